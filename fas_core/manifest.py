@@ -1,0 +1,303 @@
+"""One row per image: reading, checking, hashing and writing manifests.
+
+A manifest is a CSV or Parquet table. Its columns are `COLUMNS`; any other column is kept as it is and offered
+as a colour and filter in the app. Rows are numbered from 1 (the first image) in every message.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fas_core.errors import BadInputError
+
+TEXT_COLUMNS = ("path", "sample_id", "label", "pai_species", "subject_id", "session_id", "subset", "video_id")
+NUMBER_COLUMNS = ("frame", "pose_x", "pose_y", "pose_z")
+COLUMNS = TEXT_COLUMNS + NUMBER_COLUMNS
+BONA_FIDE, ATTACK = "bona_fide", "attack"
+
+# A bare 0 or 1 is not here: its polarity differs between data sets, so somebody must say which one is the attack.
+_LABELS = {
+    "bona_fide": BONA_FIDE,
+    "bonafide": BONA_FIDE,
+    "live": BONA_FIDE,
+    "real": BONA_FIDE,
+    "genuine": BONA_FIDE,
+    "attack": ATTACK,
+    "spoof": ATTACK,
+    "fake": ATTACK,
+}
+_NO_VALUE = {"", "none", "nan", "null", "n/a", "unknown"}
+_SUBSET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with one row; `row` counts from 1, 0 speaks of the whole table."""
+
+    row: int
+    path: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Checked rows (every column of `COLUMNS`, texts "" and numbers NaN where unknown) and the file they came from."""
+
+    rows: pd.DataFrame
+    source: Path
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def root(self) -> Path:
+        """The folder that `path` is relative to."""
+        return self.source.parent
+
+    def image_paths(self) -> list[Path]:
+        return [self.root / path for path in self.rows["path"]]
+
+    def subset_names(self) -> list[str]:
+        """Names in the thesis' order, others after them by name."""
+        return in_protocol_order(self.rows["subset"].unique())
+
+    def only(self, subsets: Sequence[str]) -> Manifest:
+        """The rows of some subsets; raises BadInputError for a name that no row has."""
+        known = self.subset_names()
+        for name in subsets:
+            if name not in known:
+                raise BadInputError(f"{self.source}: no image is in subset '{name}'. Subsets here: {', '.join(known)}.")
+        return Manifest(self.rows[self.rows["subset"].isin(subsets)].reset_index(drop=True), self.source)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of every row but `path`, and of the bytes of every image: a copied folder is the same data set."""
+        digest = hashlib.sha256()
+        columns = ["sample_id", *sorted(set(self.rows.columns) - {"path", "sample_id"})]
+        digest.update(self.rows[columns].to_csv(index=False, lineterminator="\n").encode())
+        for content in content_hashes(self.image_paths()):
+            digest.update(content.encode())
+        return digest.hexdigest()
+
+
+PROTOCOL_ORDER = ("train", "live", "seen_paper", "unseen_paper", "seen_mask", "unseen_mask")
+
+
+def in_protocol_order(names: Sequence[str] | np.ndarray) -> list[str]:
+    """Subset names: the thesis' six first, then seen before unseen of other species, then the rest by name."""
+
+    def rank(name: str) -> tuple[int, int, str, str]:
+        if name in PROTOCOL_ORDER:
+            return (0, PROTOCOL_ORDER.index(name), "", "")
+        matched = re.fullmatch(r"(seen|unseen)_(.+)", name)
+        return (1, 0, matched[2], matched[1]) if matched else (2, 0, "", name)
+
+    return sorted(map(str, names), key=rank)
+
+
+def content_hashes(paths: Sequence[Path]) -> Iterator[str]:
+    """SHA-256 per file, in order; "missing" for a file that cannot be read."""
+
+    def content_hash(path: Path) -> str:
+        try:
+            return hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError:
+            return "missing"
+
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        yield from pool.map(content_hash, paths, chunksize=64)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A CSV (every cell as text) or Parquet table; raises BadInputError when there is none or it is not one."""
+    if not path.is_file():
+        what = "is a folder, not a file" if path.is_dir() else "does not exist"
+        raise BadInputError(f"{path} {what}. Give the path of a CSV or Parquet file.")
+    try:
+        if path.suffix.lower() == ".parquet":
+            table = pd.read_parquet(path)
+        else:
+            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except PermissionError as error:
+        raise BadInputError(f"{path} cannot be read: {error.strerror}. Check its permissions.") from error
+    except (ValueError, OSError) as error:  # pandas and pyarrow raise subclasses of these for broken files
+        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadInputError(f"{path} is not a readable CSV or Parquet table ({first_line}).") from error
+    header = list(table.columns)
+    if path.suffix.lower() != ".parquet":  # pandas numbers repeated columns of a CSV: path, path.1
+        header = pd.read_csv(path, header=None, nrows=1, dtype=str, encoding="utf-8-sig").iloc[0].tolist()
+    repeated = [name for name in dict.fromkeys(header) if header.count(name) > 1]
+    if repeated:
+        raise BadInputError(f"{path}: column '{repeated[0]}' appears twice. Rename or remove one of them.")
+    return table.rename(columns=str)
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """CSV, or Parquet by the file's ending; complete or not there at all."""
+    with atomic_file(path) as temporary:
+        if path.suffix.lower() == ".parquet":
+            table.to_parquet(temporary, index=False)
+        else:
+            table.to_csv(temporary, index=False, lineterminator="\n")
+
+
+class atomic_file:
+    """A temporary file beside `path` that takes its name when the block ends well, and vanishes otherwise."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> Path:
+        make_folder(self.path.parent)
+        try:
+            handle, name = tempfile.mkstemp(prefix=f".{self.path.name}.", suffix=".tmp", dir=self.path.parent)
+        except OSError as error:
+            raise BadInputError(_cannot_write(self.path.parent, error)) from error
+        os.close(handle)
+        self.temporary = Path(name)
+        return self.temporary
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.temporary.chmod(0o644)
+            self.temporary.replace(self.path)
+        else:
+            self.temporary.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """`folder` and its parents; raises BadInputError naming what stands in the way."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInputError(_cannot_write(folder, error)) from error
+
+
+def _cannot_write(folder: Path, error: OSError) -> str:
+    return f"Cannot write to {folder}: {error.strerror or error}. Choose another folder or change its permissions."
+
+
+def text_column(values: pd.Series) -> pd.Series:
+    """Values as stripped text, "" where unknown (missing, none, unknown, n/a)."""
+    text = values.astype("str").fillna("").str.strip()
+    return text.where(~text.str.lower().isin(_NO_VALUE), "")
+
+
+def parsed_labels(values: pd.Series, attack_label: str | None = None) -> pd.Series:
+    """`bona_fide`, `attack`, or "" where the text says neither. `attack_label`: the text that means attack."""
+    text = values.astype("str").fillna("").str.strip()
+    if attack_label is not None:
+        return pd.Series(np.where(text == attack_label, ATTACK, np.where(text == "", "", BONA_FIDE)), values.index)
+    return text.str.lower().str.replace("-", "_").str.replace(" ", "_").map(_LABELS).fillna("")
+
+
+def label_problem(text: str) -> str:
+    """Why a label was not understood, and what would be right."""
+    if text in {"0", "1", "0.0", "1.0"}:
+        return f"label '{text}' does not say which is the attack (data sets differ): write bona_fide or attack"
+    return f"unknown label '{text}': write bona_fide or attack (live, real, genuine, spoof, fake are understood)"
+
+
+def normalised(table: pd.DataFrame, attack_label: str | None = None) -> tuple[pd.DataFrame, list[Problem]]:
+    """Rows with every column of `COLUMNS` first and right types, and every problem found (never raises for content)."""
+    problems = [Problem(0, "", f"column '{name}' is missing") for name in ("path", "label") if name not in table]
+    if problems:
+        return pd.DataFrame(columns=list(COLUMNS)), problems
+    rows = pd.DataFrame(index=table.index)
+    for name in TEXT_COLUMNS:
+        rows[name] = text_column(table[name]) if name in table else ""
+    rows["path"] = table["path"].astype("str").fillna("")
+    rows["sample_id"] = rows["sample_id"].where(rows["sample_id"] != "", rows["path"])
+    rows["label"] = parsed_labels(table["label"], attack_label)
+    rows["subset"] = rows["subset"].where(rows["subset"] != "", "all")
+    paths = rows["path"].tolist()
+
+    def note(where: pd.Series, texts: Sequence[str] | str) -> None:
+        for position in np.flatnonzero(where.to_numpy()):
+            text = texts if isinstance(texts, str) else texts[int(position)]
+            problems.append(Problem(int(position) + 1, paths[position], text))
+
+    note(rows["path"] == "", "the path is empty")
+    label_texts = table["label"].astype("str").fillna("").str.strip()
+    note(rows["label"] == "", [label_problem(text) for text in label_texts])
+    for name in NUMBER_COLUMNS:
+        if name in table:
+            number = pd.to_numeric(text_column(table[name]).replace("", np.nan), errors="coerce")
+            unread = number.isna() & (text_column(table[name]) != "")
+            note(unread, [f"{name} '{text}' is not a number" for text in table[name].astype("str")])
+            rows[name] = number.astype("float64")
+        else:
+            rows[name] = np.nan
+    repeated = rows["sample_id"].duplicated()
+    first_row = {sample: row for row, sample in reversed(list(enumerate(rows["sample_id"], start=1)))}
+    note(repeated, [f"sample_id '{s}' is used before, in row {first_row[s]}" for s in rows["sample_id"]])
+    named = rows["subset"].map({name: bool(_SUBSET_NAME.fullmatch(name)) for name in rows["subset"].unique()})
+    note(~named.astype(bool), [f"subset name '{s}': use letters, digits, _ - . only" for s in rows["subset"]])
+    species_on_live = (rows["label"] == BONA_FIDE) & (rows["pai_species"] != "")
+    note(species_on_live, [f"a bona fide image with pai_species '{s}': leave it empty" for s in rows["pai_species"]])
+    for name in table.columns:
+        if name not in COLUMNS:
+            rows[name] = _free_column(table[name])
+    return rows.reset_index(drop=True), sorted(problems, key=lambda p: p.row)
+
+
+def _free_column(values: pd.Series) -> pd.Series:
+    """Numbers where every given value is one (and none has a leading zero that a number would lose), text otherwise."""
+    if not pd.api.types.is_string_dtype(values):
+        return values
+    text = values.fillna("").str.strip()
+    number = pd.to_numeric(text.replace("", np.nan), errors="coerce")
+    is_code = text.str.fullmatch(r"0\d+").any()
+    return text if is_code or number.isna().sum() > (text == "").sum() or number.isna().all() else number
+
+
+def read(path: Path, attack_label: str | None = None) -> Manifest:
+    """The manifest at `path`; raises BadInputError naming the first problem, its row, and how many more there are."""
+    path = Path(path)
+    table = read_table(path)
+    rows, problems = normalised(table, attack_label)
+    if problems:
+        raise BadInputError(problems_message(path, problems))
+    if rows.empty:
+        raise BadInputError(f"{path} has no rows. A manifest has one row per image.")
+    return Manifest(rows, path)
+
+
+def problems_message(path: Path, problems: Sequence[Problem]) -> str:
+    """One line: the first problem with its place, and how to see the rest."""
+    first = problems[0]
+    place = f"{path}, row {first.row} ({first.path})" if first.row else f"{path}"
+    more = f" {len(problems) - 1} more: fas data check {path}" if len(problems) > 1 else ""
+    if first.row == 0:
+        more = " A manifest needs the columns path and label; see 'fas data layouts' for folders that have none."
+    return f"{place}: {first.problem}.{more}"
+
+
+def write(rows: pd.DataFrame, path: Path) -> Path:
+    """Writes rows as a manifest: standard columns first, without those that nobody filled. Returns `path`."""
+    used = [name for name in COLUMNS if name in rows and (name in ("path", "label") or _is_filled(rows[name]))]
+    write_table(rows[[*used, *(c for c in rows.columns if c not in COLUMNS)]], path)
+    return path
+
+
+def _is_filled(values: pd.Series) -> bool:
+    return bool((values.astype("str").fillna("") != "").any()) if values.dtype != float else bool(values.notna().any())
+
+
+def relocated(manifest: Manifest, target: Path) -> pd.DataFrame:
+    """The rows with `path` relative to the folder of another manifest file."""
+    rows = manifest.rows.copy()
+    folder = target.parent.resolve()
+    rows["path"] = [Path(os.path.relpath(p.resolve(), folder)).as_posix() for p in manifest.image_paths()]
+    return rows
