@@ -1,0 +1,304 @@
+"""Any image file -> (1, size, size) gray in [0, 1]; standard scaling; back to pixels for display.
+
+The rules, in the order they apply (``PREPROCESSING`` names them; change both together):
+
+1. **Which files.** JPEG (MPO too), PNG, WebP, AVIF, JPEG 2000, TIFF, BMP, GIF and the PNM family, told apart by
+   content. No other decoder is ever tried (some start programs). At most 128 MiB of file and 64 megapixels (JPEG 2000:
+   16), judged by the size the header declares, before a pixel is decoded. A truncated file is refused, and so is damage
+   that the format lets a decoder notice; nothing is padded.
+2. **Which picture.** The first frame or page.
+3. **Gray.** ITU-R 601 luma, 0.299 R + 0.587 G + 0.114 B, of the stored values (embedded profiles and gamma are
+   ignored). Transparency is laid over black: no light comes from there, and a white ground would look like the margin
+   of a printed photo, which is a cue for an attack.
+4. **Range.** By the range the format declares: 16 bits by 65535, 12 bits by 4095, PNM by its maxval. Floats within
+   [0, 1] are kept. Signed and 32-bit integers and other floats declare no white: they are stretched from their own
+   minimum to their own maximum (an affine map, which standard scaling cancels).
+5. **Square.** The centred square of the shorter side, so that no face is distorted, resized with an antialiasing
+   Lanczos filter, clipped to [0, 1], turned upright as EXIF says. Large JPEGs are decoded at a reduced scale that keeps
+   at least twice the wanted resolution.
+"""
+
+import io
+import re
+import threading
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageChops, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
+
+PREPROCESSING = "1: first frame; luma 601 over black; full range; centre square, lanczos; (x-mean)/std*0.25+0.5, 1e-4"
+"""Names the rules of this module. It is hashed into run ids: any change of what `load` or `standard_scaled` returns
+needs a new text here, so that old runs count as missing, not as equal."""
+
+MAX_PIXELS = 64_000_000
+MAX_JPEG2000_PIXELS = 16_000_000  # its decoder takes some 32 bytes for each
+MAX_FILE_BYTES = 128 * 2**20
+MAX_JPEG_SCANS = 200  # each scan visits the whole image: thousands of empty ones are a way to make a decoder hang
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "JPEG2000", "TIFF", "BMP", "GIF")
+
+CONSTANT_STD = 1e-4
+"""An image whose standard deviation is below this ([0, 1] units; 1/40 of an 8-bit step) counts as constant."""
+
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _ORIENTATION, _SAMPLE_FORMAT = 258, 262, 274, 339  # TIFF tags
+_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+_PNM_SPACE = b" \t\r\n\v\f"
+_PNM_NUMBER = rb"(?:[" + _PNM_SPACE + rb"]|#[^\r\n]*[\r\n])++([0-9]{1,10}+)"  # possessive: no search through gaps
+_PNM_BITMAP_HEADER = re.compile(rb"P[14]" + _PNM_NUMBER * 2 + rb"[" + _PNM_SPACE + rb"]")
+_PNM_HEADER = re.compile(rb"P[2356]" + _PNM_NUMBER * 3 + rb"[" + _PNM_SPACE + rb"]")
+
+
+class UnreadableImageError(ValueError):
+    """The file cannot be used as an image; the message is the reason, in one line."""
+
+
+class _ThreadwiseWarnings:
+    """Stands in for the `warnings` module inside Pillow: silent in threads that are in `load`, unchanged in others.
+
+    Pillow warns of what `load` judges itself (the declared size) and of what does not touch the pixels (metadata).
+    `warnings.catch_warnings` swaps the filters of the whole process, so it is no use where images load in threads, and
+    under "error" filters the outcome of a load would depend on who is calling.
+    """
+
+    def __init__(self) -> None:
+        self.thread = threading.local()
+
+    def warn(self, *args: Any, **kwargs: Any) -> None:
+        if not getattr(self.thread, "is_loading", False):
+            kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1
+            warnings.warn(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(warnings, name)
+
+    def __enter__(self) -> None:
+        self.thread.is_loading = True
+
+    def __exit__(self, *exception: object) -> None:
+        self.thread.is_loading = False
+
+
+_pillow_warnings = _ThreadwiseWarnings()
+for _module in (Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin):
+    vars(_module)["warnings"] = _pillow_warnings
+
+
+def load(path: Path, size: int = 128) -> NDArray[np.float32]:
+    """The image at `path` as (1, size, size) gray in [0, 1], by the rules at the top of this file.
+
+    Raises `UnreadableImageError`, and nothing else, when the file cannot be read or decoded. Safe to call from threads.
+    """
+    data = _file_bytes(path)
+    try:
+        with _pillow_warnings:
+            if _is_pnm(data):
+                gray, orientation = Image.fromarray(_pnm_gray(data)), 1
+            else:
+                gray, orientation = _decoded(data, size)
+    except UnreadableImageError:
+        raise
+    except UnidentifiedImageError:
+        raise UnreadableImageError(f"not a readable {', '.join(FORMATS)} or PNM image") from None
+    except Exception as error:  # decoders meet damage with any exception: struct.error, SyntaxError, OverflowError, ...
+        reason = " ".join(str(error).split())[:200]
+        raise UnreadableImageError(f"cannot be decoded: {reason or type(error).__name__}") from error
+    return _upright(_square(gray, size), orientation)[np.newaxis]
+
+
+def standard_scaled(x: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    """Each image of `x` (..., H, W) as (x - mean) / std * 0.25 + 0.5, clipped to [0, 1]; same shape.
+
+    Mean and standard deviation are the image's own, over H and W. Constant images (`is_constant`) become all 0.5.
+    """
+    mean = x.mean(axis=(-2, -1), dtype=np.float64, keepdims=True)
+    std = x.std(axis=(-2, -1), dtype=np.float64, keepdims=True)
+    gain = np.where(std < CONSTANT_STD, 0.0, 0.25 / np.maximum(std, CONSTANT_STD))
+    return np.clip((x - mean) * gain + 0.5, 0.0, 1.0).astype(np.float32)
+
+
+def is_constant(x: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
+    """(n,) whether each image of `x` (n, 1, H, W) or (1, H, W), in [0, 1], leaves standard scaling nothing to scale."""
+    return np.asarray(x.std(axis=(-2, -1), dtype=np.float64) < CONSTANT_STD).reshape(-1)
+
+
+def pixels(x: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
+    """`x` in [0, 1], any shape, as 8-bit values for display: round(255 x), clipped."""
+    return np.rint(np.clip(x, 0.0, 1.0) * 255.0).astype(np.uint8)
+
+
+def _file_bytes(path: Path) -> bytes:
+    """The whole file. Reading it at once leaves no open handle behind and bounds what a decoder can seek in."""
+    try:
+        if not path.is_file():  # a pipe or device would block or never end
+            raise UnreadableImageError("no such file" if not path.exists() else "not a regular file")
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
+        if isinstance(error, UnreadableImageError):
+            raise
+        raise UnreadableImageError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if not data:
+        raise UnreadableImageError("the file is empty")
+    if len(data) > MAX_FILE_BYTES:
+        raise UnreadableImageError(f"the file is larger than {MAX_FILE_BYTES // 2**20} MiB")
+    return data
+
+
+def _check_size(width: int, height: int, limit: int = MAX_PIXELS) -> None:
+    """Refuses by the declared size alone, before memory is spent on it."""
+    if width < 1 or height < 1:
+        raise UnreadableImageError(f"declares {width} x {height} pixels")
+    if width * height > limit:
+        raise UnreadableImageError(f"declares {width} x {height} pixels, more than {limit // 10**6} megapixels")
+
+
+def _decoded(data: bytes, size: int) -> tuple[Image.Image, int]:
+    """The first frame as gray (mode L, or F in [0, 1]), not yet upright, and its EXIF orientation 1..8."""
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        _check_size(*image.size, limit=MAX_JPEG2000_PIXELS if image.format == "JPEG2000" else MAX_PIXELS)
+        if isinstance(image, JpegImagePlugin.JpegImageFile):
+            if data.count(b"\xff\xda") > MAX_JPEG_SCANS:
+                raise UnreadableImageError(f"a JPEG of more than {MAX_JPEG_SCANS} scans")
+            image.draft("L", (2 * size, 2 * size))  # luma alone, and 1/2, 1/4 or 1/8 scale while that is still ample
+        image.load()
+        return _gray(image), _orientation(image)
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation after loading; 1 (upright) where the metadata is absent or damaged, which the pixels survive.
+
+    The TIFF reader has turned the image itself by now, and dropped the tag.
+    """
+    try:
+        orientation = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # damaged metadata raises anything, too
+        return 1
+    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
+
+
+def _gray(image: Image.Image) -> Image.Image:
+    """Luma of a loaded image: mode L (0..255), or F in [0, 1] where the file has more than 8 bits."""
+    if image.mode.startswith("I;16"):
+        return Image.fromarray(_sixteen_bit_gray(image))
+    if image.mode in ("I", "F"):
+        return Image.fromarray(_unbounded_gray(image))
+    if image.mode == "La":  # colour already multiplied by alpha, which is the image over black
+        return image.getchannel(0)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return ImageChops.multiply(image.convert("L"), image.getchannel("A"))
+    if image.mode == "LAB":
+        image = image.convert("RGB")
+    return image.convert("L")
+
+
+def _sixteen_bit_gray(image: Image.Image) -> NDArray[np.float32]:
+    """(h, w) in [0, 1] of an unsigned 16-bit or 12-bit gray image, its one transparent value (PNG) as black."""
+    values = np.asarray(image)
+    tags = getattr(image, "tag_v2", {})
+    white = 4095 if tags.get(_BITS_PER_SAMPLE) == (12,) else 65535
+    gray = values.astype(np.float32) / np.float32(white)
+    if tags.get(_PHOTOMETRIC) == 0:  # "white is zero", which Pillow leaves to the caller beyond 8 bits
+        gray = 1 - gray
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        gray[values == transparent] = 0
+    return gray
+
+
+def _unbounded_gray(image: Image.Image) -> NDArray[np.float32]:
+    """(h, w) in [0, 1] of signed, 32-bit or float values: floats in [0, 1] as they are, others by their own range."""
+    values = np.asarray(image)
+    tags = getattr(image, "tag_v2", {})
+    if image.mode == "I" and tags.get(_SAMPLE_FORMAT, (1,)) == (1,):
+        values = values.view(np.uint32)  # Pillow keeps the bits but calls them signed
+    if not np.isfinite(values).all():
+        raise UnreadableImageError("has pixels that are not finite numbers")
+    low, high = float(values.min()), float(values.max())
+    if image.mode == "F" and low >= 0 and high <= 1:
+        gray = values.astype(np.float32)
+    else:  # in float64: a float32 file may span more than float32 can subtract, and uint32 has more digits
+        stretched = np.subtract(values, low, dtype=np.float64)
+        stretched /= high - low if high > low else 1.0
+        gray = stretched.astype(np.float32)
+    return 1 - gray if tags.get(_PHOTOMETRIC) == 0 else gray
+
+
+def _is_pnm(data: bytes) -> bool:
+    return data[:1] == b"P" and data[1:2] in (b"1", b"2", b"3", b"4", b"5", b"6")
+
+
+def _pnm_gray(data: bytes) -> NDArray[np.float32]:
+    """(h, w) in [0, 1] of a PBM, PGM or PPM file, plain (P1-P3) or raw (P4-P6), scaled by its maxval.
+
+    Read here and not by Pillow: face sets come as plain PGM, which Pillow reads one number at a time in Python
+    (slow, and without bound where the body is full of comments), rounding maxval to 8 bits on the way.
+    """
+    kind = data[1] - ord("0")
+    is_bitmap = kind in (1, 4)
+    header = (_PNM_BITMAP_HEADER if is_bitmap else _PNM_HEADER).match(data)
+    if header is None:
+        raise UnreadableImageError("a PNM image without a valid header")
+    width, height, maxval = (*map(int, header.groups()), 1)[:3]
+    _check_size(width, height)
+    if not 1 <= maxval <= 65535:
+        raise UnreadableImageError(f"a PNM image with maxval {maxval}; it may be 1 to 65535")
+    bands = 3 if kind in (3, 6) else 1
+    body = memoryview(data)[header.end() :]
+    if kind <= 3:
+        samples = _plain_samples(body, width * height * bands, is_bitmap)
+    elif is_bitmap:
+        rows = _raw_samples(body, (width + 7) // 8 * height, np.dtype(np.uint8)).reshape(height, -1)
+        samples = np.unpackbits(rows, axis=1, count=width)
+    else:
+        samples = _raw_samples(body, width * height * bands, np.dtype(np.uint8 if maxval < 256 else ">u2"))
+    if int(samples.max()) > maxval:
+        raise UnreadableImageError(f"a PNM image with a sample above its maxval {maxval}")
+    scaled = samples.reshape(height, width, bands).astype(np.float32)
+    scaled /= np.float32(maxval)
+    gray = scaled @ _LUMA if bands == 3 else scaled[..., 0]
+    return 1 - gray if is_bitmap else gray  # in bitmaps 1 is black
+
+
+def _raw_samples(body: memoryview, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    if len(body) < count * dtype.itemsize:
+        raise UnreadableImageError(f"truncated: {len(body)} of {count * dtype.itemsize} bytes of pixels")
+    return np.frombuffer(body, dtype=dtype, count=count)
+
+
+def _plain_samples(body: memoryview, count: int, is_bitmap: bool) -> NDArray[Any]:
+    """The first `count` decimal numbers of `body`, or its first `count` digits 0 and 1, which need no gaps."""
+    text = bytes(body).strip(_PNM_SPACE)
+    if text.translate(None, b"0123456789" + _PNM_SPACE):  # comments, too, belong in the header
+        raise UnreadableImageError("a plain PNM image with something other than numbers in its body")
+    if is_bitmap:
+        samples: NDArray[Any] = np.frombuffer(text.translate(None, _PNM_SPACE), dtype=np.uint8) - np.uint8(ord("0"))
+    else:
+        samples = np.fromstring(text, dtype=np.int64, sep=" ")  # stripped, because blanks alone count as a number to it
+    if len(samples) < count:
+        raise UnreadableImageError(f"truncated: {len(samples)} of {count} samples")
+    return samples[:count]
+
+
+def _square(gray: Image.Image, size: int) -> NDArray[np.float32]:
+    """(size, size) in [0, 1]: the centred square of the shorter side of `gray` (mode L, or F in [0, 1]), resized."""
+    white = 255.0 if gray.mode == "L" else 1.0
+    width, height = gray.size
+    side = min(width, height)
+    box = ((width - side) / 2, (height - side) / 2, (width + side) / 2, (height + side) / 2)
+    # In floats, because standard scaling may amplify what rounding to 8 bits would leave.
+    square = gray.convert("F").resize((size, size), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
+    return np.clip(np.asarray(square) / np.float32(white), 0.0, 1.0)
+
+
+def _upright(square: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
+    """`square` (size, size) as a viewer shows it, by EXIF orientation 1..8."""
+    if orientation in (5, 6, 7, 8):
+        square = square.T
+    if orientation in (2, 3, 6, 7):
+        square = square[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        square = square[::-1]
+    return np.ascontiguousarray(square)
