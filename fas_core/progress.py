@@ -1,0 +1,128 @@
+"""Progress of long work: a bar on a terminal, plain lines elsewhere, and a small file that the app shows.
+
+Everything goes to standard error, so that standard output stays free for results.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Task as RichTask
+from rich.text import Text
+
+from fas_core.manifest import atomic_file
+
+PLAIN_EVERY = 5.0  # seconds between plain lines
+FILE_EVERY = 0.5  # seconds between updates of the app's file
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the app shows of work under way: `left` in seconds, None before it can be told."""
+
+    label: str
+    done: int
+    total: int
+    left: float | None
+    updated: float
+    stage: str = ""
+
+
+class _Rate(TextColumn):
+    def render(self, task: RichTask) -> Text:
+        return Text(f"{task.speed:.0f}/s" if task.speed else "", style="dim")
+
+
+class Task:
+    """Handed to the work inside `task(...)`: call `advance` or `update` as it goes."""
+
+    def __init__(self, label: str, total: int, job_file: Path | None, stage: str) -> None:
+        self.label, self.total, self.stage = label, total, stage
+        self.done = 0
+        self._started = time.monotonic()
+        self._job_file = job_file
+        self._last_file = self._last_line = 0.0
+        self._bar: tuple[Progress, int] | None = None
+
+    def advance(self, by: int = 1) -> None:
+        self.update(self.done + by)
+
+    def update(self, done: int, total: int | None = None) -> None:
+        self.done = done
+        self.total = self.total if total is None else total
+        now = time.monotonic()
+        if self._bar is not None:
+            self._bar[0].update(self._bar[1], completed=done, total=self.total)  # type: ignore[arg-type]
+        elif now - self._last_line >= PLAIN_EVERY or done >= self.total > 0:
+            self._last_line = now
+            left = self.seconds_left()
+            print(
+                f"{self.label}: {done}/{self.total}" + (f", {left:.0f} s left" if left else ""),
+                file=sys.stderr,
+                flush=True,
+            )
+        if self._job_file is not None and now - self._last_file >= FILE_EVERY:
+            self._last_file = now
+            self._write()
+
+    def seconds_left(self) -> float | None:
+        elapsed = time.monotonic() - self._started
+        return elapsed * (self.total - self.done) / self.done if self.done and elapsed > 0.5 else None
+
+    def _write(self) -> None:
+        assert self._job_file is not None
+        job = Job(self.label, self.done, self.total, self.seconds_left(), time.time(), self.stage)
+        with atomic_file(self._job_file) as temporary:
+            temporary.write_text(json.dumps(asdict(job)))
+
+
+@contextmanager
+def task(label: str, total: int, *, job_file: Path | None = None, stage: str = "") -> Iterator[Task]:
+    """Shows progress of `total` steps while the block runs. `job_file`: where the app looks; removed at the end."""
+    current = Task(label, total, job_file, stage)
+    if job_file is not None:
+        current._write()
+    try:
+        if sys.stderr.isatty():
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                _Rate(""),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(),
+            )
+            with Progress(*columns, console=Console(stderr=True)) as bar:
+                current._bar = (bar, bar.add_task(label, total=total))
+                yield current
+        else:
+            yield current
+    finally:
+        if job_file is not None:
+            job_file.unlink(missing_ok=True)
+
+
+def jobs_folder(cache: Path) -> Path:
+    return cache / "jobs"
+
+
+def jobs(cache: Path, *, younger_than: float = 120.0) -> list[Job]:
+    """Work under way in a cache, as its progress files tell; those of work that died are left out by their age."""
+    found = []
+    for path in sorted(jobs_folder(cache).glob("*.json")):
+        try:
+            job = Job(**json.loads(path.read_text()))
+        except (OSError, ValueError, TypeError):
+            continue  # being replaced at this moment, or not ours
+        if time.time() - job.updated < younger_than:
+            found.append(job)
+    return found

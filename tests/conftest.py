@@ -1,0 +1,121 @@
+"""What many tests need: the shared data folder if it is there, and a cache with three tiny Runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fas_core import store
+
+PROJECT = Path(__file__).resolve().parents[1]
+SHARED = PROJECT.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    if not SHARED.is_dir():
+        pytest.skip(f"{SHARED} is not there: real data and golden vectors are not at hand")
+    return SHARED
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the developer's own Runs."""
+    monkeypatch.setenv("FAS_CACHE", str(tmp_path / "cache"))
+
+
+def tiny_samples() -> pd.DataFrame:
+    """24 samples: 8 train, 4 live, 6 seen_paper (3 attacks), 6 unseen_mask (3 attacks)."""
+    plan = [("train", 8, 0, ""), ("live", 4, 0, ""), ("seen_paper", 3, 3, "paper"), ("unseen_mask", 3, 3, "mask")]
+    rows = []
+    for subset, n_live, n_attack, species in plan:
+        for i in range(n_live + n_attack):
+            is_attack = i >= n_live
+            rows.append(
+                {
+                    "path": f"images/{subset}_{i}.png",
+                    "sample_id": f"{subset}_{i}",
+                    "label": "attack" if is_attack else "bona_fide",
+                    "pai_species": species if is_attack else "",
+                    "subject_id": f"{'u' if subset.startswith('unseen') or subset == 'live' else 's'}{i % 3}",
+                    "session_id": f"{subset}_{i % 2}",
+                    "subset": subset,
+                    "video_id": "",
+                    "frame": float(i),
+                    "pose_x": float(5 * i - 10),
+                    "pose_y": 0.0,
+                    "pose_z": 0.0,
+                    "glasses": "yes" if i % 2 else "no",
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def write_image_run(cache: Path, name: str, samples: pd.DataFrame, *, seed: int = 0, shard_size: int = 4) -> store.Run:
+    """A Run as inference would write it, from random codes and pixels; attacks have larger losses. No torch."""
+    rng = np.random.default_rng(seed)
+    n, size = len(samples), 32
+    attack = (samples["label"] == "attack").to_numpy()
+    inputs = rng.integers(0, 256, (n, size, size), dtype=np.uint8)
+    table = samples.assign(
+        is_constant=False,
+        rec=(100 + 20 * attack + rng.normal(0, 10, n)).astype(np.float32),
+        kl=(10 + rng.normal(0, 1, n)).astype(np.float32),
+        pixel_l2=(0.1 + 0.05 * attack + rng.normal(0, 0.02, n)).astype(np.float32),
+    )
+    table["elbo"] = table["rec"] + table["kl"]
+    info = store.RunInfo(
+        run=store.run_id(name, str(seed)),
+        name=name,
+        kind="images",
+        subsets={s: int(c) for s, c in samples["subset"].value_counts(sort=False).items()},
+        scores=["rec", "kl", "elbo", "pixel_l2"],
+        model="dcvae",
+        checkpoint=f"{name}.safetensors",
+        checkpoint_sha256="0" * 64,
+        manifest="manifest.csv",
+        manifest_sha256="1" * 64,
+        precision="fp32",
+        shard_size=shard_size,
+    )
+    folder = store.create(cache, info)
+    latents = (rng.normal(0, 1, (n, 8)) + 2 * attack[:, None]).astype(np.float32)
+    reconstructions = np.clip(inputs.astype(int) + rng.integers(-20, 21, inputs.shape), 0, 255).astype(np.uint8)
+    for subset in info.subsets:
+        rows = np.flatnonzero(samples["subset"] == subset)
+        for number, shard in enumerate(info.shard_names(subset)):
+            here = rows[number * shard_size : (number + 1) * shard_size]
+            store.write_shard(
+                folder / subset / shard,
+                table.iloc[here].reset_index(drop=True),
+                samples.iloc[:0].assign(reason=pd.Series([], dtype="str")),
+                latents=latents[here],
+                reconstructions=reconstructions[here],
+                inputs=inputs[here],
+            )
+    return store.opened(folder)
+
+
+@pytest.fixture
+def image_run() -> Callable[..., store.Run]:
+    return write_image_run
+
+
+@pytest.fixture
+def tiny_cache(tmp_path: Path) -> Path:
+    """A cache holding image Runs "a" and "b" on the same 24 samples, and the scores-only Run "vendor"."""
+    cache = tmp_path / "cache"
+    samples = tiny_samples()
+    write_image_run(cache, "a", samples, seed=1)
+    write_image_run(cache, "b", samples, seed=2)
+    rng = np.random.default_rng(3)
+    vendor = samples[["sample_id", "label", "pai_species", "subject_id"]].assign(
+        subset=np.where(np.arange(len(samples)) % 2, "test", "dev"),
+        score=rng.normal(0, 1, len(samples)) + 2 * (samples["label"] == "attack"),
+    )
+    store.scores_only_run(cache, "vendor", vendor, ["score"], "vendor.csv")
+    return cache
