@@ -119,3 +119,46 @@ def tiny_cache(tmp_path: Path) -> Path:
     )
     store.scores_only_run(cache, "vendor", vendor, ["score"], "vendor.csv")
     return cache
+
+
+TINY_MODEL = ["width=0.125", "latent_dim=16", "image_size=32", "batches_per_epoch=4", "epochs=3", "batch_size=8"]
+
+
+@pytest.fixture(scope="session")
+def tiny_faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A manifest of 72 gray gradients with noise: 10 subjects, sessions, prints as their negatives; with subsets."""
+    from PIL import Image
+
+    from fas_core import manifest, subsets
+
+    root = tmp_path_factory.mktemp("faces")
+    rng = np.random.default_rng(0)
+    rows = []
+    for subject in range(10):
+        for session in range(3):
+            for frame in range(2):
+                base = np.add.outer(np.linspace(40, 160, 40), np.linspace(0, 40 + 5 * subject, 40))
+                pixels = np.clip(base + rng.normal(0, 8, base.shape), 0, 255).astype(np.uint8)
+                path = root / "images" / f"s{subject}_{session}_{frame}.png"
+                path.parent.mkdir(exist_ok=True)
+                Image.fromarray(pixels).save(path)
+                identity = {"subject_id": f"s{subject}", "session_id": f"s{subject}_{session}"}
+                rows.append({"path": f"images/{path.name}", "label": "live", "pai_species": "", **identity})
+                if subject >= 2 and session == 0:
+                    Image.fromarray(255 - pixels).save(path.with_name(f"print_{path.name}"))
+                    attack = {"path": f"images/print_{path.name}", "label": "spoof", "pai_species": "paper"}
+                    rows.append(attack | identity | {"session_id": f"s{subject}_print"})
+    checked, problems = manifest.normalised(pd.DataFrame(rows))
+    assert not problems
+    made = subsets.protocol(manifest.Manifest(checked, root / "faces.csv"))
+    return manifest.write(made.rows, root / "faces.csv")
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tiny_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A DCVAE trained for twelve steps on `tiny_faces`."""
+    from fas_core import experiments, manifest, train
+
+    out = tmp_path_factory.mktemp("checkpoints") / "tiny.safetensors"
+    experiment = experiments.preset("small_dcvae").with_settings(TINY_MODEL)
+    return train.trained(experiment, manifest.read(tiny_faces), out, device="cpu")

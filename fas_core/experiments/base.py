@@ -1,0 +1,88 @@
+"""What an experiment is: a model, its settings and how it is trained."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from fas_core.errors import BadInputError
+
+SCHEDULES = ("constant", "constant_then_linear")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Every hyperparameter of one training; the names are those of the thesis' tables where it has them."""
+
+    name: str
+    model: str
+    batches_per_epoch: int
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    beta1: float
+    beta2: float
+    schedule: str = "constant"
+    config: dict[str, Any] = field(default_factory=dict)  # of the model: width, latent_dim, w_rec, w_kl, ...
+    filtered: bool = False
+    augmentations: tuple[str, ...] = ("standard_scaling",)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.schedule not in SCHEDULES:
+            raise BadInputError(f"schedule '{self.schedule}': choose {' or '.join(SCHEDULES)}.")
+        for name in ("batches_per_epoch", "epochs", "batch_size", "learning_rate"):
+            if getattr(self, name) <= 0:
+                raise BadInputError(f"{name} must be positive, not {getattr(self, name)}.")
+
+    @property
+    def steps(self) -> int:
+        return self.batches_per_epoch * self.epochs
+
+    def learning_rate_at(self, step: int) -> float:
+        """Section 3.6.2: constant, or constant for the first half and then linear to (nearly) zero."""
+        half = self.steps / 2
+        if self.schedule == "constant" or step < half:
+            return self.learning_rate
+        return self.learning_rate * (self.steps - step) / (self.steps - half)
+
+    def as_json(self) -> dict[str, Any]:
+        """One flat document: the entry of `fas experiments --json`, and what a checkpoint keeps."""
+        flat = {k: v for k, v in dataclasses.asdict(self).items() if k != "config"}
+        weights = {"w_rec": 1.0, "w_kl": 1.0} if self.model.endswith("vae") else {}
+        return flat | {"augmentations": list(self.augmentations)} | weights | self.config
+
+    def with_settings(self, assignments: list[str]) -> Experiment:
+        """A copy with `key=value` texts applied; keys are fields of the experiment or settings of its model."""
+        own = {f.name for f in dataclasses.fields(self)} - {"name", "model", "config"}
+        changes: dict[str, Any] = {}
+        config = dict(self.config)
+        for assignment in assignments:
+            key, equals, text = assignment.partition("=")
+            if not equals:
+                raise BadInputError(f"--set {assignment}: write key=value.")
+            value = _parsed(text)
+            if key in own:
+                changes[key] = _checked(key, value, getattr(self, key))
+            else:
+                config[key] = value
+        return dataclasses.replace(self, config=config, **changes)
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _checked(key: str, value: Any, default: Any) -> Any:
+    if isinstance(default, tuple):
+        return tuple(value) if isinstance(value, list) else tuple(str(value).split(","))
+    if isinstance(default, float) and isinstance(value, int):
+        return float(value)
+    if isinstance(value, type(default)) and not (isinstance(value, bool) and not isinstance(default, bool)):
+        return value
+    raise BadInputError(f"--set {key}={value}: expected {type(default).__name__}, as in {key}={default}.")

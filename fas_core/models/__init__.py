@@ -1,0 +1,35 @@
+"""The models, one module each: `<name>.Model` is an `Autoencoder`, `<name>.Config` its frozen dataclass."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import pkgutil
+from types import ModuleType
+from typing import Any, cast
+
+from fas_core.errors import BadInputError
+from fas_core.models.base import Autoencoder
+
+
+def names() -> list[str]:
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base")
+
+
+def _module(name: str) -> ModuleType:
+    if name not in names():
+        raise BadInputError(f"Unknown model '{name}'. Models: {', '.join(names())}.")
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def built(name: str, config: dict[str, Any]) -> Autoencoder:
+    """A freshly initialised model; raises BadInputError for a setting it does not have or cannot take."""
+    module = _module(name)
+    known = {field.name for field in dataclasses.fields(module.Config)}
+    unknown = sorted(set(config) - known)
+    if unknown:
+        raise BadInputError(f"Model {name} has no setting '{unknown[0]}'. Settings: {', '.join(sorted(known))}.")
+    try:
+        return cast(Autoencoder, module.Model(module.Config(**config)))
+    except (ValueError, TypeError) as error:
+        raise BadInputError(f"Model {name}: {error}") from error

@@ -1,0 +1,43 @@
+import torch
+
+from fas_core.models import dcvae
+
+
+def test_layers_are_those_of_table_3_2() -> None:
+    """Output shapes of every convolution, pooling and linear layer, read off the table."""
+    with torch.device("meta"):
+        model = dcvae.Model(dcvae.Config())
+        shapes: list[tuple[int, ...]] = []
+        for part in (*model.encoder, *model.decoder):
+            if type(part).__name__ in ("Conv2d", "MaxPool2d", "Linear", "Upsample"):
+                part.register_forward_hook(lambda _m, _i, out: shapes.append(tuple(out.shape[1:])))
+        mean, _ = model.posterior(torch.empty(1, 1, 128, 128))
+        model.decoder(mean)
+    assert shapes == [
+        (32, 128, 128), (64, 128, 128), (64, 64, 64), (128, 64, 64), (128, 32, 32), (256, 32, 32), (256, 16, 16),
+        (512, 16, 16), (512, 8, 8), (1024,),
+        (8, 16, 16), (512, 16, 16), (512, 32, 32), (256, 32, 32), (256, 64, 64), (128, 64, 64), (128, 128, 128),
+        (64, 128, 128), (32, 128, 128), (1, 128, 128),
+    ]  # fmt: skip
+
+
+def test_the_code_is_the_mean_also_in_training_mode() -> None:
+    torch.manual_seed(0)
+    model = dcvae.Model(dcvae.Config(width=0.125, latent_dim=16, image_size=32)).train()
+    x = torch.rand(2, 1, 32, 32)
+    torch.testing.assert_close(model.encode(x), model.encode(x))
+    torch.testing.assert_close(model.encode(x), model.posterior(x)[0])
+
+
+def test_weights_enter_the_elbo() -> None:
+    torch.manual_seed(0)
+    model = dcvae.Model(dcvae.Config(width=0.125, latent_dim=16, image_size=32, w_rec=2.0, w_kl=0.5))
+    terms = model.losses(torch.rand(3, 1, 32, 32))
+    torch.testing.assert_close(terms["elbo"], 2 * terms["rec"] + 0.5 * terms["kl"])
+
+
+def test_an_absurd_variance_stays_finite() -> None:
+    model = dcvae.Model(dcvae.Config(width=0.125, latent_dim=16, image_size=32))
+    with torch.no_grad():
+        model.encoder[-1].bias[16:] = 1e4  # type: ignore[union-attr,operator,index]
+    assert torch.isfinite(model.losses(torch.rand(2, 1, 32, 32))["kl"]).all()
