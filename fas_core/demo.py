@@ -1,0 +1,87 @@
+"""The demo: rendered faces, a small trained model, its Run and what is derived from it. Made once, reused after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fas_core import manifest, progress, store
+from fas_core.progress import jobs_folder, task
+
+EXPERIMENTS = ("small_dcvae",)
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the demo keeps its things."""
+
+    data: Path
+    checkpoints: Path
+    cache: Path
+
+    @property
+    def manifest(self) -> Path:
+        return self.data / "manifest.csv"
+
+    def checkpoint(self, experiment: str) -> Path:
+        return self.checkpoints / f"{experiment}.safetensors"
+
+
+def places(root: Path | None, default_cache: Path) -> Places:
+    """Under `root` if given; otherwise the project's cache folder, with data and checkpoints in `demo` inside it."""
+    if root is None:
+        return Places(default_cache / "demo" / "data", default_cache / "demo" / "checkpoints", default_cache)
+    return Places(root / "data", root / "checkpoints", root / "cache")
+
+
+def made(where: Places, say: Callable[[str], None]) -> None:
+    """Makes what is missing, in the order in which it becomes worth looking at; going on where it was interrupted."""
+    manifest.make_folder(jobs_folder(where.cache))
+    job = jobs_folder(where.cache) / "demo.json"
+    if not where.manifest.is_file():
+        _render(where, job)
+    for experiment in EXPERIMENTS:
+        run = _known_run(where, experiment)
+        if run is None or not run.is_complete:
+            say(f"Run of {experiment}: training and caching")
+            run = _trained_and_cached(where, experiment, job)
+        _derive(run, job)
+
+
+def _render(where: Places, job: Path) -> None:
+    from fas_core import synthetic
+
+    with task("Rendering demo faces", 1, job_file=job, stage="data") as shown:
+        synthetic.render_data_set(where.data, SEED, on_progress=lambda done, total: shown.update(done, total))
+
+
+def _known_run(where: Places, experiment: str) -> store.Run | None:
+    """The Run of a finished checkpoint, found by the names it was made from: no hashing, no torch at a second start."""
+    if (where.checkpoints / f"{experiment}.resume.safetensors").exists():
+        return None
+    for run in store.all_runs(where.cache):
+        if run.info.name == experiment and run.info.checkpoint == where.checkpoint(experiment).name:
+            return run
+    return None
+
+
+def _trained_and_cached(where: Places, experiment: str, job: Path) -> store.Run:
+    from fas_core import experiments, infer, train
+
+    data = manifest.read(where.manifest)
+    out = where.checkpoint(experiment)
+    if not out.is_file() or train.resume_file(out).is_file():
+        train.trained(experiments.preset(experiment), data, out, resume=train.resume_file(out).is_file(), job_file=job)
+    return infer.cached([out], data, where.cache, job_file=job)[0]
+
+
+def _derive(run: store.Run, job: Path) -> None:
+    from fas_core import derive
+
+    derive.made(run, job_file=job)
+
+
+def is_under_way(cache: Path) -> bool:
+    return bool(progress.jobs(cache))

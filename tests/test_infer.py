@@ -1,0 +1,142 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from fas_core import checkpoint, images, infer, manifest, store
+from fas_core.errors import BadInputError
+from fas_core.manifest import Manifest
+
+
+@pytest.fixture
+def data(tiny_faces: Path) -> Manifest:
+    return manifest.read(tiny_faces)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_a_run_holds_what_the_model_says(tiny_checkpoint: Path, data: Manifest, tmp_path: Path) -> None:
+    (run,) = infer.cached([tiny_checkpoint], data, tmp_path, device="cpu")
+    assert run.is_complete
+    assert store.damage(run) == []
+    samples = run.samples()
+    assert set(samples["sample_id"]) == set(data.rows["sample_id"])
+    model, _ = checkpoint.loaded(tiny_checkpoint)
+    paths = dict(zip(data.rows["sample_id"], data.image_paths(), strict=True))
+    for row in (0, len(run) // 2, len(run) - 1):
+        x = images.standard_scaled(images.load(paths[samples["sample_id"][row]], 32)[None])
+        with torch.inference_mode():
+            out = model.outputs(torch.from_numpy(x))
+        np.testing.assert_allclose(run.latents()[row], out.latents[0].numpy(), rtol=1e-4, atol=1e-5)
+        for name in ("rec", "kl", "elbo", "pixel_l2"):
+            assert samples[name][row] == pytest.approx(float(out.losses[name][0]), rel=1e-4)
+        assert np.array_equal(run.images("inputs", [row])[0], images.pixels(x)[0, 0])
+        shown = run.images("reconstructions", [row])[0].astype(int)
+        assert np.abs(shown - images.pixels(out.reconstructions.numpy())[0, 0]).max() <= 1
+
+
+def test_interrupted_and_started_again_is_byte_identical(
+    tiny_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    infer.cached([tiny_checkpoint], data, tmp_path / "whole", device="cpu")
+    written: list[str] = []
+    write = store.write_shard
+
+    def fails_at_the_third(shard: Path, *arguments: object, **arrays: object) -> None:
+        if len(written) == 2:
+            raise OSError(28, "No space left on device")
+        written.append(shard.parent.name)
+        write(shard, *arguments, **arrays)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(store, "write_shard", fails_at_the_third)
+    with pytest.raises(OSError, match="No space"):
+        infer.cached([tiny_checkpoint], data, tmp_path / "killed", device="cpu")
+    monkeypatch.undo()
+    stamps = {p: p.stat().st_mtime_ns for p in (tmp_path / "killed").rglob("meta.json")}
+    infer.cached([tiny_checkpoint], data, tmp_path / "killed", device="cpu")
+    assert files(tmp_path / "whole") == files(tmp_path / "killed")
+    assert len(stamps) == 2
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in stamps.items())  # none was computed twice
+
+
+def test_bad_images_become_failures(tiny_checkpoint: Path, tiny_faces: Path, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    shutil.copytree(tiny_faces.parent, root)
+    source = manifest.read(root / "faces.csv")
+    first, second = source.image_paths()[:2]
+    first.write_bytes(first.read_bytes()[:100])
+    second.unlink()
+    (run,) = infer.cached([tiny_checkpoint], manifest.read(root / "faces.csv"), tmp_path / "cache", device="cpu")
+    failures = run.failures().set_index("path")
+    assert run.n_failures == len(failures) == 2
+    assert len(run) == len(source) - 2
+    for path in (first, second):
+        assert len(failures.loc[path.relative_to(root).as_posix(), "reason"]) > 5
+    missing = store.non_responses(run)
+    assert missing["bona_fide"] + missing["attack"] == 2
+
+
+def test_every_input_changes_the_id(tiny_checkpoint: Path, data: Manifest, tmp_path: Path) -> None:
+    (run,) = infer.cached([tiny_checkpoint], data, tmp_path / "c", subsets=["live"], device="cpu")
+    assert run.subsets == ["live"]
+    assert not run.is_complete
+    other = Manifest(data.rows.assign(lamp="new"), data.source)
+    (changed,) = infer.cached([tiny_checkpoint], other, tmp_path / "c", subsets=["live"], device="cpu")
+    assert changed.id != run.id
+    with pytest.raises(BadInputError, match="'nowhere'"):
+        infer.cached([tiny_checkpoint], data, tmp_path / "c", subsets=["nowhere"], device="cpu")
+
+
+def test_two_checkpoints_decode_each_image_once(
+    tiny_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = tmp_path / "second.safetensors"
+    model, header = checkpoint.loaded(tiny_checkpoint)
+    checkpoint.saved(
+        second, model, "dcvae", {"note": "same weights, another file"} | {"experiment": header["experiment"]}
+    )
+    decoded: list[Path] = []
+    load = images.load
+
+    def counted(path: Path, size: int = 128) -> np.ndarray:
+        decoded.append(path)
+        return load(path, size)
+
+    monkeypatch.setattr(images, "load", counted)
+    a, b = infer.cached([tiny_checkpoint, second], data, tmp_path / "c", device="cpu")
+    assert len(decoded) == len(data)
+    assert a.id != b.id
+    pd.testing.assert_frame_equal(a.samples(), b.samples())
+
+
+def test_nothing_there_and_clashing_columns_are_one_message(
+    tiny_checkpoint: Path, data: Manifest, tmp_path: Path
+) -> None:
+    with pytest.raises(BadInputError, match=r"none of its \d+ images is there"):
+        infer.cached([tiny_checkpoint], Manifest(data.rows, tmp_path / "moved.csv"), tmp_path / "c", device="cpu")
+    with pytest.raises(BadInputError, match="column 'rec' has the name of a score"):
+        infer.cached([tiny_checkpoint], Manifest(data.rows.assign(rec=1), data.source), tmp_path / "c", device="cpu")
+
+
+def test_a_diverged_checkpoint_is_refused(tiny_checkpoint: Path, data: Manifest, tmp_path: Path) -> None:
+    tensors, header = checkpoint.read_tensors(tiny_checkpoint)
+    broken = {name: torch.full_like(value, float("nan")) for name, value in tensors.items()}
+    checkpoint.write_tensors(tmp_path / "nan.safetensors", broken, header)
+    with pytest.raises(BadInputError, match="gives NaN for every image"):
+        infer.cached([tmp_path / "nan.safetensors"], data, tmp_path / "c", device="cpu")
+
+
+def test_run_json_says_where_it_comes_from(tiny_checkpoint: Path, data: Manifest, tmp_path: Path) -> None:
+    (run,) = infer.cached([tiny_checkpoint], data, tmp_path, subsets=["live"], device="cpu")
+    info = json.loads((run.folder / "run.json").read_text())
+    assert info["checkpoint_sha256"] == checkpoint.sha256(tiny_checkpoint)
+    assert info["manifest_sha256"] == data.sha256
+    assert info["preprocessing"] == images.PREPROCESSING
+    assert info["precision"] == "fp32"
+    assert info["model"] == "dcvae"
