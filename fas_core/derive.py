@@ -1,0 +1,198 @@
+"""What is worth having ready for every Run before somebody opens its pages: PCA, mixtures, fitted scores, UMAP.
+
+The slow ones are also made on demand, in a process of their own: `python -m fas_core.derive CACHE RUN umap`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from fas_core import scores, store
+from fas_core.analysis import mixture, projection, training_rows
+from fas_core.errors import BadInputError
+from fas_core.manifest import atomic_file, make_folder
+from fas_core.progress import Job, Task, jobs_folder, task
+from fas_core.store import Run
+
+ABANDONED_AFTER = 120.0  # seconds without a sign of life, as `progress.jobs` has it
+BEAT = 20.0  # seconds between signs of life of work that cannot report its progress
+
+
+def made(run: Run) -> None:
+    """Computes and stores everything that is missing, quick things first."""
+    quick(run)
+    slow(run)
+
+
+def quick(run: Run, *, job_file: Path | None = None) -> None:
+    """Projections, mixtures and fitted scores: seconds. Runs without images have nothing to derive."""
+    if not run.has_images or not len(run):
+        return
+    steps: list[Callable[[], object]] = [lambda: projection.pca_of(run)]
+    if _has_training(run):
+        n = len(training_rows(run))
+        for k in (k for k in mixture.COMPONENTS if k <= n):
+            steps.append(partial(mixture.of_training, run, k))
+        for name in scores.offered(run):
+            steps.append(partial(scores.values, run, name))
+    with task(f"Deriving from {run.info.name}", len(steps), job_file=job_file, stage="derive") as shown:
+        for compute in steps:
+            compute()
+            shown.advance()
+
+
+def slow(run: Run) -> None:
+    """UMAP: the first one of a process takes most of a minute before it begins."""
+    if run.has_images and len(run) > projection.NEIGHBOURS and projection.known_umap(run) is None:
+        Work(run, "umap").done()
+
+
+def _has_training(run: Run) -> bool:
+    try:
+        return bool(len(training_rows(run)))
+    except BadInputError:
+        return False
+
+
+@dataclass(frozen=True)
+class Work:
+    """One slow result of one Run. `what`: "umap", or "mixture-<covariance>-<k>".
+
+    Its progress file doubles as the lock: whoever creates it computes, and the others leave it to them. One that has
+    not been touched for `ABANDONED_AFTER` seconds belonged to work that died.
+    """
+
+    run: Run
+    what: str
+
+    @property
+    def label(self) -> str:
+        if self.what == "umap":
+            return f"UMAP of {self.run.info.name} (about a minute)"
+        _, covariance, k = self.what.split("-")
+        return f"Mixture of {k} Gaussians ({covariance}) of {self.run.info.name}"
+
+    @property
+    def job_file(self) -> Path:
+        return jobs_folder(self.run.cache) / f"{self.what}-{self.run.id}.json"
+
+    @property
+    def _log(self) -> Path:
+        return self.job_file.with_suffix(".log")
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether some process is at it."""
+        try:
+            return time.time() - self.job_file.stat().st_mtime < ABANDONED_AFTER
+        except OSError:
+            return False
+
+    @property
+    def last_words(self) -> str:
+        """What the last attempt said before it ended without a result; "" where there was none."""
+        try:
+            lines = self._log.read_text(errors="replace").strip().splitlines()
+        except OSError:
+            return ""
+        return lines[-1].strip() if lines else ""
+
+    def done(self, *, is_claimed: bool = False) -> None:
+        """Computes and stores the result here and now, unless another process is at it."""
+        if not is_claimed and not self._claimed():
+            return
+        with task(self.label, 1, job_file=self.job_file, stage=self.what) as shown:
+            with _beating(shown):
+                self._compute()
+            shown.advance()
+        self._log.unlink(missing_ok=True)
+
+    def start(self) -> None:
+        """Has it computed by a process of its own, unless one is at it; that one outlives this process."""
+        if not self._claimed():
+            return
+        command = [sys.executable, "-m", "fas_core.derive", str(self.run.cache.resolve()), self.run.id, self.what]
+        try:
+            with self._log.open("wb") as log:
+                worker = subprocess.Popen(
+                    [*command, "--claimed"],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=log,
+                    start_new_session=True,
+                )
+        except OSError:
+            self.job_file.unlink(missing_ok=True)
+            raise
+        threading.Thread(target=self._wait, args=(worker,), daemon=True).start()
+
+    def _wait(self, worker: subprocess.Popen[bytes]) -> None:
+        """A worker that was killed cannot remove its own file."""
+        worker.wait()
+        self.job_file.unlink(missing_ok=True)
+
+    def _claimed(self) -> bool:
+        """Takes the lock; False when somebody else holds it."""
+        make_folder(self.job_file.parent)
+        if not self.is_under_way:
+            self.job_file.unlink(missing_ok=True)
+        try:
+            self.job_file.touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        with atomic_file(self.job_file) as temporary:
+            temporary.write_text(json.dumps(asdict(Job(self.label, 0, 1, None, time.time(), self.what))))
+        return True
+
+    def _compute(self) -> None:
+        if self.what == "umap":
+            projection.umap_of(self.run)
+        else:
+            _, covariance, k = self.what.split("-")
+            mixture.of_training(self.run, int(k), covariance)
+
+
+@contextmanager
+def _beating(shown: Task) -> Iterator[None]:
+    """Shows that work without steps is alive, so that its progress file does not look abandoned."""
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(BEAT):
+            shown.update(shown.done)
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def main() -> None:
+    """The worker process that `Work.start` starts."""
+    parser = argparse.ArgumentParser(prog="python -m fas_core.derive", description="Computes one slow result of a Run.")
+    parser.add_argument("cache", type=Path)
+    parser.add_argument("run")
+    parser.add_argument("what", help="umap, or mixture-diag-8, mixture-full-2, ...")
+    parser.add_argument("--claimed", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    try:
+        Work(store.open_run(given.cache, given.run), given.what).done(is_claimed=given.claimed)
+    except BadInputError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

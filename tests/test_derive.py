@@ -1,0 +1,131 @@
+"""What is derived from a Run, and the process that makes slow results on demand."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fas_core import derive, progress, store
+from fas_core.analysis import mixture, projection
+from fas_core.derive import Work
+
+
+@pytest.fixture
+def run(tiny_cache: Path) -> store.Run:
+    return store.open_run(tiny_cache, "a")
+
+
+def waited_for(work: Work, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while work.is_under_way:
+        assert time.monotonic() < end, "the worker does not end"
+        time.sleep(0.05)
+
+
+def test_made_stores_what_pages_read(run: store.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(Work, "done", lambda self: done.append(self.what))
+    derive.made(run)
+    assert [k for k in mixture.COMPONENTS if mixture.known(run, k)] == [1, 2, 4, 8]  # there are 8 training images
+    assert done == ["umap"]
+
+
+def test_scores_only_runs_have_nothing_to_derive(tiny_cache: Path) -> None:
+    derive.made(store.open_run(tiny_cache, "vendor"))
+    assert not (tiny_cache / "memo").exists()
+
+
+def test_a_worker_process_makes_and_stores_the_result(run: store.Run) -> None:
+    work = Work(run, "mixture-full-1")
+    work.start()
+    assert work.is_under_way
+    assert [job.stage for job in progress.jobs(run.cache)] == ["mixture-full-1"]
+    waited_for(work)
+    assert mixture.known(run, 1, "full") is not None
+    assert work.last_words == ""
+    assert list(progress.jobs_folder(run.cache).iterdir()) == []
+
+
+def test_work_under_way_is_not_started_again(run: store.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = Work(run, "umap")
+    started: list[object] = []
+    monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: started.append(a) or FinishedLater())
+    work.start()
+    work.start()
+    Work(store.open_run(run.cache, "a"), "umap").start()
+    assert len(started) == 1
+    monkeypatch.setattr(projection, "umap_of", lambda *_: pytest.fail("computed beside the worker"))
+    work.done()
+    Work(store.open_run(run.cache, "b"), "umap").start()
+    assert len(started) == 2
+
+
+class FinishedLater:
+    """A worker that never ends."""
+
+    def wait(self) -> None:
+        time.sleep(3600)
+
+
+def test_abandoned_work_can_be_started_again(run: store.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = Work(run, "umap")
+    work.job_file.parent.mkdir(parents=True)
+    work.job_file.write_text("{}")
+    long_ago = time.time() - derive.ABANDONED_AFTER - 1
+    os.utime(work.job_file, (long_ago, long_ago))
+    assert not work.is_under_way
+    computed: list[store.Run] = []
+    monkeypatch.setattr(projection, "umap_of", computed.append)
+    work.done()
+    assert computed == [run]
+    assert not work.job_file.exists()
+
+
+def test_a_worker_that_fails_leaves_its_last_words_and_no_lock(run: store.Run) -> None:
+    work = Work(run, "mixture-diag-128")
+    work.start()
+    waited_for(work)
+    assert work.last_words == "128 components need at least 128 training images; there are 8."
+    work.start()
+    waited_for(work)
+
+
+def test_a_killed_worker_keeps_no_lock(run: store.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = subprocess.Popen
+    dying = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **options: real(dying, **options))
+    work = Work(run, "umap")
+    work.start()
+    waited_for(work, 10)
+
+
+def test_a_sign_of_life_while_the_work_lasts(run: store.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(derive, "BEAT", 0.01)
+    monkeypatch.setattr(progress, "FILE_EVERY", 0.0)
+    work = Work(run, "umap")
+    seen: list[float] = []
+
+    def slow(_: store.Run) -> None:
+        os.utime(work.job_file, (0, 0))
+        end = time.monotonic() + 10
+        while not work.is_under_way and time.monotonic() < end:
+            time.sleep(0.01)
+        seen.append(work.job_file.stat().st_mtime)
+
+    monkeypatch.setattr(projection, "umap_of", slow)
+    work.done()
+    assert seen[0] > 0
+
+
+def test_an_unknown_run_is_one_message(tiny_cache: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "fas_core.derive", str(tiny_cache), "nobody", "umap"], capture_output=True, text=True
+    )
+    assert ended.returncode == 1
+    assert "No Run is called 'nobody'" in ended.stderr
+    assert "Traceback" not in ended.stderr
