@@ -1,0 +1,1 @@
+"""Parts of pages drawn in the browser (Streamlit components v2)."""

@@ -1,0 +1,213 @@
+"""Cards of images in the browser: gray images and error maps painted pixel by pixel, one click or key away from more.
+
+    chosen = gallery(cards, [Panel("original", inputs), error_panel(inputs, reconstructions)], key="faces")
+
+Row i of every panel belongs to card i. The pixels travel as raw bytes and all texts as text: a sample id or a column
+of a manifest cannot bring markup into the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import streamlit as st
+from numpy.typing import NDArray
+
+from app.state import escaped
+from fas_core.store import Run
+
+ERROR_LIMIT = 0.5  # what the top of the error scale stands for, of the pixel range 0..1, until the user changes it
+SIZES = (64, 128, 256)  # pixels of the screen per image; whole multiples or halves of the thesis' 128
+
+Palette = Literal["gray", "error", "signed"]
+Verdict = Literal["right", "missed", "rejected", "no response"]
+
+# A container with this key, below a gallery, sticks to the bottom of the window while the gallery is longer than that.
+BAR = "page_bar"
+BAR_STAYS_IN_VIEW = f"""<style>
+div:has(> .st-key-{BAR}) {{ position: sticky; bottom: 0; z-index: 2; background: Canvas; padding: 0.4rem 0; }}
+</style>"""
+
+_HERE = Path(__file__)
+_mount = st.components.v2.component(
+    "fas_gallery",
+    html="""
+<div class="gallery"><div class="legend"></div><div class="grid" role="group" aria-label="Images"></div></div>
+""",
+    css=_HERE.with_suffix(".css").read_text(),
+    js=_HERE.with_suffix(".js").read_text(),
+)
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is written and drawn around the images of one sample."""
+
+    sample_id: str
+    lines: Sequence[str] = ()  # a few short lines below the images; what does not fit is cut and shown on hover
+    group: str = ""  # the class chip: "live", "seen paper", ...
+    colour: str = "#7A7A7A"  # of the chip: charts.style_of(...).colour
+    is_hollow: bool = False  # unseen groups have a hollow chip
+    verdict: Verdict = "right"  # the outline: missed attack red, rejected live amber, others none
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One image per card."""
+
+    name: str
+    images: NDArray[np.uint8]  # (n, H, W)
+    palette: Palette = "gray"
+    low: float = 0.0  # what the bytes 0 and 255 stand for: written beside the colour bar, which gray images do not have
+    high: float = 1.0
+
+
+def gallery(
+    cards: Sequence[Card],
+    panels: Sequence[Panel],
+    *,
+    key: str,
+    size: int = 128,
+    selected: str | None = None,
+) -> str | None:
+    """Draws the cards; returns the sample_id of a card at the moment it is chosen by click, Enter or Space, else None.
+
+    `size`: width of one image on the screen, in pixels. `selected`: the sample_id whose card is marked.
+    The height depends on the number of cards, their lines and `size` alone: paging moves nothing.
+    """
+    for panel in panels:
+        if len(panel.images) != len(cards):
+            raise ValueError(f"{len(cards)} cards but {len(panel.images)} images in panel {panel.name!r}")
+    pixels = {
+        f"p{i}": pa.array([image.tobytes() for image in panel.images], pa.binary()) for i, panel in enumerate(panels)
+    }
+    result = _mount(
+        key=key,
+        data={
+            "cards": [
+                {
+                    "id": card.sample_id,
+                    "lines": list(card.lines),
+                    "group": card.group,
+                    "colour": card.colour,
+                    "hollow": card.is_hollow,
+                    "verdict": card.verdict,
+                }
+                for card in cards
+            ],
+            "panels": [
+                {
+                    "name": panel.name,
+                    "palette": panel.palette,
+                    "low": panel.low,
+                    "high": panel.high,
+                    "height": panel.images.shape[1],
+                    "width": panel.images.shape[2],
+                }
+                for panel in panels
+            ],
+            "pixels": pa.table(pixels),
+            "size": size,
+            "selected": selected,
+        },
+        on_chosen_change=lambda: None,
+    )
+    chosen = result.get("chosen")
+    return chosen if chosen in {card.sample_id for card in cards} else None
+
+
+def error_panel(
+    inputs: NDArray[np.uint8],
+    reconstructions: NDArray[np.uint8],
+    *,
+    name: str = "error",
+    limit: float = ERROR_LIMIT,
+    signed: bool = False,
+) -> Panel:
+    """|original - reconstruction| per pixel, or the signed difference, on a fixed scale up to `limit` of 0..1.
+
+    The scale does not depend on the images, so that error maps of any two cards, pages and Runs can be compared;
+    larger errors have the colour of the limit.
+    """
+    difference = inputs.astype(np.int16) - reconstructions  # -255..255, which a table turns into bytes of the scale
+    every = np.arange(-255, 256) / 255
+    scaled = 127.5 + 127.5 * every / limit if signed else 255 * np.abs(every) / limit
+    byte_of = np.rint(scaled).clip(0, 255).astype(np.uint8)
+    palette: Palette = "signed" if signed else "error"
+    return Panel(name, byte_of[difference + 255], palette, -limit if signed else 0.0, limit)
+
+
+def triplet(
+    run: Run, rows: NDArray[np.int64], *, limit: float = ERROR_LIMIT, signed: bool = False
+) -> tuple[Panel, Panel, Panel]:
+    """Original, reconstruction and error map of some rows of a Run."""
+    inputs, reconstructions = run.images("inputs", rows), run.images("reconstructions", rows)
+    return (
+        Panel("original", inputs),
+        Panel("reconstruction", reconstructions),
+        error_panel(inputs, reconstructions, limit=limit, signed=signed),
+    )
+
+
+@dataclass(frozen=True)
+class Display:
+    """How images are shown, chosen once for all pages."""
+
+    size: int
+    limit: float
+    signed: bool
+
+
+def display_controls() -> Display:
+    """Image size and error scale; the same on every page that calls this, and in the URL."""
+    size = st.segmented_control(
+        "Image size",
+        SIZES,
+        default=128,
+        format_func=lambda pixels: f"{pixels} px",
+        key="image_size",
+        bind="query-params",
+        required=True,
+    )
+    kind = st.segmented_control(
+        "Error map",
+        ["absolute", "signed"],
+        default="absolute",
+        key="error_map",
+        bind="query-params",
+        required=True,
+        help="Signed: red where the reconstruction is darker than the original, blue where it is brighter.",
+    )
+    limit = st.slider(
+        "Error scale ends at",
+        0.1,
+        1.0,
+        ERROR_LIMIT,
+        0.05,
+        key="error_limit",
+        bind="query-params",
+        help="Pixels lie between 0 (black) and 1 (white). One scale for all images, so that colours can be compared.",
+    )
+    return Display(int(size or 128), limit, kind == "signed")
+
+
+def start_at(sample_id: str) -> None:
+    """Which image the next `stepper` shows first."""
+    st.session_state["_one_image"] = sample_id
+
+
+def stepper(sample_ids: Sequence[str]) -> str:
+    """Previous and Next through the images of a page, in a dialog: the sample_id it has come to."""
+    chosen = str(st.session_state["_one_image"])
+    at = sample_ids.index(chosen)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for label, icon, by in (("Previous", "arrow_back", -1), ("Next", "arrow_forward", 1)):
+            to = sample_ids[(at + by) % len(sample_ids)]
+            st.button(label, icon=f":material/{icon}:", on_click=start_at, args=(to,), key=f"_one_image_{label}")
+        st.markdown(f"**{escaped(chosen)}** ({at + 1} of {len(sample_ids)} on this page)")
+    return chosen

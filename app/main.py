@@ -1,0 +1,30 @@
+"""The frame: navigation over `views/`, the sidebar that all pages share."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from app import state
+
+st.set_page_config(page_title="FAS Explorer", page_icon=Path(__file__).with_name("icon.svg"), layout="wide")
+
+PAGES = [
+    st.Page("views/overview.py", title="Overview", icon=":material/dashboard:", default=True),
+    st.Page("views/latent.py", title="Latent space", icon=":material/scatter_plot:"),
+    st.Page("views/likelihood.py", title="Likelihood", icon=":material/stacked_line_chart:"),
+    st.Page("views/threshold.py", title="Threshold", icon=":material/tune:"),
+    st.Page("views/gallery.py", title="Gallery", icon=":material/grid_view:"),
+    st.Page("views/compare.py", title="Compare", icon=":material/compare:"),
+]
+
+# Columns stand beside each other where both have room, and below each other where they have not.
+st.html(
+    "<style>@media (max-width: 1000px) { [data-testid=stHorizontalBlock] { flex-wrap: wrap; } "
+    "[data-testid=stColumn] { min-width: 100%; } }</style>"
+)
+
+page = st.navigation(PAGES, position="top")
+with st.sidebar:
+    state.sidebar()
+with state.errors_shown():
+    page.run()

@@ -1,0 +1,296 @@
+"""What all pages share: the chosen Run, subsets and score (kept in the URL), and cached readers of the store.
+
+Caches are keyed by a Run's digest, a text that stands for all its bytes, never by arrays or frames.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from fas_core import derive, evaluation, metrics, progress, scores, store
+from fas_core.errors import BadInputError
+from fas_core.store import Run
+
+MAKE_A_RUN = "fas demo"
+PREFERRED_SCORES = ("rec", "pixel_l2", "score")  # the first one a Run has is chosen at the start
+
+
+def cache_folder() -> Path:
+    """The cache folder that the app was started on."""
+    return Path(os.environ.get("FAS_CACHE") or Path(__file__).resolve().parents[1] / "cache")
+
+
+@contextmanager
+def errors_shown() -> Iterator[None]:
+    """Bad input and damaged files become one readable box instead of a stack trace."""
+    try:
+        yield
+    except BadInputError as error:
+        st.error(escaped(str(error)), icon=":material/error:")
+
+
+def escaped(text: str) -> str:
+    """Text from files, for places that read Markdown: shown as it is, never interpreted."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|$~:" else c for c in text)
+
+
+# --------------------------------------------------------------------------------------------------- Runs and samples
+
+
+def _stamp(folder: Path) -> tuple[int, ...]:
+    """Changes whenever a shard appears or goes: shards are renamed into their subset's folder."""
+    return tuple(p.stat().st_mtime_ns for p in sorted((folder, *(d for d in folder.iterdir() if d.is_dir()))))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _opened(folder: str, stamp: tuple[int, ...]) -> Run:
+    return store.opened(Path(folder))
+
+
+def runs() -> tuple[list[Run], list[str]]:
+    """Runs of the cache folder that hold at least one shard, newest first, and what is wrong with the others."""
+    found, problems = [], []
+    for folder in store.run_folders(cache_folder()):
+        try:
+            run = _opened(str(folder), _stamp(folder))
+        except (BadInputError, OSError) as error:
+            problems.append(str(error))
+            continue
+        if run.shards:
+            found.append(run)
+    return found, problems
+
+
+def label_of(run: Run) -> str:
+    """A Run's name, with the start of its id so that two of one name differ."""
+    return f"{run.info.name} ({run.id[:6]})"
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _samples(digest: str, columns: tuple[str, ...], _run: Run) -> pd.DataFrame:
+    return _run.samples(columns)
+
+
+def samples(run: Run, columns: Sequence[str]) -> pd.DataFrame:
+    """Columns of a Run's samples in row order. Shared between sessions: do not change it."""
+    has = set(run.column_names())
+    return _samples(run.digest, tuple(c for c in columns if c in has), run)
+
+
+@st.cache_resource(max_entries=64, show_spinner="Computing the score …")
+def _score_values(digest: str, score: str, _run: Run) -> NDArray[np.float64]:
+    values = scores.values(_run, score)
+    values.setflags(write=False)
+    return values
+
+
+def score_values(run: Run, score: str) -> NDArray[np.float64]:
+    """(n,) in row order, read-only."""
+    return _score_values(run.digest, score, run)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _score_sets(digest: str, score: str, _run: Run) -> dict[str, metrics.ScoreSet]:
+    return evaluation.subset_score_sets(_run, score)
+
+
+def score_sets(run: Run, score: str) -> dict[str, metrics.ScoreSet]:
+    """One sorted set of scores per subset."""
+    return _score_sets(run.digest, score, run)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _pooled(digest: str, score: str, subsets: tuple[str, ...], _run: Run) -> metrics.ScoreSet:
+    return evaluation.pooled_score_set(_run, score, list(subsets))
+
+
+def pooled_score_set(run: Run, score: str, subsets: Sequence[str]) -> metrics.ScoreSet:
+    """Several subsets as one sorted set of scores."""
+    return _pooled(run.digest, score, tuple(subsets), run)
+
+
+# ------------------------------------------------------------------------------------------------- the shared sidebar
+
+
+def sidebar() -> None:
+    """Run, subsets and score; all of them live in the URL."""
+    found, _ = runs()
+    if not found:
+        st.caption("No Run yet.")
+        return
+    by_label = {label_of(run): run for run in found}
+    label = st.selectbox("Run", list(by_label), key="run", bind="query-params", help="One checkpoint on one data set.")
+    run = by_label[label]
+    st.pills(
+        "Subsets",
+        run.subsets,
+        selection_mode="multi",
+        default=run.subsets,
+        key="subsets",
+        bind="query-params",
+        help="Every page shows these subsets only.",
+    )
+    offered = scores.offered(run)
+    first = next((s for s in PREFERRED_SCORES if s in offered), offered[0] if offered else None)
+    if first is not None:
+        chosen = st.selectbox(
+            "Score",
+            offered,
+            index=offered.index(first),
+            key="score",
+            bind="query-params",
+            help="Higher = more attack-like.",
+        )
+        st.caption(escaped(scores.description(chosen)) if run.has_images else "Column of the imported score file.")
+    under_way()
+
+
+def chosen_run() -> Run:
+    """The Run chosen in the sidebar. Where there is none, the page says how to make one and ends here."""
+    found, problems = runs()
+    for problem in problems:
+        st.warning(escaped(problem), icon=":material/warning:")
+    if not found:
+        nothing_yet()
+    by_label = {label_of(run): run for run in found}
+    return by_label.get(str(st.session_state.get("run")), found[0])
+
+
+def chosen_subsets(run: Run) -> list[str]:
+    """Subsets chosen in the sidebar, in the protocol's order; the page ends with a hint when none is."""
+    wanted = st.session_state.get("subsets", run.subsets)
+    chosen = [s for s in run.subsets if s in wanted]
+    if not chosen:
+        st.info("No subset is chosen. Choose at least one in the sidebar.", icon=":material/filter_alt:")
+        st.stop()
+    return chosen
+
+
+def chosen_score(run: Run) -> str:
+    """The score chosen in the sidebar; the page ends with an explanation when the Run has none."""
+    offered = scores.offered(run)
+    if not offered:
+        st.info("This Run has no score.", icon=":material/info:")
+        st.stop()
+    chosen = st.session_state.get("score")
+    return str(chosen) if chosen in offered else next((s for s in PREFERRED_SCORES if s in offered), offered[0])
+
+
+def dev_subsets(run: Run) -> list[str]:
+    """Where a rule chooses its threshold until the user says otherwise: the development set if the Run has one, else
+    live people nobody trained on, else the training images, else nothing."""
+    return next(([name] for name in ("dev", "live", "train") if name in run.subsets), [])
+
+
+def needs_images(run: Run, what: str) -> None:
+    """Ends the page of a scores-only Run, saying why it is empty and where to go."""
+    if run.has_images:
+        return
+    st.info(
+        f"{what} needs images and latent codes. **{escaped(run.info.name)}** was imported from a score file, which has "
+        "neither. Choose another Run in the sidebar, or open the Threshold page, which needs scores only.",
+        icon=":material/hide_image:",
+    )
+    st.page_link(
+        "views/threshold.py", label="Open the Threshold page", icon=":material/tune:", query_params=link_params()
+    )
+    st.stop()
+
+
+def link_params() -> dict[str, str]:
+    """Query parameters that keep the shared choices on the way to another page."""
+    kept = {k: v for k in ("run", "score") if isinstance(v := st.session_state.get(k), str)}
+    return kept
+
+
+def nothing_yet() -> None:
+    """The page of an empty cache folder: what is under way, or the command that makes the first Run."""
+    jobs = progress.jobs(cache_folder())
+    st.title("FAS Explorer")
+    if jobs:
+        st.subheader("The first Run is being made")
+        st.write("This page shows it as soon as it is there.")
+        watch_jobs()
+    else:
+        st.subheader("There is no Run yet")
+        st.write("A Run is what one checkpoint says about every image of a data set. Make the first one in a terminal:")
+        st.code(
+            "fas demo                                          # rendered faces, a small model, its Run\n"
+            "fas cache CHECKPOINT --data MANIFEST              # your images\n"
+            "fas scores import SCORES.csv --name NAME          # another system's scores",
+            language="bash",
+        )
+    st.stop()
+
+
+# --------------------------------------------------------------------------------------------------- numbers in words
+
+
+def percent(share: float, n: int) -> str:
+    """A share of n samples with the digits that n allows: 31 %, from a thousand samples on 31.4 %."""
+    return f"{100 * share:.{0 if n < 1000 or share in (0, 1) else 1}f} %"
+
+
+def number(value: float) -> str:
+    """A score or threshold with four digits, or all of those before the point."""
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"
+
+
+NOT_METADATA = {"path", "is_constant"}  # a name stands for the path; the other is of use to scores only
+
+
+def metadata(run: Run, row: int) -> pd.DataFrame:
+    """What the manifest says about one sample: Field and Value, empty ones left out."""
+    left_out = NOT_METADATA | set(run.info.scores) | set(scores.names())
+    record = samples(run, [name for name in run.column_names() if name not in left_out]).iloc[row]
+    filled = {str(name): str(value) for name, value in record.items() if not (pd.isna(value) or value == "")}
+    return pd.DataFrame({"Field": [name.replace("_", " ") for name in filled], "Value": list(filled.values())})
+
+
+# ------------------------------------------------------------------------------------------------------ work under way
+
+
+def under_way() -> None:
+    """Progress of long work in the sidebar, while there is any."""
+    if progress.jobs(cache_folder()):
+        st.divider()
+        watch_jobs()
+
+
+@st.fragment(run_every=1.0)
+def watch_jobs() -> None:
+    """Bars that follow the progress files; the whole page runs again when a Run appears or work ends."""
+    current = progress.jobs(cache_folder())
+    seen = (tuple(sorted(job.stage for job in current)), len(store.run_folders(cache_folder())))
+    before = st.session_state.setdefault("_jobs_seen", seen)
+    for job in current:
+        share = min(1.0, job.done / job.total) if job.total else 0.0
+        left = f", about {job.left:.0f} s left" if job.left is not None else ""
+        st.progress(share, text=f"{escaped(job.label)}{left}")
+    if seen != before:
+        st.session_state["_jobs_seen"] = seen
+        st.rerun()
+
+
+def worker(run: Run, what: str, *, missing: str, button: str, key: str) -> None:
+    """In place of a slow result that is not stored: why, and a button that has another process make it.
+
+    `what`: see derive.Work. Nothing slow happens in the page. The bars are in the sidebar.
+    """
+    work = derive.Work(run, what)
+    if work.is_under_way:
+        st.info(f"{missing} It is being computed: the bar in the sidebar follows it.", icon=":material/hourglass:")
+        return
+    problem = f" The last attempt ended without a result: {escaped(work.last_words)}" if work.last_words else ""
+    st.info(missing + problem, icon=":material/error:" if problem else ":material/hourglass_disabled:")
+    if st.button(button, key=key, icon=":material/play_arrow:"):
+        work.start()
+        st.rerun()

@@ -1,0 +1,179 @@
+"""The gallery page and its component, without a browser."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.components import gallery as component
+from fas_core import compare, metrics, store
+
+MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
+
+
+def page_of(cache: Path, monkeypatch: pytest.MonkeyPatch, run: str = "a", **params: str) -> AppTest:
+    monkeypatch.setenv("FAS_CACHE", str(cache))
+    at = AppTest.from_file(MAIN, default_timeout=30)
+    opened = store.open_run(cache, run)
+    at.query_params["run"] = f"{opened.info.name} ({opened.id[:6]})"
+    for name, value in params.items():
+        at.query_params[name] = value
+    at.run()
+    at.switch_page("views/gallery.py").run()
+    assert not at.exception
+    return at
+
+
+def drawn(at: AppTest, index: int = 0) -> dict[str, Any]:
+    return dict(json.loads(at.get("bidi_component")[index].proto.mixed.json))
+
+
+def card_ids(at: AppTest) -> list[str]:
+    return [card["id"] for card in drawn(at)["cards"]]
+
+
+def expected(cache: Path, score: str = "rec") -> pd.DataFrame:
+    """Sample, score and verdict at BPCER <= 5 % on the subset live, worked out without the page."""
+    samples = store.open_run(cache, "a").samples()
+    live = samples[samples["subset"] == "live"][score].to_numpy(np.float64)
+    threshold = np.nextafter(live.max(), np.inf)  # of 4 images none may be rejected
+    found = samples[["sample_id", "label", "subset", score]].copy()
+    found["verdict"] = compare.verdicts(found["label"], found[score].astype(np.float64), threshold)
+    return found
+
+
+def test_cards_follow_the_score(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = page_of(tiny_cache, monkeypatch)
+    ordered = expected(tiny_cache).sort_values("rec", ascending=False)["sample_id"].to_list()
+    assert card_ids(at) == ordered
+    at.selectbox(key="order").set_value("Score, low to high").run()
+    assert card_ids(at) == ordered[::-1]
+
+
+def test_random_order_repeats_with_its_seed(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = card_ids(page_of(tiny_cache, monkeypatch, order="Random", seed="3"))
+    assert first == card_ids(page_of(tiny_cache, monkeypatch, order="Random", seed="3"))
+    assert first != card_ids(page_of(tiny_cache, monkeypatch, order="Random", seed="4"))
+    assert sorted(first) == sorted(expected(tiny_cache)["sample_id"])
+
+
+def test_sentence_and_filters_agree_on_the_wrong_verdicts(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = page_of(tiny_cache, monkeypatch, score="kl")  # which tells nothing apart, so both verdicts go wrong
+    wrong = expected(tiny_cache, "kl")
+    missed = set(wrong[wrong["verdict"] == "missed"]["sample_id"])
+    rejected = set(wrong[wrong["verdict"] == "rejected"]["sample_id"])
+    assert missed, "the fixture has nothing to miss: the test says nothing"
+    assert rejected, "the fixture has nothing to reject: the test says nothing"
+    sentence = at.markdown[0].value
+    assert f"{len(missed)} of 6 attacks are missed" in sentence
+    reported = wrong[wrong["subset"].isin(["seen_paper", "unseen_mask"])]  # neither trained on nor chosen on
+    n_rejected = int((reported["verdict"] == "rejected").sum())
+    assert f"{n_rejected} of 6 live images are rejected" in sentence
+    assert any("on the 4 live images of live" in c.value for c in at.caption)
+    for choice, ids, verdict in (("Missed attacks", missed, "missed"), ("Rejected live", rejected, "rejected")):
+        at.get_by_key("verdict").set_value(choice).run()
+        assert set(card_ids(at)) == ids
+        assert {card["verdict"] for card in drawn(at)["cards"]} == {verdict}
+
+
+def test_classes_search_and_pages(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = page_of(tiny_cache, monkeypatch, per_page="12")
+    assert len(card_ids(at)) == 12
+    first = card_ids(at)
+    at.get_by_key("page").set_value(2).run()
+    assert not set(first) & set(card_ids(at))
+    assert len(card_ids(at)) == 12
+    at.multiselect(key="classes").set_value(["unseen_mask"]).run()  # and back to page 1
+    assert {i.rsplit("_", 1)[0] for i in card_ids(at)} == {"unseen_mask"}
+    assert len(card_ids(at)) == 3
+    at.text_input(key="find").set_value("MASK_4").run()
+    assert card_ids(at) == ["unseen_mask_4"]
+    at.text_input(key="find").set_value("[").run()
+    assert "No image fits" in at.info[0].value
+
+
+def test_a_chosen_card_shows_its_scores_and_metadata(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn_by = component.gallery
+
+    def first_is_chosen(cards: Any, panels: Any, *, key: str, **options: Any) -> str | None:
+        drawn_by(cards, panels, key=key, **options)
+        return "seen_paper_3" if key == "images" else None
+
+    monkeypatch.setattr(component, "gallery", first_is_chosen)
+    at = page_of(tiny_cache, monkeypatch)
+    tables = [frame.value for frame in at.dataframe]
+    scores = next(t for t in tables if "Above" in t).set_index("Score")
+    run = store.open_run(tiny_cache, "a")
+    samples = run.samples(["sample_id", "subset", "kl"])
+    value = samples.loc[samples["sample_id"] == "seen_paper_3", "kl"].iloc[0]
+    training = samples.loc[samples["subset"] == "train", "kl"]
+    assert scores.loc["kl", "Above"] == np.floor(100 * (training < value).mean())
+    metadata = next(t for t in tables if "Field" in t).set_index("Field")["Value"]
+    assert (metadata["glasses"], metadata["pai species"]) == ("yes", "paper")
+    assert "path" not in metadata
+    assert any("seen\\_paper\\_3" in m.value for m in at.markdown)
+
+
+def test_images_without_output_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_cache: Path) -> None:
+    run = store.open_run(tiny_cache, "a")
+    shard = run.shards[-1]
+    failed = run.samples().iloc[[0]][["sample_id", "label", "pai_species"]]
+    failed = failed.assign(sample_id="<b>broken</b>", subset=shard.subset, reason="not an image")
+    failed.to_parquet(shard.folder / "failures.parquet")
+    meta = json.loads((shard.folder / "meta.json").read_text()) | {"n_failures": 1}
+    (shard.folder / "meta.json").write_text(json.dumps(meta))
+    at = page_of(tiny_cache, monkeypatch)
+    assert at.expander[-1].label == "1 image gave no output"
+    assert at.dataframe[-1].value["reason"].to_list() == ["not an image"]
+
+
+def test_a_scores_only_run_says_why_there_are_no_images(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = page_of(tiny_cache, monkeypatch, "vendor")
+    assert "needs images" in at.info[0].value
+
+
+def test_without_other_people_the_threshold_says_that_it_is_optimistic(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, image_run: Callable[..., store.Run], tiny_cache: Path
+) -> None:
+    samples = store.open_run(tiny_cache, "a").samples()
+    kept = samples[samples["subset"].str.contains("_")].reset_index(drop=True)
+    image_run(tmp_path / "other", "a", kept, seed=7)
+    at = page_of(tmp_path / "other", monkeypatch)
+    assert any("optimistic" in c.value and "6 live images" in c.value for c in at.caption)
+
+
+def test_error_panel_has_one_scale_for_all_images() -> None:
+    original = np.array([[[0, 100, 255, 51]]], np.uint8)
+    rebuilt = np.array([[[0, 151, 0, 0]]], np.uint8)
+    absolute = component.error_panel(original, rebuilt)
+    assert (absolute.low, absolute.high, absolute.palette) == (0.0, 0.5, "error")
+    assert absolute.images.tolist() == [[[0, 102, 255, 102]]]  # 51/255 = 0.2 of 0.5; errors above 0.5 stay at the top
+    signed = component.error_panel(original, rebuilt, limit=1.0, signed=True)
+    assert (signed.low, signed.high) == (-1.0, 1.0)
+    assert signed.images.tolist() == [[[128, 102, 255, 153]]]  # the middle is no error; darker rebuilt is above it
+
+
+def test_component_never_reads_texts_as_markup() -> None:
+    source = Path(component.__file__).with_suffix(".js").read_text()
+    for dangerous in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
+        assert dangerous not in source
+
+
+def test_panels_need_one_image_per_card() -> None:
+    panel = component.Panel("original", np.zeros((2, 4, 4), np.uint8))
+    with pytest.raises(ValueError, match="1 cards but 2 images"):
+        component.gallery([component.Card("x")], [panel], key="k")
+
+
+def test_threshold_is_the_core_s(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = page_of(tiny_cache, monkeypatch)
+    live = expected(tiny_cache).query("subset == 'live'")["rec"].to_numpy(np.float64)
+    threshold = metrics.threshold_at_bpcer(metrics.score_set(live, np.zeros(len(live))), 0.05)
+    assert any(f"Threshold {threshold:.4g}" in c.value for c in at.caption)

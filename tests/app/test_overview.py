@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import pytest
+
+from fas_core import progress, store
+from tests.conftest import tiny_samples, write_image_run
+
+from .conftest import page, texts
+
+
+def test_the_answer_comes_first_and_matches_the_core(tiny_cache: Path) -> None:
+    at = page(cache=tiny_cache, run="a")
+    assert not at.exception
+    answer = at.markdown[0].value
+    assert "**a**, judged by rec, separates 6 attacks from 10 bona fide samples" in answer
+    assert "hardest is" in answer
+    table = at.dataframe[0].value
+    assert table["Subset"].tolist() == ["train", "live", "seen_paper", "unseen_mask"]
+    assert table["AUC"].isna().tolist() == [True, True, False, False]  # undefined is empty, never 0
+    assert "Nothing conspicuous" in texts(at)
+
+
+def test_subsets_and_score_of_the_address_are_used(tiny_cache: Path) -> None:
+    at = page(cache=tiny_cache, run="b", score="kl", subsets="live")
+    assert at.dataframe[0].value["Subset"].tolist() == ["live"]
+    assert "one class only" in at.markdown[0].value
+
+
+def test_scores_only_runs_have_an_overview_too(tiny_cache: Path) -> None:
+    at = page(cache=tiny_cache, run="vendor")
+    assert not at.exception
+    assert at.dataframe[0].value["Subset"].tolist() == ["dev", "test"]
+
+
+def test_an_empty_cache_says_how_to_fill_it(tmp_path: Path) -> None:
+    at = page()
+    assert not at.exception
+    assert "There is no Run yet" in texts(at)
+    assert "fas demo" in at.code[0].value
+
+
+def test_work_under_way_is_shown_with_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = tmp_path / "cache"
+    with progress.task("Training", 10, job_file=progress.jobs_folder(cache) / "demo.json", stage="train") as task:
+        monkeypatch.setattr(task, "seconds_left", lambda: 42.0)
+        task.update(4)
+        task._write()
+        at = page()
+    assert "The first Run is being made" in texts(at)
+    assert "about 42 s left" in at.get("progress")[0].proto.text
+
+
+def test_damage_and_incomplete_runs_are_said(tiny_cache: Path) -> None:
+    broken, partial = store.open_run(tiny_cache, "b"), store.open_run(tiny_cache, "a")
+    (broken.folder / "run.json").write_text("{")
+    (partial.folder / "live" / "shard-00000").rename(partial.folder / "gone")
+    at = page(cache=tiny_cache, run="a")
+    assert not at.exception
+    assert "missing or damaged" in texts(at)
+    assert "This Run is not complete" in texts(at)
+
+
+def test_markup_in_names_is_text(tmp_path: Path) -> None:
+    name = "**b** <img src=x onerror=alert(1)> [l](http://x)"
+    write_image_run(tmp_path / "cache", name, tiny_samples())
+    at = page()
+    assert not at.exception
+    assert "\\<img" in at.markdown[0].value
+    assert "\\*\\*b\\*\\*" in at.markdown[0].value
