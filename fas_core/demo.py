@@ -1,4 +1,4 @@
-"""The demo: rendered faces, a small trained model, its Run and what is derived from it. Made once, reused after."""
+"""The demo: rendered faces, two small trained models, their Runs and what is derived. Made once, reused after."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fas_core import manifest, progress, store
+from fas_core import derive, manifest, store
 from fas_core.progress import jobs_folder, task
 
-EXPERIMENTS = ("small_dcvae",)
+EXPERIMENTS = ("small_dcvae", "small_dcvae_sharp")
 SEED = 0
 
 
@@ -42,12 +42,17 @@ def made(where: Places, say: Callable[[str], None]) -> None:
     job = jobs_folder(where.cache) / "demo.json"
     if not where.manifest.is_file():
         _render(where, job)
+    runs = []
     for experiment in EXPERIMENTS:
         run = _known_run(where, experiment)
         if run is None or not run.is_complete:
-            say(f"Run of {experiment}: training and caching")
             run = _trained_and_cached(where, experiment, job)
-        _derive(run, job)
+            derive.quick(run, job_file=job)
+            say(f"There is something to look at: the Run of {experiment}")
+        runs.append(run)
+    for run in runs:
+        derive.quick(run, job_file=job)
+        derive.slow(run)
 
 
 def _render(where: Places, job: Path) -> None:
@@ -75,13 +80,3 @@ def _trained_and_cached(where: Places, experiment: str, job: Path) -> store.Run:
     if not out.is_file() or train.resume_file(out).is_file():
         train.trained(experiments.preset(experiment), data, out, resume=train.resume_file(out).is_file(), job_file=job)
     return infer.cached([out], data, where.cache, job_file=job)[0]
-
-
-def _derive(run: store.Run, job: Path) -> None:
-    from fas_core import derive
-
-    derive.made(run, job_file=job)
-
-
-def is_under_way(cache: Path) -> bool:
-    return bool(progress.jobs(cache))

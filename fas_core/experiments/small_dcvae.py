@@ -1,10 +1,10 @@
-"""DCVAE at an eighth of the width, for two CPU cores: the demo's model.
+"""DCVAE at an eighth of the width, for two CPU cores: the demo's first model.
 
-    fas train small_dcvae --data manifest.csv --out small_dcvae.safetensors
+fas train small_dcvae --data manifest.csv --out small_dcvae.safetensors
 
-Cost: about a minute on two cores (400 steps of 24 images). `--set width=0.25 --set epochs=20` for sharper faces.
-Expect: recognisable, smooth reconstructions of unseen live faces; glasses and hands mostly gone; prints on a light
-background reconstructed worst, as in the thesis' figure 4.12.
+Cost: 200 steps of 24 images, well under a minute on two cores. For sharper faces: --set width=0.25 --set epochs=20.
+Expect: smooth, recognisable heads; glasses and hands mostly gone; prints on a light background reconstructed worst,
+as in the thesis' figure 4.12.
 """
 
 from fas_core.experiments.base import Experiment
@@ -12,8 +12,8 @@ from fas_core.experiments.base import Experiment
 EXPERIMENT = Experiment(
     name="small_dcvae",
     model="dcvae",
-    batches_per_epoch=50,
-    epochs=8,
+    batches_per_epoch=40,
+    epochs=5,
     batch_size=24,
     learning_rate=2e-3,
     beta1=0.9,

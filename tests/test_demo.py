@@ -1,0 +1,64 @@
+"""The demo's steps, on a tenth of its faces and with a model that learns for a second."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from fas_core import demo, derive, experiments, store, synthetic, train
+from fas_core.demo import Places
+
+
+@pytest.fixture
+def where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Places]:
+    preset = experiments.preset
+    tiny = ["batches_per_epoch=2", "epochs=2", "batch_size=4", "image_size=32", "latent_dim=16"]
+    monkeypatch.setattr(experiments, "preset", lambda name: preset(name).with_settings(tiny))
+    monkeypatch.setattr(
+        synthetic, "render_data_set", partial(synthetic.render_data_set, subjects=6, share=0.05, processes=1)
+    )
+    monkeypatch.setattr(derive, "slow", lambda run: None)  # UMAP has its own test; its first compile takes a minute
+    return demo.places(tmp_path, tmp_path / "unused")
+
+
+def test_everything_is_made_once_and_reused(where: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    demo.made(where, said.append)
+    runs = list(store.all_runs(where.cache))
+    assert {run.info.name for run in runs} == set(demo.EXPERIMENTS)
+    assert all(run.is_complete and run.n_failures == 0 for run in runs)
+    assert len(said) == 2
+    assert not list((where.cache / "jobs").glob("*.json"))
+
+    def refused(*_: object, **__: object) -> None:
+        raise AssertionError("made again")
+
+    for module, name in ((synthetic, "render_data_set"), (train, "trained"), (store, "write_shard")):
+        monkeypatch.setattr(module, name, refused)
+    demo.made(where, said.append)
+    assert len(said) == 2
+
+
+def test_interrupted_training_goes_on(where: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = train._step
+    seen: list[int] = []
+
+    def killed(*arguments: object) -> dict[str, float]:
+        seen.append(int(arguments[4]))  # type: ignore[call-overload]
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+        return step(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(train, "_step", killed)
+    with pytest.raises(KeyboardInterrupt):
+        demo.made(where, lambda _: None)
+    demo.made(where, lambda _: None)
+    assert seen[:6] == [0, 1, 2, 3, 2, 3]  # the first epoch was kept, the second began anew
+
+
+def test_places() -> None:
+    own = demo.places(None, Path("/c"))
+    assert (own.cache, own.manifest) == (Path("/c"), Path("/c/demo/data/manifest.csv"))
+    given = demo.places(Path("/d"), Path("/c"))
+    assert (given.cache, given.checkpoint("x")) == (Path("/d/cache"), Path("/d/checkpoints/x.safetensors"))
