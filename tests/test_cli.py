@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from conftest import TINY_MODEL
 
 from fas_core import cli, store
+from tests.conftest import TINY_MODEL
 
 
 class Result(NamedTuple):

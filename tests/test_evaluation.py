@@ -3,11 +3,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import tiny_samples, write_image_run
 from sklearn.metrics import roc_auc_score
 
 from fas_core import datahealth, evaluation, store
 from fas_core.errors import BadInputError
+from tests.conftest import tiny_samples, write_image_run
 
 
 def test_every_cell_matches_its_own_samples(tiny_cache: Path) -> None:

@@ -4,10 +4,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import tiny_samples, write_image_run
 
 from fas_core import store
 from fas_core.errors import BadInputError
+from tests.conftest import tiny_samples, write_image_run
 
 
 def test_rows_follow_the_protocol_and_images_follow_rows(tmp_path: Path) -> None:

@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import TINY_MODEL
 from safetensors.torch import load_file
 
 from fas_core import checkpoint, experiments, manifest, train
 from fas_core.errors import BadInputError
 from fas_core.experiments.base import Experiment
 from fas_core.manifest import Manifest
+from tests.conftest import TINY_MODEL
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import tiny_samples, write_image_run
 
 from fas_core import scores, store
 from fas_core.analysis import mixture
 from fas_core.errors import BadInputError
+from tests.conftest import tiny_samples, write_image_run
 
 
 @pytest.mark.parametrize("name", scores.names())

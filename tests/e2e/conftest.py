@@ -1,0 +1,163 @@
+"""A real server on a cache of Runs, and a browser that fails on anything a user should not see."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from fas_core import experiments, infer, manifest, store, subsets, synthetic, train
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
+SMALL = ["batches_per_epoch=12", "epochs=1", "batch_size=8"]
+
+
+def made_run(data: Path, name: str, cache: Path, *settings: str) -> store.Run:
+    source = manifest.read(data)
+    checkpoint = cache / "checkpoints" / f"{name}.safetensors"
+    train.trained(
+        experiments.preset("small_dcvae").with_settings([*SMALL, *settings]), source, checkpoint, device="cpu"
+    )
+    return infer.cached([checkpoint], source, cache, device="cpu")[0]
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs "demo" and "demo2" of rendered faces, "real" of real ones, the scores-only "system" and "other"."""
+    from fas_core import attacks, layouts, scorefile
+    from tests.conftest import SHARED
+
+    folder = tmp_path_factory.mktemp("e2e")
+    data = synthetic.render_data_set(folder / "data", subjects=6, share=0.1)
+    for name, seed in (("demo2", "seed=1"), ("demo", "seed=0")):
+        made_run(data, name, folder, seed)
+    if SHARED.is_dir():
+        rows = layouts.scanned(SHARED / "data" / "orl_faces", "csv")
+        few = rows[rows["subject_id"].isin(sorted(rows["subject_id"].unique())[:12])].reset_index(drop=True)
+        live = manifest.Manifest(manifest.normalised(few)[0], folder / "orl.csv")
+        attacked = attacks.attacked_data_set(live, folder / "orl", ["paper", "replay", "mask"])
+        made = subsets.protocol(manifest.read(attacked))
+        made_run(manifest.write(made.rows, attacked), "real", folder)
+        for name, published in (("other", "quality_rbf"), ("system", "auxiliary")):
+            file = scorefile.read(SHARED / "data" / "pad_scores" / f"{published}_grandtest.csv")
+            store.scores_only_run(folder, name, file.rows, ["score"], file.source.name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(cache: Path) -> Iterator[str]:
+    """Base address of `fas app` on that cache."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "fas_core.cli", "app", "--cache", str(cache), "--port", str(port)]
+    log = (cache / "server.log").open("w")
+    process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(200):
+            try:
+                with urllib.request.urlopen(f"{address}/_stcore/health", timeout=1):
+                    break
+            except OSError:
+                time.sleep(0.1)
+        else:
+            raise RuntimeError(f"no server: {(cache / 'server.log').read_text()}")
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+        log.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        if os.environ.get("CI"):
+            pytest.fail("no Chromium on this machine: the browser tests must run in CI")
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=found, args=CHROMIUM_FLAGS)
+        yield opened
+        opened.close()
+
+
+@dataclass
+class Tab:
+    """A browser tab on the app that remembers everything that went wrong in it."""
+
+    page: Page
+    address: str
+    wrong: list[str] = field(default_factory=list)
+
+    def open(self, path: str) -> None:
+        self.page.goto(f"{self.address}/{path}")
+        self.settle()
+
+    def settle(self) -> None:
+        """Waits until the script has run, nothing is stale, and that has been true for a while."""
+        quiet = """() => {
+            const app = document.querySelector('[data-testid=stApp]');
+            const done = app && app.dataset.testScriptState === 'notRunning'
+                && app.dataset.testConnectionState === 'CONNECTED'
+                && !document.querySelector('[data-stale=true], [data-testid=stSkeleton]');
+            const now = performance.now();
+            window.__quietSince = done ? (window.__quietSince ?? now) : null;
+            return done && now - window.__quietSince > 400;
+        }"""
+        self.page.evaluate("() => { window.__quietSince = null }")
+        self.page.wait_for_function(quiet, timeout=60_000, polling=50)
+
+    def check(self) -> None:
+        """Fails on an exception box, a console or page error, a failed or foreign request."""
+        boxes = self.page.locator("[data-testid=stException]").all_inner_texts()
+        assert not boxes, boxes
+        assert not self.wrong, self.wrong
+
+
+@pytest.fixture
+def tab(browser: Browser, server: str) -> Iterator[Tab]:
+    context = browser.new_context(viewport={"width": 1440, "height": 1000})
+    page = context.new_page()
+    made = Tab(page, server)
+
+    def note_console(message: object) -> None:
+        # A failed load is judged below by its address: deep links probe two paths that are not there.
+        if message.type == "error" and "Failed to load resource" not in message.text:  # type: ignore[attr-defined]
+            made.wrong.append(f"console: {message.text}")  # type: ignore[attr-defined]
+
+    page.on("console", note_console)
+    page.on("pageerror", lambda error: made.wrong.append(f"page error: {error}"))
+    page.on(
+        "response",
+        lambda r: made.wrong.append(f"{r.status}: {r.url}") if r.status >= 400 and "/_stcore/" not in r.url else None,
+    )
+    page.on(
+        "request",
+        lambda r: (
+            None
+            if r.url.startswith((server, server.replace("http", "ws", 1), "data:", "blob:"))
+            else made.wrong.append(f"foreign request: {r.url}")
+        ),
+    )
+    yield made
+    context.close()

@@ -1,0 +1,112 @@
+"""Every page in a real browser, on rendered faces, on real ones, and on a scores-only Run."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from fas_core import store
+from tests.conftest import SHARED
+
+from .conftest import Tab
+
+PAGES = {
+    "": "Overview",
+    "latent": "Latent space",
+    "likelihood": "Likelihood",
+    "threshold": "Threshold",
+    "gallery": "Gallery",
+    "compare": "Compare",
+}
+RUNS = ["demo", pytest.param("real", marks=pytest.mark.skipif(not SHARED.is_dir(), reason=f"{SHARED} is not there"))]
+SCORES_ONLY = pytest.param("system", marks=pytest.mark.skipif(not SHARED.is_dir(), reason=f"{SHARED} is not there"))
+
+
+def choice(cache: Path, name: str) -> str:
+    """The query that chooses a Run in the sidebar."""
+    run = store.open_run(cache, name)
+    return f"run={name}+({run.id[:6]})"
+
+
+def chosen_run(tab: Tab) -> Locator:
+    """The field of the sidebar that shows the Run."""
+    return tab.page.locator("[data-testid=stSidebar] [data-testid=stSelectbox] input").first
+
+
+def answer_of(tab: Tab) -> Locator:
+    """The sentence that the Threshold page begins with."""
+    return tab.page.get_by_text(re.compile("^At this threshold"))
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("run", [*RUNS, SCORES_ONLY])
+def test_every_page_opens_clean(tab: Tab, cache: Path, run: str, path: str) -> None:
+    tab.open(f"{path}?{choice(cache, run)}")
+    expect(tab.page.get_by_role("heading", name=PAGES[path], exact=True).first).to_be_visible()
+    expect(chosen_run(tab)).to_have_value(re.compile(rf"^{run} \("))
+    words = tab.page.locator("[data-testid=stMain]").inner_text()
+    assert len(words) > 100
+    tab.check()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_is_wider_than_a_small_screen(tab: Tab, cache: Path, path: str) -> None:
+    tab.page.set_viewport_size({"width": 800, "height": 900})
+    tab.open(f"{path}?{choice(cache, 'demo')}")
+    overflow = tab.page.evaluate(
+        "() => { const m = document.querySelector('[data-testid=stMain]'); return m.scrollWidth - m.clientWidth }"
+    )
+    assert overflow <= 1
+    tab.check()
+
+
+def test_the_slider_moves_the_answer_and_the_address(tab: Tab, cache: Path) -> None:
+    tab.open(f"threshold?{choice(cache, 'demo')}")
+    answer = answer_of(tab)
+    before = answer.inner_text()
+    thumb = tab.page.get_by_role("slider")
+    thumb.focus()
+    for _ in range(5):
+        thumb.press("PageUp")
+    tab.settle()
+    expect(answer).not_to_have_text(before)
+    expect(tab.page).to_have_url(re.compile("t_rec="))
+    after = answer.inner_text()
+    tab.check()
+    # The address alone brings another visitor to the same numbers.
+    tab.page.goto(tab.page.url)
+    tab.settle()
+    expect(answer_of(tab)).to_have_text(after)
+    tab.check()
+
+
+def test_a_rule_in_the_address_is_applied(tab: Tab, cache: Path) -> None:
+    tab.open(f"threshold?{choice(cache, 'demo')}&rule=EER")
+    expect(tab.page.get_by_text("EER, chosen on")).to_be_visible()
+    tab.check()
+
+
+def test_navigation_keeps_the_run(tab: Tab, cache: Path) -> None:
+    tab.open(f"?{choice(cache, 'demo2')}")
+    tab.page.get_by_role("link", name="Choose a threshold").click()
+    tab.settle()
+    expect(tab.page.get_by_role("heading", name="Threshold", exact=True)).to_be_visible()
+    expect(chosen_run(tab)).to_have_value(re.compile(r"^demo2 \("))
+    tab.check()
+
+
+def test_a_gallery_page_is_turned_and_a_card_opens(tab: Tab, cache: Path) -> None:
+    tab.open(f"gallery?{choice(cache, 'demo')}&per_page=12")
+    cards = tab.page.locator("button.card")
+    expect(cards).to_have_count(12)
+    first = cards.first.inner_text()
+    tab.page.get_by_role("button", name="Next page").click()
+    tab.settle()
+    expect(cards.first).not_to_have_text(first)
+    expect(tab.page).to_have_url(re.compile("page=2"))
+    cards.first.focus()
+    tab.page.keyboard.press("Enter")
+    tab.settle()
+    expect(tab.page.get_by_role("dialog")).to_contain_text("Metadata")
+    tab.check()
