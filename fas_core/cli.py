@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -111,6 +112,7 @@ def demo(
     from fas_core import demo as demo_parts
 
     where = demo_parts.places(root, default_cache())
+    _end_on_sigterm()
     server = _server(where.cache, port, "127.0.0.1") if app_wanted else None
     try:
         demo_parts.made(where, _say)
@@ -120,9 +122,8 @@ def demo(
         _say(f"The demo is ready: http://127.0.0.1:{port} (Ctrl+C ends it)")
         sys.exit(server.wait())
     finally:
-        if server is not None and server.poll() is None:
-            server.terminate()
-            server.wait(timeout=10)
+        if server is not None:
+            _ended(server)
 
 
 @app.command("app")
@@ -132,12 +133,23 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to bind; 127.0.0.1 is this machine only.")] = "127.0.0.1",
 ) -> None:
     """The web app on the Runs of a cache folder. Example: `fas app --port 8600`"""
+    _end_on_sigterm()
     server = _server(cache, port, host)
     try:
         sys.exit(server.wait())
     finally:
-        if server.poll() is None:
-            server.terminate()
+        _ended(server)
+
+
+def _end_on_sigterm() -> None:
+    """SIGTERM ends this process as an exception would, so that the server it started ends too."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
+def _ended(server: subprocess.Popen[bytes]) -> None:
+    if server.poll() is None:
+        server.terminate()
+        server.wait(timeout=10)
 
 
 def _server(cache: Path, port: int, host: str) -> subprocess.Popen[bytes]:
