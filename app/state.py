@@ -6,9 +6,11 @@ Caches are keyed by a Run's digest, a text that stands for all its bytes, never 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
+from typing import ParamSpec, cast
 
 import numpy as np
 import pandas as pd
@@ -19,8 +21,10 @@ from fas_core import derive, evaluation, metrics, progress, scores, store
 from fas_core.errors import BadInputError
 from fas_core.store import Run
 
-MAKE_A_RUN = "fas demo"
 PREFERRED_SCORES = ("rec", "pixel_l2", "score")  # the first one a Run has is chosen at the start
+
+
+P = ParamSpec("P")
 
 
 def cache_folder() -> Path:
@@ -35,6 +39,17 @@ def errors_shown() -> Iterator[None]:
         yield
     except BadInputError as error:
         st.error(escaped(str(error)), icon=":material/error:")
+
+
+def fragment(part: Callable[P, None]) -> Callable[P, None]:
+    """`st.fragment` whose bad input is shown as `errors_shown` does: a fragment's errors never reach the page's own."""
+
+    @wraps(part)
+    def guarded(*arguments: P.args, **named: P.kwargs) -> None:
+        with errors_shown():
+            part(*arguments, **named)
+
+    return cast("Callable[P, None]", st.fragment(guarded))
 
 
 def escaped(text: str) -> str:

@@ -12,9 +12,11 @@ Every random number comes from (seed, subject, session, frame), so no image depe
 
 from __future__ import annotations
 
+import json
 import math
 import multiprocessing
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -29,6 +31,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from fas_core.errors import BadInputError
+from fas_core.manifest import atomic_file, write_table
 
 Array = npt.NDArray[Any]
 Traits = dict[str, float]
@@ -37,6 +40,7 @@ Pose = tuple[float, float, float]
 Window = tuple[slice, slice]
 
 SIZE = 128
+DONE = ".done"  # folder with the rows of finished subjects, while the others are being rendered
 CANVAS = 2 * SIZE  # drawn at twice the size, so that edges come out clean
 PAD = 48  # the scene behind the head is larger than the canvas by this much on every side, to slide under it
 UNIT = 69.0 * CANVAS / SIZE  # canvas pixels per unit of head coordinates
@@ -857,24 +861,31 @@ def session_images(seed: int, subject: int, traits: Traits, session: Session) ->
 
 
 def render_subject(root: Path, seed: int, share: float, subject: int) -> list[dict[str, object]]:
-    """Writes all images of one subject, each in one step; returns its rows of the manifest."""
+    """Writes all images of one subject; returns its rows of the manifest.
+
+    The rows are also kept in a file, written last, so that a subject that is done is not rendered again after an
+    interruption.
+    """
     traits, name = traits_of_subject(seed, subject), f"s{subject + 1:02d}"
-    folder = Path("images") / name
-    (root / folder).mkdir(parents=True, exist_ok=True)
+    folder, done = Path("images") / name, root / DONE / f"{name}.json"
+    identity = {"seed": seed, "share": share}
+    if done.is_file() and (kept := json.loads(done.read_text()))["identity"] == identity:
+        return list(kept["rows"])
     rows: list[dict[str, object]] = []
     for session in sessions_of_subject(seed, subject, share):
         session_id = f"{name}_{session.name}"
         for frame, (pixels, columns) in enumerate(session_images(seed, subject, traits, session)):
             sample_id = f"{session_id}_f{frame:03d}"
             path = folder / f"{sample_id}.png"
-            temporary = root / folder / f"{sample_id}.{os.getpid()}.tmp"
-            Image.fromarray(pixels).save(temporary, format="PNG", compress_level=1)
-            temporary.replace(root / path)
+            with atomic_file(root / path) as temporary:
+                Image.fromarray(pixels).save(temporary, format="PNG", compress_level=1)
             about = {"path": path.as_posix(), "sample_id": sample_id}
             about |= {"label": "attack" if session.species else "bona_fide", "pai_species": session.species}
             about |= {"subject_id": name, "session_id": session_id, "subset": session.subset}
             about |= {"video_id": f"{session_id}_v1"}
             rows.append({**about, "frame": frame, **columns, "attack_detail": session.detail})
+    with atomic_file(done) as temporary:
+        temporary.write_text(json.dumps({"identity": identity, "rows": rows}))
     return rows
 
 
@@ -891,11 +902,10 @@ def render_data_set(
 
     Images are 128 x 128 gray PNGs, about 2,600 of them. `share` scales the frames of every session: 0.1 makes a small
     set of the same design. The same seed gives the same bytes, whatever the number of `processes` (default: one per
-    core). `on_progress(done, total)` counts subjects.
+    core). `on_progress(done, total)` counts subjects. Interrupted and called again, it goes on with the next subject.
     """
     if subjects < 6:
         raise BadInputError(f"{subjects} subjects cannot fill the six subsets without sharing; ask for at least 6.")
-    root.mkdir(parents=True, exist_ok=True)
     work = partial(render_subject, root, seed, share)
     rows: dict[int, list[dict[str, object]]] = {}
 
@@ -913,21 +923,7 @@ def render_data_set(
             pending = {pool.submit(work, subject): subject for subject in range(subjects)}
             for future in as_completed(pending):
                 keep(pending[future], future.result())
-    manifest, temporary = root / "manifest.csv", root / f"manifest.csv.{os.getpid()}.tmp"
-    table = pd.DataFrame([row for subject in range(subjects) for row in rows[subject]])
-    table.to_csv(temporary, index=False, lineterminator="\n")
-    temporary.replace(manifest)
+    manifest = root / "manifest.csv"
+    write_table(pd.DataFrame([row for subject in range(subjects) for row in rows[subject]]), manifest)
+    shutil.rmtree(root / DONE)
     return manifest
-
-
-def contact_sheet(manifest: Path, out: Path, per_subset: int = 16) -> Path:
-    """One picture to look at: a row of evenly picked live images and one of attacks for every subset."""
-    groups = [group for _, group in pd.read_csv(manifest, keep_default_na=False).groupby(["subset", "label"])]
-    sheet = Image.new("L", (per_subset * SIZE, len(groups) * SIZE))
-    for row, group in enumerate(groups):
-        picked = group.iloc[np.linspace(0, len(group) - 1, min(per_subset, len(group))).astype(int)]
-        for column, path in enumerate(picked["path"]):
-            with Image.open(manifest.parent / path) as image:
-                sheet.paste(image, (column * SIZE, row * SIZE))
-    sheet.save(out)
-    return out

@@ -140,3 +140,16 @@ def test_run_json_says_where_it_comes_from(tiny_checkpoint: Path, data: Manifest
     assert info["preprocessing"] == images.PREPROCESSING
     assert info["precision"] == "fp32"
     assert info["model"] == "dcvae"
+
+
+def test_odd_files_load_or_become_failures(shared: Path, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    folder = shared / "data" / "odd_images" / "images"
+    listed = pd.read_csv(shared / "data" / "odd_images" / "manifest.csv")
+    paths = sorted(p for p in folder.iterdir() if p.is_file())
+    assert len(paths) == len(listed) == 61
+    rows, _ = manifest.normalised(pd.DataFrame({"path": [str(p) for p in paths], "label": "live"}))
+    (run,) = infer.cached([tiny_checkpoint], Manifest(rows, tmp_path / "odd.csv"), tmp_path / "c", device="cpu")
+    refused = set(run.failures()["path"].map(lambda p: Path(p).name))
+    assert refused == {Path(p).name for p in listed.loc[listed["pillow_load"] != "ok", "path"]}
+    assert len(run) == 61 - len(refused)
+    assert run.failures()["reason"].str.len().min() > 5

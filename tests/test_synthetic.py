@@ -10,7 +10,6 @@ from scipy import ndimage
 
 from fas_core.errors import BadInputError
 from fas_core.synthetic import (
-    contact_sheet,
     head_at_rest,
     render_data_set,
     rng_of,
@@ -175,7 +174,17 @@ def test_too_few_subjects_are_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_contact_sheet_shows_every_group(manifest: Path, tmp_path: Path) -> None:
-    with Image.open(contact_sheet(manifest, tmp_path / "sheet.png", per_subset=3)) as sheet:
-        assert sheet.size == (3 * 128, 10 * 128)
-        assert (np.asarray(sheet).reshape(10, 128, -1).std(axis=(1, 2)) > 10).all()
+def test_an_interrupted_rendering_goes_on_and_ends_the_same(manifest: Path, tmp_path: Path) -> None:
+    def interrupted(done: int, total: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        render_data_set(tmp_path, subjects=6, processes=1, share=SHARE, on_progress=interrupted)
+    assert not (tmp_path / "manifest.csv").exists()
+    first = tmp_path / next(p for p in pd.read_csv(manifest)["path"] if "/s01/" in p)
+    stamp = first.stat().st_mtime_ns
+    again = render_data_set(tmp_path, subjects=6, processes=1, share=SHARE)
+    assert first.stat().st_mtime_ns == stamp  # not rendered twice
+    assert again.read_bytes() == manifest.read_bytes()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["images", "manifest.csv"]

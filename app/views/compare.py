@@ -276,7 +276,7 @@ def image_controls(kinds: NDArray[np.str_], both: Flips | None) -> tuple[str, st
     return str(show), str(order), wanted, display
 
 
-@st.fragment
+@state.fragment
 def show_images(pair: Paired, both: Flips | None) -> None:
     """Images with their reconstructions by A and B. A fragment: filters and pages run nothing but this again."""
     st.subheader("The same images side by side")

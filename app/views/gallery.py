@@ -255,7 +255,7 @@ def scores_table(row: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-@st.fragment
+@state.fragment
 def show_page(rows: NDArray[np.int64], per_page: int, display: component.Display) -> None:
     """The images of one page and the bar to turn it. A fragment: turning runs nothing but this again."""
     place = st.container()

@@ -68,7 +68,7 @@ def show_metrics() -> None:
     st.subheader("How well does it separate?")
     table = metrics_table(run, score, subsets)
     # A rate of 300 trials has no third digit.
-    rate = "%.1f %%" if len(table) and table["Bona fide"].max() >= 1000 else "%.0f %%"
+    rate = "%.1f %%" if len(table) and table["Attacks"].max() >= 1000 else "%.0f %%"
     st.dataframe(
         table,
         hide_index=True,
@@ -169,8 +169,5 @@ if not run.is_complete:
 st.write(headline(run, score, subsets))
 show_next()
 show_metrics()
-left, right = st.columns(2)
-with left:
-    show_data()
-with right:
-    show_runs()
+show_data()
+show_runs()

@@ -209,7 +209,7 @@ def share_of_attacks(counts: dict[str, int]) -> float:
     return attacks / (attacks + counts["tn"] + counts["fp"])
 
 
-@st.fragment
+@state.fragment
 def page() -> None:
     st.title("Threshold")
     place = st.container()
