@@ -32,18 +32,11 @@ SPECIES_COLOURS = {
     "partial": "#56B4E9",
 }
 # Further species, subsets and categories, stable by name.
+# No blue: that is bona fide alone.
 MORE_COLOURS = (
-    "#117733",
-    "#882255",
-    "#999933",
-    "#44AA99",
-    "#AA4499",
-    "#6699CC",
-    "#DDAA33",
-    "#AA3377",
-    "#4477AA",
-    "#997700",
-)
+    "#117733", "#882255", "#999933", "#AA4499", "#DDAA33", "#AA3377", "#997700", "#44AA77", "#CC3311", "#6B4C9A",
+    "#8C6D31", "#D6616B", "#637939", "#B15928", "#C994C7", "#525252", "#E7969C", "#BD9E39", "#7B4173", "#A1D99B",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -63,7 +56,9 @@ def style_of(name: str) -> Style:
         return Style(lighter(colour), "dash", True) if matched[1] == "unseen" else Style(colour)
     if name == "bona fide, unseen":
         return Style(lighter(BONA_FIDE_COLOUR), "dash", True)
-    if name in ("live", BONA_FIDE, "bona fide", "bona fide, seen"):
+    if name == "live":
+        return Style(BONA_FIDE_COLOUR, "dot")  # apart from the live images of the seen sets, which share the colour
+    if name in (BONA_FIDE, "bona fide", "bona fide, seen"):
         return Style(BONA_FIDE_COLOUR)
     if name == "train":
         return Style(TRAINING_COLOUR)
@@ -112,6 +107,16 @@ def in_group_order(names: Sequence[str]) -> list[str]:
 def words(name: str) -> str:
     """A name as people read it: seen_paper -> seen paper."""
     return name.replace("_", " ")
+
+
+def plot_text(text: str) -> str:
+    """Text from files for Plotly, which reads markup in every text it draws: shown as it is."""
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def plot_words(name: str) -> str:
+    """`words` for Plotly."""
+    return plot_text(words(name))
 
 
 def figure(
@@ -177,10 +182,11 @@ def histogram(
             x=np.repeat(edges, 2),
             y=np.concatenate([[0], np.repeat(shares, 2), [0]]),
             mode="lines",
-            name=f"{words(name)} ({finite.size})",
+            name=f"{plot_words(name)} ({finite.size})",
             line={"color": style.colour, "dash": style.dash, "width": 2},
-            hovertemplate=f"{words(name)}<br>{x_title} %{{x:.4~g}}<br>share %{{y:.1%}}<extra></extra>",
+            hovertemplate=f"{plot_words(name)}<br>{x_title} %{{x:.4~g}}<br>share %{{y:.1%}}<extra></extra>",
         )
+    made.update_xaxes(range=(low, high))
     made.update_yaxes(tickformat=".0%", rangemode="tozero")
     return made
 
@@ -194,7 +200,7 @@ def error_rates(curves: Curves, threshold: float, *, x_title: str, x_range: Sequ
     finite = np.isfinite(curves.thresholds)
     x = curves.thresholds[finite]
     lines = [("BPCER", curves.bpcer, style_of(BONA_FIDE))]
-    lines += [(f"APCER {words(name)}", rates, style_of(name)) for name, rates in curves.apcer.items()]
+    lines += [(f"APCER {plot_words(name)}", rates, style_of(name)) for name, rates in curves.apcer.items()]
     for name, rates, style in lines:
         made.add_scatter(
             x=x,
@@ -250,9 +256,9 @@ def _add_curve(
         x=x,
         y=y,
         mode="lines",
-        name=words(name),
+        name=plot_words(name),
         line={"color": colour, "width": 3 if is_all else 2},
-        hovertemplate=f"{words(name)}<br>{hover}<extra></extra>",
+        hovertemplate=f"{plot_words(name)}<br>{hover}<extra></extra>",
     )
     if at is not None:
         made.add_scatter(
@@ -261,7 +267,7 @@ def _add_curve(
             mode="markers",
             marker={"color": colour, "size": 11, "line": {"color": "white", "width": 1.5}},
             showlegend=False,
-            hovertemplate=f"{words(name)}, at the threshold<br>{hover}<extra></extra>",
+            hovertemplate=f"{plot_words(name)}, at the threshold<br>{hover}<extra></extra>",
         )
 
 
@@ -318,7 +324,7 @@ def scatter_by_category(points: Points, kinds: NDArray[np.str_], styles: Mapping
             style = styles[name]
             marker = {"color": style.colour, "symbol": "circle-open" if style.is_hollow else "circle"}
             rank = 2000 if name in at_bottom else 1000
-            _add_points(made, points[chosen], f"{words(name)} ({chosen.sum():,})", marker, len(points.rows), rank)
+            _add_points(made, points[chosen], f"{plot_words(name)} ({chosen.sum():,})", marker, len(points.rows), rank)
     return made
 
 
@@ -438,7 +444,7 @@ def ridges(
         style = style_of(name)
         if reference is not None and name not in GROUP_ORDER:
             _add_ridge(made, edges, reference, top, row, Style(BONA_FIDE_COLOUR), behind_name, width=1.2)
-        said = f"{words(name)} (n = {len(group):,})"
+        said = f"{plot_words(name)} (n = {len(group):,})"
         _add_ridge(made, edges, shares[name], top, row, style, said, width=2, is_filled=True)
         beyond = float((group < edges[0]).mean())
         if beyond >= 0.02:
@@ -448,7 +454,7 @@ def ridges(
             made.add_annotation(x=1.01, xref="paper", xanchor="left", y=row + 0.3, text=notes[name], showarrow=False)
     made.add_vline(x=limit, line={"color": NEUTRAL, "width": 1.5, "dash": "dot"})
     made.add_annotation(x=limit, xanchor="right", y=1, yref="paper", yanchor="bottom", text=limit_text, showarrow=False)
-    labels = [f"{words(name)}<br>n = {len(group):,}" for name, group in reversed(drawn)]
+    labels = [f"{plot_words(name)}<br>n = {len(group):,}" for name, group in reversed(drawn)]
     made.update_yaxes(tickvals=[row + 0.3 for row in range(len(drawn))], ticktext=labels, showgrid=False)
     made.update_yaxes(range=(-0.05, len(drawn)))
     made.update_xaxes(range=(edges[0], edges[-1]))
@@ -507,13 +513,13 @@ def auc_over_components(auc: Mapping[int, Mapping[str, float]], chosen: int, n: 
             x=[str(k) for k in known],
             y=[auc[k][name] for k in known],
             mode="lines+markers+text",
-            text=["" if k != known[-1] else f"  {words(name)}" for k in known],
+            text=["" if k != known[-1] else f"  {plot_words(name)}" for k in known],
             textposition="middle right",
             textfont={"size": 13},
             cliponaxis=False,
             line={"color": style_of(name).colour, "width": 2},
             marker={"size": [13 if k == chosen else 7 for k in known], "opacity": 1},
-            hovertemplate=f"{words(name)} (n = {n[name]:,})<br>%{{x}} Gaussians: AUC %{{y:.2f}}<extra></extra>",
+            hovertemplate=f"{plot_words(name)} (n = {n[name]:,})<br>%{{x}} Gaussians: AUC %{{y:.2f}}<extra></extra>",
         )
     made.update_xaxes(type="category", categoryorder="array", categoryarray=[str(k) for k in ks])
     made.update_yaxes(range=(0, 1.02))

@@ -18,7 +18,9 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from fas_core import derive, evaluation, metrics, progress, scores, store
+from fas_core import operating_point as op
 from fas_core.errors import BadInputError
+from fas_core.operating_point import BY_HAND, DEFAULT_RULE, RULES, OperatingPoint, dev_subsets
 from fas_core.store import Run
 
 PREFERRED_SCORES = ("rec", "pixel_l2", "score")  # the first one a Run has is chosen at the start
@@ -53,8 +55,9 @@ def fragment(part: Callable[P, None]) -> Callable[P, None]:
 
 
 def escaped(text: str) -> str:
-    """Text from files, for places that read Markdown: shown as it is, never interpreted."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|$~:" else c for c in text)
+    """Text from files, for places that read Markdown: shown as it is, never interpreted nor made a link."""
+    unlinked = text.replace("://", ":\u200b//").replace("www.", "www\u200b.").replace("@", "@\u200b")
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|$~:" else c for c in unlinked)
 
 
 # --------------------------------------------------------------------------------------------------- Runs and samples
@@ -113,18 +116,8 @@ def score_values(run: Run, score: str) -> NDArray[np.float64]:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _score_sets(digest: str, score: str, _run: Run) -> dict[str, metrics.ScoreSet]:
-    return evaluation.subset_score_sets(_run, score)
-
-
-def score_sets(run: Run, score: str) -> dict[str, metrics.ScoreSet]:
-    """One sorted set of scores per subset."""
-    return _score_sets(run.digest, score, run)
-
-
-@st.cache_resource(max_entries=64, show_spinner=False)
 def _pooled(digest: str, score: str, subsets: tuple[str, ...], _run: Run) -> metrics.ScoreSet:
-    return evaluation.pooled_score_set(_run, score, list(subsets))
+    return evaluation.pooled_score_set(_run, score_values(_run, score), subsets)
 
 
 def pooled_score_set(run: Run, score: str, subsets: Sequence[str]) -> metrics.ScoreSet:
@@ -132,30 +125,42 @@ def pooled_score_set(run: Run, score: str, subsets: Sequence[str]) -> metrics.Sc
     return _pooled(run.digest, score, tuple(subsets), run)
 
 
+def score_sets(run: Run, score: str) -> dict[str, metrics.ScoreSet]:
+    """One sorted set of scores per subset."""
+    return {subset: pooled_score_set(run, score, [subset]) for subset in run.subsets}
+
+
 # ------------------------------------------------------------------------------------------------- the shared sidebar
 
 
 def sidebar() -> None:
-    """Run, subsets and score; all of them live in the URL."""
+    """Run, subsets, score and operating point; all of them live in the URL."""
     found, _ = runs()
     if not found:
         st.caption("No Run yet.")
         return
     by_label = {label_of(run): run for run in found}
+    asked = st.query_params.get("run")
+    if asked is not None and asked not in by_label:
+        st.warning(f"There is no Run {escaped(asked)} here; another one is shown.", icon=":material/link_off:")
+    _keep_valid("run", list(by_label), next(iter(by_label)))
     label = st.selectbox("Run", list(by_label), key="run", bind="query-params", help="One checkpoint on one data set.")
     run = by_label[label]
+    _keep_valid("subsets", run.subsets, run.subsets)
     st.pills(
         "Subsets",
         run.subsets,
         selection_mode="multi",
         default=run.subsets,
         key="subsets",
+        format_func=escaped,
         bind="query-params",
         help="Every page shows these subsets only.",
     )
     offered = scores.offered(run)
-    first = next((s for s in PREFERRED_SCORES if s in offered), offered[0] if offered else None)
-    if first is not None:
+    if offered:
+        first = _first_score(offered)
+        _keep_valid("score", offered, first)
         chosen = st.selectbox(
             "Score",
             offered,
@@ -165,7 +170,92 @@ def sidebar() -> None:
             help="Higher = more attack-like.",
         )
         st.caption(escaped(scores.description(chosen)) if run.has_images else "Column of the imported score file.")
+        _operating_point_controls(run, str(chosen))
     under_way()
+
+
+def _first_score(offered: Sequence[str]) -> str:
+    return next((s for s in PREFERRED_SCORES if s in offered), offered[0])
+
+
+def _keep_valid(key: str, options: Sequence[str], default: str | Sequence[str]) -> None:
+    """Forgets a choice that another Run has left behind and this one does not offer."""
+    if key not in st.session_state:
+        return
+    value = st.session_state[key]
+    if isinstance(value, str) or value is None:
+        if value not in options:
+            st.session_state[key] = default
+    elif value and not all(v in options for v in value):
+        st.session_state[key] = [v for v in value if v in options] or list(default)
+
+
+def _operating_point_controls(run: Run, score: str) -> None:
+    """The rule that every page's verdicts follow, and where it is applied."""
+    rule = st.selectbox(
+        "Operating point",
+        RULES,
+        index=RULES.index(DEFAULT_RULE),
+        key="rule",
+        bind="query-params",
+        help="BPCER ≤ x: the lowest threshold that rejects at most this share of live samples; needs no attacks. "
+        "EER: as many attacks pass as live samples are rejected.",
+    )
+    default = dev_subsets(run.subsets) or run.subsets[:1]
+    _keep_valid("chosen_on", run.subsets, default)
+    if rule == BY_HAND:
+        low, high = score_range(run, score)
+        key = f"t_{score}"
+        value = float(st.session_state.get(key, (low + high) / 2))
+        st.session_state[key] = min(max(value, low), high)
+        st.number_input("Threshold", low, high, key=key, step=(high - low) / 1000, format="%.6g", bind="query-params")
+    else:
+        st.multiselect(
+            "Chosen on",
+            run.subsets,
+            default=default,
+            key="chosen_on",
+            bind="query-params",
+            help="The subsets the rule looks at; the others are reported.",
+        )
+
+
+def score_range(run: Run, score: str) -> tuple[float, float]:
+    """From the lowest finite score to just above the highest: every decision a threshold can make lies between."""
+    values = score_values(run, score)
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return 0.0, 1.0
+    low, high = float(finite.min()), float(np.nextafter(finite.max(), np.inf))
+    return (low, high) if high - low > 1e-9 * max(abs(high), 1) else (low - 0.5, high + 0.5)
+
+
+def operating_point(run: Run, score: str, subsets: Sequence[str]) -> tuple[OperatingPoint | None, str]:
+    """The sidebar's operating point, reported on `subsets`; None and the reason where its rule cannot be applied."""
+    rule = str(st.session_state.get("rule") or DEFAULT_RULE)
+    if rule == BY_HAND:
+        low, high = score_range(run, score)
+        threshold = float(st.session_state.get(f"t_{score}", (low + high) / 2))
+        return op.operating_point(rule, threshold, (), subsets), ""
+    chosen_on = [s for s in run.subsets if s in st.session_state.get("chosen_on", dev_subsets(run.subsets))]
+    try:
+        threshold = op.threshold_by(rule, pooled_score_set(run, score, chosen_on))
+    except metrics.UndefinedMetricError as error:
+        where = escaped(", ".join(chosen_on)) or "no subset"
+        return None, f"{rule} cannot be applied to {where}: {escaped(str(error))}. Choose other subsets in the sidebar."
+    return op.operating_point(rule, threshold, chosen_on, subsets), ""
+
+
+def about(point: OperatingPoint) -> str:
+    """Where a threshold comes from and where it is reported, in words."""
+    source = (
+        "set by hand" if point.rule == BY_HAND else f"{point.rule}, chosen on {escaped(', '.join(point.chosen_on))}"
+    )
+    words = f"Threshold {number(point.threshold)}: {source}; reported on {escaped(', '.join(point.reported_on))}."
+    if not point.is_optimistic:
+        return words
+    why = "while looking at these numbers" if point.rule == BY_HAND else "and reported on the same samples"
+    return f"{words} **Optimistic: chosen {why}.**"
 
 
 def chosen_run() -> Run:
@@ -196,13 +286,7 @@ def chosen_score(run: Run) -> str:
         st.info("This Run has no score.", icon=":material/info:")
         st.stop()
     chosen = st.session_state.get("score")
-    return str(chosen) if chosen in offered else next((s for s in PREFERRED_SCORES if s in offered), offered[0])
-
-
-def dev_subsets(run: Run) -> list[str]:
-    """Where a rule chooses its threshold until the user says otherwise: the development set if the Run has one, else
-    live people nobody trained on, else the training images, else nothing."""
-    return next(([name] for name in ("dev", "live", "train") if name in run.subsets), [])
+    return str(chosen) if chosen in offered else _first_score(offered)
 
 
 def needs_images(run: Run, what: str) -> None:

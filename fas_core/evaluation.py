@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,21 +27,12 @@ def score_set(samples: pd.DataFrame, values: NDArray[np.float64], missing: dict[
     return metrics.score_set(np.concatenate([values, np.full(padding, np.nan)]), attack, species)
 
 
-def subset_score_sets(run: Run, score: str, subsets: list[str] | None = None) -> dict[str, metrics.ScoreSet]:
-    """One ScoreSet per subset (all of the Run's by default), images without output counted as non-responses."""
-    samples = run.samples(["label", "pai_species", "subset"])
-    values = scores.values(run, score)
-    sets = {}
-    for subset in run.subsets if subsets is None else subsets:
-        rows = run.rows_of(subset)
-        sets[subset] = score_set(samples.iloc[rows], values[rows], store.non_responses(run, subset))
-    return sets
+def pooled_score_set(run: Run, values: NDArray[np.float64], subsets: Sequence[str]) -> metrics.ScoreSet:
+    """Some subsets as one set of samples; `values`: (n,) a score of every row of the Run.
 
-
-def pooled_score_set(run: Run, score: str, subsets: list[str]) -> metrics.ScoreSet:
-    """Several subsets as one set of samples."""
-    samples = run.samples(["label", "pai_species", "subset"])
-    values = scores.values(run, score)
+    Images without output count as non-responses of their subset.
+    """
+    samples = run.samples(["label", "pai_species"])
     rows = np.concatenate([run.rows_of(subset) for subset in subsets]) if subsets else np.empty(0, np.int64)
     missing = {BONA_FIDE: 0, ATTACK: 0}
     for subset in subsets:
@@ -59,7 +51,8 @@ def evaluated(run: Run, score: str | None = None, subset: str | None = None) -> 
         raise BadInputError(f"Run {run.info.name} has no subset '{subset}'. Subsets: {', '.join(run.subsets)}.")
     documents: dict[str, dict[str, Any]] = {}
     for name in chosen:
-        sets = subset_score_sets(run, name, None if subset is None else [subset])
+        values = scores.values(run, name)
+        sets = {s: pooled_score_set(run, values, [s]) for s in (run.subsets if subset is None else [subset])}
         if subset is not None:
             require_both_classes(sets[subset], f"Subset '{subset}' of Run {run.info.name}")
         documents[name] = {s: metrics.document(one) for s, one in sets.items() if one.n_bona_fide + one.n_attack}

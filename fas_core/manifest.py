@@ -38,7 +38,7 @@ _LABELS = {
     "fake": ATTACK,
 }
 _NO_VALUE = {"", "none", "nan", "null", "n/a", "unknown"}
-_SUBSET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
+SUBSET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -242,7 +242,7 @@ def normalised(table: pd.DataFrame, attack_label: str | None = None) -> tuple[pd
     repeated = rows["sample_id"].duplicated()
     first_row = {sample: row for row, sample in reversed(list(enumerate(rows["sample_id"], start=1)))}
     note(repeated, [f"sample_id '{s}' is used before, in row {first_row[s]}" for s in rows["sample_id"]])
-    named = rows["subset"].map({name: bool(_SUBSET_NAME.fullmatch(name)) for name in rows["subset"].unique()})
+    named = rows["subset"].map({name: bool(SUBSET_NAME.fullmatch(name)) for name in rows["subset"].unique()})
     note(~named.astype(bool), [f"subset name '{s}': use letters, digits, _ - . only" for s in rows["subset"]])
     species_on_live = (rows["label"] == BONA_FIDE) & (rows["pai_species"] != "")
     note(species_on_live, [f"a bona fide image with pai_species '{s}': leave it empty" for s in rows["pai_species"]])

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fas_core.errors import BadInputError
-from fas_core.manifest import ATTACK, label_problem, parsed_labels, read_table, text_column
+from fas_core.manifest import ATTACK, SUBSET_NAME, label_problem, parsed_labels, read_table, text_column
 
 SCORE = "score"
 REQUIRED = ("sample_id", "label", SCORE)
@@ -54,6 +54,8 @@ def read(path: Path, attack_label: str | None = None) -> ScoreFile:
             rows[name] = text_column(table[name]) if name in table else ""
     rows["sample_id"] = table["sample_id"].astype("str").fillna("").str.strip()
     rows["subset"] = rows["subset"].where(rows["subset"] != "", "all")
+    named = rows["subset"].map({s: bool(SUBSET_NAME.fullmatch(s)) for s in rows["subset"].unique()}).astype(bool)
+    _refuse_first(path, ~named, [f"subset name '{s}': use letters, digits, _ - . only" for s in rows["subset"]])
     rows["label"] = parsed_labels(table["label"], attack_label)
     _refuse_first(
         path, rows["label"] == "", [label_problem(str(text).strip()) for text in table["label"]], attack_label

@@ -31,7 +31,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fas_core.errors import BadInputError
-from fas_core.manifest import ATTACK, BONA_FIDE, atomic_file, in_protocol_order, make_folder
+from fas_core.manifest import ATTACK, BONA_FIDE, SUBSET_NAME, atomic_file, in_protocol_order, make_folder
 
 FORMAT_VERSION = 1
 SHARD_SIZE = 4096  # images; about 130 MB of pixels, a minute or so of work
@@ -295,14 +295,25 @@ def opened(folder: Path) -> Run:
     if info.get("format") != FORMAT_VERSION:
         written = info.get("format")
         raise BadInputError(f"{folder} was written in format {written}, this version reads {FORMAT_VERSION}.")
-    run_info = RunInfo(**info)
+    try:
+        run_info = RunInfo(**info)
+        names = [name for name in run_info.subsets if not SUBSET_NAME.fullmatch(name)]
+    except (TypeError, AttributeError) as error:
+        raise BadInputError(_unreadable(folder / "run.json")) from error
+    if names:
+        raise BadInputError(
+            f"{folder / 'run.json'} names a subset '{names[0]}', which is no folder name. Delete {folder}."
+        )
     shards: list[Shard] = []
     start = 0
     for subset in in_protocol_order(list(run_info.subsets)):
         for name in run_info.shard_names(subset):
             meta_file = folder / subset / name / "meta.json"
             if meta_file.is_file():
-                shards.append(Shard(meta_file.parent, subset, start, _read_json(meta_file)))
+                meta = _read_json(meta_file)
+                if not {"n", "n_failures", "arrays", "files"} <= meta.keys():
+                    raise BadInputError(_unreadable(meta_file))
+                shards.append(Shard(meta_file.parent, subset, start, meta))
                 start += shards[-1].n
     return Run(folder, run_info, tuple(shards))
 
@@ -311,7 +322,11 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text()))
     except (OSError, ValueError) as error:
-        raise BadInputError(f"{path} is missing or damaged. Delete {path.parent} and make it again.") from error
+        raise BadInputError(_unreadable(path)) from error
+
+
+def _unreadable(path: Path) -> str:
+    return f"{path} is missing or damaged. Delete {path.parent} and make it again."
 
 
 def run_folders(cache: Path) -> list[Path]:

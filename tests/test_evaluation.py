@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from fas_core import datahealth, evaluation, store
+from fas_core import datahealth, evaluation, scores, store
 from fas_core.errors import BadInputError
 from tests.conftest import tiny_samples, write_image_run
 
@@ -59,7 +59,7 @@ def test_images_without_output_are_counted_never_scored(tmp_path: Path) -> None:
 
 def test_pooling_is_the_union(tiny_cache: Path) -> None:
     run = store.open_run(tiny_cache, "a")
-    both = evaluation.pooled_score_set(run, "rec", ["seen_paper", "unseen_mask"])
+    both = evaluation.pooled_score_set(run, scores.values(run, "rec"), ["seen_paper", "unseen_mask"])
     assert list(both.attacks) == ["mask", "paper"]
     assert (both.n_bona_fide, both.n_attack) == (6, 6)
 

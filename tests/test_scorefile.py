@@ -34,6 +34,8 @@ def test_reads_what_systems_write(tmp_path: Path) -> None:
         ("sample_id,label,score\na,1,1\n", "--attack-label 1"),
         ("sample_id,label,score\na,maybe,1\n", "unknown label 'maybe'"),
         ("sample_id,label,score\na,live,nan\nb,spoof,\n", "every one of the 2 scores is empty or NaN"),
+        ("sample_id,label,score,split\na,live,1,../up\n", "row 1: subset name '../up'"),
+        ("sample_id,label,score,split\na,live,1,/tmp/x\n", "row 1: subset name '/tmp/x'"),
         ("sample_id,label,score\n,live,1\n", "row 1: the sample_id is empty"),
     ],
 )

@@ -126,3 +126,20 @@ def test_another_format_is_refused(tiny_cache: Path) -> None:
 def test_removed_runs_are_gone_and_others_stay(tiny_cache: Path) -> None:
     store.remove(store.open_run(tiny_cache, "a"))
     assert sorted(run.info.name for run in store.all_runs(tiny_cache)) == ["b", "vendor"]
+
+
+@pytest.mark.parametrize("change", [{"surprise": 1}, {"subsets": {"../up": 1}}, {"subsets": None}])
+def test_a_foreign_run_json_is_one_message(tiny_cache: Path, change: dict[str, object]) -> None:
+    run = store.open_run(tiny_cache, "a")
+    info = json.loads((run.folder / "run.json").read_text())
+    (run.folder / "run.json").write_text(json.dumps(info | change))
+    with pytest.raises(BadInputError, match=r"run\.json"):
+        store.opened(run.folder)
+    assert {other.info.name for other in store.all_runs(tiny_cache)} == {"b", "vendor"}
+
+
+def test_a_foreign_meta_json_is_one_message(tiny_cache: Path) -> None:
+    run = store.open_run(tiny_cache, "a")
+    (run.folder / "live" / "shard-00000" / "meta.json").write_text("{}")
+    with pytest.raises(BadInputError, match=r"meta\.json is missing or damaged"):
+        store.opened(run.folder)

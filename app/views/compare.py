@@ -365,9 +365,8 @@ def cards_of(
             ("B", pair.scores_b, place_b, None if both is None else both.verdicts_b),
         ):
             verdict = "" if verdicts is None else f" · {verdicts[i]}"
-            lines.append(
-                f"{letter}{verdict} · {state.number(values[i])} · above {math.floor(100 * places[i])} % of live"
-            )
+            above = "" if math.isnan(places[i]) else f" · above {math.floor(100 * places[i])} % of live"
+            lines.append(f"{letter}{verdict} · {state.number(values[i])}{above}")
         sample_id = str(pair.samples["sample_id"].iloc[i])
         made.append(
             component.Card(

@@ -13,6 +13,7 @@ from app import charts, state
 from app.components import gallery as component
 from fas_core import compare, metrics, scores
 from fas_core.manifest import BONA_FIDE
+from fas_core.operating_point import OperatingPoint
 from fas_core.store import Run
 
 MAX_BPCER = 0.05
@@ -38,38 +39,12 @@ def ids_of(digest: str, _run: Run) -> pd.Index:
     return pd.Index(state.samples(_run, ("sample_id",))["sample_id"].astype(str))
 
 
-def reference_subsets() -> list[str]:
-    """Where the threshold is chosen: as on the Threshold page, or on what this page shows if there is no such set."""
-    return state.dev_subsets(run) or subsets
-
-
-def reported_subsets() -> list[str]:
-    """The chosen subsets that neither training nor the threshold has seen; all of them where none is left."""
-    return [s for s in subsets if s != "train" and s not in reference_subsets()] or subsets
-
-
-def threshold_of() -> tuple[float | None, str]:
-    """The threshold of the verdicts and how it was chosen; None where the Run does not allow one."""
-    chosen_on = state.pooled_score_set(run, score, reference_subsets())
-    try:
-        threshold = metrics.threshold_at_bpcer(chosen_on, MAX_BPCER)
-    except metrics.UndefinedMetricError as error:
-        return None, f"There are no verdicts: {state.escaped(str(error))}."
-    words = (
-        f"Threshold {state.number(threshold)} of {state.escaped(score)}, the lowest with BPCER ≤ 5 % on "
-        f"the {chosen_on.n_bona_fide:,} live images of {state.escaped(', '.join(reference_subsets()))}."
-    )
-    if set(reported_subsets()) & set(reference_subsets()):
-        words += " Chosen and reported on the same images: optimistic."
-    return threshold, words
-
-
-def answer(threshold: float | None, values: NDArray[np.float64], kinds: NDArray[np.str_]) -> str:
+def answer(point: OperatingPoint | None, values: NDArray[np.float64], kinds: NDArray[np.str_]) -> str:
     """The page's answer in one or two sentences; `values` and `kinds` are those of the chosen subsets."""
     parts = []
-    reported = state.pooled_score_set(run, score, reported_subsets())
-    if threshold is not None and reported.n_bona_fide + reported.n_attack:
-        at = metrics.rates_at(reported, threshold)
+    reported = state.pooled_score_set(run, score, point.reported_on if point else subsets)
+    if point is not None and reported.n_bona_fide + reported.n_attack:
+        at = metrics.rates_at(reported, point.threshold)
         counts = at["counts"]
         if reported.n_attack:
             worst, n_worst = at["apcer_worst"], len(reported.attacks[at["apcer_worst"]])
@@ -198,7 +173,7 @@ def cards_of(rows: NDArray[np.int64]) -> list[component.Card]:
     made = []
     for row, place in zip(rows, places, strict=True):
         style = charts.style_of(kinds[row])
-        above = f" · {above_words(place)}" if "train" in run.subsets else ""
+        above = f" · {above_words(place)}" if is_training.any() else ""
         made.append(
             component.Card(
                 sample_id=ids[row],
@@ -294,16 +269,16 @@ is_chosen = samples["subset"].isin(subsets).to_numpy()
 is_live = (samples["label"] == BONA_FIDE).to_numpy()
 is_training = is_live & (samples["subset"] == "train").to_numpy()
 
-threshold, source = threshold_of()
+point, problem = state.operating_point(run, score, subsets)
 verdicts = (
-    np.full(len(ids), compare.RIGHT) if threshold is None else compare.verdicts(samples["label"], values, threshold)
+    np.full(len(ids), compare.RIGHT) if point is None else compare.verdicts(samples["label"], values, point.threshold)
 )
-st.write(answer(threshold, values[is_chosen], kinds[is_chosen]))
-st.caption(source)
+st.write(answer(point, values[is_chosen], kinds[is_chosen]))
+st.caption(problem if point is None else state.about(point))
 
-choice = controls(kinds[is_chosen], threshold is not None)
+choice = controls(kinds[is_chosen], point is not None)
 fits = is_chosen & (np.isin(kinds, choice.classes) if choice.classes else True)
-if choice.verdict in VERDICTS and threshold is not None:
+if choice.verdict in VERDICTS and point is not None:
     fits &= verdicts == VERDICTS[choice.verdict]
 if choice.part_of_id:
     fits &= samples["sample_id"].str.contains(choice.part_of_id, case=False, regex=False).to_numpy()

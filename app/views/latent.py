@@ -155,7 +155,7 @@ def coloured(points: charts.Points, colour: str, kinds: NDArray[np.str_]) -> go.
     values = state.score_values(run, score) if colour == SCORE else column(run.digest, colour, run)
     if np.issubdtype(values.dtype, np.floating):
         is_attack = state.samples(run, ("label",))["label"].to_numpy()[rows] == ATTACK
-        title = charts.words(score if colour == SCORE else colour)
+        title = charts.plot_words(score if colour == SCORE else colour)
         return charts.scatter_by_number(points, values[rows].astype(np.float64), is_attack, title=title)
     styles = charts.category_styles(values.astype(str))
     return charts.scatter_by_category(points, charts.as_categories(values[rows].astype(str), styles), styles)
@@ -163,8 +163,8 @@ def coloured(points: charts.Points, colour: str, kinds: NDArray[np.str_]) -> go.
 
 def hover_texts(rows: NDArray[np.int64], kinds: NDArray[np.str_]) -> NDArray[np.str_]:
     ids = state.samples(run, ("sample_id",))["sample_id"].to_numpy(str)[rows]
-    named = {kind: charts.words(kind) for kind in set(kinds)}
-    return np.array([f"{i}<br>{named[k]}" for i, k in zip(ids, kinds, strict=True)])
+    named = {kind: charts.plot_words(kind) for kind in set(kinds)}
+    return np.array([f"{charts.plot_text(i)}<br>{named[k]}" for i, k in zip(ids, kinds, strict=True)])
 
 
 def selected_rows(event: object, drawn: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -20,24 +20,32 @@ def percent(value: float | None) -> float | None:
     return None if value is None else 100 * value
 
 
-def headline(run: Run, score: str, subsets: list[str]) -> str:
-    """The answer in one sentence: how well this score separates, and where it fails."""
-    tested = [s for s in subsets if s != "train"]
-    pooled = state.pooled_score_set(run, score, tested)
+def headline() -> str:
+    """The answer in a sentence or two: how well this score separates, and what the operating point lets through."""
+    pooled = state.pooled_score_set(run, score, [s for s in subsets if s != "train"])
     name = state.escaped(run.info.name)
     if not (pooled.n_bona_fide and pooled.n_attack):
         return f"**{name}**: the chosen subsets hold one class only, so nothing can be separated yet."
     auc = {species: metrics.roc_auc(pooled, species) for species in pooled.attacks if len(pooled.attacks[species])}
-    worst = min(auc, key=lambda s: auc[s])
-    at = metrics.apcer_at_bpcer(pooled, 0.05)
-    per_species = at["apcer_per_species"]
-    hardest = max((s for s in per_species if per_species[s] is not None), key=lambda s: per_species[s])
-    return (
+    hardest = min(auc, key=lambda s: auc[s])
+    separates = (
         f"**{name}**, judged by {state.escaped(score)}, separates {pooled.n_attack:,} attacks from "
         f"{pooled.n_bona_fide:,} bona fide samples with an AUC of **{metrics.roc_auc(pooled):.2f}**; hardest is "
-        f"{state.escaped(worst)} ({auc[worst]:.2f}). With a threshold that rejects at most 5 % of these live faces, "
-        f"**{100 * per_species[hardest]:.0f} %** of {state.escaped(hardest)} attacks pass."
+        f"{state.escaped(hardest)} ({auc[hardest]:.2f})."
     )
+    point, problem = state.operating_point(run, score, subsets)
+    if point is None:
+        return f"{separates} {problem}"
+    reported = state.pooled_score_set(run, score, point.reported_on)
+    at = metrics.rates_at(reported, point.threshold)
+    passes = []
+    if at["bpcer"] is not None:
+        passes.append(f"{state.percent(at['bpcer'], reported.n_bona_fide)} of live samples are rejected")
+    if at["apcer_worst"] is not None:
+        n = len(reported.attacks[at["apcer_worst"]])
+        share = state.percent(at["apcer_max"], n)
+        passes.append(f"**{share}** of {n:,} {state.escaped(at['apcer_worst'])} attacks, the worst species, pass")
+    return f"{separates} At the operating point {' and '.join(passes)}."
 
 
 def metrics_table(run: Run, score: str, subsets: list[str]) -> pd.DataFrame:
@@ -166,7 +174,10 @@ if not run.is_complete:
         "This Run is not complete: some shards are missing. The same 'fas cache' command goes on from here.",
         icon=":material/pending:",
     )
-st.write(headline(run, score, subsets))
+st.write(headline())
+operating, _ = state.operating_point(run, score, subsets)
+if operating is not None:
+    st.caption(state.about(operating))
 show_next()
 show_metrics()
 show_data()

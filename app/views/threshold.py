@@ -1,6 +1,5 @@
 """Threshold: which threshold to use, what it costs live users, and which attacks it lets through."""
 
-import math
 from typing import Any
 
 import pandas as pd
@@ -9,11 +8,8 @@ import streamlit as st
 from app import charts, state
 from fas_core import metrics
 from fas_core.metrics import ScoreSet
+from fas_core.operating_point import BY_HAND
 
-BY_HAND = "By hand"
-RULES = {"BPCER ≤ 1 %": 0.01, "BPCER ≤ 5 %": 0.05, "BPCER ≤ 10 %": 0.10}
-EER = "EER"
-DEFAULT_RULE = "BPCER ≤ 5 %"
 CURVE_POINTS = 800
 
 run = state.chosen_run()
@@ -21,18 +17,11 @@ subsets = state.chosen_subsets(run)
 score = state.chosen_score(run)
 
 
-def threshold_by(rule: str, chosen_on: ScoreSet) -> float:
-    """The threshold of a rule; raises UndefinedMetricError where the samples do not allow it."""
-    return (
-        metrics.equal_error_rate(chosen_on).threshold
-        if rule == EER
-        else metrics.threshold_at_bpcer(chosen_on, RULES[rule])
-    )
-
-
-def rate(value: float, interval: list[float]) -> str:
-    low, high = (100 * bound for bound in interval)
-    return f"{100 * value:.1f} % ({low:.1f}–{high:.1f})"
+def rate(value: float, interval: list[float], n: int) -> str:
+    """A rate of n samples with its interval, with the digits that n allows."""
+    digits = 0 if n < 200 else 1
+    low, high = (f"{100 * bound:.{digits}f}" for bound in interval)
+    return f"{100 * value:.{digits}f} % ({low}–{high})"
 
 
 def answer(at: dict[str, Any], reported: ScoreSet) -> str:
@@ -41,12 +30,13 @@ def answer(at: dict[str, Any], reported: ScoreSet) -> str:
     bpcer, bounds = at["bpcer"], at["bpcer_ci95"]
     if bpcer is not None:
         parts.append(
-            f"**{rate(bpcer, bounds['clopper_pearson'])}** of {reported.n_bona_fide:,} live samples are rejected"
+            f"**{rate(bpcer, bounds['clopper_pearson'], reported.n_bona_fide)}** of {reported.n_bona_fide:,} "
+            "live samples are rejected"
         )
     worst = at["apcer_worst"]
     if worst is not None:
         entry = at["apcer_ci95_per_species"][worst]
-        name, passes = state.escaped(charts.words(worst)), rate(at["apcer_max"], entry["clopper_pearson"])
+        name, passes = state.escaped(charts.words(worst)), rate(at["apcer_max"], entry["clopper_pearson"], entry["n"])
         parts.append(f"the worst attack, {name}, passes **{passes}** of the time (n = {entry['n']:,})")
     return "At this threshold " + "; ".join(parts) + "."
 
@@ -90,62 +80,29 @@ def subsets_table(threshold: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def chosen_threshold(low: float, high: float) -> tuple[float, str]:
-    """The threshold, and words on where it comes from. A rule is exact; the slider shows it and takes over by hand."""
-    slider = f"t_{score}"
-    rules = [*RULES, EER, BY_HAND]
-    left, right = st.columns([3, 2])
-    with left:
-        rule = st.segmented_control(
-            "Choose by",
-            rules,
-            default=DEFAULT_RULE,
-            key="rule",
-            bind="query-params",
-            required=True,
-            help="BPCER ≤ x: the lowest threshold that rejects at most this share of live samples; needs no attacks. "
-            "EER: as many attacks pass as live samples are rejected.",
-        )
-    with right:
-        on = st.multiselect(
-            "Chosen on",
-            run.subsets,
-            default=state.dev_subsets(run) or run.subsets[:1],
-            key="chosen_on",
-            bind="query-params",
-            help="The subsets a rule looks at. What they say at their own threshold is optimistic.",
-            disabled=rule == BY_HAND,
-        )
-    if rule != BY_HAND:
-        try:
-            threshold = threshold_by(str(rule), state.pooled_score_set(run, score, on))
-        except metrics.UndefinedMetricError as error:
-            st.warning(f"{rule} cannot be applied to {', '.join(on) or 'no subset'}: {state.escaped(str(error))}.")
-            threshold = (low + high) / 2
-        st.session_state[slider] = min(max(threshold, low), high)
-    else:
-        threshold = min(max(float(st.session_state.get(slider, (low + high) / 2)), low), high)
-        st.session_state[slider] = threshold
-    digits = max(2, 4 - math.floor(math.log10(max(high - low, 1e-12))))
-    moved = st.slider(
-        f"Threshold of {score} (a sample at or above it is called an attack)",
+def slider(threshold: float) -> None:
+    """Shows where the threshold lies; moved, it takes over from the rule. Its top is just above the highest score."""
+    low, high = state.score_range(run, score)
+    key = f"slider_{score}"
+    st.session_state[key] = min(max(threshold, low), high)
+    st.slider(
+        f"Threshold of {state.escaped(score)} (a sample at or above it is called an attack)",
         low,
         high,
-        key=slider,
+        key=key,
         step=(high - low) / 1000,
-        format=f"%.{min(digits, 8)}f",
-        bind="query-params",
-        on_change=by_hand,
+        format="%.5g",
+        on_change=take_over,
+        args=(key,),
     )
-    source = f"{rule}, chosen on {', '.join(on)}" if rule != BY_HAND else "set by hand"
-    return (threshold if rule != BY_HAND else float(moved)), source
 
 
-def by_hand() -> None:
+def take_over(key: str) -> None:
     st.session_state["rule"] = BY_HAND
+    st.session_state[f"t_{score}"] = st.session_state[key]
 
 
-def show_charts(reported: ScoreSet, threshold: float, low: float, high: float) -> None:
+def show_charts(reported: ScoreSet, threshold: float) -> None:
     samples = state.samples(run, ("subset", "label", "pai_species"))
     values = state.score_values(run, score)
     shown = samples["subset"].isin(subsets).to_numpy()
@@ -168,7 +125,7 @@ def show_charts(reported: ScoreSet, threshold: float, low: float, high: float) -
         st.markdown("**What a higher or lower threshold would do**")
         st.plotly_chart(
             charts.error_rates(
-                by_species[charts.ALL_ATTACKS], threshold, x_title=score, x_range=made.layout.xaxis.range or (low, high)
+                by_species[charts.ALL_ATTACKS], threshold, x_title=score, x_range=made.layout.xaxis.range
             ),
             key="errors",
             alt="BPCER and APCER per species against the threshold",
@@ -209,36 +166,10 @@ def share_of_attacks(counts: dict[str, int]) -> float:
     return attacks / (attacks + counts["tn"] + counts["fp"])
 
 
-@state.fragment
-def page() -> None:
-    st.title("Threshold")
-    place = st.container()
-    everything = state.pooled_score_set(run, score, run.subsets)
-    finite = [v for part in (everything.bona_fide, everything.pooled) for v in (part[:1], part[-1:]) if v.size]
-    low = min(float(v[0]) for v in finite if math.isfinite(v[0]))
-    high = max(float(v[0]) for v in finite if math.isfinite(v[0]))
-    if low == high:
-        low, high = low - 0.5, high + 0.5
-    threshold, source = chosen_threshold(low, high)
-    on = set(st.session_state.get("chosen_on") or [])
-    rule = st.session_state.get("rule")
-    left_over = [s for s in subsets if s != "train" and (rule == BY_HAND or s not in on)]
-    is_optimistic = not left_over
-    reported_on = left_over or subsets
-    reported = state.pooled_score_set(run, score, reported_on)
-    if not reported.n_bona_fide + reported.n_attack:
-        place.info("The chosen subsets have no scores.")
-        return
+def show(threshold: float, reported: ScoreSet) -> None:
+    """Everything about one threshold on the reported samples."""
     at = metrics.rates_at(reported, threshold)
-    with place:
-        st.write(answer(at, reported))
-        mark = " **Optimistic: chosen and reported on the same samples.**" if is_optimistic and rule != BY_HAND else ""
-        st.caption(
-            f"Threshold {threshold:.5g}: {state.escaped(source)}; reported on {state.escaped(', '.join(reported_on))}."
-            f"{mark} In brackets: 95 % Clopper-Pearson intervals, which take every sample as independent; "
-            "frames of one video or person are not, so the true intervals are wider."
-        )
-    show_charts(reported, threshold, low, high)
+    show_charts(reported, threshold)
     left, right = st.columns([3, 2])
     percent = st.column_config.NumberColumn(format="%.1f %%")
     with left:
@@ -265,4 +196,19 @@ def page() -> None:
     )
 
 
-page()
+st.title("Threshold")
+point, problem = state.operating_point(run, score, subsets)
+if point is None:
+    st.warning(problem, icon=":material/rule:")
+else:
+    reported = state.pooled_score_set(run, score, point.reported_on)
+    if reported.n_bona_fide + reported.n_attack:
+        st.write(answer(metrics.rates_at(reported, point.threshold), reported))
+        st.caption(
+            f"{state.about(point)} In brackets: 95 % Clopper-Pearson intervals, which take every sample as "
+            "independent; frames of one video or person are not, so the true intervals are wider."
+        )
+        slider(point.threshold)
+        show(point.threshold, reported)
+    else:
+        st.info("The chosen subsets have no scores.", icon=":material/info:")

@@ -82,8 +82,18 @@ def test_the_slider_moves_the_answer_and_the_address(tab: Tab, cache: Path) -> N
 
 
 def test_a_rule_in_the_address_is_applied(tab: Tab, cache: Path) -> None:
-    tab.open(f"threshold?{choice(cache, 'demo')}&rule=EER")
-    expect(tab.page.get_by_text("EER, chosen on")).to_be_visible()
+    tab.open(f"threshold?{choice(cache, 'demo')}&rule=EER&chosen_on=seen_paper&chosen_on=seen_mask")
+    expect(tab.page.get_by_text("EER, chosen on seen_paper, seen_mask; reported on live")).to_be_visible()
+    expect(answer_of(tab)).to_be_visible()
+    tab.page.get_by_role("link", name="Gallery").click()
+    tab.settle()
+    expect(tab.page.get_by_text("EER, chosen on seen_paper, seen_mask; reported on live")).to_be_visible()
+    tab.check()
+
+
+def test_a_run_that_is_gone_is_said(tab: Tab) -> None:
+    tab.open("?run=gone+(123456)")
+    expect(tab.page.get_by_text("There is no Run gone (123456) here")).to_be_visible()
     tab.check()
 
 
