@@ -16,6 +16,7 @@ are pixels of an image that is 128 on its shorter side, and grow with the image 
 
 import hashlib
 import io
+import logging
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -31,6 +32,8 @@ from fas_core.errors import BadInputError
 from fas_core.images import UnreadableImageError, load, pixels
 from fas_core.manifest import ATTACK, BONA_FIDE, Manifest, atomic_file, relocated, write
 from fas_core.progress import task
+
+_log = logging.getLogger(__name__)
 
 LIVE_ONLY_SHARE = 0.2  # of the subjects: they get no attacks
 
@@ -419,6 +422,9 @@ def attacked_data_set(source: Manifest, out: Path, species: Sequence[str], seed:
     if live.empty or not species:
         what = "no bona fide image to attack" if species else "no species was named"
         raise BadInputError(f"{source.source}: {what}.")
+    target = out / "manifest.csv"
+    if target.resolve() == source.source.resolve():
+        raise BadInputError(f"{target} is the manifest that is read. Choose another --out folder.")
     rng = np.random.default_rng([seed, 0])
     subjects = sorted(set(live["subject_id"]) - {""})
     unattacked = sorted(set(subjects) - set(source.rows.loc[source.rows["label"] == ATTACK, "subject_id"]))
@@ -434,19 +440,23 @@ def attacked_data_set(source: Manifest, out: Path, species: Sequence[str], seed:
         for number, kind in chosen:
             rows += _written_attack(source, int(number), kind, out, seed)
             shown.advance()
+    if len(rows) < len(chosen):
+        _log.warning("%d attacks were left out: their live images could not be read", len(chosen) - len(rows))
     if not rows:
         raise BadInputError(
             f"{source.source}: none of the images to attack could be read, e.g. {live['path'].iloc[0]}."
         )
-    target = out / "manifest.csv"
     both = pd.concat([relocated(source, target), pd.DataFrame(rows)], ignore_index=True)
     texts = [name for name in both.columns if not pd.api.types.is_numeric_dtype(both[name])]
     both[texts] = both[texts].fillna("")
     return write(both, target)
 
 
-def _written_attack(source: Manifest, number: int, kind: str, out: Path, seed: int) -> list[dict[str, str]]:
-    """The manifest row of one attack after writing its image; none when the live image cannot be read."""
+def _written_attack(source: Manifest, number: int, kind: str, out: Path, seed: int) -> list[dict[str, Any]]:
+    """The manifest row of one attack after writing its image; none when the live image cannot be read.
+
+    What the manifest says of the live image (pose, glasses, ...) is true of the picture of it.
+    """
     row = source.rows.loc[number]
     try:
         image = load(source.root / row["path"])[0]
@@ -459,7 +469,8 @@ def _written_attack(source: Manifest, number: int, kind: str, out: Path, seed: i
     with atomic_file(path) as temporary:
         Image.fromarray(pixels(simulated(image, kind, np.random.default_rng(key)))).save(temporary, format="PNG")
     return [
-        {
+        dict(row)
+        | {
             "path": f"images/{kind}/{name}",
             "sample_id": f"{kind}/{row['sample_id']}",
             "label": ATTACK,

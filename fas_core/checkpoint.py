@@ -35,7 +35,10 @@ def saved(path: Path, model: Autoencoder, name: str, details: dict[str, Any]) ->
 def loaded(path: Path) -> tuple[Autoencoder, dict[str, Any]]:
     """The model on the CPU in eval mode, and the header; raises BadInputError for anything that is not a checkpoint."""
     tensors, header = read_tensors(path)
-    model = models.built(str(header.get("model")), dict(header.get("config", {})))
+    config = header.get("config", {})
+    if not isinstance(config, dict):
+        raise BadInputError(_not_ours(path))
+    model = models.built(str(header.get("model")), config)
     expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in tensors.items()}
     if expected != found:
@@ -75,9 +78,7 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor], header: dict[str
 def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """What `write_tensors` wrote; raises BadInputError saying what is wrong with the file otherwise."""
     _require_file(path)
-    with path.open("rb") as file:
-        start = file.read(2)
-    if start == b"PK" or start[:1] == b"\x80":
+    if _is_pickled(path):
         raise BadInputError(
             f"{path} is a pickled PyTorch file, which can run code when it is opened, so it is refused. "
             "Load it where you trust it and save its weights with 'fas train' or as safetensors."
@@ -89,6 +90,18 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
             f"{path} is not a complete safetensors file ({error}). If it was cut short, copy or train it again."
         ) from error
     return tensors, header_of(path)
+
+
+def _is_pickled(path: Path) -> bool:
+    """Whether a file that is no safetensors file starts as PyTorch's zip or a bare pickle does.
+
+    A safetensors file starts with the length of its header, which may be any byte, and goes on with a brace.
+    """
+    with path.open("rb") as file:
+        start = file.read(9)
+    if start[8:] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size:
+        return False
+    return start[:2] == b"PK" or (start[:1] == b"\x80" and start[1:2] in b"\x01\x02\x03\x04\x05")
 
 
 def _require_file(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import signal
 import socket
@@ -53,20 +54,21 @@ AttackLabelOption = Annotated[
 
 def main() -> None:
     """Entry point: bad input ends with one message and status 2, never with a traceback."""
+    logging.basicConfig(format="fas: note: %(message)s", level=logging.WARNING)
     try:
         app()
+    except SystemExit as ended:
+        if ended.code == 130:  # typer turns Ctrl+C into this
+            _say("Interrupted. What is complete is kept: the same command goes on from it (fas train: with --resume).")
+        raise
     except BadInputError as error:
         _stop(str(error))
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT):
             raise
         where = f" ({error.filename})" if error.filename else ""
-        _stop(
-            f"Cannot write{where}: {error.strerror}. Free space or choose another folder, then run the command again."
-        )
-    except KeyboardInterrupt:
-        print("Interrupted. The same command goes on from here.", file=sys.stderr)
-        sys.exit(130)
+        remedy = "Free space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Check its permissions"
+        _stop(f"Cannot write{where}: {error.strerror}. {remedy} or choose another folder, then run the command again.")
 
 
 def _stop(message: str) -> None:
@@ -162,10 +164,11 @@ def _server(cache: Path, port: int, host: str) -> subprocess.Popen[bytes]:
         try:
             probe.bind((host, port))
         except (OSError, OverflowError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "ports go from 1 to 65535"
-            raise BadInputError(
-                f"Cannot serve on {host}:{port} ({reason}). Choose another: --port {port + 1}"
-            ) from error
+            is_taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+            remedy = (
+                f"Choose another: --port {port + 1}" if is_taken else "Use a port from 1 to 65535 and a host of here."
+            )
+            raise BadInputError(f"Cannot serve on {host}:{port} ({error}). {remedy}") from error
     make_folder(cache)
     script = PROJECT / "app" / "main.py"
     command = [sys.executable, "-m", "streamlit", "run", str(script)]
@@ -361,10 +364,15 @@ def cache_runs(
         precision="fp32" if precision == "auto" else precision,
     )
     for run in runs:
+        print(run.id, flush=True)
         if run.n_failures:
-            _say(f"{run.info.name}: {run.n_failures} images gave no output; the reasons are in the Run's failures.")
+            first = run.failures().iloc[0]
+            _say(
+                f"{run.info.name}: {run.n_failures} images gave no output, e.g. {first['sample_id']}: "
+                f"{first['reason']}. The app's Overview lists them all."
+            )
+    for run in runs:
         derive.made(run)
-        print(run.id)
 
 
 # --------------------------------------------------------------------------------------------------------------- runs
@@ -410,10 +418,8 @@ def verify(
     """Reads every byte of Runs against its checksum; status 2 on damage. Example: `fas verify small_dcvae`"""
     from fas_core import store
 
-    chosen = [store.open_run(cache, r) for r in runs] if runs else list(store.all_runs(cache))
-    found: list[dict[str, Any]] = [
-        {"run": run.id, "name": run.info.name, "damage": store.damage(run)} for run in chosen
-    ]
+    folders = [store.open_run(cache, r).folder for r in runs] if runs else store.run_folders(cache)
+    found = [store.verified(folder) for folder in folders]
     if as_json:
         _print_json(found)
     else:
@@ -423,7 +429,7 @@ def verify(
                 + (f"{len(entry['damage'])} damaged" if entry["damage"] else "intact")
             )
             for damage in entry["damage"]:
-                print(f"  {damage['subset']}/{damage['shard']}: {damage['problem']}")
+                print(f"  {'/'.join(filter(None, (damage['subset'], damage['shard'])))} {damage['problem']}".rstrip())
     if any(entry["damage"] for entry in found):
         raise BadInputError("Damaged shards: delete their folders and run 'fas cache' again; it makes what is missing.")
 
@@ -524,6 +530,14 @@ def score_metrics(
     if as_json:
         return _print_json(document)
     _print_metrics(str(scores), {subset or "all": document})
+    for entry in document["apcer_at_bpcer"]:
+        print(
+            f"BPCER ≤ {_rate(entry['target'])}: worst APCER {_rate(entry['apcer_max'])}, threshold {entry['threshold']}"
+        )
+    for entry in document["bpcer_at_apcer"]:
+        print(f"APCER ≤ {_rate(entry['target'])}: BPCER {_rate(entry['bpcer'])}, threshold {entry['threshold']}")
+    for share, precision in document["prior_adjusted_average_precision"].items():
+        print(f"With {100 * float(share):g} % attacks: average precision {_number(precision)}")
     for entry in document["at_threshold"]:
         species = ", ".join(f"{k} {_rate(v)}" for k, v in entry["apcer_per_species"].items())
         print(f"At {entry['threshold']}: BPCER {_rate(entry['bpcer'])}; APCER {species}")

@@ -20,6 +20,8 @@ from fas_core.progress import task
 def checked(path: Path) -> dict[str, Any]:
     """The document of `fas data check --json`. Raises BadInputError only when there is no table to check."""
     rows, problems = manifest.normalised(manifest.read_table(path))
+    if rows.empty and not problems:
+        problems.append(Problem(0, "", "the manifest has no rows"))
     problems += _image_problems(rows, path)
     names = manifest.in_protocol_order(rows["subset"].unique()) if len(rows) else []
     return {

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from fas_core import checkpoint, images, store
 from fas_core.errors import BadInputError
-from fas_core.manifest import Manifest
+from fas_core.manifest import Manifest, require_writable
 from fas_core.models.base import Autoencoder
 from fas_core.progress import task
 
@@ -85,9 +85,10 @@ def cached(
             raise BadInputError(f"{data.source}: column '{clashing[0]}' has the name of a score. Rename the column.")
         info = run_info(path, header, data, precision, model.loss_names)
         model.to(fabric.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        targets.append(_Target(model, info, store.create(cache, info)))
+        targets.append(_Target(model, info, store.runs_folder(cache) / info.run))
     if not any(path.is_file() for path in data.image_paths()):
         raise BadInputError(f"{data.source}: none of its {len(data)} images is there, e.g. {data.image_paths()[0]}.")
+    require_writable(cache)
     missing = list(_missing(targets, chosen))
     names = ", ".join(target.info.name for target in targets)
     total = sum(target.info.shard_size for _, _, _, wanted in missing for target in wanted[:1])
@@ -96,6 +97,7 @@ def cached(
         for subset, number, name, wanted in missing:
             rows = _shard_rows(data, subset, number, wanted[0])
             for target, shard in _computed(fabric, wanted, rows, data.root, progress.advance):
+                store.create(cache, target.info)  # with the first shard: what fails before it leaves nothing behind
                 store.write_shard(target.shard(subset, name), **shard)
     return [store.opened(target.folder) for target in targets]
 

@@ -7,6 +7,7 @@ as a colour and filter in the app. Rows are numbered from 1 (the first image) in
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
 import tempfile
@@ -112,7 +113,7 @@ def content_hashes(paths: Sequence[Path]) -> Iterator[str]:
     def content_hash(path: Path) -> str:
         try:
             return hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError:
+        except (OSError, ValueError):  # a NUL in a path is a ValueError
             return "missing"
 
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
@@ -121,22 +122,26 @@ def content_hashes(paths: Sequence[Path]) -> Iterator[str]:
 
 def read_table(path: Path) -> pd.DataFrame:
     """A CSV (every cell as text) or Parquet table; raises BadInputError when there is none or it is not one."""
-    if not path.is_file():
+    if not path.exists() or path.is_dir():
         what = "is a folder, not a file" if path.is_dir() else "does not exist"
         raise BadInputError(f"{path} {what}. Give the path of a CSV or Parquet file.")
     try:
+        content = path.read_bytes()  # once: it may be a pipe
         if path.suffix.lower() == ".parquet":
-            table = pd.read_parquet(path)
+            table = pd.read_parquet(io.BytesIO(content))
+            header = list(table.columns)
         else:
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+            table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, encoding="utf-8-sig")
+            # pandas numbers repeated columns: path, path.1
+            first = pd.read_csv(io.BytesIO(content), header=None, nrows=1, dtype=str, encoding="utf-8-sig")
+            header = first.iloc[0].tolist()
     except PermissionError as error:
         raise BadInputError(f"{path} cannot be read: {error.strerror}. Check its permissions.") from error
     except (ValueError, OSError) as error:  # pandas and pyarrow raise subclasses of these for broken files
         first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadInputError(f"{path} is not a readable CSV or Parquet table ({first_line}).") from error
-    header = list(table.columns)
-    if path.suffix.lower() != ".parquet":  # pandas numbers repeated columns of a CSV: path, path.1
-        header = pd.read_csv(path, header=None, nrows=1, dtype=str, encoding="utf-8-sig").iloc[0].tolist()
+    if not isinstance(table.index, pd.RangeIndex) and path.suffix.lower() != ".parquet":
+        raise BadInputError(f"{path}: its rows have more cells than its header. Remove the commas at their ends.")
     repeated = [name for name in dict.fromkeys(header) if header.count(name) > 1]
     if repeated:
         raise BadInputError(f"{path}: column '{repeated[0]}' appears twice. Rename or remove one of them.")
@@ -169,10 +174,13 @@ class atomic_file:
         return self.temporary
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self.temporary.chmod(0o644)
-            self.temporary.replace(self.path)
-        else:
+        try:
+            if kind is None:
+                self.temporary.chmod(0o644)
+                self.temporary.replace(self.path)
+        except OSError as error:
+            raise BadInputError(_cannot_write(self.path, error)) from error
+        finally:
             self.temporary.unlink(missing_ok=True)
 
 
@@ -180,6 +188,16 @@ def make_folder(folder: Path) -> None:
     """`folder` and its parents; raises BadInputError naming what stands in the way."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInputError(_cannot_write(folder, error)) from error
+
+
+def require_writable(folder: Path) -> None:
+    """Raises BadInputError when no file can be made in `folder`: better before hours of work than after."""
+    make_folder(folder)
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".", suffix=".tmp"):
+            pass
     except OSError as error:
         raise BadInputError(_cannot_write(folder, error)) from error
 
@@ -198,6 +216,9 @@ def parsed_labels(values: pd.Series, attack_label: str | None = None) -> pd.Seri
     """`bona_fide`, `attack`, or "" where the text says neither. `attack_label`: the text that means attack."""
     text = values.astype("str").fillna("").str.strip()
     if attack_label is not None:
+        if attack_label not in set(text):
+            seen = ", ".join(sorted(set(text))[:8])
+            raise BadInputError(f"No label is '{attack_label}' (--attack-label). Labels here: {seen}.")
         return pd.Series(np.where(text == attack_label, ATTACK, np.where(text == "", "", BONA_FIDE)), values.index)
     return text.str.lower().str.replace("-", "_").str.replace(" ", "_").map(_LABELS).fillna("")
 
@@ -211,7 +232,12 @@ def label_problem(text: str) -> str:
 
 def normalised(table: pd.DataFrame, attack_label: str | None = None) -> tuple[pd.DataFrame, list[Problem]]:
     """Rows with every column of `COLUMNS` first and right types, and every problem found (never raises for content)."""
-    problems = [Problem(0, "", f"column '{name}' is missing") for name in ("path", "label") if name not in table]
+    listed = ", ".join(map(str, table.columns[:12]))
+    problems = [
+        Problem(0, "", f"column '{name}' is missing (columns here: {listed})")
+        for name in ("path", "label")
+        if name not in table
+    ]
     if problems:
         return pd.DataFrame(columns=list(COLUMNS)), problems
     rows = pd.DataFrame(index=table.index)

@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import logging
+import sqlite3
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -31,6 +32,10 @@ _log = logging.getLogger(__name__)
 
 class PickleRefusedError(ValueError):
     """A row of the store is, or would have to be, pickled."""
+
+
+class _NoStoreError(Exception):
+    """There is no place to keep results: a read-only or damaged folder. Everything is computed, nothing is kept."""
 
 
 class NoPickleDisk(diskcache.Disk):
@@ -67,8 +72,8 @@ def _store(cache: Path) -> diskcache.Cache:
         return diskcache.Cache(
             str(folder(cache)), disk=NoPickleDisk, size_limit=SIZE_LIMIT, eviction_policy="least-recently-stored"
         )
-    except (OSError, diskcache.Timeout) as error:
-        raise BadInputError(f"Cannot write to {folder(cache)}: {error}. Choose another cache folder.") from error
+    except (OSError, sqlite3.Error, diskcache.Timeout) as error:
+        raise _NoStoreError(f"{folder(cache)}: {error}") from error
 
 
 def key_of(kind: str, parameters: Mapping[str, Any]) -> str:
@@ -81,14 +86,15 @@ def found(cache: Path, kind: str, parameters: Mapping[str, Any]) -> Arrays | Non
     """The stored arrays, or None when there are none (or what is there is damaged, which is logged)."""
     if not folder(cache).is_dir():
         return None
-    with _store(cache) as entries:
-        key = key_of(kind, parameters)
-        try:
-            content = entries.get(key)
+    try:
+        with _store(cache) as entries:
+            content = entries.get(key_of(kind, parameters))
             return None if content is None else _arrays(content)
-        except (PickleRefusedError, ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
-            _log.warning("%s in %s is damaged (%s) and will be computed again", kind, folder(cache), error)
-            return None
+    except (PickleRefusedError, ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        _log.warning("%s in %s is damaged (%s) and will be computed again", kind, folder(cache), error)
+    except (_NoStoreError, sqlite3.Error) as error:
+        _log.warning("derived results cannot be read from %s (%s)", folder(cache), error)
+    return None
 
 
 def arrays(cache: Path, kind: str, parameters: Mapping[str, Any], compute: Callable[[], Mapping[str, Any]]) -> Arrays:
@@ -99,12 +105,11 @@ def arrays(cache: Path, kind: str, parameters: Mapping[str, Any], compute: Calla
     made = {name: np.asarray(value) for name, value in compute().items()}
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **made)
-    with _store(cache) as entries:
-        key = key_of(kind, parameters)
-        try:
-            entries.set(key, buffer.getvalue())
-        except PickleRefusedError:
-            entries.delete(key)
+    try:
+        with _store(cache) as entries:
+            entries.set(key_of(kind, parameters), buffer.getvalue())
+    except (_NoStoreError, BadInputError, sqlite3.Error, OSError) as error:
+        _log.warning("derived results cannot be kept in %s (%s)", folder(cache), error)
     return made
 
 
@@ -117,5 +122,8 @@ def usage(cache: Path) -> tuple[int, int]:
     """(bytes used, limit in bytes)."""
     if not folder(cache).is_dir():
         return 0, SIZE_LIMIT
-    with _store(cache) as entries:
-        return int(entries.volume()), SIZE_LIMIT
+    try:
+        with _store(cache) as entries:
+            return int(entries.volume()), SIZE_LIMIT
+    except (_NoStoreError, sqlite3.Error):
+        return 0, SIZE_LIMIT

@@ -72,6 +72,8 @@ def read(path: Path, attack_label: str | None = None) -> ScoreFile:
 
 def _scores(path: Path, values: pd.Series) -> pd.Series:
     if not pd.api.types.is_string_dtype(values):
+        if not pd.api.types.is_numeric_dtype(values):
+            raise BadInputError(f"{path}: the column score holds {values.dtype}, not numbers.")
         return values.astype("float64")
     text = values.fillna("").str.strip()
     is_empty = text.str.lower().isin(["", "nan", "na", "n/a", "none", "null"])

@@ -79,7 +79,7 @@ def create(cache: Path, info: RunInfo) -> Path:
     make_folder(folder)
     if not (folder / "run.json").is_file():
         with atomic_file(folder / "run.json") as temporary:
-            temporary.write_text(json.dumps(asdict(info), indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+            temporary.write_text(_sealed(asdict(info)))
     return folder
 
 
@@ -106,10 +106,12 @@ def write_shard(
             "files": files,
         }
         with (temporary / "meta.json").open("w") as file:
-            file.write(json.dumps(meta, indent=1, sort_keys=True) + "\n")
+            file.write(_sealed(meta))
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o755)
+        if shard.is_dir() and not (shard / "meta.json").is_file():
+            shutil.rmtree(shard)  # what is left of a shard that somebody has deleted in part
         try:
             temporary.rename(shard)
         except OSError:
@@ -176,10 +178,11 @@ def _damaged(shard: Path, file: str) -> str:
 class Run:
     """A Run opened for reading. Rows: subsets in the protocol's order, shards in turn, the manifest's order inside."""
 
-    def __init__(self, folder: Path, info: RunInfo, shards: tuple[Shard, ...]) -> None:
+    def __init__(self, folder: Path, info: RunInfo, shards: tuple[Shard, ...], broken: tuple[Path, ...] = ()) -> None:
         self.folder = folder
         self.info = info
         self.shards = shards
+        self.broken = broken  # folders of shards whose meta.json cannot be trusted; their rows are not there
 
     def __len__(self) -> int:
         return sum(shard.n for shard in self.shards)
@@ -305,24 +308,39 @@ def opened(folder: Path) -> Run:
             f"{folder / 'run.json'} names a subset '{names[0]}', which is no folder name. Delete {folder}."
         )
     shards: list[Shard] = []
+    broken: list[Path] = []
     start = 0
     for subset in in_protocol_order(list(run_info.subsets)):
         for name in run_info.shard_names(subset):
             meta_file = folder / subset / name / "meta.json"
             if meta_file.is_file():
-                meta = _read_json(meta_file)
-                if not {"n", "n_failures", "arrays", "files"} <= meta.keys():
-                    raise BadInputError(_unreadable(meta_file))
-                shards.append(Shard(meta_file.parent, subset, start, meta))
+                try:
+                    shards.append(Shard(meta_file.parent, subset, start, _read_json(meta_file)))
+                except BadInputError:
+                    broken.append(meta_file.parent)
+                    continue
                 start += shards[-1].n
-    return Run(folder, run_info, tuple(shards))
+    return Run(folder, run_info, tuple(shards), tuple(broken))
+
+
+def _sealed(content: dict[str, Any]) -> str:
+    """JSON text that carries the checksum of its own content."""
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return json.dumps(content | {"sha256": digest}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _read_json(path: Path) -> dict[str, Any]:
+    """What `_sealed` wrote; raises BadInputError when a single character of it has changed."""
     try:
-        return dict(json.loads(path.read_text()))
-    except (OSError, ValueError) as error:
+        content = dict(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
         raise BadInputError(_unreadable(path)) from error
+    if isinstance(content.get("format"), int) and content["format"] != FORMAT_VERSION:
+        return content  # of another version, whose rules are not ours; the caller says so
+    digest = content.pop("sha256", None)
+    if digest != hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest():
+        raise BadInputError(_unreadable(path))
+    return content
 
 
 def _unreadable(path: Path) -> str:
@@ -363,12 +381,18 @@ def open_run(cache: Path, reference: str) -> Run:
 
 
 def damage(run: Run) -> list[dict[str, str]]:
-    """Every file whose bytes differ from its checksum, and every shard that is missing: [{subset, shard, problem}]."""
-    found = []
-    complete = {shard.folder for shard in run.shards}
-    for subset in run.info.subsets:
+    """Every file whose bytes differ from its checksum, and every shard that is missing: [{subset, shard, problem}].
+
+    A subset of which no shard is there has not been cached, which is no damage.
+    """
+    found = [
+        {"subset": folder.parent.name, "shard": folder.name, "problem": "meta.json does not match its checksum"}
+        for folder in run.broken
+    ]
+    there = {shard.folder for shard in run.shards} | set(run.broken)
+    for subset in sorted({folder.parent.name for folder in there}):
         for name in run.info.shard_names(subset):
-            if run.folder / subset / name not in complete:
+            if run.folder / subset / name not in there:
                 found.append({"subset": subset, "shard": name, "problem": "missing"})
     for shard in run.shards:
         for name, expected in shard.meta["files"].items():
@@ -383,6 +407,15 @@ def damage(run: Run) -> list[dict[str, str]]:
                 continue
             found.append({"subset": shard.subset, "shard": shard.folder.name, "problem": problem})
     return found
+
+
+def verified(folder: Path) -> dict[str, Any]:
+    """The entry of `fas verify --json`: {run, name, damage}; a Run that does not open is damaged as a whole."""
+    try:
+        run = opened(folder)
+    except BadInputError as error:
+        return {"run": folder.name, "name": None, "damage": [{"subset": "", "shard": "", "problem": str(error)}]}
+    return {"run": run.id, "name": run.info.name, "damage": damage(run)}
 
 
 def non_responses(run: Run, subset: str | None = None) -> dict[str, int]:

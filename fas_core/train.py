@@ -6,6 +6,7 @@ batches with the same noise as one that was not.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,9 +25,11 @@ from torch.optim import Optimizer
 from fas_core import checkpoint, images, models
 from fas_core.errors import BadInputError
 from fas_core.experiments.base import Experiment
-from fas_core.manifest import BONA_FIDE, Manifest, write_table
+from fas_core.manifest import BONA_FIDE, Manifest, require_writable, write_table
 from fas_core.models.base import Autoencoder, OptimizerSettings
 from fas_core.progress import task
+
+_log = logging.getLogger(__name__)
 
 DEV_SHARE = 0.1
 DEV_LIMIT = 1024  # images: the dev loss of an epoch must stay cheap beside the epoch
@@ -63,9 +66,15 @@ def trained(
     """Trains and writes the checkpoint with the lowest dev loss of any epoch; returns `out`.
 
     The dev loss is the model's total loss on live images of training subjects that are not learned from. Raises
-    BadInputError when there is nothing to train on, when training diverges (naming the step), or when `resume` finds
-    the state of another experiment or other data.
+    BadInputError when there is nothing to train on, when training diverges (naming the step), when `resume` finds the
+    state of another experiment or other data, or when `out` is there already and would be lost without it.
     """
+    if not resume and (out.exists() or resume_file(out).exists()):
+        raise BadInputError(
+            f"{out} is there already, finished or interrupted. Go on with an interrupted training: --resume. "
+            "Otherwise choose another --out, or delete it first."
+        )
+    require_writable(out.parent)
     split = train_dev_split(data, experiment.seed)
     fabric = Fabric(accelerator="cuda" if device == "cuda" else device, devices=1, precision=precision)  # type: ignore[arg-type]
     torch.manual_seed(experiment.seed)
@@ -90,8 +99,9 @@ def trained(
                 dev_terms = _dev_losses(fabric, model, dev)
                 log.append({"epoch": step // experiment.batches_per_epoch, "step": step, "split": "dev", **dev_terms})
                 state.epoch_done(step + 1, model, optimizers, dev_terms, log)
-    if feed.unreadable and len(feed.unreadable) == len(split.learned):
-        raise BadInputError(f"None of the training images could be read; the first: {next(iter(feed.unreadable))}.")
+    if feed.unreadable:
+        path, reason = next(iter(feed.unreadable.items()))
+        _log.warning("%d training images could not be read, e.g. %s: %s", len(feed.unreadable), path, reason)
     resume_file(out).unlink(missing_ok=True)
     return out
 
@@ -202,7 +212,7 @@ def _step(
         if not math.isfinite(value):
             raise BadInputError(
                 f"Training diverged at step {step}: {name} is {value}. "
-                f"Lower the rate (--set learning_rate={experiment.learning_rate / 3:.1e}) or use fp32."
+                f"Lower the rate: --set learning_rate={experiment.learning_rate / 3:.1e}"
             )
     return values | {"learning_rate": rate}
 
@@ -246,6 +256,8 @@ class _State:
                     state.setdefault(int(parameter), {})[name] = value
             optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
         self.step, self.best = int(header["step"]), float(header["best"])
+        if not metrics_log(self.out).is_file():
+            return []
         log = pd.read_csv(metrics_log(self.out))
         rows: list[dict[str, Any]] = log[log["step"] < self.step].to_dict("records")
         return rows

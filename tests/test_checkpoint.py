@@ -38,6 +38,18 @@ def test_a_pickle_is_refused_by_its_first_bytes(tmp_path: Path) -> None:
         checkpoint.loaded(path)
 
 
+def test_no_checkpoint_is_taken_for_a_pickle_because_of_its_header_s_length(tmp_path: Path) -> None:
+    """The file begins with the length of the header: 0x80 and "PK" are lengths like any other."""
+    model = models.built("dcvae", CONFIG)
+    path = tmp_path / "m.safetensors"
+    first_bytes = set()
+    for padding in range(0, 256, 8):
+        checkpoint.saved(path, model, "dcvae", {"note": "x" * padding})
+        first_bytes.add(path.read_bytes()[0])
+        assert checkpoint.loaded(path)[1]["note"] == "x" * padding
+    assert 0x80 in first_bytes
+
+
 @pytest.mark.parametrize("keep", [0, 5, 300, -1])
 def test_truncated_files_are_named(saved: Path, keep: int) -> None:
     saved.write_bytes(saved.read_bytes()[:keep])

@@ -72,9 +72,19 @@ def test_from_images_to_metrics(tiny_faces: Path, tmp_path: Path, fas: Callable[
     run = first.out.strip()
     listed = json.loads(fas("runs", "--cache", cache, "--json").out)
     assert [(r["run"], r["complete"], r["model"]) for r in listed] == [(run, False, "dcvae")]
-    (store.runs_folder(cache) / run / "live").rename(tmp_path / "away")
-    assert fas("verify", run, "--cache", cache).code == 2
-    (tmp_path / "away").rename(store.runs_folder(cache) / run / "live")
+    assert fas("verify", run, "--cache", cache).code == 0  # subsets that nobody asked for are no damage
+    meta = store.runs_folder(cache) / run / "live" / "shard-00000" / "meta.json"
+    good = meta.read_text()
+    for bad in (good.replace('"n_failures": 0', '"n_failures": 9'), "{}", "{broken"):
+        meta.write_text(bad)
+        assert fas("verify", run, "--cache", cache).code == 2
+    meta.write_text(good)
+    info = store.runs_folder(cache) / run / "run.json"
+    good = info.read_text()
+    info.write_text(good.replace("fp32", "bf16"))
+    assert "run.json is missing or damaged" in fas("verify", "--cache", cache).out
+    info.write_text(good)
+    assert "is there already" in message(fas("train", "small_dcvae", "--data", tiny_faces, "--out", checkpoint))
     assert "holds only bona fide" in message(
         fas("evaluate", "m", "--subset", "live", "--score", "rec", "--cache", cache)
     )

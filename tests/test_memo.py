@@ -76,3 +76,11 @@ def test_usage_and_limit(tmp_path: Path) -> None:
     used, limit = memo.usage(tmp_path)
     assert used >= 800_000
     assert limit == memo.SIZE_LIMIT > 2**30
+
+
+def test_without_a_place_to_keep_results_they_are_computed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    memo.folder(tmp_path).mkdir()
+    (memo.folder(tmp_path) / "cache.db").write_bytes(b"no database" * 1000)
+    assert memo.arrays(tmp_path, "k", {}, lambda: {"x": np.ones(1)})["x"].tolist() == [1]
+    assert "cannot be kept" in caplog.text
+    assert memo.usage(tmp_path)[0] == 0

@@ -132,14 +132,29 @@ def test_removed_runs_are_gone_and_others_stay(tiny_cache: Path) -> None:
 def test_a_foreign_run_json_is_one_message(tiny_cache: Path, change: dict[str, object]) -> None:
     run = store.open_run(tiny_cache, "a")
     info = json.loads((run.folder / "run.json").read_text())
-    (run.folder / "run.json").write_text(json.dumps(info | change))
+    info.pop("sha256")
+    (run.folder / "run.json").write_text(store._sealed(info | change))
     with pytest.raises(BadInputError, match=r"run\.json"):
         store.opened(run.folder)
     assert {other.info.name for other in store.all_runs(tiny_cache)} == {"b", "vendor"}
+    assert store.verified(run.folder)["damage"]
 
 
-def test_a_foreign_meta_json_is_one_message(tiny_cache: Path) -> None:
+def test_a_changed_meta_json_takes_its_shard_away_not_the_run(tiny_cache: Path) -> None:
     run = store.open_run(tiny_cache, "a")
-    (run.folder / "live" / "shard-00000" / "meta.json").write_text("{}")
-    with pytest.raises(BadInputError, match=r"meta\.json is missing or damaged"):
-        store.opened(run.folder)
+    meta = run.folder / "live" / "shard-00000" / "meta.json"
+    meta.write_text(meta.read_text().replace('"n": 4', '"n": 3'))
+    again = store.opened(run.folder)
+    assert not again.is_complete
+    assert "live" not in again.subsets
+    assert again.broken == (meta.parent,)
+    assert [d["subset"] for d in store.damage(again)] == ["live"]
+
+
+def test_the_remains_of_a_shard_do_not_stand_in_the_way(tmp_path: Path) -> None:
+    shard = tmp_path / "train" / "shard-00000"
+    shard.mkdir(parents=True)
+    (shard / "latents.npy").write_bytes(b"left over")
+    store.write_shard(shard, pd.DataFrame({"a": [1]}), latents=np.zeros((1, 2)))
+    assert (shard / "meta.json").is_file()
+    assert np.load(shard / "latents.npy").shape == (1, 2)

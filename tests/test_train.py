@@ -115,13 +115,19 @@ def test_nothing_to_train_on_is_said(data: Manifest) -> None:
         train.train_dev_split(Manifest(data.rows.assign(subset="live"), data.source), 0)
 
 
-def test_an_unreadable_image_is_left_out(tmp_path: Path, experiment: Experiment, data: Manifest) -> None:
+def test_an_unreadable_image_is_left_out_and_said(
+    tmp_path: Path, experiment: Experiment, data: Manifest, caplog: pytest.LogCaptureFixture
+) -> None:
     rows = data.rows.copy()
     rows["path"] = [str(path) for path in data.image_paths()]
     learned = train.train_dev_split(data, experiment.seed).learned
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"not an image")
     rows.loc[rows["path"] == str(learned[0]), "path"] = str(bad)
-    short = experiment.with_settings(["epochs=1"])
+    short = experiment.with_settings(["epochs=1", "batches_per_epoch=20"])
     out = train.trained(short, Manifest(rows, tmp_path / "m.csv"), tmp_path / "m.safetensors", device="cpu")
     assert out.is_file()
+    assert "1 training images could not be read" in caplog.text
+    assert str(bad) in caplog.text
+    with pytest.raises(BadInputError, match="is there already"):
+        train.trained(short, data, out, device="cpu")

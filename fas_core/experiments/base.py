@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,8 +35,15 @@ class Experiment:
         if self.schedule not in SCHEDULES:
             raise BadInputError(f"schedule '{self.schedule}': choose {' or '.join(SCHEDULES)}.")
         for name in ("batches_per_epoch", "epochs", "batch_size", "learning_rate"):
-            if getattr(self, name) <= 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise BadInputError(f"{name} must be positive, not {getattr(self, name)}.")
+        for name in ("beta1", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise BadInputError(f"{name} must lie in [0, 1), not {getattr(self, name)}.")
+        if not 0 <= self.seed < 2**31:
+            raise BadInputError(f"seed must lie in 0..2147483647, not {self.seed}.")
+        if self.filtered or self.augmentations != ("standard_scaling",):
+            raise BadInputError("filtered and augmentations other than standard_scaling cannot be trained with yet.")
 
     @property
     def steps(self) -> int:

@@ -2,7 +2,7 @@
 
 fas train small_dcvae_sharp --data manifest.csv --out small_dcvae_sharp.safetensors
 
-Cost: 360 steps of 24 images, a minute or two on two cores.
+Cost: 1,440 steps of 6 images, a minute or two on two cores.
 Expect: the trade of section 3.6.4: better reconstructions of everything, attacks included, so that the reconstruction
 loss separates less or more by species; compare it with small_dcvae.
 """

@@ -7,6 +7,7 @@ A layout is a module with a docstring (its first line is the summary that users 
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 from collections.abc import Callable
 from pathlib import Path
@@ -47,11 +48,20 @@ def scanned(root: Path, layout: str, attack_label: str | None = None) -> pd.Data
 
 
 def image_files(root: Path) -> list[Path]:
-    """Every image under `root` by its ending, sorted; hidden files and folders left out."""
-    return sorted(
-        path
-        for path in root.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(root).parts)
-        and path.is_file()
-    )
+    """Every image under `root` by its ending, sorted; links are followed, hidden files and folders left out."""
+    found: list[Path] = []
+    visited: set[str] = set()
+    for folder, folders, files in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        folders[:] = [] if real in visited else [name for name in folders if not name.startswith(".")]
+        if real in visited:  # a link that leads back
+            continue
+        visited.add(real)
+        found += [Path(folder, name) for name in files if not name.startswith(".")]
+    images = sorted(path for path in found if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    for path in images:
+        if not os.fsencode(path).decode("utf-8", "replace") == str(path):
+            raise BadInputError(
+                f"{str(path)!r}: the name is not valid UTF-8, so no table can hold it. Rename the file."
+            )
+    return images

@@ -44,10 +44,13 @@ def rows(root: Path, attack_label: str | None = None) -> pd.DataFrame:
             f"{root}: expected the folders live/ and spoof/ (or the subsets train/, live/, seen_paper/, ...), "
             f"found {found}. A data set with a table of its images: --layout csv."
         )
-    return pd.DataFrame([_row(path, path.relative_to(root).parts, by_subset) for path in image_files(root)])
+    images = [(path, path.relative_to(root).parts) for path in image_files(root)]
+    live = {parts[1] for _, parts in images if len(parts) > 2 and _LABEL_FOLDERS.get(parts[0].lower()) == BONA_FIDE}
+    return pd.DataFrame([_row(path, parts, by_subset, live) for path, parts in images])
 
 
-def _row(path: Path, parts: tuple[str, ...], by_subset: bool) -> dict[str, str]:
+def _row(path: Path, parts: tuple[str, ...], by_subset: bool, live_subjects: set[str]) -> dict[str, str]:
+    """One image. A folder of attacks that is no subject but holds some is a species, whatever its name."""
     folders = list(parts[:-1])
     subset = species = ""
     label: str | None = None
@@ -68,6 +71,8 @@ def _row(path: Path, parts: tuple[str, ...], by_subset: bool) -> dict[str, str]:
         species = ""
     elif folders and folders[0].lower() in _SPECIES_FOLDERS:
         species = _SPECIES_FOLDERS[folders.pop(0).lower()]
+    elif len(folders) > 1 and folders[0] not in live_subjects and folders[1] in live_subjects:
+        species = folders.pop(0).lower()
     subject, session = (*folders, "", "")[:2]
     return {
         "path": str(path),

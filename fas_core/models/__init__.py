@@ -29,6 +29,11 @@ def built(name: str, config: dict[str, Any]) -> Autoencoder:
     unknown = sorted(set(config) - known)
     if unknown:
         raise BadInputError(f"Model {name} has no setting '{unknown[0]}'. Settings: {', '.join(sorted(known))}.")
+    for field in dataclasses.fields(module.Config):
+        value = config.get(field.name, field.default)
+        wanted = (int, float) if isinstance(field.default, float) else type(field.default)
+        if isinstance(value, bool) or not isinstance(value, wanted):
+            raise BadInputError(f"Model {name}: {field.name}={value!r}: expected {type(field.default).__name__}.")
     try:
         return cast(Autoencoder, module.Model(module.Config(**config)))
     except (ValueError, TypeError) as error:

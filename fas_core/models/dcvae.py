@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -39,6 +40,8 @@ class Config:
             raise ValueError(f"image_size {self.image_size} must be a multiple of 16, at least 32")
         if not 0 < self.width <= 4:
             raise ValueError(f"width {self.width} must lie in (0, 4]")
+        if not (0 <= self.w_rec < math.inf and 0 <= self.w_kl < math.inf):
+            raise ValueError(f"the weights w_rec {self.w_rec} and w_kl {self.w_kl} must not be negative")
         if self.latent_dim < 1 or self.latent_dim % self.bottom**2:
             raise ValueError(f"latent_dim {self.latent_dim} must be a multiple of {self.bottom**2}, the smallest map")
 

@@ -1,8 +1,8 @@
 """Anomaly scores, one module each: higher = more attack-like, one raw float64 per sample, never rescaled.
 
 A score is a module with a docstring (its first line is what users read), `NEEDS` (the columns of a Run's samples it
-reads, or "latents") and `score(run, reference) -> (n,)`. `reference` is the Run whose bona fide training images
-anything fitted is fitted on; usually the Run itself.
+reads, or "latents"), `TRAINING_IMAGES` if it is fitted (how many it needs), and `score(run, reference) -> (n,)`.
+`reference` is the Run whose bona fide training images anything fitted is fitted on; usually the Run itself.
 """
 
 from __future__ import annotations
@@ -34,10 +34,11 @@ def offered(run: Run) -> list[str]:
     """Scores this Run has: the columns of its score file, or those whose needs its model's outputs meet."""
     if not run.has_images:
         return list(run.info.scores)
-    has = {*run.info.scores, "latents"}
-    # Fitted scores need training images in the Run to be fitted on.
-    fitted = {name for name in names() if "latents" in _module(name).NEEDS}
-    return [n for n in names() if set(_module(n).NEEDS) <= has and (n not in fitted or "train" in run.subsets)]
+    has, n_training = {*run.info.scores, "latents"}, len(run.rows_of("train"))
+    modules = {name: _module(name) for name in names()}
+    return [
+        name for name, m in modules.items() if set(m.NEEDS) <= has and n_training >= getattr(m, "TRAINING_IMAGES", 0)
+    ]
 
 
 def values(run: Run, name: str, reference: Run | None = None) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from fas_core.analysis import mixture
 from fas_core.store import Run
 
 NEEDS = ("latents",)
-COMPONENTS = 8
+COMPONENTS = TRAINING_IMAGES = 8
 
 
 def score(run: Run, reference: Run) -> NDArray[np.float64]:

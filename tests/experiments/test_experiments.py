@@ -51,6 +51,10 @@ def test_settings_reach_experiment_and_model() -> None:
         ("epochs", "write key=value"),
         ("epochs=many", "expected int"),
         ("epochs=0", "must be positive"),
+        ("learning_rate=NaN", "must be positive"),
+        ("beta1=2", r"lie in \[0, 1\)"),
+        ("seed=-1", "seed must lie in"),
+        ("filtered=true", "cannot be trained with yet"),
         ("schedule=cosine", "choose constant or constant_then_linear"),
     ],
 )

@@ -34,6 +34,17 @@ def test_label_folders(tmp_path: Path) -> None:
     assert rows.loc["spoof/print/s2/1.png", ["pai_species", "subject_id"]].tolist() == ["paper", "s2"]
 
 
+def test_an_unknown_species_folder_is_told_by_the_subjects_inside(tmp_path: Path) -> None:
+    root = images(tmp_path / "data", "live/s1/1.png", "live/s2/1.png", "spoof/silicone/s1/1.png", "spoof/s2/x/1.png")
+    (root / "live" / "s3").symlink_to(images(tmp_path / "elsewhere", "1.png"))
+    (root / "live" / "loop").symlink_to(root / "live")
+    rows = layouts.scanned(root, "folder").set_index("sample_id")
+    assert rows.loc["spoof/silicone/s1/1.png", ["pai_species", "subject_id"]].tolist() == ["silicone", "s1"]
+    assert rows.loc["spoof/s2/x/1.png", ["pai_species", "subject_id"]].tolist() == ["", "s2"]
+    assert "live/s3/1.png" in rows.index  # links are followed, but not in circles
+    assert len(rows) == 5
+
+
 def test_subset_folders(tmp_path: Path) -> None:
     root = images(
         tmp_path, "train/s1/1.png", "live/s9/1.png", "seen_paper/spoof/s1/1.png", "seen_paper/live/s1/2.png",

@@ -79,5 +79,10 @@ def test_bad_settings_are_named() -> None:
         models.built("dcvae", {"depth": 3})
     with pytest.raises(BadInputError, match="latent_dim 100 must be a multiple of 64"):
         models.built("dcvae", {"latent_dim": 100})
+    for setting, value in (("width", "abc"), ("latent_dim", 64.5), ("w_kl", "x"), ("width", True)):
+        with pytest.raises(BadInputError, match=f"{setting}={value!r}: expected"):
+            models.built("dcvae", {setting: value})
+    with pytest.raises(BadInputError, match="must not be negative"):
+        models.built("dcvae", {"w_kl": -1.0})
     with pytest.raises(BadInputError, match="image_size 100"):
         models.built("dcvae", {"image_size": 100})

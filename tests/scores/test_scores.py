@@ -50,6 +50,8 @@ def test_what_a_run_cannot_offer(tmp_path: Path, tiny_cache: Path) -> None:
     samples = tiny_samples()
     untrained = write_image_run(tmp_path / "x", "c", samples[samples["subset"] != "train"].reset_index(drop=True))
     assert "gmm_nll" not in scores.offered(untrained)
+    few = samples.drop(samples.index[samples["subset"] == "train"][:1]).reset_index(drop=True)
+    assert "gmm_nll" not in scores.offered(write_image_run(tmp_path / "y", "d", few))  # seven images, eight Gaussians
     assert scores.offered(store.open_run(tiny_cache, "vendor")) == ["score"]
     with pytest.raises(BadInputError, match="no score 'gmm_nll'. Scores: elbo, kl, pixel_l2, rec"):
         scores.values(untrained, "gmm_nll")
