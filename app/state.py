@@ -179,10 +179,17 @@ def _first_score(offered: Sequence[str]) -> str:
 
 
 def _keep_valid(key: str, options: Sequence[str], default: str | Sequence[str]) -> None:
-    """Forgets a choice that another Run has left behind and this one does not offer."""
+    """Forgets a choice that another Run has left behind and this one does not offer.
+
+    Who has kept to the default goes on keeping to it when it changes, as it does while a Run grows subset by subset.
+    """
+    before = st.session_state.get(f"_default_{key}")
+    st.session_state[f"_default_{key}"] = default
     if key not in st.session_state:
         return
     value = st.session_state[key]
+    if value == before and value != default:
+        st.session_state[key] = value = default
     if isinstance(value, str) or value is None:
         if value not in options:
             st.session_state[key] = default
@@ -317,16 +324,16 @@ def nothing_yet() -> None:
     if jobs:
         st.subheader("The first Run is being made")
         st.write("This page shows it as soon as it is there.")
-        watch_jobs()
     else:
         st.subheader("There is no Run yet")
         st.write("A Run is what one checkpoint says about every image of a data set. Make the first one in a terminal:")
         st.code(
-            "fas demo                                          # rendered faces, a small model, its Run\n"
-            "fas cache CHECKPOINT --data MANIFEST              # your images\n"
-            "fas scores import SCORES.csv --name NAME          # another system's scores",
+            "fas demo                                  # rendered faces, small models, their Runs\n"
+            "fas cache CHECKPOINT --data MANIFEST      # your images\n"
+            "fas scores import SCORES.csv --name NAME  # another system's scores",
             language="bash",
         )
+    watch_jobs()  # also where nothing is under way yet: work may start in the next second
     st.stop()
 
 

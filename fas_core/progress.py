@@ -46,7 +46,7 @@ class Task:
 
     def __init__(self, label: str, total: int, job_file: Path | None, stage: str) -> None:
         self.label, self.total, self.stage = label, total, stage
-        self.done = 0
+        self.done = self._from = 0
         self._started = time.monotonic()
         self._job_file = job_file
         self._last_file = self._last_line = 0.0
@@ -54,6 +54,11 @@ class Task:
 
     def advance(self, by: int = 1) -> None:
         self.update(self.done + by)
+
+    def begin_at(self, done: int) -> None:
+        """Work that goes on where it was: what is done already says nothing about the rate."""
+        self._from = done
+        self.update(done)
 
     def update(self, done: int, total: int | None = None) -> None:
         self.done = done
@@ -75,7 +80,8 @@ class Task:
 
     def seconds_left(self) -> float | None:
         elapsed = time.monotonic() - self._started
-        return elapsed * (self.total - self.done) / self.done if self.done and elapsed > 0.5 else None
+        since = self.done - self._from
+        return elapsed * (self.total - self.done) / since if since > 0 and elapsed > 0.5 else None
 
     def _write(self) -> None:
         assert self._job_file is not None

@@ -90,7 +90,7 @@ def trained(
         task(stage, experiment.steps, job_file=job_file, stage="train") as progress,
         _Batches(split, experiment) as feed,
     ):
-        progress.update(state.step)
+        progress.begin_at(state.step)
         for step, x in feed.from_step(state.step, model.config.image_size):
             terms = _step(fabric, model, optimizers, experiment, step, x)
             log.append({"epoch": step // experiment.batches_per_epoch, "step": step, "split": "train", **terms})

@@ -67,3 +67,19 @@ def test_markup_in_names_is_text(tmp_path: Path) -> None:
     assert not at.exception
     assert "\\<img" in at.markdown[0].value
     assert "\\*\\*b\\*\\*" in at.markdown[0].value
+
+
+def test_a_run_that_grows_shows_its_new_subsets(tiny_cache: Path) -> None:
+    run = store.open_run(tiny_cache, "a")
+    aside = tiny_cache / "aside"
+    aside.mkdir()
+    for subset in ("live", "seen_paper", "unseen_mask"):
+        (run.folder / subset).rename(aside / subset)
+    at = page(cache=tiny_cache, run="a")
+    assert at.session_state["subsets"] == ["train"]
+    for subset in ("live", "seen_paper", "unseen_mask"):
+        (aside / subset).rename(run.folder / subset)
+    at.run()
+    assert not at.exception
+    assert at.session_state["subsets"] == ["train", "live", "seen_paper", "unseen_mask"]
+    assert at.session_state["chosen_on"] == ["live"]

@@ -1,0 +1,37 @@
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from fas_core import progress
+
+
+def test_lines_and_the_app_s_file_tell_rate_and_time_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    job = progress.jobs_folder(tmp_path) / "x.json"
+    with progress.task("Work", 10, job_file=job, stage="s") as task:
+        task.begin_at(4)
+        assert task.seconds_left() is None  # what was done before says nothing about the rate
+        clock[0] += 6
+        task.update(6)
+        assert task.seconds_left() == pytest.approx(12.0)
+        assert json.loads(job.read_text())["left"] == pytest.approx(12.0)
+        (seen,) = progress.jobs(tmp_path)
+        assert (seen.label, seen.done, seen.total) == ("Work", 6, 10)
+    assert not job.exists()
+    captured = capsys.readouterr()
+    assert "Work: 6/10, 12 s left" in captured.err
+    assert captured.out == ""
+
+
+def test_the_file_of_dead_work_is_not_shown(tmp_path: Path) -> None:
+    folder = progress.jobs_folder(tmp_path)
+    folder.mkdir()
+    old = {"label": "x", "done": 0, "total": 1, "left": None, "updated": time.time() - 1000, "stage": ""}
+    (folder / "old.json").write_text(json.dumps(old))
+    (folder / "half.json").write_text("{")
+    assert progress.jobs(tmp_path) == []
