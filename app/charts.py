@@ -214,9 +214,8 @@ def error_rates(curves: Curves, threshold: float, *, x_title: str, x_range: Sequ
     return add_threshold(made, threshold)
 
 
-def roc(by_species: Mapping[str, Curves], at: Mapping[str, tuple[float, float]]) -> go.Figure:
-    """Attacks found against bona fide rejected; `at`: the points (bpcer, 1 - apcer) of the threshold."""
-    made = figure(x_title="BPCER (live faces rejected)", y_title="1 − APCER (attacks found)", height=400)
+def _roc_plane() -> go.Figure:
+    made = _unit_square("BPCER (live faces rejected)", "1 − APCER (attacks found)")
     made.add_scatter(
         x=[0, 1],
         y=[0, 1],
@@ -225,20 +224,34 @@ def roc(by_species: Mapping[str, Curves], at: Mapping[str, tuple[float, float]])
         hoverinfo="skip",
         showlegend=False,
     )
-    for name, curve in by_species.items():
-        _add_curve(made, name, curve.fpr, curve.tpr, at[name], "BPCER %{x:.1%}<br>attacks found %{y:.1%}")
+    return made
+
+
+def _precision_recall_plane() -> go.Figure:
+    return _unit_square("recall (attacks found)", "precision (alarms that are attacks)")
+
+
+def _unit_square(x_title: str, y_title: str) -> go.Figure:
+    """Two shares against each other, with a little room so that lines along the edges stay whole."""
+    made = figure(x_title=x_title, y_title=y_title, height=400)
     made.update_xaxes(range=(-0.01, 1.01), tickformat=".0%")
     made.update_yaxes(range=(-0.01, 1.02), tickformat=".0%")
     return made
 
 
+def roc(by_species: Mapping[str, Curves], at: Mapping[str, tuple[float, float]]) -> go.Figure:
+    """Attacks found against bona fide rejected; `at`: the points (bpcer, 1 - apcer) of the threshold."""
+    made = _roc_plane()
+    for name, curve in by_species.items():
+        _add_curve(made, name, curve.fpr, curve.tpr, at[name], "BPCER %{x:.1%}<br>attacks found %{y:.1%}")
+    return made
+
+
 def precision_recall(by_species: Mapping[str, Curves], at: Mapping[str, tuple[float, float] | None]) -> go.Figure:
     """Precision against recall; `at`: (recall, precision) at the threshold, None where nothing is called an attack."""
-    made = figure(x_title="recall (attacks found)", y_title="precision (alarms that are attacks)", height=400)
+    made = _precision_recall_plane()
     for name, curve in by_species.items():
         _add_curve(made, name, curve.recall, curve.precision, at[name], "recall %{x:.1%}<br>precision %{y:.1%}")
-    made.update_xaxes(range=(-0.01, 1.01), tickformat=".0%")
-    made.update_yaxes(range=(-0.01, 1.02), tickformat=".0%")
     return made
 
 
@@ -536,15 +549,7 @@ def roc_of_runs(
     curves: Mapping[str, Curves], at: Mapping[str, tuple[float, float] | None], colour: str = NEUTRAL
 ) -> go.Figure:
     """ROC of several Runs ("A", "B", ...) for the same attacks: one colour, line styles and letters differ."""
-    made = figure(x_title="BPCER (live faces rejected)", y_title="1 − APCER (attacks found)", height=400)
-    made.add_scatter(
-        x=[0, 1],
-        y=[0, 1],
-        mode="lines",
-        line={"color": NEUTRAL, "width": 1, "dash": "dot"},
-        hoverinfo="skip",
-        showlegend=False,
-    )
+    made = _roc_plane()
     lines = {name: (one.fpr, one.tpr) for name, one in curves.items()}
     return _add_runs(made, lines, at, colour, "BPCER %{x:.1%}<br>attacks found %{y:.1%}")
 
@@ -553,7 +558,7 @@ def precision_recall_of_runs(
     curves: Mapping[str, Curves], at: Mapping[str, tuple[float, float] | None], colour: str = NEUTRAL
 ) -> go.Figure:
     """Precision against recall of several Runs for the same attacks."""
-    made = figure(x_title="recall (attacks found)", y_title="precision (alarms that are attacks)", height=400)
+    made = _precision_recall_plane()
     lines = {name: (one.recall, one.precision) for name, one in curves.items()}
     return _add_runs(made, lines, at, colour, "recall %{x:.1%}<br>precision %{y:.1%}")
 
@@ -589,6 +594,4 @@ def _add_runs(
             showlegend=False,
             hovertemplate=f"{name}, at its threshold<br>{hover}<extra></extra>",
         )
-    made.update_xaxes(range=(-0.01, 1.01), tickformat=".0%")
-    made.update_yaxes(range=(-0.01, 1.02), tickformat=".0%")
     return made

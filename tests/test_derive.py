@@ -102,6 +102,7 @@ def test_a_killed_worker_keeps_no_lock(run: store.Run, monkeypatch: pytest.Monke
     work = Work(run, "umap")
     work.start()
     waited_for(work, 10)
+    assert not work.is_under_way
 
 
 def test_a_sign_of_life_while_the_work_lasts(run: store.Run, monkeypatch: pytest.MonkeyPatch) -> None:
