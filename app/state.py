@@ -213,9 +213,15 @@ def _operating_point_controls(run: Run, score: str) -> None:
     if rule == BY_HAND:
         low, high = score_range(run, score)
         key = f"t_{score}"
-        value = float(st.session_state.get(key, (low + high) / 2))
-        st.session_state[key] = min(max(value, low), high)
-        st.number_input("Threshold", low, high, key=key, step=(high - low) / 1000, format="%.6g", bind="query-params")
+        try:
+            asked = float(st.query_params.get(key, "nan"))
+        except ValueError:
+            asked = np.nan
+        start = asked if np.isfinite(asked) else (low + high) / 2
+        st.session_state[key] = min(max(float(st.session_state.get(key, start)), low), high)
+        st.number_input("Threshold", low, high, key=key, step=(high - low) / 1000, format="%.6g")
+        # Not bound: what the slider of the Threshold page sets would not reach the address.
+        st.query_params[key] = repr(float(st.session_state[key]))
     else:
         st.multiselect(
             "Chosen on",

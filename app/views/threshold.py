@@ -84,7 +84,9 @@ def slider(threshold: float) -> None:
     """Shows where the threshold lies; moved, it takes over from the rule. Its top is just above the highest score."""
     low, high = state.score_range(run, score)
     key = f"slider_{score}"
-    st.session_state[key] = min(max(threshold, low), high)
+    shown = min(max(threshold, low), high)
+    if st.session_state.get(key) != shown:  # written back unchanged, it would undo keys pressed in the meantime
+        st.session_state[key] = shown
     st.slider(
         f"Threshold of {state.escaped(score)} (a sample at or above it is called an attack)",
         low,
