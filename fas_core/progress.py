@@ -61,6 +61,7 @@ class Task:
         self.update(done)
 
     def update(self, done: int, total: int | None = None) -> None:
+        """`done` steps of `total` are done; the bar, the line and the app's file follow at their own pace."""
         self.done = done
         self.total = self.total if total is None else total
         now = time.monotonic()
