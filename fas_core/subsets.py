@@ -113,15 +113,19 @@ def unseen_subjects(
 def held_out(live: pd.DataFrame, rng: np.random.Generator, share: float = HELD_OUT_SHARE) -> tuple[list[pd.Index], str]:
     """Parts of one training subject's live images that training will not see, and how they were taken.
 
-    "session": one part per held-out session (at least one session stays for training); "image": sessions unknown,
-    one part per image; "nothing": one known session or one image only.
+    "session": one part per held-out session (at least one session stays for training, and so do images whose session
+    is unknown); "image": one part per image whose session is unknown, where fewer than two sessions are known;
+    "nothing": one known session or one image only.
     """
-    if (live["session_id"] != "").all() and len(live):
-        sessions = sorted(live["session_id"].unique())
+    named = live[live["session_id"] != ""]
+    sessions = sorted(named["session_id"].unique())
+    if len(sessions) > 1 or len(named) == len(live) > 0:
         count = min(len(sessions) - 1, max(1, round(share * len(sessions))))
         chosen = rng.permutation(sessions)[:count]
         return [live.index[live["session_id"] == s] for s in chosen], "session" if count else "nothing"
-    count = min(len(live) - 1, max(1, round(share * len(live)))) if len(live) > 1 else 0
+    live = live.drop(index=named.index)  # a known session is never split
+    can_go = len(live) - (0 if len(named) else 1)
+    count = min(can_go, max(1, round(share * len(live)))) if can_go > 0 else 0
     # Neighbouring frames look alike: where their order is known, the last ones are held out together.
     order = live["frame"].argsort().to_numpy() if live["frame"].notna().all() else rng.permutation(len(live))
     return [live.index[[position]] for position in order[len(live) - count :]], "image" if count else "nothing"
@@ -143,6 +147,13 @@ def _notes(rows: pd.DataFrame, counted: Counter[str]) -> list[str]:
         notes.append(
             f"Sessions are unknown for {counted['image']} training subjects: the live images of the seen sets are "
             "single images held out of training, so they may resemble training images closely."
+        )
+    by_session = rows.loc[rows["held_out_by"] == "session", "subject_id"]
+    nameless = (rows["subset"] == "train") & (rows["session_id"] == "") & rows["subject_id"].isin(by_session)
+    if nameless.any():
+        notes.append(
+            f"{int(nameless.sum())} training images have no session_id, while other sessions of their subjects are "
+            "held out: they may belong to one of those."
         )
     if counted["nothing"]:
         notes.append(f"{counted['nothing']} training subjects have one session only: nothing of theirs is held out.")

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -64,6 +65,20 @@ def test_unknown_sessions_hold_out_images_and_say_so() -> None:
     assert (made.rows["subset"] == "train").sum() > len(held)
 
 
+@pytest.mark.parametrize(("n_known", "how"), [(2, "session"), (1, "image")])
+def test_known_sessions_are_whole_where_others_are_unknown(n_known: int, how: str) -> None:
+    source = data()
+    known = source.rows["session_id"].str[-1].isin([str(session) for session in range(n_known)])
+    is_live = source.rows["label"] == "bona_fide"
+    made = subsets.protocol(Manifest(source.rows.assign(session_id=source.rows["session_id"].where(known, "")), Path()))
+    rows, held = made.rows, made.rows["held_out_by"] != ""
+    assert set(rows.loc[held, "held_out_by"]) == {how}
+    assert (rows.loc[held, "session_id"] != "").all() == (how == "session")
+    assert (rows.loc[is_live & known & (rows["subset"] == "train")].groupby("session_id").size() == 3).all()
+    n_open = int((rows["subset"].eq("train") & (rows["session_id"] == "")).sum())
+    assert any(f"{n_open} training images have no session_id" in note for note in made.notes) == (how == "session")
+
+
 def test_one_session_is_never_split() -> None:
     made = subsets.protocol(data(sessions=1))
     assert any("one session only" in note for note in made.notes)
@@ -93,3 +108,76 @@ def test_what_the_protocol_needs(change: dict[str, str], expected: str) -> None:
     source = data()
     with pytest.raises(BadInputError, match=expected):
         subsets.protocol(Manifest(source.rows.assign(**change), source.source))
+
+
+SESSION_NAMES = ("named", "numbered within the subject", "partly unknown", "unknown")
+
+
+def random_data(rng: np.random.Generator, session_names: str) -> Manifest:
+    """1-9 subjects, each with 0-4 live sessions of 1-4 frames and attacks of 0-3 species, in random row order.
+
+    Some attacks are recorded in a live session, as where a session is a day; some subjects have attacks only.
+    """
+    rows = []
+    species = list(rng.permutation(["paper", "mask", "replay"])[: rng.integers(1, 4)])
+    for subject in (f"s{number}" for number in range(rng.integers(1, 10))):
+        n_sessions = int(rng.integers(0, 5))
+        for session in range(n_sessions):
+            rows += [(subject, session, frame, "bona_fide", "") for frame in range(rng.integers(1, 5))]
+        for kind in species:
+            if rng.random() < 0.5:
+                session = int(rng.integers(n_sessions)) if n_sessions and rng.random() < 0.3 else 9
+                rows += [(subject, session, frame, "attack", kind) for frame in range(rng.integers(1, 4))]
+    # One person with live images and attacks, so that the protocol is defined.
+    rows += [("sure", session, 0, "bona_fide", "") for session in range(3)] + [("sure", 9, 0, "attack", species[0])]
+    table = pd.DataFrame(rows, columns=["subject_id", "session_id", "frame", "label", "pai_species"])
+    table["session_id"] = table["session_id"].astype(str)
+    table["frame"] = table["frame"].astype(float) if rng.random() < 0.5 else np.nan
+    if session_names != "numbered within the subject":
+        table["session_id"] = table["subject_id"] + "_" + table["session_id"]
+    if session_names == "unknown":
+        table["session_id"] = ""
+    if session_names == "partly unknown":
+        table.loc[rng.random(len(table)) < rng.choice([0.1, 0.5, 0.9]), "session_id"] = ""
+    table["sample_id"] = [f"i{number}" for number in range(len(table))]
+    table["path"] = table["sample_id"] + ".png"
+    return Manifest(table.iloc[rng.permutation(len(table))].reset_index(drop=True), Path("m.csv"))
+
+
+@pytest.mark.parametrize("session_names", SESSION_NAMES)
+def test_nothing_leaks_in_any_data_set(session_names: str) -> None:
+    n_held = 0
+    for number in range(20):
+        source = random_data(np.random.default_rng([SESSION_NAMES.index(session_names), number]), session_names)
+        rows = subsets.protocol(source, seed=number).rows
+        where = f"{session_names}, manifest {number}"
+
+        # Every row is in exactly one subset, and the rows are those that came in.
+        assert rows[["sample_id", "path"]].equals(source.rows[["sample_id", "path"]]), where
+        assert rows["sample_id"].is_unique, where
+        assert rows["path"].is_unique, where
+        attack = rows["label"] == "attack"
+        of_species = {f"{side}_{kind}" for side in ("seen", "unseen") for kind in set(rows.loc[attack, "pai_species"])}
+        assert set(rows["subset"]) <= {"train", "live"} | of_species, where
+        assert (rows.loc[attack, "subset"].str.split("_").str[1] == rows.loc[attack, "pai_species"]).all(), where
+
+        # Subjects: those of live and of the unseen sets are nowhere else; those of the seen sets are in training.
+        is_train, is_seen = rows["subset"] == "train", rows["subset"].str.startswith("seen_")
+        parts = {"live": rows["subset"] == "live", "seen": is_train | is_seen}
+        parts["unseen"] = ~(parts["live"] | parts["seen"])
+        subjects = {name: set(rows.loc[part, "subject_id"]) for name, part in parts.items()}
+        assert sum(map(len, subjects.values())) == rows["subject_id"].nunique(), where
+        assert set(rows.loc[is_seen, "subject_id"]) <= set(rows.loc[is_train, "subject_id"]), where
+        assert not (is_train & attack).any(), where
+        assert not attack[parts["live"]].any(), where
+
+        # Sessions: no live session of a subject is on both sides, and the column says what was held out.
+        sessions = rows["subject_id"] + "|" + rows["session_id"]
+        is_named = rows["session_id"] != ""
+        held = is_seen & ~attack
+        n_held += held.sum()
+        assert not set(sessions[is_train & is_named]) & set(sessions[held & is_named]), where
+        assert ((rows["held_out_by"] != "") == held).all(), where
+        assert set(rows.loc[held & is_named, "held_out_by"]) <= {"session"}, where
+        assert set(rows.loc[held & ~is_named, "held_out_by"]) <= {"image"}, where
+    assert n_held > 20  # or nothing was tested
