@@ -254,6 +254,38 @@ def data_subsets(
         _say(f"Note: {note}")
 
 
+@data_app.command("filter")
+def data_filter(
+    manifest_path: Annotated[Path, typer.Argument(metavar="M")],
+    out: OutOption,
+    max_angle: Annotated[float, typer.Option(help="Degrees that a head may be turned, about each axis.")] = 10.0,
+    iqr: Annotated[float, typer.Option(help="Interquartile ranges beyond a session's quartiles that stay.")] = 1.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Head-pose and session-outlier filters on `train`. Example: `fas data filter subsets.csv --out filtered.csv`"""
+    from fas_core import filters, manifest, subsets
+
+    source = manifest.read(manifest_path)
+    manifest.require_writable(out.parent)
+    made = filters.filtered(source, max_angle, iqr)
+    stays = manifest.relocated(manifest.Manifest(made.rows, source.source), out)
+    manifest.write(stays, out)
+    manifest.write_table(made.left, filters.left_file(out))
+    _say(f"{filters.left_file(out)}: the {len(made.left)} images that left, each with its reason")
+    for note in made.notes:
+        _say(f"Note: {note}")
+    document = made.as_json()
+    if as_json:
+        return _print_json(document)
+    before = document["train_before"]
+    rows = [[kind.replace("_", " "), str(n), _rate(n / before)] for kind, n in document["left"].items()]
+    rows.append(["stays", str(document["train_after"]), _rate(document["train_after"] / before)])
+    _print_table("Training images that left", ["reason", "images", "share"], rows)
+    counts = subsets.counts(stays, manifest.in_protocol_order(stays["subset"].unique()))
+    rows = [[name, *(str(n) for n in count.values())] for name, count in counts.items()]
+    _print_table(str(out), ["subset", "bona fide", "attacks", "subjects"], rows)
+
+
 @data_app.command("attacks")
 def data_attacks(
     manifest_path: Annotated[Path, typer.Argument(metavar="M")],
@@ -316,29 +348,22 @@ def train(
     experiment: Annotated[str, typer.Argument(help="Name, as in `fas experiments`.")],
     data: DataOption,
     out: Annotated[Path, typer.Option("--out", help="Checkpoint to write (.safetensors).")],
+    cache: CacheOption,
     settings: Annotated[list[str] | None, typer.Option("--set", help="key=value; may be repeated.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    precision: Annotated[str, typer.Option(help="fp32, or bf16 where the processor has it.")] = "fp32",
 ) -> None:
     """Trains on live images of subset `train`. Example: `fas train small_dcvae --data m.csv --out m.safetensors`"""
-    from fas_core import experiments, manifest
+    from fas_core import experiments, manifest, traininglog
     from fas_core import train as training
 
     if out.suffix != ".safetensors":
         raise BadInputError(f"--out {out}: a checkpoint's name ends in .safetensors.")
     wanted = experiments.preset(experiment).with_settings(settings or [])
-    training.trained(wanted, manifest.read(data), out, resume=resume, device=_device(device))
-    _say(f"{out} (metrics log: {training.metrics_log(out)})")
-
-
-def _device(name: str) -> str:
-    import torch
-
-    if name not in ("auto", "cpu", "cuda"):
-        raise BadInputError(f"--device {name}: choose auto, cpu or cuda.")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise BadInputError("--device cuda: PyTorch finds no CUDA GPU here. Use --device auto or cpu.")
-    return name
+    training.trained(wanted, manifest.read(data), out, cache=cache, resume=resume, device=device, precision=precision)
+    if os.environ.get("RANK", "0") == "0":  # of processes that share the training, one speaks
+        _say(f"{out} (metrics log: {traininglog.metrics_log(out)})")
 
 
 @app.command("cache")
@@ -353,14 +378,12 @@ def cache_runs(
     """Images -> Run; goes on where it was, prints the run id. Example: `fas cache m.safetensors --data m.csv`"""
     from fas_core import derive, infer, manifest
 
-    if precision not in ("auto", *infer.PRECISIONS):
-        raise BadInputError(f"--precision {precision}: choose auto, {', '.join(infer.PRECISIONS)}.")
     runs = infer.cached(
         checkpoints,
         manifest.read(data),
         cache,
         subsets=subset or [],
-        device=_device(device),
+        device=device,
         precision="fp32" if precision == "auto" else precision,
     )
     for run in runs:
@@ -556,6 +579,36 @@ def scores_import(
     file = scorefile.read(scores, attack_label)
     run = store.scores_only_run(cache, name, file.rows, [scorefile.SCORE], scores.name)
     print(run.id)
+
+
+# --------------------------------------------------------------------------------------------------------------- bench
+
+
+@app.command("bench")
+def measurements(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only this measurement.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The project's own measurements, as ratios taken in one run. Example: `fas bench metrics`"""
+    from fas_core import bench
+
+    results = []
+    for wanted in [name] if name else bench.names():
+        _say(f"Measuring {wanted} ...")
+        results.append(bench.result(wanted))
+    if as_json:
+        return _print_json(results[0] if name else results)
+    for result in results:
+        targets = result["targets"]
+        rows = [[figure, f"{value:.4g}", *_target(targets.get(figure))] for figure, value in result["figures"].items()]
+        _print_table(f"{result['name']} ({result['machine']})", ["figure", "value", "target", ""], rows)
+
+
+def _target(target: dict[str, Any] | None) -> tuple[str, str]:
+    if target is None:
+        return "", ""
+    bound = f"≤ {target['at_most']:g}" if "at_most" in target else f"≥ {target['at_least']:g}"
+    return bound, "met" if target["met"] else "missed"
 
 
 if __name__ == "__main__":

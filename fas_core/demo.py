@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fas_core import derive, manifest, store
+from fas_core import derive, manifest, store, traininglog
 from fas_core.progress import jobs_folder, task
 
-EXPERIMENTS = ("small_dcvae", "small_dcvae_sharp")
+EXPERIMENTS = {"small_dcvae": 5, "small_resvae": 3, "small_ganomaly": 4}
+"""Which trainings, and for how many epochs: fewer than their presets', so that there is something to see soon."""
+
 SEED = 0
 
 
@@ -64,7 +66,7 @@ def _render(where: Places, job: Path) -> None:
 
 def _known_run(where: Places, experiment: str) -> store.Run | None:
     """The Run of a finished checkpoint, found by the names it was made from: no hashing, no torch at a second start."""
-    if (where.checkpoints / f"{experiment}.resume.safetensors").exists():
+    if traininglog.resume_file(where.checkpoint(experiment)).exists():
         return None
     for run in store.all_runs(where.cache):
         if run.info.name == experiment and run.info.checkpoint == where.checkpoint(experiment).name:
@@ -77,6 +79,8 @@ def _trained_and_cached(where: Places, experiment: str, job: Path) -> store.Run:
 
     data = manifest.read(where.manifest)
     out = where.checkpoint(experiment)
-    if not out.is_file() or train.resume_file(out).is_file():
-        train.trained(experiments.preset(experiment), data, out, resume=train.resume_file(out).is_file(), job_file=job)
+    is_interrupted = traininglog.resume_file(out).is_file()
+    if not out.is_file() or is_interrupted:
+        preset = experiments.preset(experiment).with_settings([f"epochs={EXPERIMENTS[experiment]}"])
+        train.trained(preset, data, out, cache=where.cache, resume=is_interrupted, job_file=job)
     return infer.cached([out], data, where.cache, job_file=job)[0]

@@ -17,7 +17,7 @@ import torch
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
-from fas_core import checkpoint, images, store
+from fas_core import checkpoint, devices, images, store
 from fas_core.errors import BadInputError
 from fas_core.manifest import Manifest, require_writable
 from fas_core.models.base import Autoencoder
@@ -25,7 +25,6 @@ from fas_core.progress import task
 
 BATCH = 64
 DECODERS = 4
-PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed"}
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def cached(
     Raises BadInputError when no image of the manifest is there, or the manifest has a column that a loss term needs.
     """
     chosen = data.only(subsets).subset_names() if subsets else data.subset_names()
-    fabric = Fabric(accelerator=device, devices=1, precision=PRECISIONS[precision])  # type: ignore[arg-type]
+    fabric = devices.one_device(device, precision)
     targets = []
     for path in checkpoints:
         model, header = checkpoint.loaded(path)

@@ -5,8 +5,11 @@ Sums and logarithms are taken in float32 whatever precision the network ran in.
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+SSIM_WINDOW = 11
 
 
 def bce(x: Tensor, logits: Tensor) -> Tensor:
@@ -28,9 +31,84 @@ def kl(mean: Tensor, log_variance: Tensor) -> Tensor:
     return -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(1)
 
 
+def excess_bce(x: Tensor, rec: Tensor) -> Tensor:
+    """`rec`, the `bce` of x, above the least that any reconstruction can reach, in nats: (n,).
+
+    With gray targets the BCE of a perfect reconstruction is the entropy of the image itself: thousands of nats that
+    differ with its contrast. What is left is the KL divergence of the reconstructed pixels from the true ones.
+    """
+    return (rec - _entropy(x.float())).clamp_min(0)
+
+
+def _entropy(x: Tensor) -> Tensor:
+    """Of Bernoulli pixels with means x, in nats, summed: (n, 1, H, W) -> (n,)."""
+    return -(torch.xlogy(x, x) + torch.xlogy(1 - x, 1 - x)).flatten(1).sum(1)
+
+
+def l1(x: Tensor, reconstruction: Tensor) -> Tensor:
+    """Mean absolute difference per element, (n, ...) -> (n,). Equation 3.5.
+
+    The printed norm is a sum; the mean is what its authors and the weight w_rec = 50 of table 4.9 go with.
+    """
+    return (x.float() - reconstruction.float()).abs().flatten(1).mean(1)
+
+
+def mean_square(a: Tensor, b: Tensor) -> Tensor:
+    """Mean squared difference per element, (n, ...) -> (n,): equations 3.6 (codes) and 3.7 (discriminator features).
+
+    The printed norms are neither squared nor averaged; Akcay et al. (2018) train with the mean square.
+    """
+    return (a.float() - b.float()).square().flatten(1).mean(1)
+
+
+def discrimination(real_logits: Tensor, generated_logits: Tensor) -> Tensor:
+    """What the discriminator minimises, in nats: binary cross-entropy, halved, for real 1 and generated 0, (n,).
+
+    The thesis calls the output the probability of being generated; the sign is Akcay's. `logits`: before the sigmoid,
+    which is what a "softmax" of one output must mean.
+    """
+    real, generated = real_logits.float().flatten(), generated_logits.float().flatten()
+    return (F.softplus(-real) + F.softplus(generated)) / 2
+
+
+def pixel_l1(x: Tensor, reconstruction: Tensor) -> Tensor:
+    """Mean absolute error per pixel, in units of the [0, 1] range: (n, 1, H, W) -> (n,)."""
+    return l1(x, reconstruction)
+
+
 def pixel_l2(x: Tensor, reconstruction: Tensor) -> Tensor:
     """Root mean squared error per pixel, in units of the [0, 1] range: (n, 1, H, W) -> (n,). Section 3.5.2.
 
     The l2 norm divided by sqrt(HW), so that image sizes compare; the ranking is the norm's.
     """
-    return (x.float() - reconstruction.float()).square().flatten(1).mean(1).sqrt()
+    return mean_square(x, reconstruction).sqrt()
+
+
+def ssim(x: Tensor, reconstruction: Tensor) -> Tensor:
+    """Structural similarity, 1 for equal images, (n, 1, H, W) in [0, 1] -> (n,). Wang et al. (2004).
+
+    Gaussian window of 11 pixels and sd 1.5, constants 0.01 and 0.03, averaged where the window fits into the image.
+    """
+    x, y = x.float(), reconstruction.float()
+    offsets = torch.arange(SSIM_WINDOW, device=x.device) - SSIM_WINDOW // 2
+    weights = torch.exp(-offsets.square() / (2 * 1.5**2))
+    weights = (weights / weights.sum()).to(x.dtype)
+
+    def blurred(image: Tensor) -> Tensor:
+        return F.conv2d(F.conv2d(image, weights.view(1, 1, 1, -1)), weights.view(1, 1, -1, 1))
+
+    with torch.autocast(x.device.type, enabled=False):  # variances are differences of near numbers
+        mean_x, mean_y = blurred(x), blurred(y)
+        var_x, var_y = blurred(x * x) - mean_x**2, blurred(y * y) - mean_y**2
+        covariance = blurred(x * y) - mean_x * mean_y
+    c1, c2 = 0.01**2, 0.03**2
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+    return (luminance * (2 * covariance + c2) / (var_x + var_y + c2)).flatten(1).mean(1)
+
+
+def of_images(x: Tensor, reconstruction: Tensor) -> dict[str, Tensor]:
+    """The terms that need no more than an image and its reconstruction, whatever the model; (n,) each."""
+    return {term.__name__: term(x, reconstruction) for term in (pixel_l1, pixel_l2, ssim)}
+
+
+IMAGE_TERMS = ("pixel_l1", "pixel_l2", "ssim")

@@ -1,7 +1,7 @@
 """The training loop: batches, schedule, device and precision, dev loss, resume, metrics log.
 
-Everything random is a function of (seed, step), so a training that was killed and resumed goes through the same
-batches with the same noise as one that was not.
+Everything random is a function of (seed, step, place in the batch), so a training that was killed and resumed, or that
+is shared by several processes, goes through the same batches with the same noise as one that was not.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -22,17 +23,20 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch.optim import Optimizer
 
-from fas_core import checkpoint, images, models
+from fas_core import augment, checkpoint, devices, filters, images, models, traininglog
+from fas_core.draws import Draws, shuffled, step_seed
 from fas_core.errors import BadInputError
 from fas_core.experiments.base import Experiment
-from fas_core.manifest import BONA_FIDE, Manifest, require_writable, write_table
-from fas_core.models.base import Autoencoder, OptimizerSettings
+from fas_core.manifest import BONA_FIDE, Manifest, require_writable
+from fas_core.models.base import Autoencoder, OptimizerSettings, Step
 from fas_core.progress import task
+from fas_core.traininglog import resume_file
 
 _log = logging.getLogger(__name__)
 
 DEV_SHARE = 0.1
 DEV_LIMIT = 1024  # images: the dev loss of an epoch must stay cheap beside the epoch
+SHOWN = 8  # images whose reconstructions are kept after every epoch
 DECODERS = 4
 
 
@@ -40,17 +44,9 @@ DECODERS = 4
 class Split:
     """Bona fide training images: those that are learned, and those that choose the checkpoint."""
 
-    learned: list[Path]
-    dev: list[Path]
-
-
-def metrics_log(out: Path) -> Path:
-    """Where the log of the training of a checkpoint lies: one row per step, and one per epoch with the dev losses."""
-    return out.with_suffix(".metrics.csv")
-
-
-def resume_file(out: Path) -> Path:
-    return out.with_suffix(".resume.safetensors")
+    root: Path
+    learned: pd.DataFrame  # columns path (below root), sample_id
+    dev: pd.DataFrame
 
 
 def trained(
@@ -58,51 +54,68 @@ def trained(
     data: Manifest,
     out: Path,
     *,
+    cache: Path | None = None,
     resume: bool = False,
     device: str = "auto",
-    precision: str = "32-true",
+    precision: str = "fp32",
     job_file: Path | None = None,
 ) -> Path:
     """Trains and writes the checkpoint with the lowest dev loss of any epoch; returns `out`.
 
-    The dev loss is the model's total loss on live images of training subjects that are not learned from. Raises
-    BadInputError when there is nothing to train on, when training diverges (naming the step), when `resume` finds the
-    state of another experiment or other data, or when `out` is there already and would be lost without it.
+    The dev loss is the model's `chosen_by` on live images of training subjects that are not learned from. In processes
+    started by `torchrun`, each works on its share of every batch. `cache`: where the app looks for the training's log.
+    Raises BadInputError when there is nothing to train on, when training diverges (naming the step), when `resume`
+    finds the state of another experiment or other data, or when `out` is there already and would be lost without it.
     """
     if not resume and (out.exists() or resume_file(out).exists()):
         raise BadInputError(
             f"{out} is there already, finished or interrupted. Go on with an interrupted training: --resume. "
             "Otherwise choose another --out, or delete it first."
         )
+    if experiment.filtered and not filters.is_filtered(data):
+        raise BadInputError(
+            f"{experiment.name} trains on filtered images, and {data.source} is not filtered. "
+            f"Filter it: fas data filter {data.source} --out FILTERED.csv; or train on all: --set filtered=false"
+        )
+    augment.require_known(experiment.augmentations)
     require_writable(out.parent)
     split = train_dev_split(data, experiment.seed)
-    fabric = Fabric(accelerator="cuda" if device == "cuda" else device, devices=1, precision=precision)  # type: ignore[arg-type]
+    fabric = devices.all_processes(device, precision)
+    if experiment.batch_size % fabric.world_size:
+        raise BadInputError(
+            f"batch_size {experiment.batch_size} cannot be shared evenly by {fabric.world_size} processes. "
+            f"Use --set batch_size={fabric.world_size * -(-experiment.batch_size // fabric.world_size)}."
+        )
     torch.manual_seed(experiment.seed)
     model = models.built(experiment.model, experiment.config).to(fabric.device)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    settings = OptimizerSettings(experiment.learning_rate, experiment.beta1, experiment.beta2)
-    optimizers = model.optimizers(settings)
-    state = _State(out, {"experiment": experiment.as_json(), "data_sha256": data.sha256})
-    log: list[dict[str, Any]] = state.restored(model, optimizers) if resume else []
-    dev = _batch(split.dev, model.config.image_size) if split.dev else None
+    optimizers = model.optimizers(OptimizerSettings(experiment.learning_rate, experiment.beta1, experiment.beta2))
+    settings = {"experiment": experiment.as_json(), "data_sha256": data.sha256, "precision": precision}
+    state = _State(out, settings)
+    if resume:
+        state.restore(model, optimizers)
+    notes = _Notes(out, model, split, state.step, cache, experiment) if fabric.is_global_zero else None
     stage = f"Training {experiment.name}"
-    with (
-        task(stage, experiment.steps, job_file=job_file, stage="train") as progress,
-        _Batches(split, experiment) as feed,
-    ):
-        progress.begin_at(state.step)
-        for step, x in feed.from_step(state.step, model.config.image_size):
-            terms = _step(fabric, model, optimizers, experiment, step, x)
-            log.append({"epoch": step // experiment.batches_per_epoch, "step": step, "split": "train", **terms})
+    shown = task(stage, experiment.steps, job_file=job_file, stage="train") if notes else nullcontext()
+    with shown as progress, _Batches(split, experiment, fabric) as feed, notes or nullcontext():
+        if progress:
+            progress.begin_at(state.step)
+        for step, rows, x in feed.from_step(state.step, model.config.image_size):
+            terms = _step(fabric, model, optimizers, experiment, step, rows, x)
+            if not (notes and progress):
+                continue  # one process writes for all
+            epoch = step // experiment.batches_per_epoch
+            notes.log.add({"epoch": epoch, "step": step, "split": "train", **terms})
             progress.advance()
             if (step + 1) % experiment.batches_per_epoch == 0:
-                dev_terms = _dev_losses(fabric, model, dev)
-                log.append({"epoch": step // experiment.batches_per_epoch, "step": step, "split": "dev", **dev_terms})
-                state.epoch_done(step + 1, model, optimizers, dev_terms, log)
+                dev = notes.epoch_done(fabric, epoch, step)
+                state.epoch_done(step + 1, model, optimizers, dev)
+    fabric.barrier()
     if feed.unreadable:
         path, reason = next(iter(feed.unreadable.items()))
         _log.warning("%d training images could not be read, e.g. %s: %s", len(feed.unreadable), path, reason)
-    resume_file(out).unlink(missing_ok=True)
+    if fabric.is_global_zero:
+        resume_file(out).unlink(missing_ok=True)
     return out
 
 
@@ -130,8 +143,8 @@ def train_dev_split(data: Manifest, seed: int) -> Split:
             break
     else:
         is_dev = pd.Series(False, index=rows.index)
-    paths = pd.Series(data.image_paths(), index=data.rows.index)
-    return Split(paths[rows.index[~is_dev]].tolist(), paths[rows.index[is_dev]].tolist()[:DEV_LIMIT])
+    rows = rows[["path", "sample_id"]]
+    return Split(data.root, rows[~is_dev].reset_index(drop=True), rows[is_dev][:DEV_LIMIT].reset_index(drop=True))
 
 
 def order_at(step: int, batch_size: int, n: int, seed: int) -> NDArray[np.int64]:
@@ -141,16 +154,20 @@ def order_at(step: int, batch_size: int, n: int, seed: int) -> NDArray[np.int64]
     chosen = np.empty(batch_size, np.int64)
     for number in np.unique(rounds):
         here = rounds == number
-        chosen[here] = np.random.default_rng([seed, 2, int(number)]).permutation(n)[positions[here] % n]
+        chosen[here] = shuffled(positions[here] % n, n, [seed, 2, int(number)])
     return chosen
 
 
 class _Batches:
-    """Batches read ahead by threads, in the order of `order_at`; unreadable files are left out and remembered."""
+    """This process' share of the batches, read ahead by threads in the order of `order_at`.
 
-    def __init__(self, split: Split, experiment: Experiment) -> None:
-        self._paths = split.learned
+    Unreadable files are left out and remembered. No more than two batches are in memory, whatever the data set's size.
+    """
+
+    def __init__(self, split: Split, experiment: Experiment, fabric: Fabric) -> None:
+        self._root, self._paths = split.root, split.learned["path"]
         self._experiment = experiment
+        self._share = range(fabric.global_rank, experiment.batch_size, fabric.world_size)
         self._pool = ThreadPoolExecutor(DECODERS)
         self.unreadable: dict[str, str] = {}
 
@@ -160,92 +177,139 @@ class _Batches:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def from_step(self, first: int, size: int) -> Iterator[tuple[int, torch.Tensor]]:
-        """(step, batch (b, 1, size, size) after standard scaling) until the experiment ends."""
+    def from_step(self, first: int, size: int) -> Iterator[tuple[int, list[int], torch.Tensor]]:
+        """(step, places in the whole batch, images (n, 1, size, size) after standard scaling) until the end."""
         e = self._experiment
 
-        def submitted(step: int) -> list[Any]:
+        def submitted(step: int) -> list[tuple[int, Future[NDArray[np.float32] | None]]]:
             chosen = order_at(step, e.batch_size, len(self._paths), e.seed)
-            return [self._pool.submit(self._loaded, self._paths[i], size) for i in chosen]
+            return [(row, self._pool.submit(self._loaded, self._paths.iloc[chosen[row]], size)) for row in self._share]
 
         ahead = submitted(first) if first < e.steps else []
         for step in range(first, e.steps):
             futures, ahead = ahead, submitted(step + 1) if step + 1 < e.steps else []
-            loaded = [image for future in futures if (image := future.result()) is not None]
+            loaded = {row: image for row, future in futures if (image := future.result()) is not None}
             if not loaded:
                 path, reason = next(iter(self.unreadable.items()))
                 raise BadInputError(f"No image of batch {step} could be read; {path}: {reason}.")
-            yield step, torch.from_numpy(images.standard_scaled(np.stack(loaded)))
+            yield step, list(loaded), torch.from_numpy(images.standard_scaled(np.stack([*loaded.values()])))
 
-    def _loaded(self, path: Path, size: int) -> NDArray[np.float32] | None:
+    def _loaded(self, path: str, size: int) -> NDArray[np.float32] | None:
         try:
-            return images.load(path, size)
+            return images.load(self._root / path, size)
         except images.UnreadableImageError as error:
-            self.unreadable[str(path)] = str(error)
+            self.unreadable[str(self._root / path)] = str(error)
             return None
 
 
-def _batch(paths: Sequence[Path], size: int) -> torch.Tensor | None:
-    """Every readable image of `paths` as one batch after standard scaling."""
-    loaded = []
-    for path in paths:
+def _batch(root: Path, rows: pd.DataFrame, size: int) -> tuple[list[str], torch.Tensor]:
+    """Ids and images (n, 1, size, size), after standard scaling, of every readable row."""
+    ids, loaded = [], []
+    for path, sample_id in zip(rows["path"], rows["sample_id"], strict=True):
         try:
-            loaded.append(images.load(path, size))
+            loaded.append(images.load(root / path, size))
+            ids.append(sample_id)
         except images.UnreadableImageError:
             continue  # counted and listed by `fas data check` and by every Run
-    return torch.from_numpy(images.standard_scaled(np.stack(loaded))) if loaded else None
+    stacked = np.stack(loaded) if loaded else np.empty((0, 1, size, size), np.float32)
+    return ids, torch.from_numpy(images.standard_scaled(stacked))
 
 
 def _step(
-    fabric: Fabric, model: Autoencoder, optimizers: list[Optimizer], experiment: Experiment, step: int, x: torch.Tensor
+    fabric: Fabric,
+    model: Autoencoder,
+    optimizers: list[Optimizer],
+    experiment: Experiment,
+    number: int,
+    rows: Sequence[int],
+    x: torch.Tensor,
 ) -> dict[str, float]:
-    torch.manual_seed((experiment.seed << 32) + step)
-    rate = experiment.learning_rate_at(step)
+    """One update; returns the batch means over all processes, and the rate."""
+    draws = Draws(experiment.seed, number, experiment.batch_size, rows, str(fabric.device))
+    torch.manual_seed(
+        step_seed(experiment.seed, number)
+    )  # for what a model draws itself: a discriminator's new weights
+    rate = experiment.learning_rate_at(number)
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = rate
     model.train()
+    x = augment.augmented(fabric.to_device(x), experiment.augmentations, draws)
+    step = Step(fabric, draws)
     with fabric.autocast():
-        terms = model.training_step(fabric.to_device(x), optimizers, fabric.backward)
-    values = {name: float(value) for name, value in terms.items()}
-    for name, value in values.items():
+        terms = model.training_step(x, optimizers, step)
+    means = step.mean(torch.stack([term.float().to(x.device) for term in terms.values()])).tolist()
+    for name, value in zip(terms, means, strict=True):
         if not math.isfinite(value):
             raise BadInputError(
-                f"Training diverged at step {step}: {name} is {value}. "
+                f"Training diverged at step {number}: {name} is {value}. "
                 f"Lower the rate: --set learning_rate={experiment.learning_rate / 3:.1e}"
             )
-    return values | {"learning_rate": rate}
+    return dict(zip(terms, means, strict=True)) | {"learning_rate": rate}
 
 
-@torch.inference_mode()
-def _dev_losses(fabric: Fabric, model: Autoencoder, dev: torch.Tensor | None) -> dict[str, float]:
-    if dev is None:
-        return {}
-    model.eval()
-    with fabric.autocast():
-        parts = [model.losses(fabric.to_device(part)) for part in dev.split(64)]
-    return {name: float(torch.cat([part[name].float().cpu() for part in parts]).mean()) for name in parts[0]}
+class _Notes:
+    """What the first process writes for people: the log, and how a few images are reconstructed after each epoch."""
+
+    def __init__(
+        self, out: Path, model: Autoencoder, split: Split, first_step: int, cache: Path | None, experiment: Experiment
+    ) -> None:
+        size = model.config.image_size
+        self._out, self._model = out, model
+        self._dev = _batch(split.root, split.dev, size)[1]
+        ids, self._shown = _batch(split.root, (split.dev if len(self._dev) else split.learned)[:SHOWN], size)
+        self.log = traininglog.Log(out, [*model.loss_names, *model.events], first_step)
+        known = traininglog.read_samples(out) if first_step else None
+        epochs = known.epochs if known else {}
+        self._epochs = {e: r for e, r in epochs.items() if e < first_step // experiment.batches_per_epoch}
+        self._ids = ids
+        if cache:
+            traininglog.announced(
+                cache, out, experiment.as_json(), experiment.steps, chosen_by=model.chosen_by, first_step=first_step
+            )
+
+    def __enter__(self) -> _Notes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.log.flush()
+
+    @torch.inference_mode()
+    def epoch_done(self, fabric: Fabric, epoch: int, step: int) -> float | None:
+        """The dev loss that chooses the checkpoint, None without dev images; everything measured is written down."""
+        self._model.eval()
+        with fabric.autocast():
+            shown = self._model.outputs(fabric.to_device(self._shown)).reconstructions.float().cpu()
+            parts = [self._model.losses(fabric.to_device(part)) for part in self._dev.split(64) if len(part)]
+        self._epochs[epoch] = images.pixels(shown.numpy())[:, 0]
+        traininglog.write_samples(self._out, images.pixels(self._shown.numpy())[:, 0], self._epochs, self._ids)
+        dev = {
+            name: float(torch.cat([part[name].float().cpu() for part in parts]).mean())
+            for name in (self._model.loss_names if parts else ())
+        }
+        self.log.add({"epoch": epoch, "step": step, "split": "dev", **dev})
+        self.log.flush()
+        return dev.get(self._model.chosen_by)
 
 
 class _State:
-    """What must survive a kill: weights, optimisers, step, the best dev loss so far, the log."""
+    """What must survive a kill: weights, optimisers, step, the best dev loss so far."""
 
-    def __init__(self, out: Path, identity: dict[str, Any]) -> None:
-        self.out, self.identity = out, identity
+    def __init__(self, out: Path, settings: dict[str, Any]) -> None:
+        self.out, self.settings = out, settings
         self.step = 0
         self.best = math.inf
 
-    def restored(self, model: Autoencoder, optimizers: list[Optimizer]) -> list[dict[str, Any]]:
-        """Fills model and optimisers from the resume file, if there is one; returns the log up to there."""
+    def restore(self, model: Autoencoder, optimizers: list[Optimizer]) -> None:
+        """Fills model and optimisers from the resume file, if there is one."""
         path = resume_file(self.out)
         if not path.is_file():
             if self.out.is_file():
                 raise BadInputError(f"{self.out} is already trained to its end: there is nothing to resume.")
-            return []
+            return
         tensors, header = checkpoint.read_tensors(path)
-        for part in ("experiment", "data_sha256"):
-            if header[part] != self.identity[part]:
-                what = "experiment settings" if part == "experiment" else "data"
+        for part, what in (("experiment", "experiment settings"), ("data_sha256", "data"), ("precision", "precision")):
+            if header.get(part) != self.settings[part]:
                 raise BadInputError(f"{path} belongs to other {what}. Leave out --resume to train anew.")
         model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
         for number, optimizer in enumerate(optimizers):
@@ -256,36 +320,22 @@ class _State:
                     state.setdefault(int(parameter), {})[name] = value
             optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
         self.step, self.best = int(header["step"]), float(header["best"])
-        if not metrics_log(self.out).is_file():
-            return []
-        log = pd.read_csv(metrics_log(self.out))
-        rows: list[dict[str, Any]] = log[log["step"] < self.step].to_dict("records")
-        return rows
 
-    def epoch_done(
-        self,
-        step: int,
-        model: Autoencoder,
-        optimizers: list[Optimizer],
-        dev: dict[str, float],
-        log: list[dict[str, Any]],
-    ) -> None:
-        """Writes the log, the checkpoint when this epoch is the best (or there is no dev set), the resume file."""
-        total = dev.get("elbo", -math.inf)
-        write_table(pd.DataFrame(log), metrics_log(self.out))
-        if total < self.best or not dev:
-            self.best = total
-            details = self.identity | {
+    def epoch_done(self, step: int, model: Autoencoder, optimizers: list[Optimizer], dev: float | None) -> None:
+        """Writes the checkpoint when this epoch is the best (or there is no dev set), then the resume file."""
+        if dev is None or dev < self.best:
+            self.best = math.inf if dev is None else dev
+            details = self.settings | {
                 "steps": step,
-                "dev": dev,
-                "chosen_by": "lowest dev loss" if dev else "last epoch",
+                "dev": {model.chosen_by: dev} if dev is not None else {},
+                "chosen_by": f"lowest dev loss ({model.chosen_by})" if dev is not None else "last epoch",
                 "preprocessing": images.PREPROCESSING,
                 "version": version("fas-explorer"),
             }
-            checkpoint.saved(self.out, model, self.identity["experiment"]["model"], details)
+            checkpoint.saved(self.out, model, self.settings["experiment"]["model"], details)
         tensors = {f"model.{k}": v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
         for number, optimizer in enumerate(optimizers):
             for parameter, values in optimizer.state_dict()["state"].items():
                 tensors |= {f"optimizer{number}.{parameter}.{k}": v.cpu().contiguous() for k, v in values.items()}
         self.step = step
-        checkpoint.write_tensors(resume_file(self.out), tensors, self.identity | {"step": step, "best": self.best})
+        checkpoint.write_tensors(resume_file(self.out), tensors, self.settings | {"step": step, "best": self.best})

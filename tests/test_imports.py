@@ -11,7 +11,7 @@ import pytest
 PROJECT = Path(__file__).resolve().parents[1]
 MODULES = sorted([*(PROJECT / "fas_core").rglob("*.py"), *(PROJECT / "app").rglob("*.py")])
 TORCH = {"torch", "lightning_fabric", "kornia", "safetensors"}
-MAKING = ("models", "losses", "augment", "train", "checkpoint", "infer")
+MAKING = ("models", "losses", "augment", "draws", "devices", "train", "bench", "checkpoint", "infer")
 
 
 def name_of(path: Path) -> str:

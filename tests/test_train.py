@@ -1,4 +1,9 @@
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -6,7 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from fas_core import checkpoint, experiments, manifest, train
+from fas_core import augment, checkpoint, experiments, filters, images, manifest, train, traininglog
+from fas_core.draws import Draws
 from fas_core.errors import BadInputError
 from fas_core.experiments.base import Experiment
 from fas_core.manifest import Manifest
@@ -26,7 +32,7 @@ def data(tiny_faces: Path) -> Manifest:
 
 
 def test_the_log_and_the_choice_of_the_checkpoint(tiny_checkpoint: Path) -> None:
-    log = pd.read_csv(train.metrics_log(tiny_checkpoint))
+    log = pd.read_csv(traininglog.metrics_log(tiny_checkpoint))
     assert (log["split"] == "train").sum() == 12
     dev = log[log["split"] == "dev"]
     assert dev["epoch"].tolist() == [0, 1, 2]
@@ -34,8 +40,8 @@ def test_the_log_and_the_choice_of_the_checkpoint(tiny_checkpoint: Path) -> None
     best = dev.loc[dev["elbo"].idxmin()]
     assert header["steps"] == best["step"] + 1
     assert header["dev"]["elbo"] == pytest.approx(best["elbo"])
-    assert header["chosen_by"] == "lowest dev loss"
-    assert not train.resume_file(tiny_checkpoint).exists()
+    assert header["chosen_by"] == "lowest dev loss (elbo)"
+    assert not traininglog.resume_file(tiny_checkpoint).exists()
     steps = log[log["split"] == "train"]
     assert steps["elbo"].iloc[-3:].mean() < steps["elbo"].iloc[:3].mean()
 
@@ -64,7 +70,7 @@ def test_killed_and_resumed_is_the_same_training(
     for name in one:
         torch.testing.assert_close(one[name], other[name], rtol=0, atol=0)
     pd.testing.assert_frame_equal(
-        pd.read_csv(train.metrics_log(tiny_checkpoint)), pd.read_csv(train.metrics_log(out)), rtol=1e-12
+        pd.read_csv(traininglog.metrics_log(tiny_checkpoint)), pd.read_csv(traininglog.metrics_log(out)), rtol=1e-12
     )
 
 
@@ -74,11 +80,11 @@ def test_resuming_something_else_is_refused(
     with pytest.raises(BadInputError, match="already trained to its end"):
         train.trained(experiment, data, tiny_checkpoint, device="cpu", resume=True)
     out = tmp_path / "m.safetensors"
-    header = {"experiment": experiment.as_json(), "data_sha256": "other", "step": 4, "best": 1.0}
-    checkpoint.write_tensors(train.resume_file(out), {"x": torch.zeros(1)}, header)
+    header = {"experiment": experiment.as_json(), "data_sha256": "other", "step": 4, "best": 1.0, "precision": "fp32"}
+    checkpoint.write_tensors(traininglog.resume_file(out), {"x": torch.zeros(1)}, header)
     with pytest.raises(BadInputError, match="belongs to other data"):
         train.trained(experiment, data, out, device="cpu", resume=True)
-    checkpoint.write_tensors(train.resume_file(out), {"x": torch.zeros(1)}, header | {"experiment": {}})
+    checkpoint.write_tensors(traininglog.resume_file(out), {"x": torch.zeros(1)}, header | {"experiment": {}})
     with pytest.raises(BadInputError, match="belongs to other experiment settings"):
         train.trained(experiment, data, out, device="cpu", resume=True)
 
@@ -100,12 +106,12 @@ def test_order_visits_every_image_once_a_round_and_depends_on_step_alone() -> No
 
 def test_dev_shares_no_session_with_what_is_learned_and_holds_no_attack(data: Manifest) -> None:
     split = train.train_dev_split(data, seed=0)
-    session = dict(zip(data.image_paths(), data.rows["session_id"], strict=True))
-    assert split.dev
-    assert not {session[p] for p in split.dev} & {session[p] for p in split.learned}
+    rows = data.rows.set_index("sample_id")
+    learned, dev = rows.loc[split.learned["sample_id"]], rows.loc[split.dev["sample_id"]]
+    assert len(dev)
+    assert not set(dev["session_id"]) & set(learned["session_id"])
     wanted = data.rows[(data.rows["subset"] == "train") & (data.rows["label"] == "bona_fide")]
-    assert len(split.dev) + len(split.learned) == len(wanted)
-    assert not any("print" in path.name for path in split.learned + split.dev)
+    assert sorted([*learned.index, *dev.index]) == sorted(wanted["sample_id"])
 
 
 def test_nothing_to_train_on_is_said(data: Manifest) -> None:
@@ -123,7 +129,7 @@ def test_an_unreadable_image_is_left_out_and_said(
     learned = train.train_dev_split(data, experiment.seed).learned
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"not an image")
-    rows.loc[rows["path"] == str(learned[0]), "path"] = str(bad)
+    rows.loc[rows["sample_id"] == learned["sample_id"].iloc[0], "path"] = str(bad)
     short = experiment.with_settings(["epochs=1", "batches_per_epoch=20"])
     out = train.trained(short, Manifest(rows, tmp_path / "m.csv"), tmp_path / "m.safetensors", device="cpu")
     assert out.is_file()
@@ -131,3 +137,142 @@ def test_an_unreadable_image_is_left_out_and_said(
     assert str(bad) in caplog.text
     with pytest.raises(BadInputError, match="is there already"):
         train.trained(short, data, out, device="cpu")
+
+
+def test_two_processes_make_the_same_training_as_one(
+    tmp_path: Path, tiny_faces: Path, tiny_checkpoint: Path, experiment: Experiment
+) -> None:
+    """Started as a cluster would start it: each process works on half of every batch."""
+    out = tmp_path / "m.safetensors"
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command += ["-m", "fas_core.cli", "train", "small_dcvae", f"--data={tiny_faces}", f"--out={out}", "--device=cpu"]
+    command += [f"--cache={tmp_path / 'cache'}", *(f"--set={setting}" for setting in TINY_MODEL)]
+    ran = subprocess.run(
+        command, capture_output=True, text=True, timeout=200, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    one, other = load_file(tiny_checkpoint), load_file(out)
+    for name in one:
+        torch.testing.assert_close(one[name], other[name], rtol=1e-3, atol=1e-4)
+    alone, shared = (pd.read_csv(traininglog.metrics_log(path)) for path in (tiny_checkpoint, out))
+    assert shared["step"].tolist() == alone["step"].tolist()  # one process writes, for both
+    np.testing.assert_allclose(shared["elbo"], alone["elbo"], rtol=1e-5)
+    assert len(traininglog.trainings(tmp_path / "cache")) == 1
+
+
+def test_a_batch_that_cannot_be_shared_evenly_is_refused(
+    tmp_path: Path, experiment: Experiment, data: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train.devices, "all_processes", lambda *_: SimpleNamespace(world_size=3, is_global_zero=True))
+    with pytest.raises(BadInputError, match=r"batch_size 8 cannot be shared evenly by 3 .* --set batch_size=9"):
+        train.trained(experiment, data, tmp_path / "m.safetensors")
+
+
+def test_filtered_experiments_want_filtered_images(tmp_path: Path, experiment: Experiment, data: Manifest) -> None:
+    wanted = experiment.with_settings(["filtered=true", "epochs=1"])
+    with pytest.raises(BadInputError, match=r"is not filtered. Filter it: fas data filter .*--set filtered=false"):
+        train.trained(wanted, data, tmp_path / "m.safetensors", device="cpu")
+    kept = filters.filtered(data, 10, 1)
+    filtered = manifest.read(manifest.write(kept.rows, data.source.with_name("filtered.csv")))
+    assert train.trained(wanted, filtered, tmp_path / "m.safetensors", device="cpu").is_file()
+
+
+def test_augmentations_reach_the_model_and_unknown_ones_are_named(
+    tmp_path: Path, experiment: Experiment, data: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(BadInputError, match="no augmentation 'blur'. Augmentations: standard_scaling"):
+        train.trained(
+            experiment.with_settings(["augmentations=standard_scaling,blur"]), data, tmp_path / "m.safetensors"
+        )
+    seen: dict[tuple[str, ...], torch.Tensor] = {}
+    augmented = augment.augmented
+
+    def watched(x: torch.Tensor, names: tuple[str, ...], draws: Draws) -> torch.Tensor:
+        return seen.setdefault(names, augmented(x, names, draws))
+
+    monkeypatch.setattr(augment, "augmented", watched)
+    for names in ("standard_scaling", "standard_scaling,random_brightness"):
+        short = experiment.with_settings([f"augmentations={names}", "epochs=1", "batches_per_epoch=1"])
+        train.trained(short, data, tmp_path / f"{len(names)}.safetensors", device="cpu")
+    plain, brighter = seen.values()
+    assert plain.shape == brighter.shape
+    assert (plain != brighter).flatten(1).any(1).all()
+
+
+def test_reconstructions_after_each_epoch_are_kept(tiny_checkpoint: Path, data: Manifest) -> None:
+    samples = traininglog.read_samples(tiny_checkpoint)
+    assert samples is not None
+    assert list(samples.epochs) == [0, 1, 2]
+    assert samples.ids == train.train_dev_split(data, 0).dev["sample_id"][: train.SHOWN].tolist()
+    model, header = checkpoint.loaded(tiny_checkpoint)
+    _, x = train._batch(data.root, data.rows.set_index("sample_id", drop=False).loc[samples.ids], 32)
+    last = images.pixels(model.outputs(x).reconstructions.detach().numpy())[:, 0]
+    epoch = header["steps"] // 4 - 1
+    np.testing.assert_allclose(samples.epochs[epoch].astype(int), last.astype(int), atol=1)
+    np.testing.assert_array_equal(samples.inputs, images.pixels(x.numpy())[:, 0])
+
+
+def test_half_precision_is_an_option_that_a_resumed_training_keeps(
+    tmp_path: Path, experiment: Experiment, data: Manifest
+) -> None:
+    out = tmp_path / "m.safetensors"
+    train.trained(experiment.with_settings(["epochs=1"]), data, out, device="cpu", precision="bf16")
+    assert checkpoint.header_of(out)["precision"] == "bf16"
+    with pytest.raises(BadInputError, match="choose fp32 or bf16"):
+        train.trained(experiment, data, tmp_path / "n.safetensors", device="cpu", precision="fp8")
+    header = {"experiment": experiment.as_json(), "data_sha256": data.sha256, "precision": "fp32"}
+    other = tmp_path / "o.safetensors"
+    checkpoint.write_tensors(traininglog.resume_file(other), {"x": torch.zeros(1)}, header)
+    with pytest.raises(BadInputError, match="belongs to other precision"):
+        train.trained(experiment, data, other, device="cpu", precision="bf16", resume=True)
+
+
+@pytest.mark.parametrize("name", ["small_resvae", "small_ganomaly"])
+def test_the_other_models_train_and_resume_too(
+    tmp_path: Path, name: str, data: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = experiments.preset(name).with_settings([*TINY_MODEL, "epochs=2"])
+    whole = train.trained(experiment, data, tmp_path / "whole.safetensors", device="cpu")
+    step, calls = train._step, iter(range(100))
+
+    def killed(*arguments: object) -> dict[str, float]:
+        if next(calls) == 6:
+            raise KeyboardInterrupt
+        return step(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(train, "_step", killed)
+    out = tmp_path / "m.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        train.trained(experiment, data, out, device="cpu")
+    monkeypatch.undo()
+    train.trained(experiment, data, out, device="cpu", resume=True)
+    one, other = load_file(whole), load_file(out)
+    for key in one:
+        torch.testing.assert_close(one[key], other[key], rtol=0, atol=0)
+    log = traininglog.metrics_log
+    assert log(whole).read_bytes() == log(out).read_bytes()
+
+
+def test_the_loader_holds_two_batches_whatever_the_size_of_the_data(
+    experiment: Experiment, data: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Images decoded ahead of the step that the model is at."""
+    decoded = 0
+    load = images.load
+
+    def counted(*arguments: object) -> np.ndarray:
+        nonlocal decoded
+        decoded += 1
+        return load(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(images, "load", counted)
+    split = train.train_dev_split(data, 0)
+    long = train.Split(split.root, pd.concat([split.learned] * 500, ignore_index=True), split.dev)
+    one = SimpleNamespace(global_rank=0, world_size=1)
+    with train._Batches(long, experiment, one) as feed:  # type: ignore[arg-type]
+        for step, _, x in feed.from_step(0, 32):
+            time.sleep(0.01)
+            assert len(x) == experiment.batch_size
+            assert decoded <= (step + 2) * experiment.batch_size
+            if step == 5:
+                break

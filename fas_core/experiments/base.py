@@ -11,6 +11,17 @@ from typing import Any
 from fas_core.errors import BadInputError
 
 SCHEDULES = ("constant", "constant_then_linear")
+ALL_AUGMENTATIONS = (
+    "standard_scaling",
+    "random_brightness",
+    "random_gaussian_noise",
+    "random_contrast",
+    "random_cutout",
+    "random_rotation",
+    "random_translation",
+    "random_zoom",
+    "right_left_flip",
+)  # table 3.5
 
 
 @dataclass(frozen=True)
@@ -42,8 +53,6 @@ class Experiment:
                 raise BadInputError(f"{name} must lie in [0, 1), not {getattr(self, name)}.")
         if not 0 <= self.seed < 2**31:
             raise BadInputError(f"seed must lie in 0..2147483647, not {self.seed}.")
-        if self.filtered or self.augmentations != ("standard_scaling",):
-            raise BadInputError("filtered and augmentations other than standard_scaling cannot be trained with yet.")
 
     @property
     def steps(self) -> int:
@@ -59,8 +68,7 @@ class Experiment:
     def as_json(self) -> dict[str, Any]:
         """One flat document: the entry of `fas experiments --json`, and what a checkpoint keeps."""
         flat = {k: v for k, v in dataclasses.asdict(self).items() if k != "config"}
-        weights = {"w_rec": 1.0, "w_kl": 1.0} if self.model.endswith("vae") else {}
-        return flat | {"augmentations": list(self.augmentations)} | weights | self.config
+        return flat | {"augmentations": list(self.augmentations)} | self.config
 
     def with_settings(self, assignments: list[str]) -> Experiment:
         """A copy with `key=value` texts applied; keys are fields of the experiment or settings of its model."""

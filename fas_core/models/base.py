@@ -1,14 +1,21 @@
-"""The interface of every model: what training, inference and the app may ask of it."""
+"""The interface of every model: what training, inference and the app may ask of it; and what all VAEs share."""
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch.optim import Adam, Optimizer
+
+from fas_core import losses
+from fas_core.draws import Draws
+
+LOG_VARIANCE_RANGE = (-15.0, 15.0)  # exp() of anything outside overflows half precision; trained codes stay inside
 
 
 @dataclass(frozen=True)
@@ -20,11 +27,50 @@ class Outputs:
     losses: dict[str, Tensor]
 
 
+@dataclass(frozen=True)
+class OptimizerSettings:
+    """Adam (section 3.6.2)."""
+
+    learning_rate: float
+    beta1: float
+    beta2: float
+
+    def adam(self, *modules: nn.Module) -> Adam:
+        parameters = [parameter for module in modules for parameter in module.parameters()]
+        return Adam(parameters, self.learning_rate, betas=(self.beta1, self.beta2))
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a training as a model sees it: its random numbers, and updates that all processes agree on."""
+
+    fabric: Fabric
+    draws: Draws
+
+    def update(self, optimizer: Optimizer, loss: Tensor, *, keep_graph: bool = False) -> None:
+        """Changes the optimiser's parameters, and no others, along the gradient averaged over the processes."""
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        optimizer.zero_grad(set_to_none=True)
+        self.fabric.backward(loss, inputs=parameters, retain_graph=keep_graph)
+        if self.fabric.world_size > 1:
+            for parameter in parameters:
+                assert parameter.grad is not None  # the loss of every model reaches every parameter it updates
+                parameter.grad = self.mean(parameter.grad)
+        optimizer.step()
+
+    def mean(self, value: Tensor) -> Tensor:
+        """Of equally shaped values, over the processes."""
+        reduced: Tensor = self.fabric.all_reduce(value, reduce_op="mean")  # type: ignore[assignment]
+        return reduced
+
+
 class Autoencoder(nn.Module, ABC):
     """Images (n, 1, H, W) in [0, 1] -> code -> images. Nothing depends on which images share a batch in eval mode."""
 
     config: Any  # the module's frozen `Config`
     loss_names: ClassVar[tuple[str, ...]]
+    chosen_by: ClassVar[str]  # the loss whose mean over the dev images chooses the checkpoint
+    events: ClassVar[tuple[str, ...]] = ()  # what `training_step` returns besides losses: 1 where it happened
 
     @abstractmethod
     def encode(self, x: Tensor) -> Tensor:
@@ -47,23 +93,109 @@ class Autoencoder(nn.Module, ABC):
         """The optimisers that `training_step` will be given, in this order."""
 
     @abstractmethod
-    def training_step(
-        self, x: Tensor, optimizers: Sequence[Optimizer], backward: Callable[[Tensor], None]
-    ) -> dict[str, Tensor]:
-        """One update on a batch. `backward` scales and back-propagates; returns batch means by name."""
+    def training_step(self, x: Tensor, optimizers: Sequence[Optimizer], step: Step) -> dict[str, Tensor]:
+        """One update on a batch (n, 1, H, W), n as in `step.draws`; returns batch means by name."""
 
     @abstractmethod
     def parts(self) -> dict[str, nn.Module]:
-        """The named halves of the model, disjoint and complete: {"encoder": ..., "decoder": ...}."""
+        """The named parts of the model, disjoint and complete: {"encoder": ..., "decoder": ...}."""
+
+
+class VariationalAutoencoder(Autoencoder):
+    """A VAE whose code is the mean of its posterior; the loss is the negative ELBO (equation 3.1).
+
+    `encoder`: (n, 1, H, W) -> (n, 2d), means then log variances. `decoder`: (n, d) -> logits (n, 1, H, W).
+    """
+
+    loss_names = ("rec", "kl", "elbo", "excess_bce", *losses.IMAGE_TERMS)
+    chosen_by = "elbo"
+
+    def __init__(self, config: Any, encoder: nn.Module, decoder: nn.Module) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = encoder
+        self.decoder = decoder
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance of q(z|x), (n, d) each."""
+        mean, log_variance = self.encoder(x).float().chunk(2, dim=1)
+        return mean, log_variance.clamp(*LOG_VARIANCE_RANGE)
+
+    def encode(self, x: Tensor) -> Tensor:
+        return self.posterior(x)[0]
+
+    def decode(self, z: Tensor) -> Tensor:
+        return self.decoder(z).float().sigmoid()
+
+    def outputs(self, x: Tensor) -> Outputs:
+        mean, log_variance = self.posterior(x)
+        logits = self.decoder(mean).float()
+        reconstructions = logits.sigmoid()
+        terms = self._terms(x, mean, log_variance, logits)
+        terms["excess_bce"] = losses.excess_bce(x, terms["rec"])
+        return Outputs(mean, reconstructions, terms | losses.of_images(x, reconstructions))
+
+    def _terms(self, x: Tensor, mean: Tensor, log_variance: Tensor, logits: Tensor) -> dict[str, Tensor]:
+        rec, kl = losses.bce(x, logits), losses.kl(mean, log_variance)
+        return {"rec": rec, "kl": kl, "elbo": self.config.w_rec * rec + self.config.w_kl * kl}
+
+    def optimizers(self, settings: OptimizerSettings) -> list[Optimizer]:
+        return [settings.adam(self)]
+
+    def training_step(self, x: Tensor, optimizers: Sequence[Optimizer], step: Step) -> dict[str, Tensor]:
+        mean, log_variance = self.posterior(x)
+        noise = step.draws.normal(mean.shape[1])
+        z = mean + noise * (0.5 * log_variance).exp()  # reparametrisation, section 2.3.1
+        terms = {name: term.mean() for name, term in self._terms(x, mean, log_variance, self.decoder(z)).items()}
+        step.update(optimizers[0], terms["elbo"])
+        return {name: term.detach() for name, term in terms.items()}
+
+    def parts(self) -> dict[str, nn.Module]:
+        return {"encoder": self.encoder, "decoder": self.decoder}
 
 
 @dataclass(frozen=True)
-class OptimizerSettings:
-    """Adam (section 3.6.2)."""
+class Size:
+    """What every model's `Config` starts with; `width` scales the channels (1.0 is the thesis)."""
 
-    learning_rate: float
-    beta1: float
-    beta2: float
+    width: float = 1.0
+    latent_dim: int = 512
+    image_size: int = 128
+
+    def channels(self, at_full_width: int) -> int:
+        return max(1, round(at_full_width * self.width))
+
+    def __post_init__(self) -> None:
+        if not 0 < self.width <= 4:
+            raise ValueError(f"width {self.width} must lie in (0, 4]")
+        if self.latent_dim < 1:
+            raise ValueError(f"latent_dim {self.latent_dim} must be positive")
+        for name, value in vars(self).items():
+            if name.startswith("w_") and not 0 <= value < math.inf:
+                raise ValueError(f"the weight {name} {value} must not be negative")
+
+
+@dataclass(frozen=True)
+class VariationalConfig(Size):
+    """Of a VAE whose decoder starts from the code as a map: `latent_dim` must fill whole channels of the smallest."""
+
+    w_rec: float = 1.0
+    w_kl: float = 1.0
+
+    halvings: ClassVar[int]  # how often the encoder halves the image
+
+    @property
+    def bottom(self) -> int:
+        """Side of the smallest feature map."""
+        return self.image_size >> self.halvings
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        least = 1 << self.halvings
+        if self.image_size < 32 or self.image_size % least:
+            raise ValueError(f"image_size {self.image_size} must be a multiple of {least}, at least 32")
+        if self.latent_dim % self.bottom**2:
+            raise ValueError(f"latent_dim {self.latent_dim} must be a multiple of {self.bottom**2}, the smallest map")
 
 
 def parameter_count(module: nn.Module) -> int:

@@ -2,20 +2,33 @@
 
 import pytest
 import torch
+from lightning_fabric import Fabric
 
 from fas_core import models
+from fas_core.draws import Draws
 from fas_core.errors import BadInputError
-from fas_core.models.base import Autoencoder, OptimizerSettings, parameter_count
+from fas_core.models.base import Autoencoder, OptimizerSettings, Step, parameter_count
 
 # Trainable parameters at the thesis' size, computed from its tables independently of this code.
-AT_FULL_SIZE = {"dcvae": {"": 36_728_065, "encoder": 35_123_456, "decoder": 1_604_609}}
-SMALL = {"dcvae": {"width": 0.125, "latent_dim": 16, "image_size": 32}}
+AT_FULL_SIZE = {
+    "dcvae": {"": 36_728_065, "encoder": 35_123_456, "decoder": 1_604_609},
+    "resvae": {"": 23_299_649, "encoder": 18_249_344, "decoder": 5_050_305},
+    "ganomaly": {
+        "": 253_803_649, "encoder": 65_546_496, "decoder": 61_350_784, "second_encoder": 65_546_496,
+        "discriminator": 61_359_873,
+    },
+}  # fmt: skip
+SMALL = {"width": 0.125, "latent_dim": 16, "image_size": 32}
+
+
+def step_of(n: int, number: int = 0) -> Step:
+    return Step(Fabric(accelerator="cpu", devices=1), Draws(0, number, n))
 
 
 @pytest.fixture(params=models.names())
 def model(request: pytest.FixtureRequest) -> Autoencoder:
     torch.manual_seed(0)
-    return models.built(request.param, SMALL[request.param]).eval()
+    return models.built(request.param, SMALL).eval()
 
 
 @pytest.mark.parametrize("name", models.names())
@@ -64,16 +77,41 @@ def test_an_image_does_not_feel_its_batch(model: Autoencoder) -> None:
 
 def test_training_lowers_the_loss(model: Autoencoder) -> None:
     model.train()
-    optimizers = model.optimizers(OptimizerSettings(2e-3, 0.9, 0.99))
-    x = torch.rand(1, 1, 32, 32).expand(8, -1, -1, -1)
-    steps = [model.training_step(x, optimizers, lambda loss: loss.backward()) for _ in range(30)]
-    total = "elbo" if "elbo" in steps[0] else next(iter(steps[0]))
-    assert steps[-1][total] < steps[0][total]
-    assert all(not term.requires_grad for term in steps[0].values())
+    optimizers = model.optimizers(OptimizerSettings(2e-3, 0.5, 0.99))
+    x = (torch.linspace(0.1, 0.9, 32) * torch.linspace(0.3, 1, 8)[:, None, None, None]).expand(8, 1, 32, 32)
+    before = model.eval().losses(x)["pixel_l2"].mean()
+    model.train()
+    for number in range(40):
+        terms = model.training_step(x, optimizers, step_of(8, number))
+        assert all(not term.requires_grad and term.isfinite() for term in terms.values())
+    assert model.chosen_by in terms
+    assert model.eval().losses(x)["pixel_l2"].mean() < 0.8 * before
+
+
+def test_half_precision_keeps_losses_in_full(model: Autoencoder) -> None:
+    """Sums over thousands of pixels would lose their digits in bf16."""
+    x = torch.rand(4, 1, 32, 32)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        half = model.outputs(x)
+    full = model.outputs(x)
+    for name in model.loss_names:
+        assert half.losses[name].dtype == torch.float32
+        torch.testing.assert_close(half.losses[name], full.losses[name], rtol=0.03, atol=1e-3)
+    with torch.autocast("cpu", torch.bfloat16):
+        terms = model.train().training_step(x, model.optimizers(OptimizerSettings(1e-4, 0.9, 0.99)), step_of(4))
+    assert all(term.dtype == torch.float32 and term.isfinite() for term in terms.values())
+
+
+def test_training_changes_every_parameter(model: Autoencoder) -> None:
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    model.train().training_step(
+        torch.rand(6, 1, 32, 32), model.optimizers(OptimizerSettings(1e-2, 0.9, 0.99)), step_of(6)
+    )
+    assert [name for name, value in model.named_parameters() if torch.equal(value, before[name])] == []
 
 
 def test_bad_settings_are_named() -> None:
-    with pytest.raises(BadInputError, match="Unknown model 'vae'. Models: dcvae"):
+    with pytest.raises(BadInputError, match="Unknown model 'vae'. Models: dcvae, ganomaly, resvae"):
         models.built("vae", {})
     with pytest.raises(BadInputError, match="has no setting 'depth'. Settings: .*width"):
         models.built("dcvae", {"depth": 3})
@@ -86,3 +124,9 @@ def test_bad_settings_are_named() -> None:
         models.built("dcvae", {"w_kl": -1.0})
     with pytest.raises(BadInputError, match="image_size 100"):
         models.built("dcvae", {"image_size": 100})
+    with pytest.raises(BadInputError, match="image_size 48 must be a multiple of 32"):
+        models.built("resvae", {"image_size": 48})
+    with pytest.raises(BadInputError, match="image_size 96 must be a power of two"):
+        models.built("ganomaly", {"image_size": 96})
+    with pytest.raises(BadInputError, match="weight w_adv -1"):
+        models.built("ganomaly", {"w_adv": -1.0})

@@ -1,0 +1,54 @@
+"""What the project claims of its speed, measured: one module each, with `figures(...)` and `TARGETS`.
+
+Every target is a ratio of two things measured in turns in one run, so that it holds on any machine.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+from fas_core.errors import BadInputError
+
+
+def names() -> list[str]:
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def description(name: str) -> str:
+    return (importlib.import_module(f"{__name__}.{name}").__doc__ or "").strip().splitlines()[0]
+
+
+def result(name: str) -> dict[str, Any]:
+    """One entry of `fas bench --json`: figures, and which targets they meet; raises BadInputError for another name."""
+    if name not in names():
+        raise BadInputError(f"Unknown measurement '{name}'. Measurements: {', '.join(names())}.")
+    module = importlib.import_module(f"{__name__}.{name}")
+    figures = module.figures()
+    return {
+        "name": name,
+        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
+        "figures": figures,
+        "targets": {
+            figure: {bound: limit, "met": figures[figure] <= limit if bound == "at_most" else figures[figure] >= limit}
+            for figure, (bound, limit) in module.TARGETS.items()
+        },
+    }
+
+
+def medians(works: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Seconds of each work, done in turns so that all of them see the same machine; a first round is not counted."""
+    seconds: dict[str, list[float]] = {name: [] for name in works}
+    for number in range(rounds + 1):
+        for name, work in works.items():
+            start = time.perf_counter()
+            work()
+            if number:
+                seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in seconds.items()}

@@ -1,0 +1,186 @@
+"""GANomaly: encoder, decoder, second encoder and discriminator of table 3.4 and figure 3.8; Akcay et al. (2018)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from fas_core import losses
+from fas_core.models.base import Autoencoder, OptimizerSettings, Outputs, Size, Step
+
+_log = logging.getLogger(__name__)
+
+SLOPE = 0.2  # of the leaky ReLU: the thesis is silent, this is Akcay's
+COLLAPSED = 1e-5  # nats: a discriminator with a lower loss teaches the generator nothing more; Akcay's value
+SMALLEST_MAP = 4  # pixels, whatever the image size
+
+
+@dataclass(frozen=True)
+class Config(Size):
+    """The weights are those of table 4.9."""
+
+    w_rec: float = 50.0
+    w_enc: float = 1.0
+    w_adv: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.image_size < 32 or self.image_size & (self.image_size - 1):
+            raise ValueError(f"image_size {self.image_size} must be a power of two, at least 32")
+
+    @property
+    def widths(self) -> list[int]:
+        """Channels after each halving: 128, 256, 512, 1024, 2048 at the thesis' size."""
+        count = (self.image_size // SMALLEST_MAP).bit_length() - 1
+        return [self.channels(128 << i) for i in range(count)]
+
+
+class Encoder(nn.Module):
+    """Left half of table 3.4: (n, 1, H, W) in [-1, 1] -> features (n, latent_dim, 4, 4) -> (n, outputs).
+
+    Batch normalisation follows the activation, as the table's rows do (Akcay: before it, and none in the first layer).
+    The fourth "256x32x64" of the table is 256x32x32.
+    """
+
+    def __init__(self, config: Config, outputs: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for before, after in pairwise([1, *config.widths]):
+            layers += [
+                nn.Conv2d(before, after, 4, stride=2, padding=1, bias=False),
+                nn.LeakyReLU(SLOPE),
+                nn.BatchNorm2d(after),
+            ]
+        # Stride 1 with the size kept ("same") pads an even kernel by one pixel more on one side.
+        layers += [
+            nn.ZeroPad2d((1, 2, 1, 2)),
+            nn.Conv2d(config.widths[-1], config.latent_dim, 4, bias=False),
+            nn.LeakyReLU(SLOPE),
+        ]
+        self.features = nn.Sequential(*layers)
+        self.head = nn.Sequential(nn.Flatten(), nn.Linear(config.latent_dim * SMALLEST_MAP**2, outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(self.features(x))
+        return out
+
+
+class Decoder(nn.Sequential):
+    """Right half of table 3.4: (n, latent_dim) -> (n, 1, H, W) in [-1, 1]."""
+
+    def __init__(self, config: Config) -> None:
+        widths = config.widths[::-1]
+        layers: list[nn.Module] = [
+            nn.Unflatten(1, (config.latent_dim, 1, 1)),
+            nn.ConvTranspose2d(config.latent_dim, widths[0], 4, bias=False),
+            nn.ReLU(),
+            nn.BatchNorm2d(widths[0]),
+        ]
+        for before, after in pairwise(widths):
+            layers += [
+                nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=False),
+                nn.ReLU(),
+                nn.BatchNorm2d(after),
+            ]
+        last = nn.ConvTranspose2d(widths[-1], 1, 3, stride=2, padding=1, output_padding=1, bias=False)
+        super().__init__(*layers, last, nn.Tanh())
+
+
+@torch.no_grad()
+def dcgan_initialised(module: nn.Module) -> None:
+    """Weights from N(0, 0.02), those of batch normalisation from N(1, 0.02), no offsets (Radford et al., 2015).
+
+    To be handed to `Module.apply`, which calls it on every layer; on a container it does nothing.
+    """
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        module.weight.normal_(0, 0.02)
+    elif isinstance(module, nn.BatchNorm2d):
+        module.weight.normal_(1, 0.02)
+    else:
+        return
+    if module.bias is not None:
+        module.bias.zero_()
+
+
+class Model(Autoencoder):
+    """Trained by turns: the generator (both encoders and the decoder) on equation 3.8, then the discriminator.
+
+    Images are moved from [0, 1] to the range of the decoder's tanh, [-1, 1], and reconstructions back; `rec`, `enc` and
+    `adv` are in that range, the pixel errors in [0, 1].
+    """
+
+    loss_names = ("rec", "enc", "adv", "disc", "total", *losses.IMAGE_TERMS)
+    # The encoder and adversarial terms are measured with networks that move themselves: between epochs, only the
+    # reconstruction loss compares.
+    chosen_by = "rec"
+    events = ("disc_reset",)
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config, config.latent_dim)
+        self.decoder = Decoder(config)
+        self.second_encoder = Encoder(config, config.latent_dim)
+        self.discriminator = Encoder(config, 1)
+        self.apply(dcgan_initialised)
+
+    def encode(self, x: Tensor) -> Tensor:
+        z: Tensor = self.encoder(_signed(x)).float()
+        return z
+
+    def decode(self, z: Tensor) -> Tensor:
+        return _unsigned(self.decoder(z).float())
+
+    def outputs(self, x: Tensor) -> Outputs:
+        z, generated, terms = self._pass(x)
+        reconstructions = _unsigned(generated.float())
+        return Outputs(z.float(), reconstructions, terms | losses.of_images(x, reconstructions))
+
+    def _pass(self, x: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Codes, generated images in [-1, 1], and the terms of both players per image."""
+        signed, c = _signed(x), self.config
+        z = self.encoder(signed)
+        generated = self.decoder(z)
+        rec = losses.l1(signed, generated)
+        enc = losses.mean_square(z, self.second_encoder(generated))
+        features, generated_features = (self.discriminator.features(images) for images in (signed, generated))
+        adv = losses.mean_square(features, generated_features)
+        disc = losses.discrimination(self.discriminator.head(features), self.discriminator.head(generated_features))
+        total = c.w_rec * rec + c.w_enc * enc + c.w_adv * adv
+        return z, generated, {"rec": rec, "enc": enc, "adv": adv, "disc": disc, "total": total}
+
+    def optimizers(self, settings: OptimizerSettings) -> list[Optimizer]:
+        return [settings.adam(self.encoder, self.decoder, self.second_encoder), settings.adam(self.discriminator)]
+
+    def training_step(self, x: Tensor, optimizers: Sequence[Optimizer], step: Step) -> dict[str, Tensor]:
+        """One forward pass serves both players: neither's loss reaches the other's parameters."""
+        terms = {name: term.mean() for name, term in self._pass(x)[2].items()}
+        step.update(optimizers[0], terms["total"], keep_graph=True)
+        step.update(optimizers[1], terms["disc"])
+        collapsed = float(step.mean(terms["disc"].detach())) < COLLAPSED
+        if collapsed:
+            _log.warning("The discriminator's loss fell below %g: it starts anew.", COLLAPSED)
+            self.discriminator.apply(dcgan_initialised)
+        return {name: term.detach() for name, term in terms.items()} | {"disc_reset": torch.tensor(float(collapsed))}
+
+    def parts(self) -> dict[str, nn.Module]:
+        return {
+            "encoder": self.encoder,
+            "decoder": self.decoder,
+            "second_encoder": self.second_encoder,
+            "discriminator": self.discriminator,
+        }
+
+
+def _signed(x: Tensor) -> Tensor:
+    return 2 * x - 1
+
+
+def _unsigned(x: Tensor) -> Tensor:
+    return (x + 1) / 2

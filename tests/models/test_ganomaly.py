@@ -1,0 +1,149 @@
+import logging
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from fas_core.draws import Draws
+from fas_core.models import ganomaly
+from fas_core.models.base import OptimizerSettings, Step
+
+SETTINGS = OptimizerSettings(1e-3, 0.5, 0.99)
+
+
+def step_of(n: int) -> Step:
+    return Step(Fabric(accelerator="cpu", devices=1), Draws(0, 0, n))
+
+
+@pytest.fixture
+def model() -> ganomaly.Model:
+    torch.manual_seed(0)
+    return ganomaly.Model(ganomaly.Config(width=0.125, latent_dim=16, image_size=32))
+
+
+def test_layers_are_those_of_table_3_4() -> None:
+    with torch.device("meta"):
+        model = ganomaly.Model(ganomaly.Config())
+        shapes: dict[str, list[tuple[int, ...]]] = {"encoder": [], "decoder": [], "discriminator": []}
+        for name in shapes:
+            for layer in getattr(model, name).modules():
+                if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+                    layer.register_forward_hook(lambda _m, _i, out, n=name: shapes[n].append(tuple(out.shape[1:])))
+        x = torch.empty(1, 1, 128, 128)
+        model.eval().decoder(model.encoder(x))
+        model.discriminator(x)
+    down = [(128, 64, 64), (256, 32, 32), (512, 16, 16), (1024, 8, 8), (2048, 4, 4), (512, 4, 4)]
+    assert shapes["encoder"] == [*down, (512,)]
+    assert shapes["discriminator"] == [*down, (1,)]
+    assert shapes["decoder"] == [
+        (2048, 4, 4), (1024, 8, 8), (512, 16, 16), (256, 32, 32), (128, 64, 64), (1, 128, 128),
+    ]  # fmt: skip
+    kinds = [type(layer).__name__ for layer in model.encoder.features]  # type: ignore[union-attr]
+    assert kinds[:3] == ["Conv2d", "LeakyReLU", "BatchNorm2d"]  # activation, then normalisation: the table's order
+
+
+def test_the_initialisation_reaches_every_layer() -> None:
+    """Read off the weights: handed to a container instead of `apply`, the function would change nothing."""
+    torch.manual_seed(0)
+    model = ganomaly.Model(ganomaly.Config(width=0.25, latent_dim=64, image_size=64))
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear) and layer.weight.numel() > 4000:
+            assert float(layer.weight.detach().std()) == pytest.approx(0.02, rel=0.05)
+            assert float(layer.weight.detach().mean()) == pytest.approx(0, abs=0.001)
+    gammas = torch.cat([layer.weight for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)])
+    assert float(gammas.detach().mean()) == pytest.approx(1, abs=0.005)
+    assert float(gammas.detach().std()) == pytest.approx(0.02, rel=0.15)
+
+
+def test_features_are_matched_and_not_outputs(model: ganomaly.Model) -> None:
+    """Another head changes what the discriminator says, and must not change the adversarial loss."""
+    x = torch.rand(3, 1, 32, 32)
+    before = model.eval().losses(x)
+    with torch.no_grad():
+        model.discriminator.head[1].weight.mul_(100)
+    after = model.losses(x)
+    torch.testing.assert_close(after["adv"], before["adv"])
+    assert not torch.allclose(after["disc"], before["disc"])
+    with torch.no_grad():
+        model.discriminator.features[0].weight.mul_(3)
+    assert not torch.allclose(model.losses(x)["adv"], before["adv"])
+
+
+def test_terms_are_their_formulas(model: ganomaly.Model) -> None:
+    x = torch.rand(3, 1, 32, 32)
+    model.eval()
+    terms = model.losses(x)
+    s = 2 * x - 1
+    z = model.encoder(s)
+    g = model.decoder(z)
+    torch.testing.assert_close(terms["rec"], (s - g).abs().mean((1, 2, 3)))
+    torch.testing.assert_close(terms["enc"], (z - model.second_encoder(g)).square().mean(1))
+    f, fg = model.discriminator.features(s), model.discriminator.features(g)
+    torch.testing.assert_close(terms["adv"], (f - fg).square().mean((1, 2, 3)))
+    p, pg = model.discriminator(s).sigmoid()[:, 0], model.discriminator(g).sigmoid()[:, 0]
+    torch.testing.assert_close(terms["disc"], -(p.log() + (1 - pg).log()) / 2)
+    torch.testing.assert_close(terms["total"], 50 * terms["rec"] + terms["enc"] + terms["adv"])
+    torch.testing.assert_close(terms["pixel_l1"], terms["rec"] / 2)
+    torch.testing.assert_close(model.outputs(x).reconstructions, (g + 1) / 2)
+
+
+def test_each_player_moves_its_own_weights(model: ganomaly.Model) -> None:
+    x = torch.rand(4, 1, 32, 32)
+    generator, discriminator = model.optimizers(SETTINGS)
+    frozen = OptimizerSettings(0.0, 0.5, 0.99)
+    for still, moving in ((0, "discriminator"), (1, "encoder")):
+        optimizers = [generator, discriminator]
+        optimizers[still] = model.optimizers(frozen)[still]
+        before = {name: value.clone() for name, value in model.named_parameters()}
+        model.train().training_step(x, optimizers, step_of(4))
+        moved = {name.split(".")[0] for name, value in model.named_parameters() if not torch.equal(value, before[name])}
+        assert moved == ({"discriminator"} if moving == "discriminator" else {"encoder", "decoder", "second_encoder"})
+
+
+def test_the_generator_does_not_learn_from_the_discriminators_loss(model: ganomaly.Model) -> None:
+    """Its gradient is that of equation 3.8 alone, though both losses come from one forward pass."""
+    x = torch.rand(4, 1, 32, 32)
+    model.train()
+    optimizers = model.optimizers(OptimizerSettings(0.0, 0.5, 0.99))
+    model.training_step(x, optimizers, step_of(4))
+    taken = [p.grad.clone() for p in model.encoder.parameters() if p.grad is not None]
+    loss = model._pass(x)[2]["total"].mean()
+    expected = torch.autograd.grad(loss, list(model.encoder.parameters()))
+    for one, other in zip(taken, expected, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_a_collapsed_discriminator_starts_anew_and_that_is_logged(
+    model: ganomaly.Model, caplog: pytest.LogCaptureFixture
+) -> None:
+    x = torch.rand(4, 1, 32, 32)
+    optimizers = model.optimizers(OptimizerSettings(0.0, 0.5, 0.99))
+    with caplog.at_level(logging.WARNING):
+        terms = model.train().training_step(x, optimizers, step_of(4))
+    assert terms["disc_reset"] == 0
+    assert not caplog.records
+    with torch.no_grad():  # a discriminator that is certain: its last layer reads off a feature that tells them apart
+        features = model.discriminator.features(2 * x - 1).flatten(1)
+        generated = model.discriminator.features(model.decoder(model.encoder(2 * x - 1))).flatten(1)
+        direction = features.mean(0) - generated.mean(0)
+        head = model.discriminator.head[1]
+        head.weight.copy_(direction[None] * 1e6)
+        head.bias.fill_(-1e6 * float(direction @ (features.mean(0) + generated.mean(0)) / 2))
+    before = head.weight.clone()
+    terms = model.training_step(x, optimizers, step_of(4))
+    assert terms["disc"] < ganomaly.COLLAPSED
+    assert terms["disc_reset"] == 1
+    assert "starts anew" in caplog.text
+    assert float(head.weight.detach().std()) == pytest.approx(0.02, rel=0.1)
+    assert not torch.equal(head.weight, before)
+
+
+def test_a_reconstruction_reaches_black_and_white(model: ganomaly.Model) -> None:
+    assert ganomaly._unsigned(torch.tensor([-1.0, 0.0, 1.0])).tolist() == [0, 0.5, 1]
+    assert ganomaly._signed(torch.tensor([0.0, 0.5, 1.0])).tolist() == [-1, 0, 1]
+    with torch.no_grad():
+        model.decoder[-2].weight.mul_(1e4)
+    images = model.eval().decode(torch.randn(4, 16))
+    assert images.min() < 0.01
+    assert images.max() > 0.99
