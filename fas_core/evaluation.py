@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fas_core import metrics, scores, store
+from fas_core import metrics, scores, store, uncertainty
 from fas_core.errors import BadInputError
 from fas_core.manifest import ATTACK, BONA_FIDE
 from fas_core.store import Run
@@ -44,19 +45,59 @@ def pooled_score_set(run: Run, values: NDArray[np.float64], subsets: Sequence[st
 def evaluated(run: Run, score: str | None = None, subset: str | None = None) -> dict[str, Any]:
     """The document of `fas evaluate --json`: metrics per score and subset, None where undefined.
 
+    To the metrics of a score file come 95 % intervals of the AUCs, by resampling whole subjects or the nearest to that
+    which all samples of a cell name: `roc_auc_ci95` and `roc_auc_per_species_ci95`.
     Raises BadInputError for an unknown score or subset, and for a subset asked for by name that holds one class only.
     """
     chosen = [score] if score else scores.offered(run)
     if subset is not None and subset not in run.subsets:
         raise BadInputError(f"Run {run.info.name} has no subset '{subset}'. Subsets: {', '.join(run.subsets)}.")
-    documents: dict[str, dict[str, Any]] = {}
-    for name in chosen:
-        values = scores.values(run, name)
-        sets = {s: pooled_score_set(run, values, [s]) for s in (run.subsets if subset is None else [subset])}
+    columns = {"label", "pai_species", *uncertainty.UNITS}
+    samples = run.samples([name for name in run.column_names() if name in columns])
+    values = {name: scores.values(run, name) for name in chosen}
+    documents: dict[str, dict[str, Any]] = {name: {} for name in chosen}
+    for one_subset in run.subsets if subset is None else [subset]:
+        rows, missing = run.rows_of(one_subset), store.non_responses(run, one_subset)
+        here, values_here = samples.iloc[rows], {name: of_run[rows] for name, of_run in values.items()}
+        sets = {name: score_set(here, of_rows, missing) for name, of_rows in values_here.items()}
         if subset is not None:
-            require_both_classes(sets[subset], f"Subset '{subset}' of Run {run.info.name}")
-        documents[name] = {s: metrics.document(one) for s, one in sets.items() if one.n_bona_fide + one.n_attack}
+            for one in sets.values():
+                require_both_classes(one, f"Subset '{subset}' of Run {run.info.name}")
+        intervals = _auc_intervals(here, values_here)
+        for name, one in sets.items():
+            if one.n_bona_fide + one.n_attack:
+                of_species = {species: intervals.get(species, {}).get(name) for species in one.attacks}
+                documents[name][one_subset] = metrics.document(one) | {
+                    "roc_auc_ci95": intervals[None][name],
+                    "roc_auc_per_species_ci95": of_species,
+                }
     return {"run": run.id, "level": LEVEL, "scores": documents}
+
+
+def _auc_intervals(
+    samples: pd.DataFrame, values: Mapping[str, NDArray[np.float64]]
+) -> dict[str | None, dict[str, dict[str, Any] | None]]:
+    """Species (None: all attacks) -> score -> interval of its AUC, None where undefined.
+
+    Each species has draws of its own, so that its attacks are in all of them; the scores share them.
+    """
+    attack = samples["label"].to_numpy() == ATTACK
+    named = samples["pai_species"].to_numpy(str)
+    species = np.where(np.char.strip(named) == "", metrics.UNSPECIFIED, named)
+    names = list(np.unique(species[attack]))
+    found: dict[str | None, dict[str, dict[str, Any] | None]] = {}
+    for name in [None, *names]:
+        if name is not None and len(names) == 1:
+            found[name] = found[None]
+            continue
+        wanted = np.ones(len(samples), np.bool_) if name is None else ~attack | (species == name)
+        units = uncertainty.unit_of(samples[wanted])
+        intervals = uncertainty.auc_intervals([v[wanted] for v in values.values()], attack[wanted], units)
+        found[name] = {
+            score: None if interval is None else asdict(interval)
+            for score, interval in zip(values, intervals, strict=True)
+        }
+    return found
 
 
 def require_both_classes(scores_of_set: metrics.ScoreSet, where: str) -> None:

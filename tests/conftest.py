@@ -55,26 +55,34 @@ def tiny_samples() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def write_image_run(cache: Path, name: str, samples: pd.DataFrame, *, seed: int = 0, shard_size: int = 4) -> store.Run:
-    """A Run as inference would write it, from random codes and pixels; attacks have larger losses. No torch."""
+# What each family of models writes per image; see its `loss_names`.
+TERMS = {
+    "dcvae": ["rec", "kl", "elbo", "excess_bce", "pixel_l1", "pixel_l2", "ssim"],
+    "ganomaly": ["rec", "enc", "adv", "disc", "total", "pixel_l1", "pixel_l2", "ssim"],
+}
+
+
+def write_image_run(
+    cache: Path, name: str, samples: pd.DataFrame, *, seed: int = 0, shard_size: int = 4, model: str = "dcvae"
+) -> store.Run:
+    """A Run as inference would write it, from random codes and pixels; attacks have larger losses. No torch.
+
+    `model`: a key of `TERMS`, whose columns the Run gets.
+    """
     rng = np.random.default_rng(seed)
     n, size = len(samples), 32
     attack = (samples["label"] == "attack").to_numpy()
     inputs = rng.integers(0, 256, (n, size, size), dtype=np.uint8)
-    table = samples.assign(
-        is_constant=False,
-        rec=(100 + 20 * attack + rng.normal(0, 10, n)).astype(np.float32),
-        kl=(10 + rng.normal(0, 1, n)).astype(np.float32),
-        pixel_l2=(0.1 + 0.05 * attack + rng.normal(0, 0.02, n)).astype(np.float32),
-    )
-    table["elbo"] = table["rec"] + table["kl"]
+    rec = 100 + 20 * attack + rng.normal(0, 10, n)
+    kl = 10 + rng.normal(0, 1, n)
+    pixel_l2 = 0.1 + 0.05 * attack + rng.normal(0, 0.02, n)
     info = store.RunInfo(
         run=store.run_id(name, str(seed)),
         name=name,
         kind="images",
         subsets={s: int(c) for s, c in samples["subset"].value_counts(sort=False).items()},
-        scores=["rec", "kl", "elbo", "pixel_l2"],
-        model="dcvae",
+        scores=TERMS[model],
+        model=model,
         checkpoint=f"{name}.safetensors",
         checkpoint_sha256="0" * 64,
         manifest="manifest.csv",
@@ -85,6 +93,22 @@ def write_image_run(cache: Path, name: str, samples: pd.DataFrame, *, seed: int 
     folder = store.create(cache, info)
     latents = (rng.normal(0, 1, (n, 8)) + 2 * attack[:, None]).astype(np.float32)
     reconstructions = np.clip(inputs.astype(int) + rng.integers(-20, 21, inputs.shape), 0, 255).astype(np.uint8)
+    enc, adv, disc, pixel_l1, ssim = 0.05 + rng.random((5, n)) / 2 + 0.3 * attack
+    terms = {
+        "rec": rec,
+        "kl": kl,
+        "elbo": rec + kl,
+        "excess_bce": 0.3 * rec + rng.random(n),
+        "enc": enc,
+        "adv": adv,
+        "disc": disc,
+        "total": 50 * rec + enc + adv,
+        "pixel_l1": pixel_l1,
+        "pixel_l2": pixel_l2,
+        "ssim": 1 - ssim,
+    }
+    columns = {term: terms[term].astype(np.float32) for term in TERMS[model]}
+    table = samples.assign(is_constant=False, **columns)
     for subset in info.subsets:
         rows = np.flatnonzero(samples["subset"] == subset)
         for number, shard in enumerate(info.shard_names(subset)):

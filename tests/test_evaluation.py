@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from fas_core import datahealth, evaluation, scores, store
+from fas_core import datahealth, evaluation, metrics, scores, store, uncertainty
 from fas_core.errors import BadInputError
 from tests.conftest import tiny_samples, write_image_run
 
@@ -14,7 +14,7 @@ def test_every_cell_matches_its_own_samples(tiny_cache: Path) -> None:
     run = store.open_run(tiny_cache, "a")
     document = evaluation.evaluated(run)
     assert document["run"] == run.id
-    assert {"rec", "kl", "elbo", "pixel_l2", "gmm_nll"} == set(document["scores"])
+    assert list(document["scores"]) == scores.offered(run)
     samples = run.samples(["subset", "label", "rec"])
     for subset, cell in document["scores"]["rec"].items():
         part = samples[samples["subset"] == subset]
@@ -25,6 +25,54 @@ def test_every_cell_matches_its_own_samples(tiny_cache: Path) -> None:
         else:
             assert cell["roc_auc"] is None
             assert cell["eer"] is None
+            assert cell["roc_auc_ci95"] is None
+            assert cell["roc_auc_per_species_ci95"] == {}
+
+
+def test_intervals_resample_subjects_and_each_species_by_itself(tmp_path: Path) -> None:
+    samples = tiny_samples()
+    samples["subset"] = samples["subset"].replace({"seen_paper": "test", "unseen_mask": "test"})
+    run = write_image_run(tmp_path, "a", samples, seed=1)
+    cells = {name: cell["test"] for name, cell in evaluation.evaluated(run)["scores"].items()}
+    here = run.samples()[lambda t: t["subset"] == "test"]
+    for species, n_subjects in ((None, 6), ("mask", 6), ("paper", 6)):
+        part = here[(here["label"] == "bona_fide") | (species is None) | (here["pai_species"] == species)]
+        units = uncertainty.Units("subject", part["subject_id"].to_numpy())
+        [expected] = uncertainty.auc_intervals([part["kl"]], part["label"] == "attack", units)
+        cell = cells["kl"]
+        found = cell["roc_auc_ci95"] if species is None else cell["roc_auc_per_species_ci95"][species]
+        assert expected is not None
+        assert found == {
+            "low": pytest.approx(expected.low, abs=1e-12),
+            "high": pytest.approx(expected.high, abs=1e-12),
+            "unit": "subject",
+            "n_groups": n_subjects,
+            "resamples": 2000,
+            "seed": 0,
+        }
+    assert all(cell["roc_auc_per_species_ci95"].keys() == {"mask", "paper"} for cell in cells.values())
+    assert len({str(cell["roc_auc_ci95"]) for cell in cells.values()}) > 3  # None where the few samples separate
+
+
+def test_only_a_run_s_document_has_intervals_and_the_rest_is_that_of_a_score_file(tmp_path: Path) -> None:
+    table = tiny_samples()[["sample_id", "label", "pai_species", "session_id"]].assign(subset="test")
+    table["score"] = np.random.default_rng(0).normal(0, 1, len(table))
+    table.loc[5, "score"] = np.nan
+    run = store.scores_only_run(tmp_path, "vendor", table, ["score"], "vendor.csv")
+    for subset, cell in evaluation.evaluated(run)["scores"]["score"].items():
+        part = run.samples()[lambda t, s=subset: t["subset"] == s]
+        plain = metrics.document(metrics.score_set(part["score"], part["label"] == "attack", list(part["pai_species"])))
+        assert {name: cell[name] for name in plain} == plain
+        assert set(cell) - set(plain) == {"roc_auc_ci95", "roc_auc_per_species_ci95"}
+        assert (cell["roc_auc_ci95"]["unit"], cell["roc_auc_ci95"]["n_groups"]) == ("session", 8)
+
+
+def test_one_subject_only_has_no_interval(tmp_path: Path) -> None:
+    run = write_image_run(tmp_path, "a", tiny_samples().assign(subject_id="somebody"))
+    cell = evaluation.evaluated(run, "rec")["scores"]["rec"]["seen_paper"]
+    assert cell["roc_auc"] is not None
+    assert cell["roc_auc_ci95"] is None
+    assert cell["roc_auc_per_species_ci95"] == {"paper": None}
 
 
 def test_one_class_asked_for_by_name_is_refused(tiny_cache: Path) -> None:
@@ -33,8 +81,8 @@ def test_one_class_asked_for_by_name_is_refused(tiny_cache: Path) -> None:
         evaluation.evaluated(run, "rec", "live")
     with pytest.raises(BadInputError, match="no subset 'nowhere'. Subsets: train, live"):
         evaluation.evaluated(run, "rec", "nowhere")
-    with pytest.raises(BadInputError, match="no score 'ssim'. Scores: "):
-        evaluation.evaluated(run, "ssim")
+    with pytest.raises(BadInputError, match="no score 'latent_l2'. Scores: "):
+        evaluation.evaluated(run, "latent_l2")
 
 
 def test_images_without_output_are_counted_never_scored(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 from types import ModuleType
 from typing import cast
 
@@ -51,6 +52,15 @@ def values(run: Run, name: str, reference: Run | None = None) -> NDArray[np.floa
     if not run.has_images:
         return run.samples([name])[name].to_numpy(np.float64)
     return cast(NDArray[np.float64], _module(name).score(run, reference or run))
+
+
+def column(name: str) -> Callable[[Run, Run], NDArray[np.float64]]:
+    """A `score` that is a column of the Run's samples as the model wrote it."""
+
+    def score(run: Run, reference: Run) -> NDArray[np.float64]:
+        return run.samples([name])[name].to_numpy(np.float64)
+
+    return score
 
 
 def _module(name: str) -> ModuleType:

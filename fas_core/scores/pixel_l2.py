@@ -1,13 +1,6 @@
 """Root mean squared error per pixel between input and reconstruction, in [0, 1] (section 3.5.2)."""
 
-import numpy as np
-from numpy.typing import NDArray
-
-from fas_core.store import Run
+from fas_core.scores import column
 
 NEEDS = ("pixel_l2",)
-
-
-def score(run: Run, reference: Run) -> NDArray[np.float64]:
-    """The term as the model computed it, (n,)."""
-    return run.samples(["pixel_l2"])["pixel_l2"].to_numpy(np.float64)
+score = column("pixel_l2")

@@ -1,13 +1,10 @@
-"""Reconstruction loss: binary cross-entropy summed over the pixels, in nats (equations 3.2 and 3.3)."""
+"""Reconstruction loss: cross-entropy summed over pixels, in nats; GANomaly: mean error in [-1, 1] (eq. 3.3, 3.5).
 
-import numpy as np
-from numpy.typing import NDArray
+What the model was trained with. VAEs: binary cross-entropy, equations 3.2 and 3.3. GANomaly: mean absolute error per
+pixel, equation 3.5, on images scaled to [-1, 1]. Values of the two kinds of model do not compare.
+"""
 
-from fas_core.store import Run
+from fas_core.scores import column
 
 NEEDS = ("rec",)
-
-
-def score(run: Run, reference: Run) -> NDArray[np.float64]:
-    """The term as the model computed it, (n,)."""
-    return run.samples(["rec"])["rec"].to_numpy(np.float64)
+score = column("rec")

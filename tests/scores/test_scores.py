@@ -1,21 +1,41 @@
-"""Contracts that every score keeps."""
+"""Contracts that every score keeps, and what each one is."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import mahalanobis
+from sklearn.covariance import ledoit_wolf
 
-from fas_core import scores, store
+from fas_core import memo, scores, store
 from fas_core.analysis import mixture
 from fas_core.errors import BadInputError
-from tests.conftest import tiny_samples, write_image_run
+from tests.conftest import TERMS, tiny_samples, write_image_run
+
+OF_THE_MODEL = ["rec", "kl", "elbo", "excess_bce", "pixel_l1", "pixel_l2"]  # columns as they are
+OF_VAE = [*OF_THE_MODEL, "ssim", "gmm_nll", "mahalanobis"]
+OF_GANOMALY = ["rec", "latent_l2", "feature_l2", "pixel_l1", "pixel_l2", "ssim", "gmm_nll", "mahalanobis"]
+
+
+def run_of(tmp_path: Path, model: str) -> store.Run:
+    return write_image_run(tmp_path, "m", tiny_samples(), shard_size=99, model=model)
+
+
+def model_of(name: str) -> str:
+    """A model whose Runs offer the score."""
+    return "dcvae" if name in OF_VAE else "ganomaly"
+
+
+@pytest.mark.parametrize(("model", "expected"), [("dcvae", OF_VAE), ("ganomaly", OF_GANOMALY)])
+def test_each_family_of_models_has_its_scores(model: str, expected: list[str], tmp_path: Path) -> None:
+    run = run_of(tmp_path, model)
+    assert scores.offered(run) == sorted(expected)
+    assert set(OF_VAE) | set(OF_GANOMALY) == set(scores.names())
 
 
 @pytest.mark.parametrize("name", scores.names())
-def test_one_finite_float64_per_sample(name: str, tiny_cache: Path) -> None:
-    run = store.open_run(tiny_cache, "a")
-    assert name in scores.offered(run)
-    values = scores.values(run, name)
+def test_one_finite_float64_per_sample(name: str, tmp_path: Path) -> None:
+    values = scores.values(run_of(tmp_path, model_of(name)), name)
     assert values.shape == (24,)
     assert values.dtype == np.float64
     assert np.isfinite(values).all()
@@ -25,7 +45,8 @@ def test_one_finite_float64_per_sample(name: str, tiny_cache: Path) -> None:
 @pytest.mark.parametrize("name", scores.names())
 def test_a_sample_keeps_its_value_in_another_order(name: str, tmp_path: Path) -> None:
     """Shards of other sizes, so that nothing may depend on rows or on who stands beside whom."""
-    runs = [write_image_run(tmp_path / str(n), "a", tiny_samples(), seed=1, shard_size=n) for n in (3, 100)]
+    model = model_of(name)
+    runs = [write_image_run(tmp_path / str(n), "a", tiny_samples(), seed=1, shard_size=n, model=model) for n in (3, 99)]
     reference = runs[0]
     by_id = [dict(zip(r.samples()["sample_id"], scores.values(r, name, reference), strict=True)) for r in runs]
     assert by_id[0].keys() == by_id[1].keys()
@@ -33,10 +54,26 @@ def test_a_sample_keeps_its_value_in_another_order(name: str, tmp_path: Path) ->
         assert value == pytest.approx(by_id[1][sample], rel=1e-9)
 
 
-def test_loss_scores_are_the_columns(tiny_cache: Path) -> None:
-    run = store.open_run(tiny_cache, "a")
-    for name in ("rec", "kl", "elbo", "pixel_l2"):
+@pytest.mark.parametrize("name", [n for n in scores.names() if n != "kl"])  # the KL terms of these Runs are all alike
+def test_attacks_score_higher(name: str, tmp_path: Path) -> None:
+    run = run_of(tmp_path, model_of(name))
+    attack = (run.samples(["label"])["label"] == "attack").to_numpy()
+    assert np.median(scores.values(run, name)[attack]) > np.median(scores.values(run, name)[~attack])
+
+
+@pytest.mark.parametrize("model", TERMS)
+def test_terms_of_the_model_are_its_columns(model: str, tmp_path: Path) -> None:
+    run = run_of(tmp_path, model)
+    for name in set(OF_THE_MODEL) & set(scores.offered(run)):
         np.testing.assert_array_equal(scores.values(run, name), run.samples([name])[name].to_numpy(np.float64))
+
+
+def test_roots_and_reversals(tmp_path: Path) -> None:
+    run = run_of(tmp_path, "ganomaly")
+    columns = {name: run.samples([name])[name].to_numpy(np.float64) for name in ("enc", "adv", "ssim")}
+    np.testing.assert_allclose(scores.values(run, "latent_l2") ** 2, columns["enc"], rtol=1e-14)
+    np.testing.assert_allclose(scores.values(run, "feature_l2") ** 2, columns["adv"], rtol=1e-14)
+    np.testing.assert_allclose(scores.values(run, "ssim") + columns["ssim"], 1, rtol=1e-14)
 
 
 def test_gmm_is_fitted_on_live_training_images_only(tiny_cache: Path) -> None:
@@ -46,12 +83,32 @@ def test_gmm_is_fitted_on_live_training_images_only(tiny_cache: Path) -> None:
     np.testing.assert_allclose(scores.values(run, "gmm_nll"), -expected.log_likelihood(run.latents()), rtol=1e-9)
 
 
+def test_mahalanobis_is_the_distance_under_the_shrunk_covariance_of_the_reference(tiny_cache: Path) -> None:
+    run, reference = store.open_run(tiny_cache, "a"), store.open_run(tiny_cache, "b")
+    training = np.asarray(reference.latents()[reference.rows_of("train")], np.float64)  # 8 codes of 8 dimensions
+    precision = np.linalg.inv(ledoit_wolf(training)[0] + 1e-6 * np.eye(8))
+    expected = [mahalanobis(z, training.mean(0), precision) for z in run.latents().astype(np.float64)]
+    np.testing.assert_allclose(scores.values(run, "mahalanobis", reference), expected, rtol=1e-9)
+    np.testing.assert_allclose(scores.values(run, "mahalanobis", reference), expected, rtol=1e-9)  # from the memo
+    assert memo.found(tiny_cache, "mahalanobis", {"run": reference.digest}) is not None
+    assert not np.allclose(scores.values(run, "mahalanobis"), expected)
+
+
+def test_mahalanobis_of_codes_without_a_spread_is_finite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = run_of(tmp_path, "dcvae")
+    monkeypatch.setattr(run, "latents", lambda: np.eye(24, 3, -21, dtype=np.float32))  # only the last three are not 0
+    values = scores.values(run, "mahalanobis")
+    assert values[0] == 0
+    np.testing.assert_allclose(values[-3:], 1000)  # one over the root of the regularisation
+
+
 def test_what_a_run_cannot_offer(tmp_path: Path, tiny_cache: Path) -> None:
     samples = tiny_samples()
     untrained = write_image_run(tmp_path / "x", "c", samples[samples["subset"] != "train"].reset_index(drop=True))
-    assert "gmm_nll" not in scores.offered(untrained)
     few = samples.drop(samples.index[samples["subset"] == "train"][:1]).reset_index(drop=True)
-    assert "gmm_nll" not in scores.offered(write_image_run(tmp_path / "y", "d", few))  # seven images, eight Gaussians
+    seven = write_image_run(tmp_path / "y", "d", few)  # seven images, eight Gaussians
+    for run in (untrained, seven):
+        assert set(OF_VAE) - set(scores.offered(run)) == {"gmm_nll", "mahalanobis"}
     assert scores.offered(store.open_run(tiny_cache, "vendor")) == ["score"]
-    with pytest.raises(BadInputError, match="no score 'gmm_nll'. Scores: elbo, kl, pixel_l2, rec"):
+    with pytest.raises(BadInputError, match="no score 'gmm_nll'. Scores: elbo, excess_bce, kl, pixel_l1, pixel_l2"):
         scores.values(untrained, "gmm_nll")
