@@ -352,16 +352,24 @@ def train(
     settings: Annotated[list[str] | None, typer.Option("--set", help="key=value; may be repeated.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    precision: Annotated[str, typer.Option(help="fp32, or bf16 where the processor has it.")] = "fp32",
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
 ) -> None:
     """Trains on live images of subset `train`. Example: `fas train small_dcvae --data m.csv --out m.safetensors`"""
-    from fas_core import experiments, manifest, traininglog
+    from fas_core import devices, experiments, manifest, traininglog
     from fas_core import train as training
 
     if out.suffix != ".safetensors":
         raise BadInputError(f"--out {out}: a checkpoint's name ends in .safetensors.")
     wanted = experiments.preset(experiment).with_settings(settings or [])
-    training.trained(wanted, manifest.read(data), out, cache=cache, resume=resume, device=device, precision=precision)
+    training.trained(
+        wanted,
+        manifest.read(data),
+        out,
+        cache=cache,
+        resume=resume,
+        device=device,
+        precision=devices.settled_precision(precision),
+    )
     if os.environ.get("RANK", "0") == "0":  # of processes that share the training, one speaks
         _say(f"{out} (metrics log: {traininglog.metrics_log(out)})")
 
@@ -376,7 +384,7 @@ def cache_runs(
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
 ) -> None:
     """Images -> Run; goes on where it was, prints the run id. Example: `fas cache m.safetensors --data m.csv`"""
-    from fas_core import derive, infer, manifest
+    from fas_core import derive, devices, infer, manifest
 
     runs = infer.cached(
         checkpoints,
@@ -384,7 +392,7 @@ def cache_runs(
         cache,
         subsets=subset or [],
         device=device,
-        precision="fp32" if precision == "auto" else precision,
+        precision=devices.settled_precision(precision),
     )
     for run in runs:
         print(run.id, flush=True)

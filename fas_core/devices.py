@@ -12,9 +12,16 @@ from fas_core.errors import BadInputError
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed"}
 
 
+def settled_precision(name: str) -> str:
+    """One of PRECISIONS. `auto` is fp32: bf16 moves scores by up to a percent, and many processors only emulate it."""
+    if name not in ("auto", *PRECISIONS):
+        raise BadInputError(f"--precision {name}: choose auto, {' or '.join(PRECISIONS)}.")
+    return "fp32" if name == "auto" else name
+
+
 def one_device(device: str, precision: str) -> Fabric:
     """One process on one device, `auto` taking a GPU where there is one; raises BadInputError for what is not there."""
-    return Fabric(accelerator=_accelerator(device), devices=1, precision=_precision(precision))  # type: ignore[arg-type]
+    return Fabric(accelerator=_accelerator(device), devices=1, precision=PRECISIONS[precision])  # type: ignore[arg-type]
 
 
 def all_processes(device: str, precision: str) -> Fabric:
@@ -27,7 +34,7 @@ def all_processes(device: str, precision: str) -> Fabric:
         devices=local,
         num_nodes=int(os.environ["WORLD_SIZE"]) // local,
         strategy="ddp",
-        precision=_precision(precision),  # type: ignore[arg-type]
+        precision=PRECISIONS[precision],  # type: ignore[arg-type]
     )
     fabric.launch()
     return fabric
@@ -39,9 +46,3 @@ def _accelerator(device: str) -> str:
     if device == "cuda" and not torch.cuda.is_available():
         raise BadInputError("--device cuda: PyTorch finds no CUDA GPU here. Use --device auto or cpu.")
     return device
-
-
-def _precision(name: str) -> str:
-    if name not in PRECISIONS:
-        raise BadInputError(f"--precision {name}: choose {' or '.join(PRECISIONS)}.")
-    return PRECISIONS[name]
