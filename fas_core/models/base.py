@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
@@ -196,6 +197,23 @@ class VariationalConfig(Size):
             raise ValueError(f"image_size {self.image_size} must be a multiple of {least}, at least 32")
         if self.latent_dim % self.bottom**2:
             raise ValueError(f"latent_dim {self.latent_dim} must be a multiple of {self.bottom**2}, the smallest map")
+
+
+class UpsampledConv2d(nn.Conv2d):
+    """Nearest-neighbour upsampling by two and then a 3x3 convolution, (n, c, H, W) -> (n, c', 2H, 2W), as one layer.
+
+    Each pixel of the input is there four times, so weights that meet the same one can be added up beforehand: what
+    remains is a transposed convolution with a 4x4 kernel, with four products per output instead of nine.
+    """
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__(before, after, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel = F.pad(self.weight.flip(2, 3), (1, 1, 1, 1))
+        kernel = kernel[:, :, :-1] + kernel[:, :, 1:]
+        kernel = kernel[..., :-1] + kernel[..., 1:]
+        return F.conv_transpose2d(x, kernel.transpose(0, 1), self.bias, stride=2, padding=1)
 
 
 def parameter_count(module: nn.Module) -> int:

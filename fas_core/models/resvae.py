@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fas_core.models.base import VariationalAutoencoder, VariationalConfig
+from fas_core.models.base import UpsampledConv2d, VariationalAutoencoder, VariationalConfig
 
 SLOPE = 0.2  # of the leaky ReLU; the thesis is silent, this is the one of its GANomaly
 
@@ -28,13 +29,26 @@ class ResBlock(nn.Module):
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(before, after, 3, padding=1), nn.ReLU(), nn.Conv2d(after, after, 3, padding=1)
-        )
+        self.body = nn.Sequential(self.first(before, after), nn.ReLU(), nn.Conv2d(after, after, 3, padding=1))
         self.skip = nn.Conv2d(before, after, 1)
+
+    def first(self, before: int, after: int) -> nn.Module:
+        return nn.Conv2d(before, after, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.body(x) + self.skip(x)
+        return out
+
+
+class UpsampledResBlock(ResBlock):
+    """Nearest-neighbour upsampling by two and then a `ResBlock`: (n, c, H, W) -> (n, c', 2H, 2W)."""
+
+    def first(self, before: int, after: int) -> nn.Module:
+        return UpsampledConv2d(before, after)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # A 1x1 convolution does not care whether pixels are repeated before or after it.
+        out: Tensor = self.body(x) + F.interpolate(self.skip(x), scale_factor=2)
         return out
 
 
@@ -61,7 +75,7 @@ class Decoder(nn.Sequential):
         c = [first, *(config.channels(k) for k in (512, 256, 128, 64, 32))]
         layers: list[nn.Module] = [nn.Unflatten(1, (first, config.bottom, config.bottom))]
         for before, after in pairwise(c):
-            layers += [nn.Upsample(scale_factor=2, mode="nearest"), ResBlock(before, after)]
+            layers.append(UpsampledResBlock(before, after))
         super().__init__(*layers, nn.LeakyReLU(SLOPE), nn.Conv2d(c[-1], 1, 1))
 
 

@@ -27,7 +27,7 @@ def test_training_figures() -> None:
             found[f"{name}_bf16_channels_last_seconds"] / found[f"{name}_plain_seconds"]
         )
     assert set(train.TARGETS) <= set(found)
-    assert found["loader_memory"] == pytest.approx(1, abs=0.3)
+    assert found["loader_memory"] == pytest.approx(1, abs=0.05)
 
 
 def test_metric_figures() -> None:

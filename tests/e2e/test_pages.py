@@ -13,11 +13,13 @@ from .conftest import Tab
 
 PAGES = {
     "": "Overview",
+    "losses": "Losses",
     "latent": "Latent space",
     "likelihood": "Likelihood",
     "threshold": "Threshold",
     "gallery": "Gallery",
     "compare": "Compare",
+    "training": "Training",
 }
 RUNS = ["demo", pytest.param("real", marks=pytest.mark.skipif(not SHARED.is_dir(), reason=f"{SHARED} is not there"))]
 SCORES_ONLY = pytest.param("system", marks=pytest.mark.skipif(not SHARED.is_dir(), reason=f"{SHARED} is not there"))
