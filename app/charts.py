@@ -1,4 +1,4 @@
-"""Arrays -> Plotly figures. Knows no Streamlit. One colour per thing, everywhere.
+"""Arrays -> figures (Plotly; ECharts for curves that grow). Knows no Streamlit. One colour per thing, everywhere.
 
 Seen = full tone, solid line, filled marker; unseen = lighter tone, dashed line, hollow marker.
 """
@@ -446,8 +446,60 @@ def ridges(
         return made
     # Three quarters of every group in view, whatever the tail: a few extreme attacks must not flatten the rest.
     low = min(float(np.percentile(v, 0.5 if name in GROUP_ORDER else 25)) for name, v in drawn)
-    high = max(float(np.percentile(v, 99.5)) for _, v in drawn)
+    high = max(float(np.percentile(v, 99.5, method="higher")) for _, v in drawn)
     edges = np.linspace(low, high if high > low else low + 1, bins + 1)
+    _add_ridges(made, drawn, edges, behind, behind_name)
+    for row, (name, _) in enumerate(reversed(drawn)):
+        if name in notes:
+            made.add_annotation(x=1.01, xref="paper", xanchor="left", y=row + 0.3, text=notes[name], showarrow=False)
+    made.add_vline(x=limit, line={"color": NEUTRAL, "width": 1.5, "dash": "dot"})
+    made.add_annotation(x=limit, xanchor="right", y=1, yref="paper", yanchor="bottom", text=limit_text, showarrow=False)
+    made.update_layout(margin={"l": 130, "t": 28, "r": 76, "b": 48})
+    return made
+
+
+def score_ridges(
+    values: Mapping[str, NDArray[np.float64]],
+    *,
+    x_title: str,
+    behind: NDArray[np.float64],
+    behind_name: str,
+    bins: int = 50,
+) -> go.Figure:
+    """`ridges` for one of several small panels: lower rows, no limit. Infinite scores count in the outermost bins."""
+    drawn = [(name, v[~np.isnan(v)]) for name, v in _by_group(values) if not np.isnan(v).all()]
+    made = figure(x_title=x_title, height=78 + 42 * max(1, len(drawn)), legend=False)
+    finite = {name: v[np.isfinite(v)] for name, v in drawn if np.isfinite(v).any()}
+    if not finite:
+        return made
+    low, high = _span(list(finite.values()))
+    if live := [v for name, v in finite.items() if name in GROUP_ORDER]:
+        # Attacks far out must not flatten what the live faces do: beside these is room for twice their width.
+        from_live, to_live = _span(live)
+        reach = 2 * (to_live - from_live)
+        low, high = max(low, from_live - reach), min(high, to_live + reach)
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    _add_ridges(made, drawn, np.linspace(low, high, bins + 1), behind[~np.isnan(behind)], behind_name)
+    made.update_layout(margin={"l": 118, "t": 8, "r": 16, "b": 62}, font={"size": 12})
+    made.update_xaxes(title_font={"size": 12})
+    return made
+
+
+def _span(groups_of_values: Sequence[NDArray[np.float64]]) -> tuple[float, float]:
+    """From the lowest 0.5th percentile of any group to the highest 99.5th; all of groups of less than 200."""
+    low = min(float(np.percentile(v, 0.5, method="lower")) for v in groups_of_values)
+    return low, max(float(np.percentile(v, 99.5, method="higher")) for v in groups_of_values)
+
+
+def _add_ridges(
+    made: go.Figure,
+    drawn: Sequence[tuple[str, NDArray[np.float64]]],
+    edges: NDArray[np.float64],
+    behind: NDArray[np.float64],
+    behind_name: str,
+) -> None:
+    """A row per group, the first on top, with what lies outside the bins written where it is 2 % or more."""
     shares = {name: _shares(v, edges) for name, v in drawn}
     reference = _shares(behind, edges) if len(behind) else None
     # The outermost bins hold whole tails: they do not set the scale, and are cut where they would leave their row.
@@ -459,20 +511,17 @@ def ridges(
             _add_ridge(made, edges, reference, top, row, Style(BONA_FIDE_COLOUR), behind_name, width=1.2)
         said = f"{plot_words(name)} (n = {len(group):,})"
         _add_ridge(made, edges, shares[name], top, row, style, said, width=2, is_filled=True)
-        beyond = float((group < edges[0]).mean())
-        if beyond >= 0.02:
-            text = f"← {100 * beyond:.0f} % further left"
+        left, right = float((group < edges[0]).mean()), float((group > edges[-1]).mean())
+        if left >= 0.02:
+            text = f"← {100 * left:.0f} % further left"
             made.add_annotation(x=edges[2], xanchor="left", y=row + 0.6, text=text, showarrow=False)
-        if name in notes:
-            made.add_annotation(x=1.01, xref="paper", xanchor="left", y=row + 0.3, text=notes[name], showarrow=False)
-    made.add_vline(x=limit, line={"color": NEUTRAL, "width": 1.5, "dash": "dot"})
-    made.add_annotation(x=limit, xanchor="right", y=1, yref="paper", yanchor="bottom", text=limit_text, showarrow=False)
+        if right >= 0.02:
+            text = f"{100 * right:.0f} % further right →"
+            made.add_annotation(x=edges[-3], xanchor="right", y=row + 0.6, text=text, showarrow=False)
     labels = [f"{plot_words(name)}<br>n = {len(group):,}" for name, group in reversed(drawn)]
     made.update_yaxes(tickvals=[row + 0.3 for row in range(len(drawn))], ticktext=labels, showgrid=False)
     made.update_yaxes(range=(-0.05, len(drawn)))
     made.update_xaxes(range=(edges[0], edges[-1]))
-    made.update_layout(margin={"l": 130, "t": 28, "r": 76, "b": 48})
-    return made
 
 
 def _shares(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -595,3 +644,215 @@ def _add_runs(
             hovertemplate=f"{name}, at its threshold<br>{hover}<extra></extra>",
         )
     return made
+
+
+# ---------------------------------------------------------------------------------------------- scores over each other
+
+# Colours belong to classes: scores differ by line style, and by tones of gray that no class has.
+SCORE_COLOURS = ("#7A7A7A", "#5F7596", "#94754F")
+SCORE_DASHES = ("solid", "6px,3px", "2px,2px", "8px,3px,2px,3px", "13px,4px")
+MOST_SCORES = len(SCORE_COLOURS) * len(SCORE_DASHES)  # that look different
+
+
+def score_styles(names: Sequence[str]) -> dict[str, Style]:
+    """A style per score by its place in `names`: give all scores of the Run, so that leaving one out changes none."""
+    return {
+        name: Style(SCORE_COLOURS[i % len(SCORE_COLOURS)], SCORE_DASHES[i % len(SCORE_DASHES)])
+        for i, name in enumerate(names)
+    }
+
+
+def roc_of_scores(
+    curves: Mapping[str, Curves], notes: Mapping[str, str], styles: Mapping[str, Style], chosen: str
+) -> go.Figure:
+    """ROC of several scores of the same samples; `notes` stand behind the names, the `chosen` one is drawn heavier."""
+    lines = {name: (one.fpr, one.tpr) for name, one in curves.items()}
+    return _add_scores(_roc_plane(), lines, notes, styles, chosen, "BPCER %{x:.1%}<br>attacks found %{y:.1%}")
+
+
+def precision_recall_of_scores(
+    curves: Mapping[str, Curves], notes: Mapping[str, str], styles: Mapping[str, Style], chosen: str
+) -> go.Figure:
+    """Precision against recall of several scores of the same samples, with the precision of guessing."""
+    made = _precision_recall_plane()
+    one = next(iter(curves.values()))
+    share = one.n_attack / (one.n_attack + one.n_bona_fide)
+    made.add_hline(y=share, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
+    made.add_annotation(
+        x=1,
+        xanchor="right",
+        y=share,
+        yanchor="top" if share > 0.1 else "bottom",  # below the line, where few curves are, if there is room
+        text=f"chance: {share:.0%} are attacks",
+        showarrow=False,
+    )
+    lines = {name: (one.recall, one.precision) for name, one in curves.items()}
+    return _add_scores(made, lines, notes, styles, chosen, "recall %{x:.1%}<br>precision %{y:.1%}")
+
+
+def _add_scores(
+    made: go.Figure,
+    lines: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
+    notes: Mapping[str, str],
+    styles: Mapping[str, Style],
+    chosen: str,
+    hover: str,
+) -> go.Figure:
+    for name, (x, y) in lines.items():
+        made.add_scatter(
+            x=x,
+            y=y,
+            mode="lines",
+            name=f"{plot_text(name)} {notes[name]}",
+            line={"color": styles[name].colour, "dash": styles[name].dash, "width": 4 if name == chosen else 2},
+            hovertemplate=f"{plot_text(name)}<br>{hover}<extra></extra>",
+        )
+    room = 22 * -(-len(lines) // 2)  # two names a row where the chart is narrow
+    made.update_layout(
+        height=400 + room,
+        margin={"t": 12, "b": 56 + room},
+        legend={"y": -56 / 332, "yanchor": "top", "itemwidth": 44, "font": {"size": 12}},
+    )
+    return made
+
+
+# ------------------------------------------------------------------------------------------------ trainings
+
+# Drawn by ECharts: it changes a chart in place, where a Plotly figure that changes is taken away and built anew. A
+# curve that grows every two seconds must not flicker. All texts below are the project's own.
+
+LINE_TYPES = ("solid", [8, 4], [2, 3], [9, 3, 2, 3])  # A, B, C, D, as in RUN_DASHES
+LETTER_WIDTH = 12  # pixels
+MOST_SYMBOLS = 40  # epochs; more dots than that are a thick line
+
+
+@dataclass(frozen=True)
+class TrainingCurve:
+    """One loss term of one training as (n, 2) arrays of x and value; `letter` is "" where there is only one."""
+
+    letter: str
+    epochs: NDArray[np.float64]  # dev images, after every epoch
+    kept: NDArray[np.float64]  # the one of them whose checkpoint was kept
+    steps: NDArray[np.float64]  # training images, running mean
+    points: NDArray[np.float64]  # training images, single steps
+    settled_from: float = 0.0  # x; what the running mean does before does not set the scale
+    events: Sequence[float] = ()  # x; marked at the top
+
+
+def training_curves(curves: Sequence[TrainingCurve], *, x_title: str, x_max: float) -> dict[str, object]:
+    """An ECharts option: dev as a line with a dot per epoch, training thin and gray, trainings by line style."""
+    low, high, interval = _value_axis(curves)
+    series: list[dict[str, object]] = []
+    ends: list[NDArray[np.float64]] = []
+    for curve, line_type in zip(curves, LINE_TYPES, strict=False):
+        drawn = curve.epochs if len(curve.epochs) else curve.steps
+        end = drawn[-1] / (x_max, high - low) if len(drawn) else np.full(2, np.nan)
+        # Letters of lines that end together stand side by side.
+        series += _series_of(curve, line_type, high, sum(bool((np.abs(end - other) < 0.08).all()) for other in ends))
+        ends.append(end)
+    axis = {"type": "value", "splitLine": {"lineStyle": {"color": "rgba(128,128,128,0.2)"}}}
+    label = {"hideOverlap": True, "fontSize": 12}
+    return {
+        "animation": False,
+        "grid": {
+            "left": 56,
+            "right": 24 + LETTER_WIDTH * (len(curves) - 1),
+            "top": 20,
+            "bottom": 42,
+            "outerBoundsMode": "none",
+        },
+        "tooltip": {
+            "trigger": "axis",
+            "confine": True,
+            "valueFormatter": "%,.4g",
+            "axisPointer": {"label": {"formatter": f"{x_title} {{value}}", "precision": 0}},
+        },
+        "xAxis": axis
+        | {"min": 0, "max": x_max, "minInterval": 1, "axisLabel": label}
+        | {"name": x_title, "nameLocation": "middle", "nameGap": 26, "nameTextStyle": {"fontSize": 12}},
+        "yAxis": axis | {"min": low, "max": high, "interval": interval, "axisLabel": label},
+        "series": series,
+    }
+
+
+def _series_of(curve: TrainingCurve, line_type: object, top: float, n_beside: int) -> list[dict[str, object]]:
+    of = f"{curve.letter}, " if curve.letter else ""
+    has_dev = len(curve.epochs) > 0
+    quiet = {"silent": True, "tooltip": {"show": False}}
+    letter = {"show": bool(curve.letter), "formatter": curve.letter, "distance": 6 + LETTER_WIDTH * n_beside}
+    letter |= {"fontSize": 14, "fontWeight": "bold"}
+    gray, blue = {"color": TRAINING_COLOUR}, {"color": BONA_FIDE_COLOUR, "opacity": 1}
+    points = {"type": "scatter", "data": _pairs(curve.points), "symbolSize": 2.5, "z": 1} | quiet
+    training = {
+        "type": "line",
+        "name": f"{of}training",
+        "data": _pairs(curve.steps),
+        "showSymbol": False,
+        "z": 2,
+        "lineStyle": gray | {"width": 1.5, "type": line_type},
+        "itemStyle": gray,
+        "emphasis": {"disabled": True},
+        "endLabel": letter | {"show": bool(curve.letter) and not has_dev},
+    }
+    dev = training | {
+        "name": f"{of}dev",
+        "data": _pairs(curve.epochs),
+        "symbol": "circle",
+        "symbolSize": 4 if curve.letter else 6,
+        "showSymbol": len(curve.epochs) <= MOST_SYMBOLS,
+        "z": 3,
+        "lineStyle": blue | {"width": 2, "type": line_type},
+        "itemStyle": blue,
+        "endLabel": letter,
+    }
+    kept = {
+        "type": "scatter",
+        "data": _pairs(curve.kept),
+        "symbolSize": 12,
+        "z": 4,
+        "itemStyle": blue | {"borderColor": "#FFFFFF", "borderWidth": 2},
+        "label": {"show": not curve.letter, "formatter": "kept", "position": "top", "fontSize": 12},
+    } | quiet
+    events = {
+        "type": "scatter",
+        "data": [[x, top] for x in curve.events],
+        "symbol": "triangle",
+        "symbolRotate": 180,
+        "symbolSize": 9,
+        "itemStyle": {"color": MISSED, "opacity": 1},
+        "z": 4,
+    } | quiet
+    made = [points | {"itemStyle": gray | {"opacity": 0.4}}, training, dev, kept, events]
+    if has_dev and len(curve.steps):
+        # The pointer rests on epochs, and tells both means there: not those of the many steps between.
+        at_epochs = np.column_stack([curve.epochs[:, 0], np.interp(curve.epochs[:, 0], *curve.steps.T)])
+        made[1] = training | quiet
+        made.append(training | {"data": _pairs(at_epochs), "lineStyle": {"opacity": 0}})
+    return made
+
+
+def _pairs(points: NDArray[np.float64]) -> list[list[float]]:
+    """Finite points as JSON, with six digits: what a screen can show."""
+    finite = points[np.isfinite(points).all(1)] if len(points) else points
+    return [[float(f"{x:.6g}"), float(f"{y:.6g}")] for x, y in finite.tolist()]
+
+
+def _value_axis(curves: Sequence[TrainingCurve]) -> tuple[float, float, float]:
+    """Lowest, highest and distance of the marks, all round numbers, for what the lines do once they have settled."""
+    values = []
+    for curve in curves:
+        settled = curve.steps[curve.steps[:, 0] >= curve.settled_from]
+        values += [curve.epochs[:, 1], (settled if len(settled) else curve.steps)[:, 1]]
+    finite = np.concatenate([*values, [np.nan]])
+    finite = finite[np.isfinite(finite)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    if low == high:  # a constant is shown with its distance from 0
+        low, high = min(low, 0.0), max(high, 0.0) or 1.0
+    span = high - low
+    power = 10.0 ** np.floor(np.log10(span / 4))
+    interval = next(m for m in (1, 2, 5, 10) if m * power >= span / 4) * power
+    bottom, top = np.floor((low - 0.05 * span) / interval), np.ceil((high + 0.1 * span) / interval)
+    if low >= 0:
+        bottom = max(bottom, 0.0)  # losses have no negative values to make room for
+    low, high, interval = (float(f"{bound:.10g}") for bound in (bottom * interval, top * interval, interval))
+    return low, high, interval

@@ -10,11 +10,13 @@ st.set_page_config(page_title="FAS Explorer", page_icon=Path(__file__).with_name
 
 PAGES = [
     st.Page("views/overview.py", title="Overview", icon=":material/dashboard:", default=True),
+    st.Page("views/losses.py", title="Losses", icon=":material/bar_chart:"),
     st.Page("views/latent.py", title="Latent space", icon=":material/scatter_plot:"),
     st.Page("views/likelihood.py", title="Likelihood", icon=":material/stacked_line_chart:"),
     st.Page("views/threshold.py", title="Threshold", icon=":material/tune:"),
     st.Page("views/gallery.py", title="Gallery", icon=":material/grid_view:"),
     st.Page("views/compare.py", title="Compare", icon=":material/compare:"),
+    st.Page("views/training.py", title="Training", icon=":material/model_training:"),
 ]
 
 # Columns stand beside each other where both have room, and below each other where they have not.

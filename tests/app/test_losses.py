@@ -1,0 +1,272 @@
+"""The losses page, driven without a browser, and its figures."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
+from streamlit.testing.v1 import AppTest
+
+from app import charts
+from fas_core import metrics, scores, store
+from tests.conftest import tiny_samples
+
+from .conftest import page, texts
+
+TESTED = ["live", "seen_paper", "unseen_mask"]
+
+
+def answer(at: AppTest) -> str:
+    assert not at.exception, at.exception
+    assert not at.error
+    return str(at.markdown[0].value)
+
+
+def figures(at: AppTest) -> list[dict[str, object]]:
+    return [json.loads(chart.proto.spec) for chart in at.get("plotly_chart")]
+
+
+def expected(run: store.Run, score: str, subsets: list[str], species: str = "") -> tuple[float, float, int, int]:
+    """AUC, average precision, attacks and live faces, by scikit-learn."""
+    samples = run.samples(["subset", "label", "pai_species"]).assign(value=scores.values(run, score))
+    here = samples[samples["subset"].isin(subsets) & samples["value"].notna()]
+    if species:
+        here = here[(here["label"] == "bona_fide") | (here["pai_species"] == species)]
+    attack = here["label"] == "attack"
+    return (
+        roc_auc_score(attack, here["value"]),
+        average_precision_score(attack, here["value"]),
+        int(attack.sum()),
+        int((~attack).sum()),
+    )
+
+
+def written(value: float) -> str:
+    return ">0.99" if value < 1 == round(value, 2) else f"{value:.2f}"
+
+
+def scores_only(cache: Path, name: str, rows: pd.DataFrame, columns: list[str]) -> store.Run:
+    return store.scores_only_run(cache, name, rows, columns, f"{name}.csv")
+
+
+def test_the_answer_names_the_best_and_the_worst_score_with_numbers(tiny_cache: Path) -> None:
+    said = answer(page("losses", cache=tiny_cache, run="a"))
+    run = store.open_run(tiny_cache, "a")
+    auc = {name: expected(run, name, TESTED)[0] for name in scores.offered(run)}
+    worst = min(auc, key=auc.__getitem__)
+    named = re.match(
+        r"Of (\d+) scores, \*\*(\S+)\*\* tells 6 attacks and 10 live faces apart best \(AUC \*\*(\S+)\*\*\), then", said
+    )
+    assert named, said
+    assert int(named[1]) == len(auc) == 9
+    assert auc[named[2].replace("\\", "")] == max(auc.values())
+    assert named[3] == written(max(auc.values()))
+    assert f"**{worst}** least (AUC **{auc[worst]:.2f}**" in said
+    assert "Easiest: **" in said
+
+
+def test_the_table_holds_what_scikit_learn_computes(tiny_cache: Path) -> None:
+    run = store.open_run(tiny_cache, "a")
+    for measure, column in (("AUC", 0), ("Average precision", 1)):
+        table = page("losses", cache=tiny_cache, run="a", measure=measure).dataframe[0].value
+        rows = list(zip(table["Subset"], table["Attacks"], strict=True))
+        assert rows[0] == ("all", "all")
+        assert set(rows[1:3]) == {("all", "paper"), ("all", "mask")}
+        assert set(rows[3:]) == {("seen paper", "paper"), ("unseen mask", "mask")}
+        of_score = [name for name in table if name.startswith("score ")]
+        assert len(of_score) == 9
+        for (subset, species), row in zip(rows, table.to_dict("records"), strict=True):
+            subsets = TESTED if subset == "all" else [subset.replace(" ", "_")]
+            for name in of_score:
+                numbers = expected(run, name.removeprefix("score "), subsets, "" if species == "all" else species)
+                assert row[name] == pytest.approx(numbers[column], abs=1e-12)
+                assert (row["n attacks"], row["n live"]) == numbers[2:]
+            assert row[f"score {row['Best']}"] == max(row[name] for name in of_score)
+        pooled = table[of_score].iloc[0]
+        assert pooled.is_monotonic_decreasing  # columns, best first
+        assert ("Chance" in table) == (measure != "AUC")
+
+
+def test_the_subsets_of_the_sidebar_decide_the_numbers(tiny_cache: Path) -> None:
+    at = page("losses", cache=tiny_cache, run="a")
+    first = answer(at)
+    at.sidebar.button_group[0].set_value(["train", "unseen_mask"]).run()
+    assert "3 attacks and 3 live faces apart" in answer(at)
+    assert answer(at) != first
+    assert "On unseen mask. Training images are left out." in texts(at)
+    table = at.dataframe[0].value
+    assert table["Subset"].tolist() == ["unseen mask"]
+    run = store.open_run(tiny_cache, "a")
+    assert table["score rec"].item() == pytest.approx(expected(run, "rec", ["unseen_mask"])[0])
+    moments = at.dataframe[1].value
+    assert set(moments["Group"]) == {"train", "bona fide, unseen", "unseen mask"}
+
+
+def test_a_row_per_group_in_every_panel_and_the_moments_of_each(tiny_cache: Path) -> None:
+    at = page("losses", cache=tiny_cache, run="a")
+    pr, roc, *panels = figures(at)
+    assert len(pr["data"]) == 9
+    assert len(roc["data"]) == 9 + 1  # and chance
+    assert len(panels) == 9
+    rows = ["train", "live", "bona fide, seen", "bona fide, unseen", "unseen mask", "seen paper"]
+    for panel in panels:
+        assert [label.split("<br>")[0] for label in panel["layout"]["yaxis"]["ticktext"]][::-1] == rows
+    assert "in nats" in panels[0]["layout"]["xaxis"]["title"]["text"] + panels[1]["layout"]["xaxis"]["title"]["text"]
+    run = store.open_run(tiny_cache, "a")
+    samples, rec = run.samples(["subset", "label"]), scores.values(run, "rec")
+    paper = rec[((samples["subset"] == "seen_paper") & (samples["label"] == "attack")).to_numpy()]
+    moments = at.dataframe[1].value
+    row = moments[(moments["Score"] == "rec") & (moments["Group"] == "seen paper")].iloc[0]
+    assert row["n"] == 3
+    assert (row["Mean"], row["Standard deviation"]) == pytest.approx((paper.mean(), paper.std(ddof=1)))
+
+
+def test_a_few_scores_can_be_chosen_and_are_forgotten_by_a_run_without_them(tiny_cache: Path) -> None:
+    at = page("losses", cache=tiny_cache, run="a")
+    at.multiselect(key="drawn").set_value(["rec", "kl"]).run()
+    pr, _, *panels = figures(at)
+    assert len(pr["data"]) == len(panels) == 2
+    assert answer(at).startswith("Of 9 scores")
+    vendor = next(label for label in at.sidebar.selectbox[0].options if label.startswith("vendor"))
+    at.sidebar.selectbox[0].set_value(vendor).run()
+    assert answer(at).startswith("**score** tells 6 attacks and 18 live faces apart")
+    assert len(figures(at)) == 3
+
+
+def test_a_scores_only_run_with_one_score(tiny_cache: Path) -> None:
+    at = page("losses", cache=tiny_cache, run="vendor")
+    run = store.open_run(tiny_cache, "vendor")
+    auc, _, n_attack, n_live = expected(run, "score", ["dev", "test"])
+    assert answer(at).startswith(f"**score** tells {n_attack} attacks and {n_live} live faces apart (AUC **{auc:.2f}**")
+    table = at.dataframe[0].value
+    assert "Best" not in table
+    assert ("dev", "paper") in set(zip(table["Subset"], table["Attacks"], strict=True))
+    assert "drawn" not in {widget.key for widget in at.multiselect}
+    labels = figures(at)[2]["layout"]["yaxis"]["ticktext"]
+    assert [label.split("<br>")[0] for label in labels][::-1] == ["bona fide", "mask", "paper"]
+
+
+def test_without_attacks_only_the_distributions_are_shown(
+    tmp_path: Path, image_run: Callable[..., store.Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = tiny_samples()
+    image_run(tmp_path / "cache", "live_only", samples[samples["label"] == "bona_fide"].reset_index(drop=True))
+    at = page("losses", cache=tmp_path / "cache", run="live_only")
+    assert "hold no attacks with a score" in answer(at)
+    assert len(figures(at)) == 9
+    assert [len(frame.value) for frame in at.dataframe] == [9 * 4]  # the moments alone
+
+
+def test_attacks_alone_are_said_too(tiny_cache: Path) -> None:
+    samples = tiny_samples().query("label == 'attack'")[["sample_id", "label", "pai_species", "subset"]]
+    scores_only(tiny_cache, "attacks", samples.assign(s=np.arange(6.0)), ["s"])
+    at = page("losses", cache=tiny_cache, run="attacks")
+    assert "hold no live faces outside training with a score" in answer(at)
+
+
+def test_how_an_auc_near_chance_is_read(tiny_cache: Path) -> None:
+    rng = np.random.default_rng(0)
+    attack = np.arange(4000) % 2 == 1
+    rows = pd.DataFrame(
+        {
+            "sample_id": [f"s{i}" for i in range(4000)],
+            "label": np.where(attack, "attack", "bona_fide"),
+            "pai_species": np.where(attack, "mask", ""),
+            "subset": "test",
+            "noise": rng.permutation(4000).astype(float),
+            "weak": rng.normal(0, 1, 4000) + 0.2 * attack,
+            "turned": rng.normal(0, 1, 4000) - attack,
+            "part": np.where(np.arange(4000) < 100, np.nan, rng.normal(0, 1, 4000) + 2 * attack),
+            "none": np.nan,
+        }
+    )
+    for columns, said in (
+        (["noise"], "no better than chance"),
+        (["weak"], "little better than chance"),
+        (["turned"], "worse than chance, for live faces score higher than attacks"),
+    ):
+        scores_only(tiny_cache, columns[0], rows, columns)
+        assert said in answer(page("losses", cache=tiny_cache, run=columns[0]))
+    scores_only(tiny_cache, "holes", rows, ["part", "none"])
+    at = page("losses", cache=tiny_cache, run="holes")
+    auc = expected(store.open_run(tiny_cache, "holes"), "part", ["test"])[0]
+    assert answer(at).startswith(f"**part** tells 1,950 attacks and 1,950 live faces apart (AUC **{auc:.3f}**)")
+    assert "no score: 100 without part." in texts(at)
+    assert "one class has no score at all: none." in texts(at)
+
+
+def test_names_from_files_are_shown_as_they_are(tiny_cache: Path) -> None:
+    rows = tiny_samples()[["sample_id", "label", "subset"]].assign(
+        pai_species=lambda r: np.where(r["label"] == "attack", "[m](http://x)<b>", ""),
+        **{"*a*": np.arange(24.0), "<b>$x$": np.arange(24.0)[::-1]},
+    )
+    scores_only(tiny_cache, "odd", rows, ["*a*", "<b>$x$"])
+    at = page("losses", cache=tiny_cache, run="odd")
+    assert "**\\*a\\***" in answer(at)
+    assert "\\<b\\>\\$x\\$" in answer(at)
+    assert "*a*" not in texts(at).replace("\\*a\\*", "")
+    drawn = json.dumps(figures(at))
+    assert "<b>" not in drawn
+    assert "&lt;b>$x$" in drawn
+
+
+# ------------------------------------------------------------------------------------------------------------ figures
+
+
+def heights(made: go.Figure, name: str) -> np.ndarray:
+    """Shares of the bars of one filled row."""
+    (trace,) = [t for t in made.data if t.fill and name in t.hovertemplate]
+    return np.asarray(trace.customdata)[1:-1:2]
+
+
+def test_the_bars_of_every_group_sum_to_1_with_its_outliers() -> None:
+    rng = np.random.default_rng(0)
+    values = {
+        "train": np.append(rng.normal(0, 1, 5000), [np.nan, 1e9]),
+        "live": rng.normal(0, 1, 300),
+        "seen_paper": np.concatenate([rng.normal(2, 1, 100), np.full(50, 1e6), [np.inf, -np.inf]]),
+    }
+    made = charts.score_ridges(values, x_title="score", behind=values["live"], behind_name="live faces")
+    for name, n in (("train", 5001), ("live", 300), ("seen paper", 152)):
+        bars = heights(made, f"{name} (n = {n:,})")
+        assert len(bars) == 50
+        assert bars.sum() == pytest.approx(1)
+    paper = heights(made, "seen paper")
+    assert paper[-1] == pytest.approx(51 / 152)  # what is far out, and what is infinite
+    assert [note.text for note in made.layout.annotations if "further" in note.text] == ["34 % further right →"]
+    low, high = made.layout.xaxis.range
+    assert low < -2
+    assert 2 < high < 20  # the outliers do not set the scale
+
+
+@pytest.mark.parametrize("group", [np.full(5, 3.0), np.full(5, np.nan), np.array([np.inf, 1.0]), np.empty(0)])
+def test_odd_groups_are_drawn_or_left_out(group: np.ndarray) -> None:
+    made = charts.score_ridges({"live": group}, x_title="score", behind=np.empty(0), behind_name="")
+    assert bool(made.data) == bool((~np.isnan(group)).any())
+
+
+def test_chance_is_the_share_of_attacks() -> None:
+    one = metrics.curves(metrics.score_set([0.0, 1, 2, 3, 4], [0, 0, 1, 0, 1]))
+    styles = charts.score_styles(["a", "b"])
+    made = charts.precision_recall_of_scores({"b": one}, {"b": "AP 0.83"}, styles, "a")
+    assert made.layout.shapes[0].y0 == pytest.approx(0.4)
+    assert "chance: 40%" in made.layout.annotations[0].text
+    assert made.data[0].name == "b AP 0.83"
+    np.testing.assert_array_equal(made.data[0].x, one.recall)
+    roc = charts.roc_of_scores({"b": one}, {"b": "AUC 0.83"}, styles, "b")
+    np.testing.assert_array_equal(roc.data[-1].y, one.tpr)
+    assert roc.data[-1].line.width > made.data[0].line.width  # the chosen score
+
+
+def test_scores_look_different_and_like_no_class() -> None:
+    styles = charts.score_styles([f"s{i}" for i in range(charts.MOST_SCORES)])
+    assert len(set(styles.values())) == charts.MOST_SCORES
+    taken = {charts.BONA_FIDE_COLOUR, charts.TRAINING_COLOUR, *charts.SPECIES_COLOURS.values(), *charts.MORE_COLOURS}
+    assert not taken & {style.colour for style in styles.values()}
