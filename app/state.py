@@ -153,7 +153,6 @@ def sidebar() -> None:
         selection_mode="multi",
         default=run.subsets,
         key="subsets",
-        format_func=escaped,
         bind="query-params",
         help="Every page shows these subsets only.",
     )

@@ -83,3 +83,8 @@ def test_a_run_that_grows_shows_its_new_subsets(tiny_cache: Path) -> None:
     assert not at.exception
     assert at.session_state["subsets"] == ["train", "live", "seen_paper", "unseen_mask"]
     assert at.session_state["chosen_on"] == ["live"]
+
+
+def test_subsets_in_the_address_are_their_names(tiny_cache: Path) -> None:
+    at = page("overview", cache=tiny_cache, run="a", subsets=["live", "seen_paper"])
+    assert at.session_state["subsets"] == ["live", "seen_paper"]
