@@ -11,7 +11,9 @@ from fas_core import store
 MAIN = Path(__file__).resolve().parents[2] / "app" / "main.py"
 
 
-def page(view: str = "overview", *, cache: Path | None = None, run: str | None = None, **query: str | list[str]) -> AppTest:
+def page(
+    view: str = "overview", *, cache: Path | None = None, run: str | None = None, **query: str | list[str]
+) -> AppTest:
     """The app with one view open; `run` (a name in `cache`) and `query` stand in the address from the start."""
     at = AppTest.from_file(MAIN, default_timeout=30)
     if run is not None:
