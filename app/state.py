@@ -23,9 +23,6 @@ from fas_core.errors import BadInputError
 from fas_core.operating_point import BY_HAND, DEFAULT_RULE, RULES, OperatingPoint, dev_subsets
 from fas_core.store import Run
 
-PREFERRED_SCORES = ("rec", "pixel_l2", "score")  # the first one a Run has is chosen at the start
-
-
 P = ParamSpec("P")
 
 
@@ -174,7 +171,9 @@ def sidebar() -> None:
 
 
 def _first_score(offered: Sequence[str]) -> str:
-    return next((s for s in PREFERRED_SCORES if s in offered), offered[0])
+    """What the thesis judges a model by: a VAE by its reconstruction loss, GANomaly by the l2 error (section 3.5.2)."""
+    preferred = ("rec" if "kl" in offered else "pixel_l2", "score")
+    return next((s for s in preferred if s in offered), offered[0])
 
 
 def _keep_valid(key: str, options: Sequence[str], default: str | Sequence[str]) -> None:

@@ -88,3 +88,10 @@ def test_a_run_that_grows_shows_its_new_subsets(tiny_cache: Path) -> None:
 def test_subsets_in_the_address_are_their_names(tiny_cache: Path) -> None:
     at = page("overview", cache=tiny_cache, run="a", subsets=["live", "seen_paper"])
     assert at.session_state["subsets"] == ["live", "seen_paper"]
+
+
+def test_each_model_is_judged_by_its_own_score_at_first(tmp_path: Path) -> None:
+    for name, model in (("v", "dcvae"), ("g", "ganomaly")):
+        write_image_run(tmp_path / "cache", name, tiny_samples(), model=model)
+    chosen = [page("overview", cache=tmp_path / "cache", run=run).session_state["score"] for run in ("v", "g")]
+    assert chosen == ["rec", "pixel_l2"]
