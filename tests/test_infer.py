@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from fas_core import checkpoint, images, infer, manifest, store
+from fas_core import checkpoint, images, infer, manifest, models, store
 from fas_core.errors import BadInputError
 from fas_core.manifest import Manifest
 
@@ -153,3 +153,24 @@ def test_odd_files_load_or_become_failures(shared: Path, tiny_checkpoint: Path, 
     assert refused == {Path(p).name for p in listed.loc[listed["pillow_load"] != "ok", "path"]}
     assert len(run) == 61 - len(refused)
     assert run.failures()["reason"].str.len().min() > 5
+
+
+@pytest.mark.parametrize("name", ["dcvae", "resvae", "ganomaly"])
+def test_no_image_feels_which_others_it_is_cached_with(
+    name: str, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batch statistics at inference would make scores depend on order and batch size."""
+    torch.manual_seed(0)
+    model = models.built(name, {"width": 0.125, "latent_dim": 16, "image_size": 32})
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):  # far from the statistics of any batch
+            module.running_mean.fill_(0.1)
+            module.running_var.fill_(2.0)
+    checkpoint.saved(tmp_path / "m.safetensors", model, name, {})
+    (run,) = infer.cached([tmp_path / "m.safetensors"], data, tmp_path / "a", device="cpu")
+    monkeypatch.setattr(infer, "BATCH", 5)
+    reversed_rows = Manifest(data.rows.iloc[::-1].reset_index(drop=True), data.source)
+    (other,) = infer.cached([tmp_path / "m.safetensors"], reversed_rows, tmp_path / "b", device="cpu")
+    columns = ["sample_id", *model.loss_names]
+    one, two = (r.samples(columns).set_index("sample_id").sort_index() for r in (run, other))
+    pd.testing.assert_frame_equal(one, two, rtol=1e-4, atol=1e-5)
