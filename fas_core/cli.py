@@ -498,6 +498,13 @@ def evaluate(
         return _print_json(document)
     for name, cells in document["scores"].items():
         _print_metrics(f"{run}: {name}", cells)
+    errors = [
+        [name, str(e["n"]), f"{e['mse']:.4f}", _number(e["mean_image_mse"]), _rate(e["below_mean_image"])]
+        for name, e in document.get("reconstruction", {}).items()
+    ]
+    if errors:
+        heads = ["subset", "live images", "pixel MSE", "of the mean training image", "below it by"]
+        _print_table(f"{run}: reconstructions of live images", heads, errors)
 
 
 def _print_metrics(title: str, cells: dict[str, dict[str, Any]]) -> None:

@@ -16,6 +16,7 @@ from fas_core.manifest import ATTACK, BONA_FIDE
 from fas_core.store import Run
 
 LEVEL = "frame"  # one decision per image
+MEASURED = 2_000  # images at most, evenly spaced, whose pixels are read to judge reconstructions
 
 
 def score_set(samples: pd.DataFrame, values: NDArray[np.float64], missing: dict[str, int]) -> metrics.ScoreSet:
@@ -71,7 +72,42 @@ def evaluated(run: Run, score: str | None = None, subset: str | None = None) -> 
                     "roc_auc_ci95": intervals[None][name],
                     "roc_auc_per_species_ci95": of_species,
                 }
-    return {"run": run.id, "level": LEVEL, "scores": documents}
+    document = {"run": run.id, "level": LEVEL, "scores": documents}
+    if run.has_images:
+        document["reconstruction"] = reconstruction_errors(run)
+    return document
+
+
+def reconstruction_errors(run: Run) -> dict[str, dict[str, Any]]:
+    """How well live images are reconstructed, per subset that has some: mean squared pixel errors in the [0, 1] range.
+
+    `mean_image_mse` is the error of guessing the mean live training image every time, and `below_mean_image` the share
+    of it that the model saves, the same images for both; None without training images. A model that has learned
+    nothing but the average face saves 0.
+    """
+    labels = run.samples(["label"])["label"].to_numpy()
+
+    def live(subset: str) -> NDArray[np.int64]:
+        rows = run.rows_of(subset)
+        rows = rows[labels[rows] == BONA_FIDE]
+        return rows[:: max(1, -(-len(rows) // MEASURED))]
+
+    def pixels(name: str, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        return np.asarray(run.images(name, rows), np.float32) / np.float32(255)
+
+    training = live("train") if "train" in run.subsets else np.empty(0, np.int64)
+    average = pixels("inputs", training).mean(0) if len(training) else None
+    found: dict[str, dict[str, Any]] = {}
+    for subset in run.subsets:
+        rows = live(subset)
+        if not len(rows):
+            continue
+        inputs = pixels("inputs", rows)
+        mse = float(np.square(inputs - pixels("reconstructions", rows)).mean())
+        guess = None if average is None else float(np.square(inputs - average).mean())
+        saved = 1 - mse / guess if guess else None
+        found[subset] = {"n": len(rows), "mse": mse, "mean_image_mse": guess, "below_mean_image": saved}
+    return found
 
 
 def _auc_intervals(

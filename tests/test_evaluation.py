@@ -120,3 +120,29 @@ def test_leaks_are_found(tiny_cache: Path) -> None:
     assert any("1 subjects of training also occur in the unseen" in f for f in datahealth.findings(run, leaked))
     twice = pd.concat([samples, samples[samples["subset"] == "live"].assign(subset="seen_paper")])
     assert any("4 samples are in live and seen_paper at once" in f for f in datahealth.findings(run, twice))
+
+
+def test_reconstructions_are_judged_against_the_mean_training_image(tiny_cache: Path) -> None:
+    run = store.open_run(tiny_cache, "a")
+    found = evaluation.reconstruction_errors(run)
+    samples = run.samples(["sample_id", "subset", "label"])
+    inputs = run.images("inputs", np.arange(len(run))) / 255
+    outputs = run.images("reconstructions", np.arange(len(run))) / 255
+    mean = inputs[(samples["subset"] == "train").to_numpy()].mean(0)
+    assert list(found) == run.subsets
+    for subset, cell in found.items():
+        live = ((samples["subset"] == subset) & (samples["label"] == "bona_fide")).to_numpy()
+        assert cell["n"] == live.sum()
+        assert cell["mse"] == pytest.approx(((inputs - outputs)[live] ** 2).mean(), rel=1e-4)
+        assert cell["mean_image_mse"] == pytest.approx(((inputs[live] - mean) ** 2).mean(), rel=1e-4)
+        assert cell["below_mean_image"] == pytest.approx(1 - cell["mse"] / cell["mean_image_mse"])
+    assert evaluation.evaluated(run, "rec")["reconstruction"] == found
+    assert "reconstruction" not in evaluation.evaluated(store.open_run(tiny_cache, "vendor"))
+
+
+def test_without_training_images_there_is_no_mean_image(tmp_path: Path) -> None:
+    samples = tiny_samples()
+    run = write_image_run(tmp_path, "c", samples[samples["subset"] != "train"].reset_index(drop=True))
+    cell = evaluation.reconstruction_errors(run)["live"]
+    assert (cell["mean_image_mse"], cell["below_mean_image"]) == (None, None)
+    assert cell["mse"] > 0
