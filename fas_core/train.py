@@ -257,7 +257,11 @@ class _Notes:
         size = model.config.image_size
         self._out, self._model = out, model
         self._dev = _batch(split.root, split.dev, size)[1]
-        ids, self._shown = _batch(split.root, (split.dev if len(self._dev) else split.learned)[:SHOWN], size)
+        shown = split.dev if len(self._dev) else split.learned
+        places = np.unique(
+            np.linspace(0, len(shown) - 1, SHOWN, dtype=int)
+        )  # all over: neighbours are often one person
+        ids, self._shown = _batch(split.root, shown.iloc[places], size)
         self.log = traininglog.Log(out, [*model.loss_names, *model.events], first_step)
         known = traininglog.read_samples(out) if first_step else None
         epochs = known.epochs if known else {}
