@@ -355,7 +355,7 @@ def train(
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
 ) -> None:
     """Trains on live images of subset `train`. Example: `fas train small_dcvae --data m.csv --out m.safetensors`"""
-    from fas_core import devices, experiments, manifest, traininglog
+    from fas_core import experiments, manifest, traininglog
     from fas_core import train as training
 
     if out.suffix != ".safetensors":
@@ -368,7 +368,7 @@ def train(
         cache=cache,
         resume=resume,
         device=device,
-        precision=devices.settled_precision(precision),
+        precision=precision,
     )
     if os.environ.get("RANK", "0") == "0":  # of processes that share the training, one speaks
         _say(f"{out} (metrics log: {traininglog.metrics_log(out)})")
@@ -384,7 +384,7 @@ def cache_runs(
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
 ) -> None:
     """Images -> Run; goes on where it was, prints the run id. Example: `fas cache m.safetensors --data m.csv`"""
-    from fas_core import derive, devices, infer, manifest
+    from fas_core import derive, infer, manifest
 
     runs = infer.cached(
         checkpoints,
@@ -392,7 +392,7 @@ def cache_runs(
         cache,
         subsets=subset or [],
         device=device,
-        precision=devices.settled_precision(precision),
+        precision=precision,
     )
     for run in runs:
         print(run.id, flush=True)

@@ -12,16 +12,26 @@ from fas_core.errors import BadInputError
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed"}
 
 
-def settled_precision(name: str) -> str:
-    """One of PRECISIONS. `auto` is fp32: bf16 moves scores by up to a percent, and many processors only emulate it."""
-    if name not in ("auto", *PRECISIONS):
-        raise BadInputError(f"--precision {name}: choose auto, {' or '.join(PRECISIONS)}.")
-    return "fp32" if name == "auto" else name
+def has_bf16(device: torch.device) -> bool:
+    """Whether the processor multiplies bf16 itself; an emulation takes many times as long as fp32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def require_known(device: str, precision: str) -> None:
+    """Raises BadInputError for a device or precision that there is not, here or at all."""
+    if device not in ("auto", "cpu", "cuda"):
+        raise BadInputError(f"--device {device}: choose auto, cpu or cuda.")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise BadInputError("--device cuda: PyTorch finds no CUDA GPU here. Use --device auto or cpu.")
+    if precision not in ("auto", *PRECISIONS):
+        raise BadInputError(f"--precision {precision}: choose auto, {' or '.join(PRECISIONS)}.")
 
 
 def one_device(device: str, precision: str) -> Fabric:
-    """One process on one device, `auto` taking a GPU where there is one; raises BadInputError for what is not there."""
-    return Fabric(accelerator=_accelerator(device), devices=1, precision=PRECISIONS[precision])  # type: ignore[arg-type]
+    """One process on one device, in one of PRECISIONS; `auto` takes a GPU where there is one."""
+    return Fabric(accelerator=device, devices=1, precision=PRECISIONS[precision])  # type: ignore[arg-type]
 
 
 def all_processes(device: str, precision: str) -> Fabric:
@@ -30,7 +40,7 @@ def all_processes(device: str, precision: str) -> Fabric:
         return one_device(device, precision)
     local = int(os.environ["LOCAL_WORLD_SIZE"])
     fabric = Fabric(
-        accelerator=_accelerator(device),
+        accelerator=device,
         devices=local,
         num_nodes=int(os.environ["WORLD_SIZE"]) // local,
         strategy="ddp",
@@ -38,11 +48,3 @@ def all_processes(device: str, precision: str) -> Fabric:
     )
     fabric.launch()
     return fabric
-
-
-def _accelerator(device: str) -> str:
-    if device not in ("auto", "cpu", "cuda"):
-        raise BadInputError(f"--device {device}: choose auto, cpu or cuda.")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise BadInputError("--device cuda: PyTorch finds no CUDA GPU here. Use --device auto or cpu.")
-    return device

@@ -57,13 +57,15 @@ def trained(
     cache: Path | None = None,
     resume: bool = False,
     device: str = "auto",
-    precision: str = "fp32",
+    precision: str = "auto",
     job_file: Path | None = None,
 ) -> Path:
     """Trains and writes the checkpoint with the lowest dev loss of any epoch; returns `out`.
 
     The dev loss is the model's `chosen_by` on live images of training subjects that are not learned from. In processes
     started by `torchrun`, each works on its share of every batch. `cache`: where the app looks for the training's log.
+    `precision` "auto" is "fp32".
+
     Raises BadInputError when there is nothing to train on, when training diverges (naming the step), when `resume`
     finds the state of another experiment or other data, or when `out` is there already and would be lost without it.
     """
@@ -78,6 +80,8 @@ def trained(
             f"Filter it: fas data filter {data.source} --out FILTERED.csv; or train on all: --set filtered=false"
         )
     augment.require_known(experiment.augmentations)
+    devices.require_known(device, precision)
+    precision = "fp32" if precision == "auto" else precision  # measured, it could be another one after a kill
     require_writable(out.parent)
     split = train_dev_split(data, experiment.seed)
     fabric = devices.all_processes(device, precision)
@@ -94,6 +98,8 @@ def trained(
     state = _State(out, settings)
     if resume:
         state.restore(model, optimizers)
+    if fabric.is_global_zero and not state.step:
+        state.save(0, model, optimizers)  # from here on a training that has not ended can be told from one that has
     notes = _Notes(out, model, split, state.step, cache, experiment) if fabric.is_global_zero else None
     stage = f"Training {experiment.name}"
     shown = task(stage, experiment.steps, job_file=job_file, stage="train") if notes else nullcontext()
@@ -337,6 +343,10 @@ class _State:
                 "version": version("fas-explorer"),
             }
             checkpoint.saved(self.out, model, self.settings["experiment"]["model"], details)
+        self.save(step, model, optimizers)
+
+    def save(self, step: int, model: Autoencoder, optimizers: list[Optimizer]) -> None:
+        """Writes the resume file: what a training needs to go on with `step`."""
         tensors = {f"model.{k}": v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
         for number, optimizer in enumerate(optimizers):
             for parameter, values in optimizer.state_dict()["state"].items():

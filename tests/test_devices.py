@@ -5,12 +5,6 @@ from fas_core import devices
 from fas_core.errors import BadInputError
 
 
-def test_precision_by_name() -> None:
-    assert [devices.settled_precision(name) for name in ("auto", "fp32", "bf16")] == ["fp32", "fp32", "bf16"]
-    with pytest.raises(BadInputError, match="--precision fp8: choose auto, fp32 or bf16"):
-        devices.settled_precision("fp8")
-
-
 def test_bf16_computes_in_half_precision() -> None:
     x = torch.ones(2, 2)
     for precision, expected in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
@@ -18,12 +12,16 @@ def test_bf16_computes_in_half_precision() -> None:
             assert (x @ x).dtype == expected
 
 
-def test_a_device_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_there_is_not_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    for device, precision in (("auto", "auto"), ("cpu", "fp32"), ("cpu", "bf16")):
+        devices.require_known(device, precision)
+    with pytest.raises(BadInputError, match="--precision fp8: choose auto, fp32 or bf16"):
+        devices.require_known("cpu", "fp8")
     with pytest.raises(BadInputError, match="--device tpu: choose auto, cpu or cuda"):
-        devices.one_device("tpu", "fp32")
+        devices.require_known("tpu", "fp32")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(BadInputError, match="finds no CUDA GPU"):
-        devices.all_processes("cuda", "fp32")
+        devices.require_known("cuda", "fp32")
 
 
 def test_alone_without_a_launcher(monkeypatch: pytest.MonkeyPatch) -> None:

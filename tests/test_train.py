@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -72,6 +73,39 @@ def test_killed_and_resumed_is_the_same_training(
     pd.testing.assert_frame_equal(
         pd.read_csv(traininglog.metrics_log(tiny_checkpoint)), pd.read_csv(traininglog.metrics_log(out)), rtol=1e-12
     )
+
+
+def test_killed_for_good_at_any_moment_and_resumed_is_the_same_training(
+    tmp_path: Path, tiny_faces: Path, experiment: Experiment, data: Manifest, tiny_checkpoint: Path
+) -> None:
+    """SIGKILL, which no handler sees: before the first epoch has ended, in the midst of later ones, at their ends."""
+    out = tmp_path / "m.safetensors"
+    script = (
+        "import os, signal, sys\nfrom pathlib import Path\n"
+        "from fas_core import checkpoint, experiments, manifest, train\n"
+        "kill, what, out, data, *settings = sys.argv[1:]\n"
+        "module, name = (checkpoint, what) if what == 'write_tensors' else (train, what)\n"
+        "real, calls = getattr(module, name), iter(range(1000))\n"
+        "def fatal(*a, **k):\n"
+        "    if next(calls) == int(kill): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return real(*a, **k)\n"
+        "setattr(module, name, fatal)\n"
+        "e = experiments.preset('small_dcvae').with_settings(settings)\n"
+        "train.trained(e, manifest.read(Path(data)), Path(out), device='cpu', resume="
+        "Path(out).with_suffix('.resume.safetensors').exists())"
+    )
+    # Of step 1; of a later step; between the checkpoint and the resume file of an epoch, written by one function.
+    for kill, what in ((1, "_step"), (5, "_step"), (1, "write_tensors")):
+        command = [sys.executable, "-c", script, str(kill), what, str(out), str(tiny_faces), *TINY_MODEL]
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert ran.returncode == -signal.SIGKILL, ran.stderr
+    train.trained(experiment, data, out, device="cpu", resume=True)
+    one, other = load_file(tiny_checkpoint), load_file(out)
+    for name in one:
+        torch.testing.assert_close(one[name], other[name], rtol=0, atol=0)
+    log = traininglog.metrics_log
+    assert log(out).read_bytes() == log(tiny_checkpoint).read_bytes()
+    assert not traininglog.resume_file(out).exists()
 
 
 def test_resuming_something_else_is_refused(
