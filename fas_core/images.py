@@ -115,7 +115,9 @@ def standard_scaled(x: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     mean = x.mean(axis=(-2, -1), dtype=np.float64, keepdims=True)
     std = x.std(axis=(-2, -1), dtype=np.float64, keepdims=True)
     gain = np.where(std < CONSTANT_STD, 0.0, 0.25 / np.maximum(std, CONSTANT_STD))
-    return np.clip((x - mean) * gain + 0.5, 0.0, 1.0).astype(np.float32)
+    scaled = (x - mean.astype(np.float32)) * gain.astype(np.float32)  # the sums need 64 bits, the pixels do not
+    scaled += np.float32(0.5)
+    return np.clip(scaled, 0.0, 1.0, out=scaled).astype(np.float32, copy=False)
 
 
 def is_constant(x: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:

@@ -1,5 +1,6 @@
 import json
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from fas_core import checkpoint, images, infer, manifest, models, store
+from fas_core import checkpoint, devices, images, infer, manifest, models, store
 from fas_core.errors import BadInputError
 from fas_core.manifest import Manifest
 
@@ -168,9 +169,91 @@ def test_no_image_feels_which_others_it_is_cached_with(
             module.running_var.fill_(2.0)
     checkpoint.saved(tmp_path / "m.safetensors", model, name, {})
     (run,) = infer.cached([tmp_path / "m.safetensors"], data, tmp_path / "a", device="cpu")
-    monkeypatch.setattr(infer, "BATCH", 5)
+    monkeypatch.setattr(infer, "BATCH_CPU", 5)
     reversed_rows = Manifest(data.rows.iloc[::-1].reset_index(drop=True), data.source)
     (other,) = infer.cached([tmp_path / "m.safetensors"], reversed_rows, tmp_path / "b", device="cpu")
     columns = ["sample_id", *model.loss_names]
     one, two = (r.samples(columns).set_index("sample_id").sort_index() for r in (run, other))
     pd.testing.assert_frame_equal(one, two, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [((1.0, 0.5), "bf16"), ((1.0, 0.9), "fp32")])
+def test_precision_is_bf16_where_that_is_clearly_faster(
+    seconds: tuple[float, float], expected: str, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, _ = checkpoint.loaded(tiny_checkpoint)
+    clock, now = iter(np.repeat(seconds, 4)), [0.0]
+    monkeypatch.setattr(devices, "has_bf16", lambda _: True)
+    monkeypatch.setattr(infer, "_fetched", lambda _: now.__setitem__(0, now[0] + next(clock)))
+    monkeypatch.setattr(infer.time, "perf_counter", lambda: now[0])
+    assert infer._settled_precision([model], "cpu") == expected
+
+
+def test_without_bf16_in_the_processor_it_is_not_even_tried(
+    tiny_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "has_bf16", lambda _: False)
+    (run,) = infer.cached([tiny_checkpoint], data, tmp_path / "c", subsets=["live"], device="cpu")
+    assert run.info.precision == "fp32"
+
+
+def test_a_run_goes_on_in_the_precision_it_began_with(
+    tiny_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a choice that is measured would leave half a Run behind and begin another."""
+    infer.cached([tiny_checkpoint], data, tmp_path / "c", subsets=["live"], device="cpu", precision="bf16")
+    monkeypatch.setattr(infer, "_settled_precision", lambda *_: "fp32")
+    (run,) = infer.cached([tiny_checkpoint], data, tmp_path / "c", device="cpu")
+    assert run.info.precision == "bf16"
+    assert len(store.run_folders(tmp_path / "c")) == 1
+    assert run.is_complete
+
+
+def test_scores_in_half_precision_stay_close(
+    tiny_checkpoint: Path, data: Manifest, tmp_path: Path
+) -> None:
+    full, half = (
+        infer.cached([tiny_checkpoint], data, tmp_path / p, device="cpu", precision=p)[0] for p in ("fp32", "bf16")
+    )
+    names = ["rec", "elbo", "pixel_l1", "pixel_l2"]
+    one, two = full.samples(names), half.samples(names)
+    for name in names:
+        assert (two[name] / one[name] - 1).abs().max() < 0.01
+
+
+def test_a_disk_that_fills_up_stops_the_work_and_leaves_whole_shards(
+    tiny_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shards are written behind the models' back, where an error is easily lost."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store, "write_shard", full)
+    with pytest.raises(OSError, match="No space left"):
+        infer.cached([tiny_checkpoint], data, tmp_path / "c", device="cpu")
+    monkeypatch.undo()
+    assert infer.cached([tiny_checkpoint], data, tmp_path / "c", device="cpu")[0].is_complete
+
+
+def test_no_more_than_a_few_batches_are_read_ahead(
+    tiny_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, computed, most = [0], [0], [0]
+    load, launched = images.load, infer._launched
+
+    def counted(*arguments: object) -> np.ndarray:
+        read[0] += 1
+        return load(*arguments)  # type: ignore[arg-type]
+
+    def slow(*arguments: object) -> dict[str, torch.Tensor]:
+        time.sleep(0.02)
+        computed[0] += len(arguments[2])  # type: ignore[arg-type]
+        most[0] = max(most[0], read[0] - computed[0])
+        return launched(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(images, "load", counted)
+    monkeypatch.setattr(infer, "_launched", slow)
+    monkeypatch.setattr(infer, "BATCH_CPU", 4)
+    infer.cached([tiny_checkpoint], data, tmp_path / "c", device="cpu")
+    assert 0 < most[0] <= (infer.AHEAD + 1) * 4
