@@ -209,9 +209,7 @@ def test_a_run_goes_on_in_the_precision_it_began_with(
     assert run.is_complete
 
 
-def test_scores_in_half_precision_stay_close(
-    tiny_checkpoint: Path, data: Manifest, tmp_path: Path
-) -> None:
+def test_scores_in_half_precision_stay_close(tiny_checkpoint: Path, data: Manifest, tmp_path: Path) -> None:
     full, half = (
         infer.cached([tiny_checkpoint], data, tmp_path / p, device="cpu", precision=p)[0] for p in ("fp32", "bf16")
     )
