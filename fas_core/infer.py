@@ -78,7 +78,7 @@ def cached(
 ) -> list[store.Run]:
     """The Runs of some checkpoints on some subsets (all by default), complete; returns them opened.
 
-    `precision` "auto" takes bf16 where it is clearly faster (`_settled_precision`). Raises BadInputError when no image
+    `precision` "auto" takes bf16 where it is clearly faster (`settled_precision`). Raises BadInputError when no image
     of the manifest is there, or the manifest has a column that a loss term needs.
     """
     devices.require_known(device, precision)
@@ -101,7 +101,7 @@ def cached(
 
     if precision == "auto":
         known = [p for p in PRECISIONS if (store.runs_folder(cache) / info_of(*loaded[0], p).run).is_dir()]
-        precision = known[0] if known else _settled_precision([model for _, model, _ in loaded], device)
+        precision = known[0] if known else settled_precision([model for _, model, _ in loaded], device)
     fabric = devices.one_device(device, precision)
     targets = []
     for path, model, header in loaded:
@@ -123,27 +123,27 @@ def cached(
     return [store.opened(target.folder) for target in targets]
 
 
-def _settled_precision(models: Sequence[Autoencoder], device: str) -> str:
+def settled_precision(models: Sequence[Autoencoder], device: str) -> str:
     """bf16 where the processor has it and a few batches take less than four fifths of the time of fp32."""
     seconds = {}
     for precision in PRECISIONS:
         fabric = devices.one_device(device, precision)
         if not devices.has_bf16(fabric.device):
             return "fp32"
-        batch = _batch_size(fabric)
+        batch = batch_size(fabric)
         size = models[0].config.image_size
         x = torch.rand(batch, 1, size, size)
         best = math.inf
         for _ in range(4):  # the first one warms up
             start = time.perf_counter()
             for model in models:
-                _fetched(_launched(fabric, model.to(fabric.device), x))
+                _fetched(device_outputs(fabric, model.to(fabric.device), x))
             best = min(best, time.perf_counter() - start)
         seconds[precision] = best
     return "bf16" if seconds["bf16"] < 0.8 * seconds["fp32"] else "fp32"
 
 
-def _batch_size(fabric: Fabric) -> int:
+def batch_size(fabric: Fabric) -> int:
     """Images: what fits the caches of a CPU, and what fills a GPU."""
     return BATCH_CPU if fabric.device.type == "cpu" else BATCH_GPU
 
@@ -199,11 +199,11 @@ def _computed(
             results.outputs.append([_fetched(tensors) for tensors in waiting])
             waiting.clear()
 
-    for work, batch, is_last in _batches(works, root, size, _batch_size(fabric)):
+    for work, batch, is_last in _batches(works, root, size, batch_size(fabric)):
         if batch.positions:
-            launched = [_launched(fabric, target.model, torch.from_numpy(batch.x)) for target in work.targets]
+            under_way = [device_outputs(fabric, target.model, torch.from_numpy(batch.x)) for target in work.targets]
             fetch()
-            waiting += launched
+            waiting += under_way
         results.batches.append(batch)
         advance(len(batch.positions) + len(batch.reasons))
         if is_last:
@@ -216,16 +216,16 @@ def _computed(
             results = _Results()
 
 
-def _batches(works: Sequence[_Work], root: Path, size: int, batch_size: int) -> Iterator[tuple[_Work, _Batch, bool]]:
+def _batches(works: Sequence[_Work], root: Path, size: int, length: int) -> Iterator[tuple[_Work, _Batch, bool]]:
     """(shard, batch, whether it is the shard's last) in order, decoded ahead across the borders of shards."""
     pool = ThreadPoolExecutor(DECODERS)
     ahead: deque[tuple[_Work, Future[_Batch], bool]] = deque()
     try:
         for work in works:
             paths = [root / path for path in work.rows["path"]]
-            for start in range(0, max(1, len(paths)), batch_size):
-                part = paths[start : start + batch_size]
-                ahead.append((work, pool.submit(_read, part, start, size), start + batch_size >= len(paths)))
+            for start in range(0, max(1, len(paths)), length):
+                part = paths[start : start + length]
+                ahead.append((work, pool.submit(_read, part, start, size), start + length >= len(paths)))
                 if len(ahead) > AHEAD:
                     one, future, is_last = ahead.popleft()
                     yield one, future.result(), is_last
@@ -250,7 +250,7 @@ def _read(paths: Sequence[Path], first: int, size: int) -> _Batch:
 
 
 @torch.inference_mode()
-def _launched(fabric: Fabric, model: Autoencoder, x: torch.Tensor) -> dict[str, torch.Tensor]:
+def device_outputs(fabric: Fabric, model: Autoencoder, x: torch.Tensor) -> dict[str, torch.Tensor]:
     """Everything a Run keeps of a batch (b, 1, H, W), on the model's device; a GPU is still at it."""
     x = fabric.to_device(x).contiguous(memory_format=torch.channels_last)
     with fabric.autocast():

@@ -186,7 +186,7 @@ def test_precision_is_bf16_where_that_is_clearly_faster(
     monkeypatch.setattr(devices, "has_bf16", lambda _: True)
     monkeypatch.setattr(infer, "_fetched", lambda _: now.__setitem__(0, now[0] + next(clock)))
     monkeypatch.setattr(infer.time, "perf_counter", lambda: now[0])
-    assert infer._settled_precision([model], "cpu") == expected
+    assert infer.settled_precision([model], "cpu") == expected
 
 
 def test_without_bf16_in_the_processor_it_is_not_even_tried(
@@ -202,7 +202,7 @@ def test_a_run_goes_on_in_the_precision_it_began_with(
 ) -> None:
     """Otherwise a choice that is measured would leave half a Run behind and begin another."""
     infer.cached([tiny_checkpoint], data, tmp_path / "c", subsets=["live"], device="cpu", precision="bf16")
-    monkeypatch.setattr(infer, "_settled_precision", lambda *_: "fp32")
+    monkeypatch.setattr(infer, "settled_precision", lambda *_: "fp32")
     (run,) = infer.cached([tiny_checkpoint], data, tmp_path / "c", device="cpu")
     assert run.info.precision == "bf16"
     assert len(store.run_folders(tmp_path / "c")) == 1
@@ -238,7 +238,7 @@ def test_no_more_than_a_few_batches_are_read_ahead(
     tiny_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read, computed, most = [0], [0], [0]
-    load, launched = images.load, infer._launched
+    load, device_outputs = images.load, infer.device_outputs
 
     def counted(*arguments: object) -> np.ndarray:
         read[0] += 1
@@ -248,10 +248,10 @@ def test_no_more_than_a_few_batches_are_read_ahead(
         time.sleep(0.02)
         computed[0] += len(arguments[2])  # type: ignore[arg-type]
         most[0] = max(most[0], read[0] - computed[0])
-        return launched(*arguments)  # type: ignore[arg-type]
+        return device_outputs(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(images, "load", counted)
-    monkeypatch.setattr(infer, "_launched", slow)
+    monkeypatch.setattr(infer, "device_outputs", slow)
     monkeypatch.setattr(infer, "BATCH_CPU", 4)
     infer.cached([tiny_checkpoint], data, tmp_path / "c", device="cpu")
     assert 0 < most[0] <= (infer.AHEAD + 1) * 4

@@ -1,0 +1,156 @@
+"""`fas cache` against the bare model, against the loop one would write oneself, and its memory.
+
+The bare model takes batches that are in memory already, at the same precision; the loop is fp32 in the default layout,
+batch by batch, and saves one PNG per reconstruction. Start-up does not count.
+"""
+
+from __future__ import annotations
+
+import resource
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image
+from scipy.stats import spearmanr
+
+from fas_core import checkpoint, devices, images, infer, manifest, models
+from fas_core.manifest import Manifest
+
+FULL: dict[str, Any] = {}
+QUARTER: dict[str, Any] = {"width": 0.25, "latent_dim": 128}
+SMALL: dict[str, Any] = {"width": 0.125, "latent_dim": 64}
+TARGETS = {
+    "full_efficiency": ("at_least", 0.9),
+    "quarter_efficiency": ("at_least", 0.9),
+    "full_against_loop": ("at_least", 3.0),
+    "small_against_loop": ("at_least", 3.0),
+    "three_models_against_three_commands": ("at_most", 0.9),
+    "memory_growth": ("at_most", 1.05),
+    "bf16_largest_change": ("at_most", 0.01),
+    "bf16_spearman": ("at_least", 0.999),
+}
+
+
+def figures(n: int = 4_096, many: int = 32_768, measured: int = 256) -> dict[str, float]:
+    """Rates in images per second, and their ratios; `measured` images for what is slow and steady: the loops."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        data = _data(root, n)
+        found: dict[str, float] = {}
+        for name, config in (("full", FULL), ("quarter", QUARTER), ("small", SMALL)):
+            path = _checkpoint(root / f"{name}.safetensors", config)
+            bare = [_bare_rate(path, measured)]
+            found[f"{name}_rate"] = n / _seconds_of_caching([path], data, root / f"cache_{name}")
+            bare.append(_bare_rate(path, measured))  # before and after: the machine may have changed its pace
+            found[f"{name}_bare_rate"] = sum(bare) / 2
+            found[f"{name}_efficiency"] = found[f"{name}_rate"] / found[f"{name}_bare_rate"]
+            found[f"{name}_loop_rate"] = _loop_rate(path, data, measured, root / "pngs")
+            found[f"{name}_against_loop"] = found[f"{name}_rate"] / found[f"{name}_loop_rate"]
+        found |= _several(root, data)
+        few = _peak(data, root)
+        found["memory_growth"] = _peak(_repeated(data, many), root) / few
+        found |= _half_precision(root / "small.safetensors", data, root, measured)
+    return found
+
+
+def _data(root: Path, n: int) -> Manifest:
+    """n images of 64 files: smooth noise, as large and as costly to decode as a face."""
+    rng = np.random.default_rng(0)
+    for number in range(64):
+        coarse = Image.fromarray(rng.integers(0, 256, (16, 16), dtype=np.uint8))
+        coarse.resize((128, 128), Image.Resampling.BICUBIC).save(root / f"{number}.png")
+    rows = pd.DataFrame({"path": [f"{i % 64}.png" for i in range(n)], "sample_id": [str(i) for i in range(n)]})
+    checked, _ = manifest.normalised(rows.assign(label="live", subset="live"))
+    return Manifest(checked, root / "m.csv")
+
+
+def _repeated(data: Manifest, n: int) -> Manifest:
+    rows = pd.concat([data.rows] * -(-n // len(data)), ignore_index=True)[:n]
+    return Manifest(rows.assign(sample_id=[str(i) for i in range(n)]), data.source)
+
+
+def _checkpoint(path: Path, config: dict[str, Any]) -> Path:
+    torch.manual_seed(0)
+    checkpoint.saved(path, models.built("dcvae", config), "dcvae", {})
+    return path
+
+
+def _seconds_of_caching(paths: list[Path], data: Manifest, cache: Path, precision: str = "auto") -> float:
+    """From the first image to the last shard."""
+    infer.cached(paths, Manifest(data.rows[:64], data.source), cache / "warm", precision=precision)
+    start = time.perf_counter()
+    infer.cached(paths, data, cache, precision=precision)
+    return time.perf_counter() - start
+
+
+def _bare_rate(path: Path, n: int) -> float:
+    model, _ = checkpoint.loaded(path)
+    fabric = devices.one_device("auto", infer.settled_precision([model], "auto"))
+    model.to(fabric.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    x = torch.rand(infer.batch_size(fabric), 1, model.config.image_size, model.config.image_size)
+    infer.device_outputs(fabric, model, x)
+    batches = max(1, n // len(x))
+    start = time.perf_counter()
+    for _ in range(batches):
+        infer.device_outputs(fabric, model, x)
+    if fabric.device.type == "cuda":
+        torch.cuda.synchronize()
+    return batches * len(x) / (time.perf_counter() - start)
+
+
+def _loop_rate(path: Path, data: Manifest, n: int, out: Path, batch: int = 64) -> float:
+    """Open, scale, reconstruct, save: as in many a notebook, with the same losses computed."""
+    model, _ = checkpoint.loaded(path)
+    device = devices.one_device("auto", "fp32").device
+    model.to(device)
+    out.mkdir(exist_ok=True)
+    paths = data.image_paths()[:n]
+    start = time.perf_counter()
+    with torch.no_grad():
+        for first in range(0, len(paths), batch):
+            part = [images.load(p, model.config.image_size) for p in paths[first : first + batch]]
+            x = torch.from_numpy(images.standard_scaled(np.stack(part))).to(device)
+            result = model.outputs(x)
+            for number, shown in enumerate(images.pixels(result.reconstructions.cpu().numpy())[:, 0]):
+                Image.fromarray(shown).save(out / f"{first + number}.png")
+    return len(paths) / (time.perf_counter() - start)
+
+
+def _several(root: Path, data: Manifest) -> dict[str, float]:
+    """Three small models in one command over one command for each."""
+    paths = [root / f"small{i}.safetensors" for i in range(3)]
+    for number, path in enumerate(paths):
+        model = models.built("dcvae", SMALL)
+        checkpoint.saved(path, model, "dcvae", {"number": number})
+    together = _seconds_of_caching(paths, data, root / "together")
+    apart = sum(_seconds_of_caching([path], data, root / "apart") for path in paths)
+    return {"three_models_against_three_commands": together / apart}
+
+
+def _peak(data: Manifest, root: Path) -> float:
+    """Most bytes resident in a process of its own that caches this data with a tiny model."""
+    path = _checkpoint(root / "tiny.safetensors", {"width": 0.03, "latent_dim": 64})
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(_cached_peak, path, data.rows, data.source, root / f"peak{len(data)}").result()
+
+
+def _cached_peak(path: Path, rows: pd.DataFrame, source: Path, cache: Path) -> float:
+    infer.cached([path], Manifest(rows, source), cache)
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+def _half_precision(path: Path, data: Manifest, root: Path, n: int) -> dict[str, float]:
+    """Largest relative change of a per-image score in bf16, and the lowest rank correlation with fp32."""
+    some = Manifest(data.rows[:n].reset_index(drop=True), data.source)
+    full, half = (infer.cached([path], some, root / f"half_{p}", precision=p)[0] for p in ("fp32", "bf16"))
+    names = ["rec", "kl", "elbo", "pixel_l2"]
+    one, two = (run.samples(names)[names].to_numpy(float) for run in (full, half))
+    correlations = [spearmanr(a, b).statistic for a, b in zip(one.T, two.T, strict=True)]
+    return {"bf16_largest_change": float(np.abs(two / one - 1).max()), "bf16_spearman": float(min(correlations))}
