@@ -11,6 +11,7 @@ training; where sessions are unknown, from images held out, and that is said (co
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,12 +55,12 @@ def protocol(manifest: Manifest, seed: int = 0) -> Protocol:
         live = group[group["label"] == BONA_FIDE]
         attacks = group[group["label"] == ATTACK]
         side = "unseen" if subject in unseen else "seen"
-        rows.loc[attacks.index, "subset"] = side + "_" + attacks["pai_species"]
+        rows.loc[attacks.index, "subset"] = [subset_of(side, kind) for kind in attacks["pai_species"]]
         if not kinds:
             rows.loc[live.index, "subset"] = "live"
         elif side == "unseen":
             for index, kind in zip(_shared_out(live, len(kinds), rng), kinds, strict=True):
-                rows.loc[index, "subset"] = f"unseen_{kind}"
+                rows.loc[index, "subset"] = subset_of("unseen", kind)
         else:
             held, how = held_out(live, rng)
             counted[how] += 1
@@ -67,9 +68,14 @@ def protocol(manifest: Manifest, seed: int = 0) -> Protocol:
             # Starting with another species each time keeps the sets even when a subject has one held-out session.
             order = [kinds[(turn + i) % len(kinds)] for i in range(len(kinds))]
             for position, index in enumerate(held):
-                rows.loc[index, "subset"] = f"seen_{order[position % len(order)]}"
+                rows.loc[index, "subset"] = subset_of("seen", order[position % len(order)])
                 rows.loc[index, "held_out_by"] = how
     return Protocol(rows, _notes(rows, counted))
+
+
+def subset_of(side: str, species: str) -> str:
+    """`seen_paper`, `unseen_silicone_mask`: a name that a folder can have, whatever the species is called."""
+    return f"{side}_{re.sub(r'[^A-Za-z0-9_.-]+', '_', species)}"[:64]
 
 
 def _require(rows: pd.DataFrame, manifest: Manifest) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fas_core import subsets
+from fas_core import manifest, subsets
 from fas_core.errors import BadInputError
 from fas_core.manifest import Manifest, normalised
 
@@ -181,3 +181,16 @@ def test_nothing_leaks_in_any_data_set(session_names: str) -> None:
         assert set(rows.loc[held & is_named, "held_out_by"]) <= {"session"}, where
         assert set(rows.loc[held & ~is_named, "held_out_by"]) <= {"image"}, where
     assert n_held > 20  # or nothing was tested
+
+
+def test_any_name_of_a_species_makes_a_subset_that_can_be_read_back(tmp_path: Path) -> None:
+    rows = [
+        {"path": f"{subject}_{label}.png", "label": label, "pai_species": species, "subject_id": subject}
+        for subject in "abcdef"
+        for label, species in (("live", ""), ("spoof", "silicone mask (3D)/v2"))
+    ]
+    checked, problems = manifest.normalised(pd.DataFrame(rows))
+    assert not problems
+    made = subsets.protocol(Manifest(checked, tmp_path / "m.csv"))
+    read = manifest.read(manifest.write(made.rows, tmp_path / "m.csv"))
+    assert {name for name in read.subset_names() if name.startswith("unseen")} == {"unseen_silicone_mask_3D_v2"}
