@@ -28,7 +28,7 @@ from fas_core.bench import medians
 from fas_core.draws import Draws
 from fas_core.models.base import Autoencoder, OptimizerSettings, Step, UpsampledConv2d
 
-WIDTH, LATENT, BATCH, ROUNDS = 0.25, 128, 16, 5
+WIDTH, LATENT, BATCH, ROUNDS = 0.25, 128, 8, 3
 FEW, MANY = 2_000, 100_000  # images
 TARGETS = {f"{name}_step": ("at_most", 0.5) for name in models.names()} | {"loader_memory": ("at_most", 1.05)}
 
