@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -430,39 +431,82 @@ def list_runs(cache: CacheOption, as_json: JsonOption = False) -> None:
             f"{sum(run['subsets'].values()):,}",
             str(run["n_failures"]),
             "yes" if run["complete"] else "no",
-            f"{run['bytes'] / 1e6:.1f} MB",
-            run["created"][:16].replace("T", " "),
+            f"{run['bytes'] / 1e6:,.1f} MB",
+            _age(run["created"]),
         ]
         for run in listed
     ]
-    _print_table(
-        f"Runs in {cache}", ["run", "name", "model", "samples", "failures", "complete", "size", "created"], rows
-    )
+    _print_table(f"Runs in {cache}", ["run", "name", "model", "samples", "failures", "complete", "size", "age"], rows)
+
+
+def _age(created: str) -> str:
+    """Time since an ISO date in its largest unit: "3 days"."""
+    seconds = (datetime.now(UTC) - datetime.fromisoformat(created)).total_seconds()
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length:
+            n = int(seconds // length)
+            return f"{n} {unit}{'s' if n > 1 else ''}"
+    return "seconds"
 
 
 @app.command()
 def verify(
     cache: CacheOption,
     runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN...]")] = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Compute damaged shards anew.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Reads every byte of Runs against its checksum; status 2 on damage. Example: `fas verify small_dcvae`"""
-    from fas_core import store
+    """Reads every byte of Runs against its checksum; status 2 on damage. Example: `fas verify small_dcvae --repair`"""
+    from fas_core import progress, store
 
-    folders = [store.open_run(cache, r).folder for r in runs] if runs else store.run_folders(cache)
-    found = [store.verified(folder) for folder in folders]
+    folders = [store.folder_of(cache, run) for run in runs] if runs else store.folders_to_verify(cache)
+    reasons: list[str] = []
+    with progress.task("Verifying shards", sum(len(store.shard_folders(f)) for f in folders)) as shown:
+        found = [store.verified(folder, shown.advance) for folder in folders]
+    for i, folder in enumerate(folders):
+        if repair and found[i]["damage"]:
+            try:
+                found[i] = _repaired(folder, found[i]["damage"])
+            except BadInputError as error:
+                reasons.append(str(error))
     if as_json:
         _print_json(found)
     else:
         for entry in found:
-            print(
-                f"{entry['run']} {entry['name']}: "
-                + (f"{len(entry['damage'])} damaged" if entry["damage"] else "intact")
-            )
-            for damage in entry["damage"]:
-                print(f"  {'/'.join(filter(None, (damage['subset'], damage['shard'])))} {damage['problem']}".rstrip())
+            _print_verified(entry)
     if any(entry["damage"] for entry in found):
-        raise BadInputError("Damaged shards: delete their folders and run 'fas cache' again; it makes what is missing.")
+        remedy = "Damage remains: see the list." if repair else "Compute damaged shards anew: fas verify --repair"
+        raise BadInputError(" ".join(reasons) or remedy)
+
+
+def _repaired(folder: Path, damage: list[dict[str, str]]) -> dict[str, Any]:
+    """As `store.verified`, after the damaged shards were computed anew; raises BadInputError where they cannot be."""
+    from fas_core import images, store
+
+    run = store.opened(folder)
+    checkpoint, data = store.sources(run)
+    if run.info.preprocessing != images.PREPROCESSING:
+        raise BadInputError(f"Run {run.info.name} was made by another version, which prepared images differently.")
+    discarded = store.discard(run, damage)
+    if discarded:
+        from fas_core import infer
+
+        subsets = sorted({one["subset"] for one in discarded})
+        infer.cached([checkpoint], data, run.cache, subsets=subsets, precision=run.info.precision)
+    return store.verified(folder) | {"repaired": discarded}
+
+
+def _print_verified(entry: dict[str, Any]) -> None:
+    state = f"{len(entry['damage'])} damaged" if entry["damage"] else "intact"
+    if entry["repaired"]:
+        state += f", {len(entry['repaired'])} repaired"
+    if entry["missing"]:
+        state += f", {len(entry['missing'])} shards not made yet"
+    print(f"{entry['run']} {entry['name'] or ''}".rstrip() + f": {state}")
+    for kind, prefix in (("damage", ""), ("repaired", "repaired: ")):
+        for one in entry[kind]:
+            place = "/".join(filter(None, (one["subset"], one["shard"])))
+            print(f"  {prefix}{place} {one['problem']}".rstrip())
 
 
 @app.command()
@@ -475,8 +519,9 @@ def prune(
     from fas_core import store
 
     chosen = store.open_run(cache, run)
-    size = chosen.summary()["bytes"]
-    if not yes and not typer.confirm(f"Remove Run {chosen.id} ({chosen.info.name}, {size / 1e6:.1f} MB)?"):
+    about = chosen.summary()
+    size = f"{about['bytes'] / 1e6:,.1f} MB, {_age(about['created'])} old"
+    if not yes and not typer.confirm(f"Remove Run {chosen.id} ({chosen.info.name}, {size})?"):
         raise BadInputError("Nothing was removed. Answer y, or pass --yes.")
     store.remove(chosen)
     _say(f"Removed {chosen.id} ({chosen.info.name}).")

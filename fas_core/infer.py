@@ -58,6 +58,8 @@ def run_info(path: Path, header: dict[str, Any], data: Manifest, precision: str,
         model=str(header["model"]),
         checkpoint=path.name,
         checkpoint_sha256=digest,
+        checkpoint_path=str(path.resolve()),
+        manifest_path=str(data.source.resolve()),
         checkpoint_header=header,
         manifest=data.source.name,
         manifest_sha256=data.sha256,
@@ -107,20 +109,38 @@ def cached(
     for path, model, header in loaded:
         info = info_of(path, model, header, precision)
         targets.append(_Target(model.to(fabric.device), info, store.runs_folder(cache) / info.run))
-    missing = list(_missing(targets, chosen, data))
     stage = f"Caching {', '.join(target.info.name for target in targets)}"
-    with (
-        task(stage, sum(len(work.rows) for work in missing), job_file=job_file, stage="cache") as progress,
-        ThreadPoolExecutor(1) as writer,
-    ):
-        written: Future[None] | None = None
-        for work, results in _computed(fabric, missing, data.root, sizes.pop(), progress.advance):
+    folders = _folders(data)
+    with store.claimed([target.folder for target in targets]):
+        missing = list(_missing(targets, chosen, data))
+        total = sum(len(work.rows) for work in missing)
+        with task(stage, total, job_file=job_file, stage="cache") as progress, ThreadPoolExecutor(1) as writer:
+            written: Future[None] | None = None
+            for work, results in _computed(fabric, missing, data.root, sizes.pop(), progress.advance):
+                _require_folders(work, results, data.root, folders)
+                if written is not None:
+                    written.result()  # no more than one finished shard waits in memory
+                written = writer.submit(_write, cache, work, results)
             if written is not None:
-                written.result()  # no more than one finished shard waits in memory
-            written = writer.submit(_write, cache, work, results)
-        if written is not None:
-            written.result()
-    return [store.opened(target.folder) for target in targets]
+                written.result()
+        return [store.opened(store.create(cache, target.info)) for target in targets]
+
+
+def _folders(data: Manifest) -> set[str]:
+    """The folders of the images that are there, relative to the manifest."""
+    return {folder for folder in _folders_in(data.rows["path"]) if (data.root / folder).is_dir()}
+
+
+def _folders_in(paths: pd.Series) -> list[str]:
+    return [str(folder) for folder in paths.str.replace(r"/?[^/]*$", "", regex=True).unique()]
+
+
+def _require_folders(work: _Work, results: _Results, root: Path, folders: set[str]) -> None:
+    """Raises BadInputError when a folder has vanished under the work: its images are not bad, they are away."""
+    failed = [position for batch in results.batches for position in batch.reasons]
+    for folder in _folders_in(work.rows["path"].iloc[failed]):
+        if folder in folders and not (root / folder).is_dir():
+            raise BadInputError(f"The image folder {root / folder} is gone. Bring it back and run the command again.")
 
 
 def settled_precision(models: Sequence[Autoencoder], device: str) -> str:
@@ -163,7 +183,7 @@ def _missing(targets: Sequence[_Target], subsets: Sequence[str], data: Manifest)
         rows = data.rows[data.rows["subset"] == subset]
         size = targets[0].info.shard_size
         for number, name in enumerate(targets[0].info.shard_names(subset)):
-            wanted = [t for t in targets if not (t.shard(subset, name) / "meta.json").is_file()]
+            wanted = [t for t in targets if not store.is_shard(t.shard(subset, name))]
             if wanted:
                 yield _Work(subset, name, rows.iloc[number * size : (number + 1) * size], wanted)
 
@@ -208,10 +228,6 @@ def _computed(
         advance(len(batch.positions) + len(batch.reasons))
         if is_last:
             fetch()
-            if not any(b.positions for b in results.batches) and len(work.rows):
-                folder = (root / work.rows["path"].iloc[0]).parent
-                if not folder.exists():
-                    raise BadInputError(f"The image folder {folder} is gone. Bring it back and run the command again.")
             yield work, results
             results = _Results()
 

@@ -1,24 +1,29 @@
 """The layout of the cache folder: writing shards, and reading Runs without PyTorch.
 
     cache/runs/<run>/run.json                             what the Run is and which shards it will have
+    cache/runs/<run>/.lock                                while somebody writes the Run: who
     cache/runs/<run>/<subset>/shard-00000/latents.npy     (n, d) float32
                                           reconstructions.npy, inputs.npy   (n, H, W) uint8
                                           samples.parquet    ids, metadata, one column per loss term
                                           failures.parquet   rows whose image gave no output, with the reason
                                           meta.json          sizes and checksums, written last
 
-A shard is complete or absent: it is filled in a folder of another name and renamed. Samples are joined by
-`sample_id`; a row number means nothing outside one opened Run. A scores-only Run has samples.parquet alone.
+A shard is complete or absent: it is filled in a folder of another name, brought to the disk and renamed. Names that
+begin with a dot are no content. Samples are joined by `sample_id`; a row number means nothing outside one opened Run.
+A scores-only Run has samples.parquet alone.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
+import socket
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -31,11 +36,15 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fas_core.errors import BadInputError
-from fas_core.manifest import ATTACK, BONA_FIDE, SUBSET_NAME, atomic_file, in_protocol_order, make_folder
+from fas_core.manifest import ATTACK, BONA_FIDE, SUBSET_NAME, Manifest, atomic_file, in_protocol_order, make_folder
+from fas_core.manifest import read as read_manifest
 
-FORMAT_VERSION = 1
-SHARD_SIZE = 4096  # images; about 130 MB of pixels, a minute or so of work
+FORMAT_VERSION = 2
+SHARD_SIZE = 1024  # images, about 33 MB of pixels: what a kill can cost. Another size is another FORMAT_VERSION
 ARRAYS = ("latents", "reconstructions", "inputs")
+FAILURE_COLUMNS = ("sample_id", "label", "subset", "reason")
+LOCK = ".lock"
+STRAY = "is no part of the Run"
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,9 @@ class RunInfo:
     preprocessing: str = ""
     precision: str = ""
     source: str = ""
-    shard_size: int = SHARD_SIZE
+    checkpoint_path: str = ""  # where both were when the Run was begun, absolute; no part of the id
+    manifest_path: str = ""
+    shard_size: int = field(default_factory=lambda: SHARD_SIZE)
     format: int = FORMAT_VERSION
 
     def shard_names(self, subset: str) -> list[str]:
@@ -73,27 +84,127 @@ def runs_folder(cache: Path) -> Path:
     return cache / "runs"
 
 
+@contextmanager
+def claimed(folders: Sequence[Path]) -> Iterator[None]:
+    """Holds the folders of some Runs for writing while the block runs; what killed writers left in them is removed.
+
+    Raises BadInputError naming the Run and its writer when another process, or another claim of this one, holds it.
+    The lock is the kernel's (flock): it ends with the process that took it and those forked from it, however they end.
+    It holds between the processes of one machine, and on NFSv4 between machines.
+    """
+    with ExitStack() as held:
+        for folder in sorted(set(folders)):  # in one order, so that of two processes one gets all it asks for
+            held.enter_context(_claim(folder))
+        yield
+
+
+@contextmanager
+def _claim(folder: Path) -> Iterator[None]:
+    handle = _locked(folder)
+    try:
+        for remains in (*folder.glob("*/.shard-*"), *folder.glob(".run.json.*")):
+            _delete(remains)
+        yield
+    finally:
+        with suppress(OSError):
+            if _is_lock_of(folder, handle):
+                (folder / LOCK).unlink()
+            folder.rmdir()  # which succeeds only where nothing was written
+        os.close(handle)
+
+
+def _locked(folder: Path) -> int:
+    """The open lock file of a Run's folder (made if need be), locked; see `claimed` for errors."""
+    import fcntl  # POSIX has it; Runs can be read without
+
+    while True:
+        make_folder(folder)
+        try:
+            handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        except FileNotFoundError:
+            continue  # its last writer has just removed the empty folder
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            writer = os.pread(handle, 200, 0).decode(errors="replace").strip() or "another process"
+            os.close(handle)
+            raise BadInputError(
+                f"{_name_of(folder)} is being written by {writer}. Wait until it is done (the app shows how far it "
+                "is), then run the command again: what is complete is kept."
+            ) from error
+        except OSError as error:
+            os.close(handle)
+            raise BadInputError(
+                f"{folder} cannot be locked ({error.strerror}), so two processes could write it. "
+                "Choose a cache folder on another file system."
+            ) from error
+        if _is_lock_of(folder, handle):
+            with suppress(OSError):  # a full disk: who holds it is for messages only
+                os.truncate(handle, 0)
+                os.write(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+            return handle
+        os.close(handle)  # its holder removed the file as we opened it
+
+
+def _is_lock_of(folder: Path, handle: int) -> bool:
+    """Whether the folder's lock file is the one that is open; its last holder may have removed or renamed it."""
+    try:
+        return os.path.samestat((folder / LOCK).stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _name_of(folder: Path) -> str:
+    try:
+        return f"Run {_read_json(folder / 'run.json')['name']} ({folder.name})"
+    except (BadInputError, KeyError):
+        return f"Run {folder.name}"
+
+
 def create(cache: Path, info: RunInfo) -> Path:
-    """The Run's folder with its run.json; a folder that is there already is kept with all its shards."""
+    """The Run's folder with its run.json; one that is there is kept with all its shards, a damaged one written anew."""
     folder = runs_folder(cache) / info.run
     make_folder(folder)
-    if not (folder / "run.json").is_file():
+    try:
+        _read_json(folder / "run.json")
+    except BadInputError:
         with atomic_file(folder / "run.json") as temporary:
             temporary.write_text(_sealed(asdict(info)))
+            _synced(temporary)
+        _synced(folder)
+        _synced(folder.parent)
     return folder
+
+
+def is_shard(folder: Path) -> bool:
+    """Whether a complete shard is in `folder`, as its meta.json tells; its other files are not read."""
+    try:
+        return bool(_read_meta(folder))
+    except BadInputError:
+        return False
 
 
 def write_shard(
     shard: Path, samples: pd.DataFrame, failures: pd.DataFrame | None = None, **arrays: NDArray[Any]
 ) -> None:
-    """Writes one shard so that it appears complete or not at all. One that is there already is left alone."""
-    if (shard / "meta.json").is_file():
+    """Writes one shard so that it appears complete or not at all, also when killed or without power.
+
+    One that is there already is left alone. Its bytes depend on the arguments alone (and on the versions of libraries).
+    """
+    if is_shard(shard):
         return
     make_folder(shard.parent)
     temporary = Path(tempfile.mkdtemp(prefix=f".{shard.name}.", dir=shard.parent))
     try:
         for name, array in arrays.items():
-            np.save(temporary / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
+            _write_array(array, temporary / f"{name}.npy")
         _write_parquet(samples, temporary / "samples.parquet")
         if failures is not None:
             _write_parquet(failures, temporary / "failures.parquet")
@@ -105,28 +216,54 @@ def write_shard(
             "arrays": {name: {"shape": list(a.shape), "dtype": str(a.dtype)} for name, a in arrays.items()},
             "files": files,
         }
-        with (temporary / "meta.json").open("w") as file:
-            file.write(_sealed(meta))
-            file.flush()
-            os.fsync(file.fileno())
+        (temporary / "meta.json").write_text(_sealed(meta))
         temporary.chmod(0o755)
-        if shard.is_dir() and not (shard / "meta.json").is_file():
-            shutil.rmtree(shard)  # what is left of a shard that somebody has deleted in part
+        for path in (*temporary.iterdir(), temporary):
+            _synced(path)
+        if not is_shard(shard):
+            _delete(shard)  # what is left of one that somebody has deleted in part
         try:
             temporary.rename(shard)
         except OSError:
-            if not (shard / "meta.json").is_file():  # somebody else finished the same shard: theirs is as good
+            if not is_shard(shard):  # somebody else finished the same shard: theirs is as good
                 raise
+        _synced(shard.parent)
+        _synced(shard.parent.parent)
+    except OSError as error:
+        error.filename = error.filename or str(shard)
+        raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _write_array(array: NDArray[Any], path: Path) -> None:
+    """The bytes of np.save; where that fails on a full disk, its error does not say so."""
+    array = np.ascontiguousarray(array)
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        file.write(array.reshape(-1).view(np.uint8).data)
+
+
 def _write_parquet(table: pd.DataFrame, path: Path) -> None:
-    pq.write_table(pa.Table.from_pandas(table, preserve_index=False), path, compression="zstd")
+    with path.open("wb") as file:
+        pq.write_table(pa.Table.from_pandas(table, preserve_index=False), file, compression="zstd")
+
+
+def _synced(path: Path) -> None:
+    """Returns when the disk holds a file's bytes, or a folder's list of names."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # what some network file systems answer for folders
+            raise
+    finally:
+        os.close(handle)
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.name != "meta.json")
+    """Everything in a folder but meta.json and what begins with a dot, by name."""
+    return sorted(p for p in folder.iterdir() if p.name != "meta.json" and not p.name.startswith("."))
 
 
 def _file_sha256(path: Path) -> str:
@@ -161,17 +298,37 @@ class Shard:
             raise BadInputError(_damaged(self.folder, f"{name}.npy"))
         return mapped
 
-    def table(self, name: str, columns: Sequence[str] | None) -> pd.DataFrame:
+    def items(self, name: str, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Some rows of an array, (m, ...); a few of many are read many times faster than through a memory map."""
+        path, about = self.folder / f"{name}.npy", self.meta["arrays"][name]
+        found = np.empty((len(rows), *about["shape"][1:]), about["dtype"])
+        stride = found.itemsize * int(np.prod(found.shape[1:]))
+        size = self.meta["files"][path.name]["bytes"]
         try:
-            return pd.read_parquet(self.folder / f"{name}.parquet", columns=columns)
+            with path.open("rb", buffering=0) as file:
+                if os.fstat(file.fileno()).st_size != size:
+                    raise BadInputError(_damaged(self.folder, path.name))
+                for row, item in zip(rows, found, strict=True):
+                    file.seek(size - (self.n - int(row)) * stride)  # the array is the end of its file
+                    file.readinto(item.data)
+        except OSError as error:
+            raise BadInputError(_damaged(self.folder, path.name)) from error
+        return found
+
+    def table(self, name: str, columns: Sequence[str] | None) -> pa.Table:
+        """Some columns of `samples` or `failures` in the order asked (None: all); only those are read."""
+        try:
+            with pq.ParquetFile(self.folder / f"{name}.parquet") as file:
+                table = file.read(columns)
         except (OSError, pa.ArrowException) as error:
             raise BadInputError(_damaged(self.folder, f"{name}.parquet")) from error
+        return table if columns is None else table.select(columns)
 
 
 def _damaged(shard: Path, file: str) -> str:
     return (
         f"Shard {shard.parent.name}/{shard.name} of Run {shard.parent.parent.name} is damaged ({file}). "
-        f"Delete the folder {shard} and run the same 'fas cache' command again: it makes only what is missing."
+        f"Make it anew: fas verify {shard.parent.parent.name} --repair"
     )
 
 
@@ -204,6 +361,12 @@ class Run:
         return len(self.shards) == sum(len(self.info.shard_names(subset)) for subset in self.info.subsets)
 
     @property
+    def missing(self) -> list[dict[str, str]]:
+        """The shards that are not there at all: [{subset, shard}]."""
+        planned = [(subset, name) for subset in self.info.subsets for name in self.info.shard_names(subset)]
+        return [{"subset": s, "shard": name} for s, name in planned if not (self.folder / s / name).exists()]
+
+    @property
     def subsets(self) -> list[str]:
         """Subsets with at least one complete shard."""
         return list(dict.fromkeys(shard.subset for shard in self.shards))
@@ -229,14 +392,18 @@ class Run:
 
     def samples(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """One row per sample that has outputs; only the columns asked for are read from disk."""
-        tables = [shard.table("samples", None if columns is None else list(columns)) for shard in self.shards]
-        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(columns or []))
+        return self._table("samples", self.shards, columns)
 
     def failures(self) -> pd.DataFrame:
         """One row per image that gave no output, with `reason`."""
-        tables = [shard.table("failures", None) for shard in self.shards if shard.meta["n_failures"]]
-        empty = pd.DataFrame(columns=["sample_id", "label", "subset", "reason"])
-        return pd.concat(tables, ignore_index=True) if tables else empty
+        failed = [shard for shard in self.shards if shard.meta["n_failures"]]
+        return self._table("failures", failed) if failed else pd.DataFrame(columns=list(FAILURE_COLUMNS))
+
+    def _table(self, name: str, shards: Sequence[Shard], columns: Sequence[str] | None = None) -> pd.DataFrame:
+        if not shards:
+            return pd.DataFrame(columns=list(columns or []))
+        tables = [shard.table(name, None if columns is None else list(columns)) for shard in shards]
+        return pa.concat_tables(tables, promote_options="permissive").to_pandas()
 
     def rows_of(self, subset: str) -> NDArray[np.int64]:
         """Row numbers of one subset, in order."""
@@ -262,7 +429,7 @@ class Run:
         for index in np.unique(owner):
             shard = self.shards[index]
             here = np.flatnonzero(owner == index)
-            found[here] = shard.array(name)[wanted[here] - shard.start]
+            found[here] = shard.items(name, wanted[here] - shard.start)
         return found
 
     def _require_images(self) -> None:
@@ -315,7 +482,7 @@ def opened(folder: Path) -> Run:
             meta_file = folder / subset / name / "meta.json"
             if meta_file.is_file():
                 try:
-                    shards.append(Shard(meta_file.parent, subset, start, _read_json(meta_file)))
+                    shards.append(Shard(meta_file.parent, subset, start, _read_meta(meta_file.parent)))
                 except BadInputError:
                     broken.append(meta_file.parent)
                     continue
@@ -343,14 +510,25 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
+def _read_meta(shard: Path) -> dict[str, Any]:
+    """The meta.json of a shard; raises BadInputError where there is none, or it is damaged or not of this format."""
+    meta = _read_json(shard / "meta.json")
+    if meta.get("format") != FORMAT_VERSION:
+        raise BadInputError(_unreadable(shard / "meta.json"))
+    return meta
+
+
 def _unreadable(path: Path) -> str:
-    return f"{path} is missing or damaged. Delete {path.parent} and make it again."
+    return f"{path} is missing or damaged. The command that made this Run writes it anew and keeps what is complete."
 
 
 def run_folders(cache: Path) -> list[Path]:
     """Folders of every Run in a cache, newest first."""
-    folders = [path.parent for path in runs_folder(cache).glob("*/run.json")]
-    return sorted(folders, key=lambda f: ((f / "run.json").stat().st_mtime, f.name), reverse=True)
+    found = []
+    for path in runs_folder(cache).glob("*/run.json"):
+        with suppress(FileNotFoundError):  # pruned meanwhile
+            found.append((path.stat().st_mtime, path.parent))
+    return [folder for _, folder in sorted(found, reverse=True)]
 
 
 def all_runs(cache: Path) -> Iterator[Run]:
@@ -364,15 +542,20 @@ def all_runs(cache: Path) -> Iterator[Run]:
 
 def open_run(cache: Path, reference: str) -> Run:
     """The Run of an id, a unique prefix of one, or a name; raises BadInputError listing the choices."""
+    return opened(folder_of(cache, reference))
+
+
+def folder_of(cache: Path, reference: str) -> Path:
+    """The folder of the Run that `open_run` would open, whatever state it is in."""
     runs = {folder.name: folder for folder in run_folders(cache)}
     if reference in runs:
-        return opened(runs[reference])
+        return runs[reference]
     names = {run.id: run.info.name for run in all_runs(cache)}
     matching = [run for run, name in names.items() if name == reference] or (
         [run for run in runs if run.startswith(reference)] if reference else []
     )
     if len(matching) == 1:
-        return opened(runs[matching[0]])
+        return runs[matching[0]]
     if not runs:
         raise BadInputError(f"No Runs in {cache}. Make one: fas demo, or fas cache CHECKPOINT --data MANIFEST")
     listed = ", ".join(f"{run} ({names.get(run, 'unreadable')})" for run in (matching or list(runs)))
@@ -380,42 +563,122 @@ def open_run(cache: Path, reference: str) -> Run:
     raise BadInputError(f"{problem} in {cache}. Choose one of: {listed}.")
 
 
-def damage(run: Run) -> list[dict[str, str]]:
-    """Every file whose bytes differ from its checksum, and every shard that is missing: [{subset, shard, problem}].
+def folders_to_verify(cache: Path) -> list[Path]:
+    """Every folder of a cache in which there is, or was, a Run: also those that have lost their run.json."""
+    folders = run_folders(cache)
+    rest = _files(runs_folder(cache)) if runs_folder(cache).is_dir() else []
+    return folders + [f for f in rest if f not in folders and f.is_dir() and _files(f)]
 
-    A subset of which no shard is there has not been cached, which is no damage.
+
+def shard_folders(folder: Path) -> list[Path]:
+    """Every shard in a Run's folder, damaged or not."""
+    return [shard for subset in _files(folder) if subset.is_dir() for shard in _files(subset)]
+
+
+def shard_damage(shard: Path) -> list[str]:
+    """What is wrong with the files of one shard, read to the last byte; empty when nothing is."""
+    try:
+        expected = _read_meta(shard)["files"]
+    except BadInputError:
+        is_there = (shard / "meta.json").is_file()
+        return ["meta.json does not match its checksum" if is_there else "meta.json is missing"]
+    names = sorted({*expected, *(path.name for path in _files(shard))})
+    problems = {name: _file_problem(shard / name, expected.get(name)) for name in names}
+    return [f"{name} {problem}" for name, problem in problems.items() if problem]
+
+
+def _file_problem(path: Path, expected: dict[str, Any] | None) -> str:
+    if expected is None:
+        return "is no part of the shard"
+    try:
+        if path.stat().st_size != expected["bytes"]:
+            return f"has {path.stat().st_size} bytes instead of {expected['bytes']}"
+        return "" if _file_sha256(path) == expected["sha256"] else "does not match its checksum"
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+
+
+def damage(run: Run) -> list[dict[str, str]]:
+    """Every file that is not as it was written, and what is no part of the Run: [{subset, shard, problem}].
+
+    Shards that are not there at all are `run.missing`, which is no damage.
     """
-    found = [
-        {"subset": folder.parent.name, "shard": folder.name, "problem": "meta.json does not match its checksum"}
-        for folder in run.broken
-    ]
-    there = {shard.folder for shard in run.shards} | set(run.broken)
-    for subset in sorted({folder.parent.name for folder in there}):
-        for name in run.info.shard_names(subset):
-            if run.folder / subset / name not in there:
-                found.append({"subset": subset, "shard": name, "problem": "missing"})
-    for shard in run.shards:
-        for name, expected in shard.meta["files"].items():
-            path = shard.folder / name
-            if not path.is_file():
-                problem = f"{name} is missing"
-            elif path.stat().st_size != expected["bytes"]:
-                problem = f"{name} has {path.stat().st_size} bytes instead of {expected['bytes']}"
-            elif _file_sha256(path) != expected["sha256"]:
-                problem = f"{name} does not match its checksum"
-            else:
-                continue
-            found.append({"subset": shard.subset, "shard": shard.folder.name, "problem": problem})
+    return _damage(run.folder, run.info)
+
+
+def _damage(folder: Path, info: RunInfo | None, advance: Callable[[], object] = lambda: None) -> list[dict[str, str]]:
+    """As `damage`. `info` None: the run.json is damaged, so that every shard may be part of the Run."""
+    parts = [path for path in _files(folder) if path.name != "run.json"]
+    subsets = [path for path in parts if path.is_dir() and (info is None or path.name in info.subsets)]
+    found = [{"subset": p.name, "shard": "", "problem": STRAY} for p in parts if p not in subsets]
+    for shard in (shard for path in subsets for shard in _files(path)):
+        subset = shard.parent.name
+        is_planned = info is None or shard.name in info.shard_names(subset)
+        problems = shard_damage(shard) if is_planned else [STRAY]
+        found += [{"subset": subset, "shard": shard.name, "problem": problem} for problem in problems]
+        advance()
     return found
 
 
-def verified(folder: Path) -> dict[str, Any]:
-    """The entry of `fas verify --json`: {run, name, damage}; a Run that does not open is damaged as a whole."""
+def verified(folder: Path, advance: Callable[[], object] = lambda: None) -> dict[str, Any]:
+    """The entry of `fas verify --json`: {run, name, damage, missing, repaired}, see `damage` and `Run.missing`.
+
+    A Run whose run.json is damaged has no name, and nobody knows what it misses. `advance` is called after each shard.
+    """
     try:
         run = opened(folder)
     except BadInputError as error:
-        return {"run": folder.name, "name": None, "damage": [{"subset": "", "shard": "", "problem": str(error)}]}
-    return {"run": run.id, "name": run.info.name, "damage": damage(run)}
+        whole = {"subset": "", "shard": "", "problem": str(error)}
+        found: dict[str, Any] = {"run": folder.name, "name": None}
+        found |= {"damage": [whole, *_damage(folder, None, advance)], "missing": []}
+    else:
+        found = {"run": run.id, "name": run.info.name}
+        found |= {"damage": _damage(folder, run.info, advance), "missing": run.missing}
+    return found | {"repaired": []}
+
+
+def sources(run: Run) -> tuple[Path, Manifest]:
+    """The checkpoint and the manifest that a Run was made from, if both are where they were and as they were.
+
+    Raises BadInputError saying which one is gone or has changed, and what to do then.
+    """
+    info = run.info
+    if not run.has_images:
+        raise BadInputError(
+            f"Run {info.name} holds scores only, so nothing of it can be computed again. Remove it and import the "
+            f"scores again: fas prune {run.id}, then fas scores import {info.source} --name {info.name}"
+        )
+    by_hand = (
+        "By hand: delete the folders of the damaged shards, then run 'fas cache CHECKPOINT --data MANIFEST' with both "
+        "as they were: it makes what is missing."
+    )
+    if not (info.checkpoint_path and info.manifest_path):
+        raise BadInputError(f"Run {info.name} does not say where its checkpoint and manifest are. {by_hand}")
+    checkpoint, source = Path(info.checkpoint_path), Path(info.manifest_path)
+    for path, what in ((checkpoint, "checkpoint"), (source, "manifest")):
+        if not path.is_file():
+            raise BadInputError(f"The {what} of Run {info.name} is gone: {path}. {by_hand}")
+    if _file_sha256(checkpoint) != info.checkpoint_sha256:
+        raise BadInputError(f"The checkpoint of Run {info.name} has changed: {checkpoint}. {by_hand}")
+    manifest = read_manifest(source)
+    if manifest.sha256 != info.manifest_sha256:
+        raise BadInputError(f"The manifest of Run {info.name}, or one of its images, has changed: {source}. {by_hand}")
+    return checkpoint, manifest
+
+
+def discard(run: Run, found: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Deletes the shards that some damage is in, so that they count as missing; returns that damage.
+
+    What is no part of the Run stays: nobody could bring it back. See `claimed` for errors.
+    """
+    planned = {(subset, name) for subset in run.info.subsets for name in run.info.shard_names(subset)}
+    inside = [dict(one) for one in found if (one["subset"], one["shard"]) in planned]
+    with claimed([run.folder]):
+        for one in inside:
+            _delete(run.folder / one["subset"] / one["shard"])
+    return inside
 
 
 def non_responses(run: Run, subset: str | None = None) -> dict[str, int]:
@@ -440,12 +703,21 @@ def scores_only_run(cache: Path, name: str, table: pd.DataFrame, scores: Sequenc
         source=source,
         shard_size=max(ordered.values()),
     )
-    folder = create(cache, info)
-    for subset in ordered:
-        write_shard(folder / subset / "shard-00000", table[table["subset"] == subset].reset_index(drop=True))
+    with claimed([runs_folder(cache) / info.run]):
+        folder = create(cache, info)
+        for subset in ordered:
+            write_shard(folder / subset / "shard-00000", table[table["subset"] == subset].reset_index(drop=True))
     return opened(folder)
 
 
 def remove(run: Run) -> None:
-    """Deletes a Run's folder. Results derived from it are dropped by the memo when their room is needed."""
-    shutil.rmtree(run.folder)
+    """Deletes a Run, which vanishes as a whole; raises BadInputError while somebody writes it.
+
+    Results derived from it are its own: no other Run finds them, and the memo drops them when their room is needed.
+    """
+    with claimed([run.folder]):
+        aside = Path(tempfile.mkdtemp(prefix=".removed-", dir=run.folder.parent))
+        run.folder.rename(aside / run.folder.name)
+    shutil.rmtree(aside)
+    for remains in run.folder.parent.glob(".removed-*"):  # of removals that were killed
+        shutil.rmtree(remains, ignore_errors=True)

@@ -28,6 +28,12 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAS_CACHE", str(tmp_path / "cache"))
 
 
+@pytest.fixture(autouse=True)
+def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tiny Run is written four times faster so, and no test survives a power cut; see tests/test_store.py."""
+    monkeypatch.setattr(store, "_synced", lambda path: None)
+
+
 def tiny_samples() -> pd.DataFrame:
     """24 samples: 8 train, 4 live, 6 seen_paper (3 attacks), 6 unseen_mask (3 attacks)."""
     plan = [("train", 8, 0, ""), ("live", 4, 0, ""), ("seen_paper", 3, 3, "paper"), ("unseen_mask", 3, 3, "mask")]

@@ -1,6 +1,7 @@
 """What the project claims of its speed, measured: one module each, with `figures(...)` and `TARGETS`.
 
-Every target is a ratio of two things measured in turns in one run, so that it holds on any machine.
+A target is a ratio of two things measured in turns in one run, so that it holds on any machine; the module that has
+absolute ones says why.
 """
 
 from __future__ import annotations

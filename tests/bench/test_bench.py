@@ -46,7 +46,7 @@ def test_a_result_says_which_targets_it_meets(monkeypatch: pytest.MonkeyPatch) -
     ran = CliRunner().invoke(cli.app, ["bench", "metrics"])
     assert "≤ 0.5" in ran.stdout
     assert "missed" in ran.stdout
-    with pytest.raises(BadInputError, match="Measurements: metrics, train"):
+    with pytest.raises(BadInputError, match="Measurements: .*metrics.*train"):
         bench.result("speed")
 
 
