@@ -1,7 +1,9 @@
-"""Derived results on disk (projections, mixtures, score columns), keyed by content; nothing is ever pickled.
+"""Derived results on disk (projections, mixtures, fitted scores), keyed by content; nothing is ever pickled.
 
-The store is diskcache with a Disk that takes text keys and byte values only, and refuses to read a pickled row even
-when somebody has planted one. Values are arrays in NumPy's npz format, read with allow_pickle=False.
+The store is diskcache in `cache/memo`, with a Disk that takes text keys and byte values only and refuses everything
+else in both directions: diskcache's own, its JSONDisk included, unpickle whatever row somebody has planted.
+A value is a checksum and arrays in NumPy's npz format, read with allow_pickle=False. What is damaged, one entry or the
+whole store, is logged and computed again; where nothing can be kept, everything is computed each time.
 """
 
 from __future__ import annotations
@@ -10,9 +12,12 @@ import hashlib
 import io
 import json
 import logging
+import os
+import re
+import shutil
 import sqlite3
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +29,12 @@ from numpy.typing import NDArray
 from fas_core.errors import BadInputError
 from fas_core.manifest import make_folder
 
-SIZE_LIMIT = 8 * 2**30  # bytes; the least recently stored results go first
+SIZE_LIMIT = 8 * 2**30  # bytes; diskcache would take 1 GiB. The results stored longest ago go first
 Arrays = dict[str, NDArray[Any]]
 
+_FORMAT = 2  # of a value; part of its key, so that those of another format are not found
+_SEAL = hashlib.sha256().digest_size  # bytes
+_FILE = re.compile(r"[0-9a-f]{2}[/\\][0-9a-f]{2}[/\\][0-9a-f]{28}\.val")  # as Disk.filename makes them
 _log = logging.getLogger(__name__)
 
 
@@ -34,12 +42,19 @@ class PickleRefusedError(ValueError):
     """A row of the store is, or would have to be, pickled."""
 
 
-class _NoStoreError(Exception):
-    """There is no place to keep results: a read-only or damaged folder. Everything is computed, nothing is kept."""
+class _UnusableError(Exception):
+    """There is no place to keep results: the folder is read-only, full, or locked for a minute."""
+
+
+class _DamagedError(Exception):
+    """An entry, or the whole store, is not what this module wrote."""
 
 
 class NoPickleDisk(diskcache.Disk):
-    """Keys are text, values are bytes; every other type, and every pickled row, is refused in both directions."""
+    """Keys are text, values are bytes; every other type, and every pickled row, is refused in both directions.
+
+    Nor does it touch files that it has not named itself: a row can name any.
+    """
 
     def put(self, key: Any) -> tuple[Any, bool]:
         if not isinstance(key, str):
@@ -57,28 +72,46 @@ class NoPickleDisk(diskcache.Disk):
         return super().store(value, read, key=key)
 
     def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
-        if mode == MODE_PICKLE or mode not in (MODE_RAW, MODE_BINARY):
+        if mode == MODE_PICKLE:
             raise PickleRefusedError("a value in the store is pickled")
+        if not (mode == MODE_RAW or (mode == MODE_BINARY and _is_own(filename))):
+            raise ValueError(f"a value of mode {mode} in file {filename} is none of this store")
         return super().fetch(mode, filename, value, read)
+
+    def remove(self, file_path: Any) -> None:
+        if _is_own(file_path):
+            super().remove(file_path)
+
+
+def _is_own(filename: Any) -> bool:
+    return isinstance(filename, str) and _FILE.fullmatch(filename) is not None
 
 
 def folder(cache: Path) -> Path:
     return cache / "memo"
 
 
-def _store(cache: Path) -> diskcache.Cache:
-    make_folder(folder(cache))
+@contextmanager
+def _store(cache: Path) -> Iterator[diskcache.Cache]:
+    """The store while the block runs; whatever goes wrong in there is an _UnusableError or a _DamagedError."""
     try:
-        return diskcache.Cache(
+        make_folder(folder(cache))
+        with diskcache.Cache(
             str(folder(cache)), disk=NoPickleDisk, size_limit=SIZE_LIMIT, eviction_policy="least-recently-stored"
-        )
-    except (OSError, sqlite3.Error, diskcache.Timeout) as error:
-        raise _NoStoreError(f"{folder(cache)}: {error}") from error
+        ) as entries:
+            yield entries
+    except (OSError, BadInputError, diskcache.Timeout) as error:
+        raise _UnusableError(str(error) or type(error).__name__) from error
+    except sqlite3.OperationalError as error:
+        is_of_schema = error.sqlite_errorcode == sqlite3.SQLITE_ERROR  # a table or column is not there
+        raise (_DamagedError if is_of_schema else _UnusableError)(str(error)) from error
+    except Exception as error:  # diskcache and numpy calculate with what they read, so damage raises anything at all
+        raise _DamagedError(str(error) or type(error).__name__) from error
 
 
 def key_of(kind: str, parameters: Mapping[str, Any]) -> str:
     """Text that stands for a kind of result and everything it depends on."""
-    text = json.dumps(parameters, sort_keys=True)
+    text = json.dumps([_FORMAT, parameters], sort_keys=True)
     return f"{kind}-{hashlib.sha256(text.encode()).hexdigest()}"
 
 
@@ -86,35 +119,71 @@ def found(cache: Path, kind: str, parameters: Mapping[str, Any]) -> Arrays | Non
     """The stored arrays, or None when there are none (or what is there is damaged, which is logged)."""
     if not folder(cache).is_dir():
         return None
+    key = key_of(kind, parameters)
     try:
         with _store(cache) as entries:
-            content = entries.get(key_of(kind, parameters))
-            return None if content is None else _arrays(content)
-    except (PickleRefusedError, ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+            content = entries.get(key)
+            return None if content is None else _unsealed(key, content)
+    except _DamagedError as error:
         _log.warning("%s in %s is damaged (%s) and will be computed again", kind, folder(cache), error)
-    except (_NoStoreError, sqlite3.Error) as error:
+    except _UnusableError as error:
         _log.warning("derived results cannot be read from %s (%s)", folder(cache), error)
     return None
 
 
 def arrays(cache: Path, kind: str, parameters: Mapping[str, Any], compute: Callable[[], Mapping[str, Any]]) -> Arrays:
-    """The stored arrays of this kind and these parameters, computed and stored first if need be."""
+    """The stored arrays of this kind and these parameters, computed and stored first if need be.
+
+    Processes that find nothing at the same time all compute, and the last one's result stays.
+    """
     known = found(cache, kind, parameters)
     if known is not None:
         return known
     made = {name: np.asarray(value) for name, value in compute().items()}
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **made)
+    key = key_of(kind, parameters)
     try:
-        with _store(cache) as entries:
-            entries.set(key_of(kind, parameters), buffer.getvalue())
-    except (_NoStoreError, BadInputError, sqlite3.Error, OSError) as error:
+        _keep(cache, key, _sealed(key, made))
+    except (_UnusableError, _DamagedError) as error:
         _log.warning("derived results cannot be kept in %s (%s)", folder(cache), error)
     return made
 
 
-def _arrays(content: bytes) -> Arrays:
-    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+def _keep(cache: Path, key: str, value: bytes) -> None:
+    try:
+        with _store(cache) as entries:
+            entries.set(key, value)
+    except _DamagedError as error:
+        _log.warning("the derived results in %s are damaged (%s) and begun anew", folder(cache), error)
+        _remove(cache)
+        with _store(cache) as entries:
+            entries.set(key, value)
+
+
+def _remove(cache: Path) -> None:
+    """Deletes the store, out of the way first: another process may begin a new one at any moment."""
+    aside = folder(cache).with_name(f"memo.damaged-{os.getpid()}")
+    try:
+        folder(cache).rename(aside)
+    except OSError as error:  # another process was faster, or nothing may be changed here; the next attempt tells
+        _log.debug("%s cannot be moved (%s)", folder(cache), error)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _seal(key: str, archive: bytes) -> bytes:
+    """Checksum of an entry and of its place: neither a changed byte nor an exchanged row goes unnoticed."""
+    return hashlib.sha256(key.encode() + b"\n" + archive).digest()
+
+
+def _sealed(key: str, made: Arrays) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **made)
+    return _seal(key, buffer.getvalue()) + buffer.getvalue()
+
+
+def _unsealed(key: str, content: bytes) -> Arrays:
+    if content[:_SEAL] != _seal(key, content[_SEAL:]):
+        raise ValueError("its checksum does not match")
+    with np.load(io.BytesIO(content[_SEAL:]), allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
 
 
@@ -125,5 +194,5 @@ def usage(cache: Path) -> tuple[int, int]:
     try:
         with _store(cache) as entries:
             return int(entries.volume()), SIZE_LIMIT
-    except (_NoStoreError, sqlite3.Error):
+    except (_UnusableError, _DamagedError):
         return 0, SIZE_LIMIT
