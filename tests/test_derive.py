@@ -90,6 +90,10 @@ def test_a_worker_that_fails_leaves_its_last_words_and_no_lock(run: store.Run) -
     work = Work(run, "mixture-diag-128")
     work.start()
     waited_for(work)
+    for _ in range(200):  # the lock goes a moment before the process speaks
+        if work.last_words:
+            break
+        time.sleep(0.05)
     assert work.last_words == "128 components need at least 128 training images; there are 8."
     work.start()
     waited_for(work)

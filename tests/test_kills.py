@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import torch
 
 from fas_core import cli, derive, images, store
 from tests.conftest import PROJECT
@@ -54,6 +55,15 @@ for line in sys.stdin:
     sys.stdout.flush()
     os._exit(code)
 """
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """As in the processes started below: sums in another order differ in their last bits."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 class Processes:
