@@ -1,9 +1,10 @@
-"""Confidence intervals: for an error rate of independent trials, and for an AUC whose samples hang together.
+"""Confidence intervals of rates: of independent trials, and of samples that hang together; DeLong and McNemar.
 
 Frames of one video, or videos of one person, are not independent trials, and a formula that takes them for such gives
-intervals that are too narrow. The first half, k errors among n trials as fractions in [0, 1], is for independent trials
-only: Clopper-Pearson for claims (it covers at least `level`), Wilson for plots. The second half resamples whole
-subjects, or the closest to a subject that the data name.
+intervals that are too narrow. The first part, k errors among n trials as fractions in [0, 1], is for independent trials
+only: Clopper-Pearson for claims (it covers at least `level`), Wilson for plots. The second part names the unit, the
+subject or the closest to a subject that the data name, and resamples whole units: one rate, or a rate at every
+threshold of a grid. What needs both classes (AUC, EER, ...), and differences between models, is in `resampling`.
 """
 
 import math
@@ -14,14 +15,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaincinv, ndtri
+from scipy.special import bdtr, betaincinv, ndtri
 
 Floats = NDArray[np.float64]
 
 UNITS = {"subject_id": "subject", "video_id": "video", "session_id": "session", "sample_id": "image"}
 RESAMPLES = 2000
-QUANTILES = 8192  # beyond twice as many distinct scores, scores between two neighbouring quantiles count as equal
-_AT_ONCE = 2**17  # numbers of a histogram array: what fits in a processor's cache
+_AT_ONCE = 2**18  # numbers of an array of draws or of resampled counts
 
 
 class Interval(NamedTuple):
@@ -35,10 +35,17 @@ def clopper_pearson(errors: int, trials: int, level: float = 0.95) -> Interval:
     0 errors give exactly 0 below and 1 - ((1 - level)/2)^(1/n) above; n errors mirror that.
     """
     _check(errors, trials, level)
+    low, high = _beta_quantiles(np.array([errors]), trials, level)
+    return Interval(float(low[0]), float(high[0]))
+
+
+def _beta_quantiles(errors: NDArray[np.int64], trials: int, level: float) -> tuple[Floats, Floats]:
+    """Clopper-Pearson of m numbers of errors among the same trials: low (m,), high (m,)."""
     tail = (1 - level) / 2
-    low = 0.0 if errors == 0 else float(betaincinv(errors, trials - errors + 1, tail))
-    high = 1.0 if errors == trials else float(betaincinv(errors + 1, trials - errors, 1 - tail))
-    return Interval(low, high)
+    # The clipping keeps the arguments legal where the other branch is taken.
+    low = np.where(errors == 0, 0.0, betaincinv(np.maximum(errors, 1), trials - errors + 1, tail))
+    high = np.where(errors == trials, 1.0, betaincinv(errors + 1, np.maximum(trials - errors, 1), 1 - tail))
+    return low, high
 
 
 def wilson(errors: int, trials: int, level: float = 0.95) -> Interval:
@@ -87,6 +94,10 @@ class Units(NamedTuple):
     name: str
     groups: NDArray[Any]
 
+    def of(self, rows: ArrayLike) -> "Units":
+        """Of some of the samples: a mask (n,) or row numbers."""
+        return Units(self.name, self.groups[np.asarray(rows)])
+
 
 def unit_of(rows: pd.DataFrame) -> Units:
     """By the first of subject_id, video_id and session_id that all n samples have; else every sample by itself.
@@ -100,131 +111,155 @@ def unit_of(rows: pd.DataFrame) -> Units:
 
 
 @dataclass(frozen=True)
-class BootstrapInterval:
-    """`low` to `high`, by `resamples` resamples that have both classes, of `n_groups` units named as in `Units`."""
+class UnitInterval:
+    """`low` to `high`, from samples of `n_units` units named as in `Units`, and by which method.
+
+    "clopper_pearson": each sample is a unit of its own, so that they are independent trials. "bootstrap": percentiles
+    of `resamples` resamples of whole units. "rule_of_three": the resamples agree, as they do where nobody errs, and a
+    width of 0 would be a lie. Then: had more than a share `zero_error_upper_bound(n_units)` of the population been
+    unlike all units seen, one of them would have been seen (level one-sided). The interval runs from all of that share
+    at the smallest value there is to all of it at the largest: for 0 errors from 0 to the bound.
+    """
 
     low: float
     high: float
     unit: str
-    n_groups: int
-    resamples: int
-    seed: int
+    n_units: int
+    method: str
+    resamples: int  # 0 where none were needed
 
 
-def auc_intervals(
-    values: Sequence[ArrayLike],
-    is_attack: ArrayLike,
+def rate_interval(
+    is_error: ArrayLike, units: Units, *, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+) -> UnitInterval | None:
+    """Of the share of errors among n samples, (n,) booleans: exact if no two share a unit, else by resampling units.
+
+    APCER and BPCER at a threshold that is frozen. The rate of a resample is a ratio of sums: errors of all samples
+    drawn over samples drawn. None without samples, and where all are of one unit, which says nothing about others.
+    A missing score is no trial: leave it out on both sides, `rate_interval(scores[answered] >= t, units.of(answered))`.
+    Raises ValueError for an impossible level, and where the lengths differ.
+    """
+    errors = np.asarray(is_error, np.bool_)
+    _check_units(errors, units, level)
+    codes, n_units = codes_of(units.groups)
+    if n_units == errors.size > 0:
+        return UnitInterval(
+            *clopper_pearson(int(errors.sum()), n_units, level), units.name, n_units, "clopper_pearson", 0
+        )
+    if n_units < 2:
+        return None
+    counts = np.bincount(codes, errors, n_units)[None]
+    low, high, agree = _resampled_shares(counts, np.bincount(codes, minlength=n_units), level, resamples, seed)
+    method = "rule_of_three" if agree[0] else "bootstrap"
+    return UnitInterval(float(low[0]), float(high[0]), units.name, n_units, method, resamples)
+
+
+def rate_bands(
+    scores: ArrayLike,
     units: Units,
+    grid: ArrayLike,
     *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
     level: float = 0.95,
-) -> list[BootstrapInterval | None]:
-    """Percentile intervals of the AUC (attack > bona fide, equal ones half) of s scores of the same n samples.
-
-    `values`: s times (n,), NaN where a score is missing; see `resampled_aucs` for what is drawn. None where fewer than
-    two units have a bona fide sample with a score, or fewer than two an attack: one subject says nothing about others.
-    None also where all resamples agree, as they do at an AUC of 1: what is not known has no interval of width 0.
-    Few units make them too narrow: simulated, about 82 % held the true AUC with 5 subjects, 89 % with 10, 93 % with 50.
-    """
-    _check_level(level)
-    attack, codes = np.asarray(is_attack, np.bool_), np.unique(units.groups, return_inverse=True)[1]
-    sizes = []  # per score: units with any sample, with an attack, with a bona fide sample
-    for score in values:
-        answered = ~np.isnan(np.asarray(score, np.float64))
-        sizes.append([np.unique(codes[answered & kind]).size for kind in (True, attack, ~attack)])
-    found: list[BootstrapInterval | None] = [None] * len(sizes)
-    usable = [i for i, (_, *of_each_class) in enumerate(sizes) if min(of_each_class) >= 2]
-    aucs = resampled_aucs([values[i] for i in usable], attack, codes, resamples=resamples, seed=seed)
-    for i, of_score in zip(usable, aucs, strict=True):
-        defined = of_score[~np.isnan(of_score)]
-        low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2]).tolist()
-        if low < high:
-            found[i] = BootstrapInterval(low, high, units.name, sizes[i][0], defined.size, seed)
-    return found
-
-
-def resampled_aucs(
-    values: Sequence[ArrayLike],
-    is_attack: ArrayLike,
-    groups: ArrayLike,
-    *,
     resamples: int = RESAMPLES,
     seed: int = 0,
-) -> Floats:
-    """The AUC of s scores on bootstrap resamples of whole groups: s times (n,) values -> (s, resamples).
+) -> tuple[Floats, Floats] | None:
+    """Low (m,) and high (m,) of the share of scores >= t for each of m ascending thresholds t: `rate_interval` of each.
 
-    A drawn group brings all its samples, bona fide and attacks. Groups are drawn with replacement among those that
-    have the same classes (bona fide only, attacks only, both), as many as there are: so no resample lacks a class, and
-    a group that is the only one of its kind is in all of them.
-    All scores see the same draws, which makes differences between scores paired. A missing score (NaN) is left out;
-    if that empties a class of a resample, its AUC is NaN. The order of the samples has no influence. (Field, C. A. and
-    Welsh, A. H.: Bootstrapping clustered data, J. R. Stat. Soc. B 69, 2007.)
-
-    Each draw is a vector of how often every group occurs. Its product with the groups' counts of scores per bin gives
-    the histograms of the resample, from which any rate or area follows without sorting again. A bin is a distinct
-    score, so the AUCs are exact, up to 2 * QUANTILES of them. Beyond, scores between neighbouring quantiles share a
-    bin and count as equal: that moves the AUC of the samples themselves by less than 1/QUANTILES, typically by 1e-6.
+    `scores`: (n,), NaN left out. For bona fide scores that is BPCER. APCER, the share below t, has the mirrored band
+    (1 - high, 1 - low). It holds for one threshold at a time, not for the whole curve at once. None as `rate_interval`.
     """
-    attack = np.asarray(is_attack, np.bool_)
-    names, codes = np.unique(np.asarray(groups), return_inverse=True)
-    counts = [_counts(np.asarray(score, np.float64), attack, codes, names.size) for score in values]
-    aucs = np.empty((len(counts), resamples))
-    rows = max(1, _AT_ONCE // max([1, names.size, *(of_bona_fide.shape[0] for of_bona_fide, _ in counts)]))
-    draws = _draws(attack, codes, names.size, resamples, seed)
-    for start in range(0, resamples if counts else 0, rows):
-        here = slice(start, min(start + rows, resamples))
-        weights = np.stack([next(draws) for _ in range(here.start, here.stop)], axis=1).astype(np.float64)
-        for row, (of_bona_fide, of_attacks) in zip(aucs, counts, strict=True):
-            row[here] = _areas(of_bona_fide @ weights, of_attacks @ weights)
-    return aucs
+    values, thresholds = np.asarray(scores, np.float64), np.asarray(grid, np.float64)
+    _check_units(values, units, level)
+    if thresholds.ndim != 1 or np.isnan(thresholds).any() or (thresholds[1:] < thresholds[:-1]).any():
+        raise ValueError("the thresholds of a band must be one ascending row of numbers")
+    answered = ~np.isnan(values)
+    # Of how many thresholds a score is at or above: threshold j counts those of more than j.
+    reached = np.searchsorted(thresholds, values[answered], side="right")
+    codes, n_units = codes_of(units.groups[answered])
+    m = thresholds.size
+    if n_units == codes.size > 0:
+        errors = codes.size - np.cumsum(np.bincount(reached, minlength=m + 1))[:m]
+        return _beta_quantiles(errors, n_units, level)
+    if n_units < 2:
+        return None
+    counts = sparse_counts(reached, codes, (m + 1, n_units))[1:]
+    low, high, _ = _resampled_shares(counts, np.bincount(codes, minlength=n_units), level, resamples, seed)
+    return low, high
 
 
-def _draws(
-    attack: NDArray[np.bool_], codes: NDArray[np.intp], n: int, resamples: int, seed: int
-) -> Iterator[NDArray[np.int64]]:
-    """How often each of the n groups occurs, (n,), resample after resample."""
-    rng = np.random.default_rng(seed)
-    has_attack, has_bona_fide = (np.bincount(codes[side], minlength=n) > 0 for side in (attack, ~attack))
-    kinds = 2 * has_attack + has_bona_fide
-    strata = [np.flatnonzero(kinds == kind) for kind in np.unique(kinds)]
-    for _ in range(resamples):
-        weights = np.empty(n, np.int64)
-        for members in strata:
-            drawn = rng.integers(members.size, size=members.size)
-            weights[members] = np.bincount(drawn, minlength=members.size)
+def _resampled_shares(
+    counts: Any, trials: NDArray[np.intp], level: float, resamples: int, seed: int
+) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Row j of `counts` (m, units): errors that are in rows 0..j of the m rates; -> low, high, do all agree? (m,) each.
+
+    A matrix of how often each unit is drawn turns the counts into those of all resamples at once.
+    """
+    m, n_units = counts.shape
+    rates = np.empty((m, resamples))
+    start = 0
+    for weights in draws([np.arange(n_units)], n_units, resamples, seed, max(m, n_units)):
+        errors = (counts @ weights)[::-1].cumsum(axis=0)[::-1]
+        rates[:, start : start + weights.shape[1]] = errors / (trials @ weights)
+        start += weights.shape[1]
+    return percentiles(rates, n_units, level)
+
+
+def percentiles(
+    of_resamples: Floats, n_units: int, level: float, smallest: float = 0.0, largest: float = 1.0
+) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Values (m, resamples) without NaN -> low (m,), high (m,), and whether the resamples agree, (m,) booleans.
+
+    Where they do, the interval is the one that `UnitInterval` explains under "rule_of_three".
+    """
+    low, high = np.quantile(of_resamples, [(1 - level) / 2, (1 + level) / 2], axis=1)
+    agree = low == high
+    unseen = zero_error_upper_bound(n_units, level)
+    low[agree] -= unseen * (low[agree] - smallest)
+    high[agree] += unseen * (largest - high[agree])
+    return low, high, agree
+
+
+def draws(
+    strata: Sequence[NDArray[np.intp]], n_units: int, resamples: int, seed: int, width: int = 1
+) -> Iterator[Floats]:
+    """How often each of n units occurs in each of `resamples` bootstrap resamples, as arrays (n, r) one after another.
+
+    From each stratum (the numbers of some units; together all n) as many units as it has are drawn with replacement.
+    `width`: how many numbers the caller will keep per resample; r is such that they fit in memory, and changes nothing.
+    """
+    generators = [np.random.default_rng([seed, stratum]) for stratum in range(len(strata))]
+    at_once = max(1, _AT_ONCE // max(width, 1))
+    for start in range(0, resamples, at_once):
+        r = min(at_once, resamples - start)
+        weights = np.empty((n_units, r))
+        for members, rng in zip(strata, generators, strict=True):
+            drawn = rng.integers(members.size, size=(r, members.size))
+            drawn += members.size * np.arange(r)[:, None]
+            weights[members] = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape).T
         yield weights
 
 
-def _counts(values: Floats, attack: NDArray[np.bool_], codes: NDArray[np.intp], n_groups: int) -> tuple[Any, Any]:
-    """How many bona fide scores, and how many attack scores, are in each bin of each group: sparse (bins, groups)."""
+def codes_of(groups: NDArray[Any]) -> tuple[NDArray[np.intp], int]:
+    """(n,) numbers 0, 1, ... of the n samples' units in order of name, and how many units there are."""
+    codes, names = pd.factorize(groups, sort=True, use_na_sentinel=False)
+    return codes, len(names)
+
+
+def sparse_counts(rows: NDArray[np.intp], columns: NDArray[np.intp], shape: tuple[int, int]) -> Any:
+    """How many samples are in each cell, as a sparse array: most cells are empty."""
     from scipy.sparse import csr_array
 
-    answered = ~np.isnan(values)
-    attack, codes = attack[answered], codes[answered]
-    bins = _bins(values[answered])
-    shape = (int(bins.max(initial=-1)) + 1, n_groups)
-    of_bona_fide, of_attacks = (
-        csr_array((np.ones(side.sum()), (bins[side], codes[side])), shape=shape) for side in (~attack, attack)
-    )
-    return of_bona_fide, of_attacks
+    return csr_array((np.ones(rows.size), (rows, columns)), shape=shape)
 
 
-def _bins(values: Floats) -> NDArray[np.intp]:
-    """(n,) ascending with the score. A quantile has a bin of its own: heavy ties share theirs with no other score."""
-    distinct, bins = np.unique(values, return_inverse=True)
-    if distinct.size <= 2 * QUANTILES:
-        return bins
-    at = np.unique(np.sort(bins)[np.linspace(0, bins.size - 1, QUANTILES + 1).astype(np.int64)])
-    return np.searchsorted(at, bins, side="left") + np.searchsorted(at, bins, side="right")
+def _check_units(values: NDArray[Any], units: Units, level: float) -> None:
+    if values.ndim != 1 or values.shape != units.groups.shape:
+        raise ValueError(f"values of shape {values.shape} but units of shape {units.groups.shape}: one per sample")
+    _check_level(level)
 
 
-def _areas(bona_fide: Floats, attacks: Floats) -> Floats:
-    """Histograms (bins, r) of r resamples -> (r,) AUC, NaN where a class is empty."""
-    below = np.cumsum(bona_fide, axis=0)
-    below -= bona_fide / 2
-    with np.errstate(invalid="ignore"):
-        return np.einsum("br,br->r", attacks, below) / (attacks.sum(0) * bona_fide.sum(0))
+# ---------------------------------------------------------------------------------------------------------------------
+# Two models on the same independent samples
 
 
 def delong(values: Sequence[ArrayLike], is_attack: ArrayLike) -> tuple[Floats, Floats]:
@@ -232,7 +267,7 @@ def delong(values: Sequence[ArrayLike], is_attack: ArrayLike) -> tuple[Floats, F
 
     DeLong, DeLong and Clarke-Pearson, Biometrics 1988, by sorting as Sun and Xu, IEEE Signal Processing Letters 2014.
     The variance of a difference of two AUCs is v[0, 0] + v[1, 1] - 2 v[0, 1] on the same samples (paired), and the sum
-    of the two variances on different ones. Samples must be independent: where subjects repeat, use `resampled_aucs`.
+    of the two variances on different ones. Samples must be independent: where subjects repeat, use `resampling`.
     Raises ValueError for fewer than two samples of a class, or a missing score.
     """
     attack = np.asarray(is_attack, np.bool_)
@@ -251,3 +286,14 @@ def _shares_below(values: Floats, ordered: Floats) -> Floats:
     """(n,) share of the sorted scores below each value, equal ones half."""
     below = np.searchsorted(ordered, values, side="left") + np.searchsorted(ordered, values, side="right")
     return below / (2 * ordered.size)
+
+
+def mcnemar(only_a_wrong: int, only_b_wrong: int) -> float:
+    """p of "both err equally often", from the samples that only one of two models decides wrongly (McNemar, 1947).
+
+    Exact and two-sided: each discordant sample is a toss of a coin. 1 where there is none. Samples must be independent:
+    where subjects repeat, use the interval of the difference of two error rates by `resampling`.
+    """
+    if min(only_a_wrong, only_b_wrong) < 0:
+        raise ValueError(f"numbers of samples cannot be negative, got {only_a_wrong} and {only_b_wrong}")
+    return min(1.0, 2 * float(bdtr(min(only_a_wrong, only_b_wrong), only_a_wrong + only_b_wrong, 0.5)))

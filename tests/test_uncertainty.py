@@ -1,7 +1,8 @@
-"""Intervals against golden vectors and what defines them: the binomial distribution, every resample there can be."""
+"""Intervals of rates against golden vectors and what defines them: the binomial distribution, every resample."""
 
 import itertools
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binom, binomtest, norm
-from sklearn.metrics import roc_auc_score
 
-from fas_core import metrics, uncertainty
-from fas_core.uncertainty import Units, auc_intervals, clopper_pearson, resampled_aucs, wilson, zero_error_upper_bound
+from fas_core import uncertainty
+from fas_core.uncertainty import (
+    UnitInterval,
+    Units,
+    clopper_pearson,
+    mcnemar,
+    rate_bands,
+    rate_interval,
+    unit_of,
+    wilson,
+    zero_error_upper_bound,
+)
 
 GOLDEN = Path(__file__).parents[1].parent / "shared" / "golden" / "metrics_golden.json"
 
@@ -108,152 +118,6 @@ def subjects_of(n_subjects: int, n_each: int, seed: int = 0) -> tuple[np.ndarray
     return np.round(level + attack + rng.normal(0, 0.5, subjects.size), 1), attack, subjects
 
 
-def test_resamples_follow_the_golden_exact_law_of_five_subjects(golden: dict[str, Any]) -> None:
-    """With all attacks at 1 and bona fide scores cut to 0 and 1 the AUC is 1 - BPCER / 2."""
-    one = golden_set(golden, "five_subject_bootstrap")
-    law = one["expected_exact_bootstrap"]
-    attack = np.array(one["labels"]) == 1
-    cut = np.where(attack, 1.0, np.array(one["scores"]) >= law["threshold"])
-    [aucs] = resampled_aucs([cut], attack, one["subjects"], resamples=20_000)
-    bpcer = 2 * (1 - aucs)
-    assert bpcer.mean() == pytest.approx(law["mean"], abs=0.003)
-    assert bpcer.std() == pytest.approx(law["sd"], abs=0.003)
-    for name, expected in law["quantiles_inverted_cdf"].items():
-        assert np.quantile(bpcer, float(name[1:]) / 100) == pytest.approx(expected, abs=0.02)
-
-
-def test_resamples_are_draws_of_whole_subjects_with_both_their_classes() -> None:
-    """Four subjects: two with both classes, one live only, one attack only. Every resample is one of the 2 * 2."""
-    subjects = np.array(list("AAAABBBBBCCCDD"))
-    attack = np.array([0, 0, 1, 1, 0, 1, 1, 1, 1, 0, 0, 0, 1, 1], bool)
-    scores = np.array([1, 2, 2, 7, 3, 1, 5, 5, 9, 4, 6, 2, 3, 8], float)
-    exact = []
-    for pair in itertools.product("AB", repeat=2):
-        rows = np.concatenate([np.flatnonzero(subjects == drawn) for drawn in [*pair, "C", "D"]])
-        exact.append(roc_auc_score(attack[rows], scores[rows]))
-    [aucs] = resampled_aucs([scores], attack, subjects, resamples=4000)
-    for value in set(exact):
-        share = np.isclose(aucs, value, rtol=0, atol=1e-12).mean()
-        assert share == pytest.approx(exact.count(value) / 4, abs=0.03)
-    assert len(set(exact)) == 3  # AA, BB, and AB as often as both
-
-
-def test_neither_the_order_of_samples_nor_the_size_of_batches_matters(monkeypatch: pytest.MonkeyPatch) -> None:
-    scores, attack, subjects = subjects_of(12, 5)
-    shuffled = np.random.default_rng(1).permutation(scores.size)
-    expected = resampled_aucs([scores], attack, subjects, resamples=50)
-    monkeypatch.setattr(uncertainty, "_AT_ONCE", 300)
-    again = resampled_aucs([scores[shuffled]], attack[shuffled], subjects[shuffled], resamples=50)
-    np.testing.assert_allclose(again, expected, rtol=1e-12)
-    assert len(np.unique(expected)) > 40
-    assert not np.allclose(resampled_aucs([scores], attack, subjects, resamples=50, seed=1), expected)
-
-
-def test_scores_share_their_draws_and_only_ranks_matter() -> None:
-    scores, attack, subjects = subjects_of(12, 5)
-    extreme = np.where(scores == scores.max(), np.inf, np.exp(scores))
-    aucs = resampled_aucs([scores, extreme, -scores], attack, subjects, resamples=50)
-    np.testing.assert_array_equal(aucs[0], aucs[1])
-    np.testing.assert_allclose(aucs[0] + aucs[2], 1, rtol=1e-12)
-
-
-@pytest.mark.parametrize("n_attack", [40, 2500, 4900])
-def test_bins_move_the_area_by_less_than_one_over_their_number(n_attack: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(0)
-    attack = np.arange(5000) < n_attack
-    scores = rng.normal(0, 1, 5000) + attack
-    scores[rng.random(5000) < 0.3] = 0.5  # a heavy tie
-    exact = metrics.roc_auc(metrics.score_set(scores, attack))
-    one_group = np.zeros(5000)  # every draw is the set itself
-    assert resampled_aucs([scores], attack, one_group, resamples=1)[0, 0] == pytest.approx(exact, abs=1e-12)
-    for quantiles in (20, 100):
-        monkeypatch.setattr(uncertainty, "QUANTILES", quantiles)
-        binned = resampled_aucs([scores], attack, one_group, resamples=1)[0, 0]
-        assert 0 < abs(binned - exact) < 1 / quantiles
-
-
-def test_attacks_just_above_a_heavy_tie_are_not_taken_for_equal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All 40 attacks lie between two neighbouring quantiles, the lower of which is the score of 4,000 live samples."""
-    monkeypatch.setattr(uncertainty, "QUANTILES", 20)
-    scores = np.concatenate([np.linspace(0, 0.4, 960), np.full(4000, 0.5), np.linspace(0.51, 0.6, 40)])
-    [[auc]] = resampled_aucs([scores], np.arange(5000) >= 4960, np.zeros(5000), resamples=1)
-    assert auc == 1
-
-
-def test_binned_intervals_are_close_to_exact_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(0)
-    _, attack, subjects = subjects_of(20, 50)
-    scores = rng.normal(0, 1, subjects.size) + attack + rng.normal(0, 0.5, 20)[subjects]
-    exact = resampled_aucs([scores], attack, subjects, resamples=200)
-    monkeypatch.setattr(uncertainty, "QUANTILES", 100)
-    np.testing.assert_allclose(resampled_aucs([scores], attack, subjects, resamples=200), exact, atol=1e-3)
-
-
-def test_frames_of_one_subject_are_no_independent_trials() -> None:
-    scores, attack, subjects = subjects_of(15, 40)
-    [by_subject] = auc_intervals([scores], attack, Units("subject", subjects))
-    [by_image] = auc_intervals([scores], attack, Units("image", np.arange(scores.size)))
-    assert by_subject is not None
-    assert by_image is not None
-    assert (by_subject.unit, by_subject.n_groups, by_subject.resamples) == ("subject", 15, uncertainty.RESAMPLES)
-    assert by_image.n_groups == 1200
-    assert by_subject.high - by_subject.low > 3 * (by_image.high - by_image.low)
-    assert by_subject.low < roc_auc_score(attack, scores) < by_subject.high
-
-
-def test_intervals_of_independent_samples_agree_with_delong() -> None:
-    rng = np.random.default_rng(0)
-    attack = np.arange(600) % 3 == 0
-    scores = rng.normal(0, 1, 600) + attack
-    [interval] = auc_intervals([scores], attack, Units("image", np.arange(600)), resamples=4000, level=0.9)
-    [auc], [[variance]] = uncertainty.delong([scores], attack)
-    assert interval is not None
-    expected = auc + norm.ppf([0.05, 0.95]) * np.sqrt(variance)
-    assert (interval.low, interval.high) == pytest.approx(expected, abs=0.004)
-
-
-def test_an_interval_needs_two_subjects_of_each_class_and_some_variation() -> None:
-    attack = np.array([False, False, False, True, True, True])
-    scores = np.array([1.0, 3.0, 2.0, 2.5, 4.0, 0.5])
-
-    def interval(subjects: str, values: np.ndarray = scores) -> uncertainty.BootstrapInterval | None:
-        return auc_intervals([values], attack, Units("subject", np.array(list(subjects))))[0]
-
-    assert interval("ABBCDD") is not None
-    assert interval("ABBABB") is not None
-    assert interval("AAABCD") is None
-    assert interval("ABCDDD") is None
-    assert interval("ABCABC", np.arange(6.0)) is None  # all attacks above all live samples, whoever is drawn
-    assert interval("ABBCDD", np.where(attack & (scores > 1), np.nan, scores)) is None  # one attack has a score
-    assert auc_intervals([scores[:3]], attack[:3], Units("image", np.arange(3))) == [None]
-    assert auc_intervals([[]], [], Units("image", np.arange(0))) == [None]
-    with pytest.raises(ValueError, match="level"):
-        auc_intervals([scores], attack, Units("image", np.arange(6)), level=1.0)
-
-
-def test_a_missing_score_is_left_out() -> None:
-    scores, attack, subjects = subjects_of(12, 5)
-    gone = np.random.default_rng(1).random(scores.size) < 0.3
-    gone |= subjects == 7
-    missing = np.where(gone, np.nan, scores)
-    [[auc]] = resampled_aucs([missing], attack, np.zeros(scores.size), resamples=1)
-    assert auc == pytest.approx(roc_auc_score(attack[~gone], scores[~gone]), abs=1e-12)
-    full, holed = auc_intervals([scores, missing], attack, Units("subject", subjects))
-    assert full is not None
-    assert holed is not None
-    assert (full.n_groups, holed.n_groups) == (12, 11)
-
-
-def test_a_resample_without_a_class_has_no_area_and_is_passed_over() -> None:
-    scores, attack, subjects = subjects_of(6, 5)
-    missing = np.where(attack & (subjects > 1), np.nan, scores)  # four of six subjects without a score of an attack
-    [aucs] = resampled_aucs([missing], attack, subjects, resamples=4000)
-    assert np.isnan(aucs).mean() == pytest.approx((4 / 6) ** 6, abs=0.02)
-    [interval] = auc_intervals([missing], attack, Units("subject", subjects), resamples=4000)
-    assert interval is not None
-    assert interval.resamples == 4000 - np.isnan(aucs).sum()
-
-
 def test_the_unit_is_the_first_column_that_names_every_sample() -> None:
     rows = pd.DataFrame(
         {
@@ -265,18 +129,155 @@ def test_the_unit_is_the_first_column_that_names_every_sample() -> None:
     )
     named = []
     for column in ("subject_id", "video_id", "session_id", "sample_id"):
-        unit = uncertainty.unit_of(rows)
+        unit = unit_of(rows)
         assert unit.groups.tolist() == rows[column].tolist()
         named.append(unit.name)
         rows.loc[1, column] = " " if column == "session_id" else None if column == "video_id" else ""
     assert named == ["subject", "video", "session", "image"]
     for without_names in (rows, rows[[]]):
-        assert uncertainty.unit_of(without_names).name == "image"
-        assert uncertainty.unit_of(without_names).groups.tolist() == [0, 1, 2]
+        assert unit_of(without_names).name == "image"
+        assert unit_of(without_names).groups.tolist() == [0, 1, 2]
+
+
+def test_units_of_some_samples() -> None:
+    units = Units("subject", np.array(list("abc")))
+    for rows in ([True, False, True], [0, 2]):
+        assert units.of(rows).name == "subject"
+        assert units.of(rows).groups.tolist() == ["a", "c"]
+
+
+def test_resamples_follow_the_golden_exact_law_of_five_subjects(
+    golden: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = golden_set(golden, "five_subject_bootstrap")
+    law = one["expected_exact_bootstrap"]
+    bona_fide = np.array(one["labels"]) == 0
+    errors = (np.array(one["scores"]) >= law["threshold"])[bona_fide]
+    units = Units("subject", np.array(one["subjects"])[bona_fide])
+    seen: list[np.ndarray] = []
+    ours = uncertainty.percentiles
+    monkeypatch.setattr(uncertainty, "percentiles", lambda rates, *rest: seen.append(rates) or ours(rates, *rest))
+    interval = rate_interval(errors, units, resamples=20_000)
+    [rates] = seen[0]
+    assert rates.mean() == pytest.approx(law["mean"], abs=0.003)
+    assert rates.std() == pytest.approx(law["sd"], abs=0.003)
+    for name, expected in law["quantiles_inverted_cdf"].items():
+        assert np.quantile(rates, float(name[1:]) / 100) == pytest.approx(expected, abs=0.02)
+    assert interval == UnitInterval(*np.quantile(rates, [0.025, 0.975]), "subject", 5, "bootstrap", 20_000)
+
+
+def test_the_rate_of_a_resample_is_a_ratio_of_sums() -> None:
+    """Two subjects, 1 of 2 and 3 of 4 wrong: a quarter of the resamples has either alone, the others have 4 of 6."""
+    errors, units = [True, False, True, True, False, True], Units("subject", np.array(list("aabbbb")))
+    assert rate_interval(errors, units) == UnitInterval(0.5, 0.75, "subject", 2, "bootstrap", uncertainty.RESAMPLES)
+    inner = rate_interval(errors, units, level=0.3)  # the middle 30 % of the resamples agree
+    bound = zero_error_upper_bound(2, 0.3)
+    assert inner is not None
+    assert (inner.low, inner.high) == pytest.approx((4 / 6 * (1 - bound), 4 / 6 + bound * 2 / 6))
+
+
+def test_frames_of_one_subject_are_no_independent_trials() -> None:
+    scores, _, subjects = subjects_of(15, 40)
+    by_subject = rate_interval(scores >= 1, Units("subject", subjects))
+    by_image = rate_interval(scores >= 1, Units("image", np.arange(scores.size)))
+    assert by_subject is not None
+    assert by_image is not None
+    assert (by_subject.unit, by_subject.n_units, by_subject.method) == ("subject", 15, "bootstrap")
+    expected = clopper_pearson(int((scores >= 1).sum()), scores.size)
+    assert by_image == UnitInterval(*expected, "image", scores.size, "clopper_pearson", 0)
+    assert by_subject.high - by_subject.low > 3 * (by_image.high - by_image.low)
+
+
+def test_one_sample_of_each_subject_is_an_independent_trial() -> None:
+    interval = rate_interval([True, False, False], Units("subject", np.array(list("abc"))))
+    assert interval == UnitInterval(*clopper_pearson(1, 3), "subject", 3, "clopper_pearson", 0)
+
+
+def test_no_errors_are_bounded_by_the_number_of_subjects_not_of_samples() -> None:
+    units = Units("subject", np.repeat(np.arange(10), 100))
+    bound = zero_error_upper_bound(10)
+    expected = UnitInterval(0.0, pytest.approx(bound), "subject", 10, "rule_of_three", uncertainty.RESAMPLES)
+    assert rate_interval(np.zeros(1000), units) == expected
+    mirrored = rate_interval(np.ones(1000), units)
+    assert mirrored is not None
+    assert (mirrored.low, mirrored.high, mirrored.method) == (pytest.approx(1 - bound), 1.0, "rule_of_three")
+    alike = rate_interval(np.arange(1000) % 4 == 0, units)  # a quarter of every subject
+    assert alike is not None
+    assert (alike.low, alike.high) == pytest.approx((0.25 * (1 - bound), 0.25 + 0.75 * bound))
+
+
+def test_one_subject_says_nothing_about_others() -> None:
+    assert rate_interval([True, False], Units("subject", np.array(["a", "a"]))) is None
+    assert rate_interval([], Units("image", np.arange(0))) is None
+    assert rate_bands([1.0, np.nan, 2.0], Units("subject", np.array(["a", "b", "a"])), [0.0]) is None
+    assert rate_bands([], Units("image", np.arange(0)), [0.0]) is None
+
+
+def test_neither_the_order_of_samples_nor_the_size_of_batches_matters(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores, _, subjects = subjects_of(12, 5)
+    shuffled = np.random.default_rng(1).permutation(scores.size)
+    expected = rate_interval(scores > 0.7, Units("subject", subjects), resamples=51)
+    monkeypatch.setattr(uncertainty, "_AT_ONCE", 100)
+    assert rate_interval((scores > 0.7)[shuffled], Units("subject", subjects[shuffled]), resamples=51) == expected
+    assert rate_interval(scores > 0.7, Units("subject", subjects), resamples=51, seed=1) != expected
+
+
+def test_about_as_many_intervals_hold_the_truth_as_they_say() -> None:
+    """Percentiles of 30 subjects with 8 frames each: a little below 95 %; taken for 240 trials far below."""
+    rng = np.random.default_rng(0)
+    truth, held, held_as_trials = 0.2, 0, 0
+    units = Units("subject", np.repeat(np.arange(30), 8))
+    for _ in range(300):
+        errors = rng.random(240) < np.repeat(rng.beta(0.4, 1.6, 30), 8)  # mean 0.2
+        interval = rate_interval(errors, units, resamples=400)
+        assert interval is not None
+        low, high = clopper_pearson(int(errors.sum()), 240)
+        held += interval.low <= truth <= interval.high
+        held_as_trials += low <= truth <= high
+    assert 0.88 < held / 300 < 0.98
+    assert held_as_trials / 300 < 0.8
+
+
+def test_a_band_is_the_interval_at_every_threshold() -> None:
+    scores, _, subjects = subjects_of(9, 6)
+    scores[4], scores[77] = np.inf, -np.inf
+    missing = np.where(np.arange(scores.size) % 7 == 0, np.nan, scores)
+    answered = ~np.isnan(missing)
+    grid = np.concatenate([[-np.inf], np.unique(scores)[::3], [1.25, 99.0, np.inf]])  # scores, and between scores
+    grid.sort()
+    for units in (Units("subject", subjects), Units("image", np.arange(scores.size))):
+        low, high = rate_bands(missing, units, grid)
+        for j, t in enumerate(grid):
+            interval = rate_interval(scores[answered] >= t, units.of(answered))
+            assert interval is not None
+            assert (low[j], high[j]) == pytest.approx((interval.low, interval.high), abs=1e-12)
+            share_below = rate_interval(scores[answered] < t, units.of(answered))
+            assert share_below is not None
+            assert (1 - high[j], 1 - low[j]) == pytest.approx((share_below.low, share_below.high), abs=1e-12)
+
+
+def test_a_band_is_quick_enough_to_be_redrawn() -> None:
+    rng = np.random.default_rng(0)
+    units = Units("subject", rng.integers(0, 300, 15_000))
+    scores = rng.normal(0, 1, 15_000)
+    start = time.process_time()
+    rate_bands(scores, units, np.linspace(-3, 3, 256), resamples=1000)
+    assert time.process_time() - start < 1  # 0.02 s on an idle machine
+
+
+def test_what_cannot_be_resampled_is_refused() -> None:
+    units = Units("image", np.arange(3))
+    with pytest.raises(ValueError, match="one per sample"):
+        rate_interval([True, False], units)
+    with pytest.raises(ValueError, match="level"):
+        rate_interval([True, False, True], units, level=1.0)
+    for grid in ([1.0, 0.0], [np.nan], [[0.0]]):
+        with pytest.raises(ValueError, match="ascending"):
+            rate_bands([1.0, 2.0, 3.0], units, grid)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# DeLong
+# Two models on the same independent samples
 
 
 def test_delong_is_the_golden_one(golden: dict[str, Any]) -> None:
@@ -307,3 +308,11 @@ def test_delong_refuses_what_has_no_variance() -> None:
         uncertainty.delong([[1.0, 2.0, 3.0]], [False, True, True])
     with pytest.raises(ValueError, match="a score of every sample"):
         uncertainty.delong([[1.0, 2.0, 3.0, np.nan]], [False, True, True, False])
+
+
+def test_mcnemar_is_a_binomial_test_of_the_discordant_samples() -> None:
+    for a, b in ((0, 1), (1, 0), (3, 3), (2, 9), (9, 2), (0, 40), (700, 800), (4, 5)):
+        assert mcnemar(a, b) == pytest.approx(binomtest(a, a + b).pvalue, rel=1e-9)
+    assert mcnemar(0, 0) == 1
+    with pytest.raises(ValueError, match="negative"):
+        mcnemar(-1, 3)
