@@ -17,6 +17,7 @@ from fas_core import metrics, scores
 from fas_core.errors import BadInputError
 from fas_core.manifest import ATTACK, BONA_FIDE
 from fas_core.metrics import ScoreSet, UndefinedMetricError
+from fas_core.presentations import COLUMNS, FRAME, grouped, summed_up
 from fas_core.store import Run
 
 MAX_BPCER = 0.05
@@ -53,7 +54,7 @@ def percentiles(values: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
 class Paired:
     """The samples that have a score in both Runs: row i of everything here is one sample. A gives order and names."""
 
-    samples: pd.DataFrame  # (n,) sample_id, subset, label, pai_species
+    samples: pd.DataFrame  # (n,) sample_id, subset, label, pai_species, and the ids that A has
     rows_a: NDArray[np.int64]  # row of the sample in each Run
     rows_b: NDArray[np.int64]
     scores_a: NDArray[np.float64]
@@ -89,12 +90,13 @@ class Paired:
         return first, second
 
 
-def paired(a: Run, score_a: str, b: Run, score_b: str) -> Paired:
+def paired(a: Run, score_a: str, b: Run, score_b: str, level: str = FRAME) -> Paired:
     """Joins two Runs by sample_id; by subset and sample_id where an id stands in several subsets of a score file.
 
-    Raises BadInputError where one sample has two labels.
+    At another level than frame a row is a presentation, named after its first frame; frames that one Run gave no score
+    are left out of both. Raises BadInputError where one sample has two labels, or A does not name its videos.
     """
-    ours = a.samples(["sample_id", "subset", "label", "pai_species"])
+    ours = a.samples([name for name in COLUMNS if name in a.column_names()])
     theirs = b.samples(["sample_id", "subset", "label"])
     repeated = ours["sample_id"].duplicated().any() or theirs["sample_id"].duplicated().any()
     key = ["subset", "sample_id"] if repeated else ["sample_id"]
@@ -121,7 +123,19 @@ def paired(a: Run, score_a: str, b: Run, score_b: str) -> Paired:
         n_only_b=len(theirs) - len(rows_b),
         n_no_response=int((~answered).sum()),
     )
-    return everything.only(answered)
+    return _at_level(everything.only(answered), level, f"Run {a.info.name}")
+
+
+def _at_level(pair: Paired, level: str, whose: str) -> Paired:
+    of_row, first = grouped(pair.samples, level, whose)
+    return replace(
+        pair,
+        samples=pair.samples.iloc[first].reset_index(drop=True),
+        rows_a=pair.rows_a[first],
+        rows_b=pair.rows_b[first],
+        scores_a=summed_up(pair.scores_a, of_row, level),
+        scores_b=summed_up(pair.scores_b, of_row, level),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,9 +208,8 @@ def table(pair: Paired, verdicts_of: Flips | None) -> pd.DataFrame:
 
 def _kinds(samples: pd.DataFrame) -> NDArray[np.str_]:
     """(n,) "bona_fide" or the species, named as `metrics` names them."""
-    named = samples["pai_species"].to_numpy(str)
-    species = np.where(np.char.strip(named) == "", metrics.UNSPECIFIED, named)
-    return np.where(samples["label"].to_numpy() == ATTACK, species, BONA_FIDE)
+    attack = samples["label"].to_numpy() == ATTACK
+    return np.where(attack, metrics.species_names(attack, list(samples["pai_species"])), BONA_FIDE)
 
 
 def document(a: Run, score_a: str, b: Run, score_b: str, max_bpcer: float = MAX_BPCER) -> dict[str, Any]:

@@ -10,61 +10,42 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fas_core import metrics, scores, store, uncertainty
+from fas_core import metrics, resampling, scores, uncertainty
 from fas_core.errors import BadInputError
 from fas_core.manifest import ATTACK, BONA_FIDE
+from fas_core.presentations import FRAME, Presentations, presentations
 from fas_core.store import Run
 
-LEVEL = "frame"  # one decision per image
+AUC = resampling.Statistic("roc_auc")
+WORST = 10  # subjects named as having the most wrong decisions
 MEASURED = 2_000  # images at most, evenly spaced, whose pixels are read to judge reconstructions
 
 
-def score_set(samples: pd.DataFrame, values: NDArray[np.float64], missing: dict[str, int]) -> metrics.ScoreSet:
-    """Sorted scores of some samples (columns label, pai_species); `missing`: images that gave no output, per label."""
-    padding = missing[BONA_FIDE] + missing[ATTACK]
-    attack = np.concatenate(
-        [samples["label"].to_numpy() == ATTACK, np.repeat([False, True], [missing[BONA_FIDE], missing[ATTACK]])]
-    )
-    species = [*samples["pai_species"], *[""] * padding]
-    return metrics.score_set(np.concatenate([values, np.full(padding, np.nan)]), attack, species)
-
-
-def pooled_score_set(run: Run, values: NDArray[np.float64], subsets: Sequence[str]) -> metrics.ScoreSet:
-    """Some subsets as one set of samples; `values`: (n,) a score of every row of the Run.
-
-    Images without output count as non-responses of their subset.
-    """
-    samples = run.samples(["label", "pai_species"])
-    rows = np.concatenate([run.rows_of(subset) for subset in subsets]) if subsets else np.empty(0, np.int64)
-    missing = {BONA_FIDE: 0, ATTACK: 0}
-    for subset in subsets:
-        for label, count in store.non_responses(run, subset).items():
-            missing[label] += count
-    return score_set(samples.iloc[rows], values[rows], missing)
-
-
-def evaluated(run: Run, score: str | None = None, subset: str | None = None) -> dict[str, Any]:
+def evaluated(
+    run: Run, score: str | None = None, subset: str | None = None, level: str = FRAME, *, fail_closed: bool = False
+) -> dict[str, Any]:
     """The document of `fas evaluate --json`: metrics per score and subset, None where undefined.
 
-    To the metrics of a score file come 95 % intervals of the AUCs, by resampling whole subjects or the nearest to that
-    which all samples of a cell name: `roc_auc_ci95` and `roc_auc_per_species_ci95`.
-    Raises BadInputError for an unknown score or subset, and for a subset asked for by name that holds one class only.
+    Every frame is judged by itself, or every video or session as a whole (`presentations.LEVELS`). To the metrics of a
+    score file come 95 % intervals of the AUCs, by resampling whole subjects or the nearest to that which all samples of
+    a cell name: `roc_auc_ci95` and `roc_auc_per_species_ci95`.
+    Raises BadInputError for an unknown score, subset or level, and for a subset asked for by name that holds one class
+    only.
     """
     chosen = [score] if score else scores.offered(run)
     if subset is not None and subset not in run.subsets:
         raise BadInputError(f"Run {run.info.name} has no subset '{subset}'. Subsets: {', '.join(run.subsets)}.")
-    columns = {"label", "pai_species", *uncertainty.UNITS}
-    samples = run.samples([name for name in run.column_names() if name in columns])
-    values = {name: scores.values(run, name) for name in chosen}
+    decided = {name: presentations(run, scores.values(run, name), level, fail_closed=fail_closed) for name in chosen}
     documents: dict[str, dict[str, Any]] = {name: {} for name in chosen}
-    for one_subset in run.subsets if subset is None else [subset]:
-        rows, missing = run.rows_of(one_subset), store.non_responses(run, one_subset)
-        here, values_here = samples.iloc[rows], {name: of_run[rows] for name, of_run in values.items()}
-        sets = {name: score_set(here, of_rows, missing) for name, of_rows in values_here.items()}
+    subsets = run.subsets if subset is None else [subset]
+    for one_subset in subsets if decided else []:
+        sets = {name: one.score_set([one_subset]) for name, one in decided.items()}
         if subset is not None:
             for one in sets.values():
                 require_both_classes(one, f"Subset '{subset}' of Run {run.info.name}")
-        intervals = _auc_intervals(here, values_here)
+        some = decided[chosen[0]]  # the presentations are the same for every score
+        here = some.within([one_subset])
+        intervals = _auc_intervals(some.rows[here], {name: one.values[here] for name, one in decided.items()})
         for name, one in sets.items():
             if one.n_bona_fide + one.n_attack:
                 of_species = {species: intervals.get(species, {}).get(name) for species in one.attacks}
@@ -72,10 +53,71 @@ def evaluated(run: Run, score: str | None = None, subset: str | None = None) -> 
                     "roc_auc_ci95": intervals[None][name],
                     "roc_auc_per_species_ci95": of_species,
                 }
-    document = {"run": run.id, "level": LEVEL, "scores": documents}
+    document = {"run": run.id, "level": level, "scores": documents}
     if run.has_images:
         document["reconstruction"] = reconstruction_errors(run)
     return document
+
+
+def rates_at(decided: Presentations, subsets: Sequence[str], threshold: float) -> dict[str, Any]:
+    """An `at_threshold` entry of some subsets together, with 95 % intervals by the unit that does not repeat.
+
+    `bpcer_interval` and `apcer_interval_per_species` are `uncertainty.UnitInterval`s as dicts, None where there is
+    nothing to resample; `n_bona_fide`, `n_per_species` and `n_non_response` count presentations, and
+    `n_subjects_bona_fide` and `n_subjects_per_species` people, None where nobody is named.
+    """
+    scores_of_set = decided.score_set(subsets)
+    chosen = decided.within(subsets)
+    rows, values = decided.rows[chosen], decided.values[chosen]
+    kinds = metrics.species_names(rows["label"].to_numpy() == ATTACK, list(rows["pai_species"]))
+    answered = ~np.isnan(values)
+    units = uncertainty.unit_of(rows)
+    subjects = rows["subject_id"].to_numpy(str) if units.name == "subject" else None
+
+    def interval(kind: str) -> dict[str, Any] | None:
+        trials = answered & (kinds == kind)
+        called = metrics.is_attack(values[trials], threshold)
+        found = uncertainty.rate_interval(called if kind == "" else ~called, units.of(trials))
+        return None if found is None else asdict(found)
+
+    def people(kind: str) -> int | None:
+        return None if subjects is None else len(np.unique(subjects[kinds == kind]))
+
+    return metrics.rates_at(scores_of_set, threshold) | {
+        "bpcer_interval": interval(""),
+        "apcer_interval_per_species": {name: interval(name) for name in scores_of_set.attacks},
+        "n_bona_fide": scores_of_set.n_bona_fide,
+        "n_per_species": {name: ordered.size for name, ordered in scores_of_set.attacks.items()},
+        "n_non_response": dict(scores_of_set.n_non_response),
+        "n_subjects_bona_fide": people(""),
+        "n_subjects_per_species": {name: people(name) for name in scores_of_set.attacks},
+    }
+
+
+def worst_subjects(decided: Presentations, subsets: Sequence[str], threshold: float) -> list[dict[str, Any]]:
+    """The subjects with the most wrong decisions, at most `WORST`; none where nobody is named or nothing is wrong.
+
+    Each entry: "subject_id", "rejected" of "n_bona_fide" presentations, "missed" of "n_attack"; those without a score
+    are left out.
+    """
+    chosen = decided.within(subsets) & ~np.isnan(decided.values)
+    rows = decided.rows[chosen]
+    if uncertainty.unit_of(rows).name != "subject":
+        return []
+    attack, called = rows["label"].to_numpy() == ATTACK, metrics.is_attack(decided.values[chosen], threshold)
+    counts = pd.DataFrame(
+        {
+            "subject_id": rows["subject_id"].to_numpy(str),
+            "rejected": called & ~attack,
+            "n_bona_fide": ~attack,
+            "missed": ~called & attack,
+            "n_attack": attack,
+        }
+    )
+    of_subject = counts.groupby("subject_id").sum().astype(int)
+    wrong = (of_subject["rejected"] + of_subject["missed"]).sort_values(ascending=False, kind="stable")
+    listed = of_subject.loc[wrong[wrong > 0].index[:WORST]].reset_index()
+    return [{str(k): v if isinstance(v, str) else int(v) for k, v in one.items()} for one in listed.to_dict("records")]
 
 
 def reconstruction_errors(run: Run) -> dict[str, dict[str, Any]]:
@@ -118,8 +160,7 @@ def _auc_intervals(
     Each species has draws of its own, so that its attacks are in all of them; the scores share them.
     """
     attack = samples["label"].to_numpy() == ATTACK
-    named = samples["pai_species"].to_numpy(str)
-    species = np.where(np.char.strip(named) == "", metrics.UNSPECIFIED, named)
+    species = metrics.species_names(attack, list(samples["pai_species"]))
     names = list(np.unique(species[attack]))
     found: dict[str | None, dict[str, dict[str, Any] | None]] = {}
     for name in [None, *names]:
@@ -128,11 +169,9 @@ def _auc_intervals(
             continue
         wanted = np.ones(len(samples), np.bool_) if name is None else ~attack | (species == name)
         units = uncertainty.unit_of(samples[wanted])
-        intervals = uncertainty.auc_intervals([v[wanted] for v in values.values()], attack[wanted], units)
-        found[name] = {
-            score: None if interval is None else asdict(interval)
-            for score, interval in zip(values, intervals, strict=True)
-        }
+        drawn = resampling.resampled([v[wanted] for v in values.values()], attack[wanted], units, [AUC])
+        intervals = {score: drawn.interval(AUC, model) for model, score in enumerate(values)}
+        found[name] = {score: None if one is None else asdict(one) for score, one in intervals.items()}
     return found
 
 

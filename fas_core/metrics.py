@@ -152,6 +152,12 @@ def _code_counts(codes: NDArray[Any], n_names: int) -> NDArray[np.intp]:
     return np.bincount(codes, minlength=n_names + 1)
 
 
+def species_names(attack: NDArray[np.bool_], species: Sequence[str | None]) -> NDArray[np.str_]:
+    """(n,) the species of every attack, named as in a `ScoreSet`, and "" for bona fide samples."""
+    of = {raw: _species_name(raw) for raw in dict.fromkeys(species)}
+    return np.array([of[raw] if is_one else "" for raw, is_one in zip(species, attack, strict=True)], dtype=str)
+
+
 def _species_name(name: object) -> str:
     return name if isinstance(name, str) and name.strip() else UNSPECIFIED
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from fas_core import datahealth, evaluation, metrics, scores, store, uncertainty
+from fas_core import datahealth, evaluation, metrics, presentations, resampling, scores, store, uncertainty
 from fas_core.errors import BadInputError
 from tests.conftest import tiny_samples, write_image_run
 
@@ -38,7 +38,8 @@ def test_intervals_resample_subjects_and_each_species_by_itself(tmp_path: Path) 
     for species, n_subjects in ((None, 6), ("mask", 6), ("paper", 6)):
         part = here[(here["label"] == "bona_fide") | (species is None) | (here["pai_species"] == species)]
         units = uncertainty.Units("subject", part["subject_id"].to_numpy())
-        [expected] = uncertainty.auc_intervals([part["kl"]], part["label"] == "attack", units)
+        auc = resampling.Statistic("roc_auc")
+        expected = resampling.resampled([part["kl"]], part["label"] == "attack", units, [auc]).interval(auc)
         cell = cells["kl"]
         found = cell["roc_auc_ci95"] if species is None else cell["roc_auc_per_species_ci95"][species]
         assert expected is not None
@@ -46,12 +47,12 @@ def test_intervals_resample_subjects_and_each_species_by_itself(tmp_path: Path) 
             "low": pytest.approx(expected.low, abs=1e-12),
             "high": pytest.approx(expected.high, abs=1e-12),
             "unit": "subject",
-            "n_groups": n_subjects,
+            "n_units": n_subjects,
+            "method": "bootstrap",
             "resamples": 2000,
-            "seed": 0,
         }
     assert all(cell["roc_auc_per_species_ci95"].keys() == {"mask", "paper"} for cell in cells.values())
-    assert len({str(cell["roc_auc_ci95"]) for cell in cells.values()}) > 3  # None where the few samples separate
+    assert len({str(cell["roc_auc_ci95"]) for cell in cells.values()}) > 3
 
 
 def test_only_a_run_s_document_has_intervals_and_the_rest_is_that_of_a_score_file(tmp_path: Path) -> None:
@@ -64,7 +65,7 @@ def test_only_a_run_s_document_has_intervals_and_the_rest_is_that_of_a_score_fil
         plain = metrics.document(metrics.score_set(part["score"], part["label"] == "attack", list(part["pai_species"])))
         assert {name: cell[name] for name in plain} == plain
         assert set(cell) - set(plain) == {"roc_auc_ci95", "roc_auc_per_species_ci95"}
-        assert (cell["roc_auc_ci95"]["unit"], cell["roc_auc_ci95"]["n_groups"]) == ("session", 8)
+        assert (cell["roc_auc_ci95"]["unit"], cell["roc_auc_ci95"]["n_units"]) == ("session", 8)
 
 
 def test_one_subject_only_has_no_interval(tmp_path: Path) -> None:
@@ -107,7 +108,7 @@ def test_images_without_output_are_counted_never_scored(tmp_path: Path) -> None:
 
 def test_pooling_is_the_union(tiny_cache: Path) -> None:
     run = store.open_run(tiny_cache, "a")
-    both = evaluation.pooled_score_set(run, scores.values(run, "rec"), ["seen_paper", "unseen_mask"])
+    both = presentations.presentations(run, scores.values(run, "rec")).score_set(["seen_paper", "unseen_mask"])
     assert list(both.attacks) == ["mask", "paper"]
     assert (both.n_bona_fide, both.n_attack) == (6, 6)
 
@@ -146,3 +147,22 @@ def test_without_training_images_there_is_no_mean_image(tmp_path: Path) -> None:
     cell = evaluation.reconstruction_errors(run)["live"]
     assert (cell["mean_image_mse"], cell["below_mean_image"]) == (None, None)
     assert cell["mse"] > 0
+
+
+def test_rates_carry_intervals_by_subject_and_count_people(tiny_cache: Path) -> None:
+    run = store.open_run(tiny_cache, "a")
+    decided = presentations.presentations(run, scores.values(run, "rec"))
+    cell = evaluation.rates_at(decided, ["seen_paper", "unseen_mask"], 1000)  # nothing is called an attack
+    assert (cell["bpcer"], cell["apcer_per_species"]) == (0, {"mask": 1, "paper": 1})
+    interval = cell["bpcer_interval"]
+    assert (interval["unit"], interval["n_units"]) == ("subject", 6)
+    assert (interval["low"], interval["high"]) == uncertainty.clopper_pearson(0, 6)
+    assert (cell["n_subjects_bona_fide"], cell["n_subjects_per_species"]) == (6, {"mask": 3, "paper": 3})
+    nobody = presentations.Presentations(
+        decided.level, decided.rows.drop(columns="subject_id"), decided.values, decided.of_frame
+    )
+    assert evaluation.rates_at(nobody, ["seen_paper"], 1000)["n_subjects_bona_fide"] is None
+    wrong = evaluation.worst_subjects(decided, ["seen_paper", "unseen_mask"], 1000)
+    assert len(wrong) == 6
+    assert wrong[0] == {"subject_id": "s0", "rejected": 0, "n_bona_fide": 1, "missed": 1, "n_attack": 1}
+    assert evaluation.worst_subjects(nobody, ["seen_paper"], 1000) == []

@@ -1,23 +1,33 @@
 """Anomaly scores, one module each: higher = more attack-like, one raw float64 per sample, never rescaled.
 
 A score is a module with a docstring (its first line is what users read), `NEEDS` (the columns of a Run's samples it
-reads, or "latents"), `TRAINING_IMAGES` if it is fitted (how many it needs), and `score(run, reference) -> (n,)`.
-`reference` is the Run whose bona fide training images anything fitted is fitted on; usually the Run itself.
+reads, or "latents"), `TRAINING_IMAGES` if it is fitted (how many it needs), and `score(outputs, reference) -> (n,)`.
+`outputs` is what a model says of the images to be judged: usually a Run. `reference` is the Run whose bona fide
+training images anything fitted is fitted on; usually the same one.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import cast
+from typing import Protocol, cast
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from fas_core.errors import BadInputError
 from fas_core.store import Run
+
+
+class Outputs(Protocol):
+    """What scores read of the images they judge: a Run has it, and so have a model's outputs that are not kept."""
+
+    def samples(self, columns: Sequence[str]) -> pd.DataFrame: ...
+
+    def latents(self) -> NDArray[np.float32]: ...
 
 
 def names() -> list[str]:
@@ -51,14 +61,19 @@ def values(run: Run, name: str, reference: Run | None = None) -> NDArray[np.floa
         raise BadInputError(f"Run {run.info.name} has no score '{name}'. Scores: {', '.join(offered(run))}.")
     if not run.has_images:
         return run.samples([name])[name].to_numpy(np.float64)
-    return cast(NDArray[np.float64], _module(name).score(run, reference or run))
+    return of_outputs(run, name, reference or run)
 
 
-def column(name: str) -> Callable[[Run, Run], NDArray[np.float64]]:
-    """A `score` that is a column of the Run's samples as the model wrote it."""
+def of_outputs(outputs: Outputs, name: str, reference: Run) -> NDArray[np.float64]:
+    """(n,) a score of the images that a model's outputs are of."""
+    return cast(NDArray[np.float64], _module(name).score(outputs, reference))
 
-    def score(run: Run, reference: Run) -> NDArray[np.float64]:
-        return run.samples([name])[name].to_numpy(np.float64)
+
+def column(name: str) -> Callable[[Outputs, Run], NDArray[np.float64]]:
+    """A `score` that is a column of the samples as the model wrote it."""
+
+    def score(outputs: Outputs, reference: Run) -> NDArray[np.float64]:
+        return outputs.samples([name])[name].to_numpy(np.float64)
 
     return score
 

@@ -6,12 +6,12 @@ The norm of the equation divided by the root of the number of features; the rank
 import numpy as np
 from numpy.typing import NDArray
 
-from fas_core.scores import column
+from fas_core.scores import Outputs, column
 from fas_core.store import Run
 
 NEEDS = ("adv",)
 
 
-def score(run: Run, reference: Run) -> NDArray[np.float64]:
+def score(outputs: Outputs, reference: Run) -> NDArray[np.float64]:
     """The root of the mean square that the model wrote, (n,)."""
-    return np.sqrt(column("adv")(run, reference))
+    return np.sqrt(column("adv")(outputs, reference))

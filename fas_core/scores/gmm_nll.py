@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fas_core.analysis import mixture
+from fas_core.scores import Outputs
 from fas_core.store import Run
 
 NEEDS = ("latents",)
 COMPONENTS = TRAINING_IMAGES = 8
 
 
-def score(run: Run, reference: Run) -> NDArray[np.float64]:
+def score(outputs: Outputs, reference: Run) -> NDArray[np.float64]:
     """-log p(z), (n,); the mixture is fitted on the bona fide images of `train` in `reference`."""
     fitted = mixture.of_training(reference, COMPONENTS, "diag")
-    return -fitted.log_likelihood(run.latents())
+    return -fitted.log_likelihood(outputs.latents())

@@ -7,12 +7,12 @@ root ranks alike and has the unit of the codes; nothing is rescaled here, or a s
 import numpy as np
 from numpy.typing import NDArray
 
-from fas_core.scores import column
+from fas_core.scores import Outputs, column
 from fas_core.store import Run
 
 NEEDS = ("enc",)
 
 
-def score(run: Run, reference: Run) -> NDArray[np.float64]:
+def score(outputs: Outputs, reference: Run) -> NDArray[np.float64]:
     """The root of the mean square that the model wrote, (n,)."""
-    return np.sqrt(column("enc")(run, reference))
+    return np.sqrt(column("enc")(outputs, reference))

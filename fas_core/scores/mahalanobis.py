@@ -11,6 +11,7 @@ from scipy.linalg import solve_triangular
 
 from fas_core import memo
 from fas_core.analysis import mixture, training_rows
+from fas_core.scores import Outputs
 from fas_core.store import Run
 
 NEEDS = ("latents",)
@@ -18,10 +19,10 @@ TRAINING_IMAGES = 8  # as `gmm_nll`: fewer say little about a spread
 _ROWS_AT_ONCE = 4096
 
 
-def score(run: Run, reference: Run) -> NDArray[np.float64]:
+def score(outputs: Outputs, reference: Run) -> NDArray[np.float64]:
     """sqrt((z - m)^T C^-1 (z - m)), (n,); m and C are fitted on the bona fide images of `train` in `reference`."""
     fit = memo.arrays(reference.cache, "mahalanobis", {"run": reference.digest}, lambda: _fitted(reference))
-    factor, z = np.linalg.cholesky(fit["covariance"]), run.latents()
+    factor, z = np.linalg.cholesky(fit["covariance"]), outputs.latents()
     parts = [
         np.linalg.norm(solve_triangular(factor, (z[i : i + _ROWS_AT_ONCE] - fit["mean"]).T, lower=True), axis=0)
         for i in range(0, len(z), _ROWS_AT_ONCE)

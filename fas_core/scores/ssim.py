@@ -7,12 +7,12 @@ more attack-like as in every score. Section 5.3 of the thesis names it as nearer
 import numpy as np
 from numpy.typing import NDArray
 
-from fas_core.scores import column
+from fas_core.scores import Outputs, column
 from fas_core.store import Run
 
 NEEDS = ("ssim",)
 
 
-def score(run: Run, reference: Run) -> NDArray[np.float64]:
+def score(outputs: Outputs, reference: Run) -> NDArray[np.float64]:
     """1 - SSIM, (n,)."""
-    return 1 - column("ssim")(run, reference)
+    return 1 - column("ssim")(outputs, reference)
