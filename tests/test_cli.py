@@ -217,3 +217,120 @@ def test_a_disk_that_fills_up_is_one_message(
     said = message(fas("cache", tiny_checkpoint, "--data", tiny_faces, "--cache", tmp_path / "c"))
     assert "No space left on device" in said
     assert "run the command again" in said
+
+
+GROUPS = "file,is_spoof,liveness,kind,device\n" + "".join(
+    [f"{d}{i},0,{1 if i >= errors else 0},,{d}\n" for d, errors in (("x", 2), ("y", 20)) for i in range(40)]
+    + [f"p{d}{i},1,{0 if i >= 8 else 1},print,{d}\n" for d in "xy" for i in range(40)]
+)
+MAPPING = ["--column", "sample_id=file", "--column", "label=is_spoof", "--column", "score=liveness"]
+MAPPING += ["--column", "pai_species=kind", "--attack-label", "1", "--higher-is", "bona_fide"]
+
+
+def test_any_system_is_broken_down_by_any_column(tmp_path: Path, fas: Callable[..., Result]) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text(GROUPS)
+    asked = ["--threshold", "0", "--max-apcer", "0.2", "--by", "device"]
+    document = json.loads(fas("metrics", path, *MAPPING, *asked, "--json").out)
+    assert document["roc_auc"] == pytest.approx(0.7625)
+    assert [(found["column"], found["threshold"]) for found in document["groups"]] == [("device", 0), ("device", 0)]
+    assert document["groups"][1]["at"] == "threshold 0.0, where APCER ≤ 20.0 % on these same samples"
+    for found in document["groups"]:
+        x, y = found["groups"]
+        assert (x["group"], x["bpcer"]["value"], y["bpcer"]["value"]) == ("x", 0.05, 0.5)
+        assert [group["apcer_per_species"]["print"]["errors"] for group in (x, y)] == [8, 8]
+        gap = found["largest_gap"]
+        assert (gap["species"], gap["group"], gap["other_group"], gap["is_beyond_chance"]) == (None, "y", "x", True)
+    shown = fas("metrics", path, *MAPPING, "--threshold", "0", "--by", "device").out
+    assert "50.0 % (33.8–66.2)" in shown
+    assert "BPCER is 50.0 % for y and 5.0 % for x, 45.0 points apart" in shown
+    by_default = json.loads(fas("metrics", path, *MAPPING, "--by", "device", "--json").out)["groups"]
+    assert ["BPCER ≤ 5.0 %" in found["at"] for found in by_default] == [True]
+    assert "no breakdown by 'lens'" in message(fas("metrics", path, *MAPPING, "--by", "lens")).lower()
+
+
+def test_several_systems_become_one_run(tmp_path: Path, fas: Callable[..., Result]) -> None:
+    cache, first, second = tmp_path / "cache", tmp_path / "ours.csv", tmp_path / "theirs.csv"
+    first.write_text(SCORES)
+    second.write_text("sample_id,label,score\nb,live,9\nc,spoof,2\nd,spoof,1\n")
+    arguments = [first, f"vendor={second}", "--name", "both", "--cache", cache, "--higher-is", "vendor=bona_fide"]
+    result = fas("scores", "import", *arguments)
+    assert result.code == 0
+    assert "vendor: every score is negated" in result.err
+    assert "theirs.csv: 1 of 4 samples are in other files only (e.g. 'a'): non-responses of vendor." in result.err
+    run = store.open_run(cache, "both")
+    assert run.id == result.out.strip()
+    assert run.info.scores == ["ours", "vendor"]
+    assert run.info.source == "ours=ours.csv vendor=theirs.csv --higher-is vendor=bona_fide"
+    assert run.samples(["ours"])["ours"].tolist() == [0.1, 0.4, 0.4, 0.9]
+    assert run.samples(["vendor"])["vendor"].tolist()[1:] == [-9, -2, -1]
+    again = tmp_path / "again"  # the command that a person is told to import anew with
+    monkey = [*run.info.source.replace("ours.csv", str(first)).replace("theirs.csv", str(second)).split()]
+    assert fas("scores", "import", *monkey, "--name", "both", "--cache", again).out.strip() == run.id
+    assert "cannot name a score" in message(fas("scores", "import", f"label={first}", "--name", "x", "--cache", cache))
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "said"),
+    [
+        (SCORES, ["--threshold", "7"], "The threshold 7.0 is above every score"),
+        (SCORES.replace("print", "").replace("mask", ""), [], "2 of 2 attacks name no pai_species"),
+        ("sample_id,label,score\na,live,2\nb,spoof,1\n", [], "the AUC is 0.000, so bona fide samples score higher"),
+    ],
+)
+def test_what_may_mislead_is_said(
+    text: str, arguments: list[str], said: str, tmp_path: Path, fas: Callable[..., Result]
+) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text(text)
+    result = fas("metrics", path, *arguments, "--json")
+    assert (result.code, said in result.err) == (0, True)
+    assert json.loads(result.out)["n_attack"] >= 1
+
+
+@pytest.mark.parametrize("share", ["0", "1", "-0.5", "nan"])
+def test_an_impossible_prevalence_is_refused(share: str, tmp_path: Path, fas: Callable[..., Result]) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text(SCORES)
+    assert "strictly between 0 and 1" in message(fas("metrics", path, "--prior", share))
+
+
+def test_a_threshold_is_frozen_checked_and_used(
+    tiny_faces: Path, tiny_checkpoint: Path, tmp_path: Path, fas: Callable[..., Result]
+) -> None:
+    assert fas("cache", tiny_checkpoint, "--data", tiny_faces).code == 0
+    out = tmp_path / "op.json"
+    chosen = ("threshold", "tiny", "--score", "rec", "--rule", "bpcer<=0.2", "--choose-on", "live")
+    made = fas(*chosen, "--report-on", "seen_paper", "--out", out, "--by", "Ada", "--json")
+    card = json.loads(made.out)
+    assert made.code == 0
+    assert json.loads(out.read_text()) == card
+    assert (card["chosen_on"], card["reported_on"], card["by"]) == (["live"], ["seen_paper"], "Ada")
+    assert list(card["reported"]) == ["seen_paper"]
+    checked = fas("threshold", "--check", out, "--json")
+    assert (checked.code, json.loads(checked.out)["differences"]) == (0, [])
+    out.write_text(json.dumps(card | {"threshold": card["threshold"] + 1}))
+    differing = fas("threshold", "--check", out)
+    assert differing.code == 1
+    assert "threshold:" in differing.out
+    assert "was changed" in message(fas("predict", "--operating-point", out, tmp_path / "x.png"))
+    out.write_text(json.dumps(card))
+    [verdict] = json.loads(fas("predict", "--operating-point", out, tmp_path / "x.png", "--json").out)
+    assert (verdict["verdict"], verdict["score"]) == ("attack", None)
+    assert "has no subset 'nowhere'" in message(fas(*chosen, "--report-on", "nowhere"))
+    assert "--score" in message(fas("threshold", "tiny"))
+    assert "Name a Run" in message(fas("threshold"))
+    by_cost = ("threshold", "tiny", "--score", "rec", "--rule", "cost", "--choose-on", "seen_paper")
+    priced = ("--sessions", "1000", "--loss", "500", "--rejection-cost", "1", "--report-on", "unseen_paper", "--json")
+    costs = json.loads(fas(*by_cost, *priced, "--attack-share", "paper=0.01:0.001-0.1").out)["costs"]
+    assert costs["shares"] == {"paper": {"likely": 0.01, "low": 0.001, "high": 0.1}}
+    assert "--attack-share x" in message(fas(*by_cost, *priced, "--attack-share", "x"))
+    assert "needs --sessions" in message(fas(*by_cost))
+
+
+def test_two_runs_are_compared(tiny_cache: Path, fas: Callable[..., Result]) -> None:
+    found = json.loads(fas("compare", "a", "b", "--score", "rec", "--cache", tiny_cache, "--json").out)
+    assert found["n_common"] == 16  # without training
+    auc = found["metrics"]["roc_auc"]
+    assert auc["difference"] == auc["b"] - auc["a"]
+    assert "no score 'beauty'" in message(fas("compare", "a", "b", "--score", "beauty", "--cache", tiny_cache))
