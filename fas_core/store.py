@@ -102,15 +102,21 @@ def claimed(folders: Sequence[Path]) -> Iterator[None]:
 def _claim(folder: Path) -> Iterator[None]:
     handle = _locked(folder)
     try:
-        for remains in (*folder.glob("*/.shard-*"), *folder.glob(".run.json.*")):
-            _delete(remains)
+        _delete_remains(folder)
         yield
     finally:
+        with suppress(OSError):
+            _delete_remains(folder)  # of writers on other machines that were killed under this claim
         with suppress(OSError):
             if _is_lock_of(folder, handle):
                 (folder / LOCK).unlink()
             folder.rmdir()  # which succeeds only where nothing was written
         os.close(handle)
+
+
+def _delete_remains(folder: Path) -> None:
+    for remains in (*folder.glob("*/.shard-*"), *folder.glob(".run.json.*")):
+        _delete(remains)
 
 
 def _locked(folder: Path) -> int:
@@ -415,6 +421,14 @@ class Run:
         self._require_images()
         arrays = [shard.array("latents") for shard in self.shards]
         return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+    def latent_blocks(self, rows: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
+        """The codes of some rows, which ascend, a shard at a time: (m, d) each, m > 0; never all in memory."""
+        self._require_images()
+        for shard in self.shards:
+            here = rows[np.searchsorted(rows, shard.start) : np.searchsorted(rows, shard.start + shard.n)]
+            if len(here):
+                yield shard.array("latents")[here - shard.start]
 
     def images(self, name: str, rows: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
         """`inputs` or `reconstructions` of some rows, (m, H, W) uint8 in the order asked; reads only those images."""

@@ -34,6 +34,8 @@ def test_rows_follow_the_protocol_and_images_follow_rows(tmp_path: Path) -> None
     assert np.array_equal(run.images("inputs", rows), everything[rows])
     assert np.array_equal(read.iloc[run.rows_of("live")]["subset"].unique(), ["live"])
     assert run.latents().shape == (24, 8)
+    rows = np.array([1, 3, 13, 14, 23])  # some of some shards
+    assert np.array_equal(np.concatenate(list(run.latent_blocks(rows))), run.latents()[rows])
     with pytest.raises(IndexError):
         run.images("inputs", [24])
 
@@ -195,7 +197,9 @@ def test_a_claim_removes_what_killed_writers_left_and_nothing_else(tiny_cache: P
     (run.folder / "live" / ".shard-00001.xyz" / "latents.npy").write_bytes(b"half")
     (run.folder / ".run.json.xyz.tmp").write_text("{")
     with store.claimed([run.folder]):
-        pass
+        assert not (run.folder / "live" / ".shard-00001.xyz").exists()
+        (run.folder / "train" / ".shard-00000.abc").mkdir()  # of one that works for the holder, and is killed meanwhile
+    assert not (run.folder / "train" / ".shard-00000.abc").exists()
     assert {path: path.stat().st_mtime_ns for path in run.folder.rglob("*") if path.is_file()} == before
 
 

@@ -38,7 +38,7 @@ score = state.chosen_score(run)
 def principal_components(digest: str, _run: Run) -> tuple[projection.PrincipalComponents, NDArray[np.float32]]:
     """The components, and every code of the Run in them: (n, 10)."""
     pca = projection.pca_of(_run)
-    return pca, pca.applied(_run.latents()).astype(np.float32)
+    return pca, projection.coordinates(_run, pca)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -61,7 +61,7 @@ def unusual() -> NDArray[np.float64] | None:
     """(n,) how unlike live training codes each code is; None where that cannot be had without a long wait."""
     if UNUSUAL not in scores.offered(run):
         return None
-    n, d = len(training_rows(run)), run.latents().shape[1]
+    n, d = len(training_rows(run)), len(principal_components(run.digest, run)[0].mean)
     k = gmm_nll.COMPONENTS
     if n < k or (mixture.known(run, k) is None and not mixture.is_quick(n, k, d, "diag")):
         return None
@@ -138,10 +138,13 @@ def controls(explained: NDArray[np.float64]) -> tuple[str, int, int, str, str]:
     return str(shown), options.index(x), options.index(y), str(colour), str(beside)
 
 
-def drawn_rows(available: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Rows of the chosen subsets, thinned where a browser could not hold them; the page says so."""
+def rows_of_subsets() -> NDArray[np.int64]:
+    return np.flatnonzero(state.samples(run, ("subset",))["subset"].isin(subsets))
+
+
+def drawn_rows(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rows thinned where a browser could not hold them; the page says so."""
     subset = state.samples(run, ("subset",))["subset"].to_numpy(str)
-    rows = available[np.isin(subset[available], subsets)]
     return rows[projection.sampled_rows(subset[rows], MOST_POINTS, SEED)]
 
 
@@ -256,17 +259,19 @@ def show_beside(
     )
 
 
-def projected(shown: str, x: int, y: int) -> tuple[NDArray[np.int64], NDArray[np.float32], tuple[str, str], str]:
-    """Rows, their coordinates (n, 2), axis titles, and what the projection was fitted on. PCA where UMAP is missing."""
+def projected(shown: str, x: int, y: int) -> tuple[NDArray[np.float32], tuple[str, str], str]:
+    """Coordinates (n, 2) of every row, axis titles, and what they were fitted on. PCA where UMAP is missing."""
     if shown == UMAP:
         if len(run) <= projection.NEIGHBOURS:
             st.info(
                 f"UMAP needs more than {projection.NEIGHBOURS} images; here is the PCA instead.", icon=":material/info:"
             )
         elif (embedding := projection.known_umap(run, SEED)) is not None:
-            of = "all" if len(embedding.rows) == len(run) else f"{len(embedding.rows):,} of"
-            note = f"UMAP of {of} {len(run):,} images, without labels; seed {SEED}"
-            return embedding.rows, embedding.points, ("UMAP 1 (no unit)", "UMAP 2 (no unit)"), note
+            n, what = len(embedding.fitted), f"no labels; seed {SEED}"
+            note = f"UMAP fitted on all {n:,} images; {what}"
+            if n < len(run):
+                note = f"UMAP fitted on {n:,} of {len(run):,} images,\nthe others placed between their nearest; {what}"
+            return embedding.points, ("UMAP 1 (no unit)", "UMAP 2 (no unit)"), note
         else:
             missing = "UMAP is not computed yet for this Run; it takes about a minute. Here is the PCA until then."
             state.worker(run, "umap", missing=missing, button="Compute UMAP", key="compute_umap")
@@ -275,21 +280,32 @@ def projected(shown: str, x: int, y: int) -> tuple[NDArray[np.int64], NDArray[np
     titles = tuple(f"PC {i + 1} ({100 * pca.explained[i]:.0f} % of variance)" for i in (x, y))
     whom = "live training images" if is_training else "images (there are no training images)"
     note = f"PCA fitted on the {len(fitted_on):,} {whom}"
-    return np.arange(len(run)), coordinates[:, [x, y]], (titles[0], titles[1]), note
+    return coordinates[:, [x, y]], (titles[0], titles[1]), note
 
 
 distance = unusual()
 show_answer(distance)
 pca, _ = principal_components(run.digest, run)
 shown, x, y, colour, beside = controls(pca.explained)
-available, coordinates, titles, note = projected(shown, x, y)
-drawn = drawn_rows(available)
+coordinates, titles, note = projected(shown, x, y)
+chosen = rows_of_subsets()
+drawn = drawn_rows(chosen)
 kinds = charts.groups(state.samples(run, ("subset", "label", "pai_species")))
-position = np.searchsorted(available, drawn)
-made = coloured(charts.Points(coordinates[position], drawn, hover_texts(drawn, kinds[drawn])), colour, kinds[drawn])
-in_subsets = int(state.samples(run, ("subset",))["subset"].isin(subsets).sum())
+made = coloured(charts.Points(coordinates[drawn], drawn, hover_texts(drawn, kinds[drawn])), colour, kinds[drawn])
 made.update_xaxes(title=titles[0]).update_yaxes(title=titles[1])
-made.add_annotation(x=0, y=1, xref="paper", yref="paper", xanchor="left", yanchor="bottom", text=note, showarrow=False)
+made.add_annotation(
+    x=0,
+    y=1,
+    xref="paper",
+    yref="paper",
+    xanchor="left",
+    yanchor="bottom",
+    text=note.replace("\n", "<br>"),
+    showarrow=False,
+    align="left",
+    font={"size": 12},  # two lines below the chart's toolbar
+)
+in_words = f"Scatter plot of {len(drawn):,} latent codes, coloured by {charts.words(colour)}. {' '.join(note.split())}."
 grid = st.grid(2, min_column_width=470, gap="medium")
 with grid.cell():
     event = st.plotly_chart(
@@ -298,11 +314,11 @@ with grid.cell():
         on_select="rerun",
         selection_mode=("lasso", "box", "points"),
         config={"displayModeBar": True, "modeBarButtonsToRemove": ["autoScale2d", "toImage", "zoomIn2d", "zoomOut2d"]},
-        alt=f"Scatter plot of {len(drawn):,} latent codes, coloured by {charts.words(colour)}. {note}.",
+        alt=in_words,
     )
-    thinned = f"{len(drawn):,} of {in_subsets:,} images are drawn, the same share of every subset. "
+    thinned = f"{len(drawn):,} of {len(chosen):,} images are drawn, the same share of every subset. "
     st.caption(
-        (thinned if len(drawn) < in_subsets else "")
+        (thinned if len(drawn) < len(chosen) else "")
         + "Lasso and box are in the chart's toolbar; with its hand tool, a click chooses one point. A double click "
         "clears the selection."
     )

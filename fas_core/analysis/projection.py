@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from fas_core import memo
 from fas_core.analysis import training_rows
@@ -14,8 +18,23 @@ from fas_core.errors import BadInputError
 from fas_core.store import Run
 
 COMPONENTS = 10  # principal components kept; any two make a plot
-UMAP_LIMIT = 20_000  # points; beyond it a stratified sample is embedded, and the page says so
-NEIGHBOURS, MIN_DIST = 15, 0.1  # the method's own defaults
+BLOCK = 1024  # codes that are multiplied at once
+NEIGHBOURS, MIN_DIST = 15, 0.1  # UMAP's own defaults
+UMAP_DIMENSIONS = 50  # principal components that UMAP sees: in all 512, neighbours take much longer to find
+EPOCHS = 200  # as umap-learn takes for large sets
+UMAP_LIMIT = 10_000  # codes that UMAP is fitted on; more are sampled, the rest lies among them, and the page says so
+NEAREST = 3  # fitted codes between which another one lies
+
+_one_at_a_time = threading.Lock()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Products in one thread: enough for any Run, the same bytes however many cores there are, and where those are
+    busy, threads that wait for each other make small products and eigenvectors up to a hundred times slower."""
+    # The number of threads is the whole process's: of two that set it at once, the second would not set it back.
+    with _one_at_a_time, threadpool_limits(1, "blas"):
+        yield
 
 
 @dataclass(frozen=True)
@@ -32,18 +51,40 @@ class PrincipalComponents:
 
 
 def fitted_pca(z: NDArray[np.floating], k: int = COMPONENTS) -> PrincipalComponents:
-    """The k directions of largest variance of (n, d) codes; signs fixed so that the largest entry is positive."""
-    if len(z) < 2:
-        raise BadInputError(f"Principal components need at least two codes; there are {len(z)}.")
-    z64 = np.asarray(z, np.float64)
-    mean = z64.mean(0)
-    centred = z64 - mean
-    variances, vectors = np.linalg.eigh(centred.T @ centred / (len(z64) - 1))
+    """The k directions of largest variance of (n, d) codes; signs fixed so that the largest entry is positive.
+
+    float32 codes are multiplied as such, around the mean of their block, and summed in float64: each variance is right
+    to 1e-6 of the largest one. float64 codes stay what they are. Memory: a block of codes and a few (d, d) matrices.
+    Raises BadInputError for fewer than two codes.
+    """
+    return _principal_components((z[i : i + BLOCK] for i in range(0, len(z), BLOCK)), k)
+
+
+def _principal_components(blocks: Iterable[NDArray[np.floating]], k: int) -> PrincipalComponents:
+    """As `fitted_pca`, of codes that come in blocks (m, d), m > 0: scatter inside the blocks, and of their means."""
+    counts, means, left = [], [], []  # left: what rounding the means to the codes' type leaves
+    within = np.zeros((1, 1))
+    with _one_thread():
+        for block in blocks:
+            counts.append(len(block))
+            means.append(block.mean(0, dtype=np.float64))
+            shift = means[-1].astype(block.dtype)
+            left.append(means[-1] - shift)
+            centred = block - shift
+            within = within + centred.T @ centred
+        n = sum(counts)
+        if n < 2:
+            raise BadInputError(f"Principal components need at least two codes; there are {n}.")
+        weights, rest = np.array(counts)[:, None], np.array(left)
+        mean = (weights * means).sum(0) / n
+        apart = means - mean
+        scatter = within + (weights * apart).T @ apart - (weights * rest).T @ rest
+        variances, vectors = np.linalg.eigh(scatter / (n - 1))
     components = vectors.T[::-1][:k]
     signs = np.sign(components[np.arange(len(components)), np.abs(components).argmax(1)])
-    total = variances.sum()
-    explained = variances[::-1][:k] / total if total > 0 else np.zeros(len(components))
-    return PrincipalComponents(mean, components * signs[:, None], explained.clip(min=0))
+    all_variance = variances.clip(min=0).sum()
+    explained = variances[::-1][:k].clip(min=0) / all_variance if all_variance > 0 else np.zeros(len(components))
+    return PrincipalComponents(mean, components * signs[:, None], explained)
 
 
 def pca_rows(run: Run) -> tuple[NDArray[np.int64], bool]:
@@ -61,16 +102,23 @@ def pca_of(run: Run) -> PrincipalComponents:
         run.cache,
         "pca",
         {"run": run.digest, "k": COMPONENTS},
-        lambda: asdict(fitted_pca(np.asarray(run.latents()[rows]))),
+        lambda: asdict(_principal_components(run.latent_blocks(rows), COMPONENTS)),
     )
     return PrincipalComponents(**arrays)
 
 
+def coordinates(run: Run, pca: PrincipalComponents) -> NDArray[np.float32]:
+    """Every code of a Run in some principal components, (n, k); the codes are read block by block."""
+    blocks = run.latent_blocks(np.arange(len(run)))
+    with _one_thread():
+        return np.concatenate([pca.applied(block).astype(np.float32) for block in blocks])
+
+
 @dataclass(frozen=True)
 class Embedding:
-    """UMAP coordinates (m, 2) of the rows (m,) of a Run."""
+    """UMAP coordinates (n, 2) of every row of a Run, and the rows (m,), ascending, that the layout was fitted on."""
 
-    rows: NDArray[np.int64]
+    fitted: NDArray[np.int64]
     points: NDArray[np.float32]
 
 
@@ -81,6 +129,9 @@ def _umap_parameters(run: Run, seed: int) -> dict[str, object]:
         "neighbours": NEIGHBOURS,
         "min_dist": MIN_DIST,
         "limit": UMAP_LIMIT,
+        "dimensions": UMAP_DIMENSIONS,
+        "epochs": EPOCHS,
+        "nearest": NEAREST,
     }
 
 
@@ -91,22 +142,64 @@ def known_umap(run: Run, seed: int = 0) -> Embedding | None:
 
 
 def umap_of(run: Run, seed: int = 0) -> Embedding:
-    """UMAP of a Run's codes, fitted on all of them without labels; tens of seconds, so never inside a page."""
+    """UMAP of all codes of a Run, without labels; tens of seconds, so never inside a page.
+
+    Fitted on a sample with the same share of every subset where there are more than `UMAP_LIMIT`.
+    Raises BadInputError when there are too few.
+    """
     arrays = memo.arrays(run.cache, "umap", _umap_parameters(run, seed), lambda: asdict(_embedded(run, seed)))
     return Embedding(**arrays)
 
 
 def _embedded(run: Run, seed: int) -> Embedding:
-    rows = sampled_rows(run.samples(["subset"])["subset"].to_numpy(), UMAP_LIMIT, seed)
-    z = np.asarray(run.latents()[rows], np.float32)
-    if len(z) <= NEIGHBOURS:
-        raise BadInputError(f"UMAP needs more than {NEIGHBOURS} images; Run {run.info.name} has {len(z)}.")
+    if len(run) <= NEIGHBOURS:
+        raise BadInputError(f"UMAP needs more than {NEIGHBOURS} images; Run {run.info.name} has {len(run)}.")
+    rows = sampled_rows(run.samples(["subset"])["subset"].to_numpy(str), UMAP_LIMIT, seed)
+    pca = _principal_components(run.latent_blocks(rows), UMAP_DIMENSIONS)
+    return Embedding(rows, laid_out(coordinates(run, pca), rows, seed))
+
+
+def laid_out(z: NDArray[np.float32], rows: NDArray[np.int64], seed: int = 0) -> NDArray[np.float32]:
+    """UMAP (McInnes, Healy and Melville, 2018) of the codes in `rows`, and every other code among them: (n, 2).
+
+    z: (n, k), principal components in order. A code that the layout is not fitted on lies at the mean of its `NEAREST`
+    fitted ones, weighted by the inverse squares of their distances. Neighbours are exact, found by all cores; the
+    result is the same on every call: UMAP gets a seed, and so lays out in one thread.
+    """
+    sample = z[rows]
+    distance, neighbours = _nearest(sample, sample, NEIGHBOURS)
+    # Begun at the first two components, the layout keeps their order at large; UMAP's spectral start takes long.
+    begin = "pca" if sample.shape[1] > 1 and sample.any() else "random"
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # numba's and umap's notes on threads and seeds; the seed is meant
+        warnings.simplefilter("ignore")  # numba's and umap's notes on threads, seeds and neighbours; they are meant
         import umap
 
-        points = umap.UMAP(n_neighbors=NEIGHBOURS, min_dist=MIN_DIST, random_state=seed).fit_transform(z)
-    return Embedding(rows, points.astype(np.float32))
+        layout = umap.UMAP(
+            n_neighbors=NEIGHBOURS,
+            min_dist=MIN_DIST,
+            n_epochs=EPOCHS,
+            init=begin,
+            random_state=seed,
+            precomputed_knn=(neighbours, distance),  # its own search takes half a minute to compile
+        ).fit_transform(sample)
+    points = np.empty((len(z), 2), np.float32)
+    points[rows] = layout
+    others = np.setdiff1d(np.arange(len(z)), rows)
+    if len(others):
+        distance, nearest = _nearest(sample, z[others], NEAREST)
+        weight = 1 / (distance.astype(np.float64) ** 2 + 1e-30)  # a copy of a fitted code lies where that one does
+        points[others] = (layout[nearest] * weight[..., None]).sum(1) / weight.sum(1, keepdims=True)
+    return points
+
+
+def _nearest(
+    fitted: NDArray[np.float32], z: NDArray[np.float32], k: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Distances of the k nearest fitted codes to each code of z, ascending, and their positions: (m, k) each."""
+    from sklearn.neighbors import NearestNeighbors
+
+    distance, nearest = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(fitted).kneighbors(z)
+    return distance, nearest
 
 
 def sampled_rows(groups: NDArray[np.str_], limit: int, seed: int) -> NDArray[np.int64]:

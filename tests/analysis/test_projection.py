@@ -1,7 +1,8 @@
-"""PCA against the golden vectors and scikit-learn; stratified samples; UMAP once."""
+"""PCA against the golden vectors, scikit-learn and float64; stratified samples; UMAP once."""
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 from sklearn.decomposition import PCA
 
-from fas_core import store
+from fas_core import memo, store
 from fas_core.analysis import projection
 from fas_core.errors import BadInputError
 
@@ -45,6 +46,58 @@ def test_codes_without_spread_explain_nothing() -> None:
     pca = projection.fitted_pca(np.ones((4, 3)))
     assert pca.explained.tolist() == [0, 0, 0]
     assert np.isfinite(pca.applied(np.ones((4, 3)))).all()
+
+
+def in_float64(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, variances descending, and directions in rows, from one product of everything."""
+    z64 = z.astype(np.float64)
+    variances, vectors = np.linalg.eigh(np.atleast_2d(np.cov(z64.T)))
+    return z64.mean(0), variances[::-1], vectors.T[::-1]
+
+
+@pytest.mark.parametrize(("offset", "scale"), [(0, 1), (100, 0.1), (-3, 1e-4)])
+def test_float32_codes_lose_nothing_however_far_from_zero_they_lie(offset: float, scale: float) -> None:
+    """As far as float32 holds them: the reference sees the same rounded codes."""
+    rng = np.random.default_rng(2)
+    spread = np.linspace(1, 0.05, 12) * scale
+    z = (offset + rng.normal(size=(5_000, 12)) * spread @ np.linalg.qr(rng.normal(size=(12, 12)))[0]).astype(np.float32)
+    mean, variances, directions = in_float64(z)
+    pca = projection.fitted_pca(z, 12)
+    np.testing.assert_allclose(pca.mean, mean, rtol=1e-12)
+    np.testing.assert_allclose(pca.explained, variances / variances.sum(), atol=1e-6)
+    np.testing.assert_allclose(np.abs((pca.components * directions).sum(1)), 1, atol=1e-6)
+    np.testing.assert_allclose(pca.components @ pca.components.T, np.eye(12), atol=1e-9)
+
+
+def test_blocks_with_different_means_make_one_spread() -> None:
+    """Subsets lie one after the other, so that blocks differ."""
+    rng = np.random.default_rng(3)
+    z = np.concatenate([rng.normal(20 * i, 1 + i, (n, 5)) for i, n in enumerate((900, 100, 1_500, 1_501))])
+    for codes, tolerance in ((z, 1e-12), (z.astype(np.float32), 1e-6)):
+        mean, variances, _ = in_float64(codes)
+        pca = projection.fitted_pca(codes, 5)
+        np.testing.assert_allclose(pca.mean, mean, rtol=1e-12)
+        np.testing.assert_allclose(pca.explained, variances / variances.sum(), atol=tolerance)
+
+
+def test_a_constant_dimension_takes_no_part() -> None:
+    z = np.random.default_rng(4).normal(size=(3_000, 6)).astype(np.float32)
+    z[:, 2] = 1234.567
+    pca = projection.fitted_pca(z, 6)
+    assert pca.mean[2] == np.float32(1234.567)
+    np.testing.assert_allclose(pca.components[:5, 2], 0, atol=1e-6)
+    np.testing.assert_allclose(pca.explained[5], 0, atol=1e-12)
+
+
+def test_memory_is_that_of_a_block(tmp_path: Path) -> None:
+    np.save(tmp_path / "z.npy", np.random.default_rng(5).normal(size=(40_000, 32)).astype(np.float32))
+    z = np.load(tmp_path / "z.npy", mmap_mode="r")
+    projection.fitted_pca(z[:2_000])
+    tracemalloc.start()
+    projection.fitted_pca(z)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < z.nbytes / 5
 
 
 def test_one_code_has_no_principal_components() -> None:
@@ -89,25 +142,74 @@ def test_umap_of_too_few_images_is_refused(tmp_path: Path, image_run: Callable[.
         projection.umap_of(image_run(tmp_path, "few", samples))
 
 
-def test_umap_with_a_seed_is_reproducible_and_stored(tmp_path: Path, image_run: Callable[..., store.Run]) -> None:
+def test_coordinates_of_a_run_are_those_of_all_its_codes_in_order(tiny_cache: Path) -> None:
+    run = store.open_run(tiny_cache, "a")
+    pca = projection.pca_of(run)
+    assert len(run.shards) > 1
+    made = projection.coordinates(run, pca)
+    assert made.dtype == np.float32
+    np.testing.assert_allclose(made, (run.latents() - pca.mean) @ pca.components.T, atol=1e-6)
+
+
+def test_results_stored_by_another_version_are_not_found(tiny_cache: Path) -> None:
+    run = store.open_run(tiny_cache, "a")
+    older = {"run": run.digest, "seed": 0, "neighbours": 15, "min_dist": 0.1, "limit": 20_000}
+    memo.arrays(run.cache, "umap", older, lambda: {"rows": np.arange(3), "points": np.zeros((3, 2), np.float32)})
+    assert projection.known_umap(run) is None
+
+
+def test_scores_only_runs_have_no_umap(tiny_cache: Path) -> None:
+    with pytest.raises(BadInputError, match="Run vendor holds scores only"):
+        projection.umap_of(store.open_run(tiny_cache, "vendor"))
+
+
+def test_umap_with_a_seed_is_reproducible_and_stored_and_a_sample_carries_the_rest(
+    tmp_path: Path, image_run: Callable[..., store.Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Compiles UMAP once (10 to 40 s): the only test that does."""
-    n = 60
+    n = 120
+    is_attack = np.arange(n) >= 80
     samples = pd.DataFrame(
         {
             "sample_id": [f"i{i}" for i in range(n)],
-            "label": np.where(np.arange(n) < 40, "bona_fide", "attack"),
-            "pai_species": np.where(np.arange(n) < 40, "", "paper"),
-            "subset": np.where(np.arange(n) < 30, "train", "test"),
+            "label": np.where(is_attack, "attack", "bona_fide"),
+            "pai_species": np.where(is_attack, "paper", ""),
+            "subset": np.where(np.arange(n) < 60, "train", "test"),
         }
     )
-    first, second = (image_run(tmp_path / name, "run", samples, shard_size=n) for name in ("one", "two"))
+    first, second = (image_run(tmp_path / name, "run", samples, shard_size=50) for name in ("one", "two"))
     assert projection.known_umap(first) is None
     made = projection.umap_of(first)
     assert made.points.shape == (n, 2)
     assert np.isfinite(made.points).all()
-    np.testing.assert_array_equal(made.rows, np.arange(n))
+    np.testing.assert_array_equal(made.fitted, np.arange(n))
     known = projection.known_umap(first)
     assert known is not None
     np.testing.assert_array_equal(known.points, made.points)
     assert projection.known_umap(first, seed=1) is None
     np.testing.assert_array_equal(projection.umap_of(second).points, made.points)
+
+    monkeypatch.setattr(projection, "UMAP_LIMIT", 60)
+    assert projection.known_umap(first) is None
+    sampled = projection.umap_of(first)
+    assert np.isin(sampled.fitted, first.rows_of("train")).sum() == 30
+    assert len(sampled.fitted) == 60
+    others = np.setdiff1d(np.arange(n), sampled.fitted)
+    z = first.latents()
+    for row in others:  # between three of the fitted ones
+        apart = np.linalg.norm(z[sampled.fitted] - z[row], axis=1)
+        nearest = np.argsort(apart)[:3]
+        weights = apart[nearest] ** -2.0
+        expected = weights @ sampled.points[sampled.fitted[nearest]] / weights.sum()
+        np.testing.assert_allclose(sampled.points[row], expected, atol=1e-3)
+
+    z = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
+    z[40:] = z[:20]  # copies of fitted codes lie where those do
+    points = projection.laid_out(z, np.arange(40))
+    np.testing.assert_allclose(points[40:], points[:20], atol=1e-5)
+    for odd in (
+        np.zeros((40, 4)),
+        np.arange(40.0)[:, None],
+        np.repeat(np.eye(2), 20, 0),
+    ):  # equal, on a line, two kinds
+        assert np.isfinite(projection.laid_out(odd.astype(np.float32), np.arange(len(odd)))).all()

@@ -233,22 +233,24 @@ def test_a_stored_umap_is_shown(page: Callable[..., AppTest], monkeypatch: pytes
     embedding = projection.Embedding(np.arange(24), points)
     monkeypatch.setattr(projection, "known_umap", lambda *_: embedding)
     at = page(projection="UMAP")
-    assert notes(at) == "UMAP of all 24 images, without labels; seed 0"
+    assert notes(at) == "UMAP fitted on all 24 images; no labels; seed 0"
     assert figure(at)["layout"]["xaxis"]["title"]["text"].startswith("UMAP 1")
 
 
-def test_umap_of_a_sample_shows_each_row_at_its_own_place(
-    page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+def test_umap_fitted_on_a_sample_says_so_and_shows_each_row_at_its_own_place(
+    page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch, tiny_cache: Path
 ) -> None:
-    rows = np.array([1, 8, 20])
-    embedding = projection.Embedding(rows, np.array([[1, 10], [8, 80], [20, 200]], np.float32))
-    monkeypatch.setattr(projection, "known_umap", lambda *_: embedding)
+    points = np.stack([np.arange(24), 10 * np.arange(24)], 1).astype(np.float32)
+    monkeypatch.setattr(projection, "known_umap", lambda *_: projection.Embedding(np.array([1, 8, 20]), points))
     at = page(projection="UMAP")
-    assert "UMAP of 3 of 24 images" in notes(at)
-    assert "3 of 24 images are drawn" in text(at)
+    assert notes(at) == "UMAP fitted on 3 of 24 images,<br>the others placed between their nearest; no labels; seed 0"
+    said = "UMAP fitted on 3 of 24 images, the others placed between their nearest; no labels; seed 0."
+    assert at.get("plotly_chart")[0].proto.alt.endswith(said)
+    assert sum(len(trace["text"]) for trace in figure(at)["data"]) == 24
     at.sidebar.button_group[0].set_value(["live", "unseen_mask"]).run()
-    assert numbers(figure(at)["data"][0]["x"]) == [8]
-    assert numbers(figure(at)["data"][0]["y"]) == [80]
+    live = store.open_run(tiny_cache, "a").rows_of("live")
+    assert numbers(figure(at)["data"][0]["x"]) == live.tolist()
+    assert numbers(figure(at)["data"][0]["y"]) == (10 * live).tolist()
     assert "**1 selected:** 1 live." in text(select(at, [8, 1]))
 
 
