@@ -13,8 +13,11 @@ PAGES = [
     st.Page("views/losses.py", title="Losses", icon=":material/bar_chart:"),
     st.Page("views/latent.py", title="Latent space", icon=":material/scatter_plot:"),
     st.Page("views/likelihood.py", title="Likelihood", icon=":material/stacked_line_chart:"),
+    st.Page("views/separation.py", title="Separation", icon=":material/call_split:"),
     st.Page("views/threshold.py", title="Threshold", icon=":material/tune:"),
+    st.Page("views/cards.py", title="Operating points", icon=":material/lock:"),
     st.Page("views/gallery.py", title="Gallery", icon=":material/grid_view:"),
+    st.Page("views/image.py", title="Image", icon=":material/image:"),
     st.Page("views/compare.py", title="Compare", icon=":material/compare:"),
     st.Page("views/training.py", title="Training", icon=":material/model_training:"),
 ]
@@ -26,7 +29,7 @@ st.html(
 )
 
 page = st.navigation(PAGES, position="top")
-with st.sidebar:
+with st.sidebar, state.errors_shown():
     state.sidebar()
 with state.errors_shown():
     page.run()

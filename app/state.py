@@ -8,20 +8,26 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, cast
+from typing import Any, ParamSpec, cast
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from fas_core import derive, evaluation, metrics, progress, scores, store
+from app.components.link import copy_link
+from fas_core import derive, evaluation, metrics, presentations, progress, scores, store
 from fas_core import operating_point as op
+from fas_core.cost import Costs, Share
 from fas_core.errors import BadInputError
-from fas_core.operating_point import BY_HAND, DEFAULT_RULE, RULES, OperatingPoint, dev_subsets
+from fas_core.manifest import ATTACK
+from fas_core.operating_point import APCER, BPCER, BY_HAND, COST, DEFAULT, KINDS, OperatingPoint, Rule, dev_subsets
+from fas_core.presentations import FRAME, Presentations
 from fas_core.store import Run
+from fas_core.uncertainty import UnitInterval
 
 P = ParamSpec("P")
 
@@ -113,17 +119,72 @@ def score_values(run: Run, score: str) -> NDArray[np.float64]:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _pooled(digest: str, score: str, subsets: tuple[str, ...], _run: Run) -> metrics.ScoreSet:
-    return evaluation.pooled_score_set(_run, score_values(_run, score), subsets)
+def _levels(digest: str, _run: Run) -> list[str]:
+    return presentations.levels(_run)
+
+
+def level(run: Run) -> str:
+    """The decision level chosen in the sidebar, if this Run has it."""
+    chosen = str(st.session_state.get("level", FRAME))
+    return chosen if chosen in _levels(run.digest, run) else FRAME
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _decided(digest: str, score: str, level: str, _run: Run) -> Presentations:
+    return presentations.presentations(_run, score_values(_run, score), level)
+
+
+def decided(run: Run, score: str) -> Presentations:
+    """What decisions are made on at the chosen level, with their scores. Shared between sessions: do not change it."""
+    return _decided(run.digest, score, level(run), run)
+
+
+def decisions(run: Run) -> str:
+    """What decisions are made on, in a word: images (scores of unknown things are samples), videos or sessions."""
+    unit = level(run).split(" ")[0]
+    return f"{unit}s" if unit != FRAME else "images" if run.has_images else "samples"
+
+
+def decided_values(run: Run, score: str) -> NDArray[np.float64]:
+    """(n,) for every sample in row order, the score of the presentation that it is part of."""
+    one = decided(run, score)
+    return one.values[one.of_frame]
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _pooled(digest: str, score: str, level: str, subsets: tuple[str, ...], _run: Run) -> metrics.ScoreSet:
+    return _decided(digest, score, level, _run).score_set(subsets)
 
 
 def pooled_score_set(run: Run, score: str, subsets: Sequence[str]) -> metrics.ScoreSet:
-    """Several subsets as one sorted set of scores."""
-    return _pooled(run.digest, score, tuple(subsets), run)
+    """Several subsets as one sorted set of scores, at the chosen decision level."""
+    return _pooled(run.digest, score, level(run), tuple(subsets), run)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _rates(
+    digest: str, score: str, level: str, subsets: tuple[str, ...], threshold: float, _run: Run
+) -> dict[str, Any]:
+    return evaluation.rates_at(_decided(digest, score, level, _run), subsets, threshold)
+
+
+def rates(run: Run, score: str, subsets: Sequence[str], threshold: float) -> dict[str, Any]:
+    """The rates of some subsets together at a threshold, with intervals: see `evaluation.rates_at`."""
+    return _rates(run.digest, score, level(run), tuple(subsets), threshold, run)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _auc_interval(digest: str, score: str, level: str, subsets: tuple[str, ...], _run: Run) -> UnitInterval | None:
+    return evaluation.auc_interval(_decided(digest, score, level, _run), subsets)
+
+
+def auc_interval(run: Run, score: str, subsets: Sequence[str]) -> UnitInterval | None:
+    """The interval of the AUC of some subsets together; None where there is none."""
+    return _auc_interval(run.digest, score, level(run), tuple(subsets), run)
 
 
 def score_sets(run: Run, score: str) -> dict[str, metrics.ScoreSet]:
-    """One sorted set of scores per subset."""
+    """One sorted set of scores per subset, at the chosen decision level."""
     return {subset: pooled_score_set(run, score, [subset]) for subset in run.subsets}
 
 
@@ -138,10 +199,22 @@ def sidebar() -> None:
         return
     by_label = {label_of(run): run for run in found}
     asked = st.query_params.get("run")
-    if asked is not None and asked not in by_label:
-        st.warning(f"There is no Run {escaped(asked)} here; another one is shown.", icon=":material/link_off:")
-    _keep_valid("run", list(by_label), next(iter(by_label)))
-    label = st.selectbox("Run", list(by_label), key="run", bind="query-params", help="One checkpoint on one data set.")
+    if asked is not None and asked != st.session_state.get("_run_in_address"):  # a link was followed
+        st.session_state["_gone"] = None if asked in by_label else asked
+        st.session_state["run"] = asked
+    if st.session_state.get("run") not in by_label:
+        st.session_state["run"] = next(iter(by_label))
+    if gone := st.session_state.get("_gone"):
+        st.warning(f"There is no Run {escaped(gone)} here; another one is shown.", icon=":material/link_off:")
+    label = st.selectbox(
+        "Run",
+        list(by_label),
+        key="run",
+        on_change=lambda: st.session_state.pop("_gone", None),
+        help="One checkpoint on one data set.",
+    )
+    # Not bound: the default, the newest Run, would not stand in the address, and be another one tomorrow.
+    st.query_params["run"] = st.session_state["_run_in_address"] = label
     run = by_label[label]
     _keep_valid("subsets", run.subsets, run.subsets)
     st.pills(
@@ -155,7 +228,7 @@ def sidebar() -> None:
     )
     offered = scores.offered(run)
     if offered:
-        first = _first_score(offered)
+        first = first_score(offered)
         _keep_valid("score", offered, first)
         chosen = st.selectbox(
             "Score",
@@ -166,11 +239,13 @@ def sidebar() -> None:
             help="Higher = more attack-like.",
         )
         st.caption(escaped(scores.description(chosen)) if run.has_images else "Column of the imported score file.")
+        _level_control(run)
         _operating_point_controls(run, str(chosen))
+    copy_link()
     under_way()
 
 
-def _first_score(offered: Sequence[str]) -> str:
+def first_score(offered: Sequence[str]) -> str:
     """What the thesis judges a model by: a VAE by its reconstruction loss, GANomaly by the l2 error (section 3.5.2)."""
     preferred = ("rec" if "kl" in offered else "pixel_l2", "score")
     return next((s for s in preferred if s in offered), offered[0])
@@ -195,20 +270,47 @@ def _keep_valid(key: str, options: Sequence[str], default: str | Sequence[str]) 
         st.session_state[key] = [v for v in value if v in options] or list(default)
 
 
+def _level_control(run: Run) -> None:
+    offered = _levels(run.digest, run)
+    if len(offered) == 1:
+        return
+    _keep_valid("level", offered, FRAME)
+    st.selectbox(
+        "Decision level",
+        offered,
+        key="level",
+        bind="query-params",
+        help="Frame: every image is a decision. Video or session: one decision by the mean, median or maximum of the "
+        "scores of its frames, as tests usually report.",
+    )
+
+
+RULE_NAMES = {
+    BPCER: "BPCER at most",
+    APCER: "APCER at most",
+    op.EER: "Equal errors (EER)",
+    COST: "Lowest expected cost",
+    BY_HAND: "By hand",
+}
+WORST = "worst"
+
+
 def _operating_point_controls(run: Run, score: str) -> None:
     """The rule that every page's verdicts follow, and where it is applied."""
-    rule = st.selectbox(
+    _keep_valid("rule", KINDS, DEFAULT.kind)
+    kind = st.selectbox(
         "Operating point",
-        RULES,
-        index=RULES.index(DEFAULT_RULE),
+        KINDS,
+        format_func=RULE_NAMES.__getitem__,
         key="rule",
         bind="query-params",
-        help="BPCER ≤ x: the lowest threshold that rejects at most this share of live samples; needs no attacks. "
-        "EER: as many attacks pass as live samples are rejected.",
+        help="BPCER at most x: the lowest threshold that rejects at most this share of live samples; needs no attacks. "
+        "APCER at most x: the highest threshold that lets at most this share of attacks pass. EER: as many attacks "
+        "pass as live samples are rejected. Cost: the threshold with the lowest expected cost a month.",
     )
     default = dev_subsets(run.subsets) or run.subsets[:1]
     _keep_valid("chosen_on", run.subsets, default)
-    if rule == BY_HAND:
+    if kind == BY_HAND:
         low, high = score_range(run, score)
         key = f"t_{score}"
         try:
@@ -220,20 +322,93 @@ def _operating_point_controls(run: Run, score: str) -> None:
         st.number_input("Threshold", low, high, key=key, step=(high - low) / 1000, format="%.6g")
         # Not bound: what the slider of the Threshold page sets would not reach the address.
         st.query_params[key] = repr(float(st.session_state[key]))
-    else:
-        st.multiselect(
-            "Chosen on",
-            run.subsets,
-            default=default,
-            key="chosen_on",
-            bind="query-params",
-            help="The subsets the rule looks at; the others are reported.",
+        return
+    if kind in (BPCER, APCER):
+        st.number_input(
+            "At most, in %", 0.0, 99.9, 100 * DEFAULT.value, 1.0, "%.4g", key="at_most", bind="query-params"
         )
+    if kind == APCER:
+        names = [WORST, *_species(run.digest, run)]
+        _keep_valid("species", names, WORST)
+        st.selectbox(
+            "Of species",
+            names,
+            format_func=lambda name: "the worst one" if name == WORST else name,
+            key="species",
+            bind="query-params",
+        )
+    if kind == COST:
+        cost_inputs(run)
+    st.multiselect(
+        "Chosen on",
+        run.subsets,
+        default=default,
+        key="chosen_on",
+        bind="query-params",
+        help="The subsets the rule looks at; the others are reported.",
+    )
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _species(digest: str, _run: Run) -> list[str]:
+    """The attack species of a Run, in order of name."""
+    rows = _run.samples(["label", "pai_species"])
+    attack = rows["label"].to_numpy() == ATTACK
+    return sorted(set(metrics.species_names(attack, list(rows["pai_species"])).tolist()) - {""})
+
+
+SESSIONS, LOSS, REJECTION, SHARE, FACTOR = 100_000.0, 500.0, 1.0, 0.1, 3.0  # a month, money, money, %, times
+
+
+def cost_inputs(run: Run) -> None:
+    """What the expected cost is made of. On one place of a page only: the sidebar, where the rule is the cost."""
+
+    def number_of(label: str, value: float, key: str, most: float | None = None, help: str | None = None) -> None:
+        st.number_input(
+            label,
+            0.0,
+            most,
+            value,
+            format="%.6g",
+            key=key,
+            help=help,
+            width=200,
+            bind="query-params",
+            persist_state="session",
+        )
+
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        number_of("Sessions a month", SESSIONS, "sessions")
+        number_of("Loss per accepted attack", LOSS, "loss")
+        number_of("Cost per rejected live one", REJECTION, "rejection")
+        for name in _species(run.digest, run):
+            number_of(f"{escaped(name)} attacks, % of sessions", SHARE, f"share_{name}", 100.0)
+        number_of(
+            "Shares wrong by a factor of",
+            FACTOR,
+            "factor",
+            help="Between the shares divided and multiplied by this factor, the expected cost is drawn as a band.",
+        )
+
+
+def costs(run: Run) -> Costs:
+    """The costs that `cost_inputs` states; raises BadInputError where they cannot be, as with shares above 100 %."""
+    given = st.session_state
+    factor = max(1.0, float(given.get("factor", FACTOR)))
+    names = _species(run.digest, run)
+    likely = {name: float(given.get(f"share_{name}", SHARE)) / 100 for name in names}
+    shares = {name: Share(share, share / factor, min(1.0, share * factor)) for name, share in likely.items()}
+    return Costs(
+        float(given.get("sessions", SESSIONS)),
+        shares,
+        float(given.get("loss", LOSS)),
+        float(given.get("rejection", REJECTION)),
+    )
 
 
 def score_range(run: Run, score: str) -> tuple[float, float]:
     """From the lowest finite score to just above the highest: every decision a threshold can make lies between."""
-    values = score_values(run, score)
+    values = decided(run, score).values
     finite = values[np.isfinite(values)]
     if not finite.size:
         return 0.0, 1.0
@@ -241,31 +416,48 @@ def score_range(run: Run, score: str) -> tuple[float, float]:
     return (low, high) if high - low > 1e-9 * max(abs(high), 1) else (low - 0.5, high + 0.5)
 
 
+def rule(run: Run, score: str) -> Rule:
+    """The rule that the sidebar states."""
+    kind = str(st.session_state.get("rule") or DEFAULT.kind)
+    if kind == BY_HAND:
+        low, high = score_range(run, score)
+        return Rule(kind, float(st.session_state.get(f"t_{score}", (low + high) / 2)))
+    if kind not in (BPCER, APCER):
+        return Rule(kind)
+    species = str(st.session_state.get("species", WORST)) if kind == APCER else WORST
+    at_most = float(st.session_state.get("at_most", 100 * DEFAULT.value)) / 100
+    return Rule(kind, at_most, "" if species == WORST else species)
+
+
 def operating_point(run: Run, score: str, subsets: Sequence[str]) -> tuple[OperatingPoint | None, str]:
     """The sidebar's operating point, reported on `subsets`; None and the reason where its rule cannot be applied."""
-    rule = str(st.session_state.get("rule") or DEFAULT_RULE)
-    if rule == BY_HAND:
-        low, high = score_range(run, score)
-        threshold = float(st.session_state.get(f"t_{score}", (low + high) / 2))
-        return op.operating_point(rule, threshold, (), subsets), ""
+    by = rule(run, score)
     chosen_on = [s for s in run.subsets if s in st.session_state.get("chosen_on", dev_subsets(run.subsets))]
+    if by.kind == BY_HAND:
+        # Reported where a rule would be, so that numbers do not jump when the slider takes over from it.
+        return replace(op.operating_point(by, by.value, chosen_on, subsets), chosen_on=(), is_optimistic=True), ""
     try:
-        threshold = op.threshold_by(rule, pooled_score_set(run, score, chosen_on))
-    except metrics.UndefinedMetricError as error:
+        threshold = op.threshold_by(
+            by, pooled_score_set(run, score, chosen_on), costs(run) if by.kind == COST else None
+        )
+    except (metrics.UndefinedMetricError, BadInputError) as error:
         where = escaped(", ".join(chosen_on)) or "no subset"
-        return None, f"{rule} cannot be applied to {where}: {escaped(str(error))}. Choose other subsets in the sidebar."
-    return op.operating_point(rule, threshold, chosen_on, subsets), ""
+        return (
+            None,
+            f"{escaped(by.words)} cannot be applied to {where}: {escaped(str(error))}. Change it in the sidebar.",
+        )
+    return op.operating_point(by, threshold, chosen_on, subsets), ""
 
 
 def about(point: OperatingPoint) -> str:
     """Where a threshold comes from and where it is reported, in words."""
-    source = (
-        "set by hand" if point.rule == BY_HAND else f"{point.rule}, chosen on {escaped(', '.join(point.chosen_on))}"
-    )
+    source = escaped(point.rule.words)
+    if point.rule.kind != BY_HAND:
+        source += f", chosen on {escaped(', '.join(point.chosen_on))}"
     words = f"Threshold {number(point.threshold)}: {source}; reported on {escaped(', '.join(point.reported_on))}."
     if not point.is_optimistic:
         return words
-    why = "while looking at these numbers" if point.rule == BY_HAND else "and reported on the same samples"
+    why = "while looking at these numbers" if point.rule.kind == BY_HAND else "and reported on the same samples"
     return f"{words} **Optimistic: chosen {why}.**"
 
 
@@ -277,7 +469,24 @@ def chosen_run() -> Run:
     if not found:
         nothing_yet()
     by_label = {label_of(run): run for run in found}
-    return by_label.get(str(st.session_state.get("run")), found[0])
+    run = by_label.get(str(st.session_state.get("run")), found[0])
+    _gaps(run)
+    return run
+
+
+def _gaps(run: Run) -> None:
+    """Says what of a Run is not shown, because it is not there or cannot be trusted."""
+    for n, what, remedy in (
+        (len(run.broken), "damaged", f"fas verify {run.id} --repair"),
+        (len(run.missing), "missing", "the same 'fas cache' command as before, which goes on from here"),
+    ):
+        if n:
+            shards = "1 shard of this Run is" if n == 1 else f"{n:,} shards of this Run are"
+            st.warning(
+                f"{shards} {what}, and the images in {'it' if n == 1 else 'them'} are not shown. What makes them: "
+                f"{escaped(remedy)}",
+                icon=":material/broken_image:",
+            )
 
 
 def chosen_subsets(run: Run) -> list[str]:
@@ -297,7 +506,7 @@ def chosen_score(run: Run) -> str:
         st.info("This Run has no score.", icon=":material/info:")
         st.stop()
     chosen = st.session_state.get("score")
-    return str(chosen) if chosen in offered else _first_score(offered)
+    return str(chosen) if chosen in offered else first_score(offered)
 
 
 def needs_images(run: Run, what: str) -> None:

@@ -97,7 +97,7 @@ class Breakdown:
 
     column: str
     threshold: float
-    unit: str  # what intervals take for independent: "subject", "video", "session" or "image"
+    unit: str  # what intervals take for independent: "subject", "video", "session" or "sample"
     edges: tuple[float, ...] | None  # of numbers cut at quartiles: smallest, three quartiles, largest
     groups: tuple[Group, ...]
     gaps: tuple[Gap, ...]
@@ -129,7 +129,7 @@ class Breakdown:
     @property
     def too_small(self) -> str:
         """From where on a rate is judged, in words."""
-        units = "" if self.unit == "image" else f", of {MIN_UNITS} {self.unit}s"
+        units = "" if self.unit == "sample" else f", of {MIN_UNITS} {self.unit}s"
         return f"that takes {MIN_SAMPLES} bona fide samples, or attacks of one species{units}"
 
     def _words(self, gap: Gap) -> str:
@@ -200,11 +200,11 @@ def offered(rows: pd.DataFrame) -> list[str]:
 
 def _n_groups(values: pd.Series) -> int:
     """How many groups the stated values make; a number of groups above MAX_GROUPS is that of different texts."""
-    _, texts = _stated(values)
+    _, texts = stated(values)
     return 4 if len(texts) > MAX_NUMBERS and _numbers(texts) is not None else len(texts)
 
 
-def _stated(values: pd.Series) -> tuple[NDArray[np.intp], pd.Series]:
+def stated(values: pd.Series) -> tuple[NDArray[np.intp], pd.Series]:
     """Codes (n,) and the different stripped texts they stand for, in order; -1 where nothing is stated."""
     text = text_column(values)
     codes, texts = pd.factorize(text.mask(text.str.lower().isin(("", *_NOTHING))), sort=True)
@@ -222,7 +222,7 @@ def _groups(values: pd.Series) -> tuple[NDArray[np.intp], list[str], tuple[float
 
     A number on an edge belongs to the group below it. Equal quartiles leave fewer than four groups.
     """
-    codes, texts = _stated(values)
+    codes, texts = stated(values)
     is_stated = codes >= 0
     numbers = _numbers(texts)
     edges = None

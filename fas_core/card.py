@@ -181,11 +181,13 @@ def written(content: Mapping[str, Any], path: Path) -> Path:
 
 
 def cards(cache: Path) -> tuple[list[tuple[Path, dict[str, Any]]], list[str]]:
-    """The cards of a cache folder with their files, newest first, and what is wrong with files that are none."""
+    """The cards of a cache folder with their files, newest first, and what is wrong with other files."""
     found, problems = [], []
     for path in sorted(folder(cache).glob("*.json"), reverse=True):
         try:
-            found.append((path, read(path)))
+            content = read(path)
+            require_untouched(content, str(path))
+            found.append((path, content))
         except BadInputError as error:
             problems.append(str(error))
     return found, problems

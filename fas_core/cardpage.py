@@ -79,16 +79,20 @@ def answer(card: Mapping[str, Any]) -> str:
 
 
 def rate(value: float | None, interval: Mapping[str, Any] | None) -> str:
-    """A rate with its interval, or with the bound that no error in n trials leaves: 0 % (≤ 1.9 %)."""
+    """A rate with its interval, or with the bound that no error in n trials leaves: 0 % (≤ 1.9 %).
+
+    A tenth of a percent is shown from a hundred trials (subjects, videos or samples) on.
+    """
     if value is None:
         return "–"
     n = interval["n_units"] if interval else 0
-    text = f"{100 * value:.{1 if n >= 100 else 0}f} %"
+    digits = 1 if n >= 100 else 0
+    text = f"{100 * value:.{digits}f} %"
     if interval is None:
         return text
     if value == 0:
-        return f"{text} (≤ {100 * zero_error_upper_bound(n):.1f} %)"
-    return f"{text} ({100 * interval['low']:.1f}–{100 * interval['high']:.1f})"
+        return f"{text} (≤ {100 * zero_error_upper_bound(n):.{digits}f} %)"
+    return f"{text} ({100 * interval['low']:.{digits}f}–{100 * interval['high']:.{digits}f})"
 
 
 def _things(card: Mapping[str, Any]) -> str:
@@ -141,7 +145,7 @@ def _errors(card: Mapping[str, Any]) -> str:
 def _method(cell: Mapping[str, Any]) -> str:
     intervals = [cell["bpcer_interval"], *cell["apcer_interval_per_species"].values()]
     units = sorted({one["unit"] for one in intervals if one})
-    if units in (["image"], []):
+    if units in (["sample"], []):
         return "Clopper-Pearson, every sample an independent trial"
     return f"by resampling whole {' or '.join(units)}s; where there is no error, the exact bound for that many of them"
 

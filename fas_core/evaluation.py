@@ -94,6 +94,15 @@ def rates_at(decided: Presentations, subsets: Sequence[str], threshold: float) -
     }
 
 
+def auc_interval(decided: Presentations, subsets: Sequence[str]) -> uncertainty.UnitInterval | None:
+    """95 % interval of the AUC of all attacks of some subsets, by resampling whole subjects or the nearest to that."""
+    chosen = decided.within(subsets)
+    rows = decided.rows[chosen]
+    attack = rows["label"].to_numpy() == ATTACK
+    auc = resampling.Statistic("roc_auc")
+    return resampling.resampled([decided.values[chosen]], attack, uncertainty.unit_of(rows), [auc]).interval(auc)
+
+
 def worst_subjects(decided: Presentations, subsets: Sequence[str], threshold: float) -> list[dict[str, Any]]:
     """The subjects with the most wrong decisions, at most `WORST`; none where nobody is named or nothing is wrong.
 

@@ -69,16 +69,23 @@ def is_named(column: pd.Series) -> NDArray[np.bool_]:
 
 
 def presentations(
-    run: Run, values: NDArray[np.float64], level: str = FRAME, *, fail_closed: bool = False
+    run: Run,
+    values: NDArray[np.float64],
+    level: str = FRAME,
+    *,
+    fail_closed: bool = False,
+    columns: Sequence[str] = (),
 ) -> Presentations:
     """Every sample of a Run, the images that gave no output too, as presentations at a level of `LEVELS`.
 
     `values`: (n,) a score per sample in row order. Frames of one video (or session) with the same subset, subject,
     label and species are one presentation; its score is the mean, median or maximum of those of its frames that have
-    one. `fail_closed`: a presentation without any score gets +inf, which every threshold calls an attack.
+    one. `fail_closed`: a presentation without any score gets +inf, which every threshold calls an attack. `columns`:
+    further ones of the Run's samples to keep, by the first frame.
     Raises BadInputError for an unknown level, and for one that the Run does not name for every sample.
     """
-    rows, failures = run.samples([name for name in COLUMNS if name in run.column_names()]), run.failures()
+    wanted = [name for name in dict.fromkeys((*COLUMNS, *columns)) if name in run.column_names()]
+    rows, failures = run.samples(wanted), run.failures()
     if len(failures):
         rows = pd.concat([rows, failures[[name for name in rows if name in failures]]], ignore_index=True)
         rows["pai_species"] = rows["pai_species"].fillna("")

@@ -20,6 +20,7 @@ from fas_core.uncertainty import RESAMPLES, UnitInterval, Units, codes_of, draws
 Floats = NDArray[np.float64]
 
 NEEDS_THRESHOLD = {"bpcer", "apcer", "apcer_max", "apcer_pooled"}
+_AT_A_TARGET = {"bpcer_at_apcer", "apcer_at_bpcer", "apcer_max_at_bpcer", "precision_at_recall"}
 QUANTILES = 4096
 _BLOCK = 128  # bins that a search takes or leaves together
 
@@ -30,11 +31,14 @@ class Statistic(NamedTuple):
     "roc_auc" (`of` a species, or of all attacks) · "eer" (where the linearly interpolated ROC crosses, all attacks) ·
     "bpcer", "apcer" `of` a species, "apcer_max" (the worst of the species drawn), "apcer_pooled", at the model's frozen
     threshold · "bpcer_at_apcer" `of` a target: the smallest BPCER for which every species drawn has APCER <= target,
-    its threshold found anew in each resample.
+    its threshold found anew in each resample · "apcer_at_bpcer" `of` (target, species or None for all attacks together)
+    and "apcer_max_at_bpcer" `of` a target (the worst of the species drawn): APCER at the lowest threshold for which
+    BPCER <= target, likewise anew · "average_precision" · "precision_at_recall" `of` a recall: precision at the highest
+    threshold that finds at least this share of all attacks.
     """
 
     name: str
-    of: str | float | None = None
+    of: str | float | tuple[float, str | None] | None = None
 
 
 class Sizes(NamedTuple):
@@ -93,13 +97,14 @@ def resampled(
     species: ArrayLike | None = None,
     thresholds: Sequence[float] | None = None,
     resamples: int = RESAMPLES,
+    quantiles: int = QUANTILES,
     seed: int = 0,
 ) -> Resampled:
     """`statistics` of s models on bootstrap resamples of whole units of n samples.
 
     `values`: s times (n,) scores of the same samples, NaN where one is missing: that one is left out. `species`: (n,)
     names, looked at for attacks only; without them all attacks are one species with the name "". `thresholds`: (s,),
-    score >= threshold is an attack.
+    score >= threshold is an attack. `quantiles`: fewer are faster and coarser, as said above.
 
     A drawn unit brings all its samples, bona fide and attacks. Units are drawn with replacement among those that have
     the same classes (bona fide only, attacks only, both), as many as there are: so no resample lacks a class, and a
@@ -120,7 +125,7 @@ def resampled(
     strata = [np.flatnonzero(2 * has[0] + has[1] == kind) for kind in (1, 2, 3)]
     limits = [np.nan] * len(scores) if thresholds is None else thresholds  # NaN: no statistic asks for it
     models = [
-        _Model(score, kinds, names, codes, n_units, statistics, limit)
+        _Model(score, kinds, names, codes, n_units, statistics, limit, quantiles)
         for score, limit in zip(scores, limits, strict=True)
     ]
     start = 0
@@ -150,12 +155,15 @@ def _check_wanted(
     statistics: Sequence[Statistic], names: list[str], thresholds: Sequence[float] | None, n_models: int
 ) -> None:
     for name, of in statistics:
-        if name not in NEEDS_THRESHOLD | {"roc_auc", "eer", "bpcer_at_apcer"}:
+        if name not in NEEDS_THRESHOLD | _AT_A_TARGET | {"roc_auc", "eer", "average_precision"}:
             raise ValueError(f"there is no statistic '{name}'")
-        if (name == "apcer" or (name == "roc_auc" and of is not None)) and of not in names:
-            raise ValueError(f"'{name}' of species {of!r}: the attacks are of {', '.join(map(repr, names)) or 'none'}")
-        if name == "bpcer_at_apcer" and not (isinstance(of, float | int) and 0 <= of <= 1):
-            raise ValueError(f"'bpcer_at_apcer' needs a target between 0 and 1 (for example 0.05), got {of!r}")
+        target, species = of if isinstance(of, tuple) else (of, of)
+        of_species = name == "apcer" or (name in ("roc_auc", "apcer_at_bpcer") and species is not None)
+        if of_species and species not in names:
+            known = ", ".join(map(repr, names)) or "none"
+            raise ValueError(f"'{name}' of species {species!r}: the attacks are of {known}")
+        if name in _AT_A_TARGET and not (isinstance(target, float | int) and 0 <= target <= 1):
+            raise ValueError(f"'{name}' needs a target between 0 and 1 (for example 0.05), got {of!r}")
         if name in NEEDS_THRESHOLD and (thresholds is None or len(thresholds) != n_models):
             raise ValueError(f"'{name}' needs one threshold per model")
 
@@ -172,6 +180,7 @@ class _Model:
         n_units: int,
         statistics: Sequence[Statistic],
         threshold: float,
+        quantiles: int,
     ) -> None:
         answered = ~np.isnan(values)
         values, kinds, codes = values[answered], kinds[answered], codes[answered]
@@ -185,16 +194,17 @@ class _Model:
             self.errors = sparse_counts(kinds[wrong], codes[wrong], per_kind)
         self.live: Any = None
         if wanted - NEEDS_THRESHOLD:
-            bins = _bins(values, kinds > 0)
+            bins = _bins(values, kinds > 0, quantiles)
             self.n_bins = int(bins.max(initial=0)) + 1
             # Where every threshold would do it is +inf, and a bona fide score of +inf is an attack even there.
             self.beyond = self.n_bins - int((values == np.inf).any())
             shape = (self.n_bins, n_units)
             self.live = sparse_counts(bins[kinds == 0], codes[kinds == 0], shape)
-            self.targets = [one.of for one in statistics if one.name == "bpcer_at_apcer"]
-            of_all = [one for one in statistics if one in (Statistic("roc_auc"), Statistic("eer"))]
-            self.pooled: Any = sparse_counts(bins[kinds > 0], codes[kinds > 0], shape) if of_all else None
-            asked = set(names) if self.targets else {one.of for one in statistics}
+            self.targets = [_number(one.of) for one in statistics if one.name == "bpcer_at_apcer"]
+            self.of_all = {one for one in statistics if _is_of_all_attacks(one)}
+            self.pooled: Any = sparse_counts(bins[kinds > 0], codes[kinds > 0], shape) if self.of_all else None
+            of_every_species = self.targets or "apcer_max_at_bpcer" in wanted
+            asked = set(names) if of_every_species else {_species_of(one) for one in statistics}
             self.by_species = {
                 name: _counts_by_bin(bins[kinds == k], codes[kinds == k], n_units)
                 for k, name in enumerate(names, start=1)
@@ -202,10 +212,10 @@ class _Model:
             }
 
     def sizes(self, statistic: Statistic) -> Sizes:
-        name, of = statistic
+        name = statistic.name
         bona_fide, *attacks = np.split(self.trials.indices, self.trials.indptr[1:-1])  # which units have each kind
-        if isinstance(of, str):
-            attacks = [attacks[self.names.index(of)]]
+        if (species := _species_of(statistic)) is not None:
+            attacks = [attacks[self.names.index(species)]]
         classes = [[bona_fide], attacks]
         if name in NEEDS_THRESHOLD:
             classes = [[bona_fide]] if name == "bpcer" else [attacks]
@@ -239,21 +249,96 @@ class _Model:
         live = self.live @ weights
         below = np.concatenate([np.zeros_like(live[:1]), np.cumsum(live, axis=0)])
         middle = (below[:-1] + below[1:]) / 2
+        at_bpcer = self._rows_at_bpcer(below, n_live)
         if self.pooled is not None:
             attacks = self.pooled @ weights
             found[Statistic("roc_auc")] = _wins(attacks, middle) / (n_attack * n_live)
             found[Statistic("eer")] = _equal_error_rates(live, below, n_live, attacks, n_attack)
+            missed = np.concatenate([np.zeros_like(attacks[:1]), np.cumsum(attacks, axis=0)])
+            for target, row in at_bpcer.items():
+                found[Statistic("apcer_at_bpcer", (target, None))] = _at(missed, row) / n_attack
+            found |= self._precisions(n_attack - missed, n_live - below, attacks, n_attack)
         lowest = {target: np.full(n_live.size, self.beyond) for target in self.targets}
         for name, (bins, counts) in self.by_species.items():
             attacks, n_of_species = counts @ weights, trials[1 + self.names.index(name)]
             found[Statistic("roc_auc", name)] = _wins(attacks, middle[bins]) / (n_of_species * n_live)
+            if at_bpcer:
+                missed = np.concatenate([np.zeros_like(attacks[:1]), np.cumsum(attacks, axis=0)])
+                for target, row in at_bpcer.items():
+                    of_species = _at(missed, np.searchsorted(bins, row)) / n_of_species
+                    found[Statistic("apcer_at_bpcer", (target, name))] = of_species
             for target, row in lowest.items():
                 first, _ = _first_beyond(attacks, np.floor(target * n_of_species + 1e-9))
                 np.minimum(row, np.append(bins, self.beyond)[first], out=row)
         for target, row in lowest.items():
             bpcer = (n_live - np.take_along_axis(below, row[None], 0)[0]) / n_live
             found[Statistic("bpcer_at_apcer", target)] = np.where(n_attack > 0, bpcer, np.nan)
+        for target in at_bpcer:
+            of_each = [found[Statistic("apcer_at_bpcer", (target, name))] for name in self.by_species]
+            worst = np.fmax.reduce(of_each) if of_each else np.full(n_live.size, np.nan)
+            found[Statistic("apcer_max_at_bpcer", target)] = worst
         return found
+
+    def _rows_at_bpcer(self, below: Floats, n_live: Floats) -> dict[float, NDArray[np.intp]]:
+        """Target -> (r,) the first bin for which the share of bona fide samples in it or beyond is <= the target."""
+        wanted = [one.of for one in self.statistics if one.name in ("apcer_at_bpcer", "apcer_max_at_bpcer")]
+        targets = sorted({_number(of) for of in wanted})
+        if not targets:
+            return {}
+        allowed = np.floor(np.multiply.outer(targets, n_live) + 1e-9)
+        return dict(zip(targets, _first_at_least(below, n_live - allowed), strict=True))
+
+    def _precisions(
+        self, found_at: Floats, alarms_at: Floats, attacks: Floats, n_attack: Floats
+    ) -> dict[Statistic, Floats]:
+        """`found_at`, `alarms_at`: (bins + 1, r) attacks, and bona fide samples, in each bin or beyond."""
+        recalls = [_number(one.of) for one in self.of_all if one.name == "precision_at_recall"]
+        if not (recalls or Statistic("average_precision") in self.of_all):
+            return {}
+        precision = np.where(alarms_at[:1] > 0, found_at / (found_at + alarms_at), np.nan)
+        shares = np.where(attacks > 0, attacks * precision[:-1], 0).sum(0) / n_attack
+        found = {Statistic("average_precision"): shares}
+        if recalls:
+            # The last bin that still has enough attacks in it or beyond, found from the other end.
+            enough = np.ceil(np.multiply.outer(recalls, n_attack) - 1e-9)
+            row = len(found_at) - 1 - _first_at_least(found_at[::-1], enough)
+            for recall, of_recall in zip(recalls, row, strict=True):
+                found[Statistic("precision_at_recall", recall)] = _at(precision, of_recall)
+        return found
+
+
+def _species_of(statistic: Statistic) -> str | None:
+    """The species that a statistic is of; None: of all attacks, or of every species."""
+    of = statistic.of[1] if isinstance(statistic.of, tuple) else statistic.of
+    return of if isinstance(of, str) else None
+
+
+def _number(of: str | float | tuple[float, str | None] | None) -> float:
+    """The target that a statistic is at."""
+    target = of[0] if isinstance(of, tuple) else of
+    assert isinstance(target, float | int)  # `_check_wanted` has seen to it
+    return float(target)
+
+
+def _is_of_all_attacks(statistic: Statistic) -> bool:
+    """Whether it looks at all attacks together at every threshold."""
+    pooled = ("eer", "average_precision", "precision_at_recall")
+    of_none = statistic.name in ("roc_auc", "apcer_at_bpcer") and _species_of(statistic) is None
+    return of_none or statistic.name in pooled
+
+
+def _first_at_least(ascending: Floats, wanted: Floats) -> NDArray[np.intp]:
+    """Columns (rows, r) that ascend, and m values wanted of each, (m, r) -> (m, r) the first row that reaches them."""
+    found = np.empty(wanted.shape, np.intp)
+    if wanted.size:
+        for column, of_draw in enumerate(np.ascontiguousarray(ascending.T)):
+            found[:, column] = np.searchsorted(of_draw, wanted[:, column])
+    return found
+
+
+def _at(values: Floats, row: NDArray[np.intp]) -> Floats:
+    """Values (rows, r) of one row per column, (r,)."""
+    return np.take_along_axis(values, row[None], 0)[0]
 
 
 def _counts_by_bin(bins: NDArray[np.intp], codes: NDArray[np.intp], n_units: int) -> tuple[NDArray[np.intp], Any]:
@@ -262,15 +347,15 @@ def _counts_by_bin(bins: NDArray[np.intp], codes: NDArray[np.intp], n_units: int
     return present, sparse_counts(rows, codes, (present.size, n_units))
 
 
-def _bins(values: Floats, attack: NDArray[np.bool_]) -> NDArray[np.intp]:
+def _bins(values: Floats, attack: NDArray[np.bool_], quantiles: int) -> NDArray[np.intp]:
     """(n,) ascending with the score. A quantile has a bin of its own: heavy ties share theirs with no other score."""
     distinct, ranks = np.unique(values, return_inverse=True)
-    if distinct.size <= 2 * QUANTILES:
+    if distinct.size <= 2 * quantiles:
         return ranks
     starts = np.zeros(distinct.size + 1, np.bool_)  # a bin starts at each quantile, and right after it
     for of_class in (ranks[attack], ranks[~attack]):
         if of_class.size:
-            at = np.sort(of_class)[np.linspace(0, of_class.size - 1, QUANTILES + 1).astype(np.int64)]
+            at = np.sort(of_class)[np.linspace(0, of_class.size - 1, quantiles + 1).astype(np.int64)]
             starts[at] = starts[at + 1] = True
     return (np.cumsum(starts) - 1)[ranks]
 

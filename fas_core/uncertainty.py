@@ -19,7 +19,7 @@ from scipy.special import bdtr, betaincinv, ndtri
 
 Floats = NDArray[np.float64]
 
-UNITS = {"subject_id": "subject", "video_id": "video", "session_id": "session", "sample_id": "image"}
+UNITS = {"subject_id": "subject", "video_id": "video", "session_id": "session", "sample_id": "sample"}
 RESAMPLES = 2000
 _AT_ONCE = 2**18  # numbers of an array of draws or of resampled counts
 
@@ -89,7 +89,7 @@ def _check_level(level: float) -> None:
 
 
 class Units(NamedTuple):
-    """What is drawn as a whole: a "subject", "video", "session" or "image", and which one each sample is of, (n,)."""
+    """What is drawn as a whole: a "subject", "video", "session" or "sample", and which one each sample is of, (n,)."""
 
     name: str
     groups: NDArray[Any]
@@ -107,7 +107,7 @@ def unit_of(rows: pd.DataFrame) -> Units:
     for column, name in UNITS.items():
         if column in rows and (rows[column].notna() & (rows[column].astype("str").str.strip() != "")).all():
             return Units(name, rows[column].to_numpy())
-    return Units("image", np.arange(len(rows)))
+    return Units("sample", np.arange(len(rows)))
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def test_the_largest_gap_of_both_rates_is_named() -> None:
     assert (mask.species, mask.group, mask.other_group, mask.is_beyond_chance) == ("mask", "a", "b", False)
     words = found.sentence()
     assert words.startswith("The largest gaps by device: BPCER is 15.0 % for b and 5.0 % for a, 10.0 points apart (")
-    assert "95 % by image over all 4 comparisons): more than chance explains. APCER of mask is 5.0 % for a and" in words
+    assert "95 % by sample over all 4 comparisons): more than chance explains. APCER of mask is 5.0 % for a and" in words
     assert words.endswith("chance may explain it.")
 
 
@@ -211,7 +211,7 @@ def test_real_scores_by_skin_tone(shared: Path) -> None:
     rows = scorefile.read(shared / "data" / "pad_scores" / "auxiliary_grandtest.csv").only("test").rows
     found = by_column(rows, rows["score"], 0.72, "skin_tone")
     assert breakdown.offered(rows) == ["dataset", "pai_detail", "sex", "skin_tone", "age", "capture_device", "lighting"]
-    assert found.unit == "image"
+    assert found.unit == "sample"
     apcer, bpcer = found.named()
     assert (bpcer.group, bpcer.other_group) == ("dark brown", "light yellow")
     assert (bpcer.higher, bpcer.lower) == (17 / 87, 2 / 198)

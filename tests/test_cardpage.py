@@ -64,7 +64,7 @@ def test_text_of_files_and_people_is_text(tmp_path: Path) -> None:
 def test_no_error_is_never_said_without_what_it_allows() -> None:
     assert cardpage.rate(0.0, {"low": 0.0, "high": 0.024, "n_units": 150}) == "0.0 % (≤ 2.0 %)"
     assert zero_error_upper_bound(150) < 0.02 < 0.024
-    assert cardpage.rate(0.25, {"low": 0.1, "high": 0.5, "n_units": 20}) == "25 % (10.0–50.0)"
+    assert cardpage.rate(0.25, {"low": 0.1, "high": 0.5, "n_units": 20}) == "25 % (10–50)"
     assert cardpage.rate(None, None) == "–"
 
 

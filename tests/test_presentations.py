@@ -74,6 +74,6 @@ def test_the_level_carries_through_evaluation_and_comparison(videos: store.Run) 
     assert (document["level"], cell["n_bona_fide"], cell["n_attack"]) == ("video median", 2, 1)
     assert cell["roc_auc"] == 0.5  # 3 against 2 and 5
     assert evaluation.evaluated(videos)["scores"]["score"]["test"]["n_bona_fide"] == 4
-    pair = compare.paired(videos, "score", videos, "score", "video max")
+    pair = compare.joined([compare.System(videos, "score")] * 2, "video max")
     assert pair.samples["sample_id"].tolist() == ["0", "9", "4"]  # the video without any score is left out
-    np.testing.assert_array_equal(pair.scores_a, [9, np.inf, 5])
+    np.testing.assert_array_equal(pair.scores[0], [9, np.inf, 5])

@@ -18,7 +18,10 @@ TARGETS = (0, 0.1, 0.3, 1)
 EVERYTHING = [
     *(AUC, EER, BPCER, Statistic("apcer_max"), Statistic("apcer_pooled")),
     *(Statistic(name, species) for name in ("roc_auc", "apcer") for species in "abc"),
-    *(Statistic("bpcer_at_apcer", target) for target in TARGETS),
+    *(Statistic(name, target) for name in ("bpcer_at_apcer", "apcer_max_at_bpcer") for target in TARGETS),
+    *(Statistic("apcer_at_bpcer", (target, one)) for target in TARGETS for one in (None, "a", "b", "c")),
+    *(Statistic("precision_at_recall", target) for target in TARGETS[1:]),
+    Statistic("average_precision"),
 ]
 
 
@@ -31,8 +34,16 @@ def subjects_of(n_subjects: int, n_each: int, seed: int = 0) -> tuple[np.ndarray
     return np.round(level + attack + rng.normal(0, 0.5, subjects.size), 1), attack, subjects
 
 
-def aucs_of(scores: np.ndarray, attack: np.ndarray, groups: np.ndarray, resamples: int, seed: int = 0) -> np.ndarray:
-    found = resampled([scores], attack, Units("subject", groups), [AUC], resamples=resamples, seed=seed)
+def aucs_of(
+    scores: np.ndarray,
+    attack: np.ndarray,
+    groups: np.ndarray,
+    resamples: int,
+    seed: int = 0,
+    quantiles: int = resampling.QUANTILES,
+) -> np.ndarray:
+    units = Units("subject", groups)
+    found = resampled([scores], attack, units, [AUC], resamples=resamples, quantiles=quantiles, seed=seed)
     return found.values[AUC][0]
 
 
@@ -50,6 +61,17 @@ def sorted_again(scores: np.ndarray, attack: np.ndarray, species: np.ndarray, t:
         rates[Statistic("roc_auc", one)] = metrics.roc_auc(drawn, one) if present else None
     for x in TARGETS:
         rates[Statistic("bpcer_at_apcer", x)] = metrics.bpcer_at_apcer(drawn, x)["bpcer"] if drawn.n_attack else None
+        at = metrics.apcer_at_bpcer(drawn, x) if both else {"apcer_per_species": {}}
+        rates[Statistic("apcer_max_at_bpcer", x)] = at.get("apcer_max")
+        rates |= {
+            Statistic("apcer_at_bpcer", (x, one)): at["apcer_per_species"].get(one) if one else at.get("apcer_pooled")
+            for one in (None, "a", "b", "c")
+        }
+    curve = metrics.curves(drawn) if both else None
+    for x in TARGETS[1:]:
+        last = None if curve is None else np.flatnonzero(curve.recall >= x - 1e-12)[-1]
+        rates[Statistic("precision_at_recall", x)] = None if curve is None else curve.precision[last]
+    rates[Statistic("average_precision")] = metrics.average_precision(drawn) if both else None
     return {name: np.nan if rate is None else rate for name, rate in rates.items()}
 
 
@@ -170,40 +192,37 @@ def test_bins_move_a_value_by_less_than_one_over_their_number(n_attack: int, mon
     }
     units = Units("all", np.zeros(5000))  # every draw is the set itself
 
-    def moved() -> dict[Statistic, float]:
-        found = resampled([scores], attack, units, list(exact), resamples=1).values
+    def moved(quantiles: int = resampling.QUANTILES) -> dict[Statistic, float]:
+        found = resampled([scores], attack, units, list(exact), resamples=1, quantiles=quantiles).values
         return {name: float(found[name][0, 0]) - value for name, value in exact.items()}
 
     assert moved() == pytest.approx(dict.fromkeys(exact, 0), abs=1e-12)
     for quantiles in (20, 100):
-        monkeypatch.setattr(resampling, "QUANTILES", quantiles)
-        binned = moved()
+        binned = moved(quantiles)
         assert (binned[AUC] != 0) == (quantiles < min(n_attack, 5000 - n_attack))  # a small class has its own bins
         assert abs(binned[AUC]) < 1 / (2 * quantiles)
         assert abs(binned[EER]) < 1 / quantiles
         assert 0 <= binned[at_target] < 1 / quantiles
 
 
-def test_attacks_just_above_a_heavy_tie_are_not_taken_for_equal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_attacks_just_above_a_heavy_tie_are_not_taken_for_equal() -> None:
     """All 40 attacks lie between two neighbouring quantiles, the lower of which is the score of 4,000 live samples."""
-    monkeypatch.setattr(resampling, "QUANTILES", 20)
     scores = np.concatenate([np.linspace(0, 0.4, 960), np.full(4000, 0.5), np.linspace(0.51, 0.6, 40)])
-    assert aucs_of(scores, np.arange(5000) >= 4960, np.zeros(5000), 1) == [1]
+    assert aucs_of(scores, np.arange(5000) >= 4960, np.zeros(5000), 1, quantiles=20) == [1]
 
 
-def test_binned_resamples_are_close_to_exact_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_binned_resamples_are_close_to_exact_ones() -> None:
     rng = np.random.default_rng(0)
     _, attack, subjects = subjects_of(20, 50)
     scores = rng.normal(0, 1, subjects.size) + attack + rng.normal(0, 0.5, 20)[subjects]
     exact = aucs_of(scores, attack, subjects, 200)
-    monkeypatch.setattr(resampling, "QUANTILES", 100)
-    np.testing.assert_allclose(aucs_of(scores, attack, subjects, 200), exact, atol=1e-3)
+    np.testing.assert_allclose(aucs_of(scores, attack, subjects, 200, quantiles=100), exact, atol=1e-3)
 
 
 def test_frames_of_one_subject_are_no_independent_trials() -> None:
     scores, attack, subjects = subjects_of(15, 40)
     by_subject = resampled([scores], attack, Units("subject", subjects), [AUC]).interval(AUC)
-    by_image = resampled([scores], attack, Units("image", np.arange(scores.size)), [AUC]).interval(AUC)
+    by_image = resampled([scores], attack, Units("sample", np.arange(scores.size)), [AUC]).interval(AUC)
     assert by_subject is not None
     assert by_image is not None
     assert (by_subject.unit, by_subject.n_units, by_subject.method) == ("subject", 15, "bootstrap")
@@ -216,7 +235,7 @@ def test_intervals_of_independent_samples_agree_with_delong() -> None:
     rng = np.random.default_rng(0)
     attack = np.arange(600) % 3 == 0
     scores = rng.normal(0, 1, 600) + attack
-    found = resampled([scores], attack, Units("image", np.arange(600)), [AUC], resamples=4000)
+    found = resampled([scores], attack, Units("sample", np.arange(600)), [AUC], resamples=4000)
     interval = found.interval(AUC, level=0.9)
     [auc], [[variance]] = uncertainty.delong([scores], attack)
     assert interval is not None
@@ -290,6 +309,7 @@ def test_a_resample_without_a_class_has_no_value_and_is_passed_over() -> None:
     scores, attack, subjects = subjects_of(6, 5)
     missing = np.where(attack & (subjects > 1), np.nan, scores)  # four of six subjects without a score of an attack
     needs_attacks = [AUC, EER, Statistic("apcer_max"), Statistic("apcer_pooled"), Statistic("bpcer_at_apcer", 0.1)]
+    needs_attacks += [Statistic("apcer_max_at_bpcer", 0.1), Statistic("average_precision")]
     units = Units("subject", subjects)
     found = resampled([missing], attack, units, [*needs_attacks, BPCER], thresholds=[0.5], resamples=4000)
     assert not np.isnan(found.values[BPCER]).any()
@@ -312,13 +332,13 @@ def test_with_one_class_there_are_its_rates_and_nothing_else(label: bool) -> Non
 
 
 def test_without_samples_or_models_nothing_is_defined() -> None:
-    nobody = Units("image", np.arange(0))
+    nobody = Units("sample", np.arange(0))
     assert resampled([[]], [], nobody, [AUC, BPCER], thresholds=[1]).interval(AUC) is None
-    assert resampled([], [False, True], Units("image", np.arange(2)), [AUC]).values[AUC].shape == (0, 2000)
+    assert resampled([], [False, True], Units("sample", np.arange(2)), [AUC]).values[AUC].shape == (0, 2000)
 
 
 def test_what_cannot_be_resampled_is_refused() -> None:
-    units = Units("image", np.arange(3))
+    units = Units("sample", np.arange(3))
 
     def refused(statistic: Statistic, message: str, scores: list[float] = [1.0, 2.0, 3.0]) -> None:  # noqa: B006
         with pytest.raises(ValueError, match=message):
@@ -328,12 +348,14 @@ def test_what_cannot_be_resampled_is_refused() -> None:
     refused(Statistic("roc_auc", "c"), "'a', 'b'")
     refused(Statistic("apcer"), "None")
     refused(Statistic("bpcer_at_apcer", 2), "between 0 and 1")
+    refused(Statistic("apcer_at_bpcer", (2, None)), "between 0 and 1")
+    refused(Statistic("apcer_at_bpcer", (0.1, "c")), "'a', 'b'")
     refused(BPCER, "one threshold per model")
     refused(AUC, "one per sample", [1.0, 2.0])
     with pytest.raises(ValueError, match="one per sample"):
-        resampled([[1.0, 2.0]], [False, True], Units("image", np.arange(2)), [AUC], species=["a"])
+        resampled([[1.0, 2.0]], [False, True], Units("sample", np.arange(2)), [AUC], species=["a"])
     with pytest.raises(ValueError, match="every attack needs a species"):
-        resampled([[1.0, 2.0]], [False, True], Units("image", np.arange(2)), [AUC], species=["", None])
+        resampled([[1.0, 2.0]], [False, True], Units("sample", np.arange(2)), [AUC], species=["", None])
 
 
 def test_the_record_of_an_interval_says_what_was_drawn() -> None:

@@ -133,9 +133,9 @@ def test_the_unit_is_the_first_column_that_names_every_sample() -> None:
         assert unit.groups.tolist() == rows[column].tolist()
         named.append(unit.name)
         rows.loc[1, column] = " " if column == "session_id" else None if column == "video_id" else ""
-    assert named == ["subject", "video", "session", "image"]
+    assert named == ["subject", "video", "session", "sample"]
     for without_names in (rows, rows[[]]):
-        assert unit_of(without_names).name == "image"
+        assert unit_of(without_names).name == "sample"
         assert unit_of(without_names).groups.tolist() == [0, 1, 2]
 
 
@@ -179,12 +179,12 @@ def test_the_rate_of_a_resample_is_a_ratio_of_sums() -> None:
 def test_frames_of_one_subject_are_no_independent_trials() -> None:
     scores, _, subjects = subjects_of(15, 40)
     by_subject = rate_interval(scores >= 1, Units("subject", subjects))
-    by_image = rate_interval(scores >= 1, Units("image", np.arange(scores.size)))
+    by_image = rate_interval(scores >= 1, Units("sample", np.arange(scores.size)))
     assert by_subject is not None
     assert by_image is not None
     assert (by_subject.unit, by_subject.n_units, by_subject.method) == ("subject", 15, "bootstrap")
     expected = clopper_pearson(int((scores >= 1).sum()), scores.size)
-    assert by_image == UnitInterval(*expected, "image", scores.size, "clopper_pearson", 0)
+    assert by_image == UnitInterval(*expected, "sample", scores.size, "clopper_pearson", 0)
     assert by_subject.high - by_subject.low > 3 * (by_image.high - by_image.low)
 
 
@@ -208,9 +208,9 @@ def test_no_errors_are_bounded_by_the_number_of_subjects_not_of_samples() -> Non
 
 def test_one_subject_says_nothing_about_others() -> None:
     assert rate_interval([True, False], Units("subject", np.array(["a", "a"]))) is None
-    assert rate_interval([], Units("image", np.arange(0))) is None
+    assert rate_interval([], Units("sample", np.arange(0))) is None
     assert rate_bands([1.0, np.nan, 2.0], Units("subject", np.array(["a", "b", "a"])), [0.0]) is None
-    assert rate_bands([], Units("image", np.arange(0)), [0.0]) is None
+    assert rate_bands([], Units("sample", np.arange(0)), [0.0]) is None
 
 
 def test_neither_the_order_of_samples_nor_the_size_of_batches_matters(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,7 +245,7 @@ def test_a_band_is_the_interval_at_every_threshold() -> None:
     answered = ~np.isnan(missing)
     grid = np.concatenate([[-np.inf], np.unique(scores)[::3], [1.25, 99.0, np.inf]])  # scores, and between scores
     grid.sort()
-    for units in (Units("subject", subjects), Units("image", np.arange(scores.size))):
+    for units in (Units("subject", subjects), Units("sample", np.arange(scores.size))):
         low, high = rate_bands(missing, units, grid)
         for j, t in enumerate(grid):
             interval = rate_interval(scores[answered] >= t, units.of(answered))
@@ -266,7 +266,7 @@ def test_a_band_is_quick_enough_to_be_redrawn() -> None:
 
 
 def test_what_cannot_be_resampled_is_refused() -> None:
-    units = Units("image", np.arange(3))
+    units = Units("sample", np.arange(3))
     with pytest.raises(ValueError, match="one per sample"):
         rate_interval([True, False], units)
     with pytest.raises(ValueError, match="level"):

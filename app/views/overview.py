@@ -4,8 +4,9 @@ import pandas as pd
 import streamlit as st
 
 from app import state
-from fas_core import datahealth, memo, metrics
+from fas_core import cardpage, datahealth, memo, metrics, scores
 from fas_core.store import Run
+from fas_core.uncertainty import UnitInterval
 
 DATA_COLUMNS = (
     "sample_id", "subset", "label", "pai_species", "subject_id", "session_id", "is_constant", "held_out_by",
@@ -16,13 +17,10 @@ subsets = state.chosen_subsets(run)
 score = state.chosen_score(run)
 
 
-def percent(value: float | None) -> float | None:
-    return None if value is None else 100 * value
-
-
 def headline() -> str:
     """The answer in a sentence or two: how well this score separates, and what the operating point lets through."""
-    pooled = state.pooled_score_set(run, score, [s for s in subsets if s != "train"])
+    tested = [s for s in subsets if s != "train"]
+    pooled = state.pooled_score_set(run, score, tested)
     name = state.escaped(run.info.name)
     if not (pooled.n_bona_fide and pooled.n_attack):
         return f"**{name}**: the chosen subsets hold one class only, so nothing can be separated yet."
@@ -30,44 +28,81 @@ def headline() -> str:
     hardest = min(auc, key=lambda s: auc[s])
     separates = (
         f"**{name}**, judged by {state.escaped(score)}, separates {pooled.n_attack:,} attacks from "
-        f"{pooled.n_bona_fide:,} bona fide samples with an AUC of **{metrics.roc_auc(pooled):.2f}**; hardest is "
+        f"{pooled.n_bona_fide:,} bona fide {state.decisions(run)} with an AUC of "
+        f"**{auc_words(metrics.roc_auc(pooled), state.auc_interval(run, score, tested))}**; hardest is "
         f"{state.escaped(hardest)} ({auc[hardest]:.2f})."
     )
     point, problem = state.operating_point(run, score, subsets)
     if point is None:
         return f"{separates} {problem}"
-    reported = state.pooled_score_set(run, score, point.reported_on)
-    at = metrics.rates_at(reported, point.threshold)
-    passes = []
+    at = state.rates(run, score, point.reported_on, point.threshold)
+    passes, worst = [], at["apcer_worst"]
     if at["bpcer"] is not None:
-        passes.append(f"{state.percent(at['bpcer'], reported.n_bona_fide)} of live samples are rejected")
-    if at["apcer_worst"] is not None:
-        n = len(reported.attacks[at["apcer_worst"]])
-        share = state.percent(at["apcer_max"], n)
-        passes.append(f"**{share}** of {n:,} {state.escaped(at['apcer_worst'])} attacks, the worst species, pass")
+        rejected = cardpage.rate(at["bpcer"], at["bpcer_interval"])
+        passes.append(f"**{rejected}** of live {state.decisions(run)} are rejected")
+    if worst is not None:
+        share = cardpage.rate(at["apcer_max"], at["apcer_interval_per_species"][worst])
+        passes.append(f"the worst attack, {state.escaped(worst)}, passes **{share}** of the time")
     return f"{separates} At the operating point {' and '.join(passes)}."
 
 
+def auc_words(value: float, interval: UnitInterval | None) -> str:
+    """0.93 (0.87–0.98)"""
+    return f"{value:.2f}" if interval is None else f"{value:.2f} ({interval.low:.2f}–{interval.high:.2f})"
+
+
+def what_changed() -> str:
+    """The Run before this one on the same data, in a sentence; empty where there is none."""
+    found, _ = state.runs()
+    older = [one for one in found[[one.id for one in found].index(run.id) + 1 :] if same_data(one)]
+    if not older:
+        return ""
+    before = older[0]
+    offered = scores.offered(before)
+    its_score = score if score in offered else state.first_score(offered)
+    tested = [s for s in subsets if s != "train" and s in before.subsets]
+    now, then = (state.pooled_score_set(one, by, tested) for one, by in ((run, score), (before, its_score)))
+    if not all(one.n_bona_fide and one.n_attack for one in (now, then)):
+        return ""
+    first, second = metrics.roc_auc(then), metrics.roc_auc(now)
+    word = "as well as" if f"{first:.2f}" == f"{second:.2f}" else "better than" if second > first else "worse than"
+    judged = "" if its_score == score else f" by {state.escaped(its_score)}"
+    return (
+        f"It separates {word} the Run before it on the same data, {state.escaped(state.label_of(before))}{judged}: "
+        f"AUC {second:.2f} instead of {first:.2f}. The page Compare says whether chance explains that."
+    )
+
+
+def same_data(other: Run) -> bool:
+    return bool(run.info.manifest_sha256) and other.info.manifest_sha256 == run.info.manifest_sha256
+
+
 def metrics_table(run: Run, score: str, subsets: list[str]) -> pd.DataFrame:
-    """One row per subset; empty where a metric is undefined."""
+    """One row per subset, at the operating point; empty where a metric is undefined."""
+    point, _ = state.operating_point(run, score, subsets)
     rows = []
-    for subset, scores_of_set in state.score_sets(run, score).items():
-        if subset not in subsets or not (scores_of_set.n_bona_fide + scores_of_set.n_attack):
+    for subset, one in state.score_sets(run, score).items():
+        if subset not in subsets or not (one.n_bona_fide + one.n_attack):
             continue
-        cell = metrics.document(scores_of_set)
-        at = next(entry for entry in cell["apcer_at_bpcer"] if entry["target"] == 0.05)
-        rows.append(
-            {
-                "Subset": subset,
-                "Bona fide": cell["n_bona_fide"],
-                "Attacks": cell["n_attack"],
-                "No response": sum(cell["n_non_response"].values()),
-                "AUC": cell["roc_auc"],
-                "AP": cell["average_precision"],
-                "EER": percent(cell["eer"]["value"]) if cell["eer"] else None,
-                "APCER at BPCER 5 %": percent(at["apcer_max"]),
-            }
-        )
+        both = bool(one.n_bona_fide and one.n_attack)
+        row: dict[str, object] = {
+            "Subset": subset,
+            "Bona fide": one.n_bona_fide,
+            "Attacks": one.n_attack,
+            "No response": sum(one.n_non_response.values()),
+            "AUC": auc_words(metrics.roc_auc(one), state.auc_interval(run, score, [subset])) if both else None,
+            "EER": cardpage.rate(metrics.equal_error_rate(one).value, None) if both else None,
+        }
+        if point is not None:
+            at = state.rates(run, score, [subset], point.threshold)
+            worst = at["apcer_worst"]
+            row["BPCER"] = None if at["bpcer"] is None else cardpage.rate(at["bpcer"], at["bpcer_interval"])
+            row["Worst APCER"] = (
+                None
+                if worst is None
+                else f"{cardpage.rate(at['apcer_max'], at['apcer_interval_per_species'][worst])}, {worst}"
+            )
+        rows.append(row)
     table = pd.DataFrame(rows)
     return table if not len(table) or table["No response"].any() else table.drop(columns="No response")
 
@@ -75,33 +110,27 @@ def metrics_table(run: Run, score: str, subsets: list[str]) -> pd.DataFrame:
 def show_metrics() -> None:
     st.subheader("How well does it separate?")
     table = metrics_table(run, score, subsets)
-    # A rate of 300 trials has no third digit.
-    rate = "%.1f %%" if len(table) and table["Attacks"].max() >= 1000 else "%.0f %%"
     st.dataframe(
         table,
         hide_index=True,
         placeholder="–",
         column_config={
-            "AUC": st.column_config.NumberColumn(
-                format="%.3f", help="Chance that a random attack scores higher than a random bona fide sample."
+            "AUC": st.column_config.TextColumn(
+                help="Chance that a random attack scores higher than a random bona fide sample, with its 95 % interval."
             ),
-            "AP": st.column_config.NumberColumn(
-                format="%.3f", help="Average precision; depends on the share of attacks."
-            ),
-            "EER": st.column_config.NumberColumn(
-                format=rate, help="Equal error rate: where as many attacks pass as live faces are rejected."
+            "EER": st.column_config.TextColumn(
+                help="Equal error rate: where as many attacks pass as live faces are rejected."
             ),
             "No response": st.column_config.NumberColumn(help="Images that could not be read or gave no score."),
-            "APCER at BPCER 5 %": st.column_config.NumberColumn(
-                format=rate,
-                help="Attacks of the worst species let through where at most 5 % of live faces are rejected.",
+            "BPCER": st.column_config.TextColumn(help="Share of live faces rejected at the operating point."),
+            "Worst APCER": st.column_config.TextColumn(
+                help="Share of attacks of the worst species let through at the operating point."
             ),
         },
     )
     st.caption(
-        "Each subset on its own bona fide samples; the last column's threshold is chosen on the same subset, so it is "
-        "optimistic. APCER: share of attacks let through, of the worst species. BPCER: share of live faces rejected. "
-        "–: not defined, because the subset holds one class only."
+        "In brackets: 95 % intervals, by whole subjects where the data name them; ≤: what so many without an error "
+        "still allow. –: not defined, because the subset holds one class only."
     )
 
 
@@ -169,15 +198,12 @@ def show_next() -> None:
 
 
 st.title("Overview")
-if not run.is_complete:
-    st.warning(
-        "This Run is not complete: some shards are missing. The same 'fas cache' command goes on from here.",
-        icon=":material/pending:",
-    )
 st.write(headline())
 operating, _ = state.operating_point(run, score, subsets)
 if operating is not None:
     st.caption(state.about(operating))
+if changed := what_changed():
+    st.write(changed)
 show_next()
 show_metrics()
 show_data()

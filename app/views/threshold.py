@@ -1,201 +1,235 @@
 """Threshold: which threshold to use, what it costs live users, and which attacks it lets through."""
 
-from typing import Any
+from dataclasses import asdict
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from app import charts, state
-from fas_core import metrics
-from fas_core.metrics import ScoreSet
-from fas_core.operating_point import BY_HAND
+from app.components.threshold import Cell, Prepared, prepared, threshold_panel
+from fas_core import breakdown, cardpage, cost, metrics, presentations, uncertainty
+from fas_core.errors import BadInputError
+from fas_core.manifest import ATTACK
+from fas_core.operating_point import BPCER, BY_HAND, COST, EER, OperatingPoint, Rule, threshold_by
+from fas_core.store import Run
 
-CURVE_POINTS = 800
+DEFAULT_PREVALENCE = 0.01  # one attack among a hundred presentations
 
 run = state.chosen_run()
 subsets = state.chosen_subsets(run)
 score = state.chosen_score(run)
 
 
-def rate(value: float, interval: list[float], n: int) -> str:
-    """A rate of n samples with its interval, with the digits that n allows."""
-    digits = 0 if n < 200 else 1
-    low, high = (f"{100 * bound:.{digits}f}" for bound in interval)
-    return f"{100 * value:.{digits}f} % ({low}–{high})"
+def cells(run: Run, score: str, subsets: tuple[str, ...]) -> list[Cell]:
+    """The scores of every subset, bona fide ones and every species apart."""
+    decided = state.decided(run, score)
+    rows, kinds = decided.rows, charts.groups(decided.rows)
+    units = rows[[name for name in rows if name in uncertainty.UNITS]]
+    species = metrics.species_names(rows["label"].to_numpy() == ATTACK, list(rows["pai_species"]))
+    found = []
+    for subset in subsets:
+        within = decided.within([subset])
+        for name in np.unique(species[within]).tolist():
+            here = np.flatnonzero(within & (species == name))
+            style = charts.style_of(str(kinds[here[0]]))
+            found.append(Cell(subset, name, decided.values[here], units.iloc[here], style))
+    return found
 
 
-def answer(at: dict[str, Any], reported: ScoreSet) -> str:
-    """The page's answer in one sentence."""
-    parts = []
-    bpcer, bounds = at["bpcer"], at["bpcer_ci95"]
-    if bpcer is not None:
-        parts.append(
-            f"**{rate(bpcer, bounds['clopper_pearson'], reported.n_bona_fide)}** of {reported.n_bona_fide:,} "
-            "live samples are rejected"
-        )
-    worst = at["apcer_worst"]
-    if worst is not None:
-        entry = at["apcer_ci95_per_species"][worst]
-        name, passes = state.escaped(charts.words(worst)), rate(at["apcer_max"], entry["clopper_pearson"], entry["n"])
-        parts.append(f"the worst attack, {name}, passes **{passes}** of the time (n = {entry['n']:,})")
-    return "At this threshold " + "; ".join(parts) + "."
+@st.cache_resource(max_entries=16, show_spinner="Preparing curves and intervals …")
+def of_run(
+    digest: str, score: str, level: str, subsets: tuple[str, ...], reported: tuple[str, ...], _run: Run
+) -> Prepared:
+    return prepared(cells(_run, score, subsets), reported=reported, decisions=state.decisions(_run))
 
 
-def species_table(at: dict[str, Any], reported: ScoreSet) -> pd.DataFrame:
-    """APCER per species, worst first, with intervals and AUC."""
+def roles(point: OperatingPoint) -> dict[str, str]:
+    """What each subset is used for."""
+    found = {}
+    for name in subsets:
+        words = [name == "train" and "training", name in point.chosen_on and "threshold chosen here"]
+        words.append(name in point.reported_on and "reported")
+        found[name] = ", ".join(word for word in words if word)
+    return found
+
+
+def take_over(threshold: float) -> None:
+    """A threshold that was released on this page holds on all pages."""
+    st.session_state["rule"] = BY_HAND
+    st.session_state[f"t_{score}"] = threshold
+
+
+def prevalence() -> float:
+    """The share of attacks for which precision is stated; it stands in the address."""
+    if "prevalence" not in st.session_state:
+        try:
+            asked = float(st.query_params.get("prevalence", DEFAULT_PREVALENCE))
+        except ValueError:
+            asked = DEFAULT_PREVALENCE
+        st.session_state["prevalence"] = asked if 0 < asked < 1 else DEFAULT_PREVALENCE
+    share = float(st.session_state["prevalence"])
+    if share != DEFAULT_PREVALENCE:
+        st.query_params["prevalence"] = repr(share)
+    elif "prevalence" in st.query_params:
+        del st.query_params["prevalence"]
+    return share
+
+
+def set_prevalence(share: float) -> None:
+    if 0 < share < 1:
+        st.session_state["prevalence"] = share
+
+
+def transfer_table(point: OperatingPoint) -> pd.DataFrame:
+    """Every subset but training: its rates at the threshold, and those where the rule is applied to itself."""
+    rule = Rule(EER) if point.rule.kind == BY_HAND else point.rule
+    costs = state.costs(run) if rule.kind == COST else None
     rows = []
-    for name, apcer in at["apcer_per_species"].items():
-        if apcer is None:
-            continue
-        entry = at["apcer_ci95_per_species"][name]
+    for name in (s for s in subsets if s != "train"):
+        one = state.pooled_score_set(run, score, [name])
+        here = metrics.rates_at(one, point.threshold)
+        try:
+            own_threshold: float | None = threshold_by(rule, one, costs)
+        except metrics.UndefinedMetricError:
+            own_threshold = None
+        own = {} if own_threshold is None else metrics.rates_at(one, own_threshold)
         rows.append(
             {
-                "Species": charts.words(name),
-                "APCER": 100 * apcer,
-                "95 % interval": f"{100 * entry['clopper_pearson'][0]:.1f}–{100 * entry['clopper_pearson'][1]:.1f} %",
-                "Let through": entry["k"],
-                "Attacks": entry["n"],
-                "AUC": metrics.roc_auc(reported, name) if reported.n_bona_fide else None,
+                "Subset": charts.words(name) + (" (chosen here)" if name in point.chosen_on else ""),
+                "BPCER": percent(here["bpcer"]),
+                "its own": percent(own.get("bpcer")),
+                "Worst APCER": percent(here["apcer_max"]),
+                "its own ": percent(own.get("apcer_max")),
+                "Own threshold": own_threshold,
             }
         )
-    return pd.DataFrame(rows).sort_values("APCER", ascending=False) if rows else pd.DataFrame(rows)
-
-
-def subsets_table(threshold: float) -> pd.DataFrame:
-    """Every chosen subset at the same threshold."""
-    rows = []
-    for name, one in state.score_sets(run, score).items():
-        if name in subsets and one.n_bona_fide + one.n_attack:
-            at = metrics.rates_at(one, threshold)
-            rows.append(
-                {
-                    "Subset": name,
-                    "BPCER": None if at["bpcer"] is None else 100 * at["bpcer"],
-                    "Worst APCER": None if at["apcer_max"] is None else 100 * at["apcer_max"],
-                    "Worst species": charts.words(at["apcer_worst"]) if at["apcer_worst"] else None,
-                    "Bona fide": one.n_bona_fide,
-                    "Attacks": one.n_attack,
-                }
-            )
     return pd.DataFrame(rows)
 
 
-def slider(threshold: float) -> None:
-    """Shows where the threshold lies; moved, it takes over from the rule. Its top is just above the highest score."""
-    low, high = state.score_range(run, score)
-    key = f"slider_{score}"
-    shown = min(max(threshold, low), high)
-    if st.session_state.get(key) != shown:  # written back unchanged, it would undo keys pressed in the meantime
-        st.session_state[key] = shown
-    st.slider(
-        f"Threshold of {state.escaped(score)} (a sample at or above it is called an attack)",
-        low,
-        high,
-        key=key,
-        step=(high - low) / 1000,
-        format="%.5g",
-        on_change=take_over,
-        args=(key,),
-    )
+def percent(value: float | None) -> float | None:
+    return None if value is None else 100 * value
 
 
-def take_over(key: str) -> None:
-    st.session_state["rule"] = BY_HAND
-    st.session_state[f"t_{score}"] = st.session_state[key]
-
-
-def show_charts(reported: ScoreSet, threshold: float) -> None:
-    samples = state.samples(run, ("subset", "label", "pai_species"))
-    values = state.score_values(run, score)
-    shown = samples["subset"].isin(subsets).to_numpy()
-    kinds = charts.groups(samples)[shown]
-    left, right = st.columns(2)
-    with left:
-        st.markdown("**How the scores are distributed**")
-        made = charts.histogram({name: values[shown][kinds == name] for name in set(kinds)}, x_title=score)
-        st.plotly_chart(charts.add_threshold(made, threshold), key="histogram", alt="Histogram of scores per group")
-    if not (reported.n_bona_fide and reported.n_attack):
-        right.info("The reported subsets hold one class only, so there is no curve of both errors.")
-        return
-    by_species = {charts.ALL_ATTACKS: metrics.thinned(metrics.curves(reported), CURVE_POINTS)}
-    sets = {charts.ALL_ATTACKS: reported}
-    for name in reported.attacks:
-        if len(reported.attacks[name]) and len(reported.attacks) > 1:
-            sets[name] = metrics.of_species(reported, name)
-            by_species[name] = metrics.thinned(metrics.curves(sets[name]), CURVE_POINTS)
-    with right:
-        st.markdown("**What a higher or lower threshold would do**")
-        st.plotly_chart(
-            charts.error_rates(
-                by_species[charts.ALL_ATTACKS], threshold, x_title=score, x_range=made.layout.xaxis.range
-            ),
-            key="errors",
-            alt="BPCER and APCER per species against the threshold",
+def show_transfer(point: OperatingPoint) -> None:
+    """Whether a threshold that was chosen in one place holds in another."""
+    table = transfer_table(point)
+    rule = "the equal error rate" if point.rule.kind == BY_HAND else state.escaped(point.rule.words)
+    column = "BPCER" if point.rule.kind in (BPCER, COST) else "Worst APCER"
+    own = "its own" if column == "BPCER" else "its own "
+    gaps = (table[column] - table[own]).where(~table["Subset"].str.contains("chosen here"))
+    if gaps.notna().any():
+        worst = table.loc[gaps.abs().idxmax()]
+        st.write(
+            f"The threshold moves {column} most in **{state.escaped(worst['Subset'])}**: {worst[column]:.1f} % at this "
+            f"threshold, {worst[own]:.1f} % where {rule} is applied to that subset itself."
         )
-    at = {name: metrics.rates_at(one, threshold) for name, one in sets.items()}
-    left, right = st.columns(2)
-    with left:
-        st.markdown("**ROC**")
-        points = {name: (a["bpcer"], a["recall"]) for name, a in at.items()}
-        st.plotly_chart(charts.roc(by_species, points), key="roc", alt="ROC per attack species")
-    with right:
-        st.markdown("**Precision and recall**")
-        marks = {n: None if a["precision"] is None else (a["recall"], a["precision"]) for n, a in at.items()}
-        st.plotly_chart(charts.precision_recall(by_species, marks), key="pr", alt="Precision-recall per attack species")
-
-
-def show_counts(at: dict[str, Any]) -> None:
-    counts = at["counts"]
-    st.markdown("**Decisions**")
-    table = pd.DataFrame(
-        {
-            "": ["bona fide", "attacks"],
-            "called bona fide": [counts["tn"], counts["fn"]],
-            "called attack": [counts["fp"], counts["tp"]],
-        }
-    )
-    st.dataframe(table, hide_index=True)
-    precision, recall, f1 = at["precision"], at["recall"], at["f1"]
-    shown = ", ".join(
-        f"{name} {'–' if value is None else f'{100 * value:.1f} %'}"
-        for name, value in (("precision", precision), ("recall", recall), ("F1", f1), ("ACER", at["acer"]))
-    )
-    st.caption(f"{shown}. Precision and F1 depend on the share of attacks, {share_of_attacks(counts):.0%} here.")
-
-
-def share_of_attacks(counts: dict[str, int]) -> float:
-    attacks = counts["tp"] + counts["fn"]
-    return attacks / (attacks + counts["tn"] + counts["fp"])
-
-
-def show(threshold: float, reported: ScoreSet) -> None:
-    """Everything about one threshold on the reported samples."""
-    at = metrics.rates_at(reported, threshold)
-    show_charts(reported, threshold)
-    left, right = st.columns([3, 2])
-    percent = st.column_config.NumberColumn(format="%.1f %%")
-    with left:
-        st.markdown("**Attacks by species, worst first**")
-        st.dataframe(
-            species_table(at, reported),
-            hide_index=True,
-            placeholder="–",
-            column_config={
-                "APCER": st.column_config.NumberColumn(
-                    format="%.1f %%", help="Share of attacks of this species let through."
-                ),
-                "AUC": st.column_config.NumberColumn(format="%.3f"),
-            },
-        )
-    with right:
-        show_counts(at)
-    st.markdown("**Every subset at this threshold**")
+    rate = st.column_config.NumberColumn(format="%.1f %%")
     st.dataframe(
-        subsets_table(threshold),
+        table,
         hide_index=True,
         placeholder="–",
-        column_config={"BPCER": percent, "Worst APCER": percent},
+        column_config=dict.fromkeys(("BPCER", "its own", "Worst APCER", "its own "), rate)
+        | {"Own threshold": st.column_config.NumberColumn(format="%.5g")},
     )
+    st.caption(
+        f"“Its own”: {rule} applied to the subset itself, which is optimistic there: nobody can choose a threshold on "
+        "the faces it will meet. The difference is what the choice elsewhere costs."
+    )
+
+
+def show_costs(point: OperatingPoint) -> None:
+    """What thresholds cost a month, on the reported samples."""
+    reported = state.pooled_score_set(run, score, point.reported_on)
+    if point.rule.kind == COST:
+        st.caption("The costs stand in the sidebar, where the rule is.")
+    else:
+        state.cost_inputs(run)
+    try:
+        costs = state.costs(run)
+        curve = cost.curve(reported, costs)
+        [here] = cost.expected(reported, costs, np.array([point.threshold])).likely
+    except (metrics.UndefinedMetricError, BadInputError) as error:
+        st.info(state.escaped(str(error)), icon=":material/payments:")
+        return
+    best, (low, high) = curve.best, curve.flat
+    if best == len(curve.thresholds) - 1:
+        st.write("With these costs it is cheapest to let everything pass: no threshold pays.")
+    else:
+        st.write(
+            f"At this threshold **{here:,.0f} a month**; the cheapest, {state.number(curve.thresholds[best])}, "
+            f"costs {curve.likely[best]:,.0f} ({curve.low[best]:,.0f}–{curve.high[best]:,.0f}). Between "
+            f"{state.number(low)} and {state.number(high)} the cost is within {100 * cost.FLAT:g} % of that."
+        )
+    made = charts.cost_curve(curve, point.threshold, x_title=score, x_range=state.score_range(run, score))
+    st.plotly_chart(made, key="costs", alt="Expected cost a month against the threshold")
+    st.caption(
+        "On the reported samples. The band: the shares of attacks divided and multiplied by the stated factor. "
+        "Grey: where the cost is flat."
+    )
+
+
+def show_groups(point: OperatingPoint) -> None:
+    """The same threshold for groups of people or circumstances."""
+    offered = breakdown.columns_for(run)
+    if not offered:
+        st.info(
+            "The data hold no column with groups (device, lighting, sex, ...). Further columns of a manifest or score "
+            "file are offered here.",
+            icon=":material/group:",
+        )
+        return
+    column = st.selectbox("Break down by", offered, key="by", bind="query-params", width=260)
+    found = of_groups(run.digest, score, state.level(run), point.reported_on, point.threshold, str(column), run)
+    st.write(state.escaped(found.sentence()))
+    rows = []
+    for group in found.groups:
+        row: dict[str, object] = {
+            state.escaped(found.column): group.name,
+            "Bona fide": group.n_bona_fide,
+            "Attacks": group.n_attack,
+            "No response": sum(group.n_non_response.values()),
+            "BPCER": said(group.bpcer),
+        }
+        row |= {f"APCER {name}": said(group.apcer.get(name)) for name in reported_species(found)}
+        rows.append(row)
+    st.dataframe(pd.DataFrame(rows), hide_index=True)
+    unit = "sample" if found.unit == "sample" else f"whole {found.unit}"
+    st.caption(
+        f"In brackets: 95 % intervals by {unit}. * too few to judge: {found.too_small}. Every group is judged at the "
+        "same threshold."
+    )
+
+
+def reported_species(found: breakdown.Breakdown) -> list[str]:
+    return sorted({name for group in found.groups for name in group.apcer})
+
+
+def said(rate: breakdown.Rate | None) -> str:
+    if rate is None:
+        return "–"
+    interval = None if rate.interval is None else asdict(rate.interval)
+    return cardpage.rate(rate.value, interval) + (" *" if rate.is_small else "")
+
+
+@st.cache_resource(max_entries=16, show_spinner="Breaking down …")
+def of_groups(
+    digest: str, score: str, level: str, reported: tuple[str, ...], threshold: float, column: str, _run: Run
+) -> breakdown.Breakdown:
+    decided = presentations.presentations(_run, state.score_values(_run, score), level, columns=[column])
+    chosen = decided.within(reported)
+    return breakdown.by_column(decided.rows[chosen], decided.values[chosen], threshold, column)
+
+
+def show_more(point: OperatingPoint) -> None:
+    """What follows from the threshold: in tabs, of which only the open one is computed."""
+    transfer, costs, groups = st.tabs(
+        ["Does it carry over?", "What does it cost?", "For whom does it fail?"], key="more", bind="query-params"
+    )
+    for tab, show in ((transfer, show_transfer), (costs, show_costs), (groups, show_groups)):
+        if tab.open:
+            with tab:
+                show(point)
 
 
 st.title("Threshold")
@@ -205,12 +239,20 @@ if point is None:
 else:
     reported = state.pooled_score_set(run, score, point.reported_on)
     if reported.n_bona_fide + reported.n_attack:
-        st.write(answer(metrics.rates_at(reported, point.threshold), reported))
-        st.caption(
-            f"{state.about(point)} In brackets: 95 % Clopper-Pearson intervals, which take every sample as "
-            "independent; frames of one video or person are not, so the true intervals are wider."
+        st.caption(state.about(point))
+        with st.empty():  # a place of its own for the note that this takes time
+            made = of_run(run.digest, score, state.level(run), tuple(subsets), point.reported_on, run)
+        threshold_panel(
+            made,
+            score=score,
+            threshold=point.threshold,
+            limits=state.score_range(run, score),
+            roles=roles(point),
+            prevalence=prevalence(),
+            on_threshold=take_over,
+            on_prevalence=set_prevalence,
+            key="threshold_panel",
         )
-        slider(point.threshold)
-        show(point.threshold, reported)
+        show_more(point)
     else:
         st.info("The chosen subsets have no scores.", icon=":material/info:")

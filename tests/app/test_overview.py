@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from fas_core import progress, store
+from fas_core import metrics, presentations, progress, scores, store
 from tests.conftest import tiny_samples, write_image_run
 
 from .conftest import page, texts
@@ -12,12 +12,27 @@ def test_the_answer_comes_first_and_matches_the_core(tiny_cache: Path) -> None:
     at = page(cache=tiny_cache, run="a")
     assert not at.exception
     answer = at.markdown[0].value
-    assert "**a**, judged by rec, separates 6 attacks from 10 bona fide samples" in answer
+    assert "**a**, judged by rec, separates 6 attacks from 10 bona fide images" in answer
     assert "hardest is" in answer
     table = at.dataframe[0].value
     assert table["Subset"].tolist() == ["train", "live", "seen_paper", "unseen_mask"]
     assert table["AUC"].isna().tolist() == [True, True, False, False]  # undefined is empty, never 0
     assert "Nothing conspicuous" in texts(at)
+    run = store.open_run(tiny_cache, "a")
+    decided = presentations.presentations(run, scores.values(run, "rec"))
+    auc = metrics.roc_auc(decided.score_set(["unseen_mask"]))
+    assert table["AUC"].iloc[3].startswith(f"{auc:.2f}")
+    threshold = metrics.threshold_at_bpcer(decided.score_set(["live"]), 0.05)
+    rates = metrics.rates_at(decided.score_set(["unseen_mask"]), threshold)
+    assert table["BPCER"].iloc[3].startswith(f"{100 * rates['bpcer']:.0f} % (")
+    assert table["Worst APCER"].iloc[3].endswith(", mask")
+
+
+def test_what_changed_since_the_run_before_is_said(tiny_cache: Path) -> None:
+    newest, before = (one for one in store.all_runs(tiny_cache) if one.has_images)
+    said = texts(page(cache=tiny_cache, run=newest.info.name))
+    assert f"than the Run before it on the same data, {before.info.name}" in said.replace("as well as", "than")
+    assert "the Run before it" not in texts(page(cache=tiny_cache, run=before.info.name))
 
 
 def test_subsets_and_score_of_the_address_are_used(tiny_cache: Path) -> None:
@@ -57,7 +72,7 @@ def test_damage_and_incomplete_runs_are_said(tiny_cache: Path) -> None:
     at = page(cache=tiny_cache, run="a")
     assert not at.exception
     assert "missing or damaged" in texts(at)
-    assert "This Run is not complete" in texts(at)
+    assert "shard of this Run is missing" in texts(at)
 
 
 def test_markup_in_names_is_text(tmp_path: Path) -> None:

@@ -1,42 +1,89 @@
+"""The Threshold page, up to what it hands to the browser; what that makes of it is in tests/e2e/test_threshold.py."""
+
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fas_core import evaluation, metrics, operating_point, scorefile, scores, store
+from app import charts
+from app.components.threshold import Cell, Prepared, prepared
+from fas_core import metrics, operating_point, presentations, scorefile, scores, store, uncertainty
 
 from .conftest import page
 
 
-def answer(at: AppTest) -> str:
-    return next(m.value for m in at.markdown if m.value.startswith("At this threshold"))
-
-
 def pooled(run: store.Run, *subsets: str) -> metrics.ScoreSet:
-    return evaluation.pooled_score_set(run, scores.values(run, "rec"), subsets)
+    return presentations.presentations(run, scores.values(run, "rec")).score_set(subsets)
 
 
 def caption(at: AppTest) -> str:
     return next(c.value for c in at.caption if c.value.startswith("Threshold"))
 
 
-def said(rates: dict[str, float]) -> tuple[str, str]:
-    """How the page writes BPCER and the worst APCER of a handful of samples."""
-    return f"**{100 * rates['bpcer']:.0f} % (", f"**{100 * rates['apcer_max']:.0f} % ("
+def panels(at: AppTest) -> list[Any]:
+    return [element for element in at.get("bidi_component") if element.key == "threshold_panel"]
+
+
+class Sent:
+    """What the page hands to the browser, and the rates that the browser finds in it."""
+
+    def __init__(self, at: AppTest) -> None:
+        [panel] = panels(at)
+        proto = panel.proto
+        self.data = json.loads(proto.mixed.json, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+        [blob] = proto.mixed.arrow_blobs.values()
+        table = pa.ipc.open_stream(blob.data).read_all()
+        self.numbers = np.frombuffer(table["numbers"][0].as_py())
+        self.made = self.data["made"]
+        self.threshold = float(self.data["threshold"])
+
+    def take(self, at: list[int]) -> np.ndarray:
+        return self.numbers[at[0] : at[0] + at[1]]
+
+    def rate(self, group: dict[str, Any]) -> tuple[int, float, float]:
+        """Errors, and the bounds of their rate, of one group at the threshold."""
+        above = sum((self.take(self.made["cells"][i]["scores"]) >= self.threshold).sum() for i in group["cells"])
+        counts, low, high = (self.take(group["band"][name]) for name in ("counts", "low", "high"))
+        bounds = [float(np.interp(-above, -counts, bound)) for bound in (low, high)]
+        if group["kind"] == "bona_fide":
+            return int(above), bounds[0], bounds[1]
+        return group["n"] - int(above), 1 - bounds[1], 1 - bounds[0]
+
+    def rates(self) -> dict[str, tuple[int, float, float]]:
+        return {group["words"]: self.rate(group) for group in self.made["groups"] if group["n"]}
+
+
+def assert_are_those_of_the_core(sent: Sent, reported: metrics.ScoreSet) -> None:
+    at = metrics.rates_at(reported, sent.threshold)
+    found = {name: errors for name, (errors, *_) in sent.rates().items()}
+    assert found.pop("bona fide") == at["counts"]["fp"]
+    assert found.pop(charts.ALL_ATTACKS) == at["counts"]["fn"]
+    assert found == {name: entry["k"] for name, entry in at["apcer_ci95_per_species"].items()}
+
+
+# ------------------------------------------------------------------------------------------------------------ the page
 
 
 def test_the_rule_is_applied_where_it_says_and_reported_elsewhere(tiny_cache: Path) -> None:
     at = page("threshold", cache=tiny_cache, run="a")
     assert not at.exception
-    run = store.open_run(tiny_cache, "a")
-    expected = metrics.threshold_at_bpcer(pooled(run, "live"), 0.05)
-    assert at.slider(key="slider_rec").value == pytest.approx(expected)
+    run, sent = store.open_run(tiny_cache, "a"), Sent(at)
+    assert sent.threshold == metrics.threshold_at_bpcer(pooled(run, "live"), 0.05)
     assert "chosen on live; reported on seen\\_paper, unseen\\_mask" in caption(at)
     assert "Optimistic" not in caption(at)
-    rates = metrics.rates_at(pooled(run, "seen_paper", "unseen_mask"), expected)
-    assert all(part in answer(at) for part in said(rates))
+    assert sent.made["reported"] == ["seen_paper", "unseen_mask"]
+    assert sent.data["roles"] == {
+        "train": "training",
+        "live": "threshold chosen here",
+        "seen_paper": "reported",
+        "unseen_mask": "reported",
+    }
+    assert_are_those_of_the_core(sent, pooled(run, "seen_paper", "unseen_mask"))
 
 
 def test_chosen_and_reported_on_the_same_samples_is_marked(tiny_cache: Path) -> None:
@@ -44,47 +91,55 @@ def test_chosen_and_reported_on_the_same_samples_is_marked(tiny_cache: Path) -> 
     at.multiselect(key="chosen_on").set_value(["live", "seen_paper", "unseen_mask"]).run()
     assert not at.exception
     assert "Optimistic: chosen and reported on the same samples" in caption(at)
+    assert Sent(at).data["roles"]["live"] == "threshold chosen here, reported"
 
 
-def test_moving_the_slider_takes_over_from_the_rule(tiny_cache: Path) -> None:
+@pytest.mark.parametrize(("kind", "percent"), [("bpcer", 1.0), ("bpcer", 10.0), ("eer", None)])
+def test_every_rule_gives_the_numbers_of_the_core(kind: str, percent: float | None, tiny_cache: Path) -> None:
+    at = page("threshold", cache=tiny_cache, run="a", chosen_on="seen_paper")
+    at.selectbox(key="rule").set_value(kind).run()
+    if percent is not None:
+        at.number_input(key="at_most").set_value(percent).run()
+    assert not at.exception
+    run, sent = store.open_run(tiny_cache, "a"), Sent(at)
+    rule = operating_point.Rule(kind) if percent is None else operating_point.Rule(kind, percent / 100)
+    assert sent.threshold == operating_point.threshold_by(rule, pooled(run, "seen_paper"))
+    assert_are_those_of_the_core(sent, pooled(run, "live", "unseen_mask"))
+
+
+def test_a_threshold_by_hand_reaches_the_browser_as_it_is(tiny_cache: Path) -> None:
     at = page("threshold", cache=tiny_cache, run="a")
-    slider = at.slider(key="slider_rec")
-    low, high = slider.min, slider.max
-    slider.set_value(high).run()
-    assert not at.exception
-    assert at.session_state["rule"] == "By hand"
-    assert "**0 % (" in answer(at)  # nobody is rejected just above the highest score
-    assert "passes **100 % (" in answer(at)
+    low, high = Sent(at).data["limits"]
+    for threshold in (low, high, float(np.nextafter(100.1, 0))):
+        at.session_state["rule"] = operating_point.BY_HAND
+        at.session_state["t_rec"] = threshold  # as a release does
+        at.run()
+        assert not at.exception
+        assert Sent(at).threshold == threshold
+        assert at.number_input(key="t_rec").value == threshold
     assert "Optimistic: chosen while looking at these numbers" in caption(at)
-    at.slider(key="slider_rec").set_value(low).run()
-    assert "**100 % (" in answer(at)
-    assert "passes **0 % (" in answer(at)
-    assert at.number_input(key="t_rec").value == low  # the sidebar, and so the address, say the same
-
-
-@pytest.mark.parametrize("rule", ["BPCER ≤ 1 %", "BPCER ≤ 10 %", "EER"])
-def test_every_rule_gives_the_numbers_of_the_core(rule: str, tiny_cache: Path) -> None:
-    at = page("threshold", cache=tiny_cache, run="a", rule=rule, chosen_on="seen_paper")
-    assert not at.exception
-    run = store.open_run(tiny_cache, "a")
-    threshold = operating_point.threshold_by(rule, pooled(run, "seen_paper"))
-    rates = metrics.rates_at(pooled(run, "live", "unseen_mask"), threshold)
-    assert all(part in answer(at) for part in said(rates))
-    assert f"{rule}, chosen on seen" in caption(at)
+    values = scores.values(store.open_run(tiny_cache, "a"), "rec")
+    assert (low, high) == (values.min(), np.nextafter(values.max(), np.inf))  # every decision can be made
 
 
 def test_a_rule_that_cannot_be_applied_gives_no_threshold(tiny_cache: Path) -> None:
-    for chosen_on in ("live", ""):  # EER needs attacks; nothing chosen needs a choice
-        at = page("threshold", cache=tiny_cache, run="a", rule="EER", chosen_on=chosen_on)
+    for chosen_on in (["live"], []):  # EER needs attacks; nothing chosen needs a choice
+        at = page("threshold", cache=tiny_cache, run="a")
+        at.selectbox(key="rule").set_value("eer")
+        at.multiselect(key="chosen_on").set_value(chosen_on).run()
         assert not at.exception
         assert any("EER cannot be applied to" in w.value for w in at.warning)
-        assert not any(m.value.startswith("At this threshold") for m in at.markdown)
+        assert not panels(at)
 
 
-def test_one_class_is_said_not_drawn(tiny_cache: Path) -> None:
+def test_one_class_has_no_curves(tiny_cache: Path) -> None:
     at = page("threshold", cache=tiny_cache, run="a", subsets="live")
     assert not at.exception
-    assert any("one class only" in i.value for i in at.info)
+    groups = Sent(at).made["groups"]
+    assert [(group["kind"], group["n"], group["curve"], group["auc"]) for group in groups] == [
+        ("bona_fide", 4, None, None),
+        ("attacks", 0, None, None),
+    ]
 
 
 def test_infinite_scores_do_not_break_the_page(tmp_path: Path) -> None:
@@ -105,9 +160,15 @@ def test_changing_the_run_forgets_choices_it_does_not_offer(tiny_cache: Path) ->
         assert not at.exception
         assert not any("No subset is chosen" in i.value for i in at.info)
         assert at.session_state["score"] == score
-        assert answer(at)
+        assert Sent(at).data["score"] == score
         if subsets:
             assert at.session_state["subsets"] == subsets
+
+
+def test_the_prevalence_stands_in_the_address(tiny_cache: Path) -> None:
+    assert Sent(page("threshold", cache=tiny_cache, run="a", prevalence="0.2")).data["prevalence"] == 0.2
+    for nonsense in ("0", "1", "x", "nan"):
+        assert Sent(page("threshold", cache=tiny_cache, run="a", prevalence=nonsense)).data["prevalence"] == 0.01
 
 
 def test_a_published_system_fails_on_makeup(shared: Path, tmp_path: Path) -> None:
@@ -116,8 +177,110 @@ def test_a_published_system_fails_on_makeup(shared: Path, tmp_path: Path) -> Non
     store.scores_only_run(cache, "auxiliary", file.rows, ["score"], "auxiliary_grandtest.csv")
     at = page("threshold", cache=cache, run="auxiliary")
     assert not at.exception
-    assert "**5.7 % (4.8–6.7)** of 2,287 live samples" in answer(at)
-    assert "makeup, passes **80 %" in answer(at)
-    table = next(d.value for d in at.dataframe if "Species" in d.value)
-    assert table["Species"].tolist() == ["makeup", "partial", "mask", "print", "replay"]
-    assert table["APCER"].tolist() == pytest.approx([80.5, 60.9, 35.9, 20.2, 4.5], abs=0.1)
+    sent = Sent(at)
+    rates = {group["words"]: (*sent.rate(group), group["n"]) for group in sent.made["groups"]}
+    errors, low, high, n = rates.pop("bona fide")
+    assert (n, round(100 * errors / n, 1), round(100 * low, 1), round(100 * high, 1)) == (2287, 5.7, 4.8, 6.7)
+    del rates[charts.ALL_ATTACKS]
+    apcer = {name: 100 * errors / n for name, (errors, _, _, n) in rates.items()}
+    assert sorted(apcer, key=lambda name: -apcer[name]) == ["makeup", "partial", "mask", "print", "replay"]
+    assert sorted(apcer.values(), reverse=True) == pytest.approx([80.5, 60.9, 35.9, 20.2, 4.5], abs=0.1)
+    assert [100 * bound for bound in rates["makeup"][1:3]] == pytest.approx([65.1, 91.2], abs=0.1)
+
+
+# ------------------------------------------------------------------------------------------------- what is made ready
+
+STYLE = charts.Style("#000000")
+
+
+def numbers_of(made: Prepared, at: list[int]) -> np.ndarray:
+    return np.frombuffer(made.numbers["numbers"][0].as_py())[at[0] : at[0] + at[1]]
+
+
+def cell(subset: str, species: str, values: np.ndarray, **columns: Any) -> Cell:
+    return Cell(subset, species, values, pd.DataFrame(columns, index=range(len(values))), STYLE)
+
+
+def test_intervals_are_those_of_the_core_at_every_threshold_of_their_grid() -> None:
+    rng = np.random.default_rng(0)
+    values, subjects = rng.normal(size=3_000), rng.integers(0, 40, 3_000).astype(str)
+    values[:5] = np.nan
+    made = prepared([cell("test", "", values, subject_id=subjects)], reported=["test"])
+    [one], group = made.json["cells"], made.json["groups"][0]
+    assert (one["n"], one["missing"], one["unit"], one["n_units"]) == (2_995, 5, "subject", 40)
+    grid, counts, low, high = (numbers_of(made, one["band"][name]) for name in ("grid", "counts", "low", "high"))
+    assert len(grid) < 300
+    assert np.array_equal(counts, [(values >= t).sum() for t in grid])
+    assert np.diff(counts).min() >= -20  # fine enough to look between
+    expected = uncertainty.rate_bands(values, uncertainty.Units("subject", subjects), grid)
+    assert expected is not None
+    assert np.array_equal(low[1:-1], expected[0][1:-1])
+    assert np.array_equal(high[1:-1], expected[1][1:-1])
+    # Nobody above, everybody above: what 40 subjects can tell, and no more.
+    bound = uncertainty.zero_error_upper_bound(40)
+    assert (counts[0], low[0], counts[-1], high[-1]) == (2_995, 1 - bound, 0, bound)
+    assert np.array_equal(numbers_of(made, group["band"]["high"]), high)
+
+
+def test_cells_are_named_by_what_does_not_go_without_saying() -> None:
+    plan = [("train", ""), ("seen_paper", ""), ("seen_paper", "paper"), ("test", ""), ("test", "flat_print")]
+    made = prepared([cell(*where, np.arange(3.0)) for where in plan], reported=["test"])
+    assert [one["words"] for one in made.json["cells"]] == [
+        "train",
+        "seen paper · live",
+        "seen paper · attacks",
+        "test · live",
+        "test · flat print",
+    ]
+
+
+def test_one_subject_has_no_interval() -> None:
+    made = prepared([cell("test", "", np.arange(9.0), subject_id="a")], reported=["test"])
+    assert made.json["cells"][0]["band"] is None
+    assert made.json["cells"][0]["n_units"] == 1
+
+
+def test_groups_pool_the_reported_subsets_alone() -> None:
+    rng = np.random.default_rng(0)
+    plan = [("dev", "", 50), ("dev", "paper", 40), ("a", "", 60), ("a", "paper", 30), ("b", "", 20), ("b", "mask", 10)]
+    parts = {(subset, species): rng.normal(bool(species), 1, n) for subset, species, n in plan}
+    parts["b", "mask"][:] = np.nan
+    made = prepared([cell(*where, values) for where, values in parts.items()], reported=["a", "b"])
+    groups = {group["words"]: group for group in made.json["groups"]}
+    assert {name: group["n"] for name, group in groups.items()} == {
+        "bona fide": 80,
+        "mask": 0,
+        "paper": 30,
+        charts.ALL_ATTACKS: 30,
+    }
+    assert groups["mask"]["curve"] is groups["mask"]["auc"] is None
+    live = np.concatenate([parts["a", ""], parts["b", ""]])
+    expected = metrics.score_set(np.concatenate([live, parts["a", "paper"]]), np.repeat([0, 1], [80, 30]))
+    assert groups["paper"]["auc"] == metrics.roc_auc(expected)
+    full = metrics.curves(expected)
+    for name, values in (("thresholds", full.thresholds), ("bpcer", full.bpcer), ("found", full.tpr)):
+        assert np.array_equal(numbers_of(made, groups["paper"]["curve"][name]), values)
+
+
+def test_all_attacks_have_curves_as_fine_as_one_species() -> None:
+    rng = np.random.default_rng(0)
+    cells = [cell("test", "", rng.normal(size=4_000))]
+    cells += [cell("test", f"s{k}", rng.normal(1, 1, 400)) for k in range(20)]
+    made = prepared(cells, reported=["test"])
+    found = numbers_of(made, made.json["groups"][-1]["curve"]["found"])
+    assert np.abs(np.diff(found)).max() < 0.02
+
+
+def test_the_key_stands_for_all_of_it() -> None:
+    one = [cell("test", "", np.arange(9.0))]
+    keys = {
+        prepared(cells, reported=reported, decisions=word).key
+        for cells, reported, word in (
+            (one, ["test"], "samples"),
+            (one, [], "samples"),
+            (one, ["test"], "videos"),
+            ([cell("test", "", np.nextafter(np.arange(9.0), 9))], ["test"], "samples"),
+        )
+    }
+    assert len(keys) == 4
+    assert prepared(one, reported=["test"]).key in keys

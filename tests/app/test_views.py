@@ -1,8 +1,10 @@
 """Contracts that every page keeps: it opens on every kind of Run, says its answer first, and never shows a trace."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+import streamlit as st
 
 from fas_core import store
 
@@ -45,10 +47,22 @@ def test_a_damaged_shard_is_one_message(view: str, tiny_cache: Path) -> None:
             for file in ("samples.parquet", "latents.npy", "inputs.npy"):
                 if (shard.folder / file).is_file():
                     (shard.folder / file).write_bytes(b"damaged")
+    st.cache_resource.clear()  # what an earlier test has read is still right, and would be shown
     at = page(view, cache=tiny_cache, run="a")
     assert not at.exception
     assert "is damaged" in texts(at)
     assert "verify" in texts(at)  # the command that makes the shard anew
+
+
+@pytest.mark.parametrize("view", RUN_VIEWS)
+def test_missing_and_unreadable_shards_are_said_and_the_rest_is_shown(view: str, tiny_cache: Path) -> None:
+    run = store.open_run(tiny_cache, "a")
+    (run.folder / "train" / "shard-00000" / "meta.json").write_text("damaged")
+    shutil.rmtree(run.folder / "train" / "shard-00001")
+    at = page(view, cache=tiny_cache, run="a")
+    assert not at.exception
+    assert "1 shard of this Run is damaged" in texts(at)
+    assert "1 shard of this Run is missing" in texts(at)
 
 
 @pytest.mark.parametrize("view", VIEWS)

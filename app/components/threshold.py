@@ -1,0 +1,262 @@
+"""One slider that moves everything: rates, counts, curves and histograms follow a threshold while it is dragged.
+
+    made = prepared(cells, reported=["test"])  # once per set of scores: keep it
+    threshold_panel(made, threshold=0.5, limits=(0.0, 1.0), roles={"test": "reported"}, ...)
+
+The browser has every score, sorted per cell, and counts by binary search in double precision; it decides as
+`metrics.is_attack` does (score >= threshold is an attack), ties included. The server hears the release alone. What
+cannot be had by counting, that is intervals and curves, is made here and looked up there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import streamlit as st
+from numpy.typing import NDArray
+
+from app import charts
+from app.charts import Style
+from fas_core import metrics, uncertainty
+from fas_core.metrics import ScoreSet
+
+Floats = NDArray[np.float64]
+
+CURVE_POINTS = 1500  # per species: every rate is within about 1 % of the full curve, a pixel or two
+EXACT_ENDS, QUANTILES = 32, 192  # of a grid for intervals: that many scores at both ends, and between them
+VIEW = (0.5, 99.5)  # percentiles of the shown scores between which the axis is at full scale
+
+_HERE = Path(__file__)
+_PARTS = ("threshold_counts.js", "threshold_drawing.js", "threshold_tables.js", "threshold.js")
+_mount = st.components.v2.component(
+    "fas_threshold",
+    html='<div class="threshold"></div>\n',
+    css=_HERE.with_suffix(".css").read_text(),
+    js="\n".join(_HERE.with_name(part).read_text() for part in _PARTS),
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The bona fide samples of one subset, or its attacks of one species."""
+
+    subset: str
+    species: str  # "" for bona fide
+    scores: Floats  # (n,), NaN where there is none
+    rows: pd.DataFrame  # (n,) those of the columns of `uncertainty.UNITS` that are known
+    style: Style
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What does not depend on the threshold, ready for the browser. `key` stands for all of it."""
+
+    key: str
+    json: dict[str, Any]
+    numbers: pa.Table  # one row, one column: the float64 array that pairs [start, length] in `json` point into
+
+
+@dataclass
+class _Numbers:
+    """Arrays put one behind the other; each is known by its [start, length]."""
+
+    arrays: list[Floats] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, values: NDArray[Any]) -> list[int]:
+        self.arrays.append(np.ascontiguousarray(values, np.float64))
+        at = [self.size, len(values)]
+        self.size += len(values)
+        return at
+
+    def bytes(self) -> bytes:
+        return np.concatenate([*self.arrays, np.empty(0)]).tobytes()
+
+
+def prepared(cells: Sequence[Cell], *, reported: Sequence[str], decisions: str = "samples") -> Prepared:
+    """Sorted scores of every cell, and of the `reported` subsets together curves, areas and intervals.
+
+    `decisions`: what the scores are of, in a word: samples, images, videos. Takes seconds for 300,000 scores.
+    """
+    numbers = _Numbers()
+    attacked = {cell.subset for cell in cells if cell.species}
+    of_cells = [_of_cell(cell, _label(cell, attacked), numbers) for cell in cells]
+    subsets = list(dict.fromkeys(cell.subset for cell in cells))
+    json = {
+        "cells": of_cells,
+        "groups": _groups(cells, set(reported), numbers),
+        "subsets": [{"name": name, "words": charts.words(name)} for name in subsets],
+        "reported": [name for name in subsets if name in reported],
+        "view": _view([cell.scores for cell in cells]),
+        "neutral": charts.NEUTRAL,
+        "decisions": decisions,
+    }
+    content = numbers.bytes()
+    key = hashlib.sha256(content + repr(json).encode()).hexdigest()
+    return Prepared(key, json, pa.table({"numbers": pa.array([content], pa.large_binary())}))
+
+
+def threshold_panel(
+    made: Prepared,
+    *,
+    score: str,
+    threshold: float,
+    limits: tuple[float, float],
+    roles: Mapping[str, str],
+    prevalence: float,
+    on_threshold: Callable[[float], None],
+    on_prevalence: Callable[[float], None],
+    key: str,
+) -> None:
+    """Draws the page's live part.
+
+    `limits`: lowest and highest threshold that can be set. `roles`: what each subset is used for, in words.
+    `prevalence`: the share of attacks for which precision is stated. `on_threshold`, `on_prevalence`: called with what
+    was released, typed or stepped to, before the page runs again.
+    """
+    _mount(
+        key=key,
+        data={
+            "key": made.key,
+            "made": made.json,
+            "numbers": made.numbers,
+            "score": score,
+            "threshold": threshold if math.isfinite(threshold) else str(threshold),
+            "limits": list(limits),
+            "roles": dict(roles),
+            "prevalence": prevalence,
+        },
+        on_threshold_change=lambda: _heard(key, "threshold", on_threshold),
+        on_prevalence_change=lambda: _heard(key, "prevalence", on_prevalence),
+    )
+
+
+def _heard(key: str, name: str, tell: Callable[[float], None]) -> None:
+    value = st.session_state[key].get(name)
+    if isinstance(value, int | float) and math.isfinite(value):
+        tell(float(value))
+
+
+def _answered(cell: Cell) -> Floats:
+    return cell.scores[~np.isnan(cell.scores)]
+
+
+def _of_cell(cell: Cell, label: str, numbers: _Numbers) -> dict[str, Any]:
+    return {
+        "subset": cell.subset,
+        "species": cell.species,
+        "species_words": charts.words(cell.species),
+        "words": label,
+        "scores": numbers.add(np.sort(_answered(cell))),
+        "missing": int(np.isnan(cell.scores).sum()),
+        **_drawn(cell.style),
+        **_intervals([cell], numbers),
+    }
+
+
+def _label(cell: Cell, attacked: set[str]) -> str:
+    """The subset, and the kind where that does not go without saying."""
+    subset = charts.words(cell.subset)
+    if not cell.species:
+        return f"{subset} · live" if cell.subset in attacked else subset
+    is_named = cell.subset in (f"seen_{cell.species}", f"unseen_{cell.species}")
+    return f"{subset} · {'attacks' if is_named else charts.words(cell.species)}"
+
+
+def _drawn(style: Style) -> dict[str, Any]:
+    return {"colour": style.colour, "dash": style.dash, "hollow": style.is_hollow}
+
+
+def _groups(cells: Sequence[Cell], reported: set[str], numbers: _Numbers) -> list[dict[str, Any]]:
+    """The reported samples: bona fide, every species in order of name, and all attacks together."""
+    here = [i for i, cell in enumerate(cells) if cell.subset in reported]
+    species = sorted({cells[i].species for i in here} - {""})
+    codes = {name: code for code, name in enumerate(["", *species])}
+    pooled = metrics.score_set_from_codes(
+        np.concatenate([*(cells[i].scores for i in here), np.empty(0)]),
+        np.repeat([codes[cells[i].species] for i in here], [cells[i].scores.size for i in here]).astype(np.int32),
+        species,
+    )
+    # One species, as it were: thinned curves are as fine as there are few species in them.
+    as_one = ScoreSet(pooled.bona_fide, {charts.ALL_ATTACKS: pooled.pooled}, pooled.pooled, pooled.n_non_response)
+    live = [i for i in here if not cells[i].species]
+    attacks = [i for i in here if cells[i].species]
+    kinds = [("bona_fide", "", "bona fide", charts.style_of("bona fide"), live)]
+    for name in species:
+        members = [i for i in attacks if cells[i].species == name]
+        kinds.append(("species", name, charts.words(name), charts.style_of(name), members))
+    kinds.append(("attacks", "", charts.ALL_ATTACKS, Style(charts.NEUTRAL), attacks))
+    groups = []
+    for kind, name, words, style, members in kinds:
+        one = metrics.of_species(pooled, name) if kind == "species" else as_one
+        drawn = kind != "bona_fide" and one.n_bona_fide > 0 and one.n_attack > 0
+        groups.append(
+            {"kind": kind, "name": name, "words": words, "cells": members, **_drawn(style)}
+            | {"curve": _curve(one, numbers) if drawn else None, "auc": metrics.roc_auc(one) if drawn else None}
+            | _intervals([cells[i] for i in members], numbers)
+        )
+    return groups
+
+
+def _curve(scores: ScoreSet, numbers: _Numbers) -> dict[str, Any]:
+    """Polylines of ROC, precision-recall, DET and both error rates against the threshold."""
+    full = metrics.thinned(metrics.curves(scores), CURVE_POINTS)
+    return {
+        "thresholds": numbers.add(full.thresholds),
+        "bpcer": numbers.add(full.bpcer),
+        "found": numbers.add(full.tpr),
+        "precision": numbers.add(full.precision),
+    }
+
+
+def _intervals(cells: Sequence[Cell], numbers: _Numbers) -> dict[str, Any]:
+    """95 % intervals of the share of scores at or above a threshold, on a grid of thresholds.
+
+    The grid has every score, or of many the outermost and quantiles between. `counts` (descending) are the scores at or
+    above each: the browser, which knows its own count exactly, looks between the two nearest.
+    """
+    scores = np.concatenate([*(_answered(cell) for cell in cells), np.empty(0)])
+    if not scores.size:
+        return {"n": 0, "unit": "sample", "n_units": 0, "band": None}
+    rows = pd.concat([cell.rows[~np.isnan(cell.scores)] for cell in cells], ignore_index=True)
+    units = uncertainty.unit_of(rows)
+    ordered = np.sort(scores)
+    grid = _grid(ordered)
+    counts = ordered.size - np.searchsorted(ordered, grid, side="left")
+    n_units = int(uncertainty.codes_of(units.groups)[1])
+    made = {"n": scores.size, "unit": units.name, "n_units": n_units, "band": None}
+    band = uncertainty.rate_bands(scores, units, grid)
+    if band is None:  # all of one unit, which says nothing about others
+        return made
+    bound = uncertainty.zero_error_upper_bound(n_units)  # one-sided, for "0 % (≤ ...)": as many trials as units
+    low = np.where(counts == scores.size, 1 - bound, band[0])
+    high = np.where(counts == 0, bound, band[1])
+    arrays = {"grid": grid, "counts": counts, "low": low, "high": high}
+    return made | {"band": {name: numbers.add(values) for name, values in arrays.items()}}
+
+
+def _grid(ordered: Floats) -> Floats:
+    """Ascending thresholds; the last is above every score but +inf."""
+    distinct = np.unique(ordered)
+    if distinct.size > 2 * EXACT_ENDS + QUANTILES:
+        inner = np.linspace(EXACT_ENDS, ordered.size - 1 - EXACT_ENDS, QUANTILES).astype(np.int64)
+        distinct = np.unique(np.concatenate([distinct[:EXACT_ENDS], ordered[inner], distinct[-EXACT_ENDS:]]))
+    finite = ordered[np.isfinite(ordered)]
+    above = np.nextafter(finite[-1], np.inf) if finite.size else 0.0
+    return np.unique(np.append(distinct, above))
+
+
+def _view(scores: Sequence[Floats]) -> list[float]:
+    """The part of the axis that is drawn at full scale; outliers beyond it stay at its ends."""
+    values = np.concatenate([*scores, np.empty(0)])
+    finite = values[np.isfinite(values)]
+    low, high = np.percentile(finite, VIEW).tolist() if finite.size else (0.0, 1.0)
+    return [low, high] if low < high else [low - 0.5, high + 0.5]

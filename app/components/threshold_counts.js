@@ -1,0 +1,152 @@
+// The numbers of the threshold component: counts, rates, their words, and the axis of scores. See threshold.py.
+
+const TAIL = 0.06; // of the axis of scores, for outliers at either end
+const NBSP = "\u00a0";
+
+// ------------------------------------------------------------------------------------------------- counts and rates
+
+// How many of the ascending scores are below t, that is not called an attack.
+function below(scores, t) {
+  let low = 0;
+  let high = scores.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (scores[middle] < t) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function notAbove(scores, t) {
+  let low = 0;
+  let high = scores.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (scores[middle] <= t) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+// Bounds of the share at or above the threshold, between the two counts of the grid that are nearest to this one.
+function bounds(band, count) {
+  if (!band) return null;
+  const { counts, low, high } = band; // counts descend
+  let first = 0;
+  let last = counts.length - 1;
+  while (first < last) {
+    const middle = (first + last) >>> 1;
+    if (counts[middle] > count) first = middle + 1;
+    else last = middle;
+  }
+  if (first === 0 || counts[first] >= count) return [low[first], high[first]];
+  const part = (counts[first - 1] - count) / (counts[first - 1] - counts[first]);
+  const mix = (values) => values[first - 1] + part * (values[first] - values[first - 1]);
+  return [mix(low), mix(high)];
+}
+
+// Errors of a cell or group of which so many samples are at or above the threshold; null without samples.
+function rateOf(thing, above, isAttack) {
+  if (!thing.n) return null;
+  const errors = isAttack ? thing.n - above : above;
+  let interval = bounds(thing.band, above);
+  if (interval && isAttack) interval = [1 - interval[1], 1 - interval[0]];
+  return { errors, n: thing.n, value: errors / thing.n, interval };
+}
+
+// Inverse of the normal distribution function, from a table of its integral.
+const STEP = 0.001;
+const NORMAL = (() => {
+  const table = new Float64Array(8 / STEP + 1); // from -8 to 0
+  const density = (z) => Math.exp(-0.5 * z * z) / Math.sqrt(2 * Math.PI);
+  for (let i = 1; i < table.length; i++) {
+    const z = -8 + (i - 1) * STEP;
+    table[i] = table[i - 1] + (STEP / 6) * (density(z) + 4 * density(z + STEP / 2) + density(z + STEP));
+  }
+  return table;
+})();
+
+function probit(share) {
+  if (share > 0.5) return -probit(1 - share);
+  const i = Math.min(Math.max(below(NORMAL, share), 1), NORMAL.length - 1);
+  return -8 + STEP * (i - 1 + (share - NORMAL[i - 1]) / (NORMAL[i] - NORMAL[i - 1]));
+}
+
+// ------------------------------------------------------------------------------------------------- numbers in words
+
+const digitsOf = (n) => (n < 200 ? 0 : n < 20000 ? 1 : 2);
+const grouped = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
+
+function percent(share, digits) {
+  const text = (100 * share).toFixed(digits);
+  if (share > 0 && Number(text) === 0) return `<${(10 ** -digits).toFixed(digits)}${NBSP}%`;
+  if (share < 1 && Number(text) === 100) return `>${(100 - 10 ** -digits).toFixed(digits)}${NBSP}%`;
+  return `${share === 0 || share === 1 ? 100 * share : text}${NBSP}%`;
+}
+
+function intervalText(rate) {
+  if (!rate.interval) return "";
+  const digits = digitsOf(rate.n);
+  const [low, high] = rate.interval.map((bound) => 100 * bound);
+  const close = (value) => value.toFixed(value < 10 ? 1 : 0);
+  if (rate.errors === 0) return `(≤${NBSP}${close(high)}${NBSP}%)`;
+  if (rate.errors === rate.n) return `(≥${NBSP}${low > 90 ? low.toFixed(1) : low.toFixed(0)}${NBSP}%)`;
+  return `(${low.toFixed(digits)}–${high.toFixed(digits)})`;
+}
+
+function rateText(rate) {
+  if (!rate) return "–";
+  return `${percent(rate.value, digitsOf(rate.n))} ${intervalText(rate)}`.trim();
+}
+
+// What an interval is made of.
+function source(thing) {
+  if (!thing.band) return `No interval: all are of one ${thing.by}`;
+  return `95 % interval by ${thing.by}, n = ${grouped(thing.n_units)}`;
+}
+
+// A score with some significant digits, as people write it.
+function number(value, digits = 4) {
+  if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
+  const short = Number(value.toPrecision(digits));
+  const size = Math.abs(short);
+  const text = size !== 0 && (size < 1e-4 || size >= 1e15) ? short.toExponential() : String(short);
+  return text.replace(/-/g, "−");
+}
+
+const many = (n, one, more = `${one}s`) => `${grouped(n)} ${n === 1 ? one : more}`;
+
+// ------------------------------------------------------------------------------------------------------------- axes
+
+// Scores -> pixels: linear between the percentiles in `view`; what lies beyond, if far, has a narrow zone at the end.
+function scoreAxis(view, limits, start, end) {
+  const lowest = Math.min(limits[0], view[0]);
+  const highest = Math.max(limits[1], view[1]);
+  const room = 0.15 * (view[1] - view[0]);
+  const tails = [view[0] - lowest > room, highest - view[1] > room];
+  const low = tails[0] ? view[0] : lowest;
+  const high = tails[1] ? view[1] : highest;
+  const left = start + (tails[0] ? TAIL * (end - start) : 0);
+  const right = end - (tails[1] ? TAIL * (end - start) : 0);
+  const pixel = (t) => {
+    if (t <= low) return tails[0] ? start + ((Math.max(t, lowest) - lowest) / (low - lowest)) * (left - start) : left;
+    if (t >= high) return tails[1] ? right + ((Math.min(t, highest) - high) / (highest - high)) * (end - right) : right;
+    return left + ((t - low) / (high - low)) * (right - left);
+  };
+  const score = (x) => {
+    if (x <= start) return lowest;
+    if (x >= end) return highest;
+    if (x < left) return lowest + ((x - start) / (left - start)) * (low - lowest);
+    if (x > right) return high + ((x - right) / (end - right)) * (highest - high);
+    return low + ((x - left) / (right - left)) * (high - low);
+  };
+  return { pixel, score, start, end, left, right, low, high, lowest, highest, tails };
+}
+
+function ticksBetween(low, high, about) {
+  const power = 10 ** Math.floor(Math.log10((high - low) / about));
+  const step = [1, 2, 5, 10].map((m) => m * power).find((s) => (high - low) / s <= about);
+  const ticks = [];
+  for (let i = Math.ceil(low / step); i * step <= high; i++) ticks.push(Number((i * step).toPrecision(12)));
+  return ticks;
+}

@@ -1,0 +1,210 @@
+"""Operating points: frozen thresholds, who decided them, what errors they make, and whether they still hold."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app import state
+from fas_core import card as cards
+from fas_core import cardpage, operating_point
+from fas_core.errors import BadInputError
+from fas_core.store import Run
+
+run = state.chosen_run()
+subsets = state.chosen_subsets(run)
+score = state.chosen_score(run)
+
+
+def by_id() -> dict[str, Run]:
+    return {one.id: one for one in state.runs()[0]}
+
+
+def state_of(content: dict[str, Any], known: dict[str, Run]) -> str:
+    """Whether a card still holds, as far as that can be seen without computing it again."""
+    its_run = known.get(content["run"])
+    if its_run is None:
+        return "its Run is gone"
+    return "holds" if content["run_digest"] == its_run.digest else "its Run has changed"
+
+
+def save_form() -> None:
+    """Freezes the sidebar's operating point as a card."""
+    point, problem = state.operating_point(run, score, subsets)
+    if point is None:
+        st.warning(problem, icon=":material/rule:")
+        return
+    with st.form("save_card", border=True):
+        st.markdown(f"**Freeze what the sidebar says** · {state.escaped(run.info.name)}, {state.escaped(score)}")
+        st.caption(state.about(point))
+        left, right = st.columns([1, 3])
+        by = left.text_input("Decided by", max_chars=100, placeholder="your name")
+        note = right.text_input("Note", max_chars=1000, placeholder="why this threshold")
+        closed = st.checkbox(
+            "A missing score or unreadable image counts as an attack",
+            value=True,
+            help="Fail closed: what gives no score is rejected, and counted in the card's rates.",
+        )
+        if st.form_submit_button("Save as a card", icon=":material/lock:", type="primary"):
+            content = cards.card(
+                run,
+                score,
+                point.rule,
+                point.chosen_on,
+                point.reported_on,
+                level=state.level(run),
+                costs=state.costs(run) if point.rule.kind == operating_point.COST else None,
+                fail_closed=closed,
+                by=by.strip(),
+                note=note.strip(),
+            )
+            cards.kept(content, state.cache_folder())
+            st.toast("The card is saved.", icon=":material/lock:")
+
+
+def listed(found: list[tuple[Path, dict[str, Any]]]) -> pd.DataFrame:
+    """One row per card."""
+    known = by_id()
+    rows = []
+    for _, content in found:
+        cell = content["reported_together"]
+        worst = cell["apcer_worst"]
+        rows.append(
+            {
+                "Run": content["run_name"],
+                "Score": content["score"],
+                "Rule": content["rule"],
+                "Threshold": content["threshold"],
+                "Chosen on": ", ".join(content["chosen_on"]) or "by hand",
+                "Reported on": ", ".join(content["reported_on"]),
+                "BPCER": cardpage.rate(cell["bpcer"], cell["bpcer_interval"]),
+                "Worst APCER": cardpage.rate(cell["apcer_max"], cell["apcer_interval_per_species"].get(worst))
+                + (f", {worst}" if worst else ""),
+                "Level": content["level"],
+                "By": content["by"],
+                "Date": content["created"][:16].replace("T", " "),
+                "State": state_of(content, known) + (", optimistic" if content["optimistic"] else ""),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def side_by_side(chosen: list[dict[str, Any]]) -> pd.DataFrame:
+    """One column per card, one row per rate: BPCER, ACER, APCER of every species; and on what they were reported."""
+    names = list(dict.fromkeys(name for one in chosen for name in one["reported_together"]["apcer_per_species"]))
+    table: dict[str, list[str]] = {
+        "": ["Threshold", "Rule", "Reported on", "BPCER", *(f"APCER {name}" for name in names), "ACER", "Note"]
+    }
+    for letter, one in zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", chosen, strict=False):
+        cell = one["reported_together"]
+        species = [
+            cardpage.rate(cell["apcer_per_species"].get(name), cell["apcer_interval_per_species"].get(name))
+            for name in names
+        ]
+        acer = "–" if cell["acer"] is None else f"{100 * cell['acer']:.1f} %"
+        table[f"{letter}: {one['run_name']}"] = [
+            state.number(float(one["threshold"])),
+            one["rule"],
+            ", ".join(one["reported_on"]),
+            cardpage.rate(cell["bpcer"], cell["bpcer_interval"]),
+            *species,
+            acer,
+            one["note"],
+        ]
+    return pd.DataFrame(table)
+
+
+def show_one(path: Path, content: dict[str, Any]) -> None:
+    """What a card says, its files, and its check."""
+    its_run = by_id().get(content["run"])
+    st.markdown(
+        f"**{state.escaped(content['run_name'])}, {state.escaped(content['score'])}**: "
+        f"{state.escaped(said(content))} Rule {state.escaped(content['rule'])}, reported on "
+        f"{state.escaped(', '.join(content['reported_on']))}."
+    )
+    if content["note"]:
+        st.caption(state.escaped(content["note"]))
+    name = path.stem
+    with st.container(horizontal=True):
+        if st.button("Compute it again", icon=":material/fact_check:", key=f"check_{name}", disabled=its_run is None):
+            check(content, its_run)
+        st.download_button(
+            "JSON",
+            path.read_bytes(),
+            f"{name}.json",
+            "application/json",
+            icon=":material/download:",
+            key=f"json_{name}",
+            on_click="ignore",
+        )
+        st.download_button(
+            "HTML for print",
+            lambda: cardpage.page(content, its_run),
+            f"{name}.html",
+            "text/html",
+            icon=":material/print:",
+            key=f"html_{name}",
+            on_click="ignore",
+        )
+
+
+def said(content: dict[str, Any]) -> str:
+    """The rates of a card in a sentence."""
+    cell, worst = content["reported_together"], content["reported_together"]["apcer_worst"]
+    words = [f"at the threshold {state.number(float(content['threshold']))}"]
+    if cell["bpcer"] is not None:
+        words.append(f"{cardpage.rate(cell['bpcer'], cell['bpcer_interval'])} of bona fide presentations are rejected")
+    if worst is not None:
+        rate = cardpage.rate(cell["apcer_max"], cell["apcer_interval_per_species"].get(worst))
+        words.append(f"{rate} of {worst} attacks pass, the worst species")
+    return ", ".join(words) + "."
+
+
+def check(content: dict[str, Any], its_run: Run | None) -> None:
+    if its_run is None:
+        return
+    try:
+        found = cards.differences(content, its_run)
+    except BadInputError as error:
+        found = [str(error)]
+    if found:
+        st.toast("The card does not hold any more.", icon=":material/error:")
+        st.error(
+            "The card does not hold: " + "; ".join(state.escaped(line) for line in found[:5]), icon=":material/error:"
+        )
+    else:
+        st.success("Computed again: every number of the card is the same.", icon=":material/check_circle:")
+
+
+st.title("Operating points")
+found, problems = cards.cards(state.cache_folder())
+for problem in problems:
+    st.warning(state.escaped(problem), icon=":material/warning:")
+if found:
+    n, newest = len(found), found[0][1]
+    st.write(
+        f"**{n} frozen threshold{'s' if n > 1 else ''}.** The newest, {state.escaped(newest['run_name'])} by "
+        f"{state.escaped(newest['score'])}: {state.escaped(said(newest))}"
+    )
+else:
+    st.write(
+        "No threshold is frozen yet. A card keeps a threshold with its rule, data, checkpoint, errors and intervals: "
+        "anybody can compute it again, and **fas predict** can apply it to new images."
+    )
+save_form()
+if found:
+    st.markdown("**Cards** · choose one to see it, or several to compare them")
+    event = st.dataframe(
+        listed(found),
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="multi-row",
+        key="cards",
+        column_config={"Threshold": st.column_config.NumberColumn(format="%.5g")},
+    )
+    chosen = [found[i] for i in event["selection"]["rows"] if i < len(found)] or found[:1]
+    if len(chosen) > 1:
+        st.dataframe(side_by_side([content for _, content in chosen]), hide_index=True)
+    for path, content in chosen:
+        show_one(path, content)

@@ -1,0 +1,37 @@
+"""Measuring a drag, on scores that take no time; whether the target is met is the machine's affair."""
+
+import shutil
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+
+from fas_core.bench import drag
+from fas_core.errors import BadInputError
+
+
+def test_drag_figures() -> None:
+    if not any(map(shutil.which, drag.BROWSERS)):
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    # In a process of its own: the browser tests may have left their playwright open in this one.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        found = process.submit(drag.figures, n=2_000, kinds=3, events=20).result()
+    assert set(drag.TARGETS) < set(found)
+    assert found["answers"] > 0.3  # the page did follow; of few scores some steps change nothing
+    assert 0 < found["event_milliseconds"] <= found["event_p95_milliseconds"]
+    assert found["event_milliseconds"] < found["frame_milliseconds"]
+
+
+def test_without_a_browser_there_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(BadInputError, match="needs Chromium"):
+        drag.figures(n=200, kinds=2, events=1)
+
+
+def test_the_scores_are_of_as_many_species_as_subsets(tmp_path: Path) -> None:
+    run = drag._written(tmp_path, n=1_000, kinds=4)
+    rows = run.samples(["subset", "label", "pai_species"])
+    assert len(run.subsets) == 4
+    assert rows[rows["label"] == "attack"]["pai_species"].nunique() == 4
+    assert set(rows["label"]) == {"attack", "bona_fide"}
