@@ -1,7 +1,7 @@
 """(checkpoints, manifest) -> Runs, shard by shard; every image is read and decoded once, whatever the number of models.
 
 Threads decode and scale batches ahead of the models, and one writes finished shards behind them. A shard that is
-complete is never computed again.
+complete is never computed again. Where shards are computed is an `Engine`: this process, or those of `cluster`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol, final
 
 import numpy as np
 import pandas as pd
@@ -32,17 +32,78 @@ BATCH_CPU, BATCH_GPU = 16, 256
 DECODERS = 4
 AHEAD = 4  # batches that wait, read, for the models
 
+Advance = Callable[[int], None]
+
+
+class Loaded(NamedTuple):
+    """A checkpoint that has been read; the model is in eval mode and in the layout it computes fastest in."""
+
+    path: Path
+    model: Autoencoder
+    header: dict[str, Any]
+
 
 @dataclass(frozen=True)
-class _Target:
-    """One checkpoint on its device and the folder its Run grows in."""
+class Target:
+    """A checkpoint's Run and the folder it grows in."""
 
-    model: Autoencoder
+    checkpoint: Path
     info: store.RunInfo
     folder: Path
 
     def shard(self, subset: str, name: str) -> Path:
         return self.folder / subset / name
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is made of a data set and how: data alone, with absolute paths, so that it means the same elsewhere."""
+
+    targets: list[Target]
+    cache: Path
+    root: Path  # the folder that the images' paths are relative to
+    folders: frozenset[str]  # those of the images that were there at the start, relative to `root`
+    size: int  # pixels, of an image's side
+    device: str
+    precision: str
+
+
+@dataclass(frozen=True)
+class Work:
+    """One shard to be computed, and the numbers of the plan's targets that lack it."""
+
+    subset: str
+    name: str
+    rows: pd.DataFrame
+    targets: list[int]
+
+
+class Engine(Protocol):
+    """Where shards are computed."""
+
+    def checked_device(self, device: str, precision: str) -> str:
+        """The device to be used for the one asked for; raises BadInputError when it or the precision is not there."""
+
+    def settled_precision(self, checkpoints: Sequence[Loaded], device: str) -> str:
+        """The precision that is meant by "auto", as `infer.settled_precision`."""
+
+    def write(self, plan: Plan, models: Sequence[Autoencoder], works: Sequence[Work], advance: Advance) -> None:
+        """Computes and writes some shards, one model per target of the plan; `advance` is told of images done."""
+
+
+@final
+class ThisProcess:
+    """The engine for one machine."""
+
+    def checked_device(self, device: str, precision: str) -> str:
+        devices.require_known(device, precision)
+        return device
+
+    def settled_precision(self, checkpoints: Sequence[Loaded], device: str) -> str:
+        return settled_precision([one.model for one in checkpoints], device)
+
+    def write(self, plan: Plan, models: Sequence[Autoencoder], works: Sequence[Work], advance: Advance) -> None:
+        write_shards(plan, models, works, advance)
 
 
 def run_info(path: Path, header: dict[str, Any], data: Manifest, precision: str, terms: Sequence[str]) -> store.RunInfo:
@@ -77,70 +138,89 @@ def cached(
     device: str = "auto",
     precision: str = "auto",
     job_file: Path | None = None,
+    engine: Engine | None = None,
 ) -> list[store.Run]:
     """The Runs of some checkpoints on some subsets (all by default), complete; returns them opened.
 
-    `precision` "auto" takes bf16 where it is clearly faster (`settled_precision`). Raises BadInputError when no image
-    of the manifest is there, or the manifest has a column that a loss term needs.
+    `precision` "auto" takes bf16 where it is clearly faster (`settled_precision`); `engine` None is this process.
+    Raises BadInputError when no image of the manifest is there, or the manifest has a column that a loss term needs.
     """
-    devices.require_known(device, precision)
+    engine = engine or ThisProcess()
+    device = engine.checked_device(device, precision)
     chosen = data.only(subsets).subset_names() if subsets else data.subset_names()
-    loaded = [(path, *checkpoint.loaded(path)) for path in checkpoints]
-    sizes = {model.config.image_size for _, model, _ in loaded}
+    all_loaded = [loaded(path) for path in checkpoints]
+    models = [one.model for one in all_loaded]
+    sizes = {model.config.image_size for model in models}
     if len(sizes) > 1:
         raise BadInputError("The checkpoints expect different image sizes. Cache them with one command each.")
-    for _, model, _ in loaded:
+    for model in models:
         clashing = sorted(set(data.rows.columns) & ({*model.loss_names, "is_constant", "reason"}))
         if clashing:
             raise BadInputError(f"{data.source}: column '{clashing[0]}' has the name of a score. Rename the column.")
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if not any(path.is_file() for path in data.image_paths()):
         raise BadInputError(f"{data.source}: none of its {len(data)} images is there, e.g. {data.image_paths()[0]}.")
     require_writable(cache)
 
-    def info_of(path: Path, model: Autoencoder, header: dict[str, Any], settled: str) -> store.RunInfo:
-        return run_info(path, header, data, settled, model.loss_names)
+    def info_of(one: Loaded, settled: str) -> store.RunInfo:
+        return run_info(one.path, one.header, data, settled, one.model.loss_names)
 
     if precision == "auto":
-        known = [p for p in PRECISIONS if (store.runs_folder(cache) / info_of(*loaded[0], p).run).is_dir()]
-        precision = known[0] if known else settled_precision([model for _, model, _ in loaded], device)
-    fabric = devices.one_device(device, precision)
+        first = all_loaded[0]
+        known = [p for p in PRECISIONS if (store.runs_folder(cache) / info_of(first, p).run).is_dir()]
+        precision = known[0] if known else engine.settled_precision(all_loaded, device)
     targets = []
-    for path, model, header in loaded:
-        info = info_of(path, model, header, precision)
-        targets.append(_Target(model.to(fabric.device), info, store.runs_folder(cache) / info.run))
+    for one in all_loaded:
+        info = info_of(one, precision)
+        targets.append(Target(one.path.absolute(), info, store.runs_folder(cache.absolute()) / info.run))
+    plan = Plan(targets, cache.absolute(), data.root.absolute(), _folders(data), sizes.pop(), device, precision)
     stage = f"Caching {', '.join(target.info.name for target in targets)}"
-    folders = _folders(data)
     with store.claimed([target.folder for target in targets]):
         missing = list(_missing(targets, chosen, data))
         total = sum(len(work.rows) for work in missing)
-        with task(stage, total, job_file=job_file, stage="cache") as progress, ThreadPoolExecutor(1) as writer:
-            written: Future[None] | None = None
-            for work, results in _computed(fabric, missing, data.root, sizes.pop(), progress.advance):
-                _require_folders(work, results, data.root, folders)
-                if written is not None:
-                    written.result()  # no more than one finished shard waits in memory
-                written = writer.submit(_write, cache, work, results)
-            if written is not None:
-                written.result()
+        with task(stage, total, job_file=job_file, stage="cache") as progress:
+            engine.write(plan, models, missing, progress.advance)
         return [store.opened(store.create(cache, target.info)) for target in targets]
 
 
-def _folders(data: Manifest) -> set[str]:
+def loaded(path: Path) -> Loaded:
+    """As `checkpoint.loaded`, in the memory layout that convolutions are fastest in."""
+    model, header = checkpoint.loaded(path)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Loaded(path, model, header)
+
+
+def write_shards(plan: Plan, models: Sequence[Autoencoder], works: Sequence[Work], advance: Advance) -> None:
+    """Computes some shards in this process and writes them; `models`: one per target of the plan."""
+    fabric = devices.one_device(plan.device, plan.precision)
+    models = [model.to(fabric.device) for model in models]
+    with ThreadPoolExecutor(1) as writer:
+        written: Future[None] | None = None
+        for work, results in _computed(fabric, models, works, plan, advance):
+            _require_folders(work, results, plan)
+            if written is not None:
+                written.result()  # no more than one finished shard waits in memory
+            written = writer.submit(_write, plan, models, work, results)
+        if written is not None:
+            written.result()
+
+
+def _folders(data: Manifest) -> frozenset[str]:
     """The folders of the images that are there, relative to the manifest."""
-    return {folder for folder in _folders_in(data.rows["path"]) if (data.root / folder).is_dir()}
+    return frozenset(folder for folder in folders_in(data.rows["path"]) if (data.root / folder).is_dir())
 
 
-def _folders_in(paths: pd.Series) -> list[str]:
+def folders_in(paths: pd.Series) -> list[str]:
+    """The folder of each path, without repetition."""
     return [str(folder) for folder in paths.str.replace(r"/?[^/]*$", "", regex=True).unique()]
 
 
-def _require_folders(work: _Work, results: _Results, root: Path, folders: set[str]) -> None:
+def _require_folders(work: Work, results: _Results, plan: Plan) -> None:
     """Raises BadInputError when a folder has vanished under the work: its images are not bad, they are away."""
     failed = [position for batch in results.batches for position in batch.reasons]
-    for folder in _folders_in(work.rows["path"].iloc[failed]):
-        if folder in folders and not (root / folder).is_dir():
-            raise BadInputError(f"The image folder {root / folder} is gone. Bring it back and run the command again.")
+    for folder in folders_in(work.rows["path"].iloc[failed]):
+        path = plan.root / folder
+        if folder in plan.folders and not path.is_dir():
+            raise BadInputError(f"The image folder {path} is gone. Bring it back and run the command again.")
 
 
 def settled_precision(models: Sequence[Autoencoder], device: str) -> str:
@@ -168,24 +248,14 @@ def batch_size(fabric: Fabric) -> int:
     return BATCH_CPU if fabric.device.type == "cpu" else BATCH_GPU
 
 
-@dataclass(frozen=True)
-class _Work:
-    """One shard to be computed, for the targets that lack it."""
-
-    subset: str
-    name: str
-    rows: pd.DataFrame
-    targets: list[_Target]
-
-
-def _missing(targets: Sequence[_Target], subsets: Sequence[str], data: Manifest) -> Iterator[_Work]:
+def _missing(targets: Sequence[Target], subsets: Sequence[str], data: Manifest) -> Iterator[Work]:
     for subset in subsets:
         rows = data.rows[data.rows["subset"] == subset]
         size = targets[0].info.shard_size
         for number, name in enumerate(targets[0].info.shard_names(subset)):
-            wanted = [t for t in targets if not store.is_shard(t.shard(subset, name))]
+            wanted = [i for i, target in enumerate(targets) if not store.is_shard(target.shard(subset, name))]
             if wanted:
-                yield _Work(subset, name, rows.iloc[number * size : (number + 1) * size], wanted)
+                yield Work(subset, name, rows.iloc[number * size : (number + 1) * size], wanted)
 
 
 @dataclass(frozen=True)
@@ -208,8 +278,8 @@ class _Results:
 
 
 def _computed(
-    fabric: Fabric, works: Sequence[_Work], root: Path, size: int, advance: Callable[[int], None]
-) -> Iterator[tuple[_Work, _Results]]:
+    fabric: Fabric, models: Sequence[Autoencoder], works: Sequence[Work], plan: Plan, advance: Advance
+) -> Iterator[tuple[Work, _Results]]:
     """Every shard in turn, computed; the outputs of a batch are fetched when the next one is on its way."""
     results = _Results()
     waiting: list[dict[str, torch.Tensor]] = []
@@ -219,9 +289,9 @@ def _computed(
             results.outputs.append([_fetched(tensors) for tensors in waiting])
             waiting.clear()
 
-    for work, batch, is_last in _batches(works, root, size, batch_size(fabric)):
+    for work, batch, is_last in _batches(works, plan, batch_size(fabric)):
         if batch.positions:
-            under_way = [device_outputs(fabric, target.model, torch.from_numpy(batch.x)) for target in work.targets]
+            under_way = [device_outputs(fabric, models[i], torch.from_numpy(batch.x)) for i in work.targets]
             fetch()
             waiting += under_way
         results.batches.append(batch)
@@ -232,16 +302,16 @@ def _computed(
             results = _Results()
 
 
-def _batches(works: Sequence[_Work], root: Path, size: int, length: int) -> Iterator[tuple[_Work, _Batch, bool]]:
+def _batches(works: Sequence[Work], plan: Plan, length: int) -> Iterator[tuple[Work, _Batch, bool]]:
     """(shard, batch, whether it is the shard's last) in order, decoded ahead across the borders of shards."""
     pool = ThreadPoolExecutor(DECODERS)
-    ahead: deque[tuple[_Work, Future[_Batch], bool]] = deque()
+    ahead: deque[tuple[Work, Future[_Batch], bool]] = deque()
     try:
         for work in works:
-            paths = [root / path for path in work.rows["path"]]
+            paths = [plan.root / path for path in work.rows["path"]]
             for start in range(0, max(1, len(paths)), length):
                 part = paths[start : start + length]
-                ahead.append((work, pool.submit(_read, part, start, size), start + length >= len(paths)))
+                ahead.append((work, pool.submit(_read, part, start, plan.size), start + length >= len(paths)))
                 if len(ahead) > AHEAD:
                     one, future, is_last = ahead.popleft()
                     yield one, future.result(), is_last
@@ -282,19 +352,24 @@ def _fetched(tensors: dict[str, torch.Tensor]) -> dict[str, NDArray[Any]]:
     return {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
 
 
-def _write(cache: Path, work: _Work, results: _Results) -> None:
-    for number, target in enumerate(work.targets):
+def _write(plan: Plan, models: Sequence[Autoencoder], work: Work, results: _Results) -> None:
+    for number, i in enumerate(work.targets):
+        target = plan.targets[i]
         parts = [outputs[number] for outputs in results.outputs]
-        shard = _shard_content(work.rows, results.batches, parts, target)
-        store.create(cache, target.info)  # with the first shard: what fails before it leaves nothing behind
+        shard = _shard_content(work.rows, results.batches, parts, models[i], target.info.checkpoint)
+        store.create(plan.cache, target.info)  # with the first shard: what fails before it leaves nothing behind
         store.write_shard(target.shard(work.subset, work.name), **shard)
 
 
 def _shard_content(
-    rows: pd.DataFrame, batches: Sequence[_Batch], parts: Sequence[dict[str, NDArray[Any]]], target: _Target
+    rows: pd.DataFrame,
+    batches: Sequence[_Batch],
+    parts: Sequence[dict[str, NDArray[Any]]],
+    model: Autoencoder,
+    called: str,
 ) -> dict[str, Any]:
-    """Keyword arguments of `store.write_shard`."""
-    names, c = target.model.loss_names, target.model.config
+    """Keyword arguments of `store.write_shard`; `called`: the checkpoint, for messages."""
+    names, c = model.loss_names, model.config
     empty = {name: np.empty(0, np.float32) for name in names} | {
         "latents": np.empty((0, c.latent_dim), np.float32),
         "reconstructions": np.empty((0, c.image_size, c.image_size), np.uint8),
@@ -307,9 +382,7 @@ def _shard_content(
     finite = np.isfinite(arrays["latents"]).all(1) & np.all([np.isfinite(arrays[name]) for name in names], axis=0)
     reasons |= {good[i]: "the model's output is not finite" for i in np.flatnonzero(~finite)}
     if good and not finite.any():
-        raise BadInputError(
-            f"Checkpoint {target.info.checkpoint} gives NaN for every image: its training diverged. Train it again."
-        )
+        raise BadInputError(f"Checkpoint {called} gives NaN for every image: its training diverged. Train it again.")
     samples = rows.iloc[[p for p, keep in zip(good, finite, strict=True) if keep]].reset_index(drop=True)
     samples["is_constant"] = np.concatenate([batch.is_constant for batch in batches])[finite]
     for name in names:

@@ -116,6 +116,24 @@ def test_two_checkpoints_decode_each_image_once(
     pd.testing.assert_frame_equal(a.samples(), b.samples())
 
 
+def test_a_checkpoint_that_joins_later_gets_its_own_outputs(
+    tiny_checkpoint: Path, data: Manifest, tmp_path: Path
+) -> None:
+    second = tmp_path / "second.safetensors"
+    model, header = checkpoint.loaded(tiny_checkpoint)
+    with torch.no_grad():
+        next(model.parameters()).mul_(1.1)
+    checkpoint.saved(second, model, "dcvae", {"experiment": header["experiment"]})
+    infer.cached([tiny_checkpoint], data, tmp_path / "c", subsets=["live"], device="cpu", precision="fp32")
+    together = infer.cached([tiny_checkpoint, second], data, tmp_path / "c", device="cpu", precision="fp32")
+    for path, run in zip([tiny_checkpoint, second], together, strict=True):
+        (alone,) = infer.cached([path], data, tmp_path / path.stem, device="cpu", precision="fp32")
+        assert alone.id == run.id
+        pd.testing.assert_frame_equal(alone.samples(), run.samples())
+        assert np.array_equal(alone.latents(), run.latents())
+    assert not np.allclose(together[0].latents(), together[1].latents())
+
+
 def test_nothing_there_and_clashing_columns_are_one_message(
     tiny_checkpoint: Path, data: Manifest, tmp_path: Path
 ) -> None:
