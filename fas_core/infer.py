@@ -1,7 +1,8 @@
 """(checkpoints, manifest) -> Runs, shard by shard; every image is read and decoded once, whatever the number of models.
 
-Threads decode and scale batches ahead of the models, and one writes finished shards behind them. A shard that is
-complete is never computed again. Where shards are computed is an `Engine`: this process, or those of `cluster`.
+Batches are decoded ahead of the models, on a CPU by every core for itself, and finished shards written behind them. A
+shard that is complete is never computed again. Where shards are computed is an `Engine`: this process, or those of
+`cluster`.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, final
+from typing import Any, NamedTuple, Protocol, TypeVar, final
 
 import numpy as np
 import pandas as pd
@@ -28,11 +30,11 @@ from fas_core.manifest import Manifest, require_writable
 from fas_core.models.base import Autoencoder
 from fas_core.progress import task
 
-BATCH_CPU, BATCH_GPU = 16, 256
-DECODERS = 4
-AHEAD = 4  # batches that wait, read, for the models
+BATCH_CPU, BATCH_GPU = 8, 256  # images: what fits a core's cache, and what fills a GPU
+DECODERS = 4  # threads that read for a GPU
 
 Advance = Callable[[int], None]
+T = TypeVar("T")
 
 
 class Loaded(NamedTuple):
@@ -193,13 +195,13 @@ def write_shards(plan: Plan, models: Sequence[Autoencoder], works: Sequence[Work
     """Computes some shards in this process and writes them; `models`: one per target of the plan."""
     fabric = devices.one_device(plan.device, plan.precision)
     models = [model.to(fabric.device) for model in models]
-    with ThreadPoolExecutor(1) as writer:
+    with ThreadPoolExecutor(1) as writer, closing(_computed(fabric, models, works, plan, advance)) as computed:
         written: Future[None] | None = None
-        for work, results in _computed(fabric, models, works, plan, advance):
-            _require_folders(work, results, plan)
+        for work, parts in computed:
+            _require_folders(work, parts, plan)
             if written is not None:
                 written.result()  # no more than one finished shard waits in memory
-            written = writer.submit(_write, plan, models, work, results)
+            written = writer.submit(_write, plan, models, work, parts)
         if written is not None:
             written.result()
 
@@ -214,9 +216,9 @@ def folders_in(paths: pd.Series) -> list[str]:
     return [str(folder) for folder in paths.str.replace(r"/?[^/]*$", "", regex=True).unique()]
 
 
-def _require_folders(work: Work, results: _Results, plan: Plan) -> None:
+def _require_folders(work: Work, parts: Sequence[_Part], plan: Plan) -> None:
     """Raises BadInputError when a folder has vanished under the work: its images are not bad, they are away."""
-    failed = [position for batch in results.batches for position in batch.reasons]
+    failed = [position for part in parts for position in part.reasons]
     for folder in folders_in(work.rows["path"].iloc[failed]):
         path = plan.root / folder
         if folder in plan.folders and not path.is_dir():
@@ -244,7 +246,7 @@ def settled_precision(models: Sequence[Autoencoder], device: str) -> str:
 
 
 def batch_size(fabric: Fabric) -> int:
-    """Images: what fits the caches of a CPU, and what fills a GPU."""
+    """Images that go through the models at once."""
     return BATCH_CPU if fabric.device.type == "cpu" else BATCH_GPU
 
 
@@ -269,70 +271,115 @@ class _Batch:
     is_constant: NDArray[np.bool_]  # (b,)
 
 
-@dataclass
-class _Results:
-    """What has been computed of one shard: its batches, and per target the outputs of each as arrays of b rows."""
+@dataclass(frozen=True)
+class _Part:
+    """A batch without its floats, and what each target that lacks the shard says of it: arrays of b rows."""
 
-    batches: list[_Batch] = field(default_factory=list)
-    outputs: list[list[dict[str, NDArray[Any]]]] = field(default_factory=list)
+    positions: list[int]
+    reasons: dict[int, str]
+    inputs: NDArray[np.uint8]
+    is_constant: NDArray[np.bool_]
+    outputs: list[dict[str, NDArray[Any]]]
 
 
 def _computed(
     fabric: Fabric, models: Sequence[Autoencoder], works: Sequence[Work], plan: Plan, advance: Advance
-) -> Iterator[tuple[Work, _Results]]:
-    """Every shard in turn, computed; the outputs of a batch are fetched when the next one is on its way."""
-    results = _Results()
-    waiting: list[dict[str, torch.Tensor]] = []
-
-    def fetch() -> None:
-        if waiting:
-            results.outputs.append([_fetched(tensors) for tensors in waiting])
-            waiting.clear()
-
-    for work, batch, is_last in _batches(works, plan, batch_size(fabric)):
-        if batch.positions:
-            under_way = [device_outputs(fabric, models[i], torch.from_numpy(batch.x)) for i in work.targets]
-            fetch()
-            waiting += under_way
-        results.batches.append(batch)
-        advance(len(batch.positions) + len(batch.reasons))
-        if is_last:
-            fetch()
-            yield work, results
-            results = _Results()
+) -> Generator[tuple[Work, list[_Part]]]:
+    """Every shard in turn, computed."""
+    parts: list[_Part] = []
+    in_order = _parts_cpu if fabric.device.type == "cpu" else _parts_gpu
+    with closing(in_order(fabric, models, works, plan)) as found:
+        for work, part, is_last in found:
+            parts.append(part)
+            advance(len(part.positions) + len(part.reasons))
+            if is_last:
+                yield work, parts
+                parts = []
 
 
-def _batches(works: Sequence[Work], plan: Plan, length: int) -> Iterator[tuple[Work, _Batch, bool]]:
-    """(shard, batch, whether it is the shard's last) in order, decoded ahead across the borders of shards."""
-    pool = ThreadPoolExecutor(DECODERS)
-    ahead: deque[tuple[Work, Future[_Batch], bool]] = deque()
+def _parts_cpu(
+    fabric: Fabric, models: Sequence[Autoencoder], works: Sequence[Work], plan: Plan
+) -> Generator[tuple[Work, _Part, bool]]:
+    """(shard, batch, whether it is its last) in order. Each core reads and computes batches of its own.
+
+    That leaves no core idle, as threads that share one layer do when one of them has to wait, and makes the bytes of a
+    Run independent of their number.
+    """
+    cores = torch.get_num_threads()
+
+    def part(work: Work, start: int) -> _Part:
+        batch = _read(work, start, BATCH_CPU, plan)
+        return _part(batch, [_fetched(tensors) for tensors in _begun(fabric, models, work, batch)])
+
+    try:
+        with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield from _ahead(pool, works, BATCH_CPU, cores, part)
+    finally:
+        torch.set_num_threads(cores)  # the setting outlives the threads that made it
+
+
+def _parts_gpu(
+    fabric: Fabric, models: Sequence[Autoencoder], works: Sequence[Work], plan: Plan
+) -> Generator[tuple[Work, _Part, bool]]:
+    """As `_parts_cpu`: threads read, and the outputs of a batch are fetched when the next one is on its way."""
+
+    def read(work: Work, start: int) -> _Batch:
+        return _read(work, start, BATCH_GPU, plan)
+
+    waiting: tuple[Work, _Batch, bool, list[dict[str, torch.Tensor]]] | None = None
+    with ThreadPoolExecutor(DECODERS) as pool:
+        for work, batch, is_last in _ahead(pool, works, BATCH_GPU, DECODERS, read):
+            begun = _begun(fabric, models, work, batch)
+            if waiting is not None:
+                yield waiting[0], _part(waiting[1], [_fetched(tensors) for tensors in waiting[3]]), waiting[2]
+            waiting = (work, batch, is_last, begun)
+        if waiting is not None:
+            yield waiting[0], _part(waiting[1], [_fetched(tensors) for tensors in waiting[3]]), waiting[2]
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, works: Sequence[Work], length: int, n: int, made: Callable[[Work, int], T]
+) -> Iterator[tuple[Work, T, bool]]:
+    """What is made of each batch of each shard, in order, ahead across the borders of shards by n batches."""
+    ahead: deque[tuple[Work, Future[T], bool]] = deque()
     try:
         for work in works:
-            paths = [plan.root / path for path in work.rows["path"]]
-            for start in range(0, max(1, len(paths)), length):
-                part = paths[start : start + length]
-                ahead.append((work, pool.submit(_read, part, start, plan.size), start + length >= len(paths)))
-                if len(ahead) > AHEAD:
+            for start in range(0, max(1, len(work.rows)), length):
+                ahead.append((work, pool.submit(made, work, start), start + length >= len(work.rows)))
+                if len(ahead) > n + 1:
                     one, future, is_last = ahead.popleft()
                     yield one, future.result(), is_last
         for one, future, is_last in ahead:
             yield one, future.result(), is_last
     finally:
-        pool.shutdown(cancel_futures=True)
+        for _, future, _ in ahead:
+            future.cancel()
 
 
-def _read(paths: Sequence[Path], first: int, size: int) -> _Batch:
-    """The images of some files, at positions from `first` on in their shard."""
+def _read(work: Work, start: int, length: int, plan: Plan) -> _Batch:
+    """The images at positions from `start` on in a shard."""
     loaded: dict[int, NDArray[np.float32]] = {}
     reasons: dict[int, str] = {}
-    for position, path in enumerate(paths, first):
+    size = plan.size
+    for position, path in enumerate(work.rows["path"].iloc[start : start + length], start):
         try:
-            loaded[position] = images.load(path, size)
+            loaded[position] = images.load(plan.root / path, size)
         except images.UnreadableImageError as error:
             reasons[position] = str(error)
     raw = np.stack([*loaded.values()]) if loaded else np.empty((0, 1, size, size), np.float32)
     x = images.standard_scaled(raw)
     return _Batch(list(loaded), reasons, x, images.pixels(x)[:, 0], images.is_constant(raw))
+
+
+def _begun(fabric: Fabric, models: Sequence[Autoencoder], work: Work, batch: _Batch) -> list[dict[str, torch.Tensor]]:
+    """What each model that lacks the shard says of a batch; nothing where no image of it could be read."""
+    if not batch.positions:
+        return []
+    return [device_outputs(fabric, models[i], torch.from_numpy(batch.x)) for i in work.targets]
+
+
+def _part(batch: _Batch, outputs: list[dict[str, NDArray[Any]]]) -> _Part:
+    return _Part(batch.positions, batch.reasons, batch.inputs, batch.is_constant, outputs)
 
 
 @torch.inference_mode()
@@ -352,19 +399,19 @@ def _fetched(tensors: dict[str, torch.Tensor]) -> dict[str, NDArray[Any]]:
     return {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
 
 
-def _write(plan: Plan, models: Sequence[Autoencoder], work: Work, results: _Results) -> None:
+def _write(plan: Plan, models: Sequence[Autoencoder], work: Work, parts: Sequence[_Part]) -> None:
     for number, i in enumerate(work.targets):
         target = plan.targets[i]
-        parts = [outputs[number] for outputs in results.outputs]
-        shard = _shard_content(work.rows, results.batches, parts, models[i], target.info.checkpoint)
+        outputs = [part.outputs[number] for part in parts if part.outputs]
+        shard = _shard_content(work.rows, parts, outputs, models[i], target.info.checkpoint)
         store.create(plan.cache, target.info)  # with the first shard: what fails before it leaves nothing behind
         store.write_shard(target.shard(work.subset, work.name), **shard)
 
 
 def _shard_content(
     rows: pd.DataFrame,
-    batches: Sequence[_Batch],
-    parts: Sequence[dict[str, NDArray[Any]]],
+    batches: Sequence[_Part],
+    outputs: Sequence[dict[str, NDArray[Any]]],
     model: Autoencoder,
     called: str,
 ) -> dict[str, Any]:
@@ -375,7 +422,7 @@ def _shard_content(
         "reconstructions": np.empty((0, c.image_size, c.image_size), np.uint8),
     }
     arrays: dict[str, NDArray[Any]] = {
-        name: np.concatenate([part[name] for part in parts]) if parts else value for name, value in empty.items()
+        name: np.concatenate([part[name] for part in outputs]) if outputs else value for name, value in empty.items()
     }
     good = [position for batch in batches for position in batch.positions]
     reasons = {position: why for batch in batches for position, why in batch.reasons.items()}

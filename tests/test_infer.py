@@ -252,6 +252,35 @@ def test_a_disk_that_fills_up_stops_the_work_and_leaves_whole_shards(
     assert infer.cached([tiny_checkpoint], data, tmp_path / "c", device="cpu")[0].is_complete
 
 
+def test_the_way_of_a_gpu_gives_the_same_run(
+    tiny_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (one,) = infer.cached([tiny_checkpoint], data, tmp_path / "cpu", device="cpu")
+    monkeypatch.setattr(infer, "_parts_cpu", infer._parts_gpu)
+    monkeypatch.setattr(infer, "BATCH_GPU", 7)
+    (two,) = infer.cached([tiny_checkpoint], data, tmp_path / "gpu", device="cpu")
+    pd.testing.assert_frame_equal(one.samples(), two.samples(), rtol=1e-4, atol=1e-5)
+    every = np.arange(len(one))
+    assert np.array_equal(one.images("inputs", every), two.images("inputs", every))
+    shown = [run.images("reconstructions", every).astype(int) for run in (one, two)]
+    assert np.abs(shown[0] - shown[1]).max() <= 1
+
+
+def test_the_bytes_of_a_run_do_not_depend_on_the_number_of_threads(
+    tiny_checkpoint: Path, data: Manifest, tmp_path: Path
+) -> None:
+    before = torch.get_num_threads()
+    try:
+        for n in (1, 3):
+            torch.set_num_threads(n)
+            infer.cached([tiny_checkpoint], data, tmp_path / str(n), device="cpu")
+            assert torch.get_num_threads() == n
+    finally:
+        torch.set_num_threads(before)
+    one, two = files(tmp_path / "1" / "runs"), files(tmp_path / "3" / "runs")
+    assert one == two
+
+
 def test_no_more_than_a_few_batches_are_read_ahead(
     tiny_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -272,4 +301,4 @@ def test_no_more_than_a_few_batches_are_read_ahead(
     monkeypatch.setattr(infer, "device_outputs", slow)
     monkeypatch.setattr(infer, "BATCH_CPU", 4)
     infer.cached([tiny_checkpoint], data, tmp_path / "c", device="cpu")
-    assert 0 < most[0] <= (infer.AHEAD + 1) * 4
+    assert 0 < most[0] <= (torch.get_num_threads() + 1) * 4
