@@ -98,6 +98,15 @@ class Panel extends Tables {
       this.squares.append(made.square);
       return made;
     });
+    this.isAdjusted = false;
+    this.adjust = element("button", "adjust");
+    this.adjust.type = "button";
+    this.adjust.addEventListener("click", () => {
+      this.isAdjusted = !this.isAdjusted;
+      this.drawPrecision();
+      this.draw();
+    });
+    this.planes[1].square.firstChild.append(this.adjust);
     const curves = element("div", "section");
     curves.append(this.legend, this.curvesEmpty, this.squares);
 
@@ -109,6 +118,17 @@ class Panel extends Tables {
     root.append(this.answer, this.note, this.hold, scores, rates, curves, tables, this.subsetsBox);
 
     this.listen();
+  }
+
+  // The precision-recall curves again, after what they are drawn for has changed.
+  drawPrecision() {
+    const share = `at ${Number((100 * this.prevalence).toPrecision(6))} % attacks`;
+    this.adjust.textContent = this.isAdjusted ? share : "as in these samples";
+    this.adjust.title = this.isAdjusted
+      ? "Precision where attacks are as frequent as stated below; click for that in these samples."
+      : `Precision depends on the share of attacks; click for that ${share}.`;
+    this.adjust.setAttribute("aria-pressed", String(this.isAdjusted));
+    if (this.width && this.drawn?.length) this.drawPlane(this.planes[1]);
   }
 
   listen() {
@@ -229,6 +249,7 @@ class Panel extends Tables {
     if (this.root.getRootNode().activeElement !== this.share) {
       this.share.value = String(Number((100 * this.prevalence).toPrecision(6)));
     }
+    this.drawPrecision();
     this.showRoles();
     this.showTyped();
     if (isNew || !this.width) this.layOut(true);

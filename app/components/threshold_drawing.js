@@ -240,6 +240,12 @@ class Drawing {
     return { left, right, top, bottom };
   }
 
+  // The share of alarms that are attacks: as in these samples, or where attacks are as frequent as is stated.
+  precision(bpcer, found, sampled) {
+    if (!this.isAdjusted) return sampled;
+    return (this.prevalence * found) / (this.prevalence * found + (1 - this.prevalence) * bpcer);
+  }
+
   drawPlane(plane) {
     const context = this.fresh(plane);
     const { left, right, top, bottom } = this.plane(plane);
@@ -283,7 +289,7 @@ class Drawing {
       context.beginPath();
       for (let i = 0; i < bpcer.length; i++) {
         if (plane.kind === "pr" && Number.isNaN(precision[i])) continue;
-        const [x, y] = plane.at(bpcer[i], found[i], precision[i]);
+        const [x, y] = plane.at(bpcer[i], found[i], this.precision(bpcer[i], found[i], precision[i]));
         context.lineTo(x, y);
         line.xs.push(x);
         line.ys.push(y);
@@ -298,7 +304,10 @@ class Drawing {
         const i = from[k];
         const shares = {
           roc: () => `BPCER ${percent(bpcer[i], 1)}\nattacks found ${percent(found[i], 1)}`,
-          pr: () => `recall ${percent(found[i], 1)}\nprecision ${percent(precision[i], 1)}`,
+          pr: () => {
+            const shown = this.precision(bpcer[i], found[i], precision[i]);
+            return `recall ${percent(found[i], 1)}\nprecision ${percent(shown, 1)}`;
+          },
           det: () => `APCER ${percent(1 - found[i], 1)}\nBPCER ${percent(bpcer[i], 1)}`,
         };
         return `${group.words}\n${shares[plane.kind]()}\nthreshold ${number(thresholds[i])}`;
@@ -400,7 +409,8 @@ class Drawing {
       const rate = rates.get(group);
       const found = rate.n - rate.errors;
       if (plane.kind === "pr" && found + live.errors === 0) continue; // no alarm: no precision
-      const [x, y] = plane.at(live.value, found / rate.n, found / (found + live.errors));
+      const shown = this.precision(live.value, found / rate.n, found / (found + live.errors));
+      const [x, y] = plane.at(live.value, found / rate.n, shown);
       this.drawDot(context, x, y, group, group.kind === "attacks" ? 6 : 5);
     }
   }

@@ -142,6 +142,7 @@ class Tables extends Drawing {
       this.share.setAttribute("aria-invalid", String(!(share > 0 && share < 1)));
       if (!(share > 0 && share < 1)) return;
       this.prevalence = share;
+      this.drawPrecision();
       this.draw();
     });
     this.share.addEventListener("change", () => {

@@ -61,10 +61,10 @@ def figures(n: int = 4_096, many: int = 32_768, measured: int = 256) -> dict[str
 
 
 def _data(root: Path, n: int) -> Manifest:
-    """n images of 64 files: smooth noise, as large and as costly to decode as a face."""
+    """n images of 64 files: noise from smooth to fine, so that scores differ, as large as a face."""
     rng = np.random.default_rng(0)
     for number in range(64):
-        coarse = Image.fromarray(rng.integers(0, 256, (16, 16), dtype=np.uint8))
+        coarse = Image.fromarray(rng.integers(0, 256, (4 + number, 4 + number), dtype=np.uint8))
         coarse.resize((128, 128), Image.Resampling.BICUBIC).save(root / f"{number}.png")
     rows = pd.DataFrame({"path": [f"{i % 64}.png" for i in range(n)], "sample_id": [str(i) for i in range(n)]})
     checked, _ = manifest.normalised(rows.assign(label="live", subset="live"))
