@@ -16,7 +16,7 @@ from fas_core.manifest import ATTACK, BONA_FIDE
 from fas_core.presentations import FRAME, Presentations, presentations
 from fas_core.store import Run
 
-AUC = resampling.Statistic("roc_auc")
+AUC, EER = resampling.Statistic("roc_auc"), resampling.Statistic("eer")
 WORST = 10  # subjects named as having the most wrong decisions
 MEASURED = 2_000  # images at most, evenly spaced, whose pixels are read to judge reconstructions
 
@@ -27,8 +27,8 @@ def evaluated(
     """The document of `fas evaluate --json`: metrics per score and subset, None where undefined.
 
     Every frame is judged by itself, or every video or session as a whole (`presentations.LEVELS`). To the metrics of a
-    score file come 95 % intervals of the AUCs, by resampling whole subjects or the nearest to that which all samples of
-    a cell name: `roc_auc_ci95` and `roc_auc_per_species_ci95`.
+    score file come 95 % intervals of the AUCs and the EER, by resampling whole subjects or the nearest to that which
+    all samples of a cell name: `roc_auc_ci95`, `roc_auc_per_species_ci95` and `eer_ci95`.
     Raises BadInputError for an unknown score, subset or level, and for a subset asked for by name that holds one class
     only.
     """
@@ -45,13 +45,14 @@ def evaluated(
                 require_both_classes(one, f"Subset '{subset}' of Run {run.info.name}")
         some = decided[chosen[0]]  # the presentations are the same for every score
         here = some.within([one_subset])
-        intervals = _auc_intervals(some.rows[here], {name: one.values[here] for name, one in decided.items()})
+        aucs, eers = _intervals(some.rows[here], {name: one.values[here] for name, one in decided.items()})
         for name, one in sets.items():
             if one.n_bona_fide + one.n_attack:
-                of_species = {species: intervals.get(species, {}).get(name) for species in one.attacks}
+                of_species = {species: aucs.get(species, {}).get(name) for species in one.attacks}
                 documents[name][one_subset] = metrics.document(one) | {
-                    "roc_auc_ci95": intervals[None][name],
+                    "roc_auc_ci95": aucs[None][name],
                     "roc_auc_per_species_ci95": of_species,
+                    "eer_ci95": eers[name],
                 }
     document = {"run": run.id, "level": level, "scores": documents}
     if run.has_images:
@@ -99,8 +100,7 @@ def auc_interval(decided: Presentations, subsets: Sequence[str]) -> uncertainty.
     chosen = decided.within(subsets)
     rows = decided.rows[chosen]
     attack = rows["label"].to_numpy() == ATTACK
-    auc = resampling.Statistic("roc_auc")
-    return resampling.resampled([decided.values[chosen]], attack, uncertainty.unit_of(rows), [auc]).interval(auc)
+    return resampling.resampled([decided.values[chosen]], attack, uncertainty.unit_of(rows), [AUC]).interval(AUC)
 
 
 def worst_subjects(decided: Presentations, subsets: Sequence[str], threshold: float) -> list[dict[str, Any]]:
@@ -161,27 +161,30 @@ def reconstruction_errors(run: Run) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _auc_intervals(
+def _intervals(
     samples: pd.DataFrame, values: Mapping[str, NDArray[np.float64]]
-) -> dict[str | None, dict[str, dict[str, Any] | None]]:
-    """Species (None: all attacks) -> score -> interval of its AUC, None where undefined.
+) -> tuple[dict[str | None, dict[str, dict[str, Any] | None]], dict[str, dict[str, Any] | None]]:
+    """Species (None: all attacks) -> score -> interval of its AUC; score -> interval of its EER; None where undefined.
 
     Each species has draws of its own, so that its attacks are in all of them; the scores share them.
     """
     attack = samples["label"].to_numpy() == ATTACK
     species = metrics.species_names(attack, list(samples["pai_species"]))
-    names = list(np.unique(species[attack]))
-    found: dict[str | None, dict[str, dict[str, Any] | None]] = {}
-    for name in [None, *names]:
-        if name is not None and len(names) == 1:
-            found[name] = found[None]
-            continue
-        wanted = np.ones(len(samples), np.bool_) if name is None else ~attack | (species == name)
+
+    def drawn(wanted: NDArray[np.bool_], statistics: Sequence[resampling.Statistic]) -> list[dict[str, Any]]:
         units = uncertainty.unit_of(samples[wanted])
-        drawn = resampling.resampled([v[wanted] for v in values.values()], attack[wanted], units, [AUC])
-        intervals = {score: drawn.interval(AUC, model) for model, score in enumerate(values)}
-        found[name] = {score: None if one is None else asdict(one) for score, one in intervals.items()}
-    return found
+        found = resampling.resampled([v[wanted] for v in values.values()], attack[wanted], units, statistics)
+        return [
+            {score: one and asdict(one) for score, one in zip(values, of_scores, strict=True)}
+            for of_scores in ([found.interval(name, model) for model in range(len(values))] for name in statistics)
+        ]
+
+    pooled, eers = drawn(np.ones(len(samples), np.bool_), [AUC, EER])
+    aucs: dict[str | None, dict[str, dict[str, Any] | None]] = {None: pooled}
+    names = list(np.unique(species[attack]))
+    for name in names:
+        aucs[name] = pooled if len(names) == 1 else drawn(~attack | (species == name), [AUC])[0]
+    return aucs, eers
 
 
 def require_both_classes(scores_of_set: metrics.ScoreSet, where: str) -> None:

@@ -16,6 +16,11 @@ def test_every_cell_matches_its_own_samples(tiny_cache: Path) -> None:
     assert document["run"] == run.id
     assert list(document["scores"]) == scores.offered(run)
     samples = run.samples(["subset", "label", "rec"])
+    eer = document["scores"]["rec"]["unseen_mask"]["eer_ci95"]
+    assert (eer["unit"], eer["low"] <= document["scores"]["rec"]["unseen_mask"]["eer"]["value"] <= eer["high"]) == (
+        "subject",
+        True,
+    )
     for subset, cell in document["scores"]["rec"].items():
         part = samples[samples["subset"] == subset]
         attack = part["label"] == "attack"
@@ -26,6 +31,7 @@ def test_every_cell_matches_its_own_samples(tiny_cache: Path) -> None:
             assert cell["roc_auc"] is None
             assert cell["eer"] is None
             assert cell["roc_auc_ci95"] is None
+            assert cell["eer_ci95"] is None
             assert cell["roc_auc_per_species_ci95"] == {}
 
 
@@ -64,7 +70,7 @@ def test_only_a_run_s_document_has_intervals_and_the_rest_is_that_of_a_score_fil
         part = run.samples()[lambda t, s=subset: t["subset"] == s]
         plain = metrics.document(metrics.score_set(part["score"], part["label"] == "attack", list(part["pai_species"])))
         assert {name: cell[name] for name in plain} == plain
-        assert set(cell) - set(plain) == {"roc_auc_ci95", "roc_auc_per_species_ci95"}
+        assert set(cell) - set(plain) == {"roc_auc_ci95", "roc_auc_per_species_ci95", "eer_ci95"}
         assert (cell["roc_auc_ci95"]["unit"], cell["roc_auc_ci95"]["n_units"]) == ("session", 8)
 
 
