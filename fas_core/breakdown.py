@@ -217,7 +217,7 @@ def _numbers(texts: pd.Series) -> NDArray[np.float64] | None:
     return None if np.isnan(numbers).any() or texts.str.fullmatch(r"0\d+").any() else numbers
 
 
-def _groups(values: pd.Series) -> tuple[NDArray[np.intp], list[str], tuple[float, ...] | None]:
+def groups_of(values: pd.Series) -> tuple[NDArray[np.intp], list[str], tuple[float, ...] | None]:
     """Codes (n,) of the groups, their names in order, and the edges where numbers were cut at their quartiles.
 
     A number on an edge belongs to the group below it. Equal quartiles leave fewer than four groups.
@@ -269,7 +269,7 @@ def by_column(rows: pd.DataFrame, values: ArrayLike, threshold: float, column: s
     if not 1 <= n_values <= MAX_GROUPS:
         what = f"has {n_values} different values, more than {MAX_GROUPS}" if n_values else "is empty in every row"
         raise BadInputError(f"No breakdown by '{column}': this column {what}.")
-    codes, names, edges = _groups(rows[column])
+    codes, names, edges = groups_of(rows[column])
     numbers = np.asarray(values, np.float64)
     attack = (rows["label"] == ATTACK).to_numpy()
     species = rows["pai_species"].astype("str").fillna("").str.strip().replace("", metrics.UNSPECIFIED).to_numpy(str)
