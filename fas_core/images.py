@@ -90,7 +90,12 @@ def load(path: Path, size: int = 128) -> NDArray[np.float32]:
 
     Raises `UnreadableImageError`, and nothing else, when the file cannot be read or decoded. Safe to call from threads.
     """
-    data = _file_bytes(path)
+    return of_bytes(_file_bytes(path), size)
+
+
+def of_bytes(data: bytes, size: int = 128) -> NDArray[np.float32]:
+    """The same of an image file that is in memory."""
+    _check_length(data)
     try:
         with _pillow_warnings:
             if _is_pnm(data):
@@ -141,11 +146,14 @@ def _file_bytes(path: Path) -> bytes:
         if isinstance(error, UnreadableImageError):
             raise
         raise UnreadableImageError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    return data
+
+
+def _check_length(data: bytes) -> None:
     if not data:
         raise UnreadableImageError("the file is empty")
     if len(data) > MAX_FILE_BYTES:
         raise UnreadableImageError(f"the file is larger than {MAX_FILE_BYTES // 2**20} MiB")
-    return data
 
 
 def _check_size(width: int, height: int, limit: int = MAX_PIXELS) -> None:

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
 from fas_core import card, checkpoint, devices, images, infer, metrics, scores
 from fas_core.errors import BadInputError
+from fas_core.models.base import Autoencoder
 from fas_core.presentations import FRAME, summed_up
 from fas_core.store import Run
 
@@ -34,26 +36,40 @@ class Outputs:
         return self.codes
 
 
-def outputs_of(run: Run, raw: NDArray[np.float32], device: str = "auto") -> Outputs:
-    """What the checkpoint of a Run says of images (n, 1, H, W) in [0, 1], as `images.load` gives them.
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """The model of a Run's checkpoint, on a device."""
 
-    Raises BadInputError where the checkpoint is gone or has changed.
-    """
+    fabric: Fabric
+    model: Autoencoder
+
+
+def ready(run: Run, device: str = "auto") -> Ready:
+    """Raises BadInputError where the checkpoint of a Run is gone or has changed."""
     path = Path(run.info.checkpoint_path)
     if not path.is_file():
         raise BadInputError(f"The checkpoint of Run {run.info.name} is not at {path} any more. Bring it back.")
     if checkpoint.sha256(path) != run.info.checkpoint_sha256:
         raise BadInputError(f"{path} is another checkpoint than the one of Run {run.info.name}. Bring that one back.")
     fabric = devices.one_device(device, run.info.precision)
-    model = infer.loaded(path).model.to(fabric.device)
+    return Ready(fabric, infer.loaded(path).model.to(fabric.device))
+
+
+def outputs_of(run: Run, raw: NDArray[np.float32], device: str = "auto", *, model: Ready | None = None) -> Outputs:
+    """What the checkpoint of a Run says of images (n, 1, H, W) in [0, 1], as `images.load` gives them.
+
+    `model`: the checkpoint's, where it is in memory already. Raises BadInputError as `ready` does.
+    """
+    with_model = model or ready(run, device)
+    fabric, network = with_model.fabric, with_model.model
     x = images.standard_scaled(raw)
     parts = []
     for start in range(0, len(x), infer.batch_size(fabric)):
         batch = torch.from_numpy(x[start : start + infer.batch_size(fabric)])
-        tensors = infer.device_outputs(fabric, model, batch)
+        tensors = infer.device_outputs(fabric, network, batch)
         parts.append({name: tensor.cpu().numpy() for name, tensor in tensors.items()})
     arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    table = pd.DataFrame({name: arrays[name] for name in model.loss_names})
+    table = pd.DataFrame({name: arrays[name] for name in network.loss_names})
     return Outputs(table, arrays["latents"], images.pixels(x)[:, 0], arrays["reconstructions"])
 
 

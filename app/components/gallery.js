@@ -1,43 +1,7 @@
 // Cards of images: see gallery.py. Called again on the same nodes whenever the data change, so buttons and canvases are
 // reused: focus and scroll position stay while paging. Texts from data go through textContent only.
 
-const ANCHORS = {
-  gray: ["#000000", "#ffffff"],
-  // Inferno: brightness rises evenly, so equal steps of error look equal, also without colour vision.
-  error: ["#000004", "#1b0c41", "#4a0c6b", "#781c6d", "#a52c60", "#cf4446", "#ed6925", "#fb9b06", "#f7d13d", "#fcffa4"],
-  signed: ["#2166ac", "#67a9cf", "#d1e5f0", "#f7f7f7", "#fddbc7", "#ef8a62", "#b2182b"],
-};
 const VERDICTS = { missed: "missed attack", rejected: "rejected live", "no response": "no response" };
-
-function table(anchors) {
-  const rgb = anchors.map((a) => [1, 3, 5].map((i) => parseInt(a.slice(i, i + 2), 16)));
-  const colours = new Uint32Array(256);
-  for (let value = 0; value < 256; value++) {
-    const at = (value / 255) * (rgb.length - 1);
-    const left = Math.min(Math.floor(at), rgb.length - 2);
-    const [r, g, b] = rgb[left].map((c, i) => Math.round(c + (rgb[left + 1][i] - c) * (at - left)));
-    colours[value] = (255 << 24) | (b << 16) | (g << 8) | r;
-  }
-  return colours;
-}
-const COLOURS = Object.fromEntries(Object.entries(ANCHORS).map(([name, anchors]) => [name, table(anchors)]));
-
-function paint(canvas, bytes, width, height, palette) {
-  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-  const context = canvas.getContext("2d");
-  const image = context.createImageData(width, height);
-  const pixels = new Uint32Array(image.data.buffer);
-  const colours = COLOURS[palette];
-  for (let i = 0; i < pixels.length; i++) pixels[i] = colours[bytes[i]];
-  context.putImageData(image, 0, 0);
-}
-
-function element(tag, className, text) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
 
 // As many children as wanted: the first ones are kept as they are.
 function resize(parent, count, make) {
@@ -45,27 +9,15 @@ function resize(parent, count, make) {
   while (parent.children.length < count) parent.append(make());
 }
 
-function number(value) {
-  return String(Number(value.toFixed(3))).replace("-", "−");
-}
-
 function drawLegend(legend, panels, cards) {
   legend.replaceChildren();
   legend.append(element("span", "", `Images: ${panels.map((p) => p.name).join(" · ")}`));
   const seen = new Set();
   for (const panel of panels) {
-    const name = `${panel.palette} ${panel.low} ${panel.high}`;
+    const name = `${panel.unit} ${panel.palette} ${panel.low} ${panel.high}`;
     if (panel.palette === "gray" || seen.has(name)) continue;
     seen.add(name);
-    const bar = element("span", "bar");
-    const canvas = element("canvas");
-    canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", `Colour scale from ${number(panel.low)} to ${number(panel.high)}`);
-    paint(canvas, Uint8Array.from({ length: 256 }, (_, i) => i), 256, 1, panel.palette);
-    const title = panel.palette === "signed" ? "original − reconstruction" : "|original − reconstruction|";
-    const bottom = panel.palette === "signed" ? `${number(panel.low)} or less` : number(panel.low);
-    bar.append(element("span", "", title), element("span", "", bottom), canvas, element("span", "", `${number(panel.high)} or more`));
-    legend.append(bar);
+    legend.append(scaleBar(panel));
   }
   for (const [verdict, words] of Object.entries(VERDICTS)) {
     if (verdict === "no response") continue; // has no outline
@@ -76,11 +28,16 @@ function drawLegend(legend, panels, cards) {
   }
 }
 
-function makeCard() {
+function makeCell() {
+  const cell = element("div", "cell");
   const card = element("button", "card");
   card.type = "button";
   card.append(element("div", "panels"), element("div", "caption"));
-  return card;
+  const star = element("button", "star");
+  star.type = "button";
+  star.tabIndex = -1; // the key m does the same, and a second tab stop per card would double the way
+  cell.append(card, star);
+  return cell;
 }
 
 function makePanel() {
@@ -90,7 +47,7 @@ function makePanel() {
 }
 
 function drawCaption(caption, card, verdict) {
-  resize(caption, card.lines.length + (card.group ? 1 : 0), () => element("div", "line"));
+  resize(caption, card.lines.length + (card.group ? 1 : 0) + (card.note ? 1 : 0), () => element("div", "line"));
   const lines = [...caption.children];
   if (card.group) {
     const first = lines.shift();
@@ -100,51 +57,75 @@ function drawCaption(caption, card, verdict) {
     first.replaceChildren(chip, document.createTextNode(words));
     first.title = words;
   }
+  const texts = card.note ? [...card.lines, `✎ ${card.note}`] : card.lines;
   lines.forEach((line, i) => {
-    line.textContent = card.lines[i];
-    line.title = card.lines[i];
+    line.textContent = texts[i];
+    line.title = texts[i];
   });
 }
 
-function drawCard(button, card, index, panels, columns, size) {
+// Images are as large as asked, or half as large, and so on, until all of a card fit beside each other: at every size a
+// pixel stays a pixel, or a square of pixels. What is smaller than its pixels is averaged. The browser's zoom counts too.
+function layOut(grid) {
+  const { panels, size } = current.get(grid).component.data;
+  const widthOf = (side) => panels.length * side + (panels.length - 1) * 2;
+  const room = grid.clientWidth;
+  let side = size;
+  while (room && side > 32 && widthOf(side) + 16 > room) side /= 2;
+  grid.style.setProperty("--row", `${widthOf(side)}px`);
+  grid.style.setProperty("--card", `${widthOf(side) + 16}px`); // + padding and border on both sides
+  grid.classList.toggle("unnamed", side < 100); // too narrow for words: the legend names the images in order
+  grid.classList.toggle("enlarged", side * window.devicePixelRatio > panels[0].width);
+}
+
+function drawCell(cell, card, index, panels, pixels) {
+  const [button, star] = cell.children;
   button.className = `card ${card.verdict.replace(" ", "-")}`;
   const verdict = VERDICTS[card.verdict];
-  button.setAttribute("aria-label", [card.group, verdict, ...card.lines].filter(Boolean).join(", "));
+  const words = [card.group, verdict, ...card.lines, card.note].filter(Boolean).join(", ");
+  button.dataset.words = words;
   const [row, caption] = button.children;
   resize(row, panels.length, makePanel);
   panels.forEach((panel, p) => {
     const [canvas, name] = row.children[p].children;
-    const ratio = (size * window.devicePixelRatio) / panel.width;
-    canvas.className = ratio > 1 ? "enlarged" : "";
     canvas.style.aspectRatio = `${panel.width} / ${panel.height}`;
     canvas.title = panel.name;
     name.textContent = panel.name;
-    name.hidden = size < 100; // too narrow for words: the legend names the images in order
-    paint(canvas, columns[p].get(index), panel.width, panel.height, panel.palette);
+    paint(canvas, bytesOf(panels, pixels, p, index), panel.width, panel.height, panel.palette);
   });
   drawCaption(caption, card, verdict);
+  star.title = `${card.id}: mark (key m)`;
+  star.setAttribute("aria-label", `Mark ${card.id}`);
 }
 
+const cards = (grid) => [...grid.children].map((cell) => cell.firstChild);
+
 function mark(grid, index) {
-  [...grid.children].forEach((button, i) => button.setAttribute("aria-current", String(i === index)));
+  cards(grid).forEach((button, i) => button.setAttribute("aria-current", String(i === index)));
 }
 
 // Roving focus: one card is in the tab order, arrows move from card to card.
 function makeCurrent(grid, index) {
-  [...grid.children].forEach((button, i) => (button.tabIndex = i === index ? 0 : -1));
+  cards(grid).forEach((button, i) => (button.tabIndex = i === index ? 0 : -1));
+}
+
+function goTo(grid, index) {
+  makeCurrent(grid, index);
+  cards(grid)[index].focus();
 }
 
 function move(grid, from, key) {
-  const buttons = [...grid.children];
-  const perRow = buttons.filter((b) => b.offsetTop === buttons[0].offsetTop).length;
-  const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: perRow, ArrowUp: -perRow };
+  const buttons = cards(grid);
+  const tops = buttons.map((button) => button.parentElement.offsetTop);
+  const perRow = tops.filter((top) => top === tops[0]).length;
+  const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: perRow, ArrowUp: -perRow, n: 1, p: -1 };
   if (key === "Home") return 0;
   if (key === "End") return buttons.length - 1;
-  const to = from + (steps[key] ?? 0);
-  return to >= 0 && to < buttons.length ? to : from;
+  return from + steps[key];
 }
 
-const current = new WeakMap(); // grid -> {choose, onKey}: listeners are added once, what they act on changes
+// grid -> what the listeners, which are added once, act on: what was drawn last, and the marks that nobody has kept yet
+const current = new WeakMap();
 const leftAt = new WeakMap(); // grid -> button chosen last: a dialog that opened for it cannot give the focus back itself
 
 // The first key after such a dialog has closed, with the focus nowhere, goes on from the card that opened it.
@@ -155,48 +136,106 @@ function comeBack(grid) {
   button.focus();
 }
 
+function choose(grid, index) {
+  mark(grid, index);
+  makeCurrent(grid, index);
+  leftAt.set(grid, cards(grid)[index]);
+  const { data, setTriggerValue } = current.get(grid).component;
+  setTriggerValue("chosen", data.cards[index].id);
+}
+
+function turn(grid, by) {
+  const { component, state } = current.get(grid);
+  const { place } = component.data;
+  if (!place || place.page + by < 1 || place.page + by > place.pages) return;
+  state.turning = by;
+  component.setTriggerValue("turn", by);
+}
+
+// Every press is a line of a list that is sent until the server has kept it: none is lost while it is at work.
+function toggle(grid, index) {
+  const { component, state } = current.get(grid);
+  const { data } = component;
+  if (!data.marks) return;
+  const id = data.cards[index].id;
+  state.count += 1;
+  state.presses.push({ n: state.count, id, on: !isMarked(data.cards[index], state) });
+  component.setStateValue("presses", [...state.presses]);
+  drawStars(grid);
+}
+
+function isMarked(card, state) {
+  return state.presses.findLast((press) => press.id === card.id)?.on ?? card.marked;
+}
+
+function drawStars(grid) {
+  const { component, state } = current.get(grid);
+  component.data.cards.forEach((card, i) => {
+    const [button, star] = grid.children[i].children;
+    const on = isMarked(card, state);
+    star.hidden = !component.data.marks;
+    star.textContent = on ? "★" : "☆";
+    star.setAttribute("aria-pressed", String(on));
+    button.setAttribute("aria-label", on ? `marked, ${button.dataset.words}` : button.dataset.words);
+  });
+}
+
 function listen(grid) {
   grid.addEventListener("click", (event) => {
-    const button = event.target.closest(".card");
-    if (!button) return;
-    const index = [...grid.children].indexOf(button);
-    mark(grid, index);
-    makeCurrent(grid, index);
-    leftAt.set(grid, button);
-    current.get(grid).choose(index);
+    const cell = event.target.closest(".cell");
+    if (!cell) return;
+    const index = [...grid.children].indexOf(cell);
+    if (event.target.closest(".star")) toggle(grid, index);
+    else if (event.target.closest(".card")) choose(grid, index);
   });
   grid.addEventListener("keydown", (event) => {
-    if (!["ArrowRight", "ArrowLeft", "ArrowDown", "ArrowUp", "Home", "End"].includes(event.key)) return;
-    const from = [...grid.children].indexOf(event.target.closest(".card"));
-    if (from < 0) return;
+    const from = [...grid.children].indexOf(event.target.closest(".cell"));
+    if (from < 0 || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.key === "m") toggle(grid, from);
+    else if (event.key === "PageDown" || event.key === "PageUp") turn(grid, event.key === "PageDown" ? 1 : -1);
+    else if (["ArrowRight", "ArrowLeft", "ArrowDown", "ArrowUp", "Home", "End", "n", "p"].includes(event.key)) {
+      const to = move(grid, from, event.key);
+      if (to >= 0 && to < grid.children.length) goTo(grid, to);
+      else if (event.key === "n" || event.key === "p") turn(grid, event.key === "n" ? 1 : -1);
+    } else return;
     event.preventDefault();
-    const to = move(grid, from, event.key);
-    makeCurrent(grid, to);
-    grid.children[to].focus();
   });
 }
 
 export default function (component) {
-  const { data, parentElement, setTriggerValue } = component;
-  const { cards, panels, pixels, size, selected } = data;
+  const { data, parentElement } = component;
+  const { panels, pixels, selected } = data;
   const grid = parentElement.querySelector(".grid");
   if (!current.has(grid)) {
-    current.set(grid, { onKey: () => comeBack(grid) });
+    const kept = { component, state: { presses: [], count: 0, turning: 0 } };
+    current.set(grid, { ...kept, onKey: () => comeBack(grid), onZoom: () => layOut(grid) });
     document.addEventListener("keydown", current.get(grid).onKey);
+    window.addEventListener("resize", current.get(grid).onZoom);
     listen(grid);
   }
-  current.get(grid).choose = (index) => setTriggerValue("chosen", cards[index].id);
+  const now = current.get(grid);
+  now.component = component;
+  const kept = data.marks?.kept ?? 0;
+  now.state.presses = now.state.presses.filter((press) => press.n > kept);
+  now.state.count = Math.max(now.state.count, kept);
 
-  const width = panels.length * size + (panels.length - 1) * 2;
-  grid.style.setProperty("--row", `${width}px`);
-  grid.style.setProperty("--card", `${width + 16}px`); // + padding and border on both sides
-  const columns = panels.map((_, p) => pixels.getChild(`p${p}`));
-  const before = [...grid.children].findIndex((button) => button.tabIndex === 0);
-  resize(grid, cards.length, makeCard);
-  cards.forEach((card, i) => drawCard(grid.children[i], card, i, panels, columns, size));
-  mark(grid, cards.findIndex((card) => card.id === selected));
-  makeCurrent(grid, Math.max(0, Math.min(before, cards.length - 1)));
-  drawLegend(parentElement.querySelector(".legend"), panels, cards);
+  layOut(grid); // before anything has changed, when it costs the browser nothing to say how wide the grid is
+  const before = cards(grid).findIndex((button) => button.tabIndex === 0);
+  resize(grid, data.cards.length, makeCell);
+  data.cards.forEach((card, i) => drawCell(grid.children[i], card, i, panels, pixels));
+  mark(grid, data.cards.findIndex((card) => card.id === selected));
+  makeCurrent(grid, Math.max(0, Math.min(before, data.cards.length - 1)));
+  drawStars(grid);
+  drawLegend(parentElement.querySelector(".legend"), panels, data.cards);
+  const page = data.place?.page;
+  if (now.state.turning && page !== now.page) {
+    goTo(grid, now.state.turning > 0 ? 0 : data.cards.length - 1);
+    now.state.turning = 0;
+  }
+  now.page = page;
   grid.dataset.painted = String(Number(grid.dataset.painted ?? 0) + 1); // for measurements: when the pixels are there
-  return () => document.removeEventListener("keydown", current.get(grid).onKey);
+  return () => {
+    document.removeEventListener("keydown", now.onKey);
+    window.removeEventListener("resize", now.onZoom);
+  };
 }

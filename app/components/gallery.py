@@ -8,10 +8,10 @@ of a manifest cannot bring markup into the page.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -19,9 +19,11 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app.state import escaped
+from fas_core.similarity import ssim_map
 from fas_core.store import Run
 
 ERROR_LIMIT = 0.5  # what the top of the error scale stands for, of the pixel range 0..1, until the user changes it
+SSIM_LIMIT = 1.0  # of 1 - SSIM, which is 0 where image and reconstruction are alike and hardly ever above 1
 SIZES = (64, 128, 256)  # pixels of the screen per image; whole multiples or halves of the thesis' 128
 
 Palette = Literal["gray", "error", "signed"]
@@ -40,7 +42,7 @@ _mount = st.components.v2.component(
 <div class="gallery"><div class="legend"></div><div class="grid" role="group" aria-label="Images"></div></div>
 """,
     css=_HERE.with_suffix(".css").read_text(),
-    js=_HERE.with_suffix(".js").read_text(),
+    js=_HERE.with_name("colours.js").read_text() + _HERE.with_suffix(".js").read_text(),
 )
 
 
@@ -54,6 +56,8 @@ class Card:
     colour: str = "#7A7A7A"  # of the chip: charts.style_of(...).colour
     is_hollow: bool = False  # unseen groups have a hollow chip
     verdict: Verdict = "right"  # the outline: missed attack red, rejected live amber, others none
+    is_marked: bool = False
+    note: str = ""  # a last line of its own
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,29 @@ class Panel:
     palette: Palette = "gray"
     low: float = 0.0  # what the bytes 0 and 255 stand for: written beside the colour bar, which gray images do not have
     high: float = 1.0
+    unit: str = ""  # the title of the colour bar where it is not that of the palette
+    difference: Difference | None = None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How a panel's bytes follow from those of two others: `scale[first - second + 255]`.
+
+    The browser, which has the two, makes the third by itself: a third fewer bytes per page.
+    """
+
+    first: NDArray[np.uint8]  # (n, H, W), the images of another panel
+    second: NDArray[np.uint8]
+    scale: NDArray[np.uint8]  # (511,)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which page of how many the cards are; `turned` is called with -1 or 1 when a key asks for another one."""
+
+    page: int
+    pages: int
+    turned: Callable[[int], None]
 
 
 def gallery(
@@ -74,18 +101,19 @@ def gallery(
     key: str,
     size: int = 128,
     selected: str | None = None,
+    place: Place | None = None,
+    on_mark: Callable[[str, bool], None] | None = None,
 ) -> str | None:
     """Draws the cards; returns the sample_id of a card at the moment it is chosen by click, Enter or Space, else None.
 
-    `size`: width of one image on the screen, in pixels. `selected`: the sample_id whose card is marked.
+    `size`: width of one image on the screen, in pixels. `selected`: the sample_id whose card is emphasised. Arrows (or
+    n and p) go from card to card, Page Up and Down to other pages. `on_mark`: called with a sample_id and whether it is
+    to be marked, before the page runs again, when its star or the key m was pressed; without it there are no stars.
     The height depends on the number of cards, their lines and `size` alone: paging moves nothing.
     """
     for panel in panels:
         if len(panel.images) != len(cards):
             raise ValueError(f"{len(cards)} cards but {len(panel.images)} images in panel {panel.name!r}")
-    pixels = {
-        f"p{i}": pa.array([image.tobytes() for image in panel.images], pa.binary()) for i, panel in enumerate(panels)
-    }
     result = _mount(
         key=key,
         data={
@@ -97,28 +125,76 @@ def gallery(
                     "colour": card.colour,
                     "hollow": card.is_hollow,
                     "verdict": card.verdict,
+                    "marked": card.is_marked,
+                    "note": card.note,
                 }
                 for card in cards
             ],
-            "panels": [
-                {
-                    "name": panel.name,
-                    "palette": panel.palette,
-                    "low": panel.low,
-                    "high": panel.high,
-                    "height": panel.images.shape[1],
-                    "width": panel.images.shape[2],
-                }
-                for panel in panels
-            ],
-            "pixels": pa.table(pixels),
+            **drawable(panels),
             "size": size,
             "selected": selected,
+            "place": None if place is None else {"page": place.page, "pages": place.pages},
+            "marks": None if on_mark is None else {"kept": st.session_state.get(f"_{key}_kept", 0)},
         },
         on_chosen_change=lambda: None,
+        on_turn_change=lambda: _turned(key, place),
+        on_presses_change=lambda: _pressed(key, on_mark),
     )
     chosen = result.get("chosen")
     return chosen if chosen in {card.sample_id for card in cards} else None
+
+
+def drawable(panels: Sequence[Panel]) -> dict[str, Any]:
+    """What the browser draws panels from: "panels" describes them, "pixels" has a row per image and columns p0, p1, ...
+
+    A panel that is the difference of two others has no column of its own.
+    """
+    described, columns = [], {}
+    for i, panel in enumerate(panels):
+        _, height, width = panel.images.shape
+        sources = _sources(panel, panels)
+        if not sources:
+            columns[f"p{i}"] = pa.array([image.tobytes() for image in panel.images], pa.binary())
+        described.append(
+            {
+                "name": panel.name,
+                "palette": panel.palette,
+                "low": panel.low,
+                "high": panel.high,
+                "unit": panel.unit,
+                "height": height,
+                "width": width,
+                "sources": sources,
+                "scale": panel.difference.scale.tolist() if panel.difference and sources else None,
+            }
+        )
+    return {"panels": described, "pixels": pa.table(columns)}
+
+
+def _sources(panel: Panel, panels: Sequence[Panel]) -> list[int]:
+    """Which two panels this one is the difference of; none where they are not all there."""
+    if panel.difference is None:
+        return []
+    wanted = (panel.difference.first, panel.difference.second)
+    found = [next((i for i, p in enumerate(panels) if p.images is images), -1) for images in wanted]
+    return [] if -1 in found else found
+
+
+def _turned(key: str, place: Place | None) -> None:
+    by = st.session_state[key].get("turn")
+    if place is not None and by in (-1, 1):
+        place.turned(by)
+
+
+def _pressed(key: str, on_mark: Callable[[str, bool], None] | None) -> None:
+    """Hands on the presses that are new. The browser sends each of them until it hears that it has been kept."""
+    presses, kept = st.session_state[key].get("presses"), st.session_state.get(f"_{key}_kept", 0)
+    if on_mark is None or not isinstance(presses, list):
+        return
+    for press in presses:
+        if isinstance(press, dict) and isinstance(n := press.get("n"), int) and n > kept:
+            on_mark(str(press.get("id")), press.get("on") is True)
+            st.session_state[f"_{key}_kept"] = kept = n
 
 
 def error_panel(
@@ -139,7 +215,21 @@ def error_panel(
     scaled = 127.5 + 127.5 * every / limit if signed else 255 * np.abs(every) / limit
     byte_of = np.rint(scaled).clip(0, 255).astype(np.uint8)
     palette: Palette = "signed" if signed else "error"
-    return Panel(name, byte_of[difference + 255], palette, -limit if signed else 0.0, limit)
+    return Panel(
+        name,
+        byte_of[difference + 255],
+        palette,
+        -limit if signed else 0.0,
+        limit,
+        difference=Difference(inputs, reconstructions, byte_of),
+    )
+
+
+def ssim_panel(inputs: NDArray[np.uint8], reconstructions: NDArray[np.uint8], *, name: str = "1 − SSIM") -> Panel:
+    """1 - SSIM around every pixel on a fixed scale from 0 (alike) to `SSIM_LIMIT`, which is no structure in common."""
+    dissimilar = (1 - ssim_map(inputs, reconstructions)) / np.float32(SSIM_LIMIT)
+    scaled = np.rint(255 * dissimilar).clip(0, 255).astype(np.uint8)
+    return Panel(name, scaled, "error", 0.0, SSIM_LIMIT, unit="1 − SSIM")
 
 
 def triplet(
@@ -161,19 +251,35 @@ class Display:
     size: int
     limit: float
     signed: bool
+    ssim: bool = False
+
+    def panels(self, run: Run, rows: NDArray[np.int64]) -> list[Panel]:
+        """What is shown of some rows of a Run: the triplet, and the SSIM map if wanted."""
+        return self.of_images(run.images("inputs", rows), run.images("reconstructions", rows))
+
+    def of_images(self, inputs: NDArray[np.uint8], reconstructions: NDArray[np.uint8]) -> list[Panel]:
+        """The same of images that are in no Run."""
+        made = [
+            Panel("original", inputs),
+            Panel("reconstruction", reconstructions),
+            error_panel(inputs, reconstructions, limit=self.limit, signed=self.signed),
+        ]
+        return [*made, ssim_panel(inputs, reconstructions)] if self.ssim else made
 
 
-def display_controls() -> Display:
-    """Image size and error scale; the same on every page that calls this, and in the URL."""
-    size = st.segmented_control(
-        "Image size",
-        SIZES,
-        default=128,
-        format_func=lambda pixels: f"{pixels} px",
-        key="image_size",
-        bind="query-params",
-        required=True,
-    )
+def display_controls(*, sizes: bool = True, ssim: bool = False) -> Display:
+    """Image size and error scale; the same on every page that calls this, and in the URL. `sizes`, `ssim`: offered."""
+    size = 128
+    if sizes:
+        size = st.segmented_control(
+            "Image size",
+            SIZES,
+            default=128,
+            format_func=lambda pixels: f"{pixels} px",
+            key="image_size",
+            bind="query-params",
+            required=True,
+        )
     kind = st.segmented_control(
         "Error map",
         ["absolute", "signed"],
@@ -193,7 +299,14 @@ def display_controls() -> Display:
         bind="query-params",
         help="Pixels lie between 0 (black) and 1 (white). One scale for all images, so that colours can be compared.",
     )
-    return Display(int(size or 128), limit, kind == "signed")
+    with_map = ssim and st.toggle(
+        "SSIM map",
+        key="ssim_map",
+        bind="query-params",
+        help="1 − SSIM around every pixel: 0 where both images have the same structure, 1 where they have none in "
+        "common. The mean of SSIM over the image is the score ssim.",
+    )
+    return Display(int(size or 128), limit, kind == "signed", with_map)
 
 
 def start_at(sample_id: str) -> None:
@@ -206,8 +319,15 @@ def stepper(sample_ids: Sequence[str]) -> str:
     chosen = str(st.session_state["_one_image"])
     at = sample_ids.index(chosen)
     with st.container(horizontal=True, vertical_alignment="center"):
-        for label, icon, by in (("Previous", "arrow_back", -1), ("Next", "arrow_forward", 1)):
+        for label, icon, by, shortcut in (("Previous", "arrow_back", -1, "p"), ("Next", "arrow_forward", 1, "n")):
             to = sample_ids[(at + by) % len(sample_ids)]
-            st.button(label, icon=f":material/{icon}:", on_click=start_at, args=(to,), key=f"_one_image_{label}")
+            st.button(
+                label,
+                icon=f":material/{icon}:",
+                on_click=start_at,
+                args=(to,),
+                key=f"_one_image_{label}",
+                shortcut=shortcut,
+            )
         st.markdown(f"**{escaped(chosen)}** ({at + 1} of {len(sample_ids)} on this page)")
     return chosen

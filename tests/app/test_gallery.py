@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app import marking
 from app.components import gallery as component
-from fas_core import compare, metrics, store
+from fas_core import compare, marks, metrics, selections, store
 
 MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
 
@@ -174,3 +176,146 @@ def test_threshold_is_the_core_s(tiny_cache: Path, monkeypatch: pytest.MonkeyPat
     live = expected(tiny_cache).query("subset == 'live'")["rec"].to_numpy(np.float64)
     threshold = metrics.threshold_at_bpcer(metrics.score_set(live, np.zeros(len(live))), 0.05)
     assert any(f"Threshold {threshold:.4g}" in c.value for c in at.caption)
+
+
+def rank(values: pd.Series) -> pd.Series:
+    """Share of lower scores, equal ones half."""
+    return (values.rank() - 0.5) / len(values)
+
+
+def test_any_score_can_give_the_order(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = page_of(tiny_cache, monkeypatch, by="kl")
+    samples = store.open_run(tiny_cache, "a").samples(["sample_id", "rec", "kl"])
+    assert card_ids(at) == samples.sort_values("kl", ascending=False)["sample_id"].to_list()
+    lines = drawn(at)["cards"][0]["lines"]
+    assert [line.split(" ")[0] for line in lines[:2]] == ["rec", "kl"]
+
+
+def test_order_by_disagreement_of_two_scores(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = page_of(tiny_cache, monkeypatch, order="Disagreement of two scores", against="kl")
+    samples = store.open_run(tiny_cache, "a").samples(["sample_id", "rec", "kl"])
+    apart = (rank(samples["rec"].astype(float)) - rank(samples["kl"].astype(float))).abs()
+    assert card_ids(at) == samples["sample_id"].iloc[np.argsort(-apart, kind="stable")].to_list()
+    first = drawn(at)["cards"][0]
+    row = samples.index[samples["sample_id"] == first["id"]][0]
+    places = [f"{100 * rank(samples[name].astype(float))[row]:.0f} %" for name in ("rec", "kl")]
+    assert first["lines"][0] == f"rank among all images {places[0]} and {places[1]}"
+
+
+def test_nearest_the_threshold_first_or_alone(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = page_of(tiny_cache, monkeypatch, order="Nearest the threshold")
+    found = expected(tiny_cache)
+    threshold = np.nextafter(found[found["subset"] == "live"]["rec"].to_numpy(np.float64).max(), np.inf)
+    nearest = found["sample_id"].iloc[np.argsort((found["rec"].astype(float) - threshold).abs(), kind="stable")]
+    assert card_ids(at) == nearest.to_list()
+    at.slider(key="near").set_value(25).run()
+    assert card_ids(at) == nearest.to_list()[:6]
+
+
+def test_filters_by_any_column(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = page_of(tiny_cache, monkeypatch)
+    samples = store.open_run(tiny_cache, "a").samples()
+    at.multiselect(key="where").set_value(["subject_id", "rec", "frame"]).run()
+    at.multiselect(key="where_subject_id").set_value(["s0", "u1"]).run()
+    of_subjects = samples["subject_id"].isin(["s0", "u1"])
+    assert set(card_ids(at)) == set(samples[of_subjects]["sample_id"])
+    middle = float(samples["rec"].astype(float).median())
+    at.slider(key="where_rec").set_value((middle, float(samples["rec"].max()))).run()
+    high = of_subjects & (samples["rec"].astype(float) >= middle)
+    assert set(card_ids(at)) == set(samples[high]["sample_id"])
+    at.multiselect(key="where_frame").set_value(["1", "4"]).run()
+    wanted = high & samples["frame"].isin([1, 4])
+    assert set(card_ids(at)) == set(samples[wanted]["sample_id"])
+    assert not at.exception
+
+
+def test_another_run_drops_what_it_does_not_offer(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = page_of(tiny_cache, monkeypatch, where="glasses", by="kl", selection="gone")
+    at.session_state["where"] = ["glasses", "no such column"]
+    at.session_state["where_glasses"] = ["no", "perhaps"]
+    at.run()
+    assert not at.exception
+    samples = store.open_run(tiny_cache, "a").samples()
+    assert set(card_ids(at)) == set(samples[samples["glasses"] == "no"]["sample_id"])
+
+
+def test_a_saved_selection_is_a_filter(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    selections.saved(store.open_run(tiny_cache, "a"), "odd ones", ["live_1", "seen_paper_3"])
+    at = page_of(tiny_cache, monkeypatch, selection="odd ones")
+    assert set(card_ids(at)) == {"live_1", "seen_paper_3"}
+
+
+def test_marks_are_shown_filtered_and_exported(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = store.open_run(tiny_cache, "a")
+    at = page_of(tiny_cache, monkeypatch)
+    at.text_input(key="person").set_value("anna").run()
+    marks.made(run, "live_1", by="anna", is_marked=True)
+    marks.made(run, "live_2", by="bo", is_marked=True, note="<b>blurred</b>")
+    shown = {"Marked by me": {"live_1"}, "Marked by anybody": {"live_1", "live_2"}, "With a note": {"live_2"}}
+    for choice, ids in shown.items():
+        at.selectbox(key="marks").set_value(choice).run()
+        assert set(card_ids(at)) == ids, choice
+    at.selectbox(key="marks").set_value("Without marks").run()
+    assert len(card_ids(at)) == 22
+    at.selectbox(key="marks").set_value("All").run()
+    cards = {card["id"]: card for card in drawn(at)["cards"]}
+    assert [i for i, card in cards.items() if card["marked"]] == ["live_1"]  # the star is one's own
+    assert cards["live_2"]["note"] == "bo: <b>blurred</b>"
+    exported = pd.read_csv(io.BytesIO(marking.csv(run)))
+    assert exported["sample_id"].to_list() == ["live_1", "live_2"]
+
+
+def test_a_note_is_kept_under_the_name_of_who_writes_it(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn_by = component.gallery
+
+    def first_is_chosen(cards: Any, panels: Any, *, key: str, **options: Any) -> str | None:
+        drawn_by(cards, panels, key=key, **options)
+        return "seen_paper_3" if key == "images" else None
+
+    monkeypatch.setattr(component, "gallery", first_is_chosen)
+    run = store.open_run(tiny_cache, "a")
+    marks.made(run, "seen_paper_3", by="bo", is_marked=False, note="hand visible")
+    at = page_of(tiny_cache, monkeypatch)
+    at.text_input(key="person").set_value("anna").run()
+    assert any("hand visible" in c.value for c in at.caption)
+    at.text_input(key=f"_note_{run.id}_seen_paper_3_anna").set_value("a print").run()
+    at.toggle(key=f"_mark_{run.id}_seen_paper_3_anna").set_value(True).run()
+    mine = [mark for mark in marks.current(marks.history(run)) if mark.by == "anna"]
+    assert [(mark.sample_id, mark.is_marked, mark.note) for mark in mine] == [("seen_paper_3", True, "a print")]
+
+
+def test_every_press_is_heard_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[tuple[str, bool]] = []
+    presses = [{"n": 1, "id": "x", "on": True}, {"n": 2, "id": "y", "on": True}]
+    session: dict[str, Any] = {"images": {"presses": presses}}
+    monkeypatch.setattr(component.st, "session_state", session)
+    component._pressed("images", lambda sample_id, on: heard.append((sample_id, on)))
+    presses.append({"n": 3, "id": "x", "on": False})  # the browser has not heard yet that two are kept
+    presses.extend([{"n": "4"}, "5"])  # type: ignore[list-item]
+    component._pressed("images", lambda sample_id, on: heard.append((sample_id, on)))
+    assert heard == [("x", True), ("y", True), ("x", False)]
+
+
+def test_the_browser_makes_the_same_error_map_from_fewer_bytes() -> None:
+    rng = np.random.default_rng(0)
+    original, rebuilt = rng.integers(0, 256, (2, 3, 16, 16), dtype=np.uint8)
+    for limit, signed in ((0.35, False), (0.7, True)):
+        error = component.error_panel(original, rebuilt, limit=limit, signed=signed)
+        panels = [component.Panel("original", original), component.Panel("reconstruction", rebuilt), error]
+        sent = component.drawable(panels)
+        assert sent["pixels"].column_names == ["p0", "p1"]
+        about = sent["panels"][2]
+        first, second = (np.frombuffer(sent["pixels"][f"p{i}"][1].as_py(), np.uint8) for i in about["sources"])
+        made = np.array(about["scale"], np.uint8)[first.astype(int) - second + 255]
+        assert (made.reshape(16, 16) == error.images[1]).all()
+        alone = component.drawable([error])
+        assert (alone["pixels"].column_names, alone["panels"][0]["sources"]) == (["p0"], [])
+
+
+def test_the_ssim_map_is_one_more_image(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = page_of(tiny_cache, monkeypatch, ssim_map="true")
+    assert [panel["name"] for panel in drawn(at)["panels"]][3:] == ["1 − SSIM"]
+    assert drawn(at)["panels"][3]["high"] == component.SSIM_LIMIT
+    same = np.random.default_rng(0).integers(0, 256, (1, 32, 32), dtype=np.uint8)
+    assert component.ssim_panel(same, same).images.max() == 0
+    assert component.ssim_panel(same, 255 - same).images.mean() > 250

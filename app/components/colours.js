@@ -1,0 +1,69 @@
+// Bytes -> colours, and the bar that says what they stand for. Put before every component that paints images, because
+// these cannot import from each other.
+
+const ANCHORS = {
+  gray: ["#000000", "#ffffff"],
+  // Inferno: brightness rises evenly, so equal steps of error look equal, also without colour vision.
+  error: ["#000004", "#1b0c41", "#4a0c6b", "#781c6d", "#a52c60", "#cf4446", "#ed6925", "#fb9b06", "#f7d13d", "#fcffa4"],
+  signed: ["#2166ac", "#67a9cf", "#d1e5f0", "#f7f7f7", "#fddbc7", "#ef8a62", "#b2182b"],
+};
+
+function table(anchors) {
+  const rgb = anchors.map((a) => [1, 3, 5].map((i) => parseInt(a.slice(i, i + 2), 16)));
+  const colours = new Uint32Array(256);
+  for (let value = 0; value < 256; value++) {
+    const at = (value / 255) * (rgb.length - 1);
+    const left = Math.min(Math.floor(at), rgb.length - 2);
+    const [r, g, b] = rgb[left].map((c, i) => Math.round(c + (rgb[left + 1][i] - c) * (at - left)));
+    colours[value] = (255 << 24) | (b << 16) | (g << 8) | r;
+  }
+  return colours;
+}
+const COLOURS = Object.fromEntries(Object.entries(ANCHORS).map(([name, anchors]) => [name, table(anchors)]));
+
+function paint(canvas, bytes, width, height, palette) {
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  // Drawn once and by hand: without this, every canvas takes its way through the graphics card, or what stands in for it.
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  const image = context.createImageData(width, height);
+  const pixels = new Uint32Array(image.data.buffer);
+  const colours = COLOURS[palette];
+  for (let i = 0; i < pixels.length; i++) pixels[i] = colours[bytes[i]];
+  context.putImageData(image, 0, 0);
+}
+
+// The bytes of one image of a panel: its own, or the difference of two others on the panel's scale.
+function bytesOf(panels, pixels, p, index) {
+  const { sources, scale } = panels[p];
+  if (!sources.length) return pixels.getChild(`p${p}`).get(index);
+  const [first, second] = sources.map((source) => pixels.getChild(`p${source}`).get(index));
+  const table = Uint8Array.from(scale);
+  const found = new Uint8Array(first.length);
+  for (let i = 0; i < found.length; i++) found[i] = table[first[i] - second[i] + 255];
+  return found;
+}
+
+function element(tag, className, text) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+function number(value) {
+  return String(Number(value.toFixed(3))).replace("-", "−");
+}
+
+const TITLES = { signed: "original − reconstruction", error: "|original − reconstruction|" };
+
+function scaleBar(panel) {
+  const bar = element("span", "bar");
+  const canvas = element("canvas");
+  canvas.setAttribute("role", "img");
+  const title = panel.unit || TITLES[panel.palette];
+  canvas.setAttribute("aria-label", `Colour scale of ${title} from ${number(panel.low)} to ${number(panel.high)}`);
+  paint(canvas, Uint8Array.from({ length: 256 }, (_, i) => i), 256, 1, panel.palette);
+  const bottom = panel.low < 0 ? `${number(panel.low)} or less` : number(panel.low);
+  bar.append(element("span", "", title), element("span", "", bottom), canvas, element("span", "", `${number(panel.high)} or more`));
+  return bar;
+}

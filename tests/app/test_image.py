@@ -1,0 +1,211 @@
+"""The page of a single image, without a browser."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from starlette.formparsers import MultiPartParser
+from streamlit.testing.v1 import AppTest
+
+from fas_core import card, images, infer, manifest, marks, operating_point, predict, scores, store
+from fas_core.analysis import neighbours
+from fas_core.errors import BadInputError
+from tests.app.conftest import page, texts
+
+
+@pytest.fixture
+def cache(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FAS_CACHE", str(tiny_cache))
+    return tiny_cache
+
+
+def opened(cache: Path, run: str = "a", **query: str) -> AppTest:
+    at = page("image", cache=cache, run=run, **query)
+    assert not at.exception
+    return at
+
+
+def answer(at: AppTest) -> str:
+    return str(at.markdown[0].value).replace("\\", "")
+
+
+def table(at: AppTest, column: str) -> pd.DataFrame:
+    return next(frame.value for frame in at.dataframe if column in frame.value)
+
+
+def drawn(at: AppTest) -> list[dict[str, Any]]:
+    return [dict(json.loads(text)) for one in at.get("bidi_component") if (text := one.proto.mixed.json)]
+
+
+def panes(at: AppTest) -> dict[str, Any]:
+    return next(one for one in drawn(at) if "id" in one)
+
+
+def samples_of(cache: Path) -> pd.DataFrame:
+    return store.open_run(cache, "a").samples()
+
+
+def test_it_begins_with_the_highest_score(cache: Path) -> None:
+    at = opened(cache)
+    samples = samples_of(cache)
+    highest = samples.loc[samples["rec"].idxmax()]
+    assert panes(at)["id"] == highest["sample_id"]
+    assert [panel["name"] for panel in panes(at)["panels"]] == ["original", "reconstruction", "error"]
+    live = samples[samples["subset"] == "live"]["rec"].to_numpy(np.float64)
+    assert answer(at).startswith(f"**{highest['sample_id']}**")
+    assert "called **attack**, which is right" in answer(at)
+    assert f"At the threshold {np.nextafter(live.max(), np.inf):.4g} " in answer(at)
+    at.pills(key="subsets").set_value(["live"]).run()
+    assert panes(at)["id"] == samples[samples["subset"] == "live"].set_index("sample_id")["rec"].idxmax()
+
+
+def test_an_id_in_the_address_or_a_part_of_one(cache: Path) -> None:
+    assert panes(opened(cache, image="live_2"))["id"] == "live_2"
+    at = opened(cache, image="PAPER_")
+    assert panes(at)["id"] == "seen_paper_0"
+    assert "The first of 6 ids" in texts(at)
+    at.get_by_key("image_Next").click().run()
+    assert panes(at)["id"] == "seen_paper_1"
+    at.get_by_key("image_Previous").click().run()
+    at.get_by_key("image_Previous").click().run()
+    assert panes(at)["id"] == "live_3"  # the row before
+    at.text_input(key="image").set_value("<i>nobody</i>").run()
+    assert "No sample of this Run has" in at.info[0].value
+    assert "<i>" not in at.info[0].value
+    assert not at.exception
+
+
+def test_scores_stand_among_training_live_images_and_every_species(cache: Path) -> None:
+    found = table(opened(cache, image="unseen_mask_4"), "live training images").set_index("Score")
+    samples = samples_of(cache)
+    assert list(found.index) == scores.offered(store.open_run(cache, "a"))
+    is_live = samples["label"] == "bona_fide"
+    is_training = is_live & (samples["subset"] == "train")
+    classes = {"live training images": is_training, "other live": is_live & ~is_training}
+    classes |= {name: samples["pai_species"] == name for name in ("mask", "paper")}
+    for score in ("rec", "kl"):
+        value = samples.set_index("sample_id")[score]["unseen_mask_4"]
+        for name, rows in classes.items():
+            others = samples[rows][score]
+            below = ((others < value).sum() + (others <= value).sum()) / (2 * len(others))
+            assert found.loc[score, name] == np.floor(100 * below), (score, name)
+
+
+def test_verdicts_are_those_of_the_cards_at_their_levels(cache: Path) -> None:
+    run = store.open_run(cache, "a")
+    for score, rule, level in (("rec", "bpcer<=0.05", "frame"), ("kl", "eer", "session mean")):
+        content = card.card(
+            run, score, operating_point.rule(rule), ["live", "seen_paper"], ["unseen_mask"], level=level
+        )
+        card.kept(content, cache)
+    other = card.card(store.open_run(cache, "b"), "rec", operating_point.rule("bpcer<=0.05"), ["live"], ["seen_paper"])
+    card.kept(other, cache)
+    found = table(opened(cache, image="seen_paper_4"), "Operating point")
+    assert len(found) == 3  # the sidebar's, and those of this Run
+    samples = samples_of(cache).astype({"rec": float, "kl": float})
+    row = samples.set_index("sample_id").loc["seen_paper_4"]
+    same = samples[(samples["session_id"] == row["session_id"]) & (samples["label"] == "attack")]
+    same = same[same["subject_id"] == row["subject_id"]]
+    for one in (content for _, content in card.cards(cache)[0] if content["run"] == run.id):
+        value = row["rec"] if one["score"] == "rec" else same["kl"].mean()
+        line = found[(found["Score"] == one["score"]) & found["Operating point"].str.startswith("card")].iloc[0]
+        assert line["Verdict"] == ("attack" if value >= one["threshold"] else "bona fide")
+        assert line["Value"] == f"{value:.4g}"
+    assert found["Operating point"].str.contains("per session mean").sum() == 1
+
+
+def test_nearest_training_images_and_the_place_among_the_codes(cache: Path) -> None:
+    at = opened(cache, image="seen_paper_4")
+    run = store.open_run(cache, "a")
+    row = samples_of(cache).index[samples_of(cache)["sample_id"] == "seen_paper_4"].to_numpy()
+    _, nearest = neighbours.nearest(run, row, 6)
+    shown = next(one for one in drawn(at) if "cards" in one)
+    assert [one["id"] for one in shown["cards"]] == samples_of(cache)["sample_id"].iloc[nearest[0]].to_list()
+    figure = json.loads(at.get("plotly_chart")[0].proto.spec)
+    cross = figure["data"][-1]
+    assert cross["name"] == "this image"
+    assert cross["marker"]["symbol"] == "x"
+    assert len(figure["data"]) == 1 + 6  # training, live, live and attacks of two kinds
+
+
+def test_a_mark_is_kept(cache: Path) -> None:
+    run = store.open_run(cache, "a")
+    at = opened(cache, image="live_2")
+    at.text_input(key="person").set_value("anna").run()
+    at.toggle(key=f"_mark_{run.id}_live_2_anna").set_value(True).run()
+    at.text_input(key=f"_note_{run.id}_live_2_anna").set_value("glare").run()
+    [mark] = marks.current(marks.history(run))
+    assert (mark.sample_id, mark.by, mark.is_marked, mark.note) == ("live_2", "anna", True, "glare")
+
+
+def test_a_scores_only_run_says_why(cache: Path) -> None:
+    assert "needs images" in opened(cache, "vendor").info[0].value
+
+
+@pytest.fixture(scope="module")
+def trained(
+    tiny_checkpoint: Path, tiny_faces: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[store.Run, Path]:
+    """A Run of a model that is there, and the folder its images' paths are relative to."""
+    data = manifest.read(tiny_faces)
+    (run,) = infer.cached([tiny_checkpoint], data, tmp_path_factory.mktemp("cache"), device="cpu")
+    return run, data.root
+
+
+def files_of(run: store.Run) -> set[Path]:
+    """All files of the cache but results derived from the Run."""
+    return {path for path in run.cache.rglob("*") if path.is_file() and path.parent.name != "memo"}
+
+
+def test_an_uploaded_image_gets_the_scores_of_the_same_image_in_the_run(
+    trained: tuple[store.Run, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, root = trained
+    monkeypatch.setenv("FAS_CACHE", str(run.cache))
+    samples = run.samples(["path", "sample_id", "subset"])
+    at = opened(run.cache, run.info.name, image_source="Upload")
+    assert "Upload an image" in answer(at)
+    before = files_of(run)
+    calls = []
+    ask = predict.outputs_of
+    monkeypatch.setattr(predict, "outputs_of", lambda *given, **named: calls.append(1) or ask(*given, **named))
+    at.file_uploader[0].upload("<b>me</b>.png", (root / samples["path"].iloc[3]).read_bytes(), "image/png").run()
+    assert not at.exception
+    assert answer(at).startswith("**<b>me</b>.png** has")
+    found = table(at, "live training images").set_index("Score")["Value"]
+    for name in scores.offered(run):
+        expected = scores.values(run, name)[3]
+        assert float(found[name].replace(",", "")) == pytest.approx(expected, rel=2e-3), name
+    nearest = next(one for one in drawn(at) if "cards" in one)["cards"]
+    if samples["subset"].iloc[3] == "train":
+        assert nearest[0]["id"] == samples["sample_id"].iloc[3]
+    at.toggle(key="ssim_map").set_value(True).run()
+    assert len(calls) == 1  # the model is asked once per image
+    assert files_of(run) == before
+    at.file_uploader[0].upload("broken.png", b"\x89PNG", "image/png").run()
+    assert "broken" in at.error[0].value
+    assert not at.exception
+
+
+def test_a_checkpoint_that_is_gone_is_said(trained: tuple[store.Run, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    run, root = trained
+    monkeypatch.setenv("FAS_CACHE", str(run.cache))
+
+    def gone(*given: object, **named: object) -> None:
+        raise BadInputError("The checkpoint is not at *m* any more.")
+
+    monkeypatch.setattr(predict, "outputs_of", gone)
+    at = opened(run.cache, run.info.name, image_source="Upload")
+    data = (root / run.samples(["path"])["path"].iloc[5]).read_bytes()
+    at.file_uploader[0].upload("me.png", data, "image/png").run()
+    assert not at.exception
+    assert "The checkpoint is not at" in at.error[0].value
+
+
+def test_no_upload_is_spooled_to_a_file() -> None:
+    assert MultiPartParser.spool_max_size > images.MAX_FILE_BYTES

@@ -1,0 +1,138 @@
+"""Gallery and single image in a real browser: the pixels that are painted, the keys, marks by two people, an upload."""
+
+from __future__ import annotations
+
+import base64
+import re
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from playwright.sync_api import Browser, expect
+
+from app.components.gallery import error_panel
+from fas_core import marks, store
+
+from .conftest import Tab
+from .test_pages import choice
+
+# Red, green and blue of every pixel of a canvas inside the components' shadow roots.
+PIXELS = """([selector, n]) => {
+    const roots = [...document.querySelectorAll('*')].map((element) => element.shadowRoot).filter(Boolean);
+    const canvas = roots.flatMap((root) => [...root.querySelectorAll(selector)])[n];
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    let text = '';
+    for (let i = 0; i < data.length; i += 4096) text += String.fromCharCode(...data.subarray(i, i + 4096));
+    return { data: btoa(text), width: canvas.width, shown: canvas.getBoundingClientRect().width,
+             rendering: getComputedStyle(canvas).imageRendering };
+}"""
+
+
+def painted(tab: Tab, n: int, selector: str = ".card canvas") -> tuple[NDArray[np.uint8], float, str]:
+    """(H, W, 3) of the n-th canvas, its width on the screen, and how it is scaled."""
+    found = tab.page.evaluate(PIXELS, [selector, n])
+    pixels = np.frombuffer(base64.b64decode(found["data"]), np.uint8).reshape(-1, found["width"], 4)[..., :3]
+    return pixels, found["shown"], found["rendering"]
+
+
+def row_of(run: store.Run, sample_id: str) -> NDArray[np.int64]:
+    return np.flatnonzero(run.samples(["sample_id"])["sample_id"] == sample_id)[:1]
+
+
+def test_every_pixel_is_the_one_of_the_run(tab: Tab, cache: Path) -> None:
+    run = store.open_run(cache, "demo")
+    tab.open(f"gallery?{choice(cache, 'demo')}&per_page=12&error_map=signed&error_limit=0.35")
+    sample_id = tab.page.locator("button.card .line").nth(2).inner_text()
+    inputs, rebuilt = (run.images(name, row_of(run, sample_id)) for name in ("inputs", "reconstructions"))
+    for n, image in enumerate((inputs[0], rebuilt[0])):
+        pixels, shown, _ = painted(tab, n)
+        assert (pixels == image[..., None]).all()
+        assert shown == 128  # one pixel of the screen each
+    error, _, _ = painted(tab, 2)
+    expected = error_panel(inputs, rebuilt, limit=0.35, signed=True).images[0]
+    for byte in np.unique(expected):  # made in the browser: one colour for one error
+        assert len(np.unique(error[expected == byte].reshape(-1, 3), axis=0)) == 1
+    assert len(np.unique(error.reshape(-1, 3), axis=0)) > 0.7 * len(np.unique(expected))
+    tab.open(f"gallery?{choice(cache, 'demo')}&per_page=12&image_size=256+px")
+    pixels, shown, rendering = painted(tab, 0)
+    assert (pixels == inputs[0][..., None]).all()
+    assert (shown, rendering) == (256, "pixelated")
+    tab.check()
+
+
+def test_keys_mark_and_turn_and_another_person_sees_the_marks(
+    tab: Tab, cache: Path, browser: Browser, server: str
+) -> None:
+    run = store.open_run(cache, "demo2")
+    tab.open(f"gallery?{choice(cache, 'demo2')}&per_page=12")
+    tab.page.locator("button.card").first.focus()
+    for key in ("m", "n", "m", "ArrowRight", "m", "p", "m"):  # three marks, the second taken back, without a pause
+        tab.page.keyboard.press(key)
+    tab.settle()
+    stars = tab.page.locator("button.star")
+    expect(stars.nth(2)).to_have_attribute("aria-pressed", "true")
+    assert [star.get_attribute("aria-pressed") for star in stars.all()][:4] == ["true", "false", "true", "false"]
+    stars.nth(3).click()
+    tab.settle()
+    ids = tab.page.locator("button.card .line:nth-child(3)").all_inner_texts()
+    assert {mark.sample_id for mark in marks.current(marks.history(run))} == {ids[0], ids[2], ids[3]}
+    assert len(marks.history(run)) == 5
+
+    tab.page.locator("button.card").last.focus()
+    tab.page.keyboard.press("n")  # beyond the last card lies the next page
+    expect(tab.page).to_have_url(re.compile("page=2"))
+    tab.settle()
+    tab.page.keyboard.press("PageUp")
+    expect(tab.page).not_to_have_url(re.compile("page=2"))
+    tab.settle()
+    assert tab.page.locator("button.card .line:nth-child(3)").all_inner_texts() == ids
+    tab.check()
+
+    other = browser.new_page(viewport={"width": 1440, "height": 1000})
+    theirs = Tab(other, server)
+    theirs.open(f"gallery?{choice(cache, 'demo2')}&per_page=12&marks=Marked+by+anybody")
+    expect(other.locator("button.card")).to_have_count(3)
+    theirs.check()
+    other.close()
+
+
+def test_panes_are_zoomed_together_and_say_their_values(tab: Tab, cache: Path) -> None:
+    run = store.open_run(cache, "demo")
+    sample_id = str(run.samples(["sample_id"])["sample_id"].iloc[7])
+    tab.open(f"image?{choice(cache, 'demo')}&image={sample_id}")
+    first = tab.page.locator(".pane canvas").first
+    box = first.bounding_box()
+    assert box
+    first.hover(position={"x": box["width"] * (40.5 / 128), "y": box["height"] * (70.5 / 128)})
+    expect(tab.page.locator(".at")).to_have_text("column 40, row 70")
+    inputs, rebuilt = (run.images(name, np.array([7]))[0, 70, 40] / 255 for name in ("inputs", "reconstructions"))
+    values = [float(text.replace("≥ ", "")) for text in tab.page.locator(".pane .value").all_inner_texts()]
+    np.testing.assert_allclose(values, [inputs, rebuilt, min(abs(inputs - rebuilt), 0.5)], atol=0.002)
+    tab.page.mouse.wheel(0, -600)
+    expect(tab.page.locator(".factor")).not_to_have_text("1×")
+    expect(tab.page.locator(".at")).to_have_text("column 40, row 70")  # what is pointed at stays where it is
+    first.focus()
+    tab.page.keyboard.press("0")
+    tab.page.keyboard.press("+")
+    tab.page.mouse.move(0, 0)
+    expect(tab.page.locator(".factor")).to_have_text("2×")
+    side = tab.page.evaluate(PIXELS, [".pane canvas", 0])["width"]
+    for n, name in enumerate(("inputs", "reconstructions")):  # the middle half of each image, in squares
+        pixels, _, _ = painted(tab, n, ".pane canvas")
+        middles = ((np.arange(64) + 0.5) * side / 64).astype(int)
+        expected = run.images(name, np.array([7]))[0, 32:96, 32:96]
+        assert (pixels[np.ix_(middles, middles)][..., 0] == expected).mean() > 0.99
+    tab.check()
+
+
+def test_an_image_is_uploaded_and_judged(tab: Tab, cache: Path) -> None:
+    run = store.open_run(cache, "demo")
+    tab.open(f"image?{choice(cache, 'demo')}&image_source=Upload")
+    before = {path for path in cache.rglob("*") if path.is_file() and path.parent.name != "memo"}
+    picture = cache / "data" / str(run.samples(["path"])["path"].iloc[0])
+    tab.page.locator("input[type=file]").set_input_files(picture)
+    expect(tab.page.get_by_text(re.compile("it is called (attack|bona fide)"))).to_be_visible(timeout=60_000)
+    tab.settle()
+    expect(tab.page.get_by_text("Nearest live training images")).to_be_visible()
+    assert {path for path in cache.rglob("*") if path.is_file() and path.parent.name != "memo"} == before
+    tab.check()
