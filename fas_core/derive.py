@@ -1,4 +1,4 @@
-"""What is worth having ready for every Run before somebody opens its pages: PCA, mixtures, fitted scores, UMAP.
+"""What is worth having ready for every Run before somebody opens its pages: PCA, mixtures, scores, separation, UMAP.
 
 The slow ones are also made on demand, in a process of their own: `python -m fas_core.derive CACHE RUN umap`.
 """
@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from fas_core import scores, store
-from fas_core.analysis import mixture, projection, training_rows
+from fas_core.analysis import mixture, projection, separation, training_rows
 from fas_core.errors import BadInputError
 from fas_core.manifest import atomic_file, make_folder
 from fas_core.progress import Job, Task, jobs_folder, task
@@ -35,16 +35,15 @@ def made(run: Run) -> None:
 
 
 def quick(run: Run, *, job_file: Path | None = None) -> None:
-    """Projections, mixtures and fitted scores: seconds. Runs without images have nothing to derive."""
+    """Projections, mixtures, fitted scores and separation: seconds. Runs without images have nothing to derive."""
     if not run.has_images or not len(run):
         return
     steps: list[Callable[[], object]] = [lambda: projection.pca_of(run)]
     if _has_training(run):
-        n = len(training_rows(run))
-        for k in (k for k in mixture.COMPONENTS if k <= n):
-            steps.append(partial(mixture.of_training, run, k))
+        steps += [partial(mixture.likelihoods, run, k) for k in mixture.components_of(len(training_rows(run)))]
         for name in scores.offered(run):
             steps.append(partial(scores.values, run, name))
+    steps.append(lambda: separation.of_run(run))
     with task(f"Deriving from {run.info.name}", len(steps), job_file=job_file, stage="derive") as shown:
         for compute in steps:
             compute()
@@ -66,7 +65,8 @@ def _has_training(run: Run) -> bool:
 
 @dataclass(frozen=True)
 class Work:
-    """One slow result of one Run. `what`: "umap", or "mixture-<covariance>-<k>".
+    """One slow result of one Run. `what`: "umap", "separation", "mixture-<covariance>-<k>" of the codes as they are, or
+    "mixtures-<covariance>-<dimensions>": all numbers of components, with what they say of every image.
 
     Its progress file doubles as the lock: whoever creates it computes, and the others leave it to them. One that has
     not been touched for `ABANDONED_AFTER` seconds belonged to work that died.
@@ -79,7 +79,11 @@ class Work:
     def label(self) -> str:
         if self.what == "umap":
             return f"UMAP of {self.run.info.name} (about a minute)"
-        _, covariance, k = self.what.split("-")
+        if self.what == "separation":
+            return f"Separation of {self.run.info.name} in numbers"
+        kind, covariance, k = self.what.split("-")
+        if kind == "mixtures":
+            return f"Mixtures of Gaussians ({covariance}) of {self.run.info.name}"
         return f"Mixture of {k} Gaussians ({covariance}) of {self.run.info.name}"
 
     @property
@@ -111,10 +115,12 @@ class Work:
         """Computes and stores the result here and now, unless another process is at it."""
         if not is_claimed and not self._claimed():
             return
-        with task(self.label, 1, job_file=self.job_file, stage=self.what) as shown:
-            with _beating(shown):
-                self._compute()
-            shown.advance()
+        steps = self._steps()
+        with task(self.label, sum(weight for weight, _ in steps), job_file=self.job_file, stage=self.what) as shown:
+            for weight, compute in steps:
+                with _beating(shown):
+                    compute()
+                shown.advance(weight)
         self._log.unlink(missing_ok=True)
 
     def start(self) -> None:
@@ -154,12 +160,17 @@ class Work:
             temporary.write_text(json.dumps(asdict(Job(self.label, 0, 1, None, time.time(), self.what))))
         return True
 
-    def _compute(self) -> None:
+    def _steps(self) -> list[tuple[int, Callable[[], object]]]:
+        """What is to be computed, one after another, and about how long each takes beside the others."""
         if self.what == "umap":
-            projection.umap_of(self.run)
-        else:
-            _, covariance, k = self.what.split("-")
-            mixture.of_training(self.run, int(k), covariance)
+            return [(1, partial(projection.umap_of, self.run))]
+        if self.what == "separation":
+            return [(1, partial(separation.of_run, self.run))]
+        kind, covariance, number = self.what.split("-")
+        if kind == "mixture":
+            return [(1, partial(mixture.of_training, self.run, int(number), covariance))]
+        ks = mixture.components_of(len(training_rows(self.run)))
+        return [(k, partial(mixture.likelihoods, self.run, k, covariance, int(number))) for k in ks]
 
 
 @contextmanager
@@ -185,7 +196,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m fas_core.derive", description="Computes one slow result of a Run.")
     parser.add_argument("cache", type=Path)
     parser.add_argument("run")
-    parser.add_argument("what", help="umap, or mixture-diag-8, mixture-full-2, ...")
+    parser.add_argument("what", help="umap, separation, mixture-diag-8, mixtures-full-0, ...")
     parser.add_argument("--claimed", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     try:

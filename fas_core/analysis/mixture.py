@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -13,17 +15,23 @@ from scipy.linalg import solve_triangular
 from scipy.special import logsumexp
 
 from fas_core import memo, metrics
-from fas_core.analysis import training_rows
+from fas_core.analysis import em, projection, training_rows
 from fas_core.errors import BadInputError
 from fas_core.manifest import ATTACK, BONA_FIDE
 from fas_core.store import Run
 
 COMPONENTS = (1, 2, 4, 8, 16, 32, 64, 128)  # the thesis' numbers of mixtures
 COVARIANCES = ("diag", "full")
-REGULARISATION = 1e-6  # added to every variance, as scikit-learn does
+RAW = 0  # dimensions: the codes as they are, no principal components
+DIMENSIONS = (RAW, 2, 8, 16, 32)  # principal components, as a choice
+REGULARISATION = em.REGULARISATION
+HELD_OUT = 0.2  # share of the training codes, at least, that the others are judged by
 LOW_SHARE = 0.05  # "improbable" = below this share of the training codes
-_ROWS_AT_ONCE = 16_384
+SEED = 0
+_ROWS_AT_ONCE = 4096
 _QUICK_WORK = 2e7  # see `is_quick`
+T = TypeVar("T")
+_METHOD = 2  # of fitting; part of the key, so that what another one fitted is not found
 
 
 @dataclass(frozen=True)
@@ -39,10 +47,45 @@ class Mixture:
         k, d = self.means.shape
         return n_parameters(k, d, "diag" if self.covariances.ndim == 2 else "full")
 
+    def bic(self, log_likelihood: NDArray[np.float64]) -> float:
+        """Schwarz' criterion, of the log-likelihoods (n,) of the codes that it was fitted on; lower is better."""
+        return float(self.n_parameters * np.log(len(log_likelihood)) - 2 * log_likelihood.sum())
+
+    def aic(self, log_likelihood: NDArray[np.float64]) -> float:
+        """Akaike's criterion, of the log-likelihoods (n,) of the codes that it was fitted on; lower is better."""
+        return float(2 * self.n_parameters - 2 * log_likelihood.sum())
+
     def log_likelihood(self, z: NDArray[np.floating]) -> NDArray[np.float64]:
         """log p(z) in nats: (n, d) -> (n,)."""
-        parts = [self._joint(z[i : i + _ROWS_AT_ONCE]) for i in range(0, len(z), _ROWS_AT_ONCE)]
-        return np.concatenate([logsumexp(part, axis=1) for part in parts]) if parts else np.empty(0)
+        parts = self._per_block(lambda joint: logsumexp(joint, axis=1), z)
+        return np.concatenate([np.empty(0), *parts])
+
+    def placed(self, z: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.int16], NDArray[np.float32]]:
+        """log p(z), the most responsible component, and its responsibility, (n,) each.
+
+        The responsibility of j for z is w_j N(z; mean_j, covariance_j) / p(z) (the posterior of thesis section 2.5.1).
+        """
+
+        def place(joint: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+            total = logsumexp(joint, axis=1)
+            return total, joint.argmax(1), np.exp(joint.max(1) - total)
+
+        values, component, share = (np.concatenate(parts) for parts in zip(*self._per_block(place, z), strict=True))
+        return values, component.astype(np.int16), share.astype(np.float32)
+
+    def ellipses(self, axes: NDArray[np.float64], centre: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+        """Means (k, 2) and covariances (k, 2, 2) in the plane of `axes` (2, d) around `centre` (d,)."""
+        if self.covariances.ndim == 2:
+            spread = np.einsum("id,kd,jd->kij", axes, self.covariances, axes)
+        else:
+            spread = np.einsum("id,kde,je->kij", axes, self.covariances, axes)
+        return (self.means - centre) @ axes.T, spread
+
+    def _per_block(self, of: Callable[[NDArray[np.float64]], T], z: NDArray[np.floating]) -> list[T]:
+        """What `of` makes of `_joint` of some codes at a time, in order."""
+        blocks = [z[i : i + _ROWS_AT_ONCE] for i in range(0, len(z), _ROWS_AT_ONCE)]
+        with projection.one_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
+            return list(pool.map(lambda block: of(self._joint(block)), blocks))
 
     def _joint(self, z: NDArray[np.floating]) -> NDArray[np.float64]:
         """log w_j + log N(z; mean_j, covariance_j): (n, d) -> (n, k)."""
@@ -80,49 +123,127 @@ def is_estimable(n: int, k: int, d: int, covariance: str) -> bool:
     return n >= (k * (d + 1) if covariance == "full" else max(2, k))
 
 
+def components_of(n: int) -> list[int]:
+    """Those of `COMPONENTS` that n codes can be fitted with."""
+    return [k for k in COMPONENTS if max(2, k) <= n]
+
+
 def is_quick(n: int, k: int, d: int, covariance: str) -> bool:
-    """Whether a fit takes a few seconds, so that somebody may wait for it (64 full components of 1,264 codes: 13 s)."""
+    """Whether a fit takes about a second, so that somebody may wait for it."""
     return n * k * d * (d / 8 if covariance == "full" else 1) <= _QUICK_WORK
 
 
-def fitted(z: NDArray[np.floating], k: int, covariance: str = "diag", seed: int = 0) -> Mixture:
-    """Expectation maximisation from k-means: (n, d) -> Mixture. `covariance`: "diag" or "full".
+def fitted(z: NDArray[np.floating], k: int, covariance: str = "diag", seed: int = SEED) -> Mixture:
+    """Expectation maximisation from k-means: (n, d) -> Mixture, heaviest component first; see em.py.
 
-    Raises BadInputError when there are fewer codes than components.
+    `covariance`: "diag" or "full". Raises BadInputError when there are fewer codes than components, or one only.
     """
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.mixture import GaussianMixture
-
     if len(z) < max(2, k):
         raise BadInputError(f"{k} components need at least {max(2, k)} training images; there are {len(z)}.")
-    model = GaussianMixture(k, covariance_type=covariance, reg_covar=REGULARISATION, max_iter=200, random_state=seed)
-    with warnings.catch_warnings():
-        # Likelihoods have long settled to the digits that matter when the tolerance is missed.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(np.asarray(z, np.float64))
-    return Mixture(model.weights_, model.means_, model.covariances_)
+    found = em.fitted(z, k, covariance, seed)
+    return Mixture(found.weights, found.means, found.covariances)
 
 
-def _parameters(run: Run, k: int, covariance: str, seed: int) -> dict[str, Any]:
-    return {"run": run.digest, "k": k, "covariance": covariance, "seed": seed, "reg": REGULARISATION}
+def dimensions_of(d: int, n: int) -> list[int]:
+    """Those of `DIMENSIONS` that n codes of d dimensions have."""
+    return [one for one in DIMENSIONS if one < min(d, n)]
 
 
-def known(run: Run, k: int, covariance: str = "diag", seed: int = 0) -> Mixture | None:
+def codes(run: Run, rows: NDArray[np.int64], dimensions: int = RAW) -> NDArray[np.floating]:
+    """Codes of some rows, which ascend, as they are or in principal components of the training codes: (m, d)."""
+    if dimensions == RAW:
+        return np.concatenate(list(run.latent_blocks(rows)))
+    pca = projection.pca_of(run, dimensions)
+    return np.concatenate([pca.applied(block) for block in run.latent_blocks(rows)])
+
+
+def _parameters(run: Run, k: int, covariance: str, dimensions: int) -> dict[str, Any]:
+    fit = {"k": k, "covariance": covariance, "dimensions": dimensions, "seed": SEED, "reg": REGULARISATION}
+    return {"run": run.digest, "method": _METHOD} | fit
+
+
+def known(run: Run, k: int, covariance: str = "diag", dimensions: int = RAW) -> Mixture | None:
     """The stored mixture of a Run's bona fide training codes, or None while nobody has fitted it. Never fits."""
-    arrays = memo.found(run.cache, "mixture", _parameters(run, k, covariance, seed))
+    arrays = memo.found(run.cache, "mixture", _parameters(run, k, covariance, dimensions))
     return None if arrays is None else Mixture(**arrays)
 
 
-def of_training(run: Run, k: int, covariance: str = "diag", seed: int = 0) -> Mixture:
+def of_training(run: Run, k: int, covariance: str = "diag", dimensions: int = RAW) -> Mixture:
     """The mixture of a Run's bona fide training codes; fitted once, then read from the memo."""
-    rows = training_rows(run)
     arrays = memo.arrays(
         run.cache,
         "mixture",
-        _parameters(run, k, covariance, seed),
-        lambda: asdict(fitted(np.asarray(run.latents()[rows]), k, covariance, seed)),
+        _parameters(run, k, covariance, dimensions),
+        lambda: asdict(fitted(codes(run, training_rows(run), dimensions), k, covariance)),
     )
     return Mixture(**arrays)
+
+
+@dataclass(frozen=True)
+class Likelihoods:
+    """What a mixture says of every row of a Run: see `Mixture.placed`.
+
+    held_out: () mean log-likelihood in nats of the held-out training codes under a mixture that is fitted to the
+    others; NaN where those are too few for one.
+    """
+
+    log_likelihood: NDArray[np.float64]
+    component: NDArray[np.int16]
+    responsibility: NDArray[np.float32]
+    held_out: NDArray[np.float64]
+
+
+def known_likelihoods(run: Run, k: int, covariance: str = "diag", dimensions: int = RAW) -> Likelihoods | None:
+    """What `likelihoods` has stored, or None. Never computes: pages may call it."""
+    arrays = memo.found(run.cache, "likelihoods", _parameters(run, k, covariance, dimensions))
+    return None if arrays is None else Likelihoods(**arrays)
+
+
+def likelihoods(run: Run, k: int, covariance: str = "diag", dimensions: int = RAW) -> Likelihoods:
+    """What the mixture of the training codes says of all rows; two fits where nothing is stored."""
+
+    def compute() -> dict[str, Any]:
+        placed = of_training(run, k, covariance, dimensions).placed(codes(run, np.arange(len(run)), dimensions))
+        held_out = np.array(_held_out(run, k, covariance, dimensions))
+        return asdict(Likelihoods(*placed, held_out))
+
+    return Likelihoods(**memo.arrays(run.cache, "likelihoods", _parameters(run, k, covariance, dimensions), compute))
+
+
+@dataclass(frozen=True)
+class Split:
+    """Training rows, ascending: those that are fitted, and those held out, which are `n_held` whole units."""
+
+    fitted: NDArray[np.int64]
+    held_out: NDArray[np.int64]
+    unit: str  # "subjects" or "images"
+    n_held: int
+
+
+def split(run: Run) -> Split:
+    """A fifth of the bona fide training rows held out, or a little more: whole subjects where each row names one."""
+    rows = training_rows(run)
+    samples = run.samples([name for name in ("subject_id",) if name in run.column_names()]).iloc[rows]
+    subjects = samples.get("subject_id", pd.Series("", index=rows)).astype("str").fillna("").to_numpy(str)
+    by_subject = bool((subjects != "").all()) and len(set(subjects)) > 1
+    groups = np.unique(subjects, return_inverse=True)[1] if by_subject else np.arange(len(rows))
+    sizes = np.bincount(groups)
+    order = np.random.default_rng(SEED).permutation(len(sizes))
+    n_held = 1 + int(np.searchsorted(sizes[order].cumsum(), HELD_OUT * len(rows)))
+    is_held = np.isin(groups, order[: min(n_held, len(order) - 1)])
+    unit = "subjects" if by_subject else "images"
+    return Split(rows[~is_held], rows[is_held], unit, min(n_held, len(order) - 1))
+
+
+def _held_out(run: Run, k: int, covariance: str, dimensions: int) -> float:
+    parts = split(run)
+    fit, held = codes(run, parts.fitted), codes(run, parts.held_out) if len(parts.held_out) else None
+    if dimensions and held is not None and len(fit) > dimensions:
+        pca = projection.fitted_pca(fit, dimensions)
+        fit, held = pca.applied(fit), pca.applied(held)
+    if held is None or not is_estimable(len(fit), k, fit.shape[1], covariance):
+        return float("nan")
+    return float(fitted(fit, k, covariance).log_likelihood(held).mean())
 
 
 def auc_per_species(samples: pd.DataFrame, log_likelihood: NDArray[np.float64]) -> dict[str, float]:

@@ -29,7 +29,7 @@ _one_at_a_time = threading.Lock()
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Products in one thread: enough for any Run, the same bytes however many cores there are, and where those are
     busy, threads that wait for each other make small products and eigenvectors up to a hundred times slower."""
     # The number of threads is the whole process's: of two that set it at once, the second would not set it back.
@@ -64,7 +64,7 @@ def _principal_components(blocks: Iterable[NDArray[np.floating]], k: int) -> Pri
     """As `fitted_pca`, of codes that come in blocks (m, d), m > 0: scatter inside the blocks, and of their means."""
     counts, means, left = [], [], []  # left: what rounding the means to the codes' type leaves
     within = np.zeros((1, 1))
-    with _one_thread():
+    with one_thread():
         for block in blocks:
             counts.append(len(block))
             means.append(block.mean(0, dtype=np.float64))
@@ -95,14 +95,14 @@ def pca_rows(run: Run) -> tuple[NDArray[np.int64], bool]:
         return np.arange(len(run)), False
 
 
-def pca_of(run: Run) -> PrincipalComponents:
-    """Principal components of a Run's bona fide training codes, or of all its codes where it has no training images."""
+def pca_of(run: Run, k: int = COMPONENTS) -> PrincipalComponents:
+    """First k principal components of a Run's bona fide training codes, or of all its codes where there are none."""
     rows, _ = pca_rows(run)
     arrays = memo.arrays(
         run.cache,
         "pca",
-        {"run": run.digest, "k": COMPONENTS},
-        lambda: asdict(_principal_components(run.latent_blocks(rows), COMPONENTS)),
+        {"run": run.digest, "k": k},
+        lambda: asdict(_principal_components(run.latent_blocks(rows), k)),
     )
     return PrincipalComponents(**arrays)
 
@@ -110,7 +110,7 @@ def pca_of(run: Run) -> PrincipalComponents:
 def coordinates(run: Run, pca: PrincipalComponents) -> NDArray[np.float32]:
     """Every code of a Run in some principal components, (n, k); the codes are read block by block."""
     blocks = run.latent_blocks(np.arange(len(run)))
-    with _one_thread():
+    with one_thread():
         return np.concatenate([pca.applied(block).astype(np.float32) for block in blocks])
 
 

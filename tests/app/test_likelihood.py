@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import streamlit as st
@@ -13,8 +16,9 @@ from streamlit.testing.v1 import AppTest
 
 from app import charts
 from fas_core import store
-from fas_core.analysis import mixture
+from fas_core.analysis import mixture, projection, training_rows
 from fas_core.derive import Work
+from tests import conftest
 
 MAIN = Path(__file__).resolve().parents[2] / "app" / "main.py"
 
@@ -36,14 +40,41 @@ def opened(cache: Path, name: str, monkeypatch: pytest.MonkeyPatch, **query: str
     return at.switch_page("views/likelihood.py").run()
 
 
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The memo of Run "a" with its diagonal mixtures of all dimensions; the tiny Runs of all tests are the same."""
+    cache = tmp_path_factory.mktemp("fitted")
+    conftest.write_image_run(cache, "a", conftest.tiny_samples(), seed=1)
+    fitted(cache)
+    return cache / "memo"
+
+
+def fitted(cache: Path, name: str = "a", covariance: str = "diag", dimensions: int = 0) -> None:
+    """All mixtures of one kind, as the worker stores them."""
+    Work(store.open_run(cache, name), f"mixtures-{covariance}-{dimensions}").done()
+
+
 @pytest.fixture
-def page(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+def page(tiny_cache: Path, stored: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    """The page on Run "a", whose diagonal mixtures of all dimensions are stored."""
+    shutil.copytree(stored, tiny_cache / "memo")
     return lambda name="a", **query: opened(tiny_cache, name, monkeypatch, **query)
 
 
 def figures(at: AppTest) -> list[dict[str, object]]:
     assert not at.exception, at.exception
-    return [json.loads(chart.proto.spec) for chart in at.get("plotly_chart")]
+    return [json.loads(chart.proto.spec, object_hook=_decoded) for chart in at.get("plotly_chart")]
+
+
+def _decoded(found: dict[str, object]) -> object:
+    """Arrays as lists: Plotly sends their bytes."""
+    if "bdata" in found:
+        return np.frombuffer(base64.b64decode(str(found["bdata"])), str(found["dtype"])).tolist()
+    return found
+
+
+def words_of(dimensions: int) -> str:
+    return f"{dimensions} PC" if dimensions else "all"
 
 
 def text(at: AppTest) -> str:
@@ -117,34 +148,131 @@ def test_more_gaussians_than_training_images_are_not_offered(page: Callable[...,
     assert ks.options == ["1", "2", "4", "8"]
 
 
-def test_only_stored_mixtures_are_compared_over_their_number(page: Callable[..., AppTest], tiny_cache: Path) -> None:
-    run = store.open_run(tiny_cache, "a")
-    mixture.of_training(run, 4)
+def test_every_number_of_gaussians_has_its_auc(page: Callable[..., AppTest]) -> None:
     at = page(k="1")
     lines = figures(at)[1]["data"]
-    assert [trace["x"] for trace in lines] == [["1", "4"], ["1", "4"]]
-    assert lines[0]["marker"]["size"] == [13, 7]
-    assert "From 1 to 4 Gaussians (diagonal), the AUC is between" in text(at)
-    assert "Not fitted yet: 2, 8," in text(at)
-    assert mixture.known(run, 2) is None
+    assert [trace["x"] for trace in lines] == [["1", "2", "4", "8"]] * 2
+    assert lines[0]["marker"]["size"] == [13, 7, 7, 7]
+    assert "From 1 to 8 Gaussians (diagonal covariances), the AUC is between" in text(at)
 
 
-def test_full_covariances_of_too_few_images_are_warned_about(page: Callable[..., AppTest]) -> None:
+def test_full_covariances_of_too_few_images_are_warned_about(page: Callable[..., AppTest], tiny_cache: Path) -> None:
+    fitted(tiny_cache, covariance="full")
     at = page(k="1", covariance="full")  # 8 images in 8 dimensions
     assert "8 training images are 8 per Gaussian, but a full covariance of 8 dimensions" in at.warning[0].value
     assert "Under 1 Gaussian of" in at.markdown[0].value
+    assert "Fewer than two of these mixtures are fitted, or can be" in text(at)
 
 
-def test_a_long_fit_is_not_made_in_the_page(page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mixture, "_QUICK_WORK", 0)
+def test_fewer_images_than_numbers_to_estimate_are_warned_about(page: Callable[..., AppTest], tiny_cache: Path) -> None:
+    at = page(k="1")
+    assert "This mixture estimates 16 numbers from 8 training images" in at.warning[0].value
+    fitted(tiny_cache, dimensions=2)
+    assert not page(k="1", dimensions="2 PC").warning
+
+
+@pytest.mark.parametrize(("covariance", "dimensions"), [("full", 0), ("diag", 2)])
+def test_nothing_is_fitted_in_the_page(
+    page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch, covariance: str, dimensions: int
+) -> None:
     monkeypatch.setattr(mixture, "fitted", lambda *_: pytest.fail("fitted in the page"))
     started: list[str] = []
     monkeypatch.setattr(Work, "start", lambda self: started.append(self.what))
-    at = page(k="4", covariance="full")
+    at = page(k="4", covariance="full" if covariance == "full" else "diagonal", dimensions=words_of(dimensions))
     assert "This mixture is not fitted yet" in text(at)
     assert not at.get("plotly_chart")
     at.button(key="fit_mixture").click().run()
-    assert started == ["mixture-full-4"]
+    assert started == [f"mixtures-{covariance}-{dimensions}"]
+
+
+def test_principal_components_say_what_they_hold(page: Callable[..., AppTest], tiny_cache: Path) -> None:
+    fitted(tiny_cache, dimensions=2)
+    at = page(k="2", dimensions="2 PC")
+    run = store.open_run(tiny_cache, "a")
+    share = projection.pca_of(run, 2).explained.sum()
+    assert f"in 2 principal components, which hold {100 * share:.0f} %" in text(at).replace("\u00a0", " ")
+    (options,) = [group.options for group in at.button_group if group.key == "dimensions"]
+    assert options == ["all", "2 PC"]
+
+
+def test_the_best_number_is_that_of_the_held_out_images(page: Callable[..., AppTest], tiny_cache: Path) -> None:
+    run = store.open_run(tiny_cache, "a")
+    held_out = {k: float(mixture.likelihoods(run, k).held_out) for k in (1, 2, 4)}
+    best = max(held_out, key=held_out.__getitem__)
+    other = min(held_out, key=held_out.__getitem__)
+    said = page(k=str(other)).markdown[0].value.replace("\u00a0", " ").replace("−", "-")
+    gaussians = f"{best} Gaussian{'s' if best > 1 else ''}"
+    assert f"Best by held-out likelihood: **{gaussians}** ({held_out[best]:.1f} nats per image of 1 training" in said
+    assert f"{held_out[other]:.1f} with {other}" in said
+    assert "This number is the best by held-out likelihood" in page(k=str(best)).markdown[0].value
+
+
+def test_criteria_over_the_number_of_gaussians(page: Callable[..., AppTest], tiny_cache: Path) -> None:
+    at = page(k="2")
+    run = store.open_run(tiny_cache, "a")
+    training = training_rows(run)
+    bic, aic, held_out = (one["data"] for one in figures(at)[2:5])
+    for k, y in zip((1, 2, 4, 8), bic[0]["customdata"], strict=True):
+        one = mixture.of_training(run, k)
+        assert y == pytest.approx(one.bic(one.log_likelihood(run.latents()[training])))
+    assert bic[0]["marker"]["size"] == [8, 15, 8, 8]
+    lowest = int(np.argmin(aic[0]["customdata"]))
+    assert aic[1]["x"] == [["1", "2", "4", "8"][lowest]]
+    assert held_out[0]["x"] == ["1", "2", "4"]  # eight of eight cannot be held out
+    assert "judged by a fit to the other" in text(at)
+
+
+def test_the_map_shares_out_every_group(page: Callable[..., AppTest], tiny_cache: Path) -> None:
+    at = page(k="4")
+    bars = figures(at)[5]["data"]
+    found = mixture.likelihoods(store.open_run(tiny_cache, "a"), 4)
+    assert len(bars) == 6
+    for bar in bars:
+        assert sum(bar["marker"]["color"]) == pytest.approx(1)
+        assert bar["customdata"] == [0, 1, 2, 3]
+    np.testing.assert_allclose(bars[0]["marker"]["color"], np.bincount(found.component[:8], minlength=4) / 8)
+
+
+def test_a_click_on_the_map_lists_the_images_of_its_gaussian(page: Callable[..., AppTest], tiny_cache: Path) -> None:
+    run = store.open_run(tiny_cache, "a")
+    found = mixture.likelihoods(run, 4)
+    at = page(k="4")
+    j = int(np.bincount(found.component[:8]).argmin())
+    at.session_state["component_map"] = {
+        "selection": {"points": [{"curve_number": 0, "customdata": j}], "point_indices": [j], "box": [], "lasso": []}
+    }
+    at.run()
+    assert at.selectbox(key="gaussian").value == j + 1
+    assert at.selectbox(key="gaussian_group").value == "train"
+    n = int((found.component[:8] == j).sum())
+    assert f"**{n:,}** image" in text(at)
+    at.selectbox(key="gaussian_group").set_value("all groups").run()
+    assert f"**{(found.component == j).sum():,}** image" in text(at)
+    frame = figures(at)[5]["layout"]["shapes"][0]
+    assert (frame["x0"], frame["x1"]) == (j + 0.5, j + 1.5)
+
+
+def test_a_gaussian_that_a_smaller_mixture_has_not_is_forgotten(page: Callable[..., AppTest]) -> None:
+    at = page(k="8", gaussian="7")
+    assert at.selectbox(key="gaussian").value == 7
+    assert figures(at)[5]["layout"]["shapes"][0]["x0"] == 6.5
+    (ks,) = [group for group in at.button_group if group.key == "k"]
+    ks.set_value(2).run()
+    assert not at.exception
+    assert at.selectbox(key="gaussian").value == 1
+
+
+@pytest.mark.parametrize("dimensions", [0, 2])
+def test_ellipses_lie_around_the_codes(page: Callable[..., AppTest], tiny_cache: Path, dimensions: int) -> None:
+    fitted(tiny_cache, dimensions=dimensions)
+    figure = figures(page(k="1", dimensions=words_of(dimensions)))[6]
+    [outline] = [trace for trace in figure["data"] if trace["name"] == "Gaussian 1"]
+    run = store.open_run(tiny_cache, "a")
+    codes = mixture.codes(run, training_rows(run), 2)
+    variances = np.cov(codes.T, bias=True)
+    radius = np.sqrt(-2 * np.log(0.1))
+    assert max(outline["y"]) == pytest.approx(radius * np.sqrt(variances[1, 1]), rel=0.6 if dimensions == 0 else 0.01)
+    assert np.mean(outline["x"][:-1]) == pytest.approx(0, abs=1e-3)
 
 
 def test_a_scores_only_run_says_why_there_is_nothing(page: Callable[..., AppTest]) -> None:
