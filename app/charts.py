@@ -5,108 +5,32 @@ Seen = full tone, solid line, filled marker; unseen = lighter tone, dashed line,
 
 from __future__ import annotations
 
-import re
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from fas_core.manifest import ATTACK, BONA_FIDE
-from fas_core.metrics import Curves
-
-BONA_FIDE_COLOUR = "#0072B2"
-TRAINING_COLOUR = "#8C8C8C"
-NEUTRAL = "#7A7A7A"  # the threshold line and other marks that mean no class; readable on light and dark
-ALL_ATTACKS = "all attacks"
-MISSED, REJECTED = "#D62728", "#E0A100"  # outlines: an attack let through, a live face turned away
-SPECIES_COLOURS = {
-    "paper": "#E69F00",
-    "print": "#E69F00",
-    "replay": "#D55E00",
-    "mask": "#CC79A7",
-    "makeup": "#009E73",
-    "partial": "#56B4E9",
-}
-# Further species, subsets and categories, stable by name.
-# No blue: that is bona fide alone.
-MORE_COLOURS = (
-    "#117733", "#882255", "#999933", "#AA4499", "#DDAA33", "#AA3377", "#997700", "#44AA77", "#CC3311", "#6B4C9A",
-    "#8C6D31", "#D6616B", "#637939", "#B15928", "#C994C7", "#525252", "#E7969C", "#BD9E39", "#7B4173", "#A1D99B",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Style:
-    """How one group is drawn."""
-
-    colour: str
-    dash: str = "solid"
-    is_hollow: bool = False
-
-
-def style_of(name: str) -> Style:
-    """The style of a group, subset, species or any other category, by its name alone."""
-    matched = re.fullmatch(r"(seen|unseen)_(.+)", name)
-    if matched:
-        colour = style_of(matched[2]).colour
-        return Style(lighter(colour), "dash", True) if matched[1] == "unseen" else Style(colour)
-    if name == "bona fide, unseen":
-        return Style(lighter(BONA_FIDE_COLOUR), "dash", True)
-    if name == "live":
-        return Style(BONA_FIDE_COLOUR, "dot")  # apart from the live images of the seen sets, which share the colour
-    if name in (BONA_FIDE, "bona fide", "bona fide, seen"):
-        return Style(BONA_FIDE_COLOUR)
-    if name == "train":
-        return Style(TRAINING_COLOUR)
-    if name in SPECIES_COLOURS:
-        return Style(SPECIES_COLOURS[name])
-    return Style(MORE_COLOURS[zlib.crc32(name.encode()) % len(MORE_COLOURS)])
-
-
-def lighter(colour: str, by: float = 0.4) -> str:
-    """A hexadecimal colour mixed with white."""
-    parts = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
-    return "#" + "".join(f"{round(p + (255 - p) * by):02X}" for p in parts)
-
-
-def groups(samples: pd.DataFrame) -> NDArray[np.str_]:
-    """(n,) what each sample is, for colours: its subset; the live images of spoof subsets as bona fide, seen or unseen.
-
-    Where subsets are not the protocol's (dev, test, ...), the species of an attack, and bona fide. Needs the columns
-    subset, label, pai_species.
-    """
-    subset = samples["subset"].to_numpy(str)
-    is_attack = samples["label"].to_numpy() == ATTACK
-    side = pd.Series(subset).str.extract(r"^(seen|unseen)_")[0].to_numpy()
-    in_protocol = np.isin(subset, ["train", "live"]) | pd.notna(side)
-    live_name = np.where(pd.isna(side), subset, "bona fide, " + pd.Series(side).fillna("").to_numpy(str))
-    species = np.where(samples["pai_species"].to_numpy(str) == "", "unspecified", samples["pai_species"].to_numpy(str))
-    elsewhere = np.where(is_attack, species, "bona fide")
-    return np.where(in_protocol, np.where(is_attack, np.where(pd.isna(side), species, subset), live_name), elsewhere)
-
-
-GROUP_ORDER = ("train", "live", "bona fide", "bona fide, seen", "bona fide, unseen")
-
-
-def in_group_order(names: Sequence[str]) -> list[str]:
-    """Training first, then bona fide, then attacks by species, seen before unseen."""
-
-    def rank(name: str) -> tuple[int, int, str, str]:
-        if name in GROUP_ORDER:
-            return (0, GROUP_ORDER.index(name), "", "")
-        matched = re.fullmatch(r"(seen|unseen)_(.+)", name)
-        return (1, 0, matched[2], matched[1]) if matched else (1, 0, name, "")
-
-    return sorted(map(str, names), key=rank)
-
-
-def words(name: str) -> str:
-    """A name as people read it: seen_paper -> seen paper."""
-    return name.replace("_", " ")
+from fas_core.cost import CostCurve
+from fas_core.metrics import Curves, probit
+from fas_core.palette import ALL_ATTACKS as ALL_ATTACKS
+from fas_core.palette import BONA_FIDE_COLOUR as BONA_FIDE_COLOUR
+from fas_core.palette import GROUP_ORDER as GROUP_ORDER
+from fas_core.palette import MISSED as MISSED
+from fas_core.palette import MORE_COLOURS as MORE_COLOURS
+from fas_core.palette import NEUTRAL as NEUTRAL
+from fas_core.palette import REJECTED as REJECTED
+from fas_core.palette import SPECIES_COLOURS as SPECIES_COLOURS
+from fas_core.palette import TEXT_COLOUR as TEXT_COLOUR
+from fas_core.palette import TRAINING_COLOUR as TRAINING_COLOUR
+from fas_core.palette import Style as Style
+from fas_core.palette import group_codes as group_codes
+from fas_core.palette import groups as groups
+from fas_core.palette import in_group_order as in_group_order
+from fas_core.palette import lighter as lighter
+from fas_core.palette import style_of as style_of
+from fas_core.palette import words as words
 
 
 def plot_text(text: str) -> str:
@@ -156,62 +80,52 @@ def _by_group(values: Mapping[str, NDArray[np.float64]]) -> list[tuple[str, NDAr
     return [(name, values[name]) for name in in_group_order(list(values))]
 
 
-def histogram(
-    values: Mapping[str, NDArray[np.float64]], *, x_title: str, bins: int = 60, height: int = 380
-) -> go.Figure:
-    """Outlined histograms of several groups over shared bins; each group's bars sum to 1.
-
-    The bins span the 0.5 to 99.5 percentiles of all values; the outermost two also take what lies beyond, so that
-    outliers stay counted and visible, and the hover text says so.
-    """
-    everything = np.concatenate([v[np.isfinite(v)] for v in values.values()] or [np.empty(0)])
-    made = figure(x_title=x_title, y_title="share of the group", height=height)
-    if not everything.size:
-        return made
-    low, high = np.percentile(everything, [0.5, 99.5])
-    if low == high:
-        low, high = low - 0.5, high + 0.5
-    edges = np.linspace(low, high, bins + 1)
-    for name, group in _by_group(values):
-        finite = group[np.isfinite(group)]
-        if not finite.size:
-            continue
-        shares = np.histogram(finite.clip(low, high), edges)[0] / finite.size
-        style = style_of(name)
-        made.add_scatter(
-            x=np.repeat(edges, 2),
-            y=np.concatenate([[0], np.repeat(shares, 2), [0]]),
-            mode="lines",
-            name=f"{plot_words(name)} ({finite.size})",
-            line={"color": style.colour, "dash": style.dash, "width": 2},
-            hovertemplate=f"{plot_words(name)}<br>{x_title} %{{x:.4~g}}<br>share %{{y:.1%}}<extra></extra>",
-        )
-    made.update_xaxes(range=(low, high))
-    made.update_yaxes(tickformat=".0%", rangemode="tozero")
-    return made
-
-
 # ------------------------------------------------------------------------------------------------ curves and thresholds
 
 
-def error_rates(curves: Curves, threshold: float, *, x_title: str, x_range: Sequence[float]) -> go.Figure:
-    """BPCER and the APCER of every species against the threshold."""
-    made = figure(x_title=x_title, y_title="error rate", x_range=x_range, y_range=(0, 1.02))
-    finite = np.isfinite(curves.thresholds)
-    x = curves.thresholds[finite]
-    lines = [("BPCER", curves.bpcer, style_of(BONA_FIDE))]
-    lines += [(f"APCER {plot_words(name)}", rates, style_of(name)) for name, rates in curves.apcer.items()]
-    for name, rates, style in lines:
+COST_POINTS = 600
+
+
+def cost_curve(curve: CostCurve, threshold: float, *, x_title: str, x_range: Sequence[float]) -> go.Figure:
+    """Expected cost a month against the threshold: the likely one, its range, the minimum and where it is flat."""
+    made = figure(x_title=x_title, y_title="expected cost a month", x_range=x_range, legend=False)
+    low, high = curve.flat
+    inside = (curve.thresholds >= x_range[0]) & (curve.thresholds <= x_range[1])
+    shown = np.flatnonzero(inside)
+    shown = np.unique(np.append(shown[:: max(1, len(shown) // COST_POINTS)], [curve.best]))
+    x = curve.thresholds[shown]
+    colour = SPECIES_COLOURS["partial"]
+    for y, fill in ((curve.low[shown], None), (curve.high[shown], "tonexty")):
         made.add_scatter(
-            x=x,
-            y=rates[finite],
-            mode="lines",
-            name=name,
-            line={"color": style.colour, "width": 3 if name == "BPCER" else 2, "shape": "vh"},
-            hovertemplate=f"{name} %{{y:.1%}}<br>threshold %{{x:.5~g}}<extra></extra>",
+            x=x, y=y, mode="lines", line={"width": 0}, fill=fill, fillcolor=_clear(colour, 0.25), hoverinfo="skip"
         )
-    made.update_yaxes(tickformat=".0%")
+    made.add_scatter(
+        x=x,
+        y=curve.likely[shown],
+        mode="lines",
+        line={"color": TEXT_COLOUR, "width": 2},
+        customdata=np.stack([curve.low[shown], curve.high[shown]], axis=1),
+        hovertemplate="threshold %{x:.5~g}<br>cost %{y:,.0f} (%{customdata[0]:,.0f}–%{customdata[1]:,.0f})"
+        "<extra></extra>",
+    )
+    made.add_vrect(x0=low, x1=high, fillcolor=_clear(NEUTRAL, 0.15), line_width=0, layer="below")
+    made.add_scatter(
+        x=[curve.thresholds[curve.best]],
+        y=[curve.likely[curve.best]],
+        mode="markers+text",
+        marker={"size": 10, "color": TEXT_COLOUR},
+        text=["cheapest"],
+        textposition="top center",
+        hoverinfo="skip",
+    )
+    # High where everybody is rejected: the region around the minimum is what is to be read.
+    made.update_yaxes(range=[0, 1.05 * min(curve.high[shown].max(), 6 * max(curve.likely[curve.best], 1e-9))])
     return add_threshold(made, threshold)
+
+
+def _clear(colour: str, alpha: float) -> str:
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha})"
 
 
 def _roc_plane() -> go.Figure:
@@ -239,51 +153,6 @@ def _unit_square(x_title: str, y_title: str) -> go.Figure:
     return made
 
 
-def roc(by_species: Mapping[str, Curves], at: Mapping[str, tuple[float, float]]) -> go.Figure:
-    """Attacks found against bona fide rejected; `at`: the points (bpcer, 1 - apcer) of the threshold."""
-    made = _roc_plane()
-    for name, curve in by_species.items():
-        _add_curve(made, name, curve.fpr, curve.tpr, at[name], "BPCER %{x:.1%}<br>attacks found %{y:.1%}")
-    return made
-
-
-def precision_recall(by_species: Mapping[str, Curves], at: Mapping[str, tuple[float, float] | None]) -> go.Figure:
-    """Precision against recall; `at`: (recall, precision) at the threshold, None where nothing is called an attack."""
-    made = _precision_recall_plane()
-    for name, curve in by_species.items():
-        _add_curve(made, name, curve.recall, curve.precision, at[name], "recall %{x:.1%}<br>precision %{y:.1%}")
-    return made
-
-
-def _add_curve(
-    made: go.Figure,
-    name: str,
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    at: tuple[float, float] | None,
-    hover: str,
-) -> None:
-    is_all = name == ALL_ATTACKS
-    colour = NEUTRAL if is_all else style_of(name).colour
-    made.add_scatter(
-        x=x,
-        y=y,
-        mode="lines",
-        name=plot_words(name),
-        line={"color": colour, "width": 3 if is_all else 2},
-        hovertemplate=f"{plot_words(name)}<br>{hover}<extra></extra>",
-    )
-    if at is not None:
-        made.add_scatter(
-            x=[at[0]],
-            y=[at[1]],
-            mode="markers",
-            marker={"color": colour, "size": 11, "line": {"color": "white", "width": 1.5}},
-            showlegend=False,
-            hovertemplate=f"{plot_words(name)}, at the threshold<br>{hover}<extra></extra>",
-        )
-
-
 # ------------------------------------------------------------------------------------------- latent space, likelihood
 
 MOST_CATEGORIES = 12
@@ -291,127 +160,21 @@ OTHER, NOT_GIVEN = "other", "not given"
 _SILENT = "#B4B4B4"  # of both
 
 
-def category_styles(all_values: NDArray[np.str_]) -> dict[str, Style]:
+def category_styles(count_of: Mapping[str, int]) -> dict[str, Style]:
     """A style per category of a column: the most frequent ones, then "other"; "" is "not given".
 
-    Give all values of the Run, not only the drawn ones: then filtering changes no colour.
+    Give the counts of the whole Run, not only of what is drawn: then filtering changes no colour.
     """
-    names, counts = np.unique(all_values, return_counts=True)
-    named = sorted((-int(count), str(name)) for name, count in zip(names, counts, strict=True) if name)
+    named = sorted((-count, name) for name, count in count_of.items() if name)
     chosen = sorted(name for _, name in named[:MOST_CATEGORIES])
     known = {name for name in chosen if style_of(name).colour not in MORE_COLOURS}  # the project's own words
     free = iter((*MORE_COLOURS, "#CC3311", "#6655CC"))
     styles = {name: style_of(name) if name in known else Style(next(free)) for name in chosen}
     if len(named) > len(chosen):
         styles[OTHER] = Style(_SILENT)
-    if "" in names:
+    if "" in count_of:
         styles[NOT_GIVEN] = Style(_SILENT, is_hollow=True)
     return styles
-
-
-def as_categories(values: NDArray[np.str_], styles: Mapping[str, Style]) -> NDArray[np.str_]:
-    """Values as the names in `styles`: "" as "not given", rare ones as "other"."""
-    named = np.where(values == "", NOT_GIVEN, values)
-    return np.where(np.isin(named, list(styles)), named, OTHER)
-
-
-@dataclass(frozen=True)
-class Points:
-    """What a scatter draws: positions (n, 2), row numbers (n,) handed back by a selection, hover texts (n,)."""
-
-    xy: NDArray[np.floating]
-    rows: NDArray[np.int64]
-    texts: NDArray[np.str_]
-
-    def __getitem__(self, chosen: NDArray[np.bool_]) -> Points:
-        return Points(self.xy[chosen], self.rows[chosen], self.texts[chosen])
-
-
-def scatter_by_category(points: Points, kinds: NDArray[np.str_], styles: Mapping[str, Style]) -> go.Figure:
-    """One colour per category; `styles` in drawing order, the first at the bottom."""
-    made = _scatter_figure()
-    at_bottom = [name for name in (OTHER, NOT_GIVEN) if name in styles]
-    for name in (*at_bottom, *(name for name in styles if name not in at_bottom)):
-        chosen = kinds == name
-        if chosen.any():
-            style = styles[name]
-            marker = {"color": style.colour, "symbol": "circle-open" if style.is_hollow else "circle"}
-            rank = 2000 if name in at_bottom else 1000
-            _add_points(made, points[chosen], f"{plot_words(name)} ({chosen.sum():,})", marker, len(points.rows), rank)
-    return made
-
-
-def scatter_by_number(
-    points: Points, numbers: NDArray[np.floating], is_attack: NDArray[np.bool_], *, title: str
-) -> go.Figure:
-    """One perceptual scale with its bar, between the 1st and 99th percentiles; attacks are diamonds."""
-    made = _scatter_figure()
-    has_number = np.isfinite(numbers)
-    low, high = np.percentile(numbers[has_number], [1, 99]) if has_number.any() else (0.0, 1.0)
-    kinds = (
-        (NOT_GIVEN, ~has_number, "circle-open"),
-        ("bona fide", has_number & ~is_attack, "circle"),
-        ("attacks", has_number & is_attack, "diamond"),
-    )
-    for name, chosen, symbol in kinds:
-        if not chosen.any():
-            continue
-        # The scale's outline keeps its dark end visible on a dark ground.
-        outline = {"width": 0.5, "color": "rgba(128,128,128,0.7)"}
-        coloured = {"color": numbers[chosen].astype(np.float32), "coloraxis": "coloraxis", "line": outline}
-        marker = {"symbol": symbol, **(coloured if name != NOT_GIVEN else {"color": _SILENT})}
-        _add_points(made, points[chosen], name, marker, len(points.rows), is_in_legend=False)
-        made.add_scattergl(  # the legend shows the shape in a neutral colour
-            x=[None],
-            y=[None],
-            mode="markers",
-            marker={"symbol": symbol, "color": NEUTRAL},
-            name=f"{name} ({chosen.sum():,})",
-            legendgroup=name,
-        )
-    bar = {"title": {"text": title, "side": "top"}, "orientation": "h", "thickness": 10, "outlinewidth": 0}
-    bar |= {"x": 0, "xanchor": "left", "len": 1, "y": -0.17, "yanchor": "top", "tickformat": ",.4~r"}
-    made.update_layout(coloraxis={"colorscale": "Viridis", "cmin": low, "cmax": high, "colorbar": bar})
-    return made
-
-
-def _scatter_figure() -> go.Figure:
-    made = figure(height=695)
-    made.update_layout(
-        dragmode="lasso",
-        # The same plotting area whatever the legend holds: changing the colour moves nothing.
-        margin={"l": 56, "r": 8, "t": 54, "b": 165, "autoexpand": False},
-        legend={"y": -0.11, "yanchor": "top", "itemsizing": "constant", "tracegroupgap": 0, "font": {"size": 12}},
-        modebar={"bgcolor": "rgba(0,0,0,0)", "color": NEUTRAL, "activecolor": BONA_FIDE_COLOUR},
-    )
-    made.update_yaxes(scaleanchor="x", scaleratio=1)  # distances mean the same in both directions
-    return made
-
-
-def _add_points(
-    made: go.Figure,
-    points: Points,
-    name: str,
-    marker: Mapping[str, object],
-    n_all: int,
-    rank: int = 1000,
-    *,
-    is_in_legend: bool = True,
-) -> None:
-    size = 8 if n_all <= 1_000 else 5 if n_all <= 8_000 else 4
-    made.add_scattergl(
-        x=points.xy[:, 0].astype(np.float32),
-        y=points.xy[:, 1].astype(np.float32),
-        customdata=points.rows.astype(np.int32),  # a number each: nested typed arrays do not come back as lists
-        text=points.texts,
-        mode="markers",
-        name=name,
-        legendgroup=name,
-        legendrank=rank,
-        showlegend=is_in_legend,
-        marker={"size": size, "opacity": 0.75, **marker},
-        hovertemplate="%{text}<extra></extra>",
-    )
 
 
 def pairs(auc: float) -> str:
@@ -589,27 +352,186 @@ def auc_over_components(auc: Mapping[int, Mapping[str, float]], chosen: int, n: 
     return made
 
 
+@dataclass(frozen=True)
+class AucRow:
+    """One row of `auc_rows`: an AUC with its interval, another one beside it, and what the pointer reads."""
+
+    name: str
+    style: Style
+    auc: float
+    ends: tuple[float, float] | None
+    beside: float | None
+    note: str
+
+
+def auc_rows(groups: Mapping[str, Sequence[AucRow]], *, x_title: str, auc_name: str, beside_name: str) -> go.Figure:
+    """Rows of dots with intervals under the headings of their groups, all on one axis with chance at 0.5."""
+    lines: list[tuple[str, AucRow | None]] = []
+    for heading, rows in groups.items():
+        lines += [(f"<b>{plot_text(heading)}</b>", None), *((plot_words(row.name), row) for row in rows)]
+    shown = [(-y, row) for y, (_, row) in enumerate(lines) if row is not None]
+    lowest = min([0.45, *(v for _, row in shown for v in (row.auc, row.beside, *(row.ends or ())) if v is not None)])
+    made = figure(x_title=x_title, height=110 + 26 * len(lines), x_range=(lowest - 0.03, 1.02))
+    made.add_vline(x=0.5, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
+    made.add_annotation(
+        x=0.5,
+        y=0,
+        xanchor="left",
+        text="chance",
+        showarrow=False,
+        font={"size": 12},  # beside the first heading
+    )
+    for y, row in shown:
+        if row.ends is not None:
+            made.add_scatter(
+                x=row.ends,
+                y=[y, y],
+                mode="lines",
+                line={"color": row.style.colour, "width": 3, "dash": row.style.dash},
+                hoverinfo="skip",
+                showlegend=False,
+            )
+    ys = [y for y, _ in shown]
+    colours = [row.style.colour for _, row in shown]
+    made.add_scatter(
+        x=[row.auc for _, row in shown],
+        y=ys,
+        mode="markers",
+        marker={
+            "size": 12,
+            "color": colours,
+            "opacity": 1,
+            "symbol": ["circle-open" if row.style.is_hollow else "circle" for _, row in shown],
+            "line": {"width": 3, "color": colours},
+        },
+        text=[plot_text(row.note) for _, row in shown],
+        hovertemplate=f"{auc_name} %{{x:.2f}}<br>%{{text}}<extra></extra>",
+        showlegend=False,
+    )
+    made.add_scatter(
+        x=[row.beside for _, row in shown],
+        y=ys,
+        mode="markers",
+        marker={"size": 11, "color": NEUTRAL, "symbol": "diamond-open", "line": {"width": 2}},
+        text=[plot_text(row.note) for _, row in shown],
+        hovertemplate=f"{beside_name} %{{x:.2f}}<br>%{{text}}<extra></extra>",
+        name=beside_name,
+    )
+    made.add_scatter(
+        x=[None],
+        y=[None],
+        mode="lines+markers",
+        name=auc_name,
+        line={"color": NEUTRAL, "width": 3},
+        marker={"size": 12},
+        legendrank=1,
+    )  # the legend shows the shape in a neutral colour
+    made.update_yaxes(
+        tickvals=[-y for y in range(len(lines))],
+        ticktext=[text for text, _ in lines],
+        range=(0.6 - len(lines), 0.6),
+        automargin=True,
+        showgrid=False,
+    )
+    return made
+
+
 # ------------------------------------------------------------------------------------------- Runs beside each other
 
-RUN_DASHES = ("solid", "dash", "dot", "dashdot")  # A, B, C, D
+RUN_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")  # A, B, C, D, E, F
+LETTER_PLACES = ("top center", "bottom center", "middle right", "middle left", "top right", "bottom left")
+Bands = Mapping[
+    str, tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+]  # along, low, high: (m,) each
 
 
 def roc_of_runs(
-    curves: Mapping[str, Curves], at: Mapping[str, tuple[float, float] | None], colour: str = NEUTRAL
+    curves: Mapping[str, Curves],
+    at: Mapping[str, tuple[float, float] | None],
+    colour: str = NEUTRAL,
+    bands: Bands | None = None,
 ) -> go.Figure:
-    """ROC of several Runs ("A", "B", ...) for the same attacks: one colour, line styles and letters differ."""
+    """ROC of several Runs ("A", "B", ...) for the same attacks: one colour, line styles and letters differ.
+
+    `bands`: BPCER, and the 95 % interval of 1 - APCER there.
+    """
     made = _roc_plane()
+    _add_bands(made, bands or {}, colour)
     lines = {name: (one.fpr, one.tpr) for name, one in curves.items()}
     return _add_runs(made, lines, at, colour, "BPCER %{x:.1%}<br>attacks found %{y:.1%}")
 
 
 def precision_recall_of_runs(
-    curves: Mapping[str, Curves], at: Mapping[str, tuple[float, float] | None], colour: str = NEUTRAL
+    curves: Mapping[str, Curves],
+    at: Mapping[str, tuple[float, float] | None],
+    colour: str = NEUTRAL,
+    bands: Bands | None = None,
 ) -> go.Figure:
-    """Precision against recall of several Runs for the same attacks."""
+    """Precision against recall of several Runs for the same attacks. `bands`: recall, and the interval of precision."""
     made = _precision_recall_plane()
+    _add_bands(made, bands or {}, colour)
     lines = {name: (one.recall, one.precision) for name, one in curves.items()}
     return _add_runs(made, lines, at, colour, "recall %{x:.1%}<br>precision %{y:.1%}")
+
+
+DET_TICKS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99)
+
+
+def det_of_runs(
+    curves: Mapping[str, Curves],
+    at: Mapping[str, tuple[float, float] | None],
+    colour: str = NEUTRAL,
+    bands: Bands | None = None,
+) -> go.Figure:
+    """BPCER against APCER on probit axes; `at` (apcer, bpcer). `bands`: BPCER, and the 95 % interval of APCER there.
+
+    Rates are clipped to half a trial, which is the edge of the plane: 0 has no place on a probit axis.
+    """
+    one = next(iter(curves.values()))
+    made = figure(x_title="APCER (attacks let through)", y_title="BPCER (live faces rejected)", height=400)
+    n_x, n_y = one.n_attack, one.n_bona_fide
+    ticks = {"tickvals": probit(DET_TICKS, 10**9), "ticktext": [f"{100 * tick:g}%" for tick in DET_TICKS]}
+    made.update_xaxes(range=probit([0, 1], n_x), **ticks)
+    made.update_yaxes(range=probit([0, 1], n_y), **ticks)
+    on_axes = {
+        name: (probit(1 - high, n_x), probit(1 - low, n_x), probit(along, n_y))
+        for name, (along, low, high) in (bands or {}).items()
+    }
+    for left, right, y in on_axes.values():
+        made.add_scatter(
+            x=np.concatenate([left, right[::-1]]),
+            y=np.concatenate([y, y[::-1]]),
+            mode="lines",
+            fill="toself",
+            fillcolor=_clear(colour, 0.18),
+            line={"width": 0},
+            hoverinfo="skip",
+            showlegend=False,
+        )
+    lines = {name: (probit(of.apcer_pooled, n_x), probit(of.bpcer, n_y)) for name, of in curves.items()}
+    shares = {name: np.column_stack([of.apcer_pooled, of.bpcer]) for name, of in curves.items()}
+    points = {
+        name: None if point is None else (float(probit([point[0]], n_x)[0]), float(probit([point[1]], n_y)[0]))
+        for name, point in at.items()
+    }
+    hover = "APCER %{customdata[0]:.1%}<br>BPCER %{customdata[1]:.1%}"
+    shares |= {f"{name} point": np.array([point]) for name, point in at.items() if point is not None}
+    return _add_runs(made, lines, points, colour, hover, shares)
+
+
+def _add_bands(made: go.Figure, bands: Bands, colour: str) -> None:
+    for along, low, high in bands.values():
+        for y, fill in ((low, None), (high, "tonexty")):
+            made.add_scatter(
+                x=along,
+                y=y,
+                mode="lines",
+                line={"width": 0},
+                fill=fill,
+                fillcolor=_clear(colour, 0.18),
+                hoverinfo="skip",
+                showlegend=False,
+            )
 
 
 def _add_runs(
@@ -618,11 +540,15 @@ def _add_runs(
     at: Mapping[str, tuple[float, float] | None],
     colour: str,
     hover: str,
+    data: Mapping[str, NDArray[np.float64]] | None = None,
 ) -> go.Figure:
+    """`data`: what the hover text says of each line, and of each "NAME point", where it is not x and y."""
+    custom = data or {}
     for (name, (x, y)), dash in zip(lines.items(), RUN_DASHES, strict=False):
         made.add_scatter(
             x=x,
             y=y,
+            customdata=custom.get(name),
             mode="lines",
             name=name,
             line={"color": colour, "width": 2.5, "dash": dash},
@@ -634,15 +560,107 @@ def _add_runs(
         made.add_scatter(
             x=[point[0]],
             y=[point[1]],
+            customdata=custom.get(f"{name} point"),
             mode="markers+text",
             text=[f"<b>{name}</b>"],
-            textposition="top center" if name == "A" else "bottom center",
+            textposition=LETTER_PLACES[list(lines).index(name)],
             textfont={"size": 15},
             cliponaxis=False,
             marker={"color": colour, "size": 11, "line": {"color": "white", "width": 1.5}},
             showlegend=False,
             hovertemplate=f"{name}, at its threshold<br>{hover}<extra></extra>",
         )
+    made.update_layout(legend={"traceorder": "normal"})  # bands would turn it round
+    return made
+
+
+def distributions_of_runs(
+    values: Mapping[str, Mapping[str, NDArray[np.float64]]], *, x_title: str, bins: int = 50
+) -> go.Figure:
+    """Letter -> group -> values: a row per group, the Runs over each other by line style on shared bins, A filled.
+
+    Each Run's bars sum to 1; the outermost bins also take what lies beyond.
+    """
+    groups_shown = in_group_order(list(next(iter(values.values()))))
+    made = figure(x_title=x_title, height=90 + 52 * max(1, len(groups_shown)), legend=False)
+    finite = [v[np.isfinite(v)] for of_run in values.values() for v in of_run.values()]
+    finite = [v for v in finite if v.size]
+    if not finite:
+        return made
+    low, high = _span(finite)
+    edges = np.linspace(low, high if high > low else low + 1, bins + 1)
+    for row, group in enumerate(reversed(groups_shown)):
+        shares = {
+            letter: _shares(of_run[group][~np.isnan(of_run[group])], edges)
+            for letter, of_run in values.items()
+            if (~np.isnan(of_run[group])).any()
+        }
+        top = max((float(s.max()) for s in shares.values()), default=1.0) / 0.85
+        for (letter, of_group), dash in zip(shares.items(), RUN_DASHES, strict=False):
+            colour = style_of(group).colour
+            if letter == "A":
+                made.add_scatter(x=edges[[0, -1]], y=[row, row], mode="lines", line={"width": 0}, hoverinfo="skip")
+            stairs = np.concatenate([[0], np.repeat(of_group, 2), [0]])
+            made.add_scatter(
+                x=np.repeat(edges, 2),
+                y=row + stairs / top,
+                customdata=stairs,
+                mode="lines",
+                fill="tonexty" if letter == "A" else None,
+                fillcolor=_clear(colour, 0.25),
+                line={"color": colour, "dash": dash, "width": 2},
+                hovertemplate=f"{letter}, {plot_words(group)}<br>%{{x:.4~g}}: %{{customdata:.1%}}<extra></extra>",
+            )
+    labels = [
+        f"{plot_words(group)}<br>n = {len(next(iter(values.values()))[group]):,}" for group in reversed(groups_shown)
+    ]
+    made.update_yaxes(tickvals=[row + 0.3 for row in range(len(labels))], ticktext=labels, showgrid=False)
+    made.update_yaxes(range=(-0.05, len(labels)))
+    made.update_layout(margin={"l": 130, "t": 8, "r": 16, "b": 48})
+    return made
+
+
+def scores_against_each_other(
+    xy: NDArray[np.float64],
+    rows: NDArray[np.int64],
+    texts: NDArray[np.str_],
+    kinds: NDArray[np.str_],
+    at: tuple[float, float] | None,
+    *,
+    x_title: str,
+    y_title: str,
+) -> go.Figure:
+    """Score of B against that of A, both thresholds as lines: what lies in two of the quarters has changed sides.
+
+    `xy` (n, 2); `rows` (n,) are handed back by a selection, `texts` (n,) are shown on hover.
+    """
+    made = figure(x_title=x_title, y_title=y_title, height=460)
+    finite = xy[np.isfinite(xy).all(1)]
+    low, high = np.percentile(finite, [0.5, 99.5], axis=0) if len(finite) else (np.zeros(2), np.ones(2))
+    room = 0.08 * np.maximum(high - low, 1e-12)
+    made.update_xaxes(range=(low[0] - room[0], high[0] + room[0]))
+    made.update_yaxes(range=(low[1] - room[1], high[1] + room[1]))
+    for name in in_group_order(sorted(set(kinds.tolist()))):
+        style, chosen = style_of(name), kinds == name
+        made.add_scattergl(
+            x=xy[chosen, 0].astype(np.float32),
+            y=xy[chosen, 1].astype(np.float32),
+            customdata=rows[chosen].astype(np.int32),
+            text=texts[chosen],
+            mode="markers",
+            name=f"{plot_words(name)} ({chosen.sum():,})",
+            marker={
+                "color": style.colour,
+                "symbol": "circle-open" if style.is_hollow else "circle",
+                "size": 6,
+                "opacity": 0.7,
+            },
+            hovertemplate="%{text}<extra></extra>",
+        )
+    if at is not None:
+        made.add_vline(x=at[0], line={"color": NEUTRAL, "width": 2})
+        made.add_hline(y=at[1], line={"color": NEUTRAL, "width": 2})
+    made.update_layout(dragmode="lasso", legend={"itemsizing": "constant", "font": {"size": 12}})
     return made
 
 

@@ -7,29 +7,15 @@ chosen on. It claims nothing: no test laboratory has seen these numbers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from fas_core import metrics, scores
+from fas_core import metrics, scores, svg
+from fas_core.htmlpage import facts, html_page, section, table
 from fas_core.presentations import presentations
 from fas_core.store import Run
 from fas_core.uncertainty import zero_error_upper_bound
-
-_STYLE = """
-:root { color-scheme: light; }
-body { font: 15px/1.45 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 60rem; margin: 2rem auto;
-  padding: 0 1rem; }
-h1 { font-size: 1.5rem; margin: 0 0 .3rem; } h2 { font-size: 1.1rem; margin: 1.6rem 0 .4rem; }
-p.answer { font-size: 1.1rem; } p.warning { border-left: 4px solid #b45309; padding-left: .7rem; }
-table { border-collapse: collapse; width: 100%; margin: .3rem 0; } caption { text-align: left; color: #555; }
-th, td { text-align: left; padding: .25rem .6rem .25rem 0; border-bottom: 1px solid #ddd; vertical-align: top; }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; } td.n { white-space: nowrap; }
-code { font-size: .85em; overflow-wrap: anywhere; } .quiet { color: #555; }
-svg text { font: 12px system-ui, sans-serif; fill: #1a1a1a; }
-@page { margin: 16mm; }
-@media print { body { margin: 0; max-width: none; } section, tr, figure { break-inside: avoid; } }
-"""
 
 
 def page(card: Mapping[str, Any], run: Run | None) -> str:
@@ -45,24 +31,24 @@ def page(card: Mapping[str, Any], run: Run | None) -> str:
             "<p class='warning'><strong>Optimistic.</strong> The threshold was set by hand or chosen on samples that "
             "it is reported on. On new data the errors will be larger.</p>"
         )
-    parts += [
-        _section("The decision", _facts(_decision(card))),
-        _section("Errors at this threshold", _errors(card)),
-        _section("Attacks by species, worst first", _species(card)),
-        _section("Other thresholds, on the reported samples", _trade_offs(card)),
-        _section("DET", _det(card, run)),
-        _section("Subjects with the most wrong decisions", _subjects(card)),
-        _section("What a test report should state", _facts(_checklist(card))),
-        _section("To compute it again", _facts(_provenance(card))),
-    ]
+    parts += sections(card, run)
     if card.get("note"):
-        parts.insert(3, _section("Note", f"<p>{escape(str(card['note']))}</p>"))
-    return (
-        "<!DOCTYPE html>\n<html lang='en'><head><meta charset='utf-8'>"
-        "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f"<meta name='viewport' content='width=device-width'><title>{escape(title)}</title>"
-        f"<style>{_STYLE}</style></head><body>\n" + "\n".join(parts) + "\n</body></html>\n"
-    )
+        parts.insert(3, section("Note", f"<p>{escape(str(card['note']))}</p>"))
+    return html_page(title, parts)
+
+
+def sections(card: Mapping[str, Any], run: Run | None) -> list[str]:
+    """Everything that the page says below its first lines, section by section; `run` as for `page`."""
+    return [
+        section("The decision", facts(_decision(card))),
+        section("Errors at this threshold", _errors(card)),
+        section("Attacks by species, worst first", _species(card)),
+        section("Other thresholds, on the reported samples", _trade_offs(card)),
+        section("DET", _det(card, run)),
+        section("Subjects with the most wrong decisions", _subjects(card)),
+        section("What a test report should state", facts(_checklist(card))),
+        section("To compute it again", facts(_provenance(card))),
+    ]
 
 
 def answer(card: Mapping[str, Any]) -> str:
@@ -139,7 +125,7 @@ def _errors(card: Mapping[str, Any]) -> str:
             ]
         )
     heads = ["Subset", "Bona fide", "BPCER", "Attacks", "Worst APCER", "ACER", "No response (bona fide / attack)"]
-    return _table(heads, rows, f"In brackets: 95 % intervals, {_method(card['reported_together'])}.")
+    return table(heads, rows, f"In brackets: 95 % intervals, {_method(card['reported_together'])}.")
 
 
 def _method(cell: Mapping[str, Any]) -> str:
@@ -166,7 +152,7 @@ def _species(card: Mapping[str, Any]) -> str:
             ]
         )
     return (
-        _table(["Species", "Presentations", "Subjects", "APCER"], rows, "") if rows else "<p>No attack was tested.</p>"
+        table(["Species", "Presentations", "Subjects", "APCER"], rows, "") if rows else "<p>No attack was tested.</p>"
     )
 
 
@@ -183,7 +169,7 @@ def _trade_offs(card: Mapping[str, Any]) -> str:
     ]
     eer = "–" if found["eer"] is None else f"{100 * found['eer']['value']:.1f} %"
     about = f"AUC {found['roc_auc']:.3f}, EER {eer}. Thresholds found on these very samples: for orientation only."
-    return _table(["Where", "Worst APCER", "BPCER"], rows, about)
+    return table(["Where", "Worst APCER", "BPCER"], rows, about)
 
 
 def _subjects(card: Mapping[str, Any]) -> str:
@@ -197,7 +183,7 @@ def _subjects(card: Mapping[str, Any]) -> str:
         ]
         for one in card["worst_subjects"]
     ]
-    return _table(["Subject", "Bona fide rejected", "Attacks missed"], rows, "")
+    return table(["Subject", "Bona fide rejected", "Attacks missed"], rows, "")
 
 
 def _checklist(card: Mapping[str, Any]) -> dict[str, str]:
@@ -242,34 +228,10 @@ def _provenance(card: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-# ------------------------------------------------------------------------------------------------------ HTML and SVG
+# ---------------------------------------------------------------------------------------------------------------- DET
 
 
-def _section(title: str, body: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{body}</section>"
-
-
-def _facts(facts: Mapping[str, str]) -> str:
-    rows = "".join(
-        f"<tr><th scope='row'>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in facts.items()
-    )
-    return f"<table>{rows}</table>"
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
-    def cells(row: Sequence[str], tag: str) -> str:
-        classes = ["", *[" class='n'"] * (len(row) - 1)]
-        return "".join(f"<{tag}{c}>{escape(text)}</{tag}>" for c, text in zip(classes, row, strict=True))
-
-    about = f"<caption>{escape(caption)}</caption>" if caption else ""
-    body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows)
-    return f"<table>{about}<tr>{cells(heads, 'th')}</tr>{body}</table>"
-
-
-_SIDE, _LEFT, _TOP = 420, 64, 12  # of the plane in the drawing, in pixels
-_SHOWN = 1_000  # trials: rates below half of one of them are drawn at the axis
-_TICKS = (0.001, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95)
-_DASHES = ("none", "8 4", "2 3", "10 3 2 3", "1 5")
+_DASHES = ("", "8 4", "2 3", "10 3 2 3", "1 5")
 
 
 def _det(card: Mapping[str, Any], run: Run | None) -> str:
@@ -283,53 +245,14 @@ def _det(card: Mapping[str, Any], run: Run | None) -> str:
     species = [name for name, apcer in at["apcer_per_species"].items() if apcer is not None]
     if at["bpcer"] is None or not species:
         return "<p>One class only: there is no curve.</p>"
-    lines = []
+    plane = svg.det_plane("DET: BPCER over APCER per species")
     for number, name in enumerate(species):
         curve = metrics.thinned(metrics.curves(metrics.of_species(reported, name)), 400)
-        path = " ".join(f"{_x(p):.1f},{_y(q):.1f}" for p, q in zip(curve.apcer_pooled, curve.bpcer, strict=True))
-        x, y = _x(at["apcer_per_species"][name]), _y(at["bpcer"])
-        dash, grey = _DASHES[number % len(_DASHES)], 100 * (number // len(_DASHES) % 2)
-        stroke = f"stroke='rgb({grey},{grey},{grey})' stroke-dasharray='{dash}' stroke-width='1.6' fill='none'"
-        key = _TOP + 14 + 18 * number
-        lines.append(
-            f"<polyline points='{path}' {stroke}/><circle cx='{x:.1f}' cy='{y:.1f}' r='4'/>"
-            f"<path d='M{_LEFT + _SIDE + 20} {key}h34' {stroke}/>"
-            f"<text x='{_LEFT + _SIDE + 60}' y='{key + 4}'>{escape(name)}</text>"
-        )
+        grey = "#646464" if number // len(_DASHES) % 2 else "#000000"
+        dash = _DASHES[number % len(_DASHES)]
+        plane.line(svg.on_det(curve.apcer_pooled), svg.on_det(curve.bpcer), grey, dash, name=name)
+        plane.dots(svg.on_det([at["apcer_per_species"][name]]), svg.on_det([at["bpcer"]]), "#000000", radius=4)
     return (
-        f"<figure style='margin:0'><svg viewBox='0 0 {_LEFT + _SIDE + 220} {_TOP + _SIDE + 50}' role='img' "
-        f"aria-label='DET: BPCER over APCER per species' style='max-width:44rem'>{_axes()}{''.join(lines)}</svg>"
-        "<figcaption class='quiet'>Each line is a species, each dot the operating point. Both axes are probit scales; "
-        f"rates below {50 / _SHOWN:g} % lie at the edge.</figcaption></figure>"
+        f"<figure>{plane.drawn()}<figcaption class='quiet'>Each line is a species, each dot the operating point. "
+        f"{svg.DET_SCALES}</figcaption></figure>"
     )
-
-
-def _x(apcer: float) -> float:
-    return _LEFT + _SIDE * _place(apcer)
-
-
-def _y(bpcer: float) -> float:
-    return _TOP + _SIDE * (1 - _place(bpcer))
-
-
-def _place(rate: float) -> float:
-    """0 to 1 on a probit axis."""
-    low, here, high = metrics.probit([0, rate, 1], _SHOWN)
-    return float((here - low) / (high - low))
-
-
-def _axes() -> str:
-    found = [f"<rect x='{_LEFT}' y='{_TOP}' width='{_SIDE}' height='{_SIDE}' fill='none' stroke='#999'/>"]
-    for tick in _TICKS:
-        x, y = _x(tick), _y(tick)
-        found.append(
-            f"<path d='M{x:.1f} {_TOP}V{_TOP + _SIDE}M{_LEFT} {y:.1f}H{_LEFT + _SIDE}' stroke='#e5e5e5'/>"
-            f"<text x='{x:.1f}' y='{_TOP + _SIDE + 18}' text-anchor='middle'>{100 * tick:g}</text>"
-            f"<text x='{_LEFT - 8}' y='{y + 4:.1f}' text-anchor='end'>{100 * tick:g}</text>"
-        )
-    middle = _TOP + _SIDE / 2
-    found.append(
-        f"<text x='{_LEFT + _SIDE / 2}' y='{_TOP + _SIDE + 40}' text-anchor='middle'>APCER in %</text>"
-        f"<text x='16' y='{middle}' text-anchor='middle' transform='rotate(-90 16 {middle})'>BPCER in %</text>"
-    )
-    return "".join(found)

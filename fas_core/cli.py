@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import math
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -50,6 +52,21 @@ OutOption = Annotated[Path, typer.Option("--out", help="File to write.")]
 AttackLabelOption = Annotated[
     str | None,
     typer.Option("--attack-label", help="The label value that means attack, e.g. 1; every other is bona fide."),
+]
+ColumnOption = Annotated[
+    list[str] | None,
+    typer.Option("--column", help="OUR_NAME=NAME_IN_THE_FILE, e.g. score=anomaly; may be repeated."),
+]
+HigherIsOption = Annotated[
+    list[str] | None,
+    typer.Option("--higher-is", help="What a higher score means: attack, or bona_fide (then all are negated)."),
+]
+LevelOption = Annotated[
+    str,
+    typer.Option("--level", help="What is decided on: frame, or video or session with mean, median or max of frames."),
+]
+FailClosedOption = Annotated[
+    bool, typer.Option("--fail-closed", help="A missing score or unreadable image counts as an attack.")
 ]
 
 
@@ -383,11 +400,14 @@ def cache_runs(
     subset: Annotated[list[str] | None, typer.Option("--subset", help="Only this subset; may be repeated.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    engine: Annotated[str, typer.Option(help="local, or ray: a cluster, at RAY_ADDRESS or of this machine.")] = "local",
 ) -> None:
     """Images -> Run; goes on where it was, prints the run id. Example: `fas cache m.safetensors --data m.csv`"""
-    from fas_core import derive, infer, manifest
+    from fas_core import cluster, derive, infer, manifest
 
-    runs = infer.cached(
+    if engine not in ("local", "ray"):
+        raise BadInputError(f"--engine {engine}: choose local or ray.")
+    runs = (cluster if engine == "ray" else infer).cached(
         checkpoints,
         manifest.read(data),
         cache,
@@ -533,12 +553,14 @@ def evaluate(
     cache: CacheOption,
     score: Annotated[str | None, typer.Option(help="Only this score.")] = None,
     subset: Annotated[str | None, typer.Option(help="Only this subset.")] = None,
+    level: LevelOption = "frame",
+    fail_closed: FailClosedOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Metrics per score and subset. Example: `fas evaluate small_dcvae --score rec`"""
+    """Metrics per score and subset. Example: `fas evaluate small_dcvae --score rec --level 'video mean'`"""
     from fas_core import evaluation, store
 
-    document = evaluation.evaluated(store.open_run(cache, run), score, subset)
+    document = evaluation.evaluated(store.open_run(cache, run), score, subset, level, fail_closed=fail_closed)
     if as_json:
         return _print_json(document)
     for name, cells in document["scores"].items():
@@ -572,6 +594,248 @@ def _print_metrics(title: str, cells: dict[str, dict[str, Any]]) -> None:
     _print_table(title, heads, rows)
 
 
+@app.command("threshold")
+def operating_point(
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Not needed with --check.")] = None,
+    *,
+    cache: CacheOption,
+    score: Annotated[str | None, typer.Option(help="The score to decide by.")] = None,
+    rule: Annotated[
+        str, typer.Option(help="bpcer<=X, apcer<=X (worst species), apcer[SPECIES]<=X, eer, cost or threshold=T.")
+    ] = "bpcer<=0.05",
+    choose_on: Annotated[list[str] | None, typer.Option(help="Subset the rule looks at; may be repeated.")] = None,
+    report_on: Annotated[list[str] | None, typer.Option(help="Subset reported on; may be repeated.")] = None,
+    level: LevelOption = "frame",
+    fail_closed: FailClosedOption = False,
+    sessions: Annotated[float | None, typer.Option(help="Rule cost: sessions a month.")] = None,
+    attack_share: Annotated[
+        list[str] | None,
+        typer.Option(help="Rule cost: SPECIES=SHARE of all sessions, or SPECIES=SHARE:LOW-HIGH; may be repeated."),
+    ] = None,
+    loss: Annotated[float | None, typer.Option(help="Rule cost: loss per accepted attack.")] = None,
+    rejection_cost: Annotated[float | None, typer.Option(help="Rule cost: cost per rejected bona fide.")] = None,
+    by: Annotated[str, typer.Option(help="Who decides; by default the login name.")] = "",
+    note: Annotated[str, typer.Option(help="Why, in words.")] = "",
+    out: Annotated[Path | None, typer.Option("--out", help="File of the card; by default printed only.")] = None,
+    check: Annotated[Path | None, typer.Option(help="Compute this card anew; status 1 where anything differs.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Chooses a threshold, freezes it as a card, reports it elsewhere; or checks a card.
+
+    Example: `fas threshold small_dcvae --score rec --choose-on live --report-on unseen_paper --out op.json`
+    """
+    from fas_core import card as cards
+    from fas_core import operating_point as op
+    from fas_core import scores, store
+
+    if check is not None:
+        return _check_card(check, cache, as_json)
+    if run is None:
+        raise BadInputError("Name a Run, for example: fas threshold small_dcvae --score rec --report-on unseen_paper")
+    chosen = store.open_run(cache, run)
+    offered = scores.offered(chosen)
+    if score is None and len(offered) != 1:
+        raise BadInputError(f"Choose a score of Run {run} with --score: {', '.join(offered) or 'it has none'}.")
+    made = cards.card(
+        chosen,
+        score or offered[0],
+        op.rule(rule),
+        choose_on or ([] if rule.startswith(op.BY_HAND) else op.dev_subsets(chosen.subsets)),
+        report_on
+        or [name for name in chosen.subsets if name not in (*(choose_on or op.dev_subsets(chosen.subsets)), "train")],
+        level=level,
+        costs=_costs(sessions, attack_share, loss, rejection_cost) if rule.strip() == op.COST else None,
+        fail_closed=fail_closed,
+        by=by,
+        note=note,
+    )
+    if out is not None:
+        cards.written(made, out)
+    if made["optimistic"]:
+        _say("Optimistic: the threshold was chosen on samples that it is reported on, or by hand.")
+    if as_json:
+        return _print_json(made)
+    _print_card(made)
+
+
+def _costs(sessions: float | None, shares: list[str] | None, loss: float | None, rejection: float | None) -> Any:
+    """`cost.Costs` from the options of `fas threshold`."""
+    from fas_core.cost import Costs, Share
+
+    if sessions is None or loss is None or rejection is None or not shares:
+        raise BadInputError(
+            "The rule cost needs --sessions, --loss, --rejection-cost and an --attack-share per species."
+        )
+    found = {}
+    for text in shares:
+        species, _, numbers = text.partition("=")
+        likely, _, ends = numbers.partition(":")
+        low, _, high = (ends or f"{likely}-{likely}").rpartition("-")
+        try:
+            found[species] = Share(float(likely), float(low), float(high))
+        except ValueError as error:
+            raise BadInputError(
+                f"--attack-share {text}: write for example mask=0.001 or mask=0.001:0.0002-0.005"
+            ) from error
+    return Costs(sessions, found, loss, rejection)
+
+
+def _check_card(path: Path, cache: Path, as_json: bool) -> None:
+    from fas_core import card as cards
+
+    read = cards.read(path)
+    found = cards.differences(read, cards.run_of(read, cache))
+    if as_json:
+        _print_json({"card": str(path), "differences": found})
+    else:
+        print(
+            "\n".join(found) or f"{path}: everything is as it was: threshold {read['threshold']}, rule {read['rule']}."
+        )
+    if found:
+        sys.exit(1)
+
+
+def _print_card(made: dict[str, Any]) -> None:
+    chosen_on = ", ".join(made["chosen_on"]) or "nothing: set by hand"
+    print(f"{made['run_name']}, {made['score']} per {made['level']}: threshold {made['threshold']}")
+    print(f"Rule {made['rule']}, chosen on {chosen_on}. At or above the threshold is an attack.")
+    cells = {f"chosen: {', '.join(made['chosen_on'])}": made["chosen"]} if made["chosen"] else {}
+    cells |= made["reported"] | ({"all reported": made["reported_together"]} if len(made["reported"]) > 1 else {})
+    rows = []
+    for name, cell in cells.items():
+        worst = cell["apcer_worst"]
+        rows.append(
+            [
+                name,
+                str(cell["n_bona_fide"]),
+                _rate_in(cell["bpcer"], cell["bpcer_interval"]),
+                str(sum(cell["n_per_species"].values())),
+                worst or "–",
+                _rate_in(cell["apcer_max"], cell["apcer_interval_per_species"].get(worst)),
+                str(sum(cell["n_non_response"].values())),
+            ]
+        )
+    heads = ["subset", "bona fide", "BPCER", "attacks", "worst species", "its APCER", "no response"]
+    _print_table("Errors, with 95 % intervals", heads, rows)
+
+
+def _rate_in(value: float | None, interval: dict[str, Any] | None) -> str:
+    """A rate with its interval: 5.7 % (4.8–6.7, 95 subjects)."""
+    if interval is None:
+        return _rate(value)
+    unit = interval["unit"] + ("" if interval["n_units"] == 1 else "s")
+    return f"{_rate(value)} ({100 * interval['low']:.1f}–{100 * interval['high']:.1f}, {interval['n_units']} {unit})"
+
+
+@app.command()
+def predict(
+    image: Annotated[list[Path], typer.Argument(metavar="IMAGE...")],
+    operating_point: Annotated[Path, typer.Option(help="The card, as 'fas threshold --out' writes it.")],
+    cache: CacheOption,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Verdicts for new images; unreadable ones are attacks. Example: `fas predict --operating-point op.json a.png`"""
+    from fas_core import card as cards
+    from fas_core import predict as core
+
+    found = core.verdicts(cards.read(operating_point), cache, image, device)
+    if as_json:
+        return _print_json(found)
+    for entry in found:
+        score = "no score" if entry["score"] is None else f"score {float(entry['score']):.6g}"
+        why = f" ({entry['reason']})" if entry["reason"] else ""
+        print(f"{entry.get('image') or ', '.join(entry['images'])}: {entry['verdict']}, {score}{why}")
+
+
+@app.command()
+def compare(
+    run_a: Annotated[str, typer.Argument(metavar="RUN_A")],
+    run_b: Annotated[str, typer.Argument(metavar="RUN_B")],
+    cache: CacheOption,
+    score: Annotated[str, typer.Option(help="A score that both have, or that of A.")],
+    score_b: Annotated[str | None, typer.Option(help="The score of B, where it is another one.")] = None,
+    rule: Annotated[str, typer.Option(help="Thresholds are matched by bpcer<=X or apcer<=X (worst species).")] = (
+        "bpcer<=0.05"
+    ),
+    level: LevelOption = "frame",
+    as_json: JsonOption = False,
+) -> None:
+    """Two Runs on the same samples, B minus A. Example: `fas compare small_dcvae small_resvae --score rec`"""
+    from fas_core import compare as core
+    from fas_core import operating_point as op
+    from fas_core import store
+
+    a, b = core.System(store.open_run(cache, run_a), score), core.System(store.open_run(cache, run_b), score_b or score)
+    found = core.document(a, b, op.rule(rule), level)
+    if as_json:
+        return _print_json(found)
+    print(f"A: {a.run.info.name}, {a.score}. B: {b.run.info.name}, {b.score}.")
+    print(
+        f"{found['n_common']:,} samples compared, {found['n_only_a']:,} only in A, {found['n_only_b']:,} only in B, "
+        f"{found['n_no_response']:,} without a score in one of them. Training images are left out."
+    )
+    print("\n".join(found["in_words"]))
+    rows = [
+        [
+            name,
+            _number(one["a"]),
+            _number(one["b"]),
+            "–" if one["difference"] is None else f"{one['difference']:+.3f}",
+            "–" if one["ci95"] is None else f"{one['ci95'][0]:+.3f} to {one['ci95'][1]:+.3f}",
+            "–" if one["p"] is None else f"{one['p']:.3g}",
+            one["method"] or "–",
+        ]
+        for name, one in found["metrics"].items()
+    ]
+    unit = f"by {found['unit']}, n = {found['n_units']:,}"
+    _print_table(f"B - A, 95 % {unit}", ["metric", "A", "B", "B - A", "95 %", "p", "p by"], rows)
+
+
+@app.command("report")
+def report_on(
+    run: Annotated[str, typer.Argument(metavar="RUN")],
+    cache: CacheOption,
+    out: OutOption,
+    score: Annotated[
+        str | None, typer.Option(help="The score to judge by; by default the card's, or the only one.")
+    ] = (None),
+    operating_point: Annotated[Path | None, typer.Option(help="A card of this Run, to be included.")] = None,
+    compare_with: Annotated[
+        list[str] | None,
+        typer.Option("--compare", help="Another Run on the same samples, or RUN:SCORE; may be repeated."),
+    ] = None,
+    images: Annotated[bool, typer.Option("--images/--no-images", help="A few reconstructions per subset.")] = True,
+    pixelate: Annotated[bool, typer.Option("--pixelate", help="Faces on them are not to be recognised.")] = False,
+) -> None:
+    """One HTML page that needs no network: figures, card, comparison, images, hashes.
+
+    Example: `fas report small_dcvae --score rec --operating-point op.json --compare small_resvae --out report.html`
+    """
+    from fas_core import card as cards
+    from fas_core import report as core
+    from fas_core import scores, store
+    from fas_core.compare import System
+    from fas_core.manifest import atomic_file
+
+    chosen = store.open_run(cache, run)
+    card = None if operating_point is None else cards.read(operating_point)
+    if card is not None:
+        cards.require_untouched(card, str(operating_point))
+    offered = scores.offered(chosen)
+    judged_by = score or (card["score"] if card is not None else offered[0] if len(offered) == 1 else None)
+    if judged_by is None:
+        raise BadInputError(f"Choose a score of Run {run} with --score: {', '.join(offered) or 'it has none'}.")
+    others = []
+    for text in compare_with or []:
+        name, _, other_score = text.partition(":")
+        others.append(System(store.open_run(cache, name), other_score or judged_by))
+    html = core.page(System(chosen, judged_by), card=card, others=others, with_images=images, pixelated=pixelate)
+    with atomic_file(out) as temporary:
+        temporary.write_text(html)
+    _say(f"Wrote {out} ({len(html) / 1e6:.1f} MB). It loads nothing; a browser prints it as PDF.")
+
+
 # -------------------------------------------------------------------------------------------------------------- scores
 
 
@@ -583,17 +847,27 @@ def score_metrics(
     max_apcer: Annotated[list[float] | None, typer.Option(help="BPCER where APCER is at most this.")] = None,
     prior: Annotated[list[float] | None, typer.Option(help="Share of attacks to assume.")] = None,
     subset: Annotated[str | None, typer.Option(help="Only this subset (or split).")] = None,
+    by: Annotated[list[str] | None, typer.Option("--by", help="Rates per group of this column; may repeat.")] = None,
+    column: ColumnOption = None,
     attack_label: AttackLabelOption = None,
+    higher_is: HigherIsOption = None,
+    fail_closed: FailClosedOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Metrics of any score file. Example: `fas metrics scores.csv --max-bpcer 0.05 --json`"""
+    """Metrics of any score file. Example: `fas metrics scores.csv --max-bpcer 0.05 --by device --json`
+
+    With --by, every group of a column at each threshold asked for, or else at the one of BPCER ≤ 5 %.
+    """
     from fas_core import evaluation, scorefile
     from fas_core import metrics as m
 
-    file = scorefile.read(scores, attack_label)
+    is_negated = bool(scorefile.negated(higher_is or [], [scorefile.SCORE]))
+    file = scorefile.read(scores, attack_label, scorefile.column_names(column or []), is_negated)
     if subset is not None:
         file = file.only(subset)
     rows = file.rows
+    if fail_closed:
+        rows = rows.assign(score=rows["score"].fillna(math.inf))
     one = m.score_set(rows["score"].to_numpy(float), rows["label"].to_numpy() == "attack", list(rows["pai_species"]))
     evaluation.require_both_classes(one, str(scores) if subset is None else f"Subset '{subset}' of {scores}")
     document = m.document(
@@ -610,6 +884,13 @@ def score_metrics(
             f"{scores}: {sum(missing.values())} samples have no score (first: row {first}); they count as "
             "non-responses beside the rates, never as live. Fill them in if the system did answer."
         )
+    for note in scorefile.oddities(rows, is_negated=is_negated):
+        _say(f"Note: {note}")
+    for value in threshold or ():
+        if warning := scorefile.outside(rows["score"], value):
+            _say(f"Note: {warning}")
+    if by:
+        document["groups"] = _groups(document, rows, by, threshold or [], max_bpcer or [], max_apcer or [])
     if as_json:
         return _print_json(document)
     _print_metrics(str(scores), {subset or "all": document})
@@ -624,20 +905,85 @@ def score_metrics(
     for entry in document["at_threshold"]:
         species = ", ".join(f"{k} {_rate(v)}" for k, v in entry["apcer_per_species"].items())
         print(f"At {entry['threshold']}: BPCER {_rate(entry['bpcer'])}; APCER {species}")
+    for found in document.get("groups", []):
+        _print_groups(found)
+
+
+def _groups(
+    document: dict[str, Any],
+    rows: Any,
+    columns: list[str],
+    thresholds: list[float],
+    max_bpcer: list[float],
+    max_apcer: list[float],
+) -> list[dict[str, Any]]:
+    """A breakdown per column and threshold that was asked for; without any, at the one of BPCER ≤ 5 %."""
+    from fas_core import breakdown
+
+    is_asked = bool(thresholds or max_bpcer or max_apcer)
+    at = [(f"threshold {entry['threshold']}", entry) for entry in document["at_threshold"]]
+    for name, targets, key in (
+        ("BPCER", max_bpcer if is_asked else [0.05], "apcer_at_bpcer"),
+        ("APCER", max_apcer, "bpcer_at_apcer"),
+    ):
+        for entry in document[key]:
+            if entry["target"] in targets and entry["threshold"] is not None:
+                text = f"threshold {entry['threshold']}, where {name} ≤ {_rate(entry['target'])} on these same samples"
+                at.append((text, entry))
+    return [
+        breakdown.by_column(rows, rows["score"], float(entry["threshold"]), column).as_json() | {"at": text}
+        for column in columns
+        for text, entry in at
+    ]
+
+
+def _print_groups(found: dict[str, Any]) -> None:
+    def shown(rate: dict[str, Any] | None) -> str:
+        if rate is None:
+            return "–"
+        ends = rate["interval"] and f" ({100 * rate['interval']['low']:.1f}–{100 * rate['interval']['high']:.1f})"
+        return f"{_rate(rate['value'])}{ends or ''}{' *' if rate['is_small'] else ''}"
+
+    rows = []
+    for one in found["groups"]:
+        worst = one["apcer_worst"]
+        worst_rate = shown(one["apcer_per_species"][worst] if worst else None)
+        missing = str(sum(one["n_non_response"].values()))
+        counts = [str(one["n_bona_fide"]), shown(one["bpcer"]), str(one["n_attack"]), worst_rate, worst or "–"]
+        rows.append([one["group"], *counts, missing])
+    heads = ["group", "bona fide", "BPCER", "attacks", "worst APCER", "species", "no response"]
+    _print_table(f"By {found['column']}, at {found['at']}; intervals 95 % by {found['unit']}", heads, rows)
+    if any("*" in text for row in rows for text in (row[2], row[4])):
+        units = "" if found["unit"] == "image" else f" or {found['min_units']} {found['unit']}s"
+        print(f"* fewer than {found['min_samples']} samples{units}: too few to judge")
+    print(found["in_words"])
 
 
 @scores_app.command("import")
 def scores_import(
-    scores: Annotated[Path, typer.Argument(metavar="SCORES.csv")],
+    scores: Annotated[list[str], typer.Argument(metavar="[NAME=]SCORES.csv...")],
     name: Annotated[str, typer.Option(help="Name of the Run.")],
     cache: CacheOption,
+    column: ColumnOption = None,
     attack_label: AttackLabelOption = None,
+    higher_is: HigherIsOption = None,
 ) -> None:
-    """A scores-only Run from a score file; prints its id. Example: `fas scores import dev.csv --name vendor`"""
+    """A Run from score files, one per system, joined on sample_id. Example: `fas scores import dev.csv --name vendor`
+
+    Several: `fas scores import a.csv b=other.csv --name both --column score=anomaly --higher-is b=bona_fide`
+    """
     from fas_core import scorefile, store
 
-    file = scorefile.read(scores, attack_label)
-    run = store.scores_only_run(cache, name, file.rows, [scorefile.SCORE], scores.name)
+    files = scorefile.systems(scores)
+    negated = scorefile.negated(higher_is or [], list(files))
+    made = scorefile.read_joined(files, attack_label, scorefile.column_names(column or []), negated)
+    for note in made.notes:
+        _say(f"Note: {note}")
+    options = [("--column", text) for text in column or []] + [("--higher-is", text) for text in higher_is or []]
+    options += [("--attack-label", attack_label)] if attack_label is not None else []
+    named = [path.name if system == scorefile.SCORE else f"{system}={path.name}" for system, path in files.items()]
+    source = shlex.join([*named, *(part for option in options for part in option)])
+    run = store.scores_only_run(cache, name, made.rows, made.scores, source)
     print(run.id)
 
 

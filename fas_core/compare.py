@@ -1,26 +1,36 @@
-"""Two Runs on the samples they share, joined by sample_id; and single samples against a threshold or a reference.
+"""Runs on the samples they share, joined by sample_id; and single samples against a threshold or a reference.
 
-A difference is always B - A. Each Run is judged at its own threshold, the lowest one at which it rejects at most a
-given share of the common bona fide samples, so that Runs whose scores have other units can be compared.
+    both = joined([System(a, "rec"), System(b, "rec")])
+    found = differences(both, DEFAULT, resampled(both, DEFAULT))
+    found["roc_auc"].b, found["roc_auc"].low, in_words(both, DEFAULT, found)
+
+A difference is always B - A. Each Run is judged at its own threshold, at which its BPCER (or its worst APCER) on the
+common samples is at most the same: matched, so that scores of other units can be compared.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr
 
-from fas_core import metrics, scores
+from fas_core import metrics, resampling, scores
 from fas_core.errors import BadInputError
 from fas_core.manifest import ATTACK, BONA_FIDE
 from fas_core.metrics import ScoreSet, UndefinedMetricError
+from fas_core.operating_point import APCER, BPCER, DEFAULT, Rule, threshold_by
 from fas_core.presentations import COLUMNS, FRAME, grouped, summed_up
+from fas_core.resampling import QUANTILES, Resampled, Statistic
 from fas_core.store import Run
+from fas_core.uncertainty import RESAMPLES, UnitInterval, Units, codes_of, delong, mcnemar, unit_of
 
-MAX_BPCER = 0.05
 RIGHT, MISSED, REJECTED, NO_RESPONSE = "right", "missed", "rejected", "no response"
 
 # ------------------------------------------------------------------------- samples against a threshold or a reference
@@ -47,100 +57,149 @@ def percentiles(values: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
     return np.where(np.isnan(numbers), np.nan, below / (2 * ordered.size))
 
 
-# ------------------------------------------------------------------------------------------------------------ two Runs
+# ----------------------------------------------------------------------------------------------- Runs side by side
+
+
+class System(NamedTuple):
+    """A Run and the score that it is judged by."""
+
+    run: Run
+    score: str
 
 
 @dataclass(frozen=True, eq=False)
-class Paired:
-    """The samples that have a score in both Runs: row i of everything here is one sample. A gives order and names."""
+class Joined:
+    """The samples that have a score in each of k Runs: row i of everything here is one sample. A is the first Run."""
 
-    samples: pd.DataFrame  # (n,) sample_id, subset, label, pai_species, and the ids that A has
-    rows_a: NDArray[np.int64]  # row of the sample in each Run
-    rows_b: NDArray[np.int64]
-    scores_a: NDArray[np.float64]
-    scores_b: NDArray[np.float64]
-    n_only_a: int  # samples of the whole Runs without a counterpart
-    n_only_b: int
-    n_no_response: int  # samples of both Runs that one of them gave no score
+    samples: pd.DataFrame  # (n,) what A says: sample_id, subset, label, pai_species, and the ids that A has
+    rows: tuple[NDArray[np.int64], ...]  # k times (n,) row of the sample in each Run
+    scores: tuple[NDArray[np.float64], ...]  # k times (n,)
+    n_only: tuple[int, ...]  # samples of each whole Run that another Run lacks
+    n_no_response: int  # samples of all Runs that one of them gave no score
 
     def __len__(self) -> int:
         return len(self.samples)
 
-    def only(self, wanted: NDArray[np.bool_]) -> Paired:
+    @cached_property
+    def is_attack(self) -> NDArray[np.bool_]:
+        """(n,)"""
+        return (self.samples["label"] == ATTACK).to_numpy()
+
+    @cached_property
+    def kinds(self) -> NDArray[np.str_]:
+        """(n,) "bona_fide" or the species, named as `metrics` names them."""
+        species = metrics.species_names(self.is_attack, list(self.samples["pai_species"]))
+        return np.where(self.is_attack, species, BONA_FIDE)
+
+    @cached_property
+    def units(self) -> tuple[Units, bool]:
+        """What is resampled as a whole, and whether every sample is one of its own, so that all are independent."""
+        found = unit_of(self.samples)
+        return found, codes_of(found.groups)[1] == len(self)
+
+    @cached_property
+    def score_sets(self) -> list[ScoreSet]:
+        """The scores of each Run."""
+        return self.score_sets_of(np.ones(len(self), np.bool_))
+
+    def score_sets_of(self, wanted: NDArray[np.bool_]) -> list[ScoreSet]:
+        """The same of some samples."""
+        attack, species = self.is_attack[wanted], self.samples["pai_species"].to_numpy()[wanted]
+        return [metrics.score_set(values[wanted], attack, species) for values in self.scores]
+
+    def only(self, wanted: NDArray[np.bool_]) -> Joined:
         """Some of the common samples; the counts of the others stay those of the Runs."""
         return replace(
             self,
             samples=self.samples[wanted].reset_index(drop=True),
-            rows_a=self.rows_a[wanted],
-            rows_b=self.rows_b[wanted],
-            scores_a=self.scores_a[wanted],
-            scores_b=self.scores_b[wanted],
+            rows=tuple(rows[wanted] for rows in self.rows),
+            scores=tuple(values[wanted] for values in self.scores),
         )
 
-    def in_subsets(self, subsets: list[str]) -> Paired:
+    def in_subsets(self, subsets: Sequence[str]) -> Joined:
         """The common samples of some subsets of A."""
-        return self.only(self.samples["subset"].isin(subsets).to_numpy())
-
-    def score_sets(self, wanted: NDArray[np.bool_] | None = None) -> tuple[ScoreSet, ScoreSet]:
-        """The scores of A and of B, of all common samples or of some."""
-        chosen = np.ones(len(self), np.bool_) if wanted is None else wanted
-        attack = (self.samples["label"] == ATTACK).to_numpy()[chosen]
-        species = self.samples["pai_species"].to_numpy()[chosen]
-        first, second = (metrics.score_set(s[chosen], attack, species) for s in (self.scores_a, self.scores_b))
-        return first, second
+        return self.only(self.samples["subset"].isin(list(subsets)).to_numpy())
 
 
-def paired(a: Run, score_a: str, b: Run, score_b: str, level: str = FRAME) -> Paired:
-    """Joins two Runs by sample_id; by subset and sample_id where an id stands in several subsets of a score file.
+def joined(systems: Sequence[System], level: str = FRAME) -> Joined:
+    """Joins two or more Runs by sample_id; by subset and sample_id where an id stands in several subsets.
 
     At another level than frame a row is a presentation, named after its first frame; frames that one Run gave no score
-    are left out of both. Raises BadInputError where one sample has two labels, or A does not name its videos.
+    are left out of all. Raises BadInputError where one sample has two labels, or A does not name its videos.
     """
+    a = systems[0].run
     ours = a.samples([name for name in COLUMNS if name in a.column_names()])
-    theirs = b.samples(["sample_id", "subset", "label"])
-    repeated = ours["sample_id"].duplicated().any() or theirs["sample_id"].duplicated().any()
-    key = ["subset", "sample_id"] if repeated else ["sample_id"]
-    position = pd.MultiIndex.from_frame(theirs[key]).get_indexer(pd.MultiIndex.from_frame(ours[key]))
-    rows_a = np.flatnonzero(position >= 0)
-    rows_b = position[rows_a].astype(np.int64)
-    differ = ours["label"].to_numpy()[rows_a] != theirs["label"].to_numpy()[rows_b]
-    if differ.any():
-        sample = ours["sample_id"].iloc[rows_a[np.argmax(differ)]]
-        raise BadInputError(
-            f"Sample '{sample}' is {ours['label'].iloc[rows_a[np.argmax(differ)]]} in Run {a.info.name} but "
-            f"{theirs['label'].iloc[rows_b[np.argmax(differ)]]} in Run {b.info.name} ({differ.sum()} samples like it): "
-            "the Runs do not describe the same data."
-        )
-    values_a, values_b = scores.values(a, score_a)[rows_a], scores.values(b, score_b)[rows_b]
-    answered = ~(np.isnan(values_a) | np.isnan(values_b))
-    everything = Paired(
-        samples=ours.iloc[rows_a].reset_index(drop=True),
-        rows_a=rows_a,
-        rows_b=rows_b,
-        scores_a=values_a,
-        scores_b=values_b,
-        n_only_a=len(ours) - len(rows_a),
-        n_only_b=len(theirs) - len(rows_b),
+    others = [one.run.samples(["sample_id", "subset", "label"]) for one in systems[1:]]
+    repeated = any(table["sample_id"].duplicated().any() for table in (ours, *others))
+    position = [np.arange(len(ours))]
+    for system, theirs in zip(systems[1:], others, strict=True):
+        position.append(_positions(theirs, ours, repeated))
+        _require_same_labels(a, ours, system.run, theirs, position[-1])
+    common = np.flatnonzero(np.min(position, axis=0) >= 0)
+    rows = tuple(of_run[common].astype(np.int64) for of_run in position)
+    values = tuple(scores.values(*one)[here] for one, here in zip(systems, rows, strict=True))
+    answered = ~np.asarray(np.isnan(np.stack(values)).any(axis=0))
+    everything = Joined(
+        samples=ours.iloc[common].reset_index(drop=True),
+        rows=rows,
+        scores=values,
+        n_only=tuple(len(table) - len(common) for table in (ours, *others)),
         n_no_response=int((~answered).sum()),
     )
     return _at_level(everything.only(answered), level, f"Run {a.info.name}")
 
 
-def _at_level(pair: Paired, level: str, whose: str) -> Paired:
-    of_row, first = grouped(pair.samples, level, whose)
+def _positions(theirs: pd.DataFrame, ours: pd.DataFrame, repeated: bool) -> NDArray[np.intp]:
+    """(n,) the row of each of our samples in their table, -1 where they lack it."""
+    if not repeated:
+        return pd.Index(theirs["sample_id"]).get_indexer(pd.Index(ours["sample_id"]))
+    key = ["subset", "sample_id"]
+    return pd.MultiIndex.from_frame(theirs[key]).get_indexer(pd.MultiIndex.from_frame(ours[key]))
+
+
+def _require_same_labels(a: Run, ours: pd.DataFrame, b: Run, theirs: pd.DataFrame, of: NDArray[np.intp]) -> None:
+    here = np.flatnonzero(of >= 0)
+    label_a, label_b = ours["label"].to_numpy()[here], theirs["label"].to_numpy()[of[here]]
+    differ = label_a != label_b
+    if differ.any():
+        first = int(np.argmax(differ))
+        raise BadInputError(
+            f"Sample '{ours['sample_id'].iloc[here[first]]}' is {label_a[first]} in Run {a.info.name} but "
+            f"{label_b[first]} in Run {b.info.name} ({differ.sum()} samples like it): "
+            "the Runs do not describe the same data."
+        )
+
+
+def _at_level(both: Joined, level: str, whose: str) -> Joined:
+    of_row, first = grouped(both.samples, level, whose)
     return replace(
-        pair,
-        samples=pair.samples.iloc[first].reset_index(drop=True),
-        rows_a=pair.rows_a[first],
-        rows_b=pair.rows_b[first],
-        scores_a=summed_up(pair.scores_a, of_row, level),
-        scores_b=summed_up(pair.scores_b, of_row, level),
+        both,
+        samples=both.samples.iloc[first].reset_index(drop=True),
+        rows=tuple(rows[first] for rows in both.rows),
+        scores=tuple(summed_up(values, of_row, level) for values in both.scores),
     )
+
+
+# --------------------------------------------------------------------------------------------------------- verdicts
+
+
+def matched_rule(rule: Rule) -> Rule:
+    """`rule` if thresholds can be matched by it; raises BadInputError for others than bpcer<=X and apcer<=X."""
+    if rule.kind not in (BPCER, APCER) or rule.species:
+        raise BadInputError(
+            f"Runs cannot be compared at {rule}: thresholds are matched by bpcer<=X or apcer<=X (the worst species)."
+        )
+    return rule
+
+
+def thresholds(both: Joined, rule: Rule = DEFAULT) -> list[float]:
+    """Of each Run, by the same rule on the common samples. Raises UndefinedMetricError where they allow none."""
+    return [threshold_by(rule, one) for one in both.score_sets]
 
 
 @dataclass(frozen=True, eq=False)
 class Flips:
-    """The verdicts of both Runs on the same samples, each at its own threshold."""
+    """The verdicts of A and another Run on the same samples, each at its own threshold."""
 
     threshold_a: float
     threshold_b: float
@@ -161,44 +220,238 @@ class Flips:
     def both_wrong(self) -> NDArray[np.bool_]:
         return (self.verdicts_a != RIGHT) & (self.verdicts_b != RIGHT)
 
+    def counts(self, wanted: NDArray[np.bool_] | None = None) -> dict[str, Any]:
+        """{"fixed", "broken", "mcnemar_p"} of all samples or of some; McNemar takes samples for independent."""
+        chosen = slice(None) if wanted is None else wanted
+        fixed, broken = int(self.fixed[chosen].sum()), int(self.broken[chosen].sum())
+        return {"fixed": fixed, "broken": broken, "mcnemar_p": mcnemar(fixed, broken)}
 
-def flips(pair: Paired, max_bpcer: float = MAX_BPCER) -> Flips:
-    """Both Runs at BPCER <= `max_bpcer` on the bona fide samples of `pair`. Raises UndefinedMetricError without any."""
-    set_a, set_b = pair.score_sets()
-    threshold_a = metrics.threshold_at_bpcer(set_a, max_bpcer)
-    threshold_b = metrics.threshold_at_bpcer(set_b, max_bpcer)
-    labels = pair.samples["label"]
-    return Flips(
-        threshold_a,
-        threshold_b,
-        verdicts(labels, pair.scores_a, threshold_a),
-        verdicts(labels, pair.scores_b, threshold_b),
+
+def flips(both: Joined, at: Sequence[float], b: int = 1) -> Flips:
+    """A against Run number `b` of those joined, `at` the thresholds of all of them."""
+    labels = both.samples["label"]
+    found = [verdicts(labels, both.scores[i], at[i]) for i in (0, b)]
+    return Flips(at[0], at[b], *found)
+
+
+# ------------------------------------------------------------------------------------------- metrics with intervals
+
+GROUPS = 2_000  # of independent samples, drawn as wholes: as good as single ones, and much faster
+
+
+def _drawn_units(both: Joined) -> Units:
+    """`Joined.units`; more than `GROUPS` units are drawn in that many groups, made by a hash of their names."""
+    units, _ = both.units
+    if codes_of(units.groups)[1] <= GROUPS:
+        return units
+    is_named = units.groups.dtype.kind not in "iu"
+    names = units.groups.astype(str).astype(object) if is_named else both.samples["sample_id"].to_numpy(object)
+    return Units(units.name, pd.util.hash_array(names) % GROUPS)
+
+
+def _statistics(both: Joined, rule: Rule) -> dict[str, Statistic]:
+    """Every metric by its name in the document."""
+    x = float(rule.value)
+    species = sorted(set(both.kinds.tolist()) - {BONA_FIDE})
+    found = {
+        "roc_auc": Statistic("roc_auc"),
+        "average_precision": Statistic("average_precision"),
+        "eer": Statistic("eer"),
+        f"apcer_max_at_bpcer_{x:g}": Statistic("apcer_max_at_bpcer", x),
+        f"apcer_pooled_at_bpcer_{x:g}": Statistic("apcer_at_bpcer", (x, None)),
+        f"bpcer_at_apcer_{x:g}": Statistic("bpcer_at_apcer", x),
+    }
+    found |= {apcer_name(name, rule): Statistic("apcer_at_bpcer", (x, name)) for name in species}
+    return found | {f"roc_auc_{name}": Statistic("roc_auc", name) for name in species}
+
+
+def apcer_name(species: str, rule: Rule) -> str:
+    """The metric that is the APCER of a species where BPCER is at most the rule's rate."""
+    return f"apcer_{species}_at_bpcer_{float(rule.value):g}"
+
+
+def resampled(
+    both: Joined,
+    rule: Rule = DEFAULT,
+    *,
+    bpcers: Sequence[float] = (),
+    recalls: Sequence[float] = (),
+    resamples: int = RESAMPLES,
+    quantiles: int = QUANTILES,
+) -> Resampled:
+    """All metrics of all Runs on the same resamples of whole units; thresholds are matched anew in each of them.
+
+    For bands around curves also the pooled APCER at some BPCERs and the precision at some recalls.
+    """
+    wanted = [
+        *_statistics(both, rule).values(),
+        *(Statistic("apcer_at_bpcer", (float(x), None)) for x in bpcers),
+        *(Statistic("precision_at_recall", float(x)) for x in recalls),
+    ]
+    return resampling.resampled(
+        both.scores,
+        both.is_attack,
+        _drawn_units(both),
+        list(dict.fromkeys(wanted)),
+        species=both.kinds,
+        resamples=resamples,
+        quantiles=quantiles,
     )
 
 
-TABLE_COLUMNS = ("subset", "kind", "n", "wrong_a", "wrong_b", "difference", "auc_a", "auc_b", "auc_difference")
+def band(drawn: Resampled, statistics: Sequence[Statistic], model: int) -> NDArray[np.float64]:
+    """(m, 2) from the 2.5 to the 97.5 percentile of each statistic of one Run; NaN where it is undefined.
 
-
-def table(pair: Paired, verdicts_of: Flips | None) -> pd.DataFrame:
-    """One row per kind of sample, over all subsets ("") and in each: shares of wrong verdicts and AUC of both Runs.
-
-    `kind` is "bona_fide" (whose share of wrong verdicts is the BPCER) or a species (APCER). The AUC of a species is
-    against the bona fide samples of the same rows; None where there are none. Shares are None without `verdicts_of`.
+    For drawing: where all resamples agree it has no width, though a few units leave more open than that.
     """
-    subsets = pair.samples["subset"].to_numpy()
-    kinds = _kinds(pair.samples)
+    found = np.full((len(statistics), 2), np.nan)
+    for row, statistic in enumerate(statistics):
+        values = drawn.values[statistic][model]
+        if not np.isnan(values).all():
+            found[row] = np.nanquantile(values, [0.025, 0.975])
+    return found
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A metric of A and of B on the same samples; None where undefined.
+
+    `low` to `high`: 95 % of B - A, by the paired bootstrap over units. `method`: what `p` of "no difference" is by.
+    """
+
+    a: float | None
+    b: float | None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    method: str | None = None  # "delong" where samples are independent units, else "bootstrap"
+
+    @property
+    def difference(self) -> float | None:
+        return None if self.a is None or self.b is None else self.b - self.a
+
+    def as_json(self) -> dict[str, Any]:
+        ci95 = None if self.low is None else [self.low, self.high]
+        return {
+            "a": self.a,
+            "b": self.b,
+            "difference": self.difference,
+            "ci95": ci95,
+            "p": self.p,
+            "method": self.method,
+        }
+
+
+def differences(
+    both: Joined, rule: Rule = DEFAULT, drawn: Resampled | None = None, b: int = 1
+) -> dict[str, Difference]:
+    """Every metric of A and of Run number `b` of those joined; without `drawn` (see `resampled`) no interval and p."""
+    sets = both.score_sets
+    values_a, values_b = (_values(sets[i], rule) for i in (0, b))
+    kinds, independent = both.kinds, both.units[1]
+    found = {}
+    for name, statistic in _statistics(both, rule).items():
+        first, second = values_a.get(name), values_b.get(name)
+        one = Difference(first, second)
+        if drawn is not None and one.difference is not None:
+            interval = drawn.difference(statistic, b, 0)
+            if interval is not None:
+                p: float | None
+                if statistic.name == "roc_auc" and independent:
+                    wanted = (kinds == BONA_FIDE) | (kinds == statistic.of) | (statistic.of is None)
+                    p, method = _delong_p(both.only(wanted), b), "delong"
+                else:
+                    p, method = _bootstrap_p(drawn.values[statistic], b, interval), "bootstrap"
+                one = Difference(first, second, interval.low, interval.high, p, method)
+        found[name] = one
+    return found
+
+
+def _values(one: ScoreSet, rule: Rule) -> dict[str, float | None]:
+    x = float(rule.value)
+    if not one.n_bona_fide + one.n_attack:
+        return {}
+    cell = metrics.document(one, max_bpcer=[x], max_apcer=[x])
+    at = cell["apcer_at_bpcer"][0]
+    return {
+        "roc_auc": cell["roc_auc"],
+        "average_precision": cell["average_precision"],
+        "eer": cell["eer"]["value"] if cell["eer"] else None,
+        f"apcer_max_at_bpcer_{x:g}": at["apcer_max"],
+        f"apcer_pooled_at_bpcer_{x:g}": at["apcer_pooled"],
+        f"bpcer_at_apcer_{x:g}": cell["bpcer_at_apcer"][0]["bpcer"],
+        **{apcer_name(species, rule): rate for species, rate in at["apcer_per_species"].items()},
+        **{f"roc_auc_{species}": auc for species, auc in cell["roc_auc_per_species"].items()},
+    }
+
+
+def _bootstrap_p(values: NDArray[np.float64], b: int, interval: UnitInterval) -> float:
+    """Two-sided p of "no difference": how often resamples are on the other side of 0 (or on it), among those + 1.
+
+    n units cannot say more against a tossed coin than n equal tosses: p is at least 2^(1 - n).
+    """
+    change = values[b] - values[0]
+    change = change[~np.isnan(change)]
+    fewest = min(int((change <= 0).sum()), int((change >= 0).sum()))
+    return min(1.0, max(2 * (fewest + 1) / (change.size + 1), 2.0 ** (1 - interval.n_units)))
+
+
+def _delong_p(both: Joined, b: int) -> float | None:
+    """Of equal AUCs (DeLong et al. 1988, eq. 5 and 6); None where the variance is 0 and the AUCs differ."""
+    try:
+        areas, covariance = delong([both.scores[0], both.scores[b]], both.is_attack)
+    except ValueError:  # fewer than two of a class
+        return None
+    difference, variance = areas[1] - areas[0], covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
+    if difference == 0:
+        return 1.0
+    return 2 * float(ndtr(-abs(difference) / math.sqrt(variance))) if variance > 0 else None
+
+
+# ----------------------------------------------------------------------------------------------- group by group
+
+TABLE_COLUMNS = (
+    "group", "kind", "n", "wrong_a", "wrong_b", "difference", "low", "high", "fixed", "broken", "mcnemar_p",
+    "auc_a", "auc_b", "auc_difference",
+)  # fmt: skip
+
+
+def table(
+    both: Joined,
+    found: Flips | None,
+    groups: ArrayLike,
+    *,
+    b: int = 1,
+    resamples: int = 0,
+) -> pd.DataFrame:
+    """One row per kind of sample, over all groups ("") and in each: shares of wrong verdicts and AUC of A and B.
+
+    `groups`: (n,) names. `kind` is "bona_fide" (whose share of wrong verdicts is the BPCER) or a species (APCER). The
+    AUC of a species is against the bona fide samples of the same rows; None where there are none. Shares are None
+    without `found`; `low` to `high`, 95 % of the difference by unit, take both thresholds as given, and are None
+    without `resamples`.
+    """
+    names, kinds, attack = np.asarray(groups, str), both.kinds, both.is_attack
+    units = _drawn_units(both)
     rows: list[dict[str, Any]] = []
-    for subset in ["", *dict.fromkeys(subsets)]:
-        here = np.ones(len(pair), np.bool_) if subset == "" else subsets == subset
-        set_a, set_b = pair.score_sets(here)
-        for kind in sorted(set(kinds[here]), key=lambda k: (k != BONA_FIDE, k)):
+    for group in ["", *sorted(set(names.tolist()))]:
+        here = np.ones(len(both), np.bool_) if group == "" else names == group
+        sets = both.score_sets if group == "" else both.score_sets_of(here)
+        set_a, set_b = sets[0], sets[b]
+        for kind in sorted(set(kinds[here].tolist()), key=lambda k: (k != BONA_FIDE, k)):
             chosen = here & (kinds == kind)
             row: dict[str, Any] = dict.fromkeys(TABLE_COLUMNS)
-            row |= {"subset": subset, "kind": kind, "n": int(chosen.sum())}
-            if verdicts_of is not None:
-                row["wrong_a"] = float((verdicts_of.verdicts_a[chosen] != RIGHT).mean())
-                row["wrong_b"] = float((verdicts_of.verdicts_b[chosen] != RIGHT).mean())
+            row |= {"group": group, "kind": kind, "n": int(chosen.sum())}
+            if found is not None:
+                row |= found.counts(chosen)
+                row["wrong_a"] = float((found.verdicts_a[chosen] != RIGHT).mean())
+                row["wrong_b"] = float((found.verdicts_b[chosen] != RIGHT).mean())
                 row["difference"] = row["wrong_b"] - row["wrong_a"]
+                if resamples:
+                    at = (found.threshold_a, found.threshold_b)
+                    pair = [both.scores[i][chosen] for i in (0, b)]
+                    interval = _rate_difference(pair, attack[chosen], units.of(chosen), at, resamples)
+                    row |= {} if interval is None else {"low": interval.low, "high": interval.high}
             if kind != BONA_FIDE and set_a.n_bona_fide:
                 row["auc_a"], row["auc_b"] = metrics.roc_auc(set_a, kind), metrics.roc_auc(set_b, kind)
                 row["auc_difference"] = row["auc_b"] - row["auc_a"]
@@ -206,54 +459,208 @@ def table(pair: Paired, verdicts_of: Flips | None) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
 
 
-def _kinds(samples: pd.DataFrame) -> NDArray[np.str_]:
-    """(n,) "bona_fide" or the species, named as `metrics` names them."""
-    attack = samples["label"].to_numpy() == ATTACK
-    return np.where(attack, metrics.species_names(attack, list(samples["pai_species"])), BONA_FIDE)
+def _rate_difference(
+    pair: Sequence[NDArray[np.float64]],
+    attack: NDArray[np.bool_],
+    units: Units,
+    at: Sequence[float],
+    resamples: int,
+) -> UnitInterval | None:
+    """Of the shares of wrong verdicts of samples of one kind, at frozen thresholds."""
+    rate = Statistic("apcer_pooled" if attack.any() else "bpcer")
+    return resampling.resampled(pair, attack, units, [rate], thresholds=at, resamples=resamples).difference(rate, 1, 0)
 
 
-def document(a: Run, score_a: str, b: Run, score_b: str, max_bpcer: float = MAX_BPCER) -> dict[str, Any]:
-    """The paired comparison as JSON: every metric on the common samples outside `train`; None where undefined."""
-    pair = paired(a, score_a, b, score_b)
-    tested = pair.in_subsets([s for s in pair.samples["subset"].unique() if s != "train"])
-    pair = tested if len(tested) else pair
-    first, second = (_metrics(one, max_bpcer) if len(pair) else {} for one in pair.score_sets())
-    found: dict[str, Any] = {
-        "a": a.id,
-        "b": b.id,
-        "score": score_a,
-        "score_b": score_b,
-        "n_common": len(pair),
-        "n_only_a": pair.n_only_a,
-        "n_only_b": pair.n_only_b,
-        "n_no_response": pair.n_no_response,
-        "metrics": {
-            name: {"a": value, "b": second[name], "difference": _difference(value, second[name])}
-            for name, value in first.items()
-        },
+# --------------------------------------------------------------------------------------------------------- in words
+
+
+MOST_TOLD = 3  # species in a part of a sentence: the table has all of them
+
+
+def clear(found: Mapping[str, Difference], names: Sequence[str]) -> set[str]:
+    """Which of some metrics differ beyond chance: p < 0.05 after Holm's correction for their number."""
+    known = sorted((found[name].p, name) for name in names if found[name].p is not None)
+    beyond: set[str] = set()
+    for place, (p, name) in enumerate(known):
+        if p is None or p * (len(known) - place) >= 0.05:
+            break
+        beyond.add(name)
+    return beyond
+
+
+def in_words(
+    both: Joined, rule: Rule, found: Mapping[str, Difference], at: Flips | None, letter: str = "B"
+) -> list[str]:
+    """The comparison in sentences of plain text: species by species, over all thresholds, and verdicts that turned.
+
+    `at`: the verdicts of A and the other Run, None where there are none. `letter`: of the other Run.
+    """
+    if not found or found["roc_auc"].difference is None:
+        return ["The common samples hold one class only: there is nothing to trade off."]
+    words = [_species_words(rule, found, pd.Series(both.kinds).value_counts(), letter)]
+    auc = found["roc_auc"]
+    digits = 2 if min(both.is_attack.sum(), (~both.is_attack).sum()) < 1000 else 3
+    is_sure = (auc.p is None or auc.p < 0.05) and auc.difference != 0
+    how = "better" if (auc.difference or 0) > 0 else "worse"
+    over_all = f"{letter} separates {how}" if is_sure else "the two cannot be told apart"
+    words.append(
+        f"Over all thresholds {over_all}: AUC {auc.b:.{digits}f} instead of {auc.a:.{digits}f}"
+        f"{_evidence(auc, 1, digits)}."
+    )
+    if at is None:
+        return words
+    for name, called, threshold in (("A", at.verdicts_a, at.threshold_a), (letter, at.verdicts_b, at.threshold_b)):
+        if not ((called == RIGHT) == both.is_attack).any():
+            words.append(
+                f"{name} calls nothing an attack at its threshold {threshold:.6g}: more than {100 * rule.value:g} % of "
+                "the live samples share its highest score."
+            )
+    dependent = "" if both.units[1] else ", which takes all samples for independent"
+    turned = at.counts()
+    words.append(
+        f"{letter} puts {turned['fixed']:,} wrong verdicts right and {turned['broken']:,} right ones wrong "
+        f"(McNemar {p_text(turned['mcnemar_p'])}{dependent})."
+    )
+    return words
+
+
+def _species_words(rule: Rule, found: Mapping[str, Difference], counts: pd.Series, letter: str) -> str:
+    n_live = int(counts.get(BONA_FIDE, 0))
+    if rule.kind == APCER:
+        rejected = found[f"bpcer_at_apcer_{float(rule.value):g}"]
+        lead = f"Where each lets at most {100 * rule.value:g} % of every species pass, {letter} rejects "
+        return f"{lead}{_change(rejected, n_live, 'of the live samples')}."
+    by_name = {str(name): found[apcer_name(str(name), rule)] for name in counts.index if name != BONA_FIDE}
+    lead = f"Where each rejects at most {100 * rule.value:g} % of the {n_live:,} live samples, "
+    if all(one.difference == 0 for one in by_name.values()):
+        return f"{lead}{letter} misses the same share of every attack species as A."
+    beyond = clear(found, [apcer_name(name, rule) for name in by_name])
+    is_told = {
+        name: apcer_name(name, rule) in beyond or (one.p is None and one.difference != 0)
+        for name, one in by_name.items()
     }
+    by_size = sorted(by_name, key=lambda name: (-abs(by_name[name].difference or 0), name))
+
+    def listed(names: Sequence[str]) -> str:
+        told = [f"{name.replace('_', ' ')} {_rates(by_name[name], int(counts[name]))}" for name in names[:MOST_TOLD]]
+        more = len(names) - len(told)
+        return "; ".join([*told, f"{more} more species"] if more else told)
+
+    fewer = [name for name in by_size if is_told[name] and (by_name[name].difference or 0) < 0]
+    more = [name for name in by_size if is_told[name] and (by_name[name].difference or 0) > 0]
+    rest = [name for name in by_size if not is_told[name]]
+    parts = [f"{letter} misses fewer attacks of {listed(fewer)}"] if fewer else []
+    parts += [f"{'but more' if fewer else letter + ' misses more attacks'} of {listed(more)}"] if more else []
+    none_told = "there is no clear difference" if not parts else "no clear difference for"
+    parts += [f"{none_told}{'' if parts else ':'} {listed(rest)}"] if rest else []
+    return f"{lead}{'; '.join(parts)}."
+
+
+def _change(one: Difference, n: int, of: str) -> str:
+    if one.difference == 0:
+        return f"the same share {of}, {_percent(one.a, n)}"
+    more = "fewer" if (one.difference or 0) < 0 else "more"
+    sure = "" if one.p is None or one.p < 0.05 else "; chance may explain it"
+    return f"{more} {of}: {_rates(one, n)}{sure}"
+
+
+def _rates(one: Difference, n: int) -> str:
+    return f"{_percent(one.b, n)} instead of {_percent(one.a, n)}{_evidence(one, 100, 0 if n < 1000 else 1)}"
+
+
+def _percent(share: float | None, n: int) -> str:
+    return "–" if share is None else f"{100 * share:.{0 if n < 1000 else 1}f} %"
+
+
+def _evidence(one: Difference, scale: float, digits: int) -> str:
+    """The difference with its interval and p, in brackets; nothing where there is no interval."""
+    if one.low is None or one.high is None or one.difference is None:
+        return ""
+    low, high, middle = (signed(scale * value, digits) for value in (one.low, one.high, one.difference))
+    unit = " points" if scale == 100 else ""
+    said = "" if one.p is None else f", {p_text(one.p)}"
+    return f" ({middle}{unit} [{low} to {high}]{said})"
+
+
+def metric_words(name: str, rule: Rule = DEFAULT) -> str:
+    """A name of the document for people: apcer_max_at_bpcer_0.05 -> APCER of the worst species at BPCER ≤ 5 %."""
+    share, value = f"{100 * rule.value:g} %", f"{float(rule.value):g}"
+    known = {"roc_auc": "AUC", "average_precision": "Average precision", "eer": "EER"}
+    known |= {f"bpcer_at_apcer_{value}": f"BPCER at APCER ≤ {share}"}
+    if name in known:
+        return known[name]
+    if name.startswith("roc_auc_"):
+        return f"AUC of {name.removeprefix('roc_auc_').replace('_', ' ')}"
+    of = name.removeprefix("apcer_").removesuffix(f"_at_bpcer_{value}")
+    words = {"max": "the worst species", "pooled": "all attacks"}.get(of, of.replace("_", " "))
+    return f"APCER of {words} at BPCER ≤ {share}"
+
+
+def signed(value: float, digits: int) -> str:
+    """+1.5, −1.5, or 0 without a sign."""
+    text = f"{value:+.{digits}f}".replace("-", "−")
+    return text[1:] if not float(f"{value:.{digits}f}") else text
+
+
+def p_text(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+
+
+# --------------------------------------------------------------------------------------------------------- document
+
+
+def tested(both: Joined) -> Joined:
+    """The common samples outside `train`; all where there are no others."""
+    outside = both.only((both.samples["subset"] != "train").to_numpy())
+    return outside if len(outside) else both
+
+
+def document(
+    a: System, b: System, rule: Rule = DEFAULT, level: str = FRAME, *, resamples: int = RESAMPLES, letter: str = "B"
+) -> dict[str, Any]:
+    """The paired comparison as JSON: every metric on the common samples outside `train`; None where undefined.
+
+    `letter`: what its sentences call the Run that is not A.
+    Raises BadInputError as `joined` and `matched_rule` do.
+    """
+    matched_rule(rule)
+    both = tested(joined([a, b], level))
+    has_both_classes = bool(both.is_attack.any() and (~both.is_attack).any())
+    drawn = resampled(both, rule, resamples=resamples) if has_both_classes else None
+    found = differences(both, rule, drawn) if len(both) else {}
+    units, independent = both.units
+    content: dict[str, Any] = {
+        "a": a.run.id,
+        "b": b.run.id,
+        "score": a.score,
+        "score_b": b.score,
+        "level": level,
+        "n_common": len(both),
+        "n_only_a": both.n_only[0],
+        "n_only_b": both.n_only[1],
+        "n_no_response": both.n_no_response,
+        "unit": units.name,
+        "n_units": codes_of(units.groups)[1],
+        "samples_are_independent": independent,
+        "resamples": resamples,
+        "metrics": {name: one.as_json() for name, one in found.items()},
+        "flips": None,
+    }
+    at = None
     try:
-        both = flips(pair, max_bpcer)
-    except UndefinedMetricError:
-        return found
-    counts = {"fixed": int(both.fixed.sum()), "broken": int(both.broken.sum())}
-    return found | {"flips": {"at": f"bpcer<={max_bpcer:g}", **counts}}
-
-
-def _metrics(one: ScoreSet, max_bpcer: float) -> dict[str, float | None]:
-    cell = metrics.document(one, max_bpcer=[max_bpcer], max_apcer=[])
-    at = cell["apcer_at_bpcer"][0]
-    name = f"at_bpcer_{max_bpcer:g}"
-    return {
-        "roc_auc": cell["roc_auc"],
-        "average_precision": cell["average_precision"],
-        "eer": cell["eer"]["value"] if cell["eer"] else None,
-        f"apcer_max_{name}": at["apcer_max"],
-        f"apcer_pooled_{name}": at["apcer_pooled"],
-        **{f"apcer_{species}_{name}": rate for species, rate in at["apcer_per_species"].items()},
-        **{f"roc_auc_{species}": auc for species, auc in cell["roc_auc_per_species"].items()},
-    }
-
-
-def _difference(first: float | None, second: float | None) -> float | None:
-    return None if first is None or second is None else second - first
+        at = flips(both, thresholds(both, rule))
+    except UndefinedMetricError as error:
+        content["flips_undefined_because"] = str(error)
+    else:
+        kinds = both.kinds
+        content["flips"] = {
+            "at": str(rule),
+            "threshold_a": at.threshold_a,
+            "threshold_b": at.threshold_b,
+            **at.counts(),
+            "both_wrong": int(at.both_wrong.sum()),
+            "per_kind": {kind: at.counts(kinds == kind) for kind in sorted(set(kinds.tolist()))},
+        }
+    content["in_words"] = in_words(both, rule, found, at, letter)
+    safe: dict[str, Any] = metrics.json_safe(content)
+    return safe

@@ -163,6 +163,31 @@ def smoothed(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
     return made
 
 
+def dev_curves(cache: Path, checkpoints: Sequence[str]) -> list[NDArray[np.float64] | None]:
+    """For each checkpoint's file name, (n, 2) epochs from 1 on and the dev loss that chooses it.
+
+    Of its newest training; None where no training of that name has dev losses.
+    """
+    by_name = {one.name: one for one in reversed(trainings(cache))}
+    found: list[NDArray[np.float64] | None] = []
+    for checkpoint in checkpoints:
+        training = by_name.get(Path(checkpoint).stem)
+        log = training.log() if training is not None else pd.DataFrame()
+        if training is None or training.chosen_by not in log:
+            found.append(None)
+            continue
+        dev = log[log["split"] == "dev"].dropna(subset=[training.chosen_by]).drop_duplicates("epoch", keep="last")
+        curve = np.column_stack([dev["epoch"].to_numpy(float) + 1, dev[training.chosen_by].to_numpy(float)])
+        found.append(curve if len(curve) else None)
+    return found
+
+
+def between_first_and_best(loss: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,) 1 at the first loss and 0 at the lowest: models whose losses have other units on one scale."""
+    span = loss[0] - loss.min()
+    return (loss - loss.min()) / span if span > 0 else np.zeros_like(loss)
+
+
 # ------------------------------------------------------------------------------------------- reconstructions by epoch
 
 

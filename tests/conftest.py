@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
+# Tests run beside each other, one process per core: threads of PyTorch and BLAS would only wait for each other there.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from collections.abc import Callable
 from pathlib import Path
 

@@ -123,6 +123,10 @@ def test_missing_scores_are_counted_and_said(tmp_path: Path, fas: Callable[..., 
     assert result.code == 0
     assert json.loads(result.out)["n_non_response"] == {"bona_fide": 0, "attack": 1}
     assert "1 samples have no score (first: row 5)" in result.err
+    closed = json.loads(fas("metrics", path, "--fail-closed", "--threshold", "100", "--json").out)
+    assert closed["n_non_response"] == {"bona_fide": 0, "attack": 0}
+    [at] = closed["at_threshold"]
+    assert at["counts"]["tp"] == 1  # what gave no score is called an attack by every threshold
 
 
 def test_imported_scores_become_a_run(shared: Path, tmp_path: Path, fas: Callable[..., Result]) -> None:
@@ -334,3 +338,35 @@ def test_two_runs_are_compared(tiny_cache: Path, fas: Callable[..., Result]) -> 
     auc = found["metrics"]["roc_auc"]
     assert auc["difference"] == auc["b"] - auc["a"]
     assert "no score 'beauty'" in message(fas("compare", "a", "b", "--score", "beauty", "--cache", tiny_cache))
+
+
+def test_a_comparison_names_its_unit_and_rule(tiny_cache: Path, fas: Callable[..., Result]) -> None:
+    asked = ("compare", "a", "vendor", "--score", "rec", "--score-b", "score", "--cache", tiny_cache)
+    found = json.loads(fas(*asked, "--rule", "apcer<=0.1", "--json").out)
+    assert (found["score"], found["score_b"], found["unit"], found["flips"]["at"]) == (
+        "rec",
+        "score",
+        "subject",
+        "apcer<=0.1",
+    )
+    assert set(found["metrics"]["roc_auc"]) == {"a", "b", "difference", "ci95", "p", "method"}
+    printed = fas(*asked).out
+    assert "A: a, rec. B: vendor, score." in printed
+    assert "16 samples compared" in printed
+    assert "matched by" in message(fas(*asked, "--rule", "eer"))
+
+
+def test_a_report_is_one_file(tiny_cache: Path, tmp_path: Path, fas: Callable[..., Result]) -> None:
+    op, out = tmp_path / "op.json", tmp_path / "r" / "report.html"
+    fas("threshold", "a", "--score", "rec", "--out", op, "--cache", tiny_cache)
+    asked = ("report", "a", "--cache", tiny_cache, "--operating-point", op, "--compare", "vendor:score")
+    made = fas(*asked, "--out", out)
+    assert (made.out, made.code) == ("", 0)
+    html = out.read_text()
+    assert "data:image/png" in html
+    assert "Compared: A a by rec, B vendor by score" in html
+    fas(*asked, "--out", out, "--no-images")
+    assert "data:image/png" not in out.read_text()
+    op.write_text(op.read_text().replace('"rec"', '"kl"'))
+    assert "was changed after it was written" in message(fas(*asked, "--out", out))
+    assert "--score" in message(fas("report", "a", "--cache", tiny_cache, "--out", out))

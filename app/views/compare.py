@@ -1,6 +1,7 @@
-"""Compare: what a second Run does better or worse on the same samples."""
+"""Compare: what other Runs do better or worse on the same samples."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,147 +11,218 @@ from numpy.typing import NDArray
 
 from app import charts, state
 from app.components import gallery as component
-from fas_core import compare, metrics, scores
-from fas_core.compare import Flips, Paired
+from app.components.zoom import zoomed
+from fas_core import breakdown, compare, metrics, report, scores, traininglog
+from fas_core import card as cards
+from fas_core.compare import Difference, Flips, Joined, System
 from fas_core.manifest import BONA_FIDE
+from fas_core.operating_point import APCER, BPCER, DEFAULT, Rule
+from fas_core.resampling import Resampled, Statistic
 from fas_core.store import Run
 
-FIXED, BROKEN, BOTH_WRONG, ALL = "Fixed by B", "Broken by B", "Wrong in both", "All"
+LETTERS = "ABCDEF"
+CHANGED, FIXED, BROKEN, BOTH_WRONG, ALL = "Changed", "Fixed by B", "Broken by B", "Wrong in both", "All"
 CHANGE, SCORE_A, SCORE_B = "Largest change", "Score of A, high to low", "Score of B, high to low"
 ALL_ATTACKS = "All attacks"
 CURVE_POINTS = 800
 PER_PAGE = 24
+SUBSET = "subset"
+NO_CARD, NO_IMAGES, PIXELATED, AS_THEY_ARE = "none", "none", "pixelated", "as they are"
+IMAGES = (NO_IMAGES, PIXELATED, AS_THEY_ARE)
+IN_WIDTHS = "the chosen scores, in widths of live"
+MOST_POINTS = 6_000  # of the scatter; Plotly is slow beyond
+# Enough for two digits, and a third of a second for two Runs of 50,000 samples; `fas compare` takes more of both.
+RESAMPLES, QUANTILES = 1000, 1024
+BPCERS = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.07, *np.linspace(0.1, 1, 16).round(4).tolist())  # where bands stand
+RECALLS = tuple(np.linspace(0.05, 1, 20).round(4).tolist())
 MAKE_ANOTHER = (
     "fas cache CHECKPOINT --data MANIFEST              # another checkpoint on the same images\n"
     "fas scores import SCORES.csv --name NAME          # another system's scores for the same samples"
 )
 
 
-def second_run(a: Run, score_a: str) -> tuple[Run, str]:
-    """B and its score, chosen on the page. Where there is nothing to compare with, the page says so and ends."""
+# ------------------------------------------------------------------------------------------------ what is compared
+
+
+def other_systems(a: Run, score_a: str) -> list[System]:
+    """The Runs to compare A with and their scores, chosen on the page. Where there are none, the page ends."""
     found, _ = state.runs()
     # The same Run is offered last, for comparing two of its scores.
     others = [r for r in found if r.id != a.id] + [r for r in found if r.id == a.id]
     others.sort(key=lambda r: (r.id == a.id, r.info.manifest_sha256 != a.info.manifest_sha256))
     by_label = {state.label_of(r): r for r in others}
+    chosen = st.session_state.get("compare", [])
+    if not all(name in by_label for name in chosen):  # a Run that is gone
+        st.session_state["compare"] = [name for name in chosen if name in by_label]
     with st.container(horizontal=True):
-        label = st.selectbox(
-            "Compare with Run B",
+        labels = st.multiselect(
+            "Compare with",
             list(by_label),
+            default=list(by_label)[:1],
+            max_selections=len(LETTERS) - 1,
             key="compare",
             bind="query-params",
-            width=300,
-            help="A is the Run chosen in the sidebar. Samples are matched by their id.",
+            width=420,
+            help="A is the Run chosen in the sidebar; these are B, C, ... Samples are matched by their id.",
         )
-        b = by_label[label]
-        offered = scores.offered(b)
-        score_b = st.selectbox(
-            "Score of B",
-            offered,
-            index=offered.index(score_a) if score_a in offered else 0,
-            key="score_b",
-            bind="query-params",
-            width=200,
-            help=f"{b.info.name} has no score named {score_a}."
-            if score_a not in offered
-            else "Higher = more attack-like.",
-        )
-    if score_b is None:
-        st.info("Run B has no score.", icon=":material/info:")
+        systems = [
+            System(by_label[name], score)
+            for letter, name in zip(LETTERS[1:], labels, strict=False)
+            if (score := score_of(letter, by_label[name], score_a)) is not None
+        ]
+    if not systems:
+        st.info("Choose at least one Run to compare with, that has a score.", icon=":material/info:")
         st.stop()
-    if b.id == a.id and score_b == score_a:
+    if any(one.run.id == a.id and one.score == score_a for one in systems):
+        letter = LETTERS[1 + next(i for i, s in enumerate(systems) if s.run.id == a.id and s.score == score_a)]
         st.info(
-            "A and B are the same Run with the same score. Choose another Run or score for B"
+            f"A and {letter} are the same Run with the same score. Choose another Run or score for {letter}"
             + ("." if len(found) > 1 else ", or make a second Run in a terminal:"),
             icon=":material/compare:",
         )
         if len(found) == 1:
             st.code(MAKE_ANOTHER, language="bash")
         st.stop()
-    return b, str(score_b)
+    return systems
+
+
+def score_of(letter: str, run: Run, score_a: str) -> str | None:
+    offered = scores.offered(run)
+    key = f"score_{letter.lower()}"
+    if key in st.session_state and st.session_state[key] not in offered:
+        del st.session_state[key]
+    return st.selectbox(
+        f"Score of {letter}",
+        offered,
+        index=offered.index(score_a) if score_a in offered else 0,
+        key=key,
+        bind="query-params",
+        width=160,
+        help=f"{run.info.name} has no score named {score_a}."
+        if score_a not in offered
+        else "Higher = more attack-like.",
+    )
+
+
+def matched_rule() -> Rule:
+    """The sidebar's rule where it matches thresholds, else the usual one."""
+    chosen = state.rule(run, score)
+    return chosen if chosen.kind in (BPCER, APCER) and not chosen.species else DEFAULT
+
+
+# ------------------------------------------------------------------------------------------------ what is computed
+
+
+Key = tuple[object, ...]  # stands for the bytes of all Runs and for every choice
 
 
 @st.cache_resource(max_entries=16, show_spinner="Matching samples …")
-def _paired(digest_a: str, score_a: str, digest_b: str, score_b: str, _a: Run, _b: Run) -> Paired:
-    return compare.paired(_a, score_a, _b, score_b)
+def _joined(key: Key, _systems: Sequence[System], _level: str, _subsets: Sequence[str]) -> Joined:
+    return compare.joined(_systems, _level).in_subsets(_subsets)
 
 
-@st.cache_resource(max_entries=16, show_spinner="Comparing …")
-def _compared(key: tuple[str, ...], _pair: Paired) -> tuple[Flips | None, str, pd.DataFrame]:
-    """Verdicts at both thresholds, or None and why there are none; the table of rates."""
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _thresholds(key: Key, _both: Joined, _rule: Rule) -> tuple[list[float] | None, str]:
+    """Of every Run, or None and why there are none."""
     try:
-        both, problem = compare.flips(_pair), ""
+        return compare.thresholds(_both, _rule), ""
     except metrics.UndefinedMetricError as error:
-        both, problem = None, str(error)
-    return both, problem, compare.table(_pair, both)
+        return None, str(error)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _differences(key: Key, with_intervals: bool, b: int, _both: Joined, _rule: Rule) -> dict[str, Difference]:
+    drawn = _drawn(key, _both, _rule) if with_intervals else None
+    return compare.differences(_both, _rule, drawn, b)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _drawn(key: Key, _both: Joined, _rule: Rule) -> Resampled:
+    return compare.resampled(_both, _rule, bpcers=BPCERS, recalls=RECALLS, resamples=RESAMPLES, quantiles=QUANTILES)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _table(key: Key, column: str, with_intervals: bool, b: int, _both: Joined, _at: Flips | None) -> pd.DataFrame:
+    groups = _both.samples[SUBSET].to_numpy(str) if column == SUBSET else _groups_by(run, column, _both)
+    return compare.table(_both, _at, groups, b=b, resamples=RESAMPLES if with_intervals else 0)
+
+
+def _groups_by(a: Run, column: str, both: Joined) -> NDArray[np.str_]:
+    """(n,) the group of each common sample by a column of A."""
+    codes, names, _ = breakdown.groups_of(state.samples(a, [column])[column].iloc[both.rows[0]])
+    return np.asarray(names, str)[codes]
+
+
+@st.cache_resource(show_spinner=False)
+def _resampled_already() -> set[Key]:
+    """Comparisons whose intervals are there: others are shown without first, so that nobody waits for them."""
+    return set()
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _curves(key: Key, species: str, _both: Joined) -> list[metrics.Curves]:
+    return [metrics.thinned(metrics.curves(one), CURVE_POINTS) for one in _sets(species, _both)]
+
+
+def _sets(species: str, both: Joined) -> list[metrics.ScoreSet]:
+    sets = both.score_sets
+    return [metrics.of_species(one, species) for one in sets] if species else sets
+
+
+# ------------------------------------------------------------------------------------------------ the answer
 
 
 def names_of_runs() -> str:
     """A: small_dcvae (rec) · B: ..."""
-    parts = [
-        f"**{letter}** {state.escaped(one.info.name)}, {state.escaped(name)}"
-        for letter, one, name in (("A", run, score), ("B", other, other_score))
-    ]
-    return " · ".join(parts)
-
-
-def answer(pair: Paired, rates: pd.DataFrame, both: Flips | None) -> str:
-    """The page's answer: the species whose APCER differs most, then all verdicts, then AUC."""
-    overall = rates[rates["subset"] == ""]
-    attacks = overall[overall["kind"] != BONA_FIDE]
-    if both is None or attacks.empty:
-        return "The common samples hold one class only: there is nothing to trade off."
-    n_live = int(overall.loc[overall["kind"] == BONA_FIDE, "n"].iloc[0])
-    at = f"when each rejects at most 5 % of the {n_live:,} common live samples"
-    most = attacks.loc[attacks["difference"].abs().idxmax()]
-    n_fixed, n_broken = int(both.fixed.sum()), int(both.broken.sum())
-    turned = (
-        f"B puts **{n_fixed:,} wrong verdicts right and {n_broken:,} right ones wrong**; {over_all_thresholds(pair)}."
+    return " · ".join(
+        f"**{letter}** {state.escaped(one.run.info.name)}, {state.escaped(one.score)}"
+        for letter, one in zip(LETTERS, systems, strict=False)
     )
-    species, n = state.escaped(charts.words(most["kind"])), int(most["n"])
-    first, second = state.percent(most["wrong_a"], n), state.percent(most["wrong_b"], n)
-    if first == second:
-        return f"A and B miss the same share of every attack species {at}. {turned}"
-    verb = "fewer" if most["difference"] < 0 else "more"
-    return f"**B misses {verb} {species} attacks: {second} instead of {first}** (n = {n:,}) {at}. {turned}"
 
 
-def over_all_thresholds(pair: Paired) -> str:
-    set_a, set_b = pair.score_sets()
-    digits = digits_of(set_a)
-    first, second = (f"{metrics.roc_auc(one):.{digits}f}" for one in (set_a, set_b))
-    if first == second:
-        return f"over all thresholds both separate alike (AUC {first})"
-    better = "better" if float(second) > float(first) else "worse"
-    return f"over all thresholds it separates {better}: AUC {second} instead of {first}"
+def show_answer() -> None:
+    """The answer of each other Run, the first sentence emphasised."""
+    for i, letter in enumerate(LETTERS[1 : len(systems)], start=1):
+        at = None if thresholds is None else compare.flips(both, thresholds, i)
+        words = compare.in_words(both, rule, _differences(key, has_intervals, i, both, rule), at, letter)
+        first, *rest = (state.escaped(one.replace(" %", "\u00a0%").replace(" = ", "\u00a0=\u00a0")) for one in words)
+        st.write(f"**{first}** {' '.join(rest)}")
 
 
-def caveats(pair: Paired, both: Flips | None, problem: str) -> str:
-    words = [f"{len(pair):,} samples compared"]
-    for letter, only in (("A", pair.n_only_a), ("B", pair.n_only_b)):
-        if only:
-            words.append(f"{only:,} only in {letter}")
-    if pair.n_no_response:
-        words.append(f"{pair.n_no_response:,} left out because one of the two gave no score")
+def caveats() -> str:
+    words = [f"{len(both):,} samples compared"]
+    words += [f"{only:,} only in {letter}" for letter, only in zip(LETTERS, both.n_only, strict=False) if only]
+    if len(systems) > 2 and any(both.n_only):
+        words = [word.replace("only in", "not common to all in") for word in words]
+    if both.n_no_response:
+        words.append(f"{both.n_no_response:,} left out because one of the Runs gave no score")
     text = ", ".join(words) + ". "
     if tested != subsets:
         text += "Training images are left out. "
-    if both is None:
-        return text + f"No verdicts: {state.escaped(problem)}."
-    text += f"Thresholds {state.number(both.threshold_a)} (A) and {state.number(both.threshold_b)} (B). "
-    for letter, values, threshold in (("A", pair.scores_a, both.threshold_a), ("B", pair.scores_b, both.threshold_b)):
-        if values.max() < threshold:
-            text += (
-                f"{letter} calls nothing an attack there: more than 5 % of the live samples share its highest score. "
-            )
-    return text + "No intervals yet: differences of a few samples can be chance."
+    if thresholds is None:
+        text += f"No verdicts: {state.escaped(problem)}. "
+    else:
+        each = ", ".join(f"{state.number(t)} ({letter})" for letter, t in zip(LETTERS, thresholds, strict=False))
+        text += f"Thresholds {each}: {state.escaped(rule.words)} for each on these samples. "
+    if str(state.rule(run, score)) != str(rule):
+        text += f"The sidebar's rule cannot match thresholds, so {state.escaped(rule.words)} is taken. "
+    units, independent = both.units
+    n_units = len(np.unique(units.groups))
+    by = f"{n_units:,} {units.name}{'s' if n_units != 1 else ''}"
+    if not has_intervals:
+        return text + f"Intervals by {by} are being computed …" if is_two_sided else text
+    text += f"In brackets: 95 % of the difference, by resampling {by}, thresholds matched anew each time"
+    return text + (
+        "; p of the AUC by DeLong." if independent else "; the samples are not independent, so no p is by DeLong."
+    )
 
 
-def show_curves(pair: Paired, both: Flips | None) -> None:
-    set_a, set_b = pair.score_sets()
-    if not (set_a.n_bona_fide and set_a.n_attack):
-        return
-    species = list(set_a.attacks)
+# ------------------------------------------------------------------------------------------------ curves
+
+
+def show_curves() -> None:
+    sets = both.score_sets
+    species = [name for name, values in sets[0].attacks.items() if values.size]
     chosen = st.segmented_control(
         "Attacks in the curves",
         [ALL_ATTACKS, *species],
@@ -161,53 +233,193 @@ def show_curves(pair: Paired, both: Flips | None) -> None:
         required=True,
         help="The species of the presentation attack; each is compared with all common live samples.",
     )
-    sets = {"A": set_a, "B": set_b}
-    colour = charts.NEUTRAL
-    if chosen in species:
-        sets = {letter: metrics.of_species(one, str(chosen)) for letter, one in sets.items()}
-        colour = charts.style_of(str(chosen)).colour
-    curves = {letter: metrics.thinned(metrics.curves(one), CURVE_POINTS) for letter, one in sets.items()}
-    roc_at: dict[str, tuple[float, float] | None] = {"A": None, "B": None}
-    pr_at: dict[str, tuple[float, float] | None] = {"A": None, "B": None}
-    if both is not None:
-        for letter, threshold in (("A", both.threshold_a), ("B", both.threshold_b)):
-            at = metrics.rates_at(sets[letter], threshold)
-            roc_at[letter] = (at["bpcer"], at["recall"])
-            pr_at[letter] = None if at["precision"] is None else (at["recall"], at["precision"])
-    auc = ", ".join(f"{letter} {metrics.roc_auc(one):.{digits_of(one)}f}" for letter, one in sets.items())
-    precision = ", ".join(
-        f"{letter} {metrics.average_precision(one):.{digits_of(one)}f}" for letter, one in sets.items()
-    )
+    of = str(chosen) if chosen in species else ""
+    colour = charts.style_of(of).colour if of else charts.NEUTRAL
+    sets = _sets(of, both)
+    letters = LETTERS[: len(systems)]
+    curves = dict(zip(letters, _curves(key, of, both), strict=True))
+    roc_at: dict[str, tuple[float, float] | None] = dict.fromkeys(letters)
+    pr_at, det_at = dict(roc_at), dict(roc_at)
+    for letter, one, threshold in zip(letters, sets, thresholds or [], strict=False):
+        at = metrics.rates_at(one, threshold)
+        roc_at[letter] = (at["bpcer"], at["recall"])
+        det_at[letter] = (at["apcer_pooled"], at["bpcer"])
+        pr_at[letter] = None if at["precision"] is None else (at["recall"], at["precision"])
+    found, pr_bands = bands(of)
+    auc = of_each(sets, [metrics.roc_auc(one) for one in sets])
+    precision = of_each(sets, [metrics.average_precision(one) for one in sets])
     left, right = st.columns(2)
     with left:
         st.markdown(f"**ROC** · area under the curve: {auc}", help="1 = perfect, 0.5 = chance.")
-        made = charts.roc_of_runs(curves, roc_at, colour)
-        st.plotly_chart(made, key="roc_runs", alt=f"ROC of both Runs; area under the curve {auc}")
+        roc = {name: (x, 1 - high, 1 - low) for name, (x, low, high) in found.items()}
+        made = charts.roc_of_runs(curves, roc_at, colour, roc)
+        st.plotly_chart(made, key="roc_runs", alt=f"ROC of the Runs; area under the curve {auc}")
     with right:
         st.markdown(
             f"**Precision and recall** · average precision: {precision}", help="Depends on the share of attacks."
         )
-        made = charts.precision_recall_of_runs(curves, pr_at, colour)
-        st.plotly_chart(made, key="pr_runs", alt=f"Precision and recall of both Runs; average precision {precision}")
+        made = charts.precision_recall_of_runs(curves, pr_at, colour, pr_bands)
+        st.plotly_chart(made, key="pr_runs", alt=f"Precision and recall of the Runs; average precision {precision}")
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**DET** · errors of both kinds on probit axes", help="Nearer to the lower left corner is better.")
+        det = {name: (x, 1 - high, 1 - low) for name, (x, low, high) in found.items()}
+        made = charts.det_of_runs(curves, det_at, colour, det)
+        st.plotly_chart(made, key="det_runs", alt="DET of the Runs: BPCER over APCER")
+        if found:
+            shown = " and ".join(found)
+            st.caption(f"Bands: 95 % of {shown}, each by itself; where they overlap the difference may still be clear.")
+    with right:
+        show_distributions()
+
+
+def of_each(sets: Sequence[metrics.ScoreSet], values: Sequence[float]) -> str:
+    return ", ".join(
+        f"{letter} {value:.{digits_of(one)}f}" for letter, one, value in zip(LETTERS, sets, values, strict=False)
+    )
+
+
+def bands(species: str) -> tuple[charts.Bands, charts.Bands]:
+    """Of A and the Run in detail: BPCER and the interval of APCER; recall and that of precision. For all attacks."""
+    if not has_intervals or species:
+        return {}, {}
+    drawn = _drawn(key, both, rule)
+    at_bpcer = [Statistic("apcer_at_bpcer", (x, None)) for x in BPCERS]
+    at_recall = [Statistic("precision_at_recall", x) for x in RECALLS]
+    found, of_precision = {}, {}
+    for i in (0, in_detail):
+        low, high = compare.band(drawn, at_bpcer, i).T
+        found[LETTERS[i]] = (np.array(BPCERS), low, high)
+        low, high = compare.band(drawn, at_recall, i).T
+        of_precision[LETTERS[i]] = (np.array(RECALLS), low, high)
+    return found, of_precision
 
 
 def digits_of(one: metrics.ScoreSet) -> int:
     return 2 if min(one.n_bona_fide, one.n_attack) < 1000 else 3
 
 
-def show_table(rates: pd.DataFrame) -> None:
-    st.subheader("Every subset and species")
+@state.fragment
+def show_distributions() -> None:
+    """One loss of all Runs over each other; scores of other units in widths of their live samples."""
+    common = [name for name in scores.offered(run) if all(name in scores.offered(one.run) for one in systems)]
+    options = [IN_WIDTHS, *common] if all(one.run.has_images for one in systems) and level == "frame" else [IN_WIDTHS]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown("**Distributions over each other**", width="content")
+        loss = st.selectbox(
+            "Loss",
+            options,
+            format_func=charts.words,
+            key="loss",
+            bind="query-params",
+            label_visibility="collapsed",
+            width=300,
+            help="Widths of live: distance from the median of the live samples in their interquartile ranges, "
+            "which brings scores of other units together.",
+        )
+    kinds = charts.groups(both.samples)
+    if loss in common:
+        values = [state.score_values(one.run, str(loss))[rows] for one, rows in zip(systems, both.rows, strict=True)]
+    else:
+        values = [in_widths(one, ~both.is_attack) for one in both.scores]
+    by_run = {
+        letter: {name: of_run[kinds == name] for name in sorted(set(kinds.tolist()))}
+        for letter, of_run in zip(LETTERS, values, strict=False)
+    }
+    title = charts.words(str(loss)) if loss in common else "distance from the live median, in interquartile ranges"
+    made = charts.distributions_of_runs(by_run, x_title=title)
+    st.plotly_chart(made, key="distributions", alt=f"Distributions of {title} of the Runs, per group")
+    lines = ", ".join(f"{letter} {dash}" for letter, dash in zip(by_run, charts.RUN_DASHES, strict=False))
+    st.caption(f"Line styles: {lines}; A is filled.")
+
+
+def in_widths(values: NDArray[np.float64], live: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(n,) distance from the median of the live values in their interquartile ranges."""
+    reference = values[live & np.isfinite(values)]
+    low, middle, high = np.percentile(reference if reference.size else values, [25, 50, 75])
+    return (values - middle) / ((high - low) or 1.0)
+
+
+# ------------------------------------------------------------------------------------------------ tables
+
+
+def show_metrics() -> None:
+    """Every metric of every Run, and the difference of the one in detail."""
+    letter = LETTERS[in_detail]
+    st.subheader("Every metric")
+    of_each_run = {i: _differences(key, has_intervals, i, both, rule) for i in range(1, len(systems))}
+    detail = of_each_run[in_detail]
+    numbers: dict[str, list[object]] = {"Metric": [compare.metric_words(name, rule) for name in detail]}
+    numbers["A"] = [one.a for one in detail.values()]
+    for i, found in of_each_run.items():
+        numbers[LETTERS[i]] = [one.b for one in found.values()]
+    numbers[f"{letter} − A"] = [one.difference for one in detail.values()]
+    numbers["95 %"] = [
+        None
+        if one.low is None or one.high is None
+        else f"{compare.signed(one.low, 3)} to {compare.signed(one.high, 3)}"
+        for one in detail.values()
+    ]
+    numbers["p"] = [None if one.p is None else p_number(one.p) for one in detail.values()]
+    table = pd.DataFrame(numbers)
+    value = st.column_config.NumberColumn(format="%.3f")
+    st.dataframe(
+        table,
+        hide_index=True,
+        placeholder="–",
+        height=min(600, 38 + 35 * len(table)),
+        column_config={
+            "Metric": st.column_config.TextColumn(width=290),
+            **{LETTERS[i]: value for i in range(len(systems))},
+            f"{letter} − A": st.column_config.NumberColumn(
+                format="%+.3f", help="AUC and average precision: above 0 is better. Error rates: below 0 is better."
+            ),
+            "95 %": st.column_config.TextColumn(
+                width=130, help="Interval of the difference, paired on the same resamples."
+            ),
+            "p": st.column_config.TextColumn(help="Of no difference. Of many rows some are small by chance."),
+        },
+    )
+
+
+def p_number(p: float) -> str:
+    """Without the letter: 0.012, < 0.001."""
+    return compare.p_text(p).removeprefix("p ").removeprefix("= ")
+
+
+@state.fragment
+def show_groups() -> None:
+    """Rates of wrong verdicts per subset, or per group of any column, of A and the Run in detail."""
+    letter = LETTERS[in_detail]
+    st.subheader("Group by group")
+    column = st.selectbox(
+        "Groups by",
+        [SUBSET, *(name for name in breakdown.columns_for(run) if name != SUBSET)],
+        format_func=charts.words,
+        key="groups_by",
+        bind="query-params",
+        width=240,
+    )
+    at = None if thresholds is None else compare.flips(both, thresholds, in_detail)
+    rates = _table(key, str(column), has_intervals, in_detail, both, at)
+    interval = [
+        None if pd.isna(low) else f"{compare.signed(100 * low, 1)} to {compare.signed(100 * high, 1)}"
+        for low, high in zip(rates["low"], rates["high"], strict=True)
+    ]
     table = pd.DataFrame(
         {
-            "Subset": [charts.words(s) if s else "all" for s in rates["subset"]],
+            charts.words(str(column)).capitalize(): [charts.words(s) if s else "all" for s in rates["group"]],
             "Class": [charts.words(k) for k in rates["kind"]],
             "n": rates["n"],
             "Wrong in A": 100 * rates["wrong_a"].astype(float),
-            "Wrong in B": 100 * rates["wrong_b"].astype(float),
-            "B − A": 100 * rates["difference"].astype(float),
+            f"Wrong in {letter}": 100 * rates["wrong_b"].astype(float),
+            f"{letter} − A": 100 * rates["difference"].astype(float),
+            "95 %": interval,
+            "Fixed": rates["fixed"],
+            "Broken": rates["broken"],
+            "McNemar p": [None if pd.isna(p) else p_number(p) for p in rates["mcnemar_p"]],
             "AUC A": rates["auc_a"].astype(float),
-            "AUC B": rates["auc_b"].astype(float),
-            "AUC B − A": rates["auc_difference"].astype(float),
+            f"AUC {letter}": rates["auc_b"].astype(float),
         }
     )
     digits = 0 if rates["n"].median() < 1000 else 1
@@ -215,9 +427,6 @@ def show_table(rates: pd.DataFrame) -> None:
     share = st.column_config.NumberColumn(format=f"%.{digits}f %%", help=wrong)
     area = st.column_config.NumberColumn(
         format="%.2f", help="Chance that an attack of this species scores above a bona fide sample of the same rows."
-    )
-    signed = st.column_config.NumberColumn(
-        format=f"%+.{digits}f", help="Percentage points. Below 0: B makes fewer mistakes."
     )
     st.dataframe(
         table,
@@ -227,34 +436,47 @@ def show_table(rates: pd.DataFrame) -> None:
         column_config={
             "n": st.column_config.NumberColumn(format="localized", help="Samples in this row."),
             "Wrong in A": share,
-            "Wrong in B": share,
-            "B − A": signed,
+            f"Wrong in {letter}": share,
+            f"{letter} − A": st.column_config.NumberColumn(
+                format="%+.1f", help=f"Percentage points. Below 0: {letter} makes fewer mistakes."
+            ),
+            "95 %": st.column_config.TextColumn(width=110, help="Percentage points, both thresholds taken as given."),
+            "Fixed": st.column_config.NumberColumn(help=f"Wrong in A, right in {letter}."),
+            "Broken": st.column_config.NumberColumn(help=f"Right in A, wrong in {letter}."),
+            "McNemar p": st.column_config.TextColumn(
+                help="Of equally many fixed and broken verdicts, if samples were independent."
+            ),
             "AUC A": area,
-            "AUC B": area,
-            "AUC B − A": st.column_config.NumberColumn(format="%+.2f", help="Above 0: B separates better."),
+            f"AUC {letter}": area,
         },
     )
+
+
+# ------------------------------------------------------------------------------------------------ samples
 
 
 def to_first_page() -> None:
     st.session_state["compare_page"] = 1
 
 
-def image_controls(kinds: NDArray[np.str_], both: Flips | None) -> tuple[str, str, list[str], component.Display]:
+def sample_controls(kinds: NDArray[np.str_], at: Flips | None) -> tuple[str, str, list[str], component.Display | None]:
+    letter, has_images = LETTERS[in_detail], systems[0].run.has_images and systems[in_detail].run.has_images
     with st.container(horizontal=True, vertical_alignment="bottom"):
         show = st.segmented_control(
             "Verdicts",
-            [FIXED, BROKEN, BOTH_WRONG, ALL] if both is not None else [ALL],
-            default=FIXED if both is not None and both.fixed.any() else ALL,
+            [CHANGED, FIXED, BROKEN, BOTH_WRONG, ALL] if at is not None else [ALL],
+            default=CHANGED if at is not None and (at.fixed | at.broken).any() else ALL,
+            format_func=lambda name: name.replace(" B", f" {letter}"),
             key="show",
             bind="query-params",
             required=True,
             on_change=to_first_page,
-            help="Fixed: A is wrong, B is right. Broken: A is right, B is wrong.",
+            help=f"Fixed: A is wrong, {letter} is right. Broken: A is right, {letter} is wrong. Changed: either.",
         )
         order = st.selectbox(
             "Order",
             [CHANGE, SCORE_A, SCORE_B],
+            format_func=lambda name: name.replace(" B,", f" {letter},"),
             key="compare_order",
             bind="query-params",
             on_change=to_first_page,
@@ -271,44 +493,109 @@ def image_controls(kinds: NDArray[np.str_], both: Flips | None) -> tuple[str, st
             on_change=to_first_page,
             width=190,
         )
-        with st.popover("Display", icon=":material/tune:"):
-            display = component.display_controls()
+        display = None
+        if has_images:
+            with st.popover("Display", icon=":material/tune:"):
+                display = component.display_controls()
     return str(show), str(order), wanted, display
 
 
 @state.fragment
-def show_images(pair: Paired, both: Flips | None) -> None:
-    """Images with their reconstructions by A and B. A fragment: filters and pages run nothing but this again."""
-    st.subheader("The same images side by side")
-    without = [one.info.name for one in (run, other) if not one.has_images]
-    if without:
-        st.info(
-            f"{state.escaped(' and '.join(without))}: imported from a score file, without images. "
-            "Images appear when both Runs were made from images.",
-            icon=":material/hide_image:",
-        )
-        return
-    kinds = charts.groups(pair.samples)
-    show, order, wanted, display = image_controls(kinds, both)
-    live = (pair.samples["label"] == BONA_FIDE).to_numpy()
-    place_a = compare.percentiles(pair.scores_a, pair.scores_a[live])
-    place_b = compare.percentiles(pair.scores_b, pair.scores_b[live])
-    fits = np.isin(kinds, wanted) if wanted else np.ones(len(pair), np.bool_)
-    if both is not None and show != ALL:
-        fits &= {FIXED: both.fixed, BROKEN: both.broken, BOTH_WRONG: both.both_wrong}[show]
-    sorting = {CHANGE: -np.abs(place_b - place_a), SCORE_A: -pair.scores_a, SCORE_B: -pair.scores_b}[order]
+def show_samples() -> None:
+    """Score against score, and the samples whose verdict changes. A fragment: filters run nothing but this again."""
+    letter = LETTERS[in_detail]
+    st.subheader("Which samples change?")
+    kinds = charts.groups(both.samples)
+    at = None if thresholds is None else compare.flips(both, thresholds, in_detail)
+    selected = show_scatter(kinds, at)
+    show, order, wanted, display = sample_controls(kinds, at)
+    live = (both.samples["label"] == BONA_FIDE).to_numpy()
+    values_a, values_b = both.scores[0], both.scores[in_detail]
+    place_a, place_b = (compare.percentiles(values, values[live]) for values in (values_a, values_b))
+    fits = np.isin(kinds, wanted) if wanted else np.ones(len(both), np.bool_)
+    if at is not None and show != ALL:
+        fits &= {CHANGED: at.fixed | at.broken, FIXED: at.fixed, BROKEN: at.broken, BOTH_WRONG: at.both_wrong}[show]
+    if len(selected):
+        fits &= np.isin(np.arange(len(both)), selected)
+    change = -np.abs(place_b - place_a) if live.any() else -np.abs(values_b - values_a)
+    sorting = {CHANGE: change, SCORE_A: -values_a, SCORE_B: -values_b}[order]
     rows = np.flatnonzero(fits)
     rows = rows[np.argsort(sorting[rows], kind="stable")]
     if not len(rows):
-        st.info("No image fits. Choose other verdicts or classes.", icon=":material/filter_alt_off:")
+        st.info("No sample fits. Choose other verdicts or classes.", icon=":material/filter_alt_off:")
+        return
+    without = [one.run.info.name for one in (systems[0], systems[in_detail]) if not one.run.has_images]
+    if display is None:
+        st.caption(
+            f"{state.escaped(' and '.join(dict.fromkeys(without)))}: imported from a score file, without images. "
+            "Images appear here when both Runs were made from images."
+        )
+        show_list(rows, kinds, at, letter)
         return
     with st.container():
-        show_page(pair, both, rows, kinds, (place_a, place_b), display)
+        show_page(at, rows, kinds, (place_a, place_b), display)
+
+
+def show_scatter(kinds: NDArray[np.str_], at: Flips | None) -> NDArray[np.int64]:
+    """Score against score; the rows that are selected in it."""
+    letter = LETTERS[in_detail]
+    shown = np.arange(len(both))
+    if len(shown) > MOST_POINTS:  # what changes its verdict first, then every so many of the others
+        turned = np.zeros(len(both), np.bool_) if at is None else at.fixed | at.broken
+        first, rest = np.flatnonzero(turned), np.flatnonzero(~turned)
+        first = first[:: max(1, -(-len(first) // (MOST_POINTS // 2)))]
+        rest = rest[:: max(1, -(-len(rest) // (MOST_POINTS - len(first))))]
+        shown = np.sort(np.concatenate([first, rest]))
+    values = np.column_stack([both.scores[0], both.scores[in_detail]])[shown]
+    ids = both.samples["sample_id"].to_numpy(str)[shown]
+    texts = np.array([charts.plot_text(name) for name in ids])
+    made = charts.scores_against_each_other(
+        values,
+        shown,
+        texts,
+        kinds[shown],
+        None if at is None else (at.threshold_a, at.threshold_b),
+        x_title=f"A: {charts.plot_words(systems[0].score)}",
+        y_title=f"{letter}: {charts.plot_words(systems[in_detail].score)}",
+    )
+    event = st.plotly_chart(
+        made,
+        key=f"scores_{letter}",
+        on_select="rerun",
+        selection_mode=("lasso", "box"),
+        alt=f"Score of {letter} against the score of A, with both thresholds",
+    )
+    points = event["selection"]["points"]
+    selected = np.array([point["customdata"] for point in points if "customdata" in point], np.int64).ravel()
+    words = f"{len(shown):,} of {len(both):,} samples are drawn, " if len(shown) < len(both) else ""
+    words += "lines are the thresholds: right of and above them is called an attack. "
+    words += f"{len(selected):,} selected, listed below." if len(selected) else "Draw around points to list them below."
+    st.caption(words[0].upper() + words[1:])
+    return selected
+
+
+def show_list(rows: NDArray[np.int64], kinds: NDArray[np.str_], at: Flips | None, letter: str) -> None:
+    """The samples without images."""
+    content: dict[str, object] = {
+        "Sample": both.samples["sample_id"].to_numpy(str)[rows],
+        "Class": [charts.words(name) for name in kinds[rows]],
+        "Subset": both.samples["subset"].to_numpy(str)[rows],
+    }
+    if at is not None:
+        content |= {"Verdict of A": at.verdicts_a[rows], f"Verdict of {letter}": at.verdicts_b[rows]}
+    content |= {"Score of A": both.scores[0][rows], f"Score of {letter}": both.scores[in_detail][rows]}
+    st.dataframe(
+        pd.DataFrame(content),
+        hide_index=True,
+        key="flip_list",
+        height=380,
+        column_config={"Sample": st.column_config.TextColumn(width=220)},
+    )
+    st.caption(f"{len(rows):,} samples; the table's menu saves them as CSV.")
 
 
 def show_page(
-    pair: Paired,
-    both: Flips | None,
+    at: Flips | None,
     rows: NDArray[np.int64],
     kinds: NDArray[np.str_],
     places: tuple[NDArray[np.float64], NDArray[np.float64]],
@@ -322,52 +609,46 @@ def show_page(
         shown = rows[first : first + PER_PAGE]
         st.caption(f"{first + 1:,}–{first + len(shown):,} of {len(rows):,} images")
     with place:
-        cards = cards_of(pair, both, shown, kinds, *places)
-        panels = panels_of(pair, shown, display)
+        cards = cards_of(at, shown, kinds, *places)
+        panels = panels_of(shown, display)
         chosen = component.gallery(cards, panels, key="compare_images", size=display.size)
     if chosen is not None:
         component.start_at(chosen)
-        details(pair, [card.sample_id for card in cards], cards, panels, shown)
+        details([card.sample_id for card in cards], cards, panels, shown)
 
 
 @st.dialog("One image", width=880, position="right")
 def details(
-    pair: Paired,
-    sample_ids: list[str],
-    cards: list[component.Card],
-    panels: list[component.Panel],
-    shown: NDArray[np.int64],
+    sample_ids: list[str], cards: list[component.Card], panels: list[component.Panel], shown: NDArray[np.int64]
 ) -> None:
-    """One sample in both Runs, large; steps through the images of the page."""
+    """One sample in both Runs, large, zoomed together; steps through the images of the page."""
     at = sample_ids.index(component.stepper(sample_ids))
-    large = [replace(panel, images=panel.images[at : at + 1]) for panel in panels]
-    component.gallery([cards[at]], large[:3], key="detail_runs", size=256)
-    component.gallery([component.Card(sample_ids[at])], large[3:], key="detail_errors", size=256)
+    zoomed(sample_ids[at], [replace(panel, images=panel.images[at : at + 1]) for panel in panels], key="large_runs")
+    st.write("  \n".join(state.escaped(line) for line in cards[at].lines))
     st.markdown("**Metadata**")
-    st.dataframe(state.metadata(run, int(pair.rows_a[shown[at]])), hide_index=True, height="content")
+    st.dataframe(state.metadata(run, int(both.rows[0][shown[at]])), hide_index=True, height="content")
 
 
 def cards_of(
-    pair: Paired,
-    both: Flips | None,
+    at: Flips | None,
     shown: NDArray[np.int64],
     kinds: NDArray[np.str_],
     place_a: NDArray[np.float64],
     place_b: NDArray[np.float64],
 ) -> list[component.Card]:
-    """The outline is B's verdict; the lines say both."""
+    """The outline is the other Run's verdict; the lines say both."""
     made = []
     for i in shown:
         style = charts.style_of(kinds[i])
         lines = []
-        for letter, values, places, verdicts in (
-            ("A", pair.scores_a, place_a, None if both is None else both.verdicts_a),
-            ("B", pair.scores_b, place_b, None if both is None else both.verdicts_b),
+        for letter, values, places, called in (
+            ("A", both.scores[0], place_a, None if at is None else at.verdicts_a),
+            (LETTERS[in_detail], both.scores[in_detail], place_b, None if at is None else at.verdicts_b),
         ):
-            verdict = "" if verdicts is None else f" · {verdicts[i]}"
+            verdict = "" if called is None else f" · {called[i]}"
             above = "" if math.isnan(places[i]) else f" · above {math.floor(100 * places[i])} % of live"
             lines.append(f"{letter}{verdict} · {state.number(values[i])}{above}")
-        sample_id = str(pair.samples["sample_id"].iloc[i])
+        sample_id = str(both.samples["sample_id"].iloc[i])
         made.append(
             component.Card(
                 sample_id=sample_id,
@@ -375,18 +656,92 @@ def cards_of(
                 group=charts.words(kinds[i]),
                 colour=style.colour,
                 is_hollow=style.is_hollow,
-                verdict="right" if both is None else both.verdicts_b[i],
+                verdict="right" if at is None else at.verdicts_b[i],
             )
         )
     return made
 
 
-def panels_of(pair: Paired, shown: NDArray[np.int64], display: component.Display) -> list[component.Panel]:
-    """Original, both reconstructions, both errors; B's error is against B's own input."""
-    original, first, error_a = component.triplet(run, pair.rows_a[shown], limit=display.limit, signed=display.signed)
-    _, second, error_b = component.triplet(other, pair.rows_b[shown], limit=display.limit, signed=display.signed)
-    named = (("original", original), ("A", first), ("B", second), ("error A", error_a), ("error B", error_b))
-    return [component.Panel(name, p.images, p.palette, p.low, p.high) for name, p in named]
+def panels_of(shown: NDArray[np.int64], display: component.Display) -> list[component.Panel]:
+    """Original, both reconstructions, both errors; the other Run's error is against its own input."""
+    letter, other = LETTERS[in_detail], systems[in_detail].run
+    original, first, error_a = component.triplet(run, both.rows[0][shown], limit=display.limit, signed=display.signed)
+    _, second, error_b = component.triplet(
+        other, both.rows[in_detail][shown], limit=display.limit, signed=display.signed
+    )
+    named = (("original", original), ("A", first), (letter, second), ("error A", error_a), (f"error {letter}", error_b))
+    return [replace(panel, name=name) for name, panel in named]
+
+
+# ------------------------------------------------------------------------------------------------ trainings
+
+
+def show_trainings() -> None:
+    """The dev loss by epoch of every Run whose training is known, each against its own lowest one."""
+    found = traininglog.dev_curves(state.cache_folder(), [one.run.info.checkpoint for one in systems])
+    curves, words = [], []
+    for letter, curve in zip(LETTERS, found, strict=False):
+        if curve is None:
+            continue
+        loss, nothing = curve[:, 1], np.empty((0, 2))
+        points = np.column_stack([curve[:, 0], traininglog.between_first_and_best(loss)])
+        best = int(loss.argmin())
+        curves.append(charts.TrainingCurve(letter, points, points[[best]], nothing, nothing))
+        words.append(f"{letter} {state.number(loss[0])} to {state.number(loss[best])} in epoch {curve[best, 0]:.0f}")
+    if not curves:
+        return
+    st.subheader("How did their trainings go?")
+    x_max = max(float(curve.epochs[:, 0].max()) for curve in curves)
+    st.echarts_chart(
+        charts.training_curves(curves[: len(charts.LINE_TYPES)], x_title="epoch", x_max=x_max),
+        key="trainings_of_runs",
+        height=260,
+        alt="Dev loss of each training over epochs, from 1 at its first epoch to 0 at its lowest",
+    )
+    st.caption(
+        "Dev loss, as 1 after the first epoch and 0 where it is lowest: units differ between models. "
+        f"{'; '.join(words)}. The page Training shows every term."
+    )
+
+
+# ------------------------------------------------------------------------------------------------ the report
+
+
+@state.fragment
+def show_report() -> None:
+    """One HTML file of the Runs compared, made when it is asked for."""
+    st.subheader("Take it with you")
+    kept, _ = cards.cards(state.cache_folder())
+    of_a = {f"{one['rule']} on {one['score']}, {one['created']}": one for _, one in kept if one["run"] == run.id}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        named = st.selectbox(
+            "With the operating point", [NO_CARD, *of_a], key="report_card", width=320,
+            help="Cards of Run A, made on the page Threshold.",
+        )  # fmt: skip
+        choice = NO_IMAGES
+        if run.has_images:
+            choice = str(st.segmented_control("Images", IMAGES, default=PIXELATED, key="report_images", required=True))
+        card = of_a.get(str(named))
+        st.download_button(
+            "Report (HTML)",
+            lambda: report.page(
+                systems[0],
+                card=card,
+                others=systems[1:],
+                with_images=choice != NO_IMAGES,
+                pixelated=choice == PIXELATED,
+            ),
+            f"report-{run.id}.html",
+            "text/html",
+            icon=":material/print:",
+            key="report",
+            on_click="ignore",
+            help="Takes some seconds. The file loads nothing from anywhere, and a browser prints it as PDF.",
+        )
+    st.caption("The thesis' figures of A, its operating point, this comparison, versions and hashes in one file.")
+
+
+# ------------------------------------------------------------------------------------------------ the page
 
 
 run = state.chosen_run()
@@ -394,23 +749,45 @@ subsets = state.chosen_subsets(run)
 score = state.chosen_score(run)
 st.title("Compare")
 head = st.container()
-other, other_score = second_run(run, score)
-pair = _paired(run.digest, score, other.digest, other_score, run, other)
+systems = [System(run, score), *other_systems(run, score)]
+level = state.level(run)
+rule = matched_rule()
 tested = [s for s in subsets if s != "train"] or subsets
-pair = pair.in_subsets(tested)
-if not len(pair):
+of_runs = tuple(part for one in systems for part in (one.run.digest, one.score))
+both = _joined((*of_runs, level, *tested), systems, level, tested)
+if not len(both):
+    sizes = ", ".join(f"{state.escaped(one.run.info.name)} {len(one.run):,}" for one in systems[1:])
+    others = " and ".join(LETTERS[1 : len(systems)])
     st.info(
-        f"A and B have no sample in common in the chosen subsets. {state.escaped(run.info.name)} holds {len(run):,} "
-        f"samples, {state.escaped(other.info.name)} {len(other):,}: other data, or other ids. "
-        "Choose another Run for B, or make one from the same images:",
+        f"A and {others} have no sample in common in the chosen subsets. {state.escaped(run.info.name)} holds "
+        f"{len(run):,} samples, {sizes}: other data, or other ids. Choose other Runs, or make one:",
         icon=":material/link_off:",
     )
     st.code(MAKE_ANOTHER, language="bash")
     st.stop()
-both, problem, rates = _compared((run.digest, score, other.digest, other_score, *tested), pair)
+key = (*of_runs, level, *tested, str(rule))
+is_two_sided = bool(both.is_attack.any() and (~both.is_attack).any())
+has_intervals = is_two_sided and key in _resampled_already()
+thresholds, problem = _thresholds(key, both, rule)
+in_detail = 1
+if len(systems) > 2:
+    letters = LETTERS[1 : len(systems)]
+    chosen_letter = st.segmented_control(
+        "In detail", list(letters), default="B", key="detail", bind="query-params", required=True,
+        help="The Run that differences, flips and images are about, against A.",
+    )  # fmt: skip
+    in_detail = LETTERS.index(str(chosen_letter)) if chosen_letter in letters else 1
 with head:
-    st.write(answer(pair, rates, both))
-    st.caption(f"{names_of_runs()}. {caveats(pair, both, problem)}")
-show_curves(pair, both)
-show_table(rates)
-show_images(pair, both)
+    show_answer()
+    st.caption(f"{names_of_runs()}. {caveats()}")
+if is_two_sided:
+    show_curves()
+    show_metrics()
+show_groups()
+show_samples()
+show_trainings()
+show_report()
+if is_two_sided and not has_intervals:
+    _drawn(key, both, rule)
+    _resampled_already().add(key)
+    st.rerun()

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from fas_core import compare, store
+from fas_core import card, compare, report, store
+from fas_core.compare import System
+from fas_core.operating_point import DEFAULT
 
 MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
 
@@ -28,46 +32,110 @@ def page_of(cache: Path, monkeypatch: pytest.MonkeyPatch, a: str, b: str | None 
     for name, value in params.items():
         at.query_params[name] = value
     if b is not None:
-        at.query_params["compare"] = label(cache, b)
+        at.query_params["compare"] = [label(cache, name) for name in b.split(" ")]
     at.switch_page("views/compare.py").run()
     assert not at.exception
     assert not at.error
     return at
 
 
-def test_answer_and_table_are_those_of_the_core(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def compared(cache: Path, *names: str, score: str = "rec") -> compare.Joined:
+    """Outside training, as the page compares them."""
+    return compare.tested(compare.joined([System(store.open_run(cache, name), score) for name in names]))
+
+
+def test_answer_and_tables_are_those_of_the_core(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at = page_of(tiny_cache, monkeypatch, "a", "b")
-    a, b = (store.open_run(tiny_cache, name) for name in ("a", "b"))
-    found = compare.document(a, "rec", b, "rec")
-    flips = found["flips"]
-    text = at.markdown[0].value
-    assert f"{flips['fixed']} wrong verdicts right and {flips['broken']} right ones wrong" in text
-    assert any("16 samples compared" in c.value for c in at.caption)
-    table = at.dataframe[0].value.set_index(["Subset", "Class"])
-    mask = found["metrics"]["apcer_mask_at_bpcer_0.05"]
-    assert table.loc[("all", "mask"), "Wrong in A"] == pytest.approx(100 * mask["a"])
-    assert table.loc[("all", "mask"), "B − A"] == pytest.approx(100 * mask["difference"])
+    both = compared(tiny_cache, "a", "b")
+    drawn = compare.resampled(both, resamples=1000, quantiles=1024)
+    found = compare.differences(both, DEFAULT, drawn)
+    flips = compare.flips(both, compare.thresholds(both))
+    words = compare.in_words(both, DEFAULT, found, flips)
+    shown = at.markdown[0].value.replace("\\", "").replace("\u00a0", " ").replace("**", "")
+    assert shown == " ".join(words)
+    assert any("16 samples compared" in c.value and "by resampling 6 subjects" in c.value for c in at.caption)
+    every = at.dataframe[0].value.set_index("Metric")
+    mask = found["apcer_mask_at_bpcer_0.05"]
+    row = every.loc["APCER of mask at BPCER ≤ 5 %"]
+    assert (row["A"], row["B"], row["B − A"]) == (mask.a, mask.b, mask.difference)
+    assert mask.low is not None
+    assert row["95 %"].startswith(compare.signed(mask.low, 3))
+    assert every.loc["AUC", "p"] == compare.p_text(found["roc_auc"].p or 0).removeprefix("p = ")
+    groups = at.dataframe[1].value.set_index(["Subset", "Class"])
+    assert groups.loc[("all", "mask"), "Wrong in A"] == pytest.approx(100 * (mask.a or 0))
+    turned = flips.counts((both.samples["subset"] == "seen_paper").to_numpy() & both.is_attack)
+    assert groups.loc[("seen paper", "paper"), "Fixed"] == turned["fixed"]
+    assert groups.loc[("seen paper", "paper"), "Broken"] == turned["broken"]
+
+
+def test_groups_are_those_of_any_column(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = page_of(tiny_cache, monkeypatch, "a", "b")
+    at.get_by_key("groups_by").set_value("glasses").run()
+    groups = at.dataframe[1].value
+    assert set(groups["Glasses"]) == {"all", "yes", "no"}
+    wearing = groups[(groups["Glasses"] == "yes") & (groups["Class"] == "mask")]
+    samples = compared(tiny_cache, "a", "b").samples
+    table = store.open_run(tiny_cache, "a").samples(["sample_id", "glasses"]).set_index("sample_id")["glasses"]
+    worn = table[samples["sample_id"]].to_numpy() == "yes"
+    assert wearing["n"].item() == (worn & (samples["pai_species"] == "mask").to_numpy()).sum()
+
+
+def test_three_runs_have_letters_and_one_is_in_detail(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = page_of(tiny_cache, monkeypatch, "a", "b vendor", detail="C")
+    answers = [one.value for one in at.markdown if one.value.startswith("**Where each")]
+    assert len(answers) == 2
+    assert "C puts" in answers[1]
+    every = at.dataframe[0].value
+    assert [*every.columns[:5]] == ["Metric", "A", "B", "C", "C − A"]
+    vendor = store.open_run(tiny_cache, "vendor")
+    systems = [System(store.open_run(tiny_cache, name), "rec") for name in "ab"]
+    three = compare.tested(compare.joined([*systems, System(vendor, "score")]))
+    assert every["C"].tolist() == [one.b for one in compare.differences(three, b=2).values()]
+    figure = json.loads(at.get("plotly_chart")[0].proto.spec)
+    assert [trace["name"] for trace in figure["data"] if trace.get("name")] == ["A", "B", "C"]
+
+
+def test_numbers_stand_before_the_intervals_are_there(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[str]] = []
+
+    def recorded(*arguments: object, **options: object) -> object:
+        seen.append(["resampled"])
+        return ours(*arguments, **options)
+
+    st.cache_resource.clear()
+    ours = compare.resampled
+    monkeypatch.setattr(compare, "resampled", recorded)
+    page_of(tiny_cache, monkeypatch, "a", "b")
+    at = page_of(tiny_cache, monkeypatch, "a", "b")  # as another visitor: nothing is drawn again
+    assert len(seen) == 1
+    assert "In brackets: 95 %" in at.caption[0].value
 
 
 def test_flips_are_shown_by_sample_id(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    a, b = (store.open_run(tiny_cache, name) for name in ("a", "b"))
-    pair = compare.paired(a, "rec", b, "rec")
-    pair = pair.in_subsets(["live", "seen_paper", "unseen_mask"])
-    both = compare.flips(pair)
+    pair = compared(tiny_cache, "a", "b")
+    both = compare.flips(pair, compare.thresholds(pair))
     at = page_of(tiny_cache, monkeypatch, "a", "b", show="All")
-    data = json.loads(at.get("bidi_component")[0].proto.mixed.json)
+    [data] = galleries(at)
     assert [panel["name"] for panel in data["panels"]] == ["original", "A", "B", "error A", "error B"]
     assert sorted(card["id"] for card in data["cards"]) == sorted(pair.samples["sample_id"])
     for choice, flipped in (
+        ("Changed", both.fixed | both.broken),
         ("Fixed by B", both.fixed),
         ("Broken by B", both.broken),
         ("Wrong in both", both.both_wrong),
     ):
         at.get_by_key("show").set_value(choice).run()
         wanted = sorted(pair.samples["sample_id"][flipped])
-        cards = at.get("bidi_component")
-        shown = sorted(c["id"] for c in json.loads(cards[0].proto.mixed.json)["cards"]) if cards else []
-        assert shown == wanted
+        assert cards_shown(at) == wanted
+
+
+def galleries(at: AppTest) -> list[dict[str, Any]]:
+    contents = [json.loads(one.proto.mixed.json or "{}") for one in at.get("bidi_component")]
+    return [content for content in contents if "cards" in content]
+
+
+def cards_shown(at: AppTest) -> list[str]:
+    return sorted(card["id"] for one in galleries(at) for card in one["cards"])
 
 
 def test_images_of_b_belong_to_the_sample_wherever_it_stands_in_b(
@@ -83,8 +151,8 @@ def test_images_of_b_belong_to_the_sample_wherever_it_stands_in_b(
     ids = other.samples(["sample_id"])["sample_id"].to_list()
     cards = json.loads(mixed.json)["cards"]
     assert len(cards) == 14
-    for card, pixels in zip(cards, second, strict=True):
-        assert pixels == other.images("reconstructions", [ids.index(card["id"])])[0].tobytes()
+    for shown, pixels in zip(cards, second, strict=True):
+        assert pixels == other.images("reconstructions", [ids.index(shown["id"])])[0].tobytes()
 
 
 def test_one_species_in_the_curves(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,9 +166,18 @@ def test_one_species_in_the_curves(tiny_cache: Path, monkeypatch: pytest.MonkeyP
 def test_scores_only_runs_are_compared_without_images(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at = page_of(tiny_cache, monkeypatch, "a", "vendor")
     assert at.get_by_key("score_b").value == "score"  # vendor has no "rec"
-    assert any("without images" in info.value and "vendor" in info.value for info in at.info)
-    assert not at.get("bidi_component")
-    assert len(at.get("plotly_chart")) == 2
+    assert any("without images" in one.value and "vendor" in one.value for one in at.caption)
+    assert cards_shown(at) == []
+    pair = compare.tested(
+        compare.joined(
+            [System(store.open_run(tiny_cache, "a"), "rec"), System(store.open_run(tiny_cache, "vendor"), "score")]
+        )
+    )
+    both = compare.flips(pair, compare.thresholds(pair))
+    at.get_by_key("show").set_value("Changed").run()
+    listed = at.dataframe[-1].value
+    assert sorted(listed["Sample"]) == sorted(pair.samples["sample_id"][both.fixed | both.broken])
+    assert set(listed["Verdict of A"]) <= {"right", "missed", "rejected"}
 
 
 def test_same_run_and_score_says_so(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,3 +205,18 @@ def test_runs_without_a_common_sample(tiny_cache: Path, monkeypatch: pytest.Monk
     at = page_of(tiny_cache, monkeypatch, "a", "elsewhere")
     assert "no sample in common" in at.info[0].value
     assert "elsewhere" in at.info[0].value
+
+
+def test_a_report_is_made_of_what_is_compared(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = store.open_run(tiny_cache, "a")
+    content = card.card(run, "rec", DEFAULT, ["live"], ["seen_paper"])
+    card.kept(content, tiny_cache)
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(report, "page", lambda *systems, **options: asked.append({"a": systems[0], **options}) or "")
+    at = page_of(tiny_cache, monkeypatch, "a", "b vendor")
+    [button] = at.get("download_button")
+    assert button.proto.label == "Report (HTML)"
+    assert at.get_by_key("report_images").value == "pixelated"  # faces do not travel unless somebody wants it
+    assert asked == []  # nothing is made before it is asked for
+    assert len(at.get_by_key("report_card").options) == 2
+    assert "seen_paper" not in at.get_by_key("report_card").value

@@ -1,0 +1,155 @@
+"""Plots as SVG text, for pages that carry no script. Texts are escaped; numbers are placed by this module alone.
+
+plot = Plot(linear_axis("BPCER in %", 0, 1, percent=True), linear_axis("found in %", 0, 1, percent=True), "ROC")
+plot.line(fpr, tpr, "#0072B2", name="live")
+plot.drawn()
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from html import escape
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fas_core import metrics
+
+DASHES = {"solid": "", "dash": "8 4", "dot": "2 3", "dashdot": "10 3 2 3"}  # of palette.Style
+_LEFT, _TOP, _BOTTOM = 58, 10, 44  # around the plane, in pixels
+_KEY = 18  # height of a line of the legend
+
+
+class Axis(NamedTuple):
+    """`low` to `high` in the units of what is drawn; ticks are places and texts."""
+
+    title: str
+    low: float
+    high: float
+    ticks: Sequence[tuple[float, str]]
+
+
+def linear_axis(title: str, low: float, high: float, *, percent: bool = False) -> Axis:
+    """Four to eight round ticks. `percent`: shares are written as percentages."""
+    span = high - low if high > low else 1.0
+    power = 10.0 ** np.floor(np.log10(span / 4))
+    step = next(m for m in (1, 2, 5, 10) if m * power >= span / 6) * power
+    places = np.arange(np.ceil(low / step - 1e-9), np.floor((low + span) / step + 1e-9) + 1) * step + 0.0
+    return Axis(title, low, low + span, [(float(x), f"{100 * x:.6g}" if percent else f"{x:.6g}") for x in places])
+
+
+class Plot:
+    """A plane with curves on it; what is outside is cut off."""
+
+    def __init__(self, x: Axis, y: Axis, label: str, *, width: int = 240, height: int = 220) -> None:
+        self.x, self.y, self.label, self.width, self.height = x, y, label, width, height
+        self.drawings: list[str] = []
+        self.legend: list[tuple[str, str]] = []  # drawing of the key, text
+
+    def _px(self, x: ArrayLike) -> NDArray[np.float64]:
+        share = (np.asarray(x, np.float64) - self.x.low) / (self.x.high - self.x.low)
+        return _LEFT + self.width * np.clip(share, -0.2, 1.2)
+
+    def _py(self, y: ArrayLike) -> NDArray[np.float64]:
+        share = (np.asarray(y, np.float64) - self.y.low) / (self.y.high - self.y.low)
+        return _TOP + self.height * (1 - np.clip(share, -0.2, 1.2))
+
+    def line(
+        self, x: ArrayLike, y: ArrayLike, colour: str, dash: str = "", *, width: float = 1.6, name: str = ""
+    ) -> None:
+        """Points (n,) in order; those that are not finite are left out. A `name` is entered in the legend."""
+        stroke = f"stroke='{colour}' stroke-width='{width:g}' fill='none'" + (
+            f" stroke-dasharray='{dash}'" if dash else ""
+        )
+        self.drawings.append(f"<polyline points='{self._points(x, y)}' {stroke}/>")
+        if name:
+            self.legend.append((f"<path d='M0 0h30' {stroke}/>", name))
+
+    def area(self, x: ArrayLike, y: ArrayLike, colour: str, opacity: float = 0.2) -> None:
+        """The inside of a closed line of points (n,)."""
+        self.drawings.append(f"<polygon points='{self._points(x, y)}' fill='{colour}' fill-opacity='{opacity:g}'/>")
+
+    def dots(
+        self, x: ArrayLike, y: ArrayLike, colour: str, *, radius: float = 2, is_hollow: bool = False, name: str = ""
+    ) -> None:
+        """Points (n,), each a circle."""
+        look = f"fill='none' stroke='{colour}'" if is_hollow else f"fill='{colour}' fill-opacity='.7'"
+        places = self._places(x, y)
+        circles = "".join(f"<circle cx='{a:.1f}' cy='{b:.1f}' r='{radius:g}'/>" for a, b in places)
+        self.drawings.append(f"<g {look}>{circles}</g>")
+        if name:
+            self.legend.append((f"<circle cx='15' cy='0' r='4' {look}/>", name))
+
+    def _places(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
+        points = np.column_stack([self._px(x), self._py(y)])
+        found: NDArray[np.float64] = points[np.isfinite(points).all(1)]
+        return found
+
+    def _points(self, x: ArrayLike, y: ArrayLike) -> str:
+        return " ".join(f"{a:.1f},{b:.1f}" for a, b in self._places(x, y))
+
+    def drawn(self) -> str:
+        """The SVG, the legend below the plane."""
+        below = _TOP + self.height + _BOTTOM
+        per_row = max(1, int((_LEFT + self.width) // max([90, *(46 + 7 * len(text) for _, text in self.legend)])))
+        column = (_LEFT + self.width) / per_row
+        keys = "".join(
+            f"<g transform='translate({4 + column * (i % per_row):.0f} {below + _KEY * (i // per_row) + 8})'>{key}"
+            f"<text x='36' y='4'>{escape(text)}</text></g>"
+            for i, (key, text) in enumerate(self.legend)
+        )
+        width, height = _LEFT + self.width + 12, below + _KEY * -(-len(self.legend) // per_row) + 4
+        drawings = "".join(self.drawings)
+        name = f"clip{zlib.crc32(f'{self.label} {drawings}'.encode()):08x}"  # one page has many: each its own
+        return (
+            f"<svg viewBox='0 0 {width} {height}' width='{width}' height='{height}' role='img' "
+            f"aria-label='{escape(self.label, quote=True)}'><clipPath id='{name}'>{self._frame()}</clipPath>"
+            f"{self._axes()}<g clip-path='url(#{name})'>{drawings}</g>{keys}</svg>"
+        )
+
+    def _frame(self, look: str = "") -> str:
+        return f"<rect x='{_LEFT}' y='{_TOP}' width='{self.width}' height='{self.height}' {look}/>"
+
+    def _axes(self) -> str:
+        bottom, right = _TOP + self.height, _LEFT + self.width
+        found = [self._frame("fill='none' stroke='#999'")]
+        for place, text in self.x.ticks:
+            x = float(self._px(place))
+            found.append(
+                f"<path d='M{x:.1f} {_TOP}V{bottom}' stroke='#e5e5e5'/>"
+                f"<text x='{x:.1f}' y='{bottom + 16}' text-anchor='middle'>{escape(text)}</text>"
+            )
+        for place, text in self.y.ticks:
+            y = float(self._py(place))
+            found.append(
+                f"<path d='M{_LEFT} {y:.1f}H{right}' stroke='#e5e5e5'/>"
+                f"<text x='{_LEFT - 6}' y='{y + 4:.1f}' text-anchor='end'>{escape(text)}</text>"
+            )
+        middle_x, middle_y = _LEFT + self.width / 2, _TOP + self.height / 2
+        found.append(
+            f"<text x='{middle_x}' y='{bottom + 36}' text-anchor='middle'>{escape(self.x.title)}</text>"
+            f"<text x='14' y='{middle_y}' text-anchor='middle' transform='rotate(-90 14 {middle_y})'>"
+            f"{escape(self.y.title)}</text>"
+        )
+        return "".join(found)
+
+
+# ---------------------------------------------------------------------------------------------------------------- DET
+
+_SHOWN = 1_000  # trials: rates below half of one of them are drawn at the edge
+_TICKS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95)
+DET_SCALES = f"Both axes are probit scales; rates below {50 / _SHOWN:g} % lie at the edge."
+
+
+def on_det(rates: ArrayLike) -> NDArray[np.float64]:
+    """Rates (n,) as places on the axes of `det_plane`."""
+    return metrics.probit(rates, _SHOWN)
+
+
+def det_plane(label: str) -> Plot:
+    """APCER to the right, BPCER upwards, both by `on_det`."""
+    low, high = on_det([0, 1]).tolist()
+    ticks = [(float(place), f"{100 * tick:g}") for tick, place in zip(_TICKS, on_det(_TICKS), strict=True)]
+    return Plot(Axis("APCER in %", low, high, ticks), Axis("BPCER in %", low, high, ticks), label)
