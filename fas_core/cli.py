@@ -194,7 +194,9 @@ def _server(cache: Path, port: int, host: str) -> subprocess.Popen[bytes]:
     if host not in ("127.0.0.1", "localhost", "::1"):
         command += ["--server.allowedHosts=[]"]
     _say(f"Serving on http://{host}:{port}")
-    return subprocess.Popen(command, env=os.environ | {"FAS_CACHE": str(cache.resolve())})
+    # Large arrays go back to the system when they are done with: glibc keeps most of them otherwise.
+    frugal = {"MALLOC_MMAP_THRESHOLD_": "1000000", "MALLOC_ARENA_MAX": "2"}
+    return subprocess.Popen(command, env=frugal | os.environ | {"FAS_CACHE": str(cache.resolve())})
 
 
 # -------------------------------------------------------------------------------------------------------------- data

@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
+import pyarrow as pa
+import pyarrow.compute as pc
 import streamlit as st
 from numpy.typing import NDArray
 
 from app import charts, state
+from app.charts import Style
+from app.components import scatter as plot
 from app.components.gallery import Card, Panel, gallery
-from fas_core import metrics, scores
-from fas_core.analysis import mixture, projection, training_rows
+from app.components.scatter import Answer, Colours, Plane, Selection
+from fas_core import metrics, scores, selections
+from fas_core.analysis import mixture, projection
+from fas_core.errors import BadInputError
 from fas_core.manifest import ATTACK
+from fas_core.presentations import FRAME
 from fas_core.scores import gmm_nll
 from fas_core.store import Run
 
 UNUSUAL = "gmm_nll"  # the score that asks how unlike the live training codes a code is
-MOST_POINTS = 30_000  # drawn and selectable without delay in a browser; beyond it a stratified sample
-MOST_IMAGES = 24
+PER_PAGE = 24
 SEED = 0
 PCA, UMAP = "PCA", "UMAP"
-GROUP, SCORE = "group", "chosen score"
+GROUP, SCORE, VERDICT = "group", "chosen score", "verdict"
 SELECTED, LIKE_LIVE, UNLIKE_LIVE = "selected points", "attacks most like live", "live faces least like training"
 NOT_COLOURS = ("path", "sample_id", "video_id")
+TIP_COLUMNS = 4  # of the data, below a point's own numbers
+CHOSEN, SHOWN = "_latent_selected", "_latent_shown"  # in the session: what is selected, and the view
+VERDICTS = {
+    "live accepted": Style(charts.BONA_FIDE_COLOUR),
+    "attack found": Style(charts.NEUTRAL),
+    "live rejected": Style(charts.REJECTED),
+    "attack missed": Style(charts.MISSED),
+    "no response": Style("#B4B4B4", is_hollow=True),
+}
 
 run = state.chosen_run()
 st.title("Latent space")
@@ -33,69 +50,182 @@ state.needs_images(run, "The latent space")
 subsets = state.chosen_subsets(run)
 score = state.chosen_score(run)
 
-
-@st.cache_resource(max_entries=8, show_spinner="Computing principal components …")
-def principal_components(digest: str, _run: Run) -> tuple[projection.PrincipalComponents, NDArray[np.float32]]:
-    """The components, and every code of the Run in them: (n, 10)."""
-    pca = projection.pca_of(_run)
-    return pca, projection.coordinates(_run, pca)
+# ------------------------------------------------------------------------------------------------ samples, any number
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def column(digest: str, name: str, _run: Run) -> NDArray[np.generic]:
-    """One column of the samples: numbers as float64 with NaN, everything else as text with ""."""
-    values = state.samples(_run, (name,))[name]
-    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-        return values.to_numpy(np.float64)
-    return values.astype("str").fillna("").to_numpy(str)
+@dataclass(frozen=True, eq=False)
+class Factor:
+    """A column of texts: for every row its position in the names; "" is missing."""
+
+    codes: NDArray[np.unsignedinteger[Any]]  # of as few bytes as they need
+    names: list[str]
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def factor(digest: str, name: str, _run: Run) -> Factor:
+    """Read shard by shard: the texts of millions of rows are never in memory."""
+    places: dict[str, int] = {}
+    parts = []
+    for shard in _run.shards:
+        texts = shard.table("samples", [name]).column(0).combine_chunks()
+        encoded = pc.dictionary_encode(pc.fill_null(pc.cast(texts, pa.string()), ""))
+        here = [places.setdefault(text, len(places)) for text in encoded.dictionary.to_pylist()]
+        kind = np.min_scalar_type(len(places))
+        parts.append(np.array(here, kind)[encoded.indices.to_numpy()])
+    pa.default_memory_pool().release_unused()
+    return Factor(np.concatenate([*parts, np.empty(0, np.uint8)]), list(places))
+
+
+def is_number(name: str) -> bool:
+    kind = run.shards[0].table("samples", [name]).schema.field(0).type
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind)
+
+
+def numbers_of(name: str) -> NDArray[np.float64]:
+    """(n,) with NaN where there is none."""
+    return pd.to_numeric(run.samples([name])[name]).to_numpy(np.float64, na_value=np.nan)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def colour_columns(digest: str, _run: Run) -> list[str]:
     """Columns that tell samples apart without naming each one."""
-    names = [name for name in _run.column_names() if name not in NOT_COLOURS]
-    return [name for name in names if len(set(column(digest, name, _run))) > 1]
+
+    def varies(name: str) -> bool:
+        seen: set[object] = set()
+        for shard in _run.shards:  # the first two values are enough
+            column = shard.table("samples", [name]).column(0)
+            seen.update(pc.unique(column).slice(0, 2).to_pylist())
+            if len(seen) > 1:
+                return True
+        return False
+
+    return [name for name in _run.column_names() if name not in NOT_COLOURS and varies(name)]
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def kinds_of(digest: str, _run: Run) -> tuple[NDArray[np.unsignedinteger[Any]], list[str]]:
+    """The group of every row, as positions in names."""
+    named = set(_run.column_names())
+    columns = {}
+    for name in ("subset", "label", "pai_species"):
+        one = factor(digest, name, _run) if name in named else Factor(np.zeros(len(_run), np.uint8), [""])
+        columns[name] = pd.Categorical.from_codes(one.codes, one.names)
+    codes, names = charts.group_codes(pd.DataFrame(columns))
+    return codes.astype(np.min_scalar_type(len(names))), names.tolist()
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def attacks(digest: str, _run: Run) -> NDArray[np.bool_]:
+    label = factor(digest, "label", _run)
+    return np.array([name == ATTACK for name in label.names])[label.codes]
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def shown_rows(digest: str, chosen: tuple[str, ...], _run: Run) -> NDArray[np.bool_] | None:
+    """(n,) whether a row is of the chosen subsets; None: all are."""
+    if set(chosen) >= set(_run.subsets):
+        return None
+    subset = factor(digest, "subset", _run)
+    return np.array([name in chosen for name in subset.names])[subset.codes]
+
+
+def table_of(rows: NDArray[np.int64], columns: Sequence[str]) -> pd.DataFrame:
+    """Some columns of some rows, which ascend; only the shards that hold them are read."""
+    parts = []
+    for shard in run.shards:
+        here = rows[np.searchsorted(rows, shard.start) : np.searchsorted(rows, shard.start + shard.n)]
+        if len(here):
+            parts.append(shard.table("samples", columns).take(pa.array(here - shard.start)))
+    return (
+        pa.concat_tables(parts, promote_options="permissive").to_pandas()
+        if parts
+        else pd.DataFrame(columns=list(columns))
+    )
+
+
+def ids_of(rows: NDArray[np.int64]) -> list[str]:
+    """Sample ids of some rows, in their order."""
+    ascending, back = np.unique(rows, return_inverse=True)
+    return table_of(ascending, ["sample_id"])["sample_id"].astype("str").to_numpy()[back].tolist()
+
+
+# --------------------------------------------------------------------------------------------------------- the answer
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def fitted_on(digest: str, _run: Run) -> tuple[int, int]:
+    """Of how many images the principal components are, and how many live training images there are."""
+    rows, is_training = projection.pca_rows(_run)
+    return len(rows), len(rows) if is_training else 0
 
 
 def unusual() -> NDArray[np.float64] | None:
     """(n,) how unlike live training codes each code is; None where that cannot be had without a long wait."""
     if UNUSUAL not in scores.offered(run):
         return None
-    n, d = len(training_rows(run)), len(principal_components(run.digest, run)[0].mean)
+    n, d = fitted_on(run.digest, run)[1], len(principal_components(run.digest, run).mean)
     k = gmm_nll.COMPONENTS
     if n < k or (mixture.known(run, k) is None and not mixture.is_quick(n, k, d, "diag")):
         return None
     return state.score_values(run, UNUSUAL)
 
 
+@st.cache_resource(max_entries=8, show_spinner="Computing principal components …")
+def principal_components(digest: str, _run: Run) -> projection.PrincipalComponents:
+    return projection.pca_of(_run)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def told_apart(
+    digest: str, level: str, chosen: tuple[str, ...], _run: Run
+) -> tuple[dict[str, float], dict[str, int], int]:
+    """AUC of `UNUSUAL` per species, attacks per species, and live samples, of some subsets at a decision level."""
+    if level != FRAME:
+        pooled = state.pooled_score_set(_run, UNUSUAL, chosen)
+    else:
+        is_here = shown_rows(digest, chosen, _run)
+        named = factor(digest, "pai_species", _run)
+        names = [name or "unspecified" for name in named.names]
+        distinct = sorted(set(names))
+        place = np.array([distinct.index(name) + 1 for name in names], np.int32)
+        codes = np.where(attacks(digest, _run), place[named.codes], 0)
+        values = state.score_values(_run, UNUSUAL)
+        if is_here is not None:
+            codes, values = codes[is_here], values[is_here]
+        pooled = metrics.score_set_from_codes(values, codes, distinct)
+    counts = {name: len(one) for name, one in pooled.attacks.items() if len(one)}
+    auc = {name: metrics.roc_auc(pooled, name) for name in counts} if pooled.n_bona_fide else {}
+    return auc, counts, pooled.n_bona_fide
+
+
 def show_answer(distance: NDArray[np.float64] | None) -> None:
     """One sentence with numbers, and what they stand on."""
+    n_training = fitted_on(run.digest, run)[1]
     if distance is None:
-        if "train" in run.subsets and len(training_rows(run)) >= gmm_nll.COMPONENTS:
+        if n_training >= gmm_nll.COMPONENTS:
             what = f"mixture-diag-{gmm_nll.COMPONENTS}"
             missing = "How unlike live codes the attacks' codes are is not computed yet."
             state.worker(run, what, missing=missing, button="Compute it", key="compute_mixture")
         else:
             st.write("There are too few live training images here to say in numbers how far attacks lie from them.")
         return
-    pooled = state.pooled_score_set(run, UNUSUAL, [s for s in subsets if s != "train"])
-    if not (pooled.n_bona_fide and pooled.n_attack):
+    auc, attacks_of, n_live = told_apart(run.digest, state.level(run), tuple(s for s in subsets if s != "train"), run)
+    if not auc:
         st.write("The chosen subsets hold no attacks, or no live faces outside training: nothing to separate.")
         return
-    auc = {name: metrics.roc_auc(pooled, name) for name, one in pooled.attacks.items() if len(one)}
     ordered = sorted(auc, key=lambda name: -auc[name])
     each = ", ".join(
         f"**{charts.pairs(auc[name])}** of pairs for {state.escaped(charts.words(name))}" for name in ordered
     )
-    counts = ", ".join(f"{len(pooled.attacks[name]):,} {state.escaped(charts.words(name))}" for name in ordered)
+    counts = ", ".join(f"{attacks_of[name]:,} {state.escaped(charts.words(name))}" for name in ordered)
     st.write(
         f"Knowing only the codes of live training faces, one can tell an attack from a live face in {each}; "
         "guessing gets 50\u00a0%."
     )
     st.caption(
         f"This share of pairs is the AUC of the score {UNUSUAL} ({gmm_nll.COMPONENTS} Gaussians fitted on "
-        f"{len(training_rows(run)):,} live training images, no attack seen), on attacks ({counts}) against "
-        f"{pooled.n_bona_fide:,} live faces outside training. The plot shows two directions only: "
+        f"{n_training:,} live training images, no attack seen), on attacks ({counts}) against "
+        f"{n_live:,} live faces outside training. The plot shows two directions only: "
         "what overlaps in it may be apart in others."
     )
 
@@ -121,11 +251,12 @@ def controls(explained: NDArray[np.float64]) -> tuple[str, int, int, str, str]:
         )
         colour = st.selectbox(
             "Colour",
-            [GROUP, SCORE, *colour_columns(run.digest, run)],
+            [GROUP, VERDICT, SCORE, *colour_columns(run.digest, run)],
             format_func=charts.words,
             key="colour",
             bind="query-params",
-            help="group: training, live, and attacks by species, seen or unseen. The rest are columns of the data.",
+            help="group: training, live, and attacks by species, seen or unseen. verdict: what the operating point "
+            "in the sidebar makes of each image. The rest are columns of the data.",
             width=190,
         )
         beside = st.selectbox(
@@ -138,129 +269,22 @@ def controls(explained: NDArray[np.float64]) -> tuple[str, int, int, str, str]:
     return str(shown), options.index(x), options.index(y), str(colour), str(beside)
 
 
-def rows_of_subsets() -> NDArray[np.int64]:
-    return np.flatnonzero(state.samples(run, ("subset",))["subset"].isin(subsets))
+# ---------------------------------------------------------------------------------------------------- places, colours
 
 
-def drawn_rows(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Rows thinned where a browser could not hold them; the page says so."""
-    subset = state.samples(run, ("subset",))["subset"].to_numpy(str)
-    return rows[projection.sampled_rows(subset[rows], MOST_POINTS, SEED)]
+@st.cache_resource(max_entries=6, show_spinner="Placing the points …")
+def pca_plane(digest: str, x: int, y: int, _run: Run) -> Plane:
+    pca = principal_components(digest, _run)
+    return plot.plane(projection.coordinates(_run, replace(pca, components=pca.components[[x, y]])))
 
 
-def coloured(points: charts.Points, colour: str, kinds: NDArray[np.str_]) -> go.Figure:
-    """The scatter by group, category or number."""
-    rows = points.rows
-    if colour == GROUP:
-        return charts.scatter_by_category(
-            points, kinds, {k: charts.style_of(k) for k in charts.in_group_order(list(set(kinds)))}
-        )
-    values = state.score_values(run, score) if colour == SCORE else column(run.digest, colour, run)
-    if np.issubdtype(values.dtype, np.floating):
-        is_attack = state.samples(run, ("label",))["label"].to_numpy()[rows] == ATTACK
-        title = charts.plot_words(score if colour == SCORE else colour)
-        return charts.scatter_by_number(points, values[rows].astype(np.float64), is_attack, title=title)
-    styles = charts.category_styles(values.astype(str))
-    return charts.scatter_by_category(points, charts.as_categories(values[rows].astype(str), styles), styles)
+@st.cache_resource(max_entries=4, show_spinner="Placing the points …")
+def umap_plane(digest: str, seed: int, _run: Run, _embedding: projection.Embedding) -> Plane:
+    return plot.plane(_embedding.points)
 
 
-def hover_texts(rows: NDArray[np.int64], kinds: NDArray[np.str_]) -> NDArray[np.str_]:
-    ids = state.samples(run, ("sample_id",))["sample_id"].to_numpy(str)[rows]
-    named = {kind: charts.plot_words(kind) for kind in set(kinds)}
-    return np.array([f"{charts.plot_text(i)}<br>{named[k]}" for i, k in zip(ids, kinds, strict=True)])
-
-
-def selected_rows(event: object, drawn: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Row numbers that the chart handed back, by each point's own id: positions are counted per colour."""
-    points = event.get("selection", {}).get("points", []) if isinstance(event, Mapping) else []
-    found = [number for point in points if isinstance(number := point.get("customdata"), int)]
-    return np.intersect1d(np.array(found, np.int64), drawn)
-
-
-def extremes(beside: str, drawn: NDArray[np.int64], distance: NDArray[np.float64] | None) -> NDArray[np.int64]:
-    """Rows among the drawn ones: the attacks closest to live training codes, or the live faces furthest from them."""
-    if distance is None:
-        return drawn[:0]
-    samples = state.samples(run, ("label", "subset"))
-    is_attack = samples["label"].to_numpy()[drawn] == ATTACK
-    if beside == UNLIKE_LIVE:
-        rows = drawn[~is_attack & (samples["subset"].to_numpy()[drawn] != "train")]
-        return rows[np.argsort(-distance[rows], kind="stable")][:MOST_IMAGES]
-    rows = drawn[is_attack]
-    return rows[np.argsort(distance[rows], kind="stable")][:MOST_IMAGES]
-
-
-def counted(kinds: NDArray[np.str_]) -> str:
-    """ "30 seen paper, 12 live" """
-    names, counts = np.unique(kinds, return_counts=True)
-    count_of = dict(zip(map(str, names), counts, strict=True))
-    return ", ".join(f"{count_of[name]:,} {charts.words(name)}" for name in charts.in_group_order(list(count_of)))
-
-
-def ids_as_csv(rows: NDArray[np.int64], distance: NDArray[np.float64] | None) -> bytes:
-    """Ids of a selection with what is known of each."""
-    table = state.samples(run, ("sample_id", "subset", "label", "pai_species")).iloc[rows]
-    table = table.assign(**{score: state.score_values(run, score)[rows]})
-    if distance is not None:
-        table = table.assign(**{UNUSUAL: distance[rows]})
-    return table.to_csv(index=False, lineterminator="\n").encode()
-
-
-def show_images(rows: NDArray[np.int64], kinds: NDArray[np.str_], distance: NDArray[np.float64] | None) -> None:
-    """Original and reconstruction of the first rows."""
-    shown, kinds = rows[:MOST_IMAGES], kinds[:MOST_IMAGES]
-    ids = state.samples(run, ("sample_id",))["sample_id"].to_numpy(str)[shown]
-    cards = []
-    for i, (sample_id, kind) in enumerate(zip(ids, kinds, strict=True)):
-        style = charts.style_of(kind)
-        lines = (
-            [sample_id] if distance is None else [sample_id, f"{UNUSUAL} {distance[shown[i]]:.1f}".replace("-", "−")]
-        )
-        cards.append(Card(sample_id, lines, charts.words(kind), style.colour, style.is_hollow))
-    panels = [
-        Panel("original", run.images("inputs", shown)),
-        Panel("reconstruction", run.images("reconstructions", shown)),
-    ]
-    gallery(cards, panels, key="latent_images", size=96)
-
-
-def show_beside(
-    beside: str,
-    event: object,
-    drawn: NDArray[np.int64],
-    all_kinds: NDArray[np.str_],
-    distance: NDArray[np.float64] | None,
-) -> None:
-    """The images of the selection; until there is one, or on demand, the most telling ones."""
-    selected = selected_rows(event, drawn)
-    with st.container(height=84, border=False):
-        if beside == SELECTED and len(selected):
-            rows = selected
-            more = f" The first {MOST_IMAGES} are shown." if len(selected) > MOST_IMAGES else ""
-            st.markdown(f"**{len(selected):,} selected:** {state.escaped(counted(all_kinds[selected]))}.{more}")
-        else:
-            rows = extremes(beside, drawn, distance)
-            what = UNLIKE_LIVE if beside == UNLIKE_LIVE else LIKE_LIVE
-            hint = "Draw around points to see their images. Until then: " if beside == SELECTED else ""
-            found = f"the **{len(rows)} {what}** by {UNUSUAL}." if len(rows) else "nothing to show."
-            st.markdown(hint + (found if hint else found[0].upper() + found[1:]))
-    with st.container(height=520, border=False):
-        if len(rows):
-            show_images(rows, all_kinds[rows], distance)
-    st.download_button(
-        f"Download the {len(rows):,} ids (CSV)",
-        lambda: ids_as_csv(rows, distance),
-        file_name=f"{run.info.name}-ids.csv",
-        mime="text/csv",
-        on_click="ignore",
-        disabled=not len(rows),
-        icon=":material/download:",
-        key="latent_ids",
-    )
-
-
-def projected(shown: str, x: int, y: int) -> tuple[NDArray[np.float32], tuple[str, str], str]:
-    """Coordinates (n, 2) of every row, axis titles, and what they were fitted on. PCA where UMAP is missing."""
+def projected(shown: str, x: int, y: int) -> tuple[Plane, tuple[str, str], str, bool]:
+    """Every row's place, axis titles, what they were fitted on, and whether the axes have units. PCA without UMAP."""
     if shown == UMAP:
         if len(run) <= projection.NEIGHBOURS:
             st.info(
@@ -270,57 +294,383 @@ def projected(shown: str, x: int, y: int) -> tuple[NDArray[np.float32], tuple[st
             n, what = len(embedding.fitted), f"no labels; seed {SEED}"
             note = f"UMAP fitted on all {n:,} images; {what}"
             if n < len(run):
-                note = f"UMAP fitted on {n:,} of {len(run):,} images,\nthe others placed between their nearest; {what}"
-            return embedding.points, ("UMAP 1 (no unit)", "UMAP 2 (no unit)"), note
+                note = f"UMAP fitted on {n:,} of {len(run):,} images, the others placed between their nearest; {what}"
+            return umap_plane(run.digest, SEED, run, embedding), ("UMAP 1 (no unit)", "UMAP 2 (no unit)"), note, False
         else:
             missing = "UMAP is not computed yet for this Run; it takes about a minute. Here is the PCA until then."
             state.worker(run, "umap", missing=missing, button="Compute UMAP", key="compute_umap")
-    pca, coordinates = principal_components(run.digest, run)
-    fitted_on, is_training = projection.pca_rows(run)
+    pca = principal_components(run.digest, run)
+    n, n_training = fitted_on(run.digest, run)
     titles = tuple(f"PC {i + 1} ({100 * pca.explained[i]:.0f} % of variance)" for i in (x, y))
-    whom = "live training images" if is_training else "images (there are no training images)"
-    note = f"PCA fitted on the {len(fitted_on):,} {whom}"
-    return coordinates[:, [x, y]], (titles[0], titles[1]), note
+    whom = "live training images" if n_training else "images (there are no training images)"
+    note = f"PCA fitted on the {n:,} {whom}"
+    return pca_plane(run.digest, x, y, run), (titles[0], titles[1]), note, True
+
+
+@st.cache_resource(max_entries=12, show_spinner="Colouring the points …")
+def colours_by(digest: str, colour: str, by: object, chosen: tuple[str, ...], _run: Run, _where: Plane) -> Colours:
+    """`by`: what else the colours depend on: the score, the threshold and the level of decisions, the places."""
+    is_shown = shown_rows(digest, chosen, _run)
+    if _where.is_placed is not None:
+        is_shown = _where.is_placed if is_shown is None else _where.is_placed & is_shown
+    if colour == GROUP:
+        codes, names = kinds_of(digest, _run)
+        ordered = charts.in_group_order(names)
+        styles = {name: charts.style_of(name) for name in ordered[: plot.MOST_CATEGORIES]}
+        return plot.by_category(codes, names, styles, is_shown)
+    if colour == VERDICT:
+        return plot.by_category(verdict_codes(), list(VERDICTS), VERDICTS, is_shown)
+    if colour == SCORE or is_number(colour):
+        numbers = state.score_values(_run, score) if colour == SCORE else numbers_of(colour)
+        title = charts.words(score if colour == SCORE else colour)
+        return plot.by_number(numbers, title=title, words=state.number, is_shown=is_shown)
+    one = factor(digest, colour, _run)
+    counts = np.bincount(one.codes, minlength=len(one.names)).tolist()
+    styles = charts.category_styles(dict(zip(one.names, counts, strict=True)))
+    return plot.by_category(one.codes, [name or charts.NOT_GIVEN for name in one.names], styles, is_shown)
+
+
+def verdict_codes() -> NDArray[np.uint8]:
+    """(n,) positions in `VERDICTS`, at the operating point and the decision level of the sidebar."""
+    assert point is not None
+    is_attack, values = attacks(run.digest, run), state.decided_values(run, score)
+    answered = ~np.isnan(values)
+    called = metrics.is_attack(np.where(answered, values, -np.inf), point.threshold)
+    codes = np.where(is_attack, np.where(called, 1, 3), np.where(called, 2, 0))
+    return np.where(answered, codes, 4).astype(np.uint8)
+
+
+# ------------------------------------------------------------------------------------------------- what is selected
+
+
+def selected() -> Selection | None:
+    kept = st.session_state.get(CHOSEN)
+    return kept if isinstance(kept, Selection) and kept.run == run.digest else None
+
+
+def selected_rows() -> NDArray[np.int64]:
+    """Of the chosen subsets, ascending."""
+    chosen, is_shown = selected(), shown_rows(run.digest, tuple(subsets), run)
+    rows = chosen.rows(len(run)) if chosen else np.empty(0, np.int64)
+    return rows if is_shown is None else rows[is_shown[rows]]
+
+
+def keep(selection: Selection) -> None:
+    """What the browser has just selected; it is no longer the saved selection that was open."""
+    st.session_state[CHOSEN] = selection
+    st.session_state["selection"] = None
+    st.session_state["_latent_opened"] = None
+    st.session_state["latent_page"] = 1
+
+
+def open_saved(name: str | None) -> None:
+    """Selects what was saved under a name, once: what is selected afterwards stays."""
+    if name is None or st.session_state.get("_latent_opened") == (run.id, name):
+        return
+    wanted = set(selections.sample_ids(run, name))
+    found = [
+        shard.start + np.flatnonzero(shard.table("samples", ["sample_id"]).column(0).to_pandas().isin(wanted))
+        for shard in run.shards
+    ]
+    st.session_state[CHOSEN] = plot.selection_of(np.concatenate(found), len(run), run.digest)
+    st.session_state["_latent_opened"] = (run.id, name)
+    st.session_state["latent_page"] = 1
+
+
+def save_selection() -> None:
+    name = str(st.session_state.get("latent_name", "")).strip()
+    try:
+        selections.saved(run, name, ids_of(selected_rows()))
+    except BadInputError as error:
+        st.session_state["_latent_problem"] = str(error)
+        return
+    st.session_state["selection"] = name
+    st.session_state["_latent_opened"] = (run.id, name)
+    st.session_state["latent_name"] = ""
+
+
+def delete_selection(name: str) -> None:
+    """What is selected stays selected."""
+    selections.delete(run, name)
+    st.session_state["selection"] = None
+    st.session_state["_latent_opened"] = None
+
+
+def extremes(beside: str, distance: NDArray[np.float64] | None) -> NDArray[np.int64]:
+    """Rows of the chosen subsets: the attacks closest to live training codes, or the live faces furthest from them."""
+    if distance is None:
+        return np.empty(0, np.int64)
+    is_shown, is_attack = shown_rows(run.digest, tuple(subsets), run), attacks(run.digest, run)
+    fits = is_attack if is_shown is None else is_attack & is_shown
+    if beside == UNLIKE_LIVE:
+        subset = factor(run.digest, "subset", run)
+        fits = ~is_attack & np.array([name != "train" for name in subset.names])[subset.codes]
+        fits = fits if is_shown is None else fits & is_shown
+    rows = np.flatnonzero(fits)
+    far = distance[rows] if beside != UNLIKE_LIVE else -distance[rows]
+    if len(rows) > PER_PAGE:  # of millions, only the first ones are put in order
+        near = np.sort(np.argpartition(far, PER_PAGE)[:PER_PAGE])
+        rows, far = rows[near], far[near]
+    return rows[np.argsort(far, kind="stable")]
+
+
+def counted(rows: NDArray[np.int64]) -> str:
+    """ "30 seen paper, 12 live" """
+    codes, names = kinds_of(run.digest, run)
+    count_of = {
+        name: n for name, n in zip(names, np.bincount(codes[rows], minlength=len(names)).tolist(), strict=True) if n
+    }
+    return ", ".join(f"{count_of[name]:,} {charts.words(name)}" for name in charts.in_group_order(list(count_of)))
+
+
+def exported(rows: NDArray[np.signedinteger[Any]], distance: NDArray[np.float64] | None) -> pd.DataFrame:
+    """Ids of a selection with what is known of each."""
+    names = [name for name in ("sample_id", "subset", "label", "pai_species") if name in run.column_names()]
+    ascending, back = np.unique(rows, return_inverse=True)
+    table = table_of(ascending.astype(np.int64), names).iloc[back].reset_index(drop=True)
+    table[score] = state.score_values(run, score)[rows]
+    if distance is not None:
+        table[UNUSUAL] = distance[rows]
+    return table
+
+
+def as_csv(table: pd.DataFrame) -> bytes:
+    return table.to_csv(index=False, lineterminator="\n").encode()
+
+
+def as_parquet(table: pd.DataFrame) -> bytes:
+    made = io.BytesIO()
+    table.to_parquet(made, index=False)
+    return made.getvalue()
+
+
+def show_images(rows: NDArray[np.int64], distance: NDArray[np.float64] | None) -> int | None:
+    """Original and reconstruction of some rows; the row of a card at the moment it is chosen."""
+    ids = ids_of(rows)
+    codes, names = kinds_of(run.digest, run)
+    cards = []
+    for row, sample_id in zip(rows, ids, strict=True):
+        kind = names[codes[row]]
+        style = charts.style_of(kind)
+        far = [] if distance is None else [f"{UNUSUAL} {distance[row]:.1f}".replace("-", "−")]
+        cards.append(Card(sample_id, [sample_id, *far], charts.words(kind), style.colour, style.is_hollow))
+    panels = [
+        Panel("original", run.images("inputs", rows)),
+        Panel("reconstruction", run.images("reconstructions", rows)),
+    ]
+    chosen = gallery(cards, panels, key="latent_images", size=96)
+    return int(rows[ids.index(chosen)]) if chosen is not None else None
+
+
+def show_beside(beside: str, distance: NDArray[np.float64] | None) -> int | None:
+    """The images of the selection; until there is one, or on demand, the most telling ones. Row of a chosen card."""
+    saved_selections(len(selected_rows()) > 0)
+    rows = selected_rows()
+    is_selection = beside == SELECTED and len(rows) > 0
+    with st.container(height=84, border=False):
+        if is_selection:
+            st.markdown(f"**{len(rows):,} selected:** {state.escaped(counted(rows))}.")
+        else:
+            n_selected, rows = len(rows), extremes(beside, distance)
+            what = UNLIKE_LIVE if beside == UNLIKE_LIVE else LIKE_LIVE
+            hint = "Draw around points to see their images. Until then: " if beside == SELECTED else ""
+            found = f"the **{len(rows)} {what}** by {UNUSUAL}." if len(rows) else "nothing to show."
+            kept = f" {n_selected:,} points stay selected." if n_selected else ""
+            st.markdown((hint + found if hint else found[0].upper() + found[1:]) + kept)
+    with st.container(height=520, border=False):
+        page = 1
+        n_pages = -(-len(rows) // PER_PAGE)
+        place = st.container()
+        if n_pages > 1:
+            page = st.pagination(n_pages, key="latent_page")
+        with place:
+            marked = show_images(rows[(page - 1) * PER_PAGE : page * PER_PAGE], distance) if len(rows) else None
+    downloads(rows, distance)
+    return marked
+
+
+def saved_selections(is_selected: bool) -> None:
+    """Opening, naming and deleting; before anything that shows what is selected."""
+    names = selections.names(run)
+    if st.session_state.get("selection") not in names:
+        st.session_state["selection"] = None
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        opened = st.selectbox(
+            "Saved selections",
+            names,
+            index=None,
+            key="selection",
+            bind="query-params",
+            placeholder="Open one" if names else "None yet",
+            disabled=not names,
+            width=220,
+        )
+        with st.popover(
+            "Save", icon=":material/bookmark_add:", disabled=not is_selected, help="Keep what is selected."
+        ):
+            st.text_input("Name", key="latent_name", placeholder="odd masks", max_chars=64)
+            st.button("Save the selection", on_click=save_selection, type="primary", key="latent_save")
+        st.button(
+            "Delete",
+            on_click=delete_selection,
+            args=(opened,),
+            icon=":material/delete:",
+            disabled=opened is None,
+            key="latent_delete",
+            help="Forgets the saved selection that is open; its points stay selected.",
+        )
+    problem = st.session_state.pop("_latent_problem", None)
+    if problem is not None:
+        st.error(state.escaped(problem), icon=":material/error:")
+    open_saved(opened)
+
+
+def downloads(rows: NDArray[np.int64], distance: NDArray[np.float64] | None) -> None:
+    with st.container(horizontal=True):
+        for kind, made, mime in (
+            ("CSV", as_csv, "text/csv"),
+            ("Parquet", as_parquet, "application/vnd.apache.parquet"),
+        ):
+            st.download_button(
+                f"Download the {len(rows):,} ids ({kind})",
+                _download(made, rows, distance),
+                file_name=f"{run.info.name}-ids.{kind.lower()}",
+                mime=mime,
+                on_click="ignore",
+                disabled=not len(rows),
+                icon=":material/download:",
+                key=f"latent_ids_{kind.lower()}",
+            )
+
+
+def _download(
+    made: Callable[[pd.DataFrame], bytes], rows: NDArray[np.int64], distance: NDArray[np.float64] | None
+) -> Callable[[], bytes]:
+    kept = rows.astype(np.int32)  # the session holds them until something else is selected
+    return lambda: made(exported(kept, distance))
+
+
+# --------------------------------------------------------------------------------------------------------- the page
+
+
+def shown_before() -> tuple[Sequence[float] | None, Sequence[str]]:
+    """The view and what is switched off in the legend, as this session left them or as the address has them."""
+    if SHOWN not in st.session_state:
+        view = plot.view_of(st.query_params.get("view", "").split(","))
+        st.session_state[SHOWN] = (view, st.query_params.get_all("off"))
+    view, off = st.session_state[SHOWN]
+    keep_shown(view, off)
+    return view, off
+
+
+def keep_shown(view: Sequence[float] | None, off: Sequence[str]) -> None:
+    st.session_state[SHOWN] = (view, list(off))
+    wanted = {"view": [",".join(f"{value:.5g}" for value in view)] if view else [], "off": list(off)}
+    for name, values in wanted.items():
+        if st.query_params.get_all(name) != values:
+            if values:
+                st.query_params[name] = values
+            else:
+                st.query_params.pop(name, None)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def tip_columns(digest: str, _run: Run) -> list[str]:
+    """What the data say of a sample beside its group and scores."""
+    left_out = {"path", "is_constant", "subset", "label", "pai_species", *_run.info.scores, *scores.names()}
+    return [name for name in _run.column_names() if name not in left_out]
+
+
+def told_of(rows: NDArray[np.int64]) -> list[Answer]:
+    """Images of some rows and what is known of them."""
+    codes, names = kinds_of(run.digest, run)
+    columns = tip_columns(run.digest, run)
+    is_own = colour in (GROUP, VERDICT, SCORE)
+    table = table_of(rows, columns if is_own or colour in columns else [*columns, colour])
+    values = state.score_values(run, score)[rows]
+    made = []
+    for row, value, record, image in zip(
+        rows, values, table.to_dict("records"), run.images("inputs", rows), strict=True
+    ):
+        lines = [str(record.pop("sample_id")), charts.words(names[codes[row]]), f"{score} {state.number(value)}"]
+        known = {name: value for name, value in record.items() if not (pd.isna(value) or value == "")}
+        told = {name: f"{v:.6g}" if isinstance(v, float) else str(v) for name, v in known.items()}
+        first = sorted(told, key=lambda name: name != colour)[:TIP_COLUMNS]  # the column that colours before others
+        made.append(Answer([*lines, *(f"{charts.words(name)}: {told[name]}" for name in first)], image))
+    return made
+
+
+@state.fragment
+def explorer() -> None:
+    """The plot and what is selected in it: a selection runs nothing but this again."""
+    grid = st.grid(2, min_column_width=470, gap="medium")
+    left, right = grid.cell(), grid.cell()
+    with right:
+        marked = show_beside(beside, distance)
+    with left:
+        view, off = shown_before()
+        plot.scatter(
+            where,
+            colours,
+            selected(),
+            run=run.digest,
+            colour=colour,
+            titles=titles,
+            note=note,
+            words=f"{n_drawn:,} latent codes, coloured by {charts.words(colour)}. {note}.",
+            has_units=has_units,
+            view=view,
+            off=off,
+            marked=marked,
+            on_selected=keep,
+            key="latent_scatter",
+        )
+        st.caption(
+            "Drag draws a lasso, a click selects one point, Shift adds, Escape clears; the wheel zooms. Where points "
+            "overlap, the colour is their mean, and fuller the more there are."
+        )
+
+
+MOST_LOADINGS = 10
+
+
+def show_loadings(x: int, y: int) -> None:
+    """The dimensions of the codes that the two shown components weigh most."""
+    components = principal_components(run.digest, run).components
+    table: dict[str, NDArray[Any]] = {}
+    for i in dict.fromkeys((x, y)):
+        top = np.argsort(-np.abs(components[i]), kind="stable")[:MOST_LOADINGS]
+        table |= {f"PC {i + 1}: dimension": top + 1, f"PC {i + 1}: loading": components[i][top].round(3)}
+    d = components.shape[1]
+    with st.expander("Loadings: what the two components are made of"):
+        st.dataframe(pd.DataFrame(table), hide_index=True)
+        st.caption(
+            f"The largest entries of the components' unit vectors. Of {d:,} dimensions that weigh the same, each would "
+            f"have ±{d**-0.5:.2f}."
+        )
+
+
+@state.fragment
+def hovering() -> None:
+    plot.hover(told_of, run=run.digest, n=len(run), on_shown=keep_shown, key="latent_hover")
 
 
 distance = unusual()
 show_answer(distance)
-pca, _ = principal_components(run.digest, run)
-shown, x, y, colour, beside = controls(pca.explained)
-coordinates, titles, note = projected(shown, x, y)
-chosen = rows_of_subsets()
-drawn = drawn_rows(chosen)
-kinds = charts.groups(state.samples(run, ("subset", "label", "pai_species")))
-made = coloured(charts.Points(coordinates[drawn], drawn, hover_texts(drawn, kinds[drawn])), colour, kinds[drawn])
-made.update_xaxes(title=titles[0]).update_yaxes(title=titles[1])
-made.add_annotation(
-    x=0,
-    y=1,
-    xref="paper",
-    yref="paper",
-    xanchor="left",
-    yanchor="bottom",
-    text=note.replace("\n", "<br>"),
-    showarrow=False,
-    align="left",
-    font={"size": 12},  # two lines below the chart's toolbar
+shown, x, y, colour, beside = controls(principal_components(run.digest, run).explained)
+where, titles, note, has_units = projected(shown, x, y)
+point = None
+if colour == VERDICT:
+    point, problem = state.operating_point(run, score, subsets)
+    st.caption(problem if point is None else state.about(point))
+    colour = colour if point is not None else GROUP
+depends_on = {SCORE: score, VERDICT: (score, state.level(run), point)}.get(colour)
+colours = colours_by(
+    run.digest, colour, (depends_on, where.is_placed is None or where.name), tuple(subsets), run, where
 )
-in_words = f"Scatter plot of {len(drawn):,} latent codes, coloured by {charts.words(colour)}. {' '.join(note.split())}."
-grid = st.grid(2, min_column_width=470, gap="medium")
-with grid.cell():
-    event = st.plotly_chart(
-        made,
-        key="latent_scatter",
-        on_select="rerun",
-        selection_mode=("lasso", "box", "points"),
-        config={"displayModeBar": True, "modeBarButtonsToRemove": ["autoScale2d", "toImage", "zoomIn2d", "zoomOut2d"]},
-        alt=in_words,
-    )
-    thinned = f"{len(drawn):,} of {len(chosen):,} images are drawn, the same share of every subset. "
-    st.caption(
-        (thinned if len(drawn) < len(chosen) else "")
-        + "Lasso and box are in the chart's toolbar; with its hand tool, a click chooses one point. A double click "
-        "clears the selection."
-    )
-with grid.cell():
-    show_beside(beside, event, drawn, kinds, distance)
+n_drawn = int((colours.codes != plot.HIDDEN).sum())
+plot.carried(where, colours)
+explorer()
+if has_units:
+    show_loadings(x, y)
+hovering()

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import base64
 import json
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app import charts
-from fas_core import store
+from app.components import scatter
+from fas_core import scores, selections, store
 from fas_core.analysis import projection
 from fas_core.derive import Work
 
 MAIN = Path(__file__).resolve().parents[2] / "app" / "main.py"
-SCATTER = "latent_scatter"
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +31,7 @@ def _fresh_caches() -> None:
     st.cache_resource.clear()
 
 
-def opened(cache: Path, name: str, monkeypatch: pytest.MonkeyPatch, **query: str) -> AppTest:
+def opened(cache: Path, name: str, monkeypatch: pytest.MonkeyPatch, **query: str | list[str]) -> AppTest:
     monkeypatch.setenv("FAS_CACHE", str(cache))
     at = AppTest.from_file(str(MAIN), default_timeout=60)
     run = store.open_run(cache, name)
@@ -44,35 +47,39 @@ def page(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., App
     return lambda name="a", **query: opened(tiny_cache, name, monkeypatch, **query)
 
 
-def figure(at: AppTest) -> dict[str, object]:
+def sent(at: AppTest) -> dict[str, Any]:
+    """What the scatter was given."""
     assert not at.exception, at.exception
-    (chart,) = at.get("plotly_chart")
-    return json.loads(chart.proto.spec)
+    (plot,) = [one for one in at.get("bidi_component") if one.proto.component_name == "fas_scatter"]
+    return json.loads(plot.proto.json)
 
 
-def traces(at: AppTest) -> list[str]:
-    return [trace["name"] for trace in figure(at)["data"] if trace.get("showlegend") is not False]
+def carried(at: AppTest, kind: str) -> bytes:
+    """The bytes that the browser gets beside it: points, colours or selection."""
+    for one in at.get("bidi_component"):
+        if one.proto.component_name == "fas_scatter_bytes" and one.proto.bytes.startswith(kind.encode()):
+            name, content = one.proto.bytes[:64].decode().strip(), one.proto.bytes[64:]
+            assert name == sent(at)[kind]
+            return bytes(content)
+    raise AssertionError(f"no {kind}")
 
 
-def numbers(encoded: dict[str, str]) -> list[float]:
-    """Plotly sends arrays as base64."""
-    return np.frombuffer(base64.b64decode(encoded["bdata"]), encoded["dtype"]).tolist()
+def legend(at: AppTest) -> list[str]:
+    return [f"{one['words']} ({one['n']})" for one in sent(at)["categories"]]
 
 
-def notes(at: AppTest) -> str:
-    return " ".join(a["text"] for a in figure(at)["layout"]["annotations"])
+def cards(at: AppTest) -> str:
+    (shown,) = [one for one in at.get("bidi_component") if one.proto.component_name == "fas_gallery"]
+    return str(shown.proto)
 
 
 def text(at: AppTest) -> str:
     return "\n".join(element.value for element in (*at.markdown, *at.caption, *at.info, *at.warning))
 
 
-def select(at: AppTest, rows: list[object]) -> AppTest:
-    """What the browser sends: points counted per trace, each with its own row number."""
-    points = [{"curve_number": 0, "point_index": 0, "customdata": row} for row in rows]
-    at.session_state[SCATTER] = {
-        "selection": {"points": points, "point_indices": [0] * len(rows), "box": [], "lasso": []}
-    }
+def select(at: AppTest, rows: list[int]) -> AppTest:
+    """As a gesture in the browser does."""
+    at.session_state["_latent_selected"] = scatter.selection_of(np.array(rows), 24, sent(at)["run"])
     return at.run()
 
 
@@ -91,7 +98,7 @@ def test_the_answer_comes_first_with_numbers(page: Callable[..., AppTest]) -> No
 
 def test_groups_keep_their_colours_and_what_was_fitted_is_said(page: Callable[..., AppTest]) -> None:
     at = page()
-    assert traces(at) == [
+    assert legend(at) == [
         "train (8)",
         "live (4)",
         "bona fide, seen (3)",
@@ -99,65 +106,107 @@ def test_groups_keep_their_colours_and_what_was_fitted_is_said(page: Callable[..
         "unseen mask (3)",
         "seen paper (3)",
     ]
-    by_name = {trace["name"]: trace["marker"] for trace in figure(at)["data"]}
-    assert by_name["live (4)"]["color"] == charts.BONA_FIDE_COLOUR
-    assert by_name["unseen mask (3)"]["symbol"] == "circle-open"
-    assert notes(at) == "PCA fitted on the 8 live training images"
-    assert figure(at)["layout"]["xaxis"]["title"]["text"].startswith("PC 1 (")
+    by_name = {one["name"]: one for one in sent(at)["categories"]}
+    assert by_name["live"]["colour"] == charts.BONA_FIDE_COLOUR
+    assert by_name["unseen_mask"]["hollow"]
+    assert not by_name["seen_paper"]["hollow"]
+    assert sent(at)["note"] == "PCA fitted on the 8 live training images"
+    assert sent(at)["titles"][0].startswith("PC 1 (")
+    assert sent(at)["words"].startswith("24 latent codes, coloured by group. PCA fitted on")
 
 
-def test_the_sidebars_subsets_filter_the_points(page: Callable[..., AppTest]) -> None:
+def test_every_row_travels_in_five_bytes(page: Callable[..., AppTest], tiny_cache: Path) -> None:
+    at = page(pcx="PC 2", pcy="PC 4")
+    run = store.open_run(tiny_cache, "a")
+    places = projection.coordinates(run, projection.pca_of(run))[:, [1, 3]]
+    points = np.frombuffer(carried(at, "points"), np.uint16).reshape(24, 2)
+    low, high = np.array(sent(at)["low"]), np.array(sent(at)["high"])
+    step = (high - low) / 65535
+    np.testing.assert_allclose(low + points * step, places, atol=step.max() / 2 + 1e-6)
+    assert (points.min(0) == 0).all()
+    assert (points.max(0) == 65535).all()
+    code_of = {one["name"]: one["code"] for one in sent(at)["categories"]}
+    kinds = charts.groups(run.samples(["subset", "label", "pai_species"]))
+    assert list(carried(at, "colours")) == [code_of[kind] for kind in kinds]
+
+
+def test_recolouring_and_filtering_send_no_position_again(page: Callable[..., AppTest]) -> None:
     at = page()
+    before = sent(at)
     at.sidebar.button_group[0].set_value(["live", "seen_paper"]).run()
-    assert traces(at) == ["live (4)", "bona fide, seen (3)", "seen paper (3)"]
+    assert legend(at) == ["live (4)", "bona fide, seen (3)", "seen paper (3)"]
+    assert carried(at, "colours").count(255) == 14  # not drawn
+    at.selectbox(key="colour").set_value("glasses").run()
+    assert sent(at)["points"] == before["points"]
+    assert sent(at)["colours"] != before["colours"]
 
 
 def test_a_column_of_texts_colours_by_category(page: Callable[..., AppTest]) -> None:
-    assert traces(page(colour="glasses")) == ["no (12)", "yes (12)"]
-    assert traces(page(colour="pai species")) == ["not given (18)", "mask (3)", "paper (3)"]
+    assert legend(page(colour="glasses")) == ["no (12)", "yes (12)"]
+    assert legend(page(colour="pai species")) == ["mask (3)", "paper (3)", "not given (18)"]
 
 
 def test_a_category_keeps_its_colour_when_others_are_filtered_away(page: Callable[..., AppTest]) -> None:
     at = page(colour="subject id")
-    before = {trace["name"].split()[0]: trace["marker"]["color"] for trace in figure(at)["data"]}
+    before = {one["name"]: one["colour"] for one in sent(at)["categories"]}
     at.sidebar.button_group[0].set_value(["live"]).run()
-    after = {trace["name"].split()[0]: trace["marker"]["color"] for trace in figure(at)["data"]}
+    after = {one["name"]: one["colour"] for one in sent(at)["categories"]}
     assert list(after) == ["u0", "u1", "u2"]
     assert after.items() <= before.items()
     assert len(set(before.values())) == len(before) == 6
 
 
 def test_rare_categories_are_drawn_as_other() -> None:
-    values = np.array([f"c{i:02}" for i in range(20) for _ in range(20 - i)] + [""])
-    styles = charts.category_styles(values)
+    counts = {f"c{i:02}": 20 - i for i in range(20)} | {"": 1}
+    styles = charts.category_styles(counts)
     assert list(styles) == [*(f"c{i:02}" for i in range(12)), "other", "not given"]
-    assert charts.as_categories(np.array(["c00", "c19", ""]), styles).tolist() == ["c00", "other", "not given"]
+    names = [name or "not given" for name in counts]
+    made = scatter.by_category(np.array([0, 19, 20, 12]), names, styles, None)
+    named = {one.code: (one.name, one.n) for one in made.categories}
+    assert [named[code] for code in made.codes] == [("c00", 1), ("other", 2), ("not given", 1), ("other", 2)]
 
 
 def test_known_names_keep_their_one_colour_as_categories() -> None:
-    styles = charts.category_styles(np.array(["bona_fide", "mask", "train", "anna", "bert"]))
+    styles = charts.category_styles(dict.fromkeys(["bona_fide", "mask", "train", "anna", "bert"], 1))
     assert styles["bona_fide"].colour == charts.BONA_FIDE_COLOUR
     assert styles["mask"].colour == charts.SPECIES_COLOURS["mask"]
     assert styles["train"].colour == charts.TRAINING_COLOUR
     assert len({style.colour for style in styles.values()}) == 5
 
 
-def test_too_many_points_are_thinned_and_that_is_said(
-    page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(projection, "sampled_rows", lambda groups, limit, seed: np.arange(0, len(groups), 2))
-    at = page()
-    assert sum(len(trace["text"]) for trace in figure(at)["data"]) == 12
-    assert "12 of 24 images are drawn, the same share of every subset." in text(at)
-
-
 def test_a_column_of_numbers_and_the_score_have_one_scale(page: Callable[..., AppTest]) -> None:
     at = page(colour="pose x")
-    assert traces(at) == ["bona fide (18)", "attacks (6)"]
-    axis = figure(at)["layout"]["coloraxis"]
-    assert axis["colorbar"]["title"]["text"] == "pose x"
-    assert (axis["cmin"], axis["cmax"]) == pytest.approx((-10, 25), abs=1.5)
-    assert figure(page(colour="chosen score"))["layout"]["coloraxis"]["colorbar"]["title"]["text"] == "rec"
+    assert legend(at) == []
+    scale = sent(at)["scale"]
+    assert scale["title"] == "pose x"
+    ends = [float(scale[end].split(" ")[1].replace("−", "-")) for end in ("low", "high")]
+    assert ends == pytest.approx((-10, 25), abs=1.5)
+    at.sidebar.button_group[0].set_value(["live"]).run()
+    assert sent(at)["scale"] == scale  # fixed: it does not follow what is shown
+    assert sent(page(colour="chosen score"))["scale"]["title"] == "rec"
+
+
+def test_numbers_become_levels_and_missing_ones_are_grey() -> None:
+    made = scatter.by_number(np.array([0.0, 1.0, np.nan, 0.5, np.inf]), title="x", words=str, is_shown=None)
+    assert made.codes.tolist() == [0, 252, 253, 126, 252]
+    assert [(one.name, one.n) for one in made.categories] == [("not given", 1)]
+    hidden = scatter.by_number(np.array([np.nan, 1.0]), title="x", words=str, is_shown=np.array([False, True]))
+    assert hidden.codes.tolist()[0] == 255
+    assert hidden.categories == ()
+
+
+def test_verdicts_are_those_of_the_operating_point(page: Callable[..., AppTest], tiny_cache: Path) -> None:
+    at, threshold = page(colour="verdict", rule="By hand", t_rec="100"), 100.0
+    run = store.open_run(tiny_cache, "a")
+    values, is_attack = scores.values(run, "rec"), run.samples(["label"])["label"].to_numpy() == "attack"
+    assert "Threshold 100" in text(at)
+    expected = {
+        "live accepted": (~is_attack & (values < threshold)).sum(),
+        "attack found": (is_attack & (values >= threshold)).sum(),
+        "live rejected": (~is_attack & (values >= threshold)).sum(),
+        "attack missed": (is_attack & (values < threshold)).sum(),
+    }
+    assert {one["name"]: one["n"] for one in sent(at)["categories"]} == {k: n for k, n in expected.items() if n}
 
 
 def test_a_column_that_says_nothing_is_not_offered(page: Callable[..., AppTest]) -> None:
@@ -167,36 +216,162 @@ def test_a_column_that_says_nothing_is_not_offered(page: Callable[..., AppTest])
 
 
 def test_other_components_can_be_chosen(page: Callable[..., AppTest]) -> None:
-    layout = figure(page(pcx="PC 3", pcy="PC 4"))["layout"]
-    assert layout["xaxis"]["title"]["text"].startswith("PC 3 (")
-    assert layout["yaxis"]["title"]["text"].startswith("PC 4 (")
+    across, up = sent(page(pcx="PC 3", pcy="PC 4"))["titles"]
+    assert across.startswith("PC 3 (")
+    assert up.startswith("PC 4 (")
+
+
+def test_loadings_are_the_largest_entries_of_the_shown_components(
+    page: Callable[..., AppTest], tiny_cache: Path
+) -> None:
+    table = page(pcx="PC 2").dataframe[0].value
+    components = projection.pca_of(store.open_run(tiny_cache, "a")).components
+    assert list(table) == ["PC 2: dimension", "PC 2: loading"]  # both axes show the same one
+    loadings = components[1][table["PC 2: dimension"] - 1]
+    np.testing.assert_allclose(table["PC 2: loading"], loadings, atol=5e-4)
+    assert (np.diff(np.abs(loadings)) <= 0).all()
+    assert table["PC 2: dimension"].is_unique
 
 
 def test_a_selection_shows_its_own_images_and_ids(page: Callable[..., AppTest], tiny_cache: Path) -> None:
     at = page()
     ids = store.open_run(tiny_cache, "a").samples(["sample_id"])["sample_id"].tolist()
-    before = figure(at)
+    before = sent(at)
     select(at, [0, 9, 15, 16])
     assert "**4 selected:** 1 train, 1 live, 2 seen paper." in text(at)
-    (cards,) = at.get("bidi_component")
     for row in (0, 9, 15, 16):
-        assert ids[row] in str(cards.proto)
-    assert ids[1] not in str(cards.proto)
-    assert at.get("download_button")[0].proto.label == "Download the 4 ids (CSV)"
-    assert figure(at) == before  # a chart that changed with its own selection would lose it
+        assert ids[row] in cards(at)
+    assert ids[1] not in cards(at)
+    labels = [button.proto.label for button in at.get("download_button")]
+    assert labels == ["Download the 4 ids (CSV)", "Download the 4 ids (Parquet)"]
+    assert sent(at) == before | {"selection": sent(at)["selection"]}  # nothing but the selection is new
+    bits = np.unpackbits(np.frombuffer(carried(at, "selection"), np.uint8), count=24)
+    assert np.flatnonzero(bits).tolist() == [0, 9, 15, 16]
 
 
-def test_forged_and_filtered_points_are_ignored(page: Callable[..., AppTest]) -> None:
-    at = select(page(), [0, 999, -1, "0", None, 2.5, {"0": 3}])
-    assert "**1 selected:** 1 train." in text(at)
+def test_a_selection_outlives_filters_colours_and_pages(page: Callable[..., AppTest]) -> None:
+    at = select(page(), [0, 9, 15])
+    at.sidebar.button_group[0].set_value(["live"]).run()
+    assert "**1 selected:** 1 live." in text(at)
+    at.selectbox(key="colour").set_value("glasses").run()
+    at.switch_page("views/overview.py").run()
+    at.switch_page("views/latent.py").run()
+    at.sidebar.button_group[0].set_value(["train", "live", "seen_paper"]).run()
+    assert "**3 selected:**" in text(at)
+    run_b = next(option for option in at.sidebar.selectbox[0].options if option.startswith("b "))
+    at.sidebar.selectbox[0].set_value(run_b).run()
+    assert sent(at)["selection"] == ""  # rows of another Run mean nothing here
 
 
-def test_without_a_selection_the_most_telling_images_stand_there(page: Callable[..., AppTest]) -> None:
+def packed(flags: list[int]) -> str:
+    deflating = zlib.compressobj(wbits=-15)
+    content = deflating.compress(np.packbits(flags).tobytes()) + deflating.flush()
+    return base64.b64encode(content).decode()
+
+
+def test_what_the_browser_sends_is_unpacked_or_ignored() -> None:
+    rng = np.random.default_rng(0)
+    for n in (1, 8, 24, 1001):
+        flags = rng.integers(0, 2, n)
+        message = {"id": "b-1", "run": "r", "n": n, "bits": packed(flags.tolist())}
+        heard = scatter.selected_by(message, "r", n)
+        assert heard is not None
+        assert heard.rows(n).tolist() == np.flatnonzero(flags).tolist()
+        bomb = base64.b64encode(zlib.compress(bytes(10**7))[2:-4]).decode()
+        for forged in (
+            None,
+            [],
+            message | {"run": "other"},
+            message | {"n": n + 1},
+            message | {"bits": "%%%"},
+            message | {"bits": "AAAA"},
+            message | {"bits": packed([1] * (n + 8))},
+            message | {"bits": bomb},
+            message | {"bits": 3},
+            message | {"id": 7},
+        ):
+            assert scatter.selected_by(forged, "r", n) is None
+
+
+def test_only_rows_of_the_run_are_told_of() -> None:
+    asked = {"run": "r", "serial": 3, "rows": [5, 2, 2, 24, -1, True, 1.5, "0", None]}
+    rows, serial = scatter.rows_asked(asked, "r", 24)
+    assert (rows.tolist(), serial) == ([2, 5], 3)
+    for forged in (None, {}, asked | {"run": "x"}, asked | {"rows": 5}, asked | {"serial": "3"}):
+        assert len(scatter.rows_asked(forged, "r", 24)[0]) == 0
+    assert len(scatter.rows_asked(asked | {"rows": list(range(1000))}, "r", 1000)[0]) == scatter.MOST_ASKED
+
+
+def test_a_point_without_a_place_is_not_drawn() -> None:
+    coordinates = np.array([[0, 0], [np.nan, 1], [2, np.inf], [4, 8]])
+    where = scatter.plane(coordinates)
+    assert where.is_placed is not None
+    assert where.is_placed.tolist() == [True, False, False, True]
+    assert (where.low, where.high) == ((0, 0), (4, 8))
+    assert scatter.plane(np.zeros((3, 2))).is_placed is None
+
+
+def test_hovering_tells_the_image_and_its_row(page: Callable[..., AppTest], tiny_cache: Path) -> None:
+    at = page(colour="glasses")
+    at.session_state["latent_hover"] = {"asked": {"run": sent(at)["run"], "serial": 1, "rows": [15, 9]}}
+    at.run()
+    (hover,) = [one for one in at.get("bidi_component") if one.proto.component_name == "fas_scatter_hover"]
+    answers = json.loads(hover.proto.mixed.json)["answers"]
+    run = store.open_run(tiny_cache, "a")
+    assert [one["row"] for one in answers] == [9, 15]
+    sample = run.samples().iloc[15]
+    lines = answers[1]["lines"]
+    assert lines[:2] == [sample["sample_id"], "seen paper"]
+    assert lines[2].startswith("rec ")
+    assert f"glasses: {sample['glasses']}" in lines
+    (blob,) = hover.proto.mixed.arrow_blobs.values()
+    pixels = pa.ipc.open_stream(blob.data).read_all().column(0)
+    assert pixels[1].as_py() == run.images("inputs", [15])[0].tobytes()
+
+
+def test_a_selection_is_saved_opened_and_deleted(page: Callable[..., AppTest], tiny_cache: Path) -> None:
+    run = store.open_run(tiny_cache, "a")
+    ids = run.samples(["sample_id"])["sample_id"].tolist()
+    at = select(page(), [0, 9])
+    at.text_input(key="latent_name").set_value("../odd").run()
+    at.button(key="latent_save").click().run()
+    assert "cannot be the name of a selection" in at.error[0].value
+    at.text_input(key="latent_name").set_value("odd").run()
+    at.button(key="latent_save").click().run()
+    assert not at.error
+    assert selections.sample_ids(run, "odd").tolist() == [ids[0], ids[9]]
+    assert at.selectbox(key="selection").value == "odd"
+    again = page(selection="odd")  # somebody else, with the address
+    assert "**2 selected:**" in text(again)
+    select(again, [3])
+    assert "**1 selected:**" in text(again)  # what is selected afterwards stays
+    again.button(key="latent_delete").click().run()
+    assert selections.names(run) == []
+    assert "**1 selected:**" in text(again)
+
+
+def test_view_and_legend_in_the_address_reach_the_plot(page: Callable[..., AppTest]) -> None:
+    at = page(view="0.25,0.5,4", off=["live", "train"])
+    assert sent(at)["view"] == [0.25, 0.5, 4]
+    assert sent(at)["off"] == ["live", "train"]
+    for nonsense in ("1,2", "a,b,c", "nan,0,1", "0,0,-1", "0,0,0"):
+        assert sent(page(view=nonsense))["view"] is None
+
+
+def test_without_a_selection_the_most_telling_images_stand_there(
+    page: Callable[..., AppTest], tiny_cache: Path
+) -> None:
     at = page()
     assert "Draw around points to see their images. Until then: the **6 attacks most like live**" in text(at)
     at = page(beside="live faces least like training")
     assert "The **10 live faces least like training** by gmm_nll." in text(at)
-    assert "train_0" not in str(at.get("bidi_component")[0].proto)
+    assert "train_0" not in cards(at)
+    run = store.open_run(tiny_cache, "a")
+    far = scores.values(run, "gmm_nll")
+    rows = run.samples(["sample_id", "label", "subset"])
+    here = rows[(rows["label"] == "bona_fide") & (rows["subset"] != "train")]
+    first = here["sample_id"].iloc[int(np.argmax(far[here.index]))]
+    assert min((cards(at).find(name), name) for name in here["sample_id"])[1] == first
 
 
 def test_missing_umap_shows_the_pca_and_offers_to_compute_it(
@@ -207,7 +382,7 @@ def test_missing_umap_shows_the_pca_and_offers_to_compute_it(
     monkeypatch.setattr(Work, "start", lambda self: started.append(self.what))
     at = page(projection="UMAP")
     assert "UMAP is not computed yet" in text(at)
-    assert notes(at).startswith("PCA fitted on")
+    assert sent(at)["note"].startswith("PCA fitted on")
     at.button(key="compute_umap").click().run()
     assert started == ["umap"]
 
@@ -233,8 +408,9 @@ def test_a_stored_umap_is_shown(page: Callable[..., AppTest], monkeypatch: pytes
     embedding = projection.Embedding(np.arange(24), points)
     monkeypatch.setattr(projection, "known_umap", lambda *_: embedding)
     at = page(projection="UMAP")
-    assert notes(at) == "UMAP fitted on all 24 images; no labels; seed 0"
-    assert figure(at)["layout"]["xaxis"]["title"]["text"].startswith("UMAP 1")
+    assert sent(at)["note"] == "UMAP fitted on all 24 images; no labels; seed 0"
+    assert sent(at)["titles"][0].startswith("UMAP 1")
+    assert sent(at)["ticks"] is False  # numbers on its axes would mean nothing
 
 
 def test_umap_fitted_on_a_sample_says_so_and_shows_each_row_at_its_own_place(
@@ -243,22 +419,18 @@ def test_umap_fitted_on_a_sample_says_so_and_shows_each_row_at_its_own_place(
     points = np.stack([np.arange(24), 10 * np.arange(24)], 1).astype(np.float32)
     monkeypatch.setattr(projection, "known_umap", lambda *_: projection.Embedding(np.array([1, 8, 20]), points))
     at = page(projection="UMAP")
-    assert notes(at) == "UMAP fitted on 3 of 24 images,<br>the others placed between their nearest; no labels; seed 0"
-    said = "UMAP fitted on 3 of 24 images, the others placed between their nearest; no labels; seed 0."
-    assert at.get("plotly_chart")[0].proto.alt.endswith(said)
-    assert sum(len(trace["text"]) for trace in figure(at)["data"]) == 24
-    at.sidebar.button_group[0].set_value(["live", "unseen_mask"]).run()
-    live = store.open_run(tiny_cache, "a").rows_of("live")
-    assert numbers(figure(at)["data"][0]["x"]) == live.tolist()
-    assert numbers(figure(at)["data"][0]["y"]) == (10 * live).tolist()
-    assert "**1 selected:** 1 live." in text(select(at, [8, 1]))
+    said = "UMAP fitted on 3 of 24 images, the others placed between their nearest; no labels; seed 0"
+    assert sent(at)["note"] == said
+    assert sent(at)["words"].endswith(f"{said}.")
+    placed = np.frombuffer(carried(at, "points"), np.uint16).reshape(24, 2)
+    np.testing.assert_allclose(placed, np.arange(24)[:, None].repeat(2, 1) / 23 * 65535, atol=0.5)
 
 
 def test_a_scores_only_run_says_why_there_is_nothing_and_where_to_go(page: Callable[..., AppTest]) -> None:
     at = page("vendor")
     assert not at.exception
     assert "needs images and latent codes" in at.info[0].value
-    assert not at.get("plotly_chart")
+    assert not [one for one in at.get("bidi_component") if one.proto.component_name.startswith("fas_scatter")]
 
 
 def test_without_training_images_the_page_says_so(
@@ -275,8 +447,8 @@ def test_without_training_images_the_page_says_so(
     image_run(tmp_path / "cache", "untrained", samples)
     at = opened(tmp_path / "cache", "untrained", monkeypatch)
     assert "too few live training images" in at.markdown[0].value
-    assert notes(at) == "PCA fitted on the 8 images (there are no training images)"
-    assert traces(at) == ["bona fide (4)", "paper (4)"]
+    assert sent(at)["note"] == "PCA fitted on the 8 images (there are no training images)"
+    assert legend(at) == ["bona fide (4)", "paper (4)"]
 
 
 def test_an_empty_cache_says_how_to_make_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

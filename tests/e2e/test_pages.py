@@ -19,6 +19,7 @@ PAGES = {
     "separation": "Separation",
     "threshold": "Threshold",
     "gallery": "Gallery",
+    "image": "Image",
     "compare": "Compare",
     "training": "Training",
 }

@@ -1,0 +1,39 @@
+"""Measuring the scatter, on few points; whether the targets are met is the machine's affair."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from fas_core.bench import drag, scatter
+
+
+def test_scatter_figures() -> None:
+    if not any(map(shutil.which, drag.BROWSERS)):
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    found = scatter.figures(sizes=(2_000, 4_000), rounds=1)
+    for n in (2_000, 4_000):
+        assert found[f"first_draw_{n}_seconds"] > 0
+        assert found[f"lasso_{n}_seconds"] > 0
+        assert 0 < found[f"selected_{n}"] < n
+    assert 0 < found["hover_milliseconds"] < 30_000
+    assert found["plotly"] > 0
+    assert found["server_megabytes"] > 50
+
+
+def test_the_targets_are_figures_of_the_measured_sizes() -> None:
+    assert set(scatter.TARGETS) == {
+        *(f"first_draw_{n}_seconds" for n in scatter.SIZES),
+        *(f"lasso_{n}_seconds" for n in scatter.SIZES[:2]),
+        "hover_milliseconds",
+        "server_megabytes",
+        "plotly",
+    }
+
+
+def test_the_points_are_of_four_subsets_with_attacks(tmp_path: Path) -> None:
+    run = scatter._written(tmp_path, n=2_000)
+    rows = run.samples(["subset", "label", "pai_species"])
+    assert len(run) == 2_000
+    assert run.subsets == ["train", "live", "seen_paper", "unseen_mask"]
+    assert set(rows[rows["label"] == "attack"]["pai_species"]) == {"paper", "mask"}
