@@ -61,7 +61,9 @@ def test_the_largest_gap_of_both_rates_is_named() -> None:
     assert (mask.species, mask.group, mask.other_group, mask.is_beyond_chance) == ("mask", "a", "b", False)
     words = found.sentence()
     assert words.startswith("The largest gaps by device: BPCER is 15.0 % for b and 5.0 % for a, 10.0 points apart (")
-    assert "95 % by sample over all 4 comparisons): more than chance explains. APCER of mask is 5.0 % for a and" in words
+    assert (
+        "95 % by sample over all 4 comparisons): more than chance explains. APCER of mask is 5.0 % for a and" in words
+    )
     assert words.endswith("chance may explain it.")
 
 

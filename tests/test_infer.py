@@ -292,13 +292,13 @@ def test_no_more_than_a_few_batches_are_read_ahead(
         return load(*arguments)  # type: ignore[arg-type]
 
     def slow(*arguments: object) -> dict[str, torch.Tensor]:
+        most[0] = max(most[0], read[0] - computed[0])
         time.sleep(0.02)
         computed[0] += len(arguments[2])  # type: ignore[arg-type]
-        most[0] = max(most[0], read[0] - computed[0])
         return device_outputs(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(images, "load", counted)
     monkeypatch.setattr(infer, "device_outputs", slow)
     monkeypatch.setattr(infer, "BATCH_CPU", 4)
     infer.cached([tiny_checkpoint], data, tmp_path / "c", device="cpu")
-    assert 0 < most[0] <= (torch.get_num_threads() + 1) * 4
+    assert 4 <= most[0] <= 4 * torch.get_num_threads()  # every core has one batch

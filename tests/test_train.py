@@ -48,9 +48,10 @@ def test_the_log_and_the_choice_of_the_checkpoint(tiny_checkpoint: Path) -> None
 
 
 def test_killed_and_resumed_is_the_same_training(
-    tmp_path: Path, experiment: Experiment, data: Manifest, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, experiment: Experiment, data: Manifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out = tmp_path / "m.safetensors"
+    whole, out = tmp_path / "whole.safetensors", tmp_path / "m.safetensors"
+    train.trained(experiment, data, whole, device="cpu")
     calls = 0
     step = train._step
 
@@ -66,20 +67,18 @@ def test_killed_and_resumed_is_the_same_training(
         train.trained(experiment, data, out, device="cpu")
     monkeypatch.undo()
     train.trained(experiment, data, out, device="cpu", resume=True)
-    one, other = load_file(tiny_checkpoint), load_file(out)
+    one, other = load_file(whole), load_file(out)
     assert one.keys() == other.keys()
     for name in one:
         torch.testing.assert_close(one[name], other[name], rtol=0, atol=0)
     pd.testing.assert_frame_equal(
-        pd.read_csv(traininglog.metrics_log(tiny_checkpoint)), pd.read_csv(traininglog.metrics_log(out)), rtol=1e-12
+        pd.read_csv(traininglog.metrics_log(whole)), pd.read_csv(traininglog.metrics_log(out)), rtol=1e-12
     )
 
 
-def test_killed_for_good_at_any_moment_and_resumed_is_the_same_training(
-    tmp_path: Path, tiny_faces: Path, experiment: Experiment, data: Manifest, tiny_checkpoint: Path
-) -> None:
+def test_killed_for_good_at_any_moment_and_resumed_is_the_same_training(tmp_path: Path, tiny_faces: Path) -> None:
     """SIGKILL, which no handler sees: before the first epoch has ended, in the midst of later ones, at their ends."""
-    out = tmp_path / "m.safetensors"
+    whole, out = tmp_path / "whole.safetensors", tmp_path / "m.safetensors"
     script = (
         "import os, signal, sys\nfrom pathlib import Path\n"
         "from fas_core import checkpoint, experiments, manifest, train\n"
@@ -94,17 +93,22 @@ def test_killed_for_good_at_any_moment_and_resumed_is_the_same_training(
         "train.trained(e, manifest.read(Path(data)), Path(out), device='cpu', resume="
         "Path(out).with_suffix('.resume.safetensors').exists())"
     )
-    # Of step 1; of a later step; between the checkpoint and the resume file of an epoch, written by one function.
-    for kill, what in ((1, "_step"), (5, "_step"), (1, "write_tensors")):
-        command = [sys.executable, "-c", script, str(kill), what, str(out), str(tiny_faces), *TINY_MODEL]
+    # Never; at step 1; at a later one; between the checkpoint and the resume file of an epoch; never.
+    for path, kill, what, status in (
+        (whole, -1, "_step", 0),
+        (out, 1, "_step", -signal.SIGKILL),
+        (out, 5, "_step", -signal.SIGKILL),
+        (out, 1, "write_tensors", -signal.SIGKILL),
+        (out, -1, "_step", 0),
+    ):
+        command = [sys.executable, "-c", script, str(kill), what, str(path), str(tiny_faces), *TINY_MODEL]
         ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
-        assert ran.returncode == -signal.SIGKILL, ran.stderr
-    train.trained(experiment, data, out, device="cpu", resume=True)
-    one, other = load_file(tiny_checkpoint), load_file(out)
+        assert ran.returncode == status, ran.stderr
+    one, other = load_file(whole), load_file(out)
     for name in one:
         torch.testing.assert_close(one[name], other[name], rtol=0, atol=0)
     log = traininglog.metrics_log
-    assert log(out).read_bytes() == log(tiny_checkpoint).read_bytes()
+    assert log(out).read_bytes() == log(whole).read_bytes()
     assert not traininglog.resume_file(out).exists()
 
 

@@ -15,7 +15,9 @@ def save(at: AppTest, by: str = "Ada", note: str = "pilot") -> AppTest:
 
 
 def test_the_sidebar_s_operating_point_is_frozen(tiny_cache: Path) -> None:
-    at = page("cards", cache=tiny_cache, run="a", rule="APCER at most", at_most="40", species="paper", chosen_on="seen_paper")
+    at = page(
+        "cards", cache=tiny_cache, run="a", rule="APCER at most", at_most="40", species="paper", chosen_on="seen_paper"
+    )
     assert "No threshold is frozen yet" in texts(at)
     assert not save(at).exception
     [(_, content)] = card.cards(tiny_cache)[0]

@@ -7,11 +7,13 @@ import pytest
 
 from fas_core.bench import drag, scatter
 
+from .conftest import apart
+
 
 def test_scatter_figures() -> None:
     if not any(map(shutil.which, drag.BROWSERS)):
         pytest.skip("no Chromium on this machine: apt-get install chromium")
-    found = scatter.figures(sizes=(2_000, 4_000), rounds=1)
+    found = apart(scatter.figures, sizes=(2_000, 4_000), rounds=1)
     for n in (2_000, 4_000):
         assert found[f"first_draw_{n}_seconds"] > 0
         assert found[f"lasso_{n}_seconds"] > 0
