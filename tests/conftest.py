@@ -19,6 +19,7 @@ from fas_core import store
 PROJECT = Path(__file__).resolve().parents[1]
 
 
+@pytest.hookimpl(tryfirst=True)  # before the plugin reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A file's tests run in one process, with what they share; all of tests/e2e in one, with its Runs and browser."""
     for item in items:
