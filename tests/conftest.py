@@ -17,16 +17,6 @@ import pytest
 from fas_core import store
 
 PROJECT = Path(__file__).resolve().parents[1]
-
-
-@pytest.hookimpl(tryfirst=True)  # before the plugin reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests run in one process, with what they share; all of tests/e2e in one, with its Runs and browser."""
-    for item in items:
-        group = "e2e" if item.path.parent.name == "e2e" else item.path.as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 SHARED = PROJECT.parent / "shared"
 
 
