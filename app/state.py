@@ -106,6 +106,16 @@ def samples(run: Run, columns: Sequence[str]) -> pd.DataFrame:
     return _samples(run.digest, tuple(c for c in columns if c in has), run)
 
 
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _ids(digest: str, _run: Run) -> pd.Index:
+    return pd.Index(samples(_run, ("sample_id",))["sample_id"].astype(str))
+
+
+def ids(run: Run) -> pd.Index:
+    """(n,) sample ids in row order; get_loc and get_indexer find rows."""
+    return _ids(run.digest, run)
+
+
 @st.cache_resource(max_entries=64, show_spinner="Computing the score …")
 def _score_values(digest: str, score: str, _run: Run) -> NDArray[np.float64]:
     values = scores.values(_run, score)

@@ -331,6 +331,7 @@ class Difference:
         return None if self.a is None or self.b is None else self.b - self.a
 
     def as_json(self) -> dict[str, Any]:
+        """An entry of `metrics` in the document."""
         ci95 = None if self.low is None else [self.low, self.high]
         return {
             "a": self.a,

@@ -77,6 +77,7 @@ class Work:
 
     @property
     def label(self) -> str:
+        """What the page and the progress bar call it."""
         if self.what == "umap":
             return f"UMAP of {self.run.info.name} (about a minute)"
         if self.what == "separation":

@@ -212,6 +212,7 @@ class _Model:
             }
 
     def sizes(self, statistic: Statistic) -> Sizes:
+        """How many units the statistic rests on."""
         name = statistic.name
         bona_fide, *attacks = np.split(self.trials.indices, self.trials.indptr[1:-1])  # which units have each kind
         if (species := _species_of(statistic)) is not None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 
 # Tests run beside each other, one process per core: threads of PyTorch and BLAS would only wait for each other there.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -197,3 +199,27 @@ def tiny_checkpoint(tiny_faces: Path, tmp_path_factory: pytest.TempPathFactory) 
     out = tmp_path_factory.mktemp("checkpoints") / "tiny.safetensors"
     experiment = experiments.preset("small_dcvae").with_settings(TINY_MODEL)
     return train.trained(experiment, manifest.read(tiny_faces), out, device="cpu")
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def fas(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """Runs `fas ...` in this process."""
+    from fas_core import cli
+
+    def run(*arguments: str | Path) -> Result:
+        monkeypatch.setattr(sys, "argv", ["fas", *map(str, arguments)])
+        capfd.readouterr()
+        code: object = 0
+        try:
+            cli.main()
+        except SystemExit as stopped:
+            code = stopped.code or 0
+        return Result(int(str(code)), *capfd.readouterr())
+
+    return run

@@ -2,38 +2,13 @@
 
 import json
 import socket
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from fas_core import cli, store
-from tests.conftest import TINY_MODEL
-
-
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def fas(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Result]:
-    """Runs `fas ...` in this process."""
-
-    def run(*arguments: str | Path) -> Result:
-        monkeypatch.setattr(sys, "argv", ["fas", *map(str, arguments)])
-        capfd.readouterr()
-        code: object = 0
-        try:
-            cli.main()
-        except SystemExit as stopped:
-            code = stopped.code or 0
-        return Result(int(str(code)), *capfd.readouterr())
-
-    return run
+from tests.conftest import TINY_MODEL, Result
 
 
 def commands() -> list[list[str]]:

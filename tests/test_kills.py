@@ -20,7 +20,7 @@ import pytest
 import torch
 
 from fas_core import cli, derive, images, store
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, Result
 
 SHARD_SIZE = 4  # images, so that there are many shards
 KILLS = 5
@@ -202,29 +202,10 @@ def test_of_two_processes_at_once_one_makes_the_run_and_one_says_so(
     assert files(tmp_path) == files(whole)
 
 
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def fas(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Result]:
-    """Runs `fas ...` in this process, with small shards."""
+@pytest.fixture(autouse=True)
+def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "SHARD_SIZE", SHARD_SIZE)
     monkeypatch.setattr(derive, "made", lambda run: None)
-
-    def run(*arguments: str | Path) -> Result:
-        monkeypatch.setattr(sys, "argv", ["fas", *map(str, arguments)])
-        capfd.readouterr()
-        code: object = 0
-        try:
-            cli.main()
-        except SystemExit as stopped:
-            code = stopped.code or 0
-        return Result(int(str(code)), *capfd.readouterr())
-
-    return run
 
 
 def message(result: Result) -> str:

@@ -61,14 +61,6 @@ const HELP =
   "Arrow keys move the plot under the cross, plus and minus zoom, 0 shows all. Enter selects the point in the cross, S " +
   "all points in view; with Shift they are added. Escape clears the selection. L, B and P choose lasso, box and move.";
 
-function ticksBetween(low, high, about) {
-  const power = 10 ** Math.floor(Math.log10((high - low) / about));
-  const step = [1, 2, 5, 10].map((m) => m * power).find((s) => (high - low) / s <= about);
-  const ticks = [];
-  for (let i = Math.ceil(low / step); i * step <= high; i++) ticks.push(Number((i * step).toPrecision(12)));
-  return ticks;
-}
-
 // ------------------------------------------------------------------------------------------------------------ shapes
 
 // For every integer v, where the polygon's outline crosses it, ascending in u: a point is inside when an odd number of

@@ -45,7 +45,7 @@ _mount = st.components.v2.component(
     "fas_scatter",
     html='<div class="scatter"></div>\n',
     css=_HERE.with_suffix(".css").read_text(),
-    js=_HERE.with_suffix(".js").read_text(),
+    js=_HERE.with_name("ticks.js").read_text() + _HERE.with_suffix(".js").read_text(),
 )
 _mount_bytes = st.components.v2.component(
     "fas_scatter_bytes",

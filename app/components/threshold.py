@@ -35,7 +35,7 @@ EXACT_ENDS, QUANTILES = 32, 192  # of a grid for intervals: that many scores at 
 VIEW = (0.5, 99.5)  # percentiles of the shown scores between which the axis is at full scale
 
 _HERE = Path(__file__)
-_PARTS = ("threshold_counts.js", "threshold_drawing.js", "threshold_tables.js", "threshold.js")
+_PARTS = ("ticks.js", "threshold_counts.js", "threshold_drawing.js", "threshold_tables.js", "threshold.js")
 _mount = st.components.v2.component(
     "fas_threshold",
     html='<div class="threshold"></div>\n',

@@ -142,11 +142,3 @@ function scoreAxis(view, limits, start, end) {
   };
   return { pixel, score, start, end, left, right, low, high, lowest, highest, tails };
 }
-
-function ticksBetween(low, high, about) {
-  const power = 10 ** Math.floor(Math.log10((high - low) / about));
-  const step = [1, 2, 5, 10].map((m) => m * power).find((s) => (high - low) / s <= about);
-  const ticks = [];
-  for (let i = Math.ceil(low / step); i * step <= high; i++) ticks.push(Number((i * step).toPrecision(12)));
-  return ticks;
-}

@@ -37,12 +37,6 @@ def groups_of(digest: str, _run: Run) -> NDArray[np.str_]:
     return charts.groups(state.samples(_run, ("subset", "label", "pai_species")))
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def ids_of(digest: str, _run: Run) -> pd.Index:
-    """(n,) sample ids; get_loc finds a row."""
-    return pd.Index(state.samples(_run, ("sample_id",))["sample_id"].astype(str))
-
-
 def answer(point: OperatingPoint | None, values: NDArray[np.float64], kinds: NDArray[np.str_]) -> str:
     """The page's answer in one or two sentences; `values` and `kinds` are those of the chosen subsets."""
     parts = []
@@ -513,7 +507,7 @@ def show_failures() -> None:
 st.title("Gallery")
 state.needs_images(run, "The gallery")
 samples = state.samples(run, ("sample_id", "subset", "label", "pai_species"))
-ids = ids_of(run.digest, run)
+ids = state.ids(run)
 all_kinds = groups_of(run.digest, run)
 is_chosen = samples["subset"].isin(subsets).to_numpy()
 

@@ -48,12 +48,6 @@ class Subject:
 # ------------------------------------------------------------------------------------------------------ which image
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def ids_of(digest: str, _run: Run) -> pd.Index:
-    """(n,) sample ids; get_indexer finds rows."""
-    return pd.Index(state.samples(_run, ("sample_id",))["sample_id"].astype(str))
-
-
 def most_suspicious() -> int:
     """The row that the page begins with: the highest score in the chosen subsets."""
     here = np.flatnonzero(state.samples(run, ("subset",))["subset"].isin(subsets).to_numpy())
@@ -67,7 +61,7 @@ def go_to(sample_id: str) -> None:
 
 def chosen_row() -> int | None:
     """The row of the sample that is asked for by id, or by a part of one; None where there is none."""
-    ids = ids_of(run.digest, run)
+    ids = state.ids(run)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         asked = st.text_input(
             "Sample",
@@ -101,7 +95,7 @@ def chosen_row() -> int | None:
 def of_run(row: int) -> Subject:
     rows = np.array([row])
     return Subject(
-        str(ids_of(run.digest, run)[row]),
+        str(state.ids(run)[row]),
         row,
         run.images("inputs", rows),
         run.images("reconstructions", rows),
@@ -310,7 +304,7 @@ def show_nearest(subject: Subject) -> None:
         if subject.row is None
         else neighbours.nearest(run, np.array([subject.row]), NEAREST)
     )
-    ids = ids_of(run.digest, run)
+    ids = state.ids(run)
     style = charts.style_of("train")
     made = [
         component.Card(

@@ -30,7 +30,15 @@ from fas_core.errors import BadInputError
 SCORES, KINDS, EVENTS = 300_000, 20, 200
 TARGETS = {"event_milliseconds": ("at_most", 16.0)}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # nothing but the app can be reached
+)
 
 # Presses the slider where its threshold is, moves it to and fro in small steps, and releases nothing: the server must
 # not run in between. The frame that follows an event has begun when the second callback runs.
@@ -106,6 +114,7 @@ def _written(cache: Path, n: int, kinds: int) -> store.Run:
 
 @contextmanager
 def opened_browser() -> Iterator[Any]:
+    """Playwright's Browser on the system's Chromium; raises BadInputError where one of the two is not installed."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError as error:

@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from fas_core import experiments, infer, manifest, store, subsets, synthetic, train
+from fas_core.bench import drag
 
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-]
+expect.set_options(timeout=20_000)  # milliseconds: on a busy machine a page answers late, not wrongly
 SMALL = ["batches_per_epoch=12", "epochs=1", "batch_size=8"]
 
 
@@ -65,38 +53,19 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def server(cache: Path) -> Iterator[str]:
     """Base address of `fas app` on that cache."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "fas_core.cli", "app", "--cache", str(cache), "--port", str(port)]
-    log = (cache / "server.log").open("w")
-    process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(200):
-            try:
-                with urllib.request.urlopen(f"{address}/_stcore/health", timeout=1):
-                    break
-            except OSError:
-                time.sleep(0.1)
-        else:
-            raise RuntimeError(f"no server: {(cache / 'server.log').read_text()}")
+    with drag.served_app(cache) as address:
         yield address
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
-        log.close()
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    found = next(filter(None, map(shutil.which, drag.BROWSERS)), None)
     if found is None:
         if os.environ.get("CI"):
             pytest.fail("no Chromium on this machine: the browser tests must run in CI")
         pytest.skip("no Chromium on this machine: apt-get install chromium")
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=found, args=CHROMIUM_FLAGS)
+        opened = playwright.chromium.launch(executable_path=found, args=list(drag.FLAGS))
         yield opened
         opened.close()
 
