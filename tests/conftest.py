@@ -207,6 +207,15 @@ class Result(NamedTuple):
     err: str
 
 
+def message(result: Result) -> str:
+    """The one message of a refused command: a single line, no traceback, nothing on standard output."""
+    assert result.code == 2, result
+    assert "Traceback" not in result.err
+    lines = [line for line in result.err.splitlines() if line.startswith("fas: ")]
+    assert len(lines) == 1, result.err
+    return lines[0]
+
+
 @pytest.fixture
 def fas(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Result]:
     """Runs `fas ...` in this process."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fas_core import cli, store
-from tests.conftest import TINY_MODEL, Result
+from tests.conftest import TINY_MODEL, Result, message
 
 
 def commands() -> list[list[str]]:
@@ -27,15 +27,6 @@ def test_every_command_has_help_with_an_example(command: list[str], fas: Callabl
     result = fas(*command, "--help")
     assert result.code == 0
     assert f"fas {' '.join(command)}" in " ".join(result.out.split())
-
-
-def message(result: Result) -> str:
-    """The one message of a refused command: a single line, no traceback, nothing on standard output."""
-    assert result.code == 2, result
-    assert "Traceback" not in result.err
-    lines = [line for line in result.err.splitlines() if line.startswith("fas: ")]
-    assert len(lines) == 1, result.err
-    return lines[0]
 
 
 def test_from_images_to_metrics(tiny_faces: Path, tmp_path: Path, fas: Callable[..., Result]) -> None:

@@ -13,10 +13,7 @@ from fas_core import filters, manifest, subsets
 from fas_core.errors import BadInputError
 from fas_core.filters import filtered, is_filtered
 from fas_core.manifest import Manifest
-from tests import test_cli
-from tests.test_cli import Result, message
-
-fas = test_cli.fas  # the fixture
+from tests.conftest import Result, message
 
 FRONTAL = (0.0, 0.0, 0.0)
 UNKNOWN = (np.nan, np.nan, np.nan)

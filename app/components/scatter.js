@@ -759,15 +759,19 @@ class Scatter {
     this.rest();
   }
 
-  // The address hears of the view and of what is switched off, once they rest.
+  // The address hears of the view and of what is switched off, once they rest and the page has come to who listens.
   rest() {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
+      if (!shared.tell) {
+        this.rest();
+        return;
+      }
       const { low } = this.data;
       const [x, y] = this.span;
       const short = (value) => Number(value.toPrecision(5));
       const view = [(this.view.x - low[0]) / x, (this.view.y - low[1]) / y, this.fitted() / this.view.unit].map(short);
-      shared.tell?.({ view: view.join(",") === "0.5,0.5,1" ? null : view, off: [...this.off] });
+      shared.tell({ view: view.join(",") === "0.5,0.5,1" ? null : view, off: [...this.off] });
     }, REST);
   }
 

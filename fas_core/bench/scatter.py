@@ -183,7 +183,7 @@ def _plotly_ratio(browser: Any, run: store.Run, rounds: int) -> float:
     }
     data = names | rest | {"low": low.tolist(), "high": high.tolist(), "categories": shown}
     ours = {
-        "source": (COMPONENT / "scatter.js").read_text(),
+        "source": "".join((COMPONENT / name).read_text() for name in ("ticks.js", "scatter.js")),
         "data": data,
         "points": text(points),
         "codes": text(codes),
