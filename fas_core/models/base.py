@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch
 import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor, nn
@@ -197,6 +198,16 @@ class VariationalConfig(Size):
             raise ValueError(f"image_size {self.image_size} must be a multiple of {least}, at least 32")
         if self.latent_dim % self.bottom**2:
             raise ValueError(f"latent_dim {self.latent_dim} must be a multiple of {self.bottom**2}, the smallest map")
+
+
+class FullPrecisionLinear(nn.Linear):
+    """Linear, in fp32 at any precision: a code rounded to bf16 would lose the digits that images are ranked by."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not torch.amp.is_autocast_available(x.device.type):  # the device "meta", on which only shapes are computed
+            return super().forward(x)
+        with torch.autocast(x.device.type, enabled=False):
+            return super().forward(x.float())
 
 
 class UpsampledConv2d(nn.Conv2d):

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from torch import nn
 
-from fas_core.models.base import UpsampledConv2d, VariationalAutoencoder, VariationalConfig
+from fas_core.models.base import FullPrecisionLinear, UpsampledConv2d, VariationalAutoencoder, VariationalConfig
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Encoder(nn.Sequential):
             # The table has the ReLU before the pooling: the result is the same, and this way it has a quarter to do.
             layers += [nn.Conv2d(before, after, 3, padding=1), nn.MaxPool2d(2), nn.ReLU()]
         # "Two layers prior to the latent" (section 3.3) are one linear layer of 2d outputs: the same parameters.
-        super().__init__(*layers, nn.Flatten(), nn.Linear(c[-1] * config.bottom**2, 2 * config.latent_dim))
+        super().__init__(*layers, nn.Flatten(), FullPrecisionLinear(c[-1] * config.bottom**2, 2 * config.latent_dim))
 
 
 class Decoder(nn.Sequential):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from fas_core import losses
-from fas_core.models.base import Autoencoder, OptimizerSettings, Outputs, Size, Step
+from fas_core.models.base import Autoencoder, FullPrecisionLinear, OptimizerSettings, Outputs, Size, Step
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Encoder(nn.Module):
             nn.LeakyReLU(SLOPE),
         ]
         self.features = nn.Sequential(*layers)
-        self.head = nn.Sequential(nn.Flatten(), nn.Linear(config.latent_dim * SMALLEST_MAP**2, outputs))
+        self.head = nn.Sequential(nn.Flatten(), FullPrecisionLinear(config.latent_dim * SMALLEST_MAP**2, outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.head(self.features(x))

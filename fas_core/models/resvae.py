@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fas_core.models.base import UpsampledConv2d, VariationalAutoencoder, VariationalConfig
+from fas_core.models.base import FullPrecisionLinear, UpsampledConv2d, VariationalAutoencoder, VariationalConfig
 
 SLOPE = 0.2  # of the leaky ReLU; the thesis is silent, this is the one of its GANomaly
 
@@ -60,7 +60,7 @@ class Encoder(nn.Sequential):
         layers: list[nn.Module] = [nn.Conv2d(1, c[0], 3, padding=1)]  # no activation: "-" in the table
         for before, after in pairwise(c):
             layers += [ResBlock(before, after), nn.AvgPool2d(2)]
-        super().__init__(*layers, nn.Flatten(), nn.Linear(c[-1] * config.bottom**2, 2 * config.latent_dim))
+        super().__init__(*layers, nn.Flatten(), FullPrecisionLinear(c[-1] * config.bottom**2, 2 * config.latent_dim))
 
 
 class Decoder(nn.Sequential):

@@ -93,6 +93,7 @@ def test_half_precision_keeps_losses_in_full(model: Autoencoder) -> None:
     x = torch.rand(4, 1, 32, 32)
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         half = model.outputs(x)
+    assert not torch.equal(half.latents, half.latents.bfloat16().float())  # they are not rounded
     full = model.outputs(x)
     for name in model.loss_names:
         assert half.losses[name].dtype == torch.float32
