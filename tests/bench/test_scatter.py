@@ -13,11 +13,10 @@ from .conftest import apart
 def test_scatter_figures() -> None:
     if not any(map(shutil.which, drag.BROWSERS)):
         pytest.skip("no Chromium on this machine: apt-get install chromium")
-    found = apart(scatter.figures, sizes=(2_000, 4_000), rounds=1)
-    for n in (2_000, 4_000):
-        assert found[f"first_draw_{n}_seconds"] > 0
-        assert found[f"lasso_{n}_seconds"] > 0
-        assert 0 < found[f"selected_{n}"] < n
+    found = apart(scatter.figures, sizes=(2_000,), rounds=1)
+    assert found["first_draw_2000_seconds"] > 0
+    assert found["lasso_2000_seconds"] > 0
+    assert 0 < found["selected_2000"] < 2_000
     assert 0 < found["hover_milliseconds"] < 30_000
     assert found["plotly"] > 0
     assert found["server_megabytes"] > 50

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from fas_core import experiments, infer, manifest, store, subsets, synthetic, train
 from fas_core.bench import drag
@@ -28,12 +29,27 @@ def made_run(data: Path, name: str, cache: Path, *settings: str) -> store.Run:
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Runs "demo" and "demo2" of rendered faces, "real" of real ones, the scores-only "system" and "other"."""
+def cache(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Runs "demo" and "demo2" of rendered faces, "real" of real ones, the scores-only "system" and "other".
+
+    Made by the first process of the test run that needs it, and copied by the others: tests write into theirs.
+    """
+    base = tmp_path_factory.getbasetemp()
+    if worker_id == "master":
+        return made_cache(base / "e2e")
+    shared, made = (base.parent / name for name in ("e2e", "e2e.made"))  # one folder up all processes are at home
+    with made.open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.stat().st_size:
+            made_cache(shared)
+            made.write_text("made")
+    return Path(shutil.copytree(shared, base / "e2e"))
+
+
+def made_cache(folder: Path) -> Path:
     from fas_core import attacks, layouts, scorefile
     from tests.conftest import SHARED
 
-    folder = tmp_path_factory.mktemp("e2e")
     data = synthetic.render_data_set(folder / "data", subjects=6, share=0.1)
     for name, seed in (("demo2", "seed=1"), ("demo", "seed=0")):
         made_run(data, name, folder, seed)
@@ -103,9 +119,14 @@ class Tab:
         assert not self.wrong, self.wrong
 
 
+@pytest.fixture(scope="session")
+def context(browser: Browser) -> BrowserContext:
+    """Shared, for the scripts that it has compiled; sessions are the tabs' own."""
+    return browser.new_context(viewport={"width": 1440, "height": 1000})
+
+
 @pytest.fixture
-def tab(browser: Browser, server: str) -> Iterator[Tab]:
-    context = browser.new_context(viewport={"width": 1440, "height": 1000})
+def tab(context: BrowserContext, server: str) -> Iterator[Tab]:
     page = context.new_page()
     made = Tab(page, server)
 
@@ -129,4 +150,4 @@ def tab(browser: Browser, server: str) -> Iterator[Tab]:
         ),
     )
     yield made
-    context.close()
+    page.close()
