@@ -5,9 +5,12 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import parse_qs, urlparse
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
@@ -112,6 +115,17 @@ class Tab:
         self.page.evaluate("() => { window.__quietSince = null }")
         self.page.wait_for_function(quiet, timeout=60_000, polling=50)
 
+    def expect_query(self, **wanted: str) -> None:
+        """Waits until the address asks for this: the server, which writes it, may be busy."""
+
+        def asked() -> dict[str, str]:
+            return {name: values[0] for name, values in parse_qs(urlparse(self.page.url).query).items()}
+
+        end = time.monotonic() + 20
+        while wanted.items() - asked().items() and time.monotonic() < end:
+            self.page.wait_for_timeout(50)
+        assert asked() | wanted == asked()
+
     def check(self) -> None:
         """Fails on an exception box, a console or page error, a failed or foreign request."""
         boxes = self.page.locator("[data-testid=stException]").all_inner_texts()
@@ -120,13 +134,15 @@ class Tab:
 
 
 @pytest.fixture(scope="session")
-def context(browser: Browser) -> BrowserContext:
+def context(browser: Browser) -> Iterator[BrowserContext]:
     """Shared, for the scripts that it has compiled; sessions are the tabs' own."""
-    return browser.new_context(viewport={"width": 1440, "height": 1000})
+    made = browser.new_context(viewport={"width": 1440, "height": 1000})
+    yield made
+    made.close()
 
 
-@pytest.fixture
-def tab(context: BrowserContext, server: str) -> Iterator[Tab]:
+@contextmanager
+def watched(context: BrowserContext, server: str) -> Iterator[Tab]:
     page = context.new_page()
     made = Tab(page, server)
 
@@ -151,3 +167,9 @@ def tab(context: BrowserContext, server: str) -> Iterator[Tab]:
     )
     yield made
     page.close()
+
+
+@pytest.fixture
+def tab(context: BrowserContext, server: str) -> Iterator[Tab]:
+    with watched(context, server) as made:
+        yield made
