@@ -205,10 +205,23 @@ def _n_groups(values: pd.Series) -> int:
 
 
 def stated(values: pd.Series) -> tuple[NDArray[np.intp], pd.Series]:
-    """Codes (n,) and the different stripped texts they stand for, in order; -1 where nothing is stated."""
+    """Codes (n,) and the different stripped texts they stand for, in order; -1 where nothing is stated.
+
+    Where all are numbers, their order is that of numbers, and "1.0" is 1.
+    """
     text = text_column(values)
-    codes, texts = pd.factorize(text.mask(text.str.lower().isin(("", *_NOTHING))), sort=True)
-    return codes, pd.Series(texts, dtype="str")
+    codes, different = pd.factorize(text.mask(text.str.lower().isin(("", *_NOTHING))), sort=True)
+    texts = pd.Series(different, dtype="str")
+    if len(texts) and (numbers := _numbers(texts)) is not None:
+        ascending, place = np.unique(numbers, return_inverse=True)
+        codes = np.append(place, -1)[codes]  # the last is what code -1 finds
+        texts = pd.Series([_shortest(number) for number in ascending.tolist()], dtype="str")
+    return codes, texts
+
+
+def _shortest(number: float) -> str:
+    text = f"{number:.10g}"
+    return text if float(text) == number else repr(number)
 
 
 def _numbers(texts: pd.Series) -> NDArray[np.float64] | None:
@@ -226,16 +239,13 @@ def groups_of(values: pd.Series) -> tuple[NDArray[np.intp], list[str], tuple[flo
     is_stated = codes >= 0
     numbers = _numbers(texts)
     edges = None
-    if numbers is None:
+    if numbers is None or len(numbers) <= MAX_NUMBERS:
         names = texts.tolist()
-    elif len(different := np.unique(numbers)) <= MAX_NUMBERS:
-        codes[is_stated] = np.searchsorted(different, numbers)[codes[is_stated]]
-        names = [f"{number:.10g}" for number in different]
     else:
         # Quartiles that are values themselves, so that no interpolation stands between a number and its group.
         of_rows = numbers[codes[is_stated]]
         edges = tuple(np.quantile(of_rows, [0, 0.25, 0.5, 0.75, 1], method="inverted_cdf").tolist())
-        cuts = np.unique([edge for edge in edges[1:4] if edge < edges[4]] or different[-2:-1])
+        cuts = np.unique([edge for edge in edges[1:4] if edge < edges[4]] or numbers[-2:-1])
         codes[is_stated] = np.searchsorted(cuts, of_rows, side="left")
         shown = [f"{cut:.6g}" for cut in cuts]
         if len(set(shown)) < len(shown):

@@ -39,6 +39,7 @@ _LABELS = {
     "fake": ATTACK,
 }
 _NO_VALUE = {"", "none", "nan", "null", "n/a", "unknown"}
+ALL = "all"  # the subset of a row that names none
 SUBSET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
 
 
@@ -246,7 +247,7 @@ def normalised(table: pd.DataFrame, attack_label: str | None = None) -> tuple[pd
     rows["path"] = table["path"].astype("str").fillna("")
     rows["sample_id"] = rows["sample_id"].where(rows["sample_id"] != "", rows["path"])
     rows["label"] = parsed_labels(table["label"], attack_label)
-    rows["subset"] = rows["subset"].where(rows["subset"] != "", "all")
+    rows["subset"] = rows["subset"].where(rows["subset"] != "", ALL)
     paths = rows["path"].tolist()
 
     def note(where: pd.Series, texts: Sequence[str] | str) -> None:

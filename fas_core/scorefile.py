@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from fas_core import metrics
 from fas_core.errors import BadInputError
 from fas_core.manifest import (
+    ALL,
     ATTACK,
     BONA_FIDE,
     COLUMNS,
@@ -30,7 +31,6 @@ from fas_core.manifest import (
 
 SCORE = "score"
 REQUIRED = ("sample_id", "label", SCORE)
-ALL = "all"  # the subset of a row that names none
 LOOKS_REVERSED = 0.4  # an AUC below this is said; with 100 samples of each class, chance goes there once in 140 times
 IDENTITY = ("label", "pai_species", "subset", "subject_id", "session_id", "video_id")  # on which files must agree
 

@@ -103,9 +103,10 @@ def show_chart(found: Separation) -> None:
     st.plotly_chart(made, key="separation", alt="AUC of each attack and of each nuisance, with intervals")
     units = sorted({one.unit for one in found.comparisons})
     by = "image by image, for the data name no subjects" if units == ["image"] else f"by {' or '.join(units)}"
+    hollow = " Hollow: unseen subsets." if any(style_of(one).is_hollow for one in found.comparisons) else ""
     st.caption(
         f"Lines: 95 % intervals {by}. Attacks are compared with live images of the same subset; values of a column with"
-        " each other, on the live images outside training of all subsets. Hollow: unseen subsets."
+        f" each other, on the live images outside training of all subsets.{hollow}"
     )
 
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from fas_core import breakdown, memo, metrics, scores
 from fas_core.analysis.projection import sampled_rows
 from fas_core.analysis.sides import Measure, measures
-from fas_core.manifest import ATTACK, BONA_FIDE, in_protocol_order
+from fas_core.manifest import ALL, ATTACK, BONA_FIDE, in_protocol_order
 from fas_core.store import Run
 from fas_core.uncertainty import Units, codes_of, unit_of
 
@@ -58,7 +58,7 @@ class Comparison:
     @property
     def name(self) -> str:
         words = self.column.replace("_", " ")
-        if not self.subset:
+        if self.subset in ("", ALL):
             return words
         of_subset = self.subset.replace("_", " ")
         return of_subset if self.column in self.subset.split("_") else f"{words} of {of_subset}"

@@ -275,3 +275,11 @@ def test_the_sentence_says_what_the_distance_makes_of_it() -> None:
 
 def test_a_species_is_named_where_its_subset_does_not() -> None:
     assert replace(attack("seen_paper", 0.9), column="mask", subset="test_2").name == "mask of test 2"
+    assert replace(attack("seen_paper", 0.9), column="mask", subset="all").name == "mask"
+
+
+def test_numbers_are_sides_in_their_order() -> None:
+    values = pd.Series(np.repeat([10.0, 2.0, 1.0], 10))
+    codes, names, _ = separation.sides_of(values, units(30))
+    assert names == ["1", "2", "10"]
+    assert codes.tolist() == [2] * 10 + [1] * 10 + [0] * 10
