@@ -6,7 +6,6 @@ PyTorch is loaded when the first image comes, not with the page.
 from __future__ import annotations
 
 import hashlib
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -15,6 +14,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from starlette.formparsers import MultiPartParser
 
+from app import network
 from fas_core import images, scores
 from fas_core.store import Run
 
@@ -25,8 +25,6 @@ MOST_MEGABYTES = images.MAX_FILE_BYTES // 2**20
 
 # The server's reader of uploads moves what is longer than this from memory to a temporary file.
 MultiPartParser.spool_max_size = 2 * images.MAX_FILE_BYTES
-
-_one_at_a_time = threading.Lock()  # models are not made for several threads, nor is there memory for many batches
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +47,7 @@ def judged(run: Run, data: bytes) -> Judged:
     if kept is not None and kept[0] == key:
         return cast(Judged, kept[1])
     raw = images.of_bytes(data, int(run.info.checkpoint_header["config"]["image_size"]))
-    with _one_at_a_time:
-        made = _outputs(run, raw)
+    made = _outputs(run, raw)
     found = {name: float(scores.of_outputs(made, name, run)[0]) for name in scores.offered(run)}
     one = Judged(made.inputs, made.reconstructions, made.codes[0], found)
     st.session_state["_judged"] = (key, one)
@@ -60,11 +57,5 @@ def judged(run: Run, data: bytes) -> Judged:
 def _outputs(run: Run, raw: NDArray[np.float32]) -> predict.Outputs:
     from fas_core import predict
 
-    return predict.outputs_of(run, raw[np.newaxis], model=_model(run.info.checkpoint_sha256, run))
-
-
-@st.cache_resource(max_entries=2, show_spinner=False)
-def _model(checkpoint_sha256: str, _run: Run) -> predict.Ready:
-    from fas_core import predict
-
-    return predict.ready(_run)
+    with network.of(run) as model:
+        return predict.outputs_of(run, raw[np.newaxis], model=model)

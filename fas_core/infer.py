@@ -388,11 +388,15 @@ def device_outputs(fabric: Fabric, model: Autoencoder, x: torch.Tensor) -> dict[
     x = fabric.to_device(x).contiguous(memory_format=torch.channels_last)
     with fabric.autocast():
         out = model.outputs(x)
-    shown = out.reconstructions.float().nan_to_num(0.5).clamp(0, 1).mul(255).round().to(torch.uint8)
     return {name: out.losses[name].float() for name in model.loss_names} | {
         "latents": out.latents.float(),
-        "reconstructions": shown[:, 0],
+        "reconstructions": displayed(out.reconstructions),
     }
+
+
+def displayed(reconstructions: torch.Tensor) -> torch.Tensor:
+    """(n, 1, H, W) in [0, 1] -> (n, H, W) uint8, as `images.pixels`; what is no number is middle gray."""
+    return reconstructions.float().nan_to_num(0.5).clamp(0, 1).mul(255).round().to(torch.uint8)[:, 0]
 
 
 def _fetched(tensors: dict[str, torch.Tensor]) -> dict[str, NDArray[Any]]:

@@ -19,6 +19,8 @@ from fas_core.models.base import Autoencoder
 from fas_core.presentations import FRAME, summed_up
 from fas_core.store import Run
 
+DECODED_AT_ONCE = 9  # codes, on a CPU: a strip
+
 
 @dataclass(frozen=True, eq=False)
 class Outputs:
@@ -46,7 +48,7 @@ class Ready:
 
 def ready(run: Run, device: str = "auto") -> Ready:
     """Raises BadInputError where the checkpoint of a Run is gone or has changed."""
-    path = Path(run.info.checkpoint_path)
+    path = Path(run.info.checkpoint_path or run.info.checkpoint)
     if not path.is_file():
         raise BadInputError(f"The checkpoint of Run {run.info.name} is not at {path} any more. Bring it back.")
     if checkpoint.sha256(path) != run.info.checkpoint_sha256:
@@ -71,6 +73,25 @@ def outputs_of(run: Run, raw: NDArray[np.float32], device: str = "auto", *, mode
     arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     table = pd.DataFrame({name: arrays[name] for name in network.loss_names})
     return Outputs(table, arrays["latents"], images.pixels(x)[:, 0], arrays["reconstructions"])
+
+
+@torch.inference_mode()
+def decoded(codes: NDArray[np.floating], model: Ready) -> NDArray[np.uint8]:
+    """(n, d) -> (n, H, W) what the decoder paints of codes, as the reconstructions of a Run are kept.
+
+    Raises BadInputError for codes of another length than the model's.
+    """
+    d = model.model.config.latent_dim
+    if codes.ndim != 2 or codes.shape[1] != d:
+        raise BadInputError(f"Codes of shape {codes.shape} cannot be decoded: the model's have {d} numbers each.")
+    size = max(DECODED_AT_ONCE, infer.batch_size(model.fabric))
+    parts = []
+    for start in range(0, len(codes), size):
+        z = model.fabric.to_device(torch.from_numpy(codes[start : start + size].astype(np.float32)))
+        with model.fabric.autocast():
+            parts.append(infer.displayed(model.model.decode(z)).cpu().numpy())
+    side = model.model.config.image_size
+    return np.concatenate(parts) if parts else np.empty((0, side, side), np.uint8)
 
 
 def verdicts(

@@ -68,8 +68,8 @@ def test_the_bottom_rests_on_nothing_of_ours() -> None:
 
 def test_reading_never_loads_torch() -> None:
     script = (
-        "import sys; from app import charts, state; "
-        "from fas_core import cli, compare, evaluation, memo, scores, store; "
+        "import sys; from app import charts, network, state, uploaded; "
+        "from fas_core import cli, compare, evaluation, memo, scores, store, traversal; "
         "from fas_core.analysis import mixture, projection; "
         "print([m for m in ('torch', 'umap', 'numba', 'kornia') if m in sys.modules])"
     )

@@ -378,6 +378,12 @@ head.write(answer(subject))
 zoomed(subject.name, display.of_images(subject.inputs, subject.reconstructions), key="image_panes")
 if subject.row is not None:
     marking.form(run, subject.name, with_name=True)
+    st.page_link(
+        "views/traversal.py",
+        label="Decode around it",
+        icon=":material/route:",
+        query_params=state.link_params() | {"sample": subject.name, "decode": "Along a direction"},
+    )
 left, right = st.columns(2, gap="medium")
 with left:
     show_scores(subject)

@@ -1,0 +1,96 @@
+"""Decoded images beside each other, in a strip or a grid, and below a strip a line of one number per image.
+
+    strip(Panel("decoded", images), captions, columns=9, key="strip", chosen=0, on_choose=enlarge, line=line)
+
+The points of the line stand below their images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from app.components.gallery import Panel, drawable
+
+_HERE = Path(__file__)
+_mount = st.components.v2.component(
+    "fas_strip",
+    html="""
+<div class="strip">
+  <div class="tiles"></div>
+  <div class="bars"></div>
+  <div class="line"></div>
+</div>
+""",
+    css=_HERE.with_suffix(".css").read_text(),
+    js="".join(_HERE.with_name(name).read_text() for name in ("colours.js", "ticks.js", "strip.js")),
+)
+
+
+@dataclass(frozen=True)
+class Level:
+    """A level that the line is read against, drawn across it."""
+
+    value: float
+    name: str
+    is_threshold: bool = False  # one heavy neutral line
+
+
+@dataclass(frozen=True)
+class Line:
+    """One number per image: `values` (n,), at `places` that are said in words."""
+
+    title: str
+    values: Sequence[float]
+    places: Sequence[str]
+    levels: Sequence[Level] = ()
+    is_ordered: bool = True  # whether the images follow each other; where not, their points are not connected
+
+
+def strip(
+    panel: Panel,
+    captions: Sequence[Sequence[str]],
+    *,
+    columns: int,
+    key: str,
+    chosen: int,
+    on_choose: Callable[[int], None],
+    line: Line | None = None,
+) -> None:
+    """Draws the images of a panel row by row, the lines of their captions below them; number `chosen` is framed.
+
+    `on_choose`: called with the number of an image, before the page runs again, when it is clicked or arrows have led
+    to it. `line` only where all images are in one row.
+    """
+    if len(captions) != len(panel.images) or (line is not None and len(line.values) != len(panel.images)):
+        raise ValueError(f"{len(panel.images)} images, but captions or values for {len(captions)}")
+    _mount(
+        key=key,
+        data={
+            **drawable([panel]),
+            "captions": [list(lines) for lines in captions],
+            "columns": columns,
+            "chosen": chosen,
+            "line": None
+            if line is None
+            else {
+                "title": line.title,
+                "values": [float(value) for value in line.values],
+                "places": list(line.places),
+                "levels": [
+                    {"value": float(one.value), "name": one.name, "threshold": one.is_threshold} for one in line.levels
+                ],
+                "ordered": line.is_ordered,
+            },
+        },
+        on_chosen_change=lambda: _chosen(key, len(captions), on_choose),
+    )
+
+
+def _chosen(key: str, n: int, on_choose: Callable[[int], None]) -> None:
+    index = st.session_state[key].get("chosen")
+    if isinstance(index, int) and 0 <= index < n:
+        on_choose(index)
