@@ -9,17 +9,19 @@ from app import state
 st.set_page_config(page_title="FAS Explorer", page_icon=Path(__file__).with_name("icon.svg"), layout="wide")
 
 PAGES = [
-    st.Page("views/overview.py", title="Overview", icon=":material/dashboard:", default=True),
-    st.Page("views/losses.py", title="Losses", icon=":material/bar_chart:"),
-    st.Page("views/latent.py", title="Latent space", icon=":material/scatter_plot:"),
-    st.Page("views/likelihood.py", title="Likelihood", icon=":material/stacked_line_chart:"),
-    st.Page("views/separation.py", title="Separation", icon=":material/call_split:"),
-    st.Page("views/threshold.py", title="Threshold", icon=":material/tune:"),
-    st.Page("views/cards.py", title="Operating points", icon=":material/lock:"),
-    st.Page("views/gallery.py", title="Gallery", icon=":material/grid_view:"),
-    st.Page("views/image.py", title="Image", icon=":material/image:"),
-    st.Page("views/compare.py", title="Compare", icon=":material/compare:"),
-    st.Page("views/training.py", title="Training", icon=":material/model_training:"),
+    st.Page("views/overview.py", title="Overview", default=True),
+    st.Page("views/losses.py", title="Losses"),
+    st.Page("views/latent.py", title="Latent space"),
+    st.Page("views/frames.py", title="Latent side by side"),
+    st.Page("views/likelihood.py", title="Likelihood"),
+    st.Page("views/separation.py", title="Separation"),
+    st.Page("views/threshold.py", title="Threshold"),
+    st.Page("views/cards.py", title="Operating points"),
+    st.Page("views/gallery.py", title="Gallery"),
+    st.Page("views/image.py", title="Image"),
+    st.Page("views/traversal.py", title="Traversal"),
+    st.Page("views/compare.py", title="Compare"),
+    st.Page("views/training.py", title="Training"),
 ]
 
 # Columns stand beside each other where both have room, and below each other where they have not.

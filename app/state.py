@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, cast
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import streamlit as st
 from numpy.typing import NDArray
 
@@ -23,13 +24,14 @@ from fas_core import derive, evaluation, metrics, presentations, progress, score
 from fas_core import operating_point as op
 from fas_core.cost import Costs, Share
 from fas_core.errors import BadInputError
-from fas_core.manifest import ATTACK
 from fas_core.operating_point import APCER, BPCER, BY_HAND, COST, DEFAULT, KINDS, OperatingPoint, Rule, dev_subsets
-from fas_core.presentations import FRAME, Presentations
+from fas_core.presentations import FRAME, Grouping, Presentations
 from fas_core.store import Run
 from fas_core.uncertainty import UnitInterval
 
 P = ParamSpec("P")
+
+pa.set_memory_pool(pa.system_memory_pool())  # the default one keeps what is freed, hundreds of megabytes of it
 
 
 def cache_folder() -> Path:
@@ -139,9 +141,14 @@ def level(run: Run) -> str:
     return chosen if chosen in _levels(run.digest, run) else FRAME
 
 
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _grouping(digest: str, level: str, _run: Run) -> Grouping:
+    return presentations.grouping(_run, level)
+
+
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _decided(digest: str, score: str, level: str, _run: Run) -> Presentations:
-    return presentations.presentations(_run, score_values(_run, score), level)
+    return _grouping(digest, level, _run).judged(score_values(_run, score))
 
 
 def decided(run: Run, score: str) -> Presentations:
@@ -209,7 +216,8 @@ def sidebar() -> None:
         return
     by_label = {label_of(run): run for run in found}
     asked = st.query_params.get("run")
-    if asked is not None and asked != st.session_state.get("_run_in_address"):  # a link was followed
+    # A link was followed, or a page has sent people on to another one, where the choice is forgotten.
+    if asked is not None and (asked != st.session_state.get("_run_in_address") or "run" not in st.session_state):
         st.session_state["_gone"] = None if asked in by_label else asked
         st.session_state["run"] = asked
     if st.session_state.get("run") not in by_label:
@@ -224,9 +232,10 @@ def sidebar() -> None:
         help="One checkpoint on one data set.",
     )
     # Not bound: the default, the newest Run, would not stand in the address, and be another one tomorrow.
-    st.query_params["run"] = st.session_state["_run_in_address"] = label
+    st.session_state["_run_in_address"] = label
+    put_in_address("run", label)
     run = by_label[label]
-    _keep_valid("subsets", run.subsets, run.subsets)
+    keep_valid("subsets", run.subsets, run.subsets)
     st.pills(
         "Subsets",
         run.subsets,
@@ -239,7 +248,7 @@ def sidebar() -> None:
     offered = scores.offered(run)
     if offered:
         first = first_score(offered)
-        _keep_valid("score", offered, first)
+        keep_valid("score", offered, first)
         chosen = st.selectbox(
             "Score",
             offered,
@@ -255,13 +264,29 @@ def sidebar() -> None:
     under_way()
 
 
+def put_in_address(name: str, value: str | list[str]) -> None:
+    """Sets a parameter that no control is bound to; none where the value is "" or empty.
+
+    Only where it is another one: each setting sends the whole address as the server knew it when this run of the page
+    began, and takes from the browser's what has been chosen since.
+    """
+    values = [value] if isinstance(value, str) else value
+    values = [one for one in values if one]
+    if st.query_params.get_all(name) == values:
+        return
+    if values:
+        st.query_params[name] = values
+    else:
+        del st.query_params[name]
+
+
 def first_score(offered: Sequence[str]) -> str:
     """What the thesis judges a model by: a VAE by its reconstruction loss, GANomaly by the l2 error (section 3.5.2)."""
-    preferred = ("rec" if "kl" in offered else "pixel_l2", "score")
+    preferred = ("rec" if "kl" in offered else "pixel_l2", "score", "rec")
     return next((s for s in preferred if s in offered), offered[0])
 
 
-def _keep_valid(key: str, options: Sequence[str], default: str | Sequence[str]) -> None:
+def keep_valid(key: str, options: Sequence[str], default: str | Sequence[str]) -> None:
     """Forgets a choice that another Run has left behind and this one does not offer.
 
     Who has kept to the default goes on keeping to it when it changes, as it does while a Run grows subset by subset.
@@ -284,7 +309,7 @@ def _level_control(run: Run) -> None:
     offered = _levels(run.digest, run)
     if len(offered) == 1:
         return
-    _keep_valid("level", offered, FRAME)
+    keep_valid("level", offered, FRAME)
     st.selectbox(
         "Decision level",
         offered,
@@ -307,7 +332,7 @@ WORST = "worst"
 
 def _operating_point_controls(run: Run, score: str) -> None:
     """The rule that every page's verdicts follow, and where it is applied."""
-    _keep_valid("rule", KINDS, DEFAULT.kind)
+    keep_valid("rule", KINDS, DEFAULT.kind)
     kind = st.selectbox(
         "Operating point",
         KINDS,
@@ -319,7 +344,7 @@ def _operating_point_controls(run: Run, score: str) -> None:
         "pass as live samples are rejected. Cost: the threshold with the lowest expected cost a month.",
     )
     default = dev_subsets(run.subsets) or run.subsets[:1]
-    _keep_valid("chosen_on", run.subsets, default)
+    keep_valid("chosen_on", run.subsets, default)
     if kind == BY_HAND:
         low, high = score_range(run, score)
         key = f"t_{score}"
@@ -331,7 +356,7 @@ def _operating_point_controls(run: Run, score: str) -> None:
         st.session_state[key] = min(max(float(st.session_state.get(key, start)), low), high)
         st.number_input("Threshold", low, high, key=key, step=(high - low) / 1000, format="%.6g")
         # Not bound: what the slider of the Threshold page sets would not reach the address.
-        st.query_params[key] = repr(float(st.session_state[key]))
+        put_in_address(key, repr(float(st.session_state[key])))
         return
     if kind in (BPCER, APCER):
         st.number_input(
@@ -339,7 +364,7 @@ def _operating_point_controls(run: Run, score: str) -> None:
         )
     if kind == APCER:
         names = [WORST, *_species(run.digest, run)]
-        _keep_valid("species", names, WORST)
+        keep_valid("species", names, WORST)
         st.selectbox(
             "Of species",
             names,
@@ -362,9 +387,9 @@ def _operating_point_controls(run: Run, score: str) -> None:
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _species(digest: str, _run: Run) -> list[str]:
     """The attack species of a Run, in order of name."""
-    rows = _run.samples(["label", "pai_species"])
-    attack = rows["label"].to_numpy() == ATTACK
-    return sorted(set(metrics.species_names(attack, list(rows["pai_species"])).tolist()) - {""})
+    codes, names = _grouping(digest, FRAME, _run).kinds
+    present = np.bincount(codes, minlength=len(names) + 1)[1:]
+    return sorted(name for name, n in zip(names, present, strict=True) if n)
 
 
 SESSIONS, LOSS, REJECTION, SHARE, FACTOR = 100_000.0, 500.0, 1.0, 0.1, 3.0  # a month, money, money, %, times

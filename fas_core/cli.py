@@ -370,6 +370,9 @@ def train(
     out: Annotated[Path, typer.Option("--out", help="Checkpoint to write (.safetensors).")],
     cache: CacheOption,
     settings: Annotated[list[str] | None, typer.Option("--set", help="key=value; may be repeated.")] = None,
+    keep_epochs: Annotated[
+        str | None, typer.Option(help="Keep the weights after these epochs too, beside OUT: 1,2,4,8.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
@@ -381,11 +384,16 @@ def train(
     if out.suffix != ".safetensors":
         raise BadInputError(f"--out {out}: a checkpoint's name ends in .safetensors.")
     wanted = experiments.preset(experiment).with_settings(settings or [])
+    try:
+        kept = [int(epoch) for epoch in keep_epochs.split(",")] if keep_epochs is not None else []
+    except ValueError as error:
+        raise BadInputError(f"--keep-epochs {keep_epochs}: write numbers of epochs, as in 1,2,4,8.") from error
     training.trained(
         wanted,
         manifest.read(data),
         out,
         cache=cache,
+        keep_epochs=kept,
         resume=resume,
         device=device,
         precision=precision,
@@ -459,6 +467,20 @@ def list_runs(cache: CacheOption, as_json: JsonOption = False) -> None:
         for run in listed
     ]
     _print_table(f"Runs in {cache}", ["run", "name", "model", "samples", "failures", "complete", "size", "age"], rows)
+
+
+@app.command("marks")
+def export_marks(
+    cache: CacheOption, run: Annotated[str, typer.Argument(metavar="RUN")], as_json: JsonOption = False
+) -> None:
+    """What people have marked and noted in the app, as CSV. Example: `fas marks small_dcvae > marks.csv`"""
+    from fas_core import csvfile, marks, store
+
+    opened = store.open_run(cache, run)
+    table = marks.table(opened, marks.current(marks.history(opened)))
+    if as_json:
+        return _print_json(table.astype(object).where(table.notna(), None).to_dict("records"))
+    print(csvfile.csv(table).decode(), end="")
 
 
 def _age(created: str) -> str:

@@ -16,9 +16,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 from fas_core import scores, store
 from fas_core.analysis import mixture, projection, separation, training_rows
+from fas_core.analysis.projection import USUAL, FittedOn, Told, Umap
 from fas_core.errors import BadInputError
 from fas_core.manifest import atomic_file, make_folder
 from fas_core.progress import Job, Task, jobs_folder, task
@@ -26,6 +28,7 @@ from fas_core.store import Run
 
 ABANDONED_AFTER = 120.0  # seconds without a sign of life, as `progress.jobs` has it
 BEAT = 20.0  # seconds between signs of life of work that cannot report its progress
+SHARES = 100  # steps of work that reports its progress as a share
 
 
 def made(run: Run) -> None:
@@ -65,8 +68,9 @@ def _has_training(run: Run) -> bool:
 
 @dataclass(frozen=True)
 class Work:
-    """One slow result of one Run. `what`: "umap", "separation", "mixture-<covariance>-<k>" of the codes as they are, or
-    "mixtures-<covariance>-<dimensions>": all numbers of components, with what they say of every image.
+    """One slow result of one Run. `what`: "umap" or as `umap_work` writes it, "pca-all" of all codes, "separation",
+    "mixture-<covariance>-<k>" of the codes as they are, or "mixtures-<covariance>-<dimensions>": all numbers of
+    components, with what they say of every image.
 
     Its progress file doubles as the lock: whoever creates it computes, and the others leave it to them. One that has
     not been touched for `ABANDONED_AFTER` seconds belonged to work that died.
@@ -78,8 +82,10 @@ class Work:
     @property
     def label(self) -> str:
         """What the page and the progress bar call it."""
-        if self.what == "umap":
+        if self.what.startswith("umap"):
             return f"UMAP of {self.run.info.name} (about a minute)"
+        if self.what == "pca-all":
+            return f"Principal components of all codes of {self.run.info.name}"
         if self.what == "separation":
             return f"Separation of {self.run.info.name} in numbers"
         kind, covariance, k = self.what.split("-")
@@ -114,14 +120,15 @@ class Work:
 
     def done(self, *, is_claimed: bool = False) -> None:
         """Computes and stores the result here and now, unless another process is at it."""
+        steps, done = self._steps(), 0
         if not is_claimed and not self._claimed():
             return
-        steps = self._steps()
         with task(self.label, sum(weight for weight, _ in steps), job_file=self.job_file, stage=self.what) as shown:
             for weight, compute in steps:
                 with _beating(shown):
-                    compute()
-                shown.advance(weight)
+                    compute(partial(_show_share, shown, done, weight))
+                done += weight
+                shown.update(done)
         self._log.unlink(missing_ok=True)
 
     def start(self) -> None:
@@ -161,17 +168,51 @@ class Work:
             temporary.write_text(json.dumps(asdict(Job(self.label, 0, 1, None, time.time(), self.what))))
         return True
 
-    def _steps(self) -> list[tuple[int, Callable[[], object]]]:
-        """What is to be computed, one after another, and about how long each takes beside the others."""
-        if self.what == "umap":
-            return [(1, partial(projection.umap_of, self.run))]
-        if self.what == "separation":
-            return [(1, partial(separation.of_run, self.run))]
-        kind, covariance, number = self.what.split("-")
+    def _steps(self) -> list[tuple[int, Callable[[Told], object]]]:
+        """What is to be computed, one after another, and about how long each takes beside the others.
+
+        Work is handed what to tell its progress to, as a share of itself.
+        """
+        kind, _, settings = self.what.partition("-")
+        if kind == "umap":
+            return [(SHARES, partial(projection.umap_of, self.run, _umap_of(settings)))]
+        if kind == "pca":
+            return [(1, _untold(partial(projection.pca_of, self.run, on="all")))]
+        if kind == "separation":
+            return [(1, _untold(partial(separation.of_run, self.run)))]
+        covariance, _, number = settings.partition("-")
         if kind == "mixture":
-            return [(1, partial(mixture.of_training, self.run, int(number), covariance))]
+            return [(1, _untold(partial(mixture.of_training, self.run, int(number), covariance)))]
         ks = mixture.components_of(len(training_rows(self.run)))
-        return [(k, partial(mixture.likelihoods, self.run, k, covariance, int(number))) for k in ks]
+        return [(k, _untold(partial(mixture.likelihoods, self.run, k, covariance, int(number)))) for k in ks]
+
+
+def _untold(compute: Callable[[], object]) -> Callable[[Told], object]:
+    """Work that cannot say how far it is."""
+    return lambda _: compute()
+
+
+def umap_work(run: Run, how: Umap) -> Work:
+    """The work that makes a UMAP; the usual one is plain "umap", as when a Run is made."""
+    settings = f"umap-{how.on}-{how.neighbours}-{how.min_dist!r}-{how.seed}"
+    return Work(run, "umap" if how == USUAL else settings)
+
+
+def _umap_of(settings: str) -> Umap:
+    """What `umap_work` wrote after "umap-", or "". Raises BadInputError for anything else."""
+    if not settings:
+        return USUAL
+    on, neighbours, rest = (*settings.split("-", 2), "", "")[:3]
+    min_dist, _, seed = rest.rpartition("-")
+    try:
+        numbers = int(neighbours), float(min_dist), int(seed)
+    except ValueError as error:
+        raise BadInputError(f"'umap-{settings}' is no UMAP. Write for example: umap-all-15-0.1-0") from error
+    return Umap(*numbers, cast("FittedOn", on))
+
+
+def _show_share(shown: Task, before: int, weight: int, share: float) -> None:
+    shown.update(before + int(share * weight))
 
 
 @contextmanager
@@ -197,7 +238,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m fas_core.derive", description="Computes one slow result of a Run.")
     parser.add_argument("cache", type=Path)
     parser.add_argument("run")
-    parser.add_argument("what", help="umap, separation, mixture-diag-8, mixtures-full-0, ...")
+    parser.add_argument(
+        "what", help="umap, umap-training-30-0.25-1, pca-all, separation, mixture-diag-8, mixtures-full-0, ..."
+    )
     parser.add_argument("--claimed", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     try:

@@ -47,7 +47,7 @@ class Task:
     def __init__(self, label: str, total: int, job_file: Path | None, stage: str) -> None:
         self.label, self.total, self.stage = label, total, stage
         self.done = self._from = 0
-        self._started = time.monotonic()
+        self._started = self._moved = time.monotonic()
         self._job_file = job_file
         self._last_file = self._last_line = 0.0
         self._bar: tuple[Progress, int] | None = None
@@ -62,9 +62,10 @@ class Task:
 
     def update(self, done: int, total: int | None = None) -> None:
         """`done` steps of `total` are done; the bar, the line and the app's file follow at their own pace."""
+        now = time.monotonic()
+        self._moved = self._moved if done == self.done else now
         self.done = done
         self.total = self.total if total is None else total
-        now = time.monotonic()
         if self._bar is not None:
             self._bar[0].update(self._bar[1], completed=done, total=self.total)  # type: ignore[arg-type]
         elif now - self._last_line >= PLAIN_EVERY or done >= self.total > 0:
@@ -80,9 +81,11 @@ class Task:
             self._write()
 
     def seconds_left(self) -> float | None:
-        elapsed = time.monotonic() - self._started
+        """At the rate until the last step; None where there is none yet, or that time is over without another step."""
+        elapsed, waited = self._moved - self._started, time.monotonic() - self._moved
         since = self.done - self._from
-        return elapsed * (self.total - self.done) / since if since > 0 and elapsed > 0.5 else None
+        left = elapsed * (self.total - self.done) / since - waited if since > 0 and elapsed + waited > 0.5 else -1.0
+        return left if left >= 0 else None
 
     def _write(self) -> None:
         assert self._job_file is not None

@@ -6,6 +6,8 @@ is shared by several processes, goes through the same batches with the same nois
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import math
 from collections.abc import Iterator, Sequence
@@ -30,7 +32,7 @@ from fas_core.experiments.base import Experiment
 from fas_core.manifest import BONA_FIDE, Manifest, require_writable
 from fas_core.models.base import Autoencoder, OptimizerSettings, Step
 from fas_core.progress import task
-from fas_core.traininglog import resume_file
+from fas_core.traininglog import epoch_file, resume_file
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +57,7 @@ def trained(
     out: Path,
     *,
     cache: Path | None = None,
+    keep_epochs: Sequence[int] = (),
     resume: bool = False,
     device: str = "auto",
     precision: str = "auto",
@@ -64,15 +67,24 @@ def trained(
 
     The dev loss is the model's `chosen_by` on live images of training subjects that are not learned from. In processes
     started by `torchrun`, each works on its share of every batch. `cache`: where the app looks for the training's log.
-    `precision` "auto" is "fp32".
+    `precision` "auto" is "fp32". `keep_epochs`: after how many epochs the weights are kept beside `out` too, whatever
+    their dev loss, in the files of `traininglog.epoch_file`; a resumed training keeps those it was begun with.
 
     Raises BadInputError when there is nothing to train on, when training diverges (naming the step), when `resume`
-    finds the state of another experiment or other data, or when `out` is there already and would be lost without it.
+    finds the state of another experiment or other data, or other epochs to keep, when there is no such epoch, or when
+    `out` or what it keeps is there already and would be lost without `resume`.
     """
-    if not resume and (out.exists() or resume_file(out).exists()):
+    keep_epochs = sorted(set(keep_epochs))
+    if keep_epochs and not 1 <= keep_epochs[0] <= keep_epochs[-1] <= experiment.epochs:
         raise BadInputError(
-            f"{out} is there already, finished or interrupted. Go on with an interrupted training: --resume. "
-            "Otherwise choose another --out, or delete it first."
+            f"There is no epoch {keep_epochs[0] if keep_epochs[0] < 1 else keep_epochs[-1]} to keep: {experiment.name} "
+            f"has epochs 1 to {experiment.epochs}."
+        )
+    written = [path for path in (out, *(epoch_file(out, epoch) for epoch in keep_epochs)) if path.exists()]
+    if not resume and (written or resume_file(out).exists()):
+        raise BadInputError(
+            f"{(written or [out])[0]} is there already, finished or interrupted. Go on with an interrupted training: "
+            "--resume. Otherwise choose another --out, or delete it first."
         )
     if experiment.filtered and not filters.is_filtered(data):
         raise BadInputError(
@@ -95,7 +107,7 @@ def trained(
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizers = model.optimizers(OptimizerSettings(experiment.learning_rate, experiment.beta1, experiment.beta2))
     settings = {"experiment": experiment.as_json(), "data_sha256": data.sha256, "precision": precision}
-    state = _State(out, settings)
+    state = _State(out, settings, keep_epochs)
     if resume:
         state.restore(model, optimizers)
     if fabric.is_global_zero and not state.step:
@@ -115,7 +127,7 @@ def trained(
             progress.advance()
             if (step + 1) % experiment.batches_per_epoch == 0:
                 dev = notes.epoch_done(fabric, epoch, step)
-                state.epoch_done(step + 1, model, optimizers, dev)
+                state.epoch_done(step + 1, epoch + 1, model, optimizers, dev)
     fabric.barrier()
     if feed.unreadable:
         path, reason = next(iter(feed.unreadable.items()))
@@ -302,11 +314,16 @@ class _Notes:
         return dev.get(self._model.chosen_by)
 
 
+def training_digest(settings: dict[str, Any]) -> str:
+    """Stands for a training in the headers of its checkpoints: experiment with seed, data and precision."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
 class _State:
     """What must survive a kill: weights, optimisers, step, the best dev loss so far."""
 
-    def __init__(self, out: Path, settings: dict[str, Any]) -> None:
-        self.out, self.settings = out, settings
+    def __init__(self, out: Path, settings: dict[str, Any], keep_epochs: Sequence[int]) -> None:
+        self.out, self.settings, self.keep_epochs = out, settings, list(keep_epochs)
         self.step = 0
         self.best = math.inf
 
@@ -321,6 +338,11 @@ class _State:
         for part, what in (("experiment", "experiment settings"), ("data_sha256", "data"), ("precision", "precision")):
             if header.get(part) != self.settings[part]:
                 raise BadInputError(f"{path} belongs to other {what}. Leave out --resume to train anew.")
+        kept = [int(epoch) for epoch in header.get("keep_epochs", [])]
+        if self.keep_epochs not in ([], kept):  # those that are over could not be kept any more
+            begun_with = f"--keep-epochs {','.join(map(str, kept))}" if kept else "no --keep-epochs"
+            raise BadInputError(f"{path} was begun with {begun_with}. Resume it without naming epochs, or train anew.")
+        self.keep_epochs = kept
         model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
         for number, optimizer in enumerate(optimizers):
             state: dict[int, dict[str, torch.Tensor]] = {}
@@ -331,18 +353,26 @@ class _State:
             optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
         self.step, self.best = int(header["step"]), float(header["best"])
 
-    def epoch_done(self, step: int, model: Autoencoder, optimizers: list[Optimizer], dev: float | None) -> None:
-        """Writes the checkpoint when this epoch is the best (or there is no dev set), then the resume file."""
+    def epoch_done(
+        self, step: int, epoch: int, model: Autoencoder, optimizers: list[Optimizer], dev: float | None
+    ) -> None:
+        """Writes the checkpoint when this epoch is the best (or there is no dev set), and the epoch's own where it is
+        to be kept; then the resume file. `epoch`: how many are over."""
+        details = self.settings | {
+            "training": training_digest(self.settings),
+            "epoch": epoch,
+            "steps": step,
+            "dev": {model.chosen_by: dev} if dev is not None else {},
+            "preprocessing": images.PREPROCESSING,
+            "version": version("fas-explorer"),
+        }
+        name = self.settings["experiment"]["model"]
         if dev is None or dev < self.best:
             self.best = math.inf if dev is None else dev
-            details = self.settings | {
-                "steps": step,
-                "dev": {model.chosen_by: dev} if dev is not None else {},
-                "chosen_by": f"lowest dev loss ({model.chosen_by})" if dev is not None else "last epoch",
-                "preprocessing": images.PREPROCESSING,
-                "version": version("fas-explorer"),
-            }
-            checkpoint.saved(self.out, model, self.settings["experiment"]["model"], details)
+            why = f"lowest dev loss ({model.chosen_by})" if dev is not None else "last epoch"
+            checkpoint.saved(self.out, model, name, details | {"chosen_by": why})
+        if epoch in self.keep_epochs:
+            checkpoint.saved(epoch_file(self.out, epoch), model, name, details | {"chosen_by": f"epoch {epoch}"})
         self.save(step, model, optimizers)
 
     def save(self, step: int, model: Autoencoder, optimizers: list[Optimizer]) -> None:
@@ -352,4 +382,5 @@ class _State:
             for parameter, values in optimizer.state_dict()["state"].items():
                 tensors |= {f"optimizer{number}.{parameter}.{k}": v.cpu().contiguous() for k, v in values.items()}
         self.step = step
-        checkpoint.write_tensors(resume_file(self.out), tensors, self.settings | {"step": step, "best": self.best})
+        about = self.settings | {"step": step, "best": self.best, "keep_epochs": self.keep_epochs}
+        checkpoint.write_tensors(resume_file(self.out), tensors, about)

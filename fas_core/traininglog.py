@@ -2,9 +2,11 @@
 
     m.metrics.csv              one row per step ("train") and one per epoch ("dev"); empty where a row has no value
     m.reconstructions.npz      a few images and what the model makes of them after each epoch
+    m.epoch-0004.safetensors   the weights after four epochs, where they were asked for
     cache/trainings/*.json     one entry per training, so that the app, which knows the cache folder only, finds it
 
-Epochs and steps count from 0, as in the training loop; `m.safetensors` is the checkpoint, `out` below.
+Epochs and steps count from 0, as in the training loop; names of files count the epochs that are over.
+`m.safetensors` is the checkpoint, `out` below.
 """
 
 from __future__ import annotations
@@ -46,6 +48,11 @@ def samples_file(out: Path) -> Path:
 def resume_file(out: Path) -> Path:
     """Where its state lies until it has ended."""
     return out.with_suffix(".resume.safetensors")
+
+
+def epoch_file(out: Path, epoch: int) -> Path:
+    """Where the weights after so many epochs lie, 1 being the first."""
+    return out.with_suffix(f".epoch-{epoch:04d}.safetensors")
 
 
 # ------------------------------------------------------------------------------------------------------------ the log

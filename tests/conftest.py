@@ -76,11 +76,19 @@ TERMS = {
 
 
 def write_image_run(
-    cache: Path, name: str, samples: pd.DataFrame, *, seed: int = 0, shard_size: int = 4, model: str = "dcvae"
+    cache: Path,
+    name: str,
+    samples: pd.DataFrame,
+    *,
+    seed: int = 0,
+    shard_size: int = 4,
+    model: str = "dcvae",
+    dimensions: int = 8,
+    header: dict[str, object] | None = None,
 ) -> store.Run:
     """A Run as inference would write it, from random codes and pixels; attacks have larger losses. No torch.
 
-    `model`: a key of `TERMS`, whose columns the Run gets.
+    `model`: a key of `TERMS`, whose columns the Run gets. `header`: that of the checkpoint.
     """
     rng = np.random.default_rng(seed)
     n, size = len(samples), 32
@@ -98,13 +106,14 @@ def write_image_run(
         model=model,
         checkpoint=f"{name}.safetensors",
         checkpoint_sha256="0" * 64,
+        checkpoint_header=header or {},
         manifest="manifest.csv",
         manifest_sha256="1" * 64,
         precision="fp32",
         shard_size=shard_size,
     )
     folder = store.create(cache, info)
-    latents = (rng.normal(0, 1, (n, 8)) + 2 * attack[:, None]).astype(np.float32)
+    latents = (rng.normal(0, 1, (n, dimensions)) + 2 * attack[:, None]).astype(np.float32)
     reconstructions = np.clip(inputs.astype(int) + rng.integers(-20, 21, inputs.shape), 0, 255).astype(np.uint8)
     enc, adv, disc, pixel_l1, ssim = 0.05 + rng.random((5, n)) / 2 + 0.3 * attack
     terms = {

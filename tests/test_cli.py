@@ -140,6 +140,16 @@ def test_check_lists_every_problem(tmp_path: Path, tiny_faces: Path, fas: Callab
         ("path,label,sample_id\na,live,x\nb,live,x\n", ["data", "subsets", "M", "--out", "o.csv"], "used before"),
         ("path,label\na,live\n", ["train", "small_dcvae", "--data", "M", "--out", "o.pt"], "ends in .safetensors"),
         ("path,label\na,live\n", ["train", "nothing", "--data", "M", "--out", "o.safetensors"], "Unknown experiment"),
+        (
+            "path,label\na,live\n",
+            ["train", "small_dcvae", "--data", "M", "--out", "o.safetensors", "--keep-epochs", "1,x"],
+            "as in 1,2,4,8",
+        ),
+        (
+            "path,label\na,live\n",
+            ["train", "small_dcvae", "--data", "M", "--out", "o.safetensors", "--keep-epochs", "99"],
+            "no epoch 99",
+        ),
         ("path,label\na,live\n", ["cache", "no.safetensors", "--data", "M"], "no.safetensors does not exist"),
         ("path,label\na,live\n", ["cache", "no.safetensors", "--data", "M", "--precision", "int8"], "choose auto"),
         ("path,label\na,live\n", ["cache", "no.safetensors", "--data", "M", "--device", "tpu"], "auto, cpu or cuda"),

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from fas_core import derive, progress, store
+from fas_core import derive, memo, progress, store
 from fas_core.analysis import mixture, projection
 from fas_core.derive import Work
+from fas_core.errors import BadInputError
 
 
 @pytest.fixture
@@ -65,6 +66,52 @@ def test_work_under_way_is_not_started_again(run: store.Run, monkeypatch: pytest
     assert len(started) == 2
 
 
+@pytest.mark.parametrize(
+    ("how", "what"),
+    [
+        (projection.USUAL, "umap"),
+        (projection.Umap(30, 0.25, 7, "training"), "umap-training-30-0.25-7"),
+        (projection.Umap(15, 1e-05, 0), "umap-all-15-1e-05-0"),
+    ],
+)
+def test_a_umap_is_made_as_it_was_asked_for(
+    run: store.Run, monkeypatch: pytest.MonkeyPatch, how: projection.Umap, what: str
+) -> None:
+    asked: list[projection.Umap] = []
+    monkeypatch.setattr(projection, "umap_of", lambda run, how, tell: asked.append(how))
+    work = derive.umap_work(run, how)
+    assert work.what == what
+    work.done()
+    assert asked == [how]
+
+
+def test_no_umap_is_one_message_and_leaves_no_lock(run: store.Run) -> None:
+    for what in ("umap-all", "umap-all-x-0.1-0", "umap-all-500-0.1-0", "umap-some-15-0.1-0"):
+        with pytest.raises(BadInputError, match="UMAP"):
+            Work(run, what).done()
+        assert not Work(run, what).is_under_way
+
+
+def test_a_umaps_bar_moves_with_its_share(run: store.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "FILE_EVERY", 0.0)
+    seen: list[tuple[int, int]] = []
+
+    def slow(_: store.Run, __: projection.Umap, tell: projection.Told) -> None:
+        for share in (0.1, 0.5, 0.934):
+            tell(share)
+            (job,) = progress.jobs(run.cache)
+            seen.append((job.done, job.total))
+
+    monkeypatch.setattr(projection, "umap_of", slow)
+    Work(run, "umap").done()
+    assert seen == [(10, 100), (50, 100), (93, 100)]
+
+
+def test_the_pca_of_all_codes_is_work_too(run: store.Run) -> None:
+    Work(run, "pca-all").done()
+    assert memo.found(run.cache, "pca", {"run": run.digest, "k": 10, "on": "all"}) is not None
+
+
 class FinishedLater:
     """A worker that never ends."""
 
@@ -80,7 +127,7 @@ def test_abandoned_work_can_be_started_again(run: store.Run, monkeypatch: pytest
     os.utime(work.job_file, (long_ago, long_ago))
     assert not work.is_under_way
     computed: list[store.Run] = []
-    monkeypatch.setattr(projection, "umap_of", computed.append)
+    monkeypatch.setattr(projection, "umap_of", lambda run, *_: computed.append(run))
     work.done()
     assert computed == [run]
     assert not work.job_file.exists()
@@ -115,7 +162,7 @@ def test_a_sign_of_life_while_the_work_lasts(run: store.Run, monkeypatch: pytest
     work = Work(run, "umap")
     seen: list[float] = []
 
-    def slow(_: store.Run) -> None:
+    def slow(*_: object) -> None:
         os.utime(work.job_file, (0, 0))
         end = time.monotonic() + 10
         while not work.is_under_way and time.monotonic() < end:

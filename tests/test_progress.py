@@ -35,3 +35,19 @@ def test_the_file_of_dead_work_is_not_shown(tmp_path: Path) -> None:
     (folder / "old.json").write_text(json.dumps(old))
     (folder / "half.json").write_text("{")
     assert progress.jobs(tmp_path) == []
+
+
+def test_the_time_left_runs_down_while_no_step_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    with progress.task("Work", 10) as task:
+        clock[0] += 6
+        task.update(2)
+        assert task.seconds_left() == pytest.approx(24.0)
+        clock[0] += 20
+        task.update(2)  # a sign of life
+        assert task.seconds_left() == pytest.approx(4.0)
+        clock[0] += 5
+        assert task.seconds_left() is None  # it takes longer than it looked
+        task.update(5)
+        assert task.seconds_left() == pytest.approx(31.0)

@@ -90,7 +90,7 @@ def test_killed_for_good_at_any_moment_and_resumed_is_the_same_training(tmp_path
         "    return real(*a, **k)\n"
         "setattr(module, name, fatal)\n"
         "e = experiments.preset('small_dcvae').with_settings(settings)\n"
-        "train.trained(e, manifest.read(Path(data)), Path(out), device='cpu', resume="
+        "train.trained(e, manifest.read(Path(data)), Path(out), device='cpu', keep_epochs=[1, 3], resume="
         "Path(out).with_suffix('.resume.safetensors').exists())"
     )
     # Never; at step 1; at a later one; between the checkpoint and the resume file of an epoch; never.
@@ -110,6 +110,55 @@ def test_killed_for_good_at_any_moment_and_resumed_is_the_same_training(tmp_path
     log = traininglog.metrics_log
     assert log(out).read_bytes() == log(whole).read_bytes()
     assert not traininglog.resume_file(out).exists()
+    for epoch in (1, 3):
+        kept = [traininglog.epoch_file(path, epoch).read_bytes() for path in (out, whole)]
+        assert kept[0] == kept[1]
+
+
+def test_epochs_that_are_kept_are_checkpoints_that_name_their_training(
+    tmp_path: Path, experiment: Experiment, data: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "m.safetensors"
+    after: list[dict[str, torch.Tensor]] = []
+    done = train._State.epoch_done
+
+    def noted(self: train._State, step: int, epoch: int, model: torch.nn.Module, *rest: object) -> None:
+        after.append({name: value.clone() for name, value in model.state_dict().items()})
+        done(self, step, epoch, model, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(train._State, "epoch_done", noted)
+    train.trained(experiment, data, out, device="cpu", keep_epochs=[3, 1, 3])
+    assert sorted(path.name for path in tmp_path.glob("m.epoch-*")) == [
+        "m.epoch-0001.safetensors",
+        "m.epoch-0003.safetensors",
+    ]
+    for epoch in (1, 3):
+        model, header = checkpoint.loaded(traininglog.epoch_file(out, epoch))
+        for name, value in model.state_dict().items():
+            torch.testing.assert_close(value, after[epoch - 1][name], rtol=0, atol=0)
+        assert (header["epoch"], header["steps"], header["chosen_by"]) == (epoch, 4 * epoch, f"epoch {epoch}")
+        assert header["training"] == checkpoint.header_of(out)["training"]
+    other = tmp_path / "other.safetensors"
+    train.trained(experiment.with_settings(["seed=1"]), data, other, device="cpu")
+    assert checkpoint.header_of(other)["training"] != checkpoint.header_of(out)["training"]
+
+
+def test_epochs_that_cannot_be_kept_are_refused(
+    tmp_path: Path, experiment: Experiment, data: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "m.safetensors"
+    for epochs in ([0, 1], [4]):
+        with pytest.raises(BadInputError, match=f"no epoch {epochs[0]} to keep: small_dcvae has epochs 1 to 3"):
+            train.trained(experiment, data, out, device="cpu", keep_epochs=epochs)
+    traininglog.epoch_file(out, 2).touch()
+    with pytest.raises(BadInputError, match="m.epoch-0002.safetensors is there already"):
+        train.trained(experiment, data, out, device="cpu", keep_epochs=[2])
+    traininglog.epoch_file(out, 2).unlink()
+    monkeypatch.setattr(train, "_step", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        train.trained(experiment, data, out, device="cpu", keep_epochs=[2])
+    with pytest.raises(BadInputError, match="begun with --keep-epochs 2. Resume it without naming epochs"):
+        train.trained(experiment, data, out, device="cpu", keep_epochs=[1, 2], resume=True)
 
 
 def test_resuming_something_else_is_refused(

@@ -1,5 +1,6 @@
 // Millions of points in a plane: see scatter.py. Called again on the same nodes whenever the data change. Positions,
 // colours and the selection arrive as bytes from components of their own, so that changing one resends no other.
+// Plots of a page that show the same rows are linked: selection, pointed sample, view and legend are those of all.
 // Coordinates: u, v are the bytes' integers 0..65535; x, y the axes' units; pixels are CSS pixels of the plot area.
 
 const TOP = 65535;
@@ -19,6 +20,7 @@ const EMULATED = /swiftshader|llvmpipe|softpipe|software|basic render/i;
 
 const shared = (globalThis.fasScatter ??= { bytes: new Map(), heard: new EventTarget(), ask: null, tell: null });
 
+const hasBoundsOf = (one, other) => String([one.low, one.high]) === String([other.low, other.high]);
 const grouped = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
 const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 
@@ -433,6 +435,8 @@ class Scatter {
     shared.heard.addEventListener("bytes", this.onBytes);
     this.onAnswer = (event) => this.hear(event.detail);
     shared.heard.addEventListener("answer", this.onAnswer);
+    this.onOther = (event) => this.follow(event.detail);
+    shared.heard.addEventListener("linked", this.onOther);
   }
 
   destroy() {
@@ -441,6 +445,7 @@ class Scatter {
     this.observer.disconnect();
     shared.heard.removeEventListener("bytes", this.onBytes);
     shared.heard.removeEventListener("answer", this.onAnswer);
+    shared.heard.removeEventListener("linked", this.onOther);
     this.renderer?.destroy();
   }
 
@@ -528,12 +533,16 @@ class Scatter {
   update({ data, setTriggerValue }) {
     const before = this.data;
     this.data = data;
+    this.legend.hidden = !data.legend;
     this.trigger = setTriggerValue;
     if (!before) {
       this.asked = data.view;
       this.off = new Set(data.off);
     } else {
-      if (before.points !== data.points) this.view = this.asked = null;
+      if (before.points !== data.points && !hasBoundsOf(before, data)) {
+        this.view = this.asked = null;
+        this.rest();
+      }
       if (before.colour !== data.colour) this.off = new Set();
       if (before.run !== data.run) this.answers.clear();
     }
@@ -643,9 +652,48 @@ class Scatter {
     if (name === null) this.off.clear();
     else if (isAlone) this.off = new Set(names.filter((other) => other !== name));
     else if (!this.off.delete(name)) this.off.add(name);
+    this.link({ off: [...this.off] });
     this.drawLegend();
     this.draw();
     this.rest();
+  }
+
+  // ---------------------------------------------------------------------------------------------------------- links
+
+  // Tells the other plots of the same rows what has just changed here.
+  link(what) {
+    shared.heard.dispatchEvent(new CustomEvent("linked", { detail: { ...what, from: this } }));
+  }
+
+  follow({ from, off, view, isMoving, row, flags, selection }) {
+    const { data } = this;
+    if (from === this || !data || from.data.run !== data.run || from.data.n !== data.n) return;
+    if (off) {
+      this.off = new Set(off);
+      this.drawLegend();
+      this.draw();
+    }
+    if (view && hasBoundsOf(from.data, data)) {
+      this.view = view;
+      this.draw(isMoving);
+    }
+    if (row !== undefined) {
+      this.elsewhere = row;
+      this.drawOver();
+    }
+    if (flags && this.flags?.length === data.n) {
+      this.flags.set(flags);
+      this.isSelected(selection);
+    }
+  }
+
+  // The flags have become those of a selection made on this page.
+  isSelected(selection) {
+    this.selection = selection;
+    this.ours.add(selection);
+    this.recount();
+    this.renderer.setFlags(this.flags);
+    this.draw();
   }
 
   // kinds: 0 not drawn, 1 context, 2 filled, 3 hollow
@@ -717,9 +765,16 @@ class Scatter {
   }
 
   fit() {
+    if (!this.isReady) return;
     this.asked = null;
     this.setView();
-    this.draw();
+    this.look(false);
+  }
+
+  // Draws the view that has just been chosen, here and in linked plots.
+  look(isMoving) {
+    this.link({ view: this.view, isMoving });
+    this.draw(isMoving);
     this.rest();
   }
 
@@ -747,23 +802,21 @@ class Scatter {
     const unit = Math.min(Math.max(this.view.unit / by, all / 5000), 3 * all);
     const [dx, dy] = [px - this.width / 2, this.height / 2 - py];
     this.view = { x: this.view.x + dx * (this.view.unit - unit), y: this.view.y + dy * (this.view.unit - unit), unit };
-    this.draw(true);
-    this.rest();
+    this.look(true);
   }
 
   move(dx, dy) {
     if (!this.isReady) return;
     const { x, y, unit } = this.view;
     this.view = { x: x - dx * unit, y: y + dy * unit, unit };
-    this.draw(true);
-    this.rest();
+    this.look(true);
   }
 
   // The address hears of the view and of what is switched off, once they rest and the page has come to who listens.
   rest() {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
-      if (!shared.tell) {
+      if (!shared.tell || !this.view) {
         this.rest();
         return;
       }
@@ -875,8 +928,9 @@ class Scatter {
     context.beginPath();
     context.rect(0, 0, width, height);
     context.clip();
+    if (this.data.trails) this.drawTrails(context, text, style.getPropertyValue("--st-background-color"));
     this.drawGesture(context, text);
-    for (const [row, size] of [[this.data.marked, 9], [this.found, 7]]) {
+    for (const [row, size] of [[this.data.marked, 9], [this.elsewhere, 9], [this.found, 7]]) {
       if (row === null || row === undefined || !this.isReady || row >= this.data.n) continue;
       const [px, py] = this.pixel(row);
       for (const [colour, line] of [[style.getPropertyValue("--st-background-color"), 4], [text, 2]]) {
@@ -924,6 +978,56 @@ class Scatter {
     context.stroke();
   }
 
+  // Where each group's middle is in every step, a line with an arrow at its end; the step of this plot is emphasised.
+  drawTrails(context, text, ground) {
+    const { view, width, height } = this;
+    const { steps, current, groups } = this.data.trails;
+    const centred = { textAlign: "center", textBaseline: "middle", lineJoin: "round", font: context.font.replace("12px", "bold 11px") };
+    Object.assign(context, centred);
+    const named = []; // where names of steps stand: none stands on another
+    for (const group of groups) {
+      if (this.off.has(group.name)) continue;
+      const places = group.places.map((place) => place && [(place[0] - view.x) / view.unit + width / 2, height / 2 - (place[1] - view.y) / view.unit]);
+      const line = places.filter((place) => place);
+      const bent = new Path2D();
+      line.forEach(([px, py], i) => (i ? bent.lineTo(px, py) : bent.moveTo(px, py)));
+      const [end, before] = [line.at(-1), line.at(-2)];
+      if (before && Math.hypot(end[0] - before[0], end[1] - before[1]) > 6) {
+        const angle = Math.atan2(end[1] - before[1], end[0] - before[0]);
+        for (const side of [-0.45, 0.45]) {
+          bent.moveTo(...end);
+          bent.lineTo(end[0] - 11 * Math.cos(angle + side), end[1] - 11 * Math.sin(angle + side));
+        }
+      }
+      for (const [colour, thickness] of [[ground, 5], [group.colour, 2.5]]) {
+        context.strokeStyle = colour;
+        context.lineWidth = thickness;
+        context.stroke(bent);
+      }
+      places.forEach((place, i) => {
+        if (!place) return;
+        const isHere = i === current;
+        const dot = new Path2D();
+        dot.arc(...place, isHere ? 5.5 : 3.5, 0, 2 * Math.PI);
+        for (const [colour, thickness] of isHere ? [[text, 6], [group.colour, 3]] : [[group.colour, 2]]) {
+          context.strokeStyle = colour;
+          context.lineWidth = thickness;
+          context.stroke(dot);
+        }
+        context.fillStyle = group.hollow ? ground : group.colour;
+        context.fill(dot);
+        const [px, py] = [place[0], place[1] - 15];
+        if (named.some(([x, y]) => Math.hypot(px - x, py - y) < 13)) return;
+        named.push([px, py]);
+        context.strokeStyle = ground;
+        context.lineWidth = 4;
+        context.strokeText(steps[i], px, py);
+        context.fillStyle = text;
+        context.fillText(steps[i], px, py);
+      });
+    }
+  }
+
   drawGesture(context, text) {
     const { gesture } = this;
     if (!gesture || gesture.kind === "pan" || !gesture.hasMoved) return;
@@ -954,7 +1058,7 @@ class Scatter {
   listen() {
     const { stage } = this;
     stage.addEventListener("pointerdown", (event) => this.press(event));
-    stage.addEventListener("pointermove", (event) => this.follow(event));
+    stage.addEventListener("pointermove", (event) => this.drag(event));
     stage.addEventListener("pointerup", (event) => this.release(event));
     stage.addEventListener("pointercancel", () => this.cancel());
     stage.addEventListener("pointerleave", () => this.leave());
@@ -994,7 +1098,7 @@ class Scatter {
     this.hide();
   }
 
-  follow(event) {
+  drag(event) {
     const { gesture } = this;
     if (!gesture) return this.point(this.at(event), event);
     for (const part of event.getCoalescedEvents?.().length ? event.getCoalescedEvents() : [event]) {
@@ -1121,15 +1225,12 @@ class Scatter {
   }
 
   async changed() {
-    this.recount();
-    this.renderer.setFlags(this.flags);
     const id = `b-${crypto.getRandomValues(new Uint32Array(2)).join("-")}`;
-    this.selection = id;
-    this.ours.add(id);
+    this.isSelected(id);
+    this.link({ flags: this.flags, selection: id });
     const { run, n } = this.data;
     const bits = await packed(this.flags);
     if (this.selection === id) this.trigger("selected", { id, run, n, bits });
-    this.draw();
   }
 
   // ---------------------------------------------------------------------------------------------------------- hover
@@ -1142,7 +1243,7 @@ class Scatter {
       if (!this.pointed || this.gesture) return;
       const row = this.nearest(this.pointed);
       if (row === this.found) return row === null || this.place();
-      this.found = row;
+      this.find(row);
       this.drawOver();
       if (row === null) return this.hide();
       this.show(row);
@@ -1158,8 +1259,14 @@ class Scatter {
   }
 
   hide() {
-    this.found = null;
+    this.find(null);
     this.tip.hidden = true;
+  }
+
+  find(row) {
+    if (row === this.found) return;
+    this.found = row;
+    if (this.data) this.link({ row });
   }
 
   // Asks for a row, or, once it is known, for its neighbours: the pointer will be on one of them next.

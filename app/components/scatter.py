@@ -1,6 +1,6 @@
 """A scatter plot of millions of points in the browser: pan, zoom, hover, click, lasso and box select, legend toggles.
 
-    where = plane(coordinates)                                  # once per projection: keep it
+    (where,) = planes([coordinates])                            # once per projection: keep it
     shown = by_category(codes, ["live", "mask"], styles)        # once per colouring: keep it
     carried(where, shown)                                       # their bytes, which scatters of this key wait for
     scatter(where, shown, selection=..., on_selected=..., key="latent")
@@ -10,6 +10,9 @@ A point is 5 bytes: two 16-bit coordinates and the code of its colour. They trav
 the browser has, and each of the three kinds of bytes (points, colours, selected bits) is an element of its own. The
 browser decides what lies in a lasso, on the same integers that it draws, and answers with one bit per row: exact at any
 size.
+
+Plots of one page with the same `run` show the same rows, and are linked in the browser: what is selected, pointed at,
+switched off or zoomed to in one is so in all. One `hover` answers for all of them.
 """
 
 from __future__ import annotations
@@ -51,14 +54,18 @@ _mount_bytes = st.components.v2.component(
     "fas_scatter_bytes",
     js="""
 const shared = (globalThis.fasScatter ??= { bytes: new Map(), heard: new EventTarget(), ask: null, tell: null });
-const named = new WeakMap(); // element -> name of the bytes it has brought
+const holders = new Map(); // name of bytes -> the elements that have brought them: one goes while another comes
 export default function ({ data, parentElement }) {
   const name = new TextDecoder().decode(data.subarray(0, 64)).trim();
-  if (named.get(parentElement) !== name) shared.bytes.delete(named.get(parentElement));
-  named.set(parentElement, name);
+  holders.set(name, (holders.get(name) ?? new Set()).add(parentElement));
   shared.bytes.set(name, data.subarray(64));
   shared.heard.dispatchEvent(new CustomEvent("bytes"));
-  return () => shared.bytes.delete(named.get(parentElement));
+  return () => {
+    holders.get(name).delete(parentElement);
+    if (holders.get(name).size) return;
+    holders.delete(name);
+    shared.bytes.delete(name);
+  };
 }
 """,
 )
@@ -94,18 +101,28 @@ class Plane:
     is_placed: NDArray[np.bool_] | None  # (n,); None: all are
 
 
-def plane(coordinates: NDArray[np.floating]) -> Plane:
-    """(n, 2) -> Plane. A point whose coordinates are not finite has no place, and is not drawn."""
-    points = np.zeros((len(coordinates), 2), np.uint16)
-    is_placed = np.isfinite(coordinates).all(1)
+def planes(coordinates: Sequence[NDArray[np.floating]]) -> list[Plane]:
+    """(n, 2) each -> planes with the same bounds, so that places on them compare.
+
+    A point whose coordinates are not finite has no place, and is not drawn.
+    """
+    placed = [np.isfinite(one).all(1) for one in coordinates]
     bounds = []
     for axis in (0, 1):
-        values = coordinates[:, axis]
-        inside = values[is_placed]
-        low, high = (float(inside.min()), float(inside.max())) if len(inside) else (0.0, 1.0)
-        high = high if high > low else low + 1
-        bounds.append((low, high))
-        points[is_placed, axis] = np.rint((inside.astype(np.float64) - low) / (high - low) * TOP)
+        inside = [one[is_placed, axis] for one, is_placed in zip(coordinates, placed, strict=True) if is_placed.any()]
+        low = float(min((values.min() for values in inside), default=0.0))
+        high = float(max((values.max() for values in inside), default=1.0))
+        bounds.append((low, high if high > low else low + 1))
+    return [_plane(one, is_placed, bounds) for one, is_placed in zip(coordinates, placed, strict=True)]
+
+
+def _plane(
+    coordinates: NDArray[np.floating], is_placed: NDArray[np.bool_], bounds: Sequence[tuple[float, float]]
+) -> Plane:
+    points = np.zeros((len(coordinates), 2), np.uint16)
+    for axis, (low, high) in enumerate(bounds):
+        values = coordinates[is_placed, axis].astype(np.float64)
+        points[is_placed, axis] = np.rint((values - low) / (high - low) * TOP)
     points.setflags(write=False)
     (left, right), (bottom, top) = bounds
     return Plane(
@@ -214,14 +231,19 @@ def selection_of(rows: NDArray[np.int64], n: int, run: str) -> Selection:
 
 
 def carried(*carriers: Plane | Colours) -> None:
-    """Brings bytes to the browser that it does not have yet. Nothing is drawn."""
+    """Brings bytes to the browser that it does not have yet. Nothing is drawn. Once a page."""
     st.html(f"<style>div:has(> [class*='st-key-{UNDRAWN}']) {{ display: none; }}</style>")
+    content = {one.name: one.points.data if isinstance(one, Plane) else one.codes.data for one in carriers}
     with _undrawn("bytes"):
-        for one in carriers:
-            if isinstance(one, Plane):
-                _carry("points", one.name, one.points.data)
-            elif isinstance(one, Colours):
-                _carry("colours", one.name, one.codes.data)
+        for name, one in content.items():
+            _carry(name, one)
+
+
+def carried_selection(selection: Selection | None) -> None:
+    """The same for what is selected. In the fragment of the plots, as it is all that a new selection sends."""
+    if selection:
+        with _undrawn("bits"):
+            _carry(selection.name, selection.bits)
 
 
 @contextmanager
@@ -231,8 +253,26 @@ def _undrawn(name: str) -> Iterator[None]:
         yield
 
 
-def _carry(kind: str, name: str, content: bytes | memoryview) -> None:
-    _mount_bytes(key=f"{UNDRAWN}_{kind}", data=b"".join([name.ljust(KEY_BYTES).encode(), content]))
+def _carry(name: str, content: bytes | memoryview) -> None:
+    _mount_bytes(key=f"{UNDRAWN}_{name}", data=b"".join([name.ljust(KEY_BYTES).encode(), content]))
+
+
+@dataclass(frozen=True)
+class Trail:
+    """Where the middle of one category is in each of several steps, None where it has none."""
+
+    name: str
+    style: Style
+    places: Sequence[tuple[float, float] | None]
+
+
+@dataclass(frozen=True)
+class Trails:
+    """Lines over the points. `steps`: short names of the steps; `current`: the one that the plot shows."""
+
+    steps: Sequence[str]
+    current: int
+    of: Sequence[Trail]
 
 
 def scatter(
@@ -251,12 +291,15 @@ def scatter(
     marked: int | None,
     on_selected: Callable[[Selection], None],
     key: str,
+    trails: Trails | None = None,
+    has_legend: bool = True,
 ) -> None:
-    """Draws the plot: `where` and `colours` must be `carried` on the page.
+    """Draws the plot: `where` and `colours` must be `carried` on the page, and `selection` by `carried_selection`.
 
-    `run`: digest of the Run that the rows are of. `colour`: what the colours stand for; another one forgets what was
-    switched off. `titles` of the axes, `note` above them, `words`: all of it as a text. `has_units`: whether numbers on
-    the axes mean something. `view` and `off`: with what the plot starts, as `hover` tells it. `marked`: a row.
+    `run`: digest of what the rows are of, a Run or samples that several share. `colour`: what the colours stand for;
+    another one forgets what was switched off. `titles` of the axes, `note` above them, `words`: all of it as a text.
+    `has_units`: whether numbers on the axes mean something. `view` and `off`: with what the plot starts, as `hover`
+    tells it. `marked`: a row. `trails`: drawn above the points. `has_legend`: one is enough for linked plots.
     `on_selected`: called with what was selected before the page, or the fragment around this, runs again.
     """
     _mount(
@@ -283,13 +326,21 @@ def scatter(
             "view": list(view) if view else None,
             "off": list(off),
             "marked": marked,
+            "legend": has_legend,
+            "trails": None
+            if trails is None
+            else {
+                "steps": list(trails.steps),
+                "current": trails.current,
+                "groups": [
+                    {"name": one.name, "colour": one.style.colour, "hollow": one.style.is_hollow}
+                    | {"places": [None if place is None else list(place) for place in one.places]}
+                    for one in trails.of
+                ],
+            },
         },
         on_selected_change=lambda: _hear_selected(key, run, len(where.points), on_selected),
     )
-    if selection:
-        # Beside the plot, where it is in the same fragment: it is all that a new selection sends.
-        with _undrawn("bits"):
-            _carry("selection", selection.name, selection.bits)
 
 
 def _hear_selected(key: str, run: str, n: int, tell: Callable[[Selection], None]) -> None:
@@ -384,3 +435,28 @@ def view_of(given: object) -> tuple[float, ...] | None:
     except (TypeError, ValueError):
         return None
     return numbers if all(map(math.isfinite, numbers)) and numbers[2] > 0 else None
+
+
+def shown_before(key: str) -> tuple[Sequence[float] | None, Sequence[str]]:
+    """The view and what is switched off in the legend, as this session left them (under `key`) or the address has them.
+
+    Both stand in the address afterwards.
+    """
+    if key not in st.session_state:
+        view = view_of(st.query_params.get("view", "").split(","))
+        st.session_state[key] = (view, st.query_params.get_all("off"))
+    view, off = st.session_state[key]
+    keep_shown(key, view, off)
+    return view, off
+
+
+def keep_shown(key: str, view: Sequence[float] | None, off: Sequence[str]) -> None:
+    """For `hover`, which hears of both."""
+    st.session_state[key] = (view, list(off))
+    wanted = {"view": [",".join(f"{value:.5g}" for value in view)] if view else [], "off": list(off)}
+    for name, values in wanted.items():
+        if st.query_params.get_all(name) != values:
+            if values:
+                st.query_params[name] = values
+            else:
+                st.query_params.pop(name, None)

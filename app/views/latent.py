@@ -3,37 +3,35 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import charts, state
+from app import charts, columns, state
 from app.charts import Style
 from app.components import scatter as plot
 from app.components.gallery import Card, Panel, gallery
 from app.components.scatter import Answer, Colours, Plane, Selection
-from fas_core import metrics, scores, selections
+from fas_core import csvfile, derive, metrics, scores, selections
 from fas_core.analysis import mixture, projection
+from fas_core.analysis.projection import FittedOn, Umap
 from fas_core.errors import BadInputError
-from fas_core.manifest import ATTACK
 from fas_core.presentations import FRAME
 from fas_core.scores import gmm_nll
 from fas_core.store import Run
 
 UNUSUAL = "gmm_nll"  # the score that asks how unlike the live training codes a code is
 PER_PAGE = 24
-SEED = 0
 PCA, UMAP = "PCA", "UMAP"
+TRAINING, ALL = "live training images", "all images"
 GROUP, SCORE, VERDICT = "group", "chosen score", "verdict"
 SELECTED, LIKE_LIVE, UNLIKE_LIVE = "selected points", "attacks most like live", "live faces least like training"
-NOT_COLOURS = ("path", "sample_id", "video_id")
 TIP_COLUMNS = 4  # of the data, below a point's own numbers
 CHOSEN, SHOWN = "_latent_selected", "_latent_shown"  # in the session: what is selected, and the view
 VERDICTS = {
@@ -50,120 +48,21 @@ state.needs_images(run, "The latent space")
 subsets = state.chosen_subsets(run)
 score = state.chosen_score(run)
 
-# ------------------------------------------------------------------------------------------------ samples, any number
-
-
-@dataclass(frozen=True, eq=False)
-class Factor:
-    """A column of texts: for every row its position in the names; "" is missing."""
-
-    codes: NDArray[np.unsignedinteger[Any]]  # of as few bytes as they need
-    names: list[str]
-
-
-@st.cache_resource(max_entries=24, show_spinner=False)
-def factor(digest: str, name: str, _run: Run) -> Factor:
-    """Read shard by shard: the texts of millions of rows are never in memory."""
-    places: dict[str, int] = {}
-    parts = []
-    for shard in _run.shards:
-        texts = shard.table("samples", [name]).column(0).combine_chunks()
-        encoded = pc.dictionary_encode(pc.fill_null(pc.cast(texts, pa.string()), ""))
-        here = [places.setdefault(text, len(places)) for text in encoded.dictionary.to_pylist()]
-        kind = np.min_scalar_type(len(places))
-        parts.append(np.array(here, kind)[encoded.indices.to_numpy()])
-    pa.default_memory_pool().release_unused()
-    return Factor(np.concatenate([*parts, np.empty(0, np.uint8)]), list(places))
-
-
-def is_number(name: str) -> bool:
-    kind = run.shards[0].table("samples", [name]).schema.field(0).type
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind)
-
-
-def numbers_of(name: str) -> NDArray[np.float64]:
-    """(n,) with NaN where there is none."""
-    return pd.to_numeric(run.samples([name])[name]).to_numpy(np.float64, na_value=np.nan)
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def colour_columns(digest: str, _run: Run) -> list[str]:
-    """Columns that tell samples apart without naming each one."""
-
-    def varies(name: str) -> bool:
-        seen: set[object] = set()
-        for shard in _run.shards:  # the first two values are enough
-            column = shard.table("samples", [name]).column(0)
-            seen.update(pc.unique(column).slice(0, 2).to_pylist())
-            if len(seen) > 1:
-                return True
-        return False
-
-    return [name for name in _run.column_names() if name not in NOT_COLOURS and varies(name)]
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def kinds_of(digest: str, _run: Run) -> tuple[NDArray[np.unsignedinteger[Any]], list[str]]:
-    """The group of every row, as positions in names."""
-    named = set(_run.column_names())
-    columns = {}
-    for name in ("subset", "label", "pai_species"):
-        one = factor(digest, name, _run) if name in named else Factor(np.zeros(len(_run), np.uint8), [""])
-        columns[name] = pd.Categorical.from_codes(one.codes, one.names)
-    codes, names = charts.group_codes(pd.DataFrame(columns))
-    return codes.astype(np.min_scalar_type(len(names))), names.tolist()
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def attacks(digest: str, _run: Run) -> NDArray[np.bool_]:
-    label = factor(digest, "label", _run)
-    return np.array([name == ATTACK for name in label.names])[label.codes]
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def shown_rows(digest: str, chosen: tuple[str, ...], _run: Run) -> NDArray[np.bool_] | None:
-    """(n,) whether a row is of the chosen subsets; None: all are."""
-    if set(chosen) >= set(_run.subsets):
-        return None
-    subset = factor(digest, "subset", _run)
-    return np.array([name in chosen for name in subset.names])[subset.codes]
-
-
-def table_of(rows: NDArray[np.int64], columns: Sequence[str]) -> pd.DataFrame:
-    """Some columns of some rows, which ascend; only the shards that hold them are read."""
-    parts = []
-    for shard in run.shards:
-        here = rows[np.searchsorted(rows, shard.start) : np.searchsorted(rows, shard.start + shard.n)]
-        if len(here):
-            parts.append(shard.table("samples", columns).take(pa.array(here - shard.start)))
-    return (
-        pa.concat_tables(parts, promote_options="permissive").to_pandas()
-        if parts
-        else pd.DataFrame(columns=list(columns))
-    )
-
-
-def ids_of(rows: NDArray[np.int64]) -> list[str]:
-    """Sample ids of some rows, in their order."""
-    ascending, back = np.unique(rows, return_inverse=True)
-    return table_of(ascending, ["sample_id"])["sample_id"].astype("str").to_numpy()[back].tolist()
-
-
 # --------------------------------------------------------------------------------------------------------- the answer
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def fitted_on(digest: str, _run: Run) -> tuple[int, int]:
-    """Of how many images the principal components are, and how many live training images there are."""
+def n_training(digest: str, _run: Run) -> int:
+    """Live training images."""
     rows, is_training = projection.pca_rows(_run)
-    return len(rows), len(rows) if is_training else 0
+    return len(rows) if is_training else 0
 
 
 def unusual() -> NDArray[np.float64] | None:
     """(n,) how unlike live training codes each code is; None where that cannot be had without a long wait."""
     if UNUSUAL not in scores.offered(run):
         return None
-    n, d = fitted_on(run.digest, run)[1], len(principal_components(run.digest, run).mean)
+    n, d = n_training(run.digest, run), code_size(run)
     k = gmm_nll.COMPONENTS
     if n < k or (mixture.known(run, k) is None and not mixture.is_quick(n, k, d, "diag")):
         return None
@@ -171,8 +70,13 @@ def unusual() -> NDArray[np.float64] | None:
 
 
 @st.cache_resource(max_entries=8, show_spinner="Computing principal components …")
-def principal_components(digest: str, _run: Run) -> projection.PrincipalComponents:
-    return projection.pca_of(_run)
+def principal_components(digest: str, on: FittedOn, _run: Run) -> projection.PrincipalComponents:
+    return projection.pca_of(_run, on=on)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def is_quick(digest: str, on: FittedOn, _run: Run) -> bool:
+    return projection.is_pca_at_hand(_run, on)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
@@ -183,12 +87,12 @@ def told_apart(
     if level != FRAME:
         pooled = state.pooled_score_set(_run, UNUSUAL, chosen)
     else:
-        is_here = shown_rows(digest, chosen, _run)
-        named = factor(digest, "pai_species", _run)
+        is_here = columns.shown_rows(digest, chosen, _run)
+        named = columns.factor(digest, "pai_species", _run)
         names = [name or "unspecified" for name in named.names]
         distinct = sorted(set(names))
         place = np.array([distinct.index(name) + 1 for name in names], np.int32)
-        codes = np.where(attacks(digest, _run), place[named.codes], 0)
+        codes = np.where(columns.attacks(digest, _run), place[named.codes], 0)
         values = state.score_values(_run, UNUSUAL)
         if is_here is not None:
             codes, values = codes[is_here], values[is_here]
@@ -200,9 +104,9 @@ def told_apart(
 
 def show_answer(distance: NDArray[np.float64] | None) -> None:
     """One sentence with numbers, and what they stand on."""
-    n_training = fitted_on(run.digest, run)[1]
+    n = n_training(run.digest, run)
     if distance is None:
-        if n_training >= gmm_nll.COMPONENTS:
+        if n >= gmm_nll.COMPONENTS:
             what = f"mixture-diag-{gmm_nll.COMPONENTS}"
             missing = "How unlike live codes the attacks' codes are is not computed yet."
             state.worker(run, what, missing=missing, button="Compute it", key="compute_mixture")
@@ -224,14 +128,27 @@ def show_answer(distance: NDArray[np.float64] | None) -> None:
     )
     st.caption(
         f"This share of pairs is the AUC of the score {UNUSUAL} ({gmm_nll.COMPONENTS} Gaussians fitted on "
-        f"{n_training:,} live training images, no attack seen), on attacks ({counts}) against "
+        f"{n:,} live training images, no attack seen), on attacks ({counts}) against "
         f"{n_live:,} live faces outside training. The plot shows two directions only: "
         "what overlaps in it may be apart in others."
     )
 
 
-def controls(explained: NDArray[np.float64]) -> tuple[str, int, int, str, str]:
-    """Projection, the two components, colour, and what stands beside the chart."""
+@dataclass(frozen=True)
+class Choice:
+    """What the controls above the plot say."""
+
+    is_umap: bool
+    pca_on: FittedOn
+    umap: Umap
+    x: int  # components
+    y: int
+    colour: str
+    beside: str
+
+
+def controls() -> Choice:
+    """Projection and what it is fitted on, the two components, colour, and what stands beside the chart."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         shown = st.segmented_control(
             "Projection",
@@ -243,15 +160,18 @@ def controls(explained: NDArray[np.float64]) -> tuple[str, int, int, str, str]:
             help="PCA: straight directions of largest variance; distances mean something. UMAP: keeps neighbours "
             "together; distances between islands mean nothing.",
         )
-        options = [f"PC {i + 1}" for i in range(len(explained))]
         is_umap = shown == UMAP
+        pca_on, umap = fitted_on("pca_on", TRAINING) if not is_umap else "training", projection.USUAL
+        if is_umap:
+            umap = umap_settings(fitted_on("umap_on", ALL))
+        options = [f"PC {i + 1}" for i in range(min(projection.COMPONENTS, code_size(run)))]
         x = st.selectbox("Across", options, key="pcx", bind="query-params", disabled=is_umap, width=100)
         y = st.selectbox(
             "Up", options, index=min(1, len(options) - 1), key="pcy", bind="query-params", disabled=is_umap, width=100
         )
         colour = st.selectbox(
             "Colour",
-            [GROUP, VERDICT, SCORE, *colour_columns(run.digest, run)],
+            [GROUP, VERDICT, SCORE, *columns.colour_columns(run.digest, run)],
             format_func=charts.words,
             key="colour",
             bind="query-params",
@@ -266,65 +186,153 @@ def controls(explained: NDArray[np.float64]) -> tuple[str, int, int, str, str]:
             bind="query-params",
             width=260,
         )
-    return str(shown), options.index(x), options.index(y), str(colour), str(beside)
+    return Choice(is_umap, pca_on, umap, options.index(x), options.index(y), str(colour), str(beside))
+
+
+def fitted_on(key: str, usual: str) -> FittedOn:
+    """Each projection has its own choice: PCA is usually fitted on live training images, UMAP on all."""
+    if not n_training(run.digest, run):
+        return "all"
+    options = [TRAINING, ALL]
+    chosen = st.selectbox(
+        "Fitted on",
+        options,
+        index=options.index(usual),
+        key=key,
+        bind="query-params",
+        width=190,
+        help="Live training images: attacks have no part in where the axes, or the islands, lie. All images: what "
+        "differs most among all of them; labels are never used.",
+    )
+    return "all" if chosen == ALL else "training"
+
+
+def umap_settings(on: FittedOn) -> Umap:
+    (few, many), (close, apart), (first, last) = (
+        projection.NEIGHBOURS_BOUNDS,
+        projection.MIN_DIST_BOUNDS,
+        projection.SEED_BOUNDS,
+    )
+    with st.popover("UMAP settings", icon=":material/tune:"):
+        neighbours = st.number_input(
+            "Neighbours",
+            few,
+            many,
+            projection.NEIGHBOURS,
+            key="neighbours",
+            bind="query-params",
+            help="How many nearest codes each code is to lie among. Few show detail, many the whole.",
+        )
+        min_dist = st.number_input(
+            "Least distance",
+            close,
+            apart,
+            projection.MIN_DIST,
+            0.05,
+            "%.2f",
+            key="min_dist",
+            bind="query-params",
+            help="How close points may lie to each other (min_dist). Small numbers make dense islands.",
+        )
+        seed = st.number_input(
+            "Seed",
+            first,
+            last,
+            0,
+            key="seed",
+            bind="query-params",
+            help="Another seed is another layout of the same codes. What is in one of them only is chance.",
+        )
+        st.caption("Each combination is computed once, in the background, and kept.")
+    return Umap(int(neighbours), round(float(min_dist), 2), int(seed), on)
+
+
+def code_size(of: Run) -> int:
+    return int(of.shards[0].meta["arrays"]["latents"]["shape"][1])
 
 
 # ---------------------------------------------------------------------------------------------------- places, colours
 
 
 @st.cache_resource(max_entries=6, show_spinner="Placing the points …")
-def pca_plane(digest: str, x: int, y: int, _run: Run) -> Plane:
-    pca = principal_components(digest, _run)
-    return plot.plane(projection.coordinates(_run, replace(pca, components=pca.components[[x, y]])))
+def pca_plane(digest: str, on: FittedOn, x: int, y: int, _run: Run) -> Plane:
+    pca = principal_components(digest, on, _run)
+    return plot.planes([projection.coordinates(_run, replace(pca, components=pca.components[[x, y]]))])[0]
 
 
 @st.cache_resource(max_entries=4, show_spinner="Placing the points …")
-def umap_plane(digest: str, seed: int, _run: Run, _embedding: projection.Embedding) -> Plane:
-    return plot.plane(_embedding.points)
+def umap_plane(digest: str, how: Umap, _run: Run, _embedding: projection.Embedding) -> Plane:
+    return plot.planes([_embedding.points])[0]
 
 
-def projected(shown: str, x: int, y: int) -> tuple[Plane, tuple[str, str], str, bool]:
-    """Every row's place, axis titles, what they were fitted on, and whether the axes have units. PCA without UMAP."""
-    if shown == UMAP:
-        if len(run) <= projection.NEIGHBOURS:
-            st.info(
-                f"UMAP needs more than {projection.NEIGHBOURS} images; here is the PCA instead.", icon=":material/info:"
-            )
-        elif (embedding := projection.known_umap(run, SEED)) is not None:
-            n, what = len(embedding.fitted), f"no labels; seed {SEED}"
-            note = f"UMAP fitted on all {n:,} images; {what}"
-            if n < len(run):
-                note = f"UMAP fitted on {n:,} of {len(run):,} images, the others placed between their nearest; {what}"
-            return umap_plane(run.digest, SEED, run, embedding), ("UMAP 1 (no unit)", "UMAP 2 (no unit)"), note, False
-        else:
-            missing = "UMAP is not computed yet for this Run; it takes about a minute. Here is the PCA until then."
-            state.worker(run, "umap", missing=missing, button="Compute UMAP", key="compute_umap")
-    pca = principal_components(run.digest, run)
-    n, n_training = fitted_on(run.digest, run)
-    titles = tuple(f"PC {i + 1} ({100 * pca.explained[i]:.0f} % of variance)" for i in (x, y))
-    whom = "live training images" if n_training else "images (there are no training images)"
-    note = f"PCA fitted on the {n:,} {whom}"
-    return pca_plane(run.digest, x, y, run), (titles[0], titles[1]), note, True
+def projected(chosen: Choice) -> tuple[Plane, tuple[str, str], str, FittedOn | None]:
+    """Every row's place, axis titles, what they were fitted on, and on which codes the PCA, None for UMAP.
+
+    Where the projection is not there yet: PCA without UMAP, of training images without that of all.
+    """
+    if chosen.is_umap and (found := umap_projected(chosen.umap)) is not None:
+        return *found, None
+    on = chosen.pca_on
+    if not is_quick(run.digest, on, run):
+        missing = "The principal components of all codes are not computed yet. Here are those of the training images."
+        state.worker(run, "pca-all", missing=missing, button="Compute them", key="compute_pca")
+        on = "training"
+    pca = principal_components(run.digest, on, run)
+    titles = tuple(f"PC {i + 1} ({100 * pca.explained[i]:.0f} % of variance)" for i in (chosen.x, chosen.y))
+    note = f"PCA fitted on the {n_training(run.digest, run):,} live training images"
+    if not n_training(run.digest, run):
+        note = f"PCA fitted on the {len(run):,} images (there are no training images)"
+    elif on == "all":
+        note = f"PCA fitted on all {len(run):,} images, attacks among them; no labels"
+    return pca_plane(run.digest, on, chosen.x, chosen.y, run), (titles[0], titles[1]), note, on
+
+
+def umap_projected(how: Umap) -> tuple[Plane, tuple[str, str], str] | None:
+    """As `projected`; None, said on the page with the way to get it, while there is no such UMAP."""
+    n_fit = n_training(run.digest, run) if how.on == "training" else len(run)
+    if n_fit <= how.neighbours:
+        whom = "live training images" if how.on == "training" else "images"
+        st.info(
+            f"UMAP needs more than {how.neighbours} {whom}, as many as it has neighbours; here is the PCA instead.",
+            icon=":material/info:",
+        )
+        return None
+    embedding = projection.known_umap(run, how)
+    if embedding is None:
+        what = derive.umap_work(run, how).what
+        which = "for this Run" if how == projection.USUAL else "with these settings"
+        missing = f"UMAP is not computed yet {which}; it takes about a minute. Here is the PCA until then."
+        state.worker(run, what, missing=missing, button="Compute UMAP", key="compute_umap")
+        return None
+    n = len(embedding.fitted)
+    whom = "live training images" if how.on == "training" else "images"
+    note = f"UMAP fitted on all {n:,} {whom}" if n == n_fit else f"UMAP fitted on {n:,} of {n_fit:,} {whom}"
+    if n < len(run):
+        note += ", the others placed between their nearest"
+    if (how.neighbours, how.min_dist) != (projection.NEIGHBOURS, projection.MIN_DIST):
+        note += f"; {how.neighbours} neighbours, least distance {how.min_dist:g}"
+    note += f"; no labels; seed {how.seed}"
+    return umap_plane(run.digest, how, run, embedding), ("UMAP 1 (no unit)", "UMAP 2 (no unit)"), note
 
 
 @st.cache_resource(max_entries=12, show_spinner="Colouring the points …")
 def colours_by(digest: str, colour: str, by: object, chosen: tuple[str, ...], _run: Run, _where: Plane) -> Colours:
     """`by`: what else the colours depend on: the score, the threshold and the level of decisions, the places."""
-    is_shown = shown_rows(digest, chosen, _run)
+    is_shown = columns.shown_rows(digest, chosen, _run)
     if _where.is_placed is not None:
         is_shown = _where.is_placed if is_shown is None else _where.is_placed & is_shown
     if colour == GROUP:
-        codes, names = kinds_of(digest, _run)
+        codes, names = columns.kinds_of(digest, _run)
         ordered = charts.in_group_order(names)
         styles = {name: charts.style_of(name) for name in ordered[: plot.MOST_CATEGORIES]}
         return plot.by_category(codes, names, styles, is_shown)
     if colour == VERDICT:
         return plot.by_category(verdict_codes(), list(VERDICTS), VERDICTS, is_shown)
-    if colour == SCORE or is_number(colour):
-        numbers = state.score_values(_run, score) if colour == SCORE else numbers_of(colour)
+    if colour == SCORE or columns.is_number(run, colour):
+        numbers = state.score_values(_run, score) if colour == SCORE else columns.numbers_of(run, colour)
         title = charts.words(score if colour == SCORE else colour)
         return plot.by_number(numbers, title=title, words=state.number, is_shown=is_shown)
-    one = factor(digest, colour, _run)
+    one = columns.factor(digest, colour, _run)
     counts = np.bincount(one.codes, minlength=len(one.names)).tolist()
     styles = charts.category_styles(dict(zip(one.names, counts, strict=True)))
     return plot.by_category(one.codes, [name or charts.NOT_GIVEN for name in one.names], styles, is_shown)
@@ -333,7 +341,7 @@ def colours_by(digest: str, colour: str, by: object, chosen: tuple[str, ...], _r
 def verdict_codes() -> NDArray[np.uint8]:
     """(n,) positions in `VERDICTS`, at the operating point and the decision level of the sidebar."""
     assert point is not None
-    is_attack, values = attacks(run.digest, run), state.decided_values(run, score)
+    is_attack, values = columns.attacks(run.digest, run), state.decided_values(run, score)
     answered = ~np.isnan(values)
     called = metrics.is_attack(np.where(answered, values, -np.inf), point.threshold)
     codes = np.where(is_attack, np.where(called, 1, 3), np.where(called, 2, 0))
@@ -350,7 +358,7 @@ def selected() -> Selection | None:
 
 def selected_rows() -> NDArray[np.int64]:
     """Of the chosen subsets, ascending."""
-    chosen, is_shown = selected(), shown_rows(run.digest, tuple(subsets), run)
+    chosen, is_shown = selected(), columns.shown_rows(run.digest, tuple(subsets), run)
     rows = chosen.rows(len(run)) if chosen else np.empty(0, np.int64)
     return rows if is_shown is None else rows[is_shown[rows]]
 
@@ -380,7 +388,7 @@ def open_saved(name: str | None) -> None:
 def save_selection() -> None:
     name = str(st.session_state.get("latent_name", "")).strip()
     try:
-        selections.saved(run, name, ids_of(selected_rows()))
+        selections.saved(run, name, columns.ids_of(run, selected_rows()))
     except BadInputError as error:
         st.session_state["_latent_problem"] = str(error)
         return
@@ -400,10 +408,10 @@ def extremes(beside: str, distance: NDArray[np.float64] | None) -> NDArray[np.in
     """Rows of the chosen subsets: the attacks closest to live training codes, or the live faces furthest from them."""
     if distance is None:
         return np.empty(0, np.int64)
-    is_shown, is_attack = shown_rows(run.digest, tuple(subsets), run), attacks(run.digest, run)
+    is_shown, is_attack = columns.shown_rows(run.digest, tuple(subsets), run), columns.attacks(run.digest, run)
     fits = is_attack if is_shown is None else is_attack & is_shown
     if beside == UNLIKE_LIVE:
-        subset = factor(run.digest, "subset", run)
+        subset = columns.factor(run.digest, "subset", run)
         fits = ~is_attack & np.array([name != "train" for name in subset.names])[subset.codes]
         fits = fits if is_shown is None else fits & is_shown
     rows = np.flatnonzero(fits)
@@ -416,7 +424,7 @@ def extremes(beside: str, distance: NDArray[np.float64] | None) -> NDArray[np.in
 
 def counted(rows: NDArray[np.int64]) -> str:
     """ "30 seen paper, 12 live" """
-    codes, names = kinds_of(run.digest, run)
+    codes, names = columns.kinds_of(run.digest, run)
     count_of = {
         name: n for name, n in zip(names, np.bincount(codes[rows], minlength=len(names)).tolist(), strict=True) if n
     }
@@ -427,15 +435,11 @@ def exported(rows: NDArray[np.signedinteger[Any]], distance: NDArray[np.float64]
     """Ids of a selection with what is known of each."""
     names = [name for name in ("sample_id", "subset", "label", "pai_species") if name in run.column_names()]
     ascending, back = np.unique(rows, return_inverse=True)
-    table = table_of(ascending.astype(np.int64), names).iloc[back].reset_index(drop=True)
+    table = columns.table_of(run, ascending.astype(np.int64), names).iloc[back].reset_index(drop=True)
     table[score] = state.score_values(run, score)[rows]
     if distance is not None:
         table[UNUSUAL] = distance[rows]
     return table
-
-
-def as_csv(table: pd.DataFrame) -> bytes:
-    return table.to_csv(index=False, lineterminator="\n").encode()
 
 
 def as_parquet(table: pd.DataFrame) -> bytes:
@@ -446,8 +450,8 @@ def as_parquet(table: pd.DataFrame) -> bytes:
 
 def show_images(rows: NDArray[np.int64], distance: NDArray[np.float64] | None) -> int | None:
     """Original and reconstruction of some rows; the row of a card at the moment it is chosen."""
-    ids = ids_of(rows)
-    codes, names = kinds_of(run.digest, run)
+    ids = columns.ids_of(run, rows)
+    codes, names = columns.kinds_of(run.digest, run)
     cards = []
     for row, sample_id in zip(rows, ids, strict=True):
         kind = names[codes[row]]
@@ -528,7 +532,7 @@ def saved_selections(is_selected: bool) -> None:
 def downloads(rows: NDArray[np.int64], distance: NDArray[np.float64] | None) -> None:
     with st.container(horizontal=True):
         for kind, made, mime in (
-            ("CSV", as_csv, "text/csv"),
+            ("CSV", csvfile.csv, "text/csv"),
             ("Parquet", as_parquet, "application/vnd.apache.parquet"),
         ):
             st.download_button(
@@ -553,27 +557,6 @@ def _download(
 # --------------------------------------------------------------------------------------------------------- the page
 
 
-def shown_before() -> tuple[Sequence[float] | None, Sequence[str]]:
-    """The view and what is switched off in the legend, as this session left them or as the address has them."""
-    if SHOWN not in st.session_state:
-        view = plot.view_of(st.query_params.get("view", "").split(","))
-        st.session_state[SHOWN] = (view, st.query_params.get_all("off"))
-    view, off = st.session_state[SHOWN]
-    keep_shown(view, off)
-    return view, off
-
-
-def keep_shown(view: Sequence[float] | None, off: Sequence[str]) -> None:
-    st.session_state[SHOWN] = (view, list(off))
-    wanted = {"view": [",".join(f"{value:.5g}" for value in view)] if view else [], "off": list(off)}
-    for name, values in wanted.items():
-        if st.query_params.get_all(name) != values:
-            if values:
-                st.query_params[name] = values
-            else:
-                st.query_params.pop(name, None)
-
-
 @st.cache_resource(max_entries=8, show_spinner=False)
 def tip_columns(digest: str, _run: Run) -> list[str]:
     """What the data say of a sample beside its group and scores."""
@@ -583,10 +566,10 @@ def tip_columns(digest: str, _run: Run) -> list[str]:
 
 def told_of(rows: NDArray[np.int64]) -> list[Answer]:
     """Images of some rows and what is known of them."""
-    codes, names = kinds_of(run.digest, run)
-    columns = tip_columns(run.digest, run)
+    codes, names = columns.kinds_of(run.digest, run)
+    shown = tip_columns(run.digest, run)
     is_own = colour in (GROUP, VERDICT, SCORE)
-    table = table_of(rows, columns if is_own or colour in columns else [*columns, colour])
+    table = columns.table_of(run, rows, shown if is_own or colour in shown else [*shown, colour])
     values = state.score_values(run, score)[rows]
     made = []
     for row, value, record, image in zip(
@@ -608,7 +591,7 @@ def explorer() -> None:
     with right:
         marked = show_beside(beside, distance)
     with left:
-        view, off = shown_before()
+        view, off = plot.shown_before(SHOWN)
         plot.scatter(
             where,
             colours,
@@ -618,13 +601,14 @@ def explorer() -> None:
             titles=titles,
             note=note,
             words=f"{n_drawn:,} latent codes, coloured by {charts.words(colour)}. {note}.",
-            has_units=has_units,
+            has_units=pca_on is not None,
             view=view,
             off=off,
             marked=marked,
             on_selected=keep,
             key="latent_scatter",
         )
+        plot.carried_selection(selected())
         st.caption(
             "Drag draws a lasso, a click selects one point, Shift adds, Escape clears; the wheel zooms. Where points "
             "overlap, the colour is their mean, and fuller the more there are."
@@ -634,9 +618,9 @@ def explorer() -> None:
 MOST_LOADINGS = 10
 
 
-def show_loadings(x: int, y: int) -> None:
+def show_loadings(x: int, y: int, on: FittedOn) -> None:
     """The dimensions of the codes that the two shown components weigh most."""
-    components = principal_components(run.digest, run).components
+    components = principal_components(run.digest, on, run).components
     table: dict[str, NDArray[Any]] = {}
     for i in dict.fromkeys((x, y)):
         top = np.argsort(-np.abs(components[i]), kind="stable")[:MOST_LOADINGS]
@@ -652,13 +636,14 @@ def show_loadings(x: int, y: int) -> None:
 
 @state.fragment
 def hovering() -> None:
-    plot.hover(told_of, run=run.digest, n=len(run), on_shown=keep_shown, key="latent_hover")
+    plot.hover(told_of, run=run.digest, n=len(run), on_shown=partial(plot.keep_shown, SHOWN), key="latent_hover")
 
 
 distance = unusual()
 show_answer(distance)
-shown, x, y, colour, beside = controls(principal_components(run.digest, run).explained)
-where, titles, note, has_units = projected(shown, x, y)
+chosen = controls()
+colour, beside = chosen.colour, chosen.beside
+where, titles, note, pca_on = projected(chosen)
 point = None
 if colour == VERDICT:
     point, problem = state.operating_point(run, score, subsets)
@@ -671,6 +656,6 @@ colours = colours_by(
 n_drawn = int((colours.codes != plot.HIDDEN).sum())
 plot.carried(where, colours)
 explorer()
-if has_units:
-    show_loadings(x, y)
+if pca_on is not None:
+    show_loadings(chosen.x, chosen.y, pca_on)
 hovering()

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from fas_core import store
 from fas_core.analysis import projection
-from fas_core.bench.drag import opened_browser, served_app
+from fas_core.bench.drag import opened_browser, served_app, server_megabytes
 
 SIZES = (300_000, 1_000_000, 5_000_000)
 FIRST_DRAW = (1.5, 2.5, 7.0)  # seconds, by size
@@ -99,7 +99,7 @@ def figures(sizes: tuple[int, ...] = SIZES, rounds: int = 3) -> dict[str, float]
                         found["hover_milliseconds"] = statistics.median(one["hover"] for one in times)
                         found["plotly"] = _plotly_ratio(browser, run, rounds)
                     if n == max(sizes):
-                        found["server_megabytes"] = _memory(Path(folder))
+                        found["server_megabytes"] = server_megabytes(Path(folder))
     return found
 
 
@@ -180,6 +180,8 @@ def _plotly_ratio(browser: Any, run: store.Run, rounds: int) -> float:
         "view": None,
         "off": [],
         "marked": None,
+        "legend": True,
+        "trails": None,
     }
     data = names | rest | {"low": low.tolist(), "high": high.tolist(), "categories": shown}
     ours = {
@@ -200,18 +202,6 @@ def _plotly_ratio(browser: Any, run: store.Run, rounds: int) -> float:
             milliseconds[name].append(page.evaluate(script, argument))
             page.close()
     return statistics.median(milliseconds["theirs"]) / statistics.median(milliseconds["ours"])
-
-
-def _memory(cache: Path) -> float:
-    """Megabytes that the server on this cache folder holds, and no other process: where /proc tells, else NaN."""
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            of_this = f"FAS_CACHE={cache}\0".encode() in (status.parent / "environ").read_bytes()
-            if of_this and b"streamlit" in (status.parent / "cmdline").read_bytes():
-                return float(status.read_text().split("VmRSS:")[1].split()[0]) / 1024
-        except (OSError, IndexError):
-            continue
-    return math.nan
 
 
 def _written(cache: Path, n: int) -> store.Run:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -158,6 +160,41 @@ def test_results_stored_by_another_version_are_not_found(tiny_cache: Path) -> No
     assert projection.known_umap(run) is None
 
 
+def test_a_pca_of_all_codes_is_kept_beside_that_of_training_codes(tiny_cache: Path) -> None:
+    run = store.open_run(tiny_cache, "a")
+    training = projection.pca_of(run)
+    everything = projection.pca_of(run, on="all")
+    np.testing.assert_allclose(everything.mean, run.latents().mean(0), atol=1e-6)
+    np.testing.assert_array_equal(projection.pca_of(run).mean, training.mean)
+    assert not np.allclose(training.mean, everything.mean)
+    assert memo.found(run.cache, "pca", {"run": run.digest, "k": 10}) is not None  # as it has always been kept
+
+
+def test_a_pca_is_at_hand_when_it_is_small_or_stored(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = store.open_run(tiny_cache, "a")
+    assert projection.is_pca_at_hand(run, "all")
+    monkeypatch.setattr(projection, "QUICK", 8 * 8**2)  # enough for the eight training codes
+    assert projection.is_pca_at_hand(run, "training")
+    assert not projection.is_pca_at_hand(run, "all")
+    projection.pca_of(run, on="all")
+    assert projection.is_pca_at_hand(run, "all")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"neighbours": 1}, "neighbours 1: choose from 2 to 200"),
+        ({"min_dist": 1.0}, "min_dist 1.0: choose from 0.0 to 0.99"),
+        ({"min_dist": float("nan")}, "min_dist nan"),
+        ({"seed": -1}, "seed -1"),
+        ({"on": "attacks"}, "fitted on 'attacks': choose training or all"),
+    ],
+)
+def test_umaps_that_cannot_be_are_refused(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadInputError, match=re.escape(said)):
+        projection.Umap(**settings)
+
+
 def test_scores_only_runs_have_no_umap(tiny_cache: Path) -> None:
     with pytest.raises(BadInputError, match="Run vendor holds scores only"):
         projection.umap_of(store.open_run(tiny_cache, "vendor"))
@@ -186,7 +223,7 @@ def test_umap_with_a_seed_is_reproducible_and_stored_and_a_sample_carries_the_re
     known = projection.known_umap(first)
     assert known is not None
     np.testing.assert_array_equal(known.points, made.points)
-    assert projection.known_umap(first, seed=1) is None
+    assert projection.known_umap(first, projection.Umap(seed=1)) is None
     np.testing.assert_array_equal(projection.umap_of(second).points, made.points)
 
     monkeypatch.setattr(projection, "UMAP_LIMIT", 60)
@@ -207,6 +244,17 @@ def test_umap_with_a_seed_is_reproducible_and_stored_and_a_sample_carries_the_re
     z[40:] = z[:20]  # copies of fitted codes lie where those do
     points = projection.laid_out(z, np.arange(40))
     np.testing.assert_allclose(points[40:], points[:20], atol=1e-5)
+
+    how, told = projection.Umap(8, 0.5, 3, "training"), list[float]()
+    trained = projection.umap_of(first, how, told.append)
+    np.testing.assert_array_equal(trained.fitted, first.rows_of("train"))
+    assert np.isfinite(trained.points).all()
+    assert projection.known_umap(first, projection.Umap(8, 0.5, 3)) is None
+    assert projection.known_umap(first, how) is not None
+    assert (told[0], told[-1]) == (projection.FOUND, 1.0)
+    assert told == sorted(told)
+    assert sum(projection.BEGUN <= share < projection.LAID_OUT for share in told) >= 1
+
     for odd in (
         np.zeros((40, 4)),
         np.arange(40.0)[:, None],

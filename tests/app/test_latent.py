@@ -304,11 +304,11 @@ def test_only_rows_of_the_run_are_told_of() -> None:
 
 def test_a_point_without_a_place_is_not_drawn() -> None:
     coordinates = np.array([[0, 0], [np.nan, 1], [2, np.inf], [4, 8]])
-    where = scatter.plane(coordinates)
+    (where,) = scatter.planes([coordinates])
     assert where.is_placed is not None
     assert where.is_placed.tolist() == [True, False, False, True]
     assert (where.low, where.high) == ((0, 0), (4, 8))
-    assert scatter.plane(np.zeros((3, 2))).is_placed is None
+    assert scatter.planes([np.zeros((3, 2))])[0].is_placed is None
 
 
 def test_hovering_tells_the_image_and_its_row(page: Callable[..., AppTest], tiny_cache: Path) -> None:
@@ -385,6 +385,71 @@ def test_missing_umap_shows_the_pca_and_offers_to_compute_it(
     assert sent(at)["note"].startswith("PCA fitted on")
     at.button(key="compute_umap").click().run()
     assert started == ["umap"]
+
+
+def test_the_pca_can_be_fitted_on_all_images(page: Callable[..., AppTest], tiny_cache: Path) -> None:
+    at = page(pca_on="all images")
+    run = store.open_run(tiny_cache, "a")
+    assert sent(at)["note"] == "PCA fitted on all 24 images, attacks among them; no labels"
+    places = projection.coordinates(run, projection.pca_of(run, on="all"))[:, :2]
+    low, high = np.array(sent(at)["low"]), np.array(sent(at)["high"])
+    points = np.frombuffer(carried(at, "points"), np.uint16).reshape(24, 2)
+    np.testing.assert_allclose(low + points * (high - low) / 65535, places, atol=1e-3)
+    table = at.dataframe[0].value
+    components = projection.pca_of(run, on="all").components
+    np.testing.assert_allclose(table["PC 1: loading"], components[0][table["PC 1: dimension"] - 1], atol=5e-4)
+    assert at.selectbox(key="pca_on").options == ["live training images", "all images"]
+
+
+def test_a_pca_that_takes_long_is_left_to_a_worker(
+    page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(projection, "is_pca_at_hand", lambda run, on: on == "training")
+    started: list[str] = []
+    monkeypatch.setattr(Work, "start", lambda self: started.append(self.what))
+    at = page(pca_on="all images")
+    assert "principal components of all codes are not computed yet" in text(at)
+    assert sent(at)["note"] == "PCA fitted on the 8 live training images"
+    at.button(key="compute_pca").click().run()
+    assert started == ["pca-all"]
+
+
+def test_umap_settings_in_the_address_are_those_that_are_computed(
+    page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(Work, "start", lambda self: started.append(self.what))
+    query = {"neighbours": "5", "min_dist": "0.25", "seed": "7", "umap_on": "live training images"}
+    at = page(projection="UMAP", **query)
+    assert "UMAP is not computed yet with these settings" in text(at)
+    at.button(key="compute_umap").click().run()
+    assert started == ["umap-training-5-0.25-7"]
+    points = np.arange(48, dtype=np.float32).reshape(24, 2)
+    asked: list[projection.Umap] = []
+
+    def known(run: store.Run, how: projection.Umap) -> projection.Embedding:
+        asked.append(how)
+        return projection.Embedding(np.arange(8), points)
+
+    monkeypatch.setattr(projection, "known_umap", known)
+    at.run()
+    assert asked == [projection.Umap(5, 0.25, 7, "training")]
+    assert sent(at)["note"] == (
+        "UMAP fitted on all 8 live training images, the others placed between their nearest; "
+        "5 neighbours, least distance 0.25; no labels; seed 7"
+    )
+
+
+def test_umap_settings_out_of_bounds_are_not_taken(page: Callable[..., AppTest]) -> None:
+    at = page(projection="UMAP", neighbours="1", min_dist="7", seed="-1")
+    assert not at.exception
+    assert [at.number_input(key=key).value for key in ("neighbours", "min_dist", "seed")] == [15, 0.1, 0]
+
+
+def test_more_neighbours_than_training_images_show_the_pca(page: Callable[..., AppTest]) -> None:
+    at = page(projection="UMAP", umap_on="live training images")
+    assert "UMAP needs more than 15 live training images" in text(at)
+    assert sent(at)["note"].startswith("PCA fitted on")
 
 
 def test_umap_under_way_is_said_and_cannot_be_started_twice(page: Callable[..., AppTest], tiny_cache: Path) -> None:

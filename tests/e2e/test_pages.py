@@ -15,6 +15,7 @@ PAGES = {
     "": "Overview",
     "losses": "Losses",
     "latent": "Latent space",
+    "frames": "Latent side by side",
     "likelihood": "Likelihood",
     "separation": "Separation",
     "threshold": "Threshold",
@@ -73,6 +74,8 @@ def test_a_rule_in_the_address_is_applied(tab: Tab, cache: Path) -> None:
 def test_a_run_that_is_gone_is_said(tab: Tab) -> None:
     tab.open("?run=gone+(123456)")
     expect(tab.page.get_by_text("There is no Run gone (123456) here")).to_be_visible()
+    tab.open("compare?compare=gone+(123456)")
+    expect(tab.page.get_by_text("There is no Run gone (123456) here any more")).to_be_visible()
     tab.check()
 
 
