@@ -11,7 +11,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app import state
-from fas_core import marks
+from fas_core import csvfile, marks
 from fas_core.errors import BadInputError
 from fas_core.marks import Mark
 from fas_core.store import Run
@@ -149,4 +149,4 @@ def fits(run: Run, ids: pd.Index, wanted: str) -> NDArray[np.bool_]:
 
 def csv(run: Run) -> bytes:
     """Everybody's marks with what the Run says of their samples, as a table for others."""
-    return marks.table(run, of_run(run)).to_csv(index=False, lineterminator="\n").encode()
+    return csvfile.csv(marks.table(run, of_run(run)))

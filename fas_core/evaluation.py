@@ -17,6 +17,7 @@ from fas_core.presentations import FRAME, Presentations, presentations
 from fas_core.store import Run
 
 AUC, EER = resampling.Statistic("roc_auc"), resampling.Statistic("eer")
+AUC_QUANTILES = 1024  # move an AUC by 1e-6, typically, where 4096 take four times as long
 WORST = 10  # subjects named as having the most wrong decisions
 MEASURED = 2_000  # images at most, evenly spaced, whose pixels are read to judge reconstructions
 
@@ -69,20 +70,20 @@ def rates_at(decided: Presentations, subsets: Sequence[str], threshold: float) -
     """
     scores_of_set = decided.score_set(subsets)
     chosen = decided.within(subsets)
-    rows, values = decided.rows[chosen], decided.values[chosen]
-    kinds = metrics.species_names(rows["label"].to_numpy() == ATTACK, list(rows["pai_species"]))
+    values, units = decided.values[chosen], decided.of.units(chosen)
+    of_kind, names = decided.of.kinds
+    kinds = of_kind[chosen]
+    code_of = {name: code for code, name in enumerate(["", *names])}
     answered = ~np.isnan(values)
-    units = uncertainty.unit_of(rows)
-    subjects = rows["subject_id"].to_numpy(str) if units.name == "subject" else None
 
     def interval(kind: str) -> dict[str, Any] | None:
-        trials = answered & (kinds == kind)
+        trials = answered & (kinds == code_of[kind])
         called = metrics.is_attack(values[trials], threshold)
         found = uncertainty.rate_interval(called if kind == "" else ~called, units.of(trials))
         return None if found is None else asdict(found)
 
     def people(kind: str) -> int | None:
-        return None if subjects is None else len(np.unique(subjects[kinds == kind]))
+        return len(np.unique(units.groups[kinds == code_of[kind]])) if units.name == "subject" else None
 
     return metrics.rates_at(scores_of_set, threshold) | {
         "bpcer_interval": interval(""),
@@ -98,9 +99,11 @@ def rates_at(decided: Presentations, subsets: Sequence[str], threshold: float) -
 def auc_interval(decided: Presentations, subsets: Sequence[str]) -> uncertainty.UnitInterval | None:
     """95 % interval of the AUC of all attacks of some subsets, by resampling whole subjects or the nearest to that."""
     chosen = decided.within(subsets)
-    rows = decided.rows[chosen]
-    attack = rows["label"].to_numpy() == ATTACK
-    return resampling.resampled([decided.values[chosen]], attack, uncertainty.unit_of(rows), [AUC]).interval(AUC)
+    attack = decided.of.kinds[0][chosen] > 0
+    found = resampling.resampled(
+        [decided.values[chosen]], attack, decided.of.units(chosen), [AUC], quantiles=AUC_QUANTILES
+    )
+    return found.interval(AUC)
 
 
 def worst_subjects(decided: Presentations, subsets: Sequence[str], threshold: float) -> list[dict[str, Any]]:
@@ -169,7 +172,7 @@ def _intervals(
     Each species has draws of its own, so that its attacks are in all of them; the scores share them.
     """
     attack = samples["label"].to_numpy() == ATTACK
-    species = metrics.species_names(attack, list(samples["pai_species"]))
+    species = metrics.species_names(attack, samples["pai_species"])
 
     def drawn(wanted: NDArray[np.bool_], statistics: Sequence[resampling.Statistic]) -> list[dict[str, Any]]:
         units = uncertainty.unit_of(samples[wanted])

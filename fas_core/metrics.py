@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
@@ -70,25 +71,21 @@ class ScoreSet:
         return self.pooled.size
 
 
-def score_set(scores: ArrayLike, attack: ArrayLike, species: Sequence[str | None] | None = None) -> ScoreSet:
+def score_set(
+    scores: ArrayLike, attack: ArrayLike, species: Sequence[str | None] | pd.Series | None = None
+) -> ScoreSet:
     """Sorted scores of n samples. The order of the samples has no influence on anything computed from the set.
 
     `scores`: (n,) numbers. `attack`: (n,) booleans or 0/1, 1 = attack. `species`: (n,) names, looked at for attacks
     only; an empty, missing or not textual one is "unspecified".
     """
     values = _as_scores(scores)
-    codes = _as_labels(attack, values.size).astype(np.int32)
-    names: list[str] = [UNSPECIFIED]
-    if species is not None:
-        if len(species) != values.size:
-            raise BadInputError(f"{values.size} scores but {len(species)} species: one per score is needed")
-        rows = np.flatnonzero(codes)
-        given = np.asarray(species, dtype=object)[rows].tolist()
-        species_of = {raw: _species_name(raw) for raw in dict.fromkeys(given)}
-        names = list(dict.fromkeys(species_of.values()))
-        code_of = {raw: 1 + names.index(name) for raw, name in species_of.items()}
-        codes[rows] = [code_of[raw] for raw in given]
-    return score_set_from_codes(values, codes, names)
+    labels = _as_labels(attack, values.size)
+    if species is None:
+        return score_set_from_codes(values, labels.astype(np.int32), [UNSPECIFIED])
+    if len(species) != values.size:
+        raise BadInputError(f"{values.size} scores but {len(species)} species: one per score is needed")
+    return score_set_from_codes(values, *species_codes(labels, species))
 
 
 def score_set_from_codes(scores: ArrayLike, codes: ArrayLike, names: Sequence[str]) -> ScoreSet:
@@ -152,10 +149,25 @@ def _code_counts(codes: NDArray[Any], n_names: int) -> NDArray[np.intp]:
     return np.bincount(codes, minlength=n_names + 1)
 
 
-def species_names(attack: NDArray[np.bool_], species: Sequence[str | None]) -> NDArray[np.str_]:
+def species_codes(
+    attack: NDArray[np.bool_], species: Sequence[str | None] | pd.Series
+) -> tuple[NDArray[np.int32], list[str]]:
+    """(n,) 0 = bona fide, k = an attack of species names[k - 1], named as in a `ScoreSet`; a Series is much faster."""
+    rows = np.flatnonzero(attack)
+    given = species.iloc[rows] if isinstance(species, pd.Series) else np.array([*species, None], dtype=object)[rows]
+    of_row, raws = pd.factorize(given)
+    of_raw = [_species_name(raw) for raw in raws]
+    names = list(dict.fromkeys([*of_raw, UNSPECIFIED]))
+    codes = np.zeros(attack.size, np.int32)
+    # The last one is that of rows without a name, whose number is -1.
+    codes[rows] = np.array([1 + names.index(name) for name in [*of_raw, UNSPECIFIED]], np.int32)[of_row]
+    return codes, names
+
+
+def species_names(attack: NDArray[np.bool_], species: Sequence[str | None] | pd.Series) -> NDArray[np.str_]:
     """(n,) the species of every attack, named as in a `ScoreSet`, and "" for bona fide samples."""
-    of = {raw: _species_name(raw) for raw in dict.fromkeys(species)}
-    return np.array([of[raw] if is_one else "" for raw, is_one in zip(species, attack, strict=True)], dtype=str)
+    codes, names = species_codes(attack, species)
+    return np.array(["", *names])[codes]
 
 
 def _species_name(name: object) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from fas_core.errors import BadInputError
 from fas_core.manifest import ATTACK
 from fas_core.metrics import ScoreSet
 from fas_core.store import Run
+from fas_core.uncertainty import UNITS, Units
 
 FRAME = "frame"
 GROUPED = {"video": "video_id", "session": "session_id"}
@@ -30,27 +32,79 @@ _SAME = ("subset", "label", "pai_species", "subject_id")  # frames of one presen
 
 
 @dataclass(frozen=True, eq=False)
-class Presentations:
-    """m presentations of a Run; those without a score (NaN) are non-responses."""
+class Grouping:
+    """The m presentations of a Run at a level, whatever score they are judged by."""
 
     level: str
     rows: pd.DataFrame  # (m,) of the first frame: subset, label, pai_species, sample_id, and the ids that the Run has
-    values: NDArray[np.float64]  # (m,)
-    of_frame: NDArray[np.int64]  # (n,) for each of the Run's samples, in row order, its presentation
+    of_row: NDArray[np.int64]  # for each of the Run's samples, in row order, and then of its failures, its presentation
+    n: int  # samples of the Run
+
+    @cached_property
+    def kinds(self) -> tuple[NDArray[np.int32], list[str]]:
+        """(m,) 0 = bona fide, k = an attack of species names[k - 1], and the names."""
+        return metrics.species_codes((self.rows["label"] == ATTACK).to_numpy(), self.rows["pai_species"])
+
+    @cached_property
+    def _units(self) -> dict[str, NDArray[np.intp]]:
+        """(m,) by column: numbers in order of name, -1 where there is no name. Filled as columns are asked for."""
+        return {}
+
+    def _unit_codes(self, column: str) -> NDArray[np.intp]:
+        if column not in self._units:
+            codes, names = pd.factorize(self.rows[column], sort=True)
+            self._units[column] = np.where(is_named(pd.Series(names, dtype="str"))[codes], codes, -1)
+        return self._units[column]
+
+    def units(self, chosen: NDArray[np.bool_]) -> Units:
+        """What some presentations, (m,), are drawn as a whole by: `uncertainty.unit_of` of their rows."""
+        for column, name in UNITS.items():
+            if column in self.rows:
+                codes = self._unit_codes(column)[chosen]
+                if (codes >= 0).all():
+                    return Units(name, codes)
+        return Units("sample", np.arange(int(chosen.sum())))
 
     def within(self, subsets: Sequence[str]) -> NDArray[np.bool_]:
         """(m,) whether a presentation is of one of these subsets."""
         return self.rows["subset"].isin(list(subsets)).to_numpy()
 
+    def judged(self, values: NDArray[np.float64], *, fail_closed: bool = False) -> Presentations:
+        """By a score per sample, (n,), as `presentations` says."""
+        scores = np.concatenate([values, np.full(len(self.of_row) - self.n, np.nan)])
+        decided = summed_up(scores, self.of_row, self.level)
+        return Presentations(self, np.where(np.isnan(decided), np.inf, decided) if fail_closed else decided)
+
+
+@dataclass(frozen=True, eq=False)
+class Presentations:
+    """m presentations of a Run with their scores; those without one (NaN) are non-responses."""
+
+    of: Grouping
+    values: NDArray[np.float64]  # (m,)
+
+    @property
+    def level(self) -> str:
+        return self.of.level
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        return self.of.rows
+
+    @property
+    def of_frame(self) -> NDArray[np.int64]:
+        """(n,) for each of the Run's samples, in row order, its presentation."""
+        return self.of.of_row[: self.of.n]
+
+    def within(self, subsets: Sequence[str]) -> NDArray[np.bool_]:
+        """(m,) whether a presentation is of one of these subsets."""
+        return self.of.within(subsets)
+
     def score_set(self, subsets: Sequence[str] | None = None) -> ScoreSet:
         """The presentations of some subsets, of all by default, as one sorted set of scores."""
-        chosen = np.ones(len(self.rows), np.bool_) if subsets is None else self.within(subsets)
-        return score_set(self.rows[chosen], self.values[chosen])
-
-
-def score_set(rows: pd.DataFrame, values: NDArray[np.float64]) -> ScoreSet:
-    """Sorted scores of some samples or presentations (columns label, pai_species)."""
-    return metrics.score_set(values, rows["label"].to_numpy() == ATTACK, list(rows["pai_species"]))
+        codes, names = self.of.kinds
+        chosen = slice(None) if subsets is None else self.within(subsets)
+        return metrics.score_set_from_codes(self.values[chosen], codes[chosen], names)
 
 
 def levels(run: Run) -> list[str]:
@@ -84,20 +138,23 @@ def presentations(
     further ones of the Run's samples to keep, by the first frame.
     Raises BadInputError for an unknown level, and for one that the Run does not name for every sample.
     """
+    return grouping(run, level, columns).judged(values, fail_closed=fail_closed)
+
+
+def grouping(run: Run, level: str = FRAME, columns: Sequence[str] = ()) -> Grouping:
+    """What `presentations` have in common for every score. Repeated texts are kept once, as categories."""
     wanted = [name for name in dict.fromkeys((*COLUMNS, *columns)) if name in run.column_names()]
-    rows, failures = run.samples(wanted), run.failures()
+    repeated = [name for name in (*_SAME, *GROUPED.values()) if name in wanted]
+    rows, failures = run.samples(wanted, repeated=repeated), run.failures()
+    n = len(rows)
     if len(failures):
         rows = pd.concat([rows, failures[[name for name in rows if name in failures]]], ignore_index=True)
-        rows["pai_species"] = rows["pai_species"].fillna("")
-    scores = np.concatenate([values, np.full(len(rows) - len(values), np.nan)])
+        rows["pai_species"] = rows["pai_species"].astype("str").fillna("")
+        rows = rows.astype(dict.fromkeys(repeated, "category"))
     of_row, first = grouped(rows, level, f"Run {run.info.name}")
-    decided = summed_up(scores, of_row, level)
-    return Presentations(
-        level,
-        rows.iloc[first].reset_index(drop=True),
-        np.where(np.isnan(decided), np.inf, decided) if fail_closed else decided,
-        of_row[: len(values)],
-    )
+    if level != FRAME:
+        rows = rows.iloc[first].reset_index(drop=True)
+    return Grouping(level, rows, of_row, n)
 
 
 def grouped(rows: pd.DataFrame, level: str, whose: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -140,7 +140,9 @@ def resampled(
 
 def _kinds(attack: NDArray[np.bool_], species: ArrayLike | None) -> tuple[NDArray[np.intp], list[str]]:
     """(n,) 0 = bona fide, k = an attack of species names[k - 1]; the names ascend."""
-    named = np.full(attack.shape, "", object) if species is None else np.asarray(species, dtype=object)
+    if species is None:
+        return attack.astype(np.intp), [""] if attack.any() else []
+    named = np.asarray(species, dtype=object)
     if named.shape != attack.shape:
         raise ValueError("species must be one per sample")
     codes, names = pd.factorize(named[attack], sort=True)

@@ -249,7 +249,10 @@ def sparse_counts(rows: NDArray[np.intp], columns: NDArray[np.intp], shape: tupl
     """How many samples are in each cell, as a sparse array: most cells are empty."""
     from scipy.sparse import csr_array
 
-    return csr_array((np.ones(rows.size), (rows, columns)), shape=shape)
+    if rows.size < shape[0] * shape[1]:
+        return csr_array((np.ones(rows.size), (rows, columns)), shape=shape)
+    counts = np.bincount(rows * shape[1] + columns, minlength=shape[0] * shape[1])  # less memory, of many samples
+    return csr_array(counts.reshape(shape).astype(np.float64))
 
 
 def _check_units(values: NDArray[Any], units: Units, level: float) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -164,9 +165,7 @@ def test_rates_carry_intervals_by_subject_and_count_people(tiny_cache: Path) -> 
     assert (interval["unit"], interval["n_units"]) == ("subject", 6)
     assert (interval["low"], interval["high"]) == uncertainty.clopper_pearson(0, 6)
     assert (cell["n_subjects_bona_fide"], cell["n_subjects_per_species"]) == (6, {"mask": 3, "paper": 3})
-    nobody = presentations.Presentations(
-        decided.level, decided.rows.drop(columns="subject_id"), decided.values, decided.of_frame
-    )
+    nobody = replace(decided, of=replace(decided.of, rows=decided.rows.drop(columns="subject_id")))
     assert evaluation.rates_at(nobody, ["seen_paper"], 1000)["n_subjects_bona_fide"] is None
     wrong = evaluation.worst_subjects(decided, ["seen_paper", "unseen_mask"], 1000)
     assert len(wrong) == 6

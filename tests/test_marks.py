@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fas_core import marks, store
 from fas_core.errors import BadInputError
+from tests.conftest import Result, message
 
 WRITER = """
 import sys
@@ -88,3 +90,23 @@ def test_long_texts_are_cut(tiny_cache: Path) -> None:
     mark = marks.made(run, "live_0", by="b" * 999, is_marked=False, note="n" * 9999)
     assert (len(mark.by), len(mark.note)) == (marks.LONGEST_NAME, marks.LONGEST_NOTE)
     assert json.loads(marks.file_of(run).read_text())["note"] == mark.note
+
+
+def test_the_command_exports_everybodys_marks(fas: Callable[..., Result], tiny_cache: Path) -> None:
+    run = store.open_run(tiny_cache, "a")
+    marks.made(run, "live_0", by="anna", is_marked=True, note="=HYPERLINK(1)")
+    marks.made(run, "live_1", by="bo", is_marked=True)
+    marks.made(run, "live_1", by="bo", is_marked=False)
+    marks.made(run, "gone", by="bo", is_marked=True)
+    made = fas("marks", "a", "--cache", tiny_cache)
+    first, one, other = made.out.splitlines()
+    assert (made.code, first.split(",")[:4]) == (0, ["sample_id", "by", "is_marked", "note"])
+    assert one.startswith("live_0,anna,True,'=HYPERLINK(1),")
+    assert one.endswith(",live,bona_fide,")
+    assert other.startswith("gone,bo,True,,")
+    listed = json.loads(fas("marks", "a", "--cache", tiny_cache, "--json").out)
+    assert [(m["sample_id"], m["note"], m["subset"]) for m in listed] == [
+        ("live_0", "=HYPERLINK(1)", "live"),
+        ("gone", "", None),
+    ]
+    assert "No Run is called 'zzz'" in message(fas("marks", "zzz", "--cache", tiny_cache))

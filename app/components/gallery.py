@@ -8,6 +8,7 @@ of a manifest cannot bring markup into the page.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -307,6 +308,23 @@ def display_controls(*, sizes: bool = True, ssim: bool = False) -> Display:
         "common. The mean of SSIM over the image is the score ssim.",
     )
     return Display(int(size or 128), limit, kind == "signed", with_map)
+
+
+def page_bar(
+    rows: NDArray[np.int64], per_page: int, *, key: str, help: str | None = None
+) -> tuple[NDArray[np.int64], int, int]:
+    """The bar that turns the pages of a gallery, below it: the rows of the page, its number, and how many there are.
+
+    `key`: of the page's number, also in the address.
+    """
+    st.html(BAR_STAYS_IN_VIEW)
+    pages = math.ceil(len(rows) / per_page)
+    with st.container(key=BAR, horizontal=True, vertical_alignment="center"):
+        page = st.pagination(pages, key=key, bind="query-params")
+        first = (page - 1) * per_page
+        shown = rows[first : first + per_page]
+        st.caption(f"{first + 1:,}–{first + len(shown):,} of {len(rows):,} images", help=help)
+    return shown, page, pages
 
 
 def start_at(sample_id: str) -> None:

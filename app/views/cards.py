@@ -177,6 +177,26 @@ def check(content: dict[str, Any], its_run: Run | None) -> None:
         st.success("Computed again: every number of the card is the same.", icon=":material/check_circle:")
 
 
+def chosen_of(found: list[tuple[Path, dict[str, Any]]]) -> list[tuple[Path, dict[str, Any]]]:
+    """The cards chosen in the table, which the address names; the newest where there is none."""
+    names = [path.stem for path, _ in found]
+    asked = st.query_params.get_all("card")
+    if gone := [name for name in asked if name not in names]:
+        st.warning(f"There is no card {state.escaped(', '.join(gone))} here.", icon=":material/link_off:")
+    event = st.dataframe(
+        listed(found),
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="multi-row",
+        selection_default={"selection": {"rows": [i for i, name in enumerate(names) if name in asked]}},
+        key=f"cards_{names[0]}_{len(names)}",  # rows are known by their number, which a further card changes
+        column_config={"Threshold": st.column_config.NumberColumn(format="%.5g")},
+    )
+    rows = event["selection"]["rows"]
+    state.put_in_address("card", [names[i] for i in rows])
+    return [found[i] for i in rows] or found[:1]
+
+
 st.title("Operating points")
 found, problems = cards.cards(state.cache_folder())
 for problem in problems:
@@ -195,15 +215,7 @@ else:
 save_form()
 if found:
     st.markdown("**Cards** · choose one to see it, or several to compare them")
-    event = st.dataframe(
-        listed(found),
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="multi-row",
-        key="cards",
-        column_config={"Threshold": st.column_config.NumberColumn(format="%.5g")},
-    )
-    chosen = [found[i] for i in event["selection"]["rows"] if i < len(found)] or found[:1]
+    chosen = chosen_of(found)
     if len(chosen) > 1:
         st.dataframe(side_by_side([content for _, content in chosen]), hide_index=True)
     for path, content in chosen:

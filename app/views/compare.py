@@ -52,8 +52,12 @@ def other_systems(a: Run, score_a: str) -> list[System]:
     others.sort(key=lambda r: (r.id == a.id, r.info.manifest_sha256 != a.info.manifest_sha256))
     by_label = {state.label_of(r): r for r in others}
     chosen = st.session_state.get("compare", [])
-    if not all(name in by_label for name in chosen):  # a Run that is gone
+    if gone := sorted({*st.query_params.get_all("compare"), *chosen} - set(by_label)):  # of a link, or removed since
+        st.session_state["_compare_gone"] = gone
+    if not all(name in by_label for name in chosen):
         st.session_state["compare"] = [name for name in chosen if name in by_label]
+    if said := st.session_state.get("_compare_gone"):
+        st.warning(f"There is no Run {state.escaped(', '.join(said))} here any more.", icon=":material/link_off:")
     with st.container(horizontal=True):
         labels = st.multiselect(
             "Compare with",
@@ -62,6 +66,7 @@ def other_systems(a: Run, score_a: str) -> list[System]:
             max_selections=len(LETTERS) - 1,
             key="compare",
             bind="query-params",
+            on_change=lambda: st.session_state.pop("_compare_gone", None),
             width=420,
             help="A is the Run chosen in the sidebar; these are B, C, ... Samples are matched by their id.",
         )
@@ -402,32 +407,13 @@ def show_groups() -> None:
     )
     at = None if thresholds is None else compare.flips(both, thresholds, in_detail)
     rates = _table(key, str(column), has_intervals, in_detail, both, at)
-    interval = [
-        None if pd.isna(low) else f"{compare.signed(100 * low, 1)} to {compare.signed(100 * high, 1)}"
-        for low, high in zip(rates["low"], rates["high"], strict=True)
-    ]
-    table = pd.DataFrame(
-        {
-            charts.words(str(column)).capitalize(): [charts.words(s) if s else "all" for s in rates["group"]],
-            "Class": [charts.words(k) for k in rates["kind"]],
-            "n": rates["n"],
-            "Wrong in A": 100 * rates["wrong_a"].astype(float),
-            f"Wrong in {letter}": 100 * rates["wrong_b"].astype(float),
-            f"{letter} − A": 100 * rates["difference"].astype(float),
-            "95 %": interval,
-            "Fixed": rates["fixed"],
-            "Broken": rates["broken"],
-            "McNemar p": [None if pd.isna(p) else p_number(p) for p in rates["mcnemar_p"]],
-            "AUC A": rates["auc_a"].astype(float),
-            f"AUC {letter}": rates["auc_b"].astype(float),
-        }
-    )
     digits = 0 if rates["n"].median() < 1000 else 1
     wrong = "Share of wrong verdicts at the threshold: APCER for an attack species, BPCER for bona fide samples."
     share = st.column_config.NumberColumn(format=f"%.{digits}f %%", help=wrong)
     area = st.column_config.NumberColumn(
         format="%.2f", help="Chance that an attack of this species scores above a bona fide sample of the same rows."
     )
+    table = groups_table(rates, str(column), letter)
     st.dataframe(
         table,
         hide_index=True,
@@ -449,6 +435,30 @@ def show_groups() -> None:
             "AUC A": area,
             f"AUC {letter}": area,
         },
+    )
+
+
+def groups_table(rates: pd.DataFrame, column: str, letter: str) -> pd.DataFrame:
+    """`compare.table` of the groups by a column as it is shown: shares in percent, intervals in words."""
+    interval = [
+        None if pd.isna(low) else f"{compare.signed(100 * low, 1)} to {compare.signed(100 * high, 1)}"
+        for low, high in zip(rates["low"], rates["high"], strict=True)
+    ]
+    return pd.DataFrame(
+        {
+            charts.words(column).capitalize(): [charts.words(s) if s else "all" for s in rates["group"]],
+            "Class": [charts.words(k) for k in rates["kind"]],
+            "n": rates["n"],
+            "Wrong in A": 100 * rates["wrong_a"].astype(float),
+            f"Wrong in {letter}": 100 * rates["wrong_b"].astype(float),
+            f"{letter} − A": 100 * rates["difference"].astype(float),
+            "95 %": interval,
+            "Fixed": rates["fixed"],
+            "Broken": rates["broken"],
+            "McNemar p": [None if pd.isna(p) else p_number(p) for p in rates["mcnemar_p"]],
+            "AUC A": rates["auc_a"].astype(float),
+            f"AUC {letter}": rates["auc_b"].astype(float),
+        }
     )
 
 
@@ -569,7 +579,11 @@ def show_scatter(kinds: NDArray[np.str_], at: Flips | None) -> NDArray[np.int64]
     selected = np.array([point["customdata"] for point in points if "customdata" in point], np.int64).ravel()
     words = f"{len(shown):,} of {len(both):,} samples are drawn, " if len(shown) < len(both) else ""
     words += "lines are the thresholds: right of and above them is called an attack. "
-    words += f"{len(selected):,} selected, listed below." if len(selected) else "Draw around points to list them below."
+    words += (
+        f"{len(selected):,} selected, listed below; links leave this out."
+        if len(selected)
+        else "Draw around points to list them below."
+    )
     st.caption(words[0].upper() + words[1:])
     return selected
 
@@ -602,12 +616,7 @@ def show_page(
     display: component.Display,
 ) -> None:
     place = st.container()
-    st.html(component.BAR_STAYS_IN_VIEW)
-    with st.container(key=component.BAR, horizontal=True, vertical_alignment="center"):
-        page = st.pagination(math.ceil(len(rows) / PER_PAGE), key="compare_page", bind="query-params")
-        first = (page - 1) * PER_PAGE
-        shown = rows[first : first + PER_PAGE]
-        st.caption(f"{first + 1:,}–{first + len(shown):,} of {len(rows):,} images")
+    shown, _, _ = component.page_bar(rows, PER_PAGE, key="compare_page")
     with place:
         cards = cards_of(at, shown, kinds, *places)
         panels = panels_of(shown, display)
@@ -715,12 +724,16 @@ def show_report() -> None:
     of_a = {f"{one['rule']} on {one['score']}, {one['created']}": one for _, one in kept if one["run"] == run.id}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         named = st.selectbox(
-            "With the operating point", [NO_CARD, *of_a], key="report_card", width=320,
+            "With the operating point", [NO_CARD, *of_a], key="report_card", bind="query-params", width=320,
             help="Cards of Run A, made on the page Threshold.",
         )  # fmt: skip
         choice = NO_IMAGES
         if run.has_images:
-            choice = str(st.segmented_control("Images", IMAGES, default=PIXELATED, key="report_images", required=True))
+            choice = str(
+                st.segmented_control(
+                    "Images", IMAGES, default=PIXELATED, key="report_images", bind="query-params", required=True
+                )
+            )
         card = of_a.get(str(named))
         st.download_button(
             "Report (HTML)",

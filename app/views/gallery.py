@@ -85,49 +85,7 @@ class Choice:
 def controls(kinds: NDArray[np.str_], has_verdicts: bool) -> tuple[Choice, NDArray[np.bool_]]:
     """Order, filters and display, and (n,) which images pass the filters. A change of what is shown leads to page 1."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        order = str(
-            st.selectbox(
-                "Order",
-                [HIGH, LOW, *([NEAR] if has_verdicts else []), DISAGREEMENT, RANDOM],
-                key="order",
-                bind="query-params",
-                on_change=to_first_page,
-                width=230,
-                help="Higher scores look more like an attack to the model. Two scores disagree about an image by the "
-                "difference of its ranks among all images of the Run.",
-            )
-        )
-        verdict = st.segmented_control(
-            "Verdict",
-            [ALL, *VERDICTS],
-            default=ALL,
-            key="verdict",
-            bind="query-params",
-            required=True,
-            disabled=not has_verdicts,
-            on_change=to_first_page,
-            help="Missed attack: its score is below the threshold. Rejected live: its score is at or above it.",
-        )
-        wanted = st.multiselect(
-            "Classes",
-            charts.in_group_order(sorted(set(kinds.tolist()))),
-            format_func=charts.words,
-            key="classes",
-            bind="query-params",
-            placeholder="All",
-            on_change=to_first_page,
-            width=190,
-            help="Attack species of the data, and bona fide (live) images.",
-        )
-        part = st.text_input(
-            "Find",
-            key="find",
-            bind="query-params",
-            placeholder="Part of a sample id",
-            on_change=to_first_page,
-            width=150,
-        )
-        fits = is_chosen.copy()
+        order, fits = search_controls(kinds, has_verdicts)
         with st.popover("Order by", icon=":material/sort:"):
             by, against, seed = order_controls(order)
         with st.popover("Filters", icon=":material/filter_alt:"):
@@ -145,13 +103,54 @@ def controls(kinds: NDArray[np.str_], has_verdicts: bool) -> tuple[Choice, NDArr
             )
             per_page = paging_control()
             display = component.display_controls(ssim=True)
+    return Choice(order, by, against, seed, more, per_page, display), fits
+
+
+def search_controls(kinds: NDArray[np.str_], has_verdicts: bool) -> tuple[str, NDArray[np.bool_]]:
+    """What is always in sight: the order, and (n,) which images of the chosen subsets pass the filters there."""
+    order = st.selectbox(
+        "Order",
+        [HIGH, LOW, *([NEAR] if has_verdicts else []), DISAGREEMENT, RANDOM],
+        key="order",
+        bind="query-params",
+        on_change=to_first_page,
+        width=230,
+        help="Higher scores look more like an attack to the model. Two scores disagree about an image by the "
+        "difference of its ranks among all images of the Run.",
+    )
+    verdict = st.segmented_control(
+        "Verdict",
+        [ALL, *VERDICTS],
+        default=ALL,
+        key="verdict",
+        bind="query-params",
+        required=True,
+        disabled=not has_verdicts,
+        on_change=to_first_page,
+        help="Missed attack: its score is below the threshold. Rejected live: its score is at or above it.",
+    )
+    wanted = st.multiselect(
+        "Classes",
+        charts.in_group_order(sorted(set(kinds.tolist()))),
+        format_func=charts.words,
+        key="classes",
+        bind="query-params",
+        placeholder="All",
+        on_change=to_first_page,
+        width=190,
+        help="Attack species of the data, and bona fide (live) images.",
+    )
+    part = st.text_input(
+        "Find", key="find", bind="query-params", placeholder="Part of a sample id", on_change=to_first_page, width=150
+    )
+    fits = is_chosen.copy()
     if wanted:
         fits &= np.isin(all_kinds, wanted)
     if verdict in VERDICTS and point is not None:
         fits &= verdicts == VERDICTS[str(verdict)]
     if part:
         fits &= samples["sample_id"].str.contains(part, case=False, regex=False).to_numpy()
-    return Choice(order, by, against, seed, more, per_page, display), fits
+    return str(order), fits
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -458,17 +457,13 @@ def scores_table(row: int) -> pd.DataFrame:
 def show_page(rows: NDArray[np.int64], choice: Choice) -> None:
     """The images of one page and the bar to turn it. A fragment: turning or marking runs nothing but this again."""
     place = st.container()
-    st.html(component.BAR_STAYS_IN_VIEW)
-    pages = math.ceil(len(rows) / choice.per_page)
-    with st.container(key=component.BAR, horizontal=True, vertical_alignment="center"):
-        page = st.pagination(pages, key="page", bind="query-params")
-        first = (page - 1) * choice.per_page
-        shown = rows[first : first + choice.per_page]
-        st.caption(
-            f"{first + 1:,}–{first + len(shown):,} of {len(rows):,} images",
-            help="Keys, once a card has the focus: arrows, or n and p, go on and back, Page Down and Up turn the page, "
-            "m marks, Enter opens.",
-        )
+    shown, page, pages = component.page_bar(
+        rows,
+        choice.per_page,
+        key="page",
+        help="Keys, once a card has the focus: arrows, or n and p, go on and back, Page Down and Up turn the page, "
+        "m marks, Enter opens.",
+    )
     on_page = [ids[row] for row in shown]
 
     def turned(by: int) -> None:

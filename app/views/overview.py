@@ -8,9 +8,8 @@ from fas_core import cardpage, datahealth, memo, metrics, scores
 from fas_core.store import Run
 from fas_core.uncertainty import UnitInterval
 
-DATA_COLUMNS = (
-    "sample_id", "subset", "label", "pai_species", "subject_id", "session_id", "is_constant", "held_out_by",
-)  # fmt: skip
+REPEATED = ("subset", "label", "pai_species", "subject_id", "session_id", "held_out_by")
+DATA_COLUMNS = ("sample_id", "is_constant", *REPEATED)
 
 run = state.chosen_run()
 subsets = state.chosen_subsets(run)
@@ -134,15 +133,22 @@ def show_metrics() -> None:
     )
 
 
+@st.cache_resource(max_entries=64, show_spinner="Looking through the data …")
+def about_data(digest: str, _run: Run) -> tuple[pd.DataFrame, list[str]]:
+    """Counts and findings. Small, unlike what they are made from."""
+    has = _run.column_names()
+    wanted = [name for name in DATA_COLUMNS if name in has]
+    samples = _run.samples(wanted, repeated=[name for name in REPEATED if name in has])
+    return datahealth.counts(samples), datahealth.findings(_run, samples)
+
+
 def show_data() -> None:
     st.subheader("What is in the data?")
-    samples = state.samples(run, DATA_COLUMNS)
-    counts = datahealth.counts(samples)
+    counts, findings = about_data(run.digest, run)
     st.dataframe(
         counts[counts["subset"].isin(subsets)].rename(columns=lambda c: c.replace("_", " ").capitalize()),
         hide_index=True,
     )
-    findings = datahealth.findings(run, samples)
     if not findings:
         st.success("Nothing conspicuous: every image was read, no subject is in both training and unseen subsets.")
     for finding in findings:

@@ -69,10 +69,7 @@ def prevalence() -> float:
             asked = DEFAULT_PREVALENCE
         st.session_state["prevalence"] = asked if 0 < asked < 1 else DEFAULT_PREVALENCE
     share = float(st.session_state["prevalence"])
-    if share != DEFAULT_PREVALENCE:
-        st.query_params["prevalence"] = repr(share)
-    elif "prevalence" in st.query_params:
-        del st.query_params["prevalence"]
+    state.put_in_address("prevalence", "" if share == DEFAULT_PREVALENCE else repr(share))
     return share
 
 

@@ -22,7 +22,7 @@ IMAGES, SIDE, PER_PAGE, TURNS = 6_000, 128, 60, 15
 TARGETS = {"turn_milliseconds": ("at_most", 400.0)}
 
 # Clicks "Next page" and waits for the frame after the one in which every canvas of another page was filled.
-_TURN = """async () => {
+TURN = """async () => {
     const roots = [...document.querySelectorAll('*')].map((element) => element.shadowRoot);
     const root = roots.find((one) => one?.querySelector('.gallery'));
     const grid = root.querySelector('.grid');
@@ -40,7 +40,7 @@ _TURN = """async () => {
     await frame();
     return { milliseconds: performance.now() - start, canvases: grid.querySelectorAll('canvas').length };
 }"""
-_QUIET = "() => document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'"
+QUIET = "() => document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'"
 
 
 def figures(n: int = IMAGES, side: int = SIDE, per_page: int = PER_PAGE, turns: int = TURNS) -> dict[str, float]:
@@ -49,7 +49,7 @@ def figures(n: int = IMAGES, side: int = SIDE, per_page: int = PER_PAGE, turns: 
     `per_page`: one of the page's own sizes. Raises BadInputError where playwright or a browser is missing.
     """
     with opened_browser() as browser, tempfile.TemporaryDirectory() as folder:
-        run = _written(Path(folder), n, side)
+        run = written(Path(folder), n, side)
         with served_app(Path(folder)) as address:
             page = browser.new_page(viewport={"width": 1440, "height": 1000})
             query = urllib.parse.urlencode({"run": f"{run.info.name} ({run.id[:6]})", "per_page": per_page})
@@ -57,14 +57,14 @@ def figures(n: int = IMAGES, side: int = SIDE, per_page: int = PER_PAGE, turns: 
             page.get_by_role("button", name="Next page").wait_for(timeout=120_000)
             found: list[dict[str, Any]] = []
             for _ in range(turns + 1):
-                page.wait_for_function(_QUIET)
+                page.wait_for_function(QUIET)
                 page.wait_for_timeout(300)  # what follows a turn is no part of the next one
-                found.append(page.evaluate(_TURN))
+                found.append(page.evaluate(TURN))
     middle, high = np.percentile([one["milliseconds"] for one in found[1:]], [50, 95]).tolist()
     return {"turn_milliseconds": middle, "turn_p95_milliseconds": high, "canvases": float(found[-1]["canvases"])}
 
 
-def _written(cache: Path, n: int, side: int) -> store.Run:
+def written(cache: Path, n: int, side: int) -> store.Run:
     """Noise, which no encoding makes small; live training images, live ones and attacks of one species."""
     rng = np.random.default_rng(0)
     terms = ["rec", "kl", "elbo", "excess_bce", "pixel_l1", "pixel_l2", "ssim"]

@@ -42,9 +42,7 @@ def test_cards_are_compared_and_one_whose_run_is_gone_is_said(tiny_cache: Path) 
     at = page("cards", cache=tiny_cache, run="a")
     states = dict(zip(at.dataframe[0].value["Run"], at.dataframe[0].value["State"], strict=True))
     assert states == {"a": "holds", "b": "its Run is gone", "vendor": "holds"}
-    at.session_state["cards"] = {"selection": {"rows": [0, 1, 2], "columns": [], "cells": []}}
-    at.run()
-    assert not at.exception
+    at = page("cards", cache=tiny_cache, run="a", card=[path.stem for path, _ in card.cards(tiny_cache)[0]])
     table = at.dataframe[1].value
     assert len(table.columns) == 4
     assert {"BPCER", "APCER paper", "ACER"} <= set(table[""])

@@ -1,0 +1,204 @@
+"""Every page is its address: what one person has set, another browser that opens the address shows as well."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from itertools import chain, islice
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page
+
+from .conftest import Tab, watched
+from .test_pages import choice
+
+MAIN = Path(__file__).parents[2] / "app" / "main.py"
+PAGES = re.findall(r'st\.Page\("views/(\w+)\.py"', MAIN.read_text())
+CONTROLS = 4  # set on each page, the sidebar's subsets among them
+# What is typed or made here goes to files, or says who is typing, and is no part of the view. Another Run has other
+# controls.
+NOT_SET = re.compile("^Run$|Your name|Note|Decided by|A missing score|Name$|Save|Compute|Fit all|Upload|Freeze")
+
+# All that can be read on the page, the state of every control, and the pixels of every image.
+SEEN = """() => {
+    const found = [];
+    const hash = (text) => { let h = 0; for (const c of text) h = (h * 31 + c.charCodeAt(0)) | 0; return h; };
+    const pixels = (canvas) => canvas.width && canvas.getContext('2d') ? hash(canvas.toDataURL()) : '';
+    const copy = (image) => {
+        const canvas = Object.assign(document.createElement('canvas'),
+            { width: image.naturalWidth, height: image.naturalHeight });
+        if (canvas.width) canvas.getContext('2d').drawImage(image, 0, 0);
+        return canvas;
+    };
+    const walk = (node) => {
+        if (node.nodeType === Node.TEXT_NODE) {
+            const text = node.data.trim();
+            if (text && (node.parentElement?.closest('canvas') || node.parentElement?.checkVisibility() !== false))
+                found.push(text);
+            return;
+        }
+        if (['STYLE', 'SCRIPT'].includes(node.tagName)) return;
+        if (node.matches?.('input, textarea')) found.push(`= ${node.value}`);
+        for (const name of ['aria-checked', 'aria-selected', 'aria-pressed', 'aria-valuenow', 'aria-current'])
+            if (node.hasAttribute?.(name)) found.push(`${name} ${node.getAttribute(name)}`);
+        // Tables are canvases with their cells as text inside, and columns as wide as what stood there first.
+        if (node.tagName === 'CANVAS' && !node.closest('[data-testid=stDataFrame]'))
+            found.push(`canvas ${node.width} ${node.height} ${pixels(node)}`);
+        if (node.tagName === 'IMG') found.push(`image ${pixels(copy(node))}`);
+        if (node.shadowRoot) walk(node.shadowRoot);
+        node.childNodes.forEach(walk);
+    };
+    document.querySelectorAll('[data-testid=stMain], [data-testid=stSidebarUserContent]').forEach(walk);
+    return found;
+}"""
+
+
+def seen(page: Page) -> list[str]:
+    found: list[str] = page.evaluate(SEEN)
+    return found
+
+
+# ------------------------------------------------------------------------------------------------ setting controls
+
+
+def options(page: Page) -> Locator:
+    return page.locator("[role=listbox] [role=option][aria-selected=false]:not([aria-disabled=true])")
+
+
+def choose(control: Locator) -> bool:
+    """The last option that is not chosen yet."""
+    field = control.locator("input").first
+    if not field.is_enabled():
+        return False
+    field.click()
+    found = options(control.page)
+    has_choice = found.count() > 0
+    if has_choice:
+        found.last.click()
+    control.page.keyboard.press("Escape")
+    return has_choice
+
+
+def press(control: Locator) -> bool:
+    """The last button that is not pressed; of several that can be pressed together, a pressed one is let go."""
+    of_many = control.locator("button[aria-pressed]")
+    buttons = control.locator("button[aria-pressed=true]" if of_many.count() else "[aria-checked=false]")
+    if not buttons.count() or not buttons.last.is_enabled():
+        return False
+    buttons.last.click()
+    return True
+
+
+def step(control: Locator) -> bool:
+    thumb = control.get_by_role("slider").first
+    if not thumb.is_enabled():
+        return False
+    thumb.focus()
+    thumb.press("ArrowLeft" if thumb.evaluate("thumb => thumb.value === thumb.max") else "ArrowRight")
+    return True
+
+
+def click(inside: str) -> Callable[[Locator], bool]:
+    def act(control: Locator) -> bool:
+        target = control.locator(inside).last
+        if not target.count() or not target.is_enabled():
+            return False
+        target.click()
+        return True
+
+    return act
+
+
+def write(control: Locator) -> bool:
+    field = control.locator("input")
+    if not field.is_enabled():
+        return False
+    field.fill("1")
+    field.press("Enter")
+    return True
+
+
+SETTERS = {
+    "stButtonGroup": press,
+    "stSelectbox": choose,
+    "stMultiSelect": choose,
+    "stSlider": step,
+    "stCheckbox": click("label"),
+    "stNumberInput": click("[data-testid=stNumberInputStepUp]"),
+    "stTextInput": write,
+    "stTabs": click("[role=tab][aria-selected=false]"),
+    "stPagination": click("button[aria-label='Next page']"),
+}
+ANY = ", ".join(f"[data-testid={name}]" for name in SETTERS)
+
+
+def set_all_in(tab: Tab, where: str) -> Iterator[str]:
+    """Sets one control after the other, those that appear on the way too; yields what was set."""
+    done: set[str] = set()
+    while True:
+        for control in tab.page.locator(f"{where} :is({ANY})").all():
+            words = control.inner_text().strip()
+            kind = str(control.get_attribute("data-testid"))
+            name = f"{kind} {(words.splitlines() or [''])[0]}"
+            if name in done or NOT_SET.search(words.split("\n")[0]) or not control.is_visible():
+                continue
+            done.add(name)
+            if SETTERS[kind](control):
+                tab.settle()
+                yield name
+                break  # what stands on the page may be other controls now
+        else:
+            return
+
+
+def set_all(tab: Tab) -> Iterator[str]:
+    """The page's own controls, those in its popovers too."""
+    yield from set_all_in(tab, "[data-testid=stMain]")
+    for number in range(tab.page.locator("[data-testid=stMain] [data-testid=stPopover]").count()):
+        button = tab.page.locator("[data-testid=stMain] [data-testid=stPopover]").nth(number).locator("button").first
+        if NOT_SET.search(button.inner_text()) or not button.is_enabled():
+            continue
+        button.click()
+        tab.settle()
+        yield from set_all_in(tab, "[data-testid=stPopoverBody]")
+        tab.page.keyboard.press("Escape")
+        tab.settle()
+
+
+def set_subsets(tab: Tab) -> str:
+    """Lets the sidebar's last subset go."""
+    subsets = tab.page.locator("[data-testid=stSidebar] [data-testid=stButtonGroup]").first
+    assert press(subsets)
+    tab.settle()
+    return "subsets"
+
+
+# ------------------------------------------------------------------------------------------------ the test
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_the_address_of_a_page_shows_the_same_in_another_browser(
+    tab: Tab, cache: Path, browser: Browser, server: str, path: str
+) -> None:
+    tab.open(f"{'' if path == 'overview' else path}?{choice(cache, 'demo')}")
+    made = [set_subsets(tab), *islice(chain(set_all(tab), set_all_in(tab, "[data-testid=stSidebar]")), CONTROLS - 1)]
+    assert len(made) >= 2
+    assert_same_elsewhere(tab, browser, server, made)
+
+
+def assert_same_elsewhere(tab: Tab, browser: Browser, server: str, made: list[str]) -> None:
+    tab.page.keyboard.press("Escape")
+    tab.page.mouse.move(1, 1)
+    tab.settle()
+    with browser.new_context(viewport={"width": 1440, "height": 1000}) as fresh, watched(fresh, server) as other:
+        other.page.goto(tab.page.url)
+        other.settle()
+        other.page.mouse.move(1, 1)
+        ends = time.monotonic() + 10
+        while (here := seen(tab.page)) != (there := seen(other.page)) and time.monotonic() < ends:
+            other.page.wait_for_timeout(200)  # pictures come last
+        assert there == here, f"after {made} at {tab.page.url}"
+        other.check()
+    tab.check()

@@ -1,0 +1,46 @@
+"""Several people at once: each sees their own page, and what all of them mark in the same moment is kept."""
+
+from __future__ import annotations
+
+import re
+from contextlib import ExitStack
+from pathlib import Path
+
+from playwright.sync_api import Browser, ViewportSize, expect
+
+from fas_core import marks, store
+
+from .conftest import watched
+from .test_pages import choice
+
+VIEWPORT: ViewportSize = {"width": 1440, "height": 1000}
+
+
+def test_people_who_turn_and_mark_at_once_do_not_meet(browser: Browser, server: str, cache: Path) -> None:
+    run = store.open_run(cache, "demo2")
+    before = len(marks.history(run))
+    with ExitStack() as people:
+        contexts = [people.enter_context(browser.new_context(viewport=VIEWPORT)) for _ in range(3)]
+        tabs = [people.enter_context(watched(context, server)) for context in contexts]
+        for number, tab in enumerate(tabs, start=1):
+            tab.page.goto(f"{server}/gallery?{choice(cache, 'demo2')}&per_page=12&page={number}")
+        for tab in tabs:
+            tab.settle()
+        ids = [tab.page.locator("button.card .line:nth-child(3)").all_inner_texts() for tab in tabs]
+        assert len({*ids[0], *ids[1], *ids[2]}) == 36
+        for tab in tabs:  # nobody waits for anybody
+            tab.page.locator("button.card").first.focus()
+            for key in ("m", "ArrowRight", "m"):
+                tab.page.keyboard.press(key)
+        for tab in tabs:
+            tab.settle()
+        made = marks.history(run)[before:]
+        assert sorted(mark.sample_id for mark in made) == sorted(name for names in ids for name in names[:2])
+        for tab in tabs:
+            tab.page.get_by_role("button", name="Next page").click(no_wait_after=True)
+        for number, tab in enumerate(tabs, start=2):
+            tab.settle()
+            expect(tab.page).to_have_url(re.compile(f"page={number}"))
+        assert tabs[0].page.locator("button.card .line:nth-child(3)").all_inner_texts() == ids[1]
+        for tab in tabs:
+            tab.check()
