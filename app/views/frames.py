@@ -107,7 +107,8 @@ def chosen_steps() -> tuple[list[Step], bool]:
         "Epochs that `fas train --keep-epochs` has kept of one training can also be stepped through.",
     )
     # Not bound: the default, the newest Run, would not stand in the address, and be another one tomorrow.
-    st.query_params["panels"] = st.session_state["_panels_in_address"] = labels
+    st.session_state["_panels_in_address"] = labels
+    state.put_in_address("panels", labels)
     if not labels:
         st.info("Choose at least one Run to put beside A.", icon=":material/splitscreen_right:")
         st.stop()
@@ -576,8 +577,7 @@ def chosen_epoch() -> int:
             "Epoch", names, key="frames_epoch", on_change=lambda: step_to(st.session_state["frames_epoch"]), width=360
         )
     # Not bound: what the buttons set would not reach the address.
-    if st.query_params.get("epoch") != names[at]:
-        st.query_params["epoch"] = names[at]
+    state.put_in_address("epoch", names[at])
     return at
 
 

@@ -119,9 +119,11 @@ def drag(tab: Tab, outline: Sequence[Place], *, adds: bool = False, releases: bo
 
 
 def downloaded(tab: Tab, kind: str = "CSV") -> list[str]:
-    """The sample ids of the selection."""
+    """The sample ids of the selection, once the server has all that the plot says are selected."""
+    n = re.match(r"[\d,]+", status(tab))
+    assert n, status(tab)
     with tab.page.expect_download() as waiting:
-        tab.page.get_by_role("button", name=re.compile(rf"^Download the .* ids \({kind}\)$")).click()
+        tab.page.get_by_role("button", name=f"Download the {n[0]} ids ({kind})", exact=True).click()
     content = Path(waiting.value.path()).read_bytes()
     table = pd.read_csv(io.BytesIO(content), dtype=str) if kind == "CSV" else pd.read_parquet(io.BytesIO(content))
     return table["sample_id"].tolist()

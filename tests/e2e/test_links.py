@@ -16,7 +16,7 @@ from .test_pages import choice
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 PAGES = re.findall(r'st\.Page\("views/(\w+)\.py"', MAIN.read_text())
-CONTROLS = 4  # set on each page, the sidebar's subsets among them
+CONTROLS = 3  # set on each page, the sidebar's subsets among them
 # What is typed or made here goes to files, or says who is typing, and is no part of the view. Another Run has other
 # controls.
 NOT_SET = re.compile("^Run$|Your name|Note|Decided by|A missing score|Name$|Save|Compute|Fit all|Upload|Freeze")

@@ -19,13 +19,20 @@ PAGES = {
     "likelihood": "Likelihood",
     "separation": "Separation",
     "threshold": "Threshold",
+    "cards": "Operating points",
     "gallery": "Gallery",
     "image": "Image",
+    "traversal": "Traversal",
     "compare": "Compare",
     "training": "Training",
 }
-RUNS = ["demo", pytest.param("real", marks=pytest.mark.skipif(not SHARED.is_dir(), reason=f"{SHARED} is not there"))]
-SCORES_ONLY = pytest.param("system", marks=pytest.mark.skipif(not SHARED.is_dir(), reason=f"{SHARED} is not there"))
+FACES = ("", "latent", "gallery", "image", "compare")  # pages that show them
+NEEDS_SHARED = pytest.mark.skipif(not SHARED.is_dir(), reason=f"{SHARED} is not there")
+OPENED = [
+    *(("demo", path) for path in PAGES),
+    *(pytest.param("real", path, marks=NEEDS_SHARED) for path in FACES),
+    *(pytest.param("system", path, marks=NEEDS_SHARED) for path in PAGES),  # a scores-only Run
+]
 
 
 def choice(cache: Path, name: str) -> str:
@@ -44,8 +51,7 @@ def answer_of(tab: Tab) -> Locator:
     return tab.page.get_by_text(re.compile("^At this threshold"))
 
 
-@pytest.mark.parametrize("path", PAGES)
-@pytest.mark.parametrize("run", [*RUNS, SCORES_ONLY])
+@pytest.mark.parametrize(("run", "path"), OPENED)
 def test_every_page_opens_clean(tab: Tab, cache: Path, run: str, path: str) -> None:
     tab.open(f"{path}?{choice(cache, run)}")
     expect(tab.page.get_by_role("heading", name=PAGES[path], exact=True).first).to_be_visible()
