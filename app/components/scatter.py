@@ -74,9 +74,11 @@ _mount_hover = st.components.v2.component(
     js="""
 const shared = (globalThis.fasScatter ??= { bytes: new Map(), heard: new EventTarget(), ask: null, tell: null });
 let serial = 0;
-export default function ({ data, setTriggerValue }) {
+export default function ({ data, setStateValue, setTriggerValue }) {
+  // Of triggers that wait for a busy server together one may be lost. Questions are asked again; state is sent with
+  // everything that follows.
   const ask = (what) => setTriggerValue("asked", { ...what, serial: ++serial });
-  const tell = (what) => setTriggerValue("shown", what);
+  const tell = (what) => setStateValue("shown", what);
   Object.assign(shared, { ask, tell });
   if (data.answers) {
     const answers = data.answers.map((one, i) => ({ ...one, pixels: data.pixels.getChild("pixels").get(i) }));

@@ -241,6 +241,7 @@ def test_a_selection_survives_colours_projections_and_pages(
 def test_what_is_switched_off_stays_as_context_and_is_not_selected(tab: Tab, run: store.Run) -> None:
     opened(tab, run, "&colour=label")
     tab.page.locator(".legend .key", has_text="attack").click()
+    expect(tab.page).to_have_url(re.compile(r"off=attack"))
     tab.page.locator(".stage").focus()
     tab.page.keyboard.press("s")  # all that is in view
     tab.settle()
@@ -250,6 +251,24 @@ def test_what_is_switched_off_stays_as_context_and_is_not_selected(tab: Tab, run
     tab.page.get_by_role("button", name="Colour all").click()
     expect(tab.page).not_to_have_url(re.compile(r"off="))
     assert status(tab) == f"{(labels == 'bona_fide').sum()} selected"
+    tab.check()
+
+
+def test_what_is_told_and_asked_at_once_is_both_heard(tab: Tab, run: store.Run) -> None:
+    """Triggers of a component that wait together may overtake each other; what must not be lost is its state."""
+    opened(tab, run, "&colour=label")
+    tab.page.locator(".stage").focus()
+    tab.page.evaluate(
+        """(run) => {
+            const roots = [...document.querySelectorAll('*')].map((element) => element.shadowRoot);
+            const stage = roots.find((root) => root?.querySelector('.stage')).querySelector('.stage');
+            stage.dispatchEvent(new KeyboardEvent('keydown', { key: 's', bubbles: true }));
+            fasScatter.tell({ view: null, off: ['attack'] });
+            for (const row of [0, 1, 2]) setTimeout(() => fasScatter.ask({ rows: [row], run }), 20 * row);
+        }""",
+        run.digest,
+    )
+    expect(tab.page).to_have_url(re.compile(r"off=attack"))
     tab.check()
 
 
