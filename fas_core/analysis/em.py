@@ -182,6 +182,7 @@ class _Work:
         shifts = np.einsum("kd,kde->ke", of.means, roots)
 
         def joint(block: Floats) -> Floats:
+            """(m, d) codes -> (m, k) log of weight times density, in nats."""
             made = np.empty((len(block), k), block.dtype)
             steps = np.empty_like(block)
             for j in range(k):
@@ -223,6 +224,7 @@ class _Work:
         means, covariances = np.empty((k, d)), np.empty((k, d, d))
 
         def component(j: int) -> None:
+            """Writes mean and covariance of component j."""
             rows = np.flatnonzero(responsibilities[j] > NEGLIGIBLE)
             weights = responsibilities[j, rows].astype(np.float64)
             parts = [slice(i, i + BLOCK) for i in range(0, len(rows), BLOCK)]
