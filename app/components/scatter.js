@@ -65,8 +65,9 @@ const HELP =
 
 // ------------------------------------------------------------------------------------------------------------ shapes
 
-// For every integer v, where the polygon's outline crosses it, ascending in u: a point is inside when an odd number of
-// crossings lies beyond it. Edges are half open, so that a vertex counts once.
+// Where a polygon's outline crosses every integer v from `low` on: those of the i-th are at[starts[i]] to
+// at[starts[i + 1] - 1]. A point is inside when an odd number of crossings lies beyond it. Edges are half open, so that
+// a vertex counts once.
 function crossings(polygon) {
   let low = TOP;
   let high = 0;
@@ -75,30 +76,34 @@ function crossings(polygon) {
     high = Math.max(high, Math.floor(v));
   }
   low = Math.max(low, 0);
-  high = Math.min(high, TOP);
-  const rows = Array.from({ length: Math.max(0, high - low + 1) }, () => []);
-  polygon.forEach(([u1, v1], i) => {
-    const [u2, v2] = polygon[(i + 1) % polygon.length];
-    for (let v = Math.max(low, Math.ceil(Math.min(v1, v2))); v <= Math.min(high, Math.floor(Math.max(v1, v2))); v++) {
-      if (v1 > v !== v2 > v) rows[v - low].push(u1 + ((v - v1) * (u2 - u1)) / (v2 - v1));
-    }
-  });
-  for (const row of rows) if (row.length > 1) row.sort((a, b) => a - b);
-  return { low, high, rows };
+  high = Math.max(low - 1, Math.min(high, TOP));
+  const each = (visit) =>
+    polygon.forEach(([u1, v1], i) => {
+      const [u2, v2] = polygon[(i + 1) % polygon.length];
+      for (let v = Math.max(low, Math.ceil(Math.min(v1, v2))); v <= Math.min(high, Math.floor(Math.max(v1, v2))); v++) {
+        if (v1 > v !== v2 > v) visit(v - low, u1 + ((v - v1) * (u2 - u1)) / (v2 - v1));
+      }
+    });
+  const starts = new Int32Array(high - low + 2);
+  each((i) => starts[i + 1]++);
+  for (let i = 1; i < starts.length; i++) starts[i] += starts[i - 1];
+  const next = starts.slice();
+  const at = new Float64Array(starts.at(-1));
+  each((i, u) => (at[next[i]++] = u));
+  return { low, high, starts, at };
 }
 
 // Marks 1 for every point inside.
 function insidePolygon(points, polygon, n) {
   const marks = new Uint8Array(n);
-  const { low, high, rows } = crossings(polygon);
+  const { low, high, starts, at } = crossings(polygon);
   for (let i = 0; i < n; i++) {
     const v = points[2 * i + 1];
     if (v < low || v > high) continue;
-    const row = rows[v - low];
     const u = points[2 * i];
-    let beyond = 0;
-    for (let k = row.length - 1; k >= 0 && row[k] > u; k--) beyond++;
-    marks[i] = beyond & 1;
+    let inside = 0;
+    for (let k = starts[v - low]; k < starts[v - low + 1]; k++) inside ^= at[k] > u ? 1 : 0;
+    marks[i] = inside;
   }
   return marks;
 }
@@ -114,13 +119,12 @@ function insideBox(points, [u1, v1], [u2, v2], n) {
   return marks;
 }
 
-async function packed(flags) {
+// One bit per row as text. Not deflated: that waits for the next frame, and saves little where points are mixed.
+function packed(flags) {
   const bits = new Uint8Array(Math.ceil(flags.length / 8));
   for (let i = 0; i < flags.length; i++) if (flags[i]) bits[i >> 3] |= 128 >> (i & 7);
-  const stream = new Blob([bits]).stream().pipeThrough(new CompressionStream("deflate-raw"));
-  const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
   let text = "";
-  for (let i = 0; i < bytes.length; i += 32768) text += String.fromCharCode(...bytes.subarray(i, i + 32768));
+  for (let i = 0; i < bits.length; i += 32768) text += String.fromCharCode(...bits.subarray(i, i + 32768));
   return btoa(text);
 }
 
@@ -519,6 +523,7 @@ class Scatter {
       if (this.codes) this.renderer.setCodes(this.codes);
       if (this.flags) this.renderer.setFlags(this.flags);
       this.layOut();
+      this.draw();
     });
   }
 
@@ -590,6 +595,7 @@ class Scatter {
     if (isNew && this.isReady) {
       this.recount();
       this.layOut();
+      this.draw();
     }
   }
 
@@ -692,8 +698,11 @@ class Scatter {
     this.selection = selection;
     this.ours.add(selection);
     this.recount();
-    this.renderer.setFlags(this.flags);
-    this.draw();
+    // What is sent leaves before the drawing begins: the server works meanwhile.
+    setTimeout(() => {
+      this.renderer.setFlags(this.flags);
+      this.draw();
+    });
   }
 
   // kinds: 0 not drawn, 1 context, 2 filled, 3 hollow
@@ -730,20 +739,20 @@ class Scatter {
     this.width = width - MARGIN.left - MARGIN.right;
     this.height = height - MARGIN.top - MARGIN.bottom;
     const size = `${width} ${height} ${ratio}`;
-    if (this.sizeIs !== size) {
+    const isNew = this.sizeIs !== size;
+    if (isNew) {
       this.sizeIs = size;
       this.ratio = ratio;
       this.stage.style.height = `${height}px`;
       Object.assign(this.over, { width: Math.round(width * ratio), height: Math.round(height * ratio) });
       Object.assign(this.over.style, { width: `${width}px`, height: `${height}px` });
-      Object.assign(this.canvas.style, { left: `${MARGIN.left}px`, top: `${MARGIN.top}px`, width: `${this.width}px`, height: `${this.height}px` });
     }
     const [across, down] = [Math.round(this.width * ratio), Math.round(this.height * ratio)];
     if (this.canvas.width !== across || this.canvas.height !== down) Object.assign(this.canvas, { width: across, height: down });
     Object.assign(this.canvas.style, { left: `${MARGIN.left}px`, top: `${MARGIN.top}px`, width: `${this.width}px`, height: `${this.height}px` });
     if (!this.isReady) return this.drawOver();
     if (!this.view) this.setView();
-    this.draw();
+    if (isNew) this.draw();
   }
 
   get span() {
@@ -1224,13 +1233,12 @@ class Scatter {
     this.changed();
   }
 
-  async changed() {
+  changed() {
     const id = `b-${crypto.getRandomValues(new Uint32Array(2)).join("-")}`;
     this.isSelected(id);
     this.link({ flags: this.flags, selection: id });
     const { run, n } = this.data;
-    const bits = await packed(this.flags);
-    if (this.selection === id) this.trigger("selected", { id, run, n, bits });
+    this.trigger("selected", { id, run, n, bits: packed(this.flags) });
   }
 
   // ---------------------------------------------------------------------------------------------------------- hover

@@ -21,7 +21,6 @@ import base64
 import binascii
 import hashlib
 import math
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -358,13 +357,11 @@ def selected_by(message: object, run: str, n: int) -> Selection | None:
     name, packed = message.get("id"), message.get("bits")
     if not isinstance(name, str) or not isinstance(packed, str):
         return None
-    size = -(-n // 8)
     try:
-        inflating = zlib.decompressobj(-15)
-        bits = inflating.decompress(base64.b64decode(packed, validate=True), size + 1)
-    except (binascii.Error, zlib.error, ValueError):
+        bits = base64.b64decode(packed, validate=True)
+    except (binascii.Error, ValueError):
         return None
-    return Selection(name[:KEY_BYTES], run, bits) if len(bits) == size else None
+    return Selection(name[:KEY_BYTES], run, bits) if len(bits) == -(-n // 8) else None
 
 
 @dataclass(frozen=True)

@@ -618,15 +618,20 @@ def explorer() -> None:
 MOST_LOADINGS = 10
 
 
+@state.fragment
 def show_loadings(x: int, y: int, on: FittedOn) -> None:
-    """The dimensions of the codes that the two shown components weigh most."""
+    """The dimensions of the codes that the two shown components weigh most, once somebody asks."""
+    label = "Loadings: what the two components are made of"
+    box = st.expander(label, key="loadings", on_change="rerun", bind="query-params")
+    if not box.open:
+        return  # a table's code alone is a megabyte that the plot would wait for
     components = principal_components(run.digest, on, run).components
     table: dict[str, NDArray[Any]] = {}
     for i in dict.fromkeys((x, y)):
         top = np.argsort(-np.abs(components[i]), kind="stable")[:MOST_LOADINGS]
         table |= {f"PC {i + 1}: dimension": top + 1, f"PC {i + 1}: loading": components[i][top].round(3)}
     d = components.shape[1]
-    with st.expander("Loadings: what the two components are made of"):
+    with box:
         st.dataframe(pd.DataFrame(table), hide_index=True)
         st.caption(
             f"The largest entries of the components' unit vectors. Of {d:,} dimensions that weigh the same, each would "

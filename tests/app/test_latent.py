@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -224,7 +223,8 @@ def test_other_components_can_be_chosen(page: Callable[..., AppTest]) -> None:
 def test_loadings_are_the_largest_entries_of_the_shown_components(
     page: Callable[..., AppTest], tiny_cache: Path
 ) -> None:
-    table = page(pcx="PC 2").dataframe[0].value
+    assert not page().dataframe  # its code is heavy: nobody has asked
+    table = page(pcx="PC 2", loadings="true").dataframe[0].value
     components = projection.pca_of(store.open_run(tiny_cache, "a")).components
     assert list(table) == ["PC 2: dimension", "PC 2: loading"]  # both axes show the same one
     loadings = components[1][table["PC 2: dimension"] - 1]
@@ -264,9 +264,7 @@ def test_a_selection_outlives_filters_colours_and_pages(page: Callable[..., AppT
 
 
 def packed(flags: list[int]) -> str:
-    deflating = zlib.compressobj(wbits=-15)
-    content = deflating.compress(np.packbits(flags).tobytes()) + deflating.flush()
-    return base64.b64encode(content).decode()
+    return base64.b64encode(np.packbits(flags).tobytes()).decode()
 
 
 def test_what_the_browser_sends_is_unpacked_or_ignored() -> None:
@@ -277,16 +275,14 @@ def test_what_the_browser_sends_is_unpacked_or_ignored() -> None:
         heard = scatter.selected_by(message, "r", n)
         assert heard is not None
         assert heard.rows(n).tolist() == np.flatnonzero(flags).tolist()
-        bomb = base64.b64encode(zlib.compress(bytes(10**7))[2:-4]).decode()
         for forged in (
             None,
             [],
             message | {"run": "other"},
             message | {"n": n + 1},
             message | {"bits": "%%%"},
-            message | {"bits": "AAAA"},
+            message | {"bits": packed([1] * 64)},
             message | {"bits": packed([1] * (n + 8))},
-            message | {"bits": bomb},
             message | {"bits": 3},
             message | {"id": 7},
         ):
@@ -388,7 +384,7 @@ def test_missing_umap_shows_the_pca_and_offers_to_compute_it(
 
 
 def test_the_pca_can_be_fitted_on_all_images(page: Callable[..., AppTest], tiny_cache: Path) -> None:
-    at = page(pca_on="all images")
+    at = page(pca_on="all images", loadings="true")
     run = store.open_run(tiny_cache, "a")
     assert sent(at)["note"] == "PCA fitted on all 24 images, attacks among them; no labels"
     places = projection.coordinates(run, projection.pca_of(run, on="all"))[:, :2]
