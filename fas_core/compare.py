@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
@@ -152,20 +154,21 @@ def joined(systems: Sequence[System], level: str = FRAME) -> Joined:
 def _positions(theirs: pd.DataFrame, ours: pd.DataFrame, repeated: bool) -> NDArray[np.intp]:
     """(n,) the row of each of our samples in their table, -1 where they lack it."""
     if not repeated:
-        return pd.Index(theirs["sample_id"]).get_indexer(pd.Index(ours["sample_id"]))
+        found = pc.index_in(pa.array(ours["sample_id"]), value_set=pa.array(theirs["sample_id"]))
+        return np.asarray(found.fill_null(-1)).astype(np.intp)
     key = ["subset", "sample_id"]
     return pd.MultiIndex.from_frame(theirs[key]).get_indexer(pd.MultiIndex.from_frame(ours[key]))
 
 
 def _require_same_labels(a: Run, ours: pd.DataFrame, b: Run, theirs: pd.DataFrame, of: NDArray[np.intp]) -> None:
     here = np.flatnonzero(of >= 0)
-    label_a, label_b = ours["label"].to_numpy()[here], theirs["label"].to_numpy()[of[here]]
-    differ = label_a != label_b
-    if differ.any():
-        first = int(np.argmax(differ))
+    attack_a, attack_b = ((one["label"] == ATTACK).to_numpy(bool) for one in (ours, theirs))
+    differ = here[attack_a[here] != attack_b[of[here]]]
+    if len(differ):
+        first = differ[0]
         raise BadInputError(
-            f"Sample '{ours['sample_id'].iloc[here[first]]}' is {label_a[first]} in Run {a.info.name} but "
-            f"{label_b[first]} in Run {b.info.name} ({differ.sum()} samples like it): "
+            f"Sample '{ours['sample_id'].iloc[first]}' is {ours['label'].iloc[first]} in Run {a.info.name} but "
+            f"{theirs['label'].iloc[of[first]]} in Run {b.info.name} ({len(differ)} samples like it): "
             "the Runs do not describe the same data."
         )
 

@@ -82,9 +82,7 @@ def figures(n: int = SCORES, kinds: int = KINDS, events: int = EVENTS) -> dict[s
             page.goto(f"{address}/threshold?{urllib.parse.urlencode({'run': f'{run.info.name} ({run.id[:6]})'})}")
             slider = page.get_by_role("slider")
             slider.wait_for(timeout=120_000)
-            page.wait_for_function(
-                "() => document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'"
-            )
+            rested(page)
             at = slider.bounding_box()
             page.mouse.move(at["x"] + at["width"] / 2, at["y"] + 12)
             page.mouse.down()
@@ -111,6 +109,9 @@ def _written(cache: Path, n: int, kinds: int) -> store.Run:
     )
     store.scores_only_run(cache, "drag", rows, ["score"], "")
     return store.open_run(cache, "drag")
+
+
+HAS_RUN = "() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'"
 
 
 @contextmanager
@@ -159,6 +160,12 @@ def served_app(cache: Path) -> Iterator[str]:
         except subprocess.TimeoutExpired:  # it waits for a page's script, on a busy machine for long
             process.kill()
             process.wait()
+
+
+def rested(page: Any) -> None:
+    """Waits until the server has run the page, and the browser has had a second for it."""
+    page.wait_for_function(HAS_RUN, timeout=300_000)
+    page.wait_for_timeout(1000)
 
 
 def server_megabytes(cache: Path) -> float:

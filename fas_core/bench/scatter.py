@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from fas_core import store
 from fas_core.analysis import projection
-from fas_core.bench.drag import opened_browser, served_app, server_megabytes
+from fas_core.bench.drag import HAS_RUN, opened_browser, rested, served_app, server_megabytes
 
 SIZES = (300_000, 1_000_000, 5_000_000)
 FIRST_DRAW = (1.5, 2.5, 7.0)  # seconds, by size
@@ -40,7 +40,6 @@ _ROOT = "[...document.querySelectorAll('*')].map((e) => e.shadowRoot).find((one)
 _PLOT, _CARDS = (f"{_ROOT.format(name)}?.querySelector('{name}')" for name in (".scatter", ".grid"))
 
 _IS_PAINTED = f"() => Number({_PLOT}?.dataset.painted) > 0"
-_HAS_RUN = "() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'"
 
 # Milliseconds until the image of a point is there, from when the pointer has come to it.
 _SHOWN = f"""async () => {{
@@ -114,17 +113,12 @@ def _seconds(page: Any, has_come: str) -> float:
     return float(page.evaluate("() => (performance.now() - (window.clicked ?? 0)) / 1000"))
 
 
-def _rested(page: Any) -> None:
-    page.wait_for_function(_HAS_RUN)
-    page.wait_for_timeout(1000)
-
-
 def _drawn(browser: Any, url: str) -> Any:
     """The page, once its points are drawn."""
     page = browser.new_page(viewport={"width": 1440, "height": 1000})
     page.goto(url, wait_until="commit")
     page.wait_for_function(_IS_PAINTED, timeout=300_000)
-    _rested(page)
+    rested(page)
     return page
 
 
@@ -135,12 +129,12 @@ def _gestures(browser: Any, urls: dict[str, str], rounds: int) -> dict[str, floa
         link = _seconds(cold, _IS_PAINTED)
     page = browser.new_page(viewport={"width": 1440, "height": 1000})
     page.goto(urls["training"], wait_until="commit")
-    app = _seconds(page, _HAS_RUN)
-    _rested(page)
+    app = _seconds(page, HAS_RUN)
+    rested(page)
     page.evaluate("() => addEventListener('click', () => { window.clicked = performance.now(); }, true)")
     page.get_by_role("link", name="Latent space", exact=True).click()
     first_draw = _seconds(page, _IS_PAINTED)
-    _rested(page)
+    rested(page)
     box = page.locator(".stage").bounding_box()
     x, y, r = box["x"] + 0.55 * box["width"], box["y"] + 0.45 * box["height"], 0.2 * box["height"]
     hovers = []
