@@ -286,10 +286,11 @@ def first_score(offered: Sequence[str]) -> str:
     return next((s for s in preferred if s in offered), offered[0])
 
 
-def keep_valid(key: str, options: Sequence[str], default: str | Sequence[str]) -> None:
+def keep_valid(key: str, options: Sequence[object], default: object) -> None:
     """Forgets a choice that another Run has left behind and this one does not offer.
 
-    Who has kept to the default goes on keeping to it when it changes, as it does while a Run grows subset by subset.
+    Several choices are a list, and so is their default. Who has kept to the default goes on keeping to it when it
+    changes, as it does while a Run grows subset by subset.
     """
     before = st.session_state.get(f"_default_{key}")
     st.session_state[f"_default_{key}"] = default
@@ -298,11 +299,11 @@ def keep_valid(key: str, options: Sequence[str], default: str | Sequence[str]) -
     value = st.session_state[key]
     if value == before and value != default:
         st.session_state[key] = value = default
-    if isinstance(value, str) or value is None:
+    if not isinstance(value, list):
         if value not in options:
             st.session_state[key] = default
-    elif value and not all(v in options for v in value):
-        st.session_state[key] = [v for v in value if v in options] or list(default)
+    elif not all(v in options for v in value):
+        st.session_state[key] = [v for v in value if v in options] or default
 
 
 def _level_control(run: Run) -> None:

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from fas_core import memo, metrics, scores
 from fas_core.analysis import projection
 from fas_core.errors import BadInputError
-from fas_core.manifest import ATTACK
+from fas_core.manifest import ATTACK, BONA_FIDE
 from fas_core.store import Run
 
 STEPS = 9  # of a strip; odd, so that the middle one is the sample itself
@@ -31,14 +31,15 @@ MOST_OF_SPECIES = 20_000  # attacks whose mean is taken, evenly spaced among all
 class Landscape:
     """Where the codes of a Run lie: what directions are measured by.
 
-    mean (d,) and covariance (d, d) are those of `n` codes: of the bona fide training images, or of all images where
-    there are none (`is_training` False). species (s,) names the attacks, means (s, d) says where they lie.
+    mean (d,) and covariance (d, d) are those of `n` codes, `whose` says which: of the bona fide training images, of all
+    bona fide ones where none is for training, of all images where none is bona fide. species (s,) names the attacks,
+    means (s, d) says where they lie.
     """
 
     mean: NDArray[np.float64]
     covariance: NDArray[np.float64]
     n: int
-    is_training: bool
+    whose: str
     species: NDArray[np.str_]
     means: NDArray[np.float64]
 
@@ -64,14 +65,19 @@ def landscape(run: Run) -> Landscape:
 
     Raises BadInputError where the Run has fewer than two codes.
     """
-    arrays = memo.arrays(run.cache, "landscape", {"run": run.digest}, lambda: _measured(run))
-    numbers = {"n": int(arrays.pop("n")), "is_training": bool(arrays.pop("is_training"))}
-    return Landscape(**arrays, **numbers)  # type: ignore[arg-type]
+    arrays = memo.arrays(run.cache, "live landscape", {"run": run.digest}, lambda: _measured(run))
+    about = {"n": int(arrays.pop("n")), "whose": str(arrays.pop("whose"))}
+    return Landscape(**arrays, **about)  # type: ignore[arg-type]
 
 
 def _measured(run: Run) -> memo.Arrays:
     """The fields of `Landscape`."""
+    about = run.samples([name for name in ("label", "pai_species") if name in run.column_names()])
     rows, is_training = projection.pca_rows(run)
+    whose = "live training codes"
+    if not is_training:
+        live = np.flatnonzero(about["label"] == BONA_FIDE)
+        rows, whose = (live, "live codes") if len(live) > 1 else (rows, "codes")
     if len(rows) < 2:
         raise BadInputError(
             f"Run {run.info.name} has {len(rows)} code: directions need at least two to be measured by."
@@ -86,13 +92,12 @@ def _measured(run: Run) -> memo.Arrays:
             n, total, scatter = n + len(codes), total + codes.sum(0), scatter + codes.T @ codes
     covariance = (scatter - np.outer(total, total) / n) / (n - 1)
     np.fill_diagonal(covariance, np.diag(covariance).clip(min=0))
-    about = run.samples([name for name in ("label", "pai_species") if name in run.column_names()])
     means = _species_means(run, about)
     return {
         "mean": origin + total / n,
         "covariance": covariance,
         "n": np.array(n),
-        "is_training": np.array(is_training),
+        "whose": np.array(whose),
         "species": np.array(list(means), np.str_),
         "means": np.array(list(means.values())).reshape(len(means), -1),
     }

@@ -106,7 +106,7 @@ def test_a_landscape_is_that_of_live_training_codes(settings: dict[str, Setting]
     for place in (traversal.landscape(run), traversal.landscape(run)):  # computed, then read
         np.testing.assert_allclose(place.mean, live.mean(0))
         np.testing.assert_allclose(place.covariance, np.cov(live.T), rtol=1e-9, atol=1e-15)
-        assert (place.n, place.is_training, place.species.tolist()) == (len(live), True, ["paper"])
+        assert (place.n, place.whose, place.species.tolist()) == (len(live), "live training codes", ["paper"])
         np.testing.assert_allclose(place.deviations, live.std(0, ddof=1))
     paper = run.latents()[(run.samples(["pai_species"])["pai_species"] == "paper").to_numpy()]
     np.testing.assert_allclose(place.mean_of("paper"), paper.mean(0), rtol=1e-6)
@@ -121,8 +121,11 @@ def test_shards_offsets_and_missing_training_images(
     samples = samples[samples["subset"] != "train"].reset_index(drop=True)
     run = image_run(tmp_path, "m", samples, shard_size=3)
     place = traversal.landscape(run)
-    assert (place.n, place.is_training) == (len(run), False)
-    np.testing.assert_allclose(place.covariance, np.cov(run.latents().T.astype(np.float64)))
+    live = (samples["label"] == "bona_fide").to_numpy()
+    assert (place.n, place.whose) == (live.sum(), "live codes")
+    np.testing.assert_allclose(place.covariance, np.cov(run.latents()[live].T.astype(np.float64)))
+    attacks = traversal.landscape(image_run(tmp_path, "attacks", samples[~live].reset_index(drop=True)))
+    assert (attacks.n, attacks.whose) == ((~live).sum(), "codes")
     assert place.species.tolist() == ["mask", "paper"]
     monkeypatch.setattr(traversal, "MOST_OF_SPECIES", 2)
     other = traversal.landscape(image_run(tmp_path, "n", samples, shard_size=3))

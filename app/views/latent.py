@@ -112,6 +112,7 @@ def show_answer(distance: NDArray[np.float64] | None) -> None:
             state.worker(run, what, missing=missing, button="Compute it", key="compute_mixture")
         else:
             st.write("There are too few live training images here to say in numbers how far attacks lie from them.")
+            st.caption("Which images are for training is said in the manifest: fas data subsets MANIFEST --out NEW")
         return
     auc, attacks_of, n_live = told_apart(run.digest, state.level(run), tuple(s for s in subsets if s != "train"), run)
     if not auc:

@@ -206,7 +206,7 @@ def principal_components(digest: str, _run: Run) -> projection.PrincipalComponen
 def axis_control(place: Landscape) -> Direction:
     pca = principal_components(run.digest, run)
     numbers = list(range(1, len(pca.components) + 1))
-    keep_valid("pc", numbers)
+    state.keep_valid("pc", numbers, numbers[0])
     number = st.select_slider(
         "Principal axis",
         numbers,
@@ -219,7 +219,7 @@ def axis_control(place: Landscape) -> Direction:
 
 def dimension_control(place: Landscape) -> Direction:
     order = np.argsort(-place.deviations, kind="stable").tolist()
-    keep_valid("dimension", order)
+    state.keep_valid("dimension", order, order[0])
     number = st.select_slider(
         "Latent dimension, by its spread",
         order,
@@ -228,12 +228,6 @@ def dimension_control(place: Landscape) -> Direction:
         width=320,
     )
     return traversal.along_dimension(place, int(number))
-
-
-def keep_valid(key: str, options: list[int]) -> None:
-    """Forgets what another Run has left behind and this one does not offer."""
-    if key in st.session_state and st.session_state[key] not in options:
-        del st.session_state[key]
 
 
 def along(place: Landscape, row: int, direction: Direction, reach: float) -> Path:
@@ -275,7 +269,7 @@ def drawn(place: Landscape) -> Path:
     if traversal.has_prior(run):
         codes, name = traversal.from_prior(int(n), len(place.mean), int(seed)), f"prior N(0, I), seed {seed}"
     else:
-        codes, name = place.drawn(int(n), int(seed)), f"Gaussian of {place.n:,} live training codes, seed {seed}"
+        codes, name = place.drawn(int(n), int(seed)), f"Gaussian of {place.n:,} {place.whose}, seed {seed}"
     return Path(codes, [f"{i + 1}" for i in range(len(codes))], min(len(codes), traversal.STEPS), name, False)
 
 
@@ -495,9 +489,9 @@ def large_control(path: Path) -> int:
     n = len(path.codes)
     if n == 1:
         return 0
-    keep_valid("step", list(range(1, n + 1)))
     default = 1 if path.compared_with is None else n
-    return int(st.slider("Large", 1, n, default, key="step", bind="query-params", width=320)) - 1
+    state.keep_valid("step", range(1, n + 1), default)
+    return int(st.slider("Enlarged image", 1, n, default, key="step", bind="query-params", width=320)) - 1
 
 
 def enlarge(index: int) -> None:
@@ -532,7 +526,7 @@ def sheet_of(path: Path, images: NDArray[np.uint8], rows: list[int], one: Unlike
 
 def about(mode: str, place: Landscape, direction: Direction | None) -> str:
     """What is drawn and measured, exactly."""
-    fitted = f"the {place.n:,} {'live training codes' if place.is_training else 'codes'} of this Run"
+    fitted = f"the {place.n:,} {place.whose} of this Run"
     if mode == PRIOR and traversal.has_prior(run):
         return "Codes are drawn from N(0, I), towards which the KL term of the training pulls the codes."
     if mode == PRIOR:
