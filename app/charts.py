@@ -332,24 +332,53 @@ def auc_over_components(auc: Mapping[int, Mapping[str, float]], chosen: int, n: 
     made.add_annotation(
         x=0, xref="paper", xanchor="left", y=0.5, yanchor="top", text="chance", showarrow=False, font={"size": 12}
     )
-    for name in sorted({name for per_species in auc.values() for name in per_species}):
-        known = [k for k in ks if name in auc[k]]
+    species = sorted({name for per_species in auc.values() for name in per_species})
+    _add_lines(
+        made,
+        [str(k) for k in ks],
+        {name: {str(k): auc[k][name] for k in ks if name in auc[k]} for name in species},
+        str(chosen),
+        {name: f"(n = {n[name]:,})<br>%{{x}} Gaussians: AUC %{{y:.2f}}" for name in species},
+    )
+    made.update_yaxes(range=(0, 1.02))
+    return made
+
+
+def distances_by_epoch(
+    distances: Mapping[str, Mapping[str, float]], epochs: Sequence[str], chosen: str, n: Mapping[str, int]
+) -> go.Figure:
+    """How far each species (n images) lies from live faces after each epoch that is kept; `chosen` is marked."""
+    made = figure(x_title="epoch", y_title="distance, in live spreads", height=330, legend=False)
+    hover = {name: f"(n = {n[name]:,})<br>epoch %{{x}}: %{{y:.1f}} live spreads" for name in distances}
+    _add_lines(made, epochs, distances, chosen, hover)
+    made.update_yaxes(rangemode="tozero")
+    return made
+
+
+def _add_lines(
+    made: go.Figure,
+    x: Sequence[str],
+    lines: Mapping[str, Mapping[str, float]],
+    chosen: str,
+    hover: Mapping[str, str],
+) -> None:
+    """Lines of species over categories, each named at its end, with large dots where x is `chosen`."""
+    for name, line in lines.items():
+        known = [one for one in x if one in line]
         made.add_scatter(
-            x=[str(k) for k in known],
-            y=[auc[k][name] for k in known],
+            x=known,
+            y=[line[one] for one in known],
             mode="lines+markers+text",
-            text=["" if k != known[-1] else f"  {plot_words(name)}" for k in known],
+            text=["" if one != known[-1] else f"  {plot_words(name)}" for one in known],
             textposition="middle right",
             textfont={"size": 13},
             cliponaxis=False,
             line={"color": style_of(name).colour, "width": 2},
-            marker={"size": [13 if k == chosen else 7 for k in known], "opacity": 1},
-            hovertemplate=f"{plot_words(name)} (n = {n[name]:,})<br>%{{x}} Gaussians: AUC %{{y:.2f}}<extra></extra>",
+            marker={"size": [13 if one == chosen else 7 for one in known], "opacity": 1},
+            hovertemplate=f"{plot_words(name)} {hover[name]}<extra></extra>",
         )
-    made.update_xaxes(type="category", categoryorder="array", categoryarray=[str(k) for k in ks])
-    made.update_yaxes(range=(0, 1.02))
+    made.update_xaxes(type="category", categoryorder="array", categoryarray=list(x))
     made.update_layout(margin={"r": 96, "t": 16})
-    return made
 
 
 @dataclass(frozen=True)

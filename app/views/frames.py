@@ -303,7 +303,7 @@ def possible(frame: str, steps: Sequence[Step], both: Joined) -> str:
     if frame != ONE and both.is_training.sum() < 4:
         st.info(
             f"These Runs share {int(both.is_training.sum())} live training images, too few to align them by. "
-            "Cache the subset train of both: fas cache CHECKPOINT --data MANIFEST",
+            "Name them with fas data subsets, and cache both on that: fas cache CHECKPOINT --data MANIFEST",
             icon=":material/info:",
         )
         st.stop()
@@ -354,17 +354,21 @@ def spreads(
     return frames.live_spreads(_run.latent_blocks, np.sort(_rows[_of.live]), attacks)
 
 
+def distances(steps: Sequence[Step], both: Joined, of: Compared) -> list[dict[str, float | None]]:
+    """`spreads` of every step."""
+    return [
+        spreads(step.run.digest, both.digest, tuple(subsets), step.run, rows, of)
+        for step, rows in zip(steps, both.rows, strict=True)
+    ]
+
+
 def show_answer(steps: Sequence[Step], both: Joined, is_stepped: bool) -> None:
     """What moved from the first to the last epoch, or from A to each other Run, and what that is counted in."""
     of = compared(both)
     if not of.attacks or len(of.live) < 2:
         st.write("The chosen subsets hold no attacks, or no live faces, that these Runs share: nothing moves apart.")
         return
-    chosen = tuple(subsets)
-    found = [
-        spreads(step.run.digest, both.digest, chosen, step.run, rows, of)
-        for step, rows in zip(steps, both.rows, strict=True)
-    ]
+    found = distances(steps, both, of)
     for i in (len(steps) - 1,) if is_stepped else range(1, len(steps)):
         st.write(moved(steps[0].name, steps[i].name, found[0], found[i]))
     counts = ", ".join(f"{len(rows):,} {state.escaped(charts.words(name))}" for name, rows in of.attacks.items())
@@ -374,6 +378,24 @@ def show_answer(steps: Sequence[Step], both: Joined, is_stepped: bool) -> None:
         "spreads*: standard deviations of those live codes along the line through both means. All dimensions of each "
         "checkpoint's own codes count; no projection and no alignment is in these numbers."
     )
+
+
+def show_distances(current: int) -> None:
+    """How far each species lies from live faces after every epoch."""
+    of = compared(both)
+    if not of.attacks or len(of.live) < 2:
+        return
+    found = distances(steps, both, of)
+    lines = {
+        name: {
+            step.short: value for step, one in zip(steps, found, strict=True) if (value := one.get(name)) is not None
+        }
+        for name in of.attacks
+    }
+    counts = {name: len(rows) for name, rows in of.attacks.items()}
+    made = charts.distances_by_epoch(lines, [step.short for step in steps], steps[current].short, counts)
+    st.markdown("**Distance from live faces, epoch by epoch**")
+    st.plotly_chart(made, key="frames_distances", alt="Distance of each attack species from live faces over epochs")
 
 
 def moved(first: str, last: str, before: dict[str, float | None], after: dict[str, float | None]) -> str:
@@ -597,6 +619,7 @@ def explorer() -> None:
             show_plot(at, found, colours, has_legend=True)
         with right, st.container(height=620, border=False):
             show_images()
+            show_distances(at)
     else:
         plot.carried(*(one.where for one in found), colours)
         grid = st.grid(2, min_column_width=420, gap="medium")
