@@ -178,14 +178,14 @@ def controls() -> Choice:
             bind="query-params",
             help="group: training, live, and attacks by species, seen or unseen. verdict: what the operating point "
             "in the sidebar makes of each image. The rest are columns of the data.",
-            width=190,
+            width=160,
         )
         beside = st.selectbox(
             "Images beside the plot",
             [SELECTED, LIKE_LIVE, UNLIKE_LIVE],
             key="beside",
             bind="query-params",
-            width=260,
+            width=230,
         )
     return Choice(is_umap, pca_on, umap, options.index(x), options.index(y), str(colour), str(beside))
 
@@ -201,7 +201,7 @@ def fitted_on(key: str, usual: str) -> FittedOn:
         index=options.index(usual),
         key=key,
         bind="query-params",
-        width=190,
+        width=180,
         help="Live training images: attacks have no part in where the axes, or the islands, lie. All images: what "
         "differs most among all of them; labels are never used.",
     )

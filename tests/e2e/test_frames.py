@@ -58,7 +58,7 @@ class Panel:
     """One of the plots, and where data are in it on the screen."""
 
     def __init__(self, tab: Tab, number: int) -> None:
-        self.root: Locator = tab.page.locator(".scatter").nth(number)
+        self.root: Locator = tab.page.locator("div.scatter").nth(number)
         box = self.root.locator(".stage").bounding_box()
         assert box
         self.left, self.top = box["x"] + self.view["left"], box["y"] + self.view["top"]
