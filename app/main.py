@@ -1,5 +1,6 @@
 """The frame: navigation over `views/`, the sidebar that all pages share."""
 
+import gc
 from pathlib import Path
 
 import streamlit as st
@@ -24,6 +25,18 @@ PAGES = [
     st.Page("views/training.py", title="Training"),
 ]
 
+
+@st.cache_resource(show_spinner=False)
+def is_settled(page: str) -> bool:
+    """True, once what a page has loaded is left out of the garbage collection that follows every run of a page.
+
+    Going through all modules again would take 65 ms each time, also after every answer to the pointer.
+    """
+    gc.collect()
+    gc.freeze()
+    return True
+
+
 # Columns stand beside each other where both have room, and below each other where they have not.
 st.html(
     "<style>@media (max-width: 1000px) { [data-testid=stHorizontalBlock] { flex-wrap: wrap; } "
@@ -35,3 +48,4 @@ with st.sidebar, state.errors_shown():
     state.sidebar()
 with state.errors_shown():
     page.run()
+is_settled(page.title)
