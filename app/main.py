@@ -1,6 +1,7 @@
 """The frame: navigation over `views/`, the sidebar that all pages share."""
 
 import gc
+import sys
 from pathlib import Path
 
 import streamlit as st
@@ -27,8 +28,8 @@ PAGES = [
 
 
 @st.cache_resource(show_spinner=False)
-def is_settled(page: str) -> bool:
-    """True, once what a page has loaded is left out of the garbage collection that follows every run of a page.
+def is_settled(n_modules: int) -> bool:
+    """True, once all that is loaded is left out of the garbage collection that follows every run of a page.
 
     Going through all modules again would take 65 ms each time, also after every answer to the pointer.
     """
@@ -48,4 +49,4 @@ with st.sidebar, state.errors_shown():
     state.sidebar()
 with state.errors_shown():
     page.run()
-is_settled(page.title)
+is_settled(len(sys.modules))
