@@ -154,7 +154,8 @@ def joined(systems: Sequence[System], level: str = FRAME) -> Joined:
 def _positions(theirs: pd.DataFrame, ours: pd.DataFrame, repeated: bool) -> NDArray[np.intp]:
     """(n,) the row of each of our samples in their table, -1 where they lack it."""
     if not repeated:
-        found = pc.index_in(pa.array(ours["sample_id"]), value_set=pa.array(theirs["sample_id"]))
+        ids_a, ids_b = (pa.array(one["sample_id"], pa.large_string()) for one in (ours, theirs))
+        found = pc.index_in(ids_a, value_set=ids_b)
         return np.asarray(found.fill_null(-1)).astype(np.intp)
     key = ["subset", "sample_id"]
     return pd.MultiIndex.from_frame(theirs[key]).get_indexer(pd.MultiIndex.from_frame(ours[key]))

@@ -354,23 +354,23 @@ def spreads(
     return frames.live_spreads(_run.latent_blocks, np.sort(_rows[_of.live]), attacks)
 
 
-def distances(steps: Sequence[Step], both: Joined, of: Compared) -> list[dict[str, float | None]]:
-    """`spreads` of every step."""
+def distances(of: Compared) -> list[dict[str, float | None]]:
+    """`spreads` of every step; none where there are no attacks or too few live faces."""
+    if not of.attacks or len(of.live) < 2:
+        return []
     return [
         spreads(step.run.digest, both.digest, tuple(subsets), step.run, rows, of)
         for step, rows in zip(steps, both.rows, strict=True)
     ]
 
 
-def show_answer(steps: Sequence[Step], both: Joined, is_stepped: bool) -> None:
+def show_answer(of: Compared) -> None:
     """What moved from the first to the last epoch, or from A to each other Run, and what that is counted in."""
-    of = compared(both)
-    if not of.attacks or len(of.live) < 2:
+    if not how_far:
         st.write("The chosen subsets hold no attacks, or no live faces, that these Runs share: nothing moves apart.")
         return
-    found = distances(steps, both, of)
     for i in (len(steps) - 1,) if is_stepped else range(1, len(steps)):
-        st.write(moved(steps[0].name, steps[i].name, found[0], found[i]))
+        st.write(moved(steps[0].name, steps[i].name, how_far[0], how_far[i]))
     counts = ", ".join(f"{len(rows):,} {state.escaped(charts.words(name))}" for name, rows in of.attacks.items())
     whom = "live training images" if of.is_training else "live faces outside training"
     st.caption(
@@ -382,18 +382,15 @@ def show_answer(steps: Sequence[Step], both: Joined, is_stepped: bool) -> None:
 
 def show_distances(current: int) -> None:
     """How far each species lies from live faces after every epoch."""
-    of = compared(both)
-    if not of.attacks or len(of.live) < 2:
+    if not how_far:
         return
-    found = distances(steps, both, of)
+    epochs = [step.short for step in steps]
+    counts = {name: len(rows) for name, rows in of_whom.attacks.items()}
     lines = {
-        name: {
-            step.short: value for step, one in zip(steps, found, strict=True) if (value := one.get(name)) is not None
-        }
-        for name in of.attacks
+        name: {epoch: value for epoch, one in zip(epochs, how_far, strict=True) if (value := one[name]) is not None}
+        for name in counts
     }
-    counts = {name: len(rows) for name, rows in of.attacks.items()}
-    made = charts.distances_by_epoch(lines, [step.short for step in steps], steps[current].short, counts)
+    made = charts.distances_by_epoch(lines, epochs, epochs[current], counts)
     st.markdown("**Distance from live faces, epoch by epoch**")
     st.plotly_chart(made, key="frames_distances", alt="Distance of each attack species from live faces over epochs")
 
@@ -660,7 +657,9 @@ both = joined(digests, run.digest, [step.run for step in steps], run)
 if not len(both):
     st.info("These Runs share no sample. Choose Runs of the same images.", icon=":material/link_off:")
     st.stop()
-show_answer(steps, both, is_stepped)
+of_whom = compared(both)
+how_far = distances(of_whom)
+show_answer(of_whom)
 frame, x, y, colour = controls(steps, both)
 frame = possible(frame, steps, both)
 found = placed((run.digest, *digests), frame, x, y, tuple(subsets), steps, both, reference)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from fas_core import store
-from fas_core.bench.drag import opened_browser, served_app
+from fas_core.bench.drag import HAS_RUN, opened_browser, served_app
 
 IMAGES, SIDE, PER_PAGE, TURNS = 6_000, 128, 60, 15
 TARGETS = {"turn_milliseconds": ("at_most", 400.0)}
@@ -40,7 +40,6 @@ TURN = """async () => {
     await frame();
     return { milliseconds: performance.now() - start, canvases: grid.querySelectorAll('canvas').length };
 }"""
-QUIET = "() => document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'"
 
 
 def figures(n: int = IMAGES, side: int = SIDE, per_page: int = PER_PAGE, turns: int = TURNS) -> dict[str, float]:
@@ -57,7 +56,7 @@ def figures(n: int = IMAGES, side: int = SIDE, per_page: int = PER_PAGE, turns: 
             page.get_by_role("button", name="Next page").wait_for(timeout=120_000)
             found: list[dict[str, Any]] = []
             for _ in range(turns + 1):
-                page.wait_for_function(QUIET)
+                page.wait_for_function(HAS_RUN)
                 page.wait_for_timeout(300)  # what follows a turn is no part of the next one
                 found.append(page.evaluate(TURN))
     middle, high = np.percentile([one["milliseconds"] for one in found[1:]], [50, 95]).tolist()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fas_core.bench import gallery
-from fas_core.bench.drag import opened_browser, served_app, server_megabytes
+from fas_core.bench.drag import HAS_RUN, opened_browser, served_app, server_megabytes
 
 SESSIONS, TURNS = 10, 200
 TARGETS = {"errors": ("at_most", 0.0), "growth_percent": ("at_most", 5.0)}
@@ -67,7 +67,7 @@ def _opened(browser: Any, url: str, errors: list[str]) -> Any:
     page.on("response", lambda r: errors.append(r.url) if r.status >= 400 and "/_stcore/" not in r.url else None)
     page.goto(url)
     page.get_by_role("button", name="Next page").wait_for(timeout=120_000)
-    page.wait_for_function(gallery.QUIET, timeout=120_000)
+    page.wait_for_function(HAS_RUN, timeout=120_000)
     return page
 
 
@@ -84,7 +84,7 @@ def _turned(pages: list[Any], errors: list[str]) -> list[float]:
     for page in pages:
         try:
             found.append(float(page.evaluate("() => window.fasTurn")["milliseconds"]))
-            page.wait_for_function(gallery.QUIET)
+            page.wait_for_function(HAS_RUN)
         except Exception as error:  # playwright's own, which is no dependency here
             errors.append(str(error))
     return found

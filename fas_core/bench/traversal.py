@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 
 from fas_core import bench, checkpoint, devices, experiments, infer, models, predict, store, traversal
-from fas_core.bench.drag import opened_browser, served_app
+from fas_core.bench.drag import HAS_RUN, opened_browser, served_app
 
 EXPERIMENTS = ("small_dcvae", "small_resvae", "small_ganomaly")
 IN_PAGE = "small_dcvae"
@@ -46,7 +46,6 @@ _WATCH = """() => {
         return performance.now() - start;
     });
 }"""
-_QUIET = "() => document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'"
 
 
 def figures(n: int = IMAGES, rounds: int = ROUNDS, keys: int = KEYS) -> dict[str, float]:
@@ -75,7 +74,7 @@ def _in_page(run: store.Run, keys: int) -> dict[str, float]:
         page.locator(".tile").first.wait_for(timeout=120_000)
         found = []
         for _ in range(keys + 1):
-            page.wait_for_function(_QUIET)
+            page.wait_for_function(HAS_RUN)
             page.wait_for_timeout(300)  # what follows a key is no part of the next one
             page.evaluate(_WATCH)
             page.get_by_role("slider", name="Range").press("ArrowRight")
