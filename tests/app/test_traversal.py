@@ -183,7 +183,7 @@ def test_a_step_is_shown_large(cache: Path) -> None:
 
 def test_samples_are_found_drawn_and_taken_from_a_selection(cache: Path) -> None:
     run = store.open_run(cache, "dcvae")
-    live = ids_of(run, "live")
+    live = ids_of(run, "train")  # of which none is drawn at random
     selections.saved(run, "mine", live[:3])
     try:
         at = opened(cache, decode="Between two", sample="<i>nobody</i>")
