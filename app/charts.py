@@ -1,4 +1,4 @@
-"""Arrays -> figures (Plotly; ECharts for curves that grow). Knows no Streamlit. One colour per thing, everywhere.
+"""Arrays -> Plotly figures. Knows no Streamlit. One colour per thing, everywhere.
 
 Seen = full tone, solid line, filled marker; unseen = lighter tone, dashed line, hollow marker.
 """
@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from fas_core.cost import CostCurve
-from fas_core.metrics import Curves, probit
+from fas_core.metrics import Curves
 from fas_core.palette import ALL_ATTACKS as ALL_ATTACKS
 from fas_core.palette import BONA_FIDE_COLOUR as BONA_FIDE_COLOUR
 from fas_core.palette import GROUP_ORDER as GROUP_ORDER
@@ -23,7 +23,6 @@ from fas_core.palette import NEUTRAL as NEUTRAL
 from fas_core.palette import REJECTED as REJECTED
 from fas_core.palette import SPECIES_COLOURS as SPECIES_COLOURS
 from fas_core.palette import TEXT_COLOUR as TEXT_COLOUR
-from fas_core.palette import TRAINING_COLOUR as TRAINING_COLOUR
 from fas_core.palette import Style as Style
 from fas_core.palette import group_codes as group_codes
 from fas_core.palette import groups as groups
@@ -235,10 +234,10 @@ def score_ridges(
     finite = {name: v[np.isfinite(v)] for name, v in drawn if np.isfinite(v).any()}
     if not finite:
         return made
-    low, high = _span(list(finite.values()))
+    low, high = span(list(finite.values()))
     if live := [v for name, v in finite.items() if name in GROUP_ORDER]:
         # Attacks far out must not flatten what the live faces do: beside these is room for twice their width.
-        from_live, to_live = _span(live)
+        from_live, to_live = span(live)
         reach = 2 * (to_live - from_live)
         low, high = max(low, from_live - reach), min(high, to_live + reach)
     if low == high:
@@ -249,7 +248,7 @@ def score_ridges(
     return made
 
 
-def _span(groups_of_values: Sequence[NDArray[np.float64]]) -> tuple[float, float]:
+def span(groups_of_values: Sequence[NDArray[np.float64]]) -> tuple[float, float]:
     """From the lowest 0.5th percentile of any group to the highest 99.5th; all of groups of less than 200."""
     low = min(float(np.percentile(v, 0.5, method="lower")) for v in groups_of_values)
     return low, max(float(np.percentile(v, 99.5, method="higher")) for v in groups_of_values)
@@ -263,8 +262,8 @@ def _add_ridges(
     behind_name: str,
 ) -> None:
     """A row per group, the first on top, with what lies outside the bins written where it is 2 % or more."""
-    shares = {name: _shares(v, edges) for name, v in drawn}
-    reference = _shares(behind, edges) if len(behind) else None
+    shares = {name: shares_in(v, edges) for name, v in drawn}
+    reference = shares_in(behind, edges) if len(behind) else None
     # The outermost bins hold whole tails: they do not set the scale, and are cut where they would leave their row.
     top = max(float(s[1:-1].max()) for s in (*shares.values(), *([] if reference is None else [reference]))) / 0.85
     top = top or 1.0
@@ -287,7 +286,7 @@ def _add_ridges(
     made.update_xaxes(range=(edges[0], edges[-1]))
 
 
-def _shares(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
+def shares_in(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
     """Share of the values per bin; what lies outside counts in the outermost bins."""
     return np.histogram(values.clip(edges[0], edges[-1]), edges)[0] / len(values)
 
@@ -465,234 +464,6 @@ def auc_rows(groups: Mapping[str, Sequence[AucRow]], *, x_title: str, auc_name: 
     return made
 
 
-# ------------------------------------------------------------------------------------------- Runs beside each other
-
-RUN_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")  # A, B, C, D, E, F
-LETTER_PLACES = ("top center", "bottom center", "middle right", "middle left", "top right", "bottom left")
-Bands = Mapping[
-    str, tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
-]  # along, low, high: (m,) each
-
-
-def roc_of_runs(
-    curves: Mapping[str, Curves],
-    at: Mapping[str, tuple[float, float] | None],
-    colour: str = NEUTRAL,
-    bands: Bands | None = None,
-) -> go.Figure:
-    """ROC of several Runs ("A", "B", ...) for the same attacks: one colour, line styles and letters differ.
-
-    `bands`: BPCER, and the 95 % interval of 1 - APCER there.
-    """
-    made = _roc_plane()
-    _add_bands(made, bands or {}, colour)
-    lines = {name: (one.fpr, one.tpr) for name, one in curves.items()}
-    return _add_runs(made, lines, at, colour, "BPCER %{x:.1%}<br>attacks found %{y:.1%}")
-
-
-def precision_recall_of_runs(
-    curves: Mapping[str, Curves],
-    at: Mapping[str, tuple[float, float] | None],
-    colour: str = NEUTRAL,
-    bands: Bands | None = None,
-) -> go.Figure:
-    """Precision against recall of several Runs for the same attacks. `bands`: recall, and the interval of precision."""
-    made = _precision_recall_plane()
-    _add_bands(made, bands or {}, colour)
-    lines = {name: (one.recall, one.precision) for name, one in curves.items()}
-    return _add_runs(made, lines, at, colour, "recall %{x:.1%}<br>precision %{y:.1%}")
-
-
-DET_TICKS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99)
-
-
-def det_of_runs(
-    curves: Mapping[str, Curves],
-    at: Mapping[str, tuple[float, float] | None],
-    colour: str = NEUTRAL,
-    bands: Bands | None = None,
-) -> go.Figure:
-    """BPCER against APCER on probit axes; `at` (apcer, bpcer). `bands`: BPCER, and the 95 % interval of APCER there.
-
-    Rates are clipped to half a trial, which is the edge of the plane: 0 has no place on a probit axis.
-    """
-    one = next(iter(curves.values()))
-    made = figure(x_title="APCER (attacks let through)", y_title="BPCER (live faces rejected)", height=400)
-    n_x, n_y = one.n_attack, one.n_bona_fide
-    ticks = {"tickvals": probit(DET_TICKS, 10**9), "ticktext": [f"{100 * tick:g}%" for tick in DET_TICKS]}
-    made.update_xaxes(range=probit([0, 1], n_x), **ticks)
-    made.update_yaxes(range=probit([0, 1], n_y), **ticks)
-    on_axes = {
-        name: (probit(1 - high, n_x), probit(1 - low, n_x), probit(along, n_y))
-        for name, (along, low, high) in (bands or {}).items()
-    }
-    for left, right, y in on_axes.values():
-        made.add_scatter(
-            x=np.concatenate([left, right[::-1]]),
-            y=np.concatenate([y, y[::-1]]),
-            mode="lines",
-            fill="toself",
-            fillcolor=_clear(colour, 0.18),
-            line={"width": 0},
-            hoverinfo="skip",
-            showlegend=False,
-        )
-    lines = {name: (probit(of.apcer_pooled, n_x), probit(of.bpcer, n_y)) for name, of in curves.items()}
-    shares = {name: np.column_stack([of.apcer_pooled, of.bpcer]) for name, of in curves.items()}
-    points = {
-        name: None if point is None else (float(probit([point[0]], n_x)[0]), float(probit([point[1]], n_y)[0]))
-        for name, point in at.items()
-    }
-    hover = "APCER %{customdata[0]:.1%}<br>BPCER %{customdata[1]:.1%}"
-    shares |= {f"{name} point": np.array([point]) for name, point in at.items() if point is not None}
-    return _add_runs(made, lines, points, colour, hover, shares)
-
-
-def _add_bands(made: go.Figure, bands: Bands, colour: str) -> None:
-    for along, low, high in bands.values():
-        for y, fill in ((low, None), (high, "tonexty")):
-            made.add_scatter(
-                x=along,
-                y=y,
-                mode="lines",
-                line={"width": 0},
-                fill=fill,
-                fillcolor=_clear(colour, 0.18),
-                hoverinfo="skip",
-                showlegend=False,
-            )
-
-
-def _add_runs(
-    made: go.Figure,
-    lines: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
-    at: Mapping[str, tuple[float, float] | None],
-    colour: str,
-    hover: str,
-    data: Mapping[str, NDArray[np.float64]] | None = None,
-) -> go.Figure:
-    """`data`: what the hover text says of each line, and of each "NAME point", where it is not x and y."""
-    custom = data or {}
-    for (name, (x, y)), dash in zip(lines.items(), RUN_DASHES, strict=False):
-        made.add_scatter(
-            x=x,
-            y=y,
-            customdata=custom.get(name),
-            mode="lines",
-            name=name,
-            line={"color": colour, "width": 2.5, "dash": dash},
-            hovertemplate=f"{name}<br>{hover}<extra></extra>",
-        )
-        point = at[name]
-        if point is None:
-            continue
-        made.add_scatter(
-            x=[point[0]],
-            y=[point[1]],
-            customdata=custom.get(f"{name} point"),
-            mode="markers+text",
-            text=[f"<b>{name}</b>"],
-            textposition=LETTER_PLACES[list(lines).index(name)],
-            textfont={"size": 15},
-            cliponaxis=False,
-            marker={"color": colour, "size": 11, "line": {"color": "white", "width": 1.5}},
-            showlegend=False,
-            hovertemplate=f"{name}, at its threshold<br>{hover}<extra></extra>",
-        )
-    made.update_layout(legend={"traceorder": "normal"})  # bands would turn it round
-    return made
-
-
-def distributions_of_runs(
-    values: Mapping[str, Mapping[str, NDArray[np.float64]]], *, x_title: str, bins: int = 50
-) -> go.Figure:
-    """Letter -> group -> values: a row per group, the Runs over each other by line style on shared bins, A filled.
-
-    Each Run's bars sum to 1; the outermost bins also take what lies beyond.
-    """
-    groups_shown = in_group_order(list(next(iter(values.values()))))
-    made = figure(x_title=x_title, height=90 + 52 * max(1, len(groups_shown)), legend=False)
-    finite = [v[np.isfinite(v)] for of_run in values.values() for v in of_run.values()]
-    finite = [v for v in finite if v.size]
-    if not finite:
-        return made
-    low, high = _span(finite)
-    edges = np.linspace(low, high if high > low else low + 1, bins + 1)
-    for row, group in enumerate(reversed(groups_shown)):
-        shares = {
-            letter: _shares(of_run[group][~np.isnan(of_run[group])], edges)
-            for letter, of_run in values.items()
-            if (~np.isnan(of_run[group])).any()
-        }
-        top = max((float(s.max()) for s in shares.values()), default=1.0) / 0.85
-        for (letter, of_group), dash in zip(shares.items(), RUN_DASHES, strict=False):
-            colour = style_of(group).colour
-            if letter == "A":
-                made.add_scatter(x=edges[[0, -1]], y=[row, row], mode="lines", line={"width": 0}, hoverinfo="skip")
-            stairs = np.concatenate([[0], np.repeat(of_group, 2), [0]])
-            made.add_scatter(
-                x=np.repeat(edges, 2),
-                y=row + stairs / top,
-                customdata=stairs,
-                mode="lines",
-                fill="tonexty" if letter == "A" else None,
-                fillcolor=_clear(colour, 0.25),
-                line={"color": colour, "dash": dash, "width": 2},
-                hovertemplate=f"{letter}, {plot_words(group)}<br>%{{x:.4~g}}: %{{customdata:.1%}}<extra></extra>",
-            )
-    labels = [
-        f"{plot_words(group)}<br>n = {len(next(iter(values.values()))[group]):,}" for group in reversed(groups_shown)
-    ]
-    made.update_yaxes(tickvals=[row + 0.3 for row in range(len(labels))], ticktext=labels, showgrid=False)
-    made.update_yaxes(range=(-0.05, len(labels)))
-    made.update_layout(margin={"l": 130, "t": 8, "r": 16, "b": 48})
-    return made
-
-
-def scores_against_each_other(
-    xy: NDArray[np.float64],
-    rows: NDArray[np.int64],
-    texts: NDArray[np.str_],
-    kinds: NDArray[np.str_],
-    at: tuple[float, float] | None,
-    *,
-    x_title: str,
-    y_title: str,
-) -> go.Figure:
-    """Score of B against that of A, both thresholds as lines: what lies in two of the quarters has changed sides.
-
-    `xy` (n, 2); `rows` (n,) are handed back by a selection, `texts` (n,) are shown on hover.
-    """
-    made = figure(x_title=x_title, y_title=y_title, height=460)
-    finite = xy[np.isfinite(xy).all(1)]
-    low, high = np.percentile(finite, [0.5, 99.5], axis=0) if len(finite) else (np.zeros(2), np.ones(2))
-    room = 0.08 * np.maximum(high - low, 1e-12)
-    made.update_xaxes(range=(low[0] - room[0], high[0] + room[0]))
-    made.update_yaxes(range=(low[1] - room[1], high[1] + room[1]))
-    for name in in_group_order(sorted(set(kinds.tolist()))):
-        style, chosen = style_of(name), kinds == name
-        made.add_scattergl(
-            x=xy[chosen, 0].astype(np.float32),
-            y=xy[chosen, 1].astype(np.float32),
-            customdata=rows[chosen].astype(np.int32),
-            text=texts[chosen],
-            mode="markers",
-            name=f"{plot_words(name)} ({chosen.sum():,})",
-            marker={
-                "color": style.colour,
-                "symbol": "circle-open" if style.is_hollow else "circle",
-                "size": 6,
-                "opacity": 0.7,
-            },
-            hovertemplate="%{text}<extra></extra>",
-        )
-    if at is not None:
-        made.add_vline(x=at[0], line={"color": NEUTRAL, "width": 2})
-        made.add_hline(y=at[1], line={"color": NEUTRAL, "width": 2})
-    made.update_layout(dragmode="lasso", legend={"itemsizing": "constant", "font": {"size": 12}})
-    return made
-
-
 # ---------------------------------------------------------------------------------------------- scores over each other
 
 # Colours belong to classes: scores differ by line style, and by tones of gray that no class has.
@@ -761,145 +532,3 @@ def _add_scores(
         legend={"y": -56 / 332, "yanchor": "top", "itemwidth": 44, "font": {"size": 12}},
     )
     return made
-
-
-# ------------------------------------------------------------------------------------------------ trainings
-
-# Drawn by ECharts: it changes a chart in place, where a Plotly figure that changes is taken away and built anew. A
-# curve that grows every two seconds must not flicker. All texts below are the project's own.
-
-LINE_TYPES = ("solid", [8, 4], [2, 3], [9, 3, 2, 3])  # A, B, C, D, as in RUN_DASHES
-LETTER_WIDTH = 12  # pixels
-MOST_SYMBOLS = 40  # epochs; more dots than that are a thick line
-
-
-@dataclass(frozen=True)
-class TrainingCurve:
-    """One loss term of one training as (n, 2) arrays of x and value; `letter` is "" where there is only one."""
-
-    letter: str
-    epochs: NDArray[np.float64]  # dev images, after every epoch
-    kept: NDArray[np.float64]  # the one of them whose checkpoint was kept
-    steps: NDArray[np.float64]  # training images, running mean
-    points: NDArray[np.float64]  # training images, single steps
-    settled_from: float = 0.0  # x; what the running mean does before does not set the scale
-    events: Sequence[float] = ()  # x; marked at the top
-
-
-def training_curves(curves: Sequence[TrainingCurve], *, x_title: str, x_max: float) -> dict[str, object]:
-    """An ECharts option: dev as a line with a dot per epoch, training thin and gray, trainings by line style."""
-    low, high, interval = _value_axis(curves)
-    series: list[dict[str, object]] = []
-    ends: list[NDArray[np.float64]] = []
-    for curve, line_type in zip(curves, LINE_TYPES, strict=False):
-        drawn = curve.epochs if len(curve.epochs) else curve.steps
-        end = drawn[-1] / (x_max, high - low) if len(drawn) else np.full(2, np.nan)
-        # Letters of lines that end together stand side by side.
-        series += _series_of(curve, line_type, high, sum(bool((np.abs(end - other) < 0.08).all()) for other in ends))
-        ends.append(end)
-    axis = {"type": "value", "splitLine": {"lineStyle": {"color": "rgba(128,128,128,0.2)"}}}
-    label = {"hideOverlap": True, "fontSize": 12}
-    return {
-        "animation": False,
-        "grid": {
-            "left": 56,
-            "right": 24 + LETTER_WIDTH * (len(curves) - 1),
-            "top": 20,
-            "bottom": 42,
-            "outerBoundsMode": "none",
-        },
-        "tooltip": {
-            "trigger": "axis",
-            "confine": True,
-            "valueFormatter": "%,.4g",
-            "axisPointer": {"label": {"formatter": f"{x_title} {{value}}", "precision": 0}},
-        },
-        "xAxis": axis
-        | {"min": 0, "max": x_max, "minInterval": 1, "axisLabel": label}
-        | {"name": x_title, "nameLocation": "middle", "nameGap": 26, "nameTextStyle": {"fontSize": 12}},
-        "yAxis": axis | {"min": low, "max": high, "interval": interval, "axisLabel": label},
-        "series": series,
-    }
-
-
-def _series_of(curve: TrainingCurve, line_type: object, top: float, n_beside: int) -> list[dict[str, object]]:
-    of = f"{curve.letter}, " if curve.letter else ""
-    has_dev = len(curve.epochs) > 0
-    quiet = {"silent": True, "tooltip": {"show": False}}
-    letter = {"show": bool(curve.letter), "formatter": curve.letter, "distance": 6 + LETTER_WIDTH * n_beside}
-    letter |= {"fontSize": 14, "fontWeight": "bold"}
-    gray, blue = {"color": TRAINING_COLOUR}, {"color": BONA_FIDE_COLOUR, "opacity": 1}
-    points = {"type": "scatter", "data": _pairs(curve.points), "symbolSize": 2.5, "z": 1} | quiet
-    training = {
-        "type": "line",
-        "name": f"{of}training",
-        "data": _pairs(curve.steps),
-        "showSymbol": False,
-        "z": 2,
-        "lineStyle": gray | {"width": 1.5, "type": line_type},
-        "itemStyle": gray,
-        "emphasis": {"disabled": True},
-        "endLabel": letter | {"show": bool(curve.letter) and not has_dev},
-    }
-    dev = training | {
-        "name": f"{of}dev",
-        "data": _pairs(curve.epochs),
-        "symbol": "circle",
-        "symbolSize": 4 if curve.letter else 6,
-        "showSymbol": len(curve.epochs) <= MOST_SYMBOLS,
-        "z": 3,
-        "lineStyle": blue | {"width": 2, "type": line_type},
-        "itemStyle": blue,
-        "endLabel": letter,
-    }
-    kept = {
-        "type": "scatter",
-        "data": _pairs(curve.kept),
-        "symbolSize": 12,
-        "z": 4,
-        "itemStyle": blue | {"borderColor": "#FFFFFF", "borderWidth": 2},
-        "label": {"show": not curve.letter, "formatter": "kept", "position": "top", "fontSize": 12},
-    } | quiet
-    events = {
-        "type": "scatter",
-        "data": [[x, top] for x in curve.events],
-        "symbol": "triangle",
-        "symbolRotate": 180,
-        "symbolSize": 9,
-        "itemStyle": {"color": MISSED, "opacity": 1},
-        "z": 4,
-    } | quiet
-    made = [points | {"itemStyle": gray | {"opacity": 0.4}}, training, dev, kept, events]
-    if has_dev and len(curve.steps):
-        # The pointer rests on epochs, and tells both means there: not those of the many steps between.
-        at_epochs = np.column_stack([curve.epochs[:, 0], np.interp(curve.epochs[:, 0], *curve.steps.T)])
-        made[1] = training | quiet
-        made.append(training | {"data": _pairs(at_epochs), "lineStyle": {"opacity": 0}})
-    return made
-
-
-def _pairs(points: NDArray[np.float64]) -> list[list[float]]:
-    """Finite points as JSON, with six digits: what a screen can show."""
-    finite = points[np.isfinite(points).all(1)] if len(points) else points
-    return [[float(f"{x:.6g}"), float(f"{y:.6g}")] for x, y in finite.tolist()]
-
-
-def _value_axis(curves: Sequence[TrainingCurve]) -> tuple[float, float, float]:
-    """Lowest, highest and distance of the marks, all round numbers, for what the lines do once they have settled."""
-    values = []
-    for curve in curves:
-        settled = curve.steps[curve.steps[:, 0] >= curve.settled_from]
-        values += [curve.epochs[:, 1], (settled if len(settled) else curve.steps)[:, 1]]
-    finite = np.concatenate([*values, [np.nan]])
-    finite = finite[np.isfinite(finite)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-    if low == high:  # a constant is shown with its distance from 0
-        low, high = min(low, 0.0), max(high, 0.0) or 1.0
-    span = high - low
-    power = 10.0 ** np.floor(np.log10(span / 4))
-    interval = next(m for m in (1, 2, 5, 10) if m * power >= span / 4) * power
-    bottom, top = np.floor((low - 0.05 * span) / interval), np.ceil((high + 0.1 * span) / interval)
-    if low >= 0:
-        bottom = max(bottom, 0.0)  # losses have no negative values to make room for
-    low, high, interval = (float(f"{bound:.10g}") for bound in (bottom * interval, top * interval, interval))
-    return low, high, interval

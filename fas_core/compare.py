@@ -437,7 +437,7 @@ def table(
     without `resamples`.
     """
     names, kinds, attack = np.asarray(groups, str), both.kinds, both.is_attack
-    units = _drawn_units(both)
+    units = _drawn_units(both) if resamples else None
     rows: list[dict[str, Any]] = []
     for group in ["", *sorted(set(names.tolist()))]:
         here = np.ones(len(both), np.bool_) if group == "" else names == group
@@ -452,7 +452,7 @@ def table(
                 row["wrong_a"] = float((found.verdicts_a[chosen] != RIGHT).mean())
                 row["wrong_b"] = float((found.verdicts_b[chosen] != RIGHT).mean())
                 row["difference"] = row["wrong_b"] - row["wrong_a"]
-                if resamples:
+                if units is not None:
                     at = (found.threshold_a, found.threshold_b)
                     pair = [both.scores[i][chosen] for i in (0, b)]
                     interval = _rate_difference(pair, attack[chosen], units.of(chosen), at, resamples)

@@ -937,6 +937,7 @@ class Scatter {
     context.beginPath();
     context.rect(0, 0, width, height);
     context.clip();
+    if (this.data.lines) this.drawLines(context);
     if (this.data.trails) this.drawTrails(context, text, style.getPropertyValue("--st-background-color"));
     this.drawGesture(context, text);
     for (const [row, size] of [[this.data.marked, 9], [this.elsewhere, 9], [this.found, 7]]) {
@@ -966,23 +967,44 @@ class Scatter {
   drawTicks(context) {
     const { view, width, height } = this;
     const label = (value) => String(Number(value.toPrecision(6))).replace("-", "−");
-    const [left, right] = [view.x - (width / 2) * view.unit, view.x + (width / 2) * view.unit];
-    const [bottom, top] = [view.y - (height / 2) * view.unit, view.y + (height / 2) * view.unit];
+    // The axes' own numbers at the edges of the view: of two units, where both are not those of the plane.
+    const { low, ticks } = this.data;
+    const at = (axis, value) => ticks[axis][0] + ((value - low[axis]) / this.span[axis]) * (ticks[axis][1] - ticks[axis][0]);
+    const [left, right] = [-1, 1].map((side) => at(0, view.x + (side * width * view.unit) / 2));
+    const [bottom, top] = [-1, 1].map((side) => at(1, view.y + (side * height * view.unit) / 2));
     context.strokeStyle = "rgba(128,128,128,0.18)";
     context.beginPath();
     context.textAlign = "center";
     for (const tick of ticksBetween(left, right, width / 80)) {
-      const px = Math.round(MARGIN.left + (tick - left) / view.unit) + 0.5;
+      const px = Math.round(MARGIN.left + ((tick - left) / (right - left)) * width) + 0.5;
       context.moveTo(px, MARGIN.top);
       context.lineTo(px, MARGIN.top + height);
       context.fillText(label(tick), px, MARGIN.top + height + 12);
     }
     context.textAlign = "right";
     for (const tick of ticksBetween(bottom, top, height / 60)) {
-      const py = Math.round(MARGIN.top + (top - tick) / view.unit) + 0.5;
+      const py = Math.round(MARGIN.top + ((top - tick) / (top - bottom)) * height) + 0.5;
       context.moveTo(MARGIN.left, py);
       context.lineTo(MARGIN.left + width, py);
       context.fillText(label(tick), MARGIN.left - 6, py);
+    }
+    context.stroke();
+  }
+
+  // One line across each axis, at a share of its span; null: none.
+  drawLines(context) {
+    const { au, bu, av, bv } = this.transform();
+    const [across, up] = this.data.lines;
+    context.strokeStyle = "#7A7A7A";
+    context.lineWidth = 2;
+    context.beginPath();
+    if (across !== null) {
+      context.moveTo(au * TOP * across + bu, 0);
+      context.lineTo(au * TOP * across + bu, this.height);
+    }
+    if (up !== null) {
+      context.moveTo(0, av * TOP * up + bv);
+      context.lineTo(this.width, av * TOP * up + bv);
     }
     context.stroke();
   }
@@ -1304,7 +1326,7 @@ class Scatter {
     this.tipLines.replaceChildren();
     const lines = answer?.lines ?? [one?.words ?? "", "…"];
     lines.forEach((line) => this.tipLines.append(element("div", "", line)));
-    if (answer?.pixels) {
+    if (answer?.width) {
       const { pixels, width, height } = answer;
       Object.assign(this.tipImage, { width, height });
       const context = this.tipImage.getContext("2d");
@@ -1314,6 +1336,7 @@ class Scatter {
     } else {
       Object.assign(this.tipImage, { width: TIP_IMAGE, height: TIP_IMAGE });
     }
+    this.tipImage.hidden = answer !== undefined && !answer.width; // of scores alone
     this.tip.hidden = false;
     this.tip.dataset.row = answer ? String(row) : "";
     this.place();

@@ -23,7 +23,7 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ MOST_CATEGORIES = 250
 KEY_BYTES = 64  # before the bytes: what they are called
 MOST_ASKED = 16  # rows at once, while hovering
 UNDRAWN = "scatter_undrawn"
+ACROSS = 1.6  # times as wide as high, where axes have units of their own
 
 _HERE = Path(__file__)
 _mount = st.components.v2.component(
@@ -100,6 +101,7 @@ class Plane:
     low: tuple[float, float]  # of 0 and of TOP, in the units of the coordinates
     high: tuple[float, float]
     is_placed: NDArray[np.bool_] | None  # (n,); None: all are
+    ticks: tuple[tuple[float, float], tuple[float, float]]  # what the axes say at low and high: of x, of y
 
 
 def planes(coordinates: Sequence[NDArray[np.floating]]) -> list[Plane]:
@@ -127,8 +129,37 @@ def _plane(
     points.setflags(write=False)
     (left, right), (bottom, top) = bounds
     return Plane(
-        _named("points", points.data), points, (left, bottom), (right, top), None if is_placed.all() else is_placed
+        _named("points", points.data),
+        points,
+        (left, bottom),
+        (right, top),
+        None if is_placed.all() else is_placed,
+        ((left, right), (bottom, top)),
     )
+
+
+def filled_plane(coordinates: NDArray[np.floating], including: Sequence[float]) -> Plane:
+    """(n, 2) numbers of two units -> a plane that each axis fills with 99.8 % of its own; the others lie on the edge.
+
+    `including`: a number of each axis that is in view as well, if it is finite. What is NaN has no place.
+    """
+    shares = np.empty(coordinates.shape)
+    ticks = []
+    for axis, also in enumerate(including):
+        values = coordinates[:, axis].astype(np.float64)
+        finite = values[np.isfinite(values)]
+        low, high = 0.0, 1.0
+        if finite.size:
+            low = float(np.percentile(finite, 0.1, method="lower"))
+            high = float(np.percentile(finite, 99.9, method="higher"))
+        if math.isfinite(also):
+            low, high = min(low, also), max(high, also)
+        high = high if high > low else low + 1
+        shares[:, axis] = ((values - low) / (high - low)).clip(0, 1)
+        ticks.append((low, high))
+    is_placed = np.asarray(np.isfinite(shares).all(1))
+    made = _plane(shares, is_placed, ((0, 1), (0, 1)))
+    return replace(made, high=(ACROSS, 1), ticks=(ticks[0], ticks[1]))
 
 
 @dataclass(frozen=True)
@@ -293,6 +324,7 @@ def scatter(
     on_selected: Callable[[Selection], None],
     key: str,
     trails: Trails | None = None,
+    lines: tuple[float, float] | None = None,
     has_legend: bool = True,
 ) -> None:
     """Draws the plot: `where` and `colours` must be `carried` on the page, and `selection` by `carried_selection`.
@@ -300,8 +332,9 @@ def scatter(
     `run`: digest of what the rows are of, a Run or samples that several share. `colour`: what the colours stand for;
     another one forgets what was switched off. `titles` of the axes, `note` above them, `words`: all of it as a text.
     `has_units`: whether numbers on the axes mean something. `view` and `off`: with what the plot starts, as `hover`
-    tells it. `marked`: a row. `trails`: drawn above the points. `has_legend`: one is enough for linked plots.
-    `on_selected`: called with what was selected before the page, or the fragment around this, runs again.
+    tells it. `marked`: a row. `trails`, and `lines` at a number of each axis: drawn above the points. `has_legend`: one
+    is enough for linked plots. `on_selected`: called with what was selected before the page, or the fragment around
+    this, runs again.
     """
     _mount(
         key=key,
@@ -321,13 +354,16 @@ def scatter(
             ],
             "scale": vars(colours.scale) if colours.scale else None,
             "titles": list(titles),
-            "ticks": has_units,
+            "ticks": [list(ends) for ends in where.ticks] if has_units else None,
             "note": note,
             "words": words,
             "view": list(view) if view else None,
             "off": list(off),
             "marked": marked,
             "legend": has_legend,
+            "lines": None
+            if lines is None
+            else [_share(at, *ends) for at, ends in zip(lines, where.ticks, strict=True)],
             "trails": None
             if trails is None
             else {
@@ -342,6 +378,10 @@ def scatter(
         },
         on_selected_change=lambda: _hear_selected(key, run, len(where.points), on_selected),
     )
+
+
+def _share(value: float, low: float, high: float) -> float | None:
+    return (value - low) / (high - low) if math.isfinite(value) else None
 
 
 def _hear_selected(key: str, run: str, n: int, tell: Callable[[Selection], None]) -> None:
@@ -369,7 +409,7 @@ class Answer:
     """What is shown of a row while the pointer is on it."""
 
     lines: Sequence[str]
-    image: NDArray[np.uint8]  # (H, W)
+    image: NDArray[np.uint8]  # (H, W); (0, 0) where there is none
 
 
 def hover(

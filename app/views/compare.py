@@ -1,16 +1,20 @@
 """Compare: what other Runs do better or worse on the same samples."""
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import charts, state
+from app import charts, run_charts, state
 from app.components import gallery as component
+from app.components import scatter as plot
+from app.components.scatter import Answer, Colours, Plane, Selection
 from app.components.zoom import zoomed
 from fas_core import breakdown, compare, metrics, report, scores, traininglog
 from fas_core import card as cards
@@ -24,13 +28,13 @@ LETTERS = "ABCDEF"
 CHANGED, FIXED, BROKEN, BOTH_WRONG, ALL = "Changed", "Fixed by B", "Broken by B", "Wrong in both", "All"
 CHANGE, SCORE_A, SCORE_B = "Largest change", "Score of A, high to low", "Score of B, high to low"
 ALL_ATTACKS = "All attacks"
-CURVE_POINTS = 800
+CURVE_POINTS, CURVE_HEIGHT = 800, 400
 PER_PAGE = 24
 SUBSET = "subset"
 NO_CARD, NO_IMAGES, PIXELATED, AS_THEY_ARE = "none", "none", "pixelated", "as they are"
 IMAGES = (NO_IMAGES, PIXELATED, AS_THEY_ARE)
 IN_WIDTHS = "the chosen scores, in widths of live"
-MOST_POINTS = 6_000  # of the scatter; Plotly is slow beyond
+SELECTED, SHOWN = "_compare_selected", "_compare_shown"  # in the session: rows of the scatter, and its view
 # Enough for two digits, and a third of a second for two Runs of 50,000 samples; `fas compare` takes more of both.
 RESAMPLES, QUANTILES = 1000, 1024
 BPCERS = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.07, *np.linspace(0.1, 1, 16).round(4).tolist())  # where bands stand
@@ -135,6 +139,15 @@ def _thresholds(key: Key, _both: Joined, _rule: Rule) -> tuple[list[float] | Non
         return None, str(error)
 
 
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _flips(key: Key, b: int, _both: Joined, _thresholds: list[float]) -> Flips:
+    return compare.flips(_both, _thresholds, b)
+
+
+def flips_of(b: int) -> Flips | None:
+    return None if thresholds is None else _flips(key, b, both, thresholds)
+
+
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _differences(key: Key, with_intervals: bool, b: int, _both: Joined, _rule: Rule) -> dict[str, Difference]:
     drawn = _drawn(key, _both, _rule) if with_intervals else None
@@ -188,8 +201,7 @@ def names_of_runs() -> str:
 def show_answer() -> None:
     """The answer of each other Run, the first sentence emphasised."""
     for i, letter in enumerate(LETTERS[1 : len(systems)], start=1):
-        at = None if thresholds is None else compare.flips(both, thresholds, i)
-        words = compare.in_words(both, rule, _differences(key, has_intervals, i, both, rule), at, letter)
+        words = compare.in_words(both, rule, _differences(key, has_intervals, i, both, rule), flips_of(i), letter)
         first, *rest = (state.escaped(one.replace(" %", "\u00a0%").replace(" = ", "\u00a0=\u00a0")) for one in words)
         st.write(f"**{first}** {' '.join(rest)}")
 
@@ -257,20 +269,25 @@ def show_curves() -> None:
     with left:
         st.markdown(f"**ROC** · area under the curve: {auc}", help="1 = perfect, 0.5 = chance.")
         roc = {name: (x, 1 - high, 1 - low) for name, (x, low, high) in found.items()}
-        made = charts.roc_of_runs(curves, roc_at, colour, roc)
-        st.plotly_chart(made, key="roc_runs", alt=f"ROC of the Runs; area under the curve {auc}")
+        made = run_charts.roc_of_runs(curves, roc_at, colour, roc)
+        st.echarts_chart(made, key="roc_runs", height=CURVE_HEIGHT, alt=f"ROC of the Runs; area under the curve {auc}")
     with right:
         st.markdown(
             f"**Precision and recall** · average precision: {precision}", help="Depends on the share of attacks."
         )
-        made = charts.precision_recall_of_runs(curves, pr_at, colour, pr_bands)
-        st.plotly_chart(made, key="pr_runs", alt=f"Precision and recall of the Runs; average precision {precision}")
+        made = run_charts.precision_recall_of_runs(curves, pr_at, colour, pr_bands)
+        st.echarts_chart(
+            made,
+            key="pr_runs",
+            height=CURVE_HEIGHT,
+            alt=f"Precision and recall of the Runs; average precision {precision}",
+        )
     left, right = st.columns(2)
     with left:
         st.markdown("**DET** · errors of both kinds on probit axes", help="Nearer to the lower left corner is better.")
         det = {name: (x, 1 - high, 1 - low) for name, (x, low, high) in found.items()}
-        made = charts.det_of_runs(curves, det_at, colour, det)
-        st.plotly_chart(made, key="det_runs", alt="DET of the Runs: BPCER over APCER")
+        made = run_charts.det_of_runs(curves, det_at, colour, det)
+        st.echarts_chart(made, key="det_runs", height=CURVE_HEIGHT, alt="DET of the Runs: BPCER over APCER")
         if found:
             shown = " and ".join(found)
             st.caption(f"Bands: 95 % of {shown}, each by itself; where they overlap the difference may still be clear.")
@@ -284,7 +301,7 @@ def of_each(sets: Sequence[metrics.ScoreSet], values: Sequence[float]) -> str:
     )
 
 
-def bands(species: str) -> tuple[charts.Bands, charts.Bands]:
+def bands(species: str) -> tuple[run_charts.Bands, run_charts.Bands]:
     """Of A and the Run in detail: BPCER and the interval of APCER; recall and that of precision. For all attacks."""
     if not has_intervals or species:
         return {}, {}
@@ -332,9 +349,10 @@ def show_distributions() -> None:
         for letter, of_run in zip(LETTERS, values, strict=False)
     }
     title = charts.words(str(loss)) if loss in common else "distance from the live median, in interquartile ranges"
-    made = charts.distributions_of_runs(by_run, x_title=title)
-    st.plotly_chart(made, key="distributions", alt=f"Distributions of {title} of the Runs, per group")
-    lines = ", ".join(f"{letter} {dash}" for letter, dash in zip(by_run, charts.RUN_DASHES, strict=False))
+    made = run_charts.distributions_of_runs(by_run, x_title=title)
+    height = run_charts.rows_height(len(by_run["A"]))
+    st.echarts_chart(made, key="distributions", height=height, alt=f"Distributions of {title} of the Runs, per group")
+    lines = ", ".join(f"{letter} {one}" for letter, one in zip(by_run, run_charts.LINE_WORDS, strict=False))
     st.caption(f"Line styles: {lines}; A is filled.")
 
 
@@ -351,7 +369,6 @@ def in_widths(values: NDArray[np.float64], live: NDArray[np.bool_]) -> NDArray[n
 def show_metrics() -> None:
     """Every metric of every Run, and the difference of the one in detail."""
     letter = LETTERS[in_detail]
-    st.subheader("Every metric")
     of_each_run = {i: _differences(key, has_intervals, i, both, rule) for i in range(1, len(systems))}
     detail = of_each_run[in_detail]
     numbers: dict[str, list[object]] = {"Metric": [compare.metric_words(name, rule) for name in detail]}
@@ -396,7 +413,6 @@ def p_number(p: float) -> str:
 def show_groups() -> None:
     """Rates of wrong verdicts per subset, or per group of any column, of A and the Run in detail."""
     letter = LETTERS[in_detail]
-    st.subheader("Group by group")
     column = st.selectbox(
         "Groups by",
         [SUBSET, *(name for name in breakdown.columns_for(run) if name != SUBSET)],
@@ -405,7 +421,7 @@ def show_groups() -> None:
         bind="query-params",
         width=240,
     )
-    at = None if thresholds is None else compare.flips(both, thresholds, in_detail)
+    at = flips_of(in_detail)
     rates = _table(key, str(column), has_intervals, in_detail, both, at)
     digits = 0 if rates["n"].median() < 1000 else 1
     wrong = "Share of wrong verdicts at the threshold: APCER for an attack species, BPCER for bona fide samples."
@@ -514,10 +530,9 @@ def sample_controls(kinds: NDArray[np.str_], at: Flips | None) -> tuple[str, str
 def show_samples() -> None:
     """Score against score, and the samples whose verdict changes. A fragment: filters run nothing but this again."""
     letter = LETTERS[in_detail]
-    st.subheader("Which samples change?")
     kinds = charts.groups(both.samples)
-    at = None if thresholds is None else compare.flips(both, thresholds, in_detail)
-    selected = show_scatter(kinds, at)
+    at = flips_of(in_detail)
+    rows_selected = show_scatter()
     show, order, wanted, display = sample_controls(kinds, at)
     live = (both.samples["label"] == BONA_FIDE).to_numpy()
     values_a, values_b = both.scores[0], both.scores[in_detail]
@@ -525,8 +540,8 @@ def show_samples() -> None:
     fits = np.isin(kinds, wanted) if wanted else np.ones(len(both), np.bool_)
     if at is not None and show != ALL:
         fits &= {CHANGED: at.fixed | at.broken, FIXED: at.fixed, BROKEN: at.broken, BOTH_WRONG: at.both_wrong}[show]
-    if len(selected):
-        fits &= np.isin(np.arange(len(both)), selected)
+    if len(rows_selected):
+        fits &= np.isin(np.arange(len(both)), rows_selected)
     change = -np.abs(place_b - place_a) if live.any() else -np.abs(values_b - values_a)
     sorting = {CHANGE: change, SCORE_A: -values_a, SCORE_B: -values_b}[order]
     rows = np.flatnonzero(fits)
@@ -546,46 +561,97 @@ def show_samples() -> None:
         show_page(at, rows, kinds, (place_a, place_b), display)
 
 
-def show_scatter(kinds: NDArray[np.str_], at: Flips | None) -> NDArray[np.int64]:
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _scatter(key: Key, b: int, at: tuple[float, float], _both: Joined) -> tuple[Plane, Colours]:
+    """Score of the b-th Run against that of A, coloured by class."""
+    kinds = charts.groups(_both.samples)
+    names, codes = np.unique(kinds, return_inverse=True)
+    styles = {name: charts.style_of(name) for name in charts.in_group_order(names.tolist())[: plot.MOST_CATEGORIES]}
+    where = plot.filled_plane(np.column_stack([_both.scores[0], _both.scores[b]]), at)
+    return where, plot.by_category(codes, names.tolist(), styles, None)
+
+
+def scattered() -> tuple[Plane, Colours]:
+    return _scatter(key, in_detail, lines(), both)
+
+
+def lines() -> tuple[float, float]:
+    """The thresholds of A and of the Run in detail; NaN where there are none."""
+    return (math.nan, math.nan) if thresholds is None else (thresholds[0], thresholds[in_detail])
+
+
+def rows_name() -> str:
+    """Stands for the samples compared: what is selected in others is not selected here."""
+    return hashlib.sha256(repr(key).encode()).hexdigest()
+
+
+def keep(selection: Selection) -> None:
+    st.session_state[SELECTED] = selection
+    to_first_page()
+
+
+def selected() -> Selection | None:
+    kept = st.session_state.get(SELECTED)
+    return kept if isinstance(kept, Selection) and kept.run == rows_name() else None
+
+
+def show_scatter() -> NDArray[np.int64]:
     """Score against score; the rows that are selected in it."""
-    letter = LETTERS[in_detail]
-    shown = np.arange(len(both))
-    if len(shown) > MOST_POINTS:  # what changes its verdict first, then every so many of the others
-        turned = np.zeros(len(both), np.bool_) if at is None else at.fixed | at.broken
-        first, rest = np.flatnonzero(turned), np.flatnonzero(~turned)
-        first = first[:: max(1, -(-len(first) // (MOST_POINTS // 2)))]
-        rest = rest[:: max(1, -(-len(rest) // (MOST_POINTS - len(first))))]
-        shown = np.sort(np.concatenate([first, rest]))
-    values = np.column_stack([both.scores[0], both.scores[in_detail]])[shown]
-    ids = both.samples["sample_id"].to_numpy(str)[shown]
-    texts = np.array([charts.plot_text(name) for name in ids])
-    made = charts.scores_against_each_other(
-        values,
-        shown,
-        texts,
-        kinds[shown],
-        None if at is None else (at.threshold_a, at.threshold_b),
-        x_title=f"A: {charts.plot_words(systems[0].score)}",
-        y_title=f"{letter}: {charts.plot_words(systems[in_detail].score)}",
+    letter, chosen = LETTERS[in_detail], selected()
+    where, colours = scattered()
+    view, off = plot.shown_before(SHOWN)
+    words = f"{letter}: {systems[in_detail].score}", f"A: {systems[0].score}"
+    plot.scatter(
+        where,
+        colours,
+        chosen,
+        run=rows_name(),
+        colour="class",
+        titles=(words[1], words[0]),
+        note="",
+        words=f"{len(both):,} samples by two scores, {' and '.join(words)}.",
+        has_units=True,
+        view=view,
+        off=off,
+        marked=None,
+        on_selected=keep,
+        key="compare_scatter",
+        lines=lines(),
     )
-    event = st.plotly_chart(
-        made,
-        key=f"scores_{letter}",
-        on_select="rerun",
-        selection_mode=("lasso", "box"),
-        alt=f"Score of {letter} against the score of A, with both thresholds",
+    plot.carried_selection(chosen)
+    rows = chosen.rows(len(both)) if chosen else np.empty(0, np.int64)
+    st.caption(
+        "Lines are the thresholds: right of and above them is called an attack. "
+        + (
+            f"{len(rows):,} selected, listed below; links leave this out."
+            if len(rows)
+            else "Draw around points to list them below; scores far out lie on the edge."
+        )
     )
-    points = event["selection"]["points"]
-    selected = np.array([point["customdata"] for point in points if "customdata" in point], np.int64).ravel()
-    words = f"{len(shown):,} of {len(both):,} samples are drawn, " if len(shown) < len(both) else ""
-    words += "lines are the thresholds: right of and above them is called an attack. "
-    words += (
-        f"{len(selected):,} selected, listed below; links leave this out."
-        if len(selected)
-        else "Draw around points to list them below."
-    )
-    st.caption(words[0].upper() + words[1:])
-    return selected
+    return rows
+
+
+def told_of(rows: NDArray[np.int64]) -> list[Answer]:
+    """The image of some rows, if A has images, and both scores."""
+    samples = both.samples.iloc[rows]
+    kinds = charts.groups(samples)
+    images = run.images("inputs", both.rows[0][rows]) if run.has_images else np.empty((len(rows), 0, 0), np.uint8)
+    return [
+        Answer(
+            [
+                str(sample_id),
+                charts.words(kind),
+                *(f"{LETTERS[i]} {state.number(both.scores[i][row])}" for i in (0, in_detail)),
+            ],
+            image,
+        )
+        for sample_id, kind, row, image in zip(samples["sample_id"], kinds, rows, images, strict=True)
+    ]
+
+
+@state.fragment
+def hovering() -> None:
+    plot.hover(told_of, run=rows_name(), n=len(both), on_shown=partial(plot.keep_shown, SHOWN), key="compare_hover")
 
 
 def show_list(rows: NDArray[np.int64], kinds: NDArray[np.str_], at: Flips | None, letter: str) -> None:
@@ -695,14 +761,14 @@ def show_trainings() -> None:
         loss, nothing = curve[:, 1], np.empty((0, 2))
         points = np.column_stack([curve[:, 0], traininglog.between_first_and_best(loss)])
         best = int(loss.argmin())
-        curves.append(charts.TrainingCurve(letter, points, points[[best]], nothing, nothing))
+        curves.append(run_charts.TrainingCurve(letter, points, points[[best]], nothing, nothing))
         words.append(f"{letter} {state.number(loss[0])} to {state.number(loss[best])} in epoch {curve[best, 0]:.0f}")
     if not curves:
+        st.info("None of these trainings has left a log.", icon=":material/info:")
         return
-    st.subheader("How did their trainings go?")
     x_max = max(float(curve.epochs[:, 0].max()) for curve in curves)
     st.echarts_chart(
-        charts.training_curves(curves[: len(charts.LINE_TYPES)], x_title="epoch", x_max=x_max),
+        run_charts.training_curves(curves, x_title="epoch", x_max=x_max),
         key="trainings_of_runs",
         height=260,
         alt="Dev loss of each training over epochs, from 1 at its first epoch to 0 at its lowest",
@@ -719,7 +785,6 @@ def show_trainings() -> None:
 @state.fragment
 def show_report() -> None:
     """One HTML file of the Runs compared, made when it is asked for."""
-    st.subheader("Take it with you")
     kept, _ = cards.cards(state.cache_folder())
     of_a = {f"{one['rule']} on {one['score']}, {one['created']}": one for _, one in kept if one["run"] == run.id}
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -755,6 +820,26 @@ def show_report() -> None:
 
 
 # ------------------------------------------------------------------------------------------------ the page
+
+
+def show_samples_and_hover() -> None:
+    plot.carried(*scattered())
+    show_samples()
+    hovering()
+
+
+@state.fragment
+def show_parts() -> None:
+    """In tabs, of which only the open one is computed."""
+    parts = {"Curves": show_curves, "Every metric": show_metrics} if is_two_sided else {}
+    parts |= {"Group by group": show_groups, "Which samples change?": show_samples_and_hover}
+    if any(one.run.info.checkpoint for one in systems):
+        parts["Trainings"] = show_trainings
+    parts["Report"] = show_report
+    for tab, show in zip(st.tabs(list(parts), key="part", bind="query-params"), parts.values(), strict=True):
+        if tab.open:
+            with tab:
+                show()
 
 
 run = state.chosen_run()
@@ -793,13 +878,7 @@ if len(systems) > 2:
 with head:
     show_answer()
     st.caption(f"{names_of_runs()}. {caveats()}")
-if is_two_sided:
-    show_curves()
-    show_metrics()
-show_groups()
-show_samples()
-show_trainings()
-show_report()
+show_parts()
 if is_two_sided and not has_intervals:
     _drawn(key, both, rule)
     _resampled_already().add(key)

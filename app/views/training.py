@@ -13,7 +13,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from app import charts, state
+from app import charts, run_charts, state
 from fas_core import traininglog
 from fas_core.errors import BadInputError
 from fas_core.traininglog import Samples, Training
@@ -225,7 +225,7 @@ def parts_of(training: Training, log: pd.DataFrame) -> Parts:
     return Parts(log[~is_dev], dev, kept.to_numpy(bool))
 
 
-def curve_of(training: Training, letter: str, parts: Parts, term: str, unit: str) -> charts.TrainingCurve:
+def curve_of(training: Training, letter: str, parts: Parts, term: str, unit: str) -> run_charts.TrainingCurve:
     each = per_step(training, unit)
 
     def points(rows: pd.DataFrame) -> NDArray[np.float64]:
@@ -238,7 +238,7 @@ def curve_of(training: Training, letter: str, parts: Parts, term: str, unit: str
     # Strides follow from the planned steps, not from those done: what is drawn stays where it is while more comes.
     stride = stride_of(training)
     events = train[(parts.train[RESET] == 1).to_numpy(), 0] if term == "disc" and RESET in parts.train else np.empty(0)
-    return charts.TrainingCurve(
+    return run_charts.TrainingCurve(
         letter=letter,
         epochs=dev if has_dev else nothing,
         kept=dev[parts.kept] if has_dev else nothing,
@@ -281,7 +281,7 @@ def show_curves(chosen: dict[str, Training], letters: dict[str, str], logs: dict
         with grid.cell(), st.container(gap=None):
             st.markdown(f"**{state.escaped(title)}**{f', {measure}' if measure else ''}", help=explanation or None)
             st.echarts_chart(
-                charts.training_curves(curves, x_title=x_title, x_max=x_max),
+                run_charts.training_curves(curves, x_title=x_title, x_max=x_max),
                 key=f"curve_{term}_{vae}",
                 height=230,
                 alt=f"{title} over {unit.lower()}",

@@ -1,7 +1,8 @@
 """Opening the page Compare on six Runs of 50,000 samples each: seconds in headless Chromium, nothing kept from before.
 
 The targets are absolute: what a person may be asked to wait. So measure on a machine that is idle. The page is open
-when all of it stands there, with every number; intervals follow, and how long they take is reported beside it.
+when the answer and all of its first part, the curves, stand there; intervals follow, and how long they take is reported
+beside it.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def figures(n: int = SAMPLES, runs: int = RUNS) -> dict[str, float]:
             page.goto(f"{address}/compare?{urllib.parse.urlencode(query)}")
             for name, text in (
                 ("answer", f"{'ABCDEF'[runs - 1]} puts"),
-                ("open", "Take it with you"),
+                ("open", "Line styles: "),
                 ("intervals", "In brackets: 95 %"),
             ):
                 page.get_by_text(text).first.wait_for(timeout=120_000)

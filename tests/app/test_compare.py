@@ -7,15 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from app.components import scatter
 from fas_core import card, compare, report, store
 from fas_core.compare import System
 from fas_core.operating_point import DEFAULT
 
+METRICS, GROUPS, SAMPLES, REPORT = "Every metric", "Group by group", "Which samples change?", "Report"
 MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
 
 
@@ -45,7 +48,7 @@ def compared(cache: Path, *names: str, score: str = "rec") -> compare.Joined:
 
 
 def test_answer_and_tables_are_those_of_the_core(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    at = page_of(tiny_cache, monkeypatch, "a", "b")
+    at = page_of(tiny_cache, monkeypatch, "a", "b", part=METRICS)
     both = compared(tiny_cache, "a", "b")
     drawn = compare.resampled(both, resamples=1000, quantiles=1024)
     found = compare.differences(both, DEFAULT, drawn)
@@ -61,7 +64,8 @@ def test_answer_and_tables_are_those_of_the_core(tiny_cache: Path, monkeypatch: 
     assert mask.low is not None
     assert row["95 %"].startswith(compare.signed(mask.low, 3))
     assert every.loc["AUC", "p"] == compare.p_text(found["roc_auc"].p or 0).removeprefix("p = ")
-    groups = at.dataframe[1].value.set_index(["Subset", "Class"])
+    at = page_of(tiny_cache, monkeypatch, "a", "b", part=GROUPS)
+    groups = at.dataframe[0].value.set_index(["Subset", "Class"])
     assert groups.loc[("all", "mask"), "Wrong in A"] == pytest.approx(100 * (mask.a or 0))
     turned = flips.counts((both.samples["subset"] == "seen_paper").to_numpy() & both.is_attack)
     assert groups.loc[("seen paper", "paper"), "Fixed"] == turned["fixed"]
@@ -69,9 +73,9 @@ def test_answer_and_tables_are_those_of_the_core(tiny_cache: Path, monkeypatch: 
 
 
 def test_groups_are_those_of_any_column(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    at = page_of(tiny_cache, monkeypatch, "a", "b")
+    at = page_of(tiny_cache, monkeypatch, "a", "b", part=GROUPS)
     at.get_by_key("groups_by").set_value("glasses").run()
-    groups = at.dataframe[1].value
+    groups = at.dataframe[0].value
     assert set(groups["Glasses"]) == {"all", "yes", "no"}
     wearing = groups[(groups["Glasses"] == "yes") & (groups["Class"] == "mask")]
     samples = compared(tiny_cache, "a", "b").samples
@@ -81,7 +85,7 @@ def test_groups_are_those_of_any_column(tiny_cache: Path, monkeypatch: pytest.Mo
 
 
 def test_three_runs_have_letters_and_one_is_in_detail(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    at = page_of(tiny_cache, monkeypatch, "a", "b vendor", detail="C")
+    at = page_of(tiny_cache, monkeypatch, "a", "b vendor", detail="C", part=METRICS)
     answers = [one.value for one in at.markdown if one.value.startswith("**Where each")]
     assert len(answers) == 2
     assert "C puts" in answers[1]
@@ -91,8 +95,8 @@ def test_three_runs_have_letters_and_one_is_in_detail(tiny_cache: Path, monkeypa
     systems = [System(store.open_run(tiny_cache, name), "rec") for name in "ab"]
     three = compare.tested(compare.joined([*systems, System(vendor, "score")]))
     assert every["C"].tolist() == [one.b for one in compare.differences(three, b=2).values()]
-    figure = json.loads(at.get("plotly_chart")[0].proto.spec)
-    assert [trace["name"] for trace in figure["data"] if trace.get("name")] == ["A", "B", "C"]
+    at = page_of(tiny_cache, monkeypatch, "a", "b vendor", detail="C")
+    assert [chart["legend"].get("data") for chart in charts_of(at)] == [["A", "B", "C"]] * 3 + [None]
 
 
 def test_numbers_stand_before_the_intervals_are_there(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +118,7 @@ def test_numbers_stand_before_the_intervals_are_there(tiny_cache: Path, monkeypa
 def test_flips_are_shown_by_sample_id(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pair = compared(tiny_cache, "a", "b")
     both = compare.flips(pair, compare.thresholds(pair))
-    at = page_of(tiny_cache, monkeypatch, "a", "b", show="All")
+    at = page_of(tiny_cache, monkeypatch, "a", "b", show="All", part=SAMPLES)
     [data] = galleries(at)
     assert [panel["name"] for panel in data["panels"]] == ["original", "A", "B", "error A", "error B"]
     assert sorted(card["id"] for card in data["cards"]) == sorted(pair.samples["sample_id"])
@@ -144,8 +148,8 @@ def test_images_of_b_belong_to_the_sample_wherever_it_stands_in_b(
     samples = store.open_run(tiny_cache, "a").samples()
     fewer = samples[~samples["sample_id"].isin(["live_0", "seen_paper_1"])].iloc[::-1].reset_index(drop=True)
     other = image_run(tiny_cache, "c", fewer[samples.columns[:13]], seed=9)
-    at = page_of(tiny_cache, monkeypatch, "a", "c", show="All")
-    mixed = at.get("bidi_component")[0].proto.mixed
+    at = page_of(tiny_cache, monkeypatch, "a", "c", show="All", part=SAMPLES)
+    [mixed] = [one.proto.mixed for one in at.get("bidi_component") if '"cards"' in one.proto.mixed.json]
     [blob] = mixed.arrow_blobs.values()
     second = pa.ipc.open_stream(blob.data).read_all().column("p2").to_pylist()
     ids = other.samples(["sample_id"])["sample_id"].to_list()
@@ -157,14 +161,19 @@ def test_images_of_b_belong_to_the_sample_wherever_it_stands_in_b(
 
 def test_one_species_in_the_curves(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at = page_of(tiny_cache, monkeypatch, "a", "b", attacks="mask")
-    figure = json.loads(at.get("plotly_chart")[0].proto.spec)
-    lines = [trace for trace in figure["data"] if trace.get("name") in ("A", "B")]
-    assert {trace["line"]["color"] for trace in lines} == {"#CC79A7"}
-    assert [trace["line"]["dash"] for trace in lines] == ["solid", "dash"]
+    for chart in charts_of(at)[:3]:
+        lines = [one["lineStyle"] for one in chart["series"] if one.get("name") in ("A", "B") and "lineStyle" in one]
+        drawn = [style for style in lines if style["opacity"]]
+        assert {style["color"] for style in drawn} == {"#CC79A7"}
+        assert [style["type"] for style in drawn] == ["solid", [8, 4]]
+
+
+def charts_of(at: AppTest) -> list[dict[str, Any]]:
+    return [json.loads(chart.proto.spec) for chart in at.get("echarts_chart")]
 
 
 def test_scores_only_runs_are_compared_without_images(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    at = page_of(tiny_cache, monkeypatch, "a", "vendor")
+    at = page_of(tiny_cache, monkeypatch, "a", "vendor", part=SAMPLES)
     assert at.get_by_key("score_b").value == "score"  # vendor has no "rec"
     assert any("without images" in one.value and "vendor" in one.value for one in at.caption)
     assert cards_shown(at) == []
@@ -207,13 +216,31 @@ def test_runs_without_a_common_sample(tiny_cache: Path, monkeypatch: pytest.Monk
     assert "elsewhere" in at.info[0].value
 
 
+def test_what_is_selected_in_the_scatter_is_listed(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = page_of(tiny_cache, monkeypatch, "a", "b", show="All", part=SAMPLES)
+    pair = compared(tiny_cache, "a", "b")
+    [drawn] = [found for one in at.get("bidi_component") if "points" in (found := json.loads(one.proto.json or "{}"))]
+    assert drawn["n"] == len(pair)
+    assert drawn["titles"] == ["A: rec", "B: rec"]
+    at_a, at_b = compare.thresholds(pair)
+    for (low, high), place, threshold in zip(drawn["ticks"], drawn["lines"], (at_a, at_b), strict=True):
+        assert low + place * (high - low) == pytest.approx(threshold)
+    rows = np.array([0, 5, 9])
+    at.session_state["_compare_selected"] = scatter.selection_of(rows, len(pair), drawn["run"])
+    at.run()
+    assert cards_shown(at) == sorted(pair.samples["sample_id"].iloc[rows])
+    at.session_state["_compare_selected"] = scatter.selection_of(rows, len(pair), "of other samples")
+    at.run()
+    assert len(cards_shown(at)) == len(pair)
+
+
 def test_a_report_is_made_of_what_is_compared(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = store.open_run(tiny_cache, "a")
     content = card.card(run, "rec", DEFAULT, ["live"], ["seen_paper"])
     card.kept(content, tiny_cache)
     asked: list[dict[str, Any]] = []
     monkeypatch.setattr(report, "page", lambda *systems, **options: asked.append({"a": systems[0], **options}) or "")
-    at = page_of(tiny_cache, monkeypatch, "a", "b vendor")
+    at = page_of(tiny_cache, monkeypatch, "a", "b vendor", part=REPORT)
     [button] = at.get("download_button")
     assert button.proto.label == "Report (HTML)"
     assert at.get_by_key("report_images").value == "pixelated"  # faces do not travel unless somebody wants it

@@ -518,3 +518,24 @@ def test_an_empty_cache_says_how_to_make_a_run(tmp_path: Path, monkeypatch: pyte
     at.switch_page("views/latent.py").run()
     assert not at.exception
     assert "fas demo" in at.code[0].value
+
+
+def test_a_plane_of_two_units_is_filled_by_both_and_keeps_what_lies_far_out() -> None:
+    rng = np.random.default_rng(0)
+    xy = np.column_stack([rng.normal(0, 1, 3000), rng.normal(0, 1000, 3000)])
+    xy[0], xy[1], xy[2] = (1e9, 0), (0, -np.inf), (np.nan, 0)
+    where = scatter.filled_plane(xy, (7.0, np.nan))
+    (left, right), (bottom, top) = where.ticks
+    assert right == 7.0  # is in view, though few are there
+    assert -5 < left < -2.5
+    assert -5000 < bottom < -2500
+    assert top - bottom < 8000
+    assert (where.low, where.high) == ((0, 0), (scatter.ACROSS, 1))
+    assert where.points[0, 0] == scatter.TOP
+    assert where.points[1, 1] == 0
+    assert where.is_placed is not None
+    assert (~where.is_placed).nonzero()[0].tolist() == [2]
+    inside = where.points[3:, 0] / scatter.TOP * (right - left) + left
+    np.testing.assert_allclose(inside, xy[3:, 0].clip(left, right), atol=(right - left) / scatter.TOP)
+    empty = scatter.filled_plane(np.empty((0, 2)), (np.nan, np.nan))
+    assert empty.ticks == ((0.0, 1.0), (0.0, 1.0))
