@@ -49,4 +49,5 @@ with st.sidebar, state.errors_shown():
     state.sidebar()
 with state.errors_shown():
     page.run()
+state.give_back_memory()
 is_settled(len(sys.modules))
