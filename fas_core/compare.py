@@ -44,8 +44,8 @@ def verdicts(labels: ArrayLike, values: ArrayLike, threshold: float) -> NDArray[
     answered = ~np.isnan(numbers)
     called = np.zeros(len(numbers), np.bool_)
     called[answered] = metrics.is_attack(numbers[answered], threshold)
-    found = np.where(called == attack, RIGHT, np.where(attack, MISSED, REJECTED))
-    return np.where(answered, found, NO_RESPONSE)
+    found = np.where(answered, np.where(called == attack, 0, np.where(attack, 1, 2)), 3)
+    return np.array([RIGHT, MISSED, REJECTED, NO_RESPONSE])[found]
 
 
 def percentiles(values: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
@@ -92,6 +92,18 @@ class Joined:
         """(n,) "bona_fide" or the species, named as `metrics` names them."""
         species = metrics.species_names(self.is_attack, list(self.samples["pai_species"]))
         return np.where(self.is_attack, species, BONA_FIDE)
+
+    @cached_property
+    def kind_counts(self) -> dict[str, int]:
+        """Samples per kind, the most frequent one first."""
+        names, counts = np.unique(self.kinds, return_counts=True)
+        order = np.argsort(-counts, kind="stable")
+        return dict(zip(names[order].tolist(), counts[order].tolist(), strict=True))
+
+    @cached_property
+    def _metrics(self) -> dict[tuple[int, Rule], dict[str, float | None]]:
+        """What `differences` has computed of each Run: A is compared with several."""
+        return {}
 
     @cached_property
     def units(self) -> tuple[Units, bool]:
@@ -256,7 +268,7 @@ def _drawn_units(both: Joined) -> Units:
 def _statistics(both: Joined, rule: Rule) -> dict[str, Statistic]:
     """Every metric by its name in the document."""
     x = float(rule.value)
-    species = sorted(set(both.kinds.tolist()) - {BONA_FIDE})
+    species = sorted(both.kind_counts.keys() - {BONA_FIDE})
     found = {
         "roc_auc": Statistic("roc_auc"),
         "average_precision": Statistic("average_precision"),
@@ -351,8 +363,10 @@ def differences(
     both: Joined, rule: Rule = DEFAULT, drawn: Resampled | None = None, b: int = 1
 ) -> dict[str, Difference]:
     """Every metric of A and of Run number `b` of those joined; without `drawn` (see `resampled`) no interval and p."""
-    sets = both.score_sets
-    values_a, values_b = (_values(sets[i], rule) for i in (0, b))
+    for i in (0, b):
+        if (i, rule) not in both._metrics:
+            both._metrics[i, rule] = _values(both.score_sets[i], rule)
+    values_a, values_b = (both._metrics[i, rule] for i in (0, b))
     kinds, independent = both.kinds, both.units[1]
     found = {}
     for name, statistic in _statistics(both, rule).items():
@@ -502,7 +516,7 @@ def in_words(
     """
     if not found or found["roc_auc"].difference is None:
         return ["The common samples hold one class only: there is nothing to trade off."]
-    words = [_species_words(rule, found, pd.Series(both.kinds).value_counts(), letter)]
+    words = [_species_words(rule, found, both.kind_counts, letter)]
     auc = found["roc_auc"]
     digits = 2 if min(both.is_attack.sum(), (~both.is_attack).sum()) < 1000 else 3
     is_sure = (auc.p is None or auc.p < 0.05) and auc.difference != 0
@@ -529,13 +543,13 @@ def in_words(
     return words
 
 
-def _species_words(rule: Rule, found: Mapping[str, Difference], counts: pd.Series, letter: str) -> str:
-    n_live = int(counts.get(BONA_FIDE, 0))
+def _species_words(rule: Rule, found: Mapping[str, Difference], counts: Mapping[str, int], letter: str) -> str:
+    n_live = counts.get(BONA_FIDE, 0)
     if rule.kind == APCER:
         rejected = found[f"bpcer_at_apcer_{float(rule.value):g}"]
         lead = f"Where each lets at most {100 * rule.value:g} % of every species pass, {letter} rejects "
         return f"{lead}{_change(rejected, n_live, 'of the live samples')}."
-    by_name = {str(name): found[apcer_name(str(name), rule)] for name in counts.index if name != BONA_FIDE}
+    by_name = {name: found[apcer_name(name, rule)] for name in counts if name != BONA_FIDE}
     lead = f"Where each rejects at most {100 * rule.value:g} % of the {n_live:,} live samples, "
     if all(one.difference == 0 for one in by_name.values()):
         return f"{lead}{letter} misses the same share of every attack species as A."

@@ -594,10 +594,15 @@ def thinned(full: Curves, points: int = 2000) -> Curves:
     """
     if full.thresholds.size <= points:
         return full
-    kept, grid = _kept_points(full, grid=1), 2
+    # A first guess that is seldom far off: both levels of every rate are crossed once each, with a point on both sides.
+    grid = max(1, points // (4 * (len(full.apcer) + 2)))
+    kept = _kept_points(full, grid)
+    while kept.size > points and grid > 1:
+        grid = min(grid - 1, int(grid / 1.2)) or 1
+        kept = _kept_points(full, grid)
     if kept.size > points:
         raise ValueError(f"curves of {len(full.apcer)} species cannot be drawn with fewer than {kept.size} points")
-    while grid < points and (finer := _kept_points(full, grid)).size <= points:
+    while grid < points and (finer := _kept_points(full, math.ceil(grid * 1.2))).size <= points:
         kept, grid = finer, math.ceil(grid * 1.2)
     return Curves(
         thresholds=full.thresholds[kept],

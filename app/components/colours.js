@@ -21,15 +21,17 @@ function table(anchors) {
 }
 const COLOURS = Object.fromEntries(Object.entries(ANCHORS).map(([name, anchors]) => [name, table(anchors)]));
 
+let sheet = null; // what was painted last: hundreds of images of one size need no memory of their own
+
 function paint(canvas, bytes, width, height, palette) {
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   // Drawn once and by hand: without this, every canvas takes its way through the graphics card, or what stands in for it.
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  const image = context.createImageData(width, height);
-  const pixels = new Uint32Array(image.data.buffer);
+  if (sheet?.width !== width || sheet.height !== height) sheet = new ImageData(width, height);
+  const pixels = new Uint32Array(sheet.data.buffer);
   const colours = COLOURS[palette];
   for (let i = 0; i < pixels.length; i++) pixels[i] = colours[bytes[i]];
-  context.putImageData(image, 0, 0);
+  context.putImageData(sheet, 0, 0);
 }
 
 // The bytes of one image of a panel: its own, or the difference of two others on the panel's scale.

@@ -61,29 +61,41 @@ class Card:
     note: str = ""  # a last line of its own
 
 
-@dataclass(frozen=True)
-class Panel:
-    """One image per card."""
-
-    name: str
-    images: NDArray[np.uint8]  # (n, H, W)
-    palette: Palette = "gray"
-    low: float = 0.0  # what the bytes 0 and 255 stand for: written beside the colour bar, which gray images do not have
-    high: float = 1.0
-    unit: str = ""  # the title of the colour bar where it is not that of the palette
-    difference: Difference | None = None
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Difference:
-    """How a panel's bytes follow from those of two others: `scale[first - second + 255]`.
+    """Images (n, H, W) that follow from those of two panels: bytes are `scale[first - second + 255]`.
 
-    The browser, which has the two, makes the third by itself: a third fewer bytes per page.
+    The browser, which has the two, makes them by itself: a third fewer bytes per page, and nothing to compute here.
     """
 
     first: NDArray[np.uint8]  # (n, H, W), the images of another panel
     second: NDArray[np.uint8]
     scale: NDArray[np.uint8]  # (511,)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.first.shape
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def __getitem__(self, wanted: slice) -> Difference:
+        return Difference(self.first[wanted], self.second[wanted], self.scale)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.uint8]:
+        return self.scale[self.first.astype(np.int16) - self.second + 255]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One image per card."""
+
+    name: str
+    images: NDArray[np.uint8] | Difference  # (n, H, W)
+    palette: Palette = "gray"
+    low: float = 0.0  # what the bytes 0 and 255 stand for: written beside the colour bar, which gray images do not have
+    high: float = 1.0
+    unit: str = ""  # the title of the colour bar where it is not that of the palette
 
 
 @dataclass(frozen=True)
@@ -155,7 +167,7 @@ def drawable(panels: Sequence[Panel]) -> dict[str, Any]:
         _, height, width = panel.images.shape
         sources = _sources(panel, panels)
         if not sources:
-            columns[f"p{i}"] = pa.array([image.tobytes() for image in panel.images], pa.binary())
+            columns[f"p{i}"] = pa.array([image.tobytes() for image in np.asarray(panel.images)], pa.binary())
         described.append(
             {
                 "name": panel.name,
@@ -166,7 +178,7 @@ def drawable(panels: Sequence[Panel]) -> dict[str, Any]:
                 "height": height,
                 "width": width,
                 "sources": sources,
-                "scale": panel.difference.scale.tolist() if panel.difference and sources else None,
+                "scale": panel.images.scale.tolist() if isinstance(panel.images, Difference) and sources else None,
             }
         )
     return {"panels": described, "pixels": pa.table(columns)}
@@ -174,9 +186,9 @@ def drawable(panels: Sequence[Panel]) -> dict[str, Any]:
 
 def _sources(panel: Panel, panels: Sequence[Panel]) -> list[int]:
     """Which two panels this one is the difference of; none where they are not all there."""
-    if panel.difference is None:
+    if not isinstance(panel.images, Difference):
         return []
-    wanted = (panel.difference.first, panel.difference.second)
+    wanted = (panel.images.first, panel.images.second)
     found = [next((i for i, p in enumerate(panels) if p.images is images), -1) for images in wanted]
     return [] if -1 in found else found
 
@@ -211,19 +223,11 @@ def error_panel(
     The scale does not depend on the images, so that error maps of any two cards, pages and Runs can be compared;
     larger errors have the colour of the limit.
     """
-    difference = inputs.astype(np.int16) - reconstructions  # -255..255, which a table turns into bytes of the scale
     every = np.arange(-255, 256) / 255
     scaled = 127.5 + 127.5 * every / limit if signed else 255 * np.abs(every) / limit
     byte_of = np.rint(scaled).clip(0, 255).astype(np.uint8)
     palette: Palette = "signed" if signed else "error"
-    return Panel(
-        name,
-        byte_of[difference + 255],
-        palette,
-        -limit if signed else 0.0,
-        limit,
-        difference=Difference(inputs, reconstructions, byte_of),
-    )
+    return Panel(name, Difference(inputs, reconstructions, byte_of), palette, -limit if signed else 0.0, limit)
 
 
 def ssim_panel(inputs: NDArray[np.uint8], reconstructions: NDArray[np.uint8], *, name: str = "1 − SSIM") -> Panel:

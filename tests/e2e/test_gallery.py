@@ -49,7 +49,7 @@ def test_every_pixel_is_the_one_of_the_run(tab: Tab, cache: Path) -> None:
         assert (pixels == image[..., None]).all()
         assert shown == 128  # one pixel of the screen each
     error, _, _ = painted(tab, 2)
-    expected = error_panel(inputs, rebuilt, limit=0.35, signed=True).images[0]
+    expected = np.asarray(error_panel(inputs, rebuilt, limit=0.35, signed=True).images)[0]
     for byte in np.unique(expected):  # made in the browser: one colour for one error
         assert len(np.unique(error[expected == byte].reshape(-1, 3), axis=0)) == 1
     assert len(np.unique(error.reshape(-1, 3), axis=0)) > 0.7 * len(np.unique(expected))
