@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.charts import BONA_FIDE_COLOUR, MISSED, NEUTRAL, in_group_order, shares_in, span, style_of, words
-from fas_core.metrics import Curves, probit
+from fas_core.metrics import Curves, probit, thinned
 from fas_core.palette import TRAINING_COLOUR
 
 Option = dict[str, object]
@@ -29,6 +29,7 @@ LETTER_PLACES = ("top", "bottom", "right", "left", "top", "bottom")
 LETTER_WIDTH = 12  # pixels
 MOST_SYMBOLS = 40  # epochs; more dots than that are a thick line
 QUIET: Option = {"silent": True, "tooltip": {"show": False}}
+CURVE_POINTS = 800  # that a line is drawn with
 READ_AT = np.unique(np.r_[np.arange(0, 0.01, 0.001), np.linspace(0.01, 1, 199)])  # shares that the pointer stops at
 GRID_COLOUR = "rgba(128,128,128,0.2)"
 BAND_OPACITY = 0.18
@@ -62,8 +63,24 @@ def _pairs(points: NDArray[np.float64]) -> list[list[float]]:
 # ------------------------------------------------------------------------------------------- Runs beside each other
 
 
+@dataclass(frozen=True, eq=False)
+class RunCurves:
+    """The curves of one Run as they are drawn, and what the whole ones say at each of `READ_AT`, for the pointer."""
+
+    drawn: Curves
+    attacks_found: NDArray[np.float64]  # the most where BPCER is at most so much
+    precision: NDArray[np.float64]  # at the highest threshold with so much recall; NaN where nothing raises an alarm
+
+
+def run_curves(whole: Curves) -> RunCurves:
+    # Rates fall while thresholds rise.
+    rejects_fewer = len(whole.fpr) - np.searchsorted(whole.fpr[::-1], READ_AT + 1e-9, side="right")
+    finds_more = len(whole.recall) - np.searchsorted(whole.recall[::-1], READ_AT - 1e-9, side="left") - 1
+    return RunCurves(thinned(whole, CURVE_POINTS), whole.tpr[rejects_fewer], whole.precision[finds_more])
+
+
 def roc_of_runs(
-    curves: Mapping[str, Curves],
+    curves: Mapping[str, RunCurves],
     at: Mapping[str, tuple[float, float] | None],
     colour: str = NEUTRAL,
     bands: Bands | None = None,
@@ -72,8 +89,8 @@ def roc_of_runs(
 
     `at`: (BPCER, 1 - APCER) at each threshold. `bands`: BPCER, and the 95 % interval of 1 - APCER there.
     """
-    lines = {name: np.column_stack([one.fpr, one.tpr]) for name, one in curves.items()}
-    at_x = {name: one.tpr[(one.fpr[:, None] > READ_AT + 1e-9).sum(0)] for name, one in curves.items()}
+    lines = {name: np.column_stack([one.drawn.fpr, one.drawn.tpr]) for name, one in curves.items()}
+    at_x = {name: one.attacks_found for name, one in curves.items()}
     chance = {"type": "line", "data": [[0, 0], [100, 100]], "symbol": "none", "z": 1} | QUIET
     chance |= {"lineStyle": {"color": NEUTRAL, "width": 1, "type": [1, 3]}}
     titles = ("BPCER (live faces rejected)", "1 − APCER (attacks found)")
@@ -81,14 +98,14 @@ def roc_of_runs(
 
 
 def precision_recall_of_runs(
-    curves: Mapping[str, Curves],
+    curves: Mapping[str, RunCurves],
     at: Mapping[str, tuple[float, float] | None],
     colour: str = NEUTRAL,
     bands: Bands | None = None,
 ) -> Option:
     """Precision against recall of several Runs for the same attacks. `bands`: recall, and the interval of precision."""
-    lines = {name: np.column_stack([one.recall, one.precision]) for name, one in curves.items()}
-    at_x = {name: one.precision[(one.recall[:, None] >= READ_AT - 1e-9).sum(0) - 1] for name, one in curves.items()}
+    lines = {name: np.column_stack([one.drawn.recall, one.drawn.precision]) for name, one in curves.items()}
+    at_x = {name: one.precision for name, one in curves.items()}
     titles = ("recall (attacks found)", "precision (alarms that are attacks)")
     return _of_shares(lines, at_x, at, colour, bands or {}, titles, "recall", "precision", [])
 
@@ -142,7 +159,7 @@ DET_POINTS = 160  # that can be read by the pointer, each a symbol
 
 
 def det_of_runs(
-    curves: Mapping[str, Curves],
+    curves: Mapping[str, RunCurves],
     at: Mapping[str, tuple[float, float] | None],
     colour: str = NEUTRAL,
     bands: Bands | None = None,
@@ -151,7 +168,8 @@ def det_of_runs(
 
     Rates are clipped to half a trial, which is the edge of the plane: 0 has no place on a probit axis.
     """
-    one = next(iter(curves.values()))
+    drawn = {name: one.drawn for name, one in curves.items()}
+    one = next(iter(drawn.values()))
     n_x, n_y = one.n_attack, one.n_bona_fide
     loops = [
         _loop(
@@ -165,9 +183,9 @@ def det_of_runs(
     ]
     lines = {
         name: _pairs(np.column_stack([probit(of.apcer_pooled, n_x), probit(of.bpcer, n_y)]))
-        for name, of in curves.items()
+        for name, of in drawn.items()
     }
-    readable = [_readable(name, of, (n_x, n_y)) for name, of in curves.items()]
+    readable = [_readable(name, of, (n_x, n_y)) for name, of in drawn.items()]
     points = {
         name: None if point is None else (float(probit([point[0]], n_x)[0]), float(probit([point[1]], n_y)[0]))
         for name, point in at.items()

@@ -28,7 +28,7 @@ LETTERS = "ABCDEF"
 CHANGED, FIXED, BROKEN, BOTH_WRONG, ALL = "Changed", "Fixed by B", "Broken by B", "Wrong in both", "All"
 CHANGE, SCORE_A, SCORE_B = "Largest change", "Score of A, high to low", "Score of B, high to low"
 ALL_ATTACKS = "All attacks"
-CURVE_POINTS, CURVE_HEIGHT = 800, 400
+CURVE_HEIGHT = 400
 PER_PAGE = 24
 SUBSET = "subset"
 NO_CARD, NO_IMAGES, PIXELATED, AS_THEY_ARE = "none", "none", "pixelated", "as they are"
@@ -56,7 +56,7 @@ def other_systems(a: Run, score_a: str) -> list[System]:
     others.sort(key=lambda r: (r.id == a.id, r.info.manifest_sha256 != a.info.manifest_sha256))
     by_label = {state.label_of(r): r for r in others}
     chosen = st.session_state.get("compare", [])
-    if gone := sorted({*st.query_params.get_all("compare"), *chosen} - set(by_label)):  # of a link, or removed since
+    if gone := sorted({*st.query_params.get_all("compare"), *chosen} - {"", *by_label}):  # of a link, or removed since
         st.session_state["_compare_gone"] = gone
     if not all(name in by_label for name in chosen):
         st.session_state["compare"] = [name for name in chosen if name in by_label]
@@ -178,8 +178,8 @@ def _resampled_already() -> set[Key]:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _curves(key: Key, species: str, _both: Joined) -> list[metrics.Curves]:
-    return [metrics.thinned(metrics.curves(one), CURVE_POINTS) for one in _sets(species, _both)]
+def _curves(key: Key, species: str, _both: Joined) -> list[run_charts.RunCurves]:
+    return [run_charts.run_curves(metrics.curves(one)) for one in _sets(species, _both)]
 
 
 def _sets(species: str, both: Joined) -> list[metrics.ScoreSet]:

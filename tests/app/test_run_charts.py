@@ -12,10 +12,10 @@ from app import run_charts
 from fas_core import metrics
 
 
-def scored(seed: int, species: str = "mask") -> metrics.ScoreSet:
+def scored(seed: int, n_live: int = 2000, n_attack: int = 1500) -> metrics.ScoreSet:
     rng = np.random.default_rng(seed)
-    values = np.r_[rng.normal(0, 1, 200), rng.normal(1.5, 1, 150)]
-    return metrics.score_set(values, np.arange(350) >= 200, [None] * 200 + [species] * 150)
+    values = np.r_[rng.normal(0, 1, n_live), rng.normal(1.5, 1, n_attack)]
+    return metrics.score_set(values, np.arange(len(values)) >= n_live, [None] * n_live + ["mask"] * n_attack)
 
 
 def of_name(option: dict[str, Any], name: str, kind: str) -> list[dict[str, Any]]:
@@ -24,7 +24,9 @@ def of_name(option: dict[str, Any], name: str, kind: str) -> list[dict[str, Any]
 
 def test_the_pointer_reads_what_the_metrics_say() -> None:
     sets = {"A": scored(0), "B": scored(1)}
-    curves = {name: metrics.curves(one) for name, one in sets.items()}
+    whole = {name: metrics.curves(one) for name, one in sets.items()}
+    curves = {name: run_charts.run_curves(one) for name, one in whole.items()}
+    assert all(len(one.drawn.tpr) < len(whole[name].tpr) for name, one in curves.items())
     nowhere = dict.fromkeys(sets)
     roc: dict[str, Any] = run_charts.roc_of_runs(curves, nowhere)
     pr: dict[str, Any] = run_charts.precision_recall_of_runs(curves, nowhere)
@@ -37,14 +39,14 @@ def test_the_pointer_reads_what_the_metrics_say() -> None:
         found = metrics.apcer_at_bpcer(one, 0.05)
         assert at[5.0] == pytest.approx(100 * (1 - found["apcer_pooled"]), rel=1e-5)
         precision = dict(of_name(pr, name, "line")[1]["data"])
-        enough = curves[name].recall >= 0.8
-        assert precision[80.0] == pytest.approx(100 * curves[name].precision[enough][-1], rel=1e-5)
+        enough = whole[name].recall >= 0.8
+        assert precision[80.0] == pytest.approx(100 * whole[name].precision[enough][-1], rel=1e-5)
         assert 0.0 not in precision  # no alarms: no precision
     json.dumps([roc, pr], allow_nan=False)
 
 
 def test_a_band_ends_where_it_began_and_is_named_as_its_run() -> None:
-    curves = {name: metrics.curves(scored(i)) for i, name in enumerate("AB")}
+    curves = {name: run_charts.run_curves(metrics.curves(scored(i))) for i, name in enumerate("AB")}
     along = np.array([0.01, 0.1, 0.5])
     bands = {"B": (along, np.array([0.2, 0.5, 0.9]), np.array([0.4, 0.7, 1.0]))}
     option: dict[str, Any]
@@ -63,10 +65,10 @@ def test_a_band_ends_where_it_began_and_is_named_as_its_run() -> None:
 
 
 def test_each_threshold_has_its_letter() -> None:
-    curves = {name: metrics.curves(scored(i)) for i, name in enumerate("AB")}
+    curves = {name: run_charts.run_curves(metrics.curves(scored(i))) for i, name in enumerate("AB")}
     option: dict[str, Any] = run_charts.det_of_runs(curves, {"A": (0.25, 0.05), "B": None})
     [point] = [one for one in of_name(option, "A", "scatter") if "label" in one]
-    assert point["data"][0] == pytest.approx([*metrics.probit([0.25], 150), *metrics.probit([0.05], 200)])
+    assert point["data"][0] == pytest.approx([*metrics.probit([0.25], 1500), *metrics.probit([0.05], 2000)])
     assert point["tooltip"]["formatter"] == "A, at its threshold<br>APCER 25.0\u00a0%<br>BPCER 5.0\u00a0%"
     assert not [one for one in of_name(option, "B", "scatter") if "label" in one]
 
