@@ -210,6 +210,10 @@ def tiny_checkpoint(tiny_faces: Path, tmp_path_factory: pytest.TempPathFactory) 
     return train.trained(experiment, manifest.read(tiny_faces), out, device="cpu")
 
 
+# Scripts run briefly in tests and are not worth optimising; all tabs of a context share what it has compiled.
+BROWSER_FLAGS = ("--process-per-site", "--js-flags=--no-opt --no-maglev")
+
+
 class Result(NamedTuple):
     code: int
     out: str

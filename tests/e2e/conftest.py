@@ -13,12 +13,14 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from fas_core import experiments, infer, manifest, store, subsets, synthetic, train
 from fas_core.bench import drag
+from tests.conftest import BROWSER_FLAGS, SHARED
 
 expect.set_options(timeout=20_000)  # milliseconds: on a busy machine a page answers late, not wrongly
+WIDE: ViewportSize = {"width": 1440, "height": 1000}
 SMALL = ["batches_per_epoch=12", "epochs=1", "batch_size=8"]
 
 
@@ -51,7 +53,6 @@ def cache(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
 
 def made_cache(folder: Path) -> Path:
     from fas_core import attacks, layouts, scorefile
-    from tests.conftest import SHARED
 
     data = synthetic.render_data_set(folder / "data", subjects=6, share=0.1)
     for name, seed in (("demo2", "seed=1"), ("demo", "seed=0")):
@@ -84,7 +85,7 @@ def browser() -> Iterator[Browser]:
             pytest.fail("no Chromium on this machine: the browser tests must run in CI")
         pytest.skip("no Chromium on this machine: apt-get install chromium")
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=found, args=list(drag.FLAGS))
+        opened = playwright.chromium.launch(executable_path=found, args=[*drag.FLAGS, *BROWSER_FLAGS])
         yield opened
         opened.close()
 
@@ -136,13 +137,29 @@ class Tab:
 @pytest.fixture(scope="session")
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """Shared, for the scripts that it has compiled; sessions are the tabs' own."""
-    made = browser.new_context(viewport={"width": 1440, "height": 1000})
+    with person(browser) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def elsewhere(browser: Browser) -> Iterator[BrowserContext]:
+    """As another browser has it: nothing of what is done in `context` is known in it."""
+    with person(browser) as made:
+        yield made
+
+
+@contextmanager
+def person(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser of their own. Animations would be painted picture by picture, and no test looks at one."""
+    made = browser.new_context(viewport=WIDE, reduced_motion="reduce")
     yield made
     made.close()
 
 
 @contextmanager
 def watched(context: BrowserContext, server: str) -> Iterator[Tab]:
+    if not context.pages:  # a first one stays, and with it the process that has compiled the scripts
+        context.new_page().goto(f"{server}/_stcore/health")
     page = context.new_page()
     made = Tab(page, server)
 

@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import BrowserContext, Locator, expect
 
 from fas_core import store
 from fas_core.analysis import frames, projection
 from fas_core.bench import drag
 from tests.conftest import tiny_samples, write_image_run
 
-from .conftest import Tab
+from .conftest import Tab, watched
 
 EPOCHS = (1, 2, 4)
 
@@ -206,7 +206,7 @@ def picture(panel: Panel) -> str:
     return str(panel.root.locator("canvas.points").evaluate("canvas => canvas.toDataURL()"))
 
 
-def test_the_address_alone_shows_the_same(tab: Tab, cache: Path, browser: Browser, server: str) -> None:
+def test_the_address_alone_shows_the_same(tab: Tab, cache: Path, elsewhere: BrowserContext, server: str) -> None:
     opened(tab, cache, "")
     for name, value in (("Up", "PC 3"), ("Colour", "glasses")):
         box = tab.page.get_by_role("combobox", name=name)
@@ -224,16 +224,16 @@ def test_the_address_alone_shows_the_same(tab: Tab, cache: Path, browser: Browse
     first = Panel(tab, 0)
     before = first.root.locator(".stage").get_attribute("aria-label"), first.view, picture(first)
     words = tab.page.get_by_text("Each has its own PCA").inner_text()
-    context = browser.new_context(viewport={"width": 1440, "height": 1700})
-    again = Tab(context.new_page(), server)
-    again.page.goto(tab.page.url)
-    again.page.locator(".scatter[data-painted]").first.wait_for()
-    again.settle()
-    panel = Panel(again, 0)
-    assert panel.root.locator(".stage").get_attribute("aria-label") == before[0]
-    assert panel.view == pytest.approx(before[1], rel=1e-3, abs=1e-3)
-    assert again.page.get_by_text("Each has its own PCA").inner_text() == words
-    assert again.page.get_by_role("combobox", name="Up").input_value() == "PC 3"
-    assert again.page.get_by_role("combobox", name="Colour").input_value() == "glasses"
-    context.close()
+    with watched(elsewhere, server) as again:
+        again.page.set_viewport_size({"width": 1440, "height": 1700})
+        again.page.goto(tab.page.url)
+        again.page.locator(".scatter[data-painted]").first.wait_for()
+        again.settle()
+        panel = Panel(again, 0)
+        assert panel.root.locator(".stage").get_attribute("aria-label") == before[0]
+        assert panel.view == pytest.approx(before[1], rel=1e-3, abs=1e-3)
+        assert again.page.get_by_text("Each has its own PCA").inner_text() == words
+        assert again.page.get_by_role("combobox", name="Up").input_value() == "PC 3"
+        assert again.page.get_by_role("combobox", name="Colour").input_value() == "glasses"
+        again.check()
     tab.check()

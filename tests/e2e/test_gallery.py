@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import BrowserContext, expect
 
 from app.components.gallery import error_panel
 from fas_core import marks, store
 
-from .conftest import Tab
+from .conftest import Tab, watched
 from .test_pages import choice
 
 # Red, green and blue of every pixel of a canvas inside the components' shadow roots.
@@ -61,7 +61,7 @@ def test_every_pixel_is_the_one_of_the_run(tab: Tab, cache: Path) -> None:
 
 
 def test_keys_mark_and_turn_and_another_person_sees_the_marks(
-    tab: Tab, cache: Path, browser: Browser, server: str
+    tab: Tab, cache: Path, elsewhere: BrowserContext, server: str
 ) -> None:
     run = store.open_run(cache, "demo2")
     tab.open(f"gallery?{choice(cache, 'demo2')}&per_page=12")
@@ -88,12 +88,10 @@ def test_keys_mark_and_turn_and_another_person_sees_the_marks(
     assert tab.page.locator("button.card .line:nth-child(3)").all_inner_texts() == ids
     tab.check()
 
-    other = browser.new_page(viewport={"width": 1440, "height": 1000})
-    theirs = Tab(other, server)
-    theirs.open(f"gallery?{choice(cache, 'demo2')}&per_page=12&marks=Marked+by+anybody")
-    expect(other.locator("button.card")).to_have_count(3)
-    theirs.check()
-    other.close()
+    with watched(elsewhere, server) as theirs:
+        theirs.open(f"gallery?{choice(cache, 'demo2')}&per_page=12&marks=Marked+by+anybody")
+        expect(theirs.page.locator("button.card")).to_have_count(3)
+        theirs.check()
 
 
 def test_panes_are_zoomed_together_and_say_their_values(tab: Tab, cache: Path) -> None:

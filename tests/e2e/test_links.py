@@ -9,13 +9,12 @@ from itertools import chain, islice
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import BrowserContext, Locator, Page
 
 from .conftest import Tab, watched
-from .test_pages import choice
+from .test_pages import PAGES, opens_clean
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
-PAGES = re.findall(r'st\.Page\("views/(\w+)\.py"', MAIN.read_text())
 CONTROLS = 3  # set on each page, the sidebar's subsets among them
 # What is typed or made here goes to files, or says who is typing, and is no part of the view. Another Run has other
 # controls.
@@ -178,21 +177,32 @@ def set_subsets(tab: Tab) -> str:
 # ------------------------------------------------------------------------------------------------ the test
 
 
+def test_every_page_is_tested() -> None:
+    views = re.findall(r'st\.Page\("views/(\w+)\.py"', MAIN.read_text())
+    assert [path or "overview" for path in PAGES] == views
+
+
 @pytest.mark.parametrize("path", PAGES)
-def test_the_address_of_a_page_shows_the_same_in_another_browser(
-    tab: Tab, cache: Path, browser: Browser, server: str, path: str
+def test_a_page_opens_clean_and_its_address_shows_the_same_in_another_browser(
+    tab: Tab, cache: Path, elsewhere: BrowserContext, server: str, path: str
 ) -> None:
-    tab.open(f"{'' if path == 'overview' else path}?{choice(cache, 'demo')}")
+    opens_clean(tab, cache, "demo", path)
     made = [set_subsets(tab), *islice(chain(set_all(tab), set_all_in(tab, "[data-testid=stSidebar]")), CONTROLS - 1)]
     assert len(made) >= 2
-    assert_same_elsewhere(tab, browser, server, made)
+    assert_same_elsewhere(tab, elsewhere, server, made)
 
 
-def assert_same_elsewhere(tab: Tab, browser: Browser, server: str, made: list[str]) -> None:
+def assert_same_elsewhere(tab: Tab, elsewhere: BrowserContext, server: str, made: list[str]) -> None:
     tab.page.keyboard.press("Escape")
     tab.page.mouse.move(1, 1)
     tab.settle()
-    with browser.new_context(viewport={"width": 1440, "height": 1000}) as fresh, watched(fresh, server) as other:
+    state = elsewhere.storage_state()
+    known = {entry["name"].split("-")[0] for origin in state["origins"] for entry in origin["localStorage"]}
+    assert known <= {"stActiveTheme"}  # earlier pages have left nothing there
+    assert {cookie["name"] for cookie in state["cookies"]} <= {"_streamlit_xsrf"}
+    with watched(elsewhere, server) as other:
+        assert tab.page.viewport_size
+        other.page.set_viewport_size(tab.page.viewport_size)
         other.page.goto(tab.page.url)
         other.settle()
         other.page.mouse.move(1, 1)

@@ -28,8 +28,7 @@ PAGES = {
 }
 FACES = ("", "latent", "gallery", "image", "compare")  # pages that show them
 NEEDS_SHARED = pytest.mark.skipif(not SHARED.is_dir(), reason=f"{SHARED} is not there")
-OPENED = [
-    *(("demo", path) for path in PAGES),
+OPENED = [  # and all of them on the Run "demo" in test_links.py
     *(pytest.param("real", path, marks=NEEDS_SHARED) for path in FACES),
     *(pytest.param("system", path, marks=NEEDS_SHARED) for path in PAGES),  # a scores-only Run
 ]
@@ -53,6 +52,11 @@ def answer_of(tab: Tab) -> Locator:
 
 @pytest.mark.parametrize(("run", "path"), OPENED)
 def test_every_page_opens_clean(tab: Tab, cache: Path, run: str, path: str) -> None:
+    opens_clean(tab, cache, run, path)
+
+
+def opens_clean(tab: Tab, cache: Path, run: str, path: str) -> None:
+    """Leaves the page as narrow as a small screen."""
     tab.open(f"{path}?{choice(cache, run)}")
     expect(tab.page.get_by_role("heading", name=PAGES[path], exact=True).first).to_be_visible()
     expect(chosen_run(tab)).to_have_value(re.compile(rf"^{run} \("))

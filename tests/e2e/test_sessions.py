@@ -6,22 +6,22 @@ import re
 from contextlib import ExitStack
 from pathlib import Path
 
-from playwright.sync_api import Browser, ViewportSize, expect
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from fas_core import marks, store
 
-from .conftest import watched
+from .conftest import person, watched
 from .test_pages import choice
 
-VIEWPORT: ViewportSize = {"width": 1440, "height": 1000}
 
-
-def test_people_who_turn_and_mark_at_once_do_not_meet(browser: Browser, server: str, cache: Path) -> None:
+def test_people_who_turn_and_mark_at_once_do_not_meet(
+    browser: Browser, context: BrowserContext, elsewhere: BrowserContext, server: str, cache: Path
+) -> None:
     run = store.open_run(cache, "demo2")
     before = len(marks.history(run))
     with ExitStack() as people:
-        contexts = [people.enter_context(browser.new_context(viewport=VIEWPORT)) for _ in range(3)]
-        tabs = [people.enter_context(watched(context, server)) for context in contexts]
+        third = people.enter_context(person(browser))
+        tabs = [people.enter_context(watched(one, server)) for one in (context, elsewhere, third)]
         for number, tab in enumerate(tabs, start=1):
             tab.page.goto(f"{server}/gallery?{choice(cache, 'demo2')}&per_page=12&page={number}")
         for tab in tabs:

@@ -9,11 +9,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from fas_core import store
 
-from .conftest import Tab
+from .conftest import Tab, watched
 from .test_pages import choice
 
 PAINTED = """() => {
@@ -63,7 +63,9 @@ def test_a_strip_ends_at_two_reconstructions_and_is_downloaded(tab: Tab, cache: 
     tab.check()
 
 
-def test_arrows_lead_from_step_to_step_and_the_link_shows_the_same(tab: Tab, cache: Path, browser: Browser) -> None:
+def test_arrows_lead_from_step_to_step_and_the_link_shows_the_same(
+    tab: Tab, cache: Path, elsewhere: BrowserContext
+) -> None:
     tab.open(f"traversal?{choice(cache, 'demo')}")
     before = painted(tab.page)
     tab.page.get_by_text("principal axis", exact=True).click()
@@ -83,16 +85,13 @@ def test_arrows_lead_from_step_to_step_and_the_link_shows_the_same(tab: Tab, cac
     tab.settle()
     query = parse_qs(urlsplit(tab.page.url).query)
     assert (query["pc"], query["step"], query["reach"]) == (["2"], ["8"], ["2.5"])
-    context = browser.new_context(viewport={"width": 1440, "height": 1000})
-    try:
-        other = Tab(context.new_page(), tab.address)
+    with watched(elsewhere, tab.address) as other:
         other.page.goto(tab.page.url)
         other.settle()
         assert words(other.page) == words(tab.page)
         assert hashlib.sha256(painted(other.page)).digest() == hashlib.sha256(painted(tab.page)).digest()
         assert other.page.locator(".tile").nth(7).get_attribute("aria-current") == "true"
-    finally:
-        context.close()
+        other.check()
     tab.check()
 
 
