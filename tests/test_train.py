@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -79,31 +80,38 @@ def test_killed_and_resumed_is_the_same_training(
 def test_killed_for_good_at_any_moment_and_resumed_is_the_same_training(tmp_path: Path, tiny_faces: Path) -> None:
     """SIGKILL, which no handler sees: before the first epoch has ended, in the midst of later ones, at their ends."""
     whole, out = tmp_path / "whole.safetensors", tmp_path / "m.safetensors"
+    # Torch is imported once; every training is in a fork of that process, which has computed nothing.
     script = (
-        "import os, signal, sys\nfrom pathlib import Path\n"
+        "import json, os, signal, sys\nfrom pathlib import Path\n"
         "from fas_core import checkpoint, experiments, manifest, train\n"
-        "kill, what, out, data, *settings = sys.argv[1:]\n"
-        "module, name = (checkpoint, what) if what == 'write_tensors' else (train, what)\n"
-        "real, calls = getattr(module, name), iter(range(1000))\n"
-        "def fatal(*a, **k):\n"
-        "    if next(calls) == int(kill): os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    return real(*a, **k)\n"
-        "setattr(module, name, fatal)\n"
-        "e = experiments.preset('small_dcvae').with_settings(settings)\n"
-        "train.trained(e, manifest.read(Path(data)), Path(out), device='cpu', keep_epochs=[1, 3], resume="
-        "Path(out).with_suffix('.resume.safetensors').exists())"
+        "trainings, data, *settings = sys.argv[1:]\n"
+        "for out, kill, what in json.loads(trainings):\n"
+        "    if child := os.fork():\n"
+        "        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)\n"
+        "        continue\n"
+        "    module = checkpoint if what == 'write_tensors' else train\n"
+        "    real, calls = getattr(module, what), iter(range(1000))\n"
+        "    def fatal(*a, **k):\n"
+        "        if next(calls) == kill: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "        return real(*a, **k)\n"
+        "    setattr(module, what, fatal)\n"
+        "    e = experiments.preset('small_dcvae').with_settings(settings)\n"
+        "    train.trained(e, manifest.read(Path(data)), Path(out), device='cpu', keep_epochs=[1, 3], resume="
+        "Path(out).with_suffix('.resume.safetensors').exists())\n"
+        "    break\n"
     )
     # Never; at step 1; at a later one; between the checkpoint and the resume file of an epoch; never.
-    for path, kill, what, status in (
-        (whole, -1, "_step", 0),
-        (out, 1, "_step", -signal.SIGKILL),
-        (out, 5, "_step", -signal.SIGKILL),
-        (out, 1, "write_tensors", -signal.SIGKILL),
-        (out, -1, "_step", 0),
-    ):
-        command = [sys.executable, "-c", script, str(kill), what, str(path), str(tiny_faces), *TINY_MODEL]
-        ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
-        assert ran.returncode == status, ran.stderr
+    trainings = [
+        (str(whole), -1, "_step"),
+        (str(out), 1, "_step"),
+        (str(out), 5, "_step"),
+        (str(out), 1, "write_tensors"),
+        (str(out), -1, "_step"),
+    ]
+    command = [sys.executable, "-c", script, json.dumps(trainings), str(tiny_faces), *TINY_MODEL]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert ran.returncode == 0, ran.stderr
+    assert [int(line) for line in ran.stdout.split()] == [0, *3 * [-signal.SIGKILL], 0], ran.stderr
     one, other = load_file(whole), load_file(out)
     for name in one:
         torch.testing.assert_close(one[name], other[name], rtol=0, atol=0)
