@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fas_core import cli, store
+from fas_core import cli, derive, store
 from tests.conftest import TINY_MODEL, Result, message
 
 
@@ -29,13 +29,18 @@ def test_every_command_has_help_with_an_example(command: list[str], fas: Callabl
     assert f"fas {' '.join(command)}" in " ".join(result.out.split())
 
 
-def test_from_images_to_metrics(tiny_faces: Path, tmp_path: Path, fas: Callable[..., Result]) -> None:
+def test_from_images_to_metrics(
+    tiny_faces: Path, tmp_path: Path, fas: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[store.Run] = []
+    monkeypatch.setattr(derive, "slow", left.append)  # UMAP has its own test; its first compile takes a minute
     settings = [part for setting in TINY_MODEL for part in ("--set", setting)]
     checkpoint, cache = tmp_path / "m.safetensors", tmp_path / "cache"
     assert fas("train", "small_dcvae", "--data", tiny_faces, "--out", checkpoint, *settings).code == 0
     first = fas("cache", checkpoint, "--data", tiny_faces, "--cache", cache, "--subset", "train", "--subset", "live")
     assert first.code == 0
     run = first.out.strip()
+    assert [one.id for one in left] == [run]
     listed = json.loads(fas("runs", "--cache", cache, "--json").out)
     assert [(r["run"], r["complete"], r["model"]) for r in listed] == [(run, False, "dcvae")]
     assert fas("verify", run, "--cache", cache).code == 0  # subsets that nobody asked for are no damage
@@ -99,7 +104,9 @@ def test_imported_scores_become_a_run(shared: Path, tmp_path: Path, fas: Callabl
     cache = tmp_path / "cache"
     file = shared / "data" / "pad_scores" / "auxiliary_grandtest.csv"
     assert fas("scores", "import", file, "--name", "auxiliary", "--cache", cache).code == 0
-    cells = json.loads(fas("evaluate", "auxiliary", "--json", "--cache", cache).out)["scores"]["score"]
+    cells = json.loads(fas("evaluate", "auxiliary", "--subset", "test", "--json", "--cache", cache).out)["scores"][
+        "score"
+    ]
     assert (cells["test"]["n_bona_fide"], cells["test"]["n_attack"]) == (2287, 10246)
     assert cells["test"]["roc_auc"] == pytest.approx(0.975, abs=0.001)
     assert message(fas("scores", "import", file, "--name", "x", "--cache", file)).endswith("change its permissions.")
@@ -276,8 +283,9 @@ def test_an_impossible_prevalence_is_refused(share: str, tmp_path: Path, fas: Ca
 
 
 def test_a_threshold_is_frozen_checked_and_used(
-    tiny_faces: Path, tiny_checkpoint: Path, tmp_path: Path, fas: Callable[..., Result]
+    tiny_faces: Path, tiny_checkpoint: Path, tmp_path: Path, fas: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(derive, "made", lambda run: None)
     assert fas("cache", tiny_checkpoint, "--data", tiny_faces).code == 0
     out = tmp_path / "op.json"
     chosen = ("threshold", "tiny", "--score", "rec", "--rule", "bpcer<=0.2", "--choose-on", "live")
