@@ -1,7 +1,7 @@
 """The demo's steps, on a tenth of its faces and with a model that learns for a second."""
 
+import shutil
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,14 +10,18 @@ from fas_core import demo, derive, experiments, store, synthetic, train
 from fas_core.demo import Places
 
 
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    manifest = synthetic.render_data_set(tmp_path_factory.mktemp("rendered"), subjects=6, share=0.05, processes=1)
+    return manifest.parent
+
+
 @pytest.fixture
-def where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Places]:
+def where(rendered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Places]:
     preset = experiments.preset
-    tiny = ["batches_per_epoch=2", "epochs=2", "batch_size=4", "image_size=32", "latent_dim=16"]
+    tiny = ["batches_per_epoch=2", "epochs=2", "batch_size=4", "image_size=32", "latent_dim=16", "width=0.125"]
     monkeypatch.setattr(experiments, "preset", lambda name: preset(name).with_settings(tiny))
-    monkeypatch.setattr(
-        synthetic, "render_data_set", partial(synthetic.render_data_set, subjects=6, share=0.05, processes=1)
-    )
+    monkeypatch.setattr(synthetic, "render_data_set", lambda to, *_, **__: shutil.copytree(rendered, to))
     monkeypatch.setattr(derive, "slow", lambda run: None)  # UMAP has its own test; its first compile takes a minute
     return demo.places(tmp_path, tmp_path / "unused")
 
