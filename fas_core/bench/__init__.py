@@ -13,9 +13,18 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import Any
 
 from fas_core.errors import BadInputError
+
+
+def own_process() -> ProcessPoolExecutor:
+    """One process in which nothing has been computed: a fork of one that has imported PyTorch, once for all."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["fas_core.infer", "fas_core.train"])
+    return ProcessPoolExecutor(1, mp_context=context)
 
 
 def names() -> list[str]:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import resource
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from PIL import Image
 from scipy.stats import spearmanr
 
 from fas_core import checkpoint, devices, experiments, images, infer, manifest, models, train
+from fas_core.bench import own_process
 from fas_core.manifest import Manifest
 
 FULL: dict[str, Any] = {}
@@ -149,7 +149,7 @@ def _several(root: Path, data: Manifest) -> dict[str, float]:
 def _peak(data: Manifest, root: Path) -> float:
     """Most bytes resident in a process of its own that caches this data with a tiny model."""
     path = _checkpoint(root / "tiny.safetensors", {"width": 0.03, "latent_dim": 64})
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+    with own_process() as process:
         return process.submit(_cached_peak, path, data.rows, data.source, root / f"peak{len(data)}").result()
 
 

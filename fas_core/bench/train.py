@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import resource
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +22,7 @@ from PIL import Image
 from torch import nn
 
 from fas_core import devices, experiments, models, train
-from fas_core.bench import medians
+from fas_core.bench import medians, own_process
 from fas_core.draws import Draws
 from fas_core.models.base import Autoencoder, OptimizerSettings, Step, UpsampledConv2d
 
@@ -83,7 +81,7 @@ def _step(fabric: Fabric, model: Autoencoder, optimizers: list[torch.optim.Optim
 
 def _peak_while_loading(images: int) -> float:
     """Most bytes resident in a process of its own that loads some batches of a data set of that many images."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+    with own_process() as process:
         return process.submit(_loaded, images).result()
 
 

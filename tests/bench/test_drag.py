@@ -1,8 +1,6 @@
 """Measuring a drag, on scores that take no time; whether the target is met is the machine's affair."""
 
 import shutil
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -10,13 +8,13 @@ import pytest
 from fas_core.bench import drag
 from fas_core.errors import BadInputError
 
+from .conftest import apart
+
 
 def test_drag_figures() -> None:
     if not any(map(shutil.which, drag.BROWSERS)):
         pytest.skip("no Chromium on this machine: apt-get install chromium")
-    # In a process of its own: the browser tests may have left their playwright open in this one.
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        found = process.submit(drag.figures, n=2_000, kinds=3, events=20).result()
+    found = apart(drag.figures, n=2_000, kinds=3, events=20)
     assert set(drag.TARGETS) < set(found)
     assert found["answers"] > 0.3  # the page did follow; of few scores some steps change nothing
     assert 0 < found["event_milliseconds"] <= found["event_p95_milliseconds"]
