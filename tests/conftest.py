@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 
 # Tests run beside each other, one process per core: threads of PyTorch and BLAS would only wait for each other there.
@@ -151,10 +152,10 @@ def image_run() -> Callable[..., store.Run]:
     return write_image_run
 
 
-@pytest.fixture
-def tiny_cache(tmp_path: Path) -> Path:
-    """A cache holding image Runs "a" and "b" on the same 24 samples, and the scores-only Run "vendor"."""
-    cache = tmp_path / "cache"
+@pytest.fixture(scope="session")
+def _tiny_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As it is copied for each test."""
+    cache = tmp_path_factory.mktemp("tiny") / "cache"
     samples = tiny_samples()
     write_image_run(cache, "a", samples, seed=1)
     write_image_run(cache, "b", samples, seed=2)
@@ -165,6 +166,12 @@ def tiny_cache(tmp_path: Path) -> Path:
     )
     store.scores_only_run(cache, "vendor", vendor, ["score"], "vendor.csv")
     return cache
+
+
+@pytest.fixture
+def tiny_cache(_tiny_cache: Path, tmp_path: Path) -> Path:
+    """A cache holding image Runs "a" and "b" on the same 24 samples, and the scores-only Run "vendor"."""
+    return Path(shutil.copytree(_tiny_cache, tmp_path / "cache"))
 
 
 TINY_MODEL = ["width=0.125", "latent_dim=16", "image_size=32", "batches_per_epoch=4", "epochs=3", "batch_size=8"]
