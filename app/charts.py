@@ -23,6 +23,7 @@ from fas_core.palette import NEUTRAL as NEUTRAL
 from fas_core.palette import REJECTED as REJECTED
 from fas_core.palette import SPECIES_COLOURS as SPECIES_COLOURS
 from fas_core.palette import TEXT_COLOUR as TEXT_COLOUR
+from fas_core.palette import TRAINING_COLOUR as TRAINING_COLOUR
 from fas_core.palette import Style as Style
 from fas_core.palette import group_codes as group_codes
 from fas_core.palette import groups as groups

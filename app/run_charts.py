@@ -14,9 +14,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.charts import BONA_FIDE_COLOUR, MISSED, NEUTRAL, in_group_order, shares_in, span, style_of, words
+from app.charts import (
+    BONA_FIDE_COLOUR,
+    MISSED,
+    NEUTRAL,
+    TRAINING_COLOUR,
+    in_group_order,
+    shares_in,
+    span,
+    style_of,
+    words,
+)
 from fas_core.metrics import Curves, probit, thinned
-from fas_core.palette import TRAINING_COLOUR
 
 Option = dict[str, object]
 Bands = Mapping[

@@ -191,7 +191,7 @@ def _plotly_ratio(browser: Any, run: store.Run, rounds: int) -> float:
     rest = {
         "scale": None,
         "titles": ["x", "y"],
-        "ticks": True,
+        "ticks": np.stack([low, high], axis=1).tolist(),
         "note": "",
         "words": "",
         "view": None,
@@ -199,6 +199,7 @@ def _plotly_ratio(browser: Any, run: store.Run, rounds: int) -> float:
         "marked": None,
         "legend": True,
         "trails": None,
+        "lines": None,
     }
     data = names | rest | {"low": low.tolist(), "high": high.tolist(), "categories": shown}
     ours = {
