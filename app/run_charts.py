@@ -7,7 +7,6 @@ colours belong to classes. Texts from files are drawn as they are.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -66,7 +65,11 @@ def _number(value: float) -> str:
 def _pairs(points: NDArray[np.float64]) -> list[list[float]]:
     """Finite points as JSON, with six digits: what a screen can show."""
     finite = points[np.isfinite(points).all(1)] if len(points) else points
-    return [[float(f"{x:.6g}"), float(f"{y:.6g}")] for x, y in finite.tolist()]
+    with np.errstate(divide="ignore"):
+        digits = 5 - np.floor(np.log10(np.abs(finite))).clip(-300, 300)
+    tens = 10.0 ** np.abs(digits)
+    rounded = np.where(digits >= 0, np.rint(finite * tens) / tens, np.rint(finite / tens) * tens)
+    return np.where(finite == 0, 0.0, rounded).tolist()
 
 
 # ------------------------------------------------------------------------------------------- Runs beside each other
@@ -164,7 +167,7 @@ def _of_shares(
 
 
 DET_TICKS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99)
-DET_POINTS = 160  # that can be read by the pointer, each a symbol
+DET_POINTS = 100  # that can be read by the pointer, each a symbol
 
 
 def det_of_runs(
@@ -252,20 +255,20 @@ def _readable(name: str, of: Curves, n: tuple[int, int]) -> Option:
     rates = [
         f"APCER {_percent(a)}, BPCER {_percent(b)}" for a, b in zip(of.apcer_pooled[at], of.bpcer[at], strict=True)
     ]
-    return _invisible(name, name, x[at], y[at], rates)
+    return _invisible(name, [(a, b, name, text) for a, b, text in zip(x[at], y[at], rates, strict=True)], 14)
 
 
-def _invisible(name: str, title: str, x: NDArray[np.float64], y: NDArray[np.float64], texts: Sequence[str]) -> Option:
-    data = [[float(f"{a:.6g}"), float(f"{b:.6g}"), text] for a, b, text in zip(x, y, texts, strict=True)]
+def _invisible(name: str, points: Sequence[tuple[float, float, str, str]], size: int) -> Option:
+    """Places x, y without a picture that say two texts: whose line it is, and what. One path, for there may be many."""
     return {
         "type": "scatter",
         "name": name,
-        "data": data,
-        "symbolSize": 14,
+        "data": [[float(f"{x:.6g}"), float(f"{y:.6g}"), *texts] for x, y, *texts in points],
+        "symbolSize": size,
         "itemStyle": {"opacity": 0},
         "emphasis": {"disabled": True},
-        "tooltip": {"formatter": f"{title}<br>{{@[2]}}"},
-        "large": True,  # as one path: a thousand symbols take a while
+        "tooltip": {"formatter": "{@[2]}<br>{@[3]}"},
+        "large": True,
         "largeThreshold": 0,
         "z": 3,
     }
@@ -360,7 +363,9 @@ def distributions_of_runs(
     finite = [v[np.isfinite(v)] for of_run in values.values() for v in of_run.values()]
     low, high = span([v for v in finite if v.size] or [np.array([0.0, 1.0])])
     edges = np.linspace(low, high if high > low else low + 1, bins + 1)
+    middles = (edges[:-1] + edges[1:]) / 2
     series: list[Option] = []
+    read: list[tuple[float, float, str, str]] = []
     labels = []
     for row, group in enumerate(reversed(shown)):
         colour = style_of(group).colour
@@ -383,11 +388,8 @@ def distributions_of_runs(
             texts = [
                 f"{_number(a)} to {_number(b)}: {_percent(s)}" for a, b, s in zip(edges, edges[1:], share, strict=False)
             ]
-            middles = (edges[:-1] + edges[1:]) / 2
-            series.append(
-                _invisible(letter, f"{letter}, {html.escape(words(group))}", middles, row + share / top, texts)
-                | {"symbolSize": 8}
-            )
+            whose = f"{letter}, {words(group)}"
+            read += [(x, y, whose, text) for x, y, text in zip(middles, row + share / top, texts, strict=True)]
     names = {
         "type": "line",
         "data": [],
@@ -409,7 +411,7 @@ def distributions_of_runs(
         "tooltip": {"trigger": "item", "confine": True},
         "xAxis": _axis(x_title, min=float(edges[0]), max=float(edges[-1]), nameGap=28),
         "yAxis": _axis("", min=-0.05, max=len(shown)) | hidden,
-        "series": [names, *series],
+        "series": [names, *series, _invisible("", read, 8)],
     }
 
 

@@ -40,7 +40,10 @@ RIGHT, MISSED, REJECTED, NO_RESPONSE = "right", "missed", "rejected", "no respon
 
 def verdicts(labels: ArrayLike, values: ArrayLike, threshold: float) -> NDArray[np.str_]:
     """(n,) "right", "missed" (an attack let through), "rejected" (bona fide called attack) or "no response" (NaN)."""
-    numbers, attack = np.asarray(values, np.float64), np.asarray(labels) == ATTACK
+    return _verdicts(np.asarray(labels) == ATTACK, np.asarray(values, np.float64), threshold)
+
+
+def _verdicts(attack: NDArray[np.bool_], numbers: NDArray[np.float64], threshold: float) -> NDArray[np.str_]:
     answered = ~np.isnan(numbers)
     called = np.zeros(len(numbers), np.bool_)
     called[answered] = metrics.is_attack(numbers[answered], threshold)
@@ -144,11 +147,9 @@ def joined(systems: Sequence[System], level: str = FRAME) -> Joined:
     a = systems[0].run
     ours = a.samples([name for name in COLUMNS if name in a.column_names()])
     others = [one.run.samples(["sample_id", "subset", "label"]) for one in systems[1:]]
-    repeated = any(table["sample_id"].duplicated().any() for table in (ours, *others))
-    position = [np.arange(len(ours))]
-    for system, theirs in zip(systems[1:], others, strict=True):
-        position.append(_positions(theirs, ours, repeated))
-        _require_same_labels(a, ours, system.run, theirs, position[-1])
+    position = [np.arange(len(ours)), *_positions(ours, others)]
+    for system, theirs, of in zip(systems[1:], others, position[1:], strict=True):
+        _require_same_labels(a, ours, system.run, theirs, of)
     common = np.flatnonzero(np.min(position, axis=0) >= 0)
     rows = tuple(of_run[common].astype(np.int64) for of_run in position)
     values = tuple(scores.values(*one)[here] for one, here in zip(systems, rows, strict=True))
@@ -163,14 +164,23 @@ def joined(systems: Sequence[System], level: str = FRAME) -> Joined:
     return _at_level(everything.only(answered), level, f"Run {a.info.name}")
 
 
-def _positions(theirs: pd.DataFrame, ours: pd.DataFrame, repeated: bool) -> NDArray[np.intp]:
-    """(n,) the row of each of our samples in their table, -1 where they lack it."""
-    if not repeated:
-        ids_a, ids_b = (pa.array(one["sample_id"], pa.large_string()) for one in (ours, theirs))
-        found = pc.index_in(ids_a, value_set=ids_b)
-        return np.asarray(found.fill_null(-1)).astype(np.intp)
+def _positions(ours: pd.DataFrame, others: Sequence[pd.DataFrame]) -> list[NDArray[np.intp]]:
+    """(n,) for each other table: the row of each of our samples in it, -1 where it lacks it."""
+    ids = pa.array(ours["sample_id"], pa.large_string())
+    found = []
+    for theirs in others:
+        in_ours = np.asarray(pc.index_in(pa.array(theirs["sample_id"], pa.large_string()), value_set=ids).fill_null(-1))
+        rows = np.flatnonzero(in_ours >= 0)
+        found.append(np.full(len(ours), -1, np.intp))
+        found[-1][in_ours[rows]] = rows
+        if (found[-1] >= 0).sum() < len(rows):
+            break  # an id stands in it twice
+    else:
+        if not ours["sample_id"].duplicated().any():
+            return found
     key = ["subset", "sample_id"]
-    return pd.MultiIndex.from_frame(theirs[key]).get_indexer(pd.MultiIndex.from_frame(ours[key]))
+    index = pd.MultiIndex.from_frame(ours[key])
+    return [pd.MultiIndex.from_frame(theirs[key]).get_indexer(index) for theirs in others]
 
 
 def _require_same_labels(a: Run, ours: pd.DataFrame, b: Run, theirs: pd.DataFrame, of: NDArray[np.intp]) -> None:
@@ -245,8 +255,7 @@ class Flips:
 
 def flips(both: Joined, at: Sequence[float], b: int = 1) -> Flips:
     """A against Run number `b` of those joined, `at` the thresholds of all of them."""
-    labels = both.samples["label"]
-    found = [verdicts(labels, both.scores[i], at[i]) for i in (0, b)]
+    found = [_verdicts(both.is_attack, both.scores[i], at[i]) for i in (0, b)]
     return Flips(at[0], at[b], *found)
 
 

@@ -288,11 +288,10 @@ def show_curves() -> None:
         det = {name: (x, 1 - high, 1 - low) for name, (x, low, high) in found.items()}
         made = run_charts.det_of_runs(curves, det_at, colour, det)
         st.echarts_chart(made, key="det_runs", height=CURVE_HEIGHT, alt="DET of the Runs: BPCER over APCER")
+    with right:
         if found:
             shown = " and ".join(found)
             st.caption(f"Bands: 95 % of {shown}, each by itself; where they overlap the difference may still be clear.")
-    with right:
-        show_distributions()
 
 
 def of_each(sets: Sequence[metrics.ScoreSet], values: Sequence[float]) -> str:
@@ -326,26 +325,24 @@ def show_distributions() -> None:
     """One loss of all Runs over each other; scores of other units in widths of their live samples."""
     common = [name for name in scores.offered(run) if all(name in scores.offered(one.run) for one in systems)]
     options = [IN_WIDTHS, *common] if all(one.run.has_images for one in systems) and level == "frame" else [IN_WIDTHS]
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown("**Distributions over each other**", width="content")
-        loss = st.selectbox(
-            "Loss",
-            options,
-            format_func=charts.words,
-            key="loss",
-            bind="query-params",
-            label_visibility="collapsed",
-            width=300,
-            help="Widths of live: distance from the median of the live samples in their interquartile ranges, "
-            "which brings scores of other units together.",
-        )
+    loss = st.selectbox(
+        "Loss",
+        options,
+        format_func=charts.words,
+        key="loss",
+        bind="query-params",
+        width=300,
+        help="Widths of live: distance from the median of the live samples in their interquartile ranges, which brings "
+        "scores of other units together.",
+    )
     kinds = charts.groups(both.samples)
     if loss in common:
         values = [state.score_values(one.run, str(loss))[rows] for one, rows in zip(systems, both.rows, strict=True)]
     else:
         values = [in_widths(one, ~both.is_attack) for one in both.scores]
+    rows_of = {str(name): np.flatnonzero(kinds == name) for name in np.unique(kinds)}
     by_run = {
-        letter: {name: of_run[kinds == name] for name in sorted(set(kinds.tolist()))}
+        letter: {name: of_run[rows] for name, rows in rows_of.items()}
         for letter, of_run in zip(LETTERS, values, strict=False)
     }
     title = charts.words(str(loss)) if loss in common else "distance from the live median, in interquartile ranges"
@@ -831,7 +828,10 @@ def show_samples_and_hover() -> None:
 @state.fragment
 def show_parts() -> None:
     """In tabs, of which only the open one is computed."""
-    parts = {"Curves": show_curves, "Every metric": show_metrics} if is_two_sided else {}
+    parts = {"Curves": show_curves} if is_two_sided else {}
+    parts["Distributions"] = show_distributions
+    if is_two_sided:
+        parts["Every metric"] = show_metrics
     parts |= {"Group by group": show_groups, "Which samples change?": show_samples_and_hover}
     if any(one.run.info.checkpoint for one in systems):
         parts["Trainings"] = show_trainings

@@ -73,18 +73,18 @@ def test_each_threshold_has_its_letter() -> None:
     assert not [one for one in of_name(option, "B", "scatter") if "label" in one]
 
 
-def test_distributions_count_what_lies_beyond_and_escape_names() -> None:
+def test_distributions_count_what_lies_beyond() -> None:
     rng = np.random.default_rng(0)
     values = {
         letter: {"live": rng.normal(0, 1, 500), "seen_<b>": np.r_[rng.normal(2, 1, 99), np.inf]} for letter in "AB"
     }
     option: dict[str, Any] = run_charts.distributions_of_runs(values, x_title="score")
+    [read] = of_name(option, "", "scatter")
     for letter in "AB":
-        read = of_name(option, letter, "scatter")
-        assert len(read) == 2
-        for one in read:
-            assert "<b>" not in one["tooltip"]["formatter"].replace("<br>", "")
-            shares = [float(text.split(": ")[1].removesuffix("\u00a0%")) for _, _, text in one["data"]]
+        for group in ("live", "seen <b>"):
+            texts = [text for _, _, whose, text in read["data"] if whose == f"{letter}, {group}"]
+            assert len(texts) == 50
+            shares = [float(text.split(": ")[1].removesuffix("\u00a0%")) for text in texts]
             assert sum(shares) == pytest.approx(100, abs=0.05 * len(shares))
     filled = [one for one in option["series"] if "areaStyle" in one]
     assert {one["name"] for one in filled} == {"A"}
