@@ -409,7 +409,8 @@ def distributions_of_runs(
         "grid": {"left": 130, "right": 20, "top": 12, "bottom": 48, "outerBoundsMode": "none"},
         "legend": {"show": False},
         "tooltip": {"trigger": "item", "confine": True},
-        "xAxis": _axis(x_title, min=float(edges[0]), max=float(edges[-1]), nameGap=28),
+        "xAxis": _axis(x_title, min=float(edges[0]), max=float(edges[-1]), nameGap=28)
+        | {"axisLabel": {"fontSize": 12, "showMinLabel": False, "showMaxLabel": False}},  # which are no round numbers
         "yAxis": _axis("", min=-0.05, max=len(shown)) | hidden,
         "series": [names, *series, _invisible("", read, 8)],
     }
