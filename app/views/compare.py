@@ -97,6 +97,8 @@ def other_systems(a: Run, score_a: str) -> list[System]:
 
 def score_of(letter: str, run: Run, score_a: str) -> str | None:
     offered = scores.offered(run)
+    if len(offered) == 1:  # nothing to choose; the line below the answer names it
+        return offered[0]
     key = f"score_{letter.lower()}"
     if key in st.session_state and st.session_state[key] not in offered:
         del st.session_state[key]
@@ -200,10 +202,12 @@ def names_of_runs() -> str:
 
 def show_answer() -> None:
     """The answer of each other Run, the first sentence emphasised."""
+    paragraphs = []
     for i, letter in enumerate(LETTERS[1 : len(systems)], start=1):
         words = compare.in_words(both, rule, _differences(key, has_intervals, i, both, rule), flips_of(i), letter)
         first, *rest = (state.escaped(one.replace(" %", "\u00a0%").replace(" = ", "\u00a0=\u00a0")) for one in words)
-        st.write(f"**{first}** {' '.join(rest)}")
+        paragraphs.append(f"**{first}** {' '.join(rest)}")
+    st.write("\n\n".join(paragraphs))
 
 
 def caveats() -> str:
