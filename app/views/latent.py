@@ -531,6 +531,7 @@ def saved_selections(is_selected: bool) -> None:
 
 
 def downloads(rows: NDArray[np.int64], distance: NDArray[np.float64] | None) -> None:
+    kept = rows.astype(np.int32)  # the session holds them until something else is selected
     with st.container(horizontal=True):
         for kind, made, mime in (
             ("CSV", csvfile.csv, "text/csv"),
@@ -538,7 +539,7 @@ def downloads(rows: NDArray[np.int64], distance: NDArray[np.float64] | None) -> 
         ):
             st.download_button(
                 f"Download the {len(rows):,} ids ({kind})",
-                _download(made, rows, distance),
+                _download(made, kept, distance),
                 file_name=f"{run.info.name}-ids.{kind.lower()}",
                 mime=mime,
                 on_click="ignore",
@@ -549,10 +550,9 @@ def downloads(rows: NDArray[np.int64], distance: NDArray[np.float64] | None) -> 
 
 
 def _download(
-    made: Callable[[pd.DataFrame], bytes], rows: NDArray[np.int64], distance: NDArray[np.float64] | None
+    made: Callable[[pd.DataFrame], bytes], rows: NDArray[np.int32], distance: NDArray[np.float64] | None
 ) -> Callable[[], bytes]:
-    kept = rows.astype(np.int32)  # the session holds them until something else is selected
-    return lambda: made(exported(kept, distance))
+    return lambda: made(exported(rows, distance))
 
 
 # --------------------------------------------------------------------------------------------------------- the page
