@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import charts
+from app import charts, state
+from fas_core import scores
 from fas_core.manifest import ATTACK
 from fas_core.store import Run
 
@@ -108,6 +109,27 @@ def table_of(run: Run, rows: NDArray[np.int64], columns: Sequence[str]) -> pd.Da
         if parts
         else pd.DataFrame(columns=list(columns))
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Some:
+    """Some rows of a Run, which ascend, as scores read them."""
+
+    run: Run
+    rows: NDArray[np.int64]
+
+    def samples(self, columns: Sequence[str]) -> pd.DataFrame:
+        return table_of(self.run, self.rows, columns)
+
+    def latents(self) -> NDArray[np.float32]:
+        return self.run.latents()[self.rows]
+
+
+def scores_of(run: Run, score: str, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """A score of some rows, which ascend; of millions, the others are not read where nothing is fitted."""
+    if not scores.is_of_each(score):
+        return state.score_values(run, score)[rows]
+    return scores.of_outputs(_Some(run, rows), score, run)
 
 
 def ids_of(run: Run, rows: NDArray[np.int64]) -> list[str]:

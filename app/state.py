@@ -63,6 +63,7 @@ def fragment(part: Callable[P, None]) -> Callable[P, None]:
     def guarded(*arguments: P.args, **named: P.kwargs) -> None:
         with errors_shown():
             part(*arguments, **named)
+        give_back_memory()
 
     return cast("Callable[P, None]", st.fragment(guarded))
 

@@ -11,6 +11,8 @@ const CONTEXT = [150, 150, 150];
 const VIRIDIS = ["#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725"];
 const MARGIN = { left: 52, right: 10, top: 24, bottom: 40 };
 const REACH = 14; // pixels around the pointer in which a point is found
+const SIDE = 256; // cells of the grid in which points are looked for, along each axis
+const CELL = (TOP + 1) / SIDE;
 const NEIGHBOURS = 12; // of a point under the pointer, that are asked for before it gets there
 const CLICK = 4; // pixels that a click may move
 const REST = 350; // milliseconds until the address hears of the view
@@ -120,6 +122,41 @@ function insideBox(points, [u1, v1], [u2, v2], n) {
 }
 
 // One bit per row as text. Not deflated: that waits for the next frame, and saves little where points are mixed.
+// The rows of every cell of a grid, so that what lies around the pointer is found without looking at millions.
+class Grid {
+  constructor(points) {
+    const n = points.length / 2;
+    const cells = new Uint16Array(n);
+    this.starts = new Uint32Array(SIDE ** 2 + 1); // of every cell in `rows`, and the end of the last one
+    for (let i = 0; i < n; i++) {
+      cells[i] = Math.floor(points[2 * i] / CELL) * SIDE + Math.floor(points[2 * i + 1] / CELL);
+      this.starts[cells[i] + 1]++;
+    }
+    for (let cell = 0; cell < SIDE ** 2; cell++) this.starts[cell + 1] += this.starts[cell];
+    const next = this.starts.slice();
+    this.rows = new Uint32Array(n);
+    for (let i = 0; i < n; i++) this.rows[next[cells[i]]++] = i;
+  }
+
+  // Rows by and by further away from a place: those of its cell, then of the cells around it, in pieces. With each ring,
+  // how far away all that comes after it is at least, in units of the plane along both axes.
+  *rings([u, v]) {
+    const [column, line] = [Math.floor(u / CELL), Math.floor(v / CELL)];
+    const edge = (at, middle, r) => Math.min(at - (middle - r) * CELL, (middle + r + 1) * CELL - at);
+    for (let r = 0; r <= SIDE; r++) {
+      const ring = [];
+      for (let i = Math.max(0, column - r); i <= Math.min(SIDE - 1, column + r); i++) {
+        const isWhole = Math.abs(i - column) === r;
+        for (const [low, high] of isWhole ? [[line - r, line + r]] : [[line - r, line - r], [line + r, line + r]]) {
+          const [first, last] = [Math.max(0, low), Math.min(SIDE - 1, high)];
+          if (first <= last) ring.push(this.rows.subarray(this.starts[i * SIDE + first], this.starts[i * SIDE + last + 1]));
+        }
+      }
+      yield { ring, beyond: [edge(u, column, r), edge(v, line, r)] };
+    }
+  }
+}
+
 function packed(flags) {
   const bits = new Uint8Array(Math.ceil(flags.length / 8));
   for (let i = 0; i < flags.length; i++) if (flags[i]) bits[i >> 3] |= 128 >> (i & 7);
@@ -574,6 +611,7 @@ class Scatter {
         this.renderer.setFlags(this.flags);
       }
       this.renderer.setPoints(this.points);
+      this.grid = null;
       this.found = null;
       isNew = true;
     }
@@ -903,6 +941,7 @@ class Scatter {
     this.root.dataset.view = JSON.stringify({ x, y, unit, width: this.width, height: this.height, left: MARGIN.left, top: MARGIN.top });
     this.root.dataset.cost = (performance.now() - start).toFixed(1);
     if (every === 1) this.root.dataset.painted = String(Number(this.root.dataset.painted ?? 0) + 1); // for measurements
+    if (!this.grid) setTimeout(() => this.index(), REST); // not while somebody waits for the first answer to the pointer
   }
 
   // Axes, the gesture under way, marks of single points.
@@ -1213,24 +1252,29 @@ class Scatter {
   near([px, py], most, reach) {
     if (!this.isReady || px < 0 || py < 0 || px > this.width || py > this.height) return [];
     const { au, av } = this.transform();
-    const [u, v] = this.toPlane([px, py]);
-    const [reachU, reachV] = [Math.abs(reach / au), Math.abs(reach / av)];
+    const at = this.toPlane([px, py]);
     const { kinds } = this.palette();
-    let worst = reach ** 2;
     const found = [];
-    for (let i = 0; i < this.data.n; i++) {
-      const du = this.points[2 * i] - u;
-      if (du > reachU || du < -reachU) continue;
-      const dv = this.points[2 * i + 1] - v;
-      if (dv > reachV || dv < -reachV || kinds[this.codes[i]] < 2) continue;
-      const distance = (du * au) ** 2 + (dv * av) ** 2;
-      if (distance > worst || (found.length === most && distance === worst)) continue;
-      const place = found.findLastIndex((other) => other.distance <= distance) + 1;
-      found.splice(place, 0, { distance, row: i });
-      if (found.length > most) found.pop();
-      if (found.length === most) worst = found[most - 1].distance;
+    let worst = reach ** 2;
+    const isBefore = (one, distance, row) => one.distance < distance || (one.distance === distance && one.row < row);
+    for (const { ring, beyond } of this.index().rings(at)) {
+      for (const rows of ring) {
+        for (const row of rows) {
+          const distance = ((this.points[2 * row] - at[0]) * au) ** 2 + ((this.points[2 * row + 1] - at[1]) * av) ** 2;
+          if (distance > worst || kinds[this.codes[row]] < 2) continue;
+          if (found.length === most && isBefore(found[most - 1], distance, row)) continue;
+          found.splice(found.findLastIndex((one) => isBefore(one, distance, row)) + 1, 0, { distance, row });
+          if (found.length > most) found.pop();
+          if (found.length === most) worst = found[most - 1].distance;
+        }
+      }
+      if (Math.min(Math.abs(beyond[0] * au), Math.abs(beyond[1] * av)) ** 2 > worst) break;
     }
     return found.map((one) => one.row);
+  }
+
+  index() {
+    return (this.grid ??= new Grid(this.points));
   }
 
   nearest(at) {

@@ -359,8 +359,11 @@ def selected() -> Selection | None:
 
 def selected_rows() -> NDArray[np.int64]:
     """Of the chosen subsets, ascending."""
-    chosen, is_shown = selected(), columns.shown_rows(run.digest, tuple(subsets), run)
-    rows = chosen.rows(len(run)) if chosen else np.empty(0, np.int64)
+    return rows_of(selected(), columns.shown_rows(run.digest, tuple(subsets), run))
+
+
+def rows_of(selection: Selection | None, is_shown: NDArray[np.bool_] | None) -> NDArray[np.int64]:
+    rows = selection.rows(len(run)) if selection else np.empty(0, np.int64)
     return rows if is_shown is None else rows[is_shown[rows]]
 
 
@@ -432,12 +435,13 @@ def counted(rows: NDArray[np.int64]) -> str:
     return ", ".join(f"{count_of[name]:,} {charts.words(name)}" for name in charts.in_group_order(list(count_of)))
 
 
-def exported(rows: NDArray[np.signedinteger[Any]], distance: NDArray[np.float64] | None) -> pd.DataFrame:
+def exported(rows: NDArray[np.int64], distance: NDArray[np.float64] | None) -> pd.DataFrame:
     """Ids of a selection with what is known of each."""
     names = [name for name in ("sample_id", "subset", "label", "pai_species") if name in run.column_names()]
     ascending, back = np.unique(rows, return_inverse=True)
-    table = columns.table_of(run, ascending.astype(np.int64), names).iloc[back].reset_index(drop=True)
-    table[score] = state.score_values(run, score)[rows]
+    table = columns.table_of(run, ascending, names)
+    table[score] = columns.scores_of(run, score, ascending)
+    table = table.iloc[back].reset_index(drop=True)
     if distance is not None:
         table[UNUSUAL] = distance[rows]
     return table
@@ -490,7 +494,11 @@ def show_beside(beside: str, distance: NDArray[np.float64] | None) -> int | None
             page = st.pagination(n_pages, key="latent_page")
         with place:
             marked = show_images(rows[(page - 1) * PER_PAGE : page * PER_PAGE], distance) if len(rows) else None
-    downloads(rows, distance)
+    if is_selection:  # of millions the session keeps the bits that it has anyway
+        again = partial(rows_of, selected(), columns.shown_rows(run.digest, tuple(subsets), run))
+    else:
+        again = partial(np.copy, rows)
+    downloads(len(rows), again, distance)
     return marked
 
 
@@ -530,29 +538,30 @@ def saved_selections(is_selected: bool) -> None:
     open_saved(opened)
 
 
-def downloads(rows: NDArray[np.int64], distance: NDArray[np.float64] | None) -> None:
-    kept = rows.astype(np.int32)  # the session holds them until something else is selected
+def downloads(n: int, rows: Callable[[], NDArray[np.int64]], distance: NDArray[np.float64] | None) -> None:
     with st.container(horizontal=True):
         for kind, made, mime in (
             ("CSV", csvfile.csv, "text/csv"),
             ("Parquet", as_parquet, "application/vnd.apache.parquet"),
         ):
             st.download_button(
-                f"Download the {len(rows):,} ids ({kind})",
-                _download(made, kept, distance),
+                f"Download the {n:,} ids ({kind})",
+                _download(made, rows, distance),
                 file_name=f"{run.info.name}-ids.{kind.lower()}",
                 mime=mime,
                 on_click="ignore",
-                disabled=not len(rows),
+                disabled=not n,
                 icon=":material/download:",
                 key=f"latent_ids_{kind.lower()}",
             )
 
 
 def _download(
-    made: Callable[[pd.DataFrame], bytes], rows: NDArray[np.int32], distance: NDArray[np.float64] | None
+    made: Callable[[pd.DataFrame], bytes],
+    rows: Callable[[], NDArray[np.int64]],
+    distance: NDArray[np.float64] | None,
 ) -> Callable[[], bytes]:
-    return lambda: made(exported(rows, distance))
+    return lambda: made(exported(rows(), distance))
 
 
 # --------------------------------------------------------------------------------------------------------- the page
@@ -571,7 +580,7 @@ def told_of(rows: NDArray[np.int64]) -> list[Answer]:
     shown = tip_columns(run.digest, run)
     is_own = colour in (GROUP, VERDICT, SCORE)
     table = columns.table_of(run, rows, shown if is_own or colour in shown else [*shown, colour])
-    values = state.score_values(run, score)[rows]
+    values = columns.scores_of(run, score, rows)
     made = []
     for row, value, record, image in zip(
         rows, values, table.to_dict("records"), run.images("inputs", rows), strict=True

@@ -69,6 +69,11 @@ def of_outputs(outputs: Outputs, name: str, reference: Run) -> NDArray[np.float6
     return cast(NDArray[np.float64], _module(name).score(outputs, reference))
 
 
+def is_of_each(name: str) -> bool:
+    """Whether a sample has this score by its own outputs, with nothing fitted on others."""
+    return name in names() and "latents" not in _module(name).NEEDS
+
+
 def column(name: str) -> Callable[[Outputs, Run], NDArray[np.float64]]:
     """A `score` that is a column of the samples as the model wrote it."""
 

@@ -206,6 +206,34 @@ def test_a_point_shows_its_image_and_is_selected_by_a_click(
     tab.check()
 
 
+def test_the_point_nearest_to_the_pointer_is_found(tab: Tab, run: store.Run, places: NDArray[np.float64]) -> None:
+    opened(tab, run)
+    rng, found, missed = np.random.default_rng(0), 0, 0
+    for zooms in (0, 3):
+        for _ in range(zooms):
+            tab.page.get_by_role("button", name="Zoom in").click()
+        tab.settle()
+        plot = Plot(tab)
+        screen = np.array([plot.screen(*place) for place in places])
+        middle = np.abs(screen - plot.at(0.5, 0.5)).max(1) < 150
+        for x, y in (screen[rng.choice(np.flatnonzero(middle), 12)] + rng.uniform(-25, 25, (12, 2))).round():
+            at = (float(x), float(y))
+            far = np.hypot(*(screen - at).T)
+            row, second = np.argsort(far)[:2]
+            if far[second] - far[row] < 0.5 or abs(far[row] - 14) < 0.5:
+                continue  # coordinates have 16 bits
+            tab.page.mouse.move(*at)
+            if far[row] < 14:
+                found += 1
+                expect(tab.page.locator(f".tip[data-row='{row}']")).to_be_visible()
+            else:
+                missed += 1
+                expect(tab.page.locator(".tip")).to_be_hidden()
+    assert found > 3
+    assert missed > 1
+    tab.check()
+
+
 def test_a_selection_survives_colours_projections_and_pages(
     tab: Tab, run: store.Run, places: NDArray[np.float64]
 ) -> None:
