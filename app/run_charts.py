@@ -24,7 +24,7 @@ from app.charts import (
     style_of,
     words,
 )
-from fas_core.metrics import Curves, probit, thinned
+from fas_core.metrics import Curves, probit
 
 Option = dict[str, object]
 Bands = Mapping[
@@ -37,8 +37,8 @@ LETTER_PLACES = ("top", "bottom", "right", "left", "top", "bottom")
 LETTER_WIDTH = 12  # pixels
 MOST_SYMBOLS = 40  # epochs; more dots than that are a thick line
 QUIET: Option = {"silent": True, "tooltip": {"show": False}}
-CURVE_POINTS = 800  # that a line is drawn with
-READ_AT = np.unique(np.r_[np.arange(0, 0.01, 0.001), np.linspace(0.01, 1, 199)])  # shares that the pointer stops at
+PLANE = (1000.0, 500.0)  # pixels that a plane of curves has at most, usually
+READ_AT = np.unique(np.r_[np.arange(0, 0.01, 0.001), np.linspace(0.01, 1, 100)])  # shares that the pointer stops at
 GRID_COLOUR = "rgba(128,128,128,0.2)"
 BAND_OPACITY = 0.18
 
@@ -77,18 +77,66 @@ def _pairs(points: NDArray[np.float64]) -> list[list[float]]:
 
 @dataclass(frozen=True, eq=False)
 class RunCurves:
-    """The curves of one Run as they are drawn, and what the whole ones say at each of `READ_AT`, for the pointer."""
+    """The curves of one Run with the corners that can be seen, and what the whole ones say where the pointer stops."""
 
-    drawn: Curves
-    attacks_found: NDArray[np.float64]  # the most where BPCER is at most so much
+    roc: NDArray[np.float64]  # (m, 2) BPCER, 1 - APCER
+    precision_recall: NDArray[np.float64]  # (m, 2) recall, precision
+    det: NDArray[np.float64]  # (m, 2) probits of APCER and of BPCER
+    attacks_found: NDArray[np.float64]  # at each of READ_AT: the most where BPCER is at most so much
     precision: NDArray[np.float64]  # at the highest threshold with so much recall; NaN where nothing raises an alarm
+    det_read: NDArray[np.float64]  # (k, 4) places on the DET curve and, in %, their APCER and BPCER
+    n_attack: int
+    n_bona_fide: int
 
 
 def run_curves(whole: Curves) -> RunCurves:
     # Rates fall while thresholds rise.
     rejects_fewer = len(whole.fpr) - np.searchsorted(whole.fpr[::-1], READ_AT + 1e-9, side="right")
     finds_more = len(whole.recall) - np.searchsorted(whole.recall[::-1], READ_AT - 1e-9, side="left") - 1
-    return RunCurves(thinned(whole, CURVE_POINTS), whole.tpr[rejects_fewer], whole.precision[finds_more])
+    x, y = probit(whole.apcer_pooled, whole.n_attack), probit(whole.bpcer, whole.n_bona_fide)
+    far = np.cumsum(np.hypot(np.diff(x, prepend=x[:1]), np.diff(y, prepend=y[:1])))
+    at = np.unique(np.searchsorted(far, np.linspace(0, far[-1], DET_POINTS)).clip(0, len(far) - 1))
+    return RunCurves(
+        roc=simplified(np.column_stack([whole.fpr, whole.tpr]), PLANE),
+        precision_recall=simplified(np.column_stack([whole.recall, whole.precision]), PLANE),
+        det=simplified(np.column_stack([x, y]), (PLANE[0] / np.ptp(x), PLANE[1] / np.ptp(y))),
+        attacks_found=whole.tpr[rejects_fewer],
+        precision=whole.precision[finds_more],
+        det_read=np.column_stack(
+            [x[at], y[at], (100 * whole.apcer_pooled[at]).round(1), (100 * whole.bpcer[at]).round(1)]
+        ),
+        n_attack=whole.n_attack,
+        n_bona_fide=whole.n_bona_fide,
+    )
+
+
+def simplified(points: NDArray[np.float64], scale: tuple[float, float], tolerance: float = 0.4) -> NDArray[np.float64]:
+    """(n, 2) -> (m, 2): the corners of a line that is drawn with; what is not finite is left out.
+
+    Times `scale`, it is nowhere further than `tolerance` from the line through all points (Douglas and Peucker,
+    Cartographica 1973), of which those in one square of that size are taken together first.
+    """
+    points = points[np.isfinite(points).all(1)]
+    if len(points) < 3:
+        return points
+    places = (points * scale).view(np.complex128)[:, 0]  # in a plane
+    squares = np.rint(points * (scale[0] / tolerance, scale[1] / tolerance)).view(np.complex128)[:, 0]
+    chosen = np.flatnonzero(np.r_[True, squares[1:-1] != squares[:-2], True])
+    places = places[chosen]
+    kept = np.array([0, len(places) - 1])
+    while True:
+        part = np.repeat(np.arange(len(kept) - 1), np.diff(kept))  # of the line, for every place but the last
+        start, way = places[kept[:-1]], np.diff(places[kept])
+        from_start = places[:-1] - start[part]
+        along = (from_start * way.conj()[part]).real / np.maximum(np.abs(way) ** 2, 1e-300)[part]
+        distance = np.abs(from_start - along.clip(0, 1) * way[part])
+        furthest = np.maximum.reduceat(distance, kept[:-1])
+        at = np.flatnonzero(distance == furthest[part])
+        at = at[np.searchsorted(at, kept[:-1])]  # one of each part
+        more = at[furthest > tolerance]
+        if not len(more):
+            return points[chosen[kept]]
+        kept = np.sort(np.r_[kept, more])
 
 
 def roc_of_runs(
@@ -101,7 +149,7 @@ def roc_of_runs(
 
     `at`: (BPCER, 1 - APCER) at each threshold. `bands`: BPCER, and the 95 % interval of 1 - APCER there.
     """
-    lines = {name: np.column_stack([one.drawn.fpr, one.drawn.tpr]) for name, one in curves.items()}
+    lines = {name: one.roc for name, one in curves.items()}
     at_x = {name: one.attacks_found for name, one in curves.items()}
     chance = {"type": "line", "data": [[0, 0], [100, 100]], "symbol": "none", "z": 1} | QUIET
     chance |= {"lineStyle": {"color": NEUTRAL, "width": 1, "type": [1, 3]}}
@@ -116,7 +164,7 @@ def precision_recall_of_runs(
     bands: Bands | None = None,
 ) -> Option:
     """Precision against recall of several Runs for the same attacks. `bands`: recall, and the interval of precision."""
-    lines = {name: np.column_stack([one.drawn.recall, one.drawn.precision]) for name, one in curves.items()}
+    lines = {name: one.precision_recall for name, one in curves.items()}
     at_x = {name: one.precision for name, one in curves.items()}
     titles = ("recall (attacks found)", "precision (alarms that are attacks)")
     return _of_shares(lines, at_x, at, colour, bands or {}, titles, "recall", "precision", [])
@@ -180,8 +228,7 @@ def det_of_runs(
 
     Rates are clipped to half a trial, which is the edge of the plane: 0 has no place on a probit axis.
     """
-    drawn = {name: one.drawn for name, one in curves.items()}
-    one = next(iter(drawn.values()))
+    one = next(iter(curves.values()))
     n_x, n_y = one.n_attack, one.n_bona_fide
     loops = [
         _loop(
@@ -193,11 +240,9 @@ def det_of_runs(
         )
         for name, (along, low, high) in (bands or {}).items()
     ]
-    lines = {
-        name: _pairs(np.column_stack([probit(of.apcer_pooled, n_x), probit(of.bpcer, n_y)]))
-        for name, of in drawn.items()
-    }
-    readable = [_readable(name, of, (n_x, n_y)) for name, of in drawn.items()]
+    lines = {name: _pairs(of.det) for name, of in curves.items()}
+    text = "{a}<br>APCER {@[2]}\u00a0%<br>BPCER {@[3]}\u00a0%"
+    readable = [_invisible(name, _pairs(of.det_read), text, 14) for name, of in curves.items()]
     points = {
         name: None if point is None else (float(probit([point[0]], n_x)[0]), float(probit([point[1]], n_y)[0]))
         for name, point in at.items()
@@ -247,27 +292,16 @@ def _det_grid(n_x: int, n_y: int) -> Option:
     } | QUIET
 
 
-def _readable(name: str, of: Curves, n: tuple[int, int]) -> Option:
-    """Points of a DET curve without a picture, which say their rates: few of those that fall on one pixel."""
-    x, y = probit(of.apcer_pooled, n[0]), probit(of.bpcer, n[1])
-    far = np.cumsum(np.hypot(np.diff(x, prepend=x[:1]), np.diff(y, prepend=y[:1])))
-    at = np.unique(np.searchsorted(far, np.linspace(0, far[-1], DET_POINTS)).clip(0, len(far) - 1))
-    rates = [
-        f"APCER {_percent(a)}, BPCER {_percent(b)}" for a, b in zip(of.apcer_pooled[at], of.bpcer[at], strict=True)
-    ]
-    return _invisible(name, [(a, b, name, text) for a, b, text in zip(x[at], y[at], rates, strict=True)], 14)
-
-
-def _invisible(name: str, points: Sequence[tuple[float, float, str, str]], size: int) -> Option:
-    """Places x, y without a picture that say two texts: whose line it is, and what. One path, for there may be many."""
+def _invisible(name: str, data: Sequence[Sequence[object]], text: str, size: int) -> Option:
+    """Places x, y without a picture, and what else `text` says of each. One path, for there may be many."""
     return {
         "type": "scatter",
         "name": name,
-        "data": [[float(f"{x:.6g}"), float(f"{y:.6g}"), *texts] for x, y, *texts in points],
+        "data": data,
         "symbolSize": size,
         "itemStyle": {"opacity": 0},
         "emphasis": {"disabled": True},
-        "tooltip": {"formatter": "{@[2]}<br>{@[3]}"},
+        "tooltip": {"formatter": text},
         "large": True,
         "largeThreshold": 0,
         "z": 3,
@@ -365,7 +399,7 @@ def distributions_of_runs(
     edges = np.linspace(low, high if high > low else low + 1, bins + 1)
     middles = (edges[:-1] + edges[1:]) / 2
     series: list[Option] = []
-    read: list[tuple[float, float, str, str]] = []
+    read: list[list[object]] = []
     labels = []
     for row, group in enumerate(reversed(shown)):
         colour = style_of(group).colour
@@ -389,7 +423,8 @@ def distributions_of_runs(
                 f"{_number(a)} to {_number(b)}: {_percent(s)}" for a, b, s in zip(edges, edges[1:], share, strict=False)
             ]
             whose = f"{letter}, {words(group)}"
-            read += [(x, y, whose, text) for x, y, text in zip(middles, row + share / top, texts, strict=True)]
+            places = _pairs(np.column_stack([middles, row + share / top]))
+            read += [[*place, whose, text] for place, text in zip(places, texts, strict=True)]
     names = {
         "type": "line",
         "data": [],
@@ -412,7 +447,7 @@ def distributions_of_runs(
         "xAxis": _axis(x_title, min=float(edges[0]), max=float(edges[-1]), nameGap=28)
         | {"axisLabel": {"fontSize": 12, "showMinLabel": False, "showMaxLabel": False}},  # which are no round numbers
         "yAxis": _axis("", min=-0.05, max=len(shown)) | hidden,
-        "series": [names, *series, _invisible("", read, 8)],
+        "series": [names, *series, _invisible("", read, "{@[2]}<br>{@[3]}", 8)],
     }
 
 

@@ -91,17 +91,22 @@ class Joined:
         return (self.samples["label"] == ATTACK).to_numpy()
 
     @cached_property
+    def _species(self) -> tuple[NDArray[np.int32], list[str]]:
+        """As `metrics.species_codes`."""
+        return metrics.species_codes(self.is_attack, self.samples["pai_species"])
+
+    @cached_property
     def kinds(self) -> NDArray[np.str_]:
         """(n,) "bona_fide" or the species, named as `metrics` names them."""
-        species = metrics.species_names(self.is_attack, list(self.samples["pai_species"]))
-        return np.where(self.is_attack, species, BONA_FIDE)
+        codes, names = self._species
+        return np.array([BONA_FIDE, *names])[codes]
 
     @cached_property
     def kind_counts(self) -> dict[str, int]:
         """Samples per kind, the most frequent one first."""
-        names, counts = np.unique(self.kinds, return_counts=True)
-        order = np.argsort(-counts, kind="stable")
-        return dict(zip(names[order].tolist(), counts[order].tolist(), strict=True))
+        codes, names = self._species
+        counts = dict(zip([BONA_FIDE, *names], np.bincount(codes, minlength=len(names) + 1).tolist(), strict=True))
+        return {name: counts[name] for name in sorted(counts, key=lambda one: (-counts[one], one)) if counts[name]}
 
     @cached_property
     def _metrics(self) -> dict[tuple[int, Rule], dict[str, float | None]]:
@@ -121,8 +126,8 @@ class Joined:
 
     def score_sets_of(self, wanted: NDArray[np.bool_]) -> list[ScoreSet]:
         """The same of some samples."""
-        attack, species = self.is_attack[wanted], self.samples["pai_species"].to_numpy()[wanted]
-        return [metrics.score_set(values[wanted], attack, species) for values in self.scores]
+        codes, names = self._species
+        return [metrics.score_set_from_codes(values[wanted], codes[wanted], names) for values in self.scores]
 
     def only(self, wanted: NDArray[np.bool_]) -> Joined:
         """Some of the common samples; the counts of the others stay those of the Runs."""

@@ -106,7 +106,7 @@ def _measured(run: Run) -> memo.Arrays:
 def _species_means(run: Run, about: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
     is_attack = (about["label"] == ATTACK).to_numpy()
     named = about["pai_species"] if "pai_species" in about else [""] * len(about)
-    species = metrics.species_names(is_attack, list(named))
+    species = metrics.species_names(is_attack, named)
     found = {}
     for name in sorted(set(species[is_attack].tolist())):
         rows = np.flatnonzero(is_attack & (species == name))

@@ -133,7 +133,7 @@ def classes(digest: str, _run: Run) -> dict[str, NDArray[np.int64]]:
     about = state.samples(_run, ("subset", "label", "pai_species"))
     is_attack = (about["label"] == ATTACK).to_numpy()
     is_training = (about["subset"] == "train").to_numpy() & (about["label"] == BONA_FIDE).to_numpy()
-    species = metrics.species_names(is_attack, list(about["pai_species"]))
+    species = metrics.species_names(is_attack, about["pai_species"])
     found = {LIVE_TRAINING: is_training, "other live": ~is_attack & ~is_training}
     found |= {str(name): is_attack & (species == name) for name in sorted(set(species[is_attack]))}
     return {name: np.flatnonzero(here) for name, here in found.items() if here.any()}

@@ -26,7 +26,7 @@ def cells(run: Run, score: str, subsets: tuple[str, ...]) -> list[Cell]:
     decided = state.decided(run, score)
     rows, kinds = decided.rows, charts.groups(decided.rows)
     units = rows[[name for name in rows if name in uncertainty.UNITS]]
-    species = metrics.species_names(rows["label"].to_numpy() == ATTACK, list(rows["pai_species"]))
+    species = metrics.species_names(rows["label"].to_numpy() == ATTACK, rows["pai_species"])
     found = []
     for subset in subsets:
         within = decided.within([subset])

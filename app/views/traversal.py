@@ -93,7 +93,7 @@ def first_choice(digest: str, name: str, chosen: tuple[str, ...], _run: Run) -> 
     live = live[np.argsort(values[live], kind="stable")]
     here = about["subset"].isin(chosen).to_numpy()
     is_attack = here & (about["label"] == ATTACK).to_numpy()
-    species = metrics.species_names(is_attack, list(about["pai_species"]))
+    species = metrics.species_names(is_attack, about["pai_species"])
     worst = []
     for one in sorted(set(species[is_attack].tolist())):
         rows = np.flatnonzero(is_attack & (species == one))

@@ -247,7 +247,7 @@ def _attacks(samples: pd.DataFrame, compared: Callable[..., Comparison]) -> list
     """Each species of each subset against the live images of the same subset, or, where those are too few, all."""
     is_attack = (samples["label"] == ATTACK).to_numpy()
     subset = samples["subset"].to_numpy(str)
-    species = metrics.species_names(is_attack, list(samples["pai_species"]))
+    species = metrics.species_names(is_attack, samples["pai_species"])
     all_live = _live_rows(samples)
     found = []
     for name in in_protocol_order(sorted(set(subset[is_attack]))):

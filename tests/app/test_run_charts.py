@@ -26,7 +26,6 @@ def test_the_pointer_reads_what_the_metrics_say() -> None:
     sets = {"A": scored(0), "B": scored(1)}
     whole = {name: metrics.curves(one) for name, one in sets.items()}
     curves = {name: run_charts.run_curves(one) for name, one in whole.items()}
-    assert all(len(one.drawn.tpr) < len(whole[name].tpr) for name, one in curves.items())
     nowhere = dict.fromkeys(sets)
     roc: dict[str, Any] = run_charts.roc_of_runs(curves, nowhere)
     pr: dict[str, Any] = run_charts.precision_recall_of_runs(curves, nowhere)
@@ -43,6 +42,42 @@ def test_the_pointer_reads_what_the_metrics_say() -> None:
         assert precision[80.0] == pytest.approx(100 * whole[name].precision[enough][-1], rel=1e-5)
         assert 0.0 not in precision  # no alarms: no precision
     json.dumps([roc, pr], allow_nan=False)
+
+
+@pytest.mark.parametrize(("n_live", "n_attack"), [(20_000, 30_000), (9, 4)])
+def test_curves_are_drawn_with_few_corners_and_run_where_all_points_lie(n_live: int, n_attack: int) -> None:
+    whole = metrics.curves(scored(0, n_live, n_attack))
+    made = run_charts.run_curves(whole)
+    x, y = metrics.probit(whole.apcer_pooled, n_attack), metrics.probit(whole.bpcer, n_live)
+    scale = np.array(run_charts.PLANE)
+    for line, points, by in (
+        (made.roc, [whole.fpr, whole.tpr], scale),
+        (made.precision_recall, [whole.recall, whole.precision], scale),
+        (made.det, [x, y], scale / (np.ptp(x), np.ptp(y))),
+    ):
+        expected = np.column_stack(points)
+        expected = expected[np.isfinite(expected).all(1)] * by
+        assert len(line) < 300
+        assert {tuple(one) for one in (line * by).round(6)} <= {tuple(one) for one in expected.round(6)}
+        np.testing.assert_allclose(line[[0, -1]] * by, expected[[0, -1]])
+        start, way = line[:-1] * by, np.diff(line * by, axis=0)
+        for some in np.array_split(expected, 50):  # distances to the nearest piece of the line
+            from_start = some[:, None] - start
+            along = (from_start * way).sum(2) / np.maximum((way**2).sum(1), 1e-12)
+            far = np.hypot(*np.moveaxis(from_start - along.clip(0, 1)[..., None] * way, 2, 0)).min(1)
+            assert (far < 0.7).all()
+
+
+def test_the_pointer_reads_rates_on_the_det_curve() -> None:
+    made = run_charts.run_curves(metrics.curves(scored(0)))
+    option: dict[str, Any] = run_charts.det_of_runs({"A": made}, {"A": None})
+    [read] = of_name(option, "A", "scatter")
+    assert 50 < len(read["data"]) <= run_charts.DET_POINTS
+    for x, y, apcer, bpcer in read["data"]:
+        assert [x, y] == pytest.approx(
+            [*metrics.probit([apcer / 100], 1500), *metrics.probit([bpcer / 100], 2000)], abs=0.2
+        )
+    assert read["tooltip"]["formatter"] == "{a}<br>APCER {@[2]}\u00a0%<br>BPCER {@[3]}\u00a0%"
 
 
 def test_a_band_ends_where_it_began_and_is_named_as_its_run() -> None:
