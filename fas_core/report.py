@@ -353,11 +353,12 @@ def _trainings(systems: Sequence[System]) -> str:
     known = [(letter, curve) for letter, curve in zip(LETTERS, curves, strict=False) if curve is not None]
     if not known:
         return ""
-    last = max(float(curve[-1, 0]) for _, curve in known)
+    last = max(float(curve.epochs[-1, 0]) for _, curve in known)
     plane = Plot(linear_axis("epoch", 0, last), linear_axis("dev loss", 0, 1.05), "Dev loss of each training")
     for letter, curve in known:
         colour, dash = _RUN_LOOKS[LETTERS.index(letter)]
-        plane.line(curve[:, 0], traininglog.between_first_and_best(curve[:, 1]), colour, dash, name=letter)
+        epochs, loss = curve.epochs.T
+        plane.line(epochs, traininglog.between_first_and_best(loss), colour, dash, name=letter)
     about = "Dev loss, as 1 after the first epoch and 0 where it is lowest: units differ between models."
     return section("Trainings", _figure([plane.drawn()], about))
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -53,6 +54,9 @@ def resume_file(out: Path) -> Path:
 def epoch_file(out: Path, epoch: int) -> Path:
     """Where the weights after so many epochs lie, 1 being the first."""
     return out.with_suffix(f".epoch-{epoch:04d}.safetensors")
+
+
+_OF_EPOCH = re.compile(r"(.+)\.epoch-(\d+)")
 
 
 # ------------------------------------------------------------------------------------------------------------ the log
@@ -170,22 +174,33 @@ def smoothed(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
     return made
 
 
-def dev_curves(cache: Path, checkpoints: Sequence[str]) -> list[NDArray[np.float64] | None]:
-    """For each checkpoint's file name, (n, 2) epochs from 1 on and the dev loss that chooses it.
+@dataclass(frozen=True, eq=False)
+class DevCurve:
+    """The dev loss that chooses a training's checkpoint, and the epoch that one checkpoint is from."""
 
-    Of its newest training; None where no training of that name has dev losses.
+    epochs: NDArray[np.float64]  # (n, 2) epochs from 1 on, and the loss
+    at: int  # row of the checkpoint's epoch
+
+
+def dev_curves(cache: Path, checkpoints: Sequence[str]) -> list[DevCurve | None]:
+    """For each checkpoint's file name, the one kept at the end or that of an epoch, the curve of its newest training.
+
+    None where no training of that name has dev losses.
     """
     by_name = {one.name: one for one in reversed(trainings(cache))}
-    found: list[NDArray[np.float64] | None] = []
+    found: list[DevCurve | None] = []
     for checkpoint in checkpoints:
-        training = by_name.get(Path(checkpoint).stem)
+        stem = Path(checkpoint).stem
+        of_epoch = _OF_EPOCH.fullmatch(stem)
+        training = by_name.get(of_epoch[1] if of_epoch else stem)
         log = training.log() if training is not None else pd.DataFrame()
         if training is None or training.chosen_by not in log:
             found.append(None)
             continue
         dev = log[log["split"] == "dev"].dropna(subset=[training.chosen_by]).drop_duplicates("epoch", keep="last")
         curve = np.column_stack([dev["epoch"].to_numpy(float) + 1, dev[training.chosen_by].to_numpy(float)])
-        found.append(curve if len(curve) else None)
+        here = np.flatnonzero(curve[:, 0] == int(of_epoch[2])) if of_epoch else [curve[:, 1].argmin()] * bool(len(dev))
+        found.append(DevCurve(curve, int(here[0])) if len(here) else None)
     return found
 
 

@@ -228,6 +228,22 @@ def test_few_units_cannot_prove_much(tmp_path: Path) -> None:
     assert found["roc_auc"]["p"] == 0.25  # three tosses of a coin, all alike: 2 / 2^3
 
 
+def test_a_difference_that_many_species_explain_says_so() -> None:
+    sets = {"mask": (0.2, 0.001), "print": (0.1, 0.03), "replay": (0.05, 0.6)}
+    found = {
+        compare.apcer_name(name, compare.DEFAULT): compare.Difference(0.4, 0.4 + by, 0.01, 0.3, p, "bootstrap")
+        for name, (by, p) in sets.items()
+    }
+    counts = dict.fromkeys(["bona_fide", *sets], 50)
+    words = compare._species_words(compare.DEFAULT, found, counts, "B")
+    assert "misses more attacks of mask 60 %" in words
+    assert "no clear difference for print 50 %" in words
+    assert words.endswith("(p is held against 0.05 after Holm's correction for 3 species).")
+    found.pop(compare.apcer_name("print", compare.DEFAULT))
+    counts.pop("print")
+    assert "Holm" not in compare._species_words(compare.DEFAULT, found, counts, "B")
+
+
 def test_the_words_name_what_is_better_and_what_chance_explains(tmp_path: Path) -> None:
     n = 400
     rng = np.random.default_rng(3)

@@ -281,3 +281,19 @@ def test_the_running_mean_is_centred_and_leaves_out_what_is_missing() -> None:
     assert traininglog.smoothed(values, 3).tolist() == [1.5, 1.5, 4.0, 53.0, 53.0]
     assert traininglog.smoothed(values[:2], 1).tolist() == [1.0, 2.0]
     assert traininglog.smoothed(np.empty(0), 9).tolist() == []
+
+
+def test_the_dev_curve_of_a_checkpoint_and_of_an_epoch(tmp_path: Path, out: Path) -> None:
+    cache = tmp_path / "cache"
+    some = rows()
+    for row, loss in zip((row for row in some if row["split"] == "dev"), (3.0, 1.0, 2.0), strict=True):
+        row["elbo"] = loss
+    write_log(out, some)
+    traininglog.announced(cache, out, EXPERIMENT, 12, chosen_by="elbo")
+    names = ("m.safetensors", "m.epoch-0003.safetensors", "m.epoch-0004.safetensors", "other.safetensors")
+    kept, third, *nothing = traininglog.dev_curves(cache, names)
+    assert kept is not None
+    assert third is not None
+    assert kept.epochs.tolist() == third.epochs.tolist() == [[1, 3], [2, 1], [3, 2]]
+    assert (kept.at, third.at) == (1, 2)
+    assert nothing == [None, None]  # an epoch that the log lacks, and a training without one

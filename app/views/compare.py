@@ -755,15 +755,18 @@ def panels_of(shown: NDArray[np.int64], display: component.Display) -> list[comp
 def show_trainings() -> None:
     """The dev loss by epoch of every Run whose training is known, each against its own lowest one."""
     found = traininglog.dev_curves(state.cache_folder(), [one.run.info.checkpoint for one in systems])
-    curves, words = [], []
-    for letter, curve in zip(LETTERS, found, strict=False):
+    curves, words, without = [], [], []
+    for letter, curve in zip(LETTERS[: len(systems)], found, strict=True):
         if curve is None:
+            without.append(letter)
             continue
-        loss, nothing = curve[:, 1], np.empty((0, 2))
-        points = np.column_stack([curve[:, 0], traininglog.between_first_and_best(loss)])
-        best = int(loss.argmin())
-        curves.append(run_charts.TrainingCurve(letter, points, points[[best]], nothing, nothing))
-        words.append(f"{letter} {state.number(loss[0])} to {state.number(loss[best])} in epoch {curve[best, 0]:.0f}")
+        epochs, loss = curve.epochs.T
+        points, nothing = np.column_stack([epochs, traininglog.between_first_and_best(loss)]), np.empty((0, 2))
+        curves.append(run_charts.TrainingCurve(letter, points, points[[curve.at]], nothing, nothing))
+        words.append(
+            f"{letter} {state.number(loss[0])} after the first epoch, {state.number(loss[curve.at])} in the one "
+            f"it is from, {epochs[curve.at]:.0f}"
+        )
     if not curves:
         st.info("None of these trainings has left a log.", icon=":material/info:")
         return
@@ -775,8 +778,10 @@ def show_trainings() -> None:
         alt="Dev loss of each training over epochs, from 1 at its first epoch to 0 at its lowest",
     )
     st.caption(
-        "Dev loss, as 1 after the first epoch and 0 where it is lowest: units differ between models. "
-        f"{'; '.join(words)}. The page Training shows every term."
+        "Dev loss, as 1 after the first epoch and 0 where it is lowest: units differ between models. Large dots are "
+        f"the epochs that the Runs are from. {'; '.join(words)}. "
+        + (f"No log is left of {' and '.join(without)}. " if without else "")
+        + "The page Training shows every term."
     )
 
 
