@@ -13,7 +13,6 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from fas_core.cost import CostCurve
-from fas_core.metrics import Curves
 from fas_core.palette import ALL_ATTACKS as ALL_ATTACKS
 from fas_core.palette import BONA_FIDE_COLOUR as BONA_FIDE_COLOUR
 from fas_core.palette import GROUP_ORDER as GROUP_ORDER
@@ -128,31 +127,6 @@ def _clear(colour: str, alpha: float) -> str:
     return f"rgba({red},{green},{blue},{alpha})"
 
 
-def _roc_plane() -> go.Figure:
-    made = _unit_square("BPCER (live faces rejected)", "1 − APCER (attacks found)")
-    made.add_scatter(
-        x=[0, 1],
-        y=[0, 1],
-        mode="lines",
-        line={"color": NEUTRAL, "width": 1, "dash": "dot"},
-        hoverinfo="skip",
-        showlegend=False,
-    )
-    return made
-
-
-def _precision_recall_plane() -> go.Figure:
-    return _unit_square("recall (attacks found)", "precision (alarms that are attacks)")
-
-
-def _unit_square(x_title: str, y_title: str) -> go.Figure:
-    """Two shares against each other, with a little room so that lines along the edges stay whole."""
-    made = figure(x_title=x_title, y_title=y_title, height=400)
-    made.update_xaxes(range=(-0.01, 1.01), tickformat=".0%")
-    made.update_yaxes(range=(-0.01, 1.02), tickformat=".0%")
-    return made
-
-
 # ------------------------------------------------------------------------------------------- latent space, likelihood
 
 MOST_CATEGORIES = 12
@@ -218,34 +192,6 @@ def ridges(
     made.add_vline(x=limit, line={"color": NEUTRAL, "width": 1.5, "dash": "dot"})
     made.add_annotation(x=limit, xanchor="right", y=1, yref="paper", yanchor="bottom", text=limit_text, showarrow=False)
     made.update_layout(margin={"l": 130, "t": 28, "r": 76, "b": 48})
-    return made
-
-
-def score_ridges(
-    values: Mapping[str, NDArray[np.float64]],
-    *,
-    x_title: str,
-    behind: NDArray[np.float64],
-    behind_name: str,
-    bins: int = 50,
-) -> go.Figure:
-    """`ridges` for one of several small panels: lower rows, no limit. Infinite scores count in the outermost bins."""
-    drawn = [(name, v[~np.isnan(v)]) for name, v in _by_group(values) if not np.isnan(v).all()]
-    made = figure(x_title=x_title, height=78 + 42 * max(1, len(drawn)), legend=False)
-    finite = {name: v[np.isfinite(v)] for name, v in drawn if np.isfinite(v).any()}
-    if not finite:
-        return made
-    low, high = span(list(finite.values()))
-    if live := [v for name, v in finite.items() if name in GROUP_ORDER]:
-        # Attacks far out must not flatten what the live faces do: beside these is room for twice their width.
-        from_live, to_live = span(live)
-        reach = 2 * (to_live - from_live)
-        low, high = max(low, from_live - reach), min(high, to_live + reach)
-    if low == high:
-        low, high = low - 0.5, high + 0.5
-    _add_ridges(made, drawn, np.linspace(low, high, bins + 1), behind[~np.isnan(behind)], behind_name)
-    made.update_layout(margin={"l": 118, "t": 8, "r": 16, "b": 62}, font={"size": 12})
-    made.update_xaxes(title_font={"size": 12})
     return made
 
 
@@ -479,57 +425,3 @@ def score_styles(names: Sequence[str]) -> dict[str, Style]:
         name: Style(SCORE_COLOURS[i % len(SCORE_COLOURS)], SCORE_DASHES[i % len(SCORE_DASHES)])
         for i, name in enumerate(names)
     }
-
-
-def roc_of_scores(
-    curves: Mapping[str, Curves], notes: Mapping[str, str], styles: Mapping[str, Style], chosen: str
-) -> go.Figure:
-    """ROC of several scores of the same samples; `notes` stand behind the names, the `chosen` one is drawn heavier."""
-    lines = {name: (one.fpr, one.tpr) for name, one in curves.items()}
-    return _add_scores(_roc_plane(), lines, notes, styles, chosen, "BPCER %{x:.1%}<br>attacks found %{y:.1%}")
-
-
-def precision_recall_of_scores(
-    curves: Mapping[str, Curves], notes: Mapping[str, str], styles: Mapping[str, Style], chosen: str
-) -> go.Figure:
-    """Precision against recall of several scores of the same samples, with the precision of guessing."""
-    made = _precision_recall_plane()
-    one = next(iter(curves.values()))
-    share = one.n_attack / (one.n_attack + one.n_bona_fide)
-    made.add_hline(y=share, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
-    made.add_annotation(
-        x=1,
-        xanchor="right",
-        y=share,
-        yanchor="top" if share > 0.1 else "bottom",  # below the line, where few curves are, if there is room
-        text=f"chance: {share:.0%} are attacks",
-        showarrow=False,
-    )
-    lines = {name: (one.recall, one.precision) for name, one in curves.items()}
-    return _add_scores(made, lines, notes, styles, chosen, "recall %{x:.1%}<br>precision %{y:.1%}")
-
-
-def _add_scores(
-    made: go.Figure,
-    lines: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
-    notes: Mapping[str, str],
-    styles: Mapping[str, Style],
-    chosen: str,
-    hover: str,
-) -> go.Figure:
-    for name, (x, y) in lines.items():
-        made.add_scatter(
-            x=x,
-            y=y,
-            mode="lines",
-            name=f"{plot_text(name)} {notes[name]}",
-            line={"color": styles[name].colour, "dash": styles[name].dash, "width": 4 if name == chosen else 2},
-            hovertemplate=f"{plot_text(name)}<br>{hover}<extra></extra>",
-        )
-    room = 22 * -(-len(lines) // 2)  # two names a row where the chart is narrow
-    made.update_layout(
-        height=400 + room,
-        margin={"t": 12, "b": 56 + room},
-        legend={"y": -56 / 332, "yanchor": "top", "itemwidth": 44, "font": {"size": 12}},
-    )
-    return made

@@ -1,8 +1,6 @@
-"""Arrays -> ECharts options: Runs over each other, and trainings. Knows no Streamlit.
+"""Arrays -> ECharts options: curves of Runs and of scores over each other, and trainings. Knows no Streamlit.
 
-ECharts changes a chart in place and takes a quarter of the browser's time that Plotly takes for the same curves; it has
-no functions in an option, so what the pointer reads is written into the data. Runs differ by line style and letter, as
-colours belong to classes. Texts from files are drawn as they are.
+Runs differ by line style and letter, as colours belong to classes.
 """
 
 from __future__ import annotations
@@ -13,63 +11,30 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.charts import (
-    BONA_FIDE_COLOUR,
-    MISSED,
-    NEUTRAL,
-    TRAINING_COLOUR,
-    in_group_order,
-    shares_in,
-    span,
-    style_of,
-    words,
+from app.charts import BONA_FIDE_COLOUR, MISSED, NEUTRAL, TRAINING_COLOUR, Style
+from app.echarts import (
+    GRID_COLOUR,
+    LINE_TYPES,
+    QUIET,
+    Option,
+    invisible,
+    loop,
+    pairs,
+    percent,
+    simplified,
+    value_axis,
 )
 from fas_core.metrics import Curves, probit
 
-Option = dict[str, object]
 Bands = Mapping[
     str, tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 ]  # along, low, high: (m,) each
 
-LINE_TYPES = ("solid", [8, 4], [2, 3], [9, 3, 2, 3], [16, 5], [16, 4, 3, 4])  # A, B, C, D, E, F
-LINE_WORDS = ("solid", "dashed", "dotted", "dash-dot", "long dashes", "long dash-dot")
 LETTER_PLACES = ("top", "bottom", "right", "left", "top", "bottom")
 LETTER_WIDTH = 12  # pixels
 MOST_SYMBOLS = 40  # epochs; more dots than that are a thick line
-QUIET: Option = {"silent": True, "tooltip": {"show": False}}
 PLANE = (1000.0, 500.0)  # pixels that a plane of curves has at most, usually
 READ_AT = np.unique(np.r_[np.arange(0, 0.01, 0.001), np.linspace(0.01, 1, 100)])  # shares that the pointer stops at
-GRID_COLOUR = "rgba(128,128,128,0.2)"
-BAND_OPACITY = 0.18
-
-
-def _axis(name: str, **more: object) -> Option:
-    return {
-        "type": "value",
-        "name": name,
-        "nameLocation": "middle",
-        "nameTextStyle": {"fontSize": 12},
-        "axisLabel": {"hideOverlap": True, "fontSize": 12},
-        "splitLine": {"lineStyle": {"color": GRID_COLOUR}},
-    } | more
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}\u00a0%"
-
-
-def _number(value: float) -> str:
-    return f"{value:.4g}".replace("-", "−")
-
-
-def _pairs(points: NDArray[np.float64]) -> list[list[float]]:
-    """Finite points as JSON, with six digits: what a screen can show."""
-    finite = points[np.isfinite(points).all(1)] if len(points) else points
-    with np.errstate(divide="ignore"):
-        digits = 5 - np.floor(np.log10(np.abs(finite))).clip(-300, 300)
-    tens = 10.0 ** np.abs(digits)
-    rounded = np.where(digits >= 0, np.rint(finite * tens) / tens, np.rint(finite / tens) * tens)
-    return np.where(finite == 0, 0.0, rounded).tolist()
 
 
 # ------------------------------------------------------------------------------------------- Runs beside each other
@@ -110,33 +75,11 @@ def run_curves(whole: Curves) -> RunCurves:
     )
 
 
-def simplified(points: NDArray[np.float64], scale: tuple[float, float], tolerance: float = 0.4) -> NDArray[np.float64]:
-    """(n, 2) -> (m, 2): the corners of a line that is drawn with; what is not finite is left out.
+Look = tuple[str, object, float]  # of a line: colour, type, width
 
-    Times `scale`, it is nowhere further than `tolerance` from the line through all points (Douglas and Peucker,
-    Cartographica 1973), of which those in one square of that size are taken together first.
-    """
-    points = points[np.isfinite(points).all(1)]
-    if len(points) < 3:
-        return points
-    places = (points * scale).view(np.complex128)[:, 0]  # in a plane
-    squares = np.rint(points * (scale[0] / tolerance, scale[1] / tolerance)).view(np.complex128)[:, 0]
-    chosen = np.flatnonzero(np.r_[True, squares[1:-1] != squares[:-2], True])
-    places = places[chosen]
-    kept = np.array([0, len(places) - 1])
-    while True:
-        part = np.repeat(np.arange(len(kept) - 1), np.diff(kept))  # of the line, for every place but the last
-        start, way = places[kept[:-1]], np.diff(places[kept])
-        from_start = places[:-1] - start[part]
-        along = (from_start * way.conj()[part]).real / np.maximum(np.abs(way) ** 2, 1e-300)[part]
-        distance = np.abs(from_start - along.clip(0, 1) * way[part])
-        furthest = np.maximum.reduceat(distance, kept[:-1])
-        at = np.flatnonzero(distance == furthest[part])
-        at = at[np.searchsorted(at, kept[:-1])]  # one of each part
-        more = at[furthest > tolerance]
-        if not len(more):
-            return points[chosen[kept]]
-        kept = np.sort(np.r_[kept, more])
+
+def _run_looks(names: Sequence[str], colour: str) -> dict[str, Look]:
+    return {name: (colour, line_type, 2.5) for name, line_type in zip(names, LINE_TYPES, strict=False)}
 
 
 def roc_of_runs(
@@ -149,12 +92,8 @@ def roc_of_runs(
 
     `at`: (BPCER, 1 - APCER) at each threshold. `bands`: BPCER, and the 95 % interval of 1 - APCER there.
     """
-    lines = {name: one.roc for name, one in curves.items()}
-    at_x = {name: one.attacks_found for name, one in curves.items()}
-    chance = {"type": "line", "data": [[0, 0], [100, 100]], "symbol": "none", "z": 1} | QUIET
-    chance |= {"lineStyle": {"color": NEUTRAL, "width": 1, "type": [1, 3]}}
-    titles = ("BPCER (live faces rejected)", "1 − APCER (attacks found)")
-    return _of_shares(lines, at_x, at, colour, bands or {}, titles, "BPCER", "attacks found", [chance])
+    more = [CHANCE, *_bands(bands or {}, colour), *_shares_at_thresholds(at, colour, _ROC)]
+    return _roc(curves, _run_looks(list(curves), colour), more, _legend_above(list(curves)))
 
 
 def precision_recall_of_runs(
@@ -164,54 +103,156 @@ def precision_recall_of_runs(
     bands: Bands | None = None,
 ) -> Option:
     """Precision against recall of several Runs for the same attacks. `bands`: recall, and the interval of precision."""
-    lines = {name: one.precision_recall for name, one in curves.items()}
-    at_x = {name: one.precision for name, one in curves.items()}
-    titles = ("recall (attacks found)", "precision (alarms that are attacks)")
-    return _of_shares(lines, at_x, at, colour, bands or {}, titles, "recall", "precision", [])
+    more = [*_bands(bands or {}, colour), *_shares_at_thresholds(at, colour, _PRECISION_RECALL)]
+    return _precision_recall(curves, _run_looks(list(curves), colour), more, _legend_above(list(curves)))
+
+
+def roc_of_scores(
+    curves: Mapping[str, RunCurves], notes: Mapping[str, str], styles: Mapping[str, Style], chosen: str
+) -> Option:
+    """ROC of several scores of the same samples; `notes` stand behind the names, the `chosen` one is drawn heavier.
+
+    `scores_height` is how high it wants to be.
+    """
+    named = {f"{name} {notes[name]}": one for name, one in curves.items()}
+    looks = _score_looks(curves, named, styles, chosen)
+    return _roc(named, looks, [CHANCE], _legend_below(list(named)))
+
+
+def precision_recall_of_scores(
+    curves: Mapping[str, RunCurves], notes: Mapping[str, str], styles: Mapping[str, Style], chosen: str
+) -> Option:
+    """Precision against recall of several scores of the same samples; dotted: the precision of guessing."""
+    named = {f"{name} {notes[name]}": one for name, one in curves.items()}
+    one = next(iter(curves.values()))
+    share = one.n_attack / (one.n_attack + one.n_bona_fide)
+    chance = {
+        "type": "line",
+        "data": [],
+        "z": 1,
+        "markLine": {
+            "silent": True,
+            "symbol": "none",
+            "animation": False,
+            "lineStyle": {"color": NEUTRAL, "width": 1, "type": [1, 3]},
+            "label": {"show": False},
+            "data": [{"yAxis": 100 * share}],
+        },
+    } | QUIET
+    return _precision_recall(named, _score_looks(curves, named, styles, chosen), [chance], _legend_below(list(named)))
+
+
+PLOT_HEIGHT = 400  # with its axes, above a legend
+
+
+def scores_height(n: int) -> int:
+    """Pixels that the curves of n scores take."""
+    return PLOT_HEIGHT + _room(n)
+
+
+def _room(n: int) -> int:
+    return 22 * -(-n // 2)  # two names a row where the chart is narrow
+
+
+def _score_looks(
+    names: Mapping[str, object], named: Mapping[str, object], styles: Mapping[str, Style], chosen: str
+) -> dict[str, Look]:
+    def line_type(dash: str) -> object:
+        return dash if dash == "solid" else [int(one.removesuffix("px")) for one in dash.split(",")]
+
+    return {
+        said: (styles[name].colour, line_type(styles[name].dash), 4 if name == chosen else 2)
+        for name, said in zip(names, named, strict=True)
+    }
+
+
+def _legend_above(names: Sequence[str]) -> Option:
+    return {"data": list(names), "left": 56, "top": 4, "itemWidth": 40, "itemStyle": {"opacity": 0}}
+
+
+def _legend_below(names: Sequence[str]) -> Option:
+    place = {"left": 40, "right": 8, "top": PLOT_HEIGHT, "itemWidth": 40, "itemGap": 8}
+    return place | {"data": list(names), "itemStyle": {"opacity": 0}, "textStyle": {"fontSize": 12}}
+
+
+@dataclass(frozen=True)
+class _Shares:
+    """Two shares against each other: titles of the axes, and their names where the pointer reads them."""
+
+    x_title: str
+    y_title: str
+    x: str
+    y: str
+
+
+_ROC = _Shares("BPCER (live faces rejected)", "1 − APCER (attacks found)", "BPCER", "attacks found")
+_PRECISION_RECALL = _Shares("recall (attacks found)", "precision (alarms that are attacks)", "recall", "precision")
+CHANCE: Option = {
+    "type": "line",
+    "data": [[0, 0], [100, 100]],
+    "symbol": "none",
+    "z": 1,
+    "lineStyle": {"color": NEUTRAL, "width": 1, "type": [1, 3]},
+} | QUIET
+
+
+def _roc(curves: Mapping[str, RunCurves], looks: Mapping[str, Look], more: Sequence[Option], legend: Option) -> Option:
+    lines = {name: (one.roc, one.attacks_found) for name, one in curves.items()}
+    return _of_shares(lines, looks, _ROC, more, legend)
+
+
+def _precision_recall(
+    curves: Mapping[str, RunCurves], looks: Mapping[str, Look], more: Sequence[Option], legend: Option
+) -> Option:
+    lines = {name: (one.precision_recall, one.precision) for name, one in curves.items()}
+    return _of_shares(lines, looks, _PRECISION_RECALL, more, legend)
 
 
 def _of_shares(
-    lines: Mapping[str, NDArray[np.float64]],
-    at_x: Mapping[str, NDArray[np.float64]],
-    at: Mapping[str, tuple[float, float] | None],
-    colour: str,
-    bands: Bands,
-    titles: tuple[str, str],
-    x_name: str,
-    y_name: str,
-    behind: Sequence[Option],
+    lines: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
+    looks: Mapping[str, Look],
+    of: _Shares,
+    more: Sequence[Option],
+    legend: Option,
 ) -> Option:
-    """Two shares against each other, in percent; the pointer reads `at_x`, what all Runs have at one of `READ_AT`."""
-    percent = {"min": 0, "max": 100, "interval": 20}
+    """Lines in percent, each with what the pointer reads: what all of them have at one of `READ_AT`."""
+    bounds = {"min": 0, "max": 100, "interval": 20}
     label = {"formatter": "{value}\u00a0%", "fontSize": 12}
     tooltip = {
         "trigger": "axis",
         "confine": True,
-        "valueFormatter": f"%.1f\u00a0%% {y_name}",
-        "axisPointer": {"label": {"formatter": f"{x_name} {{value}}\u00a0%", "precision": 1}},
+        "order": "valueDesc" if len(lines) > len(LINE_TYPES) else "seriesAsc",
+        "valueFormatter": f"%.1f\u00a0%% {of.y}",
+        "axisPointer": {"label": {"formatter": f"{of.x} {{value}}\u00a0%", "precision": 1}},
     }
-    loops = [
-        _loop(np.r_[along, along[::-1]], np.r_[low, high[::-1]], colour, 100.0, name)
+    drawn = [one | QUIET for one in _lines({name: pairs(100 * line) for name, (line, _) in lines.items()}, looks)]
+    # Series answer together only where they have a point at the same x.
+    places = {name: pairs(100 * np.column_stack([READ_AT, y])) for name, (_, y) in lines.items()}
+    read = [one | {"lineStyle": {"opacity": 0}, "z": 3} for one in _lines(places, looks)]
+    return _plane(
+        value_axis(of.x_title, **bounds, nameGap=28) | {"axisLabel": label},
+        value_axis(of.y_title, **bounds, nameGap=46) | {"axisLabel": label},
+        [*drawn, *read, *more],
+        legend,
+        tooltip,
+    )
+
+
+def _bands(bands: Bands, colour: str) -> list[Option]:
+    return [
+        loop(np.r_[along, along[::-1]], np.r_[low, high[::-1]], colour, 100.0, name)
         for name, (along, low, high) in bands.items()
     ]
+
+
+def _shares_at_thresholds(at: Mapping[str, tuple[float, float] | None], colour: str, of: _Shares) -> list[Option]:
     points = {name: None if point is None else (100 * point[0], 100 * point[1]) for name, point in at.items()}
     said = {
-        name: f"{name}, at its threshold<br>{x_name} {_percent(point[0])}<br>{y_name} {_percent(point[1])}"
+        name: f"{name}, at its threshold<br>{of.x} {percent(point[0])}<br>{of.y} {percent(point[1])}"
         for name, point in at.items()
         if point is not None
     }
-    drawn = [one | QUIET for one in _lines({name: _pairs(100 * line) for name, line in lines.items()}, colour)]
-    # Series answer together only where they have a point at the same x.
-    places = {name: _pairs(100 * np.column_stack([READ_AT, y])) for name, y in at_x.items()}
-    read = [one | {"lineStyle": {"opacity": 0}, "z": 3} for one in _lines(places, colour)]
-    return _plane(
-        _axis(titles[0], **percent, nameGap=28) | {"axisLabel": label},
-        _axis(titles[1], **percent, nameGap=46) | {"axisLabel": label},
-        [*drawn, *behind, *loops, *read],
-        _letters(points, said, colour),
-        list(lines),
-        tooltip,
-    )
+    return _letters(points, said, colour)
 
 
 DET_TICKS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99)
@@ -231,7 +272,7 @@ def det_of_runs(
     one = next(iter(curves.values()))
     n_x, n_y = one.n_attack, one.n_bona_fide
     loops = [
-        _loop(
+        loop(
             np.r_[probit(1 - high, n_x), probit(1 - low, n_x)[::-1]],
             np.r_[probit(along, n_y), probit(along, n_y)[::-1]],
             colour,
@@ -240,15 +281,15 @@ def det_of_runs(
         )
         for name, (along, low, high) in (bands or {}).items()
     ]
-    lines = {name: _pairs(of.det) for name, of in curves.items()}
+    lines = {name: pairs(of.det) for name, of in curves.items()}
     text = "{a}<br>APCER {@[2]}\u00a0%<br>BPCER {@[3]}\u00a0%"
-    readable = [_invisible(name, _pairs(of.det_read), text, 14) for name, of in curves.items()]
+    readable = [invisible(name, pairs(of.det_read), text, 14) for name, of in curves.items()]
     points = {
         name: None if point is None else (float(probit([point[0]], n_x)[0]), float(probit([point[1]], n_y)[0]))
         for name, point in at.items()
     }
     said = {
-        name: f"{name}, at its threshold<br>APCER {_percent(point[0])}<br>BPCER {_percent(point[1])}"
+        name: f"{name}, at its threshold<br>APCER {percent(point[0])}<br>BPCER {percent(point[1])}"
         for name, point in at.items()
         if point is not None
     }
@@ -256,13 +297,18 @@ def det_of_runs(
     axes = []
     for title, n, gap in (("APCER (attacks let through)", n_x, 28), ("BPCER (live faces rejected)", n_y, 46)):
         low, high = probit([0, 1], n).tolist()
-        axes.append(_axis(title, min=low, max=high, nameGap=gap) | hidden)
+        axes.append(value_axis(title, min=low, max=high, nameGap=gap) | hidden)
     return _plane(
         axes[0],
         axes[1],
-        [*_lines(lines, colour), _det_grid(n_x, n_y), *loops, *readable],
-        _letters(points, said, colour),
-        list(lines),
+        [
+            *_lines(lines, _run_looks(list(lines), colour)),
+            _det_grid(n_x, n_y),
+            *loops,
+            *readable,
+            *_letters(points, said, colour),
+        ],
+        _legend_above(list(lines)),
         {"trigger": "item", "confine": True},
     )
 
@@ -292,57 +338,24 @@ def _det_grid(n_x: int, n_y: int) -> Option:
     } | QUIET
 
 
-def _invisible(name: str, data: Sequence[Sequence[object]], text: str, size: int) -> Option:
-    """Places x, y without a picture, and what else `text` says of each. One path, for there may be many."""
-    return {
-        "type": "scatter",
-        "name": name,
-        "data": data,
-        "symbolSize": size,
-        "itemStyle": {"opacity": 0},
-        "emphasis": {"disabled": True},
-        "tooltip": {"formatter": text},
-        "large": True,
-        "largeThreshold": 0,
-        "z": 3,
-    }
-
-
-def _lines(lines: Mapping[str, list[list[float]]], colour: str) -> list[Option]:
-    """One per Run; first in a chart, as the legend shows the first series of a name."""
-    return [
-        {
-            "type": "line",
-            "name": name,
-            "data": data,
-            "showSymbol": False,
-            "lineStyle": {"color": colour, "opacity": 1, "width": 2.5, "type": line_type},
-            "itemStyle": {"color": colour, "opacity": 1},
-            "emphasis": {"disabled": True},
-            "z": 2,
-        }
-        for (name, data), line_type in zip(lines.items(), LINE_TYPES, strict=False)
-    ]
-
-
-def _loop(x: NDArray[np.float64], y: NDArray[np.float64], colour: str, scale: float, name: str) -> Option:
-    """A filled outline: an area chart whose way there and way back cancel each other below; ends where it began."""
-    outline = np.column_stack([x, y])
-    outline = outline[np.isfinite(outline).all(1)]
-    return (
-        {
-            "type": "line",
-            "name": name,  # the legend switches it with its line
-            "data": _pairs(scale * np.concatenate([outline, outline[:1]])),
-            "symbol": "none",
-            "lineStyle": {"opacity": 0},
-            "areaStyle": {"color": colour, "opacity": BAND_OPACITY},
-            "itemStyle": {"color": colour},
-            "emphasis": {"disabled": True},
-            "z": 1,
-        }
-        | QUIET
-    )
+def _lines(lines: Mapping[str, list[list[float]]], looks: Mapping[str, Look]) -> list[Option]:
+    """First in a chart, as the legend shows the first series of a name."""
+    made: list[Option] = []
+    for name, data in lines.items():
+        colour, line_type, width = looks[name]
+        made.append(
+            {
+                "type": "line",
+                "name": name,
+                "data": data,
+                "showSymbol": False,
+                "lineStyle": {"color": colour, "opacity": 1, "width": width, "type": line_type},
+                "itemStyle": {"color": colour, "opacity": 1},
+                "emphasis": {"disabled": True},
+                "z": 2,
+            }
+        )
+    return made
 
 
 def _letters(points: Mapping[str, tuple[float, float] | None], said: Mapping[str, str], colour: str) -> list[Option]:
@@ -366,94 +379,18 @@ def _letters(points: Mapping[str, tuple[float, float] | None], said: Mapping[str
     ]
 
 
-def _plane(
-    x_axis: Option,
-    y_axis: Option,
-    series: Sequence[Option],
-    points: Sequence[Option],
-    names: Sequence[str],
-    tooltip: Option,
-) -> Option:
+def _plane(x_axis: Option, y_axis: Option, series: Sequence[Option], legend: Option, tooltip: Option) -> Option:
+    # Above the plot a legend has one row; below it has as many as it needs, and does not change the plot's height.
+    place = {"top": 12, "height": PLOT_HEIGHT - 68} if legend["top"] == PLOT_HEIGHT else {"top": 40, "bottom": 48}
     return {
         "animation": False,
-        "grid": {"left": 70, "right": 20, "top": 40, "bottom": 48, "outerBoundsMode": "none"},
-        "legend": {"data": list(names), "left": 56, "top": 4, "itemWidth": 40, "itemStyle": {"opacity": 0}},
+        "grid": {"left": 70, "right": 20, "outerBoundsMode": "none"} | place,
+        "legend": legend,
         "tooltip": tooltip,
         "xAxis": x_axis,
         "yAxis": y_axis,
-        "series": [*series, *points],
+        "series": list(series),
     }
-
-
-def distributions_of_runs(
-    values: Mapping[str, Mapping[str, NDArray[np.float64]]], *, x_title: str, bins: int = 50
-) -> Option:
-    """Letter -> group -> values: a row per group, the Runs over each other by line style on shared bins, A filled.
-
-    Each Run's bars sum to 1; the outermost bins also take what lies beyond. `rows_height` is how high it wants to be.
-    """
-    of_a = next(iter(values.values()))
-    shown = in_group_order(list(of_a))
-    finite = [v[np.isfinite(v)] for of_run in values.values() for v in of_run.values()]
-    low, high = span([v for v in finite if v.size] or [np.array([0.0, 1.0])])
-    edges = np.linspace(low, high if high > low else low + 1, bins + 1)
-    middles = (edges[:-1] + edges[1:]) / 2
-    series: list[Option] = []
-    read: list[list[object]] = []
-    labels = []
-    for row, group in enumerate(reversed(shown)):
-        colour = style_of(group).colour
-        labels.append({"yAxis": row + 0.3, "label": {"formatter": f"{words(group)}\nn = {len(of_a[group]):,}"}})
-        shares = {
-            letter: shares_in(of_run[group][~np.isnan(of_run[group])], edges)
-            for letter, of_run in values.items()
-            if (~np.isnan(of_run[group])).any()
-        }
-        top = max((float(one.max()) for one in shares.values()), default=1.0) / 0.85
-        x = np.repeat(edges, 2)
-        for (letter, share), line_type in zip(shares.items(), LINE_TYPES, strict=False):
-            y = row + np.r_[0, np.repeat(share, 2), 0] / top
-            if letter == "A":
-                series.append(_loop(np.r_[x, x[-1], x[0]], np.r_[y, row, row], colour, 1.0, letter))
-            stairs = _lines({letter: _pairs(np.column_stack([x, y]))}, colour)[0]
-            series.append(
-                stairs | QUIET | {"lineStyle": {"color": colour, "opacity": 1, "width": 2, "type": line_type}}
-            )
-            texts = [
-                f"{_number(a)} to {_number(b)}: {_percent(s)}" for a, b, s in zip(edges, edges[1:], share, strict=False)
-            ]
-            whose = f"{letter}, {words(group)}"
-            places = _pairs(np.column_stack([middles, row + share / top]))
-            read += [[*place, whose, text] for place, text in zip(places, texts, strict=True)]
-    names = {
-        "type": "line",
-        "data": [],
-        "markLine": {
-            "silent": True,
-            "symbol": "none",
-            "animation": False,
-            "lineStyle": {"color": "transparent"},
-            "label": {"position": "start", "distance": 8, "fontSize": 12, "color": NEUTRAL, "align": "right"}
-            | {"lineHeight": 15},
-            "data": labels,
-        },
-    } | QUIET
-    hidden = {"axisLabel": {"show": False}, "axisTick": {"show": False}, "splitLine": {"show": False}}
-    return {
-        "animation": False,
-        "grid": {"left": 130, "right": 20, "top": 12, "bottom": 48, "outerBoundsMode": "none"},
-        "legend": {"show": False},
-        "tooltip": {"trigger": "item", "confine": True},
-        "xAxis": _axis(x_title, min=float(edges[0]), max=float(edges[-1]), nameGap=28)
-        | {"axisLabel": {"fontSize": 12, "showMinLabel": False, "showMaxLabel": False}},  # which are no round numbers
-        "yAxis": _axis("", min=-0.05, max=len(shown)) | hidden,
-        "series": [names, *series, _invisible("", read, "{@[2]}<br>{@[3]}", 8)],
-    }
-
-
-def rows_height(n: int) -> int:
-    """Pixels that n groups take in `distributions_of_runs`."""
-    return 90 + 52 * max(1, n)
 
 
 # ------------------------------------------------------------------------------------------------ trainings
@@ -514,11 +451,11 @@ def _series_of(curve: TrainingCurve, line_type: object, top: float, n_beside: in
     letter = {"show": bool(curve.letter), "formatter": curve.letter, "distance": 6 + LETTER_WIDTH * n_beside}
     letter |= {"fontSize": 14, "fontWeight": "bold"}
     gray, blue = {"color": TRAINING_COLOUR}, {"color": BONA_FIDE_COLOUR, "opacity": 1}
-    points = {"type": "scatter", "data": _pairs(curve.points), "symbolSize": 2.5, "z": 1} | QUIET
+    points = {"type": "scatter", "data": pairs(curve.points), "symbolSize": 2.5, "z": 1} | QUIET
     training = {
         "type": "line",
         "name": f"{of}training",
-        "data": _pairs(curve.steps),
+        "data": pairs(curve.steps),
         "showSymbol": False,
         "z": 2,
         "lineStyle": gray | {"width": 1.5, "type": line_type},
@@ -528,7 +465,7 @@ def _series_of(curve: TrainingCurve, line_type: object, top: float, n_beside: in
     }
     dev = training | {
         "name": f"{of}dev",
-        "data": _pairs(curve.epochs),
+        "data": pairs(curve.epochs),
         "symbol": "circle",
         "symbolSize": 4 if curve.letter else 6,
         "showSymbol": len(curve.epochs) <= MOST_SYMBOLS,
@@ -539,7 +476,7 @@ def _series_of(curve: TrainingCurve, line_type: object, top: float, n_beside: in
     }
     kept = {
         "type": "scatter",
-        "data": _pairs(curve.kept),
+        "data": pairs(curve.kept),
         "symbolSize": 12,
         "z": 4,
         "itemStyle": blue | {"borderColor": "#FFFFFF", "borderWidth": 2},
@@ -559,7 +496,7 @@ def _series_of(curve: TrainingCurve, line_type: object, top: float, n_beside: in
         # The pointer rests on epochs, and tells both means there: not those of the many steps between.
         at_epochs = np.column_stack([curve.epochs[:, 0], np.interp(curve.epochs[:, 0], *curve.steps.T)])
         made[1] = training | QUIET
-        made.append(training | {"data": _pairs(at_epochs), "lineStyle": {"opacity": 0}})
+        made.append(training | {"data": pairs(at_epochs), "lineStyle": {"opacity": 0}})
     return made
 
 

@@ -11,11 +11,12 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import charts, run_charts, state
+from app import charts, ridges, run_charts, state
 from app.components import gallery as component
 from app.components import scatter as plot
 from app.components.scatter import Answer, Colours, Plane, Selection
 from app.components.zoom import zoomed
+from app.echarts import LINE_WORDS
 from fas_core import breakdown, compare, metrics, report, scores, traininglog
 from fas_core import card as cards
 from fas_core.compare import Difference, Flips, Joined, System
@@ -350,10 +351,10 @@ def show_distributions() -> None:
         for letter, of_run in zip(LETTERS, values, strict=False)
     }
     title = charts.words(str(loss)) if loss in common else "distance from the live median, in interquartile ranges"
-    made = run_charts.distributions_of_runs(by_run, x_title=title)
-    height = run_charts.rows_height(len(by_run["A"]))
+    made = ridges.distributions_of_runs(by_run, x_title=title)
+    height = ridges.rows_height(len(by_run["A"]))
     st.echarts_chart(made, key="distributions", height=height, alt=f"Distributions of {title} of the Runs, per group")
-    lines = ", ".join(f"{letter} {one}" for letter, one in zip(by_run, run_charts.LINE_WORDS, strict=False))
+    lines = ", ".join(f"{letter} {one}" for letter, one in zip(by_run, LINE_WORDS, strict=False))
     st.caption(f"Line styles: {lines}; A is filled.")
 
 

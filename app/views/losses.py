@@ -9,19 +9,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import charts, state
+from app import charts, ridges, run_charts, state
+from app.echarts import Option
 from fas_core import metrics, scores, store, uncertainty
 from fas_core.manifest import ATTACK, BONA_FIDE
-from fas_core.metrics import Curves, ScoreSet
+from fas_core.metrics import ScoreSet
 from fas_core.store import Run
 
 KINDS = ["subset", "label", "pai_species"]
 ALL = ""  # subsets together, or species together
-CURVE_POINTS = 400
 LITTLE = 0.6  # an AUC that is little better than chance
 MEASURES = {"AUC": "auc", "Average precision": "average_precision"}
 LIVE_ELSEWHERE = "live faces outside training"
@@ -37,7 +36,7 @@ class Measured:
     n_live: int
     n_attack: int
     n_missing: int
-    curves: Curves
+    curves: run_charts.RunCurves
     rows: pd.DataFrame  # subset and species (ALL: together), n_live, n_attack, auc, average_precision
 
     @property
@@ -102,7 +101,7 @@ def _measured(digest: str, score: str, subsets: tuple[str, ...], _run: Run, _cel
         n_live=pooled.n_bona_fide,
         n_attack=pooled.n_attack,
         n_missing=sum(pooled.n_non_response.values()),
-        curves=metrics.thinned(metrics.curves(together), CURVE_POINTS),
+        curves=run_charts.run_curves(metrics.curves(together)),
         rows=pd.DataFrame(rows),
     )
 
@@ -129,21 +128,21 @@ def _rows(subset: str, one: ScoreSet) -> list[dict[str, object]]:
 @st.cache_resource(max_entries=256, show_spinner="Drawing the distributions …")
 def _distribution(
     digest: str, score: str, subsets: tuple[str, ...], _run: Run, _cells: Cells
-) -> tuple[go.Figure, pd.DataFrame]:
+) -> tuple[Option, pd.DataFrame]:
     """A score's histograms, and mean and standard deviation of its finite values, per group."""
     rows, table = _cells.rows_of(subsets), _cells.table
     cell, values = _cells.of[rows], state.score_values(_run, score)[rows]
     codes, names = pd.factorize(table["group"])
     by_group = {str(names[code]): values[codes[cell] == code] for code in np.unique(codes[np.unique(cell)])}
     is_live = ((table["label"] == BONA_FIDE) & (table["subset"] != "train")).to_numpy()
-    figure = charts.score_ridges(
+    drawn = ridges.distributions_of_score(
         by_group, x_title=axis_title(score, _run), behind=values[is_live[cell]], behind_name=LIVE_ELSEWHERE
     )
     moments = {
         name: pd.Series(by_group[name][np.isfinite(by_group[name])]).agg(["count", "mean", "std"])
         for name in charts.in_group_order(list(by_group))
     }
-    return figure, pd.DataFrame(moments).T
+    return drawn, pd.DataFrame(moments).T
 
 
 def about(score: str, run: Run) -> str:
@@ -153,9 +152,9 @@ def about(score: str, run: Run) -> str:
 def axis_title(score: str, run: Run) -> str:
     """What a score is, with its unit but without its sources, in lines that fit below a small chart."""
     if not run.has_images:
-        return charts.plot_text(score)
+        return score
     words = re.sub(r" \([^)]*\)\.?$|\.$", "", about(score, run))
-    return "<br>".join(charts.plot_text(line) for line in textwrap.wrap(words, 54)[:3])
+    return "\n".join(textwrap.wrap(words, 54)[:3])
 
 
 # ------------------------------------------------------------------------------------------------------------ in words
@@ -263,18 +262,24 @@ def drawn_scores(names: Sequence[str]) -> list[str]:
 
 def show_curves(found: Mapping[str, Measured], drawn: Sequence[str], chosen: str) -> None:
     styles = charts.score_styles(scores.offered(run))
+    height = run_charts.scores_height(len(drawn))
     left, right = st.columns(2)
     with left:
-        st.markdown("**Precision and recall**", help="Precision depends on the share of attacks. AP: its average.")
+        one = found[drawn[0]].curves
+        share = one.n_attack / (one.n_attack + one.n_bona_fide)
+        st.markdown(
+            f"**Precision and recall** · dotted: chance, {share:.0%} are attacks",
+            help="Precision depends on the share of attacks. AP: its average.",
+        )
         by_ap = sorted(drawn, key=lambda name: -found[name].average_precision)
         notes = {name: f"AP {area(found[name].average_precision, found[name].n)}" for name in by_ap}
-        made = charts.precision_recall_of_scores({n: found[n].curves for n in by_ap}, notes, styles, chosen)
-        st.plotly_chart(made, key="pr_scores", alt=f"Precision and recall: {listed(notes)}")
+        made = run_charts.precision_recall_of_scores({n: found[n].curves for n in by_ap}, notes, styles, chosen)
+        st.echarts_chart(made, key="pr_scores", height=height, alt=f"Precision and recall: {listed(notes)}")
     with right:
-        st.markdown("**ROC**", help="Dotted: chance. AUC: the area under the line.")
+        st.markdown("**ROC** · dotted: chance", help="AUC: the area under the line.")
         notes = {name: f"AUC {area(found[name].auc, found[name].n)}" for name in drawn}
-        made = charts.roc_of_scores({name: found[name].curves for name in drawn}, notes, styles, chosen)
-        st.plotly_chart(made, key="roc_scores", alt=f"ROC: {listed(notes)}")
+        made = run_charts.roc_of_scores({name: found[name].curves for name in drawn}, notes, styles, chosen)
+        st.echarts_chart(made, key="roc_scores", height=height, alt=f"ROC: {listed(notes)}")
     if chosen in drawn and len(drawn) > 1:
         st.caption(f"Heavy line: {state.escaped(chosen)}, the score chosen in the sidebar.")
 
@@ -353,7 +358,9 @@ def show_distributions(names: Sequence[str], found: Mapping[str, Measured]) -> N
         with grid.cell():
             separates = f" · AUC {area(found[name].auc, found[name].n)}" if name in found else ""
             st.markdown(f"**{state.escaped(name)}**{separates}")
-            st.plotly_chart(made, key=f"distribution_{name}", alt=f"Histograms of {name}, one row per group")
+            height = ridges.score_height(len(tables[name]), 1 + axis_title(name, run).count("\n"))
+            alt = f"Histograms of {name}, one row per group"
+            st.echarts_chart(made, key=f"distribution_{name}", height=height, alt=alt)
     with st.expander("Mean and standard deviation of every group"):
         show_moments(tables)
 

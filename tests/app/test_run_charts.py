@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app import run_charts
+from app import charts, run_charts
 from fas_core import metrics
 
 
@@ -108,21 +108,20 @@ def test_each_threshold_has_its_letter() -> None:
     assert not [one for one in of_name(option, "B", "scatter") if "label" in one]
 
 
-def test_distributions_count_what_lies_beyond() -> None:
-    rng = np.random.default_rng(0)
-    values = {
-        letter: {"live": rng.normal(0, 1, 500), "seen_<b>": np.r_[rng.normal(2, 1, 99), np.inf]} for letter in "AB"
-    }
-    option: dict[str, Any] = run_charts.distributions_of_runs(values, x_title="score")
-    [read] = of_name(option, "", "scatter")
-    for letter in "AB":
-        for group in ("live", "seen <b>"):
-            texts = [text for _, _, whose, text in read["data"] if whose == f"{letter}, {group}"]
-            assert len(texts) == 50
-            shares = [float(text.split(": ")[1].removesuffix("\u00a0%")) for text in texts]
-            assert sum(shares) == pytest.approx(100, abs=0.05 * len(shares))
-    filled = [one for one in option["series"] if "areaStyle" in one]
-    assert {one["name"] for one in filled} == {"A"}
-    labels = [one["label"]["formatter"] for one in option["series"][0]["markLine"]["data"]]
-    assert labels[-1].endswith("n = 500")
-    json.dumps(option, allow_nan=False)
+def test_chance_is_the_share_of_attacks_and_the_chosen_score_is_heavier() -> None:
+    curves = {name: run_charts.run_curves(metrics.curves(scored(i))) for i, name in enumerate("ab")}
+    styles = charts.score_styles(["other", "a", "b"])
+    notes = {"a": "0.83", "b": "0.7"}
+    pr: dict[str, Any] = run_charts.precision_recall_of_scores(curves, notes, styles, "a")
+    roc: dict[str, Any] = run_charts.roc_of_scores(curves, notes, styles, "a")
+    [chance] = [one for one in pr["series"] if "markLine" in one]
+    assert chance["markLine"]["data"] == [{"yAxis": pytest.approx(100 * 1500 / 3500)}]
+    for option in (pr, roc):
+        assert option["legend"]["data"] == ["a 0.83", "b 0.7"]
+        first, second = (of_name(option, name, "line")[0]["lineStyle"] for name in option["legend"]["data"])
+        assert first["width"] > second["width"]
+        assert (first["color"], first["type"]) == (styles["a"].colour, [6, 3])
+        assert (second["color"], second["type"]) == (styles["b"].colour, [2, 2])
+        assert option["grid"]["height"] < run_charts.PLOT_HEIGHT == option["legend"]["top"]
+        json.dumps(option, allow_nan=False)
+    assert of_name(roc, "b 0.7", "line")[0]["data"][-1] == [0, 0]

@@ -22,7 +22,7 @@ from app import state
 def held():
     return int(Path("/proc/self/status").read_text().split("RssAnon:")[1].split()[0]) / 1024
 
-rows = [(np.ones(500_000, np.uint8), np.ones(2000, np.uint8)) for _ in range(300)]
+rows = [(np.ones(500_000, np.uint8), np.ones(40_000, np.uint8)) for _ in range(300)]
 full = held()
 rows = [small for _, small in rows]
 freed = held()
