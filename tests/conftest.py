@@ -8,6 +8,7 @@ import sys
 
 # Tests run beside each other, one process per core: threads of PyTorch and BLAS would only wait for each other there.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("NUMBA_NUM_THREADS", "1")  # numba, once it is used, gives PyTorch as many as it has itself
 
 from collections.abc import Callable
 from pathlib import Path
