@@ -92,7 +92,7 @@ def simplified(points: NDArray[np.float64], scale: tuple[float, float], toleranc
     Times `scale`, it is nowhere further than `tolerance` from the line through all points (Douglas and Peucker,
     Cartographica 1973), of which those in one square of that size are taken together first.
     """
-    points = points[np.isfinite(points).all(1)]
+    points = points[np.isfinite(points[:, 0]) & np.isfinite(points[:, 1])]
     if len(points) < 3:
         return points
     places = (points * scale).view(np.complex128)[:, 0]  # in a plane
