@@ -48,6 +48,12 @@ def pairs(points: NDArray[np.float64]) -> list[list[float]]:
     return np.where(finite == 0, 0.0, rounded).tolist()
 
 
+def marks(data: Sequence[Option], line: Option, label: Option) -> Option:
+    """Lines across the plane, at a number of one axis each, behind everything and out of the pointer's reach."""
+    mark = {"silent": True, "symbol": "none", "animation": False, "lineStyle": line, "label": label, "data": list(data)}
+    return {"type": "line", "data": [], "z": 1, "markLine": mark} | QUIET
+
+
 def invisible(name: str, data: Sequence[Sequence[object]], text: str, size: int) -> Option:
     """Places x, y without a picture, and what else `text` says of each. One path, for there may be many."""
     return {

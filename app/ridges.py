@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.charts import BONA_FIDE_COLOUR, GROUP_ORDER, NEUTRAL, in_group_order, shares_in, span, style_of, words
-from app.echarts import LINE_TYPES, QUIET, Option, invisible, loop, number, pairs, percent, value_axis
+from app.echarts import LINE_TYPES, QUIET, Option, invisible, loop, marks, number, pairs, percent, value_axis
 
 Values = NDArray[np.float64]
 TALLEST = 0.92  # of a row, for a bar that would leave it
@@ -173,19 +173,8 @@ def _said(edges: Values, shares: Values) -> Iterable[str]:
 
 
 def _labels(labels: Sequence[Option]) -> Option:
-    return {
-        "type": "line",
-        "data": [],
-        "markLine": {
-            "silent": True,
-            "symbol": "none",
-            "animation": False,
-            "lineStyle": {"color": "transparent"},
-            "label": {"position": "start", "distance": 8, "fontSize": 12, "color": NEUTRAL, "align": "right"}
-            | {"lineHeight": 15},
-            "data": labels,
-        },
-    } | QUIET
+    label = {"position": "start", "distance": 8, "fontSize": 12, "color": NEUTRAL, "align": "right", "lineHeight": 15}
+    return marks(labels, {"color": "transparent"}, label)
 
 
 def _texts(texts: Sequence[Option]) -> Option:

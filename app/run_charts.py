@@ -19,6 +19,7 @@ from app.echarts import (
     Option,
     invisible,
     loop,
+    marks,
     pairs,
     percent,
     simplified,
@@ -126,22 +127,11 @@ def precision_recall_of_scores(
     named = {f"{name} {notes[name]}": one for name, one in curves.items()}
     one = next(iter(curves.values()))
     share = one.n_attack / (one.n_attack + one.n_bona_fide)
-    chance = {
-        "type": "line",
-        "data": [],
-        "z": 1,
-        "markLine": {
-            "silent": True,
-            "symbol": "none",
-            "animation": False,
-            "lineStyle": {"color": NEUTRAL, "width": 1, "type": [1, 3]},
-            "label": {"show": False},
-            "data": [{"yAxis": 100 * share}],
-        },
-    } | QUIET
+    chance = marks([{"yAxis": 100 * share}], DOTTED, {"show": False})
     return _precision_recall(named, _score_looks(curves, named, styles, chosen), [chance], _legend_below(list(named)))
 
 
+GRID: Option = {"left": 70, "right": 20, "outerBoundsMode": "none"}
 PLOT_HEIGHT = 400  # with its axes, above a legend
 
 
@@ -167,12 +157,16 @@ def _score_looks(
 
 
 def _legend_above(names: Sequence[str]) -> Option:
-    return {"data": list(names), "left": 56, "top": 4, "itemWidth": 40, "itemStyle": {"opacity": 0}}
+    """A legend of one row, and where it leaves the plot."""
+    legend = {"data": list(names), "left": 56, "top": 4, "itemWidth": 40, "itemStyle": {"opacity": 0}}
+    return {"legend": legend, "grid": GRID | {"top": 40, "bottom": 48}}
 
 
 def _legend_below(names: Sequence[str]) -> Option:
-    place = {"left": 40, "right": 8, "top": PLOT_HEIGHT, "itemWidth": 40, "itemGap": 8}
-    return place | {"data": list(names), "itemStyle": {"opacity": 0}, "textStyle": {"fontSize": 12}}
+    """The same with as many rows as it needs: the plot keeps its height."""
+    legend = {"data": list(names), "left": 40, "right": 8, "top": PLOT_HEIGHT, "itemWidth": 40, "itemGap": 8}
+    legend |= {"itemStyle": {"opacity": 0}, "textStyle": {"fontSize": 12}}
+    return {"legend": legend, "grid": GRID | {"top": 12, "height": PLOT_HEIGHT - 68}}
 
 
 @dataclass(frozen=True)
@@ -187,12 +181,13 @@ class _Shares:
 
 _ROC = _Shares("BPCER (live faces rejected)", "1 − APCER (attacks found)", "BPCER", "attacks found")
 _PRECISION_RECALL = _Shares("recall (attacks found)", "precision (alarms that are attacks)", "recall", "precision")
+DOTTED: Option = {"color": NEUTRAL, "width": 1, "type": [1, 3]}
 CHANCE: Option = {
     "type": "line",
     "data": [[0, 0], [100, 100]],
     "symbol": "none",
     "z": 1,
-    "lineStyle": {"color": NEUTRAL, "width": 1, "type": [1, 3]},
+    "lineStyle": DOTTED,
 } | QUIET
 
 
@@ -315,27 +310,16 @@ def det_of_runs(
 
 def _det_grid(n_x: int, n_y: int) -> Option:
     """Rates that people know, as lines with their names at the axes: a value axis has none of its own there."""
-    marks = []
+    places: list[Option] = []
     for axis, n in (("xAxis", n_x), ("yAxis", n_y)):
         low, high = probit([0, 1], n)
-        marks += [
+        places += [
             {axis: float(place), "label": {"formatter": f"{100 * tick:g}\u00a0%"}}
             for tick, place in zip(DET_TICKS, probit(DET_TICKS, 10**9), strict=True)
             if low <= place <= high
         ]
-    return {
-        "type": "line",
-        "data": [],
-        "z": 1,
-        "markLine": {
-            "silent": True,
-            "symbol": "none",
-            "animation": False,
-            "lineStyle": {"color": GRID_COLOUR, "type": "solid", "width": 1},
-            "label": {"position": "start", "distance": 6, "fontSize": 12, "color": NEUTRAL},
-            "data": marks,
-        },
-    } | QUIET
+    line = {"color": GRID_COLOUR, "type": "solid", "width": 1}
+    return marks(places, line, {"position": "start", "distance": 6, "fontSize": 12, "color": NEUTRAL})
 
 
 def _lines(lines: Mapping[str, list[list[float]]], looks: Mapping[str, Look]) -> list[Option]:
@@ -380,17 +364,9 @@ def _letters(points: Mapping[str, tuple[float, float] | None], said: Mapping[str
 
 
 def _plane(x_axis: Option, y_axis: Option, series: Sequence[Option], legend: Option, tooltip: Option) -> Option:
-    # Above the plot a legend has one row; below it has as many as it needs, and does not change the plot's height.
-    place = {"top": 12, "height": PLOT_HEIGHT - 68} if legend["top"] == PLOT_HEIGHT else {"top": 40, "bottom": 48}
-    return {
-        "animation": False,
-        "grid": {"left": 70, "right": 20, "outerBoundsMode": "none"} | place,
-        "legend": legend,
-        "tooltip": tooltip,
-        "xAxis": x_axis,
-        "yAxis": y_axis,
-        "series": list(series),
-    }
+    """`legend`: as `_legend_above` and `_legend_below` make it."""
+    axes = {"xAxis": x_axis, "yAxis": y_axis}
+    return legend | axes | {"animation": False, "tooltip": tooltip, "series": list(series)}
 
 
 # ------------------------------------------------------------------------------------------------ trainings

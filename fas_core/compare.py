@@ -586,7 +586,7 @@ def _species_words(rule: Rule, found: Mapping[str, Difference], counts: Mapping[
     parts += [f"{'but more' if fewer else letter + ' misses more attacks'} of {listed(more)}"] if more else []
     none_told = "there is no clear difference" if not parts else "no clear difference for"
     parts += [f"{none_told}{'' if parts else ':'} {listed(rest)}"] if rest else []
-    if any((by_name[name].p or 1) < 0.05 for name in rest):
+    if any(p is not None and p < 0.05 for p in (by_name[name].p for name in rest)):
         parts[-1] += f" (p is held against 0.05 after Holm's correction for {len(by_name)} species)"
     return f"{lead}{'; '.join(parts)}."
 

@@ -121,7 +121,6 @@ function insideBox(points, [u1, v1], [u2, v2], n) {
   return marks;
 }
 
-// One bit per row as text. Not deflated: that waits for the next frame, and saves little where points are mixed.
 // The rows of every cell of a grid, so that what lies around the pointer is found without looking at millions.
 class Grid {
   constructor(points) {
@@ -157,6 +156,7 @@ class Grid {
   }
 }
 
+// One bit per row as text. Not deflated: that waits for the next frame, and saves little where points are mixed.
 function packed(flags) {
   const bits = new Uint8Array(Math.ceil(flags.length / 8));
   for (let i = 0; i < flags.length; i++) if (flags[i]) bits[i >> 3] |= 128 >> (i & 7);
