@@ -211,6 +211,7 @@ def _of_shares(
     legend: Option,
 ) -> Option:
     """Lines in percent, each with what the pointer reads: what all of them have at one of `READ_AT`."""
+    lines = {name: lines[name] for name in sorted(lines, key=lambda one: looks[one][2])}  # heavy ones over others
     bounds = {"min": 0, "max": 100, "interval": 20}
     label = {"formatter": "{value}\u00a0%", "fontSize": 12}
     tooltip = {
@@ -424,7 +425,7 @@ def training_curves(curves: Sequence[TrainingCurve], *, x_title: str, x_max: flo
 def _series_of(curve: TrainingCurve, line_type: object, top: float, n_beside: int) -> list[Option]:
     of = f"{curve.letter}, " if curve.letter else ""
     has_dev = len(curve.epochs) > 0
-    letter = {"show": bool(curve.letter), "formatter": curve.letter, "distance": 6 + LETTER_WIDTH * n_beside}
+    letter = {"show": bool(curve.letter), "formatter": curve.letter, "distance": 9 + LETTER_WIDTH * n_beside}
     letter |= {"fontSize": 14, "fontWeight": "bold"}
     gray, blue = {"color": TRAINING_COLOUR}, {"color": BONA_FIDE_COLOUR, "opacity": 1}
     points = {"type": "scatter", "data": pairs(curve.points), "symbolSize": 2.5, "z": 1} | QUIET

@@ -765,8 +765,8 @@ def show_trainings() -> None:
         points, nothing = np.column_stack([epochs, traininglog.between_first_and_best(loss)]), np.empty((0, 2))
         curves.append(run_charts.TrainingCurve(letter, points, points[[curve.at]], nothing, nothing))
         words.append(
-            f"{letter} {state.number(loss[0])} after the first epoch, {state.number(loss[curve.at])} in the one "
-            f"it is from, {epochs[curve.at]:.0f}"
+            f"{letter}: {state.number(loss[0])} after epoch {epochs[0]:.0f}, "
+            f"{state.number(loss[curve.at])} after epoch {epochs[curve.at]:.0f}"
         )
     if not curves:
         st.info("None of these trainings has left a log.", icon=":material/info:")

@@ -268,7 +268,7 @@ def show_curves(found: Mapping[str, Measured], drawn: Sequence[str], chosen: str
         one = found[drawn[0]].curves
         share = one.n_attack / (one.n_attack + one.n_bona_fide)
         st.markdown(
-            f"**Precision and recall** · dotted: chance, {share:.0%} are attacks",
+            f"**Precision and recall** · dotted: chance, {100 * share:.0f}\u00a0% are attacks",
             help="Precision depends on the share of attacks. AP: its average.",
         )
         by_ap = sorted(drawn, key=lambda name: -found[name].average_precision)
