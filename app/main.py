@@ -6,7 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import state
+from app.session import sidebar
+from app.session.page import errors_shown, give_back_memory
 
 st.set_page_config(page_title="FAS Explorer", page_icon=Path(__file__).with_name("icon.svg"), layout="wide")
 
@@ -45,9 +46,9 @@ st.html(
 )
 
 page = st.navigation(PAGES, position="top")
-with st.sidebar, state.errors_shown():
-    state.sidebar()
-with state.errors_shown():
+with st.sidebar, errors_shown():
+    sidebar.sidebar()
+with errors_shown():
     page.run()
-state.give_back_memory()
+give_back_memory()
 is_settled(len(sys.modules))

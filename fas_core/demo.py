@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fas_core import derive, manifest, store, traininglog
+from fas_core import derive
+from fas_core.data import manifest
+from fas_core.files import make_folder
 from fas_core.progress import jobs_folder, task
+from fas_core.runs import store, traininglog
 
 EXPERIMENTS = {"small_dcvae": 5, "small_resvae": 3, "small_ganomaly": 4}
 """Which trainings, and for how many epochs: fewer than their presets', so that there is something to see soon."""
@@ -40,7 +43,7 @@ def places(root: Path | None, default_cache: Path) -> Places:
 
 def made(where: Places, say: Callable[[str], None]) -> None:
     """Makes what is missing, in the order in which it becomes worth looking at; going on where it was interrupted."""
-    manifest.make_folder(jobs_folder(where.cache))
+    make_folder(jobs_folder(where.cache))
     job = jobs_folder(where.cache) / "demo.json"
     if not where.manifest.is_file():
         _render(where, job)
@@ -58,10 +61,10 @@ def made(where: Places, say: Callable[[str], None]) -> None:
 
 
 def _render(where: Places, job: Path) -> None:
-    from fas_core import synthetic
+    from fas_core.data.synthetic import data_set
 
     with task("Rendering demo faces", 1, job_file=job, stage="data") as shown:
-        synthetic.render_data_set(where.data, SEED, on_progress=lambda done, total: shown.update(done, total))
+        data_set.render_data_set(where.data, SEED, on_progress=lambda done, total: shown.update(done, total))
 
 
 def _known_run(where: Places, experiment: str) -> store.Run | None:
@@ -75,7 +78,8 @@ def _known_run(where: Places, experiment: str) -> store.Run | None:
 
 
 def _trained_and_cached(where: Places, experiment: str, job: Path) -> store.Run:
-    from fas_core import experiments, infer, train
+    from fas_core.inference import infer
+    from fas_core.training import experiments, train
 
     data = manifest.read(where.manifest)
     out = where.checkpoint(experiment)

@@ -18,13 +18,15 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from fas_core import scores, store
-from fas_core.analysis import mixture, projection, separation, training_rows
-from fas_core.analysis.projection import USUAL, FittedOn, Told, Umap
+from fas_core import scores
 from fas_core.errors import BadInputError
-from fas_core.manifest import atomic_file, make_folder
+from fas_core.evaluation import separation
+from fas_core.files import atomic_file, make_folder
+from fas_core.latent import mixture, projection, training_rows
+from fas_core.latent.projection import USUAL, FittedOn, Told, Umap
 from fas_core.progress import Job, Task, jobs_folder, task
-from fas_core.store import Run
+from fas_core.runs import store
+from fas_core.runs.store import Run
 
 ABANDONED_AFTER = 120.0  # seconds without a sign of life, as `progress.jobs` has it
 BEAT = 20.0  # seconds between signs of life of work that cannot report its progress

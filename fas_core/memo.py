@@ -27,7 +27,7 @@ from diskcache.core import MODE_BINARY, MODE_PICKLE, MODE_RAW, UNKNOWN
 from numpy.typing import NDArray
 
 from fas_core.errors import BadInputError
-from fas_core.manifest import make_folder
+from fas_core.files import make_folder
 
 SIZE_LIMIT = 8 * 2**30  # bytes; diskcache would take 1 GiB. The results stored longest ago go first
 Arrays = dict[str, NDArray[Any]]

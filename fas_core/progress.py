@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.progress import Task as RichTask
 from rich.text import Text
 
-from fas_core.manifest import atomic_file
+from fas_core.files import atomic_file
 
 PLAIN_EVERY = 5.0  # seconds between plain lines
 FILE_EVERY = 0.5  # seconds between updates of the app's file

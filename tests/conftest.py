@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fas_core import store
+from fas_core.runs import store
+from fas_core.runs.scorefile import scores_only_run
 
 PROJECT = Path(__file__).resolve().parents[1]
 SHARED = PROJECT.parent / "shared"
@@ -165,7 +166,7 @@ def _tiny_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
         subset=np.where(np.arange(len(samples)) % 2, "test", "dev"),
         score=rng.normal(0, 1, len(samples)) + 2 * (samples["label"] == "attack"),
     )
-    store.scores_only_run(cache, "vendor", vendor, ["score"], "vendor.csv")
+    scores_only_run(cache, "vendor", vendor, ["score"], "vendor.csv")
     return cache
 
 
@@ -183,7 +184,7 @@ def tiny_faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A manifest of 72 gray gradients with noise: 10 subjects, sessions, prints as their negatives; with subsets."""
     from PIL import Image
 
-    from fas_core import manifest, subsets
+    from fas_core.data import manifest, subsets
 
     root = tmp_path_factory.mktemp("faces")
     rng = np.random.default_rng(0)
@@ -211,7 +212,8 @@ def tiny_faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tiny_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A DCVAE trained for twelve steps on `tiny_faces`."""
-    from fas_core import experiments, manifest, train
+    from fas_core.data import manifest
+    from fas_core.training import experiments, train
 
     out = tmp_path_factory.mktemp("checkpoints") / "tiny.safetensors"
     experiment = experiments.preset("small_dcvae").with_settings(TINY_MODEL)
@@ -240,14 +242,14 @@ def message(result: Result) -> str:
 @pytest.fixture
 def fas(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Result]:
     """Runs `fas ...` in this process."""
-    from fas_core import cli
+    from fas_core.cli import main
 
     def run(*arguments: str | Path) -> Result:
         monkeypatch.setattr(sys, "argv", ["fas", *map(str, arguments)])
         capfd.readouterr()
         code: object = 0
         try:
-            cli.main()
+            main.main()
         except SystemExit as stopped:
             code = stopped.code or 0
         return Result(int(str(code)), *capfd.readouterr())

@@ -6,13 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from fas_core import demo, derive, experiments, store, synthetic, train
+from fas_core import demo, derive
+from fas_core.data.synthetic import data_set
 from fas_core.demo import Places
+from fas_core.runs import store
+from fas_core.training import experiments, train
 
 
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    manifest = synthetic.render_data_set(tmp_path_factory.mktemp("rendered"), subjects=6, share=0.05, processes=1)
+    manifest = data_set.render_data_set(tmp_path_factory.mktemp("rendered"), subjects=6, share=0.05, processes=1)
     return manifest.parent
 
 
@@ -21,7 +24,7 @@ def where(rendered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     preset = experiments.preset
     tiny = ["batches_per_epoch=2", "epochs=2", "batch_size=4", "image_size=32", "latent_dim=16", "width=0.125"]
     monkeypatch.setattr(experiments, "preset", lambda name: preset(name).with_settings(tiny))
-    monkeypatch.setattr(synthetic, "render_data_set", lambda to, *_, **__: shutil.copytree(rendered, to))
+    monkeypatch.setattr(data_set, "render_data_set", lambda to, *_, **__: shutil.copytree(rendered, to))
     monkeypatch.setattr(derive, "slow", lambda run: None)  # UMAP has its own test; its first compile takes a minute
     return demo.places(tmp_path, tmp_path / "unused")
 
@@ -38,7 +41,7 @@ def test_everything_is_made_once_and_reused(where: Places, monkeypatch: pytest.M
     def refused(*_: object, **__: object) -> None:
         raise AssertionError("made again")
 
-    for module, name in ((synthetic, "render_data_set"), (train, "trained"), (store, "write_shard")):
+    for module, name in ((data_set, "render_data_set"), (train, "trained"), (store, "write_shard")):
         monkeypatch.setattr(module, name, refused)
     demo.made(where, said.append)
     assert len(said) == 3

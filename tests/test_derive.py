@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from fas_core import derive, memo, progress, store
-from fas_core.analysis import mixture, projection
+from fas_core import derive, memo, progress
 from fas_core.derive import Work
 from fas_core.errors import BadInputError
+from fas_core.latent import mixture, projection
+from fas_core.runs import store
 
 
 @pytest.fixture

@@ -1,76 +1,70 @@
-"""Who may import whom, read from the code itself."""
+"""Who may import whom, read from the code itself: `tests/house.py` states the floors."""
 
-import ast
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).resolve().parents[1]
-MODULES = sorted([*(PROJECT / "fas_core").rglob("*.py"), *(PROJECT / "app").rglob("*.py")])
-TORCH = {"torch", "lightning_fabric", "kornia", "safetensors"}
-MAKING = ("models", "losses", "augment", "draws", "devices", "train", "bench", "checkpoint")
-MAKING += ("infer", "cluster", "predict")
+from .house import FLOORS, GROUND, PROJECT, TORCH, Module, floor_of, imports_upward, modules
+
+MODULES = modules()
+MAKING = {"torch", "lightning_fabric", "kornia", "safetensors"}
 
 
-def name_of(path: Path) -> str:
-    return ".".join(path.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__")
+def _starts(name: str, rooms: tuple[str, ...]) -> bool:
+    return any(name == room or name.startswith(f"{room}.") for room in rooms)
 
 
-def imported(path: Path, *, lazily_too: bool = True) -> Iterator[str]:
-    """Full names of what a module imports; with `lazily_too` also inside functions."""
-    tree = ast.parse(path.read_text())
-    for node in ast.walk(tree) if lazily_too else tree.body:
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+def test_no_room_imports_from_a_higher_floor_nor_from_a_neighbour() -> None:
+    assert imports_upward(MODULES) == []
 
 
-def ours(path: Path) -> set[str]:
-    """First part under fas_core of everything a module imports from it."""
-    return {name.split(".")[1] for name in imported(path) if name.startswith("fas_core.")}
+def test_an_import_from_a_higher_floor_is_found() -> None:
+    import ast
+    from pathlib import Path
+
+    low = Module("fas_core.metrics.rates", Path("rates.py"), ast.parse("from fas_core.runs import store"))
+    assert imports_upward([low]) == ["fas_core.metrics.rates -> fas_core.runs.store"]
+    beside = Module("fas_core.latent.em", Path("em.py"), ast.parse("def f():\n    from fas_core.training import train"))
+    assert imports_upward([beside]) == ["fas_core.latent.em -> fas_core.training.train"]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_layers(path: Path) -> None:
-    name = name_of(path)
-    tops = {full.split(".")[0] for full in imported(path)}
-    part = name.split(".")[1] if "." in name else ""
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)
+def test_every_module_is_in_a_room_and_imports_what_its_room_may(module: Module) -> None:
+    tops = {name.split(".")[0] for name in module.imported()}
+    assert module.room or module.name in ("app", "fas_core"), f"{module.name} is in no room of FLOORS"
     assert not tops & {"pickle", "joblib", "dill", "cloudpickle"}
-    if name.startswith("fas_core"):
-        assert "streamlit" not in tops
-        assert "app" not in tops
-        if part not in (*MAKING, "cli"):
-            assert not tops & TORCH
+    if module.name.startswith("fas_core"):
+        assert not tops & {"streamlit", "app"}
+        if not _starts(module.name, (*TORCH, "fas_core.cli")):  # `fas models` counts parameters
+            assert not tops & MAKING
     else:
-        assert not tops & TORCH
-        at_import = {full.split(".")[1] for full in imported(path, lazily_too=False) if full.startswith("fas_core.")}
-        assert not at_import & set(MAKING)
-    if name == "app.charts":
+        assert not tops & MAKING
+        at_import = {name for name in module.imported(lazily_too=False) if name.startswith("fas_core.")}
+        assert not [name for name in at_import if _starts(name, TORCH)]
+    if module.name.startswith("app.charts"):
         assert "streamlit" not in tops
 
 
-def test_the_bottom_rests_on_nothing_of_ours() -> None:
-    core = PROJECT / "fas_core"
-    assert ours(core / "uncertainty.py") == set()
-    assert ours(core / "resampling.py") == {"uncertainty"}
-    assert ours(core / "metrics.py") <= {"uncertainty", "errors"}
-    assert ours(core / "store.py") <= {"manifest", "errors"}
-    looking = {"store", "metrics", "memo", "analysis", "errors", "manifest", "scores", "progress"}
-    looking |= {"uncertainty", "resampling", "presentations", "breakdown", "operating_point"}
-    for path in MODULES:
-        if name_of(path).startswith(("fas_core.scores", "fas_core.analysis", "fas_core.compare")):
-            assert ours(path) <= looking, path
+def test_each_room_is_on_one_floor_and_there() -> None:
+    rooms = [room for floor in FLOORS for room in floor]
+    assert len(set(rooms)) == len(rooms)
+    for room in rooms:
+        place = PROJECT / room.replace(".", "/")
+        assert place.is_dir() or place.with_suffix(".py").is_file(), room
+    assert floor_of("fas_core.errors") == (0, "fas_core.errors")
+    assert set(TORCH) <= set(rooms)
+    assert set(GROUND) <= set(rooms)
 
 
 def test_reading_never_loads_torch() -> None:
+    reading = [
+        m.name
+        for m in MODULES
+        if not _starts(m.name, (*TORCH, "app.main", "app.views", "fas_core.cli.__main__", "fas_core.demo"))
+    ]
     script = (
-        "import sys; from app import charts, network, state, uploaded; "
-        "from fas_core import cli, compare, evaluation, memo, scores, store, traversal; "
-        "from fas_core.analysis import mixture, projection; "
+        f"import importlib, sys; [importlib.import_module(name) for name in {reading!r}]; "
         "print([m for m in ('torch', 'umap', 'numba', 'kornia') if m in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=PROJECT, check=True)

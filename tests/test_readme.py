@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from fas_core import experiments, scores
+from fas_core import scores
+from fas_core.training import experiments
 
 PROJECT = Path(__file__).resolve().parents[1]
 README = (PROJECT / "README.md").read_text()

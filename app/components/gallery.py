@@ -19,9 +19,9 @@ import pyarrow as pa
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.state import escaped
-from fas_core.similarity import ssim_map
-from fas_core.store import Run
+from app.words import escaped
+from fas_core.evaluation.similarity import ssim_map
+from fas_core.runs.store import Run
 
 ERROR_LIMIT = 0.5  # what the top of the error scale stands for, of the pixel range 0..1, until the user changes it
 SSIM_LIMIT = 1.0  # of 1 - SSIM, which is 0 where image and reconstruction are alike and hardly ever above 1

@@ -23,10 +23,10 @@ import pyarrow as pa
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import charts
-from app.charts import Style
-from fas_core import metrics, uncertainty
-from fas_core.metrics import ScoreSet
+from fas_core import metrics
+from fas_core.data.names import readable
+from fas_core.metrics import ScoreSet, uncertainty
+from fas_core.reports.palette import ALL_ATTACKS, NEUTRAL, Style, style_of
 
 Floats = NDArray[np.float64]
 
@@ -93,10 +93,10 @@ def prepared(cells: Sequence[Cell], *, reported: Sequence[str], decisions: str =
     json = {
         "cells": of_cells,
         "groups": _groups(cells, set(reported), numbers),
-        "subsets": [{"name": name, "words": charts.words(name)} for name in subsets],
+        "subsets": [{"name": name, "words": readable(name)} for name in subsets],
         "reported": [name for name in subsets if name in reported],
         "view": _view([cell.scores for cell in cells]),
-        "neutral": charts.NEUTRAL,
+        "neutral": NEUTRAL,
         "decisions": decisions,
     }
     content = numbers.bytes()
@@ -153,7 +153,7 @@ def _of_cell(cell: Cell, label: str, numbers: _Numbers) -> dict[str, Any]:
     return {
         "subset": cell.subset,
         "species": cell.species,
-        "species_words": charts.words(cell.species),
+        "species_words": readable(cell.species),
         "words": label,
         "scores": numbers.add(np.sort(_answered(cell))),
         "missing": int(np.isnan(cell.scores).sum()),
@@ -164,11 +164,11 @@ def _of_cell(cell: Cell, label: str, numbers: _Numbers) -> dict[str, Any]:
 
 def _label(cell: Cell, attacked: set[str]) -> str:
     """The subset, and the kind where that does not go without saying."""
-    subset = charts.words(cell.subset)
+    subset = readable(cell.subset)
     if not cell.species:
         return f"{subset} · live" if cell.subset in attacked else subset
     is_named = cell.subset in (f"seen_{cell.species}", f"unseen_{cell.species}")
-    return f"{subset} · {'attacks' if is_named else charts.words(cell.species)}"
+    return f"{subset} · {'attacks' if is_named else readable(cell.species)}"
 
 
 def _drawn(style: Style) -> dict[str, Any]:
@@ -186,14 +186,14 @@ def _groups(cells: Sequence[Cell], reported: set[str], numbers: _Numbers) -> lis
         species,
     )
     # One species, as it were: thinned curves are as fine as there are few species in them.
-    as_one = ScoreSet(pooled.bona_fide, {charts.ALL_ATTACKS: pooled.pooled}, pooled.pooled, pooled.n_non_response)
+    as_one = ScoreSet(pooled.bona_fide, {ALL_ATTACKS: pooled.pooled}, pooled.pooled, pooled.n_non_response)
     live = [i for i in here if not cells[i].species]
     attacks = [i for i in here if cells[i].species]
-    kinds = [("bona_fide", "", "bona fide", charts.style_of("bona fide"), live)]
+    kinds = [("bona_fide", "", "bona fide", style_of("bona fide"), live)]
     for name in species:
         members = [i for i in attacks if cells[i].species == name]
-        kinds.append(("species", name, charts.words(name), charts.style_of(name), members))
-    kinds.append(("attacks", "", charts.ALL_ATTACKS, Style(charts.NEUTRAL), attacks))
+        kinds.append(("species", name, readable(name), style_of(name), members))
+    kinds.append(("attacks", "", ALL_ATTACKS, Style(NEUTRAL), attacks))
     groups = []
     for kind, name, words, style, members in kinds:
         one = metrics.of_species(pooled, name) if kind == "species" else as_one

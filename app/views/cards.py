@@ -6,19 +6,24 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import state
-from fas_core import card as cards
-from fas_core import cardpage, operating_point
+from app.session import sidebar
+from app.session.address import put_in_address
+from app.session.readers import cache_folder, level, runs
+from app.words import about, escaped, number
 from fas_core.errors import BadInputError
-from fas_core.store import Run
+from fas_core.evaluation import card as cards
+from fas_core.evaluation.words import rate_text
+from fas_core.metrics import operating_point
+from fas_core.reports import card
+from fas_core.runs.store import Run
 
-run = state.chosen_run()
-subsets = state.chosen_subsets(run)
-score = state.chosen_score(run)
+run = sidebar.chosen_run()
+subsets = sidebar.chosen_subsets(run)
+score = sidebar.chosen_score(run)
 
 
 def by_id() -> dict[str, Run]:
-    return {one.id: one for one in state.runs()[0]}
+    return {one.id: one for one in runs()[0]}
 
 
 def state_of(content: dict[str, Any], known: dict[str, Run]) -> str:
@@ -31,13 +36,13 @@ def state_of(content: dict[str, Any], known: dict[str, Run]) -> str:
 
 def save_form() -> None:
     """Freezes the sidebar's operating point as a card."""
-    point, problem = state.operating_point(run, score, subsets)
+    point, problem = sidebar.operating_point(run, score, subsets)
     if point is None:
         st.warning(problem, icon=":material/rule:")
         return
     with st.form("save_card", border=True):
-        st.markdown(f"**Freeze what the sidebar says** · {state.escaped(run.info.name)}, {state.escaped(score)}")
-        st.caption(state.about(point))
+        st.markdown(f"**Freeze what the sidebar says** · {escaped(run.info.name)}, {escaped(score)}")
+        st.caption(about(point))
         left, right = st.columns([1, 3])
         by = left.text_input("Decided by", max_chars=100, placeholder="your name")
         note = right.text_input("Note", max_chars=1000, placeholder="why this threshold")
@@ -53,13 +58,13 @@ def save_form() -> None:
                 point.rule,
                 point.chosen_on,
                 point.reported_on,
-                level=state.level(run),
-                costs=state.costs(run) if point.rule.kind == operating_point.COST else None,
+                level=level(run),
+                costs=sidebar.costs(run) if point.rule.kind == operating_point.COST else None,
                 fail_closed=closed,
                 by=by.strip(),
                 note=note.strip(),
             )
-            cards.kept(content, state.cache_folder())
+            cards.kept(content, cache_folder())
             st.toast("The card is saved.", icon=":material/lock:")
 
 
@@ -78,8 +83,8 @@ def listed(found: list[tuple[Path, dict[str, Any]]]) -> pd.DataFrame:
                 "Threshold": content["threshold"],
                 "Chosen on": ", ".join(content["chosen_on"]) or "by hand",
                 "Reported on": ", ".join(content["reported_on"]),
-                "BPCER": cardpage.rate(cell["bpcer"], cell["bpcer_interval"]),
-                "Worst APCER": cardpage.rate(cell["apcer_max"], cell["apcer_interval_per_species"].get(worst))
+                "BPCER": rate_text(cell["bpcer"], cell["bpcer_interval"]),
+                "Worst APCER": rate_text(cell["apcer_max"], cell["apcer_interval_per_species"].get(worst))
                 + (f", {worst}" if worst else ""),
                 "Level": content["level"],
                 "By": content["by"],
@@ -99,15 +104,15 @@ def side_by_side(chosen: list[dict[str, Any]]) -> pd.DataFrame:
     for letter, one in zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", chosen, strict=False):
         cell = one["reported_together"]
         species = [
-            cardpage.rate(cell["apcer_per_species"].get(name), cell["apcer_interval_per_species"].get(name))
+            rate_text(cell["apcer_per_species"].get(name), cell["apcer_interval_per_species"].get(name))
             for name in names
         ]
         acer = "–" if cell["acer"] is None else f"{100 * cell['acer']:.1f} %"
         table[f"{letter}: {one['run_name']}"] = [
-            state.number(float(one["threshold"])),
+            number(float(one["threshold"])),
             one["rule"],
             ", ".join(one["reported_on"]),
-            cardpage.rate(cell["bpcer"], cell["bpcer_interval"]),
+            rate_text(cell["bpcer"], cell["bpcer_interval"]),
             *species,
             acer,
             one["note"],
@@ -119,12 +124,12 @@ def show_one(path: Path, content: dict[str, Any]) -> None:
     """What a card says, its files, and its check."""
     its_run = by_id().get(content["run"])
     st.markdown(
-        f"**{state.escaped(content['run_name'])}, {state.escaped(content['score'])}**: "
-        f"{state.escaped(said(content))} Rule {state.escaped(content['rule'])}, reported on "
-        f"{state.escaped(', '.join(content['reported_on']))}."
+        f"**{escaped(content['run_name'])}, {escaped(content['score'])}**: "
+        f"{escaped(said(content))} Rule {escaped(content['rule'])}, reported on "
+        f"{escaped(', '.join(content['reported_on']))}."
     )
     if content["note"]:
-        st.caption(state.escaped(content["note"]))
+        st.caption(escaped(content["note"]))
     name = path.stem
     with st.container(horizontal=True):
         if st.button("Compute it again", icon=":material/fact_check:", key=f"check_{name}", disabled=its_run is None):
@@ -140,7 +145,7 @@ def show_one(path: Path, content: dict[str, Any]) -> None:
         )
         st.download_button(
             "HTML for print",
-            lambda: cardpage.page(content, its_run),
+            lambda: card.page(content, its_run),
             f"{name}.html",
             "text/html",
             icon=":material/print:",
@@ -152,11 +157,11 @@ def show_one(path: Path, content: dict[str, Any]) -> None:
 def said(content: dict[str, Any]) -> str:
     """The rates of a card in a sentence."""
     cell, worst = content["reported_together"], content["reported_together"]["apcer_worst"]
-    words = [f"at the threshold {state.number(float(content['threshold']))}"]
+    words = [f"at the threshold {number(float(content['threshold']))}"]
     if cell["bpcer"] is not None:
-        words.append(f"{cardpage.rate(cell['bpcer'], cell['bpcer_interval'])} of bona fide presentations are rejected")
+        words.append(f"{rate_text(cell['bpcer'], cell['bpcer_interval'])} of bona fide presentations are rejected")
     if worst is not None:
-        rate = cardpage.rate(cell["apcer_max"], cell["apcer_interval_per_species"].get(worst))
+        rate = rate_text(cell["apcer_max"], cell["apcer_interval_per_species"].get(worst))
         words.append(f"{rate} of {worst} attacks pass, the worst species")
     return ", ".join(words) + "."
 
@@ -170,9 +175,7 @@ def check(content: dict[str, Any], its_run: Run | None) -> None:
         found = [str(error)]
     if found:
         st.toast("The card does not hold any more.", icon=":material/error:")
-        st.error(
-            "The card does not hold: " + "; ".join(state.escaped(line) for line in found[:5]), icon=":material/error:"
-        )
+        st.error("The card does not hold: " + "; ".join(escaped(line) for line in found[:5]), icon=":material/error:")
     else:
         st.success("Computed again: every number of the card is the same.", icon=":material/check_circle:")
 
@@ -182,7 +185,7 @@ def chosen_of(found: list[tuple[Path, dict[str, Any]]]) -> list[tuple[Path, dict
     names = [path.stem for path, _ in found]
     asked = st.query_params.get_all("card")
     if gone := [name for name in asked if name not in names]:
-        st.warning(f"There is no card {state.escaped(', '.join(gone))} here.", icon=":material/link_off:")
+        st.warning(f"There is no card {escaped(', '.join(gone))} here.", icon=":material/link_off:")
     event = st.dataframe(
         listed(found),
         hide_index=True,
@@ -193,19 +196,19 @@ def chosen_of(found: list[tuple[Path, dict[str, Any]]]) -> list[tuple[Path, dict
         column_config={"Threshold": st.column_config.NumberColumn(format="%.5g")},
     )
     rows = event["selection"]["rows"]
-    state.put_in_address("card", [names[i] for i in rows])
+    put_in_address("card", [names[i] for i in rows])
     return [found[i] for i in rows] or found[:1]
 
 
 st.title("Operating points")
-found, problems = cards.cards(state.cache_folder())
+found, problems = cards.cards(cache_folder())
 for problem in problems:
-    st.warning(state.escaped(problem), icon=":material/warning:")
+    st.warning(escaped(problem), icon=":material/warning:")
 if found:
     n, newest = len(found), found[0][1]
     st.write(
-        f"**{n} frozen threshold{'s' if n > 1 else ''}.** The newest, {state.escaped(newest['run_name'])} by "
-        f"{state.escaped(newest['score'])}: {state.escaped(said(newest))}"
+        f"**{n} frozen threshold{'s' if n > 1 else ''}.** The newest, {escaped(newest['run_name'])} by "
+        f"{escaped(newest['score'])}: {escaped(said(newest))}"
     )
 else:
     st.write(

@@ -11,19 +11,32 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import charts, ridges, run_charts, state
+from app.charts import curves as run_charts
+from app.charts import ridges
+from app.charts.echarts import LINE_WORDS
+from app.charts.trainings import TrainingCurve, training_curves
 from app.components import gallery as component
 from app.components import scatter as plot
 from app.components.scatter import Answer, Colours, Plane, Selection
 from app.components.zoom import zoomed
-from app.echarts import LINE_WORDS
-from fas_core import breakdown, compare, metrics, report, scores, traininglog
-from fas_core import card as cards
-from fas_core.compare import Difference, Flips, Joined, System
-from fas_core.manifest import BONA_FIDE
-from fas_core.operating_point import APCER, BPCER, DEFAULT, Rule
-from fas_core.resampling import Resampled, Statistic
-from fas_core.store import Run
+from app.session import readers, sidebar
+from app.session.page import fragment
+from app.session.readers import cache_folder, metadata, runs, score_values
+from app.words import escaped, label_of, number
+from fas_core import metrics, scores
+from fas_core.data.names import BONA_FIDE, groups_of, in_group_order, readable
+from fas_core.evaluation import breakdown, differences
+from fas_core.evaluation import card as cards
+from fas_core.evaluation.differences import Difference, Flips
+from fas_core.evaluation.join import Joined, System, joined
+from fas_core.evaluation.verdicts import percentiles
+from fas_core.evaluation.words import in_words, metric_words, p_text, signed
+from fas_core.metrics.operating_point import APCER, BPCER, DEFAULT, Rule
+from fas_core.metrics.resampling import Resampled, Statistic
+from fas_core.reports import report
+from fas_core.reports.palette import NEUTRAL, style_of
+from fas_core.runs import traininglog
+from fas_core.runs.store import Run
 
 LETTERS = "ABCDEF"
 CHANGED, FIXED, BROKEN, BOTH_WRONG, ALL = "Changed", "Fixed by B", "Broken by B", "Wrong in both", "All"
@@ -51,18 +64,18 @@ MAKE_ANOTHER = (
 
 def other_systems(a: Run, score_a: str) -> list[System]:
     """The Runs to compare A with and their scores, chosen on the page. Where there are none, the page ends."""
-    found, _ = state.runs()
+    found, _ = runs()
     # The same Run is offered last, for comparing two of its scores.
     others = [r for r in found if r.id != a.id] + [r for r in found if r.id == a.id]
     others.sort(key=lambda r: (r.id == a.id, r.info.manifest_sha256 != a.info.manifest_sha256))
-    by_label = {state.label_of(r): r for r in others}
+    by_label = {label_of(r): r for r in others}
     chosen = st.session_state.get("compare", [])
     if gone := sorted({*st.query_params.get_all("compare"), *chosen} - {"", *by_label}):  # of a link, or removed since
         st.session_state["_compare_gone"] = gone
     if not all(name in by_label for name in chosen):
         st.session_state["compare"] = [name for name in chosen if name in by_label]
     if said := st.session_state.get("_compare_gone"):
-        st.warning(f"There is no Run {state.escaped(', '.join(said))} here any more.", icon=":material/link_off:")
+        st.warning(f"There is no Run {escaped(', '.join(said))} here any more.", icon=":material/link_off:")
     with st.container(horizontal=True):
         labels = st.multiselect(
             "Compare with",
@@ -118,7 +131,7 @@ def score_of(letter: str, run: Run, score_a: str) -> str | None:
 
 def matched_rule() -> Rule:
     """The sidebar's rule where it matches thresholds, else the usual one."""
-    chosen = state.rule(run, score)
+    chosen = sidebar.rule(run, score)
     return chosen if chosen.kind in (BPCER, APCER) and not chosen.species else DEFAULT
 
 
@@ -130,21 +143,21 @@ Key = tuple[object, ...]  # stands for the bytes of all Runs and for every choic
 
 @st.cache_resource(max_entries=16, show_spinner="Matching samples …")
 def _joined(key: Key, _systems: Sequence[System], _level: str, _subsets: Sequence[str]) -> Joined:
-    return compare.joined(_systems, _level).in_subsets(_subsets)
+    return joined(_systems, _level).in_subsets(_subsets)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _thresholds(key: Key, _both: Joined, _rule: Rule) -> tuple[list[float] | None, str]:
     """Of every Run, or None and why there are none."""
     try:
-        return compare.thresholds(_both, _rule), ""
+        return differences.thresholds(_both, _rule), ""
     except metrics.UndefinedMetricError as error:
         return None, str(error)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _flips(key: Key, b: int, _both: Joined, _thresholds: list[float]) -> Flips:
-    return compare.flips(_both, _thresholds, b)
+    return differences.flips(_both, _thresholds, b)
 
 
 def flips_of(b: int) -> Flips | None:
@@ -154,23 +167,23 @@ def flips_of(b: int) -> Flips | None:
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _differences(key: Key, with_intervals: bool, b: int, _both: Joined, _rule: Rule) -> dict[str, Difference]:
     drawn = _drawn(key, _both, _rule) if with_intervals else None
-    return compare.differences(_both, _rule, drawn, b)
+    return differences.differences(_both, _rule, drawn, b)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _drawn(key: Key, _both: Joined, _rule: Rule) -> Resampled:
-    return compare.resampled(_both, _rule, bpcers=BPCERS, recalls=RECALLS, resamples=RESAMPLES, quantiles=QUANTILES)
+    return differences.resampled(_both, _rule, bpcers=BPCERS, recalls=RECALLS, resamples=RESAMPLES, quantiles=QUANTILES)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _table(key: Key, column: str, with_intervals: bool, b: int, _both: Joined, _at: Flips | None) -> pd.DataFrame:
     groups = _both.samples[SUBSET].to_numpy(str) if column == SUBSET else _groups_by(run, column, _both)
-    return compare.table(_both, _at, groups, b=b, resamples=RESAMPLES if with_intervals else 0)
+    return differences.table(_both, _at, groups, b=b, resamples=RESAMPLES if with_intervals else 0)
 
 
 def _groups_by(a: Run, column: str, both: Joined) -> NDArray[np.str_]:
     """(n,) the group of each common sample by a column of A."""
-    codes, names, _ = breakdown.groups_of(state.samples(a, [column])[column].iloc[both.rows[0]])
+    codes, names, _ = breakdown.groups_of(readers.samples(a, [column])[column].iloc[both.rows[0]])
     return np.asarray(names, str)[codes]
 
 
@@ -196,7 +209,7 @@ def _sets(species: str, both: Joined) -> list[metrics.ScoreSet]:
 def names_of_runs() -> str:
     """A: small_dcvae (rec) · B: ..."""
     return " · ".join(
-        f"**{letter}** {state.escaped(one.run.info.name)}, {state.escaped(one.score)}"
+        f"**{letter}** {escaped(one.run.info.name)}, {escaped(one.score)}"
         for letter, one in zip(LETTERS, systems, strict=False)
     )
 
@@ -205,8 +218,8 @@ def show_answer() -> None:
     """The answer of each other Run, the first sentence emphasised."""
     paragraphs = []
     for i, letter in enumerate(LETTERS[1 : len(systems)], start=1):
-        words = compare.in_words(both, rule, _differences(key, has_intervals, i, both, rule), flips_of(i), letter)
-        first, *rest = (state.escaped(one.replace(" %", "\u00a0%").replace(" = ", "\u00a0=\u00a0")) for one in words)
+        words = in_words(both, rule, _differences(key, has_intervals, i, both, rule), flips_of(i), letter)
+        first, *rest = (escaped(one.replace(" %", "\u00a0%").replace(" = ", "\u00a0=\u00a0")) for one in words)
         paragraphs.append(f"**{first}** {' '.join(rest)}")
     st.write("\n\n".join(paragraphs))
 
@@ -222,12 +235,12 @@ def caveats() -> str:
     if tested != subsets:
         text += "Training images are left out. "
     if thresholds is None:
-        text += f"No verdicts: {state.escaped(problem)}. "
+        text += f"No verdicts: {escaped(problem)}. "
     else:
-        each = ", ".join(f"{state.number(t)} ({letter})" for letter, t in zip(LETTERS, thresholds, strict=False))
-        text += f"Thresholds {each}: {state.escaped(rule.words)} for each on these samples. "
-    if str(state.rule(run, score)) != str(rule):
-        text += f"The sidebar's rule cannot match thresholds, so {state.escaped(rule.words)} is taken. "
+        each = ", ".join(f"{number(t)} ({letter})" for letter, t in zip(LETTERS, thresholds, strict=False))
+        text += f"Thresholds {each}: {escaped(rule.words)} for each on these samples. "
+    if str(sidebar.rule(run, score)) != str(rule):
+        text += f"The sidebar's rule cannot match thresholds, so {escaped(rule.words)} is taken. "
     units, independent = both.units
     n_units = len(np.unique(units.groups))
     by = f"{n_units:,} {units.name}{'s' if n_units != 1 else ''}"
@@ -249,14 +262,14 @@ def show_curves() -> None:
         "Attacks in the curves",
         [ALL_ATTACKS, *species],
         default=ALL_ATTACKS,
-        format_func=charts.words,
+        format_func=readable,
         key="attacks",
         bind="query-params",
         required=True,
         help="The species of the presentation attack; each is compared with all common live samples.",
     )
     of = str(chosen) if chosen in species else ""
-    colour = charts.style_of(of).colour if of else charts.NEUTRAL
+    colour = style_of(of).colour if of else NEUTRAL
     sets = _sets(of, both)
     letters = LETTERS[: len(systems)]
     curves = dict(zip(letters, _curves(key, of, both), strict=True))
@@ -314,9 +327,9 @@ def bands(species: str) -> tuple[run_charts.Bands, run_charts.Bands]:
     at_recall = [Statistic("precision_at_recall", x) for x in RECALLS]
     found, of_precision = {}, {}
     for i in (0, in_detail):
-        low, high = compare.band(drawn, at_bpcer, i).T
+        low, high = differences.band(drawn, at_bpcer, i).T
         found[LETTERS[i]] = (np.array(BPCERS), low, high)
-        low, high = compare.band(drawn, at_recall, i).T
+        low, high = differences.band(drawn, at_recall, i).T
         of_precision[LETTERS[i]] = (np.array(RECALLS), low, high)
     return found, of_precision
 
@@ -325,7 +338,7 @@ def digits_of(one: metrics.ScoreSet) -> int:
     return 2 if min(one.n_bona_fide, one.n_attack) < 1000 else 3
 
 
-@state.fragment
+@fragment
 def show_distributions() -> None:
     """One loss of all Runs over each other; scores of other units in widths of their live samples."""
     common = [name for name in scores.offered(run) if all(name in scores.offered(one.run) for one in systems)]
@@ -333,16 +346,16 @@ def show_distributions() -> None:
     loss = st.selectbox(
         "Loss",
         options,
-        format_func=charts.words,
+        format_func=readable,
         key="loss",
         bind="query-params",
         width=300,
         help="Widths of live: distance from the median of the live samples in their interquartile ranges, which brings "
         "scores of other units together.",
     )
-    kinds = charts.groups(both.samples)
+    kinds = groups_of(both.samples)
     if loss in common:
-        values = [state.score_values(one.run, str(loss))[rows] for one, rows in zip(systems, both.rows, strict=True)]
+        values = [score_values(one.run, str(loss))[rows] for one, rows in zip(systems, both.rows, strict=True)]
     else:
         values = [in_widths(one, ~both.is_attack) for one in both.scores]
     rows_of = {str(name): np.flatnonzero(kinds == name) for name in np.unique(kinds)}
@@ -350,7 +363,7 @@ def show_distributions() -> None:
         letter: {name: of_run[rows] for name, rows in rows_of.items()}
         for letter, of_run in zip(LETTERS, values, strict=False)
     }
-    title = charts.words(str(loss)) if loss in common else "distance from the live median, in interquartile ranges"
+    title = readable(str(loss)) if loss in common else "distance from the live median, in interquartile ranges"
     made = ridges.distributions_of_runs(by_run, x_title=title)
     height = ridges.rows_height(len(by_run["A"]))
     st.echarts_chart(made, key="distributions", height=height, alt=f"Distributions of {title} of the Runs, per group")
@@ -373,15 +386,13 @@ def show_metrics() -> None:
     letter = LETTERS[in_detail]
     of_each_run = {i: _differences(key, has_intervals, i, both, rule) for i in range(1, len(systems))}
     detail = of_each_run[in_detail]
-    numbers: dict[str, list[object]] = {"Metric": [compare.metric_words(name, rule) for name in detail]}
+    numbers: dict[str, list[object]] = {"Metric": [metric_words(name, rule) for name in detail]}
     numbers["A"] = [one.a for one in detail.values()]
     for i, found in of_each_run.items():
         numbers[LETTERS[i]] = [one.b for one in found.values()]
     numbers[f"{letter} − A"] = [one.difference for one in detail.values()]
     numbers["95 %"] = [
-        None
-        if one.low is None or one.high is None
-        else f"{compare.signed(one.low, 3)} to {compare.signed(one.high, 3)}"
+        None if one.low is None or one.high is None else f"{signed(one.low, 3)} to {signed(one.high, 3)}"
         for one in detail.values()
     ]
     numbers["p"] = [None if one.p is None else p_number(one.p) for one in detail.values()]
@@ -408,17 +419,17 @@ def show_metrics() -> None:
 
 def p_number(p: float) -> str:
     """Without the letter: 0.012, < 0.001."""
-    return compare.p_text(p).removeprefix("p ").removeprefix("= ")
+    return p_text(p).removeprefix("p ").removeprefix("= ")
 
 
-@state.fragment
+@fragment
 def show_groups() -> None:
     """Rates of wrong verdicts per subset, or per group of any column, of A and the Run in detail."""
     letter = LETTERS[in_detail]
     column = st.selectbox(
         "Groups by",
         [SUBSET, *(name for name in breakdown.columns_for(run) if name != SUBSET)],
-        format_func=charts.words,
+        format_func=readable,
         key="groups_by",
         bind="query-params",
         width=240,
@@ -459,13 +470,13 @@ def show_groups() -> None:
 def groups_table(rates: pd.DataFrame, column: str, letter: str) -> pd.DataFrame:
     """`compare.table` of the groups by a column as it is shown: shares in percent, intervals in words."""
     interval = [
-        None if pd.isna(low) else f"{compare.signed(100 * low, 1)} to {compare.signed(100 * high, 1)}"
+        None if pd.isna(low) else f"{signed(100 * low, 1)} to {signed(100 * high, 1)}"
         for low, high in zip(rates["low"], rates["high"], strict=True)
     ]
     return pd.DataFrame(
         {
-            charts.words(column).capitalize(): [charts.words(s) if s else "all" for s in rates["group"]],
-            "Class": [charts.words(k) for k in rates["kind"]],
+            readable(column).capitalize(): [readable(s) if s else "all" for s in rates["group"]],
+            "Class": [readable(k) for k in rates["kind"]],
             "n": rates["n"],
             "Wrong in A": 100 * rates["wrong_a"].astype(float),
             f"Wrong in {letter}": 100 * rates["wrong_b"].astype(float),
@@ -513,8 +524,8 @@ def sample_controls(kinds: NDArray[np.str_], at: Flips | None) -> tuple[str, str
         )
         wanted = st.multiselect(
             "Classes",
-            charts.in_group_order(sorted(set(kinds.tolist()))),
-            format_func=charts.words,
+            in_group_order(sorted(set(kinds.tolist()))),
+            format_func=readable,
             key="compare_classes",
             bind="query-params",
             placeholder="All",
@@ -528,17 +539,17 @@ def sample_controls(kinds: NDArray[np.str_], at: Flips | None) -> tuple[str, str
     return str(show), str(order), wanted, display
 
 
-@state.fragment
+@fragment
 def show_samples() -> None:
     """Score against score, and the samples whose verdict changes. A fragment: filters run nothing but this again."""
     letter = LETTERS[in_detail]
-    kinds = charts.groups(both.samples)
+    kinds = groups_of(both.samples)
     at = flips_of(in_detail)
     rows_selected = show_scatter()
     show, order, wanted, display = sample_controls(kinds, at)
     live = (both.samples["label"] == BONA_FIDE).to_numpy()
     values_a, values_b = both.scores[0], both.scores[in_detail]
-    place_a, place_b = (compare.percentiles(values, values[live]) for values in (values_a, values_b))
+    place_a, place_b = (percentiles(values, values[live]) for values in (values_a, values_b))
     fits = np.isin(kinds, wanted) if wanted else np.ones(len(both), np.bool_)
     if at is not None and show != ALL:
         fits &= {CHANGED: at.fixed | at.broken, FIXED: at.fixed, BROKEN: at.broken, BOTH_WRONG: at.both_wrong}[show]
@@ -554,7 +565,7 @@ def show_samples() -> None:
     without = [one.run.info.name for one in (systems[0], systems[in_detail]) if not one.run.has_images]
     if display is None:
         st.caption(
-            f"{state.escaped(' and '.join(dict.fromkeys(without)))}: imported from a score file, without images. "
+            f"{escaped(' and '.join(dict.fromkeys(without)))}: imported from a score file, without images. "
             "Images appear here when both Runs were made from images."
         )
         show_list(rows, kinds, at, letter)
@@ -566,9 +577,9 @@ def show_samples() -> None:
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _scatter(key: Key, b: int, at: tuple[float, float], _both: Joined) -> tuple[Plane, Colours]:
     """Score of the b-th Run against that of A, coloured by class."""
-    kinds = charts.groups(_both.samples)
+    kinds = groups_of(_both.samples)
     names, codes = np.unique(kinds, return_inverse=True)
-    styles = {name: charts.style_of(name) for name in charts.in_group_order(names.tolist())[: plot.MOST_CATEGORIES]}
+    styles = {name: style_of(name) for name in in_group_order(names.tolist())[: plot.MOST_CATEGORIES]}
     where = plot.filled_plane(np.column_stack([_both.scores[0], _both.scores[b]]), at)
     return where, plot.by_category(codes, names.tolist(), styles, None)
 
@@ -636,14 +647,14 @@ def show_scatter() -> NDArray[np.int64]:
 def told_of(rows: NDArray[np.int64]) -> list[Answer]:
     """The image of some rows, if A has images, and both scores."""
     samples = both.samples.iloc[rows]
-    kinds = charts.groups(samples)
+    kinds = groups_of(samples)
     images = run.images("inputs", both.rows[0][rows]) if run.has_images else np.empty((len(rows), 0, 0), np.uint8)
     return [
         Answer(
             [
                 str(sample_id),
-                charts.words(kind),
-                *(f"{LETTERS[i]} {state.number(both.scores[i][row])}" for i in (0, in_detail)),
+                readable(kind),
+                *(f"{LETTERS[i]} {number(both.scores[i][row])}" for i in (0, in_detail)),
             ],
             image,
         )
@@ -651,7 +662,7 @@ def told_of(rows: NDArray[np.int64]) -> list[Answer]:
     ]
 
 
-@state.fragment
+@fragment
 def hovering() -> None:
     plot.hover(told_of, run=rows_name(), n=len(both), on_shown=partial(plot.keep_shown, SHOWN), key="compare_hover")
 
@@ -660,7 +671,7 @@ def show_list(rows: NDArray[np.int64], kinds: NDArray[np.str_], at: Flips | None
     """The samples without images."""
     content: dict[str, object] = {
         "Sample": both.samples["sample_id"].to_numpy(str)[rows],
-        "Class": [charts.words(name) for name in kinds[rows]],
+        "Class": [readable(name) for name in kinds[rows]],
         "Subset": both.samples["subset"].to_numpy(str)[rows],
     }
     if at is not None:
@@ -701,9 +712,9 @@ def details(
     """One sample in both Runs, large, zoomed together; steps through the images of the page."""
     at = sample_ids.index(component.stepper(sample_ids))
     zoomed(sample_ids[at], [replace(panel, images=panel.images[at : at + 1]) for panel in panels], key="large_runs")
-    st.write("  \n".join(state.escaped(line) for line in cards[at].lines))
+    st.write("  \n".join(escaped(line) for line in cards[at].lines))
     st.markdown("**Metadata**")
-    st.dataframe(state.metadata(run, int(both.rows[0][shown[at]])), hide_index=True, height="content")
+    st.dataframe(metadata(run, int(both.rows[0][shown[at]])), hide_index=True, height="content")
 
 
 def cards_of(
@@ -716,7 +727,7 @@ def cards_of(
     """The outline is the other Run's verdict; the lines say both."""
     made = []
     for i in shown:
-        style = charts.style_of(kinds[i])
+        style = style_of(kinds[i])
         lines = []
         for letter, values, places, called in (
             ("A", both.scores[0], place_a, None if at is None else at.verdicts_a),
@@ -724,13 +735,13 @@ def cards_of(
         ):
             verdict = "" if called is None else f" · {called[i]}"
             above = "" if math.isnan(places[i]) else f" · above {math.floor(100 * places[i])} % of live"
-            lines.append(f"{letter}{verdict} · {state.number(values[i])}{above}")
+            lines.append(f"{letter}{verdict} · {number(values[i])}{above}")
         sample_id = str(both.samples["sample_id"].iloc[i])
         made.append(
             component.Card(
                 sample_id=sample_id,
                 lines=(*lines, sample_id),
-                group=charts.words(kinds[i]),
+                group=readable(kinds[i]),
                 colour=style.colour,
                 is_hollow=style.is_hollow,
                 verdict="right" if at is None else at.verdicts_b[i],
@@ -755,7 +766,7 @@ def panels_of(shown: NDArray[np.int64], display: component.Display) -> list[comp
 
 def show_trainings() -> None:
     """The dev loss by epoch of every Run whose training is known, each against its own lowest one."""
-    found = traininglog.dev_curves(state.cache_folder(), [one.run.info.checkpoint for one in systems])
+    found = traininglog.dev_curves(cache_folder(), [one.run.info.checkpoint for one in systems])
     curves, words, without = [], [], []
     for letter, curve in zip(LETTERS[: len(systems)], found, strict=True):
         if curve is None:
@@ -763,17 +774,17 @@ def show_trainings() -> None:
             continue
         epochs, loss = curve.epochs.T
         points, nothing = np.column_stack([epochs, traininglog.between_first_and_best(loss)]), np.empty((0, 2))
-        curves.append(run_charts.TrainingCurve(letter, points, points[[curve.at]], nothing, nothing))
+        curves.append(TrainingCurve(letter, points, points[[curve.at]], nothing, nothing))
         words.append(
-            f"{letter}: {state.number(loss[0])} after epoch {epochs[0]:.0f}, "
-            f"{state.number(loss[curve.at])} after epoch {epochs[curve.at]:.0f}"
+            f"{letter}: {number(loss[0])} after epoch {epochs[0]:.0f}, "
+            f"{number(loss[curve.at])} after epoch {epochs[curve.at]:.0f}"
         )
     if not curves:
         st.info("None of these trainings has left a log.", icon=":material/info:")
         return
     x_max = max(float(curve.epochs[:, 0].max()) for curve in curves)
     st.echarts_chart(
-        run_charts.training_curves(curves, x_title="epoch", x_max=x_max),
+        training_curves(curves, x_title="epoch", x_max=x_max),
         key="trainings_of_runs",
         height=260,
         alt="Dev loss of each training over epochs, from 1 at its first epoch to 0 at its lowest",
@@ -789,10 +800,10 @@ def show_trainings() -> None:
 # ------------------------------------------------------------------------------------------------ the report
 
 
-@state.fragment
+@fragment
 def show_report() -> None:
     """One HTML file of the Runs compared, made when it is asked for."""
-    kept, _ = cards.cards(state.cache_folder())
+    kept, _ = cards.cards(cache_folder())
     of_a = {f"{one['rule']} on {one['score']}, {one['created']}": one for _, one in kept if one["run"] == run.id}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         named = st.selectbox(
@@ -835,7 +846,7 @@ def show_samples_and_hover() -> None:
     hovering()
 
 
-@state.fragment
+@fragment
 def show_parts() -> None:
     """In tabs, of which only the open one is computed."""
     parts = {"Curves": show_curves} if is_two_sided else {}
@@ -852,22 +863,22 @@ def show_parts() -> None:
                 show()
 
 
-run = state.chosen_run()
-subsets = state.chosen_subsets(run)
-score = state.chosen_score(run)
+run = sidebar.chosen_run()
+subsets = sidebar.chosen_subsets(run)
+score = sidebar.chosen_score(run)
 st.title("Compare")
 head = st.container()
 systems = [System(run, score), *other_systems(run, score)]
-level = state.level(run)
+level = readers.level(run)
 rule = matched_rule()
 tested = [s for s in subsets if s != "train"] or subsets
 of_runs = tuple(part for one in systems for part in (one.run.digest, one.score))
 both = _joined((*of_runs, level, *tested), systems, level, tested)
 if not len(both):
-    sizes = ", ".join(f"{state.escaped(one.run.info.name)} {len(one.run):,}" for one in systems[1:])
+    sizes = ", ".join(f"{escaped(one.run.info.name)} {len(one.run):,}" for one in systems[1:])
     others = " and ".join(LETTERS[1 : len(systems)])
     st.info(
-        f"A and {others} have no sample in common in the chosen subsets. {state.escaped(run.info.name)} holds "
+        f"A and {others} have no sample in common in the chosen subsets. {escaped(run.info.name)} holds "
         f"{len(run):,} samples, {sizes}: other data, or other ids. Choose other Runs, or make one:",
         icon=":material/link_off:",
     )

@@ -11,12 +11,22 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import charts, columns, state
+from app.charts import plots
 from app.components import scatter as plot
 from app.components.gallery import Card, Panel, gallery
 from app.components.scatter import Answer, Colours, Plane, Selection, Trail, Trails
-from fas_core.analysis import frames, projection
-from fas_core.store import Run
+from app.parts import columns
+from app.session import sidebar
+from app.session.address import keep_valid, put_in_address
+from app.session.jobs import worker
+from app.session.page import fragment
+from app.session.readers import runs
+from app.words import escaped, label_of, number
+from fas_core.data.names import in_group_order, readable
+from fas_core.evaluation.join import common_rows
+from fas_core.latent import frames, projection
+from fas_core.reports.palette import style_of
+from fas_core.runs.store import Run
 
 LETTERS = "ABCD"
 BESIDE, STEPS = "side by side", "epoch by epoch"
@@ -30,10 +40,10 @@ MAKE_EPOCHS = (
     "fas cache m.safetensors m.epoch-*.safetensors --data MANIFEST"
 )
 
-run = state.chosen_run()
+run = sidebar.chosen_run()
 st.title("Latent side by side")
-state.needs_images(run, "The latent space")
-subsets = state.chosen_subsets(run)
+sidebar.needs_images(run, "The latent space")
+subsets = sidebar.chosen_subsets(run)
 
 
 @dataclass(frozen=True)
@@ -67,7 +77,7 @@ def epochs_of(others: Sequence[Run]) -> list[Step]:
 
 def chosen_steps() -> tuple[list[Step], bool]:
     """What is shown, and whether one epoch at a time. Where there is nothing to put beside A, the page ends."""
-    others = [one for one in state.runs()[0] if one.has_images and one.id != run.id and len(one)]
+    others = [one for one in runs()[0] if one.has_images and one.id != run.id and len(one)]
     if not others:
         st.info(
             "There is one Run with images here, and this page puts two to four side by side, or the epochs of one "
@@ -78,7 +88,7 @@ def chosen_steps() -> tuple[list[Step], bool]:
         st.stop()
     epochs = epochs_of(others)
     options = [STEPS, BESIDE] if epochs else [BESIDE]
-    state.keep_valid("show", options, options[0])
+    keep_valid("show", options, options[0])
     if epochs:
         show = st.segmented_control(
             "Show",
@@ -94,7 +104,7 @@ def chosen_steps() -> tuple[list[Step], bool]:
     others.sort(
         key=lambda one: (training_of(one) != training_of(run), one.info.manifest_sha256 != run.info.manifest_sha256)
     )
-    by_label = {state.label_of(one): one for one in others}
+    by_label = {label_of(one): one for one in others}
     choose_from_address(list(by_label))
     labels = st.multiselect(
         "Beside A",
@@ -108,7 +118,7 @@ def chosen_steps() -> tuple[list[Step], bool]:
     )
     # Not bound: the default, the newest Run, would not stand in the address, and be another one tomorrow.
     st.session_state["_panels_in_address"] = labels
-    state.put_in_address("panels", labels)
+    put_in_address("panels", labels)
     if not labels:
         st.info("Choose at least one Run to put beside A.", icon=":material/splitscreen_right:")
         st.stop()
@@ -127,7 +137,7 @@ def choose_from_address(labels: Sequence[str]) -> None:
     before = st.session_state["panels"]
     st.session_state["panels"] = [label for label in before if label in labels] or (labels[:1] if before else [])
     for label in st.session_state.get("_panels_gone", []):
-        st.warning(f"There is no Run {state.escaped(label)} here to put beside A.", icon=":material/link_off:")
+        st.warning(f"There is no Run {escaped(label)} here to put beside A.", icon=":material/link_off:")
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +160,7 @@ Digests = tuple[str, ...]
 def joined(digests: Digests, reference: str, _runs: Sequence[Run], _reference: Run) -> Joined:
     """In the order of the reference; it is one of the Runs."""
     ordered = [digests.index(reference), *(i for i in range(len(digests)) if digests[i] != reference)]
-    made = frames.common_rows([_runs[i].samples(["sample_id", "subset"]) for i in ordered])
+    made = common_rows([_runs[i].samples(["sample_id", "subset"]) for i in ordered])
     rows = [made[ordered.index(i)] for i in range(len(digests))]
     marked = np.zeros(len(_reference), np.bool_)
     fitted, is_training = projection.pca_rows(_reference)
@@ -247,7 +257,7 @@ def controls(steps: Sequence[Step], both: Joined) -> tuple[str, int, int, str]:
     is_one_training = len({training_of(step.run) for step in steps}) == 1 and training_of(run) != ""
     sizes = [code_size(step.run) for step in steps]
     usual = ONE if is_one_training and len(set(sizes)) == 1 else OWN
-    state.keep_valid("frame", [ONE, OWN, UMAP], usual)
+    keep_valid("frame", [ONE, OWN, UMAP], usual)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         frame = str(
             st.segmented_control(
@@ -276,7 +286,7 @@ def controls(steps: Sequence[Step], both: Joined) -> tuple[str, int, int, str]:
         colour = st.selectbox(
             "Colour",
             [GROUP, *columns.colour_columns(run.digest, run)],
-            format_func=charts.words,
+            format_func=readable,
             key="colour",
             bind="query-params",
             help="Of A's data: the same sample has the same colour in every panel.",
@@ -290,8 +300,8 @@ def possible(frame: str, steps: Sequence[Step], both: Joined) -> str:
     if frame == UMAP:
         without = [step for step in steps if projection.known_umap(step.run) is None]
         for step in without[:1]:
-            missing = f"UMAP of {step.name} ({state.escaped(step.run.info.name)}) is not computed yet. Until then: PCA."
-            state.worker(step.run, "umap", missing=missing, button="Compute UMAP", key="frames_umap")
+            missing = f"UMAP of {step.name} ({escaped(step.run.info.name)}) is not computed yet. Until then: PCA."
+            worker(step.run, "umap", missing=missing, button="Compute UMAP", key="frames_umap")
         frame = OWN if without else UMAP
     if frame == ONE and len(sizes := {code_size(step.run) for step in steps}) > 1:
         st.info(
@@ -371,7 +381,7 @@ def show_answer(of: Compared) -> None:
         return
     for i in (len(steps) - 1,) if is_stepped else range(1, len(steps)):
         st.write(moved(steps[0].name, steps[i].name, how_far[0], how_far[i]))
-    counts = ", ".join(f"{len(rows):,} {state.escaped(charts.words(name))}" for name, rows in of.attacks.items())
+    counts = ", ".join(f"{len(rows):,} {escaped(readable(name))}" for name, rows in of.attacks.items())
     whom = "live training images" if of.is_training else "live faces outside training"
     st.caption(
         f"Distances are between the mean code of a species ({counts}) and that of {len(of.live):,} {whom}, in *live "
@@ -390,7 +400,7 @@ def show_distances(current: int) -> None:
         name: {epoch: value for epoch, one in zip(epochs, how_far, strict=True) if (value := one[name]) is not None}
         for name in counts
     }
-    made = charts.distances_by_epoch(lines, epochs, epochs[current], counts)
+    made = plots.distances_by_epoch(lines, epochs, epochs[current], counts)
     st.markdown("**Distance from live faces, epoch by epoch**")
     st.plotly_chart(made, key="frames_distances", alt="Distance of each attack species from live faces over epochs")
 
@@ -404,7 +414,7 @@ def moved(first: str, last: str, before: dict[str, float | None], after: dict[st
         a, b = round(a, 1), round(b, 1)  # so that the sentence's numbers agree with each other
         by, way = f"{abs(a - b):.1f}", "away from" if a > b else "towards"
         what = f"**{by} live spreads {way}** live faces" if by != "0.0" else "**hardly at all**"
-        parts.append(f"{state.escaped(charts.words(name))} attacks moved {what} ({b:.1f} → {a:.1f})")
+        parts.append(f"{escaped(readable(name))} attacks moved {what} ({b:.1f} → {a:.1f})")
     if not parts:
         return f"From {first} to {last} nothing can be said: live codes do not vary."
     return f"From {first} to {last}, {'; '.join(parts)}."
@@ -447,16 +457,16 @@ def colours_by(joined: str, colour: str, chosen: tuple[str, ...], _reference: Ru
     is_shown = _is_shown(_reference, _rows, chosen)
     if colour == GROUP:
         codes, names = _groups(_reference, _rows)
-        styles = {name: charts.style_of(name) for name in charts.in_group_order(names)[: plot.MOST_CATEGORIES]}
+        styles = {name: style_of(name) for name in in_group_order(names)[: plot.MOST_CATEGORIES]}
         return plot.by_category(codes, names, styles, is_shown)
     if columns.is_number(_reference, colour):
         numbers = columns.numbers_of(_reference, colour)[_rows]
-        return plot.by_number(numbers, title=charts.words(colour), words=state.number, is_shown=is_shown)
+        return plot.by_number(numbers, title=readable(colour), words=number, is_shown=is_shown)
     one = columns.factor(_reference.digest, colour, _reference)
     codes = one.codes[_rows]
     counts = np.bincount(codes, minlength=len(one.names)).tolist()
-    styles = charts.category_styles(dict(zip(one.names, counts, strict=True)))
-    return plot.by_category(codes, [name or charts.NOT_GIVEN for name in one.names], styles, is_shown)
+    styles = plots.category_styles(dict(zip(one.names, counts, strict=True)))
+    return plot.by_category(codes, [name or plots.NOT_GIVEN for name in one.names], styles, is_shown)
 
 
 def trails(steps: Sequence[Step], found: Sequence[Placed], current: int) -> Trails:
@@ -466,7 +476,7 @@ def trails(steps: Sequence[Step], found: Sequence[Placed], current: int) -> Trai
     for i, name in enumerate(names):
         places = [None if np.isnan(one.middles[i]).any() else tuple(one.middles[i].tolist()) for one in found]
         if name != "train" and any(place is not None for place in places):
-            made.append(Trail(name, charts.style_of(name), places))
+            made.append(Trail(name, style_of(name), places))
     return Trails([step.short for step in steps], current, made)
 
 
@@ -493,7 +503,7 @@ def show_plot(i: int, found: Sequence[Placed], colours: Colours, *, has_legend: 
         colour=colour,
         titles=titles_of(frame, x, y),
         note=note,
-        words=f"{len(both):,} latent codes of {note}, coloured by {charts.words(colour)}; lines join the middles of "
+        words=f"{len(both):,} latent codes of {note}, coloured by {readable(colour)}; lines join the middles of "
         "each group from checkpoint to checkpoint.",
         has_units=frame != UMAP,
         view=view,
@@ -535,8 +545,8 @@ def show_images() -> None:
         return
     codes, names = _groups(run, both.rows[reference][rows])
     counts = {names[i]: n for i, n in enumerate(np.bincount(codes, minlength=len(names)).tolist()) if n}
-    each = ", ".join(f"{counts[name]:,} {charts.words(name)}" for name in charts.in_group_order(list(counts)))
-    st.markdown(f"**{len(rows):,} selected:** {state.escaped(each)}.")
+    each = ", ".join(f"{counts[name]:,} {readable(name)}" for name in in_group_order(list(counts)))
+    st.markdown(f"**{len(rows):,} selected:** {escaped(each)}.")
     place = st.container()
     page, n_pages = 1, -(-len(rows) // PER_PAGE)
     if n_pages > 1:
@@ -550,9 +560,9 @@ def show_page(rows: NDArray[np.int64]) -> None:
     ids = columns.ids_of(run, of_a)
     codes, names = _groups(run, of_a)
     cards = [
-        Card(sample_id, [sample_id], charts.words(names[code]), style.colour, style.is_hollow)
+        Card(sample_id, [sample_id], readable(names[code]), style.colour, style.is_hollow)
         for sample_id, code in zip(ids, codes, strict=True)
-        for style in (charts.style_of(names[code]),)
+        for style in (style_of(names[code]),)
     ]
     panels = [Panel("original", run.images("inputs", of_a))]
     shown = np.unique(np.linspace(0, len(steps) - 1, MOST_RECONSTRUCTIONS, dtype=int))
@@ -596,7 +606,7 @@ def chosen_epoch() -> int:
             "Epoch", names, key="frames_epoch", on_change=lambda: step_to(st.session_state["frames_epoch"]), width=360
         )
     # Not bound: what the buttons set would not reach the address.
-    state.put_in_address("epoch", names[at])
+    put_in_address("epoch", names[at])
     return at
 
 
@@ -604,7 +614,7 @@ def step_to(name: str) -> None:
     st.session_state["_frames_epoch"] = name
 
 
-@state.fragment
+@fragment
 def explorer() -> None:
     """The plots and the images of what is selected: a selection or another epoch runs nothing but this again."""
     if is_stepped:
@@ -640,12 +650,12 @@ def told_of(rows: NDArray[np.int64]) -> list[Answer]:
     codes, names = _groups(run, of_a)
     images = run.images("inputs", of_a)
     return [
-        Answer([sample_id, charts.words(names[code])], image)
+        Answer([sample_id, readable(names[code])], image)
         for sample_id, code, image in zip(columns.ids_of(run, of_a), codes, images, strict=True)
     ]
 
 
-@state.fragment
+@fragment
 def hovering() -> None:
     plot.hover(told_of, run=both.digest, n=len(both), on_shown=partial(plot.keep_shown, SHOWN), key="frames_hover")
 

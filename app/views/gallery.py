@@ -9,13 +9,24 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import charts, marking, state
+from app import words as words_module
 from app.components import gallery as component
 from app.components.zoom import zoomed
-from fas_core import compare, metrics, scores, selections
-from fas_core.manifest import BONA_FIDE
-from fas_core.operating_point import OperatingPoint
-from fas_core.store import Run
+from app.parts import marking
+from app.session import readers, sidebar
+from app.session.address import link_params
+from app.session.page import fragment
+from app.session.readers import decided_values, decisions, metadata, pooled_score_set, score_values
+from app.words import escaped, number, percent
+from fas_core import metrics, scores
+from fas_core.data import names as names_module
+from fas_core.data.names import BONA_FIDE, in_group_order, readable
+from fas_core.evaluation import verdicts as verdicts_module
+from fas_core.evaluation.verdicts import NO_RESPONSE, RIGHT, percentiles, verdicts_at
+from fas_core.metrics.operating_point import OperatingPoint
+from fas_core.reports.palette import style_of
+from fas_core.runs import selections
+from fas_core.runs.store import Run
 
 HIGH, LOW, RANDOM = "Score, high to low", "Score, low to high", "Random"
 NEAR, DISAGREEMENT = "Nearest the threshold", "Disagreement of two scores"
@@ -23,24 +34,24 @@ CHOSEN = "chosen score"
 FEW_VALUES = 12  # of a number: chosen one by one; more are chosen as a range
 MANY_VALUES = 1000  # of a text: found by a part of it, instead of in a list
 ALL, MISSED, REJECTED = "All", "Missed attacks", "Rejected live"
-VERDICTS = {MISSED: compare.MISSED, REJECTED: compare.REJECTED}
+VERDICTS = {MISSED: verdicts_module.MISSED, REJECTED: verdicts_module.REJECTED}
 PER_PAGE = (12, 24, 60)
 
-run = state.chosen_run()
-subsets = state.chosen_subsets(run)
-score = state.chosen_score(run)
+run = sidebar.chosen_run()
+subsets = sidebar.chosen_subsets(run)
+score = sidebar.chosen_score(run)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def groups_of(digest: str, _run: Run) -> NDArray[np.str_]:
     """(n,) the class of each sample, for chips and the filter."""
-    return charts.groups(state.samples(_run, ("subset", "label", "pai_species")))
+    return names_module.groups_of(readers.samples(_run, ("subset", "label", "pai_species")))
 
 
 def answer(point: OperatingPoint | None, values: NDArray[np.float64], kinds: NDArray[np.str_]) -> str:
     """The page's answer in one or two sentences; `values` and `kinds` are those of the chosen subsets."""
     parts = []
-    reported = state.pooled_score_set(run, score, point.reported_on if point else subsets)
+    reported = pooled_score_set(run, score, point.reported_on if point else subsets)
     if point is not None and reported.n_bona_fide + reported.n_attack:
         at = metrics.rates_at(reported, point.threshold)
         counts = at["counts"]
@@ -48,20 +59,20 @@ def answer(point: OperatingPoint | None, values: NDArray[np.float64], kinds: NDA
             worst, n_worst = at["apcer_worst"], len(reported.attacks[at["apcer_worst"]])
             parts.append(
                 f"**{counts['fn']:,} of {reported.n_attack:,} attacks are missed** "
-                f"({state.percent(at['apcer_pooled'], reported.n_attack)}), worst {state.escaped(charts.words(worst))} "
-                f"({state.percent(at['apcer_max'], n_worst)} of {n_worst:,})"
+                f"({percent(at['apcer_pooled'], reported.n_attack)}), worst {escaped(readable(worst))} "
+                f"({percent(at['apcer_max'], n_worst)} of {n_worst:,})"
             )
         if reported.n_bona_fide:
             parts.append(
-                f"**{counts['fp']:,} of {reported.n_bona_fide:,} live {state.decisions(run)} are rejected** "
-                f"({state.percent(at['bpcer'], reported.n_bona_fide)})"
+                f"**{counts['fp']:,} of {reported.n_bona_fide:,} live {decisions(run)} are rejected** "
+                f"({percent(at['bpcer'], reported.n_bona_fide)})"
             )
     top = kinds[np.argsort(-values, kind="stable")[:60]]
     names, numbers = np.unique(top, return_counts=True)
     if not names.size:
         return "The chosen subsets hold no image."
-    most = f"{numbers.max()} of the {len(top)} images with the highest {state.escaped(score)} are "
-    most += f"{state.escaped(charts.words(str(names[numbers.argmax()])))}."
+    most = f"{numbers.max()} of the {len(top)} images with the highest {escaped(score)} are "
+    most += f"{escaped(readable(str(names[numbers.argmax()])))}."
     return f"{'; '.join(parts)}. {most}" if parts else most
 
 
@@ -131,8 +142,8 @@ def search_controls(kinds: NDArray[np.str_], has_verdicts: bool) -> tuple[str, N
     )
     wanted = st.multiselect(
         "Classes",
-        charts.in_group_order(sorted(set(kinds.tolist()))),
-        format_func=charts.words,
+        in_group_order(sorted(set(kinds.tolist()))),
+        format_func=readable,
         key="classes",
         bind="query-params",
         placeholder="All",
@@ -156,7 +167,7 @@ def search_controls(kinds: NDArray[np.str_], has_verdicts: bool) -> tuple[str, N
 @st.cache_resource(max_entries=64, show_spinner=False)
 def column(digest: str, name: str, _run: Run) -> NDArray[Any]:
     """One column of the samples: numbers as float64 with NaN, everything else as text with ""."""
-    found = state.samples(_run, (name,))[name]
+    found = readers.samples(_run, (name,))[name]
     if pd.api.types.is_numeric_dtype(found) and not pd.api.types.is_bool_dtype(found):
         return found.to_numpy(np.float64)
     return found.astype("str").fillna("").to_numpy(str)
@@ -191,7 +202,7 @@ def column_filters() -> NDArray[np.bool_]:
         columns,
         key="where",
         bind="query-params",
-        format_func=charts.words,
+        format_func=readable,
         on_change=to_first_page,
         placeholder="Subject, session, any other",
     )
@@ -203,7 +214,7 @@ def column_filters() -> NDArray[np.bool_]:
 def column_filter(name: str) -> NDArray[np.bool_]:
     """The choice for one column: a range of numbers, some of a few values, a part of a text."""
     found = column(run.digest, name, run)
-    title, key = state.escaped(charts.words(name)), f"where_{name}"
+    title, key = escaped(readable(name)), f"where_{name}"
     is_number = np.issubdtype(found.dtype, np.floating)
     distinct = np.unique(found[~np.isnan(found)] if is_number else found)
     if is_number and len(distinct) > FEW_VALUES:
@@ -331,8 +342,8 @@ def paging_control() -> int:
 @st.cache_resource(max_entries=32, show_spinner=False)
 def ranks(digest: str, name: str, _run: Run) -> NDArray[np.float64]:
     """(n,) share of all images of the Run with a lower score, 0..1."""
-    values = state.score_values(_run, name)
-    return compare.percentiles(values, values)
+    values = score_values(_run, name)
+    return percentiles(values, values)
 
 
 def in_order(rows: NDArray[np.int64], choice: Choice) -> NDArray[np.int64]:
@@ -345,7 +356,7 @@ def in_order(rows: NDArray[np.int64], choice: Choice) -> NDArray[np.int64]:
     elif choice.order == DISAGREEMENT:
         key = -np.abs(ranks(run.digest, choice.by, run) - ranks(run.digest, choice.against, run))
     else:
-        by = state.score_values(run, choice.by)
+        by = score_values(run, choice.by)
         key = by if choice.order == LOW else -by
     return rows[np.argsort(key[rows], kind="stable")]
 
@@ -357,18 +368,18 @@ def above_words(place: float) -> str:
 
 def score_line(name: str, row: int) -> str:
     """A score of one image, and how it stands among training live images."""
-    found = state.score_values(run, name)
-    [place] = compare.percentiles(found[[row]], training_scores(run.digest, name, run))
+    found = score_values(run, name)
+    [place] = percentiles(found[[row]], training_scores(run.digest, name, run))
     above = "" if math.isnan(place) else f" · {above_words(place)}"
-    return f"{name} {state.number(found[row])}{above}"
+    return f"{name} {number(found[row])}{above}"
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def training_scores(digest: str, name: str, _run: Run) -> NDArray[np.float64]:
     """Scores of the training live images, ascending."""
-    about = state.samples(_run, ("subset", "label"))
+    about = readers.samples(_run, ("subset", "label"))
     is_training = (about["subset"] == "train").to_numpy() & (about["label"] == BONA_FIDE).to_numpy()
-    return np.sort(state.score_values(_run, name)[is_training])
+    return np.sort(score_values(_run, name)[is_training])
 
 
 def cards_of(rows: NDArray[np.int64], choice: Choice) -> list[component.Card]:
@@ -379,7 +390,7 @@ def cards_of(rows: NDArray[np.int64], choice: Choice) -> list[component.Card]:
     notes = marking.notes_by_sample(run)
     made = []
     for row in rows.tolist():
-        style = charts.style_of(all_kinds[row])
+        style = style_of(all_kinds[row])
         sample_id = ids[row]
         lines = [*(score_line(name, row) for name in shown), sample_id]
         if choice.order == DISAGREEMENT:
@@ -389,7 +400,7 @@ def cards_of(rows: NDArray[np.int64], choice: Choice) -> list[component.Card]:
             component.Card(
                 sample_id=sample_id,
                 lines=lines,
-                group=charts.words(all_kinds[row]),
+                group=readable(all_kinds[row]),
                 colour=style.colour,
                 is_hollow=style.is_hollow,
                 verdict=cast(component.Verdict, str(verdicts[row])),
@@ -404,15 +415,19 @@ def cards_of(rows: NDArray[np.int64], choice: Choice) -> list[component.Card]:
 def details(shown: list[str], choice: Choice) -> None:
     """Everything about one sample; steps through the images of the page."""
     row = int(ids.get_loc(component.stepper(shown)))
-    group, verdict = charts.words(all_kinds[row]), str(verdicts[row])
-    words = {compare.MISSED: "missed attack", compare.REJECTED: "rejected live", compare.NO_RESPONSE: "no response"}
+    group, verdict = readable(all_kinds[row]), str(verdicts[row])
+    words = {
+        verdicts_module.MISSED: "missed attack",
+        verdicts_module.REJECTED: "rejected live",
+        NO_RESPONSE: "no response",
+    }
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"{state.escaped(group)}, {words.get(verdict, 'right') if point is not None else 'no threshold'}")
+        st.markdown(f"{escaped(group)}, {words.get(verdict, 'right') if point is not None else 'no threshold'}")
         st.page_link(
             "views/image.py",
             label="Open as a page",
             icon=":material/open_in_full:",
-            query_params=state.link_params() | {"image": ids[row]},
+            query_params=link_params() | {"image": ids[row]},
         )
     zoomed(ids[row], choice.display.panels(run, np.array([row])), key="detail_images")
     marking.form(run, ids[row], with_name=False)
@@ -425,7 +440,7 @@ def details(shown: list[str], choice: Choice) -> None:
         st.caption(f"{compared}Higher scores look more attack-like.")
     with right:
         st.markdown("**Metadata**")
-        st.dataframe(state.metadata(run, row), hide_index=True, height="content")
+        st.dataframe(metadata(run, row), hide_index=True, height="content")
 
 
 SCORE_COLUMNS = {
@@ -441,19 +456,19 @@ SCORE_COLUMNS = {
 def scores_table(row: int) -> pd.DataFrame:
     rows = []
     for name in scores.offered(run):
-        all_values = state.score_values(run, name)
-        [place] = compare.percentiles(all_values[[row]], training_scores(run.digest, name, run))
+        all_values = score_values(run, name)
+        [place] = percentiles(all_values[[row]], training_scores(run.digest, name, run))
         rows.append(
             {
                 "Score": name,
-                "Value": state.number(all_values[row]),
+                "Value": number(all_values[row]),
                 "Above": None if math.isnan(place) else math.floor(100 * place),
             }
         )
     return pd.DataFrame(rows)
 
 
-@state.fragment
+@fragment
 def show_page(rows: NDArray[np.int64], choice: Choice) -> None:
     """The images of one page and the bar to turn it. A fragment: turning or marking runs nothing but this again."""
     place = st.container()
@@ -496,23 +511,21 @@ def show_failures() -> None:
     with st.expander(f"{len(failures):,} {'image' if len(failures) == 1 else 'images'} gave no output"):
         st.caption("They have no reconstruction and no score; error rates count them as non-responses.")
         columns = [c for c in ("sample_id", "subset", "label", "reason") if c in failures]
-        st.dataframe(failures[columns].rename(columns=charts.words), hide_index=True)
+        st.dataframe(failures[columns].rename(columns=readable), hide_index=True)
 
 
 st.title("Gallery")
-state.needs_images(run, "The gallery")
-samples = state.samples(run, ("sample_id", "subset", "label", "pai_species"))
-ids = state.ids(run)
+sidebar.needs_images(run, "The gallery")
+samples = readers.samples(run, ("sample_id", "subset", "label", "pai_species"))
+ids = readers.ids(run)
 all_kinds = groups_of(run.digest, run)
 is_chosen = samples["subset"].isin(subsets).to_numpy()
 
-point, problem = state.operating_point(run, score, subsets)
-decided = state.decided_values(run, score)
-verdicts = (
-    np.full(len(ids), compare.RIGHT) if point is None else compare.verdicts(samples["label"], decided, point.threshold)
-)
-st.write(answer(point, state.score_values(run, score)[is_chosen], all_kinds[is_chosen]))
-st.caption(problem if point is None else state.about(point))
+point, problem = sidebar.operating_point(run, score, subsets)
+decided = decided_values(run, score)
+verdicts = np.full(len(ids), RIGHT) if point is None else verdicts_at(samples["label"], decided, point.threshold)
+st.write(answer(point, score_values(run, score)[is_chosen], all_kinds[is_chosen]))
+st.caption(problem if point is None else words_module.about(point))
 
 choice, fits = controls(all_kinds[is_chosen], point is not None)
 rows = in_order(np.flatnonzero(fits), choice)

@@ -10,15 +10,25 @@ import plotly.graph_objects as go
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import charts, marking, state, uploaded
+from app.charts import plots
 from app.components import gallery as component
 from app.components.zoom import zoomed
-from fas_core import card as cards
-from fas_core import compare, images, metrics, operating_point, presentations, scores
-from fas_core.analysis import neighbours, projection
-from fas_core.manifest import ATTACK, BONA_FIDE
-from fas_core.presentations import FRAME
-from fas_core.store import Run
+from app.parts import marking, uploaded
+from app.session import readers, sidebar
+from app.session.address import link_params
+from app.session.readers import cache_folder, metadata, samples, score_values
+from app.words import escaped, number
+from fas_core import metrics, scores
+from fas_core.data import images
+from fas_core.data.names import ATTACK, BONA_FIDE, groups_of, in_group_order, readable
+from fas_core.evaluation import card as cards
+from fas_core.evaluation import presentations
+from fas_core.evaluation.presentations import FRAME
+from fas_core.evaluation.verdicts import percentiles
+from fas_core.latent import neighbours, projection
+from fas_core.metrics import operating_point
+from fas_core.reports.palette import style_of
+from fas_core.runs.store import Run
 
 OF_RUN, UPLOAD = "Of the Run", "Upload"
 MOST_POINTS = 5_000  # drawn around the image: enough to see where it lies
@@ -26,11 +36,11 @@ SEED = 0
 NEAREST = 6
 LIVE_TRAINING = "live training images"
 
-run = state.chosen_run()
+run = sidebar.chosen_run()
 st.title("Image")
-state.needs_images(run, "A single image")
-subsets = state.chosen_subsets(run)
-score = state.chosen_score(run)
+sidebar.needs_images(run, "A single image")
+subsets = sidebar.chosen_subsets(run)
+score = sidebar.chosen_score(run)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +60,8 @@ class Subject:
 
 def most_suspicious() -> int:
     """The row that the page begins with: the highest score in the chosen subsets."""
-    here = np.flatnonzero(state.samples(run, ("subset",))["subset"].isin(subsets).to_numpy())
-    values = state.score_values(run, score)[here]
+    here = np.flatnonzero(samples(run, ("subset",))["subset"].isin(subsets).to_numpy())
+    values = score_values(run, score)[here]
     return int(here[np.argmax(np.where(np.isnan(values), -np.inf, values))])
 
 
@@ -61,7 +71,7 @@ def go_to(sample_id: str) -> None:
 
 def chosen_row() -> int | None:
     """The row of the sample that is asked for by id, or by a part of one; None where there is none."""
-    ids = state.ids(run)
+    ids = readers.ids(run)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         asked = st.text_input(
             "Sample",
@@ -88,19 +98,19 @@ def chosen_row() -> int | None:
         if len(matching) > 1:
             st.caption(f"The first of {len(matching):,} ids that contain this.")
     if row is None:
-        st.info(f"No sample of this Run has {state.escaped(asked)} in its id.", icon=":material/search_off:")
+        st.info(f"No sample of this Run has {escaped(asked)} in its id.", icon=":material/search_off:")
     return row
 
 
 def of_run(row: int) -> Subject:
     rows = np.array([row])
     return Subject(
-        str(state.ids(run)[row]),
+        str(readers.ids(run)[row]),
         row,
         run.images("inputs", rows),
         run.images("reconstructions", rows),
         next(run.latent_blocks(rows))[0],
-        {name: float(state.score_values(run, name)[row]) for name in scores.offered(run)},
+        {name: float(score_values(run, name)[row]) for name in scores.offered(run)},
     )
 
 
@@ -119,7 +129,7 @@ def of_upload() -> Subject | None:
         with st.spinner("Asking the model …"):
             one = uploaded.judged(run, file.getvalue())
     except images.UnreadableImageError as error:
-        st.error(f"{state.escaped(file.name)}: {state.escaped(str(error))}", icon=":material/broken_image:")
+        st.error(f"{escaped(file.name)}: {escaped(str(error))}", icon=":material/broken_image:")
         return None
     return Subject(file.name, None, one.inputs, one.reconstructions, one.code, one.scores)
 
@@ -130,7 +140,7 @@ def of_upload() -> Subject | None:
 @st.cache_resource(max_entries=8, show_spinner=False)
 def classes(digest: str, _run: Run) -> dict[str, NDArray[np.int64]]:
     """Rows of the training live images, of the other live ones, and of every attack species."""
-    about = state.samples(_run, ("subset", "label", "pai_species"))
+    about = samples(_run, ("subset", "label", "pai_species"))
     is_attack = (about["label"] == ATTACK).to_numpy()
     is_training = (about["subset"] == "train").to_numpy() & (about["label"] == BONA_FIDE).to_numpy()
     species = metrics.species_names(is_attack, about["pai_species"])
@@ -142,22 +152,22 @@ def classes(digest: str, _run: Run) -> dict[str, NDArray[np.int64]]:
 @st.cache_resource(max_entries=256, show_spinner=False)
 def reference(digest: str, name: str, of: str, _run: Run) -> NDArray[np.float64]:
     """The scores of one of `classes`, ascending."""
-    return np.sort(state.score_values(_run, name)[classes(digest, _run)[of]])
+    return np.sort(score_values(_run, name)[classes(digest, _run)[of]])
 
 
 def place(name: str, value: float, of: str) -> float:
     """The share of a class with a lower score, 0..1; NaN where the image has none."""
-    return float(compare.percentiles([value], reference(run.digest, name, of, run))[0])
+    return float(percentiles([value], reference(run.digest, name, of, run))[0])
 
 
 def scores_table(subject: Subject) -> pd.DataFrame:
     """One row per score: its value, and what share of each class has a lower one, in whole percent."""
     rows = []
     for name, value in subject.scores.items():
-        row: dict[str, Any] = {"Score": name, "Value": state.number(value)}
+        row: dict[str, Any] = {"Score": name, "Value": number(value)}
         for of in classes(run.digest, run):
             share = place(name, value, of)
-            row[charts.words(of)] = None if math.isnan(share) else math.floor(100 * share)
+            row[readable(of)] = None if math.isnan(share) else math.floor(100 * share)
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -167,10 +177,10 @@ def show_scores(subject: Subject) -> None:
     found = scores_table(subject)
     columns: dict[str, Any] = {
         name: st.column_config.NumberColumn(
-            format="%d %%", help=f"Share of the {len(rows):,} {charts.words(of)} with a lower score."
+            format="%d %%", help=f"Share of the {len(rows):,} {readable(of)} with a lower score."
         )
         for of, rows in classes(run.digest, run).items()
-        if (name := charts.words(of)) in found
+        if (name := readable(of)) in found
     }
     st.dataframe(found, hide_index=True, column_config=columns)
     st.caption("Higher scores look more attack-like.")
@@ -182,7 +192,7 @@ def show_scores(subject: Subject) -> None:
 @st.cache_resource(max_entries=32, show_spinner=False)
 def decided(digest: str, name: str, level: str, _run: Run) -> NDArray[np.float64]:
     """(n,) for every sample, the score of the presentation that it is part of."""
-    found = presentations.presentations(_run, state.score_values(_run, name), level)
+    found = presentations.presentations(_run, score_values(_run, name), level)
     return found.values[found.of_frame]
 
 
@@ -202,11 +212,11 @@ def verdict(value: float, threshold: float) -> str:
 def verdicts_table(subject: Subject) -> pd.DataFrame:
     """The sidebar's operating point, then the cards of this Run, newest first."""
     rows = []
-    point, _ = state.operating_point(run, score, subsets)
+    point, _ = sidebar.operating_point(run, score, subsets)
     if point is not None:
         name = f"sidebar: {point.rule.words}"
-        rows.append(_verdict(name, subject, score, state.level(run), point.threshold))
-    for _, content in cards.cards(state.cache_folder())[0]:
+        rows.append(_verdict(name, subject, score, readers.level(run), point.threshold))
+    for _, content in cards.cards(cache_folder())[0]:
         if content["run"] != run.id or content["score"] not in subject.scores:
             continue
         name = f"card of {content['created'][:10]}{' by ' * bool(content['by'])}{content['by']}: "
@@ -223,8 +233,8 @@ def _verdict(name: str, subject: Subject, score: str, level: str, threshold: flo
         "Operating point": name if level == FRAME else f"{name}; per {level}",
         "Verdict": verdict(value, threshold),
         "Score": score,
-        "Value": state.number(value),
-        "Threshold": state.number(threshold),
+        "Value": number(value),
+        "Threshold": number(threshold),
     }
 
 
@@ -254,20 +264,20 @@ def show_scatter(subject: Subject) -> None:
     pca, xy = plane(run.digest, run)
     if xy.shape[1] < 2:
         return
-    about = state.samples(run, ("subset", "label", "pai_species"))
-    kinds = charts.groups(about)
+    about = samples(run, ("subset", "label", "pai_species"))
+    kinds = groups_of(about)
     here = np.flatnonzero(about["subset"].isin(subsets).to_numpy())
     drawn = here[projection.sampled_rows(about["subset"].to_numpy(str)[here], MOST_POINTS, SEED)]
     x, y = (f"PC {i + 1} ({100 * pca.explained[i]:.0f} % of variance)" for i in (0, 1))
-    made = charts.figure(x_title=x, y_title=y, height=460)
-    for kind in charts.in_group_order(sorted(set(kinds[drawn]))):
+    made = plots.figure(x_title=x, y_title=y, height=460)
+    for kind in in_group_order(sorted(set(kinds[drawn]))):
         rows = drawn[kinds[drawn] == kind]
-        style = charts.style_of(kind)
+        style = style_of(kind)
         made.add_scattergl(
             x=xy[rows, 0],
             y=xy[rows, 1],
             mode="markers",
-            name=charts.plot_words(kind),
+            name=plots.plot_words(kind),
             marker={
                 "color": style.colour,
                 "size": 4,
@@ -304,12 +314,10 @@ def show_nearest(subject: Subject) -> None:
         if subject.row is None
         else neighbours.nearest(run, np.array([subject.row]), NEAREST)
     )
-    ids = state.ids(run)
-    style = charts.style_of("train")
+    ids = readers.ids(run)
+    style = style_of("train")
     made = [
-        component.Card(
-            str(ids[row]), (f"distance {state.number(distance)}", str(ids[row])), "live, training", style.colour
-        )
+        component.Card(str(ids[row]), (f"distance {number(distance)}", str(ids[row])), "live, training", style.colour)
         for distance, row in zip(distances[0].tolist(), rows[0].tolist(), strict=True)
     ]
     st.markdown("**Nearest live training images** · by the distance of their codes")
@@ -332,24 +340,24 @@ def show_nearest(subject: Subject) -> None:
 
 def answer(subject: Subject) -> str:
     """The page's answer in a sentence or two."""
-    name = f"**{state.escaped(subject.name)}**"
+    name = f"**{escaped(subject.name)}**"
     if subject.row is not None:
-        kind = charts.groups(state.samples(run, ("subset", "label", "pai_species")).iloc[[subject.row]])[0]
-        name += f" ({state.escaped(charts.words(str(kind)))})"
+        kind = groups_of(samples(run, ("subset", "label", "pai_species")).iloc[[subject.row]])[0]
+        name += f" ({escaped(readable(str(kind)))})"
     value = subject.scores[score]
-    words = f"{name} has {state.escaped(score)} {state.number(value)}"
+    words = f"{name} has {escaped(score)} {number(value)}"
     known = classes(run.digest, run)
     if LIVE_TRAINING in known and not math.isnan(share := place(score, value, LIVE_TRAINING)):
         n = len(known[LIVE_TRAINING])
         words += f", higher than {'all' if share == 1 else f'{math.floor(100 * share)} %'} of {n:,} {LIVE_TRAINING}"
-    point, problem = state.operating_point(run, score, subsets)
+    point, problem = sidebar.operating_point(run, score, subsets)
     if point is None:
         return f"{words}. {problem}"
-    called = verdict(decided_value(subject, score, state.level(run)), point.threshold)
-    words += f". At the threshold {state.number(point.threshold)} it is called **{called}**"
+    called = verdict(decided_value(subject, score, readers.level(run)), point.threshold)
+    words += f". At the threshold {number(point.threshold)} it is called **{called}**"
     if subject.row is None:
         return f"{words}."
-    label = str(state.samples(run, ("label",))["label"].iloc[subject.row])
+    label = str(samples(run, ("label",))["label"].iloc[subject.row])
     right = called.startswith("attack") == (label == ATTACK)
     wrong = "a missed attack" if label == ATTACK else "a live face turned away"
     return f"{words}, which is {'right' if right else f'wrong: {wrong}'}."
@@ -382,7 +390,7 @@ if subject.row is not None:
         "views/traversal.py",
         label="Decode around it",
         icon=":material/route:",
-        query_params=state.link_params() | {"sample": subject.name, "decode": "Along a direction"},
+        query_params=link_params() | {"sample": subject.name, "decode": "Along a direction"},
     )
 left, right = st.columns(2, gap="medium")
 with left:
@@ -393,4 +401,4 @@ with right:
     show_scatter(subject)
     if subject.row is not None:
         st.markdown("**Metadata**")
-        st.dataframe(state.metadata(run, subject.row), hide_index=True, height="content")
+        st.dataframe(metadata(run, subject.row), hide_index=True, height="content")

@@ -13,18 +13,26 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import charts, columns, state
-from app.charts import Style
+from app.charts import plots
 from app.components import scatter as plot
 from app.components.gallery import Card, Panel, gallery
 from app.components.scatter import Answer, Colours, Plane, Selection
-from fas_core import csvfile, derive, metrics, scores, selections
-from fas_core.analysis import mixture, projection
-from fas_core.analysis.projection import FittedOn, Umap
+from app.parts import columns
+from app.session import readers, sidebar
+from app.session.jobs import worker
+from app.session.page import fragment
+from app.session.readers import decided_values, pooled_score_set, score_values
+from app.words import about, escaped, number
+from fas_core import derive, files, metrics, scores
+from fas_core.data.names import in_group_order, readable
 from fas_core.errors import BadInputError
-from fas_core.presentations import FRAME
+from fas_core.evaluation.presentations import FRAME
+from fas_core.latent import mixture, projection
+from fas_core.latent.projection import FittedOn, Umap
+from fas_core.reports.palette import BONA_FIDE_COLOUR, MISSED, NEUTRAL, REJECTED, Style, style_of
+from fas_core.runs import selections
+from fas_core.runs.store import Run
 from fas_core.scores import gmm_nll
-from fas_core.store import Run
 
 UNUSUAL = "gmm_nll"  # the score that asks how unlike the live training codes a code is
 PER_PAGE = 24
@@ -35,18 +43,18 @@ SELECTED, LIKE_LIVE, UNLIKE_LIVE = "selected points", "attacks most like live", 
 TIP_COLUMNS = 4  # of the data, below a point's own numbers
 CHOSEN, SHOWN = "_latent_selected", "_latent_shown"  # in the session: what is selected, and the view
 VERDICTS = {
-    "live accepted": Style(charts.BONA_FIDE_COLOUR),
-    "attack found": Style(charts.NEUTRAL),
-    "live rejected": Style(charts.REJECTED),
-    "attack missed": Style(charts.MISSED),
+    "live accepted": Style(BONA_FIDE_COLOUR),
+    "attack found": Style(NEUTRAL),
+    "live rejected": Style(REJECTED),
+    "attack missed": Style(MISSED),
     "no response": Style("#B4B4B4", is_hollow=True),
 }
 
-run = state.chosen_run()
+run = sidebar.chosen_run()
 st.title("Latent space")
-state.needs_images(run, "The latent space")
-subsets = state.chosen_subsets(run)
-score = state.chosen_score(run)
+sidebar.needs_images(run, "The latent space")
+subsets = sidebar.chosen_subsets(run)
+score = sidebar.chosen_score(run)
 
 # --------------------------------------------------------------------------------------------------------- the answer
 
@@ -66,7 +74,7 @@ def unusual() -> NDArray[np.float64] | None:
     k = gmm_nll.COMPONENTS
     if n < k or (mixture.known(run, k) is None and not mixture.is_quick(n, k, d, "diag")):
         return None
-    return state.score_values(run, UNUSUAL)
+    return score_values(run, UNUSUAL)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Computing principal components …")
@@ -85,7 +93,7 @@ def told_apart(
 ) -> tuple[dict[str, float], dict[str, int], int]:
     """AUC of `UNUSUAL` per species, attacks per species, and live samples, of some subsets at a decision level."""
     if level != FRAME:
-        pooled = state.pooled_score_set(_run, UNUSUAL, chosen)
+        pooled = pooled_score_set(_run, UNUSUAL, chosen)
     else:
         is_here = columns.shown_rows(digest, chosen, _run)
         named = columns.factor(digest, "pai_species", _run)
@@ -93,7 +101,7 @@ def told_apart(
         distinct = sorted(set(names))
         place = np.array([distinct.index(name) + 1 for name in names], np.int32)
         codes = np.where(columns.attacks(digest, _run), place[named.codes], 0)
-        values = state.score_values(_run, UNUSUAL)
+        values = score_values(_run, UNUSUAL)
         if is_here is not None:
             codes, values = codes[is_here], values[is_here]
         pooled = metrics.score_set_from_codes(values, codes, distinct)
@@ -109,20 +117,18 @@ def show_answer(distance: NDArray[np.float64] | None) -> None:
         if n >= gmm_nll.COMPONENTS:
             what = f"mixture-diag-{gmm_nll.COMPONENTS}"
             missing = "How unlike live codes the attacks' codes are is not computed yet."
-            state.worker(run, what, missing=missing, button="Compute it", key="compute_mixture")
+            worker(run, what, missing=missing, button="Compute it", key="compute_mixture")
         else:
             st.write("There are too few live training images here to say in numbers how far attacks lie from them.")
             st.caption("Which images are for training is said in the manifest: fas data subsets MANIFEST --out NEW")
         return
-    auc, attacks_of, n_live = told_apart(run.digest, state.level(run), tuple(s for s in subsets if s != "train"), run)
+    auc, attacks_of, n_live = told_apart(run.digest, readers.level(run), tuple(s for s in subsets if s != "train"), run)
     if not auc:
         st.write("The chosen subsets hold no attacks, or no live faces outside training: nothing to separate.")
         return
     ordered = sorted(auc, key=lambda name: -auc[name])
-    each = ", ".join(
-        f"**{charts.pairs(auc[name])}** of pairs for {state.escaped(charts.words(name))}" for name in ordered
-    )
-    counts = ", ".join(f"{attacks_of[name]:,} {state.escaped(charts.words(name))}" for name in ordered)
+    each = ", ".join(f"**{plots.pairs(auc[name])}** of pairs for {escaped(readable(name))}" for name in ordered)
+    counts = ", ".join(f"{attacks_of[name]:,} {escaped(readable(name))}" for name in ordered)
     st.write(
         f"Knowing only the codes of live training faces, one can tell an attack from a live face in {each}; "
         "guessing gets 50\u00a0%."
@@ -173,7 +179,7 @@ def controls() -> Choice:
         colour = st.selectbox(
             "Colour",
             [GROUP, VERDICT, SCORE, *columns.colour_columns(run.digest, run)],
-            format_func=charts.words,
+            format_func=readable,
             key="colour",
             bind="query-params",
             help="group: training, live, and attacks by species, seen or unseen. verdict: what the operating point "
@@ -276,7 +282,7 @@ def projected(chosen: Choice) -> tuple[Plane, tuple[str, str], str, FittedOn | N
     on = chosen.pca_on
     if not is_quick(run.digest, on, run):
         missing = "The principal components of all codes are not computed yet. Here are those of the training images."
-        state.worker(run, "pca-all", missing=missing, button="Compute them", key="compute_pca")
+        worker(run, "pca-all", missing=missing, button="Compute them", key="compute_pca")
         on = "training"
     pca = principal_components(run.digest, on, run)
     titles = tuple(f"PC {i + 1} ({100 * pca.explained[i]:.0f} % of variance)" for i in (chosen.x, chosen.y))
@@ -303,7 +309,7 @@ def umap_projected(how: Umap) -> tuple[Plane, tuple[str, str], str] | None:
         what = derive.umap_work(run, how).what
         which = "for this Run" if how == projection.USUAL else "with these settings"
         missing = f"UMAP is not computed yet {which}; it takes about a minute. Here is the PCA until then."
-        state.worker(run, what, missing=missing, button="Compute UMAP", key="compute_umap")
+        worker(run, what, missing=missing, button="Compute UMAP", key="compute_umap")
         return None
     n = len(embedding.fitted)
     whom = "live training images" if how.on == "training" else "images"
@@ -324,25 +330,25 @@ def colours_by(digest: str, colour: str, by: object, chosen: tuple[str, ...], _r
         is_shown = _where.is_placed if is_shown is None else _where.is_placed & is_shown
     if colour == GROUP:
         codes, names = columns.kinds_of(digest, _run)
-        ordered = charts.in_group_order(names)
-        styles = {name: charts.style_of(name) for name in ordered[: plot.MOST_CATEGORIES]}
+        ordered = in_group_order(names)
+        styles = {name: style_of(name) for name in ordered[: plot.MOST_CATEGORIES]}
         return plot.by_category(codes, names, styles, is_shown)
     if colour == VERDICT:
         return plot.by_category(verdict_codes(), list(VERDICTS), VERDICTS, is_shown)
     if colour == SCORE or columns.is_number(run, colour):
-        numbers = state.score_values(_run, score) if colour == SCORE else columns.numbers_of(run, colour)
-        title = charts.words(score if colour == SCORE else colour)
-        return plot.by_number(numbers, title=title, words=state.number, is_shown=is_shown)
+        numbers = score_values(_run, score) if colour == SCORE else columns.numbers_of(run, colour)
+        title = readable(score if colour == SCORE else colour)
+        return plot.by_number(numbers, title=title, words=number, is_shown=is_shown)
     one = columns.factor(digest, colour, _run)
     counts = np.bincount(one.codes, minlength=len(one.names)).tolist()
-    styles = charts.category_styles(dict(zip(one.names, counts, strict=True)))
-    return plot.by_category(one.codes, [name or charts.NOT_GIVEN for name in one.names], styles, is_shown)
+    styles = plots.category_styles(dict(zip(one.names, counts, strict=True)))
+    return plot.by_category(one.codes, [name or plots.NOT_GIVEN for name in one.names], styles, is_shown)
 
 
 def verdict_codes() -> NDArray[np.uint8]:
     """(n,) positions in `VERDICTS`, at the operating point and the decision level of the sidebar."""
     assert point is not None
-    is_attack, values = columns.attacks(run.digest, run), state.decided_values(run, score)
+    is_attack, values = columns.attacks(run.digest, run), decided_values(run, score)
     answered = ~np.isnan(values)
     called = metrics.is_attack(np.where(answered, values, -np.inf), point.threshold)
     codes = np.where(is_attack, np.where(called, 1, 3), np.where(called, 2, 0))
@@ -432,7 +438,7 @@ def counted(rows: NDArray[np.int64]) -> str:
     count_of = {
         name: n for name, n in zip(names, np.bincount(codes[rows], minlength=len(names)).tolist(), strict=True) if n
     }
-    return ", ".join(f"{count_of[name]:,} {charts.words(name)}" for name in charts.in_group_order(list(count_of)))
+    return ", ".join(f"{count_of[name]:,} {readable(name)}" for name in in_group_order(list(count_of)))
 
 
 def exported(rows: NDArray[np.int64], distance: NDArray[np.float64] | None) -> pd.DataFrame:
@@ -460,9 +466,9 @@ def show_images(rows: NDArray[np.int64], distance: NDArray[np.float64] | None) -
     cards = []
     for row, sample_id in zip(rows, ids, strict=True):
         kind = names[codes[row]]
-        style = charts.style_of(kind)
+        style = style_of(kind)
         far = [] if distance is None else [f"{UNUSUAL} {distance[row]:.1f}".replace("-", "−")]
-        cards.append(Card(sample_id, [sample_id, *far], charts.words(kind), style.colour, style.is_hollow))
+        cards.append(Card(sample_id, [sample_id, *far], readable(kind), style.colour, style.is_hollow))
     panels = [
         Panel("original", run.images("inputs", rows)),
         Panel("reconstruction", run.images("reconstructions", rows)),
@@ -478,7 +484,7 @@ def show_beside(beside: str, distance: NDArray[np.float64] | None) -> int | None
     is_selection = beside == SELECTED and len(rows) > 0
     with st.container(height=84, border=False):
         if is_selection:
-            st.markdown(f"**{len(rows):,} selected:** {state.escaped(counted(rows))}.")
+            st.markdown(f"**{len(rows):,} selected:** {escaped(counted(rows))}.")
         else:
             n_selected, rows = len(rows), extremes(beside, distance)
             what = UNLIKE_LIVE if beside == UNLIKE_LIVE else LIKE_LIVE
@@ -534,14 +540,14 @@ def saved_selections(is_selected: bool) -> None:
         )
     problem = st.session_state.pop("_latent_problem", None)
     if problem is not None:
-        st.error(state.escaped(problem), icon=":material/error:")
+        st.error(escaped(problem), icon=":material/error:")
     open_saved(opened)
 
 
 def downloads(n: int, rows: Callable[[], NDArray[np.int64]], distance: NDArray[np.float64] | None) -> None:
     with st.container(horizontal=True):
         for kind, made, mime in (
-            ("CSV", csvfile.csv, "text/csv"),
+            ("CSV", files.csv, "text/csv"),
             ("Parquet", as_parquet, "application/vnd.apache.parquet"),
         ):
             st.download_button(
@@ -585,15 +591,15 @@ def told_of(rows: NDArray[np.int64]) -> list[Answer]:
     for row, value, record, image in zip(
         rows, values, table.to_dict("records"), run.images("inputs", rows), strict=True
     ):
-        lines = [str(record.pop("sample_id")), charts.words(names[codes[row]]), f"{score} {state.number(value)}"]
+        lines = [str(record.pop("sample_id")), readable(names[codes[row]]), f"{score} {number(value)}"]
         known = {name: value for name, value in record.items() if not (pd.isna(value) or value == "")}
         told = {name: f"{v:.6g}" if isinstance(v, float) else str(v) for name, v in known.items()}
         first = sorted(told, key=lambda name: name != colour)[:TIP_COLUMNS]  # the column that colours before others
-        made.append(Answer([*lines, *(f"{charts.words(name)}: {told[name]}" for name in first)], image))
+        made.append(Answer([*lines, *(f"{readable(name)}: {told[name]}" for name in first)], image))
     return made
 
 
-@state.fragment
+@fragment
 def explorer() -> None:
     """The plot and what is selected in it: a selection runs nothing but this again."""
     grid = st.grid(2, min_column_width=470, gap="medium")
@@ -610,7 +616,7 @@ def explorer() -> None:
             colour=colour,
             titles=titles,
             note=note,
-            words=f"{n_drawn:,} latent codes, coloured by {charts.words(colour)}. {note}.",
+            words=f"{n_drawn:,} latent codes, coloured by {readable(colour)}. {note}.",
             has_units=pca_on is not None,
             view=view,
             off=off,
@@ -628,7 +634,7 @@ def explorer() -> None:
 MOST_LOADINGS = 10
 
 
-@state.fragment
+@fragment
 def show_loadings(x: int, y: int, on: FittedOn) -> None:
     """The dimensions of the codes that the two shown components weigh most, once somebody asks."""
     label = "Loadings: what the two components are made of"
@@ -649,7 +655,7 @@ def show_loadings(x: int, y: int, on: FittedOn) -> None:
         )
 
 
-@state.fragment
+@fragment
 def hovering() -> None:
     plot.hover(told_of, run=run.digest, n=len(run), on_shown=partial(plot.keep_shown, SHOWN), key="latent_hover")
 
@@ -661,10 +667,10 @@ colour, beside = chosen.colour, chosen.beside
 where, titles, note, pca_on = projected(chosen)
 point = None
 if colour == VERDICT:
-    point, problem = state.operating_point(run, score, subsets)
-    st.caption(problem if point is None else state.about(point))
+    point, problem = sidebar.operating_point(run, score, subsets)
+    st.caption(problem if point is None else about(point))
     colour = colour if point is not None else GROUP
-depends_on = {SCORE: score, VERDICT: (score, state.level(run), point)}.get(colour)
+depends_on = {SCORE: score, VERDICT: (score, readers.level(run), point)}.get(colour)
 colours = colours_by(
     run.digest, colour, (depends_on, where.is_placed is None or where.name), tuple(subsets), run, where
 )

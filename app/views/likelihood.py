@@ -7,13 +7,17 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import charts, mixture_charts, state
+from app.charts import mixtures, plots
 from app.components.gallery import Card, Panel, gallery
-from fas_core.analysis import mixture, projection, training_rows
-from fas_core.analysis.mixture import Likelihoods, Mixture
-from fas_core.manifest import ATTACK, BONA_FIDE
+from app.session import readers, sidebar
+from app.session.jobs import worker
+from app.words import escaped
+from fas_core.data.names import ATTACK, BONA_FIDE, GROUP_ORDER, groups_of, in_group_order, readable
+from fas_core.latent import mixture, projection, training_rows
+from fas_core.latent.mixture import Likelihoods, Mixture
+from fas_core.reports.palette import style_of
+from fas_core.runs.store import Run
 from fas_core.scores import gmm_nll
-from fas_core.store import Run
 
 COVARIANCE_WORDS = {"diagonal": "diag", "full": "full"}
 MOST_POINTS = 6_000  # behind the ellipses
@@ -26,10 +30,10 @@ class NotFittedError(Exception):
     """Raised so that the absence of a mixture is not cached."""
 
 
-run = state.chosen_run()
+run = sidebar.chosen_run()
 st.title("Likelihood")
-state.needs_images(run, "The likelihood of latent codes")
-subsets = state.chosen_subsets(run)
+sidebar.needs_images(run, "The likelihood of latent codes")
+subsets = sidebar.chosen_subsets(run)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -69,7 +73,7 @@ def controls(n_training: int, n_dimensions: int) -> tuple[int, str, int]:
     ks = mixture.components_of(n_training)
     if not ks:
         st.error(
-            f"A mixture needs at least 2 training images; Run {state.escaped(run.info.name)} has {n_training}.",
+            f"A mixture needs at least 2 training images; Run {escaped(run.info.name)} has {n_training}.",
             icon=":material/error:",
         )
         st.stop()
@@ -129,7 +133,7 @@ def chosen_or_offered(k: int, covariance: str, dimensions: int) -> tuple[Mixture
     found = stored(k, covariance, dimensions)
     if found is None:
         of = f"{dimensions} principal components" if dimensions else f"codes of {n_dimensions} dimensions"
-        state.worker(
+        worker(
             run,
             f"mixtures-{covariance}-{dimensions}",
             missing=f"This mixture is not fitted yet: Gaussians on {of} of {n_training:,} images take a while.",
@@ -148,8 +152,7 @@ def show_answer(outside: pd.DataFrame, auc: dict[str, float], k: int, n_training
         return
     attacks = outside[outside["label"] == ATTACK]
     each = ", ".join(
-        f"**{charts.pairs(auc[name])}** of pairs for {state.escaped(charts.words(name))} "
-        f"(n\u00a0=\u00a0{n_of(attacks, name):,})"
+        f"**{plots.pairs(auc[name])}** of pairs for {escaped(readable(name))} (n\u00a0=\u00a0{n_of(attacks, name):,})"
         for name in sorted(auc, key=lambda name: -auc[name])
     )
     st.write(
@@ -186,7 +189,7 @@ def n_of(attacks: pd.DataFrame, species: str) -> int:
 
 
 def show_histograms(samples: pd.DataFrame, values: NDArray[np.float64], table: pd.DataFrame, limit: float) -> None:
-    kinds = charts.groups(samples)
+    kinds = groups_of(samples)
     is_live = (samples["label"] == BONA_FIDE) & (samples["subset"] != "train")
     notes = {
         row.subset: f"AUC {row.auc:.2f}"
@@ -194,7 +197,7 @@ def show_histograms(samples: pd.DataFrame, values: NDArray[np.float64], table: p
         if row.label == ATTACK and pd.notna(row.auc) and row.subset in kinds
     }
     st.subheader("How probable is each group?")
-    made = charts.ridges(
+    made = plots.ridges(
         {name: values[kinds == name] for name in set(kinds)},
         x_title="log-likelihood (nats)",
         behind=values[is_live.to_numpy()],
@@ -214,7 +217,7 @@ def show_table(table: pd.DataFrame) -> None:
     st.subheader("In numbers")
     shown = pd.DataFrame(
         {
-            "Subset": table["subset"].map(charts.words),
+            "Subset": table["subset"].map(readable),
             "What": np.where(table["label"] == BONA_FIDE, "bona fide", table["pai_species"].replace("", "attack")),
             "n": table["n"],
             "Mean": table["mean"],
@@ -281,11 +284,11 @@ def show_criteria(criteria: pd.DataFrame, k: int, is_all: bool) -> None:
     for name, title in (("bic", "BIC (lower is better)"), ("aic", "AIC (lower is better)")):
         with grid.cell():
             best = int(criteria[name].idxmin())
-            made = mixture_charts.criterion(criteria[name].to_dict(), k, best, y_title=title)
+            made = mixtures.criterion(criteria[name].to_dict(), k, best, y_title=title)
             st.plotly_chart(made, key=name, alt=f"{name.upper()} over the number of Gaussians")
     if len(held_out):
         with grid.cell():
-            made = mixture_charts.criterion(
+            made = mixtures.criterion(
                 held_out.to_dict(),
                 k,
                 int(held_out.idxmax()),
@@ -322,7 +325,7 @@ def choose_clicked(names: list[str]) -> None:
 def show_components(one: Mixture, likelihoods: Likelihoods, rows: NDArray[np.int64], kinds: NDArray[np.str_]) -> None:
     """Which Gaussian holds which group, the images of one, and where the Gaussians lie."""
     k = len(one.weights)
-    names = charts.in_group_order(list(set(kinds)))
+    names = in_group_order(list(set(kinds)))
     counts = {name: int((kinds == name).sum()) for name in names}
     component = likelihoods.component[rows]
     shares = {name: np.bincount(component[kinds == name], minlength=k) / counts[name] for name in names}
@@ -339,7 +342,7 @@ def show_components(one: Mixture, likelihoods: Likelihoods, rows: NDArray[np.int
         chosen = show_images_of(one, likelihoods, rows, kinds, names)
     with left:
         st.plotly_chart(
-            mixture_charts.component_map(shares, counts, chosen),
+            mixtures.component_map(shares, counts, chosen),
             key="component_map",
             on_select="rerun",
             selection_mode="points",
@@ -358,9 +361,9 @@ def component_words(shares: dict[str, NDArray[np.float64]]) -> str:
         return "The training images are not among the chosen subsets."
     used = {name: int((share > 0).sum()) for name, share in shares.items()}
     top = {name: int(share.argmax()) for name, share in shares.items()}
-    attacks = [name for name in shares if name not in charts.GROUP_ORDER]
+    attacks = [name for name in shares if name not in GROUP_ORDER]
     each = ", ".join(
-        f"**{100 * shares[name][top[name]]:.0f}\u00a0%** of {state.escaped(charts.words(name))} in Gaussian "
+        f"**{100 * shares[name][top[name]]:.0f}\u00a0%** of {escaped(readable(name))} in Gaussian "
         f"{top[name] + 1} (which holds {100 * shares['train'][top[name]]:.0f}\u00a0% of training)"
         for name in attacks
     )
@@ -384,7 +387,7 @@ def show_images_of(
         group = st.selectbox(
             "Group",
             [ALL_GROUPS, *names],
-            format_func=charts.words,
+            format_func=readable,
             key="gaussian_group",
             bind="query-params",
             width=220,
@@ -399,15 +402,15 @@ def show_images_of(
     first = f"the {len(order)} most probable first" if len(order) < len(inside) else "the most probable first"
     weight = f"weight {100 * one.weights[chosen]:.1f}\u00a0%"
     st.markdown(f"**{len(inside):,}** image{'s' if len(inside) > 1 else ''} in Gaussian {number} ({weight}), {first}:")
-    shown, ids = inside[order], state.samples(run, ("sample_id",))["sample_id"].to_numpy(str)
+    shown, ids = inside[order], readers.samples(run, ("sample_id",))["sample_id"].to_numpy(str)
     cards = []
     for row, kind in zip(shown, of_kind[order], strict=True):
-        style = charts.style_of(kind)
+        style = style_of(kind)
         lines = [
             ids[row],
             f"{nats(likelihoods.log_likelihood[row])} nats · {100 * likelihoods.responsibility[row]:.0f} % responsible",
         ]
-        cards.append(Card(ids[row], lines, charts.words(kind), style.colour, style.is_hollow))
+        cards.append(Card(ids[row], lines, readable(kind), style.colour, style.is_hollow))
     panels = [
         Panel("original", run.images("inputs", shown)),
         Panel("reconstruction", run.images("reconstructions", shown)),
@@ -430,11 +433,11 @@ def show_ellipses(one: Mixture, rows: NDArray[np.int64], kinds: NDArray[np.str_]
         means, covariances = one.ellipses(np.eye(2, one.means.shape[1]), np.zeros(one.means.shape[1]))
     points = {name: xy[kinds[drawn] == name] for name in set(kinds[drawn])}
     titles = [f"PC {i + 1} ({100 * pca.explained[i]:.0f} % of variance)" for i in (0, 1)]
-    made = mixture_charts.ellipses(points, means, covariances, chosen, titles=titles)
+    made = mixtures.ellipses(points, means, covariances, chosen, titles=titles)
     st.plotly_chart(made, key="ellipses", alt="Ellipses of the Gaussians over the first two principal components")
     thinned = f" {len(drawn):,} of {len(rows):,} images are drawn." if len(drawn) < len(rows) else ""
     st.caption(
-        f"Each ellipse holds {100 * mixture_charts.INSIDE:.0f} % of what its Gaussian expects, seen in the first two "
+        f"Each ellipse holds {100 * mixtures.INSIDE:.0f} % of what its Gaussian expects, seen in the first two "
         f"principal components of live training codes; they overlap here more than in all dimensions.{thinned}"
     )
 
@@ -460,9 +463,9 @@ def show_numbers_of_components(
     ranges = []
     for name in names:
         of_name = [per_species[name] for per_species in auc.values()]
-        ranges.append(f"**{min(of_name):.2f}** and **{max(of_name):.2f}** for {state.escaped(charts.words(name))}")
+        ranges.append(f"**{min(of_name):.2f}** and **{max(of_name):.2f}** for {escaped(readable(name))}")
     st.write(f"From {min(auc)} to {max(auc)} Gaussians ({words}), the AUC is between {', between '.join(ranges)}.")
-    made = charts.auc_over_components(auc, chosen, {name: n_of(attacks, name) for name in names})
+    made = plots.auc_over_components(auc, chosen, {name: n_of(attacks, name) for name in names})
     st.plotly_chart(made, key="auc_over_k", alt="AUC per attack species over the number of Gaussians")
     missing = [str(k) for k in mixture.components_of(n_training) if k not in auc]
     gaps = f" Not fitted yet: {', '.join(missing)}." if missing else ""
@@ -479,7 +482,7 @@ if dimensions:
     words += f", in {dimensions} principal components, which hold {100 * explained:.0f}\u00a0% of the codes' variance"
 warn_if_poor(n_training, dimensions or n_dimensions, k, covariance)
 found = chosen_or_offered(k, covariance, dimensions)
-samples = state.samples(run, ("subset", "label", "pai_species"))
+samples = readers.samples(run, ("subset", "label", "pai_species"))
 samples = samples[samples["subset"].isin(subsets)]
 outside = samples[samples["subset"] != "train"]
 fits = all_stored(covariance, dimensions)
@@ -497,4 +500,4 @@ if found is not None:
     with grid.cell():
         show_numbers_of_components(outside, k, fits, words)
     show_criteria(criteria, k, len(criteria) == len(mixture.COMPONENTS))
-    show_components(*found, samples.index.to_numpy(), charts.groups(samples))
+    show_components(*found, samples.index.to_numpy(), groups_of(samples))

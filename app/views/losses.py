@@ -12,12 +12,18 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import charts, ridges, run_charts, state
-from app.echarts import Option
-from fas_core import metrics, scores, store, uncertainty
-from fas_core.manifest import ATTACK, BONA_FIDE
-from fas_core.metrics import ScoreSet
-from fas_core.store import Run
+from app.charts import curves as run_charts
+from app.charts import plots, ridges
+from app.charts.echarts import Option
+from app.session import sidebar
+from app.session.readers import samples, score_values
+from app.words import escaped
+from fas_core import metrics, scores
+from fas_core.data.names import ATTACK, BONA_FIDE, groups_of, in_group_order, readable
+from fas_core.metrics import ScoreSet, uncertainty
+from fas_core.reports.palette import ALL_ATTACKS
+from fas_core.runs import store
+from fas_core.runs.store import Run
 
 KINDS = ["subset", "label", "pai_species"]
 ALL = ""  # subsets together, or species together
@@ -62,7 +68,7 @@ def _cells_of(digest: str, _samples: pd.DataFrame) -> Cells:
     table = _samples.drop_duplicates(KINDS).reset_index(drop=True)
     species = table["pai_species"].where(table["pai_species"].str.strip() != "", metrics.UNSPECIFIED)
     of = _samples.groupby(KINDS, sort=False).ngroup().to_numpy()
-    return Cells(table.assign(species=species, group=charts.groups(table)), of)
+    return Cells(table.assign(species=species, group=groups_of(table)), of)
 
 
 def score_set(values: NDArray[np.float64], subsets: Sequence[str], cells: Cells) -> ScoreSet:
@@ -79,7 +85,7 @@ def score_set(values: NDArray[np.float64], subsets: Sequence[str], cells: Cells)
 @st.cache_resource(max_entries=256, show_spinner="Measuring every score …")
 def _measured(digest: str, score: str, subsets: tuple[str, ...], _run: Run, _cells: Cells) -> Measured | None:
     """None where the subsets hold one class only."""
-    values = state.score_values(_run, score)
+    values = score_values(_run, score)
     pooled = score_set(values, subsets, _cells)
     if not (pooled.n_bona_fide and pooled.n_attack):
         return None
@@ -93,7 +99,7 @@ def _measured(digest: str, score: str, subsets: tuple[str, ...], _run: Run, _cel
         is_attack = np.repeat([False, True], [pooled.n_bona_fide, pooled.n_attack])
         _, covariance = uncertainty.delong([np.concatenate([pooled.bona_fide, pooled.pooled])], is_attack)
         margin = 1.96 * float(np.sqrt(covariance[0, 0]))
-    together = ScoreSet(pooled.bona_fide, {charts.ALL_ATTACKS: pooled.pooled}, pooled.pooled, pooled.n_non_response)
+    together = ScoreSet(pooled.bona_fide, {ALL_ATTACKS: pooled.pooled}, pooled.pooled, pooled.n_non_response)
     return Measured(
         auc=auc,
         margin=margin,
@@ -131,7 +137,7 @@ def _distribution(
 ) -> tuple[Option, pd.DataFrame]:
     """A score's histograms, and mean and standard deviation of its finite values, per group."""
     rows, table = _cells.rows_of(subsets), _cells.table
-    cell, values = _cells.of[rows], state.score_values(_run, score)[rows]
+    cell, values = _cells.of[rows], score_values(_run, score)[rows]
     codes, names = pd.factorize(table["group"])
     by_group = {str(names[code]): values[codes[cell] == code] for code in np.unique(codes[np.unique(cell)])}
     is_live = ((table["label"] == BONA_FIDE) & (table["subset"] != "train")).to_numpy()
@@ -140,7 +146,7 @@ def _distribution(
     )
     moments = {
         name: pd.Series(by_group[name][np.isfinite(by_group[name])]).agg(["count", "mean", "std"])
-        for name in charts.in_group_order(list(by_group))
+        for name in in_group_order(list(by_group))
     }
     return drawn, pd.DataFrame(moments).T
 
@@ -181,7 +187,7 @@ def auc_in_words(one: Measured) -> str:
 
 def answer(found: Mapping[str, Measured]) -> str:
     """The page's answer; `found` is sorted, best first."""
-    names, ones = [state.escaped(name) for name in found], list(found.values())
+    names, ones = [escaped(name) for name in found], list(found.values())
     best, worst = ones[0], ones[-1]
     n = f"{best.n_attack:,} attacks and {best.n_live:,} live faces"
     if len(found) == 1:
@@ -205,10 +211,10 @@ def where(found: Mapping[str, Measured]) -> str:
         return ""
     said = []
     for word, row in (("Easiest", best.iloc[0]), ("Hardest", best.iloc[-1])):
-        species, subset = (state.escaped(charts.words(row[key])) for key in ("species", "subset"))
+        species, subset = (escaped(readable(row[key])) for key in ("species", "subset"))
         place = f"{species} in {subset}" if row["is_one_of_several"] else subset
         auc = area(row["auc"], min(row["n_live"], row["n_attack"]))
-        by = f" by {state.escaped(row['score'])}" if len(found) > 1 else ""
+        by = f" by {escaped(row['score'])}" if len(found) > 1 else ""
         said.append(f"{word}: **{place}** (n = {row['n_attack']:,}), AUC **{auc}**{by}.")
     return " ".join(said)
 
@@ -217,7 +223,7 @@ def caveats(found: Mapping[str, Measured]) -> str:
     """What the numbers are, what they stand on, and what they leave out."""
     words = (
         "AUC: the share of pairs of an attack and a live face in which the attack has the higher score; 0.5 is chance. "
-        f"On {state.escaped(', '.join(map(charts.words, tested)))}{' together' if len(tested) > 1 else ''}."
+        f"On {escaped(', '.join(map(readable, tested)))}{' together' if len(tested) > 1 else ''}."
     )
     if len(tested) < len(subsets):
         words += " Training images are left out."
@@ -225,16 +231,16 @@ def caveats(found: Mapping[str, Measured]) -> str:
         words += f" {n_failed:,} images gave no output and are left out."
     missing = {name: one.n_missing for name, one in found.items() if one.n_missing}
     if missing:
-        each = ", ".join(f"{n:,} without {state.escaped(name)}" for name, n in missing.items())
+        each = ", ".join(f"{n:,} without {escaped(name)}" for name, n in missing.items())
         words += f" Samples left out because they have no score: {each}."
     if without := [name for name in scores.offered(run) if name not in found]:
-        words += f" Not defined, for one class has no score at all: {state.escaped(', '.join(without))}."
+        words += f" Not defined, for one class has no score at all: {escaped(', '.join(without))}."
     return words
 
 
 def one_class_only() -> str:
     """Why no score can be judged, and what can still be seen."""
-    missing = LIVE_ELSEWHERE if score_set(state.score_values(run, chosen), tested, cells).n_attack else "attacks"
+    missing = LIVE_ELSEWHERE if score_set(score_values(run, chosen), tested, cells).n_attack else "attacks"
     return (
         f"The chosen subsets hold no {missing} with a score, so it cannot be said which score tells attacks from live "
         "faces: AUC and curves need both. What can be seen is how each score is distributed."
@@ -254,14 +260,14 @@ def drawn_scores(names: Sequence[str]) -> list[str]:
         key="drawn",
         bind="query-params",
         width=470,
-        placeholder="All" if len(names) <= charts.MOST_SCORES else f"The first {charts.MOST_SCORES}",
-        help="\n".join(f"- **{state.escaped(name)}**: {state.escaped(about(name, run))}" for name in names),
+        placeholder="All" if len(names) <= plots.MOST_SCORES else f"The first {plots.MOST_SCORES}",
+        help="\n".join(f"- **{escaped(name)}**: {escaped(about(name, run))}" for name in names),
     )
-    return [name for name in names if name in wanted] or list(names[: charts.MOST_SCORES])
+    return [name for name in names if name in wanted] or list(names[: plots.MOST_SCORES])
 
 
 def show_curves(found: Mapping[str, Measured], drawn: Sequence[str], chosen: str) -> None:
-    styles = charts.score_styles(scores.offered(run))
+    styles = plots.score_styles(scores.offered(run))
     height = run_charts.scores_height(len(drawn))
     left, right = st.columns(2)
     with left:
@@ -281,7 +287,7 @@ def show_curves(found: Mapping[str, Measured], drawn: Sequence[str], chosen: str
         made = run_charts.roc_of_scores({name: found[name].curves for name in drawn}, notes, styles, chosen)
         st.echarts_chart(made, key="roc_scores", height=height, alt=f"ROC: {listed(notes)}")
     if chosen in drawn and len(drawn) > 1:
-        st.caption(f"Heavy line: {state.escaped(chosen)}, the score chosen in the sidebar.")
+        st.caption(f"Heavy line: {escaped(chosen)}, the score chosen in the sidebar.")
 
 
 def listed(notes: Mapping[str, str]) -> str:
@@ -309,8 +315,8 @@ def show_table(found: Mapping[str, Measured]) -> None:
     rows, values = (frame.loc[order.sort_values(["level", "best"]).index] for frame in (rows, values))
     table = pd.DataFrame(
         {
-            "Subset": [charts.words(subset) or "all" for subset in rows.index.get_level_values("subset")],
-            "Attacks": [charts.words(species) or "all" for species in rows.index.get_level_values("species")],
+            "Subset": [readable(subset) or "all" for subset in rows.index.get_level_values("subset")],
+            "Attacks": [readable(species) or "all" for species in rows.index.get_level_values("species")],
             "n attacks": rows["n_attack"],
             "n live": rows["n_live"],
             "Chance": rows["n_attack"] / (rows["n_attack"] + rows["n_live"]),
@@ -333,13 +339,13 @@ def show_table(found: Mapping[str, Measured]) -> None:
             "Best": st.column_config.TextColumn(help="The score with the highest number in this row."),
         }
         | {
-            f"score {name}": number(name, format="%.3f", help=state.escaped(f"{measure} of {name}: {about(name, run)}"))
+            f"score {name}": number(name, format="%.3f", help=escaped(f"{measure} of {name}: {about(name, run)}"))
             for name in values
         },
     )
     without = [s for s in tested if s not in set(long["subset"])]
     if len(tested) > 1:
-        names = state.escaped(", ".join(map(charts.words, without)))
+        names = escaped(", ".join(map(readable, without)))
         alone = f" {names}: one class only, so counted under “all” alone." if without else ""
         st.caption(f"Attacks of a subset against the live faces of the same subset.{alone}")
 
@@ -357,7 +363,7 @@ def show_distributions(names: Sequence[str], found: Mapping[str, Measured]) -> N
         made, tables[name] = _distribution(run.digest, name, tuple(subsets), run, cells)
         with grid.cell():
             separates = f" · AUC {area(found[name].auc, found[name].n)}" if name in found else ""
-            st.markdown(f"**{state.escaped(name)}**{separates}")
+            st.markdown(f"**{escaped(name)}**{separates}")
             height = ridges.score_height(len(tables[name]), 1 + axis_title(name, run).count("\n"))
             alt = f"Histograms of {name}, one row per group"
             st.echarts_chart(made, key=f"distribution_{name}", height=height, alt=alt)
@@ -371,7 +377,7 @@ def show_moments(tables: Mapping[str, pd.DataFrame]) -> None:
         pd.DataFrame(
             {
                 "Score": long["score"],
-                "Group": long["group"].map(charts.words),
+                "Group": long["group"].map(readable),
                 "n": long["count"].astype(int),
                 "Mean": long["mean"],
                 "Standard deviation": long["std"],
@@ -387,13 +393,13 @@ def show_moments(tables: Mapping[str, pd.DataFrame]) -> None:
     )
 
 
-run = state.chosen_run()
-subsets = state.chosen_subsets(run)
-chosen = state.chosen_score(run)
+run = sidebar.chosen_run()
+subsets = sidebar.chosen_subsets(run)
+chosen = sidebar.chosen_score(run)
 tested = [s for s in subsets if s != "train"] or subsets
 st.title("Losses")
 offered = scores.offered(run)
-cells = _cells_of(run.digest, state.samples(run, KINDS))
+cells = _cells_of(run.digest, samples(run, KINDS))
 measured = {name: _measured(run.digest, name, tuple(tested), run, cells) for name in offered}
 found = {name: one for name, one in measured.items() if one is not None}
 found = dict(sorted(found.items(), key=lambda item: -item[1].auc))

@@ -3,45 +3,51 @@
 import pandas as pd
 import streamlit as st
 
-from app import state
-from fas_core import cardpage, datahealth, memo, metrics, scores
-from fas_core.store import Run
-from fas_core.uncertainty import UnitInterval
+from app import words
+from app.session import sidebar
+from app.session.address import link_params
+from app.session.readers import auc_interval, cache_folder, decisions, pooled_score_set, rates, runs, score_sets
+from app.words import escaped, label_of
+from fas_core import memo, metrics, scores
+from fas_core.evaluation.words import rate_text
+from fas_core.metrics.uncertainty import UnitInterval
+from fas_core.runs import health
+from fas_core.runs.store import Run
 
 REPEATED = ("subset", "label", "pai_species", "subject_id", "session_id", "held_out_by")
 DATA_COLUMNS = ("sample_id", "is_constant", *REPEATED)
 
-run = state.chosen_run()
-subsets = state.chosen_subsets(run)
-score = state.chosen_score(run)
+run = sidebar.chosen_run()
+subsets = sidebar.chosen_subsets(run)
+score = sidebar.chosen_score(run)
 
 
 def headline() -> str:
     """The answer in a sentence or two: how well this score separates, and what the operating point lets through."""
     tested = [s for s in subsets if s != "train"]
-    pooled = state.pooled_score_set(run, score, tested)
-    name = state.escaped(run.info.name)
+    pooled = pooled_score_set(run, score, tested)
+    name = escaped(run.info.name)
     if not (pooled.n_bona_fide and pooled.n_attack):
         return f"**{name}**: the chosen subsets hold one class only, so nothing can be separated yet."
     auc = {species: metrics.roc_auc(pooled, species) for species in pooled.attacks if len(pooled.attacks[species])}
     hardest = min(auc, key=lambda s: auc[s])
     separates = (
-        f"**{name}**, judged by {state.escaped(score)}, separates {pooled.n_attack:,} attacks from "
-        f"{pooled.n_bona_fide:,} bona fide {state.decisions(run)} with an AUC of "
-        f"**{auc_words(metrics.roc_auc(pooled), state.auc_interval(run, score, tested))}**; hardest is "
-        f"{state.escaped(hardest)} ({auc[hardest]:.2f})."
+        f"**{name}**, judged by {escaped(score)}, separates {pooled.n_attack:,} attacks from "
+        f"{pooled.n_bona_fide:,} bona fide {decisions(run)} with an AUC of "
+        f"**{auc_words(metrics.roc_auc(pooled), auc_interval(run, score, tested))}**; hardest is "
+        f"{escaped(hardest)} ({auc[hardest]:.2f})."
     )
-    point, problem = state.operating_point(run, score, subsets)
+    point, problem = sidebar.operating_point(run, score, subsets)
     if point is None:
         return f"{separates} {problem}"
-    at = state.rates(run, score, point.reported_on, point.threshold)
+    at = rates(run, score, point.reported_on, point.threshold)
     passes, worst = [], at["apcer_worst"]
     if at["bpcer"] is not None:
-        rejected = cardpage.rate(at["bpcer"], at["bpcer_interval"])
-        passes.append(f"**{rejected}** of live {state.decisions(run)} are rejected")
+        rejected = rate_text(at["bpcer"], at["bpcer_interval"])
+        passes.append(f"**{rejected}** of live {decisions(run)} are rejected")
     if worst is not None:
-        share = cardpage.rate(at["apcer_max"], at["apcer_interval_per_species"][worst])
-        passes.append(f"the worst attack, {state.escaped(worst)}, passes **{share}** of the time")
+        share = rate_text(at["apcer_max"], at["apcer_interval_per_species"][worst])
+        passes.append(f"the worst attack, {escaped(worst)}, passes **{share}** of the time")
     return f"{separates} At the operating point {' and '.join(passes)}."
 
 
@@ -52,22 +58,22 @@ def auc_words(value: float, interval: UnitInterval | None) -> str:
 
 def what_changed() -> str:
     """The Run before this one on the same data, in a sentence; empty where there is none."""
-    found, _ = state.runs()
+    found, _ = runs()
     older = [one for one in found[[one.id for one in found].index(run.id) + 1 :] if same_data(one)]
     if not older:
         return ""
     before = older[0]
     offered = scores.offered(before)
-    its_score = score if score in offered else state.first_score(offered)
+    its_score = score if score in offered else sidebar.first_score(offered)
     tested = [s for s in subsets if s != "train" and s in before.subsets]
-    now, then = (state.pooled_score_set(one, by, tested) for one, by in ((run, score), (before, its_score)))
+    now, then = (pooled_score_set(one, by, tested) for one, by in ((run, score), (before, its_score)))
     if not all(one.n_bona_fide and one.n_attack for one in (now, then)):
         return ""
     first, second = metrics.roc_auc(then), metrics.roc_auc(now)
     word = "as well as" if f"{first:.2f}" == f"{second:.2f}" else "better than" if second > first else "worse than"
-    judged = "" if its_score == score else f" by {state.escaped(its_score)}"
+    judged = "" if its_score == score else f" by {escaped(its_score)}"
     return (
-        f"It separates {word} the Run before it on the same data, {state.escaped(state.label_of(before))}{judged}: "
+        f"It separates {word} the Run before it on the same data, {escaped(label_of(before))}{judged}: "
         f"AUC {second:.2f} instead of {first:.2f}. The page Compare says whether chance explains that."
     )
 
@@ -78,9 +84,9 @@ def same_data(other: Run) -> bool:
 
 def metrics_table(run: Run, score: str, subsets: list[str]) -> pd.DataFrame:
     """One row per subset, at the operating point; empty where a metric is undefined."""
-    point, _ = state.operating_point(run, score, subsets)
+    point, _ = sidebar.operating_point(run, score, subsets)
     rows = []
-    for subset, one in state.score_sets(run, score).items():
+    for subset, one in score_sets(run, score).items():
         if subset not in subsets or not (one.n_bona_fide + one.n_attack):
             continue
         both = bool(one.n_bona_fide and one.n_attack)
@@ -89,17 +95,17 @@ def metrics_table(run: Run, score: str, subsets: list[str]) -> pd.DataFrame:
             "Bona fide": one.n_bona_fide,
             "Attacks": one.n_attack,
             "No response": sum(one.n_non_response.values()),
-            "AUC": auc_words(metrics.roc_auc(one), state.auc_interval(run, score, [subset])) if both else None,
-            "EER": cardpage.rate(metrics.equal_error_rate(one).value, None) if both else None,
+            "AUC": auc_words(metrics.roc_auc(one), auc_interval(run, score, [subset])) if both else None,
+            "EER": rate_text(metrics.equal_error_rate(one).value, None) if both else None,
         }
         if point is not None:
-            at = state.rates(run, score, [subset], point.threshold)
+            at = rates(run, score, [subset], point.threshold)
             worst = at["apcer_worst"]
-            row["BPCER"] = None if at["bpcer"] is None else cardpage.rate(at["bpcer"], at["bpcer_interval"])
+            row["BPCER"] = None if at["bpcer"] is None else rate_text(at["bpcer"], at["bpcer_interval"])
             row["Worst APCER"] = (
                 None
                 if worst is None
-                else f"{cardpage.rate(at['apcer_max'], at['apcer_interval_per_species'][worst])}, {worst}"
+                else f"{rate_text(at['apcer_max'], at['apcer_interval_per_species'][worst])}, {worst}"
             )
         rows.append(row)
     table = pd.DataFrame(rows)
@@ -139,7 +145,7 @@ def about_data(digest: str, _run: Run) -> tuple[pd.DataFrame, list[str]]:
     has = _run.column_names()
     wanted = [name for name in DATA_COLUMNS if name in has]
     samples = _run.samples(wanted, repeated=[name for name in REPEATED if name in has])
-    return datahealth.counts(samples), datahealth.findings(_run, samples)
+    return health.counts(samples), health.findings(_run, samples)
 
 
 def show_data() -> None:
@@ -152,7 +158,7 @@ def show_data() -> None:
     if not findings:
         st.success("Nothing conspicuous: every image was read, no subject is in both training and unseen subsets.")
     for finding in findings:
-        st.warning(state.escaped(finding), icon=":material/warning:")
+        st.warning(escaped(finding), icon=":material/warning:")
     failures = run.failures()
     if len(failures):
         with st.expander(f"{len(failures)} images without output"):
@@ -161,13 +167,13 @@ def show_data() -> None:
 
 def show_runs() -> None:
     st.subheader("Which Runs are there?")
-    found, _ = state.runs()
+    found, _ = runs()
     rows = []
     for one in found:
         about = one.summary()
         rows.append(
             {
-                "Run": state.label_of(one),
+                "Run": label_of(one),
                 "Model": about["model"] or "scores only",
                 "Samples": sum(about["subsets"].values()),
                 "Complete": about["complete"],
@@ -183,7 +189,7 @@ def show_runs() -> None:
             "Made": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
         },
     )
-    used, limit = memo.usage(state.cache_folder())
+    used, limit = memo.usage(cache_folder())
     st.caption(
         f"Projections and mixtures kept beside the Runs: {used / 1e6:.1f} MB of at most {limit / 1e9:.1f} GB; "
         "beyond that the oldest are dropped and computed again when needed."
@@ -200,14 +206,14 @@ def show_next() -> None:
     ]
     with st.container(horizontal=True):
         for page, label, icon, is_useful in places:
-            st.page_link(page, label=label, icon=icon, disabled=not is_useful, query_params=state.link_params())
+            st.page_link(page, label=label, icon=icon, disabled=not is_useful, query_params=link_params())
 
 
 st.title("Overview")
 st.write(headline())
-operating, _ = state.operating_point(run, score, subsets)
+operating, _ = sidebar.operating_point(run, score, subsets)
 if operating is not None:
-    st.caption(state.about(operating))
+    st.caption(words.about(operating))
 if changed := what_changed():
     st.write(changed)
 show_next()

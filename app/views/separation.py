@@ -5,13 +5,19 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from app import charts, state
+from app.charts import plots
+from app.session import readers, sidebar
+from app.session.jobs import worker
+from app.words import escaped
 from fas_core import metrics
-from fas_core.analysis import separation, sides
-from fas_core.analysis.separation import Comparison, Separation
-from fas_core.analysis.sides import Measure
+from fas_core.data.names import groups_of, readable
+from fas_core.evaluation import separation, sides
+from fas_core.evaluation.separation import Comparison, Separation
+from fas_core.evaluation.sides import Measure
+from fas_core.reports import palette
+from fas_core.reports.palette import NEUTRAL, Style
 
-NUISANCE = charts.Style(charts.NEUTRAL)  # of no class
+NUISANCE = Style(NEUTRAL)  # of no class
 HEADINGS = {"attack": "attacks", "nuisance": "live faces by"}
 MEASURES = {  # heading and explanation of each measure
     "probe": (
@@ -41,11 +47,11 @@ MEASURES = {  # heading and explanation of each measure
     ),
 }
 
-run = state.chosen_run()
+run = sidebar.chosen_run()
 st.title("Separation")
-state.needs_images(run, "What codes separate")
-subsets = state.chosen_subsets(run)
-samples = state.samples(run, ("subset", "label", "pai_species"))
+sidebar.needs_images(run, "What codes separate")
+subsets = sidebar.chosen_subsets(run)
+samples = readers.samples(run, ("subset", "label", "pai_species"))
 
 
 class NotComputedError(Exception):
@@ -60,13 +66,13 @@ def _stored(digest: str) -> Separation:
     return found
 
 
-def style_of(one: Comparison) -> charts.Style:
+def style_of(one: Comparison) -> Style:
     """The colour of an attack's group, as everywhere; neutral for what is no attack."""
     if one.kind != "attack":
         return NUISANCE
     species = "" if one.column == metrics.UNSPECIFIED else one.column
     row = pd.DataFrame({"subset": [one.subset], "label": ["attack"], "pai_species": [species]})
-    return charts.style_of(str(charts.groups(row)[0]))
+    return palette.style_of(str(groups_of(row)[0]))
 
 
 def sides_of(one: Comparison) -> str:
@@ -78,11 +84,11 @@ def units_of(one: Comparison) -> str:
     return f"{one.n_units:,} {one.unit}s" + (", a side each" if one.is_of_unit else "")
 
 
-def auc_row(one: Comparison) -> charts.AucRow:
+def auc_row(one: Comparison) -> plots.AucRow:
     probe, distance = one.measures["probe"], one.measures["mahalanobis"]
     assert probe is not None
     ends = None if probe.low is None or probe.high is None else (probe.low, probe.high)
-    return charts.AucRow(
+    return plots.AucRow(
         one.name,
         style_of(one),
         probe.value,
@@ -94,7 +100,7 @@ def auc_row(one: Comparison) -> charts.AucRow:
 
 def show_chart(found: Separation) -> None:
     rows = {HEADINGS[kind]: [auc_row(one) for one in found.clearest_first(kind)] for kind in HEADINGS}
-    made = charts.auc_rows(
+    made = plots.auc_rows(
         {heading: of_kind for heading, of_kind in rows.items() if of_kind},
         x_title="AUC",
         auc_name="linear probe, told the sides",
@@ -152,14 +158,14 @@ def show_table(found: Separation) -> None:
 
 def show_left_out(found: Separation) -> None:
     if found.left_out:
-        reasons = "; ".join(f"{state.escaped(charts.words(c))} ({why})" for c, why in found.left_out.items())
+        reasons = "; ".join(f"{escaped(readable(c))} ({why})" for c, why in found.left_out.items())
         st.caption(f"Not compared: {reasons}.")
 
 
 try:
     found = _stored(run.digest).within(subsets)
 except NotComputedError:
-    state.worker(
+    worker(
         run,
         "separation",
         missing=f"What the codes of these {len(samples):,} images separate is not computed yet; it takes some seconds.",
@@ -167,7 +173,7 @@ except NotComputedError:
         key="compute_separation",
     )
 else:
-    st.write(state.escaped(found.sentence()))
+    st.write(escaped(found.sentence()))
     if found.clearest_first("attack") or found.clearest_first("nuisance"):
         show_chart(found)
     if found.comparisons:

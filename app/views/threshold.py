@@ -6,25 +6,33 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import charts, state
+from app.charts import plots
 from app.components.threshold import Cell, Prepared, prepared, threshold_panel
-from fas_core import breakdown, cardpage, cost, metrics, presentations, uncertainty
+from app.session import readers, sidebar
+from app.session.address import put_in_address
+from app.session.readers import decisions, pooled_score_set, score_values
+from app.words import about, escaped, number
+from fas_core import metrics
+from fas_core.data.names import ATTACK, groups_of, readable
 from fas_core.errors import BadInputError
-from fas_core.manifest import ATTACK
-from fas_core.operating_point import BPCER, BY_HAND, COST, EER, OperatingPoint, Rule, threshold_by
-from fas_core.store import Run
+from fas_core.evaluation import breakdown, presentations
+from fas_core.evaluation.words import rate_text
+from fas_core.metrics import cost, uncertainty
+from fas_core.metrics.operating_point import BPCER, BY_HAND, COST, EER, OperatingPoint, Rule, threshold_by
+from fas_core.reports.palette import style_of
+from fas_core.runs.store import Run
 
 DEFAULT_PREVALENCE = 0.01  # one attack among a hundred presentations
 
-run = state.chosen_run()
-subsets = state.chosen_subsets(run)
-score = state.chosen_score(run)
+run = sidebar.chosen_run()
+subsets = sidebar.chosen_subsets(run)
+score = sidebar.chosen_score(run)
 
 
 def cells(run: Run, score: str, subsets: tuple[str, ...]) -> list[Cell]:
     """The scores of every subset, bona fide ones and every species apart."""
-    decided = state.decided(run, score)
-    rows, kinds = decided.rows, charts.groups(decided.rows)
+    decided = readers.decided(run, score)
+    rows, kinds = decided.rows, groups_of(decided.rows)
     units = rows[[name for name in rows if name in uncertainty.UNITS]]
     species = metrics.species_names(rows["label"].to_numpy() == ATTACK, rows["pai_species"])
     found = []
@@ -32,7 +40,7 @@ def cells(run: Run, score: str, subsets: tuple[str, ...]) -> list[Cell]:
         within = decided.within([subset])
         for name in np.unique(species[within]).tolist():
             here = np.flatnonzero(within & (species == name))
-            style = charts.style_of(str(kinds[here[0]]))
+            style = style_of(str(kinds[here[0]]))
             found.append(Cell(subset, name, decided.values[here], units.iloc[here], style))
     return found
 
@@ -41,7 +49,7 @@ def cells(run: Run, score: str, subsets: tuple[str, ...]) -> list[Cell]:
 def of_run(
     digest: str, score: str, level: str, subsets: tuple[str, ...], reported: tuple[str, ...], _run: Run
 ) -> Prepared:
-    return prepared(cells(_run, score, subsets), reported=reported, decisions=state.decisions(_run))
+    return prepared(cells(_run, score, subsets), reported=reported, decisions=decisions(_run))
 
 
 def roles(point: OperatingPoint) -> dict[str, str]:
@@ -69,7 +77,7 @@ def prevalence() -> float:
             asked = DEFAULT_PREVALENCE
         st.session_state["prevalence"] = asked if 0 < asked < 1 else DEFAULT_PREVALENCE
     share = float(st.session_state["prevalence"])
-    state.put_in_address("prevalence", "" if share == DEFAULT_PREVALENCE else repr(share))
+    put_in_address("prevalence", "" if share == DEFAULT_PREVALENCE else repr(share))
     return share
 
 
@@ -81,10 +89,10 @@ def set_prevalence(share: float) -> None:
 def transfer_table(point: OperatingPoint) -> pd.DataFrame:
     """Every subset but training: its rates at the threshold, and those where the rule is applied to itself."""
     rule = Rule(EER) if point.rule.kind == BY_HAND else point.rule
-    costs = state.costs(run) if rule.kind == COST else None
+    costs = sidebar.costs(run) if rule.kind == COST else None
     rows = []
     for name in (s for s in subsets if s != "train"):
-        one = state.pooled_score_set(run, score, [name])
+        one = pooled_score_set(run, score, [name])
         here = metrics.rates_at(one, point.threshold)
         try:
             own_threshold: float | None = threshold_by(rule, one, costs)
@@ -93,7 +101,7 @@ def transfer_table(point: OperatingPoint) -> pd.DataFrame:
         own = {} if own_threshold is None else metrics.rates_at(one, own_threshold)
         rows.append(
             {
-                "Subset": charts.words(name) + (" (chosen here)" if name in point.chosen_on else ""),
+                "Subset": readable(name) + (" (chosen here)" if name in point.chosen_on else ""),
                 "BPCER": percent(here["bpcer"]),
                 "its own": percent(own.get("bpcer")),
                 "Worst APCER": percent(here["apcer_max"]),
@@ -111,14 +119,14 @@ def percent(value: float | None) -> float | None:
 def show_transfer(point: OperatingPoint) -> None:
     """Whether a threshold that was chosen in one place holds in another."""
     table = transfer_table(point)
-    rule = "the equal error rate" if point.rule.kind == BY_HAND else state.escaped(point.rule.words)
+    rule = "the equal error rate" if point.rule.kind == BY_HAND else escaped(point.rule.words)
     column = "BPCER" if point.rule.kind in (BPCER, COST) else "Worst APCER"
     own = "its own" if column == "BPCER" else "its own "
     gaps = (table[column] - table[own]).where(~table["Subset"].str.contains("chosen here"))
     if gaps.notna().any():
         worst = table.loc[gaps.abs().idxmax()]
         st.write(
-            f"The threshold moves {column} most in **{state.escaped(worst['Subset'])}**: {worst[column]:.1f} % at this "
+            f"The threshold moves {column} most in **{escaped(worst['Subset'])}**: {worst[column]:.1f} % at this "
             f"threshold, {worst[own]:.1f} % where {rule} is applied to that subset itself."
         )
     rate = st.column_config.NumberColumn(format="%.1f %%")
@@ -137,28 +145,28 @@ def show_transfer(point: OperatingPoint) -> None:
 
 def show_costs(point: OperatingPoint) -> None:
     """What thresholds cost a month, on the reported samples."""
-    reported = state.pooled_score_set(run, score, point.reported_on)
+    reported = pooled_score_set(run, score, point.reported_on)
     if point.rule.kind == COST:
         st.caption("The costs stand in the sidebar, where the rule is.")
     else:
-        state.cost_inputs(run)
+        sidebar.cost_inputs(run)
     try:
-        costs = state.costs(run)
+        costs = sidebar.costs(run)
         curve = cost.curve(reported, costs)
         [here] = cost.expected(reported, costs, np.array([point.threshold])).likely
     except (metrics.UndefinedMetricError, BadInputError) as error:
-        st.info(state.escaped(str(error)), icon=":material/payments:")
+        st.info(escaped(str(error)), icon=":material/payments:")
         return
     best, (low, high) = curve.best, curve.flat
     if best == len(curve.thresholds) - 1:
         st.write("With these costs it is cheapest to let everything pass: no threshold pays.")
     else:
         st.write(
-            f"At this threshold **{here:,.0f} a month**; the cheapest, {state.number(curve.thresholds[best])}, "
+            f"At this threshold **{here:,.0f} a month**; the cheapest, {number(curve.thresholds[best])}, "
             f"costs {curve.likely[best]:,.0f} ({curve.low[best]:,.0f}–{curve.high[best]:,.0f}). Between "
-            f"{state.number(low)} and {state.number(high)} the cost is within {100 * cost.FLAT:g} % of that."
+            f"{number(low)} and {number(high)} the cost is within {100 * cost.FLAT:g} % of that."
         )
-    made = charts.cost_curve(curve, point.threshold, x_title=score, x_range=state.score_range(run, score))
+    made = plots.cost_curve(curve, point.threshold, x_title=score, x_range=sidebar.score_range(run, score))
     st.plotly_chart(made, key="costs", alt="Expected cost a month against the threshold")
     st.caption(
         "On the reported samples. The band: the shares of attacks divided and multiplied by the stated factor. "
@@ -177,12 +185,12 @@ def show_groups(point: OperatingPoint) -> None:
         )
         return
     column = st.selectbox("Break down by", offered, key="by", bind="query-params", width=260)
-    found = of_groups(run.digest, score, state.level(run), point.reported_on, point.threshold, str(column), run)
-    st.write(state.escaped(found.sentence()))
+    found = of_groups(run.digest, score, readers.level(run), point.reported_on, point.threshold, str(column), run)
+    st.write(escaped(found.sentence()))
     rows = []
     for group in found.groups:
         row: dict[str, object] = {
-            state.escaped(found.column): group.name,
+            escaped(found.column): group.name,
             "Bona fide": group.n_bona_fide,
             "Attacks": group.n_attack,
             "No response": sum(group.n_non_response.values()),
@@ -206,14 +214,14 @@ def said(rate: breakdown.Rate | None) -> str:
     if rate is None:
         return "–"
     interval = None if rate.interval is None else asdict(rate.interval)
-    return cardpage.rate(rate.value, interval) + (" *" if rate.is_small else "")
+    return rate_text(rate.value, interval) + (" *" if rate.is_small else "")
 
 
 @st.cache_resource(max_entries=16, show_spinner="Breaking down …")
 def of_groups(
     digest: str, score: str, level: str, reported: tuple[str, ...], threshold: float, column: str, _run: Run
 ) -> breakdown.Breakdown:
-    decided = presentations.presentations(_run, state.score_values(_run, score), level, columns=[column])
+    decided = presentations.presentations(_run, score_values(_run, score), level, columns=[column])
     chosen = decided.within(reported)
     return breakdown.by_column(decided.rows[chosen], decided.values[chosen], threshold, column)
 
@@ -230,20 +238,20 @@ def show_more(point: OperatingPoint) -> None:
 
 
 st.title("Threshold")
-point, problem = state.operating_point(run, score, subsets)
+point, problem = sidebar.operating_point(run, score, subsets)
 if point is None:
     st.warning(problem, icon=":material/rule:")
 else:
-    reported = state.pooled_score_set(run, score, point.reported_on)
+    reported = pooled_score_set(run, score, point.reported_on)
     if reported.n_bona_fide + reported.n_attack:
-        st.caption(state.about(point))
+        st.caption(about(point))
         with st.empty():  # a place of its own for the note that this takes time
-            made = of_run(run.digest, score, state.level(run), tuple(subsets), point.reported_on, run)
+            made = of_run(run.digest, score, readers.level(run), tuple(subsets), point.reported_on, run)
         threshold_panel(
             made,
             score=score,
             threshold=point.threshold,
-            limits=state.score_range(run, score),
+            limits=sidebar.score_range(run, score),
             roles=roles(point),
             prevalence=prevalence(),
             on_threshold=take_over,

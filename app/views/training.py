@@ -13,10 +13,15 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from app import charts, run_charts, state
-from fas_core import traininglog
+from app import words as words_module
+from app.charts.trainings import TrainingCurve, training_curves
+from app.session.page import errors_shown
+from app.session.readers import cache_folder
+from app.words import escaped
+from fas_core.data.names import readable
 from fas_core.errors import BadInputError
-from fas_core.traininglog import Samples, Training
+from fas_core.runs import traininglog
+from fas_core.runs.traininglog import Samples, Training
 
 EVERY, RARELY = 2.0, 10.0  # seconds between looks at trainings under way, and at those that may begin or go on
 LONG = 4e6  # bytes of a log that take a tenth of a second to read
@@ -79,7 +84,7 @@ def words_of(term: str, vae: bool) -> tuple[str, str, str]:
     """Title, unit and explanation of a term."""
     if term == "rec" and not vae:
         return REC_WITHOUT_ELBO
-    return TERMS.get(term, (charts.words(term), "", ""))
+    return TERMS.get(term, (readable(term), "", ""))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -140,12 +145,12 @@ def dev_of(training: Training, log: pd.DataFrame) -> pd.Series:
 
 def amount(training: Training, value: float) -> str:
     unit = words_of(training.chosen_by, is_vae(training))[1]
-    return f"{state.number(value)}\u00a0{unit}" if unit else state.number(value)
+    return f"{words_module.number(value)}\u00a0{unit}" if unit else words_module.number(value)
 
 
 def answer(training: Training, letter: str, log: pd.DataFrame) -> str:
     """One training in a sentence or two: how far, what was kept, whether it was still learning."""
-    name = f"{letter}: {state.escaped(training.name)}" if letter else state.escaped(training.name)
+    name = f"{letter}: {escaped(training.name)}" if letter else escaped(training.name)
     return f"**{name}** {how_far(training)} {what_was_kept(training, log)}{resets(log)}"
 
 
@@ -225,7 +230,7 @@ def parts_of(training: Training, log: pd.DataFrame) -> Parts:
     return Parts(log[~is_dev], dev, kept.to_numpy(bool))
 
 
-def curve_of(training: Training, letter: str, parts: Parts, term: str, unit: str) -> run_charts.TrainingCurve:
+def curve_of(training: Training, letter: str, parts: Parts, term: str, unit: str) -> TrainingCurve:
     each = per_step(training, unit)
 
     def points(rows: pd.DataFrame) -> NDArray[np.float64]:
@@ -238,7 +243,7 @@ def curve_of(training: Training, letter: str, parts: Parts, term: str, unit: str
     # Strides follow from the planned steps, not from those done: what is drawn stays where it is while more comes.
     stride = stride_of(training)
     events = train[(parts.train[RESET] == 1).to_numpy(), 0] if term == "disc" and RESET in parts.train else np.empty(0)
-    return run_charts.TrainingCurve(
+    return TrainingCurve(
         letter=letter,
         epochs=dev if has_dev else nothing,
         kept=dev[parts.kept] if has_dev else nothing,
@@ -279,9 +284,9 @@ def show_curves(chosen: dict[str, Training], letters: dict[str, str], logs: dict
             if term in logs[label] and (term != "rec" or is_vae(training) == vae)
         ]
         with grid.cell(), st.container(gap=None):
-            st.markdown(f"**{state.escaped(title)}**{f', {measure}' if measure else ''}", help=explanation or None)
+            st.markdown(f"**{escaped(title)}**{f', {measure}' if measure else ''}", help=explanation or None)
             st.echarts_chart(
-                run_charts.training_curves(curves, x_title=x_title, x_max=x_max),
+                training_curves(curves, x_title=x_title, x_max=x_max),
                 key=f"curve_{term}_{vae}",
                 height=230,
                 alt=f"{title} over {unit.lower()}",
@@ -308,7 +313,7 @@ def show_settings(chosen: dict[str, Training], letters: dict[str, str]) -> None:
     """What was trained with which numbers; those that differ come first."""
     columns = {letters[label] or "Value": training.experiment for label, training in chosen.items()}
     names = list(dict.fromkeys(name for settings in columns.values() for name in settings if name != "name"))
-    rows = [{"Setting": charts.words(name)} | {k: as_text(v.get(name)) for k, v in columns.items()} for name in names]
+    rows = [{"Setting": readable(name)} | {k: as_text(v.get(name)) for k, v in columns.items()} for name in names]
     rows.sort(key=lambda row: len(set(list(row.values())[1:])) == 1)
     with st.expander("Settings" if len(chosen) == 1 else "Settings, those that differ first"):
         st.dataframe(pd.DataFrame(rows), hide_index=True, key="settings")
@@ -329,14 +334,14 @@ def show_reconstructions(chosen: dict[str, Training], logs: dict[str, pd.DataFra
     if len(chosen) > 1:
         follow_default("samples_of", list(chosen), label)
         label = st.segmented_control(
-            "Training", list(chosen), default=label, format_func=state.escaped, required=True, key="samples_of",
+            "Training", list(chosen), default=label, format_func=escaped, required=True, key="samples_of",
             bind="query-params",
         )  # fmt: skip
     training = chosen.get(str(label), next(iter(chosen.values())))
     samples = samples_of(training)
     if samples is None or not samples.epochs or not len(samples.inputs):
         when = "after its first epoch" if training.state == "running" else "by a training that ends an epoch"
-        st.info(f"There are no reconstructions of {state.escaped(training.name)}: they are written {when}.")
+        st.info(f"There are no reconstructions of {escaped(training.name)}: they are written {when}.")
         return
     kept = traininglog.kept_epoch(logs[label_of(training)], training.chosen_by)
     with st.container():  # of its own: what stands below keeps its place when the slider appears
@@ -498,7 +503,7 @@ def states_of(everything: Sequence[Training]) -> list[tuple[str, str]]:
 
 def show() -> None:
     """Everything below the title; run again every few seconds while that can change."""
-    everything = traininglog.trainings(state.cache_folder())
+    everything = traininglog.trainings(cache_folder())
     if states_of(everything) != st.session_state.get("_trainings_seen"):
         st.rerun()  # the whole page decides whether to look again
     if not everything:
@@ -521,18 +526,18 @@ def show() -> None:
             try:
                 show_reconstructions(chosen, logs)
             except BadInputError as error:
-                st.warning(state.escaped(str(error)), icon=":material/warning:")
+                st.warning(escaped(str(error)), icon=":material/warning:")
     show_all(everything)
 
 
 st.title("Training")
-known = traininglog.trainings(state.cache_folder())
+known = traininglog.trainings(cache_folder())
 st.session_state["_trainings_seen"] = states_of(known)
 
 
 @st.fragment(run_every=pause(known))
 def live() -> None:
-    with state.errors_shown():
+    with errors_shown():
         show()
 
 

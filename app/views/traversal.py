@@ -11,17 +11,26 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import charts, network, state
+from app import words as words_module
 from app.components import strip as component
 from app.components.gallery import Card, Panel, error_panel, gallery
 from app.components.zoom import zoomed
-from fas_core import compare, memo, metrics, scores, selections, traversal
-from fas_core.analysis import projection, training_rows
+from app.parts import network
+from app.session import readers, sidebar
+from app.session.address import keep_valid
+from app.session.readers import samples, score_values
+from app.words import escaped, label_of
+from fas_core import memo, metrics, scores
+from fas_core.data.names import ATTACK, BONA_FIDE, groups_of, readable
 from fas_core.errors import BadInputError
-from fas_core.manifest import ATTACK, BONA_FIDE
-from fas_core.operating_point import BY_HAND
-from fas_core.store import Run
-from fas_core.traversal import Direction, Landscape
+from fas_core.evaluation import traversal
+from fas_core.evaluation.traversal import Direction, Landscape
+from fas_core.evaluation.verdicts import percentiles
+from fas_core.latent import projection, training_rows
+from fas_core.metrics.operating_point import BY_HAND
+from fas_core.reports.palette import style_of
+from fas_core.runs import selections
+from fas_core.runs.store import Run
 
 ONE, TWO, FOUR, PRIOR = "Along a direction", "Between two", "Between four", "From the prior"
 SAMPLES = {ONE: 1, TWO: 2, FOUR: 4, PRIOR: 0}
@@ -33,11 +42,11 @@ MOST_DRAWN = 81
 QUICK_WORK = 5e9  # products; a fit of the score that takes more is not begun unless somebody asks for it
 INSIDE = 0.95  # share of live faces; a code farther from live training than these is called unlike them
 
-run = state.chosen_run()
+run = sidebar.chosen_run()
 st.title("Traversal")
-state.needs_images(run, "Decoding along the latent space")
-subsets = state.chosen_subsets(run)
-score = state.chosen_score(run)
+sidebar.needs_images(run, "Decoding along the latent space")
+subsets = sidebar.chosen_subsets(run)
+score = sidebar.chosen_score(run)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,17 +77,17 @@ def landscape(digest: str, _run: Run) -> Landscape:
 @st.cache_resource(max_entries=16, show_spinner=False)
 def kinds(digest: str, _run: Run) -> NDArray[np.str_]:
     """(n,) the class of each sample."""
-    return charts.groups(state.samples(_run, ("subset", "label", "pai_species")))
+    return groups_of(samples(_run, ("subset", "label", "pai_species")))
 
 
 def class_of(row: int) -> str:
-    return state.escaped(charts.words(str(kinds(run.digest, run)[row])))
+    return escaped(readable(str(kinds(run.digest, run)[row])))
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def live_rows(digest: str, chosen: tuple[str, ...], _run: Run) -> NDArray[np.int64]:
     """Rows of the live faces of some subsets that no training has seen; of all of them where there are none such."""
-    about = state.samples(_run, ("subset", "label"))
+    about = samples(_run, ("subset", "label"))
     is_live = ((about["label"] == BONA_FIDE) & about["subset"].isin(chosen)).to_numpy()
     is_new = is_live & (about["subset"] != "train").to_numpy()
     return np.flatnonzero(is_new if is_new.any() else is_live)
@@ -87,8 +96,8 @@ def live_rows(digest: str, chosen: tuple[str, ...], _run: Run) -> NDArray[np.int
 @st.cache_resource(max_entries=16, show_spinner=False)
 def first_choice(digest: str, name: str, chosen: tuple[str, ...], _run: Run) -> list[int]:
     """Four rows to begin with: a live face of middling score, the worst attack, and two more of the other kinds."""
-    values = state.score_values(_run, name)
-    about = state.samples(_run, ("subset", "label", "pai_species"))
+    values = score_values(_run, name)
+    about = samples(_run, ("subset", "label", "pai_species"))
     live = live_rows(digest, chosen, _run)
     live = live[np.argsort(values[live], kind="stable")]
     here = about["subset"].isin(chosen).to_numpy()
@@ -107,7 +116,7 @@ def first_choice(digest: str, name: str, chosen: tuple[str, ...], _run: Run) -> 
 
 def fill(rows: list[int]) -> None:
     for key, row in zip(KEYS, rows, strict=False):
-        st.session_state[key] = str(state.ids(run)[row])
+        st.session_state[key] = str(readers.ids(run)[row])
 
 
 def fill_at_random(count: int) -> None:
@@ -117,16 +126,16 @@ def fill_at_random(count: int) -> None:
 
 def fill_from_selection(name: str, count: int) -> None:
     """The first samples of a selection, or those after the one that is shown first."""
-    rows = state.ids(run).get_indexer(selections.sample_ids(run, name))
+    rows = readers.ids(run).get_indexer(selections.sample_ids(run, name))
     ids = [int(row) for row in rows if row >= 0]
     shown = str(st.session_state.get(KEYS[0], ""))
-    at = next((i + count for i, row in enumerate(ids) if state.ids(run)[row] == shown), 0)
+    at = next((i + count for i, row in enumerate(ids) if readers.ids(run)[row] == shown), 0)
     fill([ids[(at + i) % len(ids)] for i in range(count)] if ids else [])
 
 
 def chosen_rows(count: int) -> list[int]:
     """The samples that are asked for by id, or by a part of one."""
-    ids, begin = state.ids(run), first_choice(run.digest, score, tuple(subsets), run)
+    ids, begin = readers.ids(run), first_choice(run.digest, score, tuple(subsets), run)
     rows = []
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for key, letter, start in zip(KEYS[:count], LETTERS, begin, strict=False):
@@ -142,7 +151,7 @@ def chosen_rows(count: int) -> list[int]:
             if asked and not len(matching):
                 matching = np.flatnonzero(ids.str.contains(asked, case=False, regex=False))
             if asked and not len(matching):
-                st.info(f"No sample of this Run has {state.escaped(asked)} in its id.", icon=":material/search_off:")
+                st.info(f"No sample of this Run has {escaped(asked)} in its id.", icon=":material/search_off:")
                 st.stop()
             rows.append(int(matching[0]) if asked else start)
         st.button("Random live", icon=":material/casino:", on_click=fill_at_random, args=(count,))
@@ -195,7 +204,7 @@ def direction_control(place: Landscape) -> tuple[Direction, float]:
 
 def species_control(place: Landscape) -> str:
     names = place.species.tolist()
-    return str(st.selectbox("Species", names, format_func=charts.words, key="towards", bind="query-params", width=180))
+    return str(st.selectbox("Species", names, format_func=readable, key="towards", bind="query-params", width=180))
 
 
 @st.cache_resource(max_entries=8, show_spinner="Computing principal components …")
@@ -206,7 +215,7 @@ def principal_components(digest: str, _run: Run) -> projection.PrincipalComponen
 def axis_control(place: Landscape) -> Direction:
     pca = principal_components(run.digest, run)
     numbers = list(range(1, len(pca.components) + 1))
-    state.keep_valid("pc", numbers, numbers[0])
+    keep_valid("pc", numbers, numbers[0])
     number = st.select_slider(
         "Principal axis",
         numbers,
@@ -219,7 +228,7 @@ def axis_control(place: Landscape) -> Direction:
 
 def dimension_control(place: Landscape) -> Direction:
     order = np.argsort(-place.deviations, kind="stable").tolist()
-    state.keep_valid("dimension", order, order[0])
+    keep_valid("dimension", order, order[0])
     number = st.select_slider(
         "Latent dimension, by its spread",
         order,
@@ -288,7 +297,7 @@ class Unlike:
     @property
     def shares(self) -> NDArray[np.float64]:
         """(n,) of live faces, with lower values."""
-        return compare.percentiles(self.values, self.live)
+        return percentiles(self.values, self.live)
 
     @property
     def limit(self) -> float:
@@ -318,12 +327,12 @@ def unlike_of(path: Path) -> Unlike | None:
             f"How unlike live training faces these codes are takes a while: choose {name} in the sidebar for it."
         )
         return None
-    live = np.sort(state.score_values(run, name)[live_rows(run.digest, tuple(subsets), run)])
+    live = np.sort(score_values(run, name)[live_rows(run.digest, tuple(subsets), run)])
     if not len(live):
         st.caption("No live face is in the chosen subsets to compare these codes with.")
         return None
-    is_of_another = state.rule(run, score).kind == BY_HAND and name != score
-    point = None if is_of_another else state.operating_point(run, name, subsets)[0]
+    is_of_another = sidebar.rule(run, score).kind == BY_HAND and name != score
+    point = None if is_of_another else sidebar.operating_point(run, name, subsets)[0]
     return Unlike(name, traversal.unlikeness(run, name, path.codes), live, None if point is None else point.threshold)
 
 
@@ -331,11 +340,13 @@ def beyond_words(one: Unlike) -> str:
     """What codes beyond the limit would be."""
     if one.threshold is None:
         return f"farther from live training than {INSIDE:.0%} of live faces"
-    return f"called an attack by {one.score} (threshold {state.number(one.threshold)}, by the rule in the sidebar)"
+    return (
+        f"called an attack by {one.score} (threshold {words_module.number(one.threshold)}, by the rule in the sidebar)"
+    )
 
 
 def name_of(row: int) -> str:
-    return f"**{state.escaped(str(state.ids(run)[row]))}** ({class_of(row)})"
+    return f"**{escaped(str(readers.ids(run)[row]))}** ({class_of(row)})"
 
 
 def of_live(share: float) -> str:
@@ -345,7 +356,7 @@ def of_live(share: float) -> str:
 def answer(mode: str, path: Path, rows: list[int], one: Unlike | None) -> str:
     """The page's answer in a few sentences."""
     if one is None:
-        moved = f"the code of {name_of(rows[0])} moved {state.escaped(path.name)}" if mode == ONE else ""
+        moved = f"the code of {name_of(rows[0])} moved {escaped(path.name)}" if mode == ONE else ""
         what = {TWO: "codes between two samples", FOUR: "codes between four samples", PRIOR: "codes drawn at random"}
         return f"What the decoder makes of {what.get(mode, moved)}."
     beyond, shares = one.are_beyond, one.shares
@@ -368,7 +379,7 @@ def answer(mode: str, path: Path, rows: list[int], one: Unlike | None) -> str:
     middle, least, most = len(shares) // 2, int(one.values.argmin()), int(one.values.argmax())
     return (
         f"The code of {name_of(rows[0])} lies farther from live training than {of_live(shares[middle])}. Moved "
-        f"{state.escaped(path.name)}, it comes nearest at **{path.places[least]}** (farther than "
+        f"{escaped(path.name)}, it comes nearest at **{path.places[least]}** (farther than "
         f"{of_live(shares[least])}) and is farthest at **{path.places[most]}** ({of_live(shares[most])}). "
         f"{crossing(path, one)}"
     )
@@ -401,20 +412,20 @@ def _decoded(
     checkpoint_sha256: str, precision: str, key: str, _codes: NDArray[np.float32], _run: Run
 ) -> NDArray[np.uint8]:
     with st.spinner("Decoding …"), network.of(_run) as model:
-        from fas_core import predict
+        from fas_core.inference import predict
 
         return predict.decoded(_codes, model)
 
 
 def show_samples(rows: list[int]) -> None:
     """The samples and their reconstructions as the Run keeps them; one that is chosen opens on its own page."""
-    ids = state.ids(run)
+    ids = readers.ids(run)
     cards = []
     for letter, row in zip(LETTERS, rows, strict=False):
-        style = charts.style_of(str(kinds(run.digest, run)[row]))
+        style = style_of(str(kinds(run.digest, run)[row]))
         lines = (f"{letter}: {ids[row]}" if len(rows) > 1 else str(ids[row]),)
         cards.append(
-            Card(str(ids[row]), lines, charts.words(str(kinds(run.digest, run)[row])), style.colour, style.is_hollow)
+            Card(str(ids[row]), lines, readable(str(kinds(run.digest, run)[row])), style.colour, style.is_hollow)
         )
     panels = [
         Panel(name, run.images(kind, rows))
@@ -422,7 +433,7 @@ def show_samples(rows: list[int]) -> None:
     ]
     chosen = gallery(cards, panels, key="traversal_samples", size=128 if len(rows) < 3 else 64)
     if chosen is not None:
-        st.switch_page("views/image.py", query_params={"run": state.label_of(run), "image": chosen})
+        st.switch_page("views/image.py", query_params={"run": label_of(run), "image": chosen})
 
 
 def captions_of(path: Path, one: Unlike | None) -> list[list[str]]:
@@ -430,7 +441,7 @@ def captions_of(path: Path, one: Unlike | None) -> list[list[str]]:
     for i, place in enumerate(path.places):
         lines = [place]
         if one is not None:
-            lines.append(state.number(float(one.values[i])))
+            lines.append(words_module.number(float(one.values[i])))
             if one.threshold is not None:
                 lines.append("attack" if one.are_beyond[i] else "\u00a0")
         found.append(lines)
@@ -490,7 +501,7 @@ def large_control(path: Path) -> int:
     if n == 1:
         return 0
     default = 1 if path.compared_with is None else n
-    state.keep_valid("step", range(1, n + 1), default)
+    keep_valid("step", range(1, n + 1), default)
     return int(st.slider("Enlarged image", 1, n, default, key="step", bind="query-params", width=320)) - 1
 
 
@@ -500,7 +511,7 @@ def enlarge(index: int) -> None:
 
 def sheet_of(path: Path, images: NDArray[np.uint8], rows: list[int], one: Unlike | None) -> bytes:
     """The PNG of what is shown: the samples and their reconstructions, then the decoded images."""
-    ids = state.ids(run)
+    ids = readers.ids(run)
     tiles = [traversal.Tile(image, lines) for image, lines in zip(images, captions_of(path, one), strict=True)]
     sheet = [tiles[i : i + path.columns] for i in range(0, len(tiles), path.columns)]
     if rows:
@@ -510,9 +521,7 @@ def sheet_of(path: Path, images: NDArray[np.uint8], rows: list[int], one: Unlike
             name = f"{letter} " if len(rows) > 1 else ""
             first += [
                 traversal.Tile(original, [f"{name}original", str(ids[row])]),
-                traversal.Tile(
-                    reconstruction, [f"{name}reconstruction", charts.words(str(kinds(run.digest, run)[row]))]
-                ),
+                traversal.Tile(reconstruction, [f"{name}reconstruction", readable(str(kinds(run.digest, run)[row]))]),
             ]
         sheet.insert(0, first)
     title = f"{run.info.name} ({run.id[:6]}): {path.name}"
@@ -538,7 +547,7 @@ def about(mode: str, place: Landscape, direction: Direction | None) -> str:
         return "Codes are mixed linearly; the ends are the samples' own codes."
     if direction is None:
         return "Codes are mixed linearly along rows and columns; the corners are A and B above, C and D below."
-    length = state.number(float(np.linalg.norm(direction.step)))
+    length = words_module.number(float(np.linalg.norm(direction.step)))
     if direction.unit == "way":
         unit = f"100 % adds the mean code of the species' attacks less that of {fitted} (length {length})."
     else:
@@ -547,7 +556,7 @@ def about(mode: str, place: Landscape, direction: Direction | None) -> str:
     if not direction.step.any():
         return f"{words[0]} No two of these codes differ along it, so nothing moves."
     lying = [
-        f"{state.escaped(charts.words(str(name)))} {direction.words(round(direction.position(mean, place.mean), 2))}"
+        f"{escaped(readable(str(name)))} {direction.words(round(direction.position(mean, place.mean), 2))}"
         for name, mean in zip(place.species, place.means, strict=True)
     ]
     if lying:
@@ -589,14 +598,14 @@ head.write(answer(mode, path, rows, one))
 try:
     images = decoded(path)
 except BadInputError as error:
-    st.warning(f"Nothing can be decoded. {state.escaped(str(error))}", icon=":material/link_off:")
+    st.warning(f"Nothing can be decoded. {escaped(str(error))}", icon=":material/link_off:")
     st.stop()
 show_path(path, images, one)
 st.caption(about(mode, place, direction))
 st.download_button(
     "Download the images (PNG)",
     lambda: sheet_of(path, images, rows, one),
-    file_name=traversal.file_name(run.info.name, *(str(state.ids(run)[row]) for row in rows), path.name),
+    file_name=traversal.file_name(run.info.name, *(str(readers.ids(run)[row]) for row in rows), path.name),
     mime="image/png",
     on_click="ignore",
     icon=":material/download:",

@@ -23,7 +23,7 @@ from fas_core.errors import BadInputError
 def own_process() -> ProcessPoolExecutor:
     """One process in which nothing has been computed: a fork of one that has imported PyTorch, once for all."""
     context = get_context("forkserver")
-    context.set_forkserver_preload(["fas_core.infer", "fas_core.train"])
+    context.set_forkserver_preload(["fas_core.inference.infer", "fas_core.training.train"])
     return ProcessPoolExecutor(1, mp_context=context)
 
 

@@ -19,9 +19,12 @@ import torch
 from PIL import Image
 from scipy.stats import spearmanr
 
-from fas_core import checkpoint, devices, experiments, images, infer, manifest, models, train
+from fas_core import models
 from fas_core.bench import own_process
-from fas_core.manifest import Manifest
+from fas_core.data import images, manifest
+from fas_core.data.manifest import Manifest
+from fas_core.inference import infer
+from fas_core.training import checkpoint, devices, experiments, train
 
 FULL: dict[str, Any] = {}
 QUARTER: dict[str, Any] = {"width": 0.25, "latent_dim": 128}

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fas_core import store
 from fas_core.bench.drag import opened_browser, rested, served_app
+from fas_core.runs import store
+from fas_core.runs.scorefile import scores_only_run
 
 SAMPLES, RUNS, ROUNDS = 50_000, 6, 3
 TARGETS = {"open_seconds": ("at_most", 3.0)}
@@ -81,5 +82,5 @@ def _written(cache: Path, n: int, runs: int) -> list[store.Run]:
     made = []
     for number in range(runs):
         own = table.assign(score=shared + rng.normal(0, 0.4 + 0.1 * number, n)).iloc[rng.permutation(n)]
-        made.append(store.scores_only_run(cache, f"run{number}", own.reset_index(drop=True), ["score"], ""))
+        made.append(scores_only_run(cache, f"run{number}", own.reset_index(drop=True), ["score"], ""))
     return made

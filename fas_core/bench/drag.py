@@ -25,8 +25,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fas_core import store
 from fas_core.errors import BadInputError
+from fas_core.runs import store
+from fas_core.runs.scorefile import scores_only_run
 
 SCORES, KINDS, EVENTS = 300_000, 20, 200
 TARGETS = {"event_milliseconds": ("at_most", 16.0)}
@@ -107,7 +108,7 @@ def _written(cache: Path, n: int, kinds: int) -> store.Run:
             "score": rng.normal(is_attack * (0.5 + kind / kinds), 1),
         }
     )
-    store.scores_only_run(cache, "drag", rows, ["score"], "")
+    scores_only_run(cache, "drag", rows, ["score"], "")
     return store.open_run(cache, "drag")
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fas_core import store
 from fas_core.bench.drag import HAS_RUN, opened_browser, served_app
+from fas_core.runs import store
 
 IMAGES, SIDE, PER_PAGE, TURNS = 6_000, 128, 60, 15
 TARGETS = {"turn_milliseconds": ("at_most", 400.0)}

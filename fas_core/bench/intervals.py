@@ -10,10 +10,11 @@ import time
 
 import numpy as np
 
-from fas_core import metrics, resampling
+from fas_core import metrics
 from fas_core.bench import medians
-from fas_core.resampling import Statistic
-from fas_core.uncertainty import Units
+from fas_core.metrics import resampling
+from fas_core.metrics.resampling import Statistic
+from fas_core.metrics.uncertainty import Units
 
 TARGET = 0.05  # APCER
 TARGETS = {"all_seconds": ("at_most", 5.0), "all": ("at_most", 0.1)}

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fas_core.analysis import em, mixture
+from fas_core.latent import em, mixture
 
 PEOPLE, HIDDEN, UNITS, NOISE = 400, 16, 256, 0.5
 TARGETS = {

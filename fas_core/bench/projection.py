@@ -24,9 +24,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fas_core import memo, store
-from fas_core.analysis import projection
+from fas_core import memo
 from fas_core.bench import medians
+from fas_core.latent import projection
+from fas_core.runs import store
 
 PEOPLE, HIDDEN, UNITS, NOISE = 400, 16, 256, 0.05
 JUDGED, WARMING = 4_000, 5_000  # umap-learn takes another way, which does not compile its search, below 4,096

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fas_core import store
+from fas_core.runs import store
 
 IMAGES, SHOWN, ROUNDS = 300_000, 60, 3
 TARGETS = {

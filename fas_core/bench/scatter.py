@@ -22,9 +22,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fas_core import store
-from fas_core.analysis import projection
 from fas_core.bench.drag import HAS_RUN, opened_browser, rested, served_app, server_megabytes
+from fas_core.latent import projection
+from fas_core.runs import store
 
 SIZES = (300_000, 1_000_000, 5_000_000)
 FIRST_DRAW = (1.5, 2.5, 7.0)  # seconds, by size

@@ -21,10 +21,11 @@ from lightning_fabric import Fabric
 from PIL import Image
 from torch import nn
 
-from fas_core import devices, experiments, models, train
+from fas_core import models
 from fas_core.bench import medians, own_process
-from fas_core.draws import Draws
 from fas_core.models.base import Autoencoder, OptimizerSettings, Step, UpsampledConv2d
+from fas_core.models.draws import Draws
+from fas_core.training import devices, experiments, train
 
 WIDTH, LATENT, BATCH, ROUNDS = 0.25, 128, 8, 3
 FEW, MANY = 2_000, 100_000  # images

@@ -18,8 +18,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fas_core import bench, checkpoint, devices, experiments, infer, models, predict, store, traversal
+from fas_core import bench, models
 from fas_core.bench.drag import HAS_RUN, opened_browser, served_app
+from fas_core.evaluation import traversal
+from fas_core.inference import infer, predict
+from fas_core.runs import store
+from fas_core.training import checkpoint, devices, experiments
 
 EXPERIMENTS = ("small_dcvae", "small_resvae", "small_ganomaly")
 IN_PAGE = "small_dcvae"

@@ -12,8 +12,11 @@ from fas_core.errors import BadInputError
 from fas_core.models.base import Autoencoder
 
 
+NO_MODELS = ("base", "draws", "losses")  # what models are made of
+
+
 def names() -> list[str]:
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base")
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in NO_MODELS)
 
 
 def _module(name: str) -> ModuleType:

@@ -14,8 +14,8 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from fas_core import losses
-from fas_core.draws import Draws
+from fas_core.models import losses
+from fas_core.models.draws import Draws
 
 LOG_VARIANCE_RANGE = (-15.0, 15.0)  # exp() of anything outside overflows half precision; trained codes stay inside
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from fas_core import losses
+from fas_core.models import losses
 from fas_core.models.base import Autoencoder, FullPrecisionLinear, OptimizerSettings, Outputs, Size, Step
 
 _log = logging.getLogger(__name__)

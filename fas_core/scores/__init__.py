@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fas_core.errors import BadInputError
-from fas_core.store import Run
+from fas_core.runs.store import Run
 
 
 class Outputs(Protocol):

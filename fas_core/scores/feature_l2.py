@@ -6,8 +6,8 @@ The norm of the equation divided by the root of the number of features; the rank
 import numpy as np
 from numpy.typing import NDArray
 
+from fas_core.runs.store import Run
 from fas_core.scores import Outputs, column
-from fas_core.store import Run
 
 NEEDS = ("adv",)
 

@@ -7,9 +7,9 @@ components, as many as in figure 4.4; the likelihood page shows other numbers.
 import numpy as np
 from numpy.typing import NDArray
 
-from fas_core.analysis import mixture
+from fas_core.latent import mixture
+from fas_core.runs.store import Run
 from fas_core.scores import Outputs
-from fas_core.store import Run
 
 NEEDS = ("latents",)
 COMPONENTS = TRAINING_IMAGES = 8

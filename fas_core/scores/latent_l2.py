@@ -7,8 +7,8 @@ root ranks alike and has the unit of the codes; nothing is rescaled here, or a s
 import numpy as np
 from numpy.typing import NDArray
 
+from fas_core.runs.store import Run
 from fas_core.scores import Outputs, column
-from fas_core.store import Run
 
 NEEDS = ("enc",)
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from fas_core import memo
-from fas_core.analysis import mixture, training_rows
+from fas_core.latent import mixture, training_rows
+from fas_core.runs.store import Run
 from fas_core.scores import Outputs
-from fas_core.store import Run
 
 NEEDS = ("latents",)
 TRAINING_IMAGES = 8  # as `gmm_nll`: fewer say little about a spread

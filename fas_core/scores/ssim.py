@@ -7,8 +7,8 @@ more attack-like as in every score. Section 5.3 of the thesis names it as nearer
 import numpy as np
 from numpy.typing import NDArray
 
+from fas_core.runs.store import Run
 from fas_core.scores import Outputs, column
-from fas_core.store import Run
 
 NEEDS = ("ssim",)
 

@@ -9,7 +9,7 @@ import pytest
 from streamlit.runtime.scriptrunner.script_cache import ScriptCache
 from streamlit.testing.v1 import AppTest, app_test, local_script_runner
 
-from fas_core import store
+from fas_core.runs import store
 
 MAIN = Path(__file__).resolve().parents[2] / "app" / "main.py"
 

@@ -2,8 +2,10 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
-from fas_core import card, store
-from fas_core import operating_point as op
+from fas_core.evaluation import card
+from fas_core.metrics import operating_point as op
+from fas_core.runs import store
+from fas_core.runs.upkeep import remove
 
 from .conftest import page, texts
 
@@ -38,7 +40,7 @@ def test_cards_are_compared_and_one_whose_run_is_gone_is_said(tiny_cache: Path) 
         run = store.open_run(tiny_cache, name)
         chosen_on, reported_on = (["dev"], ["test"]) if name == "vendor" else (["live"], ["seen_paper"])
         card.kept(card.card(run, score, op.DEFAULT, chosen_on, reported_on, note=f"of {name}"), tiny_cache)
-    store.remove(store.open_run(tiny_cache, "b"))
+    remove(store.open_run(tiny_cache, "b"))
     at = page("cards", cache=tiny_cache, run="a")
     states = dict(zip(at.dataframe[0].value["Run"], at.dataframe[0].value["State"], strict=True))
     assert states == {"a": "holds", "b": "its Run is gone", "vendor": "holds"}

@@ -14,9 +14,14 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app.components import scatter
-from fas_core import card, compare, report, store
-from fas_core.compare import System
-from fas_core.operating_point import DEFAULT
+from fas_core.evaluation import card, differences
+from fas_core.evaluation.join import Joined, System, joined, outside_training
+from fas_core.evaluation.words import in_words, p_text, signed
+from fas_core.metrics.operating_point import DEFAULT
+from fas_core.reports import report
+from fas_core.runs import store
+from fas_core.runs.scorefile import scores_only_run
+from fas_core.runs.upkeep import remove
 
 METRICS, GROUPS, SAMPLES, REPORT = "Every metric", "Group by group", "Which samples change?", "Report"
 MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
@@ -42,18 +47,18 @@ def page_of(cache: Path, monkeypatch: pytest.MonkeyPatch, a: str, b: str | None 
     return at
 
 
-def compared(cache: Path, *names: str, score: str = "rec") -> compare.Joined:
+def compared(cache: Path, *names: str, score: str = "rec") -> Joined:
     """Outside training, as the page compares them."""
-    return compare.tested(compare.joined([System(store.open_run(cache, name), score) for name in names]))
+    return outside_training(joined([System(store.open_run(cache, name), score) for name in names]))
 
 
 def test_answer_and_tables_are_those_of_the_core(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at = page_of(tiny_cache, monkeypatch, "a", "b", part=METRICS)
     both = compared(tiny_cache, "a", "b")
-    drawn = compare.resampled(both, resamples=1000, quantiles=1024)
-    found = compare.differences(both, DEFAULT, drawn)
-    flips = compare.flips(both, compare.thresholds(both))
-    words = compare.in_words(both, DEFAULT, found, flips)
+    drawn = differences.resampled(both, resamples=1000, quantiles=1024)
+    found = differences.differences(both, DEFAULT, drawn)
+    flips = differences.flips(both, differences.thresholds(both))
+    words = in_words(both, DEFAULT, found, flips)
     shown = at.markdown[0].value.replace("\\", "").replace("\u00a0", " ").replace("**", "")
     assert shown == " ".join(words)
     assert any("16 samples compared" in c.value and "by resampling 6 subjects" in c.value for c in at.caption)
@@ -62,8 +67,8 @@ def test_answer_and_tables_are_those_of_the_core(tiny_cache: Path, monkeypatch: 
     row = every.loc["APCER of mask at BPCER ≤ 5 %"]
     assert (row["A"], row["B"], row["B − A"]) == (mask.a, mask.b, mask.difference)
     assert mask.low is not None
-    assert row["95 %"].startswith(compare.signed(mask.low, 3))
-    assert every.loc["AUC", "p"] == compare.p_text(found["roc_auc"].p or 0).removeprefix("p = ")
+    assert row["95 %"].startswith(signed(mask.low, 3))
+    assert every.loc["AUC", "p"] == p_text(found["roc_auc"].p or 0).removeprefix("p = ")
     at = page_of(tiny_cache, monkeypatch, "a", "b", part=GROUPS)
     groups = at.dataframe[0].value.set_index(["Subset", "Class"])
     assert groups.loc[("all", "mask"), "Wrong in A"] == pytest.approx(100 * (mask.a or 0))
@@ -94,8 +99,8 @@ def test_three_runs_have_letters_and_one_is_in_detail(tiny_cache: Path, monkeypa
     assert [*every.columns[:5]] == ["Metric", "A", "B", "C", "C − A"]
     vendor = store.open_run(tiny_cache, "vendor")
     systems = [System(store.open_run(tiny_cache, name), "rec") for name in "ab"]
-    three = compare.tested(compare.joined([*systems, System(vendor, "score")]))
-    assert every["C"].tolist() == [one.b for one in compare.differences(three, b=2).values()]
+    three = outside_training(joined([*systems, System(vendor, "score")]))
+    assert every["C"].tolist() == [one.b for one in differences.differences(three, b=2).values()]
     at = page_of(tiny_cache, monkeypatch, "a", "b vendor", detail="C")
     assert [chart["legend"]["data"] for chart in charts_of(at)] == [["A", "B", "C"]] * 3
 
@@ -108,8 +113,8 @@ def test_numbers_stand_before_the_intervals_are_there(tiny_cache: Path, monkeypa
         return ours(*arguments, **options)
 
     st.cache_resource.clear()
-    ours = compare.resampled
-    monkeypatch.setattr(compare, "resampled", recorded)
+    ours = differences.resampled
+    monkeypatch.setattr(differences, "resampled", recorded)
     page_of(tiny_cache, monkeypatch, "a", "b")
     at = page_of(tiny_cache, monkeypatch, "a", "b")  # as another visitor: nothing is drawn again
     assert len(seen) == 1
@@ -118,7 +123,7 @@ def test_numbers_stand_before_the_intervals_are_there(tiny_cache: Path, monkeypa
 
 def test_flips_are_shown_by_sample_id(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pair = compared(tiny_cache, "a", "b")
-    both = compare.flips(pair, compare.thresholds(pair))
+    both = differences.flips(pair, differences.thresholds(pair))
     at = page_of(tiny_cache, monkeypatch, "a", "b", show="All", part=SAMPLES)
     [data] = galleries(at)
     assert [panel["name"] for panel in data["panels"]] == ["original", "A", "B", "error A", "error B"]
@@ -178,12 +183,10 @@ def test_scores_only_runs_are_compared_without_images(tiny_cache: Path, monkeypa
     assert "B vendor, score" in at.caption[0].value.replace("**", "")  # it has no "rec", and no other to choose
     assert any("without images" in one.value and "vendor" in one.value for one in at.caption)
     assert cards_shown(at) == []
-    pair = compare.tested(
-        compare.joined(
-            [System(store.open_run(tiny_cache, "a"), "rec"), System(store.open_run(tiny_cache, "vendor"), "score")]
-        )
+    pair = outside_training(
+        joined([System(store.open_run(tiny_cache, "a"), "rec"), System(store.open_run(tiny_cache, "vendor"), "score")])
     )
-    both = compare.flips(pair, compare.thresholds(pair))
+    both = differences.flips(pair, differences.thresholds(pair))
     at.get_by_key("show").set_value("Changed").run()
     listed = at.dataframe[-1].value
     assert sorted(listed["Sample"]) == sorted(pair.samples["sample_id"][both.fixed | both.broken])
@@ -202,7 +205,7 @@ def test_a_single_run_says_how_to_make_a_second(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_cache: Path
 ) -> None:
     for name in ("b", "vendor"):
-        store.remove(store.open_run(tiny_cache, name))
+        remove(store.open_run(tiny_cache, name))
     at = page_of(tiny_cache, monkeypatch, "a")
     assert "make a second Run" in at.info[0].value
     assert "fas cache CHECKPOINT --data MANIFEST" in at.code[0].value
@@ -211,7 +214,7 @@ def test_a_single_run_says_how_to_make_a_second(
 def test_runs_without_a_common_sample(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = store.open_run(tiny_cache, "vendor").samples()
     table = table.assign(sample_id="other/" + table["sample_id"])
-    store.scores_only_run(tiny_cache, "elsewhere", table, ["score"], "other.csv")
+    scores_only_run(tiny_cache, "elsewhere", table, ["score"], "other.csv")
     at = page_of(tiny_cache, monkeypatch, "a", "elsewhere")
     assert "no sample in common" in at.info[0].value
     assert "elsewhere" in at.info[0].value
@@ -223,7 +226,7 @@ def test_what_is_selected_in_the_scatter_is_listed(tiny_cache: Path, monkeypatch
     [drawn] = [found for one in at.get("bidi_component") if "points" in (found := json.loads(one.proto.json or "{}"))]
     assert drawn["n"] == len(pair)
     assert drawn["titles"] == ["A: rec", "B: rec"]
-    at_a, at_b = compare.thresholds(pair)
+    at_a, at_b = differences.thresholds(pair)
     for (low, high), place, threshold in zip(drawn["ticks"], drawn["lines"], (at_a, at_b), strict=True):
         assert low + place * (high - low) == pytest.approx(threshold)
     rows = np.array([0, 5, 9])

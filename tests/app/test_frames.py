@@ -14,9 +14,9 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app.components import scatter
-from fas_core import store
-from fas_core.analysis import frames, projection
 from fas_core.derive import Work
+from fas_core.latent import frames, projection
+from fas_core.runs import store
 from tests.app.conftest import page as opened
 from tests.app.conftest import texts
 from tests.conftest import tiny_samples, write_image_run

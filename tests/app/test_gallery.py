@@ -12,9 +12,11 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import marking
 from app.components import gallery as component
-from fas_core import compare, marks, metrics, selections, store
+from app.parts import marking
+from fas_core import metrics
+from fas_core.evaluation.verdicts import verdicts_at
+from fas_core.runs import marks, selections, store
 
 MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
 
@@ -46,7 +48,7 @@ def expected(cache: Path, score: str = "rec") -> pd.DataFrame:
     live = samples[samples["subset"] == "live"][score].to_numpy(np.float64)
     threshold = np.nextafter(live.max(), np.inf)  # of 4 images none may be rejected
     found = samples[["sample_id", "label", "subset", score]].copy()
-    found["verdict"] = compare.verdicts(found["label"], found[score].astype(np.float64), threshold)
+    found["verdict"] = verdicts_at(found["label"], found[score].astype(np.float64), threshold)
     return found
 
 

@@ -12,9 +12,14 @@ import pytest
 from starlette.formparsers import MultiPartParser
 from streamlit.testing.v1 import AppTest
 
-from fas_core import card, images, infer, manifest, marks, operating_point, predict, scores, store
-from fas_core.analysis import neighbours
+from fas_core import scores
+from fas_core.data import images, manifest
 from fas_core.errors import BadInputError
+from fas_core.evaluation import card
+from fas_core.inference import infer, predict
+from fas_core.latent import neighbours
+from fas_core.metrics import operating_point
+from fas_core.runs import marks, store
 from tests.app.conftest import page, texts
 
 

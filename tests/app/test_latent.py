@@ -15,11 +15,14 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import charts
+from app.charts import plots
 from app.components import scatter
-from fas_core import scores, selections, store
-from fas_core.analysis import projection
+from fas_core import scores
+from fas_core.data.names import groups_of
 from fas_core.derive import Work
+from fas_core.latent import projection
+from fas_core.reports.palette import BONA_FIDE_COLOUR, SPECIES_COLOURS, TRAINING_COLOUR
+from fas_core.runs import selections, store
 
 MAIN = Path(__file__).resolve().parents[2] / "app" / "main.py"
 
@@ -106,7 +109,7 @@ def test_groups_keep_their_colours_and_what_was_fitted_is_said(page: Callable[..
         "seen paper (3)",
     ]
     by_name = {one["name"]: one for one in sent(at)["categories"]}
-    assert by_name["live"]["colour"] == charts.BONA_FIDE_COLOUR
+    assert by_name["live"]["colour"] == BONA_FIDE_COLOUR
     assert by_name["unseen_mask"]["hollow"]
     assert not by_name["seen_paper"]["hollow"]
     assert sent(at)["note"] == "PCA fitted on the 8 live training images"
@@ -125,7 +128,7 @@ def test_every_row_travels_in_five_bytes(page: Callable[..., AppTest], tiny_cach
     assert (points.min(0) == 0).all()
     assert (points.max(0) == 65535).all()
     code_of = {one["name"]: one["code"] for one in sent(at)["categories"]}
-    kinds = charts.groups(run.samples(["subset", "label", "pai_species"]))
+    kinds = groups_of(run.samples(["subset", "label", "pai_species"]))
     assert list(carried(at, "colours")) == [code_of[kind] for kind in kinds]
 
 
@@ -157,7 +160,7 @@ def test_a_category_keeps_its_colour_when_others_are_filtered_away(page: Callabl
 
 def test_rare_categories_are_drawn_as_other() -> None:
     counts = {f"c{i:02}": 20 - i for i in range(20)} | {"": 1}
-    styles = charts.category_styles(counts)
+    styles = plots.category_styles(counts)
     assert list(styles) == [*(f"c{i:02}" for i in range(12)), "other", "not given"]
     names = [name or "not given" for name in counts]
     made = scatter.by_category(np.array([0, 19, 20, 12]), names, styles, None)
@@ -166,10 +169,10 @@ def test_rare_categories_are_drawn_as_other() -> None:
 
 
 def test_known_names_keep_their_one_colour_as_categories() -> None:
-    styles = charts.category_styles(dict.fromkeys(["bona_fide", "mask", "train", "anna", "bert"], 1))
-    assert styles["bona_fide"].colour == charts.BONA_FIDE_COLOUR
-    assert styles["mask"].colour == charts.SPECIES_COLOURS["mask"]
-    assert styles["train"].colour == charts.TRAINING_COLOUR
+    styles = plots.category_styles(dict.fromkeys(["bona_fide", "mask", "train", "anna", "bert"], 1))
+    assert styles["bona_fide"].colour == BONA_FIDE_COLOUR
+    assert styles["mask"].colour == SPECIES_COLOURS["mask"]
+    assert styles["train"].colour == TRAINING_COLOUR
     assert len({style.colour for style in styles.values()}) == 5
 
 

@@ -14,10 +14,10 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import charts
-from fas_core import store
-from fas_core.analysis import mixture, projection, training_rows
+from app.charts import plots
 from fas_core.derive import Work
+from fas_core.latent import mixture, projection, training_rows
+from fas_core.runs import store
 from tests import conftest
 
 MAIN = Path(__file__).resolve().parents[2] / "app" / "main.py"
@@ -95,7 +95,7 @@ def test_the_answer_comes_first_with_numbers(page: Callable[..., AppTest], tiny_
     first = at.markdown[0].value.replace("\u00a0", " ")
     assert first.startswith("Under 2 Gaussians of live training codes, an attack is less probable than a live face in")
     for species in ("paper", "mask"):
-        assert f"**{charts.pairs(auc[species])}** of pairs for {species} (n = 3)".replace("\u00a0", " ") in first
+        assert f"**{plots.pairs(auc[species])}** of pairs for {species} (n = 3)".replace("\u00a0", " ") in first
     assert "against 10 live faces outside training" in text(at)
     assert "8 live training images alone, with diagonal covariances" in text(at)
 
@@ -104,7 +104,7 @@ def test_the_answer_comes_first_with_numbers(page: Callable[..., AppTest], tiny_
     ("auc", "said"), [(1.0, "100 %"), (0.997, ">99 %"), (0.834, "83 %"), (0.001, "<1 %"), (0, "0 %")]
 )
 def test_a_share_of_pairs_is_never_rounded_to_all_or_none(auc: float, said: str) -> None:
-    assert charts.pairs(auc).replace("\u00a0", " ") == said
+    assert plots.pairs(auc).replace("\u00a0", " ") == said
 
 
 def test_every_group_has_its_row_and_every_attack_its_auc(page: Callable[..., AppTest]) -> None:

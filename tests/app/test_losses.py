@@ -14,12 +14,15 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 from streamlit.testing.v1 import AppTest
 
-from app import charts
-from fas_core import scores, store
+from app.charts import plots
+from fas_core import scores
+from fas_core.reports.palette import BONA_FIDE_COLOUR, MORE_COLOURS, SPECIES_COLOURS, TRAINING_COLOUR
+from fas_core.runs import store
+from fas_core.runs.scorefile import scores_only_run
 from tests.conftest import tiny_samples
 
 from .conftest import page, texts
-from .test_ridges import labels
+from .charts.test_ridges import labels
 
 TESTED = ["live", "seen_paper", "unseen_mask"]
 
@@ -54,7 +57,7 @@ def written(value: float) -> str:
 
 
 def scores_only(cache: Path, name: str, rows: pd.DataFrame, columns: list[str]) -> store.Run:
-    return store.scores_only_run(cache, name, rows, columns, f"{name}.csv")
+    return scores_only_run(cache, name, rows, columns, f"{name}.csv")
 
 
 def test_the_answer_names_the_best_and_the_worst_score_with_numbers(tiny_cache: Path) -> None:
@@ -216,7 +219,7 @@ def test_names_from_files_are_shown_as_they_are(tiny_cache: Path) -> None:
 
 
 def test_scores_look_different_and_like_no_class() -> None:
-    styles = charts.score_styles([f"s{i}" for i in range(charts.MOST_SCORES)])
-    assert len(set(styles.values())) == charts.MOST_SCORES
-    taken = {charts.BONA_FIDE_COLOUR, charts.TRAINING_COLOUR, *charts.SPECIES_COLOURS.values(), *charts.MORE_COLOURS}
+    styles = plots.score_styles([f"s{i}" for i in range(plots.MOST_SCORES)])
+    assert len(set(styles.values())) == plots.MOST_SCORES
+    taken = {BONA_FIDE_COLOUR, TRAINING_COLOUR, *SPECIES_COLOURS.values(), *MORE_COLOURS}
     assert not taken & {style.colour for style in styles.values()}

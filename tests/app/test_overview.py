@@ -2,7 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from fas_core import metrics, presentations, progress, scores, store
+from fas_core import metrics, progress, scores
+from fas_core.evaluation import presentations
+from fas_core.runs import store
 from tests.conftest import tiny_samples, write_image_run
 
 from .conftest import page, texts

@@ -12,9 +12,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from fas_core import store
-from fas_core.analysis import separation
 from fas_core.derive import Work
+from fas_core.evaluation import separation
+from fas_core.runs import store
 from tests.conftest import write_image_run
 
 from .conftest import page, texts

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app import state
+from app.session import sidebar
 
 from .conftest import page
 
@@ -44,6 +44,6 @@ def test_memory_goes_back_to_the_system() -> None:
 
 def test_every_page_gives_memory_back(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[bool] = []
-    monkeypatch.setattr(state, "give_back_memory", lambda: called.append(True))
+    monkeypatch.setattr(sidebar, "give_back_memory", lambda: called.append(True))
     page("latent", cache=tiny_cache, run="a")
     assert called

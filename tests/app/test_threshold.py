@@ -10,9 +10,13 @@ import pyarrow as pa
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import charts
 from app.components.threshold import Cell, Prepared, prepared
-from fas_core import metrics, operating_point, presentations, scorefile, scores, store, uncertainty
+from fas_core import metrics, scores
+from fas_core.evaluation import presentations
+from fas_core.metrics import operating_point, uncertainty
+from fas_core.reports.palette import ALL_ATTACKS, Style
+from fas_core.runs import scorefile, store
+from fas_core.runs.scorefile import scores_only_run
 
 from .conftest import page
 
@@ -62,7 +66,7 @@ def assert_are_those_of_the_core(sent: Sent, reported: metrics.ScoreSet) -> None
     at = metrics.rates_at(reported, sent.threshold)
     found = {name: errors for name, (errors, *_) in sent.rates().items()}
     assert found.pop("bona fide") == at["counts"]["fp"]
-    assert found.pop(charts.ALL_ATTACKS) == at["counts"]["fn"]
+    assert found.pop(ALL_ATTACKS) == at["counts"]["fn"]
     assert found == {name: entry["k"] for name, entry in at["apcer_ci95_per_species"].items()}
 
 
@@ -147,7 +151,7 @@ def test_infinite_scores_do_not_break_the_page(tmp_path: Path) -> None:
         {"sample_id": list("abcd"), "label": ["bona_fide", "attack"] * 2, "pai_species": ["", "x"] * 2}
     )
     table["subset"], table["score"] = "test", [-np.inf, np.inf, -np.inf, np.inf]
-    store.scores_only_run(tmp_path / "cache", "infinite", table, ["score"], "")
+    scores_only_run(tmp_path / "cache", "infinite", table, ["score"], "")
     at = page("threshold", cache=tmp_path / "cache", run="infinite")
     assert not at.exception
 
@@ -174,14 +178,14 @@ def test_the_prevalence_stands_in_the_address(tiny_cache: Path) -> None:
 def test_a_published_system_fails_on_makeup(shared: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     file = scorefile.read(shared / "data" / "pad_scores" / "auxiliary_grandtest.csv")
-    store.scores_only_run(cache, "auxiliary", file.rows, ["score"], "auxiliary_grandtest.csv")
+    scores_only_run(cache, "auxiliary", file.rows, ["score"], "auxiliary_grandtest.csv")
     at = page("threshold", cache=cache, run="auxiliary")
     assert not at.exception
     sent = Sent(at)
     rates = {group["words"]: (*sent.rate(group), group["n"]) for group in sent.made["groups"]}
     errors, low, high, n = rates.pop("bona fide")
     assert (n, round(100 * errors / n, 1), round(100 * low, 1), round(100 * high, 1)) == (2287, 5.7, 4.8, 6.7)
-    del rates[charts.ALL_ATTACKS]
+    del rates[ALL_ATTACKS]
     apcer = {name: 100 * errors / n for name, (errors, _, _, n) in rates.items()}
     assert sorted(apcer, key=lambda name: -apcer[name]) == ["makeup", "partial", "mask", "print", "replay"]
     assert sorted(apcer.values(), reverse=True) == pytest.approx([80.5, 60.9, 35.9, 20.2, 4.5], abs=0.1)
@@ -190,7 +194,7 @@ def test_a_published_system_fails_on_makeup(shared: Path, tmp_path: Path) -> Non
 
 # ------------------------------------------------------------------------------------------------- what is made ready
 
-STYLE = charts.Style("#000000")
+STYLE = Style("#000000")
 
 
 def numbers_of(made: Prepared, at: list[int]) -> np.ndarray:
@@ -251,7 +255,7 @@ def test_groups_pool_the_reported_subsets_alone() -> None:
         "bona fide": 80,
         "mask": 0,
         "paper": 30,
-        charts.ALL_ATTACKS: 30,
+        ALL_ATTACKS: 30,
     }
     assert groups["mask"]["curve"] is groups["mask"]["auc"] is None
     live = np.concatenate([parts["a", ""], parts["b", ""]])

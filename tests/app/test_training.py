@@ -10,9 +10,10 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import run_charts
-from fas_core import experiments, traininglog
-from fas_core.traininglog import Log, metrics_log, resume_file, samples_file
+from app.charts.trainings import TrainingCurve, training_curves
+from fas_core.runs import traininglog
+from fas_core.runs.traininglog import Log, metrics_log, resume_file, samples_file
+from fas_core.training import experiments
 from tests.conftest import tiny_samples, write_image_run
 
 from .conftest import page, texts
@@ -340,10 +341,10 @@ def test_the_scale_is_that_of_the_settled_part() -> None:
     """The first half epoch of a VAE falls by thousands of nats; what follows, by tens."""
     x = np.linspace(0, 4, 81)
     steps = np.column_stack([x, 8800 + 3000 * np.exp(-8 * x)])
-    curve = run_charts.TrainingCurve(
+    curve = TrainingCurve(
         "", np.array([[1.0, 8803.0], [2.0, 8801.0]]), np.empty((0, 2)), steps, steps, settled_from=1.0
     )
-    option: Any = run_charts.training_curves([curve], x_title="epoch", x_max=4)
+    option: Any = training_curves([curve], x_title="epoch", x_max=4)
     low, high = option["yAxis"]["min"], option["yAxis"]["max"]
     assert 8790 <= low < 8800
     assert 8803 < high <= 8810
@@ -356,7 +357,7 @@ def test_the_scale_is_that_of_the_settled_part() -> None:
 def test_a_constant_and_no_value_at_all_have_an_axis() -> None:
     steps = np.column_stack([np.arange(3.0), np.full(3, 7e-4)])
     for drawn, top in ((steps, 8e-4), (np.empty((0, 2)), 1.0)):
-        curve = run_charts.TrainingCurve("", np.empty((0, 2)), np.empty((0, 2)), drawn, np.empty((0, 2)))
-        option: Any = run_charts.training_curves([curve], x_title="epoch", x_max=3)
+        curve = TrainingCurve("", np.empty((0, 2)), np.empty((0, 2)), drawn, np.empty((0, 2)))
+        option: Any = training_curves([curve], x_title="epoch", x_max=3)
         assert option["yAxis"]["min"] == 0
         assert top <= option["yAxis"]["max"] <= 1.5 * top

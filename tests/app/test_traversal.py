@@ -12,7 +12,12 @@ import streamlit as st
 import torch
 from streamlit.testing.v1 import AppTest
 
-from fas_core import checkpoint, infer, manifest, models, predict, scores, selections, store, traversal
+from fas_core import models, scores
+from fas_core.data import manifest
+from fas_core.evaluation import traversal
+from fas_core.inference import infer, predict
+from fas_core.runs import selections, store
+from fas_core.training import checkpoint
 from tests.app.conftest import page, texts
 
 SIZE = {"width": 0.125, "latent_dim": 16, "image_size": 32}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import streamlit as st
 
-from fas_core import store
+from fas_core.runs import store
 
 from .conftest import MAIN, page, texts
 

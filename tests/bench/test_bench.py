@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import pytest
 from typer.testing import CliRunner
 
-from fas_core import bench, cli, models
+from fas_core import bench, models
 from fas_core.bench import metrics, train
+from fas_core.cli import main
 from fas_core.errors import BadInputError
 
 
@@ -41,9 +42,9 @@ def test_a_result_says_which_targets_it_meets(monkeypatch: pytest.MonkeyPatch) -
     result = bench.result("metrics")
     assert result["name"] == "metrics"
     assert result["targets"] == {"curves": {"at_most": 0.5, "met": False}, "other": {"at_least": 1.0, "met": True}}
-    ran = CliRunner().invoke(cli.app, ["bench", "metrics", "--json"])
+    ran = CliRunner().invoke(main.app, ["bench", "metrics", "--json"])
     assert json.loads(ran.stdout) == result
-    ran = CliRunner().invoke(cli.app, ["bench", "metrics"])
+    ran = CliRunner().invoke(main.app, ["bench", "metrics"])
     assert "≤ 0.5" in ran.stdout
     assert "missed" in ran.stdout
     with pytest.raises(BadInputError, match="Measurements: .*metrics.*train"):

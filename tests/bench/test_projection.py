@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from fas_core import memo
-from fas_core.analysis import projection as measured
 from fas_core.bench import projection
+from fas_core.latent import projection as measured
 
 
 def test_projection_figures(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from fas_core import store
 from fas_core.bench import reading
+from fas_core.runs import store
+from fas_core.runs.upkeep import damage
 
 
 def test_reading_figures() -> None:
@@ -17,6 +18,6 @@ def test_the_run_that_is_read_is_a_run(tmp_path: Path) -> None:
     reading._written(tmp_path, n=100, shard_size=16, size=8, latent=4)
     run = store.open_run(tmp_path, "reading")
     assert (len(run), len(run.shards), run.is_complete) == (100, 7, True)
-    assert store.damage(run) == []
+    assert damage(run) == []
     assert run.images("reconstructions", [99, 0]).shape == (2, 8, 8)
     assert run.latents().shape == (100, 4)

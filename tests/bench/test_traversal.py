@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from fas_core import predict, store
 from fas_core.bench import drag, traversal
+from fas_core.inference import predict
+from fas_core.runs.upkeep import damage
 
 from .conftest import apart
 
@@ -26,4 +27,4 @@ def test_the_run_of_the_page_has_its_checkpoint(tmp_path: Path) -> None:
     assert run.is_complete
     codes = run.latents()[:3]
     assert predict.decoded(codes, predict.ready(run, "cpu")).shape == (3, 128, 128)
-    assert store.damage(run) == []
+    assert damage(run) == []

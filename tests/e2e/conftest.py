@@ -15,8 +15,13 @@ from urllib.parse import parse_qs, urlparse
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
-from fas_core import experiments, infer, manifest, store, subsets, synthetic, train
 from fas_core.bench import drag
+from fas_core.data import manifest, subsets
+from fas_core.data.synthetic import data_set
+from fas_core.inference import infer
+from fas_core.runs import store
+from fas_core.runs.scorefile import scores_only_run
+from fas_core.training import experiments, train
 from tests.conftest import BROWSER_FLAGS, SHARED
 
 expect.set_options(timeout=20_000)  # milliseconds: on a busy machine a page answers late, not wrongly
@@ -52,9 +57,10 @@ def cache(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
 
 
 def made_cache(folder: Path) -> Path:
-    from fas_core import attacks, layouts, scorefile
+    from fas_core.data import attacks, layouts
+    from fas_core.runs import scorefile
 
-    data = synthetic.render_data_set(folder / "data", subjects=6, share=0.1)
+    data = data_set.render_data_set(folder / "data", subjects=6, share=0.1)
     for name, seed in (("demo2", "seed=1"), ("demo", "seed=0")):
         made_run(data, name, folder, seed)
     if SHARED.is_dir():
@@ -66,7 +72,7 @@ def made_cache(folder: Path) -> Path:
         made_run(manifest.write(made.rows, attacked), "real", folder)
         for name, published in (("other", "quality_rbf"), ("system", "auxiliary")):
             file = scorefile.read(SHARED / "data" / "pad_scores" / f"{published}_grandtest.csv")
-            store.scores_only_run(folder, name, file.rows, ["score"], file.source.name)
+            scores_only_run(folder, name, file.rows, ["score"], file.source.name)
     return folder
 
 

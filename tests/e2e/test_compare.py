@@ -8,16 +8,17 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import expect
 
-from fas_core import compare, store
-from fas_core.compare import System
+from fas_core.evaluation import differences
+from fas_core.evaluation.join import System, joined, outside_training
+from fas_core.runs import store
 
 from .conftest import Tab
 from .test_pages import choice
 
 
 def test_samples_beyond_both_thresholds_are_selected_and_listed(tab: Tab, cache: Path) -> None:
-    both = compare.tested(compare.joined([System(store.open_run(cache, name), "rec") for name in ("demo", "demo2")]))
-    at_a, at_b = compare.thresholds(both)
+    both = outside_training(joined([System(store.open_run(cache, name), "rec") for name in ("demo", "demo2")]))
+    at_a, at_b = differences.thresholds(both)
     beyond = (both.scores[0] >= at_a) & (both.scores[1] >= at_b)
     assert 0 < beyond.sum() < len(both)
     other = choice(cache, "demo2").removeprefix("run=")

@@ -13,9 +13,10 @@ import pytest
 from numpy.typing import NDArray
 from playwright.sync_api import BrowserContext, Locator, expect
 
-from fas_core import store
-from fas_core.analysis import frames, projection
 from fas_core.bench import drag
+from fas_core.evaluation.join import common_rows
+from fas_core.latent import projection
+from fas_core.runs import store
 from tests.conftest import tiny_samples, write_image_run
 
 from .conftest import Tab, watched
@@ -108,7 +109,7 @@ def places(cache: Path) -> tuple[list[str], NDArray[np.float64], NDArray[np.floa
     """Common samples, and where A and "other" have them in A's first two components."""
     a, other = store.open_run(cache, "m.epoch-0004"), store.open_run(cache, "other")
     tables = [one.samples(["sample_id", "subset"]) for one in (a, other)]
-    rows = frames.common_rows(tables)
+    rows = common_rows(tables)
     pca = projection.pca_of(a)
     both = [projection.coordinates(one, pca)[of, :2] for one, of in zip((a, other), rows, strict=True)]
     return tables[0]["sample_id"].iloc[rows[0]].tolist(), *(one.astype(np.float64) for one in both)

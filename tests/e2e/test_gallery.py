@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from playwright.sync_api import BrowserContext, expect
 
 from app.components.gallery import error_panel
-from fas_core import marks, store
+from fas_core.runs import marks, store
 
 from .conftest import Tab, watched
 from .test_pages import choice

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import expect
 
-from fas_core import selections, store
-from fas_core.analysis import projection
+from fas_core.latent import projection
+from fas_core.runs import selections, store
 
 from .conftest import Tab
 

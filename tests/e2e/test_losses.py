@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from playwright.sync_api import BrowserContext, expect
 
-from fas_core import store
 from fas_core.bench.drag import served_app
+from fas_core.runs.scorefile import scores_only_run
 
 from .conftest import watched
 
@@ -29,7 +29,7 @@ def test_names_from_files_are_no_markup_under_the_pointer(context: BrowserContex
             MARKUP: values,
         }
     )
-    run = store.scores_only_run(tmp_path, "odd", rows, [MARKUP], "")
+    run = scores_only_run(tmp_path, "odd", rows, [MARKUP], "")
     with served_app(tmp_path) as address, watched(context, address) as tab:
         tab.page.set_viewport_size({"width": 1440, "height": 2000})
         tab.open(f"losses?run=odd+({run.id[:6]})")

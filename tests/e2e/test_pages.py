@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, expect
 
-from fas_core import store
+from fas_core.runs import store
 from tests.conftest import SHARED
 
 from .conftest import Tab

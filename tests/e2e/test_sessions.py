@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, expect
 
-from fas_core import marks, store
+from fas_core.runs import marks, store
 
 from .conftest import person, watched
 from .test_pages import choice

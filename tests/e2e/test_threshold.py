@@ -11,7 +11,9 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Locator, expect
 
-from fas_core import metrics, store
+from fas_core import metrics
+from fas_core.runs import store
+from fas_core.runs.scorefile import scores_only_run
 
 from .conftest import Tab
 
@@ -40,7 +42,7 @@ def rows_with_ties() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def address(cache: Path) -> str:
-    store.scores_only_run(cache, "ties", rows_with_ties(), ["score"], "")
+    scores_only_run(cache, "ties", rows_with_ties(), ["score"], "")
     return f"threshold?run=ties+({store.open_run(cache, 'ties').id[:6]})"
 
 
@@ -206,7 +208,7 @@ def test_what_is_typed_counts_threshold_and_prevalence(tab: Tab, address: str, r
 
 def test_one_class_says_why_there_are_no_curves(tab: Tab, address: str, cache: Path) -> None:
     rows = rows_with_ties()
-    store.scores_only_run(cache, "live only", rows[rows["label"] == "bona_fide"], ["score"], "")
+    scores_only_run(cache, "live only", rows[rows["label"] == "bona_fide"], ["score"], "")
     tab.open(f"threshold?run=live only ({store.open_run(cache, 'live only').id[:6]})")
     expect(tab.page.get_by_text("hold no attack with a score, so there are no curves").first).to_be_visible()
     assert "are rejected." in answer(tab).inner_text()

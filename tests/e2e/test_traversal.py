@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import BrowserContext, Page, expect
 
-from fas_core import store
+from fas_core.runs import store
 
 from .conftest import Tab, watched
 from .test_pages import choice

@@ -5,9 +5,9 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from fas_core.draws import Draws
 from fas_core.models import ganomaly
 from fas_core.models.base import OptimizerSettings, Step
+from fas_core.models.draws import Draws
 
 SETTINGS = OptimizerSettings(1e-3, 0.5, 0.99)
 

@@ -5,9 +5,9 @@ import torch
 from lightning_fabric import Fabric
 
 from fas_core import models
-from fas_core.draws import Draws
 from fas_core.errors import BadInputError
 from fas_core.models.base import Autoencoder, OptimizerSettings, Step, parameter_count
+from fas_core.models.draws import Draws
 
 # Trainable parameters at the thesis' size, computed from its tables independently of this code.
 AT_FULL_SIZE = {

@@ -7,9 +7,10 @@ import pytest
 from scipy.spatial.distance import mahalanobis
 from sklearn.covariance import ledoit_wolf
 
-from fas_core import memo, scores, store
-from fas_core.analysis import mixture
+from fas_core import memo, scores
 from fas_core.errors import BadInputError
+from fas_core.latent import mixture
+from fas_core.runs import store
 from tests.conftest import TERMS, tiny_samples, write_image_run
 
 OF_THE_MODEL = ["rec", "kl", "elbo", "excess_bce", "pixel_l1", "pixel_l2"]  # columns as they are

@@ -1,0 +1,183 @@
+"""Histograms of groups, one row above the other on shared bins, as ECharts options. Knows no Streamlit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.charts.echarts import LINE_TYPES, QUIET, Option, invisible, loop, marks, number, pairs, percent, value_axis
+from app.charts.plots import shares_in, span
+from fas_core.data.names import GROUP_ORDER, in_group_order, readable
+from fas_core.reports.palette import BONA_FIDE_COLOUR, NEUTRAL, style_of
+
+Values = NDArray[np.float64]
+TALLEST = 0.92  # of a row, for a bar that would leave it
+
+
+@dataclass(frozen=True, eq=False)
+class _Outline:
+    """One histogram standing in a row."""
+
+    whose: str  # what the pointer reads above the bar
+    shares: Values  # (bins,)
+    colour: str
+    line_type: object
+    width: float = 2
+    opacity: float = 0  # of what it encloses
+
+
+@dataclass(frozen=True, eq=False)
+class _Row:
+    label: str
+    outlines: Sequence[_Outline]
+    top: float  # the share that fills the row
+    beyond: tuple[str, str] = ("", "")  # said at the ends
+
+
+def distributions_of_runs(values: Mapping[str, Mapping[str, Values]], *, x_title: str, bins: int = 50) -> Option:
+    """Letter -> group -> values: a row per group, the Runs over each other by line style, A filled.
+
+    Each Run's bars sum to 1; the outermost bins also take what lies beyond. `rows_height` is how high it wants to be.
+    """
+    of_a = next(iter(values.values()))
+    finite = [v[np.isfinite(v)] for of_run in values.values() for v in of_run.values()]
+    low, high = span([v for v in finite if v.size] or [np.array([0.0, 1.0])])
+    edges = np.linspace(low, high if high > low else low + 1, bins + 1)
+    rows = []
+    for group in in_group_order(list(of_a)):
+        outlines = [
+            _Outline(
+                f"{letter}, {readable(group)}",
+                shares_in(known, edges),
+                style_of(group).colour,
+                line_type,
+                opacity=0.18 if letter == "A" else 0,
+            )
+            for (letter, of_run), line_type in zip(values.items(), LINE_TYPES, strict=False)
+            if (known := of_run[group][~np.isnan(of_run[group])]).size
+        ]
+        top = max((float(one.shares.max()) for one in outlines), default=1.0) / 0.85
+        rows.append(_Row(f"{readable(group)}\nn = {len(of_a[group]):,}", outlines, top))
+    return _drawn(rows, edges, x_title)
+
+
+def rows_height(n: int) -> int:
+    """Pixels that n groups take in `distributions_of_runs`."""
+    return 90 + 52 * max(1, n)
+
+
+def distributions_of_score(
+    values: Mapping[str, Values], *, x_title: str, behind: Values, behind_name: str, bins: int = 50
+) -> Option:
+    """A row per group of one score; `behind` (n,) is outlined in every attack's row.
+
+    Each group's bars sum to 1 and have the same scale. The outermost bins also take what lies beyond, which is written
+    there where it is 2 % or more. `score_height` is how high it wants to be.
+    """
+    known = {name: values[name][~np.isnan(values[name])] for name in in_group_order(list(values))}
+    known = {name: v for name, v in known.items() if v.size}
+    finite = {name: v[np.isfinite(v)] for name, v in known.items() if np.isfinite(v).any()}
+    if not finite:
+        return _drawn([], np.linspace(0, 1, bins + 1), x_title)
+    low, high = span(list(finite.values()))
+    if live := [v for name, v in finite.items() if name in GROUP_ORDER]:
+        # Attacks far out must not flatten what the live faces do: beside these is room for twice their width.
+        from_live, to_live = span(live)
+        reach = 2 * (to_live - from_live)
+        low, high = max(low, from_live - reach), min(high, to_live + reach)
+    edges = np.linspace(low, high, bins + 1) if low < high else np.linspace(low - 0.5, high + 0.5, bins + 1)
+    shares = {name: shares_in(v, edges) for name, v in known.items()}
+    behind = behind[~np.isnan(behind)]
+    reference = [shares_in(behind, edges)] if behind.size else []
+    # The outermost bins hold whole tails: they do not set the scale, and are cut where they would leave their row.
+    top = max(float(one[1:-1].max()) for one in (*shares.values(), *reference)) / 0.85 or 1.0
+    rows = []
+    for name, group in known.items():
+        style, outlines = style_of(name), []
+        if name not in GROUP_ORDER:
+            outlines = [_Outline(behind_name, one, BONA_FIDE_COLOUR, "solid", width=1.2) for one in reference]
+        kind = LINE_TYPES[1] if style.is_hollow else LINE_TYPES[0]
+        opacity = 0.13 if style.is_hollow else 0.33
+        outlines.append(
+            _Outline(f"{readable(name)} (n = {len(group):,})", shares[name], style.colour, kind, opacity=opacity)
+        )
+        left, right = float((group < edges[0]).mean()), float((group > edges[-1]).mean())
+        beyond = (
+            f"← {100 * left:.0f}\u00a0% further left" if left >= 0.02 else "",
+            f"{100 * right:.0f}\u00a0% further right →" if right >= 0.02 else "",
+        )
+        rows.append(_Row(f"{readable(name)}\nn = {len(group):,}", outlines, top, beyond))
+    return _drawn(rows, edges, x_title)
+
+
+def score_height(n: int, title_lines: int = 1) -> int:
+    """Pixels that n groups take in `distributions_of_score`."""
+    return 58 + 16 * title_lines + 42 * max(1, n)
+
+
+def _drawn(rows: Sequence[_Row], edges: Values, x_title: str) -> Option:
+    """The first row on top."""
+    middles = (edges[:-1] + edges[1:]) / 2
+    x = np.repeat(edges, 2)
+    series: list[Option] = []
+    read: list[list[object]] = []
+    labels: list[Option] = []
+    beyond: list[Option] = []
+    for floor, row in enumerate(reversed(rows)):
+        labels.append({"yAxis": floor + 0.3, "label": {"formatter": row.label}})
+        for at, place, text in zip((edges[0], edges[-1]), ("right", "left"), row.beyond, strict=True):
+            if text:
+                beyond.append({"value": [at, floor + 0.6], "label": {"formatter": text, "position": place}})
+        for one in row.outlines:
+            heights = (one.shares / row.top).clip(max=TALLEST)
+            y = floor + np.r_[0, np.repeat(heights, 2), 0]
+            if one.opacity:
+                area = loop(np.r_[x, x[-1], x[0]], np.r_[y, floor, floor], one.colour, 1.0, one.whose, one.opacity)
+                series.append(area)
+            series.append(_stairs(x, y, one, floor))
+            places = pairs(np.column_stack([middles, floor + heights]))
+            read += [[*place, one.whose, text] for place, text in zip(places, _said(edges, one.shares), strict=True)]
+    hidden = {"axisLabel": {"show": False}, "axisTick": {"show": False}, "splitLine": {"show": False}}
+    more = 15 * x_title.count("\n")
+    return {
+        "animation": False,
+        "grid": {"left": 130, "right": 20, "top": 12, "bottom": 48 + more, "outerBoundsMode": "none"},
+        "legend": {"show": False},
+        "tooltip": {"trigger": "item", "confine": True},
+        "xAxis": value_axis(x_title, min=float(edges[0]), max=float(edges[-1]), nameGap=28 + more / 2)
+        | {"axisLabel": {"fontSize": 12, "showMinLabel": False, "showMaxLabel": False}},  # which are no round numbers
+        "yAxis": value_axis("", min=-0.05, max=max(1, len(rows))) | hidden,
+        "series": [_labels(labels), *series, _texts(beyond), invisible("", read, "{@[2]}<br>{@[3]}", 8)],
+    }
+
+
+def _stairs(x: Values, y: Values, one: _Outline, floor: int) -> Option:
+    if not one.opacity:  # an outline over empty bins would only underline the row
+        is_low = y == floor
+        alone = is_low & np.r_[True, is_low[:-1]] & np.r_[is_low[1:], True]
+        y = np.where(alone, np.nan, y)
+    # A gap is a point without a height.
+    points = [[*at] if np.isfinite(at[1]) else [at[0], "-"] for at in np.column_stack([x, y]).round(6).tolist()]
+    return {
+        "type": "line",
+        "data": points,
+        "showSymbol": False,
+        "lineStyle": {"color": one.colour, "opacity": 1, "width": one.width, "type": one.line_type},
+        "z": 2,
+    } | QUIET
+
+
+def _said(edges: Values, shares: Values) -> Iterable[str]:
+    return (f"{number(a)} to {number(b)}: {percent(s)}" for a, b, s in zip(edges, edges[1:], shares, strict=False))
+
+
+def _labels(labels: Sequence[Option]) -> Option:
+    label = {"position": "start", "distance": 8, "fontSize": 12, "color": NEUTRAL, "align": "right", "lineHeight": 15}
+    return marks(labels, {"color": "transparent"}, label)
+
+
+def _texts(texts: Sequence[Option]) -> Option:
+    return {"type": "scatter", "data": texts, "symbolSize": 0, "label": {"show": True, "fontSize": 12}, "z": 4} | QUIET

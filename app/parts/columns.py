@@ -1,0 +1,138 @@
+"""Columns of a Run's samples, for any number of rows: their texts are never all in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import streamlit as st
+from numpy.typing import NDArray
+
+from app.session.readers import score_values
+from fas_core import scores
+from fas_core.data.names import ATTACK, group_codes
+from fas_core.runs.store import Run
+
+NOT_COLOURS = ("path", "sample_id", "video_id")
+
+
+@dataclass(frozen=True, eq=False)
+class Factor:
+    """A column of texts: for every row its position in the names; "" is missing."""
+
+    codes: NDArray[np.unsignedinteger[Any]]  # of as few bytes as they need
+    names: list[str]
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def factor(digest: str, name: str, _run: Run) -> Factor:
+    """Read shard by shard: the texts of millions of rows are never in memory."""
+    places: dict[str, int] = {}
+    parts = []
+    for shard in _run.shards:
+        texts = shard.table("samples", [name]).column(0).combine_chunks()
+        encoded = pc.dictionary_encode(pc.fill_null(pc.cast(texts, pa.string()), ""))
+        here = [places.setdefault(text, len(places)) for text in encoded.dictionary.to_pylist()]
+        kind = np.min_scalar_type(len(places))
+        parts.append(np.array(here, kind)[encoded.indices.to_numpy()])
+    pa.default_memory_pool().release_unused()
+    return Factor(np.concatenate([*parts, np.empty(0, np.uint8)]), list(places))
+
+
+def is_number(run: Run, name: str) -> bool:
+    kind = run.shards[0].table("samples", [name]).schema.field(0).type
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind)
+
+
+def numbers_of(run: Run, name: str) -> NDArray[np.float64]:
+    """(n,) with NaN where there is none."""
+    return pd.to_numeric(run.samples([name])[name]).to_numpy(np.float64, na_value=np.nan)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def colour_columns(digest: str, _run: Run) -> list[str]:
+    """Columns that tell samples apart without naming each one."""
+
+    def varies(name: str) -> bool:
+        seen: set[object] = set()
+        for shard in _run.shards:  # the first two values are enough
+            column = shard.table("samples", [name]).column(0)
+            seen.update(pc.unique(column).slice(0, 2).to_pylist())
+            if len(seen) > 1:
+                return True
+        return False
+
+    return [name for name in _run.column_names() if name not in NOT_COLOURS and varies(name)]
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def kinds_of(digest: str, _run: Run) -> tuple[NDArray[np.unsignedinteger[Any]], list[str]]:
+    """The group of every row, as positions in names."""
+    named = set(_run.column_names())
+    columns = {}
+    for name in ("subset", "label", "pai_species"):
+        one = factor(digest, name, _run) if name in named else Factor(np.zeros(len(_run), np.uint8), [""])
+        columns[name] = pd.Categorical.from_codes(one.codes, one.names)
+    codes, names = group_codes(pd.DataFrame(columns))
+    return codes.astype(np.min_scalar_type(len(names))), names.tolist()
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def attacks(digest: str, _run: Run) -> NDArray[np.bool_]:
+    label = factor(digest, "label", _run)
+    return np.array([name == ATTACK for name in label.names])[label.codes]
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def shown_rows(digest: str, chosen: tuple[str, ...], _run: Run) -> NDArray[np.bool_] | None:
+    """(n,) whether a row is of the chosen subsets; None: all are."""
+    if set(chosen) >= set(_run.subsets):
+        return None
+    subset = factor(digest, "subset", _run)
+    return np.array([name in chosen for name in subset.names])[subset.codes]
+
+
+def table_of(run: Run, rows: NDArray[np.int64], columns: Sequence[str]) -> pd.DataFrame:
+    """Some columns of some rows, which ascend; only the shards that hold them are read."""
+    parts = []
+    for shard in run.shards:
+        here = rows[np.searchsorted(rows, shard.start) : np.searchsorted(rows, shard.start + shard.n)]
+        if len(here):
+            parts.append(shard.table("samples", columns).take(pa.array(here - shard.start)))
+    return (
+        pa.concat_tables(parts, promote_options="permissive").to_pandas()
+        if parts
+        else pd.DataFrame(columns=list(columns))
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Some:
+    """Some rows of a Run, which ascend, as scores read them."""
+
+    run: Run
+    rows: NDArray[np.int64]
+
+    def samples(self, columns: Sequence[str]) -> pd.DataFrame:
+        return table_of(self.run, self.rows, columns)
+
+    def latents(self) -> NDArray[np.float32]:
+        return self.run.latents()[self.rows]
+
+
+def scores_of(run: Run, score: str, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """A score of some rows, which ascend; of millions, the others are not read where nothing is fitted."""
+    if not scores.is_of_each(score):
+        return score_values(run, score)[rows]
+    return scores.of_outputs(_Some(run, rows), score, run)
+
+
+def ids_of(run: Run, rows: NDArray[np.int64]) -> list[str]:
+    """Sample ids of some rows, in their order."""
+    ascending, back = np.unique(rows, return_inverse=True)
+    return table_of(run, ascending, ["sample_id"])["sample_id"].astype("str").to_numpy()[back].tolist()

@@ -1,0 +1,45 @@
+"""What every page is run in: errors as one box, fragments that show theirs, memory given back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import ParamSpec, cast
+
+import pyarrow as pa
+import streamlit as st
+
+from app.words import escaped
+from fas_core.errors import BadInputError
+
+P = ParamSpec("P")
+
+
+def give_back_memory() -> None:
+    """What a page has read and dropped goes back to the system, after millions of rows a third of all it held.
+
+    A millisecond where there is nothing to give back.
+    """
+    pa.default_memory_pool().release_unused()
+
+
+@contextmanager
+def errors_shown() -> Iterator[None]:
+    """Bad input and damaged files become one readable box instead of a stack trace."""
+    try:
+        yield
+    except BadInputError as error:
+        st.error(escaped(str(error)), icon=":material/error:")
+
+
+def fragment(part: Callable[P, None]) -> Callable[P, None]:
+    """`st.fragment` whose bad input is shown as `errors_shown` does: a fragment's errors never reach the page's own."""
+
+    @wraps(part)
+    def guarded(*arguments: P.args, **named: P.kwargs) -> None:
+        with errors_shown():
+            part(*arguments, **named)
+        give_back_memory()
+
+    return cast("Callable[P, None]", st.fragment(guarded))

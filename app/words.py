@@ -1,0 +1,45 @@
+"""Numbers, names and texts from files in the words of the screen."""
+
+from __future__ import annotations
+
+from fas_core.metrics.operating_point import (
+    BY_HAND,
+    OperatingPoint,
+)
+from fas_core.runs.store import Run
+
+
+def escaped(text: str) -> str:
+    """Text from files, for places that read Markdown: shown as it is, never interpreted nor made a link."""
+    unlinked = text.replace("://", ":\u200b//").replace("www.", "www\u200b.").replace("@", "@\u200b")
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|$~:" else c for c in unlinked)
+
+
+def label_of(run: Run) -> str:
+    """A Run's name, with the start of its id so that two of one name differ."""
+    return f"{run.info.name} ({run.id[:6]})"
+
+
+def about(point: OperatingPoint) -> str:
+    """Where a threshold comes from and where it is reported, in words."""
+    source = escaped(point.rule.words)
+    if point.rule.kind != BY_HAND:
+        source += f", chosen on {escaped(', '.join(point.chosen_on))}"
+    words = f"Threshold {number(point.threshold)}: {source}; reported on {escaped(', '.join(point.reported_on))}."
+    if not point.is_optimistic:
+        return words
+    why = "while looking at these numbers" if point.rule.kind == BY_HAND else "and reported on the same samples"
+    return f"{words} **Optimistic: chosen {why}.**"
+
+
+# --------------------------------------------------------------------------------------------------- numbers in words
+
+
+def percent(share: float, n: int) -> str:
+    """A share of n samples with the digits that n allows: 31 %, from a thousand samples on 31.4 %."""
+    return f"{100 * share:.{0 if n < 1000 or share in (0, 1) else 1}f} %"
+
+
+def number(value: float) -> str:
+    """A score or threshold with four digits, or all of those before the point."""
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"

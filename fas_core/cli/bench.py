@@ -1,0 +1,38 @@
+"""`fas bench`: the project's own measurements."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from fas_core.cli.options import JsonOption
+from fas_core.cli.printing import print_json, print_table, say
+
+# --------------------------------------------------------------------------------------------------------------- bench
+
+
+def measurements(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only this measurement.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The project's own measurements, as ratios taken in one run. Example: `fas bench metrics`"""
+    from fas_core import bench
+
+    results = []
+    for wanted in [name] if name else bench.names():
+        say(f"Measuring {wanted} ...")
+        results.append(bench.result(wanted))
+    if as_json:
+        return print_json(results[0] if name else results)
+    for result in results:
+        targets = result["targets"]
+        rows = [[figure, f"{value:.4g}", *_target(targets.get(figure))] for figure, value in result["figures"].items()]
+        print_table(f"{result['name']} ({result['machine']})", ["figure", "value", "target", ""], rows)
+
+
+def _target(target: dict[str, Any] | None) -> tuple[str, str]:
+    if target is None:
+        return "", ""
+    bound = f"≤ {target['at_most']:g}" if "at_most" in target else f"≥ {target['at_least']:g}"
+    return bound, "met" if target["met"] else "missed"

@@ -1,0 +1,133 @@
+"""`fas data ...`: manifests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fas_core.cli.options import AttackLabelOption, JsonOption, OutOption
+from fas_core.cli.printing import print_json, print_table, rate, say
+from fas_core.errors import BadInputError
+
+# -------------------------------------------------------------------------------------------------------------- data
+
+
+def data_layouts() -> None:
+    """The data-set layouts that `fas data scan` reads. Example: `fas data layouts`"""
+    from fas_core.data import layouts
+
+    for name in layouts.names():
+        print(f"{name}\n  " + layouts.description(name).replace("\n", "\n  ") + "\n")
+
+
+def data_scan(
+    root: Annotated[Path, typer.Argument(help="Root folder of the data set.")],
+    layout: Annotated[str, typer.Option(help="Name of the layout.")],
+    out: OutOption,
+    attack_label: AttackLabelOption = None,
+) -> None:
+    """Folder -> manifest. Example: `fas data scan faces/ --layout folder --out faces.csv`"""
+    from fas_core.data import layouts, manifest
+    from fas_core.data.names import ATTACK
+
+    rows = layouts.scanned(root, layout, attack_label)
+    rows["path"] = [Path(os.path.relpath(Path(p).resolve(), out.parent.resolve())).as_posix() for p in rows["path"]]
+    checked, problems = manifest.normalised(rows)
+    if problems:
+        raise BadInputError(manifest.problems_message(root, problems))
+    manifest.write(checked, out)
+    n_attack = int((checked["label"] == ATTACK).sum())
+    say(f"{out}: {len(checked)} images, {len(checked) - n_attack} bona fide, {n_attack} attacks")
+
+
+def data_check(manifest_path: Annotated[Path, typer.Argument(metavar="M")], as_json: JsonOption = False) -> None:
+    """Validates a manifest and every image; status 2 when there is a problem. Example: `fas data check faces.csv`"""
+    from fas_core.data import check as datacheck
+
+    document = datacheck.checked(manifest_path)
+    if as_json:
+        print_json(document)
+    else:
+        rows = [[k, *(str(v[c]) for c in ("bona_fide", "attack", "subjects"))] for k, v in document["subsets"].items()]
+        print_table(str(manifest_path), ["subset", "bona fide", "attacks", "subjects"], rows)
+        for problem in document["problems"]:
+            print(f"row {problem['row']}, {problem['path']}: {problem['problem']}")
+        for group in document["duplicates"]:
+            print(f"same image content: {', '.join(group)}")
+        for pair, subjects in document["shared_subjects"].items():
+            print(f"subjects in both {pair}: {len(subjects)}")
+    if document["problems"]:
+        raise BadInputError(
+            f"{manifest_path}: {len(document['problems'])} problems; the rows are listed in the report."
+        )
+
+
+def data_subsets(
+    manifest_path: Annotated[Path, typer.Argument(metavar="M")],
+    out: OutOption,
+    seed: Annotated[int, typer.Option(help="Which subjects and sessions go where.")] = 0,
+) -> None:
+    """The thesis' six subsets (section 3.1.1). Example: `fas data subsets faces.csv --out subsets.csv`"""
+    from fas_core.data import manifest, subsets
+    from fas_core.data.names import in_protocol_order
+
+    source = manifest.read(manifest_path)
+    source.rows["path"] = manifest.relocated(source, out)["path"]
+    protocol = subsets.protocol(source, seed)
+    manifest.write(protocol.rows, out)
+    counts = subsets.counts(protocol.rows, in_protocol_order(protocol.rows["subset"].unique()))
+    rows = [[name, *(str(n) for n in count.values())] for name, count in counts.items()]
+    print_table(str(out), ["subset", "bona fide", "attacks", "subjects"], rows)
+    for note in protocol.notes:
+        say(f"Note: {note}")
+
+
+def data_filter(
+    manifest_path: Annotated[Path, typer.Argument(metavar="M")],
+    out: OutOption,
+    max_angle: Annotated[float, typer.Option(help="Degrees that a head may be turned, about each axis.")] = 10.0,
+    iqr: Annotated[float, typer.Option(help="Interquartile ranges beyond a session's quartiles that stay.")] = 1.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Head-pose and session-outlier filters on `train`. Example: `fas data filter subsets.csv --out filtered.csv`"""
+    from fas_core.data import filters, manifest, subsets
+    from fas_core.data.names import in_protocol_order
+    from fas_core.files import require_writable, write_table
+
+    source = manifest.read(manifest_path)
+    require_writable(out.parent)
+    made = filters.filtered(source, max_angle, iqr)
+    stays = manifest.relocated(manifest.Manifest(made.rows, source.source), out)
+    manifest.write(stays, out)
+    write_table(made.left, filters.left_file(out))
+    say(f"{filters.left_file(out)}: the {len(made.left)} images that left, each with its reason")
+    for note in made.notes:
+        say(f"Note: {note}")
+    document = made.as_json()
+    if as_json:
+        return print_json(document)
+    before = document["train_before"]
+    rows = [[kind.replace("_", " "), str(n), rate(n / before)] for kind, n in document["left"].items()]
+    rows.append(["stays", str(document["train_after"]), rate(document["train_after"] / before)])
+    print_table("Training images that left", ["reason", "images", "share"], rows)
+    counts = subsets.counts(stays, in_protocol_order(stays["subset"].unique()))
+    rows = [[name, *(str(n) for n in count.values())] for name, count in counts.items()]
+    print_table(str(out), ["subset", "bona fide", "attacks", "subjects"], rows)
+
+
+def data_attacks(
+    manifest_path: Annotated[Path, typer.Argument(metavar="M")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the attack images and manifest.csv.")],
+    species: Annotated[str, typer.Option(help="Comma-separated: paper, replay, mask.")] = "paper,replay,mask",
+    seed: Annotated[int, typer.Option(help="Which images are attacked, and how.")] = 0,
+) -> None:
+    """Simulated attacks on real live images. Example: `fas data attacks faces.csv --out attacked/`"""
+    from fas_core.data import attacks, manifest
+
+    written = attacks.attacked_data_set(
+        manifest.read(manifest_path), out, [s.strip() for s in species.split(",") if s.strip()], seed
+    )
+    say(f"{written}: live images of {manifest_path} and simulated attacks on them")

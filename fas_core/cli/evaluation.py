@@ -1,0 +1,248 @@
+"""`fas evaluate`, `threshold`, `predict`, `compare`, `report`: what Runs say."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fas_core.cli.options import CacheOption, FailClosedOption, JsonOption, LevelOption, OutOption
+from fas_core.cli.printing import number, print_card, print_json, print_metrics, print_table, rate, say
+from fas_core.errors import BadInputError
+
+
+def evaluate(
+    run: Annotated[str, typer.Argument(metavar="RUN")],
+    cache: CacheOption,
+    score: Annotated[str | None, typer.Option(help="Only this score.")] = None,
+    subset: Annotated[str | None, typer.Option(help="Only this subset.")] = None,
+    level: LevelOption = "frame",
+    fail_closed: FailClosedOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Metrics per score and subset. Example: `fas evaluate small_dcvae --score rec --level 'video mean'`"""
+    from fas_core.evaluation import run_metrics
+    from fas_core.runs import store
+
+    document = run_metrics.evaluated(store.open_run(cache, run), score, subset, level, fail_closed=fail_closed)
+    if as_json:
+        return print_json(document)
+    for name, cells in document["scores"].items():
+        print_metrics(f"{run}: {name}", cells)
+    errors = [
+        [name, str(e["n"]), f"{e['mse']:.4f}", number(e["mean_image_mse"]), rate(e["below_mean_image"])]
+        for name, e in document.get("reconstruction", {}).items()
+    ]
+    if errors:
+        heads = ["subset", "live images", "pixel MSE", "of the mean training image", "below it by"]
+        print_table(f"{run}: reconstructions of live images", heads, errors)
+
+
+def operating_point(
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Not needed with --check.")] = None,
+    *,
+    cache: CacheOption,
+    score: Annotated[str | None, typer.Option(help="The score to decide by.")] = None,
+    rule: Annotated[
+        str, typer.Option(help="bpcer<=X, apcer<=X (worst species), apcer[SPECIES]<=X, eer, cost or threshold=T.")
+    ] = "bpcer<=0.05",
+    choose_on: Annotated[list[str] | None, typer.Option(help="Subset the rule looks at; may be repeated.")] = None,
+    report_on: Annotated[list[str] | None, typer.Option(help="Subset reported on; may be repeated.")] = None,
+    level: LevelOption = "frame",
+    fail_closed: FailClosedOption = False,
+    sessions: Annotated[float | None, typer.Option(help="Rule cost: sessions a month.")] = None,
+    attack_share: Annotated[
+        list[str] | None,
+        typer.Option(help="Rule cost: SPECIES=SHARE of all sessions, or SPECIES=SHARE:LOW-HIGH; may be repeated."),
+    ] = None,
+    loss: Annotated[float | None, typer.Option(help="Rule cost: loss per accepted attack.")] = None,
+    rejection_cost: Annotated[float | None, typer.Option(help="Rule cost: cost per rejected bona fide.")] = None,
+    by: Annotated[str, typer.Option(help="Who decides; by default the login name.")] = "",
+    note: Annotated[str, typer.Option(help="Why, in words.")] = "",
+    out: Annotated[Path | None, typer.Option("--out", help="File of the card; by default printed only.")] = None,
+    check: Annotated[Path | None, typer.Option(help="Compute this card anew; status 1 where anything differs.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Chooses a threshold, freezes it as a card, reports it elsewhere; or checks a card.
+
+    Example: `fas threshold small_dcvae --score rec --choose-on live --report-on unseen_paper --out op.json`
+    """
+    from fas_core import scores
+    from fas_core.evaluation import card as cards
+    from fas_core.metrics import operating_point as op
+    from fas_core.runs import store
+
+    if check is not None:
+        return _check_card(check, cache, as_json)
+    if run is None:
+        raise BadInputError("Name a Run, for example: fas threshold small_dcvae --score rec --report-on unseen_paper")
+    chosen = store.open_run(cache, run)
+    offered = scores.offered(chosen)
+    if score is None and len(offered) != 1:
+        raise BadInputError(f"Choose a score of Run {run} with --score: {', '.join(offered) or 'it has none'}.")
+    made = cards.card(
+        chosen,
+        score or offered[0],
+        op.rule(rule),
+        choose_on or ([] if rule.startswith(op.BY_HAND) else op.dev_subsets(chosen.subsets)),
+        report_on
+        or [name for name in chosen.subsets if name not in (*(choose_on or op.dev_subsets(chosen.subsets)), "train")],
+        level=level,
+        costs=_costs(sessions, attack_share, loss, rejection_cost) if rule.strip() == op.COST else None,
+        fail_closed=fail_closed,
+        by=by,
+        note=note,
+    )
+    if out is not None:
+        cards.written(made, out)
+    if made["optimistic"]:
+        say("Optimistic: the threshold was chosen on samples that it is reported on, or by hand.")
+    if as_json:
+        return print_json(made)
+    print_card(made)
+
+
+def _costs(sessions: float | None, shares: list[str] | None, loss: float | None, rejection: float | None) -> Any:
+    """`cost.Costs` from the options of `fas threshold`."""
+    from fas_core.metrics.cost import Costs, Share
+
+    if sessions is None or loss is None or rejection is None or not shares:
+        raise BadInputError(
+            "The rule cost needs --sessions, --loss, --rejection-cost and an --attack-share per species."
+        )
+    found = {}
+    for text in shares:
+        species, _, numbers = text.partition("=")
+        likely, _, ends = numbers.partition(":")
+        low, _, high = (ends or f"{likely}-{likely}").rpartition("-")
+        try:
+            found[species] = Share(float(likely), float(low), float(high))
+        except ValueError as error:
+            raise BadInputError(
+                f"--attack-share {text}: write for example mask=0.001 or mask=0.001:0.0002-0.005"
+            ) from error
+    return Costs(sessions, found, loss, rejection)
+
+
+def _check_card(path: Path, cache: Path, as_json: bool) -> None:
+    from fas_core.evaluation import card as cards
+
+    read = cards.read(path)
+    found = cards.differences(read, cards.run_of(read, cache))
+    if as_json:
+        print_json({"card": str(path), "differences": found})
+    else:
+        print(
+            "\n".join(found) or f"{path}: everything is as it was: threshold {read['threshold']}, rule {read['rule']}."
+        )
+    if found:
+        sys.exit(1)
+
+
+def predict(
+    image: Annotated[list[Path], typer.Argument(metavar="IMAGE...")],
+    operating_point: Annotated[Path, typer.Option(help="The card, as 'fas threshold --out' writes it.")],
+    cache: CacheOption,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Verdicts for new images; unreadable ones are attacks. Example: `fas predict --operating-point op.json a.png`"""
+    from fas_core.evaluation import card as cards
+    from fas_core.inference import predict as core
+
+    found = core.verdicts(cards.read(operating_point), cache, image, device)
+    if as_json:
+        return print_json(found)
+    for entry in found:
+        score = "no score" if entry["score"] is None else f"score {float(entry['score']):.6g}"
+        why = f" ({entry['reason']})" if entry["reason"] else ""
+        print(f"{entry.get('image') or ', '.join(entry['images'])}: {entry['verdict']}, {score}{why}")
+
+
+def compare(
+    run_a: Annotated[str, typer.Argument(metavar="RUN_A")],
+    run_b: Annotated[str, typer.Argument(metavar="RUN_B")],
+    cache: CacheOption,
+    score: Annotated[str, typer.Option(help="A score that both have, or that of A.")],
+    score_b: Annotated[str | None, typer.Option(help="The score of B, where it is another one.")] = None,
+    rule: Annotated[str, typer.Option(help="Thresholds are matched by bpcer<=X or apcer<=X (worst species).")] = (
+        "bpcer<=0.05"
+    ),
+    level: LevelOption = "frame",
+    as_json: JsonOption = False,
+) -> None:
+    """Two Runs on the same samples, B minus A. Example: `fas compare small_dcvae small_resvae --score rec`"""
+    from fas_core.evaluation import comparison, join
+    from fas_core.metrics import operating_point as op
+    from fas_core.runs import store
+
+    a, b = join.System(store.open_run(cache, run_a), score), join.System(store.open_run(cache, run_b), score_b or score)
+    found = comparison.document(a, b, op.rule(rule), level)
+    if as_json:
+        return print_json(found)
+    print(f"A: {a.run.info.name}, {a.score}. B: {b.run.info.name}, {b.score}.")
+    print(
+        f"{found['n_common']:,} samples compared, {found['n_only_a']:,} only in A, {found['n_only_b']:,} only in B, "
+        f"{found['n_no_response']:,} without a score in one of them. Training images are left out."
+    )
+    print("\n".join(found["in_words"]))
+    rows = [
+        [
+            name,
+            number(one["a"]),
+            number(one["b"]),
+            "–" if one["difference"] is None else f"{one['difference']:+.3f}",
+            "–" if one["ci95"] is None else f"{one['ci95'][0]:+.3f} to {one['ci95'][1]:+.3f}",
+            "–" if one["p"] is None else f"{one['p']:.3g}",
+            one["method"] or "–",
+        ]
+        for name, one in found["metrics"].items()
+    ]
+    unit = f"by {found['unit']}, n = {found['n_units']:,}"
+    print_table(f"B - A, 95 % {unit}", ["metric", "A", "B", "B - A", "95 %", "p", "p by"], rows)
+
+
+def report_on(
+    run: Annotated[str, typer.Argument(metavar="RUN")],
+    cache: CacheOption,
+    out: OutOption,
+    score: Annotated[
+        str | None, typer.Option(help="The score to judge by; by default the card's, or the only one.")
+    ] = (None),
+    operating_point: Annotated[Path | None, typer.Option(help="A card of this Run, to be included.")] = None,
+    compare_with: Annotated[
+        list[str] | None,
+        typer.Option("--compare", help="Another Run on the same samples, or RUN:SCORE; may be repeated."),
+    ] = None,
+    images: Annotated[bool, typer.Option("--images/--no-images", help="A few reconstructions per subset.")] = True,
+    pixelate: Annotated[bool, typer.Option("--pixelate", help="Faces on them are not to be recognised.")] = False,
+) -> None:
+    """One HTML page that needs no network: figures, card, comparison, images, hashes.
+
+    Example: `fas report small_dcvae --score rec --operating-point op.json --compare small_resvae --out report.html`
+    """
+    from fas_core import scores
+    from fas_core.evaluation import card as cards
+    from fas_core.evaluation.join import System
+    from fas_core.files import atomic_file
+    from fas_core.reports import report as core
+    from fas_core.runs import store
+
+    chosen = store.open_run(cache, run)
+    card = None if operating_point is None else cards.read(operating_point)
+    if card is not None:
+        cards.require_untouched(card, str(operating_point))
+    offered = scores.offered(chosen)
+    judged_by = score or (card["score"] if card is not None else offered[0] if len(offered) == 1 else None)
+    if judged_by is None:
+        raise BadInputError(f"Choose a score of Run {run} with --score: {', '.join(offered) or 'it has none'}.")
+    others = []
+    for text in compare_with or []:
+        name, _, other_score = text.partition(":")
+        others.append(System(store.open_run(cache, name), other_score or judged_by))
+    html = core.page(System(chosen, judged_by), card=card, others=others, with_images=images, pixelated=pixelate)
+    with atomic_file(out) as temporary:
+        temporary.write_text(html)
+    say(f"Wrote {out} ({len(html) / 1e6:.1f} MB). It loads nothing; a browser prints it as PDF.")

@@ -1,0 +1,76 @@
+"""`fas ...`: parses and calls, nothing else. Results go to standard output, progress and messages to standard error."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import sys
+
+import typer
+
+from fas_core.cli import bench, data, evaluation, runs, scores, server, training
+from fas_core.cli.printing import say
+from fas_core.errors import BadInputError
+
+app = typer.Typer(
+    name="fas",
+    help="Evaluate and explore unsupervised face anti-spoofing models.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+data_app = typer.Typer(help="Manifests: scan, check, subsets, simulated attacks.", no_args_is_help=True)
+scores_app = typer.Typer(help="Score files of other systems.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+app.add_typer(scores_app, name="scores")
+
+# In the order of `fas --help`.
+app.command("demo")(server.demo)
+app.command("app")(server.serve)
+data_app.command("layouts")(data.data_layouts)
+data_app.command("scan")(data.data_scan)
+data_app.command("check")(data.data_check)
+data_app.command("subsets")(data.data_subsets)
+data_app.command("filter")(data.data_filter)
+data_app.command("attacks")(data.data_attacks)
+app.command("models")(training.list_models)
+app.command("experiments")(training.list_experiments)
+app.command("train")(training.train)
+app.command("cache")(training.cache_runs)
+app.command("runs")(runs.list_runs)
+app.command("marks")(runs.export_marks)
+app.command("verify")(runs.verify)
+app.command("prune")(runs.prune)
+app.command("evaluate")(evaluation.evaluate)
+app.command("threshold")(evaluation.operating_point)
+app.command("predict")(evaluation.predict)
+app.command("compare")(evaluation.compare)
+app.command("report")(evaluation.report_on)
+app.command("metrics")(scores.score_metrics)
+scores_app.command("import")(scores.scores_import)
+app.command("bench")(bench.measurements)
+
+
+def main() -> None:
+    """Entry point: bad input ends with one message and status 2, never with a traceback."""
+    logging.basicConfig(format="fas: note: %(message)s", level=logging.WARNING)
+    try:
+        app()
+    except SystemExit as ended:
+        if ended.code == 130:  # typer turns Ctrl+C into this
+            say("Interrupted. What is complete is kept: the same command goes on from it (fas train: with --resume).")
+        raise
+    except BadInputError as error:
+        _stop(str(error))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT):
+            raise
+        where = f" ({error.filename})" if error.filename else ""
+        remedy = "Free space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Check its permissions"
+        _stop(f"Cannot write{where}: {error.strerror}. {remedy} or choose another folder, then run the command again.")
+
+
+def _stop(message: str) -> None:
+    print(f"fas: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)

@@ -1,0 +1,43 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def default_cache() -> Path:
+    """FAS_CACHE, or `cache/` of the checkout the package runs from, or `cache/` of the working folder."""
+    if named := os.environ.get("FAS_CACHE"):
+        return Path(named)
+    return (PROJECT if (PROJECT / "pyproject.toml").is_file() else Path.cwd()) / "cache"
+
+
+CacheOption = Annotated[Path, typer.Option("--cache", help="Folder of Runs.", default_factory=default_cache)]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+DataOption = Annotated[Path, typer.Option("--data", help="Manifest (CSV or Parquet).")]
+OutOption = Annotated[Path, typer.Option("--out", help="File to write.")]
+AttackLabelOption = Annotated[
+    str | None,
+    typer.Option("--attack-label", help="The label value that means attack, e.g. 1; every other is bona fide."),
+]
+ColumnOption = Annotated[
+    list[str] | None,
+    typer.Option("--column", help="OUR_NAME=NAME_IN_THE_FILE, e.g. score=anomaly; may be repeated."),
+]
+HigherIsOption = Annotated[
+    list[str] | None,
+    typer.Option("--higher-is", help="What a higher score means: attack, or bona_fide (then all are negated)."),
+]
+LevelOption = Annotated[
+    str,
+    typer.Option("--level", help="What is decided on: frame, or video or session with mean, median or max of frames."),
+]
+FailClosedOption = Annotated[
+    bool, typer.Option("--fail-closed", help="A missing score or unreadable image counts as an attack.")
+]

@@ -1,0 +1,133 @@
+"""Results on standard output, messages on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+def print_json(document: Any) -> None:
+    print(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for i, name in enumerate(columns):
+        table.add_column(name, justify="left" if i == 0 else "right")
+    for row in rows:
+        table.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else 160, markup=False, highlight=False).print(table)
+
+
+def rate(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def age(created: str) -> str:
+    """Time since an ISO date in its largest unit: "3 days"."""
+    seconds = (datetime.now(UTC) - datetime.fromisoformat(created)).total_seconds()
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length:
+            n = int(seconds // length)
+            return f"{n} {unit}{'s' if n > 1 else ''}"
+    return "seconds"
+
+
+def print_verified(entry: dict[str, Any]) -> None:
+    state = f"{len(entry['damage'])} damaged" if entry["damage"] else "intact"
+    if entry["repaired"]:
+        state += f", {len(entry['repaired'])} repaired"
+    if entry["missing"]:
+        state += f", {len(entry['missing'])} shards not made yet"
+    print(f"{entry['run']} {entry['name'] or ''}".rstrip() + f": {state}")
+    for kind, prefix in (("damage", ""), ("repaired", "repaired: ")):
+        for one in entry[kind]:
+            place = "/".join(filter(None, (one["subset"], one["shard"])))
+            print(f"  {prefix}{place} {one['problem']}".rstrip())
+
+
+def print_metrics(title: str, cells: dict[str, dict[str, Any]]) -> None:
+    rows = []
+    for subset, cell in cells.items():
+        at = next((e for e in cell["apcer_at_bpcer"] if e["target"] == 0.05), None)
+        rows.append(
+            [
+                subset,
+                str(cell["n_bona_fide"]),
+                str(cell["n_attack"]),
+                str(sum(cell["n_non_response"].values())),
+                number(cell["roc_auc"]),
+                number(cell["average_precision"]),
+                rate(cell["eer"]["value"] if cell["eer"] else None),
+                rate(at["apcer_max"] if at else None),
+            ]
+        )
+    heads = ["subset", "bona fide", "attacks", "no response", "AUC", "AP", "EER", "worst APCER at BPCER ≤ 5 %"]
+    print_table(title, heads, rows)
+
+
+def print_card(made: dict[str, Any]) -> None:
+    chosen_on = ", ".join(made["chosen_on"]) or "nothing: set by hand"
+    print(f"{made['run_name']}, {made['score']} per {made['level']}: threshold {made['threshold']}")
+    print(f"Rule {made['rule']}, chosen on {chosen_on}. At or above the threshold is an attack.")
+    cells = {f"chosen: {', '.join(made['chosen_on'])}": made["chosen"]} if made["chosen"] else {}
+    cells |= made["reported"] | ({"all reported": made["reported_together"]} if len(made["reported"]) > 1 else {})
+    rows = []
+    for name, cell in cells.items():
+        worst = cell["apcer_worst"]
+        rows.append(
+            [
+                name,
+                str(cell["n_bona_fide"]),
+                _rate_in(cell["bpcer"], cell["bpcer_interval"]),
+                str(sum(cell["n_per_species"].values())),
+                worst or "–",
+                _rate_in(cell["apcer_max"], cell["apcer_interval_per_species"].get(worst)),
+                str(sum(cell["n_non_response"].values())),
+            ]
+        )
+    heads = ["subset", "bona fide", "BPCER", "attacks", "worst species", "its APCER", "no response"]
+    print_table("Errors, with 95 % intervals", heads, rows)
+
+
+def _rate_in(value: float | None, interval: dict[str, Any] | None) -> str:
+    """A rate with its interval: 5.7 % (4.8–6.7, 95 subjects)."""
+    if interval is None:
+        return rate(value)
+    unit = interval["unit"] + ("" if interval["n_units"] == 1 else "s")
+    return f"{rate(value)} ({100 * interval['low']:.1f}–{100 * interval['high']:.1f}, {interval['n_units']} {unit})"
+
+
+def print_groups(found: dict[str, Any]) -> None:
+    def shown(one: dict[str, Any] | None) -> str:
+        if one is None:
+            return "–"
+        ends = one["interval"] and f" ({100 * one['interval']['low']:.1f}–{100 * one['interval']['high']:.1f})"
+        return f"{rate(one['value'])}{ends or ''}{' *' if one['is_small'] else ''}"
+
+    rows = []
+    for one in found["groups"]:
+        worst = one["apcer_worst"]
+        worst_rate = shown(one["apcer_per_species"][worst] if worst else None)
+        missing = str(sum(one["n_non_response"].values()))
+        counts = [str(one["n_bona_fide"]), shown(one["bpcer"]), str(one["n_attack"]), worst_rate, worst or "–"]
+        rows.append([one["group"], *counts, missing])
+    heads = ["group", "bona fide", "BPCER", "attacks", "worst APCER", "species", "no response"]
+    print_table(f"By {found['column']}, at {found['at']}; intervals 95 % by {found['unit']}", heads, rows)
+    if any("*" in text for row in rows for text in (row[2], row[4])):
+        units = "" if found["unit"] == "image" else f" or {found['min_units']} {found['unit']}s"
+        print(f"* fewer than {found['min_samples']} samples{units}: too few to judge")
+    print(found["in_words"])

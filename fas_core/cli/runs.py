@@ -1,0 +1,124 @@
+"""`fas runs`, `marks`, `verify`, `prune`: Runs are listed and kept well."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fas_core.cli.options import CacheOption, JsonOption
+from fas_core.cli.printing import age, print_json, print_table, print_verified, say
+from fas_core.errors import BadInputError
+
+# --------------------------------------------------------------------------------------------------------------- runs
+
+
+def list_runs(cache: CacheOption, as_json: JsonOption = False) -> None:
+    """The Runs of a cache folder. Example: `fas runs --json`"""
+    from fas_core.runs import store
+
+    listed = []
+    for folder in store.run_folders(cache):
+        try:
+            listed.append(store.opened(folder).summary())
+        except BadInputError as error:
+            say(str(error))
+    if as_json:
+        return print_json(listed)
+    rows = [
+        [
+            run["run"],
+            run["name"],
+            run["model"] or "scores only",
+            f"{sum(run['subsets'].values()):,}",
+            str(run["n_failures"]),
+            "yes" if run["complete"] else "no",
+            f"{run['bytes'] / 1e6:,.1f} MB",
+            age(run["created"]),
+        ]
+        for run in listed
+    ]
+    print_table(f"Runs in {cache}", ["run", "name", "model", "samples", "failures", "complete", "size", "age"], rows)
+
+
+def export_marks(
+    cache: CacheOption, run: Annotated[str, typer.Argument(metavar="RUN")], as_json: JsonOption = False
+) -> None:
+    """What people have marked and noted in the app, as CSV. Example: `fas marks small_dcvae > marks.csv`"""
+    from fas_core import files as csvfile
+    from fas_core.runs import marks, store
+
+    opened = store.open_run(cache, run)
+    table = marks.table(opened, marks.current(marks.history(opened)))
+    if as_json:
+        return print_json(table.astype(object).where(table.notna(), None).to_dict("records"))
+    print(csvfile.csv(table).decode(), end="")
+
+
+def verify(
+    cache: CacheOption,
+    runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN...]")] = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Compute damaged shards anew.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Reads every byte of Runs against its checksum; status 2 on damage. Example: `fas verify small_dcvae --repair`"""
+    from fas_core import progress
+    from fas_core.runs import store
+    from fas_core.runs.upkeep import folders_to_verify, shard_folders, verified
+
+    folders = [store.folder_of(cache, run) for run in runs] if runs else folders_to_verify(cache)
+    reasons: list[str] = []
+    with progress.task("Verifying shards", sum(len(shard_folders(f)) for f in folders)) as shown:
+        found = [verified(folder, shown.advance) for folder in folders]
+    for i, folder in enumerate(folders):
+        if repair and found[i]["damage"]:
+            try:
+                found[i] = _repaired(folder, found[i]["damage"])
+            except BadInputError as error:
+                reasons.append(str(error))
+    if as_json:
+        print_json(found)
+    else:
+        for entry in found:
+            print_verified(entry)
+    if any(entry["damage"] for entry in found):
+        remedy = "Damage remains: see the list." if repair else "Compute damaged shards anew: fas verify --repair"
+        raise BadInputError(" ".join(reasons) or remedy)
+
+
+def _repaired(folder: Path, damage: list[dict[str, str]]) -> dict[str, Any]:
+    """As `store.verified`, after the damaged shards were computed anew; raises BadInputError where they cannot be."""
+    from fas_core.data import images
+    from fas_core.runs import store
+    from fas_core.runs.upkeep import discard, sources, verified
+
+    run = store.opened(folder)
+    checkpoint, data = sources(run)
+    if run.info.preprocessing != images.PREPROCESSING:
+        raise BadInputError(f"Run {run.info.name} was made by another version, which prepared images differently.")
+    discarded = discard(run, damage)
+    if discarded:
+        from fas_core.inference import infer
+
+        subsets = sorted({one["subset"] for one in discarded})
+        infer.cached([checkpoint], data, run.cache, subsets=subsets, precision=run.info.precision)
+    return verified(folder) | {"repaired": discarded}
+
+
+def prune(
+    run: Annotated[str, typer.Argument(metavar="RUN")],
+    cache: CacheOption,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Removes a Run from the cache, after asking. Example: `fas prune small_dcvae`"""
+    from fas_core.runs import store
+    from fas_core.runs.upkeep import remove
+
+    chosen = store.open_run(cache, run)
+    about = chosen.summary()
+    size = f"{about['bytes'] / 1e6:,.1f} MB, {age(about['created'])} old"
+    if not yes and not typer.confirm(f"Remove Run {chosen.id} ({chosen.info.name}, {size})?"):
+        raise BadInputError("Nothing was removed. Answer y, or pass --yes.")
+    remove(chosen)
+    say(f"Removed {chosen.id} ({chosen.info.name}).")

@@ -1,0 +1,95 @@
+"""`fas app`, `fas demo`: the web app as a child process."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fas_core.cli.options import PROJECT, CacheOption, default_cache
+from fas_core.cli.printing import say
+from fas_core.errors import BadInputError
+
+# ------------------------------------------------------------------------------------------------------ demo and app
+
+
+def demo(
+    root: Annotated[Path | None, typer.Option(help="Folder for data, checkpoints and cache/.")] = None,
+    app_wanted: Annotated[bool, typer.Option("--app/--no-app", help="Serve the web app.")] = True,
+    port: Annotated[int, typer.Option(help="Port of the web app.")] = 8501,
+) -> None:
+    """Rendered faces, a trained model, its Run, then the app. What is there is reused. Example: `fas demo`"""
+    from fas_core import demo as demo_parts
+
+    where = demo_parts.places(root, default_cache())
+    _end_on_sigterm()
+    server = _server(where.cache, port, "127.0.0.1") if app_wanted else None
+    try:
+        demo_parts.made(where, say)
+        if server is None:
+            say(f"The demo is ready in {where.cache}. Open it: fas app --cache {where.cache}")
+            return
+        say(f"The demo is ready: http://127.0.0.1:{port} (Ctrl+C ends it)")
+        sys.exit(server.wait())
+    finally:
+        if server is not None:
+            _ended(server)
+
+
+def serve(
+    cache: CacheOption,
+    port: Annotated[int, typer.Option(help="Port.")] = 8501,
+    host: Annotated[str, typer.Option(help="Address to bind; 127.0.0.1 is this machine only.")] = "127.0.0.1",
+) -> None:
+    """The web app on the Runs of a cache folder. Example: `fas app --port 8600`"""
+    _end_on_sigterm()
+    server = _server(cache, port, host)
+    try:
+        sys.exit(server.wait())
+    finally:
+        _ended(server)
+
+
+def _end_on_sigterm() -> None:
+    """SIGTERM ends this process as an exception would, so that the server it started ends too."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
+def _ended(server: subprocess.Popen[bytes]) -> None:
+    if server.poll() is None:
+        server.terminate()
+        server.wait(timeout=10)
+
+
+def _server(cache: Path, port: int, host: str) -> subprocess.Popen[bytes]:
+    """Starts Streamlit as a child process; raises BadInputError when the address cannot be bound."""
+    from fas_core.files import make_folder
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except (OSError, OverflowError) as error:
+            is_taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+            remedy = (
+                f"Choose another: --port {port + 1}" if is_taken else "Use a port from 1 to 65535 and a host of here."
+            )
+            raise BadInputError(f"Cannot serve on {host}:{port} ({error}). {remedy}") from error
+    make_folder(cache)
+    script = PROJECT / "app" / "main.py"
+    command = [sys.executable, "-m", "streamlit", "run", str(script)]
+    command += [f"--server.address={host}", f"--server.port={port}", "--server.headless=true"]
+    if host not in ("127.0.0.1", "localhost", "::1"):
+        command += ["--server.allowedHosts=[]"]
+    say(f"Serving on http://{host}:{port}")
+    # Large arrays go back to the system when they are done with: glibc keeps most of them otherwise.
+    frugal = {"MALLOC_MMAP_THRESHOLD_": "1000000", "MALLOC_ARENA_MAX": "2"}
+    return subprocess.Popen(command, env=frugal | os.environ | {"FAS_CACHE": str(cache.resolve())})

@@ -1,0 +1,125 @@
+"""`fas models`, `experiments`, `train`, `cache`: checkpoints and Runs are made."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fas_core.cli.options import CacheOption, DataOption, JsonOption
+from fas_core.cli.printing import print_json, print_table, say
+from fas_core.errors import BadInputError
+
+# ------------------------------------------------------------------------------------------------ models and training
+
+
+def list_models(as_json: JsonOption = False) -> None:
+    """Models with parameter counts at the thesis' size. Example: `fas models --json`"""
+    import torch
+
+    from fas_core import models
+    from fas_core.models.base import parameter_count
+
+    listed = []
+    for name in models.names():
+        with torch.device("meta"):  # counted, not allocated
+            model = models.built(name, {})
+        parts = {part: parameter_count(module) for part, module in model.parts().items()}
+        config = vars(model.config)
+        listed.append({"name": name, "parameters": parameter_count(model), "parts": parts, "config": config})
+    if as_json:
+        return print_json(listed)
+    rows = [[m["name"], f"{m['parameters']:,}", ", ".join(f"{k} {v:,}" for k, v in m["parts"].items())] for m in listed]
+    print_table("Models", ["model", "parameters", "parts"], rows)
+
+
+def list_experiments(as_json: JsonOption = False) -> None:
+    """Trainings by name, with every hyperparameter. Example: `fas experiments`"""
+    from fas_core.training import experiments
+
+    listed = [experiments.preset(name).as_json() for name in experiments.names()]
+    if as_json:
+        return print_json(listed)
+    rows = [
+        [str(e[k]) for k in ("name", "model", "batches_per_epoch", "epochs", "batch_size", "learning_rate", "schedule")]
+        for e in listed
+    ]
+    print_table("Experiments", ["name", "model", "batches/epoch", "epochs", "batch", "learning rate", "schedule"], rows)
+
+
+def train(
+    experiment: Annotated[str, typer.Argument(help="Name, as in `fas experiments`.")],
+    data: DataOption,
+    out: Annotated[Path, typer.Option("--out", help="Checkpoint to write (.safetensors).")],
+    cache: CacheOption,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="key=value; may be repeated.")] = None,
+    keep_epochs: Annotated[
+        str | None, typer.Option(help="Keep the weights after these epochs too, beside OUT: 1,2,4,8.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+) -> None:
+    """Trains on live images of subset `train`. Example: `fas train small_dcvae --data m.csv --out m.safetensors`"""
+    from fas_core.data import manifest
+    from fas_core.runs import traininglog
+    from fas_core.training import experiments
+    from fas_core.training import train as training
+
+    if out.suffix != ".safetensors":
+        raise BadInputError(f"--out {out}: a checkpoint's name ends in .safetensors.")
+    wanted = experiments.preset(experiment).with_settings(settings or [])
+    try:
+        kept = [int(epoch) for epoch in keep_epochs.split(",")] if keep_epochs is not None else []
+    except ValueError as error:
+        raise BadInputError(f"--keep-epochs {keep_epochs}: write numbers of epochs, as in 1,2,4,8.") from error
+    training.trained(
+        wanted,
+        manifest.read(data),
+        out,
+        cache=cache,
+        keep_epochs=kept,
+        resume=resume,
+        device=device,
+        precision=precision,
+    )
+    if os.environ.get("RANK", "0") == "0":  # of processes that share the training, one speaks
+        say(f"{out} (metrics log: {traininglog.metrics_log(out)})")
+
+
+def cache_runs(
+    checkpoints: Annotated[list[Path], typer.Argument(metavar="CKPT...")],
+    data: DataOption,
+    cache: CacheOption,
+    subset: Annotated[list[str] | None, typer.Option("--subset", help="Only this subset; may be repeated.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    engine: Annotated[str, typer.Option(help="local, or ray: a cluster, at RAY_ADDRESS or of this machine.")] = "local",
+) -> None:
+    """Images -> Run; goes on where it was, prints the run id. Example: `fas cache m.safetensors --data m.csv`"""
+    from fas_core import derive
+    from fas_core.data import manifest
+    from fas_core.inference import cluster, infer
+
+    if engine not in ("local", "ray"):
+        raise BadInputError(f"--engine {engine}: choose local or ray.")
+    runs = (cluster if engine == "ray" else infer).cached(
+        checkpoints,
+        manifest.read(data),
+        cache,
+        subsets=subset or [],
+        device=device,
+        precision=precision,
+    )
+    for run in runs:
+        print(run.id, flush=True)
+        if run.n_failures:
+            first = run.failures().iloc[0]
+            say(
+                f"{run.info.name}: {run.n_failures} images gave no output, e.g. {first['sample_id']}: "
+                f"{first['reason']}. The app's Overview lists them all."
+            )
+    for run in runs:
+        derive.made(run)

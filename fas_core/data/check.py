@@ -1,0 +1,71 @@
+"""`fas data check`: a manifest and every image it names, with all problems at once."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fas_core.data import images, manifest, subsets
+from fas_core.data.manifest import Problem
+from fas_core.data.names import ATTACK, BONA_FIDE, in_protocol_order
+from fas_core.files import content_hashes, read_table
+from fas_core.progress import task
+
+
+def checked(path: Path) -> dict[str, Any]:
+    """The document of `fas data check --json`. Raises BadInputError only when there is no table to check."""
+    rows, problems = manifest.normalised(read_table(path))
+    if rows.empty and not problems:
+        problems.append(Problem(0, "", "the manifest has no rows"))
+    problems += _image_problems(rows, path)
+    names = in_protocol_order(rows["subset"].unique()) if len(rows) else []
+    return {
+        "n_images": len(rows),
+        "n_bona_fide": int((rows["label"] == BONA_FIDE).sum()),
+        "n_attack": int((rows["label"] == ATTACK).sum()),
+        "n_subjects": len(set(rows["subject_id"]) - {""}),
+        "subsets": subsets.counts(rows, names),
+        "problems": [asdict(p) for p in sorted(problems, key=lambda p: (p.row, p.problem))],
+        "duplicates": _duplicates(rows, path),
+        "shared_subjects": shared_subjects(rows, names),
+    }
+
+
+def _image_problems(rows: pd.DataFrame, source: Path) -> list[Problem]:
+    def reason(path: str) -> str | None:
+        try:
+            images.load(source.parent / path)
+        except images.UnreadableImageError as error:
+            return str(error)
+        return None
+
+    found = []
+    with task("Checking images", len(rows)) as shown, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for row, (path, problem) in enumerate(zip(rows["path"], pool.map(reason, rows["path"]), strict=True), start=1):
+            if problem is not None and path:
+                found.append(Problem(row, path, problem))
+            shown.advance()
+    return found
+
+
+def _duplicates(rows: pd.DataFrame, source: Path) -> list[list[str]]:
+    """Groups of sample ids whose files hold the same bytes."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    hashes = content_hashes([source.parent / path for path in rows["path"]])
+    for sample, content in zip(rows["sample_id"], hashes, strict=True):
+        if content != "missing":
+            groups[content].append(sample)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def shared_subjects(rows: pd.DataFrame, names: list[str]) -> dict[str, list[str]]:
+    """Subjects that two subsets have in common, by the pair of their names: {"train, seen_paper": ["s01", ...]}."""
+    subjects = {name: set(rows.loc[rows["subset"] == name, "subject_id"]) - {""} for name in names}
+    return {f"{a}, {b}": sorted(both) for a, b in combinations(names, 2) if (both := subjects[a] & subjects[b])}

@@ -1,0 +1,91 @@
+"""Labels, subsets and groups of samples: their names and the order in which they are shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+BONA_FIDE, ATTACK = "bona_fide", "attack"
+ALL = "all"  # the subset of a row that names none
+SUBSET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
+
+
+PROTOCOL_ORDER = ("train", "live", "seen_paper", "unseen_paper", "seen_mask", "unseen_mask")
+
+
+def in_protocol_order(names: Sequence[str] | np.ndarray) -> list[str]:
+    """Subset names: the thesis' six first, then seen before unseen of other species, then the rest by name."""
+
+    def rank(name: str) -> tuple[int, int, str, str]:
+        if name in PROTOCOL_ORDER:
+            return (0, PROTOCOL_ORDER.index(name), "", "")
+        matched = re.fullmatch(r"(seen|unseen)_(.+)", name)
+        return (1, 0, matched[2], matched[1]) if matched else (2, 0, "", name)
+
+    return sorted(map(str, names), key=rank)
+
+
+def groups_of(samples: pd.DataFrame) -> NDArray[np.str_]:
+    """(n,) what each sample is, for colours: its subset; the live images of spoof subsets as bona fide, seen or unseen.
+
+    Where subsets are not the protocol's (dev, test, ...), the species of an attack, and bona fide. Needs the columns
+    subset, label, pai_species.
+    """
+    codes, names = group_codes(samples)
+    return names[codes]
+
+
+def group_codes(samples: pd.DataFrame) -> tuple[NDArray[np.uint16], NDArray[np.str_]]:
+    """`groups` as positions (n,) in their names: of millions of samples, the texts themselves take gigabytes.
+
+    Fastest where the columns are categories.
+    """
+    kinds, combination = {}, np.zeros(len(samples), np.int32)
+    for column in ("subset", "label", "pai_species"):
+        codes, kinds[column] = pd.factorize(samples[column])
+        combination *= len(kinds[column]) + 1
+        combination += codes.astype(np.int32) + 1  # 0: missing
+    present = np.flatnonzero(np.bincount(combination))
+    rest, table = present, {}
+    for column in reversed(kinds):
+        rest, one = np.divmod(rest, len(kinds[column]) + 1)
+        table[column] = np.append("", np.asarray(kinds[column], str))[one]
+    all_names = _group_names(table["subset"], table["label"], table["pai_species"])
+    names, positions = np.unique(all_names, return_inverse=True)
+    code_of = np.zeros(present.max(initial=0) + 1, np.uint16)
+    code_of[present] = positions
+    return code_of[combination], names
+
+
+def _group_names(subset: NDArray[np.str_], label: NDArray[np.str_], species: NDArray[np.str_]) -> NDArray[np.str_]:
+    is_attack = label == ATTACK
+    side = pd.Series(subset).str.extract(r"^(seen|unseen)_")[0].to_numpy()
+    in_protocol = np.isin(subset, ["train", "live"]) | pd.notna(side)
+    live_name = np.where(pd.isna(side), subset, "bona fide, " + pd.Series(side).fillna("").to_numpy(str))
+    species = np.where(species == "", "unspecified", species)
+    elsewhere = np.where(is_attack, species, "bona fide")
+    return np.where(in_protocol, np.where(is_attack, np.where(pd.isna(side), species, subset), live_name), elsewhere)
+
+
+GROUP_ORDER = ("train", "live", "bona fide", "bona fide, seen", "bona fide, unseen")
+
+
+def in_group_order(names: Sequence[str]) -> list[str]:
+    """Training first, then bona fide, then attacks by species, seen before unseen."""
+
+    def rank(name: str) -> tuple[int, int, str, str]:
+        if name in GROUP_ORDER:
+            return (0, GROUP_ORDER.index(name), "", "")
+        matched = re.fullmatch(r"(seen|unseen)_(.+)", name)
+        return (1, 0, matched[2], matched[1]) if matched else (1, 0, name, "")
+
+    return sorted(map(str, names), key=rank)
+
+
+def readable(name: str) -> str:
+    """A name as people read it: seen_paper -> seen paper."""
+    return name.replace("_", " ")

@@ -1,0 +1,186 @@
+"""What is decided on: every frame by itself, or a video or session as a whole, by the scores of its frames.
+
+    decided = presentations(run, scores.values(run, "rec"), "video mean")
+    decided.score_set(["unseen_paper"])
+
+Tests of attack detection usually report per video: frames of one video are no independent decisions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fas_core import metrics
+from fas_core.data.names import ATTACK
+from fas_core.errors import BadInputError
+from fas_core.metrics import ScoreSet
+from fas_core.metrics.uncertainty import UNITS, Units
+from fas_core.runs.store import Run
+
+FRAME = "frame"
+GROUPED = {"video": "video_id", "session": "session_id"}
+STATISTICS = ("mean", "median", "max")
+LEVELS = (FRAME, *(f"{unit} {statistic}" for unit in GROUPED for statistic in STATISTICS))
+COLUMNS = ("sample_id", "subset", "label", "pai_species", "subject_id", *GROUPED.values())  # that presentations keep
+_SAME = ("subset", "label", "pai_species", "subject_id")  # frames of one presentation agree in these
+
+
+@dataclass(frozen=True, eq=False)
+class Grouping:
+    """The m presentations of a Run at a level, whatever score they are judged by."""
+
+    level: str
+    rows: pd.DataFrame  # (m,) of the first frame: subset, label, pai_species, sample_id, and the ids that the Run has
+    of_row: NDArray[np.int64]  # for each of the Run's samples, in row order, and then of its failures, its presentation
+    n: int  # samples of the Run
+
+    @cached_property
+    def kinds(self) -> tuple[NDArray[np.int32], list[str]]:
+        """(m,) 0 = bona fide, k = an attack of species names[k - 1], and the names."""
+        return metrics.species_codes((self.rows["label"] == ATTACK).to_numpy(), self.rows["pai_species"])
+
+    @cached_property
+    def _units(self) -> dict[str, NDArray[np.intp]]:
+        """(m,) by column: numbers in order of name, -1 where there is no name. Filled as columns are asked for."""
+        return {}
+
+    def _unit_codes(self, column: str) -> NDArray[np.intp]:
+        if column not in self._units:
+            codes, names = pd.factorize(self.rows[column], sort=True)
+            self._units[column] = np.where(is_named(pd.Series(names, dtype="str"))[codes], codes, -1)
+        return self._units[column]
+
+    def units(self, chosen: NDArray[np.bool_]) -> Units:
+        """What some presentations, (m,), are drawn as a whole by: `uncertainty.unit_of` of their rows."""
+        for column, name in UNITS.items():
+            if column in self.rows:
+                codes = self._unit_codes(column)[chosen]
+                if (codes >= 0).all():
+                    return Units(name, codes)
+        return Units("sample", np.arange(int(chosen.sum())))
+
+    def within(self, subsets: Sequence[str]) -> NDArray[np.bool_]:
+        """(m,) whether a presentation is of one of these subsets."""
+        return self.rows["subset"].isin(list(subsets)).to_numpy()
+
+    def judged(self, values: NDArray[np.float64], *, fail_closed: bool = False) -> Presentations:
+        """By a score per sample, (n,), as `presentations` says."""
+        scores = np.concatenate([values, np.full(len(self.of_row) - self.n, np.nan)])
+        decided = summed_up(scores, self.of_row, self.level)
+        return Presentations(self, np.where(np.isnan(decided), np.inf, decided) if fail_closed else decided)
+
+
+@dataclass(frozen=True, eq=False)
+class Presentations:
+    """m presentations of a Run with their scores; those without one (NaN) are non-responses."""
+
+    of: Grouping
+    values: NDArray[np.float64]  # (m,)
+
+    @property
+    def level(self) -> str:
+        return self.of.level
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        return self.of.rows
+
+    @property
+    def of_frame(self) -> NDArray[np.int64]:
+        """(n,) for each of the Run's samples, in row order, its presentation."""
+        return self.of.of_row[: self.of.n]
+
+    def within(self, subsets: Sequence[str]) -> NDArray[np.bool_]:
+        """(m,) whether a presentation is of one of these subsets."""
+        return self.of.within(subsets)
+
+    def score_set(self, subsets: Sequence[str] | None = None) -> ScoreSet:
+        """The presentations of some subsets, of all by default, as one sorted set of scores."""
+        codes, names = self.of.kinds
+        chosen = slice(None) if subsets is None else self.within(subsets)
+        return metrics.score_set_from_codes(self.values[chosen], codes[chosen], names)
+
+
+def levels(run: Run) -> list[str]:
+    """The levels at which a Run can be judged: frame, and those whose column names every sample."""
+    named = run.column_names()
+    found = [FRAME]
+    for unit, column in GROUPED.items():
+        if column in named and is_named(run.samples([column])[column]).all():
+            found += [f"{unit} {statistic}" for statistic in STATISTICS]
+    return found
+
+
+def is_named(column: pd.Series) -> NDArray[np.bool_]:
+    """(n,) whether there is a name: neither missing nor empty."""
+    return (column.notna() & (column.astype("str").str.strip() != "")).to_numpy()
+
+
+def presentations(
+    run: Run,
+    values: NDArray[np.float64],
+    level: str = FRAME,
+    *,
+    fail_closed: bool = False,
+    columns: Sequence[str] = (),
+) -> Presentations:
+    """Every sample of a Run, the images that gave no output too, as presentations at a level of `LEVELS`.
+
+    `values`: (n,) a score per sample in row order. Frames of one video (or session) with the same subset, subject,
+    label and species are one presentation; its score is the mean, median or maximum of those of its frames that have
+    one. `fail_closed`: a presentation without any score gets +inf, which every threshold calls an attack. `columns`:
+    further ones of the Run's samples to keep, by the first frame.
+    Raises BadInputError for an unknown level, and for one that the Run does not name for every sample.
+    """
+    return grouping(run, level, columns).judged(values, fail_closed=fail_closed)
+
+
+def grouping(run: Run, level: str = FRAME, columns: Sequence[str] = ()) -> Grouping:
+    """What `presentations` have in common for every score. Repeated texts are kept once, as categories."""
+    wanted = [name for name in dict.fromkeys((*COLUMNS, *columns)) if name in run.column_names()]
+    repeated = [name for name in (*_SAME, *GROUPED.values()) if name in wanted]
+    rows, failures = run.samples(wanted, repeated=repeated), run.failures()
+    n = len(rows)
+    if len(failures):
+        rows = pd.concat([rows, failures[[name for name in rows if name in failures]]], ignore_index=True)
+        rows["pai_species"] = rows["pai_species"].astype("str").fillna("")
+        rows = rows.astype(dict.fromkeys(repeated, "category"))
+    of_row, first = grouped(rows, level, f"Run {run.info.name}")
+    if level != FRAME:
+        rows = rows.iloc[first].reset_index(drop=True)
+    return Grouping(level, rows, of_row, n)
+
+
+def grouped(rows: pd.DataFrame, level: str, whose: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which presentation each of n rows (columns of `COLUMNS`) is part of, (n,), and the first row of each, (m,).
+
+    Raises BadInputError as `presentations` does; `whose` rows they are is for its message.
+    """
+    if level not in LEVELS:
+        raise BadInputError(f"There is no decision level '{level}'. Levels: {', '.join(LEVELS)}.")
+    if level == FRAME:
+        return np.arange(len(rows)), np.arange(len(rows))
+    unit = level.split(" ")[0]
+    column = GROUPED[unit]
+    if column not in rows or not is_named(rows[column]).all():
+        why = "is empty in some rows" if column in rows else "is missing"
+        raise BadInputError(f"{whose} cannot be judged per {unit}: column '{column}' {why}. Level frame always can.")
+    key = [name for name in (*_SAME, column) if name in rows]
+    of_row = rows.groupby(key, sort=False, dropna=False).ngroup().to_numpy(np.int64)
+    return of_row, np.unique(of_row, return_index=True)[1]
+
+
+def summed_up(values: NDArray[np.float64], of_row: NDArray[np.int64], level: str) -> NDArray[np.float64]:
+    """(m,) the mean, median or max of the values (n,) of each presentation, by number; NaN where none has a value."""
+    if level == FRAME:
+        return values
+    by_presentation = pd.Series(values).groupby(of_row)
+    found = by_presentation.agg(level.split(" ")[1]).to_numpy(np.float64)
+    # Between +inf and -inf is no number; +inf wins, so that an attack does not vanish as a non-response.
+    return np.where(np.isnan(found) & (by_presentation.count().to_numpy() > 0), np.inf, found)

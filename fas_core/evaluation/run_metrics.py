@@ -1,0 +1,203 @@
+"""Metrics of Runs: joins scores, labels and species of a Run's samples and hands them to `metrics`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fas_core import metrics, scores
+from fas_core.data.names import ATTACK, BONA_FIDE
+from fas_core.errors import BadInputError
+from fas_core.evaluation.presentations import FRAME, Presentations, presentations
+from fas_core.metrics import resampling, uncertainty
+from fas_core.runs.store import Run
+
+AUC, EER = resampling.Statistic("roc_auc"), resampling.Statistic("eer")
+AUC_QUANTILES = 1024  # move an AUC by 1e-6, typically, where 4096 take four times as long
+WORST = 10  # subjects named as having the most wrong decisions
+MEASURED = 2_000  # images at most, evenly spaced, whose pixels are read to judge reconstructions
+
+
+def evaluated(
+    run: Run, score: str | None = None, subset: str | None = None, level: str = FRAME, *, fail_closed: bool = False
+) -> dict[str, Any]:
+    """The document of `fas evaluate --json`: metrics per score and subset, None where undefined.
+
+    Every frame is judged by itself, or every video or session as a whole (`presentations.LEVELS`). To the metrics of a
+    score file come 95 % intervals of the AUCs and the EER, by resampling whole subjects or the nearest to that which
+    all samples of a cell name: `roc_auc_ci95`, `roc_auc_per_species_ci95` and `eer_ci95`.
+    Raises BadInputError for an unknown score, subset or level, and for a subset asked for by name that holds one class
+    only.
+    """
+    chosen = [score] if score else scores.offered(run)
+    if subset is not None and subset not in run.subsets:
+        raise BadInputError(f"Run {run.info.name} has no subset '{subset}'. Subsets: {', '.join(run.subsets)}.")
+    decided = {name: presentations(run, scores.values(run, name), level, fail_closed=fail_closed) for name in chosen}
+    documents: dict[str, dict[str, Any]] = {name: {} for name in chosen}
+    subsets = run.subsets if subset is None else [subset]
+    for one_subset in subsets if decided else []:
+        sets = {name: one.score_set([one_subset]) for name, one in decided.items()}
+        if subset is not None:
+            for one in sets.values():
+                require_both_classes(one, f"Subset '{subset}' of Run {run.info.name}")
+        some = decided[chosen[0]]  # the presentations are the same for every score
+        here = some.within([one_subset])
+        aucs, eers = _intervals(some.rows[here], {name: one.values[here] for name, one in decided.items()})
+        for name, one in sets.items():
+            if one.n_bona_fide + one.n_attack:
+                of_species = {species: aucs.get(species, {}).get(name) for species in one.attacks}
+                documents[name][one_subset] = metrics.document(one) | {
+                    "roc_auc_ci95": aucs[None][name],
+                    "roc_auc_per_species_ci95": of_species,
+                    "eer_ci95": eers[name],
+                }
+    document = {"run": run.id, "level": level, "scores": documents}
+    if run.has_images:
+        document["reconstruction"] = reconstruction_errors(run)
+    return document
+
+
+def rates_at(decided: Presentations, subsets: Sequence[str], threshold: float) -> dict[str, Any]:
+    """An `at_threshold` entry of some subsets together, with 95 % intervals by the unit that does not repeat.
+
+    `bpcer_interval` and `apcer_interval_per_species` are `uncertainty.UnitInterval`s as dicts, None where there is
+    nothing to resample; `n_bona_fide`, `n_per_species` and `n_non_response` count presentations, and
+    `n_subjects_bona_fide` and `n_subjects_per_species` people, None where nobody is named.
+    """
+    scores_of_set = decided.score_set(subsets)
+    chosen = decided.within(subsets)
+    values, units = decided.values[chosen], decided.of.units(chosen)
+    of_kind, names = decided.of.kinds
+    kinds = of_kind[chosen]
+    code_of = {name: code for code, name in enumerate(["", *names])}
+    answered = ~np.isnan(values)
+
+    def interval(kind: str) -> dict[str, Any] | None:
+        trials = answered & (kinds == code_of[kind])
+        called = metrics.is_attack(values[trials], threshold)
+        found = uncertainty.rate_interval(called if kind == "" else ~called, units.of(trials))
+        return None if found is None else asdict(found)
+
+    def people(kind: str) -> int | None:
+        return len(np.unique(units.groups[kinds == code_of[kind]])) if units.name == "subject" else None
+
+    return metrics.rates_at(scores_of_set, threshold) | {
+        "bpcer_interval": interval(""),
+        "apcer_interval_per_species": {name: interval(name) for name in scores_of_set.attacks},
+        "n_bona_fide": scores_of_set.n_bona_fide,
+        "n_per_species": {name: ordered.size for name, ordered in scores_of_set.attacks.items()},
+        "n_non_response": dict(scores_of_set.n_non_response),
+        "n_subjects_bona_fide": people(""),
+        "n_subjects_per_species": {name: people(name) for name in scores_of_set.attacks},
+    }
+
+
+def auc_interval(decided: Presentations, subsets: Sequence[str]) -> uncertainty.UnitInterval | None:
+    """95 % interval of the AUC of all attacks of some subsets, by resampling whole subjects or the nearest to that."""
+    chosen = decided.within(subsets)
+    attack = decided.of.kinds[0][chosen] > 0
+    found = resampling.resampled(
+        [decided.values[chosen]], attack, decided.of.units(chosen), [AUC], quantiles=AUC_QUANTILES
+    )
+    return found.interval(AUC)
+
+
+def worst_subjects(decided: Presentations, subsets: Sequence[str], threshold: float) -> list[dict[str, Any]]:
+    """The subjects with the most wrong decisions, at most `WORST`; none where nobody is named or nothing is wrong.
+
+    Each entry: "subject_id", "rejected" of "n_bona_fide" presentations, "missed" of "n_attack"; those without a score
+    are left out.
+    """
+    chosen = decided.within(subsets) & ~np.isnan(decided.values)
+    rows = decided.rows[chosen]
+    if uncertainty.unit_of(rows).name != "subject":
+        return []
+    attack, called = rows["label"].to_numpy() == ATTACK, metrics.is_attack(decided.values[chosen], threshold)
+    counts = pd.DataFrame(
+        {
+            "subject_id": rows["subject_id"].to_numpy(str),
+            "rejected": called & ~attack,
+            "n_bona_fide": ~attack,
+            "missed": ~called & attack,
+            "n_attack": attack,
+        }
+    )
+    of_subject = counts.groupby("subject_id").sum().astype(int)
+    wrong = (of_subject["rejected"] + of_subject["missed"]).sort_values(ascending=False, kind="stable")
+    listed = of_subject.loc[wrong[wrong > 0].index[:WORST]].reset_index()
+    return [{str(k): v if isinstance(v, str) else int(v) for k, v in one.items()} for one in listed.to_dict("records")]
+
+
+def reconstruction_errors(run: Run) -> dict[str, dict[str, Any]]:
+    """How well live images are reconstructed, per subset that has some: mean squared pixel errors in the [0, 1] range.
+
+    `mean_image_mse` is the error of guessing the mean live training image every time, and `below_mean_image` the share
+    of it that the model saves, the same images for both; None without training images. A model that has learned
+    nothing but the average face saves 0.
+    """
+    labels = run.samples(["label"])["label"].to_numpy()
+
+    def live(subset: str) -> NDArray[np.int64]:
+        rows = run.rows_of(subset)
+        rows = rows[labels[rows] == BONA_FIDE]
+        return rows[:: max(1, -(-len(rows) // MEASURED))]
+
+    def pixels(name: str, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        return np.asarray(run.images(name, rows), np.float32) / np.float32(255)
+
+    training = live("train") if "train" in run.subsets else np.empty(0, np.int64)
+    average = pixels("inputs", training).mean(0) if len(training) else None
+    found: dict[str, dict[str, Any]] = {}
+    for subset in run.subsets:
+        rows = live(subset)
+        if not len(rows):
+            continue
+        inputs = pixels("inputs", rows)
+        mse = float(np.square(inputs - pixels("reconstructions", rows)).mean())
+        guess = None if average is None else float(np.square(inputs - average).mean())
+        saved = 1 - mse / guess if guess else None
+        found[subset] = {"n": len(rows), "mse": mse, "mean_image_mse": guess, "below_mean_image": saved}
+    return found
+
+
+def _intervals(
+    samples: pd.DataFrame, values: Mapping[str, NDArray[np.float64]]
+) -> tuple[dict[str | None, dict[str, dict[str, Any] | None]], dict[str, dict[str, Any] | None]]:
+    """Species (None: all attacks) -> score -> interval of its AUC; score -> interval of its EER; None where undefined.
+
+    Each species has draws of its own, so that its attacks are in all of them; the scores share them.
+    """
+    attack = samples["label"].to_numpy() == ATTACK
+    species = metrics.species_names(attack, samples["pai_species"])
+
+    def drawn(wanted: NDArray[np.bool_], statistics: Sequence[resampling.Statistic]) -> list[dict[str, Any]]:
+        units = uncertainty.unit_of(samples[wanted])
+        found = resampling.resampled([v[wanted] for v in values.values()], attack[wanted], units, statistics)
+        return [
+            {score: one and asdict(one) for score, one in zip(values, of_scores, strict=True)}
+            for of_scores in ([found.interval(name, model) for model in range(len(values))] for name in statistics)
+        ]
+
+    pooled, eers = drawn(np.ones(len(samples), np.bool_), [AUC, EER])
+    aucs: dict[str | None, dict[str, dict[str, Any] | None]] = {None: pooled}
+    names = list(np.unique(species[attack]))
+    for name in names:
+        aucs[name] = pooled if len(names) == 1 else drawn(~attack | (species == name), [AUC])[0]
+    return aucs, eers
+
+
+def require_both_classes(scores_of_set: metrics.ScoreSet, where: str) -> None:
+    """Raises BadInputError when bona fide images or attacks with a score are missing."""
+    if scores_of_set.n_bona_fide and scores_of_set.n_attack:
+        return
+    kind = "attacks" if scores_of_set.n_attack else "bona fide samples"
+    other = "bona fide samples" if scores_of_set.n_attack else "attacks"
+    count = scores_of_set.n_attack or scores_of_set.n_bona_fide
+    raise BadInputError(
+        f"{where} holds only {kind} ({count}): ROC, EER and APCER/BPCER trade-offs need {other} as well."
+    )

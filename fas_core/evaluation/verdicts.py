@@ -1,0 +1,37 @@
+"""Single samples against a threshold or a reference."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fas_core import metrics
+from fas_core.data.names import ATTACK
+
+RIGHT, MISSED, REJECTED, NO_RESPONSE = "right", "missed", "rejected", "no response"
+
+# ------------------------------------------------------------------------- samples against a threshold or a reference
+
+
+def verdicts_at(labels: ArrayLike, values: ArrayLike, threshold: float) -> NDArray[np.str_]:
+    """(n,) "right", "missed" (an attack let through), "rejected" (bona fide called attack) or "no response" (NaN)."""
+    return verdicts_of(np.asarray(labels) == ATTACK, np.asarray(values, np.float64), threshold)
+
+
+def verdicts_of(attack: NDArray[np.bool_], numbers: NDArray[np.float64], threshold: float) -> NDArray[np.str_]:
+    answered = ~np.isnan(numbers)
+    called = np.zeros(len(numbers), np.bool_)
+    called[answered] = metrics.is_attack(numbers[answered], threshold)
+    found = np.where(answered, np.where(called == attack, 0, np.where(attack, 1, 2)), 3)
+    return np.array([RIGHT, MISSED, REJECTED, NO_RESPONSE])[found]
+
+
+def percentiles(values: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
+    """(n,) share of the reference scores below each value, 0..1; equal ones count half. NaN without a reference."""
+    ordered = np.sort(np.asarray(reference, np.float64))
+    ordered = ordered[~np.isnan(ordered)]
+    numbers = np.asarray(values, np.float64)
+    if not ordered.size:
+        return np.full(numbers.shape, np.nan)
+    below = np.searchsorted(ordered, numbers, side="left") + np.searchsorted(ordered, numbers, side="right")
+    return np.where(np.isnan(numbers), np.nan, below / (2 * ordered.size))

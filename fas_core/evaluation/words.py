@@ -1,0 +1,168 @@
+"""Differences, rates and their evidence in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fas_core.data.names import BONA_FIDE
+from fas_core.evaluation.differences import Difference, Flips, apcer_name
+from fas_core.evaluation.join import Joined
+from fas_core.evaluation.verdicts import RIGHT
+from fas_core.metrics.operating_point import APCER, DEFAULT, Rule
+from fas_core.metrics.uncertainty import (
+    zero_error_upper_bound,
+)
+
+# --------------------------------------------------------------------------------------------------------- in words
+
+
+MOST_TOLD = 3  # species in a part of a sentence: the table has all of them
+
+
+def clear(found: Mapping[str, Difference], names: Sequence[str]) -> set[str]:
+    """Which of some metrics differ beyond chance: p < 0.05 after Holm's correction for their number."""
+    known = sorted((found[name].p, name) for name in names if found[name].p is not None)
+    beyond: set[str] = set()
+    for place, (p, name) in enumerate(known):
+        if p is None or p * (len(known) - place) >= 0.05:
+            break
+        beyond.add(name)
+    return beyond
+
+
+def in_words(
+    both: Joined, rule: Rule, found: Mapping[str, Difference], at: Flips | None, letter: str = "B"
+) -> list[str]:
+    """The comparison in sentences of plain text: species by species, over all thresholds, and verdicts that turned.
+
+    `at`: the verdicts of A and the other Run, None where there are none. `letter`: of the other Run.
+    """
+    if not found or found["roc_auc"].difference is None:
+        return ["The common samples hold one class only: there is nothing to trade off."]
+    words = [_species_words(rule, found, both.kind_counts, letter)]
+    auc = found["roc_auc"]
+    digits = 2 if min(both.is_attack.sum(), (~both.is_attack).sum()) < 1000 else 3
+    is_sure = (auc.p is None or auc.p < 0.05) and auc.difference != 0
+    how = "better" if (auc.difference or 0) > 0 else "worse"
+    over_all = f"{letter} separates {how}" if is_sure else "the two cannot be told apart"
+    words.append(
+        f"Over all thresholds {over_all}: AUC {auc.b:.{digits}f} instead of {auc.a:.{digits}f}"
+        f"{_evidence(auc, 1, digits)}."
+    )
+    if at is None:
+        return words
+    for name, called, threshold in (("A", at.verdicts_a, at.threshold_a), (letter, at.verdicts_b, at.threshold_b)):
+        if not ((called == RIGHT) == both.is_attack).any():
+            words.append(
+                f"{name} calls nothing an attack at its threshold {threshold:.6g}: more than {100 * rule.value:g} % of "
+                "the live samples share its highest score."
+            )
+    dependent = "" if both.units[1] else ", which takes all samples for independent"
+    turned = at.counts()
+    words.append(
+        f"{letter} puts {turned['fixed']:,} wrong verdicts right and {turned['broken']:,} right ones wrong "
+        f"(McNemar {p_text(turned['mcnemar_p'])}{dependent})."
+    )
+    return words
+
+
+def _species_words(rule: Rule, found: Mapping[str, Difference], counts: Mapping[str, int], letter: str) -> str:
+    n_live = counts.get(BONA_FIDE, 0)
+    if rule.kind == APCER:
+        rejected = found[f"bpcer_at_apcer_{float(rule.value):g}"]
+        lead = f"Where each lets at most {100 * rule.value:g} % of every species pass, {letter} rejects "
+        return f"{lead}{_change(rejected, n_live, 'of the live samples')}."
+    by_name = {name: found[apcer_name(name, rule)] for name in counts if name != BONA_FIDE}
+    lead = f"Where each rejects at most {100 * rule.value:g} % of the {n_live:,} live samples, "
+    if all(one.difference == 0 for one in by_name.values()):
+        return f"{lead}{letter} misses the same share of every attack species as A."
+    beyond = clear(found, [apcer_name(name, rule) for name in by_name])
+    is_told = {
+        name: apcer_name(name, rule) in beyond or (one.p is None and one.difference != 0)
+        for name, one in by_name.items()
+    }
+    by_size = sorted(by_name, key=lambda name: (-abs(by_name[name].difference or 0), name))
+
+    def listed(names: Sequence[str]) -> str:
+        told = [f"{name.replace('_', ' ')} {_rates(by_name[name], int(counts[name]))}" for name in names[:MOST_TOLD]]
+        more = len(names) - len(told)
+        return "; ".join([*told, f"{more} more species"] if more else told)
+
+    fewer = [name for name in by_size if is_told[name] and (by_name[name].difference or 0) < 0]
+    more = [name for name in by_size if is_told[name] and (by_name[name].difference or 0) > 0]
+    rest = [name for name in by_size if not is_told[name]]
+    parts = [f"{letter} misses fewer attacks of {listed(fewer)}"] if fewer else []
+    parts += [f"{'but more' if fewer else letter + ' misses more attacks'} of {listed(more)}"] if more else []
+    none_told = "there is no clear difference" if not parts else "no clear difference for"
+    parts += [f"{none_told}{'' if parts else ':'} {listed(rest)}"] if rest else []
+    if any(p is not None and p < 0.05 for p in (by_name[name].p for name in rest)):
+        parts[-1] += f" (p is held against 0.05 after Holm's correction for {len(by_name)} species)"
+    return f"{lead}{'; '.join(parts)}."
+
+
+def _change(one: Difference, n: int, of: str) -> str:
+    if one.difference == 0:
+        return f"the same share {of}, {_percent(one.a, n)}"
+    more = "fewer" if (one.difference or 0) < 0 else "more"
+    sure = "" if one.p is None or one.p < 0.05 else "; chance may explain it"
+    return f"{more} {of}: {_rates(one, n)}{sure}"
+
+
+def _rates(one: Difference, n: int) -> str:
+    return f"{_percent(one.b, n)} instead of {_percent(one.a, n)}{_evidence(one, 100, 0 if n < 1000 else 1)}"
+
+
+def _percent(share: float | None, n: int) -> str:
+    return "–" if share is None else f"{100 * share:.{0 if n < 1000 else 1}f} %"
+
+
+def _evidence(one: Difference, scale: float, digits: int) -> str:
+    """The difference with its interval and p, in brackets; nothing where there is no interval."""
+    if one.low is None or one.high is None or one.difference is None:
+        return ""
+    low, high, middle = (signed(scale * value, digits) for value in (one.low, one.high, one.difference))
+    unit = " points" if scale == 100 else ""
+    said = "" if one.p is None else f", {p_text(one.p)}"
+    return f" ({middle}{unit} [{low} to {high}]{said})"
+
+
+def metric_words(name: str, rule: Rule = DEFAULT) -> str:
+    """A name of the document for people: apcer_max_at_bpcer_0.05 -> APCER of the worst species at BPCER ≤ 5 %."""
+    share, value = f"{100 * rule.value:g} %", f"{float(rule.value):g}"
+    known = {"roc_auc": "AUC", "average_precision": "Average precision", "eer": "EER"}
+    known |= {f"bpcer_at_apcer_{value}": f"BPCER at APCER ≤ {share}"}
+    if name in known:
+        return known[name]
+    if name.startswith("roc_auc_"):
+        return f"AUC of {name.removeprefix('roc_auc_').replace('_', ' ')}"
+    of = name.removeprefix("apcer_").removesuffix(f"_at_bpcer_{value}")
+    words = {"max": "the worst species", "pooled": "all attacks"}.get(of, of.replace("_", " "))
+    return f"APCER of {words} at BPCER ≤ {share}"
+
+
+def signed(value: float, digits: int) -> str:
+    """+1.5, −1.5, or 0 without a sign."""
+    text = f"{value:+.{digits}f}".replace("-", "−")
+    return text[1:] if not float(f"{value:.{digits}f}") else text
+
+
+def p_text(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+
+
+def rate_text(value: float | None, interval: Mapping[str, Any] | None) -> str:
+    """A rate_text with its interval, or with the bound that no error in n trials leaves: 0 % (≤ 1.9 %).
+
+    A tenth of a percent is shown from a hundred trials (subjects, videos or samples) on.
+    """
+    if value is None:
+        return "–"
+    n = interval["n_units"] if interval else 0
+    digits = 1 if n >= 100 else 0
+    text = f"{100 * value:.{digits}f} %"
+    if interval is None:
+        return text
+    if value == 0:
+        return f"{text} (≤ {100 * zero_error_upper_bound(n):.{digits}f} %)"
+    return f"{text} ({100 * interval['low']:.{digits}f}–{100 * interval['high']:.{digits}f})"

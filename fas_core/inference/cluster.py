@@ -1,0 +1,222 @@
+"""(checkpoints, manifest) -> Runs by the machines of a Ray cluster: each shard is a task, on a GPU where there are any.
+
+The driver plans, holds the Run's claim and shows progress; the workers read the images and write the shards, with the
+code of `infer` and under the same absolute paths as the driver. A worker that dies costs the shard it was at, which is
+given to another one. No pickle of ours touches the disk; how Ray carries tasks between its processes is Ray's business.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import Any, final
+
+import torch
+
+from fas_core.data import images
+from fas_core.data.manifest import Manifest
+from fas_core.errors import BadInputError
+from fas_core.inference import infer
+from fas_core.inference.infer import Advance, Loaded, Plan, Work
+from fas_core.models.base import Autoencoder
+from fas_core.runs import store
+from fas_core.runs.lock import LOCK
+from fas_core.training import checkpoint, devices
+
+CPUS = 1  # per task and so threads of PyTorch: whole images side by side need no waiting for each other, as threads do
+RETRIES = 3  # of a shard whose worker has died; one that is too large for the memory would die for ever
+IN_FLIGHT = 512  # shards that the cluster knows of: more than it has GPUs, and few enough to hold their rows in memory
+SEEN_WITHIN = 90.0  # seconds; NFS looks at a folder anew after 60
+
+SHARED = (
+    "Checkpoints, images and the cache folder must lie on storage that every machine of the cluster has under the same "
+    "path."
+)
+
+
+def cached(
+    checkpoints: Sequence[Path],
+    data: Manifest,
+    cache: Path,
+    *,
+    subsets: Sequence[str] = (),
+    device: str = "auto",
+    precision: str = "auto",
+) -> list[store.Run]:
+    """As `infer.cached`, computed by the Ray cluster at RAY_ADDRESS, or by one that is started here for the while.
+
+    `device` "auto" is a GPU per task when the cluster has any; `precision` "auto" is settled by one worker for all.
+    Raises BadInputError also when there is no Ray, no cluster at the address, or files that a worker does not see.
+    """
+    with redirect_stdout(sys.stderr), _connected() as ray:  # Ray prints what happens to workers, and results go there
+        return infer.cached(
+            checkpoints, data, cache, subsets=subsets, device=device, precision=precision, engine=RayCluster(ray)
+        )
+
+
+@contextmanager
+def _connected() -> Iterator[Any]:
+    """The module `ray`, connected; a connection that was there is used, and left open unless the block fails."""
+    address = os.environ.get("RAY_ADDRESS") or "local"
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is reported to anybody
+    if address == "local":
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # for one machine, on any system: loopback only
+    try:
+        import ray
+    except ImportError as error:
+        raise BadInputError("--engine ray needs the library Ray: pip install 'fas-explorer[ray]'") from error
+    if ray.is_initialized():
+        yield ray
+        return
+    try:
+        _require_answer(address)
+        ray.init(address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise BadInputError(
+            f"No Ray cluster can be reached at {address} ({error}). Start one with 'ray start --head', set "
+            "RAY_AUTH_MODE=token if it asks for its token, or unset RAY_ADDRESS to use this machine alone."
+        ) from error
+    try:
+        with _termination_as_interruption():
+            yield ray
+    finally:
+        ray.shutdown()
+
+
+def _require_answer(address: str) -> None:
+    """Raises OSError or ValueError when nobody listens at HOST:PORT, for which Ray would wait minutes."""
+    if address not in ("local", "auto"):
+        host, _, port = address.rpartition("://")[2].rpartition(":")
+        socket.create_connection((host, int(port)), timeout=10).close()
+
+
+@contextmanager
+def _termination_as_interruption() -> Iterator[None]:
+    """SIGTERM ends the block as Ctrl+C does, in order; Ray's own handler aborts the process with a dump."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # no handler can be set, and Ray has set none
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@final
+class RayCluster:
+    """The `infer.Engine` whose shards are tasks of the cluster that `ray`, the module, is connected to."""
+
+    def __init__(self, ray: Any) -> None:
+        self._ray = ray
+
+    def checked_device(self, device: str, precision: str) -> str:
+        """ "cuda" or "cpu": what each task gets, whatever the driver has."""
+        devices.require_known("auto" if device == "cuda" else device, precision)
+        has_gpus = self._ray.cluster_resources().get("GPU", 0) >= 1
+        if device == "cuda" and not has_gpus:
+            raise BadInputError("--device cuda: no machine of the Ray cluster has a GPU. Use --device auto or cpu.")
+        return "cuda" if has_gpus and device != "cpu" else "cpu"
+
+    def settled_precision(self, checkpoints: Sequence[Loaded], device: str) -> str:
+        digests = tuple((one.path.absolute(), checkpoint.sha256(one.path)) for one in checkpoints)
+        return str(self._result(self._task(_settled_precision, device).remote(digests, device)))
+
+    def write(self, plan: Plan, models: Sequence[Autoencoder], works: Sequence[Work], advance: Advance) -> None:
+        """As `infer.write_shards`, except that each worker loads the models itself, once."""
+        shard, shared = self._task(_written, plan.device), self._ray.put(plan)
+        waiting = iter(works)
+        running: list[Any] = []
+        try:
+            while True:
+                running += [shard.remote(shared, work) for work in islice(waiting, IN_FLIGHT - len(running))]
+                if not running:
+                    return _wait_until_seen(plan, works)
+                done, running = self._ray.wait(running)
+                for one in done:
+                    advance(self._result(one))
+        except BaseException:
+            self._ray.shutdown()  # ends the workers; cancelling tasks that are about to end can abort this process
+            raise
+
+    def _task(self, function: Any, device: str) -> Any:
+        gpus = 1 if device == "cuda" else 0
+        options = {"num_cpus": CPUS, "num_gpus": gpus, "max_retries": RETRIES, "max_calls": 0}  # 0: processes are kept
+        return self._ray.remote(**options)(function)
+
+    def _result(self, reference: Any) -> Any:
+        """What a task returned; raises what it raised where that is for the user."""
+        errors = self._ray.exceptions
+        try:
+            return self._ray.get(reference)
+        except errors.RayTaskError as error:
+            if isinstance(error.cause, BadInputError | OSError):
+                raise error.cause from None
+            raise
+        except errors.RayError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise BadInputError(
+                f"The Ray cluster could not do a shard, nor when tried again ({reason}). If its machines ran out of "
+                "memory, let each run fewer tasks. Then run the command again: what is complete is kept."
+            ) from error
+
+
+def _wait_until_seen(plan: Plan, works: Sequence[Work]) -> None:
+    """Returns when the driver sees all shards too: a network file system shows what a folder was for a while."""
+    end = time.monotonic() + SEEN_WITHIN
+    for shard in (plan.targets[i].shard(work.subset, work.name) for work in works for i in work.targets):
+        while not store.is_shard(shard):
+            if time.monotonic() > end:
+                raise BadInputError(f"A worker has written {shard}, but it is not here. {SHARED}")
+            time.sleep(0.1)
+
+
+# ------------------------------------------------------------------------------------------------- runs on the workers
+
+
+def _written(plan: Plan, work: Work) -> int:
+    """Writes one shard; the number of its images."""
+    _require_shared(plan, work)
+    torch.set_num_threads(CPUS)
+    models = _models(tuple((target.checkpoint, target.info.checkpoint_sha256) for target in plan.targets))
+    infer.write_shards(plan, [one.model for one in models], [work], lambda _: None)
+    return len(work.rows)
+
+
+def _settled_precision(checkpoints: tuple[tuple[Path, str], ...], device: str) -> str:
+    torch.set_num_threads(CPUS)
+    return infer.settled_precision([one.model for one in _models(checkpoints)], device)
+
+
+@lru_cache(maxsize=1)
+def _models(checkpoints: tuple[tuple[Path, str], ...]) -> list[Loaded]:
+    """The checkpoints of some files, which must have these sha256; read once per process."""
+    for path, digest in checkpoints:
+        if not path.is_file():
+            raise BadInputError(f"Checkpoint {path} is not there on {socket.gethostname()}. {SHARED}")
+        if checkpoint.sha256(path) != digest:
+            raise BadInputError(f"Checkpoint {path} is another one on {socket.gethostname()}. {SHARED}")
+    return [infer.loaded(path) for path, _ in checkpoints]
+
+
+def _require_shared(plan: Plan, work: Work) -> None:
+    """Raises BadInputError when this machine has other files than the driver, or would prepare images differently."""
+    host = socket.gethostname()
+    for target in plan.targets:
+        if (target.info.preprocessing, target.info.format) != (images.PREPROCESSING, store.FORMAT_VERSION):
+            raise BadInputError(f"{host} has another version of FAS Explorer. Install the driver's there.")
+        if not (target.folder / LOCK).is_file():  # the driver holds it
+            raise BadInputError(f"The Run's folder {target.folder} is not the same on {host}. {SHARED}")
+    for folder in infer.folders_in(work.rows["path"]):
+        if folder in plan.folders and not (plan.root / folder).is_dir():
+            raise BadInputError(f"The image folder {plan.root / folder} is not there on {host}. {SHARED}")

@@ -1,0 +1,454 @@
+"""(checkpoints, manifest) -> Runs, shard by shard; every image is read and decoded once, whatever the number of models.
+
+Batches are decoded ahead of the models, on a CPU by every core for itself, and finished shards written behind them. A
+shard that is complete is never computed again. Where shards are computed is an `Engine`: this process, or those of
+`cluster`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, TypeVar, final
+
+import numpy as np
+import pandas as pd
+import torch
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
+
+from fas_core.data import images
+from fas_core.data.manifest import Manifest
+from fas_core.errors import BadInputError
+from fas_core.files import require_writable
+from fas_core.models.base import Autoencoder
+from fas_core.progress import task
+from fas_core.runs import store
+from fas_core.runs.lock import claimed
+from fas_core.training import checkpoint, devices
+from fas_core.training.devices import PRECISIONS
+
+BATCH_CPU, BATCH_GPU = 8, 256  # images: what fits a core's cache, and what fills a GPU
+DECODERS = 4  # threads that read for a GPU
+
+Advance = Callable[[int], None]
+T = TypeVar("T")
+
+
+class Loaded(NamedTuple):
+    """A checkpoint that has been read; the model is in eval mode and in the layout it computes fastest in."""
+
+    path: Path
+    model: Autoencoder
+    header: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A checkpoint's Run and the folder it grows in."""
+
+    checkpoint: Path
+    info: store.RunInfo
+    folder: Path
+
+    def shard(self, subset: str, name: str) -> Path:
+        return self.folder / subset / name
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is made of a data set and how: data alone, with absolute paths, so that it means the same elsewhere."""
+
+    targets: list[Target]
+    cache: Path
+    root: Path  # the folder that the images' paths are relative to
+    folders: frozenset[str]  # those of the images that were there at the start, relative to `root`
+    size: int  # pixels, of an image's side
+    device: str
+    precision: str
+
+
+@dataclass(frozen=True)
+class Work:
+    """One shard to be computed, and the numbers of the plan's targets that lack it."""
+
+    subset: str
+    name: str
+    rows: pd.DataFrame
+    targets: list[int]
+
+
+class Engine(Protocol):
+    """Where shards are computed."""
+
+    def checked_device(self, device: str, precision: str) -> str:
+        """The device to be used for the one asked for; raises BadInputError when it or the precision is not there."""
+
+    def settled_precision(self, checkpoints: Sequence[Loaded], device: str) -> str:
+        """The precision that is meant by "auto", as `infer.settled_precision`."""
+
+    def write(self, plan: Plan, models: Sequence[Autoencoder], works: Sequence[Work], advance: Advance) -> None:
+        """Computes and writes some shards, one model per target of the plan; `advance` is told of images done."""
+
+
+@final
+class ThisProcess:
+    """The engine for one machine."""
+
+    def checked_device(self, device: str, precision: str) -> str:
+        devices.require_known(device, precision)
+        return device
+
+    def settled_precision(self, checkpoints: Sequence[Loaded], device: str) -> str:
+        return settled_precision([one.model for one in checkpoints], device)
+
+    def write(self, plan: Plan, models: Sequence[Autoencoder], works: Sequence[Work], advance: Advance) -> None:
+        write_shards(plan, models, works, advance)
+
+
+def run_info(path: Path, header: dict[str, Any], data: Manifest, precision: str, terms: Sequence[str]) -> store.RunInfo:
+    """What the Run of this checkpoint on this data is. Its id changes with any input, so it is never stale."""
+    digest = checkpoint.sha256(path)
+    sizes = data.rows["subset"].value_counts()
+    return store.RunInfo(
+        run=store.run_id(digest, data.sha256, images.PREPROCESSING, precision),
+        name=path.name.removesuffix(".safetensors"),
+        kind="images",
+        subsets={name: int(sizes[name]) for name in data.subset_names()},
+        scores=list(terms),
+        model=str(header["model"]),
+        checkpoint=path.name,
+        checkpoint_sha256=digest,
+        checkpoint_path=str(path.resolve()),
+        manifest_path=str(data.source.resolve()),
+        checkpoint_header=header,
+        manifest=data.source.name,
+        manifest_sha256=data.sha256,
+        preprocessing=images.PREPROCESSING,
+        precision=precision,
+    )
+
+
+def cached(
+    checkpoints: Sequence[Path],
+    data: Manifest,
+    cache: Path,
+    *,
+    subsets: Sequence[str] = (),
+    device: str = "auto",
+    precision: str = "auto",
+    job_file: Path | None = None,
+    engine: Engine | None = None,
+) -> list[store.Run]:
+    """The Runs of some checkpoints on some subsets (all by default), complete; returns them opened.
+
+    `precision` "auto" takes bf16 where it is clearly faster (`settled_precision`); `engine` None is this process.
+    Raises BadInputError when no image of the manifest is there, or the manifest has a column that a loss term needs.
+    """
+    engine = engine or ThisProcess()
+    device = engine.checked_device(device, precision)
+    chosen = data.only(subsets).subset_names() if subsets else data.subset_names()
+    all_loaded = [loaded(path) for path in checkpoints]
+    models = [one.model for one in all_loaded]
+    sizes = {model.config.image_size for model in models}
+    if len(sizes) > 1:
+        raise BadInputError("The checkpoints expect different image sizes. Cache them with one command each.")
+    for model in models:
+        clashing = sorted(set(data.rows.columns) & ({*model.loss_names, "is_constant", "reason"}))
+        if clashing:
+            raise BadInputError(f"{data.source}: column '{clashing[0]}' has the name of a score. Rename the column.")
+    if not any(path.is_file() for path in data.image_paths()):
+        raise BadInputError(f"{data.source}: none of its {len(data)} images is there, e.g. {data.image_paths()[0]}.")
+    require_writable(cache)
+
+    def info_of(one: Loaded, settled: str) -> store.RunInfo:
+        return run_info(one.path, one.header, data, settled, one.model.loss_names)
+
+    if precision == "auto":
+        first = all_loaded[0]
+        known = [p for p in PRECISIONS if (store.runs_folder(cache) / info_of(first, p).run).is_dir()]
+        precision = known[0] if known else engine.settled_precision(all_loaded, device)
+    targets = []
+    for one in all_loaded:
+        info = info_of(one, precision)
+        targets.append(Target(one.path.absolute(), info, store.runs_folder(cache.absolute()) / info.run))
+    plan = Plan(targets, cache.absolute(), data.root.absolute(), _folders(data), sizes.pop(), device, precision)
+    stage = f"Caching {', '.join(target.info.name for target in targets)}"
+    with claimed([target.folder for target in targets]):
+        missing = list(_missing(targets, chosen, data))
+        total = sum(len(work.rows) for work in missing)
+        with task(stage, total, job_file=job_file, stage="cache") as progress:
+            engine.write(plan, models, missing, progress.advance)
+        return [store.opened(store.create(cache, target.info)) for target in targets]
+
+
+def loaded(path: Path) -> Loaded:
+    """As `checkpoint.loaded`, in the memory layout that convolutions are fastest in."""
+    model, header = checkpoint.loaded(path)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Loaded(path, model, header)
+
+
+def write_shards(plan: Plan, models: Sequence[Autoencoder], works: Sequence[Work], advance: Advance) -> None:
+    """Computes some shards in this process and writes them; `models`: one per target of the plan."""
+    fabric = devices.one_device(plan.device, plan.precision)
+    models = [model.to(fabric.device) for model in models]
+    with ThreadPoolExecutor(1) as writer, closing(_computed(fabric, models, works, plan, advance)) as computed:
+        written: Future[None] | None = None
+        for work, parts in computed:
+            _require_folders(work, parts, plan)
+            if written is not None:
+                written.result()  # no more than one finished shard waits in memory
+            written = writer.submit(_write, plan, models, work, parts)
+        if written is not None:
+            written.result()
+
+
+def _folders(data: Manifest) -> frozenset[str]:
+    """The folders of the images that are there, relative to the manifest."""
+    return frozenset(folder for folder in folders_in(data.rows["path"]) if (data.root / folder).is_dir())
+
+
+def folders_in(paths: pd.Series) -> list[str]:
+    """The folder of each path, without repetition."""
+    return [str(folder) for folder in paths.str.replace(r"/?[^/]*$", "", regex=True).unique()]
+
+
+def _require_folders(work: Work, parts: Sequence[_Part], plan: Plan) -> None:
+    """Raises BadInputError when a folder has vanished under the work: its images are not bad, they are away."""
+    failed = [position for part in parts for position in part.reasons]
+    for folder in folders_in(work.rows["path"].iloc[failed]):
+        path = plan.root / folder
+        if folder in plan.folders and not path.is_dir():
+            raise BadInputError(f"The image folder {path} is gone. Bring it back and run the command again.")
+
+
+def settled_precision(models: Sequence[Autoencoder], device: str) -> str:
+    """bf16 where the processor has it and a few batches take less than four fifths of the time of fp32."""
+    seconds = {}
+    for precision in PRECISIONS:
+        fabric = devices.one_device(device, precision)
+        if not devices.has_bf16(fabric.device):
+            return "fp32"
+        batch = batch_size(fabric)
+        size = models[0].config.image_size
+        x = torch.rand(batch, 1, size, size)
+        best = math.inf
+        for _ in range(4):  # the first one warms up
+            start = time.perf_counter()
+            for model in models:
+                _fetched(device_outputs(fabric, model.to(fabric.device), x))
+            best = min(best, time.perf_counter() - start)
+        seconds[precision] = best
+    return "bf16" if seconds["bf16"] < 0.8 * seconds["fp32"] else "fp32"
+
+
+def batch_size(fabric: Fabric) -> int:
+    """Images that go through the models at once."""
+    return BATCH_CPU if fabric.device.type == "cpu" else BATCH_GPU
+
+
+def _missing(targets: Sequence[Target], subsets: Sequence[str], data: Manifest) -> Iterator[Work]:
+    for subset in subsets:
+        rows = data.rows[data.rows["subset"] == subset]
+        size = targets[0].info.shard_size
+        for number, name in enumerate(targets[0].info.shard_names(subset)):
+            wanted = [i for i, target in enumerate(targets) if not store.is_shard(target.shard(subset, name))]
+            if wanted:
+                yield Work(subset, name, rows.iloc[number * size : (number + 1) * size], wanted)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Some rows of a shard, read: `positions` of the b readable ones, and why the others are not."""
+
+    positions: list[int]
+    reasons: dict[int, str]
+    x: NDArray[np.float32]  # (b, 1, H, W) after standard scaling
+    inputs: NDArray[np.uint8]  # (b, H, W), the same for display
+    is_constant: NDArray[np.bool_]  # (b,)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A batch without its floats, and what each target that lacks the shard says of it: arrays of b rows."""
+
+    positions: list[int]
+    reasons: dict[int, str]
+    inputs: NDArray[np.uint8]
+    is_constant: NDArray[np.bool_]
+    outputs: list[dict[str, NDArray[Any]]]
+
+
+def _computed(
+    fabric: Fabric, models: Sequence[Autoencoder], works: Sequence[Work], plan: Plan, advance: Advance
+) -> Generator[tuple[Work, list[_Part]]]:
+    """Every shard in turn, computed."""
+    parts: list[_Part] = []
+    in_order = _parts_cpu if fabric.device.type == "cpu" else _parts_gpu
+    with closing(in_order(fabric, models, works, plan)) as found:
+        for work, part, is_last in found:
+            parts.append(part)
+            advance(len(part.positions) + len(part.reasons))
+            if is_last:
+                yield work, parts
+                parts = []
+
+
+def _parts_cpu(
+    fabric: Fabric, models: Sequence[Autoencoder], works: Sequence[Work], plan: Plan
+) -> Generator[tuple[Work, _Part, bool]]:
+    """(shard, batch, whether it is its last) in order. Each core reads and computes batches of its own.
+
+    That leaves no core idle, as threads that share one layer do when one of them has to wait, and makes the bytes of a
+    Run independent of their number.
+    """
+    cores = torch.get_num_threads()
+
+    def part(work: Work, start: int) -> _Part:
+        batch = _read(work, start, BATCH_CPU, plan)
+        return _part(batch, [_fetched(tensors) for tensors in _begun(fabric, models, work, batch)])
+
+    try:
+        with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield from _ahead(pool, works, BATCH_CPU, cores, part)
+    finally:
+        torch.set_num_threads(cores)  # the setting outlives the threads that made it
+
+
+def _parts_gpu(
+    fabric: Fabric, models: Sequence[Autoencoder], works: Sequence[Work], plan: Plan
+) -> Generator[tuple[Work, _Part, bool]]:
+    """As `_parts_cpu`: threads read, and the outputs of a batch are fetched when the next one is on its way."""
+
+    def read(work: Work, start: int) -> _Batch:
+        return _read(work, start, BATCH_GPU, plan)
+
+    waiting: tuple[Work, _Batch, bool, list[dict[str, torch.Tensor]]] | None = None
+    with ThreadPoolExecutor(DECODERS) as pool:
+        for work, batch, is_last in _ahead(pool, works, BATCH_GPU, DECODERS, read):
+            begun = _begun(fabric, models, work, batch)
+            if waiting is not None:
+                yield waiting[0], _part(waiting[1], [_fetched(tensors) for tensors in waiting[3]]), waiting[2]
+            waiting = (work, batch, is_last, begun)
+        if waiting is not None:
+            yield waiting[0], _part(waiting[1], [_fetched(tensors) for tensors in waiting[3]]), waiting[2]
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, works: Sequence[Work], length: int, n: int, made: Callable[[Work, int], T]
+) -> Iterator[tuple[Work, T, bool]]:
+    """What is made of each batch of each shard, in order, ahead across the borders of shards by n batches."""
+    ahead: deque[tuple[Work, Future[T], bool]] = deque()
+    try:
+        for work in works:
+            for start in range(0, max(1, len(work.rows)), length):
+                ahead.append((work, pool.submit(made, work, start), start + length >= len(work.rows)))
+                if len(ahead) > n + 1:
+                    one, future, is_last = ahead.popleft()
+                    yield one, future.result(), is_last
+        for one, future, is_last in ahead:
+            yield one, future.result(), is_last
+    finally:
+        for _, future, _ in ahead:
+            future.cancel()
+
+
+def _read(work: Work, start: int, length: int, plan: Plan) -> _Batch:
+    """The images at positions from `start` on in a shard."""
+    loaded: dict[int, NDArray[np.float32]] = {}
+    reasons: dict[int, str] = {}
+    size = plan.size
+    for position, path in enumerate(work.rows["path"].iloc[start : start + length], start):
+        try:
+            loaded[position] = images.load(plan.root / path, size)
+        except images.UnreadableImageError as error:
+            reasons[position] = str(error)
+    raw = np.stack([*loaded.values()]) if loaded else np.empty((0, 1, size, size), np.float32)
+    x = images.standard_scaled(raw)
+    return _Batch(list(loaded), reasons, x, images.pixels(x)[:, 0], images.is_constant(raw))
+
+
+def _begun(fabric: Fabric, models: Sequence[Autoencoder], work: Work, batch: _Batch) -> list[dict[str, torch.Tensor]]:
+    """What each model that lacks the shard says of a batch; nothing where no image of it could be read."""
+    if not batch.positions:
+        return []
+    return [device_outputs(fabric, models[i], torch.from_numpy(batch.x)) for i in work.targets]
+
+
+def _part(batch: _Batch, outputs: list[dict[str, NDArray[Any]]]) -> _Part:
+    return _Part(batch.positions, batch.reasons, batch.inputs, batch.is_constant, outputs)
+
+
+@torch.inference_mode()
+def device_outputs(fabric: Fabric, model: Autoencoder, x: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Everything a Run keeps of a batch (b, 1, H, W), on the model's device; a GPU is still at it."""
+    x = fabric.to_device(x).contiguous(memory_format=torch.channels_last)
+    with fabric.autocast():
+        out = model.outputs(x)
+    return {name: out.losses[name].float() for name in model.loss_names} | {
+        "latents": out.latents.float(),
+        "reconstructions": displayed(out.reconstructions),
+    }
+
+
+def displayed(reconstructions: torch.Tensor) -> torch.Tensor:
+    """(n, 1, H, W) in [0, 1] -> (n, H, W) uint8, as `images.pixels`; what is no number is middle gray."""
+    return reconstructions.float().nan_to_num(0.5).clamp(0, 1).mul(255).round().to(torch.uint8)[:, 0]
+
+
+def _fetched(tensors: dict[str, torch.Tensor]) -> dict[str, NDArray[Any]]:
+    return {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
+
+
+def _write(plan: Plan, models: Sequence[Autoencoder], work: Work, parts: Sequence[_Part]) -> None:
+    for number, i in enumerate(work.targets):
+        target = plan.targets[i]
+        outputs = [part.outputs[number] for part in parts if part.outputs]
+        shard = _shard_content(work.rows, parts, outputs, models[i], target.info.checkpoint)
+        store.create(plan.cache, target.info)  # with the first shard: what fails before it leaves nothing behind
+        store.write_shard(target.shard(work.subset, work.name), **shard)
+
+
+def _shard_content(
+    rows: pd.DataFrame,
+    batches: Sequence[_Part],
+    outputs: Sequence[dict[str, NDArray[Any]]],
+    model: Autoencoder,
+    called: str,
+) -> dict[str, Any]:
+    """Keyword arguments of `store.write_shard`; `called`: the checkpoint, for messages."""
+    names, c = model.loss_names, model.config
+    empty = {name: np.empty(0, np.float32) for name in names} | {
+        "latents": np.empty((0, c.latent_dim), np.float32),
+        "reconstructions": np.empty((0, c.image_size, c.image_size), np.uint8),
+    }
+    arrays: dict[str, NDArray[Any]] = {
+        name: np.concatenate([part[name] for part in outputs]) if outputs else value for name, value in empty.items()
+    }
+    good = [position for batch in batches for position in batch.positions]
+    reasons = {position: why for batch in batches for position, why in batch.reasons.items()}
+    finite = np.isfinite(arrays["latents"]).all(1) & np.all([np.isfinite(arrays[name]) for name in names], axis=0)
+    reasons |= {good[i]: "the model's output is not finite" for i in np.flatnonzero(~finite)}
+    if good and not finite.any():
+        raise BadInputError(f"Checkpoint {called} gives NaN for every image: its training diverged. Train it again.")
+    samples = rows.iloc[[p for p, keep in zip(good, finite, strict=True) if keep]].reset_index(drop=True)
+    samples["is_constant"] = np.concatenate([batch.is_constant for batch in batches])[finite]
+    for name in names:
+        samples[name] = arrays[name][finite]
+    failed = sorted(reasons)
+    failures = rows.iloc[failed].reset_index(drop=True)
+    failures["reason"] = pd.Series([reasons[p] for p in failed], dtype="str")
+    return {
+        "samples": samples,
+        "failures": failures,
+        "latents": arrays["latents"][finite],
+        "reconstructions": arrays["reconstructions"][finite],
+        "inputs": np.concatenate([batch.inputs for batch in batches])[finite],
+    }

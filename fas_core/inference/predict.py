@@ -1,0 +1,149 @@
+"""Verdicts for new images at a frozen operating point. Nothing is written; what cannot be read counts as an attack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
+
+from fas_core import metrics, scores
+from fas_core.data import images
+from fas_core.errors import BadInputError
+from fas_core.evaluation import card
+from fas_core.evaluation.presentations import FRAME, summed_up
+from fas_core.inference import infer
+from fas_core.models.base import Autoencoder
+from fas_core.runs.store import Run
+from fas_core.training import checkpoint, devices
+
+DECODED_AT_ONCE = 9  # codes, on a CPU: a strip
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """What a checkpoint says of n images, in memory: `scores.Outputs`, and what the gallery shows."""
+
+    table: pd.DataFrame  # (n,) one column per loss term
+    codes: NDArray[np.float32]  # (n, d)
+    inputs: NDArray[np.uint8]  # (n, H, W) after standard scaling
+    reconstructions: NDArray[np.uint8]  # (n, H, W)
+
+    def samples(self, columns: Sequence[str]) -> pd.DataFrame:
+        return self.table[list(columns)]
+
+    def latents(self) -> NDArray[np.float32]:
+        return self.codes
+
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """The model of a Run's checkpoint, on a device."""
+
+    fabric: Fabric
+    model: Autoencoder
+
+
+def ready(run: Run, device: str = "auto") -> Ready:
+    """Raises BadInputError where the checkpoint of a Run is gone or has changed."""
+    path = Path(run.info.checkpoint_path or run.info.checkpoint)
+    if not path.is_file():
+        raise BadInputError(f"The checkpoint of Run {run.info.name} is not at {path} any more. Bring it back.")
+    if checkpoint.sha256(path) != run.info.checkpoint_sha256:
+        raise BadInputError(f"{path} is another checkpoint than the one of Run {run.info.name}. Bring that one back.")
+    fabric = devices.one_device(device, run.info.precision)
+    return Ready(fabric, infer.loaded(path).model.to(fabric.device))
+
+
+def outputs_of(run: Run, raw: NDArray[np.float32], device: str = "auto", *, model: Ready | None = None) -> Outputs:
+    """What the checkpoint of a Run says of images (n, 1, H, W) in [0, 1], as `images.load` gives them.
+
+    `model`: the checkpoint's, where it is in memory already. Raises BadInputError as `ready` does.
+    """
+    with_model = model or ready(run, device)
+    fabric, network = with_model.fabric, with_model.model
+    x = images.standard_scaled(raw)
+    parts = []
+    for start in range(0, len(x), infer.batch_size(fabric)):
+        batch = torch.from_numpy(x[start : start + infer.batch_size(fabric)])
+        tensors = infer.device_outputs(fabric, network, batch)
+        parts.append({name: tensor.cpu().numpy() for name, tensor in tensors.items()})
+    arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    table = pd.DataFrame({name: arrays[name] for name in network.loss_names})
+    return Outputs(table, arrays["latents"], images.pixels(x)[:, 0], arrays["reconstructions"])
+
+
+@torch.inference_mode()
+def decoded(codes: NDArray[np.floating], model: Ready) -> NDArray[np.uint8]:
+    """(n, d) -> (n, H, W) what the decoder paints of codes, as the reconstructions of a Run are kept.
+
+    Raises BadInputError for codes of another length than the model's.
+    """
+    d = model.model.config.latent_dim
+    if codes.ndim != 2 or codes.shape[1] != d:
+        raise BadInputError(f"Codes of shape {codes.shape} cannot be decoded: the model's have {d} numbers each.")
+    size = max(DECODED_AT_ONCE, infer.batch_size(model.fabric))
+    parts = []
+    for start in range(0, len(codes), size):
+        z = model.fabric.to_device(torch.from_numpy(codes[start : start + size].astype(np.float32)))
+        with model.fabric.autocast():
+            parts.append(infer.displayed(model.model.decode(z)).cpu().numpy())
+    side = model.model.config.image_size
+    return np.concatenate(parts) if parts else np.empty((0, side, side), np.uint8)
+
+
+def verdicts(
+    content: Mapping[str, Any], cache: Path, paths: Sequence[Path], device: str = "auto"
+) -> list[dict[str, Any]]:
+    """One entry per image, or one for all of them together where the card decides per video or session.
+
+    `content`: a card. Entries hold "image" (or "images"), "score" (None without one), "threshold", "verdict" ("attack"
+    or "bona_fide") and "reason" (why there is no score). Raises BadInputError where the card was changed, its Run is
+    gone or has changed, or its checkpoint is not there.
+    """
+    card.require_untouched(content, "The card")
+    run = card.run_of(content, cache)
+    if content["run_digest"] != run.digest:
+        raise BadInputError(
+            f"Run {run.info.name} has changed since the card was made. Check it: fas threshold --check."
+        )
+    if not run.has_images:
+        raise BadInputError(f"The card is of {run.info.name}, imported from a score file: there is no model to ask.")
+    size = int(run.info.checkpoint_header["config"]["image_size"])
+    values, reasons = np.full(len(paths), np.nan), [""] * len(paths)
+    readable: dict[int, NDArray[np.float32]] = {}
+    for number, path in enumerate(paths):
+        try:
+            readable[number] = images.load(path, size)
+        except images.UnreadableImageError as error:
+            reasons[number] = str(error)
+    if readable:
+        of_images = outputs_of(run, np.stack([*readable.values()]), device)
+        values[list(readable)] = scores.of_outputs(of_images, content["score"], run)
+    for number in np.flatnonzero(np.isnan(values)).tolist():
+        reasons[number] = reasons[number] or "the model's output is not a number"
+    if content["level"] == FRAME:
+        return [
+            {"image": str(path), **_verdict(value, content, reason)}
+            for path, value, reason in zip(paths, values, reasons, strict=True)
+        ]
+    value = summed_up(values, np.zeros(len(values), np.int64), content["level"])[0]
+    failed = [f"{path}: {reason}" for path, reason in zip(paths, reasons, strict=True) if reason]
+    return [{"images": [str(path) for path in paths], **_verdict(value, content, "; ".join(failed))}]
+
+
+def _verdict(value: float, content: Mapping[str, Any], reason: str) -> dict[str, Any]:
+    missing = bool(np.isnan(value))
+    is_attack = missing or bool(metrics.is_attack([value], content["threshold"])[0])
+    return {
+        "score": None if missing else metrics.json_safe(float(value)),
+        "threshold": content["threshold"],
+        "verdict": "attack" if is_attack else "bona_fide",
+        "reason": reason or None,
+    }

@@ -1,0 +1,120 @@
+"""Codes of several checkpoints in one frame: who is joined to whom, how one set of places is laid onto another, and
+where groups go from checkpoint to checkpoint.
+
+Axes of two trainings have nothing to do with each other, nor do signs and order of their principal components. Only
+checkpoints of one training share a basis; others are brought together by the places of the same images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fas_core.errors import BadInputError
+
+Blocks = Callable[[NDArray[np.int64]], Iterable[NDArray[np.floating]]]  # rows, ascending -> their codes (m, d)
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """x (n, k) -> scale (x - source) rotation + target: places of one Run among those of another."""
+
+    scale: float
+    rotation: NDArray[np.float64]  # (k, k) orthogonal; may reflect
+    source: NDArray[np.float64]  # (k,) means of both
+    target: NDArray[np.float64]
+    residual: float  # share of the target's variance that is left, 0..1
+
+    def applied(self, x: NDArray[np.floating]) -> NDArray[np.float64]:
+        """(n, k) -> (n, k)"""
+        return self.scale * (np.asarray(x, np.float64) - self.source) @ self.rotation + self.target
+
+
+def aligned(x: NDArray[np.floating], y: NDArray[np.floating]) -> Alignment:
+    """The shift, rotation or reflection, and one scale that bring x (n, k) closest to y (n, k), row by row.
+
+    Orthogonal Procrustes (Schönemann, 1966; with shift and scale Gower, 1975): with centred X and Y and X'Y = U S V',
+    the rotation is U V', the scale trace(S) / |X|², and 1 - trace(S)² / (|X|² |Y|²) of Y's variance is left.
+    Raises BadInputError where there are not more rows than columns, as any places could then be laid onto any others,
+    or where either does not vary.
+    """
+    n, k = x.shape
+    if n <= k:
+        raise BadInputError(f"Places along {k} axes are aligned by more than {k} shared samples; there are {n}.")
+    source, target = x.mean(0, dtype=np.float64), y.mean(0, dtype=np.float64)
+    centred, wanted = x - source, y - target
+    size_x, size_y = float((centred**2).sum()), float((wanted**2).sum())
+    if not size_x > 0 or not size_y > 0:
+        raise BadInputError("Places that are all the same cannot be aligned.")
+    u, s, vt = np.linalg.svd(centred.T @ wanted)
+    trace = float(s.sum())
+    residual = min(1.0, max(0.0, 1 - trace**2 / (size_x * size_y)))
+    return Alignment(trace / size_x, u @ vt, source, target, residual)
+
+
+def left_over(x: NDArray[np.floating], y: NDArray[np.floating], axes: Sequence[int]) -> tuple[float, float]:
+    """Share of the variance of y (n, k) along some axes that x leaves after alignment along all, and the same where
+    the samples are exchanged at random: what no likeness leaves, about 1. Of few axes, it may be over 1.
+
+    Raises BadInputError as `aligned` does.
+    """
+    exchanged = x[np.random.default_rng(0).permutation(len(x))]
+    wanted = y[:, list(axes)]
+    variance = float(((wanted - wanted.mean(0, dtype=np.float64)) ** 2).sum())
+    left = [float(((aligned(one, y).applied(one)[:, list(axes)] - wanted) ** 2).sum()) for one in (x, exchanged)]
+    return (left[0] / variance, left[1] / variance) if variance > 0 else (0.0, 0.0)
+
+
+def centroids(
+    places: NDArray[np.floating], codes: NDArray[np.integer], n_groups: int, is_counted: NDArray[np.bool_] | None = None
+) -> NDArray[np.float64]:
+    """(n_groups, 2) mean of the places (n, 2) of every group, NaN where it has none; `codes` (n,) name the groups.
+
+    `is_counted` (n,): others have no part in it.
+    """
+    if is_counted is not None:
+        places, codes = places[is_counted], codes[is_counted]
+    counts = np.bincount(codes, minlength=n_groups)
+    sums = np.stack([np.bincount(codes, places[:, axis].astype(np.float64), n_groups) for axis in (0, 1)], 1)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(sums / counts[:, None], np.float64)
+
+
+def live_spreads(
+    blocks: Blocks, live: NDArray[np.int64], groups: Mapping[str, NDArray[np.int64]]
+) -> dict[str, float | None]:
+    """How far each group's mean code lies from the live mean code, in live spreads; None where it cannot be said.
+
+    A live spread is the standard deviation (n - 1) of the live codes along the line through both means. All dimensions
+    of the codes count, and the number does not change when codes are rotated, shifted or scaled: no alignment is in it.
+    `blocks`: codes by rows, as `Run.latent_blocks`; `live` and `groups`: rows, ascending. The live codes are read
+    twice.
+    """
+    if len(live) < 2:
+        return dict.fromkeys(groups)
+    origin = _mean(blocks, live)
+    offsets = {name: _mean(blocks, rows) - origin for name, rows in groups.items() if len(rows)}
+    lengths = {name: float(np.linalg.norm(offset)) for name, offset in offsets.items()}
+    lines = {name: offsets[name] / length for name, length in lengths.items() if length > 0}
+    spreads: dict[str, float] = {}
+    if lines:
+        directions = np.stack([*lines.values()], 1)
+        squares = sum(
+            (((np.asarray(block, np.float64) - origin) @ directions) ** 2).sum(0) for block in blocks(live)
+        ) / (len(live) - 1)
+        spreads = dict(zip(lines, np.sqrt(squares).tolist(), strict=True))
+    found: dict[str, float | None] = {}
+    for name in groups:
+        if name not in lengths or (name in spreads and not spreads[name] > 0):
+            found[name] = None
+        else:
+            found[name] = lengths[name] / spreads[name] if name in spreads else 0.0
+    return found
+
+
+def _mean(blocks: Blocks, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(d,) of at least one row."""
+    return np.asarray(sum(block.sum(0, dtype=np.float64) for block in blocks(rows)) / len(rows), np.float64)

@@ -1,0 +1,289 @@
+"""Gaussian mixtures of latent codes (thesis sections 2.5.1 and 3.7), and how probable they find each sample."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+from scipy.special import logsumexp
+
+from fas_core import memo, metrics
+from fas_core.data.names import ATTACK, BONA_FIDE
+from fas_core.errors import BadInputError
+from fas_core.latent import em, projection, training_rows
+from fas_core.runs.store import Run
+
+COMPONENTS = (1, 2, 4, 8, 16, 32, 64, 128)  # the thesis' numbers of mixtures
+COVARIANCES = ("diag", "full")
+RAW = 0  # dimensions: the codes as they are, no principal components
+DIMENSIONS = (RAW, 2, 8, 16, 32)  # principal components, as a choice
+REGULARISATION = em.REGULARISATION
+HELD_OUT = 0.2  # share of the training codes, at least, that the others are judged by
+LOW_SHARE = 0.05  # "improbable" = below this share of the training codes
+SEED = 0
+_ROWS_AT_ONCE = 4096
+_QUICK_WORK = 2e7  # see `is_quick`
+T = TypeVar("T")
+_METHOD = 2  # of fitting; part of the key, so that what another one fitted is not found
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """k Gaussians in d dimensions: weights (k,), means (k, d), covariances (k, d) diagonal or (k, d, d) full."""
+
+    weights: NDArray[np.float64]
+    means: NDArray[np.float64]
+    covariances: NDArray[np.float64]
+
+    @property
+    def n_parameters(self) -> int:
+        k, d = self.means.shape
+        return n_parameters(k, d, "diag" if self.covariances.ndim == 2 else "full")
+
+    def bic(self, log_likelihood: NDArray[np.float64]) -> float:
+        """Schwarz' criterion, of the log-likelihoods (n,) of the codes that it was fitted on; lower is better."""
+        return float(self.n_parameters * np.log(len(log_likelihood)) - 2 * log_likelihood.sum())
+
+    def aic(self, log_likelihood: NDArray[np.float64]) -> float:
+        """Akaike's criterion, of the log-likelihoods (n,) of the codes that it was fitted on; lower is better."""
+        return float(2 * self.n_parameters - 2 * log_likelihood.sum())
+
+    def log_likelihood(self, z: NDArray[np.floating]) -> NDArray[np.float64]:
+        """log p(z) in nats: (n, d) -> (n,)."""
+        parts = self._per_block(lambda joint: logsumexp(joint, axis=1), z)
+        return np.concatenate([np.empty(0), *parts])
+
+    def placed(self, z: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.int16], NDArray[np.float32]]:
+        """log p(z), the most responsible component, and its responsibility, (n,) each.
+
+        The responsibility of j for z is w_j N(z; mean_j, covariance_j) / p(z) (the posterior of thesis section 2.5.1).
+        """
+
+        def place(joint: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+            total = logsumexp(joint, axis=1)
+            return total, joint.argmax(1), np.exp(joint.max(1) - total)
+
+        values, component, share = (np.concatenate(parts) for parts in zip(*self._per_block(place, z), strict=True))
+        return values, component.astype(np.int16), share.astype(np.float32)
+
+    def ellipses(self, axes: NDArray[np.float64], centre: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+        """Means (k, 2) and covariances (k, 2, 2) in the plane of `axes` (2, d) around `centre` (d,)."""
+        if self.covariances.ndim == 2:
+            spread = np.einsum("id,kd,jd->kij", axes, self.covariances, axes)
+        else:
+            spread = np.einsum("id,kde,je->kij", axes, self.covariances, axes)
+        return (self.means - centre) @ axes.T, spread
+
+    def _per_block(self, of: Callable[[NDArray[np.float64]], T], z: NDArray[np.floating]) -> list[T]:
+        """What `of` makes of `_joint` of some codes at a time, in order."""
+        blocks = [z[i : i + _ROWS_AT_ONCE] for i in range(0, len(z), _ROWS_AT_ONCE)]
+        with projection.one_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
+            return list(pool.map(lambda block: of(self._joint(block)), blocks))
+
+    def _joint(self, z: NDArray[np.floating]) -> NDArray[np.float64]:
+        """log w_j + log N(z; mean_j, covariance_j): (n, d) -> (n, k)."""
+        z64 = np.asarray(z, np.float64)
+        squared, log_determinants = self._diagonal(z64) if self.covariances.ndim == 2 else self._full(z64)
+        with np.errstate(divide="ignore"):  # a component that lost all its weight: log 0 = -inf, it adds nothing
+            log_weights = np.log(self.weights)
+        return log_weights - 0.5 * (self.means.shape[1] * np.log(2 * np.pi) + log_determinants + squared)
+
+    def _diagonal(self, z: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Squared Mahalanobis distances (n, k), as two matrix products, and log-determinants (k,)."""
+        # Around the mixture's own centre, so that the square opened up below loses no digits to a common offset.
+        centre = self.weights @ self.means
+        centred, means, precisions = z - centre, self.means - centre, 1 / self.covariances
+        squared = centred**2 @ precisions.T - 2 * (centred @ (means * precisions).T) + (means**2 * precisions).sum(1)
+        return squared.clip(min=0), np.log(self.covariances).sum(1)
+
+    def _full(self, z: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Squared Mahalanobis distances (n, k) and log-determinants (k,), by Cholesky factors."""
+        squared, log_determinants = [], []
+        for mean, covariance in zip(self.means, self.covariances, strict=True):
+            factor = np.linalg.cholesky(covariance)
+            squared.append((solve_triangular(factor, (z - mean).T, lower=True) ** 2).sum(0))
+            log_determinants.append(2 * np.log(np.diag(factor)).sum())
+        return np.stack(squared, axis=1), np.array(log_determinants)
+
+
+def n_parameters(k: int, d: int, covariance: str) -> int:
+    """Free numbers of a mixture: weights, means, covariances."""
+    return k - 1 + k * d + (k * d if covariance == "diag" else k * d * (d + 1) // 2)
+
+
+def is_estimable(n: int, k: int, d: int, covariance: str) -> bool:
+    """Whether n codes can fill k covariances: a full one of fewer than d + 1 codes is singular, a diagonal of one."""
+    return n >= (k * (d + 1) if covariance == "full" else max(2, k))
+
+
+def components_of(n: int) -> list[int]:
+    """Those of `COMPONENTS` that n codes can be fitted with."""
+    return [k for k in COMPONENTS if max(2, k) <= n]
+
+
+def is_quick(n: int, k: int, d: int, covariance: str) -> bool:
+    """Whether a fit takes about a second, so that somebody may wait for it."""
+    return n * k * d * (d / 8 if covariance == "full" else 1) <= _QUICK_WORK
+
+
+def fitted(z: NDArray[np.floating], k: int, covariance: str = "diag", seed: int = SEED) -> Mixture:
+    """Expectation maximisation from k-means: (n, d) -> Mixture, heaviest component first; see em.py.
+
+    `covariance`: "diag" or "full". Raises BadInputError when there are fewer codes than components, or one only.
+    """
+    if len(z) < max(2, k):
+        raise BadInputError(f"{k} components need at least {max(2, k)} training images; there are {len(z)}.")
+    found = em.fitted(z, k, covariance, seed)
+    return Mixture(found.weights, found.means, found.covariances)
+
+
+def dimensions_of(d: int, n: int) -> list[int]:
+    """Those of `DIMENSIONS` that n codes of d dimensions have."""
+    return [one for one in DIMENSIONS if one < min(d, n)]
+
+
+def codes(run: Run, rows: NDArray[np.int64], dimensions: int = RAW) -> NDArray[np.floating]:
+    """Codes of some rows, which ascend, as they are or in principal components of the training codes: (m, d)."""
+    if dimensions == RAW:
+        return np.concatenate(list(run.latent_blocks(rows)))
+    pca = projection.pca_of(run, dimensions)
+    return np.concatenate([pca.applied(block) for block in run.latent_blocks(rows)])
+
+
+def _parameters(run: Run, k: int, covariance: str, dimensions: int) -> dict[str, Any]:
+    fit = {"k": k, "covariance": covariance, "dimensions": dimensions, "seed": SEED, "reg": REGULARISATION}
+    return {"run": run.digest, "method": _METHOD} | fit
+
+
+def known(run: Run, k: int, covariance: str = "diag", dimensions: int = RAW) -> Mixture | None:
+    """The stored mixture of a Run's bona fide training codes, or None while nobody has fitted it. Never fits."""
+    arrays = memo.found(run.cache, "mixture", _parameters(run, k, covariance, dimensions))
+    return None if arrays is None else Mixture(**arrays)
+
+
+def of_training(run: Run, k: int, covariance: str = "diag", dimensions: int = RAW) -> Mixture:
+    """The mixture of a Run's bona fide training codes; fitted once, then read from the memo."""
+    arrays = memo.arrays(
+        run.cache,
+        "mixture",
+        _parameters(run, k, covariance, dimensions),
+        lambda: asdict(fitted(codes(run, training_rows(run), dimensions), k, covariance)),
+    )
+    return Mixture(**arrays)
+
+
+@dataclass(frozen=True)
+class Likelihoods:
+    """What a mixture says of every row of a Run: see `Mixture.placed`.
+
+    held_out: () mean log-likelihood in nats of the held-out training codes under a mixture that is fitted to the
+    others; NaN where those are too few for one.
+    """
+
+    log_likelihood: NDArray[np.float64]
+    component: NDArray[np.int16]
+    responsibility: NDArray[np.float32]
+    held_out: NDArray[np.float64]
+
+
+def known_likelihoods(run: Run, k: int, covariance: str = "diag", dimensions: int = RAW) -> Likelihoods | None:
+    """What `likelihoods` has stored, or None. Never computes: pages may call it."""
+    arrays = memo.found(run.cache, "likelihoods", _parameters(run, k, covariance, dimensions))
+    return None if arrays is None else Likelihoods(**arrays)
+
+
+def likelihoods(run: Run, k: int, covariance: str = "diag", dimensions: int = RAW) -> Likelihoods:
+    """What the mixture of the training codes says of all rows; two fits where nothing is stored."""
+
+    def compute() -> dict[str, Any]:
+        placed = of_training(run, k, covariance, dimensions).placed(codes(run, np.arange(len(run)), dimensions))
+        held_out = np.array(_held_out(run, k, covariance, dimensions))
+        return asdict(Likelihoods(*placed, held_out))
+
+    return Likelihoods(**memo.arrays(run.cache, "likelihoods", _parameters(run, k, covariance, dimensions), compute))
+
+
+@dataclass(frozen=True)
+class Split:
+    """Training rows, ascending: those that are fitted, and those held out, which are `n_held` whole units."""
+
+    fitted: NDArray[np.int64]
+    held_out: NDArray[np.int64]
+    unit: str  # "subjects" or "images"
+    n_held: int
+
+
+def split(run: Run) -> Split:
+    """A fifth of the bona fide training rows held out, or a little more: whole subjects where each row names one."""
+    rows = training_rows(run)
+    samples = run.samples([name for name in ("subject_id",) if name in run.column_names()]).iloc[rows]
+    subjects = samples.get("subject_id", pd.Series("", index=rows)).astype("str").fillna("").to_numpy(str)
+    by_subject = bool((subjects != "").all()) and len(set(subjects)) > 1
+    groups = np.unique(subjects, return_inverse=True)[1] if by_subject else np.arange(len(rows))
+    sizes = np.bincount(groups)
+    order = np.random.default_rng(SEED).permutation(len(sizes))
+    n_held = 1 + int(np.searchsorted(sizes[order].cumsum(), HELD_OUT * len(rows)))
+    is_held = np.isin(groups, order[: min(n_held, len(order) - 1)])
+    unit = "subjects" if by_subject else "images"
+    return Split(rows[~is_held], rows[is_held], unit, min(n_held, len(order) - 1))
+
+
+def _held_out(run: Run, k: int, covariance: str, dimensions: int) -> float:
+    parts = split(run)
+    fit, held = codes(run, parts.fitted), codes(run, parts.held_out) if len(parts.held_out) else None
+    if dimensions and held is not None and len(fit) > dimensions:
+        pca = projection.fitted_pca(fit, dimensions)
+        fit, held = pca.applied(fit), pca.applied(held)
+    if held is None or not is_estimable(len(fit), k, fit.shape[1], covariance):
+        return float("nan")
+    return float(fitted(fit, k, covariance).log_likelihood(held).mean())
+
+
+def auc_per_species(samples: pd.DataFrame, log_likelihood: NDArray[np.float64]) -> dict[str, float]:
+    """AUC of -log p per attack species against all bona fide samples given; {} where either kind is missing.
+
+    Needs the columns label and pai_species; row i of `samples` has log_likelihood[i].
+    """
+    one = metrics.score_set(-log_likelihood, samples["label"].to_numpy() == ATTACK, list(samples["pai_species"]))
+    if not (one.n_bona_fide and one.n_attack):
+        return {}
+    return {name: metrics.roc_auc(one, name) for name, of_species in one.attacks.items() if len(of_species)}
+
+
+def per_subset(
+    samples: pd.DataFrame, log_likelihood: NDArray[np.float64], training: NDArray[np.float64]
+) -> pd.DataFrame:
+    """One row per subset, label and species: n, mean, median, share below the training codes' 5th percentile, AUC.
+
+    `training`: log-likelihoods of the bona fide training codes. AUC: this species of -log p against the bona fide
+    samples of the same subset; None for bona fide rows and where the subset has none.
+    """
+    limit = np.quantile(training, LOW_SHARE)
+    table = samples[["subset", "label", "pai_species"]].assign(value=log_likelihood)
+    rows = []
+    for subset, of_subset in table.groupby("subset", sort=False):
+        auc = auc_per_species(of_subset, of_subset["value"].to_numpy())
+        for label in (BONA_FIDE, ATTACK):
+            for species, group in of_subset[of_subset["label"] == label].groupby("pai_species"):
+                value = group["value"]
+                rows.append(
+                    {
+                        "subset": subset,
+                        "label": label,
+                        "pai_species": species,
+                        "n": len(value),
+                        "mean": value.mean(),
+                        "median": value.median(),
+                        "below": float((value < limit).mean()),
+                        "auc": auc.get(species or metrics.UNSPECIFIED) if label == ATTACK else None,
+                    }
+                )
+    columns = ["subset", "label", "pai_species", "n", "mean", "median", "below", "auc"]
+    return pd.DataFrame(rows, columns=columns).astype({"auc": float})

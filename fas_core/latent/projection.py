@@ -1,0 +1,298 @@
+"""Codes in the plane: PCA and UMAP (thesis sections 3.7 and 4)."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from fas_core import memo
+from fas_core.errors import BadInputError
+from fas_core.latent import training_rows
+from fas_core.runs.store import Run
+
+COMPONENTS = 10  # principal components kept; any two make a plot
+BLOCK = 1024  # codes that are multiplied at once
+NEIGHBOURS, MIN_DIST = 15, 0.1  # UMAP's own defaults
+UMAP_DIMENSIONS = 50  # principal components that UMAP sees: in all 512, neighbours take much longer to find
+EPOCHS = 200  # as umap-learn takes for large sets
+UMAP_LIMIT = 10_000  # codes that UMAP is fitted on; more are sampled, the rest lies among them, and the page says so
+NEAREST = 3  # fitted codes between which another one lies
+QUICK = 2e11  # multiplications that principal components may take in a page: some seconds of one core
+# Shares of a layout's time after which its neighbours are known, umap is imported, and compiled so that the first epoch
+# begins, and the last epoch has ended.
+FOUND, IMPORTED, BEGUN, LAID_OUT = 0.1, 0.2, 0.6, 0.95
+
+NEIGHBOURS_BOUNDS, MIN_DIST_BOUNDS, SEED_BOUNDS = (2, 200), (0.0, 0.99), (0, 2**31 - 1)  # of a UMAP, both ends included
+
+FittedOn = Literal["training", "all"]  # bona fide training images, or all images of a Run
+Told = Callable[[float], None]  # hears what share of the work is done, 0..1, as it goes
+
+_one_at_a_time = threading.Lock()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Products in one thread: enough for any Run, the same bytes however many cores there are, and where those are
+    busy, threads that wait for each other make small products and eigenvectors up to a hundred times slower."""
+    # The number of threads is the whole process's: of two that set it at once, the second would not set it back.
+    with _one_at_a_time, threadpool_limits(1, "blas"):
+        yield
+
+
+@dataclass(frozen=True)
+class PrincipalComponents:
+    """mean (d,), components (k, d) orthonormal rows, explained (k,) share of the variance each accounts for."""
+
+    mean: NDArray[np.float64]
+    components: NDArray[np.float64]
+    explained: NDArray[np.float64]
+
+    def applied(self, z: NDArray[np.floating]) -> NDArray[np.float64]:
+        """(n, d) -> (n, k) coordinates."""
+        return (np.asarray(z, np.float64) - self.mean) @ self.components.T
+
+
+def fitted_pca(z: NDArray[np.floating], k: int = COMPONENTS) -> PrincipalComponents:
+    """The k directions of largest variance of (n, d) codes; signs fixed so that the largest entry is positive.
+
+    float32 codes are multiplied as such, around the mean of their block, and summed in float64: each variance is right
+    to 1e-6 of the largest one. float64 codes stay what they are. Memory: a block of codes and a few (d, d) matrices.
+    Raises BadInputError for fewer than two codes.
+    """
+    return _principal_components((z[i : i + BLOCK] for i in range(0, len(z), BLOCK)), k)
+
+
+def _principal_components(blocks: Iterable[NDArray[np.floating]], k: int) -> PrincipalComponents:
+    """As `fitted_pca`, of codes that come in blocks (m, d), m > 0: scatter inside the blocks, and of their means."""
+    counts, means, left = [], [], []  # left: what rounding the means to the codes' type leaves
+    within = np.zeros((1, 1))
+    with one_thread():
+        for block in blocks:
+            counts.append(len(block))
+            means.append(block.mean(0, dtype=np.float64))
+            shift = means[-1].astype(block.dtype)
+            left.append(means[-1] - shift)
+            centred = block - shift
+            within = within + centred.T @ centred
+        n = sum(counts)
+        if n < 2:
+            raise BadInputError(f"Principal components need at least two codes; there are {n}.")
+        weights, rest = np.array(counts)[:, None], np.array(left)
+        mean = (weights * means).sum(0) / n
+        apart = means - mean
+        scatter = within + (weights * apart).T @ apart - (weights * rest).T @ rest
+        variances, vectors = np.linalg.eigh(scatter / (n - 1))
+    components = vectors.T[::-1][:k]
+    signs = np.sign(components[np.arange(len(components)), np.abs(components).argmax(1)])
+    all_variance = variances.clip(min=0).sum()
+    explained = variances[::-1][:k].clip(min=0) / all_variance if all_variance > 0 else np.zeros(len(components))
+    return PrincipalComponents(mean, components * signs[:, None], explained)
+
+
+def pca_rows(run: Run, on: FittedOn = "training") -> tuple[NDArray[np.int64], bool]:
+    """Rows that `pca_of` is fitted on, and whether they are the bona fide training images; all rows where none are."""
+    if on == "training":
+        try:
+            return training_rows(run), True
+        except BadInputError:
+            pass
+    return np.arange(len(run)), False
+
+
+def pca_of(run: Run, k: int = COMPONENTS, on: FittedOn = "training") -> PrincipalComponents:
+    """First k principal components of a Run's bona fide training codes, or of all its codes, as where it has none."""
+    rows, _ = pca_rows(run, on)
+    arrays = memo.arrays(
+        run.cache,
+        "pca",
+        _pca_parameters(run, k, on),
+        lambda: asdict(_principal_components(run.latent_blocks(rows), k)),
+    )
+    return PrincipalComponents(**arrays)
+
+
+def _pca_parameters(run: Run, k: int, on: FittedOn) -> dict[str, object]:
+    # What is fitted on training images has always been stored under a key that does not say so.
+    return {"run": run.digest, "k": k} | ({} if on == "training" else {"on": on})
+
+
+def is_pca_at_hand(run: Run, on: FittedOn = "training") -> bool:
+    """Whether `pca_of` answers within seconds: it is stored, or there are not too many codes to multiply."""
+    rows, dimensions = pca_rows(run, on)[0], run.shards[0].meta["arrays"]["latents"]["shape"][1]
+    if len(rows) * float(dimensions) ** 2 <= QUICK:
+        return True
+    return memo.found(run.cache, "pca", _pca_parameters(run, COMPONENTS, on)) is not None
+
+
+def coordinates(run: Run, pca: PrincipalComponents) -> NDArray[np.float32]:
+    """Every code of a Run in some principal components, (n, k); the codes are read block by block."""
+    blocks = run.latent_blocks(np.arange(len(run)))
+    with one_thread():
+        return np.concatenate([pca.applied(block).astype(np.float32) for block in blocks])
+
+
+@dataclass(frozen=True)
+class Umap:
+    """What a UMAP layout depends on besides the codes.
+
+    `neighbours`: of a code that it is to lie among, few for detail and many for the whole; `min_dist`: how close points
+    may lie, in units of the layout. Raises BadInputError where either is out of bounds or the seed is negative.
+    """
+
+    neighbours: int = NEIGHBOURS
+    min_dist: float = MIN_DIST
+    seed: int = 0
+    on: FittedOn = "all"
+
+    def __post_init__(self) -> None:
+        for name, value, (low, high) in (
+            ("neighbours", self.neighbours, NEIGHBOURS_BOUNDS),
+            ("min_dist", self.min_dist, MIN_DIST_BOUNDS),
+            ("seed", self.seed, SEED_BOUNDS),
+        ):
+            if not low <= value <= high:
+                raise BadInputError(f"UMAP cannot have {name} {value}: choose from {low} to {high}.")
+        if self.on not in ("training", "all"):
+            raise BadInputError(f"UMAP cannot be fitted on '{self.on}': choose training or all.")
+
+
+USUAL = Umap()  # what is made ready for every Run
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """UMAP coordinates (n, 2) of every row of a Run, and the rows (m,), ascending, that the layout was fitted on."""
+
+    fitted: NDArray[np.int64]
+    points: NDArray[np.float32]
+
+
+def _umap_parameters(run: Run, how: Umap) -> dict[str, object]:
+    parameters: dict[str, object] = {
+        "run": run.digest,
+        "seed": how.seed,
+        "neighbours": how.neighbours,
+        "min_dist": how.min_dist,
+        "limit": UMAP_LIMIT,
+        "dimensions": UMAP_DIMENSIONS,
+        "epochs": EPOCHS,
+        "nearest": NEAREST,
+    }
+    return parameters | ({} if how.on == "all" else {"on": how.on})  # as with the PCA, the usual one is not named
+
+
+def known_umap(run: Run, how: Umap = USUAL) -> Embedding | None:
+    """The stored embedding, or None while nobody has computed it. Never computes: pages may call it."""
+    arrays = memo.found(run.cache, "umap", _umap_parameters(run, how))
+    return None if arrays is None else Embedding(**arrays)
+
+
+def umap_of(run: Run, how: Umap = USUAL, tell: Told = lambda _: None) -> Embedding:
+    """UMAP of all codes of a Run, without labels; tens of seconds, so never inside a page.
+
+    Fitted on a sample with the same share of every subset where there are more than `UMAP_LIMIT`.
+    Raises BadInputError when there are too few, or no training images to fit it on.
+    """
+    arrays = memo.arrays(run.cache, "umap", _umap_parameters(run, how), lambda: asdict(_embedded(run, how, tell)))
+    return Embedding(**arrays)
+
+
+def umap_rows(run: Run, on: FittedOn) -> NDArray[np.int64]:
+    """Rows that a UMAP is fitted on, or sampled from. Raises BadInputError where there are no training images."""
+    return training_rows(run) if on == "training" else np.arange(len(run))
+
+
+def _embedded(run: Run, how: Umap, tell: Told) -> Embedding:
+    rows = umap_rows(run, how.on)
+    if len(rows) <= how.neighbours:
+        what = "live training images" if how.on == "training" else "images"
+        raise BadInputError(f"UMAP needs more than {how.neighbours} {what}; Run {run.info.name} has {len(rows)}.")
+    subset = run.samples(["subset"])["subset"].to_numpy(str)
+    rows = rows[sampled_rows(subset[rows], UMAP_LIMIT, how.seed)]
+    pca = _principal_components(run.latent_blocks(rows), UMAP_DIMENSIONS)
+    return Embedding(rows, laid_out(coordinates(run, pca), rows, how, tell))
+
+
+def laid_out(
+    z: NDArray[np.float32], rows: NDArray[np.int64], how: Umap = USUAL, tell: Told = lambda _: None
+) -> NDArray[np.float32]:
+    """UMAP (McInnes, Healy and Melville, 2018) of the codes in `rows`, and every other code among them: (n, 2).
+
+    z: (n, k), principal components in order. A code that the layout is not fitted on lies at the mean of its `NEAREST`
+    fitted ones, weighted by the inverse squares of their distances. Neighbours are exact, found by all cores; the
+    result is the same on every call: UMAP gets a seed, and so lays out in one thread.
+    """
+    sample = z[rows]
+    distance, neighbours = _nearest(sample, sample, how.neighbours)
+    tell(FOUND)
+    # Begun at the first two components, the layout keeps their order at large; UMAP's spectral start takes long.
+    begin = "pca" if sample.shape[1] > 1 and sample.any() else "random"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # numba's and umap's notes on threads, seeds and neighbours; they are meant
+        import umap
+
+        tell(IMPORTED)
+        layout = umap.UMAP(
+            n_neighbors=how.neighbours,
+            min_dist=how.min_dist,
+            n_epochs=EPOCHS,
+            init=begin,
+            random_state=how.seed,
+            precomputed_knn=(neighbours, distance),  # its own search takes half a minute to compile
+            tqdm_kwds={"file": _Epochs(tell), "bar_format": "{n}", "disable": False},
+        ).fit_transform(sample)
+    points = np.empty((len(z), 2), np.float32)
+    points[rows] = layout
+    others = np.setdiff1d(np.arange(len(z)), rows)
+    if len(others):
+        distance, nearest = _nearest(sample, z[others], NEAREST)
+        weight = 1 / (distance.astype(np.float64) ** 2 + 1e-30)  # a copy of a fitted code lies where that one does
+        points[others] = (layout[nearest] * weight[..., None]).sum(1) / weight.sum(1, keepdims=True)
+    tell(1.0)
+    return points
+
+
+class _Epochs:
+    """The file that UMAP's bar is written to: the number of epochs that are over, which is all it is asked to write."""
+
+    def __init__(self, tell: Told) -> None:
+        self._tell = tell
+
+    def write(self, text: str) -> None:
+        done = text.strip()
+        if done.isdecimal():
+            self._tell(BEGUN + (LAID_OUT - BEGUN) * min(1.0, int(done) / EPOCHS))
+
+    def flush(self) -> None:
+        pass
+
+
+def _nearest(
+    fitted: NDArray[np.float32], z: NDArray[np.float32], k: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Distances of the k nearest fitted codes to each code of z, ascending, and their positions: (m, k) each."""
+    from sklearn.neighbors import NearestNeighbors
+
+    distance, nearest = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(fitted).kneighbors(z)
+    return distance, nearest
+
+
+def sampled_rows(groups: NDArray[np.str_], limit: int, seed: int) -> NDArray[np.int64]:
+    """At most about `limit` of n rows, the same share of every group (at least one), in row order."""
+    n = len(groups)
+    if n <= limit:
+        return np.arange(n)
+    rng = np.random.default_rng(seed)
+    chosen = []
+    for group in np.unique(groups):
+        rows = np.flatnonzero(groups == group)
+        chosen.append(rng.choice(rows, max(1, round(limit * len(rows) / n)), replace=False))
+    return np.sort(np.concatenate(chosen))

@@ -1,0 +1,135 @@
+"""A threshold, the rule and the samples it was chosen by, and the samples it may be reported on."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fas_core import metrics
+from fas_core.errors import BadInputError
+from fas_core.metrics import ScoreSet, UndefinedMetricError, cost
+from fas_core.metrics.cost import Costs
+
+BPCER, APCER, EER, COST, BY_HAND = "bpcer", "apcer", "eer", "cost", "threshold"
+KINDS = (BPCER, APCER, EER, COST, BY_HAND)
+_GRAMMAR = re.compile(
+    r"(?P<kind>bpcer|apcer)(\[(?P<species>[^\]]+)\])?\s*<=\s*(?P<value>\S+)|(?P<hand>threshold)\s*=\s*(?P<at>\S+)"
+)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a threshold is found; as text: bpcer<=0.05, apcer<=0.1, apcer[mask]<=0.1, eer, cost, threshold=0.3."""
+
+    kind: str  # one of `KINDS`
+    value: float = math.nan  # the error rate that is at most allowed, or the threshold set by hand
+    species: str = ""  # of an APCER; empty: the worst
+
+    def __str__(self) -> str:
+        if self.kind in (EER, COST):
+            return self.kind
+        if self.kind == BY_HAND:
+            return f"{self.kind}={self.value!r}"
+        return f"{self.kind}{f'[{self.species}]' if self.species else ''}<={self.value:g}"
+
+    @property
+    def words(self) -> str:
+        """The rule as a person would write it: BPCER ≤ 5 %."""
+        if self.kind == EER:
+            return "EER"
+        if self.kind == COST:
+            return "lowest expected cost"
+        if self.kind == BY_HAND:
+            return "set by hand"
+        of = f" of {self.species}" if self.species else " of the worst species" if self.kind == APCER else ""
+        return f"{self.kind.upper()}{of} ≤ {100 * self.value:g} %"
+
+
+DEFAULT = Rule(BPCER, 0.05)  # needs no attacks: the natural rule for a model that has only seen live faces
+
+
+def rule(text: str) -> Rule:
+    """The rule that a text like "bpcer<=0.05" states. Raises BadInputError, with the grammar, for anything else."""
+    plain = text.strip().lower()
+    if plain in (EER, COST):
+        return Rule(plain)
+    found = _GRAMMAR.fullmatch(text.strip())
+    try:
+        if found and found["hand"]:
+            return _checked(Rule(BY_HAND, float(found["at"])))
+        if found and not (found["kind"] == BPCER and found["species"]):
+            return _checked(Rule(found["kind"], float(found["value"]), found["species"] or ""))
+    except ValueError:  # not a number
+        pass
+    raise BadInputError(
+        f"'{text}' is no rule. Rules: bpcer<=0.05, apcer<=0.1 (the worst species), apcer[mask]<=0.1, eer, cost, "
+        "threshold=0.3."
+    )
+
+
+def _checked(made: Rule) -> Rule:
+    if made.kind == BY_HAND and not math.isfinite(made.value):
+        raise BadInputError(f"A threshold must be a finite number, got {made.value}.")
+    if made.kind != BY_HAND and not 0 <= made.value < 1:
+        raise BadInputError(f"Rule {made}: an error rate lies between 0 and 1, for example 0.05 for 5 %.")
+    return made
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """score >= `threshold` is an attack. Optimistic: chosen on samples it is reported on, or while looking at them."""
+
+    rule: Rule
+    threshold: float
+    chosen_on: tuple[str, ...]
+    reported_on: tuple[str, ...]
+    is_optimistic: bool
+
+
+def threshold_by(by: Rule, scores: ScoreSet, costs: Costs | None = None) -> float:
+    """The finite threshold of a rule on some samples; raises UndefinedMetricError where they do not allow one."""
+    if by.kind == BY_HAND:
+        return by.value
+    if by.kind == COST:
+        if costs is None:
+            raise BadInputError(
+                "The rule 'cost' needs costs: sessions, loss per attack, cost per rejection, attack shares."
+            )
+        return _cheapest(scores, costs)
+    if by.kind == EER:
+        threshold = metrics.equal_error_rate(scores).threshold
+    elif by.kind == BPCER:
+        threshold = metrics.threshold_at_bpcer(scores, by.value)
+    elif not by.species:
+        threshold = metrics.threshold_at_apcer(scores, by.value)
+    elif by.species in scores.attacks:
+        threshold = metrics.threshold_at_apcer(metrics.of_species(scores, by.species), by.value)
+    else:
+        known = ", ".join(scores.attacks) or "none"
+        raise UndefinedMetricError(f"there is no {by.species} attack; species: {known}")
+    if not math.isfinite(threshold):
+        raise UndefinedMetricError(f"{by} gives the threshold {threshold}, which calls every finite score the same")
+    return threshold
+
+
+def _cheapest(scores: ScoreSet, costs: Costs) -> float:
+    curve = cost.curve(scores, costs)
+    if curve.best == len(curve.thresholds) - 1:
+        raise UndefinedMetricError("with these costs it is cheapest to let everything pass, so there is no threshold")
+    return float(curve.thresholds[curve.best])
+
+
+def dev_subsets(names: Sequence[str]) -> list[str]:
+    """Where to choose unless somebody says otherwise: a development set if there is one, else live people nobody
+    trained on, else the training images, else nothing."""
+    return next(([name] for name in ("dev", "live", "train") if name in names), [])
+
+
+def operating_point(by: Rule, threshold: float, chosen_on: Sequence[str], shown: Sequence[str]) -> OperatingPoint:
+    """Reports on the shown subsets that neither training nor the choice has seen; on all shown where none is left."""
+    fresh = [name for name in shown if name != "train" and name not in chosen_on]
+    reported = fresh or list(shown)
+    is_optimistic = by.kind == BY_HAND or bool(set(reported) & set(chosen_on))
+    return OperatingPoint(by, threshold, tuple(chosen_on), tuple(reported), is_optimistic)

@@ -1,0 +1,243 @@
+"""An operating-point card as one HTML file that needs no network and prints on paper.
+
+It holds what evaluators ask for (ISO/IEC 30107-3, and the letters of testing laboratories): errors per species with
+intervals and counts, non-responses, trade-offs, DET, the subjects with the most errors, and what the threshold was
+chosen on. It claims nothing: no test laboratory has seen these numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from fas_core import metrics, scores
+from fas_core.evaluation.presentations import presentations
+from fas_core.evaluation.words import rate_text
+from fas_core.metrics.uncertainty import zero_error_upper_bound
+from fas_core.reports import svg
+from fas_core.reports.html import facts, html_page, section, table
+from fas_core.runs.store import Run
+
+
+def page(card: Mapping[str, Any], run: Run | None) -> str:
+    """The HTML. `run`: the Run of the card, for the DET curve; None where it is gone, which the page then says."""
+    title = f"Operating point of {card['run_name']}"
+    parts = [
+        f"<h1>{escape(title)}</h1>",
+        f"<p class='quiet'>{escape(_who(card))}</p>",
+        f"<p class='answer'>{answer(card)}</p>",
+    ]
+    if card["optimistic"]:
+        parts.append(
+            "<p class='warning'><strong>Optimistic.</strong> The threshold was set by hand or chosen on samples that "
+            "it is reported on. On new data the errors will be larger.</p>"
+        )
+    parts += sections(card, run)
+    if card.get("note"):
+        parts.insert(3, section("Note", f"<p>{escape(str(card['note']))}</p>"))
+    return html_page(title, parts)
+
+
+def sections(card: Mapping[str, Any], run: Run | None) -> list[str]:
+    """Everything that the page says below its first lines, section by section; `run` as for `page`."""
+    return [
+        section("The decision", facts(_decision(card))),
+        section("Errors at this threshold", _errors(card)),
+        section("Attacks by species, worst first", _species(card)),
+        section("Other thresholds, on the reported samples", _trade_offs(card)),
+        section("DET", _det(card, run)),
+        section("Subjects with the most wrong decisions", _subjects(card)),
+        section("What a test report should state", facts(_checklist(card))),
+        section("To compute it again", facts(_provenance(card))),
+    ]
+
+
+def answer(card: Mapping[str, Any]) -> str:
+    """The card in a sentence or two, as HTML."""
+    cell = card["reported_together"]
+    worst = cell["apcer_worst"]
+    words = []
+    if cell["bpcer"] is not None:
+        words.append(f"{rate_text(cell['bpcer'], cell['bpcer_interval'])} of bona fide {_things(card)} are rejected")
+    if worst is not None:
+        passes = rate_text(cell["apcer_max"], cell["apcer_interval_per_species"].get(worst))
+        words.append(f"the worst attack, {escape(worst)}, passes {passes} of the time")
+    return f"At the threshold {card['threshold']:.6g}, {'; '.join(words)}." if words else "Nothing was reported."
+
+
+def _things(card: Mapping[str, Any]) -> str:
+    unit = card["level"].split(" ")[0]
+    return "samples" if unit == "frame" else f"{unit}s"
+
+
+def _who(card: Mapping[str, Any]) -> str:
+    by = f" by {card['by']}" if card.get("by") else ""
+    return f"Decided on {card['created'].replace('T', ' ')}{by}. Not a certificate: no test laboratory was involved."
+
+
+def _decision(card: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "Score": f"{card['score']} ({card['direction']})",
+        "Threshold": repr(card["threshold"]),
+        "Rule": card["rule"],
+        "Chosen on": ", ".join(card["chosen_on"]) or "no data: set by hand",
+        "Reported on": ", ".join(card["reported_on"]),
+        "Decision level": card["level"],
+        "Without a score": "counts as an attack" if card["fail_closed"] else "non-response, counted beside the rates",
+    }
+
+
+def _errors(card: Mapping[str, Any]) -> str:
+    cells = {f"{', '.join(card['chosen_on'])} (chosen here)": card["chosen"]} if card["chosen"] else {}
+    cells |= card["reported"]
+    if len(card["reported"]) > 1:
+        cells["all reported"] = card["reported_together"]
+    rows = []
+    for name, cell in cells.items():
+        worst = cell["apcer_worst"]
+        interval = cell["apcer_interval_per_species"].get(worst) if worst else None
+        missing = cell["n_non_response"]
+        rows.append(
+            [
+                name,
+                f"{cell['n_bona_fide']:,}",
+                rate_text(cell["bpcer"], cell["bpcer_interval"]),
+                f"{sum(cell['n_per_species'].values()):,}",
+                "–" if worst is None else f"{rate_text(cell['apcer_max'], interval)}, {worst}",
+                "–" if cell["acer"] is None else f"{100 * cell['acer']:.1f} %",
+                f"{missing['bona_fide']} / {missing['attack']}",
+            ]
+        )
+    heads = ["Subset", "Bona fide", "BPCER", "Attacks", "Worst APCER", "ACER", "No response (bona fide / attack)"]
+    return table(heads, rows, f"In brackets: 95 % intervals, {_method(card['reported_together'])}.")
+
+
+def _method(cell: Mapping[str, Any]) -> str:
+    intervals = [cell["bpcer_interval"], *cell["apcer_interval_per_species"].values()]
+    units = sorted({one["unit"] for one in intervals if one})
+    if units in (["sample"], []):
+        return "Clopper-Pearson, every sample an independent trial"
+    return f"by resampling whole {' or '.join(units)}s; where there is no error, the exact bound for that many of them"
+
+
+def _species(card: Mapping[str, Any]) -> str:
+    cell = card["reported_together"]
+    defined = [(value, name) for name, value in cell["apcer_per_species"].items() if value is not None]
+    rows = []
+    for _, name in sorted(defined, key=lambda pair: (-pair[0], pair[1])):
+        interval = cell["apcer_interval_per_species"][name]
+        people = cell["n_subjects_per_species"][name]
+        rows.append(
+            [
+                name,
+                f"{cell['n_per_species'][name]:,}",
+                "–" if people is None else f"{people:,}",
+                rate_text(cell["apcer_per_species"][name], interval),
+            ]
+        )
+    return (
+        table(["Species", "Presentations", "Subjects", "APCER"], rows, "") if rows else "<p>No attack was tested.</p>"
+    )
+
+
+def _trade_offs(card: Mapping[str, Any]) -> str:
+    found = card["trade_offs"]
+    if not found or found["roc_auc"] is None:
+        return "<p>One class only: there is no trade-off.</p>"
+    rows = [
+        [f"BPCER ≤ {100 * entry['target']:g} %", rate_text(entry["apcer_max"], None), rate_text(entry["bpcer"], None)]
+        for entry in found["apcer_at_bpcer"]
+    ] + [
+        [f"APCER ≤ {100 * entry['target']:g} %", rate_text(entry["apcer_max"], None), rate_text(entry["bpcer"], None)]
+        for entry in found["bpcer_at_apcer"]
+    ]
+    eer = "–" if found["eer"] is None else f"{100 * found['eer']['value']:.1f} %"
+    about = f"AUC {found['roc_auc']:.3f}, EER {eer}. Thresholds found on these very samples: for orientation only."
+    return table(["Where", "Worst APCER", "BPCER"], rows, about)
+
+
+def _subjects(card: Mapping[str, Any]) -> str:
+    if not card["worst_subjects"]:
+        return "<p>None: no wrong decision, or the data name no subjects.</p>"
+    rows = [
+        [
+            one["subject_id"],
+            f"{one['rejected']} of {one['n_bona_fide']}",
+            f"{one['missed']} of {one['n_attack']}",
+        ]
+        for one in card["worst_subjects"]
+    ]
+    return table(["Subject", "Bona fide rejected", "Attacks missed"], rows, "")
+
+
+def _checklist(card: Mapping[str, Any]) -> dict[str, str]:
+    cell = card["reported_together"]
+    people = cell["n_subjects_bona_fide"]
+    species = ", ".join(f"{name} {n:,}" for name, n in cell["n_per_species"].items()) or "none"
+    missing = cell["n_non_response"]
+    return {
+        "Species and presentations of each": species,
+        "Bona fide presentations": f"{cell['n_bona_fide']:,}",
+        "Bona fide subjects": "the data name none" if people is None else f"{people:,}",
+        "Attack potential": "not recorded in the data",
+        "Threshold": f"rule {card['rule']} on {', '.join(card['chosen_on']) or 'no data'}, frozen before reporting"
+        if not card["optimistic"]
+        else f"rule {card['rule']}; NOT independent of the reported samples",
+        "Non-responses": f"bona fide {missing['bona_fide']}, attacks {missing['attack']}",
+        "Fewest trials of a species": _fewest(cell),
+    }
+
+
+def _fewest(cell: Mapping[str, Any]) -> str:
+    counts = cell["n_per_species"]
+    if not counts:
+        return "–"
+    name = min(counts, key=counts.__getitem__)
+    if not counts[name]:
+        return f"{name}: none with a score"
+    bound = 100 * zero_error_upper_bound(counts[name])
+    return f"{name}: {counts[name]:,}; no error among them would still allow an APCER of {bound:.1f} %"
+
+
+def _provenance(card: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "Run": f"{card['run']} ({card['run_name']})",
+        "Checkpoint": f"{card['checkpoint'] or '–'} sha256 {card['checkpoint_sha256'] or '–'}",
+        "Data": f"{card['manifest'] or '–'} sha256 {card['manifest_sha256'] or '–'}",
+        "Preprocessing": card["preprocessing"] or "–",
+        "Precision": card["precision"] or "–",
+        "Format of the Run, of the card": f"{card['format_version']}, {card['version']}",
+        "Seal of the card": card["sha256"],
+        "Check": "fas threshold --check CARD.json",
+    }
+
+
+# ---------------------------------------------------------------------------------------------------------------- DET
+
+
+_DASHES = ("", "8 4", "2 3", "10 3 2 3", "1 5")
+
+
+def _det(card: Mapping[str, Any], run: Run | None) -> str:
+    """BPCER over APCER on probit axes, per species, with the operating point."""
+    if run is None:
+        return "<p>The Run of this card is gone, and the curve with it.</p>"
+    decided = presentations(
+        run, scores.values(run, card["score"]), card["level"], fail_closed=bool(card["fail_closed"])
+    )
+    reported, at = decided.score_set(card["reported_on"]), card["reported_together"]
+    species = [name for name, apcer in at["apcer_per_species"].items() if apcer is not None]
+    if at["bpcer"] is None or not species:
+        return "<p>One class only: there is no curve.</p>"
+    plane = svg.det_plane("DET: BPCER over APCER per species")
+    for number, name in enumerate(species):
+        curve = metrics.thinned(metrics.curves(metrics.of_species(reported, name)), 400)
+        grey = "#646464" if number // len(_DASHES) % 2 else "#000000"
+        dash = _DASHES[number % len(_DASHES)]
+        plane.line(svg.on_det(curve.apcer_pooled), svg.on_det(curve.bpcer), grey, dash, name=name)
+        plane.dots(svg.on_det([at["apcer_per_species"][name]]), svg.on_det([at["bpcer"]]), "#000000", radius=4)
+    return (
+        f"<figure>{plane.drawn()}<figcaption class='quiet'>Each line is a species, each dot the operating point. "
+        f"{svg.DET_SCALES}</figcaption></figure>"
+    )

@@ -1,0 +1,472 @@
+"""A Run on one page that needs no network and prints on paper: the thesis' figures, the card, the comparison, images.
+
+    page(System(run, "rec"), card=None, others=[System(other, "rec")])
+
+Everything is drawn as SVG and written as text that is escaped; images are PNGs inside the file, left out or pixelated
+where faces must not travel.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from html import escape
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from fas_core import metrics, scores
+from fas_core.data.names import ATTACK, groups_of, in_group_order, readable
+from fas_core.errors import BadInputError
+from fas_core.evaluation import join, run_metrics
+from fas_core.evaluation.comparison import document
+from fas_core.evaluation.join import System, joined
+from fas_core.evaluation.words import metric_words, signed
+from fas_core.latent import projection
+from fas_core.metrics import Curves, ScoreSet
+from fas_core.metrics.operating_point import DEFAULT
+from fas_core.reports import card as cardpage
+from fas_core.reports import palette, svg
+from fas_core.reports.html import facts, html_page, section, table
+from fas_core.reports.svg import Plot, linear_axis
+from fas_core.runs import traininglog
+from fas_core.runs.store import Run
+
+MOST_LOSSES = 9  # drawn by themselves
+MOST_DOTS = 2_500  # of a scatter
+PER_SUBSET = 4  # images with their reconstructions
+SIDE = 96  # pixels of an image on the page
+BLOCKS = 8  # by 8: what pixelating leaves of an image
+ERROR_LIMIT = 0.5  # what the end of the error scale stands for, as in the app
+LETTERS = "ABCDEF"
+GREY = "#555555"
+# The error scale of the app: inferno.
+_ERROR_COLOURS = (
+    "000004", "1b0c41", "4a0c6b", "781c6d", "a52c60", "cf4446", "ed6925", "fb9b06", "f7d13d", "fcffa4",
+)  # fmt: skip
+_SCORE_LOOKS = tuple((colour, dash) for dash in svg.DASHES.values() for colour in ("#222222", "#8a8a8a", "#94754F"))
+
+
+def page(
+    system: System,
+    *,
+    card: Mapping[str, Any] | None = None,
+    others: Sequence[System] = (),
+    with_images: bool = True,
+    pixelated: bool = False,
+) -> str:
+    """The HTML. `card`: an operating-point card of this Run. `others`: Runs to compare with on the same samples.
+
+    Raises BadInputError for a card of another Run, a score that a Run does not have, and Runs that cannot be joined.
+    """
+    run, score = system
+    if card is not None and card["run"] != run.id:
+        raise BadInputError(
+            f"The card is of Run {card['run']} ({card.get('run_name', '')}), the report of {run.id} ({run.info.name})."
+        )
+    if len(others) >= len(LETTERS):
+        raise BadInputError(f"A report compares at most {len(LETTERS)} Runs, got {len(others) + 1}.")
+    title = f"Report on {run.info.name}"
+    found = run_metrics.evaluated(run, score)["scores"][score]
+    parts = [
+        f"<h1>{escape(title)}</h1>",
+        f"<p class='quiet'>Made on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC. Not a certificate: no test laboratory was "
+        "involved.</p>",
+        f"<p class='answer'>{escape(_answer(system))}</p>",
+        section("How well does it separate?", _metrics(found)),
+        section("Curves of every subset", _curves_by_subset(system)),
+        *_losses(run),
+        *_latent_space(run),
+    ]
+    if card is not None:
+        parts.append(f"<h2>Operating point</h2><p class='answer'>{cardpage.answer(card)}</p>")
+        parts += cardpage.sections(card, run)
+    parts += [_compared([system, *others], i) for i in range(1, len(others) + 1)]
+    if others:
+        parts.append(section("Curves of the Runs over each other", _curves_of_runs([system, *others])))
+        parts.append(_trainings([system, *others]))
+    if with_images and run.has_images:
+        parts.append(_images(run, score, pixelated))
+    parts.append(section("Versions and hashes", "".join(_provenance(one) for one in [system, *others]) + _software()))
+    return html_page(title, [part for part in parts if part])
+
+
+# ------------------------------------------------------------------------------------------------------- numbers
+
+
+def _answer(system: System) -> str:
+    run, score = system
+    one = _score_set(system, [name for name in run.subsets if name != "train"] or run.subsets)
+    if not (one.n_bona_fide and one.n_attack):
+        return f"{run.info.name}: the subsets hold one class only, so nothing can be separated."
+    auc = {name: metrics.roc_auc(one, name) for name, values in one.attacks.items() if values.size}
+    hardest = min(auc, key=auc.__getitem__)
+    at = metrics.apcer_at_bpcer(one, DEFAULT.value)
+    return (
+        f"Judged by {score}, {run.info.name} separates {one.n_attack:,} attacks from {one.n_bona_fide:,} bona fide "
+        f"samples outside training with an AUC of {metrics.roc_auc(one):.3f}; hardest is {hardest} "
+        f"({auc[hardest]:.3f}). "
+        f"Where at most 5 % of bona fide samples are rejected, {100 * at['apcer_max']:.0f} % of the worst species pass."
+    )
+
+
+def _score_set(system: System, subsets: Sequence[str]) -> ScoreSet:
+    rows = system.run.samples(["subset", "label", "pai_species"])
+    chosen = rows["subset"].isin(list(subsets)).to_numpy()
+    attack = rows["label"].to_numpy()[chosen] == ATTACK
+    values = scores.values(system.run, system.score)[chosen]
+    return metrics.score_set(values, attack, list(rows["pai_species"][chosen]))
+
+
+def _metrics(cells: Mapping[str, Mapping[str, Any]]) -> str:
+    rows = []
+    for subset, cell in cells.items():
+        at = next(entry for entry in cell["apcer_at_bpcer"] if entry["target"] == DEFAULT.value)
+        interval = cell["roc_auc_ci95"]
+        auc = "–" if cell["roc_auc"] is None else f"{cell['roc_auc']:.3f}"
+        if interval is not None:
+            auc += f" ({interval['low']:.3f}–{interval['high']:.3f})"
+        rows.append(
+            [
+                subset,
+                f"{cell['n_bona_fide']:,}",
+                f"{cell['n_attack']:,}",
+                f"{sum(cell['n_non_response'].values()):,}",
+                auc,
+                "–" if cell["average_precision"] is None else f"{cell['average_precision']:.3f}",
+                "–" if cell["eer"] is None else f"{100 * cell['eer']['value']:.1f} %",
+                "–" if at["apcer_max"] is None else f"{100 * at['apcer_max']:.1f} %",
+            ]
+        )
+    units = sorted({cell["roc_auc_ci95"]["unit"] for cell in cells.values() if cell["roc_auc_ci95"]})
+    by = f"In brackets: 95 % by resampling whole {' or '.join(units)}s. " if units else ""
+    heads = ["Subset", "Bona fide", "Attacks", "No response", "AUC", "AP", "EER", "Worst APCER at BPCER ≤ 5 %"]
+    note = f"{by}The last column's threshold is chosen on the same subset, so it is optimistic. –: one class only."
+    return table(heads, rows, note)
+
+
+# ------------------------------------------------------------------------------------------------------- figures
+
+
+def _figure(drawings: Sequence[str], caption: str) -> str:
+    return f"<figure>{''.join(drawings)}<figcaption class='quiet'>{escape(caption)}</figcaption></figure>"
+
+
+def _planes(n_attack: int, n_bona_fide: int) -> tuple[Plot, Plot]:
+    shares = f"{n_attack:,} attacks, {n_bona_fide:,} bona fide"
+    return (
+        Plot(
+            linear_axis("BPCER in %", 0, 1, percent=True),
+            linear_axis("attacks found in %", 0, 1, percent=True),
+            f"ROC, {shares}",
+        ),
+        Plot(
+            linear_axis("recall in %", 0, 1, percent=True),
+            linear_axis("precision in %", 0, 1, percent=True),
+            f"Precision and recall, {shares}",
+        ),
+    )
+
+
+def _thinned(one: ScoreSet) -> Curves:
+    return metrics.thinned(metrics.curves(one), 300)
+
+
+def _curves_by_subset(system: System) -> str:
+    """Figures 4.16 and 4.18: precision-recall and ROC with AUC, per subset, and DET."""
+    sets = {name: _score_set(system, [name]) for name in system.run.subsets}
+    both = {name: one for name, one in sets.items() if one.n_bona_fide and one.n_attack}
+    if not both:
+        return "<p>No subset holds both classes, so there is no curve.</p>"
+    roc, pr = _planes(sum(one.n_attack for one in both.values()), sum(one.n_bona_fide for one in both.values()))
+    det = svg.det_plane("DET of every subset")
+    for name, one in both.items():
+        curve, style = _thinned(one), palette.style_of(name)
+        dash = svg.DASHES[style.dash]
+        roc.line(curve.fpr, curve.tpr, style.colour, dash, name=f"{name}, AUC {metrics.roc_auc(one):.3f}")
+        average = metrics.average_precision(one)
+        pr.line(curve.recall, curve.precision, style.colour, dash, name=f"{name}, AP {average:.3f}")
+        det.line(svg.on_det(curve.apcer_pooled), svg.on_det(curve.bpcer), style.colour, dash, name=name)
+    caption = f"Figures 4.16 and 4.18 of the thesis, for the score {system.score}; and DET. {svg.DET_SCALES}"
+    return _figure([roc.drawn(), pr.drawn(), det.drawn()], caption)
+
+
+def _losses(run: Run) -> list[str]:
+    """Figures 4.1, 4.5, 4.9: each loss per group; 4.2, 4.6: precision-recall of each, live and spoof."""
+    names = [name for name in scores.offered(run) if name in run.info.scores][:MOST_LOSSES]
+    rows = run.samples(["subset", "label", "pai_species"])
+    kinds, attack = groups_of(rows), rows["label"].to_numpy() == ATTACK
+    tested = (rows["subset"] != "train").to_numpy()
+    values = {name: scores.values(run, name) for name in names}
+    parts = [
+        section(
+            "Distribution of each loss",
+            _figure(
+                [_distribution(of_name, kinds, name) for name, of_name in values.items()],
+                "Figures 4.1, 4.5 and 4.9 of the thesis: each loss per group; every group's bars sum to 1, the "
+                "outermost also hold what lies beyond.",
+            ),
+        )
+    ]
+    if attack[tested].any() and (~attack[tested]).any():
+        drawings = []
+        for positive, sign in (("attack", 1.0), ("live", -1.0)):
+            plane = Plot(
+                linear_axis("recall in %", 0, 1, percent=True),
+                linear_axis("precision in %", 0, 1, percent=True),
+                f"Precision and recall of each loss, {positive} as what is looked for",
+            )
+            for (colour, dash), (name, of_name) in zip(_SCORE_LOOKS, values.items(), strict=False):
+                wanted = attack[tested] if positive == "attack" else ~attack[tested]
+                one = metrics.score_set(sign * of_name[tested], wanted)
+                curve = _thinned(one)
+                average = metrics.average_precision(one)
+                plane.line(curve.recall, curve.precision, colour, dash, name=f"{name}, AP {average:.3f}")
+            drawings.append(f"<div class='plot'><strong>{positive}</strong>{plane.drawn()}</div>")
+        caption = "Figures 4.2 and 4.6 of the thesis: outside training, attacks, and live faces, as what is looked for."
+        parts.append(section("Precision and recall of each loss", _figure(drawings, caption)))
+    return parts
+
+
+def _distribution(values: NDArray[np.float64], kinds: NDArray[np.str_], title: str) -> str:
+    """Outlined histograms of all groups on shared bins."""
+    finite = np.isfinite(values)
+    if not finite.any():
+        return ""
+    low, high = np.percentile(values[finite], [0.5, 99.5])
+    edges = np.linspace(low, high if high > low else low + 1, 41)
+    shares = {}
+    for name in in_group_order(sorted(set(kinds[finite].tolist()))):
+        of_group = values[finite & (kinds == name)].clip(edges[0], edges[-1])
+        shares[name] = np.histogram(of_group, edges)[0] / len(of_group)
+    top = max(float(of_group.max()) for of_group in shares.values())
+    plane = Plot(
+        linear_axis(title, float(edges[0]), float(edges[-1])),
+        linear_axis("share of the group in %", 0, 1.05 * top, percent=True),
+        f"Distribution of {title} per group",
+        height=180,
+    )
+    for name, of_group in shares.items():
+        style = palette.style_of(name)
+        stairs = np.concatenate([[0], np.repeat(of_group, 2), [0]])
+        plane.line(np.repeat(edges, 2), stairs, style.colour, svg.DASHES[style.dash], name=readable(name))
+    return plane.drawn()
+
+
+def _latent_space(run: Run) -> list[str]:
+    """Figures 4.3, 4.7, 4.8, 4.10: two principal components, and UMAP where it is kept; 4.4: likelihoods."""
+    if not run.has_images:
+        return []
+    kinds = groups_of(run.samples(["subset", "label", "pai_species"]))
+    pca = projection.pca_of(run, 2)
+    titles = [f"component {i + 1} ({100 * share:.0f} % of the variance)" for i, share in enumerate(pca.explained[:2])]
+    drawings = [_scatter(projection.coordinates(run, pca)[:, :2], kinds, titles, "Two principal components")]
+    caption = "Figures 4.3, 4.7, 4.8 and 4.10 of the thesis: two principal components of the live training codes"
+    embedding = projection.known_umap(run)
+    if embedding is None:
+        caption += ". UMAP is not kept for this Run: open the page Latent space to compute it."
+    else:
+        drawings.append(_scatter(embedding.points, kinds, ["UMAP 1", "UMAP 2"], "UMAP"))
+        caption += ", and UMAP."
+    parts = [section("Latent space", _figure(drawings, caption))]
+    if "gmm_nll" in scores.offered(run):
+        drawn = _distribution(-scores.values(run, "gmm_nll"), kinds, "log-likelihood")
+        about = "Figure 4.4 of the thesis: log-likelihood of each code under the mixture of the score gmm_nll."
+        parts.append(section("Likelihood", _figure([drawn], about)))
+    return parts
+
+
+def _scatter(xy: NDArray[np.floating], kinds: NDArray[np.str_], titles: Sequence[str], label: str) -> str:
+    finite = np.flatnonzero(np.isfinite(xy).all(1))
+    rows = finite[:: max(1, -(-len(finite) // MOST_DOTS))]
+    if not len(rows):
+        return ""
+    low, high = np.percentile(xy[finite], [0.5, 99.5], axis=0)
+    room = 0.05 * np.maximum(high - low, 1e-9)
+    x, y = (linear_axis(titles[i], float(low[i] - room[i]), float(high[i] + room[i])) for i in (0, 1))
+    plane = Plot(x, y, label)
+    for name in in_group_order(sorted(set(kinds[rows].tolist()))):
+        here, style = rows[kinds[rows] == name], palette.style_of(name)
+        plane.dots(
+            xy[here, 0],
+            xy[here, 1],
+            style.colour,
+            is_hollow=style.is_hollow,
+            name=f"{readable(name)} ({len(here)})",
+        )
+    return plane.drawn()
+
+
+# ---------------------------------------------------------------------------------------------------- comparison
+
+
+def _compared(systems: Sequence[System], i: int) -> str:
+    """A against Run number i."""
+    letter = LETTERS[i]
+    found = document(systems[0], systems[i], resamples=1000, letter=letter)
+    words = "".join(f"<p>{escape(one)}</p>" for one in found["in_words"])
+    rows = [
+        [
+            metric_words(name),
+            *("–" if one[side] is None else f"{one[side]:.3f}" for side in ("a", "b")),
+            "–" if one["difference"] is None else signed(one["difference"], 3),
+            "–" if one["ci95"] is None else " to ".join(signed(end, 3) for end in one["ci95"]),
+            "–" if one["p"] is None else f"{one['p']:.3f}",
+            one["method"] or "–",
+        ]
+        for name, one in found["metrics"].items()
+    ]
+    heads = ["Metric", "A", letter, f"{letter} − A", "95 %", "p", "p by"]
+    note = (
+        f"{found['n_common']:,} samples in both, {found['n_only_a']:,} only in A, {found['n_only_b']:,} only in "
+        f"{letter}, "
+        f"{found['n_no_response']:,} without a score in one; training images left out. 95 % of the difference by "
+        f"resampling {found['n_units']:,} {found['unit']}s, thresholds matched anew each time."
+    )
+    names = ", ".join(f"{LETTERS[j]} {systems[j].run.info.name} by {systems[j].score}" for j in (0, i))
+    return section(f"Compared: {names}", words + table(heads, rows, note))
+
+
+def _curves_of_runs(systems: Sequence[System]) -> str:
+    both = join.outside_training(joined(systems))
+    first = both.score_sets[0] if len(both) else None
+    if first is None or not (first.n_bona_fide and first.n_attack):
+        return "<p>The common samples hold one class only: there is no curve.</p>"
+    roc, pr = _planes(first.n_attack, first.n_bona_fide)
+    det = svg.det_plane("DET of the Runs")
+    for letter, one, (colour, dash) in zip(LETTERS, both.score_sets, _RUN_LOOKS, strict=False):
+        curve = _thinned(one)
+        roc.line(curve.fpr, curve.tpr, colour, dash, name=f"{letter}, AUC {metrics.roc_auc(one):.3f}")
+        pr.line(curve.recall, curve.precision, colour, dash, name=f"{letter}, AP {metrics.average_precision(one):.3f}")
+        det.line(svg.on_det(curve.apcer_pooled), svg.on_det(curve.bpcer), colour, dash, name=letter)
+    return _figure(
+        [roc.drawn(), pr.drawn(), det.drawn()], f"{len(both):,} samples that all Runs have. {svg.DET_SCALES}"
+    )
+
+
+_RUN_LOOKS = [(GREY if dash else "#000000", dash) for dash in (*svg.DASHES.values(), "14 5", "14 5 2 5")]
+
+
+def _trainings(systems: Sequence[System]) -> str:
+    """Dev loss by epoch of the Runs whose training is known, each between its first and its lowest one."""
+    curves = traininglog.dev_curves(systems[0].run.cache, [one.run.info.checkpoint for one in systems])
+    known = [(letter, curve) for letter, curve in zip(LETTERS, curves, strict=False) if curve is not None]
+    if not known:
+        return ""
+    last = max(float(curve.epochs[-1, 0]) for _, curve in known)
+    plane = Plot(linear_axis("epoch", 0, last), linear_axis("dev loss", 0, 1.05), "Dev loss of each training")
+    for letter, curve in known:
+        colour, dash = _RUN_LOOKS[LETTERS.index(letter)]
+        epochs, loss = curve.epochs.T
+        plane.line(epochs, traininglog.between_first_and_best(loss), colour, dash, name=letter)
+    about = "Dev loss, as 1 after the first epoch and 0 where it is lowest: units differ between models."
+    return section("Trainings", _figure([plane.drawn()], about))
+
+
+# -------------------------------------------------------------------------------------------------------- images
+
+
+def _images(run: Run, score: str, pixelated: bool) -> str:
+    """Figures 4.11 to 4.15 and 4.17: original, reconstruction and error of a few samples of every subset."""
+    rows = run.samples(["sample_id", "subset", "label", "pai_species"])
+    attack = rows["label"].to_numpy() == ATTACK
+    values = scores.values(run, score)
+    parts = []
+    for subset in run.subsets:
+        here = run.rows_of(subset)
+        chosen = np.sort(np.concatenate([_evenly(here[attack[here]]), _evenly(here[~attack[here]])]))
+        inputs, outputs = run.images("inputs", chosen), run.images("reconstructions", chosen)
+        if pixelated:
+            inputs, outputs = _pixelated(inputs), _pixelated(outputs)
+        cells = []
+        for row, original, reconstruction in zip(chosen, inputs, outputs, strict=True):
+            kind = str(rows["pai_species"].iloc[row]) or "attack" if attack[row] else "live"
+            pictures = "".join(
+                f"<img src='{_png(picture)}' width='{SIDE}' height='{SIDE}' alt='{what}'>"
+                for what, picture in (
+                    ("original", original),
+                    ("reconstruction", reconstruction),
+                    ("error", _error(original, reconstruction)),
+                )
+            )
+            said = f"{kind} · {score} {values[row]:.5g}"
+            name = "" if pixelated else f"<br><span class='quiet'>{escape(str(rows['sample_id'].iloc[row]))}</span>"
+            cells.append(f"<div class='triplet'>{pictures}<div>{escape(said)}{name}</div></div>")
+        parts.append(f"<h3>{escape(readable(subset))}</h3><div class='triplets'>{''.join(cells)}</div>")
+    about = (
+        "Figures 4.11 to 4.15 and 4.17 of the thesis: original, reconstruction and absolute error, from 0 (dark) to "
+        f"{ERROR_LIMIT:g} of the pixel range or more (bright), evenly taken from every subset."
+    )
+    hidden = f" Pixelated to {BLOCKS} × {BLOCKS} blocks: who is shown is not to be seen." if pixelated else ""
+    return section("Reconstructions", f"<p class='quiet'>{escape(about + hidden)}</p>{''.join(parts)}")
+
+
+def _evenly(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    wanted = np.linspace(0, len(rows) - 1, min(len(rows), PER_SUBSET // 2)).round().astype(np.int64)
+    return rows[wanted]
+
+
+def _pixelated(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(n, H, W), at least `BLOCKS` pixels each way -> the mean of each of `BLOCKS` x `BLOCKS` blocks, in its place."""
+    blocks = [np.arange(size) * BLOCKS // size for size in images.shape[1:]]
+    counts = [np.bincount(of_pixel, minlength=BLOCKS) for of_pixel in blocks]
+    starts = [np.cumsum(of_axis) - of_axis for of_axis in counts]
+    sums = np.add.reduceat(np.add.reduceat(images.astype(np.float64), starts[0], axis=1), starts[1], axis=2)
+    means = np.rint(sums / np.multiply.outer(*counts)).astype(np.uint8)
+    return means[:, blocks[0][:, None], blocks[1][None]]
+
+
+def _error(original: NDArray[np.uint8], reconstruction: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W) twice -> (H, W, 3) in the colours of the error scale."""
+    anchors = np.array([[int(colour[i : i + 2], 16) for i in (0, 2, 4)] for colour in _ERROR_COLOURS], float)
+    share = np.abs(original.astype(float) - reconstruction) / 255 / ERROR_LIMIT
+    place = share.clip(0, 1) * (len(anchors) - 1)
+    channels = [np.interp(place, np.arange(len(anchors)), anchors[:, channel]) for channel in range(3)]
+    return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
+
+
+def _png(pixels: NDArray[np.uint8]) -> str:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+# ----------------------------------------------------------------------------------------------------- provenance
+
+
+def _provenance(system: System) -> str:
+    info = system.run.info
+    return facts(
+        {
+            "Run": f"{system.run.id} ({info.name}), judged by {system.score}",
+            "Content of the Run": system.run.digest,
+            "Model": info.model or "scores only",
+            "Checkpoint": f"{info.checkpoint or '–'} sha256 {info.checkpoint_sha256 or '–'}",
+            "Data": f"{info.manifest or info.source or '–'} sha256 {info.manifest_sha256 or '–'}",
+            "Samples": ", ".join(f"{name} {n:,}" for name, n in info.subsets.items()),
+            "Preprocessing": info.preprocessing or "–",
+            "Precision": info.precision or "–",
+            "Made": str(system.run.summary()["created"]),
+            "Format of the Run": str(info.format),
+        }
+    )
+
+
+def _software() -> str:
+    packages = ("fas-explorer", "numpy", "scipy", "pandas", "pillow")
+    return facts(
+        {"Software": ", ".join([f"Python {platform.python_version()}", *filter(None, map(_version, packages))])}
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return f"{package} {metadata.version(package)}"
+    except metadata.PackageNotFoundError:  # run from a checkout that is not installed
+        return ""

@@ -1,0 +1,451 @@
+"""Score files of any system: `sample_id, label, score`, optionally species, subset, subject, video, anything else.
+
+Columns of other names are mapped (`--column score=anomaly`), scores of the opposite sign are negated on request, and
+several systems' files on the same samples become one table with a score column each.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fas_core import metrics
+from fas_core.data.manifest import COLUMNS, label_problem, parsed_labels, text_column
+from fas_core.data.names import ALL, ATTACK, BONA_FIDE, SUBSET_NAME, in_protocol_order
+from fas_core.errors import BadInputError
+from fas_core.files import read_table
+from fas_core.runs.lock import claimed
+from fas_core.runs.store import Run, RunInfo, create, opened, run_id, runs_folder, write_shard
+
+SCORE = "score"
+REQUIRED = ("sample_id", "label", SCORE)
+LOOKS_REVERSED = 0.4  # an AUC below this is said; with 100 samples of each class, chance goes there once in 140 times
+IDENTITY = ("label", "pai_species", "subset", "subject_id", "session_id", "video_id")  # on which files must agree
+
+
+@dataclass(frozen=True)
+class ScoreFile:
+    """Checked rows: sample_id, label, subset ("all" where unknown), pai_species, score (NaN: no response), the rest."""
+
+    rows: pd.DataFrame
+    source: Path
+
+    def only(self, subset: str) -> ScoreFile:
+        names = sorted(self.rows["subset"].unique())
+        if subset not in names:
+            raise BadInputError(f"{self.source}: no row is in subset '{subset}'. Subsets here: {', '.join(names)}.")
+        return ScoreFile(self.rows[self.rows["subset"] == subset].reset_index(drop=True), self.source)
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The rows of a `ScoreFile`, a column per system instead of `score`, and what a person should know of them."""
+
+    rows: pd.DataFrame
+    scores: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+# ----------------------------------------------------------------------------------------- what the command line says
+
+
+def column_names(texts: Sequence[str]) -> dict[str, list[str]]:
+    """ours -> theirs, of `ours=theirs` texts; several texts of one `ours` are names that different files may use."""
+    found: dict[str, list[str]] = {}
+    for text in texts:
+        ours, _, theirs = text.partition("=")
+        if not (ours.strip() and theirs.strip()):
+            raise BadInputError(
+                f"--column {text}: write OUR_NAME=NAME_IN_THE_FILE, e.g. --column score=anomaly. "
+                f"Every file needs {', '.join(REQUIRED)}."
+            )
+        found.setdefault(ours.strip(), []).append(theirs.strip())
+    return found
+
+
+def systems(arguments: Sequence[str]) -> dict[str, Path]:
+    """Name of the score -> file, of `FILE` and `NAME=FILE` arguments.
+
+    A single file without a name gives `score`; of several, each gives a score named after the file without its ending.
+    """
+    found: dict[str, Path] = {}
+    for argument in arguments:
+        name, _, file = argument.partition("=")
+        if not file or Path(argument).exists():
+            name, file = Path(argument).stem if len(arguments) > 1 else SCORE, argument
+        if name in found:
+            raise BadInputError(f"{found[name]} and {file} would both give the score '{name}': write NAME={file}.")
+        if name in (*COLUMNS, "split") or not SUBSET_NAME.fullmatch(name):
+            raise BadInputError(f"'{name}' cannot name a score (letters, digits, _ - . only): write NAME={file}.")
+        found[name] = Path(file)
+    return found
+
+
+def negated(texts: Sequence[str], names: Sequence[str]) -> set[str]:
+    """The systems whose higher scores are bona fide, of `attack`, `bona_fide`, `NAME=attack`, `NAME=bona_fide` texts.
+
+    A text without a name is about all systems; the last one about a system counts.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        name, _, kind = text.rpartition("=")
+        if kind not in (ATTACK, BONA_FIDE) or (name and name not in names):
+            raise BadInputError(
+                f"--higher-is {text}: write {BONA_FIDE} or {ATTACK}, or NAME={BONA_FIDE} for one of {', '.join(names)}."
+            )
+        found |= dict.fromkeys([name] if name else names, kind)
+    return {name for name, kind in found.items() if kind == BONA_FIDE}
+
+
+# ------------------------------------------------------------------------------------------------------------ one file
+
+
+def read(
+    path: Path,
+    attack_label: str | None = None,
+    columns: Mapping[str, Sequence[str]] | None = None,
+    is_negated: bool = False,
+) -> ScoreFile:
+    """The score file at `path`. A `split` column counts as `subset`; an empty score is a non-response.
+
+    `columns`: ours -> the names that the file may have instead. `is_negated`: higher is bona fide there, so every score
+    becomes its negative. With `attack_label` the file must have one other label value at most: that one is bona fide.
+
+    Raises BadInputError naming the first offending row (counted from 1) for a missing column, a label that is neither
+    bona fide nor attack, text in the score column, a sample_id repeated within a subset, or a file without any score.
+    The same sample_id in two subsets is kept (published protocols do it) and is a finding of `datahealth`.
+    """
+    path = Path(path)
+    table = read_table(path)
+    _require_mapped({path: table}, columns or {})
+    return _checked(path, table, attack_label, columns or {}, is_negated)
+
+
+def _require_mapped(tables: Mapping[Path, pd.DataFrame], columns: Mapping[str, Sequence[str]]) -> None:
+    """Every name that --column gives must be in some file: one that is nowhere is a slip of the pen."""
+    for ours, theirs in columns.items():
+        for name in theirs:
+            if not any(name in table for table in tables.values()):
+                path, table = next(iter(tables.items()))
+                others = f" (nor in {len(tables) - 1} other files)" if len(tables) > 1 else ""
+                raise BadInputError(
+                    f"--column {ours}={name}: {path}{others} has no column '{name}'. It has {_listed(table)}."
+                )
+
+
+def _listed(table: pd.DataFrame) -> str:
+    return ", ".join(map(str, table.columns[:12])) + (", ..." if len(table.columns) > 12 else "")
+
+
+def _mapped(path: Path, table: pd.DataFrame, columns: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """The table under our names; a column that has one of them by chance is kept as `NAME_in_file`."""
+    source: dict[str, str] = {}
+    for ours, theirs in columns.items():
+        here = [name for name in theirs if name in table]
+        if len(here) > 1:
+            raise BadInputError(f"{path}: '{here[0]}' and '{here[1]}' are both to be '{ours}' (--column). Name one.")
+        if here:
+            source[ours] = here[0]
+        elif ours in REQUIRED:
+            raise BadInputError(
+                f"{path}: none of its columns is '{' or '.join(theirs)}', which --column says is '{ours}'. "
+                f"It has {_listed(table)}."
+            )
+    rest = [str(name) for name in table.columns if name not in source.values()]
+    found = {(f"{name}_in_file" if name in source else name): table[name] for name in rest}
+    return pd.DataFrame({ours: table[theirs] for ours, theirs in source.items()} | found)
+
+
+def _checked(
+    path: Path,
+    table: pd.DataFrame,
+    attack_label: str | None,
+    columns: Mapping[str, Sequence[str]],
+    is_negated: bool,
+) -> ScoreFile:
+    table = _mapped(path, table, columns)
+    missing = [name for name in REQUIRED if name not in table]
+    if missing:
+        raise BadInputError(
+            f"{path}: column '{missing[0]}' is missing. A score file needs {', '.join(REQUIRED)}; this one has "
+            f"{_listed(table)}. If it has another name there: --column {missing[0]}=NAME"
+        )
+    if table.empty:
+        raise BadInputError(f"{path} has no rows. A score file has one row per sample.")
+    if "subset" not in table and "split" in table:
+        table = table.rename(columns={"split": "subset"})
+    rows = table.copy()
+    for name in ("sample_id", "pai_species", "subset", "subject_id", "session_id", "video_id"):
+        if name in table or name in ("pai_species", "subset"):
+            rows[name] = text_column(table[name]) if name in table else ""
+    rows["sample_id"] = table["sample_id"].astype("str").fillna("").str.strip()
+    rows["subset"] = rows["subset"].where(rows["subset"] != "", ALL)
+    named = rows["subset"].map({s: bool(SUBSET_NAME.fullmatch(s)) for s in rows["subset"].unique()}).astype(bool)
+    _refuse_first(path, ~named, rows["subset"], "subset name '{}': use letters, digits, _ - . only")
+    rows["label"] = _labels(path, table["label"], attack_label)
+    rows["pai_species"] = rows["pai_species"].where(rows["label"] == ATTACK, "")
+    _refuse_first(path, rows["sample_id"] == "", rows["sample_id"], "the sample_id is empty")
+    repeated = rows[["subset", "sample_id"]].duplicated()
+    _refuse_first(path, repeated, rows["sample_id"], "sample_id '{}' is used before in the same subset")
+    rows[SCORE] = _scores(path, table[SCORE])
+    if rows[SCORE].isna().all():
+        raise BadInputError(f"{path}: every one of the {len(rows)} scores is empty or NaN. Write the system's scores.")
+    if is_negated:
+        rows[SCORE] = 0.0 - rows[SCORE]  # 0 stays 0, not -0
+    return ScoreFile(rows, path)
+
+
+def _labels(path: Path, values: pd.Series, attack_label: str | None) -> pd.Series:
+    texts = values.astype("str").fillna("").str.strip()
+    if attack_label is not None:
+        others = sorted(set(texts) - {attack_label, ""})
+        if attack_label in set(texts) and len(others) > 1:
+            raise BadInputError(
+                f"{path}: besides '{attack_label}' (--attack-label) there are the labels {', '.join(others[:8])}. "
+                "Only one value can mean bona fide: make the others one, or write bona_fide and attack."
+            )
+    try:
+        labels = parsed_labels(values, attack_label)
+    except BadInputError as error:
+        raise BadInputError(f"{path}: {error}") from error
+    first = next(iter(texts[labels == ""]), "")
+    problem = label_problem(first) if first else "the label is empty: write bona_fide or attack"
+    _refuse_first(path, labels == "", texts, problem)
+    return labels
+
+
+def _scores(path: Path, values: pd.Series) -> pd.Series:
+    if not pd.api.types.is_string_dtype(values):
+        if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
+            raise BadInputError(f"{path}: the column score holds {values.dtype}, not numbers.")
+        return values.astype("float64")
+    text = values.fillna("").str.strip()
+    is_empty = text.str.lower().isin(["", "nan", "na", "n/a", "none", "null"])
+    numbers = pd.to_numeric(text.mask(is_empty, ""), errors="coerce").astype("float64")
+    _refuse_first(path, numbers.isna() & ~is_empty, text, "score '{}' is not a number")
+    is_too_large = np.isinf(numbers) & ~text.str.lower().str.contains("inf")
+    _refuse_first(path, is_too_large, text, "score '{}' is too large for a 64-bit number")
+    return numbers
+
+
+def _refuse_first(path: Path, wrong: pd.Series, values: pd.Series, problem: str) -> None:
+    """Raises BadInputError naming the first wrong row; "{}" in the problem stands for its value."""
+    rows = np.flatnonzero(wrong.to_numpy())
+    if not len(rows):
+        return
+    text = problem.replace("{}", values.iloc[rows[0]])
+    remedy = " Or say which value is the attack: --attack-label 1" if "does not say which" in text else ""
+    more = f" ({len(rows) - 1} more rows like it)" if len(rows) > 1 else ""
+    raise BadInputError(f"{path}, row {rows[0] + 1}: {text}{more}.{remedy}")
+
+
+# ------------------------------------------------------------------------------------------------------- several files
+
+
+def read_joined(
+    files: Mapping[str, Path],
+    attack_label: str | None = None,
+    columns: Mapping[str, Sequence[str]] | None = None,
+    higher_is_bona_fide: set[str] | frozenset[str] = frozenset(),
+) -> Joined:
+    """The scores of several systems on the same samples: system -> its file, see `systems`.
+
+    `columns` and `attack_label` are for all files; a file in which no label is `attack_label` may use words instead.
+    Raises BadInputError as `read` does, and as `joined`.
+    """
+    tables = {path: read_table(path) for path in files.values()}
+    mapping = columns or {}
+    _require_mapped(tables, mapping)
+    has_label = {path: attack_label is None or attack_label in _label_texts(tables[path], mapping) for path in tables}
+    read_files: dict[str, ScoreFile] = {}
+    for name, path in files.items():
+        says_words = not has_label[path] and any(has_label.values())
+        label = None if says_words else attack_label
+        read_files[name] = _checked(path, tables[path], label, mapping, name in higher_is_bona_fide)
+    made = joined(read_files)
+    notes = [*made.notes]
+    for name in files:
+        if name in higher_is_bona_fide:
+            notes.append(f"{name}: every score is negated, so that higher is more attack-like; so are its thresholds.")
+        notes += oddities(made.rows, name, is_negated=name in higher_is_bona_fide)
+    return Joined(made.rows, made.scores, tuple(dict.fromkeys(notes)))
+
+
+def _label_texts(table: pd.DataFrame, columns: Mapping[str, Sequence[str]]) -> set[str]:
+    names = [name for name in columns.get("label", ["label"]) if name in table]
+    return {text.strip() for name in names for text in table[name].astype("str").fillna("").unique()}
+
+
+def joined(files: Mapping[str, ScoreFile]) -> Joined:
+    """One row per sample that any file has, in the order of the first that has it, and a score column per file.
+
+    A system whose file lacks a sample has no score for it: NaN, a non-response. Samples are joined by `sample_id`, or
+    by subset and `sample_id` where a file repeats ids over its subsets; a file without subsets then says the same in
+    all of them. What one file leaves empty another may fill in.
+
+    Raises BadInputError naming sample, row and both values where two files contradict each other in `IDENTITY`, for
+    files without a common sample, and where a score has the name of another column. Other columns that differ are kept
+    as the first file has them, and noted.
+    """
+    if len(files) == 1:
+        ((name, file),) = files.items()
+        _require_free(name, [file])
+        return Joined(file.rows.rename(columns={SCORE: name}), (name,), ())
+    for name in files:
+        _require_free(name, files.values())
+    tables = {name: file.rows.assign(_row=np.arange(1, len(file.rows) + 1)) for name, file in files.items()}
+    key = ["sample_id"]
+    if any(table["sample_id"].duplicated().any() for table in tables.values()):
+        key = ["subset", "sample_id"]
+        tables = {name: _in_subsets_of(table, tables) for name, table in tables.items()}
+    notes: list[str] = []
+    for one, other in combinations(tables, 2):
+        notes += _disagreements(files[one].source, tables[one], files[other].source, tables[other], key)
+    keys = pd.concat([table[key] for table in tables.values()]).drop_duplicates(ignore_index=True)
+    index = _index(keys, key)
+    places = {name: index.get_indexer(_index(table, key)) for name, table in tables.items()}
+    for name, place in places.items():
+        is_absent = np.ones(len(keys), np.bool_)
+        is_absent[place] = False
+        if is_absent.any():
+            example = keys["sample_id"].iloc[int(is_absent.argmax())]
+            notes.append(
+                f"{files[name].source}: {is_absent.sum()} of {len(keys)} samples are in other files only (e.g. "
+                f"'{example}'): non-responses of {name}."
+            )
+    columns = dict.fromkeys(c for table in tables.values() for c in table.columns if c not in (SCORE, "_row"))
+    parts = {c: [(places[name], table[c]) for name, table in tables.items() if c in table] for c in columns}
+    made = {c: _first_stated(parts[c], len(keys), ALL if c == "subset" else "") for c in columns}
+    scores = {name: _first_stated([(places[name], table[SCORE])], len(keys), "") for name, table in tables.items()}
+    return Joined(pd.DataFrame(made | scores), tuple(files), tuple(notes))
+
+
+def _require_free(name: str, files: Iterable[ScoreFile]) -> None:
+    for file in files:
+        if name != SCORE and name in file.rows:
+            raise BadInputError(f"{file.source} has a column '{name}' already: name the score, NAME={file.source}.")
+
+
+def _in_subsets_of(table: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """A table that names no subset, with its rows once per subset in which the other tables have the sample."""
+    if (table["subset"] != ALL).any():
+        return table
+    pairs = pd.concat([other.loc[other["subset"] != ALL, ["sample_id", "subset"]] for other in tables.values()])
+    spread = table.drop(columns="subset").merge(pairs.drop_duplicates(), on="sample_id", how="left")
+    return spread.assign(subset=spread["subset"].fillna(ALL))
+
+
+def _disagreements(source_a: Path, a: pd.DataFrame, source_b: Path, b: pd.DataFrame, key: Sequence[str]) -> list[str]:
+    """Notes on columns in which common samples differ; raises BadInputError where they must not, or none is common."""
+    position = _index(a, key).get_indexer(_index(b, key))
+    of_b = np.flatnonzero(position >= 0)
+    if not of_b.size:
+        raise BadInputError(
+            f"{source_a} and {source_b} have no sample in common (ids are e.g. '{a['sample_id'].iloc[0]}' and "
+            f"'{b['sample_id'].iloc[0]}'). Give the samples the same sample_id in all files; rows of one system that "
+            "are in two files belong in one."
+        )
+    notes = []
+    for name in [c for c in a.columns if c in b and c not in (*key, SCORE, "_row")]:
+        unknown = ALL if name == "subset" else ""
+        left, right = _texts(a[name].iloc[position[of_b]]), _texts(b[name].iloc[of_b])
+        differs = (left != right) & (left != unknown) & (right != unknown)
+        if not differs.any():
+            continue
+        at = int(differs.argmax())
+        row_a, row_b = a["_row"].iloc[position[of_b[at]]], b["_row"].iloc[of_b[at]]
+        what = (
+            f"sample '{b['sample_id'].iloc[of_b[at]]}' has {name} '{left[at]}' in {source_a}, row {row_a}, "
+            f"but '{right[at]}' in {source_b}, row {row_b}"
+        )
+        if name in IDENTITY:
+            raise BadInputError(f"{what} ({differs.sum()} samples like it): they do not describe the same data.")
+        notes.append(f"{what} ({differs.sum()} samples like it): kept as in {source_a}.")
+    return notes
+
+
+def _index(table: pd.DataFrame, key: Sequence[str]) -> pd.Index:
+    return pd.MultiIndex.from_frame(table[list(key)]) if len(key) > 1 else pd.Index(table[key[0]].to_numpy(object))
+
+
+def _texts(values: pd.Series) -> NDArray[np.object_]:
+    return values.astype("str").fillna("").str.strip().to_numpy(object)
+
+
+def _first_stated(parts: Sequence[tuple[NDArray[np.intp], pd.Series]], n: int, unknown: str) -> pd.Series:
+    """(n,): values of some tables at their places, the first table's where several state one, text unless numbers."""
+    if all(pd.api.types.is_numeric_dtype(v) and not pd.api.types.is_bool_dtype(v) for _, v in parts):
+        numbers = np.full(n, np.nan)
+        for place, values in reversed(parts):
+            stated = values.to_numpy(np.float64, na_value=np.nan)
+            numbers[place] = np.where(np.isnan(stated), numbers[place], stated)
+        return pd.Series(numbers)
+    texts = np.full(n, unknown, object)
+    for place, values in reversed(parts):
+        stated = _texts(values)
+        texts[place] = np.where((stated == "") | (stated == unknown), texts[place], stated)
+    return pd.Series(texts, dtype="str")
+
+
+# ---------------------------------------------------------------------------------------------------- what looks wrong
+
+
+def outside(scores: pd.Series, threshold: float) -> str | None:
+    """A sentence where a threshold separates nothing, because every score is on the same side of it."""
+    low, high = scores.min(), scores.max()
+    if low < threshold <= high:
+        return None
+    side, called = ("above", "nothing") if threshold > high else ("not above", "everything")
+    return f"The threshold {threshold} is {side} every score ({low} to {high}): {called} is called an attack."
+
+
+def oddities(rows: pd.DataFrame, score: str = SCORE, *, is_negated: bool = False) -> list[str]:
+    """Sentences on labels and scores that are legal and may yet mislead; nothing is changed."""
+    attack = (rows["label"] == ATTACK).to_numpy()
+    notes = []
+    if attack.all() or not attack.any():
+        present, absent = ("attacks", "bona fide samples") if attack.all() else ("bona fide samples", "attacks")
+        rate = "BPCER" if attack.all() else "APCER"
+        notes.append(f"There are only {present} ({len(rows)}) and no {absent}: {rate}, ROC and EER are undefined.")
+    nameless = int((rows.loc[attack, "pai_species"] == "").sum())
+    if nameless:
+        notes.append(
+            f"{nameless} of {int(attack.sum())} attacks name no pai_species: they count as one species "
+            f"'{metrics.UNSPECIFIED}', in which a weak spot can hide. APCER is per species."
+        )
+    one = metrics.score_set(rows[score].to_numpy(np.float64), attack)
+    if one.n_bona_fide and one.n_attack and (auc := metrics.roc_auc(one)) < LOOKS_REVERSED:
+        remedy = "leave out --higher-is" if is_negated else "--higher-is bona_fide"
+        notes.append(
+            f"{score}: the AUC is {auc:.3f}, so bona fide samples score higher than attacks. Nothing was turned round. "
+            f"If higher means bona fide: {remedy}; if the labels are the wrong way round: --attack-label."
+        )
+    return notes
+
+
+def scores_only_run(cache: Path, name: str, table: pd.DataFrame, scores: Sequence[str], source: str) -> Run:
+    """Writes a score table (columns `sample_id`, `label`, `subset`, ..., and the scores) as a Run and opens it."""
+    digest = hashlib.sha256(table.to_csv(index=False).encode()).hexdigest()
+    subsets: Mapping[str, int] = table["subset"].value_counts().to_dict()
+    ordered = {s: int(subsets[s]) for s in in_protocol_order(list(subsets))}
+    info = RunInfo(
+        run=run_id("scores", name, digest),
+        name=name,
+        kind="scores",
+        subsets=ordered,
+        scores=list(scores),
+        source=source,
+        shard_size=max(ordered.values()),
+    )
+    with claimed([runs_folder(cache) / info.run]):
+        folder = create(cache, info)
+        for subset in ordered:
+            write_shard(folder / subset / "shard-00000", table[table["subset"] == subset].reset_index(drop=True))
+    return opened(folder)

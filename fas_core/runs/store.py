@@ -1,0 +1,514 @@
+"""The layout of the cache folder: writing shards, and reading Runs without PyTorch.
+
+    cache/runs/<run>/run.json                             what the Run is and which shards it will have
+    cache/runs/<run>/.lock                                while somebody writes the Run: who
+    cache/runs/<run>/<subset>/shard-00000/latents.npy     (n, d) float32
+                                          reconstructions.npy, inputs.npy   (n, H, W) uint8
+                                          samples.parquet    ids, metadata, one column per loss term
+                                          failures.parquet   rows whose image gave no output, with the reason
+                                          meta.json          sizes and checksums, written last
+
+A shard is complete or absent: it is filled in a folder of another name, brought to the disk and renamed. Names that
+begin with a dot are no content. Samples are joined by `sample_id`; a row number means nothing outside one opened Run.
+A scores-only Run has samples.parquet alone.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from fas_core.data.names import ATTACK, BONA_FIDE, SUBSET_NAME, in_protocol_order
+from fas_core.errors import BadInputError
+from fas_core.files import atomic_file, make_folder
+
+FORMAT_VERSION = 2
+SHARD_SIZE = 1024  # images, about 33 MB of pixels: what a kill can cost. Another size is another FORMAT_VERSION
+ARRAYS = ("latents", "reconstructions", "inputs")
+FAILURE_COLUMNS = ("sample_id", "label", "subset", "reason")
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """run.json: everything about a Run that does not depend on how far its shards have come."""
+
+    run: str
+    name: str
+    kind: str  # "images" or "scores"
+    subsets: dict[str, int]  # samples planned per subset, failures included
+    scores: list[str]  # loss terms of the model, or the columns of the score file
+    model: str = ""
+    checkpoint: str = ""
+    checkpoint_sha256: str = ""
+    checkpoint_header: dict[str, Any] = field(default_factory=dict)
+    manifest: str = ""
+    manifest_sha256: str = ""
+    preprocessing: str = ""
+    precision: str = ""
+    source: str = ""
+    checkpoint_path: str = ""  # where both were when the Run was begun, absolute; no part of the id
+    manifest_path: str = ""
+    shard_size: int = field(default_factory=lambda: SHARD_SIZE)
+    format: int = FORMAT_VERSION
+
+    def shard_names(self, subset: str) -> list[str]:
+        count = max(1, -(-self.subsets[subset] // self.shard_size))
+        return [f"shard-{i:05d}" for i in range(count)]
+
+
+def run_id(*parts: str) -> str:
+    """Twelve hexadecimal digits that stand for the contents they were made from."""
+    return hashlib.sha256("\n".join((str(FORMAT_VERSION), *parts)).encode()).hexdigest()[:12]
+
+
+def runs_folder(cache: Path) -> Path:
+    return cache / "runs"
+
+
+def delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def create(cache: Path, info: RunInfo) -> Path:
+    """The Run's folder with its run.json; one that is there is kept with all its shards, a damaged one written anew."""
+    folder = runs_folder(cache) / info.run
+    make_folder(folder)
+    try:
+        read_json(folder / "run.json")
+    except BadInputError:
+        with atomic_file(folder / "run.json") as temporary:
+            temporary.write_text(_sealed(asdict(info)))
+            _synced(temporary)
+        _synced(folder)
+        _synced(folder.parent)
+    return folder
+
+
+def is_shard(folder: Path) -> bool:
+    """Whether a complete shard is in `folder`, as its meta.json tells; its other files are not read."""
+    try:
+        return bool(read_meta(folder))
+    except BadInputError:
+        return False
+
+
+def write_shard(
+    shard: Path, samples: pd.DataFrame, failures: pd.DataFrame | None = None, **arrays: NDArray[Any]
+) -> None:
+    """Writes one shard so that it appears complete or not at all, also when killed or without power.
+
+    One that is there already is left alone. Its bytes depend on the arguments alone (and on the versions of libraries).
+    """
+    if is_shard(shard):
+        return
+    make_folder(shard.parent)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{shard.name}.", dir=shard.parent))
+    try:
+        for name, array in arrays.items():
+            _write_array(array, temporary / f"{name}.npy")
+        _write_parquet(samples, temporary / "samples.parquet")
+        if failures is not None:
+            _write_parquet(failures, temporary / "failures.parquet")
+        files = {path.name: {"bytes": path.stat().st_size, "sha256": file_sha256(path)} for path in files_in(temporary)}
+        meta = {
+            "format": FORMAT_VERSION,
+            "n": len(samples),
+            "n_failures": 0 if failures is None else len(failures),
+            "arrays": {name: {"shape": list(a.shape), "dtype": str(a.dtype)} for name, a in arrays.items()},
+            "files": files,
+        }
+        (temporary / "meta.json").write_text(_sealed(meta))
+        temporary.chmod(0o755)
+        for path in (*temporary.iterdir(), temporary):
+            _synced(path)
+        if not is_shard(shard):
+            delete(shard)  # what is left of one that somebody has deleted in part
+        try:
+            temporary.rename(shard)
+        except OSError:
+            if not is_shard(shard):  # somebody else finished the same shard: theirs is as good
+                raise
+        _synced(shard.parent)
+        _synced(shard.parent.parent)
+    except OSError as error:
+        error.filename = error.filename or str(shard)
+        raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write_array(array: NDArray[Any], path: Path) -> None:
+    """The bytes of np.save; where that fails on a full disk, its error does not say so."""
+    array = np.ascontiguousarray(array)
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        file.write(array.reshape(-1).view(np.uint8).data)
+
+
+def _write_parquet(table: pd.DataFrame, path: Path) -> None:
+    with path.open("wb") as file:
+        pq.write_table(pa.Table.from_pandas(table, preserve_index=False), file, compression="zstd")
+
+
+def _synced(path: Path) -> None:
+    """Returns when the disk holds a file's bytes, or a folder's list of names."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # what some network file systems answer for folders
+            raise
+    finally:
+        os.close(handle)
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Everything in a folder but meta.json and what begins with a dot, by name."""
+    return sorted(p for p in folder.iterdir() if p.name != "meta.json" and not p.name.startswith("."))
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One complete shard; `start` is the row of its first sample in the opened Run."""
+
+    folder: Path
+    subset: str
+    start: int
+    meta: dict[str, Any]
+
+    @property
+    def n(self) -> int:
+        return int(self.meta["n"])
+
+    @cached_property
+    def digest(self) -> str:
+        return hashlib.sha256(json.dumps(self.meta["files"], sort_keys=True).encode()).hexdigest()
+
+    def array(self, name: str) -> NDArray[Any]:
+        """A read-only memory map; raises BadInputError when the file is not what meta.json promises."""
+        try:
+            mapped = np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise BadInputError(_damaged(self.folder, f"{name}.npy")) from error
+        if list(mapped.shape) != self.meta["arrays"][name]["shape"]:
+            raise BadInputError(_damaged(self.folder, f"{name}.npy"))
+        return mapped
+
+    def items(self, name: str, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Some rows of an array, (m, ...); a few of many are read many times faster than through a memory map."""
+        path, about = self.folder / f"{name}.npy", self.meta["arrays"][name]
+        found = np.empty((len(rows), *about["shape"][1:]), about["dtype"])
+        stride = found.itemsize * int(np.prod(found.shape[1:]))
+        size = self.meta["files"][path.name]["bytes"]
+        try:
+            with path.open("rb", buffering=0) as file:
+                if os.fstat(file.fileno()).st_size != size:
+                    raise BadInputError(_damaged(self.folder, path.name))
+                for row, item in zip(rows, found, strict=True):
+                    file.seek(size - (self.n - int(row)) * stride)  # the array is the end of its file
+                    file.readinto(item.data)
+        except OSError as error:
+            raise BadInputError(_damaged(self.folder, path.name)) from error
+        return found
+
+    def table(self, name: str, columns: Sequence[str] | None, repeated: Sequence[str] = ()) -> pa.Table:
+        """Some columns of `samples` or `failures` in the order asked (None: all); only those are read.
+
+        `repeated`: columns of texts to be read as dictionaries.
+        """
+        try:
+            with pq.ParquetFile(self.folder / f"{name}.parquet", read_dictionary=list(repeated)) as file:
+                table = file.read(columns)
+        except (OSError, pa.ArrowException) as error:
+            raise BadInputError(_damaged(self.folder, f"{name}.parquet")) from error
+        return table if columns is None else table.select(columns)
+
+
+def _damaged(shard: Path, file: str) -> str:
+    return (
+        f"Shard {shard.parent.name}/{shard.name} of Run {shard.parent.parent.name} is damaged ({file}). "
+        f"Make it anew: fas verify {shard.parent.parent.name} --repair"
+    )
+
+
+class Run:
+    """A Run opened for reading. Rows: subsets in the protocol's order, shards in turn, the manifest's order inside."""
+
+    def __init__(self, folder: Path, info: RunInfo, shards: tuple[Shard, ...], broken: tuple[Path, ...] = ()) -> None:
+        self.folder = folder
+        self.info = info
+        self.shards = shards
+        self.broken = broken  # folders of shards whose meta.json cannot be trusted; their rows are not there
+
+    def __len__(self) -> int:
+        return sum(shard.n for shard in self.shards)
+
+    @property
+    def id(self) -> str:
+        return self.info.run
+
+    @property
+    def cache(self) -> Path:
+        return self.folder.parent.parent
+
+    @property
+    def has_images(self) -> bool:
+        return self.info.kind == "images"
+
+    @property
+    def is_complete(self) -> bool:
+        return len(self.shards) == sum(len(self.info.shard_names(subset)) for subset in self.info.subsets)
+
+    @property
+    def missing(self) -> list[dict[str, str]]:
+        """The shards that are not there at all: [{subset, shard}]."""
+        planned = [(subset, name) for subset in self.info.subsets for name in self.info.shard_names(subset)]
+        return [{"subset": s, "shard": name} for s, name in planned if not (self.folder / s / name).exists()]
+
+    @property
+    def subsets(self) -> list[str]:
+        """Subsets with at least one complete shard."""
+        return list(dict.fromkeys(shard.subset for shard in self.shards))
+
+    @property
+    def n_failures(self) -> int:
+        return sum(int(shard.meta["n_failures"]) for shard in self.shards)
+
+    @cached_property
+    def digest(self) -> str:
+        """Stands for every byte of the shards that are there: a Run that has grown has another."""
+        return hashlib.sha256("\n".join([self.id, *(s.digest for s in self.shards)]).encode()).hexdigest()
+
+    def column_names(self) -> list[str]:
+        """Names of the samples' columns, in the file's order."""
+        if not self.shards:
+            return []
+        try:
+            names = pq.read_schema(self.shards[0].folder / "samples.parquet").names
+        except (OSError, pa.ArrowException) as error:
+            raise BadInputError(_damaged(self.shards[0].folder, "samples.parquet")) from error
+        return [str(name) for name in names]
+
+    def samples(self, columns: Sequence[str] | None = None, *, repeated: Sequence[str] = ()) -> pd.DataFrame:
+        """One row per sample that has outputs; only the columns asked for are read from disk.
+
+        `repeated`: those of them whose texts repeat. They come as categories, in order of name: of millions of rows,
+        a byte or two each instead of some twenty.
+        """
+        rows = self._table("samples", self.shards, columns, repeated)
+        return rows.assign(**{name: rows[name].astype("category").pipe(_in_order) for name in repeated})
+
+    def failures(self) -> pd.DataFrame:
+        """One row per image that gave no output, with `reason`."""
+        failed = [shard for shard in self.shards if shard.meta["n_failures"]]
+        return self._table("failures", failed) if failed else pd.DataFrame(columns=list(FAILURE_COLUMNS))
+
+    def _table(
+        self, name: str, shards: Sequence[Shard], columns: Sequence[str] | None = None, repeated: Sequence[str] = ()
+    ) -> pd.DataFrame:
+        if not shards:
+            return pd.DataFrame(columns=list(columns or []))
+        tables = [shard.table(name, None if columns is None else list(columns), repeated) for shard in shards]
+        return pa.concat_tables(tables, promote_options="permissive").to_pandas()
+
+    def rows_of(self, subset: str) -> NDArray[np.int64]:
+        """Row numbers of one subset, in order."""
+        spans = [np.arange(s.start, s.start + s.n) for s in self.shards if s.subset == subset]
+        return np.concatenate(spans) if spans else np.empty(0, np.int64)
+
+    def latents(self) -> NDArray[np.float32]:
+        """(n, d): mapped from disk when the Run is one shard, gathered otherwise."""
+        self._require_images()
+        arrays = [shard.array("latents") for shard in self.shards]
+        return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+    def latent_blocks(self, rows: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
+        """The codes of some rows, which ascend, a shard at a time: (m, d) each, m > 0; never all in memory."""
+        self._require_images()
+        for shard in self.shards:
+            here = rows[np.searchsorted(rows, shard.start) : np.searchsorted(rows, shard.start + shard.n)]
+            if len(here):
+                yield shard.array("latents")[here - shard.start]
+
+    def images(self, name: str, rows: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
+        """`inputs` or `reconstructions` of some rows, (m, H, W) uint8 in the order asked; reads only those images."""
+        self._require_images()
+        wanted = np.asarray(rows, np.int64)
+        if wanted.size and (wanted.min() < 0 or wanted.max() >= len(self)):
+            raise IndexError(f"row outside 0..{len(self) - 1}")
+        starts = np.array([shard.start for shard in self.shards])
+        owner = np.searchsorted(starts, wanted, side="right") - 1
+        height, width = self.shards[0].meta["arrays"][name]["shape"][1:]
+        found = np.empty((len(wanted), height, width), np.uint8)
+        for index in np.unique(owner):
+            shard = self.shards[index]
+            here = np.flatnonzero(owner == index)
+            found[here] = shard.items(name, wanted[here] - shard.start)
+        return found
+
+    def _require_images(self) -> None:
+        if not self.has_images:
+            raise BadInputError(f"Run {self.info.name} holds scores only: it has no images and no latents.")
+        if not self.shards:
+            raise BadInputError(f"Run {self.info.name} has no complete shard yet. Run 'fas cache' again to go on.")
+
+    def summary(self) -> dict[str, Any]:
+        """The entry of `fas runs --json`."""
+        counts: dict[str, int] = {}
+        for shard in self.shards:
+            counts[shard.subset] = counts.get(shard.subset, 0) + shard.n
+        size = sum(f["bytes"] for shard in self.shards for f in shard.meta["files"].values())
+        created = pd.Timestamp((self.folder / "run.json").stat().st_mtime, unit="s", tz="UTC")
+        return {
+            "run": self.id,
+            "name": self.info.name,
+            "model": self.info.model or None,
+            "checkpoint": self.info.checkpoint or None,
+            "subsets": counts,
+            "n_failures": self.n_failures,
+            "scores": self.info.scores,
+            "complete": self.is_complete,
+            "bytes": size,
+            "created": created.isoformat(timespec="seconds"),
+        }
+
+
+def _in_order(column: pd.Series) -> pd.Series:
+    """A column of categories with these in order of name."""
+    return column.cat.set_categories(sorted(column.cat.categories))
+
+
+def opened(folder: Path) -> Run:
+    """The Run in `folder`; raises BadInputError when it is none, or was written in another format."""
+    info = read_json(folder / "run.json")
+    if info.get("format") != FORMAT_VERSION:
+        written = info.get("format")
+        raise BadInputError(f"{folder} was written in format {written}, this version reads {FORMAT_VERSION}.")
+    try:
+        run_info = RunInfo(**info)
+        names = [name for name in run_info.subsets if not SUBSET_NAME.fullmatch(name)]
+    except (TypeError, AttributeError) as error:
+        raise BadInputError(_unreadable(folder / "run.json")) from error
+    if names:
+        raise BadInputError(
+            f"{folder / 'run.json'} names a subset '{names[0]}', which is no folder name. Delete {folder}."
+        )
+    shards: list[Shard] = []
+    broken: list[Path] = []
+    start = 0
+    for subset in in_protocol_order(list(run_info.subsets)):
+        for name in run_info.shard_names(subset):
+            meta_file = folder / subset / name / "meta.json"
+            if meta_file.is_file():
+                try:
+                    shards.append(Shard(meta_file.parent, subset, start, read_meta(meta_file.parent)))
+                except BadInputError:
+                    broken.append(meta_file.parent)
+                    continue
+                start += shards[-1].n
+    return Run(folder, run_info, tuple(shards), tuple(broken))
+
+
+def _sealed(content: dict[str, Any]) -> str:
+    """JSON text that carries the checksum of its own content."""
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return json.dumps(content | {"sha256": digest}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What `_sealed` wrote; raises BadInputError when a single character of it has changed."""
+    try:
+        content = dict(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise BadInputError(_unreadable(path)) from error
+    if isinstance(content.get("format"), int) and content["format"] != FORMAT_VERSION:
+        return content  # of another version, whose rules are not ours; the caller says so
+    digest = content.pop("sha256", None)
+    if digest != hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest():
+        raise BadInputError(_unreadable(path))
+    return content
+
+
+def read_meta(shard: Path) -> dict[str, Any]:
+    """The meta.json of a shard; raises BadInputError where there is none, or it is damaged or not of this format."""
+    meta = read_json(shard / "meta.json")
+    if meta.get("format") != FORMAT_VERSION:
+        raise BadInputError(_unreadable(shard / "meta.json"))
+    return meta
+
+
+def _unreadable(path: Path) -> str:
+    return f"{path} is missing or damaged. The command that made this Run writes it anew and keeps what is complete."
+
+
+def run_folders(cache: Path) -> list[Path]:
+    """Folders of every Run in a cache, newest first."""
+    found = []
+    for path in runs_folder(cache).glob("*/run.json"):
+        with suppress(FileNotFoundError):  # pruned meanwhile
+            found.append((path.stat().st_mtime, path.parent))
+    return [folder for _, folder in sorted(found, reverse=True)]
+
+
+def all_runs(cache: Path) -> Iterator[Run]:
+    """Every Run that opens, newest first; see `problems` for those that do not."""
+    for folder in run_folders(cache):
+        try:
+            yield opened(folder)
+        except BadInputError:
+            continue
+
+
+def open_run(cache: Path, reference: str) -> Run:
+    """The Run of an id, a unique prefix of one, or a name; raises BadInputError listing the choices."""
+    return opened(folder_of(cache, reference))
+
+
+def folder_of(cache: Path, reference: str) -> Path:
+    """The folder of the Run that `open_run` would open, whatever state it is in."""
+    runs = {folder.name: folder for folder in run_folders(cache)}
+    if reference in runs:
+        return runs[reference]
+    names = {run.id: run.info.name for run in all_runs(cache)}
+    matching = [run for run, name in names.items() if name == reference] or (
+        [run for run in runs if run.startswith(reference)] if reference else []
+    )
+    if len(matching) == 1:
+        return runs[matching[0]]
+    if not runs:
+        raise BadInputError(f"No Runs in {cache}. Make one: fas demo, or fas cache CHECKPOINT --data MANIFEST")
+    listed = ", ".join(f"{run} ({names.get(run, 'unreadable')})" for run in (matching or list(runs)))
+    problem = f"'{reference}' means several Runs" if matching else f"No Run is called '{reference}'"
+    raise BadInputError(f"{problem} in {cache}. Choose one of: {listed}.")
+
+
+def non_responses(run: Run, subset: str | None = None) -> dict[str, int]:
+    """Images without outputs per label, of one subset or of all: {"bona_fide": n, "attack": n}."""
+    failures = run.failures()
+    if subset is not None and len(failures):
+        failures = failures[failures["subset"] == subset]
+    return {label: int((failures["label"] == label).sum()) for label in (BONA_FIDE, ATTACK)}

@@ -1,0 +1,148 @@
+"""Upkeep of Runs: every byte against its checksum, what is damaged, what a Run was made from, removal."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fas_core.data.manifest import Manifest
+from fas_core.data.manifest import read as read_manifest
+from fas_core.errors import BadInputError
+from fas_core.runs.lock import claimed
+from fas_core.runs.store import Run, RunInfo, delete, file_sha256, files_in, opened, read_meta, run_folders, runs_folder
+
+STRAY = "is no part of the Run"
+
+
+def folders_to_verify(cache: Path) -> list[Path]:
+    """Every folder of a cache in which there is, or was, a Run: also those that have lost their run.json."""
+    folders = run_folders(cache)
+    rest = files_in(runs_folder(cache)) if runs_folder(cache).is_dir() else []
+    return folders + [f for f in rest if f not in folders and f.is_dir() and files_in(f)]
+
+
+def shard_folders(folder: Path) -> list[Path]:
+    """Every shard in a Run's folder, damaged or not."""
+    return [shard for subset in files_in(folder) if subset.is_dir() for shard in files_in(subset)]
+
+
+def shard_damage(shard: Path) -> list[str]:
+    """What is wrong with the files of one shard, read to the last byte; empty when nothing is."""
+    try:
+        expected = read_meta(shard)["files"]
+    except BadInputError:
+        is_there = (shard / "meta.json").is_file()
+        return ["meta.json does not match its checksum" if is_there else "meta.json is missing"]
+    names = sorted({*expected, *(path.name for path in files_in(shard))})
+    problems = {name: _file_problem(shard / name, expected.get(name)) for name in names}
+    return [f"{name} {problem}" for name, problem in problems.items() if problem]
+
+
+def _file_problem(path: Path, expected: dict[str, Any] | None) -> str:
+    if expected is None:
+        return "is no part of the shard"
+    try:
+        if path.stat().st_size != expected["bytes"]:
+            return f"has {path.stat().st_size} bytes instead of {expected['bytes']}"
+        return "" if file_sha256(path) == expected["sha256"] else "does not match its checksum"
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+
+
+def damage(run: Run) -> list[dict[str, str]]:
+    """Every file that is not as it was written, and what is no part of the Run: [{subset, shard, problem}].
+
+    Shards that are not there at all are `run.missing`, which is no damage.
+    """
+    return _damage(run.folder, run.info)
+
+
+def _damage(folder: Path, info: RunInfo | None, advance: Callable[[], object] = lambda: None) -> list[dict[str, str]]:
+    """As `damage`. `info` None: the run.json is damaged, so that every shard may be part of the Run."""
+    parts = [path for path in files_in(folder) if path.name != "run.json"]
+    subsets = [path for path in parts if path.is_dir() and (info is None or path.name in info.subsets)]
+    found = [{"subset": p.name, "shard": "", "problem": STRAY} for p in parts if p not in subsets]
+    for shard in (shard for path in subsets for shard in files_in(path)):
+        subset = shard.parent.name
+        is_planned = info is None or shard.name in info.shard_names(subset)
+        problems = shard_damage(shard) if is_planned else [STRAY]
+        found += [{"subset": subset, "shard": shard.name, "problem": problem} for problem in problems]
+        advance()
+    return found
+
+
+def verified(folder: Path, advance: Callable[[], object] = lambda: None) -> dict[str, Any]:
+    """The entry of `fas verify --json`: {run, name, damage, missing, repaired}, see `damage` and `Run.missing`.
+
+    A Run whose run.json is damaged has no name, and nobody knows what it misses. `advance` is called after each shard.
+    """
+    try:
+        run = opened(folder)
+    except BadInputError as error:
+        whole = {"subset": "", "shard": "", "problem": str(error)}
+        found: dict[str, Any] = {"run": folder.name, "name": None}
+        found |= {"damage": [whole, *_damage(folder, None, advance)], "missing": []}
+    else:
+        found = {"run": run.id, "name": run.info.name}
+        found |= {"damage": _damage(folder, run.info, advance), "missing": run.missing}
+    return found | {"repaired": []}
+
+
+def sources(run: Run) -> tuple[Path, Manifest]:
+    """The checkpoint and the manifest that a Run was made from, if both are where they were and as they were.
+
+    Raises BadInputError saying which one is gone or has changed, and what to do then.
+    """
+    info = run.info
+    if not run.has_images:
+        raise BadInputError(
+            f"Run {info.name} holds scores only, so nothing of it can be computed again. Remove it and import the "
+            f"scores again: fas prune {run.id}, then fas scores import {info.source} --name {info.name}"
+        )
+    by_hand = (
+        "By hand: delete the folders of the damaged shards, then run 'fas cache CHECKPOINT --data MANIFEST' with both "
+        "as they were: it makes what is missing."
+    )
+    if not (info.checkpoint_path and info.manifest_path):
+        raise BadInputError(f"Run {info.name} does not say where its checkpoint and manifest are. {by_hand}")
+    checkpoint, source = Path(info.checkpoint_path), Path(info.manifest_path)
+    for path, what in ((checkpoint, "checkpoint"), (source, "manifest")):
+        if not path.is_file():
+            raise BadInputError(f"The {what} of Run {info.name} is gone: {path}. {by_hand}")
+    if file_sha256(checkpoint) != info.checkpoint_sha256:
+        raise BadInputError(f"The checkpoint of Run {info.name} has changed: {checkpoint}. {by_hand}")
+    manifest = read_manifest(source)
+    if manifest.sha256 != info.manifest_sha256:
+        raise BadInputError(f"The manifest of Run {info.name}, or one of its images, has changed: {source}. {by_hand}")
+    return checkpoint, manifest
+
+
+def discard(run: Run, found: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Deletes the shards that some damage is in, so that they count as missing; returns that damage.
+
+    What is no part of the Run stays: nobody could bring it back. See `claimed` for errors.
+    """
+    planned = {(subset, name) for subset in run.info.subsets for name in run.info.shard_names(subset)}
+    inside = [dict(one) for one in found if (one["subset"], one["shard"]) in planned]
+    with claimed([run.folder]):
+        for one in inside:
+            delete(run.folder / one["subset"] / one["shard"])
+    return inside
+
+
+def remove(run: Run) -> None:
+    """Deletes a Run, which vanishes as a whole; raises BadInputError while somebody writes it.
+
+    Results derived from it are its own: no other Run finds them, and the memo drops them when their room is needed.
+    """
+    with claimed([run.folder]):
+        aside = Path(tempfile.mkdtemp(prefix=".removed-", dir=run.folder.parent))
+        run.folder.rename(aside / run.folder.name)
+    shutil.rmtree(aside)
+    for remains in run.folder.parent.glob(".removed-*"):  # of removals that were killed
+        shutil.rmtree(remains, ignore_errors=True)

@@ -1,0 +1,391 @@
+"""The training loop: batches, schedule, device and precision, dev loss, resume, metrics log.
+
+Everything random is a function of (seed, step, place in the batch), so a training that was killed and resumed, or that
+is shared by several processes, goes through the same batches with the same noise as one that was not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
+from torch.optim import Optimizer
+
+from fas_core import models
+from fas_core.data import filters, images
+from fas_core.data.manifest import Manifest
+from fas_core.data.names import BONA_FIDE
+from fas_core.errors import BadInputError
+from fas_core.files import require_writable
+from fas_core.models.base import Autoencoder, OptimizerSettings, Step
+from fas_core.models.draws import Draws, shuffled, step_seed
+from fas_core.progress import task
+from fas_core.runs import traininglog
+from fas_core.runs.traininglog import epoch_file, resume_file
+from fas_core.training import augment, checkpoint, devices
+from fas_core.training.experiments.base import Experiment
+
+_log = logging.getLogger(__name__)
+
+DEV_SHARE = 0.1
+DEV_LIMIT = 1024  # images: the dev loss of an epoch must stay cheap beside the epoch
+SHOWN = 8  # images whose reconstructions are kept after every epoch
+DECODERS = 4
+
+
+@dataclass(frozen=True)
+class Split:
+    """Bona fide training images: those that are learned, and those that choose the checkpoint."""
+
+    root: Path
+    learned: pd.DataFrame  # columns path (below root), sample_id
+    dev: pd.DataFrame
+
+
+def trained(
+    experiment: Experiment,
+    data: Manifest,
+    out: Path,
+    *,
+    cache: Path | None = None,
+    keep_epochs: Sequence[int] = (),
+    resume: bool = False,
+    device: str = "auto",
+    precision: str = "auto",
+    job_file: Path | None = None,
+) -> Path:
+    """Trains and writes the checkpoint with the lowest dev loss of any epoch; returns `out`.
+
+    The dev loss is the model's `chosen_by` on live images of training subjects that are not learned from. In processes
+    started by `torchrun`, each works on its share of every batch. `cache`: where the app looks for the training's log.
+    `precision` "auto" is "fp32". `keep_epochs`: after how many epochs the weights are kept beside `out` too, whatever
+    their dev loss, in the files of `traininglog.epoch_file`; a resumed training keeps those it was begun with.
+
+    Raises BadInputError when there is nothing to train on, when training diverges (naming the step), when `resume`
+    finds the state of another experiment or other data, or other epochs to keep, when there is no such epoch, or when
+    `out` or what it keeps is there already and would be lost without `resume`.
+    """
+    keep_epochs = sorted(set(keep_epochs))
+    if keep_epochs and not 1 <= keep_epochs[0] <= keep_epochs[-1] <= experiment.epochs:
+        raise BadInputError(
+            f"There is no epoch {keep_epochs[0] if keep_epochs[0] < 1 else keep_epochs[-1]} to keep: {experiment.name} "
+            f"has epochs 1 to {experiment.epochs}."
+        )
+    written = [path for path in (out, *(epoch_file(out, epoch) for epoch in keep_epochs)) if path.exists()]
+    if not resume and (written or resume_file(out).exists()):
+        raise BadInputError(
+            f"{(written or [out])[0]} is there already, finished or interrupted. Go on with an interrupted training: "
+            "--resume. Otherwise choose another --out, or delete it first."
+        )
+    if experiment.filtered and not filters.is_filtered(data):
+        raise BadInputError(
+            f"{experiment.name} trains on filtered images, and {data.source} is not filtered. "
+            f"Filter it: fas data filter {data.source} --out FILTERED.csv; or train on all: --set filtered=false"
+        )
+    augment.require_known(experiment.augmentations)
+    devices.require_known(device, precision)
+    precision = "fp32" if precision == "auto" else precision  # measured, it could be another one after a kill
+    require_writable(out.parent)
+    split = train_dev_split(data, experiment.seed)
+    fabric = devices.all_processes(device, precision)
+    if experiment.batch_size % fabric.world_size:
+        raise BadInputError(
+            f"batch_size {experiment.batch_size} cannot be shared evenly by {fabric.world_size} processes. "
+            f"Use --set batch_size={fabric.world_size * -(-experiment.batch_size // fabric.world_size)}."
+        )
+    torch.manual_seed(experiment.seed)
+    model = models.built(experiment.model, experiment.config).to(fabric.device)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizers = model.optimizers(OptimizerSettings(experiment.learning_rate, experiment.beta1, experiment.beta2))
+    settings = {"experiment": experiment.as_json(), "data_sha256": data.sha256, "precision": precision}
+    state = _State(out, settings, keep_epochs)
+    if resume:
+        state.restore(model, optimizers)
+    if fabric.is_global_zero and not state.step:
+        state.save(0, model, optimizers)  # from here on a training that has not ended can be told from one that has
+    notes = _Notes(out, model, split, state.step, cache, experiment) if fabric.is_global_zero else None
+    stage = f"Training {experiment.name}"
+    shown = task(stage, experiment.steps, job_file=job_file, stage="train") if notes else nullcontext()
+    with shown as progress, _Batches(split, experiment, fabric) as feed, notes or nullcontext():
+        if progress:
+            progress.begin_at(state.step)
+        for step, rows, x in feed.from_step(state.step, model.config.image_size):
+            terms = _step(fabric, model, optimizers, experiment, step, rows, x)
+            if not (notes and progress):
+                continue  # one process writes for all
+            epoch = step // experiment.batches_per_epoch
+            notes.log.add({"epoch": epoch, "step": step, "split": "train", **terms})
+            progress.advance()
+            if (step + 1) % experiment.batches_per_epoch == 0:
+                dev = notes.epoch_done(fabric, epoch, step)
+                state.epoch_done(step + 1, epoch + 1, model, optimizers, dev)
+    fabric.barrier()
+    if feed.unreadable:
+        path, reason = next(iter(feed.unreadable.items()))
+        _log.warning("%d training images could not be read, e.g. %s: %s", len(feed.unreadable), path, reason)
+    if fabric.is_global_zero:
+        resume_file(out).unlink(missing_ok=True)
+    return out
+
+
+def train_dev_split(data: Manifest, seed: int) -> Split:
+    """Live images of subset `train` (of all, where no subset has that name), a tenth of them kept as dev.
+
+    Whole sessions go to dev where there are at least ten, whole subjects where there are at least ten of those, single
+    images otherwise; fewer than ten images leave no dev set, and the last epoch counts.
+    """
+    rows = data.rows[data.rows["label"] == BONA_FIDE]
+    if "train" in set(data.rows["subset"]):
+        rows = rows[rows["subset"] == "train"]
+    elif set(data.rows["subset"]) != {"all"}:
+        raise BadInputError(f"{data.source} has no subset 'train'. Make the subsets: fas data subsets {data.source}")
+    if rows.empty:
+        raise BadInputError(
+            f"{data.source}: no bona fide image to train on. Training uses live images of 'train' only."
+        )
+    rng = np.random.default_rng([seed, 1])
+    for column in ("session_id", "subject_id", "sample_id"):
+        groups = sorted(set(rows[column]) - {""})
+        if len(groups) >= 10 and (rows[column] != "").all():
+            chosen = set(rng.permutation(groups)[: max(1, round(DEV_SHARE * len(groups)))])
+            is_dev = rows[column].isin(chosen)
+            break
+    else:
+        is_dev = pd.Series(False, index=rows.index)
+    rows = rows[["path", "sample_id"]]
+    return Split(data.root, rows[~is_dev].reset_index(drop=True), rows[is_dev][:DEV_LIMIT].reset_index(drop=True))
+
+
+def order_at(step: int, batch_size: int, n: int, seed: int) -> NDArray[np.int64]:
+    """Which of n images batch number `step` holds: an endless chain of permutations, cut into batches."""
+    positions = np.arange(step * batch_size, (step + 1) * batch_size)
+    rounds = positions // n
+    chosen = np.empty(batch_size, np.int64)
+    for number in np.unique(rounds):
+        here = rounds == number
+        chosen[here] = shuffled(positions[here] % n, n, [seed, 2, int(number)])
+    return chosen
+
+
+class _Batches:
+    """This process' share of the batches, read ahead by threads in the order of `order_at`.
+
+    Unreadable files are left out and remembered. No more than two batches are in memory, whatever the data set's size.
+    """
+
+    def __init__(self, split: Split, experiment: Experiment, fabric: Fabric) -> None:
+        self._root, self._paths = split.root, split.learned["path"]
+        self._experiment = experiment
+        self._share = range(fabric.global_rank, experiment.batch_size, fabric.world_size)
+        self._pool = ThreadPoolExecutor(DECODERS)
+        self.unreadable: dict[str, str] = {}
+
+    def __enter__(self) -> _Batches:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def from_step(self, first: int, size: int) -> Iterator[tuple[int, list[int], torch.Tensor]]:
+        """(step, places in the whole batch, images (n, 1, size, size) after standard scaling) until the end."""
+        e = self._experiment
+
+        def submitted(step: int) -> list[tuple[int, Future[NDArray[np.float32] | None]]]:
+            chosen = order_at(step, e.batch_size, len(self._paths), e.seed)
+            return [(row, self._pool.submit(self._loaded, self._paths.iloc[chosen[row]], size)) for row in self._share]
+
+        ahead = submitted(first) if first < e.steps else []
+        for step in range(first, e.steps):
+            futures, ahead = ahead, submitted(step + 1) if step + 1 < e.steps else []
+            loaded = {row: image for row, future in futures if (image := future.result()) is not None}
+            if not loaded:
+                path, reason = next(iter(self.unreadable.items()))
+                raise BadInputError(f"No image of batch {step} could be read; {path}: {reason}.")
+            yield step, list(loaded), torch.from_numpy(images.standard_scaled(np.stack([*loaded.values()])))
+
+    def _loaded(self, path: str, size: int) -> NDArray[np.float32] | None:
+        try:
+            return images.load(self._root / path, size)
+        except images.UnreadableImageError as error:
+            self.unreadable[str(self._root / path)] = str(error)
+            return None
+
+
+def _batch(root: Path, rows: pd.DataFrame, size: int) -> tuple[list[str], torch.Tensor]:
+    """Ids and images (n, 1, size, size), after standard scaling, of every readable row."""
+    ids, loaded = [], []
+    for path, sample_id in zip(rows["path"], rows["sample_id"], strict=True):
+        try:
+            loaded.append(images.load(root / path, size))
+            ids.append(sample_id)
+        except images.UnreadableImageError:
+            continue  # counted and listed by `fas data check` and by every Run
+    stacked = np.stack(loaded) if loaded else np.empty((0, 1, size, size), np.float32)
+    return ids, torch.from_numpy(images.standard_scaled(stacked))
+
+
+def _step(
+    fabric: Fabric,
+    model: Autoencoder,
+    optimizers: list[Optimizer],
+    experiment: Experiment,
+    number: int,
+    rows: Sequence[int],
+    x: torch.Tensor,
+) -> dict[str, float]:
+    """One update; returns the batch means over all processes, and the rate."""
+    draws = Draws(experiment.seed, number, experiment.batch_size, rows, str(fabric.device))
+    torch.manual_seed(
+        step_seed(experiment.seed, number)
+    )  # for what a model draws itself: a discriminator's new weights
+    rate = experiment.learning_rate_at(number)
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+    model.train()
+    x = augment.augmented(fabric.to_device(x), experiment.augmentations, draws)
+    step = Step(fabric, draws)
+    with fabric.autocast():
+        terms = model.training_step(x, optimizers, step)
+    means = step.mean(torch.stack([term.float().to(x.device) for term in terms.values()])).tolist()
+    for name, value in zip(terms, means, strict=True):
+        if not math.isfinite(value):
+            raise BadInputError(
+                f"Training diverged at step {number}: {name} is {value}. "
+                f"Lower the rate: --set learning_rate={experiment.learning_rate / 3:.1e}"
+            )
+    return dict(zip(terms, means, strict=True)) | {"learning_rate": rate}
+
+
+class _Notes:
+    """What the first process writes for people: the log, and how a few images are reconstructed after each epoch."""
+
+    def __init__(
+        self, out: Path, model: Autoencoder, split: Split, first_step: int, cache: Path | None, experiment: Experiment
+    ) -> None:
+        size = model.config.image_size
+        self._out, self._model = out, model
+        self._dev = _batch(split.root, split.dev, size)[1]
+        shown = split.dev if len(self._dev) else split.learned
+        places = np.unique(
+            np.linspace(0, len(shown) - 1, SHOWN, dtype=int)
+        )  # all over: neighbours are often one person
+        ids, self._shown = _batch(split.root, shown.iloc[places], size)
+        self.log = traininglog.Log(out, [*model.loss_names, *model.events], first_step)
+        known = traininglog.read_samples(out) if first_step else None
+        epochs = known.epochs if known else {}
+        self._epochs = {e: r for e, r in epochs.items() if e < first_step // experiment.batches_per_epoch}
+        self._ids = ids
+        if cache:
+            traininglog.announced(
+                cache, out, experiment.as_json(), experiment.steps, chosen_by=model.chosen_by, first_step=first_step
+            )
+
+    def __enter__(self) -> _Notes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.log.flush()
+
+    @torch.inference_mode()
+    def epoch_done(self, fabric: Fabric, epoch: int, step: int) -> float | None:
+        """The dev loss that chooses the checkpoint, None without dev images; everything measured is written down."""
+        self._model.eval()
+        with fabric.autocast():
+            shown = self._model.outputs(fabric.to_device(self._shown)).reconstructions.float().cpu()
+            parts = [self._model.losses(fabric.to_device(part)) for part in self._dev.split(64) if len(part)]
+        self._epochs[epoch] = images.pixels(shown.numpy())[:, 0]
+        traininglog.write_samples(self._out, images.pixels(self._shown.numpy())[:, 0], self._epochs, self._ids)
+        dev = {
+            name: float(torch.cat([part[name].float().cpu() for part in parts]).mean())
+            for name in (self._model.loss_names if parts else ())
+        }
+        self.log.add({"epoch": epoch, "step": step, "split": "dev", **dev})
+        self.log.flush()
+        return dev.get(self._model.chosen_by)
+
+
+def training_digest(settings: dict[str, Any]) -> str:
+    """Stands for a training in the headers of its checkpoints: experiment with seed, data and precision."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+class _State:
+    """What must survive a kill: weights, optimisers, step, the best dev loss so far."""
+
+    def __init__(self, out: Path, settings: dict[str, Any], keep_epochs: Sequence[int]) -> None:
+        self.out, self.settings, self.keep_epochs = out, settings, list(keep_epochs)
+        self.step = 0
+        self.best = math.inf
+
+    def restore(self, model: Autoencoder, optimizers: list[Optimizer]) -> None:
+        """Fills model and optimisers from the resume file, if there is one."""
+        path = resume_file(self.out)
+        if not path.is_file():
+            if self.out.is_file():
+                raise BadInputError(f"{self.out} is already trained to its end: there is nothing to resume.")
+            return
+        tensors, header = checkpoint.read_tensors(path)
+        for part, what in (("experiment", "experiment settings"), ("data_sha256", "data"), ("precision", "precision")):
+            if header.get(part) != self.settings[part]:
+                raise BadInputError(f"{path} belongs to other {what}. Leave out --resume to train anew.")
+        kept = [int(epoch) for epoch in header.get("keep_epochs", [])]
+        if self.keep_epochs not in ([], kept):  # those that are over could not be kept any more
+            begun_with = f"--keep-epochs {','.join(map(str, kept))}" if kept else "no --keep-epochs"
+            raise BadInputError(f"{path} was begun with {begun_with}. Resume it without naming epochs, or train anew.")
+        self.keep_epochs = kept
+        model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
+        for number, optimizer in enumerate(optimizers):
+            state: dict[int, dict[str, torch.Tensor]] = {}
+            for key, value in tensors.items():
+                if key.startswith(f"optimizer{number}."):
+                    _, parameter, name = key.split(".")
+                    state.setdefault(int(parameter), {})[name] = value
+            optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+        self.step, self.best = int(header["step"]), float(header["best"])
+
+    def epoch_done(
+        self, step: int, epoch: int, model: Autoencoder, optimizers: list[Optimizer], dev: float | None
+    ) -> None:
+        """Writes the checkpoint when this epoch is the best (or there is no dev set), and the epoch's own where it is
+        to be kept; then the resume file. `epoch`: how many are over."""
+        details = self.settings | {
+            "training": training_digest(self.settings),
+            "epoch": epoch,
+            "steps": step,
+            "dev": {model.chosen_by: dev} if dev is not None else {},
+            "preprocessing": images.PREPROCESSING,
+            "version": version("fas-explorer"),
+        }
+        name = self.settings["experiment"]["model"]
+        if dev is None or dev < self.best:
+            self.best = math.inf if dev is None else dev
+            why = f"lowest dev loss ({model.chosen_by})" if dev is not None else "last epoch"
+            checkpoint.saved(self.out, model, name, details | {"chosen_by": why})
+        if epoch in self.keep_epochs:
+            checkpoint.saved(epoch_file(self.out, epoch), model, name, details | {"chosen_by": f"epoch {epoch}"})
+        self.save(step, model, optimizers)
+
+    def save(self, step: int, model: Autoencoder, optimizers: list[Optimizer]) -> None:
+        """Writes the resume file: what a training needs to go on with `step`."""
+        tensors = {f"model.{k}": v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+        for number, optimizer in enumerate(optimizers):
+            for parameter, values in optimizer.state_dict()["state"].items():
+                tensors |= {f"optimizer{number}.{parameter}.{k}": v.cpu().contiguous() for k, v in values.items()}
+        self.step = step
+        about = self.settings | {"step": step, "best": self.best, "keep_epochs": self.keep_epochs}
+        checkpoint.write_tensors(resume_file(self.out), tensors, about)

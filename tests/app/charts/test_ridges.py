@@ -1,0 +1,83 @@
+"""Histograms of groups as ECharts options: every value counts, and what is far out does not set the scale."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.charts import ridges
+
+
+def of_name(option: dict[str, Any], name: str, kind: str) -> list[dict[str, Any]]:
+    return [one for one in option["series"] if one.get("name") == name and one["type"] == kind]
+
+
+def bars(option: dict[str, Any], whose: str) -> list[float]:
+    """Shares of a group in percent, as the pointer reads them."""
+    [read] = of_name(option, "", "scatter")
+    texts = [text for _, _, name, text in read["data"] if name == whose]
+    return [float(text.split(": ")[1].removesuffix("\u00a0%")) for text in texts]
+
+
+def labels(option: dict[str, Any]) -> list[str]:
+    """From the top."""
+    return [one["label"]["formatter"] for one in option["series"][0]["markLine"]["data"]][::-1]
+
+
+def test_distributions_count_what_lies_beyond() -> None:
+    rng = np.random.default_rng(0)
+    values = {
+        letter: {"live": rng.normal(0, 1, 500), "seen_<b>": np.r_[rng.normal(2, 1, 99), np.inf]} for letter in "AB"
+    }
+    option: dict[str, Any] = ridges.distributions_of_runs(values, x_title="score")
+    [read] = of_name(option, "", "scatter")
+    for letter in "AB":
+        for group in ("live", "seen <b>"):
+            texts = [text for _, _, whose, text in read["data"] if whose == f"{letter}, {group}"]
+            assert len(texts) == 50
+            shares = [float(text.split(": ")[1].removesuffix("\u00a0%")) for text in texts]
+            assert sum(shares) == pytest.approx(100, abs=0.05 * len(shares))
+    filled = [one for one in option["series"] if "areaStyle" in one]
+    assert {one["name"] for one in filled} == {"A, live", "A, seen <b>"}
+    labels = [one["label"]["formatter"] for one in option["series"][0]["markLine"]["data"]]
+    assert labels[-1].endswith("n = 500")
+    json.dumps(option, allow_nan=False)
+
+
+def test_the_bars_of_every_group_sum_to_1_with_its_outliers() -> None:
+    rng = np.random.default_rng(0)
+    values = {
+        "train": np.append(rng.normal(0, 1, 5000), [np.nan, 1e9]),
+        "live": rng.normal(0, 1, 300),
+        "seen_paper": np.concatenate([rng.normal(2, 1, 100), np.full(50, 1e6), [np.inf, -np.inf]]),
+    }
+    made: dict[str, Any] = ridges.distributions_of_score(
+        values, x_title="score", behind=values["live"], behind_name="live faces"
+    )
+    for name, n in (("train", 5001), ("live", 300), ("seen paper", 152)):
+        heights = bars(made, f"{name} (n = {n:,})")
+        assert len(heights) == 50
+        assert sum(heights) == pytest.approx(100, abs=0.05 * 50)
+    assert bars(made, "seen paper (n = 152)")[-1] == pytest.approx(100 * 51 / 152, abs=0.05)  # far out, and infinite
+    assert len(bars(made, "live faces")) == 50  # behind the one row of attacks
+    texts = [one["label"]["formatter"] for series in made["series"] for one in series["data"] if isinstance(one, dict)]
+    assert texts == ["34\u00a0% further right →"]
+    low, high = made["xAxis"]["min"], made["xAxis"]["max"]
+    assert low < -2
+    assert 2 < high < 20  # the outliers do not set the scale
+    top = max(y for series in made["series"] if series["type"] == "line" for _, y in series["data"] if y != "-")
+    assert top < made["yAxis"]["max"] == 3
+    assert [label.split("\n")[0] for label in labels(made)] == ["train", "live", "seen paper"]
+    json.dumps(made, allow_nan=False)
+
+
+@pytest.mark.parametrize("group", [np.full(5, 3.0), np.full(5, np.nan), np.array([np.inf, 1.0]), np.empty(0)])
+def test_odd_groups_are_drawn_or_left_out(group: np.ndarray) -> None:
+    made: dict[str, Any] = ridges.distributions_of_score(
+        {"live": group}, x_title="score", behind=np.empty(0), behind_name=""
+    )
+    assert bool(labels(made)) == bool((~np.isnan(group)).any())
+    json.dumps(made, allow_nan=False)

@@ -1,0 +1,358 @@
+"""The contract of the command line: what it prints, and one readable message with status 2 for bad input."""
+
+import json
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fas_core import derive
+from fas_core.cli import main
+from fas_core.runs import store
+from tests.conftest import TINY_MODEL, Result, message
+
+
+def commands() -> list[list[str]]:
+    own = [c.name or c.callback.__name__ for c in main.app.registered_commands if c.callback]
+    grouped = [
+        [g.name or "", c.name or c.callback.__name__]
+        for g in main.app.registered_groups
+        for c in (g.typer_instance.registered_commands if g.typer_instance else [])
+        if c.callback
+    ]
+    return [[name] for name in own] + grouped
+
+
+@pytest.mark.parametrize("command", commands(), ids=" ".join)
+def test_every_command_has_help_with_an_example(command: list[str], fas: Callable[..., Result]) -> None:
+    result = fas(*command, "--help")
+    assert result.code == 0
+    assert f"fas {' '.join(command)}" in " ".join(result.out.split())
+
+
+def test_from_images_to_metrics(
+    tiny_faces: Path, tmp_path: Path, fas: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[store.Run] = []
+    monkeypatch.setattr(derive, "slow", left.append)  # UMAP has its own test; its first compile takes a minute
+    settings = [part for setting in TINY_MODEL for part in ("--set", setting)]
+    checkpoint, cache = tmp_path / "m.safetensors", tmp_path / "cache"
+    assert fas("train", "small_dcvae", "--data", tiny_faces, "--out", checkpoint, *settings).code == 0
+    first = fas("cache", checkpoint, "--data", tiny_faces, "--cache", cache, "--subset", "train", "--subset", "live")
+    assert first.code == 0
+    run = first.out.strip()
+    assert [one.id for one in left] == [run]
+    listed = json.loads(fas("runs", "--cache", cache, "--json").out)
+    assert [(r["run"], r["complete"], r["model"]) for r in listed] == [(run, False, "dcvae")]
+    assert fas("verify", run, "--cache", cache).code == 0  # subsets that nobody asked for are no damage
+    meta = store.runs_folder(cache) / run / "live" / "shard-00000" / "meta.json"
+    good = meta.read_text()
+    for bad in (good.replace('"n_failures": 0', '"n_failures": 9'), "{}", "{broken"):
+        meta.write_text(bad)
+        assert fas("verify", run, "--cache", cache).code == 2
+    meta.write_text(good)
+    info = store.runs_folder(cache) / run / "run.json"
+    good = info.read_text()
+    info.write_text(good.replace("fp32", "bf16"))
+    assert "run.json is missing or damaged" in fas("verify", "--cache", cache).out
+    info.write_text(good)
+    assert "is there already" in message(fas("train", "small_dcvae", "--data", tiny_faces, "--out", checkpoint))
+    assert "holds only bona fide" in message(
+        fas("evaluate", "m", "--subset", "live", "--score", "rec", "--cache", cache)
+    )
+    assert fas("prune", run, "--cache", cache, "--yes").code == 0
+    assert json.loads(fas("runs", "--cache", cache, "--json").out) == []
+
+
+def test_lists_are_json(fas: Callable[..., Result]) -> None:
+    models = json.loads(fas("models", "--json").out)
+    assert {"name": "dcvae", "parameters": 36_728_065} in [{k: m[k] for k in ("name", "parameters")} for m in models]
+    assert "dcvae_baseline" in [e["name"] for e in json.loads(fas("experiments", "--json").out)]
+    assert "folder" in fas("data", "layouts").out
+
+
+SCORES = "sample_id,label,pai_species,score\na,live,,0.1\nb,live,,0.4\nc,spoof,print,0.4\nd,spoof,mask,0.9\n"
+
+
+def test_metrics_document(tmp_path: Path, fas: Callable[..., Result]) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text(SCORES)
+    document = json.loads(
+        fas("metrics", path, "--threshold", "0.4", "--max-bpcer", "0.5", "--prior", "0.1", "--json").out
+    )
+    assert document["n_per_species"] == {"mask": 1, "print": 1}
+    assert document["roc_auc"] == 0.875
+    (at,) = document["at_threshold"]
+    assert (at["bpcer"], at["apcer_max"]) == (0.5, 0.0)  # a tie with the threshold is an attack
+    assert [entry["target"] for entry in document["apcer_at_bpcer"]] == [0.5]
+    assert list(document["prior_adjusted_average_precision"]) == ["0.1"]
+
+
+def test_missing_scores_are_counted_and_said(tmp_path: Path, fas: Callable[..., Result]) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text(SCORES + "e,spoof,mask,\n")
+    result = fas("metrics", path, "--json")
+    assert result.code == 0
+    assert json.loads(result.out)["n_non_response"] == {"bona_fide": 0, "attack": 1}
+    assert "1 samples have no score (first: row 5)" in result.err
+    closed = json.loads(fas("metrics", path, "--fail-closed", "--threshold", "100", "--json").out)
+    assert closed["n_non_response"] == {"bona_fide": 0, "attack": 0}
+    [at] = closed["at_threshold"]
+    assert at["counts"]["tp"] == 1  # what gave no score is called an attack by every threshold
+
+
+def test_imported_scores_become_a_run(shared: Path, tmp_path: Path, fas: Callable[..., Result]) -> None:
+    cache = tmp_path / "cache"
+    file = shared / "data" / "pad_scores" / "auxiliary_grandtest.csv"
+    assert fas("scores", "import", file, "--name", "auxiliary", "--cache", cache).code == 0
+    cells = json.loads(fas("evaluate", "auxiliary", "--subset", "test", "--json", "--cache", cache).out)["scores"][
+        "score"
+    ]
+    assert (cells["test"]["n_bona_fide"], cells["test"]["n_attack"]) == (2287, 10246)
+    assert cells["test"]["roc_auc"] == pytest.approx(0.975, abs=0.001)
+    assert message(fas("scores", "import", file, "--name", "x", "--cache", file)).endswith("change its permissions.")
+
+
+def test_live_faces_become_an_attacked_data_set(tiny_faces: Path, tmp_path: Path, fas: Callable[..., Result]) -> None:
+    out = tmp_path / "attacked"
+    assert fas("data", "attacks", tiny_faces, "--out", out, "--species", "replay,mask").code == 0
+    assert fas("data", "subsets", out / "manifest.csv", "--out", tmp_path / "six.csv").code == 0
+    checked = json.loads(fas("data", "check", tmp_path / "six.csv", "--json").out)
+    assert checked["problems"] == []
+    assert {"train", "live", "seen_replay", "unseen_mask"} <= set(checked["subsets"])
+    assert checked["n_subjects"] == 10
+    assert "there are paper, replay, mask" in message(
+        fas("data", "attacks", tiny_faces, "--out", out, "--species", "wax")
+    )
+
+
+def test_check_lists_every_problem(tmp_path: Path, tiny_faces: Path, fas: Callable[..., Result]) -> None:
+    folder = tiny_faces.parent / "images"
+    good = sorted(folder.iterdir())[0]
+    (tmp_path / "bad.png").write_bytes(b"")
+    rows = [f"{good},live", f"{good},alive", "bad.png,live", "gone.png,spoof"]
+    path = tmp_path / "m.csv"
+    path.write_text("path,label\n" + "\n".join(rows) + "\n")
+    result = fas("data", "check", path, "--json")
+    assert "4 problems" in message(result)
+    document = json.loads(result.out)
+    assert [p["row"] for p in document["problems"]] == [2, 2, 3, 4]  # row 2: unknown label, and a repeated id
+    assert document["duplicates"] == [[str(good), str(good)]]
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "expected"),
+    [
+        ("label\nlive\n", ["data", "subsets", "M", "--out", "o.csv"], "column 'path' is missing"),
+        ("path,label\na,alive\n", ["data", "subsets", "M", "--out", "o.csv"], "unknown label 'alive'"),
+        ("path,label,sample_id\na,live,x\nb,live,x\n", ["data", "subsets", "M", "--out", "o.csv"], "used before"),
+        ("path,label\na,live\n", ["train", "small_dcvae", "--data", "M", "--out", "o.pt"], "ends in .safetensors"),
+        ("path,label\na,live\n", ["train", "nothing", "--data", "M", "--out", "o.safetensors"], "Unknown experiment"),
+        (
+            "path,label\na,live\n",
+            ["train", "small_dcvae", "--data", "M", "--out", "o.safetensors", "--keep-epochs", "1,x"],
+            "as in 1,2,4,8",
+        ),
+        (
+            "path,label\na,live\n",
+            ["train", "small_dcvae", "--data", "M", "--out", "o.safetensors", "--keep-epochs", "99"],
+            "no epoch 99",
+        ),
+        ("path,label\na,live\n", ["cache", "no.safetensors", "--data", "M"], "no.safetensors does not exist"),
+        ("path,label\na,live\n", ["cache", "no.safetensors", "--data", "M", "--precision", "int8"], "choose auto"),
+        ("path,label\na,live\n", ["cache", "no.safetensors", "--data", "M", "--device", "tpu"], "auto, cpu or cuda"),
+        ("sample_id,label\na,live\n", ["metrics", "M"], "column 'score' is missing"),
+        ("sample_id,label,score\na,live,0.1\n", ["metrics", "M"], "holds only bona fide samples (1)"),
+        ("sample_id,label,score\na,live,nan\nb,spoof,nan\n", ["metrics", "M"], "empty or NaN"),
+        ("", ["metrics", "gone.csv"], "gone.csv does not exist"),
+        ("", ["evaluate", "gone"], "No Runs in"),
+        ("", ["data", "scan", "gone", "--layout", "folder", "--out", "o.csv"], "gone does not exist"),
+    ],
+)
+def test_bad_input_is_one_message(
+    text: str, arguments: list[str], expected: str, tmp_path: Path, fas: Callable[..., Result],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "m.csv").write_text(text)
+    assert expected in message(fas(*["m.csv" if a == "M" else a for a in arguments]))
+
+
+def test_a_taken_port_is_named(fas: Callable[..., Result], tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert f"--port {port + 1}" in message(fas("app", "--port", port, "--cache", tmp_path / "c"))
+        assert f"127.0.0.1:{port}" in message(fas("demo", "--port", port, "--root", tmp_path / "d"))
+
+
+def test_an_unwritable_cache_folder_is_named(fas: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    scores = tmp_path / "s.csv"
+    scores.write_text(SCORES)
+    said = message(fas("scores", "import", scores, "--name", "x", "--cache", tmp_path / "file" / "cache"))
+    assert str(tmp_path / "file") in said
+
+
+def test_a_disk_that_fills_up_is_one_message(
+    tiny_checkpoint: Path, tiny_faces: Path, tmp_path: Path, fas: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", "shard")
+
+    monkeypatch.setattr(store, "write_shard", full)
+    said = message(fas("cache", tiny_checkpoint, "--data", tiny_faces, "--cache", tmp_path / "c"))
+    assert "No space left on device" in said
+    assert "run the command again" in said
+
+
+GROUPS = "file,is_spoof,liveness,kind,device\n" + "".join(
+    [f"{d}{i},0,{1 if i >= errors else 0},,{d}\n" for d, errors in (("x", 2), ("y", 20)) for i in range(40)]
+    + [f"p{d}{i},1,{0 if i >= 8 else 1},print,{d}\n" for d in "xy" for i in range(40)]
+)
+MAPPING = ["--column", "sample_id=file", "--column", "label=is_spoof", "--column", "score=liveness"]
+MAPPING += ["--column", "pai_species=kind", "--attack-label", "1", "--higher-is", "bona_fide"]
+
+
+def test_any_system_is_broken_down_by_any_column(tmp_path: Path, fas: Callable[..., Result]) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text(GROUPS)
+    asked = ["--threshold", "0", "--max-apcer", "0.2", "--by", "device"]
+    document = json.loads(fas("metrics", path, *MAPPING, *asked, "--json").out)
+    assert document["roc_auc"] == pytest.approx(0.7625)
+    assert [(found["column"], found["threshold"]) for found in document["groups"]] == [("device", 0), ("device", 0)]
+    assert document["groups"][1]["at"] == "threshold 0.0, where APCER ≤ 20.0 % on these same samples"
+    for found in document["groups"]:
+        x, y = found["groups"]
+        assert (x["group"], x["bpcer"]["value"], y["bpcer"]["value"]) == ("x", 0.05, 0.5)
+        assert [group["apcer_per_species"]["print"]["errors"] for group in (x, y)] == [8, 8]
+        gap = found["largest_gap"]
+        assert (gap["species"], gap["group"], gap["other_group"], gap["is_beyond_chance"]) == (None, "y", "x", True)
+    shown = fas("metrics", path, *MAPPING, "--threshold", "0", "--by", "device").out
+    assert "50.0 % (33.8–66.2)" in shown
+    assert "BPCER is 50.0 % for y and 5.0 % for x, 45.0 points apart" in shown
+    by_default = json.loads(fas("metrics", path, *MAPPING, "--by", "device", "--json").out)["groups"]
+    assert ["BPCER ≤ 5.0 %" in found["at"] for found in by_default] == [True]
+    assert "no breakdown by 'lens'" in message(fas("metrics", path, *MAPPING, "--by", "lens")).lower()
+
+
+def test_several_systems_become_one_run(tmp_path: Path, fas: Callable[..., Result]) -> None:
+    cache, first, second = tmp_path / "cache", tmp_path / "ours.csv", tmp_path / "theirs.csv"
+    first.write_text(SCORES)
+    second.write_text("sample_id,label,score\nb,live,9\nc,spoof,2\nd,spoof,1\n")
+    arguments = [first, f"vendor={second}", "--name", "both", "--cache", cache, "--higher-is", "vendor=bona_fide"]
+    result = fas("scores", "import", *arguments)
+    assert result.code == 0
+    assert "vendor: every score is negated" in result.err
+    assert "theirs.csv: 1 of 4 samples are in other files only (e.g. 'a'): non-responses of vendor." in result.err
+    run = store.open_run(cache, "both")
+    assert run.id == result.out.strip()
+    assert run.info.scores == ["ours", "vendor"]
+    assert run.info.source == "ours=ours.csv vendor=theirs.csv --higher-is vendor=bona_fide"
+    assert run.samples(["ours"])["ours"].tolist() == [0.1, 0.4, 0.4, 0.9]
+    assert run.samples(["vendor"])["vendor"].tolist()[1:] == [-9, -2, -1]
+    again = tmp_path / "again"  # the command that a person is told to import anew with
+    monkey = [*run.info.source.replace("ours.csv", str(first)).replace("theirs.csv", str(second)).split()]
+    assert fas("scores", "import", *monkey, "--name", "both", "--cache", again).out.strip() == run.id
+    assert "cannot name a score" in message(fas("scores", "import", f"label={first}", "--name", "x", "--cache", cache))
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "said"),
+    [
+        (SCORES, ["--threshold", "7"], "The threshold 7.0 is above every score"),
+        (SCORES.replace("print", "").replace("mask", ""), [], "2 of 2 attacks name no pai_species"),
+        ("sample_id,label,score\na,live,2\nb,spoof,1\n", [], "the AUC is 0.000, so bona fide samples score higher"),
+    ],
+)
+def test_what_may_mislead_is_said(
+    text: str, arguments: list[str], said: str, tmp_path: Path, fas: Callable[..., Result]
+) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text(text)
+    result = fas("metrics", path, *arguments, "--json")
+    assert (result.code, said in result.err) == (0, True)
+    assert json.loads(result.out)["n_attack"] >= 1
+
+
+@pytest.mark.parametrize("share", ["0", "1", "-0.5", "nan"])
+def test_an_impossible_prevalence_is_refused(share: str, tmp_path: Path, fas: Callable[..., Result]) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text(SCORES)
+    assert "strictly between 0 and 1" in message(fas("metrics", path, "--prior", share))
+
+
+def test_a_threshold_is_frozen_checked_and_used(
+    tiny_faces: Path, tiny_checkpoint: Path, tmp_path: Path, fas: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(derive, "made", lambda run: None)
+    assert fas("cache", tiny_checkpoint, "--data", tiny_faces).code == 0
+    out = tmp_path / "op.json"
+    chosen = ("threshold", "tiny", "--score", "rec", "--rule", "bpcer<=0.2", "--choose-on", "live")
+    made = fas(*chosen, "--report-on", "seen_paper", "--out", out, "--by", "Ada", "--json")
+    card = json.loads(made.out)
+    assert made.code == 0
+    assert json.loads(out.read_text()) == card
+    assert (card["chosen_on"], card["reported_on"], card["by"]) == (["live"], ["seen_paper"], "Ada")
+    assert list(card["reported"]) == ["seen_paper"]
+    checked = fas("threshold", "--check", out, "--json")
+    assert (checked.code, json.loads(checked.out)["differences"]) == (0, [])
+    out.write_text(json.dumps(card | {"threshold": card["threshold"] + 1}))
+    differing = fas("threshold", "--check", out)
+    assert differing.code == 1
+    assert "threshold:" in differing.out
+    assert "was changed" in message(fas("predict", "--operating-point", out, tmp_path / "x.png"))
+    out.write_text(json.dumps(card))
+    [verdict] = json.loads(fas("predict", "--operating-point", out, tmp_path / "x.png", "--json").out)
+    assert (verdict["verdict"], verdict["score"]) == ("attack", None)
+    assert "has no subset 'nowhere'" in message(fas(*chosen, "--report-on", "nowhere"))
+    assert "--score" in message(fas("threshold", "tiny"))
+    assert "Name a Run" in message(fas("threshold"))
+    by_cost = ("threshold", "tiny", "--score", "rec", "--rule", "cost", "--choose-on", "seen_paper")
+    priced = ("--sessions", "1000", "--loss", "500", "--rejection-cost", "1", "--report-on", "unseen_paper", "--json")
+    costs = json.loads(fas(*by_cost, *priced, "--attack-share", "paper=0.01:0.001-0.1").out)["costs"]
+    assert costs["shares"] == {"paper": {"likely": 0.01, "low": 0.001, "high": 0.1}}
+    assert "--attack-share x" in message(fas(*by_cost, *priced, "--attack-share", "x"))
+    assert "needs --sessions" in message(fas(*by_cost))
+
+
+def test_two_runs_are_compared(tiny_cache: Path, fas: Callable[..., Result]) -> None:
+    found = json.loads(fas("compare", "a", "b", "--score", "rec", "--cache", tiny_cache, "--json").out)
+    assert found["n_common"] == 16  # without training
+    auc = found["metrics"]["roc_auc"]
+    assert auc["difference"] == auc["b"] - auc["a"]
+    assert "no score 'beauty'" in message(fas("compare", "a", "b", "--score", "beauty", "--cache", tiny_cache))
+
+
+def test_a_comparison_names_its_unit_and_rule(tiny_cache: Path, fas: Callable[..., Result]) -> None:
+    asked = ("compare", "a", "vendor", "--score", "rec", "--score-b", "score", "--cache", tiny_cache)
+    found = json.loads(fas(*asked, "--rule", "apcer<=0.1", "--json").out)
+    assert (found["score"], found["score_b"], found["unit"], found["flips"]["at"]) == (
+        "rec",
+        "score",
+        "subject",
+        "apcer<=0.1",
+    )
+    assert set(found["metrics"]["roc_auc"]) == {"a", "b", "difference", "ci95", "p", "method"}
+    printed = fas(*asked).out
+    assert "A: a, rec. B: vendor, score." in printed
+    assert "16 samples compared" in printed
+    assert "matched by" in message(fas(*asked, "--rule", "eer"))
+
+
+def test_a_report_is_one_file(tiny_cache: Path, tmp_path: Path, fas: Callable[..., Result]) -> None:
+    op, out = tmp_path / "op.json", tmp_path / "r" / "report.html"
+    fas("threshold", "a", "--score", "rec", "--out", op, "--cache", tiny_cache)
+    asked = ("report", "a", "--cache", tiny_cache, "--operating-point", op, "--compare", "vendor:score")
+    made = fas(*asked, "--out", out)
+    assert (made.out, made.code) == ("", 0)
+    html = out.read_text()
+    assert "data:image/png" in html
+    assert "Compared: A a by rec, B vendor by score" in html
+    fas(*asked, "--out", out, "--no-images")
+    assert "data:image/png" not in out.read_text()
+    op.write_text(op.read_text().replace('"rec"', '"kl"'))
+    assert "was changed after it was written" in message(fas(*asked, "--out", out))
+    assert "--score" in message(fas("report", "a", "--cache", tiny_cache, "--out", out))

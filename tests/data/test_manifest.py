@@ -1,0 +1,113 @@
+import contextlib
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from fas_core.data import manifest
+from fas_core.data.names import in_protocol_order
+from fas_core.errors import BadInputError
+from fas_core.files import atomic_file
+
+GOOD = "path,label,pai_species,subject_id,frame,lamp\na.png,live,,007,1,3\nb.png,spoof,paper,007,2,4\n"
+
+
+def written(folder: Path, text: str, name: str = "m.csv") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_reads_synonyms_defaults_and_free_columns(tmp_path: Path) -> None:
+    rows = manifest.read(written(tmp_path, GOOD)).rows
+    assert rows["label"].tolist() == ["bona_fide", "attack"]
+    assert rows["sample_id"].tolist() == ["a.png", "b.png"]
+    assert rows["subject_id"].tolist() == ["007", "007"]  # a code, not the number 7
+    assert rows["subset"].tolist() == ["all", "all"]
+    assert rows["frame"].tolist() == [1.0, 2.0]
+    assert rows["lamp"].tolist() == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("label\nlive\n", "column 'path' is missing"),
+        ("path\na.png\n", "column 'label' is missing"),
+        ("path,label\na.png,alive\n", "row 1 (a.png): unknown label 'alive'"),
+        ("path,label\na.png,1\n", "does not say which is the attack"),
+        ("path,label\na.png,live\nb.png,\n", "row 2 (b.png): unknown label ''"),
+        ("path,label,sample_id\na.png,live,x\nb.png,live,x\n", "row 2 (b.png): sample_id 'x' is used before, in row 1"),
+        ("path,label,pose_x\na.png,live,left\n", "pose_x 'left' is not a number"),
+        ("path,label,subset\na.png,live,../up\n", "subset name '../up'"),
+        ("path,label,pai_species\na.png,live,mask\n", "bona fide image with pai_species 'mask'"),
+        ("path,label\n", "has no rows"),
+        ("path,label,path\na,live,b\n", "'path'"),
+    ],
+)
+def test_bad_rows_are_named(tmp_path: Path, text: str, expected: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(BadInputError) as error:
+        manifest.read(path)
+    assert expected in str(error.value)
+    assert str(path) in str(error.value)
+
+
+def test_a_missing_file_and_a_binary_one_are_named(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match=r"nowhere\.csv does not exist"):
+        manifest.read(tmp_path / "nowhere.csv")
+    broken = tmp_path / "broken.parquet"
+    broken.write_bytes(b"PAR1 but not really")
+    with pytest.raises(BadInputError, match="not a readable"):
+        manifest.read(broken)
+
+
+def test_attack_label_says_which_number_is_the_attack(tmp_path: Path) -> None:
+    path = written(tmp_path, "path,label\na.png,0\nb.png,1\n")
+    assert manifest.read(path, attack_label="0").rows["label"].tolist() == ["attack", "bona_fide"]
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_written_and_read_again_is_the_same(tmp_path: Path, ending: str) -> None:
+    rows = manifest.read(written(tmp_path, GOOD)).rows
+    again = manifest.read(manifest.write(rows, tmp_path / f"again{ending}")).rows
+    pd.testing.assert_frame_equal(rows, again[rows.columns], check_dtype=False)
+
+
+def test_hash_follows_content_and_rows_but_not_the_folder(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        for name, shade in (("a.png", 10), ("b.png", 20)):
+            Image.new("L", (8, 8), shade).save(tmp_path / folder / name)
+    one = written(tmp_path / "one", GOOD)
+    two = written(tmp_path / "two", GOOD)
+    assert manifest.read(one).sha256 == manifest.read(two).sha256
+    before = manifest.read(two).sha256
+    size = (tmp_path / "two" / "a.png").stat().st_size
+    Image.new("L", (8, 8), 11).save(tmp_path / "two" / "a.png")
+    assert (tmp_path / "two" / "a.png").stat().st_size == size  # the size alone would not have told
+    assert manifest.read(two).sha256 != before
+    relabelled = written(tmp_path / "one", GOOD.replace("paper", "mask"), "r.csv")
+    assert manifest.read(relabelled).sha256 != manifest.read(one).sha256
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = written(tmp_path, "old")
+    with contextlib.suppress(RuntimeError), atomic_file(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["m.csv"]
+
+
+def test_protocol_order() -> None:
+    names = ["unseen_replay", "test", "unseen_mask", "seen_replay", "train", "seen_paper", "live"]
+    assert in_protocol_order(names) == [
+        "train", "live", "seen_paper", "unseen_mask", "seen_replay", "unseen_replay", "test",
+    ]  # fmt: skip
+
+
+def test_unknown_subset_lists_the_known_ones(tmp_path: Path) -> None:
+    data = manifest.read(written(tmp_path, GOOD))
+    with pytest.raises(BadInputError, match="'live'.*Subsets here: all"):
+        data.only(["live"])

@@ -1,0 +1,144 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fas_core import metrics, scores
+from fas_core.errors import BadInputError
+from fas_core.evaluation import card
+from fas_core.metrics import operating_point as op
+from fas_core.metrics.cost import Costs, Share
+from fas_core.runs import store
+from fas_core.runs.scorefile import scores_only_run
+from tests.conftest import tiny_samples, write_image_run
+
+REPORTED = ["seen_paper", "unseen_mask"]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> store.Run:
+    return write_image_run(tmp_path / "cache", "a", tiny_samples(), seed=1)
+
+
+def made(run: store.Run, **changed: Any) -> dict[str, Any]:
+    given: dict[str, Any] = {
+        "score": "rec",
+        "rule": op.DEFAULT,
+        "chosen_on": ["live"],
+        "reported_on": REPORTED,
+    } | changed
+    return card.card(run, **given)
+
+
+def test_it_freezes_what_was_chosen_on_one_subset_and_reports_it_on_others(run: store.Run) -> None:
+    found = made(run, by="Ada", note="pilot")
+    samples = run.samples(["subset", "label", "rec"])
+    live = samples[samples["subset"] == "live"]["rec"].to_numpy(float)
+    assert found["threshold"] == np.nextafter(live.max(), np.inf)  # 5 % of 4 is none
+    assert list(found["reported"]) == REPORTED
+    here = samples[(samples["subset"] == "seen_paper") & (samples["label"] == "attack")]["rec"]
+    assert found["reported"]["seen_paper"]["apcer_per_species"]["paper"] == (here < found["threshold"]).mean()
+    assert found["reported"]["seen_paper"]["n_subjects_per_species"] == {"paper": 3}
+    assert found["reported_together"]["n_bona_fide"] == 6
+    assert (found["by"], found["note"], found["optimistic"]) == ("Ada", "pilot", False)
+    assert (found["run"], found["checkpoint_sha256"], found["manifest_sha256"]) == (run.id, "0" * 64, "1" * 64)
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_choosing_where_one_reports_is_called_optimistic(run: store.Run) -> None:
+    assert made(run, chosen_on=["seen_paper"])["optimistic"]
+    by_hand = made(run, rule=op.rule("threshold=110"), chosen_on=[])
+    assert by_hand["optimistic"]
+    assert (by_hand["threshold"], by_hand["chosen"]) == (110, None)
+
+
+def test_it_is_written_read_and_computed_again(run: store.Run, tmp_path: Path) -> None:
+    shares = {"paper": Share(0.01, 0.001, 0.1)}
+    for changed in (
+        {},
+        {"level": "session max"},
+        {"rule": op.rule("cost"), "costs": Costs(10, shares, 5000, 2), "chosen_on": ["seen_paper"]},
+    ):
+        path = card.kept(made(run, **changed), run.cache)
+        read = card.read(path)
+        assert read == made(run, **changed) | {name: read[name] for name in ("created", "sha256")}
+        assert card.differences(read, card.run_of(read, run.cache)) == []
+    listed, problems = card.cards(run.cache)
+    assert (len(listed), problems) == (3, [])
+    (card.folder(run.cache) / "x.json").write_text("[]")
+    [problem] = card.cards(run.cache)[1]
+    assert "x.json is no operating-point card" in problem
+
+
+def test_every_difference_is_named(run: store.Run, tmp_path: Path) -> None:
+    content = made(run)
+    changed = content | {"threshold": content["threshold"] + 1}
+    lines = card.differences(changed, run)
+    assert lines[0].startswith("sha256: the card was changed")
+    assert any(line.startswith("threshold: ") for line in lines)
+    other = write_image_run(tmp_path / "other", "a", tiny_samples(), seed=2)
+    names = {line.split(":")[0] for line in card.differences(content, other)}
+    assert {"run", "run_digest", "threshold", "chosen.threshold"} <= names
+    with pytest.raises(BadInputError, match="was changed after it was written"):
+        card.require_untouched(changed, "op.json")
+    card.require_untouched(content, "op.json")
+
+
+def test_missing_scores_are_attacks_only_where_that_is_asked_for(tmp_path: Path) -> None:
+    table = tiny_samples()[["sample_id", "label", "pai_species", "subject_id", "subset"]]
+    table["score"] = np.arange(len(table), dtype=float)
+    table.loc[table["subset"] == "seen_paper", "score"] = [np.nan, 1, 2, np.nan, 99, 99]
+    run = scores_only_run(tmp_path, "v", table, ["score"], "v.csv")
+    rule = op.rule("threshold=50")
+    opened, closed = (
+        card.card(run, "score", rule, [], ["seen_paper"], fail_closed=one)["reported"]["seen_paper"]
+        for one in (False, True)
+    )
+    assert (opened["n_non_response"], opened["bpcer"]) == ({"bona_fide": 1, "attack": 1}, 0)
+    assert (closed["n_non_response"], closed["bpcer"]) == ({"bona_fide": 0, "attack": 0}, pytest.approx(1 / 3))
+    assert closed["n_per_species"] == {"paper": 3}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"chosen_on": ["nowhere"]}, "has no subset 'nowhere'. Subsets: train, live"),
+        ({"chosen_on": []}, "no subset to choose on"),
+        ({"reported_on": []}, "no subset to report on"),
+        ({"score": "beauty"}, "has no score 'beauty'"),
+        ({"level": "video mean"}, "cannot be judged per video"),
+        ({"rule": op.rule("apcer<=0.1")}, "apcer<=0.1 cannot be applied to live: .*no attack"),
+    ],
+)
+def test_what_cannot_be_made_is_said(run: store.Run, changed: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadInputError, match=message):
+        made(run, **changed)
+
+
+def test_a_run_that_is_gone_and_files_that_are_no_cards_are_said(run: store.Run, tmp_path: Path) -> None:
+    content = made(run)
+    with pytest.raises(BadInputError, match=f"The Run {run.id} \\(a\\) of this card is not in"):
+        card.run_of(content, tmp_path / "empty")
+    for text, message in (
+        ("{", "it is not JSON"),
+        ("[1]", "is no operating-point card"),
+        (json.dumps(content | {"version": 99}), "card version 99"),
+        (json.dumps({k: v for k, v in content.items() if k != "score"}), "has no 'score'"),
+        (json.dumps(content | {"chosen_on": [1]}), "another type"),
+        (json.dumps(content | {"rule": "best"}), "'best' is no rule"),
+    ):
+        path = tmp_path / "card.json"
+        path.write_text(text)
+        with pytest.raises(BadInputError, match=message):
+            card.read(path)
+    with pytest.raises(BadInputError, match="fas threshold --out"):
+        card.read(tmp_path / "missing.json")
+
+
+def test_a_score_that_is_fitted_is_the_same_again(run: store.Run) -> None:
+    content = made(run, score="mahalanobis")
+    assert card.differences(content, store.opened(run.folder)) == []
+    assert content["threshold"] > 0
+    assert metrics.is_attack(scores.values(run, "mahalanobis"), content["threshold"]).any()

@@ -1,0 +1,83 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fas_core import scores
+from fas_core.errors import BadInputError
+from fas_core.evaluation import presentations, run_metrics
+from fas_core.evaluation.join import System, joined
+from fas_core.runs import store
+from fas_core.runs.scorefile import scores_only_run
+
+
+@pytest.fixture
+def videos(tmp_path: Path) -> store.Run:
+    """Two live videos and one attack of two subjects, three frames each; v0 is a name that both subjects use."""
+    rows = [
+        ("s0", "v0", "bona_fide", "", [1.0, 2.0, 9.0]),
+        ("s1", "v0", "bona_fide", "", [np.nan, 5.0, np.nan]),
+        ("s1", "v0", "attack", "mask", [np.nan, np.nan, np.nan]),
+        ("s1", "v1", "attack", "mask", [-np.inf, np.inf, 3.0]),
+    ]
+    table = pd.DataFrame(
+        [
+            {"subject_id": s, "video_id": v, "label": label, "pai_species": species, "score": value}
+            for s, v, label, species, values in rows
+            for value in values
+        ]
+    )
+    table = table.assign(subset="test", sample_id=[str(i) for i in range(len(table))], session_id="")
+    # Frames of a video need not stand beside each other.
+    return scores_only_run(tmp_path, "v", table.iloc[[0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11]], ["score"], "v.csv")
+
+
+@pytest.mark.parametrize(
+    ("level", "expected"),
+    [
+        ("video mean", [4, 5, np.nan, np.inf]),
+        ("video median", [2, 5, np.nan, 3]),
+        ("video max", [9, 5, np.nan, np.inf]),
+    ],
+)
+def test_the_frames_of_a_video_make_one_score(videos: store.Run, level: str, expected: list[float]) -> None:
+    decided = presentations.presentations(videos, scores.values(videos, "score"), level)
+    np.testing.assert_array_equal(decided.values, expected)
+    assert decided.rows["subject_id"].tolist() == ["s0", "s1", "s1", "s1"]
+    assert decided.rows["sample_id"].tolist() == ["0", "3", "6", "9"]
+    assert decided.of_frame.tolist() == [0, 1, 2, 3] * 3
+    found = decided.score_set()
+    assert (found.n_bona_fide, found.n_attack, dict(found.n_non_response)) == (2, 1, {"bona_fide": 0, "attack": 1})
+    closed = presentations.presentations(videos, scores.values(videos, "score"), level, fail_closed=True)
+    assert closed.values[2] == np.inf
+    assert closed.score_set().n_attack == 2
+
+
+def test_a_frame_is_a_presentation_and_failures_count(tiny_cache: Path) -> None:
+    run = store.open_run(tiny_cache, "a")
+    decided = presentations.presentations(run, scores.values(run, "rec"))
+    np.testing.assert_array_equal(decided.values, run.samples(["rec"])["rec"])
+    np.testing.assert_array_equal(decided.of_frame, np.arange(len(run)))
+    assert decided.score_set(["live"]).n_bona_fide == 4
+
+
+def test_levels_need_a_name_for_every_sample(videos: store.Run, tiny_cache: Path) -> None:
+    assert presentations.levels(videos) == ["frame", "video mean", "video median", "video max"]
+    of_images = store.open_run(tiny_cache, "a")
+    assert presentations.levels(of_images) == ["frame", "session mean", "session median", "session max"]
+    with pytest.raises(BadInputError, match="no decision level 'weekly'"):
+        presentations.presentations(videos, scores.values(videos, "score"), "weekly")
+    with pytest.raises(BadInputError, match="per session: column 'session_id' is empty"):
+        presentations.presentations(videos, scores.values(videos, "score"), "session mean")
+
+
+def test_the_level_carries_through_evaluation_and_comparison(videos: store.Run) -> None:
+    document = run_metrics.evaluated(videos, level="video median")
+    cell = document["scores"]["score"]["test"]
+    assert (document["level"], cell["n_bona_fide"], cell["n_attack"]) == ("video median", 2, 1)
+    assert cell["roc_auc"] == 0.5  # 3 against 2 and 5
+    assert run_metrics.evaluated(videos)["scores"]["score"]["test"]["n_bona_fide"] == 4
+    pair = joined([System(videos, "score")] * 2, "video max")
+    assert pair.samples["sample_id"].tolist() == ["0", "9", "4"]  # the video without any score is left out
+    np.testing.assert_array_equal(pair.scores[0], [9, np.inf, 5])

@@ -1,0 +1,162 @@
+"""The house in figures: `python -m tests.house [ROOT]` for this checkout or another one.
+
+Read from the code itself: how many files a folder holds, the longest function, class and page, functions of pages that
+read what the page has computed, imports from a lower floor to a higher one.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+# From the ground up. A room may import from its own floor's rooms only where it is the same room, and from those below.
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("fas_core.errors", "fas_core.files", "fas_core.progress", "fas_core.memo"),
+    ("fas_core.data", "fas_core.metrics", "fas_core.models"),
+    ("fas_core.runs",),
+    ("fas_core.latent", "fas_core.training"),
+    ("fas_core.scores",),
+    ("fas_core.evaluation",),
+    ("fas_core.reports", "fas_core.inference"),
+    ("fas_core.derive",),
+    ("fas_core.demo",),
+    ("fas_core.bench", "app.words"),
+    ("fas_core.cli", "app.charts"),
+    ("app.components",),
+    ("app.session",),
+    ("app.parts",),
+    ("app.comparing",),
+    ("app.views",),
+    ("app.main",),
+)
+GROUND = FLOORS[0]
+TORCH = ("fas_core.models", "fas_core.training", "fas_core.inference", "fas_core.bench")  # rooms that may import it
+
+
+@dataclass(frozen=True)
+class Module:
+    """One file of the two packages."""
+
+    name: str  # dotted
+    path: Path
+    tree: ast.Module = field(repr=False)
+
+    @property
+    def room(self) -> str:
+        """The folder or file of a floor that it is part of; "" for the packages themselves."""
+        rooms = (room for floor in FLOORS for room in floor)
+        return next((room for room in rooms if self.name == room or self.name.startswith(f"{room}.")), "")
+
+    def imported(self, *, lazily_too: bool = True) -> Iterator[str]:
+        """Full names of what it imports; with `lazily_too` also inside functions."""
+        for node in ast.walk(self.tree) if lazily_too else self.tree.body:
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def modules(root: Path = PROJECT) -> list[Module]:
+    """Every Python file of both packages, by name."""
+    paths = sorted([*(root / "fas_core").rglob("*.py"), *(root / "app").rglob("*.py")])
+    return [Module(_dotted(path.relative_to(root)), path, ast.parse(path.read_text())) for path in paths]
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+
+
+def floor_of(name: str) -> tuple[int, str] | None:
+    """The number of the floor that a dotted name is on, and its room; None outside the house."""
+    for number, floor in enumerate(FLOORS):
+        for room in floor:
+            if name == room or name.startswith(f"{room}."):
+                return number, room
+    return None
+
+
+def imports_upward(found: list[Module]) -> list[str]:
+    """"module -> name" for every import of a higher floor, or of another room on the same floor (the ground apart)."""
+    wrong = []
+    for module in found:
+        here = floor_of(module.name)
+        for name in module.imported():
+            there = floor_of(name)
+            if here is None or there is None or here[1] == there[1] or (here[0] == 0 and there[0] == 0):
+                continue
+            if there[0] >= here[0]:
+                wrong.append(f"{module.name} -> {name}")
+    return wrong
+
+
+def _functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def _length(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def page_globals(tree: ast.Module) -> set[str]:
+    """Names that the body of a page computes, constants (in capitals) and types left out."""
+    computed: set[str] = set()
+    for statement in tree.body:
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom):
+            continue
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                computed.add(node.id)
+    return {name for name in computed if name.upper() != name and not name[0].isupper()}
+
+
+def global_readers(tree: ast.Module) -> list[str]:
+    """Functions of a page that read what its body computes."""
+    computed = page_globals(tree)
+    readers = []
+    for function in tree.body:
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        own = {node.arg for node in ast.walk(function) if isinstance(node, ast.arg)}
+        names = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
+        own |= {node.id for node in names if isinstance(node.ctx, ast.Store)}
+        if any(node.id in computed - own for node in names if isinstance(node.ctx, ast.Load)):
+            readers.append(function.name)
+    return readers
+
+
+def figures(root: Path = PROJECT) -> dict[str, str]:
+    """What the command prints, by name."""
+    found = modules(root)
+    functions = [(_length(node), f"{m.name}.{node.name}") for m in found for node in _functions(m.tree)]
+    classes = [
+        (_length(node), f"{m.name}.{node.name}")
+        for m in found
+        for node in ast.walk(m.tree)
+        if isinstance(node, ast.ClassDef)
+    ]
+    pages = [m for m in found if m.name.startswith("app.views.")]
+    lines = [(len(m.path.read_text().splitlines()), m.name) for m in pages]
+    readers = [f"{m.name}.{name}" for m in pages for name in global_readers(m.tree)]
+    folders = Counter(str(m.path.parent.relative_to(root)) for m in found)
+    upward = imports_upward(found)
+    return {
+        "modules": str(len(found)),
+        "files per folder": ", ".join(f"{folder} {n}" for folder, n in folders.most_common()),
+        "longest function": "{} lines, {}".format(*max(functions)),
+        "functions over 60 lines": str(sum(n > 60 for n, _ in functions)),
+        "longest class": "{} lines, {}".format(*max(classes)),
+        "longest page": "{} lines, {}".format(*max(lines)),
+        "functions of pages that read its globals": str(len(readers)) + (f": {', '.join(readers)}" if readers else ""),
+        "imports upward": str(len(upward)) + (f": {', '.join(upward)}" if upward else ""),
+    }
+
+
+if __name__ == "__main__":
+    for name, value in figures(Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else PROJECT).items():
+        print(f"{name}: {value}")

@@ -1,0 +1,309 @@
+import json
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from fas_core import models
+from fas_core.data import images, manifest
+from fas_core.data.manifest import Manifest
+from fas_core.errors import BadInputError
+from fas_core.inference import infer
+from fas_core.runs import store
+from fas_core.runs.upkeep import damage
+from fas_core.training import checkpoint, devices
+
+
+@pytest.fixture
+def data(tiny_faces: Path) -> Manifest:
+    return manifest.read(tiny_faces)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_a_run_holds_what_the_model_says(tiny_checkpoint: Path, data: Manifest, tmp_path: Path) -> None:
+    (run,) = infer.cached([tiny_checkpoint], data, tmp_path, device="cpu")
+    assert run.is_complete
+    assert damage(run) == []
+    samples = run.samples()
+    assert set(samples["sample_id"]) == set(data.rows["sample_id"])
+    model, _ = checkpoint.loaded(tiny_checkpoint)
+    paths = dict(zip(data.rows["sample_id"], data.image_paths(), strict=True))
+    for row in (0, len(run) // 2, len(run) - 1):
+        x = images.standard_scaled(images.load(paths[samples["sample_id"][row]], 32)[None])
+        with torch.inference_mode():
+            out = model.outputs(torch.from_numpy(x))
+        np.testing.assert_allclose(run.latents()[row], out.latents[0].numpy(), rtol=1e-4, atol=1e-5)
+        for name in ("rec", "kl", "elbo", "pixel_l2"):
+            assert samples[name][row] == pytest.approx(float(out.losses[name][0]), rel=1e-4)
+        assert np.array_equal(run.images("inputs", [row])[0], images.pixels(x)[0, 0])
+        shown = run.images("reconstructions", [row])[0].astype(int)
+        assert np.abs(shown - images.pixels(out.reconstructions.numpy())[0, 0]).max() <= 1
+
+
+def test_interrupted_and_started_again_is_byte_identical(
+    tiny_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    infer.cached([tiny_checkpoint], data, tmp_path / "whole", device="cpu")
+    written: list[str] = []
+    write = store.write_shard
+
+    def fails_at_the_third(shard: Path, *arguments: object, **arrays: object) -> None:
+        if len(written) == 2:
+            raise OSError(28, "No space left on device")
+        written.append(shard.parent.name)
+        write(shard, *arguments, **arrays)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(store, "write_shard", fails_at_the_third)
+    with pytest.raises(OSError, match="No space"):
+        infer.cached([tiny_checkpoint], data, tmp_path / "killed", device="cpu")
+    monkeypatch.undo()
+    stamps = {p: p.stat().st_mtime_ns for p in (tmp_path / "killed").rglob("meta.json")}
+    infer.cached([tiny_checkpoint], data, tmp_path / "killed", device="cpu")
+    assert files(tmp_path / "whole") == files(tmp_path / "killed")
+    assert len(stamps) == 2
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in stamps.items())  # none was computed twice
+
+
+def test_bad_images_become_failures(tiny_checkpoint: Path, tiny_faces: Path, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    shutil.copytree(tiny_faces.parent, root)
+    source = manifest.read(root / "faces.csv")
+    first, second = source.image_paths()[:2]
+    first.write_bytes(first.read_bytes()[:100])
+    second.unlink()
+    (run,) = infer.cached([tiny_checkpoint], manifest.read(root / "faces.csv"), tmp_path / "cache", device="cpu")
+    failures = run.failures().set_index("path")
+    assert run.n_failures == len(failures) == 2
+    assert len(run) == len(source) - 2
+    for path in (first, second):
+        assert len(failures.loc[path.relative_to(root).as_posix(), "reason"]) > 5
+    missing = store.non_responses(run)
+    assert missing["bona_fide"] + missing["attack"] == 2
+
+
+def test_every_input_changes_the_id(tiny_checkpoint: Path, data: Manifest, tmp_path: Path) -> None:
+    (run,) = infer.cached([tiny_checkpoint], data, tmp_path / "c", subsets=["live"], device="cpu")
+    assert run.subsets == ["live"]
+    assert not run.is_complete
+    other = Manifest(data.rows.assign(lamp="new"), data.source)
+    (changed,) = infer.cached([tiny_checkpoint], other, tmp_path / "c", subsets=["live"], device="cpu")
+    assert changed.id != run.id
+    with pytest.raises(BadInputError, match="'nowhere'"):
+        infer.cached([tiny_checkpoint], data, tmp_path / "c", subsets=["nowhere"], device="cpu")
+
+
+def test_two_checkpoints_decode_each_image_once(
+    tiny_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = tmp_path / "second.safetensors"
+    model, header = checkpoint.loaded(tiny_checkpoint)
+    checkpoint.saved(
+        second, model, "dcvae", {"note": "same weights, another file"} | {"experiment": header["experiment"]}
+    )
+    decoded: list[Path] = []
+    load = images.load
+
+    def counted(path: Path, size: int = 128) -> np.ndarray:
+        decoded.append(path)
+        return load(path, size)
+
+    monkeypatch.setattr(images, "load", counted)
+    a, b = infer.cached([tiny_checkpoint, second], data, tmp_path / "c", device="cpu")
+    assert len(decoded) == len(data)
+    assert a.id != b.id
+    pd.testing.assert_frame_equal(a.samples(), b.samples())
+
+
+def test_a_checkpoint_that_joins_later_gets_its_own_outputs(
+    tiny_checkpoint: Path, data: Manifest, tmp_path: Path
+) -> None:
+    second = tmp_path / "second.safetensors"
+    model, header = checkpoint.loaded(tiny_checkpoint)
+    with torch.no_grad():
+        next(model.parameters()).mul_(1.1)
+    checkpoint.saved(second, model, "dcvae", {"experiment": header["experiment"]})
+    infer.cached([tiny_checkpoint], data, tmp_path / "c", subsets=["live"], device="cpu", precision="fp32")
+    together = infer.cached([tiny_checkpoint, second], data, tmp_path / "c", device="cpu", precision="fp32")
+    for path, run in zip([tiny_checkpoint, second], together, strict=True):
+        (alone,) = infer.cached([path], data, tmp_path / path.stem, device="cpu", precision="fp32")
+        assert alone.id == run.id
+        pd.testing.assert_frame_equal(alone.samples(), run.samples())
+        assert np.array_equal(alone.latents(), run.latents())
+    assert not np.allclose(together[0].latents(), together[1].latents())
+
+
+def test_nothing_there_and_clashing_columns_are_one_message(
+    tiny_checkpoint: Path, data: Manifest, tmp_path: Path
+) -> None:
+    with pytest.raises(BadInputError, match=r"none of its \d+ images is there"):
+        infer.cached([tiny_checkpoint], Manifest(data.rows, tmp_path / "moved.csv"), tmp_path / "c", device="cpu")
+    with pytest.raises(BadInputError, match="column 'rec' has the name of a score"):
+        infer.cached([tiny_checkpoint], Manifest(data.rows.assign(rec=1), data.source), tmp_path / "c", device="cpu")
+
+
+def test_a_diverged_checkpoint_is_refused(tiny_checkpoint: Path, data: Manifest, tmp_path: Path) -> None:
+    tensors, header = checkpoint.read_tensors(tiny_checkpoint)
+    broken = {name: torch.full_like(value, float("nan")) for name, value in tensors.items()}
+    checkpoint.write_tensors(tmp_path / "nan.safetensors", broken, header)
+    with pytest.raises(BadInputError, match="gives NaN for every image"):
+        infer.cached([tmp_path / "nan.safetensors"], data, tmp_path / "c", device="cpu")
+
+
+def test_run_json_says_where_it_comes_from(tiny_checkpoint: Path, data: Manifest, tmp_path: Path) -> None:
+    (run,) = infer.cached([tiny_checkpoint], data, tmp_path, subsets=["live"], device="cpu")
+    info = json.loads((run.folder / "run.json").read_text())
+    assert info["checkpoint_sha256"] == checkpoint.sha256(tiny_checkpoint)
+    assert info["manifest_sha256"] == data.sha256
+    assert info["preprocessing"] == images.PREPROCESSING
+    assert info["precision"] == "fp32"
+    assert info["model"] == "dcvae"
+
+
+def test_odd_files_load_or_become_failures(shared: Path, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    folder = shared / "data" / "odd_images" / "images"
+    listed = pd.read_csv(shared / "data" / "odd_images" / "manifest.csv")
+    paths = sorted(p for p in folder.iterdir() if p.is_file())
+    assert len(paths) == len(listed) == 61
+    rows, _ = manifest.normalised(pd.DataFrame({"path": [str(p) for p in paths], "label": "live"}))
+    (run,) = infer.cached([tiny_checkpoint], Manifest(rows, tmp_path / "odd.csv"), tmp_path / "c", device="cpu")
+    refused = set(run.failures()["path"].map(lambda p: Path(p).name))
+    assert refused == {Path(p).name for p in listed.loc[listed["pillow_load"] != "ok", "path"]}
+    assert len(run) == 61 - len(refused)
+    assert run.failures()["reason"].str.len().min() > 5
+
+
+@pytest.mark.parametrize("name", ["dcvae", "resvae", "ganomaly"])
+def test_no_image_feels_which_others_it_is_cached_with(
+    name: str, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batch statistics at inference would make scores depend on order and batch size."""
+    torch.manual_seed(0)
+    model = models.built(name, {"width": 0.125, "latent_dim": 16, "image_size": 32})
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):  # far from the statistics of any batch
+            module.running_mean.fill_(0.1)
+            module.running_var.fill_(2.0)
+    checkpoint.saved(tmp_path / "m.safetensors", model, name, {})
+    (run,) = infer.cached([tmp_path / "m.safetensors"], data, tmp_path / "a", device="cpu")
+    monkeypatch.setattr(infer, "BATCH_CPU", 5)
+    reversed_rows = Manifest(data.rows.iloc[::-1].reset_index(drop=True), data.source)
+    (other,) = infer.cached([tmp_path / "m.safetensors"], reversed_rows, tmp_path / "b", device="cpu")
+    columns = ["sample_id", *model.loss_names]
+    one, two = (r.samples(columns).set_index("sample_id").sort_index() for r in (run, other))
+    pd.testing.assert_frame_equal(one, two, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [((1.0, 0.5), "bf16"), ((1.0, 0.9), "fp32")])
+def test_precision_is_bf16_where_that_is_clearly_faster(
+    seconds: tuple[float, float], expected: str, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, _ = checkpoint.loaded(tiny_checkpoint)
+    clock, now = iter(np.repeat(seconds, 4)), [0.0]
+    monkeypatch.setattr(devices, "has_bf16", lambda _: True)
+    monkeypatch.setattr(infer, "_fetched", lambda _: now.__setitem__(0, now[0] + next(clock)))
+    monkeypatch.setattr(infer.time, "perf_counter", lambda: now[0])
+    assert infer.settled_precision([model], "cpu") == expected
+
+
+def test_without_bf16_in_the_processor_it_is_not_even_tried(
+    tiny_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "has_bf16", lambda _: False)
+    (run,) = infer.cached([tiny_checkpoint], data, tmp_path / "c", subsets=["live"], device="cpu")
+    assert run.info.precision == "fp32"
+
+
+def test_a_run_goes_on_in_the_precision_it_began_with(
+    tiny_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a choice that is measured would leave half a Run behind and begin another."""
+    infer.cached([tiny_checkpoint], data, tmp_path / "c", subsets=["live"], device="cpu", precision="bf16")
+    monkeypatch.setattr(infer, "settled_precision", lambda *_: "fp32")
+    (run,) = infer.cached([tiny_checkpoint], data, tmp_path / "c", device="cpu")
+    assert run.info.precision == "bf16"
+    assert len(store.run_folders(tmp_path / "c")) == 1
+    assert run.is_complete
+
+
+def test_scores_in_half_precision_stay_close(tiny_checkpoint: Path, data: Manifest, tmp_path: Path) -> None:
+    full, half = (
+        infer.cached([tiny_checkpoint], data, tmp_path / p, device="cpu", precision=p)[0] for p in ("fp32", "bf16")
+    )
+    names = ["rec", "elbo", "pixel_l1", "pixel_l2"]
+    one, two = full.samples(names), half.samples(names)
+    for name in names:
+        assert (two[name] / one[name] - 1).abs().max() < 0.01
+
+
+def test_a_disk_that_fills_up_stops_the_work_and_leaves_whole_shards(
+    tiny_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shards are written behind the models' back, where an error is easily lost."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store, "write_shard", full)
+    with pytest.raises(OSError, match="No space left"):
+        infer.cached([tiny_checkpoint], data, tmp_path / "c", device="cpu")
+    monkeypatch.undo()
+    assert infer.cached([tiny_checkpoint], data, tmp_path / "c", device="cpu")[0].is_complete
+
+
+def test_the_way_of_a_gpu_gives_the_same_run(
+    tiny_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (one,) = infer.cached([tiny_checkpoint], data, tmp_path / "cpu", device="cpu")
+    monkeypatch.setattr(infer, "_parts_cpu", infer._parts_gpu)
+    monkeypatch.setattr(infer, "BATCH_GPU", 7)
+    (two,) = infer.cached([tiny_checkpoint], data, tmp_path / "gpu", device="cpu")
+    pd.testing.assert_frame_equal(one.samples(), two.samples(), rtol=1e-4, atol=1e-5)
+    every = np.arange(len(one))
+    assert np.array_equal(one.images("inputs", every), two.images("inputs", every))
+    shown = [run.images("reconstructions", every).astype(int) for run in (one, two)]
+    assert np.abs(shown[0] - shown[1]).max() <= 1
+
+
+def test_the_bytes_of_a_run_do_not_depend_on_the_number_of_threads(
+    tiny_checkpoint: Path, data: Manifest, tmp_path: Path
+) -> None:
+    before = torch.get_num_threads()
+    try:
+        for n in (1, 3):
+            torch.set_num_threads(n)
+            infer.cached([tiny_checkpoint], data, tmp_path / str(n), device="cpu")
+            assert torch.get_num_threads() == n
+    finally:
+        torch.set_num_threads(before)
+    one, two = files(tmp_path / "1" / "runs"), files(tmp_path / "3" / "runs")
+    assert one == two
+
+
+def test_no_more_than_a_few_batches_are_read_ahead(
+    tiny_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, computed, most = [0], [0], [0]
+    load, device_outputs = images.load, infer.device_outputs
+
+    def counted(*arguments: object) -> np.ndarray:
+        read[0] += 1
+        return load(*arguments)  # type: ignore[arg-type]
+
+    def slow(*arguments: object) -> dict[str, torch.Tensor]:
+        most[0] = max(most[0], read[0] - computed[0])
+        time.sleep(0.02)
+        computed[0] += len(arguments[2])  # type: ignore[arg-type]
+        return device_outputs(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(images, "load", counted)
+    monkeypatch.setattr(infer, "device_outputs", slow)
+    monkeypatch.setattr(infer, "BATCH_CPU", 4)
+    infer.cached([tiny_checkpoint], data, tmp_path / "c", device="cpu")
+    assert 4 <= most[0] <= 4 * torch.get_num_threads()  # every core has one batch

@@ -1,0 +1,96 @@
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fas_core import scores
+from fas_core.data import manifest
+from fas_core.errors import BadInputError
+from fas_core.evaluation import card
+from fas_core.inference import infer, predict
+from fas_core.metrics import operating_point as op
+from fas_core.runs import store
+from fas_core.runs.scorefile import scores_only_run
+from tests.conftest import tiny_samples
+
+
+@pytest.fixture(scope="module")
+def setting(
+    tiny_checkpoint: Path, tiny_faces: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[store.Run, Path]:
+    """A Run, and the folder its images' paths are relative to."""
+    data = manifest.read(tiny_faces)
+    (run,) = infer.cached([tiny_checkpoint], data, tmp_path_factory.mktemp("cache"), device="cpu")
+    return run, data.root
+
+
+def card_of(run: store.Run, score: str = "pixel_l2", **changed: Any) -> dict[str, Any]:
+    return card.card(run, score, op.rule("bpcer<=0.2"), ["live"], ["seen_paper"], **changed)
+
+
+@pytest.mark.parametrize("score", ["pixel_l2", "ssim", "mahalanobis"])
+def test_an_image_of_the_run_gets_its_score_and_verdict_again(score: str, setting: tuple[store.Run, Path]) -> None:
+    run, root = setting
+    content = card_of(run, score)
+    rows = run.rows_of("seen_paper")
+    values = scores.values(run, score)[rows]
+    paths = [root / path for path in run.samples(["path"])["path"].iloc[rows]]
+    found = predict.verdicts(content, run.cache, paths, "cpu")
+    assert [entry["image"] for entry in found] == list(map(str, paths))
+    np.testing.assert_allclose([entry["score"] for entry in found], values, rtol=1e-4)
+    assert [entry["verdict"] for entry in found] == [
+        "attack" if v >= content["threshold"] else "bona_fide" for v in values
+    ]
+    assert {entry["verdict"] for entry in found} == {"attack", "bona_fide"} or score == "mahalanobis"
+
+
+def test_what_cannot_be_read_is_an_attack(setting: tuple[store.Run, Path], tmp_path: Path) -> None:
+    run, root = setting
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG")
+    good = root / run.samples(["path"])["path"].iloc[0]
+    found = predict.verdicts(card_of(run), run.cache, [tmp_path / "broken.png", good, tmp_path / "none.png"], "cpu")
+    assert [entry["verdict"] for entry in found][::2] == ["attack", "attack"]
+    assert [entry["score"] is None for entry in found] == [True, False, True]
+    assert all(entry["reason"] for entry in found[::2])
+    assert found[1]["reason"] is None
+
+
+def test_per_session_all_images_make_one_decision(setting: tuple[store.Run, Path], tmp_path: Path) -> None:
+    run, root = setting
+    content = card_of(run, level="session max")
+    paths = [root / path for path in run.samples(["path"])["path"].iloc[:3]]
+    (tmp_path / "broken.png").write_bytes(b"")
+    [entry] = predict.verdicts(content, run.cache, [*paths, tmp_path / "broken.png"], "cpu")
+    assert entry["score"] == pytest.approx(scores.values(run, "pixel_l2")[:3].max(), rel=1e-4)
+    assert "broken.png" in entry["reason"]
+    [nothing] = predict.verdicts(content, run.cache, [tmp_path / "broken.png"], "cpu")
+    assert (nothing["verdict"], nothing["score"]) == ("attack", None)
+
+
+def test_nothing_is_decided_by_a_card_that_does_not_hold(
+    setting: tuple[store.Run, Path], tmp_path: Path, tiny_checkpoint: Path
+) -> None:
+    run, root = setting
+    content = card_of(run)
+    image = [root / run.samples(["path"])["path"].iloc[0]]
+    with pytest.raises(BadInputError, match="was changed after it was written"):
+        predict.verdicts(content | {"threshold": 0.0}, run.cache, image)
+    with pytest.raises(BadInputError, match="is not in"):
+        predict.verdicts(content, tmp_path, image)
+    shutil.copytree(run.cache / "runs", tmp_path / "runs")
+    shutil.rmtree(store.open_run(tmp_path, run.id).shards[0].folder)
+    with pytest.raises(BadInputError, match="has changed since the card was made"):
+        predict.verdicts(content, tmp_path, image)
+    moved = tiny_checkpoint.rename(tiny_checkpoint.with_name("moved"))
+    try:
+        with pytest.raises(BadInputError, match="checkpoint of Run tiny is not at"):
+            predict.verdicts(content, run.cache, image)
+    finally:
+        moved.rename(tiny_checkpoint)
+    table = tiny_samples()[["sample_id", "label", "pai_species", "subset"]].assign(score=np.arange(24.0))
+    vendor = scores_only_run(tmp_path, "v", table, ["score"], "v.csv")
+    of_scores = card.card(vendor, "score", op.DEFAULT, ["live"], ["seen_paper"])
+    with pytest.raises(BadInputError, match="imported from a score file"):
+        predict.verdicts(of_scores, tmp_path, image)

@@ -1,0 +1,144 @@
+"""Joining samples, Procrustes against SciPy's, centroids, and distances that no turning of the axes changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from scipy.linalg import orthogonal_procrustes
+from scipy.spatial import procrustes
+
+from fas_core.errors import BadInputError
+from fas_core.evaluation.join import common_rows
+from fas_core.latent import frames
+
+
+def table(*names: str) -> pd.DataFrame:
+    """ "live/a": sample a of subset live."""
+    split = [name.split("/") for name in names]
+    return pd.DataFrame({"sample_id": [one[1] for one in split], "subset": [one[0] for one in split]})
+
+
+def rows(*tables: pd.DataFrame) -> list[list[int]]:
+    return [one.tolist() for one in common_rows(tables)]
+
+
+def test_samples_are_joined_by_id_whatever_their_order_and_subset() -> None:
+    a, b = table("live/x", "live/y", "train/z"), table("dev/z", "dev/w", "dev/x")
+    assert rows(a, b) == [[0, 2], [2, 0]]
+    assert rows(a, a) == [[0, 1, 2], [0, 1, 2]]
+    assert rows(a, b, table("live/x")) == [[0], [2], [0]]
+    assert rows(a, table("live/q")) == [[], []]
+
+
+def test_an_id_in_two_subsets_is_two_samples() -> None:
+    a, b = table("live/x", "paper/x", "live/y"), table("paper/x", "live/y", "live/x")
+    assert rows(a, b) == [[0, 1, 2], [2, 0, 1]]
+    assert rows(a, table("paper/x")) == [[1], [0]]
+
+
+def turned(k: int, seed: int) -> NDArray[np.float64]:
+    """An orthogonal (k, k) matrix, with a reflection."""
+    q, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(k, k)))
+    q[:, 0] *= -np.sign(np.linalg.det(q))
+    return q
+
+
+@pytest.fixture
+def places() -> NDArray[np.float64]:
+    return np.random.default_rng(0).normal(size=(60, 4)) * [5, 2, 1, 0.3] + [100, 0, -3, 1]
+
+
+def test_places_that_were_turned_mirrored_scaled_and_shifted_come_back(places: NDArray[np.float64]) -> None:
+    other = 7.5 * places @ turned(4, 1) + [3, -200, 0.1, 8]
+    found = frames.aligned(other, places)
+    np.testing.assert_allclose(found.applied(other), places, atol=1e-9)
+    assert found.residual == pytest.approx(0, abs=1e-12)
+    assert found.scale == pytest.approx(1 / 7.5)
+    np.testing.assert_allclose(found.rotation @ found.rotation.T, np.eye(4), atol=1e-12)
+    assert np.linalg.det(found.rotation) == pytest.approx(-1)
+    assert frames.left_over(other, places, [0, 3])[0] == pytest.approx(0, abs=1e-12)
+
+
+def test_alignment_is_scipys(places: NDArray[np.float64]) -> None:
+    other = 3 * places @ turned(4, 2) + np.random.default_rng(3).normal(size=places.shape)
+    found = frames.aligned(other, places)
+    assert found.residual == pytest.approx(procrustes(places, other)[2], abs=1e-12)
+    rotation, trace = orthogonal_procrustes(other - other.mean(0), places - places.mean(0))
+    np.testing.assert_allclose(found.rotation, rotation, atol=1e-9)
+    assert found.scale == pytest.approx(trace / ((other - other.mean(0)) ** 2).sum())
+    assert frames.left_over(other, places, range(4))[0] == pytest.approx(found.residual)
+
+
+def test_no_small_change_of_an_alignment_fits_better(places: NDArray[np.float64]) -> None:
+    other = places @ turned(4, 4) + np.random.default_rng(5).normal(size=places.shape)
+    found = frames.aligned(other, places)
+    left = ((found.applied(other) - places) ** 2).sum()
+    angle = 0.01
+    turn = np.eye(4)
+    turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    for scale, rotation, target in (
+        (found.scale * 1.01, found.rotation, found.target),
+        (found.scale, found.rotation @ turn, found.target),
+        (found.scale, found.rotation, found.target + 0.01),
+    ):
+        changed = scale * (other - found.source) @ rotation + target
+        assert ((changed - places) ** 2).sum() > left
+
+
+def test_places_that_have_nothing_to_do_with_each_other_are_said_to_be_unexplained(
+    places: NDArray[np.float64],
+) -> None:
+    other = np.random.default_rng(6).normal(size=places.shape)
+    assert frames.aligned(other, places).residual > 0.8
+    itself, by_chance = frames.left_over(places, places, [0, 1])
+    assert itself == pytest.approx(0, abs=1e-12)
+    assert by_chance > 0.8
+    assert frames.left_over(places, places, [0, 1])[1] == by_chance
+    noisy = np.column_stack([places[:, :3], other[:, 3]])  # one axis lost: the others do not suffer
+    assert frames.left_over(noisy, places, [0, 1])[0] < 0.01 < 0.1 < frames.left_over(noisy, places, [3])[0]
+
+
+def test_what_any_places_would_fit_is_refused() -> None:
+    rng = np.random.default_rng(7)
+    with pytest.raises(BadInputError, match="along 3 axes are aligned by more than 3 shared samples; there are 3"):
+        frames.aligned(rng.normal(size=(3, 3)), rng.normal(size=(3, 3)))
+    with pytest.raises(BadInputError, match="all the same"):
+        frames.aligned(np.ones((5, 2)), rng.normal(size=(5, 2)))
+
+
+def test_centroids_are_means_of_what_counts_and_empty_groups_have_none() -> None:
+    places = np.array([[0, 0], [2, 4], [10, 10], [50, 50]], np.float32)
+    codes = np.array([1, 1, 0, 1], np.uint8)
+    is_counted = np.array([True, True, True, False])
+    np.testing.assert_allclose(frames.centroids(places, codes, 3, is_counted), [[10, 10], [1, 2], [np.nan, np.nan]])
+    np.testing.assert_allclose(frames.centroids(places, codes, 2)[1], [52 / 3, 18])
+
+
+def in_blocks(z: NDArray[np.floating]) -> Callable[[NDArray[np.int64]], Iterator[NDArray[np.floating]]]:
+    return lambda wanted: (z[wanted[i : i + 7]] for i in range(0, len(wanted), 7))
+
+
+def test_live_spreads_are_distances_over_the_live_deviation_along_the_line() -> None:
+    rng = np.random.default_rng(8)
+    z = np.concatenate([rng.normal(size=(200, 2)) * [3, 0.5], [[9, 0], [9, 0], [0, 5]]])
+    z[:200] -= z[:200].mean(0)
+    live, groups = np.arange(200), {"mask": np.array([200, 201]), "paper": np.array([202])}
+    found = frames.live_spreads(in_blocks(z), live, groups)
+    assert found["mask"] == pytest.approx(9 / z[:200, 0].std(ddof=1))
+    assert found["paper"] == pytest.approx(5 / z[:200, 1].std(ddof=1))
+    moved = 4 * z @ turned(2, 9) + [70, -5]
+    for name, value in frames.live_spreads(in_blocks(moved), live, groups).items():
+        assert value == pytest.approx(found[name])
+
+
+def test_what_has_no_spread_has_no_distance() -> None:
+    z = np.array([[0.0, 0], [0, 2], [5, 1], [0, 1]])
+    found = frames.live_spreads(
+        in_blocks(z), np.arange(2), {"beside": np.array([2]), "there": np.array([3]), "nobody": np.array([], int)}
+    )
+    assert found == {"beside": None, "there": 0.0, "nobody": None}
+    assert frames.live_spreads(in_blocks(z), np.arange(1), {"beside": np.array([2])}) == {"beside": None}

@@ -1,0 +1,81 @@
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+from fas_core.evaluation import card
+from fas_core.evaluation.words import rate_text
+from fas_core.metrics import operating_point as op
+from fas_core.metrics.uncertainty import zero_error_upper_bound
+from fas_core.reports import card as cardpage
+from fas_core.runs.scorefile import scores_only_run
+from tests.conftest import tiny_samples, write_image_run
+
+
+class Text(HTMLParser):
+    """What a reader sees, and the tags that could fetch or run something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.active: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in ("script", "img", "link", "iframe", "object", "a"):
+            self.active.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def read(html: str) -> tuple[str, list[str]]:
+    parser = Text()
+    parser.feed(html)
+    return " ".join(" ".join(parser.words).split()), parser.active
+
+
+def test_it_states_what_a_test_report_should(tmp_path: Path) -> None:
+    run = write_image_run(tmp_path, "a", tiny_samples(), seed=1)
+    content = card.card(run, "rec", op.DEFAULT, ["live"], ["seen_paper", "unseen_mask"], by="Ada", note="why")
+    text, active = read(cardpage.page(content, run))
+    assert active == []
+    assert "default-src 'none'" in cardpage.page(content, run)
+    facts = ("by Ada", "why", "bpcer<=0.05", "live (chosen here)", "all reported", "mask 3, paper 3", run.id)
+    facts += (content["sha256"], "Attack potential not recorded", "Non-responses bona fide 0, attacks 0")
+    for part in facts:
+        assert part in text, part
+    cell = content["reported_together"]
+    for name, apcer in cell["apcer_per_species"].items():
+        assert re.search(rf"{name} 3 3 {100 * apcer:.0f} %", text)
+    assert "Optimistic" not in text
+    assert "The Run of this card is gone" in read(cardpage.page(content, None))[0]
+    optimistic = card.card(run, "rec", op.rule("threshold=110"), [], ["seen_paper"])
+    assert "Optimistic." in read(cardpage.page(optimistic, run))[0]
+
+
+def test_text_of_files_and_people_is_text(tmp_path: Path) -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    samples = tiny_samples()
+    samples["subject_id"] = samples["subject_id"] + evil
+    samples["pai_species"] = samples["pai_species"].replace("mask", f"mask{evil}")
+    run = write_image_run(tmp_path, f"a{evil}", samples, seed=1)
+    content = card.card(run, "rec", op.rule("threshold=1000"), [], ["unseen_mask"], by=evil, note=evil)
+    text, active = read(cardpage.page(content, run))
+    assert active == []
+    assert text.count(evil) >= 6
+
+
+def test_no_error_is_never_said_without_what_it_allows() -> None:
+    assert rate_text(0.0, {"low": 0.0, "high": 0.024, "n_units": 150}) == "0.0 % (≤ 2.0 %)"
+    assert zero_error_upper_bound(150) < 0.02 < 0.024
+    assert rate_text(0.25, {"low": 0.1, "high": 0.5, "n_units": 20}) == "25 % (10–50)"
+    assert rate_text(None, None) == "–"
+
+
+def test_one_class_has_no_curve(tmp_path: Path) -> None:
+    run = scores_only_run(
+        tmp_path, "v", tiny_samples()[["sample_id", "label", "pai_species", "subset"]].assign(score=1.0), ["score"], "v"
+    )
+    content = card.card(run, "score", op.rule("threshold=1"), [], ["live"])
+    text, _ = read(cardpage.page(content, run))
+    assert "there is no curve" in text
+    assert "No attack was tested" in text

@@ -1,0 +1,255 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fas_core.errors import BadInputError
+from fas_core.runs import scorefile
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "scores.csv"
+    path.write_text(text)
+    return path
+
+
+def test_reads_what_systems_write(tmp_path: Path) -> None:
+    lines = ("a,live,0.1,,dev,x", "b,spoof,0.9,print,test,y", "c,fake,,print,test,y")
+    text = "\n".join(("sample_id,label,score,pai_species,split,device", *lines)) + "\n"
+    rows = scorefile.read(written(tmp_path, text)).rows
+    assert rows["label"].tolist() == ["bona_fide", "attack", "attack"]
+    assert rows["subset"].tolist() == ["dev", "test", "test"]
+    assert np.isnan(rows["score"].iloc[2])
+    assert rows["device"].tolist() == ["x", "y", "y"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sample_id,label\na,live\n", "column 'score' is missing"),
+        ("label,score\nlive,1\n", "column 'sample_id' is missing"),
+        ("sample_id,label,score\n", "has no rows"),
+        ("sample_id,label,score\na,live,high\n", "row 1: score 'high' is not a number"),
+        ("sample_id,label,score\na,live,1\na,live,2\n", "row 2: sample_id 'a' is used before"),
+        ("sample_id,label,score\na,1,1\n", "--attack-label 1"),
+        ("sample_id,label,score\na,maybe,1\n", "unknown label 'maybe'"),
+        ("sample_id,label,score\na,live,nan\nb,spoof,\n", "every one of the 2 scores is empty or NaN"),
+        ("sample_id,label,score,split\na,live,1,../up\n", "row 1: subset name '../up'"),
+        ("sample_id,label,score,split\na,live,1,/tmp/x\n", "row 1: subset name '/tmp/x'"),
+        ("sample_id,label,score\n,live,1\n", "row 1: the sample_id is empty"),
+    ],
+)
+def test_bad_files_are_one_message(tmp_path: Path, text: str, expected: str) -> None:
+    with pytest.raises(BadInputError) as error:
+        scorefile.read(written(tmp_path, text))
+    assert expected in str(error.value)
+
+
+def test_infinite_scores_are_scores(tmp_path: Path) -> None:
+    rows = scorefile.read(written(tmp_path, "sample_id,label,score\na,live,-inf\nb,spoof,inf\n")).rows
+    assert rows["score"].tolist() == [-np.inf, np.inf]
+
+
+def test_the_same_sample_in_two_subsets_is_kept(tmp_path: Path) -> None:
+    text = "sample_id,label,score,subset\na,live,1,dev\na,live,1,test\n"
+    assert len(scorefile.read(written(tmp_path, text)).rows) == 2
+
+
+def test_real_scores(shared: Path) -> None:
+    for name, n in (("auxiliary", 17_118), ("quality_rbf", 17_070)):
+        file = scorefile.read(shared / "data" / "pad_scores" / f"{name}_grandtest.csv")
+        assert len(file.rows) == n
+        assert set(file.rows["subset"]) == {"dev", "test"}
+        assert set(file.only("test").rows["pai_species"]) == {"", "print", "replay", "mask", "makeup", "partial"}
+
+
+def test_columns_are_mapped(tmp_path: Path) -> None:
+    lines = ("file,is_spoof,anomaly,score,label,kind", "a,0,0.1,7,anna,", "b,1,0.9,8,ben,print")
+    names = scorefile.column_names(["sample_id=file", "label=is_spoof", "score=anomaly", "pai_species=kind"])
+    path = written(tmp_path, "\n".join(lines) + "\n")
+    rows = scorefile.read(path, "1", names).rows
+    assert rows["sample_id"].tolist() == ["a", "b"]
+    assert rows["label"].tolist() == ["bona_fide", "attack"]
+    assert rows["score"].tolist() == [0.1, 0.9]
+    assert rows["pai_species"].tolist() == ["", "print"]
+    assert rows["label_in_file"].tolist() == ["anna", "ben"]  # what had our name by chance is kept
+    assert rows["score_in_file"].tolist() == ["7", "8"]
+    swapped = written(tmp_path, "sample_id,score,label\na,live,0.1\nb,spoof,0.9\n")
+    found = scorefile.read(swapped, None, scorefile.column_names(["score=label", "label=score"])).rows
+    assert found["score"].tolist() == [0.1, 0.9]
+    twice = scorefile.column_names(["sample_id=sample_id", "video_id=sample_id", "score=label", "label=score"])
+    assert scorefile.read(swapped, None, twice).rows["video_id"].tolist() == ["a", "b"]
+
+
+GOOD = "sample_id,label,score\na,live,0.1\nb,spoof,0.9\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "attack_label", "expected"),
+    [
+        (GOOD, ["score"], None, "--column score: write OUR_NAME=NAME_IN_THE_FILE"),
+        (GOOD, ["score="], None, "--column score=: write"),
+        (GOOD, ["score=anomaly"], None, "has no column 'anomaly'. It has sample_id, label, score"),
+        (GOOD, ["device=camera"], None, "--column device=camera"),
+        (GOOD, ["score=score", "score=label"], None, "'score' and 'label' are both to be 'score'"),
+        (GOOD.replace("score", "anomaly"), [], None, "If it has another name there: --column score=NAME"),
+        ("sample_id,label,score\na,0,1\nb,1,1\nc,2,1\n", [], "1", "there are the labels 0, 2. Only one value can"),
+        ("sample_id,label,score\na,0,1\nb,1,1\nc,1.0,1\n", [], "1", "besides '1' (--attack-label) there are"),
+        ("sample_id,label,score\na,0,1\nb,1,1\nc,,1\n", [], "1", "row 3: the label is empty"),
+        (GOOD, [], "1", "scores.csv: No label is '1' (--attack-label). Labels here: live, spoof"),
+        ("sample_id,label,score\na,live,1e999\n", [], None, "row 1: score '1e999' is too large"),
+    ],
+)  # fmt: skip
+def test_mappings_that_do_not_fit_are_one_message(
+    tmp_path: Path, text: str, columns: list[str], attack_label: str | None, expected: str
+) -> None:
+    with pytest.raises(BadInputError) as error:
+        scorefile.read(written(tmp_path, text), attack_label, scorefile.column_names(columns))
+    assert expected in str(error.value)
+
+
+def test_scores_of_the_opposite_sign_are_negated_on_request_only(tmp_path: Path) -> None:
+    lines = [f"l{i},live,{0.5 + i},\n" for i in range(9)] + [f"s{i},spoof,{0.4 - i},print\n" for i in range(9)]
+    path = written(tmp_path, "sample_id,label,score,pai_species\n" + "".join(lines))
+    as_is = scorefile.read_joined({"score": path})
+    assert as_is.rows["score"].iloc[0] == 0.5
+    (note,) = as_is.notes
+    assert "the AUC is 0.000" in note
+    assert "Nothing was turned round" in note
+    assert "--higher-is bona_fide" in note
+    turned = scorefile.read_joined({"score": path}, higher_is_bona_fide={"score"})
+    assert turned.rows["score"].iloc[0] == -0.5
+    assert turned.notes == (
+        "score: every score is negated, so that higher is more attack-like; so are its thresholds.",
+    )
+
+
+def test_which_systems_are_negated() -> None:
+    names = ["a", "b", "c"]
+    assert scorefile.negated([], names) == set()
+    assert scorefile.negated(["bona_fide"], names) == {"a", "b", "c"}
+    assert scorefile.negated(["b=bona_fide"], names) == {"b"}
+    assert scorefile.negated(["bona_fide", "b=attack"], names) == {"a", "c"}
+    for wrong in ("live", "d=attack", "a=live"):
+        with pytest.raises(BadInputError, match=f"--higher-is {wrong}: write bona_fide or attack"):
+            scorefile.negated([wrong], names)
+
+
+def test_scores_are_named_after_their_files(tmp_path: Path) -> None:
+    odd = tmp_path / "x=1.csv"
+    odd.write_text(GOOD)
+    assert scorefile.systems(["dir/a.csv"]) == {"score": Path("dir/a.csv")}
+    assert scorefile.systems([str(odd)]) == {"score": odd}
+    assert scorefile.systems(["dir/a.csv", "b=c.csv"]) == {"a": Path("dir/a.csv"), "b": Path("c.csv")}
+    for wrong, said in (
+        (["x/a.csv", "y/a.csv"], "x/a.csv and y/a.csv would both give the score 'a': write NAME=y/a.csv"),
+        (["label=x.csv"], "'label' cannot name a score"),
+        (["a.csv", "my scores.csv"], "'my scores' cannot name a score"),
+    ):
+        with pytest.raises(BadInputError) as error:
+            scorefile.systems(wrong)
+        assert said in str(error.value)
+
+
+def files_of(folder: Path, **texts: str) -> dict[str, Path]:
+    for name, text in texts.items():
+        (folder / f"{name}.csv").write_text(text)
+    return {name: folder / f"{name}.csv" for name in texts}
+
+
+def test_several_systems_are_joined_and_nothing_is_lost(tmp_path: Path) -> None:
+    files = files_of(
+        tmp_path,
+        one="sample_id,label,score,split,pai_species,device\na,live,1,dev,,x\nb,spoof,2,test,print,\nc,live,3,test,,\n",
+        two="sample_id,label,score,pai_species,device\nd,spoof,8,mask,w\nb,spoof,7,,z\na,live,6,,y\n",
+    )
+    made = scorefile.read_joined(files)
+    rows = made.rows.set_index("sample_id")
+    assert made.scores == ("one", "two")
+    assert rows.index.tolist() == ["a", "b", "c", "d"]
+    assert rows["one"].tolist() == pytest.approx([1, 2, 3, np.nan], nan_ok=True)
+    assert rows["two"].tolist() == pytest.approx([6, 7, np.nan, 8], nan_ok=True)
+    assert rows["label"].tolist() == ["bona_fide", "attack", "bona_fide", "attack"]
+    assert rows["subset"].tolist() == ["dev", "test", "test", "all"]
+    assert rows["pai_species"].tolist() == ["", "print", "", "mask"]
+    assert rows["device"].tolist() == ["x", "z", "", "w"]  # stated by one file only, or as the first has it
+    device, one, two = made.notes
+    assert "sample 'a' has device 'x'" in device
+    assert "(1 samples like it): kept as in" in device
+    assert "one.csv: 1 of 4 samples are in other files only (e.g. 'd'): non-responses of one." in one
+    assert "two.csv: 1 of 4 samples are in other files only (e.g. 'c'): non-responses of two." in two
+
+
+def test_ids_that_repeat_over_subsets_are_joined_in_each(tmp_path: Path) -> None:
+    files = files_of(
+        tmp_path,
+        one="sample_id,label,score,subset\na,live,1,dev\na,live,2,test\nb,spoof,3,dev\n",
+        two="sample_id,label,score,subset\nb,spoof,6,dev\na,live,4,test\na,live,5,dev\n",
+        no_subsets="sample_id,label,score\na,live,7\nb,spoof,8\n",
+    )
+    rows = scorefile.read_joined(files).rows
+    assert rows[["sample_id", "subset", "one", "two", "no_subsets"]].to_numpy().tolist() == [
+        ["a", "dev", 1, 5, 7],
+        ["a", "test", 2, 4, 7],
+        ["b", "dev", 3, 6, 8],
+    ]
+
+
+def test_each_file_may_use_names_and_labels_of_its_own(tmp_path: Path) -> None:
+    files = files_of(tmp_path, one="file,is_spoof,p\na,0,1\nb,1,2\n", two="file,label,q\nb,spoof,3\na,live,4\n")
+    texts = ["sample_id=file", "label=is_spoof", "label=label", "score=p", "score=q"]
+    rows = scorefile.read_joined(files, "1", scorefile.column_names(texts)).rows
+    assert rows[["sample_id", "label", "one", "two"]].to_numpy().tolist() == [
+        ["a", "bona_fide", 1, 4],
+        ["b", "attack", 2, 3],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        ("a,spoof,1,,,\n", "sample 'a' has label 'bona_fide' in {0}, row 1, but 'attack' in {1}, row 1"),
+        ("a,live,1,,,\nb,spoof,1,mask,,\n", "'b' has pai_species 'print' in {0}, row 2, but 'mask' in {1}, row 2"),
+        ("b,spoof,1,,dev,\n", "sample 'b' has subset 'test' in {0}, row 2, but 'dev' in {1}, row 1"),
+        ("b,spoof,1,,,p1\n", "sample 'b' has subject_id 'p2' in {0}, row 2, but 'p1' in {1}, row 1"),
+        ("x,live,1,,,\n", "{0} and {1} have no sample in common (ids are e.g. 'a' and 'x')"),
+    ],
+)  # fmt: skip
+def test_files_that_contradict_each_other_are_refused(tmp_path: Path, second: str, expected: str) -> None:
+    head = "sample_id,label,score,pai_species,subset,subject_id\n"
+    files = files_of(tmp_path, one=head + "a,live,1,,test,p1\nb,spoof,2,print,test,p2\n", two=head + second)
+    with pytest.raises(BadInputError) as error:
+        scorefile.read_joined(files)
+    assert expected.format(*files.values()) in str(error.value)
+
+
+def test_a_score_does_not_take_the_place_of_a_column(tmp_path: Path) -> None:
+    files = files_of(tmp_path, one=GOOD, device=GOOD, three="sample_id,label,score,device\na,live,1,x\nb,spoof,2,y\n")
+    with pytest.raises(BadInputError, match=r"three.csv has a column 'device' already: name the score, NAME="):
+        scorefile.read_joined(files)
+
+
+def test_what_looks_wrong_is_said(tmp_path: Path) -> None:
+    lines = "a,live,1,\nb,spoof,2,\nc,spoof,3,print\n"
+    rows = scorefile.read(written(tmp_path, "sample_id,label,score,pai_species\n" + lines)).rows
+    (nameless,) = scorefile.oddities(rows)
+    assert "1 of 2 attacks name no pai_species" in nameless
+    (alone,) = scorefile.oddities(rows[rows["label"] == "bona_fide"])
+    assert "only bona fide samples (1) and no attacks: APCER, ROC and EER are undefined" in alone
+    assert scorefile.outside(rows["score"], 3) is None
+    above, below = scorefile.outside(rows["score"], 3.1), scorefile.outside(rows["score"], 1)
+    assert above == "The threshold 3.1 is above every score (1.0 to 3.0): nothing is called an attack."
+    assert below == "The threshold 1 is not above every score (1.0 to 3.0): everything is called an attack."
+
+
+def test_two_real_systems_are_joined(shared: Path) -> None:
+    folder = shared / "data" / "pad_scores"
+    files = {name: folder / f"{name}_grandtest.csv" for name in ("auxiliary", "quality_rbf")}
+    made = scorefile.read_joined(files)
+    alone = {name: scorefile.read(path).rows for name, path in files.items()}
+    key = ["subset", "sample_id"]
+    for name, rows in alone.items():
+        joined_rows = made.rows[made.rows[name].notna()].set_index(key)
+        assert joined_rows[name].sort_index().tolist() == rows.set_index(key)["score"].sort_index().tolist()
+    assert len(made.rows) == 17_119
+    assert sorted(made.rows[["auxiliary", "quality_rbf"]].isna().sum().tolist()) == [1, 49]

@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from fas_core import models
+from fas_core.errors import BadInputError
+from fas_core.training import checkpoint
+
+CONFIG = {"width": 0.125, "latent_dim": 16, "image_size": 32}
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path / "m.safetensors"
+    checkpoint.saved(path, models.built("dcvae", CONFIG), "dcvae", {"experiment": {"seed": 3}})
+    return path
+
+
+def test_what_is_saved_is_loaded(saved: Path) -> None:
+    model, header = checkpoint.loaded(saved)
+    torch.manual_seed(0)
+    for (name, expected), found in zip(models.built("dcvae", CONFIG).state_dict().items(), model.state_dict().values(),
+                                       strict=True):  # fmt: skip
+        torch.testing.assert_close(found, expected, rtol=0, atol=0, msg=name)
+    assert header["model"] == "dcvae"
+    assert header["config"]["width"] == 0.125
+    assert header["experiment"] == {"seed": 3}
+    assert checkpoint.header_of(saved) == header
+    assert not model.training
+
+
+def test_a_pickle_is_refused_by_its_first_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    torch.save({"w": torch.zeros(1)}, path)
+    with pytest.raises(BadInputError, match="pickled PyTorch file"):
+        checkpoint.loaded(path)
+
+
+def test_no_checkpoint_is_taken_for_a_pickle_because_of_its_header_s_length(tmp_path: Path) -> None:
+    """The file begins with the length of the header: 0x80 and "PK" are lengths like any other."""
+    model = models.built("dcvae", CONFIG)
+    path = tmp_path / "m.safetensors"
+    first_bytes = set()
+    for padding in range(0, 256, 8):
+        checkpoint.saved(path, model, "dcvae", {"note": "x" * padding})
+        first_bytes.add(path.read_bytes()[0])
+        assert checkpoint.loaded(path)[1]["note"] == "x" * padding
+    assert 0x80 in first_bytes
+
+
+@pytest.mark.parametrize("keep", [0, 5, 300, -1])
+def test_truncated_files_are_named(saved: Path, keep: int) -> None:
+    saved.write_bytes(saved.read_bytes()[:keep])
+    with pytest.raises(BadInputError, match=r"m.safetensors is not a complete safetensors file"):
+        checkpoint.loaded(saved)
+
+
+def test_foreign_and_missing_files_are_named(tmp_path: Path) -> None:
+    save_file({"w": torch.zeros(2)}, tmp_path / "other.safetensors")
+    with pytest.raises(BadInputError, match="no FAS Explorer header"):
+        checkpoint.loaded(tmp_path / "other.safetensors")
+    with pytest.raises(BadInputError, match="does not exist"):
+        checkpoint.loaded(tmp_path / "none.safetensors")
+
+
+def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
+    tensors = models.built("dcvae", CONFIG).state_dict()
+    wider = {"model": "dcvae", "config": CONFIG | {"width": 0.25}}
+    checkpoint.write_tensors(tmp_path / "m.safetensors", tensors, wider)
+    with pytest.raises(BadInputError, match="not those of model dcvae"):
+        checkpoint.loaded(tmp_path / "m.safetensors")
+    checkpoint.write_tensors(tmp_path / "u.safetensors", tensors, {"model": "unet", "config": {}})
+    with pytest.raises(BadInputError, match="Unknown model 'unet'"):
+        checkpoint.loaded(tmp_path / "u.safetensors")
