@@ -82,7 +82,7 @@ def floor_of(name: str) -> tuple[int, str] | None:
 
 
 def imports_upward(found: list[Module]) -> list[str]:
-    """"module -> name" for every import of a higher floor, or of another room on the same floor (the ground apart)."""
+    """ "module -> name" for every import of a higher floor, or of another room on the same floor (the ground apart)."""
     wrong = []
     for module in found:
         here = floor_of(module.name)

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import streamlit as st
 from numpy.typing import NDArray
 
+from app.session.cache import cached
 from app.session.readers import score_values
 from fas_core import scores
 from fas_core.data.names import ATTACK, group_codes
@@ -29,12 +29,12 @@ class Factor:
     names: list[str]
 
 
-@st.cache_resource(max_entries=24, show_spinner=False)
-def factor(digest: str, name: str, _run: Run) -> Factor:
+@cached(entries=24)
+def factor(run: Run, name: str) -> Factor:
     """Read shard by shard: the texts of millions of rows are never in memory."""
     places: dict[str, int] = {}
     parts = []
-    for shard in _run.shards:
+    for shard in run.shards:
         texts = shard.table("samples", [name]).column(0).combine_chunks()
         encoded = pc.dictionary_encode(pc.fill_null(pc.cast(texts, pa.string()), ""))
         here = [places.setdefault(text, len(places)) for text in encoded.dictionary.to_pylist()]
@@ -54,46 +54,46 @@ def numbers_of(run: Run, name: str) -> NDArray[np.float64]:
     return pd.to_numeric(run.samples([name])[name]).to_numpy(np.float64, na_value=np.nan)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def colour_columns(digest: str, _run: Run) -> list[str]:
+@cached(entries=8)
+def colour_columns(run: Run) -> list[str]:
     """Columns that tell samples apart without naming each one."""
 
     def varies(name: str) -> bool:
         seen: set[object] = set()
-        for shard in _run.shards:  # the first two values are enough
+        for shard in run.shards:  # the first two values are enough
             column = shard.table("samples", [name]).column(0)
             seen.update(pc.unique(column).slice(0, 2).to_pylist())
             if len(seen) > 1:
                 return True
         return False
 
-    return [name for name in _run.column_names() if name not in NOT_COLOURS and varies(name)]
+    return [name for name in run.column_names() if name not in NOT_COLOURS and varies(name)]
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def kinds_of(digest: str, _run: Run) -> tuple[NDArray[np.unsignedinteger[Any]], list[str]]:
+@cached(entries=8)
+def kinds_of(run: Run) -> tuple[NDArray[np.unsignedinteger[Any]], list[str]]:
     """The group of every row, as positions in names."""
-    named = set(_run.column_names())
+    named = set(run.column_names())
     columns = {}
     for name in ("subset", "label", "pai_species"):
-        one = factor(digest, name, _run) if name in named else Factor(np.zeros(len(_run), np.uint8), [""])
+        one = factor(run, name) if name in named else Factor(np.zeros(len(run), np.uint8), [""])
         columns[name] = pd.Categorical.from_codes(one.codes, one.names)
     codes, names = group_codes(pd.DataFrame(columns))
     return codes.astype(np.min_scalar_type(len(names))), names.tolist()
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def attacks(digest: str, _run: Run) -> NDArray[np.bool_]:
-    label = factor(digest, "label", _run)
+@cached(entries=8)
+def attacks(run: Run) -> NDArray[np.bool_]:
+    label = factor(run, "label")
     return np.array([name == ATTACK for name in label.names])[label.codes]
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def shown_rows(digest: str, chosen: tuple[str, ...], _run: Run) -> NDArray[np.bool_] | None:
+@cached(entries=8)
+def shown_rows(run: Run, chosen: tuple[str, ...]) -> NDArray[np.bool_] | None:
     """(n,) whether a row is of the chosen subsets; None: all are."""
-    if set(chosen) >= set(_run.subsets):
+    if set(chosen) >= set(run.subsets):
         return None
-    subset = factor(digest, "subset", _run)
+    subset = factor(run, "subset")
     return np.array([name in chosen for name in subset.names])[subset.codes]
 
 

@@ -15,6 +15,8 @@ from fas_core.errors import BadInputError
 
 P = ParamSpec("P")
 
+pa.set_memory_pool(pa.system_memory_pool())  # the default one keeps what is freed, hundreds of megabytes of it
+
 
 def give_back_memory() -> None:
     """What a page has read and dropped goes back to the system, after millions of rows a third of all it held.

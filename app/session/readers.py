@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import streamlit as st
 from numpy.typing import NDArray
 
+from app.session.cache import cached
 from fas_core import metrics, scores
 from fas_core.errors import BadInputError
 from fas_core.evaluation import presentations, run_metrics
@@ -34,7 +34,7 @@ def _stamp(folder: Path) -> tuple[int, ...]:
     return tuple(p.stat().st_mtime_ns for p in sorted((folder, *(d for d in folder.iterdir() if d.is_dir()))))
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
+@cached(entries=64)
 def _opened(folder: str, stamp: tuple[int, ...]) -> Run:
     return store.opened(Path(folder))
 
@@ -53,112 +53,94 @@ def runs() -> tuple[list[Run], list[str]]:
     return found, problems
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _samples(digest: str, columns: tuple[str, ...], _run: Run) -> pd.DataFrame:
-    return _run.samples(columns)
+@cached(entries=64)
+def _samples(run: Run, columns: tuple[str, ...]) -> pd.DataFrame:
+    return run.samples(columns)
 
 
 def samples(run: Run, columns: Sequence[str]) -> pd.DataFrame:
-    """Columns of a Run's samples in row order. Shared between sessions: do not change it."""
+    """Those of some columns that a Run's samples have, in row order. Shared between sessions: do not change it."""
     has = set(run.column_names())
-    return _samples(run.digest, tuple(c for c in columns if c in has), run)
+    return _samples(run, tuple(c for c in columns if c in has))
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _ids(digest: str, _run: Run) -> pd.Index:
-    return pd.Index(samples(_run, ("sample_id",))["sample_id"].astype(str))
-
-
+@cached(entries=16)
 def ids(run: Run) -> pd.Index:
     """(n,) sample ids in row order; get_loc and get_indexer find rows."""
-    return _ids(run.digest, run)
+    return pd.Index(samples(run, ("sample_id",))["sample_id"].astype(str))
 
 
-@st.cache_resource(max_entries=64, show_spinner="Computing the score …")
-def _score_values(digest: str, score: str, _run: Run) -> NDArray[np.float64]:
-    values = scores.values(_run, score)
+@cached(entries=64, spinner="Computing the score …")
+def score_values(run: Run, score: str) -> NDArray[np.float64]:
+    """(n,) in row order, read-only."""
+    values = scores.values(run, score)
     values.setflags(write=False)
     return values
 
 
-def score_values(run: Run, score: str) -> NDArray[np.float64]:
-    """(n,) in row order, read-only."""
-    return _score_values(run.digest, score, run)
+@cached(entries=64)
+def levels(run: Run) -> list[str]:
+    """The decision levels that a Run can be judged at."""
+    return presentations.levels(run)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def levels(digest: str, _run: Run) -> list[str]:
-    return presentations.levels(_run)
+@cached(entries=16)
+def grouping(run: Run, level: str) -> Grouping:
+    """What decisions are made on at a level, whatever the score."""
+    return presentations.grouping(run, level)
 
 
-def level(run: Run) -> str:
-    """The decision level chosen in the sidebar, if this Run has it."""
-    chosen = str(st.session_state.get("level", FRAME))
-    return chosen if chosen in levels(run.digest, run) else FRAME
+@cached(entries=32)
+def decided(run: Run, score: str, level: str) -> Presentations:
+    """What decisions are made on at a level, with their scores. Shared between sessions: do not change it."""
+    return grouping(run, level).judged(score_values(run, score))
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def grouping(digest: str, level: str, _run: Run) -> Grouping:
-    return presentations.grouping(_run, level)
-
-
-@st.cache_resource(max_entries=32, show_spinner=False)
-def _decided(digest: str, score: str, level: str, _run: Run) -> Presentations:
-    return grouping(digest, level, _run).judged(score_values(_run, score))
-
-
-def decided(run: Run, score: str) -> Presentations:
-    """What decisions are made on at the chosen level, with their scores. Shared between sessions: do not change it."""
-    return _decided(run.digest, score, level(run), run)
-
-
-def decisions(run: Run) -> str:
+def decisions(run: Run, level: str) -> str:
     """What decisions are made on, in a word: images (scores of unknown things are samples), videos or sessions."""
-    unit = level(run).split(" ")[0]
+    unit = level.split(" ")[0]
     return f"{unit}s" if unit != FRAME else "images" if run.has_images else "samples"
 
 
-def decided_values(run: Run, score: str) -> NDArray[np.float64]:
+def decided_values(run: Run, score: str, level: str) -> NDArray[np.float64]:
     """(n,) for every sample in row order, the score of the presentation that it is part of."""
-    one = decided(run, score)
-    return one.values[one.of_frame]
+    presented = decided(run, score, level)
+    return presented.values[presented.of_frame]
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _pooled(digest: str, score: str, level: str, subsets: tuple[str, ...], _run: Run) -> metrics.ScoreSet:
-    return _decided(digest, score, level, _run).score_set(subsets)
+@cached(entries=64)
+def _pooled(run: Run, score: str, level: str, subsets: tuple[str, ...]) -> metrics.ScoreSet:
+    return decided(run, score, level).score_set(subsets)
 
 
-def pooled_score_set(run: Run, score: str, subsets: Sequence[str]) -> metrics.ScoreSet:
-    """Several subsets as one sorted set of scores, at the chosen decision level."""
-    return _pooled(run.digest, score, level(run), tuple(subsets), run)
+def pooled_score_set(run: Run, score: str, level: str, subsets: Sequence[str]) -> metrics.ScoreSet:
+    """Several subsets as one sorted set of scores, at a decision level."""
+    return _pooled(run, score, level, tuple(subsets))
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _rates(
-    digest: str, score: str, level: str, subsets: tuple[str, ...], threshold: float, _run: Run
-) -> dict[str, Any]:
-    return run_metrics.rates_at(_decided(digest, score, level, _run), subsets, threshold)
+@cached(entries=64)
+def _rates(run: Run, score: str, level: str, subsets: tuple[str, ...], threshold: float) -> dict[str, Any]:
+    return run_metrics.rates_at(decided(run, score, level), subsets, threshold)
 
 
-def rates(run: Run, score: str, subsets: Sequence[str], threshold: float) -> dict[str, Any]:
-    """The rates of some subsets together at a threshold, with intervals: see `evaluation.rates_at`."""
-    return _rates(run.digest, score, level(run), tuple(subsets), threshold, run)
+def rates(run: Run, score: str, level: str, subsets: Sequence[str], threshold: float) -> dict[str, Any]:
+    """The rates of some subsets together at a threshold, with intervals: see `run_metrics.rates_at`."""
+    return _rates(run, score, level, tuple(subsets), threshold)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _auc_interval(digest: str, score: str, level: str, subsets: tuple[str, ...], _run: Run) -> UnitInterval | None:
-    return run_metrics.auc_interval(_decided(digest, score, level, _run), subsets)
+@cached(entries=64)
+def _auc_interval(run: Run, score: str, level: str, subsets: tuple[str, ...]) -> UnitInterval | None:
+    return run_metrics.auc_interval(decided(run, score, level), subsets)
 
 
-def auc_interval(run: Run, score: str, subsets: Sequence[str]) -> UnitInterval | None:
+def auc_interval(run: Run, score: str, level: str, subsets: Sequence[str]) -> UnitInterval | None:
     """The interval of the AUC of some subsets together; None where there is none."""
-    return _auc_interval(run.digest, score, level(run), tuple(subsets), run)
+    return _auc_interval(run, score, level, tuple(subsets))
 
 
-def score_sets(run: Run, score: str) -> dict[str, metrics.ScoreSet]:
-    """One sorted set of scores per subset, at the chosen decision level."""
-    return {subset: pooled_score_set(run, score, [subset]) for subset in run.subsets}
+def score_sets(run: Run, score: str, level: str) -> dict[str, metrics.ScoreSet]:
+    """One sorted set of scores per subset, at a decision level."""
+    return {subset: pooled_score_set(run, score, level, [subset]) for subset in run.subsets}
 
 
 NOT_METADATA = {"path", "is_constant"}  # a name stands for the path; the other is of use to scores only

@@ -6,14 +6,14 @@ Caches are keyed by a Run's digest, a text that stands for all its bytes, never 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
-import pyarrow as pa
 import streamlit as st
 
 from app.components.link import copy_link
 from app.session.address import keep_valid, link_params, put_in_address
+from app.session.cache import cached, keyed
 from app.session.jobs import under_way, watch_jobs
 from app.session.readers import cache_folder, decided, grouping, levels, pooled_score_set, runs
 from app.words import escaped, label_of
@@ -34,9 +34,6 @@ from fas_core.metrics.operating_point import (
     dev_subsets,
 )
 from fas_core.runs.store import Run
-
-pa.set_memory_pool(pa.system_memory_pool())  # the default one keeps what is freed, hundreds of megabytes of it
-
 
 # ------------------------------------------------------------------------------------------------- the shared sidebar
 
@@ -92,7 +89,7 @@ def sidebar() -> None:
         )
         st.caption(escaped(scores.description(chosen)) if run.has_images else "Column of the imported score file.")
         _level_control(run)
-        _operating_point_controls(run, str(chosen))
+        _operating_point_controls(run, str(chosen), chosen_level(run))
     copy_link()
     under_way()
 
@@ -103,8 +100,14 @@ def first_score(offered: Sequence[str]) -> str:
     return next((s for s in preferred if s in offered), offered[0])
 
 
+def chosen_level(run: Run) -> str:
+    """The decision level chosen in the sidebar, if this Run has it."""
+    chosen = str(st.session_state.get("level", FRAME))
+    return chosen if chosen in levels(run) else FRAME
+
+
 def _level_control(run: Run) -> None:
-    offered = levels(run.digest, run)
+    offered = levels(run)
     if len(offered) == 1:
         return
     keep_valid("level", offered, FRAME)
@@ -128,7 +131,7 @@ RULE_NAMES = {
 WORST = "worst"
 
 
-def _operating_point_controls(run: Run, score: str) -> None:
+def _operating_point_controls(run: Run, score: str, level: str) -> None:
     """The rule that every page's verdicts follow, and where it is applied."""
     keep_valid("rule", KINDS, DEFAULT.kind)
     kind = st.selectbox(
@@ -144,7 +147,7 @@ def _operating_point_controls(run: Run, score: str) -> None:
     default = dev_subsets(run.subsets) or run.subsets[:1]
     keep_valid("chosen_on", run.subsets, default)
     if kind == BY_HAND:
-        low, high = score_range(run, score)
+        low, high = score_range(run, score, level)
         key = f"t_{score}"
         try:
             asked = float(st.query_params.get(key, "nan"))
@@ -161,7 +164,7 @@ def _operating_point_controls(run: Run, score: str) -> None:
             "At most, in %", 0.0, 99.9, 100 * DEFAULT.value, 1.0, "%.4g", key="at_most", bind="query-params"
         )
     if kind == APCER:
-        names = [WORST, *_species(run.digest, run)]
+        names = [WORST, *_species(run)]
         keep_valid("species", names, WORST)
         st.selectbox(
             "Of species",
@@ -182,10 +185,10 @@ def _operating_point_controls(run: Run, score: str) -> None:
     )
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _species(digest: str, _run: Run) -> list[str]:
+@cached(entries=64)
+def _species(run: Run) -> list[str]:
     """The attack species of a Run, in order of name."""
-    codes, names = grouping(digest, FRAME, _run).kinds
+    codes, names = grouping(run, FRAME).kinds
     present = np.bincount(codes, minlength=len(names) + 1)[1:]
     return sorted(name for name, n in zip(names, present, strict=True) if n)
 
@@ -214,7 +217,7 @@ def cost_inputs(run: Run) -> None:
         number_of("Sessions a month", SESSIONS, "sessions")
         number_of("Loss per accepted attack", LOSS, "loss")
         number_of("Cost per rejected live one", REJECTION, "rejection")
-        for name in _species(run.digest, run):
+        for name in _species(run):
             number_of(f"{escaped(name)} attacks, % of sessions", SHARE, f"share_{name}", 100.0)
         number_of(
             "Shares wrong by a factor of",
@@ -228,7 +231,7 @@ def costs(run: Run) -> Costs:
     """The costs that `cost_inputs` states; raises BadInputError where they cannot be, as with shares above 100 %."""
     given = st.session_state
     factor = max(1.0, float(given.get("factor", FACTOR)))
-    names = _species(run.digest, run)
+    names = _species(run)
     likely = {name: float(given.get(f"share_{name}", SHARE)) / 100 for name in names}
     shares = {name: Share(share, share / factor, min(1.0, share * factor)) for name, share in likely.items()}
     return Costs(
@@ -239,9 +242,9 @@ def costs(run: Run) -> Costs:
     )
 
 
-def score_range(run: Run, score: str) -> tuple[float, float]:
+def score_range(run: Run, score: str, level: str) -> tuple[float, float]:
     """From the lowest finite score to just above the highest: every decision a threshold can make lies between."""
-    values = decided(run, score).values
+    values = decided(run, score, level).values
     finite = values[np.isfinite(values)]
     if not finite.size:
         return 0.0, 1.0
@@ -249,11 +252,11 @@ def score_range(run: Run, score: str) -> tuple[float, float]:
     return (low, high) if high - low > 1e-9 * max(abs(high), 1) else (low - 0.5, high + 0.5)
 
 
-def rule(run: Run, score: str) -> Rule:
+def rule(run: Run, score: str, level: str) -> Rule:
     """The rule that the sidebar states."""
     kind = str(st.session_state.get("rule") or DEFAULT.kind)
     if kind == BY_HAND:
-        low, high = score_range(run, score)
+        low, high = score_range(run, score, level)
         return Rule(kind, float(st.session_state.get(f"t_{score}", (low + high) / 2)))
     if kind not in (BPCER, APCER):
         return Rule(kind)
@@ -262,16 +265,16 @@ def rule(run: Run, score: str) -> Rule:
     return Rule(kind, at_most, "" if species == WORST else species)
 
 
-def operating_point(run: Run, score: str, subsets: Sequence[str]) -> tuple[OperatingPoint | None, str]:
+def operating_point(run: Run, score: str, level: str, subsets: Sequence[str]) -> tuple[OperatingPoint | None, str]:
     """The sidebar's operating point, reported on `subsets`; None and the reason where its rule cannot be applied."""
-    by = rule(run, score)
+    by = rule(run, score, level)
     chosen_on = [s for s in run.subsets if s in st.session_state.get("chosen_on", dev_subsets(run.subsets))]
     if by.kind == BY_HAND:
         # Reported where a rule would be, so that numbers do not jump when the slider takes over from it.
         return replace(op.operating_point(by, by.value, chosen_on, subsets), chosen_on=(), is_optimistic=True), ""
     try:
         threshold = op.threshold_by(
-            by, pooled_score_set(run, score, chosen_on), costs(run) if by.kind == COST else None
+            by, pooled_score_set(run, score, level, chosen_on), costs(run) if by.kind == COST else None
         )
     except (metrics.UndefinedMetricError, BadInputError) as error:
         where = escaped(", ".join(chosen_on)) or "no subset"
@@ -280,6 +283,27 @@ def operating_point(run: Run, score: str, subsets: Sequence[str]) -> tuple[Opera
             f"{escaped(by.words)} cannot be applied to {where}: {escaped(str(error))}. Change it in the sidebar.",
         )
     return op.operating_point(by, threshold, chosen_on, subsets), ""
+
+
+@keyed
+@dataclass(frozen=True)
+class Shown:
+    """What every page shows: what the sidebar has chosen. Its digest stands for all of it, the Run's bytes included."""
+
+    run: Run
+    subsets: tuple[str, ...]  # in the protocol's order
+    score: str
+    level: str  # what decisions are made on: see `presentations.LEVELS`
+
+    @property
+    def digest(self) -> str:
+        return repr((self.run.digest, self.subsets, self.score, self.level))
+
+
+def shown() -> Shown:
+    """The choices of the sidebar. Where one is missing, the page says what is and ends here."""
+    run = chosen_run()
+    return Shown(run, tuple(chosen_subsets(run)), chosen_score(run), chosen_level(run))
 
 
 def chosen_run() -> Run:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.session import sidebar
 from app.session.address import put_in_address
-from app.session.readers import cache_folder, level, runs
+from app.session.readers import cache_folder, runs
 from app.words import about, escaped, number
 from fas_core.errors import BadInputError
 from fas_core.evaluation import card as cards
@@ -36,7 +36,7 @@ def state_of(content: dict[str, Any], known: dict[str, Run]) -> str:
 
 def save_form() -> None:
     """Freezes the sidebar's operating point as a card."""
-    point, problem = sidebar.operating_point(run, score, subsets)
+    point, problem = sidebar.operating_point(run, score, sidebar.chosen_level(run), subsets)
     if point is None:
         st.warning(problem, icon=":material/rule:")
         return
@@ -58,7 +58,7 @@ def save_form() -> None:
                 point.rule,
                 point.chosen_on,
                 point.reported_on,
-                level=level(run),
+                level=sidebar.chosen_level(run),
                 costs=sidebar.costs(run) if point.rule.kind == operating_point.COST else None,
                 fail_closed=closed,
                 by=by.strip(),

@@ -131,7 +131,7 @@ def score_of(letter: str, run: Run, score_a: str) -> str | None:
 
 def matched_rule() -> Rule:
     """The sidebar's rule where it matches thresholds, else the usual one."""
-    chosen = sidebar.rule(run, score)
+    chosen = sidebar.rule(run, score, sidebar.chosen_level(run))
     return chosen if chosen.kind in (BPCER, APCER) and not chosen.species else DEFAULT
 
 
@@ -239,7 +239,7 @@ def caveats() -> str:
     else:
         each = ", ".join(f"{number(t)} ({letter})" for letter, t in zip(LETTERS, thresholds, strict=False))
         text += f"Thresholds {each}: {escaped(rule.words)} for each on these samples. "
-    if str(sidebar.rule(run, score)) != str(rule):
+    if str(sidebar.rule(run, score, sidebar.chosen_level(run))) != str(rule):
         text += f"The sidebar's rule cannot match thresholds, so {escaped(rule.words)} is taken. "
     units, independent = both.units
     n_units = len(np.unique(units.groups))
@@ -869,7 +869,7 @@ score = sidebar.chosen_score(run)
 st.title("Compare")
 head = st.container()
 systems = [System(run, score), *other_systems(run, score)]
-level = readers.level(run)
+level = sidebar.chosen_level(run)
 rule = matched_rule()
 tested = [s for s in subsets if s != "train"] or subsets
 of_runs = tuple(part for one in systems for part in (one.run.digest, one.score))

@@ -243,12 +243,12 @@ def n_aligned(coordinates: Sequence[NDArray[np.float32]], both: Joined) -> int:
 
 
 def _groups(reference: Run, rows: NDArray[np.int64]) -> tuple[NDArray[np.unsignedinteger], list[str]]:
-    codes, names = columns.kinds_of(reference.digest, reference)
+    codes, names = columns.kinds_of(reference)
     return codes[rows], names
 
 
 def _is_shown(reference: Run, rows: NDArray[np.int64], chosen: tuple[str, ...]) -> NDArray[np.bool_] | None:
-    is_shown = columns.shown_rows(reference.digest, chosen, reference)
+    is_shown = columns.shown_rows(reference, chosen)
     return None if is_shown is None else is_shown[rows]
 
 
@@ -285,7 +285,7 @@ def controls(steps: Sequence[Step], both: Joined) -> tuple[str, int, int, str]:
         )
         colour = st.selectbox(
             "Colour",
-            [GROUP, *columns.colour_columns(run.digest, run)],
+            [GROUP, *columns.colour_columns(run)],
             format_func=readable,
             key="colour",
             bind="query-params",
@@ -341,11 +341,11 @@ class Compared:
 def compared(both: Joined) -> Compared:
     rows = both.rows[reference]
     is_shown = _is_shown(run, rows, tuple(subsets))
-    is_attack = columns.attacks(run.digest, run)[rows]
+    is_attack = columns.attacks(run)[rows]
     live = ~is_attack & ~both.is_training
     live, attack = (live, is_attack) if is_shown is None else (live & is_shown, is_attack & is_shown)
     is_training = int(live.sum()) < 2
-    species = columns.factor(run.digest, "pai_species", run)
+    species = columns.factor(run, "pai_species")
     codes = species.codes[rows]
     attacks = {
         name or "unspecified": found
@@ -462,7 +462,7 @@ def colours_by(joined: str, colour: str, chosen: tuple[str, ...], _reference: Ru
     if columns.is_number(_reference, colour):
         numbers = columns.numbers_of(_reference, colour)[_rows]
         return plot.by_number(numbers, title=readable(colour), words=number, is_shown=is_shown)
-    one = columns.factor(_reference.digest, colour, _reference)
+    one = columns.factor(_reference, colour)
     codes = one.codes[_rows]
     counts = np.bincount(codes, minlength=len(one.names)).tolist()
     styles = plots.category_styles(dict(zip(one.names, counts, strict=True)))
@@ -471,7 +471,7 @@ def colours_by(joined: str, colour: str, chosen: tuple[str, ...], _reference: Ru
 
 def trails(steps: Sequence[Step], found: Sequence[Placed], current: int) -> Trails:
     """The way of each group's middle, training left out: its images are what the frame is fitted on."""
-    names = columns.kinds_of(run.digest, run)[1]
+    names = columns.kinds_of(run)[1]
     made = []
     for i, name in enumerate(names):
         places = [None if np.isnan(one.middles[i]).any() else tuple(one.middles[i].tolist()) for one in found]

@@ -51,7 +51,7 @@ def groups_of(digest: str, _run: Run) -> NDArray[np.str_]:
 def answer(point: OperatingPoint | None, values: NDArray[np.float64], kinds: NDArray[np.str_]) -> str:
     """The page's answer in one or two sentences; `values` and `kinds` are those of the chosen subsets."""
     parts = []
-    reported = pooled_score_set(run, score, point.reported_on if point else subsets)
+    reported = pooled_score_set(run, score, sidebar.chosen_level(run), point.reported_on if point else subsets)
     if point is not None and reported.n_bona_fide + reported.n_attack:
         at = metrics.rates_at(reported, point.threshold)
         counts = at["counts"]
@@ -63,8 +63,9 @@ def answer(point: OperatingPoint | None, values: NDArray[np.float64], kinds: NDA
                 f"({percent(at['apcer_max'], n_worst)} of {n_worst:,})"
             )
         if reported.n_bona_fide:
+            what = decisions(run, sidebar.chosen_level(run))
             parts.append(
-                f"**{counts['fp']:,} of {reported.n_bona_fide:,} live {decisions(run)} are rejected** "
+                f"**{counts['fp']:,} of {reported.n_bona_fide:,} live {what} are rejected** "
                 f"({percent(at['bpcer'], reported.n_bona_fide)})"
             )
     top = kinds[np.argsort(-values, kind="stable")[:60]]
@@ -521,8 +522,8 @@ ids = readers.ids(run)
 all_kinds = groups_of(run.digest, run)
 is_chosen = samples["subset"].isin(subsets).to_numpy()
 
-point, problem = sidebar.operating_point(run, score, subsets)
-decided = decided_values(run, score)
+point, problem = sidebar.operating_point(run, score, sidebar.chosen_level(run), subsets)
+decided = decided_values(run, score, sidebar.chosen_level(run))
 verdicts = np.full(len(ids), RIGHT) if point is None else verdicts_at(samples["label"], decided, point.threshold)
 st.write(answer(point, score_values(run, score)[is_chosen], all_kinds[is_chosen]))
 st.caption(problem if point is None else words_module.about(point))

@@ -212,10 +212,10 @@ def verdict(value: float, threshold: float) -> str:
 def verdicts_table(subject: Subject) -> pd.DataFrame:
     """The sidebar's operating point, then the cards of this Run, newest first."""
     rows = []
-    point, _ = sidebar.operating_point(run, score, subsets)
+    point, _ = sidebar.operating_point(run, score, sidebar.chosen_level(run), subsets)
     if point is not None:
         name = f"sidebar: {point.rule.words}"
-        rows.append(_verdict(name, subject, score, readers.level(run), point.threshold))
+        rows.append(_verdict(name, subject, score, sidebar.chosen_level(run), point.threshold))
     for _, content in cards.cards(cache_folder())[0]:
         if content["run"] != run.id or content["score"] not in subject.scores:
             continue
@@ -350,10 +350,10 @@ def answer(subject: Subject) -> str:
     if LIVE_TRAINING in known and not math.isnan(share := place(score, value, LIVE_TRAINING)):
         n = len(known[LIVE_TRAINING])
         words += f", higher than {'all' if share == 1 else f'{math.floor(100 * share)} %'} of {n:,} {LIVE_TRAINING}"
-    point, problem = sidebar.operating_point(run, score, subsets)
+    point, problem = sidebar.operating_point(run, score, sidebar.chosen_level(run), subsets)
     if point is None:
         return f"{words}. {problem}"
-    called = verdict(decided_value(subject, score, readers.level(run)), point.threshold)
+    called = verdict(decided_value(subject, score, sidebar.chosen_level(run)), point.threshold)
     words += f". At the threshold {number(point.threshold)} it is called **{called}**"
     if subject.row is None:
         return f"{words}."

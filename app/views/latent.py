@@ -18,7 +18,7 @@ from app.components import scatter as plot
 from app.components.gallery import Card, Panel, gallery
 from app.components.scatter import Answer, Colours, Plane, Selection
 from app.parts import columns
-from app.session import readers, sidebar
+from app.session import sidebar
 from app.session.jobs import worker
 from app.session.page import fragment
 from app.session.readers import decided_values, pooled_score_set, score_values
@@ -93,14 +93,14 @@ def told_apart(
 ) -> tuple[dict[str, float], dict[str, int], int]:
     """AUC of `UNUSUAL` per species, attacks per species, and live samples, of some subsets at a decision level."""
     if level != FRAME:
-        pooled = pooled_score_set(_run, UNUSUAL, chosen)
+        pooled = pooled_score_set(_run, UNUSUAL, sidebar.chosen_level(_run), chosen)
     else:
-        is_here = columns.shown_rows(digest, chosen, _run)
-        named = columns.factor(digest, "pai_species", _run)
+        is_here = columns.shown_rows(_run, chosen)
+        named = columns.factor(_run, "pai_species")
         names = [name or "unspecified" for name in named.names]
         distinct = sorted(set(names))
         place = np.array([distinct.index(name) + 1 for name in names], np.int32)
-        codes = np.where(columns.attacks(digest, _run), place[named.codes], 0)
+        codes = np.where(columns.attacks(_run), place[named.codes], 0)
         values = score_values(_run, UNUSUAL)
         if is_here is not None:
             codes, values = codes[is_here], values[is_here]
@@ -122,7 +122,9 @@ def show_answer(distance: NDArray[np.float64] | None) -> None:
             st.write("There are too few live training images here to say in numbers how far attacks lie from them.")
             st.caption("Which images are for training is said in the manifest: fas data subsets MANIFEST --out NEW")
         return
-    auc, attacks_of, n_live = told_apart(run.digest, readers.level(run), tuple(s for s in subsets if s != "train"), run)
+    auc, attacks_of, n_live = told_apart(
+        run.digest, sidebar.chosen_level(run), tuple(s for s in subsets if s != "train"), run
+    )
     if not auc:
         st.write("The chosen subsets hold no attacks, or no live faces outside training: nothing to separate.")
         return
@@ -178,7 +180,7 @@ def controls() -> Choice:
         )
         colour = st.selectbox(
             "Colour",
-            [GROUP, VERDICT, SCORE, *columns.colour_columns(run.digest, run)],
+            [GROUP, VERDICT, SCORE, *columns.colour_columns(run)],
             format_func=readable,
             key="colour",
             bind="query-params",
@@ -325,11 +327,11 @@ def umap_projected(how: Umap) -> tuple[Plane, tuple[str, str], str] | None:
 @st.cache_resource(max_entries=12, show_spinner="Colouring the points …")
 def colours_by(digest: str, colour: str, by: object, chosen: tuple[str, ...], _run: Run, _where: Plane) -> Colours:
     """`by`: what else the colours depend on: the score, the threshold and the level of decisions, the places."""
-    is_shown = columns.shown_rows(digest, chosen, _run)
+    is_shown = columns.shown_rows(_run, chosen)
     if _where.is_placed is not None:
         is_shown = _where.is_placed if is_shown is None else _where.is_placed & is_shown
     if colour == GROUP:
-        codes, names = columns.kinds_of(digest, _run)
+        codes, names = columns.kinds_of(_run)
         ordered = in_group_order(names)
         styles = {name: style_of(name) for name in ordered[: plot.MOST_CATEGORIES]}
         return plot.by_category(codes, names, styles, is_shown)
@@ -339,7 +341,7 @@ def colours_by(digest: str, colour: str, by: object, chosen: tuple[str, ...], _r
         numbers = score_values(_run, score) if colour == SCORE else columns.numbers_of(run, colour)
         title = readable(score if colour == SCORE else colour)
         return plot.by_number(numbers, title=title, words=number, is_shown=is_shown)
-    one = columns.factor(digest, colour, _run)
+    one = columns.factor(_run, colour)
     counts = np.bincount(one.codes, minlength=len(one.names)).tolist()
     styles = plots.category_styles(dict(zip(one.names, counts, strict=True)))
     return plot.by_category(one.codes, [name or plots.NOT_GIVEN for name in one.names], styles, is_shown)
@@ -348,7 +350,7 @@ def colours_by(digest: str, colour: str, by: object, chosen: tuple[str, ...], _r
 def verdict_codes() -> NDArray[np.uint8]:
     """(n,) positions in `VERDICTS`, at the operating point and the decision level of the sidebar."""
     assert point is not None
-    is_attack, values = columns.attacks(run.digest, run), decided_values(run, score)
+    is_attack, values = columns.attacks(run), decided_values(run, score, sidebar.chosen_level(run))
     answered = ~np.isnan(values)
     called = metrics.is_attack(np.where(answered, values, -np.inf), point.threshold)
     codes = np.where(is_attack, np.where(called, 1, 3), np.where(called, 2, 0))
@@ -365,7 +367,7 @@ def selected() -> Selection | None:
 
 def selected_rows() -> NDArray[np.int64]:
     """Of the chosen subsets, ascending."""
-    return rows_of(selected(), columns.shown_rows(run.digest, tuple(subsets), run))
+    return rows_of(selected(), columns.shown_rows(run, tuple(subsets)))
 
 
 def rows_of(selection: Selection | None, is_shown: NDArray[np.bool_] | None) -> NDArray[np.int64]:
@@ -418,10 +420,10 @@ def extremes(beside: str, distance: NDArray[np.float64] | None) -> NDArray[np.in
     """Rows of the chosen subsets: the attacks closest to live training codes, or the live faces furthest from them."""
     if distance is None:
         return np.empty(0, np.int64)
-    is_shown, is_attack = columns.shown_rows(run.digest, tuple(subsets), run), columns.attacks(run.digest, run)
+    is_shown, is_attack = columns.shown_rows(run, tuple(subsets)), columns.attacks(run)
     fits = is_attack if is_shown is None else is_attack & is_shown
     if beside == UNLIKE_LIVE:
-        subset = columns.factor(run.digest, "subset", run)
+        subset = columns.factor(run, "subset")
         fits = ~is_attack & np.array([name != "train" for name in subset.names])[subset.codes]
         fits = fits if is_shown is None else fits & is_shown
     rows = np.flatnonzero(fits)
@@ -434,7 +436,7 @@ def extremes(beside: str, distance: NDArray[np.float64] | None) -> NDArray[np.in
 
 def counted(rows: NDArray[np.int64]) -> str:
     """ "30 seen paper, 12 live" """
-    codes, names = columns.kinds_of(run.digest, run)
+    codes, names = columns.kinds_of(run)
     count_of = {
         name: n for name, n in zip(names, np.bincount(codes[rows], minlength=len(names)).tolist(), strict=True) if n
     }
@@ -462,7 +464,7 @@ def as_parquet(table: pd.DataFrame) -> bytes:
 def show_images(rows: NDArray[np.int64], distance: NDArray[np.float64] | None) -> int | None:
     """Original and reconstruction of some rows; the row of a card at the moment it is chosen."""
     ids = columns.ids_of(run, rows)
-    codes, names = columns.kinds_of(run.digest, run)
+    codes, names = columns.kinds_of(run)
     cards = []
     for row, sample_id in zip(rows, ids, strict=True):
         kind = names[codes[row]]
@@ -501,7 +503,7 @@ def show_beside(beside: str, distance: NDArray[np.float64] | None) -> int | None
         with place:
             marked = show_images(rows[(page - 1) * PER_PAGE : page * PER_PAGE], distance) if len(rows) else None
     if is_selection:  # of millions the session keeps the bits that it has anyway
-        again = partial(rows_of, selected(), columns.shown_rows(run.digest, tuple(subsets), run))
+        again = partial(rows_of, selected(), columns.shown_rows(run, tuple(subsets)))
     else:
         again = partial(np.copy, rows)
     downloads(len(rows), again, distance)
@@ -582,7 +584,7 @@ def tip_columns(digest: str, _run: Run) -> list[str]:
 
 def told_of(rows: NDArray[np.int64]) -> list[Answer]:
     """Images of some rows and what is known of them."""
-    codes, names = columns.kinds_of(run.digest, run)
+    codes, names = columns.kinds_of(run)
     shown = tip_columns(run.digest, run)
     is_own = colour in (GROUP, VERDICT, SCORE)
     table = columns.table_of(run, rows, shown if is_own or colour in shown else [*shown, colour])
@@ -667,10 +669,10 @@ colour, beside = chosen.colour, chosen.beside
 where, titles, note, pca_on = projected(chosen)
 point = None
 if colour == VERDICT:
-    point, problem = sidebar.operating_point(run, score, subsets)
+    point, problem = sidebar.operating_point(run, score, sidebar.chosen_level(run), subsets)
     st.caption(problem if point is None else about(point))
     colour = colour if point is not None else GROUP
-depends_on = {SCORE: score, VERDICT: (score, readers.level(run), point)}.get(colour)
+depends_on = {SCORE: score, VERDICT: (score, sidebar.chosen_level(run), point)}.get(colour)
 colours = colours_by(
     run.digest, colour, (depends_on, where.is_placed is None or where.name), tuple(subsets), run, where
 )

@@ -25,26 +25,27 @@ score = sidebar.chosen_score(run)
 def headline() -> str:
     """The answer in a sentence or two: how well this score separates, and what the operating point lets through."""
     tested = [s for s in subsets if s != "train"]
-    pooled = pooled_score_set(run, score, tested)
+    pooled = pooled_score_set(run, score, sidebar.chosen_level(run), tested)
     name = escaped(run.info.name)
     if not (pooled.n_bona_fide and pooled.n_attack):
         return f"**{name}**: the chosen subsets hold one class only, so nothing can be separated yet."
     auc = {species: metrics.roc_auc(pooled, species) for species in pooled.attacks if len(pooled.attacks[species])}
     hardest = min(auc, key=lambda s: auc[s])
+    interval = auc_interval(run, score, sidebar.chosen_level(run), tested)
     separates = (
         f"**{name}**, judged by {escaped(score)}, separates {pooled.n_attack:,} attacks from "
-        f"{pooled.n_bona_fide:,} bona fide {decisions(run)} with an AUC of "
-        f"**{auc_words(metrics.roc_auc(pooled), auc_interval(run, score, tested))}**; hardest is "
+        f"{pooled.n_bona_fide:,} bona fide {decisions(run, sidebar.chosen_level(run))} with an AUC of "
+        f"**{auc_words(metrics.roc_auc(pooled), interval)}**; hardest is "
         f"{escaped(hardest)} ({auc[hardest]:.2f})."
     )
-    point, problem = sidebar.operating_point(run, score, subsets)
+    point, problem = sidebar.operating_point(run, score, sidebar.chosen_level(run), subsets)
     if point is None:
         return f"{separates} {problem}"
-    at = rates(run, score, point.reported_on, point.threshold)
+    at = rates(run, score, sidebar.chosen_level(run), point.reported_on, point.threshold)
     passes, worst = [], at["apcer_worst"]
     if at["bpcer"] is not None:
         rejected = rate_text(at["bpcer"], at["bpcer_interval"])
-        passes.append(f"**{rejected}** of live {decisions(run)} are rejected")
+        passes.append(f"**{rejected}** of live {decisions(run, sidebar.chosen_level(run))} are rejected")
     if worst is not None:
         share = rate_text(at["apcer_max"], at["apcer_interval_per_species"][worst])
         passes.append(f"the worst attack, {escaped(worst)}, passes **{share}** of the time")
@@ -66,7 +67,9 @@ def what_changed() -> str:
     offered = scores.offered(before)
     its_score = score if score in offered else sidebar.first_score(offered)
     tested = [s for s in subsets if s != "train" and s in before.subsets]
-    now, then = (pooled_score_set(one, by, tested) for one, by in ((run, score), (before, its_score)))
+    now, then = (
+        pooled_score_set(one, by, sidebar.chosen_level(one), tested) for one, by in ((run, score), (before, its_score))
+    )
     if not all(one.n_bona_fide and one.n_attack for one in (now, then)):
         return ""
     first, second = metrics.roc_auc(then), metrics.roc_auc(now)
@@ -84,9 +87,9 @@ def same_data(other: Run) -> bool:
 
 def metrics_table(run: Run, score: str, subsets: list[str]) -> pd.DataFrame:
     """One row per subset, at the operating point; empty where a metric is undefined."""
-    point, _ = sidebar.operating_point(run, score, subsets)
+    point, _ = sidebar.operating_point(run, score, sidebar.chosen_level(run), subsets)
     rows = []
-    for subset, one in score_sets(run, score).items():
+    for subset, one in score_sets(run, score, sidebar.chosen_level(run)).items():
         if subset not in subsets or not (one.n_bona_fide + one.n_attack):
             continue
         both = bool(one.n_bona_fide and one.n_attack)
@@ -95,11 +98,13 @@ def metrics_table(run: Run, score: str, subsets: list[str]) -> pd.DataFrame:
             "Bona fide": one.n_bona_fide,
             "Attacks": one.n_attack,
             "No response": sum(one.n_non_response.values()),
-            "AUC": auc_words(metrics.roc_auc(one), auc_interval(run, score, [subset])) if both else None,
+            "AUC": auc_words(metrics.roc_auc(one), auc_interval(run, score, sidebar.chosen_level(run), [subset]))
+            if both
+            else None,
             "EER": rate_text(metrics.equal_error_rate(one).value, None) if both else None,
         }
         if point is not None:
-            at = rates(run, score, [subset], point.threshold)
+            at = rates(run, score, sidebar.chosen_level(run), [subset], point.threshold)
             worst = at["apcer_worst"]
             row["BPCER"] = None if at["bpcer"] is None else rate_text(at["bpcer"], at["bpcer_interval"])
             row["Worst APCER"] = (
@@ -211,7 +216,7 @@ def show_next() -> None:
 
 st.title("Overview")
 st.write(headline())
-operating, _ = sidebar.operating_point(run, score, subsets)
+operating, _ = sidebar.operating_point(run, score, sidebar.chosen_level(run), subsets)
 if operating is not None:
     st.caption(words.about(operating))
 if changed := what_changed():

@@ -31,7 +31,7 @@ score = sidebar.chosen_score(run)
 
 def cells(run: Run, score: str, subsets: tuple[str, ...]) -> list[Cell]:
     """The scores of every subset, bona fide ones and every species apart."""
-    decided = readers.decided(run, score)
+    decided = readers.decided(run, score, sidebar.chosen_level(run))
     rows, kinds = decided.rows, groups_of(decided.rows)
     units = rows[[name for name in rows if name in uncertainty.UNITS]]
     species = metrics.species_names(rows["label"].to_numpy() == ATTACK, rows["pai_species"])
@@ -49,7 +49,9 @@ def cells(run: Run, score: str, subsets: tuple[str, ...]) -> list[Cell]:
 def of_run(
     digest: str, score: str, level: str, subsets: tuple[str, ...], reported: tuple[str, ...], _run: Run
 ) -> Prepared:
-    return prepared(cells(_run, score, subsets), reported=reported, decisions=decisions(_run))
+    return prepared(
+        cells(_run, score, subsets), reported=reported, decisions=decisions(_run, sidebar.chosen_level(_run))
+    )
 
 
 def roles(point: OperatingPoint) -> dict[str, str]:
@@ -92,7 +94,7 @@ def transfer_table(point: OperatingPoint) -> pd.DataFrame:
     costs = sidebar.costs(run) if rule.kind == COST else None
     rows = []
     for name in (s for s in subsets if s != "train"):
-        one = pooled_score_set(run, score, [name])
+        one = pooled_score_set(run, score, sidebar.chosen_level(run), [name])
         here = metrics.rates_at(one, point.threshold)
         try:
             own_threshold: float | None = threshold_by(rule, one, costs)
@@ -145,7 +147,7 @@ def show_transfer(point: OperatingPoint) -> None:
 
 def show_costs(point: OperatingPoint) -> None:
     """What thresholds cost a month, on the reported samples."""
-    reported = pooled_score_set(run, score, point.reported_on)
+    reported = pooled_score_set(run, score, sidebar.chosen_level(run), point.reported_on)
     if point.rule.kind == COST:
         st.caption("The costs stand in the sidebar, where the rule is.")
     else:
@@ -166,7 +168,9 @@ def show_costs(point: OperatingPoint) -> None:
             f"costs {curve.likely[best]:,.0f} ({curve.low[best]:,.0f}–{curve.high[best]:,.0f}). Between "
             f"{number(low)} and {number(high)} the cost is within {100 * cost.FLAT:g} % of that."
         )
-    made = plots.cost_curve(curve, point.threshold, x_title=score, x_range=sidebar.score_range(run, score))
+    made = plots.cost_curve(
+        curve, point.threshold, x_title=score, x_range=sidebar.score_range(run, score, sidebar.chosen_level(run))
+    )
     st.plotly_chart(made, key="costs", alt="Expected cost a month against the threshold")
     st.caption(
         "On the reported samples. The band: the shares of attacks divided and multiplied by the stated factor. "
@@ -185,7 +189,9 @@ def show_groups(point: OperatingPoint) -> None:
         )
         return
     column = st.selectbox("Break down by", offered, key="by", bind="query-params", width=260)
-    found = of_groups(run.digest, score, readers.level(run), point.reported_on, point.threshold, str(column), run)
+    found = of_groups(
+        run.digest, score, sidebar.chosen_level(run), point.reported_on, point.threshold, str(column), run
+    )
     st.write(escaped(found.sentence()))
     rows = []
     for group in found.groups:
@@ -238,20 +244,20 @@ def show_more(point: OperatingPoint) -> None:
 
 
 st.title("Threshold")
-point, problem = sidebar.operating_point(run, score, subsets)
+point, problem = sidebar.operating_point(run, score, sidebar.chosen_level(run), subsets)
 if point is None:
     st.warning(problem, icon=":material/rule:")
 else:
-    reported = pooled_score_set(run, score, point.reported_on)
+    reported = pooled_score_set(run, score, sidebar.chosen_level(run), point.reported_on)
     if reported.n_bona_fide + reported.n_attack:
         st.caption(about(point))
         with st.empty():  # a place of its own for the note that this takes time
-            made = of_run(run.digest, score, readers.level(run), tuple(subsets), point.reported_on, run)
+            made = of_run(run.digest, score, sidebar.chosen_level(run), tuple(subsets), point.reported_on, run)
         threshold_panel(
             made,
             score=score,
             threshold=point.threshold,
-            limits=sidebar.score_range(run, score),
+            limits=sidebar.score_range(run, score, sidebar.chosen_level(run)),
             roles=roles(point),
             prevalence=prevalence(),
             on_threshold=take_over,

@@ -331,8 +331,8 @@ def unlike_of(path: Path) -> Unlike | None:
     if not len(live):
         st.caption("No live face is in the chosen subsets to compare these codes with.")
         return None
-    is_of_another = sidebar.rule(run, score).kind == BY_HAND and name != score
-    point = None if is_of_another else sidebar.operating_point(run, name, subsets)[0]
+    is_of_another = sidebar.rule(run, score, sidebar.chosen_level(run)).kind == BY_HAND and name != score
+    point = None if is_of_another else sidebar.operating_point(run, name, sidebar.chosen_level(run), subsets)[0]
     return Unlike(name, traversal.unlikeness(run, name, path.codes), live, None if point is None else point.threshold)
 
 

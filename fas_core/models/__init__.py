@@ -11,7 +11,6 @@ from typing import Any, cast
 from fas_core.errors import BadInputError
 from fas_core.models.base import Autoencoder
 
-
 NO_MODELS = ("base", "draws", "losses")  # what models are made of
 
 

@@ -21,8 +21,8 @@ from fas_core.runs import store
 from fas_core.runs.scorefile import scores_only_run
 from tests.conftest import tiny_samples
 
-from .conftest import page, texts
 from .charts.test_ridges import labels
+from .conftest import page, texts
 
 TESTED = ["live", "seen_paper", "unseen_mask"]
 

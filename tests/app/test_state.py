@@ -9,15 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from app.session import sidebar
-
 from .conftest import page
 
 # Blocks of half a megabyte between small ones that stay: the C library keeps their place until it is asked.
 FREED = """
 import numpy as np
 from pathlib import Path
-from app import state
+from app.session import page as state
 
 def held():
     return int(Path("/proc/self/status").read_text().split("RssAnon:")[1].split()[0]) / 1024
@@ -44,6 +42,6 @@ def test_memory_goes_back_to_the_system() -> None:
 
 def test_every_page_gives_memory_back(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[bool] = []
-    monkeypatch.setattr(sidebar, "give_back_memory", lambda: called.append(True))
+    monkeypatch.setattr("app.session.page.give_back_memory", lambda: called.append(True))
     page("latent", cache=tiny_cache, run="a")
     assert called

@@ -17,7 +17,7 @@ from tests.conftest import Result, message
 WRITER = """
 import sys
 from pathlib import Path
-from fas_core import marks, store
+from fas_core.runs import marks, store
 run = store.open_run(Path(sys.argv[1]), "a")
 for i in range(20):
     marks.made(run, f"live_{i % 4}", by=sys.argv[2], is_marked=i % 2 == 0, note=f"{i} " + "x" * 500)

@@ -15,7 +15,7 @@ import pytest
 from fas_core import memo
 from fas_core.data import manifest
 from fas_core.errors import BadInputError
-from fas_core.runs import store
+from fas_core.runs import store, upkeep
 from fas_core.runs.lock import LOCK, claimed
 from fas_core.runs.upkeep import damage, discard, folders_to_verify, remove, shard_damage, sources, verified
 from tests.conftest import PROJECT, tiny_samples, write_image_run
@@ -157,8 +157,8 @@ def test_folders_that_cannot_be_synced_are_no_obstacle(tmp_path: Path, monkeypat
 HOLDER = """
 import sys, time
 from pathlib import Path
-from fas_core import store
-with store.claimed([Path(p) for p in sys.argv[1:]]):
+from fas_core.runs import lock
+with lock.claimed([Path(p) for p in sys.argv[1:]]):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -296,7 +296,7 @@ def test_every_kind_of_damage_has_its_words(tiny_cache: Path, monkeypatch: pytes
     def unreadable(_: Path) -> str:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(store, "_file_sha256", unreadable)
+    monkeypatch.setattr(upkeep, "file_sha256", unreadable)
     assert shard_damage(run.folder / "train" / "shard-00000")[0] == (
         "failures.parquet cannot be read (Input/output error)"
     )
@@ -345,7 +345,7 @@ def test_sources_are_there_and_unchanged_or_named(tmp_path: Path, tiny_faces: Pa
     info = replace(
         run.info,
         checkpoint_path=str(checkpoint),
-        checkpoint_sha256=store._file_sha256(checkpoint),
+        checkpoint_sha256=store.file_sha256(checkpoint),
         manifest_path=str(source),
         manifest_sha256=manifest.read(source).sha256,
     )
