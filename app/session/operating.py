@@ -1,0 +1,205 @@
+"""The operating point that every page's verdicts follow: its rule and costs in the sidebar, and the threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+
+from app.session.address import keep_valid, put_in_address
+from app.session.cache import cached
+from app.session.readers import decided, grouping, pooled_score_set
+from app.words import escaped
+from fas_core import metrics
+from fas_core.errors import BadInputError
+from fas_core.evaluation.presentations import FRAME
+from fas_core.metrics import operating_point as op
+from fas_core.metrics.cost import Costs, Share
+from fas_core.metrics.operating_point import (
+    APCER,
+    BPCER,
+    BY_HAND,
+    COST,
+    DEFAULT,
+    KINDS,
+    OperatingPoint,
+    Rule,
+    dev_subsets,
+)
+from fas_core.runs.store import Run
+
+RULE_NAMES = {
+    BPCER: "BPCER at most",
+    APCER: "APCER at most",
+    op.EER: "Equal errors (EER)",
+    COST: "Lowest expected cost",
+    BY_HAND: "By hand",
+}
+WORST = "worst"
+
+
+def controls(run: Run, score: str, level: str) -> None:
+    """The rule that every page's verdicts follow, and where it is applied."""
+    keep_valid("rule", KINDS, DEFAULT.kind)
+    kind = st.selectbox(
+        "Operating point",
+        KINDS,
+        format_func=RULE_NAMES.__getitem__,
+        key="rule",
+        bind="query-params",
+        help="BPCER at most x: the lowest threshold that rejects at most this share of live samples; needs no attacks. "
+        "APCER at most x: the highest threshold that lets at most this share of attacks pass. EER: as many attacks "
+        "pass as live samples are rejected. Cost: the threshold with the lowest expected cost a month.",
+    )
+    default = dev_subsets(run.subsets) or run.subsets[:1]
+    keep_valid("chosen_on", run.subsets, default)
+    if kind == BY_HAND:
+        _threshold_control(run, score, level)
+        return
+    if kind in (BPCER, APCER):
+        st.number_input(
+            "At most, in %", 0.0, 99.9, 100 * DEFAULT.value, 1.0, "%.4g", key="at_most", bind="query-params"
+        )
+    if kind == APCER:
+        names = [WORST, *_species(run)]
+        keep_valid("species", names, WORST)
+        st.selectbox(
+            "Of species",
+            names,
+            format_func=lambda name: "the worst one" if name == WORST else name,
+            key="species",
+            bind="query-params",
+        )
+    if kind == COST:
+        cost_inputs(run)
+    st.multiselect(
+        "Chosen on",
+        run.subsets,
+        default=default,
+        key="chosen_on",
+        bind="query-params",
+        help="The subsets the rule looks at; the others are reported.",
+    )
+
+
+def _threshold_control(run: Run, score: str, level: str) -> None:
+    """The threshold set by hand, of each score its own."""
+    low, high = score_range(run, score, level)
+    key = f"t_{score}"
+    try:
+        asked = float(st.query_params.get(key, "nan"))
+    except ValueError:
+        asked = np.nan
+    start = asked if np.isfinite(asked) else (low + high) / 2
+    st.session_state[key] = min(max(float(st.session_state.get(key, start)), low), high)
+    st.number_input("Threshold", low, high, key=key, step=(high - low) / 1000, format="%.6g")
+    # Not bound: what the slider of the Threshold page sets would not reach the address.
+    put_in_address(key, repr(float(st.session_state[key])))
+
+
+def set_by_hand(score: str, threshold: float) -> None:
+    """A threshold that is found on a page holds on all pages from its next run on."""
+    st.session_state["rule"] = BY_HAND
+    st.session_state[f"t_{score}"] = threshold
+
+
+@cached(entries=64)
+def _species(run: Run) -> list[str]:
+    """The attack species of a Run, in order of name."""
+    codes, names = grouping(run, FRAME).kinds
+    present = np.bincount(codes, minlength=len(names) + 1)[1:]
+    return sorted(name for name, n in zip(names, present, strict=True) if n)
+
+
+SESSIONS, LOSS, REJECTION, SHARE, FACTOR = 100_000.0, 500.0, 1.0, 0.1, 3.0  # a month, money, money, %, times
+
+
+def cost_inputs(run: Run) -> None:
+    """What the expected cost is made of. On one place of a page only: the sidebar, where the rule is the cost."""
+
+    def number_of(label: str, value: float, key: str, most: float | None = None, help: str | None = None) -> None:
+        st.number_input(
+            label,
+            0.0,
+            most,
+            value,
+            format="%.6g",
+            key=key,
+            help=help,
+            width=200,
+            bind="query-params",
+            persist_state="session",
+        )
+
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        number_of("Sessions a month", SESSIONS, "sessions")
+        number_of("Loss per accepted attack", LOSS, "loss")
+        number_of("Cost per rejected live one", REJECTION, "rejection")
+        for name in _species(run):
+            number_of(f"{escaped(name)} attacks, % of sessions", SHARE, f"share_{name}", 100.0)
+        number_of(
+            "Shares wrong by a factor of",
+            FACTOR,
+            "factor",
+            help="Between the shares divided and multiplied by this factor, the expected cost is drawn as a band.",
+        )
+
+
+def costs(run: Run) -> Costs:
+    """The costs that `cost_inputs` states; raises BadInputError where they cannot be, as with shares above 100 %."""
+    given = st.session_state
+    factor = max(1.0, float(given.get("factor", FACTOR)))
+    names = _species(run)
+    likely = {name: float(given.get(f"share_{name}", SHARE)) / 100 for name in names}
+    shares = {name: Share(share, share / factor, min(1.0, share * factor)) for name, share in likely.items()}
+    return Costs(
+        float(given.get("sessions", SESSIONS)),
+        shares,
+        float(given.get("loss", LOSS)),
+        float(given.get("rejection", REJECTION)),
+    )
+
+
+def score_range(run: Run, score: str, level: str) -> tuple[float, float]:
+    """From the lowest finite score to just above the highest: every decision a threshold can make lies between."""
+    values = decided(run, score, level).values
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return 0.0, 1.0
+    low, high = float(finite.min()), float(np.nextafter(finite.max(), np.inf))
+    return (low, high) if high - low > 1e-9 * max(abs(high), 1) else (low - 0.5, high + 0.5)
+
+
+def rule(run: Run, score: str, level: str) -> Rule:
+    """The rule that the sidebar states."""
+    kind = str(st.session_state.get("rule") or DEFAULT.kind)
+    if kind == BY_HAND:
+        low, high = score_range(run, score, level)
+        return Rule(kind, float(st.session_state.get(f"t_{score}", (low + high) / 2)))
+    if kind not in (BPCER, APCER):
+        return Rule(kind)
+    species = str(st.session_state.get("species", WORST)) if kind == APCER else WORST
+    at_most = float(st.session_state.get("at_most", 100 * DEFAULT.value)) / 100
+    return Rule(kind, at_most, "" if species == WORST else species)
+
+
+def operating_point(run: Run, score: str, level: str, subsets: Sequence[str]) -> tuple[OperatingPoint | None, str]:
+    """The sidebar's operating point, reported on `subsets`; None and the reason where its rule cannot be applied."""
+    by = rule(run, score, level)
+    chosen_on = [s for s in run.subsets if s in st.session_state.get("chosen_on", dev_subsets(run.subsets))]
+    if by.kind == BY_HAND:
+        # Reported where a rule would be, so that numbers do not jump when the slider takes over from it.
+        return replace(op.operating_point(by, by.value, chosen_on, subsets), chosen_on=(), is_optimistic=True), ""
+    try:
+        threshold = op.threshold_by(
+            by, pooled_score_set(run, score, level, chosen_on), costs(run) if by.kind == COST else None
+        )
+    except (metrics.UndefinedMetricError, BadInputError) as error:
+        where = escaped(", ".join(chosen_on)) or "no subset"
+        return (
+            None,
+            f"{escaped(by.words)} cannot be applied to {where}: {escaped(str(error))}. Change it in the sidebar.",
+        )
+    return op.operating_point(by, threshold, chosen_on, subsets), ""
