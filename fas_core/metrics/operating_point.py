@@ -87,6 +87,15 @@ class OperatingPoint:
     reported_on: tuple[str, ...]
     is_optimistic: bool
 
+    def role_of(self, subset: str) -> str:
+        """What a subset is used for, in words; "" where it is used for nothing."""
+        roles = (
+            ("training", subset == "train"),
+            ("threshold chosen here", subset in self.chosen_on),
+            ("reported", subset in self.reported_on),
+        )
+        return ", ".join(role for role, is_its in roles if is_its)
+
 
 def threshold_by(by: Rule, scores: ScoreSet, costs: Costs | None = None) -> float:
     """The finite threshold of a rule on some samples; raises UndefinedMetricError where they do not allow one."""

@@ -80,3 +80,15 @@ def test_a_point_is_reported_on_what_neither_training_nor_the_choice_has_seen() 
     assert (stale.reported_on, stale.is_optimistic) == (("dev",), True)
     assert op.operating_point(Rule("threshold", 0.5), 0.5, [], ["test"]).is_optimistic
     assert op.dev_subsets(["train", "live", "seen_paper"]) == ["live"]
+
+
+def test_a_subset_has_every_role_that_it_is_used_for() -> None:
+    fresh = op.operating_point(Rule("bpcer", 0.05), 0.5, ["dev", "train"], ["train", "dev", "test"])
+    assert {name: fresh.role_of(name) for name in ("train", "dev", "test", "other")} == {
+        "train": "training, threshold chosen here",
+        "dev": "threshold chosen here",
+        "test": "reported",
+        "other": "",
+    }
+    seen = op.operating_point(Rule("bpcer", 0.05), 0.5, ["dev"], ["dev"])
+    assert seen.role_of("dev") == "threshold chosen here, reported"
