@@ -25,6 +25,7 @@ from fas_core.runs.store import Run
 
 ERROR_LIMIT = 0.5  # what the top of the error scale stands for, of the pixel range 0..1, until the user changes it
 SSIM_LIMIT = 1.0  # of 1 - SSIM, which is 0 where image and reconstruction are alike and hardly ever above 1
+PER_PAGE = (12, 24, 60)
 SIZES = (64, 128, 256)  # pixels of the screen per image; whole multiples or halves of the thesis' 128
 
 Palette = Literal["gray", "error", "signed"]
@@ -312,6 +313,20 @@ def display_controls(*, sizes: bool = True, ssim: bool = False) -> Display:
         "common. The mean of SSIM over the image is the score ssim.",
     )
     return Display(int(size or 128), limit, kind == "signed", with_map)
+
+
+def paging_control(on_change: Callable[[], None]) -> int:
+    """How many images a page has; `on_change` is called before a page of another size is drawn."""
+    per_page = st.segmented_control(
+        "Images per page",
+        PER_PAGE,
+        default=PER_PAGE[-1],
+        key="per_page",
+        bind="query-params",
+        required=True,
+        on_change=on_change,
+    )
+    return int(per_page or PER_PAGE[-1])
 
 
 def page_bar(

@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from app.session.cache import cached
 from app.words import escaped
 from fas_core import files
 from fas_core.errors import BadInputError
@@ -21,15 +22,16 @@ ALL, MINE, ANYBODY, NOTED, UNMARKED = "All", "Marked by me", "Marked by anybody"
 FILTERS = (ALL, MINE, ANYBODY, NOTED, UNMARKED)
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _current(path: str, stamp: tuple[int, int], _run: Run) -> list[Mark]:
-    return marks.current(marks.history(_run))
+@cached(entries=16)
+def _current(run: Run, path: str, stamp: tuple[int, int]) -> list[Mark]:
+    """`path` and `stamp` tell apart what the file of one Run holds at several times, and in several caches."""
+    return marks.current(marks.history(run))
 
 
 def of_run(run: Run) -> list[Mark]:
     """Everybody's marks as they stand now. Shared between sessions: do not change the list."""
     path = marks.file_of(run)
-    return _current(str(path), _stamp(path), run)
+    return _current(run, str(path), _stamp(path))
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -57,6 +59,11 @@ def person_control(width: Literal["stretch"] | int = "stretch") -> None:
     )
 
 
+def marked_by(run: Run, name: str) -> set[str]:
+    """Ids of the samples that somebody has marked."""
+    return {mark.sample_id for mark in of_run(run) if mark.is_marked and mark.by == name}
+
+
 def of_sample(run: Run, sample_id: str) -> list[Mark]:
     return [mark for mark in of_run(run) if mark.sample_id == sample_id]
 
@@ -69,10 +76,10 @@ def own(run: Run, sample_id: str) -> Mark | None:
 def keep(run: Run, sample_id: str, is_marked: bool) -> None:
     """Marks a sample or takes the mark back; the note stays. What goes wrong is said when the page is drawn again."""
     before = own(run, sample_id)
-    _made(run, sample_id, is_marked, "" if before is None else before.note)
+    _write(run, sample_id, is_marked, "" if before is None else before.note)
 
 
-def _made(run: Run, sample_id: str, is_marked: bool, note: str) -> None:
+def _write(run: Run, sample_id: str, is_marked: bool, note: str) -> None:
     try:
         marks.made(run, sample_id, by=person(), is_marked=is_marked, note=note)
     except BadInputError as error:
@@ -86,6 +93,21 @@ def show_problem() -> None:
         st.error(escaped(problem), icon=":material/error:")
 
 
+def download(run: Run) -> None:
+    """Everybody's marks of a Run as a table."""
+    n = len(of_run(run))
+    st.download_button(
+        f"Download {n:,} {'mark' if n == 1 else 'marks and notes'} (CSV)",
+        lambda: csv(run),
+        file_name=f"{run.info.name}-marks.csv",
+        mime="text/csv",
+        on_click="ignore",
+        disabled=not n,
+        icon=":material/download:",
+        key="marks_csv",
+    )
+
+
 def form(run: Run, sample_id: str, *, with_name: bool) -> None:
     """The mark and the note of one sample, and what others say of it. `with_name`: asks who marks, here and nowhere
     else on the page."""
@@ -96,7 +118,7 @@ def form(run: Run, sample_id: str, *, with_name: bool) -> None:
         st.session_state[note_key] = "" if mine is None else mine.note
 
     def changed() -> None:
-        _made(run, sample_id, bool(st.session_state[mark_key]), str(st.session_state[note_key]))
+        _write(run, sample_id, bool(st.session_state[mark_key]), str(st.session_state[note_key]))
 
     show_problem()
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -124,28 +146,27 @@ def said(mark: Mark) -> str:
 
 def notes_by_sample(run: Run) -> dict[str, str]:
     """What all people say, in one line per sample; an own mark without a note says nothing, it has its star."""
-    found: dict[str, list[str]] = {}
+    notes: dict[str, list[str]] = {}
     for mark in of_run(run):
         is_own = mark.by == person()
         if mark.note or not is_own:
-            found.setdefault(mark.sample_id, []).append(mark.note if is_own else said(mark))
-    return {sample_id: "; ".join(lines) for sample_id, lines in found.items()}
+            notes.setdefault(mark.sample_id, []).append(mark.note if is_own else said(mark))
+    return {sample_id: "; ".join(lines) for sample_id, lines in notes.items()}
 
 
 def fits(run: Run, ids: pd.Index, wanted: str) -> NDArray[np.bool_]:
     """(n,) which samples pass one of `FILTERS`."""
-    current = of_run(run)
-    chosen = {
-        ALL: [],
-        MINE: [mark for mark in current if mark.is_marked and mark.by == person()],
-        ANYBODY: [mark for mark in current if mark.is_marked],
-        NOTED: [mark for mark in current if mark.note],
-        UNMARKED: current,
-    }[wanted]
     if wanted == ALL:
         return np.ones(len(ids), np.bool_)
-    found = np.asarray(ids.isin([mark.sample_id for mark in chosen]), np.bool_)
-    return ~found if wanted == UNMARKED else found
+    current = of_run(run)
+    sample_ids = {
+        MINE: marked_by(run, person()),
+        ANYBODY: {mark.sample_id for mark in current if mark.is_marked},
+        NOTED: {mark.sample_id for mark in current if mark.note},
+        UNMARKED: {mark.sample_id for mark in current},
+    }[wanted]
+    is_one = np.asarray(ids.isin(sample_ids), np.bool_)
+    return ~is_one if wanted == UNMARKED else is_one
 
 
 def csv(run: Run) -> bytes:

@@ -8,16 +8,35 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import streamlit as st
-
+from app.session.cache import cached, keyed
 from fas_core.runs.store import Run
 
 if TYPE_CHECKING:
     from fas_core.inference import predict
 
 _one_at_a_time = threading.Lock()  # models are not made for several threads, nor is there memory for many batches
+
+
+@keyed
+@dataclass(frozen=True, eq=False)
+class _Checkpoint:
+    """The checkpoint of a Run: the same for all Runs made with it."""
+
+    run: Run
+
+    @property
+    def digest(self) -> str:
+        return repr((self.run.info.checkpoint_sha256, self.run.info.precision))
+
+
+@cached(entries=2)
+def _loaded(checkpoint: _Checkpoint) -> predict.Ready:
+    from fas_core.inference import predict
+
+    return predict.ready(checkpoint.run)
 
 
 @contextmanager
@@ -27,11 +46,4 @@ def of(run: Run) -> Iterator[predict.Ready]:
     Raises BadInputError where the checkpoint is gone or has changed.
     """
     with _one_at_a_time:
-        yield _loaded(run.info.checkpoint_sha256, run.info.precision, run)
-
-
-@st.cache_resource(max_entries=2, show_spinner=False)
-def _loaded(checkpoint_sha256: str, precision: str, _run: Run) -> predict.Ready:
-    from fas_core.inference import predict
-
-    return predict.ready(_run)
+        yield _loaded(_Checkpoint(run))

@@ -1,12 +1,12 @@
-"""What a Run's checkpoint says of an image that somebody uploads. All of it stays in memory: nothing is written.
+"""The image that a page is about: one of a Run, or one that somebody uploads, as the Run's checkpoint sees it.
 
-PyTorch is loaded when the first image comes, not with the page.
+All of an upload stays in memory: nothing is written. PyTorch is loaded when the first one comes, not with the page.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from starlette.formparsers import MultiPartParser
 
 from app.parts import network
+from app.session import readers
 from fas_core import scores
 from fas_core.data import images
 from fas_core.runs.store import Run
@@ -29,16 +30,31 @@ MultiPartParser.spool_max_size = 2 * images.MAX_FILE_BYTES
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
-    """One image as the model sees it, and what it makes of it."""
+class Subject:
+    """One image as the model sees it, and what it makes of it. `row` is None where it is not one of the Run's."""
 
+    name: str
+    row: int | None
     inputs: NDArray[np.uint8]  # (1, H, W) after standard scaling
     reconstructions: NDArray[np.uint8]  # (1, H, W)
     code: NDArray[np.float32]  # (d,)
-    scores: dict[str, float]
+    scores: dict[str, float]  # NaN where there is none
 
 
-def judged(run: Run, data: bytes) -> Judged:
+def of_run(run: Run, row: int) -> Subject:
+    """A sample of the Run."""
+    rows = np.array([row])
+    return Subject(
+        str(readers.ids(run)[row]),
+        row,
+        run.images("inputs", rows),
+        run.images("reconstructions", rows),
+        next(run.latent_blocks(rows))[0],
+        {name: float(readers.score_values(run, name)[row]) for name in scores.offered(run)},
+    )
+
+
+def of_upload(run: Run, name: str, data: bytes) -> Subject:
     """The bytes of an image file, judged by the checkpoint of a Run; kept for this session until another one comes.
 
     Raises UnreadableImageError for what is no image, BadInputError where the checkpoint is gone or has changed.
@@ -46,13 +62,13 @@ def judged(run: Run, data: bytes) -> Judged:
     key = (run.digest, hashlib.sha256(data).hexdigest())
     kept = st.session_state.get("_judged")
     if kept is not None and kept[0] == key:
-        return cast(Judged, kept[1])
+        return replace(cast(Subject, kept[1]), name=name)
     raw = images.of_bytes(data, int(run.info.checkpoint_header["config"]["image_size"]))
-    made = _outputs(run, raw)
-    found = {name: float(scores.of_outputs(made, name, run)[0]) for name in scores.offered(run)}
-    one = Judged(made.inputs, made.reconstructions, made.codes[0], found)
-    st.session_state["_judged"] = (key, one)
-    return one
+    outputs = _outputs(run, raw)
+    values = {score: float(scores.of_outputs(outputs, score, run)[0]) for score in scores.offered(run)}
+    judged = Subject(name, None, outputs.inputs, outputs.reconstructions, outputs.codes[0], values)
+    st.session_state["_judged"] = (key, judged)
+    return judged
 
 
 def _outputs(run: Run, raw: NDArray[np.float32]) -> predict.Outputs:

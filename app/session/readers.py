@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from app.session.cache import cached
 from fas_core import metrics, scores
+from fas_core.data.names import groups_of
 from fas_core.errors import BadInputError
 from fas_core.evaluation import presentations, run_metrics
 from fas_core.evaluation.presentations import FRAME, Grouping, Presentations
@@ -68,6 +69,12 @@ def samples(run: Run, columns: Sequence[str]) -> pd.DataFrame:
 def ids(run: Run) -> pd.Index:
     """(n,) sample ids in row order; get_loc and get_indexer find rows."""
     return pd.Index(samples(run, ("sample_id",))["sample_id"].astype(str))
+
+
+@cached(entries=16)
+def groups(run: Run) -> NDArray[np.str_]:
+    """(n,) the group of each sample: `names.groups_of`."""
+    return groups_of(samples(run, ("subset", "label", "pai_species")))
 
 
 @cached(entries=64, spinner="Computing the score …")

@@ -35,3 +35,10 @@ def percentiles(values: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
         return np.full(numbers.shape, np.nan)
     below = np.searchsorted(ordered, numbers, side="left") + np.searchsorted(ordered, numbers, side="right")
     return np.where(np.isnan(numbers), np.nan, below / (2 * ordered.size))
+
+
+def called(value: float, threshold: float) -> str:
+    """What an image is called by its score: "bona fide", "attack", or "attack (no score)" where it is NaN."""
+    if np.isnan(value):
+        return "attack (no score)"
+    return "attack" if metrics.is_attack([value], threshold)[0] else "bona fide"

@@ -1,0 +1,33 @@
+"""One sample of a Run: found by its id, and what the data say about it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from app.session.readers import metadata
+from app.words import escaped
+from fas_core.runs.store import Run
+
+
+def matching(ids: pd.Index, asked: str) -> NDArray[np.intp]:
+    """Rows, ascending, of the sample with the id asked for, or else of all whose ids contain it in upper or lower case.
+
+    None where nothing is asked for.
+    """
+    if not asked:
+        return np.empty(0, np.intp)
+    exact = np.flatnonzero(ids == asked)
+    return exact if len(exact) else np.flatnonzero(ids.str.contains(asked, case=False, regex=False))
+
+
+def say_missing(asked: str) -> None:
+    """That no sample has what is asked for in its id."""
+    st.info(f"No sample of this Run has {escaped(asked)} in its id.", icon=":material/search_off:")
+
+
+def show_metadata(run: Run, row: int) -> None:
+    """What the manifest says about a sample, as a table as long as it is."""
+    st.dataframe(metadata(run, row), hide_index=True, height="content")

@@ -1,0 +1,97 @@
+"""How the score of an image stands among those of others: of training live images, of each attack species."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from app.session.cache import cached
+from app.session.readers import samples, score_values
+from app.words import number
+from fas_core import metrics, scores
+from fas_core.data.names import ATTACK, BONA_FIDE, readable
+from fas_core.evaluation.verdicts import percentiles
+from fas_core.runs.store import Run
+
+LIVE_TRAINING = "live training images"
+
+
+@cached(entries=8)
+def classes(run: Run) -> dict[str, NDArray[np.intp]]:
+    """Rows of the training live images, of the other live ones, and of every attack species; empty ones left out."""
+    about = samples(run, ("subset", "label", "pai_species"))
+    is_attack = (about["label"] == ATTACK).to_numpy()
+    is_training = (about["subset"] == "train").to_numpy() & (about["label"] == BONA_FIDE).to_numpy()
+    species = metrics.species_names(is_attack, about["pai_species"])
+    masks = {LIVE_TRAINING: is_training, "other live": ~is_attack & ~is_training}
+    masks |= {str(name): is_attack & (species == name) for name in sorted(set(species[is_attack]))}
+    return {name: np.flatnonzero(mask) for name, mask in masks.items() if mask.any()}
+
+
+@cached(entries=256)
+def _ascending(run: Run, score: str, of: str) -> NDArray[np.float64]:
+    return np.sort(score_values(run, score)[classes(run)[of]])
+
+
+def place(run: Run, score: str, value: float, of: str = LIVE_TRAINING) -> float:
+    """The share of a class with a lower score, 0..1; NaN where there is no such class, or the image has no score."""
+    return float(percentiles([value], _ascending(run, score, of))[0]) if of in classes(run) else math.nan
+
+
+def whole_percent(share: float) -> int | None:
+    """A share as whole percent, never rounded up to all; None where it is NaN."""
+    return None if math.isnan(share) else math.floor(100 * share)
+
+
+# ------------------------------------------------------------------------------------------------------------ in words
+
+
+def score_line(run: Run, score: str, row: int) -> str:
+    """A score of a sample, and what share of the training live images it is above."""
+    value = score_values(run, score)[row]
+    share = whole_percent(exact := place(run, score, value))
+    above = "" if share is None else f" · above {'all' if exact == 1 else f'{share} % of'} training live"
+    return f"{score} {number(value)}{above}"
+
+
+def show_scores(run: Run, row: int) -> None:
+    """Every score of a sample, and what share of the training live images has a lower one."""
+    values = {name: score_values(run, name)[row] for name in scores.offered(run)}
+    rows = [
+        {"Score": name, "Value": number(value), "Above": whole_percent(place(run, name, value))}
+        for name, value in values.items()
+    ]
+    above = st.column_config.ProgressColumn(
+        format="%.0f %%",
+        min_value=0,
+        max_value=100,
+        help="Share of the live images it is compared with that score lower.",
+    )
+    st.markdown("**Scores**")
+    st.dataframe(pd.DataFrame(rows), hide_index=True, column_config={"Above": above})
+    n = len(classes(run).get(LIVE_TRAINING, ()))
+    compared = f"Compared with the {n:,} training live images. " if n else ""
+    st.caption(f"{compared}Higher scores look more attack-like.")
+
+
+def show_by_class(run: Run, values: Mapping[str, float]) -> None:
+    """Every score of an image, by name, and what share of each class has a lower one."""
+    rows = []
+    for name, value in values.items():
+        row: dict[str, Any] = {"Score": name, "Value": number(value)}
+        rows.append(row | {readable(of): whole_percent(place(run, name, value, of)) for of in classes(run)})
+    columns: dict[str, Any] = {
+        readable(of): st.column_config.NumberColumn(
+            format="%d %%", help=f"Share of the {len(members):,} {readable(of)} with a lower score."
+        )
+        for of, members in classes(run).items()
+    }
+    st.markdown("**Scores** · in % of each class that scores lower")
+    st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=columns)
+    st.caption("Higher scores look more attack-like.")
