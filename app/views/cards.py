@@ -6,24 +6,23 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.session import sidebar
+from app.session import operating, sidebar
 from app.session.address import put_in_address
 from app.session.readers import cache_folder, runs
+from app.session.sidebar import Shown
 from app.words import about, escaped, number
 from fas_core.errors import BadInputError
 from fas_core.evaluation import card as cards
 from fas_core.evaluation.words import rate_text
-from fas_core.metrics import operating_point
+from fas_core.metrics.operating_point import COST
 from fas_core.reports import card
 from fas_core.runs.store import Run
 
-run = sidebar.chosen_run()
-subsets = sidebar.chosen_subsets(run)
-score = sidebar.chosen_score(run)
+Kept = tuple[Path, dict[str, Any]]  # a card and its file
 
 
 def by_id() -> dict[str, Run]:
-    return {one.id: one for one in runs()[0]}
+    return {run.id: run for run in runs()[0]}
 
 
 def state_of(content: dict[str, Any], known: dict[str, Run]) -> str:
@@ -34,9 +33,10 @@ def state_of(content: dict[str, Any], known: dict[str, Run]) -> str:
     return "holds" if content["run_digest"] == its_run.digest else "its Run has changed"
 
 
-def save_form() -> None:
+def save_form(shown: Shown) -> None:
     """Freezes the sidebar's operating point as a card."""
-    point, problem = sidebar.operating_point(run, score, sidebar.chosen_level(run), subsets)
+    run, score = shown.run, shown.score
+    point, problem = operating.operating_point(run, score, shown.level, shown.subsets)
     if point is None:
         st.warning(problem, icon=":material/rule:")
         return
@@ -58,8 +58,8 @@ def save_form() -> None:
                 point.rule,
                 point.chosen_on,
                 point.reported_on,
-                level=sidebar.chosen_level(run),
-                costs=sidebar.costs(run) if point.rule.kind == operating_point.COST else None,
+                level=shown.level,
+                costs=operating.costs(run) if point.rule.kind == COST else None,
                 fail_closed=closed,
                 by=by.strip(),
                 note=note.strip(),
@@ -68,11 +68,11 @@ def save_form() -> None:
             st.toast("The card is saved.", icon=":material/lock:")
 
 
-def listed(found: list[tuple[Path, dict[str, Any]]]) -> pd.DataFrame:
+def listed(kept: list[Kept]) -> pd.DataFrame:
     """One row per card."""
     known = by_id()
     rows = []
-    for _, content in found:
+    for _, content in kept:
         cell = content["reported_together"]
         worst = cell["apcer_worst"]
         rows.append(
@@ -97,30 +97,30 @@ def listed(found: list[tuple[Path, dict[str, Any]]]) -> pd.DataFrame:
 
 def side_by_side(chosen: list[dict[str, Any]]) -> pd.DataFrame:
     """One column per card, one row per rate: BPCER, ACER, APCER of every species; and on what they were reported."""
-    names = list(dict.fromkeys(name for one in chosen for name in one["reported_together"]["apcer_per_species"]))
+    cells = [content["reported_together"] for content in chosen]
+    names = list(dict.fromkeys(name for cell in cells for name in cell["apcer_per_species"]))
     table: dict[str, list[str]] = {
         "": ["Threshold", "Rule", "Reported on", "BPCER", *(f"APCER {name}" for name in names), "ACER", "Note"]
     }
-    for letter, one in zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", chosen, strict=False):
-        cell = one["reported_together"]
+    for letter, content, cell in zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", chosen, cells, strict=False):
         species = [
             rate_text(cell["apcer_per_species"].get(name), cell["apcer_interval_per_species"].get(name))
             for name in names
         ]
         acer = "–" if cell["acer"] is None else f"{100 * cell['acer']:.1f} %"
-        table[f"{letter}: {one['run_name']}"] = [
-            number(float(one["threshold"])),
-            one["rule"],
-            ", ".join(one["reported_on"]),
+        table[f"{letter}: {content['run_name']}"] = [
+            number(float(content["threshold"])),
+            content["rule"],
+            ", ".join(content["reported_on"]),
             rate_text(cell["bpcer"], cell["bpcer_interval"]),
             *species,
             acer,
-            one["note"],
+            content["note"],
         ]
     return pd.DataFrame(table)
 
 
-def show_one(path: Path, content: dict[str, Any]) -> None:
+def show_card(path: Path, content: dict[str, Any]) -> None:
     """What a card says, its files, and its check."""
     its_run = by_id().get(content["run"])
     st.markdown(
@@ -170,24 +170,25 @@ def check(content: dict[str, Any], its_run: Run | None) -> None:
     if its_run is None:
         return
     try:
-        found = cards.differences(content, its_run)
+        differences = cards.differences(content, its_run)
     except BadInputError as error:
-        found = [str(error)]
-    if found:
+        differences = [str(error)]
+    if differences:
         st.toast("The card does not hold any more.", icon=":material/error:")
-        st.error("The card does not hold: " + "; ".join(escaped(line) for line in found[:5]), icon=":material/error:")
+        first = "; ".join(escaped(line) for line in differences[:5])
+        st.error(f"The card does not hold: {first}", icon=":material/error:")
     else:
         st.success("Computed again: every number of the card is the same.", icon=":material/check_circle:")
 
 
-def chosen_of(found: list[tuple[Path, dict[str, Any]]]) -> list[tuple[Path, dict[str, Any]]]:
+def chosen_of(kept: list[Kept]) -> list[Kept]:
     """The cards chosen in the table, which the address names; the newest where there is none."""
-    names = [path.stem for path, _ in found]
+    names = [path.stem for path, _ in kept]
     asked = st.query_params.get_all("card")
     if gone := [name for name in asked if name not in names]:
         st.warning(f"There is no card {escaped(', '.join(gone))} here.", icon=":material/link_off:")
     event = st.dataframe(
-        listed(found),
+        listed(kept),
         hide_index=True,
         on_select="rerun",
         selection_mode="multi-row",
@@ -197,29 +198,40 @@ def chosen_of(found: list[tuple[Path, dict[str, Any]]]) -> list[tuple[Path, dict
     )
     rows = event["selection"]["rows"]
     put_in_address("card", [names[i] for i in rows])
-    return [found[i] for i in rows] or found[:1]
+    return [kept[i] for i in rows] or kept[:1]
 
 
-st.title("Operating points")
-found, problems = cards.cards(cache_folder())
-for problem in problems:
-    st.warning(escaped(problem), icon=":material/warning:")
-if found:
-    n, newest = len(found), found[0][1]
-    st.write(
+def answer(kept: list[Kept]) -> str:
+    """How many thresholds are frozen, and what the newest one does."""
+    if not kept:
+        return (
+            "No threshold is frozen yet. A card keeps a threshold with its rule, data, checkpoint, errors and "
+            "intervals: anybody can compute it again, and **fas predict** can apply it to new images."
+        )
+    n, newest = len(kept), kept[0][1]
+    return (
         f"**{n} frozen threshold{'s' if n > 1 else ''}.** The newest, {escaped(newest['run_name'])} by "
         f"{escaped(newest['score'])}: {escaped(said(newest))}"
     )
-else:
-    st.write(
-        "No threshold is frozen yet. A card keeps a threshold with its rule, data, checkpoint, errors and intervals: "
-        "anybody can compute it again, and **fas predict** can apply it to new images."
-    )
-save_form()
-if found:
+
+
+def operating_points() -> None:
+    shown = sidebar.shown()
+    st.title("Operating points")
+    kept, problems = cards.cards(cache_folder())
+    for problem in problems:
+        st.warning(escaped(problem), icon=":material/warning:")
+    st.write(answer(kept))
+    save_form(shown)
+    if not kept:
+        return
     st.markdown("**Cards** · choose one to see it, or several to compare them")
-    chosen = chosen_of(found)
+    chosen = chosen_of(kept)
     if len(chosen) > 1:
         st.dataframe(side_by_side([content for _, content in chosen]), hide_index=True)
     for path, content in chosen:
-        show_one(path, content)
+        show_card(path, content)
+
+
+if __name__ == "__main__":
+    operating_points()

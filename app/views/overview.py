@@ -3,13 +3,15 @@
 import pandas as pd
 import streamlit as st
 
-from app import words
-from app.session import sidebar
+from app.session import operating, sidebar
 from app.session.address import link_params
+from app.session.cache import cached
 from app.session.readers import auc_interval, cache_folder, decisions, pooled_score_set, rates, runs, score_sets
-from app.words import escaped, label_of
+from app.session.sidebar import Shown
+from app.words import about, escaped, label_of
 from fas_core import memo, metrics, scores
 from fas_core.evaluation.words import rate_text
+from fas_core.metrics.operating_point import OperatingPoint
 from fas_core.metrics.uncertainty import UnitInterval
 from fas_core.runs import health
 from fas_core.runs.store import Run
@@ -17,35 +19,31 @@ from fas_core.runs.store import Run
 REPEATED = ("subset", "label", "pai_species", "subject_id", "session_id", "held_out_by")
 DATA_COLUMNS = ("sample_id", "is_constant", *REPEATED)
 
-run = sidebar.chosen_run()
-subsets = sidebar.chosen_subsets(run)
-score = sidebar.chosen_score(run)
 
-
-def headline() -> str:
+def headline(shown: Shown, point: OperatingPoint | None, problem: str) -> str:
     """The answer in a sentence or two: how well this score separates, and what the operating point lets through."""
-    tested = [s for s in subsets if s != "train"]
-    pooled = pooled_score_set(run, score, sidebar.chosen_level(run), tested)
+    run, score, level = shown.run, shown.score, shown.level
+    tested = [s for s in shown.subsets if s != "train"]
+    pooled = pooled_score_set(run, score, level, tested)
     name = escaped(run.info.name)
     if not (pooled.n_bona_fide and pooled.n_attack):
         return f"**{name}**: the chosen subsets hold one class only, so nothing can be separated yet."
     auc = {species: metrics.roc_auc(pooled, species) for species in pooled.attacks if len(pooled.attacks[species])}
     hardest = min(auc, key=lambda s: auc[s])
-    interval = auc_interval(run, score, sidebar.chosen_level(run), tested)
+    interval = auc_interval(run, score, level, tested)
     separates = (
         f"**{name}**, judged by {escaped(score)}, separates {pooled.n_attack:,} attacks from "
-        f"{pooled.n_bona_fide:,} bona fide {decisions(run, sidebar.chosen_level(run))} with an AUC of "
+        f"{pooled.n_bona_fide:,} bona fide {decisions(run, level)} with an AUC of "
         f"**{auc_words(metrics.roc_auc(pooled), interval)}**; hardest is "
         f"{escaped(hardest)} ({auc[hardest]:.2f})."
     )
-    point, problem = sidebar.operating_point(run, score, sidebar.chosen_level(run), subsets)
     if point is None:
         return f"{separates} {problem}"
-    at = rates(run, score, sidebar.chosen_level(run), point.reported_on, point.threshold)
+    at = rates(run, score, level, point.reported_on, point.threshold)
     passes, worst = [], at["apcer_worst"]
     if at["bpcer"] is not None:
         rejected = rate_text(at["bpcer"], at["bpcer_interval"])
-        passes.append(f"**{rejected}** of live {decisions(run, sidebar.chosen_level(run))} are rejected")
+        passes.append(f"**{rejected}** of live {decisions(run, level)} are rejected")
     if worst is not None:
         share = rate_text(at["apcer_max"], at["apcer_interval_per_species"][worst])
         passes.append(f"the worst attack, {escaped(worst)}, passes **{share}** of the time")
@@ -57,54 +55,53 @@ def auc_words(value: float, interval: UnitInterval | None) -> str:
     return f"{value:.2f}" if interval is None else f"{value:.2f} ({interval.low:.2f}–{interval.high:.2f})"
 
 
-def what_changed() -> str:
+def what_changed(shown: Shown) -> str:
     """The Run before this one on the same data, in a sentence; empty where there is none."""
-    found, _ = runs()
-    older = [one for one in found[[one.id for one in found].index(run.id) + 1 :] if same_data(one)]
-    if not older:
+    before = run_before(shown.run)
+    if before is None:
         return ""
-    before = older[0]
     offered = scores.offered(before)
-    its_score = score if score in offered else sidebar.first_score(offered)
-    tested = [s for s in subsets if s != "train" and s in before.subsets]
-    now, then = (
-        pooled_score_set(one, by, sidebar.chosen_level(one), tested) for one, by in ((run, score), (before, its_score))
-    )
-    if not all(one.n_bona_fide and one.n_attack for one in (now, then)):
+    its_score = shown.score if shown.score in offered else sidebar.first_score(offered)
+    tested = [s for s in shown.subsets if s != "train" and s in before.subsets]
+    now = pooled_score_set(shown.run, shown.score, shown.level, tested)
+    then = pooled_score_set(before, its_score, sidebar.chosen_level(before), tested)
+    if not all(pooled.n_bona_fide and pooled.n_attack for pooled in (now, then)):
         return ""
     first, second = metrics.roc_auc(then), metrics.roc_auc(now)
     word = "as well as" if f"{first:.2f}" == f"{second:.2f}" else "better than" if second > first else "worse than"
-    judged = "" if its_score == score else f" by {escaped(its_score)}"
+    judged = "" if its_score == shown.score else f" by {escaped(its_score)}"
     return (
         f"It separates {word} the Run before it on the same data, {escaped(label_of(before))}{judged}: "
         f"AUC {second:.2f} instead of {first:.2f}. The page Compare says whether chance explains that."
     )
 
 
-def same_data(other: Run) -> bool:
-    return bool(run.info.manifest_sha256) and other.info.manifest_sha256 == run.info.manifest_sha256
+def run_before(run: Run) -> Run | None:
+    """The newest Run of the same manifest that is older than this one."""
+    newest_first, _ = runs()
+    older = newest_first[[other.id for other in newest_first].index(run.id) + 1 :]
+    manifest = run.info.manifest_sha256
+    return next((other for other in older if manifest and other.info.manifest_sha256 == manifest), None)
 
 
-def metrics_table(run: Run, score: str, subsets: list[str]) -> pd.DataFrame:
+def metrics_table(shown: Shown, point: OperatingPoint | None) -> pd.DataFrame:
     """One row per subset, at the operating point; empty where a metric is undefined."""
-    point, _ = sidebar.operating_point(run, score, sidebar.chosen_level(run), subsets)
+    run, score, level = shown.run, shown.score, shown.level
     rows = []
-    for subset, one in score_sets(run, score, sidebar.chosen_level(run)).items():
-        if subset not in subsets or not (one.n_bona_fide + one.n_attack):
+    for subset, of_subset in score_sets(run, score, level).items():
+        if subset not in shown.subsets or not (of_subset.n_bona_fide + of_subset.n_attack):
             continue
-        both = bool(one.n_bona_fide and one.n_attack)
+        both = bool(of_subset.n_bona_fide and of_subset.n_attack)
         row: dict[str, object] = {
             "Subset": subset,
-            "Bona fide": one.n_bona_fide,
-            "Attacks": one.n_attack,
-            "No response": sum(one.n_non_response.values()),
-            "AUC": auc_words(metrics.roc_auc(one), auc_interval(run, score, sidebar.chosen_level(run), [subset]))
-            if both
-            else None,
-            "EER": rate_text(metrics.equal_error_rate(one).value, None) if both else None,
+            "Bona fide": of_subset.n_bona_fide,
+            "Attacks": of_subset.n_attack,
+            "No response": sum(of_subset.n_non_response.values()),
+            "AUC": auc_words(metrics.roc_auc(of_subset), auc_interval(run, score, level, [subset])) if both else None,
+            "EER": rate_text(metrics.equal_error_rate(of_subset).value, None) if both else None,
         }
         if point is not None:
-            at = rates(run, score, sidebar.chosen_level(run), [subset], point.threshold)
+            at = rates(run, score, level, [subset], point.threshold)
             worst = at["apcer_worst"]
             row["BPCER"] = None if at["bpcer"] is None else rate_text(at["bpcer"], at["bpcer_interval"])
             row["Worst APCER"] = (
@@ -117,11 +114,10 @@ def metrics_table(run: Run, score: str, subsets: list[str]) -> pd.DataFrame:
     return table if not len(table) or table["No response"].any() else table.drop(columns="No response")
 
 
-def show_metrics() -> None:
+def show_metrics(shown: Shown, point: OperatingPoint | None) -> None:
     st.subheader("How well does it separate?")
-    table = metrics_table(run, score, subsets)
     st.dataframe(
-        table,
+        metrics_table(shown, point),
         hide_index=True,
         placeholder="–",
         column_config={
@@ -144,27 +140,27 @@ def show_metrics() -> None:
     )
 
 
-@st.cache_resource(max_entries=64, show_spinner="Looking through the data …")
-def about_data(digest: str, _run: Run) -> tuple[pd.DataFrame, list[str]]:
+@cached(entries=64, spinner="Looking through the data …")
+def about_data(run: Run) -> tuple[pd.DataFrame, list[str]]:
     """Counts and findings. Small, unlike what they are made from."""
-    has = _run.column_names()
+    has = run.column_names()
     wanted = [name for name in DATA_COLUMNS if name in has]
-    samples = _run.samples(wanted, repeated=[name for name in REPEATED if name in has])
-    return health.counts(samples), health.findings(_run, samples)
+    samples = run.samples(wanted, repeated=[name for name in REPEATED if name in has])
+    return health.counts(samples), health.findings(run, samples)
 
 
-def show_data() -> None:
+def show_data(shown: Shown) -> None:
     st.subheader("What is in the data?")
-    counts, findings = about_data(run.digest, run)
+    counts, findings = about_data(shown.run)
     st.dataframe(
-        counts[counts["subset"].isin(subsets)].rename(columns=lambda c: c.replace("_", " ").capitalize()),
+        counts[counts["subset"].isin(shown.subsets)].rename(columns=lambda c: c.replace("_", " ").capitalize()),
         hide_index=True,
     )
     if not findings:
         st.success("Nothing conspicuous: every image was read, no subject is in both training and unseen subsets.")
     for finding in findings:
         st.warning(escaped(finding), icon=":material/warning:")
-    failures = run.failures()
+    failures = shown.run.failures()
     if len(failures):
         with st.expander(f"{len(failures)} images without output"):
             st.dataframe(failures[["sample_id", "subset", "reason"]], hide_index=True)
@@ -172,18 +168,17 @@ def show_data() -> None:
 
 def show_runs() -> None:
     st.subheader("Which Runs are there?")
-    found, _ = runs()
     rows = []
-    for one in found:
-        about = one.summary()
+    for run in runs()[0]:
+        summary = run.summary()
         rows.append(
             {
-                "Run": label_of(one),
-                "Model": about["model"] or "scores only",
-                "Samples": sum(about["subsets"].values()),
-                "Complete": about["complete"],
-                "Size (MB)": about["bytes"] / 1e6,
-                "Made": pd.Timestamp(about["created"]),
+                "Run": label_of(run),
+                "Model": summary["model"] or "scores only",
+                "Samples": sum(summary["subsets"].values()),
+                "Complete": summary["complete"],
+                "Size (MB)": summary["bytes"] / 1e6,
+                "Made": pd.Timestamp(summary["created"]),
             }
         )
     st.dataframe(
@@ -201,7 +196,7 @@ def show_runs() -> None:
     )
 
 
-def show_next() -> None:
+def show_next(run: Run) -> None:
     st.subheader("Where next?")
     places = [
         ("views/threshold.py", "Choose a threshold", ":material/tune:", True),
@@ -214,14 +209,20 @@ def show_next() -> None:
             st.page_link(page, label=label, icon=icon, disabled=not is_useful, query_params=link_params())
 
 
-st.title("Overview")
-st.write(headline())
-operating, _ = sidebar.operating_point(run, score, sidebar.chosen_level(run), subsets)
-if operating is not None:
-    st.caption(words.about(operating))
-if changed := what_changed():
-    st.write(changed)
-show_next()
-show_metrics()
-show_data()
-show_runs()
+def overview() -> None:
+    shown = sidebar.shown()
+    st.title("Overview")
+    point, problem = operating.operating_point(shown.run, shown.score, shown.level, shown.subsets)
+    st.write(headline(shown, point, problem))
+    if point is not None:
+        st.caption(about(point))
+    if changed := what_changed(shown):
+        st.write(changed)
+    show_next(shown.run)
+    show_metrics(shown, point)
+    show_data(shown)
+    show_runs()
+
+
+if __name__ == "__main__":
+    overview()

@@ -1,6 +1,7 @@
 """Threshold: which threshold to use, what it costs live users, and which attacks it lets through."""
 
 from dataclasses import asdict
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -8,66 +9,47 @@ import streamlit as st
 
 from app.charts import plots
 from app.components.threshold import Cell, Prepared, prepared, threshold_panel
-from app.session import readers, sidebar
+from app.session import operating, readers, sidebar
 from app.session.address import put_in_address
+from app.session.cache import cached
 from app.session.readers import decisions, pooled_score_set, score_values
+from app.session.sidebar import Shown
 from app.words import about, escaped, number
 from fas_core import metrics
 from fas_core.data.names import ATTACK, groups_of, readable
 from fas_core.errors import BadInputError
 from fas_core.evaluation import breakdown, presentations
+from fas_core.evaluation.presentations import Presentations
 from fas_core.evaluation.words import rate_text
-from fas_core.metrics import cost, uncertainty
-from fas_core.metrics.operating_point import BPCER, BY_HAND, COST, EER, OperatingPoint, Rule, threshold_by
+from fas_core.metrics import cost, transfer, uncertainty
+from fas_core.metrics.operating_point import BY_HAND, COST, OperatingPoint
+from fas_core.metrics.transfer import Transfer
 from fas_core.reports.palette import style_of
-from fas_core.runs.store import Run
 
 DEFAULT_PREVALENCE = 0.01  # one attack among a hundred presentations
 
-run = sidebar.chosen_run()
-subsets = sidebar.chosen_subsets(run)
-score = sidebar.chosen_score(run)
+# --------------------------------------------------------------------------------------------------------- the panel
 
 
-def cells(run: Run, score: str, subsets: tuple[str, ...]) -> list[Cell]:
+def cells(decided: Presentations, subsets: tuple[str, ...]) -> list[Cell]:
     """The scores of every subset, bona fide ones and every species apart."""
-    decided = readers.decided(run, score, sidebar.chosen_level(run))
     rows, kinds = decided.rows, groups_of(decided.rows)
     units = rows[[name for name in rows if name in uncertainty.UNITS]]
     species = metrics.species_names(rows["label"].to_numpy() == ATTACK, rows["pai_species"])
-    found = []
+    parts = []
     for subset in subsets:
         within = decided.within([subset])
         for name in np.unique(species[within]).tolist():
             here = np.flatnonzero(within & (species == name))
             style = style_of(str(kinds[here[0]]))
-            found.append(Cell(subset, name, decided.values[here], units.iloc[here], style))
-    return found
+            parts.append(Cell(subset, name, decided.values[here], units.iloc[here], style))
+    return parts
 
 
-@st.cache_resource(max_entries=16, show_spinner="Preparing curves and intervals …")
-def of_run(
-    digest: str, score: str, level: str, subsets: tuple[str, ...], reported: tuple[str, ...], _run: Run
-) -> Prepared:
-    return prepared(
-        cells(_run, score, subsets), reported=reported, decisions=decisions(_run, sidebar.chosen_level(_run))
-    )
-
-
-def roles(point: OperatingPoint) -> dict[str, str]:
-    """What each subset is used for."""
-    found = {}
-    for name in subsets:
-        words = [name == "train" and "training", name in point.chosen_on and "threshold chosen here"]
-        words.append(name in point.reported_on and "reported")
-        found[name] = ", ".join(word for word in words if word)
-    return found
-
-
-def take_over(threshold: float) -> None:
-    """A threshold that was released on this page holds on all pages."""
-    st.session_state["rule"] = BY_HAND
-    st.session_state[f"t_{score}"] = threshold
+@cached(entries=16, spinner="Preparing curves and intervals …")
+def panel_of(shown: Shown, reported: tuple[str, ...]) -> Prepared:
+    decided = readers.decided(shown.run, shown.score, shown.level)
+    return prepared(cells(decided, shown.subsets), reported=reported, decisions=decisions(shown.run, shown.level))
 
 
 def prevalence() -> float:
@@ -88,52 +70,78 @@ def set_prevalence(share: float) -> None:
         st.session_state["prevalence"] = share
 
 
-def transfer_table(point: OperatingPoint) -> pd.DataFrame:
-    """Every subset but training: its rates at the threshold, and those where the rule is applied to itself."""
-    rule = Rule(EER) if point.rule.kind == BY_HAND else point.rule
-    costs = sidebar.costs(run) if rule.kind == COST else None
-    rows = []
-    for name in (s for s in subsets if s != "train"):
-        one = pooled_score_set(run, score, sidebar.chosen_level(run), [name])
-        here = metrics.rates_at(one, point.threshold)
-        try:
-            own_threshold: float | None = threshold_by(rule, one, costs)
-        except metrics.UndefinedMetricError:
-            own_threshold = None
-        own = {} if own_threshold is None else metrics.rates_at(one, own_threshold)
-        rows.append(
+def show_panel(shown: Shown, point: OperatingPoint) -> None:
+    with st.empty():  # a place of its own for the note that this takes time
+        made = panel_of(shown, point.reported_on)
+    threshold_panel(
+        made,
+        score=shown.score,
+        threshold=point.threshold,
+        limits=operating.score_range(shown.run, shown.score, shown.level),
+        roles={name: point.role_of(name) for name in shown.subsets},
+        prevalence=prevalence(),
+        on_threshold=partial(operating.set_by_hand, shown.score),
+        on_prevalence=set_prevalence,
+        key="threshold_panel",
+    )
+
+
+# ----------------------------------------------------------------------------------------------- does it carry over?
+
+
+def transfers(shown: Shown, point: OperatingPoint) -> list[Transfer]:
+    """Of every subset but training."""
+    sets = {
+        name: pooled_score_set(shown.run, shown.score, shown.level, [name]) for name in shown.subsets if name != "train"
+    }
+    costs = operating.costs(shown.run) if point.rule.kind == COST else None
+    return transfer.transfers(point.rule, point.threshold, sets, costs)
+
+
+def transfer_table(rows: list[Transfer], chosen_on: tuple[str, ...]) -> pd.DataFrame:
+    """Rates in percent, None where they are not defined."""
+
+    def percent(rate: float | None) -> float | None:
+        return None if rate is None else 100 * rate
+
+    return pd.DataFrame(
+        [
             {
-                "Subset": readable(name) + (" (chosen here)" if name in point.chosen_on else ""),
-                "BPCER": percent(here["bpcer"]),
-                "its own": percent(own.get("bpcer")),
-                "Worst APCER": percent(here["apcer_max"]),
-                "its own ": percent(own.get("apcer_max")),
-                "Own threshold": own_threshold,
+                "Subset": readable(row.subset) + (" (chosen here)" if row.subset in chosen_on else ""),
+                "BPCER": percent(row.at.bpcer),
+                "its own": percent(row.own.bpcer),
+                "Worst APCER": percent(row.at.apcer_max),
+                "its own ": percent(row.own.apcer_max),
+                "Own threshold": row.own_threshold,
             }
-        )
-    return pd.DataFrame(rows)
+            for row in rows
+        ]
+    )
 
 
-def percent(value: float | None) -> float | None:
-    return None if value is None else 100 * value
+def transfer_words(rows: list[Transfer], point: OperatingPoint, own_rule: str) -> str:
+    """Where the threshold carries over worst, in a sentence; "" where nothing can be compared."""
+    rate = transfer.rate_of(point.rule)
+    worst = transfer.most_moved(rows, rate, point.chosen_on)
+    if worst is None:
+        return ""
+    name = "BPCER" if rate == "bpcer" else "Worst APCER"
+    return (
+        f"The threshold moves {name} most in **{escaped(readable(worst.subset))}**: "
+        f"{100 * getattr(worst.at, rate):.1f} % at this threshold, {100 * getattr(worst.own, rate):.1f} % where "
+        f"{own_rule} is applied to that subset itself."
+    )
 
 
-def show_transfer(point: OperatingPoint) -> None:
+def show_transfer(shown: Shown, point: OperatingPoint) -> None:
     """Whether a threshold that was chosen in one place holds in another."""
-    table = transfer_table(point)
     rule = "the equal error rate" if point.rule.kind == BY_HAND else escaped(point.rule.words)
-    column = "BPCER" if point.rule.kind in (BPCER, COST) else "Worst APCER"
-    own = "its own" if column == "BPCER" else "its own "
-    gaps = (table[column] - table[own]).where(~table["Subset"].str.contains("chosen here"))
-    if gaps.notna().any():
-        worst = table.loc[gaps.abs().idxmax()]
-        st.write(
-            f"The threshold moves {column} most in **{escaped(worst['Subset'])}**: {worst[column]:.1f} % at this "
-            f"threshold, {worst[own]:.1f} % where {rule} is applied to that subset itself."
-        )
+    rows = transfers(shown, point)
+    if words := transfer_words(rows, point, rule):
+        st.write(words)
     rate = st.column_config.NumberColumn(format="%.1f %%")
     st.dataframe(
-        table,
+        transfer_table(rows, point.chosen_on),
         hide_index=True,
         placeholder="–",
         column_config=dict.fromkeys(("BPCER", "its own", "Worst APCER", "its own "), rate)
@@ -145,15 +153,19 @@ def show_transfer(point: OperatingPoint) -> None:
     )
 
 
-def show_costs(point: OperatingPoint) -> None:
+# ------------------------------------------------------------------------------------------------ what does it cost?
+
+
+def show_costs(shown: Shown, point: OperatingPoint) -> None:
     """What thresholds cost a month, on the reported samples."""
-    reported = pooled_score_set(run, score, sidebar.chosen_level(run), point.reported_on)
+    run = shown.run
+    reported = pooled_score_set(run, shown.score, shown.level, point.reported_on)
     if point.rule.kind == COST:
         st.caption("The costs stand in the sidebar, where the rule is.")
     else:
-        sidebar.cost_inputs(run)
+        operating.cost_inputs(run)
     try:
-        costs = sidebar.costs(run)
+        costs = operating.costs(run)
         curve = cost.curve(reported, costs)
         [here] = cost.expected(reported, costs, np.array([point.threshold])).likely
     except (metrics.UndefinedMetricError, BadInputError) as error:
@@ -168,19 +180,32 @@ def show_costs(point: OperatingPoint) -> None:
             f"costs {curve.likely[best]:,.0f} ({curve.low[best]:,.0f}–{curve.high[best]:,.0f}). Between "
             f"{number(low)} and {number(high)} the cost is within {100 * cost.FLAT:g} % of that."
         )
-    made = plots.cost_curve(
-        curve, point.threshold, x_title=score, x_range=sidebar.score_range(run, score, sidebar.chosen_level(run))
+    x_range = operating.score_range(run, shown.score, shown.level)
+    st.plotly_chart(
+        plots.cost_curve(curve, point.threshold, x_title=shown.score, x_range=x_range),
+        key="costs",
+        alt="Expected cost a month against the threshold",
     )
-    st.plotly_chart(made, key="costs", alt="Expected cost a month against the threshold")
     st.caption(
         "On the reported samples. The band: the shares of attacks divided and multiplied by the stated factor. "
         "Grey: where the cost is flat."
     )
 
 
-def show_groups(point: OperatingPoint) -> None:
+# ------------------------------------------------------------------------------------------ for whom does it fail?
+
+
+@cached(entries=16, spinner="Breaking down …")
+def of_groups(shown: Shown, reported: tuple[str, ...], threshold: float, column: str) -> breakdown.Breakdown:
+    values = score_values(shown.run, shown.score)
+    decided = presentations.presentations(shown.run, values, shown.level, columns=[column])
+    chosen = decided.within(reported)
+    return breakdown.by_column(decided.rows[chosen], decided.values[chosen], threshold, column)
+
+
+def show_groups(shown: Shown, point: OperatingPoint) -> None:
     """The same threshold for groups of people or circumstances."""
-    offered = breakdown.columns_for(run)
+    offered = breakdown.columns_for(shown.run)
     if not offered:
         st.info(
             "The data hold no column with groups (device, lighting, sex, ...). Further columns of a manifest or score "
@@ -189,31 +214,25 @@ def show_groups(point: OperatingPoint) -> None:
         )
         return
     column = st.selectbox("Break down by", offered, key="by", bind="query-params", width=260)
-    found = of_groups(
-        run.digest, score, sidebar.chosen_level(run), point.reported_on, point.threshold, str(column), run
-    )
-    st.write(escaped(found.sentence()))
+    by_group = of_groups(shown, point.reported_on, point.threshold, str(column))
+    species = sorted({name for group in by_group.groups for name in group.apcer})
+    st.write(escaped(by_group.sentence()))
     rows = []
-    for group in found.groups:
+    for group in by_group.groups:
         row: dict[str, object] = {
-            escaped(found.column): group.name,
+            escaped(by_group.column): group.name,
             "Bona fide": group.n_bona_fide,
             "Attacks": group.n_attack,
             "No response": sum(group.n_non_response.values()),
             "BPCER": said(group.bpcer),
         }
-        row |= {f"APCER {name}": said(group.apcer.get(name)) for name in reported_species(found)}
-        rows.append(row)
+        rows.append(row | {f"APCER {name}": said(group.apcer.get(name)) for name in species})
     st.dataframe(pd.DataFrame(rows), hide_index=True)
-    unit = "sample" if found.unit == "sample" else f"whole {found.unit}"
+    unit = "sample" if by_group.unit == "sample" else f"whole {by_group.unit}"
     st.caption(
-        f"In brackets: 95 % intervals by {unit}. * too few to judge: {found.too_small}. Every group is judged at the "
-        "same threshold."
+        f"In brackets: 95 % intervals by {unit}. * too few to judge: {by_group.too_small}. Every group is judged at "
+        "the same threshold."
     )
-
-
-def reported_species(found: breakdown.Breakdown) -> list[str]:
-    return sorted({name for group in found.groups for name in group.apcer})
 
 
 def said(rate: breakdown.Rate | None) -> str:
@@ -223,47 +242,37 @@ def said(rate: breakdown.Rate | None) -> str:
     return rate_text(rate.value, interval) + (" *" if rate.is_small else "")
 
 
-@st.cache_resource(max_entries=16, show_spinner="Breaking down …")
-def of_groups(
-    digest: str, score: str, level: str, reported: tuple[str, ...], threshold: float, column: str, _run: Run
-) -> breakdown.Breakdown:
-    decided = presentations.presentations(_run, score_values(_run, score), level, columns=[column])
-    chosen = decided.within(reported)
-    return breakdown.by_column(decided.rows[chosen], decided.values[chosen], threshold, column)
+# -------------------------------------------------------------------------------------------------------------- page
 
 
-def show_more(point: OperatingPoint) -> None:
+def show_more(shown: Shown, point: OperatingPoint) -> None:
     """What follows from the threshold: in tabs, of which only the open one is computed."""
-    transfer, costs, groups = st.tabs(
-        ["Does it carry over?", "What does it cost?", "For whom does it fail?"], key="more", bind="query-params"
-    )
-    for tab, show in ((transfer, show_transfer), (costs, show_costs), (groups, show_groups)):
+    parts = {
+        "Does it carry over?": show_transfer,
+        "What does it cost?": show_costs,
+        "For whom does it fail?": show_groups,
+    }
+    for tab, show in zip(st.tabs(list(parts), key="more", bind="query-params"), parts.values(), strict=True):
         if tab.open:
             with tab:
-                show(point)
+                show(shown, point)
 
 
-st.title("Threshold")
-point, problem = sidebar.operating_point(run, score, sidebar.chosen_level(run), subsets)
-if point is None:
-    st.warning(problem, icon=":material/rule:")
-else:
-    reported = pooled_score_set(run, score, sidebar.chosen_level(run), point.reported_on)
-    if reported.n_bona_fide + reported.n_attack:
-        st.caption(about(point))
-        with st.empty():  # a place of its own for the note that this takes time
-            made = of_run(run.digest, score, sidebar.chosen_level(run), tuple(subsets), point.reported_on, run)
-        threshold_panel(
-            made,
-            score=score,
-            threshold=point.threshold,
-            limits=sidebar.score_range(run, score, sidebar.chosen_level(run)),
-            roles=roles(point),
-            prevalence=prevalence(),
-            on_threshold=take_over,
-            on_prevalence=set_prevalence,
-            key="threshold_panel",
-        )
-        show_more(point)
-    else:
+def threshold() -> None:
+    shown = sidebar.shown()
+    st.title("Threshold")
+    point, problem = operating.operating_point(shown.run, shown.score, shown.level, shown.subsets)
+    if point is None:
+        st.warning(problem, icon=":material/rule:")
+        return
+    reported = pooled_score_set(shown.run, shown.score, shown.level, point.reported_on)
+    if not reported.n_bona_fide + reported.n_attack:
         st.info("The chosen subsets have no scores.", icon=":material/info:")
+        return
+    st.caption(about(point))
+    show_panel(shown, point)
+    show_more(shown, point)
+
+
+if __name__ == "__main__":
+    threshold()
