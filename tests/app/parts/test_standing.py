@@ -1,0 +1,50 @@
+"""How a score stands among others'."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.parts import standing
+from fas_core.runs import store
+
+
+def test_every_sample_is_of_one_class(tiny_cache: Path) -> None:
+    run = store.open_run(tiny_cache, "a")
+    samples, classes = run.samples(), standing.classes(run)
+    assert sorted(np.concatenate(list(classes.values())).tolist()) == list(range(len(run)))
+    training = samples.iloc[classes[standing.LIVE_TRAINING]]
+    assert set(training["subset"]) == {"train"}
+    assert set(training["label"]) == {"bona_fide"}
+    assert set(samples.iloc[classes["paper"]]["pai_species"]) == {"paper"}
+
+
+def test_a_place_among_training_live_images_and_among_a_species(tiny_cache: Path) -> None:
+    run = store.open_run(tiny_cache, "a")
+    samples = run.samples()
+    values = samples["kl"].astype(float)
+    training, paper = values[samples["subset"] == "train"], values[samples["pai_species"] == "paper"]
+    middle = float(values.median()) + 1e-9
+    assert standing.place(run, "kl", middle) == (training < middle).mean()
+    assert standing.place(run, "kl", middle, "paper") == (paper < middle).mean()
+    assert math.isnan(standing.place(run, "kl", middle, "no such species"))
+    assert math.isnan(standing.place(run, "kl", math.nan))
+
+
+def test_a_share_is_never_rounded_up_to_all() -> None:
+    assert standing.whole_percent(0.9999) == 99
+    assert standing.whole_percent(1.0) == 100
+    assert standing.whole_percent(math.nan) is None
+
+
+def test_the_line_below_an_image(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = store.open_run(tiny_cache, "a")
+    value = standing.number(float(run.samples()["rec"].iloc[0]))
+    for place, words in (
+        (1.0, " · above all training live"),
+        (0.256, " · above 25 % of training live"),
+        (math.nan, ""),
+    ):
+        monkeypatch.setattr(standing, "place", lambda *_, place=place: place)
+        assert standing.score_line(run, "rec", 0) == f"rec {value}{words}"
