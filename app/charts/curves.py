@@ -17,6 +17,7 @@ from app.charts.echarts import (
     QUIET,
     Option,
     invisible,
+    line_type,
     loop,
     marks,
     pairs,
@@ -146,9 +147,6 @@ def _room(n: int) -> int:
 def _score_looks(
     names: Mapping[str, object], named: Mapping[str, object], styles: Mapping[str, Style], chosen: str
 ) -> dict[str, Look]:
-    def line_type(dash: str) -> object:
-        return dash if dash == "solid" else [int(one.removesuffix("px")) for one in dash.split(",")]
-
     return {
         said: (styles[name].colour, line_type(styles[name].dash), 4 if name == chosen else 2)
         for name, said in zip(names, named, strict=True)
@@ -180,7 +178,7 @@ class _Shares:
 
 _ROC = _Shares("BPCER (live faces rejected)", "1 − APCER (attacks found)", "BPCER", "attacks found")
 _PRECISION_RECALL = _Shares("recall (attacks found)", "precision (alarms that are attacks)", "recall", "precision")
-DOTTED: Option = {"color": NEUTRAL, "width": 1, "type": [1, 3]}
+DOTTED: Option = {"color": NEUTRAL, "width": 1, "type": line_type("dot")}
 CHANCE: Option = {
     "type": "line",
     "data": [[0, 0], [100, 100]],

@@ -11,12 +11,21 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from fas_core.reports.palette import DASHES
+
 Option = dict[str, object]
 
 QUIET: Option = {"silent": True, "tooltip": {"show": False}}
 GRID_COLOUR = "rgba(128,128,128,0.2)"
-LINE_TYPES = ("solid", [8, 4], [2, 3], [9, 3, 2, 3], [16, 5], [16, 4, 3, 4])  # of Runs A, B, C, D, E, F
-LINE_WORDS = ("solid", "dashed", "dotted", "dash-dot", "long dashes", "long dash-dot")
+
+
+def line_type(dash: str) -> object:
+    """A name of `palette.DASHES` as ECharts has it."""
+    return list(DASHES[dash].lengths) or "solid"
+
+
+LINE_TYPES = tuple(map(line_type, DASHES))  # of Runs A, B, C, D, E, F
+LINE_WORDS = tuple(dash.words for dash in DASHES.values())
 
 
 def value_axis(name: str, **more: object) -> Option:

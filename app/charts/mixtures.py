@@ -1,105 +1,117 @@
-"""Arrays -> figures of Gaussian mixtures: criteria over their number, who lies in which, where they lie."""
+"""Arrays -> charts of Gaussian mixtures: who lies in which, and where they lie."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import plotly.graph_objects as go
+import plotly.graph_objects as go  # ellipses are read with one scale on both axes, and saved as a picture of any size
 from numpy.typing import NDArray
 
+from app.charts.echarts import QUIET, Option
 from app.charts.plots import figure, plot_words
-from fas_core.data.names import in_group_order
-from fas_core.reports.palette import NEUTRAL, TEXT_COLOUR, style_of
+from fas_core.data.names import in_group_order, readable
+from fas_core.reports.palette import NEUTRAL, style_of
 
 INSIDE = 0.9  # share of a Gaussian's codes that its ellipse holds
 _RADIUS = float(np.sqrt(-2 * np.log(1 - INSIDE)))  # of a Gaussian in two dimensions
 _CORNERS = 48
 MOST_NUMBERED = 16  # ellipses that still have room for their numbers
+_VIRIDIS = ("#440154", "#472D7B", "#3B528B", "#2C728E", "#21918C", "#28AE80", "#5EC962", "#ADDC30", "#FDE725")
 
 
-def criterion(
-    values: Mapping[int, float], chosen: int, best: int | None, *, y_title: str, floor: float | None = None
-) -> go.Figure:
-    """A number per number of Gaussians; `chosen` is the large dot, `best` has a ring. What lies below `floor` is drawn
-    as a triangle at the lower edge."""
-    ks = sorted(values)
-    made = figure(x_title="number of Gaussians", y_title=y_title, height=260, legend=False)
-    y = np.array([values[k] for k in ks])
-    low = float(y.min()) if floor is None else max(float(y.min()), floor)
-    margin = 0.12 * (float(y.max()) - low) or 1.0
-    is_below = y < low
-    made.add_scatter(
-        x=[str(k) for k in ks],
-        y=np.where(is_below, low - margin / 2, y),
-        customdata=y,
-        mode="lines+markers",
-        line={"color": TEXT_COLOUR, "width": 2},
-        marker={
-            "size": [15 if k == chosen else 8 for k in ks],
-            "symbol": ["triangle-down" if below else "circle" for below in is_below],
-            "color": NEUTRAL,
-            "opacity": 1,
-        },
-        hovertemplate=f"%{{x}} Gaussians<br>{y_title} %{{customdata:,.1f}}<extra></extra>",
-    )
-    if best is not None:
-        made.add_scatter(
-            x=[str(best)],
-            y=[values[best]],
-            mode="markers",
-            marker={"symbol": "circle-open", "size": 21, "color": NEUTRAL, "line": {"width": 2}},
-            hoverinfo="skip",
-        )
-    made.update_xaxes(type="category", categoryorder="array", categoryarray=[str(k) for k in ks])
-    made.update_yaxes(range=(low - margin, float(y.max()) + margin), tickformat="~s" if floor is None else None)
-    made.update_layout(margin={"t": 12, "r": 12})
-    return made
-
-
-def component_map(shares: Mapping[str, NDArray[np.float64]], n: Mapping[str, int], chosen: int) -> go.Figure:
+def component_map(shares: Mapping[str, NDArray[np.float64]], n: Mapping[str, int], chosen: int) -> Option:
     """Heat map of Gaussians by groups: the share (k,) of each group that each Gaussian is most responsible for.
 
-    Cells are bars, which a browser can select: their customdata is the Gaussian's index, the trace's number that of
-    the group among `in_group_order`. `chosen`: the framed Gaussian.
+    Cells can be selected: see `selected_cell`. `chosen`: the framed Gaussian. `map_height` is how high it wants to be.
     """
     names = in_group_order(list(shares))
-    made = figure(x_title="Gaussian, heaviest first", height=150 + 40 * len(names), legend=False)
-    for row, name in enumerate(names):
-        share = shares[name]
-        x = np.arange(1, len(share) + 1)
-        made.add_bar(
-            x=x,
-            y=np.full(len(x), 0.94),
-            base=len(names) - row - 1.47,
-            width=0.96,
-            customdata=np.arange(len(x)),
-            marker={"color": share, "coloraxis": "coloraxis", "line": {"width": 0}},
-            selected={"marker": {"opacity": 1}},
-            unselected={"marker": {"opacity": 1}},
-            text=[f"{s:.1%}" for s in share],
-            textposition="none",
-            hovertemplate=f"Gaussian %{{x}}<br>%{{text}} of {plot_words(name)} (n = {n[name]:,})<extra></extra>",
-        )
     k = max(len(share) for share in shares.values())
-    made.add_shape(
-        type="rect", x0=chosen + 0.5, x1=chosen + 1.5, y0=-0.5, y1=len(names) - 0.5, line={"color": NEUTRAL, "width": 3}
-    )
-    labels = [f"{plot_words(name)}<br>n = {n[name]:,}" for name in reversed(names)]
-    made.update_yaxes(tickvals=list(range(len(names))), ticktext=labels, showgrid=False)
-    made.update_yaxes(range=(-0.55, len(names) - 0.45), fixedrange=True)
-    ticks = list(range(1, k + 1)) if k <= 16 else [1, *range(k // 8, k + 1, k // 8)]
-    made.update_xaxes(range=(0.4, k + 0.6), tickvals=ticks, showgrid=False, fixedrange=True)
-    bar = {"title": {"text": "share of the group", "side": "top"}, "orientation": "h", "thickness": 10}
-    bar |= {"x": 0, "xanchor": "left", "len": 1, "y": 1.02, "yanchor": "bottom", "tickformat": ".0%", "outlinewidth": 0}
-    made.update_layout(
-        barmode="overlay",
-        margin={"l": 130, "t": 70, "r": 16},
-        coloraxis={"colorscale": "Viridis", "cmin": 0, "colorbar": bar},
-        clickmode="event+select",
-        dragmode=False,
-    )
-    return made
+    cells = [
+        [
+            j,
+            row,
+            round(100 * float(share), 4),
+            f"Gaussian {j + 1}",
+            f"{share:.1%} of {readable(name)} (n = {n[name]:,})",
+        ]
+        for row, name in enumerate(names)
+        for j, share in enumerate(shares[name])
+    ]
+    most = max(float(share.max()) for share in shares.values())
+    numbers: Option = {"type": "category", "data": [str(j + 1) for j in range(k)], "splitArea": {"show": False}}
+    numbers |= {"name": "Gaussian, heaviest first", "nameLocation": "middle", "nameGap": 28}
+    labels = [f"{readable(name)}\nn = {n[name]:,}" for name in names]
+    groups: Option = {
+        "type": "category",
+        "inverse": True,
+        "data": labels,
+    }
+    bare: Option = {"show": False, "min": 0, "type": "value"}  # of the frame, which runs between categories
+    frame = [[chosen, 0], [chosen + 1, 0], [chosen + 1, 1], [chosen, 1], [chosen, 0]]
+    return {
+        "animation": False,
+        "grid": {"left": 130, "right": 16, "top": 40, "bottom": 48, "outerBoundsMode": "none"},
+        "tooltip": {"trigger": "item", "confine": True, "formatter": "{@[3]}<br>{@[4]}"},
+        "xAxis": [numbers | {"axisLabel": {"hideOverlap": True, "fontSize": 12}}, bare | {"max": k}],
+        "yAxis": [groups | {"axisLabel": {"fontSize": 12, "lineHeight": 15}}, bare | {"max": 1}],
+        "visualMap": {
+            "type": "continuous",
+            "min": 0,
+            "max": 100 * most or 1.0,
+            "dimension": 2,
+            "seriesIndex": 0,
+            "calculable": False,
+            "hoverLink": False,
+            "orient": "horizontal",
+            "left": 130,
+            "top": 0,
+            "itemWidth": 10,
+            "itemHeight": 180,
+            "text": [f"{100 * most:.0f}\u00a0% of the group", "0"],
+            "inRange": {"color": list(_VIRIDIS)},
+        },
+        "series": [
+            {
+                "type": "heatmap",
+                "data": cells,
+                "selectedMode": "single",
+                "select": {"itemStyle": {"borderWidth": 0}},
+                "emphasis": {"disabled": True},
+                "itemStyle": {"borderColor": "rgba(255,255,255,0.6)", "borderWidth": 1 if k <= 32 else 0},
+            },
+            {
+                "type": "line",
+                "data": frame,
+                "xAxisIndex": 1,
+                "yAxisIndex": 1,
+                "symbol": "none",
+                "clip": False,
+                "lineStyle": {"color": NEUTRAL, "width": 3, "opacity": 1},
+                "z": 5,
+            }
+            | QUIET,
+        ],
+    }
+
+
+def map_height(n: int) -> int:
+    """Pixels that n groups take in `component_map`."""
+    return 88 + 40 * n
+
+
+def selected_cell(
+    selected: Sequence[Mapping[str, Sequence[int]]], shares: Mapping[str, NDArray[np.float64]]
+) -> tuple[int, str] | None:
+    """The Gaussian and the group of what is selected in `component_map`; None where nothing is."""
+    places = [index for of_series in selected for index in of_series["data_indices"]]
+    sizes = {name: len(shares[name]) for name in in_group_order(list(shares))}
+    for index in places[:1]:
+        for name, k in sizes.items():
+            if index < k:
+                return index, name
+            index -= k
+    return None
 
 
 def ellipses(

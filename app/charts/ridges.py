@@ -8,8 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.charts.echarts import LINE_TYPES, QUIET, Option, invisible, loop, marks, number, pairs, percent, value_axis
-from app.charts.plots import shares_in, span
+from app.charts.echarts import (
+    LINE_TYPES,
+    QUIET,
+    Option,
+    invisible,
+    line_type,
+    loop,
+    marks,
+    number,
+    pairs,
+    percent,
+    value_axis,
+)
 from fas_core.data.names import GROUP_ORDER, in_group_order, readable
 from fas_core.reports.palette import BONA_FIDE_COLOUR, NEUTRAL, style_of
 
@@ -35,6 +46,7 @@ class _Row:
     outlines: Sequence[_Outline]
     top: float  # the share that fills the row
     beyond: tuple[str, str] = ("", "")  # said at the ends
+    note: str = ""  # at the right of the row
 
 
 def distributions_of_runs(values: Mapping[str, Mapping[str, Values]], *, x_title: str, bins: int = 50) -> Option:
@@ -70,12 +82,20 @@ def rows_height(n: int) -> int:
 
 
 def distributions_of_score(
-    values: Mapping[str, Values], *, x_title: str, behind: Values, behind_name: str, bins: int = 50
+    values: Mapping[str, Values],
+    *,
+    x_title: str,
+    behind: Values,
+    behind_name: str,
+    bins: int = 50,
+    notes: Mapping[str, str] | None = None,
+    limit: tuple[float, str] | None = None,
 ) -> Option:
-    """A row per group of one score; `behind` (n,) is outlined in every attack's row.
+    """A row per group of one score or likelihood; `behind` (n,) is outlined in every attack's row.
 
     Each group's bars sum to 1 and have the same scale. The outermost bins also take what lies beyond, which is written
-    there where it is 2 % or more. `score_height` is how high it wants to be.
+    there where it is 2 % or more. `notes` stand at the right end of their groups' rows; `limit` is a dotted line with
+    what it says. `score_height` is how high it wants to be.
     """
     known = {name: values[name][~np.isnan(values[name])] for name in in_group_order(list(values))}
     known = {name: v for name, v in known.items() if v.size}
@@ -99,7 +119,7 @@ def distributions_of_score(
         style, outlines = style_of(name), []
         if name not in GROUP_ORDER:
             outlines = [_Outline(behind_name, one, BONA_FIDE_COLOUR, "solid", width=1.2) for one in reference]
-        kind = LINE_TYPES[1] if style.is_hollow else LINE_TYPES[0]
+        kind = line_type("dash" if style.is_hollow else "solid")
         opacity = 0.13 if style.is_hollow else 0.33
         outlines.append(
             _Outline(f"{readable(name)} (n = {len(group):,})", shares[name], style.colour, kind, opacity=opacity)
@@ -109,8 +129,8 @@ def distributions_of_score(
             f"← {100 * left:.0f}\u00a0% further left" if left >= 0.02 else "",
             f"{100 * right:.0f}\u00a0% further right →" if right >= 0.02 else "",
         )
-        rows.append(_Row(f"{readable(name)}\nn = {len(group):,}", outlines, top, beyond))
-    return _drawn(rows, edges, x_title)
+        rows.append(_Row(f"{readable(name)}\nn = {len(group):,}", outlines, top, beyond, (notes or {}).get(name, "")))
+    return _drawn(rows, edges, x_title, limit)
 
 
 def score_height(n: int, title_lines: int = 1) -> int:
@@ -118,7 +138,18 @@ def score_height(n: int, title_lines: int = 1) -> int:
     return 58 + 16 * title_lines + 42 * max(1, n)
 
 
-def _drawn(rows: Sequence[_Row], edges: Values, x_title: str) -> Option:
+def span(groups_of_values: Sequence[Values]) -> tuple[float, float]:
+    """From the lowest 0.5th percentile of any group to the highest 99.5th; all of groups of less than 200."""
+    low = min(float(np.percentile(v, 0.5, method="lower")) for v in groups_of_values)
+    return low, max(float(np.percentile(v, 99.5, method="higher")) for v in groups_of_values)
+
+
+def shares_in(values: Values, edges: Values) -> Values:
+    """Share of the values per bin; what lies outside counts in the outermost bins."""
+    return np.histogram(values.clip(edges[0], edges[-1]), edges)[0] / len(values)
+
+
+def _drawn(rows: Sequence[_Row], edges: Values, x_title: str, limit: tuple[float, str] | None = None) -> Option:
     """The first row on top."""
     middles = (edges[:-1] + edges[1:]) / 2
     x = np.repeat(edges, 2)
@@ -126,8 +157,11 @@ def _drawn(rows: Sequence[_Row], edges: Values, x_title: str) -> Option:
     read: list[list[object]] = []
     labels: list[Option] = []
     beyond: list[Option] = []
+    notes: list[Option] = []
     for floor, row in enumerate(reversed(rows)):
         labels.append({"yAxis": floor + 0.3, "label": {"formatter": row.label}})
+        if row.note:
+            notes.append({"yAxis": floor + 0.3, "label": {"formatter": row.note}})
         for at, place, text in zip((edges[0], edges[-1]), ("right", "left"), row.beyond, strict=True):
             if text:
                 beyond.append({"value": [at, floor + 0.6], "label": {"formatter": text, "position": place}})
@@ -142,15 +176,24 @@ def _drawn(rows: Sequence[_Row], edges: Values, x_title: str) -> Option:
             read += [[*place, one.whose, text] for place, text in zip(places, _said(edges, one.shares), strict=True)]
     hidden = {"axisLabel": {"show": False}, "axisTick": {"show": False}, "splitLine": {"show": False}}
     more = 15 * x_title.count("\n")
+    edge: Option = {"left": 130, "right": 76 if notes else 20, "top": 28 if limit else 12, "bottom": 48 + more}
+    limits: list[Option] = [] if limit is None else [_limit(*limit)]
     return {
         "animation": False,
-        "grid": {"left": 130, "right": 20, "top": 12, "bottom": 48 + more, "outerBoundsMode": "none"},
+        "grid": edge | {"outerBoundsMode": "none"},
         "legend": {"show": False},
         "tooltip": {"trigger": "item", "confine": True},
         "xAxis": value_axis(x_title, min=float(edges[0]), max=float(edges[-1]), nameGap=28 + more / 2)
         | {"axisLabel": {"fontSize": 12, "showMinLabel": False, "showMaxLabel": False}},  # which are no round numbers
         "yAxis": value_axis("", min=-0.05, max=max(1, len(rows))) | hidden,
-        "series": [_labels(labels), *series, _texts(beyond), invisible("", read, "{@[2]}<br>{@[3]}", 8)],
+        "series": [
+            _labels(labels),
+            *series,
+            _texts(beyond),
+            invisible("", read, "{@[2]}<br>{@[3]}", 8),
+            *([_labels(notes, "end")] if notes else []),
+            *limits,
+        ],
     }
 
 
@@ -174,9 +217,14 @@ def _said(edges: Values, shares: Values) -> Iterable[str]:
     return (f"{number(a)} to {number(b)}: {percent(s)}" for a, b, s in zip(edges, edges[1:], shares, strict=False))
 
 
-def _labels(labels: Sequence[Option]) -> Option:
-    label = {"position": "start", "distance": 8, "fontSize": 12, "color": NEUTRAL, "align": "right", "lineHeight": 15}
-    return marks(labels, {"color": "transparent"}, label)
+def _labels(labels: Sequence[Option], position: str = "start") -> Option:
+    label = {"position": position, "distance": 8, "fontSize": 12, "color": NEUTRAL, "lineHeight": 15}
+    return marks(labels, {"color": "transparent"}, label | {"align": "right" if position == "start" else "left"})
+
+
+def _limit(at: float, text: str) -> Option:
+    label = {"position": "end", "formatter": text, "align": "right", "fontSize": 12, "color": NEUTRAL}
+    return marks([{"xAxis": at}], {"color": NEUTRAL, "width": 1.5, "type": line_type("dot")}, label)
 
 
 def _texts(texts: Sequence[Option]) -> Option:

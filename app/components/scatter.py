@@ -32,8 +32,8 @@ import pyarrow as pa
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.charts import plots
 from fas_core.data.names import readable
+from fas_core.reports import palette
 from fas_core.reports.palette import Style
 
 TOP = 65535  # the largest coordinate
@@ -204,7 +204,7 @@ def by_category(
     What has no style of its own is drawn as charts.OTHER. Categories without a point that is shown are left out.
     """
     ordered = list(styles)
-    other = ordered.index(plots.OTHER) if plots.OTHER in styles else HIDDEN
+    other = ordered.index(palette.OTHER) if palette.OTHER in styles else HIDDEN
     code_of = np.array([ordered.index(name) if name in styles else other for name in names], np.uint8)
     made = _shown(code_of[codes], is_shown)
     counts = np.bincount(made, minlength=256)
@@ -226,7 +226,7 @@ def by_number(
         levels = np.rint((numbers - low) / ((high - low) or 1) * (NOT_GIVEN - 1)).clip(0, NOT_GIVEN - 1)
     made = _shown(np.where(np.isnan(numbers), NOT_GIVEN, levels).astype(np.uint8), is_shown)
     n_missing = int((made == NOT_GIVEN).sum())
-    missing = Category(NOT_GIVEN, plots.NOT_GIVEN, plots.NOT_GIVEN, Style("#969696"), n_missing)
+    missing = Category(NOT_GIVEN, palette.NOT_GIVEN, palette.NOT_GIVEN, Style("#969696"), n_missing)
     scale = Scale(title, f"≤ {words(low)}", f"≥ {words(high)}")
     return Colours(_named("colours", made.data), made, (missing,) if n_missing else (), scale)
 

@@ -17,6 +17,7 @@ from fas_core.data.names import groups_of
 from fas_core.errors import BadInputError
 from fas_core.evaluation import presentations, run_metrics
 from fas_core.evaluation.presentations import FRAME, Grouping, Presentations
+from fas_core.latent import projection
 from fas_core.metrics.uncertainty import UnitInterval
 from fas_core.runs import store
 from fas_core.runs.store import Run
@@ -75,6 +76,12 @@ def ids(run: Run) -> pd.Index:
 def groups(run: Run) -> NDArray[np.str_]:
     """(n,) the group of each sample: `names.groups_of`."""
     return groups_of(samples(run, ("subset", "label", "pai_species")))
+
+
+@cached(entries=32, spinner="Computing principal components …")
+def principal_components(run: Run, k: int = projection.COMPONENTS) -> projection.PrincipalComponents:
+    """The first k of a Run's live training codes."""
+    return projection.pca_of(run, k)
 
 
 @cached(entries=64, spinner="Computing the score …")

@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.charts import plots
+from app.charts import categories
 from app.components import scatter as plot
 from app.components.gallery import Card, Panel, gallery
 from app.components.scatter import Answer, Colours, Plane, Selection, Trail, Trails
@@ -25,7 +25,7 @@ from app.words import escaped, label_of, number
 from fas_core.data.names import in_group_order, readable
 from fas_core.evaluation.join import common_rows
 from fas_core.latent import frames, projection
-from fas_core.reports.palette import style_of
+from fas_core.reports.palette import NOT_GIVEN, category_styles, style_of
 from fas_core.runs.store import Run
 
 LETTERS = "ABCD"
@@ -400,9 +400,10 @@ def show_distances(current: int) -> None:
         name: {epoch: value for epoch, one in zip(epochs, how_far, strict=True) if (value := one[name]) is not None}
         for name in counts
     }
-    made = plots.distances_by_epoch(lines, epochs, epochs[current], counts)
+    made = categories.distances_by_epoch(lines, epochs, epochs[current], counts)
     st.markdown("**Distance from live faces, epoch by epoch**")
-    st.plotly_chart(made, key="frames_distances", alt="Distance of each attack species from live faces over epochs")
+    alt = "Distance of each attack species from live faces over epochs"
+    st.echarts_chart(made, key="frames_distances", height=categories.LINES_HEIGHT, alt=alt)
 
 
 def moved(first: str, last: str, before: dict[str, float | None], after: dict[str, float | None]) -> str:
@@ -465,8 +466,8 @@ def colours_by(joined: str, colour: str, chosen: tuple[str, ...], _reference: Ru
     one = columns.factor(_reference, colour)
     codes = one.codes[_rows]
     counts = np.bincount(codes, minlength=len(one.names)).tolist()
-    styles = plots.category_styles(dict(zip(one.names, counts, strict=True)))
-    return plot.by_category(codes, [name or plots.NOT_GIVEN for name in one.names], styles, is_shown)
+    styles = category_styles(dict(zip(one.names, counts, strict=True)))
+    return plot.by_category(codes, [name or NOT_GIVEN for name in one.names], styles, is_shown)
 
 
 def trails(steps: Sequence[Step], found: Sequence[Placed], current: int) -> Trails:

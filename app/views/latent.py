@@ -13,7 +13,6 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.charts import plots
 from app.components import scatter as plot
 from app.components.gallery import Card, Panel, gallery
 from app.components.scatter import Answer, Colours, Plane, Selection
@@ -27,9 +26,19 @@ from fas_core import derive, files, metrics, scores
 from fas_core.data.names import in_group_order, readable
 from fas_core.errors import BadInputError
 from fas_core.evaluation.presentations import FRAME
+from fas_core.evaluation.ranking import share_of_pairs
 from fas_core.latent import mixture, projection
 from fas_core.latent.projection import FittedOn, Umap
-from fas_core.reports.palette import BONA_FIDE_COLOUR, MISSED, NEUTRAL, REJECTED, Style, style_of
+from fas_core.reports.palette import (
+    BONA_FIDE_COLOUR,
+    MISSED,
+    NEUTRAL,
+    NOT_GIVEN,
+    REJECTED,
+    Style,
+    category_styles,
+    style_of,
+)
 from fas_core.runs import selections
 from fas_core.runs.store import Run
 from fas_core.scores import gmm_nll
@@ -129,7 +138,7 @@ def show_answer(distance: NDArray[np.float64] | None) -> None:
         st.write("The chosen subsets hold no attacks, or no live faces outside training: nothing to separate.")
         return
     ordered = sorted(auc, key=lambda name: -auc[name])
-    each = ", ".join(f"**{plots.pairs(auc[name])}** of pairs for {escaped(readable(name))}" for name in ordered)
+    each = ", ".join(f"**{share_of_pairs(auc[name])}** of pairs for {escaped(readable(name))}" for name in ordered)
     counts = ", ".join(f"{attacks_of[name]:,} {escaped(readable(name))}" for name in ordered)
     st.write(
         f"Knowing only the codes of live training faces, one can tell an attack from a live face in {each}; "
@@ -343,8 +352,8 @@ def colours_by(digest: str, colour: str, by: object, chosen: tuple[str, ...], _r
         return plot.by_number(numbers, title=title, words=number, is_shown=is_shown)
     one = columns.factor(_run, colour)
     counts = np.bincount(one.codes, minlength=len(one.names)).tolist()
-    styles = plots.category_styles(dict(zip(one.names, counts, strict=True)))
-    return plot.by_category(one.codes, [name or plots.NOT_GIVEN for name in one.names], styles, is_shown)
+    styles = category_styles(dict(zip(one.names, counts, strict=True)))
+    return plot.by_category(one.codes, [name or NOT_GIVEN for name in one.names], styles, is_shown)
 
 
 def verdict_codes() -> NDArray[np.uint8]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from app.charts import plots
+from app.charts import categories
 from app.session import readers, sidebar
 from app.session.jobs import worker
 from app.words import escaped
@@ -84,11 +84,11 @@ def units_of(one: Comparison) -> str:
     return f"{one.n_units:,} {one.unit}s" + (", a side each" if one.is_of_unit else "")
 
 
-def auc_row(one: Comparison) -> plots.AucRow:
+def auc_row(one: Comparison) -> categories.AucRow:
     probe, distance = one.measures["probe"], one.measures["mahalanobis"]
     assert probe is not None
     ends = None if probe.low is None or probe.high is None else (probe.low, probe.high)
-    return plots.AucRow(
+    return categories.AucRow(
         one.name,
         style_of(one),
         probe.value,
@@ -100,13 +100,15 @@ def auc_row(one: Comparison) -> plots.AucRow:
 
 def show_chart(found: Separation) -> None:
     rows = {HEADINGS[kind]: [auc_row(one) for one in found.clearest_first(kind)] for kind in HEADINGS}
-    made = plots.auc_rows(
-        {heading: of_kind for heading, of_kind in rows.items() if of_kind},
+    rows = {heading: of_kind for heading, of_kind in rows.items() if of_kind}
+    made = categories.auc_rows(
+        rows,
         x_title="AUC",
         auc_name="linear probe, told the sides",
         beside_name="distance from live training codes, told nothing",
     )
-    st.plotly_chart(made, key="separation", alt="AUC of each attack and of each nuisance, with intervals")
+    alt = "AUC of each attack and of each nuisance, with intervals"
+    st.echarts_chart(made, key="separation", height=categories.auc_rows_height(rows), alt=alt)
     units = sorted({one.unit for one in found.comparisons})
     by = "image by image, for the data name no subjects" if units == ["image"] else f"by {' or '.join(units)}"
     hollow = " Hollow: unseen subsets." if any(style_of(one).is_hollow for one in found.comparisons) else ""

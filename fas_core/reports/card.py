@@ -17,6 +17,7 @@ from fas_core.evaluation.words import rate_text
 from fas_core.metrics.uncertainty import zero_error_upper_bound
 from fas_core.reports import svg
 from fas_core.reports.html import facts, html_page, section, table
+from fas_core.reports.palette import DASHES
 from fas_core.runs.store import Run
 
 
@@ -216,9 +217,6 @@ def _provenance(card: Mapping[str, Any]) -> dict[str, str]:
 # ---------------------------------------------------------------------------------------------------------------- DET
 
 
-_DASHES = ("", "8 4", "2 3", "10 3 2 3", "1 5")
-
-
 def _det(card: Mapping[str, Any], run: Run | None) -> str:
     """BPCER over APCER on probit axes, per species, with the operating point."""
     if run is None:
@@ -233,8 +231,8 @@ def _det(card: Mapping[str, Any], run: Run | None) -> str:
     plane = svg.det_plane("DET: BPCER over APCER per species")
     for number, name in enumerate(species):
         curve = metrics.thinned(metrics.curves(metrics.of_species(reported, name)), 400)
-        grey = "#646464" if number // len(_DASHES) % 2 else "#000000"
-        dash = _DASHES[number % len(_DASHES)]
+        grey = "#646464" if number // len(DASHES) % 2 else "#000000"
+        dash = list(DASHES)[number % len(DASHES)]
         plane.line(svg.on_det(curve.apcer_pooled), svg.on_det(curve.bpcer), grey, dash, name=name)
         plane.dots(svg.on_det([at["apcer_per_species"][name]]), svg.on_det([at["bpcer"]]), "#000000", radius=4)
     return (

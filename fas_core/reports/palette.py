@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fas_core.data.names import BONA_FIDE
@@ -34,11 +35,30 @@ MORE_COLOURS = (
 
 
 @dataclass(frozen=True)
+class Dash:
+    """How a line is interrupted."""
+
+    words: str
+    lengths: tuple[int, ...]  # in pixels, drawn and left out in turn; () where nothing is left out
+
+
+# Of all lines that mean no class: of Runs A to F, of scores, of species on a page without colours.
+DASHES = {
+    "solid": Dash("solid", ()),
+    "dash": Dash("dashed", (8, 4)),
+    "dot": Dash("dotted", (2, 3)),
+    "dashdot": Dash("dash-dot", (9, 3, 2, 3)),
+    "longdash": Dash("long dashes", (16, 5)),
+    "longdashdot": Dash("long dash-dot", (16, 4, 3, 4)),
+}
+
+
+@dataclass(frozen=True)
 class Style:
     """How one group is drawn."""
 
     colour: str
-    dash: str = "solid"
+    dash: str = "solid"  # a name of `DASHES`
     is_hollow: bool = False
 
 
@@ -65,3 +85,41 @@ def lighter(colour: str, by: float = 0.4) -> str:
     """A hexadecimal colour mixed with white."""
     parts = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
     return "#" + "".join(f"{round(p + (255 - p) * by):02X}" for p in parts)
+
+
+# ---------------------------------------------------------------------------------------------- columns and scores
+
+MOST_CATEGORIES = 12
+OTHER, NOT_GIVEN = "other", "not given"
+_SILENT = "#B4B4B4"  # of both
+
+
+def category_styles(count_of: Mapping[str, int]) -> dict[str, Style]:
+    """A style per category of a column: the most frequent ones, then "other"; "" is "not given".
+
+    Give the counts of the whole Run, not only of what is drawn: then filtering changes no colour.
+    """
+    named = sorted((-count, name) for name, count in count_of.items() if name)
+    chosen = sorted(name for _, name in named[:MOST_CATEGORIES])
+    known = {name for name in chosen if style_of(name).colour not in MORE_COLOURS}  # the project's own words
+    free = iter((*MORE_COLOURS, "#CC3311", "#6655CC"))
+    styles = {name: style_of(name) if name in known else Style(next(free)) for name in chosen}
+    if len(named) > len(chosen):
+        styles[OTHER] = Style(_SILENT)
+    if "" in count_of:
+        styles[NOT_GIVEN] = Style(_SILENT, is_hollow=True)
+    return styles
+
+
+# Colours belong to classes: scores differ by line style, and by tones of gray that no class has.
+SCORE_COLOURS = ("#7A7A7A", "#5F7596", "#94754F")
+_SCORE_DASHES = tuple(DASHES)[:5]  # whose number has no factor in common with that of the colours
+MOST_SCORES = len(SCORE_COLOURS) * len(_SCORE_DASHES)  # that look different
+
+
+def score_styles(names: Sequence[str]) -> dict[str, Style]:
+    """A style per score by its place in `names`: give all scores of the Run, so that leaving one out changes none."""
+    return {
+        name: Style(SCORE_COLOURS[i % len(SCORE_COLOURS)], _SCORE_DASHES[i % len(_SCORE_DASHES)])
+        for i, name in enumerate(names)
+    }

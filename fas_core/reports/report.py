@@ -50,7 +50,7 @@ GREY = "#555555"
 _ERROR_COLOURS = (
     "000004", "1b0c41", "4a0c6b", "781c6d", "a52c60", "cf4446", "ed6925", "fb9b06", "f7d13d", "fcffa4",
 )  # fmt: skip
-_SCORE_LOOKS = tuple((colour, dash) for dash in svg.DASHES.values() for colour in ("#222222", "#8a8a8a", "#94754F"))
+_SCORE_LOOKS = tuple((colour, dash) for dash in palette.DASHES for colour in ("#222222", "#8a8a8a", "#94754F"))
 
 
 def page(
@@ -188,11 +188,10 @@ def _curves_by_subset(system: System) -> str:
     det = svg.det_plane("DET of every subset")
     for name, one in both.items():
         curve, style = _thinned(one), palette.style_of(name)
-        dash = svg.DASHES[style.dash]
-        roc.line(curve.fpr, curve.tpr, style.colour, dash, name=f"{name}, AUC {metrics.roc_auc(one):.3f}")
+        roc.line(curve.fpr, curve.tpr, style.colour, style.dash, name=f"{name}, AUC {metrics.roc_auc(one):.3f}")
         average = metrics.average_precision(one)
-        pr.line(curve.recall, curve.precision, style.colour, dash, name=f"{name}, AP {average:.3f}")
-        det.line(svg.on_det(curve.apcer_pooled), svg.on_det(curve.bpcer), style.colour, dash, name=name)
+        pr.line(curve.recall, curve.precision, style.colour, style.dash, name=f"{name}, AP {average:.3f}")
+        det.line(svg.on_det(curve.apcer_pooled), svg.on_det(curve.bpcer), style.colour, style.dash, name=name)
     caption = f"Figures 4.16 and 4.18 of the thesis, for the score {system.score}; and DET. {svg.DET_SCALES}"
     return _figure([roc.drawn(), pr.drawn(), det.drawn()], caption)
 
@@ -255,7 +254,7 @@ def _distribution(values: NDArray[np.float64], kinds: NDArray[np.str_], title: s
     for name, of_group in shares.items():
         style = palette.style_of(name)
         stairs = np.concatenate([[0], np.repeat(of_group, 2), [0]])
-        plane.line(np.repeat(edges, 2), stairs, style.colour, svg.DASHES[style.dash], name=readable(name))
+        plane.line(np.repeat(edges, 2), stairs, style.colour, style.dash, name=readable(name))
     return plane.drawn()
 
 
@@ -350,7 +349,7 @@ def _curves_of_runs(systems: Sequence[System]) -> str:
     )
 
 
-_RUN_LOOKS = [(GREY if dash else "#000000", dash) for dash in (*svg.DASHES.values(), "14 5", "14 5 2 5")]
+_RUN_LOOKS = [("#000000" if dash == "solid" else GREY, dash) for dash in palette.DASHES]
 
 
 def _trainings(systems: Sequence[System]) -> str:

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fas_core import metrics
+from fas_core.reports.palette import DASHES
 
-DASHES = {"solid": "", "dash": "8 4", "dot": "2 3", "dashdot": "10 3 2 3"}  # of palette.Style
 _LEFT, _TOP, _BOTTOM = 58, 10, 44  # around the plane, in pixels
 _KEY = 18  # height of a line of the legend
 
@@ -57,11 +57,14 @@ class Plot:
         return _TOP + self.height * (1 - np.clip(share, -0.2, 1.2))
 
     def line(
-        self, x: ArrayLike, y: ArrayLike, colour: str, dash: str = "", *, width: float = 1.6, name: str = ""
+        self, x: ArrayLike, y: ArrayLike, colour: str, dash: str = "solid", *, width: float = 1.6, name: str = ""
     ) -> None:
-        """Points (n,) in order; those that are not finite are left out. A `name` is entered in the legend."""
+        """Points (n,) in order; those that are not finite are left out. `dash`: a name of `DASHES`.
+
+        A `name` is entered in the legend.
+        """
         stroke = f"stroke='{colour}' stroke-width='{width:g}' fill='none'" + (
-            f" stroke-dasharray='{dash}'" if dash else ""
+            f" stroke-dasharray='{' '.join(map(str, lengths))}'" if (lengths := DASHES[dash].lengths) else ""
         )
         self.drawings.append(f"<polyline points='{self._points(x, y)}' {stroke}/>")
         if name:

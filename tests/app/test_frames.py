@@ -164,14 +164,14 @@ def test_the_epochs_of_a_training_follow_each_other_in_one_pca(
     (trail,) = [group for group in one["trails"]["groups"] if group["name"] == "unseen_mask"]
     np.testing.assert_allclose(trail["places"], [xy[mask & attack].mean(0) for xy in every], atol=1e-5)
     assert "train" not in [group["name"] for group in one["trails"]["groups"]]
-    (lines,) = [json.loads(chart.proto.spec)["data"] for chart in at.get("plotly_chart")]
+    (lines,) = [json.loads(chart.proto.spec)["series"] for chart in at.get("echarts_chart")]
     table = epochs[0].samples(["subset", "label", "pai_species"])
     live = np.flatnonzero((table["label"] == "bona_fide") & (table["subset"] != "train"))
     for line in lines:
-        attacks = {"it": np.flatnonzero(table["pai_species"] == line["hovertemplate"].split(" ")[0])}
+        attacks = {"it": np.flatnonzero(table["pai_species"] == line["name"])}
         distances = [frames.live_spreads(run.latent_blocks, live, attacks)["it"] for run in epochs]
-        assert (line["x"], line["marker"]["size"]) == (["1", "2", "4"], [7, 7, 13])
-        np.testing.assert_allclose(line["y"], distances)
+        assert [(one["value"][0], one["symbolSize"]) for one in line["data"]] == [("1", 7), ("2", 7), ("4", 13)]
+        np.testing.assert_allclose([one["value"][1] for one in line["data"]], distances)
     assert len(lines) == table["pai_species"][table["label"] == "attack"].nunique()
     bounds = (one["low"], one["high"])
     at.button(key="frames_previous").click().run()

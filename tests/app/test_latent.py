@@ -15,13 +15,12 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app.charts import plots
 from app.components import scatter
 from fas_core import scores
 from fas_core.data.names import groups_of
 from fas_core.derive import Work
 from fas_core.latent import projection
-from fas_core.reports.palette import BONA_FIDE_COLOUR, SPECIES_COLOURS, TRAINING_COLOUR
+from fas_core.reports.palette import BONA_FIDE_COLOUR, SPECIES_COLOURS, TRAINING_COLOUR, category_styles
 from fas_core.runs import selections, store
 
 MAIN = Path(__file__).resolve().parents[2] / "app" / "main.py"
@@ -160,7 +159,7 @@ def test_a_category_keeps_its_colour_when_others_are_filtered_away(page: Callabl
 
 def test_rare_categories_are_drawn_as_other() -> None:
     counts = {f"c{i:02}": 20 - i for i in range(20)} | {"": 1}
-    styles = plots.category_styles(counts)
+    styles = category_styles(counts)
     assert list(styles) == [*(f"c{i:02}" for i in range(12)), "other", "not given"]
     names = [name or "not given" for name in counts]
     made = scatter.by_category(np.array([0, 19, 20, 12]), names, styles, None)
@@ -169,7 +168,7 @@ def test_rare_categories_are_drawn_as_other() -> None:
 
 
 def test_known_names_keep_their_one_colour_as_categories() -> None:
-    styles = plots.category_styles(dict.fromkeys(["bona_fide", "mask", "train", "anna", "bert"], 1))
+    styles = category_styles(dict.fromkeys(["bona_fide", "mask", "train", "anna", "bert"], 1))
     assert styles["bona_fide"].colour == BONA_FIDE_COLOUR
     assert styles["mask"].colour == SPECIES_COLOURS["mask"]
     assert styles["train"].colour == TRAINING_COLOUR

@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,11 +15,12 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app.charts import plots
 from fas_core.derive import Work
+from fas_core.evaluation.ranking import share_of_pairs
 from fas_core.latent import mixture, projection, training_rows
 from fas_core.runs import store
 from tests import conftest
+from tests.app.charts.test_ridges import labels
 
 MAIN = Path(__file__).resolve().parents[2] / "app" / "main.py"
 
@@ -61,9 +63,16 @@ def page(tiny_cache: Path, stored: Path, monkeypatch: pytest.MonkeyPatch) -> Cal
     return lambda name="a", **query: opened(tiny_cache, name, monkeypatch, **query)
 
 
-def figures(at: AppTest) -> list[dict[str, object]]:
+def charts(at: AppTest) -> list[dict[str, Any]]:
+    """Distributions, AUC over numbers of Gaussians, BIC, AIC, held out, and the map, as far as they are shown."""
     assert not at.exception, at.exception
-    return [json.loads(chart.proto.spec, object_hook=_decoded) for chart in at.get("plotly_chart")]
+    return [json.loads(chart.proto.spec) for chart in at.get("echarts_chart")]
+
+
+def ellipses(at: AppTest) -> dict[str, Any]:
+    assert not at.exception, at.exception
+    (chart,) = at.get("plotly_chart")
+    return dict(json.loads(chart.proto.spec, object_hook=_decoded))
 
 
 def _decoded(found: dict[str, object]) -> object:
@@ -81,10 +90,6 @@ def text(at: AppTest) -> str:
     return "\n".join(element.value for element in (*at.markdown, *at.caption, *at.info, *at.warning))
 
 
-def notes(figure: dict[str, object]) -> list[str]:
-    return [a["text"] for a in figure["layout"]["annotations"]]
-
-
 def test_the_answer_comes_first_with_numbers(page: Callable[..., AppTest], tiny_cache: Path) -> None:
     at = page(k="2")
     run = store.open_run(tiny_cache, "a")
@@ -95,7 +100,7 @@ def test_the_answer_comes_first_with_numbers(page: Callable[..., AppTest], tiny_
     first = at.markdown[0].value.replace("\u00a0", " ")
     assert first.startswith("Under 2 Gaussians of live training codes, an attack is less probable than a live face in")
     for species in ("paper", "mask"):
-        assert f"**{plots.pairs(auc[species])}** of pairs for {species} (n = 3)".replace("\u00a0", " ") in first
+        assert f"**{share_of_pairs(auc[species])}** of pairs for {species} (n = 3)".replace("\u00a0", " ") in first
     assert "against 10 live faces outside training" in text(at)
     assert "8 live training images alone, with diagonal covariances" in text(at)
 
@@ -104,15 +109,25 @@ def test_the_answer_comes_first_with_numbers(page: Callable[..., AppTest], tiny_
     ("auc", "said"), [(1.0, "100 %"), (0.997, ">99 %"), (0.834, "83 %"), (0.001, "<1 %"), (0, "0 %")]
 )
 def test_a_share_of_pairs_is_never_rounded_to_all_or_none(auc: float, said: str) -> None:
-    assert plots.pairs(auc).replace("\u00a0", " ") == said
+    assert share_of_pairs(auc).replace("\u00a0", " ") == said
 
 
-def test_every_group_has_its_row_and_every_attack_its_auc(page: Callable[..., AppTest]) -> None:
+def test_every_group_has_its_row_and_every_attack_its_auc(page: Callable[..., AppTest], tiny_cache: Path) -> None:
     at = page(k="1")
-    ridges = figures(at)[0]
+    ridges = charts(at)[0]
     rows = ["train", "live", "bona fide, seen", "bona fide, unseen", "unseen mask", "seen paper"]
-    assert [label.split("<br>")[0] for label in ridges["layout"]["yaxis"]["ticktext"]][::-1] == rows
-    assert sum(note.startswith("AUC ") for note in notes(ridges)) == 2
+    assert [label.split("\n")[0] for label in labels(ridges)] == rows
+    marked = [mark["label"].get("formatter", "") for one in ridges["series"] for mark in marks(one)]
+    assert sum(note.startswith("AUC ") for note in marked) == 2
+    (limit,) = [mark["xAxis"] for one in ridges["series"] for mark in marks(one) if "xAxis" in mark]
+    run = store.open_run(tiny_cache, "a")
+    values = mixture.of_training(run, 1).log_likelihood(run.latents()[training_rows(run)])
+    assert limit == pytest.approx(np.quantile(values, mixture.LOW_SHARE))
+
+
+def marks(series: dict[str, Any]) -> list[dict[str, Any]]:
+    of_label = series.get("markLine", {}).get("label", {})
+    return [{"label": of_label} | mark for mark in series.get("markLine", {}).get("data", [])]
 
 
 def test_the_table_compares_within_a_subset_and_leaves_undefined_ones_empty(page: Callable[..., AppTest]) -> None:
@@ -150,9 +165,11 @@ def test_more_gaussians_than_training_images_are_not_offered(page: Callable[...,
 
 def test_every_number_of_gaussians_has_its_auc(page: Callable[..., AppTest]) -> None:
     at = page(k="1")
-    lines = figures(at)[1]["data"]
-    assert [trace["x"] for trace in lines] == [["1", "2", "4", "8"]] * 2
-    assert lines[0]["marker"]["size"] == [13, 7, 7, 7]
+    chart = charts(at)[1]
+    lines = [one for one in chart["series"] if one.get("name")]
+    assert [[point["value"][0] for point in line["data"]] for line in lines] == [["1", "2", "4", "8"]] * 2
+    assert [line["name"] for line in lines] == ["mask", "paper"]
+    assert [point["symbolSize"] for point in lines[0]["data"]] == [13, 7, 7, 7]
     assert "From 1 to 8 Gaussians (diagonal covariances), the AUC is between" in text(at)
 
 
@@ -181,6 +198,7 @@ def test_nothing_is_fitted_in_the_page(
     at = page(k="4", covariance="full" if covariance == "full" else "diagonal", dimensions=words_of(dimensions))
     assert "This mixture is not fitted yet" in text(at)
     assert not at.get("plotly_chart")
+    assert not at.get("echarts_chart")
     at.button(key="fit_mixture").click().run()
     assert started == [f"mixtures-{covariance}-{dimensions}"]
 
@@ -211,26 +229,25 @@ def test_criteria_over_the_number_of_gaussians(page: Callable[..., AppTest], tin
     at = page(k="2")
     run = store.open_run(tiny_cache, "a")
     training = training_rows(run)
-    bic, aic, held_out = (one["data"] for one in figures(at)[2:5])
-    for k, y in zip((1, 2, 4, 8), bic[0]["customdata"], strict=True):
+    (bic, _), (aic, ring), (held_out, _) = (one["series"] for one in charts(at)[2:5])
+    for k, point in zip((1, 2, 4, 8), bic["data"], strict=True):
         one = mixture.of_training(run, k)
-        assert y == pytest.approx(one.bic(one.log_likelihood(run.latents()[training])))
-    assert bic[0]["marker"]["size"] == [8, 15, 8, 8]
-    lowest = int(np.argmin(aic[0]["customdata"]))
-    assert aic[1]["x"] == [["1", "2", "4", "8"][lowest]]
-    assert held_out[0]["x"] == ["1", "2", "4"]  # eight of eight cannot be held out
+        assert point["value"][:2] == [str(k), pytest.approx(one.bic(one.log_likelihood(run.latents()[training])))]
+    assert [point["symbolSize"] for point in bic["data"]] == [8, 15, 8, 8]
+    lowest = min((point["value"] for point in aic["data"]), key=lambda value: value[1])
+    assert ring["data"] == [lowest[:2]]
+    assert [point["value"][0] for point in held_out["data"]] == ["1", "2", "4"]  # eight of eight cannot be held out
     assert "judged by a fit to the other" in text(at)
 
 
 def test_the_map_shares_out_every_group(page: Callable[..., AppTest], tiny_cache: Path) -> None:
     at = page(k="4")
-    bars = figures(at)[5]["data"]
+    cells = charts(at)[5]["series"][0]["data"]
     found = mixture.likelihoods(store.open_run(tiny_cache, "a"), 4)
-    assert len(bars) == 6
-    for bar in bars:
-        assert sum(bar["marker"]["color"]) == pytest.approx(1)
-        assert bar["customdata"] == [0, 1, 2, 3]
-    np.testing.assert_allclose(bars[0]["marker"]["color"], np.bincount(found.component[:8], minlength=4) / 8)
+    assert [cell[:2] for cell in cells] == [[j, row] for row in range(6) for j in range(4)]
+    shares = np.array([cell[2] for cell in cells]).reshape(6, 4)
+    np.testing.assert_allclose(shares.sum(1), 100, atol=1e-3)
+    np.testing.assert_allclose(shares[0], 100 * np.bincount(found.component[:8], minlength=4) / 8, atol=1e-3)
 
 
 def test_a_click_on_the_map_lists_the_images_of_its_gaussian(page: Callable[..., AppTest], tiny_cache: Path) -> None:
@@ -238,9 +255,7 @@ def test_a_click_on_the_map_lists_the_images_of_its_gaussian(page: Callable[...,
     found = mixture.likelihoods(run, 4)
     at = page(k="4")
     j = int(np.bincount(found.component[:8]).argmin())
-    at.session_state["component_map"] = {
-        "selection": {"points": [{"curve_number": 0, "customdata": j}], "point_indices": [j], "box": [], "lasso": []}
-    }
+    at.session_state["component_map"] = {"selection": {"selected": [{"series_index": 0, "data_indices": [j]}]}}
     at.run()
     assert at.selectbox(key="gaussian").value == j + 1
     assert at.selectbox(key="gaussian_group").value == "train"
@@ -248,14 +263,20 @@ def test_a_click_on_the_map_lists_the_images_of_its_gaussian(page: Callable[...,
     assert f"**{n:,}** image" in text(at)
     at.selectbox(key="gaussian_group").set_value("all groups").run()
     assert f"**{(found.component == j).sum():,}** image" in text(at)
-    frame = figures(at)[5]["layout"]["shapes"][0]
-    assert (frame["x0"], frame["x1"]) == (j + 0.5, j + 1.5)
+    assert framed(at) == j
+
+
+def framed(at: AppTest) -> int:
+    """The Gaussian that the map has a frame around."""
+    frame = charts(at)[5]["series"][1]["data"]
+    assert max(x for x, _ in frame) == min(x for x, _ in frame) + 1
+    return int(min(x for x, _ in frame))
 
 
 def test_a_gaussian_that_a_smaller_mixture_has_not_is_forgotten(page: Callable[..., AppTest]) -> None:
     at = page(k="8", gaussian="7")
     assert at.selectbox(key="gaussian").value == 7
-    assert figures(at)[5]["layout"]["shapes"][0]["x0"] == 6.5
+    assert framed(at) == 6
     (ks,) = [group for group in at.button_group if group.key == "k"]
     ks.set_value(2).run()
     assert not at.exception
@@ -265,7 +286,7 @@ def test_a_gaussian_that_a_smaller_mixture_has_not_is_forgotten(page: Callable[.
 @pytest.mark.parametrize("dimensions", [0, 2])
 def test_ellipses_lie_around_the_codes(page: Callable[..., AppTest], tiny_cache: Path, dimensions: int) -> None:
     fitted(tiny_cache, dimensions=dimensions)
-    figure = figures(page(k="1", dimensions=words_of(dimensions)))[6]
+    figure = ellipses(page(k="1", dimensions=words_of(dimensions)))
     [outline] = [trace for trace in figure["data"] if trace["name"] == "Gaussian 1"]
     run = store.open_run(tiny_cache, "a")
     codes = mixture.codes(run, training_rows(run), 2)

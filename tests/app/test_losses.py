@@ -14,9 +14,15 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 from streamlit.testing.v1 import AppTest
 
-from app.charts import plots
 from fas_core import scores
-from fas_core.reports.palette import BONA_FIDE_COLOUR, MORE_COLOURS, SPECIES_COLOURS, TRAINING_COLOUR
+from fas_core.reports.palette import (
+    BONA_FIDE_COLOUR,
+    MORE_COLOURS,
+    MOST_SCORES,
+    SPECIES_COLOURS,
+    TRAINING_COLOUR,
+    score_styles,
+)
 from fas_core.runs import store
 from fas_core.runs.scorefile import scores_only_run
 from tests.conftest import tiny_samples
@@ -219,7 +225,7 @@ def test_names_from_files_are_shown_as_they_are(tiny_cache: Path) -> None:
 
 
 def test_scores_look_different_and_like_no_class() -> None:
-    styles = plots.score_styles([f"s{i}" for i in range(plots.MOST_SCORES)])
-    assert len(set(styles.values())) == plots.MOST_SCORES
+    styles = score_styles([f"s{i}" for i in range(MOST_SCORES)])
+    assert len(set(styles.values())) == MOST_SCORES
     taken = {BONA_FIDE_COLOUR, TRAINING_COLOUR, *SPECIES_COLOURS.values(), *MORE_COLOURS}
     assert not taken & {style.colour for style in styles.values()}

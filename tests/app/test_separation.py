@@ -61,7 +61,7 @@ def at(run: store.Run, monkeypatch: pytest.MonkeyPatch) -> AppTest:
 
 def figure(at: AppTest) -> Any:
     assert not at.exception, at.exception
-    (chart,) = at.get("plotly_chart")
+    (chart,) = at.get("echarts_chart")
     return json.loads(chart.proto.spec)
 
 
@@ -74,23 +74,31 @@ def test_the_answer_comes_first(at: AppTest, run: store.Run) -> None:
 
 def test_attacks_and_nuisances_stand_on_one_axis(at: AppTest) -> None:
     made = figure(at)
-    rows = made["layout"]["yaxis"]["ticktext"]
-    headings = [rows.index("<b>attacks</b>"), rows.index("<b>live faces by</b>")]
-    assert headings == [0, 3]
+    rows = rows_of(made)
+    assert [name for name, is_heading in rows.items() if is_heading] == ["attacks", "live faces by"]
+    rows = list(rows)
+    assert (rows[0], rows[3]) == ("attacks", "live faces by")
     assert set(rows[1:3]) == {"seen paper", "unseen paper"}
     assert set(rows[4:]) == {"pose", "hat", "brightness"}
-    assert "&lt;b>right" in json.dumps(made["data"])
-    assert "<b>right" not in json.dumps(made["data"])
+    dots = made["series"][0]
+    assert dots["tooltip"]["formatter"] == "{a} {@[3]}<br>{@[2]}"  # what is put in there is text, never markup
+    assert any("<b>right" in dot["value"][2] for dot in dots["data"])
 
 
 def test_seen_is_filled_and_unseen_hollow(at: AppTest) -> None:
     made = figure(at)
-    rows = made["layout"]["yaxis"]["ticktext"]
-    (dots,) = [t for t in made["data"] if t.get("mode") == "markers" and isinstance(t["marker"]["symbol"], list)]
-    symbol = dict(zip(rows[1:3] + rows[4:], dots["marker"]["symbol"], strict=True))
-    assert symbol["seen paper"] == "circle"
-    assert symbol["unseen paper"] == "circle-open"
-    assert symbol["hat"] == "circle"
+    rows = list(rows_of(made))
+    fill = {rows[-dot["value"][1]]: dot["itemStyle"]["color"] for dot in made["series"][0]["data"]}
+    assert fill["unseen paper"] == "transparent"
+    assert "transparent" not in (fill["seen paper"], fill["hat"])
+
+
+def rows_of(made: Any) -> dict[str, bool]:
+    """Texts at the rows, from the top, and whether each is a heading."""
+    (marks,) = [
+        one["markLine"]["data"] for one in made["series"] if "yAxis" in one.get("markLine", {"data": [{}]})["data"][0]
+    ]
+    return {one["label"]["formatter"]: one["label"]["fontWeight"] == "bold" for one in marks}
 
 
 def test_the_table_holds_every_measure_and_leaves_undefined_ones_empty(at: AppTest) -> None:
@@ -122,7 +130,7 @@ def test_it_is_computed_by_a_worker_on_demand(tiny_cache: Path, monkeypatch: pyt
     monkeypatch.setattr(Work, "start", lambda self: started.append(self.what))
     at = page("separation", cache=tiny_cache, run="a")
     assert "24 images separate is not computed yet" in at.info[0].value
-    assert not at.get("plotly_chart")
+    assert not at.get("echarts_chart")
     at.button(key="compute_separation").click().run()
     assert started == ["separation"]
 

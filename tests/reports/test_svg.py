@@ -13,7 +13,7 @@ def elements(drawn: str, tag: str) -> list[ET.Element]:
 
 def test_what_is_drawn_lies_where_the_axes_say() -> None:
     plot = svg.Plot(svg.linear_axis("x", 0, 10), svg.linear_axis("y", 0, 1), "a plot", width=100, height=50)
-    plot.line([0, 5, np.nan, 10], [0, 0.5, 0.7, 1], "#123456", "8 4", name="one")
+    plot.line([0, 5, np.nan, 10], [0, 0.5, 0.7, 1], "#123456", "dash", name="one")
     [line] = elements(plot.drawn(), "polyline")
     left, top = 58, 10
     assert line.get("points") == f"{left:.1f},{top + 50:.1f} {left + 50:.1f},{top + 25:.1f} {left + 100:.1f},{top:.1f}"

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from app.charts import curves as run_charts
-from app.charts import plots
 from fas_core import metrics
+from fas_core.reports.palette import score_styles
 
 
 def scored(seed: int, n_live: int = 2000, n_attack: int = 1500) -> metrics.ScoreSet:
@@ -111,7 +111,7 @@ def test_each_threshold_has_its_letter() -> None:
 
 def test_chance_is_the_share_of_attacks_and_the_chosen_score_is_heavier() -> None:
     curves = {name: run_charts.run_curves(metrics.curves(scored(i))) for i, name in enumerate("ab")}
-    styles = plots.score_styles(["other", "a", "b"])
+    styles = score_styles(["other", "a", "b"])
     notes = {"a": "0.83", "b": "0.7"}
     pr: dict[str, Any] = run_charts.precision_recall_of_scores(curves, notes, styles, "a")
     roc: dict[str, Any] = run_charts.roc_of_scores(curves, notes, styles, "a")
@@ -121,8 +121,8 @@ def test_chance_is_the_share_of_attacks_and_the_chosen_score_is_heavier() -> Non
         assert option["legend"]["data"] == ["a 0.83", "b 0.7"]
         first, second = (of_name(option, name, "line")[0]["lineStyle"] for name in option["legend"]["data"])
         assert first["width"] > second["width"]
-        assert (first["color"], first["type"]) == (styles["a"].colour, [6, 3])
-        assert (second["color"], second["type"]) == (styles["b"].colour, [2, 2])
+        assert (first["color"], first["type"]) == (styles["a"].colour, [8, 4])
+        assert (second["color"], second["type"]) == (styles["b"].colour, [2, 3])
         assert option["grid"]["height"] < run_charts.PLOT_HEIGHT == option["legend"]["top"]
         json.dumps(option, allow_nan=False)
     assert of_name(roc, "b 0.7", "line")[0]["data"][-1] == [0, 0]

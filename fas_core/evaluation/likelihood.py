@@ -1,0 +1,55 @@
+"""How many Gaussians live faces need: criteria over their number, and what they say in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fas_core.latent import mixture
+from fas_core.latent.mixture import Likelihoods, Mixture, Split
+
+HELD_OUT_STEPS = 10  # how much worse than the best a mixture may be and still be drawn in scale, see `held_out_floor`
+
+
+def criteria(fits: Mapping[int, tuple[Mixture, Likelihoods]], training: NDArray[np.int64]) -> pd.DataFrame:
+    """BIC, AIC and held-out log-likelihood (nats per image, NaN where undefined) by number of components.
+
+    Of those that the training rows (n,) suffice for.
+    """
+    rows = {}
+    for k, (one, likelihoods) in fits.items():
+        d = one.means.shape[1]
+        if mixture.is_estimable(len(training), k, d, "diag" if one.covariances.ndim == 2 else "full"):
+            values = likelihoods.log_likelihood[training]
+            rows[k] = {"bic": one.bic(values), "aic": one.aic(values), "held_out": float(likelihoods.held_out)}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["bic", "aic", "held_out"])
+
+
+def held_out_floor(held_out: pd.Series) -> float:
+    """Where the axis of held-out likelihoods ends: far below lies what says no more than that it is far below."""
+    gained = float(held_out.max() - held_out.iloc[0])  # over a single Gaussian
+    return float(held_out.max()) - HELD_OUT_STEPS * max(gained, 1.0)
+
+
+def nats(value: float) -> str:
+    return f"{value:,.1f}".replace("-", "−")
+
+
+def best_words(held_out: pd.Series, k: int, split: Split) -> str:
+    """Which number of Gaussians the held-out images speak for, beside the k chosen; "" where that cannot be said.
+
+    `held_out`: the column of `criteria`.
+    """
+    known = held_out.dropna()
+    if len(known) < 2:
+        return ""
+    best = int(known.idxmax())
+    whom = f"{split.n_held:,} training {split.unit if split.n_held > 1 else split.unit[:-1]} left out of the fit"
+    value = f"{nats(known[best])}\u00a0nats per image of {whom}"
+    if best == k:
+        return f"This number is the best by held-out likelihood: {value}."
+    than = f", {nats(known[k])} with {k}" if k in known else ""
+    return f"Best by held-out likelihood: **{best} Gaussian{'s' if best > 1 else ''}** ({value}{than})."
