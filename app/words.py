@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fas_core.evaluation.words import number as number
 from fas_core.metrics.operating_point import (
     BY_HAND,
     OperatingPoint,
@@ -38,8 +39,3 @@ def about(point: OperatingPoint) -> str:
 def percent(share: float, n: int) -> str:
     """A share of n samples with the digits that n allows: 31 %, from a thousand samples on 31.4 %."""
     return f"{100 * share:.{0 if n < 1000 or share in (0, 1) else 1}f} %"
-
-
-def number(value: float) -> str:
-    """A score or threshold with four digits, or all of those before the point."""
-    return f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"

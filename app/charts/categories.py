@@ -175,7 +175,13 @@ def auc_rows(groups: Mapping[str, Sequence[AucRow]], *, x_title: str, auc_name: 
     hidden = {"axisLabel": {"show": False}, "axisTick": {"show": False}, "axisLine": {"show": False}}
     return {
         "animation": False,
-        "legend": {"data": [auc_name, beside_name], "left": 0, "top": 0, "textStyle": {"fontSize": 12}},
+        "legend": {
+            "data": [auc_name, beside_name],
+            "left": 0,
+            "top": 0,
+            "itemWidth": 14,
+            "textStyle": {"fontSize": 12},
+        },
         "grid": {
             "left": 16 + _LETTER * max(len(text) for text, _ in lines),
             "right": 20,
@@ -184,7 +190,9 @@ def auc_rows(groups: Mapping[str, Sequence[AucRow]], *, x_title: str, auc_name: 
             "outerBoundsMode": "none",
         },
         "tooltip": {"trigger": "item", "confine": True},
-        "xAxis": value_axis(x_title, min=np.floor(20 * (lowest - 0.01)) / 20, max=1.0, nameGap=26),
+        "xAxis": value_axis(
+            x_title, min=np.floor(20 * (lowest - 0.01)) / 20, max=1.0, nameGap=26, axisLine={"onZero": False}
+        ),
         "yAxis": value_axis("", min=0.4 - len(lines), max=0.6) | hidden | {"splitLine": {"show": False}},
         "series": [
             _dots(auc_name, [(y, row, row.auc) for y, row in shown], "circle"),
@@ -216,7 +224,11 @@ def _dots(name: str, places: Sequence[tuple[int, AucRow, float]], symbol: str) -
         "symbol": symbol,
         "symbolSize": 12,
         "clip": False,
-        "itemStyle": {"color": NEUTRAL, "opacity": 1},  # of the legend
+        "itemStyle": {
+            "color": "transparent" if symbol == "diamond" else NEUTRAL,
+            "borderColor": NEUTRAL,
+            "borderWidth": 2,
+        },
         "emphasis": {"disabled": True},
         "tooltip": {"formatter": "{a} {@[3]}<br>{@[2]}"},
         "z": 4,

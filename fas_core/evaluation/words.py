@@ -166,3 +166,8 @@ def rate_text(value: float | None, interval: Mapping[str, Any] | None) -> str:
     if value == 0:
         return f"{text} (≤ {100 * zero_error_upper_bound(n):.{digits}f} %)"
     return f"{text} ({100 * interval['low']:.{digits}f}–{100 * interval['high']:.{digits}f})"
+
+
+def number(value: float) -> str:
+    """A score or threshold with four digits, or all of those before the point."""
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"
