@@ -165,6 +165,7 @@ def auc_rows(groups: Mapping[str, Sequence[AucRow]], *, x_title: str, auc_name: 
         lines += [(heading, None), *((readable(row.name), row) for row in rows)]
     shown = [(-y, row) for y, (_, row) in enumerate(lines) if row is not None]
     lowest = min([0.45, *(v for _, row in shown for v in (row.auc, row.beside, *(row.ends or ())) if v is not None)])
+    left = float(np.floor(20 * (lowest - 0.01)) / 20)
     labels: list[Option] = [
         {"yAxis": -y, "label": {"formatter": text, "fontWeight": "bold" if row is None else "normal"}}
         for y, (text, row) in enumerate(lines)
@@ -190,9 +191,7 @@ def auc_rows(groups: Mapping[str, Sequence[AucRow]], *, x_title: str, auc_name: 
             "outerBoundsMode": "none",
         },
         "tooltip": {"trigger": "item", "confine": True},
-        "xAxis": value_axis(
-            x_title, min=np.floor(20 * (lowest - 0.01)) / 20, max=1.0, nameGap=26, axisLine={"onZero": False}
-        ),
+        "xAxis": value_axis(x_title, min=left, max=1.0, nameGap=26, axisLine={"onZero": False}),
         "yAxis": value_axis("", min=0.4 - len(lines), max=0.6) | hidden | {"splitLine": {"show": False}},
         "series": [
             _dots(auc_name, [(y, row, row.auc) for y, row in shown], "circle"),
@@ -211,6 +210,7 @@ def auc_rows_height(groups: Mapping[str, Sequence[AucRow]]) -> int:
 
 def _dots(name: str, places: Sequence[tuple[int, AucRow, float]], symbol: str) -> Option:
     """A dot per row; diamonds are neutral and hollow, circles of the row's colour, filled where it was seen."""
+    legend = "transparent" if symbol == "diamond" else NEUTRAL
     data = []
     for y, row, value in places:
         colour = row.style.colour if symbol == "circle" else NEUTRAL
@@ -224,11 +224,7 @@ def _dots(name: str, places: Sequence[tuple[int, AucRow, float]], symbol: str) -
         "symbol": symbol,
         "symbolSize": 12,
         "clip": False,
-        "itemStyle": {
-            "color": "transparent" if symbol == "diamond" else NEUTRAL,
-            "borderColor": NEUTRAL,
-            "borderWidth": 2,
-        },
+        "itemStyle": {"color": legend, "borderColor": NEUTRAL, "borderWidth": 2},
         "emphasis": {"disabled": True},
         "tooltip": {"formatter": "{a} {@[3]}<br>{@[2]}"},
         "z": 4,

@@ -12,12 +12,19 @@ from app.session import readers
 from app.session.cache import cached
 from app.session.sidebar import Shown
 from app.words import escaped
+from fas_core.data.names import groups_of
 from fas_core.evaluation import paths
 from fas_core.evaluation.paths import LETTERS
 from fas_core.runs import selections
 from fas_core.runs.store import Run
 
 KEYS = ("sample", "sample_2", "sample_3", "sample_4")
+
+
+@cached(entries=16)
+def kinds(run: Run) -> NDArray[np.str_]:
+    """(n,) the class of each sample."""
+    return groups_of(readers.samples(run, ("subset", "label", "pai_species")))
 
 
 @cached(entries=16)

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.components import strip as component
-from app.components.gallery import Card, Panel, error_panel, gallery
-from app.components.zoom import zoomed
+from app.components.gallery import Card, Panel, gallery
 from app.parts import network
-from app.parts.chosen_samples import chosen_rows, live_rows
+from app.parts.chosen_samples import chosen_rows, kinds, live_rows
+from app.parts.path_images import sheet_of, show_path
 from app.session import readers, sidebar
 from app.session.address import keep_valid
 from app.session.cache import cached, keyed
-from app.session.readers import samples, score_values
+from app.session.readers import score_values
 from app.session.sidebar import Shown
 from app.words import escaped, label_of, number
 from fas_core import scores
-from fas_core.data.names import groups_of, readable
+from fas_core.data.names import readable
 from fas_core.errors import BadInputError
 from fas_core.evaluation import paths, traversal
 from fas_core.evaluation.paths import LETTERS, Path, Unlike
@@ -33,19 +32,12 @@ from fas_core.runs.store import Run
 ONE, TWO, FOUR, PRIOR = "Along a direction", "Between two", "Between four", "From the prior"
 SAMPLES = {ONE: 1, TWO: 2, FOUR: 4, PRIOR: 0}
 TOWARDS, AXIS, DIMENSION = "towards attacks", "principal axis", "latent dimension"
-IMAGES, CHANGE = "images", "change"
 MOST_DRAWN = 81
 
 
 @cached(entries=8, spinner="Measuring where the live training codes lie …")
 def landscape(run: Run) -> Landscape:
     return traversal.landscape(run)
-
-
-@cached(entries=16)
-def kinds(run: Run) -> NDArray[np.str_]:
-    """(n,) the class of each sample."""
-    return groups_of(samples(run, ("subset", "label", "pai_species")))
 
 
 @cached(entries=16)
@@ -210,88 +202,6 @@ def show_samples(run: Run, rows: list[int]) -> None:
     chosen = gallery(cards, panels, key="traversal_samples", size=128 if len(rows) < 3 else 64)
     if chosen is not None:
         st.switch_page("views/image.py", query_params={"run": label_of(run), "image": chosen})
-
-
-def show_path(path: Path, images: NDArray[np.uint8], one: Unlike | None) -> None:
-    """The images in their order, what the score says of them, and one of them large."""
-    bases = None if path.compared_with is None else np.broadcast_to(images[path.compared_with], images.shape)
-    panel = Panel("decoded", images)
-    if bases is not None:
-        shown = st.segmented_control(
-            "Show",
-            [IMAGES, CHANGE],
-            default=IMAGES,
-            key="shown_as",
-            bind="query-params",
-            required=True,
-            label_visibility="collapsed",
-        )
-        if shown == CHANGE:
-            panel = change_panel(path, bases, images)
-    line = None
-    if one is not None and path.columns == len(path.codes):
-        levels = [component.Level(float(np.median(one.live)), "median of live faces")]
-        if one.threshold is not None:
-            levels.append(component.Level(one.threshold, "threshold", True))
-        title = f"{one.score}: how unlike live training codes"
-        line = component.Line(title, one.values.tolist(), path.places, levels, path.is_ordered)
-    overview = st.container()
-    chosen = large_control(path)
-    with overview:
-        component.strip(
-            panel,
-            paths.captions(path, one),
-            columns=path.columns,
-            key="strip",
-            chosen=chosen,
-            on_choose=enlarge,
-            line=line,
-        )
-    large = images[chosen : chosen + 1]
-    panels = [Panel(f"decoded, {path.places[chosen]}", large)]
-    if bases is not None:
-        panels = [Panel(path.first, bases[:1]), *panels, change_panel(path, bases[:1], large)]
-    zoomed(path.places[chosen], panels, key="large_step")
-
-
-def change_panel(path: Path, bases: NDArray[np.uint8], images: NDArray[np.uint8]) -> Panel:
-    """Red where an image is darker than that of the sample (of A), blue where it is brighter."""
-    return replace(error_panel(bases, images, name="change", signed=True), unit=f"{path.first} − decoded")
-
-
-def large_control(path: Path) -> int:
-    """Which image is shown large: its position."""
-    n = len(path.codes)
-    if n == 1:
-        return 0
-    default = 1 if path.compared_with is None else n
-    keep_valid("step", range(1, n + 1), default)
-    return int(st.slider("Enlarged image", 1, n, default, key="step", bind="query-params", width=320)) - 1
-
-
-def enlarge(index: int) -> None:
-    st.session_state["step"] = index + 1
-
-
-def sheet_of(run: Run, path: Path, images: NDArray[np.uint8], rows: list[int], one: Unlike | None) -> bytes:
-    """The PNG of what is shown: the samples and their reconstructions, then the decoded images."""
-    ids = readers.ids(run)
-    tiles = [traversal.Tile(image, lines) for image, lines in zip(images, paths.captions(path, one), strict=True)]
-    sheet = [tiles[i : i + path.columns] for i in range(0, len(tiles), path.columns)]
-    if rows:
-        pairs = zip(run.images("inputs", rows), run.images("reconstructions", rows), rows, LETTERS, strict=False)
-        first = []
-        for original, reconstruction, row, letter in pairs:
-            name = f"{letter} " if len(rows) > 1 else ""
-            first += [
-                traversal.Tile(original, [f"{name}original", str(ids[row])]),
-                traversal.Tile(reconstruction, [f"{name}reconstruction", readable(str(kinds(run)[row]))]),
-            ]
-        sheet.insert(0, first)
-    title = f"{run.info.name} ({run.id[:6]}): {path.name}"
-    if one is not None:
-        title += f"; below each image {one.score}, how unlike live training codes it is"
-    return traversal.sheet(title, sheet)
 
 
 def about(path: Path, place: Landscape, direction: Direction | None) -> str:

@@ -105,13 +105,6 @@ def test_the_answer_comes_first_with_numbers(page: Callable[..., AppTest], tiny_
     assert "8 live training images alone, with diagonal covariances" in text(at)
 
 
-@pytest.mark.parametrize(
-    ("auc", "said"), [(1.0, "100 %"), (0.997, ">99 %"), (0.834, "83 %"), (0.001, "<1 %"), (0, "0 %")]
-)
-def test_a_share_of_pairs_is_never_rounded_to_all_or_none(auc: float, said: str) -> None:
-    assert share_of_pairs(auc).replace("\u00a0", " ") == said
-
-
 def test_every_group_has_its_row_and_every_attack_its_auc(page: Callable[..., AppTest], tiny_cache: Path) -> None:
     at = page(k="1")
     ridges = charts(at)[0]

@@ -1,0 +1,28 @@
+"""Which number of Gaussians the criteria speak for, in words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from fas_core.evaluation import likelihood
+from fas_core.latent.mixture import Split
+
+SPLIT = Split(np.arange(8), np.arange(2), "subjects", 1)
+
+
+def test_the_best_number_is_named_beside_the_chosen_one() -> None:
+    held_out = pd.Series({1: -50.0, 2: -37.5, 4: -1234.56, 8: np.nan})
+    said = likelihood.best_words(held_out, 4, SPLIT).replace("\u00a0", " ")
+    assert said == (
+        "Best by held-out likelihood: **2 Gaussians** (−37.5 nats per image of 1 training subject left out of the fit, "
+        "−1,234.6 with 4)."
+    )
+    assert "with 8" not in likelihood.best_words(held_out, 8, SPLIT)  # nobody knows what it is there
+    assert likelihood.best_words(held_out, 2, SPLIT).startswith("This number is the best by held-out likelihood: −37.5")
+    assert likelihood.best_words(held_out.iloc[2:], 4, SPLIT) == ""  # one number is no comparison
+
+
+def test_the_axis_ends_ten_gains_below_the_best() -> None:
+    assert likelihood.held_out_floor(pd.Series([-50.0, -40.0, -9000.0])) == -40 - 10 * 10
+    assert likelihood.held_out_floor(pd.Series([-40.0, -40.5])) == -40 - 10  # a gain of at least one nat
