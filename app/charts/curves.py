@@ -1,4 +1,4 @@
-"""Arrays -> ECharts options: curves of Runs and of scores over each other, and trainings. Knows no Streamlit.
+"""Arrays -> ECharts options: curves of Runs and of scores over each other. Knows no Streamlit.
 
 Runs differ by line style and letter, as colours belong to classes.
 """
@@ -31,14 +31,19 @@ from fas_core.reports.palette import NEUTRAL, Style
 Bands = Mapping[
     str, tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 ]  # along, low, high: (m,) each
+Places = Mapping[str, tuple[float, float] | None]  # of each Run's threshold; None where it has none
 
 LETTER_PLACES = ("top", "bottom", "right", "left", "top", "bottom")
 LETTER_WIDTH = 12  # pixels
+GRID: Option = {"left": 70, "right": 20, "outerBoundsMode": "none"}
+PLOT_HEIGHT = 400  # of the curves of scores with their axes, above a legend
 PLANE = (1000.0, 500.0)  # pixels that a plane of curves has at most, usually
 READ_AT = np.unique(np.r_[np.arange(0, 0.01, 0.001), np.linspace(0.01, 1, 100)])  # shares that the pointer stops at
+DET_TICKS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99)
+DET_POINTS = 100  # that can be read by the pointer, each a symbol
 
 
-# ------------------------------------------------------------------------------------------- Runs beside each other
+# ------------------------------------------------------------------------------------------------- what is drawn
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,16 +81,12 @@ def run_curves(whole: Curves) -> RunCurves:
     )
 
 
-Look = tuple[str, object, float]  # of a line: colour, type, width
-
-
-def _run_looks(names: Sequence[str], colour: str) -> dict[str, Look]:
-    return {name: (colour, line_type, 2.5) for name, line_type in zip(names, LINE_TYPES, strict=False)}
+# -------------------------------------------------------------------------------------------- Runs over each other
 
 
 def roc_of_runs(
     curves: Mapping[str, RunCurves],
-    at: Mapping[str, tuple[float, float] | None],
+    at: Places,
     colour: str = NEUTRAL,
     bands: Bands | None = None,
 ) -> Option:
@@ -94,167 +95,23 @@ def roc_of_runs(
     `at`: (BPCER, 1 - APCER) at each threshold. `bands`: BPCER, and the 95 % interval of 1 - APCER there.
     """
     more = [CHANCE, *_bands(bands or {}, colour), *_shares_at_thresholds(at, colour, _ROC)]
-    return _roc(curves, _run_looks(list(curves), colour), more, _legend_above(list(curves)))
+    return _of_shares(curves, _run_looks(list(curves), colour), _ROC, more, _legend_above(list(curves)))
 
 
 def precision_recall_of_runs(
     curves: Mapping[str, RunCurves],
-    at: Mapping[str, tuple[float, float] | None],
+    at: Places,
     colour: str = NEUTRAL,
     bands: Bands | None = None,
 ) -> Option:
     """Precision against recall of several Runs for the same attacks. `bands`: recall, and the interval of precision."""
     more = [*_bands(bands or {}, colour), *_shares_at_thresholds(at, colour, _PRECISION_RECALL)]
-    return _precision_recall(curves, _run_looks(list(curves), colour), more, _legend_above(list(curves)))
-
-
-def roc_of_scores(
-    curves: Mapping[str, RunCurves], notes: Mapping[str, str], styles: Mapping[str, Style], chosen: str
-) -> Option:
-    """ROC of several scores of the same samples; `notes` stand behind the names, the `chosen` one is drawn heavier.
-
-    `scores_height` is how high it wants to be.
-    """
-    named = {f"{name} {notes[name]}": one for name, one in curves.items()}
-    looks = _score_looks(curves, named, styles, chosen)
-    return _roc(named, looks, [CHANCE], _legend_below(list(named)))
-
-
-def precision_recall_of_scores(
-    curves: Mapping[str, RunCurves], notes: Mapping[str, str], styles: Mapping[str, Style], chosen: str
-) -> Option:
-    """Precision against recall of several scores of the same samples; dotted: the precision of guessing."""
-    named = {f"{name} {notes[name]}": one for name, one in curves.items()}
-    one = next(iter(curves.values()))
-    share = one.n_attack / (one.n_attack + one.n_bona_fide)
-    chance = marks([{"yAxis": 100 * share}], DOTTED, {"show": False})
-    return _precision_recall(named, _score_looks(curves, named, styles, chosen), [chance], _legend_below(list(named)))
-
-
-GRID: Option = {"left": 70, "right": 20, "outerBoundsMode": "none"}
-PLOT_HEIGHT = 400  # with its axes, above a legend
-
-
-def scores_height(n: int) -> int:
-    """Pixels that the curves of n scores take."""
-    return PLOT_HEIGHT + _room(n)
-
-
-def _room(n: int) -> int:
-    return 22 * -(-n // 2)  # two names a row where the chart is narrow
-
-
-def _score_looks(
-    names: Mapping[str, object], named: Mapping[str, object], styles: Mapping[str, Style], chosen: str
-) -> dict[str, Look]:
-    return {
-        said: (styles[name].colour, line_type(styles[name].dash), 4 if name == chosen else 2)
-        for name, said in zip(names, named, strict=True)
-    }
-
-
-def _legend_above(names: Sequence[str]) -> Option:
-    """A legend of one row, and where it leaves the plot."""
-    legend = {"data": list(names), "left": 56, "top": 4, "itemWidth": 40, "itemStyle": {"opacity": 0}}
-    return {"legend": legend, "grid": GRID | {"top": 40, "bottom": 48}}
-
-
-def _legend_below(names: Sequence[str]) -> Option:
-    """The same with as many rows as it needs: the plot keeps its height."""
-    legend = {"data": list(names), "left": 40, "right": 8, "top": PLOT_HEIGHT, "itemWidth": 40, "itemGap": 8}
-    legend |= {"itemStyle": {"opacity": 0}, "textStyle": {"fontSize": 12}}
-    return {"legend": legend, "grid": GRID | {"top": 12, "height": PLOT_HEIGHT - 68}}
-
-
-@dataclass(frozen=True)
-class _Shares:
-    """Two shares against each other: titles of the axes, and their names where the pointer reads them."""
-
-    x_title: str
-    y_title: str
-    x: str
-    y: str
-
-
-_ROC = _Shares("BPCER (live faces rejected)", "1 − APCER (attacks found)", "BPCER", "attacks found")
-_PRECISION_RECALL = _Shares("recall (attacks found)", "precision (alarms that are attacks)", "recall", "precision")
-DOTTED: Option = {"color": NEUTRAL, "width": 1, "type": line_type("dot")}
-CHANCE: Option = {
-    "type": "line",
-    "data": [[0, 0], [100, 100]],
-    "symbol": "none",
-    "z": 1,
-    "lineStyle": DOTTED,
-} | QUIET
-
-
-def _roc(curves: Mapping[str, RunCurves], looks: Mapping[str, Look], more: Sequence[Option], legend: Option) -> Option:
-    lines = {name: (one.roc, one.attacks_found) for name, one in curves.items()}
-    return _of_shares(lines, looks, _ROC, more, legend)
-
-
-def _precision_recall(
-    curves: Mapping[str, RunCurves], looks: Mapping[str, Look], more: Sequence[Option], legend: Option
-) -> Option:
-    lines = {name: (one.precision_recall, one.precision) for name, one in curves.items()}
-    return _of_shares(lines, looks, _PRECISION_RECALL, more, legend)
-
-
-def _of_shares(
-    lines: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
-    looks: Mapping[str, Look],
-    of: _Shares,
-    more: Sequence[Option],
-    legend: Option,
-) -> Option:
-    """Lines in percent, each with what the pointer reads: what all of them have at one of `READ_AT`."""
-    lines = {name: lines[name] for name in sorted(lines, key=lambda one: looks[one][2])}  # heavy ones over others
-    bounds = {"min": 0, "max": 100, "interval": 20}
-    label = {"formatter": "{value}\u00a0%", "fontSize": 12}
-    tooltip = {
-        "trigger": "axis",
-        "confine": True,
-        "order": "valueDesc" if len(lines) > len(LINE_TYPES) else "seriesAsc",
-        "valueFormatter": f"%.1f\u00a0%% {of.y}",
-        "axisPointer": {"label": {"formatter": f"{of.x} {{value}}\u00a0%", "precision": 1}},
-    }
-    drawn = [one | QUIET for one in _lines({name: pairs(100 * line) for name, (line, _) in lines.items()}, looks)]
-    # Series answer together only where they have a point at the same x.
-    places = {name: pairs(100 * np.column_stack([READ_AT, y])) for name, (_, y) in lines.items()}
-    read = [one | {"lineStyle": {"opacity": 0}, "z": 3} for one in _lines(places, looks)]
-    return _plane(
-        value_axis(of.x_title, **bounds, nameGap=28) | {"axisLabel": label},
-        value_axis(of.y_title, **bounds, nameGap=46) | {"axisLabel": label},
-        [*drawn, *read, *more],
-        legend,
-        tooltip,
-    )
-
-
-def _bands(bands: Bands, colour: str) -> list[Option]:
-    return [
-        loop(np.r_[along, along[::-1]], np.r_[low, high[::-1]], colour, 100.0, name)
-        for name, (along, low, high) in bands.items()
-    ]
-
-
-def _shares_at_thresholds(at: Mapping[str, tuple[float, float] | None], colour: str, of: _Shares) -> list[Option]:
-    points = {name: None if point is None else (100 * point[0], 100 * point[1]) for name, point in at.items()}
-    said = {
-        name: f"{name}, at its threshold<br>{of.x} {percent(point[0])}<br>{of.y} {percent(point[1])}"
-        for name, point in at.items()
-        if point is not None
-    }
-    return _letters(points, said, colour)
-
-
-DET_TICKS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99)
-DET_POINTS = 100  # that can be read by the pointer, each a symbol
+    return _of_shares(curves, _run_looks(list(curves), colour), _PRECISION_RECALL, more, _legend_above(list(curves)))
 
 
 def det_of_runs(
     curves: Mapping[str, RunCurves],
-    at: Mapping[str, tuple[float, float] | None],
+    at: Places,
     colour: str = NEUTRAL,
     bands: Bands | None = None,
 ) -> Option:
@@ -281,11 +138,6 @@ def det_of_runs(
         name: None if point is None else (float(probit([point[0]], n_x)[0]), float(probit([point[1]], n_y)[0]))
         for name, point in at.items()
     }
-    said = {
-        name: f"{name}, at its threshold<br>APCER {percent(point[0])}<br>BPCER {percent(point[1])}"
-        for name, point in at.items()
-        if point is not None
-    }
     hidden = {"axisLabel": {"show": False}, "axisTick": {"show": False}, "splitLine": {"show": False}}
     axes = []
     for title, n, gap in (("APCER (attacks let through)", n_x, 28), ("BPCER (live faces rejected)", n_y, 46)):
@@ -299,7 +151,7 @@ def det_of_runs(
             _det_grid(n_x, n_y),
             *loops,
             *readable,
-            *_letters(points, said, colour),
+            *_letters(points, _said(at, "APCER", "BPCER"), colour),
         ],
         _legend_above(list(lines)),
         {"trigger": "item", "confine": True},
@@ -320,28 +172,29 @@ def _det_grid(n_x: int, n_y: int) -> Option:
     return marks(places, line, {"position": "start", "distance": 6, "fontSize": 12, "color": NEUTRAL})
 
 
-def _lines(lines: Mapping[str, list[list[float]]], looks: Mapping[str, Look]) -> list[Option]:
-    """First in a chart, as the legend shows the first series of a name."""
-    made: list[Option] = []
-    for name, data in lines.items():
-        colour, line_type, width = looks[name]
-        made.append(
-            {
-                "type": "line",
-                "name": name,
-                "data": data,
-                "showSymbol": False,
-                "lineStyle": {"color": colour, "opacity": 1, "width": width, "type": line_type},
-                "itemStyle": {"color": colour, "opacity": 1},
-                "emphasis": {"disabled": True},
-                "z": 2,
-            }
-        )
-    return made
+def _shares_at_thresholds(at: Places, colour: str, of: _Shares) -> list[Option]:
+    points = {name: None if point is None else (100 * point[0], 100 * point[1]) for name, point in at.items()}
+    return _letters(points, _said(at, of.x, of.y), colour)
 
 
-def _letters(points: Mapping[str, tuple[float, float] | None], said: Mapping[str, str], colour: str) -> list[Option]:
-    """Every Run's letter where its threshold is."""
+def _said(at: Places, x: str, y: str) -> dict[str, str]:
+    """What the pointer reads at each Run's threshold."""
+    return {
+        name: f"{name}, at its threshold<br>{x} {percent(point[0])}<br>{y} {percent(point[1])}"
+        for name, point in at.items()
+        if point is not None
+    }
+
+
+def _bands(bands: Bands, colour: str) -> list[Option]:
+    return [
+        loop(np.r_[along, along[::-1]], np.r_[low, high[::-1]], colour, 100.0, name)
+        for name, (along, low, high) in bands.items()
+    ]
+
+
+def _letters(points: Places, said: Mapping[str, str], colour: str) -> list[Option]:
+    """Every Run's letter where its threshold is, on the same side of it whatever others have none."""
     return [
         {
             "type": "scatter",
@@ -359,6 +212,159 @@ def _letters(points: Mapping[str, tuple[float, float] | None], said: Mapping[str
         for (name, point), place in zip(points.items(), LETTER_PLACES, strict=False)
         if point is not None
     ]
+
+
+def _run_looks(names: Sequence[str], colour: str) -> dict[str, Look]:
+    return {name: (colour, line_type, 2.5) for name, line_type in zip(names, LINE_TYPES, strict=False)}
+
+
+# ------------------------------------------------------------------------------------------ scores over each other
+
+
+def roc_of_scores(
+    curves: Mapping[str, RunCurves], notes: Mapping[str, str], styles: Mapping[str, Style], chosen: str
+) -> Option:
+    """ROC of several scores of the same samples; `notes` stand behind the names, the `chosen` one is drawn heavier.
+
+    `scores_height` is how high it wants to be.
+    """
+    named = {f"{name} {notes[name]}": one for name, one in curves.items()}
+    looks = _score_looks(curves, named, styles, chosen)
+    return _of_shares(named, looks, _ROC, [CHANCE], _legend_below(list(named)))
+
+
+def precision_recall_of_scores(
+    curves: Mapping[str, RunCurves], notes: Mapping[str, str], styles: Mapping[str, Style], chosen: str
+) -> Option:
+    """Precision against recall of several scores of the same samples; dotted: the precision of guessing."""
+    named = {f"{name} {notes[name]}": one for name, one in curves.items()}
+    one = next(iter(curves.values()))
+    share = one.n_attack / (one.n_attack + one.n_bona_fide)
+    chance = marks([{"yAxis": 100 * share}], DOTTED, {"show": False})
+    looks = _score_looks(curves, named, styles, chosen)
+    return _of_shares(named, looks, _PRECISION_RECALL, [chance], _legend_below(list(named)))
+
+
+def scores_height(n: int) -> int:
+    """Pixels that the curves of n scores take."""
+    return PLOT_HEIGHT + _room(n)
+
+
+def _room(n: int) -> int:
+    return 22 * -(-n // 2)  # two names a row where the chart is narrow
+
+
+def _score_looks(
+    names: Mapping[str, object], named: Mapping[str, object], styles: Mapping[str, Style], chosen: str
+) -> dict[str, Look]:
+    return {
+        said: (styles[name].colour, line_type(styles[name].dash), 4 if name == chosen else 2)
+        for name, said in zip(names, named, strict=True)
+    }
+
+
+# ------------------------------------------------------------------------------------------------------- of both
+
+
+Look = tuple[str, object, float]  # of a line: colour, type, width
+
+
+@dataclass(frozen=True)
+class _Shares:
+    """Two shares against each other: titles of the axes, names where the pointer reads them, and where they stand."""
+
+    x_title: str
+    y_title: str
+    x: str
+    y: str
+    line: str  # field of RunCurves: the corners
+    read: str  # field of RunCurves: y at each of READ_AT
+
+
+_ROC = _Shares(
+    "BPCER (live faces rejected)", "1 − APCER (attacks found)", "BPCER", "attacks found", "roc", "attacks_found"
+)
+_PRECISION_RECALL = _Shares(
+    "recall (attacks found)",
+    "precision (alarms that are attacks)",
+    "recall",
+    "precision",
+    "precision_recall",
+    "precision",
+)
+DOTTED: Option = {"color": NEUTRAL, "width": 1, "type": line_type("dot")}
+CHANCE: Option = {
+    "type": "line",
+    "data": [[0, 0], [100, 100]],
+    "symbol": "none",
+    "z": 1,
+    "lineStyle": DOTTED,
+} | QUIET
+
+
+def _of_shares(
+    curves: Mapping[str, RunCurves],
+    looks: Mapping[str, Look],
+    of: _Shares,
+    more: Sequence[Option],
+    legend: Option,
+) -> Option:
+    """Lines in percent, each with what the pointer reads: what all of them have at one of `READ_AT`."""
+    names = sorted(curves, key=lambda name: looks[name][2])  # heavy ones over others
+    lines = {name: pairs(100 * getattr(curves[name], of.line)) for name in names}
+    bounds = {"min": 0, "max": 100, "interval": 20}
+    label = {"formatter": "{value}\u00a0%", "fontSize": 12}
+    tooltip = {
+        "trigger": "axis",
+        "confine": True,
+        "order": "valueDesc" if len(lines) > len(LINE_TYPES) else "seriesAsc",
+        "valueFormatter": f"%.1f\u00a0%% {of.y}",
+        "axisPointer": {"label": {"formatter": f"{of.x} {{value}}\u00a0%", "precision": 1}},
+    }
+    drawn = [one | QUIET for one in _lines(lines, looks)]
+    # Series answer together only where they have a point at the same x.
+    places = {name: pairs(100 * np.column_stack([READ_AT, getattr(curves[name], of.read)])) for name in names}
+    read = [one | {"lineStyle": {"opacity": 0}, "z": 3} for one in _lines(places, looks)]
+    return _plane(
+        value_axis(of.x_title, **bounds, nameGap=28) | {"axisLabel": label},
+        value_axis(of.y_title, **bounds, nameGap=46) | {"axisLabel": label},
+        [*drawn, *read, *more],
+        legend,
+        tooltip,
+    )
+
+
+def _lines(lines: Mapping[str, list[list[float]]], looks: Mapping[str, Look]) -> list[Option]:
+    """First in a chart, as the legend shows the first series of a name."""
+    made: list[Option] = []
+    for name, data in lines.items():
+        colour, dash, width = looks[name]
+        made.append(
+            {
+                "type": "line",
+                "name": name,
+                "data": data,
+                "showSymbol": False,
+                "lineStyle": {"color": colour, "opacity": 1, "width": width, "type": dash},
+                "itemStyle": {"color": colour, "opacity": 1},
+                "emphasis": {"disabled": True},
+                "z": 2,
+            }
+        )
+    return made
+
+
+def _legend_above(names: Sequence[str]) -> Option:
+    """A legend of one row, and where it leaves the plot."""
+    legend = {"data": list(names), "left": 56, "top": 4, "itemWidth": 40, "itemStyle": {"opacity": 0}}
+    return {"legend": legend, "grid": GRID | {"top": 40, "bottom": 48}}
+
+
+def _legend_below(names: Sequence[str]) -> Option:
+    """The same with as many rows as it needs: the plot keeps its height."""
+    legend = {"data": list(names), "left": 40, "right": 8, "top": PLOT_HEIGHT, "itemWidth": 40, "itemGap": 8}
+    legend |= {"itemStyle": {"opacity": 0}, "textStyle": {"fontSize": 12}}
+    return {"legend": legend, "grid": GRID | {"top": 12, "height": PLOT_HEIGHT - 68}}
 
 
 def _plane(x_axis: Option, y_axis: Option, series: Sequence[Option], legend: Option, tooltip: Option) -> Option:

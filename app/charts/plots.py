@@ -28,7 +28,6 @@ def figure(
     y_title: str = "",
     height: int = 380,
     x_range: Sequence[float] | None = None,
-    y_range: Sequence[float] | None = None,
     legend: bool = True,
 ) -> go.Figure:
     """An empty figure in the project's style: quiet grid, legend above, fixed height, transparent ground."""
@@ -45,7 +44,7 @@ def figure(
     )
     grid = {"gridcolor": "rgba(128,128,128,0.2)", "zeroline": False, "linecolor": "rgba(128,128,128,0.5)"}
     made.update_xaxes(title=x_title, range=x_range, **grid)
-    made.update_yaxes(title=y_title, range=y_range, **grid)
+    made.update_yaxes(title=y_title, **grid)
     return made
 
 
