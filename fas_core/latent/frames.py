@@ -15,7 +15,85 @@ from numpy.typing import NDArray
 
 from fas_core.errors import BadInputError
 
+ONE, OWN, UMAP = "one PCA", "aligned PCA", "aligned UMAP"
+LEAST_SHARED = 4  # live training images that places along two axes are aligned by
 Blocks = Callable[[NDArray[np.int64]], Iterable[NDArray[np.floating]]]  # rows, ascending -> their codes (m, d)
+
+
+# ------------------------------------------------------------------------------------------ which frame, and who by
+
+
+def trained_together(trainings: Iterable[str]) -> bool:
+    """Whether checkpoints are of one training, each named by what stands for its own; "" where nobody knows."""
+    distinct = set(trainings)
+    return len(distinct) == 1 and "" not in distinct
+
+
+def usual(trainings: Sequence[str], dims: Sequence[int]) -> str:
+    """The frame that is right without a choice: one PCA for codes (of `dims` numbers) of one training."""
+    return ONE if trained_together(trainings) and len(set(dims)) == 1 else OWN
+
+
+def possible(wanted: str, dims: Sequence[int], *, has_umap: bool) -> str:
+    """The frame that is wanted, or its nearest: one PCA needs codes of one size, UMAP that of every checkpoint."""
+    if wanted == UMAP and not has_umap:
+        return OWN
+    return OWN if wanted == ONE and len(set(dims)) > 1 else wanted
+
+
+def can_be_aligned(n_shared: int) -> bool:
+    """Whether there are enough live training images that all checkpoints share."""
+    return n_shared >= LEAST_SHARED
+
+
+def n_aligned(dims: Sequence[int], n_shared: int) -> int:
+    """Along how many axes places are aligned: with fewer than two samples an axis, any places fit any others."""
+    return max(2, min(*dims, n_shared // 2))
+
+
+@dataclass(frozen=True, eq=False)
+class Laid:
+    """Places (m, 2) of the common samples of one checkpoint in the frame of all.
+
+    `left`: share of the variance of the reference's places that alignment leaves, and `by_chance`, as `left_over` says;
+    None where nothing was aligned.
+    """
+
+    places: NDArray[np.floating]
+    left: float | None = None
+    by_chance: float | None = None
+
+
+def in_one_frame(
+    own: Sequence[NDArray[np.floating]],
+    rows: Sequence[NDArray[np.int64]],
+    is_fit: NDArray[np.bool_],
+    *,
+    reference: int,
+    axes: Sequence[int],
+    is_aligned: bool,
+) -> list[Laid]:
+    """The common samples of every checkpoint along two axes of the reference, the position of one of them.
+
+    own: (n_i, k_i) places of all codes of each checkpoint, `rows`: (m,) its rows of the common samples. Aligned, the
+    common samples in `is_fit` (m,) are laid onto those of the reference along as many axes as they allow, and all
+    others follow; else all have the same axes already. Raises BadInputError as `aligned` does.
+    """
+    target = own[reference][rows[reference]]
+    k = n_aligned([places.shape[1] for places in own], int(is_fit.sum()))
+    laid = []
+    for i, (places, of_common) in enumerate(zip(own, rows, strict=True)):
+        here = places[of_common]
+        if not is_aligned or i == reference:
+            laid.append(Laid(here[:, list(axes)]))
+            continue
+        x, y = here[is_fit][:, :k], target[is_fit][:, :k]
+        moved = aligned(x, y).applied(here[:, :k])[:, list(axes)].astype(np.float32)
+        laid.append(Laid(moved, *left_over(x, y, axes)))
+    return laid
+
+
+# ------------------------------------------------------------------------------------------------------- alignment
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +144,9 @@ def left_over(x: NDArray[np.floating], y: NDArray[np.floating], axes: Sequence[i
     variance = float(((wanted - wanted.mean(0, dtype=np.float64)) ** 2).sum())
     left = [float(((aligned(one, y).applied(one)[:, list(axes)] - wanted) ** 2).sum()) for one in (x, exchanged)]
     return (left[0] / variance, left[1] / variance) if variance > 0 else (0.0, 0.0)
+
+
+# ------------------------------------------------------------------------------------------------ where groups are
 
 
 def centroids(

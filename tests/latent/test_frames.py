@@ -110,6 +110,53 @@ def test_what_any_places_would_fit_is_refused() -> None:
         frames.aligned(np.ones((5, 2)), rng.normal(size=(5, 2)))
 
 
+def test_one_pca_is_for_codes_of_one_training_and_one_size() -> None:
+    assert frames.usual(["t", "t"], [8, 8]) == frames.ONE
+    assert frames.usual(["t", "u"], [8, 8]) == frames.OWN
+    assert frames.usual(["", ""], [8, 8]) == frames.OWN  # nobody knows
+    assert frames.usual(["t", "t"], [8, 4]) == frames.OWN
+    for wanted, dims, has_umap, expected in (
+        (frames.ONE, [8, 8], False, frames.ONE),
+        (frames.ONE, [8, 4], True, frames.OWN),
+        (frames.OWN, [8, 4], False, frames.OWN),
+        (frames.UMAP, [8, 4], True, frames.UMAP),
+        (frames.UMAP, [8, 8], False, frames.OWN),
+    ):
+        assert frames.possible(wanted, dims, has_umap=has_umap) == expected
+
+
+def test_places_are_aligned_along_as_many_axes_as_two_samples_each_allow() -> None:
+    assert [frames.n_aligned([10, 6], n) for n in (4, 5, 6, 11, 12, 100)] == [2, 2, 3, 5, 6, 6]
+    assert [frames.can_be_aligned(n) for n in (0, 3, 4)] == [False, False, True]
+
+
+def test_common_samples_are_laid_onto_those_of_the_reference_by_hand() -> None:
+    """Four corners of a square, and a fifth sample that follows: turned by a quarter, doubled and shifted in B."""
+    a = np.array([[9.0, 9], [1, 1], [-1, 1], [-1, -1], [1, -1], [0, 3]])  # the first one is not common
+    b = np.array([[8.0, 12], [8, 8], [12, 8], [12, 12], [4, 10]])  # (x, y) -> (10 - 2 y, 10 + 2 x)
+    rows = [np.array([1, 2, 3, 4, 5]), np.array([0, 1, 2, 3, 4])]
+    is_fit = np.array([True, True, True, True, False])
+    laid = frames.in_one_frame([a, b], rows, is_fit, reference=0, axes=[0, 1], is_aligned=True)
+    np.testing.assert_array_equal(laid[0].places, a[1:])
+    np.testing.assert_allclose(laid[1].places, a[1:], atol=1e-6)
+    assert (laid[0].left, laid[0].by_chance) == (None, None)
+    assert laid[1].left == pytest.approx(0, abs=1e-12)
+    assert laid[1].by_chance is not None
+    onto_b = frames.in_one_frame([a, b], rows, is_fit, reference=1, axes=[1, 0], is_aligned=True)
+    np.testing.assert_allclose(onto_b[0].places, b[:, ::-1], atol=1e-5)
+    as_they_are = frames.in_one_frame([a, b], rows, is_fit, reference=0, axes=[1, 0], is_aligned=False)
+    np.testing.assert_array_equal(as_they_are[1].places, b[:, ::-1])
+    assert as_they_are[1].left is None
+
+
+def test_a_sample_that_is_not_fitted_has_no_part_in_where_others_lie() -> None:
+    a = np.array([[1.0, 1], [-1, 1], [-1, -1], [1, -1], [0, 3]])
+    b = np.vstack([a[:4], [[500.0, -70]]])
+    rows, is_fit = [np.arange(5)] * 2, np.arange(5) < 4
+    _, laid = frames.in_one_frame([a, b], rows, is_fit, reference=0, axes=[0, 1], is_aligned=True)
+    np.testing.assert_allclose(laid.places, b, atol=1e-4)
+
+
 def test_centroids_are_means_of_what_counts_and_empty_groups_have_none() -> None:
     places = np.array([[0, 0], [2, 4], [10, 10], [50, 50]], np.float32)
     codes = np.array([1, 1, 0, 1], np.uint8)
