@@ -126,8 +126,8 @@ def _pca_parameters(run: Run, k: int, on: FittedOn) -> dict[str, object]:
 
 def is_pca_at_hand(run: Run, on: FittedOn = "training") -> bool:
     """Whether `pca_of` answers within seconds: it is stored, or there are not too many codes to multiply."""
-    rows, dimensions = pca_rows(run, on)[0], run.shards[0].meta["arrays"]["latents"]["shape"][1]
-    if len(rows) * float(dimensions) ** 2 <= QUICK:
+    rows, _ = pca_rows(run, on)
+    if len(rows) * float(run.latent_dim) ** 2 <= QUICK:
         return True
     return memo.found(run.cache, "pca", _pca_parameters(run, COMPONENTS, on)) is not None
 

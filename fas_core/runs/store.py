@@ -295,6 +295,12 @@ class Run:
         return list(dict.fromkeys(shard.subset for shard in self.shards))
 
     @property
+    def latent_dim(self) -> int:
+        """Numbers in a code. Of a Run of images with at least one shard."""
+        self._require_images()
+        return int(self.shards[0].meta["arrays"]["latents"]["shape"][1])
+
+    @property
     def n_failures(self) -> int:
         return sum(int(shard.meta["n_failures"]) for shard in self.shards)
 

@@ -414,6 +414,10 @@ def test_a_scores_only_run_says_what_it_lacks(tiny_cache: Path) -> None:
     assert not run.has_images
     with pytest.raises(BadInputError, match="scores only"):
         run.latents()
+    with pytest.raises(BadInputError, match="scores only"):
+        _ = run.latent_dim
+    images = store.open_run(tiny_cache, "a")
+    assert images.latent_dim == images.latents().shape[1]
 
 
 def test_summary_counts_bytes_and_is_json(tiny_cache: Path) -> None:
