@@ -14,6 +14,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class NotComputedError(Exception):
+    """Raised inside a `cached` function so that the absence of a result is not kept."""
+
+
 class Keyed(Protocol):
     """A frozen value with a text that stands for all that it holds, the bytes of its Runs included."""
 

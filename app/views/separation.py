@@ -6,7 +6,8 @@ import pandas as pd
 import streamlit as st
 
 from app.charts import categories
-from app.session import readers, sidebar
+from app.session import sidebar
+from app.session.cache import NotComputedError, cached
 from app.session.jobs import worker
 from app.words import escaped
 from fas_core import metrics
@@ -16,6 +17,7 @@ from fas_core.evaluation.separation import Comparison, Separation
 from fas_core.evaluation.sides import Measure
 from fas_core.reports import palette
 from fas_core.reports.palette import NEUTRAL, Style
+from fas_core.runs.store import Run
 
 NUISANCE = Style(NEUTRAL)  # of no class
 HEADINGS = {"attack": "attacks", "nuisance": "live faces by"}
@@ -47,71 +49,64 @@ MEASURES = {  # heading and explanation of each measure
     ),
 }
 
-run = sidebar.chosen_run()
-st.title("Separation")
-sidebar.needs_images(run, "What codes separate")
-subsets = sidebar.chosen_subsets(run)
-samples = readers.samples(run, ("subset", "label", "pai_species"))
 
-
-class NotComputedError(Exception):
-    """Raised so that the absence of a result is not cached."""
-
-
-@st.cache_resource(max_entries=32, show_spinner=False)
-def _stored(digest: str) -> Separation:
-    found = separation.known(run)
-    if found is None:
+@cached(entries=32)
+def computed(run: Run) -> Separation:
+    """What is stored of a Run; raises NotComputedError while nobody has computed it."""
+    stored = separation.known(run)
+    if stored is None:
         raise NotComputedError
-    return found
+    return stored
 
 
-def style_of(one: Comparison) -> Style:
+def style_of(comparison: Comparison) -> Style:
     """The colour of an attack's group, as everywhere; neutral for what is no attack."""
-    if one.kind != "attack":
+    if comparison.kind != "attack":
         return NUISANCE
-    species = "" if one.column == metrics.UNSPECIFIED else one.column
-    row = pd.DataFrame({"subset": [one.subset], "label": ["attack"], "pai_species": [species]})
+    species = "" if comparison.column == metrics.UNSPECIFIED else comparison.column
+    row = pd.DataFrame({"subset": [comparison.subset], "label": ["attack"], "pai_species": [species]})
     return palette.style_of(str(groups_of(row)[0]))
 
 
-def sides_of(one: Comparison) -> str:
+def sides_of(comparison: Comparison) -> str:
     """The sides with their numbers of images."""
-    return " / ".join(f"{side} ({n:,})" for side, n in zip(one.sides, one.counts, strict=True))
+    return " / ".join(f"{side} ({n:,})" for side, n in zip(comparison.sides, comparison.counts, strict=True))
 
 
-def units_of(one: Comparison) -> str:
-    return f"{one.n_units:,} {one.unit}s" + (", a side each" if one.is_of_unit else "")
+def units_of(comparison: Comparison) -> str:
+    return f"{comparison.n_units:,} {comparison.unit}s" + (", a side each" if comparison.is_of_unit else "")
 
 
-def auc_row(one: Comparison) -> categories.AucRow:
-    probe, distance = one.measures["probe"], one.measures["mahalanobis"]
+def auc_row(comparison: Comparison) -> categories.AucRow:
+    probe, distance = comparison.measures["probe"], comparison.measures["mahalanobis"]
     assert probe is not None
     ends = None if probe.low is None or probe.high is None else (probe.low, probe.high)
     return categories.AucRow(
-        one.name,
-        style_of(one),
+        comparison.name,
+        style_of(comparison),
         probe.value,
         ends,
         distance.value if distance else None,
-        f"{sides_of(one)}, {units_of(one)}",
+        f"{sides_of(comparison)}, {units_of(comparison)}",
     )
 
 
-def show_chart(found: Separation) -> None:
-    rows = {HEADINGS[kind]: [auc_row(one) for one in found.clearest_first(kind)] for kind in HEADINGS}
+def show_chart(shown: Separation) -> None:
+    rows = {HEADINGS[kind]: [auc_row(comparison) for comparison in shown.clearest_first(kind)] for kind in HEADINGS}
     rows = {heading: of_kind for heading, of_kind in rows.items() if of_kind}
-    made = categories.auc_rows(
+    chart = categories.auc_rows(
         rows,
         x_title="AUC",
         auc_name="linear probe, told the sides",
         beside_name="distance from live training codes, told nothing",
     )
     alt = "AUC of each attack and of each nuisance, with intervals"
-    st.echarts_chart(made, key="separation", height=categories.auc_rows_height(rows), alt=alt)
-    units = sorted({one.unit for one in found.comparisons})
+    st.echarts_chart(chart, key="separation", height=categories.auc_rows_height(rows), alt=alt)
+    units = sorted({comparison.unit for comparison in shown.comparisons})
     by = "image by image, for the data name no subjects" if units == ["image"] else f"by {' or '.join(units)}"
-    hollow = " Hollow: unseen subsets." if any(style_of(one).is_hollow for one in found.comparisons) else ""
+    hollow = (
+        " Hollow: unseen subsets." if any(style_of(comparison).is_hollow for comparison in shown.comparisons) else ""
+    )
     st.caption(
         f"Lines: 95 % intervals {by}. Attacks are compared with live images of the same subset; values of a column with"
         f" each other, on the live images outside training of all subsets.{hollow}"
@@ -126,19 +121,22 @@ def cell(measure: Measure | None) -> str | None:
     return f"{measure.value:.2f}{ends}".replace("-0.00", "0.00")
 
 
-def show_table(found: Separation) -> None:
+def show_table(shown: Separation) -> None:
     st.subheader("In numbers")
-    shown = pd.DataFrame(
-        {"What": [one.name for one in found.comparisons]}
-        | {heading: [cell(one.measures[name]) for one in found.comparisons] for name, (heading, _) in MEASURES.items()}
+    table = pd.DataFrame(
+        {"What": [comparison.name for comparison in shown.comparisons]}
         | {
-            "Sides (images)": [sides_of(one) for one in found.comparisons],
-            "Units": [units_of(one) for one in found.comparisons],
+            heading: [cell(comparison.measures[name]) for comparison in shown.comparisons]
+            for name, (heading, _) in MEASURES.items()
+        }
+        | {
+            "Sides (images)": [sides_of(comparison) for comparison in shown.comparisons],
+            "Units": [units_of(comparison) for comparison in shown.comparisons],
         }
     )
     text = st.column_config.TextColumn
     st.dataframe(
-        shown,
+        table,
         hide_index=True,
         height="content",
         placeholder="–",
@@ -158,26 +156,36 @@ def show_table(found: Separation) -> None:
     )
 
 
-def show_left_out(found: Separation) -> None:
-    if found.left_out:
-        reasons = "; ".join(f"{escaped(readable(c))} ({why})" for c, why in found.left_out.items())
+def show_left_out(shown: Separation) -> None:
+    if shown.left_out:
+        reasons = "; ".join(f"{escaped(readable(c))} ({why})" for c, why in shown.left_out.items())
         st.caption(f"Not compared: {reasons}.")
 
 
-try:
-    found = _stored(run.digest).within(subsets)
-except NotComputedError:
-    worker(
-        run,
-        "separation",
-        missing=f"What the codes of these {len(samples):,} images separate is not computed yet; it takes some seconds.",
-        button="Compute it",
-        key="compute_separation",
-    )
-else:
-    st.write(escaped(found.sentence()))
-    if found.clearest_first("attack") or found.clearest_first("nuisance"):
-        show_chart(found)
-    if found.comparisons:
-        show_table(found)
-    show_left_out(found)
+def show_separation() -> None:
+    """The page."""
+    run = sidebar.chosen_run()
+    st.title("Separation")
+    sidebar.needs_images(run, "What codes separate")
+    subsets = sidebar.chosen_subsets(run)
+    try:
+        shown = computed(run).within(subsets)
+    except NotComputedError:
+        worker(
+            run,
+            "separation",
+            missing=f"What the codes of these {len(run):,} images separate is not computed yet; it takes some seconds.",
+            button="Compute it",
+            key="compute_separation",
+        )
+        return
+    st.write(escaped(shown.sentence()))
+    if shown.clearest_first("attack") or shown.clearest_first("nuisance"):
+        show_chart(shown)
+    if shown.comparisons:
+        show_table(shown)
+    show_left_out(shown)
+
+
+if __name__ == "__main__":
+    show_separation()
