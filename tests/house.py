@@ -31,7 +31,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("app.components",),
     ("app.session",),
     ("app.parts",),
-    ("app.comparing",),
+    ("app.comparing", "app.latent"),
     ("app.views",),
     ("app.main",),
 )
