@@ -179,28 +179,28 @@ def compare(
     from fas_core.runs import store
 
     a, b = join.System(store.open_run(cache, run_a), score), join.System(store.open_run(cache, run_b), score_b or score)
-    found = comparison.document(a, b, op.rule(rule), level)
+    found = comparison.compared(a, b, op.rule(rule), level)
     if as_json:
-        return print_json(found)
+        return print_json(found.as_json())
     print(f"A: {a.run.info.name}, {a.score}. B: {b.run.info.name}, {b.score}.")
     print(
-        f"{found['n_common']:,} samples compared, {found['n_only_a']:,} only in A, {found['n_only_b']:,} only in B, "
-        f"{found['n_no_response']:,} without a score in one of them. Training images are left out."
+        f"{found.n_common:,} samples compared, {found.n_only_a:,} only in A, {found.n_only_b:,} only in B, "
+        f"{found.n_no_response:,} without a score in one of them. Training images are left out."
     )
-    print("\n".join(found["in_words"]))
+    print("\n".join(found.in_words))
     rows = [
         [
-            name,
-            number(one["a"]),
-            number(one["b"]),
-            "–" if one["difference"] is None else f"{one['difference']:+.3f}",
-            "–" if one["ci95"] is None else f"{one['ci95'][0]:+.3f} to {one['ci95'][1]:+.3f}",
-            "–" if one["p"] is None else f"{one['p']:.3g}",
-            one["method"] or "–",
+            comparison.document_name(statistic),
+            number(one.a),
+            number(one.b),
+            "–" if one.difference is None else f"{one.difference:+.3f}",
+            "–" if one.low is None else f"{one.low:+.3f} to {one.high:+.3f}",
+            "–" if one.p is None else f"{one.p:.3g}",
+            one.method or "–",
         ]
-        for name, one in found["metrics"].items()
+        for statistic, one in found.metrics.items()
     ]
-    unit = f"by {found['unit']}, n = {found['n_units']:,}"
+    unit = f"by {found.unit}, n = {found.n_units:,}"
     print_table(f"B - A, 95 % {unit}", ["metric", "A", "B", "B - A", "95 %", "p", "p by"], rows)
 
 

@@ -1,65 +1,153 @@
-"""The paired comparison of two Runs as one JSON document."""
+"""The paired comparison of two Runs as one value, and as JSON."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from fas_core import metrics
-from fas_core.evaluation.differences import differences, flips, matched_rule, resampled, thresholds
-from fas_core.evaluation.join import System, joined, outside_training
+from fas_core.evaluation.differences import (
+    Difference,
+    Flips,
+    Turned,
+    differences,
+    flips,
+    matched_rule,
+    resampled,
+    thresholds,
+)
+from fas_core.evaluation.join import Joined, System, joined, outside_training
 from fas_core.evaluation.presentations import FRAME
 from fas_core.evaluation.words import in_words
 from fas_core.metrics import UndefinedMetricError
 from fas_core.metrics.operating_point import DEFAULT, Rule
+from fas_core.metrics.resampling import Statistic
 from fas_core.metrics.uncertainty import RESAMPLES, codes_of
 
 
-def document(
-    a: System, b: System, rule: Rule = DEFAULT, level: str = FRAME, *, resamples: int = RESAMPLES, letter: str = "B"
-) -> dict[str, Any]:
-    """The paired comparison as JSON: every metric on the common samples outside `train`; None where undefined.
+@dataclass(frozen=True)
+class Verdicts:
+    """How the verdicts of A and B differ, each at its own threshold by the same rule."""
 
-    `letter`: what its sentences call the Run that is not A.
+    rule: Rule
+    threshold_a: float
+    threshold_b: float
+    turned: Turned
+    both_wrong: int
+    per_kind: Mapping[str, Turned]  # of bona fide samples and of each species
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "at": str(self.rule),
+            "threshold_a": self.threshold_a,
+            "threshold_b": self.threshold_b,
+            **self.turned._asdict(),
+            "both_wrong": self.both_wrong,
+            "per_kind": {kind: turned._asdict() for kind, turned in self.per_kind.items()},
+        }
+
+
+@dataclass(frozen=True)
+class PairedComparison:
+    """A and B on the samples outside `train` that both have."""
+
+    a: System
+    b: System
+    level: str
+    n_common: int
+    n_only_a: int
+    n_only_b: int
+    n_no_response: int
+    unit: str  # what is resampled as a whole
+    n_units: int
+    samples_are_independent: bool
+    resamples: int
+    metrics: Mapping[Statistic, Difference]  # empty without a common sample
+    verdicts: Verdicts | None
+    no_verdicts_because: str  # "" where there are some
+    in_words: tuple[str, ...]  # sentences of plain text
+
+    def as_json(self) -> dict[str, Any]:
+        """The document that `fas compare --json` prints; None where something is undefined."""
+        because = {"flips_undefined_because": self.no_verdicts_because} if self.verdicts is None else {}
+        safe: dict[str, Any] = metrics.json_safe(
+            {
+                "a": self.a.run.id,
+                "b": self.b.run.id,
+                "score": self.a.score,
+                "score_b": self.b.score,
+                "level": self.level,
+                "n_common": self.n_common,
+                "n_only_a": self.n_only_a,
+                "n_only_b": self.n_only_b,
+                "n_no_response": self.n_no_response,
+                "unit": self.unit,
+                "n_units": self.n_units,
+                "samples_are_independent": self.samples_are_independent,
+                "resamples": self.resamples,
+                "metrics": {document_name(statistic): one.as_json() for statistic, one in self.metrics.items()},
+                "flips": None if self.verdicts is None else self.verdicts.as_json(),
+                **because,
+                "in_words": self.in_words,
+            }
+        )
+        return safe
+
+
+def document_name(statistic: Statistic) -> str:
+    """What a metric is called in the document: apcer_mask_at_bpcer_0.05, apcer_max_at_bpcer_0.05, roc_auc_mask."""
+    if statistic.name == "apcer_at_bpcer":
+        return f"apcer_{statistic.species or 'pooled'}_at_bpcer_{statistic.target:g}"
+    if statistic.name == "roc_auc":
+        return f"roc_auc_{statistic.species}" if statistic.species else "roc_auc"
+    return statistic.name if statistic.of is None else f"{statistic.name}_{statistic.target:g}"
+
+
+def compared(
+    a: System, b: System, rule: Rule = DEFAULT, level: str = FRAME, *, resamples: int = RESAMPLES, letter: str = "B"
+) -> PairedComparison:
+    """Every metric and every verdict on the common samples outside `train`.
+
+    `letter`: what the sentences call the Run that is not A.
     Raises BadInputError as `joined` and `matched_rule` do.
     """
     matched_rule(rule)
     both = outside_training(joined([a, b], level))
-    has_both_classes = bool(both.is_attack.any() and (~both.is_attack).any())
-    drawn = resampled(both, rule, resamples=resamples) if has_both_classes else None
+    drawn = resampled(both, rule, resamples=resamples) if both.has_both_classes else None
     found = differences(both, rule, drawn) if len(both) else {}
     units, independent = both.units
-    content: dict[str, Any] = {
-        "a": a.run.id,
-        "b": b.run.id,
-        "score": a.score,
-        "score_b": b.score,
-        "level": level,
-        "n_common": len(both),
-        "n_only_a": both.n_only[0],
-        "n_only_b": both.n_only[1],
-        "n_no_response": both.n_no_response,
-        "unit": units.name,
-        "n_units": codes_of(units.groups)[1],
-        "samples_are_independent": independent,
-        "resamples": resamples,
-        "metrics": {name: one.as_json() for name, one in found.items()},
-        "flips": None,
-    }
-    at = None
+    at, why_not = None, ""
     try:
         at = flips(both, thresholds(both, rule))
     except UndefinedMetricError as error:
-        content["flips_undefined_because"] = str(error)
-    else:
-        kinds = both.kinds
-        content["flips"] = {
-            "at": str(rule),
-            "threshold_a": at.threshold_a,
-            "threshold_b": at.threshold_b,
-            **at.counts(),
-            "both_wrong": int(at.both_wrong.sum()),
-            "per_kind": {kind: at.counts(kinds == kind) for kind in sorted(set(kinds.tolist()))},
-        }
-    content["in_words"] = in_words(both, rule, found, at, letter)
-    safe: dict[str, Any] = metrics.json_safe(content)
-    return safe
+        why_not = str(error)
+    return PairedComparison(
+        a=a,
+        b=b,
+        level=level,
+        n_common=len(both),
+        n_only_a=both.n_only[0],
+        n_only_b=both.n_only[1],
+        n_no_response=both.n_no_response,
+        unit=units.name,
+        n_units=codes_of(units.groups)[1],
+        samples_are_independent=independent,
+        resamples=resamples,
+        metrics=found,
+        verdicts=None if at is None else _verdicts(both, at, rule),
+        no_verdicts_because=why_not,
+        in_words=tuple(in_words(both, rule, found, at, letter)),
+    )
+
+
+def _verdicts(both: Joined, at: Flips, rule: Rule) -> Verdicts:
+    kinds = both.kinds
+    return Verdicts(
+        rule,
+        at.threshold_a,
+        at.threshold_b,
+        at.counts(),
+        int(at.both_wrong.sum()),
+        {kind: at.counts(kinds == kind) for kind in sorted(set(kinds.tolist()))},
+    )

@@ -1,8 +1,8 @@
-"""Runs on the samples they share, joined by sample_id; and single samples against a threshold or a reference.
+"""What another Run does better or worse than A on the samples they share: metrics, verdicts, groups.
 
     both = joined([System(a, "rec"), System(b, "rec")])
     found = differences(both, DEFAULT, resampled(both, DEFAULT))
-    found["roc_auc"].b, found["roc_auc"].low, in_words(both, DEFAULT, found)
+    found[ROC_AUC].b, found[ROC_AUC].low, in_words(both, DEFAULT, found)
 
 A difference is always B - A. Each Run is judged at its own threshold, at which its BPCER (or its worst APCER) on the
 common samples is at most the same: matched, so that scores of other units can be compared.
@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -47,6 +47,14 @@ def thresholds(both: Joined, rule: Rule = DEFAULT) -> list[float]:
     return [threshold_by(rule, one) for one in both.score_sets]
 
 
+class Turned(NamedTuple):
+    """How many verdicts of A another Run puts right and wrong; McNemar takes samples for independent."""
+
+    fixed: int
+    broken: int
+    mcnemar_p: float
+
+
 @dataclass(frozen=True, eq=False)
 class Flips:
     """The verdicts of A and another Run on the same samples, each at its own threshold."""
@@ -70,11 +78,11 @@ class Flips:
     def both_wrong(self) -> NDArray[np.bool_]:
         return (self.verdicts_a != RIGHT) & (self.verdicts_b != RIGHT)
 
-    def counts(self, wanted: NDArray[np.bool_] | None = None) -> dict[str, Any]:
-        """{"fixed", "broken", "mcnemar_p"} of all samples or of some; McNemar takes samples for independent."""
+    def counts(self, wanted: NDArray[np.bool_] | None = None) -> Turned:
+        """Of all samples or of some."""
         chosen = slice(None) if wanted is None else wanted
         fixed, broken = int(self.fixed[chosen].sum()), int(self.broken[chosen].sum())
-        return {"fixed": fixed, "broken": broken, "mcnemar_p": mcnemar(fixed, broken)}
+        return Turned(fixed, broken, mcnemar(fixed, broken))
 
 
 def flips(both: Joined, at: Sequence[float], b: int = 1) -> Flips:
@@ -98,25 +106,33 @@ def _drawn_units(both: Joined) -> Units:
     return Units(units.name, pd.util.hash_array(names) % GROUPS)
 
 
-def _statistics(both: Joined, rule: Rule) -> dict[str, Statistic]:
-    """Every metric by its name in the document."""
+ROC_AUC = Statistic("roc_auc")
+
+
+def statistics(both: Joined, rule: Rule) -> list[Statistic]:
+    """Every metric that is compared, in the order of tables; those at a target are at the rule's rate."""
     x = float(rule.value)
     species = sorted(both.kind_counts.keys() - {BONA_FIDE})
-    found = {
-        "roc_auc": Statistic("roc_auc"),
-        "average_precision": Statistic("average_precision"),
-        "eer": Statistic("eer"),
-        f"apcer_max_at_bpcer_{x:g}": Statistic("apcer_max_at_bpcer", x),
-        f"apcer_pooled_at_bpcer_{x:g}": Statistic("apcer_at_bpcer", (x, None)),
-        f"bpcer_at_apcer_{x:g}": Statistic("bpcer_at_apcer", x),
-    }
-    found |= {apcer_name(name, rule): Statistic("apcer_at_bpcer", (x, name)) for name in species}
-    return found | {f"roc_auc_{name}": Statistic("roc_auc", name) for name in species}
+    return [
+        ROC_AUC,
+        Statistic("average_precision"),
+        Statistic("eer"),
+        Statistic("apcer_max_at_bpcer", x),
+        Statistic("apcer_at_bpcer", (x, None)),
+        bpcer_by(rule),
+        *(apcer_of(name, rule) for name in species),
+        *(Statistic("roc_auc", name) for name in species),
+    ]
 
 
-def apcer_name(species: str, rule: Rule) -> str:
-    """The metric that is the APCER of a species where BPCER is at most the rule's rate."""
-    return f"apcer_{species}_at_bpcer_{float(rule.value):g}"
+def apcer_of(species: str, rule: Rule) -> Statistic:
+    """The APCER of a species where BPCER is at most the rule's rate."""
+    return Statistic("apcer_at_bpcer", (float(rule.value), species))
+
+
+def bpcer_by(rule: Rule) -> Statistic:
+    """The BPCER where the APCER of every species is at most the rule's rate."""
+    return Statistic("bpcer_at_apcer", float(rule.value))
 
 
 def resampled(
@@ -133,7 +149,7 @@ def resampled(
     For bands around curves also the pooled APCER at some BPCERs and the precision at some recalls.
     """
     wanted = [
-        *_statistics(both, rule).values(),
+        *statistics(both, rule),
         *(Statistic("apcer_at_bpcer", (float(x), None)) for x in bpcers),
         *(Statistic("precision_at_recall", float(x)) for x in recalls),
     ]
@@ -194,7 +210,7 @@ class Difference:
 
 def differences(
     both: Joined, rule: Rule = DEFAULT, drawn: Resampled | None = None, b: int = 1
-) -> dict[str, Difference]:
+) -> dict[Statistic, Difference]:
     """Every metric of A and of Run number `b` of those joined; without `drawn` (see `resampled`) no interval and p."""
     for i in (0, b):
         if (i, rule) not in both._metrics:
@@ -202,38 +218,38 @@ def differences(
     values_a, values_b = (both._metrics[i, rule] for i in (0, b))
     kinds, independent = both.kinds, both.units[1]
     found = {}
-    for name, statistic in _statistics(both, rule).items():
-        first, second = values_a.get(name), values_b.get(name)
+    for statistic in statistics(both, rule):
+        first, second = values_a.get(statistic), values_b.get(statistic)
         one = Difference(first, second)
         if drawn is not None and one.difference is not None:
             interval = drawn.difference(statistic, b, 0)
             if interval is not None:
                 p: float | None
                 if statistic.name == "roc_auc" and independent:
-                    wanted = (kinds == BONA_FIDE) | (kinds == statistic.of) | (statistic.of is None)
+                    wanted = (kinds == BONA_FIDE) | (kinds == statistic.species) | (statistic.species is None)
                     p, method = _delong_p(both.only(wanted), b), "delong"
                 else:
                     p, method = _bootstrap_p(drawn.values[statistic], b, interval), "bootstrap"
                 one = Difference(first, second, interval.low, interval.high, p, method)
-        found[name] = one
+        found[statistic] = one
     return found
 
 
-def _values(one: ScoreSet, rule: Rule) -> dict[str, float | None]:
+def _values(one: ScoreSet, rule: Rule) -> dict[Statistic, float | None]:
     x = float(rule.value)
     if not one.n_bona_fide + one.n_attack:
         return {}
     cell = metrics.document(one, max_bpcer=[x], max_apcer=[x])
     at = cell["apcer_at_bpcer"][0]
     return {
-        "roc_auc": cell["roc_auc"],
-        "average_precision": cell["average_precision"],
-        "eer": cell["eer"]["value"] if cell["eer"] else None,
-        f"apcer_max_at_bpcer_{x:g}": at["apcer_max"],
-        f"apcer_pooled_at_bpcer_{x:g}": at["apcer_pooled"],
-        f"bpcer_at_apcer_{x:g}": cell["bpcer_at_apcer"][0]["bpcer"],
-        **{apcer_name(species, rule): rate for species, rate in at["apcer_per_species"].items()},
-        **{f"roc_auc_{species}": auc for species, auc in cell["roc_auc_per_species"].items()},
+        ROC_AUC: cell["roc_auc"],
+        Statistic("average_precision"): cell["average_precision"],
+        Statistic("eer"): cell["eer"]["value"] if cell["eer"] else None,
+        Statistic("apcer_max_at_bpcer", x): at["apcer_max"],
+        Statistic("apcer_at_bpcer", (x, None)): at["apcer_pooled"],
+        bpcer_by(rule): cell["bpcer_at_apcer"][0]["bpcer"],
+        **{apcer_of(species, rule): rate for species, rate in at["apcer_per_species"].items()},
+        **{Statistic("roc_auc", species): auc for species, auc in cell["roc_auc_per_species"].items()},
     }
 
 
@@ -295,7 +311,7 @@ def table(
             row: dict[str, Any] = dict.fromkeys(TABLE_COLUMNS)
             row |= {"group": group, "kind": kind, "n": int(chosen.sum())}
             if found is not None:
-                row |= found.counts(chosen)
+                row |= found.counts(chosen)._asdict()
                 row["wrong_a"] = float((found.verdicts_a[chosen] != RIGHT).mean())
                 row["wrong_b"] = float((found.verdicts_b[chosen] != RIGHT).mean())
                 row["difference"] = row["wrong_b"] - row["wrong_a"]

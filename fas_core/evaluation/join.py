@@ -1,4 +1,4 @@
-"""Runs on the samples they share, joined by sample_id."""
+"""Runs on the samples they share: which sample of one is which of another is decided in `matched` alone."""
 
 from __future__ import annotations
 
@@ -19,8 +19,76 @@ from fas_core.errors import BadInputError
 from fas_core.evaluation.presentations import COLUMNS, FRAME, grouped, summed_up
 from fas_core.metrics import ScoreSet
 from fas_core.metrics.operating_point import Rule
+from fas_core.metrics.resampling import Statistic
 from fas_core.metrics.uncertainty import Units, codes_of, unit_of
 from fas_core.runs.store import Run
+
+# ----------------------------------------------------------------------------------------------- which sample is which
+
+KEY = ("sample_id", "subset")  # together they name one sample of a table
+
+
+def matched(tables: Sequence[pd.DataFrame]) -> list[NDArray[np.int64]]:
+    """(n,) for each of k tables with the columns of `KEY`: its row of each of the first one's n samples, -1 for none.
+
+    Decided id by id: where no table has an id twice it names the sample, whatever subset each table puts it in. Where
+    one of them has it twice, in two subsets, it names a sample only together with its subset, in all tables. So a
+    subset that one table has alone and that repeats ids of others takes no match away; and of two samples with one id
+    none is taken for another table's of a third subset, as nothing says which.
+    """
+    if all(table[name].equals(tables[0][name]) for table in tables[1:] for name in KEY):
+        return [np.arange(len(tables[0])) for _ in tables]
+    ids = [pa.array(table["sample_id"], pa.large_string()) for table in tables]
+    codes = [_places(column, ids[0]) for column in ids]  # an id by its first row in the first table
+    is_repeated = np.zeros(len(ids[0]), np.bool_)
+    for of_table in codes:
+        is_repeated |= np.bincount(of_table[of_table >= 0], minlength=len(ids[0])) > 1
+    if is_repeated.any():
+        ours, *others = _with_subset(tables, codes, is_repeated)
+        codes = [_places(keys, ours) for keys in (ours, *others)]
+    return [_inverted(of_table, len(ids[0])) for of_table in codes]
+
+
+def _places(values: pa.Array, among: pa.Array) -> NDArray[np.int64]:
+    """(m,) the first place of each value among some, -1 where it is not there; what is missing is nowhere."""
+    return np.asarray(pc.index_in(values, value_set=among, skip_nulls=True).fill_null(-1)).astype(np.int64)
+
+
+def _with_subset(
+    tables: Sequence[pd.DataFrame], codes: Sequence[NDArray[np.int64]], is_repeated: NDArray[np.bool_]
+) -> list[pa.Array]:
+    """(m,) for each table a number per sample: of its id, and of its subset too where the id is repeated."""
+    columns = [pa.array(table["subset"], pa.large_string()) for table in tables]
+    subsets = pc.unique(columns[0])
+    keys = []
+    for column, of_table in zip(columns, codes, strict=True):
+        of_subset = np.where((of_table >= 0) & is_repeated[of_table], 1 + _places(column, subsets), len(subsets) + 1)
+        is_absent = (of_table < 0) | (of_subset == 0)
+        keys.append(pa.array(of_table * (len(subsets) + 2) + of_subset, mask=is_absent))
+    return keys
+
+
+def _inverted(places: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """(n,) the row that has each of n places, -1 where none has."""
+    rows = np.flatnonzero(places >= 0)
+    found = np.full(n, -1, np.int64)
+    found[places[rows]] = rows
+    return found
+
+
+def _in_all(position: Sequence[NDArray[np.int64]]) -> tuple[NDArray[np.int64], ...]:
+    """Of what `matched` returns the samples that every table has: k times (m,) rows, in the first one's order."""
+    common = np.flatnonzero(np.min(position, axis=0) >= 0)
+    return tuple(of_table[common] for of_table in position)
+
+
+def common_rows(tables: Sequence[pd.DataFrame]) -> list[NDArray[np.int64]]:
+    """For each table with the columns of `KEY`, the rows (m,) of the samples that all have, in the first one's order.
+
+    Which samples are the same `matched` decides.
+    """
+    return list(_in_all(matched(tables)))
+
 
 # ----------------------------------------------------------------------------------------------- Runs side by side
 
@@ -46,6 +114,10 @@ class Joined:
         return len(self.samples)
 
     @cached_property
+    def has_both_classes(self) -> bool:
+        return bool(self.is_attack.any() and (~self.is_attack).any())
+
+    @cached_property
     def is_attack(self) -> NDArray[np.bool_]:
         """(n,)"""
         return (self.samples["label"] == ATTACK).to_numpy()
@@ -69,7 +141,7 @@ class Joined:
         return {name: counts[name] for name in sorted(counts, key=lambda one: (-counts[one], one)) if counts[name]}
 
     @cached_property
-    def _metrics(self) -> dict[tuple[int, Rule], dict[str, float | None]]:
+    def _metrics(self) -> dict[tuple[int, Rule], dict[Statistic, float | None]]:
         """What `differences` has computed of each Run: A is compared with several."""
         return {}
 
@@ -104,48 +176,28 @@ class Joined:
 
 
 def joined(systems: Sequence[System], level: str = FRAME) -> Joined:
-    """Joins two or more Runs by sample_id; by subset and sample_id where an id stands in several subsets.
+    """Two or more Runs on the samples that `matched` finds in all of them.
 
     At another level than frame a row is a presentation, named after its first frame; frames that one Run gave no score
     are left out of all. Raises BadInputError where one sample has two labels, or A does not name its videos.
     """
     a = systems[0].run
     ours = a.samples([name for name in COLUMNS if name in a.column_names()])
-    others = [one.run.samples(["sample_id", "subset", "label"]) for one in systems[1:]]
-    position = [np.arange(len(ours)), *_positions(ours, others)]
+    others = [one.run.samples([*KEY, "label"]) for one in systems[1:]]
+    position = matched([ours, *others])
     for system, theirs, of in zip(systems[1:], others, position[1:], strict=True):
         _require_same_labels(a, ours, system.run, theirs, of)
-    common = np.flatnonzero(np.min(position, axis=0) >= 0)
-    rows = tuple(of_run[common].astype(np.int64) for of_run in position)
+    rows = _in_all(position)
     values = tuple(scores.values(*one)[here] for one, here in zip(systems, rows, strict=True))
     answered = ~np.asarray(np.isnan(np.stack(values)).any(axis=0))
     everything = Joined(
-        samples=ours.iloc[common].reset_index(drop=True),
+        samples=ours.iloc[rows[0]].reset_index(drop=True),
         rows=rows,
         scores=values,
-        n_only=tuple(len(table) - len(common) for table in (ours, *others)),
+        n_only=tuple(len(table) - len(rows[0]) for table in (ours, *others)),
         n_no_response=int((~answered).sum()),
     )
     return _at_level(everything.only(answered), level, f"Run {a.info.name}")
-
-
-def _positions(ours: pd.DataFrame, others: Sequence[pd.DataFrame]) -> list[NDArray[np.intp]]:
-    """(n,) for each other table: the row of each of our samples in it, -1 where it lacks it."""
-    ids = pa.array(ours["sample_id"], pa.large_string())
-    found = []
-    for theirs in others:
-        in_ours = np.asarray(pc.index_in(pa.array(theirs["sample_id"], pa.large_string()), value_set=ids).fill_null(-1))
-        rows = np.flatnonzero(in_ours >= 0)
-        found.append(np.full(len(ours), -1, np.intp))
-        found[-1][in_ours[rows]] = rows
-        if (found[-1] >= 0).sum() < len(rows):
-            break  # an id stands in it twice
-    else:
-        if not ours["sample_id"].duplicated().any():
-            return found
-    key = ["subset", "sample_id"]
-    index = pd.MultiIndex.from_frame(ours[key])
-    return [pd.MultiIndex.from_frame(theirs[key]).get_indexer(index) for theirs in others]
 
 
 def _require_same_labels(a: Run, ours: pd.DataFrame, b: Run, theirs: pd.DataFrame, of: NDArray[np.intp]) -> None:
@@ -171,29 +223,7 @@ def _at_level(both: Joined, level: str, whose: str) -> Joined:
     )
 
 
-# --------------------------------------------------------------------------------------------------------- document
-
-
 def outside_training(both: Joined) -> Joined:
     """The common samples outside `train`; all where there are no others."""
     outside = both.only((both.samples["subset"] != "train").to_numpy())
     return outside if len(outside) else both
-
-
-def common_rows(tables: Sequence[pd.DataFrame]) -> list[NDArray[np.int64]]:
-    """For each table of `sample_id` and `subset`, the rows (m,) of the samples that all have, in the first one's order.
-
-    Samples are the same by their id; by subset and id where an id stands several times in a table.
-    """
-    if all(table.equals(tables[0]) for table in tables):
-        return [np.arange(len(table)) for table in tables]
-    repeated = any(table["sample_id"].duplicated().any() for table in tables)
-    columns = ["sample_id", "subset"] if repeated else ["sample_id"]
-    key = np.zeros(sum(map(len, tables)), np.int64)
-    for column in columns:
-        codes, names = pd.factorize(np.concatenate([table[column].to_numpy(object) for table in tables]))
-        key = key * (len(names) + 1) + codes
-    keys = np.split(key, np.cumsum([len(table) for table in tables])[:-1])
-    positions = [np.arange(len(tables[0])), *(pd.Index(other).get_indexer(pd.Index(keys[0])) for other in keys[1:])]
-    common = np.flatnonzero(np.min(positions, axis=0) >= 0)
-    return [of_table[common].astype(np.int64) for of_table in positions]

@@ -42,3 +42,20 @@ def called(value: float, threshold: float) -> str:
     if np.isnan(value):
         return "attack (no score)"
     return "attack" if metrics.is_attack([value], threshold)[0] else "bona fide"
+
+
+def in_widths(values: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
+    """(n,) distance of each value from the median of some reference scores, in their interquartile ranges.
+
+    Brings scores of other units together. Only finite reference scores count, of all values where there are none; a
+    range of 0 is taken for 1. NaN stays NaN.
+    """
+    numbers = np.asarray(values, np.float64)
+    known = np.asarray(reference, np.float64)
+    known = known[np.isfinite(known)]
+    if not known.size:
+        known = numbers[np.isfinite(numbers)]
+    if not known.size:
+        return np.full(numbers.shape, np.nan)
+    low, middle, high = np.percentile(known, [25, 50, 75])
+    return (numbers - middle) / ((high - low) or 1.0)

@@ -6,42 +6,38 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fas_core.data.names import BONA_FIDE
-from fas_core.evaluation.differences import Difference, Flips, apcer_name
+from fas_core.evaluation.differences import ROC_AUC, Difference, Flips, apcer_of, bpcer_by
 from fas_core.evaluation.join import Joined
 from fas_core.evaluation.verdicts import RIGHT
-from fas_core.metrics.operating_point import APCER, DEFAULT, Rule
-from fas_core.metrics.uncertainty import (
-    zero_error_upper_bound,
-)
-
-# --------------------------------------------------------------------------------------------------------- in words
-
+from fas_core.metrics.operating_point import APCER, Rule
+from fas_core.metrics.resampling import Statistic
+from fas_core.metrics.uncertainty import zero_error_upper_bound
 
 MOST_TOLD = 3  # species in a part of a sentence: the table has all of them
 
 
-def clear(found: Mapping[str, Difference], names: Sequence[str]) -> set[str]:
+def clear(found: Mapping[Statistic, Difference], of: Sequence[Statistic]) -> set[Statistic]:
     """Which of some metrics differ beyond chance: p < 0.05 after Holm's correction for their number."""
-    known = sorted((found[name].p, name) for name in names if found[name].p is not None)
-    beyond: set[str] = set()
-    for place, (p, name) in enumerate(known):
-        if p is None or p * (len(known) - place) >= 0.05:
+    known = [(p, one) for one in of if (p := found[one].p) is not None]
+    beyond: set[Statistic] = set()
+    for place, (p, one) in enumerate(sorted(known, key=lambda pair: pair[0])):
+        if p * (len(known) - place) >= 0.05:
             break
-        beyond.add(name)
+        beyond.add(one)
     return beyond
 
 
 def in_words(
-    both: Joined, rule: Rule, found: Mapping[str, Difference], at: Flips | None, letter: str = "B"
+    both: Joined, rule: Rule, found: Mapping[Statistic, Difference], at: Flips | None, letter: str = "B"
 ) -> list[str]:
     """The comparison in sentences of plain text: species by species, over all thresholds, and verdicts that turned.
 
     `at`: the verdicts of A and the other Run, None where there are none. `letter`: of the other Run.
     """
-    if not found or found["roc_auc"].difference is None:
+    if not found or found[ROC_AUC].difference is None:
         return ["The common samples hold one class only: there is nothing to trade off."]
     words = [_species_words(rule, found, both.kind_counts, letter)]
-    auc = found["roc_auc"]
+    auc = found[ROC_AUC]
     digits = 2 if min(both.is_attack.sum(), (~both.is_attack).sum()) < 1000 else 3
     is_sure = (auc.p is None or auc.p < 0.05) and auc.difference != 0
     how = "better" if (auc.difference or 0) > 0 else "worse"
@@ -61,26 +57,25 @@ def in_words(
     dependent = "" if both.units[1] else ", which takes all samples for independent"
     turned = at.counts()
     words.append(
-        f"{letter} puts {turned['fixed']:,} wrong verdicts right and {turned['broken']:,} right ones wrong "
-        f"(McNemar {p_text(turned['mcnemar_p'])}{dependent})."
+        f"{letter} puts {turned.fixed:,} wrong verdicts right and {turned.broken:,} right ones wrong "
+        f"(McNemar {p_text(turned.mcnemar_p)}{dependent})."
     )
     return words
 
 
-def _species_words(rule: Rule, found: Mapping[str, Difference], counts: Mapping[str, int], letter: str) -> str:
+def _species_words(rule: Rule, found: Mapping[Statistic, Difference], counts: Mapping[str, int], letter: str) -> str:
     n_live = counts.get(BONA_FIDE, 0)
     if rule.kind == APCER:
-        rejected = found[f"bpcer_at_apcer_{float(rule.value):g}"]
+        rejected = found[bpcer_by(rule)]
         lead = f"Where each lets at most {100 * rule.value:g} % of every species pass, {letter} rejects "
         return f"{lead}{_change(rejected, n_live, 'of the live samples')}."
-    by_name = {name: found[apcer_name(name, rule)] for name in counts if name != BONA_FIDE}
+    by_name = {name: found[apcer_of(name, rule)] for name in counts if name != BONA_FIDE}
     lead = f"Where each rejects at most {100 * rule.value:g} % of the {n_live:,} live samples, "
     if all(one.difference == 0 for one in by_name.values()):
         return f"{lead}{letter} misses the same share of every attack species as A."
-    beyond = clear(found, [apcer_name(name, rule) for name in by_name])
+    beyond = clear(found, [apcer_of(name, rule) for name in by_name])
     is_told = {
-        name: apcer_name(name, rule) in beyond or (one.p is None and one.difference != 0)
-        for name, one in by_name.items()
+        name: apcer_of(name, rule) in beyond or (one.p is None and one.difference != 0) for name, one in by_name.items()
     }
     by_size = sorted(by_name, key=lambda name: (-abs(by_name[name].difference or 0), name))
 
@@ -127,18 +122,21 @@ def _evidence(one: Difference, scale: float, digits: int) -> str:
     return f" ({middle}{unit} [{low} to {high}]{said})"
 
 
-def metric_words(name: str, rule: Rule = DEFAULT) -> str:
-    """A name of the document for people: apcer_max_at_bpcer_0.05 -> APCER of the worst species at BPCER ≤ 5 %."""
-    share, value = f"{100 * rule.value:g} %", f"{float(rule.value):g}"
-    known = {"roc_auc": "AUC", "average_precision": "Average precision", "eer": "EER"}
-    known |= {f"bpcer_at_apcer_{value}": f"BPCER at APCER ≤ {share}"}
-    if name in known:
-        return known[name]
-    if name.startswith("roc_auc_"):
-        return f"AUC of {name.removeprefix('roc_auc_').replace('_', ' ')}"
-    of = name.removeprefix("apcer_").removesuffix(f"_at_bpcer_{value}")
-    words = {"max": "the worst species", "pooled": "all attacks"}.get(of, of.replace("_", " "))
-    return f"APCER of {words} at BPCER ≤ {share}"
+_PLAIN = {"average_precision": "Average precision", "eer": "EER"}
+
+
+def metric_words(statistic: Statistic) -> str:
+    """A metric that is compared, for people: APCER of the worst species at BPCER ≤ 5 %."""
+    of = (statistic.species or "").replace("_", " ")
+    if statistic.name == "roc_auc":
+        return f"AUC of {of}" if of else "AUC"
+    if statistic.name in _PLAIN:
+        return _PLAIN[statistic.name]
+    share = f"{100 * statistic.target:g} %"
+    if statistic.name == "bpcer_at_apcer":
+        return f"BPCER at APCER ≤ {share}"
+    whom = "the worst species" if statistic.name == "apcer_max_at_bpcer" else of or "all attacks"
+    return f"APCER of {whom} at BPCER ≤ {share}"
 
 
 def signed(value: float, digits: int) -> str:

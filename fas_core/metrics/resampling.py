@@ -40,6 +40,20 @@ class Statistic(NamedTuple):
     name: str
     of: str | float | tuple[float, str | None] | None = None
 
+    @property
+    def species(self) -> str | None:
+        """The species that it is of; None: of all attacks, or of every species."""
+        of = self.of[1] if isinstance(self.of, tuple) else self.of
+        return of if isinstance(of, str) else None
+
+    @property
+    def target(self) -> float:
+        """The rate that it is at. Raises ValueError where it is at none."""
+        target = self.of[0] if isinstance(self.of, tuple) else self.of
+        if not isinstance(target, float | int):
+            raise ValueError(f"'{self.name}' is at no target")
+        return float(target)
+
 
 class Sizes(NamedTuple):
     """Units with a score: of any sample that the statistic needs, of its scarcer class, of its scarcest kind.
@@ -202,11 +216,11 @@ class _Model:
             self.beyond = self.n_bins - int((values == np.inf).any())
             shape = (self.n_bins, n_units)
             self.live = sparse_counts(bins[kinds == 0], codes[kinds == 0], shape)
-            self.targets = [_number(one.of) for one in statistics if one.name == "bpcer_at_apcer"]
+            self.targets = [one.target for one in statistics if one.name == "bpcer_at_apcer"]
             self.of_all = {one for one in statistics if _is_of_all_attacks(one)}
             self.pooled: Any = sparse_counts(bins[kinds > 0], codes[kinds > 0], shape) if self.of_all else None
             of_every_species = self.targets or "apcer_max_at_bpcer" in wanted
-            asked = set(names) if of_every_species else {_species_of(one) for one in statistics}
+            asked = set(names) if of_every_species else {one.species for one in statistics}
             self.by_species = {
                 name: _counts_by_bin(bins[kinds == k], codes[kinds == k], n_units)
                 for k, name in enumerate(names, start=1)
@@ -217,7 +231,7 @@ class _Model:
         """How many units the statistic rests on."""
         name = statistic.name
         bona_fide, *attacks = np.split(self.trials.indices, self.trials.indptr[1:-1])  # which units have each kind
-        if (species := _species_of(statistic)) is not None:
+        if (species := statistic.species) is not None:
             attacks = [attacks[self.names.index(species)]]
         classes = [[bona_fide], attacks]
         if name in NEEDS_THRESHOLD:
@@ -284,8 +298,8 @@ class _Model:
 
     def _rows_at_bpcer(self, below: Floats, n_live: Floats) -> dict[float, NDArray[np.intp]]:
         """Target -> (r,) the first bin for which the share of bona fide samples in it or beyond is <= the target."""
-        wanted = [one.of for one in self.statistics if one.name in ("apcer_at_bpcer", "apcer_max_at_bpcer")]
-        targets = sorted({_number(of) for of in wanted})
+        wanted = [one for one in self.statistics if one.name in ("apcer_at_bpcer", "apcer_max_at_bpcer")]
+        targets = sorted({one.target for one in wanted})
         if not targets:
             return {}
         allowed = np.floor(np.multiply.outer(targets, n_live) + 1e-9)
@@ -295,7 +309,7 @@ class _Model:
         self, found_at: Floats, alarms_at: Floats, attacks: Floats, n_attack: Floats
     ) -> dict[Statistic, Floats]:
         """`found_at`, `alarms_at`: (bins + 1, r) attacks, and bona fide samples, in each bin or beyond."""
-        recalls = [_number(one.of) for one in self.of_all if one.name == "precision_at_recall"]
+        recalls = [one.target for one in self.of_all if one.name == "precision_at_recall"]
         if not (recalls or Statistic("average_precision") in self.of_all):
             return {}
         precision = np.where(alarms_at[:1] > 0, found_at / (found_at + alarms_at), np.nan)
@@ -310,23 +324,10 @@ class _Model:
         return found
 
 
-def _species_of(statistic: Statistic) -> str | None:
-    """The species that a statistic is of; None: of all attacks, or of every species."""
-    of = statistic.of[1] if isinstance(statistic.of, tuple) else statistic.of
-    return of if isinstance(of, str) else None
-
-
-def _number(of: str | float | tuple[float, str | None] | None) -> float:
-    """The target that a statistic is at."""
-    target = of[0] if isinstance(of, tuple) else of
-    assert isinstance(target, float | int)  # `_check_wanted` has seen to it
-    return float(target)
-
-
 def _is_of_all_attacks(statistic: Statistic) -> bool:
     """Whether it looks at all attacks together at every threshold."""
     pooled = ("eer", "average_precision", "precision_at_recall")
-    of_none = statistic.name in ("roc_auc", "apcer_at_bpcer") and _species_of(statistic) is None
+    of_none = statistic.name in ("roc_auc", "apcer_at_bpcer") and statistic.species is None
     return of_none or statistic.name in pooled
 
 

@@ -25,7 +25,7 @@ from fas_core import metrics, scores
 from fas_core.data.names import ATTACK, groups_of, in_group_order, readable
 from fas_core.errors import BadInputError
 from fas_core.evaluation import join, run_metrics
-from fas_core.evaluation.comparison import document
+from fas_core.evaluation.comparison import compared
 from fas_core.evaluation.join import System, joined
 from fas_core.evaluation.words import metric_words, signed
 from fas_core.latent import projection
@@ -308,25 +308,25 @@ def _scatter(xy: NDArray[np.floating], kinds: NDArray[np.str_], titles: Sequence
 def _compared(systems: Sequence[System], i: int) -> str:
     """A against Run number i."""
     letter = LETTERS[i]
-    found = document(systems[0], systems[i], resamples=1000, letter=letter)
-    words = "".join(f"<p>{escape(one)}</p>" for one in found["in_words"])
+    found = compared(systems[0], systems[i], resamples=1000, letter=letter)
+    words = "".join(f"<p>{escape(one)}</p>" for one in found.in_words)
     rows = [
         [
-            metric_words(name),
-            *("–" if one[side] is None else f"{one[side]:.3f}" for side in ("a", "b")),
-            "–" if one["difference"] is None else signed(one["difference"], 3),
-            "–" if one["ci95"] is None else " to ".join(signed(end, 3) for end in one["ci95"]),
-            "–" if one["p"] is None else f"{one['p']:.3f}",
-            one["method"] or "–",
+            metric_words(statistic),
+            *("–" if value is None else f"{value:.3f}" for value in (one.a, one.b)),
+            "–" if one.difference is None else signed(one.difference, 3),
+            "–" if one.low is None or one.high is None else f"{signed(one.low, 3)} to {signed(one.high, 3)}",
+            "–" if one.p is None else f"{one.p:.3f}",
+            one.method or "–",
         ]
-        for name, one in found["metrics"].items()
+        for statistic, one in found.metrics.items()
     ]
     heads = ["Metric", "A", letter, f"{letter} − A", "95 %", "p", "p by"]
     note = (
-        f"{found['n_common']:,} samples in both, {found['n_only_a']:,} only in A, {found['n_only_b']:,} only in "
+        f"{found.n_common:,} samples in both, {found.n_only_a:,} only in A, {found.n_only_b:,} only in "
         f"{letter}, "
-        f"{found['n_no_response']:,} without a score in one; training images left out. 95 % of the difference by "
-        f"resampling {found['n_units']:,} {found['unit']}s, thresholds matched anew each time."
+        f"{found.n_no_response:,} without a score in one; training images left out. 95 % of the difference by "
+        f"resampling {found.n_units:,} {found.unit}s, thresholds matched anew each time."
     )
     names = ", ".join(f"{LETTERS[j]} {systems[j].run.info.name} by {systems[j].score}" for j in (0, i))
     return section(f"Compared: {names}", words + table(heads, rows, note))

@@ -1,29 +1,44 @@
-"""Single samples against a threshold or a reference."""
+"""Samples against a threshold or a reference, by hand."""
 
-import math
+from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from fas_core.evaluation.verdicts import called, percentiles, verdicts_at
+from fas_core.evaluation.verdicts import called, in_widths, percentiles, verdicts_at
 
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(0.5, "attack"), (np.nextafter(0.5, 0), "bona fide"), (math.inf, "attack"), (math.nan, "attack (no score)")],
+    [(0.5, "attack"), (np.nextafter(0.5, 0), "bona fide"), (np.inf, "attack"), (np.nan, "attack (no score)")],
 )
 def test_what_an_image_is_called(value: float, words: str) -> None:
     assert called(value, 0.5) == words
 
 
-def test_a_verdict_says_which_error_it_is() -> None:
-    labels = ["bona_fide", "bona_fide", "attack", "attack", "attack"]
-    found = verdicts_at(labels, [0.4, 0.5, 0.5, 0.4, math.nan], 0.5)
-    assert found.tolist() == ["right", "rejected", "right", "missed", "no response"]
+def test_verdicts() -> None:
+    labels = ["attack", "attack", "bona_fide", "bona_fide", "attack"]
+    found = verdicts_at(labels, [1.0, 2.0, 2.0, 1.9, np.nan], 2.0)
+    assert found.tolist() == ["missed", "right", "rejected", "right", "no response"]
 
 
-def test_equal_scores_of_the_reference_count_half() -> None:
-    reference = [3.0, 1.0, math.nan, 2.0, 2.0]
-    assert percentiles([0.0, 2.0, 2.5, 9.0], reference).tolist() == [0.0, 0.5, 0.75, 1.0]
-    assert np.isnan(percentiles([math.nan], reference)).all()
-    assert np.isnan(percentiles([1.0], [math.nan])).all()
+def test_percentiles_count_ties_half() -> None:
+    found = percentiles([0.0, 2.0, 5.0, np.nan], [2.0, 1.0, 3.0, 2.0, np.nan])
+    assert found[:3].tolist() == [0.0, 0.5, 1.0]
+    assert np.isnan(found[3])
+    assert np.isnan(percentiles([1.0], [])).all()
+
+
+def test_widths_are_interquartile_ranges_from_the_median_of_the_reference() -> None:
+    # Quartiles of 1..5 are 2, 3 and 4; what is infinite, and NaN, is no reference.
+    found = in_widths([3.0, 5.0, -1.0, np.inf, np.nan], [1, 2, 3, 4, 5, np.inf, np.nan])
+    assert found[:4].tolist() == [0.0, 1.0, -2.0, np.inf]
+    assert np.isnan(found[4])
+    shifted = in_widths(10 * np.array([3.0, 5.0, -1.0]) + 7, 10 * np.arange(1, 6) + 7)
+    assert shifted == pytest.approx([0.0, 1.0, -2.0])  # units do not matter
+
+
+def test_widths_without_a_reference_or_without_a_width() -> None:
+    assert in_widths([1.0, 2.0, 3.0, 4.0, 5.0], []).tolist() == [-1.0, -0.5, 0.0, 0.5, 1.0]
+    assert in_widths([6.0, 9.0], [7.0, 7.0, 7.0]).tolist() == [-1.0, 2.0]  # all alike: in the score's own unit
+    assert np.isnan(in_widths([np.inf, np.nan], [])).all()

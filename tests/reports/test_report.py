@@ -14,7 +14,7 @@ from PIL import Image
 
 from fas_core.errors import BadInputError
 from fas_core.evaluation import card, run_metrics
-from fas_core.evaluation.comparison import document
+from fas_core.evaluation.comparison import compared
 from fas_core.evaluation.join import System
 from fas_core.metrics import operating_point as op
 from fas_core.reports import report
@@ -79,7 +79,7 @@ def test_it_holds_figures_card_comparison_images_and_hashes(runs: tuple[store.Ru
         assert part in page.text, part
     cell = run_metrics.evaluated(a, "rec", "unseen_mask")["scores"]["rec"]["unseen_mask"]
     assert f"unseen_mask, AUC {cell['roc_auc']:.3f}" in page.text
-    found = document(System(a, "rec"), System(b, "rec"), resamples=1000)
+    found = compared(System(a, "rec"), System(b, "rec"), resamples=1000).as_json()
     for sentence in found["in_words"]:
         assert sentence in page.text
     assert f"AUC {found['metrics']['roc_auc']['a']:.3f}" in page.text

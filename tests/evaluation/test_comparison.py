@@ -1,0 +1,121 @@
+"""The comparison as a value and as JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from fas_core import scores
+from fas_core.errors import BadInputError
+from fas_core.evaluation import differences
+from fas_core.evaluation.comparison import compared, document_name
+from fas_core.evaluation.join import System
+from fas_core.metrics import operating_point as op
+from fas_core.metrics import uncertainty
+from fas_core.metrics.resampling import Statistic
+from fas_core.runs import store
+
+from .conftest import ATTACKS_A, ATTACKS_B, LIVE, correlated, document_of, pair_of, run_of
+
+
+def test_document_has_every_metric_with_its_difference(both: tuple[store.Run, store.Run]) -> None:
+    found = document_of(*both)
+    assert (found["a"], found["b"], found["score"], found["n_common"]) == (both[0].id, both[1].id, "score", 26)
+    flips = found["flips"]
+    assert (flips["at"], flips["fixed"], flips["broken"], flips["mcnemar_p"]) == ("bpcer<=0.05", 2, 1, 1.0)
+    assert flips["per_kind"]["paper"] == {"fixed": 2, "broken": 0, "mcnemar_p": 0.5}
+    mask = found["metrics"]["apcer_mask_at_bpcer_0.05"]
+    assert (mask["a"], mask["b"], mask["difference"], mask["method"]) == (0.5, 1.0, 0.5, "bootstrap")
+    assert set(found["metrics"]) >= {"average_precision", "eer", "bpcer_at_apcer_0.05", "apcer_max_at_bpcer_0.05"}
+    for entry in found["metrics"].values():
+        assert set(entry) == {"a", "b", "difference", "ci95", "p", "method"}
+        assert entry["difference"] == entry["b"] - entry["a"]
+        low, high = entry["ci95"]
+        assert -1 <= low <= entry["difference"] <= high <= 1
+        assert 0 < entry["p"] <= 1
+    assert (found["unit"], found["n_units"], found["samples_are_independent"]) == ("sample", 26, True)
+
+
+def test_p_is_by_delong_only_where_samples_are_independent(tmp_path: Path) -> None:
+    run, _ = correlated(tmp_path / "1", 400, None, 0.3)
+    found = compared(System(run, "a"), System(run, "b"), resamples=400).as_json()
+    auc = found["metrics"]["roc_auc"]
+    attack = (run.samples(["label"])["label"] == "attack").to_numpy()
+    areas, v = uncertainty.delong([scores.values(run, "a"), scores.values(run, "b")], attack)
+    z = (areas[1] - areas[0]) / np.sqrt(v[0, 0] + v[1, 1] - 2 * v[0, 1])
+    assert auc["method"] == "delong"
+    assert auc["p"] == pytest.approx(2 * norm.sf(abs(z)))
+    species = found["metrics"]["roc_auc_mask"]
+    assert species["method"] == "delong"
+    assert species["p"] != auc["p"]
+    assert found["metrics"]["eer"]["method"] == "bootstrap"
+    # The same scores, but 20 people: no formula for independent samples any more.
+    run, _ = correlated(tmp_path / "2", 400, 20, 0.3)
+    found = compared(System(run, "a"), System(run, "b"), resamples=400).as_json()
+    assert (found["unit"], found["n_units"], found["samples_are_independent"]) == ("subject", 20, False)
+    assert found["metrics"]["roc_auc"]["method"] == "bootstrap"
+    assert "which takes all samples for independent" in found["in_words"][-1]
+
+
+def test_training_images_are_not_judged(tiny_cache: Path) -> None:
+    a, b = (store.open_run(tiny_cache, name) for name in ("a", "b"))
+    assert document_of(a, b, "rec")["n_common"] == 16  # 24 samples, 8 of them training
+    assert compared(System(a, "rec"), System(a, "kl"), resamples=20).as_json()["n_only_a"] == 0
+
+
+def test_nothing_in_common(tmp_path: Path) -> None:
+    found = document_of(run_of(tmp_path, "a", ATTACKS_A), run_of(tmp_path, "b", LIVE))
+    assert (found["n_common"], found["n_only_a"], found["n_only_b"], found["metrics"]) == (0, 6, 20, {})
+
+
+def test_thresholds_can_be_matched_by_apcer(both: tuple[store.Run, store.Run]) -> None:
+    pair = pair_of(*both)
+    assert differences.thresholds(pair, op.rule("apcer<=0.5")) == [
+        30,
+        50,
+    ]  # two papers of four may pass, one mask of two
+    for rule in ("eer", "threshold=3", "apcer[mask]<=0.1"):
+        with pytest.raises(BadInputError, match="matched by"):
+            document_of(*both, rule=op.rule(rule))
+
+
+def test_the_value_keys_metrics_by_what_they_are(both: tuple[store.Run, store.Run]) -> None:
+    rule = op.rule("bpcer<=0.1")
+    found = compared(System(both[0], "score"), System(both[1], "score"), rule, resamples=50)
+    mask = found.metrics[differences.apcer_of("mask", rule)]
+    document = found.as_json()
+    assert document["metrics"]["apcer_mask_at_bpcer_0.1"] == mask.as_json()
+    assert [*document["metrics"]] == [document_name(one) for one in found.metrics]
+    assert found.verdicts is not None
+    assert document["flips"] == found.verdicts.as_json()
+    assert document["flips"]["per_kind"]["mask"] == found.verdicts.per_kind["mask"]._asdict()
+    assert [*document][-2:] == ["flips", "in_words"]
+    assert json.loads(json.dumps(document)) == document
+
+
+def test_document_names() -> None:
+    names = {
+        Statistic("roc_auc"): "roc_auc",
+        Statistic("roc_auc", "mask"): "roc_auc_mask",
+        Statistic("eer"): "eer",
+        Statistic("average_precision"): "average_precision",
+        Statistic("bpcer_at_apcer", 0.1): "bpcer_at_apcer_0.1",
+        Statistic("apcer_max_at_bpcer", 0.0): "apcer_max_at_bpcer_0",
+        Statistic("apcer_at_bpcer", (0.05, None)): "apcer_pooled_at_bpcer_0.05",
+        Statistic("apcer_at_bpcer", (0.05, "3d_mask")): "apcer_3d_mask_at_bpcer_0.05",
+    }
+    assert {one: document_name(one) for one in names} == names
+
+
+def test_a_comparison_without_verdicts_says_why(tmp_path: Path) -> None:
+    a, b = run_of(tmp_path, "a", ATTACKS_A), run_of(tmp_path, "b", ATTACKS_B)
+    found = compared(System(a, "score"), System(b, "score"), resamples=20)
+    assert found.verdicts is None
+    assert found.no_verdicts_because
+    document = found.as_json()
+    assert [*document][-3:] == ["flips", "flips_undefined_because", "in_words"]
+    assert document["flips_undefined_because"] == found.no_verdicts_because
