@@ -63,18 +63,18 @@ def test_answer_and_tables_are_those_of_the_core(tiny_cache: Path, monkeypatch: 
     assert shown == " ".join(words)
     assert any("16 samples compared" in c.value and "by resampling 6 subjects" in c.value for c in at.caption)
     every = at.dataframe[0].value.set_index("Metric")
-    mask = found["apcer_mask_at_bpcer_0.05"]
+    mask = found[differences.apcer_of("mask", DEFAULT)]
     row = every.loc["APCER of mask at BPCER ≤ 5 %"]
     assert (row["A"], row["B"], row["B − A"]) == (mask.a, mask.b, mask.difference)
     assert mask.low is not None
     assert row["95 %"].startswith(signed(mask.low, 3))
-    assert every.loc["AUC", "p"] == p_text(found["roc_auc"].p or 0).removeprefix("p = ")
+    assert every.loc["AUC", "p"] == p_text(found[differences.ROC_AUC].p or 0).removeprefix("p = ")
     at = page_of(tiny_cache, monkeypatch, "a", "b", part=GROUPS)
     groups = at.dataframe[0].value.set_index(["Subset", "Class"])
     assert groups.loc[("all", "mask"), "Wrong in A"] == pytest.approx(100 * (mask.a or 0))
     turned = flips.counts((both.samples["subset"] == "seen_paper").to_numpy() & both.is_attack)
-    assert groups.loc[("seen paper", "paper"), "Fixed"] == turned["fixed"]
-    assert groups.loc[("seen paper", "paper"), "Broken"] == turned["broken"]
+    assert groups.loc[("seen paper", "paper"), "Fixed"] == turned.fixed
+    assert groups.loc[("seen paper", "paper"), "Broken"] == turned.broken
 
 
 def test_groups_are_those_of_any_column(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

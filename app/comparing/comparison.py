@@ -1,0 +1,135 @@
+"""What the page Compare compares, as one frozen value, and what follows from it, kept between sessions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from app.charts.curves import RunCurves, run_curves
+from app.session import readers
+from app.session.cache import cached, keyed
+from fas_core import metrics
+from fas_core.evaluation import breakdown, join
+from fas_core.evaluation import differences as core
+from fas_core.evaluation.differences import Difference, Flips
+from fas_core.evaluation.join import Joined, System
+from fas_core.metrics import ScoreSet
+from fas_core.metrics.operating_point import Rule
+from fas_core.metrics.resampling import Resampled, Statistic
+
+LETTERS = "ABCDEF"
+SUBSET = "subset"
+# Enough for two digits, and a third of a second for two Runs of 50,000 samples; `fas compare` takes more of both.
+RESAMPLES, QUANTILES = 1000, 1024
+BPCERS = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.07, *np.linspace(0.1, 1, 16).round(4).tolist())  # where bands stand
+RECALLS = tuple(np.linspace(0.05, 1, 20).round(4).tolist())
+
+
+@keyed
+@dataclass(frozen=True)
+class Comparison:
+    """Runs with a score each, on some subsets of A, the first, at thresholds that one rule matches.
+
+    `b` in what follows is the number of another Run among `systems`, from 1.
+    """
+
+    systems: tuple[System, ...]
+    level: str  # what decisions are made on: see `presentations.LEVELS`
+    subsets: tuple[str, ...]
+    rule: Rule
+
+    @property
+    def samples_digest(self) -> str:
+        """Stands for which samples are compared by which scores, whatever the rule."""
+        return repr(([(run.digest, score) for run, score in self.systems], self.level, self.subsets))
+
+    @property
+    def digest(self) -> str:
+        return f"{self.samples_digest} {self.rule!r}"
+
+    @property
+    def a(self) -> System:
+        return self.systems[0]
+
+    @property
+    def letters(self) -> str:
+        """One of each Run: A, B, ..."""
+        return LETTERS[: len(self.systems)]
+
+
+@cached(entries=16, spinner="Matching samples …")
+def _joined(systems: tuple[System, ...], level: str, subsets: tuple[str, ...]) -> Joined:
+    return join.joined(systems, level).in_subsets(subsets)
+
+
+def joined(comparison: Comparison) -> Joined:
+    """The samples that all Runs have; another rule compares the same ones."""
+    return _joined(comparison.systems, comparison.level, comparison.subsets)
+
+
+@cached(entries=16)
+def thresholds(comparison: Comparison) -> tuple[tuple[float, ...], str]:
+    """Of every Run; none, and why, where the rule cannot be applied."""
+    try:
+        return tuple(core.thresholds(joined(comparison), comparison.rule)), ""
+    except metrics.UndefinedMetricError as error:
+        return (), str(error)
+
+
+@cached(entries=32)
+def flips(comparison: Comparison, b: int) -> Flips | None:
+    """The verdicts of A and Run `b`; None where there are no thresholds."""
+    at, _ = thresholds(comparison)
+    return core.flips(joined(comparison), at, b) if at else None
+
+
+@cached(entries=16)
+def drawn(comparison: Comparison) -> Resampled:
+    """Every metric of every Run on resamples, in the numbers that the page takes. Needs both classes."""
+    return core.resampled(
+        joined(comparison), comparison.rule, bpcers=BPCERS, recalls=RECALLS, resamples=RESAMPLES, quantiles=QUANTILES
+    )
+
+
+@cached(entries=1)
+def drawn_already() -> set[str]:
+    """Digests of comparisons whose intervals are there: others are shown without first, so that nobody waits."""
+    return set()
+
+
+@cached(entries=16)
+def differences(comparison: Comparison, b: int, *, with_intervals: bool) -> dict[Statistic, Difference]:
+    """Every metric of A and of Run `b`."""
+    resampled = drawn(comparison) if with_intervals else None
+    return core.differences(joined(comparison), comparison.rule, resampled, b)
+
+
+def groups(comparison: Comparison, column: str) -> NDArray[np.str_]:
+    """(n,) the group of each common sample by a column of A."""
+    both = joined(comparison)
+    if column == SUBSET:
+        return both.samples[SUBSET].to_numpy(str)
+    codes, names, _ = breakdown.groups_of(readers.samples(comparison.a.run, [column])[column].iloc[both.rows[0]])
+    return np.asarray(names, str)[codes]
+
+
+@cached(entries=32)
+def group_rates(comparison: Comparison, b: int, column: str, *, with_intervals: bool) -> pd.DataFrame:
+    """`differences.table` of A and Run `b`, by the groups of a column."""
+    resamples = RESAMPLES if with_intervals else 0
+    return core.table(joined(comparison), flips(comparison, b), groups(comparison, column), b=b, resamples=resamples)
+
+
+def score_sets(comparison: Comparison, species: str) -> list[ScoreSet]:
+    """The scores of each Run; with a `species` those of its attacks and of all bona fide samples."""
+    sets = joined(comparison).score_sets
+    return [metrics.of_species(one, species) for one in sets] if species else sets
+
+
+@cached(entries=32)
+def curves(comparison: Comparison, species: str) -> list[RunCurves]:
+    """Of each Run, drawn from `score_sets`."""
+    return [run_curves(metrics.curves(one)) for one in score_sets(comparison, species)]

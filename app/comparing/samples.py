@@ -1,0 +1,250 @@
+"""Which samples change: those of the scatter, and those whose verdict another Run turns, with their images."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from app.comparing.comparison import LETTERS, Comparison, flips, joined
+from app.comparing.scatter import PAGE, hovering, planes, show_scatter, to_first_page
+from app.components import gallery as component
+from app.components.scatter import carried
+from app.components.zoom import zoomed
+from app.session.page import fragment
+from app.session.readers import metadata
+from app.words import escaped, number
+from fas_core.data.names import BONA_FIDE, groups_of, in_group_order, readable
+from fas_core.evaluation.differences import Flips
+from fas_core.evaluation.join import Joined
+from fas_core.evaluation.verdicts import percentiles
+from fas_core.reports.palette import style_of
+
+CHANGED, FIXED, BROKEN, BOTH_WRONG, ALL = "Changed", "Fixed by B", "Broken by B", "Wrong in both", "All"
+CHANGE, SCORE_A, SCORE_B = "Largest change", "Score of A, high to low", "Score of B, high to low"
+PER_PAGE = 24
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """The n common samples in A and one other Run: row i of everything is one sample."""
+
+    both: Joined
+    b: int
+    flips: Flips | None
+    kinds: NDArray[np.str_]  # (n,) `groups_of`
+    place_a: NDArray[np.float64]  # (n,) share of the common live samples that score lower in A; NaN without any
+    place_b: NDArray[np.float64]
+
+    @property
+    def scores(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Twice (n,)"""
+        return self.both.scores[0], self.both.scores[self.b]
+
+
+def pair_of(comparison: Comparison, b: int) -> Pair:
+    """A and Run `b`."""
+    both = joined(comparison)
+    live = (both.samples["label"] == BONA_FIDE).to_numpy()
+    place_a, place_b = (percentiles(both.scores[i], both.scores[i][live]) for i in (0, b))
+    return Pair(both, b, flips(comparison, b), groups_of(both.samples), place_a, place_b)
+
+
+def listed_rows(
+    pair: Pair, show: str, order: str, classes: list[str], selected: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Rows of the samples to list, first things first: by verdict as `show` says, of some classes, of those selected.
+
+    No class, and nothing selected, leaves none out. The largest change is that of the place among the live samples,
+    which does not depend on a score's unit; of the scores where there are no live samples.
+    """
+    fits = np.isin(pair.kinds, classes) if classes else np.ones(len(pair.both), np.bool_)
+    if pair.flips is not None and show != ALL:
+        at = pair.flips
+        fits &= {CHANGED: at.fixed | at.broken, FIXED: at.fixed, BROKEN: at.broken, BOTH_WRONG: at.both_wrong}[show]
+    if len(selected):
+        fits &= np.isin(np.arange(len(pair.both)), selected)
+    values_a, values_b = pair.scores
+    has_places = not np.isnan(pair.place_a).all()
+    change = np.abs(pair.place_b - pair.place_a) if has_places else np.abs(values_b - values_a)
+    rows = np.flatnonzero(fits)
+    return rows[np.argsort(-{CHANGE: change, SCORE_A: values_a, SCORE_B: values_b}[order][rows], kind="stable")]
+
+
+# --------------------------------------------------------------------------------------------------- what is chosen
+
+
+def show_samples(comparison: Comparison, b: int) -> None:
+    """Score against score, and below it the samples as images, or as a table where a Run has none."""
+    carried(*planes(comparison, b))
+    show_list(comparison, b)
+    hovering(comparison, b)
+
+
+@fragment
+def show_list(comparison: Comparison, b: int) -> None:
+    """A fragment: filters and selections run nothing but this again."""
+    pair = pair_of(comparison, b)
+    selected = show_scatter(comparison, b)
+    without = [one.run.info.name for one in (comparison.a, comparison.systems[b]) if not one.run.has_images]
+    show, order, classes, display = sample_controls(pair, has_images=not without)
+    rows = listed_rows(pair, show, order, classes, selected)
+    if not len(rows):
+        st.info("No sample fits. Choose other verdicts or classes.", icon=":material/filter_alt_off:")
+    elif display is None:
+        st.caption(
+            f"{escaped(' and '.join(dict.fromkeys(without)))}: imported from a score file, without images. "
+            "Images appear here when both Runs were made from images."
+        )
+        show_table(pair, rows)
+    else:
+        with st.container():
+            show_page(comparison, pair, rows, display)
+
+
+def sample_controls(pair: Pair, *, has_images: bool) -> tuple[str, str, list[str], component.Display | None]:
+    """Verdicts, order and classes as `listed_rows` takes them, and how images are shown."""
+    letter, at = LETTERS[pair.b], pair.flips
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        show = st.segmented_control(
+            "Verdicts",
+            [CHANGED, FIXED, BROKEN, BOTH_WRONG, ALL] if at is not None else [ALL],
+            default=CHANGED if at is not None and (at.fixed | at.broken).any() else ALL,
+            format_func=lambda name: name.replace(" B", f" {letter}"),
+            key="show",
+            bind="query-params",
+            required=True,
+            on_change=to_first_page,
+            help=f"Fixed: A is wrong, {letter} is right. Broken: A is right, {letter} is wrong. Changed: either.",
+        )
+        order = st.selectbox(
+            "Order",
+            [CHANGE, SCORE_A, SCORE_B],
+            format_func=lambda name: name.replace(" B,", f" {letter},"),
+            key="compare_order",
+            bind="query-params",
+            on_change=to_first_page,
+            width=200,
+            help="Change: the place of the score among the common live samples, which does not depend on its unit.",
+        )
+        classes = st.multiselect(
+            "Classes",
+            in_group_order(sorted(set(pair.kinds.tolist()))),
+            format_func=readable,
+            key="compare_classes",
+            bind="query-params",
+            placeholder="All",
+            on_change=to_first_page,
+            width=190,
+        )
+        display = None
+        if has_images:
+            with st.popover("Display", icon=":material/tune:"):
+                display = component.display_controls()
+    return str(show), str(order), classes, display
+
+
+# --------------------------------------------------------------------------------------------------- what is shown
+
+
+def show_table(pair: Pair, rows: NDArray[np.int64]) -> None:
+    """The samples without images."""
+    st.dataframe(
+        samples_table(pair, rows),
+        hide_index=True,
+        key="flip_list",
+        height=380,
+        column_config={"Sample": st.column_config.TextColumn(width=220)},
+    )
+    st.caption(f"{len(rows):,} samples; the table's menu saves them as CSV.")
+
+
+def samples_table(pair: Pair, rows: NDArray[np.int64]) -> pd.DataFrame:
+    """Some samples with the verdicts and scores of both Runs."""
+    letter, at = LETTERS[pair.b], pair.flips
+    values_a, values_b = pair.scores
+    content: dict[str, object] = {
+        "Sample": pair.both.samples["sample_id"].to_numpy(str)[rows],
+        "Class": [readable(name) for name in pair.kinds[rows]],
+        "Subset": pair.both.samples["subset"].to_numpy(str)[rows],
+    }
+    if at is not None:
+        content |= {"Verdict of A": at.verdicts_a[rows], f"Verdict of {letter}": at.verdicts_b[rows]}
+    content |= {"Score of A": values_a[rows], f"Score of {letter}": values_b[rows]}
+    return pd.DataFrame(content)
+
+
+def show_page(comparison: Comparison, pair: Pair, rows: NDArray[np.int64], display: component.Display) -> None:
+    """A page of images; a chosen one is shown large."""
+    place = st.container()
+    shown, _, _ = component.page_bar(rows, PER_PAGE, key=PAGE)
+    with place:
+        cards = cards_of(pair, shown)
+        panels = panels_of(comparison, pair, shown, display)
+        chosen = component.gallery(cards, panels, key="compare_images", size=display.size)
+    if chosen is not None:
+        component.start_at(chosen)
+        details(comparison, cards, panels, pair.both.rows[0][shown])
+
+
+@st.dialog("One image", width=880, position="right")
+def details(
+    comparison: Comparison, cards: list[component.Card], panels: list[component.Panel], of_a: NDArray[np.int64]
+) -> None:
+    """One sample in both Runs, large, zoomed together; steps through the images of the page, rows `of_a` of A."""
+    sample_ids = [card.sample_id for card in cards]
+    at = sample_ids.index(component.stepper(sample_ids))
+    zoomed(sample_ids[at], [replace(panel, images=panel.images[at : at + 1]) for panel in panels], key="large_runs")
+    st.write("  \n".join(escaped(line) for line in cards[at].lines))
+    st.markdown("**Metadata**")
+    st.dataframe(metadata(comparison.a.run, int(of_a[at])), hide_index=True, height="content")
+
+
+def cards_of(pair: Pair, rows: NDArray[np.int64]) -> list[component.Card]:
+    """The outline is the other Run's verdict; the lines say both."""
+    at, (values_a, values_b) = pair.flips, pair.scores
+    cards = []
+    for i in rows:
+        style = style_of(pair.kinds[i])
+        lines = [
+            f"{letter}{'' if verdicts is None else f' · {verdicts[i]}'} · {number(values[i])}{_among_live(places[i])}"
+            for letter, values, places, verdicts in (
+                ("A", values_a, pair.place_a, None if at is None else at.verdicts_a),
+                (LETTERS[pair.b], values_b, pair.place_b, None if at is None else at.verdicts_b),
+            )
+        ]
+        sample_id = str(pair.both.samples["sample_id"].iloc[i])
+        cards.append(
+            component.Card(
+                sample_id=sample_id,
+                lines=(*lines, sample_id),
+                group=readable(pair.kinds[i]),
+                colour=style.colour,
+                is_hollow=style.is_hollow,
+                verdict="right" if at is None else at.verdicts_b[i],
+            )
+        )
+    return cards
+
+
+def _among_live(place: float) -> str:
+    return "" if math.isnan(place) else f" · above {math.floor(100 * place)} % of live"
+
+
+def panels_of(
+    comparison: Comparison, pair: Pair, rows: NDArray[np.int64], display: component.Display
+) -> list[component.Panel]:
+    """Original, both reconstructions, both errors; the other Run's error is against its own input."""
+    letter = LETTERS[pair.b]
+    (original, first, error_a), (_, second, error_b) = (
+        component.triplet(
+            comparison.systems[i].run, pair.both.rows[i][rows], limit=display.limit, signed=display.signed
+        )
+        for i in (0, pair.b)
+    )
+    named = (("original", original), ("A", first), (letter, second), ("error A", error_a), (f"error {letter}", error_b))
+    return [replace(panel, name=name) for name, panel in named]

@@ -1,0 +1,128 @@
+"""Every metric, and every group, in a table."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from app.comparing.comparison import LETTERS, SUBSET, Comparison, differences, group_rates
+from app.session.page import fragment
+from fas_core.data.names import readable
+from fas_core.evaluation import breakdown
+from fas_core.evaluation.words import metric_words, p_text, signed
+
+
+def show_metrics(comparison: Comparison, b: int, *, with_intervals: bool) -> None:
+    """Every metric of every Run, and the difference of Run `b`."""
+    letter = LETTERS[b]
+    table = metrics_table(comparison, b, with_intervals=with_intervals)
+    value = st.column_config.NumberColumn(format="%.3f")
+    st.dataframe(
+        table,
+        hide_index=True,
+        placeholder="–",
+        height=min(600, 38 + 35 * len(table)),
+        column_config={
+            "Metric": st.column_config.TextColumn(width=290),
+            **dict.fromkeys(comparison.letters, value),
+            f"{letter} − A": st.column_config.NumberColumn(
+                format="%+.3f", help="AUC and average precision: above 0 is better. Error rates: below 0 is better."
+            ),
+            "95 %": st.column_config.TextColumn(
+                width=130, help="Interval of the difference, paired on the same resamples."
+            ),
+            "p": st.column_config.TextColumn(help="Of no difference. Of many rows some are small by chance."),
+        },
+    )
+
+
+def metrics_table(comparison: Comparison, b: int, *, with_intervals: bool) -> pd.DataFrame:
+    """A row per metric: its value for each Run, and the difference of Run `b` with its interval and p."""
+    of_each = [differences(comparison, i, with_intervals=with_intervals) for i in range(1, len(comparison.systems))]
+    detail = of_each[b - 1].values()
+    columns: dict[str, list[object]] = {"Metric": [metric_words(statistic) for statistic in of_each[b - 1]]}
+    columns["A"] = [one.a for one in detail]
+    for letter, found in zip(comparison.letters[1:], of_each, strict=True):
+        columns[letter] = [one.b for one in found.values()]
+    columns[f"{LETTERS[b]} − A"] = [one.difference for one in detail]
+    columns["95 %"] = [
+        None if one.low is None or one.high is None else f"{signed(one.low, 3)} to {signed(one.high, 3)}"
+        for one in detail
+    ]
+    columns["p"] = [None if one.p is None else p_number(one.p) for one in detail]
+    return pd.DataFrame(columns)
+
+
+def p_number(p: float) -> str:
+    """Without the letter: 0.012, < 0.001."""
+    return p_text(p).removeprefix("p ").removeprefix("= ")
+
+
+@fragment
+def show_groups(comparison: Comparison, b: int, *, with_intervals: bool) -> None:
+    """Rates of wrong verdicts per subset, or per group of any column, of A and Run `b`."""
+    letter = LETTERS[b]
+    column = str(
+        st.selectbox(
+            "Groups by",
+            [SUBSET, *(name for name in breakdown.columns_for(comparison.a.run) if name != SUBSET)],
+            format_func=readable,
+            key="groups_by",
+            bind="query-params",
+            width=240,
+        )
+    )
+    rates = group_rates(comparison, b, column, with_intervals=with_intervals)
+    digits = 0 if rates["n"].median() < 1000 else 1
+    wrong = "Share of wrong verdicts at the threshold: APCER for an attack species, BPCER for bona fide samples."
+    share = st.column_config.NumberColumn(format=f"%.{digits}f %%", help=wrong)
+    area = st.column_config.NumberColumn(
+        format="%.2f", help="Chance that an attack of this species scores above a bona fide sample of the same rows."
+    )
+    table = groups_table(rates, column, letter)
+    st.dataframe(
+        table,
+        hide_index=True,
+        placeholder="–",
+        height=min(460, 38 + 35 * len(table)),
+        column_config={
+            "n": st.column_config.NumberColumn(format="localized", help="Samples in this row."),
+            "Wrong in A": share,
+            f"Wrong in {letter}": share,
+            f"{letter} − A": st.column_config.NumberColumn(
+                format="%+.1f", help=f"Percentage points. Below 0: {letter} makes fewer mistakes."
+            ),
+            "95 %": st.column_config.TextColumn(width=110, help="Percentage points, both thresholds taken as given."),
+            "Fixed": st.column_config.NumberColumn(help=f"Wrong in A, right in {letter}."),
+            "Broken": st.column_config.NumberColumn(help=f"Right in A, wrong in {letter}."),
+            "McNemar p": st.column_config.TextColumn(
+                help="Of equally many fixed and broken verdicts, if samples were independent."
+            ),
+            "AUC A": area,
+            f"AUC {letter}": area,
+        },
+    )
+
+
+def groups_table(rates: pd.DataFrame, column: str, letter: str) -> pd.DataFrame:
+    """`differences.table` of the groups by a column as it is shown: shares in percent, intervals in words."""
+    interval = [
+        None if pd.isna(low) else f"{signed(100 * low, 1)} to {signed(100 * high, 1)}"
+        for low, high in zip(rates["low"], rates["high"], strict=True)
+    ]
+    return pd.DataFrame(
+        {
+            readable(column).capitalize(): [readable(s) if s else "all" for s in rates["group"]],
+            "Class": [readable(k) for k in rates["kind"]],
+            "n": rates["n"],
+            "Wrong in A": 100 * rates["wrong_a"].astype(float),
+            f"Wrong in {letter}": 100 * rates["wrong_b"].astype(float),
+            f"{letter} − A": 100 * rates["difference"].astype(float),
+            "95 %": interval,
+            "Fixed": rates["fixed"],
+            "Broken": rates["broken"],
+            "McNemar p": [None if pd.isna(p) else p_number(p) for p in rates["mcnemar_p"]],
+            "AUC A": rates["auc_a"].astype(float),
+            f"AUC {letter}": rates["auc_b"].astype(float),
+        }
+    )
