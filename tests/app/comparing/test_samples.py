@@ -1,0 +1,110 @@
+"""Which samples are listed, in which order, and what is said of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from app.comparing import samples, scatter
+from app.comparing.comparison import Comparison
+from app.comparing.samples import (
+    ALL,
+    BOTH_WRONG,
+    BROKEN,
+    CHANGE,
+    CHANGED,
+    FIXED,
+    SCORE_A,
+    SCORE_B,
+    Pair,
+    cards_of,
+    listed_rows,
+    pair_of,
+    samples_table,
+)
+from fas_core.metrics.operating_point import Rule
+
+
+@pytest.fixture
+def pair(comparison: Comparison) -> Pair:
+    return pair_of(comparison, 1)
+
+
+def ids(
+    pair: Pair, show: str, order: str = SCORE_A, classes: tuple[str, ...] = (), rows: tuple[int, ...] = ()
+) -> list[str]:
+    listed = listed_rows(pair, show, order, list(classes), np.array(rows, np.int64))
+    return pair.both.samples["sample_id"].to_numpy(str)[listed].tolist()
+
+
+def test_verdicts_choose(pair: Pair) -> None:
+    assert ids(pair, FIXED) == ["paper0"]
+    assert ids(pair, BROKEN) == ["mask0"]
+    assert ids(pair, CHANGED) == ["mask0", "paper0"]
+    assert ids(pair, BOTH_WRONG) == ["live3", "mask1"]
+    assert len(ids(pair, ALL)) == 8
+
+
+def test_the_order_is_by_either_score_or_by_the_change_of_place_among_live(pair: Pair) -> None:
+    assert ids(pair, ALL)[:3] == ["mask0", "paper1", "live3"]
+    assert ids(pair, ALL, SCORE_B)[:3] == ["paper1", "paper0", "live3"]
+    # paper0 from above 1 of 4 to above all; mask0 from above all to above 2; mask1 from 2 to 1; the others stay.
+    assert ids(pair, ALL, CHANGE)[:3] == ["paper0", "mask0", "mask1"]
+    assert ids(pair, ALL, CHANGE)[3:] == ["live0", "live1", "live2", "live3", "paper1"]  # equal ones as A has them
+
+
+def test_without_live_samples_the_change_is_of_the_scores(pair: Pair) -> None:
+    nowhere = np.full(8, np.nan)
+    assert ids(replace(pair, place_a=nowhere, place_b=nowhere), ALL, CHANGE)[:2] == ["paper1", "paper0"]
+
+
+def test_classes_and_a_selection_narrow_it(pair: Pair) -> None:
+    assert ids(pair, ALL, SCORE_A, ("mask",)) == ["mask0", "mask1"]
+    assert ids(pair, ALL, SCORE_A, rows=(0, 5)) == ["mask1", "live0"]
+    assert ids(pair, CHANGED, SCORE_A, ("mask",), (4, 6)) == ["mask0"]
+    assert ids(pair, FIXED, SCORE_A, ("mask",)) == []
+
+
+def test_without_verdicts_all_are_listed(pair: Pair) -> None:
+    without = replace(pair, flips=None)
+    assert len(ids(without, ALL)) == 8
+    assert [*samples_table(without, np.arange(2))] == ["Sample", "Class", "Subset", "Score of A", "Score of B"]
+    [card, *_] = cards_of(without, np.array([6]))
+    assert card.verdict == "right"
+    assert list(card.lines) == ["A · 1.5 · above 25 % of live", "B · 70 · above 100 % of live", "paper0"]
+
+
+def test_a_card_says_both_verdicts_and_is_outlined_by_the_other_run_s(of_three: Comparison) -> None:
+    pair = pair_of(of_three, 2)
+    at = pair.both.samples["sample_id"].tolist().index("live0")
+    [card] = cards_of(pair, np.array([at]))
+    assert card.verdict == "rejected"
+    assert list(card.lines) == [
+        "A · right · 1 · above 12 % of live",
+        "C · rejected · 0.4 · above 87 % of live",
+        "live0",
+    ]
+    table = samples_table(pair, np.array([at]))
+    assert table[["Sample", "Verdict of A", "Verdict of C", "Score of C"]].iloc[0].tolist() == [
+        "live0",
+        "right",
+        "rejected",
+        0.4,
+    ]
+
+
+def test_the_scatter_answers_with_both_scores(of_three: Comparison) -> None:
+    [answer] = scatter.told_of(of_three, 2, np.array([5]))
+    assert answer.lines == ["mask1", "mask", "A 2.5", "C 0.9"]
+    assert answer.image.size == 0  # no Run of images
+
+
+def test_its_lines_are_the_thresholds_and_its_rows_have_a_name_whatever_the_rule(comparison: Comparison) -> None:
+    assert scatter.lines(comparison, 1) == (np.nextafter(3, np.inf), np.nextafter(30, np.inf))
+    nobody = replace(comparison, subsets=())
+    assert np.isnan(scatter.lines(nobody, 1)).all()
+    by_another = replace(comparison, rule=Rule("apcer", 0.1))
+    assert scatter.rows_name(by_another) == scatter.rows_name(comparison) != scatter.rows_name(nobody)
+    assert samples.PAGE == "compare_page"  # in addresses that were handed on

@@ -1,0 +1,97 @@
+"""Sentences, tables and series of the parts, without a page."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from app.comparing import answer, curves, distributions, tables
+from app.comparing import comparison as c
+from app.comparing.comparison import Comparison
+from fas_core.evaluation.verdicts import in_widths
+from fas_core.metrics.operating_point import Rule
+
+from .conftest import SCORES_A, SCORES_B
+
+
+def caveats(comparison: Comparison, *, intervals: bool = False, training: bool = False, another: bool = False) -> str:
+    return answer.caveats(
+        comparison, with_intervals=intervals, leaves_training_out=training, takes_another_rule=another
+    ).replace("\\", "")
+
+
+def test_caveats_say_what_is_compared_and_what_is_left_out(comparison: Comparison, of_three: Comparison) -> None:
+    assert caveats(comparison) == (
+        "8 samples compared. Thresholds 3 (A), 30 (B): BPCER ≤ 25 % for each on these samples. Intervals by 8 samples "
+        "are being computed …"
+    )
+    assert caveats(of_three).startswith("7 samples compared, 1 left out because one of the Runs gave no score. ")
+    with_all = caveats(comparison, intervals=True, training=True, another=True)
+    assert "compared. Training images are left out. Thresholds" in with_all
+    assert "The sidebar's rule cannot match thresholds, so BPCER ≤ 25 % is taken. In brackets: 95 %" in with_all
+    assert with_all.endswith("resampling 8 samples, thresholds matched anew each time; p of the AUC by DeLong.")
+
+
+def test_caveats_without_verdicts_say_why(comparison: Comparison) -> None:
+    nobody = replace(comparison, subsets=())
+    said = caveats(nobody)
+    assert said.startswith("0 samples compared. No verdicts: ")
+    assert "Intervals" not in said
+
+
+def test_the_answer_has_a_paragraph_for_each_other_run(of_three: Comparison) -> None:
+    paragraphs = answer.answer(of_three, with_intervals=False).replace("\\", "").split("\n\n")
+    assert len(paragraphs) == 2
+    assert [text.startswith("**Where each rejects at most 25\u00a0%") for text in paragraphs] == [True, True]
+    assert "B puts 1 wrong verdicts right and 1 right ones wrong" in paragraphs[0]
+    assert "C puts 3 wrong verdicts right and 1 right ones wrong" in paragraphs[1]
+    assert answer.names_of_runs(of_three) == "**A** first, score · **B** second, score · **C** third, score"
+
+
+def test_the_table_of_metrics_has_all_runs_and_one_difference(of_three: Comparison) -> None:
+    table = tables.metrics_table(of_three, 2, with_intervals=False).set_index("Metric")
+    assert [*table] == ["A", "B", "C", "C − A", "95 %", "p"]
+    mask = table.loc["APCER of mask at BPCER ≤ 25 %"]
+    assert mask[["A", "B", "C", "C − A"]].tolist() == [0.5, 1.0, 0.0, -0.5]
+    assert table[["95 %", "p"]].isna().all(axis=None)
+    drawn = tables.metrics_table(of_three, 1, with_intervals=True).set_index("Metric")
+    assert [*drawn][3] == "B − A"
+    assert " to " in drawn.loc["AUC", "95 %"]
+
+
+def test_thresholds_are_marked_on_every_curve(of_three: Comparison) -> None:
+    sets = c.score_sets(of_three, "")
+    roc, precision_recall, det = curves.marks_at(sets, c.thresholds(of_three)[0])
+    assert roc["A"] == (0.25, pytest.approx(1 / 3))  # one of four live samples rejected, one of three attacks found
+    assert det["A"] == (pytest.approx(2 / 3), 0.25)
+    assert precision_recall["C"] == (1.0, 0.75)
+    assert [curves.marks_at(sets, ())[i] for i in range(3)] == [dict.fromkeys("ABC")] * 3
+    assert curves.of_each(sets, [0.5, 0.25, 1]) == "A 0.50, B 0.25, C 1.00"
+
+
+def test_bands_are_of_a_and_the_run_in_detail(of_three: Comparison) -> None:
+    of_apcer, of_precision = curves.bands(of_three, 2)
+    assert [*of_apcer] == [*of_precision] == ["A", "C"]
+    at, low, high = of_apcer["A"]
+    assert len(at) == len(low) == len(high) == len(c.BPCERS)
+    assert (low <= high).all()
+    assert low[-1] == high[-1] == 0.0  # where all live samples may be rejected, nothing is missed
+
+
+def test_distributions_are_in_widths_of_live_or_a_loss_that_all_have(comparison: Comparison) -> None:
+    assert distributions.offered(comparison) == [distributions.IN_WIDTHS]  # no Runs of images
+    by_run = distributions.values_by_group(comparison, distributions.IN_WIDTHS)
+    assert by_run["B"]["mask"].tolist() == in_widths(SCORES_B, SCORES_B[:4])[4:6].tolist()
+    [live] = {*by_run["A"]} - {"mask", "paper"}
+    assert by_run["A"][live].tolist() == by_run["B"][live].tolist()  # in widths, of scores ten times as large
+    assert np.median(by_run["A"][live]) == 0
+    of_score = distributions.values_by_group(comparison, "score")
+    assert of_score["A"]["paper"].tolist() == SCORES_A[6:]
+
+
+def test_another_rule_reads_other_metrics(comparison: Comparison) -> None:
+    by_apcer = replace(comparison, rule=Rule("apcer", 0.5))
+    assert "BPCER at APCER ≤ 50 %" in tables.metrics_table(by_apcer, 1, with_intervals=False)["Metric"].tolist()
+    assert "lets at most 50" in answer.answer(by_apcer, with_intervals=False)
