@@ -63,8 +63,8 @@ def _with_subset(
     keys = []
     for column, of_table in zip(columns, codes, strict=True):
         of_subset = np.where((of_table >= 0) & is_repeated[of_table], 1 + _places(column, subsets), len(subsets) + 1)
-        is_absent = (of_table < 0) | (of_subset == 0)
-        keys.append(pa.array(of_table * (len(subsets) + 2) + of_subset, mask=is_absent))
+        # 0 is a subset that the first table does not have: no number of its samples.
+        keys.append(pa.array(of_table * (len(subsets) + 2) + of_subset, mask=of_table < 0))
     return keys
 
 

@@ -148,8 +148,8 @@ def test_labels_that_differ_are_refused_only_where_samples_are_the_same(tmp_path
         pair_of(a, only_those)
 
 
-def test_a_million_samples_are_matched_in_seconds() -> None:
-    n = 1_000_000
+def test_the_time_to_match_does_not_grow_with_the_square_of_the_samples() -> None:
+    n = 200_000
     ids = np.char.add("sample_", np.arange(n).astype(str)).astype(object)
     a = pd.DataFrame({"sample_id": ids, "subset": "live"})
     order = np.random.default_rng(0).permutation(n)
@@ -160,4 +160,4 @@ def test_a_million_samples_are_matched_in_seconds() -> None:
         rows_a, rows_b = common_rows([a, other])
         assert (rows_a == np.arange(n)).all()
         assert (order[rows_b - offset] == rows_a).all()
-    assert time.perf_counter() - start < 20  # one after the other they take minutes
+    assert time.perf_counter() - start < 20  # each against all others: 10^10 comparisons

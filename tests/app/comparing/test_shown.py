@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ import pytest
 from app.comparing import answer, curves, distributions, tables
 from app.comparing import comparison as c
 from app.comparing.comparison import Comparison
+from fas_core.evaluation.join import System
 from fas_core.evaluation.verdicts import in_widths
 from fas_core.metrics.operating_point import Rule
+from fas_core.runs.scorefile import scores_only_run
 
 from .conftest import SCORES_A, SCORES_B
 
@@ -32,6 +35,15 @@ def test_caveats_say_what_is_compared_and_what_is_left_out(comparison: Compariso
     assert "compared. Training images are left out. Thresholds" in with_all
     assert "The sidebar's rule cannot match thresholds, so BPCER ≤ 25 % is taken. In brackets: 95 %" in with_all
     assert with_all.endswith("resampling 8 samples, thresholds matched anew each time; p of the AUC by DeLong.")
+
+
+def test_caveats_count_what_one_run_has_alone(comparison: Comparison, of_three: Comparison, tmp_path: Path) -> None:
+    fewer = comparison.a.run.samples().iloc[:5]
+    small = System(scores_only_run(tmp_path, "small", fewer, ["score"], "by hand"), "score")
+    two = replace(comparison, systems=(comparison.a, small))
+    assert caveats(two).startswith("5 samples compared, 3 only in A. ")
+    three = replace(of_three, systems=(*of_three.systems[:2], small))
+    assert caveats(three).startswith("5 samples compared, 3 not common to all in A, 3 not common to all in B. ")
 
 
 def test_caveats_without_verdicts_say_why(comparison: Comparison) -> None:
