@@ -137,7 +137,7 @@ class Work:
         """Has it computed by a process of its own, unless one is at it; that one outlives this process."""
         if not self._claimed():
             return
-        command = [sys.executable, "-m", "fas_core.derive", str(self.run.cache.resolve()), self.run.id, self.what]
+        command = [sys.executable, "-P", "-m", "fas_core.derive", str(self.run.cache.resolve()), self.run.id, self.what]
         try:
             with self._log.open("wb") as log:
                 worker = subprocess.Popen(

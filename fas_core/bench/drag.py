@@ -142,7 +142,7 @@ def served_app(cache: Path) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "fas_core.cli", "app", "--cache", str(cache), "--port", str(port)]
+    command = [sys.executable, "-P", "-m", "fas_core.cli", "app", "--cache", str(cache), "--port", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(os.environ))
     try:
         for _ in range(300):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import sys
 
 import typer
@@ -54,6 +55,7 @@ app.command("bench")(bench.measurements)
 
 def main() -> None:
     """Entry point: bad input ends with one message and status 2, never with a traceback."""
+    os.environ["PYTHONSAFEPATH"] = "1"  # no process started from here imports what lies in the working folder
     logging.basicConfig(format="fas: note: %(message)s", level=logging.WARNING)
     try:
         app()

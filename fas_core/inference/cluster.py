@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import chdir, contextmanager, redirect_stdout
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -37,6 +37,8 @@ CPUS = 1  # per task and so threads of PyTorch: whole images side by side need n
 RETRIES = 3  # of a shard whose worker has died; one that is too large for the memory would die for ever
 IN_FLIGHT = 512  # shards that the cluster knows of: more than it has GPUs, and few enough to hold their rows in memory
 SEEN_WITHIN = 90.0  # seconds; NFS looks at a folder anew after 60
+
+PROJECT = Path(__file__).resolve().parents[2]
 
 SHARED = (
     "Checkpoints, images and the cache folder must lie on storage that every machine of the cluster has under the same "
@@ -80,7 +82,8 @@ def _connected() -> Iterator[Any]:
         return
     try:
         _require_answer(address)
-        ray.init(address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        with chdir(PROJECT):  # workers import from the folder in which this is called
+            ray.init(address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError) as error:
         raise BadInputError(
             f"No Ray cluster can be reached at {address} ({error}). Start one with 'ray start --head', set "
