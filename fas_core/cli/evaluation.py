@@ -244,5 +244,5 @@ def report_on(
         others.append(System(store.open_run(cache, name), other_score or judged_by))
     html = core.page(System(chosen, judged_by), card=card, others=others, with_images=images, pixelated=pixelate)
     with atomic_file(out) as temporary:
-        temporary.write_text(html)
+        temporary.write_text(html, encoding="utf-8")
     say(f"Wrote {out} ({len(html) / 1e6:.1f} MB). It loads nothing; a browser prints it as PDF.")

@@ -10,7 +10,7 @@ import sys
 import typer
 
 from fas_core.cli import bench, data, evaluation, runs, scores, server, training
-from fas_core.cli.printing import say
+from fas_core.cli.printing import say, show_all_texts
 from fas_core.errors import BadInputError
 
 app = typer.Typer(
@@ -56,6 +56,7 @@ app.command("bench")(bench.measurements)
 def main() -> None:
     """Entry point: bad input ends with one message and status 2, never with a traceback."""
     os.environ["PYTHONSAFEPATH"] = "1"  # no process started from here imports what lies in the working folder
+    show_all_texts()
     logging.basicConfig(format="fas: note: %(message)s", level=logging.WARNING)
     try:
         app()

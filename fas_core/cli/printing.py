@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from datetime import UTC, datetime
@@ -15,8 +16,21 @@ def say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
+def show_all_texts() -> None:
+    """A terminal that cannot show a character gets its number (\\u2264 for ≤) instead of ending the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
 def print_json(document: Any) -> None:
-    print(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False))
+    """In the characters of standard output; those that it lacks are escaped as JSON has it, not as a terminal would."""
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        text = json.dumps(document, indent=1, allow_nan=False)
+    print(text)
 
 
 def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:

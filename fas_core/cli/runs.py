@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -53,7 +54,8 @@ def export_marks(
     table = marks.table(opened, marks.current(marks.history(opened)))
     if as_json:
         return print_json(table.astype(object).where(table.notna(), None).to_dict("records"))
-    print(csvfile.csv(table).decode(), end="")
+    sys.stdout.flush()
+    sys.stdout.buffer.write(csvfile.csv(table))  # UTF-8, whatever the terminal shows: it is data
 
 
 def verify(

@@ -178,7 +178,9 @@ def kept(content: Mapping[str, Any], cache: Path) -> Path:
 
 def written(content: Mapping[str, Any], path: Path) -> Path:
     with atomic_file(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        temporary.write_text(
+            json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+        )
     return path
 
 
@@ -198,7 +200,7 @@ def cards(cache: Path) -> tuple[list[tuple[Path, dict[str, Any]]], list[str]]:
 def read(path: Path) -> dict[str, Any]:
     """A card from its file. Raises BadInputError where it is missing, is no card, or is of another version."""
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadInputError(
             f"{path}: {error.strerror or error}. Give the file that 'fas threshold --out' wrote."

@@ -96,7 +96,7 @@ def create(cache: Path, info: RunInfo) -> Path:
         read_json(folder / "run.json")
     except BadInputError:
         with atomic_file(folder / "run.json") as temporary:
-            temporary.write_text(_sealed(asdict(info)))
+            temporary.write_text(_sealed(asdict(info)), encoding="utf-8")
             _synced(temporary)
         _synced(folder)
         _synced(folder.parent)
@@ -136,7 +136,7 @@ def write_shard(
             "arrays": {name: {"shape": list(a.shape), "dtype": str(a.dtype)} for name, a in arrays.items()},
             "files": files,
         }
-        (temporary / "meta.json").write_text(_sealed(meta))
+        (temporary / "meta.json").write_text(_sealed(meta), encoding="utf-8")
         temporary.chmod(0o755)
         for path in (*temporary.iterdir(), temporary):
             _synced(path)
@@ -448,7 +448,7 @@ def _sealed(content: dict[str, Any]) -> str:
 def read_json(path: Path) -> dict[str, Any]:
     """What `_sealed` wrote; raises BadInputError when a single character of it has changed."""
     try:
-        content = dict(json.loads(path.read_text()))
+        content = dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise BadInputError(_unreadable(path)) from error
     if isinstance(content.get("format"), int) and content["format"] != FORMAT_VERSION:
