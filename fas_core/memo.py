@@ -3,7 +3,8 @@
 The store is diskcache in `cache/memo`, with a Disk that takes text keys and byte values only and refuses everything
 else in both directions: diskcache's own, its JSONDisk included, unpickle whatever row somebody has planted.
 A value is a checksum and arrays in NumPy's npz format, read with allow_pickle=False. What is damaged, one entry or the
-whole store, is logged and computed again; where nothing can be kept, everything is computed each time.
+whole store, is logged and computed again; where nothing can be kept, everything is computed each time. So it is while
+another process holds the store: a page waits for it two seconds, once, and then does without it for a while.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import os
 import re
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +32,8 @@ from fas_core.errors import BadInputError
 from fas_core.files import make_folder
 
 SIZE_LIMIT = 8 * 2**30  # bytes; diskcache would take 1 GiB. The results stored longest ago go first
+WAIT = 1.0  # seconds for a store that another process holds to be opened, and as many for what is done in it
+AVOIDED_FOR = 30.0  # seconds in which a store that was held so long is left alone: a page asks for many results
 Arrays = dict[str, NDArray[Any]]
 
 _FORMAT = 2  # of a value; part of its key, so that those of another format are not found
@@ -43,7 +47,7 @@ class PickleRefusedError(ValueError):
 
 
 class _UnusableError(Exception):
-    """There is no place to keep results: the folder is read-only, full, or locked for a minute."""
+    """There is no place to keep results: the folder is read-only, full, or held by another process."""
 
 
 class _DamagedError(Exception):
@@ -83,6 +87,38 @@ class NoPickleDisk(diskcache.Disk):
             super().remove(file_path)
 
 
+class _Entries(diskcache.Cache):
+    """A store that is given up when another process holds it for longer than `WAIT`; diskcache's own waits a minute
+    for each of some twenty statements with which it is opened."""
+
+    def __init__(self, directory: Path) -> None:
+        self._wait_until = time.monotonic() + WAIT
+        super().__init__(
+            str(directory),
+            timeout=WAIT,
+            disk=NoPickleDisk,
+            size_limit=SIZE_LIMIT,
+            eviction_policy="least-recently-stored",
+        )
+
+    @property
+    def _sql(self) -> Callable[..., Any]:
+        execute = super()._sql
+
+        def within_time(*statement: Any) -> Any:
+            try:
+                return execute(*statement)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY and time.monotonic() > self._wait_until:
+                    raise diskcache.Timeout from error  # which nothing in diskcache tries again
+                raise
+
+        return within_time
+
+
+_avoided_until: dict[Path, float] = {}  # of this process; monotonic time
+
+
 def _is_own(filename: Any) -> bool:
     return isinstance(filename, str) and _FILE.fullmatch(filename) is not None
 
@@ -94,13 +130,16 @@ def folder(cache: Path) -> Path:
 @contextmanager
 def _store(cache: Path) -> Iterator[diskcache.Cache]:
     """The store while the block runs; whatever goes wrong in there is an _UnusableError or a _DamagedError."""
+    if time.monotonic() < _avoided_until.get(folder(cache), 0):
+        raise _UnusableError("another process held it a moment ago")
     try:
         make_folder(folder(cache))
-        with diskcache.Cache(
-            str(folder(cache)), disk=NoPickleDisk, size_limit=SIZE_LIMIT, eviction_policy="least-recently-stored"
-        ) as entries:
+        with _Entries(folder(cache)) as entries:
             yield entries
-    except (OSError, BadInputError, diskcache.Timeout) as error:
+    except diskcache.Timeout as error:
+        _avoided_until[folder(cache)] = time.monotonic() + AVOIDED_FOR
+        raise _UnusableError("another process holds it") from error
+    except (OSError, BadInputError) as error:
         raise _UnusableError(str(error) or type(error).__name__) from error
     except sqlite3.OperationalError as error:
         is_of_schema = error.sqlite_errorcode == sqlite3.SQLITE_ERROR  # a table or column is not there

@@ -6,6 +6,10 @@ import contextlib
 import io
 import pickle
 import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -251,6 +255,7 @@ def test_a_store_that_stays_locked_costs_nothing_but_its_results(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made(tmp_path, 3)
+    monkeypatch.setattr(memo, "AVOIDED_FOR", 0.0)
 
     def locked(*_: object, **__: object) -> None:
         raise diskcache.Timeout
@@ -259,6 +264,60 @@ def test_a_store_that_stays_locked_costs_nothing_but_its_results(
     assert memo.arrays(tmp_path, "other", {}, lambda: {"x": np.ones(1)})["x"] == [1]
     assert "cannot be kept" in caplog.text
     assert made(tmp_path, 4)["x"] == [3]
+
+
+HOLDER = """
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute("BEGIN EXCLUSIVE")
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def held(cache: Path) -> Iterator[None]:
+    """Another process holds the database meanwhile."""
+    command = [sys.executable, "-c", HOLDER, str(memo.folder(cache) / "cache.db")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout
+        assert holder.stdin
+        assert holder.stdout.readline() == "held\n"
+        try:
+            yield
+        finally:
+            holder.stdin.close()
+
+
+def test_a_store_held_by_another_process_delays_a_page_by_two_seconds(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(tmp_path, 3)
+    with held(tmp_path):
+        start = time.monotonic()
+        for number in range(5):
+            computed = memo.arrays(tmp_path, "many", {"n": number}, lambda: {"x": np.ones(1)})
+            assert computed["x"] == [1]
+        assert memo.found(tmp_path, "k", {}) is None
+        assert memo.usage(tmp_path) == (0, memo.SIZE_LIMIT)
+        assert time.monotonic() - start < 2.5
+        assert "another process holds it" in caplog.text
+        assert "damaged" not in caplog.text
+        monkeypatch.setattr(memo, "_avoided_until", {})
+        start = time.monotonic()
+        with pytest.raises(memo._UnusableError):
+            memo._keep(tmp_path, KEY, b"")
+        assert time.monotonic() - start < 2.5
+    monkeypatch.setattr(memo, "_avoided_until", {})
+    assert made(tmp_path, 4)["x"] == [3]
+
+
+def test_a_store_that_is_locked_once_it_is_open_is_given_up_as_soon(tmp_path: Path) -> None:
+    made(tmp_path, 3)
+    start = time.monotonic()
+    with pytest.raises(memo._UnusableError, match="holds it"), memo._store(tmp_path) as entries, held(tmp_path):
+        entries.set("other", b"")
+    assert time.monotonic() - start < 5  # a process was started in between
 
 
 # ------------------------------------------------------------------------------------------------ size; many processes
