@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 import sys
+from typing import Any
 
 import typer
 
@@ -59,19 +60,34 @@ def main() -> None:
     show_all_texts()
     logging.basicConfig(format="fas: note: %(message)s", level=logging.WARNING)
     try:
-        app()
-    except SystemExit as ended:
-        if ended.code == 130:  # typer turns Ctrl+C into this
-            say("Interrupted. What is complete is kept: the same command goes on from it (fas train: with --resume).")
-        raise
+        code = app(prog_name="fas", standalone_mode=False)
     except BadInputError as error:
         _stop(str(error))
+    except typer.Abort:
+        say("Nothing was done: it was not confirmed.")
+        sys.exit(1)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT):
             raise
         where = f" ({error.filename})" if error.filename else ""
         remedy = "Free space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Check its permissions"
         _stop(f"Cannot write{where}: {error.strerror}. {remedy} or choose another folder, then run the command again.")
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # typer's and click's own, wherever either of them keeps it
+            raise
+        _stop_for_usage(error)
+    if code == 130:  # typer turns Ctrl+C into this
+        say("Interrupted. What is complete is kept: the same command goes on from it (fas train: with --resume).")
+    sys.exit(code)
+
+
+def _stop_for_usage(error: Any) -> None:
+    """A command, option or value that there is not: typer itself would draw a box of six lines around it."""
+    words = error.format_message().strip()
+    if not words:  # a command that was given nothing has shown its help
+        sys.exit(error.exit_code)
+    context = getattr(error, "ctx", None)
+    _stop(f"{words if words[-1] in '.?' else words + '.'} See: {context.command_path if context else 'fas'} --help")
 
 
 def _stop(message: str) -> None:

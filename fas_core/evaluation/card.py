@@ -19,7 +19,7 @@ from typing import Any
 from fas_core import metrics, scores
 from fas_core.errors import BadInputError
 from fas_core.evaluation import run_metrics
-from fas_core.evaluation.presentations import FRAME, presentations
+from fas_core.evaluation.presentations import FRAME, Presentations, presentations
 from fas_core.files import atomic_file, make_folder
 from fas_core.metrics import ScoreSet, UndefinedMetricError, json_safe
 from fas_core.metrics import operating_point as op
@@ -55,7 +55,8 @@ def card(
     for kind, subsets in (("choose", chosen_on), ("report", reported_on)):
         if not subsets and not (kind == "choose" and rule.kind == op.BY_HAND):
             raise BadInputError(
-                f"There is no subset to {kind} on. Subsets of Run {run.info.name}: {_listed(run.subsets)}."
+                f"There is no subset to {kind} on. Name one with --{kind}-on; subsets of Run {run.info.name}: "
+                f"{_listed(run.subsets)}."
             )
         for name in subsets:
             if name not in run.subsets:
@@ -64,7 +65,10 @@ def card(
     try:
         threshold = op.threshold_by(rule, decided.score_set(chosen_on), costs)
     except UndefinedMetricError as error:
-        raise BadInputError(f"Rule {rule} cannot be applied to {_listed(chosen_on)}: {error}.") from error
+        raise BadInputError(
+            f"Rule {rule} cannot be applied to {_listed(chosen_on)}: {error}. "
+            + _where_instead(rule, decided, run.subsets, costs)
+        ) from error
     content = json_safe(
         {
             "version": VERSION,
@@ -100,6 +104,23 @@ def card(
         }
     )
     return content | {"sha256": _seal(content)}
+
+
+def _where_instead(rule: Rule, decided: Presentations, subsets: Sequence[str], costs: Costs | None) -> str:
+    """A remedy that works: subsets by themselves, or else all of them together, that allow the rule a threshold."""
+
+    def is_allowed_by(chosen_on: Sequence[str]) -> bool:
+        try:
+            op.threshold_by(rule, decided.score_set(chosen_on), costs)
+        except UndefinedMetricError:
+            return False
+        return True
+
+    if single := [name for name in subsets if is_allowed_by([name])]:
+        return f"Choose on other samples: --choose-on {' or '.join(single)}."
+    if is_allowed_by(subsets):
+        return f"Choose on several subsets: {' '.join(f'--choose-on {name}' for name in subsets)}."
+    return "No subset of this Run allows it: take another rule, such as bpcer<=0.05 or threshold=T."
 
 
 def differences(content: Mapping[str, Any], run: Run) -> list[str]:

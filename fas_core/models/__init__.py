@@ -24,13 +24,18 @@ def _module(name: str) -> ModuleType:
     return importlib.import_module(f"{__name__}.{name}")
 
 
+def settings(name: str) -> list[str]:
+    """The names of what `built` can be told about a model, in order."""
+    return sorted(field.name for field in dataclasses.fields(_module(name).Config))
+
+
 def built(name: str, config: dict[str, Any]) -> Autoencoder:
     """A freshly initialised model; raises BadInputError for a setting it does not have or cannot take."""
     module = _module(name)
-    known = {field.name for field in dataclasses.fields(module.Config)}
-    unknown = sorted(set(config) - known)
+    known = settings(name)
+    unknown = sorted(set(config) - set(known))
     if unknown:
-        raise BadInputError(f"Model {name} has no setting '{unknown[0]}'. Settings: {', '.join(sorted(known))}.")
+        raise BadInputError(f"Model {name} has no setting '{unknown[0]}'. Settings: {', '.join(known)}.")
     for field in dataclasses.fields(module.Config):
         value = config.get(field.name, field.default)
         wanted = (int, float) if isinstance(field.default, float) else type(field.default)

@@ -65,6 +65,31 @@ def test_from_images_to_metrics(
     assert json.loads(fas("runs", "--cache", cache, "--json").out) == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("metrics --foo 1", "No such option: --foo"),
+        ("metrics s.csv --threshold abc", "'--threshold'"),
+        ("metrics", "Missing argument"),
+        ("metrc s.csv", "No such command 'metrc'. Did you mean 'metrics'?"),
+    ],
+)
+def test_what_there_is_not_is_one_line_that_names_the_help(
+    arguments: str, words: str, fas: Callable[..., Result]
+) -> None:
+    result = fas(*arguments.split())
+    assert words in message(result)
+    assert len(result.err.splitlines()) == 1
+    assert result.err.strip().endswith("--help")
+
+
+def test_a_command_that_is_given_nothing_shows_its_help(fas: Callable[..., Result]) -> None:
+    result = fas("data")
+    assert result.code == 2
+    assert "scan" in result.out + result.err
+    assert "fas: " not in result.err
+
+
 def test_lists_are_json(fas: Callable[..., Result]) -> None:
     models = json.loads(fas("models", "--json").out)
     assert {"name": "dcvae", "parameters": 36_728_065} in [{k: m[k] for k in ("name", "parameters")} for m in models]

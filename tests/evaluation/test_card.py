@@ -105,11 +105,16 @@ def test_missing_scores_are_attacks_only_where_that_is_asked_for(tmp_path: Path)
     ("changed", "message"),
     [
         ({"chosen_on": ["nowhere"]}, "has no subset 'nowhere'. Subsets: train, live"),
-        ({"chosen_on": []}, "no subset to choose on"),
+        ({"chosen_on": []}, "no subset to choose on. Name one with --choose-on"),
         ({"reported_on": []}, "no subset to report on"),
         ({"score": "beauty"}, "has no score 'beauty'"),
         ({"level": "video mean"}, "cannot be judged per video"),
-        ({"rule": op.rule("apcer<=0.1")}, "apcer<=0.1 cannot be applied to live: .*no attack"),
+        (
+            {"rule": op.rule("apcer<=0.1")},
+            "apcer<=0.1 cannot be applied to live: .*no attack.*--choose-on seen_paper or ",
+        ),
+        ({"rule": op.rule("eer"), "chosen_on": ["train"]}, "eer cannot .* --choose-on seen_paper or unseen_mask.$"),
+        ({"rule": op.rule("apcer[wax]<=0.1")}, "no wax attack.* No subset of this Run allows it"),
     ],
 )
 def test_what_cannot_be_made_is_said(run: store.Run, changed: dict[str, Any], message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import json
 import math
 from dataclasses import dataclass, field
@@ -72,6 +73,8 @@ class Experiment:
 
     def with_settings(self, assignments: list[str]) -> Experiment:
         """A copy with `key=value` texts applied; keys are fields of the experiment or settings of its model."""
+        from fas_core import models  # with PyTorch, which a list of experiments does without
+
         own = {f.name for f in dataclasses.fields(self)} - {"name", "model", "config"}
         changes: dict[str, Any] = {}
         config = dict(self.config)
@@ -82,8 +85,14 @@ class Experiment:
             value = _parsed(text)
             if key in own:
                 changes[key] = _checked(key, value, getattr(self, key))
-            else:
+            elif key in (of_model := models.settings(self.model)):
                 config[key] = value
+            else:
+                near = difflib.get_close_matches(key, [*own, *of_model], 1)
+                raise BadInputError(
+                    f"--set {assignment}: there is no setting '{key}'.{f' Did you mean {near[0]}?' if near else ''} "
+                    f"Settings of a training: {', '.join(sorted(own))}; of model {self.model}: {', '.join(of_model)}."
+                )
         return dataclasses.replace(self, config=config, **changes)
 
 
