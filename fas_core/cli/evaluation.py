@@ -9,7 +9,16 @@ from typing import Annotated, Any
 import typer
 
 from fas_core.cli.options import CacheOption, FailClosedOption, JsonOption, LevelOption, OutOption
-from fas_core.cli.printing import number, print_card, print_json, print_metrics, print_table, rate, say
+from fas_core.cli.printing import (
+    number,
+    print_at_thresholds,
+    print_card,
+    print_json,
+    print_metrics,
+    print_table,
+    rate,
+    say,
+)
 from fas_core.errors import BadInputError
 
 
@@ -18,6 +27,7 @@ def evaluate(
     cache: CacheOption,
     score: Annotated[str | None, typer.Option(help="Only this score.")] = None,
     subset: Annotated[str | None, typer.Option(help="Only this subset.")] = None,
+    threshold: Annotated[list[float] | None, typer.Option(help="Rates at this threshold; may be repeated.")] = None,
     level: LevelOption = "frame",
     fail_closed: FailClosedOption = False,
     as_json: JsonOption = False,
@@ -26,11 +36,14 @@ def evaluate(
     from fas_core.evaluation import run_metrics
     from fas_core.runs import store
 
-    document = run_metrics.evaluated(store.open_run(cache, run), score, subset, level, fail_closed=fail_closed)
+    opened = store.open_run(cache, run)
+    document = run_metrics.evaluated(opened, score, subset, level, fail_closed=fail_closed, thresholds=threshold or ())
     if as_json:
         return print_json(document)
     for name, cells in document["scores"].items():
         print_metrics(f"{run}: {name}", cells)
+        for of_subset, cell in cells.items():
+            print_at_thresholds(cell, f"{of_subset}: ")
     errors = [
         [name, str(e["n"]), f"{e['mse']:.4f}", number(e["mean_image_mse"]), rate(e["below_mean_image"])]
         for name, e in document.get("reconstruction", {}).items()
@@ -82,13 +95,15 @@ def operating_point(
     offered = scores.offered(chosen)
     if score is None and len(offered) != 1:
         raise BadInputError(f"Choose a score of Run {run} with --score: {', '.join(offered) or 'it has none'}.")
+    by_rule, dev = op.rule(rule), choose_on or op.dev_subsets(chosen.subsets)
+    is_by_hand = by_rule.kind == op.BY_HAND
+    fresh = [name for name in chosen.subsets if name not in (*dev, "train")]
     made = cards.card(
         chosen,
         score or offered[0],
-        op.rule(rule),
-        choose_on or ([] if rule.startswith(op.BY_HAND) else op.dev_subsets(chosen.subsets)),
-        report_on
-        or [name for name in chosen.subsets if name not in (*(choose_on or op.dev_subsets(chosen.subsets)), "train")],
+        by_rule,
+        choose_on or ([] if is_by_hand else dev),
+        report_on or fresh or (list(chosen.subsets) if is_by_hand else []),
         level=level,
         costs=_costs(sessions, attack_share, loss, rejection_cost) if rule.strip() == op.COST else None,
         fail_closed=fail_closed,

@@ -93,6 +93,12 @@ def print_metrics(title: str, cells: dict[str, dict[str, Any]]) -> None:
     print_table(title, heads, rows)
 
 
+def print_at_thresholds(cell: dict[str, Any], where: str = "") -> None:
+    for entry in cell["at_threshold"]:
+        species = ", ".join(f"{k} {rate(v)}" for k, v in entry["apcer_per_species"].items())
+        print(f"{where}At {entry['threshold']}: BPCER {rate(entry['bpcer'])}; APCER {species or rate(None)}")
+
+
 def print_card(made: dict[str, Any]) -> None:
     chosen_on = ", ".join(made["chosen_on"]) or "nothing: set by hand"
     print(f"{made['run_name']}, {made['score']} per {made['level']}: threshold {made['threshold']}")

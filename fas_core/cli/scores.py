@@ -17,7 +17,7 @@ from fas_core.cli.options import (
     HigherIsOption,
     JsonOption,
 )
-from fas_core.cli.printing import number, print_groups, print_json, print_metrics, rate, say
+from fas_core.cli.printing import number, print_at_thresholds, print_groups, print_json, print_metrics, rate, say
 
 # -------------------------------------------------------------------------------------------------------------- scores
 
@@ -52,7 +52,8 @@ def score_metrics(
     if fail_closed:
         rows = rows.assign(score=rows["score"].fillna(math.inf))
     one = m.score_set(rows["score"].to_numpy(float), rows["label"].to_numpy() == "attack", list(rows["pai_species"]))
-    run_metrics.require_both_classes(one, str(scores) if subset is None else f"Subset '{subset}' of {scores}")
+    if not threshold:  # at a threshold that is given, APCER needs no bona fide samples and BPCER no attacks
+        run_metrics.require_both_classes(one, str(scores) if subset is None else f"Subset '{subset}' of {scores}")
     document = m.document(
         one,
         thresholds=threshold or (),
@@ -85,9 +86,7 @@ def score_metrics(
         print(f"APCER ≤ {rate(entry['target'])}: BPCER {rate(entry['bpcer'])}, threshold {entry['threshold']}")
     for share, precision in document["prior_adjusted_average_precision"].items():
         print(f"With {100 * float(share):g} % attacks: average precision {number(precision)}")
-    for entry in document["at_threshold"]:
-        species = ", ".join(f"{k} {rate(v)}" for k, v in entry["apcer_per_species"].items())
-        print(f"At {entry['threshold']}: BPCER {rate(entry['bpcer'])}; APCER {species}")
+    print_at_thresholds(document)
     for found in document.get("groups", []):
         print_groups(found)
 

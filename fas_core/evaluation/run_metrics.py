@@ -24,15 +24,21 @@ MEASURED = 2_000  # images at most, evenly spaced, whose pixels are read to judg
 
 
 def evaluated(
-    run: Run, score: str | None = None, subset: str | None = None, level: str = FRAME, *, fail_closed: bool = False
+    run: Run,
+    score: str | None = None,
+    subset: str | None = None,
+    level: str = FRAME,
+    *,
+    fail_closed: bool = False,
+    thresholds: Sequence[float] = (),
 ) -> dict[str, Any]:
     """The document of `fas evaluate --json`: metrics per score and subset, None where undefined.
 
     Every frame is judged by itself, or every video or session as a whole (`presentations.LEVELS`). To the metrics of a
     score file come 95 % intervals of the AUCs and the EER, by resampling whole subjects or the nearest to that which
     all samples of a cell name: `roc_auc_ci95`, `roc_auc_per_species_ci95` and `eer_ci95`.
-    Raises BadInputError for an unknown score, subset or level, and for a subset asked for by name that holds one class
-    only.
+    `at_threshold` has the rates at each of `thresholds`. Raises BadInputError for an unknown score, subset or level,
+    and, where no threshold is given, for a subset asked for by name that holds one class only.
     """
     chosen = [score] if score else scores.offered(run)
     if subset is not None and subset not in run.subsets:
@@ -42,7 +48,7 @@ def evaluated(
     subsets = run.subsets if subset is None else [subset]
     for one_subset in subsets if decided else []:
         sets = {name: one.score_set([one_subset]) for name, one in decided.items()}
-        if subset is not None:
+        if subset is not None and not thresholds:
             for one in sets.values():
                 require_both_classes(one, f"Subset '{subset}' of Run {run.info.name}")
         some = decided[chosen[0]]  # the presentations are the same for every score
@@ -51,7 +57,7 @@ def evaluated(
         for name, one in sets.items():
             if one.n_bona_fide + one.n_attack:
                 of_species = {species: aucs.get(species, {}).get(name) for species in one.attacks}
-                documents[name][one_subset] = metrics.document(one) | {
+                documents[name][one_subset] = metrics.document(one, thresholds=thresholds) | {
                     "roc_auc_ci95": aucs[None][name],
                     "roc_auc_per_species_ci95": of_species,
                     "eer_ci95": eers[name],
