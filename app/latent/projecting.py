@@ -187,15 +187,14 @@ def _umap_projected(run: Run, how: Umap) -> Projected | None:
         missing = f"UMAP is not computed yet {which}; it takes about a minute. Here is the PCA until then."
         worker(run, derive.umap_work(run, how).what, missing=missing, button="Compute UMAP", key="compute_umap")
         return None
-    return Projected(where, ("UMAP 1 (no unit)", "UMAP 2 (no unit)"), umap_note(how, n, n_fit, len(run)), None)
+    return Projected(
+        where, ("UMAP 1 (no unit)", "UMAP 2 (no unit)"), umap_note(how, n, n_fit, len(run), run.latent_dim), None
+    )
 
 
-def umap_note(how: Umap, n: int, n_fit: int, n_all: int) -> str:
-    """What a UMAP was fitted on: n codes, a sample of n_fit that it could be, of n_all that are shown."""
-    whom = "live training images" if how.on == "training" else "images"
-    note = f"UMAP fitted on all {n:,} {whom}" if n == n_fit else f"UMAP fitted on {n:,} of {n_fit:,} {whom}"
-    if n < n_all:
-        note += ", the others placed between their nearest"
+def umap_note(how: Umap, n: int, n_fit: int, n_all: int, d: int) -> str:
+    """What a UMAP was fitted on, as `projection.umap_words`, and how."""
+    note = projection.umap_words(how, n, n_fit, n_all, d)
     if (how.neighbours, how.min_dist) != (projection.NEIGHBOURS, projection.MIN_DIST):
         note += f"; {how.neighbours} neighbours, least distance {how.min_dist:g}"
     return f"{note}; no labels; seed {how.seed}"

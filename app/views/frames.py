@@ -82,7 +82,11 @@ def caveats(shown: Beside) -> str:
         whom = f"the {both.n_training:,} live training images of {a}" if both.n_training else f"all images of {a}"
         return text + f"One PCA, fitted on {whom} and applied to all; no labels."
     is_pca = shown.frame.name == OWN
-    which = "PCA, fitted on its own live training images" if is_pca else "UMAP, fitted on all its images"
+    which = (
+        "PCA, fitted on its own live training images"
+        if is_pca
+        else f"UMAP, fitted on up to {projection.UMAP_DIMENSIONS} principal components of its images"
+    )
     each = [
         f"{step.name} {100 * one.left:.0f} % (by chance {100 * one.by_chance:.0f} %)"
         for step, one in zip(steps, shown.places, strict=True)

@@ -210,6 +210,18 @@ def umap_rows(run: Run, on: FittedOn) -> NDArray[np.int64]:
     return training_rows(run) if on == "training" else np.arange(len(run))
 
 
+def umap_words(how: Umap, n_fitted: int, n: int, n_all: int, d: int) -> str:
+    """What a UMAP has seen of the codes: "UMAP fitted on the first 50 of 512 principal components of all 24 images".
+
+    It is fitted on `n_fitted` of the n codes that it may be fitted on, and shows `n_all` codes of d numbers.
+    """
+    whom = "live training images" if how.on == "training" else "images"
+    codes = f"all {n:,} {whom}" if n == n_fitted else f"{n_fitted:,} of {n:,} {whom} (at most {UMAP_LIMIT:,})"
+    of = f"the first {UMAP_DIMENSIONS} of {d} principal components of " if d > UMAP_DIMENSIONS else ""
+    others = ", the others placed between their nearest" if n_fitted < n_all else ""
+    return f"UMAP fitted on {of}{codes}{others}"
+
+
 def _embedded(run: Run, how: Umap, tell: Told) -> Embedding:
     rows = umap_rows(run, how.on)
     if len(rows) <= how.neighbours:

@@ -272,7 +272,9 @@ def _latent_space(run: Run) -> list[str]:
         caption += ". UMAP is not kept for this Run: open the page Latent space to compute it."
     else:
         drawings.append(_scatter(embedding.points, kinds, ["UMAP 1", "UMAP 2"], "UMAP"))
-        caption += ", and UMAP."
+        how, n = projection.USUAL, len(run)
+        seen = projection.umap_words(how, len(embedding.fitted), n, n, run.latent_dim)
+        caption += f". {seen}; no labels; seed {how.seed}."
     parts = [section("Latent space", _figure(drawings, caption))]
     if "gmm_nll" in scores.offered(run):
         drawn = _distribution(-scores.values(run, "gmm_nll"), kinds, "log-likelihood")

@@ -482,7 +482,7 @@ def test_umap_fitted_on_a_sample_says_so_and_shows_each_row_at_its_own_place(
     points = np.stack([np.arange(24), 10 * np.arange(24)], 1).astype(np.float32)
     monkeypatch.setattr(projection, "known_umap", lambda *_: projection.Embedding(np.array([1, 8, 20]), points))
     at = page(projection="UMAP")
-    said = "UMAP fitted on 3 of 24 images, the others placed between their nearest; no labels; seed 0"
+    said = "UMAP fitted on 3 of 24 images (at most 10,000), the others placed between their nearest; no labels; seed 0"
     assert sent(at)["note"] == said
     assert sent(at)["words"].endswith(f"{said}.")
     placed = np.frombuffer(carried(at, "points"), np.uint16).reshape(24, 2)

@@ -17,6 +17,7 @@ from fas_core import memo
 from fas_core.errors import BadInputError
 from fas_core.latent import projection
 from fas_core.runs import store
+from tests.conftest import tiny_samples
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +144,23 @@ def test_umap_of_too_few_images_is_refused(tmp_path: Path, image_run: Callable[.
     samples = pd.DataFrame({"sample_id": list("abcdef"), "label": "bona_fide", "pai_species": "", "subset": "train"})
     with pytest.raises(BadInputError, match="UMAP needs more than 15 images; Run few has 6"):
         projection.umap_of(image_run(tmp_path, "few", samples))
+
+
+def test_what_a_umap_has_seen_is_said(
+    tmp_path: Path, image_run: Callable[..., store.Run], monkeypatch: pytest.MonkeyPatch, tiny_cache: Path
+) -> None:
+    def said(run: store.Run, n: int, how: projection.Umap = projection.USUAL) -> str:
+        return projection.umap_words(how, n, len(projection.umap_rows(run, how.on)), len(run), run.latent_dim)
+
+    few, many = store.open_run(tiny_cache, "a"), image_run(tmp_path, "wide", tiny_samples(), dimensions=64)
+    assert said(few, 24) == "UMAP fitted on all 24 images"
+    assert said(many, 24) == "UMAP fitted on the first 50 of 64 principal components of all 24 images"
+    nearest = ", the others placed between their nearest"
+    on_training = projection.Umap(on="training")
+    assert said(few, 8, on_training) == f"UMAP fitted on all 8 live training images{nearest}"
+    monkeypatch.setattr(projection, "UMAP_LIMIT", 1000)
+    expected = f"the first 50 of 64 principal components of 10 of 24 images (at most 1,000){nearest}"
+    assert said(many, 10) == f"UMAP fitted on {expected}"
 
 
 def test_coordinates_of_a_run_are_those_of_all_its_codes_in_order(tiny_cache: Path) -> None:
