@@ -34,15 +34,20 @@ def one_device(device: str, precision: str) -> Fabric:
     return Fabric(accelerator=device, devices=1, precision=PRECISIONS[precision])  # type: ignore[arg-type]
 
 
+def n_processes() -> int:
+    """How many processes `torchrun` has started for this training; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def all_processes(device: str, precision: str) -> Fabric:
     """This process as one of those that `torchrun` has started, in touch with the others; alone without `torchrun`."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if n_processes() == 1:
         return one_device(device, precision)
     local = int(os.environ["LOCAL_WORLD_SIZE"])
     fabric = Fabric(
         accelerator=device,
         devices=local,
-        num_nodes=int(os.environ["WORLD_SIZE"]) // local,
+        num_nodes=n_processes() // local,
         strategy="ddp",
         precision=PRECISIONS[precision],  # type: ignore[arg-type]
     )

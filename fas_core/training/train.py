@@ -99,6 +99,7 @@ def trained(
     augment.require_known(experiment.augmentations)
     devices.require_known(device, precision)
     precision = "fp32" if precision == "auto" else precision  # measured, it could be another one after a kill
+    _require_shareable(experiment)
     require_writable(out.parent)
     split = train_dev_split(data, experiment.seed)
     fabric = devices.all_processes(device, precision)
@@ -140,6 +141,23 @@ def trained(
     if fabric.is_global_zero:
         resume_file(out).unlink(missing_ok=True)
     return out
+
+
+def _require_shareable(experiment: Experiment) -> None:
+    """Raises BadInputError where several processes would normalise by the statistics of their shares of a batch.
+
+    PyTorch's SyncBatchNorm takes those of the whole one, but on GPUs alone.
+    """
+    if devices.n_processes() == 1:
+        return
+    with torch.device("meta"):  # looked at, not allocated
+        layers = models.built(experiment.model, experiment.config).modules()
+    if any(isinstance(layer, torch.nn.BatchNorm2d) for layer in layers):
+        raise BadInputError(
+            f"{experiment.name} cannot be trained by {devices.n_processes()} processes: model {experiment.model} "
+            "normalises by the statistics of the whole batch, and each process would see its share of it alone. "
+            "Start it without torchrun."
+        )
 
 
 def train_dev_split(data: Manifest, seed: int) -> Split:

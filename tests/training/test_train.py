@@ -125,6 +125,18 @@ def test_killed_for_good_at_any_moment_and_resumed_is_the_same_training(tmp_path
         assert kept[0] == kept[1]
 
 
+def test_a_model_that_normalises_by_batches_is_not_shared_by_processes(
+    tmp_path: Path, data: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    with pytest.raises(BadInputError, match="small_ganomaly cannot be trained by 2 processes: .* without torchrun"):
+        train.trained(experiments.preset("small_ganomaly"), data, tmp_path / "m.safetensors", device="cpu")
+    assert list(tmp_path.iterdir()) == []
+    for name in ("small_dcvae", "small_resvae"):
+        train._require_shareable(experiments.preset(name))
+
+
 def test_epochs_that_are_kept_are_checkpoints_that_name_their_training(
     tmp_path: Path, experiment: Experiment, data: Manifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
