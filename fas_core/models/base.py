@@ -72,6 +72,7 @@ class Autoencoder(nn.Module, ABC):
     config: Any  # the module's frozen `Config`
     loss_names: ClassVar[tuple[str, ...]]
     chosen_by: ClassVar[str]  # the loss whose mean over the dev images chooses the checkpoint
+    initialisation: ClassVar[str] = "PyTorch's defaults"  # of the weights, which the thesis leaves open
     events: ClassVar[tuple[str, ...]] = ()  # what `training_step` returns besides losses: 1 where it happened
 
     @abstractmethod

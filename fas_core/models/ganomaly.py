@@ -119,6 +119,7 @@ class Model(Autoencoder):
     # The encoder and adversarial terms are measured with networks that move themselves: between epochs, only the
     # reconstruction loss compares.
     chosen_by = "rec"
+    initialisation = "weights N(0, 0.02), those of batch normalisation N(1, 0.02), no offsets"
     events = ("disc_reset",)
 
     def __init__(self, config: Config) -> None:

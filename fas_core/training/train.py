@@ -342,6 +342,21 @@ def training_digest(settings: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
+def options(model: Autoencoder, optimizers: Sequence[Optimizer]) -> dict[str, Any]:
+    """What the thesis leaves open, as this training has it: for the headers of its checkpoints.
+
+    "initialisation" in words; "adam" its "betas", "eps" and "weight_decay"; "batch_norm" its "eps" and "momentum", None
+    for a model without.
+    """
+    adam = optimizers[0].param_groups[0]
+    layer = next((layer for layer in model.modules() if isinstance(layer, torch.nn.BatchNorm2d)), None)
+    return {
+        "initialisation": model.initialisation,
+        "adam": {"betas": list(adam["betas"]), "eps": adam["eps"], "weight_decay": adam["weight_decay"]},
+        "batch_norm": None if layer is None else {"eps": layer.eps, "momentum": layer.momentum},
+    }
+
+
 class _State:
     """What must survive a kill: weights, optimisers, step, the best dev loss so far."""
 
@@ -387,6 +402,7 @@ class _State:
             "steps": step,
             "dev": {model.chosen_by: dev} if dev is not None else {},
             "preprocessing": images.PREPROCESSING,
+            "options": options(model, optimizers),
             "version": version("fas-explorer"),
         }
         name = self.settings["experiment"]["model"]

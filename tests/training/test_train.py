@@ -125,6 +125,25 @@ def test_killed_for_good_at_any_moment_and_resumed_is_the_same_training(tmp_path
         assert kept[0] == kept[1]
 
 
+def test_what_the_thesis_leaves_open_stands_in_the_header(tmp_path: Path, data: Manifest) -> None:
+    tiny = ["width=0.03", "latent_dim=4", "image_size=32", "batches_per_epoch=1", "epochs=1", "batch_size=4"]
+    for name, initialisation, batch_norm in (
+        ("small_dcvae", "PyTorch's defaults", None),
+        ("small_ganomaly", "weights N(0, 0.02)", {"eps": 1e-5, "momentum": 0.1}),
+    ):
+        out = tmp_path / f"{name}.safetensors"
+        experiment = experiments.preset(name).with_settings([*tiny, "beta1=0.4"])
+        train.trained(experiment, data, out, device="cpu")
+        said = checkpoint.header_of(out)["options"]
+        assert said["initialisation"].startswith(initialisation)
+        assert said["batch_norm"] == batch_norm
+        assert said["adam"] == {"betas": [0.4, experiment.beta2], "eps": 1e-8, "weight_decay": 0}
+        tensors, header = checkpoint.read_tensors(out)  # a checkpoint from before has no such entry, and is one still
+        del header["options"]
+        checkpoint.write_tensors(out, tensors, header)
+        assert checkpoint.loaded(out)[1] == header
+
+
 def test_a_model_that_normalises_by_batches_is_not_shared_by_processes(
     tmp_path: Path, data: Manifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
