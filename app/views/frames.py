@@ -22,6 +22,7 @@ from app.session.address import put_in_address
 from app.session.page import fragment
 from app.words import escaped
 from fas_core.data.names import readable
+from fas_core.latent import projection
 from fas_core.latent.frames import ONE, OWN, UMAP
 from fas_core.reports.palette import style_of
 
