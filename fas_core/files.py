@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import io
 import os
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from csv import Error as CsvError
+from csv import reader
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from fas_core.errors import BadInputError
+from fas_core.texts import plain
+
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+_SEPARATOR_LINE = re.compile(r"[\"']?sep=(.)[\"']?", re.IGNORECASE)
 
 # How a formula begins (OWASP, CSV injection), also in full width, and the mark itself so that it can be told.
 _FORMULA = re.compile("[=+\\-@\t\r\n＝＋－＠']")
@@ -51,31 +62,169 @@ def content_hashes(paths: Sequence[Path]) -> Iterator[str]:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """A CSV (every cell as text) or Parquet table; raises BadInputError when there is none or it is not one."""
+    """A CSV (every cell as text) or Parquet table, headings `plain`; columns without heading and content are left out.
+
+    Of a CSV the separator (comma, semicolon, tab) is that of its first line; `sep=` and `#` lines before that are
+    skipped. Of a Parquet file an index that says something is a column. Raises BadInputError when there is no table,
+    naming the row where cells are missing or too many, or a quote is not closed, and a column of bytes or lists.
+    """
     if not path.exists() or path.is_dir():
         what = "is a folder, not a file" if path.is_dir() else "does not exist"
         raise BadInputError(f"{path} {what}. Give the path of a CSV or Parquet file.")
     try:
         content = path.read_bytes()  # once: it may be a pipe
-        if path.suffix.lower() == ".parquet":
-            table = pd.read_parquet(io.BytesIO(content))
-            header = list(table.columns)
-        else:
-            table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, encoding="utf-8-sig")
-            # pandas numbers repeated columns: path, path.1
-            first = pd.read_csv(io.BytesIO(content), header=None, nrows=1, dtype=str, encoding="utf-8-sig")
-            header = first.iloc[0].tolist()
-    except PermissionError as error:
+    except OSError as error:
         raise BadInputError(f"{path} cannot be read: {error.strerror}. Check its permissions.") from error
+    try:
+        is_parquet = path.suffix.lower() == ".parquet"
+        table = _parquet(path, content) if is_parquet else _separated(path, _decoded(path, content))
+    except BadInputError:
+        raise
     except (ValueError, OSError) as error:  # pandas and pyarrow raise subclasses of these for broken files
         first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadInputError(f"{path} is not a readable CSV or Parquet table ({first_line}).") from error
-    if not isinstance(table.index, pd.RangeIndex) and path.suffix.lower() != ".parquet":
-        raise BadInputError(f"{path}: its rows have more cells than its header. Remove the commas at their ends.")
-    repeated = [name for name in dict.fromkeys(header) if header.count(name) > 1]
+    repeated = [name for name, times in Counter(table.columns).items() if times > 1]
     if repeated:
         raise BadInputError(f"{path}: column '{repeated[0]}' appears twice. Rename or remove one of them.")
-    return table.rename(columns=str)
+    return table
+
+
+def _decoded(path: Path, content: bytes) -> str:
+    try:
+        is_utf16 = content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        return content.decode("utf-16" if is_utf16 else "utf-8").lstrip("\ufeff")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise BadInputError(
+            f"{path} is not a readable CSV table: line {line} is not UTF-8. Save it as UTF-8."
+        ) from error
+
+
+def _separated(path: Path, text: str) -> pd.DataFrame:
+    text, separator, n_skipped = _without_first_lines(text)
+    rows = reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    begins = 0
+    try:
+        header = [plain(name) for name in next(rows, [])]
+        if not any(header):
+            raise BadInputError(f"{path} is empty. The first line of a table names its columns.")
+        for line in _whole_rows(path, rows, header, separator, n_skipped):
+            begins = line
+    except CsvError as error:
+        raise BadInputError(
+            f"{path}: a quote is not closed in the row that begins in line {begins + 1 + n_skipped} ({error} in line "
+            f"{rows.line_num + n_skipped}). A cell that begins with a quote ends with one, and has those within twice: "
+            '"24"" screen".'
+        ) from error
+    width = len(header)
+    table = pd.read_csv(
+        io.StringIO(text, newline=""),
+        sep=separator,
+        dtype=str,
+        keep_default_na=False,
+        header=0,
+        names=range(width),
+        index_col=False,
+        skip_blank_lines=True,
+    )
+    empty = [column for column in range(width) if not header[column] and (table[column].str.strip() == "").all()]
+    table = table.drop(columns=empty)
+    return table.set_axis([header[column] or f"Unnamed: {column}" for column in table.columns], axis=1)
+
+
+def _without_first_lines(text: str) -> tuple[str, str, int]:
+    """The text from its header on, its separator, and how many lines stood before it.
+
+    A `#` line with as many cells as the line below it is the header, behind a mark.
+    """
+    n_skipped, separator = 0, ""
+    while text:
+        line, _, rest = text.partition("\n")
+        following = rest.partition("\n")[0]
+        said = _SEPARATOR_LINE.fullmatch(line.strip())
+        split_by = separator or _separator(line)
+        n_marks = line.count(split_by)
+        if said:
+            separator = said[1]
+        elif line.startswith("#") and n_marks and n_marks == following.count(split_by):
+            return text[1:], split_by, n_skipped
+        elif line.strip() and not line.startswith("#"):
+            return text, split_by, n_skipped
+        text, n_skipped = rest, n_skipped + 1
+    return text, ",", n_skipped
+
+
+def _separator(header: str) -> str:
+    """The one that the line has most of; the comma among equals."""
+    return max(SEPARATORS, key=header.count)
+
+
+def _whole_rows(path: Path, rows: Any, header: list[str], separator: str, skipped: int) -> Iterator[int]:
+    """The number of each row's last line, from a `csv.reader` that has given the header.
+
+    Raises BadInputError for a row with fewer or more cells than the header, or with other rows in a cell.
+    """
+    width, number = len(header), 0
+    yield rows.line_num
+    for cells in rows:
+        if not cells or (len(cells) == 1 and not cells[0].strip()):  # pandas skips blank lines, too
+            continue
+        number += 1
+        line = rows.line_num + skipped
+        if len(cells) != width:
+            few = len(cells) < width
+            title = f" Is '{header[0]}' a title above the header? Remove it." if width == 1 and not few else ""
+            named = f" ({shortened(cells[0])})" if cells[0] else ""
+            raise BadInputError(
+                f"{path}, row {number}, line {line}{named}: {len(cells)} cells, but the header has {width}, separated "
+                f"by {SEPARATORS[separator] if separator in SEPARATORS else repr(separator)}.{title} "
+                + (f"Write all {width}, also empty ones." if few else "Put a cell that holds the separator in quotes.")
+            )
+        for cell in cells:
+            # A cell that has swallowed rows has their separators: as many as a whole row, for every line.
+            if "\n" in cell and width > 1 and cell.count(separator) >= cell.count("\n") * (width - 1):
+                raise BadInputError(
+                    f"{path}, row {number}: the cell that begins with '{shortened(cell)}' goes on to line {line} and "
+                    "holds whole rows: its quote is not closed. Close it, or write a quote within a cell twice and "
+                    'the cell in quotes ("24"" screen").'
+                )
+        yield rows.line_num
+
+
+def shortened(text: str, length: int = 30) -> str:
+    """The first line of a text, at most so many characters, for a message."""
+    first = text.strip().partition("\n")[0].rstrip("\r")
+    return first if len(first) <= length else f"{first[: length - 3]}..."
+
+
+def _parquet(path: Path, content: bytes) -> pd.DataFrame:
+    stored = pq.read_table(io.BytesIO(content))
+    table: pd.DataFrame = stored.to_pandas()
+    for name, column in zip(stored.column_names, stored.columns, strict=True):
+        kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+            raise BadInputError(
+                f"{path}: column '{name}' holds bytes, not text. Write the table without it, or as text."
+            )
+        if pa.types.is_nested(kind):
+            raise BadInputError(
+                f"{path}: column '{name}' holds {kind} in a cell. Write the table without it, or as text."
+            )
+        if pa.types.is_integer(kind) and column.null_count and name in table and not _fits_float(column):
+            table[name] = pd.array(column.to_pylist(), dtype="Int64")  # floats would lose digits
+    has_index = not isinstance(table.index, pd.RangeIndex) and (
+        any(name is not None for name in table.index.names) or not pd.api.types.is_integer_dtype(table.index.dtype)
+    )
+    if has_index:  # row numbers that a filter has left say nothing; a name, or texts, do
+        index = table.index.to_frame(index=False)
+        index.columns = [name if name is not None else "index" for name in table.index.names]
+        table = pd.concat([index, table.reset_index(drop=True)], axis=1)
+    table = table.reset_index(drop=True)
+    return table.set_axis([plain(str(name)) for name in table.columns], axis=1)
+
+
+def _fits_float(column: pa.ChunkedArray) -> bool:
+    return all(abs(number) <= 2**53 for number in column.to_pylist() if number is not None)
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from fas_core.cli.options import AttackLabelOption, JsonOption, OutOption
+from fas_core.cli.options import AttackLabelOption, BonaFideLabelOption, JsonOption, OutOption, SpeciesLabelOption
 from fas_core.cli.printing import print_json, print_table, rate, say
 from fas_core.errors import BadInputError
 
@@ -28,19 +29,33 @@ def data_scan(
     layout: Annotated[str, typer.Option(help="Name of the layout.")],
     out: OutOption,
     attack_label: AttackLabelOption = None,
+    bona_fide_label: BonaFideLabelOption = None,
+    species_label: SpeciesLabelOption = None,
 ) -> None:
-    """Folder -> manifest. Example: `fas data scan faces/ --layout folder --out faces.csv`"""
+    """Folder -> manifest. Example: `fas data scan faces/ --layout folder --out faces.csv`
+
+    How every kind of folder was read, or every label, is printed first.
+    """
     from fas_core.data import layouts, manifest
     from fas_core.data.names import ATTACK
 
-    rows = layouts.scanned(root, layout, attack_label)
+    found = layouts.scanned(root, layout, manifest.LabelValues.of(attack_label, bona_fide_label, species_label))
+    rows = found.rows
+    for line in found.reading:
+        say(line)
     rows["path"] = [Path(os.path.relpath(Path(p).resolve(), out.parent.resolve())).as_posix() for p in rows["path"]]
-    checked, problems = manifest.normalised(rows)
-    if problems:
-        raise BadInputError(manifest.problems_message(root, problems))
-    manifest.write(checked, out)
-    n_attack = int((checked["label"] == ATTACK).sum())
-    say(f"{out}: {len(checked)} images, {len(checked) - n_attack} bona fide, {n_attack} attacks")
+    checked = manifest.checked(rows)
+    if checked.problems:
+        raise BadInputError(manifest.problems_message(root, checked.problems))
+    _say_notes(dict.fromkeys((*found.notes, *checked.notes)))
+    manifest.write(checked.rows, out)
+    n, n_attack = len(checked.rows), int((checked.rows["label"] == ATTACK).sum())
+    say(f"{out}: {n} images, {n - n_attack} bona fide, {n_attack} attacks")
+
+
+def _say_notes(notes: Iterable[str]) -> None:
+    for note in notes:
+        say(f"Note: {note}")
 
 
 def data_check(manifest_path: Annotated[Path, typer.Argument(metavar="M")], as_json: JsonOption = False) -> None:
@@ -48,6 +63,7 @@ def data_check(manifest_path: Annotated[Path, typer.Argument(metavar="M")], as_j
     from fas_core.data import check as datacheck
 
     document = datacheck.checked(manifest_path)
+    _say_notes(document["notes"])
     if as_json:
         print_json(document)
     else:
@@ -76,13 +92,13 @@ def data_subsets(
 
     source = manifest.read(manifest_path)
     source.rows["path"] = manifest.relocated(source, out)["path"]
+    _say_notes(source.notes)
     protocol = subsets.protocol(source, seed)
     manifest.write(protocol.rows, out)
     counts = subsets.counts(protocol.rows, in_protocol_order(protocol.rows["subset"].unique()))
     rows = [[name, *(str(n) for n in count.values())] for name, count in counts.items()]
     print_table(str(out), ["subset", "bona fide", "attacks", "subjects"], rows)
-    for note in protocol.notes:
-        say(f"Note: {note}")
+    _say_notes(protocol.notes)
 
 
 def data_filter(
@@ -98,14 +114,14 @@ def data_filter(
     from fas_core.files import require_writable, write_table
 
     source = manifest.read(manifest_path)
+    _say_notes(source.notes)
     require_writable(out.parent)
     made = filters.filtered(source, max_angle, iqr)
     stays = manifest.relocated(manifest.Manifest(made.rows, source.source), out)
     manifest.write(stays, out)
     write_table(made.left, filters.left_file(out))
     say(f"{filters.left_file(out)}: the {len(made.left)} images that left, each with its reason")
-    for note in made.notes:
-        say(f"Note: {note}")
+    _say_notes(made.notes)
     document = made.as_json()
     if as_json:
         return print_json(document)
@@ -127,7 +143,7 @@ def data_attacks(
     """Simulated attacks on real live images. Example: `fas data attacks faces.csv --out attacked/`"""
     from fas_core.data import attacks, manifest
 
-    written = attacks.attacked_data_set(
-        manifest.read(manifest_path), out, [s.strip() for s in species.split(",") if s.strip()], seed
-    )
+    source = manifest.read(manifest_path)
+    _say_notes(source.notes)
+    written = attacks.attacked_data_set(source, out, [s.strip() for s in species.split(",") if s.strip()], seed)
     say(f"{written}: live images of {manifest_path} and simulated attacks on them")

@@ -24,7 +24,19 @@ DataOption = Annotated[Path, typer.Option("--data", help="Manifest (CSV or Parqu
 OutOption = Annotated[Path, typer.Option("--out", help="File to write.")]
 AttackLabelOption = Annotated[
     str | None,
-    typer.Option("--attack-label", help="The label value that means attack, e.g. 1; every other is bona fide."),
+    typer.Option(
+        "--attack-label",
+        help="The label values that mean attack, e.g. 1 or 1,2. One value may be left, which is bona fide; if there "
+        "are more, --bona-fide-label names it and every other is refused.",
+    ),
+]
+BonaFideLabelOption = Annotated[
+    str | None,
+    typer.Option("--bona-fide-label", help="The label values that mean bona fide, e.g. 0, beside --attack-label."),
+]
+SpeciesLabelOption = Annotated[
+    str | None,
+    typer.Option("--species-label", help="Label values that are species of attacks: 1=print,2=replay."),
 ]
 ColumnOption = Annotated[
     list[str] | None,

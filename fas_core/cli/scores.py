@@ -11,11 +11,13 @@ import typer
 
 from fas_core.cli.options import (
     AttackLabelOption,
+    BonaFideLabelOption,
     CacheOption,
     ColumnOption,
     FailClosedOption,
     HigherIsOption,
     JsonOption,
+    SpeciesLabelOption,
 )
 from fas_core.cli.printing import number, print_at_thresholds, print_groups, print_json, print_metrics, rate, say
 
@@ -32,6 +34,8 @@ def score_metrics(
     by: Annotated[list[str] | None, typer.Option("--by", help="Rates per group of this column; may repeat.")] = None,
     column: ColumnOption = None,
     attack_label: AttackLabelOption = None,
+    bona_fide_label: BonaFideLabelOption = None,
+    species_label: SpeciesLabelOption = None,
     higher_is: HigherIsOption = None,
     fail_closed: FailClosedOption = False,
     as_json: JsonOption = False,
@@ -41,11 +45,13 @@ def score_metrics(
     With --by, every group of a column at each threshold asked for, or else at the one of BPCER ≤ 5 %.
     """
     from fas_core import metrics as m
+    from fas_core.data.manifest import LabelValues
     from fas_core.evaluation import run_metrics
     from fas_core.runs import scorefile
 
     is_negated = bool(scorefile.negated(higher_is or [], [scorefile.SCORE]))
-    file = scorefile.read(scores, attack_label, scorefile.column_names(column or []), is_negated)
+    labels = LabelValues.of(attack_label, bona_fide_label, species_label)
+    file = scorefile.read(scores, labels, scorefile.column_names(column or []), is_negated)
     if subset is not None:
         file = file.only(subset)
     rows = file.rows
@@ -68,7 +74,7 @@ def score_metrics(
             f"{scores}: {sum(missing.values())} samples have no score (first: row {first}); they count as "
             "non-responses beside the rates, never as live. Fill them in if the system did answer."
         )
-    for note in scorefile.oddities(rows, is_negated=is_negated):
+    for note in (*file.notes, *scorefile.oddities(rows, is_negated=is_negated)):
         say(f"Note: {note}")
     for value in threshold or ():
         if warning := scorefile.outside(rows["score"], value):
@@ -125,22 +131,34 @@ def scores_import(
     cache: CacheOption,
     column: ColumnOption = None,
     attack_label: AttackLabelOption = None,
+    bona_fide_label: BonaFideLabelOption = None,
+    species_label: SpeciesLabelOption = None,
     higher_is: HigherIsOption = None,
 ) -> None:
     """A Run from score files, one per system, joined on sample_id. Example: `fas scores import dev.csv --name vendor`
 
     Several: `fas scores import a.csv b=other.csv --name both --column score=anomaly --higher-is b=bona_fide`
     """
+    from fas_core.data.manifest import LabelValues
     from fas_core.runs import scorefile
     from fas_core.runs.scorefile import scores_only_run
 
     files = scorefile.systems(scores)
     negated = scorefile.negated(higher_is or [], list(files))
-    made = scorefile.read_joined(files, attack_label, scorefile.column_names(column or []), negated)
+    labels = LabelValues.of(attack_label, bona_fide_label, species_label)
+    made = scorefile.read_joined(files, labels, scorefile.column_names(column or []), negated)
     for note in made.notes:
         say(f"Note: {note}")
     options = [("--column", text) for text in column or []] + [("--higher-is", text) for text in higher_is or []]
-    options += [("--attack-label", attack_label)] if attack_label is not None else []
+    options += [
+        (option, text)
+        for option, text in (
+            ("--attack-label", attack_label),
+            ("--bona-fide-label", bona_fide_label),
+            ("--species-label", species_label),
+        )
+        if text is not None
+    ]
     named = [path.name if system == scorefile.SCORE else f"{system}={path.name}" for system, path in files.items()]
     source = shlex.join([*named, *(part for option in options for part in option)])
     run = scores_only_run(cache, name, made.rows, made.scores, source)

@@ -21,7 +21,8 @@ from fas_core.progress import task
 
 def checked(path: Path) -> dict[str, Any]:
     """The document of `fas data check --json`. Raises BadInputError only when there is no table to check."""
-    rows, problems = manifest.normalised(read_table(path))
+    found = manifest.checked(read_table(path))
+    rows, problems = found.rows, found.problems
     if rows.empty and not problems:
         problems.append(Problem(0, "", "the manifest has no rows"))
     problems += _image_problems(rows, path)
@@ -35,6 +36,7 @@ def checked(path: Path) -> dict[str, Any]:
         "problems": [asdict(p) for p in sorted(problems, key=lambda p: (p.row, p.problem))],
         "duplicates": _duplicates(rows, path),
         "shared_subjects": shared_subjects(rows, names),
+        "notes": found.notes,
     }
 
 

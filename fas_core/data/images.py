@@ -46,6 +46,8 @@ _BITS_PER_SAMPLE, _PHOTOMETRIC, _ORIENTATION, _SAMPLE_FORMAT = 258, 262, 274, 33
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _PNM_SPACE = b" \t\r\n\v\f"
 _PNM_NUMBER = rb"(?:[" + _PNM_SPACE + rb"]|#[^\r\n]*[\r\n])++([0-9]{1,10}+)"  # possessive: no search through gaps
+_PNM_BEGINNING = re.compile(rb"P[1-6][" + _PNM_SPACE + rb"]+(#|[0-9]+[" + _PNM_SPACE + rb"])")
+_BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
 _PNM_BITMAP_HEADER = re.compile(rb"P[14]" + _PNM_NUMBER * 2 + rb"[" + _PNM_SPACE + rb"]")
 _PNM_HEADER = re.compile(rb"P[2356]" + _PNM_NUMBER * 3 + rb"[" + _PNM_SPACE + rb"]")
 
@@ -110,6 +112,20 @@ def of_bytes(data: bytes, size: int = 128) -> NDArray[np.float32]:
         reason = " ".join(str(error).split())[:200]
         raise UnreadableImageError(f"cannot be decoded: {reason or type(error).__name__}") from error
     return _upright(_square(gray, size), orientation)[np.newaxis]
+
+
+def is_image(path: Path) -> bool:
+    """Whether the file begins as one of the formats that `load` reads; it may yet be damaged. Raises OSError."""
+    with path.open("rb") as file:
+        head = file.read(64)
+    if _PNM_BEGINNING.match(head):
+        return True
+    Image.init()
+    with _pillow_warnings:
+        found = {name for name in FORMATS if (accepts := Image.OPEN[name][1]) and accepts(head) is True}
+    if found == {"BMP"}:  # two letters begin a text as well: the length of its second header tells
+        return int.from_bytes(head[14:18], "little") in _BMP_HEADERS
+    return bool(found)
 
 
 def standard_scaled(x: NDArray[np.floating[Any]]) -> NDArray[np.float32]:

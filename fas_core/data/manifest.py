@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,26 +17,123 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fas_core.data.names import ALL, ATTACK, BONA_FIDE, SUBSET_NAME, in_protocol_order
+from fas_core.data.names import ALL, ATTACK, BONA_FIDE, SUBSET_NAME, in_protocol_order, recurring_ids
 from fas_core.errors import BadInputError
 from fas_core.files import content_hashes, read_table, write_table
+from fas_core.texts import exact_numbers, one_spelling, plain, plain_column, read_numbers
 
 TEXT_COLUMNS = ("path", "sample_id", "label", "pai_species", "subject_id", "session_id", "subset", "video_id")
 NUMBER_COLUMNS = ("frame", "pose_x", "pose_y", "pose_z")
 COLUMNS = TEXT_COLUMNS + NUMBER_COLUMNS
 
 # A bare 0 or 1 is not here: its polarity differs between data sets, so somebody must say which one is the attack.
-_LABELS = {
-    "bona_fide": BONA_FIDE,
-    "bonafide": BONA_FIDE,
-    "live": BONA_FIDE,
-    "real": BONA_FIDE,
-    "genuine": BONA_FIDE,
-    "attack": ATTACK,
-    "spoof": ATTACK,
-    "fake": ATTACK,
+LABEL_WORDS = {
+    **dict.fromkeys(("bona_fide", "bonafide", "live", "real", "genuine"), BONA_FIDE),
+    **dict.fromkeys(("attack", "spoof", "fake"), ATTACK),
 }
 _NO_VALUE = {"", "none", "nan", "null", "n/a", "unknown"}
+LABEL_REMEDY = (
+    f"write {BONA_FIDE} or {ATTACK}, or say what the values mean: --attack-label VALUE (of metrics, scores import and "
+    "data scan --layout csv)"
+)
+
+
+@dataclass(frozen=True)
+class LabelValues:
+    """What the values of a label column mean, where they are no words: `--attack-label 1,2 --bona-fide-label 0`.
+
+    `species`: value -> the species of attack that it is. What is not named here has to be a word that is understood;
+    where no value is named for bona fide, the one other value is bona fide, if there is but one.
+    """
+
+    attack: tuple[str, ...] = ()
+    bona_fide: tuple[str, ...] = ()
+    species: tuple[tuple[str, str], ...] = ()
+
+    @staticmethod
+    def of(attack: str | None = None, bona_fide: str | None = None, species: str | None = None) -> LabelValues | None:
+        """Of what the options say, values separated by commas; None where they say nothing."""
+        if attack is None and bona_fide is None and species is None:
+            return None
+        pairs = tuple((plain(value), plain(name)) for value, _, name in (t.partition("=") for t in _listed(species)))
+        if any(not (value and name) for value, name in pairs):
+            raise BadInputError(
+                f"--species-label {species}: write VALUE=SPECIES, e.g. --species-label 1=print,2=replay."
+            )
+        made = LabelValues(_listed(attack), _listed(bona_fide), pairs)
+        if not made.of_attacks:
+            raise BadInputError("--bona-fide-label needs --attack-label: say as well which values are attacks.")
+        values = [*dict.fromkeys(made.of_attacks), *dict.fromkeys(made.bona_fide)]
+        folded = [_folded(value) for value in values]
+        for value in values:
+            if folded.count(_folded(value)) > 1:
+                raise BadInputError(f"The label value '{value}' is named twice: as an attack and as bona fide, or so.")
+        if len(dict(pairs)) < len(pairs):
+            raise BadInputError(f"--species-label {species}: a value is named twice.")
+        return made
+
+    @property
+    def of_attacks(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.attack, *(value for value, _ in self.species))))
+
+    def is_used_in(self, texts: Iterable[str]) -> bool:
+        """Whether any of its values is among the texts."""
+        return any(_present(value, set(texts)) is not None for value in (*self.of_attacks, *self.bona_fide))
+
+    def meanings(self, texts: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """(label, species) of each different text of a column; raises BadInputError where one is left without."""
+        listed = sorted(set(texts) - {""})
+        meaning = {text: (LABEL_WORDS[_folded(text)], "") for text in listed if _folded(text) in LABEL_WORDS}
+        species = dict(self.species)
+        missing = []
+        for values, label in ((self.of_attacks, ATTACK), (self.bona_fide, BONA_FIDE)):
+            for value in values:
+                text = _present(value, set(listed))
+                if text is None:
+                    missing.append((value, label))
+                else:
+                    meaning[text] = (label, species.get(value, ""))
+        if missing and (not self.bona_fide or len(missing) == len(self.of_attacks + self.bona_fide)):
+            value, label = missing[0]
+            option = "--bona-fide-label" if label == BONA_FIDE else _option_of(value, self)
+            raise BadInputError(f"No label is '{value}' ({option}). Labels here: {', '.join(listed[:8])}.")
+        rest = [text for text in listed if text not in meaning]
+        has_bona_fide = bool(self.bona_fide) or any(label == BONA_FIDE for label, _ in meaning.values())
+        if len(rest) == 1 and not has_bona_fide:
+            return meaning | {rest[0]: (BONA_FIDE, "")}
+        if rest:
+            named = ", ".join(f"'{value}'" for value in (*self.of_attacks, *self.bona_fide))
+            raise BadInputError(
+                f"besides {named} (--attack-label) there are the labels {', '.join(rest[:8])}. Only one value can be "
+                f"left to mean bona fide: name every attack, --attack-label {','.join([*self.of_attacks, 'VALUE'])}, "
+                "and what is bona fide, --bona-fide-label VALUE."
+            )
+        return meaning
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    return tuple(part for part in (plain(part) for part in (text or "").split(",")) if part)
+
+
+def _folded(text: str) -> str:
+    return text.casefold().replace("-", "_").replace(" ", "_")
+
+
+def _present(value: str, texts: set[str]) -> str | None:
+    """The text of a column that a value stands for: itself, in another case, or the same number (1 for 1.0)."""
+    if value in texts:
+        return value
+    alike = [text for text in sorted(texts) if text.casefold() == value.casefold()]
+    if not alike and _NUMERAL.fullmatch(value):
+        alike = [text for text in sorted(texts) if _NUMERAL.fullmatch(text) and float(text) == float(value)]
+    return alike[0] if len(alike) == 1 else None
+
+
+_NUMERAL = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
+
+
+def _option_of(value: str, values: LabelValues) -> str:
+    return "--attack-label" if value in values.attack else "--species-label"
 
 
 @dataclass(frozen=True)
@@ -53,6 +151,7 @@ class Manifest:
 
     rows: pd.DataFrame
     source: Path
+    notes: tuple[str, ...] = ()  # what was made of its texts, in words
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -75,7 +174,7 @@ class Manifest:
         for name in subsets:
             if name not in known:
                 raise BadInputError(f"{self.source}: no image is in subset '{name}'. Subsets here: {', '.join(known)}.")
-        return Manifest(self.rows[self.rows["subset"].isin(subsets)].reset_index(drop=True), self.source)
+        return Manifest(self.rows[self.rows["subset"].isin(subsets)].reset_index(drop=True), self.source, self.notes)
 
     @cached_property
     def sha256(self) -> str:
@@ -89,31 +188,74 @@ class Manifest:
 
 
 def text_column(values: pd.Series) -> pd.Series:
-    """Values as stripped text, "" where unknown (missing, none, unknown, n/a)."""
-    text = values.astype("str").fillna("").str.strip()
+    """Values as `plain` text, "" where unknown (missing, none, unknown, n/a)."""
+    text = plain_column(values)
     return text.where(~text.str.lower().isin(_NO_VALUE), "")
 
 
-def parsed_labels(values: pd.Series, attack_label: str | None = None) -> pd.Series:
-    """`bona_fide`, `attack`, or "" where the text says neither. `attack_label`: the text that means attack."""
-    text = values.astype("str").fillna("").str.strip()
-    if attack_label is not None:
-        if attack_label not in set(text):
-            seen = ", ".join(sorted(set(text))[:8])
-            raise BadInputError(f"No label is '{attack_label}' (--attack-label). Labels here: {seen}.")
-        return pd.Series(np.where(text == attack_label, ATTACK, np.where(text == "", "", BONA_FIDE)), values.index)
-    return text.str.lower().str.replace("-", "_").str.replace(" ", "_").map(_LABELS).fillna("")
+def unknown_notes(values: pd.Series) -> list[str]:
+    """A sentence per word of a column that counts as nothing: `unknown`, `null`, ..., and in how many rows."""
+    text = plain_column(values)
+    words = text[text.str.lower().isin(_NO_VALUE - {""})].value_counts().sort_index()
+    return [f"{values.name}: '{word}' counts as not stated ({n} rows)." for word, n in words.items()]
 
 
-def label_problem(text: str) -> str:
-    """Why a label was not understood, and what would be right."""
-    if text in {"0", "1", "0.0", "1.0"}:
-        return f"label '{text}' does not say which is the attack (data sets differ): write bona_fide or attack"
-    return f"unknown label '{text}': write bona_fide or attack (live, real, genuine, spoof, fake are understood)"
+def parsed_labels(values: pd.Series, labels: LabelValues | None = None) -> pd.DataFrame:
+    """(n, 2) `label`: `bona_fide`, `attack`, or "" where the text says neither; `species`: that `labels` give, or "".
+
+    Raises BadInputError where `labels` do not fit the values.
+    """
+    text = plain_column(values)
+    different = pd.unique(text)
+    if labels is None:
+        meaning = {one: (LABEL_WORDS.get(_folded(one), ""), "") for one in different}
+    else:
+        meaning = {"": ("", "")} | labels.meanings(different)
+    return pd.DataFrame(
+        {name: text.map({one: said[k] for one, said in meaning.items()}) for k, name in enumerate(("label", "species"))}
+    ).astype("str")
 
 
-def normalised(table: pd.DataFrame, attack_label: str | None = None) -> tuple[pd.DataFrame, list[Problem]]:
-    """Rows with every column of `COLUMNS` first and right types, and every problem found (never raises for content)."""
+def label_problem(text: str, texts: Iterable[str] = ()) -> str:
+    """Why a label of a column with these texts was not understood, and what would be right."""
+    if not text:
+        return f"the label is empty: write {BONA_FIDE} or {ATTACK}"
+    if re.fullmatch(r"-?\d+(\.0*)?", text):
+        example = next((one for one in (text, *texts) if one in {"1", "1.0"}), text)
+        remedy = LABEL_REMEDY.replace("VALUE", example, 1)
+        return f"label '{text}' does not say which is the attack (data sets differ): {remedy}"
+    return f"unknown label '{text}': {LABEL_REMEDY}; live, real, genuine, spoof, fake are understood"
+
+
+def species_problem(label: str, species: str) -> str | None:
+    """Why a row of this label cannot be of this species; None where it can."""
+    if label == BONA_FIDE and species:
+        return f"a bona fide image with pai_species '{species}': leave it empty"
+    if label == ATTACK and LABEL_WORDS.get(_folded(species)) == BONA_FIDE:
+        return f"an attack with pai_species '{species}': that is what bona fide samples are called"
+    return None
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Rows with every column of `COLUMNS` first and right types; what is wrong with them, and what was made of them."""
+
+    rows: pd.DataFrame
+    problems: list[Problem]
+    notes: list[str]
+
+
+def normalised(table: pd.DataFrame, labels: LabelValues | None = None) -> tuple[pd.DataFrame, list[Problem]]:
+    """The rows and problems of `checked`."""
+    found = checked(table, labels)
+    return found.rows, found.problems
+
+
+def checked(table: pd.DataFrame, labels: LabelValues | None = None) -> Checked:
+    """A table as rows of a manifest, with every problem found.
+
+    Raises BadInputError only where `labels` do not fit the column label.
+    """
     listed = ", ".join(map(str, table.columns[:12]))
     problems = [
         Problem(0, "", f"column '{name}' is missing (columns here: {listed})")
@@ -121,14 +263,10 @@ def normalised(table: pd.DataFrame, attack_label: str | None = None) -> tuple[pd
         if name not in table
     ]
     if problems:
-        return pd.DataFrame(columns=list(COLUMNS)), problems
-    rows = pd.DataFrame(index=table.index)
-    for name in TEXT_COLUMNS:
-        rows[name] = text_column(table[name]) if name in table else ""
-    rows["path"] = table["path"].astype("str").fillna("")
-    rows["sample_id"] = rows["sample_id"].where(rows["sample_id"] != "", rows["path"])
-    rows["label"] = parsed_labels(table["label"], attack_label)
-    rows["subset"] = rows["subset"].where(rows["subset"] != "", ALL)
+        return Checked(pd.DataFrame(columns=list(COLUMNS)), problems, [])
+    rows, notes = _identities(table)
+    said = parsed_labels(table["label"], labels)
+    rows["label"] = said["label"]
     paths = rows["path"].tolist()
 
     def note(where: pd.Series, texts: Sequence[str] | str) -> None:
@@ -137,14 +275,21 @@ def normalised(table: pd.DataFrame, attack_label: str | None = None) -> tuple[pd
             problems.append(Problem(int(position) + 1, paths[position], text))
 
     note(rows["path"] == "", "the path is empty")
-    label_texts = table["label"].astype("str").fillna("").str.strip()
-    note(rows["label"] == "", [label_problem(text) for text in label_texts])
+    texts = plain_column(table["label"])
+    different = pd.unique(texts)
+    note(rows["label"] == "", [label_problem(text, different) for text in texts])
+    if "pai_species" in table:
+        notes += unknown_notes(table.loc[rows["label"] == ATTACK, "pai_species"])
+    is_named = (rows["pai_species"] != "") & (said["species"] != "")
+    contradicts = is_named & (rows["pai_species"].str.casefold() != said["species"].str.casefold())
+    note(contradicts, [f"pai_species '{s}' is not what --species-label says of its label" for s in rows["pai_species"]])
+    rows["pai_species"] = rows["pai_species"].where(rows["pai_species"] != "", said["species"])
     for name in NUMBER_COLUMNS:
         if name in table:
-            number = pd.to_numeric(text_column(table[name]).replace("", np.nan), errors="coerce")
-            unread = number.isna() & (text_column(table[name]) != "")
+            text = text_column(table[name])
+            rows[name] = read_numbers(text)
+            unread = rows[name].isna() & (text != "")
             note(unread, [f"{name} '{text}' is not a number" for text in table[name].astype("str")])
-            rows[name] = number.astype("float64")
         else:
             rows[name] = np.nan
     repeated = rows["sample_id"].duplicated()
@@ -152,34 +297,50 @@ def normalised(table: pd.DataFrame, attack_label: str | None = None) -> tuple[pd
     note(repeated, [f"sample_id '{s}' is used before, in row {first_row[s]}" for s in rows["sample_id"]])
     named = rows["subset"].map({name: bool(SUBSET_NAME.fullmatch(name)) for name in rows["subset"].unique()})
     note(~named.astype(bool), [f"subset name '{s}': use letters, digits, _ - . only" for s in rows["subset"]])
-    species_on_live = (rows["label"] == BONA_FIDE) & (rows["pai_species"] != "")
-    note(species_on_live, [f"a bona fide image with pai_species '{s}': leave it empty" for s in rows["pai_species"]])
+    pairs = rows.groupby(["label", "pai_species"], sort=False).ngroup()
+    wrong = [species_problem(*rows.loc[first, ["label", "pai_species"]]) for first in pairs.drop_duplicates().index]
+    of_row = [wrong[code] for code in pairs]
+    note(pd.Series([problem is not None for problem in of_row]), [problem or "" for problem in of_row])
     for name in table.columns:
         if name not in COLUMNS:
             rows[name] = _free_column(table[name])
-    return rows.reset_index(drop=True), sorted(problems, key=lambda p: p.row)
+    return Checked(rows.reset_index(drop=True), sorted(problems, key=lambda p: p.row), [*notes, *recurring_ids(rows)])
+
+
+def _identities(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The columns of `TEXT_COLUMNS`, labels still to be read, paths as they are, and what was made of the texts."""
+    rows, notes = pd.DataFrame(index=table.index), []
+    for name in TEXT_COLUMNS:
+        rows[name] = text_column(table[name]) if name in table else ""
+        if name in table and name not in ("path", "label", "pai_species"):
+            notes += unknown_notes(table[name])
+    rows["path"] = table["path"].astype("str").fillna("")
+    rows["sample_id"] = rows["sample_id"].where(rows["sample_id"] != "", plain_column(rows["path"]))
+    for name in ("pai_species", "subset"):
+        rows[name], differing = one_spelling(rows[name])
+        notes += [f"{name}: {text}." for text in differing]
+    rows["subset"] = rows["subset"].where(rows["subset"] != "", ALL)
+    return rows, notes
 
 
 def _free_column(values: pd.Series) -> pd.Series:
-    """Numbers where every given value is one (and none has a leading zero that a number would lose), text otherwise."""
+    """Trimmed text as it was given; numbers where writing them gives every text again (`texts.exact_numbers`)."""
     if not pd.api.types.is_string_dtype(values):
         return values
     text = values.fillna("").str.strip()
-    number = pd.to_numeric(text.replace("", np.nan), errors="coerce")
-    is_code = text.str.fullmatch(r"0\d+").any()
-    return text if is_code or number.isna().sum() > (text == "").sum() or number.isna().all() else number
+    numbers = exact_numbers(text)
+    return text if numbers is None else pd.Series(numbers, values.index)
 
 
-def read(path: Path, attack_label: str | None = None) -> Manifest:
+def read(path: Path, labels: LabelValues | None = None) -> Manifest:
     """The manifest at `path`; raises BadInputError naming the first problem, its row, and how many more there are."""
     path = Path(path)
-    table = read_table(path)
-    rows, problems = normalised(table, attack_label)
-    if problems:
-        raise BadInputError(problems_message(path, problems))
-    if rows.empty:
+    found = checked(read_table(path), labels)
+    if found.problems:
+        raise BadInputError(problems_message(path, found.problems))
+    if found.rows.empty:
         raise BadInputError(f"{path} has no rows. A manifest has one row per image.")
-    return Manifest(rows, path)
+    return Manifest(found.rows, path, tuple(found.notes))
 
 
 def problems_message(path: Path, problems: Sequence[Problem]) -> str:

@@ -29,6 +29,21 @@ def in_protocol_order(names: Sequence[str] | np.ndarray) -> list[str]:
     return sorted(map(str, names), key=rank)
 
 
+def recurring_ids(rows: pd.DataFrame) -> list[str]:
+    """Sentences where an id of a video or session lies in several sessions or subjects: it is one in each of them."""
+    notes = []
+    for column, what, within in (("video_id", "video", "session_id"), ("session_id", "session", "subject_id")):
+        if column in rows and within in rows:
+            named = rows.loc[rows[column].astype("str").fillna("").str.strip() != "", [column, within]]
+            several = named.drop_duplicates()[column].value_counts()
+            if n := int((several > 1).sum()):
+                outer = within.removesuffix("_id")
+                notes.append(
+                    f"{column}: {n} of {len(several)} ids lie in several {outer}s: one {what} in each {outer}."
+                )
+    return notes
+
+
 def groups_of(samples: pd.DataFrame) -> NDArray[np.str_]:
     """(n,) what each sample is, for colours: its subset; the live images of spoof subsets as bona fide, seen or unseen.
 
@@ -67,6 +82,7 @@ def _group_names(subset: NDArray[np.str_], label: NDArray[np.str_], species: NDA
     in_protocol = np.isin(subset, ["train", "live"]) | pd.notna(side)
     live_name = np.where(pd.isna(side), subset, "bona fide, " + pd.Series(side).fillna("").to_numpy(str))
     species = np.where(species == "", "unspecified", species)
+    species = np.where(np.isin(species, GROUP_ORDER), "attack, " + species.astype(object), species).astype(str)
     elsewhere = np.where(is_attack, species, "bona fide")
     return np.where(in_protocol, np.where(is_attack, np.where(pd.isna(side), species, subset), live_name), elsewhere)
 

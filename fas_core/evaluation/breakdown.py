@@ -26,6 +26,7 @@ from fas_core.data.names import ATTACK, BONA_FIDE
 from fas_core.errors import BadInputError
 from fas_core.metrics.uncertainty import Interval, UnitInterval, Units, codes_of, rate_interval, unit_of
 from fas_core.runs.store import Run
+from fas_core.texts import distinct_numbers
 
 NOT_STATED = "not stated"  # shown as a group, compared with none: who is in it is unknown
 _NOTHING = ("no_info", "no info", NOT_STATED)  # what data sets write there beside what `text_column` knows
@@ -208,7 +209,7 @@ def _n_groups(values: pd.Series) -> int:
 def stated(values: pd.Series) -> tuple[NDArray[np.intp], pd.Series]:
     """Codes (n,) and the different stripped texts they stand for, in order; -1 where nothing is stated.
 
-    Where all are numbers, their order is that of numbers, and "1.0" is 1.
+    Where all are numbers, and give the same texts when they are written, their order is that of numbers.
     """
     text = text_column(values)
     codes, different = pd.factorize(text.mask(text.str.lower().isin(("", *_NOTHING))), sort=True)
@@ -226,9 +227,8 @@ def _shortest(number: float) -> str:
 
 
 def _numbers(texts: pd.Series) -> NDArray[np.float64] | None:
-    """The texts as numbers; None where one of them is none, or begins with a zero that a number would lose."""
-    numbers = pd.to_numeric(texts, errors="coerce").to_numpy(np.float64)
-    return None if np.isnan(numbers).any() or texts.str.fullmatch(r"0\d+").any() else numbers
+    """Different texts as numbers; None where writing the numbers would not give every one of them: 1.10 is not 1.1."""
+    return distinct_numbers(texts)
 
 
 def groups_of(values: pd.Series) -> tuple[NDArray[np.intp], list[str], tuple[float, ...] | None]:

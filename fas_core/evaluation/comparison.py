@@ -98,7 +98,10 @@ class PairedComparison:
 def document_name(statistic: Statistic) -> str:
     """What a metric is called in the document: apcer_mask_at_bpcer_0.05, apcer_max_at_bpcer_0.05, roc_auc_mask."""
     if statistic.name == "apcer_at_bpcer":
-        return f"apcer_{statistic.species or 'pooled'}_at_bpcer_{statistic.target:g}"
+        species = statistic.species or "pooled"
+        if statistic.species in ("max", "pooled"):  # a species may be called as what is made of all of them
+            species = f"[{species}]"
+        return f"apcer_{species}_at_bpcer_{statistic.target:g}"
     if statistic.name == "roc_auc":
         return f"roc_auc_{statistic.species}" if statistic.species else "roc_auc"
     return statistic.name if statistic.of is None else f"{statistic.name}_{statistic.target:g}"

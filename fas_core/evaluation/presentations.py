@@ -20,7 +20,7 @@ from fas_core import metrics
 from fas_core.data.names import ATTACK
 from fas_core.errors import BadInputError
 from fas_core.metrics import ScoreSet
-from fas_core.metrics.uncertainty import UNITS, Units
+from fas_core.metrics.uncertainty import UNITS, WITHIN, Units
 from fas_core.runs.store import Run
 
 FRAME = "frame"
@@ -29,6 +29,7 @@ STATISTICS = ("mean", "median", "max")
 LEVELS = (FRAME, *(f"{unit} {statistic}" for unit in GROUPED for statistic in STATISTICS))
 COLUMNS = ("sample_id", "subset", "label", "pai_species", "subject_id", *GROUPED.values())  # that presentations keep
 _SAME = ("subset", "label", "pai_species", "subject_id")  # frames of one presentation agree in these
+_NAMED_BY = {"video": ("session_id", "video_id"), "session": ("session_id",)}  # a video's id counts in its session
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +54,12 @@ class Grouping:
     def _unit_codes(self, column: str) -> NDArray[np.intp]:
         if column not in self._units:
             codes, names = pd.factorize(self.rows[column], sort=True)
-            self._units[column] = np.where(is_named(pd.Series(names, dtype="str"))[codes], codes, -1)
+            codes = np.where(is_named(pd.Series(names, dtype="str"))[codes], codes, -1)
+            outer = WITHIN.get(column)
+            if outer in self.rows:
+                of_pair = self.rows.groupby([outer, column], dropna=False, observed=True).ngroup().to_numpy()
+                codes = np.where(codes < 0, -1, of_pair)
+            self._units[column] = codes
         return self._units[column]
 
     def units(self, chosen: NDArray[np.bool_]) -> Units:
@@ -133,9 +139,9 @@ def presentations(
     """Every sample of a Run, the images that gave no output too, as presentations at a level of `LEVELS`.
 
     `values`: (n,) a score per sample in row order. Frames of one video (or session) with the same subset, subject,
-    label and species are one presentation; its score is the mean, median or maximum of those of its frames that have
-    one. `fail_closed`: a presentation without any score gets +inf, which every threshold calls an attack. `columns`:
-    further ones of the Run's samples to keep, by the first frame.
+    session, label and species are one presentation; its score is the mean, median or maximum of those of its frames
+    that have one. `fail_closed`: a presentation without any score gets +inf, which every threshold calls an attack.
+    `columns`: further ones of the Run's samples to keep, by the first frame.
     Raises BadInputError for an unknown level, and for one that the Run does not name for every sample.
     """
     return grouping(run, level, columns).judged(values, fail_closed=fail_closed)
@@ -171,7 +177,7 @@ def grouped(rows: pd.DataFrame, level: str, whose: str) -> tuple[NDArray[np.int6
     if column not in rows or not is_named(rows[column]).all():
         why = "is empty in some rows" if column in rows else "is missing"
         raise BadInputError(f"{whose} cannot be judged per {unit}: column '{column}' {why}. Level frame always can.")
-    key = [name for name in (*_SAME, column) if name in rows]
+    key = [name for name in (*_SAME, *_NAMED_BY[unit]) if name in rows]
     of_row = rows.groupby(key, sort=False, dropna=False).ngroup().to_numpy(np.int64)
     return of_row, np.unique(of_row, return_index=True)[1]
 

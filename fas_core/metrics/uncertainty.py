@@ -20,6 +20,7 @@ from scipy.special import bdtr, betaincinv, ndtri
 Floats = NDArray[np.float64]
 
 UNITS = {"subject_id": "subject", "video_id": "video", "session_id": "session", "sample_id": "sample"}
+WITHIN = {"video_id": "session_id"}  # numbers of videos often begin anew in every session
 RESAMPLES = 2000
 _AT_ONCE = 2**18  # numbers of an array of draws or of resampled counts
 
@@ -102,10 +103,16 @@ class Units(NamedTuple):
 def unit_of(rows: pd.DataFrame) -> Units:
     """By the first of subject_id, video_id and session_id that all n samples have; else every sample by itself.
 
-    A column that is empty in a single row is passed over: the unnamed samples might be of anybody.
+    A column that is empty in a single row is passed over: the unnamed samples might be of anybody. A video is its id
+    within its session; subjects that are not named for all cannot keep sessions of the same name apart.
     """
     for column, name in UNITS.items():
         if column in rows and (rows[column].notna() & (rows[column].astype("str").str.strip() != "")).all():
+            outer = WITHIN.get(column)
+            if outer in rows:
+                of_pair = rows.groupby([outer, column], dropna=False, observed=True).ngroup().to_numpy()
+                if of_pair.max(initial=-1) + 1 > rows[column].nunique():
+                    return Units(name, of_pair)
             return Units(name, rows[column].to_numpy())
     return Units("sample", np.arange(len(rows)))
 

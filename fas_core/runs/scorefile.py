@@ -17,17 +17,29 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fas_core import metrics
-from fas_core.data.manifest import COLUMNS, label_problem, parsed_labels, text_column
-from fas_core.data.names import ALL, ATTACK, BONA_FIDE, SUBSET_NAME, in_protocol_order
+from fas_core.data.manifest import (
+    COLUMNS,
+    LABEL_WORDS,
+    LabelValues,
+    label_problem,
+    parsed_labels,
+    species_problem,
+    text_column,
+    unknown_notes,
+)
+from fas_core.data.names import ALL, ATTACK, BONA_FIDE, SUBSET_NAME, in_protocol_order, recurring_ids
 from fas_core.errors import BadInputError
 from fas_core.files import read_table
 from fas_core.runs.lock import claimed
 from fas_core.runs.store import Run, RunInfo, create, opened, run_id, runs_folder, write_shard
+from fas_core.texts import one_spelling, plain, plain_column, read_numbers
 
 SCORE = "score"
 REQUIRED = ("sample_id", "label", SCORE)
 LOOKS_REVERSED = 0.4  # an AUC below this is said; with 100 samples of each class, chance goes there once in 140 times
 IDENTITY = ("label", "pai_species", "subset", "subject_id", "session_id", "video_id")  # on which files must agree
+_LIVE_WORDS = {*(word for word, label in LABEL_WORDS.items() if label == BONA_FIDE), "bona fide", "bona-fide"}
+_ROW = "\0row"  # no heading of a file can be this
 
 
 @dataclass(frozen=True)
@@ -36,12 +48,13 @@ class ScoreFile:
 
     rows: pd.DataFrame
     source: Path
+    notes: tuple[str, ...] = ()  # what was made of its texts, in words
 
     def only(self, subset: str) -> ScoreFile:
         names = sorted(self.rows["subset"].unique())
         if subset not in names:
             raise BadInputError(f"{self.source}: no row is in subset '{subset}'. Subsets here: {', '.join(names)}.")
-        return ScoreFile(self.rows[self.rows["subset"] == subset].reset_index(drop=True), self.source)
+        return ScoreFile(self.rows[self.rows["subset"] == subset].reset_index(drop=True), self.source, self.notes)
 
 
 @dataclass(frozen=True)
@@ -66,7 +79,7 @@ def column_names(texts: Sequence[str]) -> dict[str, list[str]]:
                 f"--column {text}: write OUR_NAME=NAME_IN_THE_FILE, e.g. --column score=anomaly. "
                 f"Every file needs {', '.join(REQUIRED)}."
             )
-        found.setdefault(ours.strip(), []).append(theirs.strip())
+        found.setdefault(plain(ours), []).append(plain(theirs))
     return found
 
 
@@ -109,14 +122,14 @@ def negated(texts: Sequence[str], names: Sequence[str]) -> set[str]:
 
 def read(
     path: Path,
-    attack_label: str | None = None,
+    labels: LabelValues | None = None,
     columns: Mapping[str, Sequence[str]] | None = None,
     is_negated: bool = False,
 ) -> ScoreFile:
     """The score file at `path`. A `split` column counts as `subset`; an empty score is a non-response.
 
     `columns`: ours -> the names that the file may have instead. `is_negated`: higher is bona fide there, so every score
-    becomes its negative. With `attack_label` the file must have one other label value at most: that one is bona fide.
+    becomes its negative. `labels`: what label values mean that are no words.
 
     Raises BadInputError naming the first offending row (counted from 1) for a missing column, a label that is neither
     bona fide nor attack, text in the score column, a sample_id repeated within a subset, or a file without any score.
@@ -125,7 +138,7 @@ def read(
     path = Path(path)
     table = read_table(path)
     _require_mapped({path: table}, columns or {})
-    return _checked(path, table, attack_label, columns or {}, is_negated)
+    return _checked(path, table, labels, columns or {}, is_negated)
 
 
 def _require_mapped(tables: Mapping[Path, pd.DataFrame], columns: Mapping[str, Sequence[str]]) -> None:
@@ -159,14 +172,20 @@ def _mapped(path: Path, table: pd.DataFrame, columns: Mapping[str, Sequence[str]
                 f"It has {_listed(table)}."
             )
     rest = [str(name) for name in table.columns if name not in source.values()]
-    found = {(f"{name}_in_file" if name in source else name): table[name] for name in rest}
-    return pd.DataFrame({ours: table[theirs] for ours, theirs in source.items()} | found)
+    renamed: dict[str, str] = {}
+    for name in rest:
+        new = f"{name}_in_file" if name in source else name
+        while new != name and (new in rest or new in source or new in renamed.values()):
+            new += "_in_file"
+        renamed[name] = new
+    kept = {new: table[name] for name, new in renamed.items()}
+    return pd.DataFrame({ours: table[theirs] for ours, theirs in source.items()} | kept)
 
 
 def _checked(
     path: Path,
     table: pd.DataFrame,
-    attack_label: str | None,
+    labels: LabelValues | None,
     columns: Mapping[str, Sequence[str]],
     is_negated: bool,
 ) -> ScoreFile:
@@ -181,16 +200,10 @@ def _checked(
         raise BadInputError(f"{path} has no rows. A score file has one row per sample.")
     if "subset" not in table and "split" in table:
         table = table.rename(columns={"split": "subset"})
-    rows = table.copy()
-    for name in ("sample_id", "pai_species", "subset", "subject_id", "session_id", "video_id"):
-        if name in table or name in ("pai_species", "subset"):
-            rows[name] = text_column(table[name]) if name in table else ""
-    rows["sample_id"] = table["sample_id"].astype("str").fillna("").str.strip()
-    rows["subset"] = rows["subset"].where(rows["subset"] != "", ALL)
+    rows, notes = _identities(table)
     named = rows["subset"].map({s: bool(SUBSET_NAME.fullmatch(s)) for s in rows["subset"].unique()}).astype(bool)
     _refuse_first(path, ~named, rows["subset"], "subset name '{}': use letters, digits, _ - . only")
-    rows["label"] = _labels(path, table["label"], attack_label)
-    rows["pai_species"] = rows["pai_species"].where(rows["label"] == ATTACK, "")
+    notes += _set_labels(path, rows, table["label"], labels)
     _refuse_first(path, rows["sample_id"] == "", rows["sample_id"], "the sample_id is empty")
     repeated = rows[["subset", "sample_id"]].duplicated()
     _refuse_first(path, repeated, rows["sample_id"], "sample_id '{}' is used before in the same subset")
@@ -199,26 +212,56 @@ def _checked(
         raise BadInputError(f"{path}: every one of the {len(rows)} scores is empty or NaN. Write the system's scores.")
     if is_negated:
         rows[SCORE] = 0.0 - rows[SCORE]  # 0 stays 0, not -0
-    return ScoreFile(rows, path)
+    return ScoreFile(rows, path, tuple(f"{path}: {note}" for note in notes))
 
 
-def _labels(path: Path, values: pd.Series, attack_label: str | None) -> pd.Series:
-    texts = values.astype("str").fillna("").str.strip()
-    if attack_label is not None:
-        others = sorted(set(texts) - {attack_label, ""})
-        if attack_label in set(texts) and len(others) > 1:
-            raise BadInputError(
-                f"{path}: besides '{attack_label}' (--attack-label) there are the labels {', '.join(others[:8])}. "
-                "Only one value can mean bona fide: make the others one, or write bona_fide and attack."
-            )
+def _identities(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The table with its ids, species and subsets as plain text, and what was made of them; the rest as it is."""
+    rows, notes = table.copy(), []
+    for name in ("pai_species", "subset", "subject_id", "session_id", "video_id"):
+        if name in table:
+            rows[name] = text_column(table[name])
+            notes += unknown_notes(table[name]) if name != "pai_species" else []
+        elif name in ("pai_species", "subset"):
+            rows[name] = pd.Series("", rows.index, dtype="str")
+    rows["sample_id"] = plain_column(table["sample_id"])
+    for name in ("pai_species", "subset"):
+        rows[name], differing = one_spelling(rows[name])
+        notes += [f"{name}: {text}." for text in differing]
+    is_nowhere = rows["subset"] == ""
+    if is_nowhere.any() and not is_nowhere.all():
+        notes.append(f"{int(is_nowhere.sum())} of {len(rows)} rows name no subset: they are in subset '{ALL}'.")
+    rows["subset"] = rows["subset"].where(~is_nowhere, ALL)
+    return rows, notes
+
+
+def _set_labels(path: Path, rows: pd.DataFrame, values: pd.Series, labels: LabelValues | None) -> list[str]:
+    """Fills `label`, and `pai_species` where the labels say it; raises BadInputError where they are not understood."""
     try:
-        labels = parsed_labels(values, attack_label)
+        said = parsed_labels(values, labels)
     except BadInputError as error:
         raise BadInputError(f"{path}: {error}") from error
-    first = next(iter(texts[labels == ""]), "")
-    problem = label_problem(first) if first else "the label is empty: write bona_fide or attack"
-    _refuse_first(path, labels == "", texts, problem)
-    return labels
+    texts = plain_column(values)
+    wrong = texts[said["label"] == ""]
+    _refuse_first(path, said["label"] == "", texts, label_problem(next(iter(wrong), ""), pd.unique(texts)))
+    rows["label"] = said["label"]
+    is_attack = rows["label"] == ATTACK
+    species = rows["pai_species"]
+    notes: list[str] = []
+    contradicts = is_attack & (species != "") & (said["species"] != "")
+    contradicts &= species.str.casefold() != said["species"].str.casefold()
+    _refuse_first(path, contradicts, species, "pai_species '{}' is not what --species-label says of its label")
+    for name in species[is_attack].unique():
+        if problem := species_problem(ATTACK, name):
+            _refuse_first(path, is_attack & (species == name), species, problem)
+    on_live = species[~is_attack & (species != "") & ~species.str.lower().isin(_LIVE_WORDS)]
+    if len(on_live):
+        notes.append(
+            f"{len(on_live)} bona fide samples name a pai_species (e.g. '{on_live.iloc[0]}', row "
+            f"{on_live.index[0] + 1}): it is left out. Are they bona fide?"
+        )
+    rows["pai_species"] = species.where(species != "", said["species"]).where(is_attack, "")
+    return notes
 
 
 def _scores(path: Path, values: pd.Series) -> pd.Series:
@@ -226,9 +269,9 @@ def _scores(path: Path, values: pd.Series) -> pd.Series:
         if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
             raise BadInputError(f"{path}: the column score holds {values.dtype}, not numbers.")
         return values.astype("float64")
-    text = values.fillna("").str.strip()
+    text = plain_column(values)
     is_empty = text.str.lower().isin(["", "nan", "na", "n/a", "none", "null"])
-    numbers = pd.to_numeric(text.mask(is_empty, ""), errors="coerce").astype("float64")
+    numbers = read_numbers(text.mask(is_empty, ""))
     _refuse_first(path, numbers.isna() & ~is_empty, text, "score '{}' is not a number")
     is_too_large = np.isinf(numbers) & ~text.str.lower().str.contains("inf")
     _refuse_first(path, is_too_large, text, "score '{}' is too large for a 64-bit number")
@@ -241,9 +284,8 @@ def _refuse_first(path: Path, wrong: pd.Series, values: pd.Series, problem: str)
     if not len(rows):
         return
     text = problem.replace("{}", values.iloc[rows[0]])
-    remedy = " Or say which value is the attack: --attack-label 1" if "does not say which" in text else ""
     more = f" ({len(rows) - 1} more rows like it)" if len(rows) > 1 else ""
-    raise BadInputError(f"{path}, row {rows[0] + 1}: {text}{more}.{remedy}")
+    raise BadInputError(f"{path}, row {rows[0] + 1}: {text}{more}.")
 
 
 # ------------------------------------------------------------------------------------------------------- several files
@@ -251,26 +293,26 @@ def _refuse_first(path: Path, wrong: pd.Series, values: pd.Series, problem: str)
 
 def read_joined(
     files: Mapping[str, Path],
-    attack_label: str | None = None,
+    labels: LabelValues | None = None,
     columns: Mapping[str, Sequence[str]] | None = None,
     higher_is_bona_fide: set[str] | frozenset[str] = frozenset(),
 ) -> Joined:
     """The scores of several systems on the same samples: system -> its file, see `systems`.
 
-    `columns` and `attack_label` are for all files; a file in which no label is `attack_label` may use words instead.
+    `columns` and `labels` are for all files; a file that has none of the label values may use words instead.
     Raises BadInputError as `read` does, and as `joined`.
     """
     tables = {path: read_table(path) for path in files.values()}
     mapping = columns or {}
     _require_mapped(tables, mapping)
-    has_label = {path: attack_label is None or attack_label in _label_texts(tables[path], mapping) for path in tables}
+    has_label = {path: labels is None or labels.is_used_in(_label_texts(tables[path], mapping)) for path in tables}
     read_files: dict[str, ScoreFile] = {}
     for name, path in files.items():
         says_words = not has_label[path] and any(has_label.values())
-        label = None if says_words else attack_label
-        read_files[name] = _checked(path, tables[path], label, mapping, name in higher_is_bona_fide)
+        meant = None if says_words else labels
+        read_files[name] = _checked(path, tables[path], meant, mapping, name in higher_is_bona_fide)
     made = joined(read_files)
-    notes = [*made.notes]
+    notes = [*(note for file in read_files.values() for note in file.notes), *made.notes]
     for name in files:
         if name in higher_is_bona_fide:
             notes.append(f"{name}: every score is negated, so that higher is more attack-like; so are its thresholds.")
@@ -280,7 +322,7 @@ def read_joined(
 
 def _label_texts(table: pd.DataFrame, columns: Mapping[str, Sequence[str]]) -> set[str]:
     names = [name for name in columns.get("label", ["label"]) if name in table]
-    return {text.strip() for name in names for text in table[name].astype("str").fillna("").unique()}
+    return {text for name in names for text in plain_column(table[name]).unique()}
 
 
 def joined(files: Mapping[str, ScoreFile]) -> Joined:
@@ -300,12 +342,12 @@ def joined(files: Mapping[str, ScoreFile]) -> Joined:
         return Joined(file.rows.rename(columns={SCORE: name}), (name,), ())
     for name in files:
         _require_free(name, files.values())
-    tables = {name: file.rows.assign(_row=np.arange(1, len(file.rows) + 1)) for name, file in files.items()}
+    tables = {name: file.rows.assign(**{_ROW: np.arange(1, len(file.rows) + 1)}) for name, file in files.items()}
+    notes = _spelt_alike(tables)
     key = ["sample_id"]
     if any(table["sample_id"].duplicated().any() for table in tables.values()):
         key = ["subset", "sample_id"]
         tables = {name: _in_subsets_of(table, tables) for name, table in tables.items()}
-    notes: list[str] = []
     for one, other in combinations(tables, 2):
         notes += _disagreements(files[one].source, tables[one], files[other].source, tables[other], key)
     keys = pd.concat([table[key] for table in tables.values()]).drop_duplicates(ignore_index=True)
@@ -320,11 +362,24 @@ def joined(files: Mapping[str, ScoreFile]) -> Joined:
                 f"{files[name].source}: {is_absent.sum()} of {len(keys)} samples are in other files only (e.g. "
                 f"'{example}'): non-responses of {name}."
             )
-    columns = dict.fromkeys(c for table in tables.values() for c in table.columns if c not in (SCORE, "_row"))
+    columns = dict.fromkeys(c for table in tables.values() for c in table.columns if c not in (SCORE, _ROW))
     parts = {c: [(places[name], table[c]) for name, table in tables.items() if c in table] for c in columns}
     made = {c: _first_stated(parts[c], len(keys), ALL if c == "subset" else "") for c in columns}
     scores = {name: _first_stated([(places[name], table[SCORE])], len(keys), "") for name, table in tables.items()}
     return Joined(pd.DataFrame(made | scores), tuple(files), tuple(notes))
+
+
+def _spelt_alike(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Gives species and subsets that differ in case only over the tables one spelling; says so."""
+    notes = []
+    for column in ("pai_species", "subset"):
+        spelt, differing = one_spelling(pd.concat([table[column] for table in tables.values()], ignore_index=True))
+        notes += [f"{column}: {text}." for text in differing]
+        start = 0
+        for table in tables.values():
+            table[column] = spelt.iloc[start : start + len(table)].to_numpy()
+            start += len(table)
+    return notes
 
 
 def _require_free(name: str, files: Iterable[ScoreFile]) -> None:
@@ -353,14 +408,14 @@ def _disagreements(source_a: Path, a: pd.DataFrame, source_b: Path, b: pd.DataFr
             "are in two files belong in one."
         )
     notes = []
-    for name in [c for c in a.columns if c in b and c not in (*key, SCORE, "_row")]:
+    for name in [c for c in a.columns if c in b and c not in (*key, SCORE, _ROW)]:
         unknown = ALL if name == "subset" else ""
         left, right = _texts(a[name].iloc[position[of_b]]), _texts(b[name].iloc[of_b])
         differs = (left != right) & (left != unknown) & (right != unknown)
         if not differs.any():
             continue
         at = int(differs.argmax())
-        row_a, row_b = a["_row"].iloc[position[of_b[at]]], b["_row"].iloc[of_b[at]]
+        row_a, row_b = a[_ROW].iloc[position[of_b[at]]], b[_ROW].iloc[of_b[at]]
         what = (
             f"sample '{b['sample_id'].iloc[of_b[at]]}' has {name} '{left[at]}' in {source_a}, row {row_a}, "
             f"but '{right[at]}' in {source_b}, row {row_b}"
@@ -380,8 +435,14 @@ def _texts(values: pd.Series) -> NDArray[np.object_]:
 
 
 def _first_stated(parts: Sequence[tuple[NDArray[np.intp], pd.Series]], n: int, unknown: str) -> pd.Series:
-    """(n,): values of some tables at their places, the first table's where several state one, text unless numbers."""
-    if all(pd.api.types.is_numeric_dtype(v) and not pd.api.types.is_bool_dtype(v) for _, v in parts):
+    """(n,): values of some tables at their places, the first table's where several state one; text unless numbers."""
+    if len(parts) and all(pd.api.types.is_integer_dtype(v) and not v.hasnans for _, v in parts):
+        whole, is_stated = np.zeros(n, np.int64), np.zeros(n, np.bool_)
+        for place, values in reversed(parts):
+            whole[place], is_stated[place] = values.to_numpy(np.int64), True
+        if is_stated.all():
+            return pd.Series(whole)  # gaps would make them floats, which lose digits
+    if all(pd.api.types.is_float_dtype(v) for _, v in parts):
         numbers = np.full(n, np.nan)
         for place, values in reversed(parts):
             stated = values.to_numpy(np.float64, na_value=np.nan)
@@ -420,6 +481,7 @@ def oddities(rows: pd.DataFrame, score: str = SCORE, *, is_negated: bool = False
             f"{nameless} of {int(attack.sum())} attacks name no pai_species: they count as one species "
             f"'{metrics.UNSPECIFIED}', in which a weak spot can hide. APCER is per species."
         )
+    notes += recurring_ids(rows)
     one = metrics.score_set(rows[score].to_numpy(np.float64), attack)
     if one.n_bona_fide and one.n_attack and (auc := metrics.roc_auc(one)) < LOOKS_REVERSED:
         remedy = "leave out --higher-is" if is_negated else "--higher-is bona_fide"

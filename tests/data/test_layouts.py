@@ -1,9 +1,12 @@
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from fas_core.data import layouts
+from fas_core.data.manifest import LabelValues
 from fas_core.errors import BadInputError
 
 
@@ -26,7 +29,7 @@ def test_label_folders(tmp_path: Path) -> None:
         tmp_path, "live/s1/a/1.png", "live/s2/1.png", "spoof/s1/a/1.png", "spoof/print/s2/1.png", "live/.hidden/1.png"
     )
     (root / "live" / "notes.txt").write_text("not an image")
-    rows = layouts.scanned(root, "folder").set_index("sample_id")
+    rows = layouts.scanned(root, "folder").rows.set_index("sample_id")
     assert len(rows) == 4
     assert rows.loc["live/s1/a/1.png", ["label", "subject_id", "session_id"]].tolist() == ["bona_fide", "s1", "s1/a"]
     assert rows.loc["live/s2/1.png", "session_id"] == ""
@@ -34,15 +37,20 @@ def test_label_folders(tmp_path: Path) -> None:
     assert rows.loc["spoof/print/s2/1.png", ["pai_species", "subject_id"]].tolist() == ["paper", "s2"]
 
 
-def test_an_unknown_species_folder_is_told_by_the_subjects_inside(tmp_path: Path) -> None:
-    root = images(tmp_path / "data", "live/s1/1.png", "live/s2/1.png", "spoof/silicone/s1/1.png", "spoof/s2/x/1.png")
+def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
+    root = images(tmp_path / "data", "live/s1/1.png", "live/s2/a/1.png", "spoof/silicone/s1/1.png", "spoof/s2/x/1.png")
     (root / "live" / "s3").symlink_to(images(tmp_path / "elsewhere", "1.png"))
     (root / "live" / "loop").symlink_to(root / "live")
-    rows = layouts.scanned(root, "folder").set_index("sample_id")
+    (root / "spoof" / "replay").symlink_to(tmp_path / "elsewhere")  # the same folder in a second place
+    (root / "spoof" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    found = layouts.scanned(root, "folder")
+    rows = found.rows.set_index("sample_id")
     assert rows.loc["spoof/silicone/s1/1.png", ["pai_species", "subject_id"]].tolist() == ["silicone", "s1"]
     assert rows.loc["spoof/s2/x/1.png", ["pai_species", "subject_id"]].tolist() == ["", "s2"]
-    assert "live/s3/1.png" in rows.index  # links are followed, but not in circles
-    assert len(rows) == 5
+    assert rows.loc[["live/s3/1.png", "spoof/replay/1.png"], "pai_species"].tolist() == ["", "replay"]
+    assert len(rows) == 6
+    (note,) = found.notes
+    assert note.startswith("2 files skipped: 1 links that lead nowhere (e.g. spoof/gone.png), 1 links to a folder that")
 
 
 def test_subset_folders(tmp_path: Path) -> None:
@@ -50,7 +58,7 @@ def test_subset_folders(tmp_path: Path) -> None:
         tmp_path, "train/s1/1.png", "live/s9/1.png", "seen_paper/spoof/s1/1.png", "seen_paper/live/s1/2.png",
         "unseen_mask/s3/x/1.png",
     )  # fmt: skip
-    rows = layouts.scanned(root, "folder").set_index("sample_id")
+    rows = layouts.scanned(root, "folder").rows.set_index("sample_id")
     assert rows.loc["train/s1/1.png", ["subset", "label"]].tolist() == ["train", "bona_fide"]
     assert rows.loc["live/s9/1.png", ["subset", "label"]].tolist() == ["live", "bona_fide"]
     assert rows.loc["seen_paper/spoof/s1/1.png", ["label", "pai_species"]].tolist() == ["attack", "paper"]
@@ -84,7 +92,7 @@ def test_csv_synonyms_and_unknown_values(tmp_path: Path) -> None:
     (tmp_path / "manifest.csv").write_text(
         "file,label,attack_type,subject,session,pose\nx/1.png,live,none,a,unknown,left\nx/2.png,spoof,print,b,2,up\n"
     )
-    rows = layouts.scanned(tmp_path, "csv")
+    rows = layouts.scanned(tmp_path, "csv").rows
     assert rows["path"].tolist() == [str(tmp_path / "x/1.png"), str(tmp_path / "x/2.png")]
     assert rows["pai_species"].tolist() == ["", "print"]
     assert rows["session_id"].tolist() == ["", "2"]
@@ -98,12 +106,162 @@ def test_csv_needs_to_know_which_table(tmp_path: Path) -> None:
         layouts.scanned(tmp_path, "csv")
     with pytest.raises(BadInputError, match="does not say which is the attack"):
         layouts.scanned(tmp_path / "a.csv", "csv")
-    assert layouts.scanned(tmp_path / "a.csv", "csv", attack_label="1")["label"].tolist() == ["attack"]
+    assert layouts.scanned(tmp_path / "a.csv", "csv", LabelValues.of("1")).rows["label"].tolist() == ["attack"]
 
 
 def test_real_faces(shared: Path) -> None:
-    orl = layouts.scanned(shared / "data" / "orl_faces", "csv")
+    orl = layouts.scanned(shared / "data" / "orl_faces", "csv").rows
     assert (len(orl), orl["subject_id"].nunique(), set(orl["label"])) == (400, 40, {"bona_fide"})
-    cmu = layouts.scanned(shared / "data" / "cmu_faces", "csv")
+    cmu = layouts.scanned(shared / "data" / "cmu_faces", "csv").rows
     assert (len(cmu), cmu["subject_id"].nunique()) == (624, 20)
     assert set(cmu["glasses"]) == {"sunglasses", "none_or_clear"}
+
+
+@pytest.mark.parametrize(
+    ("path", "label", "species", "subject"),
+    [
+        ("a7/REAL/1.png", "bona_fide", "", "a7"),
+        ("a7/Bona-Fide/1.png", "bona_fide", "", "a7"),
+        ("a7/bona fide/1.png", "bona_fide", "", "a7"),
+        ("a7/BonaFide_images/1.png", "bona_fide", "", "a7"),
+        ("a7/fake/1.png", "attack", "", "a7"),
+        ("a7/Replay/1.png", "attack", "replay", "a7"),
+        ("a7/print_attacks/1.png", "attack", "paper", "a7"),
+        ("a7/attack/video/1.png", "attack", "video", "a7"),
+        ("spoof/silicone mask/a7/1.png", "attack", "silicone mask", "a7"),
+        ("live/video_01/1.png", "bona_fide", "", "video_01"),
+        ("dev/a7/spoof/1.png", "attack", "", "a7"),
+        ("train/a7/spoof/1.png", "attack", "", "a7"),
+    ],
+)
+def test_a_folder_that_names_a_class_is_one_at_any_depth(
+    tmp_path: Path, path: str, label: str, species: str, subject: str
+) -> None:
+    subset = path.split("/")[0] if path.startswith(("dev", "train")) else ""
+    beside = f"{subset}/b1/live/2.png" if subset else "live/b1/2.png"  # bona fide images that one subject folder holds
+    rows = layouts.scanned(images(tmp_path, path, beside), "folder").rows.set_index("sample_id")
+    assert rows.loc[path, ["label", "pai_species", "subject_id", "subset"]].tolist() == [
+        label, species, subject, subset,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("paths", "why"),
+    [
+        (["live/s1/spoof/1.png"], "'spoof' says attack, what stands before it bona_fide"),
+        (["live/mask/1.png"], "'mask' says attack"),
+        (["a/not live/1.png"], "'not live' can be read both ways"),
+        (["live/spoof_3/1.png"], "'spoof_3' seems to say attack, the others bona_fide"),
+        (["a/live_3/1.png"], "'live_3' seems to say bona_fide"),
+        (["spoof/print/replay/a/1.png"], "'replay' says the species replay, what stands before it paper"),
+        (["live/a/1.png", "spoof/x/a/1.png"], r"read as spoof/<subject>/<session> -> attack, but bona fide .* 'x' may"),
+        (["live/1.png", "spoof/x/1.png"], "'x' may be a subject or a species"),
+        (["live/a/b/c/1.png"], "of 'a/b/c' only two can be subject and session"),
+        (["train/a/1.png", "train/a/spoof/2.png"], "its label is unknown"),
+    ],
+)
+def test_what_contradicts_or_has_two_readings_is_refused(tmp_path: Path, paths: list[str], why: str) -> None:
+    with pytest.raises(BadInputError, match=why) as error:
+        layouts.scanned(images(tmp_path, *paths), "folder")
+    assert "1.png" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_the_reading_has_a_line_per_pattern(tmp_path: Path) -> None:
+    root = images(
+        tmp_path, *(f"train/{s}/{kind}/{i}.png" for s in "ab" for kind in ("live", "Print") for i in range(3))
+    )
+    found = layouts.scanned(root, "folder")
+    assert found.reading == (
+        "train/<subject>/Print -> attack of species paper: 6 images, 2 subjects",
+        "train/<subject>/live -> bona_fide: 6 images, 2 subjects",
+    )
+    apart = layouts.scanned(images(tmp_path / "apart", "live/a/1.png", "spoof/iphone/1.png"), "folder")
+    assert "None of the 1 subjects of attacks (e.g. iphone) has bona fide images" in apart.notes[0]
+
+
+def test_images_are_told_by_content_and_what_is_passed_over_is_counted(tmp_path: Path) -> None:
+    root = images(tmp_path, "live/a/1.png", "live/a/2.bmp", "live/a/3.gif", "live/a/4.jp2", "live/a/5.tga")
+    for old, new in (("1.png", "1"), ("2.bmp", "2.dat"), ("3.gif", "3.gif_")):
+        (root / "live/a" / old).rename(root / "live/a" / new)
+    (root / "live/a/P5.txt").write_text("P5 is the name of a camera")
+    (root / "live/a/BM.txt").write_text("BM, the initials")
+    (root / "live/a/empty.jpg").touch()  # damaged: a row, so that it counts as a non-response
+    (root / "live/a/.hidden").touch()
+    found = layouts.scanned(root, "folder")
+    assert [Path(p).name for p in found.rows["path"]] == ["1", "2.dat", "3.gif_", "4.jp2", "empty.jpg"]
+    (note,) = found.notes
+    assert note.startswith("4 files skipped: 1 .tga (e.g. live/a/5.tga), 2 .txt")
+    with pytest.raises(BadInputError, match=r"no image found.*2 files skipped: 2 \.txt"):
+        (root / "no" / "live").mkdir(parents=True)
+        for name in ("P5.txt", "BM.txt"):
+            (root / "live/a" / name).rename(root / "no/live" / name)
+        layouts.scanned(root / "no", "folder")
+
+
+def test_an_unreadable_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = images(tmp_path, "live/a/1.png", "live/b/1.png")
+    scandir = os.scandir
+
+    def denied(folder: str) -> object:
+        if folder.endswith("/b"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", denied)
+    with pytest.raises(BadInputError, match="live/b cannot be read: Permission denied"):
+        layouts.scanned(root, "folder")
+
+
+def test_csv_labels_are_mapped_or_refused(tmp_path: Path) -> None:
+    table = tmp_path / "m.csv"
+    table.write_text("image,label\n1.png,2\n2.png,0\n3.png,1\n4.png,live\n")
+
+    def labels(*mapping: str | None) -> list[tuple[str, str]]:
+        rows = layouts.scanned(table, "csv", LabelValues.of(*mapping)).rows
+        return list(zip(rows["label"], rows["pai_species"], strict=True))
+
+    live = ("bona_fide", "")
+    assert labels("0,1", "2") == [live, ("attack", ""), ("attack", ""), live]
+    assert labels("1", "2", "0=print") == [live, ("attack", "print"), ("attack", ""), live]
+    assert labels("7,1", "2,0") == [live, live, ("attack", ""), live]  # all is said: 7 may be missing here
+    for mapping, why in (
+        (("0,1", None), r"there are the labels 2\. Only one"),  # live is bona fide already, so 2 need not be
+        (("1", None), "there are the labels 0, 2"),
+        (("1", "2"), "there are the labels 0"),
+        (("0,7", None), "No label is '7'"),
+        (("1", "1"), "named twice"),
+        ((None, "1"), "needs --attack-label"),
+        ((None, None, "print"), "write VALUE=SPECIES"),
+    ):
+        with pytest.raises(BadInputError, match=why):
+            labels(*mapping)
+    table.write_text("file,filename,label\n1.png,2.png,live\n")
+    with pytest.raises(BadInputError, match="'file' and 'filename' may both be 'path'"):
+        labels()
+
+
+CASES = {
+    "01-celeba-train-spoof-becomes-live/celeba/Data": (9, 9),
+    "03-spoof-only-subject-becomes-species/numeric": (6, 4),
+    "03-spoof-only-subject-becomes-species/species": (6, 8),
+    "15-jpeg2000-ignored-by-scan/jp2only": (2, 2),
+    "15-jpeg2000-ignored-by-scan/ends": (8, 6),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_case_folders(shared: Path, case: str) -> None:
+    rows = layouts.scanned(shared / "cases" / case, "folder").rows
+    assert tuple((rows["label"] == label).sum() for label in ("bona_fide", "attack")) == CASES[case]
+    if "03" in case:
+        assert {"p07", "21"} & set(rows["subject_id"])
+
+
+def test_case_of_links(shared: Path, tmp_path: Path) -> None:
+    script = shared / "cases" / "13-folder-linked-twice-dropped" / "make_links.sh"
+    subprocess.run(["sh", script, tmp_path], check=True, stdout=subprocess.DEVNULL)
+    rows = layouts.scanned(tmp_path / "protolinks", "folder").rows
+    assert rows.groupby(["subset", "subject_id"]).size().to_dict() == {
+        ("live", "s03"): 2, ("seen_print", "s02"): 2, ("train", "s01"): 2, ("train", "s02"): 2,
+    }  # fmt: skip

@@ -36,7 +36,7 @@ def test_reads_synonyms_defaults_and_free_columns(tmp_path: Path) -> None:
         ("path\na.png\n", "column 'label' is missing"),
         ("path,label\na.png,alive\n", "row 1 (a.png): unknown label 'alive'"),
         ("path,label\na.png,1\n", "does not say which is the attack"),
-        ("path,label\na.png,live\nb.png,\n", "row 2 (b.png): unknown label ''"),
+        ("path,label\na.png,live\nb.png,\n", "row 2 (b.png): the label is empty"),
         ("path,label,sample_id\na.png,live,x\nb.png,live,x\n", "row 2 (b.png): sample_id 'x' is used before, in row 1"),
         ("path,label,pose_x\na.png,live,left\n", "pose_x 'left' is not a number"),
         ("path,label,subset\na.png,live,../up\n", "subset name '../up'"),
@@ -64,7 +64,7 @@ def test_a_missing_file_and_a_binary_one_are_named(tmp_path: Path) -> None:
 
 def test_attack_label_says_which_number_is_the_attack(tmp_path: Path) -> None:
     path = written(tmp_path, "path,label\na.png,0\nb.png,1\n")
-    assert manifest.read(path, attack_label="0").rows["label"].tolist() == ["attack", "bona_fide"]
+    assert manifest.read(path, manifest.LabelValues.of("0")).rows["label"].tolist() == ["attack", "bona_fide"]
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])

@@ -64,7 +64,7 @@ def made_cache(folder: Path) -> Path:
     for name, seed in (("demo2", "seed=1"), ("demo", "seed=0")):
         made_run(data, name, folder, seed)
     if SHARED.is_dir():
-        rows = layouts.scanned(SHARED / "data" / "orl_faces", "csv")
+        rows = layouts.scanned(SHARED / "data" / "orl_faces", "csv").rows
         few = rows[rows["subject_id"].isin(sorted(rows["subject_id"].unique())[:12])].reset_index(drop=True)
         live = manifest.Manifest(manifest.normalised(few)[0], folder / "orl.csv")
         attacked = attacks.attacked_data_set(live, folder / "orl", ["paper", "replay", "mask"])

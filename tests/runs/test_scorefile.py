@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fas_core.data.manifest import LabelValues
 from fas_core.errors import BadInputError
 from fas_core.runs import scorefile
 
@@ -67,7 +68,7 @@ def test_columns_are_mapped(tmp_path: Path) -> None:
     lines = ("file,is_spoof,anomaly,score,label,kind", "a,0,0.1,7,anna,", "b,1,0.9,8,ben,print")
     names = scorefile.column_names(["sample_id=file", "label=is_spoof", "score=anomaly", "pai_species=kind"])
     path = written(tmp_path, "\n".join(lines) + "\n")
-    rows = scorefile.read(path, "1", names).rows
+    rows = scorefile.read(path, LabelValues.of("1"), names).rows
     assert rows["sample_id"].tolist() == ["a", "b"]
     assert rows["label"].tolist() == ["bona_fide", "attack"]
     assert rows["score"].tolist() == [0.1, 0.9]
@@ -104,7 +105,7 @@ def test_mappings_that_do_not_fit_are_one_message(
     tmp_path: Path, text: str, columns: list[str], attack_label: str | None, expected: str
 ) -> None:
     with pytest.raises(BadInputError) as error:
-        scorefile.read(written(tmp_path, text), attack_label, scorefile.column_names(columns))
+        scorefile.read(written(tmp_path, text), LabelValues.of(attack_label), scorefile.column_names(columns))
     assert expected in str(error.value)
 
 
@@ -198,7 +199,7 @@ def test_ids_that_repeat_over_subsets_are_joined_in_each(tmp_path: Path) -> None
 def test_each_file_may_use_names_and_labels_of_its_own(tmp_path: Path) -> None:
     files = files_of(tmp_path, one="file,is_spoof,p\na,0,1\nb,1,2\n", two="file,label,q\nb,spoof,3\na,live,4\n")
     texts = ["sample_id=file", "label=is_spoof", "label=label", "score=p", "score=q"]
-    rows = scorefile.read_joined(files, "1", scorefile.column_names(texts)).rows
+    rows = scorefile.read_joined(files, LabelValues.of("1"), scorefile.column_names(texts)).rows
     assert rows[["sample_id", "label", "one", "two"]].to_numpy().tolist() == [
         ["a", "bona_fide", 1, 4],
         ["b", "attack", 2, 3],

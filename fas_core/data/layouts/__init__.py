@@ -1,7 +1,8 @@
 """Known data-set layouts, one module each: root folder -> rows of a manifest.
 
 A layout is a module with a docstring (its first line is the summary that users read) and
-`rows(root: Path) -> pandas.DataFrame` with absolute image paths in `path`. The module's name is the layout's name.
+`scanned(root: Path, labels: LabelValues | None) -> Scanned` with absolute image paths in `path`. The module's name is
+the layout's name.
 """
 
 from __future__ import annotations
@@ -9,17 +10,30 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 import pandas as pd
 
+from fas_core.data.images import is_image
+from fas_core.data.manifest import LabelValues
 from fas_core.errors import BadInputError
 
-# What images.py decodes; anything else in a data set's folder is not an image.
-_ENDINGS = "jpg jpeg jpe jfif png apng webp bmp pbm pgm ppm pnm tif tiff gif mpo avif"
+# A damaged file of these is a row all the same: a non-response. What has another ending is told by its content.
+_ENDINGS = "jpg jpeg jpe jfif png apng webp bmp pbm pgm ppm pnm tif tiff gif mpo avif jp2 j2k jpf jpx jpc"
 IMAGE_SUFFIXES = frozenset(f".{ending}" for ending in _ENDINGS.split())
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """Rows of a manifest in a stable order, `path` absolute; how they were read, a line per pattern; what was not."""
+
+    rows: pd.DataFrame
+    reading: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def names() -> list[str]:
@@ -31,8 +45,8 @@ def description(name: str) -> str:
     return (importlib.import_module(f"{__name__}.{name}").__doc__ or "").strip()
 
 
-def scanned(root: Path, layout: str, attack_label: str | None = None) -> pd.DataFrame:
-    """Rows of a manifest for the data set under `root`, in a stable order, `path` absolute.
+def scanned(root: Path, layout: str, labels: LabelValues | None = None) -> Scanned:
+    """The data set under `root`.
 
     Raises BadInputError for an unknown layout, a folder that is not there, or one in which the layout finds nothing.
     """
@@ -40,28 +54,69 @@ def scanned(root: Path, layout: str, attack_label: str | None = None) -> pd.Data
         raise BadInputError(f"Unknown layout '{layout}'. Layouts: {', '.join(names())} (see 'fas data layouts').")
     if not root.exists():
         raise BadInputError(f"{root} does not exist. Give the data set's root folder.")
-    rows_of = cast(Callable[[Path, str | None], pd.DataFrame], importlib.import_module(f"{__name__}.{layout}").rows)
-    rows = rows_of(root, attack_label)
-    if rows.empty:
-        raise BadInputError(f"{root}: no image found with layout '{layout}'. See 'fas data layouts' for its folders.")
-    return rows
+    module = importlib.import_module(f"{__name__}.{layout}")
+    found = cast(Callable[[Path, LabelValues | None], Scanned], module.scanned)(root, labels)
+    if found.rows.empty:
+        why = "".join(f" {note}" for note in found.notes)
+        raise BadInputError(
+            f"{root}: no image found with layout '{layout}'.{why} See 'fas data layouts' for its folders."
+        )
+    return found
 
 
-def image_files(root: Path) -> list[Path]:
-    """Every image under `root` by its ending, sorted; links are followed, hidden files and folders left out."""
-    found: list[Path] = []
-    visited: set[str] = set()
-    for folder, folders, files in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
-        folders[:] = [] if real in visited else [name for name in folders if not name.startswith(".")]
-        if real in visited:  # a link that leads back
-            continue
-        visited.add(real)
-        found += [Path(folder, name) for name in files if not name.startswith(".")]
-    images = sorted(path for path in found if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+def image_files(root: Path) -> tuple[list[Path], list[str]]:
+    """Every image under `root`, by its ending or else by its content, sorted; and sentences on what was passed over.
+
+    Links are followed, but not to a folder that they lie in. Raises BadInputError for a folder that cannot be read.
+    """
+    images: list[Path] = []
+    skipped: Counter[str] = Counter()
+    examples: dict[str, str] = {}
+
+    def skip(kind: str, path: str) -> None:
+        skipped[kind] += 1
+        examples.setdefault(kind, os.path.relpath(path, root))
+
+    def walk(folder: str, above: frozenset[str]) -> None:
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            raise BadInputError(
+                f"{folder} cannot be read: {error.strerror}. Its images would be missing: change its permissions, or "
+                "move it out of the data set."
+            ) from error
+        here = above | {os.path.realpath(folder)}
+        for entry in entries:
+            if entry.name.startswith("."):
+                skip("hidden", entry.path)
+            elif entry.is_dir():
+                if entry.is_symlink() and os.path.realpath(entry.path) in here:
+                    skip("links to a folder that they lie in", entry.path)
+                else:
+                    walk(entry.path, here)
+            elif not entry.is_file():
+                skip("links that lead nowhere" if entry.is_symlink() else "no regular files", entry.path)
+            elif _is_taken(Path(entry.path), skip):
+                images.append(Path(entry.path))
+
+    walk(str(root), frozenset())
     for path in images:
         if not os.fsencode(path).decode("utf-8", "replace") == str(path):
             raise BadInputError(
                 f"{str(path)!r}: the name is not valid UTF-8, so no table can hold it. Rename the file."
             )
-    return images
+    kinds = ", ".join(f"{n} {kind} (e.g. {examples[kind]})" for kind, n in sorted(skipped.items()))
+    n = skipped.total()
+    return sorted(images), [f"{n} {'file' if n == 1 else 'files'} skipped: {kinds}."] if n else []
+
+
+def _is_taken(path: Path, skip: Callable[[str, str], None]) -> bool:
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return True
+    try:
+        if is_image(path):
+            return True
+        skip(path.suffix.lower() or "without ending", str(path))
+    except OSError:
+        skip("unreadable", str(path))
+    return False

@@ -1,86 +1,244 @@
-"""Folders that say what an image is: live|spoof/<subject>/[<session>/]image, or the thesis' subset folders.
+"""Folders that say what an image is: live|spoof/<subject>/[<session>/]image, or <subject>/live|spoof/image, or subsets.
 
-live/<subject>/[<session>/]image.png                 also: real, genuine, bona_fide
+live/<subject>/[<session>/]image.png                 also: real, genuine, bona fide, in any case and with - _ or blanks
 spoof/[<species>/]<subject>/[<session>/]image.png    also: attack, fake; species: paper, print, replay, mask, ...
+<subject>/live/image.png                             the class may stand at any depth; a species alone is an attack
 
 train/<subject>/[<session>/]image.png                the subsets of the protocol: train and live hold bona fide
 live/<subject>/[<session>/]image.png                 faces; seen_<species> and unseen_<species> hold the attacks
 seen_paper/[live|spoof/]<subject>/...                of that species, and live images under their own folder
+dev|test|.../live|spoof/<subject>/...                other subsets: dev, val, test, eval; train may hold both, too
+
+What contradicts, or could be read in two ways, is refused; a table of the images (layout csv) can say it all.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import pandas as pd
 
-from fas_core.data.layouts import image_files
+from fas_core.data.layouts import Scanned, image_files
+from fas_core.data.manifest import LabelValues
 from fas_core.data.names import ATTACK, BONA_FIDE
 from fas_core.errors import BadInputError
+from fas_core.texts import plain
 
-_LABEL_FOLDERS = {
-    **dict.fromkeys(("live", "real", "genuine", "bona_fide", "bonafide"), BONA_FIDE),
-    **dict.fromkeys(("spoof", "attack", "fake"), ATTACK),
+_CLASSES = {
+    **dict.fromkeys(("live", "real", "genuine", "bonafide"), BONA_FIDE),
+    **dict.fromkeys(("spoof", "spoofs", "spoofing", "attack", "attacks", "fake", "fakes"), ATTACK),
 }
-_SPECIES_FOLDERS = {
-    **{name: name for name in ("paper", "replay", "mask", "makeup", "partial", "photo", "video", "mannequin")},
-    **{"print": "paper", "prints": "paper", "papers": "paper", "masks": "mask", "replays": "replay"},
+_SPECIES = {
+    **{"print": "paper", "prints": "paper", "printed": "paper", "papers": "paper"},
+    **{"masks": "mask", "replays": "replay", "cutouts": "cutout", "mannequins": "mannequin", "displays": "display"},
+    **{
+        name: name
+        for name in (
+            "paper",
+            "replay",
+            "mask",
+            "makeup",
+            "mannequin",
+            "silicone",
+            "latex",
+            "resin",
+            "cutout",
+            "display",
+        )
+    },
 }
+# These name a species only where they are the whole name: `video_01` is a video, `partial_03` a part of something.
+_WHOLE_NAMES = {"photo": "photo", "photos": "photo", "video": "video", "videos": "video", "partial": "partial"}
+_NEUTRAL = {"face", "faces", "image", "images", "img", "imgs", "frame", "frames", "sample", "samples", "data", "access"}
+_NOT = {"no", "not", "non", "without"}
+_SUBSETS = {"train", "training", "dev", "devel", "development", "val", "valid", "validation", "test", "testing", "eval"}
 _ATTACK_SUBSET = re.compile(r"(?:seen|unseen)_([a-z0-9]+)")
+_REMEDY = "Rename or move the folders (fas data layouts), or write a table of the images: --layout csv"
 
 
-def rows(root: Path, attack_label: str | None = None) -> pd.DataFrame:
+@dataclass(frozen=True)
+class _Part:
+    """A folder's name. What it names of `label` and `species` is "" where it names none."""
+
+    name: str
+    label: str = ""
+    species: str = ""
+    is_more: bool = False  # there is more in the name than a class, so that it may be a name of somebody, too
+
+
+@dataclass(frozen=True)
+class _Image:
+    path: Path
+    parts: tuple[str, ...]  # from the root, the file last
+    subset: str
+    label: str
+    species: str
+    free: tuple[str, ...]  # folders that are neither subset nor class: subject, session
+    pattern: tuple[str, ...]  # its folders, "" for those that are free
+
+
+def scanned(root: Path, labels: LabelValues | None = None) -> Scanned:
     """One row per image. The label, species, subject, session and subset come from the folders alone."""
-    if attack_label is not None:
-        raise BadInputError("Layout 'folder' reads labels from folder names: leave out --attack-label.")
+    if labels is not None:
+        raise BadInputError("Layout 'folder' reads labels from folder names: leave out --attack-label and its like.")
     if not root.is_dir():
         raise BadInputError(f"{root} is not a folder. Layout 'folder' reads a folder with live/ and spoof/ inside.")
-    tops = {path.name.lower() for path in root.iterdir() if path.is_dir()}
-    by_subset = "train" in tops or any(_ATTACK_SUBSET.fullmatch(name) for name in tops)
-    if not by_subset and not tops & set(_LABEL_FOLDERS):
-        found = ", ".join(sorted(tops)[:8]) or "no folders"
-        raise BadInputError(
-            f"{root}: expected the folders live/ and spoof/ (or the subsets train/, live/, seen_paper/, ...), "
-            f"found {found}. A data set with a table of its images: --layout csv."
-        )
-    images = [(path, path.relative_to(root).parts) for path in image_files(root)]
-    live = {parts[1] for _, parts in images if len(parts) > 2 and _LABEL_FOLDERS.get(parts[0].lower()) == BONA_FIDE}
-    return pd.DataFrame([_row(path, parts, by_subset, live) for path, parts in images])
+    paths, notes = image_files(root)
+    by_subset = any(_is_subset(path.name) for path in root.iterdir() if path.is_dir())
+    relative = [path.relative_to(root).parts for path in paths]
+    named = {part for parts in relative for part in parts[:-1]}
+    read = {name: _part(name) for name in named}
+    labelled_subsets = {parts[0] for parts in relative if any(read[name].label for name in parts[1:-1])}
+    images = [
+        _image(root, path, parts, read, by_subset, labelled_subsets)
+        for path, parts in zip(paths, relative, strict=True)
+    ]
+    _require_one_reading(root, images)
+    rows = pd.DataFrame([_row(image) for image in images])
+    return Scanned(rows, tuple(_reading(images)), (*notes, *_disjoint(images)))
 
 
-def _row(path: Path, parts: tuple[str, ...], by_subset: bool, live_subjects: set[str]) -> dict[str, str]:
-    """One image. A folder of attacks that is no subject but holds some is a species, whatever its name."""
-    folders = list(parts[:-1])
-    subset = species = ""
-    label: str | None = None
+def _is_subset(name: str) -> bool:
+    return name.lower() in _SUBSETS or _ATTACK_SUBSET.fullmatch(name.lower()) is not None
+
+
+def _part(name: str) -> _Part:
+    """What a folder is called: print, Bona-Fide, spoof_images, "Print A4"."""
+    camel = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", plain(name))
+    tokens = re.findall(r"[^\W\d_]+|\d+", camel.casefold())
+    words = " ".join(tokens).replace("bona fide", "bonafide").split()
+    if len(words) == 1 and words[0] in _WHOLE_NAMES:
+        return _Part(name, ATTACK, _WHOLE_NAMES[words[0]])
+    classes = {_CLASSES[word] for word in words if word in _CLASSES}
+    species = list(dict.fromkeys(_SPECIES[word] for word in words if word in _SPECIES))
+    kinds = classes | ({ATTACK} if species else set())
+    if len(kinds) > 1 or (kinds and _NOT & set(words)):
+        return _Part(name, "?")
+    if not kinds:
+        return _Part(name)
+    rest = [word for word in words if word not in _CLASSES and word not in _NEUTRAL and word not in _SPECIES]
+    if len(species) > 1 or (species and rest):  # a kind of its own: "print a4", "silicone mask"
+        return _Part(name, ATTACK, plain(name).lower(), bool(rest))
+    return _Part(name, kinds.pop(), species[0] if species else "", bool(rest))
+
+
+def _image(
+    root: Path, path: Path, parts: tuple[str, ...], read: dict[str, _Part], by_subset: bool, labelled_subsets: set[str]
+) -> _Image:
+    subset = parts[0].lower() if by_subset and len(parts) > 1 else ""
+    folders = [read[name] for name in parts[by_subset:-1]]
+    explicit = [part for part in folders if part.label and not part.is_more]
+    label = species = ""
     if by_subset:
-        subset = folders.pop(0).lower() if folders else ""
         matched = _ATTACK_SUBSET.fullmatch(subset)
-        if not matched and subset not in ("train", "live"):
+        if not matched and subset not in {*_SUBSETS, "live"}:
             raise BadInputError(
-                f"{path}: no subset. Expected it under train, live, seen_<species> or unseen_<species>."
+                f"{path}: no subset. Expected it under train, live, seen_<species> or unseen_<species> (or dev, test)."
             )
-        species = matched[1] if matched else ""
-        label = ATTACK if matched else BONA_FIDE
-    if folders and folders[0].lower() in _LABEL_FOLDERS:
-        label = _LABEL_FOLDERS[folders.pop(0).lower()]
-    if label is None:
-        raise BadInputError(f"{path}: lies outside live/ and spoof/, so its label is unknown. Move it or remove it.")
-    if label == BONA_FIDE:
-        species = ""
-    elif folders and folders[0].lower() in _SPECIES_FOLDERS:
-        species = _SPECIES_FOLDERS[folders.pop(0).lower()]
-    elif len(folders) > 1 and folders[0] not in live_subjects and folders[1] in live_subjects:
-        species = folders.pop(0).lower()
-    subject, session = (*folders, "", "")[:2]
+        if subset == "live" or (subset == "train" and not explicit and parts[0] not in labelled_subsets):
+            label = BONA_FIDE
+        elif matched and all(part.label == ATTACK for part in explicit):
+            label, species = ATTACK, matched[1]
+    for part in explicit:
+        if part.label == "?":
+            _refuse(root, parts, f"'{part.name}' can be read both ways")
+        if label not in ("", part.label):
+            _refuse(root, parts, f"'{part.name}' says {part.label}, what stands before it {label}")
+        label = part.label
+    for part in folders:
+        if part.is_more and part.label != label:
+            _refuse(
+                root, parts, f"'{part.name}' seems to say {part.label}" + (f", the others {label}" if label else "")
+            )
+        if part.species and species and _known_species(species) != part.species:
+            _refuse(root, parts, f"'{part.name}' says the species {part.species}, what stands before it {species}")
+        species = part.species or species
+    if not label:
+        tops = ", ".join(sorted({path.name for path in root.iterdir() if path.is_dir()})[:8]) or "no folders"
+        raise BadInputError(
+            f"{path}: lies outside live/ and spoof/, so its label is unknown. {root}: expected the folders live/ and "
+            f"spoof/ (or the subsets train/, live/, seen_paper/, ...), found {tops}. {_REMEDY}."
+        )
+    is_free = [not part.species and part not in explicit for part in folders]
+    free = tuple(part.name for part, is_name in zip(folders, is_free, strict=True) if is_name)
+    pattern = tuple("" if is_name else part.name for part, is_name in zip(folders, is_free, strict=True))
+    return _Image(path, parts, subset, label, species, free, (*parts[:by_subset], *pattern))
+
+
+def _known_species(word: str) -> str:
+    return _SPECIES.get(word, _WHOLE_NAMES.get(word, word))
+
+
+def _refuse(root: Path, parts: Sequence[str], why: str) -> NoReturn:
+    raise BadInputError(f"{root}: {'/'.join(parts)} cannot be read: {why}. {_REMEDY}.")
+
+
+def _require_one_reading(root: Path, images: Sequence[_Image]) -> None:
+    """Raises BadInputError where a folder may be a subject as well as a session or a species."""
+    depth = max((len(image.free) for image in images if image.label == BONA_FIDE), default=0)
+    for image in images:
+        if len(image.free) > 2:
+            _refuse(root, image.parts, f"of '{'/'.join(image.free)}' only two can be subject and session")
+        if image.label == ATTACK and not image.species and len(image.free) > depth:
+            names = " or ".join(("subject", "session")[: len(image.free)])
+            _refuse(
+                root,
+                image.parts,
+                f"read as {_shown(image)} -> {ATTACK}, but bona fide images have {depth} such folders, so that "
+                f"'{image.free[0]}' may be a {names} or a species. A species is known by names as print, replay, "
+                "mask, silicone",
+            )
+
+
+def _shown(image: _Image) -> str:
+    """train/<subject>/spoof"""
+    names = iter(("<subject>", "<session>"))
+    return "/".join(part or next(names) for part in image.pattern) or "."
+
+
+def _reading(images: Sequence[_Image]) -> list[str]:
+    """A line per pattern of folders, with how many images and different names it has."""
+    of_pattern: dict[tuple[str, str], list[_Image]] = {}
+    for image in images:
+        species = f" of species {image.species}" if image.species else ""
+        of_pattern.setdefault((_shown(image), f"{image.label}{species}"), []).append(image)
+    lines = []
+    for (pattern, meaning), here in sorted(of_pattern.items()):
+        counts = Counter({"image": len(here)})
+        counts["subject"] = len({image.free[:1] for image in here if image.free})
+        counts["session"] = len({image.free for image in here if len(image.free) > 1})
+        told = ", ".join(f"{n} {kind}{'s' if n > 1 else ''}" for kind, n in counts.items() if n)
+        lines.append(f"{pattern} -> {meaning}: {told}")
+    return lines
+
+
+def _disjoint(images: Sequence[_Image]) -> list[str]:
+    subjects = {
+        label: {image.free[0] for image in images if image.free and image.label == label and not image.species}
+        for label in (BONA_FIDE, ATTACK)
+    }
+    if subjects[ATTACK] and subjects[BONA_FIDE] and not subjects[ATTACK] & subjects[BONA_FIDE]:
+        return [
+            f"None of the {len(subjects[ATTACK])} subjects of attacks (e.g. {min(subjects[ATTACK])}) has bona fide "
+            "images: if these folders are species, name them print, replay, mask, ..., or write a table (--layout csv)."
+        ]
+    return []
+
+
+def _row(image: _Image) -> dict[str, str]:
+    subject, session = (*image.free, "", "")[:2]
     return {
-        "path": str(path),
-        "sample_id": "/".join(parts),
-        "label": label,
-        "pai_species": species,
+        "path": str(image.path),
+        "sample_id": "/".join(image.parts),
+        "label": image.label,
+        "pai_species": image.species,
         "subject_id": subject,
         # A session's name is only unique within its subject.
         "session_id": f"{subject}/{session}" if session else "",
-        "subset": subset,
+        "subset": image.subset,
     }

@@ -1,0 +1,116 @@
+"""What a text in a table is: the same as another that looks like it, one of several spellings, or a number."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+# Nothing is seen of these: soft hyphen, joiners, marks of direction, zero-width blanks, variation selectors, tags.
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e007f]"
+)
+_BLANK = re.compile(r"[^\S\t\n\r]")  # no-break, thin, ideographic, ...: all are seen as a blank
+_INTEGER = re.compile(r"-?\d{1,19}", re.ASCII)
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?", re.ASCII)
+_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+", re.ASCII)
+
+
+def plain(text: str) -> str:
+    """The text that stands for all that look like it: composed (NFC), without invisible characters, trimmed.
+
+    Not NFKC: that would make one of what differs to the eye, such as `m²` and `m2`, or `①` and `1`.
+    """
+    if not text.isascii():
+        text = _BLANK.sub(" ", _INVISIBLE.sub("", unicodedata.normalize("NFC", text)))
+    return text.strip()
+
+
+def plain_column(values: pd.Series) -> pd.Series:
+    """(n,) `plain` of every value as text, "" where there is none; whole numbers stored as floats are 1, not 1.0."""
+    if pd.api.types.is_float_dtype(values):
+        whole = values.dropna()
+        if len(whole) and np.isfinite(whole).all() and (whole == whole.round()).all() and whole.abs().max() < 2**53:
+            values = values.astype("Int64")
+    codes, different = pd.factorize(values.astype("str"))
+    texts = np.array([*(plain(text) for text in different), ""], object)  # the last is what code -1 finds
+    return pd.Series(texts[codes], values.index, dtype="str", name=values.name)
+
+
+def one_spelling(values: pd.Series) -> tuple[pd.Series, list[str]]:
+    """(n,) texts of which no two differ in case only, each in its commonest spelling; and what was made one, in words.
+
+    Among equally common spellings the first in the order of the texts stands.
+    """
+    counts = Counter(values[values != ""].to_numpy())
+    spellings: dict[str, list[str]] = {}
+    for text in sorted(counts, key=lambda text: (-counts[text], text)):
+        spellings.setdefault(text.casefold(), []).append(text)
+    several = {kept: others for kept, *others in spellings.values() if others}
+    kept_of = {other: kept for kept, others in several.items() for other in others}
+    notes = [
+        f"{', '.join(repr(other) for other in others)} ({sum(counts[o] for o in others)} rows) differ from "
+        f"'{kept}' ({counts[kept]}) in case only and are one with it"
+        for kept, others in several.items()
+    ]
+    return (values.map(lambda text: kept_of.get(text, text)).astype("str") if kept_of else values), notes
+
+
+# ------------------------------------------------------------------------------------------------------------- numbers
+
+
+def exact_numbers(texts: Sequence[str] | pd.Series) -> NDArray[np.int64] | NDArray[np.float64] | None:
+    """(n,) the numbers that texts are, NaN for ""; None where writing the numbers would give another text than one.
+
+    All whole (and none "") or all with a point: 1 beside 1.5 is text, so are 1.10, 007, 1e5, +46 and twenty digits.
+    """
+    different = [text for text in pd.unique(pd.Series(texts, dtype="str")) if text]
+    if not different:
+        return None
+    has_gaps = len(different) < len(texts) and bool((pd.Series(texts, dtype="str") == "").any())
+    if not has_gaps and all(_is_whole(text) for text in different):
+        return np.array([int(text) for text in texts], np.int64)
+    if all(_is_pointed(text) for text in different):
+        return np.array([float(text) if text else np.nan for text in texts], np.float64)
+    return None
+
+
+def distinct_numbers(texts: Iterable[str]) -> NDArray[np.float64] | None:
+    """(n,) a number for each of n different texts, no two the same; None where one is no number or does not give it."""
+    listed = list(texts)
+    if not all(_is_pointed(text) or (_is_whole(text) and int(float(text)) == int(text)) for text in listed):
+        return None
+    numbers = np.array([float(text) for text in listed], np.float64)
+    return numbers if len(np.unique(numbers)) == len(listed) else None
+
+
+def _is_whole(text: str) -> bool:
+    return bool(_INTEGER.fullmatch(text)) and str(int(text)) == text and -(2**63) <= int(text) < 2**63
+
+
+def _is_pointed(text: str) -> bool:
+    try:
+        number = float(text)
+    except ValueError:
+        return False
+    return bool(np.isfinite(number)) and repr(number) == text
+
+
+def read_numbers(texts: pd.Series) -> pd.Series:
+    """(n,) float64 of texts, NaN where one is empty or no number; decimal commas where they can be nothing else.
+
+    That is: no number of the column has a point, and one of them at least is no group of thousands (0,5 or 1,25).
+    """
+    has_comma = texts.str.contains(",", regex=False)
+    if has_comma.any():
+        with_comma = texts[has_comma]
+        is_decimal = with_comma.str.fullmatch(_DECIMAL_COMMA).all() and not texts.str.contains(".", regex=False).any()
+        if is_decimal and not with_comma.str.fullmatch(_GROUPED).all():
+            texts = texts.str.replace(",", ".", regex=False)
+    return pd.to_numeric(texts.mask(texts == "", np.nan), errors="coerce").astype("float64")
