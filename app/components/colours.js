@@ -1,5 +1,6 @@
-// Bytes -> colours, and the bar that says what they stand for. Put before every component that paints images, because
-// these cannot import from each other.
+// Bytes -> colours, and the bar that says what they stand for.
+
+import { element } from "./nodes.js";
 
 const ANCHORS = {
   gray: ["#000000", "#ffffff"],
@@ -23,7 +24,7 @@ const COLOURS = Object.fromEntries(Object.entries(ANCHORS).map(([name, anchors])
 
 let sheet = null; // what was painted last: hundreds of images of one size need no memory of their own
 
-function paint(canvas, bytes, width, height, palette) {
+export function paint(canvas, bytes, width, height, palette) {
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   // Drawn once and by hand: without this, every canvas takes its way through the graphics card, or what stands in for it.
   const context = canvas.getContext("2d", { willReadFrequently: true });
@@ -35,37 +36,41 @@ function paint(canvas, bytes, width, height, palette) {
 }
 
 // The bytes of one image of a panel: its own, or the difference of two others on the panel's scale.
-function bytesOf(panels, pixels, p, index) {
+export function bytesOf(panels, pixels, p, index) {
   const { sources, scale } = panels[p];
   if (!sources.length) return pixels.getChild(`p${p}`).get(index);
   const [first, second] = sources.map((source) => pixels.getChild(`p${source}`).get(index));
-  const table = Uint8Array.from(scale);
+  const byteOf = Uint8Array.from(scale);
   const found = new Uint8Array(first.length);
-  for (let i = 0; i < found.length; i++) found[i] = table[first[i] - second[i] + 255];
+  for (let i = 0; i < found.length; i++) found[i] = byteOf[first[i] - second[i] + 255];
   return found;
 }
 
-function element(tag, className, text) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
-
-function number(value) {
+export function number(value) {
   return String(Number(value.toFixed(3))).replace("-", "−");
 }
 
 const TITLES = { signed: "original − reconstruction", error: "|original − reconstruction|" };
 
-function scaleBar(panel) {
+export function scaleBar(panel) {
   const bar = element("span", "bar");
   const canvas = element("canvas");
   canvas.setAttribute("role", "img");
   const title = panel.unit || TITLES[panel.palette];
   canvas.setAttribute("aria-label", `Colour scale of ${title} from ${number(panel.low)} to ${number(panel.high)}`);
-  paint(canvas, Uint8Array.from({ length: 256 }, (_, i) => i), 256, 1, panel.palette);
+  paint(
+    canvas,
+    Uint8Array.from({ length: 256 }, (_, i) => i),
+    256,
+    1,
+    panel.palette,
+  );
   const bottom = panel.low < 0 ? `${number(panel.low)} or less` : number(panel.low);
-  bar.append(element("span", "", title), element("span", "", bottom), canvas, element("span", "", `${number(panel.high)} or more`));
+  bar.append(
+    element("span", "", title),
+    element("span", "", bottom),
+    canvas,
+    element("span", "", `${number(panel.high)} or more`),
+  );
   return bar;
 }

@@ -1,6 +1,9 @@
 // Cards of images: see gallery.py. Called again on the same nodes whenever the data change, so buttons and canvases are
 // reused: focus and scroll position stay while paging. Texts from data go through textContent only.
 
+import { bytesOf, paint, scaleBar } from "./colours.js";
+import { element } from "./nodes.js";
+
 const VERDICTS = { missed: "missed attack", rejected: "rejected live", "no response": "no response" };
 
 // As many children as wanted: the first ones are kept as they are.
@@ -223,7 +226,10 @@ export default function (component) {
   const before = cards(grid).findIndex((button) => button.tabIndex === 0);
   resize(grid, data.cards.length, makeCell);
   data.cards.forEach((card, i) => drawCell(grid.children[i], card, i, panels, pixels));
-  mark(grid, data.cards.findIndex((card) => card.id === selected));
+  mark(
+    grid,
+    data.cards.findIndex((card) => card.id === selected),
+  );
   makeCurrent(grid, Math.max(0, Math.min(before, data.cards.length - 1)));
   drawStars(grid);
   drawLegend(parentElement.querySelector(".legend"), panels, data.cards);

@@ -19,6 +19,7 @@ import pyarrow as pa
 import streamlit as st
 from numpy.typing import NDArray
 
+from app.components.bundle import bundled
 from app.words import escaped
 from fas_core.evaluation.similarity import ssim_map
 from fas_core.runs.store import Run
@@ -44,7 +45,7 @@ _mount = st.components.v2.component(
 <div class="gallery"><div class="legend"></div><div class="grid" role="group" aria-label="Images"></div></div>
 """,
     css=_HERE.with_suffix(".css").read_text(),
-    js=_HERE.with_name("colours.js").read_text() + _HERE.with_suffix(".js").read_text(),
+    js=bundled(_HERE.with_suffix(".js")),
 )
 
 

@@ -32,12 +32,13 @@ import pyarrow as pa
 import streamlit as st
 from numpy.typing import NDArray
 
+from app.components.bundle import bundled
 from fas_core.data.names import readable
 from fas_core.reports import palette
 from fas_core.reports.palette import Style
 
 TOP = 65535  # the largest coordinate
-HIDDEN, NOT_GIVEN = 255, 253  # codes as scatter.js has them: not drawn; no number
+HIDDEN, NOT_GIVEN = 255, 253  # codes as scatter_shapes.js has them: not drawn; no number
 MOST_CATEGORIES = 250
 KEY_BYTES = 64  # before the bytes: what they are called
 MOST_ASKED = 16  # rows at once, while hovering
@@ -49,7 +50,7 @@ _mount = st.components.v2.component(
     "fas_scatter",
     html='<div class="scatter"></div>\n',
     css=_HERE.with_suffix(".css").read_text(),
-    js=_HERE.with_name("ticks.js").read_text() + _HERE.with_suffix(".js").read_text(),
+    js=bundled(_HERE.with_suffix(".js")),
 )
 _mount_bytes = st.components.v2.component(
     "fas_scatter_bytes",

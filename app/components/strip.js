@@ -1,6 +1,10 @@
 // Decoded images in rows, and a line below them: see strip.py. Called again on the same nodes whenever the data change:
 // canvases are reused, so nothing flickers. Texts from data go through textContent only.
 
+import { bytesOf, number, paint, scaleBar } from "./colours.js";
+import { element } from "./nodes.js";
+import { ticksBetween } from "./numbers.js";
+
 const HEIGHT = 150; // pixels, as in strip.css
 const EDGE = 8; // room for points at the top and bottom
 const drawn = new WeakMap(); // root -> what was drawn last, and what draws it again when the width changes

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from app.components.bundle import bundled
 from app.components.gallery import Panel, drawable
 
 _HERE = Path(__file__)
@@ -26,7 +27,7 @@ _mount = st.components.v2.component(
 </div>
 """,
     css=_HERE.with_suffix(".css").read_text(),
-    js="".join(_HERE.with_name(name).read_text() for name in ("colours.js", "ticks.js", "strip.js")),
+    js=bundled(_HERE.with_suffix(".js")),
 )
 
 

@@ -23,6 +23,7 @@ import pyarrow as pa
 import streamlit as st
 from numpy.typing import NDArray
 
+from app.components.bundle import bundled
 from fas_core import metrics
 from fas_core.data.names import readable
 from fas_core.metrics import ScoreSet, uncertainty
@@ -35,12 +36,11 @@ EXACT_ENDS, QUANTILES = 32, 192  # of a grid for intervals: that many scores at 
 VIEW = (0.5, 99.5)  # percentiles of the shown scores between which the axis is at full scale
 
 _HERE = Path(__file__)
-_PARTS = ("ticks.js", "threshold_counts.js", "threshold_drawing.js", "threshold_tables.js", "threshold.js")
 _mount = st.components.v2.component(
     "fas_threshold",
     html='<div class="threshold"></div>\n',
     css=_HERE.with_suffix(".css").read_text(),
-    js="\n".join(_HERE.with_name(part).read_text() for part in _PARTS),
+    js=bundled(_HERE.with_suffix(".js")),
 )
 
 

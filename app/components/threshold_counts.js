@@ -1,12 +1,14 @@
 // The numbers of the threshold component: counts, rates, their words, and the axis of scores. See threshold.py.
 
+import { grouped } from "./numbers.js";
+
 const TAIL = 0.06; // of the axis of scores, for outliers at either end
-const NBSP = "\u00a0";
+export const NBSP = "\u00a0";
 
 // ------------------------------------------------------------------------------------------------- counts and rates
 
 // How many of the ascending scores are below t, that is not called an attack.
-function below(scores, t) {
+export function below(scores, t) {
   let low = 0;
   let high = scores.length;
   while (low < high) {
@@ -17,7 +19,7 @@ function below(scores, t) {
   return low;
 }
 
-function notAbove(scores, t) {
+export function notAbove(scores, t) {
   let low = 0;
   let high = scores.length;
   while (low < high) {
@@ -46,7 +48,7 @@ function bounds(band, count) {
 }
 
 // Errors of a cell or group of which so many samples are at or above the threshold; null without samples.
-function rateOf(thing, above, isAttack) {
+export function rateOf(thing, above, isAttack) {
   if (!thing.n) return null;
   const errors = isAttack ? thing.n - above : above;
   let interval = bounds(thing.band, above);
@@ -66,7 +68,7 @@ const NORMAL = (() => {
   return table;
 })();
 
-function probit(share) {
+export function probit(share) {
   if (share > 0.5) return -probit(1 - share);
   const i = Math.min(Math.max(below(NORMAL, share), 1), NORMAL.length - 1);
   return -8 + STEP * (i - 1 + (share - NORMAL[i - 1]) / (NORMAL[i] - NORMAL[i - 1]));
@@ -74,10 +76,9 @@ function probit(share) {
 
 // ------------------------------------------------------------------------------------------------- numbers in words
 
-const digitsOf = (n) => (n < 200 ? 0 : n < 20000 ? 1 : 2);
-const grouped = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
+export const digitsOf = (n) => (n < 200 ? 0 : n < 20000 ? 1 : 2);
 
-function percent(share, digits) {
+export function percent(share, digits) {
   const text = (100 * share).toFixed(digits);
   if (share > 0 && Number(text) === 0) return `<${(10 ** -digits).toFixed(digits)}${NBSP}%`;
   if (share < 1 && Number(text) === 100) return `>${(100 - 10 ** -digits).toFixed(digits)}${NBSP}%`;
@@ -94,19 +95,19 @@ function intervalText(rate) {
   return `(${low.toFixed(digits)}–${high.toFixed(digits)})`;
 }
 
-function rateText(rate) {
+export function rateText(rate) {
   if (!rate) return "–";
   return `${percent(rate.value, digitsOf(rate.n))} ${intervalText(rate)}`.trim();
 }
 
 // What an interval is made of.
-function source(thing) {
+export function source(thing) {
   if (!thing.band) return `No interval: all are of one ${thing.by}`;
   return `95 % interval by ${thing.by}, n = ${grouped(thing.n_units)}`;
 }
 
 // A score with some significant digits, as people write it.
-function number(value, digits = 4) {
+export function number(value, digits = 4) {
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
   const short = Number(value.toPrecision(digits));
   const size = Math.abs(short);
@@ -114,12 +115,12 @@ function number(value, digits = 4) {
   return text.replace(/-/g, "−");
 }
 
-const many = (n, one, more = `${one}s`) => `${grouped(n)} ${n === 1 ? one : more}`;
+export const many = (n, one, more = `${one}s`) => `${grouped(n)} ${n === 1 ? one : more}`;
 
 // ------------------------------------------------------------------------------------------------------------- axes
 
 // Scores -> pixels: linear between the percentiles in `view`; what lies beyond, if far, has a narrow zone at the end.
-function scoreAxis(view, limits, start, end) {
+export function scoreAxis(view, limits, start, end) {
   const lowest = Math.min(limits[0], view[0]);
   const highest = Math.max(limits[1], view[1]);
   const room = 0.15 * (view[1] - view[0]);

@@ -1,10 +1,23 @@
-// What the threshold component draws on its canvases: `Panel` in threshold.js has the fields that are read here.
+// What the threshold component draws on its canvases.
+
+import { element } from "./nodes.js";
+import { grouped, ticksBetween } from "./numbers.js";
+import { NBSP, below, digitsOf, many, notAbove, number, percent, rateOf } from "./threshold_counts.js";
+import { say } from "./threshold_nodes.js";
 
 const DASHES = { solid: [], dash: [7, 4], dot: [2, 3], dashdot: [7, 3, 2, 3], longdash: [11, 4] };
-const DET_TOP = 0.98; // rates above it, and those that are 0, lie on the edge of the probit axes
 
-// Two canvases on top of each other: what stays, and what moves.
-function layers(label) {
+/**
+ * Two canvases on top of each other: what stays, and what moves.
+ * @typedef {{
+ *   box: HTMLElement, still: HTMLCanvasElement, over: HTMLCanvasElement, width: number, height: number,
+ *   stillContext?: CanvasRenderingContext2D, overContext?: CanvasRenderingContext2D,
+ *   lines?: any[], y?: (share: number) => number,
+ * }} Layer
+ */
+
+/** @returns {Layer} */
+export function layers(label) {
   const box = element("div", "layers");
   const still = element("canvas", "still");
   const over = element("canvas", "over");
@@ -15,7 +28,7 @@ function layers(label) {
   return { box, still, over, width: 0, height: 0 };
 }
 
-function resize(layer, width, height) {
+export function resize(layer, width, height) {
   const ratio = window.devicePixelRatio || 1;
   Object.assign(layer, { width, height });
   for (const name of ["still", "over"]) {
@@ -30,7 +43,49 @@ function resize(layer, width, height) {
   }
 }
 
-class Drawing {
+export class Drawing {
+  /** @param {HTMLElement} root holds all of the component */
+  constructor(root) {
+    this.root = root;
+    this.key = null; // of the data that are drawn
+    this.t = 0; // the threshold
+    /** @type {number} the server's threshold */
+    this.told = null;
+    this.isDragging = false;
+    this.highlighted = null; // a group
+    this.width = 0;
+    this.left = 0; // pixels of the gutters beside the axis of scores
+    this.right = 0;
+    this.rowHeight = 0;
+    /** @type {ReturnType<typeof import("./threshold_counts.js").scoreAxis>} */
+    this.axis = null;
+    /** @type {any[]} a subset's live samples, or its attacks of a species */
+    this.cells = [];
+    /** @type {any} all live samples that are reported */
+    this.live = null;
+    /** @type {any} all attacks */
+    this.all = null;
+    /** @type {any[]} attacks of a species each */
+    this.species = [];
+    /** @type {any[]} groups that have a curve */
+    this.drawn = [];
+    /** @type {string[]} subsets */
+    this.reported = [];
+    /** @type {Float64Array[]} ascending, of every reported cell */
+    this.reportedScores = [];
+    /** @type {Layer} */
+    this.track = null;
+    /** @type {Layer} */
+    this.cellRows = null;
+    /** @type {Layer} */
+    this.errors = null;
+    /** @type {Text} */
+    this.nearest = null;
+    /** @type {Text} */
+    this.waiting = null;
+    this.neutral = "";
+  }
+
   readTheme() {
     const style = getComputedStyle(this.root);
     this.ink = style.color;
@@ -92,7 +147,10 @@ class Drawing {
     edges[count] = Infinity;
     edges[0] = -Infinity;
     const middle = 45;
-    for (const [group, sign] of [[this.live, -1], [this.all, 1]]) {
+    for (const [group, sign] of [
+      [this.live, -1],
+      [this.all, 1],
+    ]) {
       const sum = new Float64Array(count);
       for (const i of group.cells) this.histogram(this.cells[i].scores, edges).forEach((n, bin) => (sum[bin] += n));
       const most = Math.max(...sum, 1);
@@ -124,9 +182,9 @@ class Drawing {
     const spots = edges.map((edge) => axis.pixel(edge));
     spots[0] = axis.left;
     spots[bins] = axis.right;
-    if (axis.tails[0]) edges.unshift(-Infinity), spots.unshift(axis.start);
+    if (axis.tails[0]) (edges.unshift(-Infinity), spots.unshift(axis.start));
     else edges[0] = -Infinity;
-    if (axis.tails[1]) edges.push(Infinity), spots.push(axis.end);
+    if (axis.tails[1]) (edges.push(Infinity), spots.push(axis.end));
     else edges[edges.length - 1] = Infinity;
     cells.forEach((cell, i) => {
       const base = rowHeight * (i + 1) - 1;
@@ -218,104 +276,6 @@ class Drawing {
     context.globalAlpha = 1;
   }
 
-  // Maps shares to pixels of a plane: its two axes, and where a point of a group's curve lies.
-  plane(plane) {
-    const [left, right, top, bottom] = [50, plane.width - 10, 8, plane.height - 42];
-    if (plane.kind === "det") {
-      const edge = 1 / (2 * Math.max(this.live.n, this.all.n));
-      const [from, to] = [probit(Math.min(edge, 0.1)), probit(DET_TOP)];
-      const place = (share) => (probit(Math.min(Math.max(share, edge), DET_TOP)) - from) / (to - from);
-      plane.ticks = [0.00001, 0.0001, 0.001, 0.01, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95].filter((share) => share > edge);
-      plane.px = (share) => left + place(share) * (right - left);
-      plane.py = (share) => bottom - place(share) * (bottom - top);
-      plane.at = (bpcer, found) => [plane.px(1 - found), plane.py(bpcer)];
-    } else {
-      plane.ticks = [0, 0.25, 0.5, 0.75, 1];
-      plane.px = (share) => left + 4 + share * (right - left - 8);
-      plane.py = (share) => bottom - 4 - share * (bottom - top - 8);
-      plane.at = plane.kind === "roc"
-        ? (bpcer, found) => [plane.px(bpcer), plane.py(found)]
-        : (bpcer, found, precision) => [plane.px(found), plane.py(precision)];
-    }
-    return { left, right, top, bottom };
-  }
-
-  // The share of alarms that are attacks: as in these samples, or where attacks are as frequent as is stated.
-  precision(bpcer, found, sampled) {
-    if (!this.isAdjusted) return sampled;
-    return (this.prevalence * found) / (this.prevalence * found + (1 - this.prevalence) * bpcer);
-  }
-
-  drawPlane(plane) {
-    const context = this.fresh(plane);
-    const { left, right, top, bottom } = this.plane(plane);
-    const label = (share) => `${Number((100 * share).toPrecision(6))}${NBSP}%`;
-    let lastX = -Infinity;
-    for (const share of plane.ticks) {
-      context.fillStyle = "rgba(128,128,128,0.2)";
-      context.fillRect(plane.px(share), top, 1, bottom - top);
-      context.fillRect(left, plane.py(share), right - left, 1);
-      context.fillStyle = this.ink;
-      context.textAlign = "right";
-      context.fillText(label(share), left - 5, plane.py(share));
-      const half = context.measureText(label(share)).width / 2;
-      const x = Math.min(plane.px(share), plane.width - half);
-      if (x - half < lastX + 6) continue; // no room
-      context.textAlign = "center";
-      context.fillText(label(share), x, bottom + 11);
-      lastX = x + half;
-    }
-    context.textAlign = "center";
-    context.fillText(plane.x, (left + right) / 2, bottom + 30);
-    context.save();
-    context.translate(7, (top + bottom) / 2);
-    context.rotate(-Math.PI / 2);
-    context.fillText(plane.y, 0, 0);
-    context.restore();
-    if (plane.kind === "roc") {
-      context.strokeStyle = this.neutral;
-      context.setLineDash([2, 3]);
-      context.beginPath();
-      context.moveTo(plane.px(0), plane.py(0));
-      context.lineTo(plane.px(1), plane.py(1));
-      context.stroke();
-      context.setLineDash([]);
-    }
-    plane.lines = [];
-    for (const group of this.drawn) {
-      const { bpcer, found, precision, thresholds } = group.curve;
-      const line = { xs: [], ys: [] };
-      const from = [];
-      context.beginPath();
-      for (let i = 0; i < bpcer.length; i++) {
-        if (plane.kind === "pr" && Number.isNaN(precision[i])) continue;
-        const [x, y] = plane.at(bpcer[i], found[i], this.precision(bpcer[i], found[i], precision[i]));
-        context.lineTo(x, y);
-        line.xs.push(x);
-        line.ys.push(y);
-        from.push(i);
-      }
-      context.globalAlpha = this.alphaOf(group);
-      context.strokeStyle = group.colour;
-      context.lineWidth = group.kind === "attacks" || group === this.highlighted ? 3 : 2;
-      context.stroke();
-      context.globalAlpha = 1;
-      line.words = (k) => {
-        const i = from[k];
-        const shares = {
-          roc: () => `BPCER ${percent(bpcer[i], 1)}\nattacks found ${percent(found[i], 1)}`,
-          pr: () => {
-            const shown = this.precision(bpcer[i], found[i], precision[i]);
-            return `recall ${percent(found[i], 1)}\nprecision ${percent(shown, 1)}`;
-          },
-          det: () => `APCER ${percent(1 - found[i], 1)}\nBPCER ${percent(bpcer[i], 1)}`,
-        };
-        return `${group.words}\n${shares[plane.kind]()}\nthreshold ${number(thresholds[i])}`;
-      };
-      plane.lines.push(line);
-    }
-  }
-
   over(layer) {
     const context = layer.overContext;
     context.clearRect(0, 0, layer.width, layer.height);
@@ -365,7 +325,10 @@ class Drawing {
     for (const group of this.species) if (rates.get(group)) dot(group, 4);
     dot(this.live, 6);
     // The two that matter, by name and number.
-    const labels = [[this.live, "live rejected"], [worst, `${worst.words} passes`]].map(([group, words]) => {
+    const labels = [
+      [this.live, "live rejected"],
+      [worst, `${worst.words} passes`],
+    ].map(([group, words]) => {
       const { value, n } = rates.get(group);
       return { y: this.errors.y(value), text: `${words} ${percent(value, digitsOf(n))}` };
     });
@@ -402,16 +365,28 @@ class Drawing {
     context.globalAlpha = 1;
   }
 
-  drawOverPlane(plane, { rates }) {
-    const context = this.over(plane);
-    const live = rates.get(this.live);
-    for (const group of this.drawn) {
-      const rate = rates.get(group);
-      const found = rate.n - rate.errors;
-      if (plane.kind === "pr" && found + live.errors === 0) continue; // no alarm: no precision
-      const shown = this.precision(live.value, found / rate.n, found / (found + live.errors));
-      const [x, y] = plane.at(live.value, found / rate.n, shown);
-      this.drawDot(context, x, y, group, group.kind === "attacks" ? 6 : 5);
+  // How much evidence there is around the threshold.
+  supportText() {
+    const { axis, t } = this;
+    let nearest = Infinity;
+    let same = 0;
+    for (const scores of this.reportedScores) {
+      const i = below(scores, t);
+      if (i < scores.length) nearest = Math.min(nearest, scores[i] - t);
+      if (i > 0) nearest = Math.min(nearest, t - scores[i - 1]);
+      same += notAbove(scores, t) - i;
     }
+    const around = 0.01 * (axis.high - axis.low);
+    const near = (group) => {
+      let sum = 0;
+      for (const { scores } of group.cells.map((i) => this.cells[i])) {
+        sum += notAbove(scores, t + around) - below(scores, t - around);
+      }
+      return sum;
+    };
+    const [live, attacks] = [near(this.live), near(this.all)];
+    if (live + attacks === 0) return `No sample within ±${number(nearest, 2)}.`;
+    const exact = same ? ` ${many(same, "sample has", "samples have")} exactly this score.` : "";
+    return `Within ±${number(around, 2)}: ${grouped(live)} live, ${many(attacks, "attack")}.${exact}`;
   }
 }

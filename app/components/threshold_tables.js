@@ -1,58 +1,51 @@
-// The tables of the threshold component, and what its nodes are made of. Texts from data go through text nodes only.
+// The tables of the threshold component. Texts from data go through text nodes only.
+
+import { element } from "./nodes.js";
+import { grouped } from "./numbers.js";
+import { below, digitsOf, many, notAbove, percent, rateOf, rateText, source } from "./threshold_counts.js";
+import { abbreviation, liveText, say, textIn } from "./threshold_nodes.js";
+import { Planes } from "./threshold_planes.js";
 
 const ROW = 30; // pixels of a table's row, as in threshold.css
 const BAR = 90; // and of the bar in it
-
-function element(tag, className = "", text = null) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text !== null) made.textContent = text;
-  return made;
-}
-
-// A text node that is written only when its text changes.
-function say(node, text) {
-  if (node.data !== text) node.data = text;
-}
-
-function textIn(parent) {
-  const node = document.createTextNode("");
-  parent.append(node);
-  return node;
-}
-
-// Text that changes at every event, in a box whose size does not depend on it: nothing else is laid out anew.
-function liveText(parent) {
-  const box = element("span", "live");
-  parent.append(box);
-  return textIn(box);
-}
-
-function chip(style) {
-  const made = element("span", style.hollow ? "chip hollow" : "chip");
-  made.style.setProperty("--chip", style.colour);
-  return made;
-}
-
-function abbreviation(short, meaning) {
-  const made = element("abbr", "", short);
-  made.title = meaning;
-  return made;
-}
 
 const APCER = "Attack presentation classification error rate: the share of attacks of a species that pass as live.";
 const INDEPENDENT = "What the interval takes for independent: as many people, videos or images as can be told apart.";
 const AUC = "The share of pairs of an attack and a live sample in which the attack has the higher score.";
 const BPCER = "Bona fide presentation classification error rate: the share of live samples rejected as attacks.";
 
-class Tables extends Drawing {
+export class Tables extends Planes {
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    super(root);
+    this.speciesBox = element("div");
+    this.decisionsBox = element("div");
+    this.subsetsBox = element("div", "section");
+    /** @type {any[]} */
+    this.subsets = [];
+    /** @type {Record<string, string>} what a subset is used for */
+    this.roles = {};
+    /** @type {[number, number]} of thresholds */
+    this.limits = null;
+  }
+
   buildTables() {
+    this.buildSpecies();
+    this.buildDecisions();
+    this.buildSubsets();
+  }
+
+  buildSpecies() {
     this.speciesBox.replaceChildren(element("h3", "", "Attacks by species, worst first"));
     this.speciesRows = [];
     if (this.species.length) {
       const { table, body } = this.table(this.speciesBox, [
-        ["Species", 112], [abbreviation("APCER", APCER), 128], ["", BAR + 12, "extra"], ["Let through", 100, "number"],
-        [abbreviation("Interval by", INDEPENDENT), 92, "number"], [abbreviation("AUC", AUC), 44, "number extra"],
+        ["Species", 112],
+        [abbreviation("APCER", APCER), 128],
+        ["", BAR + 12, "extra"],
+        ["Let through", 100, "number"],
+        [abbreviation("Interval by", INDEPENDENT), 92, "number"],
+        [abbreviation("AUC", AUC), 44, "number extra"],
       ]);
       table.setAttribute("aria-label", "APCER per species at this threshold, worst first");
       this.speciesBody = body;
@@ -71,13 +64,19 @@ class Tables extends Drawing {
         return { row, place, range, point, rate: liveText(cells[1]), count: liveText(cells[3]) };
       });
     } else this.speciesBox.append(element("p", "empty", "The reported subsets hold no attack."));
+  }
 
-    this.buildDecisions();
-
+  buildSubsets() {
     this.subsetsBox.replaceChildren(element("h3", "", "Every subset at this threshold"));
     const { body } = this.table(this.subsetsBox, [
-      ["Subset", 120], ["Used for", 160], [abbreviation("BPCER", BPCER), 128], ["Live", 64, "number"],
-      ["Worst APCER", 136], ["of species", 112], ["Its attacks", 76, "number"], ["All attacks", 76, "number"],
+      ["Subset", 120],
+      ["Used for", 160],
+      [abbreviation("BPCER", BPCER), 128],
+      ["Live", 64, "number"],
+      ["Worst APCER", 136],
+      ["of species", 112],
+      ["Its attacks", 76, "number"],
+      ["All attacks", 76, "number"],
       ["No score", 68, "number"],
     ]);
     this.subsetRows = this.subsets.map((subset) => {
@@ -92,7 +91,8 @@ class Tables extends Drawing {
       const worst = liveText(cells[5]);
       worst.before(mark);
       const [bpcer, apcer, n] = [2, 4, 6].map((i) => liveText(cells[i]));
-      return { apcerCell: cells[4], role: textIn(cells[1]), bpcer, apcer, worst, n, mark };
+      const shown = undefined; // the cell of the worst species
+      return { shown, apcerCell: cells[4], role: textIn(cells[1]), bpcer, apcer, worst, n, mark };
     });
   }
 
@@ -100,7 +100,9 @@ class Tables extends Drawing {
     const box = this.decisionsBox;
     box.replaceChildren(element("h3", "", "Decisions"));
     const { body } = this.table(box, [
-      ["Reported", 64], ["called live", 136, "number"], ["called attack", 136, "number"],
+      ["Reported", 64],
+      ["called live", 136, "number"],
+      ["called attack", 136, "number"],
     ]);
     this.decisions = ["live", "attacks"].map((name) => {
       const { cells } = this.row(body, ["", "number", "number"]);
@@ -125,41 +127,38 @@ class Tables extends Drawing {
       ).value,
     };
     const stated = entry("Precision if ");
-    this.share = element("input");
-    this.share.type = "number";
-    this.share.min = "0.0001";
-    this.share.max = "99.9999";
-    this.share.step = "any";
-    this.share.setAttribute("aria-label", "Percent of presentations that are attacks");
+    this.share = this.shareInput();
     stated.term.append(this.share, document.createTextNode(" % attacks"));
     stated.term.title =
       "The share of alarms that are attacks, in use, where attacks are this frequent; its bounds combine those of " +
       "both error rates.";
     this.facts.stated = stated.value;
-    this.share.addEventListener("keydown", (event) => event.stopPropagation());
-    this.share.addEventListener("input", () => {
-      const share = Number(this.share.value) / 100;
-      this.share.setAttribute("aria-invalid", String(!(share > 0 && share < 1)));
-      if (!(share > 0 && share < 1)) return;
-      this.prevalence = share;
-      this.drawPrecision();
-      this.draw();
-    });
-    this.share.addEventListener("change", () => {
-      const share = Number(this.share.value) / 100;
-      if (share > 0 && share < 1) this.send("prevalence", share);
-    });
     const missing = (group) => group.cells.reduce((sum, i) => sum + this.cells[i].missing, 0);
     const why = "What could not be read or has no score: part of no rate, never taken for live.";
     const counts = `${grouped(missing(this.live))} live, ${many(missing(this.all), "attack")}`;
     entry("Without a score", why).value.data = counts;
+    const infinite = this.infiniteText();
+    if (infinite) entry("Infinite scores").value.data = infinite;
+    box.append(list);
+  }
+
+  shareInput() {
+    const share = element("input");
+    share.type = "number";
+    share.min = "0.0001";
+    share.max = "99.9999";
+    share.step = "any";
+    share.setAttribute("aria-label", "Percent of presentations that are attacks");
+    return share;
+  }
+
+  infiniteText() {
     let [top, bottom] = [0, 0];
     for (const scores of this.reportedScores) {
       top += scores.length - below(scores, Infinity);
       bottom += notAbove(scores, -Infinity);
     }
-    if (top + bottom) entry("Infinite scores").value.data = `${grouped(top)} at +∞, ${grouped(bottom)} at −∞`;
-    box.append(list);
+    return top + bottom ? `${grouped(top)} at +∞, ${grouped(bottom)} at −∞` : "";
   }
 
   // A table whose columns keep their widths: `heads` are [text or element, pixels, class].
@@ -188,9 +187,10 @@ class Tables extends Drawing {
 
   row(body, kinds) {
     const row = element("tr");
-    row.append(...kinds.map((kind) => element("td", kind)));
+    const cells = kinds.map((kind) => element("td", kind));
+    row.append(...cells);
     body.append(row);
-    return { row, cells: [...row.children] };
+    return { row, cells };
   }
 
   showRoles() {
@@ -254,8 +254,14 @@ class Tables extends Drawing {
       return found / (found + rejected);
     };
     const { acer, found, sampled, stated } = this.facts;
-    say(acer, told(least(live, worst), (bpcer, apcer) => (bpcer + apcer) / 2, live, worst));
-    say(found, told(least(all), (apcer) => 1 - apcer, all));
+    say(
+      acer,
+      told(least(live, worst), (bpcer, apcer) => (bpcer + apcer) / 2, live, worst),
+    );
+    say(
+      found,
+      told(least(all), (apcer) => 1 - apcer, all),
+    );
     const share = () => percent((all.n - all.errors) / alarms, digitsOf(alarms));
     say(sampled, alarms ? `${share()} of ${many(alarms, "alarm")}` : "–");
     say(stated, alarms ? told(least(live, all) + 1, precision, live, all) : "–"); // often small

@@ -1,6 +1,13 @@
 // One sample in linked panes: see zoom.py. What is zoomed or moved in one is zoomed or moved in all of them.
 
+import { bytesOf, number, paint, scaleBar } from "./colours.js";
+import { element } from "./nodes.js";
+
 const MOST = 32; // times
+const FRAMES = [
+  { colour: "#000000", half: 5 },
+  { colour: "#ffffff", half: 4 },
+]; // around the pixel that is read, and their least half width
 
 function shown(root) {
   return states.get(root);
@@ -42,7 +49,7 @@ function draw(root) {
     const x = ((at.x * width + 0.5) / width - view.x) * view.zoom * side;
     const y = ((at.y * height + 0.5) / height - view.y) * view.zoom * side;
     context.lineWidth = Math.max(1, window.devicePixelRatio);
-    for (const [colour, half] of [["#000000", 5], ["#ffffff", 4]]) {
+    for (const { colour, half } of FRAMES) {
       context.strokeStyle = colour;
       const reach = Math.max(half, (side * view.zoom) / width / 2);
       context.strokeRect(x - reach, y - reach, 2 * reach, 2 * reach);
@@ -152,7 +159,11 @@ export default function (component) {
   if (!states.has(root)) {
     const again = new ResizeObserver(() => draw(root));
     states.set(root, { view: { zoom: 1, x: 0, y: 0 }, at: null, again });
-    for (const [name, work] of [["in", () => zoomBy(root, 2)], ["out", () => zoomBy(root, 0.5)], ["whole", () => whole(root)]]) {
+    for (const [name, work] of [
+      ["in", () => zoomBy(root, 2)],
+      ["out", () => zoomBy(root, 0.5)],
+      ["whole", () => whole(root)],
+    ]) {
       root.querySelector(`.${name}`).addEventListener("click", work);
     }
   }
@@ -176,7 +187,10 @@ export default function (component) {
   panels.forEach((panel, p) => {
     const [canvas, caption] = panes.children[p].children;
     caption.firstChild.textContent = panel.name;
-    canvas.setAttribute("aria-label", `${panel.name} of ${id}; plus and minus zoom, arrows move, 0 shows the whole image`);
+    canvas.setAttribute(
+      "aria-label",
+      `${panel.name} of ${id}; plus and minus zoom, arrows move, 0 shows the whole image`,
+    );
     state.again.observe(canvas);
   });
   draw(root);

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from app.components.bundle import bundled
 from app.components.gallery import Panel, drawable
 
 _HERE = Path(__file__)
@@ -29,7 +30,7 @@ _mount = st.components.v2.component(
 </div>
 """,
     css=_HERE.with_suffix(".css").read_text(),
-    js=_HERE.with_name("colours.js").read_text() + _HERE.with_suffix(".js").read_text(),
+    js=bundled(_HERE.with_suffix(".js")),
 )
 
 

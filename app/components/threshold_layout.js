@@ -1,0 +1,261 @@
+// What the threshold component's parts are, and drawing all of them.
+
+import { element } from "./nodes.js";
+import { grouped } from "./numbers.js";
+import { below, number, rateOf, rateText, scoreAxis } from "./threshold_counts.js";
+import { layers, resize } from "./threshold_drawing.js";
+import { chip, say, textIn } from "./threshold_nodes.js";
+import { Tables } from "./threshold_tables.js";
+
+const PAD = 10; // pixels beside the axis of scores, for a thumb at its ends
+
+export class Layout extends Tables {
+  build() {
+    const { root } = this;
+    root.replaceChildren();
+    this.buildAnswer();
+    this.buildHold();
+    const [scores, rates] = this.buildScores();
+    const curves = this.buildCurves();
+    const tables = element("div", "section halves");
+    tables.append(this.speciesBox, this.decisionsBox);
+    root.append(this.answer, this.note, this.hold, scores, rates, curves, tables, this.subsetsBox);
+  }
+
+  buildAnswer() {
+    this.answer = element("p", "answer");
+    const strong = () => this.answer.appendChild(element("strong"));
+    this.answerParts = [false, true, false, false, true, false].map((isStrong) =>
+      textIn(isStrong ? strong() : this.answer),
+    );
+    this.note = element("p", "note");
+    const note = textIn(this.note);
+    this.sayNote = (text) => say(note, text);
+  }
+
+  // The threshold as a number and as a slider.
+  buildHold() {
+    this.hold = element("div", "hold");
+    const line = element("div", "line");
+    const field = element("label", "", "Threshold");
+    this.typed = element("input");
+    this.typed.type = "text";
+    this.typed.inputMode = "decimal";
+    this.typed.autocomplete = "off";
+    this.typed.setAttribute("aria-label", "Threshold");
+    field.append(this.typed);
+    this.slider = element("div", "slider drags");
+    this.slider.tabIndex = 0;
+    this.slider.setAttribute("role", "slider");
+    this.slider.setAttribute("aria-label", "Threshold");
+    this.slider.title = "Arrow keys: to the next score. With Shift: ten scores.";
+    this.track = layers("");
+    this.track.still.setAttribute("aria-hidden", "true");
+    this.slider.append(this.track.box);
+    line.append(field, this.slider);
+    const support = element("div", "support quiet");
+    const nearest = element("span");
+    const waiting = element("span", "waiting");
+    support.append(nearest, waiting);
+    this.nearest = textIn(nearest);
+    this.waiting = textIn(waiting);
+    this.hold.append(line, support);
+  }
+
+  buildScores() {
+    this.cellRows = layers("Histograms of the scores per subset and species");
+    this.rowsBox = element("div", "rows");
+    this.rowsBox.tabIndex = 0; // scrolls where there are many
+    this.rowsBox.setAttribute("role", "region");
+    this.rowsBox.setAttribute("aria-label", "Histograms");
+    this.rowsBox.append(this.cellRows.box);
+    this.cellRows.box.classList.add("drags");
+    this.errors = layers("BPCER and APCER of every species against the threshold");
+    this.errors.box.classList.add("drags");
+    const scores = element("div", "section");
+    this.rowsNote = element("p", "quiet");
+    scores.append(element("h3", "", "How the scores are distributed"), this.rowsNote, this.rowsBox);
+    const rates = element("div", "section square");
+    this.ratesEmpty = element("p", "empty");
+    rates.append(element("h3", "", "What a higher or lower threshold would do"), this.ratesEmpty, this.errors.box);
+    return [scores, rates];
+  }
+
+  buildCurves() {
+    this.legend = element("div", "legend");
+    this.legend.setAttribute("role", "group");
+    this.legend.setAttribute("aria-label", "Highlight one species");
+    this.curvesEmpty = element("p", "empty");
+    this.squares = element("div", "squares");
+    this.planes = [
+      { kind: "roc", title: "ROC", across: "BPCER (live rejected)", up: "attacks found" },
+      { kind: "pr", title: "Precision and recall", across: "recall (attacks found)", up: "precision" },
+      { kind: "det", title: "DET, probit axes", across: "APCER (attacks let through)", up: "BPCER (live rejected)" },
+    ].map((plane) => {
+      const made = { ...plane, ...layers(plane.title), head: element("h3", "", plane.title) };
+      const square = element("div", "square");
+      square.append(made.head, made.box);
+      this.squares.append(square);
+      return made;
+    });
+    this.adjust.type = "button";
+    this.adjust.addEventListener("click", () => {
+      this.isAdjusted = !this.isAdjusted;
+      this.drawPrecision();
+      this.draw();
+    });
+    this.planes[1].head.append(this.adjust);
+    const curves = element("div", "section");
+    curves.append(this.legend, this.curvesEmpty, this.squares);
+    return curves;
+  }
+
+  read(made, table) {
+    const bytes = table.getChild("numbers").get(0);
+    const numbers = new Float64Array(bytes.slice().buffer);
+    this.things = made.decisions;
+    const take = ([start, length]) => numbers.subarray(start, start + length);
+    const taken = (arrays) =>
+      arrays && Object.fromEntries(Object.entries(arrays).map(([name, at]) => [name, take(at)]));
+    const units = (thing) => (thing.unit === "sample" ? made.decisions.replace(/s$/, "") : thing.unit); // each by itself
+    const read = (thing) => ({ ...thing, by: units(thing), band: taken(thing.band) });
+    this.cells = made.cells.map((cell) => ({ ...read(cell), scores: take(cell.scores) }));
+    this.groups = made.groups.map((group) => ({ ...read(group), curve: taken(group.curve) }));
+    this.live = this.groups[0];
+    this.all = this.groups.at(-1);
+    this.species = this.groups.slice(1, -1);
+    this.subsets = made.subsets.map((subset) => {
+      const cells = this.cells.map((cell, i) => ({ cell, i })).filter(({ cell }) => cell.subset === subset.name);
+      const isLive = ({ cell }) => cell.species === "";
+      return { ...subset, live: cells.filter(isLive), attacks: cells.filter((one) => !isLive(one)) };
+    });
+    this.reported = made.reported;
+    this.view = made.view;
+    this.neutral = made.neutral;
+    this.reportedScores = this.cells.filter((cell) => made.reported.includes(cell.subset)).map((cell) => cell.scores);
+    const together = this.groups.slice(1).filter((group) => group.curve);
+    // One species: its curve and that of all attacks are the same.
+    this.drawn = this.species.length === 1 ? together.filter((group) => group.kind === "species") : together;
+    const lacks = !this.live.n ? "no live sample" : !this.all.n ? "no attack" : "";
+    this.curvesEmpty.textContent = lacks
+      ? `The reported subsets hold ${lacks} with a score, so there are no curves: each needs both. ` +
+        "Choose more subsets in the sidebar."
+      : "";
+    this.curvesEmpty.hidden = this.ratesEmpty.hidden = !lacks;
+    this.ratesEmpty.textContent = this.curvesEmpty.textContent;
+    this.squares.hidden = this.errors.box.hidden = this.legend.hidden = Boolean(lacks);
+    this.squares.style.display = lacks ? "none" : "";
+    this.legend.style.display = lacks ? "none" : "";
+    this.buildLegend();
+  }
+
+  buildLegend() {
+    this.legend.replaceChildren();
+    const shown = [this.live, ...this.drawn];
+    for (const group of shown) {
+      const button = element("button");
+      button.type = "button";
+      button.append(chip(group), document.createTextNode(group.words));
+      button.setAttribute("aria-pressed", "false");
+      button.title = `Highlight ${group.words}`;
+      button.addEventListener("click", () => {
+        this.highlighted = this.highlighted === group ? null : group;
+        [...this.legend.children].forEach((one, i) => {
+          one.setAttribute("aria-pressed", String(shown[i] === this.highlighted));
+        });
+        this.drawStill();
+      });
+      this.legend.append(button);
+    }
+  }
+
+  layOut(force = false) {
+    const width = Math.floor(this.root.clientWidth);
+    if (!this.key || !width || (width === this.width && !force)) return;
+    this.width = width;
+    this.left = width < 620 ? 124 : 172;
+    this.right = width < 620 ? 62 : 72;
+    this.root.style.setProperty("--left", `${this.left}px`);
+    this.root.style.setProperty("--right", `${this.right}px`);
+    this.axis = scoreAxis(this.view, this.limits, this.left + PAD, width - this.right - PAD);
+    resize(this.track, width - this.left - this.right, 80);
+    this.rowHeight = Math.round(Math.min(Math.max(240 / this.cells.length, 18), 36));
+    resize(this.cellRows, width, this.rowHeight * this.cells.length + 24);
+    resize(this.errors, width, 200);
+    const perLine = width <= 480 ? 1 : width <= 760 ? 2 : 3;
+    const side = Math.floor((width - 16 * (perLine - 1)) / perLine);
+    for (const plane of this.planes) resize(plane, side, Math.min(perLine === 1 ? 280 : 320, Math.max(240, side)));
+    this.drawStill();
+  }
+
+  drawStill() {
+    if (!this.key || !this.width) return;
+    this.readTheme();
+    this.drawTrack();
+    this.drawCells();
+    if (this.drawn.length) {
+      this.drawErrors();
+      this.planes.forEach((plane) => this.drawPlane(plane));
+    }
+    this.draw();
+  }
+
+  // Everything that follows from the threshold.
+  counted() {
+    const above = this.cells.map((cell) => cell.scores.length - below(cell.scores, this.t));
+    const rates = new Map();
+    for (const group of this.groups) {
+      let sum = 0;
+      for (const i of group.cells) sum += above[i];
+      rates.set(group, rateOf(group, sum, group.kind !== "bona_fide"));
+    }
+    let worst = null; // the first by name among equals
+    for (const group of this.species) {
+      if (rates.get(group) && (!worst || rates.get(group).value > rates.get(worst).value)) worst = group;
+    }
+    return { above, rates, worst };
+  }
+
+  draw() {
+    if (!this.key || !this.width || !this.axis) return;
+    const at = this.counted();
+    this.drawAnswer(at);
+    this.drawSlider();
+    this.drawOverCells(at);
+    if (this.drawn.length) {
+      this.drawOverErrors(at);
+      this.planes.forEach((plane) => this.drawOverPlane(plane, at));
+    }
+    this.drawSpecies(at);
+    this.drawDecisions(at);
+    this.drawSubsets(at);
+  }
+
+  drawAnswer({ rates, worst }) {
+    const live = rates.get(this.live);
+    const attack = worst && rates.get(worst);
+    const texts = [
+      live ? "At this threshold " : "",
+      live ? rateText(live) : "",
+      live ? ` of ${grouped(live.n)} live ${this.things} are rejected` : "",
+      worst ? `${live ? "; the" : "At this threshold the"} worst attack, ${worst.words}, passes ` : "",
+      worst ? rateText(attack) : "",
+      worst ? ` of the time (n\u00a0=\u00a0${grouped(attack.n)}).` : ".",
+    ];
+    texts.forEach((text, i) => say(this.answerParts[i], text));
+    const known = [this.live, worst].filter((group) => group?.n);
+    const counts = known.map((group, i) => {
+      const by = i && known[0].by === group.by ? "" : `by ${group.by}, n = `;
+      const name = group === this.live ? "live" : group.words;
+      return group.band ? `${by}${grouped(group.n_units)} (${name})` : `none for ${name}: all are of one ${group.by}`;
+    });
+    const isSimple = known.some((group) => group.unit === "sample");
+    const warning = isSimple
+      ? `. The ${this.things} count as independent; those of one person are not, so the true intervals are wider`
+      : "";
+    const note = `In brackets: 95 % intervals ${counts.join(" and ")}${warning}.`;
+    this.sayNote(note);
+    this.slider.setAttribute("aria-valuetext", `${number(this.t, 6)}. ${texts.join("")}`);
+    this.slider.setAttribute("aria-valuenow", String(Math.min(Math.max(this.t, this.limits[0]), this.limits[1])));
+  }
+}
