@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import UnionType
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -36,6 +37,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("app.main",),
 )
 GROUND = FLOORS[0]
+FUNCTION, CLASS, PAGE = 60, 400, 299  # lines at most
+OPEN_FILES = 10  # of fas_core itself, in no room
 TORCH = ("fas_core.models", "fas_core.training", "fas_core.inference", "fas_core.bench")  # rooms that may import it
 
 
@@ -128,6 +131,29 @@ def global_readers(tree: ast.Module) -> list[str]:
         if any(node.id in computed - own for node in names if isinstance(node.ctx, ast.Load)):
             readers.append(function.name)
     return readers
+
+
+def broken(found: list[Module]) -> dict[str, list[str]]:
+    """Rule -> dotted names of what breaks it."""
+    pages = [module for module in found if module.name.startswith("app.views.")]
+    open_files = [module.name for module in found if module.path.parent.name == "fas_core"]
+
+    def longer(kinds: type | UnionType, most: int) -> list[str]:
+        return [
+            f"{module.name}.{node.name}"
+            for module in found
+            for node in ast.walk(module.tree)
+            if isinstance(node, kinds) and _length(node) > most
+        ]
+
+    return {
+        f"functions over {FUNCTION} lines": longer(ast.FunctionDef | ast.AsyncFunctionDef, FUNCTION),
+        f"classes over {CLASS} lines": longer(ast.ClassDef, CLASS),
+        f"pages over {PAGE} lines": [m.name for m in pages if len(m.path.read_text().splitlines()) > PAGE],
+        f"files of fas_core beyond {OPEN_FILES}": open_files if len(open_files) > OPEN_FILES else [],
+        "functions of pages that read its globals": [f"{m.name}.{f}" for m in pages for f in global_readers(m.tree)],
+        "imports upward": imports_upward(found),
+    }
 
 
 def figures(root: Path = PROJECT) -> dict[str, str]:
