@@ -29,7 +29,7 @@ PAGES = [
 
 
 @st.cache_resource(show_spinner=False)
-def is_settled(n_modules: int) -> bool:
+def is_settled(n_modules: int) -> bool:  # noqa: ARG001 - part of the key
     """True, once all that is loaded is left out of the garbage collection that follows every run of a page.
 
     Going through all modules again would take 65 ms each time, also after every answer to the pointer.

@@ -54,7 +54,7 @@ class _DamagedError(Exception):
     """An entry, or the whole store, is not what this module wrote."""
 
 
-class NoPickleDisk(diskcache.Disk):
+class NoPickleDisk(diskcache.Disk):  # type: ignore[misc]  # it has no types
     """Keys are text, values are bytes; every other type, and every pickled row, is refused in both directions.
 
     Nor does it touch files that it has not named itself: a row can name any.

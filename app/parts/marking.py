@@ -23,7 +23,7 @@ FILTERS = (ALL, MINE, ANYBODY, NOTED, UNMARKED)
 
 
 @cached(entries=16)
-def _current(run: Run, path: str, stamp: tuple[int, int]) -> list[Mark]:
+def _current(run: Run, path: str, stamp: tuple[int, int]) -> list[Mark]:  # noqa: ARG001 - parts of the key
     """`path` and `stamp` tell apart what the file of one Run holds at several times, and in several caches."""
     return marks.current(marks.history(run))
 

@@ -45,5 +45,4 @@ def keep_valid(key: str, options: Sequence[object], default: object) -> None:
 
 def link_params() -> dict[str, str]:
     """Query parameters that keep the shared choices on the way to another page."""
-    kept = {k: v for k in ("run", "score") if isinstance(v := st.session_state.get(k), str)}
-    return kept
+    return {k: v for k in ("run", "score") if isinstance(v := st.session_state.get(k), str)}

@@ -37,7 +37,7 @@ def _stamp(folder: Path) -> tuple[int, ...]:
 
 
 @cached(entries=64)
-def _opened(folder: str, stamp: tuple[int, ...]) -> Run:
+def _opened(folder: str, stamp: tuple[int, ...]) -> Run:  # noqa: ARG001 - part of the key
     return store.opened(Path(folder))
 
 

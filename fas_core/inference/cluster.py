@@ -135,7 +135,13 @@ class RayCluster:
         digests = tuple((one.path.absolute(), checkpoint.sha256(one.path)) for one in checkpoints)
         return str(self._result(self._task(_settled_precision, device).remote(digests, device)))
 
-    def write(self, plan: Plan, models: Sequence[Autoencoder], works: Sequence[Work], advance: Advance) -> None:
+    def write(  # as every engine: a worker loads the models itself
+        self,
+        plan: Plan,
+        models: Sequence[Autoencoder],  # noqa: ARG002
+        works: Sequence[Work],
+        advance: Advance,
+    ) -> None:
         """As `infer.write_shards`, except that each worker loads the models itself, once."""
         shard, shared = self._task(_written, plan.device), self._ray.put(plan)
         waiting = iter(works)

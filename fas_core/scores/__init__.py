@@ -77,7 +77,7 @@ def is_of_each(name: str) -> bool:
 def column(name: str) -> Callable[[Outputs, Run], NDArray[np.float64]]:
     """A `score` that is a column of the samples as the model wrote it."""
 
-    def score(outputs: Outputs, reference: Run) -> NDArray[np.float64]:
+    def score(outputs: Outputs, reference: Run) -> NDArray[np.float64]:  # noqa: ARG001 - as of every score
         return outputs.samples([name])[name].to_numpy(np.float64)
 
     return score

@@ -325,7 +325,7 @@ class _Notes:
         self._model.eval()
         with fabric.autocast():
             shown = self._model.outputs(fabric.to_device(self._shown)).reconstructions.float().cpu()
-            parts = [self._model.losses(fabric.to_device(part)) for part in self._dev.split(64) if len(part)]
+            parts = [self._model.losses(fabric.to_device(part)) for part in torch.split(self._dev, 64) if len(part)]
         self._epochs[epoch] = images.pixels(shown.numpy())[:, 0]
         traininglog.write_samples(self._out, images.pixels(self._shown.numpy())[:, 0], self._epochs, self._ids)
         dev = {
