@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from pathlib import Path
 
 # Tests run beside each other, one process per core: threads of PyTorch and BLAS would only wait for each other there.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("NUMBA_NUM_THREADS", "1")  # numba, once it is used, gives PyTorch as many as it has itself
+# What one process has compiled is there for the others, and for the next run.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).resolve().parents[1] / ".pytest_cache" / "numba"))
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +25,19 @@ from fas_core.runs.scorefile import scores_only_run
 
 PROJECT = Path(__file__).resolve().parents[1]
 SHARED = PROJECT.parent / "shared"
+
+FOLDERS = {"e2e": "browser", "bench": "process"}  # below tests/ -> the marker of all that is in it
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file's tests stay in one process, with what they share; those in a browser share its server too."""
+    for item in items:
+        place = item.path.relative_to(PROJECT / "tests")
+        marker = FOLDERS.get(place.parts[0])
+        if marker:
+            item.add_marker(marker)
+        item.add_marker(pytest.mark.xdist_group("browser" if marker == "browser" else place.as_posix()))
 
 
 @pytest.fixture(scope="session")

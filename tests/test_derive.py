@@ -147,6 +147,7 @@ def test_a_worker_that_fails_leaves_its_last_words_and_no_lock(run: store.Run) -
     waited_for(work)
 
 
+@pytest.mark.process
 def test_a_killed_worker_keeps_no_lock(run: store.Run, monkeypatch: pytest.MonkeyPatch) -> None:
     real = subprocess.Popen
     dying = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
@@ -175,6 +176,7 @@ def test_a_sign_of_life_while_the_work_lasts(run: store.Run, monkeypatch: pytest
     assert seen[0] > 0
 
 
+@pytest.mark.process
 def test_an_unknown_run_is_one_message(tiny_cache: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "fas_core.derive", str(tiny_cache), "nobody", "umap"], capture_output=True, text=True

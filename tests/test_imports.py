@@ -57,6 +57,7 @@ def test_each_room_is_on_one_floor_and_there() -> None:
     assert set(GROUND) <= set(rooms)
 
 
+@pytest.mark.process
 def test_reading_never_loads_torch() -> None:
     reading = [
         m.name

@@ -354,6 +354,7 @@ def _used_heavily(cache: Path, process: int) -> list[str]:
     return logged
 
 
+@pytest.mark.process
 def test_four_processes_at_once_on_a_new_store(tmp_path: Path) -> None:
     with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as processes:
         assert list(processes.map(_used_heavily, [tmp_path] * 4, range(4))) == [[]] * 4

@@ -30,6 +30,7 @@ print(full - freed, full - held())
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc tells what a process holds")
+@pytest.mark.process
 def test_memory_goes_back_to_the_system() -> None:
     frugal = {"MALLOC_MMAP_THRESHOLD_": "1000000", "MALLOC_ARENA_MAX": "2"}  # as the app is started
     ran = subprocess.run(

@@ -29,6 +29,7 @@ from fas_core.runs.lock import LOCK
 from fas_core.runs.upkeep import damage
 from fas_core.training import checkpoint
 
+pytestmark = pytest.mark.process
 with_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install 'fas-explorer[ray]'")
 
 

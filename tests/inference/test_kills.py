@@ -20,11 +20,13 @@ import pytest
 import torch
 
 from fas_core import derive
-from fas_core.cli.printing import _age
+from fas_core.cli.printing import age
 from fas_core.data import images
 from fas_core.runs import store
 from fas_core.runs.upkeep import damage
 from tests.conftest import PROJECT, Result
+
+pytestmark = pytest.mark.process
 
 SHARD_SIZE = 4  # images, so that there are many shards
 KILLS = 5
@@ -354,4 +356,4 @@ def test_runs_show_their_age(tiny_cache: Path, fas: Callable[..., Result]) -> No
     assert [one["name"] for one in listed][-1] == "a"  # the oldest
     ages = {5: "seconds", 60: "1 minute", 7000: "1 hour", 7200: "2 hours", 40 * 86400: "40 days"}
     now = datetime.now(UTC)
-    assert [_age((now - timedelta(seconds=s)).isoformat()) for s in ages] == list(ages.values())
+    assert [age((now - timedelta(seconds=s)).isoformat()) for s in ages] == list(ages.values())

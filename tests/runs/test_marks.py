@@ -46,6 +46,7 @@ def test_the_latest_of_each_person_counts_and_nothing_is_overwritten(tiny_cache:
     assert marks.history(store.open_run(tiny_cache, "b")) == []
 
 
+@pytest.mark.process
 def test_several_at_once_lose_nothing(tiny_cache: Path) -> None:
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(tiny_cache), who]) for who in ("anna", "bo")]
     assert [writer.wait(timeout=60) for writer in writers] == [0, 0]

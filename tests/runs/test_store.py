@@ -172,6 +172,7 @@ def held_by_another_process(*folders: Path) -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.process
 def test_of_two_processes_at_one_run_one_is_told(tiny_cache: Path) -> None:
     run, other = store.open_run(tiny_cache, "a"), store.open_run(tiny_cache, "b")
     with held_by_another_process(run.folder) as holder:

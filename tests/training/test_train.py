@@ -79,6 +79,7 @@ def test_killed_and_resumed_is_the_same_training(
     )
 
 
+@pytest.mark.process
 def test_killed_for_good_at_any_moment_and_resumed_is_the_same_training(tmp_path: Path, tiny_faces: Path) -> None:
     """SIGKILL, which no handler sees: before the first epoch has ended, in the midst of later ones, at their ends."""
     whole, out = tmp_path / "whole.safetensors", tmp_path / "m.safetensors"
@@ -267,6 +268,7 @@ def test_an_unreadable_image_is_left_out_and_said(
         train.trained(short, data, out, device="cpu")
 
 
+@pytest.mark.process
 def test_two_processes_make_the_same_training_as_one(
     tmp_path: Path, tiny_faces: Path, tiny_checkpoint: Path, experiment: Experiment
 ) -> None:
