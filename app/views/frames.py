@@ -39,7 +39,7 @@ class Beside:
     points: Points  # the common samples, as A knows them
     by: str  # what colours stand for
     colours: Colours
-    of: Compared
+    of_whom: Compared  # distances are
     how_far: list[Distances]
 
     @property
@@ -230,7 +230,7 @@ def explorer(shown: Beside) -> None:
             show_plot(shown, at, has_legend=True)
         with right, st.container(height=620, border=False):
             show_images(shown)
-            show_distances(shown.of, shown.how_far, at)
+            show_distances(shown.of_whom, shown.how_far, at)
     else:
         plot.carried(*(one.where for one in shown.places), shown.colours)
         grid = st.grid(2, min_column_width=420, gap="medium")
@@ -264,13 +264,13 @@ def show_side_by_side() -> None:
     if not len(both):
         st.info("These Runs share no sample. Choose Runs of the same images.", icon=":material/link_off:")
         st.stop()
-    of = compared(both, subsets)
-    how_far = distances(of)
-    show_answer(of, how_far)
+    of_whom = compared(both, subsets)
+    how_far = distances(of_whom)
+    show_answer(of_whom, how_far)
     wanted, x, y, by = controls(both)
     frame = Frame(both, possible_frame(wanted, both), x, y, subsets)
     points = both.points(subsets)
-    shown = Beside(frame, placed(frame), points, by, coloured(Colouring(points, by)), of, how_far)
+    shown = Beside(frame, placed(frame), points, by, coloured(Colouring(points, by)), of_whom, how_far)
     st.caption(caveats(shown))
     explorer(shown)
     hovering(points)

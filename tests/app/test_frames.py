@@ -185,6 +185,22 @@ def test_the_epochs_of_a_training_follow_each_other_in_one_pca(
     assert at.button(key="frames_previous").disabled
 
 
+def test_the_same_checkpoints_have_letters_beside_each_other_and_stay_selected(
+    page: Callable[..., AppTest], epochs: list[store.Run]
+) -> None:
+    at = page("m.epoch-0001", epoch="1")
+    (one,) = plots(at)
+    assert one["titles"][0].startswith("PC 1 of epoch 1 (")
+    at.session_state["_frames_selected"] = scatter.selection_of(np.array([0, 15]), 24, one["run"])
+    at.session_state["panels"] = [label(run) for run in epochs[1:]]
+    at.session_state["show"] = "side by side"
+    at.run()
+    assert [plot["note"] for plot in plots(at)] == ["A: m.epoch-0001", "B: m.epoch-0002", "C: m.epoch-0004"]
+    assert plots(at)[0]["titles"][0].startswith("PC 1 of A (")
+    assert "live training images of A and applied to all" in texts(at)
+    assert "**2 selected:** 1 train, 1 seen paper." in texts(at)
+
+
 def test_other_trainings_and_other_data_are_no_epochs(
     page: Callable[..., AppTest], tiny_cache: Path, epochs: list[store.Run]
 ) -> None:
