@@ -18,7 +18,7 @@ from app.latent.unusual import UNUSUAL, attacks_like_live, live_unlike_training,
 from app.parts import columns
 from app.parts.colouring import GROUP, SCORE, VERDICT, Colouring, Judged, coloured
 from app.parts.selection import Points, download_ids, keep_unnamed, saved_selections
-from app.session import sidebar
+from app.session import operating, sidebar
 from app.session.cache import cached
 from app.session.page import fragment
 from app.session.sidebar import Shown
@@ -80,7 +80,7 @@ def colouring(shown: Shown, points: Points, by: str, plane: Projected) -> Colour
     """What colours depend on; without an operating point, verdicts give way to groups."""
     judged = Judged(shown.score) if by == SCORE else None
     if by == VERDICT:
-        point, problem = sidebar.operating_point(shown.run, shown.score, shown.level, shown.subsets)
+        point, problem = operating.operating_point(shown.run, shown.score, shown.level, shown.subsets)
         st.caption(problem if point is None else about(point))
         if point is None:
             by = GROUP
