@@ -8,23 +8,16 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from app.parts import sample
 from app.session import readers
 from app.session.cache import cached
 from app.session.sidebar import Shown
-from app.words import escaped
-from fas_core.data.names import groups_of
 from fas_core.evaluation import paths
 from fas_core.evaluation.paths import LETTERS
 from fas_core.runs import selections
 from fas_core.runs.store import Run
 
 KEYS = ("sample", "sample_2", "sample_3", "sample_4")
-
-
-@cached(entries=16)
-def kinds(run: Run) -> NDArray[np.str_]:
-    """(n,) the class of each sample."""
-    return groups_of(readers.samples(run, ("subset", "label", "pai_species")))
 
 
 @cached(entries=16)
@@ -54,11 +47,9 @@ def chosen_rows(shown: Shown, count: int) -> list[int]:
                 width=190,
                 help="A sample id, or a part of one. Empty: the page chooses one.",
             ).strip()
-            matching = np.flatnonzero(ids == asked)
+            matching = sample.matching(ids, asked)
             if asked and not len(matching):
-                matching = np.flatnonzero(ids.str.contains(asked, case=False, regex=False))
-            if asked and not len(matching):
-                st.info(f"No sample of this Run has {escaped(asked)} in its id.", icon=":material/search_off:")
+                sample.say_missing(asked)
                 st.stop()
             rows.append(int(matching[0]) if asked else start)
         st.button("Random live", icon=":material/casino:", on_click=_fill_at_random, args=(shown, count))

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from app.components import strip as component
 from app.components.gallery import Panel, error_panel
 from app.components.zoom import zoomed
-from app.parts.chosen_samples import kinds
 from app.session import readers
 from app.session.address import keep_valid
 from fas_core.data.names import readable
@@ -95,7 +94,7 @@ def sheet_of(run: Run, path: Path, images: NDArray[np.uint8], rows: list[int], o
             name = f"{letter} " if len(rows) > 1 else ""
             first += [
                 traversal.Tile(original, [f"{name}original", str(ids[row])]),
-                traversal.Tile(reconstruction, [f"{name}reconstruction", readable(str(kinds(run)[row]))]),
+                traversal.Tile(reconstruction, [f"{name}reconstruction", readable(str(readers.groups(run)[row]))]),
             ]
         sheet.insert(0, first)
     title = f"{run.info.name} ({run.id[:6]}): {path.name}"

@@ -12,11 +12,8 @@ from app.session import operating
 from app.session.address import keep_valid, link_params, put_in_address
 from app.session.cache import keyed
 from app.session.jobs import under_way, watch_jobs
-from app.session.operating import cost_inputs as cost_inputs
-from app.session.operating import costs as costs
 from app.session.operating import operating_point as operating_point
 from app.session.operating import rule as rule
-from app.session.operating import score_range as score_range
 from app.session.readers import cache_folder, levels, runs
 from app.words import escaped, label_of
 from fas_core import progress, scores

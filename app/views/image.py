@@ -153,16 +153,15 @@ def show_verdicts(shown: Shown, subject: Subject) -> None:
 
 
 @cached(entries=8, spinner="Computing principal components …")
-def plane(run: Run) -> tuple[projection.PrincipalComponents, NDArray[np.float32]]:
-    """The principal components, and every code of the Run in the first two."""
-    pca = projection.pca_of(run)
-    return pca, projection.coordinates(run, pca)[:, :2]
+def plane(run: Run) -> NDArray[np.float32]:
+    """(n, 2) every code of the Run in the first two principal components."""
+    return projection.coordinates(run, readers.principal_components(run))[:, :2]
 
 
 def show_scatter(shown: Shown, subject: Subject) -> None:
     """The codes of the Run in the plane, the image's among them."""
     run = shown.run
-    pca, xy = plane(run)
+    pca, xy = readers.principal_components(run), plane(run)
     if xy.shape[1] < 2:
         return
     subset = samples(run, ("subset",))["subset"]

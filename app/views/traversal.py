@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from app.components.gallery import Card, Panel, gallery
 from app.parts import network
-from app.parts.chosen_samples import chosen_rows, kinds, live_rows
+from app.parts.chosen_samples import chosen_rows, live_rows
 from app.parts.path_images import sheet_of, show_path
-from app.session import readers, sidebar
+from app.session import operating, readers, sidebar
 from app.session.address import keep_valid
 from app.session.cache import cached, keyed
 from app.session.readers import score_values
@@ -178,8 +178,8 @@ def unlike_of(shown: Shown, path: Path) -> Unlike | None:
     if not len(live):
         st.caption("No live face is in the chosen subsets to compare these codes with.")
         return None
-    is_of_another = sidebar.rule(run, shown.score, shown.level).kind == BY_HAND and score != shown.score
-    point = None if is_of_another else sidebar.operating_point(run, score, shown.level, shown.subsets)[0]
+    is_of_another = operating.rule(run, shown.score, shown.level).kind == BY_HAND and score != shown.score
+    point = None if is_of_another else operating.operating_point(run, score, shown.level, shown.subsets)[0]
     values = traversal.unlikeness(run, score, path.codes)
     return Unlike(score, values, live, None if point is None else point.threshold)
 
@@ -192,9 +192,9 @@ def show_samples(run: Run, rows: list[int]) -> None:
     ids = readers.ids(run)
     cards = []
     for letter, row in zip(LETTERS, rows, strict=False):
-        style = style_of(str(kinds(run)[row]))
+        style = style_of(str(readers.groups(run)[row]))
         lines = (f"{letter}: {ids[row]}" if len(rows) > 1 else str(ids[row]),)
-        cards.append(Card(str(ids[row]), lines, readable(str(kinds(run)[row])), style.colour, style.is_hollow))
+        cards.append(Card(str(ids[row]), lines, readable(str(readers.groups(run)[row])), style.colour, style.is_hollow))
     panels = [
         Panel(name, run.images(kind, rows))
         for name, kind in (("original", "inputs"), ("reconstruction", "reconstructions"))
@@ -259,7 +259,10 @@ def page() -> None:
     if rows:
         show_samples(run, rows)
     unlike = unlike_of(shown, path)
-    names = [f"**{escaped(name)}** ({escaped(readable(kinds(run)[row]))})" for name, row in zip(ids, rows, strict=True)]
+    names = [
+        f"**{escaped(name)}** ({escaped(readable(readers.groups(run)[row]))})"
+        for name, row in zip(ids, rows, strict=True)
+    ]
     head.write(paths.answer(path, unlike, names, escaped(path.name)))
     try:
         images = decoded(Codes(run, path.codes.astype(np.float32)))
