@@ -22,7 +22,7 @@ from app.words import escaped
 from fas_core import metrics, scores
 from fas_core.data.names import in_group_order, readable
 from fas_core.evaluation import ranking
-from fas_core.evaluation.ranking import ALL, Cells, Ranking, area
+from fas_core.evaluation.ranking import Cells, Ranking, area
 from fas_core.metrics import ScoreSet
 from fas_core.reports.palette import ALL_ATTACKS, MOST_SCORES, score_styles
 from fas_core.runs import store
@@ -188,14 +188,8 @@ def show_table(shown: Shown, rankings: Mapping[str, Ranking]) -> None:
         bind="query-params",
         label_visibility="collapsed",
     )
-    column, keys = MEASURES[str(measure)], ["subset", "species"]
-    long = pd.concat([one.rows.assign(score=name) for name, one in rankings.items()])
-    rows = long.drop_duplicates(keys).set_index(keys)
-    ranked = sorted(rankings, key=lambda name: -getattr(rankings[name], column))
-    values = pd.DataFrame({name: rankings[name].rows.set_index(keys)[column] for name in ranked}).reindex(rows.index)
-    of_subset, of_species = (rows.index.get_level_values(key) != ALL for key in keys)
-    order = pd.DataFrame({"level": np.where(of_subset, 2, of_species), "best": -values.max(axis=1)})
-    rows, values = (frame.loc[order.sort_values(["level", "best"]).index] for frame in (rows, values))
+    column = MEASURES[str(measure)]
+    rows, values = ranking.by_place(rankings, column)
     table = pd.DataFrame(
         {
             "Subset": [readable(subset) or "all" for subset in rows.index.get_level_values("subset")],
@@ -226,7 +220,7 @@ def show_table(shown: Shown, rankings: Mapping[str, Ranking]) -> None:
             for name in values
         },
     )
-    without = [s for s in tested(shown) if s not in set(long["subset"])]
+    without = [s for s in tested(shown) if s not in set(rows.index.get_level_values("subset"))]
     if len(tested(shown)) > 1:
         names = escaped(", ".join(map(readable, without)))
         alone = f" {names}: one class only, so counted under “all” alone." if without else ""

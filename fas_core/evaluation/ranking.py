@@ -123,6 +123,22 @@ def auc_margin(pooled: ScoreSet) -> float:
     return 1.96 * float(np.sqrt(covariance[0, 0]))
 
 
+def by_place(rankings: Mapping[str, Ranking], column: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What each score reaches where: the `rows` of every place, and `column` of them by score; indexed by both names.
+
+    Places: all subsets together, then species of all, then each subset, those where a score does best first. Scores:
+    the best of all subsets together first. NaN where a score has no such row.
+    """
+    keys = ["subset", "species"]
+    rows = pd.concat([one.rows for one in rankings.values()]).drop_duplicates(keys).set_index(keys)
+    ranked = sorted(rankings, key=lambda name: -getattr(rankings[name], column))
+    values = pd.DataFrame({name: rankings[name].rows.set_index(keys)[column] for name in ranked}).reindex(rows.index)
+    of_subset, of_species = (rows.index.get_level_values(key) != ALL for key in keys)
+    order = pd.DataFrame({"level": np.where(of_subset, 2, of_species), "best": -values.max(axis=1)})
+    places = order.sort_values(["level", "best"]).index
+    return rows.loc[places], values.loc[places]
+
+
 # ------------------------------------------------------------------------------------------------------------ in words
 
 

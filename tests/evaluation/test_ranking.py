@@ -77,6 +77,14 @@ def test_the_easiest_and_the_hardest_place_are_subsets_or_species_of_one() -> No
     assert ranking.extremes({"a": alone}).empty
 
 
+def test_places_stand_by_level_and_then_by_what_is_reached_there() -> None:
+    rows, values = ranking.by_place({"b": ranked(0.7), "a": ranked(0.8)}, "auc")
+    assert rows.index.tolist() == [("", "mask"), ("y", "mask"), ("y", ""), ("y", "paper"), ("x", "mask")]
+    assert list(values) == ["a", "b"]  # best first
+    assert values["a"].tolist() == pytest.approx([0.8, 0.9, 0.85, 0.8, 0.7])
+    assert rows["n_attack"].tolist() == [20, 5, 10, 5, 10]
+
+
 @pytest.mark.parametrize(
     ("auc", "said"), [(1.0, "100 %"), (0.997, ">99 %"), (0.834, "83 %"), (0.001, "<1 %"), (0, "0 %")]
 )
