@@ -15,7 +15,7 @@ from app.session.cache import cached, keyed
 from fas_core.runs.store import Run
 
 if TYPE_CHECKING:
-    from fas_core.inference import predict
+    from fas_core.inference import infer
 
 _one_at_a_time = threading.Lock()  # models are not made for several threads, nor is there memory for many batches
 
@@ -33,14 +33,14 @@ class _Checkpoint:
 
 
 @cached(entries=2)
-def _loaded(checkpoint: _Checkpoint) -> predict.Ready:
+def _loaded(checkpoint: _Checkpoint) -> infer.Ready:
     from fas_core.inference import predict
 
     return predict.ready(checkpoint.run)
 
 
 @contextmanager
-def of(run: Run) -> Iterator[predict.Ready]:
+def of(run: Run) -> Iterator[infer.Ready]:
     """The model, for this session alone while the block runs.
 
     Raises BadInputError where the checkpoint is gone or has changed.

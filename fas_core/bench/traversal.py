@@ -64,7 +64,7 @@ def figures(n: int = IMAGES, rounds: int = ROUNDS, keys: int = KEYS) -> dict[str
         for name, file in files.items():
             model = infer.loaded(file).model
             codes = traversal.from_prior(traversal.STEPS, model.config.latent_dim, 0)
-            works[name] = partial(predict.decoded, codes, predict.Ready(fabric, model))
+            works[name] = partial(predict.decoded, codes, infer.Ready(fabric, model))
         seconds = bench.medians(works, rounds)
         run = _written(Path(folder), files[IN_PAGE], n)
         return {f"{name}_milliseconds": 1000 * one for name, one in seconds.items()} | _in_page(run, keys)

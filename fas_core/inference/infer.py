@@ -71,7 +71,14 @@ class Plan:
     folders: frozenset[str]  # those of the images that were there at the start, relative to `root`
     size: int  # pixels, of an image's side
     device: str
-    precision: str
+
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """A model on the device that it runs on, in the precision that it runs in."""
+
+    fabric: Fabric
+    model: Autoencoder
 
 
 @dataclass(frozen=True)
@@ -148,7 +155,8 @@ def cached(
 ) -> list[store.Run]:
     """The Runs of some checkpoints on some subsets (all by default), complete; returns them opened.
 
-    `precision` "auto" takes bf16 where it is clearly faster (`settled_precision`); `engine` None is this process.
+    `precision` "auto" goes on with that of a Run which is there, whole or begun; checkpoints without one take that of
+    the others or, where there is none, bf16 if it is clearly faster (`settled_precision`). `engine` None: this process.
     Raises BadInputError when no image of the manifest is there, or the manifest has a column that a loss term needs.
     """
     engine = engine or ThisProcess()
@@ -167,18 +175,17 @@ def cached(
         raise BadInputError(f"{data.source}: none of its {len(data)} images is there, e.g. {data.image_paths()[0]}.")
     require_writable(cache)
 
-    def info_of(one: Loaded, settled: str) -> store.RunInfo:
-        return run_info(one.path, one.header, data, settled, one.model.loss_names)
-
     if precision == "auto":
-        first = all_loaded[0]
-        known = [p for p in PRECISIONS if (store.runs_folder(cache) / info_of(first, p).run).is_dir()]
-        precision = known[0] if known else engine.settled_precision(all_loaded, device)
+        known = [_known_precision(each, data, cache) for each in all_loaded]
+        new = next(filter(None, known), None) or engine.settled_precision(all_loaded, device)
+        precisions = [precision or new for precision in known]
+    else:
+        precisions = [precision] * len(all_loaded)
     targets = []
-    for one in all_loaded:
-        info = info_of(one, precision)
-        targets.append(Target(one.path.absolute(), info, store.runs_folder(cache.absolute()) / info.run))
-    plan = Plan(targets, cache.absolute(), data.root.absolute(), _folders(data), sizes.pop(), device, precision)
+    for each, settled in zip(all_loaded, precisions, strict=True):
+        info = _info_of(each, data, settled)
+        targets.append(Target(each.path.absolute(), info, store.runs_folder(cache.absolute()) / info.run))
+    plan = Plan(targets, cache.absolute(), data.root.absolute(), _folders(data), sizes.pop(), device)
     stage = f"Caching {', '.join(target.info.name for target in targets)}"
     with claimed([target.folder for target in targets]):
         missing = list(_missing(targets, chosen, data))
@@ -186,6 +193,16 @@ def cached(
         with task(stage, total, job_file=job_file, stage="cache") as progress:
             engine.write(plan, models, missing, progress.advance)
         return [store.opened(store.create(cache, target.info)) for target in targets]
+
+
+def _info_of(each: Loaded, data: Manifest, precision: str) -> store.RunInfo:
+    return run_info(each.path, each.header, data, precision, each.model.loss_names)
+
+
+def _known_precision(each: Loaded, data: Manifest, cache: Path) -> str | None:
+    """That of the checkpoint's Run on this data: what was measured once may not come out the same again."""
+    folder = store.runs_folder(cache)
+    return next((p for p in PRECISIONS if (folder / _info_of(each, data, p).run).is_dir()), None)
 
 
 def loaded(path: Path) -> Loaded:
@@ -197,9 +214,9 @@ def loaded(path: Path) -> Loaded:
 
 def write_shards(plan: Plan, models: Sequence[Autoencoder], works: Sequence[Work], advance: Advance) -> None:
     """Computes some shards in this process and writes them; `models`: one per target of the plan."""
-    fabric = devices.one_device(plan.device, plan.precision)
-    models = [model.to(fabric.device) for model in models]
-    with ThreadPoolExecutor(1) as writer, closing(_computed(fabric, models, works, plan, advance)) as computed:
+    fabrics = [devices.one_device(plan.device, target.info.precision) for target in plan.targets]
+    networks = [Ready(fabric, model.to(fabric.device)) for fabric, model in zip(fabrics, models, strict=True)]
+    with ThreadPoolExecutor(1) as writer, closing(_computed(networks, works, plan, advance)) as computed:
         written: Future[None] | None = None
         for work, parts in computed:
             _require_folders(work, parts, plan)
@@ -287,13 +304,13 @@ class _Part:
 
 
 def _computed(
-    fabric: Fabric, models: Sequence[Autoencoder], works: Sequence[Work], plan: Plan, advance: Advance
+    networks: Sequence[Ready], works: Sequence[Work], plan: Plan, advance: Advance
 ) -> Generator[tuple[Work, list[_Part]]]:
     """Every shard in turn, computed."""
     parts: list[_Part] = []
-    in_order = _parts_cpu if fabric.device.type == "cpu" else _parts_gpu
-    with closing(in_order(fabric, models, works, plan)) as found:
-        for work, part, is_last in found:
+    in_order = _parts_cpu if networks[0].fabric.device.type == "cpu" else _parts_gpu
+    with closing(in_order(networks, works, plan)) as computed:
+        for work, part, is_last in computed:
             parts.append(part)
             advance(len(part.positions) + len(part.reasons))
             if is_last:
@@ -301,9 +318,7 @@ def _computed(
                 parts = []
 
 
-def _parts_cpu(
-    fabric: Fabric, models: Sequence[Autoencoder], works: Sequence[Work], plan: Plan
-) -> Generator[tuple[Work, _Part, bool]]:
+def _parts_cpu(networks: Sequence[Ready], works: Sequence[Work], plan: Plan) -> Generator[tuple[Work, _Part, bool]]:
     """(shard, batch, whether it is its last) in order. Each core reads and computes batches of its own.
 
     That leaves no core idle, as threads that share one layer do when one of them has to wait, and makes the bytes of a
@@ -313,7 +328,7 @@ def _parts_cpu(
 
     def part(work: Work, start: int) -> _Part:
         batch = _read(work, start, BATCH_CPU, plan)
-        return _part(batch, [_fetched(tensors) for tensors in _begun(fabric, models, work, batch)])
+        return _part(batch, [_fetched(tensors) for tensors in _begun(networks, work, batch)])
 
     try:
         with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:
@@ -322,9 +337,7 @@ def _parts_cpu(
         torch.set_num_threads(cores)  # the setting outlives the threads that made it
 
 
-def _parts_gpu(
-    fabric: Fabric, models: Sequence[Autoencoder], works: Sequence[Work], plan: Plan
-) -> Generator[tuple[Work, _Part, bool]]:
+def _parts_gpu(networks: Sequence[Ready], works: Sequence[Work], plan: Plan) -> Generator[tuple[Work, _Part, bool]]:
     """As `_parts_cpu`: threads read, and the outputs of a batch are fetched when the next one is on its way."""
 
     def read(work: Work, start: int) -> _Batch:
@@ -333,7 +346,7 @@ def _parts_gpu(
     waiting: tuple[Work, _Batch, bool, list[dict[str, torch.Tensor]]] | None = None
     with ThreadPoolExecutor(DECODERS) as pool:
         for work, batch, is_last in _ahead(pool, works, BATCH_GPU, DECODERS, read):
-            begun = _begun(fabric, models, work, batch)
+            begun = _begun(networks, work, batch)
             if waiting is not None:
                 yield waiting[0], _part(waiting[1], [_fetched(tensors) for tensors in waiting[3]]), waiting[2]
             waiting = (work, batch, is_last, begun)
@@ -375,11 +388,12 @@ def _read(work: Work, start: int, length: int, plan: Plan) -> _Batch:
     return _Batch(list(loaded), reasons, x, images.pixels(x)[:, 0], images.is_constant(raw))
 
 
-def _begun(fabric: Fabric, models: Sequence[Autoencoder], work: Work, batch: _Batch) -> list[dict[str, torch.Tensor]]:
+def _begun(networks: Sequence[Ready], work: Work, batch: _Batch) -> list[dict[str, torch.Tensor]]:
     """What each model that lacks the shard says of a batch; nothing where no image of it could be read."""
     if not batch.positions:
         return []
-    return [device_outputs(fabric, models[i], torch.from_numpy(batch.x)) for i in work.targets]
+    x = torch.from_numpy(batch.x)
+    return [device_outputs(networks[i].fabric, networks[i].model, x) for i in work.targets]
 
 
 def _part(batch: _Batch, outputs: list[dict[str, NDArray[Any]]]) -> _Part:

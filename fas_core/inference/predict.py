@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
 from fas_core import metrics, scores
@@ -19,7 +18,7 @@ from fas_core.errors import BadInputError
 from fas_core.evaluation import card
 from fas_core.evaluation.presentations import FRAME, summed_up
 from fas_core.inference import infer
-from fas_core.models.base import Autoencoder
+from fas_core.inference.infer import Ready
 from fas_core.runs.store import Run
 from fas_core.training import checkpoint, devices
 
@@ -42,16 +41,8 @@ class Outputs:
         return self.codes
 
 
-@dataclass(frozen=True, eq=False)
-class Ready:
-    """The model of a Run's checkpoint, on a device."""
-
-    fabric: Fabric
-    model: Autoencoder
-
-
 def ready(run: Run, device: str = "auto") -> Ready:
-    """Raises BadInputError where the checkpoint of a Run is gone or has changed."""
+    """The model of a Run's checkpoint, in the Run's precision. Raises BadInputError where it is gone or has changed."""
     path = Path(run.info.checkpoint_path or run.info.checkpoint)
     if not path.is_file():
         raise BadInputError(f"The checkpoint of Run {run.info.name} is not at {path} any more. Bring it back.")

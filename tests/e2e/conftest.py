@@ -35,7 +35,7 @@ def made_run(data: Path, name: str, cache: Path, *settings: str) -> store.Run:
     train.trained(
         experiments.preset("small_dcvae").with_settings([*SMALL, *settings]), source, checkpoint, device="cpu"
     )
-    return infer.cached([checkpoint], source, cache, device="cpu")[0]
+    return infer.cached([checkpoint], source, cache, device="cpu", precision="fp32")[0]
 
 
 @pytest.fixture(scope="session")

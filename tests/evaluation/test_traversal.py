@@ -29,7 +29,7 @@ SIZE = {"width": 0.125, "latent_dim": 16, "image_size": 32}
 
 class Setting(NamedTuple):
     run: store.Run
-    model: predict.Ready
+    model: infer.Ready
 
 
 @pytest.fixture(scope="module")

@@ -15,12 +15,23 @@ from fas_core.errors import BadInputError
 from fas_core.inference import infer
 from fas_core.runs import store
 from fas_core.runs.upkeep import damage
-from fas_core.training import checkpoint, devices
+from fas_core.training import checkpoint
 
 
 @pytest.fixture
 def data(tiny_faces: Path) -> Manifest:
     return manifest.read(tiny_faces)
+
+
+@pytest.fixture
+def second_checkpoint(tiny_checkpoint: Path, tmp_path: Path) -> Path:
+    """Another model than the first."""
+    model, header = checkpoint.loaded(tiny_checkpoint)
+    with torch.no_grad():
+        next(model.parameters()).mul_(1.1)
+    path = tmp_path / "second.safetensors"
+    checkpoint.saved(path, model, "dcvae", {"experiment": header["experiment"]})
+    return path
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -122,16 +133,11 @@ def test_two_checkpoints_decode_each_image_once(
 
 
 def test_a_checkpoint_that_joins_later_gets_its_own_outputs(
-    tiny_checkpoint: Path, data: Manifest, tmp_path: Path
+    tiny_checkpoint: Path, second_checkpoint: Path, data: Manifest, tmp_path: Path
 ) -> None:
-    second = tmp_path / "second.safetensors"
-    model, header = checkpoint.loaded(tiny_checkpoint)
-    with torch.no_grad():
-        next(model.parameters()).mul_(1.1)
-    checkpoint.saved(second, model, "dcvae", {"experiment": header["experiment"]})
     infer.cached([tiny_checkpoint], data, tmp_path / "c", subsets=["live"], device="cpu", precision="fp32")
-    together = infer.cached([tiny_checkpoint, second], data, tmp_path / "c", device="cpu", precision="fp32")
-    for path, run in zip([tiny_checkpoint, second], together, strict=True):
+    together = infer.cached([tiny_checkpoint, second_checkpoint], data, tmp_path / "c", device="cpu", precision="fp32")
+    for path, run in zip([tiny_checkpoint, second_checkpoint], together, strict=True):
         (alone,) = infer.cached([path], data, tmp_path / path.stem, device="cpu", precision="fp32")
         assert alone.id == run.id
         pd.testing.assert_frame_equal(alone.samples(), run.samples())
@@ -200,13 +206,13 @@ def test_no_image_feels_which_others_it_is_cached_with(
     pd.testing.assert_frame_equal(one, two, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("has_bf16", [True], indirect=True)
 @pytest.mark.parametrize(("seconds", "expected"), [((1.0, 0.5), "bf16"), ((1.0, 0.9), "fp32")])
 def test_precision_is_bf16_where_that_is_clearly_faster(
     seconds: tuple[float, float], expected: str, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, _ = checkpoint.loaded(tiny_checkpoint)
     clock, now = iter(np.repeat(seconds, 4)), [0.0]
-    monkeypatch.setattr(devices, "has_bf16", lambda _: True)
     monkeypatch.setattr(infer, "_fetched", lambda _: now.__setitem__(0, now[0] + next(clock)))
     monkeypatch.setattr(infer.time, "perf_counter", lambda: now[0])
     assert infer.settled_precision([model], "cpu") == expected
@@ -215,21 +221,66 @@ def test_precision_is_bf16_where_that_is_clearly_faster(
 def test_without_bf16_in_the_processor_it_is_not_even_tried(
     tiny_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(devices, "has_bf16", lambda _: False)
+    model, _ = checkpoint.loaded(tiny_checkpoint)
+    with monkeypatch.context() as patched:
+        patched.setattr(infer, "device_outputs", lambda *_: pytest.fail("a batch was measured"))
+        assert infer.settled_precision([model], "cpu") == "fp32"
     (run,) = infer.cached([tiny_checkpoint], data, tmp_path / "c", subsets=["live"], device="cpu")
     assert run.info.precision == "fp32"
 
 
+@pytest.mark.parametrize("measured", [("fp32", "bf16"), ("bf16", "fp32")])
 def test_a_run_goes_on_in_the_precision_it_began_with(
-    tiny_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    measured: tuple[str, str], tiny_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise a choice that is measured would leave half a Run behind and begin another."""
-    infer.cached([tiny_checkpoint], data, tmp_path / "c", subsets=["live"], device="cpu", precision="bf16")
-    monkeypatch.setattr(infer, "settled_precision", lambda *_: "fp32")
+    outcomes = iter(measured)
+    monkeypatch.setattr(infer, "settled_precision", lambda *_: next(outcomes))
+    infer.cached([tiny_checkpoint], data, tmp_path / "c", subsets=["live"], device="cpu")
     (run,) = infer.cached([tiny_checkpoint], data, tmp_path / "c", device="cpu")
-    assert run.info.precision == "bf16"
+    assert run.info.precision == measured[0]
     assert len(store.run_folders(tmp_path / "c")) == 1
     assert run.is_complete
+
+
+@pytest.mark.parametrize("has_bf16", [False, True], indirect=True)
+def test_the_same_command_again_makes_nothing(
+    has_bf16: bool, tiny_checkpoint: Path, data: Manifest, tmp_path: Path
+) -> None:
+    (run,) = infer.cached([tiny_checkpoint], data, tmp_path / "c", device="cpu")
+    assert run.info.precision in (("fp32", "bf16") if has_bf16 else ("fp32",))
+    before = files(tmp_path / "c")
+    (again,) = infer.cached([tiny_checkpoint], data, tmp_path / "c", device="cpu")
+    assert again.id == run.id
+    assert files(tmp_path / "c") == before
+
+
+def test_each_of_several_runs_goes_on_in_its_own_precision(
+    tiny_checkpoint: Path, second_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = {tiny_checkpoint: "fp32", second_checkpoint: "bf16"}
+    alone = {}
+    for path, precision in begun.items():
+        infer.cached([path], data, tmp_path / "c", subsets=["live"], device="cpu", precision=precision)
+        (alone[path],) = infer.cached([path], data, tmp_path / path.stem, device="cpu", precision=precision)
+    monkeypatch.setattr(infer, "settled_precision", lambda *_: pytest.fail("it was measured again"))
+    runs = infer.cached([*begun], data, tmp_path / "c", device="cpu")
+    assert [run.info.precision for run in runs] == ["fp32", "bf16"]
+    assert len(store.run_folders(tmp_path / "c")) == 2
+    for path, run in zip(begun, runs, strict=True):
+        assert run.is_complete
+        pd.testing.assert_frame_equal(run.samples(), alone[path].samples())
+
+
+def test_a_new_checkpoint_takes_the_precision_of_those_beside_it(
+    tiny_checkpoint: Path, second_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Models are compared, which half precision should not disturb, and a measurement is saved."""
+    infer.cached([tiny_checkpoint], data, tmp_path / "c", subsets=["live"], device="cpu", precision="bf16")
+    monkeypatch.setattr(infer, "settled_precision", lambda *_: "fp32")
+    runs = infer.cached([second_checkpoint, tiny_checkpoint], data, tmp_path / "c", device="cpu")
+    assert [run.info.precision for run in runs] == ["bf16", "bf16"]
+    assert len(store.run_folders(tmp_path / "c")) == 2
 
 
 def test_scores_in_half_precision_stay_close(tiny_checkpoint: Path, data: Manifest, tmp_path: Path) -> None:
