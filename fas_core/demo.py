@@ -41,7 +41,7 @@ def places(root: Path | None, default_cache: Path) -> Places:
     return Places(root / "data", root / "checkpoints", root / "cache")
 
 
-def made(where: Places, say: Callable[[str], None]) -> None:
+def make(where: Places, say: Callable[[str], None]) -> None:
     """Makes what is missing, in the order in which it becomes worth looking at; going on where it was interrupted."""
     make_folder(jobs_folder(where.cache))
     job = jobs_folder(where.cache) / "demo.json"
@@ -51,13 +51,13 @@ def made(where: Places, say: Callable[[str], None]) -> None:
     for experiment in EXPERIMENTS:
         run = _known_run(where, experiment)
         if run is None or not run.is_complete:
-            run = _trained_and_cached(where, experiment, job)
-            derive.quick(run, job_file=job)
+            run = _train_and_cache(where, experiment, job)
+            derive.compute_quick(run, job_file=job)
             say(f"There is something to look at: the Run of {experiment}")
         runs.append(run)
     for run in runs:
-        derive.quick(run, job_file=job)
-        derive.slow(run)
+        derive.compute_quick(run, job_file=job)
+        derive.compute_slow(run)
 
 
 def _render(where: Places, job: Path) -> None:
@@ -77,7 +77,7 @@ def _known_run(where: Places, experiment: str) -> store.Run | None:
     return None
 
 
-def _trained_and_cached(where: Places, experiment: str, job: Path) -> store.Run:
+def _train_and_cache(where: Places, experiment: str, job: Path) -> store.Run:
     from fas_core.inference import infer
     from fas_core.training import experiments, train
 
@@ -86,5 +86,5 @@ def _trained_and_cached(where: Places, experiment: str, job: Path) -> store.Run:
     is_interrupted = traininglog.resume_file(out).is_file()
     if not out.is_file() or is_interrupted:
         preset = experiments.preset(experiment).with_settings([f"epochs={EXPERIMENTS[experiment]}"])
-        train.trained(preset, data, out, cache=where.cache, resume=is_interrupted, job_file=job)
-    return infer.cached([out], data, where.cache, job_file=job)[0]
+        train.train(preset, data, out, cache=where.cache, resume=is_interrupted, job_file=job)
+    return infer.write_runs([out], data, where.cache, job_file=job)[0]

@@ -33,13 +33,13 @@ BEAT = 20.0  # seconds between signs of life of work that cannot report its prog
 SHARES = 100  # steps of work that reports its progress as a share
 
 
-def made(run: Run) -> None:
+def compute(run: Run) -> None:
     """Computes and stores everything that is missing, quick things first."""
-    quick(run)
-    slow(run)
+    compute_quick(run)
+    compute_slow(run)
 
 
-def quick(run: Run, *, job_file: Path | None = None) -> None:
+def compute_quick(run: Run, *, job_file: Path | None = None) -> None:
     """Projections, mixtures, fitted scores and separation: seconds. Runs without images have nothing to derive."""
     if not run.has_images or not len(run):
         return
@@ -50,15 +50,15 @@ def quick(run: Run, *, job_file: Path | None = None) -> None:
             steps.append(partial(scores.values, run, name))
     steps.append(lambda: separation.of_run(run))
     with task(f"Deriving from {run.info.name}", len(steps), job_file=job_file, stage="derive") as shown:
-        for compute in steps:
-            compute()
+        for step in steps:
+            step()
             shown.advance()
 
 
-def slow(run: Run) -> None:
+def compute_slow(run: Run) -> None:
     """UMAP: the first one of a process takes most of a minute before it begins."""
     if run.has_images and len(run) > projection.NEIGHBOURS and projection.known_umap(run) is None:
-        Work(run, "umap").done()
+        Work(run, "umap").compute()
 
 
 def _has_training(run: Run) -> bool:
@@ -120,10 +120,10 @@ class Work:
             return ""
         return lines[-1].strip() if lines else ""
 
-    def done(self, *, is_claimed: bool = False) -> None:
+    def compute(self, *, is_claimed: bool = False) -> None:
         """Computes and stores the result here and now, unless another process is at it."""
         steps, done = self._steps(), 0
-        if not is_claimed and not self._claimed():
+        if not is_claimed and not self._claim():
             return
         with task(self.label, sum(weight for weight, _ in steps), job_file=self.job_file, stage=self.what) as shown:
             for weight, compute in steps:
@@ -135,7 +135,7 @@ class Work:
 
     def start(self) -> None:
         """Has it computed by a process of its own, unless one is at it; that one outlives this process."""
-        if not self._claimed():
+        if not self._claim():
             return
         command = [sys.executable, "-P", "-m", "fas_core.derive", str(self.run.cache.resolve()), self.run.id, self.what]
         try:
@@ -157,7 +157,7 @@ class Work:
         worker.wait()
         self.job_file.unlink(missing_ok=True)
 
-    def _claimed(self) -> bool:
+    def _claim(self) -> bool:
         """Takes the lock; False when somebody else holds it."""
         make_folder(self.job_file.parent)
         if not self.is_under_way:
@@ -246,7 +246,7 @@ def main() -> None:
     parser.add_argument("--claimed", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     try:
-        Work(store.open_run(given.cache, given.run), given.what).done(is_claimed=given.claimed)
+        Work(store.open_run(given.cache, given.run), given.what).compute(is_claimed=given.claimed)
     except BadInputError as error:
         sys.exit(str(error))
 

@@ -232,7 +232,7 @@ def tiny_checkpoint(tiny_faces: Path, tmp_path_factory: pytest.TempPathFactory) 
 
     out = tmp_path_factory.mktemp("checkpoints") / "tiny.safetensors"
     experiment = experiments.preset("small_dcvae").with_settings(TINY_MODEL)
-    return train.trained(experiment, manifest.read(tiny_faces), out, device="cpu")
+    return train.train(experiment, manifest.read(tiny_faces), out, device="cpu")
 
 
 # Scripts run briefly in tests and are not worth optimising; all tabs of a context share what it has compiled.

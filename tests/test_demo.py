@@ -25,13 +25,15 @@ def where(rendered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     tiny = ["batches_per_epoch=2", "epochs=2", "batch_size=4", "image_size=32", "latent_dim=16", "width=0.125"]
     monkeypatch.setattr(experiments, "preset", lambda name: preset(name).with_settings(tiny))
     monkeypatch.setattr(data_set, "render_data_set", lambda to, *_, **__: shutil.copytree(rendered, to))
-    monkeypatch.setattr(derive, "slow", lambda run: None)  # UMAP has its own test; its first compile takes a minute
+    monkeypatch.setattr(
+        derive, "compute_slow", lambda run: None
+    )  # UMAP has its own test; its first compile takes a minute
     return demo.places(tmp_path, tmp_path / "unused")
 
 
 def test_everything_is_made_once_and_reused(where: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    demo.made(where, said.append)
+    demo.make(where, said.append)
     runs = list(store.all_runs(where.cache))
     assert {run.info.name for run in runs} == set(demo.EXPERIMENTS)
     assert all(run.is_complete and run.n_failures == 0 for run in runs)
@@ -41,9 +43,9 @@ def test_everything_is_made_once_and_reused(where: Places, monkeypatch: pytest.M
     def refused(*_: object, **__: object) -> None:
         raise AssertionError("made again")
 
-    for module, name in ((data_set, "render_data_set"), (train, "trained"), (store, "write_shard")):
+    for module, name in ((data_set, "render_data_set"), (train, "train"), (store, "write_shard")):
         monkeypatch.setattr(module, name, refused)
-    demo.made(where, said.append)
+    demo.make(where, said.append)
     assert len(said) == 3
 
 
@@ -59,8 +61,8 @@ def test_interrupted_training_goes_on(where: Places, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(train, "_step", killed)
     with pytest.raises(KeyboardInterrupt):
-        demo.made(where, lambda _: None)
-    demo.made(where, lambda _: None)
+        demo.make(where, lambda _: None)
+    demo.make(where, lambda _: None)
     assert seen[:6] == [0, 1, 2, 3, 2, 3]  # the first epoch was kept, the second began anew
 
 

@@ -31,14 +31,14 @@ def waited_for(work: Work, seconds: float = 60) -> None:
 
 def test_made_stores_what_pages_read(run: store.Run, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
-    monkeypatch.setattr(Work, "done", lambda self: done.append(self.what))
-    derive.made(run)
+    monkeypatch.setattr(Work, "compute", lambda self: done.append(self.what))
+    derive.compute(run)
     assert [k for k in mixture.COMPONENTS if mixture.known(run, k)] == [1, 2, 4, 8]  # there are 8 training images
     assert done == ["umap"]
 
 
 def test_scores_only_runs_have_nothing_to_derive(tiny_cache: Path) -> None:
-    derive.made(store.open_run(tiny_cache, "vendor"))
+    derive.compute(store.open_run(tiny_cache, "vendor"))
     assert not (tiny_cache / "memo").exists()
 
 
@@ -62,7 +62,7 @@ def test_work_under_way_is_not_started_again(run: store.Run, monkeypatch: pytest
     Work(store.open_run(run.cache, "a"), "umap").start()
     assert len(started) == 1
     monkeypatch.setattr(projection, "umap_of", lambda *_: pytest.fail("computed beside the worker"))
-    work.done()
+    work.compute()
     Work(store.open_run(run.cache, "b"), "umap").start()
     assert len(started) == 2
 
@@ -82,14 +82,14 @@ def test_a_umap_is_made_as_it_was_asked_for(
     monkeypatch.setattr(projection, "umap_of", lambda run, how, tell: asked.append(how))
     work = derive.umap_work(run, how)
     assert work.what == what
-    work.done()
+    work.compute()
     assert asked == [how]
 
 
 def test_no_umap_is_one_message_and_leaves_no_lock(run: store.Run) -> None:
     for what in ("umap-all", "umap-all-x-0.1-0", "umap-all-500-0.1-0", "umap-some-15-0.1-0"):
         with pytest.raises(BadInputError, match="UMAP"):
-            Work(run, what).done()
+            Work(run, what).compute()
         assert not Work(run, what).is_under_way
 
 
@@ -104,12 +104,12 @@ def test_a_umaps_bar_moves_with_its_share(run: store.Run, monkeypatch: pytest.Mo
             seen.append((job.done, job.total))
 
     monkeypatch.setattr(projection, "umap_of", slow)
-    Work(run, "umap").done()
+    Work(run, "umap").compute()
     assert seen == [(10, 100), (50, 100), (93, 100)]
 
 
 def test_the_pca_of_all_codes_is_work_too(run: store.Run) -> None:
-    Work(run, "pca-all").done()
+    Work(run, "pca-all").compute()
     assert memo.found(run.cache, "pca", {"run": run.digest, "k": 10, "on": "all"}) is not None
 
 
@@ -129,7 +129,7 @@ def test_abandoned_work_can_be_started_again(run: store.Run, monkeypatch: pytest
     assert not work.is_under_way
     computed: list[store.Run] = []
     monkeypatch.setattr(projection, "umap_of", lambda run, *_: computed.append(run))
-    work.done()
+    work.compute()
     assert computed == [run]
     assert not work.job_file.exists()
 
@@ -172,7 +172,7 @@ def test_a_sign_of_life_while_the_work_lasts(run: store.Run, monkeypatch: pytest
         seen.append(work.job_file.stat().st_mtime)
 
     monkeypatch.setattr(projection, "umap_of", slow)
-    work.done()
+    work.compute()
     assert seen[0] > 0
 
 

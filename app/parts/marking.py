@@ -81,7 +81,7 @@ def keep(run: Run, sample_id: str, is_marked: bool) -> None:
 
 def _write(run: Run, sample_id: str, is_marked: bool, note: str) -> None:
     try:
-        marks.made(run, sample_id, by=person(), is_marked=is_marked, note=note)
+        marks.make(run, sample_id, by=person(), is_marked=is_marked, note=note)
     except BadInputError as error:
         st.session_state["_mark_problem"] = str(error)
 

@@ -194,7 +194,7 @@ def _close(points: Points) -> None:
 def _save(points: Points) -> None:
     name = str(st.session_state.get(f"{points.page}_name", "")).strip()
     try:
-        selections.saved(points.run, name, columns.ids_of(points.run, points.within(points.selected)))
+        selections.save(points.run, name, columns.ids_of(points.run, points.within(points.selected)))
     except BadInputError as error:
         st.session_state[f"_{points.page}_problem"] = str(error)
         return

@@ -81,15 +81,15 @@ def _repeated(data: Manifest, n: int) -> Manifest:
 
 def _checkpoint(path: Path, config: dict[str, Any]) -> Path:
     torch.manual_seed(0)
-    checkpoint.saved(path, models.built("dcvae", config), "dcvae", {})
+    checkpoint.save(path, models.built("dcvae", config), "dcvae", {})
     return path
 
 
 def _seconds_of_caching(paths: list[Path], data: Manifest, cache: Path, precision: str = "auto") -> float:
     """From the first image to the last shard."""
-    infer.cached(paths, Manifest(data.rows[:64], data.source), cache / "warm", precision=precision)
+    infer.write_runs(paths, Manifest(data.rows[:64], data.source), cache / "warm", precision=precision)
     start = time.perf_counter()
-    infer.cached(paths, data, cache, precision=precision)
+    infer.write_runs(paths, data, cache, precision=precision)
     return time.perf_counter() - start
 
 
@@ -143,7 +143,7 @@ def _several(root: Path, data: Manifest) -> dict[str, float]:
     paths = [root / f"small{i}.safetensors" for i in range(3)]
     for number, path in enumerate(paths):
         model = models.built("dcvae", SMALL)
-        checkpoint.saved(path, model, "dcvae", {"number": number})
+        checkpoint.save(path, model, "dcvae", {"number": number})
     together = _seconds_of_caching(paths, data, root / "together")
     apart = sum(_seconds_of_caching([path], data, root / "apart") for path in paths)
     return {"three_models_against_three_commands": together / apart}
@@ -153,11 +153,11 @@ def _peak(data: Manifest, root: Path) -> float:
     """Most bytes resident in a process of its own that caches this data with a tiny model."""
     path = _checkpoint(root / "tiny.safetensors", {"width": 0.03, "latent_dim": 64})
     with own_process() as process:
-        return process.submit(_cached_peak, path, data.rows, data.source, root / f"peak{len(data)}").result()
+        return process.submit(_peak_of_caching, path, data.rows, data.source, root / f"peak{len(data)}").result()
 
 
-def _cached_peak(path: Path, rows: pd.DataFrame, source: Path, cache: Path) -> float:
-    infer.cached([path], Manifest(rows, source), cache)
+def _peak_of_caching(path: Path, rows: pd.DataFrame, source: Path, cache: Path) -> float:
+    infer.write_runs([path], Manifest(rows, source), cache)
     return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
@@ -172,8 +172,8 @@ def _half_precision(data: Manifest, root: Path, n: int) -> dict[str, float]:
     )
     some = Manifest(data.rows[:n].reset_index(drop=True), data.source)
     as_training = Manifest(some.rows.assign(subset="train"), data.source)
-    path = train.trained(brief, as_training, root / "trained.safetensors")
-    full, half = (infer.cached([path], some, root / f"half_{p}", precision=p)[0] for p in ("fp32", "bf16"))
+    path = train.train(brief, as_training, root / "trained.safetensors")
+    full, half = (infer.write_runs([path], some, root / f"half_{p}", precision=p)[0] for p in ("fp32", "bf16"))
     names = ["rec", "kl", "elbo", "pixel_l2"]
     one, two = (run.samples(names)[names].to_numpy(float) for run in (full, half))
     correlations = [spearmanr(a, b).statistic for a, b in zip(one.T, two.T, strict=True)]

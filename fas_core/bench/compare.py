@@ -40,7 +40,7 @@ def figures(n: int = SAMPLES, runs: int = RUNS, rounds: int = ROUNDS) -> dict[st
     Every round is a server of its own. Raises BadInputError where playwright or a browser is missing.
     """
     with opened_browser() as browser, tempfile.TemporaryDirectory() as folder:
-        labels = [f"{run.info.name} ({run.id[:6]})" for run in _written(Path(folder), n, runs)]
+        labels = [f"{run.info.name} ({run.id[:6]})" for run in _write_runs(Path(folder), n, runs)]
         found = [_opened(browser, Path(folder), labels) for _ in range(rounds)]
     return {name: statistics.median(one[name] for one in found) for name in found[0]}
 
@@ -65,7 +65,7 @@ def _opened(browser: Any, cache: Path, labels: Sequence[str]) -> dict[str, float
     return found
 
 
-def _written(cache: Path, n: int, runs: int) -> list[store.Run]:
+def _write_runs(cache: Path, n: int, runs: int) -> list[store.Run]:
     """Checkpoints of one model, ever noisier, on the same samples in other orders: three species, 400 subjects."""
     rng = np.random.default_rng(0)
     kind = np.where(rng.random(n) < 0.4, "", rng.choice(["paper", "mask", "replay"], n))

@@ -77,7 +77,7 @@ def figures(n: int = SCORES, kinds: int = KINDS, events: int = EVENTS) -> dict[s
     Raises BadInputError where playwright or a browser is missing.
     """
     with opened_browser() as browser, tempfile.TemporaryDirectory() as folder:
-        run = _written(Path(folder), n, kinds)
+        run = _write_run(Path(folder), n, kinds)
         with served_app(Path(folder)) as address:
             page = browser.new_page(viewport={"width": 1440, "height": 1000})
             page.goto(f"{address}/threshold?{urllib.parse.urlencode({'run': f'{run.info.name} ({run.id[:6]})'})}")
@@ -94,7 +94,7 @@ def figures(n: int = SCORES, kinds: int = KINDS, events: int = EVENTS) -> dict[s
     return made
 
 
-def _written(cache: Path, n: int, kinds: int) -> store.Run:
+def _write_run(cache: Path, n: int, kinds: int) -> store.Run:
     """As many subsets as species: each has one beside its live samples, as the protocol has it. 300 subjects."""
     rng = np.random.default_rng(0)
     kind, is_attack = rng.integers(0, kinds, n), rng.random(n) < 0.5

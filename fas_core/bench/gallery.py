@@ -48,7 +48,7 @@ def figures(n: int = IMAGES, side: int = SIDE, per_page: int = PER_PAGE, turns: 
     `per_page`: one of the page's own sizes. Raises BadInputError where playwright or a browser is missing.
     """
     with opened_browser() as browser, tempfile.TemporaryDirectory() as folder:
-        run = written(Path(folder), n, side)
+        run = write_run(Path(folder), n, side)
         with served_app(Path(folder)) as address:
             page = browser.new_page(viewport={"width": 1440, "height": 1000})
             query = urllib.parse.urlencode({"run": f"{run.info.name} ({run.id[:6]})", "per_page": per_page})
@@ -63,7 +63,7 @@ def figures(n: int = IMAGES, side: int = SIDE, per_page: int = PER_PAGE, turns: 
     return {"turn_milliseconds": middle, "turn_p95_milliseconds": high, "canvases": float(found[-1]["canvases"])}
 
 
-def written(cache: Path, n: int, side: int) -> store.Run:
+def write_run(cache: Path, n: int, side: int) -> store.Run:
     """Noise, which no encoding makes small; live training images, live ones and attacks of one species."""
     rng = np.random.default_rng(0)
     terms = ["rec", "kl", "elbo", "excess_bce", "pixel_l1", "pixel_l2", "ssim"]

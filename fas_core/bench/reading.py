@@ -34,7 +34,7 @@ def figures(
 ) -> dict[str, float]:
     """Medians over fresh processes. `columns`: label, subset and one loss of every image, as a chart needs them."""
     with tempfile.TemporaryDirectory() as folder:
-        _written(Path(folder), n, shard_size, size, latent)
+        _write_run(Path(folder), n, shard_size, size, latent)
         measured = []
         for _ in range(rounds):
             with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
@@ -42,7 +42,7 @@ def figures(
     return {name: statistics.median(one[name] for one in measured) for name in measured[0]}
 
 
-def _written(cache: Path, n: int, shard_size: int, size: int, latent: int) -> None:
+def _write_run(cache: Path, n: int, shard_size: int, size: int, latent: int) -> None:
     info = store.RunInfo(
         run=store.run_id("reading"),
         name="reading",

@@ -89,7 +89,7 @@ def figures(sizes: tuple[int, ...] = SIZES, rounds: int = 3) -> dict[str, float]
     with opened_browser() as browser:
         for n in sizes:
             with tempfile.TemporaryDirectory() as folder:
-                run = _written(Path(folder), n)
+                run = _write_run(Path(folder), n)
                 with served_app(Path(folder)) as address:
                     query = urllib.parse.urlencode({"run": f"{run.info.name} ({run.id[:6]})"})
                     urls = {page: f"{address}/{page}?{query}" for page in ("latent", "training")}
@@ -229,7 +229,7 @@ def _answer(route: Any) -> None:
     route.fulfill(path=path, content_type="text/javascript", headers={"Access-Control-Allow-Origin": "*"})
 
 
-def _written(cache: Path, n: int) -> store.Run:
+def _write_run(cache: Path, n: int) -> store.Run:
     """An images Run of four equal subsets whose codes have clusters; the images are 16 x 16."""
     rng = np.random.default_rng(0)
     subsets = {"train": "", "live": "", "seen_paper": "paper", "unseen_mask": "mask"}

@@ -38,7 +38,7 @@ def figures(
     rounds = max(2, turns // sessions)
     errors: list[str] = []
     with opened_browser() as browser, tempfile.TemporaryDirectory() as folder:
-        run = gallery.written(Path(folder), n, side)
+        run = gallery.write_run(Path(folder), n, side)
         with served_app(Path(folder)) as address:
             query = urllib.parse.urlencode({"run": f"{run.info.name} ({run.id[:6]})", "per_page": per_page})
             pages = [_opened(browser, f"{address}/gallery?{query}", errors) for _ in range(sessions)]

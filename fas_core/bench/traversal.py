@@ -66,7 +66,7 @@ def figures(n: int = IMAGES, rounds: int = ROUNDS, keys: int = KEYS) -> dict[str
             codes = traversal.from_prior(traversal.STEPS, model.config.latent_dim, 0)
             works[name] = partial(predict.decoded, codes, infer.Ready(fabric, model))
         seconds = bench.medians(works, rounds)
-        run = _written(Path(folder), files[IN_PAGE], n)
+        run = _write_run(Path(folder), files[IN_PAGE], n)
         return {f"{name}_milliseconds": 1000 * one for name, one in seconds.items()} | _in_page(run, keys)
 
 
@@ -91,11 +91,11 @@ def _checkpoint(folder: Path, name: str) -> Path:
     experiment = experiments.preset(name)
     path = folder / f"{name}.safetensors"
     torch.manual_seed(0)
-    checkpoint.saved(path, models.built(experiment.model, experiment.config), experiment.model, {})
+    checkpoint.save(path, models.built(experiment.model, experiment.config), experiment.model, {})
     return path
 
 
-def _written(folder: Path, file: Path, n: int) -> store.Run:
+def _write_run(folder: Path, file: Path, n: int) -> store.Run:
     """Noise whose codes the checkpoint decodes; live training images, and as many attacks."""
     rng = np.random.default_rng(0)
     config = checkpoint.header_of(file)["config"]

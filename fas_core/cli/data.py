@@ -145,5 +145,5 @@ def data_attacks(
 
     source = manifest.read(manifest_path)
     _say_notes(source.notes)
-    written = attacks.attacked_data_set(source, out, [s.strip() for s in species.split(",") if s.strip()], seed)
+    written = attacks.write_attacked_data_set(source, out, [s.strip() for s in species.split(",") if s.strip()], seed)
     say(f"{written}: live images of {manifest_path} and simulated attacks on them")

@@ -111,7 +111,7 @@ def operating_point(
         note=note,
     )
     if out is not None:
-        cards.written(made, out)
+        cards.write(made, out)
     if made["optimistic"]:
         say("Optimistic: the threshold was chosen on samples that it is reported on, or by hand.")
     if as_json:

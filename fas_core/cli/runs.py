@@ -104,7 +104,7 @@ def _repaired(folder: Path, damage: list[dict[str, str]]) -> dict[str, Any]:
         from fas_core.inference import infer
 
         subsets = sorted({one["subset"] for one in discarded})
-        infer.cached([checkpoint], data, run.cache, subsets=subsets, precision=run.info.precision)
+        infer.write_runs([checkpoint], data, run.cache, subsets=subsets, precision=run.info.precision)
     return verified(folder) | {"repaired": discarded}
 
 

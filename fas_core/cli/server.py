@@ -30,9 +30,9 @@ def demo(
 
     where = demo_parts.places(root, default_cache())
     _end_on_sigterm()
-    server = _server(where.cache, port, "127.0.0.1") if app_wanted else None
+    server = _start_server(where.cache, port, "127.0.0.1") if app_wanted else None
     try:
-        demo_parts.made(where, say)
+        demo_parts.make(where, say)
         if server is None:
             say(f"The demo is ready in {where.cache}. Open it: fas app --cache {where.cache}")
             return
@@ -40,7 +40,7 @@ def demo(
         sys.exit(server.wait())
     finally:
         if server is not None:
-            _ended(server)
+            _end(server)
 
 
 def serve(
@@ -50,11 +50,11 @@ def serve(
 ) -> None:
     """The web app on the Runs of a cache folder. Example: `fas app --port 8600`"""
     _end_on_sigterm()
-    server = _server(cache, port, host)
+    server = _start_server(cache, port, host)
     try:
         sys.exit(server.wait())
     finally:
-        _ended(server)
+        _end(server)
 
 
 def _end_on_sigterm() -> None:
@@ -62,13 +62,13 @@ def _end_on_sigterm() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
-def _ended(server: subprocess.Popen[bytes]) -> None:
+def _end(server: subprocess.Popen[bytes]) -> None:
     if server.poll() is None:
         server.terminate()
         server.wait(timeout=10)
 
 
-def _server(cache: Path, port: int, host: str) -> subprocess.Popen[bytes]:
+def _start_server(cache: Path, port: int, host: str) -> subprocess.Popen[bytes]:
     """Starts Streamlit as a child process; raises BadInputError when the address cannot be bound."""
     from fas_core.files import make_folder
 

@@ -75,7 +75,7 @@ def train(
         kept = [int(epoch) for epoch in keep_epochs.split(",")] if keep_epochs is not None else []
     except ValueError as error:
         raise BadInputError(f"--keep-epochs {keep_epochs}: write numbers of epochs, as in 1,2,4,8.") from error
-    training.trained(
+    training.train(
         wanted,
         manifest.read(data),
         out,
@@ -105,7 +105,7 @@ def cache_runs(
 
     if engine not in ("local", "ray"):
         raise BadInputError(f"--engine {engine}: choose local or ray.")
-    runs = (cluster if engine == "ray" else infer).cached(
+    runs = (cluster if engine == "ray" else infer).write_runs(
         checkpoints,
         manifest.read(data),
         cache,
@@ -122,4 +122,4 @@ def cache_runs(
                 f"{first['reason']}. The app's Overview lists them all."
             )
     for run in runs:
-        derive.made(run)
+        derive.compute(run)

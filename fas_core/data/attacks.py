@@ -410,7 +410,7 @@ def _latex(image: Plane, face: _Face, rng: np.random.Generator) -> Plane:
     return np.clip(skin + shine + 0.04 * face.seam(_sign(rng)), 0, 1)
 
 
-def attacked_data_set(source: Manifest, out: Path, species: Sequence[str], seed: int = 0) -> Path:
+def write_attacked_data_set(source: Manifest, out: Path, species: Sequence[str], seed: int = 0) -> Path:
     """Writes simulated attacks on the bona fide images of `source` and a manifest of both; returns the manifest's path.
 
     A fifth of the subjects stay without attacks, because the protocol's subset `live` consists of such subjects. Of
@@ -440,7 +440,7 @@ def attacked_data_set(source: Manifest, out: Path, species: Sequence[str], seed:
     rows = []
     with task("Simulating attacks", len(chosen)) as shown:
         for number, kind in chosen:
-            rows += _written_attack(source, int(number), kind, out, seed)
+            rows += _write_attack(source, int(number), kind, out, seed)
             shown.advance()
     if len(rows) < len(chosen):
         _log.warning("%d attacks were left out: their live images could not be read", len(chosen) - len(rows))
@@ -454,7 +454,7 @@ def attacked_data_set(source: Manifest, out: Path, species: Sequence[str], seed:
     return write(both, target)
 
 
-def _written_attack(source: Manifest, number: int, kind: str, out: Path, seed: int) -> list[dict[str, Any]]:
+def _write_attack(source: Manifest, number: int, kind: str, out: Path, seed: int) -> list[dict[str, Any]]:
     """The manifest row of one attack after writing its image; none when the live image cannot be read.
 
     What the manifest says of the live image (pose, glasses, ...) is true of the picture of it.

@@ -194,10 +194,10 @@ def kept(content: Mapping[str, Any], cache: Path) -> Path:
     stamp = content["created"].replace(":", "").replace("+0000", "")
     path = folder(cache) / f"{stamp}-{content['run']}-{content['sha256'][:6]}.json"
     make_folder(path.parent)
-    return written(content, path)
+    return write(content, path)
 
 
-def written(content: Mapping[str, Any], path: Path) -> Path:
+def write(content: Mapping[str, Any], path: Path) -> Path:
     with atomic_file(path) as temporary:
         temporary.write_text(
             json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"

@@ -46,7 +46,7 @@ SHARED = (
 )
 
 
-def cached(
+def write_runs(
     checkpoints: Sequence[Path],
     data: Manifest,
     cache: Path,
@@ -55,13 +55,13 @@ def cached(
     device: str = "auto",
     precision: str = "auto",
 ) -> list[store.Run]:
-    """As `infer.cached`, computed by the Ray cluster at RAY_ADDRESS, or by one that is started here for the while.
+    """As `infer.write_runs`, computed by the Ray cluster at RAY_ADDRESS, or by one that is started here for the while.
 
     `device` "auto" is a GPU per task when the cluster has any; `precision` "auto" is settled by one worker for all.
     Raises BadInputError also when there is no Ray, no cluster at the address, or files that a worker does not see.
     """
     with redirect_stdout(sys.stderr), _connected() as ray:  # Ray prints what happens to workers, and results go there
-        return infer.cached(
+        return infer.write_runs(
             checkpoints, data, cache, subsets=subsets, device=device, precision=precision, engine=RayCluster(ray)
         )
 
@@ -143,7 +143,7 @@ class RayCluster:
         advance: Advance,
     ) -> None:
         """As `infer.write_shards`, except that each worker loads the models itself, once."""
-        shard, shared = self._task(_written, plan.device), self._ray.put(plan)
+        shard, shared = self._task(_write_shard, plan.device), self._ray.put(plan)
         waiting = iter(works)
         running: list[Any] = []
         try:
@@ -193,7 +193,7 @@ def _wait_until_seen(plan: Plan, works: Sequence[Work]) -> None:
 # ------------------------------------------------------------------------------------------------- runs on the workers
 
 
-def _written(plan: Plan, work: Work) -> int:
+def _write_shard(plan: Plan, work: Work) -> int:
     """Writes one shard; the number of its images."""
     _require_shared(plan, work)
     torch.set_num_threads(CPUS)

@@ -142,7 +142,7 @@ def run_info(path: Path, header: dict[str, Any], data: Manifest, precision: str,
     )
 
 
-def cached(
+def write_runs(
     checkpoints: Sequence[Path],
     data: Manifest,
     cache: Path,

@@ -42,7 +42,7 @@ def file_of(run: Run) -> Path:
     return run.cache / "marks" / f"{run.id}.jsonl"
 
 
-def made(run: Run, sample_id: str, *, by: str, is_marked: bool, note: str = "") -> Mark:
+def make(run: Run, sample_id: str, *, by: str, is_marked: bool, note: str = "") -> Mark:
     """Keeps a mark and returns it when the disk has it. Raises BadInputError where it cannot be written."""
     mark = Mark(
         sample_id,

@@ -34,7 +34,7 @@ def names(run: Run) -> list[str]:
     return sorted((name for name in found if NAME.fullmatch(name)), key=lambda name: (name.casefold(), name))
 
 
-def saved(run: Run, name: str, sample_ids: Sequence[str] | pd.Series) -> Path:
+def save(run: Run, name: str, sample_ids: Sequence[str] | pd.Series) -> Path:
     """Writes a selection, whole or not at all.
 
     Raises BadInputError for a name that is taken or cannot be one, and where nothing is selected.

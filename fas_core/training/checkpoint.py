@@ -22,7 +22,7 @@ from fas_core.models.base import Autoencoder
 HEADER_KEY = "fas"
 
 
-def saved(path: Path, model: Autoencoder, name: str, details: dict[str, Any]) -> dict[str, Any]:
+def save(path: Path, model: Autoencoder, name: str, details: dict[str, Any]) -> dict[str, Any]:
     """Writes weights and header in one atomic step; returns the header.
 
     `name` is the model's module; `details` what should be known of the training (data hash, experiment, epoch, ...).

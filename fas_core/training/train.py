@@ -56,7 +56,7 @@ class Split:
     dev: pd.DataFrame
 
 
-def trained(
+def train(
     experiment: Experiment,
     data: Manifest,
     out: Path,
@@ -409,9 +409,9 @@ class _State:
         if dev is None or dev < self.best:
             self.best = math.inf if dev is None else dev
             why = f"lowest dev loss ({model.chosen_by})" if dev is not None else "last epoch"
-            checkpoint.saved(self.out, model, name, details | {"chosen_by": why})
+            checkpoint.save(self.out, model, name, details | {"chosen_by": why})
         if epoch in self.keep_epochs:
-            checkpoint.saved(epoch_file(self.out, epoch), model, name, details | {"chosen_by": f"epoch {epoch}"})
+            checkpoint.save(epoch_file(self.out, epoch), model, name, details | {"chosen_by": f"epoch {epoch}"})
         self.save(step, model, optimizers)
 
     def save(self, step: int, model: Autoencoder, optimizers: list[Optimizer]) -> None:

@@ -56,7 +56,7 @@ def test_files_that_cannot_be_trusted_are_said_and_markup_is_text(tiny_cache: Pa
     run = store.open_run(tiny_cache, "a")
     content = card.card(run, "rec", op.DEFAULT, ["live"], ["seen_paper"], note="**bold** <b>x</b>", by="[x](http://y)")
     card.kept(content, tiny_cache)
-    card.written(content | {"threshold": 0.0}, card.folder(tiny_cache) / "changed.json")
+    card.write(content | {"threshold": 0.0}, card.folder(tiny_cache) / "changed.json")
     at = page("cards", cache=tiny_cache, run="a")
     assert not at.exception
     assert "was changed after it was written" in texts(at).replace("\\", "")

@@ -244,7 +244,7 @@ def test_another_run_drops_what_it_does_not_offer(tiny_cache: Path, monkeypatch:
 
 
 def test_a_saved_selection_is_a_filter(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    selections.saved(store.open_run(tiny_cache, "a"), "odd ones", ["live_1", "seen_paper_3"])
+    selections.save(store.open_run(tiny_cache, "a"), "odd ones", ["live_1", "seen_paper_3"])
     at = page_of(tiny_cache, monkeypatch, selection="odd ones")
     assert set(card_ids(at)) == {"live_1", "seen_paper_3"}
 
@@ -253,8 +253,8 @@ def test_marks_are_shown_filtered_and_exported(tiny_cache: Path, monkeypatch: py
     run = store.open_run(tiny_cache, "a")
     at = page_of(tiny_cache, monkeypatch)
     at.text_input(key="person").set_value("anna").run()
-    marks.made(run, "live_1", by="anna", is_marked=True)
-    marks.made(run, "live_2", by="bo", is_marked=True, note="<b>blurred</b>")
+    marks.make(run, "live_1", by="anna", is_marked=True)
+    marks.make(run, "live_2", by="bo", is_marked=True, note="<b>blurred</b>")
     shown = {"Marked by me": {"live_1"}, "Marked by anybody": {"live_1", "live_2"}, "With a note": {"live_2"}}
     for choice, ids in shown.items():
         at.selectbox(key="marks").set_value(choice).run()
@@ -278,7 +278,7 @@ def test_a_note_is_kept_under_the_name_of_who_writes_it(tiny_cache: Path, monkey
 
     monkeypatch.setattr(component, "gallery", first_is_chosen)
     run = store.open_run(tiny_cache, "a")
-    marks.made(run, "seen_paper_3", by="bo", is_marked=False, note="hand visible")
+    marks.make(run, "seen_paper_3", by="bo", is_marked=False, note="hand visible")
     at = page_of(tiny_cache, monkeypatch)
     at.text_input(key="person").set_value("anna").run()
     assert any("hand visible" in c.value for c in at.caption)

@@ -158,7 +158,7 @@ def trained(
 ) -> tuple[store.Run, Path]:
     """A Run of a model that is there, and the folder its images' paths are relative to."""
     data = manifest.read(tiny_faces)
-    (run,) = infer.cached([tiny_checkpoint], data, tmp_path_factory.mktemp("cache"), device="cpu", precision="fp32")
+    (run,) = infer.write_runs([tiny_checkpoint], data, tmp_path_factory.mktemp("cache"), device="cpu", precision="fp32")
     return run, data.root
 
 

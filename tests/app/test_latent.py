@@ -451,7 +451,7 @@ def test_more_neighbours_than_training_images_show_the_pca(page: Callable[..., A
 
 
 def test_umap_under_way_is_said_and_cannot_be_started_twice(page: Callable[..., AppTest], tiny_cache: Path) -> None:
-    assert Work(store.open_run(tiny_cache, "a"), "umap")._claimed()
+    assert Work(store.open_run(tiny_cache, "a"), "umap")._claim()
     at = page(projection="UMAP")
     assert "It is being computed" in text(at)
     assert "compute_umap" not in [button.key for button in at.button]

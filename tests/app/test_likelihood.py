@@ -53,7 +53,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def fitted(cache: Path, name: str = "a", covariance: str = "diag", dimensions: int = 0) -> None:
     """All mixtures of one kind, as the worker stores them."""
-    Work(store.open_run(cache, name), f"mixtures-{covariance}-{dimensions}").done()
+    Work(store.open_run(cache, name), f"mixtures-{covariance}-{dimensions}").compute()
 
 
 @pytest.fixture

@@ -29,9 +29,9 @@ def cache(tiny_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("traversal")
     for name in ("dcvae", "ganomaly"):
         torch.manual_seed(0)
-        checkpoint.saved(folder / f"{name}.safetensors", models.built(name, SIZE), name, {})
+        checkpoint.save(folder / f"{name}.safetensors", models.built(name, SIZE), name, {})
     files = sorted(folder.glob("*.safetensors"))
-    infer.cached(files, manifest.read(tiny_faces), folder, device="cpu", precision="fp32")
+    infer.write_runs(files, manifest.read(tiny_faces), folder, device="cpu", precision="fp32")
     return folder
 
 
@@ -189,7 +189,7 @@ def test_a_step_is_shown_large(cache: Path) -> None:
 def test_samples_are_found_drawn_and_taken_from_a_selection(cache: Path) -> None:
     run = store.open_run(cache, "dcvae")
     live = ids_of(run, "train")  # of which none is drawn at random
-    selections.saved(run, "mine", live[:3])
+    selections.save(run, "mine", live[:3])
     try:
         at = opened(cache, decode="Between two", sample="<i>nobody</i>")
         assert "<i>" not in at.info[0].value

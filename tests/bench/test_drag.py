@@ -28,7 +28,7 @@ def test_without_a_browser_there_is_one_message(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_scores_are_of_as_many_species_as_subsets(tmp_path: Path) -> None:
-    run = drag._written(tmp_path, n=1_000, kinds=4)
+    run = drag._write_run(tmp_path, n=1_000, kinds=4)
     rows = run.samples(["subset", "label", "pai_species"])
     assert len(run.subsets) == 4
     assert rows[rows["label"] == "attack"]["pai_species"].nunique() == 4

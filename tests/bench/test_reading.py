@@ -15,7 +15,7 @@ def test_reading_figures() -> None:
 
 
 def test_the_run_that_is_read_is_a_run(tmp_path: Path) -> None:
-    reading._written(tmp_path, n=100, shard_size=16, size=8, latent=4)
+    reading._write_run(tmp_path, n=100, shard_size=16, size=8, latent=4)
     run = store.open_run(tmp_path, "reading")
     assert (len(run), len(run.shards), run.is_complete) == (100, 7, True)
     assert damage(run) == []

@@ -33,7 +33,7 @@ def test_the_targets_are_figures_of_the_measured_sizes() -> None:
 
 
 def test_the_points_are_of_four_subsets_with_attacks(tmp_path: Path) -> None:
-    run = scatter._written(tmp_path, n=2_000)
+    run = scatter._write_run(tmp_path, n=2_000)
     rows = run.samples(["subset", "label", "pai_species"])
     assert len(run) == 2_000
     assert run.subsets == ["train", "live", "seen_paper", "unseen_mask"]

@@ -35,7 +35,7 @@ def test_from_images_to_metrics(
     tiny_faces: Path, tmp_path: Path, fas: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left: list[store.Run] = []
-    monkeypatch.setattr(derive, "slow", left.append)  # UMAP has its own test; its first compile takes a minute
+    monkeypatch.setattr(derive, "compute_slow", left.append)  # UMAP has its own test; its first compile takes a minute
     settings = [part for setting in TINY_MODEL for part in ("--set", setting)]
     checkpoint, cache = tmp_path / "m.safetensors", tmp_path / "cache"
     assert fas("train", "small_dcvae", "--data", tiny_faces, "--out", checkpoint, *settings).code == 0
@@ -312,7 +312,7 @@ def test_an_impossible_prevalence_is_refused(share: str, tmp_path: Path, fas: Ca
 def test_a_threshold_is_frozen_checked_and_used(
     tiny_faces: Path, tiny_checkpoint: Path, tmp_path: Path, fas: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(derive, "made", lambda run: None)
+    monkeypatch.setattr(derive, "compute", lambda run: None)
     assert fas("cache", tiny_checkpoint, "--data", tiny_faces).code == 0
     out = tmp_path / "op.json"
     chosen = ("threshold", "tiny", "--score", "rec", "--rule", "bpcer<=0.2", "--choose-on", "live")

@@ -86,7 +86,7 @@ def test_marks_are_utf8_whatever_the_terminal(tiny_cache: Path) -> None:
     from fas_core.runs import marks, store
 
     run = store.open_run(tiny_cache, "a")
-    marks.made(run, "live_0", by="Bö", is_marked=True, note="Größe ≤")
+    marks.make(run, "live_0", by="Bö", is_marked=True, note="Größe ≤")
     done = printed("marks", "a", "--cache", tiny_cache, **ASCII)
     assert done.returncode == 0, done.stderr
     assert "Größe ≤" in done.stdout.decode("utf-8")

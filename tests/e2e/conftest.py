@@ -32,10 +32,8 @@ SMALL = ["batches_per_epoch=12", "epochs=1", "batch_size=8"]
 def made_run(data: Path, name: str, cache: Path, *settings: str) -> store.Run:
     source = manifest.read(data)
     checkpoint = cache / "checkpoints" / f"{name}.safetensors"
-    train.trained(
-        experiments.preset("small_dcvae").with_settings([*SMALL, *settings]), source, checkpoint, device="cpu"
-    )
-    return infer.cached([checkpoint], source, cache, device="cpu", precision="fp32")[0]
+    train.train(experiments.preset("small_dcvae").with_settings([*SMALL, *settings]), source, checkpoint, device="cpu")
+    return infer.write_runs([checkpoint], source, cache, device="cpu", precision="fp32")[0]
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +65,7 @@ def made_cache(folder: Path) -> Path:
         rows = layouts.scanned(SHARED / "data" / "orl_faces", "csv").rows
         few = rows[rows["subject_id"].isin(sorted(rows["subject_id"].unique())[:12])].reset_index(drop=True)
         live = manifest.Manifest(manifest.normalised(few)[0], folder / "orl.csv")
-        attacked = attacks.attacked_data_set(live, folder / "orl", ["paper", "replay", "mask"])
+        attacked = attacks.write_attacked_data_set(live, folder / "orl", ["paper", "replay", "mask"])
         made = subsets.protocol(manifest.read(attacked))
         made_run(manifest.write(made.rows, attacked), "real", folder)
         for name, published in (("other", "quality_rbf"), ("system", "auxiliary")):

@@ -67,7 +67,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> store.Run:
 @pytest.fixture(scope="module")
 def found(run: store.Run) -> Separation:
     assert separation.known(run) is None
-    Work(run, "separation").done()
+    Work(run, "separation").compute()
     kept = separation.known(run)
     assert kept is not None
     return kept

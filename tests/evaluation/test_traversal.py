@@ -42,9 +42,9 @@ def settings(tiny_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
         with torch.no_grad():
             for weight in model.parameters():
                 weight *= GAIN[name]
-        checkpoint.saved(folder / f"{name}.safetensors", model, name, {})
+        checkpoint.save(folder / f"{name}.safetensors", model, name, {})
     files = sorted(folder.iterdir())
-    runs = infer.cached(
+    runs = infer.write_runs(
         files, manifest.read(tiny_faces), tmp_path_factory.mktemp("cache"), device="cpu", precision="fp32"
     )
     return {run.info.model: Setting(run, predict.ready(run, "cpu")) for run in runs}

@@ -139,10 +139,10 @@ def test_equal_to_the_local_engine(two_workers: Any, tiny_checkpoint: Path, data
     model, header = checkpoint.loaded(tiny_checkpoint)
     with torch.no_grad():
         next(model.parameters()).mul_(1.1)
-    checkpoint.saved(other, model, "dcvae", {"experiment": header["experiment"]})
+    checkpoint.save(other, model, "dcvae", {"experiment": header["experiment"]})
     both = [tiny_checkpoint, other]
-    here = infer.cached(both, data, tmp_path / "local", device="cpu", precision="fp32")
-    there = cluster.cached(both, data, tmp_path / "ray", precision="fp32")
+    here = infer.write_runs(both, data, tmp_path / "local", device="cpu", precision="fp32")
+    there = cluster.write_runs(both, data, tmp_path / "ray", precision="fp32")
     for one, two in zip(here, there, strict=True):
         assert one.id == two.id
         assert shards(one) == shards(two)
@@ -202,7 +202,7 @@ def test_a_worker_that_is_killed_costs_its_shard_alone(
         os.kill(pid, signal.SIGKILL)
 
     with Interference(image, cache, kill) as killer:
-        (run,) = cluster.cached([tiny_checkpoint], data, cache)
+        (run,) = cluster.write_runs([tiny_checkpoint], data, cache)
     assert killer.seen
     assert run.folder / "train" / "shard-00001" / "meta.json" not in killer.seen
     assert killer.seen.items() <= stamps(cache).items()
@@ -220,12 +220,12 @@ def test_a_driver_that_is_told_to_end_leaves_whole_shards(
     image = data.image_paths()[-1]
     with Interference(image, cache, lambda _: os.kill(os.getpid(), signal.SIGTERM)) as ending:
         with pytest.raises(KeyboardInterrupt):
-            cluster.cached([tiny_checkpoint], data, cache)
+            cluster.write_runs([tiny_checkpoint], data, cache)
         assert not is_alive(ending.pid)  # though it is held in its shard
         assert not two_workers.is_initialized()
     complete = stamps(cache)
     assert ending.seen.items() <= complete.items()
-    (run,) = infer.cached([tiny_checkpoint], data, cache, device="cpu")  # any engine goes on where another was
+    (run,) = infer.write_runs([tiny_checkpoint], data, cache, device="cpu")  # any engine goes on where another was
     assert run.is_complete
     assert len(complete) < len(run.shards)
     assert complete.items() <= stamps(cache).items()
@@ -246,7 +246,7 @@ class OneWorker:
     def write(self, plan: Plan, models: Sequence[Any], works: Sequence[Work], advance: infer.Advance) -> None:
         self.happening(plan)
         cluster._models.cache_clear()
-        assert cluster._written(plan, works[0]) == 8
+        assert cluster._write_shard(plan, works[0]) == 8
 
 
 HAPPENINGS: dict[str, Callable[[Plan], object]] = {
@@ -267,7 +267,7 @@ def test_a_machine_with_other_files_is_named(
     copy = Path(shutil.copy(tiny_checkpoint, tmp_path / "copy.safetensors"))
     try:
         with pytest.raises(BadInputError, match=message):
-            infer.cached([copy], data, tmp_path / "c", engine=OneWorker(HAPPENINGS[message]))
+            infer.write_runs([copy], data, tmp_path / "c", engine=OneWorker(HAPPENINGS[message]))
         assert not list(tmp_path.rglob("meta.json"))
     finally:
         torch.set_num_threads(threads)
@@ -276,7 +276,7 @@ def test_a_machine_with_other_files_is_named(
 def test_shards_that_the_driver_sees_late_are_waited_for(
     tiny_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (run,) = infer.cached([tiny_checkpoint], data, tmp_path / "c", device="cpu", precision="fp32")
+    (run,) = infer.write_runs([tiny_checkpoint], data, tmp_path / "c", device="cpu", precision="fp32")
     folder, aside = run.shards[0].folder, tmp_path / "aside"
     target = infer.Target(tiny_checkpoint, run.info, run.folder)
     plan = Plan([target], tmp_path / "c", data.root, frozenset(), 32, "cpu")
@@ -314,16 +314,16 @@ def test_no_ray_and_no_cluster_are_one_message(
     fake = SimpleNamespace(is_initialized=lambda: False)
     monkeypatch.setitem(sys.modules, "ray", fake)
     with pytest.raises(BadInputError, match=r"No Ray cluster can be reached at 127\.0\.0\.1:1"):
-        cluster.cached([tiny_checkpoint], data, tmp_path / "c")
+        cluster.write_runs([tiny_checkpoint], data, tmp_path / "c")
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(BadInputError, match=r"pip install 'fas-explorer\[ray\]'"):
-        cluster.cached([tiny_checkpoint], data, tmp_path / "c")
+        cluster.write_runs([tiny_checkpoint], data, tmp_path / "c")
 
 
 def test_what_ray_prints_is_no_result(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(cluster, "_connected", nullcontext)
-    monkeypatch.setattr(infer, "cached", lambda *_, **__: print("(raylet) A worker died"))
-    cluster.cached([], Manifest(pd.DataFrame(), Path()), Path())
+    monkeypatch.setattr(infer, "write_runs", lambda *_, **__: print("(raylet) A worker died"))
+    cluster.write_runs([], Manifest(pd.DataFrame(), Path()), Path())
     assert capsys.readouterr() == ("", "(raylet) A worker died\n")
 
 

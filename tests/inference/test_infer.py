@@ -30,7 +30,7 @@ def second_checkpoint(tiny_checkpoint: Path, tmp_path: Path) -> Path:
     with torch.no_grad():
         next(model.parameters()).mul_(1.1)
     path = tmp_path / "second.safetensors"
-    checkpoint.saved(path, model, "dcvae", {"experiment": header["experiment"]})
+    checkpoint.save(path, model, "dcvae", {"experiment": header["experiment"]})
     return path
 
 
@@ -39,7 +39,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_run_holds_what_the_model_says(tiny_checkpoint: Path, data: Manifest, tmp_path: Path) -> None:
-    (run,) = infer.cached([tiny_checkpoint], data, tmp_path, device="cpu")
+    (run,) = infer.write_runs([tiny_checkpoint], data, tmp_path, device="cpu")
     assert run.is_complete
     assert damage(run) == []
     samples = run.samples()
@@ -61,7 +61,7 @@ def test_a_run_holds_what_the_model_says(tiny_checkpoint: Path, data: Manifest, 
 def test_interrupted_and_started_again_is_byte_identical(
     tiny_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    infer.cached([tiny_checkpoint], data, tmp_path / "whole", device="cpu")
+    infer.write_runs([tiny_checkpoint], data, tmp_path / "whole", device="cpu")
     written: list[str] = []
     write = store.write_shard
 
@@ -73,10 +73,10 @@ def test_interrupted_and_started_again_is_byte_identical(
 
     monkeypatch.setattr(store, "write_shard", fails_at_the_third)
     with pytest.raises(OSError, match="No space"):
-        infer.cached([tiny_checkpoint], data, tmp_path / "killed", device="cpu")
+        infer.write_runs([tiny_checkpoint], data, tmp_path / "killed", device="cpu")
     monkeypatch.undo()
     stamps = {p: p.stat().st_mtime_ns for p in (tmp_path / "killed").rglob("meta.json")}
-    infer.cached([tiny_checkpoint], data, tmp_path / "killed", device="cpu")
+    infer.write_runs([tiny_checkpoint], data, tmp_path / "killed", device="cpu")
     assert files(tmp_path / "whole") == files(tmp_path / "killed")
     assert len(stamps) == 2
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in stamps.items())  # none was computed twice
@@ -89,7 +89,7 @@ def test_bad_images_become_failures(tiny_checkpoint: Path, tiny_faces: Path, tmp
     first, second = source.image_paths()[:2]
     first.write_bytes(first.read_bytes()[:100])
     second.unlink()
-    (run,) = infer.cached([tiny_checkpoint], manifest.read(root / "faces.csv"), tmp_path / "cache", device="cpu")
+    (run,) = infer.write_runs([tiny_checkpoint], manifest.read(root / "faces.csv"), tmp_path / "cache", device="cpu")
     failures = run.failures().set_index("path")
     assert run.n_failures == len(failures) == 2
     assert len(run) == len(source) - 2
@@ -100,14 +100,14 @@ def test_bad_images_become_failures(tiny_checkpoint: Path, tiny_faces: Path, tmp
 
 
 def test_every_input_changes_the_id(tiny_checkpoint: Path, data: Manifest, tmp_path: Path) -> None:
-    (run,) = infer.cached([tiny_checkpoint], data, tmp_path / "c", subsets=["live"], device="cpu")
+    (run,) = infer.write_runs([tiny_checkpoint], data, tmp_path / "c", subsets=["live"], device="cpu")
     assert run.subsets == ["live"]
     assert not run.is_complete
     other = Manifest(data.rows.assign(lamp="new"), data.source)
-    (changed,) = infer.cached([tiny_checkpoint], other, tmp_path / "c", subsets=["live"], device="cpu")
+    (changed,) = infer.write_runs([tiny_checkpoint], other, tmp_path / "c", subsets=["live"], device="cpu")
     assert changed.id != run.id
     with pytest.raises(BadInputError, match="'nowhere'"):
-        infer.cached([tiny_checkpoint], data, tmp_path / "c", subsets=["nowhere"], device="cpu")
+        infer.write_runs([tiny_checkpoint], data, tmp_path / "c", subsets=["nowhere"], device="cpu")
 
 
 def test_two_checkpoints_decode_each_image_once(
@@ -115,7 +115,7 @@ def test_two_checkpoints_decode_each_image_once(
 ) -> None:
     second = tmp_path / "second.safetensors"
     model, header = checkpoint.loaded(tiny_checkpoint)
-    checkpoint.saved(
+    checkpoint.save(
         second, model, "dcvae", {"note": "same weights, another file"} | {"experiment": header["experiment"]}
     )
     decoded: list[Path] = []
@@ -126,7 +126,7 @@ def test_two_checkpoints_decode_each_image_once(
         return load(path, size)
 
     monkeypatch.setattr(images, "load", counted)
-    a, b = infer.cached([tiny_checkpoint, second], data, tmp_path / "c", device="cpu")
+    a, b = infer.write_runs([tiny_checkpoint, second], data, tmp_path / "c", device="cpu")
     assert len(decoded) == len(data)
     assert a.id != b.id
     pd.testing.assert_frame_equal(a.samples(), b.samples())
@@ -135,10 +135,12 @@ def test_two_checkpoints_decode_each_image_once(
 def test_a_checkpoint_that_joins_later_gets_its_own_outputs(
     tiny_checkpoint: Path, second_checkpoint: Path, data: Manifest, tmp_path: Path
 ) -> None:
-    infer.cached([tiny_checkpoint], data, tmp_path / "c", subsets=["live"], device="cpu", precision="fp32")
-    together = infer.cached([tiny_checkpoint, second_checkpoint], data, tmp_path / "c", device="cpu", precision="fp32")
+    infer.write_runs([tiny_checkpoint], data, tmp_path / "c", subsets=["live"], device="cpu", precision="fp32")
+    together = infer.write_runs(
+        [tiny_checkpoint, second_checkpoint], data, tmp_path / "c", device="cpu", precision="fp32"
+    )
     for path, run in zip([tiny_checkpoint, second_checkpoint], together, strict=True):
-        (alone,) = infer.cached([path], data, tmp_path / path.stem, device="cpu", precision="fp32")
+        (alone,) = infer.write_runs([path], data, tmp_path / path.stem, device="cpu", precision="fp32")
         assert alone.id == run.id
         pd.testing.assert_frame_equal(alone.samples(), run.samples())
         assert np.array_equal(alone.latents(), run.latents())
@@ -149,9 +151,11 @@ def test_nothing_there_and_clashing_columns_are_one_message(
     tiny_checkpoint: Path, data: Manifest, tmp_path: Path
 ) -> None:
     with pytest.raises(BadInputError, match=r"none of its \d+ images is there"):
-        infer.cached([tiny_checkpoint], Manifest(data.rows, tmp_path / "moved.csv"), tmp_path / "c", device="cpu")
+        infer.write_runs([tiny_checkpoint], Manifest(data.rows, tmp_path / "moved.csv"), tmp_path / "c", device="cpu")
     with pytest.raises(BadInputError, match="column 'rec' has the name of a score"):
-        infer.cached([tiny_checkpoint], Manifest(data.rows.assign(rec=1), data.source), tmp_path / "c", device="cpu")
+        infer.write_runs(
+            [tiny_checkpoint], Manifest(data.rows.assign(rec=1), data.source), tmp_path / "c", device="cpu"
+        )
 
 
 def test_a_diverged_checkpoint_is_refused(tiny_checkpoint: Path, data: Manifest, tmp_path: Path) -> None:
@@ -159,11 +163,11 @@ def test_a_diverged_checkpoint_is_refused(tiny_checkpoint: Path, data: Manifest,
     broken = {name: torch.full_like(value, float("nan")) for name, value in tensors.items()}
     checkpoint.write_tensors(tmp_path / "nan.safetensors", broken, header)
     with pytest.raises(BadInputError, match="gives NaN for every image"):
-        infer.cached([tmp_path / "nan.safetensors"], data, tmp_path / "c", device="cpu")
+        infer.write_runs([tmp_path / "nan.safetensors"], data, tmp_path / "c", device="cpu")
 
 
 def test_run_json_says_where_it_comes_from(tiny_checkpoint: Path, data: Manifest, tmp_path: Path) -> None:
-    (run,) = infer.cached([tiny_checkpoint], data, tmp_path, subsets=["live"], device="cpu")
+    (run,) = infer.write_runs([tiny_checkpoint], data, tmp_path, subsets=["live"], device="cpu")
     info = json.loads((run.folder / "run.json").read_text())
     assert info["checkpoint_sha256"] == checkpoint.sha256(tiny_checkpoint)
     assert info["manifest_sha256"] == data.sha256
@@ -178,7 +182,7 @@ def test_odd_files_load_or_become_failures(shared: Path, tiny_checkpoint: Path, 
     paths = sorted(p for p in folder.iterdir() if p.is_file())
     assert len(paths) == len(listed) == 61
     rows, _ = manifest.normalised(pd.DataFrame({"path": [str(p) for p in paths], "label": "live"}))
-    (run,) = infer.cached([tiny_checkpoint], Manifest(rows, tmp_path / "odd.csv"), tmp_path / "c", device="cpu")
+    (run,) = infer.write_runs([tiny_checkpoint], Manifest(rows, tmp_path / "odd.csv"), tmp_path / "c", device="cpu")
     refused = set(run.failures()["path"].map(lambda p: Path(p).name))
     assert refused == {Path(p).name for p in listed.loc[listed["pillow_load"] != "ok", "path"]}
     assert len(run) == 61 - len(refused)
@@ -196,11 +200,11 @@ def test_no_image_feels_which_others_it_is_cached_with(
         if isinstance(module, torch.nn.BatchNorm2d):  # far from the statistics of any batch
             module.running_mean.fill_(0.1)
             module.running_var.fill_(2.0)
-    checkpoint.saved(tmp_path / "m.safetensors", model, name, {})
-    (run,) = infer.cached([tmp_path / "m.safetensors"], data, tmp_path / "a", device="cpu")
+    checkpoint.save(tmp_path / "m.safetensors", model, name, {})
+    (run,) = infer.write_runs([tmp_path / "m.safetensors"], data, tmp_path / "a", device="cpu")
     monkeypatch.setattr(infer, "BATCH_CPU", 5)
     reversed_rows = Manifest(data.rows.iloc[::-1].reset_index(drop=True), data.source)
-    (other,) = infer.cached([tmp_path / "m.safetensors"], reversed_rows, tmp_path / "b", device="cpu")
+    (other,) = infer.write_runs([tmp_path / "m.safetensors"], reversed_rows, tmp_path / "b", device="cpu")
     columns = ["sample_id", *model.loss_names]
     one, two = (r.samples(columns).set_index("sample_id").sort_index() for r in (run, other))
     pd.testing.assert_frame_equal(one, two, rtol=1e-4, atol=1e-5)
@@ -225,7 +229,7 @@ def test_without_bf16_in_the_processor_it_is_not_even_tried(
     with monkeypatch.context() as patched:
         patched.setattr(infer, "device_outputs", lambda *_: pytest.fail("a batch was measured"))
         assert infer.settled_precision([model], "cpu") == "fp32"
-    (run,) = infer.cached([tiny_checkpoint], data, tmp_path / "c", subsets=["live"], device="cpu")
+    (run,) = infer.write_runs([tiny_checkpoint], data, tmp_path / "c", subsets=["live"], device="cpu")
     assert run.info.precision == "fp32"
 
 
@@ -236,8 +240,8 @@ def test_a_run_goes_on_in_the_precision_it_began_with(
     """Otherwise a choice that is measured would leave half a Run behind and begin another."""
     outcomes = iter(measured)
     monkeypatch.setattr(infer, "settled_precision", lambda *_: next(outcomes))
-    infer.cached([tiny_checkpoint], data, tmp_path / "c", subsets=["live"], device="cpu")
-    (run,) = infer.cached([tiny_checkpoint], data, tmp_path / "c", device="cpu")
+    infer.write_runs([tiny_checkpoint], data, tmp_path / "c", subsets=["live"], device="cpu")
+    (run,) = infer.write_runs([tiny_checkpoint], data, tmp_path / "c", device="cpu")
     assert run.info.precision == measured[0]
     assert len(store.run_folders(tmp_path / "c")) == 1
     assert run.is_complete
@@ -247,10 +251,10 @@ def test_a_run_goes_on_in_the_precision_it_began_with(
 def test_the_same_command_again_makes_nothing(
     has_bf16: bool, tiny_checkpoint: Path, data: Manifest, tmp_path: Path
 ) -> None:
-    (run,) = infer.cached([tiny_checkpoint], data, tmp_path / "c", device="cpu")
+    (run,) = infer.write_runs([tiny_checkpoint], data, tmp_path / "c", device="cpu")
     assert run.info.precision in (("fp32", "bf16") if has_bf16 else ("fp32",))
     before = files(tmp_path / "c")
-    (again,) = infer.cached([tiny_checkpoint], data, tmp_path / "c", device="cpu")
+    (again,) = infer.write_runs([tiny_checkpoint], data, tmp_path / "c", device="cpu")
     assert again.id == run.id
     assert files(tmp_path / "c") == before
 
@@ -261,10 +265,10 @@ def test_each_of_several_runs_goes_on_in_its_own_precision(
     begun = {tiny_checkpoint: "fp32", second_checkpoint: "bf16"}
     alone = {}
     for path, precision in begun.items():
-        infer.cached([path], data, tmp_path / "c", subsets=["live"], device="cpu", precision=precision)
-        (alone[path],) = infer.cached([path], data, tmp_path / path.stem, device="cpu", precision=precision)
+        infer.write_runs([path], data, tmp_path / "c", subsets=["live"], device="cpu", precision=precision)
+        (alone[path],) = infer.write_runs([path], data, tmp_path / path.stem, device="cpu", precision=precision)
     monkeypatch.setattr(infer, "settled_precision", lambda *_: pytest.fail("it was measured again"))
-    runs = infer.cached([*begun], data, tmp_path / "c", device="cpu")
+    runs = infer.write_runs([*begun], data, tmp_path / "c", device="cpu")
     assert [run.info.precision for run in runs] == ["fp32", "bf16"]
     assert len(store.run_folders(tmp_path / "c")) == 2
     for path, run in zip(begun, runs, strict=True):
@@ -276,16 +280,16 @@ def test_a_new_checkpoint_takes_the_precision_of_those_beside_it(
     tiny_checkpoint: Path, second_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Models are compared, which half precision should not disturb, and a measurement is saved."""
-    infer.cached([tiny_checkpoint], data, tmp_path / "c", subsets=["live"], device="cpu", precision="bf16")
+    infer.write_runs([tiny_checkpoint], data, tmp_path / "c", subsets=["live"], device="cpu", precision="bf16")
     monkeypatch.setattr(infer, "settled_precision", lambda *_: "fp32")
-    runs = infer.cached([second_checkpoint, tiny_checkpoint], data, tmp_path / "c", device="cpu")
+    runs = infer.write_runs([second_checkpoint, tiny_checkpoint], data, tmp_path / "c", device="cpu")
     assert [run.info.precision for run in runs] == ["bf16", "bf16"]
     assert len(store.run_folders(tmp_path / "c")) == 2
 
 
 def test_scores_in_half_precision_stay_close(tiny_checkpoint: Path, data: Manifest, tmp_path: Path) -> None:
     full, half = (
-        infer.cached([tiny_checkpoint], data, tmp_path / p, device="cpu", precision=p)[0] for p in ("fp32", "bf16")
+        infer.write_runs([tiny_checkpoint], data, tmp_path / p, device="cpu", precision=p)[0] for p in ("fp32", "bf16")
     )
     names = ["rec", "elbo", "pixel_l1", "pixel_l2"]
     one, two = full.samples(names), half.samples(names)
@@ -303,18 +307,18 @@ def test_a_disk_that_fills_up_stops_the_work_and_leaves_whole_shards(
 
     monkeypatch.setattr(store, "write_shard", full)
     with pytest.raises(OSError, match="No space left"):
-        infer.cached([tiny_checkpoint], data, tmp_path / "c", device="cpu")
+        infer.write_runs([tiny_checkpoint], data, tmp_path / "c", device="cpu")
     monkeypatch.undo()
-    assert infer.cached([tiny_checkpoint], data, tmp_path / "c", device="cpu")[0].is_complete
+    assert infer.write_runs([tiny_checkpoint], data, tmp_path / "c", device="cpu")[0].is_complete
 
 
 def test_the_way_of_a_gpu_gives_the_same_run(
     tiny_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (one,) = infer.cached([tiny_checkpoint], data, tmp_path / "cpu", device="cpu")
+    (one,) = infer.write_runs([tiny_checkpoint], data, tmp_path / "cpu", device="cpu")
     monkeypatch.setattr(infer, "_parts_cpu", infer._parts_gpu)
     monkeypatch.setattr(infer, "BATCH_GPU", 7)
-    (two,) = infer.cached([tiny_checkpoint], data, tmp_path / "gpu", device="cpu")
+    (two,) = infer.write_runs([tiny_checkpoint], data, tmp_path / "gpu", device="cpu")
     pd.testing.assert_frame_equal(one.samples(), two.samples(), rtol=1e-4, atol=1e-5)
     every = np.arange(len(one))
     assert np.array_equal(one.images("inputs", every), two.images("inputs", every))
@@ -329,7 +333,7 @@ def test_the_bytes_of_a_run_do_not_depend_on_the_number_of_threads(
     try:
         for n in (1, 3):
             torch.set_num_threads(n)
-            infer.cached([tiny_checkpoint], data, tmp_path / str(n), device="cpu")
+            infer.write_runs([tiny_checkpoint], data, tmp_path / str(n), device="cpu")
             assert torch.get_num_threads() == n
     finally:
         torch.set_num_threads(before)
@@ -356,5 +360,5 @@ def test_no_more_than_a_few_batches_are_read_ahead(
     monkeypatch.setattr(images, "load", counted)
     monkeypatch.setattr(infer, "device_outputs", slow)
     monkeypatch.setattr(infer, "BATCH_CPU", 4)
-    infer.cached([tiny_checkpoint], data, tmp_path / "c", device="cpu")
+    infer.write_runs([tiny_checkpoint], data, tmp_path / "c", device="cpu")
     assert 4 <= most[0] <= 4 * torch.get_num_threads()  # every core has one batch

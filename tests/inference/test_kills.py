@@ -37,7 +37,7 @@ DRIVER = f"""
 import json, os, sys, traceback
 from fas_core import cli, derive, devices, images, infer, manifest, store
 store.SHARD_SIZE = {SHARD_SIZE}
-derive.made = lambda run: None
+derive.compute = lambda run: None
 for line in sys.stdin:
     wanted = json.loads(line)
     if isinstance(wanted, int):
@@ -211,7 +211,7 @@ def test_of_two_processes_at_once_one_makes_the_run_and_one_says_so(
 @pytest.fixture(autouse=True)
 def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "SHARD_SIZE", SHARD_SIZE)
-    monkeypatch.setattr(derive, "made", lambda run: None)
+    monkeypatch.setattr(derive, "compute", lambda run: None)
 
 
 def message(result: Result) -> str:

@@ -22,7 +22,7 @@ def setting(
 ) -> tuple[store.Run, Path]:
     """A Run, and the folder its images' paths are relative to."""
     data = manifest.read(tiny_faces)
-    (run,) = infer.cached([tiny_checkpoint], data, tmp_path_factory.mktemp("cache"), device="cpu", precision="fp32")
+    (run,) = infer.write_runs([tiny_checkpoint], data, tmp_path_factory.mktemp("cache"), device="cpu", precision="fp32")
     return run, data.root
 
 

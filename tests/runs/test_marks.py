@@ -20,7 +20,7 @@ from pathlib import Path
 from fas_core.runs import marks, store
 run = store.open_run(Path(sys.argv[1]), "a")
 for i in range(20):
-    marks.made(run, f"live_{i % 4}", by=sys.argv[2], is_marked=i % 2 == 0, note=f"{i} " + "x" * 500)
+    marks.make(run, f"live_{i % 4}", by=sys.argv[2], is_marked=i % 2 == 0, note=f"{i} " + "x" * 500)
 """
 
 
@@ -32,10 +32,10 @@ def test_the_latest_of_each_person_counts_and_nothing_is_overwritten(tiny_cache:
     run = store.open_run(tiny_cache, "a")
     before = files_of(run)
     assert marks.history(run) == []
-    marks.made(run, "live_0", by="anna", is_marked=True)
-    marks.made(run, "live_0", by="bo", is_marked=False, note="blurred")
-    marks.made(run, "live_1", by="anna", is_marked=True, note=" glare\n")
-    marks.made(run, "live_0", by="anna", is_marked=False)
+    marks.make(run, "live_0", by="anna", is_marked=True)
+    marks.make(run, "live_0", by="bo", is_marked=False, note="blurred")
+    marks.make(run, "live_1", by="anna", is_marked=True, note=" glare\n")
+    marks.make(run, "live_0", by="anna", is_marked=False)
     assert len(marks.history(run)) == 4
     current = marks.current(marks.history(run))
     assert [(m.sample_id, m.by, m.is_marked, m.note) for m in current] == [
@@ -58,10 +58,10 @@ def test_several_at_once_lose_nothing(tiny_cache: Path) -> None:
 
 def test_half_a_line_swallows_no_mark(tiny_cache: Path) -> None:
     run = store.open_run(tiny_cache, "a")
-    marks.made(run, "live_0", by="", is_marked=True)
+    marks.make(run, "live_0", by="", is_marked=True)
     with marks.file_of(run).open("ab") as file:
         file.write(b'{"sample_id": "live_1", "by"')  # a writer was killed here
-    marks.made(run, "live_2", by="", is_marked=True)
+    marks.make(run, "live_2", by="", is_marked=True)
     with marks.file_of(run).open("ab") as file:
         file.write(b'\xff\n[1]\n{"sample_id": 3, "by": "", "is_marked": true, "note": "", "when": ""}\n')
     assert [mark.sample_id for mark in marks.history(run)] == ["live_0", "live_2"]
@@ -70,7 +70,7 @@ def test_half_a_line_swallows_no_mark(tiny_cache: Path) -> None:
 def test_export_says_what_the_run_says_of_a_sample(tiny_cache: Path) -> None:
     run = store.open_run(tiny_cache, "a")
     for sample_id in ("seen_paper_4", "gone"):
-        marks.made(run, sample_id, by="=anna", is_marked=True, note='a "quote", and\nmore')
+        marks.make(run, sample_id, by="=anna", is_marked=True, note='a "quote", and\nmore')
     table = marks.table(run, marks.current(marks.history(run)))
     assert list(table.columns) == [*marks.COLUMNS, "subset", "label", "pai_species"]
     assert table["sample_id"].to_list() == ["seen_paper_4", "gone"]
@@ -83,22 +83,22 @@ def test_a_place_that_cannot_be_written_is_said(tiny_cache: Path) -> None:
     run = store.open_run(tiny_cache, "a")
     marks.file_of(run).mkdir(parents=True)
     with pytest.raises(BadInputError, match="mark cannot be kept"):
-        marks.made(run, "live_0", by="", is_marked=True)
+        marks.make(run, "live_0", by="", is_marked=True)
 
 
 def test_long_texts_are_cut(tiny_cache: Path) -> None:
     run = store.open_run(tiny_cache, "a")
-    mark = marks.made(run, "live_0", by="b" * 999, is_marked=False, note="n" * 9999)
+    mark = marks.make(run, "live_0", by="b" * 999, is_marked=False, note="n" * 9999)
     assert (len(mark.by), len(mark.note)) == (marks.LONGEST_NAME, marks.LONGEST_NOTE)
     assert json.loads(marks.file_of(run).read_text())["note"] == mark.note
 
 
 def test_the_command_exports_everybodys_marks(fas: Callable[..., Result], tiny_cache: Path) -> None:
     run = store.open_run(tiny_cache, "a")
-    marks.made(run, "live_0", by="anna", is_marked=True, note="=HYPERLINK(1)")
-    marks.made(run, "live_1", by="bo", is_marked=True)
-    marks.made(run, "live_1", by="bo", is_marked=False)
-    marks.made(run, "gone", by="bo", is_marked=True)
+    marks.make(run, "live_0", by="anna", is_marked=True, note="=HYPERLINK(1)")
+    marks.make(run, "live_1", by="bo", is_marked=True)
+    marks.make(run, "live_1", by="bo", is_marked=False)
+    marks.make(run, "gone", by="bo", is_marked=True)
     made = fas("marks", "a", "--cache", tiny_cache)
     first, one, other = made.out.splitlines()
     assert (made.code, first.split(",")[:4]) == (0, ["sample_id", "by", "is_marked", "note"])

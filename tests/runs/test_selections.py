@@ -19,15 +19,15 @@ def run(tiny_cache: Path) -> store.Run:
 
 def test_what_is_saved_is_read_in_its_order(run: store.Run) -> None:
     assert selections.names(run) == []
-    selections.saved(run, "odd masks", ["unseen_mask_4", "train_0", "=1+1", "ü"])
-    selections.saved(run, "Bright", ["train_1"])
+    selections.save(run, "odd masks", ["unseen_mask_4", "train_0", "=1+1", "ü"])
+    selections.save(run, "Bright", ["train_1"])
     assert selections.names(run) == ["Bright", "odd masks"]
     assert selections.sample_ids(run, "odd masks").tolist() == ["unseen_mask_4", "train_0", "=1+1", "ü"]
 
 
 def test_selections_lie_beside_the_run_and_are_its_own(run: store.Run, tiny_cache: Path) -> None:
     before = sorted(run.folder.rglob("*"))
-    path = selections.saved(run, "s", ["train_0"])
+    path = selections.save(run, "s", ["train_0"])
     assert sorted(run.folder.rglob("*")) == before
     assert path == tiny_cache / "selections" / run.id / "s.parquet"
     assert [p.name for p in path.parent.iterdir()] == ["s.parquet"]  # no temporary file is left
@@ -37,7 +37,7 @@ def test_selections_lie_beside_the_run_and_are_its_own(run: store.Run, tiny_cach
 def test_a_name_is_taken_once_also_by_many_at_once(run: store.Run) -> None:
     def attempt(i: int) -> bool:
         try:
-            selections.saved(run, "s", [f"id{i}"])
+            selections.save(run, "s", [f"id{i}"])
         except BadInputError:
             return False
         return True
@@ -47,10 +47,10 @@ def test_a_name_is_taken_once_also_by_many_at_once(run: store.Run) -> None:
     assert sum(outcomes) == 1
     assert selections.sample_ids(run, "s").tolist() == [f"id{outcomes.index(True)}"]
     with pytest.raises(BadInputError, match="has a selection 's' already"):
-        selections.saved(run, "s", ["other"])
+        selections.save(run, "s", ["other"])
     selections.delete(run, "s")
     selections.delete(run, "s")
-    selections.saved(run, "s", ["other"])
+    selections.save(run, "s", ["other"])
     assert selections.sample_ids(run, "s").tolist() == ["other"]
 
 
@@ -60,7 +60,7 @@ ELSEWHERE = ["", ".hidden", "../up", "a/b", "a\\b", "x" * 65, "a\n", "ends.", " 
 @pytest.mark.parametrize("name", ELSEWHERE)
 def test_names_that_lead_elsewhere_are_refused(run: store.Run, name: str) -> None:
     actions: list[Callable[[], object]] = [
-        lambda: selections.saved(run, name, ["a"]),
+        lambda: selections.save(run, name, ["a"]),
         lambda: selections.sample_ids(run, name),
         lambda: selections.delete(run, name),
     ]
@@ -71,12 +71,12 @@ def test_names_that_lead_elsewhere_are_refused(run: store.Run, name: str) -> Non
 
 def test_nothing_selected_is_not_saved(run: store.Run) -> None:
     with pytest.raises(BadInputError, match="would hold no sample"):
-        selections.saved(run, "none", [])
+        selections.save(run, "none", [])
     assert selections.names(run) == []
 
 
 def test_one_that_is_gone_or_damaged_says_what_to_do(run: store.Run) -> None:
-    path = selections.saved(run, "s", ["train_0"])
+    path = selections.save(run, "s", ["train_0"])
     with pytest.raises(BadInputError, match="has no selection 't'. It has: s"):
         selections.sample_ids(run, "t")
     path.write_bytes(b"half")

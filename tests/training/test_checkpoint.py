@@ -15,7 +15,7 @@ CONFIG = {"width": 0.125, "latent_dim": 16, "image_size": 32}
 def saved(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     path = tmp_path / "m.safetensors"
-    checkpoint.saved(path, models.built("dcvae", CONFIG), "dcvae", {"experiment": {"seed": 3}})
+    checkpoint.save(path, models.built("dcvae", CONFIG), "dcvae", {"experiment": {"seed": 3}})
     return path
 
 
@@ -45,7 +45,7 @@ def test_no_checkpoint_is_taken_for_a_pickle_because_of_its_header_s_length(tmp_
     path = tmp_path / "m.safetensors"
     first_bytes = set()
     for padding in range(0, 256, 8):
-        checkpoint.saved(path, model, "dcvae", {"note": "x" * padding})
+        checkpoint.save(path, model, "dcvae", {"note": "x" * padding})
         first_bytes.add(path.read_bytes()[0])
         assert checkpoint.loaded(path)[1]["note"] == "x" * padding
     assert 0x80 in first_bytes

@@ -54,7 +54,7 @@ def test_killed_and_resumed_is_the_same_training(
     tmp_path: Path, experiment: Experiment, data: Manifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, out = tmp_path / "whole.safetensors", tmp_path / "m.safetensors"
-    train.trained(experiment, data, whole, device="cpu")
+    train.train(experiment, data, whole, device="cpu")
     calls = 0
     step = train._step
 
@@ -67,9 +67,9 @@ def test_killed_and_resumed_is_the_same_training(
 
     monkeypatch.setattr(train, "_step", killed)
     with pytest.raises(KeyboardInterrupt):
-        train.trained(experiment, data, out, device="cpu")
+        train.train(experiment, data, out, device="cpu")
     monkeypatch.undo()
-    train.trained(experiment, data, out, device="cpu", resume=True)
+    train.train(experiment, data, out, device="cpu", resume=True)
     one, other = load_file(whole), load_file(out)
     assert one.keys() == other.keys()
     for name in one:
@@ -99,7 +99,7 @@ def test_killed_for_good_at_any_moment_and_resumed_is_the_same_training(tmp_path
         "        return real(*a, **k)\n"
         "    setattr(module, what, fatal)\n"
         "    e = experiments.preset('small_dcvae').with_settings(settings)\n"
-        "    train.trained(e, manifest.read(Path(data)), Path(out), device='cpu', keep_epochs=[1, 3], resume="
+        "    train.train(e, manifest.read(Path(data)), Path(out), device='cpu', keep_epochs=[1, 3], resume="
         "Path(out).with_suffix('.resume.safetensors').exists())\n"
         "    break\n"
     )
@@ -134,7 +134,7 @@ def test_what_the_thesis_leaves_open_stands_in_the_header(tmp_path: Path, data: 
     ):
         out = tmp_path / f"{name}.safetensors"
         experiment = experiments.preset(name).with_settings([*tiny, "beta1=0.4"])
-        train.trained(experiment, data, out, device="cpu")
+        train.train(experiment, data, out, device="cpu")
         said = checkpoint.header_of(out)["options"]
         assert said["initialisation"].startswith(initialisation)
         assert said["batch_norm"] == batch_norm
@@ -151,7 +151,7 @@ def test_a_model_that_normalises_by_batches_is_not_shared_by_processes(
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     with pytest.raises(BadInputError, match="small_ganomaly cannot be trained by 2 processes: .* without torchrun"):
-        train.trained(experiments.preset("small_ganomaly"), data, tmp_path / "m.safetensors", device="cpu")
+        train.train(experiments.preset("small_ganomaly"), data, tmp_path / "m.safetensors", device="cpu")
     assert list(tmp_path.iterdir()) == []
     for name in ("small_dcvae", "small_resvae"):
         train._require_shareable(experiments.preset(name))
@@ -169,7 +169,7 @@ def test_epochs_that_are_kept_are_checkpoints_that_name_their_training(
         done(self, step, epoch, model, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(train._State, "epoch_done", noted)
-    train.trained(experiment, data, out, device="cpu", keep_epochs=[3, 1, 3])
+    train.train(experiment, data, out, device="cpu", keep_epochs=[3, 1, 3])
     assert sorted(path.name for path in tmp_path.glob("m.epoch-*")) == [
         "m.epoch-0001.safetensors",
         "m.epoch-0003.safetensors",
@@ -181,7 +181,7 @@ def test_epochs_that_are_kept_are_checkpoints_that_name_their_training(
         assert (header["epoch"], header["steps"], header["chosen_by"]) == (epoch, 4 * epoch, f"epoch {epoch}")
         assert header["training"] == checkpoint.header_of(out)["training"]
     other = tmp_path / "other.safetensors"
-    train.trained(experiment.with_settings(["seed=1"]), data, other, device="cpu")
+    train.train(experiment.with_settings(["seed=1"]), data, other, device="cpu")
     assert checkpoint.header_of(other)["training"] != checkpoint.header_of(out)["training"]
 
 
@@ -191,36 +191,36 @@ def test_epochs_that_cannot_be_kept_are_refused(
     out = tmp_path / "m.safetensors"
     for epochs in ([0, 1], [4]):
         with pytest.raises(BadInputError, match=f"no epoch {epochs[0]} to keep: small_dcvae has epochs 1 to 3"):
-            train.trained(experiment, data, out, device="cpu", keep_epochs=epochs)
+            train.train(experiment, data, out, device="cpu", keep_epochs=epochs)
     traininglog.epoch_file(out, 2).touch()
     with pytest.raises(BadInputError, match="m.epoch-0002.safetensors is there already"):
-        train.trained(experiment, data, out, device="cpu", keep_epochs=[2])
+        train.train(experiment, data, out, device="cpu", keep_epochs=[2])
     traininglog.epoch_file(out, 2).unlink()
     monkeypatch.setattr(train, "_step", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        train.trained(experiment, data, out, device="cpu", keep_epochs=[2])
+        train.train(experiment, data, out, device="cpu", keep_epochs=[2])
     with pytest.raises(BadInputError, match="begun with --keep-epochs 2. Resume it without naming epochs"):
-        train.trained(experiment, data, out, device="cpu", keep_epochs=[1, 2], resume=True)
+        train.train(experiment, data, out, device="cpu", keep_epochs=[1, 2], resume=True)
 
 
 def test_resuming_something_else_is_refused(
     tmp_path: Path, experiment: Experiment, data: Manifest, tiny_checkpoint: Path
 ) -> None:
     with pytest.raises(BadInputError, match="already trained to its end"):
-        train.trained(experiment, data, tiny_checkpoint, device="cpu", resume=True)
+        train.train(experiment, data, tiny_checkpoint, device="cpu", resume=True)
     out = tmp_path / "m.safetensors"
     header = {"experiment": experiment.as_json(), "data_sha256": "other", "step": 4, "best": 1.0, "precision": "fp32"}
     checkpoint.write_tensors(traininglog.resume_file(out), {"x": torch.zeros(1)}, header)
     with pytest.raises(BadInputError, match="belongs to other data"):
-        train.trained(experiment, data, out, device="cpu", resume=True)
+        train.train(experiment, data, out, device="cpu", resume=True)
     checkpoint.write_tensors(traininglog.resume_file(out), {"x": torch.zeros(1)}, header | {"experiment": {}})
     with pytest.raises(BadInputError, match="belongs to other experiment settings"):
-        train.trained(experiment, data, out, device="cpu", resume=True)
+        train.train(experiment, data, out, device="cpu", resume=True)
 
 
 def test_divergence_names_the_step(tmp_path: Path, data: Manifest, experiment: Experiment) -> None:
     with pytest.raises(BadInputError, match=r"diverged at step \d+: \w+ is (nan|inf)"):
-        train.trained(experiment.with_settings(["learning_rate=1e20"]), data, tmp_path / "m.safetensors", device="cpu")
+        train.train(experiment.with_settings(["learning_rate=1e20"]), data, tmp_path / "m.safetensors", device="cpu")
 
 
 def test_order_visits_every_image_once_a_round_and_depends_on_step_alone() -> None:
@@ -260,12 +260,12 @@ def test_an_unreadable_image_is_left_out_and_said(
     bad.write_bytes(b"not an image")
     rows.loc[rows["sample_id"] == learned["sample_id"].iloc[0], "path"] = str(bad)
     short = experiment.with_settings(["epochs=1", "batches_per_epoch=20"])
-    out = train.trained(short, Manifest(rows, tmp_path / "m.csv"), tmp_path / "m.safetensors", device="cpu")
+    out = train.train(short, Manifest(rows, tmp_path / "m.csv"), tmp_path / "m.safetensors", device="cpu")
     assert out.is_file()
     assert "1 training images could not be read" in caplog.text
     assert str(bad) in caplog.text
     with pytest.raises(BadInputError, match="is there already"):
-        train.trained(short, data, out, device="cpu")
+        train.train(short, data, out, device="cpu")
 
 
 @pytest.mark.process
@@ -295,25 +295,23 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused(
 ) -> None:
     monkeypatch.setattr(train.devices, "all_processes", lambda *_: SimpleNamespace(world_size=3, is_global_zero=True))
     with pytest.raises(BadInputError, match=r"batch_size 8 cannot be shared evenly by 3 .* --set batch_size=9"):
-        train.trained(experiment, data, tmp_path / "m.safetensors")
+        train.train(experiment, data, tmp_path / "m.safetensors")
 
 
 def test_filtered_experiments_want_filtered_images(tmp_path: Path, experiment: Experiment, data: Manifest) -> None:
     wanted = experiment.with_settings(["filtered=true", "epochs=1"])
     with pytest.raises(BadInputError, match=r"is not filtered. Filter it: fas data filter .*--set filtered=false"):
-        train.trained(wanted, data, tmp_path / "m.safetensors", device="cpu")
+        train.train(wanted, data, tmp_path / "m.safetensors", device="cpu")
     kept = filters.filtered(data, 10, 1)
     filtered = manifest.read(manifest.write(kept.rows, data.source.with_name("filtered.csv")))
-    assert train.trained(wanted, filtered, tmp_path / "m.safetensors", device="cpu").is_file()
+    assert train.train(wanted, filtered, tmp_path / "m.safetensors", device="cpu").is_file()
 
 
 def test_augmentations_reach_the_model_and_unknown_ones_are_named(
     tmp_path: Path, experiment: Experiment, data: Manifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(BadInputError, match="no augmentation 'blur'. Augmentations: standard_scaling"):
-        train.trained(
-            experiment.with_settings(["augmentations=standard_scaling,blur"]), data, tmp_path / "m.safetensors"
-        )
+        train.train(experiment.with_settings(["augmentations=standard_scaling,blur"]), data, tmp_path / "m.safetensors")
     seen: dict[tuple[str, ...], torch.Tensor] = {}
     augmented = augment.augmented
 
@@ -323,7 +321,7 @@ def test_augmentations_reach_the_model_and_unknown_ones_are_named(
     monkeypatch.setattr(augment, "augmented", watched)
     for names in ("standard_scaling", "standard_scaling,random_brightness"):
         short = experiment.with_settings([f"augmentations={names}", "epochs=1", "batches_per_epoch=1"])
-        train.trained(short, data, tmp_path / f"{len(names)}.safetensors", device="cpu")
+        train.train(short, data, tmp_path / f"{len(names)}.safetensors", device="cpu")
     plain, brighter = seen.values()
     assert plain.shape == brighter.shape
     assert (plain != brighter).flatten(1).any(1).all()
@@ -348,13 +346,13 @@ def test_half_precision_is_an_option_that_a_resumed_training_keeps(
     tmp_path: Path, experiment: Experiment, data: Manifest
 ) -> None:
     out = tmp_path / "m.safetensors"
-    train.trained(experiment.with_settings(["epochs=1"]), data, out, device="cpu", precision="bf16")
+    train.train(experiment.with_settings(["epochs=1"]), data, out, device="cpu", precision="bf16")
     assert checkpoint.header_of(out)["precision"] == "bf16"
     header = {"experiment": experiment.as_json(), "data_sha256": data.sha256, "precision": "fp32"}
     other = tmp_path / "o.safetensors"
     checkpoint.write_tensors(traininglog.resume_file(other), {"x": torch.zeros(1)}, header)
     with pytest.raises(BadInputError, match="belongs to other precision"):
-        train.trained(experiment, data, other, device="cpu", precision="bf16", resume=True)
+        train.train(experiment, data, other, device="cpu", precision="bf16", resume=True)
 
 
 @pytest.mark.parametrize("name", ["small_resvae", "small_ganomaly"])
@@ -362,7 +360,7 @@ def test_the_other_models_train_and_resume_too(
     tmp_path: Path, name: str, data: Manifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     experiment = experiments.preset(name).with_settings([*TINY_MODEL, "epochs=2"])
-    whole = train.trained(experiment, data, tmp_path / "whole.safetensors", device="cpu")
+    whole = train.train(experiment, data, tmp_path / "whole.safetensors", device="cpu")
     step, calls = train._step, iter(range(100))
 
     def killed(*arguments: object) -> dict[str, float]:
@@ -373,9 +371,9 @@ def test_the_other_models_train_and_resume_too(
     monkeypatch.setattr(train, "_step", killed)
     out = tmp_path / "m.safetensors"
     with pytest.raises(KeyboardInterrupt):
-        train.trained(experiment, data, out, device="cpu")
+        train.train(experiment, data, out, device="cpu")
     monkeypatch.undo()
-    train.trained(experiment, data, out, device="cpu", resume=True)
+    train.train(experiment, data, out, device="cpu", resume=True)
     one, other = load_file(whole), load_file(out)
     for key in one:
         torch.testing.assert_close(one[key], other[key], rtol=0, atol=0)
