@@ -52,6 +52,14 @@ def result(name: str) -> dict[str, Any]:
     }
 
 
+def target_words(target: dict[str, Any] | None) -> tuple[str, str]:
+    """An entry of `result`'s targets as its bound ("≤ 0.1") and "met" or "missed"; both "" for a figure without one."""
+    if target is None:
+        return "", ""
+    bound = f"≤ {target['at_most']:g}" if "at_most" in target else f"≥ {target['at_least']:g}"
+    return bound, "met" if target["met"] else "missed"
+
+
 def medians(works: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
     """Seconds of each work, done in turns so that all of them see the same machine; a first round is not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in works}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -27,12 +27,8 @@ def measurements(
         return print_json(results[0] if name else results)
     for result in results:
         targets = result["targets"]
-        rows = [[figure, f"{value:.4g}", *_target(targets.get(figure))] for figure, value in result["figures"].items()]
+        rows = [
+            [figure, f"{value:.4g}", *bench.target_words(targets.get(figure))]
+            for figure, value in result["figures"].items()
+        ]
         print_table(f"{result['name']} ({result['machine']})", ["figure", "value", "target", ""], rows)
-
-
-def _target(target: dict[str, Any] | None) -> tuple[str, str]:
-    if target is None:
-        return "", ""
-    bound = f"≤ {target['at_most']:g}" if "at_most" in target else f"≥ {target['at_least']:g}"
-    return bound, "met" if target["met"] else "missed"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,9 @@ from fas_core.cli.printing import (
     say,
 )
 from fas_core.errors import BadInputError
+
+if TYPE_CHECKING:
+    from fas_core.runs.store import Run
 
 
 def evaluate(
@@ -82,7 +85,6 @@ def operating_point(
 
     Example: `fas threshold small_dcvae --score rec --choose-on live --report-on unseen_paper --out op.json`
     """
-    from fas_core import scores
     from fas_core.evaluation import card as cards
     from fas_core.metrics import operating_point as op
     from fas_core.runs import store
@@ -92,15 +94,12 @@ def operating_point(
     if run is None:
         raise BadInputError("Name a Run, for example: fas threshold small_dcvae --score rec --report-on unseen_paper")
     chosen = store.open_run(cache, run)
-    offered = scores.offered(chosen)
-    if score is None and len(offered) != 1:
-        raise BadInputError(f"Choose a score of Run {run} with --score: {', '.join(offered) or 'it has none'}.")
     by_rule, dev = op.rule(rule), choose_on or op.dev_subsets(chosen.subsets)
     is_by_hand = by_rule.kind == op.BY_HAND
-    fresh = [name for name in chosen.subsets if name not in (*dev, "train")]
-    made = cards.card(
+    fresh = op.fresh_subsets(chosen.subsets, dev)
+    card = cards.card(
         chosen,
-        score or offered[0],
+        score or _only_score(chosen, run),
         by_rule,
         choose_on or ([] if is_by_hand else dev),
         report_on or fresh or (list(chosen.subsets) if is_by_hand else []),
@@ -111,48 +110,44 @@ def operating_point(
         note=note,
     )
     if out is not None:
-        cards.write(made, out)
-    if made["optimistic"]:
+        cards.write(card, out)
+    if card["optimistic"]:
         say("Optimistic: the threshold was chosen on samples that it is reported on, or by hand.")
-    if as_json:
-        return print_json(made)
-    print_card(made)
+    (print_json if as_json else print_card)(card)
+
+
+def _only_score(run: Run, called: str) -> str:
+    """The score that is meant where none is named. Raises BadInputError where a Run has several, or none."""
+    from fas_core import scores
+
+    offered = scores.offered(run)
+    if len(offered) != 1:
+        raise BadInputError(f"Choose a score of Run {called} with --score: {', '.join(offered) or 'it has none'}.")
+    return offered[0]
 
 
 def _costs(sessions: float | None, shares: list[str] | None, loss: float | None, rejection: float | None) -> Any:
     """`cost.Costs` from the options of `fas threshold`."""
-    from fas_core.metrics.cost import Costs, Share
+    from fas_core.metrics import cost
 
     if sessions is None or loss is None or rejection is None or not shares:
         raise BadInputError(
             "The rule cost needs --sessions, --loss, --rejection-cost and an --attack-share per species."
         )
-    found = {}
-    for text in shares:
-        species, _, numbers = text.partition("=")
-        likely, _, ends = numbers.partition(":")
-        low, _, high = (ends or f"{likely}-{likely}").rpartition("-")
-        try:
-            found[species] = Share(float(likely), float(low), float(high))
-        except ValueError as error:
-            raise BadInputError(
-                f"--attack-share {text}: write for example mask=0.001 or mask=0.001:0.0002-0.005"
-            ) from error
-    return Costs(sessions, found, loss, rejection)
+    return cost.Costs(sessions, cost.shares(shares), loss, rejection)
 
 
 def _check_card(path: Path, cache: Path, as_json: bool) -> None:
     from fas_core.evaluation import card as cards
 
     read = cards.read(path)
-    found = cards.differences(read, cards.run_of(read, cache))
+    differences = cards.differences(read, cards.run_of(read, cache))
     if as_json:
-        print_json({"card": str(path), "differences": found})
+        print_json({"card": str(path), "differences": differences})
     else:
-        print(
-            "\n".join(found) or f"{path}: everything is as it was: threshold {read['threshold']}, rule {read['rule']}."
-        )
-    if found:
+        same = f"{path}: everything is as it was: threshold {read['threshold']}, rule {read['rule']}."
+        print("\n".join(differences) or same)
+    if differences:
         sys.exit(1)
 
 
@@ -167,10 +162,10 @@ def predict(
     from fas_core.evaluation import card as cards
     from fas_core.inference import predict as core
 
-    found = core.verdicts(cards.read(operating_point), cache, image, device)
+    verdicts = core.verdicts(cards.read(operating_point), cache, image, device)
     if as_json:
-        return print_json(found)
-    for entry in found:
+        return print_json(verdicts)
+    for entry in verdicts:
         score = "no score" if entry["score"] is None else f"score {float(entry['score']):.6g}"
         why = f" ({entry['reason']})" if entry["reason"] else ""
         print(f"{entry.get('image') or ', '.join(entry['images'])}: {entry['verdict']}, {score}{why}")
@@ -238,7 +233,6 @@ def report_on(
 
     Example: `fas report small_dcvae --score rec --operating-point op.json --compare small_resvae --out report.html`
     """
-    from fas_core import scores
     from fas_core.evaluation import card as cards
     from fas_core.evaluation.join import System
     from fas_core.files import atomic_file
@@ -249,10 +243,7 @@ def report_on(
     card = None if operating_point is None else cards.read(operating_point)
     if card is not None:
         cards.require_untouched(card, str(operating_point))
-    offered = scores.offered(chosen)
-    judged_by = score or (card["score"] if card is not None else offered[0] if len(offered) == 1 else None)
-    if judged_by is None:
-        raise BadInputError(f"Choose a score of Run {run} with --score: {', '.join(offered) or 'it has none'}.")
+    judged_by = score or (card["score"] if card is not None else _only_score(chosen, run))
     others = []
     for text in compare_with or []:
         name, _, other_score = text.partition(":")

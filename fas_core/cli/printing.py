@@ -68,9 +68,9 @@ def print_verified(entry: dict[str, Any]) -> None:
         state += f", {len(entry['missing'])} shards not made yet"
     print(f"{entry['run']} {entry['name'] or ''}".rstrip() + f": {state}")
     for kind, prefix in (("damage", ""), ("repaired", "repaired: ")):
-        for one in entry[kind]:
-            place = "/".join(filter(None, (one["subset"], one["shard"])))
-            print(f"  {prefix}{place} {one['problem']}".rstrip())
+        for damage in entry[kind]:
+            place = "/".join(filter(None, (damage["subset"], damage["shard"])))
+            print(f"  {prefix}{place} {damage['problem']}".rstrip())
 
 
 def print_metrics(title: str, cells: dict[str, dict[str, Any]]) -> None:
@@ -99,12 +99,27 @@ def print_at_thresholds(cell: dict[str, Any], where: str = "") -> None:
         print(f"{where}At {entry['threshold']}: BPCER {rate(entry['bpcer'])}; APCER {species or rate(None)}")
 
 
-def print_card(made: dict[str, Any]) -> None:
-    chosen_on = ", ".join(made["chosen_on"]) or "nothing: set by hand"
-    print(f"{made['run_name']}, {made['score']} per {made['level']}: threshold {made['threshold']}")
-    print(f"Rule {made['rule']}, chosen on {chosen_on}. At or above the threshold is an attack.")
-    cells = {f"chosen: {', '.join(made['chosen_on'])}": made["chosen"]} if made["chosen"] else {}
-    cells |= made["reported"] | ({"all reported": made["reported_together"]} if len(made["reported"]) > 1 else {})
+def print_score_file(title: str, subset: str, document: dict[str, Any]) -> None:
+    print_metrics(title, {subset: document})
+    for entry in document["apcer_at_bpcer"]:
+        print(
+            f"BPCER ≤ {rate(entry['target'])}: worst APCER {rate(entry['apcer_max'])}, threshold {entry['threshold']}"
+        )
+    for entry in document["bpcer_at_apcer"]:
+        print(f"APCER ≤ {rate(entry['target'])}: BPCER {rate(entry['bpcer'])}, threshold {entry['threshold']}")
+    for share, precision in document["prior_adjusted_average_precision"].items():
+        print(f"With {100 * float(share):g} % attacks: average precision {number(precision)}")
+    print_at_thresholds(document)
+    for breakdown in document.get("groups", []):
+        print_groups(breakdown)
+
+
+def print_card(card: dict[str, Any]) -> None:
+    chosen_on = ", ".join(card["chosen_on"]) or "nothing: set by hand"
+    print(f"{card['run_name']}, {card['score']} per {card['level']}: threshold {card['threshold']}")
+    print(f"Rule {card['rule']}, chosen on {chosen_on}. At or above the threshold is an attack.")
+    cells = {f"chosen: {', '.join(card['chosen_on'])}": card["chosen"]} if card["chosen"] else {}
+    cells |= card["reported"] | ({"all reported": card["reported_together"]} if len(card["reported"]) > 1 else {})
     rows = []
     for name, cell in cells.items():
         worst = cell["apcer_worst"]
@@ -131,23 +146,24 @@ def _rate_in(value: float | None, interval: dict[str, Any] | None) -> str:
     return f"{rate(value)} ({100 * interval['low']:.1f}–{100 * interval['high']:.1f}, {interval['n_units']} {unit})"
 
 
-def print_groups(found: dict[str, Any]) -> None:
-    def shown(one: dict[str, Any] | None) -> str:
-        if one is None:
+def print_groups(breakdown: dict[str, Any]) -> None:
+    def shown(group_rate: dict[str, Any] | None) -> str:
+        if group_rate is None:
             return "–"
-        ends = one["interval"] and f" ({100 * one['interval']['low']:.1f}–{100 * one['interval']['high']:.1f})"
-        return f"{rate(one['value'])}{ends or ''}{' *' if one['is_small'] else ''}"
+        interval = group_rate["interval"]
+        ends = interval and f" ({100 * interval['low']:.1f}–{100 * interval['high']:.1f})"
+        return f"{rate(group_rate['value'])}{ends or ''}{' *' if group_rate['is_small'] else ''}"
 
     rows = []
-    for one in found["groups"]:
-        worst = one["apcer_worst"]
-        worst_rate = shown(one["apcer_per_species"][worst] if worst else None)
-        missing = str(sum(one["n_non_response"].values()))
-        counts = [str(one["n_bona_fide"]), shown(one["bpcer"]), str(one["n_attack"]), worst_rate, worst or "–"]
-        rows.append([one["group"], *counts, missing])
+    for group in breakdown["groups"]:
+        worst = group["apcer_worst"]
+        worst_rate = shown(group["apcer_per_species"][worst] if worst else None)
+        missing = str(sum(group["n_non_response"].values()))
+        counts = [str(group["n_bona_fide"]), shown(group["bpcer"]), str(group["n_attack"]), worst_rate, worst or "–"]
+        rows.append([group["group"], *counts, missing])
     heads = ["group", "bona fide", "BPCER", "attacks", "worst APCER", "species", "no response"]
-    print_table(f"By {found['column']}, at {found['at']}; intervals 95 % by {found['unit']}", heads, rows)
+    print_table(f"By {breakdown['column']}, at {breakdown['at']}; intervals 95 % by {breakdown['unit']}", heads, rows)
     if any("*" in text for row in rows for text in (row[2], row[4])):
-        units = "" if found["unit"] == "image" else f" or {found['min_units']} {found['unit']}s"
-        print(f"* fewer than {found['min_samples']} samples{units}: too few to judge")
-    print(found["in_words"])
+        units = "" if breakdown["unit"] == "image" else f" or {breakdown['min_units']} {breakdown['unit']}s"
+        print(f"* fewer than {breakdown['min_samples']} samples{units}: too few to judge")
+    print(breakdown["in_words"])

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -72,40 +71,23 @@ def verify(
     folders = [store.folder_of(cache, run) for run in runs] if runs else folders_to_verify(cache)
     reasons: list[str] = []
     with progress.task("Verifying shards", sum(len(shard_folders(f)) for f in folders)) as shown:
-        found = [verified(folder, shown.advance) for folder in folders]
+        entries = [verified(folder, shown.advance) for folder in folders]
     for i, folder in enumerate(folders):
-        if repair and found[i]["damage"]:
+        if repair and entries[i]["damage"]:
+            from fas_core.inference import repair as core
+
             try:
-                found[i] = _repaired(folder, found[i]["damage"])
+                entries[i] = core.repair(folder, entries[i]["damage"])
             except BadInputError as error:
                 reasons.append(str(error))
     if as_json:
-        print_json(found)
+        print_json(entries)
     else:
-        for entry in found:
+        for entry in entries:
             print_verified(entry)
-    if any(entry["damage"] for entry in found):
+    if any(entry["damage"] for entry in entries):
         remedy = "Damage remains: see the list." if repair else "Compute damaged shards anew: fas verify --repair"
         raise BadInputError(" ".join(reasons) or remedy)
-
-
-def _repaired(folder: Path, damage: list[dict[str, str]]) -> dict[str, Any]:
-    """As `store.verified`, after the damaged shards were computed anew; raises BadInputError where they cannot be."""
-    from fas_core.data import images
-    from fas_core.runs import store
-    from fas_core.runs.upkeep import discard, sources, verified
-
-    run = store.opened(folder)
-    checkpoint, data = sources(run)
-    if run.info.preprocessing != images.PREPROCESSING:
-        raise BadInputError(f"Run {run.info.name} was made by another version, which prepared images differently.")
-    discarded = discard(run, damage)
-    if discarded:
-        from fas_core.inference import infer
-
-        subsets = sorted({one["subset"] for one in discarded})
-        infer.write_runs([checkpoint], data, run.cache, subsets=subsets, precision=run.info.precision)
-    return verified(folder) | {"repaired": discarded}
 
 
 def prune(

@@ -52,15 +52,9 @@ def card(
     Raises BadInputError for unknown names, without a subset to choose or report on, and where the rule allows no finite
     threshold on these samples.
     """
-    for kind, subsets in (("choose", chosen_on), ("report", reported_on)):
-        if not subsets and not (kind == "choose" and rule.kind == op.BY_HAND):
-            raise BadInputError(
-                f"There is no subset to {kind} on. Name one with --{kind}-on; subsets of Run {run.info.name}: "
-                f"{_listed(run.subsets)}."
-            )
-        for name in subsets:
-            if name not in run.subsets:
-                raise BadInputError(f"Run {run.info.name} has no subset '{name}'. Subsets: {_listed(run.subsets)}.")
+    if rule.kind != op.BY_HAND or chosen_on:
+        _require_subsets(run, "choose", chosen_on)
+    _require_subsets(run, "report", reported_on)
     decided = presentations(run, scores.values(run, score), level, fail_closed=fail_closed)
     try:
         threshold = op.threshold_by(rule, decided.score_set(chosen_on), costs)
@@ -72,17 +66,7 @@ def card(
     content = json_safe(
         {
             "version": VERSION,
-            "run": run.id,
-            "run_name": run.info.name,
-            "run_digest": run.digest,
-            "model": run.info.model or None,
-            "checkpoint": run.info.checkpoint or None,
-            "checkpoint_sha256": run.info.checkpoint_sha256 or None,
-            "manifest": run.info.manifest or run.info.source or None,
-            "manifest_sha256": run.info.manifest_sha256 or None,
-            "preprocessing": run.info.preprocessing or None,
-            "precision": run.info.precision or None,
-            "format_version": run.info.format,
+            **_sources(run),
             "score": score,
             "direction": DIRECTION,
             "level": level,
@@ -121,6 +105,35 @@ def _where_instead(rule: Rule, decided: Presentations, subsets: Sequence[str], c
     if is_allowed_by(subsets):
         return f"Choose on several subsets: {' '.join(f'--choose-on {name}' for name in subsets)}."
     return "No subset of this Run allows it: take another rule, such as bpcer<=0.05 or threshold=T."
+
+
+def _require_subsets(run: Run, purpose: str, names: Sequence[str]) -> None:
+    """Raises BadInputError where a Run lacks one of the subsets, or none is named."""
+    if not names:
+        raise BadInputError(
+            f"There is no subset to {purpose} on. Name one with --{purpose}-on; subsets of Run {run.info.name}: "
+            f"{_listed(run.subsets)}."
+        )
+    for name in names:
+        if name not in run.subsets:
+            raise BadInputError(f"Run {run.info.name} has no subset '{name}'. Subsets: {_listed(run.subsets)}.")
+
+
+def _sources(run: Run) -> dict[str, Any]:
+    """The Run of a card, and what that was made from."""
+    return {
+        "run": run.id,
+        "run_name": run.info.name,
+        "run_digest": run.digest,
+        "model": run.info.model or None,
+        "checkpoint": run.info.checkpoint or None,
+        "checkpoint_sha256": run.info.checkpoint_sha256 or None,
+        "manifest": run.info.manifest or run.info.source or None,
+        "manifest_sha256": run.info.manifest_sha256 or None,
+        "preprocessing": run.info.preprocessing or None,
+        "precision": run.info.precision or None,
+        "format_version": run.info.format,
+    }
 
 
 def differences(content: Mapping[str, Any], run: Run) -> list[str]:

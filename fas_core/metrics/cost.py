@@ -9,7 +9,7 @@ are guesses, often by orders of magnitude, so each has a range and the cost has 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -29,6 +29,25 @@ class Share(NamedTuple):
     likely: float
     low: float
     high: float
+
+
+def shares(texts: Sequence[str]) -> dict[str, Share]:
+    """Species -> share, of `SPECIES=SHARE` and `SPECIES=SHARE:LOW-HIGH` texts; the last one of a species counts.
+
+    Raises BadInputError for a text of another form; whether shares are possible is for `Costs` to say.
+    """
+    of_species = {}
+    for text in texts:
+        species, _, numbers = text.partition("=")
+        likely, _, ends = numbers.partition(":")
+        low, _, high = (ends or f"{likely}-{likely}").rpartition("-")
+        try:
+            of_species[species] = Share(float(likely), float(low), float(high))
+        except ValueError as error:
+            raise BadInputError(
+                f"--attack-share {text}: write for example mask=0.001 or mask=0.001:0.0002-0.005"
+            ) from error
+    return of_species
 
 
 @dataclass(frozen=True)

@@ -136,9 +136,13 @@ def dev_subsets(names: Sequence[str]) -> list[str]:
     return next(([name] for name in ("dev", "live", "train") if name in names), [])
 
 
+def fresh_subsets(names: Sequence[str], chosen_on: Sequence[str]) -> list[str]:
+    """Those of some subsets that neither training nor the choice has seen."""
+    return [name for name in names if name != "train" and name not in chosen_on]
+
+
 def operating_point(by: Rule, threshold: float, chosen_on: Sequence[str], shown: Sequence[str]) -> OperatingPoint:
     """Reports on the shown subsets that neither training nor the choice has seen; on all shown where none is left."""
-    fresh = [name for name in shown if name != "train" and name not in chosen_on]
-    reported = fresh or list(shown)
+    reported = fresh_subsets(shown, chosen_on) or list(shown)
     is_optimistic = by.kind == BY_HAND or bool(set(reported) & set(chosen_on))
     return OperatingPoint(by, threshold, tuple(chosen_on), tuple(reported), is_optimistic)

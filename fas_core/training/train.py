@@ -80,38 +80,17 @@ def train(
     `out` or what it keeps is there already and would be lost without `resume`.
     """
     keep_epochs = sorted(set(keep_epochs))
-    if keep_epochs and not 1 <= keep_epochs[0] <= keep_epochs[-1] <= experiment.epochs:
-        raise BadInputError(
-            f"There is no epoch {keep_epochs[0] if keep_epochs[0] < 1 else keep_epochs[-1]} to keep: {experiment.name} "
-            f"has epochs 1 to {experiment.epochs}."
-        )
-    written = [path for path in (out, *(epoch_file(out, epoch) for epoch in keep_epochs)) if path.exists()]
-    if not resume and (written or resume_file(out).exists()):
-        raise BadInputError(
-            f"{(written or [out])[0]} is there already, finished or interrupted. Go on with an interrupted training: "
-            "--resume. Otherwise choose another --out, or delete it first."
-        )
-    if experiment.filtered and not filters.is_filtered(data):
-        raise BadInputError(
-            f"{experiment.name} trains on filtered images, and {data.source} is not filtered. "
-            f"Filter it: fas data filter {data.source} --out FILTERED.csv; or train on all: --set filtered=false"
-        )
-    augment.require_known(experiment.augmentations)
+    _require_epochs(experiment, keep_epochs)
+    _require_free(out, keep_epochs, resume=resume)
+    _require_trainable(experiment, data)
     devices.require_known(device, precision)
     precision = "fp32" if precision == "auto" else precision  # measured, it could be another one after a kill
     _require_shareable(experiment)
     require_writable(out.parent)
     split = train_dev_split(data, experiment.seed)
     fabric = devices.all_processes(device, precision)
-    if experiment.batch_size % fabric.world_size:
-        raise BadInputError(
-            f"batch_size {experiment.batch_size} cannot be shared evenly by {fabric.world_size} processes. "
-            f"Use --set batch_size={fabric.world_size * -(-experiment.batch_size // fabric.world_size)}."
-        )
-    torch.manual_seed(experiment.seed)
-    model = models.built(experiment.model, experiment.config).to(fabric.device)
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizers = model.optimizers(OptimizerSettings(experiment.learning_rate, experiment.beta1, experiment.beta2))
+    _require_even_shares(experiment, fabric)
+    model, optimizers = _untrained(experiment, fabric)
     settings = {"experiment": experiment.as_json(), "data_sha256": data.sha256, "precision": precision}
     state = _State(out, settings, keep_epochs)
     if resume:
@@ -119,8 +98,11 @@ def train(
     if fabric.is_global_zero and not state.step:
         state.save(0, model, optimizers)  # from here on a training that has not ended can be told from one that has
     notes = _Notes(out, model, split, state.step, cache, experiment) if fabric.is_global_zero else None
-    stage = f"Training {experiment.name}"
-    shown = task(stage, experiment.steps, job_file=job_file, stage="train") if notes else nullcontext()
+    shown = (
+        task(f"Training {experiment.name}", experiment.steps, job_file=job_file, stage="train")
+        if notes
+        else nullcontext()
+    )
     with shown as progress, _Batches(split, experiment, fabric) as feed, notes or nullcontext():
         if progress:
             progress.begin_at(state.step)
@@ -135,9 +117,7 @@ def train(
                 dev = notes.epoch_done(fabric, epoch, step)
                 state.epoch_done(step + 1, epoch + 1, model, optimizers, dev)
     fabric.barrier()
-    if feed.unreadable:
-        path, reason = next(iter(feed.unreadable.items()))
-        _log.warning("%d training images could not be read, e.g. %s: %s", len(feed.unreadable), path, reason)
+    feed.warn_of_unreadable()
     if fabric.is_global_zero:
         resume_file(out).unlink(missing_ok=True)
     return out
@@ -158,6 +138,52 @@ def _require_shareable(experiment: Experiment) -> None:
             "normalises by the statistics of the whole batch, and each process would see its share of it alone. "
             "Start it without torchrun."
         )
+
+
+def _require_epochs(experiment: Experiment, keep_epochs: Sequence[int]) -> None:
+    """Raises BadInputError for an epoch to keep that the experiment has not; they ascend."""
+    if keep_epochs and not 1 <= keep_epochs[0] <= keep_epochs[-1] <= experiment.epochs:
+        raise BadInputError(
+            f"There is no epoch {keep_epochs[0] if keep_epochs[0] < 1 else keep_epochs[-1]} to keep: {experiment.name} "
+            f"has epochs 1 to {experiment.epochs}."
+        )
+
+
+def _require_free(out: Path, keep_epochs: Sequence[int], *, resume: bool) -> None:
+    """Raises BadInputError where a training that is not to be resumed would overwrite one that is there."""
+    present = [path for path in (out, *(epoch_file(out, epoch) for epoch in keep_epochs)) if path.exists()]
+    if not resume and (present or resume_file(out).exists()):
+        raise BadInputError(
+            f"{(present or [out])[0]} is there already, finished or interrupted. Go on with an interrupted training: "
+            "--resume. Otherwise choose another --out, or delete it first."
+        )
+
+
+def _require_trainable(experiment: Experiment, data: Manifest) -> None:
+    """Raises BadInputError for augmentations that there are not, and for data that must be filtered and are not."""
+    augment.require_known(experiment.augmentations)
+    if experiment.filtered and not filters.is_filtered(data):
+        raise BadInputError(
+            f"{experiment.name} trains on filtered images, and {data.source} is not filtered. "
+            f"Filter it: fas data filter {data.source} --out FILTERED.csv; or train on all: --set filtered=false"
+        )
+
+
+def _require_even_shares(experiment: Experiment, fabric: Fabric) -> None:
+    """Raises BadInputError where the processes cannot work on equal parts of every batch."""
+    if experiment.batch_size % fabric.world_size:
+        raise BadInputError(
+            f"batch_size {experiment.batch_size} cannot be shared evenly by {fabric.world_size} processes. "
+            f"Use --set batch_size={fabric.world_size * -(-experiment.batch_size // fabric.world_size)}."
+        )
+
+
+def _untrained(experiment: Experiment, fabric: Fabric) -> tuple[Autoencoder, list[Optimizer]]:
+    """The model as it begins, on the device, and its optimisers."""
+    torch.manual_seed(experiment.seed)
+    model = models.built(experiment.model, experiment.config).to(fabric.device)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model, model.optimizers(OptimizerSettings(experiment.learning_rate, experiment.beta1, experiment.beta2))
 
 
 def train_dev_split(data: Manifest, seed: int) -> Split:
@@ -214,6 +240,11 @@ class _Batches:
 
     def __enter__(self) -> _Batches:
         return self
+
+    def warn_of_unreadable(self) -> None:
+        if self.unreadable:
+            path, reason = next(iter(self.unreadable.items()))
+            _log.warning("%d training images could not be read, e.g. %s: %s", len(self.unreadable), path, reason)
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)

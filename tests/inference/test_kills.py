@@ -35,7 +35,10 @@ KILLS = 5
 # is waited for. Torch is imported once; every start is a fork of this process, which has computed nothing.
 DRIVER = f"""
 import json, os, sys, traceback
-from fas_core import cli, derive, devices, images, infer, manifest, store
+from fas_core import derive
+from fas_core.cli import main as cli
+from fas_core.inference import infer
+from fas_core.runs import store
 store.SHARD_SIZE = {SHARD_SIZE}
 derive.compute = lambda run: None
 for line in sys.stdin:

@@ -65,3 +65,17 @@ def test_what_was_not_tested_cannot_be_priced() -> None:
 def test_impossible_costs_are_refused(costs: tuple[object, ...], message: str) -> None:
     with pytest.raises(BadInputError, match=message):
         Costs(*costs)  # type: ignore[arg-type]
+
+
+def test_shares_are_read_from_texts_with_and_without_a_range() -> None:
+    assert cost.shares(["mask=0.001", "paper=0.01:0.002-0.05"]) == {
+        "mask": Share(0.001, 0.001, 0.001),
+        "paper": Share(0.01, 0.002, 0.05),
+    }
+    assert cost.shares(["mask=0.001", "mask=0.002:0-0.01"]) == {"mask": Share(0.002, 0, 0.01)}  # the last one counts
+
+
+@pytest.mark.parametrize("text", ["mask", "mask=", "mask=x", "mask=0.1:0.2", "mask=0.1:-"])
+def test_texts_that_are_no_shares_are_refused(text: str) -> None:
+    with pytest.raises(BadInputError, match=f"--attack-share {text}: write for example"):
+        cost.shares([text])

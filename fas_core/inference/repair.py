@@ -1,0 +1,30 @@
+"""Damaged shards of a Run are computed anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fas_core.data import images
+from fas_core.errors import BadInputError
+from fas_core.inference import infer
+from fas_core.runs import store
+from fas_core.runs.upkeep import discard, sources, verified
+
+
+def repair(folder: Path, damage: Sequence[dict[str, str]]) -> dict[str, Any]:
+    """As `upkeep.verified`, after the damaged shards of the Run in a folder were discarded and computed anew.
+
+    Raises BadInputError, with every shard still there, where the Run's checkpoint, manifest or images are gone or have
+    changed, or this version prepares images differently.
+    """
+    run = store.opened(folder)
+    checkpoint, data = sources(run)
+    if run.info.preprocessing != images.PREPROCESSING:
+        raise BadInputError(f"Run {run.info.name} was made by another version, which prepared images differently.")
+    discarded = discard(run, damage)
+    if discarded:
+        subsets = sorted({shard["subset"] for shard in discarded})
+        infer.write_runs([checkpoint], data, run.cache, subsets=subsets, precision=run.info.precision)
+    return verified(folder) | {"repaired": discarded}
