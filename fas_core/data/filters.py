@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from fas_core.data import images
 from fas_core.data.manifest import Manifest
-from fas_core.data.names import BONA_FIDE
+from fas_core.data.names import BONA_FIDE, TRAIN, is_training
 from fas_core.errors import BadInputError
 from fas_core.progress import task
 
@@ -122,11 +122,11 @@ def left_file(out: Path) -> Path:
 
 
 def _is_training(rows: pd.DataFrame) -> pd.Series:
-    return (rows["subset"] == "train") & (rows["label"] == BONA_FIDE)
+    return is_training(rows) & (rows["label"] == BONA_FIDE)
 
 
 def _training_rows(data: Manifest) -> pd.DataFrame:
-    if "train" not in set(data.rows["subset"]):
+    if TRAIN not in set(data.rows["subset"]):
         raise BadInputError(f"{data.source} has no subset 'train'. Make the subsets: fas data subsets {data.source}")
     train = data.rows[_is_training(data.rows)]
     if train.empty:

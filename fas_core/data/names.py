@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 BONA_FIDE, ATTACK = "bona_fide", "attack"
 ALL = "all"  # the subset of a row that names none
+TRAIN, LIVE = "train", "live"  # subsets: what models learn from, and people without attacks whom nobody trained on
 SUBSET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
 
 
-PROTOCOL_ORDER = ("train", "live", "seen_paper", "unseen_paper", "seen_mask", "unseen_mask")
+PROTOCOL_ORDER = (TRAIN, LIVE, "seen_paper", "unseen_paper", "seen_mask", "unseen_mask")
 
 
 def in_protocol_order(names: Sequence[str] | np.ndarray) -> list[str]:
@@ -42,6 +43,16 @@ def recurring_ids(rows: pd.DataFrame) -> list[str]:
                     f"{column}: {n} of {len(several)} ids lie in several {outer}s: one {what} in each {outer}."
                 )
     return notes
+
+
+def outside_training(subsets: Sequence[str]) -> list[str]:
+    """The names of subsets that no model learns from, in their order."""
+    return [name for name in subsets if name != TRAIN]
+
+
+def is_training(samples: pd.DataFrame) -> NDArray[np.bool_]:
+    """(n,) which samples are in the subset that models learn from. Needs the column subset."""
+    return (samples["subset"] == TRAIN).to_numpy(bool)
 
 
 def groups_of(samples: pd.DataFrame) -> NDArray[np.str_]:
@@ -79,7 +90,7 @@ def group_codes(samples: pd.DataFrame) -> tuple[NDArray[np.uint16], NDArray[np.s
 def _group_names(subset: NDArray[np.str_], label: NDArray[np.str_], species: NDArray[np.str_]) -> NDArray[np.str_]:
     is_attack = label == ATTACK
     side = pd.Series(subset).str.extract(r"^(seen|unseen)_")[0].to_numpy()
-    in_protocol = np.isin(subset, ["train", "live"]) | pd.notna(side)
+    in_protocol = np.isin(subset, [TRAIN, LIVE]) | pd.notna(side)
     live_name = np.where(pd.isna(side), subset, "bona fide, " + pd.Series(side).fillna("").to_numpy(str))
     species = np.where(species == "", "unspecified", species)
     species = np.where(np.isin(species, GROUP_ORDER), "attack, " + species.astype(object), species).astype(str)
@@ -87,7 +98,7 @@ def _group_names(subset: NDArray[np.str_], label: NDArray[np.str_], species: NDA
     return np.where(in_protocol, np.where(is_attack, np.where(pd.isna(side), species, subset), live_name), elsewhere)
 
 
-GROUP_ORDER = ("train", "live", "bona fide", "bona fide, seen", "bona fide, unseen")
+GROUP_ORDER = (TRAIN, LIVE, "bona fide", "bona fide, seen", "bona fide, unseen")
 
 
 def in_group_order(names: Sequence[str]) -> list[str]:

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from fas_core.data.manifest import Manifest
-from fas_core.data.names import ATTACK, BONA_FIDE
+from fas_core.data.names import ATTACK, BONA_FIDE, LIVE, TRAIN, is_training
 from fas_core.errors import BadInputError
 
 UNSEEN_SHARE = 0.3  # of the attacked subjects, per species
@@ -65,7 +65,7 @@ def protocol(manifest: Manifest, seed: int = 0) -> Protocol:
         else:
             held, how = held_out(live, rng)
             counted[how] += 1
-            rows.loc[live.index, "subset"] = "train"
+            rows.loc[live.index, "subset"] = TRAIN
             # Starting with another species each time keeps the sets even when a subject has one held-out session.
             order = [kinds[(turn + i) % len(kinds)] for i in range(len(kinds))]
             for position, index in enumerate(held):
@@ -156,7 +156,7 @@ def _notes(rows: pd.DataFrame, counted: Counter[str]) -> list[str]:
             "single images held out of training, so they may resemble training images closely."
         )
     by_session = rows.loc[rows["held_out_by"] == "session", "subject_id"]
-    nameless = (rows["subset"] == "train") & (rows["session_id"] == "") & rows["subject_id"].isin(by_session)
+    nameless = is_training(rows) & (rows["session_id"] == "") & rows["subject_id"].isin(by_session)
     if nameless.any():
         notes.append(
             f"{int(nameless.sum())} training images have no session_id, while other sessions of their subjects are "
@@ -164,9 +164,9 @@ def _notes(rows: pd.DataFrame, counted: Counter[str]) -> list[str]:
         )
     if counted["nothing"]:
         notes.append(f"{counted['nothing']} training subjects have one session only: nothing of theirs is held out.")
-    if not (rows["subset"] == "live").any():
+    if not (rows["subset"] == LIVE).any():
         notes.append("Every subject has attack recordings: the subset live (live recordings only) is empty.")
-    if not (rows["subset"] == "train").any():
+    if not is_training(rows).any():
         notes.append("No subject is left for training: every one with attacks is unseen. Add subjects.")
     return notes
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fas_core import metrics, scores
-from fas_core.data.names import ATTACK, BONA_FIDE
+from fas_core.data.names import ATTACK, BONA_FIDE, is_training
 from fas_core.errors import BadInputError
 from fas_core.evaluation.presentations import COLUMNS, FRAME, grouped, summed_up
 from fas_core.metrics import ScoreSet
@@ -225,5 +225,5 @@ def _at_level(both: Joined, level: str, whose: str) -> Joined:
 
 def outside_training(both: Joined) -> Joined:
     """The common samples outside `train`; all where there are no others."""
-    outside = both.only((both.samples["subset"] != "train").to_numpy())
+    outside = both.only(~is_training(both.samples))
     return outside if len(outside) else both

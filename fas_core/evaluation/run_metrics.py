@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fas_core import metrics, scores
-from fas_core.data.names import ATTACK, BONA_FIDE
+from fas_core.data.names import ATTACK, BONA_FIDE, TRAIN
 from fas_core.errors import BadInputError
 from fas_core.evaluation.presentations import FRAME, Presentations, presentations
 from fas_core.metrics import resampling, uncertainty
@@ -156,7 +156,7 @@ def reconstruction_errors(run: Run) -> dict[str, dict[str, Any]]:
     def pixels(name: str, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         return np.asarray(run.images(name, rows), np.float32) / np.float32(255)
 
-    training = live("train") if "train" in run.subsets else np.empty(0, np.int64)
+    training = live(TRAIN) if TRAIN in run.subsets else np.empty(0, np.int64)
     average = pixels("inputs", training).mean(0) if len(training) else None
     found: dict[str, dict[str, Any]] = {}
     for subset in run.subsets:

@@ -21,7 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fas_core import memo, metrics, scores
-from fas_core.data.names import ALL, ATTACK, BONA_FIDE, in_protocol_order
+from fas_core.data.names import ALL, ATTACK, BONA_FIDE, in_protocol_order, is_training
 from fas_core.evaluation import breakdown
 from fas_core.evaluation.sides import Measure, measures
 from fas_core.latent.projection import sampled_rows
@@ -240,7 +240,7 @@ def _computed(run: Run) -> Separation:
 def _live_rows(samples: pd.DataFrame) -> NDArray[np.int64]:
     """Bona fide images outside training; those of training where there are no others."""
     live = (samples["label"] == BONA_FIDE).to_numpy()
-    outside = live & (samples["subset"] != "train").to_numpy()
+    outside = live & ~is_training(samples)
     return np.flatnonzero(outside if outside.any() else live)
 
 

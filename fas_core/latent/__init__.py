@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from fas_core.data.names import BONA_FIDE
+from fas_core.data.names import BONA_FIDE, is_training
 from fas_core.errors import BadInputError
 from fas_core.runs.store import Run
 
@@ -11,7 +11,7 @@ from fas_core.runs.store import Run
 def training_rows(run: Run) -> NDArray[np.int64]:
     """Rows of the bona fide images of subset `train`: what every fit is fitted on. Raises BadInputError if none."""
     samples = run.samples(["subset", "label"])
-    rows = np.flatnonzero((samples["subset"] == "train") & (samples["label"] == BONA_FIDE))
+    rows = np.flatnonzero(is_training(samples) & (samples["label"] == BONA_FIDE))
     if not len(rows):
         raise BadInputError(
             f"Run {run.info.name} has no training images, so nothing can be fitted on them. "

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from fas_core.data.names import BONA_FIDE
+from fas_core.data.names import BONA_FIDE, TRAIN
 
 BONA_FIDE_COLOUR = "#0072B2"
 TRAINING_COLOUR = "#8C8C8C"
@@ -74,7 +74,7 @@ def style_of(name: str) -> Style:
         return Style(BONA_FIDE_COLOUR, "dot")  # apart from the live images of the seen sets, which share the colour
     if name in (BONA_FIDE, "bona fide", "bona fide, seen"):
         return Style(BONA_FIDE_COLOUR)
-    if name == "train":
+    if name == TRAIN:
         return Style(TRAINING_COLOUR)
     if name in SPECIES_COLOURS:
         return Style(SPECIES_COLOURS[name])

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fas_core import metrics, scores
-from fas_core.data.names import ATTACK, groups_of, in_group_order, readable
+from fas_core.data.names import ATTACK, groups_of, in_group_order, is_training, outside_training, readable
 from fas_core.errors import BadInputError
 from fas_core.evaluation import join, run_metrics
 from fas_core.evaluation.comparison import compared
@@ -102,7 +102,7 @@ def page(
 
 def _answer(system: System) -> str:
     run, score = system
-    one = _score_set(system, [name for name in run.subsets if name != "train"] or run.subsets)
+    one = _score_set(system, outside_training(run.subsets) or run.subsets)
     if not (one.n_bona_fide and one.n_attack):
         return f"{run.info.name}: the subsets hold one class only, so nothing can be separated."
     auc = {name: metrics.roc_auc(one, name) for name, values in one.attacks.items() if values.size}
@@ -201,7 +201,7 @@ def _losses(run: Run) -> list[str]:
     names = [name for name in scores.offered(run) if name in run.info.scores][:MOST_LOSSES]
     rows = run.samples(["subset", "label", "pai_species"])
     kinds, attack = groups_of(rows), rows["label"].to_numpy() == ATTACK
-    tested = (rows["subset"] != "train").to_numpy()
+    tested = ~is_training(rows)
     values = {name: scores.values(run, name) for name in names}
     parts = [
         section(

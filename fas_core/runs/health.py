@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fas_core.data.names import ATTACK, BONA_FIDE, in_protocol_order
+from fas_core.data.names import ATTACK, BONA_FIDE, LIVE, TRAIN, in_protocol_order
 from fas_core.runs.store import Run
 
 
@@ -45,7 +45,7 @@ def findings(run: Run, samples: pd.DataFrame) -> list[str]:
         found.append(f"{constant} images are a single shade of gray; after scaling they are 0.5 everywhere.")
     if "sample_id" in samples:
         found += _samples_in_two_subsets(samples)
-    if "train" in run.subsets:
+    if TRAIN in run.subsets:
         found += _leaks(samples)
     held_out = samples["held_out_by"] if "held_out_by" in samples else pd.Series([], dtype="str")
     single = int((held_out == "image").sum())
@@ -79,8 +79,8 @@ def _all_differ(names: pd.Series) -> bool:
 def _leaks(samples: pd.DataFrame) -> list[str]:
     """Subjects of unseen subsets, and sessions of any test subset, that training has seen."""
     found = []
-    is_train = samples["subset"] == "train"
-    is_unseen = samples["subset"].str.startswith("unseen_") | (samples["subset"] == "live")
+    is_train = samples["subset"] == TRAIN
+    is_unseen = samples["subset"].str.startswith("unseen_") | (samples["subset"] == LIVE)
     for tested, column, where in (
         (is_unseen, "subject_id", "the unseen subsets"),
         (~is_train, "session_id", "the test subsets"),

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fas_core.data.names import TRAIN
 from fas_core.errors import BadInputError
 from fas_core.runs.store import Run
 
@@ -45,7 +46,7 @@ def offered(run: Run) -> list[str]:
     """Scores this Run has: the columns of its score file, or those whose needs its model's outputs meet."""
     if not run.has_images:
         return list(run.info.scores)
-    has, n_training = {*run.info.scores, "latents"}, len(run.rows_of("train"))
+    has, n_training = {*run.info.scores, "latents"}, len(run.rows_of(TRAIN))
     modules = {name: _module(name) for name in names()}
     return [
         name for name, m in modules.items() if set(m.NEEDS) <= has and n_training >= getattr(m, "TRAINING_IMAGES", 0)

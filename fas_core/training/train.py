@@ -28,7 +28,7 @@ from torch.optim import Optimizer
 from fas_core import models
 from fas_core.data import filters, images
 from fas_core.data.manifest import Manifest
-from fas_core.data.names import BONA_FIDE
+from fas_core.data.names import BONA_FIDE, TRAIN, is_training
 from fas_core.errors import BadInputError
 from fas_core.files import require_writable
 from fas_core.models.base import Autoencoder, OptimizerSettings, Step
@@ -79,8 +79,7 @@ def train(
     finds the state of another experiment or other data, or other epochs to keep, when there is no such epoch, or when
     `out` or what it keeps is there already and would be lost without `resume`.
     """
-    keep_epochs = sorted(set(keep_epochs))
-    _require_epochs(experiment, keep_epochs)
+    keep_epochs = _epochs_to_keep(experiment, keep_epochs)
     _require_free(out, keep_epochs, resume=resume)
     _require_trainable(experiment, data)
     devices.require_known(device, precision)
@@ -93,16 +92,10 @@ def train(
     model, optimizers = _untrained(experiment, fabric)
     settings = {"experiment": experiment.as_json(), "data_sha256": data.sha256, "precision": precision}
     state = _State(out, settings, keep_epochs)
-    if resume:
-        state.restore(model, optimizers)
-    if fabric.is_global_zero and not state.step:
-        state.save(0, model, optimizers)  # from here on a training that has not ended can be told from one that has
+    state.begin(fabric, model, optimizers, resume=resume)
     notes = _Notes(out, model, split, state.step, cache, experiment) if fabric.is_global_zero else None
-    shown = (
-        task(f"Training {experiment.name}", experiment.steps, job_file=job_file, stage="train")
-        if notes
-        else nullcontext()
-    )
+    stage = f"Training {experiment.name}"
+    shown = task(stage, experiment.steps, job_file=job_file, stage="train") if notes else nullcontext()
     with shown as progress, _Batches(split, experiment, fabric) as feed, notes or nullcontext():
         if progress:
             progress.begin_at(state.step)
@@ -140,13 +133,15 @@ def _require_shareable(experiment: Experiment) -> None:
         )
 
 
-def _require_epochs(experiment: Experiment, keep_epochs: Sequence[int]) -> None:
-    """Raises BadInputError for an epoch to keep that the experiment has not; they ascend."""
+def _epochs_to_keep(experiment: Experiment, keep_epochs: Sequence[int]) -> list[int]:
+    """In order, each once. Raises BadInputError for one that the experiment has not."""
+    keep_epochs = sorted(set(keep_epochs))
     if keep_epochs and not 1 <= keep_epochs[0] <= keep_epochs[-1] <= experiment.epochs:
         raise BadInputError(
             f"There is no epoch {keep_epochs[0] if keep_epochs[0] < 1 else keep_epochs[-1]} to keep: {experiment.name} "
             f"has epochs 1 to {experiment.epochs}."
         )
+    return keep_epochs
 
 
 def _require_free(out: Path, keep_epochs: Sequence[int], *, resume: bool) -> None:
@@ -193,8 +188,8 @@ def train_dev_split(data: Manifest, seed: int) -> Split:
     images otherwise; fewer than ten images leave no dev set, and the last epoch counts.
     """
     rows = data.rows[data.rows["label"] == BONA_FIDE]
-    if "train" in set(data.rows["subset"]):
-        rows = rows[rows["subset"] == "train"]
+    if TRAIN in set(data.rows["subset"]):
+        rows = rows[is_training(rows)]
     elif set(data.rows["subset"]) != {"all"}:
         raise BadInputError(f"{data.source} has no subset 'train'. Make the subsets: fas data subsets {data.source}")
     if rows.empty:
@@ -395,6 +390,13 @@ class _State:
         self.out, self.settings, self.keep_epochs = out, settings, list(keep_epochs)
         self.step = 0
         self.best = math.inf
+
+    def begin(self, fabric: Fabric, model: Autoencoder, optimizers: list[Optimizer], *, resume: bool) -> None:
+        """Goes on where a training ended, or writes that one has begun and not ended; one process does so for all."""
+        if resume:
+            self.restore(model, optimizers)
+        if fabric.is_global_zero and not self.step:
+            self.save(0, model, optimizers)
 
     def restore(self, model: Autoencoder, optimizers: list[Optimizer]) -> None:
         """Fills model and optimisers from the resume file, if there is one."""

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fas_core.data import manifest, subsets
+from fas_core.data import manifest, names, subsets
 from fas_core.data.manifest import Manifest, normalised
 from fas_core.errors import BadInputError
 
@@ -194,3 +194,10 @@ def test_any_name_of_a_species_makes_a_subset_that_can_be_read_back(tmp_path: Pa
     made = subsets.protocol(Manifest(checked, tmp_path / "m.csv"))
     read = manifest.read(manifest.write(made.rows, tmp_path / "m.csv"))
     assert {name for name in read.subset_names() if name.startswith("unseen")} == {"unseen_silicone_mask_3D_v2"}
+
+
+def test_the_subset_that_models_learn_from_is_told_from_the_others() -> None:
+    assert names.outside_training(["live", "train", "unseen_mask"]) == ["live", "unseen_mask"]
+    rows = pd.DataFrame({"subset": ["live", "train", "trained", "train"]})
+    assert names.is_training(rows).tolist() == [False, True, False, True]
+    assert names.is_training(rows.astype("category")).tolist() == [False, True, False, True]

@@ -25,7 +25,7 @@ import pandas as pd
 
 from fas_core.data.layouts import Scanned, image_files
 from fas_core.data.manifest import LabelValues
-from fas_core.data.names import ATTACK, BONA_FIDE
+from fas_core.data.names import ATTACK, BONA_FIDE, LIVE, TRAIN
 from fas_core.errors import BadInputError
 from fas_core.texts import plain
 
@@ -136,11 +136,11 @@ def _image(
     label = species = ""
     if by_subset:
         matched = _ATTACK_SUBSET.fullmatch(subset)
-        if not matched and subset not in {*_SUBSETS, "live"}:
+        if not matched and subset not in {*_SUBSETS, LIVE}:
             raise BadInputError(
                 f"{path}: no subset. Expected it under train, live, seen_<species> or unseen_<species> (or dev, test)."
             )
-        if subset == "live" or (subset == "train" and not explicit and parts[0] not in labelled_subsets):
+        if subset == LIVE or (subset == TRAIN and not explicit and parts[0] not in labelled_subsets):
             label = BONA_FIDE
         elif matched and all(part.label == ATTACK for part in explicit):
             label, species = ATTACK, matched[1]
