@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, Protocol, cast
 
 from fas_core import scores
 from fas_core.errors import BadInputError
@@ -58,7 +58,7 @@ def compute_quick(run: Run, *, job_file: Path | None = None) -> None:
 def compute_slow(run: Run) -> None:
     """UMAP: the first one of a process takes most of a minute before it begins."""
     if run.has_images and len(run) > projection.NEIGHBOURS and projection.known_umap(run) is None:
-        Work(run, "umap").compute()
+        Work(run, UmapOf()).compute()
 
 
 def _has_training(run: Run) -> bool:
@@ -68,32 +68,164 @@ def _has_training(run: Run) -> bool:
         return False
 
 
+class Result(Protocol):
+    """A slow result that a Run can have: a frozen value, whose text is also the name of its files and processes."""
+
+    def __str__(self) -> str:
+        """The text that `parsed` reads: an argument of `python -m fas_core.derive`."""
+
+    def label(self, name: str) -> str:
+        """What the page and the progress bar call it for the Run of this name."""
+
+    def steps(self, run: Run) -> list[Step]:
+        """What is to be computed, one after another."""
+
+
+class Step(NamedTuple):
+    """A part of some work: about how long it takes beside the others, and what computes it.
+
+    `compute` is handed what to tell its progress to, as a share of itself.
+    """
+
+    weight: int
+    compute: Callable[[Told], object]
+
+
+@dataclass(frozen=True)
+class UmapOf:
+    """A UMAP; the usual one is plain "umap", as when a Run is made."""
+
+    how: Umap = USUAL
+
+    def __str__(self) -> str:
+        how = self.how
+        return "umap" if how == USUAL else f"umap-{how.on}-{how.neighbours}-{how.min_dist!r}-{how.seed}"
+
+    def label(self, name: str) -> str:
+        return f"UMAP of {name} (about a minute)"
+
+    def steps(self, run: Run) -> list[Step]:
+        return [Step(SHARES, partial(projection.umap_of, run, self.how))]
+
+
+@dataclass(frozen=True)
+class PcaOfAll:
+    """The principal components of all codes."""
+
+    def __str__(self) -> str:
+        return "pca-all"
+
+    def label(self, name: str) -> str:
+        return f"Principal components of all codes of {name}"
+
+    def steps(self, run: Run) -> list[Step]:
+        return [_untold(1, partial(projection.pca_of, run, on="all"))]
+
+
+@dataclass(frozen=True)
+class Separation:
+    """How well attacks and subsets are separated, in numbers."""
+
+    def __str__(self) -> str:
+        return "separation"
+
+    def label(self, name: str) -> str:
+        return f"Separation of {name} in numbers"
+
+    def steps(self, run: Run) -> list[Step]:
+        return [_untold(1, partial(separation.of_run, run))]
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """The mixture of some number of Gaussians that fits the codes as they are."""
+
+    covariance: str
+    components: int
+
+    def __str__(self) -> str:
+        return f"mixture-{self.covariance}-{self.components}"
+
+    def label(self, name: str) -> str:
+        return f"Mixture of {self.components} Gaussians ({self.covariance}) of {name}"
+
+    def steps(self, run: Run) -> list[Step]:
+        return [_untold(1, partial(mixture.of_training, run, self.components, self.covariance))]
+
+
+@dataclass(frozen=True)
+class Mixtures:
+    """Mixtures of all numbers of Gaussians, in some dimensions (0: of the codes as they are), and their likelihoods."""
+
+    covariance: str
+    dimensions: int
+
+    def __str__(self) -> str:
+        return f"mixtures-{self.covariance}-{self.dimensions}"
+
+    def label(self, name: str) -> str:
+        return f"Mixtures of Gaussians ({self.covariance}) of {name}"
+
+    def steps(self, run: Run) -> list[Step]:
+        ks = mixture.components_of(len(training_rows(run)))
+        return [_untold(k, partial(mixture.likelihoods, run, k, self.covariance, self.dimensions)) for k in ks]
+
+
+def parsed(text: str) -> Result:
+    """The result that a text names, as `str` of it wrote it. Raises BadInputError for any other text."""
+    kind, _, settings = text.partition("-")
+    if kind == "umap":
+        return UmapOf(_umap_of(settings))
+    for whole in (PcaOfAll(), Separation()):
+        if text == str(whole):
+            return whole
+    covariance, _, number = settings.partition("-")
+    if kind in ("mixture", "mixtures") and covariance and number.isdecimal():
+        return (Mixture if kind == "mixture" else Mixtures)(covariance, int(number))
+    raise BadInputError(
+        f"'{text}' is nothing that is computed. Choose umap, umap-all-15-0.1-0, pca-all, separation, mixture-diag-8 or "
+        "mixtures-full-0, or the like."
+    )
+
+
+def _untold(weight: int, compute: Callable[[], object]) -> Step:
+    """A step that cannot say how far it is."""
+    return Step(weight, lambda _: compute())
+
+
+def _umap_of(settings: str) -> Umap:
+    """What `UmapOf` wrote after "umap-", or "". Raises BadInputError for anything else."""
+    if not settings:
+        return USUAL
+    on, neighbours, rest = (*settings.split("-", 2), "", "")[:3]
+    min_dist, _, seed = rest.rpartition("-")
+    try:
+        numbers = int(neighbours), float(min_dist), int(seed)
+    except ValueError as error:
+        raise BadInputError(f"'umap-{settings}' is no UMAP. Write for example: umap-all-15-0.1-0") from error
+    return Umap(*numbers, cast("FittedOn", on))
+
+
 @dataclass(frozen=True)
 class Work:
-    """One slow result of one Run. `what`: "umap" or as `umap_work` writes it, "pca-all" of all codes, "separation",
-    "mixture-<covariance>-<k>" of the codes as they are, or "mixtures-<covariance>-<dimensions>": all numbers of
-    components, with what they say of every image.
+    """One slow result of one Run.
 
     Its progress file doubles as the lock: whoever creates it computes, and the others leave it to them. One that has
     not been touched for `ABANDONED_AFTER` seconds belonged to work that died.
     """
 
     run: Run
-    what: str
+    result: Result
+
+    @property
+    def what(self) -> str:
+        """The text of the result, see `parsed`."""
+        return str(self.result)
 
     @property
     def label(self) -> str:
         """What the page and the progress bar call it."""
-        if self.what.startswith("umap"):
-            return f"UMAP of {self.run.info.name} (about a minute)"
-        if self.what == "pca-all":
-            return f"Principal components of all codes of {self.run.info.name}"
-        if self.what == "separation":
-            return f"Separation of {self.run.info.name} in numbers"
-        kind, covariance, k = self.what.split("-")
-        if kind == "mixtures":
-            return f"Mixtures of Gaussians ({covariance}) of {self.run.info.name}"
-        return f"Mixture of {k} Gaussians ({covariance}) of {self.run.info.name}"
+        return self.result.label(self.run.info.name)
 
     @property
     def job_file(self) -> Path:
@@ -122,7 +254,7 @@ class Work:
 
     def compute(self, *, is_claimed: bool = False) -> None:
         """Computes and stores the result here and now, unless another process is at it."""
-        steps, done = self._steps(), 0
+        steps, done = self.result.steps(self.run), 0
         if not is_claimed and not self._claim():
             return
         with task(self.label, sum(weight for weight, _ in steps), job_file=self.job_file, stage=self.what) as shown:
@@ -170,48 +302,6 @@ class Work:
             temporary.write_text(json.dumps(asdict(Job(self.label, 0, 1, None, time.time(), self.what))))
         return True
 
-    def _steps(self) -> list[tuple[int, Callable[[Told], object]]]:
-        """What is to be computed, one after another, and about how long each takes beside the others.
-
-        Work is handed what to tell its progress to, as a share of itself.
-        """
-        kind, _, settings = self.what.partition("-")
-        if kind == "umap":
-            return [(SHARES, partial(projection.umap_of, self.run, _umap_of(settings)))]
-        if kind == "pca":
-            return [(1, _untold(partial(projection.pca_of, self.run, on="all")))]
-        if kind == "separation":
-            return [(1, _untold(partial(separation.of_run, self.run)))]
-        covariance, _, number = settings.partition("-")
-        if kind == "mixture":
-            return [(1, _untold(partial(mixture.of_training, self.run, int(number), covariance)))]
-        ks = mixture.components_of(len(training_rows(self.run)))
-        return [(k, _untold(partial(mixture.likelihoods, self.run, k, covariance, int(number)))) for k in ks]
-
-
-def _untold(compute: Callable[[], object]) -> Callable[[Told], object]:
-    """Work that cannot say how far it is."""
-    return lambda _: compute()
-
-
-def umap_work(run: Run, how: Umap) -> Work:
-    """The work that makes a UMAP; the usual one is plain "umap", as when a Run is made."""
-    settings = f"umap-{how.on}-{how.neighbours}-{how.min_dist!r}-{how.seed}"
-    return Work(run, "umap" if how == USUAL else settings)
-
-
-def _umap_of(settings: str) -> Umap:
-    """What `umap_work` wrote after "umap-", or "". Raises BadInputError for anything else."""
-    if not settings:
-        return USUAL
-    on, neighbours, rest = (*settings.split("-", 2), "", "")[:3]
-    min_dist, _, seed = rest.rpartition("-")
-    try:
-        numbers = int(neighbours), float(min_dist), int(seed)
-    except ValueError as error:
-        raise BadInputError(f"'umap-{settings}' is no UMAP. Write for example: umap-all-15-0.1-0") from error
-    return Umap(*numbers, cast("FittedOn", on))
-
 
 def _show_share(shown: Task, before: int, weight: int, share: float) -> None:
     shown.update(before + int(share * weight))
@@ -246,7 +336,7 @@ def main() -> None:
     parser.add_argument("--claimed", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     try:
-        Work(store.open_run(given.cache, given.run), given.what).compute(is_claimed=given.claimed)
+        Work(store.open_run(given.cache, given.run), parsed(given.what)).compute(is_claimed=given.claimed)
     except BadInputError as error:
         sys.exit(str(error))
 

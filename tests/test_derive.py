@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fas_core import derive, memo, progress
-from fas_core.derive import Work
+from fas_core.derive import Work, parsed
 from fas_core.errors import BadInputError
 from fas_core.latent import mixture, projection
 from fas_core.runs import store
@@ -43,7 +43,7 @@ def test_scores_only_runs_have_nothing_to_derive(tiny_cache: Path) -> None:
 
 
 def test_a_worker_process_makes_and_stores_the_result(run: store.Run) -> None:
-    work = Work(run, "mixture-full-1")
+    work = Work(run, parsed("mixture-full-1"))
     work.start()
     assert work.is_under_way
     assert [job.stage for job in progress.jobs(run.cache)] == ["mixture-full-1"]
@@ -54,16 +54,16 @@ def test_a_worker_process_makes_and_stores_the_result(run: store.Run) -> None:
 
 
 def test_work_under_way_is_not_started_again(run: store.Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    work = Work(run, "umap")
+    work = Work(run, parsed("umap"))
     started: list[object] = []
     monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: started.append(a) or FinishedLater())
     work.start()
     work.start()
-    Work(store.open_run(run.cache, "a"), "umap").start()
+    Work(store.open_run(run.cache, "a"), parsed("umap")).start()
     assert len(started) == 1
     monkeypatch.setattr(projection, "umap_of", lambda *_: pytest.fail("computed beside the worker"))
     work.compute()
-    Work(store.open_run(run.cache, "b"), "umap").start()
+    Work(store.open_run(run.cache, "b"), parsed("umap")).start()
     assert len(started) == 2
 
 
@@ -80,17 +80,50 @@ def test_a_umap_is_made_as_it_was_asked_for(
 ) -> None:
     asked: list[projection.Umap] = []
     monkeypatch.setattr(projection, "umap_of", lambda run, how, tell: asked.append(how))
-    work = derive.umap_work(run, how)
-    assert work.what == what
-    work.compute()
+    result = derive.UmapOf(how)
+    assert str(result) == what
+    Work(run, parsed(what)).compute()
     assert asked == [how]
 
 
 def test_no_umap_is_one_message_and_leaves_no_lock(run: store.Run) -> None:
     for what in ("umap-all", "umap-all-x-0.1-0", "umap-all-500-0.1-0", "umap-some-15-0.1-0"):
         with pytest.raises(BadInputError, match="UMAP"):
-            Work(run, what).compute()
-        assert not Work(run, what).is_under_way
+            Work(run, parsed(what)).compute()
+    assert progress.jobs(run.cache) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "result", "label"),
+    [
+        ("umap", derive.UmapOf(), "UMAP of a (about a minute)"),
+        (
+            "umap-training-30-0.25-7",
+            derive.UmapOf(projection.Umap(30, 0.25, 7, "training")),
+            "UMAP of a (about a minute)",
+        ),
+        ("pca-all", derive.PcaOfAll(), "Principal components of all codes of a"),
+        ("separation", derive.Separation(), "Separation of a in numbers"),
+        ("mixture-diag-8", derive.Mixture("diag", 8), "Mixture of 8 Gaussians (diag) of a"),
+        ("mixtures-full-0", derive.Mixtures("full", 0), "Mixtures of Gaussians (full) of a"),
+    ],
+)
+def test_a_result_is_its_text(text: str, result: derive.Result, label: str, run: store.Run) -> None:
+    """The text names its job file and its process, so that it must lead back to it."""
+    assert parsed(text) == result
+    work = Work(run, result)
+    assert work.job_file.name == f"{text}-{run.id}.json"
+    assert work.label == label
+
+
+@pytest.mark.parametrize("text", ["", "pca", "pca-all-1", "mixture", "mixture-diag", "mixture-diag-x", "tsne", "Umap"])
+def test_other_texts_are_refused(text: str) -> None:
+    with pytest.raises(BadInputError, match=f"'{text}' is nothing that is computed. Choose umap, "):
+        parsed(text)
+
+
+def test_mixtures_are_a_step_per_number_of_components(run: store.Run) -> None:
+    assert [step.weight for step in derive.Mixtures("diag", 0).steps(run)] == [1, 2, 4, 8]  # of 8 training images
 
 
 def test_a_umaps_bar_moves_with_its_share(run: store.Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,12 +137,12 @@ def test_a_umaps_bar_moves_with_its_share(run: store.Run, monkeypatch: pytest.Mo
             seen.append((job.done, job.total))
 
     monkeypatch.setattr(projection, "umap_of", slow)
-    Work(run, "umap").compute()
+    Work(run, parsed("umap")).compute()
     assert seen == [(10, 100), (50, 100), (93, 100)]
 
 
 def test_the_pca_of_all_codes_is_work_too(run: store.Run) -> None:
-    Work(run, "pca-all").compute()
+    Work(run, parsed("pca-all")).compute()
     assert memo.found(run.cache, "pca", {"run": run.digest, "k": 10, "on": "all"}) is not None
 
 
@@ -121,7 +154,7 @@ class FinishedLater:
 
 
 def test_abandoned_work_can_be_started_again(run: store.Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    work = Work(run, "umap")
+    work = Work(run, parsed("umap"))
     work.job_file.parent.mkdir(parents=True)
     work.job_file.write_text("{}")
     long_ago = time.time() - derive.ABANDONED_AFTER - 1
@@ -135,7 +168,7 @@ def test_abandoned_work_can_be_started_again(run: store.Run, monkeypatch: pytest
 
 
 def test_a_worker_that_fails_leaves_its_last_words_and_no_lock(run: store.Run) -> None:
-    work = Work(run, "mixture-diag-128")
+    work = Work(run, parsed("mixture-diag-128"))
     work.start()
     waited_for(work)
     for _ in range(200):  # the lock goes a moment before the process speaks
@@ -152,7 +185,7 @@ def test_a_killed_worker_keeps_no_lock(run: store.Run, monkeypatch: pytest.Monke
     real = subprocess.Popen
     dying = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
     monkeypatch.setattr(subprocess, "Popen", lambda command, **options: real(dying, **options))
-    work = Work(run, "umap")
+    work = Work(run, parsed("umap"))
     work.start()
     waited_for(work, 10)
     assert not work.is_under_way
@@ -161,7 +194,7 @@ def test_a_killed_worker_keeps_no_lock(run: store.Run, monkeypatch: pytest.Monke
 def test_a_sign_of_life_while_the_work_lasts(run: store.Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(derive, "BEAT", 0.01)
     monkeypatch.setattr(progress, "FILE_EVERY", 0.0)
-    work = Work(run, "umap")
+    work = Work(run, parsed("umap"))
     seen: list[float] = []
 
     def slow(*_: object) -> None:

@@ -185,7 +185,7 @@ def _umap_projected(run: Run, how: Umap) -> Projected | None:
     except NotComputedError:
         which = "for this Run" if how == projection.USUAL else "with these settings"
         missing = f"UMAP is not computed yet {which}; it takes about a minute. Here is the PCA until then."
-        worker(run, derive.umap_work(run, how).what, missing=missing, button="Compute UMAP", key="compute_umap")
+        worker(run, str(derive.UmapOf(how)), missing=missing, button="Compute UMAP", key="compute_umap")
         return None
     return Projected(
         where, ("UMAP 1 (no unit)", "UMAP 2 (no unit)"), umap_note(how, n, n_fit, len(run), run.latent_dim), None

@@ -38,9 +38,9 @@ def watch_jobs() -> None:
 def worker(run: Run, what: str, *, missing: str, button: str, key: str) -> None:
     """In place of a slow result that is not stored: why, and a button that has another process make it.
 
-    `what`: see derive.Work. Nothing slow happens in the page. The bars are in the sidebar.
+    `what`: see derive.parsed. Nothing slow happens in the page. The bars are in the sidebar.
     """
-    work = derive.Work(run, what)
+    work = derive.Work(run, derive.parsed(what))
     if work.is_under_way:
         st.info(f"{missing} It is being computed: the bar in the sidebar follows it.", icon=":material/hourglass:")
         return

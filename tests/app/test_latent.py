@@ -18,7 +18,7 @@ from streamlit.testing.v1 import AppTest
 from app.components import scatter
 from fas_core import scores
 from fas_core.data.names import groups_of
-from fas_core.derive import Work
+from fas_core.derive import Work, parsed
 from fas_core.latent import projection
 from fas_core.reports.palette import BONA_FIDE_COLOUR, SPECIES_COLOURS, TRAINING_COLOUR, category_styles
 from fas_core.runs import selections, store
@@ -451,14 +451,14 @@ def test_more_neighbours_than_training_images_show_the_pca(page: Callable[..., A
 
 
 def test_umap_under_way_is_said_and_cannot_be_started_twice(page: Callable[..., AppTest], tiny_cache: Path) -> None:
-    assert Work(store.open_run(tiny_cache, "a"), "umap")._claim()
+    assert Work(store.open_run(tiny_cache, "a"), parsed("umap"))._claim()
     at = page(projection="UMAP")
     assert "It is being computed" in text(at)
     assert "compute_umap" not in [button.key for button in at.button]
 
 
 def test_a_failed_attempt_says_its_last_words(page: Callable[..., AppTest], tiny_cache: Path) -> None:
-    work = Work(store.open_run(tiny_cache, "a"), "umap")
+    work = Work(store.open_run(tiny_cache, "a"), parsed("umap"))
     work.job_file.parent.mkdir(parents=True)
     work.job_file.with_suffix(".log").write_text("Traceback\nMemoryError: no room\n")
     at = page(projection="UMAP")

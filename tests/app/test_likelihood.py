@@ -15,7 +15,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from fas_core.derive import Work
+from fas_core.derive import Work, parsed
 from fas_core.evaluation.ranking import share_of_pairs
 from fas_core.latent import mixture, projection, training_rows
 from fas_core.runs import store
@@ -53,7 +53,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def fitted(cache: Path, name: str = "a", covariance: str = "diag", dimensions: int = 0) -> None:
     """All mixtures of one kind, as the worker stores them."""
-    Work(store.open_run(cache, name), f"mixtures-{covariance}-{dimensions}").compute()
+    Work(store.open_run(cache, name), parsed(f"mixtures-{covariance}-{dimensions}")).compute()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from fas_core.data.names import in_protocol_order
-from fas_core.derive import Work
+from fas_core.derive import Work, parsed
 from fas_core.evaluation import breakdown, separation
 from fas_core.evaluation.separation import Comparison, Separation
 from fas_core.evaluation.sides import Measure
@@ -67,7 +67,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> store.Run:
 @pytest.fixture(scope="module")
 def found(run: store.Run) -> Separation:
     assert separation.known(run) is None
-    Work(run, "separation").compute()
+    Work(run, parsed("separation")).compute()
     kept = separation.known(run)
     assert kept is not None
     return kept
