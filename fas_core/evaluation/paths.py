@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fas_core import memo, metrics
-from fas_core.data.names import ATTACK, BONA_FIDE
+from fas_core.data.names import ATTACK, BONA_FIDE, is_training
 from fas_core.evaluation import traversal
 from fas_core.evaluation.traversal import Direction, Landscape
 from fas_core.evaluation.verdicts import percentiles
@@ -98,7 +98,7 @@ def drawn(place: Landscape, n: int, seed: int, *, has_prior: bool) -> Path:
 def live_rows(samples: pd.DataFrame, subsets: Sequence[str]) -> NDArray[np.int64]:
     """Rows of the live faces of some subsets that no training has seen; of all of them where there are none such."""
     is_live = ((samples["label"] == BONA_FIDE) & samples["subset"].isin(subsets)).to_numpy()
-    is_new = is_live & (samples["subset"] != "train").to_numpy()
+    is_new = is_live & ~is_training(samples)
     return np.flatnonzero(is_new if is_new.any() else is_live)
 
 

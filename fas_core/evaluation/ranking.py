@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fas_core import metrics
-from fas_core.data.names import ATTACK, BONA_FIDE, groups_of
+from fas_core.data.names import ATTACK, BONA_FIDE, groups_of, is_training
 from fas_core.metrics import ScoreSet, uncertainty
 
 KINDS = ["subset", "label", "pai_species"]
@@ -34,7 +34,7 @@ class Cells:
 
     def is_new_live(self) -> NDArray[np.bool_]:
         """(n,): whether the sample is a live face that no training has seen."""
-        return ((self.table["label"] == BONA_FIDE) & (self.table["subset"] != "train")).to_numpy()[self.of]
+        return ((self.table["label"] == BONA_FIDE).to_numpy() & ~is_training(self.table))[self.of]
 
     def score_set(self, values: NDArray[np.float64], subsets: Sequence[str]) -> ScoreSet:
         """Some subsets as one sorted set of a score's values (n,)."""

@@ -54,3 +54,9 @@ def test_a_result_says_which_targets_it_meets(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("name", bench.names())
 def test_every_measurement_explains_itself(name: str) -> None:
     assert len(bench.description(name)) > 40
+
+
+def test_a_target_is_said_with_its_bound() -> None:
+    assert bench.target_words({"at_most": 0.25, "met": True}) == ("≤ 0.25", "met")
+    assert bench.target_words({"at_least": 30, "met": False}) == ("≥ 30", "missed")
+    assert bench.target_words(None) == ("", "")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fas_core import progress
-from fas_core.derive import Work
+from fas_core.derive import Work, parsed
 from fas_core.latent import mixture
 from fas_core.runs import store
 from tests.conftest import PROJECT
@@ -73,7 +73,7 @@ def test_a_worker_of_the_app_runs_where_modules_of_others_lie(
     monkeypatch.chdir(planted)
     monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
     monkeypatch.setenv("PYTHONPATH", str(PROJECT))
-    Work(run, "mixture-full-1").start()
+    Work(run, parsed("mixture-full-1")).start()
     end = time.monotonic() + 60
     while progress.jobs(run.cache):
         assert time.monotonic() < end, "the worker does not end"

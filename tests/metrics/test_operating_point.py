@@ -92,3 +92,8 @@ def test_a_subset_has_every_role_that_it_is_used_for() -> None:
     }
     seen = op.operating_point(Rule("bpcer", 0.05), 0.5, ["dev"], ["dev"])
     assert seen.role_of("dev") == "threshold chosen here, reported"
+
+
+def test_fresh_subsets_are_those_that_neither_training_nor_the_choice_has_seen() -> None:
+    assert op.fresh_subsets(["train", "live", "seen_mask", "unseen_mask"], ["live"]) == ["seen_mask", "unseen_mask"]
+    assert op.fresh_subsets(["train", "live"], ["live"]) == []
