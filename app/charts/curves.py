@@ -70,7 +70,7 @@ def run_curves(whole: Curves) -> RunCurves:
     return RunCurves(
         roc=simplified(np.column_stack([whole.fpr, whole.tpr]), PLANE),
         precision_recall=simplified(np.column_stack([whole.recall, whole.precision]), PLANE),
-        det=simplified(np.column_stack([x, y]), (PLANE[0] / np.ptp(x), PLANE[1] / np.ptp(y))),
+        det=simplified(np.column_stack([x, y]), (PLANE[0] / (np.ptp(x) or 1.0), PLANE[1] / (np.ptp(y) or 1.0))),
         attacks_found=whole.tpr[rejects_fewer],
         precision=whole.precision[finds_more],
         det_read=np.column_stack(

@@ -48,13 +48,20 @@ def number(value: float) -> str:
 
 
 def pairs(points: NDArray[np.float64]) -> list[list[float]]:
-    """Finite points as JSON, with six digits: what a screen can show."""
-    finite = points[np.isfinite(points).all(1)] if len(points) else points
-    with np.errstate(divide="ignore"):
-        digits = 5 - np.floor(np.log10(np.abs(finite))).clip(-300, 300)
+    """Finite points as JSON, `rounded`."""
+    return rounded(points[np.isfinite(points).all(1)] if len(points) else points).tolist()
+
+
+def rounded(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, 2) to six digits, of each number and of its column's range: what a screen can show. NaN stays."""
+    known = np.where(np.isfinite(points), points, 0.0)
+    scale = np.abs(known)
+    if len(points):
+        scale = np.minimum(scale, known.max(0) - known.min(0))
+    digits = 5 - np.floor(np.log10(np.where(scale > 0, scale, 1.0))).clip(-300, 300)
     tens = 10.0 ** np.abs(digits)
-    rounded = np.where(digits >= 0, np.rint(finite * tens) / tens, np.rint(finite / tens) * tens)
-    return np.where(finite == 0, 0.0, rounded).tolist()
+    with np.errstate(over="ignore"):  # where the other one is taken
+        return np.where(digits >= 0, np.rint(points * tens) / tens, np.rint(points / tens) * tens)
 
 
 def marks(data: Sequence[Option], line: Option, label: Option) -> Option:

@@ -19,9 +19,11 @@ from app.charts.echarts import (
     number,
     pairs,
     percent,
+    rounded,
     value_axis,
 )
 from fas_core.data.names import GROUP_ORDER, in_group_order, readable
+from fas_core.metrics.bins import edges as edges_between
 from fas_core.reports.palette import BONA_FIDE_COLOUR, NEUTRAL, style_of
 
 Values = NDArray[np.float64]
@@ -57,7 +59,7 @@ def distributions_of_runs(values: Mapping[str, Mapping[str, Values]], *, x_title
     of_a = next(iter(values.values()))
     finite = [v[np.isfinite(v)] for of_run in values.values() for v in of_run.values()]
     low, high = span([v for v in finite if v.size] or [np.array([0.0, 1.0])])
-    edges = np.linspace(low, high if high > low else low + 1, bins + 1)
+    edges = edges_between(low, high, bins)
     rows = []
     for group in in_group_order(list(of_a)):
         outlines = [
@@ -108,7 +110,7 @@ def distributions_of_score(
         from_live, to_live = span(live)
         reach = 2 * (to_live - from_live)
         low, high = max(low, from_live - reach), min(high, to_live + reach)
-    edges = np.linspace(low, high, bins + 1) if low < high else np.linspace(low - 0.5, high + 0.5, bins + 1)
+    edges = edges_between(low, high, bins)
     shares = {name: shares_in(v, edges) for name, v in known.items()}
     behind = behind[~np.isnan(behind)]
     reference = [shares_in(behind, edges)] if behind.size else []
@@ -203,7 +205,7 @@ def _stairs(x: Values, y: Values, one: _Outline, floor: int) -> Option:
         alone = is_low & np.r_[True, is_low[:-1]] & np.r_[is_low[1:], True]
         y = np.where(alone, np.nan, y)
     # A gap is a point without a height.
-    points = [[*at] if np.isfinite(at[1]) else [at[0], "-"] for at in np.column_stack([x, y]).round(6).tolist()]
+    points = [[*at] if np.isfinite(at[1]) else [at[0], "-"] for at in rounded(np.column_stack([x, y])).tolist()]
     return {
         "type": "line",
         "data": points,

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from app.components.bundle import bundled
 from fas_core import metrics
 from fas_core.data.names import readable
-from fas_core.metrics import ScoreSet, uncertainty
+from fas_core.metrics import ScoreSet, bins, uncertainty
 from fas_core.reports.palette import ALL_ATTACKS, NEUTRAL, Style, style_of
 
 Floats = NDArray[np.float64]
@@ -250,7 +250,7 @@ def _grid(ordered: Floats) -> Floats:
         inner = np.linspace(EXACT_ENDS, ordered.size - 1 - EXACT_ENDS, QUANTILES).astype(np.int64)
         distinct = np.unique(np.concatenate([distinct[:EXACT_ENDS], ordered[inner], distinct[-EXACT_ENDS:]]))
     finite = ordered[np.isfinite(ordered)]
-    above = np.nextafter(finite[-1], np.inf) if finite.size else 0.0
+    above = math.nextafter(finite[-1], math.inf) if finite.size else 0.0
     return np.unique(np.append(distinct, above))
 
 
@@ -258,5 +258,5 @@ def _view(scores: Sequence[Floats]) -> list[float]:
     """The part of the axis that is drawn at full scale; outliers beyond it stay at its ends."""
     values = np.concatenate([*scores, np.empty(0)])
     finite = values[np.isfinite(values)]
-    low, high = np.percentile(finite, VIEW).tolist() if finite.size else (0.0, 1.0)
-    return [low, high] if low < high else [low - 0.5, high + 0.5]
+    low, high = bins.edges(*bins.percentiles(finite, VIEW), 1).tolist() if finite.size else (0.0, 1.0)
+    return [low, high]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from app.words import escaped
 from fas_core import metrics
 from fas_core.errors import BadInputError
 from fas_core.evaluation.presentations import FRAME
+from fas_core.metrics import bins
 from fas_core.metrics import operating_point as op
 from fas_core.metrics.cost import Costs, Share
 from fas_core.metrics.operating_point import (
@@ -168,8 +170,15 @@ def score_range(run: Run, score: str, level: str) -> tuple[float, float]:
     finite = values[np.isfinite(values)]
     if not finite.size:
         return 0.0, 1.0
-    low, high = float(finite.min()), float(np.nextafter(finite.max(), np.inf))
-    return (low, high) if high - low > 1e-9 * max(abs(high), 1) else (low - 0.5, high + 0.5)
+    return threshold_limits(float(finite.min()), float(finite.max()))
+
+
+def threshold_limits(lowest: float, highest: float) -> tuple[float, float]:
+    """Of a slider for finite scores: `lowest` to just above `highest`, apart enough to be moved between, and no further
+    than `bins.FAR` from 0, so that their difference is a number."""
+    low, high = (min(max(end, -bins.FAR), bins.FAR) for end in (lowest, math.nextafter(highest, math.inf)))
+    least = 1e-9 * max(abs(high), 1)
+    return (low, high) if high - low > least else (low - max(0.5, least), high + max(0.5, least))
 
 
 def rule(run: Run, score: str, level: str) -> Rule:

@@ -137,4 +137,4 @@ def curve(scores: ScoreSet, costs: Costs) -> CostCurve:
     distinct = distinct[np.isfinite(distinct)]
     if not distinct.size:
         raise UndefinedMetricError("the expected cost is undefined: no finite score")
-    return expected(scores, costs, np.append(distinct, np.nextafter(distinct[-1], np.inf)))
+    return expected(scores, costs, np.append(distinct, math.nextafter(distinct[-1], math.inf)))

@@ -20,8 +20,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from fas_core.errors import BadInputError
 from fas_core.metrics.decision import check_threshold, n_below
 from fas_core.metrics.scoreset import ScoreSet, UndefinedMetricError, ratio, require
@@ -181,7 +179,7 @@ def _bona_fide_limit(scores: ScoreSet, target: float) -> float | None:
 
 
 def _next_above(limit: float | None) -> float:
-    return -math.inf if limit is None else float(np.nextafter(limit, np.inf))
+    return -math.inf if limit is None else math.nextafter(limit, math.inf)
 
 
 def bpcer_at_apcer(scores: ScoreSet, target: float) -> dict[str, Any]:

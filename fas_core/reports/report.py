@@ -29,7 +29,7 @@ from fas_core.evaluation.comparison import compared
 from fas_core.evaluation.join import System, joined
 from fas_core.evaluation.words import metric_words, signed
 from fas_core.latent import projection
-from fas_core.metrics import Curves, ScoreSet
+from fas_core.metrics import Curves, ScoreSet, bins
 from fas_core.metrics.operating_point import DEFAULT
 from fas_core.reports import card as cardpage
 from fas_core.reports import palette, svg
@@ -238,8 +238,7 @@ def _distribution(values: NDArray[np.float64], kinds: NDArray[np.str_], title: s
     finite = np.isfinite(values)
     if not finite.any():
         return ""
-    low, high = np.percentile(values[finite], [0.5, 99.5])
-    edges = np.linspace(low, high if high > low else low + 1, 41)
+    edges = bins.edges(*bins.percentiles(values[finite], (0.5, 99.5)), 40)
     shares = {}
     for name in in_group_order(sorted(set(kinds[finite].tolist()))):
         of_group = values[finite & (kinds == name)].clip(edges[0], edges[-1])
