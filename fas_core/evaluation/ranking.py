@@ -124,7 +124,7 @@ def auc_margin(pooled: ScoreSet) -> float:
 
 
 def by_place(rankings: Mapping[str, Ranking], column: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What each score reaches where: the `rows` of every place, and `column` of them by score; indexed by both names.
+    """What each score reaches where: the `rows` of every place, and `column` of them by score, by subset and species.
 
     Places: all subsets together, then species of all, then each subset, those where a score does best first. Scores:
     the best of all subsets together first. NaN where a score has no such row.
