@@ -87,7 +87,7 @@ class NoPickleDisk(diskcache.Disk):  # type: ignore[misc]  # it has no types
             super().remove(file_path)
 
 
-class _Entries(diskcache.Cache):
+class _Entries(diskcache.Cache):  # type: ignore[misc]  # it has no types
     """A store that is given up when another process holds it for longer than `WAIT`; diskcache's own waits a minute
     for each of some twenty statements with which it is opened."""
 

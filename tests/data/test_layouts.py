@@ -192,10 +192,10 @@ def test_images_are_told_by_content_and_what_is_passed_over_is_counted(tmp_path:
     assert [Path(p).name for p in found.rows["path"]] == ["1", "2.dat", "3.gif_", "4.jp2", "empty.jpg"]
     (note,) = found.notes
     assert note.startswith("4 files skipped: 1 .tga (e.g. live/a/5.tga), 2 .txt")
+    (root / "no" / "live").mkdir(parents=True)
+    for name in ("P5.txt", "BM.txt"):
+        (root / "live/a" / name).rename(root / "no/live" / name)
     with pytest.raises(BadInputError, match=r"no image found.*2 files skipped: 2 \.txt"):
-        (root / "no" / "live").mkdir(parents=True)
-        for name in ("P5.txt", "BM.txt"):
-            (root / "live/a" / name).rename(root / "no/live" / name)
         layouts.scanned(root / "no", "folder")
 
 

@@ -37,7 +37,8 @@ def test_the_species_that_moved_most_is_named_first() -> None:
         (
             Umap(seed=3),
             (10_000, 50_000, 50_000),
-            "UMAP fitted on 10,000 of 50,000 images (at most 10,000), the others placed between their nearest; no labels; seed 3",
+            "UMAP fitted on 10,000 of 50,000 images (at most 10,000), the others placed between their nearest; "
+            "no labels; seed 3",
         ),
         (
             Umap(5, 0.25, 7, "training"),
