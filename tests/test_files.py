@@ -1,11 +1,13 @@
 """Exported tables: nothing in them is a formula to a spreadsheet, and ids and numbers stay what they are."""
 
 import io
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from fas_core import files
+from fas_core.errors import BadInputError
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(1)", "\t=1", "\r=1", "＝1", "-", "'=1"])
@@ -20,13 +22,103 @@ def test_everything_else_stays_as_it_is(text: str) -> None:
 
 def test_a_table_keeps_its_numbers_and_gaps_and_its_texts_can_be_had_back() -> None:
     texts = ["=HYPERLINK(1)", "plain", "'quoted", 'a "b", c', None]
-    table = pd.DataFrame({"sample_id": texts, "score": [-1.5, 2.0, float("nan"), 0.0, -0.0], "=head": texts})
-    before = table.copy()
-    found = files.csv(table)
+    exported = pd.DataFrame({"sample_id": texts, "score": [-1.5, 2.0, float("nan"), 0.0, -0.0], "=head": texts})
+    before = exported.copy()
+    found = files.csv(exported)
     assert b"\n=" not in found
     assert b",=" not in found
     back = pd.read_csv(io.BytesIO(found), keep_default_na=False)
     assert list(back) == ["sample_id", "score", "'=head"]
     assert [text[1:] if text.startswith("'") else text for text in back["sample_id"]] == [*texts[:4], ""]
     assert back["score"].astype(str).tolist() == ["-1.5", "2.0", "", "0.0", "-0.0"]
-    pd.testing.assert_frame_equal(table, before)
+    pd.testing.assert_frame_equal(exported, before)
+
+
+def table(folder: Path, content: str | bytes, name: str = "t.csv") -> pd.DataFrame:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return files.read_table(path)
+
+
+ROWS = [["a", "x,y"], ["b", "1,10"]]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        'id,note\na,"x,y"\nb,"1,10"\n',
+        "id;note\r\na;x,y\r\n\r\nb;1,10\r\n",
+        "\ufeffid\tnote\na\tx,y\nb\t1,10",
+        "sep=;\nid;note\na;x,y\nb;1,10\n",
+        "# by a tool, in 2024\n#\n\nid;note\na;x,y\nb;1,10\n",
+        "# id;note\na;x,y\nb;1,10\n",
+        ' id\u00a0;"\ufeffnote";;\na;x,y;;\nb;1,10;;\n',
+        "id;note\na;x,y\nb;1,10\n".encode("utf-16"),
+    ],
+)
+def test_tables_of_spreadsheets_are_read(tmp_path: Path, content: str | bytes) -> None:
+    read = table(tmp_path, content)
+    assert list(read) == ["id", "note"]
+    assert read.to_numpy().tolist() == ROWS
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("id,a,b\n1,2,3\n4,5\n", r"row 2, line 3 \(4\): 2 cells, but the header has 3"),
+        ("id,a\n1,2,3\n", "row 1, line 2 .*3 cells, but the header has 2"),
+        ("Results\nid,a\n1,2\n", "Is 'Results' a title above the header"),
+        ('id,a,b\n1,"x,3\n2,y,4\n5,z",6\n', "row 1: the cell that begins with 'x,3' goes on to line 4"),
+        ('id,a\n1,x\n2,"y\n3,z\n', "the row that begins in line 3"),
+        ('id,a\n1,"x"y\n', "a quote is not closed in the row that begins in line 2"),
+        ("id,a,\n1,2,\n3,4\n", "row 2"),
+        ("id, id\u200b\n1,2\n", "column 'id' appears twice"),
+        (b"id,a\n1,\xe9\n", "line 2 is not UTF-8"),
+        ("", "is empty"),
+    ],
+)
+def test_rows_that_are_not_whole_are_named(tmp_path: Path, content: str | bytes, said: str) -> None:
+    with pytest.raises(BadInputError, match=said):
+        table(tmp_path, content)
+
+
+def test_a_cell_may_have_lines_and_a_column_no_heading(tmp_path: Path) -> None:
+    read = table(tmp_path, 'id,note,\n1,"said: ""no"",\nand left",7\n2,24" screen,\n')
+    assert list(read) == ["id", "note", "Unnamed: 2"]
+    assert read["note"].tolist() == ['said: "no",\nand left', '24" screen']
+
+
+def test_parquet_tables(tmp_path: Path) -> None:
+    def stored(frame: pd.DataFrame) -> pd.DataFrame:
+        frame.to_parquet(tmp_path / "t.parquet")
+        return files.read_table(tmp_path / "t.parquet")
+
+    frame = pd.DataFrame({"score": [1.0, 2.0], "serial": pd.array([4873214862074861313, None], "Int64")})
+    assert list(stored(frame.set_axis(["a", "b"]).rename_axis("sample_id"))) == ["sample_id", "score", "serial"]
+    assert list(stored(frame.set_axis(["a", "b"]))) == ["index", "score", "serial"]
+    assert list(stored(frame[frame["score"] > 1])) == ["score", "serial"]  # row numbers that a filter has left
+    assert stored(frame)["serial"].astype("str").tolist()[0] == "4873214862074861313"
+    for content, kind in (([b"\xff\x00", b""], "bytes"), ([[1], [2]], "list"), ([{"a": 1}, {"a": 2}], "struct")):
+        with pytest.raises(BadInputError, match=f"t.parquet: column 'extra' holds {kind}"):
+            stored(frame.assign(extra=content))
+
+
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        ("11-unclosed-quotes-eat-rows/quotes.csv", "a quote is not closed"),
+        ("16-short-row-leaves-its-subset/short.csv", r"\(a4\): 3 cells"),
+        ("25-parquet-with-bytes-joined/bytes.parquet", "column 'extra' holds bytes"),
+        ("29-semicolons-decimal-commas-first-lines/semicolon.csv", ""),
+        ("29-semicolons-decimal-commas-first-lines/tab.tsv", ""),
+        ("29-semicolons-decimal-commas-first-lines/sepline.csv", ""),
+        ("29-semicolons-decimal-commas-first-lines/comment.csv", ""),
+        ("32-parquet-index-and-float-labels/idx.parquet", ""),
+    ],
+)
+def test_case_tables(shared: Path, case: str, said: str) -> None:
+    if said:
+        with pytest.raises(BadInputError, match=said):
+            files.read_table(shared / "cases" / case)
+    else:
+        assert {"sample_id", "label", "score", "pai_species"} <= set(files.read_table(shared / "cases" / case))

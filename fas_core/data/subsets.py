@@ -97,6 +97,14 @@ def _require(rows: pd.DataFrame, manifest: Manifest) -> None:
     unnamed = int((rows.loc[attacks, "pai_species"] == "").sum())
     if unnamed:
         raise BadInputError(f"{manifest.source}: {unnamed} attacks have no pai_species (paper, mask, ...). Fill it.")
+    species_of: dict[str, str] = {}
+    for species in sorted(rows.loc[attacks, "pai_species"].unique()):
+        other = species_of.setdefault(subset_of("seen", species), species)
+        if other != species:
+            raise BadInputError(
+                f"{manifest.source}: the species '{other}' and '{species}' would both give the subset "
+                f"{subset_of('seen', species)}. Name them in letters and digits of ASCII, differently."
+            )
 
 
 def unseen_subjects(

@@ -381,3 +381,31 @@ def test_a_report_is_one_file(tiny_cache: Path, tmp_path: Path, fas: Callable[..
     op.write_text(op.read_text().replace('"rec"', '"kl"'))
     assert "was changed after it was written" in message(fas(*asked, "--out", out))
     assert "--score" in message(fas("report", "a", "--cache", tiny_cache, "--out", out))
+
+
+def test_scan_says_how_it_read_before_it_writes(fas: Callable[..., Result], tmp_path: Path) -> None:
+    from PIL import Image
+
+    for name in ("a/real/1.png", "a/replay/1.png", "b/real/1.png"):
+        (tmp_path / "faces" / name).parent.mkdir(parents=True)
+        Image.new("L", (4, 4)).save(tmp_path / "faces" / name)
+    (tmp_path / "faces" / "notes.txt").touch()
+    result = fas("data", "scan", tmp_path / "faces", "--layout", "folder", "--out", tmp_path / "m.csv")
+    assert (result.code, result.out) == (0, "")
+    assert result.err.splitlines() == [
+        "<subject>/real -> bona_fide: 2 images, 2 subjects",
+        "<subject>/replay -> attack of species replay: 1 image, 1 subject",
+        "Note: 1 file skipped: 1 .txt (e.g. notes.txt).",
+        f"{tmp_path / 'm.csv'}: 3 images, 2 bona fide, 1 attacks",
+    ]
+
+
+def test_labels_are_mapped_on_the_command_line(fas: Callable[..., Result], tmp_path: Path) -> None:
+    scores = tmp_path / "s.csv"
+    scores.write_text("sample_id,label,score\na,0,0.1\nb,1,0.8\nc,2,0.9\nd,0,0.2\n")
+    refused = fas("metrics", scores, "--attack-label", "1")
+    assert "--bona-fide-label VALUE" in message(refused)
+    assert "--attack-label 1" in message(fas("metrics", scores))
+    mapped = fas("metrics", scores, "--bona-fide-label", "0", "--species-label", "1=print,2=replay", "--json")
+    assert sorted(json.loads(mapped.out)["roc_auc_per_species"]) == ["print", "replay"]
+    assert fas("scores", "import", scores, "--name", "x", "--attack-label", "1,2").code == 0

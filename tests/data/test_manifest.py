@@ -6,9 +6,9 @@ import pytest
 from PIL import Image
 
 from fas_core.data import manifest
-from fas_core.data.names import in_protocol_order
+from fas_core.data.names import groups_of, in_protocol_order
 from fas_core.errors import BadInputError
-from fas_core.files import atomic_file
+from fas_core.files import atomic_file, read_table
 
 GOOD = "path,label,pai_species,subject_id,frame,lamp\na.png,live,,007,1,3\nb.png,spoof,paper,007,2,4\n"
 
@@ -111,3 +111,63 @@ def test_unknown_subset_lists_the_known_ones(tmp_path: Path) -> None:
     data = manifest.read(written(tmp_path, GOOD))
     with pytest.raises(BadInputError, match="'live'.*Subsets here: all"):
         data.only(["live"])
+
+
+FREE = {
+    "firmware": ["2.50", "2.5", "2.5"],
+    "recording": ["9007199254740993", "", "9007199254740995"],
+    "code": ["001", "2", "3"],
+    "power": ["1e3", "1000", "7"],
+    "phone": ["+46701", "+46702", "+46703"],
+    "gain": ["3", "3.5", ""],
+}
+
+
+def test_free_columns_come_out_as_they_went_in(tmp_path: Path) -> None:
+    table = pd.DataFrame({"path": list("abc"), "label": "live", "exact": ["0.5", "", "-1.0"], "whole": list("123")})
+    table.assign(**FREE).to_csv(tmp_path / "m.csv", index=False)
+    rows = manifest.read(tmp_path / "m.csv").rows
+    assert rows["exact"].dtype == float
+    assert rows["whole"].dtype == int
+    for ending in ("csv", "parquet"):
+        again = read_table(manifest.write(rows, tmp_path / f"again.{ending}"))
+        assert {name: again[name].tolist() for name in FREE} == FREE
+    before, after = read_table(tmp_path / "m.csv"), read_table(tmp_path / "again.csv")
+    assert after[before.columns].replace("bona_fide", "live").to_csv() == before.to_csv()
+
+
+def test_texts_that_look_the_same_are_one_and_it_is_said(tmp_path: Path) -> None:
+    lines = [
+        "path,label,subject_id,session_id,video_id,pai_species,subset",
+        "Zoe\u0308/1.png,live,Zoe\u0308,1,v1,none,Dev",
+        "b.png,spoof,Zo\u00eb\u200b,2,v1,Mask,dev",
+        "c.png,spoof,Ann,1,v1,mask\u00ad,dev",
+        "d.png,spoof,null,1,v1,unknown,dev",
+    ]
+    found = manifest.read(written(tmp_path, "\n".join(lines) + "\n"))
+    assert found.rows["subject_id"].tolist() == ["Zoë", "Zoë", "Ann", ""]
+    assert found.rows["path"].iloc[0] == "Zoe\u0308/1.png"  # as the file is called
+    assert found.rows["sample_id"].iloc[0] == "Zo\u00eb/1.png"
+    assert found.rows["pai_species"].tolist() == ["", "Mask", "Mask", ""]
+    assert set(found.rows["subset"]) == {"dev"}
+    said = " ".join(found.notes)
+    for words in (
+        "subject_id: 'null' counts as not stated (1 rows)",
+        "pai_species: 'unknown' counts as not stated (1 rows)",
+        "pai_species: 'mask' (1 rows) differ from 'Mask' (1) in case only",
+        "subset: 'Dev' (1 rows) differ from 'dev' (3)",
+        "video_id: 1 of 1 ids lie in several sessions: one video in each session",
+    ):
+        assert words in said
+
+
+@pytest.mark.parametrize("species", ["Live", "bona fide"])
+def test_an_attack_is_not_called_bona_fide(tmp_path: Path, species: str) -> None:
+    path = written(tmp_path, f"path,label,pai_species\na.png,spoof,{species}\n")
+    with pytest.raises(BadInputError, match="an attack with pai_species"):
+        manifest.read(path)
+
+
+def test_a_species_called_as_a_group_is_a_group_of_its_own() -> None:
+    samples = pd.DataFrame({"subset": "dev", "label": ["attack", "bona_fide"], "pai_species": ["train", ""]})
+    assert groups_of(samples).tolist() == ["attack, train", "bona fide"]

@@ -201,3 +201,19 @@ def test_the_subset_that_models_learn_from_is_told_from_the_others() -> None:
     rows = pd.DataFrame({"subset": ["live", "train", "trained", "train"]})
     assert names.is_training(rows).tolist() == [False, True, False, True]
     assert names.is_training(rows.astype("category")).tolist() == [False, True, False, True]
+
+
+def test_species_that_would_share_a_subset_are_refused() -> None:
+    whole = data()
+    rows = whole.rows.replace({"pai_species": {"paper": "rot 1", "mask": "rot/1"}})
+    with pytest.raises(BadInputError, match="'rot 1' and 'rot/1' would both give the subset seen_rot_1"):
+        subsets.protocol(Manifest(rows, whole.source))
+
+
+@pytest.mark.parametrize("name", ["nfsub2"])
+def test_case_of_one_person_in_two_forms(shared: Path, name: str) -> None:
+    source = manifest.read(shared / "cases" / "08-one-person-in-two-unicode-forms" / f"{name}.csv")
+    rows = subsets.protocol(source).rows
+    assert rows["subject_id"].nunique() == 4
+    trained = set(rows.loc[rows["subset"] == "train", "subject_id"])
+    assert not trained & set(rows.loc[rows["subset"].str.startswith("unseen"), "subject_id"])

@@ -221,3 +221,22 @@ def test_real_scores_by_skin_tone(shared: Path) -> None:
     assert (bpcer.higher, bpcer.lower) == (17 / 87, 2 / 198)
     assert (apcer.species, apcer.group, apcer.other_group) == ("mask", "light yellow", "medium yellow brown")
     assert all(gap.is_beyond_chance for gap in found.named())
+
+
+def test_texts_that_differ_are_groups_that_differ() -> None:
+    for texts in (
+        ["3.0", "3.00", "3.000"],
+        ["12345678901234567890", "12345678901234567891"],
+        ["10", "1e1"],
+        ["7", "+7"],
+    ):
+        codes, names = breakdown.stated(pd.Series(texts))
+        assert [names[code] for code in codes] == texts
+    _, names = breakdown.stated(pd.Series(["10", "9", "9.5"]))
+    assert names.tolist() == ["9", "9.5", "10"]  # in the order of numbers
+
+
+def test_case_of_versions(shared: Path) -> None:
+    rows = scorefile.read(shared / "cases" / "06-version-1.10-is-1.1" / "fw.csv").rows
+    assert [g.name for g in breakdown.by_column(rows, rows["score"], 0.5, "firmware").groups] == ["1.1", "1.10", "1.2"]
+    assert len(breakdown.by_column(rows, rows["score"], 0.5, "recording").groups) == 4

@@ -8,7 +8,8 @@ from fas_core import scores
 from fas_core.errors import BadInputError
 from fas_core.evaluation import presentations, run_metrics
 from fas_core.evaluation.join import System, joined
-from fas_core.runs import store
+from fas_core.metrics.uncertainty import unit_of
+from fas_core.runs import scorefile, store
 from fas_core.runs.scorefile import scores_only_run
 
 
@@ -81,3 +82,37 @@ def test_the_level_carries_through_evaluation_and_comparison(videos: store.Run) 
     pair = joined([System(videos, "score")] * 2, "video max")
     assert pair.samples["sample_id"].tolist() == ["0", "9", "4"]  # the video without any score is left out
     np.testing.assert_array_equal(pair.scores[0], [9, np.inf, 5])
+
+
+def test_a_video_is_counted_in_its_session(tmp_path: Path) -> None:
+    samples = pd.DataFrame(
+        {
+            "sample_id": [str(i) for i in range(8)],
+            "subset": "test",
+            "label": ["bona_fide", "attack"] * 4,
+            "pai_species": ["", "print"] * 4,
+            "session_id": list("xxxxyyyy"),
+            "video_id": list("12121212"),
+            "score": [0.0, 1, 2, 3, 10, 11, 12, 13],
+        }
+    )
+    run = scores_only_run(tmp_path, "v", samples, ["score"], "v.csv")
+    decided = presentations.presentations(run, scores.values(run, "score"), "video mean")
+    assert decided.values.tolist() == [1, 2, 11, 12]
+    units = decided.of.units(np.ones(4, np.bool_))
+    assert (units.name, len(set(units.groups))) == ("video", 4)
+    of_frames = unit_of(samples)
+    assert (of_frames.name, len(set(of_frames.groups))) == ("video", 4)
+    named_once = samples.assign(video_id=list("12123434"))
+    assert unit_of(named_once).groups.tolist() == list("12123434")
+
+
+@pytest.mark.parametrize("name", ["oulu", "oulu_ns"])
+def test_case_of_videos(shared: Path, tmp_path: Path, name: str) -> None:
+    path = shared / "cases" / "04-video-ids-of-sessions-are-merged" / f"{name}.csv"
+    made = scorefile.read_joined({"score": path})
+    assert any("lie in several sessions" in note for note in made.notes)
+    run = scores_only_run(tmp_path, name, made.rows, made.scores, path.name)
+    cell = run_metrics.evaluated(run, level="video mean")["scores"]["score"]["all"]
+    if name == "oulu":
+        assert (cell["n_bona_fide"], cell["n_attack"], round(cell["eer"]["value"], 3)) == (12, 12, 0.333)

@@ -254,3 +254,70 @@ def test_two_real_systems_are_joined(shared: Path) -> None:
         assert joined_rows[name].sort_index().tolist() == rows.set_index(key)["score"].sort_index().tolist()
     assert len(made.rows) == 17_119
     assert sorted(made.rows[["auxiliary", "quality_rbf"]].isna().sum().tolist()) == [1, 49]
+
+
+def test_labels_that_are_species_and_numbers_with_commas(tmp_path: Path) -> None:
+    path = written(tmp_path, "sample_id;label;score\na;0;-0,5\nb;1;1,25\nc;2;3\n")
+    rows = scorefile.read(path, LabelValues.of(None, "0", "1=print,2=replay")).rows
+    assert rows["score"].tolist() == [-0.5, 1.25, 3]
+    assert rows["pai_species"].tolist() == ["", "print", "replay"]
+    contradicting = written(tmp_path, "sample_id,label,score,pai_species\na,0,1,\nb,1,2,mask\n")
+    with pytest.raises(BadInputError, match="row 2: pai_species 'mask' is not what --species-label says"):
+        scorefile.read(contradicting, LabelValues.of(species="1=print"))
+
+
+def test_what_was_made_of_a_file_is_said(tmp_path: Path) -> None:
+    head = "sample_id,label,score,pai_species,subset,session_id,video_id\n"
+    lines = "a,live,1,Print,dev,1,1\nb,spoof,2,Print,Dev,1,1\nc,spoof,3,print,dev,2,1\nd,live,4,real,,2,1\n"
+    made = scorefile.read_joined({"score": written(tmp_path, head + lines)})
+    assert made.rows["pai_species"].tolist() == ["", "Print", "Print", ""]
+    assert made.rows["subset"].tolist() == ["dev", "dev", "dev", "all"]
+    said = " ".join(made.notes)
+    for words in (
+        "1 of 4 rows name no subset: they are in subset 'all'",
+        "1 bona fide samples name a pai_species (e.g. 'Print', row 1)",
+        "'Dev' (1 rows) differ from 'dev' (2)",
+        "video_id: 1 of 1 ids lie in several sessions",
+    ):
+        assert words in said
+
+
+def test_files_agree_where_their_texts_look_the_same(tmp_path: Path) -> None:
+    files = files_of(
+        tmp_path,
+        one="sample_id,label,score,pai_species,_row,score_in_file\nNin\u0303o,spoof,1,Mask,r1,x\n",
+        two="sample_id,label,score,pai_species,_row\nNi\u00f1o,spoof,2,mask\u200b,r1\n",
+    )
+    made = scorefile.read_joined(files)
+    assert made.rows[["one", "two", "_row", "score_in_file"]].to_numpy().tolist() == [[1, 2, "r1", "x"]]
+    assert made.rows["pai_species"].str.casefold().tolist() == ["mask"]
+    names = scorefile.column_names(["score=score_in_file", "label=label"])
+    path = written(tmp_path, "sample_id,label,score,score_in_file,score_in_file_in_file\na,live,x,1,y\n")
+    rows = scorefile.read(path, None, names).rows
+    assert rows.iloc[0].to_dict() == {
+        "score": 1, "label": "bona_fide", "sample_id": "a", "score_in_file": "x", "score_in_file_in_file": "y",
+        "pai_species": "", "subset": "all",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("case", "labels", "n_species"),
+    [
+        ("09-species-by-case/spcase.csv", None, 1),
+        ("32-parquet-index-and-float-labels/floatlabel.parquet", "1", None),
+        ("32-parquet-index-and-float-labels/floatlabel.parquet", "1.0", None),
+        ("29-semicolons-decimal-commas-first-lines/semicolon.csv", None, None),
+    ],
+)
+def test_case_scores(shared: Path, case: str, labels: str | None, n_species: int | None) -> None:
+    rows = scorefile.read(shared / "cases" / case, LabelValues.of(labels)).rows
+    assert set(rows["label"]) == {"bona_fide", "attack"}
+    assert rows["score"].notna().all()
+    if n_species:
+        assert rows.loc[rows["label"] == "attack", "pai_species"].nunique() == n_species
+
+
+def test_case_of_ids_in_two_forms(shared: Path) -> None:
+    folder = shared / "cases" / "08-one-person-in-two-unicode-forms"
+    made = scorefile.read_joined({"a": folder / "nfc.csv", "b": folder / "nfd.csv"})
+    assert made.rows[["a", "b"]].notna().all(axis=None)

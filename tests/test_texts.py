@@ -1,0 +1,61 @@
+"""Which texts are the same, and which are numbers."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fas_core.texts import distinct_numbers, exact_numbers, one_spelling, plain, plain_column, read_numbers
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("Ame\u0301lie", "Am\u00e9lie"),
+        ("\u1112\u1161\u11ab", "\ud55c"),
+        ("p\u200b01\ufeff", "p01"),
+        ("\u202ap01\u202c \u00ad", "p01"),
+        ("print\u00a0A4\u3000", "print A4"),
+        ("\tp01\r\n", "p01"),
+    ],
+)
+def test_what_looks_the_same_is_the_same(text: str, same: str) -> None:
+    assert plain(text) == plain(same) == same
+
+
+@pytest.mark.parametrize(("one", "other"), [("m²", "m2"), ("①", "1"), ("ﬁ", "fi"), ("Ａ1", "A1"), ("é", "e")])
+def test_what_looks_different_is_different(one: str, other: str) -> None:
+    assert plain(one) != plain(other)
+
+
+def test_whole_floats_are_whole_numbers_in_text() -> None:
+    assert plain_column(pd.Series([1.0, np.nan, 12.0])).tolist() == ["1", "", "12"]
+    assert plain_column(pd.Series([1.0, 2.5])).tolist() == ["1.0", "2.5"]
+
+
+def test_one_spelling_is_the_commonest_and_said() -> None:
+    spelt, (note,) = one_spelling(pd.Series(["Mask", "mask", "", "mask", "MASK", "STRASSE"]))
+    assert spelt.tolist() == ["mask", "mask", "", "mask", "mask", "STRASSE"]
+    assert note == "'MASK', 'Mask' (2 rows) differ from 'mask' (2) in case only and are one with it"
+
+
+@pytest.mark.parametrize("text", ["1.10", "007", "1e5", "+46", "1_000", " 1", "", "nan", "inf", "-0", "9" * 20, "१"])
+def test_a_text_that_its_number_does_not_give_again_is_none(text: str) -> None:
+    assert exact_numbers([text]) is None
+    assert exact_numbers(["2.5", text]) is None or not text  # nothing beside numbers is a gap
+    assert distinct_numbers(["3", text]) is None
+
+
+def test_texts_that_numbers_give_again_are_numbers() -> None:
+    np.testing.assert_array_equal(exact_numbers(["3", "-4", str(2**63 - 1)]), np.array([3, -4, 2**63 - 1], np.int64))
+    np.testing.assert_array_equal(exact_numbers(["0.5", "", "-1.0"]), [0.5, np.nan, -1.0])
+    assert exact_numbers(["3", ""]) is None  # would be written 3.0
+    assert exact_numbers(["1", "1.5"]) is None
+    np.testing.assert_array_equal(distinct_numbers(["1", "1.5"]), [1, 1.5])
+    assert distinct_numbers(["1", "1.0"]) is None
+    assert distinct_numbers([str(2**60), str(2**60 + 1)]) is None
+
+
+def test_decimal_commas_are_read_where_they_can_be_nothing_else() -> None:
+    assert read_numbers(pd.Series(["0,125", "-3,5e-1", "2"])).tolist() == [0.125, -0.35, 2]
+    for ambiguous in (["1,234", "2,500"], ["1,5", "2.5"], ["1,234,567"]):
+        assert read_numbers(pd.Series(ambiguous)).isna().any()
