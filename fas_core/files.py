@@ -48,14 +48,17 @@ def csv(table: pd.DataFrame) -> bytes:
     return made.rename(columns=lambda name: harmless(str(name))).to_csv(index=False, lineterminator="\n").encode()
 
 
+MISSING = "missing"  # in place of the hash of a file that cannot be read
+
+
 def content_hashes(paths: Sequence[Path]) -> Iterator[str]:
-    """SHA-256 per file, in order; "missing" for a file that cannot be read."""
+    """SHA-256 per file, in order; `MISSING` for a file that cannot be read."""
 
     def content_hash(path: Path) -> str:
         try:
             return hashlib.sha256(path.read_bytes()).hexdigest()
         except (OSError, ValueError):  # a NUL in a path is a ValueError
-            return "missing"
+            return MISSING
 
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         yield from pool.map(content_hash, paths, chunksize=64)

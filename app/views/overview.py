@@ -10,13 +10,14 @@ from app.session.readers import auc_interval, cache_folder, decisions, pooled_sc
 from app.session.sidebar import Shown
 from app.words import about, escaped, label_of
 from fas_core import memo, metrics, scores
+from fas_core.data.names import TRAINING_USE
 from fas_core.evaluation.words import rate_text
 from fas_core.metrics.operating_point import OperatingPoint
 from fas_core.metrics.uncertainty import UnitInterval
 from fas_core.runs import health
 from fas_core.runs.store import Run
 
-REPEATED = ("subset", "label", "pai_species", "subject_id", "session_id", "held_out_by")
+REPEATED = (TRAINING_USE, "subset", "label", "pai_species", "subject_id", "session_id", "held_out_by")
 DATA_COLUMNS = ("sample_id", "is_constant", *REPEATED)
 
 

@@ -43,6 +43,8 @@ def evaluate(
     document = run_metrics.evaluated(opened, score, subset, level, fail_closed=fail_closed, thresholds=threshold or ())
     if as_json:
         return print_json(document)
+    for warning in document["warnings"]:
+        say(f"Warning: {warning['message']}")
     for name, cells in document["scores"].items():
         print_metrics(f"{run}: {name}", cells)
         for of_subset, cell in cells.items():

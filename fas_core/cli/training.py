@@ -97,11 +97,13 @@ def cache_runs(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
     engine: Annotated[str, typer.Option(help="local, or ray: a cluster, at RAY_ADDRESS or of this machine.")] = "local",
+    as_json: JsonOption = False,
 ) -> None:
     """Images -> Run; goes on where it was, prints the run id. Example: `fas cache m.safetensors --data m.csv`"""
     from fas_core import derive
     from fas_core.data import manifest
     from fas_core.inference import cluster, infer
+    from fas_core.runs import health
 
     if engine not in ("local", "ray"):
         raise BadInputError(f"--engine {engine}: choose local or ray.")
@@ -113,8 +115,14 @@ def cache_runs(
         device=device,
         precision=precision,
     )
+    warnings = [{"run": run.id, **caution.as_json()} for run in runs for caution in health.cautions(run)]
+    for warning in warnings:
+        say(f"Warning: {warning['message']}")
+    if as_json:
+        print_json({"runs": [run.id for run in runs], "warnings": warnings})
     for run in runs:
-        print(run.id, flush=True)
+        if not as_json:
+            print(run.id, flush=True)
         if run.n_failures:
             first = run.failures().iloc[0]
             say(

@@ -10,6 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 BONA_FIDE, ATTACK = "bona_fide", "attack"
+TRAINING_USE = "training_use"  # the column of a Run that says what its model's training did with an image's content
+LEARNED, DEV, NOT_USED = "learned", "dev", "none"  # its weights were fitted on it; it chose the epoch; neither
 ALL = "all"  # the subset of a row that names none
 TRAIN, LIVE = "train", "live"  # subsets: what models learn from, and people without attacks whom nobody trained on
 SUBSET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")

@@ -15,6 +15,7 @@ from fas_core.data.names import ATTACK, BONA_FIDE, TRAIN
 from fas_core.errors import BadInputError
 from fas_core.evaluation.presentations import FRAME, Presentations, presentations
 from fas_core.metrics import resampling, uncertainty
+from fas_core.runs import health
 from fas_core.runs.store import Run
 
 AUC, EER = resampling.Statistic("roc_auc"), resampling.Statistic("eer")
@@ -62,7 +63,8 @@ def evaluated(
                     "roc_auc_per_species_ci95": of_species,
                     "eer_ci95": eers[name],
                 }
-    document = {"run": run.id, "level": level, "scores": documents}
+    warnings = [caution.as_json() for caution in health.cautions(run, subsets)]
+    document = {"run": run.id, "level": level, "scores": documents, "warnings": warnings}
     if run.has_images:
         document["reconstruction"] = reconstruction_errors(run)
     return document

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from fas_core.data import images
 from fas_core.data.manifest import Manifest
+from fas_core.data.names import TRAINING_USE
 from fas_core.errors import BadInputError
 from fas_core.files import require_writable
 from fas_core.models.base import Autoencoder
@@ -47,6 +48,7 @@ class Loaded(NamedTuple):
     path: Path
     model: Autoencoder
     header: dict[str, Any]
+    known: checkpoint.Known | None  # the images that its training has used
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ class Work:
     name: str
     rows: pd.DataFrame
     targets: list[int]
+    uses: list[NDArray[np.str_] | None]  # per target: what its training did with each image; None where unknown
 
 
 class Engine(Protocol):
@@ -168,7 +171,7 @@ def write_runs(
     if len(sizes) > 1:
         raise BadInputError("The checkpoints expect different image sizes. Cache them with one command each.")
     for model in models:
-        clashing = sorted(set(data.rows.columns) & ({*model.loss_names, "is_constant", "reason"}))
+        clashing = sorted(set(data.rows.columns) & ({*model.loss_names, "is_constant", "reason", TRAINING_USE}))
         if clashing:
             raise BadInputError(f"{data.source}: column '{clashing[0]}' has the name of a score. Rename the column.")
     if not any(path.is_file() for path in data.image_paths()):
@@ -188,7 +191,8 @@ def write_runs(
     plan = Plan(targets, cache.absolute(), data.root.absolute(), _folders(data), sizes.pop(), device)
     stage = f"Caching {', '.join(target.info.name for target in targets)}"
     with claimed([target.folder for target in targets]):
-        missing = list(_missing(targets, chosen, data))
+        uses = [one.known.use_of(data.contents) if one.known is not None else None for one in all_loaded]
+        missing = list(_missing(targets, chosen, data, uses))
         total = sum(len(work.rows) for work in missing)
         with task(stage, total, job_file=job_file, stage="cache") as progress:
             engine.write(plan, models, missing, progress.advance)
@@ -209,7 +213,7 @@ def loaded(path: Path) -> Loaded:
     """As `checkpoint.loaded`, in the memory layout that convolutions are fastest in."""
     model, header = checkpoint.loaded(path)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Loaded(path, model, header)
+    return Loaded(path, model, header, checkpoint.known_of(path))
 
 
 def write_shards(plan: Plan, models: Sequence[Autoencoder], works: Sequence[Work], advance: Advance) -> None:
@@ -271,14 +275,18 @@ def batch_size(fabric: Fabric) -> int:
     return BATCH_CPU if fabric.device.type == "cpu" else BATCH_GPU
 
 
-def _missing(targets: Sequence[Target], subsets: Sequence[str], data: Manifest) -> Iterator[Work]:
+def _missing(
+    targets: Sequence[Target], subsets: Sequence[str], data: Manifest, uses: Sequence[NDArray[np.str_] | None]
+) -> Iterator[Work]:
     for subset in subsets:
-        rows = data.rows[data.rows["subset"] == subset]
+        of_subset = np.flatnonzero(data.rows["subset"] == subset)
         size = targets[0].info.shard_size
         for number, name in enumerate(targets[0].info.shard_names(subset)):
             wanted = [i for i, target in enumerate(targets) if not store.is_shard(target.shard(subset, name))]
             if wanted:
-                yield Work(subset, name, rows.iloc[number * size : (number + 1) * size], wanted)
+                here = of_subset[number * size : (number + 1) * size]
+                of_targets = [None if (use := uses[i]) is None else use[here] for i in wanted]
+                yield Work(subset, name, data.rows.iloc[here], wanted, of_targets)
 
 
 @dataclass(frozen=True)
@@ -425,7 +433,9 @@ def _write(plan: Plan, models: Sequence[Autoencoder], work: Work, parts: Sequenc
     for number, i in enumerate(work.targets):
         target = plan.targets[i]
         outputs = [part.outputs[number] for part in parts if part.outputs]
-        shard = _shard_content(work.rows, parts, outputs, models[i], target.info.checkpoint)
+        use = work.uses[number]
+        rows = work.rows if use is None else work.rows.assign(**{TRAINING_USE: pd.Series(use, work.rows.index, "str")})
+        shard = _shard_content(rows, parts, outputs, models[i], target.info.checkpoint)
         store.create(plan.cache, target.info)  # with the first shard: what fails before it leaves nothing behind
         store.write_shard(target.shard(work.subset, work.name), **shard)
 

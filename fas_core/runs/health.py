@@ -2,12 +2,88 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fas_core.data.names import ATTACK, BONA_FIDE, LIVE, TRAIN, in_protocol_order
+from fas_core.data.names import (
+    ATTACK,
+    BONA_FIDE,
+    DEV,
+    LEARNED,
+    LIVE,
+    TRAIN,
+    TRAINING_USE,
+    in_protocol_order,
+    is_training,
+    outside_training,
+)
 from fas_core.runs.store import Run
+
+
+@dataclass(frozen=True)
+class Caution:
+    """Why numbers on some samples may mislead: an entry of `warnings` in JSON documents."""
+
+    kind: str  # training_overlap, subset_overlap, no_subjects
+    message: str  # a sentence
+    counts: dict[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, "message": self.message, **self.counts}
+
+
+def cautions(run: Run, subsets: Sequence[str] | None = None) -> list[Caution]:
+    """What to know before numbers on some subsets (all outside `train`, by default) are believed."""
+    columns = ("sample_id", "subset", "subject_id", "session_id", TRAINING_USE)
+    samples = run.samples([name for name in columns if name in run.column_names()])
+    wanted = outside_training(run.subsets if subsets is None else subsets)
+    samples = samples[samples["subset"].isin(wanted)]
+    if not len(samples):
+        return []
+    listed = [training_overlap(samples)]
+    for message in _samples_in_two_subsets(samples):
+        repeated = int(samples["sample_id"][samples["sample_id"].duplicated()].nunique())
+        listed.append(Caution("subset_overlap", message, {"n_samples": repeated}))
+    nameless = int((samples["subject_id"] == "").sum()) if "subject_id" in samples else len(samples)
+    if nameless:
+        listed.append(Caution("no_subjects", _nameless(nameless), {"n_samples": nameless}))
+    return [caution for caution in listed if caution is not None]
+
+
+def training_overlap(samples: pd.DataFrame) -> Caution | None:
+    """How many of some samples, meant for testing, are images that the model's training has used, by their content.
+
+    None where there are none, or where the checkpoint does not say what it learned from.
+    """
+    if TRAINING_USE not in samples:
+        return None
+    used = samples[samples[TRAINING_USE].isin([LEARNED, DEV])]
+    if not len(used):
+        return None
+    n_learned = int((used[TRAINING_USE] == LEARNED).sum())
+    counts: dict[str, Any] = {"n_images": len(samples), "n_learned": n_learned, "n_dev": len(used) - n_learned}
+    people = []
+    for column, name in (("subject_id", "subjects"), ("session_id", "sessions")):
+        counts[f"n_{name}"] = used.loc[used[column] != "", column].nunique() if column in used else 0
+        if n := counts[f"n_{name}"]:
+            people.append(f"{n:,} {name if n != 1 else name[:-1]}")
+    per_subset = used["subset"].value_counts()
+    counts["subsets"] = {name: int(per_subset[name]) for name in in_protocol_order(per_subset[per_subset > 0].index)}
+    whose = f", of {' and '.join(people)}," if people else ""
+    parts = [f"{n_learned:,} were learned from"] if n_learned else []
+    parts += [f"{counts['n_dev']:,} chose the epoch"] if counts["n_dev"] else []
+    each = ", ".join(f"{name} {n:,}" for name, n in counts["subsets"].items())
+    return Caution(
+        "training_overlap",
+        f"{len(used):,} of {len(samples):,} test images{whose} are known to the model by their content: "
+        f"{' and '.join(parts)} ({each}). Numbers on them flatter.",
+        counts,
+    )
 
 
 def counts(samples: pd.DataFrame) -> pd.DataFrame:
@@ -43,6 +119,9 @@ def findings(run: Run, samples: pd.DataFrame) -> list[str]:
     constant = int(samples["is_constant"].sum()) if "is_constant" in samples else 0
     if constant:
         found.append(f"{constant} images are a single shade of gray; after scaling they are 0.5 everywhere.")
+    overlap = training_overlap(samples[~is_training(samples)])
+    if overlap is not None:
+        found.insert(0, overlap.message)
     if "sample_id" in samples:
         found += _samples_in_two_subsets(samples)
     if TRAIN in run.subsets:
@@ -56,8 +135,12 @@ def findings(run: Run, samples: pd.DataFrame) -> list[str]:
         )
     nameless = int((samples["subject_id"] == "").sum()) if "subject_id" in samples else len(samples)
     if nameless:
-        found.append(f"{nameless} samples name no subject, so intervals treat them as independent.")
+        found.append(_nameless(nameless))
     return found
+
+
+def _nameless(n: int) -> str:
+    return f"{n} samples name no subject, so intervals treat them as independent."
 
 
 def _samples_in_two_subsets(samples: pd.DataFrame) -> list[str]:

@@ -7,34 +7,74 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from safetensors import SafetensorError
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from fas_core import models
+from fas_core.data.manifest import CONTENT_BYTES
+from fas_core.data.names import DEV, LEARNED, NOT_USED
 from fas_core.errors import BadInputError
 from fas_core.files import atomic_file
 from fas_core.models.base import Autoencoder
 
 HEADER_KEY = "fas"
+CONTENT = "content."  # begins the names of tensors that are no weights
 
 
-def save(path: Path, model: Autoencoder, name: str, details: dict[str, Any]) -> dict[str, Any]:
+def _no_contents() -> NDArray[np.uint8]:
+    return np.empty((0, CONTENT_BYTES), np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What a model knows of images by the content of their files, whatever they are called: see `Manifest.contents`.
+
+    Two files that differ share eight bytes of SHA-256 by chance with probability 2^-64 a pair: of m images judged by a
+    model that learned from n, fewer than m n / 1.8e19 are taken for learned although they were not.
+    """
+
+    # (n, CONTENT_BYTES) images that the weights were fitted on, and (m, CONTENT_BYTES) those that chose the epoch.
+    learned: NDArray[np.uint8] = field(default_factory=_no_contents)
+    dev: NDArray[np.uint8] = field(default_factory=_no_contents)
+
+    def use_of(self, contents: NDArray[np.uint8]) -> NDArray[np.str_]:
+        """(k,) "learned", "dev" or "none" for images by their contents, (k, CONTENT_BYTES)."""
+        asked = _as_numbers(contents)
+        learned, dev = (np.isin(asked, _as_numbers(known)) & (asked != 0) for known in (self.learned, self.dev))
+        return np.where(learned, LEARNED, np.where(dev, DEV, NOT_USED))
+
+
+def _as_numbers(contents: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    return np.ascontiguousarray(contents).view(np.uint64)[:, 0]
+
+
+def save(
+    path: Path, model: Autoencoder, name: str, details: dict[str, Any], known: Known | None = None
+) -> dict[str, Any]:
     """Writes weights and header in one atomic step; returns the header.
 
-    `name` is the model's module; `details` what should be known of the training (data hash, experiment, epoch, ...).
+    `name` is the model's module; `details` what should be known of the training (data hash, experiment, epoch, ...);
+    `known` the images that it has used.
     """
     header = {"model": name, "config": vars(model.config) | {}, **details}
-    write_tensors(path, {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}, header)
+    tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    if known is not None:
+        tensors |= {f"{CONTENT}{name}": torch.from_numpy(value) for name, value in vars(known).items()}
+    write_tensors(path, tensors, header)
     return header
 
 
 def loaded(path: Path) -> tuple[Autoencoder, dict[str, Any]]:
     """The model on the CPU in eval mode, and the header; raises BadInputError for anything that is not a checkpoint."""
     tensors, header = read_tensors(path)
+    tensors = {name: value for name, value in tensors.items() if not name.startswith(CONTENT)}
     config = header.get("config", {})
     if not isinstance(config, dict):
         raise BadInputError(_not_ours(path))
@@ -49,6 +89,16 @@ def loaded(path: Path) -> tuple[Autoencoder, dict[str, Any]]:
         )
     model.load_state_dict(tensors)
     return model.eval(), header
+
+
+def known_of(path: Path) -> Known | None:
+    """The images that a checkpoint's training has used; None where it does not say."""
+    _require_file(path)
+    with safe_open(path, "np") as file:
+        names = set(file.keys())
+        if not {f"{CONTENT}learned", f"{CONTENT}dev"} <= names:
+            return None
+        return Known(file.get_tensor(f"{CONTENT}learned"), file.get_tensor(f"{CONTENT}dev"))
 
 
 def header_of(path: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ _log = logging.getLogger(__name__)
 
 DEV_SHARE = 0.1
 DEV_LIMIT = 1024  # images: the dev loss of an epoch must stay cheap beside the epoch
+DEV_GROUPS = 16  # sessions (or subjects) that a dev set is spread over at least, where a tenth is as many
 SHOWN = 8  # images whose reconstructions are kept after every epoch
 DECODERS = 4
 
@@ -54,6 +55,8 @@ class Split:
     root: Path
     learned: pd.DataFrame  # columns path (below root), sample_id
     dev: pd.DataFrame
+    known: checkpoint.Known = field(default_factory=checkpoint.Known)
+    n_left_out: int = 0  # of the same sessions as dev images, beyond `DEV_LIMIT`: learning them would give dev away
 
 
 def train(
@@ -91,7 +94,7 @@ def train(
     _require_even_shares(experiment, fabric)
     model, optimizers = _untrained(experiment, fabric)
     settings = {"experiment": experiment.as_json(), "data_sha256": data.sha256, "precision": precision}
-    state = _State(out, settings, keep_epochs)
+    state = _State(out, settings, keep_epochs, split)
     state.begin(fabric, model, optimizers, resume=resume)
     notes = _Notes(out, model, split, state.step, cache, experiment) if fabric.is_global_zero else None
     stage = f"Training {experiment.name}"
@@ -185,28 +188,62 @@ def train_dev_split(data: Manifest, seed: int) -> Split:
     """Live images of subset `train` (of all, where no subset has that name), a tenth of them kept as dev.
 
     Whole sessions go to dev where there are at least ten, whole subjects where there are at least ten of those, single
-    images otherwise; fewer than ten images leave no dev set, and the last epoch counts.
+    images otherwise; fewer than ten images leave no dev set, and the last epoch counts. Of more than `DEV_LIMIT` dev
+    images only so many sessions stay dev as hold that many, of different subjects first and at least `DEV_GROUPS`; the
+    other sessions are learned. Where those hold more, the dev images are spread evenly over them.
     """
-    rows = data.rows[data.rows["label"] == BONA_FIDE]
+    is_wanted = (data.rows["label"] == BONA_FIDE).to_numpy()
     if TRAIN in set(data.rows["subset"]):
-        rows = rows[is_training(rows)]
+        is_wanted = is_wanted & is_training(data.rows)
     elif set(data.rows["subset"]) != {"all"}:
         raise BadInputError(f"{data.source} has no subset 'train'. Make the subsets: fas data subsets {data.source}")
-    if rows.empty:
+    if not is_wanted.any():
         raise BadInputError(
             f"{data.source}: no bona fide image to train on. Training uses live images of 'train' only."
         )
+    rows = data.rows[is_wanted].reset_index(drop=True)
+    contents = data.contents[is_wanted]
     rng = np.random.default_rng([seed, 1])
+    dev, is_held = np.empty(0, np.int64), np.zeros(len(rows), np.bool_)
     for column in ("session_id", "subject_id", "sample_id"):
         groups = sorted(set(rows[column]) - {""})
         if len(groups) >= 10 and (rows[column] != "").all():
-            chosen = set(rng.permutation(groups)[: max(1, round(DEV_SHARE * len(groups)))])
-            is_dev = rows[column].isin(chosen)
+            chosen = rng.permutation(groups)[: max(1, round(DEV_SHARE * len(groups)))].tolist()
+            dev, is_held = _dev_rows(rows, column, chosen)
             break
-    else:
-        is_dev = pd.Series(False, index=rows.index)
-    rows = rows[["path", "sample_id"]]
-    return Split(data.root, rows[~is_dev].reset_index(drop=True), rows[is_dev][:DEV_LIMIT].reset_index(drop=True))
+    columns = ["path", "sample_id"]
+    return Split(
+        data.root,
+        rows.loc[~is_held, columns].reset_index(drop=True),
+        rows.loc[dev, columns].reset_index(drop=True),
+        checkpoint.Known(_distinct(contents[~is_held]), _distinct(contents[dev])),
+        int(is_held.sum()) - len(dev),
+    )
+
+
+def _dev_rows(rows: pd.DataFrame, column: str, chosen: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The rows of dev images, ascending, and (n,) whether a row is of a dev group, so that it is not learned."""
+    subject = rows.groupby(column)["subject_id"].first()
+    turn = pd.Series([subject[name] for name in chosen]).groupby([subject[name] for name in chosen]).cumcount()
+    in_turn = [chosen[i] for i in np.argsort(turn.to_numpy(), kind="stable")]  # one of every subject, then a second
+    sizes = rows[column].value_counts()[in_turn].cumsum().to_numpy()
+    enough = int(np.searchsorted(sizes, DEV_LIMIT)) + 1
+    kept = in_turn[: max(enough, DEV_GROUPS)] if sizes[-1] > DEV_LIMIT else in_turn
+    is_held = rows[column].isin(kept).to_numpy()
+    held = np.flatnonzero(is_held)
+    if len(held) <= DEV_LIMIT:
+        return held, is_held
+    of_group = sorted((np.flatnonzero(rows[column] == name) for name in kept), key=len)
+    dev: list[NDArray[np.int64]] = []
+    for number, positions in enumerate(of_group):  # small groups first: what they lack, larger ones give
+        share = (DEV_LIMIT - sum(map(len, dev))) // (len(of_group) - number)
+        evenly = np.linspace(0, len(positions) - 1, min(share, len(positions)))
+        dev.append(positions[evenly.round().astype(np.int64)])
+    return np.sort(np.concatenate(dev)), is_held
+
+
+def _distinct(contents: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.unique(contents, axis=0)
 
 
 def order_at(step: int, batch_size: int, n: int, seed: int) -> NDArray[np.int64]:
@@ -386,8 +423,8 @@ def options(model: Autoencoder, optimizers: Sequence[Optimizer]) -> dict[str, An
 class _State:
     """What must survive a kill: weights, optimisers, step, the best dev loss so far."""
 
-    def __init__(self, out: Path, settings: dict[str, Any], keep_epochs: Sequence[int]) -> None:
-        self.out, self.settings, self.keep_epochs = out, settings, list(keep_epochs)
+    def __init__(self, out: Path, settings: dict[str, Any], keep_epochs: Sequence[int], split: Split) -> None:
+        self.out, self.settings, self.keep_epochs, self.split = out, settings, list(keep_epochs), split
         self.step = 0
         self.best = math.inf
 
@@ -437,14 +474,21 @@ class _State:
             "preprocessing": images.PREPROCESSING,
             "options": options(model, optimizers),
             "version": version("fas-explorer"),
+            "images": {
+                "learned": len(self.split.learned),
+                "dev": len(self.split.dev),
+                "left_out": self.split.n_left_out,
+                "dev_sample_ids": self.split.dev["sample_id"].tolist(),
+            },
         }
         name = self.settings["experiment"]["model"]
         if dev is None or dev < self.best:
             self.best = math.inf if dev is None else dev
             why = f"lowest dev loss ({model.chosen_by})" if dev is not None else "last epoch"
-            checkpoint.save(self.out, model, name, details | {"chosen_by": why})
+            checkpoint.save(self.out, model, name, details | {"chosen_by": why}, self.split.known)
         if epoch in self.keep_epochs:
-            checkpoint.save(epoch_file(self.out, epoch), model, name, details | {"chosen_by": f"epoch {epoch}"})
+            about = details | {"chosen_by": f"epoch {epoch}"}
+            checkpoint.save(epoch_file(self.out, epoch), model, name, about, self.split.known)
         self.save(step, model, optimizers)
 
     def save(self, step: int, model: Autoencoder, optimizers: list[Optimizer]) -> None:

@@ -1,6 +1,7 @@
 import json
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,11 @@ from fas_core.data import images, manifest
 from fas_core.data.manifest import Manifest
 from fas_core.errors import BadInputError
 from fas_core.inference import infer
+from fas_core.latent import training_rows
 from fas_core.runs import store
 from fas_core.runs.upkeep import damage
-from fas_core.training import checkpoint
+from fas_core.training import checkpoint, train
+from tests.conftest import Result
 
 
 @pytest.fixture
@@ -115,9 +118,8 @@ def test_two_checkpoints_decode_each_image_once(
 ) -> None:
     second = tmp_path / "second.safetensors"
     model, header = checkpoint.loaded(tiny_checkpoint)
-    checkpoint.save(
-        second, model, "dcvae", {"note": "same weights, another file"} | {"experiment": header["experiment"]}
-    )
+    about = {"note": "same weights, another file", "experiment": header["experiment"]}
+    checkpoint.save(second, model, "dcvae", about, checkpoint.known_of(tiny_checkpoint))
     decoded: list[Path] = []
     load = images.load
 
@@ -160,7 +162,9 @@ def test_nothing_there_and_clashing_columns_are_one_message(
 
 def test_a_diverged_checkpoint_is_refused(tiny_checkpoint: Path, data: Manifest, tmp_path: Path) -> None:
     tensors, header = checkpoint.read_tensors(tiny_checkpoint)
-    broken = {name: torch.full_like(value, float("nan")) for name, value in tensors.items()}
+    broken = {
+        name: torch.full_like(value, float("nan")) for name, value in tensors.items() if value.is_floating_point()
+    }
     checkpoint.write_tensors(tmp_path / "nan.safetensors", broken, header)
     with pytest.raises(BadInputError, match="gives NaN for every image"):
         infer.write_runs([tmp_path / "nan.safetensors"], data, tmp_path / "c", device="cpu")
@@ -362,3 +366,38 @@ def test_no_more_than_a_few_batches_are_read_ahead(
     monkeypatch.setattr(infer, "BATCH_CPU", 4)
     infer.write_runs([tiny_checkpoint], data, tmp_path / "c", device="cpu")
     assert 4 <= most[0] <= 4 * torch.get_num_threads()  # every core has one batch
+
+
+def test_training_images_are_known_under_other_names(
+    tiny_checkpoint: Path, data: Manifest, tmp_path: Path, fas: Callable[..., Result]
+) -> None:
+    split = train.train_dev_split(data, 0)  # of the seed that the checkpoint was trained with
+    fresh = data.rows[data.rows["subset"].str.startswith("unseen")]
+    rows = []
+    for i, (folder, path, use) in enumerate(
+        [
+            *((data.root, path, "learned") for path in split.learned["path"][:7]),
+            *((data.root, path, "dev") for path in split.dev["path"][:2]),
+            *((data.root, path, "none") for path in fresh["path"][:5]),
+        ]
+    ):
+        copy = tmp_path / "other" / f"{i}.bin.png"
+        copy.parent.mkdir(exist_ok=True)
+        shutil.copyfile(folder / path, copy)
+        rows.append(
+            {"path": f"other/{copy.name}", "label": "live", "subset": "test", "subject_id": f"x{i % 3}", "is": use}
+        )
+    source = tmp_path / "other.csv"
+    pd.DataFrame(rows).to_csv(source, index=False)
+    answer = fas("cache", tiny_checkpoint, "--data", source, "--cache", tmp_path / "c", "--json", "--precision", "fp32")
+    document = json.loads(answer.out)
+    run = store.open_run(tmp_path / "c", document["runs"][0])
+    assert run.samples(["training_use"])["training_use"].tolist() == [row["is"] for row in rows]
+    (warning,) = document["warnings"]
+    assert warning["kind"] == "training_overlap"
+    assert {k: warning[k] for k in ("n_images", "n_learned", "n_dev", "n_subjects", "n_sessions", "subsets")} == {
+        "n_images": 14, "n_learned": 7, "n_dev": 2, "n_subjects": 3, "n_sessions": 0, "subsets": {"test": 9},
+    }  # fmt: skip
+    assert warning["message"] in answer.err
+    assert warning["message"].startswith("9 of 14 test images, of 3 subjects, are known to the model")
+    assert training_rows(run).tolist() == list(range(7))  # what is fitted, is fitted on what was learned

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -75,3 +76,20 @@ def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
     checkpoint.write_tensors(tmp_path / "u.safetensors", tensors, {"model": "unet", "config": {}})
     with pytest.raises(BadInputError, match="Unknown model 'unet'"):
         checkpoint.loaded(tmp_path / "u.safetensors")
+
+
+def test_it_knows_the_images_it_has_used_by_their_content(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    contents = rng.integers(0, 256, (300, 8), np.uint8)
+    known = checkpoint.Known(np.unique(contents[:100], axis=0), np.unique(contents[100:110], axis=0))
+    path = tmp_path / "m.safetensors"
+    checkpoint.saved(path, models.built("dcvae", CONFIG), "dcvae", {}, known)
+    checkpoint.loaded(path)  # what is no weight is in nobody's way
+    read = checkpoint.known_of(path)
+    assert read is not None
+    asked = np.vstack([contents[::-1], np.zeros((2, 8), np.uint8)])  # the last two could not be read
+    assert read.use_of(asked).tolist() == ["none"] * 190 + ["dev"] * 10 + ["learned"] * 100 + ["none"] * 2
+
+
+def test_a_checkpoint_that_does_not_say_what_it_used_says_nothing(saved: Path) -> None:
+    assert checkpoint.known_of(saved) is None

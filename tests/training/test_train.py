@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from fas_core.data import filters, images, manifest
-from fas_core.data.manifest import Manifest
+from fas_core.data.manifest import Manifest, normalised
 from fas_core.errors import BadInputError
 from fas_core.models.draws import Draws
 from fas_core.runs import traininglog
@@ -241,6 +241,58 @@ def test_dev_shares_no_session_with_what_is_learned_and_holds_no_attack(data: Ma
     assert not set(dev["session_id"]) & set(learned["session_id"])
     wanted = data.rows[(data.rows["subset"] == "train") & (data.rows["label"] == "bona_fide")]
     assert sorted([*learned.index, *dev.index]) == sorted(wanted["sample_id"])
+
+
+def many_frames(sizes: list[int], subjects: int, tmp_path: Path) -> Manifest:
+    """Live training rows of sessions with these many frames, session after session; no image is there."""
+    rows = [
+        {
+            "path": f"{s}/{i}.png",
+            "label": "live",
+            "subject_id": f"p{s % subjects}",
+            "session_id": f"s{s}",
+            "subset": "train",
+        }
+        for s, n in enumerate(sizes)
+        for i in range(n)
+    ]
+    return Manifest(normalised(pd.DataFrame(rows))[0], tmp_path / "m.csv")
+
+
+def test_dev_images_of_a_large_set_are_of_many_sessions_and_the_others_are_learned(tmp_path: Path) -> None:
+    data = many_frames([100] * 400, 20, tmp_path)  # a tenth: 40 sessions, 4,000 images
+    split = train.train_dev_split(data, 0)
+    rows = data.rows.set_index("sample_id")
+    dev, learned = rows.loc[split.dev["sample_id"]], rows.loc[split.learned["sample_id"]]
+    assert not set(dev["session_id"]) & set(learned["session_id"])
+    assert len(dev) + len(learned) + split.n_left_out == len(data)
+    assert len(dev) == train.DEV_LIMIT
+    assert dev["session_id"].nunique() == train.DEV_GROUPS
+    assert dev["subject_id"].nunique() >= 12  # 40 sessions drawn of 20 people: each person's first before any second
+    assert dev["session_id"].value_counts().max() - dev["session_id"].value_counts().min() <= 1
+    assert len(learned) == (400 - train.DEV_GROUPS) * 100
+    first = dev[dev["session_id"] == dev["session_id"].iloc[0]]
+    frames = first["path"].str.extract(r"/(\d+)\.")[0].astype(int)
+    assert frames.min() == 0
+    assert frames.max() == 99
+
+
+def test_dev_sessions_beyond_what_is_needed_go_back_whole(tmp_path: Path) -> None:
+    data = many_frames([40] * 1000, 1000, tmp_path)  # a tenth: 100 sessions, 4,000 images; 26 hold 1,024
+    split = train.train_dev_split(data, 0)
+    assert len(split.dev) == train.DEV_LIMIT
+    assert len(split.learned) == (1000 - 26) * 40
+    assert split.n_left_out == 26 * 40 - 1024
+
+
+def test_small_sessions_give_all_and_large_ones_the_rest(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    sizes = rng.permutation([3] * 100 + [5000] * 60).tolist()
+    split = train.train_dev_split(many_frames(sizes, 160, tmp_path), 0)
+    assert len(split.dev) == train.DEV_LIMIT
+    counts = split.dev["path"].str.split("/").str[0].astype(int).value_counts()
+    assert all(counts[s] == 3 for s in counts.index if sizes[s] == 3)
+    assert len({counts[s] // 2 for s in counts.index if sizes[s] == 5000}) <= 2
 
 
 def test_nothing_to_train_on_is_said(data: Manifest) -> None:
