@@ -14,7 +14,8 @@ from fas_core import metrics, scores
 from fas_core.data.names import ATTACK, BONA_FIDE, TRAIN
 from fas_core.errors import BadInputError
 from fas_core.evaluation.presentations import FRAME, Presentations, presentations
-from fas_core.metrics import resampling, uncertainty
+from fas_core.metrics import UndefinedMetricError, resampling, uncertainty
+from fas_core.metrics.operating_point import DEFAULT, Rule, dev_subsets, threshold_by
 from fas_core.runs import health
 from fas_core.runs.store import Run
 
@@ -62,12 +63,30 @@ def evaluated(
                     "roc_auc_ci95": aucs[None][name],
                     "roc_auc_per_species_ci95": of_species,
                     "eer_ci95": eers[name],
+                    "at_dev_threshold": at_dev_threshold(run, decided[name], one_subset),
                 }
     warnings = [caution.as_json() for caution in health.cautions(run, subsets)]
     document = {"run": run.id, "level": level, "scores": documents, "warnings": warnings}
     if run.has_images:
         document["reconstruction"] = reconstruction_errors(run)
     return document
+
+
+def at_dev_threshold(run: Run, decided: Presentations, subset: str, rule: Rule = DEFAULT) -> dict[str, Any] | None:
+    """The rates of a subset at the threshold that a rule chooses on the Run's dev subsets, as `rates_at`.
+
+    With "rule", "chosen_on" and "optimistic": whether it was chosen on the samples it is judged on, as where a Run has
+    no dev subset, or on which the rule can be applied. None where it cannot be applied to either.
+    """
+    for chosen_on in (dev_subsets(run.subsets), [subset]):
+        try:
+            threshold = threshold_by(rule, decided.score_set(chosen_on))
+        except UndefinedMetricError:
+            continue
+        about = {"rule": str(rule), "chosen_on": chosen_on, "optimistic": subset in chosen_on}
+        rates: dict[str, Any] = metrics.json_safe(about | rates_at(decided, [subset], threshold))
+        return rates
+    return None
 
 
 def rates_at(decided: Presentations, subsets: Sequence[str], threshold: float) -> dict[str, Any]:

@@ -175,3 +175,26 @@ def test_rates_carry_intervals_by_subject_and_count_people(tiny_cache: Path) -> 
     assert len(wrong) == 6
     assert wrong[0] == {"subject_id": "s0", "rejected": 0, "n_bona_fide": 1, "missed": 1, "n_attack": 1}
     assert run_metrics.worst_subjects(nobody, ["seen_paper"], 1000) == []
+
+
+def test_the_rates_of_a_subset_are_at_a_threshold_chosen_elsewhere(tiny_cache: Path) -> None:
+    """By hand: BPCER <= 5 % of four live samples allows no error, so the threshold lies just above the highest one."""
+    run = store.open_run(tiny_cache, "a")
+    rec = run.samples(["subset", "label", "rec"])
+    highest = rec.loc[rec["subset"] == "live", "rec"].max()
+    cell = run_metrics.evaluated(run, "rec")["scores"]["rec"]["unseen_mask"]["at_dev_threshold"]
+    assert (cell["rule"], cell["chosen_on"], cell["optimistic"]) == ("bpcer<=0.05", ["live"], False)
+    assert cell["threshold"] > highest
+    masks = rec.loc[(rec["subset"] == "unseen_mask") & (rec["label"] == "attack"), "rec"]
+    assert cell["apcer_per_species"] == {"mask": pytest.approx((masks < cell["threshold"]).mean())}
+    assert cell["apcer_interval_per_species"]["mask"]["unit"] == "subject"
+    itself = run_metrics.evaluated(run, "rec")["scores"]["rec"]["live"]["at_dev_threshold"]
+    assert itself["optimistic"] is True
+
+
+def test_without_a_dev_subset_it_is_chosen_on_itself_and_called_optimistic(tmp_path: Path) -> None:
+    samples = tiny_samples()
+    samples = samples[~samples["subset"].isin(["train", "live"])].reset_index(drop=True)
+    run = write_image_run(tmp_path, "x", samples, seed=1)
+    cell = run_metrics.evaluated(run, "rec")["scores"]["rec"]["unseen_mask"]["at_dev_threshold"]
+    assert (cell["chosen_on"], cell["optimistic"]) == (["unseen_mask"], True)
