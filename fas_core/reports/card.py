@@ -8,14 +8,15 @@ chosen on. It claims nothing: no test laboratory has seen these numbers.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from typing import Any
+
+from markupsafe import Markup
 
 from fas_core import metrics, scores
 from fas_core.evaluation.presentations import presentations
 from fas_core.evaluation.words import rate_text
 from fas_core.metrics.uncertainty import zero_error_upper_bound
-from fas_core.reports import svg
+from fas_core.reports import html, svg
 from fas_core.reports.html import facts, html_page, section, table
 from fas_core.reports.palette import DASHES
 from fas_core.runs.store import Run
@@ -25,22 +26,25 @@ def page(card: Mapping[str, Any], run: Run | None) -> str:
     """The HTML. `run`: the Run of the card, for the DET curve; None where it is gone, which the page then says."""
     title = f"Operating point of {card['run_name']}"
     parts = [
-        f"<h1>{escape(title)}</h1>",
-        f"<p class='quiet'>{escape(_who(card))}</p>",
-        f"<p class='answer'>{answer(card)}</p>",
+        html.title(title),
+        html.paragraph(_who(card), "quiet"),
+        html.paragraph(answer(card), "answer"),
     ]
     if card["optimistic"]:
         parts.append(
-            "<p class='warning'><strong>Optimistic.</strong> The threshold was set by hand or chosen on samples that "
-            "it is reported on. On new data the errors will be larger.</p>"
+            html.warning(
+                "Optimistic.",
+                "The threshold was set by hand or chosen on samples that it is reported on. On new data the errors "
+                "will be larger.",
+            )
         )
     parts += sections(card, run)
     if card.get("note"):
-        parts.insert(3, section("Note", f"<p>{escape(str(card['note']))}</p>"))
+        parts.insert(3, section("Note", html.paragraph(str(card["note"]))))
     return html_page(title, parts)
 
 
-def sections(card: Mapping[str, Any], run: Run | None) -> list[str]:
+def sections(card: Mapping[str, Any], run: Run | None) -> list[Markup]:
     """Everything that the page says below its first lines, section by section; `run` as for `page`."""
     return [
         section("The decision", facts(_decision(card))),
@@ -55,7 +59,7 @@ def sections(card: Mapping[str, Any], run: Run | None) -> list[str]:
 
 
 def answer(card: Mapping[str, Any]) -> str:
-    """The card in a sentence or two, as HTML."""
+    """The card in a sentence or two."""
     cell = card["reported_together"]
     worst = cell["apcer_worst"]
     words = []
@@ -63,7 +67,7 @@ def answer(card: Mapping[str, Any]) -> str:
         words.append(f"{rate_text(cell['bpcer'], cell['bpcer_interval'])} of bona fide {_things(card)} are rejected")
     if worst is not None:
         passes = rate_text(cell["apcer_max"], cell["apcer_interval_per_species"].get(worst))
-        words.append(f"the worst attack, {escape(worst)}, passes {passes} of the time")
+        words.append(f"the worst attack, {worst}, passes {passes} of the time")
     return f"At the threshold {card['threshold']:.6g}, {'; '.join(words)}." if words else "Nothing was reported."
 
 
@@ -89,7 +93,7 @@ def _decision(card: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _errors(card: Mapping[str, Any]) -> str:
+def _errors(card: Mapping[str, Any]) -> Markup:
     cells = {f"{', '.join(card['chosen_on'])} (chosen here)": card["chosen"]} if card["chosen"] else {}
     cells |= card["reported"]
     if len(card["reported"]) > 1:
@@ -122,7 +126,7 @@ def _method(cell: Mapping[str, Any]) -> str:
     return f"by resampling whole {' or '.join(units)}s; where there is no error, the exact bound for that many of them"
 
 
-def _species(card: Mapping[str, Any]) -> str:
+def _species(card: Mapping[str, Any]) -> Markup:
     cell = card["reported_together"]
     defined = [(value, name) for name, value in cell["apcer_per_species"].items() if value is not None]
     rows = []
@@ -137,15 +141,15 @@ def _species(card: Mapping[str, Any]) -> str:
                 rate_text(cell["apcer_per_species"][name], interval),
             ]
         )
-    return (
-        table(["Species", "Presentations", "Subjects", "APCER"], rows, "") if rows else "<p>No attack was tested.</p>"
-    )
+    if not rows:
+        return html.paragraph("No attack was tested.")
+    return table(["Species", "Presentations", "Subjects", "APCER"], rows, "")
 
 
-def _trade_offs(card: Mapping[str, Any]) -> str:
+def _trade_offs(card: Mapping[str, Any]) -> Markup:
     found = card["trade_offs"]
     if not found or found["roc_auc"] is None:
-        return "<p>One class only: there is no trade-off.</p>"
+        return html.paragraph("One class only: there is no trade-off.")
     rows = [
         [f"BPCER ≤ {100 * entry['target']:g} %", rate_text(entry["apcer_max"], None), rate_text(entry["bpcer"], None)]
         for entry in found["apcer_at_bpcer"]
@@ -158,9 +162,9 @@ def _trade_offs(card: Mapping[str, Any]) -> str:
     return table(["Where", "Worst APCER", "BPCER"], rows, about)
 
 
-def _subjects(card: Mapping[str, Any]) -> str:
+def _subjects(card: Mapping[str, Any]) -> Markup:
     if not card["worst_subjects"]:
-        return "<p>None: no wrong decision, or the data name no subjects.</p>"
+        return html.paragraph("None: no wrong decision, or the data name no subjects.")
     rows = [
         [
             one["subject_id"],
@@ -217,17 +221,17 @@ def _provenance(card: Mapping[str, Any]) -> dict[str, str]:
 # ---------------------------------------------------------------------------------------------------------------- DET
 
 
-def _det(card: Mapping[str, Any], run: Run | None) -> str:
+def _det(card: Mapping[str, Any], run: Run | None) -> Markup:
     """BPCER over APCER on probit axes, per species, with the operating point."""
     if run is None:
-        return "<p>The Run of this card is gone, and the curve with it.</p>"
+        return html.paragraph("The Run of this card is gone, and the curve with it.")
     decided = presentations(
         run, scores.values(run, card["score"]), card["level"], fail_closed=bool(card["fail_closed"])
     )
     reported, at = decided.score_set(card["reported_on"]), card["reported_together"]
     species = [name for name, apcer in at["apcer_per_species"].items() if apcer is not None]
     if at["bpcer"] is None or not species:
-        return "<p>One class only: there is no curve.</p>"
+        return html.paragraph("One class only: there is no curve.")
     plane = svg.det_plane("DET: BPCER over APCER per species")
     for number, name in enumerate(species):
         curve = metrics.thinned(metrics.curves(metrics.of_species(reported, name)), 400)
@@ -235,7 +239,4 @@ def _det(card: Mapping[str, Any], run: Run | None) -> str:
         dash = list(DASHES)[number % len(DASHES)]
         plane.line(svg.on_det(curve.apcer_pooled), svg.on_det(curve.bpcer), grey, dash, name=name)
         plane.dots(svg.on_det([at["apcer_per_species"][name]]), svg.on_det([at["bpcer"]]), "#000000", radius=4)
-    return (
-        f"<figure>{plane.drawn()}<figcaption class='quiet'>Each line is a species, each dot the operating point. "
-        f"{svg.DET_SCALES}</figcaption></figure>"
-    )
+    return html.figure([plane.drawn()], f"Each line is a species, each dot the operating point. {svg.DET_SCALES}")

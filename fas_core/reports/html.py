@@ -1,60 +1,86 @@
-"""Pages for reading and printing: one HTML file each, that loads nothing and runs nothing. All text is escaped."""
+"""Pages for reading and printing: one HTML file each, that loads nothing and runs nothing.
+
+All HTML stands in `templates/`, which escape every text that is not `Markup`: what comes from files never becomes HTML.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
+from typing import NamedTuple
 
-STYLE = """
-:root { color-scheme: light; }
-body { font: 15px/1.45 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 60rem; margin: 2rem auto;
-  padding: 0 1rem; }
-h1 { font-size: 1.5rem; margin: 0 0 .3rem; } h2 { font-size: 1.1rem; margin: 1.6rem 0 .4rem; }
-p.answer { font-size: 1.1rem; } p.warning { border-left: 4px solid #b45309; padding-left: .7rem; }
-table { border-collapse: collapse; width: 100%; margin: .3rem 0; } caption { text-align: left; color: #555; }
-th, td { text-align: left; padding: .25rem .6rem .25rem 0; border-bottom: 1px solid #ddd; vertical-align: top; }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; } td.n { white-space: nowrap; }
-code { font-size: .85em; overflow-wrap: anywhere; } .quiet { color: #555; }
-figure { margin: .4rem 0; } figcaption { max-width: 46rem; }
-svg { max-width: 100%; height: auto; vertical-align: top; }
-svg text { font: 12px system-ui, sans-serif; fill: #1a1a1a; }
-.plot { display: inline-block; } .plot strong { display: block; margin-left: 58px; }
-h3 { font-size: 1rem; margin: .8rem 0 .2rem; }
-.triplets { display: flex; flex-wrap: wrap; gap: .8rem; } .triplet { font-size: .85rem; max-width: 19rem; }
-.triplet img { margin-right: 2px; image-rendering: pixelated; } .triplet div { overflow-wrap: anywhere; }
-@page { margin: 16mm; }
-@media print { body { margin: 0; max-width: none; } h2, h3 { break-after: avoid; }
-  tr, figure svg, .triplet { break-inside: avoid; } }
-"""
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+_templates = Environment(
+    loader=PackageLoader("fas_core.reports"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
 
 
-def html_page(title: str, parts: Sequence[str]) -> str:
-    """A whole document of parts that are HTML. Images in it may be data URIs; nothing else is ever loaded."""
-    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-    return (
-        "<!DOCTYPE html>\n<html lang='en'><head><meta charset='utf-8'>"
-        f"<meta http-equiv='Content-Security-Policy' content=\"{policy}\">"
-        f"<meta name='viewport' content='width=device-width'><title>{escape(title)}</title>"
-        f"<style>{STYLE}</style></head><body>\n" + "\n".join(parts) + "\n</body></html>\n"
-    )
+class Triplet(NamedTuple):
+    """Pictures of one sample side by side, with what is said below them."""
+
+    pictures: list[tuple[str, str]]  # what it is, data URI
+    words: str
+    sample_id: str  # "" where it is not to be named
 
 
-def section(title: str, body: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{body}</section>"
+def html_page(title: str, parts: Sequence[Markup]) -> str:
+    """A whole document. Images in it may be data URIs; nothing else is ever loaded."""
+    return _templates.get_template("page.html").render(title=title, parts=parts)
 
 
-def facts(named: Mapping[str, str]) -> str:
-    rows = "".join(
-        f"<tr><th scope='row'>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in named.items()
-    )
-    return f"<table>{rows}</table>"
+def _part(name: str, *values: object) -> Markup:
+    return Markup(getattr(_templates.get_template("parts.html").module, name)(*values))
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
-    def cells(row: Sequence[str], tag: str) -> str:
-        classes = ["", *[" class='n'"] * (len(row) - 1)]
-        return "".join(f"<{tag}{c}>{escape(text)}</{tag}>" for c, text in zip(classes, row, strict=True))
+def title(text: str) -> Markup:
+    return _part("title", text)
 
-    about = f"<caption>{escape(caption)}</caption>" if caption else ""
-    body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows)
-    return f"<table>{about}<tr>{cells(heads, 'th')}</tr>{body}</table>"
+
+def heading(text: str) -> Markup:
+    return _part("heading", text)
+
+
+def paragraph(text: str, kind: str = "") -> Markup:
+    """`kind`: "answer", "quiet", or plain."""
+    return _part("paragraph", text, kind)
+
+
+def warning(word: str, text: str) -> Markup:
+    return _part("warning", word, text)
+
+
+def section(title: str, body: str) -> Markup:
+    return _part("section", title, body)
+
+
+def facts(named: Mapping[str, str]) -> Markup:
+    return _part("facts", named)
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> Markup:
+    """Numbers stand right, the first column left."""
+    return _part("table", heads, rows, caption)
+
+
+def figure(drawings: Sequence[str], caption: str) -> Markup:
+    return _part("figure", drawings, caption)
+
+
+def plot(name: str, drawing: str) -> Markup:
+    """A drawing with its name above."""
+    return _part("plot", name, drawing)
+
+
+def triplets(title: str, rows: Sequence[Triplet], side: int) -> Markup:
+    """`side`: of each picture, in pixels."""
+    return _part("triplets", title, rows, side)
+
+
+def joined(parts: Sequence[Markup]) -> Markup:
+    return Markup("").join(parts)

@@ -13,11 +13,11 @@ import io
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from html import escape
 from importlib import metadata
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -27,13 +27,12 @@ from fas_core.errors import BadInputError
 from fas_core.evaluation import join, run_metrics
 from fas_core.evaluation.comparison import compared
 from fas_core.evaluation.join import System, joined
-from fas_core.evaluation.words import metric_words, signed
+from fas_core.evaluation.words import metric_words, rate_text, signed
 from fas_core.latent import projection
 from fas_core.metrics import Curves, ScoreSet, bins
-from fas_core.metrics.operating_point import DEFAULT
 from fas_core.reports import card as cardpage
-from fas_core.reports import palette, svg
-from fas_core.reports.html import facts, html_page, section, table
+from fas_core.reports import html, palette, svg
+from fas_core.reports.html import Triplet, facts, html_page, section, table
 from fas_core.reports.svg import Plot, linear_axis
 from fas_core.runs import traininglog
 from fas_core.runs.store import Run
@@ -73,47 +72,69 @@ def page(
     if len(others) >= len(LETTERS):
         raise BadInputError(f"A report compares at most {len(LETTERS)} Runs, got {len(others) + 1}.")
     title = f"Report on {run.info.name}"
-    found = run_metrics.evaluated(run, score)["scores"][score]
+    document = run_metrics.evaluated(run, score)
     parts = [
-        f"<h1>{escape(title)}</h1>",
-        f"<p class='quiet'>Made on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC. Not a certificate: no test laboratory was "
-        "involved.</p>",
-        f"<p class='answer'>{escape(_answer(system))}</p>",
-        section("How well does it separate?", _metrics(found)),
+        html.title(title),
+        html.paragraph(
+            f"Made on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC. Not a certificate: no test laboratory was involved.",
+            "quiet",
+        ),
+        html.paragraph(_answer(system, document), "answer"),
+        *(html.warning("Caution.", caution["message"]) for caution in document["warnings"]),
+        section("How well does it separate?", _metrics(document["scores"][score])),
         section("Curves of every subset", _curves_by_subset(system)),
         *_losses(run),
         *_latent_space(run),
     ]
     if card is not None:
-        parts.append(f"<h2>Operating point</h2><p class='answer'>{cardpage.answer(card)}</p>")
+        parts += [html.heading("Operating point"), html.paragraph(cardpage.answer(card), "answer")]
         parts += cardpage.sections(card, run)
     parts += [_compared([system, *others], i) for i in range(1, len(others) + 1)]
     if others:
         parts.append(section("Curves of the Runs over each other", _curves_of_runs([system, *others])))
-        parts.append(_trainings([system, *others]))
+        if (trainings := _trainings([system, *others])) is not None:
+            parts.append(trainings)
     if with_images and run.has_images:
         parts.append(_images(run, score, pixelated))
-    parts.append(section("Versions and hashes", "".join(_provenance(one) for one in [system, *others]) + _software()))
-    return html_page(title, [part for part in parts if part])
+    parts.append(
+        section("Versions and hashes", html.joined([*(_provenance(one) for one in [system, *others]), _software()]))
+    )
+    return html_page(title, parts)
 
 
 # ------------------------------------------------------------------------------------------------------- numbers
 
 
-def _answer(system: System) -> str:
+def _answer(system: System, document: Mapping[str, Any]) -> str:
+    """The worst species first: at a threshold chosen on dev, on the subsets that neither it nor training has seen."""
     run, score = system
     one = _score_set(system, outside_training(run.subsets) or run.subsets)
     if not (one.n_bona_fide and one.n_attack):
         return f"{run.info.name}: the subsets hold one class only, so nothing can be separated."
     auc = {name: metrics.roc_auc(one, name) for name, values in one.attacks.items() if values.size}
     hardest = min(auc, key=auc.__getitem__)
-    at = metrics.apcer_at_bpcer(one, DEFAULT.value)
+    cells = [cell["at_dev_threshold"] for name, cell in document["scores"][score].items() if name != "train"]
+    known = [at for at in cells if at is not None and at["apcer_max"] is not None]
+    lead = ""
+    if known:
+        worst = max(known, key=lambda at: at["apcer_max"])
+        where = "on these samples (optimistic)" if worst["optimistic"] else f"on {', '.join(worst['chosen_on'])}"
+        lead = f"Where at most 5 % of bona fide samples are rejected {where}, {_worst(worst, names_it=True)}. "
     return (
-        f"Judged by {score}, {run.info.name} separates {one.n_attack:,} attacks from {one.n_bona_fide:,} bona fide "
-        f"samples outside training with an AUC of {metrics.roc_auc(one):.3f}; hardest is {hardest} "
-        f"({auc[hardest]:.3f}). "
-        f"Where at most 5 % of bona fide samples are rejected, {100 * at['apcer_max']:.0f} % of the worst species pass."
+        f"{lead}Judged by {score}, {run.info.name} tells {hardest}, the hardest of {len(auc)} species, from "
+        f"{one.n_bona_fide:,} bona fide samples outside training with an AUC of {auc[hardest]:.3f}; all "
+        f"{one.n_attack:,} attacks with {metrics.roc_auc(one):.3f}."
     )
+
+
+def _worst(at: Mapping[str, Any] | None, *, names_it: bool = False) -> str:
+    """The APCER of the worst species with its interval."""
+    if at is None or at["apcer_max"] is None:
+        return "–"
+    text = rate_text(at["apcer_max"], at["apcer_interval_per_species"].get(at["apcer_worst"]))
+    if names_it:
+        return f"the worst species, {at['apcer_worst']}, passes {text} of the time"
+    return f"{text}, {at['apcer_worst']}" + (" (optimistic)" if at["optimistic"] else "")
 
 
 def _score_set(system: System, subsets: Sequence[str]) -> ScoreSet:
@@ -124,10 +145,9 @@ def _score_set(system: System, subsets: Sequence[str]) -> ScoreSet:
     return metrics.score_set(values, attack, list(rows["pai_species"][chosen]))
 
 
-def _metrics(cells: Mapping[str, Mapping[str, Any]]) -> str:
+def _metrics(cells: Mapping[str, Mapping[str, Any]]) -> Markup:
     rows = []
     for subset, cell in cells.items():
-        at = next(entry for entry in cell["apcer_at_bpcer"] if entry["target"] == DEFAULT.value)
         interval = cell["roc_auc_ci95"]
         auc = "–" if cell["roc_auc"] is None else f"{cell['roc_auc']:.3f}"
         if interval is not None:
@@ -141,21 +161,21 @@ def _metrics(cells: Mapping[str, Mapping[str, Any]]) -> str:
                 auc,
                 "–" if cell["average_precision"] is None else f"{cell['average_precision']:.3f}",
                 "–" if cell["eer"] is None else f"{100 * cell['eer']['value']:.1f} %",
-                "–" if at["apcer_max"] is None else f"{100 * at['apcer_max']:.1f} %",
+                _worst(cell["at_dev_threshold"]),
             ]
         )
     units = sorted({cell["roc_auc_ci95"]["unit"] for cell in cells.values() if cell["roc_auc_ci95"]})
     by = f"In brackets: 95 % by resampling whole {' or '.join(units)}s. " if units else ""
+    known = [cell["at_dev_threshold"] for cell in cells.values() if cell["at_dev_threshold"]]
+    elsewhere = sorted({", ".join(at["chosen_on"]) for at in known if not at["optimistic"]})
+    chosen = f"The last column's threshold is chosen on {elsewhere[0]}; " if elsewhere else ""
+    chosen += "where it is chosen on the subset itself, it is called optimistic. "
     heads = ["Subset", "Bona fide", "Attacks", "No response", "AUC", "AP", "EER", "Worst APCER at BPCER ≤ 5 %"]
-    note = f"{by}The last column's threshold is chosen on the same subset, so it is optimistic. –: one class only."
+    note = f"{by}{chosen}–: one class only."
     return table(heads, rows, note)
 
 
 # ------------------------------------------------------------------------------------------------------- figures
-
-
-def _figure(drawings: Sequence[str], caption: str) -> str:
-    return f"<figure>{''.join(drawings)}<figcaption class='quiet'>{escape(caption)}</figcaption></figure>"
 
 
 def _planes(n_attack: int, n_bona_fide: int) -> tuple[Plot, Plot]:
@@ -178,12 +198,12 @@ def _thinned(one: ScoreSet) -> Curves:
     return metrics.thinned(metrics.curves(one), 300)
 
 
-def _curves_by_subset(system: System) -> str:
+def _curves_by_subset(system: System) -> Markup:
     """Figures 4.16 and 4.18: precision-recall and ROC with AUC, per subset, and DET."""
     sets = {name: _score_set(system, [name]) for name in system.run.subsets}
     both = {name: one for name, one in sets.items() if one.n_bona_fide and one.n_attack}
     if not both:
-        return "<p>No subset holds both classes, so there is no curve.</p>"
+        return html.paragraph("No subset holds both classes, so there is no curve.")
     roc, pr = _planes(sum(one.n_attack for one in both.values()), sum(one.n_bona_fide for one in both.values()))
     det = svg.det_plane("DET of every subset")
     for name, one in both.items():
@@ -193,10 +213,10 @@ def _curves_by_subset(system: System) -> str:
         pr.line(curve.recall, curve.precision, style.colour, style.dash, name=f"{name}, AP {average:.3f}")
         det.line(svg.on_det(curve.apcer_pooled), svg.on_det(curve.bpcer), style.colour, style.dash, name=name)
     caption = f"Figures 4.16 and 4.18 of the thesis, for the score {system.score}; and DET. {svg.DET_SCALES}"
-    return _figure([roc.drawn(), pr.drawn(), det.drawn()], caption)
+    return html.figure([roc.drawn(), pr.drawn(), det.drawn()], caption)
 
 
-def _losses(run: Run) -> list[str]:
+def _losses(run: Run) -> list[Markup]:
     """Figures 4.1, 4.5, 4.9: each loss per group; 4.2, 4.6: precision-recall of each, live and spoof."""
     names = [name for name in scores.offered(run) if name in run.info.scores][:MOST_LOSSES]
     rows = run.samples(["subset", "label", "pai_species"])
@@ -206,7 +226,7 @@ def _losses(run: Run) -> list[str]:
     parts = [
         section(
             "Distribution of each loss",
-            _figure(
+            html.figure(
                 [_distribution(of_name, kinds, name) for name, of_name in values.items()],
                 "Figures 4.1, 4.5 and 4.9 of the thesis: each loss per group; every group's bars sum to 1, the "
                 "outermost also hold what lies beyond.",
@@ -227,17 +247,17 @@ def _losses(run: Run) -> list[str]:
                 curve = _thinned(one)
                 average = metrics.average_precision(one)
                 plane.line(curve.recall, curve.precision, colour, dash, name=f"{name}, AP {average:.3f}")
-            drawings.append(f"<div class='plot'><strong>{positive}</strong>{plane.drawn()}</div>")
+            drawings.append(html.plot(positive, plane.drawn()))
         caption = "Figures 4.2 and 4.6 of the thesis: outside training, attacks, and live faces, as what is looked for."
-        parts.append(section("Precision and recall of each loss", _figure(drawings, caption)))
+        parts.append(section("Precision and recall of each loss", html.figure(drawings, caption)))
     return parts
 
 
-def _distribution(values: NDArray[np.float64], kinds: NDArray[np.str_], title: str) -> str:
+def _distribution(values: NDArray[np.float64], kinds: NDArray[np.str_], title: str) -> Markup:
     """Outlined histograms of all groups on shared bins."""
     finite = np.isfinite(values)
     if not finite.any():
-        return ""
+        return Markup()
     edges = bins.edges(*bins.percentiles(values[finite], (0.5, 99.5)), 40)
     shares = {}
     for name in in_group_order(sorted(set(kinds[finite].tolist()))):
@@ -257,7 +277,7 @@ def _distribution(values: NDArray[np.float64], kinds: NDArray[np.str_], title: s
     return plane.drawn()
 
 
-def _latent_space(run: Run) -> list[str]:
+def _latent_space(run: Run) -> list[Markup]:
     """Figures 4.3, 4.7, 4.8, 4.10: two principal components, and UMAP where it is kept; 4.4: likelihoods."""
     if not run.has_images:
         return []
@@ -274,19 +294,19 @@ def _latent_space(run: Run) -> list[str]:
         how, n = projection.USUAL, len(run)
         seen = projection.umap_words(how, len(embedding.fitted), n, n, run.latent_dim)
         caption += f". {seen}; no labels; seed {how.seed}."
-    parts = [section("Latent space", _figure(drawings, caption))]
+    parts = [section("Latent space", html.figure(drawings, caption))]
     if "gmm_nll" in scores.offered(run):
         drawn = _distribution(-scores.values(run, "gmm_nll"), kinds, "log-likelihood")
         about = "Figure 4.4 of the thesis: log-likelihood of each code under the mixture of the score gmm_nll."
-        parts.append(section("Likelihood", _figure([drawn], about)))
+        parts.append(section("Likelihood", html.figure([drawn], about)))
     return parts
 
 
-def _scatter(xy: NDArray[np.floating], kinds: NDArray[np.str_], titles: Sequence[str], label: str) -> str:
+def _scatter(xy: NDArray[np.floating], kinds: NDArray[np.str_], titles: Sequence[str], label: str) -> Markup:
     finite = np.flatnonzero(np.isfinite(xy).all(1))
     rows = finite[:: max(1, -(-len(finite) // MOST_DOTS))]
     if not len(rows):
-        return ""
+        return Markup()
     low, high = np.percentile(xy[finite], [0.5, 99.5], axis=0)
     room = 0.05 * np.maximum(high - low, 1e-9)
     x, y = (linear_axis(titles[i], float(low[i] - room[i]), float(high[i] + room[i])) for i in (0, 1))
@@ -306,11 +326,11 @@ def _scatter(xy: NDArray[np.floating], kinds: NDArray[np.str_], titles: Sequence
 # ---------------------------------------------------------------------------------------------------- comparison
 
 
-def _compared(systems: Sequence[System], i: int) -> str:
+def _compared(systems: Sequence[System], i: int) -> Markup:
     """A against Run number i."""
     letter = LETTERS[i]
     found = compared(systems[0], systems[i], resamples=1000, letter=letter)
-    words = "".join(f"<p>{escape(one)}</p>" for one in found.in_words)
+    words = [html.paragraph(sentence) for sentence in found.in_words]
     rows = [
         [
             metric_words(statistic),
@@ -330,14 +350,14 @@ def _compared(systems: Sequence[System], i: int) -> str:
         f"resampling {found.n_units:,} {found.unit}s, thresholds matched anew each time."
     )
     names = ", ".join(f"{LETTERS[j]} {systems[j].run.info.name} by {systems[j].score}" for j in (0, i))
-    return section(f"Compared: {names}", words + table(heads, rows, note))
+    return section(f"Compared: {names}", html.joined([*words, table(heads, rows, note)]))
 
 
-def _curves_of_runs(systems: Sequence[System]) -> str:
+def _curves_of_runs(systems: Sequence[System]) -> Markup:
     both = join.outside_training(joined(systems))
     first = both.score_sets[0] if len(both) else None
     if first is None or not (first.n_bona_fide and first.n_attack):
-        return "<p>The common samples hold one class only: there is no curve.</p>"
+        return html.paragraph("The common samples hold one class only: there is no curve.")
     roc, pr = _planes(first.n_attack, first.n_bona_fide)
     det = svg.det_plane("DET of the Runs")
     for letter, one, (colour, dash) in zip(LETTERS, both.score_sets, _RUN_LOOKS, strict=False):
@@ -345,7 +365,7 @@ def _curves_of_runs(systems: Sequence[System]) -> str:
         roc.line(curve.fpr, curve.tpr, colour, dash, name=f"{letter}, AUC {metrics.roc_auc(one):.3f}")
         pr.line(curve.recall, curve.precision, colour, dash, name=f"{letter}, AP {metrics.average_precision(one):.3f}")
         det.line(svg.on_det(curve.apcer_pooled), svg.on_det(curve.bpcer), colour, dash, name=letter)
-    return _figure(
+    return html.figure(
         [roc.drawn(), pr.drawn(), det.drawn()], f"{len(both):,} samples that all Runs have. {svg.DET_SCALES}"
     )
 
@@ -353,12 +373,12 @@ def _curves_of_runs(systems: Sequence[System]) -> str:
 _RUN_LOOKS = [("#000000" if dash == "solid" else GREY, dash) for dash in palette.DASHES]
 
 
-def _trainings(systems: Sequence[System]) -> str:
+def _trainings(systems: Sequence[System]) -> Markup | None:
     """Dev loss by epoch of the Runs whose training is known, each between its first and its lowest one."""
     curves = traininglog.dev_curves(systems[0].run.cache, [one.run.info.checkpoint for one in systems])
     known = [(letter, curve) for letter, curve in zip(LETTERS, curves, strict=False) if curve is not None]
     if not known:
-        return ""
+        return None
     last = max(float(curve.epochs[-1, 0]) for _, curve in known)
     plane = Plot(linear_axis("epoch", 0, last), linear_axis("dev loss", 0, 1.05), "Dev loss of each training")
     for letter, curve in known:
@@ -366,13 +386,13 @@ def _trainings(systems: Sequence[System]) -> str:
         epochs, loss = curve.epochs.T
         plane.line(epochs, traininglog.between_first_and_best(loss), colour, dash, name=letter)
     about = "Dev loss, as 1 after the first epoch and 0 where it is lowest: units differ between models."
-    return section("Trainings", _figure([plane.drawn()], about))
+    return section("Trainings", html.figure([plane.drawn()], about))
 
 
 # -------------------------------------------------------------------------------------------------------- images
 
 
-def _images(run: Run, score: str, pixelated: bool) -> str:
+def _images(run: Run, score: str, pixelated: bool) -> Markup:
     """Figures 4.11 to 4.15 and 4.17: original, reconstruction and error of a few samples of every subset."""
     rows = run.samples(["sample_id", "subset", "label", "pai_species"])
     attack = rows["label"].to_numpy() == ATTACK
@@ -384,27 +404,28 @@ def _images(run: Run, score: str, pixelated: bool) -> str:
         inputs, outputs = run.images("inputs", chosen), run.images("reconstructions", chosen)
         if pixelated:
             inputs, outputs = _pixelated(inputs), _pixelated(outputs)
-        cells = []
+        triplets = []
         for row, original, reconstruction in zip(chosen, inputs, outputs, strict=True):
             kind = str(rows["pai_species"].iloc[row]) or "attack" if attack[row] else "live"
-            pictures = "".join(
-                f"<img src='{_png(picture)}' width='{SIDE}' height='{SIDE}' alt='{what}'>"
-                for what, picture in (
-                    ("original", original),
-                    ("reconstruction", reconstruction),
-                    ("error", _error(original, reconstruction)),
+            pictures = {
+                "original": original,
+                "reconstruction": reconstruction,
+                "error": _error(original, reconstruction),
+            }
+            triplets.append(
+                Triplet(
+                    [(what, _png(picture)) for what, picture in pictures.items()],
+                    f"{kind} · {score} {values[row]:.5g}",
+                    "" if pixelated else str(rows["sample_id"].iloc[row]),
                 )
             )
-            said = f"{kind} · {score} {values[row]:.5g}"
-            name = "" if pixelated else f"<br><span class='quiet'>{escape(str(rows['sample_id'].iloc[row]))}</span>"
-            cells.append(f"<div class='triplet'>{pictures}<div>{escape(said)}{name}</div></div>")
-        parts.append(f"<h3>{escape(readable(subset))}</h3><div class='triplets'>{''.join(cells)}</div>")
+        parts.append(html.triplets(readable(subset), triplets, SIDE))
     about = (
         "Figures 4.11 to 4.15 and 4.17 of the thesis: original, reconstruction and absolute error, from 0 (dark) to "
         f"{ERROR_LIMIT:g} of the pixel range or more (bright), evenly taken from every subset."
     )
     hidden = f" Pixelated to {BLOCKS} × {BLOCKS} blocks: who is shown is not to be seen." if pixelated else ""
-    return section("Reconstructions", f"<p class='quiet'>{escape(about + hidden)}</p>{''.join(parts)}")
+    return section("Reconstructions", html.joined([html.paragraph(about + hidden, "quiet"), *parts]))
 
 
 def _evenly(rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -440,7 +461,7 @@ def _png(pixels: NDArray[np.uint8]) -> str:
 # ----------------------------------------------------------------------------------------------------- provenance
 
 
-def _provenance(system: System) -> str:
+def _provenance(system: System) -> Markup:
     info = system.run.info
     return facts(
         {
@@ -458,7 +479,7 @@ def _provenance(system: System) -> str:
     )
 
 
-def _software() -> str:
+def _software() -> Markup:
     packages = ("fas-explorer", "numpy", "scipy", "pandas", "pillow")
     return facts(
         {"Software": ", ".join([f"Python {platform.python_version()}", *filter(None, map(_version, packages))])}

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from html import escape
 from typing import NamedTuple
 
 import numpy as np
+from markupsafe import Markup, escape
 from numpy.typing import ArrayLike, NDArray
 
 from fas_core import metrics
@@ -93,7 +93,7 @@ class Plot:
     def _points(self, x: ArrayLike, y: ArrayLike) -> str:
         return " ".join(f"{a:.1f},{b:.1f}" for a, b in self._places(x, y))
 
-    def drawn(self) -> str:
+    def drawn(self) -> Markup:
         """The SVG, the legend below the plane."""
         below = _TOP + self.height + _BOTTOM
         per_row = max(1, int((_LEFT + self.width) // max([90, *(46 + 7 * len(text) for _, text in self.legend)])))
@@ -106,9 +106,9 @@ class Plot:
         width, height = _LEFT + self.width + 12, below + _KEY * -(-len(self.legend) // per_row) + 4
         drawings = "".join(self.drawings)
         name = f"clip{zlib.crc32(f'{self.label} {drawings}'.encode()):08x}"  # one page has many: each its own
-        return (
+        return Markup(
             f"<svg viewBox='0 0 {width} {height}' width='{width}' height='{height}' role='img' "
-            f"aria-label='{escape(self.label, quote=True)}'><clipPath id='{name}'>{self._frame()}</clipPath>"
+            f"aria-label='{escape(self.label)}'><clipPath id='{name}'>{self._frame()}</clipPath>"
             f"{self._axes()}<g clip-path='url(#{name})'>{drawings}</g>{keys}</svg>"
         )
 

@@ -75,7 +75,12 @@ def test_only_a_run_s_document_has_intervals_and_the_rest_is_that_of_a_score_fil
         part = run.samples()[lambda t, s=subset: t["subset"] == s]
         plain = metrics.document(metrics.score_set(part["score"], part["label"] == "attack", list(part["pai_species"])))
         assert {name: cell[name] for name in plain} == plain
-        assert set(cell) - set(plain) == {"roc_auc_ci95", "roc_auc_per_species_ci95", "eer_ci95"}
+        assert set(cell) - set(plain) == {
+            "roc_auc_ci95",
+            "roc_auc_per_species_ci95",
+            "eer_ci95",
+            "at_dev_threshold",
+        }
         assert (cell["roc_auc_ci95"]["unit"], cell["roc_auc_ci95"]["n_units"]) == ("session", 8)
 
 
@@ -181,7 +186,7 @@ def test_the_rates_of_a_subset_are_at_a_threshold_chosen_elsewhere(tiny_cache: P
     """By hand: BPCER <= 5 % of four live samples allows no error, so the threshold lies just above the highest one."""
     run = store.open_run(tiny_cache, "a")
     rec = run.samples(["subset", "label", "rec"])
-    highest = rec.loc[rec["subset"] == "live", "rec"].max()
+    highest = float(rec.loc[rec["subset"] == "live", "rec"].max())
     cell = run_metrics.evaluated(run, "rec")["scores"]["rec"]["unseen_mask"]["at_dev_threshold"]
     assert (cell["rule"], cell["chosen_on"], cell["optimistic"]) == ("bpcer<=0.05", ["live"], False)
     assert cell["threshold"] > highest

@@ -83,7 +83,7 @@ def test_it_knows_the_images_it_has_used_by_their_content(tmp_path: Path) -> Non
     contents = rng.integers(0, 256, (300, 8), np.uint8)
     known = checkpoint.Known(np.unique(contents[:100], axis=0), np.unique(contents[100:110], axis=0))
     path = tmp_path / "m.safetensors"
-    checkpoint.saved(path, models.built("dcvae", CONFIG), "dcvae", {}, known)
+    checkpoint.save(path, models.built("dcvae", CONFIG), "dcvae", {}, known)
     checkpoint.loaded(path)  # what is no weight is in nobody's way
     read = checkpoint.known_of(path)
     assert read is not None
