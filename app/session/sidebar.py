@@ -12,8 +12,6 @@ from app.session import operating
 from app.session.address import keep_valid, link_params, put_in_address
 from app.session.cache import keyed
 from app.session.jobs import under_way, watch_jobs
-from app.session.operating import operating_point as operating_point
-from app.session.operating import rule as rule
 from app.session.readers import cache_folder, levels, runs
 from app.words import escaped, label_of
 from fas_core import progress, scores

@@ -15,7 +15,7 @@ from app.comparing.report import show_report
 from app.comparing.samples import show_samples
 from app.comparing.tables import show_groups, show_metrics
 from app.comparing.trainings import show_trainings
-from app.session import sidebar
+from app.session import operating, sidebar
 from app.session.page import fragment
 from app.session.readers import runs
 from app.session.sidebar import Shown
@@ -181,7 +181,7 @@ def show_compare(shown: Shown) -> None:
     head = st.container()
     a = System(shown.run, shown.score)
     subsets = tuple(name for name in shown.subsets if name != "train") or shown.subsets
-    asked = sidebar.rule(shown.run, shown.score, shown.level)
+    asked = operating.rule(shown.run, shown.score, shown.level)
     comparison = Comparison((a, *other_systems(a)), shown.level, subsets, matched_rule(asked))
     end_if_nothing_common(comparison)
     is_two_sided = joined(comparison).has_both_classes
