@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -285,41 +285,39 @@ def checked(table: pd.DataFrame, labels: LabelValues | None = None) -> Checked:
     rows["label"] = said["label"]
     paths = rows["path"].tolist()
 
-    def note(where: pd.Series, texts: Sequence[str] | str) -> None:
+    def note(where: pd.Series, says: Callable[[str], str], texts: pd.Series) -> None:
         for position in np.flatnonzero(where.to_numpy()):
-            text = texts if isinstance(texts, str) else texts[int(position)]
-            problems.append(Problem(int(position) + 1, paths[position], text))
+            problems.append(Problem(int(position) + 1, paths[position], says(texts.iloc[position])))
 
-    note(rows["path"] == "", "the path is empty")
+    note(rows["path"] == "", lambda _: "the path is empty", rows["path"])
     texts = plain_column(table["label"])
     different = pd.unique(texts)
-    note(rows["label"] == "", [label_problem(text, different) for text in texts])
+    note(rows["label"] == "", lambda text: label_problem(text, different), texts)
     if "pai_species" in table:
         notes += unknown_notes(table.loc[rows["label"] == ATTACK, "pai_species"])
     is_named = (rows["pai_species"] != "") & (said["species"] != "")
     contradicts = is_named & (rows["pai_species"].str.casefold() != said["species"].str.casefold())
-    note(contradicts, [f"pai_species '{s}' is not what --species-label says of its label" for s in rows["pai_species"]])
+    note(contradicts, "pai_species '{}' is not what --species-label says of its label".format, rows["pai_species"])
     rows["pai_species"] = rows["pai_species"].where(rows["pai_species"] != "", said["species"])
     for name in NUMBER_COLUMNS:
         if name in table:
             text = text_column(table[name])
             rows[name] = read_numbers(text)
             unread = rows[name].isna() & (text != "")
-            note(unread, [f"{name} '{text}' is not a number" for text in table[name].astype("str")])
+            note(unread, f"{name} '{{}}' is not a number".format, text)
         else:
             rows[name] = np.nan
     repeated = rows["sample_id"].duplicated()
-    first_row = {sample: row for row, sample in reversed(list(enumerate(rows["sample_id"], start=1)))}
-    note(repeated, [f"sample_id '{s}' is used before, in row {first_row[s]}" for s in rows["sample_id"]])
+    ids = enumerate(rows["sample_id"], start=1) if repeated.any() else ()
+    first_row = {sample: row for row, sample in reversed(list(ids))}
+    note(repeated, lambda s: f"sample_id '{s}' is used before, in row {first_row[s]}", rows["sample_id"])
     named = rows["subset"].map({name: bool(SUBSET_NAME.fullmatch(name)) for name in rows["subset"].unique()})
-    note(~named.astype(bool), [f"subset name '{s}': use letters, digits, _ - . only" for s in rows["subset"]])
-    pairs = rows.groupby(["label", "pai_species"], sort=False).ngroup()
-    wrong = [species_problem(*rows.loc[first, ["label", "pai_species"]]) for first in pairs.drop_duplicates().index]
-    of_row = [wrong[code] for code in pairs]
-    note(pd.Series([problem is not None for problem in of_row]), [problem or "" for problem in of_row])
-    for name in table.columns:
-        if name not in COLUMNS:
-            rows[name] = _free_column(table[name])
+    note(~named.astype(bool), "subset name '{}': use letters, digits, _ - . only".format, rows["subset"])
+    wrong = {pair: species_problem(*pair) or "" for pair in rows[["label", "pai_species"]].value_counts().index}
+    said_of = pd.Series([wrong[pair] for pair in zip(rows["label"], rows["pai_species"], strict=True)], dtype="str")
+    note(said_of != "", str, said_of)
+    free = {name: _free_column(table[name]) for name in table.columns if name not in COLUMNS}
+    rows = rows.assign(**free)
     return Checked(rows.reset_index(drop=True), sorted(problems, key=lambda p: p.row), [*notes, *recurring_ids(rows)])
 
 

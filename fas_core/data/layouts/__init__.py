@@ -100,14 +100,18 @@ def image_files(root: Path) -> tuple[list[Path], list[str]]:
                 images.append(Path(entry.path))
 
     walk(str(root), frozenset())
+    _require_utf8(images)
+    kinds = ", ".join(f"{n} {kind} (e.g. {examples[kind]})" for kind, n in sorted(skipped.items()))
+    n = skipped.total()
+    return sorted(images), [f"{n} {'file' if n == 1 else 'files'} skipped: {kinds}."] if n else []
+
+
+def _require_utf8(images: list[Path]) -> None:
     for path in images:
         if not os.fsencode(path).decode("utf-8", "replace") == str(path):
             raise BadInputError(
                 f"{str(path)!r}: the name is not valid UTF-8, so no table can hold it. Rename the file."
             )
-    kinds = ", ".join(f"{n} {kind} (e.g. {examples[kind]})" for kind, n in sorted(skipped.items()))
-    n = skipped.total()
-    return sorted(images), [f"{n} {'file' if n == 1 else 'files'} skipped: {kinds}."] if n else []
 
 
 def _is_taken(path: Path, skip: Callable[[str, str], None]) -> bool:

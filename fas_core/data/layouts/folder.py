@@ -144,6 +144,23 @@ def _image(
             label = BONA_FIDE
         elif matched and all(part.label == ATTACK for part in explicit):
             label, species = ATTACK, matched[1]
+    label, species = _said(root, parts, folders, explicit, label, species)
+    if not label:
+        tops = ", ".join(sorted({path.name for path in root.iterdir() if path.is_dir()})[:8]) or "no folders"
+        raise BadInputError(
+            f"{path}: lies outside live/ and spoof/, so its label is unknown. {root}: expected the folders live/ and "
+            f"spoof/ (or the subsets train/, live/, seen_paper/, ...), found {tops}. {_REMEDY}."
+        )
+    is_free = [not part.species and part not in explicit for part in folders]
+    free = tuple(part.name for part, is_name in zip(folders, is_free, strict=True) if is_name)
+    pattern = tuple("" if is_name else part.name for part, is_name in zip(folders, is_free, strict=True))
+    return _Image(path, parts, subset, label, species, free, (*parts[:by_subset], *pattern))
+
+
+def _said(
+    root: Path, parts: Sequence[str], folders: Sequence[_Part], explicit: Sequence[_Part], label: str, species: str
+) -> tuple[str, str]:
+    """Label and species by all folders, beginning with what the subset says; raises BadInputError if they disagree."""
     for part in explicit:
         if part.label == "?":
             _refuse(root, parts, f"'{part.name}' can be read both ways")
@@ -158,16 +175,7 @@ def _image(
         if part.species and species and _known_species(species) != part.species:
             _refuse(root, parts, f"'{part.name}' says the species {part.species}, what stands before it {species}")
         species = part.species or species
-    if not label:
-        tops = ", ".join(sorted({path.name for path in root.iterdir() if path.is_dir()})[:8]) or "no folders"
-        raise BadInputError(
-            f"{path}: lies outside live/ and spoof/, so its label is unknown. {root}: expected the folders live/ and "
-            f"spoof/ (or the subsets train/, live/, seen_paper/, ...), found {tops}. {_REMEDY}."
-        )
-    is_free = [not part.species and part not in explicit for part in folders]
-    free = tuple(part.name for part, is_name in zip(folders, is_free, strict=True) if is_name)
-    pattern = tuple("" if is_name else part.name for part, is_name in zip(folders, is_free, strict=True))
-    return _Image(path, parts, subset, label, species, free, (*parts[:by_subset], *pattern))
+    return label, species
 
 
 def _known_species(word: str) -> str:
