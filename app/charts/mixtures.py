@@ -42,11 +42,7 @@ def component_map(shares: Mapping[str, NDArray[np.float64]], n: Mapping[str, int
     numbers: Option = {"type": "category", "data": [str(j + 1) for j in range(k)], "splitArea": {"show": False}}
     numbers |= {"name": "Gaussian, heaviest first", "nameLocation": "middle", "nameGap": 28}
     labels = [f"{readable(name)}\nn = {n[name]:,}" for name in names]
-    groups: Option = {
-        "type": "category",
-        "inverse": True,
-        "data": labels,
-    }
+    groups: Option = {"type": "category", "inverse": True, "data": labels}
     bare: Option = {"show": False, "min": 0, "type": "value"}  # of the frame, which runs between categories
     frame = [[chosen, 0], [chosen + 1, 0], [chosen + 1, 1], [chosen, 1], [chosen, 0]]
     return {
@@ -55,22 +51,7 @@ def component_map(shares: Mapping[str, NDArray[np.float64]], n: Mapping[str, int
         "tooltip": {"trigger": "item", "confine": True, "formatter": "{@[3]}<br>{@[4]}"},
         "xAxis": [numbers | {"axisLabel": {"hideOverlap": True, "fontSize": 12}}, bare | {"max": k}],
         "yAxis": [groups | {"axisLabel": {"fontSize": 12, "lineHeight": 15}}, bare | {"max": 1}],
-        "visualMap": {
-            "type": "continuous",
-            "min": 0,
-            "max": 100 * most or 1.0,
-            "dimension": 2,
-            "seriesIndex": 0,
-            "calculable": False,
-            "hoverLink": False,
-            "orient": "horizontal",
-            "left": 130,
-            "top": 0,
-            "itemWidth": 10,
-            "itemHeight": 180,
-            "text": [f"{100 * most:.0f}\u00a0% of the group", "0"],
-            "inRange": {"color": list(_VIRIDIS)},
-        },
+        "visualMap": _scale(most),
         "series": [
             {
                 "type": "heatmap",
@@ -92,6 +73,26 @@ def component_map(shares: Mapping[str, NDArray[np.float64]], n: Mapping[str, int
             }
             | QUIET,
         ],
+    }
+
+
+def _scale(most: float) -> Option:
+    """The bar of shares from 0 to `most`."""
+    return {
+        "type": "continuous",
+        "min": 0,
+        "max": 100 * most or 1.0,
+        "dimension": 2,
+        "seriesIndex": 0,
+        "calculable": False,
+        "hoverLink": False,
+        "orient": "horizontal",
+        "left": 130,
+        "top": 0,
+        "itemWidth": 10,
+        "itemHeight": 180,
+        "text": [f"{100 * most:.0f}\u00a0% of the group", "0"],
+        "inRange": {"color": list(_VIRIDIS)},
     }
 
 

@@ -349,11 +349,7 @@ def scatter(
             "low": list(where.low),
             "high": list(where.high),
             "colour": colour,
-            "categories": [
-                {"code": c.code, "name": c.name, "words": c.words, "n": c.n}
-                | {"colour": c.style.colour, "hollow": c.style.is_hollow}
-                for c in colours.categories
-            ],
+            "categories": [_as_json(category) for category in colours.categories],
             "scale": vars(colours.scale) if colours.scale else None,
             "titles": list(titles),
             "ticks": [list(ends) for ends in where.ticks] if has_units else None,
@@ -366,20 +362,25 @@ def scatter(
             "lines": None
             if lines is None
             else [_share(at, *ends) for at, ends in zip(lines, where.ticks, strict=True)],
-            "trails": None
-            if trails is None
-            else {
-                "steps": list(trails.steps),
-                "current": trails.current,
-                "groups": [
-                    {"name": one.name, "colour": one.style.colour, "hollow": one.style.is_hollow}
-                    | {"places": [None if place is None else list(place) for place in one.places]}
-                    for one in trails.of
-                ],
-            },
+            "trails": None if trails is None else _trails_as_json(trails),
         },
         on_selected_change=lambda: _hear_selected(key, run, len(where.points), on_selected),
     )
+
+
+def _as_json(category: Category) -> dict[str, object]:
+    style = category.style
+    named = {"code": category.code, "name": category.name, "words": category.words, "n": category.n}
+    return named | {"colour": style.colour, "hollow": style.is_hollow}
+
+
+def _trails_as_json(trails: Trails) -> dict[str, object]:
+    groups = [
+        {"name": trail.name, "colour": trail.style.colour, "hollow": trail.style.is_hollow}
+        | {"places": [None if place is None else list(place) for place in trail.places]}
+        for trail in trails.of
+    ]
+    return {"steps": list(trails.steps), "current": trails.current, "groups": groups}
 
 
 def _share(value: float, low: float, high: float) -> float | None:
