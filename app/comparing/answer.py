@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.comparing.comparison import LETTERS, Comparison, differences, flips, joined, thresholds
+from app.comparing.comparison import LETTERS, Comparison, cautions, differences, flips, joined, thresholds
 from app.words import escaped, number
 from fas_core.evaluation.words import in_words
 
@@ -33,7 +33,8 @@ def caveats(
 ) -> str:
     """What is compared and how. `takes_another_rule`: than the sidebar's, which cannot match thresholds."""
     return (
-        _samples(comparison)
+        "".join(f"**{letters}: {escaped(message)}** " for message, letters in cautions(comparison).items())
+        + _samples(comparison)
         + ("Training images are left out. " if leaves_training_out else "")
         + _thresholds(comparison)
         + (

@@ -13,6 +13,7 @@ from app.session import readers
 from app.session.cache import cached, keyed
 from fas_core import metrics
 from fas_core.evaluation import breakdown, join
+from fas_core.evaluation import comparison as paired
 from fas_core.evaluation import differences as core
 from fas_core.evaluation.differences import Difference, Flips
 from fas_core.evaluation.join import Joined, System
@@ -68,6 +69,16 @@ def _joined(systems: tuple[System, ...], level: str, subsets: tuple[str, ...]) -
 def joined(comparison: Comparison) -> Joined:
     """The samples that all Runs have; another rule compares the same ones."""
     return _joined(comparison.systems, comparison.level, comparison.subsets)
+
+
+@cached(entries=16)
+def cautions(comparison: Comparison) -> dict[str, str]:
+    """What to know before the numbers are believed: sentences, and the letters of the Runs that each is about."""
+    letters: dict[str, list[str]] = {}
+    of_run = dict(zip((run.id for run, _ in reversed(comparison.systems)), reversed(comparison.letters), strict=True))
+    for run, caution in paired.cautions(joined(comparison), comparison.systems):
+        letters.setdefault(caution.message, []).append(of_run[run.id])
+    return {message: " and ".join(of_runs) for message, of_runs in letters.items()}
 
 
 @cached(entries=16)

@@ -19,7 +19,8 @@ from fas_core.evaluation import presentations, run_metrics
 from fas_core.evaluation.presentations import FRAME, Grouping, Presentations
 from fas_core.latent import projection
 from fas_core.metrics.uncertainty import UnitInterval
-from fas_core.runs import store
+from fas_core.runs import health, store
+from fas_core.runs.health import Caution
 from fas_core.runs.store import Run
 
 
@@ -155,6 +156,16 @@ def auc_interval(run: Run, score: str, level: str, subsets: Sequence[str]) -> Un
 def score_sets(run: Run, score: str, level: str) -> dict[str, metrics.ScoreSet]:
     """One sorted set of scores per subset, at a decision level."""
     return {subset: pooled_score_set(run, score, level, [subset]) for subset in run.subsets}
+
+
+@cached(entries=64)
+def _cautions(run: Run, subsets: tuple[str, ...]) -> list[Caution]:
+    return health.cautions(run, subsets)
+
+
+def cautions(run: Run, subsets: Sequence[str]) -> list[Caution]:
+    """What to know before numbers on some subsets are believed: see `health.cautions`."""
+    return _cautions(run, tuple(subsets))
 
 
 NOT_METADATA = {"path", "is_constant"}  # a name stands for the path; the other is of use to scores only

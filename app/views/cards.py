@@ -8,14 +8,16 @@ import streamlit as st
 
 from app.session import operating, sidebar
 from app.session.address import put_in_address
+from app.session.cache import cached
 from app.session.readers import cache_folder, runs
 from app.session.sidebar import Shown
 from app.words import about, escaped, number
 from fas_core.errors import BadInputError
 from fas_core.evaluation import card as cards
 from fas_core.evaluation.words import rate_text
-from fas_core.metrics.operating_point import COST
+from fas_core.metrics.operating_point import COST, Rule
 from fas_core.reports import card
+from fas_core.runs.health import Caution
 from fas_core.runs.store import Run
 
 Kept = tuple[Path, dict[str, Any]]  # a card and its file
@@ -23,6 +25,12 @@ Kept = tuple[Path, dict[str, Any]]  # a card and its file
 
 def by_id() -> dict[str, Run]:
     return {run.id: run for run in runs()[0]}
+
+
+@cached(entries=16)
+def cautions(run: Run, rule: Rule, chosen_on: tuple[str, ...], reported_on: tuple[str, ...]) -> list[Caution]:
+    """Those that a card of these would have."""
+    return cards.cautions(run, rule, chosen_on, reported_on)
 
 
 def state_of(content: dict[str, Any], known: dict[str, Run]) -> str:
@@ -43,6 +51,7 @@ def save_form(shown: Shown) -> None:
     with st.form("save_card", border=True):
         st.markdown(f"**Freeze what the sidebar says** · {escaped(run.info.name)}, {escaped(score)}")
         st.caption(about(point))
+        show_warnings([one.as_json() for one in cautions(run, point.rule, point.chosen_on, point.reported_on)])
         left, right = st.columns([1, 3])
         by = left.text_input("Decided by", max_chars=100, placeholder="your name")
         note = right.text_input("Note", max_chars=1000, placeholder="why this threshold")
@@ -128,6 +137,7 @@ def show_card(path: Path, content: dict[str, Any]) -> None:
         f"{escaped(said(content))} Rule {escaped(content['rule'])}, reported on "
         f"{escaped(', '.join(content['reported_on']))}."
     )
+    show_warnings(content.get("warnings", []))
     if content["note"]:
         st.caption(escaped(content["note"]))
     name = path.stem
@@ -152,6 +162,12 @@ def show_card(path: Path, content: dict[str, Any]) -> None:
             key=f"html_{name}",
             on_click="ignore",
         )
+
+
+def show_warnings(warnings: list[dict[str, Any]]) -> None:
+    """`warnings`: of a card, or as such."""
+    if warnings:
+        st.warning("\n\n".join(escaped(one["message"]) for one in warnings), icon=":material/warning:")
 
 
 def said(content: dict[str, Any]) -> str:

@@ -153,14 +153,14 @@ def about_data(run: Run) -> tuple[pd.DataFrame, list[str]]:
 def show_data(shown: Shown) -> None:
     st.subheader("What is in the data?")
     counts, findings = about_data(shown.run)
+    if not findings:
+        st.success("Nothing conspicuous: every image was read, no subject is in both training and unseen subsets.")
+    for finding in findings:  # the gravest first
+        st.warning(escaped(finding), icon=":material/warning:")
     st.dataframe(
         counts[counts["subset"].isin(shown.subsets)].rename(columns=lambda c: c.replace("_", " ").capitalize()),
         hide_index=True,
     )
-    if not findings:
-        st.success("Nothing conspicuous: every image was read, no subject is in both training and unseen subsets.")
-    for finding in findings:
-        st.warning(escaped(finding), icon=":material/warning:")
     failures = shown.run.failures()
     if len(failures):
         with st.expander(f"{len(failures)} images without output"):

@@ -269,6 +269,10 @@ def threshold() -> None:
     if not reported.n_bona_fide + reported.n_attack:
         st.info("The chosen subsets have no scores.", icon=":material/info:")
         return
+    subsets = dict.fromkeys([*point.chosen_on, *point.reported_on])
+    for caution in readers.cautions(shown.run, tuple(subsets)):
+        if caution.kind == "training_overlap":
+            st.warning(escaped(caution.message), icon=":material/warning:")
     st.caption(about(point))
     show_panel(shown, point)
     show_more(shown, point)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from fas_core.cli.options import AttackLabelOption, BonaFideLabelOption, JsonOption, OutOption, SpeciesLabelOption
-from fas_core.cli.printing import print_json, print_table, rate, say
+from fas_core.cli.printing import print_json, print_table, rate, say, say_notes
 from fas_core.errors import BadInputError
 
 # -------------------------------------------------------------------------------------------------------------- data
@@ -47,15 +46,10 @@ def data_scan(
     checked = manifest.checked(rows)
     if checked.problems:
         raise BadInputError(manifest.problems_message(root, checked.problems))
-    _say_notes(dict.fromkeys((*found.notes, *checked.notes)))
+    say_notes(dict.fromkeys((*found.notes, *checked.notes)))
     manifest.write(checked.rows, out)
     n, n_attack = len(checked.rows), int((checked.rows["label"] == ATTACK).sum())
     say(f"{out}: {n} images, {n - n_attack} bona fide, {n_attack} attacks")
-
-
-def _say_notes(notes: Iterable[str]) -> None:
-    for note in notes:
-        say(f"Note: {note}")
 
 
 def data_check(manifest_path: Annotated[Path, typer.Argument(metavar="M")], as_json: JsonOption = False) -> None:
@@ -63,7 +57,7 @@ def data_check(manifest_path: Annotated[Path, typer.Argument(metavar="M")], as_j
     from fas_core.data import check as datacheck
 
     document = datacheck.checked(manifest_path)
-    _say_notes(document["notes"])
+    say_notes(document["notes"])
     if as_json:
         print_json(document)
     else:
@@ -92,13 +86,13 @@ def data_subsets(
 
     source = manifest.read(manifest_path)
     source.rows["path"] = manifest.relocated(source, out)["path"]
-    _say_notes(source.notes)
+    say_notes(source.notes)
     protocol = subsets.protocol(source, seed)
     manifest.write(protocol.rows, out)
     counts = subsets.counts(protocol.rows, in_protocol_order(protocol.rows["subset"].unique()))
     rows = [[name, *(str(n) for n in count.values())] for name, count in counts.items()]
     print_table(str(out), ["subset", "bona fide", "attacks", "subjects"], rows)
-    _say_notes(protocol.notes)
+    say_notes(protocol.notes)
 
 
 def data_filter(
@@ -114,14 +108,14 @@ def data_filter(
     from fas_core.files import require_writable, write_table
 
     source = manifest.read(manifest_path)
-    _say_notes(source.notes)
+    say_notes(source.notes)
     require_writable(out.parent)
     made = filters.filtered(source, max_angle, iqr)
     stays = manifest.relocated(manifest.Manifest(made.rows, source.source), out)
     manifest.write(stays, out)
     write_table(made.left, filters.left_file(out))
     say(f"{filters.left_file(out)}: the {len(made.left)} images that left, each with its reason")
-    _say_notes(made.notes)
+    say_notes(made.notes)
     document = made.as_json()
     if as_json:
         return print_json(document)
@@ -144,6 +138,6 @@ def data_attacks(
     from fas_core.data import attacks, manifest
 
     source = manifest.read(manifest_path)
-    _say_notes(source.notes)
+    say_notes(source.notes)
     written = attacks.write_attacked_data_set(source, out, [s.strip() for s in species.split(",") if s.strip()], seed)
     say(f"{written}: live images of {manifest_path} and simulated attacks on them")

@@ -113,8 +113,8 @@ def operating_point(
     )
     if out is not None:
         cards.write(card, out)
-    if card["optimistic"]:
-        say("Optimistic: the threshold was chosen on samples that it is reported on, or by hand.")
+    for warning in card["warnings"]:
+        say(f"{'Optimistic' if warning['kind'] == 'optimistic' else 'Warning'}: {warning['message']}")
     (print_json if as_json else print_card)(card)
 
 
@@ -192,6 +192,8 @@ def compare(
 
     a, b = join.System(store.open_run(cache, run_a), score), join.System(store.open_run(cache, run_b), score_b or score)
     found = comparison.compared(a, b, op.rule(rule), level)
+    for of_run, caution in found.cautions:
+        say(f"Warning: {of_run.info.name}: {caution.message}")
     if as_json:
         return print_json(found.as_json())
     print(f"A: {a.run.info.name}, {a.score}. B: {b.run.info.name}, {b.score}.")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from fas_core.cli.options import CacheOption, DataOption, JsonOption
-from fas_core.cli.printing import print_json, print_table, say
+from fas_core.cli.printing import print_json, print_table, say, say_notes
 from fas_core.errors import BadInputError
 
 # ------------------------------------------------------------------------------------------------ models and training
@@ -75,9 +75,13 @@ def train(
         kept = [int(epoch) for epoch in keep_epochs.split(",")] if keep_epochs is not None else []
     except ValueError as error:
         raise BadInputError(f"--keep-epochs {keep_epochs}: write numbers of epochs, as in 1,2,4,8.") from error
+    images = manifest.read(data)
+    is_first = os.environ.get("RANK", "0") == "0"  # of processes that share the training, one speaks
+    if is_first:
+        say_notes(images.notes)
     training.train(
         wanted,
-        manifest.read(data),
+        images,
         out,
         cache=cache,
         keep_epochs=kept,
@@ -85,7 +89,7 @@ def train(
         device=device,
         precision=precision,
     )
-    if os.environ.get("RANK", "0") == "0":  # of processes that share the training, one speaks
+    if is_first:
         say(f"{out} (metrics log: {traininglog.metrics_log(out)})")
 
 
@@ -107,9 +111,11 @@ def cache_runs(
 
     if engine not in ("local", "ray"):
         raise BadInputError(f"--engine {engine}: choose local or ray.")
+    images = manifest.read(data)
+    say_notes(images.notes)
     runs = (cluster if engine == "ray" else infer).write_runs(
         checkpoints,
-        manifest.read(data),
+        images,
         cache,
         subsets=subset or [],
         device=device,

@@ -25,11 +25,16 @@ from fas_core.metrics import ScoreSet, UndefinedMetricError, json_safe
 from fas_core.metrics import operating_point as op
 from fas_core.metrics.cost import Costs, Share
 from fas_core.metrics.operating_point import Rule
-from fas_core.runs import store
+from fas_core.runs import health, store
+from fas_core.runs.health import Caution
 from fas_core.runs.store import Run
 
 VERSION = 1
 DIRECTION = "higher = more attack-like; a score at or above the threshold is an attack"
+OPTIMISTIC = Caution(
+    "optimistic",
+    "The threshold was set by hand or chosen on samples that it is reported on. On new data the errors will be larger.",
+)
 _SAID = ("created", "by", "note", "sha256")  # what people say, and the seal: nothing that can be computed again
 _NEEDED = ("version", "run", "score", "level", "rule", "threshold", "chosen_on", "reported_on", "fail_closed", "sha256")
 
@@ -76,7 +81,8 @@ def card(
             "threshold": threshold,
             "chosen_on": list(chosen_on),
             "reported_on": list(reported_on),
-            "optimistic": rule.kind == op.BY_HAND or bool(set(chosen_on) & set(reported_on)),
+            "optimistic": _is_optimistic(rule, chosen_on, reported_on),
+            "warnings": [one.as_json() for one in cautions(run, rule, chosen_on, reported_on)],
             "chosen": run_metrics.rates_at(decided, chosen_on, threshold) if chosen_on else None,
             "reported": {name: run_metrics.rates_at(decided, [name], threshold) for name in reported_on},
             "reported_together": run_metrics.rates_at(decided, reported_on, threshold),
@@ -88,6 +94,16 @@ def card(
         }
     )
     return content | {"sha256": _seal(content)}
+
+
+def cautions(run: Run, rule: Rule, chosen_on: Sequence[str], reported_on: Sequence[str]) -> list[Caution]:
+    """What to know before a threshold and its errors are believed: `health.cautions`, and of kind optimistic."""
+    about_data = health.cautions(run, list(dict.fromkeys([*chosen_on, *reported_on])))
+    return [*about_data, OPTIMISTIC] if _is_optimistic(rule, chosen_on, reported_on) else about_data
+
+
+def _is_optimistic(rule: Rule, chosen_on: Sequence[str], reported_on: Sequence[str]) -> bool:
+    return rule.kind == op.BY_HAND or bool(set(chosen_on) & set(reported_on))
 
 
 def _where_instead(rule: Rule, decided: Presentations, subsets: Sequence[str], costs: Costs | None) -> str:
@@ -153,9 +169,16 @@ def differences(content: Mapping[str, Any], run: Run) -> list[str]:
         costs=costs,
         fail_closed=content["fail_closed"],
     )
-    return found + _differing(
-        {k: v for k, v in content.items() if k not in _SAID}, {k: v for k, v in anew.items() if k not in _SAID}
-    )
+    if "warnings" not in content:  # a card of before there were any
+        del anew["warnings"]
+    return found + _differing(_computed(content), _computed(anew))
+
+
+def _computed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a card can be computed again: not what people say, nor the sentences of its warnings."""
+    warnings = content.get("warnings", [])
+    without_words = [{k: v for k, v in one.items() if k != "message"} for one in warnings]
+    return {k: v for k, v in content.items() if k not in _SAID} | {"warnings": without_words}
 
 
 def _trade_offs(reported: ScoreSet) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,9 @@ from fas_core.metrics import UndefinedMetricError
 from fas_core.metrics.operating_point import DEFAULT, Rule
 from fas_core.metrics.resampling import Statistic
 from fas_core.metrics.uncertainty import RESAMPLES, codes_of
+from fas_core.runs import health
+from fas_core.runs.health import Caution
+from fas_core.runs.store import Run
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ class PairedComparison:
     metrics: Mapping[Statistic, Difference]  # empty without a common sample
     verdicts: Verdicts | None
     no_verdicts_because: str  # "" where there are some
+    cautions: tuple[tuple[Run, Caution], ...]
     in_words: tuple[str, ...]  # sentences of plain text
 
     def as_json(self) -> dict[str, Any]:
@@ -90,6 +94,7 @@ class PairedComparison:
                 "flips": None if self.verdicts is None else self.verdicts.as_json(),
                 **because,
                 "in_words": self.in_words,
+                "warnings": [{"run": run.id, **caution.as_json()} for run, caution in self.cautions],
             }
         )
         return safe
@@ -140,8 +145,21 @@ def compared(
         metrics=found,
         verdicts=None if at is None else _verdicts(both, at, rule),
         no_verdicts_because=why_not,
+        cautions=tuple(cautions(both, [a, b])),
         in_words=tuple(in_words(both, rule, found, at, letter)),
     )
+
+
+def cautions(both: Joined, systems: Sequence[System]) -> list[tuple[Run, Caution]]:
+    """What to know of the subsets of each Run that the common samples are in, in the order of the Runs, each once."""
+    listed = []
+    seen: set[str] = set()
+    for (run, _), rows in zip(systems, both.rows, strict=True):
+        if run.id not in seen:
+            seen.add(run.id)
+            subsets = run.samples(["subset"], repeated=["subset"])["subset"].iloc[rows].unique().tolist()
+            listed += [(run, caution) for caution in health.cautions(run, subsets)]
+    return listed
 
 
 def _verdicts(both: Joined, at: Flips, rule: Rule) -> Verdicts:

@@ -13,6 +13,7 @@ from typing import Any
 from markupsafe import Markup
 
 from fas_core import metrics, scores
+from fas_core.evaluation.card import OPTIMISTIC
 from fas_core.evaluation.presentations import presentations
 from fas_core.evaluation.words import rate_text
 from fas_core.metrics.uncertainty import zero_error_upper_bound
@@ -20,6 +21,8 @@ from fas_core.reports import html, svg
 from fas_core.reports.html import facts, html_page, section, table
 from fas_core.reports.palette import DASHES
 from fas_core.runs.store import Run
+
+_HEADS = {"optimistic": "Optimistic.", "training_overlap": "On learned images."}
 
 
 def page(card: Mapping[str, Any], run: Run | None) -> str:
@@ -30,14 +33,9 @@ def page(card: Mapping[str, Any], run: Run | None) -> str:
         html.paragraph(_who(card), "quiet"),
         html.paragraph(answer(card), "answer"),
     ]
-    if card["optimistic"]:
-        parts.append(
-            html.warning(
-                "Optimistic.",
-                "The threshold was set by hand or chosen on samples that it is reported on. On new data the errors "
-                "will be larger.",
-            )
-        )
+    # Cards of before there were warnings say no more than that.
+    for warning in card.get("warnings", [OPTIMISTIC.as_json()] if card["optimistic"] else []):
+        parts.append(html.warning(_HEADS.get(warning["kind"], "Caution."), warning["message"]))
     parts += sections(card, run)
     if card.get("note"):
         parts.insert(3, section("Note", html.paragraph(str(card["note"]))))

@@ -6,6 +6,7 @@ from fas_core.evaluation import card
 from fas_core.metrics import operating_point as op
 from fas_core.runs import store
 from fas_core.runs.upkeep import remove
+from tests.conftest import learned_samples, write_image_run
 
 from .conftest import page, texts
 
@@ -67,3 +68,20 @@ def test_a_rule_that_cannot_be_applied_offers_no_card(tiny_cache: Path) -> None:
     at = page("cards", cache=tiny_cache, run="a", rule="Equal errors (EER)", chosen_on="live")
     assert "cannot be applied to live" in texts(at)
     assert not [b for b in at.button if b.label == "Save as a card"]
+
+
+def test_a_card_on_learned_images_warns_before_and_after_it_is_saved(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    write_image_run(cache, "a", learned_samples())
+    at = page("cards", cache=cache, run="a")
+    assert at.warning[0].value.startswith("3 of 16 test images, of 3 subjects")
+    assert len(at.warning) == 1
+    save(at)
+    assert len(page("cards", cache=cache, run="a").warning) == 2  # of the form, and of the card
+    at = page("cards", cache=cache, run="a", subsets=["live", "unseen_mask"])
+    assert len(at.warning) == 1  # of the card alone
+
+
+def test_the_form_says_that_a_threshold_is_optimistic(tiny_cache: Path) -> None:
+    at = page("cards", cache=tiny_cache, run="a", chosen_on="seen_paper", subsets=["seen_paper"])
+    assert "On new data the errors will be larger" in at.warning[0].value.replace("\\", "")

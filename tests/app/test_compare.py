@@ -22,6 +22,7 @@ from fas_core.reports import report
 from fas_core.runs import store
 from fas_core.runs.scorefile import scores_only_run
 from fas_core.runs.upkeep import remove
+from tests.conftest import learned_samples, tiny_samples, write_image_run
 
 METRICS, GROUPS, SAMPLES, REPORT = "Every metric", "Group by group", "Which samples change?", "Report"
 MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
@@ -253,3 +254,11 @@ def test_a_report_is_made_of_what_is_compared(tiny_cache: Path, monkeypatch: pyt
     assert asked == []  # nothing is made before it is asked for
     assert len(at.get_by_key("report_card").options) == 2
     assert "seen_paper" not in at.get_by_key("report_card").value
+
+
+def test_learned_images_are_said_with_the_letter_of_their_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_image_run(tmp_path / "cache", "a", tiny_samples())
+    write_image_run(tmp_path / "cache", "b", learned_samples(), seed=1)
+    at = page_of(tmp_path / "cache", monkeypatch, "a", "b")
+    assert "**B: 3 of 16 test images, of 3 subjects" in at.caption[0].value
+    assert "A: 3" not in at.caption[0].value

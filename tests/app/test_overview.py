@@ -5,7 +5,7 @@ import pytest
 from fas_core import metrics, progress, scores
 from fas_core.evaluation import presentations
 from fas_core.runs import store
-from tests.conftest import tiny_samples, write_image_run
+from tests.conftest import learned_samples, tiny_samples, write_image_run
 
 from .conftest import page, texts
 
@@ -112,3 +112,13 @@ def test_each_model_is_judged_by_its_own_score_at_first(tmp_path: Path) -> None:
         write_image_run(tmp_path / "cache", name, tiny_samples(), model=model)
     chosen = [page("overview", cache=tmp_path / "cache", run=run).session_state["score"] for run in ("v", "g")]
     assert chosen == ["rec", "pixel_l2"]
+
+
+def test_learned_images_lead_what_is_said_of_the_data(tmp_path: Path) -> None:
+    write_image_run(tmp_path / "cache", "a", learned_samples().assign(subject_id=""))
+    at = page("overview", cache=tmp_path / "cache", run="a")
+    assert at.warning[0].value.startswith("3 of 16 test images, of 2 sessions, are known to the model")
+    assert "name no subject" in at.warning[-1].value
+    after = [element.type for element in at.main if element.type in ("subheader", "warning", "arrow_data_frame")]
+    start = after.index("warning")
+    assert after[start - 1] == "subheader"  # nothing of the data stands above it

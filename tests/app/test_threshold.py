@@ -17,6 +17,7 @@ from fas_core.metrics import operating_point, uncertainty
 from fas_core.reports.palette import ALL_ATTACKS, Style
 from fas_core.runs import scorefile, store
 from fas_core.runs.scorefile import scores_only_run
+from tests.conftest import learned_samples, write_image_run
 
 from .conftest import page
 
@@ -288,3 +289,10 @@ def test_the_key_stands_for_all_of_it() -> None:
     }
     assert len(keys) == 4
     assert prepared(one, reported=["test"]).key in keys
+
+
+def test_learned_images_are_said_above_the_threshold(tmp_path: Path) -> None:
+    write_image_run(tmp_path / "cache", "a", learned_samples())
+    at = page("threshold", cache=tmp_path / "cache", run="a")
+    assert at.warning[0].value.startswith("3 of 16 test images, of 3 subjects")
+    assert not page("threshold", cache=tmp_path / "cache", run="a", subsets=["live", "unseen_mask"]).warning

@@ -10,7 +10,7 @@ import pytest
 from fas_core import derive
 from fas_core.cli import main
 from fas_core.runs import store
-from tests.conftest import TINY_MODEL, Result, message
+from tests.conftest import TINY_MODEL, Result, learned_samples, message, tiny_samples, write_image_run
 
 
 def commands() -> list[list[str]]:
@@ -409,3 +409,32 @@ def test_labels_are_mapped_on_the_command_line(fas: Callable[..., Result], tmp_p
     mapped = fas("metrics", scores, "--bona-fide-label", "0", "--species-label", "1=print,2=replay", "--json")
     assert sorted(json.loads(mapped.out)["roc_auc_per_species"]) == ["print", "replay"]
     assert fas("scores", "import", scores, "--name", "x", "--attack-label", "1,2").code == 0
+
+
+def test_what_was_made_of_a_manifest_s_texts_is_said_before_work_begins(
+    tmp_path: Path, fas: Callable[..., Result]
+) -> None:
+    data, checkpoint = tmp_path / "m.csv", tmp_path / "none.safetensors"
+    data.write_text("path,label,subject_id\na.png,live,unknown\nb.png,live,s\n")
+    note = "Note: subject_id: 'unknown' counts as not stated (1 rows)."
+    assert note in fas("cache", checkpoint, "--data", data).err.splitlines()
+    existing = tmp_path / "m.safetensors"
+    existing.touch()
+    assert note in fas("train", "small_dcvae", "--data", data, "--out", existing).err.splitlines()
+
+
+def test_what_flatters_is_said_by_every_command_that_judges(tmp_path: Path, fas: Callable[..., Result]) -> None:
+    cache, out = tmp_path / "cache", tmp_path / "op.json"
+    run = write_image_run(cache, "a", learned_samples())
+    write_image_run(cache, "b", tiny_samples(), seed=1)
+    chosen = ("--score", "rec", "--cache", cache)
+    compared = fas("compare", "a", "b", *chosen, "--json")
+    assert "Warning: a: 3 of 16 test images, of 3 subjects and 2 sessions, are known to the model" in compared.err
+    assert "Warning: b" not in compared.err
+    [warning] = json.loads(compared.out)["warnings"]
+    assert (warning["run"], warning["kind"], warning["n_learned"]) == (run.id, "training_overlap", 2)
+    on_itself = ("--choose-on", "seen_paper", "--report-on", "seen_paper")
+    frozen = fas("threshold", "a", *chosen, *on_itself, "--out", out)
+    assert [line.split(":")[0] for line in frozen.err.splitlines()] == ["Warning", "Optimistic"]
+    assert [one["kind"] for one in json.loads(out.read_text())["warnings"]] == ["training_overlap", "optimistic"]
+    assert fas("threshold", "--check", out, "--cache", cache).code == 0

@@ -12,7 +12,7 @@ from fas_core.metrics import operating_point as op
 from fas_core.metrics.cost import Costs, Share
 from fas_core.runs import store
 from fas_core.runs.scorefile import scores_only_run
-from tests.conftest import tiny_samples, write_image_run
+from tests.conftest import learned_samples, tiny_samples, write_image_run
 
 REPORTED = ["seen_paper", "unseen_mask"]
 
@@ -147,3 +147,31 @@ def test_a_score_that_is_fitted_is_the_same_again(run: store.Run) -> None:
     assert card.differences(content, store.opened(run.folder)) == []
     assert content["threshold"] > 0
     assert metrics.is_attack(scores.values(run, "mahalanobis"), content["threshold"]).any()
+
+
+def test_what_flatters_stands_on_the_card(tmp_path: Path) -> None:
+    run = write_image_run(tmp_path, "a", learned_samples())
+    [warning] = made(run)["warnings"]
+    assert (warning["kind"], warning["n_learned"], warning["n_dev"]) == ("training_overlap", 2, 1)
+    assert made(run, reported_on=["unseen_mask"])["warnings"] == []  # nothing of it was learned
+    on_learned = made(run, chosen_on=["seen_paper"])["warnings"]
+    assert [one["kind"] for one in on_learned] == ["training_overlap", "optimistic"]
+    chosen_there = made(run, chosen_on=["seen_paper"], reported_on=["unseen_mask"])["warnings"]
+    assert [one["kind"] for one in chosen_there] == ["training_overlap"]  # where it is chosen counts too
+
+
+def test_cards_of_before_warnings_still_hold_and_their_numbers_are_checked(tmp_path: Path) -> None:
+    run = write_image_run(tmp_path, "a", learned_samples())
+    content = made(run)
+    assert card.differences(content, run) == []
+    before = {name: value for name, value in content.items() if name not in ("warnings", "sha256")}
+    before |= {"sha256": card._seal(before)}
+    assert card.differences(before, run) == []
+    [warning] = content["warnings"]
+
+    def lines(**changed: Any) -> list[str]:
+        other = content | {"warnings": [warning | changed]}
+        return card.differences(other | {"sha256": card._seal(other)}, run)
+
+    assert lines(message="in other words") == []
+    assert lines(n_learned=0) == ["warnings[0].n_learned: 0 on the card, 2 now"]

@@ -18,6 +18,7 @@ from fas_core.metrics import operating_point as op
 from fas_core.metrics import uncertainty
 from fas_core.metrics.resampling import Statistic
 from fas_core.runs import store
+from tests.conftest import learned_samples, tiny_samples, write_image_run
 
 from .conftest import ATTACKS_A, ATTACKS_B, LIVE, correlated, document_of, pair_of, run_of
 
@@ -93,7 +94,7 @@ def test_the_value_keys_metrics_by_what_they_are(both: tuple[store.Run, store.Ru
     assert found.verdicts is not None
     assert document["flips"] == found.verdicts.as_json()
     assert document["flips"]["per_kind"]["mask"] == found.verdicts.per_kind["mask"]._asdict()
-    assert [*document][-2:] == ["flips", "in_words"]
+    assert [*document][-3:] == ["flips", "in_words", "warnings"]
     assert json.loads(json.dumps(document)) == document
 
 
@@ -117,5 +118,18 @@ def test_a_comparison_without_verdicts_says_why(tmp_path: Path) -> None:
     assert found.verdicts is None
     assert found.no_verdicts_because
     document = found.as_json()
-    assert [*document][-3:] == ["flips", "flips_undefined_because", "in_words"]
+    assert [*document][-4:] == ["flips", "flips_undefined_because", "in_words", "warnings"]
     assert document["flips_undefined_because"] == found.no_verdicts_because
+
+
+def test_what_flatters_one_of_the_runs_is_said_with_its_name(tmp_path: Path) -> None:
+    a = write_image_run(tmp_path, "a", learned_samples())
+    b = write_image_run(tmp_path, "b", tiny_samples().assign(subject_id=""), seed=1)
+    warnings = document_of(a, b, "rec")["warnings"]
+    assert [(one["run"], one["kind"]) for one in warnings] == [(a.id, "training_overlap"), (b.id, "no_subjects")]
+    assert (warnings[0]["n_learned"], warnings[0]["n_dev"], warnings[0]["n_images"]) == (2, 1, 16)
+    assert warnings[1]["n_samples"] == 16  # without those of training, which are not compared
+    of_itself = compared(System(a, "rec"), System(a, "kl"), resamples=20).as_json()["warnings"]
+    assert [one["kind"] for one in of_itself] == ["training_overlap"]  # once
+    c = write_image_run(tmp_path, "c", tiny_samples(), seed=2)
+    assert compared(System(c, "rec"), System(c, "kl"), resamples=20).as_json()["warnings"] == []

@@ -8,7 +8,7 @@ from fas_core.metrics import operating_point as op
 from fas_core.metrics.uncertainty import zero_error_upper_bound
 from fas_core.reports import card as cardpage
 from fas_core.runs.scorefile import scores_only_run
-from tests.conftest import tiny_samples, write_image_run
+from tests.conftest import learned_samples, tiny_samples, write_image_run
 
 
 class Text(HTMLParser):
@@ -79,3 +79,15 @@ def test_one_class_has_no_curve(tmp_path: Path) -> None:
     text, _ = read(cardpage.page(content, run))
     assert "there is no curve" in text
     assert "No attack was tested" in text
+
+
+def test_a_card_on_learned_images_is_marked(tmp_path: Path) -> None:
+    run = write_image_run(tmp_path, "a", learned_samples(), seed=1)
+    content = card.card(run, "rec", op.DEFAULT, ["live"], ["seen_paper"])
+    html = cardpage.page(content, run)
+    assert "On learned images. 3 of 10 test images, of 3 subjects" in read(html)[0].replace("  ", " ")
+    evil = content | {"warnings": [content["warnings"][0] | {"message": "<img src=x>"}]}
+    assert read(cardpage.page(evil, run))[1] == []
+    before = card.card(run, "rec", op.rule("threshold=110"), [], ["unseen_mask"])
+    del before["warnings"]
+    assert "Optimistic." in read(cardpage.page(before, run))[0]
