@@ -17,7 +17,7 @@ from app.session.readers import pooled_score_set, score_values
 from app.session.sidebar import Shown
 from app.words import escaped
 from fas_core import metrics, scores
-from fas_core.data.names import readable
+from fas_core.data.names import TRAIN, outside_training, readable
 from fas_core.evaluation.presentations import FRAME
 from fas_core.evaluation.ranking import share_of_pairs
 from fas_core.latent import mixture
@@ -81,7 +81,7 @@ def show_answer(shown: Shown, *, is_known: bool) -> None:
             st.write("There are too few live training images here to say in numbers how far attacks lie from them.")
             st.caption("Which images are for training is said in the manifest: fas data subsets MANIFEST --out NEW")
         return
-    apart = told_apart(run, shown.level, tuple(s for s in shown.subsets if s != "train"))
+    apart = told_apart(run, shown.level, tuple(outside_training(shown.subsets)))
     if not apart.auc:
         st.write("The chosen subsets hold no attacks, or no live faces outside training: nothing to separate.")
         return
@@ -110,7 +110,7 @@ def attacks_like_live(points: Points, distance: NDArray[np.float64], at_most: in
 def live_unlike_training(points: Points, distance: NDArray[np.float64], at_most: int) -> NDArray[np.int64]:
     """The rows of live faces outside training whose codes are furthest from training ones, the furthest first."""
     subset = columns.factor(points.run, "subset")
-    is_outside = np.array([name != "train" for name in subset.names])[subset.codes]
+    is_outside = np.array([name != TRAIN for name in subset.names])[subset.codes]
     return lowest(-distance, _also(points.is_shown, ~columns.attacks(points.run) & is_outside), at_most)
 
 

@@ -12,7 +12,7 @@ from app.charts import mixtures
 from app.components.gallery import Card, Panel, gallery
 from app.session import readers
 from app.words import escaped
-from fas_core.data.names import GROUP_ORDER, in_group_order, readable
+from fas_core.data.names import GROUP_ORDER, TRAIN, in_group_order, readable
 from fas_core.evaluation.likelihood import nats
 from fas_core.latent import projection
 from fas_core.latent.mixture import Likelihoods, Mixture
@@ -74,17 +74,17 @@ def show_components(
 
 def component_words(shares: dict[str, NDArray[np.float64]]) -> str:
     """What the map says, in a sentence per kind of group."""
-    if "train" not in shares:
+    if TRAIN not in shares:
         return "The training images are not among the chosen subsets."
     used = {name: int((share > 0).sum()) for name, share in shares.items()}
     top = {name: int(share.argmax()) for name, share in shares.items()}
     attacks = [name for name in shares if name not in GROUP_ORDER]
     each = ", ".join(
         f"**{100 * shares[name][top[name]]:.0f}\u00a0%** of {escaped(readable(name))} in Gaussian "
-        f"{top[name] + 1} (which holds {100 * shares['train'][top[name]]:.0f}\u00a0% of training)"
+        f"{top[name] + 1} (which holds {100 * shares[TRAIN][top[name]]:.0f}\u00a0% of training)"
         for name in attacks
     )
-    return f"Training is spread over {used['train']} Gaussian{'s' if used['train'] > 1 else ''}" + (
+    return f"Training is spread over {used[TRAIN]} Gaussian{'s' if used[TRAIN] > 1 else ''}" + (
         f"; the fullest for attacks: {each}." if each else "."
     )
 

@@ -15,7 +15,7 @@ from app.session.cache import cached
 from app.session.readers import samples, score_values
 from app.words import number
 from fas_core import metrics, scores
-from fas_core.data.names import ATTACK, BONA_FIDE, readable
+from fas_core.data.names import ATTACK, BONA_FIDE, is_training, readable
 from fas_core.evaluation.verdicts import percentiles
 from fas_core.runs.store import Run
 
@@ -27,9 +27,9 @@ def classes(run: Run) -> dict[str, NDArray[np.intp]]:
     """Rows of the training live images, of the other live ones, and of every attack species; empty ones left out."""
     about = samples(run, ("subset", "label", "pai_species"))
     is_attack = (about["label"] == ATTACK).to_numpy()
-    is_training = (about["subset"] == "train").to_numpy() & (about["label"] == BONA_FIDE).to_numpy()
+    is_learned = is_training(about) & (about["label"] == BONA_FIDE).to_numpy()
     species = metrics.species_names(is_attack, about["pai_species"])
-    masks = {LIVE_TRAINING: is_training, "other live": ~is_attack & ~is_training}
+    masks = {LIVE_TRAINING: is_learned, "other live": ~is_attack & ~is_learned}
     masks |= {str(name): is_attack & (species == name) for name in sorted(set(species[is_attack]))}
     return {name: np.flatnonzero(mask) for name, mask in masks.items() if mask.any()}
 

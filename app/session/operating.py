@@ -14,6 +14,7 @@ from app.session.cache import cached
 from app.session.readers import decided, grouping, pooled_score_set
 from app.words import escaped
 from fas_core import metrics
+from fas_core.data.names import TRAIN, dev_subsets, fresh_subsets
 from fas_core.errors import BadInputError
 from fas_core.evaluation.presentations import FRAME
 from fas_core.metrics import bins
@@ -28,7 +29,6 @@ from fas_core.metrics.operating_point import (
     KINDS,
     OperatingPoint,
     Rule,
-    dev_subsets,
 )
 from fas_core.runs.store import Run
 
@@ -195,12 +195,16 @@ def rule(run: Run, score: str, level: str) -> Rule:
 
 
 def operating_point(run: Run, score: str, level: str, subsets: Sequence[str]) -> tuple[OperatingPoint | None, str]:
-    """The sidebar's operating point, reported on `subsets`; None and the reason where its rule cannot be applied."""
+    """The sidebar's operating point; None and the reason where its rule cannot be applied.
+
+    Reported on those of `subsets` that neither training nor the choice has seen; on all of them where none is left.
+    """
     by = rule(run, score, level)
     chosen_on = [s for s in run.subsets if s in st.session_state.get("chosen_on", dev_subsets(run.subsets))]
+    reported_on = fresh_subsets(subsets, chosen_on) or subsets
     if by.kind == BY_HAND:
         # Reported where a rule would be, so that numbers do not jump when the slider takes over from it.
-        return replace(op.operating_point(by, by.value, chosen_on, subsets), chosen_on=(), is_optimistic=True), ""
+        return replace(op.operating_point(by, by.value, chosen_on, reported_on), chosen_on=(), is_optimistic=True), ""
     try:
         threshold = op.threshold_by(
             by, pooled_score_set(run, score, level, chosen_on), costs(run) if by.kind == COST else None
@@ -211,4 +215,14 @@ def operating_point(run: Run, score: str, level: str, subsets: Sequence[str]) ->
             None,
             f"{escaped(by.words)} cannot be applied to {where}: {escaped(str(error))}. Change it in the sidebar.",
         )
-    return op.operating_point(by, threshold, chosen_on, subsets), ""
+    return op.operating_point(by, threshold, chosen_on, reported_on), ""
+
+
+def role_of(subset: str, point: OperatingPoint) -> str:
+    """What a subset is used for, in words; "" where it is used for nothing."""
+    roles = (
+        ("training", subset == TRAIN),
+        ("threshold chosen here", subset in point.chosen_on),
+        ("reported", subset in point.reported_on),
+    )
+    return ", ".join(role for role, is_its in roles if is_its)

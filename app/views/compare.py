@@ -21,6 +21,7 @@ from app.session.readers import runs
 from app.session.sidebar import Shown
 from app.words import escaped, label_of
 from fas_core import scores
+from fas_core.data.names import outside_training
 from fas_core.evaluation.join import System
 from fas_core.metrics.operating_point import APCER, BPCER, DEFAULT, Rule
 from fas_core.runs.store import Run
@@ -180,7 +181,7 @@ def show_compare(shown: Shown) -> None:
     st.title("Compare")
     head = st.container()
     a = System(shown.run, shown.score)
-    subsets = tuple(name for name in shown.subsets if name != "train") or shown.subsets
+    subsets = tuple(outside_training(shown.subsets)) or shown.subsets
     asked = operating.rule(shown.run, shown.score, shown.level)
     comparison = Comparison((a, *other_systems(a)), shown.level, subsets, matched_rule(asked))
     end_if_nothing_common(comparison)

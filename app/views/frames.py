@@ -21,7 +21,7 @@ from app.session import sidebar
 from app.session.address import put_in_address
 from app.session.page import fragment
 from app.words import escaped
-from fas_core.data.names import readable
+from fas_core.data.names import TRAIN, readable
 from fas_core.latent import projection
 from fas_core.latent.frames import ONE, OWN, UMAP
 from fas_core.reports.palette import style_of
@@ -110,7 +110,7 @@ def trails(shown: Beside, current: int) -> Trails:
     ways = []
     for i, name in enumerate(names):
         places = [None if np.isnan(one.middles[i]).any() else tuple(one.middles[i].tolist()) for one in shown.places]
-        if name != "train" and any(place is not None for place in places):
+        if name != TRAIN and any(place is not None for place in places):
             ways.append(Trail(name, style_of(name), places))
     return Trails([step.short for step in shown.steps.each], current, ways)
 

@@ -21,7 +21,7 @@ from app.session.readers import cache_folder, decided_values, samples, score_val
 from app.session.sidebar import Shown
 from app.words import escaped, number
 from fas_core.data import images
-from fas_core.data.names import ATTACK, readable
+from fas_core.data.names import ATTACK, TRAIN, readable
 from fas_core.evaluation import card as cards
 from fas_core.evaluation.presentations import FRAME
 from fas_core.evaluation.verdicts import called
@@ -188,7 +188,7 @@ def show_nearest(run: Run, subject: Subject) -> None:
         if subject.row is None
         else neighbours.nearest(run, np.array([subject.row]), NEAREST)
     )
-    ids, colour = readers.ids(run), style_of("train").colour
+    ids, colour = readers.ids(run), style_of(TRAIN).colour
     st.markdown("**Nearest live training images** · by the distance of their codes")
     chosen = component.gallery(
         [

@@ -12,7 +12,7 @@ from app.parts.gaussians import show_components
 from app.parts.mixture_sizes import Asked, all_stored, n_of, offer, show_auc_by_number, show_criteria, split
 from app.session import readers, sidebar
 from app.words import escaped
-from fas_core.data.names import ATTACK, BONA_FIDE, groups_of, readable
+from fas_core.data.names import ATTACK, BONA_FIDE, groups_of, is_training, readable
 from fas_core.evaluation import likelihood
 from fas_core.evaluation.ranking import share_of_pairs
 from fas_core.latent import mixture, training_rows
@@ -112,7 +112,7 @@ def show_answer(outside: pd.DataFrame, auc: dict[str, float], asked: Asked, n_tr
 
 def show_histograms(samples: pd.DataFrame, values: NDArray[np.float64], table: pd.DataFrame, limit: float) -> None:
     kinds = groups_of(samples)
-    is_live = (samples["label"] == BONA_FIDE) & (samples["subset"] != "train")
+    is_live = (samples["label"] == BONA_FIDE) & ~is_training(samples)
     notes = {
         row.subset: f"AUC {row.auc:.2f}"
         for row in table.itertuples()
@@ -185,7 +185,7 @@ def page() -> None:
         return
     samples = readers.samples(run, ("subset", "label", "pai_species"))
     samples = samples[samples["subset"].isin(shown.subsets)]
-    outside = samples[samples["subset"] != "train"]
+    outside = samples[~is_training(samples)]
     criteria = likelihood.criteria(fits, training)
     fit, likelihoods = fits[asked.k]
     values = likelihoods.log_likelihood

@@ -16,7 +16,7 @@ from app.session.readers import decisions, pooled_score_set, score_values
 from app.session.sidebar import Shown
 from app.words import about, escaped, number
 from fas_core import metrics
-from fas_core.data.names import ATTACK, groups_of, readable
+from fas_core.data.names import ATTACK, groups_of, outside_training, readable
 from fas_core.errors import BadInputError
 from fas_core.evaluation import breakdown, presentations
 from fas_core.evaluation.presentations import Presentations
@@ -78,7 +78,7 @@ def show_panel(shown: Shown, point: OperatingPoint) -> None:
         score=shown.score,
         threshold=point.threshold,
         limits=operating.score_range(shown.run, shown.score, shown.level),
-        roles={name: point.role_of(name) for name in shown.subsets},
+        roles={name: operating.role_of(name, point) for name in shown.subsets},
         prevalence=prevalence(),
         on_threshold=partial(operating.set_by_hand, shown.score),
         on_prevalence=set_prevalence,
@@ -92,7 +92,7 @@ def show_panel(shown: Shown, point: OperatingPoint) -> None:
 def transfers(shown: Shown, point: OperatingPoint) -> list[Transfer]:
     """Of every subset but training."""
     sets = {
-        name: pooled_score_set(shown.run, shown.score, shown.level, [name]) for name in shown.subsets if name != "train"
+        name: pooled_score_set(shown.run, shown.score, shown.level, [name]) for name in outside_training(shown.subsets)
     }
     costs = operating.costs(shown.run) if point.rule.kind == COST else None
     return transfer.transfers(point.rule, point.threshold, sets, costs)

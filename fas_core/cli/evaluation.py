@@ -87,6 +87,7 @@ def operating_point(
 
     Example: `fas threshold small_dcvae --score rec --choose-on live --report-on unseen_paper --out op.json`
     """
+    from fas_core.data.names import dev_subsets, fresh_subsets
     from fas_core.evaluation import card as cards
     from fas_core.metrics import operating_point as op
     from fas_core.runs import store
@@ -96,9 +97,9 @@ def operating_point(
     if run is None:
         raise BadInputError("Name a Run, for example: fas threshold small_dcvae --score rec --report-on unseen_paper")
     chosen = store.open_run(cache, run)
-    by_rule, dev = op.rule(rule), choose_on or op.dev_subsets(chosen.subsets)
+    by_rule, dev = op.rule(rule), choose_on or dev_subsets(chosen.subsets)
     is_by_hand = by_rule.kind == op.BY_HAND
-    fresh = op.fresh_subsets(chosen.subsets, dev)
+    fresh = fresh_subsets(chosen.subsets, dev)
     card = cards.card(
         chosen,
         score or _only_score(chosen, run),

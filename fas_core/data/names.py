@@ -52,6 +52,17 @@ def outside_training(subsets: Sequence[str]) -> list[str]:
     return [name for name in subsets if name != TRAIN]
 
 
+def dev_subsets(subsets: Sequence[str]) -> list[str]:
+    """Where to choose a threshold unless somebody says otherwise: a development set if there is one, else live people
+    nobody trained on, else the training images, else nothing."""
+    return next(([name] for name in ("dev", LIVE, TRAIN) if name in subsets), [])
+
+
+def fresh_subsets(subsets: Sequence[str], chosen_on: Sequence[str]) -> list[str]:
+    """Those of some subsets that neither training nor the choice has seen."""
+    return [name for name in outside_training(subsets) if name not in chosen_on]
+
+
 def is_training(samples: pd.DataFrame) -> NDArray[np.bool_]:
     """(n,) which samples are in the subset that models learn from. Needs the column subset."""
     return (samples["subset"] == TRAIN).to_numpy(bool)

@@ -11,11 +11,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fas_core import metrics, scores
-from fas_core.data.names import ATTACK, BONA_FIDE, TRAIN
+from fas_core.data.names import ATTACK, BONA_FIDE, TRAIN, dev_subsets
 from fas_core.errors import BadInputError
 from fas_core.evaluation.presentations import FRAME, Presentations, presentations
 from fas_core.metrics import UndefinedMetricError, resampling, uncertainty
-from fas_core.metrics.operating_point import DEFAULT, Rule, dev_subsets, threshold_by
+from fas_core.metrics.operating_point import DEFAULT, Rule, threshold_by
 from fas_core.runs import health
 from fas_core.runs.store import Run
 

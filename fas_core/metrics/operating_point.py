@@ -87,15 +87,6 @@ class OperatingPoint:
     reported_on: tuple[str, ...]
     is_optimistic: bool
 
-    def role_of(self, subset: str) -> str:
-        """What a subset is used for, in words; "" where it is used for nothing."""
-        roles = (
-            ("training", subset == "train"),
-            ("threshold chosen here", subset in self.chosen_on),
-            ("reported", subset in self.reported_on),
-        )
-        return ", ".join(role for role, is_its in roles if is_its)
-
 
 def threshold_by(by: Rule, scores: ScoreSet, costs: Costs | None = None) -> float:
     """The finite threshold of a rule on some samples; raises UndefinedMetricError where they do not allow one."""
@@ -130,19 +121,7 @@ def _cheapest(scores: ScoreSet, costs: Costs) -> float:
     return float(curve.thresholds[curve.best])
 
 
-def dev_subsets(names: Sequence[str]) -> list[str]:
-    """Where to choose unless somebody says otherwise: a development set if there is one, else live people nobody
-    trained on, else the training images, else nothing."""
-    return next(([name] for name in ("dev", "live", "train") if name in names), [])
-
-
-def fresh_subsets(names: Sequence[str], chosen_on: Sequence[str]) -> list[str]:
-    """Those of some subsets that neither training nor the choice has seen."""
-    return [name for name in names if name != "train" and name not in chosen_on]
-
-
-def operating_point(by: Rule, threshold: float, chosen_on: Sequence[str], shown: Sequence[str]) -> OperatingPoint:
-    """Reports on the shown subsets that neither training nor the choice has seen; on all shown where none is left."""
-    reported = fresh_subsets(shown, chosen_on) or list(shown)
-    is_optimistic = by.kind == BY_HAND or bool(set(reported) & set(chosen_on))
-    return OperatingPoint(by, threshold, tuple(chosen_on), tuple(reported), is_optimistic)
+def operating_point(by: Rule, threshold: float, chosen_on: Sequence[str], reported_on: Sequence[str]) -> OperatingPoint:
+    """Is optimistic where it is set by hand, or reported on a subset that it was chosen on."""
+    is_optimistic = by.kind == BY_HAND or bool(set(reported_on) & set(chosen_on))
+    return OperatingPoint(by, threshold, tuple(chosen_on), tuple(reported_on), is_optimistic)

@@ -217,3 +217,15 @@ def test_case_of_one_person_in_two_forms(shared: Path, name: str) -> None:
     assert rows["subject_id"].nunique() == 4
     trained = set(rows.loc[rows["subset"] == "train", "subject_id"])
     assert not trained & set(rows.loc[rows["subset"].str.startswith("unseen"), "subject_id"])
+
+
+def test_a_threshold_is_chosen_on_a_development_set_or_else_on_live_people_or_else_on_training() -> None:
+    assert names.dev_subsets(["train", "live", "dev"]) == ["dev"]
+    assert names.dev_subsets(["train", "live", "seen_paper"]) == ["live"]
+    assert names.dev_subsets(["train", "seen_paper"]) == ["train"]
+    assert names.dev_subsets(["test"]) == []
+
+
+def test_fresh_subsets_are_those_that_neither_training_nor_the_choice_has_seen() -> None:
+    assert names.fresh_subsets(["train", "live", "seen_mask", "unseen_mask"], ["live"]) == ["seen_mask", "unseen_mask"]
+    assert names.fresh_subsets(["train", "live"], ["live"]) == []

@@ -72,28 +72,9 @@ def test_a_rule_that_allows_no_finite_threshold_says_so() -> None:
         op.threshold_by(Rule("apcer", 0.1), only_inf)
 
 
-def test_a_point_is_reported_on_what_neither_training_nor_the_choice_has_seen() -> None:
+def test_a_point_is_optimistic_on_what_it_was_chosen_on_and_where_it_is_set_by_hand() -> None:
     by = op.DEFAULT
-    fresh = op.operating_point(by, 0.5, ["dev"], ["train", "dev", "test"])
-    assert (fresh.reported_on, fresh.is_optimistic) == (("test",), False)
-    stale = op.operating_point(by, 0.5, ["dev"], ["dev"])
-    assert (stale.reported_on, stale.is_optimistic) == (("dev",), True)
+    fresh = op.operating_point(by, 0.5, ["dev"], ["test"])
+    assert (fresh.chosen_on, fresh.reported_on, fresh.is_optimistic) == (("dev",), ("test",), False)
+    assert op.operating_point(by, 0.5, ["dev"], ["test", "dev"]).is_optimistic
     assert op.operating_point(Rule("threshold", 0.5), 0.5, [], ["test"]).is_optimistic
-    assert op.dev_subsets(["train", "live", "seen_paper"]) == ["live"]
-
-
-def test_a_subset_has_every_role_that_it_is_used_for() -> None:
-    fresh = op.operating_point(Rule("bpcer", 0.05), 0.5, ["dev", "train"], ["train", "dev", "test"])
-    assert {name: fresh.role_of(name) for name in ("train", "dev", "test", "other")} == {
-        "train": "training, threshold chosen here",
-        "dev": "threshold chosen here",
-        "test": "reported",
-        "other": "",
-    }
-    seen = op.operating_point(Rule("bpcer", 0.05), 0.5, ["dev"], ["dev"])
-    assert seen.role_of("dev") == "threshold chosen here, reported"
-
-
-def test_fresh_subsets_are_those_that_neither_training_nor_the_choice_has_seen() -> None:
-    assert op.fresh_subsets(["train", "live", "seen_mask", "unseen_mask"], ["live"]) == ["seen_mask", "unseen_mask"]
-    assert op.fresh_subsets(["train", "live"], ["live"]) == []
