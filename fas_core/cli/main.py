@@ -59,6 +59,7 @@ def main() -> None:
     os.environ["PYTHONSAFEPATH"] = "1"  # no process started from here imports what lies in the working folder
     show_all_texts()
     logging.basicConfig(format="fas: note: %(message)s", level=logging.WARNING)
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells the precision of every model it prepares
     try:
         code = app(prog_name="fas", standalone_mode=False)
     except BadInputError as error:

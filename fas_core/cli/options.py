@@ -18,7 +18,15 @@ def default_cache() -> Path:
     return (PROJECT if (PROJECT / "pyproject.toml").is_file() else Path.cwd()) / "cache"
 
 
-CacheOption = Annotated[Path, typer.Option("--cache", help="Folder of Runs.", default_factory=default_cache)]
+CacheOption = Annotated[
+    Path,
+    typer.Option(
+        "--cache",
+        help="Folder of Runs.",
+        default_factory=default_cache,
+        show_default="FAS_CACHE, or cache/ beside the project",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 DataOption = Annotated[Path, typer.Option("--data", help="Manifest (CSV or Parquet).")]
 OutOption = Annotated[Path, typer.Option("--out", help="File to write.")]

@@ -96,7 +96,8 @@ def _worst_at_five_percent(cell: dict[str, Any]) -> str:
     worst = max((value, name) for name, value in here["apcer_per_species"].items() if value is not None)[1]
     trials = cell["n_per_species"][worst]
     low, high = clopper_pearson(round(here["apcer_max"] * trials), trials)
-    return f"{rate(here['apcer_max'])} ({100 * low:.1f}–{100 * high:.1f}, {trials} samples) {OPTIMISTIC}"
+    ends = f"{100 * low:.1f}–{100 * high:.1f}, {trials} sample{'s' if trials != 1 else ''}"
+    return f"{rate(here['apcer_max'])} ({ends}) {OPTIMISTIC}"
 
 
 def print_metrics(title: str, cells: dict[str, dict[str, Any]]) -> None:

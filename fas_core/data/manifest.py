@@ -106,6 +106,11 @@ class LabelValues:
             return meaning | {rest[0]: (BONA_FIDE, "")}
         if rest:
             named = ", ".join(f"'{value}'" for value in (*self.of_attacks, *self.bona_fide))
+            if self.bona_fide:
+                raise BadInputError(
+                    f"the labels {', '.join(rest[:8])} are named neither as attacks (--attack-label, --species-label) "
+                    "nor as bona fide (--bona-fide-label): add each to one of them."
+                )
             raise BadInputError(
                 f"besides {named} (--attack-label) there are the labels {', '.join(rest[:8])}. Only one value can be "
                 f"left to mean bona fide: name every attack, --attack-label {','.join([*self.of_attacks, 'VALUE'])}, "

@@ -20,11 +20,12 @@ import numpy as np
 import pandas as pd
 
 from fas_core.data.manifest import Manifest
-from fas_core.data.names import ATTACK, BONA_FIDE, LIVE, TRAIN, is_training
+from fas_core.data.names import ALL, ATTACK, BONA_FIDE, LIVE, TRAIN, is_training
 from fas_core.errors import BadInputError
 
 UNSEEN_SHARE = 0.3  # of the attacked subjects, per species
 HELD_OUT_SHARE = 0.3  # of a training subject's sessions (or images, where sessions are unknown)
+OF_PROTOCOL = re.compile(rf"{ALL}|{TRAIN}|{LIVE}|(seen|unseen)_.+")  # subsets as they are called here
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,15 @@ def protocol(manifest: Manifest, seed: int = 0) -> Protocol:
             for position, index in enumerate(held):
                 rows.loc[index, "subset"] = subset_of("seen", order[position % len(order)])
                 rows.loc[index, "held_out_by"] = how
-    return Protocol(rows, _notes(rows, counted))
+    replaced = [name for name in manifest.subset_names() if not OF_PROTOCOL.fullmatch(name)]
+    notes = _notes(rows, counted)
+    if replaced:
+        notes.insert(
+            0,
+            f"{manifest.source} has subsets of its own ({', '.join(replaced[:8])}), which these replace. To keep them, "
+            f"train on and cache {manifest.source} as it is.",
+        )
+    return Protocol(rows, notes)
 
 
 def subset_of(side: str, species: str) -> str:

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fas_core import metrics
 from fas_core.evaluation.differences import (
     Difference,
@@ -159,7 +162,28 @@ def cautions(both: Joined, systems: Sequence[System]) -> list[tuple[Run, Caution
             seen.add(run.id)
             subsets = run.samples(["subset"], repeated=["subset"])["subset"].iloc[rows].unique().tolist()
             listed += [(run, caution) for caution in health.cautions(run, subsets)]
+    for (run, _), rows in zip(systems[1:], both.rows[1:], strict=True):
+        listed += [(run, caution) for caution in _other_species(both, run, rows)]
     return listed
+
+
+def _other_species(both: Joined, run: Run, rows: NDArray[np.int64]) -> list[Caution]:
+    """Attacks that A and another Run call by different species: they count as what A says."""
+    if "pai_species" not in run.column_names():
+        return []
+    ours, theirs = (
+        species.astype("str").fillna("").to_numpy(str)
+        for species in (both.samples["pai_species"], run.samples(["pai_species"])["pai_species"].iloc[rows])
+    )
+    differ = np.flatnonzero(both.is_attack & (ours != theirs))
+    if not len(differ):
+        return []
+    first = differ[0]
+    message = (
+        f"{len(differ):,} attacks are of another species in {run.info.name} than in A, e.g. "
+        f"{theirs[first] or 'none'} instead of {ours[first] or 'none'}: they count as what A says."
+    )
+    return [Caution("species_differ", message, {"n_samples": len(differ)})]
 
 
 def _verdicts(both: Joined, at: Flips, rule: Rule) -> Verdicts:

@@ -29,7 +29,7 @@ from fas_core.runs.store import Run
 class Caution:
     """Why numbers on some samples may mislead: an entry of `warnings` in JSON documents."""
 
-    kind: str  # training_overlap, subset_overlap, no_subjects
+    kind: str  # training_overlap, subset_overlap, no_subjects, species_differ
     message: str  # a sentence
     counts: dict[str, Any] = field(default_factory=dict)
 

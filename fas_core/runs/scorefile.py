@@ -36,6 +36,7 @@ from fas_core.texts import one_spelling, plain, plain_column, read_numbers
 
 SCORE = "score"
 REQUIRED = ("sample_id", "label", SCORE)
+PEOPLE = ("subject", "client_id", "person", "user_id", "identity")  # columns that usually name subjects
 LOOKS_REVERSED = 0.4  # an AUC below this is said; with 100 samples of each class, chance goes there once in 140 times
 IDENTITY = ("label", "pai_species", "subset", "subject_id", "session_id", "video_id")  # on which files must agree
 _LIVE_WORDS = {*(word for word, label in LABEL_WORDS.items() if label == BONA_FIDE), "bona fide", "bona-fide"}
@@ -192,15 +193,23 @@ def _checked(
     table = _mapped(path, table, columns)
     missing = [name for name in REQUIRED if name not in table]
     if missing:
+        named = " and ".join(f"'{name}'" for name in missing)
+        options = " ".join(f"--column {name}=NAME" for name in missing)
         raise BadInputError(
-            f"{path}: column '{missing[0]}' is missing. A score file needs {', '.join(REQUIRED)}; this one has "
-            f"{_listed(table)}. If it has another name there: --column {missing[0]}=NAME"
+            f"{path}: column{'s' if len(missing) > 1 else ''} {named} {'are' if len(missing) > 1 else 'is'} missing. A "
+            f"score file needs {', '.join(REQUIRED)}; this one has {_listed(table)}. If it has another name there: "
+            f"{options}"
         )
     if table.empty:
         raise BadInputError(f"{path} has no rows. A score file has one row per sample.")
     if "subset" not in table and "split" in table:
         table = table.rename(columns={"split": "subset"})
     rows, notes = _identities(table)
+    if "subject_id" not in table and (people := next((name for name in PEOPLE if name in table), "")):
+        notes.append(
+            f"column '{people}' is not taken for people, so every sample counts as independent. If it names the "
+            f"subjects: --column subject_id={people}"
+        )
     named = rows["subset"].map({s: bool(SUBSET_NAME.fullmatch(s)) for s in rows["subset"].unique()}).astype(bool)
     _refuse_first(path, ~named, rows["subset"], "subset name '{}': use letters, digits, _ - . only")
     notes += _set_labels(path, rows, table["label"], labels)

@@ -229,3 +229,13 @@ def test_a_threshold_is_chosen_on_a_development_set_or_else_on_live_people_or_el
 def test_fresh_subsets_are_those_that_neither_training_nor_the_choice_has_seen() -> None:
     assert names.fresh_subsets(["train", "live", "seen_mask", "unseen_mask"], ["live"]) == ["seen_mask", "unseen_mask"]
     assert names.fresh_subsets(["train", "live"], ["live"]) == []
+
+
+def test_subsets_that_a_manifest_brings_are_not_replaced_in_silence() -> None:
+    whole = data()
+    own = Manifest(
+        whole.rows.assign(subset=["train", "test"] * (len(whole) // 2) + ["train"] * (len(whole) % 2)), whole.source
+    )
+    assert "has subsets of its own (test)" in subsets.protocol(own).notes[0]
+    again = Manifest(subsets.protocol(whole).rows, whole.source)
+    assert not any("of its own" in note for note in subsets.protocol(again).notes)

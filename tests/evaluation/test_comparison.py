@@ -133,3 +133,16 @@ def test_what_flatters_one_of_the_runs_is_said_with_its_name(tmp_path: Path) -> 
     assert [one["kind"] for one in of_itself] == ["training_overlap"]  # once
     c = write_image_run(tmp_path, "c", tiny_samples(), seed=2)
     assert compared(System(c, "rec"), System(c, "kl"), resamples=20).as_json()["warnings"] == []
+
+
+def test_attacks_that_the_runs_call_by_different_species_are_counted(tmp_path: Path) -> None:
+    samples = tiny_samples()
+    a = write_image_run(tmp_path, "a", samples, seed=1)
+    other = samples.assign(pai_species=samples["pai_species"].replace("mask", "silicone"))
+    b = write_image_run(tmp_path, "b", other, seed=2)
+    warnings = compared(System(a, "rec"), System(b, "rec"), resamples=10).as_json()["warnings"]
+    (caution,) = [one for one in warnings if one["kind"] == "species_differ"]
+    assert (caution["run"], caution["n_samples"]) == (b.id, 3)
+    assert "silicone instead of mask" in caution["message"]
+    same = compared(System(a, "rec"), System(a, "kl"), resamples=10).as_json()["warnings"]
+    assert not [one for one in same if one["kind"] == "species_differ"]

@@ -321,3 +321,12 @@ def test_case_of_ids_in_two_forms(shared: Path) -> None:
     folder = shared / "cases" / "08-one-person-in-two-unicode-forms"
     made = scorefile.read_joined({"a": folder / "nfc.csv", "b": folder / "nfd.csv"})
     assert made.rows[["a", "b"]].notna().all(axis=None)
+
+
+def test_a_column_that_may_name_people_is_pointed_at(tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text("sample_id,label,score,client_id\na,live,0.1,x\nb,spoof,0.9,y\n")
+    assert any("--column subject_id=client_id" in note for note in scorefile.read(path).notes)
+    named = scorefile.read(path, columns={"subject_id": ["client_id"]})
+    assert named.rows["subject_id"].tolist() == ["x", "y"]
+    assert not any("client_id" in note for note in named.notes)
