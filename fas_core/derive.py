@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import subprocess
 import sys
 import threading
@@ -28,13 +29,15 @@ from fas_core.progress import Job, Task, jobs_folder, task
 from fas_core.runs import store
 from fas_core.runs.store import Run
 
+_log = logging.getLogger(__name__)
+
 ABANDONED_AFTER = 120.0  # seconds without a sign of life, as `progress.jobs` has it
 BEAT = 20.0  # seconds between signs of life of work that cannot report its progress
 SHARES = 100  # steps of work that reports its progress as a share
 
 
 def compute(run: Run) -> None:
-    """Computes and stores everything that is missing, quick things first."""
+    """Computes and stores everything that is missing, quick things first. What a Run is too small for is logged."""
     compute_quick(run)
     compute_slow(run)
 
@@ -49,10 +52,16 @@ def compute_quick(run: Run, *, job_file: Path | None = None) -> None:
         for name in scores.offered(run):
             steps.append(partial(scores.values, run, name))
     steps.append(lambda: separation.of_run(run))
+    missing: list[str] = []
     with task(f"Deriving from {run.info.name}", len(steps), job_file=job_file, stage="derive") as shown:
         for step in steps:
-            step()
+            try:
+                step()
+            except BadInputError as error:  # the Run is there and good: this is only what could be made of it
+                missing.append(str(error))
             shown.advance()
+    for reason in dict.fromkeys(missing):
+        _log.warning("%s: %s", run.info.name, reason)
 
 
 def compute_slow(run: Run) -> None:

@@ -48,6 +48,7 @@ def _one_training_image(rows: pd.DataFrame) -> pd.DataFrame:
 
 ODD: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
     "no_species": lambda rows: rows.assign(pai_species=""),
+    "some_species": lambda rows: rows.assign(pai_species=rows["pai_species"].where(rows["subset"] != "seen_paper", "")),
     "train_only": _subsets("train"),
     "live_only": lambda rows: rows[(rows["label"] == "bona_fide") & (rows["subset"] != "train")],
     "attack_only": _of_class("attack"),

@@ -48,7 +48,7 @@ class Projected:
 
 @cached(entries=32)
 def n_training(run: Run) -> int:
-    """Live training images."""
+    """Live training images that projections are fitted on: 0 where there is only one."""
     rows, is_training = projection.pca_rows(run)
     return len(rows) if is_training else 0
 
@@ -165,7 +165,7 @@ def _pca_projected(run: Run, asked: Choice) -> Projected:
     x, y = (f"PC {i + 1} ({100 * explained[i]:.0f} % of variance)" for i in (asked.x, asked.y))
     note = f"PCA fitted on the {n_training(run):,} live training images"
     if not n_training(run):
-        note = f"PCA fitted on the {len(run):,} images (there are no training images)"
+        note = f"PCA fitted on the {len(run):,} images (there are not two training images)"
     elif on == "all":
         note = f"PCA fitted on all {len(run):,} images, attacks among them; no labels"
     return Projected(_pca_plane(run, on, asked.x, asked.y), (x, y), note, on)

@@ -187,8 +187,15 @@ def chosen_score(run: Run) -> str:
 
 
 def needs_images(run: Run, what: str) -> None:
-    """Ends the page of a scores-only Run, saying why it is empty and where to go."""
+    """Ends the page of a scores-only Run, or of one whose images all failed, saying why it is empty and where to go."""
     if run.has_images:
+        if not len(run):
+            st.info(
+                f"{what} needs images, and none of **{escaped(run.info.name)}** gave an output. The Overview says why.",
+                icon=":material/broken_image:",
+            )
+            st.page_link("views/overview.py", label="Open the Overview", icon=":material/list:")
+            st.stop()
         return
     st.info(
         f"{what} needs images and latent codes. **{escaped(run.info.name)}** was imported from a score file, which has "

@@ -161,6 +161,8 @@ def plane(run: Run) -> NDArray[np.float32]:
 def show_scatter(shown: Shown, subject: Subject) -> None:
     """The codes of the Run in the plane, the image's among them."""
     run = shown.run
+    if len(run) < 2:
+        return
     pca, xy = readers.principal_components(run), plane(run)
     if xy.shape[1] < 2:
         return

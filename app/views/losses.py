@@ -69,7 +69,7 @@ def distribution(run: Run, score: str, subsets: tuple[str, ...]) -> tuple[Option
         name: pd.Series(by_group[name][np.isfinite(by_group[name])]).agg(["count", "mean", "std"])
         for name in in_group_order(list(by_group))
     }
-    return drawn, pd.DataFrame(moments).T
+    return drawn, pd.DataFrame(moments, index=["count", "mean", "std"]).T
 
 
 def about(score: str, run: Run) -> str:

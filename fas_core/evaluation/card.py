@@ -109,9 +109,9 @@ def _is_optimistic(rule: Rule, chosen_on: Sequence[str], reported_on: Sequence[s
 def _where_instead(rule: Rule, decided: Presentations, subsets: Sequence[str], costs: Costs | None) -> str:
     """A remedy that works: subsets by themselves, or else all of them together, that allow the rule a threshold."""
 
-    def is_allowed_by(chosen_on: Sequence[str]) -> bool:
+    def is_allowed_by(chosen_on: Sequence[str], one: Rule = rule) -> bool:
         try:
-            op.threshold_by(rule, decided.score_set(chosen_on), costs)
+            op.threshold_by(one, decided.score_set(chosen_on), costs)
         except UndefinedMetricError:
             return False
         return True
@@ -120,7 +120,8 @@ def _where_instead(rule: Rule, decided: Presentations, subsets: Sequence[str], c
         return f"Choose on other samples: --choose-on {' or '.join(single)}."
     if is_allowed_by(subsets):
         return f"Choose on several subsets: {' '.join(f'--choose-on {name}' for name in subsets)}."
-    return "No subset of this Run allows it: take another rule, such as bpcer<=0.05 or threshold=T."
+    others = f"another rule, such as {op.DEFAULT} or " if is_allowed_by(subsets, op.DEFAULT) else "the rule "
+    return f"No subset of this Run allows it: take {others}threshold=T."
 
 
 def _require_subsets(run: Run, purpose: str, names: Sequence[str]) -> None:

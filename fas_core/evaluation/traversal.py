@@ -99,7 +99,7 @@ def _measured(run: Run) -> memo.Arrays:
         "n": np.array(n),
         "whose": np.array(whose),
         "species": np.array(list(means), np.str_),
-        "means": np.array(list(means.values())).reshape(len(means), -1),
+        "means": np.array(list(means.values())).reshape(len(means), run.latent_dim),
     }
 
 

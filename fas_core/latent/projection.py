@@ -98,17 +98,21 @@ def _principal_components(blocks: Iterable[NDArray[np.floating]], k: int) -> Pri
 
 
 def pca_rows(run: Run, on: FittedOn = "training") -> tuple[NDArray[np.int64], bool]:
-    """Rows that `pca_of` is fitted on, and whether they are the bona fide training images; all rows where none are."""
+    """Rows that `pca_of` is fitted on, and whether they are the bona fide training images; all where not two are."""
     if on == "training":
         try:
-            return training_rows(run), True
+            rows = training_rows(run)
         except BadInputError:
             pass
+        else:
+            if len(rows) > 1:  # one has no variance
+                return rows, True
     return np.arange(len(run)), False
 
 
 def pca_of(run: Run, k: int = COMPONENTS, on: FittedOn = "training") -> PrincipalComponents:
-    """First k principal components of a Run's bona fide training codes, or of all its codes, as where it has none."""
+    """First k principal components of a Run's bona fide training codes, or of all its codes, as where it has fewer than
+    two of them. Raises BadInputError for a Run of fewer than two codes."""
     rows, _ = pca_rows(run, on)
     arrays = memo.arrays(
         run.cache,

@@ -93,8 +93,9 @@ def _n_below_each(ordered: Floats, distinct: Floats) -> NDArray[np.intp]:
 
 
 def thinned(full: Curves, points: int = 2000) -> Curves:
-    """At most `points` of the points of the curves, for drawing; the ends stay, all of them if there are few enough.
+    """About `points` of the points of the curves, for drawing; the ends stay, all of them if there are few enough.
 
+    There are more where the coarsest grid has more, as with the two rates of each of hundreds of species.
     For some grid step h, the finest that fits: between two kept neighbours every rate changes by at most h, and its
     probit by at most h of the probit axis, unless they were neighbours before (a jump stays a jump). So the line
     through the kept points is nowhere further than h from the full curve. Precision, which is not monotone, keeps its
@@ -108,8 +109,6 @@ def thinned(full: Curves, points: int = 2000) -> Curves:
     while kept.size > points and grid > 1:
         grid = min(grid - 1, int(grid / 1.2)) or 1
         kept = _kept_points(full, grid)
-    if kept.size > points:
-        raise ValueError(f"curves of {len(full.apcer)} species cannot be drawn with fewer than {kept.size} points")
     while grid < points and (finer := _kept_points(full, math.ceil(grid * 1.2))).size <= points:
         kept, grid = finer, math.ceil(grid * 1.2)
     return Curves(

@@ -233,7 +233,8 @@ def _losses(run: Run) -> list[Markup]:
             ),
         )
     ]
-    if attack[tested].any() and (~attack[tested]).any():
+    curved = {name: of_name[tested] for name, of_name in values.items() if _has_both(of_name[tested], attack[tested])}
+    if curved:
         drawings = []
         for positive, sign in (("attack", 1.0), ("live", -1.0)):
             plane = Plot(
@@ -241,9 +242,9 @@ def _losses(run: Run) -> list[Markup]:
                 linear_axis("precision in %", 0, 1, percent=True),
                 f"Precision and recall of each loss, {positive} as what is looked for",
             )
-            for (colour, dash), (name, of_name) in zip(_SCORE_LOOKS, values.items(), strict=False):
+            for (colour, dash), (name, of_name) in zip(_SCORE_LOOKS, curved.items(), strict=False):
                 wanted = attack[tested] if positive == "attack" else ~attack[tested]
-                one = metrics.score_set(sign * of_name[tested], wanted)
+                one = metrics.score_set(sign * of_name, wanted)
                 curve = _thinned(one)
                 average = metrics.average_precision(one)
                 plane.line(curve.recall, curve.precision, colour, dash, name=f"{name}, AP {average:.3f}")
@@ -251,6 +252,11 @@ def _losses(run: Run) -> list[Markup]:
         caption = "Figures 4.2 and 4.6 of the thesis: outside training, attacks, and live faces, as what is looked for."
         parts.append(section("Precision and recall of each loss", html.figure(drawings, caption)))
     return parts
+
+
+def _has_both(values: NDArray[np.float64], attack: NDArray[np.bool_]) -> bool:
+    """Whether attacks and bona fide samples have a score, as every curve needs."""
+    return len(np.unique(attack[~np.isnan(values)])) == 2
 
 
 def _distribution(values: NDArray[np.float64], kinds: NDArray[np.str_], title: str) -> Markup:
@@ -281,6 +287,9 @@ def _latent_space(run: Run) -> list[Markup]:
     """Figures 4.3, 4.7, 4.8, 4.10: two principal components, and UMAP where it is kept; 4.4: likelihoods."""
     if not run.has_images:
         return []
+    if len(run) < 2:
+        why = f"A plane to show it in takes two codes; this Run has {len(run)}."
+        return [section("Latent space", html.paragraph(why))]
     kinds = groups_of(run.samples(["subset", "label", "pai_species"]))
     pca = projection.pca_of(run, 2)
     titles = [f"component {i + 1} ({100 * share:.0f} % of the variance)" for i, share in enumerate(pca.explained[:2])]

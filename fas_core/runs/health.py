@@ -87,23 +87,24 @@ def training_overlap(samples: pd.DataFrame) -> Caution | None:
 
 
 def counts(samples: pd.DataFrame) -> pd.DataFrame:
-    """One row per subset: bona fide, attacks per species in words, subjects, sessions."""
+    """One row per subset: bona fide, attacks per species in words, subjects, sessions; none without a sample."""
+    named = (("subjects", "subject_id"), ("sessions", "session_id"))
+    people = {name: column for name, column in named if column in samples}
     sizes = samples.groupby(["subset", "label", "pai_species"], dropna=False, observed=True).size()
     rows = []
     for subset in in_protocol_order(samples["subset"].unique()):
-        of_subset = sizes.loc[[subset]].reset_index(name="n").fillna({"pai_species": ""})
-        attacks = of_subset[of_subset["label"] == ATTACK].replace({"pai_species": {"": "unspecified"}})
-        each = attacks.groupby("pai_species")["n"].sum()
+        of_subset = sizes.loc[[subset]].reset_index(name="n")
+        attacks = of_subset[of_subset["label"] == ATTACK]
+        species = attacks["pai_species"].astype(object).fillna("").replace("", "unspecified")
+        each = attacks["n"].groupby(species).sum()
         row = {
             "subset": subset,
             "bona_fide": int(of_subset.loc[of_subset["label"] == BONA_FIDE, "n"].sum()),
             "attacks": ", ".join(f"{n} {name}" for name, n in each.items()) or "none",
         }
-        for column, name in (("subject_id", "subjects"), ("session_id", "sessions")):
-            if column in samples:
-                row[name] = len(_names(samples, column, samples["subset"] == subset))
-        rows.append(row)
-    return pd.DataFrame(rows)
+        here = samples["subset"] == subset
+        rows.append(row | {name: len(_names(samples, column, here)) for name, column in people.items()})
+    return pd.DataFrame(rows, columns=["subset", "bona_fide", "attacks", *people])
 
 
 def _names(samples: pd.DataFrame, column: str, chosen: pd.Series) -> set[str]:

@@ -510,7 +510,7 @@ def test_without_training_images_the_page_says_so(
     image_run(tmp_path / "cache", "untrained", samples)
     at = opened(tmp_path / "cache", "untrained", monkeypatch)
     assert "too few live training images" in at.markdown[0].value
-    assert sent(at)["note"] == "PCA fitted on the 8 images (there are no training images)"
+    assert sent(at)["note"] == "PCA fitted on the 8 images (there are not two training images)"
     assert legend(at) == ["bona fide (4)", "paper (4)"]
 
 

@@ -16,8 +16,9 @@ def test_every_page_opens_on_it(kind: str, has_images: bool, tmp_path: Path) -> 
     cache = tmp_path / "cache"
     write_odd_run(cache, kind, has_images=has_images)
     wrong = {}
+    at = page(cache=cache, run=kind)
     for view in RUN_VIEWS:
-        at = page(view, cache=cache, run=kind)
+        at.switch_page(f"views/{view}.py").run()
         if at.exception:
             wrong[view] = at.exception[0].message + at.exception[0].stack_trace[-1][-200:]
         elif not at.title or len(texts(at)) < 40:
