@@ -595,6 +595,17 @@ def test_thinned_leaves_short_curves_alone_and_takes_the_room_that_the_coarsest_
         assert metrics.thinned(short, points).thresholds.size <= points
 
 
+def test_thinned_curves_of_many_species_take_a_few_points_for_each() -> None:
+    rng = np.random.default_rng(14)
+    n, labels = 3_000, np.arange(3_000) % 2 == 1
+    species = np.where(labels, [f"species {i % 120}" for i in range(n)], "")
+    full = metrics.curves(score_set(rng.normal(size=n), labels, species.tolist()))
+    few = metrics.thinned(full, 300)
+    assert len(few.apcer) == 60
+    assert 300 < few.thresholds.size < full.thresholds.size
+    assert (few.thresholds[0], few.thresholds[-1]) == (full.thresholds[0], full.thresholds[-1])
+
+
 def test_probit_clips_to_half_an_error() -> None:
     assert metrics.probit([0, 0.5, 1], 50).tolist() == pytest.approx([ndtri(0.01), 0, ndtri(0.99)], abs=1e-12)
     assert np.isfinite(metrics.probit([0.0, 1.0], 6_000_000)).all()
