@@ -23,7 +23,7 @@ from fas_core import metrics, scores
 from fas_core.data.names import in_group_order, readable
 from fas_core.evaluation import ranking
 from fas_core.evaluation.ranking import Cells, Ranking, area
-from fas_core.metrics import ScoreSet
+from fas_core.metrics import ScoreSet, bins
 from fas_core.reports.palette import ALL_ATTACKS, MOST_SCORES, score_styles
 from fas_core.runs import store
 from fas_core.runs.store import Run
@@ -66,7 +66,7 @@ def distribution(run: Run, score: str, subsets: tuple[str, ...]) -> tuple[Option
         by_group, x_title=axis_title(score, run), behind=values[of_run.is_new_live()[rows]], behind_name=LIVE_ELSEWHERE
     )
     moments = {
-        name: pd.Series(by_group[name][np.isfinite(by_group[name])]).agg(["count", "mean", "std"])
+        name: pd.Series(bins.moments(by_group[name]), index=["count", "mean", "std"])
         for name in in_group_order(list(by_group))
     }
     return drawn, pd.DataFrame(moments, index=["count", "mean", "std"]).T

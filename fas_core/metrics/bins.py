@@ -1,5 +1,7 @@
 """Bins for histograms, and what of an axis is drawn, for any finite scores: denormal ones, and the largest."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,3 +24,17 @@ def percentiles(values: NDArray[np.float64], percents: tuple[float, float]) -> t
     """Of finite values (n,), n > 0, as numpy interpolates them."""
     low, high = np.percentile(values.clip(-FAR, FAR), percents)
     return float(low), float(high)
+
+
+def moments(values: Floats) -> tuple[int, float, float]:
+    """How many of (n,) values are finite, their mean and standard deviation (n - 1); NaN of too few.
+
+    Near the largest float squares are beyond it: sums are of values over a power of two, which costs no digit.
+    """
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return 0, math.nan, math.nan
+    exponent = np.frexp(np.abs(finite).max())[1]
+    scaled = np.ldexp(finite, -exponent)
+    spread = float(np.ldexp(scaled.std(ddof=1), exponent)) if finite.size > 1 else math.nan
+    return finite.size, float(np.ldexp(scaled.mean(), exponent)), spread

@@ -210,3 +210,12 @@ def test_edges_ascend_between_any_two_numbers(ends: tuple[float, float], n: int)
         assert np.isfinite(found).all()
         assert (np.diff(found) > 0).all()
     assert bins.edges(0.0, 10.0, 5).tolist() == [0, 2, 4, 6, 8, 10]
+
+
+def test_moments_of_the_largest_and_the_smallest_floats_are_numbers() -> None:
+    largest = float(np.finfo(np.float64).max)
+    assert bins.moments(np.array([largest, largest, np.inf, np.nan])) == (2, largest, 0)
+    assert bins.moments(np.array([5e-324, 5e-324])) == (2, 5e-324, 0)
+    values = np.random.default_rng(0).normal(3, 2, 100)
+    assert bins.moments(values) == pytest.approx((100, values.mean(), values.std(ddof=1)), rel=1e-12)
+    assert np.isnan(bins.moments(np.array([1.0]))[2])
