@@ -18,7 +18,7 @@ from fas_core.errors import BadInputError
 from fas_core.evaluation import presentations, run_metrics
 from fas_core.evaluation.presentations import FRAME, Grouping, Presentations
 from fas_core.latent import projection
-from fas_core.metrics.uncertainty import UnitInterval
+from fas_core.metrics.uncertainty import UnitInterval, Units
 from fas_core.runs import health, store
 from fas_core.runs.health import Caution
 from fas_core.runs.store import Run
@@ -111,6 +111,13 @@ def decided(run: Run, score: str, level: str) -> Presentations:
     return grouping(run, level).judged(score_values(run, score))
 
 
+@cached(entries=16)
+def frame_units(run: Run, subsets: tuple[str, ...]) -> Units:
+    """What the samples of some subsets are drawn as a whole by, in row order."""
+    frames = grouping(run, FRAME)
+    return frames.units(frames.within(subsets) & (np.arange(len(frames.of_row)) < frames.n))
+
+
 def decisions(run: Run, level: str) -> str:
     """What decisions are made on, in a word: images (scores of unknown things are samples), videos or sessions."""
     unit = level.split(" ")[0]
@@ -144,13 +151,13 @@ def rates(run: Run, score: str, level: str, subsets: Sequence[str], threshold: f
 
 
 @cached(entries=64)
-def _auc_interval(run: Run, score: str, level: str, subsets: tuple[str, ...]) -> UnitInterval | None:
-    return run_metrics.auc_interval(decided(run, score, level), subsets)
+def _auc_interval(run: Run, score: str, level: str, subsets: tuple[str, ...], species: str) -> UnitInterval | None:
+    return run_metrics.auc_interval(decided(run, score, level), subsets, species)
 
 
-def auc_interval(run: Run, score: str, level: str, subsets: Sequence[str]) -> UnitInterval | None:
-    """The interval of the AUC of some subsets together; None where there is none."""
-    return _auc_interval(run, score, level, tuple(subsets))
+def auc_interval(run: Run, score: str, level: str, subsets: Sequence[str], species: str = "") -> UnitInterval | None:
+    """The interval of the AUC of some subsets together, of all attacks or a species; None where there is none."""
+    return _auc_interval(run, score, level, tuple(subsets), species)
 
 
 def score_sets(run: Run, score: str, level: str) -> dict[str, metrics.ScoreSet]:

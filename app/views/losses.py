@@ -16,7 +16,7 @@ from app.charts.curves import RunCurves
 from app.charts.echarts import Option
 from app.session import sidebar
 from app.session.cache import cached
-from app.session.readers import samples, score_values
+from app.session.readers import frame_units, samples, score_values
 from app.session.sidebar import Shown
 from app.words import escaped
 from fas_core import metrics, scores
@@ -46,10 +46,10 @@ def tested(shown: Shown) -> tuple[str, ...]:
 def measured(run: Run, score: str, subsets: tuple[str, ...]) -> tuple[Ranking, RunCurves] | None:
     """None where the subsets hold one class only."""
     values, of_run = score_values(run, score), cells(run)
-    pooled = of_run.score_set(values, subsets)
-    ranked = ranking.ranking(pooled, {subset: of_run.score_set(values, [subset]) for subset in subsets})
+    ranked = ranking.ranking(of_run, values, subsets, frame_units(run, subsets))
     if ranked is None:
         return None
+    pooled = of_run.score_set(values, subsets)
     together = ScoreSet(pooled.bona_fide, {ALL_ATTACKS: pooled.pooled}, pooled.pooled, pooled.n_non_response)
     return ranked, run_charts.run_curves(metrics.curves(together))
 
@@ -166,8 +166,9 @@ def show_curves(shown: Shown, rankings: Mapping[str, Ranking], curves: Mapping[s
         st.echarts_chart(made, key="pr_scores", height=height, alt=f"Precision and recall: {listed(notes)}")
     with right:
         st.markdown("**ROC** · dotted: chance", help="AUC: the area under the line.")
-        notes = {name: f"AUC {area(rankings[name].auc, rankings[name].n)}" for name in curves}
-        made = run_charts.roc_of_scores(curves, notes, styles, shown.score)
+        by_auc = sorted(curves, key=lambda name: -rankings[name].auc)
+        notes = {name: f"AUC {area(rankings[name].auc, rankings[name].n)}" for name in by_auc}
+        made = run_charts.roc_of_scores({n: curves[n] for n in by_auc}, notes, styles, shown.score)
         st.echarts_chart(made, key="roc_scores", height=height, alt=f"ROC: {listed(notes)}")
     if shown.score in curves and len(curves) > 1:
         st.caption(f"Heavy line: {escaped(shown.score)}, the score chosen in the sidebar.")
@@ -275,10 +276,10 @@ def page() -> None:
     st.title("Losses")
     offered = scores.offered(shown.run)
     of_score = {name: one for name in offered if (one := measured(shown.run, name, tested(shown))) is not None}
-    best_first = sorted(of_score, key=lambda name: -of_score[name][0].auc)
+    best_first = sorted(of_score, key=lambda name: -of_score[name][0].hardest.auc)
     rankings = {name: of_score[name][0] for name in best_first}
     if rankings:
-        st.write(f"{ranking.answer({escaped(name): one for name, one in rankings.items()})} {where(rankings)}")
+        st.write(f"{ranking.answer(rankings, escaped)} {where(rankings)}")
         st.caption(caveats(shown, rankings))
     else:
         st.write(one_class_only(shown))

@@ -31,13 +31,17 @@ def headline(shown: Shown, point: OperatingPoint | None, problem: str) -> str:
         return f"**{name}**: the chosen subsets hold one class only, so nothing can be separated yet."
     auc = {species: metrics.roc_auc(pooled, species) for species in pooled.attacks if len(pooled.attacks[species])}
     hardest = min(auc, key=lambda s: auc[s])
-    interval = auc_interval(run, score, level, tested)
+    which = f"hardest attacks, {escaped(hardest)}" if len(auc) > 1 else f"attacks, {escaped(hardest)}"
+    interval = auc_interval(run, score, level, tested, hardest)
     separates = (
-        f"**{name}**, judged by {escaped(score)}, separates {pooled.n_attack:,} attacks from "
+        f"**{name}**, judged by {escaped(score)}, separates the {which} (n = {len(pooled.attacks[hardest]):,}), from "
         f"{pooled.n_bona_fide:,} bona fide {decisions(run, level)} with an AUC of "
-        f"**{auc_words(metrics.roc_auc(pooled), interval)}**; hardest is "
-        f"{escaped(hardest)} ({auc[hardest]:.2f})."
+        f"**{auc_words(auc[hardest], interval)}**"
     )
+    if len(auc) > 1:
+        together = auc_words(metrics.roc_auc(pooled), auc_interval(run, score, level, tested))
+        separates += f"; all {pooled.n_attack:,} attacks with {together}"
+    separates += "."
     if point is None:
         return f"{separates} {problem}"
     at = rates(run, score, level, point.reported_on, point.threshold)

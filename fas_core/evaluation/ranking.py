@@ -1,12 +1,13 @@
 """How well scores rank attacks above live faces: AUC and average precision by subset and species, and how to read them.
 
-Names and Markdown are those of whoever shows the sentences: they stand in them as they are given.
+Sentences are Markdown; `named` writes names from files in them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from fas_core import metrics
 from fas_core.data.names import ATTACK, BONA_FIDE, groups_of, is_training
 from fas_core.metrics import ScoreSet, uncertainty
+from fas_core.metrics.uncertainty import Units
 
 KINDS = ["subset", "label", "pai_species"]
 ALL = ""  # subsets together, or species together
@@ -55,12 +57,22 @@ def cells(samples: pd.DataFrame) -> Cells:
     return Cells(table.assign(species=species, group=groups_of(table)), of)
 
 
+class Hardest(NamedTuple):
+    """The species, of all subsets together, that a score tells least from the live faces."""
+
+    species: str
+    is_one_of_several: bool
+    n_attack: int
+    auc: float
+    margin: float  # half the interval of its AUC by whole subjects or the nearest to that, 95 % for all species at once
+
+
 @dataclass(frozen=True, eq=False)
 class Ranking:
     """How one score ranks the samples of some subsets: all of them pooled, and each subset by itself."""
 
     auc: float
-    margin: float  # half the 95 % interval of an AUC below LITTLE, as if samples were independent
+    hardest: Hardest
     average_precision: float
     n_live: int
     n_attack: int
@@ -73,17 +85,22 @@ class Ranking:
         return min(self.n_live, self.n_attack)
 
 
-def ranking(pooled: ScoreSet, by_subset: Mapping[str, ScoreSet]) -> Ranking | None:
-    """Of the subsets together and of each; None where together they hold one class only."""
+def ranking(of_run: Cells, values: NDArray[np.float64], subsets: Sequence[str], units: Units) -> Ranking | None:
+    """Of a score's values (n,) in some subsets; None where together they hold one class only.
+
+    `units`: of the samples of these subsets, in their order.
+    """
+    pooled = of_run.score_set(values, subsets)
     if not (pooled.n_bona_fide and pooled.n_attack):
         return None
-    rows = _rows(ALL, pooled) if len(by_subset) > 1 else []
-    for subset, one in by_subset.items():
+    rows = _rows(ALL, pooled) if len(subsets) > 1 else []
+    for subset in subsets:
+        one = of_run.score_set(values, [subset])
         if one.n_bona_fide and one.n_attack:
             rows += _rows(subset, one)
     return Ranking(
         auc=metrics.roc_auc(pooled),
-        margin=auc_margin(pooled),
+        hardest=_hardest(of_run, values, subsets, units, pooled),
         average_precision=metrics.average_precision(pooled),
         n_live=pooled.n_bona_fide,
         n_attack=pooled.n_attack,
@@ -111,16 +128,23 @@ def _rows(subset: str, one: ScoreSet) -> list[dict[str, object]]:
     ]
 
 
-def auc_margin(pooled: ScoreSet) -> float:
-    """Half the 95 % interval of an AUC near or below chance (DeLong); 0 where nobody asks, or a class has one sample.
-
-    An AUC of `LITTLE` or more is read by itself: see `reading`.
-    """
-    if metrics.roc_auc(pooled) >= LITTLE or min(pooled.n_bona_fide, pooled.n_attack) < 2:
-        return 0.0
-    is_attack = np.repeat([False, True], [pooled.n_bona_fide, pooled.n_attack])
-    _, covariance = uncertainty.delong([np.concatenate([pooled.bona_fide, pooled.pooled])], is_attack)
-    return 1.96 * float(np.sqrt(covariance[0, 0]))
+def _hardest(
+    of_run: Cells, values: NDArray[np.float64], subsets: Sequence[str], units: Units, pooled: ScoreSet
+) -> Hardest:
+    auc = {name: metrics.roc_auc(pooled, name) for name, attacks in pooled.attacks.items() if attacks.size}
+    hardest = min(auc, key=lambda name: auc[name])
+    is_attack = (of_run.table["label"] == ATTACK).to_numpy()
+    is_hardest = is_attack & (of_run.table["species"] == hardest).to_numpy()
+    rows = of_run.rows_of(subsets)
+    cell, of_rows = of_run.of[rows], values[rows]
+    compared = (~is_attack | is_hardest)[cell] & ~np.isnan(of_rows)
+    margin = uncertainty.auc_margin(
+        of_rows[compared],
+        is_hardest[cell[compared]],
+        units.of(compared),
+        level=1 - 0.05 / len(auc),  # the worst of k looks worse than one: Bonferroni
+    )
+    return Hardest(hardest, len(auc) > 1, pooled.attacks[hardest].size, auc[hardest], margin)
 
 
 def by_place(rankings: Mapping[str, Ranking], column: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -163,29 +187,38 @@ def reading(auc: float, margin: float) -> str:
     if auc + margin < 0.5:
         return "worse than chance, for live faces score higher than attacks"
     if auc - margin <= 0.5:
-        return "no better than chance"
+        return "no better than chance" if auc < LITTLE else "chance may give that too"
     return "little better than chance" if auc < LITTLE else ""
 
 
-def answer(rankings: Mapping[str, Ranking]) -> str:
-    """Which score tells attacks from live best, and which least; `rankings` is sorted, best first."""
-    names, ranked = list(rankings), list(rankings.values())
+def answer(rankings: Mapping[str, Ranking], named: Callable[[str], str] = str) -> str:
+    """Which score does best on the attacks hardest for it, and which least; `rankings` is sorted, best first."""
+    names, ranked = [named(name) for name in rankings], list(rankings.values())
     best, worst = ranked[0], ranked[-1]
-    n = f"{best.n_attack:,} attacks and {best.n_live:,} live faces"
+    hardest = f"{'hardest ' if best.hardest.is_one_of_several else ''}attacks, {named(best.hardest.species)}"
+    n = f" (n = {best.hardest.n_attack:,})"
+    pooled = f"all {best.n_attack:,} attacks against {best.n_live:,} live faces: {area(best.auc, best.n)}"
+    together = f"; {pooled}" if best.hardest.is_one_of_several else ""
     if len(ranked) == 1:
-        return f"**{names[0]}** tells {n} apart ({_auc(best)})."
-    if area(best.auc, best.n) == area(worst.auc, worst.n):
-        return f"All {len(ranked)} scores tell {n} apart alike ({_auc(best)})."
-    second = f", then {names[1]} ({area(ranked[1].auc, ranked[1].n)})" if len(ranked) > 2 else ""
+        return f"**{names[0]}** tells the {hardest}{n}, from live faces with {_auc(best)}{together}."
+    if _area(best) == _area(worst):
+        return f"All {len(ranked)} scores do alike on their {hardest}{n}: {_auc(best)}{together}."
+    second = f"then {names[1]} ({_area(ranked[1])}), " if len(ranked) > 2 else ""
     return (
-        f"Of {len(ranked)} scores, **{names[0]}** tells {n} apart best ({_auc(best)}){second}, "
-        f"**{names[-1]}** least ({_auc(worst)})."
+        f"Of {len(ranked)} scores, **{names[0]}** does best on its {hardest}{n}: {_auc(best)}, optimistic, for it is "
+        f"chosen on the samples it is judged on; {second}**{names[-1]}** does least: {named(worst.hardest.species)}, "
+        f"{_auc(worst)}." + (f" With {names[0]} {pooled}." if best.hardest.is_one_of_several else "")
     )
 
 
+def _area(one: Ranking) -> str:
+    return area(one.hardest.auc, min(one.n_live, one.hardest.n_attack))
+
+
 def _auc(one: Ranking) -> str:
-    read = reading(one.auc, one.margin)
-    return f"AUC **{area(one.auc, one.n)}**{f': {read}' if read else ''}"
+    """Of the hardest species."""
+    read = reading(one.hardest.auc, one.hardest.margin)
+    return f"AUC **{_area(one)}**{f' ({read})' if read else ''}"
 
 
 def extremes(rankings: Mapping[str, Ranking]) -> pd.DataFrame:

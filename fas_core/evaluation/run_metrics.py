@@ -124,10 +124,16 @@ def rates_at(decided: Presentations, subsets: Sequence[str], threshold: float) -
     }
 
 
-def auc_interval(decided: Presentations, subsets: Sequence[str]) -> uncertainty.UnitInterval | None:
-    """95 % interval of the AUC of all attacks of some subsets, by resampling whole subjects or the nearest to that."""
+def auc_interval(decided: Presentations, subsets: Sequence[str], species: str = "") -> uncertainty.UnitInterval | None:
+    """95 % interval of the AUC of some subsets, by resampling whole subjects or the nearest to that.
+
+    Of all attacks, or those of a species.
+    """
     chosen = decided.within(subsets)
-    attack = decided.of.kinds[0][chosen] > 0
+    codes, names = decided.of.kinds
+    if species:
+        chosen = chosen & ((codes == 0) | (codes == 1 + names.index(species)))
+    attack = codes[chosen] > 0
     found = resampling.resampled(
         [decided.values[chosen]], attack, decided.of.units(chosen), [AUC], quantiles=AUC_QUANTILES
     )

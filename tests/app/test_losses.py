@@ -69,16 +69,22 @@ def scores_only(cache: Path, name: str, rows: pd.DataFrame, columns: list[str]) 
 def test_the_answer_names_the_best_and_the_worst_score_with_numbers(tiny_cache: Path) -> None:
     said = answer(page("losses", cache=tiny_cache, run="a"))
     run = store.open_run(tiny_cache, "a")
-    auc = {name: expected(run, name, TESTED)[0] for name in scores.offered(run)}
+    auc = {
+        name: min(expected(run, name, TESTED, species)[0] for species in ("mask", "paper"))
+        for name in scores.offered(run)
+    }
     worst = min(auc, key=auc.__getitem__)
     named = re.match(
-        r"Of (\d+) scores, \*\*(\S+)\*\* tells 6 attacks and 10 live faces apart best \(AUC \*\*(\S+)\*\*\), then", said
+        r"Of (\d+) scores, \*\*(\S+)\*\* does best on its hardest attacks, (?:mask|paper) \(n = 3\): AUC \*\*(\S+)\*\*",
+        said,
     )
     assert named, said
     assert int(named[1]) == len(auc) == 9
     assert auc[named[2].replace("\\", "")] == max(auc.values())
     assert named[3] == written(max(auc.values()))
-    assert f"**{worst}** least (AUC **{auc[worst]:.2f}**" in said
+    assert re.search(rf"\*\*{re.escape(worst)}\*\* does least: \w+, AUC \*\*{auc[worst]:.2f}\*\*", said)
+    assert "optimistic, for it is chosen on the samples it is judged on" in said
+    assert said.index("all 6 attacks against 10 live faces: ") > said.index("AUC")
     assert "Easiest: **" in said
 
 
@@ -108,7 +114,7 @@ def test_the_subsets_of_the_sidebar_decide_the_numbers(tiny_cache: Path) -> None
     at = page("losses", cache=tiny_cache, run="a")
     first = answer(at)
     at.sidebar.button_group[0].set_value(["train", "unseen_mask"]).run()
-    assert "3 attacks and 3 live faces apart" in answer(at)
+    assert "attacks, mask (n = 3): AUC" in answer(at)
     assert answer(at) != first
     assert "On unseen mask. Training images are left out." in texts(at)
     table = at.dataframe[0].value
@@ -145,7 +151,8 @@ def test_a_few_scores_can_be_chosen_and_are_forgotten_by_a_run_without_them(tiny
     assert answer(at).startswith("Of 9 scores")
     vendor = next(label for label in at.sidebar.selectbox[0].options if label.startswith("vendor"))
     at.sidebar.selectbox[0].set_value(vendor).run()
-    assert answer(at).startswith("**score** tells 6 attacks and 18 live faces apart")
+    assert answer(at).startswith("**score** tells the hardest attacks, ")
+    assert "all 6 attacks against 18 live faces" in answer(at)
     assert len(figures(at)) == 3
 
 
@@ -153,7 +160,9 @@ def test_a_scores_only_run_with_one_score(tiny_cache: Path) -> None:
     at = page("losses", cache=tiny_cache, run="vendor")
     run = store.open_run(tiny_cache, "vendor")
     auc, _, n_attack, n_live = expected(run, "score", ["dev", "test"])
-    assert answer(at).startswith(f"**score** tells {n_attack} attacks and {n_live} live faces apart (AUC **{auc:.2f}**")
+    assert answer(at).startswith("**score** tells the hardest attacks, ")
+    assert f"; all {n_attack} attacks against {n_live} live faces: {auc:.2f}." in answer(at)
+    assert "optimistic" not in answer(at)  # nothing was chosen
     table = at.dataframe[0].value
     assert "Best" not in table
     assert ("dev", "paper") in set(zip(table["Subset"], table["Attacks"], strict=True))
@@ -205,7 +214,8 @@ def test_how_an_auc_near_chance_is_read(tiny_cache: Path) -> None:
     scores_only(tiny_cache, "holes", rows, ["part", "none"])
     at = page("losses", cache=tiny_cache, run="holes")
     auc = expected(store.open_run(tiny_cache, "holes"), "part", ["test"])[0]
-    assert answer(at).startswith(f"**part** tells 1,950 attacks and 1,950 live faces apart (AUC **{auc:.3f}**)")
+    said = "**part** tells the attacks, mask (n = 1,950), from live faces with AUC"
+    assert answer(at).startswith(f"{said} **{auc:.3f}**.")
     assert "no score: 100 without part." in texts(at)
     assert "one class has no score at all: none." in texts(at)
 

@@ -14,8 +14,17 @@ def test_the_answer_comes_first_and_matches_the_core(tiny_cache: Path) -> None:
     at = page(cache=tiny_cache, run="a")
     assert not at.exception
     answer = at.markdown[0].value
-    assert "**a**, judged by rec, separates 6 attacks from 10 bona fide images" in answer
-    assert "hardest is" in answer
+    run = store.open_run(tiny_cache, "a")
+    everything = presentations.presentations(run, scores.values(run, "rec"))
+    tested = everything.score_set(["live", "seen_paper", "unseen_mask"])
+    auc = {species: metrics.roc_auc(tested, species) for species in ("mask", "paper")}
+    hardest = min(auc, key=auc.__getitem__)
+    assert (
+        f"**a**, judged by rec, separates the hardest attacks, {hardest} (n = 3), from 10 bona fide images with an AUC "
+        f"of **{auc[hardest]:.2f} ("
+    ) in answer
+    assert answer.index("all 6 attacks with ") > answer.index(hardest)  # pooled after the hardest
+    assert f"all 6 attacks with {metrics.roc_auc(tested):.2f} (" in answer
     table = at.dataframe[0].value
     assert table["Subset"].tolist() == ["train", "live", "seen_paper", "unseen_mask"]
     assert table["AUC"].isna().tolist() == [True, True, False, False]  # undefined is empty, never 0

@@ -6,26 +6,97 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fas_core import metrics
 from fas_core.evaluation import ranking
-from fas_core.metrics import ScoreSet
+from fas_core.evaluation.ranking import Hardest
+from fas_core.metrics import uncertainty
+from fas_core.metrics.uncertainty import Floats
 
 
-def scored(live: list[float], attacks: list[float]) -> ScoreSet:
-    is_attack = np.r_[np.zeros(len(live), bool), np.ones(len(attacks), bool)]
-    return metrics.score_set(
-        np.r_[live, attacks].astype(float), is_attack, [None] * len(live) + ["mask"] * len(attacks)
+def people(n: int) -> pd.DataFrame:
+    """20 frames of each of n subjects: half of them live and attacked, the others one of both."""
+    subject = np.repeat(np.arange(n), 20)
+    is_attack = np.where(subject % 4 == 0, True, np.where(subject % 4 == 1, False, np.arange(20 * n) % 2 == 1))
+    return pd.DataFrame(
+        {
+            "subset": "test",
+            "label": np.where(is_attack, "attack", "bona_fide"),
+            "pai_species": np.where(is_attack, "mask", ""),
+            "subject_id": subject.astype(str),
+        }
     )
 
 
-def test_the_margin_of_an_auc_is_that_of_delong() -> None:
-    # Attacks 1 and 3 against live 0, 2 and 4. Pairs won by an attack: 1 > 0; 3 > 0 and 3 > 2: AUC 3/6.
-    # Shares won per attack: 1/3, 2/3, variance 1/18; per live face: 1, 1/2, 0, variance 1/4.
-    one = scored([0, 2, 4], [1, 3])
-    assert metrics.roc_auc(one) == 0.5
-    assert ranking.auc_margin(one) == pytest.approx(1.96 * np.sqrt((1 / 18) / 2 + (1 / 4) / 3))
-    assert ranking.auc_margin(scored([0, 1], [2, 3])) == 0  # an AUC of 1 is read by itself
-    assert ranking.auc_margin(scored([0, 2], [1])) == 0  # of one attack there is no variance
+def readings(rows: pd.DataFrame, times: int, spread: float, gain: float = 0) -> list[str]:
+    """How the AUC of the hardest species is read, in `times` draws of an offset per subject and a noise per frame."""
+    cells, units = ranking.cells(rows), uncertainty.unit_of(rows)
+    subject, is_attack = rows["subject_id"].astype(int).to_numpy(), (rows["label"] == "attack").to_numpy()
+    said = []
+    for seed in range(times):
+        rng = np.random.default_rng([seed, len(rows)])
+        values = rng.normal(0, spread, len(rows))[subject] + rng.normal(0, 1, len(rows)) + gain * is_attack
+        found = ranking.ranking(cells, values, ["test"], units)
+        assert found is not None
+        said.append(ranking.reading(found.hardest.auc, found.hardest.margin))
+    return said
+
+
+def signals(said: list[str]) -> int:
+    return sum(one not in ("no better than chance", "chance may give that too") for one in said)
+
+
+def of(rows: pd.DataFrame, values: Floats) -> ranking.Ranking:
+    subsets = rows["subset"].unique().tolist()
+    found = ranking.ranking(ranking.cells(rows), values, subsets, uncertainty.unit_of(rows))
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(("n", "spread"), [(8, 0.5), (8, 3), (14, 3), (30, 1)])
+def test_without_a_signal_subjects_are_seldom_taken_for_one(n: int, spread: float) -> None:
+    assert signals(readings(people(n), 200, spread)) <= 0.08 * 200
+
+
+def test_few_attackers_are_not_taken_for_a_signal() -> None:
+    rows = people(12)
+    is_attack = rows["subject_id"].isin(["0", "1", "2"])
+    rows = rows.assign(label=np.where(is_attack, "attack", "bona_fide"), pai_species=np.where(is_attack, "mask", ""))
+    assert signals(readings(rows, 200, 3)) <= 0.08 * 200
+
+
+def test_the_worst_of_two_species_is_not_taken_for_a_signal() -> None:
+    rows = people(16)
+    species = np.where(rows["subject_id"].astype(int) % 8 < 4, "a", "b")
+    rows["pai_species"] = np.where(rows["label"] == "attack", species, "")
+    assert signals(readings(rows, 200, 2)) <= 0.08 * 200
+
+
+@pytest.mark.parametrize(("n", "gain", "said"), [(40, 3, ""), (40, -3, "worse than chance"), (24, -4, "worse")])
+def test_a_signal_is_found_among_subjects(n: int, gain: float, said: str) -> None:
+    read = readings(people(n), 40, 1, gain)
+    assert sum(one.startswith(said) and bool(one) == bool(said) for one in read) >= 36
+
+
+def test_the_hardest_species_is_judged_against_all_live_faces() -> None:
+    rows = pd.DataFrame(
+        {
+            "subset": ["x"] * 6 + ["y"] * 6,
+            "label": ["bona_fide", "bona_fide", "attack", "attack", "attack", "attack"] * 2,
+            "pai_species": ["", "", "mask", "mask", "paper", "paper"] * 2,
+            "sample_id": [str(i) for i in range(12)],
+        }
+    )
+    values = np.array([0, 2, 1, 3, 5, 6, 0, 4, 1, 5, 7, np.nan])
+    hardest = of(rows, values).hardest
+    # mask 1, 3, 1, 5 against live 0, 2, 0, 4: 2 + 3 + 2 + 4 of 16 pairs.
+    assert (hardest.species, hardest.is_one_of_several, hardest.n_attack, hardest.auc) == ("mask", True, 4, 11 / 16)
+    is_compared = rows["pai_species"].isin(["", "mask"]).to_numpy()
+    margin = uncertainty.auc_margin(
+        values[is_compared],
+        (rows["pai_species"] == "mask").to_numpy()[is_compared],
+        uncertainty.unit_of(rows[is_compared]),
+        level=0.975,
+    )
+    assert hardest.margin == margin
 
 
 @pytest.mark.parametrize(
@@ -36,6 +107,7 @@ def test_the_margin_of_an_auc_is_that_of_delong() -> None:
         (0.55, 0.10, "no better than chance"),
         (0.55, 0.02, "little better than chance"),
         (0.60, 0.00, ""),
+        (0.80, 0.30, "chance may give that too"),
         (0.40, 0.10, "no better than chance"),  # its interval ends at 0.5
     ],
 )
@@ -53,18 +125,22 @@ def ranked(auc: float, margin: float = 0.0) -> ranking.Ranking:
         {"subset": "y", "species": "mask", "n_live": 20, "n_attack": 5, "auc": auc + 0.1, "average_precision": 0.5},
         {"subset": "y", "species": "paper", "n_live": 20, "n_attack": 5, "auc": auc, "average_precision": 0.5},
     ]
-    return ranking.Ranking(auc, margin, 0.5, 40, 20, 0, pd.DataFrame(rows))
+    return ranking.Ranking(auc + 0.1, Hardest("mask", True, 10, auc, margin), 0.5, 40, 20, 0, pd.DataFrame(rows))
 
 
 def test_the_answer_names_the_best_the_second_and_the_worst() -> None:
     said = ranking.answer({"a": ranked(0.8), "b": ranked(0.7), "c": ranked(0.4, 0.05)})
     assert said == (
-        "Of 3 scores, **a** tells 20 attacks and 40 live faces apart best (AUC **0.80**), then b (0.70), **c** least "
-        "(AUC **0.40**: worse than chance, for live faces score higher than attacks)."
+        "Of 3 scores, **a** does best on its hardest attacks, mask (n = 10): AUC **0.80**, optimistic, for it is "
+        "chosen on the samples it is judged on; then b (0.70), **c** does least: mask, AUC **0.40** (worse than "
+        "chance, for live faces score higher than attacks). With a all 20 attacks against 40 live faces: 0.90."
     )
-    assert ranking.answer({"a": ranked(0.8)}) == "**a** tells 20 attacks and 40 live faces apart (AUC **0.80**)."
-    alike = ranking.answer({"a": ranked(0.8), "b": ranked(0.7999)})
-    assert alike == "All 2 scores tell 20 attacks and 40 live faces apart alike (AUC **0.80**)."
+    assert ranking.answer({"a": ranked(0.8)}) == (
+        "**a** tells the hardest attacks, mask (n = 10), from live faces with AUC **0.80**; "
+        "all 20 attacks against 40 live faces: 0.90."
+    )
+    alike = ranking.answer({"a": ranked(0.8), "b": ranked(0.7999)}, str.upper)
+    assert alike.startswith("All 2 scores do alike on their hardest attacks, MASK (n = 10): AUC **0.80**; all 20")
 
 
 def test_the_easiest_and_the_hardest_place_are_subsets_or_species_of_one() -> None:
@@ -73,7 +149,7 @@ def test_the_easiest_and_the_hardest_place_are_subsets_or_species_of_one() -> No
     assert (hardest["subset"], hardest["species"], hardest["score"]) == ("x", "mask", "a")  # by the best score there
     assert (easiest["is_one_of_several"], hardest["is_one_of_several"]) == (True, False)
     one_place = ranked(0.8)
-    alone = ranking.Ranking(0.8, 0.0, 0.5, 40, 20, 0, one_place.rows.iloc[:2])
+    alone = ranking.Ranking(0.8, one_place.hardest, 0.5, 40, 20, 0, one_place.rows.iloc[:2])
     assert ranking.extremes({"a": alone}).empty
 
 

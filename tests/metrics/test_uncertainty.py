@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binom, binomtest, norm
+from scipy.stats import t as student
 
 from fas_core.metrics import uncertainty
 from fas_core.metrics.uncertainty import (
@@ -316,3 +318,34 @@ def test_mcnemar_is_a_binomial_test_of_the_discordant_samples() -> None:
     assert mcnemar(0, 0) == 1
     with pytest.raises(ValueError, match="negative"):
         mcnemar(-1, 3)
+
+
+def test_the_margin_of_an_auc_is_by_units() -> None:
+    # Attacks 1 and 3 against live 0, 2 and 4. Pairs won by an attack: 1 > 0; 3 > 0 and 3 > 2: AUC 3/6.
+    # Shares won per attack: 1/3, 2/3, variance 1/18; per live face: 1, 1/2, 0, variance 1/4.
+    values, attack = [0, 2, 4, 1, 3], np.array([False, False, False, True, True])
+    alone = Units("sample", np.arange(5))
+    quantile = student.ppf(0.975, 1)  # two attacks: one degree of freedom
+    assert uncertainty.auc_margin(values, attack, alone) == pytest.approx(
+        quantile * np.sqrt((1 / 18) / 2 + (1 / 4) / 3)
+    )
+    # Every sample five times, as one unit: nothing more is known.
+    often = uncertainty.auc_margin(
+        np.repeat(values, 5), np.repeat(attack, 5), Units("video", np.repeat(np.arange(5), 5))
+    )
+    assert often == pytest.approx(uncertainty.auc_margin(values, attack, alone))
+    # Attacks and live faces of one subject shift together: an offset of the subject takes nothing away.
+    both = uncertainty.auc_margin(
+        [0, 1, 10, 11, 20, 21], [False, True] * 3, Units("subject", np.repeat(np.arange(3), 2))
+    )
+    apart = uncertainty.auc_margin([0, 1, 10, 11, 20, 21], [False, True] * 3, Units("sample", np.arange(6)))
+    assert both < apart / 5
+
+
+def test_the_margin_of_an_auc_has_bounds_where_nothing_varies() -> None:
+    values, attack = np.arange(8.0), np.arange(8) >= 4
+    alone = Units("sample", np.arange(8))
+    assert uncertainty.auc_margin(values, attack, alone) == uncertainty.zero_error_upper_bound(4)
+    one_person = Units("subject", np.where(attack, 9, np.arange(8)))
+    assert uncertainty.auc_margin(values[::-1] % 5, attack, one_person) == math.inf
+    assert uncertainty.auc_margin(values, attack & False, alone) == math.inf
