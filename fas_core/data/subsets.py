@@ -72,7 +72,8 @@ def protocol(manifest: Manifest, seed: int = 0) -> Protocol:
             for position, index in enumerate(held):
                 rows.loc[index, "subset"] = subset_of("seen", order[position % len(order)])
                 rows.loc[index, "held_out_by"] = how
-    replaced = [name for name in manifest.subset_names() if not OF_PROTOCOL.fullmatch(name)]
+    own = manifest.subset_names() if "subset" in manifest.rows else []
+    replaced = [name for name in own if not OF_PROTOCOL.fullmatch(name)]
     notes = _notes(rows, counted)
     if replaced:
         notes.insert(

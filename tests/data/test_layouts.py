@@ -228,7 +228,7 @@ def test_csv_labels_are_mapped_or_refused(tmp_path: Path) -> None:
     for mapping, why in (
         (("0,1", None), r"there are the labels 2\. Only one"),  # live is bona fide already, so 2 need not be
         (("1", None), "there are the labels 0, 2"),
-        (("1", "2"), "there are the labels 0"),
+        (("1", "2"), "the labels 0 are named neither"),
         (("0,7", None), "No label is '7'"),
         (("1", "1"), "named twice"),
         ((None, "1"), "needs --attack-label"),
