@@ -72,10 +72,14 @@ def marks_at(sets: Sequence[ScoreSet], at: Sequence[float]) -> tuple[Marks, Mark
     precision_recall, det = dict(roc), dict(roc)
     for letter, one, threshold in zip(LETTERS, sets, at, strict=False):
         rates = metrics.rates_at(one, threshold)
-        roc[letter] = (rates["bpcer"], rates["recall"])
-        det[letter] = (rates["apcer_pooled"], rates["bpcer"])
-        precision_recall[letter] = None if rates["precision"] is None else (rates["recall"], rates["precision"])
+        roc[letter] = _place(rates.bpcer, rates.recall)
+        det[letter] = _place(rates.apcer_pooled, rates.bpcer)
+        precision_recall[letter] = _place(rates.recall, rates.precision)
     return roc, precision_recall, det
+
+
+def _place(x: float | None, y: float | None) -> tuple[float, float] | None:
+    return None if x is None or y is None else (x, y)
 
 
 def of_each(sets: Sequence[ScoreSet], values: Sequence[float]) -> str:

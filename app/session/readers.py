@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +16,7 @@ from fas_core.data.names import groups_of
 from fas_core.errors import BadInputError
 from fas_core.evaluation import presentations, run_metrics
 from fas_core.evaluation.presentations import FRAME, Grouping, Presentations
+from fas_core.evaluation.run_metrics import ReportedRates
 from fas_core.latent import projection
 from fas_core.metrics.uncertainty import UnitInterval, Units
 from fas_core.runs import health, store
@@ -141,11 +141,11 @@ def pooled_score_set(run: Run, score: str, level: str, subsets: Sequence[str]) -
 
 
 @cached(entries=64)
-def _rates(run: Run, score: str, level: str, subsets: tuple[str, ...], threshold: float) -> dict[str, Any]:
+def _rates(run: Run, score: str, level: str, subsets: tuple[str, ...], threshold: float) -> ReportedRates:
     return run_metrics.rates_at(decided(run, score, level), subsets, threshold)
 
 
-def rates(run: Run, score: str, level: str, subsets: Sequence[str], threshold: float) -> dict[str, Any]:
+def rates(run: Run, score: str, level: str, subsets: Sequence[str], threshold: float) -> ReportedRates:
     """The rates of some subsets together at a threshold, with intervals: see `run_metrics.rates_at`."""
     return _rates(run, score, level, tuple(subsets), threshold)
 

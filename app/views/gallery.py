@@ -96,17 +96,17 @@ def errors_at(shown: Shown, point: OperatingPoint) -> list[str]:
     if not reported.n_bona_fide + reported.n_attack:
         return []
     parts, at = [], metrics.rates_at(reported, point.threshold)
-    if reported.n_attack:
-        worst, n_worst = at["apcer_worst"], len(reported.attacks[at["apcer_worst"]])
+    if (worst := at.apcer_worst) is not None and at.apcer_max is not None and at.apcer_pooled is not None:
+        n_worst = len(reported.attacks[worst])
         parts.append(
-            f"**{at['counts']['fn']:,} of {reported.n_attack:,} attacks are missed** "
-            f"({percent(at['apcer_pooled'], reported.n_attack)}), worst {escaped(readable(worst))} "
-            f"({percent(at['apcer_max'], n_worst)} of {n_worst:,})"
+            f"**{at.counts.fn:,} of {reported.n_attack:,} attacks are missed** "
+            f"({percent(at.apcer_pooled, reported.n_attack)}), worst {escaped(readable(worst))} "
+            f"({percent(at.apcer_max, n_worst)} of {n_worst:,})"
         )
-    if reported.n_bona_fide:
+    if at.bpcer is not None:
         parts.append(
-            f"**{at['counts']['fp']:,} of {reported.n_bona_fide:,} live {decisions(shown.run, shown.level)} are "
-            f"rejected** ({percent(at['bpcer'], reported.n_bona_fide)})"
+            f"**{at.counts.fp:,} of {reported.n_bona_fide:,} live {decisions(shown.run, shown.level)} are "
+            f"rejected** ({percent(at.bpcer, reported.n_bona_fide)})"
         )
     return parts
 

@@ -45,12 +45,12 @@ def headline(shown: Shown, point: OperatingPoint | None, problem: str) -> str:
     if point is None:
         return f"{separates} {problem}"
     at = rates(run, score, level, point.reported_on, point.threshold)
-    passes, worst = [], at["apcer_worst"]
-    if at["bpcer"] is not None:
-        rejected = rate_text(at["bpcer"], at["bpcer_interval"])
+    passes, worst = [], at.apcer_worst
+    if at.bpcer is not None:
+        rejected = rate_text(at.bpcer, at.bpcer_interval)
         passes.append(f"**{rejected}** of live {decisions(run, level)} are rejected")
     if worst is not None:
-        share = rate_text(at["apcer_max"], at["apcer_interval_per_species"][worst])
+        share = rate_text(at.apcer_max, at.apcer_interval_per_species[worst])
         passes.append(f"the worst attack, {escaped(worst)}, passes **{share}** of the time")
     return f"{separates} At the operating point {' and '.join(passes)}."
 
@@ -107,12 +107,10 @@ def metrics_table(shown: Shown, point: OperatingPoint | None) -> pd.DataFrame:
         }
         if point is not None:
             at = rates(run, score, level, [subset], point.threshold)
-            worst = at["apcer_worst"]
-            row["BPCER"] = None if at["bpcer"] is None else rate_text(at["bpcer"], at["bpcer_interval"])
+            worst = at.apcer_worst
+            row["BPCER"] = None if at.bpcer is None else rate_text(at.bpcer, at.bpcer_interval)
             row["Worst APCER"] = (
-                None
-                if worst is None
-                else f"{rate_text(at['apcer_max'], at['apcer_interval_per_species'][worst])}, {worst}"
+                None if worst is None else f"{rate_text(at.apcer_max, at.apcer_interval_per_species[worst])}, {worst}"
             )
         rows.append(row)
     table = pd.DataFrame(rows)

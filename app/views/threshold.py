@@ -1,6 +1,5 @@
 """Threshold: which threshold to use, what it costs live users, and which attacks it lets through."""
 
-from dataclasses import asdict
 from functools import partial
 
 import numpy as np
@@ -238,8 +237,7 @@ def show_groups(shown: Shown, point: OperatingPoint) -> None:
 def said(rate: breakdown.Rate | None) -> str:
     if rate is None:
         return "–"
-    interval = None if rate.interval is None else asdict(rate.interval)
-    return rate_text(rate.value, interval) + (" *" if rate.is_small else "")
+    return rate_text(rate.value, rate.interval) + (" *" if rate.is_small else "")
 
 
 # -------------------------------------------------------------------------------------------------------------- page

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from fas_core.errors import BadInputError
 from fas_core.evaluation.presentations import FRAME, Presentations, presentations
 from fas_core.metrics import UndefinedMetricError, resampling, uncertainty
 from fas_core.metrics.operating_point import DEFAULT, Rule, threshold_by
+from fas_core.metrics.uncertainty import UnitInterval
 from fas_core.runs import health
 from fas_core.runs.store import Run
 
@@ -84,18 +85,26 @@ def at_dev_threshold(run: Run, decided: Presentations, subset: str, rule: Rule =
         except UndefinedMetricError:
             continue
         about = {"rule": str(rule), "chosen_on": chosen_on, "optimistic": subset in chosen_on}
-        rates: dict[str, Any] = metrics.json_safe(about | rates_at(decided, [subset], threshold))
+        rates: dict[str, Any] = metrics.json_safe(about | rates_at(decided, [subset], threshold).as_json())
         return rates
     return None
 
 
-def rates_at(decided: Presentations, subsets: Sequence[str], threshold: float) -> dict[str, Any]:
-    """An `at_threshold` entry of some subsets together, with 95 % intervals by the unit that does not repeat.
+@dataclass(frozen=True)
+class ReportedRates(metrics.Rates):
+    """With 95 % intervals by the unit that does not repeat, None where there is nothing to resample, and counts."""
 
-    `bpcer_interval` and `apcer_interval_per_species` are `uncertainty.UnitInterval`s as dicts, None where there is
-    nothing to resample; `n_bona_fide`, `n_per_species` and `n_non_response` count presentations, and
-    `n_subjects_bona_fide` and `n_subjects_per_species` people, None where nobody is named.
-    """
+    bpcer_interval: UnitInterval | None
+    apcer_interval_per_species: Mapping[str, UnitInterval | None]
+    n_bona_fide: int  # presentations
+    n_per_species: Mapping[str, int]
+    n_non_response: Mapping[str, int]
+    n_subjects_bona_fide: int | None  # people; None where nobody is named
+    n_subjects_per_species: Mapping[str, int | None]
+
+
+def rates_at(decided: Presentations, subsets: Sequence[str], threshold: float) -> ReportedRates:
+    """The rates of some subsets together."""
     scores_of_set = decided.score_set(subsets)
     chosen = decided.within(subsets)
     values, units = decided.values[chosen], decided.of.units(chosen)
@@ -104,27 +113,27 @@ def rates_at(decided: Presentations, subsets: Sequence[str], threshold: float) -
     code_of = {name: code for code, name in enumerate(["", *names])}
     answered = ~np.isnan(values)
 
-    def interval(kind: str) -> dict[str, Any] | None:
+    def interval(kind: str) -> UnitInterval | None:
         trials = answered & (kinds == code_of[kind])
         called = metrics.is_attack(values[trials], threshold)
-        found = uncertainty.rate_interval(called if kind == "" else ~called, units.of(trials))
-        return None if found is None else asdict(found)
+        return uncertainty.rate_interval(called if kind == "" else ~called, units.of(trials))
 
     def people(kind: str) -> int | None:
         return len(np.unique(units.groups[kinds == code_of[kind]])) if units.name == "subject" else None
 
-    return metrics.rates_at(scores_of_set, threshold) | {
-        "bpcer_interval": interval(""),
-        "apcer_interval_per_species": {name: interval(name) for name in scores_of_set.attacks},
-        "n_bona_fide": scores_of_set.n_bona_fide,
-        "n_per_species": {name: ordered.size for name, ordered in scores_of_set.attacks.items()},
-        "n_non_response": dict(scores_of_set.n_non_response),
-        "n_subjects_bona_fide": people(""),
-        "n_subjects_per_species": {name: people(name) for name in scores_of_set.attacks},
-    }
+    return ReportedRates(
+        **vars(metrics.rates_at(scores_of_set, threshold)),
+        bpcer_interval=interval(""),
+        apcer_interval_per_species={name: interval(name) for name in scores_of_set.attacks},
+        n_bona_fide=scores_of_set.n_bona_fide,
+        n_per_species={name: ordered.size for name, ordered in scores_of_set.attacks.items()},
+        n_non_response=dict(scores_of_set.n_non_response),
+        n_subjects_bona_fide=people(""),
+        n_subjects_per_species={name: people(name) for name in scores_of_set.attacks},
+    )
 
 
-def auc_interval(decided: Presentations, subsets: Sequence[str], species: str = "") -> uncertainty.UnitInterval | None:
+def auc_interval(decided: Presentations, subsets: Sequence[str], species: str = "") -> UnitInterval | None:
     """95 % interval of the AUC of some subsets, by resampling whole subjects or the nearest to that.
 
     Of all attacks, or those of a species.

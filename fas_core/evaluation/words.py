@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from fas_core.data.names import BONA_FIDE
@@ -11,7 +12,7 @@ from fas_core.evaluation.join import Joined
 from fas_core.evaluation.verdicts import RIGHT
 from fas_core.metrics.operating_point import APCER, Rule
 from fas_core.metrics.resampling import Statistic
-from fas_core.metrics.uncertainty import zero_error_upper_bound
+from fas_core.metrics.uncertainty import UnitInterval, zero_error_upper_bound
 
 MOST_TOLD = 3  # species in a part of a sentence: the table has all of them
 
@@ -149,13 +150,15 @@ def p_text(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
 
 
-def rate_text(value: float | None, interval: Mapping[str, Any] | None) -> str:
-    """A rate_text with its interval, or with the bound that no error in n trials leaves: 0 % (≤ 1.9 %).
+def rate_text(value: float | None, interval: UnitInterval | Mapping[str, Any] | None) -> str:
+    """A rate with its interval, or with the bound that no error in n trials leaves: 0 % (≤ 1.9 %).
 
     A tenth of a percent is shown from a hundred trials (subjects, videos or samples) on.
     """
     if value is None:
         return "–"
+    if isinstance(interval, UnitInterval):
+        interval = asdict(interval)
     n = interval["n_units"] if interval else 0
     digits = 1 if n >= 100 else 0
     text = f"{100 * value:.{digits}f} %"

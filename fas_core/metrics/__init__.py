@@ -1,7 +1,7 @@
 """Error rates of presentation attack detection as ISO/IEC 30107-3 defines them, and the curves through them.
 
     one = metrics.score_set(scores, attack, species)      # sorts once
-    metrics.rates_at(one, threshold)["apcer_max"]         # then a binary search per species
+    metrics.rates_at(one, threshold).apcer_max            # then a binary search per species
 
 The conventions, stated once:
 
@@ -13,7 +13,7 @@ The conventions, stated once:
   `apcer_pooled` takes all attacks together and is a different, smaller number. BPCER = share of bona fide samples
   with score >= threshold. The positive class of ROC, precision and recall is the attack.
 - "At most x" allows floor(x N + 1e-9) errors and never interpolates.
-- Rates are fractions in [0, 1]. What is undefined raises `UndefinedMetricError`; in dictionaries it is None.
+- Rates are fractions in [0, 1]. What is undefined raises `UndefinedMetricError`; in rates and documents it is None.
 """
 
 from fas_core.metrics.areas import EqualErrorRate, average_precision, equal_error_rate, roc_auc
@@ -23,6 +23,7 @@ from fas_core.metrics.document import document, json_safe
 from fas_core.metrics.rates import (
     PRIORS,
     TARGETS,
+    Rates,
     apcer_at_bpcer,
     bpcer_at_apcer,
     prior_adjusted_precision,
@@ -47,6 +48,7 @@ __all__ = [
     "UNSPECIFIED",
     "Curves",
     "EqualErrorRate",
+    "Rates",
     "ScoreSet",
     "UndefinedMetricError",
     "apcer_at_bpcer",

@@ -9,7 +9,15 @@ import numpy as np
 
 from fas_core.errors import BadInputError
 from fas_core.metrics.areas import average_precisions, equal_error_rate, roc_auc
-from fas_core.metrics.rates import PRIORS, TARGETS, apcer_at_bpcer, as_priors, bpcer_at_apcer, rates_at
+from fas_core.metrics.rates import (
+    PRIORS,
+    TARGETS,
+    RatesAtTarget,
+    apcer_at_bpcer,
+    as_priors,
+    bpcer_at_apcer,
+    rates_at,
+)
 from fas_core.metrics.scoreset import ScoreSet, UndefinedMetricError, ratio
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -51,7 +59,7 @@ def document(
             "average_precision": averages[0],
             "prior_adjusted_average_precision": dict(zip(map(str, shares), averages[1:], strict=True)),
             "eer": _or_none(equal_error_rate, scores),
-            "at_threshold": [rates_at(scores, threshold, shares) for threshold in thresholds],
+            "at_threshold": [rates_at(scores, threshold, shares).as_json() for threshold in thresholds],
             "bpcer_at_apcer": [
                 _or_none(bpcer_at_apcer, scores, target) or _undefined_at(scores, target) for target in max_apcer
             ],
@@ -69,15 +77,8 @@ def _or_none(metric: Callable[..., Any], *arguments: Any) -> Any:
         return None
 
 
-def _undefined_at(scores: ScoreSet, target: float) -> dict[str, Any]:
-    return {
-        "target": target,
-        "threshold": None,
-        "bpcer": None,
-        "apcer_max": None,
-        "apcer_pooled": None,
-        "apcer_per_species": dict.fromkeys(scores.attacks),
-    }
+def _undefined_at(scores: ScoreSet, target: float) -> RatesAtTarget:
+    return RatesAtTarget(target, None, None, None, None, dict.fromkeys(scores.attacks))
 
 
 def json_safe(value: Any) -> Any:

@@ -10,20 +10,20 @@ The conventions, stated once:
   `apcer_pooled` takes all attacks together and is a different, smaller number. BPCER = share of bona fide samples
   with score >= threshold. The positive class of ROC, precision and recall is the attack.
 - "At most x" allows floor(x N + 1e-9) errors and never interpolates.
-- Rates are fractions in [0, 1]. What is undefined raises `UndefinedMetricError`; in dictionaries it is None.
+- Rates are fractions in [0, 1]. What is undefined raises `UndefinedMetricError`; in rates and documents it is None.
 
 Build a `ScoreSet` once (it sorts), then ask it: one threshold costs a binary search per species.
 """
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from fas_core.errors import BadInputError
 from fas_core.metrics.decision import check_threshold, n_below
 from fas_core.metrics.scoreset import ScoreSet, UndefinedMetricError, ratio, require
-from fas_core.metrics.uncertainty import clopper_pearson, wilson
+from fas_core.metrics.uncertainty import Interval, clopper_pearson, wilson
 
 PRIORS = (0.001, 0.01, 0.05, 0.5)
 TARGETS = (0.01, 0.05, 0.1)
@@ -66,54 +66,99 @@ def _worst(apcer: Mapping[str, float | None]) -> tuple[str | None, float | None]
     return name, defined[name]
 
 
-def _intervals(errors: int, trials: int) -> dict[str, list[float]] | None:
+@dataclass(frozen=True)
+class Counts:
+    """Of decisions; the attack is the positive class."""
+
+    tp: int
+    fn: int
+    fp: int
+    tn: int
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Two-sided 95 % intervals of a rate."""
+
+    clopper_pearson: Interval
+    wilson: Interval
+
+
+@dataclass(frozen=True)
+class SpeciesIntervals:
+    """Those of the APCER of a species: `k` errors of `n` attacks."""
+
+    k: int
+    n: int
+    clopper_pearson: Interval
+    wilson: Interval
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Everything about one threshold; None where undefined."""
+
+    threshold: float
+    apcer_per_species: Mapping[str, float | None]
+    apcer_max: float | None
+    apcer_worst: str | None  # the species with the largest APCER, the first by name among equals
+    apcer_pooled: float | None
+    bpcer: float | None
+    acer: float | None  # (apcer_max + bpcer) / 2
+    hter: float | None  # (apcer_pooled + bpcer) / 2
+    precision: float | None  # TP / (TP + FP): None without an alarm
+    recall: float | None
+    f1: float | None  # 2 TP / (2 TP + FP + FN): None only where all three are 0
+    counts: Counts
+    bpcer_ci95: Intervals | None
+    apcer_ci95_per_species: Mapping[str, SpeciesIntervals | None]
+    prior_adjusted_precision: Mapping[str, float | None]  # by the prior, as text
+
+    def as_json(self) -> dict[str, Any]:
+        """An `at_threshold` entry of the document, with the raw float threshold."""
+        return asdict(self)
+
+
+def _intervals(errors: int, trials: int) -> Intervals | None:
+    return Intervals(clopper_pearson(errors, trials), wilson(errors, trials)) if trials else None
+
+
+def _species_intervals(errors: int, trials: int) -> SpeciesIntervals | None:
     if trials == 0:
         return None
-    return {
-        "clopper_pearson": list(clopper_pearson(errors, trials)),
-        "wilson": list(wilson(errors, trials)),
-    }
+    return SpeciesIntervals(errors, trials, clopper_pearson(errors, trials), wilson(errors, trials))
 
 
-def _counted_intervals(errors: int, trials: int) -> dict[str, Any] | None:
-    intervals = _intervals(errors, trials)
-    return intervals and {"k": errors, "n": trials, **intervals}
-
-
-def rates_at(scores: ScoreSet, threshold: float, priors: Iterable[float] = PRIORS) -> dict[str, Any]:
-    """Everything about one threshold: one `at_threshold` entry of the document, with the raw float threshold.
-
-    precision = TP/(TP+FP) is None without an alarm. f1 = 2TP/(2TP+FP+FN) is None only when all three are 0.
-    acer = (apcer_max + bpcer)/2; hter = (apcer_pooled + bpcer)/2. The intervals are two-sided 95 %.
-    """
+def rates_at(scores: ScoreSet, threshold: float, priors: Iterable[float] = PRIORS) -> Rates:
+    """Everything about one threshold, with precisions adjusted to `priors`."""
     errors = _errors_at(scores, threshold)
     n_bona_fide, n_attack = scores.n_bona_fide, scores.n_attack
     fp, fn = errors.fp, errors.fn_pooled
     tp, tn = n_attack - fn, n_bona_fide - fp
     apcer = _apcer_per_species(scores, errors)
     worst, apcer_max = _worst(apcer)
-    apcer_pooled, bpcer = ratio(fn, n_attack), ratio(fp, n_bona_fide)
-    return {
-        "threshold": float(threshold),
-        "apcer_per_species": apcer,
-        "apcer_max": apcer_max,
-        "apcer_worst": worst,
-        "apcer_pooled": apcer_pooled,
-        "bpcer": bpcer,
-        "acer": _mean(apcer_max, bpcer),
-        "hter": _mean(apcer_pooled, bpcer),
-        "precision": ratio(tp, tp + fp),
-        "recall": ratio(tp, n_attack),
-        "f1": ratio(2 * tp, 2 * tp + fp + fn),
-        "counts": {"tp": tp, "fn": fn, "fp": fp, "tn": tn},
-        "bpcer_ci95": _intervals(fp, n_bona_fide),
-        "apcer_ci95_per_species": {
-            name: _counted_intervals(errors.fn[name], ordered.size) for name, ordered in scores.attacks.items()
+    apcer_pooled, bpcer, recall = ratio(fn, n_attack), ratio(fp, n_bona_fide), ratio(tp, n_attack)
+    return Rates(
+        threshold=float(threshold),
+        apcer_per_species=apcer,
+        apcer_max=apcer_max,
+        apcer_worst=worst,
+        apcer_pooled=apcer_pooled,
+        bpcer=bpcer,
+        acer=_mean(apcer_max, bpcer),
+        hter=_mean(apcer_pooled, bpcer),
+        precision=ratio(tp, tp + fp),
+        recall=recall,
+        f1=ratio(2 * tp, 2 * tp + fp + fn),
+        counts=Counts(tp, fn, fp, tn),
+        bpcer_ci95=_intervals(fp, n_bona_fide),
+        apcer_ci95_per_species={
+            name: _species_intervals(errors.fn[name], ordered.size) for name, ordered in scores.attacks.items()
         },
-        "prior_adjusted_precision": {
-            str(prior): prior_adjusted_precision(ratio(tp, n_attack), bpcer, prior) for prior in as_priors(priors)
+        prior_adjusted_precision={
+            str(prior): prior_adjusted_precision(recall, bpcer, prior) for prior in as_priors(priors)
         },
-    }
+    )
 
 
 def _mean(a: float | None, b: float | None) -> float | None:
@@ -182,20 +227,32 @@ def _next_above(limit: float | None) -> float:
     return -math.inf if limit is None else math.nextafter(limit, math.inf)
 
 
-def bpcer_at_apcer(scores: ScoreSet, target: float) -> dict[str, Any]:
+@dataclass(frozen=True)
+class RatesAtTarget:
+    """At the threshold that a target allows: one of the other kind of error. None where undefined."""
+
+    target: float
+    threshold: float | None
+    bpcer: float | None
+    apcer_max: float | None
+    apcer_pooled: float | None
+    apcer_per_species: Mapping[str, float | None]
+
+
+def bpcer_at_apcer(scores: ScoreSet, target: float) -> RatesAtTarget:
     """The rates at `threshold_at_apcer`: the smallest BPCER for which every species has APCER <= target.
 
-    {"target", "threshold", "bpcer" (None without bona fide samples), "apcer_max", "apcer_pooled", "apcer_per_species"}.
-    BPCER10, BPCER20 and BPCER100 of the standard are the targets 1/10, 1/20 and 1/100.
+    BPCER is None without bona fide samples. BPCER10, BPCER20 and BPCER100 of the standard are the targets 1/10, 1/20
+    and 1/100.
     """
     threshold = threshold_at_apcer(scores, target)
     return _at_target(scores, target, threshold, _errors_at(scores, threshold))
 
 
-def apcer_at_bpcer(scores: ScoreSet, target: float) -> dict[str, Any]:
+def apcer_at_bpcer(scores: ScoreSet, target: float) -> RatesAtTarget:
     """The rates at `threshold_at_bpcer`: the smallest APCER of every species for which BPCER <= target.
 
-    The same keys as `bpcer_at_apcer`; the APCERs are None (and {}) without attacks. Where no threshold qualifies
+    The APCERs are None (and {}) without attacks. Where no threshold qualifies
     (too many bona fide samples at +inf) this is the closing point of the curves, where nothing is called an attack:
     threshold +inf, BPCER 0, APCER 1. `threshold_at_bpcer` refuses to return that one as a threshold to be applied.
     """
@@ -208,13 +265,13 @@ def apcer_at_bpcer(scores: ScoreSet, target: float) -> dict[str, Any]:
     return _at_target(scores, target, threshold, errors)
 
 
-def _at_target(scores: ScoreSet, target: float, threshold: float, errors: _Errors) -> dict[str, Any]:
+def _at_target(scores: ScoreSet, target: float, threshold: float, errors: _Errors) -> RatesAtTarget:
     apcer = _apcer_per_species(scores, errors)
-    return {
-        "target": float(target),
-        "threshold": threshold,
-        "bpcer": ratio(errors.fp, scores.n_bona_fide),
-        "apcer_max": _worst(apcer)[1],
-        "apcer_pooled": ratio(errors.fn_pooled, scores.n_attack),
-        "apcer_per_species": apcer,
-    }
+    return RatesAtTarget(
+        target=float(target),
+        threshold=threshold,
+        bpcer=ratio(errors.fp, scores.n_bona_fide),
+        apcer_max=_worst(apcer)[1],
+        apcer_pooled=ratio(errors.fn_pooled, scores.n_attack),
+        apcer_per_species=apcer,
+    )

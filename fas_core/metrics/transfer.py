@@ -62,7 +62,7 @@ def transfers(rule: Rule, threshold: float, sets: Mapping[str, ScoreSet], costs:
 
 def _errors(scores: ScoreSet, threshold: float) -> Errors:
     at = rates_at(scores, threshold)
-    return Errors(at["bpcer"], at["apcer_max"])
+    return Errors(at.bpcer, at.apcer_max)
 
 
 def most_moved(rows: Iterable[Transfer], rate: Rate, chosen_on: Iterable[str]) -> Transfer | None:

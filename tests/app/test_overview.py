@@ -35,7 +35,7 @@ def test_the_answer_comes_first_and_matches_the_core(tiny_cache: Path) -> None:
     assert table["AUC"].iloc[3].startswith(f"{auc:.2f}")
     threshold = metrics.threshold_at_bpcer(decided.score_set(["live"]), 0.05)
     rates = metrics.rates_at(decided.score_set(["unseen_mask"]), threshold)
-    assert table["BPCER"].iloc[3].startswith(f"{100 * rates['bpcer']:.0f} % (")
+    assert table["BPCER"].iloc[3].startswith(f"{100 * rates.bpcer:.0f} % (")
     assert table["Worst APCER"].iloc[3].endswith(", mask")
 
 

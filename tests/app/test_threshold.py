@@ -66,9 +66,9 @@ class Sent:
 def assert_are_those_of_the_core(sent: Sent, reported: metrics.ScoreSet) -> None:
     at = metrics.rates_at(reported, sent.threshold)
     found = {name: errors for name, (errors, *_) in sent.rates().items()}
-    assert found.pop("bona fide") == at["counts"]["fp"]
-    assert found.pop(ALL_ATTACKS) == at["counts"]["fn"]
-    assert found == {name: entry["k"] for name, entry in at["apcer_ci95_per_species"].items()}
+    assert found.pop("bona fide") == at.counts.fp
+    assert found.pop(ALL_ATTACKS) == at.counts.fn
+    assert found == {name: entry.k for name, entry in at.apcer_ci95_per_species.items()}
 
 
 # ------------------------------------------------------------------------------------------------------------ the page

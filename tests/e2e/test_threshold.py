@@ -83,16 +83,16 @@ def test_counts_are_those_of_the_core(tab: Tab, address: str, reported: metrics.
     for threshold in (tied, float(np.nextafter(tied, np.inf)), float(finite[-1]), 0.333, float(finite[1])):
         type_threshold(tab, repr(threshold))
         expected = metrics.rates_at(reported, threshold)
-        counts = expected["counts"]
+        counts = expected.counts
         shown = [[number(cell) for cell in row[1:]] for row in table(tab, "Decisions")]
-        assert shown == [[counts["tn"], counts["fp"]], [counts["fn"], counts["tp"]]]
+        assert shown == [[counts.tn, counts.fp], [counts.fn, counts.tp]]
         species = {row[0]: row for row in table(tab, "Attacks by species")}
         assert set(species) == set(reported.attacks)
-        for name, entry in expected["apcer_ci95_per_species"].items():
-            assert species[name][3] == f"{entry['k']} of {entry['n']}"
-        order = sorted(reported.attacks, key=lambda name: -expected["apcer_per_species"][name])
+        for name, entry in expected.apcer_ci95_per_species.items():
+            assert species[name][3] == f"{entry.k} of {entry.n}"
+        order = sorted(reported.attacks, key=lambda name: -expected.apcer_per_species[name])
         assert list(species) == order
-        assert f"{100 * expected['bpcer']:.0f}\u00a0%" in answer(tab).inner_text().replace("100.0", "100")
+        assert f"{100 * expected.bpcer:.0f}\u00a0%" in answer(tab).inner_text().replace("100.0", "100")
     assert "1 at +∞, 1 at −∞" in tab.page.locator("dl").inner_text()
     assert re.search(r"2 live, 1 attack\b", tab.page.locator("dl").inner_text())
     tab.check()
@@ -188,7 +188,7 @@ def test_what_is_typed_counts_threshold_and_prevalence(tab: Tab, address: str, r
     type_threshold(tab, "0,5")
     assert tab.page.locator(THRESHOLD).get_attribute("aria-invalid") == "false"
     tab.expect_query(t_score="0.5")
-    rates = metrics.rates_at(reported, 0.5, [0.01, 0.2])["prior_adjusted_precision"]
+    rates = metrics.rates_at(reported, 0.5, [0.01, 0.2]).prior_adjusted_precision
 
     def stated() -> str:
         return tab.page.locator("dt:has(input) + dd").inner_text()

@@ -43,12 +43,12 @@ def test_the_rates_of_each_group_are_those_of_its_samples_alone() -> None:
         at = metrics.rates_at(one, 0.3)
         assert group.n_non_response == one.n_non_response
         assert group.bpcer is not None
-        assert group.bpcer.value == at["bpcer"]
-        assert {name: rate.value for name, rate in group.apcer.items()} == at["apcer_per_species"]
-        assert (group.n_bona_fide, group.n_attack, group.worst) == (one.n_bona_fide, one.n_attack, at["apcer_worst"])
+        assert group.bpcer.value == at.bpcer
+        assert {name: rate.value for name, rate in group.apcer.items()} == at.apcer_per_species
+        assert (group.n_bona_fide, group.n_attack, group.worst) == (one.n_bona_fide, one.n_attack, at.apcer_worst)
         interval = group.bpcer.interval
         assert interval is not None
-        assert [interval.low, interval.high] == pytest.approx(at["bpcer_ci95"]["clopper_pearson"])
+        assert [interval.low, interval.high] == pytest.approx(at.bpcer_ci95.clopper_pearson)
 
 
 def test_the_largest_gap_of_both_rates_is_named() -> None:

@@ -169,13 +169,13 @@ def test_rates_carry_intervals_by_subject_and_count_people(tiny_cache: Path) -> 
     run = store.open_run(tiny_cache, "a")
     decided = presentations.presentations(run, scores.values(run, "rec"))
     cell = run_metrics.rates_at(decided, ["seen_paper", "unseen_mask"], 1000)  # nothing is called an attack
-    assert (cell["bpcer"], cell["apcer_per_species"]) == (0, {"mask": 1, "paper": 1})
-    interval = cell["bpcer_interval"]
-    assert (interval["unit"], interval["n_units"]) == ("subject", 6)
-    assert (interval["low"], interval["high"]) == uncertainty.clopper_pearson(0, 6)
-    assert (cell["n_subjects_bona_fide"], cell["n_subjects_per_species"]) == (6, {"mask": 3, "paper": 3})
+    assert (cell.bpcer, cell.apcer_per_species) == (0, {"mask": 1, "paper": 1})
+    interval = cell.bpcer_interval
+    assert (interval.unit, interval.n_units) == ("subject", 6)
+    assert (interval.low, interval.high) == uncertainty.clopper_pearson(0, 6)
+    assert (cell.n_subjects_bona_fide, cell.n_subjects_per_species) == (6, {"mask": 3, "paper": 3})
     nobody = replace(decided, of=replace(decided.of, rows=decided.rows.drop(columns="subject_id")))
-    assert run_metrics.rates_at(nobody, ["seen_paper"], 1000)["n_subjects_bona_fide"] is None
+    assert run_metrics.rates_at(nobody, ["seen_paper"], 1000).n_subjects_bona_fide is None
     wrong = run_metrics.worst_subjects(decided, ["seen_paper", "unseen_mask"], 1000)
     assert len(wrong) == 6
     assert wrong[0] == {"subject_id": "s0", "rejected": 0, "n_bona_fide": 1, "missed": 1, "n_attack": 1}

@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -101,30 +102,31 @@ def test_eer_is_the_golden_one(case: dict[str, Any]) -> None:
     nearest = expected["min_abs_diff"]
     rates = metrics.rates_at(scores, eer.threshold)
     assert eer.threshold == num(nearest["threshold"])
-    assert {key: rates[key] for key in ("apcer_pooled", "bpcer")} == close(
+    assert {key: getattr(rates, key) for key in ("apcer_pooled", "bpcer")} == close(
         {key: nearest[key] for key in ("apcer_pooled", "bpcer")}
     )
-    assert rates["hter"] == close(nearest["eer"])
+    assert rates.hter == close(nearest["eer"])
 
 
 @pytest.mark.parametrize("case", golden_cases())
 def test_at_most_targets_are_the_golden_ones(case: dict[str, Any]) -> None:
     scores = set_of(case)
     for row in case["expected"].get("bpcer_at_apcer", []):
-        entry = metrics.bpcer_at_apcer(scores, row["target_apcer"])
+        entry = asdict(metrics.bpcer_at_apcer(scores, row["target_apcer"]))
         assert entry["target"] == row["target_apcer"]
         assert entry["threshold"] == num(row["threshold"])
         for key in ("bpcer", "apcer_max", "apcer_per_species"):
             assert entry[key] == close(row[key]), key
     for row in case["expected"].get("apcer_at_bpcer", []):
-        entry = metrics.apcer_at_bpcer(scores, row["target_bpcer"])
+        entry = asdict(metrics.apcer_at_bpcer(scores, row["target_bpcer"]))
         assert entry["threshold"] == np.nextafter(num(row["attack_iff_score_greater_than"]), INF)
         for key in ("bpcer", "apcer_max", "apcer_per_species"):
             assert entry[key] == close(row[key]), key
         assert 1 - entry["apcer_pooled"] == close(row["tpr_pooled"])
 
 
-def assert_is_operating_point(rates: dict[str, Any], expected: dict[str, Any]) -> None:
+def assert_is_operating_point(found: metrics.Rates, expected: dict[str, Any]) -> None:
+    rates = metrics.json_safe(found.as_json())
     plain = ("apcer_max", "apcer_pooled", "bpcer", "acer", "hter", "precision", "recall", "f1", "apcer_per_species")
     for key in (*plain, "bpcer_ci95", "apcer_ci95_per_species"):
         assert rates[key] == close(expected[key]), key
@@ -170,7 +172,7 @@ def test_golden_non_responses_are_excluded_or_fail_closed_never_live() -> None:
     assert excluded["at_threshold"][0]["apcer_max"] == close(policies["exclude"]["apcer"])
 
     closed = metrics.rates_at(score_set(np.where(np.isnan(scores), INF, scores), labels, species), at)
-    assert [closed["bpcer"], closed["apcer_max"]] == [5 / 22, 3 / 16]
+    assert [closed.bpcer, closed.apcer_max] == [5 / 22, 3 / 16]
 
 
 def test_probit_is_the_golden_one() -> None:
@@ -204,13 +206,13 @@ def test_rates_count_what_the_decision_says() -> None:
         for threshold in (*np.unique(values), 2.5, -INF, INF):
             attack = metrics.is_attack(values, threshold)
             rates = metrics.rates_at(scores, threshold)
-            assert rates["bpcer"] == attack[labels == 0].mean()
+            assert rates.bpcer == attack[labels == 0].mean()
             for name in set(filter(None, species)):
                 mine = np.array([one == name for one in species])
-                assert rates["apcer_per_species"][name] == (~attack[mine]).mean()
-            assert rates["apcer_max"] == max(rates["apcer_per_species"].values())
-            assert rates["apcer_per_species"][rates["apcer_worst"]] == rates["apcer_max"]
-            assert rates["acer"] == (rates["apcer_max"] + rates["bpcer"]) / 2
+                assert rates.apcer_per_species[name] == (~attack[mine]).mean()
+            assert rates.apcer_max == max(rates.apcer_per_species.values())
+            assert rates.apcer_per_species[rates.apcer_worst] == rates.apcer_max
+            assert rates.acer == (rates.apcer_max + rates.bpcer) / 2
 
 
 def test_a_float32_score_is_not_confused_with_its_float64_neighbour() -> None:
@@ -333,39 +335,37 @@ def test_at_most_is_at_most_and_nothing_better_exists(target: float) -> None:
     for scores, values, _, _ in random_sets(60, seed=5):
         everywhere = [metrics.rates_at(scores, t) for t in (-INF, *np.unique(values), INF)]
         by_apcer = metrics.bpcer_at_apcer(scores, target)
-        assert by_apcer["apcer_max"] <= target + 1e-9
-        assert by_apcer["bpcer"] == min(r["bpcer"] for r in everywhere if r["apcer_max"] <= target + 1e-9)
-        applied = metrics.rates_at(scores, by_apcer["threshold"])
-        assert {key: applied[key] for key in ("bpcer", "apcer_max")} == {
-            key: by_apcer[key] for key in ("bpcer", "apcer_max")
-        }
+        assert by_apcer.apcer_max <= target + 1e-9
+        assert by_apcer.bpcer == min(r.bpcer for r in everywhere if r.apcer_max <= target + 1e-9)
+        applied = metrics.rates_at(scores, by_apcer.threshold)
+        assert (applied.bpcer, applied.apcer_max) == (by_apcer.bpcer, by_apcer.apcer_max)
 
         by_bpcer = metrics.apcer_at_bpcer(scores, target)
-        assert by_bpcer["bpcer"] <= target + 1e-9
-        allowed = [r for r in everywhere if r["bpcer"] <= target + 1e-9]
+        assert by_bpcer.bpcer <= target + 1e-9
+        allowed = [r for r in everywhere if r.bpcer <= target + 1e-9]
         if not allowed:
-            assert (by_bpcer["threshold"], by_bpcer["bpcer"], by_bpcer["apcer_max"]) == (INF, 0, 1)
+            assert (by_bpcer.threshold, by_bpcer.bpcer, by_bpcer.apcer_max) == (INF, 0, 1)
             with pytest.raises(UndefinedMetricError, match=r"\+inf"):
                 metrics.threshold_at_bpcer(scores, target)
             continue
         applied = metrics.rates_at(scores, metrics.threshold_at_bpcer(scores, target))
-        for name, apcer in by_bpcer["apcer_per_species"].items():
-            assert apcer == min(r["apcer_per_species"][name] for r in allowed)
-            assert apcer == applied["apcer_per_species"][name]
+        for name, apcer in by_bpcer.apcer_per_species.items():
+            assert apcer == min(r.apcer_per_species[name] for r in allowed)
+            assert apcer == applied.apcer_per_species[name]
 
 
 def test_at_most_survives_the_rounding_of_the_product() -> None:
     assert 0.29 * 100 < 29
     scores = score_set(np.arange(200.0), np.arange(200) >= 100)
-    assert metrics.apcer_at_bpcer(scores, 0.29)["bpcer"] == 0.29
-    assert metrics.bpcer_at_apcer(scores, 0.29)["apcer_max"] == 0.29
+    assert metrics.apcer_at_bpcer(scores, 0.29).bpcer == 0.29
+    assert metrics.bpcer_at_apcer(scores, 0.29).apcer_max == 0.29
 
 
 def test_the_interpolated_quantile_would_break_at_most() -> None:
     bona_fide = np.arange(50.0)
     scores = score_set(bona_fide, np.zeros(50))
     assert (bona_fide >= np.quantile(bona_fide, 0.95)).mean() == 0.06
-    assert metrics.apcer_at_bpcer(scores, 0.05)["bpcer"] == 0.04
+    assert metrics.apcer_at_bpcer(scores, 0.05).bpcer == 0.04
 
 
 def test_extreme_targets() -> None:
@@ -384,8 +384,8 @@ def test_extreme_targets() -> None:
 def test_the_threshold_for_an_apcer_is_set_by_the_hardest_species() -> None:
     scores = score_set([0, 5, 6, 1, 2], [0, 1, 1, 1, 1], [None, "easy", "easy", "hard", "hard"])
     assert metrics.threshold_at_apcer(scores, 0.5) == 2
-    assert metrics.rates_at(scores, 6)["apcer_worst"] == "hard"
-    assert metrics.rates_at(scores, 6)["apcer_pooled"] == 0.75
+    assert metrics.rates_at(scores, 6).apcer_worst == "hard"
+    assert metrics.rates_at(scores, 6).apcer_pooled == 0.75
 
 
 def test_nothing_depends_on_the_order_of_the_samples() -> None:
@@ -454,8 +454,8 @@ def test_the_document_of_one_class_has_null_where_undefined() -> None:
 
 def test_precision_without_an_alarm_is_undefined_but_f1_is_zero() -> None:
     rates = metrics.rates_at(score_set([1.0, 2.0], [0, 1]), 3)
-    assert (rates["precision"], rates["recall"], rates["f1"]) == (None, 0, 0)
-    assert set(rates["prior_adjusted_precision"].values()) == {None}
+    assert (rates.precision, rates.recall, rates.f1) == (None, 0, 0)
+    assert set(rates.prior_adjusted_precision.values()) == {None}
 
 
 def test_a_set_without_any_score_is_refused() -> None:
@@ -525,12 +525,12 @@ def test_curves_hold_every_distinct_threshold_and_its_rates() -> None:
         assert full.thresholds.tolist() == [*np.unique(values), INF]
         for i, threshold in enumerate(full.thresholds[:-1]):
             rates = metrics.rates_at(scores, threshold)
-            assert full.bpcer[i] == full.fpr[i] == rates["bpcer"]
-            assert full.apcer_pooled[i] == rates["apcer_pooled"]
-            assert {name: apcer[i] for name, apcer in full.apcer.items()} == rates["apcer_per_species"]
-            assert full.apcer_max[i] == rates["apcer_max"]
-            assert full.tpr[i] == full.recall[i] == rates["recall"]
-            assert full.precision[i] == rates["precision"]
+            assert full.bpcer[i] == full.fpr[i] == rates.bpcer
+            assert full.apcer_pooled[i] == rates.apcer_pooled
+            assert {name: apcer[i] for name, apcer in full.apcer.items()} == rates.apcer_per_species
+            assert full.apcer_max[i] == rates.apcer_max
+            assert full.tpr[i] == full.recall[i] == rates.recall
+            assert full.precision[i] == rates.precision
         assert (full.bpcer[0], full.apcer_pooled[0], full.tpr[0]) == (1, 0, 1)
         assert (full.bpcer[-1], full.apcer_pooled[-1], full.tpr[-1]) == (0, 1, 0)
         assert math.isnan(full.precision[-1])
@@ -640,9 +640,9 @@ def test_real_scores_of_a_published_system() -> None:
         assert attacks.size == (test["pai_species"] == name).sum()
 
     threshold = metrics.threshold_at_bpcer(dev_set, 0.05)
-    assert metrics.rates_at(dev_set, threshold)["bpcer"] <= 0.05
+    assert metrics.rates_at(dev_set, threshold).bpcer <= 0.05
     rates = metrics.rates_at(test_set, threshold)
-    worst_three = {name: rates["apcer_per_species"][name] for name in ("makeup", "partial", "mask")}
+    worst_three = {name: rates.apcer_per_species[name] for name in ("makeup", "partial", "mask")}
     assert worst_three == pytest.approx({"makeup": 0.80, "partial": 0.61, "mask": 0.36}, abs=0.01)
-    assert rates["apcer_worst"] == "makeup"
-    assert rates["apcer_pooled"] < rates["apcer_max"] / 2  # pooling hides what the worst species shows
+    assert rates.apcer_worst == "makeup"
+    assert rates.apcer_pooled < rates.apcer_max / 2  # pooling hides what the worst species shows

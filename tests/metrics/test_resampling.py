@@ -51,9 +51,9 @@ def aucs_of(
 def sorted_again(scores: np.ndarray, attack: np.ndarray, species: np.ndarray, t: float) -> dict[Statistic, float]:
     """EVERYTHING of one resample, by `metrics`; NaN where undefined."""
     drawn = metrics.score_set(scores, attack, species)
-    apcer = metrics.rates_at(drawn, t)["apcer_per_species"]
-    rates = {Statistic(name): metrics.rates_at(drawn, t)[name] for name in ("bpcer", "apcer_max", "apcer_pooled")}
-    rates |= {Statistic("apcer", one): apcer.get(one) for one in "abc"}
+    here = metrics.rates_at(drawn, t)
+    rates = {Statistic(name): getattr(here, name) for name in ("bpcer", "apcer_max", "apcer_pooled")}
+    rates |= {Statistic("apcer", one): here.apcer_per_species.get(one) for one in "abc"}
     both = bool(drawn.n_bona_fide and drawn.n_attack)
     rates |= {AUC: metrics.roc_auc(drawn) if both else None}
     rates |= {EER: metrics.equal_error_rate(drawn).value if both else None}
@@ -61,11 +61,11 @@ def sorted_again(scores: np.ndarray, attack: np.ndarray, species: np.ndarray, t:
         present = both and drawn.attacks.get(one, np.empty(0)).size
         rates[Statistic("roc_auc", one)] = metrics.roc_auc(drawn, one) if present else None
     for x in TARGETS:
-        rates[Statistic("bpcer_at_apcer", x)] = metrics.bpcer_at_apcer(drawn, x)["bpcer"] if drawn.n_attack else None
-        at = metrics.apcer_at_bpcer(drawn, x) if both else {"apcer_per_species": {}}
-        rates[Statistic("apcer_max_at_bpcer", x)] = at.get("apcer_max")
+        rates[Statistic("bpcer_at_apcer", x)] = metrics.bpcer_at_apcer(drawn, x).bpcer if drawn.n_attack else None
+        at = metrics.apcer_at_bpcer(drawn, x) if both else None
+        rates[Statistic("apcer_max_at_bpcer", x)] = at and at.apcer_max
         rates |= {
-            Statistic("apcer_at_bpcer", (x, one)): at["apcer_per_species"].get(one) if one else at.get("apcer_pooled")
+            Statistic("apcer_at_bpcer", (x, one)): at and (at.apcer_per_species.get(one) if one else at.apcer_pooled)
             for one in (None, "a", "b", "c")
         }
     curve = metrics.curves(drawn) if both else None
@@ -189,7 +189,7 @@ def test_bins_move_a_value_by_less_than_one_over_their_number(n_attack: int, mon
     exact = {
         AUC: metrics.roc_auc(one),
         EER: metrics.equal_error_rate(one).value,
-        at_target: metrics.bpcer_at_apcer(one, 0.1)["bpcer"],
+        at_target: metrics.bpcer_at_apcer(one, 0.1).bpcer,
     }
     units = Units("all", np.zeros(5000))  # every draw is the set itself
 

@@ -37,7 +37,7 @@ def test_the_pointer_reads_what_the_metrics_say() -> None:
         at = dict(read["data"])
         assert list(at) == pytest.approx(100 * run_charts.READ_AT, rel=1e-5)
         found = metrics.apcer_at_bpcer(one, 0.05)
-        assert at[5.0] == pytest.approx(100 * (1 - found["apcer_pooled"]), rel=1e-5)
+        assert at[5.0] == pytest.approx(100 * (1 - found.apcer_pooled), rel=1e-5)
         precision = dict(of_name(pr, name, "line")[1]["data"])
         enough = whole[name].recall >= 0.8
         assert precision[80.0] == pytest.approx(100 * whole[name].precision[enough][-1], rel=1e-5)
