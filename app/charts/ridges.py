@@ -92,12 +92,14 @@ def distributions_of_score(
     bins: int = 50,
     notes: Mapping[str, str] | None = None,
     limit: tuple[float, str] | None = None,
+    in_view: float = 1.0,
 ) -> Option:
     """A row per group of one score or likelihood; `behind` (n,) is outlined in every attack's row.
 
     Each group's bars sum to 1 and have the same scale. The outermost bins also take what lies beyond, which is written
     there where it is 2 % or more. `notes` stand at the right end of their groups' rows; `limit` is a dotted line with
-    what it says. `score_height` is how high it wants to be.
+    what it says. `in_view` is the share of each attack that the axis must reach beside the live faces, 0 to 1.
+    `score_height` is how high it wants to be.
     """
     known = {name: values[name][~np.isnan(values[name])] for name in in_group_order(list(values))}
     known = {name: v for name, v in known.items() if v.size}
@@ -109,7 +111,10 @@ def distributions_of_score(
         # Attacks far out must not flatten what the live faces do: beside these is room for twice their width.
         from_live, to_live = span(live)
         reach = 2 * (to_live - from_live)
-        low, high = max(low, from_live - reach), min(high, to_live + reach)
+        attacks = [v for name, v in finite.items() if name not in GROUP_ORDER]
+        least = min([from_live, *(float(np.quantile(v, 1 - in_view)) for v in attacks)])
+        most = max([to_live, *(float(np.quantile(v, in_view)) for v in attacks)])
+        low, high = max(low, from_live - reach, least), min(high, to_live + reach, most)
     edges = edges_between(low, high, bins)
     shares = {name: shares_in(v, edges) for name, v in known.items()}
     behind = behind[~np.isnan(behind)]

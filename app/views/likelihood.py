@@ -128,6 +128,7 @@ def show_histograms(samples: pd.DataFrame, values: NDArray[np.float64], table: p
         bins=70,
         notes=notes,
         limit=(limit, "← 5 % of training "),
+        in_view=0.75,  # the tails of likelihoods are long, also those of live faces
     )
     height = ridges.score_height(len(groups))
     st.echarts_chart(made, key="likelihoods", height=height, alt="Histograms of log-likelihood, one row per group")

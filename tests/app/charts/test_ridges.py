@@ -74,6 +74,26 @@ def test_the_bars_of_every_group_sum_to_1_with_its_outliers() -> None:
     json.dumps(made, allow_nan=False)
 
 
+def test_long_tails_of_attacks_leave_the_view_where_a_share_of_them_is_enough() -> None:
+    rng = np.random.default_rng(0)
+    attacks = np.r_[rng.normal(-2, 1, 80), np.linspace(-7, -6, 40)]  # within twice the width of the live faces
+    far = np.linspace(-9, -8, 100)  # an attack that lies outside altogether
+    live = rng.normal(0, 1, 300)
+
+    def drawn(in_view: float, **more: np.ndarray) -> dict[str, Any]:
+        groups = {"live": live, "seen_mask": attacks, **more}
+        made: dict[str, Any] = ridges.distributions_of_score(
+            groups, x_title="log-likelihood", behind=live, behind_name="live faces", in_view=in_view
+        )
+        return made
+
+    whole, cut, reached = drawn(1.0), drawn(0.6), drawn(0.6, seen_paper=far)
+    assert whole["xAxis"]["min"] == pytest.approx(-7)
+    assert live.min() - 0.1 < cut["xAxis"]["min"] < -2
+    assert bars(cut, "seen mask (n = 120)")[0] >= 100 / 3  # what lies beyond is counted at the end
+    assert reached["xAxis"]["min"] == pytest.approx(-8.6, abs=0.01)
+
+
 @pytest.mark.parametrize("group", [np.full(5, 3.0), np.full(5, np.nan), np.array([np.inf, 1.0]), np.empty(0)])
 def test_odd_groups_are_drawn_or_left_out(group: np.ndarray) -> None:
     made: dict[str, Any] = ridges.distributions_of_score(
