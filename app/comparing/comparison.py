@@ -77,7 +77,8 @@ def cautions(comparison: Comparison) -> dict[str, str]:
     letters: dict[str, list[str]] = {}
     of_run = dict(zip((run.id for run, _ in reversed(comparison.systems)), reversed(comparison.letters), strict=True))
     for run, caution in paired.cautions(joined(comparison), comparison.systems):
-        letters.setdefault(caution.message, []).append(of_run[run.id])
+        if caution.kind != "no_subjects":  # the sentence on intervals says what they are by
+            letters.setdefault(caution.message, []).append(of_run[run.id])
     return {message: " and ".join(of_runs) for message, of_runs in letters.items()}
 
 
