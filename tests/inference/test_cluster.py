@@ -280,7 +280,7 @@ def test_shards_that_the_driver_sees_late_are_waited_for(
     folder, aside = run.shards[0].folder, tmp_path / "aside"
     target = infer.Target(tiny_checkpoint, run.info, run.folder)
     plan = Plan([target], tmp_path / "c", data.root, frozenset(), 32, "cpu")
-    works = [Work(shard.folder.parent.name, shard.folder.name, data.rows, [0]) for shard in run.shards]
+    works = [Work(shard.folder.parent.name, shard.folder.name, data.rows, [0], [None]) for shard in run.shards]
     folder.rename(aside)
     threading.Timer(0.3, aside.rename, [folder]).start()
     cluster._wait_until_seen(plan, works)
