@@ -69,6 +69,7 @@ def age(created: str) -> str:
 
 
 def print_verified(entry: dict[str, Any]) -> None:
+    """One Run as `upkeep.verified` returns it, with each damaged or repaired shard below it."""
     state = f"{len(entry['damage'])} damaged" if entry["damage"] else "intact"
     if entry["repaired"]:
         state += f", {len(entry['repaired'])} repaired"
@@ -101,6 +102,7 @@ def _worst_at_five_percent(cell: dict[str, Any]) -> str:
 
 
 def print_metrics(title: str, cells: dict[str, dict[str, Any]]) -> None:
+    """A table of metric documents, a row per subset."""
     rows = []
     for subset, cell in cells.items():
         rows.append(
@@ -128,6 +130,7 @@ def print_at_thresholds(cell: dict[str, Any], where: str = "") -> None:
 
 
 def print_score_file(title: str, subset: str, document: dict[str, Any]) -> None:
+    """The document of `fas metrics`: its table, then what each target, prior, threshold and group gives."""
     print_metrics(title, {subset: document})
     for entry in document["apcer_at_bpcer"]:
         print(
@@ -143,6 +146,7 @@ def print_score_file(title: str, subset: str, document: dict[str, Any]) -> None:
 
 
 def print_card(card: dict[str, Any]) -> None:
+    """A card: its threshold and rule, then the errors on each subset."""
     chosen_on = ", ".join(card["chosen_on"]) or "nothing: set by hand"
     print(f"{card['run_name']}, {card['score']} per {card['level']}: threshold {card['threshold']}")
     print(f"Rule {card['rule']}, chosen on {chosen_on}. At or above the threshold is an attack.")
@@ -175,6 +179,8 @@ def _rate_in(value: float | None, interval: dict[str, Any] | None) -> str:
 
 
 def print_groups(breakdown: dict[str, Any]) -> None:
+    """A breakdown by one column, worst rates with their intervals, and what it says in words."""
+
     def shown(group_rate: dict[str, Any] | None) -> str:
         if group_rate is None:
             return "–"

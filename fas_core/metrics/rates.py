@@ -1,19 +1,4 @@
-"""Error rates of presentation attack detection as ISO/IEC 30107-3 defines them, and the curves through them.
-
-The conventions, stated once:
-
-- A score is an anomaly score: higher = more attack-like. **A sample is called an attack iff score >= threshold**
-  (equality is an attack). +inf and -inf are legal extreme scores. Everything is computed in float64.
-- NaN is a non-response: counted, part of no rate, never compared with a threshold. For the fail-closed policy
-  (no score = no access) hand in +inf in its place.
-- APCER of a species = share of its attacks with score < threshold; the headline `apcer_max` is the worst species.
-  `apcer_pooled` takes all attacks together and is a different, smaller number. BPCER = share of bona fide samples
-  with score >= threshold. The positive class of ROC, precision and recall is the attack.
-- "At most x" allows floor(x N + 1e-9) errors and never interpolates.
-- Rates are fractions in [0, 1]. What is undefined raises `UndefinedMetricError`; in rates and documents it is None.
-
-Build a `ScoreSet` once (it sorts), then ask it: one threshold costs a binary search per species.
-"""
+"""APCER and BPCER at a threshold and at a target, by the conventions of `fas_core.metrics`; undefined is None."""
 
 import math
 from collections.abc import Iterable, Mapping
