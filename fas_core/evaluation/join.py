@@ -71,9 +71,9 @@ def _with_subset(
 def _inverted(places: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     """(n,) the row that has each of n places, -1 where none has."""
     rows = np.flatnonzero(places >= 0)
-    found = np.full(n, -1, np.int64)
-    found[places[rows]] = rows
-    return found
+    row_of = np.full(n, -1, np.int64)
+    row_of[places[rows]] = rows
+    return row_of
 
 
 def _in_all(position: Sequence[NDArray[np.int64]]) -> tuple[NDArray[np.int64], ...]:
@@ -138,7 +138,7 @@ class Joined:
         """Samples per kind, the most frequent one first."""
         codes, names = self._species
         counts = dict(zip([BONA_FIDE, *names], np.bincount(codes, minlength=len(names) + 1).tolist(), strict=True))
-        return {name: counts[name] for name in sorted(counts, key=lambda one: (-counts[one], one)) if counts[name]}
+        return {name: counts[name] for name in sorted(counts, key=lambda kind: (-counts[kind], kind)) if counts[name]}
 
     @cached_property
     def _metrics(self) -> dict[tuple[int, Rule], dict[Statistic, float | None]]:
@@ -148,8 +148,8 @@ class Joined:
     @cached_property
     def units(self) -> tuple[Units, bool]:
         """What is resampled as a whole, and whether every sample is one of its own, so that all are independent."""
-        found = unit_of(self.samples)
-        return found, codes_of(found.groups)[1] == len(self)
+        units = unit_of(self.samples)
+        return units, codes_of(units.groups)[1] == len(self)
 
     @cached_property
     def score_sets(self) -> list[ScoreSet]:
@@ -183,12 +183,12 @@ def joined(systems: Sequence[System], level: str = FRAME) -> Joined:
     """
     a = systems[0].run
     ours = a.samples([name for name in COLUMNS if name in a.column_names()])
-    others = [one.run.samples([*KEY, "label"]) for one in systems[1:]]
+    others = [system.run.samples([*KEY, "label"]) for system in systems[1:]]
     position = matched([ours, *others])
     for system, theirs, of in zip(systems[1:], others, position[1:], strict=True):
         _require_same_labels(a, ours, system.run, theirs, of)
     rows = _in_all(position)
-    values = tuple(scores.values(*one)[here] for one, here in zip(systems, rows, strict=True))
+    values = tuple(scores.values(*system)[here] for system, here in zip(systems, rows, strict=True))
     answered = ~np.asarray(np.isnan(np.stack(values)).any(axis=0))
     everything = Joined(
         samples=ours.iloc[rows[0]].reset_index(drop=True),
@@ -202,7 +202,7 @@ def joined(systems: Sequence[System], level: str = FRAME) -> Joined:
 
 def _require_same_labels(a: Run, ours: pd.DataFrame, b: Run, theirs: pd.DataFrame, of: NDArray[np.intp]) -> None:
     here = np.flatnonzero(of >= 0)
-    attack_a, attack_b = ((one["label"] == ATTACK).to_numpy(bool) for one in (ours, theirs))
+    attack_a, attack_b = ((table["label"] == ATTACK).to_numpy(bool) for table in (ours, theirs))
     differ = here[attack_a[here] != attack_b[of[here]]]
     if len(differ):
         first = differ[0]

@@ -20,11 +20,11 @@ def criteria(fits: Mapping[int, tuple[Mixture, Likelihoods]], training: NDArray[
     Of those that the training rows (n,) suffice for.
     """
     rows = {}
-    for k, (one, likelihoods) in fits.items():
-        d = one.means.shape[1]
-        if mixture.is_estimable(len(training), k, d, "diag" if one.covariances.ndim == 2 else "full"):
+    for k, (fit, likelihoods) in fits.items():
+        d = fit.means.shape[1]
+        if mixture.is_estimable(len(training), k, d, "diag" if fit.covariances.ndim == 2 else "full"):
             values = likelihoods.log_likelihood[training]
-            rows[k] = {"bic": one.bic(values), "aic": one.aic(values), "held_out": float(likelihoods.held_out)}
+            rows[k] = {"bic": fit.bic(values), "aic": fit.aic(values), "held_out": float(likelihoods.held_out)}
     return pd.DataFrame.from_dict(rows, orient="index", columns=["bic", "aic", "held_out"])
 
 

@@ -116,11 +116,11 @@ class Presentations:
 def levels(run: Run) -> list[str]:
     """The levels at which a Run can be judged: frame, and those whose column names every sample."""
     named = run.column_names()
-    found = [FRAME]
+    names = [FRAME]
     for unit, column in GROUPED.items():
         if column in named and is_named(run.samples([column])[column]).all():
-            found += [f"{unit} {statistic}" for statistic in STATISTICS]
-    return found
+            names += [f"{unit} {statistic}" for statistic in STATISTICS]
+    return names
 
 
 def is_named(column: pd.Series) -> NDArray[np.bool_]:
@@ -187,6 +187,6 @@ def summed_up(values: NDArray[np.float64], of_row: NDArray[np.int64], level: str
     if level == FRAME:
         return values
     by_presentation = pd.Series(values).groupby(of_row)
-    found = by_presentation.agg(level.split(" ")[1]).to_numpy(np.float64)
+    summary = by_presentation.agg(level.split(" ")[1]).to_numpy(np.float64)
     # Between +inf and -inf is no number; +inf wins, so that an attack does not vanish as a non-response.
-    return np.where(np.isnan(found) & (by_presentation.count().to_numpy() > 0), np.inf, found)
+    return np.where(np.isnan(summary) & (by_presentation.count().to_numpy() > 0), np.inf, summary)

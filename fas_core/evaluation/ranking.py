@@ -95,9 +95,9 @@ def ranking(of_run: Cells, values: NDArray[np.float64], subsets: Sequence[str], 
         return None
     rows = _rows(ALL, pooled) if len(subsets) > 1 else []
     for subset in subsets:
-        one = of_run.score_set(values, [subset])
-        if one.n_bona_fide and one.n_attack:
-            rows += _rows(subset, one)
+        of_subset = of_run.score_set(values, [subset])
+        if of_subset.n_bona_fide and of_subset.n_attack:
+            rows += _rows(subset, of_subset)
     return Ranking(
         auc=metrics.roc_auc(pooled),
         hardest=_hardest(of_run, values, subsets, units, pooled),
@@ -109,12 +109,12 @@ def ranking(of_run: Cells, values: NDArray[np.float64], subsets: Sequence[str], 
     )
 
 
-def _rows(subset: str, one: ScoreSet) -> list[dict[str, object]]:
+def _rows(subset: str, score_set: ScoreSet) -> list[dict[str, object]]:
     """All attacks of a subset, then each species where there are several."""
-    present = [name for name, values in one.attacks.items() if values.size]
-    sets = {present[0] if len(present) == 1 else ALL: one}
+    present = [name for name, values in score_set.attacks.items() if values.size]
+    sets = {present[0] if len(present) == 1 else ALL: score_set}
     if len(present) > 1:
-        sets |= {name: metrics.of_species(one, name) for name in present}
+        sets |= {name: metrics.of_species(score_set, name) for name in present}
     return [
         {
             "subset": subset,
@@ -154,7 +154,7 @@ def by_place(rankings: Mapping[str, Ranking], column: str) -> tuple[pd.DataFrame
     the best of all subsets together first. NaN where a score has no such row.
     """
     keys = ["subset", "species"]
-    rows = pd.concat([one.rows for one in rankings.values()]).drop_duplicates(keys).set_index(keys)
+    rows = pd.concat([of_score.rows for of_score in rankings.values()]).drop_duplicates(keys).set_index(keys)
     ranked = sorted(rankings, key=lambda name: -getattr(rankings[name], column))
     values = pd.DataFrame({name: rankings[name].rows.set_index(keys)[column] for name in ranked}).reindex(rows.index)
     of_subset, of_species = (rows.index.get_level_values(key) != ALL for key in keys)
@@ -211,14 +211,14 @@ def answer(rankings: Mapping[str, Ranking], named: Callable[[str], str] = str) -
     )
 
 
-def _area(one: Ranking) -> str:
-    return area(one.hardest.auc, min(one.n_live, one.hardest.n_attack))
+def _area(of_score: Ranking) -> str:
+    return area(of_score.hardest.auc, min(of_score.n_live, of_score.hardest.n_attack))
 
 
-def _auc(one: Ranking) -> str:
+def _auc(of_score: Ranking) -> str:
     """Of the hardest species."""
-    read = reading(one.hardest.auc, one.hardest.margin)
-    return f"AUC **{_area(one)}**{f' ({read})' if read else ''}"
+    read = reading(of_score.hardest.auc, of_score.hardest.margin)
+    return f"AUC **{_area(of_score)}**{f' ({read})' if read else ''}"
 
 
 def extremes(rankings: Mapping[str, Ranking]) -> pd.DataFrame:
@@ -226,7 +226,7 @@ def extremes(rankings: Mapping[str, Ranking]) -> pd.DataFrame:
 
     Columns also `score`, and `is_one_of_several`: whether the row is of one of several species of its subset.
     """
-    rows = pd.concat([one.rows.assign(score=name) for name, one in rankings.items()])
+    rows = pd.concat([of_score.rows.assign(score=name) for name, of_score in rankings.items()])
     rows["is_one_of_several"] = rows.groupby("subset")["species"].transform("nunique") > 1
     places = rows[(rows["subset"] != ALL) & ~(rows["is_one_of_several"] & (rows["species"] == ALL))]
     best = places.sort_values("auc", ascending=False, kind="stable").drop_duplicates(["subset", "species"])

@@ -74,13 +74,15 @@ class Separation:
 
     def within(self, subsets: Sequence[str]) -> Separation:
         """Without the attacks of other subsets."""
-        chosen = tuple(one for one in self.comparisons if one.kind != "attack" or one.subset in subsets)
+        chosen = tuple(
+            comparison for comparison in self.comparisons if comparison.kind != "attack" or comparison.subset in subsets
+        )
         return Separation(chosen, self.left_out)
 
     def clearest_first(self, kind: str) -> list[Comparison]:
         """Attacks or nuisances by their probe; those without one are left out."""
-        probed = [(one.measures["probe"], one) for one in self.comparisons if one.kind == kind]
-        return [one for _, one in sorted(((-m.value, one) for m, one in probed if m), key=lambda pair: pair[0])]
+        of_kind = [comparison for comparison in self.comparisons if comparison.kind == kind]
+        return [comparison for _, comparison in sorted(_aucs(of_kind, "probe"), key=lambda pair: -pair[0].value)]
 
     def sentence(self) -> str:
         """What the codes show best, attacks or nuisances, and what a distance from live codes makes of both."""
@@ -89,7 +91,8 @@ class Separation:
         parts = [_probes_in_words(attacks, nuisances)]
         if told:
             ends = [
-                f"{_bracketed(auc)} for {one.name}" for auc, one in (told if len(told) == 1 else told[:: len(told) - 1])
+                f"{_bracketed(auc)} for {comparison.name}"
+                for auc, comparison in (told if len(told) == 1 else told[:: len(told) - 1])
             ]
             reached = f"an AUC of {ends[0]}" if len(ends) == 1 else f"AUCs from {ends[0]} to {ends[1]}"
             parts.append(
@@ -97,16 +100,17 @@ class Separation:
             )
         odd = [pair for pair in _aucs(nuisances, "mahalanobis") if _is_off_chance(pair[0])]
         if odd:
-            auc, one = max(odd, key=lambda pair: abs(pair[0].value - 0.5))
-            side, auc = (one.sides[1], auc) if auc.value > 0.5 else (one.sides[0], _mirrored(auc))
+            auc, trait = max(odd, key=lambda pair: abs(pair[0].value - 0.5))
+            side, auc = (trait.sides[1], auc) if auc.value > 0.5 else (trait.sides[0], _mirrored(auc))
             parts.append(
-                f"Of live faces, those where {one.name} is {side} look most like attacks to it, AUC {_bracketed(auc)}."
+                f"Of live faces, those where {trait.name} is {side} look most like attacks to it, "
+                f"AUC {_bracketed(auc)}."
             )
         return " ".join(parts)
 
 
 def _aucs(comparisons: Sequence[Comparison], name: str) -> list[tuple[Measure, Comparison]]:
-    return [(found, one) for one in comparisons if (found := one.measures[name]) is not None]
+    return [(auc, comparison) for comparison in comparisons if (auc := comparison.measures[name]) is not None]
 
 
 def _is_off_chance(auc: Measure) -> bool:
@@ -122,7 +126,7 @@ def _mirrored(auc: Measure) -> Measure:
 def _probes_in_words(attacks: Sequence[Comparison], nuisances: Sequence[Comparison]) -> str:
     """One sentence on comparisons that have a probe, the clearest first."""
     of_attacks, of_nuisances = (
-        [(found.value, f"{one.name} (AUC {_in_words(found)})") for found, one in _aucs(kind, "probe")]
+        [(auc.value, f"{comparison.name} (AUC {_in_words(auc)})") for auc, comparison in _aucs(kind, "probe")]
         for kind in (attacks, nuisances)
     )
     if not of_attacks and not of_nuisances:
@@ -169,11 +173,10 @@ def known(run: Run) -> Separation | None:
 def of_run(run: Run) -> Separation:
     """The comparisons of a Run; computed once, in seconds, then read from the memo. The same on every call."""
 
-    def made() -> dict[str, NDArray[np.str_]]:
-        found = _computed(run)
-        return {"json": np.array(json.dumps(metrics.json_safe(asdict(found))))}
+    def computed() -> dict[str, NDArray[np.str_]]:
+        return {"json": np.array(json.dumps(metrics.json_safe(asdict(_computed(run)))))}
 
-    return _read(str(memo.arrays(run.cache, "separation", _parameters(run), made)["json"]))
+    return _read(str(memo.arrays(run.cache, "separation", _parameters(run), computed)["json"]))
 
 
 def _parameters(run: Run) -> dict[str, object]:
@@ -183,9 +186,11 @@ def _parameters(run: Run) -> dict[str, object]:
 def _read(text: str) -> Separation:
     stored = json.loads(text)
 
-    def comparison(one: dict[str, Any]) -> Comparison:
-        found = {name: None if m is None else Measure(**m) for name, m in one["measures"].items()}
-        return Comparison(**one | {"sides": tuple(one["sides"]), "counts": tuple(one["counts"]), "measures": found})
+    def comparison(entry: dict[str, Any]) -> Comparison:
+        measures = {name: None if m is None else Measure(**m) for name, m in entry["measures"].items()}
+        return Comparison(
+            **entry | {"sides": tuple(entry["sides"]), "counts": tuple(entry["counts"]), "measures": measures}
+        )
 
     return Separation(tuple(map(comparison, stored["comparisons"])), stored["left_out"])
 
@@ -250,7 +255,7 @@ def _attacks(samples: pd.DataFrame, compared: Callable[..., Comparison]) -> list
     subset = samples["subset"].to_numpy(str)
     species = metrics.species_names(is_attack, samples["pai_species"])
     all_live = _live_rows(samples)
-    found = []
+    comparisons = []
     for name in in_protocol_order(sorted(set(subset[is_attack]))):
         of_subset = np.flatnonzero(~is_attack & (subset == name))
         live = of_subset if len(of_subset) >= MIN_SAMPLES else all_live
@@ -261,8 +266,8 @@ def _attacks(samples: pd.DataFrame, compared: Callable[..., Comparison]) -> list
             sides = np.repeat([0, 1], [len(live), len(attacks)])
             against = "live" if live is of_subset else "live of all subsets"
             rows = np.concatenate([live, attacks])
-            found.append(compared(rows, sides, (against, kind), kind="attack", column=kind, subset=name))
-    return found
+            comparisons.append(compared(rows, sides, (against, kind), kind="attack", column=kind, subset=name))
+    return comparisons
 
 
 def _nuisances(
@@ -282,15 +287,15 @@ def _nuisances(
             bright = brightness(run, live)
         values = values.assign(**{BRIGHTNESS: bright})
     units = unit_of(samples.iloc[live])
-    found, left_out = [], {}
+    comparisons, left_out = [], {}
     for column in sorted(values.columns):
         sides, of_sides, problem = sides_of(values[column], units)
         if problem:
             left_out[column] = problem
             continue
         stated = sides >= 0
-        found.append(compared(live[stated], sides[stated], of_sides, kind="nuisance", column=column, subset=""))
-    return found, left_out
+        comparisons.append(compared(live[stated], sides[stated], of_sides, kind="nuisance", column=column, subset=""))
+    return comparisons, left_out
 
 
 def brightness(run: Run, rows: NDArray[np.int64]) -> Floats:

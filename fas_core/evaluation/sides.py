@@ -60,31 +60,31 @@ def measures(
     probes = probe_scores(z, sides, against_rest, units)
     neighbours = _neighbours(z, units)
     distances = _side_distances(z, sides, n_sides)
-    found: dict[str, list[Measure | None]] = {
+    by_name: dict[str, list[Measure | None]] = {
         name: [] for name in ("probe", *scores, "purity", "silhouette", "frechet")
     }
-    for one, second in enumerate(against_rest.T):
-        judged = {} if probes is None else {"probe": probes[:, one]}
+    for side, second in enumerate(against_rest.T):
+        judged = {} if probes is None else {"probe": probes[:, side]}
         judged |= scores if n_sides == 2 else {}
         aucs = _aucs(judged, second, units)
         for name in ("probe", *scores):
-            found[name].append(aucs.get(name))
-        found["purity"].append(
+            by_name[name].append(aucs.get(name))
+        by_name["purity"].append(
             None if neighbours is None else _side_mean(_purity(neighbours, second), second, units, 0)
         )
-        far = np.stack([distances.sum(1) - distances[:, one], distances[:, one]], 1) if n_sides > 2 else distances
-        found["silhouette"].append(_side_mean(_silhouette(far, second), second, units, -1))
-        found["frechet"].append(frechet(z, second, units))
-    return {name: _mean(of_sides) for name, of_sides in found.items()}
+        far = np.stack([distances.sum(1) - distances[:, side], distances[:, side]], 1) if n_sides > 2 else distances
+        by_name["silhouette"].append(_side_mean(_silhouette(far, second), second, units, -1))
+        by_name["frechet"].append(frechet(z, second, units))
+    return {name: _mean(of_sides) for name, of_sides in by_name.items()}
 
 
 def _mean(of_sides: Sequence[Measure | None]) -> Measure | None:
     """Of all; None where one is undefined."""
-    defined = [one for one in of_sides if one is not None]
+    defined = [measure for measure in of_sides if measure is not None]
     if len(defined) < len(of_sides):
         return None
-    value = float(np.mean([one.value for one in defined]))
-    lows, highs = [one.low for one in defined], [one.high for one in defined]
+    value = float(np.mean([measure.value for measure in defined]))
+    lows, highs = [measure.low for measure in defined], [measure.high for measure in defined]
     if None in lows or None in highs:
         return Measure(value)
     return Measure(value, float(np.mean(lows)), float(np.mean(highs)))  # type: ignore[arg-type]
@@ -96,12 +96,12 @@ def _aucs(of_scores: Mapping[str, Floats], second: NDArray[np.bool_], units: Uni
         return {}
     statistic = Statistic("roc_auc", "")  # of the one "species" that there is: cheaper than of all of them
     drawn = resampled(list(of_scores.values()), second, units, [statistic])
-    found = {}
+    aucs = {}
     for i, (name, values) in enumerate(of_scores.items()):
         interval = drawn.interval(statistic, i)
         ends = (None, None) if interval is None else (interval.low, interval.high)
-        found[name] = Measure(metrics.roc_auc(metrics.score_set(values, second)), *ends)
-    return found
+        aucs[name] = Measure(metrics.roc_auc(metrics.score_set(values, second)), *ends)
+    return aucs
 
 
 def folds_of(sides: Ints, units: Units) -> Ints | None:
@@ -139,7 +139,7 @@ def probe_scores(z: NDArray[np.floating], sides: Ints, against_rest: NDArray[np.
     folds = folds_of(sides, units)
     if folds is None:
         return None
-    found = np.full(against_rest.shape, np.nan)
+    scores = np.full(against_rest.shape, np.nan)
     for fold in range(int(folds.max()) + 1):
         train = folds != fold
         mean, spread = z[train].mean(0, np.float64), z[train].std(0, dtype=np.float64)
@@ -150,13 +150,13 @@ def probe_scores(z: NDArray[np.floating], sides: Ints, against_rest: NDArray[np.
         if not level > 0:
             return None  # all codes are the same
         covariance = (1 - shrinkage) * covariance + (shrinkage + 1e-6) * level * np.eye(len(covariance))
-        for one, second in enumerate(against_rest.T):
+        for side, second in enumerate(against_rest.T):
             if second[train].all() or not second[train].any():
                 continue
             first_mean, second_mean = x[train & ~second].mean(0), x[train & second].mean(0)
             direction = solve(covariance, second_mean - first_mean, assume_a="pos")
-            found[~train, one] = (x[~train] - (first_mean + second_mean) / 2) @ direction
-    return found
+            scores[~train, side] = (x[~train] - (first_mean + second_mean) / 2) @ direction
+    return scores
 
 
 def _neighbours(z: NDArray[np.float32], units: Units) -> Ints | None:
@@ -168,13 +168,13 @@ def _neighbours(z: NDArray[np.float32], units: Units) -> Ints | None:
         return None
     centred = z - z.mean(0)
     lengths = (centred**2).sum(1)
-    found = np.empty((n, k), np.intp)
+    nearest = np.empty((n, k), np.intp)
     for start in range(0, n, _ROWS_AT_ONCE):
         here = slice(start, start + _ROWS_AT_ONCE)
         squared = lengths - 2 * (centred[here] @ centred.T)  # but for what is the same for all candidates
         squared[codes[here, None] == codes] = np.inf
-        found[here] = np.argpartition(squared, k - 1, axis=1)[:, :k]
-    return found
+        nearest[here] = np.argpartition(squared, k - 1, axis=1)[:, :k]
+    return nearest
 
 
 def _purity(neighbours: Ints, second: NDArray[np.bool_]) -> Floats:

@@ -41,7 +41,7 @@ def _window(size: int) -> NDArray[np.float32]:
     offsets = np.arange(WINDOW) - WINDOW // 2
     weights = np.exp(-(offsets**2) / (2 * SD**2))
     weights /= weights.sum()
-    made = np.zeros((size - WINDOW + 1, size), np.float32)
-    for row in range(len(made)):
-        made[row, row : row + WINDOW] = weights
-    return made
+    matrix = np.zeros((size - WINDOW + 1, size), np.float32)
+    for row in range(len(matrix)):
+        matrix[row, row : row + WINDOW] = weights
+    return matrix

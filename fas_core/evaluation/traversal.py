@@ -107,13 +107,13 @@ def _species_means(run: Run, about: pd.DataFrame) -> dict[str, NDArray[np.float6
     is_attack = (about["label"] == ATTACK).to_numpy()
     named = about["pai_species"] if "pai_species" in about else [""] * len(about)
     species = metrics.species_names(is_attack, named)
-    found = {}
+    means = {}
     for name in sorted(set(species[is_attack].tolist())):
         rows = np.flatnonzero(is_attack & (species == name))
         rows = rows[:: -(-len(rows) // MOST_OF_SPECIES)]
         sums = [block.sum(0, dtype=np.float64) for block in run.latent_blocks(rows)]
-        found[str(name)] = np.sum(sums, axis=0) / len(rows)
-    return found
+        means[str(name)] = np.sum(sums, axis=0) / len(rows)
+    return means
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,8 +241,8 @@ def sheet(title: str, rows: Sequence[Sequence[Tile]]) -> bytes:
     heights = [_tallest(row) + _LINE * max(len(tile.lines) for tile in row) + _GAP for row in rows]
     width = max(sum(tile.image.shape[1] + _GAP for tile in row) for row in rows) - _GAP
     words = _folded(title, font, width)
-    made = Image.new("RGB", (width + 2 * _MARGIN, sum(heights) + _LINE * (len(words) + 1) + 2 * _MARGIN), (_PAPER,) * 3)
-    draw = ImageDraw.Draw(made)
+    page = Image.new("RGB", (width + 2 * _MARGIN, sum(heights) + _LINE * (len(words) + 1) + 2 * _MARGIN), (_PAPER,) * 3)
+    draw = ImageDraw.Draw(page)
     y = _MARGIN
     for line in words:
         draw.text((_MARGIN, y), line, (_INK,) * 3, font)
@@ -251,14 +251,14 @@ def sheet(title: str, rows: Sequence[Sequence[Tile]]) -> bytes:
     for row, height in zip(rows, heights, strict=True):
         x = _MARGIN
         for tile in row:
-            made.paste(Image.fromarray(tile.image).convert("RGB"), (x, y))
+            page.paste(Image.fromarray(tile.image).convert("RGB"), (x, y))
             for number, line in enumerate(tile.lines):
                 text = _cut(line, font, tile.image.shape[1])
                 draw.text((x, y + _tallest(row) + 2 + number * _LINE), text, (_INK,) * 3, font)
             x += tile.image.shape[1] + _GAP
         y += height
     file = io.BytesIO()
-    made.save(file, "PNG")
+    page.save(file, "PNG")
     return file.getvalue()
 
 

@@ -22,8 +22,8 @@ def verdicts_of(attack: NDArray[np.bool_], numbers: NDArray[np.float64], thresho
     answered = ~np.isnan(numbers)
     called = np.zeros(len(numbers), np.bool_)
     called[answered] = metrics.is_attack(numbers[answered], threshold)
-    found = np.where(answered, np.where(called == attack, 0, np.where(attack, 1, 2)), 3)
-    return np.array([RIGHT, MISSED, REJECTED, NO_RESPONSE])[found]
+    codes = np.where(answered, np.where(called == attack, 0, np.where(attack, 1, 2)), 3)
+    return np.array([RIGHT, MISSED, REJECTED, NO_RESPONSE])[codes]
 
 
 def percentiles(values: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:

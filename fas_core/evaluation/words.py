@@ -17,28 +17,28 @@ from fas_core.metrics.uncertainty import UnitInterval, zero_error_upper_bound
 MOST_TOLD = 3  # species in a part of a sentence: the table has all of them
 
 
-def clear(found: Mapping[Statistic, Difference], of: Sequence[Statistic]) -> set[Statistic]:
+def clear(differences: Mapping[Statistic, Difference], of: Sequence[Statistic]) -> set[Statistic]:
     """Which of some metrics differ beyond chance: p < 0.05 after Holm's correction for their number."""
-    known = [(p, one) for one in of if (p := found[one].p) is not None]
+    known = [(p, statistic) for statistic in of if (p := differences[statistic].p) is not None]
     beyond: set[Statistic] = set()
-    for place, (p, one) in enumerate(sorted(known, key=lambda pair: pair[0])):
+    for place, (p, statistic) in enumerate(sorted(known, key=lambda pair: pair[0])):
         if p * (len(known) - place) >= 0.05:
             break
-        beyond.add(one)
+        beyond.add(statistic)
     return beyond
 
 
 def in_words(
-    both: Joined, rule: Rule, found: Mapping[Statistic, Difference], at: Flips | None, letter: str = "B"
+    both: Joined, rule: Rule, differences: Mapping[Statistic, Difference], at: Flips | None, letter: str = "B"
 ) -> list[str]:
     """The comparison in sentences of plain text: species by species, over all thresholds, and verdicts that turned.
 
     `at`: the verdicts of A and the other Run, None where there are none. `letter`: of the other Run.
     """
-    if not found or found[ROC_AUC].difference is None:
+    if not differences or differences[ROC_AUC].difference is None:
         return ["The common samples hold one class only: there is nothing to trade off."]
-    words = [_species_words(rule, found, both.kind_counts, letter)]
-    auc = found[ROC_AUC]
+    words = [_species_words(rule, differences, both.kind_counts, letter)]
+    auc = differences[ROC_AUC]
     digits = 2 if min(both.is_attack.sum(), (~both.is_attack).sum()) < 1000 else 3
     is_sure = (auc.p is None or auc.p < 0.05) and auc.difference != 0
     how = "better" if (auc.difference or 0) > 0 else "worse"
@@ -64,19 +64,22 @@ def in_words(
     return words
 
 
-def _species_words(rule: Rule, found: Mapping[Statistic, Difference], counts: Mapping[str, int], letter: str) -> str:
+def _species_words(
+    rule: Rule, differences: Mapping[Statistic, Difference], counts: Mapping[str, int], letter: str
+) -> str:
     n_live = counts.get(BONA_FIDE, 0)
     if rule.kind == APCER:
-        rejected = found[bpcer_by(rule)]
+        rejected = differences[bpcer_by(rule)]
         lead = f"Where each lets at most {100 * rule.value:g} % of every species pass, {letter} rejects "
         return f"{lead}{_change(rejected, n_live, 'of the live samples')}."
-    by_name = {name: found[apcer_of(name, rule)] for name in counts if name != BONA_FIDE}
+    by_name = {name: differences[apcer_of(name, rule)] for name in counts if name != BONA_FIDE}
     lead = f"Where each rejects at most {100 * rule.value:g} % of the {n_live:,} live samples, "
-    if all(one.difference == 0 for one in by_name.values()):
+    if all(metric.difference == 0 for metric in by_name.values()):
         return f"{lead}{letter} misses the same share of every attack species as A."
-    beyond = clear(found, [apcer_of(name, rule) for name in by_name])
+    beyond = clear(differences, [apcer_of(name, rule) for name in by_name])
     is_told = {
-        name: apcer_of(name, rule) in beyond or (one.p is None and one.difference != 0) for name, one in by_name.items()
+        name: apcer_of(name, rule) in beyond or (metric.p is None and metric.difference != 0)
+        for name, metric in by_name.items()
     }
     by_size = sorted(by_name, key=lambda name: (-abs(by_name[name].difference or 0), name))
 
@@ -97,29 +100,29 @@ def _species_words(rule: Rule, found: Mapping[Statistic, Difference], counts: Ma
     return f"{lead}{'; '.join(parts)}."
 
 
-def _change(one: Difference, n: int, of: str) -> str:
-    if one.difference == 0:
-        return f"the same share {of}, {_percent(one.a, n)}"
-    more = "fewer" if (one.difference or 0) < 0 else "more"
-    sure = "" if one.p is None or one.p < 0.05 else "; chance may explain it"
-    return f"{more} {of}: {_rates(one, n)}{sure}"
+def _change(metric: Difference, n: int, of: str) -> str:
+    if metric.difference == 0:
+        return f"the same share {of}, {_percent(metric.a, n)}"
+    more = "fewer" if (metric.difference or 0) < 0 else "more"
+    sure = "" if metric.p is None or metric.p < 0.05 else "; chance may explain it"
+    return f"{more} {of}: {_rates(metric, n)}{sure}"
 
 
-def _rates(one: Difference, n: int) -> str:
-    return f"{_percent(one.b, n)} instead of {_percent(one.a, n)}{_evidence(one, 100, 0 if n < 1000 else 1)}"
+def _rates(metric: Difference, n: int) -> str:
+    return f"{_percent(metric.b, n)} instead of {_percent(metric.a, n)}{_evidence(metric, 100, 0 if n < 1000 else 1)}"
 
 
 def _percent(share: float | None, n: int) -> str:
     return "–" if share is None else f"{100 * share:.{0 if n < 1000 else 1}f} %"
 
 
-def _evidence(one: Difference, scale: float, digits: int) -> str:
+def _evidence(metric: Difference, scale: float, digits: int) -> str:
     """The difference with its interval and p, in brackets; nothing where there is no interval."""
-    if one.low is None or one.high is None or one.difference is None:
+    if metric.low is None or metric.high is None or metric.difference is None:
         return ""
-    low, high, middle = (signed(scale * value, digits) for value in (one.low, one.high, one.difference))
+    low, high, middle = (signed(scale * value, digits) for value in (metric.low, metric.high, metric.difference))
     unit = " points" if scale == 100 else ""
-    said = "" if one.p is None else f", {p_text(one.p)}"
+    said = "" if metric.p is None else f", {p_text(metric.p)}"
     return f" ({middle}{unit} [{low} to {high}]{said})"
 
 
