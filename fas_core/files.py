@@ -42,10 +42,10 @@ def harmless(text: str) -> str:
 
 def csv(table: pd.DataFrame) -> bytes:
     """UTF-8 with a header, one line per row, without row numbers; texts are `harmless`."""
-    made = table.copy(deep=False)
+    safe = table.copy(deep=False)
     for name in table.select_dtypes(exclude=["number", "bool"]):
-        made[name] = table[name].map(lambda cell: harmless(cell) if isinstance(cell, str) else cell)
-    return made.rename(columns=lambda name: harmless(str(name))).to_csv(index=False, lineterminator="\n").encode()
+        safe[name] = table[name].map(lambda cell: harmless(cell) if isinstance(cell, str) else cell)
+    return safe.rename(columns=lambda name: harmless(str(name))).to_csv(index=False, lineterminator="\n").encode()
 
 
 MISSING = "missing"  # in place of the hash of a file that cannot be read

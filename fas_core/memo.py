@@ -178,13 +178,13 @@ def arrays(cache: Path, kind: str, parameters: Mapping[str, Any], compute: Calla
     known = found(cache, kind, parameters)
     if known is not None:
         return known
-    made = {name: np.asarray(value) for name, value in compute().items()}
+    computed = {name: np.asarray(value) for name, value in compute().items()}
     key = key_of(kind, parameters)
     try:
-        _keep(cache, key, _sealed(key, made))
+        _keep(cache, key, _sealed(key, computed))
     except (_UnusableError, _DamagedError) as error:
         _log.warning("derived results cannot be kept in %s (%s)", folder(cache), error)
-    return made
+    return computed
 
 
 def _keep(cache: Path, key: str, value: bytes) -> None:
@@ -213,9 +213,9 @@ def _seal(key: str, archive: bytes) -> bytes:
     return hashlib.sha256(key.encode() + b"\n" + archive).digest()
 
 
-def _sealed(key: str, made: Arrays) -> bytes:
+def _sealed(key: str, values: Arrays) -> bytes:
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **made)
+    np.savez(buffer, allow_pickle=False, **values)
     return _seal(key, buffer.getvalue()) + buffer.getvalue()
 
 

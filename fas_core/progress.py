@@ -127,12 +127,12 @@ def jobs_folder(cache: Path) -> Path:
 
 def jobs(cache: Path, *, younger_than: float = 120.0) -> list[Job]:
     """Work under way in a cache, as its progress files tell; those of work that died are left out by their age."""
-    found = []
+    under_way = []
     for path in sorted(jobs_folder(cache).glob("*.json")):
         try:
             job = Job(**json.loads(path.read_text()))
         except (OSError, ValueError, TypeError):
             continue  # being replaced at this moment, or not ours
         if time.time() - job.updated < younger_than:
-            found.append(job)
-    return found
+            under_way.append(job)
+    return under_way

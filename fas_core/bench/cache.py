@@ -46,21 +46,21 @@ def figures(n: int = 4_096, many: int = 32_768, measured: int = 256) -> dict[str
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         data = _data(root, n)
-        found: dict[str, float] = {}
+        by_name: dict[str, float] = {}
         for name, config in (("full", FULL), ("quarter", QUARTER), ("small", SMALL)):
             path = _checkpoint(root / f"{name}.safetensors", config)
             bare = [_bare_rate(path, measured)]
-            found[f"{name}_rate"] = n / _seconds_of_caching([path], data, root / f"cache_{name}")
+            by_name[f"{name}_rate"] = n / _seconds_of_caching([path], data, root / f"cache_{name}")
             bare.append(_bare_rate(path, measured))  # before and after: the machine may have changed its pace
-            found[f"{name}_bare_rate"] = sum(bare) / 2
-            found[f"{name}_efficiency"] = found[f"{name}_rate"] / found[f"{name}_bare_rate"]
-            found[f"{name}_loop_rate"] = _loop_rate(path, data, measured, root / "pngs")
-            found[f"{name}_against_loop"] = found[f"{name}_rate"] / found[f"{name}_loop_rate"]
-        found |= _several(root, data)
+            by_name[f"{name}_bare_rate"] = sum(bare) / 2
+            by_name[f"{name}_efficiency"] = by_name[f"{name}_rate"] / by_name[f"{name}_bare_rate"]
+            by_name[f"{name}_loop_rate"] = _loop_rate(path, data, measured, root / "pngs")
+            by_name[f"{name}_against_loop"] = by_name[f"{name}_rate"] / by_name[f"{name}_loop_rate"]
+        by_name |= _several(root, data)
         few = _peak(data, root)
-        found["memory_growth"] = _peak(_repeated(data, many), root) / few
-        found |= _half_precision(data, root, measured)
-    return found
+        by_name["memory_growth"] = _peak(_repeated(data, many), root) / few
+        by_name |= _half_precision(data, root, measured)
+    return by_name
 
 
 def _data(root: Path, n: int) -> Manifest:
@@ -175,6 +175,9 @@ def _half_precision(data: Manifest, root: Path, n: int) -> dict[str, float]:
     path = train.train(brief, as_training, root / "trained.safetensors")
     full, half = (infer.write_runs([path], some, root / f"half_{p}", precision=p)[0] for p in ("fp32", "bf16"))
     names = ["rec", "kl", "elbo", "pixel_l2"]
-    one, two = (run.samples(names)[names].to_numpy(float) for run in (full, half))
-    correlations = [spearmanr(a, b).statistic for a, b in zip(one.T, two.T, strict=True)]
-    return {"bf16_largest_change": float(np.abs(two / one - 1).max()), "bf16_spearman": float(min(correlations))}
+    in_fp32, in_bf16 = (run.samples(names)[names].to_numpy(float) for run in (full, half))
+    correlations = [spearmanr(a, b).statistic for a, b in zip(in_fp32.T, in_bf16.T, strict=True)]
+    return {
+        "bf16_largest_change": float(np.abs(in_bf16 / in_fp32 - 1).max()),
+        "bf16_spearman": float(min(correlations)),
+    }

@@ -41,8 +41,8 @@ def figures(n: int = SAMPLES, runs: int = RUNS, rounds: int = ROUNDS) -> dict[st
     """
     with opened_browser() as browser, tempfile.TemporaryDirectory() as folder:
         labels = [f"{run.info.name} ({run.id[:6]})" for run in _write_runs(Path(folder), n, runs)]
-        found = [_opened(browser, Path(folder), labels) for _ in range(rounds)]
-    return {name: statistics.median(one[name] for one in found) for name in found[0]}
+        timings = [_opened(browser, Path(folder), labels) for _ in range(rounds)]
+    return {name: statistics.median(timing[name] for timing in timings) for name in timings[0]}
 
 
 def _opened(browser: Any, cache: Path, labels: Sequence[str]) -> dict[str, float]:
@@ -53,16 +53,16 @@ def _opened(browser: Any, cache: Path, labels: Sequence[str]) -> dict[str, float
         page.get_by_role("heading", name="Overview").first.wait_for(timeout=120_000)
         rested(page)  # it computes intervals of its own
         query = [("run", labels[0]), *(("compare", label) for label in labels[1:])]
-        start, found = time.perf_counter(), {}
+        start, seconds = time.perf_counter(), {}
         page.goto(f"{address}/compare?{urllib.parse.urlencode(query)}")
         page.get_by_text(f"{'ABCDEF'[len(labels) - 1]} puts").first.wait_for(timeout=120_000)
-        found["answer_seconds"] = time.perf_counter() - start
+        seconds["answer_seconds"] = time.perf_counter() - start
         page.wait_for_function(_DRAWN, polling=50, timeout=120_000)
-        found["open_seconds"] = time.perf_counter() - start
+        seconds["open_seconds"] = time.perf_counter() - start
         page.get_by_text("In brackets: 95 %").first.wait_for(timeout=120_000)
-        found["intervals_seconds"] = time.perf_counter() - start
+        seconds["intervals_seconds"] = time.perf_counter() - start
         context.close()
-    return found
+    return seconds
 
 
 def _write_runs(cache: Path, n: int, runs: int) -> list[store.Run]:
@@ -79,8 +79,8 @@ def _write_runs(cache: Path, n: int, runs: int) -> list[store.Run]:
             "subject_id": [f"s{i}" for i in rng.integers(400, size=n)],
         }
     )
-    made = []
+    written = []
     for number in range(runs):
         own = table.assign(score=shared + rng.normal(0, 0.4 + 0.1 * number, n)).iloc[rng.permutation(n)]
-        made.append(scores_only_run(cache, f"run{number}", own.reset_index(drop=True), ["score"], ""))
-    return made
+        written.append(scores_only_run(cache, f"run{number}", own.reset_index(drop=True), ["score"], ""))
+    return written

@@ -87,11 +87,12 @@ def figures(n: int = SCORES, kinds: int = KINDS, events: int = EVENTS) -> dict[s
             at = slider.bounding_box()
             page.mouse.move(at["x"] + at["width"] / 2, at["y"] + 12)
             page.mouse.down()
-            found: dict[str, Any] = page.evaluate(_DRAG, events)
-    made = {"answers": found["answers"] / events}
+            dragged: dict[str, Any] = page.evaluate(_DRAG, events)
+    by_name = {"answers": dragged["answers"] / events}
     for name in ("event", "frame"):
-        made[f"{name}_milliseconds"], made[f"{name}_p95_milliseconds"] = np.percentile(found[name], [50, 95]).tolist()
-    return made
+        middle, high = np.percentile(dragged[name], [50, 95]).tolist()
+        by_name |= {f"{name}_milliseconds": middle, f"{name}_p95_milliseconds": high}
+    return by_name
 
 
 def _write_run(cache: Path, n: int, kinds: int) -> store.Run:
@@ -124,11 +125,11 @@ def opened_browser() -> Iterator[Any]:
         raise BadInputError(
             "Measuring a page needs playwright, which is not installed: pip install 'fas-explorer[test]'."
         ) from error
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
+    chromium = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if chromium is None:
         raise BadInputError("Measuring a page needs Chromium, which is not on this machine: apt-get install chromium.")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
         try:
             yield browser
         finally:

@@ -54,13 +54,13 @@ def figures(n: int = IMAGES, side: int = SIDE, per_page: int = PER_PAGE, turns: 
             query = urllib.parse.urlencode({"run": f"{run.info.name} ({run.id[:6]})", "per_page": per_page})
             page.goto(f"{address}/gallery?{query}")
             page.get_by_role("button", name="Next page").wait_for(timeout=120_000)
-            found: list[dict[str, Any]] = []
+            turned: list[dict[str, Any]] = []
             for _ in range(turns + 1):
                 page.wait_for_function(HAS_RUN)
                 page.wait_for_timeout(300)  # what follows a turn is no part of the next one
-                found.append(page.evaluate(TURN))
-    middle, high = np.percentile([one["milliseconds"] for one in found[1:]], [50, 95]).tolist()
-    return {"turn_milliseconds": middle, "turn_p95_milliseconds": high, "canvases": float(found[-1]["canvases"])}
+                turned.append(page.evaluate(TURN))
+    middle, high = np.percentile([turn["milliseconds"] for turn in turned[1:]], [50, 95]).tolist()
+    return {"turn_milliseconds": middle, "turn_p95_milliseconds": high, "canvases": float(turned[-1]["canvases"])}
 
 
 def write_run(cache: Path, n: int, side: int) -> store.Run:

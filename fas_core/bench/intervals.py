@@ -57,5 +57,5 @@ def figures(
             for name in (None, *names):
                 metrics.roc_auc(drawn, name)
     sorting = (time.perf_counter() - start) * resamples / max(sorted_again, 1)
-    found = {"all_seconds": seconds_of(everything), "auc_seconds": seconds_of([auc]), "sorting_seconds": sorting}
-    return found | {"all": found["all_seconds"] / sorting}
+    in_seconds = {"all_seconds": seconds_of(everything), "auc_seconds": seconds_of([auc]), "sorting_seconds": sorting}
+    return in_seconds | {"all": in_seconds["all_seconds"] / sorting}

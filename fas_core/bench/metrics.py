@@ -27,5 +27,5 @@ def figures(n: int = 6_000_000, rounds: int = 2) -> dict[str, float]:
         precision_recall_curve(is_attack, values)
 
     seconds = medians({"ours": ours, "scikit_learn": theirs}, rounds)
-    found = {f"{name}_seconds": value for name, value in seconds.items()}
-    return found | {"curves": seconds["ours"] / seconds["scikit_learn"]}
+    in_seconds = {f"{name}_seconds": value for name, value in seconds.items()}
+    return in_seconds | {"curves": seconds["ours"] / seconds["scikit_learn"]}

@@ -34,28 +34,28 @@ def figures(n: int = 50_000, dimensions: int = 64, ks: tuple[int, ...] = mixture
     log-likelihood of any number of components is lower than scikit-learn's (below 0: it is higher everywhere)."""
     z = _codes(n + n // 5, dimensions)
     training, held_out = z[:n], z[n:]
-    found: dict[str, float] = {}
+    by_name: dict[str, float] = {}
     for covariance in mixture.COVARIANCES:
         for fit in (mixture.fitted, _scikit_learn):
             fit(training[: 20 * dimensions], 1, covariance)  # what is loaded at the first fit is not measured
         ours = theirs = 0.0
         drops = []
         for k in ks:
-            seconds, one = _timed(lambda k, c: mixture.fitted(training, k, c), k, covariance)
+            seconds, fitted = _timed(lambda k, c: mixture.fitted(training, k, c), k, covariance)
             ours += seconds
             seconds, other = _timed(lambda k, c: _scikit_learn(training, k, c), k, covariance)
             theirs += seconds
-            reached, reference = one.log_likelihood(held_out).mean(), float(other.score(held_out.astype(np.float64)))
+            reached, reference = fitted.log_likelihood(held_out).mean(), float(other.score(held_out.astype(np.float64)))
             drops.append((reference - reached) / abs(reference))
-        found |= {f"{covariance}_seconds": ours, f"{covariance}_scikit_learn_seconds": theirs}
-        found |= {covariance: ours / theirs, f"{covariance}_drop": float(max(drops))}
-    return found
+        by_name |= {f"{covariance}_seconds": ours, f"{covariance}_scikit_learn_seconds": theirs}
+        by_name |= {covariance: ours / theirs, f"{covariance}_drop": float(max(drops))}
+    return by_name
 
 
 def _timed(fit: Callable[[int, str], Any], k: int, covariance: str) -> tuple[float, Any]:
     start = time.perf_counter()
-    found = fit(k, covariance)
-    return time.perf_counter() - start, found
+    fitted = fit(k, covariance)
+    return time.perf_counter() - start, fitted
 
 
 def _scikit_learn(z: NDArray[np.float32], k: int, covariance: str) -> Any:

@@ -43,10 +43,10 @@ def figures(
 ) -> dict[str, float]:
     """Seconds, `umap` the ratio of both, and trustworthiness. `coordinates`: of every code in the components shown."""
     with tempfile.TemporaryDirectory() as folder:
-        found = _pca_figures(_run_of(Path(folder), "pca", _codes(n_pca, dimensions)))
+        of_pca = _pca_figures(_run_of(Path(folder), "pca", _codes(n_pca, dimensions)))
     with tempfile.TemporaryDirectory() as folder:
         z = _codes(n_umap, dimensions)
-        return found | _umap_figures(_run_of(Path(folder), "umap", z), z, judged)
+        return of_pca | _umap_figures(_run_of(Path(folder), "umap", z), z, judged)
 
 
 def _pca_figures(run: store.Run) -> dict[str, float]:
@@ -68,9 +68,9 @@ def _umap_figures(run: store.Run, z: NDArray[np.float32], judged: int) -> dict[s
     seconds["umap_learn"], points["umap_learn"] = _timed(lambda: _umap_learn(z))
     rows = np.random.default_rng(1).choice(len(z), min(judged, len(z)), replace=False)
     trust = {name: float(trustworthiness(z[rows], points[name][rows], n_neighbors=15)) for name in points}
-    found = {f"{name}_seconds": value for name, value in seconds.items()}
-    found |= {f"{name}_trustworthiness": value for name, value in trust.items()}
-    return found | {
+    by_name = {f"{name}_seconds": value for name, value in seconds.items()}
+    by_name |= {f"{name}_trustworthiness": value for name, value in trust.items()}
+    return by_name | {
         "cold_seconds": cold,
         "umap": seconds["ours"] / seconds["umap_learn"],
         "trustworthiness_difference": trust["ours"] - trust["umap_learn"],

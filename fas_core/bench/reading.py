@@ -39,7 +39,7 @@ def figures(
         for _ in range(rounds):
             with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
                 measured.append(process.submit(_measured, Path(folder)).result())
-    return {name: statistics.median(one[name] for one in measured) for name in measured[0]}
+    return {name: statistics.median(of_process[name] for of_process in measured) for name in measured[0]}
 
 
 def _write_run(cache: Path, n: int, shard_size: int, size: int, latent: int) -> None:
@@ -98,6 +98,6 @@ def _measured(cache: Path) -> dict[str, float]:
 
 def _resident(what: str) -> float:
     """MB resident now (VmRSS) or at most so far (VmHWM)."""
-    found = re.search(rf"{what}:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    assert found
-    return int(found[1]) * 1024 / 1e6
+    matched = re.search(rf"{what}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert matched
+    return int(matched[1]) * 1024 / 1e6

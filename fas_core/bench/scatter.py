@@ -85,7 +85,7 @@ def figures(sizes: tuple[int, ...] = SIZES, rounds: int = 3) -> dict[str, float]
 
     Raises BadInputError where playwright or a browser is missing. The largest Runs take a minute and 1.5 GB to write.
     """
-    found: dict[str, float] = {}
+    by_name: dict[str, float] = {}
     with opened_browser() as browser:
         for n in sizes:
             with tempfile.TemporaryDirectory() as folder:
@@ -95,17 +95,17 @@ def figures(sizes: tuple[int, ...] = SIZES, rounds: int = 3) -> dict[str, float]
                     urls = {page: f"{address}/{page}?{query}" for page in ("latent", "training")}
                     _drawn(browser, urls["latent"]).close()  # what is computed once is computed
                     times = [_gestures(browser, urls, rounds) for _ in range(rounds)]
-                    found |= {
-                        f"{name}_{n}_seconds": statistics.median(one[name] for one in times)
+                    by_name |= {
+                        f"{name}_{n}_seconds": statistics.median(timing[name] for timing in times)
                         for name in ("first_draw", "lasso", "link", "app")
                     }
-                    found[f"selected_{n}"] = times[0]["selected"]
-                    found[f"hover_{n}_milliseconds"] = statistics.median(one["hover"] for one in times)
+                    by_name[f"selected_{n}"] = times[0]["selected"]
+                    by_name[f"hover_{n}_milliseconds"] = statistics.median(timing["hover"] for timing in times)
                     if n == min(sizes):
-                        found["plotly"] = _plotly_ratio(browser, run, rounds)
+                        by_name["plotly"] = _plotly_ratio(browser, run, rounds)
                     if n == max(sizes):
-                        found["server_megabytes"] = server_megabytes(Path(folder))
-    return found
+                        by_name["server_megabytes"] = server_megabytes(Path(folder))
+    return by_name
 
 
 def _seconds(page: Any, has_come: str) -> float:

@@ -42,17 +42,17 @@ def figures(
         with served_app(Path(folder)) as address:
             query = urllib.parse.urlencode({"run": f"{run.info.name} ({run.id[:6]})", "per_page": per_page})
             pages = [_opened(browser, f"{address}/gallery?{query}", errors) for _ in range(sessions)]
-            found, memory = [], []
+            milliseconds, memory = [], []
             for _ in range(rounds):
-                found += _turned(pages, errors)
+                milliseconds += _turned(pages, errors)
                 memory.append(server_megabytes(Path(folder)))
             for page in pages:
                 errors += page.locator("[data-testid=stException]").all_inner_texts()
     settled, last = memory[max(0, rounds // 4 - 1)], memory[-1]
     return {
         "errors": float(len(errors)),
-        "turns": float(len(found)),
-        "turn_milliseconds": statistics.median(found),
+        "turns": float(len(milliseconds)),
+        "turn_milliseconds": statistics.median(milliseconds),
         "settled_megabytes": settled,
         "last_megabytes": last,
         "growth_percent": 100 * (last - settled) / settled,
@@ -80,11 +80,11 @@ def _turned(pages: list[Any], errors: list[str]) -> list[float]:
     """All pages are turned at once; the milliseconds of those that were."""
     for page in pages:
         page.evaluate(_START)
-    found = []
+    milliseconds = []
     for page in pages:
         try:
-            found.append(float(page.evaluate("() => window.fasTurn")["milliseconds"]))
+            milliseconds.append(float(page.evaluate("() => window.fasTurn")["milliseconds"]))
             page.wait_for_function(HAS_RUN)
         except Exception as error:  # playwright's own, which is no dependency here
             errors.append(str(error))
-    return found
+    return milliseconds

@@ -36,7 +36,7 @@ def figures(
     width: float = WIDTH, batch: int = BATCH, rounds: int = ROUNDS, size: int = 128, many: int = MANY
 ) -> dict[str, float]:
     """Seconds per step, the ratios to plain fp32, and peak memory while loading from many images over that from few."""
-    found: dict[str, float] = {}
+    by_name: dict[str, float] = {}
     for name in models.names():
         config = {"width": width, "latent_dim": LATENT, "image_size": size}
         works: dict[str, Any] = {
@@ -45,11 +45,11 @@ def figures(
             "bf16_channels_last": _steps(name, config, batch, "bf16", torch.channels_last),
         }
         seconds = medians(works, rounds)
-        found |= {f"{name}_{kind}_seconds": value for kind, value in seconds.items()}
-        found[f"{name}_step"] = seconds["bf16_channels_last"] / seconds["plain"]
-        found[f"{name}_step_fp32_channels_last"] = seconds["channels_last"] / seconds["plain"]
-    found["loader_memory"] = _peak_while_loading(many) / _peak_while_loading(FEW)
-    return found
+        by_name |= {f"{name}_{kind}_seconds": value for kind, value in seconds.items()}
+        by_name[f"{name}_step"] = seconds["bf16_channels_last"] / seconds["plain"]
+        by_name[f"{name}_step_fp32_channels_last"] = seconds["channels_last"] / seconds["plain"]
+    by_name["loader_memory"] = _peak_while_loading(many) / _peak_while_loading(FEW)
+    return by_name
 
 
 def _steps(

@@ -67,7 +67,7 @@ def figures(n: int = IMAGES, rounds: int = ROUNDS, keys: int = KEYS) -> dict[str
             works[name] = partial(predict.decoded, codes, infer.Ready(fabric, model))
         seconds = bench.medians(works, rounds)
         run = _write_run(Path(folder), files[IN_PAGE], n)
-        return {f"{name}_milliseconds": 1000 * one for name, one in seconds.items()} | _in_page(run, keys)
+        return {f"{name}_milliseconds": 1000 * value for name, value in seconds.items()} | _in_page(run, keys)
 
 
 def _in_page(run: store.Run, keys: int) -> dict[str, float]:
@@ -76,14 +76,14 @@ def _in_page(run: store.Run, keys: int) -> dict[str, float]:
         query = {"run": f"{run.info.name} ({run.id[:6]})", "direction": "principal axis", "reach": 0.5}
         page.goto(f"{address}/traversal?{urllib.parse.urlencode(query)}")
         page.locator(".tile").first.wait_for(timeout=120_000)
-        found = []
+        milliseconds = []
         for _ in range(keys + 1):
             page.wait_for_function(HAS_RUN)
             page.wait_for_timeout(300)  # what follows a key is no part of the next one
             page.evaluate(_WATCH)
             page.get_by_role("slider", name="Range").press("ArrowRight")
-            found.append(page.evaluate("() => window.painted"))
-    middle, high = np.percentile(found[1:], [50, 95]).tolist()
+            milliseconds.append(page.evaluate("() => window.painted"))
+    middle, high = np.percentile(milliseconds[1:], [50, 95]).tolist()
     return {"key_milliseconds": middle, "key_p95_milliseconds": high}
 
 

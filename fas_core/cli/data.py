@@ -38,15 +38,15 @@ def data_scan(
     from fas_core.data import layouts, manifest
     from fas_core.data.names import ATTACK
 
-    found = layouts.scanned(root, layout, manifest.LabelValues.of(attack_label, bona_fide_label, species_label))
-    rows = found.rows
-    for line in found.reading:
+    scan = layouts.scanned(root, layout, manifest.LabelValues.of(attack_label, bona_fide_label, species_label))
+    rows = scan.rows
+    for line in scan.reading:
         say(line)
     rows["path"] = [Path(os.path.relpath(Path(p).resolve(), out.parent.resolve())).as_posix() for p in rows["path"]]
     checked = manifest.checked(rows)
     if checked.problems:
         raise BadInputError(manifest.problems_message(root, checked.problems))
-    say_notes(dict.fromkeys((*found.notes, *checked.notes)))
+    say_notes(dict.fromkeys((*scan.notes, *checked.notes)))
     manifest.write(checked.rows, out)
     n, n_attack = len(checked.rows), int((checked.rows["label"] == ATTACK).sum())
     say(f"{out}: {n} images, {n - n_attack} bona fide, {n_attack} attacks")
@@ -110,13 +110,13 @@ def data_filter(
     source = manifest.read(manifest_path)
     say_notes(source.notes)
     require_writable(out.parent)
-    made = filters.filtered(source, max_angle, iqr)
-    stays = manifest.relocated(manifest.Manifest(made.rows, source.source), out)
+    filtered = filters.filtered(source, max_angle, iqr)
+    stays = manifest.relocated(manifest.Manifest(filtered.rows, source.source), out)
     manifest.write(stays, out)
-    write_table(made.left, filters.left_file(out))
-    say(f"{filters.left_file(out)}: the {len(made.left)} images that left, each with its reason")
-    say_notes(made.notes)
-    document = made.as_json()
+    write_table(filtered.left, filters.left_file(out))
+    say(f"{filters.left_file(out)}: the {len(filtered.left)} images that left, each with its reason")
+    say_notes(filtered.notes)
+    document = filtered.as_json()
     if as_json:
         return print_json(document)
     before = document["train_before"]

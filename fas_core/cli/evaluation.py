@@ -192,30 +192,30 @@ def compare(
     from fas_core.runs import store
 
     a, b = join.System(store.open_run(cache, run_a), score), join.System(store.open_run(cache, run_b), score_b or score)
-    found = comparison.compared(a, b, op.rule(rule), level)
-    for of_run, caution in found.cautions:
+    compared = comparison.compared(a, b, op.rule(rule), level)
+    for of_run, caution in compared.cautions:
         say(f"Warning: {of_run.info.name}: {caution.message}")
     if as_json:
-        return print_json(found.as_json())
+        return print_json(compared.as_json())
     print(f"A: {a.run.info.name}, {a.score}. B: {b.run.info.name}, {b.score}.")
     print(
-        f"{found.n_common:,} samples compared, {found.n_only_a:,} only in A, {found.n_only_b:,} only in B, "
-        f"{found.n_no_response:,} without a score in one of them. Training images are left out."
+        f"{compared.n_common:,} samples compared, {compared.n_only_a:,} only in A, {compared.n_only_b:,} only in B, "
+        f"{compared.n_no_response:,} without a score in one of them. Training images are left out."
     )
-    print("\n".join(found.in_words))
+    print("\n".join(compared.in_words))
     rows = [
         [
             comparison.document_name(statistic),
-            number(one.a),
-            number(one.b),
-            "–" if one.difference is None else f"{one.difference:+.3f}",
-            "–" if one.low is None else f"{one.low:+.3f} to {one.high:+.3f}",
-            "–" if one.p is None else f"{one.p:.3g}",
-            one.method or "–",
+            number(metric.a),
+            number(metric.b),
+            "–" if metric.difference is None else f"{metric.difference:+.3f}",
+            "–" if metric.low is None else f"{metric.low:+.3f} to {metric.high:+.3f}",
+            "–" if metric.p is None else f"{metric.p:.3g}",
+            metric.method or "–",
         ]
-        for statistic, one in found.metrics.items()
+        for statistic, metric in compared.metrics.items()
     ]
-    unit = f"by {found.unit}, n = {found.n_units:,}"
+    unit = f"by {compared.unit}, n = {compared.n_units:,}"
     print_table(f"B - A, 95 % {unit}", ["metric", "A", "B", "B - A", "95 %", "p", "p by"], rows)
 
 

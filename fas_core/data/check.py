@@ -21,8 +21,8 @@ from fas_core.progress import task
 
 def checked(path: Path) -> dict[str, Any]:
     """The document of `fas data check --json`. Raises BadInputError only when there is no table to check."""
-    found = manifest.checked(read_table(path))
-    rows, problems = found.rows, found.problems
+    parsed = manifest.checked(read_table(path))
+    rows, problems = parsed.rows, parsed.problems
     if rows.empty and not problems:
         problems.append(Problem(0, "", "the manifest has no rows"))
     problems += _image_problems(rows, path)
@@ -36,7 +36,7 @@ def checked(path: Path) -> dict[str, Any]:
         "problems": [asdict(p) for p in sorted(problems, key=lambda p: (p.row, p.problem))],
         "duplicates": _duplicates(rows, path),
         "shared_subjects": shared_subjects(rows, names),
-        "notes": found.notes,
+        "notes": parsed.notes,
     }
 
 
@@ -48,13 +48,13 @@ def _image_problems(rows: pd.DataFrame, source: Path) -> list[Problem]:
             return str(error)
         return None
 
-    found = []
+    problems = []
     with task("Checking images", len(rows)) as shown, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for row, (path, problem) in enumerate(zip(rows["path"], pool.map(reason, rows["path"]), strict=True), start=1):
             if problem is not None and path:
-                found.append(Problem(row, path, problem))
+                problems.append(Problem(row, path, problem))
             shown.advance()
-    return found
+    return problems
 
 
 def _duplicates(rows: pd.DataFrame, source: Path) -> list[list[str]]:

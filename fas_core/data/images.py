@@ -122,10 +122,10 @@ def is_image(path: Path) -> bool:
         return True
     Image.init()
     with _pillow_warnings:
-        found = {name for name in FORMATS if (accepts := Image.OPEN[name][1]) and accepts(head) is True}
-    if found == {"BMP"}:  # two letters begin a text as well: the length of its second header tells
+        formats = {name for name in FORMATS if (accepts := Image.OPEN[name][1]) and accepts(head) is True}
+    if formats == {"BMP"}:  # two letters begin a text as well: the length of its second header tells
         return int.from_bytes(head[14:18], "little") in _BMP_HEADERS
-    return bool(found)
+    return bool(formats)
 
 
 def standard_scaled(x: NDArray[np.floating[Any]]) -> NDArray[np.float32]:

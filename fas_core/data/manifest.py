@@ -63,17 +63,17 @@ class LabelValues:
             raise BadInputError(
                 f"--species-label {species}: write VALUE=SPECIES, e.g. --species-label 1=print,2=replay."
             )
-        made = LabelValues(_listed(attack), _listed(bona_fide), pairs)
-        if not made.of_attacks:
+        labels = LabelValues(_listed(attack), _listed(bona_fide), pairs)
+        if not labels.of_attacks:
             raise BadInputError("--bona-fide-label needs --attack-label: say as well which values are attacks.")
-        values = [*dict.fromkeys(made.of_attacks), *dict.fromkeys(made.bona_fide)]
+        values = [*dict.fromkeys(labels.of_attacks), *dict.fromkeys(labels.bona_fide)]
         folded = [_folded(value) for value in values]
         for value in values:
             if folded.count(_folded(value)) > 1:
                 raise BadInputError(f"The label value '{value}' is named twice: as an attack and as bona fide, or so.")
         if len(dict(pairs)) < len(pairs):
             raise BadInputError(f"--species-label {species}: a value is named twice.")
-        return made
+        return labels
 
     @property
     def of_attacks(self) -> tuple[str, ...]:
@@ -229,11 +229,14 @@ def parsed_labels(values: pd.Series, labels: LabelValues | None = None) -> pd.Da
     text = plain_column(values)
     different = pd.unique(text)
     if labels is None:
-        meaning = {one: (LABEL_WORDS.get(_folded(one), ""), "") for one in different}
+        meaning = {value: (LABEL_WORDS.get(_folded(value), ""), "") for value in different}
     else:
         meaning = {"": ("", "")} | labels.meanings(different)
     return pd.DataFrame(
-        {name: text.map({one: said[k] for one, said in meaning.items()}) for k, name in enumerate(("label", "species"))}
+        {
+            name: text.map({value: said[k] for value, said in meaning.items()})
+            for k, name in enumerate(("label", "species"))
+        }
     ).astype("str")
 
 
@@ -242,7 +245,7 @@ def label_problem(text: str, texts: Iterable[str] = ()) -> str:
     if not text:
         return f"the label is empty: write {BONA_FIDE} or {ATTACK}"
     if re.fullmatch(r"-?\d+(\.0*)?", text):
-        example = next((one for one in (text, *texts) if one in {"1", "1.0"}), text)
+        example = next((candidate for candidate in (text, *texts) if candidate in {"1", "1.0"}), text)
         remedy = LABEL_REMEDY.replace("VALUE", example, 1)
         return f"label '{text}' does not say which is the attack (data sets differ): {remedy}"
     return f"unknown label '{text}': {LABEL_REMEDY}; live, real, genuine, spoof, fake are understood"
@@ -268,8 +271,8 @@ class Checked:
 
 def normalised(table: pd.DataFrame, labels: LabelValues | None = None) -> tuple[pd.DataFrame, list[Problem]]:
     """The rows and problems of `checked`."""
-    found = checked(table, labels)
-    return found.rows, found.problems
+    parsed = checked(table, labels)
+    return parsed.rows, parsed.problems
 
 
 def checked(table: pd.DataFrame, labels: LabelValues | None = None) -> Checked:
@@ -354,12 +357,12 @@ def _free_column(values: pd.Series) -> pd.Series:
 def read(path: Path, labels: LabelValues | None = None) -> Manifest:
     """The manifest at `path`; raises BadInputError naming the first problem, its row, and how many more there are."""
     path = Path(path)
-    found = checked(read_table(path), labels)
-    if found.problems:
-        raise BadInputError(problems_message(path, found.problems))
-    if found.rows.empty:
+    parsed = checked(read_table(path), labels)
+    if parsed.problems:
+        raise BadInputError(problems_message(path, parsed.problems))
+    if parsed.rows.empty:
         raise BadInputError(f"{path} has no rows. A manifest has one row per image.")
-    return Manifest(found.rows, path, tuple(found.notes))
+    return Manifest(parsed.rows, path, tuple(parsed.notes))
 
 
 def problems_message(path: Path, problems: Sequence[Problem]) -> str:

@@ -91,8 +91,8 @@ def group_codes(samples: pd.DataFrame) -> tuple[NDArray[np.uint16], NDArray[np.s
     present = np.flatnonzero(np.bincount(combination))
     rest, table = present, {}
     for column in reversed(kinds):
-        rest, one = np.divmod(rest, len(kinds[column]) + 1)
-        table[column] = np.append("", np.asarray(kinds[column], str))[one]
+        rest, of_column = np.divmod(rest, len(kinds[column]) + 1)
+        table[column] = np.append("", np.asarray(kinds[column], str))[of_column]
     all_names = _group_names(table["subset"], table["label"], table["pai_species"])
     names, positions = np.unique(all_names, return_inverse=True)
     code_of = np.zeros(present.max(initial=0) + 1, np.uint16)

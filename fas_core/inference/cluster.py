@@ -132,7 +132,7 @@ class RayCluster:
         return "cuda" if has_gpus and device != "cpu" else "cpu"
 
     def settled_precision(self, checkpoints: Sequence[Loaded], device: str) -> str:
-        digests = tuple((one.path.absolute(), checkpoint.sha256(one.path)) for one in checkpoints)
+        digests = tuple((loaded.path.absolute(), checkpoint.sha256(loaded.path)) for loaded in checkpoints)
         return str(self._result(self._task(_settled_precision, device).remote(digests, device)))
 
     def write(  # as every engine: a worker loads the models itself
@@ -152,8 +152,8 @@ class RayCluster:
                 if not running:
                     return _wait_until_seen(plan, works)
                 done, running = self._ray.wait(running)
-                for one in done:
-                    advance(self._result(one))
+                for shard_done in done:
+                    advance(self._result(shard_done))
         except BaseException:
             self._ray.shutdown()  # ends the workers; cancelling tasks that are about to end can abort this process
             raise
@@ -198,13 +198,13 @@ def _write_shard(plan: Plan, work: Work) -> int:
     _require_shared(plan, work)
     torch.set_num_threads(CPUS)
     models = _models(tuple((target.checkpoint, target.info.checkpoint_sha256) for target in plan.targets))
-    infer.write_shards(plan, [one.model for one in models], [work], lambda _: None)
+    infer.write_shards(plan, [loaded.model for loaded in models], [work], lambda _: None)
     return len(work.rows)
 
 
 def _settled_precision(checkpoints: tuple[tuple[Path, str], ...], device: str) -> str:
     torch.set_num_threads(CPUS)
-    return infer.settled_precision([one.model for one in _models(checkpoints)], device)
+    return infer.settled_precision([loaded.model for loaded in _models(checkpoints)], device)
 
 
 @lru_cache(maxsize=1)

@@ -116,7 +116,7 @@ class ThisProcess:
         return device
 
     def settled_precision(self, checkpoints: Sequence[Loaded], device: str) -> str:
-        return settled_precision([one.model for one in checkpoints], device)
+        return settled_precision([each.model for each in checkpoints], device)
 
     def write(self, plan: Plan, models: Sequence[Autoencoder], works: Sequence[Work], advance: Advance) -> None:
         write_shards(plan, models, works, advance)
@@ -166,7 +166,7 @@ def write_runs(
     device = engine.checked_device(device, precision)
     chosen = data.only(subsets).subset_names() if subsets else data.subset_names()
     all_loaded = [loaded(path) for path in checkpoints]
-    models = [one.model for one in all_loaded]
+    models = [each.model for each in all_loaded]
     sizes = {model.config.image_size for model in models}
     if len(sizes) > 1:
         raise BadInputError("The checkpoints expect different image sizes. Cache them with one command each.")
@@ -191,7 +191,7 @@ def write_runs(
     plan = Plan(targets, cache.absolute(), data.root.absolute(), _folders(data), sizes.pop(), device)
     stage = f"Caching {', '.join(target.info.name for target in targets)}"
     with claimed([target.folder for target in targets]):
-        uses = [one.known.use_of(data.contents) if one.known is not None else None for one in all_loaded]
+        uses = [each.known.use_of(data.contents) if each.known is not None else None for each in all_loaded]
         missing = list(_missing(targets, chosen, data, uses))
         total = sum(len(work.rows) for work in missing)
         with task(stage, total, job_file=job_file, stage="cache") as progress:
@@ -363,19 +363,19 @@ def _parts_gpu(networks: Sequence[Ready], works: Sequence[Work], plan: Plan) -> 
 
 
 def _ahead(
-    pool: ThreadPoolExecutor, works: Sequence[Work], length: int, n: int, made: Callable[[Work, int], T]
+    pool: ThreadPoolExecutor, works: Sequence[Work], length: int, n: int, batch_of: Callable[[Work, int], T]
 ) -> Iterator[tuple[Work, T, bool]]:
     """What is made of each batch of each shard, in order, ahead across the borders of shards by n batches."""
     ahead: deque[tuple[Work, Future[T], bool]] = deque()
     try:
         for work in works:
             for start in range(0, max(1, len(work.rows)), length):
-                ahead.append((work, pool.submit(made, work, start), start + length >= len(work.rows)))
+                ahead.append((work, pool.submit(batch_of, work, start), start + length >= len(work.rows)))
                 if len(ahead) > n + 1:
-                    one, future, is_last = ahead.popleft()
-                    yield one, future.result(), is_last
-        for one, future, is_last in ahead:
-            yield one, future.result(), is_last
+                    due, future, is_last = ahead.popleft()
+                    yield due, future.result(), is_last
+        for due, future, is_last in ahead:
+            yield due, future.result(), is_last
     finally:
         for _, future, _ in ahead:
             future.cancel()

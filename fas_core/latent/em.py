@@ -70,11 +70,13 @@ def fitted(z: Floats, k: int, covariance: str, seed: int) -> Parameters:
     reg = REGULARISATION / codes.spread**2
     with one_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
         work = _Work(pool, covariance == "full", reg)
-        found = work.converged(codes, _start(codes, work, k, seed))
-    order = np.argsort(-found.weights, kind="stable")
+        parameters = work.converged(codes, _start(codes, work, k, seed))
+    order = np.argsort(-parameters.weights, kind="stable")
     spread = codes.spread
     scale = np.outer(spread, spread) if covariance == "full" else spread**2
-    return Parameters(found.weights[order], found.means[order] * spread + codes.mean, found.covariances[order] * scale)
+    return Parameters(
+        parameters.weights[order], parameters.means[order] * spread + codes.mean, parameters.covariances[order] * scale
+    )
 
 
 def _start(codes: _Codes, work: _Work, k: int, seed: int) -> Parameters:
@@ -83,8 +85,8 @@ def _start(codes: _Codes, work: _Work, k: int, seed: int) -> Parameters:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # k-means' notes on fewer distinct codes than centres
         centres = list(work.pool.map(partial(_centres, codes, k), seeds))
-    tried = [work.maximised(codes, _nearest(codes, one), np.float32) for one in centres]
-    return max(tried, key=lambda one: work.expected(codes, one)[1]) if len(tried) > 1 else tried[0]
+    tried = [work.maximised(codes, _nearest(codes, of_seed), np.float32) for of_seed in centres]
+    return max(tried, key=lambda parameters: work.expected(codes, parameters)[1]) if len(tried) > 1 else tried[0]
 
 
 def _codes(z: Floats) -> _Codes:
@@ -110,18 +112,18 @@ def _centres(codes: _Codes, k: int, seed: int) -> NDArray[np.float32]:
         rows = np.sort(np.random.default_rng(seed).choice(len(codes), START_CODES, replace=False))
     some = codes.standard[rows] * codes.spread.astype(np.float32)
     with threadpool_limits(1, "openmp"):
-        found = KMeans(k, n_init=1, max_iter=START_STEPS, random_state=seed).fit(some)
-    return np.asarray(found.cluster_centers_, np.float32)
+        kmeans = KMeans(k, n_init=1, max_iter=START_STEPS, random_state=seed).fit(some)
+    return np.asarray(kmeans.cluster_centers_, np.float32)
 
 
 def _nearest(codes: _Codes, centres: NDArray[np.float32]) -> NDArray[np.float32]:
     """Responsibilities (k, n): 1 for the nearest centre of each code, else 0."""
-    made = np.zeros((len(centres), len(codes)), np.float32)
+    responsibilities = np.zeros((len(centres), len(codes)), np.float32)
     squares = (centres**2).sum(1)
     for rows in _blocks(len(codes)):
         some = codes.standard[rows] * codes.spread.astype(np.float32)
-        made[(squares - 2 * some @ centres.T).argmin(1), np.arange(rows.start, rows.stop)] = 1
-    return made
+        responsibilities[(squares - 2 * some @ centres.T).argmin(1), np.arange(rows.start, rows.stop)] = 1
+    return responsibilities
 
 
 @dataclass(frozen=True)
@@ -130,23 +132,23 @@ class _Work:
     is_full: bool
     reg: NDArray[np.float64]  # (d,), in standard units
 
-    def converged(self, codes: _Codes, found: Parameters) -> Parameters:
+    def converged(self, codes: _Codes, parameters: Parameters) -> Parameters:
         """EM steps until the mean log-likelihood settles."""
         before = -np.inf
         for _ in range(MOST_STEPS):
-            responsibilities, likelihood = self.expected(codes, found)
+            responsibilities, likelihood = self.expected(codes, parameters)
             is_last = abs(likelihood - before) < TOLERANCE
-            found = self.maximised(codes, responsibilities, np.float64 if is_last else np.float32)
+            parameters = self.maximised(codes, responsibilities, np.float64 if is_last else np.float32)
             if is_last:
-                return found
+                return parameters
             before = likelihood
-        return self.maximised(codes, self.expected(codes, found)[0], np.float64)
+        return self.maximised(codes, self.expected(codes, parameters)[0], np.float64)
 
     def expected(self, codes: _Codes, of: Parameters) -> tuple[Floats, float]:
         """Responsibilities (k, n), and the mean log-likelihood."""
         joint, smallest = self._full_joint(of) if self.is_full else self._diagonal_joint(of)
         dtype: type[np.floating[Any]] = np.float32 if smallest > _SAFE_VARIANCE else np.float64
-        made = np.empty((len(of.weights), len(codes)), dtype)
+        responsibilities = np.empty((len(of.weights), len(codes)), dtype)
 
         def fill(rows: slice) -> float:
             log = joint(codes.block(rows, dtype))
@@ -154,10 +156,10 @@ class _Work:
             np.exp(log - top[:, None], out=log)
             total = log.sum(1)
             log /= total[:, None]
-            made[:, rows] = log.T
+            responsibilities[:, rows] = log.T
             return float((top + np.log(total)).sum(dtype=np.float64))
 
-        return made, sum(self.pool.map(fill, _blocks(len(codes)))) / len(codes)
+        return responsibilities, sum(self.pool.map(fill, _blocks(len(codes)))) / len(codes)
 
     def _diagonal_joint(self, of: Parameters) -> tuple[Callable[[Floats], Floats], float]:
         precisions = 1 / of.covariances
@@ -167,31 +169,32 @@ class _Work:
         factors = np.concatenate([-0.5 * precisions, of.means * precisions], axis=1).T  # (2 d, k)
 
         def joint(block: Floats) -> Floats:
-            made = np.concatenate([block**2, block], axis=1) @ factors.astype(block.dtype)
-            made += constant.astype(block.dtype)
-            return made
+            log = np.concatenate([block**2, block], axis=1) @ factors.astype(block.dtype)
+            log += constant.astype(block.dtype)
+            return log
 
         return joint, float(of.covariances.min())
 
     def _full_joint(self, of: Parameters) -> tuple[Callable[[Floats], Floats], float]:
         k, d = of.means.shape
         lower = np.linalg.cholesky(of.covariances)
-        roots = np.stack([solve_triangular(one, np.eye(d), lower=True).T for one in lower])  # z -> (z - mean) root
+        # z -> (z - mean) root
+        roots = np.stack([solve_triangular(factor, np.eye(d), lower=True).T for factor in lower])
         diagonal = np.diagonal(lower, axis1=1, axis2=2)
         constant = _log(of.weights) - 0.5 * d * np.log(2 * np.pi) - np.log(diagonal).sum(1)
         shifts = np.einsum("kd,kde->ke", of.means, roots)
 
         def joint(block: Floats) -> Floats:
             """(m, d) codes -> (m, k) log of weight times density, in nats."""
-            made = np.empty((len(block), k), block.dtype)
+            log = np.empty((len(block), k), block.dtype)
             steps = np.empty_like(block)
             for j in range(k):
                 np.matmul(block, roots[j].astype(block.dtype), out=steps)
                 steps -= shifts[j].astype(block.dtype)
-                made[:, j] = np.einsum("nd,nd->n", steps, steps)
-            made *= -0.5
-            made += constant.astype(block.dtype)
-            return made
+                log[:, j] = np.einsum("nd,nd->n", steps, steps)
+            log *= -0.5
+            log += constant.astype(block.dtype)
+            return log
 
         return joint, float(1 / (roots**2).sum((1, 2)).max())
 

@@ -142,7 +142,9 @@ def left_over(x: NDArray[np.floating], y: NDArray[np.floating], axes: Sequence[i
     exchanged = x[np.random.default_rng(0).permutation(len(x))]
     wanted = y[:, list(axes)]
     variance = float(((wanted - wanted.mean(0, dtype=np.float64)) ** 2).sum())
-    left = [float(((aligned(one, y).applied(one)[:, list(axes)] - wanted) ** 2).sum()) for one in (x, exchanged)]
+    left = [
+        float(((aligned(source, y).applied(source)[:, list(axes)] - wanted) ** 2).sum()) for source in (x, exchanged)
+    ]
     return (left[0] / variance, left[1] / variance) if variance > 0 else (0.0, 0.0)
 
 
@@ -187,13 +189,13 @@ def live_spreads(
             (((np.asarray(block, np.float64) - origin) @ directions) ** 2).sum(0) for block in blocks(live)
         ) / (len(live) - 1)
         spreads = dict(zip(lines, np.sqrt(squares).tolist(), strict=True))
-    found: dict[str, float | None] = {}
+    in_spreads: dict[str, float | None] = {}
     for name in groups:
         if name not in lengths or (name in spreads and not spreads[name] > 0):
-            found[name] = None
+            in_spreads[name] = None
         else:
-            found[name] = lengths[name] / spreads[name] if name in spreads else 0.0
-    return found
+            in_spreads[name] = lengths[name] / spreads[name] if name in spreads else 0.0
+    return in_spreads
 
 
 def _mean(blocks: Blocks, rows: NDArray[np.int64]) -> NDArray[np.float64]:

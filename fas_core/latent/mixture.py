@@ -140,13 +140,13 @@ def fitted(z: NDArray[np.floating], k: int, covariance: str = "diag", seed: int 
     """
     if len(z) < max(2, k):
         raise BadInputError(f"{k} components need at least {max(2, k)} training images; there are {len(z)}.")
-    found = em.fitted(z, k, covariance, seed)
-    return Mixture(found.weights, found.means, found.covariances)
+    parameters = em.fitted(z, k, covariance, seed)
+    return Mixture(parameters.weights, parameters.means, parameters.covariances)
 
 
 def dimensions_of(d: int, n: int) -> list[int]:
     """Those of `DIMENSIONS` that n codes of d dimensions have."""
-    return [one for one in DIMENSIONS if one < min(d, n)]
+    return [number for number in DIMENSIONS if number < min(d, n)]
 
 
 def codes(run: Run, rows: NDArray[np.int64], dimensions: int = RAW) -> NDArray[np.floating]:
@@ -251,10 +251,10 @@ def auc_per_species(samples: pd.DataFrame, log_likelihood: NDArray[np.float64]) 
 
     Needs the columns label and pai_species; row i of `samples` has log_likelihood[i].
     """
-    one = metrics.score_set(-log_likelihood, samples["label"].to_numpy() == ATTACK, list(samples["pai_species"]))
-    if not (one.n_bona_fide and one.n_attack):
+    score_set = metrics.score_set(-log_likelihood, samples["label"].to_numpy() == ATTACK, list(samples["pai_species"]))
+    if not (score_set.n_bona_fide and score_set.n_attack):
         return {}
-    return {name: metrics.roc_auc(one, name) for name, of_species in one.attacks.items() if len(of_species)}
+    return {name: metrics.roc_auc(score_set, name) for name, of_species in score_set.attacks.items() if len(of_species)}
 
 
 def per_subset(

@@ -58,8 +58,8 @@ class _TrainingCodes:
 
     def nearest(self, codes: NDArray[np.floating], left_out: list[NDArray[np.int64]], n: int) -> Near:
         """`left_out`: per code, positions that are no neighbours; n more than those are there."""
-        found = [self._nearest(code, without, n) for code, without in zip(codes, left_out, strict=True)]
-        return np.stack([distances for distances, _ in found]), np.stack([rows for _, rows in found])
+        near = [self._nearest(code, without, n) for code, without in zip(codes, left_out, strict=True)]
+        return np.stack([distances for distances, _ in near]), np.stack([rows for _, rows in near])
 
     def _nearest(self, code: NDArray[np.floating], without: NDArray[np.int64], n: int) -> Near:
         if n < 1:

@@ -55,12 +55,12 @@ def rule(text: str) -> Rule:
     plain = text.strip().lower()
     if plain in (EER, COST):
         return Rule(plain)
-    found = _GRAMMAR.fullmatch(text.strip())
+    matched = _GRAMMAR.fullmatch(text.strip())
     try:
-        if found and found["hand"]:
-            return _checked(Rule(BY_HAND, float(found["at"])))
-        if found and not (found["kind"] == BPCER and found["species"]):
-            return _checked(Rule(found["kind"], float(found["value"]), found["species"] or ""))
+        if matched and matched["hand"]:
+            return _checked(Rule(BY_HAND, float(matched["at"])))
+        if matched and not (matched["kind"] == BPCER and matched["species"]):
+            return _checked(Rule(matched["kind"], float(matched["value"]), matched["species"] or ""))
     except ValueError:  # not a number
         pass
     raise BadInputError(
@@ -69,12 +69,12 @@ def rule(text: str) -> Rule:
     )
 
 
-def _checked(made: Rule) -> Rule:
-    if made.kind == BY_HAND and not math.isfinite(made.value):
-        raise BadInputError(f"A threshold must be a finite number, got {made.value}.")
-    if made.kind != BY_HAND and not 0 <= made.value < 1:
-        raise BadInputError(f"Rule {made}: an error rate lies between 0 and 1, for example 0.05 for 5 %.")
-    return made
+def _checked(rule: Rule) -> Rule:
+    if rule.kind == BY_HAND and not math.isfinite(rule.value):
+        raise BadInputError(f"A threshold must be a finite number, got {rule.value}.")
+    if rule.kind != BY_HAND and not 0 <= rule.value < 1:
+        raise BadInputError(f"Rule {rule}: an error rate lies between 0 and 1, for example 0.05 for 5 %.")
+    return rule
 
 
 @dataclass(frozen=True)

@@ -132,9 +132,9 @@ def resampled(
     kinds, names = _kinds(attack, species)
     _check_wanted(statistics, names, thresholds, len(values))
     scores = [np.asarray(score, np.float64) for score in values]
-    if {one.shape for one in (*scores, units.groups, kinds)} != {(attack.size,)}:
+    if {array.shape for array in (*scores, units.groups, kinds)} != {(attack.size,)}:
         raise ValueError("scores, labels and units must be one per sample")
-    found = {statistic: np.full((len(scores), resamples), np.nan) for statistic in statistics}
+    by_statistic = {statistic: np.full((len(scores), resamples), np.nan) for statistic in statistics}
     has = np.stack([np.bincount(codes[side], minlength=n_units) > 0 for side in (attack, ~attack)])
     strata = [np.flatnonzero(2 * has[0] + has[1] == kind) for kind in (1, 2, 3)]
     limits = [np.nan] * len(scores) if thresholds is None else thresholds  # NaN: no statistic asks for it
@@ -147,9 +147,11 @@ def resampled(
         here = slice(start, start + weights.shape[1])
         for i, model in enumerate(models):
             for statistic, of_draws in model.on(weights).items():
-                found[statistic][i, here] = of_draws
+                by_statistic[statistic][i, here] = of_draws
         start = here.stop
-    return Resampled(found, units.name, {one: [model.sizes(one) for model in models] for one in statistics})
+    return Resampled(
+        by_statistic, units.name, {statistic: [model.sizes(statistic) for model in models] for statistic in statistics}
+    )
 
 
 def _kinds(attack: NDArray[np.bool_], species: ArrayLike | None) -> tuple[NDArray[np.intp], list[str]]:
@@ -203,7 +205,7 @@ class _Model:
         self.statistics, self.names, self.n_bins = statistics, names, 1
         per_kind = (len(names) + 1, n_units)
         self.trials = sparse_counts(kinds, codes, per_kind)
-        wanted = {one.name for one in statistics}
+        wanted = {statistic.name for statistic in statistics}
         self.errors: Any = None
         if wanted & NEEDS_THRESHOLD:
             wrong = (values >= threshold) == (kinds == 0)
@@ -216,11 +218,11 @@ class _Model:
             self.beyond = self.n_bins - int((values == np.inf).any())
             shape = (self.n_bins, n_units)
             self.live = sparse_counts(bins[kinds == 0], codes[kinds == 0], shape)
-            self.targets = [one.target for one in statistics if one.name == "bpcer_at_apcer"]
-            self.of_all = {one for one in statistics if _is_of_all_attacks(one)}
+            self.targets = [statistic.target for statistic in statistics if statistic.name == "bpcer_at_apcer"]
+            self.of_all = {statistic for statistic in statistics if _is_of_all_attacks(statistic)}
             self.pooled: Any = sparse_counts(bins[kinds > 0], codes[kinds > 0], shape) if self.of_all else None
             of_every_species = self.targets or "apcer_max_at_bpcer" in wanted
-            asked = set(names) if of_every_species else {one.species for one in statistics}
+            asked = set(names) if of_every_species else {statistic.species for statistic in statistics}
             self.by_species = {
                 name: _counts_by_bin(bins[kinds == k], codes[kinds == k], n_units)
                 for k, name in enumerate(names, start=1)
@@ -247,21 +249,21 @@ class _Model:
         """(n_units, r): how often each unit is drawn -> (r,) of each statistic."""
         trials = self.trials @ weights  # per kind
         with np.errstate(invalid="ignore", divide="ignore"):  # 0 of 0 samples is NaN: undefined
-            found = {} if self.errors is None else self._rates(self.errors @ weights, trials)
+            by_statistic = {} if self.errors is None else self._rates(self.errors @ weights, trials)
             if self.live is not None:
-                found |= self._of_all_thresholds(weights, trials)
-        return {statistic: found[statistic] for statistic in self.statistics}
+                by_statistic |= self._of_all_thresholds(weights, trials)
+        return {statistic: by_statistic[statistic] for statistic in self.statistics}
 
     def _rates(self, errors: Floats, trials: Floats) -> dict[Statistic, Floats]:
         bpcer, *apcer = errors / trials
-        found = {Statistic("apcer", name): rates for name, rates in zip(self.names, apcer, strict=True)}
-        found[Statistic("bpcer")] = bpcer
-        found[Statistic("apcer_max")] = np.fmax.reduce(apcer) if apcer else np.full_like(bpcer, np.nan)
-        found[Statistic("apcer_pooled")] = errors[1:].sum(0) / trials[1:].sum(0)
-        return found
+        by_statistic = {Statistic("apcer", name): rates for name, rates in zip(self.names, apcer, strict=True)}
+        by_statistic[Statistic("bpcer")] = bpcer
+        by_statistic[Statistic("apcer_max")] = np.fmax.reduce(apcer) if apcer else np.full_like(bpcer, np.nan)
+        by_statistic[Statistic("apcer_pooled")] = errors[1:].sum(0) / trials[1:].sum(0)
+        return by_statistic
 
     def _of_all_thresholds(self, weights: Floats, trials: Floats) -> dict[Statistic, Floats]:
-        found = {}
+        by_statistic = {}
         n_live, n_attack = trials[0], trials[1:].sum(0)
         live = self.live @ weights
         below = np.concatenate([np.zeros_like(live[:1]), np.cumsum(live, axis=0)])
@@ -269,37 +271,39 @@ class _Model:
         at_bpcer = self._rows_at_bpcer(below, n_live)
         if self.pooled is not None:
             attacks = self.pooled @ weights
-            found[Statistic("roc_auc")] = _wins(attacks, middle) / (n_attack * n_live)
-            found[Statistic("eer")] = _equal_error_rates(live, below, n_live, attacks, n_attack)
+            by_statistic[Statistic("roc_auc")] = _wins(attacks, middle) / (n_attack * n_live)
+            by_statistic[Statistic("eer")] = _equal_error_rates(live, below, n_live, attacks, n_attack)
             missed = np.concatenate([np.zeros_like(attacks[:1]), np.cumsum(attacks, axis=0)])
             for target, row in at_bpcer.items():
-                found[Statistic("apcer_at_bpcer", (target, None))] = _at(missed, row) / n_attack
-            found |= self._precisions(n_attack - missed, n_live - below, attacks, n_attack)
+                by_statistic[Statistic("apcer_at_bpcer", (target, None))] = _at(missed, row) / n_attack
+            by_statistic |= self._precisions(n_attack - missed, n_live - below, attacks, n_attack)
         lowest = {target: np.full(n_live.size, self.beyond) for target in self.targets}
         for name, (bins, counts) in self.by_species.items():
             attacks, n_of_species = counts @ weights, trials[1 + self.names.index(name)]
-            found[Statistic("roc_auc", name)] = _wins(attacks, middle[bins]) / (n_of_species * n_live)
+            by_statistic[Statistic("roc_auc", name)] = _wins(attacks, middle[bins]) / (n_of_species * n_live)
             if at_bpcer:
                 missed = np.concatenate([np.zeros_like(attacks[:1]), np.cumsum(attacks, axis=0)])
                 for target, row in at_bpcer.items():
                     of_species = _at(missed, np.searchsorted(bins, row)) / n_of_species
-                    found[Statistic("apcer_at_bpcer", (target, name))] = of_species
+                    by_statistic[Statistic("apcer_at_bpcer", (target, name))] = of_species
             for target, row in lowest.items():
                 first, _ = _first_beyond(attacks, np.floor(target * n_of_species + 1e-9))
                 np.minimum(row, np.append(bins, self.beyond)[first], out=row)
         for target, row in lowest.items():
             bpcer = (n_live - np.take_along_axis(below, row[None], 0)[0]) / n_live
-            found[Statistic("bpcer_at_apcer", target)] = np.where(n_attack > 0, bpcer, np.nan)
+            by_statistic[Statistic("bpcer_at_apcer", target)] = np.where(n_attack > 0, bpcer, np.nan)
         for target in at_bpcer:
-            of_each = [found[Statistic("apcer_at_bpcer", (target, name))] for name in self.by_species]
+            of_each = [by_statistic[Statistic("apcer_at_bpcer", (target, name))] for name in self.by_species]
             worst = np.fmax.reduce(of_each) if of_each else np.full(n_live.size, np.nan)
-            found[Statistic("apcer_max_at_bpcer", target)] = worst
-        return found
+            by_statistic[Statistic("apcer_max_at_bpcer", target)] = worst
+        return by_statistic
 
     def _rows_at_bpcer(self, below: Floats, n_live: Floats) -> dict[float, NDArray[np.intp]]:
         """Target -> (r,) the first bin for which the share of bona fide samples in it or beyond is <= the target."""
-        wanted = [one for one in self.statistics if one.name in ("apcer_at_bpcer", "apcer_max_at_bpcer")]
-        targets = sorted({one.target for one in wanted})
+        wanted = [
+            statistic for statistic in self.statistics if statistic.name in ("apcer_at_bpcer", "apcer_max_at_bpcer")
+        ]
+        targets = sorted({statistic.target for statistic in wanted})
         if not targets:
             return {}
         allowed = np.floor(np.multiply.outer(targets, n_live) + 1e-9)
@@ -309,19 +313,19 @@ class _Model:
         self, found_at: Floats, alarms_at: Floats, attacks: Floats, n_attack: Floats
     ) -> dict[Statistic, Floats]:
         """`found_at`, `alarms_at`: (bins + 1, r) attacks, and bona fide samples, in each bin or beyond."""
-        recalls = [one.target for one in self.of_all if one.name == "precision_at_recall"]
+        recalls = [statistic.target for statistic in self.of_all if statistic.name == "precision_at_recall"]
         if not (recalls or Statistic("average_precision") in self.of_all):
             return {}
         precision = np.where(alarms_at[:1] > 0, found_at / (found_at + alarms_at), np.nan)
         shares = np.where(attacks > 0, attacks * precision[:-1], 0).sum(0) / n_attack
-        found = {Statistic("average_precision"): shares}
+        by_statistic = {Statistic("average_precision"): shares}
         if recalls:
             # The last bin that still has enough attacks in it or beyond, found from the other end.
             enough = np.ceil(np.multiply.outer(recalls, n_attack) - 1e-9)
             row = len(found_at) - 1 - _first_at_least(found_at[::-1], enough)
             for recall, of_recall in zip(recalls, row, strict=True):
-                found[Statistic("precision_at_recall", recall)] = _at(precision, of_recall)
-        return found
+                by_statistic[Statistic("precision_at_recall", recall)] = _at(precision, of_recall)
+        return by_statistic
 
 
 def _is_of_all_attacks(statistic: Statistic) -> bool:
@@ -333,11 +337,11 @@ def _is_of_all_attacks(statistic: Statistic) -> bool:
 
 def _first_at_least(ascending: Floats, wanted: Floats) -> NDArray[np.intp]:
     """Columns (rows, r) that ascend, and m values wanted of each, (m, r) -> (m, r) the first row that reaches them."""
-    found = np.empty(wanted.shape, np.intp)
+    rows = np.empty(wanted.shape, np.intp)
     if wanted.size:
         for column, of_draw in enumerate(np.ascontiguousarray(ascending.T)):
-            found[:, column] = np.searchsorted(of_draw, wanted[:, column])
-    return found
+            rows[:, column] = np.searchsorted(of_draw, wanted[:, column])
+    return rows
 
 
 def _at(values: Floats, row: NDArray[np.intp]) -> Floats:

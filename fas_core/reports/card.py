@@ -118,7 +118,7 @@ def _errors(card: Mapping[str, Any]) -> Markup:
 
 def _method(cell: Mapping[str, Any]) -> str:
     intervals = [cell["bpcer_interval"], *cell["apcer_interval_per_species"].values()]
-    units = sorted({one["unit"] for one in intervals if one})
+    units = sorted({interval["unit"] for interval in intervals if interval})
     if units in (["sample"], []):
         return "Clopper-Pearson, every sample an independent trial"
     return f"by resampling whole {' or '.join(units)}s; where there is no error, the exact bound for that many of them"
@@ -145,18 +145,18 @@ def _species(card: Mapping[str, Any]) -> Markup:
 
 
 def _trade_offs(card: Mapping[str, Any]) -> Markup:
-    found = card["trade_offs"]
-    if not found or found["roc_auc"] is None:
+    trade_offs = card["trade_offs"]
+    if not trade_offs or trade_offs["roc_auc"] is None:
         return html.paragraph("One class only: there is no trade-off.")
     rows = [
         [f"BPCER ≤ {100 * entry['target']:g} %", rate_text(entry["apcer_max"], None), rate_text(entry["bpcer"], None)]
-        for entry in found["apcer_at_bpcer"]
+        for entry in trade_offs["apcer_at_bpcer"]
     ] + [
         [f"APCER ≤ {100 * entry['target']:g} %", rate_text(entry["apcer_max"], None), rate_text(entry["bpcer"], None)]
-        for entry in found["bpcer_at_apcer"]
+        for entry in trade_offs["bpcer_at_apcer"]
     ]
-    eer = "–" if found["eer"] is None else f"{100 * found['eer']['value']:.1f} %"
-    about = f"AUC {found['roc_auc']:.3f}, EER {eer}. Thresholds found on these very samples: for orientation only."
+    eer = "–" if trade_offs["eer"] is None else f"{100 * trade_offs['eer']['value']:.1f} %"
+    about = f"AUC {trade_offs['roc_auc']:.3f}, EER {eer}. Thresholds found on these very samples: for orientation only."
     return table(["Where", "Worst APCER", "BPCER"], rows, about)
 
 
@@ -165,11 +165,11 @@ def _subjects(card: Mapping[str, Any]) -> Markup:
         return html.paragraph("None: no wrong decision, or the data name no subjects.")
     rows = [
         [
-            one["subject_id"],
-            f"{one['rejected']} of {one['n_bona_fide']}",
-            f"{one['missed']} of {one['n_attack']}",
+            subject["subject_id"],
+            f"{subject['rejected']} of {subject['n_bona_fide']}",
+            f"{subject['missed']} of {subject['n_attack']}",
         ]
-        for one in card["worst_subjects"]
+        for subject in card["worst_subjects"]
     ]
     return table(["Subject", "Bona fide rejected", "Attacks missed"], rows, "")
 

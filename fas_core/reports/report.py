@@ -97,7 +97,7 @@ def page(
     if with_images and run.has_images:
         parts.append(_images(run, score, pixelated))
     parts.append(
-        section("Versions and hashes", html.joined([*(_provenance(one) for one in [system, *others]), _software()]))
+        section("Versions and hashes", html.joined([*(_provenance(each) for each in [system, *others]), _software()]))
     )
     return html_page(title, parts)
 
@@ -108,13 +108,14 @@ def page(
 def _answer(system: System, document: Mapping[str, Any]) -> str:
     """The worst species first: at a threshold chosen on dev, on the subsets that neither it nor training has seen."""
     run, score = system
-    one = _score_set(system, outside_training(run.subsets) or run.subsets)
-    if not (one.n_bona_fide and one.n_attack):
+    pooled = _score_set(system, outside_training(run.subsets) or run.subsets)
+    if not (pooled.n_bona_fide and pooled.n_attack):
         return f"{run.info.name}: the subsets hold one class only, so nothing can be separated."
-    auc = {name: metrics.roc_auc(one, name) for name, values in one.attacks.items() if values.size}
+    auc = {name: metrics.roc_auc(pooled, name) for name, values in pooled.attacks.items() if values.size}
     hardest = min(auc, key=auc.__getitem__)
-    cells = [cell["at_dev_threshold"] for name, cell in document["scores"][score].items() if name != "train"]
-    known = [at for at in cells if at is not None and at["apcer_max"] is not None]
+    cells = document["scores"][score]
+    at_dev = [cells[name]["at_dev_threshold"] for name in outside_training(list(cells))]
+    known = [at for at in at_dev if at is not None and at["apcer_max"] is not None]
     lead = ""
     if known:
         worst = max(known, key=lambda at: at["apcer_max"])
@@ -122,8 +123,8 @@ def _answer(system: System, document: Mapping[str, Any]) -> str:
         lead = f"Where at most 5 % of bona fide samples are rejected {where}, {_worst(worst, names_it=True)}. "
     return (
         f"{lead}Judged by {score}, {run.info.name} tells {hardest}, the hardest of {len(auc)} species, from "
-        f"{one.n_bona_fide:,} bona fide samples outside training with an AUC of {auc[hardest]:.3f}; all "
-        f"{one.n_attack:,} attacks with {metrics.roc_auc(one):.3f}."
+        f"{pooled.n_bona_fide:,} bona fide samples outside training with an AUC of {auc[hardest]:.3f}; all "
+        f"{pooled.n_attack:,} attacks with {metrics.roc_auc(pooled):.3f}."
     )
 
 
@@ -194,22 +195,25 @@ def _planes(n_attack: int, n_bona_fide: int) -> tuple[Plot, Plot]:
     )
 
 
-def _thinned(one: ScoreSet) -> Curves:
-    return metrics.thinned(metrics.curves(one), 300)
+def _thinned(score_set: ScoreSet) -> Curves:
+    return metrics.thinned(metrics.curves(score_set), 300)
 
 
 def _curves_by_subset(system: System) -> Markup:
     """Figures 4.16 and 4.18: precision-recall and ROC with AUC, per subset, and DET."""
     sets = {name: _score_set(system, [name]) for name in system.run.subsets}
-    both = {name: one for name, one in sets.items() if one.n_bona_fide and one.n_attack}
+    both = {name: of_subset for name, of_subset in sets.items() if of_subset.n_bona_fide and of_subset.n_attack}
     if not both:
         return html.paragraph("No subset holds both classes, so there is no curve.")
-    roc, pr = _planes(sum(one.n_attack for one in both.values()), sum(one.n_bona_fide for one in both.values()))
+    roc, pr = _planes(
+        sum(of_subset.n_attack for of_subset in both.values()),
+        sum(of_subset.n_bona_fide for of_subset in both.values()),
+    )
     det = svg.det_plane("DET of every subset")
-    for name, one in both.items():
-        curve, style = _thinned(one), palette.style_of(name)
-        roc.line(curve.fpr, curve.tpr, style.colour, style.dash, name=f"{name}, AUC {metrics.roc_auc(one):.3f}")
-        average = metrics.average_precision(one)
+    for name, of_subset in both.items():
+        curve, style = _thinned(of_subset), palette.style_of(name)
+        roc.line(curve.fpr, curve.tpr, style.colour, style.dash, name=f"{name}, AUC {metrics.roc_auc(of_subset):.3f}")
+        average = metrics.average_precision(of_subset)
         pr.line(curve.recall, curve.precision, style.colour, style.dash, name=f"{name}, AP {average:.3f}")
         det.line(svg.on_det(curve.apcer_pooled), svg.on_det(curve.bpcer), style.colour, style.dash, name=name)
     caption = f"Figures 4.16 and 4.18 of the thesis, for the score {system.score}; and DET. {svg.DET_SCALES}"
@@ -244,9 +248,9 @@ def _losses(run: Run) -> list[Markup]:
             )
             for (colour, dash), (name, of_name) in zip(_SCORE_LOOKS, curved.items(), strict=False):
                 wanted = attack[tested] if positive == "attack" else ~attack[tested]
-                one = metrics.score_set(sign * of_name, wanted)
-                curve = _thinned(one)
-                average = metrics.average_precision(one)
+                score_set = metrics.score_set(sign * of_name, wanted)
+                curve = _thinned(score_set)
+                average = metrics.average_precision(score_set)
                 plane.line(curve.recall, curve.precision, colour, dash, name=f"{name}, AP {average:.3f}")
             drawings.append(html.plot(positive, plane.drawn()))
         caption = "Figures 4.2 and 4.6 of the thesis: outside training, attacks, and live faces, as what is looked for."
@@ -338,25 +342,27 @@ def _scatter(xy: NDArray[np.floating], kinds: NDArray[np.str_], titles: Sequence
 def _compared(systems: Sequence[System], i: int) -> Markup:
     """A against Run number i."""
     letter = LETTERS[i]
-    found = compared(systems[0], systems[i], resamples=1000, letter=letter)
-    words = [html.paragraph(sentence) for sentence in found.in_words]
+    comparison = compared(systems[0], systems[i], resamples=1000, letter=letter)
+    words = [html.paragraph(sentence) for sentence in comparison.in_words]
     rows = [
         [
             metric_words(statistic),
-            *("–" if value is None else f"{value:.3f}" for value in (one.a, one.b)),
-            "–" if one.difference is None else signed(one.difference, 3),
-            "–" if one.low is None or one.high is None else f"{signed(one.low, 3)} to {signed(one.high, 3)}",
-            "–" if one.p is None else f"{one.p:.3f}",
-            one.method or "–",
+            *("–" if value is None else f"{value:.3f}" for value in (metric.a, metric.b)),
+            "–" if metric.difference is None else signed(metric.difference, 3),
+            "–"
+            if metric.low is None or metric.high is None
+            else f"{signed(metric.low, 3)} to {signed(metric.high, 3)}",
+            "–" if metric.p is None else f"{metric.p:.3f}",
+            metric.method or "–",
         ]
-        for statistic, one in found.metrics.items()
+        for statistic, metric in comparison.metrics.items()
     ]
     heads = ["Metric", "A", letter, f"{letter} − A", "95 %", "p", "p by"]
     note = (
-        f"{found.n_common:,} samples in both, {found.n_only_a:,} only in A, {found.n_only_b:,} only in "
+        f"{comparison.n_common:,} samples in both, {comparison.n_only_a:,} only in A, {comparison.n_only_b:,} only in "
         f"{letter}, "
-        f"{found.n_no_response:,} without a score in one; training images left out. 95 % of the difference by "
-        f"resampling {found.n_units:,} {found.unit}s, thresholds matched anew each time."
+        f"{comparison.n_no_response:,} without a score in one; training images left out. 95 % of the difference by "
+        f"resampling {comparison.n_units:,} {comparison.unit}s, thresholds matched anew each time."
     )
     names = ", ".join(f"{LETTERS[j]} {systems[j].run.info.name} by {systems[j].score}" for j in (0, i))
     return section(f"Compared: {names}", html.joined([*words, table(heads, rows, note)]))
@@ -369,10 +375,12 @@ def _curves_of_runs(systems: Sequence[System]) -> Markup:
         return html.paragraph("The common samples hold one class only: there is no curve.")
     roc, pr = _planes(first.n_attack, first.n_bona_fide)
     det = svg.det_plane("DET of the Runs")
-    for letter, one, (colour, dash) in zip(LETTERS, both.score_sets, _RUN_LOOKS, strict=False):
-        curve = _thinned(one)
-        roc.line(curve.fpr, curve.tpr, colour, dash, name=f"{letter}, AUC {metrics.roc_auc(one):.3f}")
-        pr.line(curve.recall, curve.precision, colour, dash, name=f"{letter}, AP {metrics.average_precision(one):.3f}")
+    for letter, score_set, (colour, dash) in zip(LETTERS, both.score_sets, _RUN_LOOKS, strict=False):
+        curve = _thinned(score_set)
+        roc.line(curve.fpr, curve.tpr, colour, dash, name=f"{letter}, AUC {metrics.roc_auc(score_set):.3f}")
+        pr.line(
+            curve.recall, curve.precision, colour, dash, name=f"{letter}, AP {metrics.average_precision(score_set):.3f}"
+        )
         det.line(svg.on_det(curve.apcer_pooled), svg.on_det(curve.bpcer), colour, dash, name=letter)
     return html.figure(
         [roc.drawn(), pr.drawn(), det.drawn()], f"{len(both):,} samples that all Runs have. {svg.DET_SCALES}"
@@ -384,7 +392,7 @@ _RUN_LOOKS = [("#000000" if dash == "solid" else GREY, dash) for dash in palette
 
 def _trainings(systems: Sequence[System]) -> Markup | None:
     """Dev loss by epoch of the Runs whose training is known, each between its first and its lowest one."""
-    curves = traininglog.dev_curves(systems[0].run.cache, [one.run.info.checkpoint for one in systems])
+    curves = traininglog.dev_curves(systems[0].run.cache, [system.run.info.checkpoint for system in systems])
     known = [(letter, curve) for letter, curve in zip(LETTERS, curves, strict=False) if curve is not None]
     if not known:
         return None

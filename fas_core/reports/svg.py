@@ -87,8 +87,8 @@ class Plot:
 
     def _places(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
         points = np.column_stack([self._px(x), self._py(y)])
-        found: NDArray[np.float64] = points[np.isfinite(points).all(1)]
-        return found
+        drawable: NDArray[np.float64] = points[np.isfinite(points).all(1)]
+        return drawable
 
     def _points(self, x: ArrayLike, y: ArrayLike) -> str:
         return " ".join(f"{a:.1f},{b:.1f}" for a, b in self._places(x, y))
@@ -117,26 +117,26 @@ class Plot:
 
     def _axes(self) -> str:
         bottom, right = _TOP + self.height, _LEFT + self.width
-        found = [self._frame("fill='none' stroke='#999'")]
+        parts = [self._frame("fill='none' stroke='#999'")]
         for place, text in self.x.ticks:
             x = float(self._px(place))
-            found.append(
+            parts.append(
                 f"<path d='M{x:.1f} {_TOP}V{bottom}' stroke='#e5e5e5'/>"
                 f"<text x='{x:.1f}' y='{bottom + 16}' text-anchor='middle'>{escape(text)}</text>"
             )
         for place, text in self.y.ticks:
             y = float(self._py(place))
-            found.append(
+            parts.append(
                 f"<path d='M{_LEFT} {y:.1f}H{right}' stroke='#e5e5e5'/>"
                 f"<text x='{_LEFT - 6}' y='{y + 4:.1f}' text-anchor='end'>{escape(text)}</text>"
             )
         middle_x, middle_y = _LEFT + self.width / 2, _TOP + self.height / 2
-        found.append(
+        parts.append(
             f"<text x='{middle_x}' y='{bottom + 36}' text-anchor='middle'>{escape(self.x.title)}</text>"
             f"<text x='14' y='{middle_y}' text-anchor='middle' transform='rotate(-90 14 {middle_y})'>"
             f"{escape(self.y.title)}</text>"
         )
-        return "".join(found)
+        return "".join(parts)
 
 
 # ---------------------------------------------------------------------------------------------------------------- DET

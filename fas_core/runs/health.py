@@ -114,30 +114,30 @@ def _names(samples: pd.DataFrame, column: str, chosen: pd.Series) -> set[str]:
 
 def findings(run: Run, samples: pd.DataFrame) -> list[str]:
     """Sentences on what may mislead; empty when nothing is conspicuous."""
-    found = []
+    sentences = []
     if run.n_failures:
-        found.append(f"{run.n_failures} images gave no output and count as non-responses in every rate.")
+        sentences.append(f"{run.n_failures} images gave no output and count as non-responses in every rate.")
     constant = int(samples["is_constant"].sum()) if "is_constant" in samples else 0
     if constant:
-        found.append(f"{constant} images are a single shade of gray; after scaling they are 0.5 everywhere.")
+        sentences.append(f"{constant} images are a single shade of gray; after scaling they are 0.5 everywhere.")
     overlap = training_overlap(samples[~is_training(samples)])
     if overlap is not None:
-        found.insert(0, overlap.message)
+        sentences.insert(0, overlap.message)
     if "sample_id" in samples:
-        found += _samples_in_two_subsets(samples)
+        sentences += _samples_in_two_subsets(samples)
     if TRAIN in run.subsets:
-        found += _leaks(samples)
+        sentences += _leaks(samples)
     held_out = samples["held_out_by"] if "held_out_by" in samples else pd.Series([], dtype="str")
     single = int((held_out == "image").sum())
     if single:
-        found.append(
+        sentences.append(
             f"Sessions are unknown: {single} live images of the seen subsets are single images held out of training "
             "and may resemble training images closely."
         )
     nameless = int((samples["subject_id"] == "").sum()) if "subject_id" in samples else len(samples)
     if nameless:
-        found.append(_nameless(nameless))
-    return found
+        sentences.append(_nameless(nameless))
+    return sentences
 
 
 def _nameless(n: int) -> str:
@@ -162,7 +162,7 @@ def _all_differ(names: pd.Series) -> bool:
 
 def _leaks(samples: pd.DataFrame) -> list[str]:
     """Subjects of unseen subsets, and sessions of any test subset, that training has seen."""
-    found = []
+    sentences = []
     is_train = samples["subset"] == TRAIN
     is_unseen = samples["subset"].str.startswith("unseen_") | (samples["subset"] == LIVE)
     for tested, column, where in (
@@ -173,5 +173,5 @@ def _leaks(samples: pd.DataFrame) -> list[str]:
             both = _names(samples, column, tested) & _names(samples, column, is_train)
             if both:
                 what = "subjects" if column == "subject_id" else "sessions"
-                found.append(f"{len(both)} {what} of training also occur in {where}, e.g. {min(both)}.")
-    return found
+                sentences.append(f"{len(both)} {what} of training also occur in {where}, e.g. {min(both)}.")
+    return sentences

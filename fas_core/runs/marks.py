@@ -110,12 +110,12 @@ def current(changes: Iterable[Mark]) -> list[Mark]:
     return [mark for mark in latest.values() if mark.is_marked or mark.note]
 
 
-def table(run: Run, found: Iterable[Mark]) -> pd.DataFrame:
+def table(run: Run, marks: Iterable[Mark]) -> pd.DataFrame:
     """Marks with what the Run says of their samples, for export: `COLUMNS`, then subset, label, pai_species.
 
     A mark whose sample the Run does not hold (any more) keeps its row, with nothing behind it.
     """
-    rows = pd.DataFrame([asdict(mark) for mark in found], columns=list(COLUMNS))
+    rows = pd.DataFrame([asdict(mark) for mark in marks], columns=list(COLUMNS))
     about = run.samples(["sample_id", "subset", "label", "pai_species"]).drop_duplicates("sample_id")
     about = about.assign(sample_id=about["sample_id"].astype("str"))
     return rows.astype({"sample_id": "str"}).merge(about, on="sample_id", how="left")

@@ -72,7 +72,7 @@ class Joined:
 
 def column_names(texts: Sequence[str]) -> dict[str, list[str]]:
     """ours -> theirs, of `ours=theirs` texts; several texts of one `ours` are names that different files may use."""
-    found: dict[str, list[str]] = {}
+    theirs_of: dict[str, list[str]] = {}
     for text in texts:
         ours, _, theirs = text.partition("=")
         if not (ours.strip() and theirs.strip()):
@@ -80,8 +80,8 @@ def column_names(texts: Sequence[str]) -> dict[str, list[str]]:
                 f"--column {text}: write OUR_NAME=NAME_IN_THE_FILE, e.g. --column score=anomaly. "
                 f"Every file needs {', '.join(REQUIRED)}."
             )
-        found.setdefault(plain(ours), []).append(plain(theirs))
-    return found
+        theirs_of.setdefault(plain(ours), []).append(plain(theirs))
+    return theirs_of
 
 
 def systems(arguments: Sequence[str]) -> dict[str, Path]:
@@ -89,17 +89,17 @@ def systems(arguments: Sequence[str]) -> dict[str, Path]:
 
     A single file without a name gives `score`; of several, each gives a score named after the file without its ending.
     """
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for argument in arguments:
         name, _, file = argument.partition("=")
         if not file or Path(argument).exists():
             name, file = Path(argument).stem if len(arguments) > 1 else SCORE, argument
-        if name in found:
-            raise BadInputError(f"{found[name]} and {file} would both give the score '{name}': write NAME={file}.")
+        if name in files:
+            raise BadInputError(f"{files[name]} and {file} would both give the score '{name}': write NAME={file}.")
         if name in (*COLUMNS, "split") or not SUBSET_NAME.fullmatch(name):
             raise BadInputError(f"'{name}' cannot name a score (letters, digits, _ - . only): write NAME={file}.")
-        found[name] = Path(file)
-    return found
+        files[name] = Path(file)
+    return files
 
 
 def negated(texts: Sequence[str], names: Sequence[str]) -> set[str]:
@@ -107,15 +107,15 @@ def negated(texts: Sequence[str], names: Sequence[str]) -> set[str]:
 
     A text without a name is about all systems; the last one about a system counts.
     """
-    found: dict[str, str] = {}
+    kind_of: dict[str, str] = {}
     for text in texts:
         name, _, kind = text.rpartition("=")
         if kind not in (ATTACK, BONA_FIDE) or (name and name not in names):
             raise BadInputError(
                 f"--higher-is {text}: write {BONA_FIDE} or {ATTACK}, or NAME={BONA_FIDE} for one of {', '.join(names)}."
             )
-        found |= dict.fromkeys([name] if name else names, kind)
-    return {name for name, kind in found.items() if kind == BONA_FIDE}
+        kind_of |= dict.fromkeys([name] if name else names, kind)
+    return {name for name, kind in kind_of.items() if kind == BONA_FIDE}
 
 
 # ------------------------------------------------------------------------------------------------------------ one file
@@ -320,13 +320,13 @@ def read_joined(
         says_words = not has_label[path] and any(has_label.values())
         meant = None if says_words else labels
         read_files[name] = _checked(path, tables[path], meant, mapping, name in higher_is_bona_fide)
-    made = joined(read_files)
-    notes = [*(note for file in read_files.values() for note in file.notes), *made.notes]
+    together = joined(read_files)
+    notes = [*(note for file in read_files.values() for note in file.notes), *together.notes]
     for name in files:
         if name in higher_is_bona_fide:
             notes.append(f"{name}: every score is negated, so that higher is more attack-like; so are its thresholds.")
-        notes += oddities(made.rows, name, is_negated=name in higher_is_bona_fide)
-    return Joined(made.rows, made.scores, tuple(dict.fromkeys(notes)))
+        notes += oddities(together.rows, name, is_negated=name in higher_is_bona_fide)
+    return Joined(together.rows, together.scores, tuple(dict.fromkeys(notes)))
 
 
 def _label_texts(table: pd.DataFrame, columns: Mapping[str, Sequence[str]]) -> set[str]:
@@ -357,8 +357,8 @@ def joined(files: Mapping[str, ScoreFile]) -> Joined:
     if any(table["sample_id"].duplicated().any() for table in tables.values()):
         key = ["subset", "sample_id"]
         tables = {name: _in_subsets_of(table, tables) for name, table in tables.items()}
-    for one, other in combinations(tables, 2):
-        notes += _disagreements(files[one].source, tables[one], files[other].source, tables[other], key)
+    for first, second in combinations(tables, 2):
+        notes += _disagreements(files[first].source, tables[first], files[second].source, tables[second], key)
     keys = pd.concat([table[key] for table in tables.values()]).drop_duplicates(ignore_index=True)
     index = _index(keys, key)
     places = {name: index.get_indexer(_index(table, key)) for name, table in tables.items()}
@@ -373,9 +373,9 @@ def joined(files: Mapping[str, ScoreFile]) -> Joined:
             )
     columns = dict.fromkeys(c for table in tables.values() for c in table.columns if c not in (SCORE, _ROW))
     parts = {c: [(places[name], table[c]) for name, table in tables.items() if c in table] for c in columns}
-    made = {c: _first_stated(parts[c], len(keys), ALL if c == "subset" else "") for c in columns}
+    stated = {c: _first_stated(parts[c], len(keys), ALL if c == "subset" else "") for c in columns}
     scores = {name: _first_stated([(places[name], table[SCORE])], len(keys), "") for name, table in tables.items()}
-    return Joined(pd.DataFrame(made | scores), tuple(files), tuple(notes))
+    return Joined(pd.DataFrame(stated | scores), tuple(files), tuple(notes))
 
 
 def _spelt_alike(tables: Mapping[str, pd.DataFrame]) -> list[str]:
@@ -491,8 +491,8 @@ def oddities(rows: pd.DataFrame, score: str = SCORE, *, is_negated: bool = False
             f"'{metrics.UNSPECIFIED}', in which a weak spot can hide. APCER is per species."
         )
     notes += recurring_ids(rows)
-    one = metrics.score_set(rows[score].to_numpy(np.float64), attack)
-    if one.n_bona_fide and one.n_attack and (auc := metrics.roc_auc(one)) < LOOKS_REVERSED:
+    score_set = metrics.score_set(rows[score].to_numpy(np.float64), attack)
+    if score_set.n_bona_fide and score_set.n_attack and (auc := metrics.roc_auc(score_set)) < LOOKS_REVERSED:
         remedy = "leave out --higher-is" if is_negated else "--higher-is bona_fide"
         notes.append(
             f"{score}: the AUC is {auc:.3f}, so bona fide samples score higher than attacks. Nothing was turned round. "

@@ -30,8 +30,8 @@ def folder(run: Run) -> Path:
 
 def names(run: Run) -> list[str]:
     """Names of a Run's selections, in order."""
-    found = (path.stem for path in folder(run).glob("*.parquet"))
-    return sorted((name for name in found if NAME.fullmatch(name)), key=lambda name: (name.casefold(), name))
+    stems = (path.stem for path in folder(run).glob("*.parquet"))
+    return sorted((name for name in stems if NAME.fullmatch(name)), key=lambda name: (name.casefold(), name))
 
 
 def save(run: Run, name: str, sample_ids: Sequence[str] | pd.Series) -> Path:

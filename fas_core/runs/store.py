@@ -221,19 +221,19 @@ class Shard:
     def items(self, name: str, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Some rows of an array, (m, ...); a few of many are read many times faster than through a memory map."""
         path, about = self.folder / f"{name}.npy", self.meta["arrays"][name]
-        found = np.empty((len(rows), *about["shape"][1:]), about["dtype"])
-        stride = found.itemsize * int(np.prod(found.shape[1:]))
+        items = np.empty((len(rows), *about["shape"][1:]), about["dtype"])
+        stride = items.itemsize * int(np.prod(items.shape[1:]))
         size = self.meta["files"][path.name]["bytes"]
         try:
             with path.open("rb", buffering=0) as file:
                 if os.fstat(file.fileno()).st_size != size:
                     raise BadInputError(_damaged(self.folder, path.name))
-                for row, item in zip(rows, found, strict=True):
+                for row, item in zip(rows, items, strict=True):
                     file.seek(size - (self.n - int(row)) * stride)  # the array is the end of its file
                     file.readinto(item.data)
         except OSError as error:
             raise BadInputError(_damaged(self.folder, path.name)) from error
-        return found
+        return items
 
     def table(self, name: str, columns: Sequence[str] | None, repeated: Sequence[str] = ()) -> pa.Table:
         """Some columns of `samples` or `failures` in the order asked (None: all); only those are read.
@@ -369,12 +369,12 @@ class Run:
         starts = np.array([shard.start for shard in self.shards])
         owner = np.searchsorted(starts, wanted, side="right") - 1
         height, width = self.shards[0].meta["arrays"][name]["shape"][1:]
-        found = np.empty((len(wanted), height, width), np.uint8)
+        images = np.empty((len(wanted), height, width), np.uint8)
         for index in np.unique(owner):
             shard = self.shards[index]
             here = np.flatnonzero(owner == index)
-            found[here] = shard.items(name, wanted[here] - shard.start)
-        return found
+            images[here] = shard.items(name, wanted[here] - shard.start)
+        return images
 
     def _require_images(self) -> None:
         if not self.has_images:
@@ -473,11 +473,11 @@ def _unreadable(path: Path) -> str:
 
 def run_folders(cache: Path) -> list[Path]:
     """Folders of every Run in a cache, newest first."""
-    found = []
+    dated = []
     for path in runs_folder(cache).glob("*/run.json"):
         with suppress(FileNotFoundError):  # pruned meanwhile
-            found.append((path.stat().st_mtime, path.parent))
-    return [folder for _, folder in sorted(found, reverse=True)]
+            dated.append((path.stat().st_mtime, path.parent))
+    return [folder for _, folder in sorted(dated, reverse=True)]
 
 
 def all_runs(cache: Path) -> Iterator[Run]:

@@ -170,8 +170,8 @@ def smoothed(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
 
     Centred: a trailing mean would show the early fall too late.
     """
-    made: NDArray[np.float64] = pd.Series(values).rolling(window, center=True, min_periods=1).mean().to_numpy()
-    return made
+    means: NDArray[np.float64] = pd.Series(values).rolling(window, center=True, min_periods=1).mean().to_numpy()
+    return means
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,21 +187,21 @@ def dev_curves(cache: Path, checkpoints: Sequence[str]) -> list[DevCurve | None]
 
     None where no training of that name has dev losses.
     """
-    by_name = {one.name: one for one in reversed(trainings(cache))}
-    found: list[DevCurve | None] = []
+    by_name = {training.name: training for training in reversed(trainings(cache))}
+    curves: list[DevCurve | None] = []
     for checkpoint in checkpoints:
         stem = Path(checkpoint).stem
         of_epoch = _OF_EPOCH.fullmatch(stem)
         training = by_name.get(of_epoch[1] if of_epoch else stem)
         log = training.log() if training is not None else pd.DataFrame()
         if training is None or training.chosen_by not in log:
-            found.append(None)
+            curves.append(None)
             continue
         dev = log[log["split"] == "dev"].dropna(subset=[training.chosen_by]).drop_duplicates("epoch", keep="last")
         curve = np.column_stack([dev["epoch"].to_numpy(float) + 1, dev[training.chosen_by].to_numpy(float)])
         here = np.flatnonzero(curve[:, 0] == int(of_epoch[2])) if of_epoch else [curve[:, 1].argmin()] * bool(len(dev))
-        found.append(DevCurve(curve, int(here[0])) if len(here) else None)
-    return found
+        curves.append(DevCurve(curve, int(here[0])) if len(here) else None)
+    return curves
 
 
 def between_first_and_best(loss: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -290,10 +290,10 @@ class Training:
     def stamp(self) -> tuple[int, int]:
         """Changes whenever a row is added to the log."""
         try:
-            found = metrics_log(self.checkpoint).stat()
+            status = metrics_log(self.checkpoint).stat()
         except OSError:
             return (0, 0)
-        return (found.st_mtime_ns, found.st_size)
+        return (status.st_mtime_ns, status.st_size)
 
     @property
     def done(self) -> int:
@@ -343,10 +343,10 @@ def announced(
     """
     out = out.resolve()
     number = hashlib.sha256(str(out).encode()).hexdigest()[:8]
-    made = Training(number, out.stem, out, experiment, steps, time.time(), chosen_by, first_step)
-    with atomic_file(trainings_folder(cache) / f"{made.name}-{number}.json") as temporary:
-        temporary.write_text(json.dumps(asdict(made) | {"checkpoint": str(out)}))
-    return made
+    training = Training(number, out.stem, out, experiment, steps, time.time(), chosen_by, first_step)
+    with atomic_file(trainings_folder(cache) / f"{training.name}-{number}.json") as temporary:
+        temporary.write_text(json.dumps(asdict(training) | {"checkpoint": str(out)}))
+    return training
 
 
 def trainings_folder(cache: Path) -> Path:
@@ -355,19 +355,19 @@ def trainings_folder(cache: Path) -> Path:
 
 def trainings(cache: Path) -> list[Training]:
     """Trainings whose log is there, newest first; entries that cannot be read are left out."""
-    found = []
+    entered = []
     for path in sorted(trainings_folder(cache).glob("*.json")):
         try:
-            made = _entered(json.loads(path.read_text()))
+            training = _entered(json.loads(path.read_text()))
         except (OSError, ValueError, TypeError, KeyError):
             continue  # being replaced at this moment, or not ours
-        if metrics_log(made.checkpoint).is_file():
-            found.append(made)
-    return sorted(found, key=lambda made: -made.started)
+        if metrics_log(training.checkpoint).is_file():
+            entered.append(training)
+    return sorted(entered, key=lambda training: -training.started)
 
 
 def _entered(entry: dict[str, Any]) -> Training:
-    made = Training(
+    training = Training(
         str(entry["id"]),
         str(entry["name"]),
         Path(entry["checkpoint"]),
@@ -377,6 +377,6 @@ def _entered(entry: dict[str, Any]) -> Training:
         str(entry["chosen_by"]),
         int(entry["first_step"]),
     )
-    if made.steps < 1 or not made.checkpoint.is_absolute():
+    if training.steps < 1 or not training.checkpoint.is_absolute():
         raise ValueError(f"not a training: {entry}")
-    return made
+    return training

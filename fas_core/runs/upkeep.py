@@ -66,14 +66,14 @@ def _damage(folder: Path, info: RunInfo | None, advance: Callable[[], object] = 
     """As `damage`. `info` None: the run.json is damaged, so that every shard may be part of the Run."""
     parts = [path for path in files_in(folder) if path.name != "run.json"]
     subsets = [path for path in parts if path.is_dir() and (info is None or path.name in info.subsets)]
-    found = [{"subset": p.name, "shard": "", "problem": STRAY} for p in parts if p not in subsets]
+    entries = [{"subset": p.name, "shard": "", "problem": STRAY} for p in parts if p not in subsets]
     for shard in (shard for path in subsets for shard in files_in(path)):
         subset = shard.parent.name
         is_planned = info is None or shard.name in info.shard_names(subset)
         problems = shard_damage(shard) if is_planned else [STRAY]
-        found += [{"subset": subset, "shard": shard.name, "problem": problem} for problem in problems]
+        entries += [{"subset": subset, "shard": shard.name, "problem": problem} for problem in problems]
         advance()
-    return found
+    return entries
 
 
 def verified(folder: Path, advance: Callable[[], object] = lambda: None) -> dict[str, Any]:
@@ -85,12 +85,12 @@ def verified(folder: Path, advance: Callable[[], object] = lambda: None) -> dict
         run = opened(folder)
     except BadInputError as error:
         whole = {"subset": "", "shard": "", "problem": str(error)}
-        found: dict[str, Any] = {"run": folder.name, "name": None}
-        found |= {"damage": [whole, *_damage(folder, None, advance)], "missing": []}
+        entry: dict[str, Any] = {"run": folder.name, "name": None}
+        entry |= {"damage": [whole, *_damage(folder, None, advance)], "missing": []}
     else:
-        found = {"run": run.id, "name": run.info.name}
-        found |= {"damage": _damage(folder, run.info, advance), "missing": run.missing}
-    return found | {"repaired": []}
+        entry = {"run": run.id, "name": run.info.name}
+        entry |= {"damage": _damage(folder, run.info, advance), "missing": run.missing}
+    return entry | {"repaired": []}
 
 
 def sources(run: Run) -> tuple[Path, Manifest]:
@@ -122,16 +122,16 @@ def sources(run: Run) -> tuple[Path, Manifest]:
     return checkpoint, manifest
 
 
-def discard(run: Run, found: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+def discard(run: Run, damage: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
     """Deletes the shards that some damage is in, so that they count as missing; returns that damage.
 
     What is no part of the Run stays: nobody could bring it back. See `claimed` for errors.
     """
     planned = {(subset, name) for subset in run.info.subsets for name in run.info.shard_names(subset)}
-    inside = [dict(one) for one in found if (one["subset"], one["shard"]) in planned]
+    inside = [dict(entry) for entry in damage if (entry["subset"], entry["shard"]) in planned]
     with claimed([run.folder]):
-        for one in inside:
-            delete(run.folder / one["subset"] / one["shard"])
+        for entry in inside:
+            delete(run.folder / entry["subset"] / entry["shard"])
     return inside
 
 

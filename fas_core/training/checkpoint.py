@@ -80,9 +80,9 @@ def loaded(path: Path) -> tuple[Autoencoder, dict[str, Any]]:
         raise BadInputError(_not_ours(path))
     model = models.built(str(header.get("model")), config)
     expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    found = {name: tuple(value.shape) for name, value in tensors.items()}
-    if expected != found:
-        differing = sorted(set(expected.items()) ^ set(found.items()))[0][0]
+    shapes = {name: tuple(value.shape) for name, value in tensors.items()}
+    if expected != shapes:
+        differing = sorted(set(expected.items()) ^ set(shapes.items()))[0][0]
         raise BadInputError(
             f"{path}: the weights are not those of model {header['model']} with the settings in the header "
             f"(first difference: {differing}). Train it again, or use the file that was written with it."

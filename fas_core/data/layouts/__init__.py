@@ -55,13 +55,13 @@ def scanned(root: Path, layout: str, labels: LabelValues | None = None) -> Scann
     if not root.exists():
         raise BadInputError(f"{root} does not exist. Give the data set's root folder.")
     module = importlib.import_module(f"{__name__}.{layout}")
-    found = cast(Callable[[Path, LabelValues | None], Scanned], module.scanned)(root, labels)
-    if found.rows.empty:
-        why = "".join(f" {note}" for note in found.notes)
+    scan = cast(Callable[[Path, LabelValues | None], Scanned], module.scanned)(root, labels)
+    if scan.rows.empty:
+        why = "".join(f" {note}" for note in scan.notes)
         raise BadInputError(
             f"{root}: no image found with layout '{layout}'.{why} See 'fas data layouts' for its folders."
         )
-    return found
+    return scan
 
 
 def image_files(root: Path) -> tuple[list[Path], list[str]]:

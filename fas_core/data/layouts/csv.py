@@ -33,9 +33,9 @@ def scanned(root: Path, labels: LabelValues | None = None) -> Scanned:
     """One row per row of the table, standard columns under their standard names."""
     source = root
     if root.is_dir():
-        found = [p for p in (root / "manifest.csv", root / "manifest.parquet") if p.is_file()]
-        tables = found or sorted(p for ending in ("csv", "tsv", "parquet") for p in root.glob(f"*.{ending}"))
-        if len(tables) != 1 and not found:
+        manifests = [p for p in (root / "manifest.csv", root / "manifest.parquet") if p.is_file()]
+        tables = manifests or sorted(p for ending in ("csv", "tsv", "parquet") for p in root.glob(f"*.{ending}"))
+        if len(tables) != 1 and not manifests:
             listed = ", ".join(p.name for p in tables[:5]) or "none"
             raise BadInputError(f"{root}: expected one CSV or Parquet table, found {listed}. Name the file itself.")
         source = tables[0]
@@ -48,14 +48,14 @@ def scanned(root: Path, labels: LabelValues | None = None) -> Scanned:
         renamed |= dict.fromkeys(here, name) if name not in table else {}
     table = table.rename(columns=renamed)
     try:
-        made = checked(table, labels)
+        parsed = checked(table, labels)
     except BadInputError as error:
         raise BadInputError(f"{source}: {error}") from error
-    if made.problems:
-        raise BadInputError(problems_message(source, made.problems))
-    rows = made.rows
+    if parsed.problems:
+        raise BadInputError(problems_message(source, parsed.problems))
+    rows = parsed.rows
     rows["path"] = [str((source.parent / path).absolute()) for path in rows["path"]]
-    return Scanned(rows, tuple(_reading(table, rows, renamed)), tuple(made.notes))
+    return Scanned(rows, tuple(_reading(table, rows, renamed)), tuple(parsed.notes))
 
 
 def _reading(table: pd.DataFrame, rows: pd.DataFrame, renamed: dict[str, str]) -> list[str]:

@@ -62,15 +62,15 @@ class Session:
 def sessions_of_subject(seed: int, subject: int, share: float) -> list[Session]:
     """All recordings of one subject; `share` scales the frames of each (never below 1)."""
     live, attacks = ROLES[ROLE_CYCLE[subject % len(ROLE_CYCLE)]]
-    found = [("abcd"[i], subset, "", "", frames) for i, (subset, frames) in enumerate(live)]
+    sessions = [("abcd"[i], subset, "", "", frames) for i, (subset, frames) in enumerate(live)]
     for subset, species, count, frames in attacks:
         kinds = PRINTS if species == "paper" else MASKS if subset == "unseen_mask" else MASKS[:3]
         first = int(rng_of(seed, subject, 999).integers(len(kinds)))
         for i in range(count):
-            found.append((f"{species[0]}{i + 1}", subset, species, kinds[(first + i) % len(kinds)], frames))
+            sessions.append((f"{species[0]}{i + 1}", subset, species, kinds[(first + i) % len(kinds)], frames))
     return [
         Session(name, number, subset, species, detail, max(1, round(frames * share)))
-        for number, (name, subset, species, detail, frames) in enumerate(found)
+        for number, (name, subset, species, detail, frames) in enumerate(sessions)
     ]
 
 
