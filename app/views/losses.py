@@ -20,7 +20,7 @@ from app.session.readers import frame_units, samples, score_values
 from app.session.sidebar import Shown
 from app.words import escaped
 from fas_core import metrics, scores
-from fas_core.data.names import in_group_order, readable
+from fas_core.data.names import in_group_order, outside_training, readable
 from fas_core.evaluation import ranking
 from fas_core.evaluation.ranking import Cells, Ranking, area
 from fas_core.metrics import ScoreSet, bins
@@ -39,7 +39,7 @@ def cells(run: Run) -> Cells:
 
 def tested(shown: Shown) -> tuple[str, ...]:
     """The chosen subsets that scores are judged on: those outside training, where there are any."""
-    return tuple(s for s in shown.subsets if s != "train") or shown.subsets
+    return tuple(outside_training(shown.subsets)) or shown.subsets
 
 
 @cached(entries=256, spinner="Measuring every score …")

@@ -10,7 +10,7 @@ from app.session.readers import auc_interval, cache_folder, decisions, pooled_sc
 from app.session.sidebar import Shown
 from app.words import about, escaped, label_of
 from fas_core import memo, metrics, scores
-from fas_core.data.names import TRAINING_USE
+from fas_core.data.names import TRAINING_USE, outside_training
 from fas_core.evaluation.words import rate_text
 from fas_core.metrics.operating_point import OperatingPoint
 from fas_core.metrics.uncertainty import UnitInterval
@@ -24,7 +24,7 @@ DATA_COLUMNS = ("sample_id", "is_constant", *REPEATED)
 def headline(shown: Shown, point: OperatingPoint | None, problem: str) -> str:
     """The answer in a sentence or two: how well this score separates, and what the operating point lets through."""
     run, score, level = shown.run, shown.score, shown.level
-    tested = [s for s in shown.subsets if s != "train"]
+    tested = outside_training(shown.subsets)
     pooled = pooled_score_set(run, score, level, tested)
     name = escaped(run.info.name)
     if not (pooled.n_bona_fide and pooled.n_attack):
@@ -67,7 +67,7 @@ def what_changed(shown: Shown) -> str:
         return ""
     offered = scores.offered(before)
     its_score = shown.score if shown.score in offered else sidebar.first_score(offered)
-    tested = [s for s in shown.subsets if s != "train" and s in before.subsets]
+    tested = [name for name in outside_training(shown.subsets) if name in before.subsets]
     now = pooled_score_set(shown.run, shown.score, shown.level, tested)
     then = pooled_score_set(before, its_score, sidebar.chosen_level(before), tested)
     if not all(pooled.n_bona_fide and pooled.n_attack for pooled in (now, then)):
