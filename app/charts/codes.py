@@ -15,11 +15,11 @@ Floats = NDArray[np.floating]
 
 def among(xy: Floats, kinds: NDArray[np.str_], at: Floats, *, titles: tuple[str, str]) -> go.Figure:
     """Points `xy` (n, 2) in the colours of their groups, `kinds` (n,), and a cross `at` (2,)."""
-    made = plots.figure(x_title=titles[0], y_title=titles[1], height=460)
+    chart = plots.figure(x_title=titles[0], y_title=titles[1], height=460)
     for kind in in_group_order(sorted(set(kinds))):
         here = kinds == kind
         style = style_of(kind)
-        made.add_scattergl(
+        chart.add_scattergl(
             x=xy[here, 0],
             y=xy[here, 1],
             mode="markers",
@@ -32,7 +32,7 @@ def among(xy: Floats, kinds: NDArray[np.str_], at: Floats, *, titles: tuple[str,
             },
             hoverinfo="skip",
         )
-    made.add_trace(
+    chart.add_trace(
         go.Scatter(
             x=at[:1],
             y=at[1:],
@@ -42,4 +42,4 @@ def among(xy: Floats, kinds: NDArray[np.str_], at: Floats, *, titles: tuple[str,
             hoverinfo="name",
         )
     )
-    return made
+    return chart

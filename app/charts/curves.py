@@ -119,8 +119,8 @@ def det_of_runs(
 
     Rates are clipped to half a trial, which is the edge of the plane: 0 has no place on a probit axis.
     """
-    one = next(iter(curves.values()))
-    n_x, n_y = one.n_attack, one.n_bona_fide
+    first = next(iter(curves.values()))
+    n_x, n_y = first.n_attack, first.n_bona_fide
     loops = [
         loop(
             np.r_[probit(1 - high, n_x), probit(1 - low, n_x)[::-1]],
@@ -228,7 +228,7 @@ def roc_of_scores(
 
     `scores_height` is how high it wants to be.
     """
-    named = {f"{name} {notes[name]}": one for name, one in curves.items()}
+    named = {f"{name} {notes[name]}": curve for name, curve in curves.items()}
     looks = _score_looks(curves, named, styles, chosen)
     return _of_shares(named, looks, _ROC, [CHANCE], _legend_below(list(named)))
 
@@ -237,9 +237,9 @@ def precision_recall_of_scores(
     curves: Mapping[str, RunCurves], notes: Mapping[str, str], styles: Mapping[str, Style], chosen: str
 ) -> Option:
     """Precision against recall of several scores of the same samples; dotted: the precision of guessing."""
-    named = {f"{name} {notes[name]}": one for name, one in curves.items()}
-    one = next(iter(curves.values()))
-    share = one.n_attack / (one.n_attack + one.n_bona_fide)
+    named = {f"{name} {notes[name]}": curve for name, curve in curves.items()}
+    first = next(iter(curves.values()))
+    share = first.n_attack / (first.n_attack + first.n_bona_fide)
     chance = marks([{"yAxis": 100 * share}], DOTTED, {"show": False})
     looks = _score_looks(curves, named, styles, chosen)
     return _of_shares(named, looks, _PRECISION_RECALL, [chance], _legend_below(list(named)))
@@ -321,10 +321,10 @@ def _of_shares(
         "valueFormatter": f"%.1f\u00a0%% {of.y}",
         "axisPointer": {"label": {"formatter": f"{of.x} {{value}}\u00a0%", "precision": 1}},
     }
-    drawn = [one | QUIET for one in _lines(lines, looks)]
+    drawn = [series | QUIET for series in _lines(lines, looks)]
     # Series answer together only where they have a point at the same x.
     places = {name: pairs(100 * np.column_stack([READ_AT, getattr(curves[name], of.read)])) for name in names}
-    read = [one | {"lineStyle": {"opacity": 0}, "z": 3} for one in _lines(places, looks)]
+    read = [series | {"lineStyle": {"opacity": 0}, "z": 3} for series in _lines(places, looks)]
     return _plane(
         value_axis(of.x_title, **bounds, nameGap=28) | {"axisLabel": label},
         value_axis(of.y_title, **bounds, nameGap=46) | {"axisLabel": label},
@@ -336,10 +336,10 @@ def _of_shares(
 
 def _lines(lines: Mapping[str, list[list[float]]], looks: Mapping[str, Look]) -> list[Option]:
     """First in a chart, as the legend shows the first series of a name."""
-    made: list[Option] = []
+    series: list[Option] = []
     for name, data in lines.items():
         colour, dash, width = looks[name]
-        made.append(
+        series.append(
             {
                 "type": "line",
                 "name": name,
@@ -351,7 +351,7 @@ def _lines(lines: Mapping[str, list[list[float]]], looks: Mapping[str, Look]) ->
                 "z": 2,
             }
         )
-    return made
+    return series
 
 
 def _legend_above(names: Sequence[str]) -> Option:

@@ -125,10 +125,10 @@ def ellipses(
 ) -> go.Figure:
     """Points (m, 2) per group, and the ellipses that hold `INSIDE` of each Gaussian: means (k, 2), covariances
     (k, 2, 2). The one `chosen` is heavy."""
-    made = figure(x_title=titles[0], y_title=titles[1], height=520)
+    chart = figure(x_title=titles[0], y_title=titles[1], height=520)
     for name in in_group_order(list(points)):
         style = style_of(name)
-        made.add_scattergl(
+        chart.add_scattergl(
             x=points[name][:, 0].astype(np.float32),
             y=points[name][:, 1].astype(np.float32),
             mode="markers",
@@ -143,9 +143,11 @@ def ellipses(
         )
     outlines = [_outline(mean, covariance) for mean, covariance in zip(means, covariances, strict=True)]
     gap = np.full((1, 2), np.nan)
-    others = np.concatenate([np.concatenate([one, gap]) for j, one in enumerate(outlines) if j != chosen] or [gap])
+    others = np.concatenate(
+        [np.concatenate([outline, gap]) for j, outline in enumerate(outlines) if j != chosen] or [gap]
+    )
     for xy, width, name in ((others, 1.5, "Gaussians"), (outlines[chosen], 4, f"Gaussian {chosen + 1}")):
-        made.add_scatter(
+        chart.add_scatter(
             x=xy[:, 0],
             y=xy[:, 1],
             mode="lines",
@@ -156,7 +158,7 @@ def ellipses(
         )
     numbered = range(len(means)) if len(means) <= MOST_NUMBERED else [chosen]
     for j in numbered:
-        made.add_annotation(
+        chart.add_annotation(
             x=means[j, 0],
             y=means[j, 1],
             text=f"<b>{j + 1}</b>",
@@ -165,9 +167,9 @@ def ellipses(
             bgcolor="rgba(255,255,255,0.8)",
             borderpad=1,
         )
-    made.update_yaxes(scaleanchor="x", scaleratio=1)
-    made.update_layout(legend={"itemsizing": "constant"})
-    return made
+    chart.update_yaxes(scaleanchor="x", scaleratio=1)
+    chart.update_layout(legend={"itemsizing": "constant"})
+    return chart
 
 
 def _outline(mean: NDArray[np.float64], covariance: NDArray[np.float64]) -> NDArray[np.float64]:

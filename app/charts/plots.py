@@ -31,8 +31,8 @@ def figure(
     legend: bool = True,
 ) -> go.Figure:
     """An empty figure in the project's style: quiet grid, legend above, fixed height, transparent ground."""
-    made = go.Figure()
-    made.update_layout(
+    chart = go.Figure()
+    chart.update_layout(
         height=height,
         margin={"l": 56, "r": 16, "t": 28 if not legend else 44, "b": 48},
         showlegend=legend,
@@ -43,9 +43,9 @@ def figure(
         plot_bgcolor="rgba(0,0,0,0)",
     )
     grid = {"gridcolor": "rgba(128,128,128,0.2)", "zeroline": False, "linecolor": "rgba(128,128,128,0.5)"}
-    made.update_xaxes(title=x_title, range=x_range, **grid)
-    made.update_yaxes(title=y_title, **grid)
-    return made
+    chart.update_xaxes(title=x_title, range=x_range, **grid)
+    chart.update_yaxes(title=y_title, **grid)
+    return chart
 
 
 COST_POINTS = 600
@@ -53,7 +53,7 @@ COST_POINTS = 600
 
 def cost_curve(curve: CostCurve, threshold: float, *, x_title: str, x_range: Sequence[float]) -> go.Figure:
     """Expected cost a month against the threshold: the likely one, its range, the minimum and where it is flat."""
-    made = figure(x_title=x_title, y_title="expected cost a month", x_range=x_range, legend=False)
+    chart = figure(x_title=x_title, y_title="expected cost a month", x_range=x_range, legend=False)
     low, high = curve.flat
     inside = (curve.thresholds >= x_range[0]) & (curve.thresholds <= x_range[1])
     shown = np.flatnonzero(inside)
@@ -61,10 +61,10 @@ def cost_curve(curve: CostCurve, threshold: float, *, x_title: str, x_range: Seq
     x = curve.thresholds[shown]
     colour = SPECIES_COLOURS["partial"]
     for y, fill in ((curve.low[shown], None), (curve.high[shown], "tonexty")):
-        made.add_scatter(
+        chart.add_scatter(
             x=x, y=y, mode="lines", line={"width": 0}, fill=fill, fillcolor=_clear(colour, 0.25), hoverinfo="skip"
         )
-    made.add_scatter(
+    chart.add_scatter(
         x=x,
         y=curve.likely[shown],
         mode="lines",
@@ -73,8 +73,8 @@ def cost_curve(curve: CostCurve, threshold: float, *, x_title: str, x_range: Seq
         hovertemplate="threshold %{x:.5~g}<br>cost %{y:,.0f} (%{customdata[0]:,.0f}–%{customdata[1]:,.0f})"
         "<extra></extra>",
     )
-    made.add_vrect(x0=low, x1=high, fillcolor=_clear(NEUTRAL, 0.15), line_width=0, layer="below")
-    made.add_scatter(
+    chart.add_vrect(x0=low, x1=high, fillcolor=_clear(NEUTRAL, 0.15), line_width=0, layer="below")
+    chart.add_scatter(
         x=[curve.thresholds[curve.best]],
         y=[curve.likely[curve.best]],
         mode="markers+text",
@@ -84,9 +84,9 @@ def cost_curve(curve: CostCurve, threshold: float, *, x_title: str, x_range: Seq
         hoverinfo="skip",
     )
     # High where everybody is rejected: the region around the minimum is what is to be read.
-    made.update_yaxes(range=[0, 1.05 * min(curve.high[shown].max(), 6 * max(curve.likely[curve.best], 1e-9))])
-    made.add_vline(x=threshold, line={"color": NEUTRAL, "width": 3})
-    return made
+    chart.update_yaxes(range=[0, 1.05 * min(curve.high[shown].max(), 6 * max(curve.likely[curve.best], 1e-9))])
+    chart.add_vline(x=threshold, line={"color": NEUTRAL, "width": 3})
+    return chart
 
 
 def _clear(colour: str, alpha: float) -> str:

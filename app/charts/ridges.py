@@ -73,7 +73,7 @@ def distributions_of_runs(values: Mapping[str, Mapping[str, Values]], *, x_title
             for (letter, of_run), line_type in zip(values.items(), LINE_TYPES, strict=False)
             if (known := of_run[group][~np.isnan(of_run[group])]).size
         ]
-        top = max((float(one.shares.max()) for one in outlines), default=1.0) / 0.85
+        top = max((float(outline.shares.max()) for outline in outlines), default=1.0) / 0.85
         rows.append(_Row(f"{readable(group)}\nn = {len(of_a[group]):,}", outlines, top))
     return _drawn(rows, edges, x_title)
 
@@ -120,12 +120,12 @@ def distributions_of_score(
     behind = behind[~np.isnan(behind)]
     reference = [shares_in(behind, edges)] if behind.size else []
     # The outermost bins hold whole tails: they do not set the scale, and are cut where they would leave their row.
-    top = max(float(one[1:-1].max()) for one in (*shares.values(), *reference)) / 0.85 or 1.0
+    top = max(float(heights[1:-1].max()) for heights in (*shares.values(), *reference)) / 0.85 or 1.0
     rows = []
     for name, group in known.items():
         style, outlines = style_of(name), []
         if name not in GROUP_ORDER:
-            outlines = [_Outline(behind_name, one, BONA_FIDE_COLOUR, "solid", width=1.2) for one in reference]
+            outlines = [_Outline(behind_name, heights, BONA_FIDE_COLOUR, "solid", width=1.2) for heights in reference]
         kind = line_type("dash" if style.is_hollow else "solid")
         opacity = 0.13 if style.is_hollow else 0.33
         outlines.append(
@@ -172,15 +172,19 @@ def _drawn(rows: Sequence[_Row], edges: Values, x_title: str, limit: tuple[float
         for at, place, text in zip((edges[0], edges[-1]), ("right", "left"), row.beyond, strict=True):
             if text:
                 beyond.append({"value": [at, floor + 0.6], "label": {"formatter": text, "position": place}})
-        for one in row.outlines:
-            heights = (one.shares / row.top).clip(max=TALLEST)
+        for outline in row.outlines:
+            heights = (outline.shares / row.top).clip(max=TALLEST)
             y = floor + np.r_[0, np.repeat(heights, 2), 0]
-            if one.opacity:
-                area = loop(np.r_[x, x[-1], x[0]], np.r_[y, floor, floor], one.colour, 1.0, one.whose, one.opacity)
+            if outline.opacity:
+                area = loop(
+                    np.r_[x, x[-1], x[0]], np.r_[y, floor, floor], outline.colour, 1.0, outline.whose, outline.opacity
+                )
                 series.append(area)
-            series.append(_stairs(x, y, one, floor))
+            series.append(_stairs(x, y, outline, floor))
             places = pairs(np.column_stack([middles, floor + heights]))
-            read += [[*place, one.whose, text] for place, text in zip(places, _said(edges, one.shares), strict=True)]
+            read += [
+                [*place, outline.whose, text] for place, text in zip(places, _said(edges, outline.shares), strict=True)
+            ]
     hidden = {"axisLabel": {"show": False}, "axisTick": {"show": False}, "splitLine": {"show": False}}
     more = 15 * x_title.count("\n")
     edge: Option = {"left": 130, "right": 76 if notes else 20, "top": 28 if limit else 12, "bottom": 48 + more}
@@ -204,8 +208,8 @@ def _drawn(rows: Sequence[_Row], edges: Values, x_title: str, limit: tuple[float
     }
 
 
-def _stairs(x: Values, y: Values, one: _Outline, floor: int) -> Option:
-    if not one.opacity:  # an outline over empty bins would only underline the row
+def _stairs(x: Values, y: Values, outline: _Outline, floor: int) -> Option:
+    if not outline.opacity:  # an outline over empty bins would only underline the row
         is_low = y == floor
         alone = is_low & np.r_[True, is_low[:-1]] & np.r_[is_low[1:], True]
         y = np.where(alone, np.nan, y)
@@ -215,7 +219,7 @@ def _stairs(x: Values, y: Values, one: _Outline, floor: int) -> Option:
         "type": "line",
         "data": points,
         "showSymbol": False,
-        "lineStyle": {"color": one.colour, "opacity": 1, "width": one.width, "type": one.line_type},
+        "lineStyle": {"color": outline.colour, "opacity": 1, "width": outline.width, "type": outline.line_type},
         "z": 2,
     } | QUIET
 

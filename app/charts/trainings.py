@@ -119,13 +119,13 @@ def _series_of(curve: TrainingCurve, line_type: object, top: float, n_beside: in
         "itemStyle": {"color": MISSED, "opacity": 1},
         "z": 4,
     } | QUIET
-    made = [points | {"itemStyle": gray | {"opacity": 0.4}}, training, dev, kept, events]
+    series = [points | {"itemStyle": gray | {"opacity": 0.4}}, training, dev, kept, events]
     if has_dev and len(curve.steps):
         # The pointer rests on epochs, and tells both means there: not those of the many steps between.
         at_epochs = np.column_stack([curve.epochs[:, 0], np.interp(curve.epochs[:, 0], *curve.steps.T)])
-        made[1] = training | QUIET
-        made.append(training | {"data": pairs(at_epochs), "lineStyle": {"opacity": 0}})
-    return made
+        series[1] = training | QUIET
+        series.append(training | {"data": pairs(at_epochs), "lineStyle": {"opacity": 0}})
+    return series
 
 
 def _value_axis(curves: Sequence[TrainingCurve]) -> tuple[float, float, float]:

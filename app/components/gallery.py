@@ -191,8 +191,8 @@ def _sources(panel: Panel, panels: Sequence[Panel]) -> list[int]:
     if not isinstance(panel.images, Difference):
         return []
     wanted = (panel.images.first, panel.images.second)
-    found = [next((i for i, p in enumerate(panels) if p.images is images), -1) for images in wanted]
-    return [] if -1 in found else found
+    positions = [next((i for i, p in enumerate(panels) if p.images is images), -1) for images in wanted]
+    return [] if -1 in positions else positions
 
 
 def _turned(key: str, place: Place | None) -> None:
@@ -266,12 +266,12 @@ class Display:
 
     def of_images(self, inputs: NDArray[np.uint8], reconstructions: NDArray[np.uint8]) -> list[Panel]:
         """The same of images that are in no Run."""
-        made = [
+        panels = [
             Panel("original", inputs),
             Panel("reconstruction", reconstructions),
             error_panel(inputs, reconstructions, limit=self.limit, signed=self.signed),
         ]
-        return [*made, ssim_panel(inputs, reconstructions)] if self.ssim else made
+        return [*panels, ssim_panel(inputs, reconstructions)] if self.ssim else panels
 
 
 def display_controls(*, sizes: bool = True, ssim: bool = False) -> Display:

@@ -111,14 +111,16 @@ def planes(coordinates: Sequence[NDArray[np.floating]]) -> list[Plane]:
 
     A point whose coordinates are not finite has no place, and is not drawn.
     """
-    placed = [np.isfinite(one).all(1) for one in coordinates]
+    placed = [np.isfinite(points).all(1) for points in coordinates]
     bounds = []
     for axis in (0, 1):
-        inside = [one[is_placed, axis] for one, is_placed in zip(coordinates, placed, strict=True) if is_placed.any()]
+        inside = [
+            points[is_placed, axis] for points, is_placed in zip(coordinates, placed, strict=True) if is_placed.any()
+        ]
         low = float(min((values.min() for values in inside), default=0.0))
         high = float(max((values.max() for values in inside), default=1.0))
         bounds.append((low, high if high > low else low + 1))
-    return [_plane(one, is_placed, bounds) for one, is_placed in zip(coordinates, placed, strict=True)]
+    return [_plane(points, is_placed, bounds) for points, is_placed in zip(coordinates, placed, strict=True)]
 
 
 def _plane(
@@ -160,8 +162,8 @@ def filled_plane(coordinates: NDArray[np.floating], including: Sequence[float]) 
         shares[:, axis] = ((values - low) / (high - low)).clip(0, 1)
         ticks.append((low, high))
     is_placed = np.asarray(np.isfinite(shares).all(1))
-    made = _plane(shares, is_placed, ((0, 1), (0, 1)))
-    return replace(made, high=(ACROSS, 1), ticks=(ticks[0], ticks[1]))
+    plane = _plane(shares, is_placed, ((0, 1), (0, 1)))
+    return replace(plane, high=(ACROSS, 1), ticks=(ticks[0], ticks[1]))
 
 
 @dataclass(frozen=True)
@@ -207,14 +209,14 @@ def by_category(
     ordered = list(styles)
     other = ordered.index(palette.OTHER) if palette.OTHER in styles else HIDDEN
     code_of = np.array([ordered.index(name) if name in styles else other for name in names], np.uint8)
-    made = _shown(code_of[codes], is_shown)
-    counts = np.bincount(made, minlength=256)
+    drawn = _shown(code_of[codes], is_shown)
+    counts = np.bincount(drawn, minlength=256)
     categories = tuple(
         Category(code, name, readable(name), styles[name], int(counts[code]))
         for code, name in enumerate(ordered)
         if counts[code]
     )
-    return Colours(_named("colours", made.data), made, categories)
+    return Colours(_named("colours", drawn.data), drawn, categories)
 
 
 def by_number(
@@ -225,11 +227,11 @@ def by_number(
     low, high = np.percentile(finite, [1, 99]).tolist() if finite.size else (0.0, 1.0)
     with np.errstate(invalid="ignore"):
         levels = np.rint((numbers - low) / ((high - low) or 1) * (NOT_GIVEN - 1)).clip(0, NOT_GIVEN - 1)
-    made = _shown(np.where(np.isnan(numbers), NOT_GIVEN, levels).astype(np.uint8), is_shown)
-    n_missing = int((made == NOT_GIVEN).sum())
+    drawn = _shown(np.where(np.isnan(numbers), NOT_GIVEN, levels).astype(np.uint8), is_shown)
+    n_missing = int((drawn == NOT_GIVEN).sum())
     missing = Category(NOT_GIVEN, palette.NOT_GIVEN, palette.NOT_GIVEN, Style("#969696"), n_missing)
     scale = Scale(title, f"≤ {words(low)}", f"≥ {words(high)}")
-    return Colours(_named("colours", made.data), made, (missing,) if n_missing else (), scale)
+    return Colours(_named("colours", drawn.data), drawn, (missing,) if n_missing else (), scale)
 
 
 def _shown(codes: NDArray[np.uint8], is_shown: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
@@ -267,10 +269,12 @@ def selection_of(rows: NDArray[np.int64], n: int, run: str) -> Selection:
 def carried(*carriers: Plane | Colours) -> None:
     """Brings bytes to the browser that it does not have yet. Nothing is drawn. Once a page."""
     st.html(f"<style>div:has(> [class*='st-key-{UNDRAWN}']) {{ display: none; }}</style>")
-    content = {one.name: one.points.data if isinstance(one, Plane) else one.codes.data for one in carriers}
+    content = {
+        carrier.name: carrier.points.data if isinstance(carrier, Plane) else carrier.codes.data for carrier in carriers
+    }
     with _undrawn("bytes"):
-        for name, one in content.items():
-            _carry(name, one)
+        for name, data in content.items():
+            _carry(name, data)
 
 
 def carried_selection(selection: Selection | None) -> None:
@@ -432,15 +436,20 @@ def hover(
     data: dict[str, Any] = {}
     rows, serial = rows_asked(asked, run, n)
     if len(rows):
-        made = answers(rows)
+        told = answers(rows)
         data = {
             "run": run,
             "serial": serial,  # the same question again has an answer again
             "answers": [
-                {"row": int(row), "lines": list(one.lines), "height": one.image.shape[0], "width": one.image.shape[1]}
-                for row, one in zip(rows, made, strict=True)
+                {
+                    "row": int(row),
+                    "lines": list(answer.lines),
+                    "height": answer.image.shape[0],
+                    "width": answer.image.shape[1],
+                }
+                for row, answer in zip(rows, told, strict=True)
             ],
-            "pixels": pa.table({"pixels": pa.array([one.image.tobytes() for one in made], pa.binary())}),
+            "pixels": pa.table({"pixels": pa.array([answer.image.tobytes() for answer in told], pa.binary())}),
         }
     with _undrawn(key):
         _mount_hover(

@@ -82,7 +82,8 @@ def strip(
                 "values": [float(value) for value in line.values],
                 "places": list(line.places),
                 "levels": [
-                    {"value": float(one.value), "name": one.name, "threshold": one.is_threshold} for one in line.levels
+                    {"value": float(level.value), "name": level.name, "threshold": level.is_threshold}
+                    for level in line.levels
                 ],
                 "ordered": line.is_ordered,
             },

@@ -105,7 +105,7 @@ def prepared(cells: Sequence[Cell], *, reported: Sequence[str], decisions: str =
 
 
 def threshold_panel(
-    made: Prepared,
+    panel: Prepared,
     *,
     score: str,
     threshold: float,
@@ -125,9 +125,9 @@ def threshold_panel(
     _mount(
         key=key,
         data={
-            "key": made.key,
-            "made": made.json,
-            "numbers": made.numbers,
+            "key": panel.key,
+            "made": panel.json,
+            "numbers": panel.numbers,
             "score": score,
             "threshold": threshold if math.isfinite(threshold) else str(threshold),
             "limits": list(limits),
@@ -196,11 +196,14 @@ def _groups(cells: Sequence[Cell], reported: set[str], numbers: _Numbers) -> lis
     kinds.append(("attacks", "", ALL_ATTACKS, Style(NEUTRAL), attacks))
     groups = []
     for kind, name, words, style, members in kinds:
-        one = metrics.of_species(pooled, name) if kind == "species" else as_one
-        drawn = kind != "bona_fide" and one.n_bona_fide > 0 and one.n_attack > 0
+        of_group = metrics.of_species(pooled, name) if kind == "species" else as_one
+        drawn = kind != "bona_fide" and of_group.n_bona_fide > 0 and of_group.n_attack > 0
         groups.append(
             {"kind": kind, "name": name, "words": words, "cells": members, **_drawn(style)}
-            | {"curve": _curve(one, numbers) if drawn else None, "auc": metrics.roc_auc(one) if drawn else None}
+            | {
+                "curve": _curve(of_group, numbers) if drawn else None,
+                "auc": metrics.roc_auc(of_group) if drawn else None,
+            }
             | _intervals([cells[i] for i in members], numbers)
         )
     return groups
@@ -232,15 +235,15 @@ def _intervals(cells: Sequence[Cell], numbers: _Numbers) -> dict[str, Any]:
     grid = _grid(ordered)
     counts = ordered.size - np.searchsorted(ordered, grid, side="left")
     n_units = int(uncertainty.codes_of(units.groups)[1])
-    made = {"n": scores.size, "unit": units.name, "n_units": n_units, "band": None}
+    about = {"n": scores.size, "unit": units.name, "n_units": n_units, "band": None}
     band = uncertainty.rate_bands(scores, units, grid)
     if band is None:  # all of one unit, which says nothing about others
-        return made
+        return about
     bound = uncertainty.zero_error_upper_bound(n_units)  # one-sided, for "0 % (≤ ...)": as many trials as units
     low = np.where(counts == scores.size, 1 - bound, band[0])
     high = np.where(counts == 0, bound, band[1])
     arrays = {"grid": grid, "counts": counts, "low": low, "high": high}
-    return made | {"band": {name: numbers.add(values) for name, values in arrays.items()}}
+    return about | {"band": {name: numbers.add(values) for name, values in arrays.items()}}
 
 
 def _grid(ordered: Floats) -> Floats:

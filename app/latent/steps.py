@@ -317,8 +317,10 @@ def placed(frame: Frame) -> list[Placed]:
     points = both.points(frame.subsets)
     codes, names = points.groups
     return [
-        Placed(where, frames.centroids(one.places, codes, len(names), points.is_shown), one.left, one.by_chance)
-        for where, one in zip(plot.planes([one.places for one in laid]), laid, strict=True)
+        Placed(
+            where, frames.centroids(of_step.places, codes, len(names), points.is_shown), of_step.left, of_step.by_chance
+        )
+        for where, of_step in zip(plot.planes([of_step.places for of_step in laid]), laid, strict=True)
     ]
 
 

@@ -76,8 +76,8 @@ def kinds_of(run: Run) -> tuple[NDArray[np.unsignedinteger[Any]], list[str]]:
     named = set(run.column_names())
     columns = {}
     for name in ("subset", "label", "pai_species"):
-        one = factor(run, name) if name in named else Factor(np.zeros(len(run), np.uint8), [""])
-        columns[name] = pd.Categorical.from_codes(one.codes, one.names)
+        kinds = factor(run, name) if name in named else Factor(np.zeros(len(run), np.uint8), [""])
+        columns[name] = pd.Categorical.from_codes(kinds.codes, kinds.names)
     codes, names = group_codes(pd.DataFrame(columns))
     return codes.astype(np.min_scalar_type(len(names))), names.tolist()
 

@@ -38,10 +38,10 @@ def choose_clicked(shares: Mapping[str, NDArray[np.float64]]) -> None:
 
 
 def show_components(
-    run: Run, one: Mixture, likelihoods: Likelihoods, rows: NDArray[np.int64], kinds: NDArray[np.str_]
+    run: Run, fit: Mixture, likelihoods: Likelihoods, rows: NDArray[np.int64], kinds: NDArray[np.str_]
 ) -> None:
     """Which Gaussian holds which group, the images of one, and where the Gaussians lie."""
-    k = len(one.weights)
+    k = len(fit.weights)
     names = in_group_order(list(set(kinds)))
     counts = {name: int((kinds == name).sum()) for name in names}
     component = likelihoods.component[rows]
@@ -56,7 +56,7 @@ def show_components(
     grid = st.grid(2, min_column_width=470, gap="medium")
     left, right = grid.cell(), grid.cell()
     with right:
-        chosen = show_images_of(run, one, likelihoods, rows, kinds, names)
+        chosen = show_images_of(run, fit, likelihoods, rows, kinds, names)
     with left:
         st.echarts_chart(
             mixtures.component_map(shares, counts, chosen),
@@ -69,7 +69,7 @@ def show_components(
             "Each image counts for the Gaussian most responsible for it (the largest posterior). Click a cell, or "
             "choose beside it, to see its images; the frame and the heavy ellipse below are the chosen Gaussian."
         )
-    show_ellipses(run, one, rows, kinds, chosen)
+    show_ellipses(run, fit, rows, kinds, chosen)
 
 
 def component_words(shares: dict[str, NDArray[np.float64]]) -> str:
@@ -90,13 +90,13 @@ def component_words(shares: dict[str, NDArray[np.float64]]) -> str:
 
 
 def show_images_of(
-    run: Run, one: Mixture, likelihoods: Likelihoods, rows: NDArray[np.int64], kinds: NDArray[np.str_], names: list[str]
+    run: Run, fit: Mixture, likelihoods: Likelihoods, rows: NDArray[np.int64], kinds: NDArray[np.str_], names: list[str]
 ) -> int:
     """The most probable images of a Gaussian and a group, both chosen here; returns the index of the Gaussian."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         number = st.selectbox(
             "Gaussian",
-            list(range(1, len(one.weights) + 1)),
+            list(range(1, len(fit.weights) + 1)),
             key="gaussian",
             bind="query-params",
             width=120,
@@ -117,7 +117,7 @@ def show_images_of(
         return chosen
     order = np.argsort(-likelihoods.log_likelihood[inside], kind="stable")[:MOST_IMAGES]
     first = f"the {len(order)} most probable first" if len(order) < len(inside) else "the most probable first"
-    weight = f"weight {100 * one.weights[chosen]:.1f}\u00a0%"
+    weight = f"weight {100 * fit.weights[chosen]:.1f}\u00a0%"
     st.markdown(f"**{len(inside):,}** image{'s' if len(inside) > 1 else ''} in Gaussian {number} ({weight}), {first}:")
     shown, ids = inside[order], readers.samples(run, ("sample_id",))["sample_id"].to_numpy(str)
     cards = []
@@ -137,21 +137,21 @@ def show_images_of(
     return chosen
 
 
-def show_ellipses(run: Run, one: Mixture, rows: NDArray[np.int64], kinds: NDArray[np.str_], chosen: int) -> None:
+def show_ellipses(run: Run, fit: Mixture, rows: NDArray[np.int64], kinds: NDArray[np.str_], chosen: int) -> None:
     pca = readers.principal_components(run)
     if len(pca.components) < 2:
         return
     st.subheader("Where do the Gaussians lie?")
     drawn = projection.sampled_rows(kinds, MOST_POINTS, 0)
     xy = np.concatenate([pca.applied(block)[:, :2] for block in run.latent_blocks(rows[drawn])])
-    if one.means.shape[1] == pca.components.shape[1]:
-        means, covariances = one.ellipses(pca.components[:2], pca.mean)
+    if fit.means.shape[1] == pca.components.shape[1]:
+        means, covariances = fit.ellipses(pca.components[:2], pca.mean)
     else:  # in principal components already
-        means, covariances = one.ellipses(np.eye(2, one.means.shape[1]), np.zeros(one.means.shape[1]))
+        means, covariances = fit.ellipses(np.eye(2, fit.means.shape[1]), np.zeros(fit.means.shape[1]))
     points = {name: xy[kinds[drawn] == name] for name in set(kinds[drawn])}
     titles = [f"PC {i + 1} ({100 * pca.explained[i]:.0f} % of variance)" for i in (0, 1)]
-    made = mixtures.ellipses(points, means, covariances, chosen, titles=titles)
-    st.plotly_chart(made, key="ellipses", alt="Ellipses of the Gaussians over the first two principal components")
+    chart = mixtures.ellipses(points, means, covariances, chosen, titles=titles)
+    st.plotly_chart(chart, key="ellipses", alt="Ellipses of the Gaussians over the first two principal components")
     thinned = f" {len(drawn):,} of {len(rows):,} images are drawn." if len(drawn) < len(rows) else ""
     st.caption(
         f"Each ellipse holds {100 * mixtures.INSIDE:.0f} % of what its Gaussian expects, seen in the first two "

@@ -47,12 +47,12 @@ class NotFittedError(Exception):
 
 @cached(entries=64)
 def _stored(run: Run, k: int, covariance: str, dimensions: int) -> tuple[Mixture, Likelihoods]:
-    found = mixture.known(run, k, covariance, dimensions)
+    fit = mixture.known(run, k, covariance, dimensions)
     likelihoods = mixture.known_likelihoods(run, k, covariance, dimensions)
-    if found is None or likelihoods is None:
+    if fit is None or likelihoods is None:
         raise NotFittedError
     likelihoods.log_likelihood.setflags(write=False)
-    return found, likelihoods
+    return fit, likelihoods
 
 
 def all_stored(asked: Asked, n_training: int) -> Fits:
@@ -112,9 +112,9 @@ def show_criteria(criteria: pd.DataFrame, asked: Asked) -> None:
     for name, title, best, floor in panels:
         with grid.cell():
             values = criteria[name].dropna().to_dict()
-            made = categories.criterion(values, asked.k, best, y_title=title, floor=floor)
+            chart = categories.criterion(values, asked.k, best, y_title=title, floor=floor)
             alt = f"{title.split(' (')[0]} over the number of Gaussians"
-            st.echarts_chart(made, key=name, height=categories.CRITERION_HEIGHT, alt=alt)
+            st.echarts_chart(chart, key=name, height=categories.CRITERION_HEIGHT, alt=alt)
     n_held = len(parts.held_out)
     unit = parts.unit if parts.n_held > 1 else parts.unit[:-1]
     whole = f" ({parts.n_held:,} whole {unit})" if parts.unit == "subjects" else ""
@@ -133,8 +133,8 @@ def show_auc_by_number(outside: pd.DataFrame, asked: Asked, fits: Fits, n_traini
     st.subheader("Does the number of Gaussians matter?")
     auc = {}
     for k, (_, likelihoods) in fits.items():
-        if found := mixture.auc_per_species(outside, likelihoods.log_likelihood[outside.index]):
-            auc[k] = found
+        if per_species := mixture.auc_per_species(outside, likelihoods.log_likelihood[outside.index]):
+            auc[k] = per_species
     if len(auc) < 2:
         st.write(
             f"Fewer than two mixtures with {asked.words} are fitted."
@@ -151,9 +151,9 @@ def show_auc_by_number(outside: pd.DataFrame, asked: Asked, fits: Fits, n_traini
     st.write(
         f"From {min(auc)} to {max(auc)} Gaussians ({asked.words}), the AUC is between {', between '.join(ranges)}."
     )
-    made = categories.auc_over_components(auc, asked.k, {name: n_of(attacks, name) for name in names})
+    chart = categories.auc_over_components(auc, asked.k, {name: n_of(attacks, name) for name in names})
     alt = "AUC per attack species over the number of Gaussians"
-    st.echarts_chart(made, key="auc_over_k", height=categories.LINES_HEIGHT, alt=alt)
+    st.echarts_chart(chart, key="auc_over_k", height=categories.LINES_HEIGHT, alt=alt)
     missing = [str(k) for k in mixture.components_of(n_training) if k not in auc]
     gaps = f" Not fitted yet: {', '.join(missing)}." if missing else ""
     st.caption(f"Large dots: the number chosen above.{gaps}")

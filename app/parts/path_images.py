@@ -21,7 +21,7 @@ from fas_core.runs.store import Run
 IMAGES, CHANGE = "images", "change"
 
 
-def show_path(path: Path, images: NDArray[np.uint8], one: Unlike | None) -> None:
+def show_path(path: Path, images: NDArray[np.uint8], unlike: Unlike | None) -> None:
     """The images in their order, what the score says of them, and one of them large."""
     bases = None if path.compared_with is None else np.broadcast_to(images[path.compared_with], images.shape)
     panel = Panel("decoded", images)
@@ -38,18 +38,18 @@ def show_path(path: Path, images: NDArray[np.uint8], one: Unlike | None) -> None
         if shown == CHANGE:
             panel = change_panel(path, bases, images)
     line = None
-    if one is not None and path.columns == len(path.codes):
-        levels = [component.Level(float(np.median(one.live)), "median of live faces")]
-        if one.threshold is not None:
-            levels.append(component.Level(one.threshold, "threshold", True))
-        title = f"{one.score}: how unlike live training codes"
-        line = component.Line(title, one.values.tolist(), path.places, levels, path.is_ordered)
+    if unlike is not None and path.columns == len(path.codes):
+        levels = [component.Level(float(np.median(unlike.live)), "median of live faces")]
+        if unlike.threshold is not None:
+            levels.append(component.Level(unlike.threshold, "threshold", True))
+        title = f"{unlike.score}: how unlike live training codes"
+        line = component.Line(title, unlike.values.tolist(), path.places, levels, path.is_ordered)
     overview = st.container()
     chosen = large_control(path)
     with overview:
         component.strip(
             panel,
-            paths.captions(path, one),
+            paths.captions(path, unlike),
             columns=path.columns,
             key="strip",
             chosen=chosen,
@@ -82,10 +82,10 @@ def enlarge(index: int) -> None:
     st.session_state["step"] = index + 1
 
 
-def sheet_of(run: Run, path: Path, images: NDArray[np.uint8], rows: list[int], one: Unlike | None) -> bytes:
+def sheet_of(run: Run, path: Path, images: NDArray[np.uint8], rows: list[int], unlike: Unlike | None) -> bytes:
     """The PNG of what is shown: the samples and their reconstructions, then the decoded images."""
     ids = readers.ids(run)
-    tiles = [traversal.Tile(image, lines) for image, lines in zip(images, paths.captions(path, one), strict=True)]
+    tiles = [traversal.Tile(image, lines) for image, lines in zip(images, paths.captions(path, unlike), strict=True)]
     sheet = [tiles[i : i + path.columns] for i in range(0, len(tiles), path.columns)]
     if rows:
         pairs = zip(run.images("inputs", rows), run.images("reconstructions", rows), rows, LETTERS, strict=False)
@@ -98,6 +98,6 @@ def sheet_of(run: Run, path: Path, images: NDArray[np.uint8], rows: list[int], o
             ]
         sheet.insert(0, first)
     title = f"{run.info.name} ({run.id[:6]}): {path.name}"
-    if one is not None:
-        title += f"; below each image {one.score}, how unlike live training codes it is"
+    if unlike is not None:
+        title += f"; below each image {unlike.score}, how unlike live training codes it is"
     return traversal.sheet(title, sheet)

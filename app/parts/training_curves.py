@@ -121,11 +121,11 @@ def stride_of(training: Training) -> int:
 
 def panels(chosen: dict[str, Training], logs: dict[str, pd.DataFrame]) -> list[tuple[str, bool]]:
     """(term, is of a VAE) of every term that has values: what chooses the checkpoint first, the learning rate last."""
-    found = []
+    of_all = []
     for label, training in chosen.items():
         log = logs[label]
         terms = [name for name in log.columns[len(traininglog.COLUMNS) :] if name != RESET and log[name].notna().any()]
         terms.sort(key=lambda term, by=training.chosen_by: term != by)  # type: ignore[misc]
-        found += [(term, is_vae(training) if term == "rec" else True) for term in (*terms, LEARNING_RATE)]
-    unique = dict.fromkeys(found)
+        of_all += [(term, is_vae(training) if term == "rec" else True) for term in (*terms, LEARNING_RATE)]
+    unique = dict.fromkeys(of_all)
     return sorted(unique, key=lambda panel: panel[0] == LEARNING_RATE)

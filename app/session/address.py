@@ -14,7 +14,7 @@ def put_in_address(name: str, value: str | list[str]) -> None:
     began, and takes from the browser's what has been chosen since.
     """
     values = [value] if isinstance(value, str) else value
-    values = [one for one in values if one]
+    values = [text for text in values if text]
     if st.query_params.get_all(name) == values:
         return
     if values:

@@ -44,7 +44,7 @@ def _opened(folder: str, stamp: tuple[int, ...]) -> Run:  # noqa: ARG001 - part 
 
 def runs() -> tuple[list[Run], list[str]]:
     """Runs of the cache folder that hold at least one shard, newest first, and what is wrong with the others."""
-    found, problems = [], []
+    readable, problems = [], []
     for folder in store.run_folders(cache_folder()):
         try:
             run = _opened(str(folder), _stamp(folder))
@@ -52,8 +52,8 @@ def runs() -> tuple[list[Run], list[str]]:
             problems.append(str(error))
             continue
         if run.shards:
-            found.append(run)
-    return found, problems
+            readable.append(run)
+    return readable, problems
 
 
 @cached(entries=64)

@@ -23,11 +23,11 @@ from fas_core.runs.store import Run
 
 def sidebar() -> None:
     """Run, subsets, score and operating point; all of them live in the URL."""
-    found, _ = runs()
-    if not found:
+    choices, _ = runs()
+    if not choices:
         st.caption("No Run yet.")
         return
-    run = _run_control(found)
+    run = _run_control(choices)
     keep_valid("subsets", run.subsets, run.subsets)
     st.pills(
         "Subsets",
@@ -46,8 +46,8 @@ def sidebar() -> None:
     under_way()
 
 
-def _run_control(found: Sequence[Run]) -> Run:
-    by_label = {label_of(run): run for run in found}
+def _run_control(choices: Sequence[Run]) -> Run:
+    by_label = {label_of(run): run for run in choices}
     asked = st.query_params.get("run")
     # A link was followed, or a page has sent people on to another one, where the choice is forgotten.
     if asked is not None and (asked != st.session_state.get("_run_in_address") or "run" not in st.session_state):
@@ -140,13 +140,13 @@ def shown() -> Shown:
 
 def chosen_run() -> Run:
     """The Run chosen in the sidebar. Where there is none, the page says how to make one and ends here."""
-    found, problems = runs()
+    choices, problems = runs()
     for problem in problems:
         st.warning(escaped(problem), icon=":material/warning:")
-    if not found:
+    if not choices:
         nothing_yet()
-    by_label = {label_of(run): run for run in found}
-    run = by_label.get(str(st.session_state.get("run")), found[0])
+    by_label = {label_of(run): run for run in choices}
+    run = by_label.get(str(st.session_state.get("run")), choices[0])
     _gaps(run)
     return run
 

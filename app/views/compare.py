@@ -63,9 +63,9 @@ def other_systems(a: System) -> tuple[System, ...]:
     return systems
 
 
-def others_first(a: Run, found: Sequence[Run]) -> list[Run]:
+def others_first(a: Run, candidates: Sequence[Run]) -> list[Run]:
     """Runs of the same data before others; A itself last, for comparing two of its scores."""
-    return sorted(found, key=lambda run: (run.id == a.id, run.info.manifest_sha256 != a.info.manifest_sha256))
+    return sorted(candidates, key=lambda run: (run.id == a.id, run.info.manifest_sha256 != a.info.manifest_sha256))
 
 
 def forget_gone(by_label: dict[str, Run]) -> None:
@@ -102,7 +102,7 @@ def score_of(letter: str, run: Run, score_a: str) -> str | None:
 
 def end_if_alike(a: System, others: Sequence[System], *, n_runs: int) -> None:
     """Ends the page where one of the others is A by the same score."""
-    letter = next((letter for letter, one in zip(LETTERS[1:], others, strict=False) if is_same(one, a)), None)
+    letter = next((letter for letter, other in zip(LETTERS[1:], others, strict=False) if is_same(other, a)), None)
     if letter is None:
         return
     st.info(
@@ -115,15 +115,15 @@ def end_if_alike(a: System, others: Sequence[System], *, n_runs: int) -> None:
     st.stop()
 
 
-def is_same(one: System, other: System) -> bool:
-    return one.run.id == other.run.id and one.score == other.score
+def is_same(system: System, other: System) -> bool:
+    return system.run.id == other.run.id and system.score == other.score
 
 
 def end_if_nothing_common(comparison: Comparison) -> None:
     """Ends the page where no sample is in all Runs, saying how large they are."""
     if len(joined(comparison)):
         return
-    a, *others = (one.run for one in comparison.systems)
+    a, *others = (system.run for system in comparison.systems)
     sizes = ", ".join(f"{escaped(run.info.name)} {len(run):,}" for run in others)
     st.info(
         f"A and {' and '.join(comparison.letters[1:])} have no sample in common in the chosen subsets. "
@@ -167,7 +167,7 @@ def show_parts(comparison: Comparison, b: int, *, with_intervals: bool) -> None:
         parts["Every metric"] = partial(show_metrics, comparison, b, with_intervals=with_intervals)
     parts["Group by group"] = partial(show_groups, comparison, b, with_intervals=with_intervals)
     parts["Which samples change?"] = partial(show_samples, comparison, b)
-    if any(one.run.info.checkpoint for one in comparison.systems):
+    if any(system.run.info.checkpoint for system in comparison.systems):
         parts["Trainings"] = partial(show_trainings, comparison)
     parts["Report"] = partial(show_report, comparison)
     for tab, show in zip(st.tabs(list(parts), key="part", bind="query-params"), parts.values(), strict=True):

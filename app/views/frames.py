@@ -89,9 +89,9 @@ def caveats(shown: Beside) -> str:
         else f"UMAP, fitted on up to {projection.UMAP_DIMENSIONS} principal components of its images"
     )
     each = [
-        f"{step.name} {100 * one.left:.0f} % (by chance {100 * one.by_chance:.0f} %)"
-        for step, one in zip(steps, shown.places, strict=True)
-        if one.left is not None and one.by_chance is not None
+        f"{step.name} {100 * of_step.left:.0f} % (by chance {100 * of_step.by_chance:.0f} %)"
+        for step, of_step in zip(steps, shown.places, strict=True)
+        if of_step.left is not None and of_step.by_chance is not None
     ]
     return text + (
         f"Each has its own {which}; no labels. The {both.n_training:,} live training images that all share "
@@ -109,7 +109,10 @@ def trails(shown: Beside, current: int) -> Trails:
     _, names = columns.kinds_of(shown.points.run)
     ways = []
     for i, name in enumerate(names):
-        places = [None if np.isnan(one.middles[i]).any() else tuple(one.middles[i].tolist()) for one in shown.places]
+        places = [
+            None if np.isnan(of_step.middles[i]).any() else tuple(of_step.middles[i].tolist())
+            for of_step in shown.places
+        ]
         if name != TRAIN and any(place is not None for place in places):
             ways.append(Trail(name, style_of(name), places))
     return Trails([step.short for step in shown.steps.each], current, ways)
@@ -232,7 +235,7 @@ def explorer(shown: Beside) -> None:
             show_images(shown)
             show_distances(shown.of_whom, shown.how_far, at)
     else:
-        plot.carried(*(one.where for one in shown.places), shown.colours)
+        plot.carried(*(of_step.where for of_step in shown.places), shown.colours)
         grid = st.grid(2, min_column_width=420, gap="medium")
         for i in range(len(shown.places)):
             with grid.cell():

@@ -120,7 +120,7 @@ def show_histograms(samples: pd.DataFrame, values: NDArray[np.float64], table: p
     }
     st.subheader("How probable is each group?")
     groups = {name: values[kinds == name] for name in set(kinds)}
-    made = ridges.distributions_of_score(
+    chart = ridges.distributions_of_score(
         groups,
         x_title="log-likelihood (nats)",
         behind=values[is_live.to_numpy()],
@@ -131,7 +131,7 @@ def show_histograms(samples: pd.DataFrame, values: NDArray[np.float64], table: p
         in_view=0.75,  # the tails of likelihoods are long, also those of live faces
     )
     height = ridges.score_height(len(groups))
-    st.echarts_chart(made, key="likelihoods", height=height, alt="Histograms of log-likelihood, one row per group")
+    st.echarts_chart(chart, key="likelihoods", height=height, alt="Histograms of log-likelihood, one row per group")
     st.caption(
         "Further left is less probable. Thin blue outline in the attacks' rows: live faces outside training, for "
         "comparison. AUC: against the live faces of the same subset. The bars at both ends also count what lies beyond."

@@ -110,7 +110,7 @@ def caveats(shown: Shown, rankings: Mapping[str, Ranking]) -> str:
         words += " Training images are left out."
     if n_failed := sum(sum(store.non_responses(shown.run, subset).values()) for subset in subsets):
         words += f" {n_failed:,} images gave no output and are left out."
-    missing = {name: one.n_missing for name, one in rankings.items() if one.n_missing}
+    missing = {name: of_score.n_missing for name, of_score in rankings.items() if of_score.n_missing}
     if missing:
         each = ", ".join(f"{n:,} without {escaped(name)}" for name, n in missing.items())
         words += f" Samples left out because they have no score: {each}."
@@ -154,22 +154,22 @@ def show_curves(shown: Shown, rankings: Mapping[str, Ranking], curves: Mapping[s
     height = run_charts.scores_height(len(curves))
     left, right = st.columns(2)
     with left:
-        one = next(iter(curves.values()))
-        share = one.n_attack / (one.n_attack + one.n_bona_fide)
+        first = next(iter(curves.values()))
+        share = first.n_attack / (first.n_attack + first.n_bona_fide)
         st.markdown(
             f"**Precision and recall** · dotted: chance, {100 * share:.0f}\u00a0% are attacks",
             help="Precision depends on the share of attacks. AP: its average.",
         )
         by_ap = sorted(curves, key=lambda name: -rankings[name].average_precision)
         notes = {name: f"AP {area(rankings[name].average_precision, rankings[name].n)}" for name in by_ap}
-        made = run_charts.precision_recall_of_scores({n: curves[n] for n in by_ap}, notes, styles, shown.score)
-        st.echarts_chart(made, key="pr_scores", height=height, alt=f"Precision and recall: {listed(notes)}")
+        chart = run_charts.precision_recall_of_scores({n: curves[n] for n in by_ap}, notes, styles, shown.score)
+        st.echarts_chart(chart, key="pr_scores", height=height, alt=f"Precision and recall: {listed(notes)}")
     with right:
         st.markdown("**ROC** · dotted: chance", help="AUC: the area under the line.")
         by_auc = sorted(curves, key=lambda name: -rankings[name].auc)
         notes = {name: f"AUC {area(rankings[name].auc, rankings[name].n)}" for name in by_auc}
-        made = run_charts.roc_of_scores({n: curves[n] for n in by_auc}, notes, styles, shown.score)
-        st.echarts_chart(made, key="roc_scores", height=height, alt=f"ROC: {listed(notes)}")
+        chart = run_charts.roc_of_scores({n: curves[n] for n in by_auc}, notes, styles, shown.score)
+        st.echarts_chart(chart, key="roc_scores", height=height, alt=f"ROC: {listed(notes)}")
     if shown.score in curves and len(curves) > 1:
         st.caption(f"Heavy line: {escaped(shown.score)}, the score chosen in the sidebar.")
 
@@ -238,13 +238,13 @@ def show_distributions(shown: Shown, names: Sequence[str], rankings: Mapping[str
     tables = {}
     grid = st.grid(min(2, len(names)), min_column_width=470, gap="medium")
     for name in names:
-        made, tables[name] = distribution(shown.run, name, shown.subsets)
+        chart, tables[name] = distribution(shown.run, name, shown.subsets)
         with grid.cell():
             separates = f" · AUC {area(rankings[name].auc, rankings[name].n)}" if name in rankings else ""
             st.markdown(f"**{escaped(name)}**{separates}")
             height = ridges.score_height(len(tables[name]), 1 + axis_title(name, shown.run).count("\n"))
             alt = f"Histograms of {name}, one row per group"
-            st.echarts_chart(made, key=f"distribution_{name}", height=height, alt=alt)
+            st.echarts_chart(chart, key=f"distribution_{name}", height=height, alt=alt)
     with st.expander("Mean and standard deviation of every group"):
         show_moments(tables)
 
@@ -275,7 +275,9 @@ def page() -> None:
     shown = sidebar.shown()
     st.title("Losses")
     offered = scores.offered(shown.run)
-    of_score = {name: one for name in offered if (one := measured(shown.run, name, tested(shown))) is not None}
+    of_score = {
+        name: measures for name in offered if (measures := measured(shown.run, name, tested(shown))) is not None
+    }
     best_first = sorted(of_score, key=lambda name: -of_score[name][0].hardest.auc)
     rankings = {name: of_score[name][0] for name in best_first}
     if rankings:

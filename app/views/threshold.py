@@ -71,9 +71,9 @@ def set_prevalence(share: float) -> None:
 
 def show_panel(shown: Shown, point: OperatingPoint) -> None:
     with st.empty():  # a place of its own for the note that this takes time
-        made = panel_of(shown, point.reported_on)
+        panel = panel_of(shown, point.reported_on)
     threshold_panel(
-        made,
+        panel,
         score=shown.score,
         threshold=point.threshold,
         limits=operating.score_range(shown.run, shown.score, shown.level),
