@@ -39,6 +39,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 GROUND = FLOORS[0]
 FUNCTION, CLASS, PAGE = 60, 400, 299  # lines at most
 OPEN_FILES = 10  # of fas_core itself, in no room
+SILENT = ("found", "one", "made")  # names of locals and arguments that do not say what they hold
 TORCH = ("fas_core.models", "fas_core.training", "fas_core.inference", "fas_core.bench")  # rooms that may import it
 
 
@@ -84,10 +85,10 @@ def floor_of(name: str) -> tuple[int, str] | None:
     return None
 
 
-def imports_upward(found: list[Module]) -> list[str]:
+def imports_upward(all_modules: list[Module]) -> list[str]:
     """ "module -> name" for every import of a higher floor, or of another room on the same floor (the ground apart)."""
     wrong = []
-    for module in found:
+    for module in all_modules:
         here = floor_of(module.name)
         for name in module.imported():
             there = floor_of(name)
@@ -133,15 +134,27 @@ def global_readers(tree: ast.Module) -> list[str]:
     return readers
 
 
-def broken(found: list[Module]) -> dict[str, list[str]]:
+def silent_names(all_modules: list[Module]) -> list[str]:
+    """ "module:line name" wherever a name of `SILENT` is given to a value or an argument; functions may have it."""
+    given = []
+    for module in all_modules:
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in SILENT:
+                given.append(f"{module.name}:{node.lineno} {node.id}")
+            elif isinstance(node, ast.arg) and node.arg in SILENT:
+                given.append(f"{module.name}:{node.lineno} {node.arg}")
+    return given
+
+
+def broken(all_modules: list[Module]) -> dict[str, list[str]]:
     """Rule -> dotted names of what breaks it."""
-    pages = [module for module in found if module.name.startswith("app.views.")]
-    open_files = [module.name for module in found if module.path.parent.name == "fas_core"]
+    pages = [module for module in all_modules if module.name.startswith("app.views.")]
+    open_files = [module.name for module in all_modules if module.path.parent.name == "fas_core"]
 
     def longer(kinds: type | UnionType, most: int) -> list[str]:
         return [
             f"{module.name}.{node.name}"
-            for module in found
+            for module in all_modules
             for node in ast.walk(module.tree)
             if isinstance(node, kinds) and _length(node) > most
         ]
@@ -152,27 +165,27 @@ def broken(found: list[Module]) -> dict[str, list[str]]:
         f"pages over {PAGE} lines": [m.name for m in pages if len(m.path.read_text().splitlines()) > PAGE],
         f"files of fas_core beyond {OPEN_FILES}": open_files if len(open_files) > OPEN_FILES else [],
         "functions of pages that read its globals": [f"{m.name}.{f}" for m in pages for f in global_readers(m.tree)],
-        "imports upward": imports_upward(found),
+        "imports upward": imports_upward(all_modules),
     }
 
 
 def figures(root: Path = PROJECT) -> dict[str, str]:
     """What the command prints, by name."""
-    found = modules(root)
-    functions = [(_length(node), f"{m.name}.{node.name}") for m in found for node in _functions(m.tree)]
+    all_modules = modules(root)
+    functions = [(_length(node), f"{m.name}.{node.name}") for m in all_modules for node in _functions(m.tree)]
     classes = [
         (_length(node), f"{m.name}.{node.name}")
-        for m in found
+        for m in all_modules
         for node in ast.walk(m.tree)
         if isinstance(node, ast.ClassDef)
     ]
-    pages = [m for m in found if m.name.startswith("app.views.")]
+    pages = [m for m in all_modules if m.name.startswith("app.views.")]
     lines = [(len(m.path.read_text().splitlines()), m.name) for m in pages]
     readers = [f"{m.name}.{name}" for m in pages for name in global_readers(m.tree)]
-    folders = Counter(str(m.path.parent.relative_to(root)) for m in found)
-    upward = imports_upward(found)
+    folders = Counter(str(m.path.parent.relative_to(root)) for m in all_modules)
+    upward = imports_upward(all_modules)
     return {
-        "modules": str(len(found)),
+        "modules": str(len(all_modules)),
         "files per folder": ", ".join(f"{folder} {n}" for folder, n in folders.most_common()),
         "longest function": "{} lines, {}".format(*max(functions)),
         "functions over 60 lines": str(sum(n > 60 for n, _ in functions)),
@@ -180,6 +193,7 @@ def figures(root: Path = PROJECT) -> dict[str, str]:
         "longest page": "{} lines, {}".format(*max(lines)),
         "functions of pages that read its globals": str(len(readers)) + (f": {', '.join(readers)}" if readers else ""),
         "imports upward": str(len(upward)) + (f": {', '.join(upward)}" if upward else ""),
+        f"values named {', '.join(SILENT)}": str(len(silent_names(all_modules))),
     }
 
 
