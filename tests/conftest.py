@@ -229,8 +229,8 @@ def tiny_faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     rows.append(attack | identity | {"session_id": f"s{subject}_print"})
     checked, problems = manifest.normalised(pd.DataFrame(rows))
     assert not problems
-    made = subsets.protocol(manifest.Manifest(checked, root / "faces.csv"))
-    return manifest.write(made.rows, root / "faces.csv")
+    protocol = subsets.protocol(manifest.Manifest(checked, root / "faces.csv"))
+    return manifest.write(protocol.rows, root / "faces.csv")
 
 
 @pytest.fixture(scope="session")

@@ -24,10 +24,10 @@ def test_a_table_keeps_its_numbers_and_gaps_and_its_texts_can_be_had_back() -> N
     texts = ["=HYPERLINK(1)", "plain", "'quoted", 'a "b", c', None]
     exported = pd.DataFrame({"sample_id": texts, "score": [-1.5, 2.0, float("nan"), 0.0, -0.0], "=head": texts})
     before = exported.copy()
-    found = files.csv(exported)
-    assert b"\n=" not in found
-    assert b",=" not in found
-    back = pd.read_csv(io.BytesIO(found), keep_default_na=False)
+    content = files.csv(exported)
+    assert b"\n=" not in content
+    assert b",=" not in content
+    back = pd.read_csv(io.BytesIO(content), keep_default_na=False)
     assert list(back) == ["sample_id", "score", "'=head"]
     assert [text[1:] if text.startswith("'") else text for text in back["sample_id"]] == [*texts[:4], ""]
     assert back["score"].astype(str).tolist() == ["-1.5", "2.0", "", "0.0", "-0.0"]

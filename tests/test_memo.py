@@ -136,9 +136,9 @@ def test_planted_tags_times_and_settings_are_never_unpickled(tmp_path: Path, tra
     made(tmp_path)
     run_sql(tmp_path, "UPDATE Cache SET tag = ?, expire_time = ?, access_time = ?", poison, poison, poison)
     run_sql(tmp_path, "UPDATE Settings SET value = ? WHERE key = 'disk_pickle_protocol'", poison)
-    found = memo.found(tmp_path, "k", {})
-    assert found is not None
-    assert found["x"] == [0]
+    arrays = memo.found(tmp_path, "k", {})
+    assert arrays is not None
+    assert arrays["x"] == [0]
     assert not trace.exists()
 
 

@@ -52,18 +52,20 @@ def label(run: store.Run) -> str:
 
 def plots(at: AppTest) -> list[dict[str, Any]]:
     assert not at.exception, at.exception
-    found = [one for one in at.get("bidi_component") if one.proto.component_name == "fas_scatter"]
-    return [json.loads(one.proto.json) for one in found]
+    components = [
+        component for component in at.get("bidi_component") if component.proto.component_name == "fas_scatter"
+    ]
+    return [json.loads(component.proto.json) for component in components]
 
 
 def places(at: AppTest, i: int) -> np.ndarray:
     """(n, 2) what plot i was given."""
     about = plots(at)[i]
-    for one in at.get("bidi_component"):
-        is_bytes = one.proto.component_name == "fas_scatter_bytes"
-        if is_bytes and one.proto.bytes[:64].decode().strip() == about["points"]:
+    for component in at.get("bidi_component"):
+        is_bytes = component.proto.component_name == "fas_scatter_bytes"
+        if is_bytes and component.proto.bytes[:64].decode().strip() == about["points"]:
             low, high = np.array(about["low"]), np.array(about["high"])
-            return low + np.frombuffer(one.proto.bytes[64:], np.uint16).reshape(-1, 2) / 65535 * (high - low)
+            return low + np.frombuffer(component.proto.bytes[64:], np.uint16).reshape(-1, 2) / 65535 * (high - low)
     raise AssertionError("no points")
 
 
@@ -81,11 +83,11 @@ def test_two_runs_stand_beside_each_other_with_an_answer_first(page: Callable[..
         ]
         assert f"({far[0]:.1f} → {far[1]:.1f})" in first
     assert "(3 paper, 3 mask) and that of 10 live faces outside training" in texts(at)
-    assert [one["note"].split(";")[0] for one in plots(at)] == ["A: a", "B: b"]
-    one, other = plots(at)
-    assert (one["run"], one["n"], one["low"], one["high"]) == (other["run"], other["n"], other["low"], other["high"])
-    assert one["legend"]
-    assert not other["legend"]
+    assert [plot["note"].split(";")[0] for plot in plots(at)] == ["A: a", "B: b"]
+    of_a, of_b = plots(at)
+    assert (of_a["run"], of_a["n"], of_a["low"], of_a["high"]) == (of_b["run"], of_b["n"], of_b["low"], of_b["high"])
+    assert of_a["legend"]
+    assert not of_b["legend"]
 
 
 def test_runs_of_two_trainings_are_aligned_and_it_is_said_how_well(
@@ -95,7 +97,7 @@ def test_runs_of_two_trainings_are_aligned_and_it_is_said_how_well(
     a, b = (store.open_run(tiny_cache, name) for name in "ab")
     own = [projection.coordinates(run, projection.pca_of(run)) for run in (a, b)]
     train = projection.pca_rows(a)[0]
-    x, y = (one[train][:, :4].astype(np.float64) for one in own)  # half as many axes as there are training images
+    x, y = (codes[train][:, :4].astype(np.float64) for codes in own)  # half as many axes as there are training images
     expected = frames.aligned(y, x).applied(own[1][:, :4])[:, :2]
     step = (np.array(plots(at)[0]["high"]) - plots(at)[0]["low"]).max() / 65535
     np.testing.assert_allclose(places(at, 0), own[0][:, :2], atol=step)
@@ -123,7 +125,7 @@ def test_codes_of_another_size_are_refused_one_pca_in_words_and_aligned(
     assert "different sizes (3, 8 dimensions)" in at.info[0].value
     assert "Each has its own PCA" in texts(at)
     assert at.selectbox(key="pcx").options == ["PC 1", "PC 2", "PC 3"]
-    assert [one["note"][:8] for one in plots(at)] == ["A: a", "B: small"]
+    assert [plot["note"][:8] for plot in plots(at)] == ["A: a", "B: small"]
 
 
 def test_samples_are_joined_by_id_and_those_left_out_are_counted(
@@ -153,32 +155,32 @@ def test_the_epochs_of_a_training_follow_each_other_in_one_pca(
 ) -> None:
     at = page("m.epoch-0004")
     assert at.markdown[0].value.startswith("From epoch 1 to epoch 4, ")
-    (one,) = plots(at)
-    assert one["note"] == "Epoch 4: m.epoch-0004"
-    assert one["trails"]["steps"] == ["1", "2", "4"]
-    assert one["trails"]["current"] == 2
+    (plot,) = plots(at)
+    assert plot["note"] == "Epoch 4: m.epoch-0004"
+    assert plot["trails"]["steps"] == ["1", "2", "4"]
+    assert plot["trails"]["current"] == 2
     pca = projection.pca_of(epochs[2])
     every = [projection.coordinates(run, pca)[:, :2] for run in epochs]
     mask = (epochs[0].samples(["subset"])["subset"] == "unseen_mask").to_numpy()
     attack = (epochs[0].samples(["label"])["label"] == "attack").to_numpy()
-    (trail,) = [group for group in one["trails"]["groups"] if group["name"] == "unseen_mask"]
+    (trail,) = [group for group in plot["trails"]["groups"] if group["name"] == "unseen_mask"]
     np.testing.assert_allclose(trail["places"], [xy[mask & attack].mean(0) for xy in every], atol=1e-5)
-    assert "train" not in [group["name"] for group in one["trails"]["groups"]]
+    assert "train" not in [group["name"] for group in plot["trails"]["groups"]]
     (lines,) = [json.loads(chart.proto.spec)["series"] for chart in at.get("echarts_chart")]
     table = epochs[0].samples(["subset", "label", "pai_species"])
     live = np.flatnonzero((table["label"] == "bona_fide") & (table["subset"] != "train"))
     for line in lines:
         attacks = {"it": np.flatnonzero(table["pai_species"] == line["name"])}
         distances = [frames.live_spreads(run.latent_blocks, live, attacks)["it"] for run in epochs]
-        assert [(one["value"][0], one["symbolSize"]) for one in line["data"]] == [("1", 7), ("2", 7), ("4", 13)]
-        np.testing.assert_allclose([one["value"][1] for one in line["data"]], distances)
+        assert [(dot["value"][0], dot["symbolSize"]) for dot in line["data"]] == [("1", 7), ("2", 7), ("4", 13)]
+        np.testing.assert_allclose([dot["value"][1] for dot in line["data"]], distances)
     assert len(lines) == table["pai_species"][table["label"] == "attack"].nunique()
-    bounds = (one["low"], one["high"])
+    bounds = (plot["low"], plot["high"])
     at.button(key="frames_previous").click().run()
     (other,) = plots(at)
     assert other["note"] == "Epoch 2: m.epoch-0002"
     assert (other["low"], other["high"]) == bounds
-    assert other["points"] != one["points"]
+    assert other["points"] != plot["points"]
     assert at.query_params["epoch"] == "2"
     at.select_slider(key="frames_epoch").set_value("1").run()
     assert plots(at)[0]["trails"]["current"] == 0
@@ -189,9 +191,9 @@ def test_the_same_checkpoints_have_letters_beside_each_other_and_stay_selected(
     page: Callable[..., AppTest], epochs: list[store.Run]
 ) -> None:
     at = page("m.epoch-0001", epoch="1")
-    (one,) = plots(at)
-    assert one["titles"][0].startswith("PC 1 of epoch 1 (")
-    at.session_state["_frames_selected"] = scatter.selection_of(np.array([0, 15]), 24, one["run"])
+    (plot,) = plots(at)
+    assert plot["titles"][0].startswith("PC 1 of epoch 1 (")
+    at.session_state["_frames_selected"] = scatter.selection_of(np.array([0, 15]), 24, plot["run"])
     at.session_state["panels"] = [label(run) for run in epochs[1:]]
     at.session_state["show"] = "side by side"
     at.run()
@@ -208,13 +210,13 @@ def test_other_trainings_and_other_data_are_no_epochs(
     assert plots(page("m.epoch-0001"))[0]["trails"]["steps"] == ["1", "2", "4"]
     at = page("x.epoch-0003")  # the only one of its training
     assert len(plots(at)) == 2
-    assert "Show" not in [one.label for one in at.button_group]
+    assert "Show" not in [group.label for group in at.button_group]
 
 
 def test_runs_of_a_link_that_are_gone_are_said(page: Callable[..., AppTest], tiny_cache: Path) -> None:
     at = page(panels=["gone (123456)", label(store.open_run(tiny_cache, "b"))])
     assert "There is no Run gone \\(123456\\) here to put beside A" in at.warning[0].value
-    assert [one["note"][0] for one in plots(at)] == ["A", "B"]
+    assert [plot["note"][0] for plot in plots(at)] == ["A", "B"]
     assert at.query_params["panels"] == label(store.open_run(tiny_cache, "b"))
 
 
@@ -223,12 +225,12 @@ def test_what_is_selected_is_shown_in_every_checkpoint(page: Callable[..., AppTe
     at.session_state["_frames_selected"] = scatter.selection_of(np.array([0, 15]), 24, plots(at)[0]["run"])
     at.run()
     assert "**2 selected:** 1 train, 1 seen paper." in texts(at)
-    (shown,) = [one for one in at.get("bidi_component") if one.proto.component_name == "fas_gallery"]
+    (shown,) = [component for component in at.get("bidi_component") if component.proto.component_name == "fas_gallery"]
     about = json.loads(shown.proto.mixed.json)
     assert [panel["name"] for panel in about["panels"]] == ["original", "A", "B"]
     ids = store.open_run(tiny_cache, "a").samples(["sample_id"])["sample_id"].tolist()
     assert [card["id"] for card in about["cards"]] == [ids[0], ids[15]]
-    assert len({one["selection"] for one in plots(at)}) == 1
+    assert len({plot["selection"] for plot in plots(at)}) == 1
     at.sidebar.button_group[0].set_value(["train", "live"]).run()
     assert "**1 selected:** 1 train." in texts(at)
 
@@ -254,11 +256,11 @@ def test_known_umaps_are_aligned(page: Callable[..., AppTest], monkeypatch: pyte
 
     monkeypatch.setattr(projection, "known_umap", known)
     at = page(frame="aligned UMAP")
-    one, other = plots(at)
+    of_a, of_b = plots(at)
     np.testing.assert_allclose(places(at, 0), places(at, 1), atol=1e-3)
     assert "B 0 % (by chance" in texts(at)
-    assert one["titles"] == ["UMAP 1 of A (no unit)", "UMAP 2 of A (no unit)"]
-    assert not other["ticks"]
+    assert of_a["titles"] == ["UMAP 1 of A (no unit)", "UMAP 2 of A (no unit)"]
+    assert not of_b["ticks"]
 
 
 def test_one_run_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,7 +294,10 @@ def test_runs_without_a_common_sample_or_training_say_so(page: Callable[..., App
 
 def test_colours_are_those_of_a_in_every_panel(page: Callable[..., AppTest]) -> None:
     at = page(colour="glasses")
-    assert [[one["words"] for one in plot["categories"]] for plot in plots(at)] == [["no", "yes"], ["no", "yes"]]
+    assert [[category["words"] for category in plot["categories"]] for plot in plots(at)] == [
+        ["no", "yes"],
+        ["no", "yes"],
+    ]
     assert len({plot["colours"] for plot in plots(at)}) == 1
     assert plots(page(colour="pose x"))[0]["scale"]["title"] == "pose x"
 
@@ -302,6 +307,8 @@ def test_hovering_tells_the_sample_of_a_row_of_all(page: Callable[..., AppTest],
     at = page(panels=[label(write_image_run(tiny_cache, "few", fewer, seed=6))])
     at.session_state["frames_hover"] = {"asked": {"run": plots(at)[0]["run"], "serial": 1, "rows": [0]}}
     at.run()
-    (hover,) = [one for one in at.get("bidi_component") if one.proto.component_name == "fas_scatter_hover"]
+    (hover,) = [
+        component for component in at.get("bidi_component") if component.proto.component_name == "fas_scatter_hover"
+    ]
     (answer,) = json.loads(hover.proto.mixed.json)["answers"]
     assert answer["lines"] == [tiny_samples()["sample_id"].iloc[2], "train"]

@@ -47,9 +47,9 @@ def expected(cache: Path, score: str = "rec") -> pd.DataFrame:
     samples = store.open_run(cache, "a").samples()
     live = samples[samples["subset"] == "live"][score].to_numpy(np.float64)
     threshold = np.nextafter(live.max(), np.inf)  # of 4 images none may be rejected
-    found = samples[["sample_id", "label", "subset", score]].copy()
-    found["verdict"] = verdicts_at(found["label"], found[score].astype(np.float64), threshold)
-    return found
+    samples_at = samples[["sample_id", "label", "subset", score]].copy()
+    samples_at["verdict"] = verdicts_at(samples_at["label"], samples_at[score].astype(np.float64), threshold)
+    return samples_at
 
 
 def test_cards_follow_the_score(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,9 +208,9 @@ def test_order_by_disagreement_of_two_scores(tiny_cache: Path, monkeypatch: pyte
 
 def test_nearest_the_threshold_first_or_alone(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at = page_of(tiny_cache, monkeypatch, order="Nearest the threshold")
-    found = expected(tiny_cache)
-    threshold = np.nextafter(found[found["subset"] == "live"]["rec"].to_numpy(np.float64).max(), np.inf)
-    nearest = found["sample_id"].iloc[np.argsort((found["rec"].astype(float) - threshold).abs(), kind="stable")]
+    judged = expected(tiny_cache)
+    threshold = np.nextafter(judged[judged["subset"] == "live"]["rec"].to_numpy(np.float64).max(), np.inf)
+    nearest = judged["sample_id"].iloc[np.argsort((judged["rec"].astype(float) - threshold).abs(), kind="stable")]
     assert card_ids(at) == nearest.to_list()
     at.slider(key="near").set_value(25).run()
     assert card_ids(at) == nearest.to_list()[:6]
@@ -310,8 +310,8 @@ def test_the_browser_makes_the_same_error_map_from_fewer_bytes() -> None:
         assert sent["pixels"].column_names == ["p0", "p1"]
         about = sent["panels"][2]
         first, second = (np.frombuffer(sent["pixels"][f"p{i}"][1].as_py(), np.uint8) for i in about["sources"])
-        made = np.array(about["scale"], np.uint8)[first.astype(int) - second + 255]
-        assert (made.reshape(16, 16) == np.asarray(error.images)[1]).all()
+        image = np.array(about["scale"], np.uint8)[first.astype(int) - second + 255]
+        assert (image.reshape(16, 16) == np.asarray(error.images)[1]).all()
         alone = component.drawable([error])
         assert (alone["pixels"].column_names, alone["panels"][0]["sources"]) == (["p0"], [])
 

@@ -44,11 +44,11 @@ def table(at: AppTest, column: str) -> pd.DataFrame:
 
 
 def drawn(at: AppTest) -> list[dict[str, Any]]:
-    return [dict(json.loads(text)) for one in at.get("bidi_component") if (text := one.proto.mixed.json)]
+    return [dict(json.loads(text)) for component in at.get("bidi_component") if (text := component.proto.mixed.json)]
 
 
 def panes(at: AppTest) -> dict[str, Any]:
-    return next(one for one in drawn(at) if "id" in one)
+    return next(content for content in drawn(at) if "id" in content)
 
 
 def samples_of(cache: Path) -> pd.DataFrame:
@@ -86,9 +86,9 @@ def test_an_id_in_the_address_or_a_part_of_one(cache: Path) -> None:
 
 
 def test_scores_stand_among_training_live_images_and_every_species(cache: Path) -> None:
-    found = table(opened(cache, image="unseen_mask_4"), "live training images").set_index("Score")
+    shown = table(opened(cache, image="unseen_mask_4"), "live training images").set_index("Score")
     samples = samples_of(cache)
-    assert list(found.index) == scores.offered(store.open_run(cache, "a"))
+    assert list(shown.index) == scores.offered(store.open_run(cache, "a"))
     is_live = samples["label"] == "bona_fide"
     is_training = is_live & (samples["subset"] == "train")
     classes = {"live training images": is_training, "other live": is_live & ~is_training}
@@ -98,7 +98,7 @@ def test_scores_stand_among_training_live_images_and_every_species(cache: Path) 
         for name, rows in classes.items():
             others = samples[rows][score]
             below = ((others < value).sum() + (others <= value).sum()) / (2 * len(others))
-            assert found.loc[score, name] == np.floor(100 * below), (score, name)
+            assert shown.loc[score, name] == np.floor(100 * below), (score, name)
 
 
 def test_verdicts_are_those_of_the_cards_at_their_levels(cache: Path) -> None:
@@ -110,18 +110,18 @@ def test_verdicts_are_those_of_the_cards_at_their_levels(cache: Path) -> None:
         card.kept(content, cache)
     other = card.card(store.open_run(cache, "b"), "rec", operating_point.rule("bpcer<=0.05"), ["live"], ["seen_paper"])
     card.kept(other, cache)
-    found = table(opened(cache, image="seen_paper_4"), "Operating point")
-    assert len(found) == 3  # the sidebar's, and those of this Run
+    shown = table(opened(cache, image="seen_paper_4"), "Operating point")
+    assert len(shown) == 3  # the sidebar's, and those of this Run
     samples = samples_of(cache).astype({"rec": float, "kl": float})
     row = samples.set_index("sample_id").loc["seen_paper_4"]
     same = samples[(samples["session_id"] == row["session_id"]) & (samples["label"] == "attack")]
     same = same[same["subject_id"] == row["subject_id"]]
-    for one in (content for _, content in card.cards(cache)[0] if content["run"] == run.id):
-        value = row["rec"] if one["score"] == "rec" else same["kl"].mean()
-        line = found[(found["Score"] == one["score"]) & found["Operating point"].str.startswith("card")].iloc[0]
-        assert line["Verdict"] == ("attack" if value >= one["threshold"] else "bona fide")
+    for frozen in (content for _, content in card.cards(cache)[0] if content["run"] == run.id):
+        value = row["rec"] if frozen["score"] == "rec" else same["kl"].mean()
+        line = shown[(shown["Score"] == frozen["score"]) & shown["Operating point"].str.startswith("card")].iloc[0]
+        assert line["Verdict"] == ("attack" if value >= frozen["threshold"] else "bona fide")
         assert line["Value"] == f"{value:.4g}"
-    assert found["Operating point"].str.contains("per session mean").sum() == 1
+    assert shown["Operating point"].str.contains("per session mean").sum() == 1
 
 
 def test_nearest_training_images_and_the_place_among_the_codes(cache: Path) -> None:
@@ -129,8 +129,8 @@ def test_nearest_training_images_and_the_place_among_the_codes(cache: Path) -> N
     run = store.open_run(cache, "a")
     row = samples_of(cache).index[samples_of(cache)["sample_id"] == "seen_paper_4"].to_numpy()
     _, nearest = neighbours.nearest(run, row, 6)
-    shown = next(one for one in drawn(at) if "cards" in one)
-    assert [one["id"] for one in shown["cards"]] == samples_of(cache)["sample_id"].iloc[nearest[0]].to_list()
+    shown = next(content for content in drawn(at) if "cards" in content)
+    assert [card["id"] for card in shown["cards"]] == samples_of(cache)["sample_id"].iloc[nearest[0]].to_list()
     figure = json.loads(at.get("plotly_chart")[0].proto.spec)
     cross = figure["data"][-1]
     assert cross["name"] == "this image"
@@ -182,11 +182,11 @@ def test_an_uploaded_image_gets_the_scores_of_the_same_image_in_the_run(
     at.file_uploader[0].upload("<b>me</b>.png", (root / samples["path"].iloc[3]).read_bytes(), "image/png").run()
     assert not at.exception
     assert answer(at).startswith("**<b>me</b>.png** has")
-    found = table(at, "live training images").set_index("Score")["Value"]
+    values = table(at, "live training images").set_index("Score")["Value"]
     for name in scores.offered(run):
         expected = scores.values(run, name)[3]
-        assert float(found[name].replace(",", "")) == pytest.approx(expected, rel=2e-3), name
-    nearest = next(one for one in drawn(at) if "cards" in one)["cards"]
+        assert float(values[name].replace(",", "")) == pytest.approx(expected, rel=2e-3), name
+    nearest = next(content for content in drawn(at) if "cards" in content)["cards"]
     if samples["subset"].iloc[3] == "train":
         assert nearest[0]["id"] == samples["sample_id"].iloc[3]
     at.toggle(key="ssim_map").set_value(True).run()

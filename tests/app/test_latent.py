@@ -51,26 +51,26 @@ def page(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., App
 def sent(at: AppTest) -> dict[str, Any]:
     """What the scatter was given."""
     assert not at.exception, at.exception
-    (plot,) = [one for one in at.get("bidi_component") if one.proto.component_name == "fas_scatter"]
+    (plot,) = [component for component in at.get("bidi_component") if component.proto.component_name == "fas_scatter"]
     return json.loads(plot.proto.json)
 
 
 def carried(at: AppTest, kind: str) -> bytes:
     """The bytes that the browser gets beside it: points, colours or selection."""
-    for one in at.get("bidi_component"):
-        if one.proto.component_name == "fas_scatter_bytes" and one.proto.bytes.startswith(kind.encode()):
-            name, content = one.proto.bytes[:64].decode().strip(), one.proto.bytes[64:]
+    for component in at.get("bidi_component"):
+        if component.proto.component_name == "fas_scatter_bytes" and component.proto.bytes.startswith(kind.encode()):
+            name, content = component.proto.bytes[:64].decode().strip(), component.proto.bytes[64:]
             assert name == sent(at)[kind]
             return bytes(content)
     raise AssertionError(f"no {kind}")
 
 
 def legend(at: AppTest) -> list[str]:
-    return [f"{one['words']} ({one['n']})" for one in sent(at)["categories"]]
+    return [f"{category['words']} ({category['n']})" for category in sent(at)["categories"]]
 
 
 def cards(at: AppTest) -> str:
-    (shown,) = [one for one in at.get("bidi_component") if one.proto.component_name == "fas_gallery"]
+    (shown,) = [component for component in at.get("bidi_component") if component.proto.component_name == "fas_gallery"]
     return str(shown.proto)
 
 
@@ -107,7 +107,7 @@ def test_groups_keep_their_colours_and_what_was_fitted_is_said(page: Callable[..
         "unseen mask (3)",
         "seen paper (3)",
     ]
-    by_name = {one["name"]: one for one in sent(at)["categories"]}
+    by_name = {category["name"]: category for category in sent(at)["categories"]}
     assert by_name["live"]["colour"] == BONA_FIDE_COLOUR
     assert by_name["unseen_mask"]["hollow"]
     assert not by_name["seen_paper"]["hollow"]
@@ -126,7 +126,7 @@ def test_every_row_travels_in_five_bytes(page: Callable[..., AppTest], tiny_cach
     np.testing.assert_allclose(low + points * step, places, atol=step.max() / 2 + 1e-6)
     assert (points.min(0) == 0).all()
     assert (points.max(0) == 65535).all()
-    code_of = {one["name"]: one["code"] for one in sent(at)["categories"]}
+    code_of = {category["name"]: category["code"] for category in sent(at)["categories"]}
     kinds = groups_of(run.samples(["subset", "label", "pai_species"]))
     assert list(carried(at, "colours")) == [code_of[kind] for kind in kinds]
 
@@ -149,9 +149,9 @@ def test_a_column_of_texts_colours_by_category(page: Callable[..., AppTest]) -> 
 
 def test_a_category_keeps_its_colour_when_others_are_filtered_away(page: Callable[..., AppTest]) -> None:
     at = page(colour="subject id")
-    before = {one["name"]: one["colour"] for one in sent(at)["categories"]}
+    before = {category["name"]: category["colour"] for category in sent(at)["categories"]}
     at.sidebar.button_group[0].set_value(["live"]).run()
-    after = {one["name"]: one["colour"] for one in sent(at)["categories"]}
+    after = {category["name"]: category["colour"] for category in sent(at)["categories"]}
     assert list(after) == ["u0", "u1", "u2"]
     assert after.items() <= before.items()
     assert len(set(before.values())) == len(before) == 6
@@ -162,9 +162,9 @@ def test_rare_categories_are_drawn_as_other() -> None:
     styles = category_styles(counts)
     assert list(styles) == [*(f"c{i:02}" for i in range(12)), "other", "not given"]
     names = [name or "not given" for name in counts]
-    made = scatter.by_category(np.array([0, 19, 20, 12]), names, styles, None)
-    named = {one.code: (one.name, one.n) for one in made.categories}
-    assert [named[code] for code in made.codes] == [("c00", 1), ("other", 2), ("not given", 1), ("other", 2)]
+    colours = scatter.by_category(np.array([0, 19, 20, 12]), names, styles, None)
+    named = {category.code: (category.name, category.n) for category in colours.categories}
+    assert [named[code] for code in colours.codes] == [("c00", 1), ("other", 2), ("not given", 1), ("other", 2)]
 
 
 def test_known_names_keep_their_one_colour_as_categories() -> None:
@@ -188,9 +188,9 @@ def test_a_column_of_numbers_and_the_score_have_one_scale(page: Callable[..., Ap
 
 
 def test_numbers_become_levels_and_missing_ones_are_grey() -> None:
-    made = scatter.by_number(np.array([0.0, 1.0, np.nan, 0.5, np.inf]), title="x", words=str, is_shown=None)
-    assert made.codes.tolist() == [0, 252, 253, 126, 252]
-    assert [(one.name, one.n) for one in made.categories] == [("not given", 1)]
+    colours = scatter.by_number(np.array([0.0, 1.0, np.nan, 0.5, np.inf]), title="x", words=str, is_shown=None)
+    assert colours.codes.tolist() == [0, 252, 253, 126, 252]
+    assert [(category.name, category.n) for category in colours.categories] == [("not given", 1)]
     hidden = scatter.by_number(np.array([np.nan, 1.0]), title="x", words=str, is_shown=np.array([False, True]))
     assert hidden.codes.tolist()[0] == 255
     assert hidden.categories == ()
@@ -207,7 +207,9 @@ def test_verdicts_are_those_of_the_operating_point(page: Callable[..., AppTest],
         "live rejected": (~is_attack & (values >= threshold)).sum(),
         "attack missed": (is_attack & (values < threshold)).sum(),
     }
-    assert {one["name"]: one["n"] for one in sent(at)["categories"]} == {k: n for k, n in expected.items() if n}
+    assert {category["name"]: category["n"] for category in sent(at)["categories"]} == {
+        k: n for k, n in expected.items() if n
+    }
 
 
 def test_a_column_that_says_nothing_is_not_offered(page: Callable[..., AppTest]) -> None:
@@ -313,10 +315,12 @@ def test_hovering_tells_the_image_and_its_row(page: Callable[..., AppTest], tiny
     at = page(colour="glasses")
     at.session_state["latent_hover"] = {"asked": {"run": sent(at)["run"], "serial": 1, "rows": [15, 9]}}
     at.run()
-    (hover,) = [one for one in at.get("bidi_component") if one.proto.component_name == "fas_scatter_hover"]
+    (hover,) = [
+        component for component in at.get("bidi_component") if component.proto.component_name == "fas_scatter_hover"
+    ]
     answers = json.loads(hover.proto.mixed.json)["answers"]
     run = store.open_run(tiny_cache, "a")
-    assert [one["row"] for one in answers] == [9, 15]
+    assert [answer["row"] for answer in answers] == [9, 15]
     sample = run.samples().iloc[15]
     lines = answers[1]["lines"]
     assert lines[:2] == [sample["sample_id"], "seen paper"]
@@ -493,7 +497,9 @@ def test_a_scores_only_run_says_why_there_is_nothing_and_where_to_go(page: Calla
     at = page("vendor")
     assert not at.exception
     assert "needs images and latent codes" in at.info[0].value
-    assert not [one for one in at.get("bidi_component") if one.proto.component_name.startswith("fas_scatter")]
+    assert not [
+        component for component in at.get("bidi_component") if component.proto.component_name.startswith("fas_scatter")
+    ]
 
 
 def test_without_training_images_the_page_says_so(

@@ -75,11 +75,11 @@ def ellipses(at: AppTest) -> dict[str, Any]:
     return dict(json.loads(chart.proto.spec, object_hook=_decoded))
 
 
-def _decoded(found: dict[str, object]) -> object:
+def _decoded(packed: dict[str, object]) -> object:
     """Arrays as lists: Plotly sends their bytes."""
-    if "bdata" in found:
-        return np.frombuffer(base64.b64decode(str(found["bdata"])), str(found["dtype"])).tolist()
-    return found
+    if "bdata" in packed:
+        return np.frombuffer(base64.b64decode(str(packed["bdata"])), str(packed["dtype"])).tolist()
+    return packed
 
 
 def words_of(dimensions: int) -> str:
@@ -110,9 +110,9 @@ def test_every_group_has_its_row_and_every_attack_its_auc(page: Callable[..., Ap
     ridges = charts(at)[0]
     rows = ["train", "live", "bona fide, seen", "bona fide, unseen", "unseen mask", "seen paper"]
     assert [label.split("\n")[0] for label in labels(ridges)] == rows
-    marked = [mark["label"].get("formatter", "") for one in ridges["series"] for mark in marks(one)]
+    marked = [mark["label"].get("formatter", "") for series in ridges["series"] for mark in marks(series)]
     assert sum(note.startswith("AUC ") for note in marked) == 2
-    (limit,) = [mark["xAxis"] for one in ridges["series"] for mark in marks(one) if "xAxis" in mark]
+    (limit,) = [mark["xAxis"] for series in ridges["series"] for mark in marks(series) if "xAxis" in mark]
     run = store.open_run(tiny_cache, "a")
     values = mixture.of_training(run, 1).log_likelihood(run.latents()[training_rows(run)])
     assert limit == pytest.approx(np.quantile(values, mixture.LOW_SHARE))
@@ -159,7 +159,7 @@ def test_more_gaussians_than_training_images_are_not_offered(page: Callable[...,
 def test_every_number_of_gaussians_has_its_auc(page: Callable[..., AppTest]) -> None:
     at = page(k="1")
     chart = charts(at)[1]
-    lines = [one for one in chart["series"] if one.get("name")]
+    lines = [series for series in chart["series"] if series.get("name")]
     assert [[point["value"][0] for point in line["data"]] for line in lines] == [["1", "2", "4", "8"]] * 2
     assert [line["name"] for line in lines] == ["mask", "paper"]
     assert [point["symbolSize"] for point in lines[0]["data"]] == [13, 7, 7, 7]
@@ -222,10 +222,10 @@ def test_criteria_over_the_number_of_gaussians(page: Callable[..., AppTest], tin
     at = page(k="2")
     run = store.open_run(tiny_cache, "a")
     training = training_rows(run)
-    (bic, _), (aic, ring), (held_out, _) = (one["series"] for one in charts(at)[2:5])
+    (bic, _), (aic, ring), (held_out, _) = (chart["series"] for chart in charts(at)[2:5])
     for k, point in zip((1, 2, 4, 8), bic["data"], strict=True):
-        one = mixture.of_training(run, k)
-        assert point["value"][:2] == [str(k), pytest.approx(one.bic(one.log_likelihood(run.latents()[training])))]
+        fit = mixture.of_training(run, k)
+        assert point["value"][:2] == [str(k), pytest.approx(fit.bic(fit.log_likelihood(run.latents()[training])))]
     assert [point["symbolSize"] for point in bic["data"]] == [8, 15, 8, 8]
     lowest = min((point["value"] for point in aic["data"]), key=lambda value: value[1])
     assert ring["data"] == [lowest[:2]]
@@ -236,26 +236,26 @@ def test_criteria_over_the_number_of_gaussians(page: Callable[..., AppTest], tin
 def test_the_map_shares_out_every_group(page: Callable[..., AppTest], tiny_cache: Path) -> None:
     at = page(k="4")
     cells = charts(at)[5]["series"][0]["data"]
-    found = mixture.likelihoods(store.open_run(tiny_cache, "a"), 4)
+    likelihoods = mixture.likelihoods(store.open_run(tiny_cache, "a"), 4)
     assert [cell[:2] for cell in cells] == [[j, row] for row in range(6) for j in range(4)]
     shares = np.array([cell[2] for cell in cells]).reshape(6, 4)
     np.testing.assert_allclose(shares.sum(1), 100, atol=1e-3)
-    np.testing.assert_allclose(shares[0], 100 * np.bincount(found.component[:8], minlength=4) / 8, atol=1e-3)
+    np.testing.assert_allclose(shares[0], 100 * np.bincount(likelihoods.component[:8], minlength=4) / 8, atol=1e-3)
 
 
 def test_a_click_on_the_map_lists_the_images_of_its_gaussian(page: Callable[..., AppTest], tiny_cache: Path) -> None:
     run = store.open_run(tiny_cache, "a")
-    found = mixture.likelihoods(run, 4)
+    likelihoods = mixture.likelihoods(run, 4)
     at = page(k="4")
-    j = int(np.bincount(found.component[:8]).argmin())
+    j = int(np.bincount(likelihoods.component[:8]).argmin())
     at.session_state["component_map"] = {"selection": {"selected": [{"series_index": 0, "data_indices": [j]}]}}
     at.run()
     assert at.selectbox(key="gaussian").value == j + 1
     assert at.selectbox(key="gaussian_group").value == "train"
-    n = int((found.component[:8] == j).sum())
+    n = int((likelihoods.component[:8] == j).sum())
     assert f"**{n:,}** image" in text(at)
     at.selectbox(key="gaussian_group").set_value("all groups").run()
-    assert f"**{(found.component == j).sum():,}** image" in text(at)
+    assert f"**{(likelihoods.component == j).sum():,}** image" in text(at)
     assert framed(at) == j
 
 

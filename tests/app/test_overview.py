@@ -40,7 +40,7 @@ def test_the_answer_comes_first_and_matches_the_core(tiny_cache: Path) -> None:
 
 
 def test_what_changed_since_the_run_before_is_said(tiny_cache: Path) -> None:
-    newest, before = (one for one in store.all_runs(tiny_cache) if one.has_images)
+    newest, before = (run for run in store.all_runs(tiny_cache) if run.has_images)
     said = texts(page(cache=tiny_cache, run=newest.info.name))
     assert f"than the Run before it on the same data, {before.info.name}" in said.replace("as well as", "than")
     assert "the Run before it" not in texts(page(cache=tiny_cache, run=before.info.name))

@@ -39,18 +39,18 @@ def samples() -> pd.DataFrame:
         for label, species, n in (("bona_fide", "", counts[0]), ("attack", "paper", counts[1]))
         for _ in range(n)
     ]
-    made = pd.DataFrame(rows, columns=["subject_id", "subset", "label", "pai_species"])
-    number = made.index.to_numpy()
+    table = pd.DataFrame(rows, columns=["subject_id", "subset", "label", "pai_species"])
+    number = table.index.to_numpy()
     turned = np.array(["left", "<b>right</b>", "up"])[number % 3]
-    return made.assign(sample_id=number.astype(str), pose=turned, hat=np.where(number % 2, "yes", "no"), beard="no")
+    return table.assign(sample_id=number.astype(str), pose=turned, hat=np.where(number % 2, "yes", "no"), beard="no")
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> store.Run:
     """With its result; only read."""
-    made = write_image_run(tmp_path_factory.mktemp("separation"), "a", samples(), shard_size=256)
-    separation.of_run(made)
-    return made
+    written = write_image_run(tmp_path_factory.mktemp("separation"), "a", samples(), shard_size=256)
+    separation.of_run(written)
+    return written
 
 
 @pytest.fixture
@@ -73,32 +73,34 @@ def test_the_answer_comes_first(at: AppTest, run: store.Run) -> None:
 
 
 def test_attacks_and_nuisances_stand_on_one_axis(at: AppTest) -> None:
-    made = figure(at)
-    rows = rows_of(made)
+    chart = figure(at)
+    rows = rows_of(chart)
     assert [name for name, is_heading in rows.items() if is_heading] == ["attacks", "live faces by"]
     rows = list(rows)
     assert (rows[0], rows[3]) == ("attacks", "live faces by")
     assert set(rows[1:3]) == {"seen paper", "unseen paper"}
     assert set(rows[4:]) == {"pose", "hat", "brightness"}
-    dots = made["series"][0]
+    dots = chart["series"][0]
     assert dots["tooltip"]["formatter"] == "{a} {@[3]}<br>{@[2]}"  # what is put in there is text, never markup
     assert any("<b>right" in dot["value"][2] for dot in dots["data"])
 
 
 def test_seen_is_filled_and_unseen_hollow(at: AppTest) -> None:
-    made = figure(at)
-    rows = list(rows_of(made))
-    fill = {rows[-dot["value"][1]]: dot["itemStyle"]["color"] for dot in made["series"][0]["data"]}
+    chart = figure(at)
+    rows = list(rows_of(chart))
+    fill = {rows[-dot["value"][1]]: dot["itemStyle"]["color"] for dot in chart["series"][0]["data"]}
     assert fill["unseen paper"] == "transparent"
     assert "transparent" not in (fill["seen paper"], fill["hat"])
 
 
-def rows_of(made: Any) -> dict[str, bool]:
+def rows_of(chart: Any) -> dict[str, bool]:
     """Texts at the rows, from the top, and whether each is a heading."""
     (marks,) = [
-        one["markLine"]["data"] for one in made["series"] if "yAxis" in one.get("markLine", {"data": [{}]})["data"][0]
+        series["markLine"]["data"]
+        for series in chart["series"]
+        if "yAxis" in series.get("markLine", {"data": [{}]})["data"][0]
     ]
-    return {one["label"]["formatter"]: one["label"]["fontWeight"] == "bold" for one in marks}
+    return {mark["label"]["formatter"]: mark["label"]["fontWeight"] == "bold" for mark in marks}
 
 
 def test_the_table_holds_every_measure_and_leaves_undefined_ones_empty(at: AppTest) -> None:

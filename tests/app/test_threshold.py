@@ -65,10 +65,10 @@ class Sent:
 
 def assert_are_those_of_the_core(sent: Sent, reported: metrics.ScoreSet) -> None:
     at = metrics.rates_at(reported, sent.threshold)
-    found = {name: errors for name, (errors, *_) in sent.rates().items()}
-    assert found.pop("bona fide") == at.counts.fp
-    assert found.pop(ALL_ATTACKS) == at.counts.fn
-    assert found == {name: entry.k for name, entry in at.apcer_ci95_per_species.items()}
+    errors_of = {name: errors for name, (errors, *_) in sent.rates().items()}
+    assert errors_of.pop("bona fide") == at.counts.fp
+    assert errors_of.pop(ALL_ATTACKS) == at.counts.fn
+    assert errors_of == {name: entry.k for name, entry in at.apcer_ci95_per_species.items()}
 
 
 # ------------------------------------------------------------------------------------------------------------ the page
@@ -198,8 +198,8 @@ def test_a_published_system_fails_on_makeup(shared: Path, tmp_path: Path) -> Non
 STYLE = Style("#000000")
 
 
-def numbers_of(made: Prepared, at: list[int]) -> np.ndarray:
-    return np.frombuffer(made.numbers["numbers"][0].as_py())[at[0] : at[0] + at[1]]
+def numbers_of(panel: Prepared, at: list[int]) -> np.ndarray:
+    return np.frombuffer(panel.numbers["numbers"][0].as_py())[at[0] : at[0] + at[1]]
 
 
 def cell(subset: str, species: str, values: np.ndarray, **columns: Any) -> Cell:
@@ -210,10 +210,10 @@ def test_intervals_are_those_of_the_core_at_every_threshold_of_their_grid() -> N
     rng = np.random.default_rng(0)
     values, subjects = rng.normal(size=3_000), rng.integers(0, 40, 3_000).astype(str)
     values[:5] = np.nan
-    made = prepared([cell("test", "", values, subject_id=subjects)], reported=["test"])
-    [one], group = made.json["cells"], made.json["groups"][0]
-    assert (one["n"], one["missing"], one["unit"], one["n_units"]) == (2_995, 5, "subject", 40)
-    grid, counts, low, high = (numbers_of(made, one["band"][name]) for name in ("grid", "counts", "low", "high"))
+    sent = prepared([cell("test", "", values, subject_id=subjects)], reported=["test"])
+    [about], group = sent.json["cells"], sent.json["groups"][0]
+    assert (about["n"], about["missing"], about["unit"], about["n_units"]) == (2_995, 5, "subject", 40)
+    grid, counts, low, high = (numbers_of(sent, about["band"][name]) for name in ("grid", "counts", "low", "high"))
     assert len(grid) < 300
     assert np.array_equal(counts, [(values >= t).sum() for t in grid])
     assert np.diff(counts).min() >= -20  # fine enough to look between
@@ -224,13 +224,13 @@ def test_intervals_are_those_of_the_core_at_every_threshold_of_their_grid() -> N
     # Nobody above, everybody above: what 40 subjects can tell, and no more.
     bound = uncertainty.zero_error_upper_bound(40)
     assert (counts[0], low[0], counts[-1], high[-1]) == (2_995, 1 - bound, 0, bound)
-    assert np.array_equal(numbers_of(made, group["band"]["high"]), high)
+    assert np.array_equal(numbers_of(sent, group["band"]["high"]), high)
 
 
 def test_cells_are_named_by_what_does_not_go_without_saying() -> None:
     plan = [("train", ""), ("seen_paper", ""), ("seen_paper", "paper"), ("test", ""), ("test", "flat_print")]
-    made = prepared([cell(*where, np.arange(3.0)) for where in plan], reported=["test"])
-    assert [one["words"] for one in made.json["cells"]] == [
+    sent = prepared([cell(*where, np.arange(3.0)) for where in plan], reported=["test"])
+    assert [entry["words"] for entry in sent.json["cells"]] == [
         "train",
         "seen paper · live",
         "seen paper · attacks",
@@ -240,9 +240,9 @@ def test_cells_are_named_by_what_does_not_go_without_saying() -> None:
 
 
 def test_one_subject_has_no_interval() -> None:
-    made = prepared([cell("test", "", np.arange(9.0), subject_id="a")], reported=["test"])
-    assert made.json["cells"][0]["band"] is None
-    assert made.json["cells"][0]["n_units"] == 1
+    sent = prepared([cell("test", "", np.arange(9.0), subject_id="a")], reported=["test"])
+    assert sent.json["cells"][0]["band"] is None
+    assert sent.json["cells"][0]["n_units"] == 1
 
 
 def test_groups_pool_the_reported_subsets_alone() -> None:
@@ -250,8 +250,8 @@ def test_groups_pool_the_reported_subsets_alone() -> None:
     plan = [("dev", "", 50), ("dev", "paper", 40), ("a", "", 60), ("a", "paper", 30), ("b", "", 20), ("b", "mask", 10)]
     parts = {(subset, species): rng.normal(bool(species), 1, n) for subset, species, n in plan}
     parts["b", "mask"][:] = np.nan
-    made = prepared([cell(*where, values) for where, values in parts.items()], reported=["a", "b"])
-    groups = {group["words"]: group for group in made.json["groups"]}
+    sent = prepared([cell(*where, values) for where, values in parts.items()], reported=["a", "b"])
+    groups = {group["words"]: group for group in sent.json["groups"]}
     assert {name: group["n"] for name, group in groups.items()} == {
         "bona fide": 80,
         "mask": 0,
@@ -264,31 +264,31 @@ def test_groups_pool_the_reported_subsets_alone() -> None:
     assert groups["paper"]["auc"] == metrics.roc_auc(expected)
     full = metrics.curves(expected)
     for name, values in (("thresholds", full.thresholds), ("bpcer", full.bpcer), ("found", full.tpr)):
-        assert np.array_equal(numbers_of(made, groups["paper"]["curve"][name]), values)
+        assert np.array_equal(numbers_of(sent, groups["paper"]["curve"][name]), values)
 
 
 def test_all_attacks_have_curves_as_fine_as_one_species() -> None:
     rng = np.random.default_rng(0)
     cells = [cell("test", "", rng.normal(size=4_000))]
     cells += [cell("test", f"s{k}", rng.normal(1, 1, 400)) for k in range(20)]
-    made = prepared(cells, reported=["test"])
-    found = numbers_of(made, made.json["groups"][-1]["curve"]["found"])
-    assert np.abs(np.diff(found)).max() < 0.02
+    sent = prepared(cells, reported=["test"])
+    shares = numbers_of(sent, sent.json["groups"][-1]["curve"]["found"])
+    assert np.abs(np.diff(shares)).max() < 0.02
 
 
 def test_the_key_stands_for_all_of_it() -> None:
-    one = [cell("test", "", np.arange(9.0))]
+    scores = [cell("test", "", np.arange(9.0))]
     keys = {
         prepared(cells, reported=reported, decisions=word).key
         for cells, reported, word in (
-            (one, ["test"], "samples"),
-            (one, [], "samples"),
-            (one, ["test"], "videos"),
+            (scores, ["test"], "samples"),
+            (scores, [], "samples"),
+            (scores, ["test"], "videos"),
             ([cell("test", "", np.nextafter(np.arange(9.0), 9))], ["test"], "samples"),
         )
     }
     assert len(keys) == 4
-    assert prepared(one, reported=["test"]).key in keys
+    assert prepared(scores, reported=["test"]).key in keys
 
 
 def test_learned_images_are_said_above_the_threshold(tmp_path: Path) -> None:

@@ -61,10 +61,10 @@ def train(
             if (step + 1) % PER_EPOCH == 0:
                 log.add(at | {"split": "dev"} | (dev_row(dev[at["epoch"]]) if dev else {}))
                 reconstructions[at["epoch"]] = np.full_like(images, 40 * at["epoch"])
-    made = traininglog.announced(cache, out, dict(experiment), 5 * PER_EPOCH, chosen_by="elbo" if is_vae else "rec")
+    training = traininglog.announced(cache, out, dict(experiment), 5 * PER_EPOCH, chosen_by="elbo" if is_vae else "rec")
     then = time.time() - age
     os.utime(metrics_log(out), (then, then))
-    entry = traininglog.trainings_folder(cache) / f"{name}-{made.id}.json"
+    entry = traininglog.trainings_folder(cache) / f"{name}-{training.id}.json"
     entry.write_text(json.dumps(json.loads(entry.read_text()) | {"started": then - 20}))
     if reconstructions:
         traininglog.write_samples(out, images, reconstructions, ["a/1.png", "b", "c"])
@@ -88,8 +88,8 @@ def training(**query: Any) -> AppTest:
 
 
 def label(cache: Path, name: str) -> str:
-    [found] = [one for one in traininglog.trainings(cache) if one.name == name]
-    return f"{name} ({found.id[:6]})"
+    [training] = [entry for entry in traininglog.trainings(cache) if entry.name == name]
+    return f"{name} ({training.id[:6]})"
 
 
 def answers(at: AppTest) -> list[str]:
@@ -108,7 +108,7 @@ def panels(at: AppTest) -> dict[str, dict[str, Any]]:
 
 
 def series(option: dict[str, Any], name: str) -> dict[str, Any]:
-    return next(one for one in option["series"] if one.get("name") == name)
+    return next(drawn for drawn in option["series"] if drawn.get("name") == name)
 
 
 def test_a_finished_training_says_what_was_kept_first(cache: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_finished_training_says_what_was_kept_first(cache: Path) -> None:
     ]  # fmt: skip
     option = drawn["**Negative ELBO**, nats"]
     assert series(option, "dev")["data"] == [[i + 1, value] for i, value in enumerate(DEV)]
-    assert [4.0, 8812.25] in [one["data"][0] for one in option["series"] if one.get("symbolSize") == 12]
+    assert [4.0, 8812.25] in [line["data"][0] for line in option["series"] if line.get("symbolSize") == 12]
     assert option["xAxis"]["max"] == 5
     assert all(chart.proto.alt for chart in at.get("echarts_chart"))
 
@@ -246,13 +246,13 @@ def test_another_family_of_models_has_panels_of_its_own(cache: Path) -> None:
     assert answers(at)[0].endswith("The discriminator was re-initialised 2 times.")
     drawn = panels(at)
     assert next(iter(drawn)) == "**Reconstruction \\(L1\\)**"
-    marks = [one for one in drawn["**Discriminator**, nats"]["series"] if one.get("symbol") == "triangle"]
+    marks = [line for line in drawn["**Discriminator**, nats"]["series"] if line.get("symbol") == "triangle"]
     assert [x for x, _ in marks[0]["data"]] == [10 / PER_EPOCH, 21 / PER_EPOCH]
     assert not any("reset" in heading for heading in drawn)
     both = page("training", trainings=[label(cache, "vae"), label(cache, "gan")])  # type: ignore[arg-type]
     assert not both.exception
     drawn = panels(both)
-    assert len([one for one in drawn["**Reconstruction \\(L1\\)**"]["series"] if one.get("name") == "A, dev"]) == 0
+    assert len([line for line in drawn["**Reconstruction \\(L1\\)**"]["series"] if line.get("name") == "A, dev"]) == 0
     assert series(drawn["**Reconstruction \\(L1\\)**"], "B, dev")["data"][3][1] == pytest.approx(0.0881225, rel=1e-5)
     assert series(drawn["**Reconstruction**, nats"], "A, dev")["data"][3][1] == pytest.approx(8752.25)
 

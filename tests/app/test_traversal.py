@@ -53,8 +53,8 @@ def answer(at: AppTest) -> str:
 
 def drawn(at: AppTest, key: str) -> dict[str, Any]:
     """What the component that has a key of its data is given."""
-    found = [json.loads(text) for one in at.get("bidi_component") if (text := one.proto.mixed.json)]
-    return next(dict(one) for one in found if key in one)
+    contents = [json.loads(text) for component in at.get("bidi_component") if (text := component.proto.mixed.json)]
+    return next(dict(content) for content in contents if key in content)
 
 
 def strip(at: AppTest) -> dict[str, Any]:
@@ -85,15 +85,15 @@ def test_it_begins_with_a_live_face_on_the_way_to_attacks(cache: Path) -> None:
     place = traversal.landscape(run)
     path = traversal.towards(place, "paper").codes(codes(run, shown["id"])[0], traversal.offsets(1.0))
     expected = traversal.unlikeness(run, "mahalanobis", path)
-    found = strip(at)
-    np.testing.assert_allclose(found["line"]["values"], expected)
-    assert found["line"]["places"][::2] == ["−100\u00a0%", "−50\u00a0%", "0", "+50\u00a0%", "+100\u00a0%"]
-    assert [lines[0] for lines in found["captions"]] == found["line"]["places"]
-    assert found["columns"] == len(found["captions"]) == traversal.STEPS
+    sent = strip(at)
+    np.testing.assert_allclose(sent["line"]["values"], expected)
+    assert sent["line"]["places"][::2] == ["−100\u00a0%", "−50\u00a0%", "0", "+50\u00a0%", "+100\u00a0%"]
+    assert [lines[0] for lines in sent["captions"]] == sent["line"]["places"]
+    assert sent["columns"] == len(sent["captions"]) == traversal.STEPS
     values = scores.values(run, "mahalanobis")
     samples = run.samples(["label", "subset"])
     live = values[((samples["label"] == "bona_fide") & (samples["subset"] != "train")).to_numpy()]
-    assert found["line"]["levels"][0]["value"] == pytest.approx(np.median(live))
+    assert sent["line"]["levels"][0]["value"] == pytest.approx(np.median(live))
     share = int(100 * ((live < expected[4]).mean() + (live <= expected[4]).mean()) / 2)
     assert answer(at).startswith(f"The code of **{shown['id']}** (")
     assert f"lies farther from live training than {share}\u00a0% of live faces. Moved towards paper attacks" in answer(
@@ -107,13 +107,13 @@ def test_steps_are_judged_by_the_rule_of_the_sidebar(cache: Path) -> None:
     run = store.open_run(cache, "dcvae")
     samples = run.samples(["subset"])
     on = np.sort(scores.values(run, "mahalanobis")[(samples["subset"] == "live").to_numpy()])
-    level = next(one for one in strip(at)["line"]["levels"] if one["threshold"])
+    level = next(line for line in strip(at)["line"]["levels"] if line["threshold"])
     assert (on >= level["value"]).mean() <= 0.3 < (on >= on[on < level["value"]].max()).mean()
     values = np.array(strip(at)["line"]["values"])
     called = [lines[2] == "attack" for lines in strip(at)["captions"]]
     assert called == (values >= level["value"]).tolist()
     at = opened(cache, rule="By hand")  # the threshold of another score says nothing here
-    assert [one["name"] for one in strip(at)["line"]["levels"]] == ["median of live faces"]
+    assert [line["name"] for line in strip(at)["line"]["levels"]] == ["median of live faces"]
     assert "farther from live training than 95% of live faces" in answer(at)
     at = opened(cache, score="gmm_nll")
     assert "gmm_nll" in strip(at)["line"]["title"]
@@ -142,13 +142,13 @@ def test_between_two_and_among_four(cache: Path) -> None:
     a, b, c, d = [*ids_of(run, "live")[:2], *ids_of(run, "seen_paper")[-2:]]
     at = opened(cache, decode="Between two", sample=a, sample_2=d)
     expected = traversal.unlikeness(run, "mahalanobis", codes(run, a, d))
-    found = strip(at)
-    np.testing.assert_allclose(np.array(found["line"]["values"])[[0, -1]], expected)
-    assert [lines[0] for lines in found["captions"]][::4] == ["A", "50\u00a0%", "B"]
+    sent = strip(at)
+    np.testing.assert_allclose(np.array(sent["line"]["values"])[[0, -1]], expected)
+    assert [lines[0] for lines in sent["captions"]][::4] == ["A", "50\u00a0%", "B"]
     at = opened(cache, decode="Between four", sample=a, sample_2=b, sample_3=c, sample_4=d)
-    found = strip(at)
-    assert (found["columns"], len(found["captions"]), found["line"]) == (5, 25, None)
-    corners = [found["captions"][i] for i in (0, 4, 20, 24)]
+    sent = strip(at)
+    assert (sent["columns"], len(sent["captions"]), sent["line"]) == (5, 25, None)
+    corners = [sent["captions"][i] for i in (0, 4, 20, 24)]
     assert [lines[0] for lines in corners] == list("ABCD")
     values = scores.values(run, "mahalanobis")
     rows = [run.samples(["sample_id"])["sample_id"].tolist().index(name) for name in (a, b, c, d)]
@@ -173,7 +173,7 @@ def test_the_prior_and_what_stands_in_for_it(cache: Path) -> None:
 def test_a_step_is_shown_large(cache: Path) -> None:
     at = opened(cache, step="3")
     assert strip(at)["chosen"] == 2
-    assert [one["name"] for one in drawn(at, "id")["panels"]] == ["sample", "decoded, −50\u00a0%", "change"]
+    assert [panel["name"] for panel in drawn(at, "id")["panels"]] == ["sample", "decoded, −50\u00a0%", "change"]
     at.slider(key="step").set_value(5).run()
     assert drawn(at, "id")["id"] == "0"
     at.segmented_control(key="shown_as").set_value("change").run()

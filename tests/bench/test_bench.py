@@ -16,24 +16,24 @@ def test_work_is_done_in_turns_and_the_first_round_does_not_count(monkeypatch: p
     done: list[str] = []
     clock = iter([0, 0, 0, 1, 0, 5, 0, 2, 0, 6, 0, 3, 0, 7])
     monkeypatch.setattr(bench, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
-    found = bench.medians({"a": lambda: done.append("a"), "b": lambda: done.append("b")}, 3)
+    medians = bench.medians({"a": lambda: done.append("a"), "b": lambda: done.append("b")}, 3)
     assert done == ["a", "b"] * 4
-    assert found == {"a": 2, "b": 6}
+    assert medians == {"a": 2, "b": 6}
 
 
 def test_training_figures() -> None:
-    found = train.figures(width=0.125, batch=2, rounds=1, size=32, many=3_000)
+    figures = train.figures(width=0.125, batch=2, rounds=1, size=32, many=3_000)
     for name in models.names():
-        assert found[f"{name}_step"] == pytest.approx(
-            found[f"{name}_bf16_channels_last_seconds"] / found[f"{name}_plain_seconds"]
+        assert figures[f"{name}_step"] == pytest.approx(
+            figures[f"{name}_bf16_channels_last_seconds"] / figures[f"{name}_plain_seconds"]
         )
-    assert set(train.TARGETS) <= set(found)
-    assert found["loader_memory"] == pytest.approx(1, abs=0.05)
+    assert set(train.TARGETS) <= set(figures)
+    assert figures["loader_memory"] == pytest.approx(1, abs=0.05)
 
 
 def test_metric_figures() -> None:
-    found = metrics.figures(n=2_000, rounds=1)
-    assert found["curves"] == pytest.approx(found["ours_seconds"] / found["scikit_learn_seconds"])
+    figures = metrics.figures(n=2_000, rounds=1)
+    assert figures["curves"] == pytest.approx(figures["ours_seconds"] / figures["scikit_learn_seconds"])
 
 
 def test_a_result_says_which_targets_it_meets(monkeypatch: pytest.MonkeyPatch) -> None:

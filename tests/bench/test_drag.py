@@ -14,11 +14,11 @@ from .conftest import apart
 def test_drag_figures() -> None:
     if not any(map(shutil.which, drag.BROWSERS)):
         pytest.skip("no Chromium on this machine: apt-get install chromium")
-    found = apart(drag.figures, n=2_000, kinds=3, events=20)
-    assert set(drag.TARGETS) < set(found)
-    assert found["answers"] > 0.3  # the page did follow; of few scores some steps change nothing
-    assert 0 < found["event_milliseconds"] <= found["event_p95_milliseconds"]
-    assert found["event_milliseconds"] < found["frame_milliseconds"]
+    figures = apart(drag.figures, n=2_000, kinds=3, events=20)
+    assert set(drag.TARGETS) < set(figures)
+    assert figures["answers"] > 0.3  # the page did follow; of few scores some steps change nothing
+    assert 0 < figures["event_milliseconds"] <= figures["event_p95_milliseconds"]
+    assert figures["event_milliseconds"] < figures["frame_milliseconds"]
 
 
 def test_without_a_browser_there_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:

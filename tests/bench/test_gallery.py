@@ -12,7 +12,7 @@ from .conftest import apart
 def test_gallery_figures() -> None:
     if not any(map(shutil.which, drag.BROWSERS)):
         pytest.skip("no Chromium on this machine: apt-get install chromium")
-    found = apart(gallery.figures, n=60, side=16, per_page=12, turns=2)
-    assert set(gallery.TARGETS) < set(found)
-    assert found["canvases"] == 3 * 12
-    assert 0 < found["turn_milliseconds"] <= found["turn_p95_milliseconds"]
+    figures = apart(gallery.figures, n=60, side=16, per_page=12, turns=2)
+    assert set(gallery.TARGETS) < set(figures)
+    assert figures["canvases"] == 3 * 12
+    assert 0 < figures["turn_milliseconds"] <= figures["turn_p95_milliseconds"]

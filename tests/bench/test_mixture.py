@@ -15,8 +15,8 @@ def test_mixture_figures(monkeypatch: pytest.MonkeyPatch) -> None:
         return real(z, k, covariance)
 
     monkeypatch.setattr(mixture, "_scikit_learn", noted)
-    found = mixture.figures(n=400, dimensions=4, ks=(1, 2))
-    assert set(mixture.TARGETS) < set(found)
+    figures = mixture.figures(n=400, dimensions=4, ks=(1, 2))
+    assert set(mixture.TARGETS) < set(figures)
     assert given == [
         (80, "diag", 1),
         (400, "diag", 1),
@@ -26,10 +26,10 @@ def test_mixture_figures(monkeypatch: pytest.MonkeyPatch) -> None:
         (400, "full", 2),
     ]
     for covariance in ("diag", "full"):
-        assert found[covariance] == pytest.approx(
-            found[f"{covariance}_seconds"] / found[f"{covariance}_scikit_learn_seconds"]
+        assert figures[covariance] == pytest.approx(
+            figures[f"{covariance}_seconds"] / figures[f"{covariance}_scikit_learn_seconds"]
         )
-        assert abs(found[f"{covariance}_drop"]) < 0.02
+        assert abs(figures[f"{covariance}_drop"]) < 0.02
 
 
 def test_the_codes_are_a_crowd_with_noise_around() -> None:

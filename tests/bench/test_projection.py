@@ -20,13 +20,13 @@ def test_projection_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(projection, "_umap_learn", two_dimensions)
     monkeypatch.setattr(measured, "laid_out", lambda z, rows, *_: z[:, :2])
-    found = projection.figures(n_pca=1_500, n_umap=300, dimensions=24, judged=200)
-    assert set(projection.TARGETS) < set(found)
+    figures = projection.figures(n_pca=1_500, n_umap=300, dimensions=24, judged=200)
+    assert set(projection.TARGETS) < set(figures)
     assert given == [(300, 24), (300, 24)]  # warming, measured
-    assert found["umap"] == pytest.approx(found["ours_seconds"] / found["umap_learn_seconds"])
-    ours, theirs = found["ours_trustworthiness"], found["umap_learn_trustworthiness"]
+    assert figures["umap"] == pytest.approx(figures["ours_seconds"] / figures["umap_learn_seconds"])
+    ours, theirs = figures["ours_trustworthiness"], figures["umap_learn_trustworthiness"]
     assert 0.5 < theirs < ours < 1  # the first two principal components keep more than any two dimensions
-    assert found["trustworthiness_difference"] == pytest.approx(ours - theirs)
+    assert figures["trustworthiness_difference"] == pytest.approx(ours - theirs)
 
 
 def test_the_codes_lie_on_few_dimensions_with_noise_around(tmp_path: Path) -> None:

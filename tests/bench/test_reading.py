@@ -8,10 +8,10 @@ from fas_core.runs.upkeep import damage
 
 
 def test_reading_figures() -> None:
-    found = reading.figures(n=100, shard_size=16, size=8, latent=4, rounds=1)
-    assert set(reading.TARGETS) < set(found)
-    assert found["open_seconds"] > 0
-    assert 0 <= found["open_megabytes"] <= found["all_megabytes"]
+    figures = reading.figures(n=100, shard_size=16, size=8, latent=4, rounds=1)
+    assert set(reading.TARGETS) < set(figures)
+    assert figures["open_seconds"] > 0
+    assert 0 <= figures["open_megabytes"] <= figures["all_megabytes"]
 
 
 def test_the_run_that_is_read_is_a_run(tmp_path: Path) -> None:

@@ -13,13 +13,13 @@ from .conftest import apart
 def test_scatter_figures() -> None:
     if not any(map(shutil.which, drag.BROWSERS)):
         pytest.skip("no Chromium on this machine: apt-get install chromium")
-    found = apart(scatter.figures, sizes=(2_000,), rounds=1)
-    assert found["first_draw_2000_seconds"] > 0
-    assert found["lasso_2000_seconds"] > 0
-    assert 0 < found["selected_2000"] < 2_000
-    assert 0 < found["hover_2000_milliseconds"] < 30_000
-    assert found["plotly"] > 0
-    assert found["server_megabytes"] > 50
+    figures = apart(scatter.figures, sizes=(2_000,), rounds=1)
+    assert figures["first_draw_2000_seconds"] > 0
+    assert figures["lasso_2000_seconds"] > 0
+    assert 0 < figures["selected_2000"] < 2_000
+    assert 0 < figures["hover_2000_milliseconds"] < 30_000
+    assert figures["plotly"] > 0
+    assert figures["server_megabytes"] > 50
 
 
 def test_the_targets_are_figures_of_the_measured_sizes() -> None:

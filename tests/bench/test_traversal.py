@@ -15,11 +15,11 @@ from .conftest import apart
 def test_traversal_figures() -> None:
     if not any(map(shutil.which, drag.BROWSERS)):
         pytest.skip("no Chromium on this machine: apt-get install chromium")
-    found = apart(traversal.figures, n=40, rounds=1, keys=2)
-    assert set(traversal.TARGETS) < set(found)
-    assert 0 < found["key_milliseconds"] <= found["key_p95_milliseconds"]
+    figures = apart(traversal.figures, n=40, rounds=1, keys=2)
+    assert set(traversal.TARGETS) < set(figures)
+    assert 0 < figures["key_milliseconds"] <= figures["key_p95_milliseconds"]
     for name in traversal.EXPERIMENTS:
-        assert found[f"{name}_milliseconds"] > 0
+        assert figures[f"{name}_milliseconds"] > 0
 
 
 def test_the_run_of_the_page_has_its_checkpoint(tmp_path: Path) -> None:

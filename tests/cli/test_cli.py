@@ -42,7 +42,7 @@ def test_from_images_to_metrics(
     first = fas("cache", checkpoint, "--data", tiny_faces, "--cache", cache, "--subset", "train", "--subset", "live")
     assert first.code == 0
     run = first.out.strip()
-    assert [one.id for one in left] == [run]
+    assert [kept.id for kept in left] == [run]
     listed = json.loads(fas("runs", "--cache", cache, "--json").out)
     assert [(r["run"], r["complete"], r["model"]) for r in listed] == [(run, False, "dcvae")]
     assert fas("verify", run, "--cache", cache).code == 0  # subsets that nobody asked for are no damage
@@ -247,19 +247,22 @@ def test_any_system_is_broken_down_by_any_column(tmp_path: Path, fas: Callable[.
     asked = ["--threshold", "0", "--max-apcer", "0.2", "--by", "device"]
     document = json.loads(fas("metrics", path, *MAPPING, *asked, "--json").out)
     assert document["roc_auc"] == pytest.approx(0.7625)
-    assert [(found["column"], found["threshold"]) for found in document["groups"]] == [("device", 0), ("device", 0)]
+    assert [(breakdown["column"], breakdown["threshold"]) for breakdown in document["groups"]] == [
+        ("device", 0),
+        ("device", 0),
+    ]
     assert document["groups"][1]["at"] == "threshold 0.0, where APCER ≤ 20.0 % on these same samples"
-    for found in document["groups"]:
-        x, y = found["groups"]
+    for breakdown in document["groups"]:
+        x, y = breakdown["groups"]
         assert (x["group"], x["bpcer"]["value"], y["bpcer"]["value"]) == ("x", 0.05, 0.5)
         assert [group["apcer_per_species"]["print"]["errors"] for group in (x, y)] == [8, 8]
-        gap = found["largest_gap"]
+        gap = breakdown["largest_gap"]
         assert (gap["species"], gap["group"], gap["other_group"], gap["is_beyond_chance"]) == (None, "y", "x", True)
     shown = fas("metrics", path, *MAPPING, "--threshold", "0", "--by", "device").out
     assert "50.0 % (33.8–66.2)" in shown
     assert "BPCER is 50.0 % for y and 5.0 % for x, 45.0 points apart" in shown
     by_default = json.loads(fas("metrics", path, *MAPPING, "--by", "device", "--json").out)["groups"]
-    assert ["BPCER ≤ 5.0 %" in found["at"] for found in by_default] == [True]
+    assert ["BPCER ≤ 5.0 %" in breakdown["at"] for breakdown in by_default] == [True]
     assert "no breakdown by 'lens'" in message(fas("metrics", path, *MAPPING, "--by", "lens")).lower()
 
 
@@ -316,9 +319,9 @@ def test_a_threshold_is_frozen_checked_and_used(
     assert fas("cache", tiny_checkpoint, "--data", tiny_faces).code == 0
     out = tmp_path / "op.json"
     chosen = ("threshold", "tiny", "--score", "rec", "--rule", "bpcer<=0.2", "--choose-on", "live")
-    made = fas(*chosen, "--report-on", "seen_paper", "--out", out, "--by", "Ada", "--json")
-    card = json.loads(made.out)
-    assert made.code == 0
+    answer = fas(*chosen, "--report-on", "seen_paper", "--out", out, "--by", "Ada", "--json")
+    card = json.loads(answer.out)
+    assert answer.code == 0
     assert json.loads(out.read_text()) == card
     assert (card["chosen_on"], card["reported_on"], card["by"]) == (["live"], ["seen_paper"], "Ada")
     assert list(card["reported"]) == ["seen_paper"]
@@ -344,23 +347,23 @@ def test_a_threshold_is_frozen_checked_and_used(
 
 
 def test_two_runs_are_compared(tiny_cache: Path, fas: Callable[..., Result]) -> None:
-    found = json.loads(fas("compare", "a", "b", "--score", "rec", "--cache", tiny_cache, "--json").out)
-    assert found["n_common"] == 16  # without training
-    auc = found["metrics"]["roc_auc"]
+    document = json.loads(fas("compare", "a", "b", "--score", "rec", "--cache", tiny_cache, "--json").out)
+    assert document["n_common"] == 16  # without training
+    auc = document["metrics"]["roc_auc"]
     assert auc["difference"] == auc["b"] - auc["a"]
     assert "no score 'beauty'" in message(fas("compare", "a", "b", "--score", "beauty", "--cache", tiny_cache))
 
 
 def test_a_comparison_names_its_unit_and_rule(tiny_cache: Path, fas: Callable[..., Result]) -> None:
     asked = ("compare", "a", "vendor", "--score", "rec", "--score-b", "score", "--cache", tiny_cache)
-    found = json.loads(fas(*asked, "--rule", "apcer<=0.1", "--json").out)
-    assert (found["score"], found["score_b"], found["unit"], found["flips"]["at"]) == (
+    document = json.loads(fas(*asked, "--rule", "apcer<=0.1", "--json").out)
+    assert (document["score"], document["score_b"], document["unit"], document["flips"]["at"]) == (
         "rec",
         "score",
         "subject",
         "apcer<=0.1",
     )
-    assert set(found["metrics"]["roc_auc"]) == {"a", "b", "difference", "ci95", "p", "method"}
+    assert set(document["metrics"]["roc_auc"]) == {"a", "b", "difference", "ci95", "p", "method"}
     printed = fas(*asked).out
     assert "A: a, rec. B: vendor, score." in printed
     assert "16 samples compared" in printed
@@ -371,8 +374,8 @@ def test_a_report_is_one_file(tiny_cache: Path, tmp_path: Path, fas: Callable[..
     op, out = tmp_path / "op.json", tmp_path / "r" / "report.html"
     fas("threshold", "a", "--score", "rec", "--out", op, "--cache", tiny_cache)
     asked = ("report", "a", "--cache", tiny_cache, "--operating-point", op, "--compare", "vendor:score")
-    made = fas(*asked, "--out", out)
-    assert (made.out, made.code) == ("", 0)
+    answer = fas(*asked, "--out", out)
+    assert (answer.out, answer.code) == ("", 0)
     html = out.read_text()
     assert "data:image/png" in html
     assert "Compared: A a by rec, B vendor by score" in html
@@ -436,5 +439,8 @@ def test_what_flatters_is_said_by_every_command_that_judges(tmp_path: Path, fas:
     on_itself = ("--choose-on", "seen_paper", "--report-on", "seen_paper")
     frozen = fas("threshold", "a", *chosen, *on_itself, "--out", out)
     assert [line.split(":")[0] for line in frozen.err.splitlines()] == ["Warning", "Optimistic"]
-    assert [one["kind"] for one in json.loads(out.read_text())["warnings"]] == ["training_overlap", "optimistic"]
+    assert [warning["kind"] for warning in json.loads(out.read_text())["warnings"]] == [
+        "training_overlap",
+        "optimistic",
+    ]
     assert fas("threshold", "--check", out, "--cache", cache).code == 0

@@ -81,7 +81,7 @@ def test_one_training_image_is_a_run_and_a_note(
     cached = fas("cache", tiny_checkpoint, "--data", data, "--cache", cache)
     assert cached.code == 0
     notes = [] if others else ["tiny: Principal components need at least two codes; there are 1."]
-    assert [one.getMessage() for one in caplog.records if one.name == "fas_core.derive"] == notes
+    assert [record.getMessage() for record in caplog.records if record.name == "fas_core.derive"] == notes
     run = cached.out.strip()
     rule = ("--score", "rec", "--rule", "threshold=0.5", "--report-on", "train")
     assert fas("threshold", run, *rule, "--out", card, "--cache", cache).code == 0

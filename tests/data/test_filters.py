@@ -23,7 +23,7 @@ UNKNOWN = (np.nan, np.nan, np.nan)
 def data(tmp_path: Path) -> Callable[..., Manifest]:
     """A manifest of training images of one shade of gray (0-255) each: (session, shade, pose) -> one row."""
 
-    def made(*images: tuple[str, int | None, Sequence[float]]) -> Manifest:
+    def manifest_of(*images: tuple[str, int | None, Sequence[float]]) -> Manifest:
         rows = []
         for number, (session, shade, pose) in enumerate(images):
             path = tmp_path / f"{number}.png"
@@ -38,7 +38,7 @@ def data(tmp_path: Path) -> Callable[..., Manifest]:
         assert not problems
         return Manifest(checked, tmp_path / "m.csv")
 
-    return made
+    return manifest_of
 
 
 def session(name: str, *shades: int, pose: Sequence[float] = FRONTAL) -> list[tuple[str, int | None, Sequence[float]]]:
@@ -47,43 +47,43 @@ def session(name: str, *shades: int, pose: Sequence[float] = FRONTAL) -> list[tu
 
 def test_heads_turned_beyond_the_angle_leave(data: Callable[..., Manifest]) -> None:
     poses = [(10, -10, 10), (10.01, 0, 0), (0, -12.5, 0), (3, 11, -40), (0, 0, 10), (np.nan, 0, 0), (np.nan, 90, 0)]
-    made = filtered(data(*(("s", 100, pose) for pose in poses)), 10, 1)
-    assert made.rows["sample_id"].tolist() == ["i0", "i4"]
-    assert dict(made.left.to_numpy()) == {
+    outcome = filtered(data(*(("s", 100, pose) for pose in poses)), 10, 1)
+    assert outcome.rows["sample_id"].tolist() == ["i0", "i4"]
+    assert dict(outcome.left.to_numpy()) == {
         "i1": "pose_x 10.01° beyond ±10°",
         "i2": "pose_y -12.5° beyond ±10°",
         "i3": "pose_y 11°, pose_z -40° beyond ±10°",
         "i5": "head pose unknown",
         "i6": "pose_y 90° beyond ±10°",
     }
-    assert made.counts == {"head_pose": 4, "head_pose_unknown": 1, "session_outlier": 0}
-    assert made.notes[0].startswith("1 training images were removed because their head pose is unknown")
+    assert outcome.counts == {"head_pose": 4, "head_pose_unknown": 1, "session_outlier": 0}
+    assert outcome.notes[0].startswith("1 training images were removed because their head pose is unknown")
 
 
 def test_without_any_pose_nobody_leaves_for_it(data: Callable[..., Manifest]) -> None:
-    made = filtered(data(*session("s", 100, 101, 102, 103, pose=UNKNOWN)), 0, 1)
-    assert len(made.rows) == 4
-    assert "the head-pose filter was skipped" in made.notes[0]
-    assert set(made.rows["filtered_by"]) == {"iqr<=1"}
+    outcome = filtered(data(*session("s", 100, 101, 102, 103, pose=UNKNOWN)), 0, 1)
+    assert len(outcome.rows) == 4
+    assert "the head-pose filter was skipped" in outcome.notes[0]
+    assert set(outcome.rows["filtered_by"]) == {"iqr<=1"}
 
 
 def test_an_axis_that_no_image_has_is_not_asked_for(data: Callable[..., Manifest]) -> None:
-    made = filtered(data(("s", 100, (5, np.nan, np.nan)), ("s", 100, (-11, np.nan, np.nan))), 10, 1)
-    assert made.rows["sample_id"].tolist() == ["i0"]
-    assert "No training image has pose_y or pose_z: head poses were judged by pose_x alone." in made.notes
+    outcome = filtered(data(("s", 100, (5, np.nan, np.nan)), ("s", 100, (-11, np.nan, np.nan))), 10, 1)
+    assert outcome.rows["sample_id"].tolist() == ["i0"]
+    assert "No training image has pose_y or pose_z: head poses were judged by pose_x alone." in outcome.notes
 
 
 def test_outliers_are_beyond_the_fences_of_their_own_session(data: Callable[..., Manifest]) -> None:
     # Fences of a: 87.5 to 162.5, so 158 stays, although it is beyond median +- 1 IQR. Fences of b: 187.5 to 262.5.
     shades = {"a_1": [100, 110, 120, 130, 140, 158], "b_1": [200, 210, 220, 230, 240, 160]}
     source = data(*(image for name, values in shades.items() for image in session(name, *values)))
-    made = filtered(source, 10, 1)
-    (sample, reason) = made.left.iloc[0]
+    outcome = filtered(source, 10, 1)
+    (sample, reason) = outcome.left.iloc[0]
     q1, q3 = np.percentile(np.array(shades["b_1"]) / 255, [25, 75])
     low, high = q1 - (q3 - q1), q3 + (q3 - q1)
-    assert (len(made.left), sample) == (1, "i11")
+    assert (len(outcome.left), sample) == (1, "i11")
     assert reason == f"mean pixel {160 / 255:.4f} outside {low:.4f}–{high:.4f} of session b_1"
-    assert made.counts["session_outlier"] == 1
+    assert outcome.counts["session_outlier"] == 1
     assert set(filtered(source, 10, 0).left["sample_id"]) == {"i0", "i1", "i4", "i5", "i6", "i9", "i10", "i11"}
     assert filtered(source, 10, 3).left.empty
 
@@ -97,17 +97,17 @@ def test_quartiles_are_of_what_the_pose_filter_left(data: Callable[..., Manifest
 
 
 def test_a_constant_session_keeps_its_median(data: Callable[..., Manifest]) -> None:
-    made = filtered(data(*session("s", 90, 90, 90, 90, 90, 90, 91)), 10, 1)
-    assert made.left["sample_id"].tolist() == ["i6"]
+    outcome = filtered(data(*session("s", 90, 90, 90, 90, 90, 90, 91)), 10, 1)
+    assert outcome.left["sample_id"].tolist() == ["i6"]
 
 
 def test_what_cannot_be_judged_stays_and_is_said(data: Callable[..., Manifest]) -> None:
     small, nameless = session("s_1", 10, 10, 250), session("", 10, 10, 10, 10, 250)
     with_unreadable = [*session("s_2", 10, 11, 12), ("s_2", None, FRONTAL)]  # three that count
-    made = filtered(data(*small, *nameless, *with_unreadable, *session("s_3", 10, 11, 12, 13)), 10, 1)
-    assert made.left.empty
-    assert len(made.notes) == 3
-    said = " ".join(made.notes)
+    outcome = filtered(data(*small, *nameless, *with_unreadable, *session("s_3", 10, 11, 12, 13)), 10, 1)
+    assert outcome.left.empty
+    assert len(outcome.notes) == 3
+    said = " ".join(outcome.notes)
     assert "5 training images have no session_id" in said
     assert "6 training images stay because their sessions have fewer than 4 images" in said
     assert "1 training images cannot be read" in said
@@ -125,12 +125,12 @@ def test_only_live_training_images_are_judged(data: Callable[..., Manifest]) -> 
     source.rows.loc[5, ["label", "pai_species"]] = ["attack", "mask"]
     source.rows.loc[6, "subset"] = "live"
     before = source.rows.copy()
-    made = filtered(source, 10, 1)
-    assert made.left.empty
-    assert made.train_before == 4
-    pd.testing.assert_frame_equal(made.rows.drop(columns="filtered_by"), before)
+    outcome = filtered(source, 10, 1)
+    assert outcome.left.empty
+    assert outcome.train_before == 4
+    pd.testing.assert_frame_equal(outcome.rows.drop(columns="filtered_by"), before)
     pd.testing.assert_frame_equal(source.rows, before)
-    assert made.rows["filtered_by"].tolist() == ["pose<=10 iqr<=1"] * 4 + [""] * 3
+    assert outcome.rows["filtered_by"].tolist() == ["pose<=10 iqr<=1"] * 4 + [""] * 3
 
 
 def test_means_keep_their_order_in_any_number_of_portions(

@@ -43,13 +43,13 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     (root / "live" / "loop").symlink_to(root / "live")
     (root / "spoof" / "replay").symlink_to(tmp_path / "elsewhere")  # the same folder in a second place
     (root / "spoof" / "gone.png").symlink_to(tmp_path / "nowhere.png")
-    found = layouts.scanned(root, "folder")
-    rows = found.rows.set_index("sample_id")
+    scan = layouts.scanned(root, "folder")
+    rows = scan.rows.set_index("sample_id")
     assert rows.loc["spoof/silicone/s1/1.png", ["pai_species", "subject_id"]].tolist() == ["silicone", "s1"]
     assert rows.loc["spoof/s2/x/1.png", ["pai_species", "subject_id"]].tolist() == ["", "s2"]
     assert rows.loc[["live/s3/1.png", "spoof/replay/1.png"], "pai_species"].tolist() == ["", "replay"]
     assert len(rows) == 6
-    (note,) = found.notes
+    (note,) = scan.notes
     assert note.startswith("2 files skipped: 1 links that lead nowhere (e.g. spoof/gone.png), 1 links to a folder that")
 
 
@@ -171,8 +171,8 @@ def test_the_reading_has_a_line_per_pattern(tmp_path: Path) -> None:
     root = images(
         tmp_path, *(f"train/{s}/{kind}/{i}.png" for s in "ab" for kind in ("live", "Print") for i in range(3))
     )
-    found = layouts.scanned(root, "folder")
-    assert found.reading == (
+    scan = layouts.scanned(root, "folder")
+    assert scan.reading == (
         "train/<subject>/Print -> attack of species paper: 6 images, 2 subjects",
         "train/<subject>/live -> bona_fide: 6 images, 2 subjects",
     )
@@ -188,9 +188,9 @@ def test_images_are_told_by_content_and_what_is_passed_over_is_counted(tmp_path:
     (root / "live/a/BM.txt").write_text("BM, the initials")
     (root / "live/a/empty.jpg").touch()  # damaged: a row, so that it counts as a non-response
     (root / "live/a/.hidden").touch()
-    found = layouts.scanned(root, "folder")
-    assert [Path(p).name for p in found.rows["path"]] == ["1", "2.dat", "3.gif_", "4.jp2", "empty.jpg"]
-    (note,) = found.notes
+    scan = layouts.scanned(root, "folder")
+    assert [Path(p).name for p in scan.rows["path"]] == ["1", "2.dat", "3.gif_", "4.jp2", "empty.jpg"]
+    (note,) = scan.notes
     assert note.startswith("4 files skipped: 1 .tga (e.g. live/a/5.tga), 2 .txt")
     (root / "no" / "live").mkdir(parents=True)
     for name in ("P5.txt", "BM.txt"):

@@ -79,16 +79,16 @@ def test_hash_follows_content_and_rows_but_not_the_folder(tmp_path: Path) -> Non
         (tmp_path / folder).mkdir()
         for name, shade in (("a.png", 10), ("b.png", 20)):
             Image.new("L", (8, 8), shade).save(tmp_path / folder / name)
-    one = written(tmp_path / "one", GOOD)
+    first = written(tmp_path / "one", GOOD)
     two = written(tmp_path / "two", GOOD)
-    assert manifest.read(one).sha256 == manifest.read(two).sha256
+    assert manifest.read(first).sha256 == manifest.read(two).sha256
     before = manifest.read(two).sha256
     size = (tmp_path / "two" / "a.png").stat().st_size
     Image.new("L", (8, 8), 11).save(tmp_path / "two" / "a.png")
     assert (tmp_path / "two" / "a.png").stat().st_size == size  # the size alone would not have told
     assert manifest.read(two).sha256 != before
     relabelled = written(tmp_path / "one", GOOD.replace("paper", "mask"), "r.csv")
-    assert manifest.read(relabelled).sha256 != manifest.read(one).sha256
+    assert manifest.read(relabelled).sha256 != manifest.read(first).sha256
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path) -> None:
@@ -144,13 +144,13 @@ def test_texts_that_look_the_same_are_one_and_it_is_said(tmp_path: Path) -> None
         "c.png,spoof,Ann,1,v1,mask\u00ad,dev",
         "d.png,spoof,null,1,v1,unknown,dev",
     ]
-    found = manifest.read(written(tmp_path, "\n".join(lines) + "\n"))
-    assert found.rows["subject_id"].tolist() == ["Zoë", "Zoë", "Ann", ""]
-    assert found.rows["path"].iloc[0] == "Zoe\u0308/1.png"  # as the file is called
-    assert found.rows["sample_id"].iloc[0] == "Zo\u00eb/1.png"
-    assert found.rows["pai_species"].tolist() == ["", "Mask", "Mask", ""]
-    assert set(found.rows["subset"]) == {"dev"}
-    said = " ".join(found.notes)
+    data = manifest.read(written(tmp_path, "\n".join(lines) + "\n"))
+    assert data.rows["subject_id"].tolist() == ["Zoë", "Zoë", "Ann", ""]
+    assert data.rows["path"].iloc[0] == "Zoe\u0308/1.png"  # as the file is called
+    assert data.rows["sample_id"].iloc[0] == "Zo\u00eb/1.png"
+    assert data.rows["pai_species"].tolist() == ["", "Mask", "Mask", ""]
+    assert set(data.rows["subset"]) == {"dev"}
+    said = " ".join(data.notes)
     for words in (
         "subject_id: 'null' counts as not stated (1 rows)",
         "pai_species: 'unknown' counts as not stated (1 rows)",

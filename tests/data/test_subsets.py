@@ -57,12 +57,12 @@ def test_the_seed_decides() -> None:
 
 
 def test_unknown_sessions_hold_out_images_and_say_so() -> None:
-    made = subsets.protocol(data(with_sessions=False))
-    assert any("Sessions are unknown" in note for note in made.notes)
-    held = made.rows[made.rows["held_out_by"] == "image"]
+    protocol = subsets.protocol(data(with_sessions=False))
+    assert any("Sessions are unknown" in note for note in protocol.notes)
+    held = protocol.rows[protocol.rows["held_out_by"] == "image"]
     assert len(held)
     assert set(held["subset"]) == {"seen_paper", "seen_mask"}
-    assert (made.rows["subset"] == "train").sum() > len(held)
+    assert (protocol.rows["subset"] == "train").sum() > len(held)
 
 
 @pytest.mark.parametrize(("n_known", "how"), [(2, "session"), (1, "image")])
@@ -70,19 +70,21 @@ def test_known_sessions_are_whole_where_others_are_unknown(n_known: int, how: st
     source = data()
     known = source.rows["session_id"].str[-1].isin([str(session) for session in range(n_known)])
     is_live = source.rows["label"] == "bona_fide"
-    made = subsets.protocol(Manifest(source.rows.assign(session_id=source.rows["session_id"].where(known, "")), Path()))
-    rows, held = made.rows, made.rows["held_out_by"] != ""
+    protocol = subsets.protocol(
+        Manifest(source.rows.assign(session_id=source.rows["session_id"].where(known, "")), Path())
+    )
+    rows, held = protocol.rows, protocol.rows["held_out_by"] != ""
     assert set(rows.loc[held, "held_out_by"]) == {how}
     assert (rows.loc[held, "session_id"] != "").all() == (how == "session")
     assert (rows.loc[is_live & known & (rows["subset"] == "train")].groupby("session_id").size() == 3).all()
     n_open = int((rows["subset"].eq("train") & (rows["session_id"] == "")).sum())
-    assert any(f"{n_open} training images have no session_id" in note for note in made.notes) == (how == "session")
+    assert any(f"{n_open} training images have no session_id" in note for note in protocol.notes) == (how == "session")
 
 
 def test_one_session_is_never_split() -> None:
-    made = subsets.protocol(data(sessions=1))
-    assert any("one session only" in note for note in made.notes)
-    seen = made.rows[made.rows["subset"].str.startswith("seen")]
+    protocol = subsets.protocol(data(sessions=1))
+    assert any("one session only" in note for note in protocol.notes)
+    seen = protocol.rows[protocol.rows["subset"].str.startswith("seen")]
     assert set(seen["label"]) == {"attack"}
 
 
@@ -191,8 +193,8 @@ def test_any_name_of_a_species_makes_a_subset_that_can_be_read_back(tmp_path: Pa
     ]
     checked, problems = manifest.normalised(pd.DataFrame(rows))
     assert not problems
-    made = subsets.protocol(Manifest(checked, tmp_path / "m.csv"))
-    read = manifest.read(manifest.write(made.rows, tmp_path / "m.csv"))
+    protocol = subsets.protocol(Manifest(checked, tmp_path / "m.csv"))
+    read = manifest.read(manifest.write(protocol.rows, tmp_path / "m.csv"))
     assert {name for name in read.subset_names() if name.startswith("unseen")} == {"unseen_silicone_mask_3D_v2"}
 
 

@@ -45,12 +45,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     base = tmp_path_factory.getbasetemp()
     if worker_id == "master":
         return made_cache(base / "e2e")
-    shared, made = (base.parent / name for name in ("e2e", "e2e.made"))  # one folder up all processes are at home
-    with made.open("a+") as lock:
+    shared, flag = (base.parent / name for name in ("e2e", "e2e.made"))  # one folder up all processes are at home
+    with flag.open("a+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not made.stat().st_size:
+        if not flag.stat().st_size:
             made_cache(shared)
-            made.write_text("made")
+            flag.write_text("made")
     return Path(shutil.copytree(shared, base / "e2e"))
 
 
@@ -66,8 +66,8 @@ def made_cache(folder: Path) -> Path:
         few = rows[rows["subject_id"].isin(sorted(rows["subject_id"].unique())[:12])].reset_index(drop=True)
         live = manifest.Manifest(manifest.normalised(few)[0], folder / "orl.csv")
         attacked = attacks.write_attacked_data_set(live, folder / "orl", ["paper", "replay", "mask"])
-        made = subsets.protocol(manifest.read(attacked))
-        made_run(manifest.write(made.rows, attacked), "real", folder)
+        protocol = subsets.protocol(manifest.read(attacked))
+        made_run(manifest.write(protocol.rows, attacked), "real", folder)
         for name, published in (("other", "quality_rbf"), ("system", "auxiliary")):
             file = scorefile.read(SHARED / "data" / "pad_scores" / f"{published}_grandtest.csv")
             scores_only_run(folder, name, file.rows, ["score"], file.source.name)
@@ -83,13 +83,13 @@ def server(cache: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    found = next(filter(None, map(shutil.which, drag.BROWSERS)), None)
-    if found is None:
+    chromium = next(filter(None, map(shutil.which, drag.BROWSERS)), None)
+    if chromium is None:
         if os.environ.get("CI"):
             pytest.fail("no Chromium on this machine: the browser tests must run in CI")
         pytest.skip("no Chromium on this machine: apt-get install chromium")
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=found, args=[*drag.FLAGS, *BROWSER_FLAGS])
+        opened = playwright.chromium.launch(executable_path=chromium, args=[*drag.FLAGS, *BROWSER_FLAGS])
         yield opened
         opened.close()
 
@@ -141,23 +141,23 @@ class Tab:
 @pytest.fixture(scope="session")
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """Shared, for the scripts that it has compiled; sessions are the tabs' own."""
-    with person(browser) as made:
-        yield made
+    with person(browser) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")
 def elsewhere(browser: Browser) -> Iterator[BrowserContext]:
     """As another browser has it: nothing of what is done in `context` is known in it."""
-    with person(browser) as made:
-        yield made
+    with person(browser) as opened:
+        yield opened
 
 
 @contextmanager
 def person(browser: Browser) -> Iterator[BrowserContext]:
     """A browser of their own. Animations would be painted picture by picture, and no test looks at one."""
-    made = browser.new_context(viewport=WIDE, reduced_motion="reduce")
-    yield made
-    made.close()
+    opened = browser.new_context(viewport=WIDE, reduced_motion="reduce")
+    yield opened
+    opened.close()
 
 
 @contextmanager
@@ -165,32 +165,32 @@ def watched(context: BrowserContext, server: str) -> Iterator[Tab]:
     if not context.pages:  # a first one stays, and with it the process that has compiled the scripts
         context.new_page().goto(f"{server}/_stcore/health")
     page = context.new_page()
-    made = Tab(page, server)
+    opened = Tab(page, server)
 
     def note_console(message: object) -> None:
         # A failed load is judged below by its address: deep links probe two paths that are not there.
         if message.type == "error" and "Failed to load resource" not in message.text:  # type: ignore[attr-defined]
-            made.wrong.append(f"console: {message.text}")  # type: ignore[attr-defined]
+            opened.wrong.append(f"console: {message.text}")  # type: ignore[attr-defined]
 
     page.on("console", note_console)
-    page.on("pageerror", lambda error: made.wrong.append(f"page error: {error}"))
+    page.on("pageerror", lambda error: opened.wrong.append(f"page error: {error}"))
     page.on(
         "response",
-        lambda r: made.wrong.append(f"{r.status}: {r.url}") if r.status >= 400 and "/_stcore/" not in r.url else None,
+        lambda r: opened.wrong.append(f"{r.status}: {r.url}") if r.status >= 400 and "/_stcore/" not in r.url else None,
     )
     page.on(
         "request",
         lambda r: (
             None
             if r.url.startswith((server, server.replace("http", "ws", 1), "data:", "blob:"))
-            else made.wrong.append(f"foreign request: {r.url}")
+            else opened.wrong.append(f"foreign request: {r.url}")
         ),
     )
-    yield made
+    yield opened
     page.close()
 
 
 @pytest.fixture
 def tab(context: BrowserContext, server: str) -> Iterator[Tab]:
-    with watched(context, server) as made:
-        yield made
+    with watched(context, server) as opened:
+        yield opened

@@ -66,8 +66,8 @@ class Panel:
 
     @property
     def view(self) -> dict[str, float]:
-        found: dict[str, float] = json.loads(str(self.root.get_attribute("data-view")))
-        return found
+        bounds: dict[str, float] = json.loads(str(self.root.get_attribute("data-view")))
+        return bounds
 
     @property
     def status(self) -> str:
@@ -108,11 +108,11 @@ def lasso(tab: Tab, panel: Panel, share: float = 0.3) -> None:
 def places(cache: Path) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64]]:
     """Common samples, and where A and "other" have them in A's first two components."""
     a, other = store.open_run(cache, "m.epoch-0004"), store.open_run(cache, "other")
-    tables = [one.samples(["sample_id", "subset"]) for one in (a, other)]
+    tables = [run.samples(["sample_id", "subset"]) for run in (a, other)]
     rows = common_rows(tables)
     pca = projection.pca_of(a)
-    both = [projection.coordinates(one, pca)[of, :2] for one, of in zip((a, other), rows, strict=True)]
-    return tables[0]["sample_id"].iloc[rows[0]].tolist(), *(one.astype(np.float64) for one in both)
+    both = [projection.coordinates(run, pca)[of, :2] for run, of in zip((a, other), rows, strict=True)]
+    return tables[0]["sample_id"].iloc[rows[0]].tolist(), *(points.astype(np.float64) for points in both)
 
 
 def test_selecting_and_pointing_in_one_panel_is_selecting_and_pointing_in_all(

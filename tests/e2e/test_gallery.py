@@ -30,9 +30,9 @@ PIXELS = """([selector, n]) => {
 
 def painted(tab: Tab, n: int, selector: str = ".card canvas") -> tuple[NDArray[np.uint8], float, str]:
     """(H, W, 3) of the n-th canvas, its width on the screen, and how it is scaled."""
-    found = tab.page.evaluate(PIXELS, [selector, n])
-    pixels = np.frombuffer(base64.b64decode(found["data"]), np.uint8).reshape(-1, found["width"], 4)[..., :3]
-    return pixels, found["shown"], found["rendering"]
+    canvases = tab.page.evaluate(PIXELS, [selector, n])
+    pixels = np.frombuffer(base64.b64decode(canvases["data"]), np.uint8).reshape(-1, canvases["width"], 4)[..., :3]
+    return pixels, canvases["shown"], canvases["rendering"]
 
 
 def row_of(run: store.Run, sample_id: str) -> NDArray[np.int64]:

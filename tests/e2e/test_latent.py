@@ -208,7 +208,7 @@ def test_a_point_shows_its_image_and_is_selected_by_a_click(
 
 def test_the_point_nearest_to_the_pointer_is_found(tab: Tab, run: store.Run, places: NDArray[np.float64]) -> None:
     opened(tab, run)
-    rng, found, missed = np.random.default_rng(0), 0, 0
+    rng, right, missed = np.random.default_rng(0), 0, 0
     for zooms in (0, 3):
         for _ in range(zooms):
             tab.page.get_by_role("button", name="Zoom in").click()
@@ -224,12 +224,12 @@ def test_the_point_nearest_to_the_pointer_is_found(tab: Tab, run: store.Run, pla
                 continue  # coordinates have 16 bits
             tab.page.mouse.move(*at)
             if far[row] < 14:
-                found += 1
+                right += 1
                 expect(tab.page.locator(f".tip[data-row='{row}']")).to_be_visible()
             else:
                 missed += 1
                 expect(tab.page.locator(".tip")).to_be_hidden()
-    assert found > 3
+    assert right > 3
     assert missed > 1
     tab.check()
 
@@ -408,7 +408,7 @@ def test_both_renderers_draw_the_same_picture(tab: Tab, run: store.Run) -> None:
     drag(tab, star(Plot(tab), 0.4, 0.5, 0.25))
     tab.page.mouse.move(5, 5)
     webgl = picture(tab)
-    alike = np.corrcoef([one.ravel() for one in (raster, webgl, nothing)])
+    alike = np.corrcoef([shown.ravel() for shown in (raster, webgl, nothing)])
     assert alike[0, 1] > 0.98
     assert alike[0, 1] > 1 - (1 - alike[1, 2]) / 3  # what is selected looks different, in both alike
     tab.check()

@@ -55,8 +55,8 @@ SEEN = """() => {
 
 
 def seen(page: Page) -> list[str]:
-    found: list[str] = page.evaluate(SEEN)
-    return found
+    texts: list[str] = page.evaluate(SEEN)
+    return texts
 
 
 # ------------------------------------------------------------------------------------------------ setting controls
@@ -72,10 +72,10 @@ def choose(control: Locator) -> bool:
     if not field.is_enabled():
         return False
     field.click()
-    found = options(control.page)
-    has_choice = found.count() > 0
+    offered = options(control.page)
+    has_choice = offered.count() > 0
     if has_choice:
-        found.last.click()
+        offered.last.click()
     control.page.keyboard.press("Escape")
     return has_choice
 
@@ -187,12 +187,12 @@ def test_a_page_opens_clean_and_its_address_shows_the_same_in_another_browser(
     tab: Tab, cache: Path, elsewhere: BrowserContext, server: str, path: str
 ) -> None:
     opens_clean(tab, cache, "demo", path)
-    made = [set_subsets(tab), *islice(chain(set_all(tab), set_all_in(tab, "[data-testid=stSidebar]")), CONTROLS - 1)]
-    assert len(made) >= 2
-    assert_same_elsewhere(tab, elsewhere, server, made)
+    changes = [set_subsets(tab), *islice(chain(set_all(tab), set_all_in(tab, "[data-testid=stSidebar]")), CONTROLS - 1)]
+    assert len(changes) >= 2
+    assert_same_elsewhere(tab, elsewhere, server, changes)
 
 
-def assert_same_elsewhere(tab: Tab, elsewhere: BrowserContext, server: str, made: list[str]) -> None:
+def assert_same_elsewhere(tab: Tab, elsewhere: BrowserContext, server: str, changes: list[str]) -> None:
     tab.page.keyboard.press("Escape")
     tab.page.mouse.move(1, 1)
     tab.settle()
@@ -209,6 +209,6 @@ def assert_same_elsewhere(tab: Tab, elsewhere: BrowserContext, server: str, made
         ends = time.monotonic() + 10
         while (here := seen(tab.page)) != (there := seen(other.page)) and time.monotonic() < ends:
             other.page.wait_for_timeout(200)  # pictures come last
-        assert there == here, f"after {made} at {tab.page.url}"
+        assert there == here, f"after {changes} at {tab.page.url}"
         other.check()
     tab.check()

@@ -21,7 +21,7 @@ def test_people_who_turn_and_mark_at_once_do_not_meet(
     before = len(marks.history(run))
     with ExitStack() as people:
         third = people.enter_context(person(browser))
-        tabs = [people.enter_context(watched(one, server)) for one in (context, elsewhere, third)]
+        tabs = [people.enter_context(watched(whose, server)) for whose in (context, elsewhere, third)]
         for number, tab in enumerate(tabs, start=1):
             tab.page.goto(f"{server}/gallery?{choice(cache, 'demo2')}&per_page=12&page={number}")
         for tab in tabs:
@@ -34,8 +34,8 @@ def test_people_who_turn_and_mark_at_once_do_not_meet(
                 tab.page.keyboard.press(key)
         for tab in tabs:
             tab.settle()
-        made = marks.history(run)[before:]
-        assert sorted(mark.sample_id for mark in made) == sorted(name for names in ids for name in names[:2])
+        added = marks.history(run)[before:]
+        assert sorted(mark.sample_id for mark in added) == sorted(name for names in ids for name in names[:2])
         for tab in tabs:
             tab.page.get_by_role("button", name="Next page").click(no_wait_after=True)
         for number, tab in enumerate(tabs, start=2):

@@ -28,9 +28,9 @@ PAINTED = """() => {
 
 def painted(page: Page) -> np.ndarray:
     """(n, H, W) the images of the strip, as they are on the screen."""
-    found = np.array(page.evaluate(PAINTED), np.uint8)
-    side = int(found.shape[1] ** 0.5)
-    return found.reshape(-1, side, side)
+    pixels = np.array(page.evaluate(PAINTED), np.uint8)
+    side = int(pixels.shape[1] ** 0.5)
+    return pixels.reshape(-1, side, side)
 
 
 def words(page: Page) -> str:

@@ -44,8 +44,8 @@ def test_three_runs_are_compared_on_what_all_of_them_have(both: tuple[store.Run,
     three = joined([System(both[0], "score"), System(both[1], "score"), System(c, "score")])
     assert (len(three), three.n_only) == (25, (1, 1, 0))
     assert three.scores[2].tolist() == three.scores[0].tolist()
-    found = differences.differences(three, b=2)
-    assert {one.difference for one in found.values()} == {0.0}
+    metrics = differences.differences(three, b=2)
+    assert {metric.difference for metric in metrics.values()} == {0.0}
     assert differences.differences(three, b=1)[differences.ROC_AUC].difference != 0
 
 
@@ -80,7 +80,9 @@ def test_an_id_in_two_subsets_is_matched_within_its_subset(tmp_path: Path) -> No
 def table(*names: str) -> pd.DataFrame:
     """ "live/a": sample a of subset live."""
     split = [name.split("/") for name in names]
-    return pd.DataFrame({"subset": [one[0] for one in split], "sample_id": [one[1] for one in split]}, dtype=object)
+    return pd.DataFrame(
+        {"subset": [parts[0] for parts in split], "sample_id": [parts[1] for parts in split]}, dtype=object
+    )
 
 
 REPEATS = {
@@ -103,8 +105,8 @@ def test_repeated_ids_lose_and_invent_no_match(names: tuple[list[str], ...], com
     for order in itertools.permutations(range(len(tables))):  # whoever comes first
         rows = common_rows([tables[i] for i in order])
         matches = zip(*(np.array(names[i])[here] for i, here in zip(order, rows, strict=True)), strict=True)
-        found = [sorted({name.split("/")[1] for name in match}) for match in matches]
-        assert sorted(found) == [[name] for name in common]
+        shared = [sorted({name.split("/")[1] for name in match}) for match in matches]
+        assert sorted(shared) == [[name] for name in common]
         assert (np.diff(rows[0]) > 0).all()  # in the first one's order
         for i, here in zip(order, rows, strict=True):
             assert len(set(here)) == len(here), "one sample is matched twice"

@@ -48,8 +48,12 @@ def test_the_frames_of_a_video_make_one_score(videos: store.Run, level: str, exp
     assert decided.rows["subject_id"].tolist() == ["s0", "s1", "s1", "s1"]
     assert decided.rows["sample_id"].tolist() == ["0", "3", "6", "9"]
     assert decided.of_frame.tolist() == [0, 1, 2, 3] * 3
-    found = decided.score_set()
-    assert (found.n_bona_fide, found.n_attack, dict(found.n_non_response)) == (2, 1, {"bona_fide": 0, "attack": 1})
+    score_set = decided.score_set()
+    assert (score_set.n_bona_fide, score_set.n_attack, dict(score_set.n_non_response)) == (
+        2,
+        1,
+        {"bona_fide": 0, "attack": 1},
+    )
     closed = presentations.presentations(videos, scores.values(videos, "score"), level, fail_closed=True)
     assert closed.values[2] == np.inf
     assert closed.score_set().n_attack == 2
@@ -110,9 +114,9 @@ def test_a_video_is_counted_in_its_session(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["oulu", "oulu_ns"])
 def test_case_of_videos(shared: Path, tmp_path: Path, name: str) -> None:
     path = shared / "cases" / "04-video-ids-of-sessions-are-merged" / f"{name}.csv"
-    made = scorefile.read_joined({"score": path})
-    assert any("lie in several sessions" in note for note in made.notes)
-    run = scores_only_run(tmp_path, name, made.rows, made.scores, path.name)
+    table = scorefile.read_joined({"score": path})
+    assert any("lie in several sessions" in note for note in table.notes)
+    run = scores_only_run(tmp_path, name, table.rows, table.scores, path.name)
     cell = run_metrics.evaluated(run, level="video mean")["scores"]["score"]["all"]
     if name == "oulu":
         assert (cell["n_bona_fide"], cell["n_attack"], round(cell["eer"]["value"], 3)) == (12, 12, 0.333)

@@ -34,21 +34,21 @@ def readings(rows: pd.DataFrame, times: int, spread: float, gain: float = 0) -> 
     for seed in range(times):
         rng = np.random.default_rng([seed, len(rows)])
         values = rng.normal(0, spread, len(rows))[subject] + rng.normal(0, 1, len(rows)) + gain * is_attack
-        found = ranking.ranking(cells, values, ["test"], units)
-        assert found is not None
-        said.append(ranking.reading(found.hardest.auc, found.hardest.margin))
+        ranked = ranking.ranking(cells, values, ["test"], units)
+        assert ranked is not None
+        said.append(ranking.reading(ranked.hardest.auc, ranked.hardest.margin))
     return said
 
 
 def signals(said: list[str]) -> int:
-    return sum(one not in ("no better than chance", "chance may give that too") for one in said)
+    return sum(text not in ("no better than chance", "chance may give that too") for text in said)
 
 
 def of(rows: pd.DataFrame, values: Floats) -> ranking.Ranking:
     subsets = rows["subset"].unique().tolist()
-    found = ranking.ranking(ranking.cells(rows), values, subsets, uncertainty.unit_of(rows))
-    assert found is not None
-    return found
+    ranked = ranking.ranking(ranking.cells(rows), values, subsets, uncertainty.unit_of(rows))
+    assert ranked is not None
+    return ranked
 
 
 @pytest.mark.parametrize(("n", "spread"), [(8, 0.5), (8, 3), (14, 3), (30, 1)])
@@ -73,7 +73,7 @@ def test_the_worst_of_two_species_is_not_taken_for_a_signal() -> None:
 @pytest.mark.parametrize(("n", "gain", "said"), [(40, 3, ""), (40, -3, "worse than chance"), (24, -4, "worse")])
 def test_a_signal_is_found_among_subjects(n: int, gain: float, said: str) -> None:
     read = readings(people(n), 40, 1, gain)
-    assert sum(one.startswith(said) and bool(one) == bool(said) for one in read) >= 36
+    assert sum(text.startswith(said) and bool(text) == bool(said) for text in read) >= 36
 
 
 def test_the_hardest_species_is_judged_against_all_live_faces() -> None:
@@ -169,6 +169,6 @@ def test_a_share_of_pairs_is_never_rounded_to_all_or_none(auc: float, said: str)
 
 
 def test_an_area_has_the_digits_that_its_samples_allow() -> None:
-    assert [ranking.area(*one) for one in ((0.8346, 999), (0.8346, 1000), (0.9999, 10), (1.0, 10))] == [
+    assert [ranking.area(*case) for case in ((0.8346, 999), (0.8346, 1000), (0.9999, 10), (1.0, 10))] == [
         "0.83", "0.835", ">0.99", "1.00",
     ]  # fmt: skip

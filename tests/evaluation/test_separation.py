@@ -65,7 +65,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> store.Run:
 
 
 @pytest.fixture(scope="module")
-def found(run: store.Run) -> Separation:
+def separated(run: store.Run) -> Separation:
     assert separation.known(run) is None
     Work(run, parsed("separation")).compute()
     kept = separation.known(run)
@@ -79,24 +79,24 @@ def small(cache: Path, chosen: Callable[[pd.DataFrame], pd.Series]) -> Separatio
     return separation.of_run(write_image_run(cache, "small", samples[chosen(samples)], shard_size=256))
 
 
-def by_name(found: Separation) -> dict[str, Comparison]:
-    return {one.name: one for one in found.comparisons}
+def by_name(separated: Separation) -> dict[str, Comparison]:
+    return {comparison.name: comparison for comparison in separated.comparisons}
 
 
-def value(one: Comparison, measure: str) -> float:
-    of = one.measures[measure]
+def value(comparison: Comparison, measure: str) -> float:
+    of = comparison.measures[measure]
     assert of is not None
     return of.value
 
 
-def test_attacks_and_nuisances_are_compared(found: Separation) -> None:
-    of = by_name(found)
+def test_attacks_and_nuisances_are_compared(separated: Separation) -> None:
+    of = by_name(separated)
     assert list(of) == [
         "seen paper", "unseen paper", "angle", "brightness", "glasses", "hat", "session id", "sex",
     ]  # fmt: skip
     assert (of["seen paper"].sides, of["seen paper"].counts) == (("live", "paper"), (24, 24))
     assert (of["unseen paper"].counts, of["unseen paper"].n_units) == ((12, 12), 4)
-    assert {one.unit for one in of.values()} == {"subject"}
+    assert {comparison.unit for comparison in of.values()} == {"subject"}
     assert value(of["seen paper"], "probe") > 0.98
     assert value(of["seen paper"], "mahalanobis") > 0.9
     assert value(of["glasses"], "probe") > 0.9
@@ -108,16 +108,16 @@ def test_attacks_and_nuisances_are_compared(found: Separation) -> None:
     assert set(of["hat"].measures) == set(separation.MEASURES)
 
 
-def test_candidates_are_the_columns_of_breakdowns_and_the_session(run: store.Run, found: Separation) -> None:
-    compared = {one.column for one in found.comparisons if one.kind == "nuisance"}
-    assert compared | set(found.left_out) == {*breakdown.columns_for(run), "session_id", "brightness"} - {"subset"}
-    assert "note" not in found.left_out  # a column of ids
+def test_candidates_are_the_columns_of_breakdowns_and_the_session(run: store.Run, separated: Separation) -> None:
+    compared = {comparison.column for comparison in separated.comparisons if comparison.kind == "nuisance"}
+    assert compared | set(separated.left_out) == {*breakdown.columns_for(run), "session_id", "brightness"} - {"subset"}
+    assert "note" not in separated.left_out  # a column of ids
 
 
-def test_it_is_kept_and_the_same_again(run: store.Run, found: Separation, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert separation._computed(run) == found
+def test_it_is_kept_and_the_same_again(run: store.Run, separated: Separation, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert separation._computed(run) == separated
     monkeypatch.setattr(separation, "_computed", lambda _: pytest.fail("computed again"))
-    assert separation.of_run(run) == found
+    assert separation.of_run(run) == separated
     monkeypatch.setattr(separation, "LIMIT", 99)
     assert separation.known(run) is None
 
@@ -132,21 +132,21 @@ def test_more_images_than_the_limit_are_sampled_side_by_side(run: store.Run, mon
 
 
 def test_attacks_without_live_images_beside_them_are_compared_with_all(tmp_path: Path) -> None:
-    found = small(tmp_path, lambda rows: (rows["subset"] != "seen_paper") | (rows["label"] == "attack"))
-    one = by_name(found)["seen paper"]
-    assert (one.sides, one.counts) == (("live of all subsets", "paper"), (84, 24))
+    separated = small(tmp_path, lambda rows: (rows["subset"] != "seen_paper") | (rows["label"] == "attack"))
+    seen_paper = by_name(separated)["seen paper"]
+    assert (seen_paper.sides, seen_paper.counts) == (("live of all subsets", "paper"), (84, 24))
 
 
 def test_without_training_images_nothing_fitted_on_them_is_given(tmp_path: Path) -> None:
-    one = by_name(small(tmp_path, lambda rows: rows["subset"] != "train"))["seen paper"]
-    assert one.measures["mahalanobis"] is None
-    assert one.measures["likelihood"] is None
-    assert value(one, "probe") > 0.98
+    seen_paper = by_name(small(tmp_path, lambda rows: rows["subset"] != "train"))["seen paper"]
+    assert seen_paper.measures["mahalanobis"] is None
+    assert seen_paper.measures["likelihood"] is None
+    assert value(seen_paper, "probe") > 0.98
 
 
 def test_training_images_stand_in_where_there_are_no_others(tmp_path: Path) -> None:
-    found = small(tmp_path, lambda rows: rows["subset"] == "train")
-    assert [(one.name, one.counts) for one in found.comparisons] == [("brightness", (12, 12))]
+    separated = small(tmp_path, lambda rows: rows["subset"] == "train")
+    assert [(comparison.name, comparison.counts) for comparison in separated.comparisons] == [("brightness", (12, 12))]
 
 
 def test_brightness_is_the_mean_of_the_image(run: store.Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,7 +256,7 @@ def test_the_sentence_says_what_is_clearer(comparisons: list[Comparison], said: 
 
 
 def test_the_sentence_says_what_the_distance_makes_of_it() -> None:
-    found = Separation(
+    separated = Separation(
         (
             attack("seen_paper", 0.9, 0.8),
             attack("unseen_mask", 0.8, 0.5),
@@ -265,13 +265,13 @@ def test_the_sentence_says_what_the_distance_makes_of_it() -> None:
         ),
         {},
     )
-    assert found.sentence().endswith(
+    assert separated.sentence().endswith(
         "The distance from live training codes, which is not told what attacks are, reaches AUCs from 0.50 (0.40 to "
         "0.55) for unseen mask to 0.80 (0.70 to 0.85) for seen paper. Of live faces, those where glasses is no look "
         "most like attacks to it, AUC 0.70 (0.65 to 0.80)."
     )
-    assert "reaches an AUC of 0.80 (0.70 to 0.85) for seen paper." in found.within(["seen_paper"]).sentence()
-    assert "mask" not in found.within(["seen_paper"]).sentence()
+    assert "reaches an AUC of 0.80 (0.70 to 0.85) for seen paper." in separated.within(["seen_paper"]).sentence()
+    assert "mask" not in separated.within(["seen_paper"]).sentence()
 
 
 def test_a_species_is_named_where_its_subset_does_not() -> None:

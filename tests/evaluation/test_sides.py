@@ -31,10 +31,10 @@ def value(of: s.Measure | None) -> float:
 
 def test_a_probe_finds_what_is_there_and_nothing_else() -> None:
     z, side, units = planted(2.0)
-    found = s.measures(z, side, units, {"last": z[:, -1].astype(np.float64)})
-    assert value(found["probe"]) == pytest.approx(0.921, abs=0.03)  # Phi(2 / sqrt 2), the best there is
-    assert value(found["last"]) == pytest.approx(0.921, abs=0.03)
-    probe = found["probe"]
+    measured = s.measures(z, side, units, {"last": z[:, -1].astype(np.float64)})
+    assert value(measured["probe"]) == pytest.approx(0.921, abs=0.03)  # Phi(2 / sqrt 2), the best there is
+    assert value(measured["last"]) == pytest.approx(0.921, abs=0.03)
+    probe = measured["probe"]
     assert probe is not None
     assert probe.low is not None
     assert probe.high is not None
@@ -43,7 +43,7 @@ def test_a_probe_finds_what_is_there_and_nothing_else() -> None:
     for name, chance in (("probe", 0.5), ("purity", 0.5), ("silhouette", 0), ("frechet", 0)):
         assert value(nothing[name]) == pytest.approx(chance, abs=0.07)
     for name in ("probe", "purity", "silhouette"):
-        assert value(found[name]) > value(nothing[name]) + 0.05
+        assert value(measured[name]) > value(nothing[name]) + 0.05
 
 
 def test_subjects_that_are_told_apart_are_no_trait() -> None:
@@ -52,13 +52,13 @@ def test_subjects_that_are_told_apart_are_no_trait() -> None:
     subject = np.repeat(np.arange(24), 10)
     z = (5 * rng.normal(size=(24, 30))[subject] + rng.normal(size=(240, 30))).astype(np.float32)
     trait = (np.arange(24) % 2)[rng.permutation(24)][subject]
-    found = s.measures(z, trait, Units("subject", subject), {})
+    measured = s.measures(z, trait, Units("subject", subject), {})
     leaking = s.measures(z, trait, Units("image", np.arange(240)), {})
     assert value(leaking["probe"]) > 0.95
     assert value(leaking["purity"]) > 0.9
-    assert value(found["probe"]) < 0.75
-    assert value(found["purity"]) < 0.6
-    probe = found["probe"]
+    assert value(measured["probe"]) < 0.75
+    assert value(measured["purity"]) < 0.6
+    probe = measured["probe"]
     assert probe is not None
     assert probe.low is not None
     assert probe.low < 0.5
@@ -87,10 +87,10 @@ def test_folds_are_as_many_as_the_rarest_side_has_units() -> None:
 def test_a_side_of_one_subject_has_no_probe_and_no_intervals() -> None:
     z, side, units = planted(2.0, 6)
     side = np.where(units.groups == 0, side, 0)
-    found = s.measures(z, side, units, {"last": z[:, -1].astype(np.float64)})
-    assert found["probe"] is None
+    measured = s.measures(z, side, units, {"last": z[:, -1].astype(np.float64)})
+    assert measured["probe"] is None
     for name in ("last", "purity", "silhouette", "frechet"):
-        of = found[name]
+        of = measured[name]
         assert of is not None
         assert of.low is None
         assert of.high is None
@@ -124,12 +124,12 @@ def test_frechet_is_the_closed_form_over_the_variance() -> None:
     covariances = [np.cov(z[side].T) for side in (~second, second)]
     traces = np.trace(covariances[0] + covariances[1] - 2 * sqrtm(covariances[0] @ covariances[1]).real)
     raw = (((means[0] - means[1]) ** 2).sum() + traces) / z.var(0).sum()
-    found = s.frechet(z, second, Units("image", np.arange(400)))
-    assert found is not None
-    assert found.value == pytest.approx(raw, rel=0.02)  # the jackknife takes a little off
-    assert found.low is not None
-    assert found.high is not None
-    assert found.low < 40 / z.var(0).sum() < found.high  # 4 * 3^2 + 4 * (2 - 1)^2
+    distance = s.frechet(z, second, Units("image", np.arange(400)))
+    assert distance is not None
+    assert distance.value == pytest.approx(raw, rel=0.02)  # the jackknife takes a little off
+    assert distance.low is not None
+    assert distance.high is not None
+    assert distance.low < 40 / z.var(0).sum() < distance.high  # 4 * 3^2 + 4 * (2 - 1)^2
     one_unit = s.frechet(z, second, Units("subject", np.zeros(400)))
     assert value(one_unit) == pytest.approx(raw)
 
@@ -138,30 +138,30 @@ def test_frechet_of_the_same_distribution_is_not_what_few_codes_make_it() -> Non
     rng = np.random.default_rng(4)
     z, second = rng.normal(size=(120, 16)), np.arange(120) % 2 == 1
     raw = s.frechet(z, second, Units("subject", np.zeros(120)))
-    found = s.frechet(z, second, Units("image", np.arange(120)))
+    distance = s.frechet(z, second, Units("image", np.arange(120)))
     assert raw is not None
-    assert found is not None
+    assert distance is not None
     assert raw.value > 0.1
-    assert found.value < raw.value / 3
+    assert distance.value < raw.value / 3
 
 
 def test_of_three_sides_each_is_compared_with_the_others() -> None:
     z, _, units = planted(0.0)
     side = np.arange(len(z)) % 3
     z[:, -1] += side
-    found = s.measures(z, side, units, {"last": z[:, -1].astype(np.float64)})
+    measured = s.measures(z, side, units, {"last": z[:, -1].astype(np.float64)})
     each = [s.measures(z, (side == k).astype(np.intp), units, {}) for k in range(3)]
     for name in ("purity", "silhouette", "frechet"):
-        assert value(found[name]) == pytest.approx(np.mean([value(one[name]) for one in each]), abs=1e-5)
-    assert found["last"] is None
-    assert value(found["probe"]) > 0.6
+        assert value(measured[name]) == pytest.approx(np.mean([value(of_side[name]) for of_side in each]), abs=1e-5)
+    assert measured["last"] is None
+    assert value(measured["probe"]) > 0.6
 
 
 def test_the_order_of_samples_has_no_influence() -> None:
     z, side, units = planted(1.0)
     order = np.random.default_rng(5).permutation(len(z))
-    found, shuffled = s.measures(z, side, units, {}), s.measures(z[order], side[order], units.of(order), {})
-    for name, of in found.items():
+    measured, shuffled = s.measures(z, side, units, {}), s.measures(z[order], side[order], units.of(order), {})
+    for name, of in measured.items():
         other = shuffled[name]
         assert of is not None
         assert other is not None
@@ -170,7 +170,7 @@ def test_the_order_of_samples_has_no_influence() -> None:
 
 def test_equal_codes_separate_nothing() -> None:
     _, side, units = planted(0.0, 4)
-    found = s.measures(np.ones((len(side), 3), np.float32), side, units, {})
-    assert found["probe"] is None
-    assert found["frechet"] is None
-    assert value(found["silhouette"]) == 0
+    measured = s.measures(np.ones((len(side), 3), np.float32), side, units, {})
+    assert measured["probe"] is None
+    assert measured["frechet"] is None
+    assert value(measured["silhouette"]) == 0

@@ -16,12 +16,12 @@ def test_the_mean_where_the_window_fits_is_the_loss_term() -> None:
     y = np.clip(x.astype(int) + rng.integers(-60, 60, x.shape), 0, 255).astype(np.uint8)
     y[1] = x[1]
     y[2] = 255 - x[2]
-    found = ssim_map(x, y)
-    assert found.shape == x.shape
+    ssim = ssim_map(x, y)
+    assert ssim.shape == x.shape
     expected = losses.ssim(*(torch.from_numpy(i[:, None].astype(np.float32) / 255) for i in (x, y)))
-    np.testing.assert_allclose(found[:, 5:-5, 5:-5].mean((1, 2)), expected.numpy(), atol=2e-5)
-    np.testing.assert_allclose(found[1], 1, atol=1e-5)
-    assert found.max() <= 1 + 1e-5
+    np.testing.assert_allclose(ssim[:, 5:-5, 5:-5].mean((1, 2)), expected.numpy(), atol=2e-5)
+    np.testing.assert_allclose(ssim[1], 1, atol=1e-5)
+    assert ssim.max() <= 1 + 1e-5
 
 
 def test_a_difference_is_where_it_is() -> None:
@@ -37,9 +37,9 @@ def test_a_difference_is_where_it_is() -> None:
 def test_the_margin_repeats_the_nearest_place() -> None:
     rng = np.random.default_rng(1)
     x, y = rng.integers(0, 256, (2, 1, 32, 32), dtype=np.uint8)
-    found = ssim_map(x, y)[0]
-    assert (found[:5, 5:-5] == found[5, 5:-5]).all()
-    assert (found[:, -5:] == found[:, -6:-5]).all()
+    ssim = ssim_map(x, y)[0]
+    assert (ssim[:5, 5:-5] == ssim[5, 5:-5]).all()
+    assert (ssim[:, -5:] == ssim[:, -6:-5]).all()
 
 
 def test_too_small_images_are_refused() -> None:

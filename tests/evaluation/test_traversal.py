@@ -59,11 +59,11 @@ def code(run: store.Run, row: int) -> np.ndarray:
     return np.asarray(run.latents()[row])
 
 
-def assert_shown_alike(found: np.ndarray, run: store.Run, rows: list[int]) -> None:
+def assert_shown_alike(decoded: np.ndarray, run: store.Run, rows: list[int]) -> None:
     """Within one grey level of the reconstructions that the Run keeps."""
     kept = run.images("reconstructions", rows)
     assert np.ptp(kept) > 50
-    assert np.abs(found.astype(int) - kept).max() <= 1
+    assert np.abs(decoded.astype(int) - kept).max() <= 1
 
 
 def test_the_middle_of_a_strip_is_the_reconstruction_of_the_sample(setting: Setting) -> None:
@@ -76,10 +76,10 @@ def test_the_middle_of_a_strip_is_the_reconstruction_of_the_sample(setting: Sett
         traversal.towards(place, "paper"),
     ):
         codes = direction.codes(code(run, row), traversal.offsets(3.0))
-        found = predict.decoded(codes, model)
-        assert found.shape == (traversal.STEPS, 32, 32)
-        assert_shown_alike(found[[traversal.STEPS // 2]], run, [row])
-        assert (found[0] != found[-1]).any(), direction.name
+        decoded = predict.decoded(codes, model)
+        assert decoded.shape == (traversal.STEPS, 32, 32)
+        assert_shown_alike(decoded[[traversal.STEPS // 2]], run, [row])
+        assert (decoded[0] != decoded[-1]).any(), direction.name
 
 
 def test_strips_and_grids_end_at_their_samples(setting: Setting) -> None:
@@ -137,9 +137,9 @@ def test_shards_offsets_and_missing_training_images(
     rows = np.flatnonzero((samples["pai_species"] == "mask").to_numpy())[::2]
     z = store.open_run(tmp_path, "n").latents()
     np.testing.assert_allclose(other.mean_of("mask"), z[rows].mean(0), rtol=1e-6)
-    one = image_run(tmp_path, "one", samples.iloc[:1])
+    single = image_run(tmp_path, "one", samples.iloc[:1])
     with pytest.raises(BadInputError, match="at least two"):
-        traversal.landscape(one)
+        traversal.landscape(single)
 
 
 def test_a_principal_axis_moves_its_coordinate_alone_by_standard_deviations(settings: dict[str, Setting]) -> None:
@@ -201,7 +201,7 @@ def test_a_prior_is_reproducible_and_standard_normal(settings: dict[str, Setting
     assert (first != traversal.from_prior(9, 16, seed=4)).all()
     many = traversal.from_prior(50_000, 3, seed=0)
     np.testing.assert_allclose(np.cov(many.T), np.eye(3), atol=0.03)
-    assert {name: traversal.has_prior(one.run) for name, one in settings.items()} == {
+    assert {name: traversal.has_prior(setting.run) for name, setting in settings.items()} == {
         "dcvae": True,
         "resvae": True,
         "ganomaly": False,

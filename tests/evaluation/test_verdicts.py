@@ -18,22 +18,22 @@ def test_what_an_image_is_called(value: float, words: str) -> None:
 
 def test_verdicts() -> None:
     labels = ["attack", "attack", "bona_fide", "bona_fide", "attack"]
-    found = verdicts_at(labels, [1.0, 2.0, 2.0, 1.9, np.nan], 2.0)
-    assert found.tolist() == ["missed", "right", "rejected", "right", "no response"]
+    verdicts = verdicts_at(labels, [1.0, 2.0, 2.0, 1.9, np.nan], 2.0)
+    assert verdicts.tolist() == ["missed", "right", "rejected", "right", "no response"]
 
 
 def test_percentiles_count_ties_half() -> None:
-    found = percentiles([0.0, 2.0, 5.0, np.nan], [2.0, 1.0, 3.0, 2.0, np.nan])
-    assert found[:3].tolist() == [0.0, 0.5, 1.0]
-    assert np.isnan(found[3])
+    shares = percentiles([0.0, 2.0, 5.0, np.nan], [2.0, 1.0, 3.0, 2.0, np.nan])
+    assert shares[:3].tolist() == [0.0, 0.5, 1.0]
+    assert np.isnan(shares[3])
     assert np.isnan(percentiles([1.0], [])).all()
 
 
 def test_widths_are_interquartile_ranges_from_the_median_of_the_reference() -> None:
     # Quartiles of 1..5 are 2, 3 and 4; what is infinite, and NaN, is no reference.
-    found = in_widths([3.0, 5.0, -1.0, np.inf, np.nan], [1, 2, 3, 4, 5, np.inf, np.nan])
-    assert found[:4].tolist() == [0.0, 1.0, -2.0, np.inf]
-    assert np.isnan(found[4])
+    widths = in_widths([3.0, 5.0, -1.0, np.inf, np.nan], [1, 2, 3, 4, 5, np.inf, np.nan])
+    assert widths[:4].tolist() == [0.0, 1.0, -2.0, np.inf]
+    assert np.isnan(widths[4])
     shifted = in_widths(10 * np.array([3.0, 5.0, -1.0]) + 7, 10 * np.arange(1, 6) + 7)
     assert shifted == pytest.approx([0.0, 1.0, -2.0])  # units do not matter
 

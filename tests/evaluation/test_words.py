@@ -21,20 +21,20 @@ from .conftest import ATTACKS_A, LIVE, document_of, run_of
 
 def test_a_difference_that_many_species_explain_says_so() -> None:
     sets = {"mask": (0.2, 0.001), "print": (0.1, 0.03), "replay": (0.05, 0.6)}
-    found = {
+    by_metric = {
         differences.apcer_of(name, differences.DEFAULT): differences.Difference(
             0.4, 0.4 + by, 0.01, 0.3, p, "bootstrap"
         )
         for name, (by, p) in sets.items()
     }
     counts = dict.fromkeys(["bona_fide", *sets], 50)
-    words = _species_words(differences.DEFAULT, found, counts, "B")
+    words = _species_words(differences.DEFAULT, by_metric, counts, "B")
     assert "misses more attacks of mask 60 %" in words
     assert "no clear difference for print 50 %" in words
     assert words.endswith("(p is held against 0.05 after Holm's correction for 3 species).")
-    found.pop(differences.apcer_of("print", differences.DEFAULT))
+    by_metric.pop(differences.apcer_of("print", differences.DEFAULT))
     counts.pop("print")
-    assert "Holm" not in _species_words(differences.DEFAULT, found, counts, "B")
+    assert "Holm" not in _species_words(differences.DEFAULT, by_metric, counts, "B")
 
 
 def test_the_words_name_what_is_better_and_what_chance_explains(tmp_path: Path) -> None:
@@ -53,17 +53,17 @@ def test_the_words_name_what_is_better_and_what_chance_explains(tmp_path: Path) 
         }
     )
     run = scores_only_run(tmp_path, "r", table, ["a", "b"], "")
-    found = compared(System(run, "a"), System(run, "b"), resamples=500).as_json()
-    words = found["in_words"]
+    document = compared(System(run, "a"), System(run, "b"), resamples=500).as_json()
+    words = document["in_words"]
     first = words[0]
     assert first.startswith("Where each rejects at most 5 % of the 100 live samples, B misses fewer attacks of print ")
     assert "; but more of mask " in first
     assert "; no clear difference for replay " in first
-    of_mask = found["metrics"]["apcer_mask_at_bpcer_0.05"]
+    of_mask = document["metrics"]["apcer_mask_at_bpcer_0.05"]
     assert f"{100 * of_mask['b']:.0f} % instead of {100 * of_mask['a']:.0f} %" in first
     assert re.search(r"\+\d+ points \[\+\d+ to \+\d+\], p = 0\.00\d", first)
     assert words[1].startswith("Over all thresholds B separates worse: AUC")
-    assert words[2].startswith(f"B puts {found['flips']['fixed']} wrong verdicts right")
+    assert words[2].startswith(f"B puts {document['flips']['fixed']} wrong verdicts right")
     same = compared(System(run, "a"), System(run, "a"), resamples=50).as_json()
     assert same["in_words"][0].endswith("B misses the same share of every attack species as A.")
     assert "cannot be told apart" in same["in_words"][1]
@@ -75,20 +75,20 @@ def test_a_run_that_calls_nothing_an_attack_is_named(tmp_path: Path) -> None:
     a = run_of(tmp_path, "a", LIVE | ATTACKS_A)
     b = run_of(tmp_path, "b", {name: min(score, 4.0) for name, score in (LIVE | ATTACKS_A).items()})
     words = document_of(a, b)["in_words"]
-    assert sum("calls nothing an attack" in one for one in words) == 1
+    assert sum("calls nothing an attack" in sentence for sentence in words) == 1
     assert "B calls nothing an attack at its threshold 4: more than 5 % of the live samples" in words[2]
 
 
 def test_chance_is_judged_over_all_species_together() -> None:
     a, b, c = (Statistic("roc_auc", name) for name in "abc")
-    found = {
-        one: differences.Difference(0, 0.1, 0, 0.2, p, "bootstrap")
-        for one, p in zip((a, b, c), (0.02, 0.03, 0.6), strict=True)
+    by_metric = {
+        statistic: differences.Difference(0, 0.1, 0, 0.2, p, "bootstrap")
+        for statistic, p in zip((a, b, c), (0.02, 0.03, 0.6), strict=True)
     }
-    assert clear(found, [a, b, c]) == set()  # 0.02 * 3 is above 0.05
-    assert clear(found, [c, a]) == {a}
-    found[b] = differences.Difference(0, 0.1)  # without a p it is no comparison
-    assert clear(found, [a, b, c]) == {a}
+    assert clear(by_metric, [a, b, c]) == set()  # 0.02 * 3 is above 0.05
+    assert clear(by_metric, [c, a]) == {a}
+    by_metric[b] = differences.Difference(0, 0.1)  # without a p it is no comparison
+    assert clear(by_metric, [a, b, c]) == {a}
 
 
 def test_a_metric_is_named_by_what_it_is_of_and_at() -> None:
@@ -104,4 +104,4 @@ def test_a_metric_is_named_by_what_it_is_of_and_at() -> None:
         differences.apcer_of("max", rule): "APCER of max at BPCER ≤ 2.5 %",
         differences.apcer_of("3d_mask", rule): "APCER of 3d mask at BPCER ≤ 2.5 %",
     }
-    assert {one: metric_words(one) for one in names} == names
+    assert {statistic: metric_words(statistic) for statistic in names} == names

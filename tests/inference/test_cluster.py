@@ -84,8 +84,8 @@ def shards(run: store.Run) -> list[str]:
 
 def stamps(cache: Path) -> dict[Path, tuple[int, int]]:
     """Which file each complete shard's meta.json is, and when it was written, ns."""
-    found = store.runs_folder(cache).glob("*/*/[!.]*/meta.json")
-    return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in found}
+    paths = store.runs_folder(cache).glob("*/*/[!.]*/meta.json")
+    return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in paths}
 
 
 def is_alive(pid: int) -> bool:
@@ -143,21 +143,21 @@ def test_equal_to_the_local_engine(two_workers: Any, tiny_checkpoint: Path, data
     both = [tiny_checkpoint, other]
     here = infer.write_runs(both, data, tmp_path / "local", device="cpu", precision="fp32")
     there = cluster.write_runs(both, data, tmp_path / "ray", precision="fp32")
-    for one, two in zip(here, there, strict=True):
-        assert one.id == two.id
-        assert shards(one) == shards(two)
-        assert len(two.shards) > 8
-        assert damage(two) == []
+    for local, remote in zip(here, there, strict=True):
+        assert local.id == remote.id
+        assert shards(local) == shards(remote)
+        assert len(remote.shards) > 8
+        assert damage(remote) == []
         scores = list(model.loss_names)
-        pd.testing.assert_frame_equal(one.samples().drop(columns=scores), two.samples().drop(columns=scores))
-        pd.testing.assert_frame_equal(one.samples(scores), two.samples(scores), rtol=1e-5, atol=0)
-        np.testing.assert_allclose(one.latents(), two.latents(), rtol=1e-5, atol=1e-5)
-        rows = np.arange(len(one))
-        assert np.array_equal(one.images("inputs", rows), two.images("inputs", rows))
-        pixels = [run.images("reconstructions", rows).astype(int) for run in (one, two)]
+        pd.testing.assert_frame_equal(local.samples().drop(columns=scores), remote.samples().drop(columns=scores))
+        pd.testing.assert_frame_equal(local.samples(scores), remote.samples(scores), rtol=1e-5, atol=0)
+        np.testing.assert_allclose(local.latents(), remote.latents(), rtol=1e-5, atol=1e-5)
+        rows = np.arange(len(local))
+        assert np.array_equal(local.images("inputs", rows), remote.images("inputs", rows))
+        pixels = [run.images("reconstructions", rows).astype(int) for run in (local, remote)]
         assert np.abs(pixels[0] - pixels[1]).max() <= 1
-        assert two.n_failures == 2
-        pd.testing.assert_frame_equal(one.failures(), two.failures())
+        assert remote.n_failures == 2
+        pd.testing.assert_frame_equal(local.failures(), remote.failures())
 
 
 def refuse(calls: Path) -> None:

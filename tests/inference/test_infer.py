@@ -210,8 +210,8 @@ def test_no_image_feels_which_others_it_is_cached_with(
     reversed_rows = Manifest(data.rows.iloc[::-1].reset_index(drop=True), data.source)
     (other,) = infer.write_runs([tmp_path / "m.safetensors"], reversed_rows, tmp_path / "b", device="cpu")
     columns = ["sample_id", *model.loss_names]
-    one, two = (r.samples(columns).set_index("sample_id").sort_index() for r in (run, other))
-    pd.testing.assert_frame_equal(one, two, rtol=1e-4, atol=1e-5)
+    alone, among = (r.samples(columns).set_index("sample_id").sort_index() for r in (run, other))
+    pd.testing.assert_frame_equal(alone, among, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("has_bf16", [True], indirect=True)
@@ -296,9 +296,9 @@ def test_scores_in_half_precision_stay_close(tiny_checkpoint: Path, data: Manife
         infer.write_runs([tiny_checkpoint], data, tmp_path / p, device="cpu", precision=p)[0] for p in ("fp32", "bf16")
     )
     names = ["rec", "elbo", "pixel_l1", "pixel_l2"]
-    one, two = full.samples(names), half.samples(names)
+    in_fp32, in_bf16 = full.samples(names), half.samples(names)
     for name in names:
-        assert (two[name] / one[name] - 1).abs().max() < 0.01
+        assert (in_bf16[name] / in_fp32[name] - 1).abs().max() < 0.01
 
 
 def test_a_disk_that_fills_up_stops_the_work_and_leaves_whole_shards(
@@ -319,14 +319,14 @@ def test_a_disk_that_fills_up_stops_the_work_and_leaves_whole_shards(
 def test_the_way_of_a_gpu_gives_the_same_run(
     tiny_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (one,) = infer.write_runs([tiny_checkpoint], data, tmp_path / "cpu", device="cpu")
+    (first,) = infer.write_runs([tiny_checkpoint], data, tmp_path / "cpu", device="cpu")
     monkeypatch.setattr(infer, "_parts_cpu", infer._parts_gpu)
     monkeypatch.setattr(infer, "BATCH_GPU", 7)
-    (two,) = infer.write_runs([tiny_checkpoint], data, tmp_path / "gpu", device="cpu")
-    pd.testing.assert_frame_equal(one.samples(), two.samples(), rtol=1e-4, atol=1e-5)
-    every = np.arange(len(one))
-    assert np.array_equal(one.images("inputs", every), two.images("inputs", every))
-    shown = [run.images("reconstructions", every).astype(int) for run in (one, two)]
+    (second,) = infer.write_runs([tiny_checkpoint], data, tmp_path / "gpu", device="cpu")
+    pd.testing.assert_frame_equal(first.samples(), second.samples(), rtol=1e-4, atol=1e-5)
+    every = np.arange(len(first))
+    assert np.array_equal(first.images("inputs", every), second.images("inputs", every))
+    shown = [run.images("reconstructions", every).astype(int) for run in (first, second)]
     assert np.abs(shown[0] - shown[1]).max() <= 1
 
 
@@ -341,8 +341,8 @@ def test_the_bytes_of_a_run_do_not_depend_on_the_number_of_threads(
             assert torch.get_num_threads() == n
     finally:
         torch.set_num_threads(before)
-    one, two = files(tmp_path / "1" / "runs"), files(tmp_path / "3" / "runs")
-    assert one == two
+    of_one, of_three = files(tmp_path / "1" / "runs"), files(tmp_path / "3" / "runs")
+    assert of_one == of_three
 
 
 def test_no_more_than_a_few_batches_are_read_ahead(

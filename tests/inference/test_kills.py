@@ -110,9 +110,9 @@ class Processes:
 
 @pytest.fixture(scope="module")
 def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    made = Processes(tmp_path_factory.mktemp("logs"))
-    with made.driver as driver:
-        yield made
+    started = Processes(tmp_path_factory.mktemp("logs"))
+    with started.driver as driver:
+        yield started
         assert driver.stdin
         driver.stdin.close()
 
@@ -288,15 +288,15 @@ def test_images_that_vanish_are_waited_for(
 def damaged(cache: Path) -> tuple[Path, list[Path]]:
     """Harms three shards of the one Run in a cache; its folder and theirs."""
     (folder,) = store.run_folders(cache)
-    one, two, three = (
+    first, second, third = (
         folder / "train" / "shard-00001",
         folder / "live" / "shard-00000",
         folder / "train" / "shard-00003",
     )
-    (one / "latents.npy").write_bytes(b"\x93NUMPY")
-    (two / "samples.parquet").unlink()
-    (three / "meta.json").write_text("{}")
-    return folder, [one, two, three]
+    (first / "latents.npy").write_bytes(b"\x93NUMPY")
+    (second / "samples.parquet").unlink()
+    (third / "meta.json").write_text("{}")
+    return folder, [first, second, third]
 
 
 def test_repair_computes_the_damaged_shards_and_no_others(
@@ -313,7 +313,9 @@ def test_repair_computes_the_damaged_shards_and_no_others(
     assert result.code == 0, result.err
     (entry,) = json.loads(result.out)
     assert (entry["damage"], entry["missing"]) == ([], [])
-    assert {(one["subset"], one["shard"]) for one in entry["repaired"]} == {(p.parent.name, p.name) for p in harmed}
+    assert {(repaired["subset"], repaired["shard"]) for repaired in entry["repaired"]} == {
+        (p.parent.name, p.name) for p in harmed
+    }
     assert files(tmp_path) == files(whole)
     unharmed = {path: stamp for path, stamp in before.items() if path.parent not in harmed}
     assert len(unharmed) == len(before) - 3
@@ -356,7 +358,7 @@ def test_runs_show_their_age(tiny_cache: Path, fas: Callable[..., Result]) -> No
     (line,) = [line for line in fas("runs", "--cache", tiny_cache).out.splitlines() if run.id in line]
     assert " 1 day " in line
     listed = json.loads(fas("runs", "--json", "--cache", tiny_cache).out)
-    assert [one["name"] for one in listed][-1] == "a"  # the oldest
+    assert [entry["name"] for entry in listed][-1] == "a"  # the oldest
     ages = {5: "seconds", 60: "1 minute", 7000: "1 hour", 7200: "2 hours", 40 * 86400: "40 days"}
     now = datetime.now(UTC)
     assert [age((now - timedelta(seconds=s)).isoformat()) for s in ages] == list(ages.values())

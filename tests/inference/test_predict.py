@@ -37,24 +37,24 @@ def test_an_image_of_the_run_gets_its_score_and_verdict_again(score: str, settin
     rows = run.rows_of("seen_paper")
     values = scores.values(run, score)[rows]
     paths = [root / path for path in run.samples(["path"])["path"].iloc[rows]]
-    found = predict.verdicts(content, run.cache, paths, "cpu")
-    assert [entry["image"] for entry in found] == list(map(str, paths))
-    np.testing.assert_allclose([entry["score"] for entry in found], values, rtol=1e-4)
-    assert [entry["verdict"] for entry in found] == [
+    entries = predict.verdicts(content, run.cache, paths, "cpu")
+    assert [entry["image"] for entry in entries] == list(map(str, paths))
+    np.testing.assert_allclose([entry["score"] for entry in entries], values, rtol=1e-4)
+    assert [entry["verdict"] for entry in entries] == [
         "attack" if v >= content["threshold"] else "bona_fide" for v in values
     ]
-    assert {entry["verdict"] for entry in found} == {"attack", "bona_fide"} or score == "mahalanobis"
+    assert {entry["verdict"] for entry in entries} == {"attack", "bona_fide"} or score == "mahalanobis"
 
 
 def test_what_cannot_be_read_is_an_attack(setting: tuple[store.Run, Path], tmp_path: Path) -> None:
     run, root = setting
     (tmp_path / "broken.png").write_bytes(b"\x89PNG")
     good = root / run.samples(["path"])["path"].iloc[0]
-    found = predict.verdicts(card_of(run), run.cache, [tmp_path / "broken.png", good, tmp_path / "none.png"], "cpu")
-    assert [entry["verdict"] for entry in found][::2] == ["attack", "attack"]
-    assert [entry["score"] is None for entry in found] == [True, False, True]
-    assert all(entry["reason"] for entry in found[::2])
-    assert found[1]["reason"] is None
+    entries = predict.verdicts(card_of(run), run.cache, [tmp_path / "broken.png", good, tmp_path / "none.png"], "cpu")
+    assert [entry["verdict"] for entry in entries][::2] == ["attack", "attack"]
+    assert [entry["score"] is None for entry in entries] == [True, False, True]
+    assert all(entry["reason"] for entry in entries[::2])
+    assert entries[1]["reason"] is None
 
 
 def test_per_session_all_images_make_one_decision(setting: tuple[store.Run, Path], tmp_path: Path) -> None:

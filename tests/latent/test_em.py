@@ -23,23 +23,23 @@ def clusters(n: int = 3000, d: int = 5, seed: int = 0) -> np.ndarray:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_clear_clusters_are_found_as_scikit_learn_finds_them(covariance: str, dtype: type) -> None:
     z = clusters().astype(dtype)
-    found = em.fitted(z, 3, covariance, 0)
+    ours = em.fitted(z, 3, covariance, 0)
     theirs = GaussianMixture(3, covariance_type=covariance, tol=1e-9, random_state=0).fit(z.astype(float))
     order = np.argsort(-theirs.weights_)
-    np.testing.assert_allclose(found.weights, theirs.weights_[order], atol=2e-3)
-    np.testing.assert_allclose(found.means, theirs.means_[order], atol=2e-2)
-    np.testing.assert_allclose(found.covariances, theirs.covariances_[order], atol=5e-2)
+    np.testing.assert_allclose(ours.weights, theirs.weights_[order], atol=2e-3)
+    np.testing.assert_allclose(ours.means, theirs.means_[order], atol=2e-2)
+    np.testing.assert_allclose(ours.covariances, theirs.covariances_[order], atol=5e-2)
 
 
 @pytest.mark.parametrize("covariance", ["diag", "full"])
 def test_one_component_has_the_moments_of_the_codes(covariance: str) -> None:
     z = clusters() * [1, 1e-3, 1, 1e3, 1] + 1e4
-    found = em.fitted(z, 1, covariance, 0)
+    ours = em.fitted(z, 1, covariance, 0)
     expected = np.cov(z.T, bias=True) + em.REGULARISATION * np.eye(5)
-    assert found.weights.tolist() == [1]
-    np.testing.assert_allclose(found.means[0], z.mean(0), rtol=1e-12)
+    assert ours.weights.tolist() == [1]
+    np.testing.assert_allclose(ours.means[0], z.mean(0), rtol=1e-12)
     np.testing.assert_allclose(
-        found.covariances[0], expected if covariance == "full" else np.diag(expected), rtol=1e-9, atol=1e-9
+        ours.covariances[0], expected if covariance == "full" else np.diag(expected), rtol=1e-9, atol=1e-9
     )
 
 
@@ -60,11 +60,11 @@ def test_the_result_is_the_same_on_any_number_of_cores(covariance: str, monkeypa
 def test_the_moments_of_a_mixture_are_those_of_the_codes(covariance: str) -> None:
     """A property of every maximisation, also where components overlap and each code belongs to several."""
     z = np.random.default_rng(0).normal(size=(500, 3)) + 5
-    found = em.fitted(z, 3, covariance, 0)
-    assert (found.weights > 0.1).all()
-    np.testing.assert_allclose(found.weights @ found.means, z.mean(0), atol=1e-6)
-    full = found.covariances if covariance == "full" else np.array([np.diag(c) for c in found.covariances])
-    second = np.einsum("k,kde->de", found.weights, full + found.means[:, :, None] * found.means[:, None, :])
+    ours = em.fitted(z, 3, covariance, 0)
+    assert (ours.weights > 0.1).all()
+    np.testing.assert_allclose(ours.weights @ ours.means, z.mean(0), atol=1e-6)
+    full = ours.covariances if covariance == "full" else np.array([np.diag(c) for c in ours.covariances])
+    second = np.einsum("k,kde->de", ours.weights, full + ours.means[:, :, None] * ours.means[:, None, :])
     expected = z.T @ z / len(z) + em.REGULARISATION * np.eye(3)
     if covariance == "diag":
         second, expected = np.diag(second), np.diag(expected)
@@ -92,15 +92,15 @@ def test_the_likelier_start_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
         seeds.append(seed)
         return real(codes, k, seed) if seed % 2 else np.full((k, 5), 99.0, np.float32) + np.eye(k, 5)
 
-    monkeypatch.setattr(em._Work, "converged", lambda self, codes, found: found)
+    monkeypatch.setattr(em._Work, "converged", lambda self, codes, start: start)
     expected = em.fitted(z, 3, "diag", 0)
     monkeypatch.setattr(em, "_centres", one_is_bad)
-    found = em.fitted(z, 3, "diag", 0)
+    ours = em.fitted(z, 3, "diag", 0)
     assert sorted(seeds) == [0, 1]
-    np.testing.assert_allclose(found.means, expected.means, atol=0.02)
+    np.testing.assert_allclose(ours.means, expected.means, atol=0.02)
 
 
 def test_identical_codes_need_no_warning() -> None:
-    found = em.fitted(np.ones((10, 3), np.float32), 4, "full", 0)
-    np.testing.assert_allclose(found.covariances[0], em.REGULARISATION * np.eye(3))
-    assert found.weights.sum() == pytest.approx(1)
+    ours = em.fitted(np.ones((10, 3), np.float32), 4, "full", 0)
+    np.testing.assert_allclose(ours.covariances[0], em.REGULARISATION * np.eye(3))
+    assert ours.weights.sum() == pytest.approx(1)

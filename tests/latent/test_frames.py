@@ -19,11 +19,11 @@ from fas_core.latent import frames
 def table(*names: str) -> pd.DataFrame:
     """ "live/a": sample a of subset live."""
     split = [name.split("/") for name in names]
-    return pd.DataFrame({"sample_id": [one[1] for one in split], "subset": [one[0] for one in split]})
+    return pd.DataFrame({"sample_id": [parts[1] for parts in split], "subset": [parts[0] for parts in split]})
 
 
 def rows(*tables: pd.DataFrame) -> list[list[int]]:
-    return [one.tolist() for one in common_rows(tables)]
+    return [of_table.tolist() for of_table in common_rows(tables)]
 
 
 def test_samples_are_joined_by_id_whatever_their_order_and_subset() -> None:
@@ -54,38 +54,38 @@ def places() -> NDArray[np.float64]:
 
 def test_places_that_were_turned_mirrored_scaled_and_shifted_come_back(places: NDArray[np.float64]) -> None:
     other = 7.5 * places @ turned(4, 1) + [3, -200, 0.1, 8]
-    found = frames.aligned(other, places)
-    np.testing.assert_allclose(found.applied(other), places, atol=1e-9)
-    assert found.residual == pytest.approx(0, abs=1e-12)
-    assert found.scale == pytest.approx(1 / 7.5)
-    np.testing.assert_allclose(found.rotation @ found.rotation.T, np.eye(4), atol=1e-12)
-    assert np.linalg.det(found.rotation) == pytest.approx(-1)
+    alignment = frames.aligned(other, places)
+    np.testing.assert_allclose(alignment.applied(other), places, atol=1e-9)
+    assert alignment.residual == pytest.approx(0, abs=1e-12)
+    assert alignment.scale == pytest.approx(1 / 7.5)
+    np.testing.assert_allclose(alignment.rotation @ alignment.rotation.T, np.eye(4), atol=1e-12)
+    assert np.linalg.det(alignment.rotation) == pytest.approx(-1)
     assert frames.left_over(other, places, [0, 3])[0] == pytest.approx(0, abs=1e-12)
 
 
 def test_alignment_is_scipys(places: NDArray[np.float64]) -> None:
     other = 3 * places @ turned(4, 2) + np.random.default_rng(3).normal(size=places.shape)
-    found = frames.aligned(other, places)
-    assert found.residual == pytest.approx(procrustes(places, other)[2], abs=1e-12)
+    alignment = frames.aligned(other, places)
+    assert alignment.residual == pytest.approx(procrustes(places, other)[2], abs=1e-12)
     rotation, trace = orthogonal_procrustes(other - other.mean(0), places - places.mean(0))
-    np.testing.assert_allclose(found.rotation, rotation, atol=1e-9)
-    assert found.scale == pytest.approx(trace / ((other - other.mean(0)) ** 2).sum())
-    assert frames.left_over(other, places, range(4))[0] == pytest.approx(found.residual)
+    np.testing.assert_allclose(alignment.rotation, rotation, atol=1e-9)
+    assert alignment.scale == pytest.approx(trace / ((other - other.mean(0)) ** 2).sum())
+    assert frames.left_over(other, places, range(4))[0] == pytest.approx(alignment.residual)
 
 
 def test_no_small_change_of_an_alignment_fits_better(places: NDArray[np.float64]) -> None:
     other = places @ turned(4, 4) + np.random.default_rng(5).normal(size=places.shape)
-    found = frames.aligned(other, places)
-    left = ((found.applied(other) - places) ** 2).sum()
+    alignment = frames.aligned(other, places)
+    left = ((alignment.applied(other) - places) ** 2).sum()
     angle = 0.01
     turn = np.eye(4)
     turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
     for scale, rotation, target in (
-        (found.scale * 1.01, found.rotation, found.target),
-        (found.scale, found.rotation @ turn, found.target),
-        (found.scale, found.rotation, found.target + 0.01),
+        (alignment.scale * 1.01, alignment.rotation, alignment.target),
+        (alignment.scale, alignment.rotation @ turn, alignment.target),
+        (alignment.scale, alignment.rotation, alignment.target + 0.01),
     ):
-        changed = scale * (other - found.source) @ rotation + target
+        changed = scale * (other - alignment.source) @ rotation + target
         assert ((changed - places) ** 2).sum() > left
 
 
@@ -174,18 +174,18 @@ def test_live_spreads_are_distances_over_the_live_deviation_along_the_line() -> 
     z = np.concatenate([rng.normal(size=(200, 2)) * [3, 0.5], [[9, 0], [9, 0], [0, 5]]])
     z[:200] -= z[:200].mean(0)
     live, groups = np.arange(200), {"mask": np.array([200, 201]), "paper": np.array([202])}
-    found = frames.live_spreads(in_blocks(z), live, groups)
-    assert found["mask"] == pytest.approx(9 / z[:200, 0].std(ddof=1))
-    assert found["paper"] == pytest.approx(5 / z[:200, 1].std(ddof=1))
+    distances = frames.live_spreads(in_blocks(z), live, groups)
+    assert distances["mask"] == pytest.approx(9 / z[:200, 0].std(ddof=1))
+    assert distances["paper"] == pytest.approx(5 / z[:200, 1].std(ddof=1))
     moved = 4 * z @ turned(2, 9) + [70, -5]
     for name, value in frames.live_spreads(in_blocks(moved), live, groups).items():
-        assert value == pytest.approx(found[name])
+        assert value == pytest.approx(distances[name])
 
 
 def test_what_has_no_spread_has_no_distance() -> None:
     z = np.array([[0.0, 0], [0, 2], [5, 1], [0, 1]])
-    found = frames.live_spreads(
+    distances = frames.live_spreads(
         in_blocks(z), np.arange(2), {"beside": np.array([2]), "there": np.array([3]), "nobody": np.array([], int)}
     )
-    assert found == {"beside": None, "there": 0.0, "nobody": None}
+    assert distances == {"beside": None, "there": 0.0, "nobody": None}
     assert frames.live_spreads(in_blocks(z), np.arange(1), {"beside": np.array([2])}) == {"beside": None}

@@ -35,15 +35,15 @@ def run(tiny_cache: Path) -> store.Run:
 @pytest.mark.parametrize("k", [1, 2, 8])
 def test_log_likelihood_equals_the_golden_one(golden: dict[str, np.ndarray], k: int, covariance: str) -> None:
     stem = f"{covariance}_k{k}_"
-    one = Mixture(golden[stem + "weights"], golden[stem + "means"], golden[stem + "covariances"])
-    assert one.n_parameters == golden[stem + "n_parameters"]
+    stored = Mixture(golden[stem + "weights"], golden[stem + "means"], golden[stem + "covariances"])
+    assert stored.n_parameters == golden[stem + "n_parameters"]
     for name in SETS:
         np.testing.assert_allclose(
-            one.log_likelihood(golden[f"z_{name}"]), golden[f"{stem}ll_{name}"], rtol=0, atol=1e-8
+            stored.log_likelihood(golden[f"z_{name}"]), golden[f"{stem}ll_{name}"], rtol=0, atol=1e-8
         )
-    training = one.log_likelihood(golden["z_train"])
-    np.testing.assert_allclose(one.bic(training), golden[stem + "bic"], rtol=0, atol=1e-8)
-    np.testing.assert_allclose(one.aic(training), golden[stem + "aic"], rtol=0, atol=1e-8)
+    training = stored.log_likelihood(golden["z_train"])
+    np.testing.assert_allclose(stored.bic(training), golden[stem + "bic"], rtol=0, atol=1e-8)
+    np.testing.assert_allclose(stored.aic(training), golden[stem + "aic"], rtol=0, atol=1e-8)
 
 
 @pytest.mark.parametrize("covariance", mixture.COVARIANCES)
@@ -78,12 +78,12 @@ def test_log_likelihood_equals_scipys_density(covariance: str) -> None:
 
 def test_likelihood_of_each_code_does_not_depend_on_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     z = np.random.default_rng(1).normal(size=(23, 4))
-    one = mixture.fitted(z, 2)
-    together = one.log_likelihood(z)
+    fit = mixture.fitted(z, 2)
+    together = fit.log_likelihood(z)
     monkeypatch.setattr(mixture, "_ROWS_AT_ONCE", 5)
-    np.testing.assert_allclose(one.log_likelihood(z), together, rtol=0, atol=1e-12)
-    np.testing.assert_allclose(one.log_likelihood(z[::-1]), together[::-1], rtol=0, atol=1e-12)
-    assert one.log_likelihood(z[:0]).shape == (0,)
+    np.testing.assert_allclose(fit.log_likelihood(z), together, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(fit.log_likelihood(z[::-1]), together[::-1], rtol=0, atol=1e-12)
+    assert fit.log_likelihood(z[:0]).shape == (0,)
 
 
 def test_dimensions_without_spread_stay_finite() -> None:
@@ -115,9 +115,9 @@ def test_a_mixture_is_fitted_once_on_the_live_training_codes_alone(
     monkeypatch.setattr(mixture, "fitted", lambda *_: pytest.fail("fitted a second time"))
     again = mixture.of_training(run, 2)
     np.testing.assert_array_equal(again.covariances, first.covariances)
-    found = mixture.known(run, 2)
-    assert found is not None
-    np.testing.assert_array_equal(found.means, first.means)
+    known = mixture.known(run, 2)
+    assert known is not None
+    np.testing.assert_array_equal(known.means, first.means)
     assert mixture.known(run, 2, "full") is None
     assert mixture.known(run, 4) is None
 
@@ -126,12 +126,12 @@ def test_a_mixture_is_fitted_once_on_the_live_training_codes_alone(
 def test_each_code_is_placed_by_its_largest_posterior(covariance: str) -> None:
     """Equation of thesis section 2.5.1, written out."""
     z = np.random.default_rng(3).normal(size=(40, 2))
-    one = mixture.fitted(z, 3, covariance)
-    full = one.covariances if covariance == "full" else np.array([np.diag(c) for c in one.covariances])
+    fit = mixture.fitted(z, 3, covariance)
+    full = fit.covariances if covariance == "full" else np.array([np.diag(c) for c in fit.covariances])
     joint = np.array(
-        [w * multivariate_normal(m, c).pdf(z) for w, m, c in zip(one.weights, one.means, full, strict=True)]
+        [w * multivariate_normal(m, c).pdf(z) for w, m, c in zip(fit.weights, fit.means, full, strict=True)]
     )
-    values, component, responsibility = one.placed(z)
+    values, component, responsibility = fit.placed(z)
     np.testing.assert_allclose(values, np.log(joint.sum(0)), atol=1e-10)
     np.testing.assert_array_equal(component, joint.argmax(0))
     np.testing.assert_allclose(responsibility, joint.max(0) / joint.sum(0), atol=1e-6)
@@ -142,10 +142,10 @@ def test_ellipses_are_what_projected_codes_of_a_component_have(covariance: str) 
     rng = np.random.default_rng(4)
     root = rng.normal(size=(4, 4)) if covariance == "full" else np.diag([3.0, 1, 2, 0.5])
     cloud = rng.normal(size=(4000, 4)) @ root.T + 7
-    one = mixture.fitted(cloud, 1, covariance)
+    fit = mixture.fitted(cloud, 1, covariance)
     axes, _ = np.linalg.qr(rng.normal(size=(4, 4)))
     centre = np.full(4, 5.0)
-    means, spreads = one.ellipses(axes[:2], centre)
+    means, spreads = fit.ellipses(axes[:2], centre)
     projected = (cloud - centre) @ axes[:2].T
     np.testing.assert_allclose(means[0], projected.mean(0), atol=1e-9)
     tolerance = 1e-5 if covariance == "full" else 0.2  # a diagonal one leaves out what the sample's axes correlate
@@ -161,9 +161,9 @@ def test_principal_components_are_those_of_training(run: store.Run) -> None:
     _, vectors = np.linalg.eigh(centred.T @ centred)
     plane = (run.latents() - training.mean(0)) @ vectors[:, :-3:-1]
     np.testing.assert_allclose(np.abs(reduced), np.abs(plane), atol=1e-4)
-    one = mixture.of_training(run, 2, "full", 2)
-    assert one.means.shape == (2, 2)
-    np.testing.assert_allclose(one.weights @ one.means, 0, atol=1e-5)
+    fit = mixture.of_training(run, 2, "full", 2)
+    assert fit.means.shape == (2, 2)
+    np.testing.assert_allclose(fit.weights @ fit.means, 0, atol=1e-5)
     assert mixture.known(run, 2, "full") is None
 
 
@@ -207,10 +207,10 @@ def test_images_are_held_out_where_subjects_are_not_named(
 @pytest.mark.parametrize("dimensions", [0, 2])
 def test_likelihoods_of_a_run_and_of_what_was_held_out(run: store.Run, dimensions: int) -> None:
     assert mixture.known_likelihoods(run, 2, "diag", dimensions) is None
-    found = mixture.likelihoods(run, 2, "diag", dimensions)
-    one = mixture.of_training(run, 2, "diag", dimensions)
+    likelihoods = mixture.likelihoods(run, 2, "diag", dimensions)
+    fitted = mixture.of_training(run, 2, "diag", dimensions)
     np.testing.assert_array_equal(
-        found.log_likelihood, one.log_likelihood(mixture.codes(run, np.arange(24), dimensions))
+        likelihoods.log_likelihood, fitted.log_likelihood(mixture.codes(run, np.arange(24), dimensions))
     )
     parts = mixture.split(run)
     fit, held = (run.latents()[rows].astype(float) for rows in (parts.fitted, parts.held_out))
@@ -219,10 +219,10 @@ def test_likelihoods_of_a_run_and_of_what_was_held_out(run: store.Run, dimension
         axes = np.linalg.eigh(centred.T @ centred)[1][:, :-3:-1]
         fit, held = centred @ axes, (held - fit.mean(0)) @ axes
     expected = mixture.fitted(fit, 2).log_likelihood(held).mean()
-    assert float(found.held_out) == pytest.approx(expected, rel=1e-3)
+    assert float(likelihoods.held_out) == pytest.approx(expected, rel=1e-3)
     again = mixture.known_likelihoods(run, 2, "diag", dimensions)
     assert again is not None
-    np.testing.assert_array_equal(again.component, found.component)
+    np.testing.assert_array_equal(again.component, likelihoods.component)
 
 
 def test_too_few_to_hold_any_out_is_undefined(run: store.Run) -> None:

@@ -167,9 +167,9 @@ def test_coordinates_of_a_run_are_those_of_all_its_codes_in_order(tiny_cache: Pa
     run = store.open_run(tiny_cache, "a")
     pca = projection.pca_of(run)
     assert len(run.shards) > 1
-    made = projection.coordinates(run, pca)
-    assert made.dtype == np.float32
-    np.testing.assert_allclose(made, (run.latents() - pca.mean) @ pca.components.T, atol=1e-6)
+    coordinates = projection.coordinates(run, pca)
+    assert coordinates.dtype == np.float32
+    np.testing.assert_allclose(coordinates, (run.latents() - pca.mean) @ pca.components.T, atol=1e-6)
 
 
 def test_results_stored_by_another_version_are_not_found(tiny_cache: Path) -> None:
@@ -235,15 +235,15 @@ def test_umap_with_a_seed_is_reproducible_and_stored_and_a_sample_carries_the_re
     )
     first, second = (image_run(tmp_path / name, "run", samples, shard_size=50) for name in ("one", "two"))
     assert projection.known_umap(first) is None
-    made = projection.umap_of(first)
-    assert made.points.shape == (n, 2)
-    assert np.isfinite(made.points).all()
-    np.testing.assert_array_equal(made.fitted, np.arange(n))
+    umap = projection.umap_of(first)
+    assert umap.points.shape == (n, 2)
+    assert np.isfinite(umap.points).all()
+    np.testing.assert_array_equal(umap.fitted, np.arange(n))
     known = projection.known_umap(first)
     assert known is not None
-    np.testing.assert_array_equal(known.points, made.points)
+    np.testing.assert_array_equal(known.points, umap.points)
     assert projection.known_umap(first, projection.Umap(seed=1)) is None
-    np.testing.assert_array_equal(projection.umap_of(second).points, made.points)
+    np.testing.assert_array_equal(projection.umap_of(second).points, umap.points)
 
     monkeypatch.setattr(projection, "UMAP_LIMIT", 60)
     assert projection.known_umap(first) is None

@@ -54,36 +54,38 @@ def assert_shares(*values: object) -> None:
 
 def test_metrics(both: tuple[np.ndarray, np.ndarray]) -> None:
     values, attack = both
-    one = metrics.score_set(values, attack)
-    document = metrics.document(one, thresholds=[0.0, MOST, -MOST, INF, -INF, LEAST])
+    score_set = metrics.score_set(values, attack)
+    document = metrics.document(score_set, thresholds=[0.0, MOST, -MOST, INF, -INF, LEAST])
     json.dumps(document, allow_nan=False)
-    wins = (one.pooled[:, None] > one.bona_fide[None, :1000]).mean() if len(values) < 1000 else None
+    wins = (score_set.pooled[:, None] > score_set.bona_fide[None, :1000]).mean() if len(values) < 1000 else None
     if wins is not None:
-        ties = (one.pooled[:, None] == one.bona_fide[None]).mean()
+        ties = (score_set.pooled[:, None] == score_set.bona_fide[None]).mean()
         assert document["roc_auc"] == pytest.approx(wins + ties / 2)
     assert_shares(document["roc_auc"], document["average_precision"], document["eer"]["value"])
     for entry in document["at_threshold"]:
         assert_shares(entry["bpcer"], entry["apcer_max"], *entry["bpcer_ci95"]["clopper_pearson"])
     for entry in document["apcer_at_bpcer"]:
         assert entry["bpcer"] <= entry["target"]
-        assert entry["bpcer"] == pytest.approx((one.bona_fide >= float(entry["threshold"])).mean()) or INF in values
+        assert (
+            entry["bpcer"] == pytest.approx((score_set.bona_fide >= float(entry["threshold"])).mean()) or INF in values
+        )
 
-    whole = metrics.curves(one)
+    whole = metrics.curves(score_set)
     for rates in (whole.bpcer[::-1], whole.apcer_pooled, whole.thresholds):
         assert (rates[1:] >= rates[:-1]).all()
     assert len(metrics.thinned(whole, 50).thresholds) <= 50
     for text in ("bpcer<=0.05", "apcer<=0.1", "eer"):
         try:
-            threshold = operating_point.threshold_by(operating_point.rule(text), one)
+            threshold = operating_point.threshold_by(operating_point.rule(text), score_set)
         except metrics.UndefinedMetricError as error:
             assert str(error)  # noqa: PT017
             continue
         assert math.isfinite(threshold)
-        assert text != "bpcer<=0.05" or (one.bona_fide >= threshold).mean() <= 0.05
+        assert text != "bpcer<=0.05" or (score_set.bona_fide >= threshold).mean() <= 0.05
 
     costs = cost.Costs(1000, {"unspecified": cost.Share(0.1, 0.05, 0.2)}, 5, 1)
     try:
-        priced = cost.curve(one, costs)
+        priced = cost.curve(score_set, costs)
     except metrics.UndefinedMetricError:
         assert not np.isfinite(values).any()
     else:
@@ -126,11 +128,11 @@ def test_intervals_and_groups(both: tuple[np.ndarray, np.ndarray]) -> None:
     )
     for column in ("device", "distance"):
         try:
-            found = breakdown.by_column(rows, values, 0.0, column)
+            groups = breakdown.by_column(rows, values, 0.0, column)
         except breakdown.BadInputError:
             continue
-        json.dumps(metrics.json_safe(found.as_json()), allow_nan=False)
-        assert found.sentence()
+        json.dumps(metrics.json_safe(groups.as_json()), allow_nan=False)
+        assert groups.sentence()
     if min(attack.sum(), (~attack).sum()) > 1:
         areas, covariance = uncertainty.delong(two, attack)
         assert ((areas >= 0) & (areas <= 1)).all()
@@ -180,9 +182,9 @@ def test_the_threshold_panel(both: tuple[np.ndarray, np.ndarray]) -> None:
         panel.Cell("all", name, values[kind], rows[kind], Style("#000"))
         for name, kind in (("", ~attack), ("print", attack))
     ]
-    made = panel.prepared(cells, reported=["all"])
-    json.dumps(made.json, allow_nan=False)
-    low, high = made.json["view"]
+    sent = panel.prepared(cells, reported=["all"])
+    json.dumps(sent.json, allow_nan=False)
+    low, high = sent.json["view"]
     assert low < high
     assert math.isfinite(high - low)
 
@@ -205,10 +207,10 @@ def test_limits_of_a_slider(both: tuple[np.ndarray, np.ndarray]) -> None:
 )
 def test_edges_ascend_between_any_two_numbers(ends: tuple[float, float], n: int) -> None:
     for low, high in (ends, (ends[0], ends[0]), (ends[1], ends[1])):
-        found = bins.edges(low, high, n)
-        assert len(found) == n + 1
-        assert np.isfinite(found).all()
-        assert (np.diff(found) > 0).all()
+        edges = bins.edges(low, high, n)
+        assert len(edges) == n + 1
+        assert np.isfinite(edges).all()
+        assert (np.diff(edges) > 0).all()
     assert bins.edges(0.0, 10.0, 5).tolist() == [0, 2, 4, 6, 8, 10]
 
 

@@ -56,7 +56,7 @@ def close(x: Any) -> Any:
 def random_sets(n_sets: int, seed: int, *, infinite: bool = True) -> list[tuple[ScoreSet, Any, Any, Any]]:
     """Small random sets, some full of ties, some with infinite scores: (set, scores, labels, species)."""
     rng = np.random.default_rng(seed)
-    made = []
+    sets = []
     for i in range(n_sets):
         n = int(rng.integers(4, 40))
         scores = rng.normal(size=n) if i % 2 else rng.integers(0, 6, n).astype(float)
@@ -65,8 +65,8 @@ def random_sets(n_sets: int, seed: int, *, infinite: bool = True) -> list[tuple[
         labels = rng.integers(0, 2, n)
         labels[:2] = (0, 1)
         species = [str(rng.choice(["print", "mask", "replay"])) if label else None for label in labels]
-        made.append((score_set(scores, labels, species), scores, labels, species))
-    return made
+        sets.append((score_set(scores, labels, species), scores, labels, species))
+    return sets
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -125,8 +125,8 @@ def test_at_most_targets_are_the_golden_ones(case: dict[str, Any]) -> None:
         assert 1 - entry["apcer_pooled"] == close(row["tpr_pooled"])
 
 
-def assert_is_operating_point(found: metrics.Rates, expected: dict[str, Any]) -> None:
-    rates = metrics.json_safe(found.as_json())
+def assert_is_operating_point(at: metrics.Rates, expected: dict[str, Any]) -> None:
+    rates = metrics.json_safe(at.as_json())
     plain = ("apcer_max", "apcer_pooled", "bpcer", "acer", "hter", "precision", "recall", "f1", "apcer_per_species")
     for key in (*plain, "bpcer_ci95", "apcer_ci95_per_species"):
         assert rates[key] == close(expected[key]), key
@@ -208,7 +208,7 @@ def test_rates_count_what_the_decision_says() -> None:
             rates = metrics.rates_at(scores, threshold)
             assert rates.bpcer == attack[labels == 0].mean()
             for name in set(filter(None, species)):
-                mine = np.array([one == name for one in species])
+                mine = np.array([kind == name for kind in species])
                 assert rates.apcer_per_species[name] == (~attack[mine]).mean()
             assert rates.apcer_max == max(rates.apcer_per_species.values())
             assert rates.apcer_per_species[rates.apcer_worst] == rates.apcer_max

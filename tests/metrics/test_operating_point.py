@@ -44,8 +44,8 @@ def test_every_rule_keeps_its_promise_and_no_other_threshold_is_better() -> None
         at = metrics.rates_at(SCORES, op.threshold_by(Rule("bpcer", share), SCORES))
         assert at.bpcer <= share < at.bpcer + 1 / 20
         for species, n in (("mask", 10), ("paper", 5)):
-            one = metrics.rates_at(SCORES, op.threshold_by(Rule("apcer", share, species), SCORES))
-            assert one.apcer_per_species[species] <= share < one.apcer_per_species[species] + 1 / n
+            rates = metrics.rates_at(SCORES, op.threshold_by(Rule("apcer", share, species), SCORES))
+            assert rates.apcer_per_species[species] <= share < rates.apcer_per_species[species] + 1 / n
         worst = metrics.rates_at(SCORES, op.threshold_by(Rule("apcer", share), SCORES))
         assert worst.apcer_max <= share
     assert op.threshold_by(Rule("eer"), SCORES) == metrics.equal_error_rate(SCORES).threshold

@@ -20,7 +20,7 @@ EVERYTHING = [
     *(AUC, EER, BPCER, Statistic("apcer_max"), Statistic("apcer_pooled")),
     *(Statistic(name, species) for name in ("roc_auc", "apcer") for species in "abc"),
     *(Statistic(name, target) for name in ("bpcer_at_apcer", "apcer_max_at_bpcer") for target in TARGETS),
-    *(Statistic("apcer_at_bpcer", (target, one)) for target in TARGETS for one in (None, "a", "b", "c")),
+    *(Statistic("apcer_at_bpcer", (target, kind)) for target in TARGETS for kind in (None, "a", "b", "c")),
     *(Statistic("precision_at_recall", target) for target in TARGETS[1:]),
     Statistic("average_precision"),
 ]
@@ -44,8 +44,8 @@ def aucs_of(
     quantiles: int = resampling.QUANTILES,
 ) -> np.ndarray:
     units = Units("subject", groups)
-    found = resampled([scores], attack, units, [AUC], resamples=resamples, quantiles=quantiles, seed=seed)
-    return found.values[AUC][0]
+    drawn = resampled([scores], attack, units, [AUC], resamples=resamples, quantiles=quantiles, seed=seed)
+    return drawn.values[AUC][0]
 
 
 def sorted_again(scores: np.ndarray, attack: np.ndarray, species: np.ndarray, t: float) -> dict[Statistic, float]:
@@ -53,20 +53,20 @@ def sorted_again(scores: np.ndarray, attack: np.ndarray, species: np.ndarray, t:
     drawn = metrics.score_set(scores, attack, species)
     here = metrics.rates_at(drawn, t)
     rates = {Statistic(name): getattr(here, name) for name in ("bpcer", "apcer_max", "apcer_pooled")}
-    rates |= {Statistic("apcer", one): here.apcer_per_species.get(one) for one in "abc"}
+    rates |= {Statistic("apcer", kind): here.apcer_per_species.get(kind) for kind in "abc"}
     both = bool(drawn.n_bona_fide and drawn.n_attack)
     rates |= {AUC: metrics.roc_auc(drawn) if both else None}
     rates |= {EER: metrics.equal_error_rate(drawn).value if both else None}
-    for one in "abc":
-        present = both and drawn.attacks.get(one, np.empty(0)).size
-        rates[Statistic("roc_auc", one)] = metrics.roc_auc(drawn, one) if present else None
+    for kind in "abc":
+        present = both and drawn.attacks.get(kind, np.empty(0)).size
+        rates[Statistic("roc_auc", kind)] = metrics.roc_auc(drawn, kind) if present else None
     for x in TARGETS:
         rates[Statistic("bpcer_at_apcer", x)] = metrics.bpcer_at_apcer(drawn, x).bpcer if drawn.n_attack else None
         at = metrics.apcer_at_bpcer(drawn, x) if both else None
         rates[Statistic("apcer_max_at_bpcer", x)] = at and at.apcer_max
         rates |= {
-            Statistic("apcer_at_bpcer", (x, one)): at and (at.apcer_per_species.get(one) if one else at.apcer_pooled)
-            for one in (None, "a", "b", "c")
+            Statistic("apcer_at_bpcer", (x, kind)): at and (at.apcer_per_species.get(kind) if kind else at.apcer_pooled)
+            for kind in (None, "a", "b", "c")
         }
     curve = metrics.curves(drawn) if both else None
     for x in TARGETS[1:]:
@@ -99,29 +99,31 @@ def test_histograms_give_what_sorting_every_resample_again_gives(
             yield weights
 
     monkeypatch.setattr(resampling, "draws", recorded)
-    found = resampled(
+    estimates = resampled(
         models, attack, Units("subject", subjects), EVERYTHING, species=species, thresholds=t, resamples=25
     )
     times = np.concatenate(drawn, axis=1)[subjects].astype(int)
-    assert np.isnan(found.values[Statistic("apcer", "c")]).any()
+    assert np.isnan(estimates.values[Statistic("apcer", "c")]).any()
     for j, i in itertools.product(range(25), range(2)):
         rows = np.repeat(np.arange(n), times[:, j])
         expected = sorted_again(models[i][rows], attack[rows], species[rows], t[i])
-        assert {name: of[i, j] for name, of in found.values.items()} == pytest.approx(expected, abs=1e-12, nan_ok=True)
+        assert {name: of[i, j] for name, of in estimates.values.items()} == pytest.approx(
+            expected, abs=1e-12, nan_ok=True
+        )
 
 
 def test_five_subjects_follow_the_golden_exact_law(shared: Path) -> None:
     sets = json.loads((shared / "golden" / "metrics_golden.json").read_text())["sets"]
-    one = next(one for one in sets if one["name"] == "five_subject_bootstrap")
-    law, subjects = one["expected_exact_bootstrap"], Units("subject", np.array(one["subjects"]))
-    attack = np.array(one["labels"]) == 1
-    found = resampled(
-        [one["scores"]], attack, subjects, [BPCER], thresholds=[law["threshold"]], resamples=20_000
+    golden_set = next(golden_set for golden_set in sets if golden_set["name"] == "five_subject_bootstrap")
+    law, subjects = golden_set["expected_exact_bootstrap"], Units("subject", np.array(golden_set["subjects"]))
+    attack = np.array(golden_set["labels"]) == 1
+    draws = resampled(
+        [golden_set["scores"]], attack, subjects, [BPCER], thresholds=[law["threshold"]], resamples=20_000
     ).values[BPCER][0]
-    assert found.mean() == pytest.approx(law["mean"], abs=0.003)
-    assert found.std() == pytest.approx(law["sd"], abs=0.003)
+    assert draws.mean() == pytest.approx(law["mean"], abs=0.003)
+    assert draws.std() == pytest.approx(law["sd"], abs=0.003)
     for name, expected in law["quantiles_inverted_cdf"].items():
-        assert np.quantile(found, float(name[1:]) / 100) == pytest.approx(expected, abs=0.02)
+        assert np.quantile(draws, float(name[1:]) / 100) == pytest.approx(expected, abs=0.02)
 
 
 def test_resamples_are_draws_of_whole_subjects_with_both_their_classes() -> None:
@@ -154,8 +156,8 @@ def test_neither_the_order_of_samples_nor_the_size_of_batches_matters(monkeypatc
 def test_models_share_their_draws_and_only_ranks_matter() -> None:
     scores, attack, subjects = subjects_of(12, 5)
     extreme = np.where(scores == scores.max(), np.inf, np.exp(scores))
-    found = resampled([scores, extreme, -scores], attack, Units("subject", subjects), [AUC], resamples=50)
-    aucs = found.values[AUC]
+    drawn = resampled([scores, extreme, -scores], attack, Units("subject", subjects), [AUC], resamples=50)
+    aucs = drawn.values[AUC]
     np.testing.assert_array_equal(aucs[0], aucs[1])
     np.testing.assert_allclose(aucs[0] + aucs[2], 1, rtol=1e-12)
 
@@ -164,16 +166,16 @@ def test_a_difference_of_paired_models_is_narrower_than_of_unpaired_ones() -> No
     scores, attack, subjects = subjects_of(25, 6)
     other = scores + np.random.default_rng(1).normal(0, 0.2, scores.size)
     units = Units("subject", subjects)
-    found = resampled([scores, other], attack, units, [AUC, BPCER], thresholds=[0.5, 0.6])
+    drawn = resampled([scores, other], attack, units, [AUC, BPCER], thresholds=[0.5, 0.6])
     for statistic in (AUC, BPCER):
-        paired = found.difference(statistic)
+        paired = drawn.difference(statistic)
         assert paired is not None
-        differences = found.values[statistic][0] - found.values[statistic][1]
+        differences = drawn.values[statistic][0] - drawn.values[statistic][1]
         assert (paired.low, paired.high) == pytest.approx(np.quantile(differences, [0.025, 0.975]).tolist())
-        alone = found.interval(statistic)
+        alone = drawn.interval(statistic)
         assert alone is not None
         assert paired.high - paired.low < (alone.high - alone.low) / 2
-        mirrored = found.difference(statistic, 1, 0)
+        mirrored = drawn.difference(statistic, 1, 0)
         assert mirrored is not None
         assert (mirrored.low, mirrored.high) == pytest.approx((-paired.high, -paired.low))
 
@@ -184,18 +186,18 @@ def test_bins_move_a_value_by_less_than_one_over_their_number(n_attack: int, mon
     attack = np.arange(5000) < n_attack
     scores = rng.normal(0, 1, 5000) + attack
     scores[rng.random(5000) < 0.3] = 0.5  # a heavy tie
-    one = metrics.score_set(scores, attack)
+    score_set = metrics.score_set(scores, attack)
     at_target = Statistic("bpcer_at_apcer", 0.1)
     exact = {
-        AUC: metrics.roc_auc(one),
-        EER: metrics.equal_error_rate(one).value,
-        at_target: metrics.bpcer_at_apcer(one, 0.1).bpcer,
+        AUC: metrics.roc_auc(score_set),
+        EER: metrics.equal_error_rate(score_set).value,
+        at_target: metrics.bpcer_at_apcer(score_set, 0.1).bpcer,
     }
     units = Units("all", np.zeros(5000))  # every draw is the set itself
 
     def moved(quantiles: int = resampling.QUANTILES) -> dict[Statistic, float]:
-        found = resampled([scores], attack, units, list(exact), resamples=1, quantiles=quantiles).values
-        return {name: float(found[name][0, 0]) - value for name, value in exact.items()}
+        drawn = resampled([scores], attack, units, list(exact), resamples=1, quantiles=quantiles).values
+        return {name: float(drawn[name][0, 0]) - value for name, value in exact.items()}
 
     assert moved() == pytest.approx(dict.fromkeys(exact, 0), abs=1e-12)
     for quantiles in (20, 100):
@@ -236,8 +238,8 @@ def test_intervals_of_independent_samples_agree_with_delong() -> None:
     rng = np.random.default_rng(0)
     attack = np.arange(600) % 3 == 0
     scores = rng.normal(0, 1, 600) + attack
-    found = resampled([scores], attack, Units("sample", np.arange(600)), [AUC], resamples=4000)
-    interval = found.interval(AUC, level=0.9)
+    drawn = resampled([scores], attack, Units("sample", np.arange(600)), [AUC], resamples=4000)
+    interval = drawn.interval(AUC, level=0.9)
     [auc], [[variance]] = uncertainty.delong([scores], attack)
     assert interval is not None
     expected = auc + norm.ppf([0.05, 0.95]) * np.sqrt(variance)
@@ -276,17 +278,17 @@ def test_where_nobody_errs_the_scarcest_kind_of_unit_bounds_what_is_not_known() 
     }
     fewest[AUC] = 2
     models = [np.arange(12.0), np.arange(12.0) ** 3]
-    found = resampled(
+    drawn = resampled(
         models, attack, Units("subject", subjects), list(fewest), species=species, thresholds=[6, 216], resamples=100
     )
     for statistic, n_units in fewest.items():
         bound = zero_error_upper_bound(n_units)
         low, high = (1 - bound, 1) if statistic.name == "roc_auc" else (0, bound)
-        interval = found.interval(statistic)
+        interval = drawn.interval(statistic)
         assert interval is not None
         assert (interval.method, interval.n_units) == ("rule_of_three", n_units)
         assert (interval.low, interval.high) == pytest.approx((low, high))
-        difference = found.difference(statistic)
+        difference = drawn.difference(statistic)
         assert difference is not None
         assert (difference.low, difference.high) == pytest.approx((-bound, bound))
         assert difference.method == "rule_of_three"
@@ -299,8 +301,8 @@ def test_a_missing_score_is_left_out() -> None:
     missing = np.where(gone, np.nan, scores)
     [auc] = aucs_of(missing, attack, np.zeros(scores.size), 1)
     assert auc == pytest.approx(roc_auc_score(attack[~gone], scores[~gone]), abs=1e-12)
-    found = resampled([scores, missing], attack, Units("subject", subjects), [AUC])
-    full, holed = found.interval(AUC, 0), found.interval(AUC, 1)
+    drawn = resampled([scores, missing], attack, Units("subject", subjects), [AUC])
+    full, holed = drawn.interval(AUC, 0), drawn.interval(AUC, 1)
     assert full is not None
     assert holed is not None
     assert (full.n_units, holed.n_units) == (12, 11)
@@ -312,12 +314,12 @@ def test_a_resample_without_a_class_has_no_value_and_is_passed_over() -> None:
     needs_attacks = [AUC, EER, Statistic("apcer_max"), Statistic("apcer_pooled"), Statistic("bpcer_at_apcer", 0.1)]
     needs_attacks += [Statistic("apcer_max_at_bpcer", 0.1), Statistic("average_precision")]
     units = Units("subject", subjects)
-    found = resampled([missing], attack, units, [*needs_attacks, BPCER], thresholds=[0.5], resamples=4000)
-    assert not np.isnan(found.values[BPCER]).any()
+    drawn = resampled([missing], attack, units, [*needs_attacks, BPCER], thresholds=[0.5], resamples=4000)
+    assert not np.isnan(drawn.values[BPCER]).any()
     for statistic in needs_attacks:
-        undefined = np.isnan(found.values[statistic][0])
+        undefined = np.isnan(drawn.values[statistic][0])
         assert undefined.mean() == pytest.approx((4 / 6) ** 6, abs=0.02)
-        interval = found.interval(statistic)
+        interval = drawn.interval(statistic)
         assert interval is not None
         assert interval.resamples == 4000 - undefined.sum()
 
@@ -327,8 +329,8 @@ def test_with_one_class_there_are_its_rates_and_nothing_else(label: bool) -> Non
     units = Units("subject", np.array([0, 0, 1, 1, 2]))
     at_threshold = [BPCER, Statistic("apcer_max"), Statistic("apcer_pooled")]
     statistics = [AUC, EER, Statistic("bpcer_at_apcer", 0.1), *at_threshold]
-    found = resampled([np.arange(5.0)], np.full(5, label), units, statistics, thresholds=[2], resamples=20)
-    defined = {one for one in statistics if found.interval(one) is not None}
+    drawn = resampled([np.arange(5.0)], np.full(5, label), units, statistics, thresholds=[2], resamples=20)
+    defined = {statistic for statistic in statistics if drawn.interval(statistic) is not None}
     assert defined == set(at_threshold[1:] if label else at_threshold[:1])
 
 
@@ -361,7 +363,7 @@ def test_what_cannot_be_resampled_is_refused() -> None:
 
 def test_the_record_of_an_interval_says_what_was_drawn() -> None:
     scores, attack, subjects = subjects_of(12, 5)
-    found = resampled([scores], attack, Units("video", subjects), [BPCER], thresholds=[0.5], resamples=200)
-    interval = found.interval(BPCER)
-    low, high = np.quantile(found.values[BPCER][0], [0.025, 0.975])
+    drawn = resampled([scores], attack, Units("video", subjects), [BPCER], thresholds=[0.5], resamples=200)
+    interval = drawn.interval(BPCER)
+    low, high = np.quantile(drawn.values[BPCER][0], [0.025, 0.975])
     assert interval == UnitInterval(pytest.approx(low), pytest.approx(high), "video", 12, "bootstrap", 200)

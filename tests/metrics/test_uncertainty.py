@@ -108,7 +108,7 @@ def test_bound_of_no_trials_raises() -> None:
 
 
 def golden_set(golden: dict[str, Any], name: str) -> dict[str, Any]:
-    return next(one for one in golden["sets"] if one["name"] == name)
+    return next(entry for entry in golden["sets"] if entry["name"] == name)
 
 
 def subjects_of(n_subjects: int, n_each: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -151,11 +151,11 @@ def test_units_of_some_samples() -> None:
 def test_resamples_follow_the_golden_exact_law_of_five_subjects(
     golden: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = golden_set(golden, "five_subject_bootstrap")
-    law = one["expected_exact_bootstrap"]
-    bona_fide = np.array(one["labels"]) == 0
-    errors = (np.array(one["scores"]) >= law["threshold"])[bona_fide]
-    units = Units("subject", np.array(one["subjects"])[bona_fide])
+    people = golden_set(golden, "five_subject_bootstrap")
+    law = people["expected_exact_bootstrap"]
+    bona_fide = np.array(people["labels"]) == 0
+    errors = (np.array(people["scores"]) >= law["threshold"])[bona_fide]
+    units = Units("subject", np.array(people["subjects"])[bona_fide])
     seen: list[np.ndarray] = []
     ours = uncertainty.percentiles
     monkeypatch.setattr(uncertainty, "percentiles", lambda rates, *rest: seen.append(rates) or ours(rates, *rest))
@@ -283,9 +283,9 @@ def test_what_cannot_be_resampled_is_refused() -> None:
 
 
 def test_delong_is_the_golden_one(golden: dict[str, Any]) -> None:
-    one = golden_set(golden, "paired_medium")
-    expected = one["expected_delong"]
-    aucs, v = uncertainty.delong([one["scores"], one["scores_model_2"]], np.array(one["labels"]) == 1)
+    paired = golden_set(golden, "paired_medium")
+    expected = paired["expected_delong"]
+    aucs, v = uncertainty.delong([paired["scores"], paired["scores_model_2"]], np.array(paired["labels"]) == 1)
     assert aucs == pytest.approx([expected["auc_1"], expected["auc_2"]], abs=1e-9)
     assert (v[0, 0], v[1, 1]) == pytest.approx((expected["var_1"], expected["var_2"]), abs=1e-12)
     assert v[0, 1] == v[1, 0] == pytest.approx(expected["cov"], abs=1e-12)

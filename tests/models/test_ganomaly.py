@@ -110,8 +110,8 @@ def test_the_generator_does_not_learn_from_the_discriminators_loss(model: ganoma
     taken = [p.grad.clone() for p in model.encoder.parameters() if p.grad is not None]
     loss = model._pass(x)[2]["total"].mean()
     expected = torch.autograd.grad(loss, list(model.encoder.parameters()))
-    for one, other in zip(taken, expected, strict=True):
-        torch.testing.assert_close(one, other)
+    for gradient, wanted in zip(taken, expected, strict=True):
+        torch.testing.assert_close(gradient, wanted)
 
 
 def test_a_collapsed_discriminator_starts_anew_and_that_is_logged(

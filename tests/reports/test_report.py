@@ -46,7 +46,9 @@ class Page(HTMLParser):
 
     def images(self) -> list[np.ndarray]:
         prefix = "data:image/png;base64,"
-        return [np.asarray(Image.open(io.BytesIO(base64.b64decode(one.removeprefix(prefix))))) for one in self.sources]
+        return [
+            np.asarray(Image.open(io.BytesIO(base64.b64decode(source.removeprefix(prefix))))) for source in self.sources
+        ]
 
 
 @pytest.fixture
@@ -79,10 +81,10 @@ def test_it_holds_figures_card_comparison_images_and_hashes(runs: tuple[store.Ru
         assert part in page.text, part
     cell = run_metrics.evaluated(a, "rec", "unseen_mask")["scores"]["rec"]["unseen_mask"]
     assert f"unseen_mask, AUC {cell['roc_auc']:.3f}" in page.text
-    found = compared(System(a, "rec"), System(b, "rec"), resamples=1000).as_json()
-    for sentence in found["in_words"]:
+    comparison = compared(System(a, "rec"), System(b, "rec"), resamples=1000).as_json()
+    for sentence in comparison["in_words"]:
         assert sentence in page.text
-    assert f"AUC {found['metrics']['roc_auc']['a']:.3f}" in page.text
+    assert f"AUC {comparison['metrics']['roc_auc']['a']:.3f}" in page.text
 
 
 def test_it_loads_and_runs_nothing(runs: tuple[store.Run, store.Run]) -> None:

@@ -8,7 +8,7 @@ from fas_core.reports import svg
 
 
 def elements(drawn: str, tag: str) -> list[ET.Element]:
-    return [one for one in ET.fromstring(drawn).iter() if one.tag == tag]
+    return [element for element in ET.fromstring(drawn).iter() if element.tag == tag]
 
 
 def test_what_is_drawn_lies_where_the_axes_say() -> None:
@@ -23,7 +23,7 @@ def test_what_is_drawn_lies_where_the_axes_say() -> None:
     assert (circles[0].get("cx"), circles[0].get("cy")) == ("158.0", "60.0")
     plot.area([0, 10, 10], [0, 0, 1], "#00ff00")
     assert len(elements(plot.drawn(), "polygon")) == 1
-    texts = [one.text for one in elements(plot.drawn(), "text")]
+    texts = [element.text for element in elements(plot.drawn(), "text")]
     assert {"x", "y", "one", "two"} <= set(texts)
 
 
@@ -33,7 +33,7 @@ def test_texts_are_escaped() -> None:
     plot.line([0, 1], [0, 1], "#000000", name=evil)
     drawn = plot.drawn()
     assert "<script" not in drawn
-    assert [one.text for one in elements(drawn, "text")].count(evil) == 3
+    assert [element.text for element in elements(drawn, "text")].count(evil) == 3
     assert ET.fromstring(drawn).get("aria-label") == evil
 
 
@@ -58,7 +58,7 @@ def test_plots_of_one_page_do_not_cut_each_other() -> None:
     first, second = (svg.det_plane("DET") for _ in range(2))
     first.line([0, 1], [0, 1], "#000000")
     second.line([0, 1], [1, 0], "#000000")
-    names = [re.findall(r"clipPath id='(\w+)'", one.drawn())[0] for one in (first, second)]
+    names = [re.findall(r"clipPath id='(\w+)'", plot.drawn())[0] for plot in (first, second)]
     assert names[0] != names[1]
     assert first.drawn() == first.drawn()
 

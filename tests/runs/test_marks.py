@@ -50,9 +50,9 @@ def test_the_latest_of_each_person_counts_and_nothing_is_overwritten(tiny_cache:
 def test_several_at_once_lose_nothing(tiny_cache: Path) -> None:
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(tiny_cache), who]) for who in ("anna", "bo")]
     assert [writer.wait(timeout=60) for writer in writers] == [0, 0]
-    found = marks.history(store.open_run(tiny_cache, "a"))
+    history = marks.history(store.open_run(tiny_cache, "a"))
     for who in ("anna", "bo"):
-        notes = [mark.note.split()[0] for mark in found if mark.by == who]
+        notes = [mark.note.split()[0] for mark in history if mark.by == who]
         assert notes == [str(i) for i in range(20)]
 
 
@@ -99,11 +99,11 @@ def test_the_command_exports_everybodys_marks(fas: Callable[..., Result], tiny_c
     marks.make(run, "live_1", by="bo", is_marked=True)
     marks.make(run, "live_1", by="bo", is_marked=False)
     marks.make(run, "gone", by="bo", is_marked=True)
-    made = fas("marks", "a", "--cache", tiny_cache)
-    first, one, other = made.out.splitlines()
-    assert (made.code, first.split(",")[:4]) == (0, ["sample_id", "by", "is_marked", "note"])
-    assert one.startswith("live_0,anna,True,'=HYPERLINK(1),")
-    assert one.endswith(",live,bona_fide,")
+    answer = fas("marks", "a", "--cache", tiny_cache)
+    first, of_anna, other = answer.out.splitlines()
+    assert (answer.code, first.split(",")[:4]) == (0, ["sample_id", "by", "is_marked", "note"])
+    assert of_anna.startswith("live_0,anna,True,'=HYPERLINK(1),")
+    assert of_anna.endswith(",live,bona_fide,")
     assert other.startswith("gone,bo,True,,")
     listed = json.loads(fas("marks", "a", "--cache", tiny_cache, "--json").out)
     assert [(m["sample_id"], m["note"], m["subset"]) for m in listed] == [

@@ -76,8 +76,8 @@ def test_columns_are_mapped(tmp_path: Path) -> None:
     assert rows["label_in_file"].tolist() == ["anna", "ben"]  # what had our name by chance is kept
     assert rows["score_in_file"].tolist() == ["7", "8"]
     swapped = written(tmp_path, "sample_id,score,label\na,live,0.1\nb,spoof,0.9\n")
-    found = scorefile.read(swapped, None, scorefile.column_names(["score=label", "label=score"])).rows
-    assert found["score"].tolist() == [0.1, 0.9]
+    turned = scorefile.read(swapped, None, scorefile.column_names(["score=label", "label=score"])).rows
+    assert turned["score"].tolist() == [0.1, 0.9]
     twice = scorefile.column_names(["sample_id=sample_id", "video_id=sample_id", "score=label", "label=score"])
     assert scorefile.read(swapped, None, twice).rows["video_id"].tolist() == ["a", "b"]
 
@@ -164,9 +164,9 @@ def test_several_systems_are_joined_and_nothing_is_lost(tmp_path: Path) -> None:
         one="sample_id,label,score,split,pai_species,device\na,live,1,dev,,x\nb,spoof,2,test,print,\nc,live,3,test,,\n",
         two="sample_id,label,score,pai_species,device\nd,spoof,8,mask,w\nb,spoof,7,,z\na,live,6,,y\n",
     )
-    made = scorefile.read_joined(files)
-    rows = made.rows.set_index("sample_id")
-    assert made.scores == ("one", "two")
+    together = scorefile.read_joined(files)
+    rows = together.rows.set_index("sample_id")
+    assert together.scores == ("one", "two")
     assert rows.index.tolist() == ["a", "b", "c", "d"]
     assert rows["one"].tolist() == pytest.approx([1, 2, 3, np.nan], nan_ok=True)
     assert rows["two"].tolist() == pytest.approx([6, 7, np.nan, 8], nan_ok=True)
@@ -174,11 +174,11 @@ def test_several_systems_are_joined_and_nothing_is_lost(tmp_path: Path) -> None:
     assert rows["subset"].tolist() == ["dev", "test", "test", "all"]
     assert rows["pai_species"].tolist() == ["", "print", "", "mask"]
     assert rows["device"].tolist() == ["x", "z", "", "w"]  # stated by one file only, or as the first has it
-    device, one, two = made.notes
+    device, of_one, of_two = together.notes
     assert "sample 'a' has device 'x'" in device
     assert "(1 samples like it): kept as in" in device
-    assert "one.csv: 1 of 4 samples are in other files only (e.g. 'd'): non-responses of one." in one
-    assert "two.csv: 1 of 4 samples are in other files only (e.g. 'c'): non-responses of two." in two
+    assert "one.csv: 1 of 4 samples are in other files only (e.g. 'd'): non-responses of one." in of_one
+    assert "two.csv: 1 of 4 samples are in other files only (e.g. 'c'): non-responses of two." in of_two
 
 
 def test_ids_that_repeat_over_subsets_are_joined_in_each(tmp_path: Path) -> None:
@@ -246,14 +246,14 @@ def test_what_looks_wrong_is_said(tmp_path: Path) -> None:
 def test_two_real_systems_are_joined(shared: Path) -> None:
     folder = shared / "data" / "pad_scores"
     files = {name: folder / f"{name}_grandtest.csv" for name in ("auxiliary", "quality_rbf")}
-    made = scorefile.read_joined(files)
+    together = scorefile.read_joined(files)
     alone = {name: scorefile.read(path).rows for name, path in files.items()}
     key = ["subset", "sample_id"]
     for name, rows in alone.items():
-        joined_rows = made.rows[made.rows[name].notna()].set_index(key)
+        joined_rows = together.rows[together.rows[name].notna()].set_index(key)
         assert joined_rows[name].sort_index().tolist() == rows.set_index(key)["score"].sort_index().tolist()
-    assert len(made.rows) == 17_119
-    assert sorted(made.rows[["auxiliary", "quality_rbf"]].isna().sum().tolist()) == [1, 49]
+    assert len(together.rows) == 17_119
+    assert sorted(together.rows[["auxiliary", "quality_rbf"]].isna().sum().tolist()) == [1, 49]
 
 
 def test_labels_that_are_species_and_numbers_with_commas(tmp_path: Path) -> None:
@@ -269,10 +269,10 @@ def test_labels_that_are_species_and_numbers_with_commas(tmp_path: Path) -> None
 def test_what_was_made_of_a_file_is_said(tmp_path: Path) -> None:
     head = "sample_id,label,score,pai_species,subset,session_id,video_id\n"
     lines = "a,live,1,Print,dev,1,1\nb,spoof,2,Print,Dev,1,1\nc,spoof,3,print,dev,2,1\nd,live,4,real,,2,1\n"
-    made = scorefile.read_joined({"score": written(tmp_path, head + lines)})
-    assert made.rows["pai_species"].tolist() == ["", "Print", "Print", ""]
-    assert made.rows["subset"].tolist() == ["dev", "dev", "dev", "all"]
-    said = " ".join(made.notes)
+    together = scorefile.read_joined({"score": written(tmp_path, head + lines)})
+    assert together.rows["pai_species"].tolist() == ["", "Print", "Print", ""]
+    assert together.rows["subset"].tolist() == ["dev", "dev", "dev", "all"]
+    said = " ".join(together.notes)
     for words in (
         "1 of 4 rows name no subset: they are in subset 'all'",
         "1 bona fide samples name a pai_species (e.g. 'Print', row 1)",
@@ -288,9 +288,9 @@ def test_files_agree_where_their_texts_look_the_same(tmp_path: Path) -> None:
         one="sample_id,label,score,pai_species,_row,score_in_file\nNin\u0303o,spoof,1,Mask,r1,x\n",
         two="sample_id,label,score,pai_species,_row\nNi\u00f1o,spoof,2,mask\u200b,r1\n",
     )
-    made = scorefile.read_joined(files)
-    assert made.rows[["one", "two", "_row", "score_in_file"]].to_numpy().tolist() == [[1, 2, "r1", "x"]]
-    assert made.rows["pai_species"].str.casefold().tolist() == ["mask"]
+    together = scorefile.read_joined(files)
+    assert together.rows[["one", "two", "_row", "score_in_file"]].to_numpy().tolist() == [[1, 2, "r1", "x"]]
+    assert together.rows["pai_species"].str.casefold().tolist() == ["mask"]
     names = scorefile.column_names(["score=score_in_file", "label=label"])
     path = written(tmp_path, "sample_id,label,score,score_in_file,score_in_file_in_file\na,live,x,1,y\n")
     rows = scorefile.read(path, None, names).rows
@@ -319,8 +319,8 @@ def test_case_scores(shared: Path, case: str, labels: str | None, n_species: int
 
 def test_case_of_ids_in_two_forms(shared: Path) -> None:
     folder = shared / "cases" / "08-one-person-in-two-unicode-forms"
-    made = scorefile.read_joined({"a": folder / "nfc.csv", "b": folder / "nfd.csv"})
-    assert made.rows[["a", "b"]].notna().all(axis=None)
+    together = scorefile.read_joined({"a": folder / "nfc.csv", "b": folder / "nfd.csv"})
+    assert together.rows[["a", "b"]].notna().all(axis=None)
 
 
 def test_a_column_that_may_name_people_is_pointed_at(tmp_path: Path) -> None:

@@ -121,9 +121,9 @@ def test_arrays_are_written_as_numpy_does(array: np.ndarray, tmp_path: Path) -> 
 def test_a_shard_depends_on_its_content_alone(tmp_path: Path) -> None:
     one_shard(tmp_path / "one" / "train" / "shard-00000")
     one_shard(tmp_path / "two" / "live" / "shard-00007")
-    one, two = tmp_path / "one" / "train" / "shard-00000", tmp_path / "two" / "live" / "shard-00007"
-    assert len(list(one.iterdir())) == 3
-    assert all(path.read_bytes() == (two / path.name).read_bytes() for path in one.iterdir())
+    first, second = tmp_path / "one" / "train" / "shard-00000", tmp_path / "two" / "live" / "shard-00007"
+    assert len(list(first.iterdir())) == 3
+    assert all(path.read_bytes() == (second / path.name).read_bytes() for path in first.iterdir())
 
 
 def test_the_disk_has_a_shard_before_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -284,8 +284,8 @@ def test_every_kind_of_damage_has_its_words(tiny_cache: Path, monkeypatch: pytes
     (run.folder / "stray.txt").write_text("")
     (run.folder / ".DS_Store").write_text("")  # what file managers leave is nobody's
     (shard / ".DS_Store").write_text("")
-    found = {(d["subset"], d["shard"], d["problem"]) for d in damage(run)}
-    assert found == {
+    problems = {(d["subset"], d["shard"], d["problem"]) for d in damage(run)}
+    assert problems == {
         ("live", "shard-00000", "latents.npy is missing"),
         ("live", "shard-00000", "notes.txt is no part of the shard"),
         ("live", "shard-00000", f"inputs.npy has 5 bytes instead of {size}"),
@@ -350,23 +350,23 @@ def test_sources_are_there_and_unchanged_or_named(tmp_path: Path, tiny_faces: Pa
         manifest_path=str(source),
         manifest_sha256=manifest.read(source).sha256,
     )
-    made = store.Run(run.folder, info, run.shards)
-    found, data = sources(made)
-    assert (found, data.source, len(data)) == (checkpoint, source, 2)
+    named = store.Run(run.folder, info, run.shards)
+    weights, data = sources(named)
+    assert (weights, data.source, len(data)) == (checkpoint, source, 2)
 
     (tmp_path / rows["path"][0]).write_bytes(b"another image")
     with pytest.raises(BadInputError, match=r"manifest of Run a, or one of its images, has changed: .*m\.csv"):
-        sources(made)
+        sources(named)
     source.rename(tmp_path / "elsewhere.csv")
     with pytest.raises(BadInputError, match=r"manifest of Run a is gone: .*m\.csv\. By hand"):
-        sources(made)
+        sources(named)
     checkpoint.write_bytes(b"other weights")
     (tmp_path / "elsewhere.csv").rename(source)
     with pytest.raises(BadInputError, match=r"checkpoint of Run a has changed: .*m\.safetensors"):
-        sources(made)
+        sources(named)
     checkpoint.unlink()
     with pytest.raises(BadInputError, match=r"checkpoint of Run a is gone"):
-        sources(made)
+        sources(named)
     vendor = store.open_run(tiny_cache, "vendor")
     with pytest.raises(BadInputError, match=r"scores only.* fas scores import vendor\.csv --name vendor"):
         sources(vendor)
@@ -376,9 +376,9 @@ def test_discarded_shards_count_as_missing_and_strays_stay(tiny_cache: Path) -> 
     run = store.open_run(tiny_cache, "a")
     flip_a_bit(run.folder / "live" / "shard-00000" / "latents.npy")
     (run.folder / "live" / "mine").mkdir()
-    found = damage(run)
-    assert [one["shard"] for one in found] == ["mine", "shard-00000"]
-    assert discard(run, found) == [found[1]]
+    entries = damage(run)
+    assert [entry["shard"] for entry in entries] == ["mine", "shard-00000"]
+    assert discard(run, entries) == [entries[1]]
     assert store.opened(run.folder).missing == [{"subset": "live", "shard": "shard-00000"}]
     assert (run.folder / "live" / "mine").is_dir()
 

@@ -20,14 +20,14 @@ EXPERIMENT = experiments.preset("small_dcvae").with_settings(["batches_per_epoch
 def rows(epochs: int = 3, per_epoch: int = 4) -> list[dict[str, Any]]:
     """What a training logs: floats that have no short decimal form, and a dev row per epoch."""
     rng = np.random.default_rng(0)
-    made: list[dict[str, Any]] = []
+    log: list[dict[str, Any]] = []
     for step in range(epochs * per_epoch):
         at = {"epoch": step // per_epoch, "step": step}
         rec, kl = rng.normal(9000, 1), np.float32(rng.normal(60, 1))
-        made.append(at | {"split": "train", "rec": rec, "kl": kl, "elbo": rec + kl, "learning_rate": 7e-4 / 3})
+        log.append(at | {"split": "train", "rec": rec, "kl": kl, "elbo": rec + kl, "learning_rate": 7e-4 / 3})
         if (step + 1) % per_epoch == 0:
-            made.append(at | {"split": "dev", "rec": rec + 1, "kl": kl, "elbo": [9, 7, 8][at["epoch"]], "ssim": 0.5})
-    return made
+            log.append(at | {"split": "dev", "rec": rec + 1, "kl": kl, "elbo": [9, 7, 8][at["epoch"]], "ssim": 0.5})
+    return log
 
 
 def write_log(out: Path, some: list[dict[str, Any]], before_step: int = 0) -> None:
@@ -216,16 +216,16 @@ def test_a_training_is_found_through_the_cache_folder(
     with metrics_log(out).open("a") as file:
         file.write("1,6,tr")
     traininglog.announced(cache, Path("m.safetensors"), EXPERIMENT, 12, chosen_by="elbo")
-    assert [made.first_step for made in traininglog.trainings(cache)] == [0]
-    made = traininglog.announced(cache, out, EXPERIMENT, 12, chosen_by="elbo", first_step=4)
-    assert traininglog.trainings(cache) == [made]  # the same checkpoint: one entry, the later one
-    assert (made.name, made.checkpoint, made.steps, made.chosen_by) == ("m", out, 12, "elbo")
-    assert made.experiment == EXPERIMENT
-    assert (made.first_step, made.done, made.epochs, made.steps_per_epoch) == (4, 6, 3, 4)
-    assert len(made.log()) == 7
-    assert made.samples() is None
+    assert [training.first_step for training in traininglog.trainings(cache)] == [0]
+    training = traininglog.announced(cache, out, EXPERIMENT, 12, chosen_by="elbo", first_step=4)
+    assert traininglog.trainings(cache) == [training]  # the same checkpoint: one entry, the later one
+    assert (training.name, training.checkpoint, training.steps, training.chosen_by) == ("m", out, 12, "elbo")
+    assert training.experiment == EXPERIMENT
+    assert (training.first_step, training.done, training.epochs, training.steps_per_epoch) == (4, 6, 3, 4)
+    assert len(training.log()) == 7
+    assert training.samples() is None
     [entry] = traininglog.trainings_folder(cache).iterdir()
-    assert entry.name == f"m-{made.id}.json"
+    assert entry.name == f"m-{training.id}.json"
 
 
 def test_newest_first_without_what_cannot_be_read_or_has_lost_its_log(
@@ -245,36 +245,36 @@ def test_newest_first_without_what_cannot_be_read_or_has_lost_its_log(
         (folder / f"wrong{number}.json").write_text(json.dumps(good | change))
     for number, text in enumerate(("{", "[]", "null", "{}")):
         (folder / f"broken{number}.json").write_text(text)
-    assert [made.name for made in traininglog.trainings(cache)] == ["new", "old"]
+    assert [training.name for training in traininglog.trainings(cache)] == ["new", "old"]
 
 
 def test_the_state_of_a_training(tmp_path: Path, out: Path) -> None:
-    made = traininglog.announced(tmp_path / "cache", out, EXPERIMENT, 12)
+    training = traininglog.announced(tmp_path / "cache", out, EXPERIMENT, 12)
     write_log(out, rows()[:3])
-    assert made.state == "running"
+    assert training.state == "running"
     aged(metrics_log(out), 61)
-    assert made.state == "interrupted"
+    assert training.state == "interrupted"
     out.touch()
     resume_file(out).touch()
-    assert made.state == "interrupted"
+    assert training.state == "interrupted"
     write_log(out, rows()[:7])
-    assert made.state == "running"
+    assert training.state == "running"
     resume_file(out).unlink()  # the first checkpoint is there before the first resume file
-    assert made.state == "running"
+    assert training.state == "running"
     write_log(out, rows())
-    assert made.state == "finished"
+    assert training.state == "finished"
     aged(metrics_log(out), 1000)
-    assert made.state == "finished"
+    assert training.state == "finished"
 
 
 def test_the_time_left_counts_from_where_it_went_on(tmp_path: Path, out: Path) -> None:
-    made = traininglog.announced(tmp_path / "cache", out, EXPERIMENT, 12, first_step=4)
-    assert made.seconds_left() is None
+    training = traininglog.announced(tmp_path / "cache", out, EXPERIMENT, 12, first_step=4)
+    assert training.seconds_left() is None
     write_log(out, [row for row in rows() if row["step"] < 4])
-    assert made.seconds_left() is None
+    assert training.seconds_left() is None
     write_log(out, [row for row in rows() if row["step"] < 8])
-    os.utime(metrics_log(out), (made.started + 6, made.started + 6))
-    assert made.seconds_left() == pytest.approx(6.0, abs=1e-3)
+    os.utime(metrics_log(out), (training.started + 6, training.started + 6))
+    assert training.seconds_left() == pytest.approx(6.0, abs=1e-3)
 
 
 def test_the_running_mean_is_centred_and_leaves_out_what_is_missing() -> None:

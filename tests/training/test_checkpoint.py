@@ -23,9 +23,9 @@ def saved(tmp_path: Path) -> Path:
 def test_what_is_saved_is_loaded(saved: Path) -> None:
     model, header = checkpoint.loaded(saved)
     torch.manual_seed(0)
-    for (name, expected), found in zip(models.built("dcvae", CONFIG).state_dict().items(), model.state_dict().values(),
+    for (name, expected), value in zip(models.built("dcvae", CONFIG).state_dict().items(), model.state_dict().values(),
                                        strict=True):  # fmt: skip
-        torch.testing.assert_close(found, expected, rtol=0, atol=0, msg=name)
+        torch.testing.assert_close(value, expected, rtol=0, atol=0, msg=name)
     assert header["model"] == "dcvae"
     assert header["config"]["width"] == 0.125
     assert header["experiment"] == {"seed": 3}

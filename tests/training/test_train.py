@@ -70,10 +70,10 @@ def test_killed_and_resumed_is_the_same_training(
         train.train(experiment, data, out, device="cpu")
     monkeypatch.undo()
     train.train(experiment, data, out, device="cpu", resume=True)
-    one, other = load_file(whole), load_file(out)
-    assert one.keys() == other.keys()
-    for name in one:
-        torch.testing.assert_close(one[name], other[name], rtol=0, atol=0)
+    at_once, resumed = load_file(whole), load_file(out)
+    assert at_once.keys() == resumed.keys()
+    for name in at_once:
+        torch.testing.assert_close(at_once[name], resumed[name], rtol=0, atol=0)
     pd.testing.assert_frame_equal(
         pd.read_csv(traininglog.metrics_log(whole)), pd.read_csv(traininglog.metrics_log(out)), rtol=1e-12
     )
@@ -115,9 +115,9 @@ def test_killed_for_good_at_any_moment_and_resumed_is_the_same_training(tmp_path
     ran = subprocess.run(command, capture_output=True, text=True, timeout=200)
     assert ran.returncode == 0, ran.stderr
     assert [int(line) for line in ran.stdout.split()] == [0, *3 * [-signal.SIGKILL], 0], ran.stderr
-    one, other = load_file(whole), load_file(out)
-    for name in one:
-        torch.testing.assert_close(one[name], other[name], rtol=0, atol=0)
+    at_once, resumed = load_file(whole), load_file(out)
+    for name in at_once:
+        torch.testing.assert_close(at_once[name], resumed[name], rtol=0, atol=0)
     log = traininglog.metrics_log
     assert log(out).read_bytes() == log(whole).read_bytes()
     assert not traininglog.resume_file(out).exists()
@@ -333,9 +333,9 @@ def test_two_processes_make_the_same_training_as_one(
         command, capture_output=True, text=True, timeout=200, env=os.environ | {"OMP_NUM_THREADS": "1"}
     )
     assert ran.returncode == 0, ran.stderr[-2000:]
-    one, other = load_file(tiny_checkpoint), load_file(out)
-    for name in one:
-        torch.testing.assert_close(one[name], other[name], rtol=1e-3, atol=1e-4)
+    by_one, by_two = load_file(tiny_checkpoint), load_file(out)
+    for name in by_one:
+        torch.testing.assert_close(by_one[name], by_two[name], rtol=1e-3, atol=1e-4)
     alone, shared = (pd.read_csv(traininglog.metrics_log(path)) for path in (tiny_checkpoint, out))
     assert shared["step"].tolist() == alone["step"].tolist()  # one process writes, for both
     np.testing.assert_allclose(shared["elbo"], alone["elbo"], rtol=1e-5)
@@ -426,9 +426,9 @@ def test_the_other_models_train_and_resume_too(
         train.train(experiment, data, out, device="cpu")
     monkeypatch.undo()
     train.train(experiment, data, out, device="cpu", resume=True)
-    one, other = load_file(whole), load_file(out)
-    for key in one:
-        torch.testing.assert_close(one[key], other[key], rtol=0, atol=0)
+    at_once, resumed = load_file(whole), load_file(out)
+    for key in at_once:
+        torch.testing.assert_close(at_once[key], resumed[key], rtol=0, atol=0)
     log = traininglog.metrics_log
     assert log(whole).read_bytes() == log(out).read_bytes()
 
@@ -448,8 +448,8 @@ def test_the_loader_holds_two_batches_whatever_the_size_of_the_data(
     monkeypatch.setattr(images, "load", counted)
     split = train.train_dev_split(data, 0)
     long = train.Split(split.root, pd.concat([split.learned] * 500, ignore_index=True), split.dev)
-    one = SimpleNamespace(global_rank=0, world_size=1)
-    with train._Batches(long, experiment, one) as feed:  # type: ignore[arg-type]
+    alone = SimpleNamespace(global_rank=0, world_size=1)
+    with train._Batches(long, experiment, alone) as feed:  # type: ignore[arg-type]
         for step, _, x in feed.from_step(0, 32):
             time.sleep(0.01)
             assert len(x) == experiment.batch_size

@@ -20,24 +20,24 @@ def scored(seed: int, n_live: int = 2000, n_attack: int = 1500) -> metrics.Score
 
 
 def of_name(option: dict[str, Any], name: str, kind: str) -> list[dict[str, Any]]:
-    return [one for one in option["series"] if one.get("name") == name and one["type"] == kind]
+    return [series for series in option["series"] if series.get("name") == name and series["type"] == kind]
 
 
 def test_the_pointer_reads_what_the_metrics_say() -> None:
     sets = {"A": scored(0), "B": scored(1)}
-    whole = {name: metrics.curves(one) for name, one in sets.items()}
-    curves = {name: run_charts.run_curves(one) for name, one in whole.items()}
+    whole = {name: metrics.curves(score_set) for name, score_set in sets.items()}
+    curves = {name: run_charts.run_curves(curve) for name, curve in whole.items()}
     nowhere = dict.fromkeys(sets)
     roc: dict[str, Any] = run_charts.roc_of_runs(curves, nowhere)
     pr: dict[str, Any] = run_charts.precision_recall_of_runs(curves, nowhere)
-    for name, one in sets.items():
+    for name, score_set in sets.items():
         drawn, read = of_name(roc, name, "line")
         assert (drawn["silent"], drawn["tooltip"]) == (True, {"show": False})
         assert "silent" not in read
         at = dict(read["data"])
         assert list(at) == pytest.approx(100 * run_charts.READ_AT, rel=1e-5)
-        found = metrics.apcer_at_bpcer(one, 0.05)
-        assert at[5.0] == pytest.approx(100 * (1 - found.apcer_pooled), rel=1e-5)
+        rates = metrics.apcer_at_bpcer(score_set, 0.05)
+        assert at[5.0] == pytest.approx(100 * (1 - rates.apcer_pooled), rel=1e-5)
         precision = dict(of_name(pr, name, "line")[1]["data"])
         enough = whole[name].recall >= 0.8
         assert precision[80.0] == pytest.approx(100 * whole[name].precision[enough][-1], rel=1e-5)
@@ -48,18 +48,18 @@ def test_the_pointer_reads_what_the_metrics_say() -> None:
 @pytest.mark.parametrize(("n_live", "n_attack"), [(20_000, 30_000), (9, 4)])
 def test_curves_are_drawn_with_few_corners_and_run_where_all_points_lie(n_live: int, n_attack: int) -> None:
     whole = metrics.curves(scored(0, n_live, n_attack))
-    made = run_charts.run_curves(whole)
+    curves = run_charts.run_curves(whole)
     x, y = metrics.probit(whole.apcer_pooled, n_attack), metrics.probit(whole.bpcer, n_live)
     scale = np.array(run_charts.PLANE)
     for line, points, by in (
-        (made.roc, [whole.fpr, whole.tpr], scale),
-        (made.precision_recall, [whole.recall, whole.precision], scale),
-        (made.det, [x, y], scale / (np.ptp(x), np.ptp(y))),
+        (curves.roc, [whole.fpr, whole.tpr], scale),
+        (curves.precision_recall, [whole.recall, whole.precision], scale),
+        (curves.det, [x, y], scale / (np.ptp(x), np.ptp(y))),
     ):
         expected = np.column_stack(points)
         expected = expected[np.isfinite(expected).all(1)] * by
         assert len(line) < 300
-        assert {tuple(one) for one in (line * by).round(6)} <= {tuple(one) for one in expected.round(6)}
+        assert {tuple(point) for point in (line * by).round(6)} <= {tuple(point) for point in expected.round(6)}
         np.testing.assert_allclose(line[[0, -1]] * by, expected[[0, -1]])
         start, way = line[:-1] * by, np.diff(line * by, axis=0)
         for some in np.array_split(expected, 50):  # distances to the nearest piece of the line
@@ -70,8 +70,8 @@ def test_curves_are_drawn_with_few_corners_and_run_where_all_points_lie(n_live: 
 
 
 def test_the_pointer_reads_rates_on_the_det_curve() -> None:
-    made = run_charts.run_curves(metrics.curves(scored(0)))
-    option: dict[str, Any] = run_charts.det_of_runs({"A": made}, {"A": None})
+    curves = run_charts.run_curves(metrics.curves(scored(0)))
+    option: dict[str, Any] = run_charts.det_of_runs({"A": curves}, {"A": None})
     [read] = of_name(option, "A", "scatter")
     assert 50 < len(read["data"]) <= run_charts.DET_POINTS
     for x, y, apcer, bpcer in read["data"]:
@@ -90,12 +90,12 @@ def test_a_band_ends_where_it_began_and_is_named_as_its_run() -> None:
         run_charts.roc_of_runs(curves, dict.fromkeys("AB"), bands=bands),
         run_charts.det_of_runs(curves, dict.fromkeys("AB"), bands=bands),
     ):
-        [band] = [one for one in option["series"] if "areaStyle" in one]
+        [band] = [series for series in option["series"] if "areaStyle" in series]
         assert band["name"] == "B"
         assert len(band["data"]) == 2 * len(along) + 1
         assert band["data"][0] == band["data"][-1]
         assert option["legend"]["data"] == ["A", "B"]
-        first = next(one for one in option["series"] if one.get("name") == "B")
+        first = next(series for series in option["series"] if series.get("name") == "B")
         assert "areaStyle" not in first  # the legend shows the first series of a name
         json.dumps(option, allow_nan=False)
 
@@ -103,10 +103,10 @@ def test_a_band_ends_where_it_began_and_is_named_as_its_run() -> None:
 def test_each_threshold_has_its_letter() -> None:
     curves = {name: run_charts.run_curves(metrics.curves(scored(i))) for i, name in enumerate("AB")}
     option: dict[str, Any] = run_charts.det_of_runs(curves, {"A": (0.25, 0.05), "B": None})
-    [point] = [one for one in of_name(option, "A", "scatter") if "label" in one]
+    [point] = [series for series in of_name(option, "A", "scatter") if "label" in series]
     assert point["data"][0] == pytest.approx([*metrics.probit([0.25], 1500), *metrics.probit([0.05], 2000)])
     assert point["tooltip"]["formatter"] == "A, at its threshold<br>APCER 25.0\u00a0%<br>BPCER 5.0\u00a0%"
-    assert not [one for one in of_name(option, "B", "scatter") if "label" in one]
+    assert not [series for series in of_name(option, "B", "scatter") if "label" in series]
 
 
 def test_chance_is_the_share_of_attacks_and_the_chosen_score_is_heavier() -> None:
@@ -115,7 +115,7 @@ def test_chance_is_the_share_of_attacks_and_the_chosen_score_is_heavier() -> Non
     notes = {"a": "0.83", "b": "0.7"}
     pr: dict[str, Any] = run_charts.precision_recall_of_scores(curves, notes, styles, "a")
     roc: dict[str, Any] = run_charts.roc_of_scores(curves, notes, styles, "a")
-    [chance] = [one for one in pr["series"] if "markLine" in one]
+    [chance] = [series for series in pr["series"] if "markLine" in series]
     assert chance["markLine"]["data"] == [{"yAxis": pytest.approx(100 * 1500 / 3500)}]
     for option in (pr, roc):
         assert option["legend"]["data"] == ["a 0.83", "b 0.7"]

@@ -9,8 +9,8 @@ def test_a_line_keeps_its_ends_its_corners_and_what_is_no_number_is_left_out() -
     x = np.linspace(0, 1, 101)
     bent = np.column_stack([x, np.abs(x - 0.3)])
     bent[50] = np.nan
-    made = echarts.simplified(bent, (1000, 500))
-    assert made.tolist() == [[0, 0.3], [0.3, 0], [1, 0.7]]
+    line = echarts.simplified(bent, (1000, 500))
+    assert line.tolist() == [[0, 0.3], [0.3, 0], [1, 0.7]]
     for few in (np.empty((0, 2)), np.array([[1.0, 2.0]]), np.array([[1.0, 2.0], [1.0, 2.0], [1.0, 2.0]])):
         assert echarts.simplified(few, (1000, 500)).tolist() == few[[0, -1][: len(few)]].tolist()
 

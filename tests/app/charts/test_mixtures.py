@@ -14,13 +14,13 @@ SHARES = {"unseen_mask": np.array([0.25, 0.75]), "train": np.array([0.9, 0.1])}
 
 
 def test_every_cell_says_its_gaussian_its_share_and_its_group() -> None:
-    made: dict[str, Any] = mixtures.component_map(SHARES, {"train": 1000, "unseen_mask": 4}, 1)
-    cells, frame = made["series"]
+    chart: dict[str, Any] = mixtures.component_map(SHARES, {"train": 1000, "unseen_mask": 4}, 1)
+    cells, frame = chart["series"]
     assert cells["data"][0] == [0, 0, 90.0, "Gaussian 1", "90.0% of train (n = 1,000)"]  # training on top
     assert cells["data"][3] == [1, 1, 75.0, "Gaussian 2", "75.0% of unseen mask (n = 4)"]
-    assert made["visualMap"]["max"] == 90
+    assert chart["visualMap"]["max"] == 90
     assert {x for x, _ in frame["data"]} == {1, 2}
-    json.dumps(made, allow_nan=False)
+    json.dumps(chart, allow_nan=False)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from app.charts import ridges
 
 
 def of_name(option: dict[str, Any], name: str, kind: str) -> list[dict[str, Any]]:
-    return [one for one in option["series"] if one.get("name") == name and one["type"] == kind]
+    return [series for series in option["series"] if series.get("name") == name and series["type"] == kind]
 
 
 def bars(option: dict[str, Any], whose: str) -> list[float]:
@@ -24,7 +24,7 @@ def bars(option: dict[str, Any], whose: str) -> list[float]:
 
 def labels(option: dict[str, Any]) -> list[str]:
     """From the top."""
-    return [one["label"]["formatter"] for one in option["series"][0]["markLine"]["data"]][::-1]
+    return [mark["label"]["formatter"] for mark in option["series"][0]["markLine"]["data"]][::-1]
 
 
 def test_distributions_count_what_lies_beyond() -> None:
@@ -40,9 +40,9 @@ def test_distributions_count_what_lies_beyond() -> None:
             assert len(texts) == 50
             shares = [float(text.split(": ")[1].removesuffix("\u00a0%")) for text in texts]
             assert sum(shares) == pytest.approx(100, abs=0.05 * len(shares))
-    filled = [one for one in option["series"] if "areaStyle" in one]
-    assert {one["name"] for one in filled} == {"A, live", "A, seen <b>"}
-    labels = [one["label"]["formatter"] for one in option["series"][0]["markLine"]["data"]]
+    filled = [series for series in option["series"] if "areaStyle" in series]
+    assert {series["name"] for series in filled} == {"A, live", "A, seen <b>"}
+    labels = [mark["label"]["formatter"] for mark in option["series"][0]["markLine"]["data"]]
     assert labels[-1].endswith("n = 500")
     json.dumps(option, allow_nan=False)
 
@@ -54,24 +54,26 @@ def test_the_bars_of_every_group_sum_to_1_with_its_outliers() -> None:
         "live": rng.normal(0, 1, 300),
         "seen_paper": np.concatenate([rng.normal(2, 1, 100), np.full(50, 1e6), [np.inf, -np.inf]]),
     }
-    made: dict[str, Any] = ridges.distributions_of_score(
+    chart: dict[str, Any] = ridges.distributions_of_score(
         values, x_title="score", behind=values["live"], behind_name="live faces"
     )
     for name, n in (("train", 5001), ("live", 300), ("seen paper", 152)):
-        heights = bars(made, f"{name} (n = {n:,})")
+        heights = bars(chart, f"{name} (n = {n:,})")
         assert len(heights) == 50
         assert sum(heights) == pytest.approx(100, abs=0.05 * 50)
-    assert bars(made, "seen paper (n = 152)")[-1] == pytest.approx(100 * 51 / 152, abs=0.05)  # far out, and infinite
-    assert len(bars(made, "live faces")) == 50  # behind the one row of attacks
-    texts = [one["label"]["formatter"] for series in made["series"] for one in series["data"] if isinstance(one, dict)]
+    assert bars(chart, "seen paper (n = 152)")[-1] == pytest.approx(100 * 51 / 152, abs=0.05)  # far out, and infinite
+    assert len(bars(chart, "live faces")) == 50  # behind the one row of attacks
+    texts = [
+        item["label"]["formatter"] for series in chart["series"] for item in series["data"] if isinstance(item, dict)
+    ]
     assert texts == ["34\u00a0% further right →"]
-    low, high = made["xAxis"]["min"], made["xAxis"]["max"]
+    low, high = chart["xAxis"]["min"], chart["xAxis"]["max"]
     assert low < -2
     assert 2 < high < 20  # the outliers do not set the scale
-    top = max(y for series in made["series"] if series["type"] == "line" for _, y in series["data"] if y != "-")
-    assert top < made["yAxis"]["max"] == 3
-    assert [label.split("\n")[0] for label in labels(made)] == ["train", "live", "seen paper"]
-    json.dumps(made, allow_nan=False)
+    top = max(y for series in chart["series"] if series["type"] == "line" for _, y in series["data"] if y != "-")
+    assert top < chart["yAxis"]["max"] == 3
+    assert [label.split("\n")[0] for label in labels(chart)] == ["train", "live", "seen paper"]
+    json.dumps(chart, allow_nan=False)
 
 
 def test_long_tails_of_attacks_leave_the_view_where_a_share_of_them_is_enough() -> None:
@@ -82,10 +84,10 @@ def test_long_tails_of_attacks_leave_the_view_where_a_share_of_them_is_enough() 
 
     def drawn(in_view: float, **more: np.ndarray) -> dict[str, Any]:
         groups = {"live": live, "seen_mask": attacks, **more}
-        made: dict[str, Any] = ridges.distributions_of_score(
+        chart: dict[str, Any] = ridges.distributions_of_score(
             groups, x_title="log-likelihood", behind=live, behind_name="live faces", in_view=in_view
         )
-        return made
+        return chart
 
     whole, cut, reached = drawn(1.0), drawn(0.6), drawn(0.6, seen_paper=far)
     assert whole["xAxis"]["min"] == pytest.approx(-7)
@@ -96,8 +98,8 @@ def test_long_tails_of_attacks_leave_the_view_where_a_share_of_them_is_enough() 
 
 @pytest.mark.parametrize("group", [np.full(5, 3.0), np.full(5, np.nan), np.array([np.inf, 1.0]), np.empty(0)])
 def test_odd_groups_are_drawn_or_left_out(group: np.ndarray) -> None:
-    made: dict[str, Any] = ridges.distributions_of_score(
+    chart: dict[str, Any] = ridges.distributions_of_score(
         {"live": group}, x_title="score", behind=np.empty(0), behind_name=""
     )
-    assert bool(labels(made)) == bool((~np.isnan(group)).any())
-    json.dumps(made, allow_nan=False)
+    assert bool(labels(chart)) == bool((~np.isnan(group)).any())
+    json.dumps(chart, allow_nan=False)

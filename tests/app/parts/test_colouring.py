@@ -29,7 +29,7 @@ def points(run: Run) -> Points:
 
 def named(colours: scatter.Colours) -> list[str]:
     """Of every point, "" where it is hidden."""
-    names = {one.code: one.name for one in colours.categories} | {scatter.HIDDEN: ""}
+    names = {category.code: category.name for category in colours.categories} | {scatter.HIDDEN: ""}
     return [names[code] for code in colours.codes.tolist()]
 
 

@@ -23,9 +23,9 @@ def test_it_is_reported_on_fresh_subsets_and_on_all_that_are_shown_where_none_is
     run = store.open_run(tiny_cache, "a")
 
     def point(*shown: str) -> op.OperatingPoint:
-        found, problem = operating.operating_point(run, "rec", FRAME, shown)
-        assert found is not None, problem
-        return found
+        point, problem = operating.operating_point(run, "rec", FRAME, shown)
+        assert point is not None, problem
+        return point
 
     fresh = point("train", "live", "unseen_mask")
     assert (fresh.chosen_on, fresh.reported_on, fresh.is_optimistic) == (("live",), ("unseen_mask",), False)
