@@ -57,19 +57,19 @@ def test_answer_and_tables_are_those_of_the_core(tiny_cache: Path, monkeypatch: 
     at = page_of(tiny_cache, monkeypatch, "a", "b", part=METRICS)
     both = compared(tiny_cache, "a", "b")
     drawn = differences.resampled(both, resamples=1000, quantiles=1024)
-    found = differences.differences(both, DEFAULT, drawn)
+    by_metric = differences.differences(both, DEFAULT, drawn)
     flips = differences.flips(both, differences.thresholds(both))
-    words = in_words(both, DEFAULT, found, flips)
+    words = in_words(both, DEFAULT, by_metric, flips)
     shown = at.markdown[0].value.replace("\\", "").replace("\u00a0", " ").replace("**", "")
     assert shown == " ".join(words)
     assert any("16 samples compared" in c.value and "by resampling 6 subjects" in c.value for c in at.caption)
     every = at.dataframe[0].value.set_index("Metric")
-    mask = found[differences.apcer_of("mask", DEFAULT)]
+    mask = by_metric[differences.apcer_of("mask", DEFAULT)]
     row = every.loc["APCER of mask at BPCER ≤ 5 %"]
     assert (row["A"], row["B"], row["B − A"]) == (mask.a, mask.b, mask.difference)
     assert mask.low is not None
     assert row["95 %"].startswith(signed(mask.low, 3))
-    assert every.loc["AUC", "p"] == p_text(found[differences.ROC_AUC].p or 0).removeprefix("p = ")
+    assert every.loc["AUC", "p"] == p_text(by_metric[differences.ROC_AUC].p or 0).removeprefix("p = ")
     at = page_of(tiny_cache, monkeypatch, "a", "b", part=GROUPS)
     groups = at.dataframe[0].value.set_index(["Subset", "Class"])
     assert groups.loc[("all", "mask"), "Wrong in A"] == pytest.approx(100 * (mask.a or 0))
@@ -92,7 +92,7 @@ def test_groups_are_those_of_any_column(tiny_cache: Path, monkeypatch: pytest.Mo
 
 def test_three_runs_have_letters_and_one_is_in_detail(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at = page_of(tiny_cache, monkeypatch, "a", "b vendor", detail="C", part=METRICS)
-    [answer] = [one.value for one in at.markdown if one.value.startswith("**Where each")]
+    [answer] = [text.value for text in at.markdown if text.value.startswith("**Where each")]
     answers = answer.split("\n\n")
     assert len(answers) == 2
     assert "C puts" in answers[1]
@@ -101,7 +101,7 @@ def test_three_runs_have_letters_and_one_is_in_detail(tiny_cache: Path, monkeypa
     vendor = store.open_run(tiny_cache, "vendor")
     systems = [System(store.open_run(tiny_cache, name), "rec") for name in "ab"]
     three = outside_training(joined([*systems, System(vendor, "score")]))
-    assert every["C"].tolist() == [one.b for one in differences.differences(three, b=2).values()]
+    assert every["C"].tolist() == [metric.b for metric in differences.differences(three, b=2).values()]
     at = page_of(tiny_cache, monkeypatch, "a", "b vendor", detail="C")
     assert [chart["legend"]["data"] for chart in charts_of(at)] == [["A", "B", "C"]] * 3
 
@@ -141,12 +141,12 @@ def test_flips_are_shown_by_sample_id(tiny_cache: Path, monkeypatch: pytest.Monk
 
 
 def galleries(at: AppTest) -> list[dict[str, Any]]:
-    contents = [json.loads(one.proto.mixed.json or "{}") for one in at.get("bidi_component")]
+    contents = [json.loads(component.proto.mixed.json or "{}") for component in at.get("bidi_component")]
     return [content for content in contents if "cards" in content]
 
 
 def cards_shown(at: AppTest) -> list[str]:
-    return sorted(card["id"] for one in galleries(at) for card in one["cards"])
+    return sorted(card["id"] for content in galleries(at) for card in content["cards"])
 
 
 def test_images_of_b_belong_to_the_sample_wherever_it_stands_in_b(
@@ -156,7 +156,9 @@ def test_images_of_b_belong_to_the_sample_wherever_it_stands_in_b(
     fewer = samples[~samples["sample_id"].isin(["live_0", "seen_paper_1"])].iloc[::-1].reset_index(drop=True)
     other = image_run(tiny_cache, "c", fewer[samples.columns[:13]], seed=9)
     at = page_of(tiny_cache, monkeypatch, "a", "c", show="All", part=SAMPLES)
-    [mixed] = [one.proto.mixed for one in at.get("bidi_component") if '"cards"' in one.proto.mixed.json]
+    [mixed] = [
+        component.proto.mixed for component in at.get("bidi_component") if '"cards"' in component.proto.mixed.json
+    ]
     [blob] = mixed.arrow_blobs.values()
     second = pa.ipc.open_stream(blob.data).read_all().column("p2").to_pylist()
     ids = other.samples(["sample_id"])["sample_id"].to_list()
@@ -169,7 +171,11 @@ def test_images_of_b_belong_to_the_sample_wherever_it_stands_in_b(
 def test_one_species_in_the_curves(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at = page_of(tiny_cache, monkeypatch, "a", "b", attacks="mask")
     for chart in charts_of(at):
-        lines = [one["lineStyle"] for one in chart["series"] if one.get("name") in ("A", "B") and "lineStyle" in one]
+        lines = [
+            series["lineStyle"]
+            for series in chart["series"]
+            if series.get("name") in ("A", "B") and "lineStyle" in series
+        ]
         drawn = [style for style in lines if style["opacity"]]
         assert {style["color"] for style in drawn} == {"#CC79A7"}
         assert [style["type"] for style in drawn] == ["solid", [8, 4]]
@@ -182,7 +188,7 @@ def charts_of(at: AppTest) -> list[dict[str, Any]]:
 def test_scores_only_runs_are_compared_without_images(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at = page_of(tiny_cache, monkeypatch, "a", "vendor", part=SAMPLES)
     assert "B vendor, score" in at.caption[0].value.replace("**", "")  # it has no "rec", and no other to choose
-    assert any("without images" in one.value and "vendor" in one.value for one in at.caption)
+    assert any("without images" in caption.value and "vendor" in caption.value for caption in at.caption)
     assert cards_shown(at) == []
     pair = outside_training(
         joined([System(store.open_run(tiny_cache, "a"), "rec"), System(store.open_run(tiny_cache, "vendor"), "score")])
@@ -224,7 +230,11 @@ def test_runs_without_a_common_sample(tiny_cache: Path, monkeypatch: pytest.Monk
 def test_what_is_selected_in_the_scatter_is_listed(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at = page_of(tiny_cache, monkeypatch, "a", "b", show="All", part=SAMPLES)
     pair = compared(tiny_cache, "a", "b")
-    [drawn] = [found for one in at.get("bidi_component") if "points" in (found := json.loads(one.proto.json or "{}"))]
+    [drawn] = [
+        content
+        for component in at.get("bidi_component")
+        if "points" in (content := json.loads(component.proto.json or "{}"))
+    ]
     assert drawn["n"] == len(pair)
     assert drawn["titles"] == ["A: rec", "B: rec"]
     at_a, at_b = differences.thresholds(pair)

@@ -34,18 +34,22 @@ def test_the_rates_of_each_group_are_those_of_its_samples_alone() -> None:
     )
     values = np.round(rng.normal(0, 1, n) + (rows["label"] == "attack"), 1)
     values[rng.random(n) < 0.05] = np.nan
-    found = by_column(rows, values, 0.3, "device")
-    assert [group.name for group in found.groups] == ["a", "b", "c", NOT_STATED]
-    for group in found.groups:
+    breakdown = by_column(rows, values, 0.3, "device")
+    assert [group.name for group in breakdown.groups] == ["a", "b", "c", NOT_STATED]
+    for group in breakdown.groups:
         here = rows["device"].isin(["", "n/a"]) if group.name == NOT_STATED else rows["device"] == group.name
         attack = (rows["label"] == "attack")[here]
-        one = metrics.score_set(values[here], attack, list(rows["pai_species"][here]))
-        at = metrics.rates_at(one, 0.3)
-        assert group.n_non_response == one.n_non_response
+        score_set = metrics.score_set(values[here], attack, list(rows["pai_species"][here]))
+        at = metrics.rates_at(score_set, 0.3)
+        assert group.n_non_response == score_set.n_non_response
         assert group.bpcer is not None
         assert group.bpcer.value == at.bpcer
         assert {name: rate.value for name, rate in group.apcer.items()} == at.apcer_per_species
-        assert (group.n_bona_fide, group.n_attack, group.worst) == (one.n_bona_fide, one.n_attack, at.apcer_worst)
+        assert (group.n_bona_fide, group.n_attack, group.worst) == (
+            score_set.n_bona_fide,
+            score_set.n_attack,
+            at.apcer_worst,
+        )
         interval = group.bpcer.interval
         assert interval is not None
         assert [interval.low, interval.high] == pytest.approx(at.bpcer_ci95.clopper_pearson)
@@ -54,14 +58,14 @@ def test_the_rates_of_each_group_are_those_of_its_samples_alone() -> None:
 def test_the_largest_gap_of_both_rates_is_named() -> None:
     parts = [("a", "", 400, 20), ("b", "", 400, 60), ("c", "", 400, 24)]
     parts += [("a", "mask", 200, 10), ("b", "mask", 200, 8), ("c", "print", 200, 150)]
-    found = by_column(*rows_of(*parts), 0.5, "device")
-    assert len(found.gaps) == 4  # three of BPCER, one of masks; prints were met in one group only
-    assert found.largest == found.gaps[0]
-    bpcer, mask = found.named()
+    breakdown = by_column(*rows_of(*parts), 0.5, "device")
+    assert len(breakdown.gaps) == 4  # three of BPCER, one of masks; prints were met in one group only
+    assert breakdown.largest == breakdown.gaps[0]
+    bpcer, mask = breakdown.named()
     assert (bpcer.species, bpcer.group, bpcer.other_group, bpcer.is_beyond_chance) == (None, "b", "a", True)
     assert bpcer.difference == pytest.approx(0.1)
     assert (mask.species, mask.group, mask.other_group, mask.is_beyond_chance) == ("mask", "a", "b", False)
-    words = found.sentence()
+    words = breakdown.sentence()
     assert words.startswith("The largest gaps by device: BPCER is 15.0 % for b and 5.0 % for a, 10.0 points apart (")
     assert (
         "95 % by sample over all 4 comparisons): more than chance explains. APCER of mask is 5.0 % for a and" in words
@@ -96,9 +100,9 @@ def test_independent_samples_have_newcombes_interval(
 ) -> None:
     """Table II of the paper, method 10."""
     monkeypatch.setattr(breakdown, "MIN_SAMPLES", 10)
-    found = by_column(*rows_of(("a", "", a[1], a[0]), ("b", "", b[1], b[0])), 0.5, "device").largest
-    assert found is not None
-    assert tuple(found.interval) == pytest.approx((low, high), abs=6e-5)
+    gap = by_column(*rows_of(("a", "", a[1], a[0]), ("b", "", b[1], b[0])), 0.5, "device").largest
+    assert gap is not None
+    assert tuple(gap.interval) == pytest.approx((low, high), abs=6e-5)
 
 
 def clustered(
@@ -119,25 +123,25 @@ def test_frames_of_one_subject_are_not_taken_for_independent(shared: bool, monke
     rng = np.random.default_rng(0)
     seen, widths = 0, []
     for _ in range(60):
-        found = by_column(*clustered(rng, 25, 20, shared=shared), 0.5, "device").largest
-        assert found is not None
-        seen += found.is_beyond_chance
-        widths.append(found.interval.high - found.interval.low)
+        gap = by_column(*clustered(rng, 25, 20, shared=shared), 0.5, "device").largest
+        assert gap is not None
+        seen += gap.is_beyond_chance
+        widths.append(gap.interval.high - gap.interval.low)
     assert seen <= 8  # of 1,000 such sets it were 5.4 % (shared) and 4.0 %; with frames for subjects the latter is 33 %
     # Subjects who are in both groups, and err alike in both, make the difference the surer.
     assert np.mean(widths) == pytest.approx(0.10 if shared else 0.21, abs=0.02)
 
 
 def test_small_groups_are_shown_and_not_compared() -> None:
-    found = by_column(*rows_of(("a", "", 29, 20), ("b", "", 30, 0), ("b", "mask", 3, 0)), 0.5, "device")
-    small, large = found.groups
+    breakdown = by_column(*rows_of(("a", "", 29, 20), ("b", "", 30, 0), ("b", "mask", 3, 0)), 0.5, "device")
+    small, large = breakdown.groups
     assert small.is_small
     assert small.bpcer is not None
     assert (small.bpcer.n, small.bpcer.is_small) == (29, True)
     assert not large.is_small
     assert large.apcer["mask"].is_small
-    assert found.gaps == ()
-    assert found.sentence() == (
+    assert breakdown.gaps == ()
+    assert breakdown.sentence() == (
         "No two stated groups of device are large enough to be compared: "
         "that takes 30 bona fide samples, or attacks of one species."
     )
@@ -148,23 +152,23 @@ def test_small_groups_are_shown_and_not_compared() -> None:
 
 
 def test_what_is_not_stated_is_shown_last_and_compared_with_nothing() -> None:
-    found = by_column(*rows_of(("z", "", 50, 5), ("no_info", "", 50, 50), ("", "", 50, 50)), 0.5, "device")
-    assert [(group.name, group.n_bona_fide) for group in found.groups] == [("z", 50), (NOT_STATED, 100)]
-    assert found.gaps == ()
+    breakdown = by_column(*rows_of(("z", "", 50, 5), ("no_info", "", 50, 50), ("", "", 50, 50)), 0.5, "device")
+    assert [(group.name, group.n_bona_fide) for group in breakdown.groups] == [("z", 50), (NOT_STATED, 100)]
+    assert breakdown.gaps == ()
 
 
 def test_equal_rates_are_no_gap() -> None:
-    found = by_column(*rows_of(("a", "", 50, 0), ("b", "", 50, 0)), 0.5, "device")
-    assert found.named() == []
-    assert found.sentence() == "All stated groups of device that are large enough have the same error rates."
+    breakdown = by_column(*rows_of(("a", "", 50, 0), ("b", "", 50, 0)), 0.5, "device")
+    assert breakdown.named() == []
+    assert breakdown.sentence() == "All stated groups of device that are large enough have the same error rates."
 
 
 def test_numbers_are_cut_at_quartiles_and_few_of_them_are_taken_as_they_are() -> None:
     rows, values = rows_of(("", "", 101, 0))
-    found = by_column(rows.assign(age=[str(i) for i in range(100)] + [""]), values, 0.5, "age")
-    assert found.edges == (0, 24, 49, 74, 99)
+    breakdown = by_column(rows.assign(age=[str(i) for i in range(100)] + [""]), values, 0.5, "age")
+    assert breakdown.edges == (0, 24, 49, 74, 99)
     expected = [("up to 24", 25), ("above 24 to 49", 25), ("above 49 to 74", 25), ("above 74", 25), (NOT_STATED, 1)]
-    assert [(group.name, group.n_bona_fide) for group in found.groups] == expected
+    assert [(group.name, group.n_bona_fide) for group in breakdown.groups] == expected
     few = by_column(rows.assign(age=[10.0, 9.0, 2.5, np.nan] * 25 + [2.5]), values, 0.5, "age")
     assert few.edges is None
     assert [group.name for group in few.groups] == ["2.5", "9", "10", NOT_STATED]
@@ -213,14 +217,14 @@ def test_one_class_and_no_score_are_no_rate() -> None:
 
 def test_real_scores_by_skin_tone(shared: Path) -> None:
     rows = scorefile.read(shared / "data" / "pad_scores" / "auxiliary_grandtest.csv").only("test").rows
-    found = by_column(rows, rows["score"], 0.72, "skin_tone")
+    by_tone = by_column(rows, rows["score"], 0.72, "skin_tone")
     assert breakdown.offered(rows) == ["dataset", "pai_detail", "sex", "skin_tone", "age", "capture_device", "lighting"]
-    assert found.unit == "sample"
-    apcer, bpcer = found.named()
+    assert by_tone.unit == "sample"
+    apcer, bpcer = by_tone.named()
     assert (bpcer.group, bpcer.other_group) == ("dark brown", "light yellow")
     assert (bpcer.higher, bpcer.lower) == (17 / 87, 2 / 198)
     assert (apcer.species, apcer.group, apcer.other_group) == ("mask", "light yellow", "medium yellow brown")
-    assert all(gap.is_beyond_chance for gap in found.named())
+    assert all(gap.is_beyond_chance for gap in by_tone.named())
 
 
 def test_texts_that_differ_are_groups_that_differ() -> None:

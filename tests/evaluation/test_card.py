@@ -33,18 +33,18 @@ def made(run: store.Run, **changed: Any) -> dict[str, Any]:
 
 
 def test_it_freezes_what_was_chosen_on_one_subset_and_reports_it_on_others(run: store.Run) -> None:
-    found = made(run, by="Ada", note="pilot")
+    content = made(run, by="Ada", note="pilot")
     samples = run.samples(["subset", "label", "rec"])
     live = samples[samples["subset"] == "live"]["rec"].to_numpy(float)
-    assert found["threshold"] == np.nextafter(live.max(), np.inf)  # 5 % of 4 is none
-    assert list(found["reported"]) == REPORTED
+    assert content["threshold"] == np.nextafter(live.max(), np.inf)  # 5 % of 4 is none
+    assert list(content["reported"]) == REPORTED
     here = samples[(samples["subset"] == "seen_paper") & (samples["label"] == "attack")]["rec"]
-    assert found["reported"]["seen_paper"]["apcer_per_species"]["paper"] == (here < found["threshold"]).mean()
-    assert found["reported"]["seen_paper"]["n_subjects_per_species"] == {"paper": 3}
-    assert found["reported_together"]["n_bona_fide"] == 6
-    assert (found["by"], found["note"], found["optimistic"]) == ("Ada", "pilot", False)
-    assert (found["run"], found["checkpoint_sha256"], found["manifest_sha256"]) == (run.id, "0" * 64, "1" * 64)
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert content["reported"]["seen_paper"]["apcer_per_species"]["paper"] == (here < content["threshold"]).mean()
+    assert content["reported"]["seen_paper"]["n_subjects_per_species"] == {"paper": 3}
+    assert content["reported_together"]["n_bona_fide"] == 6
+    assert (content["by"], content["note"], content["optimistic"]) == ("Ada", "pilot", False)
+    assert (content["run"], content["checkpoint_sha256"], content["manifest_sha256"]) == (run.id, "0" * 64, "1" * 64)
+    assert json.loads(json.dumps(content, allow_nan=False)) == content
 
 
 def test_choosing_where_one_reports_is_called_optimistic(run: store.Run) -> None:
@@ -93,8 +93,8 @@ def test_missing_scores_are_attacks_only_where_that_is_asked_for(tmp_path: Path)
     run = scores_only_run(tmp_path, "v", table, ["score"], "v.csv")
     rule = op.rule("threshold=50")
     opened, closed = (
-        card.card(run, "score", rule, [], ["seen_paper"], fail_closed=one)["reported"]["seen_paper"]
-        for one in (False, True)
+        card.card(run, "score", rule, [], ["seen_paper"], fail_closed=fails_closed)["reported"]["seen_paper"]
+        for fails_closed in (False, True)
     )
     assert (opened["n_non_response"], opened["bpcer"]) == ({"bona_fide": 1, "attack": 1}, 0)
     assert (closed["n_non_response"], closed["bpcer"]) == ({"bona_fide": 0, "attack": 0}, pytest.approx(1 / 3))
@@ -155,9 +155,9 @@ def test_what_flatters_stands_on_the_card(tmp_path: Path) -> None:
     assert (warning["kind"], warning["n_learned"], warning["n_dev"]) == ("training_overlap", 2, 1)
     assert made(run, reported_on=["unseen_mask"])["warnings"] == []  # nothing of it was learned
     on_learned = made(run, chosen_on=["seen_paper"])["warnings"]
-    assert [one["kind"] for one in on_learned] == ["training_overlap", "optimistic"]
+    assert [warning["kind"] for warning in on_learned] == ["training_overlap", "optimistic"]
     chosen_there = made(run, chosen_on=["seen_paper"], reported_on=["unseen_mask"])["warnings"]
-    assert [one["kind"] for one in chosen_there] == ["training_overlap"]  # where it is chosen counts too
+    assert [warning["kind"] for warning in chosen_there] == ["training_overlap"]  # where it is chosen counts too
 
 
 def test_cards_of_before_warnings_still_hold_and_their_numbers_are_checked(tmp_path: Path) -> None:

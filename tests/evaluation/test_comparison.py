@@ -24,42 +24,47 @@ from .conftest import ATTACKS_A, ATTACKS_B, LIVE, correlated, document_of, pair_
 
 
 def test_document_has_every_metric_with_its_difference(both: tuple[store.Run, store.Run]) -> None:
-    found = document_of(*both)
-    assert (found["a"], found["b"], found["score"], found["n_common"]) == (both[0].id, both[1].id, "score", 26)
-    flips = found["flips"]
+    document = document_of(*both)
+    assert (document["a"], document["b"], document["score"], document["n_common"]) == (
+        both[0].id,
+        both[1].id,
+        "score",
+        26,
+    )
+    flips = document["flips"]
     assert (flips["at"], flips["fixed"], flips["broken"], flips["mcnemar_p"]) == ("bpcer<=0.05", 2, 1, 1.0)
     assert flips["per_kind"]["paper"] == {"fixed": 2, "broken": 0, "mcnemar_p": 0.5}
-    mask = found["metrics"]["apcer_mask_at_bpcer_0.05"]
+    mask = document["metrics"]["apcer_mask_at_bpcer_0.05"]
     assert (mask["a"], mask["b"], mask["difference"], mask["method"]) == (0.5, 1.0, 0.5, "bootstrap")
-    assert set(found["metrics"]) >= {"average_precision", "eer", "bpcer_at_apcer_0.05", "apcer_max_at_bpcer_0.05"}
-    for entry in found["metrics"].values():
+    assert set(document["metrics"]) >= {"average_precision", "eer", "bpcer_at_apcer_0.05", "apcer_max_at_bpcer_0.05"}
+    for entry in document["metrics"].values():
         assert set(entry) == {"a", "b", "difference", "ci95", "p", "method"}
         assert entry["difference"] == entry["b"] - entry["a"]
         low, high = entry["ci95"]
         assert -1 <= low <= entry["difference"] <= high <= 1
         assert 0 < entry["p"] <= 1
-    assert (found["unit"], found["n_units"], found["samples_are_independent"]) == ("sample", 26, True)
+    assert (document["unit"], document["n_units"], document["samples_are_independent"]) == ("sample", 26, True)
 
 
 def test_p_is_by_delong_only_where_samples_are_independent(tmp_path: Path) -> None:
     run, _ = correlated(tmp_path / "1", 400, None, 0.3)
-    found = compared(System(run, "a"), System(run, "b"), resamples=400).as_json()
-    auc = found["metrics"]["roc_auc"]
+    document = compared(System(run, "a"), System(run, "b"), resamples=400).as_json()
+    auc = document["metrics"]["roc_auc"]
     attack = (run.samples(["label"])["label"] == "attack").to_numpy()
     areas, v = uncertainty.delong([scores.values(run, "a"), scores.values(run, "b")], attack)
     z = (areas[1] - areas[0]) / np.sqrt(v[0, 0] + v[1, 1] - 2 * v[0, 1])
     assert auc["method"] == "delong"
     assert auc["p"] == pytest.approx(2 * norm.sf(abs(z)))
-    species = found["metrics"]["roc_auc_mask"]
+    species = document["metrics"]["roc_auc_mask"]
     assert species["method"] == "delong"
     assert species["p"] != auc["p"]
-    assert found["metrics"]["eer"]["method"] == "bootstrap"
+    assert document["metrics"]["eer"]["method"] == "bootstrap"
     # The same scores, but 20 people: no formula for independent samples any more.
     run, _ = correlated(tmp_path / "2", 400, 20, 0.3)
-    found = compared(System(run, "a"), System(run, "b"), resamples=400).as_json()
-    assert (found["unit"], found["n_units"], found["samples_are_independent"]) == ("subject", 20, False)
-    assert found["metrics"]["roc_auc"]["method"] == "bootstrap"
-    assert "which takes all samples for independent" in found["in_words"][-1]
+    document = compared(System(run, "a"), System(run, "b"), resamples=400).as_json()
+    assert (document["unit"], document["n_units"], document["samples_are_independent"]) == ("subject", 20, False)
+    assert document["metrics"]["roc_auc"]["method"] == "bootstrap"
+    assert "which takes all samples for independent" in document["in_words"][-1]
 
 
 def test_training_images_are_not_judged(tiny_cache: Path) -> None:
@@ -69,8 +74,8 @@ def test_training_images_are_not_judged(tiny_cache: Path) -> None:
 
 
 def test_nothing_in_common(tmp_path: Path) -> None:
-    found = document_of(run_of(tmp_path, "a", ATTACKS_A), run_of(tmp_path, "b", LIVE))
-    assert (found["n_common"], found["n_only_a"], found["n_only_b"], found["metrics"]) == (0, 6, 20, {})
+    document = document_of(run_of(tmp_path, "a", ATTACKS_A), run_of(tmp_path, "b", LIVE))
+    assert (document["n_common"], document["n_only_a"], document["n_only_b"], document["metrics"]) == (0, 6, 20, {})
 
 
 def test_thresholds_can_be_matched_by_apcer(both: tuple[store.Run, store.Run]) -> None:
@@ -86,14 +91,14 @@ def test_thresholds_can_be_matched_by_apcer(both: tuple[store.Run, store.Run]) -
 
 def test_the_value_keys_metrics_by_what_they_are(both: tuple[store.Run, store.Run]) -> None:
     rule = op.rule("bpcer<=0.1")
-    found = compared(System(both[0], "score"), System(both[1], "score"), rule, resamples=50)
-    mask = found.metrics[differences.apcer_of("mask", rule)]
-    document = found.as_json()
+    comparison = compared(System(both[0], "score"), System(both[1], "score"), rule, resamples=50)
+    mask = comparison.metrics[differences.apcer_of("mask", rule)]
+    document = comparison.as_json()
     assert document["metrics"]["apcer_mask_at_bpcer_0.1"] == mask.as_json()
-    assert [*document["metrics"]] == [document_name(one) for one in found.metrics]
-    assert found.verdicts is not None
-    assert document["flips"] == found.verdicts.as_json()
-    assert document["flips"]["per_kind"]["mask"] == found.verdicts.per_kind["mask"]._asdict()
+    assert [*document["metrics"]] == [document_name(statistic) for statistic in comparison.metrics]
+    assert comparison.verdicts is not None
+    assert document["flips"] == comparison.verdicts.as_json()
+    assert document["flips"]["per_kind"]["mask"] == comparison.verdicts.per_kind["mask"]._asdict()
     assert [*document][-3:] == ["flips", "in_words", "warnings"]
     assert json.loads(json.dumps(document)) == document
 
@@ -109,28 +114,31 @@ def test_document_names() -> None:
         Statistic("apcer_at_bpcer", (0.05, None)): "apcer_pooled_at_bpcer_0.05",
         Statistic("apcer_at_bpcer", (0.05, "3d_mask")): "apcer_3d_mask_at_bpcer_0.05",
     }
-    assert {one: document_name(one) for one in names} == names
+    assert {statistic: document_name(statistic) for statistic in names} == names
 
 
 def test_a_comparison_without_verdicts_says_why(tmp_path: Path) -> None:
     a, b = run_of(tmp_path, "a", ATTACKS_A), run_of(tmp_path, "b", ATTACKS_B)
-    found = compared(System(a, "score"), System(b, "score"), resamples=20)
-    assert found.verdicts is None
-    assert found.no_verdicts_because
-    document = found.as_json()
+    comparison = compared(System(a, "score"), System(b, "score"), resamples=20)
+    assert comparison.verdicts is None
+    assert comparison.no_verdicts_because
+    document = comparison.as_json()
     assert [*document][-4:] == ["flips", "flips_undefined_because", "in_words", "warnings"]
-    assert document["flips_undefined_because"] == found.no_verdicts_because
+    assert document["flips_undefined_because"] == comparison.no_verdicts_because
 
 
 def test_what_flatters_one_of_the_runs_is_said_with_its_name(tmp_path: Path) -> None:
     a = write_image_run(tmp_path, "a", learned_samples())
     b = write_image_run(tmp_path, "b", tiny_samples().assign(subject_id=""), seed=1)
     warnings = document_of(a, b, "rec")["warnings"]
-    assert [(one["run"], one["kind"]) for one in warnings] == [(a.id, "training_overlap"), (b.id, "no_subjects")]
+    assert [(warning["run"], warning["kind"]) for warning in warnings] == [
+        (a.id, "training_overlap"),
+        (b.id, "no_subjects"),
+    ]
     assert (warnings[0]["n_learned"], warnings[0]["n_dev"], warnings[0]["n_images"]) == (2, 1, 16)
     assert warnings[1]["n_samples"] == 16  # without those of training, which are not compared
     of_itself = compared(System(a, "rec"), System(a, "kl"), resamples=20).as_json()["warnings"]
-    assert [one["kind"] for one in of_itself] == ["training_overlap"]  # once
+    assert [warning["kind"] for warning in of_itself] == ["training_overlap"]  # once
     c = write_image_run(tmp_path, "c", tiny_samples(), seed=2)
     assert compared(System(c, "rec"), System(c, "kl"), resamples=20).as_json()["warnings"] == []
 
@@ -141,8 +149,8 @@ def test_attacks_that_the_runs_call_by_different_species_are_counted(tmp_path: P
     other = samples.assign(pai_species=samples["pai_species"].replace("mask", "silicone"))
     b = write_image_run(tmp_path, "b", other, seed=2)
     warnings = compared(System(a, "rec"), System(b, "rec"), resamples=10).as_json()["warnings"]
-    (caution,) = [one for one in warnings if one["kind"] == "species_differ"]
+    (caution,) = [warning for warning in warnings if warning["kind"] == "species_differ"]
     assert (caution["run"], caution["n_samples"]) == (b.id, 3)
     assert "silicone instead of mask" in caution["message"]
     same = compared(System(a, "rec"), System(a, "kl"), resamples=10).as_json()["warnings"]
-    assert not [one for one in same if one["kind"] == "species_differ"]
+    assert not [warning for warning in same if warning["kind"] == "species_differ"]

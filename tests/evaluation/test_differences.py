@@ -21,22 +21,22 @@ from .conftest import ATTACKS_A, ATTACKS_B, correlated, document_of, pair_of, ru
 
 def test_flips_are_judged_at_each_run_s_own_threshold(both: tuple[store.Run, store.Run]) -> None:
     pair = pair_of(*both)
-    found = differences.flips(pair, differences.thresholds(pair))
-    assert found.threshold_a == np.nextafter(19.0, np.inf)
-    assert found.threshold_b == np.nextafter(190.0, np.inf)
+    flips = differences.flips(pair, differences.thresholds(pair))
+    assert flips.threshold_a == np.nextafter(19.0, np.inf)
+    assert flips.threshold_b == np.nextafter(190.0, np.inf)
     ids = pair.samples["sample_id"].to_numpy()
-    assert sorted(ids[found.fixed]) == ["paper0", "paper2"]
-    assert sorted(ids[found.broken]) == ["mask0"]
-    assert sorted(ids[found.both_wrong]) == ["live19", "mask1"]
-    assert found.verdicts_a[ids == "live19"] == [REJECTED]
-    assert found.verdicts_a[ids == "mask1"] == [MISSED]
-    assert found.counts() == (2, 1, uncertainty.mcnemar(2, 1))
+    assert sorted(ids[flips.fixed]) == ["paper0", "paper2"]
+    assert sorted(ids[flips.broken]) == ["mask0"]
+    assert sorted(ids[flips.both_wrong]) == ["live19", "mask1"]
+    assert flips.verdicts_a[ids == "live19"] == [REJECTED]
+    assert flips.verdicts_a[ids == "mask1"] == [MISSED]
+    assert flips.counts() == (2, 1, uncertainty.mcnemar(2, 1))
 
 
 def test_table_has_rates_and_areas_per_group_and_kind(both: tuple[store.Run, store.Run]) -> None:
     pair = pair_of(*both)
-    found = differences.flips(pair, differences.thresholds(pair))
-    table = differences.table(pair, found, pair.samples["subset"], resamples=500).set_index(["group", "kind"])
+    flips = differences.flips(pair, differences.thresholds(pair))
+    table = differences.table(pair, flips, pair.samples["subset"], resamples=500).set_index(["group", "kind"])
     paper = table.loc[("", "paper")]
     assert (paper["n"], paper["wrong_a"], paper["wrong_b"], paper["difference"]) == (4, 0.5, 0.0, -0.5)
     assert (paper["fixed"], paper["broken"]) == (2, 0)
@@ -71,14 +71,14 @@ def test_many_independent_samples_are_drawn_in_groups_with_the_same_interval(
     grouped = compared(*systems, resamples=600).as_json()["metrics"]
     assert drawn == [150]
     for name in ("roc_auc", "apcer_max_at_bpcer_0.05"):
-        widths = [one[name]["ci95"][1] - one[name]["ci95"][0] for one in (single, grouped)]
+        widths = [metrics[name]["ci95"][1] - metrics[name]["ci95"][0] for metrics in (single, grouped)]
         assert widths[1] == pytest.approx(widths[0], rel=0.3)
 
 
 def test_few_units_cannot_prove_much(tmp_path: Path) -> None:
     run, _ = correlated(tmp_path, 400, 3, 3.0)
-    found = compared(System(run, "a"), System(run, "b"), resamples=400).as_json()["metrics"]
-    assert found["roc_auc"]["p"] == 0.25  # three tosses of a coin, all alike: 2 / 2^3
+    metrics = compared(System(run, "a"), System(run, "b"), resamples=400).as_json()["metrics"]
+    assert metrics["roc_auc"]["p"] == 0.25  # three tosses of a coin, all alike: 2 / 2^3
 
 
 def test_without_live_samples_there_are_no_flips(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_without_live_samples_there_are_no_flips(tmp_path: Path) -> None:
     with pytest.raises(UndefinedMetricError):
         differences.thresholds(pair)
     assert differences.table(pair, None, pair.samples["subset"])["wrong_a"].isna().all()
-    found = document_of(a, b)
-    assert found["flips"] is None
-    assert found["metrics"]["roc_auc"] == dict.fromkeys(("a", "b", "difference", "ci95", "p", "method"))
-    assert "one class only" in found["in_words"][0]
+    document = document_of(a, b)
+    assert document["flips"] is None
+    assert document["metrics"]["roc_auc"] == dict.fromkeys(("a", "b", "difference", "ci95", "p", "method"))
+    assert "one class only" in document["in_words"][0]

@@ -76,8 +76,8 @@ def test_groups_are_made_at_what_was_asked_for(
     file: ScoreFile, asked: dict[str, list[float]], expected: list[str]
 ) -> None:
     content = file_metrics.document(file, "s.csv", **asked)
-    made = file_metrics.groups(file, content, ["lamp"], **asked)
-    assert [entry["at"] for entry in made] == expected
-    assert {entry["column"] for entry in made} == {"lamp"}
-    by_name = {group["group"]: group for group in made[0]["groups"]}
+    entries = file_metrics.groups(file, content, ["lamp"], **asked)
+    assert [entry["at"] for entry in entries] == expected
+    assert {entry["column"] for entry in entries} == {"lamp"}
+    by_name = {group["group"]: group for group in entries[0]["groups"]}
     assert (by_name["on"]["n_bona_fide"], by_name["off"]["n_bona_fide"]) == (2, 2)

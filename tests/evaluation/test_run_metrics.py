@@ -52,9 +52,9 @@ def test_intervals_resample_subjects_and_each_species_by_itself(tmp_path: Path) 
         auc = resampling.Statistic("roc_auc")
         expected = resampling.resampled([part["kl"]], part["label"] == "attack", units, [auc]).interval(auc)
         cell = cells["kl"]
-        found = cell["roc_auc_ci95"] if species is None else cell["roc_auc_per_species_ci95"][species]
+        interval = cell["roc_auc_ci95"] if species is None else cell["roc_auc_per_species_ci95"][species]
         assert expected is not None
-        assert found == {
+        assert interval == {
             "low": pytest.approx(expected.low, abs=1e-12),
             "high": pytest.approx(expected.high, abs=1e-12),
             "unit": "subject",
@@ -141,19 +141,19 @@ def test_leaks_are_found(tiny_cache: Path) -> None:
 
 def test_reconstructions_are_judged_against_the_mean_training_image(tiny_cache: Path) -> None:
     run = store.open_run(tiny_cache, "a")
-    found = run_metrics.reconstruction_errors(run)
+    errors = run_metrics.reconstruction_errors(run)
     samples = run.samples(["sample_id", "subset", "label"])
     inputs = run.images("inputs", np.arange(len(run))) / 255
     outputs = run.images("reconstructions", np.arange(len(run))) / 255
     mean = inputs[(samples["subset"] == "train").to_numpy()].mean(0)
-    assert list(found) == run.subsets
-    for subset, cell in found.items():
+    assert list(errors) == run.subsets
+    for subset, cell in errors.items():
         live = ((samples["subset"] == subset) & (samples["label"] == "bona_fide")).to_numpy()
         assert cell["n"] == live.sum()
         assert cell["mse"] == pytest.approx(((inputs - outputs)[live] ** 2).mean(), rel=1e-4)
         assert cell["mean_image_mse"] == pytest.approx(((inputs[live] - mean) ** 2).mean(), rel=1e-4)
         assert cell["below_mean_image"] == pytest.approx(1 - cell["mse"] / cell["mean_image_mse"])
-    assert run_metrics.evaluated(run, "rec")["reconstruction"] == found
+    assert run_metrics.evaluated(run, "rec")["reconstruction"] == errors
     assert "reconstruction" not in run_metrics.evaluated(store.open_run(tiny_cache, "vendor"))
 
 

@@ -43,9 +43,9 @@ def systems(cache: Path) -> tuple[System, ...]:
             "device": ["left", "right"] * 4,
         }
     )
-    made = []
+    of_runs = []
     for seed, (name, scores) in enumerate({"first": SCORES_A, "second": SCORES_B, "third": SCORES_C}.items()):
         order = np.random.default_rng(seed).permutation(len(IDS)) if seed else np.arange(len(IDS))
         own = table.assign(score=scores).iloc[order].reset_index(drop=True)
-        made.append(System(scores_only_run(cache, name, own, ["score"], "by hand"), "score"))
-    return tuple(made)
+        of_runs.append(System(scores_only_run(cache, name, own, ["score"], "by hand"), "score"))
+    return tuple(of_runs)

@@ -27,8 +27,8 @@ def test_a_digest_stands_for_everything_and_that_of_the_samples_for_all_but_the_
         replace(of_three, subsets=("dev",)),
         replace(of_three, subsets=("test", "dev")),
     ]
-    assert len({one.digest for one in [of_three, *others]}) == len(others) + 1
-    assert len({one.samples_digest for one in [of_three, *others]}) == len(others) + 1
+    assert len({variant.digest for variant in [of_three, *others]}) == len(others) + 1
+    assert len({variant.samples_digest for variant in [of_three, *others]}) == len(others) + 1
     by_another = replace(of_three, rule=Rule("bpcer", 0.2500001))  # not told apart in words
     assert str(by_another.rule) == str(of_three.rule)
     assert by_another.digest != of_three.digest
@@ -63,11 +63,11 @@ def test_without_samples_there_are_no_verdicts_but_a_reason(comparison: Comparis
 
 def test_groups_are_of_a_wherever_a_sample_stands_in_it(comparison: Comparison) -> None:
     turned = replace(comparison, systems=comparison.systems[::-1])  # A is in another order
-    for one in (comparison, turned):
-        ids = c.joined(one).samples["sample_id"]
+    for either in (comparison, turned):
+        ids = c.joined(either).samples["sample_id"]
         wanted = ["left" if int(name[-1]) % 2 == 0 else "right" for name in ids]
-        assert c.groups(one, "device").tolist() == wanted
-        assert set(c.groups(one, c.SUBSET)) == {"test"}
+        assert c.groups(either, "device").tolist() == wanted
+        assert set(c.groups(either, c.SUBSET)) == {"test"}
     rates = c.group_rates(comparison, 1, "device", with_intervals=False).set_index(["group", "kind"])
     assert rates.loc[("left", "mask"), "wrong_b"] == 1.0
     assert rates.loc[("right", "paper"), "wrong_b"] == 0.0
@@ -91,14 +91,14 @@ def test_only_rules_that_match_thresholds_are_taken_over(rule: str, matches: boo
 
 
 def test_a_itself_is_offered_last(of_three: Comparison) -> None:
-    first, second, third = (one.run for one in of_three.systems)
+    first, second, third = (system.run for system in of_three.systems)
     assert compare.others_first(first, [first, second, third]) == [second, third, first]
 
 
 def test_parts_import_each_other_one_way() -> None:
     rooms = "app.comparing."
-    graph = {one.name: {name.rpartition(".")[0] for name in one.imported()} for one in modules()}
-    parts = {name: {to for to in found if to.startswith(rooms)} for name, found in graph.items() if rooms in name}
+    graph = {module.name: {name.rpartition(".")[0] for name in module.imported()} for module in modules()}
+    parts = {name: {to for to in imports if to.startswith(rooms)} for name, imports in graph.items() if rooms in name}
     assert len(parts) > 5
     order = [*TopologicalSorter(parts).static_order()]  # raises where there is a circle
     assert order[0] == "app.comparing.comparison"
