@@ -12,8 +12,8 @@ from fas_core.evaluation.words import in_words
 def names_of_runs(comparison: Comparison) -> str:
     """A: small_dcvae (rec) · B: ..."""
     return " · ".join(
-        f"**{letter}** {escaped(one.run.info.name)}, {escaped(one.score)}"
-        for letter, one in zip(LETTERS, comparison.systems, strict=False)
+        f"**{letter}** {escaped(run.info.name)}, {escaped(score)}"
+        for letter, (run, score) in zip(LETTERS, comparison.systems, strict=False)
     )
 
 
@@ -21,9 +21,9 @@ def answer(comparison: Comparison, *, with_intervals: bool) -> str:
     """A paragraph on each other Run, its first sentence emphasised."""
     both, paragraphs = joined(comparison), []
     for b, letter in enumerate(comparison.letters[1:], start=1):
-        found = differences(comparison, b, with_intervals=with_intervals)
-        words = in_words(both, comparison.rule, found, flips(comparison, b), letter)
-        first, *rest = (escaped(one.replace(" %", "\u00a0%").replace(" = ", "\u00a0=\u00a0")) for one in words)
+        of_each = differences(comparison, b, with_intervals=with_intervals)
+        words = in_words(both, comparison.rule, of_each, flips(comparison, b), letter)
+        first, *rest = (escaped(said.replace(" %", "\u00a0%").replace(" = ", "\u00a0=\u00a0")) for said in words)
         paragraphs.append(f"**{first}** {' '.join(rest)}")
     return "\n\n".join(paragraphs)
 

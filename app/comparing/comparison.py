@@ -138,10 +138,10 @@ def group_rates(comparison: Comparison, b: int, column: str, *, with_intervals: 
 def score_sets(comparison: Comparison, species: str) -> list[ScoreSet]:
     """The scores of each Run; with a `species` those of its attacks and of all bona fide samples."""
     sets = joined(comparison).score_sets
-    return [metrics.of_species(one, species) for one in sets] if species else sets
+    return [metrics.of_species(of_run, species) for of_run in sets] if species else sets
 
 
 @cached(entries=32)
 def curves(comparison: Comparison, species: str) -> list[RunCurves]:
     """Of each Run, drawn from `score_sets`."""
-    return [run_curves(metrics.curves(one)) for one in score_sets(comparison, species)]
+    return [run_curves(metrics.curves(of_run)) for of_run in score_sets(comparison, species)]

@@ -42,24 +42,24 @@ def show_curves(comparison: Comparison, b: int, *, with_intervals: bool) -> None
     roc_at, pr_at, det_at = marks_at(sets, thresholds(comparison)[0])
     of_apcer, of_precision = bands(comparison, b) if with_intervals and not of else ({}, {})
     attacks_found = {name: (x, 1 - high, 1 - low) for name, (x, low, high) in of_apcer.items()}
-    auc = of_each(sets, [metrics.roc_auc(one) for one in sets])
-    precision = of_each(sets, [metrics.average_precision(one) for one in sets])
+    auc = of_each(sets, [metrics.roc_auc(of_run) for of_run in sets])
+    precision = of_each(sets, [metrics.average_precision(of_run) for of_run in sets])
     left, right = st.columns(2)
     with left:
         st.markdown(f"**ROC** · area under the curve: {auc}", help="1 = perfect, 0.5 = chance.")
-        made = charts.roc_of_runs(by_letter, roc_at, colour, attacks_found)
-        st.echarts_chart(made, key="roc_runs", height=HEIGHT, alt=f"ROC of the Runs; area under the curve {auc}")
+        chart = charts.roc_of_runs(by_letter, roc_at, colour, attacks_found)
+        st.echarts_chart(chart, key="roc_runs", height=HEIGHT, alt=f"ROC of the Runs; area under the curve {auc}")
     with right:
         about = f"**Precision and recall** · average precision: {precision}"
         st.markdown(about, help="Depends on the share of attacks.")
-        made = charts.precision_recall_of_runs(by_letter, pr_at, colour, of_precision)
+        chart = charts.precision_recall_of_runs(by_letter, pr_at, colour, of_precision)
         alt = f"Precision and recall of the Runs; average precision {precision}"
-        st.echarts_chart(made, key="pr_runs", height=HEIGHT, alt=alt)
+        st.echarts_chart(chart, key="pr_runs", height=HEIGHT, alt=alt)
     left, right = st.columns(2)
     with left:
         st.markdown("**DET** · errors of both kinds on probit axes", help="Nearer to the lower left corner is better.")
-        made = charts.det_of_runs(by_letter, det_at, colour, attacks_found)
-        st.echarts_chart(made, key="det_runs", height=HEIGHT, alt="DET of the Runs: BPCER over APCER")
+        chart = charts.det_of_runs(by_letter, det_at, colour, attacks_found)
+        st.echarts_chart(chart, key="det_runs", height=HEIGHT, alt="DET of the Runs: BPCER over APCER")
     with right:
         if of_apcer:
             shown = " and ".join(of_apcer)
@@ -70,8 +70,8 @@ def marks_at(sets: Sequence[ScoreSet], at: Sequence[float]) -> tuple[Marks, Mark
     """Where the Runs' thresholds are on ROC, precision-recall and DET; None where they have none."""
     roc: Marks = dict.fromkeys(LETTERS[: len(sets)])
     precision_recall, det = dict(roc), dict(roc)
-    for letter, one, threshold in zip(LETTERS, sets, at, strict=False):
-        rates = metrics.rates_at(one, threshold)
+    for letter, of_run, threshold in zip(LETTERS, sets, at, strict=False):
+        rates = metrics.rates_at(of_run, threshold)
         roc[letter] = _place(rates.bpcer, rates.recall)
         det[letter] = _place(rates.apcer_pooled, rates.bpcer)
         precision_recall[letter] = _place(rates.recall, rates.precision)
@@ -85,8 +85,8 @@ def _place(x: float | None, y: float | None) -> tuple[float, float] | None:
 def of_each(sets: Sequence[ScoreSet], values: Sequence[float]) -> str:
     """A 0.93, B 0.95: with a third digit where both classes have a thousand samples."""
     return ", ".join(
-        f"{letter} {value:.{2 if min(one.n_bona_fide, one.n_attack) < 1000 else 3}f}"
-        for letter, one, value in zip(LETTERS, sets, values, strict=False)
+        f"{letter} {value:.{2 if min(of_run.n_bona_fide, of_run.n_attack) < 1000 else 3}f}"
+        for letter, of_run, value in zip(LETTERS, sets, values, strict=False)
     )
 
 

@@ -34,18 +34,18 @@ def show_distributions(comparison: Comparison) -> None:
     )
     title = "distance from the live median, in interquartile ranges" if loss == IN_WIDTHS else readable(str(loss))
     by_run = values_by_group(comparison, str(loss))
-    made = ridges.distributions_of_runs(by_run, x_title=title)
+    chart = ridges.distributions_of_runs(by_run, x_title=title)
     height = ridges.rows_height(len(by_run["A"]))
-    st.echarts_chart(made, key="distributions", height=height, alt=f"Distributions of {title} of the Runs, per group")
-    lines = ", ".join(f"{letter} {one}" for letter, one in zip(by_run, LINE_WORDS, strict=False))
+    st.echarts_chart(chart, key="distributions", height=height, alt=f"Distributions of {title} of the Runs, per group")
+    lines = ", ".join(f"{letter} {words}" for letter, words in zip(by_run, LINE_WORDS, strict=False))
     st.caption(f"Line styles: {lines}; A is filled.")
 
 
 def offered(comparison: Comparison) -> list[str]:
     """The chosen scores, and the losses that every Run has: those are of frames."""
-    if comparison.level != FRAME or not all(one.run.has_images for one in comparison.systems):
+    if comparison.level != FRAME or not all(run.has_images for run, _ in comparison.systems):
         return [IN_WIDTHS]
-    of_others = [scores.offered(one.run) for one in comparison.systems[1:]]
+    of_others = [scores.offered(run) for run, _ in comparison.systems[1:]]
     common = [name for name in scores.offered(comparison.a.run) if all(name in names for names in of_others)]
     return [IN_WIDTHS, *common]
 
@@ -54,9 +54,9 @@ def values_by_group(comparison: Comparison, loss: str) -> dict[str, dict[str, ND
     """The common samples' values of a loss, or of `IN_WIDTHS`: letter of the Run -> group -> (m,)."""
     both = joined(comparison)
     if loss == IN_WIDTHS:
-        values = [in_widths(one, one[~both.is_attack]) for one in both.scores]
+        values = [in_widths(of_run, of_run[~both.is_attack]) for of_run in both.scores]
     else:
-        values = [score_values(one.run, loss)[rows] for one, rows in zip(comparison.systems, both.rows, strict=True)]
+        values = [score_values(run, loss)[rows] for (run, _), rows in zip(comparison.systems, both.rows, strict=True)]
     kinds = groups_of(both.samples)
     rows_of = {str(name): np.flatnonzero(kinds == name) for name in np.unique(kinds)}
     return {

@@ -11,20 +11,20 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app.comparing.comparison import LETTERS, Comparison, flips, joined
-from app.comparing.scatter import PAGE, hovering, planes, show_scatter, to_first_page
+from app.comparing.scatter import colours, hovering, plane, points_of, show_scatter
 from app.components import gallery as component
 from app.components.scatter import carried
 from app.components.zoom import zoomed
+from app.parts import filters, sample
 from app.session.page import fragment
-from app.session.readers import metadata
 from app.words import escaped, number
-from fas_core.data.names import BONA_FIDE, groups_of, in_group_order, readable
+from fas_core.data.names import BONA_FIDE, groups_of, readable
 from fas_core.evaluation.differences import Flips
 from fas_core.evaluation.join import Joined
 from fas_core.evaluation.verdicts import percentiles
 from fas_core.reports.palette import style_of
 
-CHANGED, FIXED, BROKEN, BOTH_WRONG, ALL = "Changed", "Fixed by B", "Broken by B", "Wrong in both", "All"
+CHANGED, FIXED, BROKEN, BOTH_WRONG = "Changed", "Fixed by B", "Broken by B", "Wrong in both"
 CHANGE, SCORE_A, SCORE_B = "Largest change", "Score of A, high to low", "Score of B, high to low"
 PER_PAGE = 24
 
@@ -54,24 +54,29 @@ def pair_of(comparison: Comparison, b: int) -> Pair:
     return Pair(both, b, flips(comparison, b), groups_of(both.samples), place_a, place_b)
 
 
-def listed_rows(
-    pair: Pair, show: str, order: str, classes: list[str], selected: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Rows of the samples to list, first things first: by verdict as `show` says, of some classes, of those selected.
+def verdict_masks(pair: Pair) -> dict[str, filters.Mask]:
+    """Which samples (n,) each choice of verdicts lists; without thresholds there is one choice."""
+    everything = {filters.ALL: np.ones(len(pair.both), np.bool_)}
+    at = pair.flips
+    if at is None:
+        return everything
+    return {CHANGED: at.fixed | at.broken, FIXED: at.fixed, BROKEN: at.broken, BOTH_WRONG: at.both_wrong} | everything
 
-    No class, and nothing selected, leaves none out. The largest change is that of the place among the live samples,
-    which does not depend on a score's unit; of the scores where there are no live samples.
+
+def narrowed(fits: filters.Mask, selected: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rows that pass the filters (n,), ascending; where some are selected, of these alone."""
+    return selected[fits[selected]] if len(selected) else np.flatnonzero(fits)
+
+
+def ordered(pair: Pair, rows: NDArray[np.int64], order: str) -> NDArray[np.int64]:
+    """Some rows, first things first.
+
+    The largest change is that of the place among the live samples, which does not depend on a score's unit; of the
+    scores where there are no live samples.
     """
-    fits = np.isin(pair.kinds, classes) if classes else np.ones(len(pair.both), np.bool_)
-    if pair.flips is not None and show != ALL:
-        at = pair.flips
-        fits &= {CHANGED: at.fixed | at.broken, FIXED: at.fixed, BROKEN: at.broken, BOTH_WRONG: at.both_wrong}[show]
-    if len(selected):
-        fits &= np.isin(np.arange(len(pair.both)), selected)
     values_a, values_b = pair.scores
     has_places = not np.isnan(pair.place_a).all()
     change = np.abs(pair.place_b - pair.place_a) if has_places else np.abs(values_b - values_a)
-    rows = np.flatnonzero(fits)
     return rows[np.argsort(-{CHANGE: change, SCORE_A: values_a, SCORE_B: values_b}[order][rows], kind="stable")]
 
 
@@ -80,7 +85,7 @@ def listed_rows(
 
 def show_samples(comparison: Comparison, b: int) -> None:
     """Score against score, and below it the samples as images, or as a table where a Run has none."""
-    carried(*planes(comparison, b))
+    carried(plane(comparison, b), colours(comparison, b))
     show_list(comparison, b)
     hovering(comparison, b)
 
@@ -88,11 +93,12 @@ def show_samples(comparison: Comparison, b: int) -> None:
 @fragment
 def show_list(comparison: Comparison, b: int) -> None:
     """A fragment: filters and selections run nothing but this again."""
-    pair = pair_of(comparison, b)
+    pair, points = pair_of(comparison, b), points_of(comparison)
     selected = show_scatter(comparison, b)
-    without = [one.run.info.name for one in (comparison.a, comparison.systems[b]) if not one.run.has_images]
-    show, order, classes, display = sample_controls(pair, has_images=not without)
-    rows = listed_rows(pair, show, order, classes, selected)
+    runs = (comparison.a.run, comparison.systems[b].run)
+    without = [run.info.name for run in runs if not run.has_images]
+    fits, order, display = sample_controls(pair, has_images=not without, on_change=points.to_first_page)
+    rows = ordered(pair, narrowed(fits, selected), order)
     if not len(rows):
         st.info("No sample fits. Choose other verdicts or classes.", icon=":material/filter_alt_off:")
     elif display is None:
@@ -103,22 +109,22 @@ def show_list(comparison: Comparison, b: int) -> None:
         show_table(pair, rows)
     else:
         with st.container():
-            show_page(comparison, pair, rows, display)
+            show_page(comparison, pair, rows, display, paging=points.paging)
 
 
-def sample_controls(pair: Pair, *, has_images: bool) -> tuple[str, str, list[str], component.Display | None]:
-    """Verdicts, order and classes as `listed_rows` takes them, and how images are shown."""
+def sample_controls(
+    pair: Pair, *, has_images: bool, on_change: filters.Heard
+) -> tuple[filters.Mask, str, component.Display | None]:
+    """Which samples (n,) pass the filters, their order as `ordered` takes it, and how images are shown."""
     letter, at = LETTERS[pair.b], pair.flips
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        show = st.segmented_control(
-            "Verdicts",
-            [CHANGED, FIXED, BROKEN, BOTH_WRONG, ALL] if at is not None else [ALL],
-            default=CHANGED if at is not None and (at.fixed | at.broken).any() else ALL,
-            format_func=lambda name: name.replace(" B", f" {letter}"),
+        fits = filters.by_verdict(
+            verdict_masks(pair),
+            default=CHANGED if at is not None and (at.fixed | at.broken).any() else filters.ALL,
+            label="Verdicts",
+            words=lambda name: name.replace(" B", f" {letter}"),
             key="show",
-            bind="query-params",
-            required=True,
-            on_change=to_first_page,
+            on_change=on_change,
             help=f"Fixed: A is wrong, {letter} is right. Broken: A is right, {letter} is wrong. Changed: either.",
         )
         order = st.selectbox(
@@ -127,25 +133,16 @@ def sample_controls(pair: Pair, *, has_images: bool) -> tuple[str, str, list[str
             format_func=lambda name: name.replace(" B,", f" {letter},"),
             key="compare_order",
             bind="query-params",
-            on_change=to_first_page,
+            on_change=on_change,
             width=200,
             help="Change: the place of the score among the common live samples, which does not depend on its unit.",
         )
-        classes = st.multiselect(
-            "Classes",
-            in_group_order(sorted(set(pair.kinds.tolist()))),
-            format_func=readable,
-            key="compare_classes",
-            bind="query-params",
-            placeholder="All",
-            on_change=to_first_page,
-            width=190,
-        )
+        fits = fits & filters.by_class(pair.kinds, pair.kinds.tolist(), key="compare_classes", on_change=on_change)
         display = None
         if has_images:
             with st.popover("Display", icon=":material/tune:"):
                 display = component.display_controls()
-    return str(show), str(order), classes, display
+    return fits, str(order), display
 
 
 # --------------------------------------------------------------------------------------------------- what is shown
@@ -178,10 +175,12 @@ def samples_table(pair: Pair, rows: NDArray[np.int64]) -> pd.DataFrame:
     return pd.DataFrame(content)
 
 
-def show_page(comparison: Comparison, pair: Pair, rows: NDArray[np.int64], display: component.Display) -> None:
-    """A page of images; a chosen one is shown large."""
+def show_page(
+    comparison: Comparison, pair: Pair, rows: NDArray[np.int64], display: component.Display, *, paging: str
+) -> None:
+    """A page of images; a chosen one is shown large. `paging`: key of the page's number."""
     place = st.container()
-    shown, _, _ = component.page_bar(rows, PER_PAGE, key=PAGE)
+    shown, _, _ = component.page_bar(rows, PER_PAGE, key=paging)
     with place:
         cards = cards_of(pair, shown)
         panels = panels_of(comparison, pair, shown, display)
@@ -201,7 +200,7 @@ def details(
     zoomed(sample_ids[at], [replace(panel, images=panel.images[at : at + 1]) for panel in panels], key="large_runs")
     st.write("  \n".join(escaped(line) for line in cards[at].lines))
     st.markdown("**Metadata**")
-    st.dataframe(metadata(comparison.a.run, int(of_a[at])), hide_index=True, height="content")
+    sample.show_metadata(comparison.a.run, int(of_a[at]))
 
 
 def cards_of(pair: Pair, rows: NDArray[np.int64]) -> list[component.Card]:

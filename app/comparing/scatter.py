@@ -12,24 +12,31 @@ from numpy.typing import NDArray
 
 from app.comparing.comparison import LETTERS, Comparison, joined, thresholds
 from app.components import scatter as plot
-from app.components.scatter import Answer, Colours, Plane, Selection
+from app.components.scatter import Answer, Colours, Plane
+from app.parts.colouring import GROUP, Colouring, coloured
+from app.parts.selection import Points
 from app.session.cache import cached
 from app.session.page import fragment
 from app.words import number
-from fas_core.data.names import groups_of, in_group_order, readable
-from fas_core.reports.palette import style_of
+from fas_core.data.names import readable
 
-SELECTED, SHOWN, PAGE = "_compare_selected", "_compare_shown", "compare_page"  # in the session: rows, view, page below
+
+def points_of(comparison: Comparison) -> Points:
+    """The samples compared, as A knows them. Another rule changes none, nor which of them are selected."""
+    name = hashlib.sha256(comparison.samples_digest.encode()).hexdigest()
+    return Points("compare", name, comparison.a.run, joined(comparison).rows[0], comparison.subsets)
 
 
 @cached(entries=16)
-def planes(comparison: Comparison, b: int) -> tuple[Plane, Colours]:
-    """Score of Run `b` against that of A, coloured by class."""
-    both = joined(comparison)
-    names, codes = np.unique(groups_of(both.samples), return_inverse=True)
-    styles = {name: style_of(name) for name in in_group_order(names.tolist())[: plot.MOST_CATEGORIES]}
-    where = plot.filled_plane(np.column_stack([both.scores[0], both.scores[b]]), lines(comparison, b))
-    return where, plot.by_category(codes, names.tolist(), styles, None)
+def plane(comparison: Comparison, b: int) -> Plane:
+    """Score of Run `b` against that of A."""
+    scores = joined(comparison).scores
+    return plot.filled_plane(np.column_stack([scores[0], scores[b]]), lines(comparison, b))
+
+
+def colours(comparison: Comparison, b: int) -> Colours:
+    """Of the points, by class."""
+    return coloured(Colouring(points_of(comparison), GROUP, where=plane(comparison, b)))
 
 
 def lines(comparison: Comparison, b: int) -> tuple[float, float]:
@@ -38,51 +45,30 @@ def lines(comparison: Comparison, b: int) -> tuple[float, float]:
     return (at[0], at[b]) if at else (math.nan, math.nan)
 
 
-def rows_name(comparison: Comparison) -> str:
-    """Stands for the samples compared: what is selected in others is not selected here. Another rule changes none."""
-    return hashlib.sha256(comparison.samples_digest.encode()).hexdigest()
-
-
-def to_first_page() -> None:
-    """Of the samples listed below the scatter."""
-    st.session_state[PAGE] = 1
-
-
-def keep(selection: Selection) -> None:
-    st.session_state[SELECTED] = selection
-    to_first_page()
-
-
-def selected(comparison: Comparison) -> Selection | None:
-    kept = st.session_state.get(SELECTED)
-    return kept if isinstance(kept, Selection) and kept.run == rows_name(comparison) else None
-
-
 def show_scatter(comparison: Comparison, b: int) -> NDArray[np.int64]:
     """Score against score; the rows that are selected in it, none where nothing is."""
-    n, chosen = len(joined(comparison)), selected(comparison)
-    where, colours = planes(comparison, b)
-    view, off = plot.shown_before(SHOWN)
+    points = points_of(comparison)
+    view, off = points.view()
     of_a, of_b = f"A: {comparison.a.score}", f"{LETTERS[b]}: {comparison.systems[b].score}"
     plot.scatter(
-        where,
-        colours,
-        chosen,
-        run=rows_name(comparison),
+        plane(comparison, b),
+        colours(comparison, b),
+        points.selected,
+        run=points.name,
         colour="class",
         titles=(of_a, of_b),
         note="",
-        words=f"{n:,} samples by two scores, {of_b} and {of_a}.",
+        words=f"{len(points):,} samples by two scores, {of_b} and {of_a}.",
         has_units=True,
         view=view,
         off=off,
         marked=None,
-        on_selected=keep,
+        on_selected=points.keep,
         key="compare_scatter",
         lines=lines(comparison, b),
     )
-    plot.carried_selection(chosen)
-    rows = chosen.rows(n) if chosen else np.empty(0, np.int64)
+    plot.carried_selection(points.selected)
+    rows = points.within(points.selected)
     st.caption(
         "Lines are the thresholds: right of and above them is called an attack. "
         + (
@@ -96,24 +82,20 @@ def show_scatter(comparison: Comparison, b: int) -> NDArray[np.int64]:
 
 def told_of(comparison: Comparison, b: int, rows: NDArray[np.int64]) -> list[Answer]:
     """The image of some rows, if A has images, and both scores."""
-    both, run = joined(comparison), comparison.a.run
-    samples = both.samples.iloc[rows]
+    both, run, (codes, names) = joined(comparison), comparison.a.run, points_of(comparison).groups
     images = run.images("inputs", both.rows[0][rows]) if run.has_images else np.empty((len(rows), 0, 0), np.uint8)
     return [
         Answer(
-            [str(sample_id), readable(kind), *(f"{LETTERS[i]} {number(both.scores[i][row])}" for i in (0, b))], image
+            [str(sample_id), readable(names[code]), *(f"{LETTERS[i]} {number(both.scores[i][row])}" for i in (0, b))],
+            image,
         )
-        for sample_id, kind, row, image in zip(samples["sample_id"], groups_of(samples), rows, images, strict=True)
+        for sample_id, code, row, image in zip(
+            both.samples["sample_id"].iloc[rows], codes[rows], rows, images, strict=True
+        )
     ]
 
 
 @fragment
 def hovering(comparison: Comparison, b: int) -> None:
     """Answers what the browser asks while the pointer is on a point."""
-    plot.hover(
-        partial(told_of, comparison, b),
-        run=rows_name(comparison),
-        n=len(joined(comparison)),
-        on_shown=partial(plot.keep_shown, SHOWN),
-        key="compare_hover",
-    )
+    points_of(comparison).hover(partial(told_of, comparison, b))

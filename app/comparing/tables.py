@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -12,17 +15,21 @@ from fas_core.evaluation import breakdown
 from fas_core.evaluation.words import metric_words, p_text, signed
 
 
+def _show(table: pd.DataFrame, most: int, columns: dict[Any, Any]) -> None:
+    """As high as its rows, `most` pixels at most."""
+    height = min(most, 38 + 35 * len(table))
+    st.dataframe(table, hide_index=True, placeholder="–", height=height, column_config=columns)
+
+
 def show_metrics(comparison: Comparison, b: int, *, with_intervals: bool) -> None:
     """Every metric of every Run, and the difference of Run `b`."""
     letter = LETTERS[b]
     table = metrics_table(comparison, b, with_intervals=with_intervals)
     value = st.column_config.NumberColumn(format="%.3f")
-    st.dataframe(
+    _show(
         table,
-        hide_index=True,
-        placeholder="–",
-        height=min(600, 38 + 35 * len(table)),
-        column_config={
+        600,
+        {
             "Metric": st.column_config.TextColumn(width=290),
             **dict.fromkeys(comparison.letters, value),
             f"{letter} − A": st.column_config.NumberColumn(
@@ -41,16 +48,20 @@ def metrics_table(comparison: Comparison, b: int, *, with_intervals: bool) -> pd
     of_each = [differences(comparison, i, with_intervals=with_intervals) for i in range(1, len(comparison.systems))]
     detail = of_each[b - 1].values()
     columns: dict[str, list[object]] = {"Metric": [metric_words(statistic) for statistic in of_each[b - 1]]}
-    columns["A"] = [one.a for one in detail]
-    for letter, found in zip(comparison.letters[1:], of_each, strict=True):
-        columns[letter] = [one.b for one in found.values()]
-    columns[f"{LETTERS[b]} − A"] = [one.difference for one in detail]
-    columns["95 %"] = [
-        None if one.low is None or one.high is None else f"{signed(one.low, 3)} to {signed(one.high, 3)}"
-        for one in detail
-    ]
-    columns["p"] = [None if one.p is None else p_number(one.p) for one in detail]
+    columns["A"] = [metric.a for metric in detail]
+    for letter, differences_of in zip(comparison.letters[1:], of_each, strict=True):
+        columns[letter] = [metric.b for metric in differences_of.values()]
+    columns[f"{LETTERS[b]} − A"] = [metric.difference for metric in detail]
+    columns["95 %"] = [interval_text(metric.low, metric.high, 3) for metric in detail]
+    columns["p"] = [None if metric.p is None else p_number(metric.p) for metric in detail]
     return pd.DataFrame(columns)
+
+
+def interval_text(low: float | None, high: float | None, digits: int) -> str | None:
+    """None where there is no interval."""
+    if low is None or high is None or math.isnan(low) or math.isnan(high):
+        return None
+    return f"{signed(low, digits)} to {signed(high, digits)}"
 
 
 def p_number(p: float) -> str:
@@ -80,12 +91,10 @@ def show_groups(comparison: Comparison, b: int, *, with_intervals: bool) -> None
         format="%.2f", help="Chance that an attack of this species scores above a bona fide sample of the same rows."
     )
     table = groups_table(rates, column, letter)
-    st.dataframe(
+    _show(
         table,
-        hide_index=True,
-        placeholder="–",
-        height=min(460, 38 + 35 * len(table)),
-        column_config={
+        460,
+        {
             "n": st.column_config.NumberColumn(format="localized", help="Samples in this row."),
             "Wrong in A": share,
             f"Wrong in {letter}": share,
@@ -106,10 +115,7 @@ def show_groups(comparison: Comparison, b: int, *, with_intervals: bool) -> None
 
 def groups_table(rates: pd.DataFrame, column: str, letter: str) -> pd.DataFrame:
     """`differences.table` of the groups by a column as it is shown: shares in percent, intervals in words."""
-    interval = [
-        None if pd.isna(low) else f"{signed(100 * low, 1)} to {signed(100 * high, 1)}"
-        for low, high in zip(rates["low"], rates["high"], strict=True)
-    ]
+    low, high = (100 * rates[name].astype(float) for name in ("low", "high"))
     return pd.DataFrame(
         {
             readable(column).capitalize(): [readable(s) if s else "all" for s in rates["group"]],
@@ -118,7 +124,7 @@ def groups_table(rates: pd.DataFrame, column: str, letter: str) -> pd.DataFrame:
             "Wrong in A": 100 * rates["wrong_a"].astype(float),
             f"Wrong in {letter}": 100 * rates["wrong_b"].astype(float),
             f"{letter} − A": 100 * rates["difference"].astype(float),
-            "95 %": interval,
+            "95 %": [interval_text(*ends, 1) for ends in zip(low, high, strict=True)],
             "Fixed": rates["fixed"],
             "Broken": rates["broken"],
             "McNemar p": [None if pd.isna(p) else p_number(p) for p in rates["mcnemar_p"]],

@@ -14,9 +14,9 @@ from fas_core.runs import traininglog
 
 def show_trainings(comparison: Comparison) -> None:
     """The dev loss by epoch of every Run whose training is known, each against its own lowest one."""
-    found = traininglog.dev_curves(cache_folder(), [one.run.info.checkpoint for one in comparison.systems])
+    dev_curves = traininglog.dev_curves(cache_folder(), [run.info.checkpoint for run, _ in comparison.systems])
     curves, words, without = [], [], []
-    for letter, curve in zip(comparison.letters, found, strict=True):
+    for letter, curve in zip(comparison.letters, dev_curves, strict=True):
         if curve is None:
             without.append(letter)
             continue

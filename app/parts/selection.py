@@ -105,12 +105,21 @@ class Points:
     def keep(self, selection: Selection) -> None:
         """What has just been selected is so until something else is; its images are shown from the first page on."""
         st.session_state[f"_{self.page}_selected"] = selection
-        st.session_state[f"{self.page}_page"] = 1
+        self.to_first_page()
+
+    @property
+    def paging(self) -> str:
+        """Key of what turns the pages of their images."""
+        return f"{self.page}_page"
+
+    def to_first_page(self) -> None:
+        """Of their images."""
+        st.session_state[self.paging] = 1
 
     def page_of(self, points: NDArray[np.int64], per_page: int) -> NDArray[np.int64]:
         """Those of some points that stand on the page that is turned to; where there are several, draws what turns."""
         n_pages = -(-len(points) // per_page)
-        page = st.pagination(n_pages, key=f"{self.page}_page") if n_pages > 1 else 1
+        page = st.pagination(n_pages, key=self.paging) if n_pages > 1 else 1
         return points[(page - 1) * per_page : page * per_page]
 
     def view(self) -> tuple[Sequence[float] | None, Sequence[str]]:
@@ -178,11 +187,11 @@ def saved_selections(points: Points) -> None:
 def _open(points: Points, name: str) -> None:
     """Once: what is selected afterwards stays."""
     wanted = set(selections.sample_ids(points.run, name))
-    found = [
+    rows = [
         shard.start + np.flatnonzero(shard.table("samples", ["sample_id"]).column(0).to_pandas().isin(wanted))
         for shard in points.run.shards
     ]
-    points.keep(plot.selection_of(np.concatenate(found), len(points), points.name))
+    points.keep(plot.selection_of(np.concatenate(rows), len(points), points.name))
     st.session_state[f"_{points.page}_opened"] = (points.run.id, name)
 
 

@@ -244,6 +244,11 @@ def test_what_is_selected_in_the_scatter_is_listed(tiny_cache: Path, monkeypatch
     at.session_state["_compare_selected"] = scatter.selection_of(rows, len(pair), drawn["run"])
     at.run()
     assert cards_shown(at) == sorted(pair.samples["sample_id"].iloc[rows])
+    at.session_state["compare_page"] = 2
+    at.get_by_key("compare_classes").set_value(["live", "seen_paper"]).run()
+    assert cards_shown(at) == sorted(pair.samples["sample_id"].iloc[[0, 9]])
+    assert at.session_state["compare_page"] == 1
+    at.get_by_key("compare_classes").set_value([]).run()
     at.number_input(key="at_most").set_value(40.0).run()  # another rule judges the same samples
     assert cards_shown(at) == sorted(pair.samples["sample_id"].iloc[rows])
     at.session_state["_compare_selected"] = scatter.selection_of(rows, len(pair), "of other samples")

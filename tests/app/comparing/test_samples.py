@@ -7,10 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.comparing import samples, scatter
-from app.comparing.comparison import Comparison
+from app.comparing import scatter
+from app.comparing.comparison import Comparison, joined
 from app.comparing.samples import (
-    ALL,
     BOTH_WRONG,
     BROKEN,
     CHANGE,
@@ -20,10 +19,13 @@ from app.comparing.samples import (
     SCORE_B,
     Pair,
     cards_of,
-    listed_rows,
+    narrowed,
+    ordered,
     pair_of,
     samples_table,
+    verdict_masks,
 )
+from app.parts.filters import ALL
 from fas_core.metrics.operating_point import Rule
 
 
@@ -32,10 +34,8 @@ def pair(comparison: Comparison) -> Pair:
     return pair_of(comparison, 1)
 
 
-def ids(
-    pair: Pair, show: str, order: str = SCORE_A, classes: tuple[str, ...] = (), rows: tuple[int, ...] = ()
-) -> list[str]:
-    listed = listed_rows(pair, show, order, list(classes), np.array(rows, np.int64))
+def ids(pair: Pair, show: str, order: str = SCORE_A) -> list[str]:
+    listed = ordered(pair, np.flatnonzero(verdict_masks(pair)[show]), order)
     return pair.both.samples["sample_id"].to_numpy(str)[listed].tolist()
 
 
@@ -60,15 +60,16 @@ def test_without_live_samples_the_change_is_of_the_scores(pair: Pair) -> None:
     assert ids(replace(pair, place_a=nowhere, place_b=nowhere), ALL, CHANGE)[:2] == ["paper1", "paper0"]
 
 
-def test_classes_and_a_selection_narrow_it(pair: Pair) -> None:
-    assert ids(pair, ALL, SCORE_A, ("mask",)) == ["mask0", "mask1"]
-    assert ids(pair, ALL, SCORE_A, rows=(0, 5)) == ["mask1", "live0"]
-    assert ids(pair, CHANGED, SCORE_A, ("mask",), (4, 6)) == ["mask0"]
-    assert ids(pair, FIXED, SCORE_A, ("mask",)) == []
+def test_of_a_selection_what_passes_the_filters_is_listed() -> None:
+    fits = np.array([True, False, True, True])
+    assert narrowed(fits, np.array([1, 3])).tolist() == [3]
+    assert narrowed(fits, np.array([1])).tolist() == []
+    assert narrowed(fits, np.array([], np.int64)).tolist() == [0, 2, 3]  # nothing is selected
 
 
 def test_without_verdicts_all_are_listed(pair: Pair) -> None:
     without = replace(pair, flips=None)
+    assert [*verdict_masks(without)] == [ALL]
     assert len(ids(without, ALL)) == 8
     assert [*samples_table(without, np.arange(2))] == ["Sample", "Class", "Subset", "Score of A", "Score of B"]
     [card, *_] = cards_of(without, np.array([6]))
@@ -101,10 +102,20 @@ def test_the_scatter_answers_with_both_scores(of_three: Comparison) -> None:
     assert answer.image.size == 0  # no Run of images
 
 
-def test_its_lines_are_the_thresholds_and_its_rows_have_a_name_whatever_the_rule(comparison: Comparison) -> None:
+def test_its_lines_are_the_thresholds_and_its_points_are_the_same_whatever_the_rule(comparison: Comparison) -> None:
     assert scatter.lines(comparison, 1) == (np.nextafter(3, np.inf), np.nextafter(30, np.inf))
     nobody = replace(comparison, subsets=())
     assert np.isnan(scatter.lines(nobody, 1)).all()
-    by_another = replace(comparison, rule=Rule("apcer", 0.1))
-    assert scatter.rows_name(by_another) == scatter.rows_name(comparison) != scatter.rows_name(nobody)
-    assert samples.PAGE == "compare_page"  # in addresses that were handed on
+    points = scatter.points_of(comparison)
+    assert scatter.points_of(replace(comparison, rule=Rule("apcer", 0.1))).name == points.name
+    assert scatter.points_of(nobody).name != points.name
+    assert points.paging == "compare_page"  # in addresses that were handed on
+
+
+def test_its_points_are_the_common_samples_coloured_as_everywhere(of_three: Comparison) -> None:
+    points = scatter.points_of(of_three)
+    assert len(points) == len(joined(of_three)) == 7  # C gave one no score
+    colours = scatter.colours(of_three, 2)
+    drawn = {category.name: category.n for category in colours.categories}
+    assert drawn == {"bona fide": 4, "mask": 2, "paper": 1}
+    assert len(colours.codes) == len(scatter.plane(of_three, 2).points) == 7
