@@ -22,7 +22,8 @@ from app.session.sidebar import Shown
 from app.words import escaped, label_of
 from fas_core import scores
 from fas_core.data.names import outside_training
-from fas_core.evaluation.join import System
+from fas_core.errors import BadInputError
+from fas_core.evaluation.join import System, require_others
 from fas_core.metrics.operating_point import APCER, BPCER, DEFAULT, Rule
 from fas_core.runs.store import Run
 
@@ -59,7 +60,7 @@ def other_systems(a: System) -> tuple[System, ...]:
     if not systems:
         st.info("Choose at least one Run to compare with, that has a score.", icon=":material/info:")
         st.stop()
-    end_if_alike(a, systems, n_runs=len(by_label))
+    end_if_alike((a, *systems), n_runs=len(by_label))
     return systems
 
 
@@ -100,23 +101,16 @@ def score_of(letter: str, run: Run, score_a: str) -> str | None:
     )
 
 
-def end_if_alike(a: System, others: Sequence[System], *, n_runs: int) -> None:
+def end_if_alike(systems: Sequence[System], *, n_runs: int) -> None:
     """Ends the page where one of the others is A by the same score."""
-    letter = next((letter for letter, other in zip(LETTERS[1:], others, strict=False) if is_same(other, a)), None)
-    if letter is None:
-        return
-    st.info(
-        f"A and {letter} are the same Run with the same score. Choose another Run or score for {letter}"
-        + ("." if n_runs > 1 else ", or make a second Run in a terminal:"),
-        icon=":material/compare:",
-    )
-    if n_runs == 1:
-        st.code(MAKE_ANOTHER, language="bash")
-    st.stop()
-
-
-def is_same(system: System, other: System) -> bool:
-    return system.run.id == other.run.id and system.score == other.score
+    try:
+        require_others(systems)
+    except BadInputError as error:
+        more = "" if n_runs > 1 else " Or make a second Run in a terminal:"
+        st.info(escaped(str(error)) + more, icon=":material/compare:")
+        if n_runs == 1:
+            st.code(MAKE_ANOTHER, language="bash")
+        st.stop()
 
 
 def end_if_nothing_common(comparison: Comparison) -> None:

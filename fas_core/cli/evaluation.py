@@ -178,7 +178,9 @@ def compare(
     run_a: Annotated[str, typer.Argument(metavar="RUN_A")],
     run_b: Annotated[str, typer.Argument(metavar="RUN_B")],
     cache: CacheOption,
-    score: Annotated[str, typer.Option(help="A score that both have, or that of A.")],
+    score: Annotated[
+        str | None, typer.Option(help="A score that both have, or that of A; by default the only one of A.")
+    ] = None,
     score_b: Annotated[str | None, typer.Option(help="The score of B, where it is another one.")] = None,
     rule: Annotated[str, typer.Option(help="Thresholds are matched by bpcer<=X or apcer<=X (worst species).")] = (
         "bpcer<=0.05"
@@ -191,7 +193,9 @@ def compare(
     from fas_core.metrics import operating_point as op
     from fas_core.runs import store
 
-    a, b = join.System(store.open_run(cache, run_a), score), join.System(store.open_run(cache, run_b), score_b or score)
+    opened_a, opened_b = store.open_run(cache, run_a), store.open_run(cache, run_b)
+    judged_by = score or _only_score(opened_a, run_a)
+    a, b = join.System(opened_a, judged_by), join.System(opened_b, score_b or judged_by)
     compared = comparison.compared(a, b, op.rule(rule), level)
     for of_run, caution in compared.cautions:
         say(f"Warning: {of_run.info.name}: {caution.message}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from string import ascii_uppercase as LETTERS
 from typing import NamedTuple
 
 import numpy as np
@@ -179,8 +180,10 @@ def joined(systems: Sequence[System], level: str = FRAME) -> Joined:
     """Two or more Runs on the samples that `matched` finds in all of them.
 
     At another level than frame a row is a presentation, named after its first frame; frames that one Run gave no score
-    are left out of all. Raises BadInputError where one sample has two labels, or A does not name its videos.
+    are left out of all. Raises BadInputError where one sample has two labels, or A does not name its videos, and as
+    `require_others`.
     """
+    require_others(systems)
     a = systems[0].run
     ours = a.samples([name for name in COLUMNS if name in a.column_names()])
     others = [system.run.samples([*KEY, "label"]) for system in systems[1:]]
@@ -198,6 +201,17 @@ def joined(systems: Sequence[System], level: str = FRAME) -> Joined:
         n_no_response=int((~answered).sum()),
     )
     return _at_level(everything.only(answered), level, f"Run {a.info.name}")
+
+
+def require_others(systems: Sequence[System]) -> None:
+    """Raises BadInputError where one of the others is A itself by the same score, so that nothing can differ."""
+    (a, score), *others = systems
+    for letter, (run, by) in zip(LETTERS[1:], others, strict=False):
+        if (run.digest, by) == (a.digest, score):
+            raise BadInputError(
+                f"A and {letter} are the same Run with the same score ({run.info.name}, {by}). "
+                f"Choose another Run or score for {letter}."
+            )
 
 
 def _require_same_labels(a: Run, ours: pd.DataFrame, b: Run, theirs: pd.DataFrame, of: NDArray[np.intp]) -> None:

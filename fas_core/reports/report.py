@@ -71,6 +71,7 @@ def page(
         )
     if len(others) >= len(LETTERS):
         raise BadInputError(f"A report compares at most {len(LETTERS)} Runs, got {len(others) + 1}.")
+    join.require_others([system, *others])
     title = f"Report on {run.info.name}"
     document = run_metrics.evaluated(run, score)
     parts = [

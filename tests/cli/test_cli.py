@@ -354,6 +354,17 @@ def test_two_runs_are_compared(tiny_cache: Path, fas: Callable[..., Result]) -> 
     assert "no score 'beauty'" in message(fas("compare", "a", "b", "--score", "beauty", "--cache", tiny_cache))
 
 
+def test_what_cannot_be_compared_is_said_the_runs_first(tiny_cache: Path, fas: Callable[..., Result]) -> None:
+    at = ("--cache", tiny_cache)
+    assert "No Run is called 'nobody'" in message(fas("compare", "nobody", "b", *at))
+    assert "No Run is called 'nobody'" in message(fas("compare", "a", "nobody", *at))
+    assert "Choose a score of Run a with --score: elbo, " in message(fas("compare", "a", "b", *at))
+    assert fas("compare", "vendor", "b", "--score-b", "rec", *at).out.startswith("A: vendor, score. B: b, rec.")
+    alike = message(fas("compare", "a", "a", "--score", "rec", *at))
+    assert alike.endswith("A and B are the same Run with the same score (a, rec). Choose another Run or score for B.")
+    assert fas("compare", "a", "a", "--score", "rec", "--score-b", "kl", *at).code == 0
+
+
 def test_a_comparison_names_its_unit_and_rule(tiny_cache: Path, fas: Callable[..., Result]) -> None:
     asked = ("compare", "a", "vendor", "--score", "rec", "--score-b", "score", "--cache", tiny_cache)
     document = json.loads(fas(*asked, "--rule", "apcer<=0.1", "--json").out)

@@ -40,7 +40,7 @@ def test_every_command_answers_or_says_what_is_missing(
         ("evaluate", kind, *by, "--json"),
         *(("threshold", kind, *by, "--rule", rule) for rule in RULES),
         ("threshold", kind, *by, "--rule", "threshold=0.5", "--out", card, "--json"),
-        ("compare", kind, kind, *by, "--json"),
+        ("compare", kind, "usual", *against, "--json"),
         ("compare", kind, "usual", *against),
         ("report", kind, *by, "--operating-point", card, "--compare", "usual:rec", "--out", html),
         *([] if has_images else [("predict", "--operating-point", card, html)]),  # nobody trained these models

@@ -12,7 +12,7 @@ import pytest
 
 from fas_core.errors import BadInputError
 from fas_core.evaluation import differences
-from fas_core.evaluation.join import System, common_rows, joined
+from fas_core.evaluation.join import System, common_rows, joined, require_others
 from fas_core.runs import store
 from fas_core.runs.scorefile import scores_only_run
 
@@ -47,6 +47,18 @@ def test_three_runs_are_compared_on_what_all_of_them_have(both: tuple[store.Run,
     metrics = differences.differences(three, b=2)
     assert {metric.difference for metric in metrics.values()} == {0.0}
     assert differences.differences(three, b=1)[differences.ROC_AUC].difference != 0
+
+
+def test_a_run_is_not_compared_with_itself_by_the_same_score(both: tuple[store.Run, store.Run]) -> None:
+    a, b = (System(run, "score") for run in both)
+    again = System(store.opened(a.run.folder), "score")
+    with pytest.raises(
+        BadInputError, match=r"^A and B are the same Run with the same score \(a, score\)\. Choose anothe"
+    ):
+        joined([a, again])
+    with pytest.raises(BadInputError, match=r"^A and C are .* for C\.$"):
+        joined([a, b, again])
+    require_others([a, System(a.run, "another"), b, b])
 
 
 def test_two_labels_for_one_sample_are_refused(tmp_path: Path) -> None:

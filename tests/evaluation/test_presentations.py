@@ -77,13 +77,14 @@ def test_levels_need_a_name_for_every_sample(videos: store.Run, tiny_cache: Path
         presentations.presentations(videos, scores.values(videos, "score"), "session mean")
 
 
-def test_the_level_carries_through_evaluation_and_comparison(videos: store.Run) -> None:
+def test_the_level_carries_through_evaluation_and_comparison(videos: store.Run, tmp_path: Path) -> None:
     document = run_metrics.evaluated(videos, level="video median")
     cell = document["scores"]["score"]["test"]
     assert (document["level"], cell["n_bona_fide"], cell["n_attack"]) == ("video median", 2, 1)
     assert cell["roc_auc"] == 0.5  # 3 against 2 and 5
     assert run_metrics.evaluated(videos)["scores"]["score"]["test"]["n_bona_fide"] == 4
-    pair = joined([System(videos, "score")] * 2, "video max")
+    again = scores_only_run(tmp_path, "again", videos.samples(), ["score"], "")
+    pair = joined([System(videos, "score"), System(again, "score")], "video max")
     assert pair.samples["sample_id"].tolist() == ["0", "9", "4"]  # the video without any score is left out
     np.testing.assert_array_equal(pair.scores[0], [9, np.inf, 5])
 

@@ -49,10 +49,11 @@ def test_the_words_name_what_is_better_and_what_chance_explains(tmp_path: Path) 
             "pai_species": kind,
             "subset": "test",
             "a": base,
+            "same": base,
             "b": base + np.select([kind == "print", kind == "mask"], [2.5, -1.5], rng.normal(0, 0.05, n)),
         }
     )
-    run = scores_only_run(tmp_path, "r", table, ["a", "b"], "")
+    run = scores_only_run(tmp_path, "r", table, ["a", "b", "same"], "")
     document = compared(System(run, "a"), System(run, "b"), resamples=500).as_json()
     words = document["in_words"]
     first = words[0]
@@ -64,7 +65,7 @@ def test_the_words_name_what_is_better_and_what_chance_explains(tmp_path: Path) 
     assert re.search(r"\+\d+ points \[\+\d+ to \+\d+\], p = 0\.00\d", first)
     assert words[1].startswith("Over all thresholds B separates worse: AUC")
     assert words[2].startswith(f"B puts {document['flips']['fixed']} wrong verdicts right")
-    same = compared(System(run, "a"), System(run, "a"), resamples=50).as_json()
+    same = compared(System(run, "a"), System(run, "same"), resamples=50).as_json()
     assert same["in_words"][0].endswith("B misses the same share of every attack species as A.")
     assert "cannot be told apart" in same["in_words"][1]
     by_apcer = compared(System(run, "a"), System(run, "b"), op.rule("apcer<=0.1"), resamples=50).as_json()

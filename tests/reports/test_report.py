@@ -159,3 +159,5 @@ def test_a_card_of_another_run_is_refused(runs: tuple[store.Run, store.Run]) -> 
         report.page(System(runs[0], "rec"), card=content)
     with pytest.raises(BadInputError, match="at most 6 Runs"):
         report.page(System(runs[0], "rec"), others=[System(runs[1], "rec")] * 6)
+    with pytest.raises(BadInputError, match="A and C are the same Run with the same score"):
+        report.page(System(runs[0], "rec"), others=[System(run, "rec") for run in reversed(runs)])
