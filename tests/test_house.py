@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
 from tests import house
+from tests.conftest import FOLDERS
+from tests.markers import unmarked
 
 BROKEN = house.broken(house.modules())
 SILENT_NAMES = 63  # at most
@@ -55,3 +58,68 @@ def test_a_name_that_says_nothing_is_found_wherever_it_is_given(tmp_path: Path) 
 def test_both_packages_tell_type_checkers_that_they_are_typed() -> None:
     for package in ("fas_core", "app"):
         assert (house.PROJECT / package / "py.typed").is_file()
+
+
+def test_who_starts_a_process_or_a_browser_is_marked_so() -> None:
+    assert unmarked(house.PROJECT / "tests", FOLDERS) == []
+
+
+PLANTED = {
+    "conftest.py": """
+        @pytest.fixture
+        def chromium(): sync_playwright()
+        @pytest.fixture
+        def tab(chromium): pass
+        """,
+    "helpers.py": """
+        class Driver:
+            def __init__(self): self.driver = subprocess.Popen([])
+        """,
+    "test_own.py": """
+        from tests.helpers import Driver as Engine
+        @pytest.fixture
+        def held(): subprocess.run([])
+        def helper(): held_too()
+        def held_too(): return ProcessPoolExecutor(4)
+        def test_calls(): subprocess.run([])
+        def test_through_helpers(): helper()
+        def test_through_a_fixture(held): pass
+        def test_through_another_file(): Engine()
+        @pytest.mark.process
+        def test_marked(): subprocess.run([])
+        def test_in_a_browser(tab): pass
+        @pytest.mark.process
+        def test_marked_as_another(tab): pass
+        @pytest.mark.browser
+        def test_in_a_marked_browser(tab): subprocess.run([])
+        def test_says_the_word(): setattr(subprocess, "Popen", print)
+        def test_is_told(process: subprocess.Popen[str]) -> subprocess.Popen[str]: pass
+        """,
+    "test_whole.py": """
+        pytestmark = pytest.mark.process
+        def test_calls(): os.fork()
+        """,
+    "apart/test_folder.py": """
+        from .helpers import started
+        def test_calls(): started()
+        """,
+    "apart/helpers.py": """
+        def started(): os.fork()
+        """,
+}
+
+
+def test_who_is_not_marked_is_named(tmp_path: Path) -> None:
+    (tmp_path / "tests" / "apart").mkdir(parents=True)
+    for name, source in PLANTED.items():
+        (tmp_path / "tests" / name).write_text(dedent(source))
+    own = [
+        "test_own.py::test_calls: process",
+        "test_own.py::test_through_helpers: process",
+        "test_own.py::test_through_a_fixture: process",
+        "test_own.py::test_through_another_file: process",
+        "test_own.py::test_in_a_browser: browser",
+        "test_own.py::test_marked_as_another: browser",
+    ]
+    assert unmarked(tmp_path / "tests", {"apart": "process"}) == own
+    assert unmarked(tmp_path / "tests", {}) == ["apart/test_folder.py::test_calls: process", *own]

@@ -289,6 +289,7 @@ def held(cache: Path) -> Iterator[None]:
             holder.stdin.close()
 
 
+@pytest.mark.process
 def test_a_store_held_by_another_process_delays_a_page_by_two_seconds(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -312,6 +313,7 @@ def test_a_store_held_by_another_process_delays_a_page_by_two_seconds(
     assert made(tmp_path, 4)["x"] == [3]
 
 
+@pytest.mark.process
 def test_a_store_that_is_locked_once_it_is_open_is_given_up_as_soon(tmp_path: Path) -> None:
     made(tmp_path, 3)
     start = time.monotonic()

@@ -10,6 +10,8 @@ import pytest
 
 from tests.conftest import PROJECT
 
+pytestmark = pytest.mark.process
+
 ROWS = "sample_id,label,pai_species,score\na,live,,0.1\nb,live,,0.4\nc,spoof,Maske ä,0.4\nd,spoof,面具,0.9\n"
 
 

@@ -38,12 +38,14 @@ def command(*arguments: str | Path) -> list[str]:
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONSAFEPATH"} | {"PYTHONPATH": str(PROJECT)}
 
 
+@pytest.mark.process
 def test_a_command_runs_where_modules_of_others_lie(planted: Path) -> None:
     done = subprocess.run(command("models", "--json"), cwd=planted, env=ENVIRONMENT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "dcvae" in done.stdout
 
 
+@pytest.mark.process
 def test_the_app_serves_where_modules_of_others_lie(planted: Path, tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

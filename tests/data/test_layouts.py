@@ -258,6 +258,7 @@ def test_case_folders(shared: Path, case: str) -> None:
         assert {"p07", "21"} & set(rows["subject_id"])
 
 
+@pytest.mark.process
 def test_case_of_links(shared: Path, tmp_path: Path) -> None:
     script = shared / "cases" / "13-folder-linked-twice-dropped" / "make_links.sh"
     subprocess.run(["sh", script, tmp_path], check=True, stdout=subprocess.DEVNULL)
