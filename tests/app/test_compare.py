@@ -244,16 +244,24 @@ def test_what_is_selected_in_the_scatter_is_listed(tiny_cache: Path, monkeypatch
     at.session_state["_compare_selected"] = scatter.selection_of(rows, len(pair), drawn["run"])
     at.run()
     assert cards_shown(at) == sorted(pair.samples["sample_id"].iloc[rows])
-    at.session_state["compare_page"] = 2
     at.get_by_key("compare_classes").set_value(["live", "seen_paper"]).run()
     assert cards_shown(at) == sorted(pair.samples["sample_id"].iloc[[0, 9]])
-    assert at.session_state["compare_page"] == 1
     at.get_by_key("compare_classes").set_value([]).run()
     at.number_input(key="at_most").set_value(40.0).run()  # another rule judges the same samples
     assert cards_shown(at) == sorted(pair.samples["sample_id"].iloc[rows])
     at.session_state["_compare_selected"] = scatter.selection_of(rows, len(pair), "of other samples")
     at.run()
     assert len(cards_shown(at)) == len(pair)
+
+
+def test_a_filter_leads_to_the_first_page(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.comparing.samples.PER_PAGE", 3)
+    at = page_of(tiny_cache, monkeypatch, "a", "b", show="All", part=SAMPLES)
+    for key, value in (("compare_classes", ["live", "seen_paper"]), ("compare_order", "Score of A, high to low")):
+        at.session_state["compare_page"] = 2
+        at.run()
+        at.get_by_key(key).set_value(value).run()
+        assert (key, at.session_state["compare_page"]) == (key, 1)
 
 
 def test_a_report_is_made_of_what_is_compared(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
