@@ -8,6 +8,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import streamlit as st
+from streamlit.components.v2.types import ComponentRenderer
+
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w.]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?!default\b)", re.MULTILINE)
 
@@ -30,3 +33,9 @@ def bundled(entry: Path) -> str:
 
     include(entry)
     return "\n".join(texts.values())
+
+
+def mounted(file: Path, html: str) -> ComponentRenderer:
+    """The component of a Python file, whose styles and script stand beside it under its name."""
+    script, styles = bundled(file.with_suffix(".js")), file.with_suffix(".css").read_text()
+    return st.components.v2.component(f"fas_{file.stem}", html=html, css=styles, js=script)

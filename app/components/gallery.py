@@ -19,7 +19,7 @@ import pyarrow as pa
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.components.bundle import bundled
+from app.components.bundle import mounted
 from app.words import escaped
 from fas_core.evaluation.similarity import ssim_map
 from fas_core.runs.store import Run
@@ -38,14 +38,11 @@ BAR_STAYS_IN_VIEW = f"""<style>
 div:has(> .st-key-{BAR}) {{ position: sticky; bottom: 0; z-index: 2; background: Canvas; padding: 0.4rem 0; }}
 </style>"""
 
-_HERE = Path(__file__)
-_mount = st.components.v2.component(
-    "fas_gallery",
-    html="""
+_mount = mounted(
+    Path(__file__),
+    """
 <div class="gallery"><div class="legend"></div><div class="grid" role="group" aria-label="Images"></div></div>
 """,
-    css=_HERE.with_suffix(".css").read_text(),
-    js=bundled(_HERE.with_suffix(".js")),
 )
 
 

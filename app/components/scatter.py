@@ -32,7 +32,7 @@ import pyarrow as pa
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.components.bundle import bundled
+from app.components.bundle import mounted
 from fas_core.data.names import readable
 from fas_core.reports import palette
 from fas_core.reports.palette import Style
@@ -45,13 +45,7 @@ MOST_ASKED = 16  # rows at once, while hovering
 UNDRAWN = "scatter_undrawn"
 ACROSS = 1.6  # times as wide as high, where axes have units of their own
 
-_HERE = Path(__file__)
-_mount = st.components.v2.component(
-    "fas_scatter",
-    html='<div class="scatter"></div>\n',
-    css=_HERE.with_suffix(".css").read_text(),
-    js=bundled(_HERE.with_suffix(".js")),
-)
+_mount = mounted(Path(__file__), '<div class="scatter"></div>\n')
 _mount_bytes = st.components.v2.component(
     "fas_scatter_bytes",
     js="""

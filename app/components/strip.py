@@ -13,21 +13,18 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.components.bundle import bundled
+from app.components.bundle import mounted
 from app.components.gallery import Panel, drawable
 
-_HERE = Path(__file__)
-_mount = st.components.v2.component(
-    "fas_strip",
-    html="""
+_mount = mounted(
+    Path(__file__),
+    """
 <div class="strip">
   <div class="tiles"></div>
   <div class="bars"></div>
   <div class="line"></div>
 </div>
 """,
-    css=_HERE.with_suffix(".css").read_text(),
-    js=bundled(_HERE.with_suffix(".js")),
 )
 
 

@@ -23,7 +23,7 @@ import pyarrow as pa
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.components.bundle import bundled
+from app.components.bundle import mounted
 from fas_core import metrics
 from fas_core.data.names import readable
 from fas_core.metrics import ScoreSet, bins, uncertainty
@@ -35,13 +35,7 @@ CURVE_POINTS = 1500  # per species: every rate is within about 1 % of the full c
 EXACT_ENDS, QUANTILES = 32, 192  # of a grid for intervals: that many scores at both ends, and between them
 VIEW = (0.5, 99.5)  # percentiles of the shown scores between which the axis is at full scale
 
-_HERE = Path(__file__)
-_mount = st.components.v2.component(
-    "fas_threshold",
-    html='<div class="threshold"></div>\n',
-    css=_HERE.with_suffix(".css").read_text(),
-    js=bundled(_HERE.with_suffix(".js")),
-)
+_mount = mounted(Path(__file__), '<div class="threshold"></div>\n')
 
 
 @dataclass(frozen=True)

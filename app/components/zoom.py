@@ -8,15 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import streamlit as st
-
-from app.components.bundle import bundled
+from app.components.bundle import mounted
 from app.components.gallery import Panel, drawable
 
-_HERE = Path(__file__)
-_mount = st.components.v2.component(
-    "fas_zoom",
-    html="""
+_mount = mounted(
+    Path(__file__),
+    """
 <div class="zoom">
   <div class="panes"></div>
   <div class="under">
@@ -29,8 +26,6 @@ _mount = st.components.v2.component(
   </div>
 </div>
 """,
-    css=_HERE.with_suffix(".css").read_text(),
-    js=bundled(_HERE.with_suffix(".js")),
 )
 
 

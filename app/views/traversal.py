@@ -121,28 +121,19 @@ def species_control(place: Landscape) -> str:
 def axis_control(run: Run, place: Landscape) -> Direction:
     pca = readers.principal_components(run)
     numbers = list(range(1, len(pca.components) + 1))
-    keep_valid("pc", numbers, numbers[0])
-    number = st.select_slider(
-        "Principal axis",
-        numbers,
-        key="pc",
-        bind="query-params",
-        width=260,
-    )
-    return traversal.along_axis(place, pca, int(number))
+    return traversal.along_axis(place, pca, number_control("Principal axis", numbers, "pc", width=260))
 
 
 def dimension_control(place: Landscape) -> Direction:
     order = np.argsort(-place.deviations, kind="stable").tolist()
-    keep_valid("dimension", order, order[0])
-    number = st.select_slider(
-        "Latent dimension, by its spread",
-        order,
-        key="dimension",
-        bind="query-params",
-        width=320,
-    )
-    return traversal.along_dimension(place, int(number))
+    number = number_control("Latent dimension, by its spread", order, "dimension", width=320)
+    return traversal.along_dimension(place, number)
+
+
+def number_control(label: str, numbers: list[int], key: str, *, width: int) -> int:
+    """One of some numbers, in their order; the first one where another Run has left what is not among them."""
+    keep_valid(key, numbers, numbers[0])
+    return int(st.select_slider(label, numbers, key=key, bind="query-params", width=width))
 
 
 def drawn(run: Run) -> Path:
