@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 UNITS = {"subject_id": "subject", "video_id": "video", "session_id": "session", "sample_id": "sample"}
 WITHIN = {"video_id": "session_id"}  # numbers of videos often begin anew in every session
 RESAMPLES = 2000
-_AT_ONCE = 2**18  # numbers of an array of draws or of resampled counts
+_AT_ONCE = 2**16  # numbers of an array of draws or of resampled counts: half a megabyte, which a core has near
 
 
 class Interval(NamedTuple):
@@ -107,7 +107,7 @@ def unit_of(rows: pd.DataFrame) -> Units:
     within its session; subjects that are not named for all cannot keep sessions of the same name apart.
     """
     for column, name in UNITS.items():
-        if column in rows and (rows[column].notna() & (rows[column].astype("str").str.strip() != "")).all():
+        if column in rows and all(not pd.isna(name) and str(name).strip() for name in rows[column].unique()):
             outer = WITHIN.get(column)
             if outer in rows:
                 of_pair = rows.groupby([outer, column], dropna=False, observed=True).ngroup().to_numpy()
