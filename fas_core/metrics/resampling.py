@@ -213,6 +213,8 @@ class _Model:
         self.live: Any = None
         if wanted - NEEDS_THRESHOLD:
             bins = _bins(values, kinds > 0, quantiles)
+            if wanted <= NEEDS_THRESHOLD | {"roc_auc"}:
+                bins = _runs(bins, kinds > 0)
             self.n_bins = int(bins.max(initial=0)) + 1
             # Where every threshold would do it is +inf, and a bona fide score of +inf is an attack even there.
             self.beyond = self.n_bins - int((values == np.inf).any())
@@ -220,6 +222,7 @@ class _Model:
             self.live = sparse_counts(bins[kinds == 0], codes[kinds == 0], shape)
             self.targets = [statistic.target for statistic in statistics if statistic.name == "bpcer_at_apcer"]
             self.of_all = {statistic for statistic in statistics if _is_of_all_attacks(statistic)}
+            self.needs_missed = bool(wanted & (_AT_A_TARGET | {"average_precision"}))
             self.pooled: Any = sparse_counts(bins[kinds > 0], codes[kinds > 0], shape) if self.of_all else None
             of_every_species = self.targets or "apcer_max_at_bpcer" in wanted
             asked = set(names) if of_every_species else {statistic.species for statistic in statistics}
@@ -266,31 +269,32 @@ class _Model:
         by_statistic = {}
         n_live, n_attack = trials[0], trials[1:].sum(0)
         live = self.live @ weights
-        below = np.concatenate([np.zeros_like(live[:1]), np.cumsum(live, axis=0)])
-        middle = (below[:-1] + below[1:]) / 2
+        below = _sums_before(live)
         at_bpcer = self._rows_at_bpcer(below, n_live)
         if self.pooled is not None:
             attacks = self.pooled @ weights
-            by_statistic[Statistic("roc_auc")] = _wins(attacks, middle) / (n_attack * n_live)
-            by_statistic[Statistic("eer")] = _equal_error_rates(live, below, n_live, attacks, n_attack)
-            missed = np.concatenate([np.zeros_like(attacks[:1]), np.cumsum(attacks, axis=0)])
-            for target, row in at_bpcer.items():
-                by_statistic[Statistic("apcer_at_bpcer", (target, None))] = _at(missed, row) / n_attack
-            by_statistic |= self._precisions(n_attack - missed, n_live - below, attacks, n_attack)
+            by_statistic[Statistic("roc_auc")] = _wins(attacks, live, below) / (n_attack * n_live)
+            if Statistic("eer") in self.of_all:
+                by_statistic[Statistic("eer")] = _equal_error_rates(live, below, n_live, attacks, n_attack)
+            if self.needs_missed:
+                missed = _sums_before(attacks)
+                for target, row in at_bpcer.items():
+                    by_statistic[Statistic("apcer_at_bpcer", (target, None))] = _at(missed, row) / n_attack
+                by_statistic |= self._precisions(n_attack - missed, n_live - below, attacks, n_attack)
         lowest = {target: np.full(n_live.size, self.beyond) for target in self.targets}
         for name, (bins, counts) in self.by_species.items():
             attacks, n_of_species = counts @ weights, trials[1 + self.names.index(name)]
-            by_statistic[Statistic("roc_auc", name)] = _wins(attacks, middle[bins]) / (n_of_species * n_live)
-            if at_bpcer:
-                missed = np.concatenate([np.zeros_like(attacks[:1]), np.cumsum(attacks, axis=0)])
+            by_statistic[Statistic("roc_auc", name)] = _wins(attacks, live[bins], below[bins]) / (n_of_species * n_live)
+            if self.needs_missed:
+                missed = _sums_before(attacks)
                 for target, row in at_bpcer.items():
                     of_species = _at(missed, np.searchsorted(bins, row)) / n_of_species
                     by_statistic[Statistic("apcer_at_bpcer", (target, name))] = of_species
-            for target, row in lowest.items():
-                first, _ = _first_beyond(attacks, np.floor(target * n_of_species + 1e-9))
-                np.minimum(row, np.append(bins, self.beyond)[first], out=row)
+                for target, row in lowest.items():
+                    first = (missed[1:] <= np.floor(target * n_of_species + 1e-9)).sum(0)
+                    np.minimum(row, np.append(bins, self.beyond)[first], out=row)
         for target, row in lowest.items():
-            bpcer = (n_live - np.take_along_axis(below, row[None], 0)[0]) / n_live
+            bpcer = (n_live - _at(below, row)) / n_live
             by_statistic[Statistic("bpcer_at_apcer", target)] = np.where(n_attack > 0, bpcer, np.nan)
         for target in at_bpcer:
             of_each = [by_statistic[Statistic("apcer_at_bpcer", (target, name))] for name in self.by_species]
@@ -346,7 +350,7 @@ def _first_at_least(ascending: Floats, wanted: Floats) -> NDArray[np.intp]:
 
 def _at(values: Floats, row: NDArray[np.intp]) -> Floats:
     """Values (rows, r) of one row per column, (r,)."""
-    return np.take_along_axis(values, row[None], 0)[0]
+    return values[row, np.arange(row.size)]
 
 
 def _counts_by_bin(bins: NDArray[np.intp], codes: NDArray[np.intp], n_units: int) -> tuple[NDArray[np.intp], Any]:
@@ -368,9 +372,27 @@ def _bins(values: Floats, attack: NDArray[np.bool_], quantiles: int) -> NDArray[
     return (np.cumsum(starts) - 1)[ranks]
 
 
-def _wins(attacks: Floats, middle: Floats) -> Floats:
-    """Attacks per bin and bona fide samples below its middle, (bins, r) -> (r,) pairs that the attack wins."""
-    wins: Floats = np.einsum("br,br->r", attacks, middle)
+def _runs(bins: NDArray[np.intp], attack: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Bins (n,) with neighbours that hold one class only, the same one, as one bin: to an AUC they are."""
+    n_bins = int(bins.max(initial=-1)) + 1
+    held = 2 * (np.bincount(bins[attack], minlength=n_bins) > 0) + (np.bincount(bins[~attack], minlength=n_bins) > 0)
+    starts = (held[1:] == 3) | (held[1:] != held[:-1])
+    return np.concatenate([[0], np.cumsum(starts)])[bins]
+
+
+def _sums_before(counts: Floats) -> Floats:
+    """Counts (bins, r) -> (bins + 1, r) those in all bins before each, and in all."""
+    sums = np.zeros((len(counts) + 1, counts.shape[1]))
+    np.cumsum(counts, axis=0, out=sums[1:])
+    return sums
+
+
+def _wins(attacks: Floats, live: Floats, below: Floats) -> Floats:
+    """Attacks, and bona fide samples in each bin and below, of the same bins -> (r,) pairs the attack wins, ties half.
+
+    Sums of integers and halves: exact in whatever order.
+    """
+    wins: Floats = np.einsum("br,br->r", attacks, below[: len(attacks)]) + np.einsum("br,br->r", attacks, live) / 2
     return wins
 
 
@@ -381,26 +403,31 @@ def _equal_error_rates(live: Floats, below: Floats, n_live: Floats, attacks: Flo
     which both classes weigh the same, is below. So the crossing is in the bin in which the mixture passes that.
     """
     pairs = n_live * n_attack
-    row, mixture = _first_beyond(live * n_attack + attacks * n_live, pairs)
-    at = np.minimum(row, live.shape[0] - 1)[None]  # beyond the last only where a class is missing: NaN below
-    live_below, live_in, attacks_in = (np.take_along_axis(part, at, 0)[0] for part in (below, live, attacks))
+    row, mixture = _first_beyond([(live, n_attack), (attacks, n_live)], pairs)
+    at = np.minimum(row, live.shape[0] - 1)  # beyond the last only where a class is missing: NaN below
+    live_below, live_in, attacks_in = (_at(part, at) for part in (below, live, attacks))
     bpcer_0, apcer_0 = pairs - live_below * n_attack, mixture - live_below * n_attack
     bpcer_1, apcer_1 = bpcer_0 - live_in * n_attack, apcer_0 + attacks_in * n_live
     step = (bpcer_0 - apcer_0) / (bpcer_0 - apcer_0 + apcer_1 - bpcer_1)
     return (bpcer_0 + step * (bpcer_1 - bpcer_0)) / pairs
 
 
-def _first_beyond(counts: Floats, allowed: Floats) -> tuple[NDArray[np.intp], Floats]:
-    """Counts (bins, r) -> (r,) the first bin with which more than `allowed` are reached, and the sum before it.
+def _first_beyond(counts: Sequence[tuple[Floats, Floats]], allowed: Floats) -> tuple[NDArray[np.intp], Floats]:
+    """Counts (bins, r) with weights (r,) -> (r,) the first bin at which their weighted sum passes `allowed`, and the
+    sum before it.
 
     The number of bins, and no sum worth the name, where that never happens. Whole blocks of bins are passed over first.
     """
-    n_bins, r = counts.shape
-    blocks = np.cumsum(np.add.reduceat(counts, np.arange(0, n_bins, _BLOCK), axis=0), axis=0)
+    n_bins, r = counts[0][0].shape
+    edges = np.arange(0, n_bins, _BLOCK)
+    of_blocks = sum((np.add.reduceat(part, edges, axis=0) * weight for part, weight in counts), np.zeros(r))
+    blocks = np.cumsum(of_blocks, axis=0)
     block = (blocks <= allowed).sum(0)
-    before_block = np.take_along_axis(np.concatenate([np.zeros((1, r)), blocks]), block[None], 0)
-    inside = np.minimum(block * _BLOCK + np.arange(_BLOCK)[:, None], n_bins - 1)  # beyond the end nothing is asked
-    sums = np.cumsum(np.concatenate([before_block, np.take_along_axis(counts, inside, 0)]), axis=0)
+    before_block = _at(np.concatenate([np.zeros((1, r)), blocks]), block)
+    within = np.arange(min(_BLOCK, n_bins))[:, None]
+    inside = np.minimum(block * _BLOCK + within, n_bins - 1)  # beyond the end nothing is asked
+    of_bins = sum((np.take_along_axis(part, inside, 0) * weight for part, weight in counts), np.zeros(r))
+    sums = np.cumsum(np.concatenate([before_block[None], of_bins]), axis=0)
     steps = (sums[1:] <= allowed).sum(0)
     row = np.where(block == len(blocks), n_bins, block * _BLOCK + steps)
-    return row, np.take_along_axis(sums, steps[None], 0)[0]
+    return row, _at(sums, steps)

@@ -162,6 +162,22 @@ def test_models_share_their_draws_and_only_ranks_matter() -> None:
     np.testing.assert_allclose(aucs[0] + aucs[2], 1, rtol=1e-12)
 
 
+def test_an_auc_alone_is_what_it_is_beside_other_statistics() -> None:
+    """By itself it needs only the runs of bins that hold one class; all draws are the same."""
+    rng = np.random.default_rng(5)
+    n = 300
+    attack = rng.random(n) < 0.3
+    species = np.where(attack, rng.choice(["a", "b"], n), "")
+    models = [np.round(rng.normal(size=n) + attack, 1), rng.normal(size=n) + 2 * attack]  # many ties; hardly one
+    areas = [Statistic("roc_auc"), Statistic("roc_auc", "a"), Statistic("roc_auc", "b")]
+    subjects = Units("subject", rng.integers(0, 40, n))
+    alone, beside = (
+        resampled(models, attack, subjects, wanted, species=species, resamples=50) for wanted in (areas, [*areas, EER])
+    )
+    for area in areas:
+        assert np.array_equal(alone.values[area], beside.values[area])
+
+
 def test_a_difference_of_paired_models_is_narrower_than_of_unpaired_ones() -> None:
     scores, attack, subjects = subjects_of(25, 6)
     other = scores + np.random.default_rng(1).normal(0, 0.2, scores.size)
