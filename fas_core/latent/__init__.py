@@ -1,6 +1,7 @@
 """What can be computed from the codes of a Run: projections to the plane, mixtures and their likelihoods."""
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from fas_core.data.names import BONA_FIDE, LEARNED, TRAINING_USE, is_training
@@ -14,16 +15,31 @@ def training_rows(run: Run) -> NDArray[np.int64]:
     Those whose content its checkpoint knows, whatever the manifest calls them; where the checkpoint does not say what
     it learned from, the bona fide images of subset `train`. Raises BadInputError if there are none.
     """
-    if TRAINING_USE in run.column_names():
-        samples = run.samples([TRAINING_USE, "label"])
-        is_learned = (samples[TRAINING_USE] == LEARNED).to_numpy(bool)
-    else:
-        samples = run.samples(["subset", "label"])
-        is_learned = is_training(samples)
-    rows = np.flatnonzero(is_learned & (samples["label"] == BONA_FIDE))
+    rows = np.flatnonzero(_is_fitted_on(run.samples(_judged_by(run))))
     if not len(rows):
         raise BadInputError(
             f"Run {run.info.name} has no training images, so nothing can be fitted on them. "
             "Cache the data that the model learned from too: fas cache CHECKPOINT --data MANIFEST"
         )
     return rows
+
+
+def has_training_rows(run: Run, n: int) -> bool:
+    """Whether there are n `training_rows` at least; reads no more shards than it takes to tell."""
+    columns, missing = _judged_by(run), n
+    for shard in run.shards if missing > 0 else ():
+        missing -= int(_is_fitted_on(shard.table("samples", columns).to_pandas()).sum())
+        if missing <= 0:
+            break
+    return missing <= 0
+
+
+def _judged_by(run: Run) -> list[str]:
+    return [TRAINING_USE if TRAINING_USE in run.column_names() else "subset", "label"]
+
+
+def _is_fitted_on(samples: pd.DataFrame) -> NDArray[np.bool_]:
+    """(n,) of the columns `_judged_by`."""
+    has_use = TRAINING_USE in samples
+    is_learned = (samples[TRAINING_USE] == LEARNED).to_numpy(bool) if has_use else is_training(samples)
+    return is_learned & (samples["label"] == BONA_FIDE).to_numpy(bool)

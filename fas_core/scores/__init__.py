@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fas_core.data.names import TRAIN
 from fas_core.errors import BadInputError
+from fas_core.latent import has_training_rows
 from fas_core.runs.store import Run
 
 
@@ -46,11 +46,10 @@ def offered(run: Run) -> list[str]:
     """Scores this Run has: the columns of its score file, or those whose needs its model's outputs meet."""
     if not run.has_images:
         return list(run.info.scores)
-    has, n_training = {*run.info.scores, "latents"}, len(run.rows_of(TRAIN))
-    modules = {name: _module(name) for name in names()}
-    return [
-        name for name, m in modules.items() if set(m.NEEDS) <= has and n_training >= getattr(m, "TRAINING_IMAGES", 0)
-    ]
+    has = {*run.info.scores, "latents"}
+    needed = {name: getattr(_module(name), "TRAINING_IMAGES", 0) for name in names() if set(_module(name).NEEDS) <= has}
+    can_be_fitted = {n: has_training_rows(run, n) for n in set(needed.values())}
+    return [name for name, n in needed.items() if can_be_fitted[n]]
 
 
 def values(run: Run, name: str, reference: Run | None = None) -> NDArray[np.float64]:

@@ -113,3 +113,25 @@ def test_what_a_run_cannot_offer(tmp_path: Path, tiny_cache: Path) -> None:
     assert scores.offered(store.open_run(tiny_cache, "vendor")) == ["score"]
     with pytest.raises(BadInputError, match="no score 'gmm_nll'. Scores: elbo, excess_bce, kl, pixel_l1, pixel_l2"):
         scores.values(untrained, "gmm_nll")
+
+
+def test_fitted_scores_are_offered_by_what_they_are_fitted_on(tmp_path: Path) -> None:
+    """By what the checkpoint has learned, whatever the manifest calls it, and by live images alone."""
+    samples = tiny_samples()
+    is_live_paper = ((samples["subset"] == "seen_paper") & (samples["label"] == "bona_fide")).to_numpy()
+    other_model = samples.assign(training_use="none")  # its subset `train` is not what this one learned from
+    nine = is_live_paper | (samples["subset"] == "unseen_mask").to_numpy() | (np.arange(24) < 3)
+    renamed = samples.assign(subset="test", training_use=np.where(nine | (np.arange(24) < 5), "learned", "none"))
+    attacks_among = samples.assign(label=np.where(np.arange(24) < 1, "attack", samples["label"]))
+    runs = {
+        name: write_image_run(tmp_path / name, name, rows.reset_index(drop=True), shard_size=5)
+        for name, rows in (("other", other_model), ("renamed", renamed), ("attacks", attacks_among))
+    }
+    fitted = {"gmm_nll", "mahalanobis"}
+    assert {name: fitted & set(scores.offered(run)) for name, run in runs.items()} == {
+        "other": set(), "renamed": fitted, "attacks": set(),
+    }  # fmt: skip
+    for name in fitted:
+        assert np.isfinite(scores.values(runs["renamed"], name)).all()
+        with pytest.raises(BadInputError, match=f"has no score '{name}'"):
+            scores.values(runs["other"], name)
