@@ -51,6 +51,9 @@ def csv(table: pd.DataFrame) -> bytes:
 MISSING = "missing"  # in place of the hash of a file that cannot be read
 
 
+CONTENT_BYTES = 8  # of a hash that stands for an image
+
+
 def content_hashes(paths: Sequence[Path]) -> Iterator[str]:
     """SHA-256 per file, in order; `MISSING` for a file that cannot be read."""
 

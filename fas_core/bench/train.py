@@ -23,6 +23,7 @@ from torch import nn
 
 from fas_core import models
 from fas_core.bench import medians, own_process
+from fas_core.files import CONTENT_BYTES
 from fas_core.models.base import Autoencoder, OptimizerSettings, Step, UpsampledConv2d
 from fas_core.models.draws import Draws
 from fas_core.training import devices, experiments, train
@@ -94,8 +95,9 @@ def _loaded(images: int, steps: int = 100) -> float:
             Image.fromarray(pixels).save(Path(folder) / f"{number}.png")
         paths = pd.DataFrame({"path": [f"{i % 64}.png" for i in range(images)]})
         paths["sample_id"] = paths["path"]
-        split = train.Split(Path(folder), paths, paths[:0])
-        with train._Batches(split, experiment, devices.one_device("cpu", "fp32")) as feed:
+        contents = np.zeros((images, CONTENT_BYTES), np.uint8)
+        split = train.Split(Path(folder), paths, paths[:0], contents, contents[:0])
+        with train._Batches(split, experiment, devices.one_device("cpu", "fp32"), contents) as feed:
             for step, _, _ in feed.from_step(0, 128):
                 if step == steps:
                     break

@@ -18,6 +18,7 @@ The rules, in the order they apply (``PREPROCESSING`` names them; change both to
    at least twice the wanted resolution.
 """
 
+import hashlib
 import io
 import re
 import threading
@@ -28,6 +29,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
+
+from fas_core.files import CONTENT_BYTES
 
 PREPROCESSING = "1: first frame; luma 601 over black; full range; centre square, lanczos; (x-mean)/std*0.25+0.5, 1e-4"
 """Names the rules of this module. It is hashed into run ids: any change of what `load` or `standard_scaled` returns
@@ -149,6 +152,15 @@ def is_constant(x: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
 def pixels(x: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     """`x` in [0, 1], any shape, as 8-bit values for display: round(255 x), clipped."""
     return np.rint(np.clip(x, 0.0, 1.0) * 255.0).astype(np.uint8)
+
+
+def content(x: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
+    """(CONTENT_BYTES,) of the SHA-256 of one image in [0, 1] as 8-bit values: the same for every file of this picture.
+
+    Whatever the file's name, metadata, format and compression, if it is decoded to the same gray values. A colour JPEG
+    that another program has decoded to RGB is not: its gray is taken from the file, and rounded elsewhere.
+    """
+    return np.frombuffer(hashlib.sha256(pixels(x).data).digest()[:CONTENT_BYTES], np.uint8)
 
 
 def _file_bytes(path: Path) -> bytes:

@@ -20,14 +20,12 @@ from numpy.typing import NDArray
 
 from fas_core.data.names import ALL, ATTACK, BONA_FIDE, SUBSET_NAME, in_protocol_order, recurring_ids
 from fas_core.errors import BadInputError
-from fas_core.files import MISSING, content_hashes, read_table, write_table
+from fas_core.files import CONTENT_BYTES, MISSING, content_hashes, read_table, write_table
 from fas_core.texts import exact_numbers, one_spelling, plain, plain_column, read_numbers
 
 TEXT_COLUMNS = ("path", "sample_id", "label", "pai_species", "subject_id", "session_id", "subset", "video_id")
 NUMBER_COLUMNS = ("frame", "pose_x", "pose_y", "pose_z")
 COLUMNS = TEXT_COLUMNS + NUMBER_COLUMNS
-# Of an image file's hash: of 1e7 images against 1e7, one in 180,000 such pairs of sets has a false hit.
-CONTENT_BYTES = 8
 
 # A bare 0 or 1 is not here: its polarity differs between data sets, so somebody must say which one is the attack.
 LABEL_WORDS = {

@@ -28,7 +28,6 @@ from fas_core.data.manifest import Manifest
 from fas_core.errors import BadInputError
 from fas_core.inference import infer
 from fas_core.inference.infer import Advance, Loaded, Plan, Work
-from fas_core.models.base import Autoencoder
 from fas_core.runs import store
 from fas_core.runs.lock import LOCK
 from fas_core.training import checkpoint, devices
@@ -138,7 +137,7 @@ class RayCluster:
     def write(  # as every engine: a worker loads the models itself
         self,
         plan: Plan,
-        models: Sequence[Autoencoder],  # noqa: ARG002
+        checkpoints: Sequence[Loaded],  # noqa: ARG002
         works: Sequence[Work],
         advance: Advance,
     ) -> None:
@@ -197,8 +196,8 @@ def _write_shard(plan: Plan, work: Work) -> int:
     """Writes one shard; the number of its images."""
     _require_shared(plan, work)
     torch.set_num_threads(CPUS)
-    models = _models(tuple((target.checkpoint, target.info.checkpoint_sha256) for target in plan.targets))
-    infer.write_shards(plan, [loaded.model for loaded in models], [work], lambda _: None)
+    checkpoints = _models(tuple((target.checkpoint, target.info.checkpoint_sha256) for target in plan.targets))
+    infer.write_shards(plan, checkpoints, [work], lambda _: None)
     return len(work.rows)
 
 

@@ -27,7 +27,7 @@ from fas_core.data import images
 from fas_core.data.manifest import Manifest
 from fas_core.data.names import TRAINING_USE
 from fas_core.errors import BadInputError
-from fas_core.files import require_writable
+from fas_core.files import CONTENT_BYTES, require_writable
 from fas_core.models.base import Autoencoder
 from fas_core.progress import task
 from fas_core.runs import store
@@ -91,7 +91,7 @@ class Work:
     name: str
     rows: pd.DataFrame
     targets: list[int]
-    uses: list[NDArray[np.str_] | None]  # per target: what its training did with each image; None where unknown
+    contents: NDArray[np.uint8]  # (n, CONTENT_BYTES) of the files, as `Manifest.contents`
 
 
 class Engine(Protocol):
@@ -103,8 +103,8 @@ class Engine(Protocol):
     def settled_precision(self, checkpoints: Sequence[Loaded], device: str) -> str:
         """The precision that is meant by "auto", as `infer.settled_precision`."""
 
-    def write(self, plan: Plan, models: Sequence[Autoencoder], works: Sequence[Work], advance: Advance) -> None:
-        """Computes and writes some shards, one model per target of the plan; `advance` is told of images done."""
+    def write(self, plan: Plan, checkpoints: Sequence[Loaded], works: Sequence[Work], advance: Advance) -> None:
+        """Computes and writes some shards, one checkpoint per target of the plan; `advance` is told of images done."""
 
 
 @final
@@ -118,8 +118,8 @@ class ThisProcess:
     def settled_precision(self, checkpoints: Sequence[Loaded], device: str) -> str:
         return settled_precision([each.model for each in checkpoints], device)
 
-    def write(self, plan: Plan, models: Sequence[Autoencoder], works: Sequence[Work], advance: Advance) -> None:
-        write_shards(plan, models, works, advance)
+    def write(self, plan: Plan, checkpoints: Sequence[Loaded], works: Sequence[Work], advance: Advance) -> None:
+        write_shards(plan, checkpoints, works, advance)
 
 
 def run_info(path: Path, header: dict[str, Any], data: Manifest, precision: str, terms: Sequence[str]) -> store.RunInfo:
@@ -191,11 +191,10 @@ def write_runs(
     plan = Plan(targets, cache.absolute(), data.root.absolute(), _folders(data), sizes.pop(), device)
     stage = f"Caching {', '.join(target.info.name for target in targets)}"
     with claimed([target.folder for target in targets]):
-        uses = [each.known.use_of(data.contents) if each.known is not None else None for each in all_loaded]
-        missing = list(_missing(targets, chosen, data, uses))
+        missing = list(_missing(targets, chosen, data))
         total = sum(len(work.rows) for work in missing)
         with task(stage, total, job_file=job_file, stage="cache") as progress:
-            engine.write(plan, models, missing, progress.advance)
+            engine.write(plan, all_loaded, missing, progress.advance)
         return [store.opened(store.create(cache, target.info)) for target in targets]
 
 
@@ -216,17 +215,17 @@ def loaded(path: Path) -> Loaded:
     return Loaded(path, model, header, checkpoint.known_of(path))
 
 
-def write_shards(plan: Plan, models: Sequence[Autoencoder], works: Sequence[Work], advance: Advance) -> None:
-    """Computes some shards in this process and writes them; `models`: one per target of the plan."""
+def write_shards(plan: Plan, checkpoints: Sequence[Loaded], works: Sequence[Work], advance: Advance) -> None:
+    """Computes some shards in this process and writes them; `checkpoints`: one per target of the plan."""
     fabrics = [devices.one_device(plan.device, target.info.precision) for target in plan.targets]
-    networks = [Ready(fabric, model.to(fabric.device)) for fabric, model in zip(fabrics, models, strict=True)]
+    networks = [Ready(fabric, each.model.to(fabric.device)) for fabric, each in zip(fabrics, checkpoints, strict=True)]
     with ThreadPoolExecutor(1) as writer, closing(_computed(networks, works, plan, advance)) as computed:
         written: Future[None] | None = None
         for work, parts in computed:
             _require_folders(work, parts, plan)
             if written is not None:
                 written.result()  # no more than one finished shard waits in memory
-            written = writer.submit(_write, plan, models, work, parts)
+            written = writer.submit(_write, plan, checkpoints, work, parts)
         if written is not None:
             written.result()
 
@@ -275,9 +274,7 @@ def batch_size(fabric: Fabric) -> int:
     return BATCH_CPU if fabric.device.type == "cpu" else BATCH_GPU
 
 
-def _missing(
-    targets: Sequence[Target], subsets: Sequence[str], data: Manifest, uses: Sequence[NDArray[np.str_] | None]
-) -> Iterator[Work]:
+def _missing(targets: Sequence[Target], subsets: Sequence[str], data: Manifest) -> Iterator[Work]:
     for subset in subsets:
         of_subset = np.flatnonzero(data.rows["subset"] == subset)
         size = targets[0].info.shard_size
@@ -285,8 +282,7 @@ def _missing(
             wanted = [i for i, target in enumerate(targets) if not store.is_shard(target.shard(subset, name))]
             if wanted:
                 here = of_subset[number * size : (number + 1) * size]
-                of_targets = [None if (use := uses[i]) is None else use[here] for i in wanted]
-                yield Work(subset, name, data.rows.iloc[here], wanted, of_targets)
+                yield Work(subset, name, data.rows.iloc[here], wanted, data.contents[here])
 
 
 @dataclass(frozen=True)
@@ -297,6 +293,7 @@ class _Batch:
     reasons: dict[int, str]
     x: NDArray[np.float32]  # (b, 1, H, W) after standard scaling
     inputs: NDArray[np.uint8]  # (b, H, W), the same for display
+    contents: NDArray[np.uint8]  # (b, CONTENT_BYTES) of the pictures, as `images.content`
     is_constant: NDArray[np.bool_]  # (b,)
 
 
@@ -307,6 +304,7 @@ class _Part:
     positions: list[int]
     reasons: dict[int, str]
     inputs: NDArray[np.uint8]
+    contents: NDArray[np.uint8]
     is_constant: NDArray[np.bool_]
     outputs: list[dict[str, NDArray[Any]]]
 
@@ -393,7 +391,8 @@ def _read(work: Work, start: int, length: int, plan: Plan) -> _Batch:
             reasons[position] = str(error)
     raw = np.stack([*loaded.values()]) if loaded else np.empty((0, 1, size, size), np.float32)
     x = images.standard_scaled(raw)
-    return _Batch(list(loaded), reasons, x, images.pixels(x)[:, 0], images.is_constant(raw))
+    contents = np.array([images.content(image) for image in raw], np.uint8).reshape(-1, CONTENT_BYTES)
+    return _Batch(list(loaded), reasons, x, images.pixels(x)[:, 0], contents, images.is_constant(raw))
 
 
 def _begun(networks: Sequence[Ready], work: Work, batch: _Batch) -> list[dict[str, torch.Tensor]]:
@@ -405,7 +404,7 @@ def _begun(networks: Sequence[Ready], work: Work, batch: _Batch) -> list[dict[st
 
 
 def _part(batch: _Batch, outputs: list[dict[str, NDArray[Any]]]) -> _Part:
-    return _Part(batch.positions, batch.reasons, batch.inputs, batch.is_constant, outputs)
+    return _Part(batch.positions, batch.reasons, batch.inputs, batch.contents, batch.is_constant, outputs)
 
 
 @torch.inference_mode()
@@ -429,13 +428,18 @@ def _fetched(tensors: dict[str, torch.Tensor]) -> dict[str, NDArray[Any]]:
     return {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
 
 
-def _write(plan: Plan, models: Sequence[Autoencoder], work: Work, parts: Sequence[_Part]) -> None:
+def _write(plan: Plan, checkpoints: Sequence[Loaded], work: Work, parts: Sequence[_Part]) -> None:
+    pictures = np.zeros_like(work.contents)
+    for part in parts:
+        pictures[part.positions] = part.contents
     for number, i in enumerate(work.targets):
         target = plan.targets[i]
         outputs = [part.outputs[number] for part in parts if part.outputs]
-        use = work.uses[number]
-        rows = work.rows if use is None else work.rows.assign(**{TRAINING_USE: pd.Series(use, work.rows.index, "str")})
-        shard = _shard_content(rows, parts, outputs, models[i], target.info.checkpoint)
+        rows, known = work.rows, checkpoints[i].known
+        if known is not None:
+            use = known.use_of(work.contents, pictures)
+            rows = rows.assign(**{TRAINING_USE: pd.Series(use, rows.index, "str")})
+        shard = _shard_content(rows, parts, outputs, checkpoints[i].model, target.info.checkpoint)
         store.create(plan.cache, target.info)  # with the first shard: what fails before it leaves nothing behind
         store.write_shard(target.shard(work.subset, work.name), **shard)
 

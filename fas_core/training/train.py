@@ -13,10 +13,10 @@ import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,7 @@ from fas_core.data import filters, images
 from fas_core.data.manifest import Manifest
 from fas_core.data.names import BONA_FIDE, TRAIN, is_training
 from fas_core.errors import BadInputError
-from fas_core.files import require_writable
+from fas_core.files import CONTENT_BYTES, require_writable
 from fas_core.models.base import Autoencoder, OptimizerSettings, Step
 from fas_core.models.draws import Draws, shuffled, step_seed
 from fas_core.progress import task
@@ -46,6 +46,7 @@ DEV_LIMIT = 1024  # images: the dev loss of an epoch must stay cheap beside the 
 DEV_GROUPS = 16  # sessions (or subjects) that a dev set is spread over at least, where a tenth is as many
 SHOWN = 8  # images whose reconstructions are kept after every epoch
 DECODERS = 4
+PICTURES = "pictures"  # the tensor of a resume file that holds the contents of those that were learned
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Split:
     root: Path
     learned: pd.DataFrame  # columns path (below root), sample_id
     dev: pd.DataFrame
-    known: checkpoint.Known = field(default_factory=checkpoint.Known)
+    learned_files: NDArray[np.uint8]  # (n, CONTENT_BYTES) contents of their files, as `Manifest.contents`
+    dev_files: NDArray[np.uint8]
     n_left_out: int = 0  # of the same sessions as dev images, beyond `DEV_LIMIT`: learning them would give dev away
 
 
@@ -99,19 +101,22 @@ def train(
     notes = _Notes(out, model, split, state.step, cache, experiment) if fabric.is_global_zero else None
     stage = f"Training {experiment.name}"
     shown = task(stage, experiment.steps, job_file=job_file, stage="train") if notes else nullcontext()
-    with shown as progress, _Batches(split, experiment, fabric) as feed, notes or nullcontext():
+    with shown as progress, _Batches(split, experiment, fabric, state.pictures) as feed, notes or nullcontext():
         if progress:
             progress.begin_at(state.step)
         for step, rows, x in feed.from_step(state.step, model.config.image_size):
             terms = _step(fabric, model, optimizers, experiment, step, rows, x)
+            is_end = (step + 1) % experiment.batches_per_epoch == 0
+            if is_end:
+                feed.share_pictures()
             if not (notes and progress):
                 continue  # one process writes for all
             epoch = step // experiment.batches_per_epoch
             notes.log.add({"epoch": epoch, "step": step, "split": "train", **terms})
             progress.advance()
-            if (step + 1) % experiment.batches_per_epoch == 0:
+            if is_end:
                 dev = notes.epoch_done(fabric, epoch, step)
-                state.epoch_done(step + 1, epoch + 1, model, optimizers, dev)
+                state.epoch_done(step + 1, epoch + 1, model, optimizers, dev, notes.dev_pictures)
     fabric.barrier()
     feed.warn_of_unreadable()
     if fabric.is_global_zero:
@@ -216,7 +221,8 @@ def train_dev_split(data: Manifest, seed: int) -> Split:
         data.root,
         rows.loc[~is_held, columns].reset_index(drop=True),
         rows.loc[dev, columns].reset_index(drop=True),
-        checkpoint.Known(_distinct(contents[~is_held]), _distinct(contents[dev])),
+        contents[~is_held],
+        contents[dev],
         int(is_held.sum()) - len(dev),
     )
 
@@ -242,10 +248,6 @@ def _dev_rows(rows: pd.DataFrame, column: str, chosen: Sequence[str]) -> tuple[N
     return np.sort(np.concatenate(dev)), is_held
 
 
-def _distinct(contents: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.unique(contents, axis=0)
-
-
 def order_at(step: int, batch_size: int, n: int, seed: int) -> NDArray[np.int64]:
     """Which of n images batch number `step` holds: an endless chain of permutations, cut into batches."""
     positions = np.arange(step * batch_size, (step + 1) * batch_size)
@@ -261,11 +263,12 @@ class _Batches:
     """This process' share of the batches, read ahead by threads in the order of `order_at`.
 
     Unreadable files are left out and remembered. No more than two batches are in memory, whatever the data set's size.
+    `pictures` (n, CONTENT_BYTES) takes the `images.content` of every image that was in a batch; zeros until then.
     """
 
-    def __init__(self, split: Split, experiment: Experiment, fabric: Fabric) -> None:
-        self._root, self._paths = split.root, split.learned["path"]
-        self._experiment = experiment
+    def __init__(self, split: Split, experiment: Experiment, fabric: Fabric, pictures: NDArray[np.uint8]) -> None:
+        self._root, self._paths, self._pictures = split.root, split.learned["path"], pictures
+        self._experiment, self._fabric = experiment, fabric
         self._share = range(fabric.global_rank, experiment.batch_size, fabric.world_size)
         self._pool = ThreadPoolExecutor(DECODERS)
         self.unreadable: dict[str, str] = {}
@@ -285,29 +288,46 @@ class _Batches:
         """(step, places in the whole batch, images (n, 1, size, size) after standard scaling) until the end."""
         e = self._experiment
 
-        def submitted(step: int) -> list[tuple[int, Future[NDArray[np.float32] | None]]]:
-            chosen = order_at(step, e.batch_size, len(self._paths), e.seed)
-            return [(row, self._pool.submit(self._loaded, self._paths.iloc[chosen[row]], size)) for row in self._share]
+        def submitted(step: int) -> list[tuple[int, int, Future[_Image | None]]]:
+            chosen = order_at(step, e.batch_size, len(self._paths), e.seed).tolist()
+            return [(row, chosen[row], self._pool.submit(self._loaded, chosen[row], size)) for row in self._share]
 
         ahead = submitted(first) if first < e.steps else []
         for step in range(first, e.steps):
             futures, ahead = ahead, submitted(step + 1) if step + 1 < e.steps else []
-            loaded = {row: image for row, future in futures if (image := future.result()) is not None}
+            loaded = {}
+            for row, position, future in futures:
+                if (image := future.result()) is not None:
+                    loaded[row], self._pictures[position] = image.raw, image.content
             if not loaded:
                 path, reason = next(iter(self.unreadable.items()))
                 raise BadInputError(f"No image of batch {step} could be read; {path}: {reason}.")
             yield step, list(loaded), torch.from_numpy(images.standard_scaled(np.stack([*loaded.values()])))
 
-    def _loaded(self, path: str, size: int) -> NDArray[np.float32] | None:
+    def share_pictures(self) -> None:
+        """Every process learns of the pictures that were in the others' shares."""
+        if self._fabric.world_size > 1:
+            here = self._fabric.to_device(torch.from_numpy(self._pictures.astype(np.int32)))
+            self._pictures[:] = torch.as_tensor(self._fabric.all_reduce(here, reduce_op="max")).cpu().numpy()
+
+    def _loaded(self, position: int, size: int) -> _Image | None:
+        path = self._root / self._paths.iloc[position]
         try:
-            return images.load(self._root / path, size)
+            raw = images.load(path, size)
         except images.UnreadableImageError as error:
-            self.unreadable[str(self._root / path)] = str(error)
+            self.unreadable[str(path)] = str(error)
             return None
+        known = self._pictures[position]
+        return _Image(raw, known if known.any() else images.content(raw))
 
 
-def _batch(root: Path, rows: pd.DataFrame, size: int) -> tuple[list[str], torch.Tensor]:
-    """Ids and images (n, 1, size, size), after standard scaling, of every readable row."""
+class _Image(NamedTuple):
+    raw: NDArray[np.float32]  # (1, size, size) in [0, 1]
+    content: NDArray[np.uint8]  # (CONTENT_BYTES,)
+
+
+def _batch(root: Path, rows: pd.DataFrame, size: int) -> tuple[list[str], torch.Tensor, NDArray[np.uint8]]:
+    """Ids, images (n, 1, size, size) after standard scaling, and contents of the pictures, of every readable row."""
     ids, loaded = [], []
     for path, sample_id in zip(rows["path"], rows["sample_id"], strict=True):
         try:
@@ -316,7 +336,8 @@ def _batch(root: Path, rows: pd.DataFrame, size: int) -> tuple[list[str], torch.
         except images.UnreadableImageError:
             continue  # counted and listed by `fas data check` and by every Run
     stacked = np.stack(loaded) if loaded else np.empty((0, 1, size, size), np.float32)
-    return ids, torch.from_numpy(images.standard_scaled(stacked))
+    contents = np.array([images.content(raw) for raw in stacked], np.uint8).reshape(-1, CONTENT_BYTES)
+    return ids, torch.from_numpy(images.standard_scaled(stacked)), contents
 
 
 def _step(
@@ -360,12 +381,12 @@ class _Notes:
     ) -> None:
         size = model.config.image_size
         self._out, self._model = out, model
-        self._dev = _batch(split.root, split.dev, size)[1]
+        _, self._dev, self.dev_pictures = _batch(split.root, split.dev, size)
         shown = split.dev if len(self._dev) else split.learned
         places = np.unique(
             np.linspace(0, len(shown) - 1, SHOWN, dtype=int)
         )  # all over: neighbours are often one person
-        ids, self._shown = _batch(split.root, shown.iloc[places], size)
+        ids, self._shown, _ = _batch(split.root, shown.iloc[places], size)
         self.log = traininglog.Log(out, [*model.loss_names, *model.events], first_step)
         known = traininglog.read_samples(out) if first_step else None
         epochs = known.epochs if known else {}
@@ -427,6 +448,8 @@ class _State:
         self.out, self.settings, self.keep_epochs, self.split = out, settings, list(keep_epochs), split
         self.step = 0
         self.best = math.inf
+        # (n, CONTENT_BYTES) of the pictures learned so far: kept, as a training that goes on may not read all again
+        self.pictures = np.zeros((len(split.learned), CONTENT_BYTES), np.uint8)
 
     def begin(self, fabric: Fabric, model: Autoencoder, optimizers: list[Optimizer], *, resume: bool) -> None:
         """Goes on where a training ended, or writes that one has begun and not ended; one process does so for all."""
@@ -459,13 +482,22 @@ class _State:
                     _, parameter, name = key.split(".")
                     state.setdefault(int(parameter), {})[name] = value
             optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+        if PICTURES in tensors:
+            self.pictures[:] = tensors[PICTURES].numpy()
         self.step, self.best = int(header["step"]), float(header["best"])
 
     def epoch_done(
-        self, step: int, epoch: int, model: Autoencoder, optimizers: list[Optimizer], dev: float | None
+        self,
+        step: int,
+        epoch: int,
+        model: Autoencoder,
+        optimizers: list[Optimizer],
+        dev: float | None,
+        dev_pictures: NDArray[np.uint8],
     ) -> None:
         """Writes the checkpoint when this epoch is the best (or there is no dev set), and the epoch's own where it is
         to be kept; then the resume file. `epoch`: how many are over."""
+        known = checkpoint.Known.of([self.split.learned_files, self.pictures], [self.split.dev_files, dev_pictures])
         details = self.settings | {
             "training": training_digest(self.settings),
             "epoch": epoch,
@@ -485,15 +517,16 @@ class _State:
         if dev is None or dev < self.best:
             self.best = math.inf if dev is None else dev
             why = f"lowest dev loss ({model.chosen_by})" if dev is not None else "last epoch"
-            checkpoint.save(self.out, model, name, details | {"chosen_by": why}, self.split.known)
+            checkpoint.save(self.out, model, name, details | {"chosen_by": why}, known)
         if epoch in self.keep_epochs:
             about = details | {"chosen_by": f"epoch {epoch}"}
-            checkpoint.save(epoch_file(self.out, epoch), model, name, about, self.split.known)
+            checkpoint.save(epoch_file(self.out, epoch), model, name, about, known)
         self.save(step, model, optimizers)
 
     def save(self, step: int, model: Autoencoder, optimizers: list[Optimizer]) -> None:
         """Writes the resume file: what a training needs to go on with `step`."""
         tensors = {f"model.{k}": v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+        tensors[PICTURES] = torch.from_numpy(self.pictures)
         for number, optimizer in enumerate(optimizers):
             for parameter, values in optimizer.state_dict()["state"].items():
                 tensors |= {f"optimizer{number}.{parameter}.{k}": v.cpu().contiguous() for k, v in values.items()}

@@ -490,3 +490,20 @@ def test_pixels_round_and_clip() -> None:
 def test_preprocessing_names_the_rules_in_force() -> None:
     assert f"{images.CONSTANT_STD:.0e}" == "1e-04"
     assert images.PREPROCESSING.endswith("(x-mean)/std*0.25+0.5, 1e-4")
+
+
+def test_content_is_that_of_the_picture_not_of_the_file(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    gray = Image.fromarray(rng.integers(0, 256, (9, 7), np.uint8)).resize((180, 230), Image.Resampling.BICUBIC)
+    colour = Image.merge("RGB", [gray, gray.rotate(180), gray.transpose(Image.Transpose.FLIP_LEFT_RIGHT)])
+    gray.save(tmp_path / "gray.jpg", quality=85)
+    Image.open(tmp_path / "gray.jpg").save(tmp_path / "decoded.png")
+    colour.save(tmp_path / "colour.png")
+    colour.save(tmp_path / "colour.webp", lossless=True)
+    colour.save(tmp_path / "colour.jpg", quality=85)  # with loss: another picture
+    colour.crop((0, 0, 180, 229)).save(tmp_path / "crop.png")
+    content = {path.name: bytes(images.content(images.load(path))) for path in tmp_path.iterdir()}
+    assert content["gray.jpg"] == content["decoded.png"]
+    assert content["colour.png"] == content["colour.webp"]
+    assert len(set(content.values())) == 4
+    assert {len(value) for value in content.values()} == {8}

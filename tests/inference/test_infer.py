@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image, PngImagePlugin
 
 from fas_core import models
 from fas_core.data import images, manifest
@@ -401,3 +402,57 @@ def test_training_images_are_known_under_other_names(
     assert warning["message"] in answer.err
     assert warning["message"].startswith("9 of 14 test images, of 3 subjects, are known to the model")
     assert training_rows(run).tolist() == list(range(7))  # what is fitted, is fitted on what was learned
+
+
+def test_training_images_are_known_in_other_files(tiny_checkpoint: Path, data: Manifest, tmp_path: Path) -> None:
+    """Saved anew without loss, under other names; crops and neighbours are other pictures."""
+    split = train.train_dev_split(data, 0)
+    read_first = train.order_at(0, 8, len(split.learned), 0)  # surely before any checkpoint was written
+    fresh = data.rows[data.rows["subset"].str.startswith("unseen")]
+    sources = [(path, "learned") for path in split.learned["path"].iloc[read_first[:5]]]
+    sources += [(split.dev["path"].iloc[0], "dev"), (fresh["path"].iloc[0], "none")]
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Comment", "from elsewhere")
+    ways = [
+        ("packed.png", {"optimize": True, "pnginfo": text}),
+        ("a.bmp", {}),
+        ("b.tiff", {"compression": "tiff_lzw"}),
+        ("c.webp", {"lossless": True, "exact": True}),
+        ("loose.png", {"compress_level": 0}),
+    ]
+    rows = []
+    for number, (source, use) in enumerate(sources):
+        picture = Image.open(data.root / source)
+        name, options = ways[number % len(ways)]
+        picture.save(tmp_path / f"{number}_{name}", **options)
+        assert (tmp_path / f"{number}_{name}").read_bytes() != (data.root / source).read_bytes()
+        picture.crop((1, 0, 40, 39)).save(tmp_path / f"{number}_crop.png")
+        rows += [
+            {"path": f"{number}_{name}", "label": "live", "subset": "test", "is": use},
+            {"path": f"{number}_crop.png", "label": "live", "subset": "test", "is": "none"},
+        ]
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    rows.insert(3, {"path": "broken.png", "label": "live", "subset": "test", "is": "none"})  # shifts what follows
+    pd.DataFrame(rows).to_csv(tmp_path / "m.csv", index=False)
+    read = manifest.read(tmp_path / "m.csv")
+    (run,) = infer.write_runs([tiny_checkpoint], read, tmp_path / "c", device="cpu", precision="fp32")
+    samples = run.samples(["path", "training_use", "is"])
+    assert samples["training_use"].tolist() == samples["is"].tolist()
+    assert samples["is"].value_counts().to_dict() == {"none": 8, "learned": 5, "dev": 1}
+
+
+def test_a_checkpoint_that_knows_files_alone_still_knows_them(
+    tiny_checkpoint: Path, data: Manifest, tmp_path: Path
+) -> None:
+    split = train.train_dev_split(data, 0)
+    old = tmp_path / "old.safetensors"
+    model, header = checkpoint.loaded(tiny_checkpoint)
+    about = {key: value for key, value in header.items() if key not in ("model", "config")}
+    checkpoint.save(old, model, "dcvae", about, checkpoint.Known.of([split.learned_files], [split.dev_files]))
+    source = data.root / split.learned["path"].iloc[0]
+    shutil.copyfile(source, tmp_path / "copy.png")
+    Image.open(source).save(tmp_path / "anew.bmp")
+    pd.DataFrame({"path": ["copy.png", "anew.bmp"], "label": "live"}).to_csv(tmp_path / "m.csv", index=False)
+    read = manifest.read(tmp_path / "m.csv")
+    (run,) = infer.write_runs([old], read, tmp_path / "c", device="cpu", precision="fp32")
+    assert run.samples(["training_use"])["training_use"].tolist() == ["learned", "none"]

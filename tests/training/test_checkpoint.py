@@ -81,14 +81,19 @@ def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
 def test_it_knows_the_images_it_has_used_by_their_content(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     contents = rng.integers(0, 256, (300, 8), np.uint8)
-    known = checkpoint.Known(np.unique(contents[:100], axis=0), np.unique(contents[100:110], axis=0))
+    zeros = np.zeros((2, 8), np.uint8)
+    known = checkpoint.Known.of([contents[:60], contents[50:100], zeros], [contents[100:104], contents[104:110]])
     path = tmp_path / "m.safetensors"
     checkpoint.save(path, models.built("dcvae", CONFIG), "dcvae", {}, known)
     checkpoint.loaded(path)  # what is no weight is in nobody's way
     read = checkpoint.known_of(path)
     assert read is not None
-    asked = np.vstack([contents[::-1], np.zeros((2, 8), np.uint8)])  # the last two could not be read
-    assert read.use_of(asked).tolist() == ["none"] * 190 + ["dev"] * 10 + ["learned"] * 100 + ["none"] * 2
+    asked = np.vstack([contents[::-1], zeros])  # the last two could not be read
+    uses = ["none"] * 190 + ["dev"] * 10 + ["learned"] * 100 + ["none"] * 2
+    unlike = np.full_like(asked, 7)
+    for kinds in ((asked,), (asked, unlike), (unlike, asked), (asked, np.zeros_like(asked))):  # either kind tells
+        assert read.use_of(*kinds).tolist() == uses
+    assert set(checkpoint.Known().use_of(asked)) == {"none"}
 
 
 def test_a_checkpoint_that_does_not_say_what_it_used_says_nothing(saved: Path) -> None:

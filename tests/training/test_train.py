@@ -387,7 +387,7 @@ def test_reconstructions_after_each_epoch_are_kept(tiny_checkpoint: Path, data: 
     assert (samples.ids[0], samples.ids[-1]) == (dev[0], dev[-1])  # from all over the set, which is sorted by person
     assert len(samples.ids) == len(set(samples.ids)) == min(train.SHOWN, len(dev))
     model, header = checkpoint.loaded(tiny_checkpoint)
-    _, x = train._batch(data.root, data.rows.set_index("sample_id", drop=False).loc[samples.ids], 32)
+    _, x, _ = train._batch(data.root, data.rows.set_index("sample_id", drop=False).loc[samples.ids], 32)
     last = images.pixels(model.outputs(x).reconstructions.detach().numpy())[:, 0]
     epoch = header["steps"] // 4 - 1
     np.testing.assert_allclose(samples.epochs[epoch].astype(int), last.astype(int), atol=1)
@@ -447,9 +447,11 @@ def test_the_loader_holds_two_batches_whatever_the_size_of_the_data(
 
     monkeypatch.setattr(images, "load", counted)
     split = train.train_dev_split(data, 0)
-    long = train.Split(split.root, pd.concat([split.learned] * 500, ignore_index=True), split.dev)
+    learned = pd.concat([split.learned] * 500, ignore_index=True)
+    files = np.tile(split.learned_files, (500, 1))
+    long = train.Split(split.root, learned, split.dev, files, split.dev_files)
     alone = SimpleNamespace(global_rank=0, world_size=1)
-    with train._Batches(long, experiment, alone) as feed:  # type: ignore[arg-type]
+    with train._Batches(long, experiment, alone, np.zeros_like(files)) as feed:  # type: ignore[arg-type]
         for step, _, x in feed.from_step(0, 32):
             time.sleep(0.01)
             assert len(x) == experiment.batch_size
