@@ -70,8 +70,8 @@ class Costs:
         for species, share in self.shares.items():
             if not 0 <= share.low <= share.likely <= share.high <= 1:
                 raise BadInputError(
-                    f"the share of {species} attacks must be a fraction of all sessions, its range around it; "
-                    f"got {share.likely} in {share.low} to {share.high}"
+                    f"the share of {species} attacks must lie between 0 and 1 (0.001 for 0.1 % of all sessions), its "
+                    f"range around it; got {share.likely} in {share.low} to {share.high}"
                 )
         if (together := sum(share.high for share in self.shares.values())) > 1:
             raise BadInputError(

@@ -55,26 +55,30 @@ def rule(text: str) -> Rule:
     plain = text.strip().lower()
     if plain in (EER, COST):
         return Rule(plain)
-    matched = _GRAMMAR.fullmatch(text.strip())
-    try:
-        if matched and matched["hand"]:
-            return _checked(Rule(BY_HAND, float(matched["at"])))
-        if matched and not (matched["kind"] == BPCER and matched["species"]):
-            return _checked(Rule(matched["kind"], float(matched["value"]), matched["species"] or ""))
-    except ValueError:  # not a number
-        pass
+    parts = _GRAMMAR.fullmatch(text.strip())
+    if parts and not (parts["kind"] == BPCER and parts["species"]):
+        kind = parts["hand"] or parts["kind"]
+        try:
+            value = float(parts["at"] or parts["value"])
+        except ValueError:
+            pass
+        else:
+            return _checked(Rule(kind, value, parts["species"] or ""), text)
     raise BadInputError(
-        f"'{text}' is no rule. Rules: bpcer<=0.05, apcer<=0.1 (the worst species), apcer[mask]<=0.1, eer, cost, "
-        "threshold=0.3."
+        f"'{text}' is no rule. Rules: bpcer<=0.05 (a share between 0 and 1, here 5 %), apcer<=0.1 (the worst species), "
+        "apcer[mask]<=0.1, eer, cost, threshold=0.3."
     )
 
 
-def _checked(rule: Rule) -> Rule:
-    if rule.kind == BY_HAND and not math.isfinite(rule.value):
-        raise BadInputError(f"A threshold must be a finite number, got {rule.value}.")
-    if rule.kind != BY_HAND and not 0 <= rule.value < 1:
-        raise BadInputError(f"Rule {rule}: an error rate lies between 0 and 1, for example 0.05 for 5 %.")
-    return rule
+def _checked(stated: Rule, text: str) -> Rule:
+    if stated.kind == BY_HAND and not math.isfinite(stated.value):
+        raise BadInputError(f"A threshold must be a finite number, got {stated.value}.")
+    if stated.kind != BY_HAND and not 0 <= stated.value < 1:
+        meant = stated.value if 1 <= stated.value < 100 else 5
+        raise BadInputError(
+            f"Rule '{text}': an error rate is a share between 0 and 1: {meant / 100:g} for {meant:g} %."
+        )
+    return stated
 
 
 @dataclass(frozen=True)

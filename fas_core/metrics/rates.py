@@ -161,7 +161,7 @@ def as_priors(priors: Iterable[float]) -> list[float]:
     values = [float(prior) for prior in priors]
     for prior in values:
         if not 0 < prior < 1:
-            raise BadInputError(f"a prior is a share of attacks strictly between 0 and 1, got {prior}")
+            raise BadInputError(f"a prior is a share of attacks strictly between 0 and 1 (0.01 for 1 %), got {prior}")
     return values
 
 
@@ -172,7 +172,7 @@ def as_priors(priors: Iterable[float]) -> list[float]:
 def _n_allowed(target: float, n: int) -> int:
     """How many errors among n are "at most target": the largest k with k/n <= target, robust to the rounding of x N."""
     if not 0 <= target <= 1:
-        raise BadInputError(f"a target error rate must lie between 0 and 1 (for example 0.05), got {target}")
+        raise BadInputError(f"a target error rate is a share between 0 and 1 (0.05 for 5 %), got {target}")
     return math.floor(target * n + 1e-9)
 
 

@@ -39,6 +39,19 @@ def test_what_is_no_rule_is_refused(text: str) -> None:
         op.rule(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [("bpcer<=5", "0.05 for 5 %"), ("apcer <= 2.5", "0.025 for 2.5 %"), ("apcer[mask]<=10", "0.1 for 10 %"),
+     ("bpcer<=-3", "0.05 for 5 %"), ("bpcer<=100", "0.05 for 5 %")],
+)  # fmt: skip
+def test_a_rate_in_percent_is_told_as_a_share(text: str, remedy: str) -> None:
+    with pytest.raises(BadInputError) as error:
+        op.rule(text)
+    assert str(error.value) == f"Rule '{text}': an error rate is a share between 0 and 1: {remedy}."
+    with pytest.raises(BadInputError, match=r"'bpcer<=5%' is no rule. Rules: .* \(a share between 0 and 1, here 5 %\)"):
+        op.rule("bpcer<=5%")
+
+
 def test_every_rule_keeps_its_promise_and_no_other_threshold_is_better() -> None:
     for share in (0.0, 0.05, 0.12, 0.5):
         at = metrics.rates_at(SCORES, op.threshold_by(Rule("bpcer", share), SCORES))
