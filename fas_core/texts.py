@@ -20,6 +20,13 @@ _BLANK = re.compile(r"[^\S\t\n\r]")  # no-break, thin, ideographic, ...: all are
 _INTEGER = re.compile(r"-?\d{1,19}", re.ASCII)
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?", re.ASCII)
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+", re.ASCII)
+_DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?", re.ASCII)
+_SEPARATED = re.compile(
+    r"(?P<whole>[+-]?[1-9]\d{0,2}(?P<mark>[,. '’])\d{3}((?P=mark)\d{3})*)([.,](?P<rest>\d+))?", re.A
+)
+_PERCENT = re.compile(r"([+-]?[\d.,]+) ?%", re.ASCII)
+_OTHER_MINUS = re.compile(r"[−–‒]\d*\.?\d+", re.ASCII)
+_NO_VALUE = re.compile(r"[-–—−?.]+|#?n\.?/?a\.?!?|#div/0!|#value!|nil|missing|unknown|none|null|nan", re.IGNORECASE)
 
 
 def plain(text: str) -> str:
@@ -114,3 +121,38 @@ def read_numbers(texts: pd.Series) -> pd.Series:
         if is_decimal and not with_comma.str.fullmatch(_GROUPED).all():
             texts = texts.str.replace(",", ".", regex=False)
     return pd.to_numeric(texts.mask(texts == "", np.nan), errors="coerce").astype("float64")
+
+
+def unread_numbers(texts: pd.Series, is_unread: pd.Series) -> dict[str, str]:
+    """Each different text of the rows that `read_numbers` could not read -> what is the matter, and what to write.
+
+    "" where it is no number in any notation. Rows are counted from 1.
+    """
+    different = pd.unique(texts[is_unread])
+    if not len(different):
+        return {}
+    is_comma = texts.str.fullmatch(_DECIMAL_COMMA) & ~texts.str.fullmatch(_GROUPED)
+    is_point = texts.str.fullmatch(_DECIMAL_POINT)
+    mixed = ""
+    if is_comma.any() and is_point.any():
+        comma, point = (int(mark.to_numpy().argmax()) for mark in (is_comma, is_point))
+        mixed = (
+            f"decimals have a comma in some rows (first in row {comma + 1}, '{texts.iloc[comma]}') and a point in "
+            f"others (first in row {point + 1}, '{texts.iloc[point]}'), so write a point everywhere"
+        )
+    return {text: mixed if mixed and _DECIMAL_COMMA.fullmatch(text) else _unread_number(text) for text in different}
+
+
+def _unread_number(text: str) -> str:
+    if grouped := _SEPARATED.fullmatch(text):
+        number = re.sub(r"[^\d+-]", "", grouped["whole"]) + (f".{grouped['rest']}" if grouped["rest"] else "")
+        has_one_comma = re.sub(r"[\d+-]", "", text) == ","
+        decimal = f", or {text.replace(',', '.')} if the comma marks decimals" if has_one_comma else ""
+        return f"write it without a thousands separator, {number}{decimal}"
+    if percent := _PERCENT.fullmatch(text):
+        return f"leave out the percent sign in every row, {percent[1]}"
+    if _OTHER_MINUS.fullmatch(text):
+        return f"its minus is another character, write -{text[1:]}"
+    if _NO_VALUE.fullmatch(text):
+        return "where there is no value, leave the cell empty"
+    return ""

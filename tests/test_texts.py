@@ -4,7 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fas_core.texts import distinct_numbers, exact_numbers, one_spelling, plain, plain_column, read_numbers
+from fas_core.texts import (
+    distinct_numbers,
+    exact_numbers,
+    one_spelling,
+    plain,
+    plain_column,
+    read_numbers,
+    unread_numbers,
+)
 
 
 @pytest.mark.parametrize(
@@ -59,3 +67,36 @@ def test_decimal_commas_are_read_where_they_can_be_nothing_else() -> None:
     assert read_numbers(pd.Series(["0,125", "-3,5e-1", "2"])).tolist() == [0.125, -0.35, 2]
     for ambiguous in (["1,234", "2,500"], ["1,5", "2.5"], ["1,234,567"]):
         assert read_numbers(pd.Series(ambiguous)).isna().any()
+
+
+EMPTY = "where there is no value, leave the cell empty"
+MIXED = (
+    "decimals have a comma in some rows (first in row 4, '3,5') and a point in others (first in row 2, '0.25'), so "
+    "write a point everywhere"
+)
+
+
+@pytest.mark.parametrize(
+    ("texts", "why"),
+    [
+        (
+            ["7", "0.25", "", "3,5", "4,25", "9.5"],
+            dict.fromkeys(("3,5", "4,25"), MIXED),
+        ),
+        (["12,500", "3,000"], {
+            "12,500": "write it without a thousands separator, 12500, or 12.500 if the comma marks decimals",
+            "3,000": "write it without a thousands separator, 3000, or 3.000 if the comma marks decimals",
+        }),
+        (["1,234,567.5", "2"], {"1,234,567.5": "write it without a thousands separator, 1234567.5"}),
+        (["-1.234,5", "2"], {"-1.234,5": "write it without a thousands separator, -1234.5"}),
+        (["1 234", "9"], {"1 234": "write it without a thousands separator, 1234"}),
+        (["12 %", "0.3"], {"12 %": "leave out the percent sign in every row, 12"}),
+        (["−0.5", "0.3"], {"−0.5": "its minus is another character, write -0.5"}),
+        (["-", "0.3", "n.a.", "#N/A"], dict.fromkeys(("-", "n.a.", "#N/A"), EMPTY)),
+        (["high", "0.3"], {"high": ""}),
+        (["0.1", "2", ""], {}),
+    ],
+)  # fmt: skip
+def test_what_to_write_instead_of_a_number_that_is_not_read(texts: list[str], why: dict[str, str]) -> None:
+    column = pd.Series(texts, dtype="str")
+    assert unread_numbers(column, read_numbers(column).isna() & (column != "")) == why

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from fas_core.data.names import ALL, ATTACK, BONA_FIDE, SUBSET_NAME, in_protocol_order, recurring_ids
 from fas_core.errors import BadInputError
 from fas_core.files import CONTENT_BYTES, MISSING, content_hashes, read_table, write_table
-from fas_core.texts import exact_numbers, one_spelling, plain, plain_column, read_numbers
+from fas_core.texts import exact_numbers, one_spelling, plain, plain_column, read_numbers, unread_numbers
 
 TEXT_COLUMNS = ("path", "sample_id", "label", "pai_species", "subject_id", "session_id", "subset", "video_id")
 NUMBER_COLUMNS = ("frame", "pose_x", "pose_y", "pose_z")
@@ -33,10 +33,6 @@ LABEL_WORDS = {
     **dict.fromkeys(("attack", "spoof", "fake"), ATTACK),
 }
 _NO_VALUE = {"", "none", "nan", "null", "n/a", "unknown"}
-LABEL_REMEDY = (
-    f"write {BONA_FIDE} or {ATTACK}, or say what the values mean: --attack-label VALUE (of metrics, scores import and "
-    "data scan --layout csv)"
-)
 
 
 @dataclass(frozen=True)
@@ -238,15 +234,27 @@ def parsed_labels(values: pd.Series, labels: LabelValues | None = None) -> pd.Da
     ).astype("str")
 
 
-def label_problem(text: str, texts: Iterable[str] = ()) -> str:
-    """Why a label of a column with these texts was not understood, and what would be right."""
+def label_remedy(texts: pd.Series) -> str:
+    """The options that say what the labels of a column mean, with a value of theirs as an example."""
+    unknown = [text for text in pd.unique(texts) if text and _folded(text) not in LABEL_WORDS]
+    example = next((text for text in unknown if text in {"1", "1.0"}), unknown[-1] if unknown else "1")
+    return (
+        f"--attack-label {example} (the values that mean attack; the one other is bona fide), --bona-fide-label VALUE "
+        "where there are more, --species-label VALUE=SPECIES where they are species of attacks"
+    )
+
+
+def label_problem(text: str, texts: pd.Series, remedy: str) -> str:
+    """Why a label of a column with these texts was not understood, and what would be right; `remedy`: in options."""
     if not text:
         return f"the label is empty: write {BONA_FIDE} or {ATTACK}"
-    if re.fullmatch(r"-?\d+(\.0*)?", text):
-        example = next((candidate for candidate in (text, *texts) if candidate in {"1", "1.0"}), text)
-        remedy = LABEL_REMEDY.replace("VALUE", example, 1)
-        return f"label '{text}' does not say which is the attack (data sets differ): {remedy}"
-    return f"unknown label '{text}': {LABEL_REMEDY}; live, real, genuine, spoof, fake are understood"
+    is_number = re.fullmatch(r"-?\d+(\.0*)?", text)
+    why = f"label '{text}' does not say which is the attack" if is_number else f"unknown label '{text}'"
+    counts = texts[texts != ""].value_counts()
+    listed = ", ".join(f"'{value}' ({n} {'row' if n == 1 else 'rows'})" for value, n in counts.iloc[:8].items())
+    more = f" and {len(counts) - 8} more values" if len(counts) > 8 else ""
+    words = f"Write {BONA_FIDE} or {ATTACK} (live, real, genuine, spoof, fake are understood), or"
+    return f"{why}. Labels here: {listed}{more}. {words}: {remedy}"
 
 
 def species_problem(label: str, species: str) -> str | None:
@@ -297,8 +305,10 @@ def checked(table: pd.DataFrame, labels: LabelValues | None = None) -> Checked:
 
     note(rows["path"] == "", lambda _: "the path is empty", rows["path"])
     texts = plain_column(table["label"])
-    different = pd.unique(texts)
-    note(rows["label"] == "", lambda text: label_problem(text, different), texts)
+    is_unread = rows["label"] == ""
+    remedy = f"'fas data scan TABLE --layout csv --out M.csv' makes a manifest with {label_remedy(texts)}"
+    problem_of = {text: label_problem(text, texts, remedy) for text in pd.unique(texts[is_unread])}
+    note(is_unread, problem_of.__getitem__, texts)
     if "pai_species" in table:
         notes += unknown_notes(table.loc[rows["label"] == ATTACK, "pai_species"])
     is_named = (rows["pai_species"] != "") & (said["species"] != "")
@@ -309,8 +319,10 @@ def checked(table: pd.DataFrame, labels: LabelValues | None = None) -> Checked:
         if name in table:
             text = text_column(table[name])
             rows[name] = read_numbers(text)
-            unread = rows[name].isna() & (text != "")
-            note(unread, f"{name} '{{}}' is not a number".format, text)
+            is_unread = rows[name].isna() & (text != "")
+            why = unread_numbers(text, is_unread)
+            problem_of = {t: f"{name} '{t}' is not a number{f': {why[t]}' if why[t] else ''}" for t in why}
+            note(is_unread, problem_of.__getitem__, text)
         else:
             rows[name] = np.nan
     repeated = rows["sample_id"].duplicated()

@@ -22,6 +22,7 @@ from fas_core.data.manifest import (
     LABEL_WORDS,
     LabelValues,
     label_problem,
+    label_remedy,
     parsed_labels,
     species_problem,
     text_column,
@@ -32,7 +33,7 @@ from fas_core.errors import BadInputError
 from fas_core.files import read_table
 from fas_core.runs.lock import claimed
 from fas_core.runs.store import Run, RunInfo, create, opened, run_id, runs_folder, write_shard
-from fas_core.texts import one_spelling, plain, plain_column, read_numbers
+from fas_core.texts import one_spelling, plain, plain_column, read_numbers, unread_numbers
 
 SCORE = "score"
 REQUIRED = ("sample_id", "label", SCORE)
@@ -251,8 +252,9 @@ def _set_labels(path: Path, rows: pd.DataFrame, values: pd.Series, labels: Label
     except BadInputError as error:
         raise BadInputError(f"{path}: {error}") from error
     texts = plain_column(values)
-    wrong = texts[said["label"] == ""]
-    _refuse_first(path, said["label"] == "", texts, label_problem(next(iter(wrong), ""), pd.unique(texts)))
+    is_unread = said["label"] == ""
+    if is_unread.any():
+        _refuse_first(path, is_unread, texts, label_problem(texts[is_unread].iloc[0], texts, label_remedy(texts)))
     rows["label"] = said["label"]
     is_attack = rows["label"] == ATTACK
     species = rows["pai_species"]
@@ -281,7 +283,9 @@ def _scores(path: Path, values: pd.Series) -> pd.Series:
     text = plain_column(values)
     is_empty = text.str.lower().isin(["", "nan", "na", "n/a", "none", "null"])
     numbers = read_numbers(text.mask(is_empty, ""))
-    _refuse_first(path, numbers.isna() & ~is_empty, text, "score '{}' is not a number")
+    is_unread = numbers.isna() & ~is_empty
+    why = next(iter(unread_numbers(text, is_unread).values()), "")
+    _refuse_first(path, is_unread, text, f"score '{{}}' is not a number{f': {why}' if why else ''}")
     is_too_large = np.isinf(numbers) & ~text.str.lower().str.contains("inf")
     _refuse_first(path, is_too_large, text, "score '{}' is too large for a 64-bit number")
     return numbers

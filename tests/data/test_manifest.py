@@ -39,6 +39,8 @@ def test_reads_synonyms_defaults_and_free_columns(tmp_path: Path) -> None:
         ("path,label\na.png,live\nb.png,\n", "row 2 (b.png): the label is empty"),
         ("path,label,sample_id\na.png,live,x\nb.png,live,x\n", "row 2 (b.png): sample_id 'x' is used before, in row 1"),
         ("path,label,pose_x\na.png,live,left\n", "pose_x 'left' is not a number"),
+        ("path,label,pose_x\na.png,live,30 %\n", "pose_x '30 %' is not a number: leave out the percent sign"),
+        ("path,label\na.png,0\nb.png,2\nc.png,0\n", "Labels here: '0' (2 rows), '2' (1 row)"),
         ("path,label,subset\na.png,live,../up\n", "subset name '../up'"),
         ("path,label,pai_species\na.png,live,mask\n", "bona fide image with pai_species 'mask'"),
         ("path,label\n", "has no rows"),

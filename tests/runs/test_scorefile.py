@@ -32,7 +32,21 @@ def test_reads_what_systems_write(tmp_path: Path) -> None:
         ("sample_id,label,score\n", "has no rows"),
         ("sample_id,label,score\na,live,high\n", "row 1: score 'high' is not a number"),
         ("sample_id,label,score\na,live,1\na,live,2\n", "row 2: sample_id 'a' is used before"),
+        (
+            "sample_id;label;score\na;live;1,5\nb;spoof;0.25\n",
+            "row 1: score '1,5' is not a number: decimals have a comma "
+            "in some rows (first in row 1, '1,5') and a point in others (first in row 2, '0.25'), so write a point",
+        ),
+        (
+            "sample_id,label,score\na,live,1\nb,spoof,-\nc,spoof,-\n",
+            "row 2: score '-' is not a number: where there is no value, leave the cell empty (1 more rows like it)",
+        ),
         ("sample_id,label,score\na,1,1\n", "--attack-label 1"),
+        (
+            "sample_id,label,score\na,7,1\nb,2,1\nc,7,1\n",
+            "Labels here: '7' (2 rows), '2' (1 row). Write bona_fide or "
+            "attack (live, real, genuine, spoof, fake are understood), or: --attack-label 2 (the values that mean",
+        ),
         ("sample_id,label,score\na,maybe,1\n", "unknown label 'maybe'"),
         ("sample_id,label,score\na,live,nan\nb,spoof,\n", "every one of the 2 scores is empty or NaN"),
         ("sample_id,label,score,split\na,live,1,../up\n", "row 1: subset name '../up'"),
