@@ -1,6 +1,7 @@
 """The contract of the command line: what it prints, and one readable message with status 2 for bad input."""
 
 import json
+import re
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fas_core import derive
-from fas_core.cli import main
+from fas_core.cli import evaluation, main
 from fas_core.runs import store
 from tests.conftest import TINY_MODEL, Result, learned_samples, message, tiny_samples, write_image_run
 
@@ -412,6 +413,28 @@ def test_scan_says_how_it_read_before_it_writes(fas: Callable[..., Result], tmp_
         "Note: 1 file skipped: 1 .txt (e.g. notes.txt).",
         f"{tmp_path / 'm.csv'}: 3 images, 2 bona fide, 1 attacks",
     ]
+
+
+def test_a_manifest_whose_labels_are_numbers_is_made_by_the_command_that_check_names(
+    fas: Callable[..., Result], tmp_path: Path, tiny_faces: Path
+) -> None:
+    first, second, third = sorted((tiny_faces.parent / "images").glob("s*.png"))[:3]
+    table = tmp_path / "table.csv"
+    table.write_text(f"path,label\n{first},4\n{second},9\n{third},9\n")
+    said = fas("data", "check", table)
+    message(said)
+    assert "Labels here: '9' (2 rows), '4' (1 row)" in said.out
+    named = re.search(r"'fas (data scan TABLE --layout csv --out M.csv)'.* (--attack-label \d)", said.out)
+    assert named
+    words = " ".join(named.groups()).replace("TABLE", str(table)).replace("M.csv", str(tmp_path / "m.csv")).split()
+    assert fas(*words).code == 0
+    assert fas("data", "check", tmp_path / "m.csv").code == 0
+
+
+def test_an_error_above_that_of_the_mean_image_is_a_plus() -> None:
+    assert evaluation._against(0.2) == "−20.0 %"
+    assert evaluation._against(-0.966) == "+96.6 %"
+    assert evaluation._against(None) == "–"
 
 
 def test_labels_are_mapped_on_the_command_line(fas: Callable[..., Result], tmp_path: Path) -> None:
