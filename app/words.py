@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fas_core.evaluation.words import number as number
+from fas_core.evaluation.words import threshold_text as threshold_text
 from fas_core.metrics.operating_point import (
     BY_HAND,
     OperatingPoint,
@@ -26,7 +27,9 @@ def about(point: OperatingPoint) -> str:
     source = escaped(point.rule.words)
     if point.rule.kind != BY_HAND:
         source += f", chosen on {escaped(', '.join(point.chosen_on))}"
-    words = f"Threshold {number(point.threshold)}: {source}; reported on {escaped(', '.join(point.reported_on))}."
+    words = (
+        f"Threshold {threshold_text(point.threshold)}: {source}; reported on {escaped(', '.join(point.reported_on))}."
+    )
     if not point.is_optimistic:
         return words
     why = "while looking at these numbers" if point.rule.kind == BY_HAND else "and reported on the same samples"

@@ -202,8 +202,8 @@ class Panel extends Layout {
   showTyped() {
     if (this.isTyping) return;
     this.typed.setAttribute("aria-invalid", "false");
-    this.typed.value = Number.isFinite(this.t) ? String(Number(this.t.toPrecision(7))) : number(this.t);
-    if (!this.isDragging) this.typed.title = `Exactly ${this.t}`;
+    this.typed.value = Number.isFinite(this.t) ? String(this.t) : number(this.t); // whoever types it again decides alike
+    if (!this.isDragging) this.typed.title = `Exactly ${this.t}`; // the field is narrow
   }
 
   moveTo(t) {

@@ -40,6 +40,7 @@ RULE_NAMES = {
     BY_HAND: "By hand",
 }
 WORST = "worst"
+EXACT = "%.17g"  # in the browser, the fewest digits that give the number again
 
 
 def controls(run: Run, score: str, level: str) -> None:
@@ -96,7 +97,7 @@ def _threshold_control(run: Run, score: str, level: str) -> None:
         asked = np.nan
     start = asked if np.isfinite(asked) else (low + high) / 2
     st.session_state[key] = min(max(float(st.session_state.get(key, start)), low), high)
-    st.number_input("Threshold", low, high, key=key, step=(high - low) / 1000, format="%.6g")
+    st.number_input("Threshold", low, high, key=key, step=(high - low) / 1000, format=EXACT)
     # Not bound: what the slider of the Threshold page sets would not reach the address.
     put_in_address(key, repr(float(st.session_state[key])))
 

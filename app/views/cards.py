@@ -11,7 +11,7 @@ from app.session.address import put_in_address
 from app.session.cache import cached
 from app.session.readers import cache_folder, runs
 from app.session.sidebar import Shown
-from app.words import about, escaped, number
+from app.words import about, escaped, threshold_text
 from fas_core.errors import BadInputError
 from fas_core.evaluation import card as cards
 from fas_core.evaluation.words import rate_text
@@ -118,7 +118,7 @@ def side_by_side(chosen: list[dict[str, Any]]) -> pd.DataFrame:
         ]
         acer = "–" if cell["acer"] is None else f"{100 * cell['acer']:.1f} %"
         table[f"{letter}: {content['run_name']}"] = [
-            number(float(content["threshold"])),
+            threshold_text(content["threshold"]),
             content["rule"],
             ", ".join(content["reported_on"]),
             rate_text(cell["bpcer"], cell["bpcer_interval"]),
@@ -173,7 +173,7 @@ def show_warnings(warnings: list[dict[str, Any]]) -> None:
 def said(content: dict[str, Any]) -> str:
     """The rates of a card in a sentence."""
     cell, worst = content["reported_together"], content["reported_together"]["apcer_worst"]
-    words = [f"at the threshold {number(float(content['threshold']))}"]
+    words = [f"at the threshold {threshold_text(content['threshold'])}"]
     if cell["bpcer"] is not None:
         words.append(f"{rate_text(cell['bpcer'], cell['bpcer_interval'])} of bona fide presentations are rejected")
     if worst is not None:

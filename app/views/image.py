@@ -19,7 +19,7 @@ from app.session.address import link_params
 from app.session.cache import cached
 from app.session.readers import cache_folder, decided_values, samples, score_values
 from app.session.sidebar import Shown
-from app.words import escaped, number
+from app.words import escaped, number, threshold_text
 from fas_core.data import images
 from fas_core.data.names import ATTACK, TRAIN, readable
 from fas_core.evaluation import card as cards
@@ -134,7 +134,7 @@ def _verdict(name: str, run: Run, subject: Subject, score: str, level: str, thre
         "Verdict": called(value, threshold),
         "Score": score,
         "Value": number(value),
-        "Threshold": number(threshold),
+        "Threshold": threshold_text(threshold),
     }
 
 
@@ -228,7 +228,7 @@ def answer(shown: Shown, subject: Subject) -> str:
     if point is None:
         return f"{words}. {problem}"
     verdict = called(decided_value(run, subject, score, shown.level), point.threshold)
-    words += f". At the threshold {number(point.threshold)} it is called **{verdict}**"
+    words += f". At the threshold {threshold_text(point.threshold)} it is called **{verdict}**"
     if subject.row is None:
         return f"{words}."
     label = str(samples(run, ("label",))["label"].iloc[subject.row])

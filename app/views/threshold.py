@@ -13,7 +13,7 @@ from app.session.address import put_in_address
 from app.session.cache import cached
 from app.session.readers import decisions, pooled_score_set, score_values
 from app.session.sidebar import Shown
-from app.words import about, escaped, number
+from app.words import about, escaped, threshold_text
 from fas_core import metrics
 from fas_core.data.names import ATTACK, groups_of, outside_training, readable
 from fas_core.errors import BadInputError
@@ -144,7 +144,7 @@ def show_transfer(shown: Shown, point: OperatingPoint) -> None:
         hide_index=True,
         placeholder="–",
         column_config=dict.fromkeys(("BPCER", "its own", "Worst APCER", "its own "), rate)
-        | {"Own threshold": st.column_config.NumberColumn(format="%.5g")},
+        | {"Own threshold": st.column_config.NumberColumn(format="%.17g")},
     )
     st.caption(
         f"“Its own”: {rule} applied to the subset itself, which is optimistic there: nobody can choose a threshold on "
@@ -175,9 +175,9 @@ def show_costs(shown: Shown, point: OperatingPoint) -> None:
         st.write("With these costs it is cheapest to let everything pass: no threshold pays.")
     else:
         st.write(
-            f"At this threshold **{here:,.0f} a month**; the cheapest, {number(curve.thresholds[best])}, "
+            f"At this threshold **{here:,.0f} a month**; the cheapest, {threshold_text(curve.thresholds[best])}, "
             f"costs {curve.likely[best]:,.0f} ({curve.low[best]:,.0f}–{curve.high[best]:,.0f}). Between "
-            f"{number(low)} and {number(high)} the cost is within {100 * cost.FLAT:g} % of that."
+            f"{threshold_text(low)} and {threshold_text(high)} the cost is within {100 * cost.FLAT:g} % of that."
         )
     x_range = operating.score_range(run, shown.score, shown.level)
     st.plotly_chart(

@@ -19,7 +19,7 @@ from fas_core.data.names import ATTACK, BONA_FIDE, is_training
 from fas_core.evaluation import traversal
 from fas_core.evaluation.traversal import Direction, Landscape
 from fas_core.evaluation.verdicts import percentiles
-from fas_core.evaluation.words import number
+from fas_core.evaluation.words import number, threshold_text
 from fas_core.latent import training_rows
 from fas_core.runs.store import Run
 
@@ -194,7 +194,9 @@ def beyond_words(unlike: Unlike) -> str:
     """What codes beyond the limit would be."""
     if unlike.threshold is None:
         return f"farther from live training than {INSIDE:.0%} of live faces"
-    return f"called an attack by {unlike.score} (threshold {number(unlike.threshold)}, by the rule in the sidebar)"
+    return (
+        f"called an attack by {unlike.score} (threshold {threshold_text(unlike.threshold)}, by the rule in the sidebar)"
+    )
 
 
 def of_live(share: float) -> str:

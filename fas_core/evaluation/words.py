@@ -52,8 +52,8 @@ def in_words(
     for name, called, threshold in (("A", at.verdicts_a, at.threshold_a), (letter, at.verdicts_b, at.threshold_b)):
         if not ((called == RIGHT) == both.is_attack).any():
             words.append(
-                f"{name} calls nothing an attack at its threshold {threshold:.6g}: more than {100 * rule.value:g} % of "
-                "the live samples share its highest score."
+                f"{name} calls nothing an attack at its threshold {threshold_text(threshold)}: more than "
+                f"{100 * rule.value:g} % of the live samples share its highest score."
             )
     dependent = "" if both.units[1] else ", which takes all samples for independent"
     turned = at.counts()
@@ -172,6 +172,11 @@ def rate_text(value: float | None, interval: UnitInterval | Mapping[str, Any] | 
     return f"{text} ({100 * interval['low']:.{digits}f}–{100 * interval['high']:.{digits}f})"
 
 
+def threshold_text(threshold: float) -> str:
+    """With the fewest digits that are this threshold and no other: who types it decides alike. 412, 0.3, 1e-09."""
+    return repr(float(threshold)).removesuffix(".0")
+
+
 def number(value: float) -> str:
-    """A score or threshold with four digits, or all of those before the point."""
+    """A score with four digits, or all of those before the point; thresholds are `threshold_text`."""
     return f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from fas_core import metrics, scores
 from fas_core.evaluation.card import OPTIMISTIC
 from fas_core.evaluation.presentations import presentations
-from fas_core.evaluation.words import rate_text
+from fas_core.evaluation.words import rate_text, threshold_text
 from fas_core.metrics.uncertainty import zero_error_upper_bound
 from fas_core.reports import html, svg
 from fas_core.reports.html import facts, html_page, section, table
@@ -66,7 +66,11 @@ def answer(card: Mapping[str, Any]) -> str:
     if worst is not None:
         passes = rate_text(cell["apcer_max"], cell["apcer_interval_per_species"].get(worst))
         words.append(f"the worst attack, {worst}, passes {passes} of the time")
-    return f"At the threshold {card['threshold']:.6g}, {'; '.join(words)}." if words else "Nothing was reported."
+    return (
+        f"At the threshold {threshold_text(card['threshold'])}, {'; '.join(words)}."
+        if words
+        else "Nothing was reported."
+    )
 
 
 def _things(card: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from app.components import gallery as component
 from app.parts import marking
 from fas_core import metrics
 from fas_core.evaluation.verdicts import verdicts_at
+from fas_core.evaluation.words import threshold_text
 from fas_core.runs import marks, selections, store
 
 MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
@@ -179,7 +180,7 @@ def test_threshold_is_the_core_s(tiny_cache: Path, monkeypatch: pytest.MonkeyPat
     at = page_of(tiny_cache, monkeypatch)
     live = expected(tiny_cache).query("subset == 'live'")["rec"].to_numpy(np.float64)
     threshold = metrics.threshold_at_bpcer(metrics.score_set(live, np.zeros(len(live))), 0.05)
-    assert any(f"Threshold {threshold:.4g}" in c.value for c in at.caption)
+    assert any(f"Threshold {threshold_text(threshold)}" in c.value for c in at.caption)
 
 
 def rank(values: pd.Series) -> pd.Series:

@@ -11,7 +11,7 @@ import pandas as pd
 from fas_core.evaluation import differences
 from fas_core.evaluation.comparison import compared
 from fas_core.evaluation.join import System
-from fas_core.evaluation.words import _species_words, clear, metric_words
+from fas_core.evaluation.words import _species_words, clear, metric_words, threshold_text
 from fas_core.metrics import operating_point as op
 from fas_core.metrics.resampling import Statistic
 from fas_core.runs.scorefile import scores_only_run
@@ -77,7 +77,7 @@ def test_a_run_that_calls_nothing_an_attack_is_named(tmp_path: Path) -> None:
     b = run_of(tmp_path, "b", {name: min(score, 4.0) for name, score in (LIVE | ATTACKS_A).items()})
     words = document_of(a, b)["in_words"]
     assert sum("calls nothing an attack" in sentence for sentence in words) == 1
-    assert "B calls nothing an attack at its threshold 4: more than 5 % of the live samples" in words[2]
+    assert "B calls nothing an attack at its threshold 4.000000000000001: more than 5 % of the live samples" in words[2]
 
 
 def test_chance_is_judged_over_all_species_together() -> None:
@@ -106,3 +106,13 @@ def test_a_metric_is_named_by_what_it_is_of_and_at() -> None:
         differences.apcer_of("3d_mask", rule): "APCER of 3d mask at BPCER ≤ 2.5 %",
     }
     assert {statistic: metric_words(statistic) for statistic in names} == names
+
+
+def test_who_types_a_shown_threshold_decides_alike() -> None:
+    shown = {1.0: "1", 412.0: "412", 0.1: "0.1", np.nextafter(1.0, 2): "1.0000000000000002", -1e-09: "-1e-09"}
+    assert {value: threshold_text(value) for value in shown} == shown
+    rng = np.random.default_rng(3)
+    values = np.concatenate([rng.normal(100, 30, 300), rng.lognormal(0, 40, 300), np.float32(rng.normal(0, 1, 300))])
+    for value in np.nextafter(values, np.inf):
+        assert float(threshold_text(value)) == value
+        assert op.rule(f"threshold={threshold_text(value)}").value == value
