@@ -19,7 +19,7 @@ def show_report(comparison: Comparison) -> None:
     """One HTML file of the Runs compared, made when it is asked for."""
     run = comparison.a.run
     kept, _ = cards.cards(cache_folder())
-    of_a = {f"{card['rule']} on {card['score']}, {card['created']}": card for _, card in kept if card["run"] == run.id}
+    of_a = {f"{card.rule} on {card.score}, {card.created}": card for _, card in kept if card.run == run.id}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         named = st.selectbox(
             "With the operating point", [NO_CARD, *of_a], key="report_card", bind="query-params", width=320,

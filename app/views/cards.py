@@ -1,7 +1,7 @@
 """Operating points: frozen thresholds, who decided them, what errors they make, and whether they still hold."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -14,13 +14,14 @@ from app.session.sidebar import Shown
 from app.words import about, escaped, threshold_text
 from fas_core.errors import BadInputError
 from fas_core.evaluation import card as cards
+from fas_core.evaluation.card import Card
 from fas_core.evaluation.words import rate_text
 from fas_core.metrics.operating_point import COST, Rule
 from fas_core.reports import card
 from fas_core.runs.health import Caution
 from fas_core.runs.store import Run
 
-Kept = tuple[Path, dict[str, Any]]  # a card and its file
+Kept = tuple[Path, Card]  # a card and its file
 
 
 def by_id() -> dict[str, Run]:
@@ -33,12 +34,12 @@ def cautions(run: Run, rule: Rule, chosen_on: tuple[str, ...], reported_on: tupl
     return cards.cautions(run, rule, chosen_on, reported_on)
 
 
-def state_of(content: dict[str, Any], known: dict[str, Run]) -> str:
+def state_of(frozen: Card, known: dict[str, Run]) -> str:
     """Whether a card still holds, as far as that can be seen without computing it again."""
-    its_run = known.get(content["run"])
+    its_run = known.get(frozen.run)
     if its_run is None:
         return "its Run is gone"
-    return "holds" if content["run_digest"] == its_run.digest else "its Run has changed"
+    return "holds" if frozen.run_digest == its_run.digest else "its Run has changed"
 
 
 def save_form(shown: Shown) -> None:
@@ -51,7 +52,7 @@ def save_form(shown: Shown) -> None:
     with st.form("save_card", border=True):
         st.markdown(f"**Freeze what the sidebar says** · {escaped(run.info.name)}, {escaped(score)}")
         st.caption(about(point))
-        show_warnings([one.as_json() for one in cautions(run, point.rule, point.chosen_on, point.reported_on)])
+        show_warnings(cautions(run, point.rule, point.chosen_on, point.reported_on))
         left, right = st.columns([1, 3])
         by = left.text_input("Decided by", max_chars=100, placeholder="your name")
         note = right.text_input("Note", max_chars=1000, placeholder="why this threshold")
@@ -61,7 +62,7 @@ def save_form(shown: Shown) -> None:
             help="Fail closed: what gives no score is rejected, and counted in the card's rates.",
         )
         if st.form_submit_button("Save as a card", icon=":material/lock:", type="primary"):
-            content = cards.card(
+            frozen = cards.card(
                 run,
                 score,
                 point.rule,
@@ -73,7 +74,7 @@ def save_form(shown: Shown) -> None:
                 by=by.strip(),
                 note=note.strip(),
             )
-            cards.kept(content, cache_folder())
+            cards.kept(frozen, cache_folder())
             st.toast("The card is saved.", icon=":material/lock:")
 
 
@@ -81,69 +82,67 @@ def listed(kept: list[Kept]) -> pd.DataFrame:
     """One row per card."""
     known = by_id()
     rows = []
-    for _, content in kept:
-        cell = content["reported_together"]
-        worst = cell["apcer_worst"]
+    for _, frozen in kept:
+        cell = frozen.reported_together
+        worst = cell.apcer_worst
         rows.append(
             {
-                "Run": content["run_name"],
-                "Score": content["score"],
-                "Rule": content["rule"],
-                "Threshold": content["threshold"],
-                "Chosen on": ", ".join(content["chosen_on"]) or "by hand",
-                "Reported on": ", ".join(content["reported_on"]),
-                "BPCER": rate_text(cell["bpcer"], cell["bpcer_interval"]),
-                "Worst APCER": rate_text(cell["apcer_max"], cell["apcer_interval_per_species"].get(worst))
-                + (f", {worst}" if worst else ""),
-                "Level": content["level"],
-                "By": content["by"],
-                "Date": content["created"][:16].replace("T", " "),
-                "State": state_of(content, known) + (", optimistic" if content["optimistic"] else ""),
+                "Run": frozen.run_name,
+                "Score": frozen.score,
+                "Rule": str(frozen.rule),
+                "Threshold": frozen.threshold,
+                "Chosen on": ", ".join(frozen.chosen_on) or "by hand",
+                "Reported on": ", ".join(frozen.reported_on),
+                "BPCER": rate_text(cell.bpcer, cell.bpcer_interval),
+                "Worst APCER": rate_text(cell.apcer_max, cell.worst_interval) + (f", {worst}" if worst else ""),
+                "Level": frozen.level,
+                "By": frozen.by,
+                "Date": frozen.created[:16].replace("T", " "),
+                "State": state_of(frozen, known) + (", optimistic" if frozen.optimistic else ""),
             }
         )
     return pd.DataFrame(rows)
 
 
-def side_by_side(chosen: list[dict[str, Any]]) -> pd.DataFrame:
+def side_by_side(chosen: list[Card]) -> pd.DataFrame:
     """One column per card, one row per rate: BPCER, ACER, APCER of every species; and on what they were reported."""
-    cells = [content["reported_together"] for content in chosen]
-    names = list(dict.fromkeys(name for cell in cells for name in cell["apcer_per_species"]))
+    cells = [frozen.reported_together for frozen in chosen]
+    names = list(dict.fromkeys(name for cell in cells for name in cell.apcer_per_species))
     table: dict[str, list[str]] = {
         "": ["Threshold", "Rule", "Reported on", "BPCER", *(f"APCER {name}" for name in names), "ACER", "Note"]
     }
-    for letter, content, cell in zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", chosen, cells, strict=False):
+    for letter, frozen, cell in zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", chosen, cells, strict=False):
         species = [
-            rate_text(cell["apcer_per_species"].get(name), cell["apcer_interval_per_species"].get(name))
-            for name in names
+            rate_text(cell.apcer_per_species.get(name), cell.apcer_interval_per_species.get(name)) for name in names
         ]
-        acer = "–" if cell["acer"] is None else f"{100 * cell['acer']:.1f} %"
-        table[f"{letter}: {content['run_name']}"] = [
-            threshold_text(content["threshold"]),
-            content["rule"],
-            ", ".join(content["reported_on"]),
-            rate_text(cell["bpcer"], cell["bpcer_interval"]),
+        acer = "–" if cell.acer is None else f"{100 * cell.acer:.1f} %"
+        table[f"{letter}: {frozen.run_name}"] = [
+            threshold_text(frozen.threshold),
+            str(frozen.rule),
+            ", ".join(frozen.reported_on),
+            rate_text(cell.bpcer, cell.bpcer_interval),
             *species,
             acer,
-            content["note"],
+            frozen.note,
         ]
     return pd.DataFrame(table)
 
 
-def show_card(path: Path, content: dict[str, Any]) -> None:
+def show_card(path: Path, frozen: Card) -> None:
     """What a card says, its files, and its check."""
-    its_run = by_id().get(content["run"])
+    its_run = by_id().get(frozen.run)
     st.markdown(
-        f"**{escaped(content['run_name'])}, {escaped(content['score'])}**: "
-        f"{escaped(said(content))} Rule {escaped(content['rule'])}, reported on "
-        f"{escaped(', '.join(content['reported_on']))}."
+        f"**{escaped(frozen.run_name)}, {escaped(frozen.score)}**: "
+        f"{escaped(said(frozen))} Rule {escaped(str(frozen.rule))}, reported on "
+        f"{escaped(', '.join(frozen.reported_on))}."
     )
-    show_warnings(content.get("warnings", []))
-    if content["note"]:
-        st.caption(escaped(content["note"]))
+    show_warnings(frozen.warnings or ())
+    if frozen.note:
+        st.caption(escaped(frozen.note))
     name = path.stem
     with st.container(horizontal=True):
         if st.button("Compute it again", icon=":material/fact_check:", key=f"check_{name}", disabled=its_run is None):
-            check(content, its_run)
+            check(frozen, its_run)
         st.download_button(
             "JSON",
             path.read_bytes(),
@@ -155,7 +154,7 @@ def show_card(path: Path, content: dict[str, Any]) -> None:
         )
         st.download_button(
             "HTML for print",
-            lambda: card.page(content, its_run),
+            lambda: card.page(frozen, its_run),
             f"{name}.html",
             "text/html",
             icon=":material/print:",
@@ -164,29 +163,28 @@ def show_card(path: Path, content: dict[str, Any]) -> None:
         )
 
 
-def show_warnings(warnings: list[dict[str, Any]]) -> None:
-    """`warnings`: of a card, or as such."""
+def show_warnings(warnings: Sequence[Caution]) -> None:
     if warnings:
-        st.warning("\n\n".join(escaped(one["message"]) for one in warnings), icon=":material/warning:")
+        st.warning("\n\n".join(escaped(caution.message) for caution in warnings), icon=":material/warning:")
 
 
-def said(content: dict[str, Any]) -> str:
+def said(frozen: Card) -> str:
     """The rates of a card in a sentence."""
-    cell, worst = content["reported_together"], content["reported_together"]["apcer_worst"]
-    words = [f"at the threshold {threshold_text(content['threshold'])}"]
-    if cell["bpcer"] is not None:
-        words.append(f"{rate_text(cell['bpcer'], cell['bpcer_interval'])} of bona fide presentations are rejected")
+    cell, worst = frozen.reported_together, frozen.reported_together.apcer_worst
+    words = [f"at the threshold {threshold_text(frozen.threshold)}"]
+    if cell.bpcer is not None:
+        words.append(f"{rate_text(cell.bpcer, cell.bpcer_interval)} of bona fide presentations are rejected")
     if worst is not None:
-        rate = rate_text(cell["apcer_max"], cell["apcer_interval_per_species"].get(worst))
+        rate = rate_text(cell.apcer_max, cell.worst_interval)
         words.append(f"{rate} of {worst} attacks pass, the worst species")
     return ", ".join(words) + "."
 
 
-def check(content: dict[str, Any], its_run: Run | None) -> None:
+def check(frozen: Card, its_run: Run | None) -> None:
     if its_run is None:
         return
     try:
-        differences = cards.differences(content, its_run)
+        differences = cards.differences(frozen, its_run)
     except BadInputError as error:
         differences = [str(error)]
     if differences:
@@ -226,8 +224,8 @@ def answer(kept: list[Kept]) -> str:
         )
     n, newest = len(kept), kept[0][1]
     return (
-        f"**{n} frozen threshold{'s' if n > 1 else ''}.** The newest, {escaped(newest['run_name'])} by "
-        f"{escaped(newest['score'])}: {escaped(said(newest))}"
+        f"**{n} frozen threshold{'s' if n > 1 else ''}.** The newest, {escaped(newest.run_name)} by "
+        f"{escaped(newest.score)}: {escaped(said(newest))}"
     )
 
 
@@ -244,9 +242,9 @@ def operating_points() -> None:
     st.markdown("**Cards** · choose one to see it, or several to compare them")
     chosen = chosen_of(kept)
     if len(chosen) > 1:
-        st.dataframe(side_by_side([content for _, content in chosen]), hide_index=True)
-    for path, content in chosen:
-        show_card(path, content)
+        st.dataframe(side_by_side([frozen for _, frozen in chosen]), hide_index=True)
+    for path, frozen in chosen:
+        show_card(path, frozen)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,6 @@ from fas_core.evaluation import card as cards
 from fas_core.evaluation.presentations import FRAME
 from fas_core.evaluation.verdicts import called
 from fas_core.latent import neighbours, projection
-from fas_core.metrics import operating_point
 from fas_core.reports.palette import style_of
 from fas_core.runs.store import Run
 
@@ -116,14 +115,14 @@ def verdicts_table(shown: Shown, subject: Subject) -> pd.DataFrame:
     if point is not None:
         name = f"sidebar: {point.rule.words}"
         rows.append(_verdict(name, run, subject, shown.score, shown.level, point.threshold))
-    for _, content in cards.cards(cache_folder())[0]:
-        if content["run"] != run.id or content["score"] not in subject.scores:
+    for _, card in cards.cards(cache_folder())[0]:
+        if card.run != run.id or card.score not in subject.scores:
             continue
-        name = f"card of {content['created'][:10]}{' by ' * bool(content['by'])}{content['by']}: "
-        name += operating_point.rule(content["rule"]).words
-        if content["run_digest"] != run.digest:
+        name = f"card of {card.created[:10]}{' by ' * bool(card.by)}{card.by}: "
+        name += card.rule.words
+        if card.run_digest != run.digest:
             name += "; its Run has changed"
-        rows.append(_verdict(name, run, subject, content["score"], content["level"], float(content["threshold"])))
+        rows.append(_verdict(name, run, subject, card.score, card.level, card.threshold))
     return pd.DataFrame(rows, columns=["Operating point", "Verdict", "Score", "Value", "Threshold"])
 
 

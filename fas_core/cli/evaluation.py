@@ -120,9 +120,9 @@ def operating_point(
     )
     if out is not None:
         cards.write(card, out)
-    for warning in card["warnings"]:
-        say(f"{'Optimistic' if warning['kind'] == 'optimistic' else 'Warning'}: {warning['message']}")
-    (print_json if as_json else print_card)(card)
+    for warning in card.warnings or ():
+        say(f"{'Optimistic' if warning.kind == 'optimistic' else 'Warning'}: {warning.message}")
+    print_json(card.as_json()) if as_json else print_card(card)
 
 
 def _only_score(run: Run, called: str) -> str:
@@ -149,12 +149,12 @@ def _costs(sessions: float | None, shares: list[str] | None, loss: float | None,
 def _check_card(path: Path, cache: Path, as_json: bool) -> None:
     from fas_core.evaluation import card as cards
 
-    read = cards.read(path)
-    differences = cards.differences(read, cards.run_of(read, cache))
+    card = cards.read(path)
+    differences = cards.differences(card, cards.run_of(card, cache))
     if as_json:
         print_json({"card": str(path), "differences": differences})
     else:
-        same = f"{path}: everything is as it was: threshold {read['threshold']}, rule {read['rule']}."
+        same = f"{path}: everything is as it was: threshold {card.threshold}, rule {card.rule}."
         print("\n".join(differences) or same)
     if differences:
         sys.exit(1)
@@ -173,11 +173,11 @@ def predict(
 
     verdicts = core.verdicts(cards.read(operating_point), cache, image, device)
     if as_json:
-        return print_json(verdicts)
-    for entry in verdicts:
-        score = "no score" if entry["score"] is None else f"score {float(entry['score']):.6g}"
-        why = f" ({entry['reason']})" if entry["reason"] else ""
-        print(f"{entry.get('image') or ', '.join(entry['images'])}: {entry['verdict']}, {score}{why}")
+        return print_json([verdict.as_json() for verdict in verdicts])
+    for verdict in verdicts:
+        score = "no score" if verdict.score is None else f"score {verdict.score:.6g}"
+        why = f" ({verdict.reason})" if verdict.reason else ""
+        print(f"{', '.join(map(str, verdict.images))}: {verdict.called}, {score}{why}")
 
 
 def compare(
@@ -258,7 +258,7 @@ def report_on(
     card = None if operating_point is None else cards.read(operating_point)
     if card is not None:
         cards.require_untouched(card, str(operating_point))
-    judged_by = score or (card["score"] if card is not None else _only_score(chosen, run))
+    judged_by = score or (card.score if card is not None else _only_score(chosen, run))
     others = []
     for text in compare_with or []:
         name, _, other_score = text.partition(":")

@@ -7,12 +7,15 @@ import json
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
-from fas_core.metrics.uncertainty import clopper_pearson
+from fas_core.metrics.uncertainty import UnitInterval, clopper_pearson
+
+if TYPE_CHECKING:  # it takes scikit-learn and SciPy, which most commands do without
+    from fas_core.evaluation.card import Card
 
 
 def say(message: str) -> None:
@@ -89,7 +92,8 @@ def _worst_at_five_percent(cell: dict[str, Any]) -> str:
     """The APCER of the worst species where BPCER is at most 5 %, with its interval: on dev, where there is any."""
     at = cell.get("at_dev_threshold")
     if at is not None:
-        text = _rate_in(at["apcer_max"], at["apcer_interval_per_species"].get(at["apcer_worst"]))
+        interval = at["apcer_interval_per_species"].get(at["apcer_worst"])
+        text = _rate_in(at["apcer_max"], interval and UnitInterval(**interval))
         return f"{text} {OPTIMISTIC}" if at["optimistic"] and at["apcer_max"] is not None else text
     here = next((entry for entry in cell["apcer_at_bpcer"] if entry["target"] == 0.05), None)
     if here is None or here["apcer_max"] is None:
@@ -145,37 +149,38 @@ def print_score_file(title: str, subset: str, document: dict[str, Any]) -> None:
         print_groups(breakdown)
 
 
-def print_card(card: dict[str, Any]) -> None:
+def print_card(card: Card) -> None:
     """A card: its threshold and rule, then the errors on each subset."""
-    chosen_on = ", ".join(card["chosen_on"]) or "nothing: set by hand"
-    print(f"{card['run_name']}, {card['score']} per {card['level']}: threshold {card['threshold']}")
-    print(f"Rule {card['rule']}, chosen on {chosen_on}. At or above the threshold is an attack.")
-    cells = {f"chosen: {', '.join(card['chosen_on'])}": card["chosen"]} if card["chosen"] else {}
-    cells |= card["reported"] | ({"all reported": card["reported_together"]} if len(card["reported"]) > 1 else {})
+    chosen_on = ", ".join(card.chosen_on) or "nothing: set by hand"
+    print(f"{card.run_name}, {card.score} per {card.level}: threshold {card.threshold}")
+    print(f"Rule {card.rule}, chosen on {chosen_on}. At or above the threshold is an attack.")
+    cells = {f"chosen: {chosen_on}": card.chosen} if card.chosen else {}
+    cells |= dict(card.reported)
+    if len(card.reported) > 1:
+        cells["all reported"] = card.reported_together
     rows = []
     for name, cell in cells.items():
-        worst = cell["apcer_worst"]
         rows.append(
             [
                 name,
-                str(cell["n_bona_fide"]),
-                _rate_in(cell["bpcer"], cell["bpcer_interval"]),
-                str(sum(cell["n_per_species"].values())),
-                worst or "–",
-                _rate_in(cell["apcer_max"], cell["apcer_interval_per_species"].get(worst)),
-                str(sum(cell["n_non_response"].values())),
+                str(cell.n_bona_fide),
+                _rate_in(cell.bpcer, cell.bpcer_interval),
+                str(sum(cell.n_per_species.values())),
+                cell.apcer_worst or "–",
+                _rate_in(cell.apcer_max, cell.worst_interval),
+                str(sum(cell.n_non_response.values())),
             ]
         )
     heads = ["subset", "bona fide", "BPCER", "attacks", "worst species", "its APCER", "no response"]
     print_table("Errors, with 95 % intervals", heads, rows)
 
 
-def _rate_in(value: float | None, interval: dict[str, Any] | None) -> str:
+def _rate_in(value: float | None, interval: UnitInterval | None) -> str:
     """A rate with its interval: 5.7 % (4.8–6.7, 95 subjects)."""
     if interval is None:
         return rate(value)
-    unit = interval["unit"] + ("" if interval["n_units"] == 1 else "s")
-    return f"{rate(value)} ({100 * interval['low']:.1f}–{100 * interval['high']:.1f}, {interval['n_units']} {unit})"
+    unit = interval.unit + ("" if interval.n_units == 1 else "s")
+    return f"{rate(value)} ({100 * interval.low:.1f}–{100 * interval.high:.1f}, {interval.n_units} {unit})"
 
 
 def print_groups(breakdown: dict[str, Any]) -> None:

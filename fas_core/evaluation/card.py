@@ -11,20 +11,22 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from fas_core import metrics, scores
+from fas_core import documents, metrics, scores
 from fas_core.errors import BadInputError
 from fas_core.evaluation import run_metrics
 from fas_core.evaluation.presentations import FRAME, Presentations, presentations
+from fas_core.evaluation.run_metrics import ReportedRates, SubjectErrors
 from fas_core.files import atomic_file, make_folder
-from fas_core.metrics import ScoreSet, UndefinedMetricError, json_safe
+from fas_core.metrics import EqualErrorRate, ScoreSet, UndefinedMetricError, json_safe
 from fas_core.metrics import operating_point as op
-from fas_core.metrics.cost import Costs, Share
+from fas_core.metrics.cost import Costs
 from fas_core.metrics.operating_point import Rule
+from fas_core.metrics.rates import RatesAtTarget
 from fas_core.runs import health, store
 from fas_core.runs.health import Caution
 from fas_core.runs.store import Run
@@ -36,7 +38,97 @@ OPTIMISTIC = Caution(
     "The threshold was set by hand or chosen on samples that it is reported on. On new data the errors will be larger.",
 )
 _SAID = ("created", "by", "note", "sha256")  # what people say, and the seal: nothing that can be computed again
-_NEEDED = ("version", "run", "score", "level", "rule", "threshold", "chosen_on", "reported_on", "fail_closed", "sha256")
+
+
+@dataclass(frozen=True)
+class TradeOffs:
+    """What other thresholds would give on the reported samples, for the reader; nothing is chosen by it."""
+
+    roc_auc: float | None
+    eer: EqualErrorRate | None
+    apcer_at_bpcer: tuple[RatesAtTarget, ...]
+    bpcer_at_apcer: tuple[RatesAtTarget, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """A decision and everything it rests on, field by field as its document has them.
+
+    A field with a default is not on every card: where it is None the document does not have it, so that the seal of a
+    card from before there was such a field still holds.
+    """
+
+    version: int
+    run: str  # the id
+    run_name: str
+    run_digest: str
+    model: str | None
+    checkpoint: str | None
+    checkpoint_sha256: str | None
+    manifest: str | None
+    manifest_sha256: str | None
+    preprocessing: str | None
+    precision: str | None
+    format_version: int
+    score: str
+    direction: str
+    level: str
+    fail_closed: bool
+    rule: Rule
+    costs: Costs | None
+    threshold: float
+    chosen_on: tuple[str, ...]
+    reported_on: tuple[str, ...]
+    optimistic: bool
+    warnings: tuple[Caution, ...] | None = None
+    chosen: ReportedRates | None
+    reported: Mapping[str, ReportedRates]  # by subset
+    reported_together: ReportedRates
+    trade_offs: TradeOffs | None  # None without a sample that has a score
+    worst_subjects: tuple[SubjectErrors, ...]
+    created: str  # ISO 8601
+    by: str
+    note: str
+    sha256: str = ""  # the seal: of all the rest
+
+    def as_json(self) -> dict[str, Any]:
+        """The document, from whose fields the seal is computed."""
+        costs, trade_offs = self.costs, self.trade_offs
+        document = {field.name: getattr(self, field.name) for field in fields(self)} | {
+            "rule": str(self.rule),
+            "costs": costs and asdict(costs) | {"shares": {name: s._asdict() for name, s in costs.shares.items()}},
+            "warnings": None if self.warnings is None else [caution.as_json() for caution in self.warnings],
+            "trade_offs": {} if trade_offs is None else trade_offs,
+        }
+        optional = {field.name for field in fields(self) if field.default is None}
+        return json_safe({name: value for name, value in document.items() if value is not None or name not in optional})
+
+    @classmethod
+    def from_json(cls, content: object, where: str) -> Card:
+        """The card of a document. Raises BadInputError, beginning with `where`, for what is missing or wrong in it."""
+        if not isinstance(content, dict) or "threshold" not in content:
+            raise BadInputError(
+                f"{where} is no operating-point card. Make one with 'fas threshold RUN ... --out {where}'."
+            )
+        if content.get("version") != VERSION:
+            raise BadInputError(f"{where} has card version {content.get('version')}; this version reads {VERSION}.")
+        if "sha256" not in content:
+            raise BadInputError(f"{where} has no 'sha256'.")
+        return documents.read_as(cls, content | {"trade_offs": content.get("trade_offs") or None}, where)
+
+    @property
+    def seal(self) -> str:
+        """The SHA-256 of the document without its seal."""
+        plain = {name: value for name, value in self.as_json().items() if name != "sha256"}
+        return hashlib.sha256(json.dumps(plain, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether it is as it was written."""
+        return self.sha256 == self.seal
+
+    def sealed(self) -> Card:
+        return replace(self, sha256=self.seal)
 
 
 def card(
@@ -51,7 +143,7 @@ def card(
     fail_closed: bool = False,
     by: str = "",
     note: str = "",
-) -> dict[str, Any]:
+) -> Card:
     """The card of a rule: its threshold chosen on some subsets, and the errors it makes there and on others.
 
     Raises BadInputError for unknown names, without a subset to choose or report on, and where the rule allows no finite
@@ -61,39 +153,54 @@ def card(
         _require_subsets(run, "choose", chosen_on)
     _require_subsets(run, "report", reported_on)
     decided = presentations(run, scores.values(run, score), level, fail_closed=fail_closed)
+    threshold = _threshold(rule, decided, chosen_on, run.subsets, costs)
+    info = run.info
+    return Card(
+        version=VERSION,
+        run=run.id,
+        run_name=info.name,
+        run_digest=run.digest,
+        model=info.model or None,
+        checkpoint=info.checkpoint or None,
+        checkpoint_sha256=info.checkpoint_sha256 or None,
+        manifest=info.manifest or info.source or None,
+        manifest_sha256=info.manifest_sha256 or None,
+        preprocessing=info.preprocessing or None,
+        precision=info.precision or None,
+        format_version=info.format,
+        score=score,
+        direction=DIRECTION,
+        level=level,
+        fail_closed=fail_closed,
+        rule=rule,
+        costs=costs if rule.kind == op.COST else None,
+        threshold=threshold,
+        chosen_on=tuple(chosen_on),
+        reported_on=tuple(reported_on),
+        optimistic=_is_optimistic(rule, chosen_on, reported_on),
+        warnings=tuple(cautions(run, rule, chosen_on, reported_on)),
+        chosen=run_metrics.rates_at(decided, chosen_on, threshold) if chosen_on else None,
+        reported={name: run_metrics.rates_at(decided, [name], threshold) for name in reported_on},
+        reported_together=run_metrics.rates_at(decided, reported_on, threshold),
+        trade_offs=_trade_offs(decided.score_set(reported_on)),
+        worst_subjects=tuple(run_metrics.worst_subjects(decided, reported_on, threshold)),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        by=by or _login(),
+        note=note,
+    ).sealed()
+
+
+def _threshold(
+    rule: Rule, decided: Presentations, chosen_on: Sequence[str], subsets: Sequence[str], costs: Costs | None
+) -> float:
+    """`op.threshold_by`; raises BadInputError, with a remedy among the Run's subsets, where there is none."""
     try:
-        threshold = op.threshold_by(rule, decided.score_set(chosen_on), costs)
+        return op.threshold_by(rule, decided.score_set(chosen_on), costs)
     except UndefinedMetricError as error:
         raise BadInputError(
             f"Rule {rule} cannot be applied to {_listed(chosen_on)}: {error}. "
-            + _where_instead(rule, decided, run.subsets, costs)
+            + _where_instead(rule, decided, subsets, costs)
         ) from error
-    content = json_safe(
-        {
-            "version": VERSION,
-            **_sources(run),
-            "score": score,
-            "direction": DIRECTION,
-            "level": level,
-            "fail_closed": fail_closed,
-            "rule": str(rule),
-            "costs": None if costs is None or rule.kind != op.COST else _as_json(costs),
-            "threshold": threshold,
-            "chosen_on": list(chosen_on),
-            "reported_on": list(reported_on),
-            "optimistic": _is_optimistic(rule, chosen_on, reported_on),
-            "warnings": [one.as_json() for one in cautions(run, rule, chosen_on, reported_on)],
-            "chosen": run_metrics.rates_at(decided, chosen_on, threshold).as_json() if chosen_on else None,
-            "reported": {name: run_metrics.rates_at(decided, [name], threshold).as_json() for name in reported_on},
-            "reported_together": run_metrics.rates_at(decided, reported_on, threshold).as_json(),
-            "trade_offs": _trade_offs(decided.score_set(reported_on)),
-            "worst_subjects": run_metrics.worst_subjects(decided, reported_on, threshold),
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "by": by or _login(),
-            "note": note,
-        }
-    )
-    return content | {"sha256": _seal(content)}
 
 
 def cautions(run: Run, rule: Rule, chosen_on: Sequence[str], reported_on: Sequence[str]) -> list[Caution]:
@@ -109,9 +216,9 @@ def _is_optimistic(rule: Rule, chosen_on: Sequence[str], reported_on: Sequence[s
 def _where_instead(rule: Rule, decided: Presentations, subsets: Sequence[str], costs: Costs | None) -> str:
     """A remedy that works: subsets by themselves, or else all of them together, that allow the rule a threshold."""
 
-    def is_allowed_by(chosen_on: Sequence[str], one: Rule = rule) -> bool:
+    def is_allowed_by(chosen_on: Sequence[str], by: Rule = rule) -> bool:
         try:
-            op.threshold_by(one, decided.score_set(chosen_on), costs)
+            op.threshold_by(by, decided.score_set(chosen_on), costs)
         except UndefinedMetricError:
             return False
         return True
@@ -136,58 +243,40 @@ def _require_subsets(run: Run, purpose: str, names: Sequence[str]) -> None:
             raise BadInputError(f"Run {run.info.name} has no subset '{name}'. Subsets: {_listed(run.subsets)}.")
 
 
-def _sources(run: Run) -> dict[str, Any]:
-    """The Run of a card, and what that was made from."""
-    return {
-        "run": run.id,
-        "run_name": run.info.name,
-        "run_digest": run.digest,
-        "model": run.info.model or None,
-        "checkpoint": run.info.checkpoint or None,
-        "checkpoint_sha256": run.info.checkpoint_sha256 or None,
-        "manifest": run.info.manifest or run.info.source or None,
-        "manifest_sha256": run.info.manifest_sha256 or None,
-        "preprocessing": run.info.preprocessing or None,
-        "precision": run.info.precision or None,
-        "format_version": run.info.format,
-    }
-
-
-def differences(content: Mapping[str, Any], run: Run) -> list[str]:
+def differences(before: Card, run: Run) -> list[str]:
     """What of a card its Run does not give any more, each as one line of words; empty where all of it does.
 
     Rates and thresholds count as equal to nine digits: other processors sum in another order.
     """
-    found = [] if content["sha256"] == _seal(content) else ["sha256: the card was changed after it was written"]
-    rule, costs = op.rule(content["rule"]), _costs(content.get("costs"))
-    anew = card(
+    seal = [] if before.is_untouched else ["sha256: the card was changed after it was written"]
+    now = card(
         run,
-        content["score"],
-        rule,
-        content["chosen_on"],
-        content["reported_on"],
-        level=content["level"],
-        costs=costs,
-        fail_closed=content["fail_closed"],
+        before.score,
+        before.rule,
+        before.chosen_on,
+        before.reported_on,
+        level=before.level,
+        costs=before.costs,
+        fail_closed=before.fail_closed,
     )
-    if "warnings" not in content:  # a card of before there were any
-        del anew["warnings"]
-    return found + _differing(_computed(content), _computed(anew))
+    if before.warnings is None:  # a card of before there were any
+        now = replace(now, warnings=None)
+    return seal + _differing(_computed(before), _computed(now))
 
 
-def _computed(content: Mapping[str, Any]) -> dict[str, Any]:
+def _computed(of: Card) -> dict[str, Any]:
     """What of a card can be computed again: not what people say, nor the sentences of its warnings."""
-    warnings = content.get("warnings", [])
-    without_words = [{k: v for k, v in one.items() if k != "message"} for one in warnings]
-    return {k: v for k, v in content.items() if k not in _SAID} | {"warnings": without_words}
+    document = of.as_json()
+    warnings = document.get("warnings", [])
+    without_words = [{k: v for k, v in caution.items() if k != "message"} for caution in warnings]
+    return {k: v for k, v in document.items() if k not in _SAID} | {"warnings": without_words}
 
 
-def _trade_offs(reported: ScoreSet) -> dict[str, Any]:
-    """What other thresholds would give on the reported samples, for the reader; nothing is chosen by it."""
+def _trade_offs(reported: ScoreSet) -> TradeOffs | None:
     if not reported.n_bona_fide + reported.n_attack:
-        return {}
+        return None
     document = metrics.document(reported)
-    return {name: document[name] for name in ("roc_auc", "eer", "apcer_at_bpcer", "bpcer_at_apcer")}
+    return documents.read_as(TradeOffs, {field.name: document[field.name] for field in fields(TradeOffs)}, "trade-offs")
 
 
 def _login() -> str:
@@ -226,36 +315,35 @@ def folder(cache: Path) -> Path:
     return cache / "operating_points"
 
 
-def kept(content: Mapping[str, Any], cache: Path) -> Path:
+def kept(frozen: Card, cache: Path) -> Path:
     """Writes a card among those of a cache folder, under a name of its own."""
-    stamp = content["created"].replace(":", "").replace("+0000", "")
-    path = folder(cache) / f"{stamp}-{content['run']}-{content['sha256'][:6]}.json"
+    stamp = frozen.created.replace(":", "").replace("+0000", "")
+    path = folder(cache) / f"{stamp}-{frozen.run}-{frozen.sha256[:6]}.json"
     make_folder(path.parent)
-    return write(content, path)
+    return write(frozen, path)
 
 
-def write(content: Mapping[str, Any], path: Path) -> Path:
+def write(frozen: Card, path: Path) -> Path:
     with atomic_file(path) as temporary:
-        temporary.write_text(
-            json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
-        )
+        text = json.dumps(frozen.as_json(), indent=1, ensure_ascii=False, allow_nan=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
     return path
 
 
-def cards(cache: Path) -> tuple[list[tuple[Path, dict[str, Any]]], list[str]]:
+def cards(cache: Path) -> tuple[list[tuple[Path, Card]], list[str]]:
     """The cards of a cache folder with their files, newest first, and what is wrong with other files."""
-    found, problems = [], []
+    by_file, problems = [], []
     for path in sorted(folder(cache).glob("*.json"), reverse=True):
         try:
-            content = read(path)
-            require_untouched(content, str(path))
-            found.append((path, content))
+            frozen = read(path)
+            require_untouched(frozen, str(path))
+            by_file.append((path, frozen))
         except BadInputError as error:
             problems.append(str(error))
-    return found, problems
+    return by_file, problems
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> Card:
     """A card from its file. Raises BadInputError where it is missing, is no card, or is of another version."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -265,65 +353,24 @@ def read(path: Path) -> dict[str, Any]:
         ) from error
     except ValueError as error:
         raise BadInputError(f"{path} is no operating-point card: it is not JSON ({error}).") from error
-    return checked(content, str(path))
+    return Card.from_json(content, str(path))
 
 
-def checked(content: Any, where: str) -> dict[str, Any]:
-    """`content` if it has the shape of a card; raises BadInputError naming what is missing or wrong."""
-    if not isinstance(content, dict) or "threshold" not in content:
-        raise BadInputError(f"{where} is no operating-point card. Make one with 'fas threshold RUN ... --out {where}'.")
-    if content.get("version") != VERSION:
-        raise BadInputError(f"{where} has card version {content.get('version')}; this version reads {VERSION}.")
-    missing = [name for name in _NEEDED if name not in content]
-    if missing:
-        raise BadInputError(f"{where}: the card has no '{missing[0]}'.")
-    texts = all(isinstance(content[name], str) for name in ("run", "score", "level", "rule", "sha256"))
-    lists = all(
-        isinstance(content[name], list) and all(isinstance(one, str) for one in content[name])
-        for name in ("chosen_on", "reported_on")
-    )
-    number = isinstance(content["threshold"], int | float) and not isinstance(content["threshold"], bool)
-    if not (texts and lists and number and isinstance(content["fail_closed"], bool)):
-        raise BadInputError(f"{where}: the card has a field of another type than cards have.")
-    op.rule(content["rule"])
-    return content
-
-
-def require_untouched(content: Mapping[str, Any], where: str) -> None:
+def require_untouched(frozen: Card, where: str) -> None:
     """Raises BadInputError for a card that was changed after it was written: no decision may rest on it."""
-    if content["sha256"] != _seal(content):
+    if not frozen.is_untouched:
         raise BadInputError(f"{where} was changed after it was written. Make it anew with 'fas threshold'.")
 
 
-def run_of(content: Mapping[str, Any], cache: Path) -> Run:
+def run_of(frozen: Card, cache: Path) -> Run:
     """The Run that a card was made of. Raises BadInputError where it is gone."""
     try:
-        return store.open_run(cache, content["run"])
+        return store.open_run(cache, frozen.run)
     except BadInputError as error:
-        name = content.get("run_name", "")
         raise BadInputError(
-            f"The Run {content['run']} ({name}) of this card is not in {cache}. Make it again with 'fas cache', or "
-            "name the folder that has it with --cache."
+            f"The Run {frozen.run} ({frozen.run_name}) of this card is not in {cache}. Make it again with 'fas cache', "
+            "or name the folder that has it with --cache."
         ) from error
-
-
-def _seal(content: Mapping[str, Any]) -> str:
-    plain = {name: value for name, value in content.items() if name != "sha256"}
-    return hashlib.sha256(json.dumps(plain, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
-
-
-def _as_json(costs: Costs) -> dict[str, Any]:
-    return asdict(costs) | {"shares": {name: share._asdict() for name, share in costs.shares.items()}}
-
-
-def _costs(content: Any) -> Costs | None:
-    if content is None:
-        return None
-    try:
-        shares = {str(name): Share(**share) for name, share in content["shares"].items()}
-        return Costs(content["sessions"], shares, content["per_attack"], content["per_rejection"])
-    except (TypeError, KeyError, AttributeError) as error:
-        raise BadInputError(f"The costs of the card cannot be read: {error}.") from error
 
 
 def _listed(names: Sequence[str]) -> str:

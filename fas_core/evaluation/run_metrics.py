@@ -102,6 +102,11 @@ class ReportedRates(metrics.Rates):
     n_subjects_bona_fide: int | None  # people; None where nobody is named
     n_subjects_per_species: Mapping[str, int | None]
 
+    @property
+    def worst_interval(self) -> UnitInterval | None:
+        """Of `apcer_max`."""
+        return None if self.apcer_worst is None else self.apcer_interval_per_species[self.apcer_worst]
+
 
 def rates_at(decided: Presentations, subsets: Sequence[str], threshold: float) -> ReportedRates:
     """The rates of some subsets together."""
@@ -149,12 +154,19 @@ def auc_interval(decided: Presentations, subsets: Sequence[str], species: str = 
     return found.interval(AUC)
 
 
-def worst_subjects(decided: Presentations, subsets: Sequence[str], threshold: float) -> list[dict[str, Any]]:
-    """The subjects with the most wrong decisions, at most `WORST`; none where nobody is named or nothing is wrong.
+@dataclass(frozen=True)
+class SubjectErrors:
+    """Of a subject's presentations that have a score: `rejected` of `n_bona_fide`, `missed` of `n_attack`."""
 
-    Each entry: "subject_id", "rejected" of "n_bona_fide" presentations, "missed" of "n_attack"; those without a score
-    are left out.
-    """
+    subject_id: str
+    rejected: int
+    n_bona_fide: int
+    missed: int
+    n_attack: int
+
+
+def worst_subjects(decided: Presentations, subsets: Sequence[str], threshold: float) -> list[SubjectErrors]:
+    """The subjects with the most wrong decisions, at most `WORST`; none where nobody is named or nothing is wrong."""
     chosen = decided.within(subsets) & ~np.isnan(decided.values)
     rows = decided.rows[chosen]
     if uncertainty.unit_of(rows).name != "subject":
@@ -171,8 +183,11 @@ def worst_subjects(decided: Presentations, subsets: Sequence[str], threshold: fl
     )
     of_subject = counts.groupby("subject_id").sum().astype(int)
     wrong = (of_subject["rejected"] + of_subject["missed"]).sort_values(ascending=False, kind="stable")
-    listed = of_subject.loc[wrong[wrong > 0].index[:WORST]].reset_index()
-    return [{str(k): v if isinstance(v, str) else int(v) for k, v in one.items()} for one in listed.to_dict("records")]
+    listed = of_subject.loc[wrong[wrong > 0].index[:WORST]]
+    return [
+        SubjectErrors(str(name), *map(int, counts))
+        for name, counts in zip(listed.index, listed.to_numpy(), strict=True)
+    ]
 
 
 def reconstruction_errors(run: Run) -> dict[str, dict[str, Any]]:

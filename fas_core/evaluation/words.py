@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
 
 from fas_core.data.names import BONA_FIDE
 from fas_core.evaluation.differences import ROC_AUC, Difference, Flips, apcer_of, bpcer_by
@@ -153,23 +151,21 @@ def p_text(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
 
 
-def rate_text(value: float | None, interval: UnitInterval | Mapping[str, Any] | None) -> str:
+def rate_text(value: float | None, interval: UnitInterval | None) -> str:
     """A rate with its interval, or with the bound that no error in n trials leaves: 0 % (≤ 1.9 %).
 
     A tenth of a percent is shown from a hundred trials (subjects, videos or samples) on.
     """
     if value is None:
         return "–"
-    if isinstance(interval, UnitInterval):
-        interval = asdict(interval)
-    n = interval["n_units"] if interval else 0
+    n = interval.n_units if interval else 0
     digits = 1 if n >= 100 else 0
     text = f"{100 * value:.{digits}f} %"
     if interval is None:
         return text
     if value == 0:
         return f"{text} (≤ {100 * zero_error_upper_bound(n):.{digits}f} %)"
-    return f"{text} ({100 * interval['low']:.{digits}f}–{100 * interval['high']:.{digits}f})"
+    return f"{text} ({100 * interval.low:.{digits}f}–{100 * interval.high:.{digits}f})"
 
 
 def threshold_text(threshold: float) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from fas_core import metrics, scores
 from fas_core.data import images
+from fas_core.data.names import ATTACK, BONA_FIDE
 from fas_core.errors import BadInputError
 from fas_core.evaluation import card
+from fas_core.evaluation.card import Card
 from fas_core.evaluation.presentations import FRAME, summed_up
 from fas_core.inference import infer
 from fas_core.inference.infer import Ready
@@ -89,18 +91,41 @@ def decoded(codes: NDArray[np.floating], model: Ready) -> NDArray[np.uint8]:
     return np.concatenate(parts) if parts else np.empty((0, side, side), np.uint8)
 
 
-def verdicts(
-    content: Mapping[str, Any], cache: Path, paths: Sequence[Path], device: str = "auto"
-) -> list[dict[str, Any]]:
-    """One entry per image, or one for all of them together where the card decides per video or session.
+@dataclass(frozen=True)
+class Verdict:
+    """On one image, or on several together where a card decides per video or session."""
 
-    `content`: a card. Entries hold "image" (or "images"), "score" (None without one), "threshold", "verdict" ("attack"
-    or "bona_fide") and "reason" (why there is no score). Raises BadInputError where the card was changed, its Run is
-    gone or has changed, or its checkpoint is not there.
+    images: tuple[Path, ...]
+    are_together: bool
+    score: float | None
+    threshold: float
+    is_attack: bool
+    reason: str  # why there is no score
+
+    @property
+    def called(self) -> str:
+        return ATTACK if self.is_attack else BONA_FIDE
+
+    def as_json(self) -> dict[str, object]:
+        """An entry of `fas predict --json`."""
+        paths = [str(path) for path in self.images]
+        return {
+            **({"images": paths} if self.are_together else {"image": paths[0]}),
+            "score": metrics.json_safe(self.score),
+            "threshold": self.threshold,
+            "verdict": self.called,
+            "reason": self.reason or None,
+        }
+
+
+def verdicts(frozen: Card, cache: Path, paths: Sequence[Path], device: str = "auto") -> list[Verdict]:
+    """One per image, or one of all of them together where the card decides per video or session.
+
+    Raises BadInputError where the card was changed, its Run is gone or has changed, or its checkpoint is not there.
     """
-    card.require_untouched(content, "The card")
-    run = card.run_of(content, cache)
-    if content["run_digest"] != run.digest:
+    card.require_untouched(frozen, "The card")
+    run = card.run_of(frozen, cache)
+    if frozen.run_digest != run.digest:
         raise BadInputError(
             f"Run {run.info.name} has changed since the card was made. Check it: fas threshold --check."
         )
@@ -116,25 +141,21 @@ def verdicts(
             reasons[number] = str(error)
     if readable:
         of_images = outputs_of(run, np.stack([*readable.values()]), device)
-        values[list(readable)] = scores.of_outputs(of_images, content["score"], run)
+        values[list(readable)] = scores.of_outputs(of_images, frozen.score, run)
     for number in np.flatnonzero(np.isnan(values)).tolist():
         reasons[number] = reasons[number] or "the model's output is not a number"
-    if content["level"] == FRAME:
+    if frozen.level == FRAME:
         return [
-            {"image": str(path), **_verdict(value, content, reason)}
-            for path, value, reason in zip(paths, values, reasons, strict=True)
+            _verdict((path,), value, frozen, reason)
+            for path, value, reason in zip(paths, values.tolist(), reasons, strict=True)
         ]
-    value = summed_up(values, np.zeros(len(values), np.int64), content["level"])[0]
+    value = float(summed_up(values, np.zeros(len(values), np.int64), frozen.level)[0])
     failed = [f"{path}: {reason}" for path, reason in zip(paths, reasons, strict=True) if reason]
-    return [{"images": [str(path) for path in paths], **_verdict(value, content, "; ".join(failed))}]
+    return [_verdict(tuple(paths), value, frozen, "; ".join(failed))]
 
 
-def _verdict(value: float, content: Mapping[str, Any], reason: str) -> dict[str, Any]:
-    missing = bool(np.isnan(value))
-    is_attack = missing or bool(metrics.is_attack([value], content["threshold"])[0])
-    return {
-        "score": None if missing else metrics.json_safe(float(value)),
-        "threshold": content["threshold"],
-        "verdict": "attack" if is_attack else "bona_fide",
-        "reason": reason or None,
-    }
+def _verdict(paths: tuple[Path, ...], value: float, frozen: Card, reason: str) -> Verdict:
+    missing = math.isnan(value)
+    is_attack = missing or bool(metrics.is_attack([value], frozen.threshold)[0])
+    score = None if missing else value
+    return Verdict(paths, frozen.level != FRAME, score, frozen.threshold, is_attack, reason)

@@ -34,6 +34,13 @@ class Rule:
             return f"{self.kind}={self.value!r}"
         return f"{self.kind}{f'[{self.species}]' if self.species else ''}<={self.value:g}"
 
+    @classmethod
+    def from_json(cls, content: object, where: str) -> Rule:
+        """The rule that a document states as text; raises BadInputError, beginning with `where`, where it is none."""
+        if not isinstance(content, str):
+            raise BadInputError(f"{where} should be a text; {content!r} is of another type.")
+        return rule(content)
+
     @property
     def words(self) -> str:
         """The rule as a person would write it: BPCER ≤ 5 %."""

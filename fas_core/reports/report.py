@@ -25,11 +25,13 @@ from fas_core import metrics, scores
 from fas_core.data.names import ATTACK, groups_of, in_group_order, is_training, outside_training, readable
 from fas_core.errors import BadInputError
 from fas_core.evaluation import join, run_metrics
+from fas_core.evaluation.card import Card
 from fas_core.evaluation.comparison import compared
 from fas_core.evaluation.join import System, joined
 from fas_core.evaluation.words import metric_words, rate_text, signed
 from fas_core.latent import projection
 from fas_core.metrics import Curves, ScoreSet, bins
+from fas_core.metrics.uncertainty import UnitInterval
 from fas_core.reports import card as cardpage
 from fas_core.reports import html, palette, svg
 from fas_core.reports.html import Triplet, facts, html_page, section, table
@@ -55,7 +57,7 @@ _SCORE_LOOKS = tuple((colour, dash) for dash in palette.DASHES for colour in ("#
 def page(
     system: System,
     *,
-    card: Mapping[str, Any] | None = None,
+    card: Card | None = None,
     others: Sequence[System] = (),
     with_images: bool = True,
     pixelated: bool = False,
@@ -65,9 +67,9 @@ def page(
     Raises BadInputError for a card of another Run, a score that a Run does not have, and Runs that cannot be joined.
     """
     run, score = system
-    if card is not None and card["run"] != run.id:
+    if card is not None and card.run != run.id:
         raise BadInputError(
-            f"The card is of Run {card['run']} ({card.get('run_name', '')}), the report of {run.id} ({run.info.name})."
+            f"The card is of Run {card.run} ({card.run_name}), the report of {run.id} ({run.info.name})."
         )
     if len(others) >= len(LETTERS):
         raise BadInputError(f"A report compares at most {len(LETTERS)} Runs, got {len(others) + 1}.")
@@ -133,7 +135,8 @@ def _worst(at: Mapping[str, Any] | None, *, names_it: bool = False) -> str:
     """The APCER of the worst species with its interval."""
     if at is None or at["apcer_max"] is None:
         return "–"
-    text = rate_text(at["apcer_max"], at["apcer_interval_per_species"].get(at["apcer_worst"]))
+    interval = at["apcer_interval_per_species"].get(at["apcer_worst"])
+    text = rate_text(at["apcer_max"], interval and UnitInterval(**interval))
     if names_it:
         return f"the worst species, {at['apcer_worst']}, passes {text} of the time"
     return f"{text}, {at['apcer_worst']}" + (" (optimistic)" if at["optimistic"] else "")

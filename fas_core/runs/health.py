@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fas_core import documents
 from fas_core.data.names import (
     ATTACK,
     BONA_FIDE,
@@ -22,6 +22,7 @@ from fas_core.data.names import (
     is_training,
     outside_training,
 )
+from fas_core.errors import BadInputError
 from fas_core.runs.store import Run
 
 
@@ -31,10 +32,19 @@ class Caution:
 
     kind: str  # training_overlap, subset_overlap, no_subjects, species_differ
     message: str  # a sentence
-    counts: dict[str, Any] = field(default_factory=dict)
+    counts: Mapping[str, object] = field(default_factory=dict)  # how many samples, images or subjects it is about
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         return {"kind": self.kind, "message": self.message, **self.counts}
+
+    @classmethod
+    def from_json(cls, content: object, where: str) -> Caution:
+        """What `as_json` gave; raises BadInputError, beginning with `where`, for anything else."""
+        if not isinstance(content, dict):
+            raise BadInputError(f"{where} is no caution.")
+        counts = {name: value for name, value in content.items() if name not in ("kind", "message")}
+        said = {name: value for name, value in content.items() if name not in counts}
+        return documents.read_as(cls, said | {"counts": counts}, where)
 
 
 def cautions(run: Run, subsets: Sequence[str] | None = None) -> list[Caution]:
@@ -66,23 +76,23 @@ def training_overlap(samples: pd.DataFrame) -> Caution | None:
     if not len(used):
         return None
     n_learned = int((used[TRAINING_USE] == LEARNED).sum())
-    counts: dict[str, Any] = {"n_images": len(samples), "n_learned": n_learned, "n_dev": len(used) - n_learned}
-    people = []
+    n_dev = len(used) - n_learned
+    n_of, people = {}, []
     for column, name in (("subject_id", "subjects"), ("session_id", "sessions")):
-        counts[f"n_{name}"] = used.loc[used[column] != "", column].nunique() if column in used else 0
-        if n := counts[f"n_{name}"]:
+        n_of[f"n_{name}"] = n = used.loc[used[column] != "", column].nunique() if column in used else 0
+        if n:
             people.append(f"{n:,} {name if n != 1 else name[:-1]}")
     per_subset = used["subset"].value_counts()
-    counts["subsets"] = {name: int(per_subset[name]) for name in in_protocol_order(per_subset[per_subset > 0].index)}
+    subsets = {name: int(per_subset[name]) for name in in_protocol_order(per_subset[per_subset > 0].index)}
     whose = f", of {' and '.join(people)}," if people else ""
     parts = [f"{n_learned:,} were learned from"] if n_learned else []
-    parts += [f"{counts['n_dev']:,} chose the epoch"] if counts["n_dev"] else []
-    each = ", ".join(f"{name} {n:,}" for name, n in counts["subsets"].items())
+    parts += [f"{n_dev:,} chose the epoch"] if n_dev else []
+    each = ", ".join(f"{name} {n:,}" for name, n in subsets.items())
     return Caution(
         "training_overlap",
         f"{len(used):,} of {len(samples):,} test images{whose} are known to the model by their content: "
         f"{' and '.join(parts)} ({each}). Numbers on them flatter.",
-        counts,
+        {"n_images": len(samples), "n_learned": n_learned, "n_dev": n_dev, **n_of, "subsets": subsets},
     )
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
@@ -24,9 +25,9 @@ def test_the_sidebar_s_operating_point_is_frozen(tiny_cache: Path) -> None:
     assert "No threshold is frozen yet" in texts(at)
     assert not save(at).exception
     [(_, content)] = card.cards(tiny_cache)[0]
-    assert (content["rule"], content["by"], content["note"]) == ("apcer[paper]<=0.4", "Ada", "pilot")
-    assert (content["chosen_on"], content["fail_closed"]) == (["seen_paper"], True)
-    assert content["reported_on"] == ["live", "unseen_mask"]
+    assert (str(content.rule), content.by, content.note) == ("apcer[paper]<=0.4", "Ada", "pilot")
+    assert (content.chosen_on, content.fail_closed) == (("seen_paper",), True)
+    assert content.reported_on == ("live", "unseen_mask")
     run = store.open_run(tiny_cache, "a")
     assert card.differences(content, run) == []
     at = page("cards", cache=tiny_cache, run="a")
@@ -57,7 +58,7 @@ def test_files_that_cannot_be_trusted_are_said_and_markup_is_text(tiny_cache: Pa
     run = store.open_run(tiny_cache, "a")
     content = card.card(run, "rec", op.DEFAULT, ["live"], ["seen_paper"], note="**bold** <b>x</b>", by="[x](http://y)")
     card.kept(content, tiny_cache)
-    card.write(content | {"threshold": 0.0}, card.folder(tiny_cache) / "changed.json")
+    card.write(replace(content, threshold=0.0), card.folder(tiny_cache) / "changed.json")
     at = page("cards", cache=tiny_cache, run="a")
     assert not at.exception
     assert "was changed after it was written" in texts(at).replace("\\", "")

@@ -117,10 +117,10 @@ def test_verdicts_are_those_of_the_cards_at_their_levels(cache: Path) -> None:
     row = samples.set_index("sample_id").loc["seen_paper_4"]
     same = samples[(samples["session_id"] == row["session_id"]) & (samples["label"] == "attack")]
     same = same[same["subject_id"] == row["subject_id"]]
-    for frozen in (content for _, content in card.cards(cache)[0] if content["run"] == run.id):
-        value = row["rec"] if frozen["score"] == "rec" else same["kl"].mean()
-        line = shown[(shown["Score"] == frozen["score"]) & shown["Operating point"].str.startswith("card")].iloc[0]
-        assert line["Verdict"] == ("attack" if value >= frozen["threshold"] else "bona fide")
+    for frozen in (content for _, content in card.cards(cache)[0] if content.run == run.id):
+        value = row["rec"] if frozen.score == "rec" else same["kl"].mean()
+        line = shown[(shown["Score"] == frozen.score) & shown["Operating point"].str.startswith("card")].iloc[0]
+        assert line["Verdict"] == ("attack" if value >= frozen.threshold else "bona fide")
         assert line["Value"] == f"{value:.4g}"
     assert shown["Operating point"].str.contains("per session mean").sum() == 1
 

@@ -1,4 +1,6 @@
+import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 from fas_core import metrics, scores
 from fas_core.errors import BadInputError
 from fas_core.evaluation import card
+from fas_core.evaluation.card import Card
 from fas_core.metrics import operating_point as op
 from fas_core.metrics.cost import Costs, Share
 from fas_core.runs import store
@@ -22,7 +25,7 @@ def run(tmp_path: Path) -> store.Run:
     return write_image_run(tmp_path / "cache", "a", tiny_samples(), seed=1)
 
 
-def made(run: store.Run, **changed: Any) -> dict[str, Any]:
+def made(run: store.Run, **changed: Any) -> Card:
     given: dict[str, Any] = {
         "score": "rec",
         "rule": op.DEFAULT,
@@ -36,22 +39,22 @@ def test_it_freezes_what_was_chosen_on_one_subset_and_reports_it_on_others(run: 
     content = made(run, by="Ada", note="pilot")
     samples = run.samples(["subset", "label", "rec"])
     live = samples[samples["subset"] == "live"]["rec"].to_numpy(float)
-    assert content["threshold"] == np.nextafter(live.max(), np.inf)  # 5 % of 4 is none
-    assert list(content["reported"]) == REPORTED
+    assert content.threshold == np.nextafter(live.max(), np.inf)  # 5 % of 4 is none
+    assert list(content.reported) == REPORTED
     here = samples[(samples["subset"] == "seen_paper") & (samples["label"] == "attack")]["rec"]
-    assert content["reported"]["seen_paper"]["apcer_per_species"]["paper"] == (here < content["threshold"]).mean()
-    assert content["reported"]["seen_paper"]["n_subjects_per_species"] == {"paper": 3}
-    assert content["reported_together"]["n_bona_fide"] == 6
-    assert (content["by"], content["note"], content["optimistic"]) == ("Ada", "pilot", False)
-    assert (content["run"], content["checkpoint_sha256"], content["manifest_sha256"]) == (run.id, "0" * 64, "1" * 64)
-    assert json.loads(json.dumps(content, allow_nan=False)) == content
+    assert content.reported["seen_paper"].apcer_per_species["paper"] == (here < content.threshold).mean()
+    assert content.reported["seen_paper"].n_subjects_per_species == {"paper": 3}
+    assert content.reported_together.n_bona_fide == 6
+    assert (content.by, content.note, content.optimistic) == ("Ada", "pilot", False)
+    assert (content.run, content.checkpoint_sha256, content.manifest_sha256) == (run.id, "0" * 64, "1" * 64)
+    assert Card.from_json(json.loads(json.dumps(content.as_json(), allow_nan=False)), "card") == content
 
 
 def test_choosing_where_one_reports_is_called_optimistic(run: store.Run) -> None:
-    assert made(run, chosen_on=["seen_paper"])["optimistic"]
+    assert made(run, chosen_on=["seen_paper"]).optimistic
     by_hand = made(run, rule=op.rule("threshold=110"), chosen_on=[])
-    assert by_hand["optimistic"]
-    assert (by_hand["threshold"], by_hand["chosen"]) == (110, None)
+    assert by_hand.optimistic
+    assert (by_hand.threshold, by_hand.chosen) == (110, None)
 
 
 def test_it_is_written_read_and_computed_again(run: store.Run, tmp_path: Path) -> None:
@@ -63,7 +66,7 @@ def test_it_is_written_read_and_computed_again(run: store.Run, tmp_path: Path) -
     ):
         path = card.kept(made(run, **changed), run.cache)
         read = card.read(path)
-        assert read == made(run, **changed) | {name: read[name] for name in ("created", "sha256")}
+        assert read == replace(made(run, **changed), created=read.created, sha256=read.sha256)
         assert card.differences(read, card.run_of(read, run.cache)) == []
     listed, problems = card.cards(run.cache)
     assert (len(listed), problems) == (3, [])
@@ -72,9 +75,17 @@ def test_it_is_written_read_and_computed_again(run: store.Run, tmp_path: Path) -
     assert "x.json is no operating-point card" in problem
 
 
+def test_the_seal_is_of_the_file_s_text(run: store.Run) -> None:
+    read = json.loads(card.kept(made(run), run.cache).read_text(encoding="utf-8"))
+    seal = read.pop("sha256")
+    assert seal == hashlib.sha256(json.dumps(read, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    assert list(read)[:3] == ["version", "run", "run_name"]
+    assert read["reported_together"]["counts"].keys() == {"tp", "fn", "fp", "tn"}
+
+
 def test_every_difference_is_named(run: store.Run, tmp_path: Path) -> None:
     content = made(run)
-    changed = content | {"threshold": content["threshold"] + 1}
+    changed = replace(content, threshold=content.threshold + 1)
     lines = card.differences(changed, run)
     assert lines[0].startswith("sha256: the card was changed")
     assert any(line.startswith("threshold: ") for line in lines)
@@ -93,12 +104,12 @@ def test_missing_scores_are_attacks_only_where_that_is_asked_for(tmp_path: Path)
     run = scores_only_run(tmp_path, "v", table, ["score"], "v.csv")
     rule = op.rule("threshold=50")
     opened, closed = (
-        card.card(run, "score", rule, [], ["seen_paper"], fail_closed=fails_closed)["reported"]["seen_paper"]
+        card.card(run, "score", rule, [], ["seen_paper"], fail_closed=fails_closed).reported["seen_paper"]
         for fails_closed in (False, True)
     )
-    assert (opened["n_non_response"], opened["bpcer"]) == ({"bona_fide": 1, "attack": 1}, 0)
-    assert (closed["n_non_response"], closed["bpcer"]) == ({"bona_fide": 0, "attack": 0}, pytest.approx(1 / 3))
-    assert closed["n_per_species"] == {"paper": 3}
+    assert (opened.n_non_response, opened.bpcer) == ({"bona_fide": 1, "attack": 1}, 0)
+    assert (closed.n_non_response, closed.bpcer) == ({"bona_fide": 0, "attack": 0}, pytest.approx(1 / 3))
+    assert closed.n_per_species == {"paper": 3}
 
 
 @pytest.mark.parametrize(
@@ -123,15 +134,18 @@ def test_what_cannot_be_made_is_said(run: store.Run, changed: dict[str, Any], me
 
 
 def test_a_run_that_is_gone_and_files_that_are_no_cards_are_said(run: store.Run, tmp_path: Path) -> None:
-    content = made(run)
+    frozen = made(run)
+    content = frozen.as_json()
     with pytest.raises(BadInputError, match=f"The Run {run.id} \\(a\\) of this card is not in"):
-        card.run_of(content, tmp_path / "empty")
+        card.run_of(frozen, tmp_path / "empty")
     for text, message in (
         ("{", "it is not JSON"),
         ("[1]", "is no operating-point card"),
         (json.dumps(content | {"version": 99}), "card version 99"),
         (json.dumps({k: v for k, v in content.items() if k != "score"}), "has no 'score'"),
-        (json.dumps(content | {"chosen_on": [1]}), "another type"),
+        (json.dumps(content | {"chosen_on": [1]}), r"'chosen_on\[0\]' should be a text; 1 is of another type"),
+        (json.dumps(content | {"reported_together": {}}), "has no 'reported_together.threshold'"),
+        (json.dumps(content | {"colour": "red"}), "has 'colour', which this version does not know"),
         (json.dumps(content | {"rule": "best"}), "'best' is no rule"),
     ):
         path = tmp_path / "card.json"
@@ -145,33 +159,32 @@ def test_a_run_that_is_gone_and_files_that_are_no_cards_are_said(run: store.Run,
 def test_a_score_that_is_fitted_is_the_same_again(run: store.Run) -> None:
     content = made(run, score="mahalanobis")
     assert card.differences(content, store.opened(run.folder)) == []
-    assert content["threshold"] > 0
-    assert metrics.is_attack(scores.values(run, "mahalanobis"), content["threshold"]).any()
+    assert content.threshold > 0
+    assert metrics.is_attack(scores.values(run, "mahalanobis"), content.threshold).any()
 
 
 def test_what_flatters_stands_on_the_card(tmp_path: Path) -> None:
     run = write_image_run(tmp_path, "a", learned_samples())
-    [warning] = made(run)["warnings"]
-    assert (warning["kind"], warning["n_learned"], warning["n_dev"]) == ("training_overlap", 2, 1)
-    assert made(run, reported_on=["unseen_mask"])["warnings"] == []  # nothing of it was learned
-    on_learned = made(run, chosen_on=["seen_paper"])["warnings"]
-    assert [warning["kind"] for warning in on_learned] == ["training_overlap", "optimistic"]
-    chosen_there = made(run, chosen_on=["seen_paper"], reported_on=["unseen_mask"])["warnings"]
-    assert [warning["kind"] for warning in chosen_there] == ["training_overlap"]  # where it is chosen counts too
+    [warning] = made(run).warnings or ()
+    assert (warning.kind, warning.counts["n_learned"], warning.counts["n_dev"]) == ("training_overlap", 2, 1)
+    assert made(run, reported_on=["unseen_mask"]).warnings == ()  # nothing of it was learned
+    on_learned = made(run, chosen_on=["seen_paper"]).warnings
+    assert [caution.kind for caution in on_learned or ()] == ["training_overlap", "optimistic"]
+    chosen_there = made(run, chosen_on=["seen_paper"], reported_on=["unseen_mask"]).warnings
+    assert [caution.kind for caution in chosen_there or ()] == ["training_overlap"]  # where it is chosen counts too
 
 
 def test_cards_of_before_warnings_still_hold_and_their_numbers_are_checked(tmp_path: Path) -> None:
     run = write_image_run(tmp_path, "a", learned_samples())
     content = made(run)
     assert card.differences(content, run) == []
-    before = {name: value for name, value in content.items() if name not in ("warnings", "sha256")}
-    before |= {"sha256": card._seal(before)}
-    assert card.differences(before, run) == []
-    [warning] = content["warnings"]
+    before = replace(content, warnings=None).sealed()
+    assert "warnings" not in before.as_json()
+    assert card.differences(Card.from_json(before.as_json(), "card"), run) == []
+    [warning] = content.warnings or ()
 
     def lines(**changed: Any) -> list[str]:
-        other = content | {"warnings": [warning | changed]}
-        return card.differences(other | {"sha256": card._seal(other)}, run)
+        return card.differences(replace(content, warnings=(replace(warning, **changed),)).sealed(), run)
 
     assert lines(message="in other words") == []
-    assert lines(n_learned=0) == ["warnings[0].n_learned: 0 on the card, 2 now"]
+    assert lines(counts={**warning.counts, "n_learned": 0}) == ["warnings[0].n_learned: 0 on the card, 2 now"]

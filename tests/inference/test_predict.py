@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from fas_core import scores
 from fas_core.data import manifest
 from fas_core.errors import BadInputError
 from fas_core.evaluation import card
+from fas_core.evaluation.card import Card
 from fas_core.inference import infer, predict
 from fas_core.metrics import operating_point as op
 from fas_core.runs import store
@@ -26,7 +28,7 @@ def setting(
     return run, data.root
 
 
-def card_of(run: store.Run, score: str = "pixel_l2", **changed: Any) -> dict[str, Any]:
+def card_of(run: store.Run, score: str = "pixel_l2", **changed: Any) -> Card:
     return card.card(run, score, op.rule("bpcer<=0.2"), ["live"], ["seen_paper"], **changed)
 
 
@@ -38,12 +40,12 @@ def test_an_image_of_the_run_gets_its_score_and_verdict_again(score: str, settin
     values = scores.values(run, score)[rows]
     paths = [root / path for path in run.samples(["path"])["path"].iloc[rows]]
     entries = predict.verdicts(content, run.cache, paths, "cpu")
-    assert [entry["image"] for entry in entries] == list(map(str, paths))
-    np.testing.assert_allclose([entry["score"] for entry in entries], values, rtol=1e-4)
-    assert [entry["verdict"] for entry in entries] == [
-        "attack" if v >= content["threshold"] else "bona_fide" for v in values
+    assert [verdict.images for verdict in entries] == [(path,) for path in paths]
+    np.testing.assert_allclose([verdict.score for verdict in entries], values, rtol=1e-4)
+    assert [verdict.called for verdict in entries] == [
+        "attack" if v >= content.threshold else "bona_fide" for v in values
     ]
-    assert {entry["verdict"] for entry in entries} == {"attack", "bona_fide"} or score == "mahalanobis"
+    assert {verdict.called for verdict in entries} == {"attack", "bona_fide"} or score == "mahalanobis"
 
 
 def test_what_cannot_be_read_is_an_attack(setting: tuple[store.Run, Path], tmp_path: Path) -> None:
@@ -51,10 +53,11 @@ def test_what_cannot_be_read_is_an_attack(setting: tuple[store.Run, Path], tmp_p
     (tmp_path / "broken.png").write_bytes(b"\x89PNG")
     good = root / run.samples(["path"])["path"].iloc[0]
     entries = predict.verdicts(card_of(run), run.cache, [tmp_path / "broken.png", good, tmp_path / "none.png"], "cpu")
-    assert [entry["verdict"] for entry in entries][::2] == ["attack", "attack"]
-    assert [entry["score"] is None for entry in entries] == [True, False, True]
-    assert all(entry["reason"] for entry in entries[::2])
-    assert entries[1]["reason"] is None
+    assert [verdict.called for verdict in entries][::2] == ["attack", "attack"]
+    assert [verdict.score is None for verdict in entries] == [True, False, True]
+    assert all(verdict.reason for verdict in entries[::2])
+    assert entries[1].as_json()["reason"] is None
+    assert entries[0].as_json()["image"] == str(tmp_path / "broken.png")
 
 
 def test_per_session_all_images_make_one_decision(setting: tuple[store.Run, Path], tmp_path: Path) -> None:
@@ -63,10 +66,11 @@ def test_per_session_all_images_make_one_decision(setting: tuple[store.Run, Path
     paths = [root / path for path in run.samples(["path"])["path"].iloc[:3]]
     (tmp_path / "broken.png").write_bytes(b"")
     [entry] = predict.verdicts(content, run.cache, [*paths, tmp_path / "broken.png"], "cpu")
-    assert entry["score"] == pytest.approx(scores.values(run, "pixel_l2")[:3].max(), rel=1e-4)
-    assert "broken.png" in entry["reason"]
+    assert entry.score == pytest.approx(scores.values(run, "pixel_l2")[:3].max(), rel=1e-4)
+    assert "broken.png" in entry.reason
+    assert entry.as_json()["images"] == [*map(str, paths), str(tmp_path / "broken.png")]
     [nothing] = predict.verdicts(content, run.cache, [tmp_path / "broken.png"], "cpu")
-    assert (nothing["verdict"], nothing["score"]) == ("attack", None)
+    assert (nothing.called, nothing.score) == ("attack", None)
 
 
 def test_nothing_is_decided_by_a_card_that_does_not_hold(
@@ -76,7 +80,7 @@ def test_nothing_is_decided_by_a_card_that_does_not_hold(
     content = card_of(run)
     image = [root / run.samples(["path"])["path"].iloc[0]]
     with pytest.raises(BadInputError, match="was changed after it was written"):
-        predict.verdicts(content | {"threshold": 0.0}, run.cache, image)
+        predict.verdicts(replace(content, threshold=0.0), run.cache, image)
     with pytest.raises(BadInputError, match="is not in"):
         predict.verdicts(content, tmp_path, image)
     shutil.copytree(run.cache / "runs", tmp_path / "runs")

@@ -1,11 +1,12 @@
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 from fas_core.evaluation import card
 from fas_core.evaluation.words import rate_text
 from fas_core.metrics import operating_point as op
-from fas_core.metrics.uncertainty import zero_error_upper_bound
+from fas_core.metrics.uncertainty import UnitInterval, zero_error_upper_bound
 from fas_core.reports import card as cardpage
 from fas_core.runs.scorefile import scores_only_run
 from tests.conftest import learned_samples, tiny_samples, write_image_run
@@ -40,12 +41,12 @@ def test_it_states_what_a_test_report_should(tmp_path: Path) -> None:
     assert active == []
     assert "default-src 'none'" in cardpage.page(content, run)
     facts = ("by Ada", "why", "bpcer<=0.05", "live (chosen here)", "all reported", "mask 3, paper 3", run.id)
-    facts += (content["sha256"], "Attack potential not recorded", "Non-responses bona fide 0, attacks 0")
+    facts += (content.sha256, "Attack potential not recorded", "Non-responses bona fide 0, attacks 0")
     for part in facts:
         assert part in text, part
-    cell = content["reported_together"]
-    for name, apcer in cell["apcer_per_species"].items():
-        assert re.search(rf"{name} 3 3 {100 * apcer:.0f} %", text)
+    cell = content.reported_together
+    for name, apcer in cell.apcer_per_species.items():
+        assert re.search(rf"{name} 3 3 {100 * (apcer or 0):.0f} %", text)
     assert "Optimistic" not in text
     assert "The Run of this card is gone" in read(cardpage.page(content, None))[0]
     optimistic = card.card(run, "rec", op.rule("threshold=110"), [], ["seen_paper"])
@@ -65,9 +66,9 @@ def test_text_of_files_and_people_is_text(tmp_path: Path) -> None:
 
 
 def test_no_error_is_never_said_without_what_it_allows() -> None:
-    assert rate_text(0.0, {"low": 0.0, "high": 0.024, "n_units": 150}) == "0.0 % (≤ 2.0 %)"
+    assert rate_text(0.0, UnitInterval(0.0, 0.024, "subject", 150, "bootstrap", 2000)) == "0.0 % (≤ 2.0 %)"
     assert zero_error_upper_bound(150) < 0.02 < 0.024
-    assert rate_text(0.25, {"low": 0.1, "high": 0.5, "n_units": 20}) == "25 % (10–50)"
+    assert rate_text(0.25, UnitInterval(0.1, 0.5, "subject", 20, "bootstrap", 2000)) == "25 % (10–50)"
     assert rate_text(None, None) == "–"
 
 
@@ -86,8 +87,8 @@ def test_a_card_on_learned_images_is_marked(tmp_path: Path) -> None:
     content = card.card(run, "rec", op.DEFAULT, ["live"], ["seen_paper"])
     html = cardpage.page(content, run)
     assert "On learned images. 3 of 10 test images, of 3 subjects" in read(html)[0].replace("  ", " ")
-    evil = content | {"warnings": [content["warnings"][0] | {"message": "<img src=x>"}]}
+    [warning] = content.warnings or ()
+    evil = replace(content, warnings=(replace(warning, message="<img src=x>"),))
     assert read(cardpage.page(evil, run))[1] == []
-    before = card.card(run, "rec", op.rule("threshold=110"), [], ["unseen_mask"])
-    del before["warnings"]
+    before = replace(card.card(run, "rec", op.rule("threshold=110"), [], ["unseen_mask"]), warnings=None)
     assert "Optimistic." in read(cardpage.page(before, run))[0]

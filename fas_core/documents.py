@@ -1,0 +1,107 @@
+"""JSON documents as typed values: frozen dataclasses that are read by their types, or refused.
+
+A document of somebody's file is what it says it is only after `read_as` has looked at every field of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from fas_core.errors import BadInputError
+
+T = TypeVar("T")
+_INFINITE = {"inf": math.inf, "-inf": -math.inf}  # how JSON, which has no such numbers, says them
+_PLAIN = {str: "a text", int: "a whole number", bool: "true or false", NoneType: "null"}
+
+
+def read_as(kind: type[T], content: object, where: str) -> T:
+    """`content`, as `json.loads` gives it, as a value of `kind`, which may hold others.
+
+    Kinds: dataclasses (fields with a default may be missing), named tuples (a list, or an object with the names),
+    mappings by text, sequences (read as tuples), `X | None`, texts, booleans, numbers ("inf" and "-inf" as written),
+    paths; `object` and `Any` are not looked at. A class with a `from_json(content, where)` of its own is read by that.
+    Raises BadInputError, beginning with `where`, for what is missing, unknown or of another type.
+    """
+    value: T = _read(kind, content, where, "")
+    return value
+
+
+def _read(kind: Any, content: Any, where: str, at: str) -> Any:
+    """`at`: the path of `content` in the document, "" for all of it."""
+    origin, arguments = get_origin(kind) or kind, get_args(kind)
+    if kind in (object, Any):
+        return content
+    if origin in (Union, UnionType):
+        if content is None and NoneType in arguments:
+            return None
+        [only] = [argument for argument in arguments if argument is not NoneType]
+        return _read(only, content, where, at)
+    if at and hasattr(kind, "from_json"):
+        return kind.from_json(content, f"{where}, {at}")
+    if is_dataclass(kind) or hasattr(kind, "_fields"):
+        return _record(kind, content, where, at)
+    if not arguments:
+        return _plain(kind, content, where, at)
+    return _several(origin, arguments[issubclass(origin, Mapping)], content, where, at)
+
+
+def _several(origin: Any, kind: Any, content: Any, where: str, at: str) -> Any:
+    """A mapping, list or tuple of values of one kind."""
+    if issubclass(origin, Mapping):
+        if not isinstance(content, dict):
+            raise _refused("an object", content, where, at)
+        return {name: _read(kind, value, where, _inside(at, name)) for name, value in content.items()}
+    if not isinstance(content, list):
+        raise _refused("a list", content, where, at)
+    items = [_read(kind, value, where, f"{at}[{i}]") for i, value in enumerate(content)]
+    return items if origin is list else tuple(items)
+
+
+def _record(kind: Any, content: Any, where: str, at: str) -> Any:
+    """A dataclass or a named tuple."""
+    hints = get_type_hints(kind)
+    if isinstance(content, list) and hasattr(kind, "_fields") and len(content) == len(kind._fields):
+        content = dict(zip(kind._fields, content, strict=True))
+    if not isinstance(content, dict):
+        raise _refused("an object", content, where, at)
+    known = [field.name for field in fields(kind) if field.init] if is_dataclass(kind) else list(kind._fields)
+    if strange := [name for name in content if name not in known]:
+        raise BadInputError(f"{where} has '{_inside(at, strange[0])}', which this version does not know.")
+    has_default = (
+        {field.name for field in fields(kind) if field.default is not MISSING or field.default_factory is not MISSING}
+        if is_dataclass(kind)
+        else set(kind._field_defaults)
+    )
+    if missing := [name for name in known if name not in content and name not in has_default]:
+        raise BadInputError(f"{where} has no '{_inside(at, missing[0])}'.")
+    return kind(**{name: _read(hints[name], value, where, _inside(at, name)) for name, value in content.items()})
+
+
+def _plain(kind: Any, content: Any, where: str, at: str) -> Any:
+    if kind is float:
+        if isinstance(content, str) and content in _INFINITE:
+            return _INFINITE[content]
+        if isinstance(content, int | float) and not isinstance(content, bool):
+            return content
+        raise _refused("a number", content, where, at)
+    if kind is Path:
+        return Path(_plain(str, content, where, at))
+    if not isinstance(content, kind) or (kind is int and isinstance(content, bool)):
+        raise _refused(_PLAIN[kind], content, where, at)
+    return content
+
+
+def _inside(at: str, name: str) -> str:
+    return f"{at}.{name}" if at else name
+
+
+def _refused(wanted: str, content: object, where: str, at: str) -> BadInputError:
+    shown = "an object" if isinstance(content, dict) else "a list" if isinstance(content, list) else repr(content)
+    shown = shown if len(shown) <= 40 else "a long text"
+    place = f"{where}: '{at}'" if at else where
+    return BadInputError(f"{place} should be {wanted}; {shown} is of another type.")
