@@ -65,7 +65,6 @@ def figures(n: int = IMAGES, side: int = SIDE, per_page: int = PER_PAGE, turns: 
 
 def write_run(cache: Path, n: int, side: int) -> store.Run:
     """Noise, which no encoding makes small; live training images, live ones and attacks of one species."""
-    rng = np.random.default_rng(0)
     terms = ["rec", "kl", "elbo", "excess_bce", "pixel_l1", "pixel_l2", "ssim"]
     subsets = {"train": n // 3, "live": n // 3, "seen_paper": n - 2 * (n // 3)}
     info = store.RunInfo(
@@ -77,8 +76,14 @@ def write_run(cache: Path, n: int, side: int) -> store.Run:
         model="dcvae",
         shard_size=max(1, n),
     )
+    return write_noise(cache, info, side, 16)
+
+
+def write_noise(cache: Path, info: store.RunInfo, side: int, dimensions: int) -> store.Run:
+    """A Run of a shard per subset: images of `side` pixels, codes of so many dimensions; `seen_paper` are attacks."""
+    rng = np.random.default_rng(0)
     folder = store.create(cache, info)
-    for subset, count in subsets.items():
+    for subset, count in info.subsets.items():
         is_attack = subset == "seen_paper"
         rows = pd.DataFrame(
             {
@@ -88,11 +93,11 @@ def write_run(cache: Path, n: int, side: int) -> store.Run:
                 "subset": subset,
                 "subject_id": [f"s{i % 50}" for i in range(count)],
                 "is_constant": False,
-                **{term: rng.normal(1 + is_attack, 1, count).astype(np.float32) for term in terms},
+                **{term: rng.normal(1 + is_attack, 1, count).astype(np.float32) for term in info.scores},
             }
         )
         images = rng.integers(0, 256, (2, count, side, side), dtype=np.uint8)
-        codes = rng.normal(size=(count, 16)).astype(np.float32)
+        codes = rng.normal(size=(count, dimensions)).astype(np.float32)
         shard = folder / subset / info.shard_names(subset)[0]
         store.write_shard(shard, rows, latents=codes, inputs=images[0], reconstructions=images[1])
     return store.opened(folder)

@@ -15,11 +15,11 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 
 from fas_core import bench, models
 from fas_core.bench.drag import HAS_RUN, opened_browser, served_app
+from fas_core.bench.gallery import write_noise
 from fas_core.evaluation import traversal
 from fas_core.inference import infer, predict
 from fas_core.runs import store
@@ -97,7 +97,6 @@ def _checkpoint(folder: Path, name: str) -> Path:
 
 def _write_run(folder: Path, file: Path, n: int) -> store.Run:
     """Noise whose codes the checkpoint decodes; live training images, and as many attacks."""
-    rng = np.random.default_rng(0)
     config = checkpoint.header_of(file)["config"]
     info = store.RunInfo(
         run=store.run_id("traversal", str(n)),
@@ -112,26 +111,4 @@ def _write_run(folder: Path, file: Path, n: int) -> store.Run:
         checkpoint_header=checkpoint.header_of(file),
         precision="fp32",
     )
-    run_folder = store.create(folder / "cache", info)
-    for subset, count in info.subsets.items():
-        is_attack = subset == "seen_paper"
-        rows = pd.DataFrame(
-            {
-                "sample_id": [f"{subset}_{i:05d}" for i in range(count)],
-                "label": "attack" if is_attack else "bona_fide",
-                "pai_species": "paper" if is_attack else "",
-                "subset": subset,
-                "is_constant": False,
-                **{term: rng.normal(1 + is_attack, 1, count).astype(np.float32) for term in info.scores},
-            }
-        )
-        images = rng.integers(0, 256, (2, count, config["image_size"], config["image_size"]), dtype=np.uint8)
-        codes = rng.normal(size=(count, config["latent_dim"])).astype(np.float32)
-        store.write_shard(
-            run_folder / subset / info.shard_names(subset)[0],
-            rows,
-            latents=codes,
-            inputs=images[0],
-            reconstructions=images[1],
-        )
-    return store.opened(run_folder)
+    return write_noise(folder / "cache", info, config["image_size"], config["latent_dim"])
