@@ -244,6 +244,19 @@ def tiny_checkpoint(tiny_faces: Path, tmp_path_factory: pytest.TempPathFactory) 
     return train.train(experiment, manifest.read(tiny_faces), out, device="cpu")
 
 
+@pytest.fixture(scope="module")
+def trained_run(
+    tiny_checkpoint: Path, tiny_faces: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[store.Run, Path]:
+    """A Run of `tiny_checkpoint`, and the folder its images' paths are relative to."""
+    from fas_core.data import manifest
+    from fas_core.inference import infer
+
+    data, cache = manifest.read(tiny_faces), tmp_path_factory.mktemp("cache")
+    (run,) = infer.write_runs([tiny_checkpoint], data, cache, device="cpu", precision="fp32")
+    return run, data.root
+
+
 # Scripts run briefly in tests and are not worth optimising; all tabs of a context share what it has compiled.
 BROWSER_FLAGS = ("--process-per-site", "--js-flags=--no-opt --no-maglev")
 

@@ -39,6 +39,17 @@ def drawn(at: AppTest, index: int = 0) -> dict[str, Any]:
     return dict(json.loads(at.get("bidi_component")[index].proto.mixed.json))
 
 
+def choose(monkeypatch: pytest.MonkeyPatch, sample_id: str) -> None:
+    """As if somebody opened a card of the gallery at each run of the page."""
+    drawn_by = component.gallery
+
+    def chosen(cards: Any, panels: Any, *, key: str, **options: Any) -> str | None:
+        drawn_by(cards, panels, key=key, **options)
+        return sample_id if key == "images" else None
+
+    monkeypatch.setattr(component, "gallery", chosen)
+
+
 def card_ids(at: AppTest) -> list[str]:
     return [card["id"] for card in drawn(at)["cards"]]
 
@@ -104,13 +115,7 @@ def test_classes_search_and_pages(tiny_cache: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_chosen_card_shows_its_scores_and_metadata(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn_by = component.gallery
-
-    def first_is_chosen(cards: Any, panels: Any, *, key: str, **options: Any) -> str | None:
-        drawn_by(cards, panels, key=key, **options)
-        return "seen_paper_3" if key == "images" else None
-
-    monkeypatch.setattr(component, "gallery", first_is_chosen)
+    choose(monkeypatch, "seen_paper_3")
     at = page_of(tiny_cache, monkeypatch)
     tables = [frame.value for frame in at.dataframe]
     scores = next(t for t in tables if "Above" in t).set_index("Score")
@@ -271,13 +276,7 @@ def test_marks_are_shown_filtered_and_exported(tiny_cache: Path, monkeypatch: py
 
 
 def test_a_note_is_kept_under_the_name_of_who_writes_it(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn_by = component.gallery
-
-    def first_is_chosen(cards: Any, panels: Any, *, key: str, **options: Any) -> str | None:
-        drawn_by(cards, panels, key=key, **options)
-        return "seen_paper_3" if key == "images" else None
-
-    monkeypatch.setattr(component, "gallery", first_is_chosen)
+    choose(monkeypatch, "seen_paper_3")
     run = store.open_run(tiny_cache, "a")
     marks.make(run, "seen_paper_3", by="bo", is_marked=False, note="hand visible")
     at = page_of(tiny_cache, monkeypatch)

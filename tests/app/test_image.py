@@ -13,11 +13,16 @@ from starlette.formparsers import MultiPartParser
 from streamlit.testing.v1 import AppTest
 
 from fas_core import scores
-from fas_core.data import images, manifest
+from fas_core.data import images
 from fas_core.errors import BadInputError
 from fas_core.evaluation import card
+<<<<<<< HEAD
 from fas_core.evaluation.words import threshold_text
 from fas_core.inference import infer, predict
+=======
+from fas_core.evaluation.words import threshold_text
+from fas_core.inference import predict
+>>>>>>> e7803d7 (Tests: what two files set up alike is set up once)
 from fas_core.latent import neighbours
 from fas_core.metrics import operating_point
 from fas_core.runs import marks, store
@@ -153,25 +158,15 @@ def test_a_scores_only_run_says_why(cache: Path) -> None:
     assert "needs images" in opened(cache, "vendor").info[0].value
 
 
-@pytest.fixture(scope="module")
-def trained(
-    tiny_checkpoint: Path, tiny_faces: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[store.Run, Path]:
-    """A Run of a model that is there, and the folder its images' paths are relative to."""
-    data = manifest.read(tiny_faces)
-    (run,) = infer.write_runs([tiny_checkpoint], data, tmp_path_factory.mktemp("cache"), device="cpu", precision="fp32")
-    return run, data.root
-
-
 def files_of(run: store.Run) -> set[Path]:
     """All files of the cache but results derived from the Run."""
     return {path for path in run.cache.rglob("*") if path.is_file() and path.parent.name != "memo"}
 
 
 def test_an_uploaded_image_gets_the_scores_of_the_same_image_in_the_run(
-    trained: tuple[store.Run, Path], monkeypatch: pytest.MonkeyPatch
+    trained_run: tuple[store.Run, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, root = trained
+    run, root = trained_run
     monkeypatch.setenv("FAS_CACHE", str(run.cache))
     samples = run.samples(["path", "sample_id", "subset"])
     at = opened(run.cache, run.info.name, image_source="Upload")
@@ -198,8 +193,10 @@ def test_an_uploaded_image_gets_the_scores_of_the_same_image_in_the_run(
     assert not at.exception
 
 
-def test_a_checkpoint_that_is_gone_is_said(trained: tuple[store.Run, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    run, root = trained
+def test_a_checkpoint_that_is_gone_is_said(
+    trained_run: tuple[store.Run, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, root = trained_run
     monkeypatch.setenv("FAS_CACHE", str(run.cache))
 
     def gone(*given: object, **named: object) -> None:

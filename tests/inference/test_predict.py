@@ -7,17 +7,22 @@ import numpy as np
 import pytest
 
 from fas_core import scores
-from fas_core.data import manifest
 from fas_core.errors import BadInputError
 from fas_core.evaluation import card
 from fas_core.evaluation.card import Card
+<<<<<<< HEAD
+from fas_core.evaluation.card import Card
 from fas_core.inference import infer, predict
+=======
+from fas_core.inference import predict
+>>>>>>> e7803d7 (Tests: what two files set up alike is set up once)
 from fas_core.metrics import operating_point as op
 from fas_core.runs import store
 from fas_core.runs.scorefile import scores_only_run
 from tests.conftest import tiny_samples
 
 
+<<<<<<< HEAD
 @pytest.fixture(scope="module")
 def setting(
     tiny_checkpoint: Path, tiny_faces: Path, tmp_path_factory: pytest.TempPathFactory
@@ -29,12 +34,15 @@ def setting(
 
 
 def card_of(run: store.Run, score: str = "pixel_l2", **changed: Any) -> Card:
+=======
+def card_of(run: store.Run, score: str = "pixel_l2", **changed: Any) -> Card:
+>>>>>>> e7803d7 (Tests: what two files set up alike is set up once)
     return card.card(run, score, op.rule("bpcer<=0.2"), ["live"], ["seen_paper"], **changed)
 
 
 @pytest.mark.parametrize("score", ["pixel_l2", "ssim", "mahalanobis"])
-def test_an_image_of_the_run_gets_its_score_and_verdict_again(score: str, setting: tuple[store.Run, Path]) -> None:
-    run, root = setting
+def test_an_image_of_the_run_gets_its_score_and_verdict_again(score: str, trained_run: tuple[store.Run, Path]) -> None:
+    run, root = trained_run
     content = card_of(run, score)
     rows = run.rows_of("seen_paper")
     values = scores.values(run, score)[rows]
@@ -48,8 +56,8 @@ def test_an_image_of_the_run_gets_its_score_and_verdict_again(score: str, settin
     assert {verdict.called for verdict in entries} == {"attack", "bona_fide"} or score == "mahalanobis"
 
 
-def test_what_cannot_be_read_is_an_attack(setting: tuple[store.Run, Path], tmp_path: Path) -> None:
-    run, root = setting
+def test_what_cannot_be_read_is_an_attack(trained_run: tuple[store.Run, Path], tmp_path: Path) -> None:
+    run, root = trained_run
     (tmp_path / "broken.png").write_bytes(b"\x89PNG")
     good = root / run.samples(["path"])["path"].iloc[0]
     entries = predict.verdicts(card_of(run), run.cache, [tmp_path / "broken.png", good, tmp_path / "none.png"], "cpu")
@@ -60,8 +68,8 @@ def test_what_cannot_be_read_is_an_attack(setting: tuple[store.Run, Path], tmp_p
     assert entries[0].as_json()["image"] == str(tmp_path / "broken.png")
 
 
-def test_per_session_all_images_make_one_decision(setting: tuple[store.Run, Path], tmp_path: Path) -> None:
-    run, root = setting
+def test_per_session_all_images_make_one_decision(trained_run: tuple[store.Run, Path], tmp_path: Path) -> None:
+    run, root = trained_run
     content = card_of(run, level="session max")
     paths = [root / path for path in run.samples(["path"])["path"].iloc[:3]]
     (tmp_path / "broken.png").write_bytes(b"")
@@ -74,9 +82,9 @@ def test_per_session_all_images_make_one_decision(setting: tuple[store.Run, Path
 
 
 def test_nothing_is_decided_by_a_card_that_does_not_hold(
-    setting: tuple[store.Run, Path], tmp_path: Path, tiny_checkpoint: Path
+    trained_run: tuple[store.Run, Path], tmp_path: Path, tiny_checkpoint: Path
 ) -> None:
-    run, root = setting
+    run, root = trained_run
     content = card_of(run)
     image = [root / run.samples(["path"])["path"].iloc[0]]
     with pytest.raises(BadInputError, match="was changed after it was written"):

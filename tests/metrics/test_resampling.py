@@ -14,6 +14,8 @@ from fas_core.metrics import resampling, uncertainty
 from fas_core.metrics.resampling import Statistic, resampled
 from fas_core.metrics.uncertainty import UnitInterval, Units, zero_error_upper_bound
 
+from .conftest import subjects_of
+
 AUC, EER, BPCER = Statistic("roc_auc"), Statistic("eer"), Statistic("bpcer")
 TARGETS = (0, 0.1, 0.3, 1)
 EVERYTHING = [
@@ -24,15 +26,6 @@ EVERYTHING = [
     *(Statistic("precision_at_recall", target) for target in TARGETS[1:]),
     Statistic("average_precision"),
 ]
-
-
-def subjects_of(n_subjects: int, n_each: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Scores with ties, labels, subjects: subjects differ in how their live samples and their attacks score."""
-    rng = np.random.default_rng(seed)
-    subjects = np.repeat(np.arange(n_subjects), 2 * n_each)
-    attack = np.tile(np.repeat([False, True], n_each), n_subjects)
-    level = rng.normal(0, 1, (n_subjects, 2))[subjects, attack.astype(int)]
-    return np.round(level + attack + rng.normal(0, 0.5, subjects.size), 1), attack, subjects
 
 
 def aucs_of(

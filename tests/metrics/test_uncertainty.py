@@ -26,6 +26,8 @@ from fas_core.metrics.uncertainty import (
     zero_error_upper_bound,
 )
 
+from .conftest import subjects_of
+
 GOLDEN = Path(__file__).parents[2].parent / "shared" / "golden" / "metrics_golden.json"
 
 
@@ -109,15 +111,6 @@ def test_bound_of_no_trials_raises() -> None:
 
 def golden_set(golden: dict[str, Any], name: str) -> dict[str, Any]:
     return next(entry for entry in golden["sets"] if entry["name"] == name)
-
-
-def subjects_of(n_subjects: int, n_each: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Scores with ties, labels, subjects: subjects differ in how their live samples and their attacks score."""
-    rng = np.random.default_rng(seed)
-    subjects = np.repeat(np.arange(n_subjects), 2 * n_each)
-    attack = np.tile(np.repeat([False, True], n_each), n_subjects)
-    level = rng.normal(0, 1, (n_subjects, 2))[subjects, attack.astype(int)]
-    return np.round(level + attack + rng.normal(0, 0.5, subjects.size), 1), attack, subjects
 
 
 def test_the_unit_is_the_first_column_that_names_every_sample() -> None:
