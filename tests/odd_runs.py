@@ -90,7 +90,8 @@ def write_odd_run(cache: Path, kind: str, *, has_images: bool) -> store.Run:
             table = table.assign(score=np.nan)
         return scores_only_run(cache, kind, table, ["score"], f"{kind}.csv")
     if kind != "no_image_read":
-        return write_image_run(cache, kind, samples, seed=1)
+        # Shards of four would be hundreds of files where there are hundreds of species.
+        return write_image_run(cache, kind, samples, seed=1, shard_size=max(4, len(samples) // 8))
     return _unread(cache, kind, samples)
 
 

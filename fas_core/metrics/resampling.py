@@ -7,6 +7,7 @@ classes share a bin. Of the samples themselves that moves an AUC by less than 1/
 an EER and a BPCER at an APCER by less than 1/QUANTILES, the latter upwards only. Rates at a frozen threshold are exact.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -205,7 +206,14 @@ class _Model:
         self.statistics, self.names, self.n_bins = statistics, names, 1
         per_kind = (len(names) + 1, n_units)
         self.trials = sparse_counts(kinds, codes, per_kind)
+<<<<<<< HEAD
         wanted = {statistic.name for statistic in statistics}
+=======
+        self.members = [
+            self.trials.indices[i:j] for i, j in itertools.pairwise(self.trials.indptr)
+        ]  # which units have each kind
+        wanted = {statistic.name for statistic in statistics}
+>>>>>>> cf879e5 (Tests: an odd Run of hundreds of species has a few shards; which units have each kind is split once)
         self.errors: Any = None
         if wanted & NEEDS_THRESHOLD:
             wrong = (values >= threshold) == (kinds == 0)
@@ -235,7 +243,7 @@ class _Model:
     def sizes(self, statistic: Statistic) -> Sizes:
         """How many units the statistic rests on."""
         name = statistic.name
-        bona_fide, *attacks = np.split(self.trials.indices, self.trials.indptr[1:-1])  # which units have each kind
+        bona_fide, *attacks = self.members
         if (species := statistic.species) is not None:
             attacks = [attacks[self.names.index(species)]]
         classes = [[bona_fide], attacks]
