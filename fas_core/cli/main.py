@@ -52,6 +52,7 @@ app.command("report")(evaluation.report_on)
 app.command("metrics")(scores.score_metrics)
 scores_app.command("import")(scores.scores_import)
 app.command("bench")(bench.measurements)
+parser = typer.main.get_command(app)  # reads the signatures of all commands: once, however many a process runs
 
 
 def main() -> None:
@@ -61,7 +62,7 @@ def main() -> None:
     logging.basicConfig(format="fas: note: %(message)s", level=logging.WARNING)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells the precision of every model it prepares
     try:
-        code = app(prog_name="fas", standalone_mode=False)
+        code = parser(prog_name="fas", standalone_mode=False)
     except BadInputError as error:
         _stop(str(error))
     except typer.Abort:
