@@ -18,7 +18,15 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 # From the ground up. A room may import from its own floor's rooms only where it is the same room, and from those below.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("fas_core.errors", "fas_core.texts", "fas_core.files", "fas_core.documents", "fas_core.progress", "fas_core.memo"),
+    (
+        "fas_core.errors",
+        "fas_core.texts",
+        "fas_core.delivery",
+        "fas_core.files",
+        "fas_core.documents",
+        "fas_core.progress",
+        "fas_core.memo",
+    ),
     ("fas_core.data", "fas_core.metrics", "fas_core.models"),
     ("fas_core.runs",),
     ("fas_core.latent", "fas_core.training"),

@@ -15,6 +15,7 @@ from app.session.readers import decided, grouping, pooled_score_set
 from app.words import escaped
 from fas_core import metrics
 from fas_core.data.names import TRAIN, dev_subsets, fresh_subsets
+from fas_core.delivery import is_injected
 from fas_core.errors import BadInputError
 from fas_core.evaluation.presentations import FRAME
 from fas_core.metrics import bins
@@ -110,10 +111,10 @@ def set_by_hand(score: str, threshold: float) -> None:
 
 @cached(entries=64)
 def _species(run: Run) -> list[str]:
-    """The attack species of a Run, in order of name."""
+    """The species of a Run's presentation attacks, in order of name."""
     codes, names = grouping(run, FRAME).kinds
     present = np.bincount(codes, minlength=len(names) + 1)[1:]
-    return sorted(name for name, n in zip(names, present, strict=True) if n)
+    return sorted(name for name, n in zip(names, present, strict=True) if n and not is_injected(name))
 
 
 SESSIONS, LOSS, REJECTION, SHARE, FACTOR = 100_000.0, 500.0, 1.0, 0.1, 3.0  # a month, money, money, %, times

@@ -115,7 +115,7 @@ def decided(run: Run, score: str, level: str) -> Presentations:
 def frame_units(run: Run, subsets: tuple[str, ...]) -> Units:
     """What the samples of some subsets are drawn as a whole by, in row order."""
     frames = grouping(run, FRAME)
-    return frames.units(frames.within(subsets) & (np.arange(len(frames.of_row)) < frames.n))
+    return frames.units(frames.of_subsets(subsets) & (np.arange(len(frames.of_row)) < frames.n))
 
 
 def decisions(run: Run, level: str) -> str:

@@ -107,8 +107,9 @@ def _worst_at_five_percent(cell: dict[str, Any]) -> str:
 
 def print_metrics(title: str, cells: dict[str, dict[str, Any]]) -> None:
     """A table of metric documents, a row per subset."""
+    apart = {f"{name}, injected": cell["injections"] for name, cell in cells.items() if "injections" in cell}
     rows = []
-    for subset, cell in cells.items():
+    for subset, cell in (cells | apart).items():
         rows.append(
             [
                 subset,
@@ -131,6 +132,9 @@ def print_at_thresholds(cell: dict[str, Any], where: str = "") -> None:
     for entry in cell["at_threshold"]:
         species = ", ".join(f"{k} {rate(v)}" for k, v in entry["apcer_per_species"].items())
         print(f"{where}At {entry['threshold']}: BPCER {rate(entry['bpcer'])}; APCER {species or rate(None)}")
+    for entry in cell.get("injections", {}).get("at_threshold", []):
+        species = ", ".join(f"{k} {rate(v)}" for k, v in entry["apcer_per_species"].items())
+        print(f"{where}At {entry['threshold']}, injection attacks that pass: {species}")
 
 
 def print_score_file(title: str, subset: str, document: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fas_core.data.names import ALL, ATTACK, BONA_FIDE, SUBSET_NAME, in_protocol_order, recurring_ids
+from fas_core.delivery import DELIVERY, delivery_problem, named_by_delivery
 from fas_core.errors import BadInputError
 from fas_core.files import CONTENT_BYTES, MISSING, content_hashes, read_table, write_table
 from fas_core.texts import exact_numbers, one_spelling, plain, plain_column, read_numbers, unread_numbers
@@ -315,6 +316,13 @@ def checked(table: pd.DataFrame, labels: LabelValues | None = None) -> Checked:
     contradicts = is_named & (rows["pai_species"].str.casefold() != said["species"].str.casefold())
     note(contradicts, "pai_species '{}' is not what --species-label says of its label".format, rows["pai_species"])
     rows["pai_species"] = rows["pai_species"].where(rows["pai_species"] != "", said["species"])
+    if DELIVERY in table:
+        delivered = text_column(table[DELIVERY])
+        for is_attack in (True, False):
+            problem_of = {text: delivery_problem(text, is_attack=is_attack) or "" for text in delivered.unique()}
+            why = delivered.map(problem_of).where((rows["label"] == ATTACK) == is_attack, "")
+            note(why != "", str, why)
+        rows["pai_species"] = named_by_delivery(rows["pai_species"], delivered.where(rows["label"] == ATTACK, ""))
     for name in NUMBER_COLUMNS:
         if name in table:
             text = text_column(table[name])

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fas_core.delivery import is_injected
+
 BONA_FIDE, ATTACK = "bona_fide", "attack"
 TRAINING_USE = "training_use"  # the column of a Run that says what its model's training did with an image's content
 LEARNED, DEV, NOT_USED = "learned", "dev", "none"  # its weights were fitted on it; it chose the epoch; neither
@@ -108,7 +110,8 @@ def _group_names(subset: NDArray[np.str_], label: NDArray[np.str_], species: NDA
     species = np.where(species == "", "unspecified", species)
     species = np.where(np.isin(species, GROUP_ORDER), "attack, " + species.astype(object), species).astype(str)
     elsewhere = np.where(is_attack, species, "bona fide")
-    return np.where(in_protocol, np.where(is_attack, np.where(pd.isna(side), species, subset), live_name), elsewhere)
+    is_by_species = pd.isna(side) | np.array([is_injected(name) for name in species], np.bool_)
+    return np.where(in_protocol, np.where(is_attack, np.where(is_by_species, species, subset), live_name), elsewhere)
 
 
 GROUP_ORDER = (TRAIN, LIVE, "bona fide", "bona fide, seen", "bona fide, unseen")

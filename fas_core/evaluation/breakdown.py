@@ -23,6 +23,7 @@ from scipy.special import ndtri, stdtrit
 from fas_core import metrics
 from fas_core.data.manifest import text_column
 from fas_core.data.names import ATTACK, BONA_FIDE
+from fas_core.delivery import are_injected
 from fas_core.errors import BadInputError
 from fas_core.metrics.uncertainty import Interval, UnitInterval, Units, codes_of, rate_interval, unit_of
 from fas_core.runs.store import Run
@@ -263,7 +264,7 @@ def groups_of(values: pd.Series) -> tuple[NDArray[np.intp], list[str], tuple[flo
 
 
 def by_column(rows: pd.DataFrame, values: ArrayLike, threshold: float, column: str) -> Breakdown:
-    """The rates of every group of n samples (or videos) at the same threshold.
+    """The rates of every group of n samples (or videos) at the same threshold; injection attacks are left out.
 
     `rows`: n of them, with label, pai_species, `column`, and what they have of subject_id, video_id, session_id.
     `values`: (n,) scores, NaN = non-response: counted beside the rates. A number column with more than 8 different
@@ -276,12 +277,13 @@ def by_column(rows: pd.DataFrame, values: ArrayLike, threshold: float, column: s
         why = "names or describes single samples" if column in rows else "is not there"
         choices = ", ".join(offered(rows)) or "none here"
         raise BadInputError(f"No breakdown by '{column}': this column {why}. Columns to choose from: {choices}.")
+    presented = ~are_injected(rows["pai_species"])
+    rows, numbers = rows[presented], np.asarray(values, np.float64)[presented]
     n_values = _n_groups(rows[column])
     if not 1 <= n_values <= MAX_GROUPS:
         what = f"has {n_values} different values, more than {MAX_GROUPS}" if n_values else "is empty in every row"
         raise BadInputError(f"No breakdown by '{column}': this column {what}.")
     codes, names, edges = groups_of(rows[column])
-    numbers = np.asarray(values, np.float64)
     attack = (rows["label"] == ATTACK).to_numpy()
     species = rows["pai_species"].astype("str").fillna("").str.strip().replace("", metrics.UNSPECIFIED).to_numpy(str)
     species_names = np.unique(species[attack]).tolist()

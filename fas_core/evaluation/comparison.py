@@ -65,6 +65,7 @@ class PairedComparison:
     n_only_a: int
     n_only_b: int
     n_no_response: int
+    n_injected: int  # injection attacks, which are left out
     unit: str  # what is resampled as a whole
     n_units: int
     samples_are_independent: bool
@@ -89,6 +90,7 @@ class PairedComparison:
                 "n_only_a": self.n_only_a,
                 "n_only_b": self.n_only_b,
                 "n_no_response": self.n_no_response,
+                "n_injected": self.n_injected,
                 "unit": self.unit,
                 "n_units": self.n_units,
                 "samples_are_independent": self.samples_are_independent,
@@ -141,6 +143,7 @@ def compared(
         n_only_a=both.n_only[0],
         n_only_b=both.n_only[1],
         n_no_response=both.n_no_response,
+        n_injected=both.n_injected,
         unit=units.name,
         n_units=codes_of(units.groups)[1],
         samples_are_independent=independent,

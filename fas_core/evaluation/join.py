@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fas_core import metrics, scores
 from fas_core.data.names import ATTACK, BONA_FIDE, is_training
+from fas_core.delivery import are_injected
 from fas_core.errors import BadInputError
 from fas_core.evaluation.presentations import COLUMNS, FRAME, grouped, summed_up
 from fas_core.metrics import ScoreSet
@@ -110,6 +111,7 @@ class Joined:
     scores: tuple[NDArray[np.float64], ...]  # k times (n,)
     n_only: tuple[int, ...]  # samples of each whole Run that another Run lacks
     n_no_response: int  # samples of all Runs that one of them gave no score
+    n_injected: int = 0  # common samples that are left out as they are injection attacks, not presentations
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -180,8 +182,8 @@ def joined(systems: Sequence[System], level: str = FRAME) -> Joined:
     """Two or more Runs on the samples that `matched` finds in all of them.
 
     At another level than frame a row is a presentation, named after its first frame; frames that one Run gave no score
-    are left out of all. Raises BadInputError where one sample has two labels, or A does not name its videos, and as
-    `require_others`.
+    are left out of all, and so are injection attacks. Raises BadInputError where one sample has two labels, or A does
+    not name its videos, and as `require_others`.
     """
     require_others(systems)
     a = systems[0].run
@@ -193,14 +195,17 @@ def joined(systems: Sequence[System], level: str = FRAME) -> Joined:
     rows = _in_all(position)
     values = tuple(scores.values(*system)[here] for system, here in zip(systems, rows, strict=True))
     answered = ~np.asarray(np.isnan(np.stack(values)).any(axis=0))
+    samples = ours.iloc[rows[0]].reset_index(drop=True)
+    injected = are_injected(samples["pai_species"])
     everything = Joined(
-        samples=ours.iloc[rows[0]].reset_index(drop=True),
+        samples=samples,
         rows=rows,
         scores=values,
         n_only=tuple(len(table) - len(rows[0]) for table in (ours, *others)),
-        n_no_response=int((~answered).sum()),
+        n_no_response=int((~answered & ~injected).sum()),
+        n_injected=int(injected.sum()),
     )
-    return _at_level(everything.only(answered), level, f"Run {a.info.name}")
+    return _at_level(everything.only(answered & ~injected), level, f"Run {a.info.name}")
 
 
 def require_others(systems: Sequence[System]) -> None:

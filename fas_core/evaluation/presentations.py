@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from fas_core import metrics
 from fas_core.data.names import ATTACK
+from fas_core.delivery import is_injected
 from fas_core.errors import BadInputError
 from fas_core.metrics import ScoreSet
 from fas_core.metrics.uncertainty import UNITS, WITHIN, Units
@@ -72,8 +73,18 @@ class Grouping:
         return Units("sample", np.arange(int(chosen.sum())))
 
     def within(self, subsets: Sequence[str]) -> NDArray[np.bool_]:
-        """(m,) whether a presentation is of one of these subsets."""
+        """(m,) whether it is a presentation of one of these subsets; injection attacks are none."""
+        return self.of_subsets(subsets) & ~self.is_injected
+
+    def of_subsets(self, subsets: Sequence[str]) -> NDArray[np.bool_]:
+        """(m,) whether it is of one of these subsets, injection attacks too."""
         return self.rows["subset"].isin(list(subsets)).to_numpy()
+
+    @cached_property
+    def is_injected(self) -> NDArray[np.bool_]:
+        """(m,) whether it is an injection attack."""
+        codes, names = self.kinds
+        return np.array([False, *map(is_injected, names)])[codes]
 
     def judged(self, values: NDArray[np.float64], *, fail_closed: bool = False) -> Presentations:
         """By a score per sample, (n,), as `presentations` says."""
@@ -103,13 +114,13 @@ class Presentations:
         return self.of.of_row[: self.of.n]
 
     def within(self, subsets: Sequence[str]) -> NDArray[np.bool_]:
-        """(m,) whether a presentation is of one of these subsets."""
+        """(m,) whether it is a presentation of one of these subsets; injection attacks are none."""
         return self.of.within(subsets)
 
     def score_set(self, subsets: Sequence[str] | None = None) -> ScoreSet:
-        """The presentations of some subsets, of all by default, as one sorted set of scores."""
+        """The presentations of some subsets, of all by default, as one sorted set of scores; injections apart in it."""
         codes, names = self.of.kinds
-        chosen = slice(None) if subsets is None else self.within(subsets)
+        chosen = slice(None) if subsets is None else self.of.of_subsets(subsets)
         return metrics.score_set_from_codes(self.values[chosen], codes[chosen], names)
 
 

@@ -255,6 +255,7 @@ def require_both_classes(scores_of_set: metrics.ScoreSet, where: str) -> None:
     kind = "attacks" if scores_of_set.n_attack else "bona fide samples"
     other = "bona fide samples" if scores_of_set.n_attack else "attacks"
     count = scores_of_set.n_attack or scores_of_set.n_bona_fide
+    apart = " Injection attacks are no presentations and are left out." if scores_of_set.injected else ""
     raise BadInputError(
-        f"{where} holds only {kind} ({count}): ROC, EER and APCER/BPCER trade-offs need {other} as well."
+        f"{where} holds only {kind} ({count}): ROC, EER and APCER/BPCER trade-offs need {other} as well.{apart}"
     )

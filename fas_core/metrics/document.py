@@ -36,13 +36,20 @@ def document(
 
     `at_threshold` has one entry per given threshold, `apcer_at_bpcer` one per `max_bpcer`, `bpcer_at_apcer` one per
     `max_apcer`. Counts are of samples with a score; the non-responses stand beside them, with their shares bpnrr and
-    apnrr of all samples of their kind. A set without any score raises.
+    apnrr of all samples of their kind. Where there are injection attacks, `injections` is the same document of them
+    alone. A set without any score raises.
     """
     n_bona_fide, n_attack, missing = scores.n_bona_fide, scores.n_attack, scores.n_non_response
     if n_bona_fide + n_attack == 0:
         n_missing = sum(missing.values())
         raise BadInputError(f"there is no score to evaluate: {n_missing} samples, all of them without a score (NaN)")
     shares = as_priors(priors)
+    thresholds, max_bpcer, max_apcer = list(thresholds), list(max_bpcer), list(max_apcer)
+    apart = {}
+    if scores.injected is not None:
+        options: dict[str, Any] = {"thresholds": thresholds, "max_bpcer": max_bpcer, "max_apcer": max_apcer}
+        if scores.injected.n_bona_fide + scores.injected.n_attack:
+            apart = {"injections": document(scores.injected, **options, priors=shares)}
     averages: list[float] | list[None] = [None] * (1 + len(shares))
     if n_bona_fide and n_attack:
         averages = average_precisions(scores, [None, *shares])
@@ -66,6 +73,7 @@ def document(
             "apcer_at_bpcer": [
                 _or_none(apcer_at_bpcer, scores, target) or _undefined_at(scores, target) for target in max_bpcer
             ],
+            **apart,
         }
     )
 

@@ -206,14 +206,10 @@ class _Model:
         self.statistics, self.names, self.n_bins = statistics, names, 1
         per_kind = (len(names) + 1, n_units)
         self.trials = sparse_counts(kinds, codes, per_kind)
-<<<<<<< HEAD
-        wanted = {statistic.name for statistic in statistics}
-=======
         self.members = [
             self.trials.indices[i:j] for i, j in itertools.pairwise(self.trials.indptr)
         ]  # which units have each kind
         wanted = {statistic.name for statistic in statistics}
->>>>>>> cf879e5 (Tests: an odd Run of hundreds of species has a few shards; which units have each kind is split once)
         self.errors: Any = None
         if wanted & NEEDS_THRESHOLD:
             wrong = (values >= threshold) == (kinds == 0)

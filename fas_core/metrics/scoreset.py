@@ -1,13 +1,14 @@
 """Scores and labels of one set, sorted once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from fas_core.delivery import is_injected
 from fas_core.errors import BadInputError
 
 Floats = NDArray[np.float64]
@@ -27,6 +28,7 @@ class ScoreSet:
     attacks: Mapping[str, Floats]  # species, in order of name -> (n_species,); (0,) if none of its samples has a score
     pooled: Floats  # (n_attack,): the attacks of all species
     n_non_response: Mapping[str, int]  # NaN scores: {"bona_fide", "attack"}
+    injected: "ScoreSet | None" = None  # the bona fide scores with the injection attacks, which are in none of these
 
     @property
     def n_bona_fide(self) -> int:
@@ -43,7 +45,8 @@ def score_set(
     """Sorted scores of n samples. The order of the samples has no influence on anything computed from the set.
 
     `scores`: (n,) numbers. `attack`: (n,) booleans or 0/1, 1 = attack. `species`: (n,) names, looked at for attacks
-    only; an empty, missing or not textual one is "unspecified".
+    only; an empty, missing or not textual one is "unspecified". Injection attacks (`delivery.is_injected`) are no
+    presentations: they are in `injected` alone.
     """
     values = _as_scores(scores)
     labels = _as_labels(attack, values.size)
@@ -62,6 +65,22 @@ def score_set_from_codes(scores: ArrayLike, codes: ArrayLike, names: Sequence[st
     if len(set(names)) != len(names):
         raise BadInputError(f"species names must differ from each other, got {list(names)}")
     counts = _code_counts(kinds, len(names))
+    if any(is_injected(name) and counts[code] for code, name in enumerate(names, start=1)):
+        return _apart(values, kinds, names)
+    return _sorted_set(values, kinds, names, counts)
+
+
+def _apart(values: Floats, kinds: NDArray[Any], names: Sequence[str]) -> ScoreSet:
+    """The presentations, with the injection attacks as a set of their own."""
+    of_injection = np.array([False, *map(is_injected, names)])[kinds]
+    presented, injected = (
+        _sorted_set(values[rows], kinds[rows], names, _code_counts(kinds[rows], len(names)))
+        for rows in (~of_injection, of_injection | (kinds == 0))
+    )
+    return replace(presented, injected=injected)
+
+
+def _sorted_set(values: Floats, kinds: NDArray[Any], names: Sequence[str], counts: NDArray[np.intp]) -> ScoreSet:
     answered = ~np.isnan(values)
     missing = kinds[~answered]
     n_missing_bona_fide = int((missing == 0).sum())

@@ -29,6 +29,7 @@ from fas_core.data.manifest import (
     unknown_notes,
 )
 from fas_core.data.names import ALL, ATTACK, BONA_FIDE, SUBSET_NAME, in_protocol_order, recurring_ids
+from fas_core.delivery import DELIVERY, delivery_problem, named_by_delivery
 from fas_core.errors import BadInputError
 from fas_core.files import read_table
 from fas_core.runs.lock import claimed
@@ -271,7 +272,14 @@ def _set_labels(path: Path, rows: pd.DataFrame, values: pd.Series, labels: Label
             f"{len(on_live)} bona fide samples name a pai_species (e.g. '{on_live.iloc[0]}', row "
             f"{on_live.index[0] + 1}): it is left out. Are they bona fide?"
         )
-    rows["pai_species"] = species.where(species != "", said["species"]).where(is_attack, "")
+    named = species.where(species != "", said["species"]).where(is_attack, "")
+    if DELIVERY in rows:
+        delivered = text_column(rows[DELIVERY])
+        for text, is_of_attacks in pd.DataFrame({"text": delivered, "attack": is_attack}).value_counts().index:
+            if problem := delivery_problem(text, is_attack=is_of_attacks):
+                _refuse_first(path, (delivered == text) & (is_attack == is_of_attacks), delivered, problem)
+        named = named_by_delivery(named, delivered)
+    rows["pai_species"] = named
     return notes
 
 
@@ -495,7 +503,7 @@ def oddities(rows: pd.DataFrame, score: str = SCORE, *, is_negated: bool = False
             f"'{metrics.UNSPECIFIED}', in which a weak spot can hide. APCER is per species."
         )
     notes += recurring_ids(rows)
-    score_set = metrics.score_set(rows[score].to_numpy(np.float64), attack)
+    score_set = metrics.score_set(rows[score].to_numpy(np.float64), attack, list(rows["pai_species"]))
     if score_set.n_bona_fide and score_set.n_attack and (auc := metrics.roc_auc(score_set)) < LOOKS_REVERSED:
         remedy = "leave out --higher-is" if is_negated else "--higher-is bona_fide"
         notes.append(

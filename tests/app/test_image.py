@@ -16,13 +16,8 @@ from fas_core import scores
 from fas_core.data import images
 from fas_core.errors import BadInputError
 from fas_core.evaluation import card
-<<<<<<< HEAD
-from fas_core.evaluation.words import threshold_text
-from fas_core.inference import infer, predict
-=======
 from fas_core.evaluation.words import threshold_text
 from fas_core.inference import predict
->>>>>>> e7803d7 (Tests: what two files set up alike is set up once)
 from fas_core.latent import neighbours
 from fas_core.metrics import operating_point
 from fas_core.runs import marks, store

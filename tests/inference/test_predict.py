@@ -10,33 +10,14 @@ from fas_core import scores
 from fas_core.errors import BadInputError
 from fas_core.evaluation import card
 from fas_core.evaluation.card import Card
-<<<<<<< HEAD
-from fas_core.evaluation.card import Card
-from fas_core.inference import infer, predict
-=======
 from fas_core.inference import predict
->>>>>>> e7803d7 (Tests: what two files set up alike is set up once)
 from fas_core.metrics import operating_point as op
 from fas_core.runs import store
 from fas_core.runs.scorefile import scores_only_run
 from tests.conftest import tiny_samples
 
 
-<<<<<<< HEAD
-@pytest.fixture(scope="module")
-def setting(
-    tiny_checkpoint: Path, tiny_faces: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[store.Run, Path]:
-    """A Run, and the folder its images' paths are relative to."""
-    data = manifest.read(tiny_faces)
-    (run,) = infer.write_runs([tiny_checkpoint], data, tmp_path_factory.mktemp("cache"), device="cpu", precision="fp32")
-    return run, data.root
-
-
 def card_of(run: store.Run, score: str = "pixel_l2", **changed: Any) -> Card:
-=======
-def card_of(run: store.Run, score: str = "pixel_l2", **changed: Any) -> Card:
->>>>>>> e7803d7 (Tests: what two files set up alike is set up once)
     return card.card(run, score, op.rule("bpcer<=0.2"), ["live"], ["seen_paper"], **changed)
 
 
