@@ -8,6 +8,7 @@ import streamlit as st
 
 from app.charts import plots
 from app.components.threshold import Cell, Prepared, prepared, threshold_panel
+from app.parts.certification import show_certification
 from app.session import operating, readers, sidebar
 from app.session.address import put_in_address
 from app.session.cache import cached
@@ -249,6 +250,7 @@ def show_more(shown: Shown, point: OperatingPoint) -> None:
         "Does it carry over?": show_transfer,
         "What does it cost?": show_costs,
         "For whom does it fail?": show_groups,
+        "What would it prove?": show_certification,
     }
     for tab, show in zip(st.tabs(list(parts), key="more", bind="query-params"), parts.values(), strict=True):
         if tab.open:

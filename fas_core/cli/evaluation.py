@@ -1,8 +1,9 @@
-"""`fas evaluate`, `threshold`, `predict`, `compare`, `report`: what Runs say."""
+"""`fas evaluate`, `threshold`, `certify`, `predict`, `compare`, `report`: what Runs say."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,12 +16,17 @@ from fas_core.cli.printing import (
     print_card,
     print_json,
     print_metrics,
+    print_plans,
+    print_sheet,
     print_table,
     say,
+    say_notes,
 )
 from fas_core.errors import BadInputError
 
 if TYPE_CHECKING:
+    from fas_core.evaluation.certification import Frozen
+    from fas_core.evaluation.presentations import Presentations
     from fas_core.runs.store import Run
 
 
@@ -158,6 +164,91 @@ def _check_card(path: Path, cache: Path, as_json: bool) -> None:
         print("\n".join(differences) or same)
     if differences:
         sys.exit(1)
+
+
+def certify(
+    source: Annotated[str | None, typer.Argument(metavar="[RUN|SCORES]", help="A Run, or a score file.")] = None,
+    *,
+    cache: CacheOption,
+    plan: Annotated[list[str] | None, typer.Option(help="A plan's name, or a file of your own; may repeat.")] = None,
+    list_plans: Annotated[bool, typer.Option("--list", help="The plans that there are, with their sources.")] = False,
+    score: Annotated[str | None, typer.Option(help="The score to decide by, where a Run has several.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="At or above it is an attack.")] = None,
+    rule: Annotated[str | None, typer.Option(help="bpcer<=X (0.05 by default), apcer<=X, apcer[SPECIES]<=X, eer.")] = (
+        None
+    ),
+    operating_point: Annotated[Path | None, typer.Option(help="A card: its threshold, score, level, subsets.")] = None,
+    choose_on: Annotated[list[str] | None, typer.Option(help="Subset the rule looks at; may be repeated.")] = None,
+    report_on: Annotated[list[str] | None, typer.Option(help="Subset reported on; may be repeated.")] = None,
+    level: Annotated[
+        str | None, typer.Option(help="What a presentation is; by default a video, else an image.")
+    ] = None,
+    fail_closed: FailClosedOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """What presentations would prove under a test plan. No laboratory's verdict.
+
+    Example: `fas certify small_dcvae --score rec --plan ibeta-level-1`
+    """
+    from fas_core.evaluation import card as cards
+    from fas_core.evaluation import certification, plans
+    from fas_core.metrics import operating_point as op
+    from fas_core.runs import health
+
+    if list_plans:
+        known, problems = plans.offered(certification.plans_folder(cache))
+        say_notes(problems)
+        return print_json([asdict(one) for one in known]) if as_json else print_plans(known)
+    if source is None or not plan:
+        raise BadInputError(
+            "Name a Run or a score file, and a plan: fas certify small_dcvae --plan ibeta-level-1. See fas certify "
+            "--list."
+        )
+    chosen = [plans.plan(name) for name in plan]
+    if sum(given is not None for given in (threshold, rule, operating_point)) > 1:
+        raise BadInputError("Give one of --threshold, --rule and --operating-point: each says what the threshold is.")
+    point = None if operating_point is None else certification.of_card(operating_point)
+    decided, run = _decided(source, cache, score, level, fail_closed, point)
+    by = op.rule(rule or str(op.DEFAULT) if threshold is None else f"threshold={threshold!r}")
+    judged = (
+        certification.judged(decided, by, choose_on or [], report_on or [])
+        if point is None
+        else point.judged(decided, report_on or [])
+    )
+    on = list(dict.fromkeys([*judged.chosen_on, *judged.reported_on]))
+    warnings = [] if run is None else health.cautions(run, on)
+    warnings += [cards.OPTIMISTIC] if judged.is_optimistic else []
+    for warning in warnings:
+        say(f"{'Optimistic' if warning.kind == 'optimistic' else 'Warning'}: {warning.message}")
+    sheets = [judged.sheet(one) for one in chosen]
+    if as_json:
+        said = {"source": source, "warnings": [warning.as_json() for warning in warnings]}
+        return print_json(judged.as_json() | said | {"sheets": [one.as_json() for one in sheets]})
+    for one in sheets:
+        print_sheet(source, one)
+
+
+def _decided(
+    source: str, cache: Path, score: str | None, level: str | None, fail_closed: bool, point: Frozen | None
+) -> tuple[Presentations, Run | None]:
+    """The presentations of a Run, and it, or of a score file; as a card says where nothing else is said."""
+    from fas_core import scores
+    from fas_core.evaluation import file_metrics, presentations
+    from fas_core.evaluation.certification import usual_level
+    from fas_core.runs import scorefile, store
+
+    if point is not None:
+        score, level, fail_closed = score or point.score, level or point.level, fail_closed or point.fail_closed
+    if Path(source).is_file():
+        file = scorefile.read(Path(source))
+        file = file_metrics.fail_closed(file) if fail_closed else file
+        return presentations.of_file(file, level or usual_level(presentations.levels_of(file.rows))), None
+    run = store.open_run(cache, source)
+    if point is not None and run.id != point.run:
+        raise BadInputError(f"The card is of Run {point.run}, and {source} is Run {run.id}: give that, or --threshold.")
+    values = scores.values(run, score or _only_score(run, source))
+    chosen = level or usual_level(presentations.levels(run))
+    return presentations.presentations(run, values, chosen, fail_closed=fail_closed), run
 
 
 def predict(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,10 @@ from fas_core.metrics.uncertainty import UnitInterval, clopper_pearson
 
 if TYPE_CHECKING:  # it takes scikit-learn and SciPy, which most commands do without
     from fas_core.evaluation.card import Card
+
+if TYPE_CHECKING:
+    from fas_core.evaluation.certification import Sheet
+    from fas_core.evaluation.plans import Asked, Plan
 
 
 def say(message: str) -> None:
@@ -185,6 +189,49 @@ def _rate_in(value: float | None, interval: UnitInterval | None) -> str:
         return rate(value)
     unit = interval.unit + ("" if interval.n_units == 1 else "s")
     return f"{rate(value)} ({100 * interval.low:.1f}–{100 * interval.high:.1f}, {interval.n_units} {unit})"
+
+
+def print_plans(plans: Sequence[Plan]) -> None:
+    """What the plans ask for, with their sources."""
+    for plan in plans:
+        asked = [
+            f"{one.species} species of {one.name}, {one.asked.presentations} presentations each"
+            + (f" of {one.asked.subjects} subjects" if one.asked.subjects else "")
+            + _limited("APCER", one.asked)
+            for one in plan.attacks
+        ]
+        if plan.bona_fide is not None:
+            asked.append(f"{plan.bona_fide.presentations} bona fide presentations" + _limited("BPCER", plan.bona_fide))
+        print(f"{plan.name}: {'; '.join(asked)}.\n  {plan.text}\n  {plan.source}; {plan.version}. {plan.url}\n")
+
+
+def _limited(what: str, asked: Asked) -> str:
+    return "" if asked.limit is None else f", {what} at most {100 * asked.limit:g} %"
+
+
+def print_sheet(title: str, sheet: Sheet) -> None:
+    """A plan beside what is proved: an answer, a row per kind of presentations, and what to know of it."""
+    rows = [
+        [
+            line.name,
+            "" if line.name == line.kind else line.kind,
+            str(line.n),
+            "–" if line.n_subjects is None else str(line.n_subjects),
+            str(line.errors),
+            rate(line.rate),
+            line.proved_words,
+            "–" if line.asked is None or line.asked.limit is None else f"{100 * line.asked.limit:g} %",
+            line.verdict_words or "–",
+        ]
+        for line in sheet.all_lines
+    ]
+    print(sheet.sentence())
+    print(sheet.proof())
+    bound = f"at most, {100 * sheet.plan.confidence:g} %"
+    heads = ["species", "is of", "n", "subjects", "errors", "rate", bound, "limit", "verdict"]
+    print_table(f"{title}: {sheet.plan.title}, threshold {sheet.threshold}, per {sheet.level}", heads, rows)
+    for note in (*sheet.notes(), sheet.plan.text, f"Source: {sheet.plan.source}; {sheet.plan.version}."):
+        print(note)
 
 
 def print_groups(breakdown: dict[str, Any]) -> None:

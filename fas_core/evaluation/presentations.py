@@ -22,6 +22,7 @@ from fas_core.delivery import is_injected
 from fas_core.errors import BadInputError
 from fas_core.metrics import ScoreSet
 from fas_core.metrics.uncertainty import UNITS, WITHIN, Units
+from fas_core.runs.scorefile import SCORE, ScoreFile
 from fas_core.runs.store import Run
 
 FRAME = "frame"
@@ -126,12 +127,13 @@ class Presentations:
 
 def levels(run: Run) -> list[str]:
     """The levels at which a Run can be judged: frame, and those whose column names every sample."""
-    named = run.column_names()
-    names = [FRAME]
-    for unit, column in GROUPED.items():
-        if column in named and is_named(run.samples([column])[column]).all():
-            names += [f"{unit} {statistic}" for statistic in STATISTICS]
-    return names
+    return levels_of(run.samples([column for column in GROUPED.values() if column in run.column_names()]))
+
+
+def levels_of(rows: pd.DataFrame) -> list[str]:
+    """The same of n samples with their columns."""
+    units = [unit for unit, column in GROUPED.items() if column in rows and is_named(rows[column]).all()]
+    return [FRAME, *(f"{unit} {statistic}" for unit in units for statistic in STATISTICS)]
 
 
 def is_named(column: pd.Series) -> NDArray[np.bool_]:
@@ -172,6 +174,13 @@ def grouping(run: Run, level: str = FRAME, columns: Sequence[str] = ()) -> Group
     if level != FRAME:
         rows = rows.iloc[first].reset_index(drop=True)
     return Grouping(level, rows, of_row, n)
+
+
+def of_file(file: ScoreFile, level: str = FRAME) -> Presentations:
+    """What `presentations` gives for a Run, of a score file. Raises BadInputError as it does."""
+    of_row, first = grouped(file.rows, level, str(file.source))
+    whole = Grouping(level, file.rows.iloc[first].reset_index(drop=True), of_row, len(file.rows))
+    return whole.judged(file.rows[SCORE].to_numpy(np.float64))
 
 
 def grouped(rows: pd.DataFrame, level: str, whose: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -9,7 +9,7 @@ threshold of a grid. What needs both classes (AUC, EER, ...), and differences be
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -159,6 +159,21 @@ def rate_interval(
     low, high, agree = _resampled_shares(counts, np.bincount(codes, minlength=n_units), level, resamples, seed)
     method = "rule_of_three" if agree[0] else "bootstrap"
     return UnitInterval(float(low[0]), float(high[0]), units.name, n_units, method, resamples)
+
+
+def upper_bound(is_error: ArrayLike, units: Units, level: float = 0.95) -> UnitInterval | None:
+    """What the share of errors among n samples, (n,) booleans, does not exceed: one-sided, from 0 to `high`.
+
+    As `rate_interval`: exact if no two share a unit, else by resampling units. `level` is above 1/2.
+    """
+    found = rate_interval(is_error, units, level=2 * level - 1)
+    if found is None:
+        return None
+    high = found.high
+    if found.method == "rule_of_three":  # its bound is one-sided already
+        rate = float(np.mean(np.asarray(is_error, np.bool_)))
+        high = rate + zero_error_upper_bound(found.n_units, level) * (1 - rate)
+    return replace(found, low=0.0, high=high)
 
 
 def rate_bands(

@@ -19,7 +19,7 @@ from fas_core.runs import scorefile, store
 from fas_core.runs.scorefile import scores_only_run
 from tests.conftest import learned_samples, write_image_run
 
-from .conftest import page
+from .conftest import page, texts
 
 
 def pooled(run: store.Run, *subsets: str) -> metrics.ScoreSet:
@@ -296,3 +296,35 @@ def test_learned_images_are_said_above_the_threshold(tmp_path: Path) -> None:
     at = page("threshold", cache=tmp_path / "cache", run="a")
     assert at.warning[0].value.startswith("3 of 16 test images, of 3 subjects")
     assert not page("threshold", cache=tmp_path / "cache", run="a", subsets=["live", "unseen_mask"]).warning
+
+
+def test_a_plan_is_held_against_what_is_reported(tiny_cache: Path, tmp_path: Path) -> None:
+    at = page("threshold", cache=tiny_cache, run="a", more="What would it prove?")
+    assert not at.exception
+    run, sent = store.open_run(tiny_cache, "a"), Sent(at)
+    of_paper = metrics.rates_at(pooled(run, *sent.made["reported"]), sent.threshold).apcer_ci95_per_species["paper"]
+    assert of_paper is not None
+    [table] = [frame.value for frame in at.dataframe if "Verdict" in frame.value]
+    rows = table.set_index("Presentations")
+    assert (rows.loc["paper", "n"], rows.loc["paper", "Wrong"]) == (of_paper.n, of_paper.k)
+    assert rows.loc["5 more", "Verdict"] == "missing"
+    assert any("5 of 6 species missing" in said.value for said in at.markdown)
+    at.selectbox(key="plan").set_value("FIDO biometric component, level 1").run()
+    assert any("12 of 14 species missing" in said.value for said in at.markdown)
+    assert at.query_params["plan"] == ["FIDO biometric component, level 1"]
+    assert "certified" not in texts(at).casefold()
+
+
+def test_one_s_own_plans_are_offered_and_broken_ones_named(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    write_image_run(cache, "a", learned_samples())
+    (cache / "plans").mkdir()
+    (cache / "plans" / "bad.toml").write_text("x")
+    (cache / "plans" / "own.toml").write_text(
+        'title = "iBeta level 1"\nsource = "us"\nversion = "1"\n'
+        '[[attacks]]\nname = "any"\nspecies = 1\npresentations = 2\n'
+    )
+    at = page("threshold", cache=cache, run="a", more="What would it prove?", plan="iBeta level 1 (yours: own)")
+    assert not at.exception
+    assert any("bad\\.toml" in warning.value for warning in at.warning)
+    assert any("Would meet the counts and limits of iBeta level 1, 1 species" in said.value for said in at.markdown)

@@ -478,3 +478,59 @@ def test_what_flatters_is_said_by_every_command_that_judges(tmp_path: Path, fas:
         "optimistic",
     ]
     assert fas("threshold", "--check", out, "--cache", cache).code == 0
+
+
+def test_a_plan_is_held_against_scores(tmp_path: Path, fas: Callable[..., Result]) -> None:
+    rows = ["sample_id,label,pai_species,delivery,subset,score"]
+    rows += [f"l{i},live,,,{'dev' if i % 2 else 'test'},{i / 100}" for i in range(100)]
+    rows += [f"p{i},attack,paper,,test,{0 if i == 0 else 9}" for i in range(150)]
+    rows += [f"d{i},attack,deepfake,injection,test,9" for i in range(5)]
+    scores = tmp_path / "s.csv"
+    scores.write_text("\n".join(rows))
+    done = fas("certify", scores, "--plan", "ibeta-level-1", "--json")
+    document = json.loads(done.out)
+    assert (document["chosen_on"], document["reported_on"], document["warnings"]) == (["dev"], ["test"], [])
+    [sheet] = document["sheets"]
+    assert sheet["sentence"] == (
+        "Would not meet iBeta level 1: 5 of 6 species missing; above the limit: paper (1 of 150 pass)."
+    )
+    assert [(line["species"], line["n"], line["verdict"]) for line in sheet["attacks"]] == [
+        ("paper", 150, "above"),
+        (None, 0, "missing"),
+    ]
+    assert (sheet["bona_fide"]["n"], sheet["bona_fide"]["errors"], sheet["bona_fide"]["verdict"]) == (50, 2, "within")
+    assert [(line["species"], line["n"], line["errors"]) for line in sheet["injections"]] == [
+        ("injection: deepfake", 5, 0)
+    ]
+    told = fas("certify", scores, "--plan", "ibeta-level-2", "--threshold", "0.5", "--report-on", "test")
+    assert told.err.startswith("Optimistic")
+    assert "5 of 5 species missing" in told.out
+    assert "certified" not in (done.out + told.out + fas("certify", "--list").out).casefold()
+    assert [plan["name"] for plan in json.loads(fas("certify", "--list", "--json").out)][-1] == "ibeta-level-3"
+    assert "Name a Run or a score file" in message(fas("certify", scores))
+    both = ("--threshold", "1", "--rule", "eer")
+    assert "Give one of" in message(fas("certify", scores, "--plan", "ibeta-level-1", *both))
+    assert "There is no plan 'x'" in message(fas("certify", scores, "--plan", "x"))
+
+
+def test_a_card_is_held_against_a_plan_of_one_s_own(tmp_path: Path, fas: Callable[..., Result]) -> None:
+    cache, out, own = tmp_path / "cache", tmp_path / "op.json", tmp_path / "cache" / "plans" / "own.toml"
+    write_image_run(cache, "a", learned_samples())
+    write_image_run(cache, "b", tiny_samples(), seed=1)
+    assert (
+        fas("threshold", "a", "--score", "rec", "--report-on", "seen_paper", "--cache", cache, "--out", out).code == 0
+    )
+    own.parent.mkdir()
+    own.write_text(
+        'title = "Ours"\nsource = "us"\nversion = "1"\n'
+        '[[attacks]]\nname = "prints"\nspecies = 1\nwords = ["paper"]\npresentations = 2\n'
+    )
+    chosen = ("--plan", own, "--operating-point", out, "--cache", cache, "--json")
+    done = fas("certify", "a", *chosen)
+    document = json.loads(done.out)
+    assert document["threshold"] == json.loads(out.read_text())["threshold"]
+    assert [one["kind"] for one in document["warnings"]] == ["training_overlap"]
+    assert document["sheets"][0]["is_met"] is True
+    assert "The card is of Run" in message(fas("certify", "b", *chosen))
+    assert "Ours" not in fas("certify", "--list").out
+    assert "own: 1 species of prints" in fas("certify", "--list", "--cache", cache).out
