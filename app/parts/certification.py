@@ -8,11 +8,13 @@ import streamlit as st
 from app.session import readers
 from app.session.cache import cached, keyed
 from app.session.sidebar import Shown
-from app.words import escaped
+from app.words import escaped, percent
 from fas_core.evaluation import certification, plans
 from fas_core.evaluation.certification import Sheet
 from fas_core.evaluation.plans import Plan
 from fas_core.metrics.operating_point import OperatingPoint
+
+AT_MOST = "bound"
 
 keyed(Plan)
 
@@ -45,7 +47,14 @@ def show_certification(shown: Shown, point: OperatingPoint) -> None:
     plan = by_label[str(label)]
     sheet = sheet_of(shown, point.reported_on, point.threshold, plan)
     st.write(f"**{escaped(sheet.sentence())}** {escaped(sheet.proof())}")
-    st.dataframe(table_of(sheet), hide_index=True)
+    bound = st.column_config.TextColumn(
+        f"At most, {100 * plan.confidence:g} %",
+        help="What is proved: the larger of two one-sided bounds, of presentations taken for independent "
+        "(Clopper-Pearson) and of whole subjects, or the nearest to them. Without an error, the latter is what as many "
+        "subjects as there are still allow.",
+    )
+    wrong = st.column_config.TextColumn(help="Attacks that pass, bona fide presentations that are rejected.")
+    st.dataframe(table_of(sheet), hide_index=True, column_config={AT_MOST: bound, "Wrong": wrong})
     if notes := sheet.notes():
         st.write(escaped(" ".join(notes)))
     st.caption(f"{escaped(plan.text)} Source: {escaped(plan.source)}; {escaped(plan.version)}. {escaped(plan.url)}")
@@ -56,15 +65,13 @@ def table_of(sheet: Sheet) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Presentations": line.name,
-            "Class in the plan": "" if line.name == line.kind else line.kind,
             "Verdict": line.verdict_words or "–",
-            "n": line.n,
-            "Asked": "–" if line.asked is None else f"{line.asked.presentations:,}",
-            "Subjects": "–" if line.n_subjects is None else f"{line.n_subjects:,}",
-            "Wrong": line.errors,
-            "Rate": "–" if line.rate is None else f"{100 * line.rate:.{1 if line.n >= 100 else 0}f} %",
-            f"At most ({100 * sheet.plan.confidence:g} %)": line.proved_words,
+            "n": f"{line.n:,}" if line.asked is None else f"{line.n:,} of {line.asked.presentations:,}",
+            "Wrong": "–" if line.rate is None else f"{line.errors:,}, {percent(line.rate, line.n)}",
+            AT_MOST: line.proved_words,
             "Limit": "–" if line.asked is None or line.asked.limit is None else f"{100 * line.asked.limit:g} %",
+            "Subjects": "–" if line.n_subjects is None else f"{line.n_subjects:,}",
+            "Class in the plan": "" if line.name == line.kind else line.kind,
         }
         for line in sheet.all_lines
     )

@@ -213,9 +213,7 @@ class Sheet:
                 "Every image counts as a presentation. Where videos or sessions are named, choose their level."
             )
         if n := sum(line.n_non_response for line in (self.bona_fide, *self.attacks)):
-            notes.append(
-                f"{n:,} presentations have no score: they count beside the rates, for no presentation asked for."
-            )
+            notes.append(f"Without a score, counted beside the rates and for none that is asked for: {n:,}.")
         if self.not_asked:
             told = ", ".join(_counted(line) for line in self.not_asked)
             notes.append(f"Species that the plan does not ask for, by its words: {told}.")

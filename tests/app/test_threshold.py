@@ -306,12 +306,12 @@ def test_a_plan_is_held_against_what_is_reported(tiny_cache: Path, tmp_path: Pat
     assert of_paper is not None
     [table] = [frame.value for frame in at.dataframe if "Verdict" in frame.value]
     rows = table.set_index("Presentations")
-    assert (rows.loc["paper", "n"], rows.loc["paper", "Wrong"]) == (of_paper.n, of_paper.k)
+    assert rows.loc["paper", "n"] == f"{of_paper.n} of 150"
+    assert rows.loc["paper", "Wrong"].startswith(f"{of_paper.k}, ")
     assert rows.loc["5 more", "Verdict"] == "missing"
     assert any("5 of 6 species missing" in said.value for said in at.markdown)
     at.selectbox(key="plan").set_value("FIDO biometric component, level 1").run()
     assert any("12 of 14 species missing" in said.value for said in at.markdown)
-    assert at.query_params["plan"] == ["FIDO biometric component, level 1"]
     assert "certified" not in texts(at).casefold()
 
 
