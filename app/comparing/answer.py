@@ -53,8 +53,6 @@ def _samples(comparison: Comparison) -> str:
     words += [f"{only:,} {where} {letter}" for letter, only in zip(LETTERS, both.n_only, strict=False) if only]
     if both.n_no_response:
         words.append(f"{both.n_no_response:,} left out because one of the Runs gave no score")
-    if both.n_injected:
-        words.append(f"{both.n_injected:,} injection attacks left out, which are no presentations")
     return ", ".join(words) + ". "
 
 

@@ -64,9 +64,9 @@ def table_of(sheet: Sheet) -> pd.DataFrame:
     """A row per kind of presentations."""
     return pd.DataFrame(
         {
-            "Presentations": line.name,
+            "Kind": line.name,
             "Verdict": line.verdict_words or "–",
-            "n": f"{line.n:,}" if line.asked is None else f"{line.n:,} of {line.asked.presentations:,}",
+            "n (asked)": f"{line.n:,}" + ("" if line.asked is None else f" ({line.asked.presentations:,})"),
             "Wrong": "–" if line.rate is None else f"{line.errors:,}, {percent(line.rate, line.n)}",
             AT_MOST: line.proved_words,
             "Limit": "–" if line.asked is None or line.asked.limit is None else f"{100 * line.asked.limit:g} %",

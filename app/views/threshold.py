@@ -271,7 +271,7 @@ def threshold() -> None:
         return
     subsets = dict.fromkeys([*point.chosen_on, *point.reported_on])
     for caution in readers.cautions(shown.run, tuple(subsets)):
-        if caution.kind == "training_overlap":
+        if caution.kind in ("training_overlap", "injections"):
             st.warning(escaped(caution.message), icon=":material/warning:")
     st.caption(about(point))
     show_panel(shown, point)

@@ -196,7 +196,7 @@ def joined(systems: Sequence[System], level: str = FRAME) -> Joined:
     values = tuple(scores.values(*system)[here] for system, here in zip(systems, rows, strict=True))
     answered = ~np.asarray(np.isnan(np.stack(values)).any(axis=0))
     samples = ours.iloc[rows[0]].reset_index(drop=True)
-    injected = are_injected(samples["pai_species"])
+    injected = are_injected(samples["pai_species"]) if "pai_species" in samples else np.zeros(len(samples), np.bool_)
     everything = Joined(
         samples=samples,
         rows=rows,

@@ -22,6 +22,7 @@ from fas_core.data.names import (
     is_training,
     outside_training,
 )
+from fas_core.delivery import are_injected
 from fas_core.errors import BadInputError
 from fas_core.runs.store import Run
 
@@ -30,7 +31,7 @@ from fas_core.runs.store import Run
 class Caution:
     """Why numbers on some samples may mislead: an entry of `warnings` in JSON documents."""
 
-    kind: str  # training_overlap, subset_overlap, no_subjects, species_differ
+    kind: str  # training_overlap, subset_overlap, no_subjects, species_differ, injections
     message: str  # a sentence
     counts: Mapping[str, object] = field(default_factory=dict)  # how many samples, images or subjects it is about
 
@@ -49,8 +50,9 @@ class Caution:
 
 def cautions(run: Run, subsets: Sequence[str] | None = None) -> list[Caution]:
     """What to know before numbers on some subsets (all outside `train`, by default) are believed."""
-    columns = ("sample_id", "subset", "subject_id", "session_id", TRAINING_USE)
-    samples = run.samples([name for name in columns if name in run.column_names()])
+    columns = ("sample_id", "subset", "subject_id", "session_id", "pai_species", TRAINING_USE)
+    present = [name for name in columns if name in run.column_names()]
+    samples = run.samples(present, repeated=[name for name in present if name == "pai_species"])
     wanted = outside_training(run.subsets if subsets is None else subsets)
     samples = samples[samples["subset"].isin(wanted)]
     if not len(samples):
@@ -62,7 +64,23 @@ def cautions(run: Run, subsets: Sequence[str] | None = None) -> list[Caution]:
     nameless = int((samples["subject_id"] == "").sum()) if "subject_id" in samples else len(samples)
     if nameless:
         listed.append(Caution("no_subjects", _nameless(nameless), {"n_samples": nameless}))
+    listed.append(injections(samples))
     return [caution for caution in listed if caution is not None]
+
+
+def injections(samples: pd.DataFrame) -> Caution | None:
+    """How many of some samples are injection attacks, which no rate of presentations counts; None where none are."""
+    if "pai_species" not in samples:
+        return None
+    counts = samples["pai_species"][are_injected(samples["pai_species"])].astype(str).value_counts().sort_index()
+    if not len(counts):
+        return None
+    each = ", ".join(f"{n:,} {name}" for name, n in counts.items())
+    return Caution(
+        "injections",
+        f"Injection attacks are no presentations and in no rate of them: {each}.",
+        {"n_per_species": {str(name): int(n) for name, n in counts.items()}},
+    )
 
 
 def training_overlap(samples: pd.DataFrame) -> Caution | None:
@@ -147,7 +165,8 @@ def findings(run: Run, samples: pd.DataFrame) -> list[str]:
     nameless = int((samples["subject_id"] == "").sum()) if "subject_id" in samples else len(samples)
     if nameless:
         sentences.append(_nameless(nameless))
-    return sentences
+    injected = injections(samples)
+    return sentences if injected is None else [*sentences, injected.message]
 
 
 def _nameless(n: int) -> str:

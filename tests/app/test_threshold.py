@@ -305,8 +305,8 @@ def test_a_plan_is_held_against_what_is_reported(tiny_cache: Path, tmp_path: Pat
     of_paper = metrics.rates_at(pooled(run, *sent.made["reported"]), sent.threshold).apcer_ci95_per_species["paper"]
     assert of_paper is not None
     [table] = [frame.value for frame in at.dataframe if "Verdict" in frame.value]
-    rows = table.set_index("Presentations")
-    assert rows.loc["paper", "n"] == f"{of_paper.n} of 150"
+    rows = table.set_index("Kind")
+    assert rows.loc["paper", "n (asked)"] == f"{of_paper.n} (150)"
     assert rows.loc["paper", "Wrong"].startswith(f"{of_paper.k}, ")
     assert rows.loc["5 more", "Verdict"] == "missing"
     assert any("5 of 6 species missing" in said.value for said in at.markdown)
