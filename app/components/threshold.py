@@ -233,10 +233,7 @@ def _intervals(cells: Sequence[Cell], numbers: _Numbers) -> dict[str, Any]:
     band = uncertainty.rate_bands(scores, units, grid)
     if band is None:  # all of one unit, which says nothing about others
         return about
-    bound = uncertainty.zero_error_upper_bound(n_units)  # one-sided, for "0 % (≤ ...)": as many trials as units
-    low = np.where(counts == scores.size, 1 - bound, band[0])
-    high = np.where(counts == 0, bound, band[1])
-    arrays = {"grid": grid, "counts": counts, "low": low, "high": high}
+    arrays = {"grid": grid, "counts": counts, "low": band[0], "high": band[1]}
     return about | {"band": {name: numbers.add(values) for name, values in arrays.items()}}
 
 

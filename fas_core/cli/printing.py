@@ -188,7 +188,9 @@ def _rate_in(value: float | None, interval: UnitInterval | None) -> str:
     if interval is None:
         return rate(value)
     unit = interval.unit + ("" if interval.n_units == 1 else "s")
-    return f"{rate(value)} ({100 * interval.low:.1f}–{100 * interval.high:.1f}, {interval.n_units} {unit})"
+    low, high = 100 * interval.low, 100 * interval.high
+    ends = f"≤ {high:.1f} %" if value == 0 else f"≥ {low:.1f} %" if value == 1 else f"{low:.1f}–{high:.1f}"
+    return f"{rate(value)} ({ends}, {interval.n_units} {unit})"
 
 
 def print_plans(plans: Sequence[Plan]) -> None:

@@ -152,7 +152,7 @@ def p_text(p: float) -> str:
 
 
 def rate_text(value: float | None, interval: UnitInterval | None) -> str:
-    """A rate with its interval, or with the bound that no error in n trials leaves: 0 % (≤ 1.9 %).
+    """A rate with its interval, or with the bound that no error, or nothing else, in n trials leaves: 0 % (≤ 1.9 %).
 
     A tenth of a percent is shown from a hundred trials (subjects, videos or samples) on.
     """
@@ -165,6 +165,8 @@ def rate_text(value: float | None, interval: UnitInterval | None) -> str:
         return text
     if value == 0:
         return f"{text} (≤ {100 * zero_error_upper_bound(n):.{digits}f} %)"
+    if value == 1:
+        return f"{text} (≥ {100 - 100 * zero_error_upper_bound(n):.{digits}f} %)"
     return f"{text} ({100 * interval.low:.{digits}f}–{100 * interval.high:.{digits}f})"
 
 

@@ -5,6 +5,20 @@ intervals that are too narrow. The first part, k errors among n trials as fracti
 only: Clopper-Pearson for claims (it covers at least `level`), Wilson for plots. The second part names the unit, the
 subject or the closest to a subject that the data name, and resamples whole units: one rate, or a rate at every
 threshold of a grid. What needs both classes (AUC, EER, ...), and differences between models, is in `resampling`.
+
+One rule gives the interval of a rate, for every number of errors. An upper bound at a confidence c is
+
+- Clopper-Pearson's where each of the n samples is a unit of its own;
+- else, of G units, the largest of three: the quantile of the rates of resamples of whole units, Clopper-Pearson's as if
+  the samples were independent (units that happen to agree prove no more than that), and 1 - (1 - c)^(1/G), which G
+  units without a single error still allow. The quantile is at Phi(sqrt(G/(G - 1)) t) instead of c, t being Student's
+  quantile at c with G - 1 degrees of freedom: percentiles of few units are too narrow (Hesterberg, The American
+  Statistician 2015).
+
+Lower bounds mirror that. An interval at 95 % has 2.5 % on each side; where nobody errs, or everybody, that side is
+certain and the other has the whole 5 %. Every part grows with the number of errors and none with the luck of having
+none: more errors never give a lower bound. Few units cannot prove a small rate, with or without errors among them: 4
+subjects none below 53 %, whether 0 or 11 of their 156 samples are wrong.
 """
 
 import math
@@ -15,7 +29,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import bdtr, betaincinv, ndtri, stdtrit
+from scipy.special import bdtr, betaincinv, ndtr, ndtri, stdtrit
 
 Floats = NDArray[np.float64]
 
@@ -121,11 +135,11 @@ def unit_of(rows: pd.DataFrame) -> Units:
 class UnitInterval:
     """`low` to `high`, from samples of `n_units` units named as in `Units`, and by which method.
 
-    "clopper_pearson": each sample is a unit of its own, so that they are independent trials. "bootstrap": percentiles
-    of `resamples` resamples of whole units. "rule_of_three": the resamples agree, as they do where nobody errs, and a
-    width of 0 would be a lie. Then: had more than a share `zero_error_upper_bound(n_units)` of the population been
-    unlike all units seen, one of them would have been seen (level one-sided). The interval runs from all of that share
-    at the smallest value there is to all of it at the largest: for 0 errors from 0 to the bound.
+    "clopper_pearson": each sample is a unit of its own, so that they are independent trials. "bootstrap": from
+    `resamples` resamples of whole units. "rule_of_three": all samples are alike, as they are where nobody errs, or all
+    resamples agree, and a width of 0 would be a lie. Then: had more than a share `zero_error_upper_bound(n_units)` of
+    the population been unlike all units seen, one of them would have been seen (level one-sided). The interval runs
+    from all of that share at the smallest value there is to all of it at the largest: for 0 errors from 0 to the bound.
     """
 
     low: float
@@ -136,10 +150,20 @@ class UnitInterval:
     resamples: int  # 0 where none were needed
 
 
+@dataclass(frozen=True)
+class RateInterval(UnitInterval):
+    """Of a rate, with its one-sided upper bound at the same level: by how much a limit can be said to hold.
+
+    It is `high` where nobody errs, and a little below it elsewhere.
+    """
+
+    upper: float
+
+
 def rate_interval(
     is_error: ArrayLike, units: Units, *, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
-) -> UnitInterval | None:
-    """Of the share of errors among n samples, (n,) booleans: exact if no two share a unit, else by resampling units.
+) -> RateInterval | None:
+    """Of the share of errors among n samples, (n,) booleans, by the one rule that the module states.
 
     APCER and BPCER at a threshold that is frozen. The rate of a resample is a ratio of sums: errors of all samples
     drawn over samples drawn. None without samples, and where all are of one unit, which says nothing about others.
@@ -149,16 +173,15 @@ def rate_interval(
     errors = np.asarray(is_error, np.bool_)
     _check_units(errors, units, level)
     codes, n_units = codes_of(units.groups)
-    if n_units == errors.size > 0:
-        return UnitInterval(
-            *clopper_pearson(int(errors.sum()), n_units, level), units.name, n_units, "clopper_pearson", 0
-        )
-    if n_units < 2:
-        return None
     counts = np.bincount(codes, errors, n_units)[None]
-    low, high, agree = _resampled_shares(counts, np.bincount(codes, minlength=n_units), level, resamples, seed)
-    method = "rule_of_three" if agree[0] else "bootstrap"
-    return UnitInterval(float(low[0]), float(high[0]), units.name, n_units, method, resamples)
+    bounds = _share_bounds(counts, np.bincount(codes, minlength=n_units), level, resamples, seed)
+    if bounds is None:
+        return None
+    method = "clopper_pearson" if n_units == errors.size else "bootstrap"
+    if errors.all() or not errors.any():
+        method = "rule_of_three"
+    low, high, upper = (float(of_rate[0]) for of_rate in bounds)
+    return RateInterval(low, high, units.name, n_units, method, resamples if method == "bootstrap" else 0, upper)
 
 
 def upper_bound(is_error: ArrayLike, units: Units, level: float = 0.95) -> UnitInterval | None:
@@ -190,6 +213,31 @@ def rate_bands(
     `scores`: (n,), NaN left out. For bona fide scores that is BPCER. APCER, the share below t, has the mirrored band
     (1 - high, 1 - low). It holds for one threshold at a time, not for the whole curve at once. None as `rate_interval`.
     """
+    bounds = _bounds_at(scores, units, grid, level, resamples, seed)
+    return None if bounds is None else bounds[:2]
+
+
+def upper_bounds(
+    scores: ArrayLike,
+    units: Units,
+    grid: ArrayLike,
+    *,
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Floats | None:
+    """(m,) the one-sided upper bound, `RateInterval.upper`, of the share of scores >= t for m ascending thresholds t.
+
+    It never rises with t, so that thresholds can be searched by halves. `scores` and None as in `rate_bands`.
+    """
+    bounds = _bounds_at(scores, units, grid, level, resamples, seed)
+    return None if bounds is None else bounds[2]
+
+
+def _bounds_at(
+    scores: ArrayLike, units: Units, grid: ArrayLike, level: float, resamples: int, seed: int
+) -> tuple[Floats, Floats, Floats] | None:
+    """`_share_bounds` of the share of scores >= t for each threshold of a grid."""
     values, thresholds = np.asarray(scores, np.float64), np.asarray(grid, np.float64)
     _check_units(values, units, level)
     if thresholds.ndim != 1 or np.isnan(thresholds).any() or (thresholds[1:] < thresholds[:-1]).any():
@@ -198,21 +246,47 @@ def rate_bands(
     # Of how many thresholds a score is at or above: threshold j counts those of more than j.
     reached = np.searchsorted(thresholds, values[answered], side="right")
     codes, n_units = codes_of(units.groups[answered])
-    m = thresholds.size
-    if n_units == codes.size > 0:
-        errors = codes.size - np.cumsum(np.bincount(reached, minlength=m + 1))[:m]
-        return _beta_quantiles(errors, n_units, level)
-    if n_units < 2:
-        return None
-    counts = sparse_counts(reached, codes, (m + 1, n_units))[1:]
-    low, high, _ = _resampled_shares(counts, np.bincount(codes, minlength=n_units), level, resamples, seed)
-    return low, high
+    counts = sparse_counts(reached, codes, (thresholds.size + 1, n_units))[1:] if n_units else np.empty((0, 0))
+    return _share_bounds(counts, np.bincount(codes, minlength=n_units), level, resamples, seed)
 
 
-def _resampled_shares(
+def _share_bounds(
     counts: Any, trials: NDArray[np.intp], level: float, resamples: int, seed: int
-) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Row j of `counts` (m, units): errors that are in rows 0..j of the m rates; -> low, high, do all agree? (m,) each.
+) -> tuple[Floats, Floats, Floats] | None:
+    """Row j of `counts` (m, units): errors that are in rows j.. of the m rates; -> low, high, upper, (m,) each.
+
+    By the one rule of the module; None where fewer than two units were tried.
+    """
+    n_units, n = len(trials), int(trials.sum())
+    if n_units < 2 and n != 1:
+        return None
+    errors = np.asarray(counts.sum(axis=1), np.int64)[::-1].cumsum()[::-1]
+    both = (1 + level) / 2
+    low, high = _beta_quantiles(errors, n, level)
+    upper = _beta_quantiles(errors, n, 2 * level - 1)[1]
+    if n_units < n:
+        if ((errors > 0) & (errors < n)).any():
+            rates = _resampled_rates(counts, trials, resamples, seed)
+            at_both, at_level = _expanded(both, n_units), _expanded(level, n_units)
+            drawn = np.quantile(rates, [1 - at_both, at_both, at_level], axis=1)
+            low, high, upper = np.minimum(low, drawn[0]), np.maximum(high, drawn[1]), np.maximum(upper, drawn[2])
+        unseen = zero_error_upper_bound(n_units, both)
+        low, high = np.minimum(low, 1 - unseen), np.maximum(high, unseen)
+        upper = np.maximum(upper, zero_error_upper_bound(n_units, level))
+    one_sided = zero_error_upper_bound(n_units, level)
+    low = np.where(errors == 0, 0.0, np.where(errors == n, 1 - one_sided, low))
+    high = np.where(errors == n, 1.0, np.where(errors == 0, one_sided, high))
+    return low, high, np.where(errors == n, 1.0, upper)
+
+
+def _expanded(confidence: float, n_units: int) -> float:
+    """Where to read the percentile of resamples of few units, so that about as many as `confidence` lie below it."""
+    student = stdtrit(n_units - 1, confidence)
+    return float(ndtr(math.sqrt(n_units / (n_units - 1)) * student))
+
+
+def _resampled_rates(counts: Any, trials: NDArray[np.intp], resamples: int, seed: int) -> Floats:
+    """(m, resamples) rates of resamples of whole units, `counts` as in `_share_bounds`.
 
     A matrix of how often each unit is drawn turns the counts into those of all resamples at once.
     """
@@ -223,7 +297,7 @@ def _resampled_shares(
         errors = (counts @ weights)[::-1].cumsum(axis=0)[::-1]
         rates[:, start : start + weights.shape[1]] = errors / (trials @ weights)
         start += weights.shape[1]
-    return percentiles(rates, n_units, level)
+    return rates
 
 
 def percentiles(

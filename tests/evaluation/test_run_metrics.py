@@ -172,7 +172,7 @@ def test_rates_carry_intervals_by_subject_and_count_people(tiny_cache: Path) -> 
     assert (cell.bpcer, cell.apcer_per_species) == (0, {"mask": 1, "paper": 1})
     interval = cell.bpcer_interval
     assert (interval.unit, interval.n_units) == ("subject", 6)
-    assert (interval.low, interval.high) == uncertainty.clopper_pearson(0, 6)
+    assert (interval.low, interval.high) == (0, uncertainty.zero_error_upper_bound(6))
     assert (cell.n_subjects_bona_fide, cell.n_subjects_per_species) == (6, {"mask": 3, "paper": 3})
     nobody = replace(decided, of=replace(decided.of, rows=decided.rows.drop(columns="subject_id")))
     assert run_metrics.rates_at(nobody, ["seen_paper"], 1000).n_subjects_bona_fide is None

@@ -15,13 +15,14 @@ from scipy.stats import t as student
 
 from fas_core.metrics import uncertainty
 from fas_core.metrics.uncertainty import (
-    UnitInterval,
+    RateInterval,
     Units,
     clopper_pearson,
     mcnemar,
     rate_bands,
     rate_interval,
     unit_of,
+    upper_bounds,
     wilson,
     zero_error_upper_bound,
 )
@@ -150,25 +151,82 @@ def test_resamples_follow_the_golden_exact_law_of_five_subjects(
     errors = (np.array(people["scores"]) >= law["threshold"])[bona_fide]
     units = Units("subject", np.array(people["subjects"])[bona_fide])
     seen: list[np.ndarray] = []
-    ours = uncertainty.percentiles
-    monkeypatch.setattr(uncertainty, "percentiles", lambda rates, *rest: seen.append(rates) or ours(rates, *rest))
+    ours = uncertainty._resampled_rates
+
+    def drawn(*given: Any) -> np.ndarray:
+        seen.append(ours(*given))
+        return seen[-1]
+
+    monkeypatch.setattr(uncertainty, "_resampled_rates", drawn)
     interval = rate_interval(errors, units, resamples=20_000)
     [rates] = seen[0]
     assert rates.mean() == pytest.approx(law["mean"], abs=0.003)
     assert rates.std() == pytest.approx(law["sd"], abs=0.003)
     for name, expected in law["quantiles_inverted_cdf"].items():
         assert np.quantile(rates, float(name[1:]) / 100) == pytest.approx(expected, abs=0.02)
-    assert interval == UnitInterval(*np.quantile(rates, [0.025, 0.975]), "subject", 5, "bootstrap", 20_000)
+    # Read further out, as five subjects are few: at the normal distribution's share beyond sqrt(5/4) t, of t's tail.
+    beyond = norm.sf(np.sqrt(5 / 4) * student.ppf([0.975, 0.95], 4))
+    low, high = np.quantile(rates, [beyond[0], 1 - beyond[0]])
+    upper = np.quantile(rates, 1 - beyond[1])
+    assert interval is not None
+    assert (interval.unit, interval.n_units, interval.method, interval.resamples) == ("subject", 5, "bootstrap", 20_000)
+    assert interval.low == pytest.approx(min(low, clopper_pearson(int(errors.sum()), errors.size).low))
+    bounds = [zero_error_upper_bound(5, level) for level in (0.975, 0.95)]
+    assert (interval.high, interval.upper) == pytest.approx((max(high, bounds[0]), max(upper, bounds[1])))
 
 
 def test_the_rate_of_a_resample_is_a_ratio_of_sums() -> None:
     """Two subjects, 1 of 2 and 3 of 4 wrong: a quarter of the resamples has either alone, the others have 4 of 6."""
-    errors, units = [True, False, True, True, False, True], Units("subject", np.array(list("aabbbb")))
-    assert rate_interval(errors, units) == UnitInterval(0.5, 0.75, "subject", 2, "bootstrap", uncertainty.RESAMPLES)
-    inner = rate_interval(errors, units, level=0.3)  # the middle 30 % of the resamples agree
-    bound = zero_error_upper_bound(2, 0.3)
-    assert inner is not None
-    assert (inner.low, inner.high) == pytest.approx((4 / 6 * (1 - bound), 4 / 6 + bound * 2 / 6))
+    counts, trials = np.array([[1.0, 3.0]]), np.array([2, 4])
+    rates, times = np.unique(uncertainty._resampled_rates(counts, trials, 2000, 0), return_counts=True)
+    assert rates == pytest.approx([0.5, 4 / 6, 0.75])
+    assert times / 2000 == pytest.approx([0.25, 0.5, 0.25], abs=0.04)
+
+
+def test_an_interval_of_four_subjects_by_hand() -> None:
+    """39 images of each of four subjects. Without an error they leave 1 - 0.05^(1/4) = 52.7 %.
+
+    With 11 of 156, 8 of them of one subject, no resample has more than 8/39 = 20.5 %, and 156 independent trials would
+    give 12.3 %: what four subjects cannot prove without an error they cannot prove with 11. With 80 of 156, 20 of each
+    subject, all resamples agree, and Clopper-Pearson of 156 trials stands: 43.2 to 59.4 %, and 58.1 % with 5 % beyond;
+    what four leave with 2.5 % on either side, 1 - 0.025^(1/4) = 60.2 %, is wider.
+    """
+    subjects = Units("subject", np.repeat(np.arange(4), 39))
+
+    def interval(*errors: int) -> RateInterval:
+        found = rate_interval(np.concatenate([np.arange(39) < k for k in errors]), subjects)
+        assert found is not None
+        return found
+
+    none, few, half = interval(0, 0, 0, 0), interval(1, 1, 1, 8), interval(20, 20, 20, 20)
+    every = interval(39, 39, 39, 39)
+    assert (none.low, none.high, none.upper) == pytest.approx((0, 0.5271, 0.5271), abs=1e-4)
+    assert (few.low, few.high, few.upper) == pytest.approx((1 / 39, 0.6024, 0.5271), abs=1e-4)
+    assert (half.low, half.high, half.upper) == pytest.approx((1 - 0.6024, 0.6024, 0.5812), abs=1e-4)
+    assert (every.low, every.high, every.upper) == pytest.approx((1 - 0.5271, 1, 1), abs=1e-4)
+
+
+def test_no_interval_jumps_and_more_errors_never_give_a_lower_bound() -> None:
+    rng = np.random.default_rng(2)
+    for n_subjects, n_each in ((4, 39), (12, 5), (60, 20), (41, 1)):
+        units = Units("subject", np.repeat(np.arange(n_subjects), n_each))
+        scores = rng.normal(0, 1, n_subjects)[units.groups] + rng.normal(0, 1, units.groups.size)
+        grid = np.append(np.unique(scores), np.inf)
+        band = rate_bands(scores, units, grid, resamples=200)
+        upper = upper_bounds(scores, units, grid, resamples=200)
+        assert band is not None
+        assert upper is not None
+        for bounds in (*band, upper):
+            assert (np.diff(bounds) <= 0).all()
+        assert (band[0] <= upper).all()
+        assert (upper <= band[1]).all()
+        bound = zero_error_upper_bound(n_subjects)
+        assert (band[0][0], band[0][-1]) == (pytest.approx(1 - bound), 0)
+        assert (band[1][0], band[1][-1], upper[-1]) == (1, pytest.approx(bound), pytest.approx(bound))
+        for j in (0, 3, len(grid) // 2, len(grid) - 1):
+            interval = rate_interval(scores >= grid[j], units, resamples=200)
+            assert interval is not None
+            assert interval.upper == pytest.approx(upper[j], abs=1e-12)
 
 
 def test_frames_of_one_subject_are_no_independent_trials() -> None:
@@ -179,26 +237,36 @@ def test_frames_of_one_subject_are_no_independent_trials() -> None:
     assert by_image is not None
     assert (by_subject.unit, by_subject.n_units, by_subject.method) == ("subject", 15, "bootstrap")
     expected = clopper_pearson(int((scores >= 1).sum()), scores.size)
-    assert by_image == UnitInterval(*expected, "sample", scores.size, "clopper_pearson", 0)
+    upper = clopper_pearson(int((scores >= 1).sum()), scores.size, 0.9).high
+    assert by_image == RateInterval(*expected, "sample", scores.size, "clopper_pearson", 0, upper)
     assert by_subject.high - by_subject.low > 3 * (by_image.high - by_image.low)
 
 
 def test_one_sample_of_each_subject_is_an_independent_trial() -> None:
     interval = rate_interval([True, False, False], Units("subject", np.array(list("abc"))))
-    assert interval == UnitInterval(*clopper_pearson(1, 3), "subject", 3, "clopper_pearson", 0)
+    upper = clopper_pearson(1, 3, 0.9).high  # 5 % on either side
+    assert interval == RateInterval(*clopper_pearson(1, 3), "subject", 3, "clopper_pearson", 0, upper)
+    for errors in (0, 1):  # of 41 subjects, one sample each or three each: the same
+        for n_each in (1, 3):
+            units = Units("subject", np.repeat(np.arange(41), n_each))
+            alike = rate_interval(np.full(41 * n_each, errors), units)
+            assert alike is not None
+            bound = zero_error_upper_bound(41)
+            assert (alike.low, alike.high) == pytest.approx((1 - bound, 1) if errors else (0, bound))
 
 
 def test_no_errors_are_bounded_by_the_number_of_subjects_not_of_samples() -> None:
     units = Units("subject", np.repeat(np.arange(10), 100))
     bound = zero_error_upper_bound(10)
-    expected = UnitInterval(0.0, pytest.approx(bound), "subject", 10, "rule_of_three", uncertainty.RESAMPLES)
+    expected = RateInterval(0.0, pytest.approx(bound), "subject", 10, "rule_of_three", 0, pytest.approx(bound))
     assert rate_interval(np.zeros(1000), units) == expected
     mirrored = rate_interval(np.ones(1000), units)
     assert mirrored is not None
     assert (mirrored.low, mirrored.high, mirrored.method) == (pytest.approx(1 - bound), 1.0, "rule_of_three")
     alike = rate_interval(np.arange(1000) % 4 == 0, units)  # a quarter of every subject
     assert alike is not None
-    assert (alike.low, alike.high) == pytest.approx((0.25 * (1 - bound), 0.25 + 0.75 * bound))
+    assert alike.low == pytest.approx(clopper_pearson(250, 1000).low)
+    assert alike.high == pytest.approx(zero_error_upper_bound(10, 0.975))  # above the 27.8 % of 1000 trials
 
 
 def test_one_subject_says_nothing_about_others() -> None:
@@ -217,20 +285,29 @@ def test_neither_the_order_of_samples_nor_the_size_of_batches_matters(monkeypatc
     assert rate_interval(scores > 0.7, Units("subject", subjects), resamples=51, seed=1) != expected
 
 
-def test_about_as_many_intervals_hold_the_truth_as_they_say() -> None:
-    """Percentiles of 30 subjects with 8 frames each: a little below 95 %; taken for 240 trials far below."""
+@pytest.mark.parametrize(
+    ("n_subjects", "n_each", "truth", "alike", "least"),
+    [(4, 20, 0.05, 1.0, 0.97), (10, 10, 0.2, 2.0, 0.93), (30, 8, 0.2, 2.0, 0.88)],
+)
+def test_about_as_many_intervals_hold_the_truth_as_they_say(
+    n_subjects: int, n_each: int, truth: float, alike: float, least: float
+) -> None:
+    """Subjects with rates of their own, beta(alike truth, ...). Few of them are not too few; as trials they are."""
     rng = np.random.default_rng(0)
-    truth, held, held_as_trials = 0.2, 0, 0
-    units = Units("subject", np.repeat(np.arange(30), 8))
-    for _ in range(300):
-        errors = rng.random(240) < np.repeat(rng.beta(0.4, 1.6, 30), 8)  # mean 0.2
+    held = held_as_trials = bounded = 0
+    units = Units("subject", np.repeat(np.arange(n_subjects), n_each))
+    for _ in range(200):
+        rates = rng.beta(alike * truth, alike * (1 - truth), n_subjects)
+        errors = rng.random(units.groups.size) < rates[units.groups]
         interval = rate_interval(errors, units, resamples=400)
         assert interval is not None
-        low, high = clopper_pearson(int(errors.sum()), 240)
+        low, high = clopper_pearson(int(errors.sum()), errors.size)
         held += interval.low <= truth <= interval.high
+        bounded += truth <= interval.upper
         held_as_trials += low <= truth <= high
-    assert 0.88 < held / 300 < 0.98
-    assert held_as_trials / 300 < 0.8
+    assert held / 200 >= least
+    assert bounded / 200 >= least
+    assert held_as_trials / 200 < 0.85
 
 
 def test_a_band_is_the_interval_at_every_threshold() -> None:

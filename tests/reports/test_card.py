@@ -69,6 +69,7 @@ def test_no_error_is_never_said_without_what_it_allows() -> None:
     assert rate_text(0.0, UnitInterval(0.0, 0.024, "subject", 150, "bootstrap", 2000)) == "0.0 % (≤ 2.0 %)"
     assert zero_error_upper_bound(150) < 0.02 < 0.024
     assert rate_text(0.25, UnitInterval(0.1, 0.5, "subject", 20, "bootstrap", 2000)) == "25 % (10–50)"
+    assert rate_text(1.0, UnitInterval(0.914, 1.0, "subject", 41, "clopper_pearson", 0)) == "100 % (≥ 93 %)"
     assert rate_text(None, None) == "–"
 
 
