@@ -209,7 +209,10 @@ def operating_point(run: Run, score: str, level: str, subsets: Sequence[str]) ->
         return replace(op.operating_point(by, by.value, chosen_on, reported_on), chosen_on=(), is_optimistic=True), ""
     try:
         threshold = op.threshold_by(
-            by, pooled_score_set(run, score, level, chosen_on), costs(run) if by.kind == COST else None
+            by,
+            pooled_score_set(run, score, level, chosen_on),
+            costs(run) if by.kind == COST else None,
+            decided(run, score, level).trials(chosen_on) if by.at_95 else None,
         )
     except (metrics.UndefinedMetricError, BadInputError) as error:
         where = escaped(", ".join(chosen_on)) or "no subset"

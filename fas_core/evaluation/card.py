@@ -195,7 +195,7 @@ def _threshold(
 ) -> float:
     """`op.threshold_by`; raises BadInputError, with a remedy among the Run's subsets, where there is none."""
     try:
-        return op.threshold_by(rule, decided.score_set(chosen_on), costs)
+        return decided.threshold_by(rule, chosen_on, costs)
     except UndefinedMetricError as error:
         raise BadInputError(
             f"Rule {rule} cannot be applied to {_listed(chosen_on)}: {error}. "
@@ -218,7 +218,7 @@ def _where_instead(rule: Rule, decided: Presentations, subsets: Sequence[str], c
 
     def is_allowed_by(chosen_on: Sequence[str], by: Rule = rule) -> bool:
         try:
-            op.threshold_by(by, decided.score_set(chosen_on), costs)
+            decided.threshold_by(by, chosen_on, costs)
         except UndefinedMetricError:
             return False
         return True

@@ -35,9 +35,10 @@ from fas_core.metrics.uncertainty import RESAMPLES, UnitInterval, Units, codes_o
 
 def matched_rule(rule: Rule) -> Rule:
     """`rule` if thresholds can be matched by it; raises BadInputError for others than bpcer<=X and apcer<=X."""
-    if rule.kind not in (BPCER, APCER) or rule.species:
+    if rule.kind not in (BPCER, APCER) or rule.species or rule.at_95:
         raise BadInputError(
-            f"Runs cannot be compared at {rule}: thresholds are matched by bpcer<=X or apcer<=X (the worst species)."
+            f"Runs cannot be compared at {rule}: thresholds are matched by bpcer<=X or apcer<=X (the worst species)"
+            f"{', without @95' if rule.at_95 else ''}."
         )
     return rule
 

@@ -21,6 +21,10 @@ from fas_core.data.names import ATTACK
 from fas_core.delivery import is_injected
 from fas_core.errors import BadInputError
 from fas_core.metrics import ScoreSet
+from fas_core.metrics import operating_point as op
+from fas_core.metrics.cost import Costs
+from fas_core.metrics.limits import Trials
+from fas_core.metrics.operating_point import Rule
 from fas_core.metrics.uncertainty import UNITS, WITHIN, Units
 from fas_core.runs.scorefile import SCORE, ScoreFile
 from fas_core.runs.store import Run
@@ -123,6 +127,16 @@ class Presentations:
         codes, names = self.of.kinds
         chosen = slice(None) if subsets is None else self.of.of_subsets(subsets)
         return metrics.score_set_from_codes(self.values[chosen], codes[chosen], names)
+
+    def threshold_by(self, rule: Rule, subsets: Sequence[str], costs: Costs | None = None) -> float:
+        """`operating_point.threshold_by` on the presentations of some subsets, which know their subjects."""
+        return op.threshold_by(rule, self.score_set(subsets), costs, self.trials(subsets) if rule.at_95 else None)
+
+    def trials(self, subsets: Sequence[str]) -> Trials:
+        """The presentations of some subsets with what hangs together among them."""
+        chosen = self.within(subsets)
+        codes, names = self.of.kinds
+        return Trials(self.values[chosen], codes[chosen], names, self.of.units(chosen))
 
 
 def levels(run: Run) -> list[str]:

@@ -14,9 +14,10 @@ from fas_core import metrics, scores
 from fas_core.data.names import ATTACK, BONA_FIDE, TRAIN, dev_subsets
 from fas_core.errors import BadInputError
 from fas_core.evaluation.presentations import FRAME, Presentations, presentations
-from fas_core.metrics import UndefinedMetricError, resampling, uncertainty
-from fas_core.metrics.operating_point import DEFAULT, Rule, threshold_by
-from fas_core.metrics.uncertainty import UnitInterval
+from fas_core.metrics import UndefinedMetricError, limits, resampling, uncertainty
+from fas_core.metrics.limits import Target
+from fas_core.metrics.operating_point import DEFAULT, Rule
+from fas_core.metrics.uncertainty import RateInterval, UnitInterval
 from fas_core.runs import health
 from fas_core.runs.store import Run
 
@@ -67,26 +68,43 @@ def evaluated(
                     "at_dev_threshold": at_dev_threshold(run, decided[name], one_subset),
                 }
     warnings = [caution.as_json() for caution in health.cautions(run, subsets)]
-    document = {"run": run.id, "level": level, "scores": documents, "warnings": warnings}
+    document = {
+        "run": run.id,
+        "level": level,
+        "scores": documents,
+        "targets": {name: _targets(cells) for name, cells in documents.items()},
+        "warnings": warnings,
+    }
     if run.has_images:
         document["reconstruction"] = reconstruction_errors(run)
     return document
 
 
+def _targets(cells: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Subset -> whether the limit of the rule of `at_dev_threshold` holds there; those where it cannot be applied are
+    left out."""
+    entries = {subset: cell["at_dev_threshold"] for subset, cell in cells.items()}
+    return {subset: entry["target"] for subset, entry in entries.items() if entry is not None}
+
+
 def at_dev_threshold(run: Run, decided: Presentations, subset: str, rule: Rule = DEFAULT) -> dict[str, Any] | None:
     """The rates of a subset at the threshold that a rule chooses on the Run's dev subsets, as `rates_at`.
 
-    With "rule", "chosen_on" and "optimistic": whether it was chosen on the samples it is judged on, as where a Run has
-    no dev subset, or on which the rule can be applied. None where it cannot be applied to either.
+    With "rule", "chosen_on", "target" (whether the rule's limit holds here) and "optimistic": whether it was chosen on
+    the samples it is judged on, as where a Run has no dev subset, or on which the rule can be applied. None where it
+    cannot be applied to either.
     """
     for chosen_on in (dev_subsets(run.subsets), [subset]):
         try:
-            threshold = threshold_by(rule, decided.score_set(chosen_on))
+            threshold = decided.threshold_by(rule, chosen_on)
         except UndefinedMetricError:
             continue
         about = {"rule": str(rule), "chosen_on": chosen_on, "optimistic": subset in chosen_on}
-        rates: dict[str, Any] = metrics.json_safe(about | rates_at(decided, [subset], threshold).as_json())
-        return rates
+        rates = rates_at(decided, [subset], threshold)
+        promised = rates.target(rule)
+        about |= {"target": promised and promised.as_json()}
+        document: dict[str, Any] = metrics.json_safe(about | rates.as_json())
+        return document
     return None
 
 
@@ -94,8 +112,8 @@ def at_dev_threshold(run: Run, decided: Presentations, subset: str, rule: Rule =
 class ReportedRates(metrics.Rates):
     """With 95 % intervals by the unit that does not repeat, None where there is nothing to resample, and counts."""
 
-    bpcer_interval: UnitInterval | None
-    apcer_interval_per_species: Mapping[str, UnitInterval | None]
+    bpcer_interval: RateInterval | None
+    apcer_interval_per_species: Mapping[str, RateInterval | None]
     n_bona_fide: int  # presentations
     n_per_species: Mapping[str, int]
     n_non_response: Mapping[str, int]
@@ -103,9 +121,13 @@ class ReportedRates(metrics.Rates):
     n_subjects_per_species: Mapping[str, int | None]
 
     @property
-    def worst_interval(self) -> UnitInterval | None:
+    def worst_interval(self) -> RateInterval | None:
         """Of `apcer_max`."""
         return None if self.apcer_worst is None else self.apcer_interval_per_species[self.apcer_worst]
+
+    def target(self, by: Rule) -> Target | None:
+        """Whether the limit of a rule holds here; None where it has none."""
+        return limits.target(by, self)
 
 
 def rates_at(decided: Presentations, subsets: Sequence[str], threshold: float) -> ReportedRates:
@@ -118,7 +140,7 @@ def rates_at(decided: Presentations, subsets: Sequence[str], threshold: float) -
     code_of = {name: code for code, name in enumerate(["", *names])}
     answered = ~np.isnan(values)
 
-    def interval(kind: str) -> UnitInterval | None:
+    def interval(kind: str) -> RateInterval | None:
         trials = answered & (kinds == code_of[kind])
         called = metrics.is_attack(values[trials], threshold)
         return uncertainty.rate_interval(called if kind == "" else ~called, units.of(trials))

@@ -154,10 +154,10 @@ class UnitInterval:
 class RateInterval(UnitInterval):
     """Of a rate, with its one-sided upper bound at the same level: by how much a limit can be said to hold.
 
-    It is `high` where nobody errs, and a little below it elsewhere.
+    It is `high` where nobody errs, and a little below it elsewhere. None only on cards of before there was one.
     """
 
-    upper: float
+    upper: float | None = None
 
 
 def rate_interval(

@@ -25,15 +25,20 @@ MASKS = {"mask": Share(0.1, 0.1, 0.1)}
         ("EER", Rule("eer")),
         ("cost", Rule("cost")),
         ("threshold=-0.25", Rule("threshold", -0.25)),
+        ("bpcer<=0.02@95", Rule("bpcer", 0.02, at_95=True)),
+        ("apcer <= 0.1 @ 95 %", Rule("apcer", 0.1, at_95=True)),
+        ("apcer[mask]<=0.1@95", Rule("apcer", 0.1, "mask", at_95=True)),
     ],
 )
 def test_rules_are_text_and_back(text: str, expected: Rule) -> None:
     assert str(op.rule(text)) == str(expected)
+    assert op.rule(text).at_95 == expected.at_95
     assert str(op.rule(str(expected))) == str(expected)
 
 
 @pytest.mark.parametrize("text", ["", "bpcer", "bpcer<=x", "bpcer<=1", "bpcer<=-0.1", "bpcer<=nan", "bpcer[mask]<=0.1",
-                                  "threshold=inf", "threshold=nan", "eer<=0.1", "apcer[]<=0.1"])  # fmt: skip
+                                  "threshold=inf", "threshold=nan", "eer<=0.1", "apcer[]<=0.1",
+                                  "bpcer<=0.02@90", "bpcer<=0@95", "eer@95", "threshold=0.3@95"])  # fmt: skip
 def test_what_is_no_rule_is_refused(text: str) -> None:
     with pytest.raises(BadInputError, match="rule|Rule|finite"):
         op.rule(text)
