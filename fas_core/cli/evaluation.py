@@ -76,7 +76,11 @@ def operating_point(
     cache: CacheOption,
     score: Annotated[str | None, typer.Option(help="The score to decide by.")] = None,
     rule: Annotated[
-        str, typer.Option(help="bpcer<=X, apcer<=X (worst species), apcer[SPECIES]<=X, eer, cost or threshold=T.")
+        str,
+        typer.Option(
+            help="bpcer<=X, apcer<=X (worst species), apcer[SPECIES]<=X, eer, cost or threshold=T. With @95 behind X its "
+            "upper 95 % bound is within X too."
+        ),
     ] = "bpcer<=0.05",
     choose_on: Annotated[list[str] | None, typer.Option(help="Subset the rule looks at; may be repeated.")] = None,
     report_on: Annotated[list[str] | None, typer.Option(help="Subset reported on; may be repeated.")] = None,

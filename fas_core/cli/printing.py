@@ -5,14 +5,17 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
-from fas_core.metrics.uncertainty import UnitInterval, clopper_pearson
+from fas_core.metrics import limits
+from fas_core.metrics.limits import Target
+from fas_core.metrics.operating_point import Rule, rule
+from fas_core.metrics.uncertainty import RateInterval, UnitInterval, clopper_pearson
 
 if TYPE_CHECKING:  # it takes scikit-learn and SciPy, which most commands do without
     from fas_core.evaluation.card import Card
@@ -97,7 +100,7 @@ def _worst_at_five_percent(cell: dict[str, Any]) -> str:
     at = cell.get("at_dev_threshold")
     if at is not None:
         interval = at["apcer_interval_per_species"].get(at["apcer_worst"])
-        text = _rate_in(at["apcer_max"], interval and UnitInterval(**interval))
+        text = _rate_in(at["apcer_max"], interval and RateInterval(**interval))
         return f"{text} {OPTIMISTIC}" if at["optimistic"] and at["apcer_max"] is not None else text
     here = next((entry for entry in cell["apcer_at_bpcer"] if entry["target"] == 0.05), None)
     if here is None or here["apcer_max"] is None:
@@ -128,6 +131,11 @@ def print_metrics(title: str, cells: dict[str, dict[str, Any]]) -> None:
         )
     heads = ["subset", "bona fide", "attacks", "no response", "AUC", "AP", "EER", "worst APCER at BPCER ≤ 5 %"]
     print_table(title, heads, rows)
+    for subset, cell in cells.items():
+        at = cell.get("at_dev_threshold")
+        if at is not None and at["target"]["rate"] is not None:
+            mark = f" {OPTIMISTIC}" if at["optimistic"] else ""
+            print_targets(rule(at["rule"]), {subset: Target(**at["target"])}, mark)
     if any(row[-1].endswith(OPTIMISTIC) for row in rows):
         print(f"{OPTIMISTIC} optimistic: this threshold was chosen on the samples that it is judged on")
 
@@ -181,6 +189,13 @@ def print_card(card: Card) -> None:
         )
     heads = ["subset", "bona fide", "BPCER", "attacks", "worst species", "its APCER", "no response"]
     print_table("Errors, with 95 % intervals", heads, rows)
+    print_targets(card.rule, card.targets or {})
+
+
+def print_targets(by: Rule, targets: Mapping[str, Target], mark: str = "") -> None:
+    """A line per subset: whether the limit of a rule holds there."""
+    for subset, target in targets.items():
+        print(f"{subset}: {limits.target_words(by, target)}{mark}")
 
 
 def _rate_in(value: float | None, interval: UnitInterval | None) -> str:

@@ -25,6 +25,7 @@ from fas_core.files import atomic_file, make_folder
 from fas_core.metrics import EqualErrorRate, ScoreSet, UndefinedMetricError, json_safe
 from fas_core.metrics import operating_point as op
 from fas_core.metrics.cost import Costs
+from fas_core.metrics.limits import Target
 from fas_core.metrics.operating_point import Rule
 from fas_core.metrics.rates import RatesAtTarget
 from fas_core.runs import health, store
@@ -83,6 +84,7 @@ class Card:
     warnings: tuple[Caution, ...] | None = None
     chosen: ReportedRates | None
     reported: Mapping[str, ReportedRates]  # by subset
+    targets: Mapping[str, Target] | None = None  # by subset: whether the rule's limit holds; {} for one without
     reported_together: ReportedRates
     trade_offs: TradeOffs | None  # None without a sample that has a score
     worst_subjects: tuple[SubjectErrors, ...]
@@ -101,7 +103,15 @@ class Card:
             "trade_offs": {} if trade_offs is None else trade_offs,
         }
         optional = {field.name for field in fields(self) if field.default is None}
-        return json_safe({name: value for name, value in document.items() if value is not None or name not in optional})
+        written: dict[str, Any] = json_safe(
+            {name: value for name, value in document.items() if value is not None or name not in optional}
+        )
+        if self.targets is None:  # of before limits were checked: its intervals have no upper bounds either
+            for cell in _cells(written):
+                for interval in (cell["bpcer_interval"], *cell["apcer_interval_per_species"].values()):
+                    if interval is not None:
+                        interval.pop("upper", None)
+        return written
 
     @classmethod
     def from_json(cls, content: object, where: str) -> Card:
@@ -154,6 +164,7 @@ def card(
     _require_subsets(run, "report", reported_on)
     decided = presentations(run, scores.values(run, score), level, fail_closed=fail_closed)
     threshold = _threshold(rule, decided, chosen_on, run.subsets, costs)
+    reported = {name: run_metrics.rates_at(decided, [name], threshold) for name in reported_on}
     info = run.info
     return Card(
         version=VERSION,
@@ -180,7 +191,8 @@ def card(
         optimistic=_is_optimistic(rule, chosen_on, reported_on),
         warnings=tuple(cautions(run, rule, chosen_on, reported_on)),
         chosen=run_metrics.rates_at(decided, chosen_on, threshold) if chosen_on else None,
-        reported={name: run_metrics.rates_at(decided, [name], threshold) for name in reported_on},
+        reported=reported,
+        targets={name: target for name, rates in reported.items() if (target := rates.target(rule)) is not None},
         reported_together=run_metrics.rates_at(decided, reported_on, threshold),
         trade_offs=_trade_offs(decided.score_set(reported_on)),
         worst_subjects=tuple(run_metrics.worst_subjects(decided, reported_on, threshold)),
@@ -227,7 +239,8 @@ def _where_instead(rule: Rule, decided: Presentations, subsets: Sequence[str], c
         return f"Choose on other samples: --choose-on {' or '.join(single)}."
     if is_allowed_by(subsets):
         return f"Choose on several subsets: {' '.join(f'--choose-on {name}' for name in subsets)}."
-    others = f"another rule, such as {op.DEFAULT} or " if is_allowed_by(subsets, op.DEFAULT) else "the rule "
+    other = replace(rule, at_95=False) if rule.at_95 else op.DEFAULT
+    others = f"another rule, such as {other} or " if is_allowed_by(subsets, other) else "the rule "
     return f"No subset of this Run allows it: take {others}threshold=T."
 
 
@@ -261,7 +274,19 @@ def differences(before: Card, run: Run) -> list[str]:
     )
     if before.warnings is None:  # a card of before there were any
         now = replace(now, warnings=None)
-    return seal + _differing(_computed(before), _computed(now))
+    if before.targets is not None:
+        return seal + _differing(_computed(before), _computed(now))
+    # A card of before limits were checked, when intervals followed another rule.
+    documents_of = _computed(before), _computed(replace(now, targets=None))
+    for cell in (cell for document in documents_of for cell in _cells(document)):
+        del cell["bpcer_interval"], cell["apcer_interval_per_species"]
+    return seal + _differing(*documents_of)
+
+
+def _cells(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rates in a card's document."""
+    cells = [document["chosen"], document["reported_together"], *document["reported"].values()]
+    return [cell for cell in cells if cell is not None]
 
 
 def _computed(of: Card) -> dict[str, Any]:

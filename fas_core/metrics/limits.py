@@ -89,23 +89,53 @@ def target(by: Limit, rates: Judged) -> Target | None:
     return Target(rate, by.value, rate <= by.value, upper, None if upper is None else upper <= by.value)
 
 
-def target_words(by: Limit, one: Target) -> str:
+def target_words(by: Limit, checked: Target) -> str:
     """A target in a sentence without its full stop, no number of which is rounded across the limit."""
-    limit = f"{100 * one.limit:g} %"
+    limit = f"{100 * checked.limit:g} %"
     whom = "live" if by.kind == BPCER else f"{by.species} attacks" if by.species else "attacks of the worst species"
-    if one.rate is None:
+    if checked.rate is None:
         return f"no {'live sample' if by.kind == BPCER else 'attack'} was judged: the limit of {limit} is not checked"
     done = "rejected" if by.kind == BPCER else "passed"
-    if one.upper95 is None:
+    if checked.upper95 is None:
         bound = "no upper bound: all are of one subject"
     else:
-        bound = f"upper 95 %: {share_text(one.upper95, one.limit)}"
-    lead = f"{whom} {done} {share_text(one.rate, one.limit)} ({bound})"
-    if not one.met:
+        bound = f"upper 95 %: {share_text(checked.upper95, checked.limit)}"
+    lead = f"{whom} {done} {share_text(checked.rate, checked.limit)} ({bound})"
+    if not checked.met:
         return f"{lead}, above the limit of {limit}"
     within = f"{lead}, within the limit of {limit}"
-    proven = "" if one.met_at_95 is None else f", {'also' if one.met_at_95 else 'but not'} by the upper bound"
+    proven = "" if checked.met_at_95 is None else f", {'also' if checked.met_at_95 else 'but not'} by the upper bound"
     return f"{within}{proven}"
+
+
+def short_words(checked: Target) -> str:
+    """A target of which the limit is said elsewhere: 2.5 % (upper 95 %: 3.3 %), above the limit."""
+    if checked.rate is None:
+        return "not checked"
+    bound = "" if checked.upper95 is None else f" (upper 95 %: {share_text(checked.upper95, checked.limit)})"
+    return f"{share_text(checked.rate, checked.limit)}{bound}, {'within' if checked.met else 'above'} the limit"
+
+
+def summary_words(limit: str, targets: Mapping[str, Target]) -> str:
+    """Where a limit holds, in a sentence: The limit BPCER ≤ 2 % holds on dev, not on test (2.5 %); proven on dev.
+
+    `limit`: a rule in words. `targets`: by subset. "" where nothing is limited.
+    """
+    if not targets:
+        return ""
+    holds = [name for name, checked in targets.items() if checked.met]
+    broken = [
+        f"{name} ({share_text(checked.rate, checked.limit)})"
+        for name, checked in targets.items()
+        if checked.rate is not None and not checked.met
+    ]
+    unchecked = [name for name, checked in targets.items() if checked.met is None]
+    proven = [name for name, checked in targets.items() if checked.met_at_95]
+    parts = [f"holds on {', '.join(holds)}"] if holds else []
+    parts += [f"{'not' if holds else 'does not hold'} on {', '.join(broken)}"] if broken else []
+    parts += [f"is not checked on {', '.join(unchecked)}, where no sample was judged"] if unchecked else []
+    by_bound = f"; by its upper 95 % bound on {', '.join(proven) or 'none'}" if holds else ""
+    return f"The limit {limit} {', '.join(parts)}{by_bound}."
 
 
 def share_text(share: float, limit: float, digits: int = 1) -> str:

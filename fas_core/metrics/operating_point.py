@@ -85,8 +85,8 @@ def rule(text: str) -> Rule:
             return _checked(Rule(kind, value, parts["species"] or "", bool(parts["at_95"])), text)
     raise BadInputError(
         f"'{text}' is no rule. Rules: bpcer<=0.05 (a share between 0 and 1, here 5 %), apcer<=0.1 (the worst species), "
-        "apcer[mask]<=0.1, eer, cost, threshold=0.3. A limit with @95 behind it (bpcer<=0.02@95) holds for the upper 95 % "
-        "bound too."
+        "apcer[mask]<=0.1, eer, cost, threshold=0.3. A limit with @95 behind it (bpcer<=0.02@95) holds for the upper "
+        "95 % bound too."
     )
 
 

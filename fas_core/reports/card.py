@@ -14,6 +14,7 @@ from fas_core.evaluation.card import OPTIMISTIC, Card
 from fas_core.evaluation.presentations import presentations
 from fas_core.evaluation.run_metrics import ReportedRates
 from fas_core.evaluation.words import rate_text, threshold_text
+from fas_core.metrics import limits
 from fas_core.metrics.uncertainty import zero_error_upper_bound
 from fas_core.reports import html, svg
 from fas_core.reports.html import facts, html_page, section, table
@@ -46,6 +47,7 @@ def sections(card: Card, run: Run | None) -> list[Markup]:
     return [
         section("The decision", facts(_decision(card))),
         section("Errors at this threshold", _errors(card)),
+        *_limit(card),
         section("Attacks by species, worst first", _species(card)),
         section("Other thresholds, on the reported samples", _trade_offs(card)),
         section("DET", _det(card, run)),
@@ -65,9 +67,10 @@ def answer(card: Card) -> str:
     if worst is not None:
         passes = rate_text(cell.apcer_max, cell.worst_interval)
         words.append(f"the worst attack, {worst}, passes {passes} of the time")
-    return (
-        f"At the threshold {threshold_text(card.threshold)}, {'; '.join(words)}." if words else "Nothing was reported."
-    )
+    if not words:
+        return "Nothing was reported."
+    holds = limits.summary_words(card.rule.words, card.targets or {})
+    return f"At the threshold {threshold_text(card.threshold)}, {'; '.join(words)}. {holds}".strip()
 
 
 def _things(card: Card) -> str:
@@ -116,12 +119,20 @@ def _errors(card: Card) -> Markup:
     return table(heads, rows, f"In brackets: 95 % intervals, {_method(card.reported_together)}.")
 
 
+def _limit(card: Card) -> list[Markup]:
+    """Whether the rule's limit holds, subset by subset; nothing for a rule without, and on older cards."""
+    targets = card.targets or {}
+    said = {subset: f"{limits.target_words(card.rule, target)}." for subset, target in targets.items()}
+    return [section(f"Whether the limit holds: {card.rule.words}", facts(said))] if said else []
+
+
 def _method(cell: ReportedRates) -> str:
     intervals = [cell.bpcer_interval, *cell.apcer_interval_per_species.values()]
     units = sorted({interval.unit for interval in intervals if interval})
     if units in (["sample"], []):
         return "Clopper-Pearson, every sample an independent trial"
-    return f"by resampling whole {' or '.join(units)}s; where there is no error, the exact bound for that many of them"
+    whole = " or ".join(units)
+    return f"by resampling whole {whole}s, and never narrower than so many {whole}s without an error could tell"
 
 
 def _species(card: Card) -> Markup:

@@ -30,8 +30,9 @@ from fas_core.evaluation.comparison import compared
 from fas_core.evaluation.join import System, joined
 from fas_core.evaluation.words import metric_words, rate_text, signed
 from fas_core.latent import projection
-from fas_core.metrics import Curves, ScoreSet, bins
-from fas_core.metrics.uncertainty import UnitInterval
+from fas_core.metrics import Curves, ScoreSet, bins, limits
+from fas_core.metrics.limits import Target
+from fas_core.metrics.uncertainty import RateInterval
 from fas_core.reports import card as cardpage
 from fas_core.reports import html, palette, svg
 from fas_core.reports.html import Triplet, facts, html_page, section, table
@@ -136,10 +137,15 @@ def _worst(at: Mapping[str, Any] | None, *, names_it: bool = False) -> str:
     if at is None or at["apcer_max"] is None:
         return "–"
     interval = at["apcer_interval_per_species"].get(at["apcer_worst"])
-    text = rate_text(at["apcer_max"], interval and UnitInterval(**interval))
+    text = rate_text(at["apcer_max"], interval and RateInterval(**interval))
     if names_it:
         return f"the worst species, {at['apcer_worst']}, passes {text} of the time"
     return f"{text}, {at['apcer_worst']}" + (" (optimistic)" if at["optimistic"] else "")
+
+
+def _limited(at: Mapping[str, Any] | None) -> str:
+    """The rate that is limited, its upper bound, and whether it is within the limit."""
+    return "–" if at is None or at["target"]["rate"] is None else limits.short_words(Target(**at["target"]))
 
 
 def _score_set(system: System, subsets: Sequence[str]) -> ScoreSet:
@@ -167,15 +173,17 @@ def _metrics(cells: Mapping[str, Mapping[str, Any]]) -> Markup:
                 "–" if cell["average_precision"] is None else f"{cell['average_precision']:.3f}",
                 "–" if cell["eer"] is None else f"{100 * cell['eer']['value']:.1f} %",
                 _worst(cell["at_dev_threshold"]),
+                _limited(cell["at_dev_threshold"]),
             ]
         )
     units = sorted({cell["roc_auc_ci95"]["unit"] for cell in cells.values() if cell["roc_auc_ci95"]})
     by = f"In brackets: 95 % by resampling whole {' or '.join(units)}s. " if units else ""
     known = [cell["at_dev_threshold"] for cell in cells.values() if cell["at_dev_threshold"]]
     elsewhere = sorted({", ".join(at["chosen_on"]) for at in known if not at["optimistic"]})
-    chosen = f"The last column's threshold is chosen on {elsewhere[0]}; " if elsewhere else ""
+    chosen = f"The last columns' threshold is chosen on {elsewhere[0]}; " if elsewhere else ""
     chosen += "where it is chosen on the subset itself, it is called optimistic. "
     heads = ["Subset", "Bona fide", "Attacks", "No response", "AUC", "AP", "EER", "Worst APCER at BPCER ≤ 5 %"]
+    heads.append("BPCER there")
     note = f"{by}{chosen}–: one class only."
     return table(heads, rows, note)
 

@@ -83,6 +83,51 @@ def test_the_seal_is_of_the_file_s_text(run: store.Run) -> None:
     assert read["reported_together"]["counts"].keys() == {"tp", "fn", "fp", "tn"}
 
 
+def test_every_reported_subset_says_whether_the_limit_holds(run: store.Run) -> None:
+    frozen = made(run, rule=op.rule("bpcer<=0.25"))
+    assert frozen.targets is not None
+    assert list(frozen.targets) == REPORTED
+    for subset, target in frozen.targets.items():
+        cell = frozen.reported[subset]
+        assert cell.bpcer_interval is not None
+        assert target == cell.target(frozen.rule)
+        assert (target.rate, target.limit, target.upper95) == (cell.bpcer, 0.25, cell.bpcer_interval.upper)
+    document = frozen.as_json()["targets"]["seen_paper"]
+    assert list(document) == ["rate", "limit", "met", "upper95", "met_at_95"]
+    mask = made(run, rule=op.rule("apcer[mask]<=0.3"), chosen_on=["unseen_mask"]).as_json()["targets"]
+    nothing = {"rate": None, "limit": 0.3, "met": None, "upper95": None, "met_at_95": None}
+    assert mask["seen_paper"] == nothing  # which has no masks: undefined, not 0
+    assert made(run, rule=op.rule("eer"), chosen_on=["seen_paper"]).targets == {}
+    with pytest.raises(BadInputError, match=r"at least 59 subjects .* such as bpcer<=0.05 or threshold=T"):
+        made(run, rule=op.rule("bpcer<=0.05@95"))
+    proven = made(run, rule=op.rule("bpcer<=0.8@95"))
+    assert card.read(card.write(proven, run.cache / "op.json")) == proven
+    assert (str(proven.rule), card.differences(proven, run)) == ("bpcer<=0.8@95", [])
+    assert proven.chosen is not None
+    assert proven.chosen.target(proven.rule).met_at_95  # type: ignore[union-attr]
+
+
+def test_cards_of_before_limits_were_checked_still_hold(run: store.Run) -> None:
+    document = made(run).as_json()
+    del document["targets"], document["sha256"]
+    cells = [document["chosen"], document["reported_together"], *document["reported"].values()]
+    for cell in cells:
+        for interval in (cell["bpcer_interval"], *cell["apcer_interval_per_species"].values()):
+            interval.pop("upper")
+            interval["high"] = 0.123  # by another rule
+
+    def sealed() -> card.Card:
+        text = json.dumps(document, sort_keys=True, ensure_ascii=False)
+        seal = hashlib.sha256(text.encode()).hexdigest()
+        return card.Card.from_json(json.loads(text) | {"sha256": seal}, "op.json")
+
+    before = sealed()
+    assert before.targets is None
+    assert card.differences(before, run) == []
+    document["reported"]["seen_paper"]["bpcer"] = 0.9
+    assert [line.split(":")[0] for line in card.differences(sealed(), run)] == ["reported.seen_paper.bpcer"]
+
+
 def test_every_difference_is_named(run: store.Run, tmp_path: Path) -> None:
     content = made(run)
     changed = replace(content, threshold=content.threshold + 1)

@@ -86,6 +86,27 @@ def test_a_target_in_words(rule: Rule, target: Target, words: str) -> None:
     assert target_words(rule, target) == words
 
 
+def test_where_a_limit_holds_in_a_sentence() -> None:
+    held, proven = Target(0.01, 0.02, True, 0.03, False), Target(0.001, 0.02, True, 0.004, True)
+    missed, unknown = Target(0.0204, 0.02, False, 0.05, False), Target(None, 0.02, None, None, None)
+    for targets, words in (
+        ({}, ""),
+        ({"a": held, "b": proven, "c": missed}, "holds on a, b, not on c (2.04 %); by its upper 95 % bound on b."),
+        ({"a": held}, "holds on a; by its upper 95 % bound on none."),
+        ({"c": missed, "d": unknown}, "does not hold on c (2.04 %), is not checked on d, where no sample was judged."),
+    ):
+        said = limits.summary_words("BPCER ≤ 2 %", targets)
+        assert said == (f"The limit BPCER ≤ 2 % {words}" if words else "")
+
+
+def test_a_target_in_short() -> None:
+    assert (
+        limits.short_words(Target(0.0204, 0.02, False, 0.033, False)) == "2.04 % (upper 95 %: 3.3 %), above the limit"
+    )
+    assert limits.short_words(Target(0.0, 0.02, True, None, None)) == "0.0 %, within the limit"
+    assert limits.short_words(Target(None, 0.02, None, None, None)) == "not checked"
+
+
 def test_nothing_is_rounded_across_the_limit() -> None:
     for share, limit, text in (
         (0.0204, 0.02, "2.04 %"),
