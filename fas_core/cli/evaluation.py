@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fas_core.cli.options import CacheOption, FailClosedOption, JsonOption, LevelOption, OutOption
+from fas_core.cli.options import CacheOption, ColumnOption, FailClosedOption, JsonOption, LevelOption, OutOption
 from fas_core.cli.printing import (
     number,
     print_at_thresholds,
@@ -25,6 +25,7 @@ from fas_core.cli.printing import (
 from fas_core.errors import BadInputError
 
 if TYPE_CHECKING:
+    from fas_core.evaluation.card import Card
     from fas_core.evaluation.certification import Frozen
     from fas_core.evaluation.presentations import Presentations
     from fas_core.runs.store import Run
@@ -78,8 +79,8 @@ def operating_point(
     rule: Annotated[
         str,
         typer.Option(
-            help="bpcer<=X, apcer<=X (worst species), apcer[SPECIES]<=X, eer, cost or threshold=T. With @95 behind X its "
-            "upper 95 % bound is within X too."
+            help="bpcer<=X, apcer<=X (worst species), apcer[SPECIES]<=X, eer, cost or threshold=T. With @95 behind X "
+            "the upper 95 % bound is within X too."
         ),
     ] = "bpcer<=0.05",
     choose_on: Annotated[list[str] | None, typer.Option(help="Subset the rule looks at; may be repeated.")] = None,
@@ -256,23 +257,59 @@ def _decided(
 
 
 def predict(
-    image: Annotated[list[Path], typer.Argument(metavar="IMAGE...")],
+    image: Annotated[list[Path] | None, typer.Argument(metavar="[IMAGE...]")] = None,
+    *,
     operating_point: Annotated[Path, typer.Option(help="The card, as 'fas threshold --out' writes it.")],
     cache: CacheOption,
+    scores: Annotated[
+        Path | None,
+        typer.Option(help="Score file instead of images: sample_id and a column named as the card's score."),
+    ] = None,
+    column: ColumnOption = None,
+    higher_is: Annotated[
+        str | None, typer.Option(help="With --scores, what a higher score means: attack, or bona_fide (then negated).")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Verdicts for new images; unreadable ones are attacks. Example: `fas predict --operating-point op.json a.png`"""
+    """Verdicts for new images, or for new scores; what has none is an attack.
+
+    Examples: `fas predict --operating-point op.json a.png` · `fas predict --operating-point op.json --scores new.csv`
+    """
     from fas_core.evaluation import card as cards
+
+    card = cards.read(operating_point)
+    if scores is not None:
+        if image:
+            raise BadInputError(f"Name images or --scores {scores}, not both: images are scored by the card's model.")
+        return _predict_scores(card, scores, column or [], higher_is, as_json)
+    if not image:
+        raise BadInputError("Name images, or a file of scores with --scores.")
+    if column or higher_is is not None:
+        raise BadInputError("--column and --higher-is are about a file of --scores; images have neither.")
     from fas_core.inference import predict as core
 
-    verdicts = core.verdicts(cards.read(operating_point), cache, image, device)
+    verdicts = core.verdicts(card, cache, image, device)
     if as_json:
         return print_json([verdict.as_json() for verdict in verdicts])
     for verdict in verdicts:
         score = "no score" if verdict.score is None else f"score {verdict.score:.6g}"
         why = f" ({verdict.reason})" if verdict.reason else ""
         print(f"{', '.join(map(str, verdict.images))}: {verdict.called}, {score}{why}")
+
+
+def _predict_scores(card: Card, path: Path, columns: list[str], higher_is: str | None, as_json: bool) -> None:
+    from fas_core.evaluation import decisions
+    from fas_core.runs import scorefile
+
+    rows = decisions.read(path, card, scorefile.column_names(columns), higher_is)
+    judged = decisions.of_scores(card, rows, str(path))
+    if as_json:
+        return print_json(judged.as_json())
+    for decision in judged.of:
+        score = "no score" if decision.score is None else f"score {decision.score:.6g}"
+        print(f"{', '.join(decision.sample_ids)}: {decision.called}, {score}")
+    print(f"{judged.in_words}.")
 
 
 def compare(

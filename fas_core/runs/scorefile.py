@@ -144,6 +144,36 @@ def read(
     return _checked(path, table, labels, columns or {}, is_negated)
 
 
+def read_unlabelled(
+    path: Path, score: str, columns: Mapping[str, Sequence[str]] | None = None, is_negated: bool = False
+) -> pd.DataFrame:
+    """Rows that are yet to be decided on: sample_id, `score` as "score", and subject, session and video where named.
+
+    Labels, species and subsets are not looked at. An empty score is a non-response. Raises BadInputError naming the
+    first offending row for a column that is missing, an empty or repeated sample_id, and a score that is no number.
+    """
+    table = read_table(path)
+    _require_mapped({path: table}, columns or {})
+    table = _mapped(path, table, columns or {})
+    for name, what in (("sample_id", "the samples' ids"), (score, "the score that the card is of")):
+        if name not in table:
+            raise BadInputError(
+                f"{path} has no column '{name}', {what}; it has {_listed(table)}. If it has another name there: "
+                f"--column {name}=NAME"
+            )
+    if table.empty:
+        raise BadInputError(f"{path} has no rows. A score file has one row per sample.")
+    rows = pd.DataFrame({"sample_id": plain_column(table["sample_id"]), SCORE: _scores(path, table[score])})
+    _refuse_first(path, rows["sample_id"] == "", rows["sample_id"], "the sample_id is empty")
+    _refuse_first(path, rows["sample_id"].duplicated(), rows["sample_id"], "sample_id '{}' is used before")
+    for name in ("subject_id", "session_id", "video_id"):
+        if name in table:
+            rows[name] = text_column(table[name])
+    if is_negated:
+        rows[SCORE] = 0.0 - rows[SCORE]  # 0 stays 0, not -0
+    return rows
+
+
 def _require_mapped(tables: Mapping[Path, pd.DataFrame], columns: Mapping[str, Sequence[str]]) -> None:
     """Every name that --column gives must be in some file: one that is nowhere is a slip of the pen."""
     for ours, theirs in columns.items():

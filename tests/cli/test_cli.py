@@ -348,6 +348,16 @@ def test_a_threshold_is_frozen_checked_and_used(
     [verdict] = json.loads(fas("predict", "--operating-point", out, tmp_path / "x.png", "--json").out)
     assert (verdict["verdict"], verdict["score"]) == ("attack", None)
     assert "has no subset 'nowhere'" in message(fas(*chosen, "--report-on", "nowhere"))
+    new = tmp_path / "new.csv"
+    new.write_text(f"sample_id,rec\na,{card['threshold']!r}\nb,{card['threshold'] - 1!r}\nc,\n")
+    by_card = ("predict", "--operating-point", out, "--scores", new)
+    document = json.loads(fas(*by_card, "--json").out)
+    assert document["counts"] == {"n": 3, "attack": 2, "bona_fide": 1, "no_score": 1}
+    assert [verdict["verdict"] for verdict in document["verdicts"]] == ["attack", "bona_fide", "attack"]
+    assert "3 samples: 2 attack, 1 of them without a score; 1 bona fide." in fas(*by_card).out
+    assert "not both" in message(fas(*by_card, tmp_path / "x.png"))
+    assert "Name images" in message(fas("predict", "--operating-point", out))
+    assert "no column 'rec'" in message(fas(*by_card[:-1], new, "--column", "score=rec"))
     assert "--score" in message(fas("threshold", "tiny"))
     assert "Name a Run" in message(fas("threshold"))
     by_cost = ("threshold", "tiny", "--score", "rec", "--rule", "cost", "--choose-on", "seen_paper")

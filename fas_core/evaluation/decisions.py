@@ -1,0 +1,134 @@
+"""A card applied to new scores of the system that it is of: no model is asked, nothing is written.
+
+    decisions.of_scores(frozen, decisions.read(Path("new.csv"), frozen))
+
+What has no score is an attack, as an image that cannot be read is.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fas_core import metrics
+from fas_core.data.names import ATTACK, BONA_FIDE
+from fas_core.errors import BadInputError
+from fas_core.evaluation import card
+from fas_core.evaluation.card import Card
+from fas_core.evaluation.presentations import FRAME, grouped, summed_up
+from fas_core.runs import scorefile
+
+
+@dataclass(frozen=True)
+class Decision:
+    """On one row, or on those of a video or session together."""
+
+    sample_ids: tuple[str, ...]
+    are_together: bool
+    score: float | None
+    threshold: float
+    is_attack: bool
+
+    @property
+    def called(self) -> str:
+        return ATTACK if self.is_attack else BONA_FIDE
+
+    def as_json(self) -> dict[str, object]:
+        """An entry of `fas predict --scores --json`, with the names that an entry of an image has."""
+        ids = list(self.sample_ids)
+        return {
+            **({"sample_ids": ids} if self.are_together else {"sample_id": ids[0]}),
+            "score": metrics.json_safe(self.score),
+            "threshold": self.threshold,
+            "verdict": self.called,
+            "reason": "the file has no score of it" if self.score is None else None,
+        }
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """All decisions on a file of scores, in the order of its rows."""
+
+    of: tuple[Decision, ...]
+    score: str
+    level: str
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many are called what; `no_score` ones are among the attacks."""
+        n_attack = sum(decision.is_attack for decision in self.of)
+        n_missing = sum(decision.score is None for decision in self.of)
+        return {"n": len(self.of), ATTACK: n_attack, BONA_FIDE: len(self.of) - n_attack, "no_score": n_missing}
+
+    def as_json(self) -> dict[str, Any]:
+        verdicts = [decision.as_json() for decision in self.of]
+        return {"score": self.score, "level": self.level, "counts": self.counts, "verdicts": verdicts}
+
+    @property
+    def in_words(self) -> str:
+        counts, what = self.counts, self.level.split(" ")[0] if self.level != FRAME else "sample"
+        missing = f", {counts['no_score']:,} of them without a score" if counts["no_score"] else ""
+        things = f"{counts['n']:,} {what}{'' if counts['n'] == 1 else 's'}"
+        return f"{things}: {counts[ATTACK]:,} attack{missing}; {counts[BONA_FIDE]:,} bona fide"
+
+
+def read(
+    path: Path, frozen: Card, columns: Mapping[str, Sequence[str]] | None = None, higher_is: str | None = None
+) -> pd.DataFrame:
+    """The rows of a score file that a card can decide on: sample_id, score, and ids of videos and sessions; no labels.
+
+    `columns`: as of `scorefile.read`. `higher_is`: what a higher score means there, attack where it is not said. Raises
+    BadInputError where the file has no column of the card's score, and where the scores of the card were turned round
+    when they were imported and nothing is said of these.
+    """
+    if higher_is not in (None, ATTACK, BONA_FIDE):
+        raise BadInputError(f"--higher-is {higher_is}: write {BONA_FIDE} or {ATTACK}.")
+    if higher_is is None and _was_negated(frozen):
+        raise BadInputError(
+            f"Higher scores were bona fide in the file that the card's '{frozen.score}' came from, and were negated. "
+            f"Say what they are in {path}: --higher-is {BONA_FIDE}, or --higher-is {ATTACK} where they are negated too."
+        )
+    return scorefile.read_unlabelled(path, frozen.score, columns, is_negated=higher_is == BONA_FIDE)
+
+
+def _was_negated(frozen: Card) -> bool:
+    """Whether the scores of a card from a score file were turned round at import, as its Run's source says."""
+    if frozen.checkpoint_sha256 or not frozen.manifest:
+        return False
+    try:
+        words = shlex.split(frozen.manifest)
+    except ValueError:  # a path with a quote in it
+        return False
+    said = [value for option, value in pairwise(words) if option == "--higher-is"]
+    last = [value for value in said if value.rpartition("=")[0] in ("", frozen.score)]
+    return bool(last) and last[-1].rpartition("=")[2] == BONA_FIDE
+
+
+def of_scores(frozen: Card, rows: pd.DataFrame, whose: str = "The file") -> Decisions:
+    """One decision per row, or per video or session where the card decides so.
+
+    Raises BadInputError where the card was changed, and where the rows do not name what the card decides on.
+    """
+    card.require_untouched(frozen, "The card")
+    of_row, _ = grouped(rows, frozen.level, whose)
+    values = summed_up(rows[scorefile.SCORE].to_numpy(np.float64), of_row, frozen.level)
+    called = np.ones(len(values), np.bool_)
+    answered = ~np.isnan(values)
+    called[answered] = metrics.is_attack(values[answered], frozen.threshold)
+    ids = rows["sample_id"].groupby(of_row).agg(tuple)
+    return Decisions(
+        tuple(
+            Decision(names, frozen.level != FRAME, None if math.isnan(value) else value, frozen.threshold, is_attack)
+            for names, value, is_attack in zip(ids, values.tolist(), called.tolist(), strict=True)
+        ),
+        frozen.score,
+        frozen.level,
+    )
