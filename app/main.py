@@ -39,10 +39,13 @@ def is_settled(n_modules: int) -> bool:  # noqa: ARG001 - part of the key
     return True
 
 
-# Columns stand beside each other where both have room, and below each other where they have not.
+# Columns stand beside each other where both have room, and below each other where they have not. The first screen is
+# for data: what comes before them takes little room.
 st.html(
     "<style>@media (max-width: 1000px) { [data-testid=stHorizontalBlock] { flex-wrap: wrap; } "
-    "[data-testid=stColumn] { min-width: 100%; } }</style>"
+    "[data-testid=stColumn] { min-width: 100%; } } "
+    "[data-testid=stMainBlockContainer] { padding: 4.25rem 2rem 3rem; } "
+    "[data-testid=stHeading] h1 { font-size: 1.75rem; padding: 0.25rem 0; }</style>"
 )
 
 page = st.navigation(PAGES, position="top")

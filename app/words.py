@@ -22,6 +22,9 @@ def label_of(run: Run) -> str:
     return f"{run.info.name} ({run.id[:6]})"
 
 
+MISSED, REJECTED, RIGHT = "Missed attacks", "Rejected live", "Right"  # verdicts, as filters name them
+
+
 def about(point: OperatingPoint) -> str:
     """Where a threshold comes from and where it is reported, in words."""
     source = escaped(point.rule.words)

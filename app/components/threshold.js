@@ -2,7 +2,7 @@
 // data change. What does not depend on the threshold is drawn once, on canvases of its own; per event the browser
 // counts by binary search and redraws lines, markers and numbers. Texts from data go through text nodes or canvases.
 // Each class knows those it extends alone: threshold_drawing.js, threshold_planes.js, threshold_tables.js,
-// threshold_layout.js, and here the hand on mouse and keys, and the server.
+// threshold_verdict.js, threshold_layout.js, and here the hand on mouse and keys, and the server.
 
 import { element } from "./nodes.js";
 import { below, notAbove, number, rateOf, rateText } from "./threshold_counts.js";
@@ -171,6 +171,10 @@ class Panel extends Layout {
     this.score = data.score;
     this.limits = data.limits;
     this.roles = data.roles;
+    this.limit = data.limit;
+    const pinned = data.pinned;
+    const isRepinned = String(pinned) !== String(this.pinned);
+    this.pinned = pinned;
     this.slider.setAttribute("aria-valuemin", String(this.limits[0]));
     this.slider.setAttribute("aria-valuemax", String(this.limits[1]));
     const threshold = Number(String(data.threshold).replace("inf", "Infinity"));
@@ -185,6 +189,11 @@ class Panel extends Layout {
       this.buildTables();
       this.listenToShare();
     }
+    if (isNew || isRepinned) {
+      this.buildVerdict();
+      this.showPins();
+    }
+    this.showPlane(data.plane);
     this.told = threshold;
     this.prevalence = data.prevalence;
     const home = /** @type {ShadowRoot} */ (this.root.getRootNode());
@@ -242,8 +251,8 @@ class Panel extends Layout {
       still.setAttribute("aria-label", `${name}, ${up} against ${across}, per species.${words}`);
     }
     this.rowsNote.textContent =
-      `Score: ${this.score}; higher = more attack-like. At the right: live rejected, attacks let through. ` +
-      `Each row is scaled to its own peak${this.axis?.tails.some(Boolean) ? "; outliers are in the gray ends" : ""}.`;
+      `Score: ${this.score}. At the right: live rejected, attacks let through. ` +
+      `Each row has its own peak${this.axis?.tails.some(Boolean) ? "; outliers in the gray ends" : ""}.`;
   }
 }
 

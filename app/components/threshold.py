@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,14 @@ from numpy.typing import NDArray
 
 from app.components.bundle import mounted
 from fas_core import metrics
-from fas_core.data.names import readable
+from fas_core.data.names import ATTACK, BONA_FIDE, readable
+from fas_core.evaluation.verdicts import MISSED, REJECTED, RIGHT
 from fas_core.metrics import ScoreSet, bins, uncertainty
 from fas_core.reports.palette import ALL_ATTACKS, NEUTRAL, Style, style_of
 
 Floats = NDArray[np.float64]
 
+PLANES = ("roc", "pr", "det")
 CURVE_POINTS = 1500  # per species: every rate is within about 1 % of the full curve, a pixel or two
 EXACT_ENDS, QUANTILES = 32, 192  # of a grid for intervals: that many scores at both ends, and between them
 VIEW = (0.5, 99.5)  # percentiles of the shown scores between which the axis is at full scale
@@ -56,6 +58,37 @@ class Prepared:
     key: str
     json: dict[str, Any]
     numbers: pa.Table  # one row, one column: the float64 array that pairs [start, length] in `json` point into
+
+
+@dataclass(frozen=True)
+class Limit:
+    """At most this share of live samples rejected, or of attacks let through."""
+
+    rate: str  # "bpcer" or "apcer"
+    at_most: float
+    species: str = ""  # "" for the worst one
+    at_95: bool = False  # whether the upper bound is to keep to it too
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The reported samples that a number counts."""
+
+    verdict: str  # of `evaluation.verdicts`
+    label: str
+    species: str | None  # None: of every species
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Who hears what people do."""
+
+    threshold: Callable[[float], None]
+    prevalence: Callable[[float], None]
+    pinned: Callable[[list[str]], None]
+    plane: Callable[[str], None]
+    freeze: Callable[[float], None]
+    open: Callable[[Counted], None]
 
 
 @dataclass
@@ -106,15 +139,18 @@ def threshold_panel(
     limits: tuple[float, float],
     roles: Mapping[str, str],
     prevalence: float,
-    on_threshold: Callable[[float], None],
-    on_prevalence: Callable[[float], None],
+    limit: Limit | None,
+    pinned: Sequence[str],
+    plane: str,
+    heard: Heard,
     key: str,
 ) -> None:
     """Draws the page's live part.
 
     `limits`: lowest and highest threshold that can be set. `roles`: what each subset is used for, in words.
-    `prevalence`: the share of attacks for which precision is stated. `on_threshold`, `on_prevalence`: called with what
-    was released, typed or stepped to, before the page runs again.
+    `prevalence`: the share of attacks for which precision is stated. `limit`: what the rule asks for, None where it
+    asks for nothing. `pinned`: species that lead the sentences. `plane`: one of `PLANES`, drawn where there is room for
+    one. `heard`: is told of what was released, typed or clicked, before the page runs again.
     """
     _mount(
         key=key,
@@ -127,16 +163,45 @@ def threshold_panel(
             "limits": list(limits),
             "roles": dict(roles),
             "prevalence": prevalence,
+            "limit": None if limit is None else asdict(limit),
+            "pinned": list(pinned),
+            "plane": plane,
         },
-        on_threshold_change=lambda: _heard(key, "threshold", on_threshold),
-        on_prevalence_change=lambda: _heard(key, "prevalence", on_prevalence),
+        on_threshold_change=lambda: _if_finite(_said(key, "threshold"), heard.threshold),
+        on_prevalence_change=lambda: _if_finite(_said(key, "prevalence"), heard.prevalence),
+        on_pinned_change=lambda: _if_names(_said(key, "pinned"), heard.pinned),
+        on_plane_change=lambda: _if_plane(_said(key, "plane"), heard.plane),
+        on_freeze_change=lambda: _if_finite(_said(key, "freeze"), heard.freeze),
+        on_open_change=lambda: _if_counted(_said(key, "open"), heard.open),
     )
 
 
-def _heard(key: str, name: str, tell: Callable[[float], None]) -> None:
-    value = st.session_state[key].get(name)
+def _said(key: str, name: str) -> object:
+    return st.session_state[key].get(name)
+
+
+def _if_finite(value: object, tell: Callable[[float], None]) -> None:
     if isinstance(value, int | float) and math.isfinite(value):
         tell(float(value))
+
+
+def _if_names(value: object, tell: Callable[[list[str]], None]) -> None:
+    if isinstance(value, list):
+        tell([name for name in value if isinstance(name, str)])
+
+
+def _if_plane(value: object, tell: Callable[[str], None]) -> None:
+    if value in PLANES:
+        tell(str(value))
+
+
+def _if_counted(value: object, tell: Callable[[Counted], None]) -> None:
+    if not isinstance(value, dict):
+        return
+    species = value.get("species")
+    counted = Counted(str(value.get("verdict")), str(value.get("label")), None if species is None else str(species))
+    if counted.verdict in (MISSED, REJECTED, RIGHT) and counted.label in (ATTACK, BONA_FIDE):
+        tell(counted)
 
 
 def _answered(cell: Cell) -> Floats:

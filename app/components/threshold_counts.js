@@ -100,6 +100,26 @@ export function rateText(rate) {
   return `${percent(rate.value, digitsOf(rate.n))} ${intervalText(rate)}`.trim();
 }
 
+// ---------------------------------------------------------------------------------------------------------- a limit
+
+export const limitText = (share) => `${Number((100 * share).toPrecision(6))}${NBSP}%`;
+
+// Whether a rate keeps to a limit: by itself and by its upper bound, by itself alone, or not.
+export function standing(rate, limit) {
+  if (rate.value > limit) return "above";
+  return rate.interval && rate.interval[1] <= limit ? "met" : "unproven";
+}
+
+// A rate with the digits that leave it on its side of a limit: 2.04 % beside 2 % is not "2.0 %".
+export function percentBeside(rate, limit) {
+  const usual = digitsOf(rate.n);
+  let digits = usual;
+  const isAbove = (text) => Number(text) > 100 * limit;
+  while (digits < 12 && isAbove((100 * rate.value).toFixed(digits)) !== rate.value > limit) digits += 1;
+  if (digits === usual) return rateText(rate);
+  return `${(100 * rate.value).toFixed(digits)}${NBSP}% ${intervalText(rate)}`.trim();
+}
+
 // What an interval is made of.
 export function source(thing) {
   if (!thing.band) return `No interval: all are of one ${thing.by}`;

@@ -54,6 +54,7 @@ export class Drawing {
     this.isDragging = false;
     this.highlighted = null; // a group
     this.width = 0;
+    this.column = 0; // pixels of the charts that share the axis of scores
     this.left = 0; // pixels of the gutters beside the axis of scores
     this.right = 0;
     this.rowHeight = 0;
@@ -313,7 +314,7 @@ export class Drawing {
     context.fillStyle = this.ink;
     cells.forEach((cell, i) => {
       const rate = rateOf(cell, above[i], cell.species !== "");
-      if (rate) context.fillText(percent(rate.value, digitsOf(rate.n)), this.width - 2, rowHeight * (i + 0.5) + 1);
+      if (rate) context.fillText(percent(rate.value, digitsOf(rate.n)), this.column - 2, rowHeight * (i + 0.5) + 1);
     });
   }
 

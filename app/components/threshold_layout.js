@@ -2,31 +2,39 @@
 
 import { element } from "./nodes.js";
 import { grouped } from "./numbers.js";
-import { below, number, rateOf, rateText, scoreAxis } from "./threshold_counts.js";
+import { below, limitText, number, percentBeside, rateOf, rateText, scoreAxis } from "./threshold_counts.js";
 import { layers, resize } from "./threshold_drawing.js";
 import { chip, say, textIn } from "./threshold_nodes.js";
-import { Tables } from "./threshold_tables.js";
+import { Verdict } from "./threshold_verdict.js";
 
 const PAD = 10; // pixels beside the axis of scores, for a thumb at its ends
+const WIDE = 900; // pixels from which on charts stand beside tables and planes
+const GAP = 28; // between the two columns
+const LEFT_SHARE = 0.58; // of the width, for the column of the charts that share the axis of scores
+const PINS = 3; // species in the answer, besides the worst
 
-export class Layout extends Tables {
+export class Layout extends Verdict {
   build() {
     const { root } = this;
     root.replaceChildren();
     this.buildAnswer();
     this.buildHold();
-    const [scores, rates] = this.buildScores();
-    const curves = this.buildCurves();
-    const tables = element("div", "section halves");
-    tables.append(this.speciesBox, this.decisionsBox);
-    root.append(this.answer, this.note, this.hold, scores, rates, curves, tables, this.subsetsBox);
+    const charts = element("div", "column");
+    charts.append(...this.buildScores());
+    const judged = element("div", "column");
+    judged.append(this.speciesBox, this.buildCurves());
+    const columns = element("div", "columns");
+    columns.append(charts, judged);
+    const tables = element("div", "section tables");
+    tables.append(this.decisionsBox, this.subsetsBox);
+    root.append(this.answer, this.note, this.hold, columns, tables);
   }
 
   buildAnswer() {
     this.answer = element("p", "answer");
-    const strong = () => this.answer.appendChild(element("strong"));
-    this.answerParts = [false, true, false, false, true, false].map((isStrong) =>
-      textIn(isStrong ? strong() : this.answer),
+    // Plain and strong words in turn: of live samples, of pinned species, of the worst, and the end.
+    this.answerParts = Array.from({ length: 2 * (PINS + 2) + 1 }, (_, i) =>
+      textIn(i % 2 ? this.answer.appendChild(element("strong")) : this.answer),
     );
     this.note = element("p", "note");
     const note = textIn(this.note);
@@ -59,7 +67,12 @@ export class Layout extends Tables {
     support.append(nearest, waiting);
     this.nearest = textIn(nearest);
     this.waiting = textIn(waiting);
-    this.hold.append(line, support);
+    const setting = element("div");
+    setting.append(line, support);
+    const decided = element("div", "decided");
+    decided.append(this.verdict, this.freeze);
+    this.hold.append(setting, decided);
+    this.freeze.addEventListener("click", () => this.send("freeze", this.t));
   }
 
   buildScores() {
@@ -87,16 +100,26 @@ export class Layout extends Tables {
     this.legend.setAttribute("aria-label", "Highlight one species");
     this.curvesEmpty = element("p", "empty");
     this.squares = element("div", "squares");
+    const choice = element("div", "choice");
+    choice.setAttribute("role", "group");
+    choice.setAttribute("aria-label", "Which curves are drawn");
     this.planes = [
-      { kind: "roc", title: "ROC", across: "BPCER (live rejected)", up: "attacks found" },
-      { kind: "pr", title: "Precision and recall", across: "recall (attacks found)", up: "precision" },
-      { kind: "det", title: "DET, probit axes", across: "APCER (attacks let through)", up: "BPCER (live rejected)" },
+      { kind: "roc", title: "ROC", short: "ROC", across: "BPCER (live rejected)", up: "attacks found" },
+      { kind: "pr", title: "Precision and recall", short: "PR", across: "recall (attacks found)", up: "precision" },
+      { kind: "det", title: "DET, probit axes", short: "DET", across: "APCER (attacks let through)", up: "BPCER (live rejected)" },
     ].map((plane) => {
-      const made = { ...plane, ...layers(plane.title), head: element("h3", "", plane.title) };
+      const head = element("h3");
+      head.append(element("span", "", plane.title));
+      const made = { ...plane, ...layers(plane.title), head };
       const square = element("div", "square");
+      const button = element("button", "", plane.short);
+      button.type = "button";
+      button.title = plane.title;
+      button.addEventListener("click", () => this.send("plane", plane.kind));
+      choice.append(button);
       square.append(made.head, made.box);
       this.squares.append(square);
-      return made;
+      return { ...made, square, button };
     });
     this.adjust.type = "button";
     this.adjust.addEventListener("click", () => {
@@ -106,8 +129,17 @@ export class Layout extends Tables {
     });
     this.planes[1].head.append(this.adjust);
     const curves = element("div", "section");
-    curves.append(this.legend, this.curvesEmpty, this.squares);
+    curves.append(choice, this.legend, this.curvesEmpty, this.squares);
     return curves;
+  }
+
+  // One plane is shown where charts stand beside each other, and all three where they do not.
+  showPlane(kind) {
+    for (const plane of this.planes) {
+      const isShown = plane.kind === kind;
+      plane.square.classList.toggle("chosen", isShown);
+      plane.button.setAttribute("aria-pressed", String(isShown));
+    }
   }
 
   read(made, table) {
@@ -173,18 +205,22 @@ export class Layout extends Tables {
     const width = Math.floor(this.root.clientWidth);
     if (!this.key || !width || (width === this.width && !force)) return;
     this.width = width;
-    this.left = width < 620 ? 124 : 172;
-    this.right = width < 620 ? 62 : 72;
-    this.root.style.setProperty("--left", `${this.left}px`);
-    this.root.style.setProperty("--right", `${this.right}px`);
-    this.axis = scoreAxis(this.view, this.limits, this.left + PAD, width - this.right - PAD);
-    resize(this.track, width - this.left - this.right, 80);
-    this.rowHeight = Math.round(Math.min(Math.max(240 / this.cells.length, 18), 36));
-    resize(this.cellRows, width, this.rowHeight * this.cells.length + 24);
-    resize(this.errors, width, 200);
-    const perLine = width <= 480 ? 1 : width <= 760 ? 2 : 3;
-    const side = Math.floor((width - 16 * (perLine - 1)) / perLine);
-    for (const plane of this.planes) resize(plane, side, Math.min(perLine === 1 ? 280 : 320, Math.max(240, side)));
+    const isWide = width >= WIDE;
+    this.root.classList.toggle("wide", isWide);
+    const column = isWide ? Math.floor(LEFT_SHARE * (width - GAP)) : width;
+    this.column = column;
+    this.left = column < 620 ? 124 : 148;
+    this.right = column < 620 ? 62 : 72;
+    for (const name of ["left", "right", "column"]) this.root.style.setProperty(`--${name}`, `${this[name]}px`);
+    this.root.style.setProperty("--gap", `${GAP}px`);
+    this.axis = scoreAxis(this.view, this.limits, this.left + PAD, column - this.right - PAD);
+    resize(this.track, column - this.left - this.right, 80);
+    this.rowHeight = Math.round(Math.min(Math.max(216 / this.cells.length, 18), 36));
+    resize(this.cellRows, column, this.rowHeight * this.cells.length + 24);
+    resize(this.errors, column, isWide ? 184 : 200);
+    const [across, perLine] = isWide ? [width - column - GAP, 1] : [width, width <= 480 ? 1 : width <= 760 ? 2 : 3];
+    const side = Math.floor((across - 16 * (perLine - 1)) / perLine);
+    for (const plane of this.planes) resize(plane, side, Math.min(perLine === 1 ? 272 : 320, Math.max(240, side)));
     this.drawStill();
   }
 
@@ -220,6 +256,7 @@ export class Layout extends Tables {
     if (!this.key || !this.width || !this.axis) return;
     const at = this.counted();
     this.drawAnswer(at);
+    this.drawVerdict(at);
     this.drawSlider();
     this.drawOverCells(at);
     if (this.drawn.length) {
@@ -233,15 +270,24 @@ export class Layout extends Tables {
 
   drawAnswer({ rates, worst }) {
     const live = rates.get(this.live);
-    const attack = worst && rates.get(worst);
-    const texts = [
-      live ? "At this threshold " : "",
-      live ? rateText(live) : "",
-      live ? ` of ${grouped(live.n)} live ${this.things} are rejected` : "",
-      worst ? `${live ? "; the" : "At this threshold the"} worst attack, ${worst.words}, passes ` : "",
-      worst ? rateText(attack) : "",
-      worst ? ` of the time (n\u00a0=\u00a0${grouped(attack.n)}).` : ".",
-    ];
+    const ofLive = () => {
+      const held = this.standingOf(this.live, worst, live);
+      const said = held ? percentBeside(live, this.limit.at_most) : rateText(live);
+      const asked = held ? `, ${held === "above" ? "above" : "within"} the ${limitText(this.limit.at_most)} asked for` : "";
+      return [said, ` of ${grouped(live.n)} live ${this.things} are rejected${asked}`];
+    };
+    const [said, after] = live ? ofLive() : ["", ""];
+    const texts = ["At this threshold ", said, after];
+    const lead = live ? "; " : "";
+    const pinned = this.species.filter((group) => this.pinned.includes(group.name) && group !== worst).slice(0, PINS);
+    const species = [...pinned, ...(worst ? [worst] : [])];
+    species.forEach((group, i) => {
+      const name = group === worst ? `the worst attack, ${group.words},` : group.words;
+      texts[texts.length - 1] += `${i ? ", " : lead}${name} passes `;
+      texts.push(rateText(rates.get(group)), "");
+    });
+    texts[texts.length - 1] += worst ? ` of the time (n\u00a0=\u00a0${grouped(rates.get(worst).n)}).` : ".";
+    while (texts.length < this.answerParts.length) texts.push("");
     texts.forEach((text, i) => say(this.answerParts[i], text));
     const known = [this.live, worst].filter((group) => group?.n);
     const counts = known.map((group, i) => {
@@ -251,7 +297,7 @@ export class Layout extends Tables {
     });
     const isSimple = known.some((group) => group.unit === "sample");
     const warning = isSimple
-      ? `. The ${this.things} count as independent; those of one person are not, so the true intervals are wider`
+      ? `; the ${this.things} of one person count as independent, so true intervals are wider`
       : "";
     const note = `In brackets: 95 % intervals ${counts.join(" and ")}${warning}.`;
     this.sayNote(note);

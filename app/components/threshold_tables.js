@@ -27,6 +27,10 @@ export class Tables extends Planes {
     this.roles = {};
     /** @type {[number, number]} of thresholds */
     this.limits = null;
+    /** @type {string[]} species that somebody fears */
+    this.pinned = [];
+    /** @type {(name: string, value: unknown) => void} tells the server */
+    this.send = () => {};
   }
 
   buildTables() {
@@ -40,19 +44,20 @@ export class Tables extends Planes {
     this.speciesRows = [];
     if (this.species.length) {
       const { table, body } = this.table(this.speciesBox, [
-        ["Species", 112],
+        ["Species", 132],
         [abbreviation("APCER", APCER), 128],
         ["", BAR + 12, "extra"],
         ["Let through", 100, "number"],
-        [abbreviation("Interval by", INDEPENDENT), 92, "number"],
+        [abbreviation("Interval by", INDEPENDENT), 92, "number more"],
         [abbreviation("AUC", AUC), 44, "number extra"],
       ]);
       table.setAttribute("aria-label", "APCER per species at this threshold, worst first");
       this.speciesBody = body;
       this.speciesRows = this.species.map((group, place) => {
-        const { row, cells } = this.row(body, ["", "", "extra", "number", "number", "number extra"]);
+        const { row, cells } = this.row(body, ["", "", "extra", "number", "number more", "number extra"]);
         row.style.setProperty("--chip", group.colour);
-        cells[0].append(element("span", "chip"), group.words);
+        const pin = this.pinButton(group);
+        cells[0].append(pin, element("span", "chip"), group.words);
         cells[0].title = group.words;
         const bar = element("div", "bar");
         const range = element("i", "range");
@@ -61,9 +66,42 @@ export class Tables extends Planes {
         cells[2].append(bar);
         cells[4].textContent = group.n ? many(group.n_units, group.by) : "";
         cells[5].textContent = group.auc === null ? "–" : group.auc.toFixed(group.n < 200 ? 2 : 3);
-        return { row, place, range, point, rate: liveText(cells[1]), count: liveText(cells[3]) };
+        const count = this.opens(cells[3], { verdict: "missed", label: "attack", species: group.name });
+        return { row, place, range, point, pin, rate: liveText(cells[1]), count };
       });
     } else this.speciesBox.append(element("p", "empty", "The reported subsets hold no attack."));
+  }
+
+  // Whoever fears a species pins it: it leads the sentences, and stays in sight.
+  pinButton(group) {
+    const pin = element("button", "pin");
+    pin.type = "button";
+    pin.setAttribute("aria-label", `Pin ${group.words}`);
+    pin.addEventListener("click", () => {
+      const isPinned = this.pinned.includes(group.name);
+      const others = this.pinned.filter((name) => name !== group.name);
+      this.send("pinned", isPinned ? others : [...others, group.name]);
+    });
+    return pin;
+  }
+
+  showPins() {
+    this.speciesRows.forEach(({ pin }, i) => {
+      const isPinned = this.pinned.includes(this.species[i].name);
+      pin.setAttribute("aria-pressed", String(isPinned));
+      pin.textContent = isPinned ? "\u2605" : "\u2606";
+      pin.title = isPinned ? "Pinned: it leads the sentences above. Click to let it go." : "Pin: it leads the sentences above.";
+    });
+  }
+
+  // A count that opens the samples it counts: live text in a button.
+  opens(parent, samples) {
+    const button = element("button", "opens");
+    button.type = "button";
+    button.title = "Open these samples";
+    button.addEventListener("click", () => this.send("open", { ...samples, threshold: this.t }));
+    parent.append(button);
+    return liveText(button);
   }
 
   buildSubsets() {
@@ -107,7 +145,12 @@ export class Tables extends Planes {
     this.decisions = ["live", "attacks"].map((name) => {
       const { cells } = this.row(body, ["", "number", "number"]);
       cells[0].textContent = name;
-      return { passed: liveText(cells[1]), stopped: liveText(cells[2]) };
+      const [label, passed, stopped] =
+        name === "live" ? ["bona_fide", "right", "rejected"] : ["attack", "missed", "right"];
+      return {
+        passed: this.opens(cells[1], { verdict: passed, label, species: null }),
+        stopped: this.opens(cells[2], { verdict: stopped, label, species: null }),
+      };
     });
     const list = element("dl");
     const entry = (label, title) => {

@@ -15,6 +15,7 @@ def put_in_address(name: str, value: str | list[str]) -> None:
     """
     values = [value] if isinstance(value, str) else value
     values = [text for text in values if text]
+    st.session_state["_unbound"] = sorted({*st.session_state.get("_unbound", []), name})
     if st.query_params.get_all(name) == values:
         return
     if values:
@@ -43,6 +44,9 @@ def keep_valid(key: str, options: Sequence[object], default: object) -> None:
         st.session_state[key] = [v for v in value if v in options] or default
 
 
-def link_params() -> dict[str, str]:
-    """Query parameters that keep the shared choices on the way to another page."""
-    return {k: v for k in ("run", "score") if isinstance(v := st.session_state.get(k), str)}
+def link_params() -> dict[str, list[str]]:
+    """Query parameters that keep the shared choices on the way to another page: those that no control is bound to. The
+    browser keeps those of controls that the other page has too."""
+    return {
+        name: st.query_params.get_all(name) for name in st.session_state.get("_unbound", []) if name in st.query_params
+    }

@@ -59,13 +59,17 @@ def controls(run: Run, score: str, level: str) -> None:
     )
     default = dev_subsets(run.subsets) or run.subsets[:1]
     keep_valid("chosen_on", run.subsets, default)
+    asked_before = kept_limit() if kind == BY_HAND else None
+    put_in_address("limit", "" if asked_before is None else str(asked_before))
     if kind == BY_HAND:
         _threshold_control(run, score, level)
+        if asked_before is not None:
+            st.caption(f"Asked for: {escaped(asked_before.words)}.")
         return
     if kind in (BPCER, APCER):
-        st.number_input(
-            "At most, in %", 0.0, 99.9, 100 * DEFAULT.value, 1.0, "%.4g", key="at_most", bind="query-params"
-        )
+        asked = kept_limit()
+        start = asked.value if asked is not None and asked.kind == kind else DEFAULT.value
+        st.number_input("At most, in %", 0.0, 99.9, 100 * start, 1.0, "%.4g", key="at_most", bind="query-params")
     if kind == APCER:
         names = [WORST, *_species(run)]
         keep_valid("species", names, WORST)
@@ -104,9 +108,41 @@ def _threshold_control(run: Run, score: str, level: str) -> None:
 
 
 def set_by_hand(score: str, threshold: float) -> None:
-    """A threshold that is found on a page holds on all pages from its next run on."""
+    """A threshold that is found on a page holds on all pages from its next run on; a limit stays asked for."""
+    if (asked := limit()) is not None:
+        st.session_state["limit"] = str(asked)
     st.session_state["rule"] = BY_HAND
     st.session_state[f"t_{score}"] = threshold
+
+
+def limit() -> Rule | None:
+    """The rule whose limit is to be kept: the sidebar's, or the last one before the threshold was set by hand."""
+    kind = str(st.session_state.get("rule") or DEFAULT.kind)
+    if kind in (BPCER, APCER):
+        return _limited(kind)
+    return kept_limit() if kind == BY_HAND else None
+
+
+def kept_limit() -> Rule | None:
+    """The limit from before the threshold was set by hand; it stands in the address."""
+    text = str(st.session_state.get("limit", st.query_params.get("limit", "")))
+    try:
+        asked = op.rule(text) if text else None
+    except BadInputError:  # an address that somebody has written
+        asked = None
+    return asked if asked is not None and asked.kind in (BPCER, APCER) else None
+
+
+def pinned(run: Run) -> list[str]:
+    """The species that somebody fears, of those that the Run has: they lead sentences. They stand in the address."""
+    asked = st.session_state.get("pinned", st.query_params.get_all("pinned"))
+    names = [name for name in _species(run) if name in asked]
+    put_in_address("pinned", names)
+    return names
+
+
+def pin(names: Sequence[str]) -> None:
+    st.session_state["pinned"] = list(names)
 
 
 @cached(entries=64)
@@ -189,8 +225,11 @@ def rule(run: Run, score: str, level: str) -> Rule:
     if kind == BY_HAND:
         low, high = score_range(run, score, level)
         return Rule(kind, float(st.session_state.get(f"t_{score}", (low + high) / 2)))
-    if kind not in (BPCER, APCER):
-        return Rule(kind)
+    return _limited(kind) if kind in (BPCER, APCER) else Rule(kind)
+
+
+def _limited(kind: str) -> Rule:
+    """The sidebar's rule with a limit."""
     species = str(st.session_state.get("species", WORST)) if kind == APCER else WORST
     at_most = float(st.session_state.get("at_most", 100 * DEFAULT.value)) / 100
     return Rule(kind, at_most, "" if species == WORST else species)

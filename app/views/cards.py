@@ -6,17 +6,16 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from app.parts.freezing import card_form, just_saved
 from app.session import operating, sidebar
 from app.session.address import put_in_address
-from app.session.cache import cached
 from app.session.readers import cache_folder, runs
 from app.session.sidebar import Shown
-from app.words import about, escaped, threshold_text
+from app.words import escaped, threshold_text
 from fas_core.errors import BadInputError
 from fas_core.evaluation import card as cards
 from fas_core.evaluation.card import Card
 from fas_core.evaluation.words import rate_text
-from fas_core.metrics.operating_point import COST, Rule
 from fas_core.reports import card
 from fas_core.runs.health import Caution
 from fas_core.runs.store import Run
@@ -26,12 +25,6 @@ Kept = tuple[Path, Card]  # a card and its file
 
 def by_id() -> dict[str, Run]:
     return {run.id: run for run in runs()[0]}
-
-
-@cached(entries=16)
-def cautions(run: Run, rule: Rule, chosen_on: tuple[str, ...], reported_on: tuple[str, ...]) -> list[Caution]:
-    """Those that a card of these would have."""
-    return cards.cautions(run, rule, chosen_on, reported_on)
 
 
 def state_of(frozen: Card, known: dict[str, Run]) -> str:
@@ -44,38 +37,13 @@ def state_of(frozen: Card, known: dict[str, Run]) -> str:
 
 def save_form(shown: Shown) -> None:
     """Freezes the sidebar's operating point as a card."""
-    run, score = shown.run, shown.score
-    point, problem = operating.operating_point(run, score, shown.level, shown.subsets)
+    point, problem = operating.operating_point(shown.run, shown.score, shown.level, shown.subsets)
     if point is None:
         st.warning(problem, icon=":material/rule:")
         return
-    with st.form("save_card", border=True):
-        st.markdown(f"**Freeze what the sidebar says** · {escaped(run.info.name)}, {escaped(score)}")
-        st.caption(about(point))
-        show_warnings(cautions(run, point.rule, point.chosen_on, point.reported_on))
-        left, right = st.columns([1, 3])
-        by = left.text_input("Decided by", max_chars=100, placeholder="your name")
-        note = right.text_input("Note", max_chars=1000, placeholder="why this threshold")
-        closed = st.checkbox(
-            "A missing score or unreadable image counts as an attack",
-            value=True,
-            help="Fail closed: what gives no score is rejected, and counted in the card's rates.",
-        )
-        if st.form_submit_button("Save as a card", icon=":material/lock:", type="primary"):
-            frozen = cards.card(
-                run,
-                score,
-                point.rule,
-                point.chosen_on,
-                point.reported_on,
-                level=shown.level,
-                costs=operating.costs(run) if point.rule.kind == COST else None,
-                fail_closed=closed,
-                by=by.strip(),
-                note=note.strip(),
-            )
-            cards.kept(frozen, cache_folder())
-            st.toast("The card is saved.", icon=":material/lock:")
+    with st.expander("Freeze what the sidebar says", icon=":material/lock:"):
+        if card_form(shown, point, key="save_card"):
+            st.rerun()  # the list above holds it now
 
 
 def listed(kept: list[Kept]) -> pd.DataFrame:
@@ -198,7 +166,8 @@ def check(frozen: Card, its_run: Run | None) -> None:
 def chosen_of(kept: list[Kept]) -> list[Kept]:
     """The cards chosen in the table, which the address names; the newest where there is none."""
     names = [path.stem for path, _ in kept]
-    asked = st.query_params.get_all("card")
+    saved = just_saved()
+    asked = [saved] if saved else st.query_params.get_all("card")
     if gone := [name for name in asked if name not in names]:
         st.warning(f"There is no card {escaped(', '.join(gone))} here.", icon=":material/link_off:")
     event = st.dataframe(

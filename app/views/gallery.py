@@ -18,16 +18,14 @@ from app.session.address import link_params
 from app.session.page import fragment
 from app.session.readers import decisions, pooled_score_set, score_values
 from app.session.sidebar import Shown
-from app.words import about, escaped, percent
+from app.words import MISSED, REJECTED, RIGHT, about, escaped, percent
 from fas_core import metrics, scores
 from fas_core.data.names import readable
 from fas_core.evaluation import verdicts
-from fas_core.evaluation.verdicts import NO_RESPONSE, RIGHT, verdicts_at
+from fas_core.evaluation.verdicts import NO_RESPONSE, verdicts_at
 from fas_core.metrics.operating_point import OperatingPoint
 from fas_core.reports.palette import style_of
 from fas_core.runs.store import Run
-
-MISSED, REJECTED = "Missed attacks", "Rejected live"
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +68,7 @@ def judged(shown: Shown, point: OperatingPoint | None) -> Judged:
         readers.groups(run),
         samples["subset"].isin(shown.subsets).to_numpy(),
         np.abs(decided - threshold),
-        np.full(len(run), RIGHT) if point is None else verdicts_at(samples["label"], decided, threshold),
+        np.full(len(run), verdicts.RIGHT) if point is None else verdicts_at(samples["label"], decided, threshold),
     )
 
 
@@ -154,6 +152,7 @@ def filters_in_sight(images: Judged) -> NDArray[np.bool_]:
         filters.ALL: np.ones(len(images.ids), np.bool_),
         MISSED: images.verdicts == verdicts.MISSED,
         REJECTED: images.verdicts == verdicts.REJECTED,
+        RIGHT: images.verdicts == verdicts.RIGHT,
     }
     fits = filters.by_verdict(
         masks if images.point is not None else dict.fromkeys(masks, masks[filters.ALL]),

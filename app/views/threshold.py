@@ -7,23 +7,26 @@ import pandas as pd
 import streamlit as st
 
 from app.charts import plots
-from app.components.threshold import Cell, Prepared, prepared, threshold_panel
+from app.components.link import follow
+from app.components.threshold import PLANES, Cell, Heard, Limit, Prepared, prepared, threshold_panel
+from app.parts.behind import open_samples
 from app.parts.certification import show_certification
+from app.parts.freezing import card_form
+from app.parts.transfer import show_transfer
 from app.session import operating, readers, sidebar
-from app.session.address import put_in_address
+from app.session.address import link_params, put_in_address
 from app.session.cache import cached
 from app.session.readers import decisions, pooled_score_set, score_values
 from app.session.sidebar import Shown
 from app.words import about, escaped, threshold_text
 from fas_core import metrics
-from fas_core.data.names import ATTACK, groups_of, outside_training, readable
+from fas_core.data.names import ATTACK, groups_of
 from fas_core.errors import BadInputError
 from fas_core.evaluation import breakdown, presentations
 from fas_core.evaluation.presentations import Presentations
 from fas_core.evaluation.words import rate_text
-from fas_core.metrics import cost, transfer, uncertainty
-from fas_core.metrics.operating_point import BY_HAND, COST, OperatingPoint
-from fas_core.metrics.transfer import Transfer
+from fas_core.metrics import cost, uncertainty
+from fas_core.metrics.operating_point import COST, OperatingPoint
 from fas_core.reports.palette import style_of
 
 DEFAULT_PREVALENCE = 0.01  # one attack among a hundred presentations
@@ -70,6 +73,23 @@ def set_prevalence(share: float) -> None:
         st.session_state["prevalence"] = share
 
 
+def plane() -> str:
+    """ROC, precision and recall or DET, whichever is drawn; it stands in the address."""
+    asked = str(st.session_state.get("plane", st.query_params.get("plane", PLANES[0])))
+    chosen = asked if asked in PLANES else PLANES[0]
+    put_in_address("plane", "" if chosen == PLANES[0] else chosen)
+    return chosen
+
+
+def remember(key: str, value: object) -> None:
+    st.session_state[key] = value
+
+
+def limit() -> Limit | None:
+    asked = operating.limit()
+    return None if asked is None else Limit(asked.kind, asked.value, asked.species, asked.at_95)
+
+
 def show_panel(shown: Shown, point: OperatingPoint) -> None:
     with st.empty():  # a place of its own for the note that this takes time
         panel = panel_of(shown, point.reported_on)
@@ -80,77 +100,30 @@ def show_panel(shown: Shown, point: OperatingPoint) -> None:
         limits=operating.score_range(shown.run, shown.score, shown.level),
         roles={name: operating.role_of(name, point) for name in shown.subsets},
         prevalence=prevalence(),
-        on_threshold=partial(operating.set_by_hand, shown.score),
-        on_prevalence=set_prevalence,
+        limit=limit(),
+        pinned=operating.pinned(shown.run),
+        plane=plane(),
+        heard=Heard(
+            threshold=partial(operating.set_by_hand, shown.score),
+            prevalence=set_prevalence,
+            pinned=operating.pin,
+            plane=partial(remember, "plane"),
+            freeze=partial(remember, "_freeze"),
+            open=partial(remember, "_open"),
+        ),
         key="threshold_panel",
     )
+    counted = st.session_state.pop("_open", None)
+    if counted is not None:
+        open_samples(shown, point, counted)
+    elif st.session_state.pop("_freeze", None) is not None:
+        freeze(shown, point)
 
 
-# ----------------------------------------------------------------------------------------------- does it carry over?
-
-
-def transfers(shown: Shown, point: OperatingPoint) -> list[Transfer]:
-    """Of every subset but training."""
-    sets = {
-        name: pooled_score_set(shown.run, shown.score, shown.level, [name]) for name in outside_training(shown.subsets)
-    }
-    costs = operating.costs(shown.run) if point.rule.kind == COST else None
-    return transfer.transfers(point.rule, point.threshold, sets, costs)
-
-
-def transfer_table(rows: list[Transfer], chosen_on: tuple[str, ...]) -> pd.DataFrame:
-    """Rates in percent, None where they are not defined."""
-
-    def percent(rate: float | None) -> float | None:
-        return None if rate is None else 100 * rate
-
-    return pd.DataFrame(
-        [
-            {
-                "Subset": readable(row.subset) + (" (chosen here)" if row.subset in chosen_on else ""),
-                "BPCER": percent(row.at.bpcer),
-                "its own": percent(row.own.bpcer),
-                "Worst APCER": percent(row.at.apcer_max),
-                "its own ": percent(row.own.apcer_max),
-                "Own threshold": row.own_threshold,
-            }
-            for row in rows
-        ]
-    )
-
-
-def transfer_words(rows: list[Transfer], point: OperatingPoint, own_rule: str) -> str:
-    """Where the threshold carries over worst, in a sentence; "" where nothing can be compared."""
-    rate = transfer.rate_of(point.rule)
-    worst = transfer.most_moved(rows, rate, point.chosen_on)
-    if worst is None:
-        return ""
-    name = "BPCER" if rate == "bpcer" else "Worst APCER"
-    return (
-        f"The threshold moves {name} most in **{escaped(readable(worst.subset))}**: "
-        f"{100 * getattr(worst.at, rate):.1f} % at this threshold, {100 * getattr(worst.own, rate):.1f} % where "
-        f"{own_rule} is applied to that subset itself."
-    )
-
-
-def show_transfer(shown: Shown, point: OperatingPoint) -> None:
-    """Whether a threshold that was chosen in one place holds in another."""
-    rule = "the equal error rate" if point.rule.kind == BY_HAND else escaped(point.rule.words)
-    rows = transfers(shown, point)
-    if words := transfer_words(rows, point, rule):
-        st.write(words)
-    rate = st.column_config.NumberColumn(format="%.1f %%")
-    st.dataframe(
-        transfer_table(rows, point.chosen_on),
-        hide_index=True,
-        placeholder="–",
-        column_config=dict.fromkeys(("BPCER", "its own", "Worst APCER", "its own "), rate)
-        | {"Own threshold": st.column_config.NumberColumn(format="%.17g")},
-    )
-    st.caption(
-        f"“Its own”: {rule} applied to the subset itself, which is optimistic there: nobody can choose a threshold on "
-        "the faces it will meet. The difference is what the choice elsewhere costs."
-    )
+@st.dialog("Freeze this threshold")
+def freeze(shown: Shown, point: OperatingPoint) -> None:
+    if card_form(shown, point, key="freeze"):
+        follow("views/cards.py", "See it among the operating points", link_params())
 
 
 # ------------------------------------------------------------------------------------------------ what does it cost?
@@ -260,7 +233,8 @@ def show_more(shown: Shown, point: OperatingPoint) -> None:
 
 def threshold() -> None:
     shown = sidebar.shown()
-    st.title("Threshold")
+    head = st.container(horizontal=True, vertical_alignment="bottom")
+    head.title("Threshold", width="content")
     point, problem = operating.operating_point(shown.run, shown.score, shown.level, shown.subsets)
     if point is None:
         st.warning(problem, icon=":material/rule:")
@@ -273,7 +247,7 @@ def threshold() -> None:
     for caution in readers.cautions(shown.run, tuple(subsets)):
         if caution.kind in ("training_overlap", "injections"):
             st.warning(escaped(caution.message), icon=":material/warning:")
-    st.caption(about(point))
+    head.caption(about(point), width="stretch")
     show_panel(shown, point)
     show_more(shown, point)
 

@@ -26,7 +26,6 @@ from fas_core.errors import BadInputError
 
 if TYPE_CHECKING:
     from fas_core.evaluation.card import Card
-    from fas_core.evaluation.certification import Frozen
     from fas_core.evaluation.presentations import Presentations
     from fas_core.runs.store import Run
 
@@ -218,7 +217,7 @@ def certify(
     judged = (
         certification.judged(decided, by, choose_on or [], report_on or [])
         if point is None
-        else point.judged(decided, report_on or [])
+        else certification.at_card(point, decided, report_on or [])
     )
     on = list(dict.fromkeys([*judged.chosen_on, *judged.reported_on]))
     warnings = [] if run is None else health.cautions(run, on)
@@ -234,7 +233,7 @@ def certify(
 
 
 def _decided(
-    source: str, cache: Path, score: str | None, level: str | None, fail_closed: bool, point: Frozen | None
+    source: str, cache: Path, score: str | None, level: str | None, fail_closed: bool, point: Card | None
 ) -> tuple[Presentations, Run | None]:
     """The presentations of a Run, and it, or of a score file; as a card says where nothing else is said."""
     from fas_core import scores

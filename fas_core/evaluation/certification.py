@@ -21,6 +21,7 @@ from fas_core.data.names import dev_subsets, fresh_subsets, in_protocol_order
 from fas_core.delivery import is_injected
 from fas_core.errors import BadInputError
 from fas_core.evaluation import card as cards
+from fas_core.evaluation.card import Card
 from fas_core.evaluation.plans import Asked, Plan
 from fas_core.evaluation.presentations import FRAME, Presentations
 from fas_core.metrics import UndefinedMetricError, json_safe, uncertainty
@@ -276,43 +277,21 @@ class Judged:
         return document | {"level": self.decided.level}
 
 
-@dataclass(frozen=True)
-class Frozen:
-    """What of a card says how presentations are judged."""
+def at_card(point: Card, decided: Presentations, reported_on: Sequence[str] = ()) -> Judged:
+    """Presentations at a card's threshold, by default those of its subsets.
 
-    run: str  # its id
-    score: str
-    level: str
-    fail_closed: bool
-    rule: str
-    threshold: float
-    chosen_on: tuple[str, ...]
-    reported_on: tuple[str, ...]
-
-    def judged(self, decided: Presentations, reported_on: Sequence[str] = ()) -> Judged:
-        """Presentations at its threshold, by default those of the card's subsets.
-
-        Raises BadInputError for a subset that there is not.
-        """
-        reported = tuple(reported_on) or self.reported_on
-        _require_subsets(_subsets(decided), reported)
-        return Judged(decided, self.threshold, self.rule, self.chosen_on, reported)
+    Raises BadInputError for a subset that there is not.
+    """
+    reported = tuple(reported_on) or point.reported_on
+    _require_subsets(_subsets(decided), reported)
+    return Judged(decided, point.threshold, str(point.rule), point.chosen_on, reported)
 
 
-def of_card(path: Path) -> Frozen:
+def of_card(path: Path) -> Card:
     """Of a card's file. Raises BadInputError where it is none, or was changed after it was written."""
-    content = cards.read(path)
-    cards.require_untouched(content, str(path))
-    return Frozen(
-        run=content["run"],
-        score=content["score"],
-        level=content["level"],
-        fail_closed=content["fail_closed"],
-        rule=content["rule"],
-        threshold=float(content["threshold"]),
-        chosen_on=tuple(content["chosen_on"]),
-        reported_on=tuple(content["reported_on"]),
-    )
+    point = cards.read(path)
+    cards.require_untouched(point, str(path))
+    return point
 
 
 def plans_folder(cache: Path) -> Path:

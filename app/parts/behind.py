@@ -1,0 +1,58 @@
+"""The samples behind a number: the gallery on them, or a list where a Run has no images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app.components.link import follow
+from app.components.threshold import Counted
+from app.session import readers
+from app.session.address import link_params
+from app.session.readers import decisions
+from app.session.sidebar import Shown
+from app.words import MISSED, REJECTED, RIGHT
+from fas_core import metrics
+from fas_core.data.names import ATTACK, readable
+from fas_core.evaluation import verdicts
+from fas_core.evaluation.verdicts import verdicts_at
+from fas_core.metrics.operating_point import OperatingPoint
+
+LISTED = 1000  # samples, where there is no gallery
+GALLERY_VERDICTS = {verdicts.MISSED: MISSED, verdicts.REJECTED: REJECTED, verdicts.RIGHT: RIGHT}
+
+
+def open_samples(shown: Shown, point: OperatingPoint, counted: Counted) -> None:
+    """Leads to the reported samples that a number counts: in the gallery, or in a list where there are no images."""
+    if not shown.run.has_images:
+        list_samples(shown, point, counted)
+        return
+    wanted = {"label": [counted.label], "subset": list(point.reported_on)}
+    if counted.species is not None:
+        wanted["pai_species"] = [counted.species]
+    # As the controls there have them in the address, which is in the words that they show.
+    filters = {"verdict": [GALLERY_VERDICTS[counted.verdict]], "where": [readable(column) for column in wanted]}
+    columns = {f"where_{column}": values for column, values in wanted.items()}
+    follow("views/gallery.py", "Open these samples in the gallery", link_params() | filters | columns)
+
+
+@st.dialog("The samples behind this number", width="large")
+def list_samples(shown: Shown, point: OperatingPoint, counted: Counted) -> None:
+    rows = counted_rows(shown, point, counted)
+    st.write(f"**{len(rows):,} {decisions(shown.run, shown.level)}**, those nearest the threshold first.")
+    st.dataframe(rows.head(LISTED).rename(columns=readable), hide_index=True)
+    if len(rows) > LISTED:
+        st.caption(f"The first {LISTED:,} are listed.")
+
+
+def counted_rows(shown: Shown, point: OperatingPoint, counted: Counted) -> pd.DataFrame:
+    """What is decided on, of which a number counts that many: ids or what stands for them, and the score it has."""
+    decided = readers.decided(shown.run, shown.score, shown.level)
+    fits = decided.within(point.reported_on) & (decided.rows["label"] == counted.label).to_numpy(bool)
+    if counted.species is not None:
+        names = metrics.species_names(decided.rows["label"].to_numpy() == ATTACK, decided.rows["pai_species"])
+        fits &= names == counted.species
+    fits &= verdicts_at(decided.rows["label"], decided.values, point.threshold) == counted.verdict
+    rows = decided.rows[fits].assign(**{shown.score: decided.values[fits]})
+    return rows.iloc[np.argsort(np.abs(decided.values[fits] - point.threshold), kind="stable")]

@@ -1,0 +1,62 @@
+"""The form that freezes an operating point as a card."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.session import operating
+from app.session.cache import cached
+from app.session.readers import cache_folder
+from app.session.sidebar import Shown
+from app.words import about, escaped
+from fas_core.evaluation import card as cards
+from fas_core.metrics.operating_point import COST, OperatingPoint, Rule
+from fas_core.runs.health import Caution
+from fas_core.runs.store import Run
+
+
+@cached(entries=16)
+def cautions(run: Run, rule: Rule, chosen_on: tuple[str, ...], reported_on: tuple[str, ...]) -> list[Caution]:
+    """Those that a card of these would have."""
+    return cards.cautions(run, rule, chosen_on, reported_on)
+
+
+def just_saved() -> str | None:
+    """The name of the card that was saved in the run of the page before this one: it is to be shown."""
+    name = st.session_state.pop("_saved_card", None)
+    return None if name is None else str(name)
+
+
+def card_form(shown: Shown, point: OperatingPoint, *, key: str) -> bool:
+    """Asks who decides and why; whether the card has been saved by this run of the page."""
+    run, score = shown.run, shown.score
+    with st.form(key, border=False):
+        st.markdown(f"**{escaped(run.info.name)}, {escaped(score)}**")
+        st.caption(about(point))
+        if warnings := cautions(run, point.rule, point.chosen_on, point.reported_on):
+            st.warning("\n\n".join(escaped(caution.message) for caution in warnings), icon=":material/warning:")
+        left, right = st.columns([1, 3])
+        by = left.text_input("Decided by", max_chars=100, placeholder="your name")
+        note = right.text_input("Note", max_chars=1000, placeholder="why this threshold")
+        closed = st.checkbox(
+            "A missing score or unreadable image counts as an attack",
+            value=True,
+            help="Fail closed: what gives no score is rejected, and counted in the card's rates.",
+        )
+        if not st.form_submit_button("Save as a card", icon=":material/lock:", type="primary"):
+            return False
+        content = cards.card(
+            run,
+            score,
+            point.rule,
+            point.chosen_on,
+            point.reported_on,
+            level=shown.level,
+            costs=operating.costs(run) if point.rule.kind == COST else None,
+            fail_closed=closed,
+            by=by.strip(),
+            note=note.strip(),
+        )
+        st.session_state["_saved_card"] = cards.kept(content, cache_folder()).stem
+        st.toast("The card is saved.", icon=":material/lock:")
+        return True
