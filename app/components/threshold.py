@@ -263,7 +263,7 @@ def _groups(cells: Sequence[Cell], reported: set[str], numbers: _Numbers) -> lis
                 "curve": _curve(of_group, numbers) if drawn else None,
                 "auc": metrics.roc_auc(of_group) if drawn else None,
             }
-            | _intervals([cells[i] for i in members], numbers)
+            | _intervals([cells[i] for i in members], numbers, with_upper=True, is_attack=kind != "bona_fide")
         )
     return groups
 
@@ -279,8 +279,11 @@ def _curve(scores: ScoreSet, numbers: _Numbers) -> dict[str, Any]:
     }
 
 
-def _intervals(cells: Sequence[Cell], numbers: _Numbers) -> dict[str, Any]:
-    """95 % intervals of the share of scores at or above a threshold, on a grid of thresholds.
+def _intervals(
+    cells: Sequence[Cell], numbers: _Numbers, *, with_upper: bool = False, is_attack: bool = False
+) -> dict[str, Any]:
+    """95 % intervals of the share of scores at or above a threshold, on a grid of thresholds; `with_upper`: and the
+    one-sided upper bound of the share of errors, which a limit is held against.
 
     The grid has every score, or of many the outermost and quantiles between. `counts` (descending) are the scores at or
     above each: the browser, which knows its own count exactly, looks between the two nearest.
@@ -299,7 +302,19 @@ def _intervals(cells: Sequence[Cell], numbers: _Numbers) -> dict[str, Any]:
     if band is None:  # all of one unit, which says nothing about others
         return about
     arrays = {"grid": grid, "counts": counts, "low": band[0], "high": band[1]}
+    if with_upper:
+        arrays["upper"] = _upper(scores, units, grid, is_attack=is_attack)
     return about | {"band": {name: numbers.add(values) for name, values in arrays.items()}}
+
+
+def _upper(scores: Floats, units: uncertainty.Units, grid: Floats, *, is_attack: bool) -> Floats:
+    """(m,) the upper 95 % bound of the share of live scores at or above each threshold, or of attacks below it."""
+    # Attacks below t are those whose negative is above -t.
+    asked = np.nextafter(-grid[::-1], np.inf) if is_attack else grid
+    bounds = uncertainty.upper_bounds(-scores if is_attack else scores, units, asked)
+    if bounds is None:  # not where there are intervals
+        return np.full(grid.size, np.nan)
+    return bounds[::-1] if is_attack else bounds
 
 
 def _grid(ordered: Floats) -> Floats:

@@ -30,10 +30,10 @@ export function notAbove(scores, t) {
   return low;
 }
 
-// Bounds of the share at or above the threshold, between the two counts of the grid that are nearest to this one.
+// Bounds of the share at or above the threshold, and of a group that of its errors, between the two counts of the grid that are nearest to this one.
 function bounds(band, count) {
   if (!band) return null;
-  const { counts, low, high } = band; // counts descend
+  const { counts, low, high, upper } = band; // counts descend
   let first = 0;
   let last = counts.length - 1;
   while (first < last) {
@@ -41,19 +41,21 @@ function bounds(band, count) {
     if (counts[middle] > count) first = middle + 1;
     else last = middle;
   }
-  if (first === 0 || counts[first] >= count) return [low[first], high[first]];
+  if (first === 0 || counts[first] >= count) return [low[first], high[first], upper?.[first]];
   const part = (counts[first - 1] - count) / (counts[first - 1] - counts[first]);
   const mix = (values) => values[first - 1] + part * (values[first] - values[first - 1]);
-  return [mix(low), mix(high)];
+  return [mix(low), mix(high), upper && mix(upper)];
 }
 
-// Errors of a cell or group of which so many samples are at or above the threshold; null without samples.
+// Errors of a cell or group of which so many samples are at or above the threshold; null without samples. `interval`: its
+// two ends; `upper`: of a group, the one-sided bound that a limit is held against.
 export function rateOf(thing, above, isAttack) {
   if (!thing.n) return null;
   const errors = isAttack ? thing.n - above : above;
-  let interval = bounds(thing.band, above);
-  if (interval && isAttack) interval = [1 - interval[1], 1 - interval[0]];
-  return { errors, n: thing.n, value: errors / thing.n, interval };
+  const found = bounds(thing.band, above);
+  const [low, high, upper] = found ?? [];
+  const interval = found && (isAttack ? [1 - high, 1 - low] : [low, high]);
+  return { errors, n: thing.n, value: errors / thing.n, interval, upper };
 }
 
 // Inverse of the normal distribution function, from a table of its integral.
@@ -107,7 +109,7 @@ export const limitText = (share) => `${Number((100 * share).toPrecision(6))}${NB
 // Whether a rate keeps to a limit: by itself and by its upper bound, by itself alone, or not.
 export function standing(rate, limit) {
   if (rate.value > limit) return "above";
-  return rate.interval && rate.interval[1] <= limit ? "met" : "unproven";
+  return rate.upper <= limit ? "met" : "unproven"; // without a bound nothing is proven
 }
 
 // A rate with the digits that leave it on its side of a limit: 2.04 % beside 2 % is not "2.0 %".

@@ -106,7 +106,13 @@ export class Layout extends Verdict {
     this.planes = [
       { kind: "roc", title: "ROC", short: "ROC", across: "BPCER (live rejected)", up: "attacks found" },
       { kind: "pr", title: "Precision and recall", short: "PR", across: "recall (attacks found)", up: "precision" },
-      { kind: "det", title: "DET, probit axes", short: "DET", across: "APCER (attacks let through)", up: "BPCER (live rejected)" },
+      {
+        kind: "det",
+        title: "DET, probit axes",
+        short: "DET",
+        across: "APCER (attacks let through)",
+        up: "BPCER (live rejected)",
+      },
     ].map((plane) => {
       const head = element("h3");
       head.append(element("span", "", plane.title));
@@ -273,7 +279,9 @@ export class Layout extends Verdict {
     const ofLive = () => {
       const held = this.standingOf(this.live, worst, live);
       const said = held ? percentBeside(live, this.limit.at_most) : rateText(live);
-      const asked = held ? `, ${held === "above" ? "above" : "within"} the ${limitText(this.limit.at_most)} asked for` : "";
+      const asked = held
+        ? `, ${held === "above" ? "above" : "within"} the ${limitText(this.limit.at_most)} asked for`
+        : "";
       return [said, ` of ${grouped(live.n)} live ${this.things} are rejected${asked}`];
     };
     const [said, after] = live ? ofLive() : ["", ""];

@@ -90,7 +90,9 @@ export class Tables extends Planes {
       const isPinned = this.pinned.includes(this.species[i].name);
       pin.setAttribute("aria-pressed", String(isPinned));
       pin.textContent = isPinned ? "\u2605" : "\u2606";
-      pin.title = isPinned ? "Pinned: it leads the sentences above. Click to let it go." : "Pin: it leads the sentences above.";
+      pin.title = isPinned
+        ? "Pinned: it leads the sentences above. Click to let it go."
+        : "Pin: it leads the sentences above.";
     });
   }
 

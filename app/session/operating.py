@@ -70,6 +70,12 @@ def controls(run: Run, score: str, level: str) -> None:
         asked = kept_limit()
         start = asked.value if asked is not None and asked.kind == kind else DEFAULT.value
         st.number_input("At most, in %", 0.0, 99.9, 100 * start, 1.0, "%.4g", key="at_most", bind="query-params")
+        st.checkbox(
+            "Also its upper 95 % bound",
+            key="at_95",
+            bind="query-params",
+            help="A threshold at which the limit still holds for what so few samples leave open, where it is chosen.",
+        )
     if kind == APCER:
         names = [WORST, *_species(run)]
         keep_valid("species", names, WORST)
@@ -232,7 +238,7 @@ def _limited(kind: str) -> Rule:
     """The sidebar's rule with a limit."""
     species = str(st.session_state.get("species", WORST)) if kind == APCER else WORST
     at_most = float(st.session_state.get("at_most", 100 * DEFAULT.value)) / 100
-    return Rule(kind, at_most, "" if species == WORST else species)
+    return Rule(kind, at_most, "" if species == WORST else species, bool(st.session_state.get("at_95")))
 
 
 def operating_point(run: Run, score: str, level: str, subsets: Sequence[str]) -> tuple[OperatingPoint | None, str]:

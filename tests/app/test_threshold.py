@@ -227,6 +227,23 @@ def test_intervals_are_those_of_the_core_at_every_threshold_of_their_grid() -> N
     assert np.array_equal(numbers_of(sent, group["band"]["high"]), high)
 
 
+def test_a_limit_is_held_against_the_bound_of_the_core() -> None:
+    rng = np.random.default_rng(1)
+    live, attacks = rng.normal(size=300), rng.normal(1, 1, 200)
+    subjects = [f"s{i % 12}" for i in range(300)]
+    parts = [cell("test", "", live, subject_id=subjects), cell("test", "mask", attacks, subject_id=subjects[:200])]
+    sent = prepared(parts, reported=["test"])
+    of_live, of_mask, _ = sent.json["groups"]
+    for group, errors in ((of_live, lambda t: live >= t), (of_mask, lambda t: attacks < t)):
+        grid, upper = (numbers_of(sent, group["band"][name]) for name in ("grid", "upper"))
+        for i in range(0, len(grid), 40):
+            wrong = errors(grid[i])
+            units = uncertainty.Units("subject", np.array(subjects[: len(wrong)]))
+            expected = uncertainty.rate_interval(wrong, units)
+            assert expected is not None
+            assert upper[i] == pytest.approx(expected.upper, abs=1e-12)
+
+
 def test_cells_are_named_by_what_does_not_go_without_saying() -> None:
     plan = [("train", ""), ("seen_paper", ""), ("seen_paper", "paper"), ("test", ""), ("test", "flat_print")]
     sent = prepared([cell(*where, np.arange(3.0)) for where in plan], reported=["test"])

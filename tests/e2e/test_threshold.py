@@ -12,6 +12,9 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from fas_core import metrics
+from fas_core.evaluation import card, run_metrics
+from fas_core.evaluation.presentations import presentations
+from fas_core.metrics import limits, operating_point
 from fas_core.runs import store
 from fas_core.runs.scorefile import scores_only_run
 
@@ -51,6 +54,11 @@ def reported() -> metrics.ScoreSet:
     """Of a threshold that is set by hand: what a rule chosen on dev would be reported on."""
     rows = rows_with_ties()[lambda table: table["subset"] == "test"]
     return metrics.score_set(rows["score"], rows["label"] == "attack", list(rows["pai_species"]))
+
+
+def pooled_of(rows: pd.DataFrame, subset: str) -> metrics.ScoreSet:
+    here = rows[rows["subset"] == subset]
+    return metrics.score_set(here["score"], here["label"] == "attack", list(here["pai_species"]))
 
 
 def answer(tab: Tab) -> Locator:
@@ -216,6 +224,64 @@ def test_one_class_says_why_there_are_no_curves(tab: Tab, address: str, cache: P
     tab.check()
 
 
+def test_a_limit_and_what_is_feared_stay_in_sight(tab: Tab, cache: Path) -> None:
+    """What was asked for stays asked for when the slider takes over, and says whether it holds, as the core does."""
+    rows = rows_with_ties().assign(score=lambda table: table["score"].clip(-2, 2).fillna(0))
+    run = scores_only_run(cache, "limited", rows, ["score"], "")
+    dev, test = (pooled_of(rows, subset) for subset in ("dev", "test"))
+    limit = 0.1
+    threshold = metrics.threshold_at_bpcer(dev, limit)
+    tab.open(f"threshold?run=limited ({run.id[:6]})&at_most=10")
+    held = tab.page.locator(".verdict .held:visible")
+    of_live = run_metrics.rates_at(presentations(run, rows["score"].to_numpy()), ["test"], threshold)
+    checked = limits.target(operating_point.rule("bpcer<=0.1"), of_live)
+    assert checked is not None
+    said = "above 10\u00a0%" if not checked.met else "within 10\u00a0%" + ("" if checked.met_at_95 else ", not proven")
+    expect(held).to_have_text([said])
+    tab.page.get_by_label("Pin mask").click()
+    tab.expect_query(pinned="mask")
+    tab.settle()
+    passed = metrics.rates_at(test, threshold).apcer_per_species["mask"]
+    expect(tab.page.locator(".verdict li").nth(1)).to_contain_text(f"mask passes {100 * passed:.0f}\u00a0%")
+    type_threshold(tab, "-1.5")
+    tab.expect_query(rule="By hand", limit="bpcer<=0.1", pinned="mask")
+    expect(held).to_have_text(["above 10\u00a0%"])
+    expect(tab.page.get_by_text("Asked for: BPCER ≤ 10 %.")).to_be_visible()
+    tab.check()
+
+
+def test_a_count_opens_what_it_counts_and_freeze_leads_to_the_card(tab: Tab, address: str, cache: Path) -> None:
+    tab.open(f"{address}&rule=By hand&t_score=0.3")
+    [[_, _, stopped], _] = table(tab, "Decisions")
+    tab.page.locator("button.opens", has_text=stopped).first.click()
+    expect(tab.page.get_by_role("dialog")).to_contain_text(f"{number(stopped)} samples, those nearest the threshold")
+    tab.page.keyboard.press("Escape")
+    tab.settle()
+    before = set((cache / "operating_points").glob("*.json"))
+    tab.page.get_by_role("button", name="Freeze").click()
+    tab.page.get_by_label("Decided by").fill("Ada")
+    tab.page.get_by_role("button", name="Save as a card").click()
+    expect(tab.page.get_by_role("heading", name="Operating points")).to_be_visible()
+    tab.settle()
+    [path] = set((cache / "operating_points").glob("*.json")) - before
+    frozen = card.read(path)
+    assert (frozen.by, frozen.threshold) == ("Ada", 0.3)
+    tab.expect_query(card=path.stem, rule="By hand", t_score="0.3")
+    tab.check()
+
+
+def test_a_count_of_images_opens_the_gallery_on_them(tab: Tab, cache: Path) -> None:
+    tab.open(f"threshold?run=demo+({store.open_run(cache, 'demo').id[:6]})&at_most=20")
+    missed = tab.page.locator("button.opens").first
+    n = number(missed.inner_text())
+    missed.click()
+    expect(tab.page.get_by_role("heading", name="Gallery")).to_be_visible()
+    tab.settle()
+    tab.expect_query(verdict="Missed attacks", at_most="20")
+    expect(tab.page.get_by_text(re.compile(rf"of {n} images?$"))).to_be_visible()
+    tab.check()
+
+
 def test_the_colours_follow_the_theme(tab: Tab, address: str) -> None:
     dark = """() => {
         const roots = [...document.querySelectorAll('*')].map((element) => element.shadowRoot);
@@ -240,7 +306,10 @@ def test_precision_is_drawn_for_the_stated_share_of_attacks(tab: Tab, address: s
         return root.querySelectorAll('.square canvas.still')[2].toDataURL();
     }"""
     tab.open(address)
-    expect(tab.page.locator(".square canvas.still").nth(2)).to_be_attached()
+    tab.page.get_by_role("button", name="PR", exact=True).click()
+    tab.expect_query(plane="pr")
+    tab.settle()
+    expect(tab.page.locator(".square canvas.still").nth(2)).to_be_visible()
     sampled = tab.page.evaluate(curve)
     tab.page.get_by_role("button", name="as in these samples").click()
     stated = tab.page.get_by_role("button", name="at 1 % attacks")

@@ -183,7 +183,7 @@ def test_a_card_says_how_it_is_judged(tmp_path: Path) -> None:
     run: store.Run = scores_only_run(tmp_path, "r", rows, ["score"], "")
     path = cards.write(cards.card(run, "score", rule("threshold=10"), ["dev"], ["test"], by="x"), tmp_path / "op.json")
     point = of_card(path)
-    assert (frozen.run, frozen.score, frozen.level, frozen.threshold) == (run.id, "score", "frame", 10.0)
+    assert (point.run, point.score, point.level, point.threshold) == (run.id, "score", "frame", 10.0)
     at = at_card(point, presentations(run, scores.values(run, "score")))
     assert (at.threshold, at.reported_on, at.chosen_on) == (10.0, ("test",), ("dev",))
     assert at.sheet(plans.plan("ibeta-level-1")).bona_fide.n == 20
