@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.runtime.scriptrunner.script_cache import ScriptCache
 from streamlit.testing.v1 import AppTest, app_test, local_script_runner
 
@@ -24,11 +25,17 @@ def _compiled_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def fresh_caches() -> None:
+    """Caches are keyed by content, and the tiny Runs of all tests have the same."""
+    st.cache_resource.clear()
+
+
 def page(
-    view: str = "overview", *, cache: Path | None = None, run: str | None = None, **query: str | list[str]
+    view: str = "overview", /, *, cache: Path | None = None, run: str | None = None, **query: str | list[str]
 ) -> AppTest:
     """The app with one view open; `run` (a name in `cache`) and `query` stand in the address from the start."""
-    at = AppTest.from_file(MAIN, default_timeout=30)
+    at = AppTest.from_file(MAIN, default_timeout=60)
     if run is not None:
         assert cache is not None
         query["run"] = f"{run} ({store.open_run(cache, run).id[:6]})"

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app.components import scatter
@@ -24,10 +23,7 @@ from tests.conftest import tiny_samples, write_image_run
 EPOCHS = (1, 2, 4)
 
 
-@pytest.fixture(autouse=True)
-def _fresh_caches() -> None:
-    """Caches are keyed by content, and the tiny Runs of all tests have the same."""
-    st.cache_resource.clear()
+pytestmark = pytest.mark.usefixtures("fresh_caches")
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from fas_core.derive import Work, parsed
@@ -21,25 +20,14 @@ from fas_core.latent import mixture, projection, training_rows
 from fas_core.runs import store
 from tests import conftest
 from tests.app.charts.test_ridges import labels
+from tests.app.conftest import page as app_page
 
-MAIN = Path(__file__).resolve().parents[2] / "app" / "main.py"
-
-
-@pytest.fixture(autouse=True)
-def _fresh_caches() -> None:
-    """Caches are keyed by content, and the tiny Runs of all tests have the same."""
-    st.cache_resource.clear()
+pytestmark = pytest.mark.usefixtures("fresh_caches")
 
 
 def opened(cache: Path, name: str, monkeypatch: pytest.MonkeyPatch, **query: str) -> AppTest:
     monkeypatch.setenv("FAS_CACHE", str(cache))
-    at = AppTest.from_file(str(MAIN), default_timeout=60)
-    run = store.open_run(cache, name)
-    at.query_params["run"] = f"{run.info.name} ({run.id[:6]})"
-    for key, value in query.items():
-        at.query_params[key] = value
-    at.run()
-    return at.switch_page("views/likelihood.py").run()
+    return app_page("likelihood", cache=cache, run=name, **query)
 
 
 @pytest.fixture(scope="module")
@@ -332,7 +320,6 @@ def test_one_training_image_is_too_few(
 
 def test_an_empty_cache_says_how_to_make_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAS_CACHE", str(tmp_path))
-    at = AppTest.from_file(str(MAIN), default_timeout=60).run()
-    at.switch_page("views/likelihood.py").run()
+    at = app_page("likelihood")
     assert not at.exception
     assert "fas demo" in at.code[0].value

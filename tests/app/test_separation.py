@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from fas_core.derive import Work
@@ -19,10 +18,7 @@ from tests.conftest import write_image_run
 
 from .conftest import page, texts
 
-
-@pytest.fixture(autouse=True)
-def _fresh_caches() -> None:
-    st.cache_resource.clear()
+pytestmark = pytest.mark.usefixtures("fresh_caches")
 
 
 def samples() -> pd.DataFrame:
