@@ -16,11 +16,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fas_core import documents, metrics, scores
+from fas_core.data.names import fresh_subsets
 from fas_core.errors import BadInputError
 from fas_core.evaluation import run_metrics
 from fas_core.evaluation.presentations import FRAME, Presentations, presentations
 from fas_core.evaluation.run_metrics import ReportedRates, SubjectErrors
+from fas_core.evaluation.words import threshold_text
 from fas_core.files import atomic_file, make_folder
 from fas_core.metrics import EqualErrorRate, ScoreSet, UndefinedMetricError, json_safe
 from fas_core.metrics import operating_point as op
@@ -159,11 +163,13 @@ def card(
     Raises BadInputError for unknown names, without a subset to choose or report on, and where the rule allows no finite
     threshold on these samples.
     """
-    if rule.kind != op.BY_HAND or chosen_on:
-        _require_subsets(run, "choose", chosen_on)
-    _require_subsets(run, "report", reported_on)
+    _require_subsets(run, chosen_on)
+    _require_subsets(run, reported_on)
     decided = presentations(run, scores.values(run, score), level, fail_closed=fail_closed)
     threshold = _threshold(rule, decided, chosen_on, run.subsets, costs)
+    if not reported_on:
+        others = " or ".join(f"--report-on {name}" for name in run.subsets)
+        raise BadInputError(f"There is no subset to report on beside those already used. All the same: {others}.")
     reported = {name: run_metrics.rates_at(decided, [name], threshold) for name in reported_on}
     info = run.info
     return Card(
@@ -206,12 +212,14 @@ def _threshold(
     rule: Rule, decided: Presentations, chosen_on: Sequence[str], subsets: Sequence[str], costs: Costs | None
 ) -> float:
     """`op.threshold_by`; raises BadInputError, with a remedy among the Run's subsets, where there is none."""
+    if rule.kind != op.BY_HAND and not chosen_on:
+        raise BadInputError(f"There is no subset to choose on. {_instead(rule, decided, subsets, costs)}")
     try:
         return decided.threshold_by(rule, chosen_on, costs)
     except UndefinedMetricError as error:
         raise BadInputError(
             f"Rule {rule} cannot be applied to {_listed(chosen_on)}: {error}. "
-            + _where_instead(rule, decided, subsets, costs)
+            + _instead(rule, decided, subsets, costs)
         ) from error
 
 
@@ -225,32 +233,41 @@ def _is_optimistic(rule: Rule, chosen_on: Sequence[str], reported_on: Sequence[s
     return rule.kind == op.BY_HAND or bool(set(chosen_on) & set(reported_on))
 
 
-def _where_instead(rule: Rule, decided: Presentations, subsets: Sequence[str], costs: Costs | None) -> str:
-    """A remedy that works: subsets by themselves, or else all of them together, that allow the rule a threshold."""
-
-    def is_allowed_by(chosen_on: Sequence[str], by: Rule = rule) -> bool:
-        try:
-            decided.threshold_by(by, chosen_on, costs)
-        except UndefinedMetricError:
-            return False
-        return True
-
-    if single := [name for name in subsets if is_allowed_by([name])]:
-        return f"Choose on other samples: --choose-on {' or '.join(single)}."
-    if is_allowed_by(subsets):
-        return f"Choose on several subsets: {' '.join(f'--choose-on {name}' for name in subsets)}."
-    other = replace(rule, at_95=False) if rule.at_95 else op.DEFAULT
-    others = f"another rule, such as {other} or " if is_allowed_by(subsets, other) else "the rule "
-    return f"No subset of this Run allows it: take {others}threshold=T."
+def _instead(rule: Rule, decided: Presentations, subsets: Sequence[str], costs: Costs | None) -> str:
+    """A remedy that works as it stands: where the rule can choose, or else a rule that can, or else a threshold."""
+    if single := _choices(rule, decided, subsets, costs):
+        return f"Choose on samples that allow {rule}: {' or '.join(single)}."
+    if (together := " ".join(f"--choose-on {name}" for name in subsets)) and _is_allowed(rule, decided, subsets, costs):
+        return f"Choose on several subsets: {together} --report-on {' --report-on '.join(subsets)}."
+    finite = decided.values[np.isfinite(decided.values)]
+    by_hand = f'--rule "{op.BY_HAND}={threshold_text(np.median(finite)) if finite.size else 0.5}"'
+    unproven = [replace(rule, at_95=False)] if rule.at_95 else []
+    for other in (*unproven, op.DEFAULT, Rule(op.APCER, op.DEFAULT.value)):
+        if other != rule and (single := _choices(other, decided, subsets, costs)):
+            return f'No subset of this Run allows {rule}: take another rule: --rule "{other}" {single[0]} or {by_hand}.'
+    return f"No subset of this Run allows {rule}: take a threshold: {by_hand}, or another number."
 
 
-def _require_subsets(run: Run, purpose: str, names: Sequence[str]) -> None:
-    """Raises BadInputError where a Run lacks one of the subsets, or none is named."""
-    if not names:
-        raise BadInputError(
-            f"There is no subset to {purpose} on. Name one with --{purpose}-on; subsets of Run {run.info.name}: "
-            f"{_listed(run.subsets)}."
-        )
+def _choices(rule: Rule, decided: Presentations, subsets: Sequence[str], costs: Costs | None) -> list[str]:
+    """Per subset that allows the rule a threshold, the options to choose there; those that leave others to report on,
+    or else those that name what is reported."""
+    allowing = [name for name in subsets if _is_allowed(rule, decided, [name], costs)]
+    leaving = [name for name in allowing if fresh_subsets(subsets, [name])]
+    return [f"--choose-on {name}" for name in leaving] or [
+        f"--choose-on {name} --report-on {name}" for name in allowing
+    ]
+
+
+def _is_allowed(rule: Rule, decided: Presentations, chosen_on: Sequence[str], costs: Costs | None) -> bool:
+    try:
+        decided.threshold_by(rule, chosen_on, costs)
+    except UndefinedMetricError:
+        return False
+    return True
+
+
+def _require_subsets(run: Run, names: Sequence[str]) -> None:
+    """Raises BadInputError where a Run lacks one of the subsets."""
     for name in names:
         if name not in run.subsets:
             raise BadInputError(f"Run {run.info.name} has no subset '{name}'. Subsets: {_listed(run.subsets)}.")

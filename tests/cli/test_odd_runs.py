@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,6 +51,11 @@ def test_every_command_answers_or_says_what_is_missing(
         assert command[0] in ("threshold", "predict") or result.code == 0, (command, result)
         if result.code:
             said = message(result)
+            if command[0] == "threshold":  # each remedy is whole: with it, the next command works
+                remedies = re.findall(r"(?:--(?:rule|choose-on|report-on) (?:\"[^\"]+\"|[\w-]+) ?)+", said)
+                assert remedies, said
+                for remedy in remedies:
+                    assert fas(*command, *shlex.split(remedy), "--cache", cache).code == 0, (command, said)
             assert "--" in said or "threshold=T" in said or command[0] == "predict", said  # what to do instead
         elif "--json" in command:
             document(result.out)
@@ -59,7 +66,9 @@ def test_a_rule_that_nothing_allows_is_not_its_own_remedy(tmp_path: Path, fas: C
     write_odd_run(tmp_path / "cache", "no_image_read", has_images=False)
     at = ("threshold", "no_image_read", "--cache", tmp_path / "cache")
     said = message(fas(*at, "--rule", "bpcer<=0.05"))
-    assert said.endswith("No subset of this Run allows it: take the rule threshold=T.")
+    assert said.endswith(
+        'No subset of this Run allows bpcer<=0.05: take a threshold: --rule "threshold=0.5", or another number.'
+    )
     assert fas(*at, "--rule", "threshold=0.5").code == 0
 
 

@@ -98,7 +98,7 @@ def test_every_reported_subset_says_whether_the_limit_holds(run: store.Run) -> N
     nothing = {"rate": None, "limit": 0.3, "met": None, "upper95": None, "met_at_95": None}
     assert mask["seen_paper"] == nothing  # which has no masks: undefined, not 0
     assert made(run, rule=op.rule("eer"), chosen_on=["seen_paper"]).targets == {}
-    with pytest.raises(BadInputError, match=r"at least 59 subjects .* such as bpcer<=0.05 or threshold=T"):
+    with pytest.raises(BadInputError, match=r'at least 59 subjects .* --rule "bpcer<=0.05" --choose-on train'):
         made(run, rule=op.rule("bpcer<=0.05@95"))
     proven = made(run, rule=op.rule("bpcer<=0.8@95"))
     assert card.read(card.write(proven, run.cache / "op.json")) == proven
@@ -161,7 +161,7 @@ def test_missing_scores_are_attacks_only_where_that_is_asked_for(tmp_path: Path)
     ("changed", "message"),
     [
         ({"chosen_on": ["nowhere"]}, "has no subset 'nowhere'. Subsets: train, live"),
-        ({"chosen_on": []}, "no subset to choose on. Name one with --choose-on"),
+        ({"chosen_on": []}, "no subset to choose on. Choose on samples that allow bpcer<=0.05: --choose-on train or"),
         ({"reported_on": []}, "no subset to report on"),
         ({"score": "beauty"}, "has no score 'beauty'"),
         ({"level": "video mean"}, "cannot be judged per video"),
@@ -169,8 +169,14 @@ def test_missing_scores_are_attacks_only_where_that_is_asked_for(tmp_path: Path)
             {"rule": op.rule("apcer<=0.1")},
             "apcer<=0.1 cannot be applied to live: .*no attack.*--choose-on seen_paper or ",
         ),
-        ({"rule": op.rule("eer"), "chosen_on": ["train"]}, "eer cannot .* --choose-on seen_paper or unseen_mask.$"),
-        ({"rule": op.rule("apcer[wax]<=0.1")}, "no wax attack.* No subset of this Run allows it"),
+        (
+            {"rule": op.rule("eer"), "chosen_on": ["train"]},
+            "eer cannot .* --choose-on seen_paper or --choose-on unseen_mask.$",
+        ),
+        (
+            {"rule": op.rule("apcer[wax]<=0.1")},
+            "no wax attack.* No subset of this Run allows apcer.wax.<=0.1: take another rule: --rule",
+        ),
     ],
 )
 def test_what_cannot_be_made_is_said(run: store.Run, changed: dict[str, Any], message: str) -> None:
