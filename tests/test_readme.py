@@ -1,12 +1,17 @@
 """The README keeps its promises: two lines, a tree that is the tree, a command list that is complete."""
 
 import re
+import shlex
+import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from streamlit import config
 
 from fas_core import scores
 from fas_core.training import experiments
+from tests.conftest import Result, tiny_samples, write_image_run
 
 PROJECT = Path(__file__).resolve().parents[1]
 README = (PROJECT / "README.md").read_text()
@@ -49,3 +54,23 @@ def test_every_module_of_a_room_is_named_in_the_tree(room: str) -> None:
 @pytest.mark.parametrize("name", [*experiments.names(), *scores.names()])
 def test_every_experiment_and_score_is_mentioned(name: str) -> None:
     assert re.search(rf"\b{name}\b", README)
+
+
+@pytest.mark.parametrize("without", [[], ["live"], ["live", "seen_paper"]], ids=str)
+def test_the_threshold_is_chosen_on_whatever_subsets_there_are(
+    without: list[str], tmp_path: Path, fas: Callable[..., Result]
+) -> None:
+    samples = tiny_samples()
+    write_image_run(tmp_path / "cache", "m", samples[~samples["subset"].isin(without)].reset_index(drop=True))
+    stated = re.search(r"^fas (threshold m .*)$", README, re.MULTILINE)
+    assert stated
+    words = [word.replace("op.json", str(tmp_path / "op.json")) for word in shlex.split(stated[1], comments=True)]
+    assert fas(*words, "--cache", tmp_path / "cache").code == 0
+    assert fas("threshold", "--check", tmp_path / "op.json", "--cache", tmp_path / "cache").code == 0
+
+
+def test_tables_hand_no_formula_to_a_spreadsheet() -> None:
+    """By the button or the clipboard of Streamlit's own tables, whose cells are texts of the data as they are."""
+    settings = tomllib.loads((PROJECT / "app" / ".streamlit" / "config.toml").read_text())
+    assert settings["client"]["disableDataExport"] is True
+    assert "client.disableDataExport" in config.get_config_options()  # what Streamlit does not know, it passes over
