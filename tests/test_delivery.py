@@ -87,8 +87,9 @@ def test_intervals_are_of_presentations_alone(tmp_path: Path, run: store.Run) ->
     assert {name: ours[name] for name in theirs} == theirs
 
 
-def test_a_comparison_leaves_them_out(run: store.Run) -> None:
-    both = joined([System(run, "score")] * 2)
+def test_a_comparison_leaves_them_out(tmp_path: Path, run: store.Run) -> None:
+    other = scores_only_run(tmp_path, "other", run.samples().assign(score=range(8)), ["score"], "o.csv")
+    both = joined([System(run, "score"), System(other, "score")])
     assert (len(both), both.n_injected, both.n_no_response) == (6, 2, 0)
     assert both.kind_counts == {"bona_fide": 4, "paper": 2}
 

@@ -202,7 +202,7 @@ def certify(
     if list_plans:
         known, problems = plans.offered(certification.plans_folder(cache))
         say_notes(problems)
-        return print_json([asdict(one) for one in known]) if as_json else print_plans(known)
+        return print_json([asdict(each) for each in known]) if as_json else print_plans(known)
     if source is None or not plan:
         raise BadInputError(
             "Name a Run or a score file, and a plan: fas certify small_dcvae --plan ibeta-level-1. See fas certify "
@@ -224,12 +224,12 @@ def certify(
     warnings += [cards.OPTIMISTIC] if judged.is_optimistic else []
     for warning in warnings:
         say(f"{'Optimistic' if warning.kind == 'optimistic' else 'Warning'}: {warning.message}")
-    sheets = [judged.sheet(one) for one in chosen]
+    sheets = [judged.sheet(each) for each in chosen]
     if as_json:
         said = {"source": source, "warnings": [warning.as_json() for warning in warnings]}
-        return print_json(judged.as_json() | said | {"sheets": [one.as_json() for one in sheets]})
-    for one in sheets:
-        print_sheet(source, one)
+        return print_json(judged.as_json() | said | {"sheets": [sheet.as_json() for sheet in sheets]})
+    for sheet in sheets:
+        print_sheet(source, sheet)
 
 
 def _decided(

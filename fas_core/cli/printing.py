@@ -212,10 +212,10 @@ def print_plans(plans: Sequence[Plan]) -> None:
     """What the plans ask for, with their sources."""
     for plan in plans:
         asked = [
-            f"{one.species} species of {one.name}, {one.asked.presentations} presentations each"
-            + (f" of {one.asked.subjects} subjects" if one.asked.subjects else "")
-            + _limited("APCER", one.asked)
-            for one in plan.attacks
+            f"{kind.species} species of {kind.name}, {kind.asked.presentations} presentations each"
+            + (f" of {kind.asked.subjects} subjects" if kind.asked.subjects else "")
+            + _limited("APCER", kind.asked)
+            for kind in plan.attacks
         ]
         if plan.bona_fide is not None:
             asked.append(f"{plan.bona_fide.presentations} bona fide presentations" + _limited("BPCER", plan.bona_fide))

@@ -317,12 +317,8 @@ def checked(table: pd.DataFrame, labels: LabelValues | None = None) -> Checked:
     note(contradicts, "pai_species '{}' is not what --species-label says of its label".format, rows["pai_species"])
     rows["pai_species"] = rows["pai_species"].where(rows["pai_species"] != "", said["species"])
     if DELIVERY in table:
-        delivered = text_column(table[DELIVERY])
-        for is_attack in (True, False):
-            problem_of = {text: delivery_problem(text, is_attack=is_attack) or "" for text in delivered.unique()}
-            why = delivered.map(problem_of).where((rows["label"] == ATTACK) == is_attack, "")
-            note(why != "", str, why)
-        rows["pai_species"] = named_by_delivery(rows["pai_species"], delivered.where(rows["label"] == ATTACK, ""))
+        rows["pai_species"], why = _delivered(rows, text_column(table[DELIVERY]))
+        note(why != "", str, why)
     for name in NUMBER_COLUMNS:
         if name in table:
             text = text_column(table[name])
@@ -345,6 +341,14 @@ def checked(table: pd.DataFrame, labels: LabelValues | None = None) -> Checked:
     free = {name: _free_column(table[name]) for name in table.columns if name not in COLUMNS}
     rows = rows.assign(**free)
     return Checked(rows.reset_index(drop=True), sorted(problems, key=lambda p: p.row), [*notes, *recurring_ids(rows)])
+
+
+def _delivered(rows: pd.DataFrame, delivery: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """(n,) species by how attacks were delivered, and (n,) what is wrong with that, "" where nothing is."""
+    is_attack = rows["label"] == ATTACK
+    pairs = pd.Series(zip(delivery, is_attack, strict=True), rows.index)
+    why = pairs.map({pair: delivery_problem(pair[0], is_attack=pair[1]) or "" for pair in pairs.unique()})
+    return named_by_delivery(rows["pai_species"], delivery.where(is_attack, "")), why
 
 
 def _identities(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

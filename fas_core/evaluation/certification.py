@@ -157,11 +157,10 @@ class Sheet:
         """Whether every count is there and every limit kept; further species may be too few, and none may be above."""
         if self.bona_fide.verdict not in (WITHIN, None) or any(line.verdict == ABOVE for line in self.attacks):
             return False
-        complete = [sum(line.verdict == WITHIN for line in self._of(one.name)) for one in self.plan.attacks]
-        return all(n >= one.species for n, one in zip(complete, self.plan.attacks, strict=True))
-
-    def _of(self, kind: str) -> list[Line]:
-        return [line for line in self.attacks if line.kind == kind]
+        return all(
+            sum(line.verdict == WITHIN for line in self.attacks if line.kind == wanted.name) >= wanted.species
+            for wanted in self.plan.attacks
+        )
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -175,7 +174,7 @@ class Sheet:
 
     def sentence(self) -> str:
         """Whether the plan would be met, and what stands against it."""
-        n_species = sum(one.species for one in self.plan.attacks)
+        n_species = sum(wanted.species for wanted in self.plan.attacks)
         if self.is_met:
             return (
                 f"Would meet the counts and limits of {self.plan.title}, {n_species} species, as the plan states them."
@@ -202,7 +201,7 @@ class Sheet:
         if not parts:
             return "These presentations prove no upper bound."
         words = f"With {100 * self.plan.confidence:g} % confidence these presentations prove: {'; '.join(parts)}."
-        if any(one.asked.limit == 0 for one in self.plan.attacks):
+        if any(wanted.asked.limit == 0 for wanted in self.plan.attacks):
             words += " That no attack at all passes no number of presentations proves."
         return words
 
@@ -353,11 +352,11 @@ def sheet(plan: Plan, decided: Presentations, subsets: Sequence[str], threshold:
         else:
             attacks.append(count.line(kind.name, species, kind.asked))
     in_order: list[Line] = []
-    for one in plan.attacks:
-        of_class = [line for line in attacks if line.kind == one.name]
+    for wanted in plan.attacks:
+        of_class = [line for line in attacks if line.kind == wanted.name]
         in_order += of_class
-        if (n := one.species - len(of_class)) > 0:
-            in_order.append(Line(one.name, "", 0, 0, None, 0, None, None, one.asked, n))
+        if (n := wanted.species - len(of_class)) > 0:
+            in_order.append(Line(wanted.name, "", 0, 0, None, 0, None, None, wanted.asked, n))
     return Sheet(
         plan=plan,
         threshold=threshold,

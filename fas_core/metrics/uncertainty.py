@@ -189,14 +189,14 @@ def upper_bound(is_error: ArrayLike, units: Units, level: float = 0.95) -> UnitI
 
     As `rate_interval`: exact if no two share a unit, else by resampling units. `level` is above 1/2.
     """
-    found = rate_interval(is_error, units, level=2 * level - 1)
-    if found is None:
+    two_sided = rate_interval(is_error, units, level=2 * level - 1)
+    if two_sided is None:
         return None
-    high = found.high
-    if found.method == "rule_of_three":  # its bound is one-sided already
+    high = two_sided.high
+    if two_sided.method == "rule_of_three":  # its bound is one-sided already
         rate = float(np.mean(np.asarray(is_error, np.bool_)))
-        high = rate + zero_error_upper_bound(found.n_units, level) * (1 - rate)
-    return replace(found, low=0.0, high=high)
+        high = rate + zero_error_upper_bound(two_sided.n_units, level) * (1 - rate)
+    return replace(two_sided, low=0.0, high=high)
 
 
 def rate_bands(

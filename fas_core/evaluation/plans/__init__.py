@@ -46,8 +46,8 @@ class Attacks:
 
     def has(self, species: str) -> bool:
         """Whether a species is of this class by its name: paper_mask has the words paper and mask."""
-        found = set(re.findall(r"[^\W_]+", species.casefold()))
-        return not self.words or not found.isdisjoint(self.words)
+        words = set(re.findall(r"[^\W_]+", species.casefold()))
+        return not self.words or not words.isdisjoint(self.words)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Plan:
 
     def class_of(self, species: str) -> Attacks | None:
         """The class of attacks that a species is of; None where the plan does not ask for it."""
-        return next((one for one in self.attacks if one.has(species)), None)
+        return next((kind for kind in self.attacks if kind.has(species)), None)
 
 
 def names() -> list[str]:
@@ -131,7 +131,7 @@ def _plan(name: str, content: Any, given: _Fields) -> Plan:
         text=given.text("text", ""),
         confidence=confidence,
         bona_fide=None if bona_fide is None else _asked(_Fields(bona_fide, given.where, "bona_fide"), "max_bpcer"),
-        attacks=tuple(_class(_Fields(one, given.where, f"attacks {i}")) for i, one in enumerate(classes, start=1)),
+        attacks=tuple(_class(_Fields(table, given.where, f"attacks {i}")) for i, table in enumerate(classes, start=1)),
     )
 
 
