@@ -68,7 +68,7 @@ def test_a_run_keeps_them_apart(run: store.Run) -> None:
     rates = run_metrics.rates_at(decided, ["test"], 2.5)
     assert dict(rates.n_per_species) == {"paper": 2}
     missed = run_metrics.worst_subjects(decided, ["test"], 2.5)
-    assert [subject["subject_id"] for subject in missed] == ["p3"]  # not p6, whose deepfake passes
+    assert [subject.subject_id for subject in missed] == ["p3"]  # not p6, whose deepfake passes
 
 
 def test_how_many_are_left_out_is_said(run: store.Run) -> None:

@@ -49,9 +49,8 @@ def show_certification(shown: Shown, point: OperatingPoint) -> None:
     st.write(f"**{escaped(sheet.sentence())}** {escaped(sheet.proof())}")
     bound = st.column_config.TextColumn(
         f"At most, {100 * plan.confidence:g} %",
-        help="What is proved: the larger of two one-sided bounds, of presentations taken for independent "
-        "(Clopper-Pearson) and of whole subjects, or the nearest to them. Without an error, the latter is what as many "
-        "subjects as there are still allow.",
+        help="What is proved: the one-sided upper bound, by whole subjects or the nearest to them that the data "
+        "name. Few subjects cannot prove a small rate.",
     )
     wrong = st.column_config.TextColumn(help="Attacks that pass, bona fide presentations that are rejected.")
     st.dataframe(table_of(sheet), hide_index=True, column_config={AT_MOST: bound, "Wrong": wrong})

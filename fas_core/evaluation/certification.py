@@ -26,7 +26,7 @@ from fas_core.evaluation.plans import Asked, Plan
 from fas_core.evaluation.presentations import FRAME, Presentations
 from fas_core.metrics import UndefinedMetricError, json_safe, uncertainty
 from fas_core.metrics.operating_point import BY_HAND, Rule, threshold_by
-from fas_core.metrics.uncertainty import UnitInterval, Units
+from fas_core.metrics.uncertainty import RateInterval
 
 BONA_FIDE, NOT_ASKED, INJECTION = "bona fide", "not asked for", "injection"  # kinds beside a plan's classes
 VIDEO_MEAN = "video mean"
@@ -43,8 +43,7 @@ class Line:
     n_non_response: int  # without one: counted beside, part of no rate
     n_subjects: int | None  # of those with a score; None where not all are named
     errors: int  # attacks that pass, bona fide presentations that are rejected
-    bound: UnitInterval | None  # one-sided, every presentation taken for independent
-    bound_by_unit: UnitInterval | None  # by whole subjects, or the nearest to that; None where it says nothing
+    interval: RateInterval | None  # at the plan's confidence, by whole subjects or the nearest; None: says nothing
     asked: Asked | None  # None: nothing
     n_species: int = 1  # that are missing, where it has no name
 
@@ -61,9 +60,8 @@ class Line:
 
     @property
     def proved(self) -> float | None:
-        """The larger of the two bounds: what share, at most, these presentations prove; None where they prove none."""
-        known = [bound.high for bound in (self.bound, self.bound_by_unit) if bound is not None]
-        return max(known) if len(known) == 2 else None
+        """One-sided upper bound of the rate: what, at most, these presentations prove; None where they prove none."""
+        return None if self.interval is None else self.interval.upper
 
     @property
     def proved_words(self) -> str:
@@ -130,8 +128,9 @@ class Line:
             "n_subjects": self.n_subjects,
             "errors": self.errors,
             "rate": self.rate,
-            "upper_bound": None if self.bound is None else self.bound.high,
-            "upper_bound_by_unit": self.bound_by_unit,
+            "upper_bound": self.proved,
+            "upper_bound_by": None if self.interval is None else self.interval.unit,
+            "n_units": None if self.interval is None else self.interval.n_units,
             "asked": asked,
             "verdict": self.verdict,
             "is_proved": self.is_proved,
@@ -356,7 +355,7 @@ def sheet(plan: Plan, decided: Presentations, subsets: Sequence[str], threshold:
         of_class = [line for line in attacks if line.kind == wanted.name]
         in_order += of_class
         if (n := wanted.species - len(of_class)) > 0:
-            in_order.append(Line(wanted.name, "", 0, 0, None, 0, None, None, wanted.asked, n))
+            in_order.append(Line(wanted.name, "", 0, 0, None, 0, None, wanted.asked, n))
     return Sheet(
         plan=plan,
         threshold=threshold,
@@ -396,16 +395,14 @@ class _Counter:
         called = metrics.is_attack(values[answered], self.threshold)
         wrong = ~called if species else called
         units = self.decided.of.units(chosen).of(answered)
-        n = int(answered.sum())
         return Line(
             kind=kind,
             species=species,
-            n=n,
+            n=int(answered.sum()),
             n_non_response=int((~answered).sum()),
             n_subjects=len(np.unique(units.groups)) if units.name == "subject" else None,
             errors=int(wrong.sum()),
-            bound=uncertainty.upper_bound(wrong, Units("sample", np.arange(n)), self.confidence),
-            bound_by_unit=uncertainty.upper_bound(wrong, units, self.confidence),
+            interval=uncertainty.rate_interval(wrong, units, level=self.confidence),
             asked=asked,
         )
 

@@ -23,7 +23,7 @@ subjects none below 53 %, whether 0 or 11 of their 156 samples are wrong.
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -182,21 +182,6 @@ def rate_interval(
         method = "rule_of_three"
     low, high, upper = (float(of_rate[0]) for of_rate in bounds)
     return RateInterval(low, high, units.name, n_units, method, resamples if method == "bootstrap" else 0, upper)
-
-
-def upper_bound(is_error: ArrayLike, units: Units, level: float = 0.95) -> UnitInterval | None:
-    """What the share of errors among n samples, (n,) booleans, does not exceed: one-sided, from 0 to `high`.
-
-    As `rate_interval`: exact if no two share a unit, else by resampling units. `level` is above 1/2.
-    """
-    two_sided = rate_interval(is_error, units, level=2 * level - 1)
-    if two_sided is None:
-        return None
-    high = two_sided.high
-    if two_sided.method == "rule_of_three":  # its bound is one-sided already
-        rate = float(np.mean(np.asarray(is_error, np.bool_)))
-        high = rate + zero_error_upper_bound(two_sided.n_units, level) * (1 - rate)
-    return replace(two_sided, low=0.0, high=high)
 
 
 def rate_bands(

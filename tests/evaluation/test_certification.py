@@ -68,8 +68,7 @@ def test_counts_bounds_and_verdicts(tmp_path: Path) -> None:
         "injection: deepfake": (4, 0, 4, 1),
     }
     print_bound = 1 - 0.05 ** (1 / 9)  # no error in nine: one-sided
-    assert lines["print"].bound is not None
-    assert lines["print"].bound.high == pytest.approx(print_bound)
+    assert lines["print"].proved == pytest.approx(print_bound)
     assert lines["print"].proved_words == "28.4 %"  # 28.31 %, rounded up
     assert lines["bona fide"].proved == pytest.approx(0.2161, abs=1e-4)  # 1 of 20, one-sided
     assert {name: line.verdict_words for name, line in lines.items()} == {
@@ -135,14 +134,13 @@ def test_no_bona_fide_and_nothing_scored(tmp_path: Path) -> None:
     assert sheet_of(tmp_path / "b", plan_of(None), rows).sentence() == "Would not meet Plan P: without a score: print."
 
 
-def test_the_bound_by_subject_is_the_larger(tmp_path: Path) -> None:
+def test_the_bound_is_by_subject(tmp_path: Path) -> None:
     rows = table()
     of_print = rows["pai_species"] == "print"
     rows.loc[of_print, "subject_id"] = [f"q{i % 3}" for i in range(10)]
     line = by_name(sheet_of(tmp_path, plan_of(), rows))["print"]
     assert line.n_subjects == 3
-    assert line.bound is not None
-    assert line.bound.high == pytest.approx(1 - 0.05 ** (1 / 9))
+    assert line.as_json()["upper_bound_by"] == "subject"
     assert line.proved == pytest.approx(1 - 0.05 ** (1 / 3))  # three people without an error
     assert line.is_proved is False
 
