@@ -242,6 +242,41 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
             table.to_csv(temporary, index=False, lineterminator="\n")
 
 
+class end_of:
+    """The end of a file that only grows, held while the block runs: nobody else writes there meanwhile.
+
+    Raises OSError where the file cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> end_of:
+        import fcntl  # POSIX has it; what was written can be read without
+
+        make_folder(self.path.parent)
+        self.handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        fcntl.flock(self.handle, fcntl.LOCK_EX)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.handle)  # which unlocks
+
+    def text(self) -> str:
+        """All of the file as it is now."""
+        return self.path.read_text(encoding="utf-8", errors="replace")
+
+    def write_line(self, line: str) -> None:
+        """Adds a line and returns when the disk has it."""
+        size = os.fstat(self.handle).st_size
+        # A writer that was killed in the middle leaves half a line, which must not swallow this one.
+        starts = "" if size == 0 or os.pread(self.handle, 1, size - 1) == b"\n" else "\n"
+        data = f"{starts}{line}\n".encode()
+        while data:
+            data = data[os.write(self.handle, data) :]
+        os.fsync(self.handle)
+
+
 class atomic_file:
     """A temporary file beside `path` that takes its name when the block ends well, and vanishes otherwise."""
 

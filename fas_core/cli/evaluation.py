@@ -25,6 +25,7 @@ from fas_core.cli.printing import (
 from fas_core.errors import BadInputError
 
 if TYPE_CHECKING:
+    from fas_core.evaluation.approvals import History
     from fas_core.evaluation.card import Card
     from fas_core.evaluation.presentations import Presentations
     from fas_core.runs.store import Run
@@ -70,18 +71,21 @@ def _against(saved: float | None) -> str:
     return "–" if saved is None else f"{signed(-100 * saved, 1)} %"
 
 
+RuleOption = Annotated[
+    str,
+    typer.Option(
+        help="bpcer<=X, apcer<=X (worst species), apcer[SPECIES]<=X, eer, cost or threshold=T. With @95 behind X the "
+        "upper 95 % bound is within X too."
+    ),
+]
+
+
 def operating_point(
     run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Not needed with --check.")] = None,
     *,
     cache: CacheOption,
     score: Annotated[str | None, typer.Option(help="The score to decide by.")] = None,
-    rule: Annotated[
-        str,
-        typer.Option(
-            help="bpcer<=X, apcer<=X (worst species), apcer[SPECIES]<=X, eer, cost or threshold=T. With @95 behind X "
-            "the upper 95 % bound is within X too."
-        ),
-    ] = "bpcer<=0.05",
+    rule: RuleOption = "bpcer<=0.05",
     choose_on: Annotated[list[str] | None, typer.Option(help="Subset the rule looks at; may be repeated.")] = None,
     report_on: Annotated[list[str] | None, typer.Option(help="Subset reported on; may be repeated.")] = None,
     level: LevelOption = "frame",
@@ -104,6 +108,7 @@ def operating_point(
     Example: `fas threshold small_dcvae --score rec --choose-on live --report-on unseen_paper --out op.json`
     """
     from fas_core.data.names import dev_subsets, fresh_subsets
+    from fas_core.evaluation import approvals
     from fas_core.evaluation import card as cards
     from fas_core.metrics import operating_point as op
     from fas_core.runs import store
@@ -113,6 +118,8 @@ def operating_point(
     if run is None:
         raise BadInputError("Name a Run, for example: fas threshold small_dcvae --score rec --report-on unseen_paper")
     chosen = store.open_run(cache, run)
+    if out is not None:
+        approvals.require_undecided(out)
     by_rule, dev = op.rule(rule), choose_on or dev_subsets(chosen.subsets)
     is_by_hand = by_rule.kind == op.BY_HAND
     fresh = fresh_subsets(chosen.subsets, dev)
@@ -275,9 +282,11 @@ def predict(
 
     Examples: `fas predict --operating-point op.json a.png` · `fas predict --operating-point op.json --scores new.csv`
     """
+    from fas_core.evaluation import approvals
     from fas_core.evaluation import card as cards
 
     card = cards.read(operating_point)
+    _require_in_force(operating_point, approvals.history(operating_point, card))
     if scores is not None:
         if image:
             raise BadInputError(f"Name images or --scores {scores}, not both: images are scored by the card's model.")
@@ -295,6 +304,16 @@ def predict(
         score = "no score" if verdict.score is None else f"score {verdict.score:.6g}"
         why = f" ({verdict.reason})" if verdict.reason else ""
         print(f"{', '.join(map(str, verdict.images))}: {verdict.called}, {score}{why}")
+
+
+def _require_in_force(path: Path, history: History) -> None:
+    """Raises BadInputError for a card that was withdrawn, and says where another has taken its place."""
+    from fas_core.evaluation.approvals import SUPERSEDED, WITHDRAWN
+
+    if history.state == WITHDRAWN:
+        raise BadInputError(f"{path} is {history.in_words}. Take a card that is in force: fas cards.")
+    if history.state == SUPERSEDED:
+        say(f"Warning: {path} is {history.in_words}. In its place: {history.events[-1].successor}")
 
 
 def _predict_scores(card: Card, path: Path, columns: list[str], higher_is: str | None, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from fas_core.cli import bench, data, evaluation, runs, scores, server, training
+from fas_core.cli import bench, cards, data, evaluation, runs, scores, server, training
 from fas_core.cli.printing import say, show_all_texts
 from fas_core.errors import BadInputError
 
@@ -24,6 +24,8 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Manifests: scan, check, subsets, simulated attacks.", no_args_is_help=True)
 scores_app = typer.Typer(help="Score files of other systems.", no_args_is_help=True)
+cards_app = typer.Typer(help="Operating points that were kept, and their states.", invoke_without_command=True)
+cards_app.callback()(cards.list_cards)
 app.add_typer(data_app, name="data")
 app.add_typer(scores_app, name="scores")
 
@@ -49,6 +51,11 @@ app.command("threshold")(evaluation.operating_point)
 app.command("certify")(evaluation.certify)
 app.command("predict")(evaluation.predict)
 app.command("compare")(evaluation.compare)
+app.add_typer(cards_app, name="cards")
+cards_app.command("keep")(cards.keep_card)
+cards_app.command("approve")(cards.approve)
+cards_app.command("supersede")(cards.supersede)
+cards_app.command("withdraw")(cards.withdraw)
 app.command("report")(evaluation.report_on)
 app.command("metrics")(scores.score_metrics)
 scores_app.command("import")(scores.scores_import)

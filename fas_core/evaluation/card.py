@@ -349,6 +349,11 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
+def are_alike(a: Card, b: Card) -> bool:
+    """Whether two cards say the same of the same data, whoever made them, when and why."""
+    return not _differing(_computed(a), _computed(b))
+
+
 # ---------------------------------------------------------------------------------------------------------- as files
 
 

@@ -7,7 +7,6 @@ so that several people (tabs, processes) at once lose nothing; of one person and
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from fas_core.errors import BadInputError
-from fas_core.files import make_folder
+from fas_core.files import end_of
 from fas_core.runs.store import Run
 
 LONGEST_NOTE, LONGEST_NAME = 2000, 100  # characters
@@ -52,32 +51,15 @@ def make(run: Run, sample_id: str, *, by: str, is_marked: bool, note: str = "") 
         datetime.now(UTC).isoformat(timespec="milliseconds"),
     )
     path = file_of(run)
-    make_folder(path.parent)
     try:
-        _append(path, json.dumps(asdict(mark)))
+        with end_of(path) as end:
+            end.write_line(json.dumps(asdict(mark)))
     except OSError as error:
         raise BadInputError(
             f"The mark cannot be kept in {path}: {error.strerror or error}. Make room or the file writable, "
             "then mark the sample again."
         ) from error
     return mark
-
-
-def _append(path: Path, line: str) -> None:
-    import fcntl  # POSIX has it; marks can be read without
-
-    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        size = os.fstat(handle).st_size
-        # A writer that was killed in the middle leaves half a line, which must not swallow this one.
-        starts = "" if size == 0 or os.pread(handle, 1, size - 1) == b"\n" else "\n"
-        data = f"{starts}{line}\n".encode()
-        while data:
-            data = data[os.write(handle, data) :]
-        os.fsync(handle)
-    finally:
-        os.close(handle)  # which unlocks
 
 
 def history(run: Run) -> list[Mark]:

@@ -313,6 +313,36 @@ def test_an_impossible_prevalence_is_refused(share: str, tmp_path: Path, fas: Ca
     assert "strictly between 0 and 1" in message(fas("metrics", path, "--prior", share))
 
 
+def test_cards_are_kept_approved_superseded_and_withdrawn(
+    tiny_cache: Path, tmp_path: Path, fas: Callable[..., Result]
+) -> None:
+    def run(*words: object) -> Result:
+        return fas(*words, "--cache", tiny_cache)
+
+    out, better, new = tmp_path / "op.json", tmp_path / "better.json", tmp_path / "new.csv"
+    chosen = ("threshold", "a", "--score", "rec", "--choose-on", "live", "--report-on", "seen_paper")
+    assert run(*chosen, "--out", out).code == 0
+    assert run(*chosen, "--rule", "bpcer<=0.4", "--out", better).code == 0
+    new.write_text("sample_id,rec\na,1\n")
+    by_card = ("predict", "--operating-point", out, "--scores", new)
+    assert run(*by_card).code == 0
+    assert "No cards in" in run("cards").out
+    assert json.loads(run("cards", "--json").out) == []
+    name = run("cards", "keep", out).out.strip()
+    assert "kept already" in message(run("cards", "keep", out))
+    assert f"{name}: approved by Ada on " in run("cards", "approve", name, "--by", "Ada", "--why", "pilot").out
+    [entry] = json.loads(run("cards", "--json").out)
+    assert (entry["card"], entry["state"], entry["events"][0]["why"]) == (name, "approved", "pilot")
+    assert "approved by Ada" in run("cards").out
+    assert "superseded by" in run("cards", "supersede", out, "--with", better, "--why", "retrained").out
+    warned = run(*by_card)
+    assert (warned.code, "is superseded by" in warned.err) == (0, True)
+    assert run("cards", "withdraw", out, "--why", "a leak").code == 0
+    assert "is withdrawn by" in message(run(*by_card))
+    assert "choose another --out" in message(run(*chosen, "--out", out))
+    assert run("threshold", "--check", out).code == 0
+
+
 def test_a_threshold_is_frozen_checked_and_used(
     tiny_faces: Path, tiny_checkpoint: Path, tmp_path: Path, fas: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:

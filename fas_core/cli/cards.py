@@ -1,0 +1,85 @@
+"""`fas cards`: operating points that were kept, and who approved, superseded or withdrew them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fas_core.cli.options import CacheOption, JsonOption
+from fas_core.cli.printing import print_json, print_table, say
+
+CardArgument = Annotated[str, typer.Argument(metavar="CARD", help="A file, or a card's name or its beginning.")]
+WhyOption = Annotated[str, typer.Option(help="The reason, in words.")]
+ByOption = Annotated[str, typer.Option(help="Who decides; by default the login name.")]
+
+
+def list_cards(context: typer.Context, cache: CacheOption, as_json: JsonOption = False) -> None:
+    """Operating-point cards with their states: draft, approved, superseded, withdrawn. Example: `fas cards --json`"""
+    if context.invoked_subcommand is not None:
+        return None
+    from fas_core.evaluation import approvals
+
+    kept, problems = approvals.kept(cache)
+    for problem in problems:
+        say(f"Warning: {problem}")
+    if as_json:
+        return print_json([entry.as_json() for entry in kept])
+    if not kept:
+        print(f"No cards in {cache}. Make one: fas threshold RUN ... --out op.json, then: fas cards keep op.json")
+        return None
+    rows = [
+        [entry.path.stem, entry.card.run_name, entry.card.score, str(entry.card.rule), entry.history.in_words]
+        for entry in kept
+    ]
+    return print_table(f"Cards in {cache}", ["card", "run", "score", "rule", "state"], rows)
+
+
+def keep_card(file: Annotated[Path, typer.Argument(metavar="FILE")], cache: CacheOption) -> None:
+    """Puts a card among those of the cache folder, once. Example: `fas cards keep op.json`"""
+    from fas_core.evaluation import approvals
+    from fas_core.evaluation import card as cards
+
+    frozen = cards.read(file)
+    cards.require_untouched(frozen, str(file))
+    print(approvals.keep(frozen, cache).stem)
+
+
+def approve(card: CardArgument, cache: CacheOption, why: WhyOption, by: ByOption = "") -> None:
+    """Approves a draft. Example: `fas cards approve 20261129 --why "pilot at gate 3" --by Ada`"""
+    from fas_core.evaluation.approvals import APPROVED
+
+    _decide(card, cache, APPROVED, why, by)
+
+
+def supersede(
+    card: CardArgument,
+    cache: CacheOption,
+    successor: Annotated[str, typer.Option("--with", metavar="CARD", help="The card that takes its place.")],
+    why: WhyOption,
+    by: ByOption = "",
+) -> None:
+    """Puts another card in the place of one. Example: `fas cards supersede old.json --with new.json --why retrained`"""
+    from fas_core.evaluation.approvals import SUPERSEDED
+
+    _decide(card, cache, SUPERSEDED, why, by, successor)
+
+
+def withdraw(card: CardArgument, cache: CacheOption, why: WhyOption, by: ByOption = "") -> None:
+    """Withdraws a card for good; `fas predict` refuses it. Example: `fas cards withdraw op.json --why "a leak"`"""
+    from fas_core.evaluation.approvals import WITHDRAWN
+
+    _decide(card, cache, WITHDRAWN, why, by)
+
+
+def _decide(name: str, cache: Path, state: str, why: str, by: str, successor: str | None = None) -> None:
+    from fas_core.evaluation import approvals
+    from fas_core.evaluation import card as cards
+
+    path = approvals.file_named(name, cache)
+    in_its_place = None if successor is None else cards.read(approvals.file_named(successor, cache))
+    if in_its_place is not None:
+        cards.require_untouched(in_its_place, str(successor))
+    approvals.add(path, state, by=by, why=why, successor=in_its_place)
+    print(f"{path.stem}: {approvals.history(path, cards.read(path)).in_words}")

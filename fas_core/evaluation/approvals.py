@@ -1,0 +1,227 @@
+"""Who approved a card, put another in its place or withdrew it, why and when. Nothing is ever erased.
+
+    approvals.add(path, "approved", by="Ada", why="pilot at gate 3")
+    approvals.history(path, frozen).state
+
+A card itself never changes. Each decision about it is a line of JSON in a file beside it, `op.events.jsonl` of
+`op.json`. Every line holds the seal of the line before it, the first the card's: one that was changed, or taken out of
+their middle, is found.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from fas_core.errors import BadInputError
+from fas_core.evaluation import card
+from fas_core.evaluation.card import Card
+from fas_core.files import end_of
+
+DRAFT, APPROVED, SUPERSEDED, WITHDRAWN = "draft", "approved", "superseded", "withdrawn"
+NEXT = {  # what may follow on a state
+    DRAFT: (APPROVED, SUPERSEDED, WITHDRAWN),
+    APPROVED: (SUPERSEDED, WITHDRAWN),
+    SUPERSEDED: (WITHDRAWN,),
+    WITHDRAWN: (),
+}
+LONGEST_WHY, LONGEST_NAME = 2000, 100  # characters
+
+
+@dataclass(frozen=True)
+class Event:
+    """One decision about a card."""
+
+    state: str  # one of `NEXT`, but draft
+    by: str
+    why: str
+    when: str  # UTC, ISO 8601
+    successor: str  # the seal of the card in its place, where it was superseded; else ""
+    previous: str  # the seal of the event before, or of the card
+    sha256: str = ""  # the seal: of all the rest
+
+    @property
+    def seal(self) -> str:
+        plain = {name: value for name, value in asdict(self).items() if name != "sha256"}
+        return hashlib.sha256(json.dumps(plain, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class History:
+    """The decisions about a card, oldest first."""
+
+    events: tuple[Event, ...]
+
+    @property
+    def state(self) -> str:
+        return self.events[-1].state if self.events else DRAFT
+
+    @property
+    def in_words(self) -> str:
+        """Its state with who, when and why: approved by Ada on 2026-11-29: pilot at gate 3."""
+        if not self.events:
+            return f"{DRAFT}: nobody has approved it yet"
+        last = self.events[-1]
+        return f"{last.state} by {last.by or 'somebody without a name'} on {last.when[:10]}: {last.why}"
+
+    def as_json(self) -> dict[str, Any]:
+        return {"state": self.state, "events": [asdict(event) for event in self.events]}
+
+
+def file_of(path: Path) -> Path:
+    """Where the decisions about the card in a file are, whether there are any or not."""
+    return path.with_suffix(".events.jsonl")
+
+
+def require_undecided(path: Path) -> None:
+    """Raises BadInputError where something was decided about the card in a file: no other card may take its name."""
+    if file_of(path).exists():
+        raise BadInputError(f"Decisions about the card {path} stand in {file_of(path)}: choose another --out.")
+
+
+def history(path: Path, frozen: Card) -> History:
+    """What was decided about the card in a file. Raises BadInputError where that was changed afterwards."""
+    try:
+        text = file_of(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        text = ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInputError(f"{file_of(path)} cannot be read: {error}.") from error
+    return _parsed(text, frozen, file_of(path))
+
+
+def add(path: Path, state: str, *, by: str = "", why: str, successor: Card | None = None) -> Event:
+    """Adds a decision about the card in a file, and returns it when the disk has it.
+
+    `by`: the login name where it is empty. `successor`: the card in its place, needed to supersede one and only then.
+    Raises BadInputError where the card or what was decided before was changed, where the state does not follow on that
+    of the card, and without a reason.
+    """
+    frozen = card.read(path)
+    card.require_untouched(frozen, str(path))
+    if not why.strip():
+        raise BadInputError("A decision about a card needs a reason: --why 'in words'.")
+    if (successor is not None) != (state == SUPERSEDED):
+        raise BadInputError(f"A card that is {SUPERSEDED} has another in its place, and no other has: name it then.")
+    if successor is not None and successor.sha256 == frozen.sha256:
+        raise BadInputError(f"{path} cannot take its own place: name another card.")
+    said = (by.strip()[:LONGEST_NAME] or _login(), why.strip()[:LONGEST_WHY])
+    try:
+        with end_of(file_of(path)) as end:  # nobody else decides meanwhile
+            before = _parsed(end.text(), frozen, file_of(path))
+            if state not in NEXT[before.state]:
+                may = " or ".join(NEXT[before.state]) or "nothing any more: make a new card"
+                raise BadInputError(f"{path} is {before.in_words}. It can become {may}.")
+            previous = before.events[-1].sha256 if before.events else frozen.sha256
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            event = Event(state, *said, now, "" if successor is None else successor.sha256, previous)
+            sealed = replace(event, sha256=event.seal)
+            end.write_line(json.dumps(asdict(sealed), ensure_ascii=False))
+    except OSError as error:
+        raise BadInputError(
+            f"The decision cannot be kept in {file_of(path)}: {error.strerror or error}. Make the folder writable."
+        ) from error
+    return sealed
+
+
+def _parsed(text: str, frozen: Card, path: Path) -> History:
+    events: list[Event] = []
+    for line in text.splitlines():
+        try:
+            content = json.loads(line)
+        except ValueError:  # half a line of a writer that was killed: it never came to be
+            continue
+        names = [field.name for field in fields(Event)]
+        if not isinstance(content, dict) or any(not isinstance(content.get(name), str) for name in names):
+            raise BadInputError(f"{path}: a line is no decision about a card. Bring the file back as it was.")
+        event = Event(**{name: content[name] for name in names})
+        expected = events[-1].sha256 if events else frozen.sha256
+        state = events[-1].state if events else DRAFT
+        if event.sha256 != event.seal or event.previous != expected or event.state not in NEXT[state]:
+            raise BadInputError(
+                f"{path} was changed after it was written, or is of another card. Bring the file back as it was."
+            )
+        events.append(event)
+    return History(tuple(events))
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, ImportError, OSError):  # a user id without a name, as in some containers
+        return ""
+
+
+# ------------------------------------------------------------------------------------------ the cards of a cache folder
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A card of a cache folder with its file and what was decided about it."""
+
+    path: Path
+    card: Card
+    history: History
+
+    def as_json(self) -> dict[str, Any]:
+        """An entry of `fas cards --json`."""
+        said = (
+            "sha256",
+            "run",
+            "run_name",
+            "score",
+            "level",
+            "rule",
+            "threshold",
+            "chosen_on",
+            "reported_on",
+            "created",
+        )
+        document = self.card.as_json()
+        about = {name: document[name] for name in (*said, "by", "note")} | {"targets": document.get("targets")}
+        return {"card": self.path.stem, "file": str(self.path), **about, **self.history.as_json()}
+
+
+def kept(cache: Path) -> tuple[list[Kept], list[str]]:
+    """The cards of a cache folder, newest first, and what is wrong with other files there."""
+    by_file, problems = card.cards(cache)
+    with_history: list[Kept] = []
+    for path, frozen in by_file:
+        try:
+            with_history.append(Kept(path, frozen, history(path, frozen)))
+        except BadInputError as error:
+            problems.append(str(error))
+    return with_history, problems
+
+
+def keep(frozen: Card, cache: Path) -> Path:
+    """Writes a card among those of a cache folder. Raises BadInputError where the same one is kept and in force."""
+    for other in kept(cache)[0]:
+        if other.history.state in (DRAFT, APPROVED) and card.are_alike(frozen, other.card):
+            raise BadInputError(
+                f"This operating point is kept already, as the card {other.path.stem}, {other.history.in_words}. "
+                "Approve or withdraw that one, or choose by another rule, data or score."
+            )
+    return card.kept(frozen, cache)
+
+
+def file_named(name: str, cache: Path) -> Path:
+    """The file of a card: a path, or the name, or the beginning of one, of a card of the cache folder."""
+    if Path(name).is_file():
+        return Path(name)
+    names = sorted(path.stem for path in card.folder(cache).glob("*.json"))
+    fitting = [stem for stem in names if stem == name] or [stem for stem in names if stem.startswith(name)]
+    if len(fitting) == 1:
+        return card.folder(cache) / f"{fitting[0]}.json"
+    what = "fits several cards" if fitting else "is no card"
+    raise BadInputError(f"'{name}' {what} of {cache}, and no file. Cards: {_listed(fitting or names)}.")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "") or "none"
