@@ -41,6 +41,10 @@ RULE_NAMES = {
     BY_HAND: "By hand",
 }
 WORST = "worst"
+RATES = {
+    BPCER: "BPCER, bona fide presentation classification error rate: the share of live samples that are rejected.",
+    APCER: "APCER, attack presentation classification error rate: the share of attacks of a species that pass as live.",
+}
 EXACT = "%.17g"  # in the browser, the fewest digits that give the number again
 
 
@@ -69,7 +73,9 @@ def controls(run: Run, score: str, level: str) -> None:
     if kind in (BPCER, APCER):
         asked = kept_limit()
         start = asked.value if asked is not None and asked.kind == kind else DEFAULT.value
-        st.number_input("At most, in %", 0.0, 99.9, 100 * start, 1.0, "%.4g", key="at_most", bind="query-params")
+        st.number_input(
+            "At most, in %", 0.0, 99.9, 100 * start, 1.0, "%.4g", key="at_most", bind="query-params", help=RATES[kind]
+        )
         st.checkbox(
             "Also its upper 95 % bound",
             key="at_95",
@@ -77,7 +83,8 @@ def controls(run: Run, score: str, level: str) -> None:
             help="A threshold at which the limit still holds for what so few samples leave open, where it is chosen.",
         )
     if kind == APCER:
-        names = [WORST, *_species(run)]
+        looked_at = st.session_state.get("chosen_on", default)
+        names = [WORST, *_species(run, tuple(name for name in run.subsets if name in looked_at))]
         keep_valid("species", names, WORST)
         st.selectbox(
             "Of species",
@@ -142,7 +149,7 @@ def kept_limit() -> Rule | None:
 def pinned(run: Run) -> list[str]:
     """The species that somebody fears, of those that the Run has: they lead sentences. They stand in the address."""
     asked = st.session_state.get("pinned", st.query_params.get_all("pinned"))
-    names = [name for name in _species(run) if name in asked]
+    names = [name for name in _species(run, tuple(run.subsets)) if name in asked]
     put_in_address("pinned", names)
     return names
 
@@ -152,10 +159,11 @@ def pin(names: Sequence[str]) -> None:
 
 
 @cached(entries=64)
-def _species(run: Run) -> list[str]:
-    """The species of a Run's presentation attacks, in order of name."""
-    codes, names = grouping(run, FRAME).kinds
-    present = np.bincount(codes, minlength=len(names) + 1)[1:]
+def _species(run: Run, subsets: tuple[str, ...]) -> list[str]:
+    """The species of the presentation attacks of some subsets, in order of name."""
+    of_frames = grouping(run, FRAME)
+    codes, names = of_frames.kinds
+    present = np.bincount(codes[of_frames.of_subsets(subsets)], minlength=len(names) + 1)[1:]
     return sorted(name for name, n in zip(names, present, strict=True) if n and not is_injected(name))
 
 
@@ -183,7 +191,7 @@ def cost_inputs(run: Run) -> None:
         number_of("Sessions a month", SESSIONS, "sessions")
         number_of("Loss per accepted attack", LOSS, "loss")
         number_of("Cost per rejected live one", REJECTION, "rejection")
-        for name in _species(run):
+        for name in _species(run, tuple(run.subsets)):
             number_of(f"{escaped(name)} attacks, % of sessions", SHARE, f"share_{name}", 100.0)
         number_of(
             "Shares wrong by a factor of",
@@ -197,7 +205,7 @@ def costs(run: Run) -> Costs:
     """The costs that `cost_inputs` states; raises BadInputError where they cannot be, as with shares above 100 %."""
     given = st.session_state
     factor = max(1.0, float(given.get("factor", FACTOR)))
-    names = _species(run)
+    names = _species(run, tuple(run.subsets))
     likely = {name: float(given.get(f"share_{name}", SHARE)) / 100 for name in names}
     shares = {name: Share(share, share / factor, min(1.0, share * factor)) for name, share in likely.items()}
     return Costs(

@@ -157,6 +157,13 @@ def test_infinite_scores_do_not_break_the_page(tmp_path: Path) -> None:
     assert not at.exception
 
 
+def test_species_are_offered_where_the_rule_looks(tiny_cache: Path) -> None:
+    at = page("threshold", cache=tiny_cache, run="a", rule="APCER at most", chosen_on="seen_paper")
+    assert at.selectbox(key="species").options == ["the worst one", "paper"]
+    at.multiselect(key="chosen_on").set_value(["seen_paper", "unseen_mask"]).run()
+    assert at.selectbox(key="species").options == ["the worst one", "mask", "paper"]
+
+
 def test_changing_the_run_forgets_choices_it_does_not_offer(tiny_cache: Path) -> None:
     """An image Run has other subsets and scores than a score file; nothing of one may linger on the other."""
     at = page("threshold", cache=tiny_cache, run="a", score="kl", subsets="live")
