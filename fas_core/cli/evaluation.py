@@ -185,9 +185,9 @@ def certify(
     list_plans: Annotated[bool, typer.Option("--list", help="The plans that there are, with their sources.")] = False,
     score: Annotated[str | None, typer.Option(help="The score to decide by, where a Run has several.")] = None,
     threshold: Annotated[float | None, typer.Option(help="At or above it is an attack.")] = None,
-    rule: Annotated[str | None, typer.Option(help="bpcer<=X (0.05 by default), apcer<=X, apcer[SPECIES]<=X, eer.")] = (
-        None
-    ),
+    rule: Annotated[
+        str | None, typer.Option(help="bpcer<=X (0.05 by default), apcer<=X, apcer[SPECIES]<=X, also with @95; eer.")
+    ] = (None),
     operating_point: Annotated[Path | None, typer.Option(help="A card: its threshold, score, level, subsets.")] = None,
     choose_on: Annotated[list[str] | None, typer.Option(help="Subset the rule looks at; may be repeated.")] = None,
     report_on: Annotated[list[str] | None, typer.Option(help="Subset reported on; may be repeated.")] = None,

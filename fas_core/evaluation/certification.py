@@ -25,7 +25,7 @@ from fas_core.evaluation.card import Card
 from fas_core.evaluation.plans import Asked, Plan
 from fas_core.evaluation.presentations import FRAME, Presentations
 from fas_core.metrics import UndefinedMetricError, json_safe, uncertainty
-from fas_core.metrics.operating_point import BY_HAND, Rule, threshold_by
+from fas_core.metrics.operating_point import BY_HAND, Rule
 from fas_core.metrics.uncertainty import RateInterval
 
 BONA_FIDE, NOT_ASKED, INJECTION = "bona fide", "not asked for", "injection"  # kinds beside a plan's classes
@@ -330,7 +330,7 @@ def judged(
             "or give --threshold T."
         )
     try:
-        threshold = threshold_by(rule, decided.score_set(dev))
+        threshold = decided.threshold_by(rule, dev)
     except UndefinedMetricError as error:
         where = ", ".join(dev)
         raise BadInputError(f"Rule {rule} cannot be applied to {where}: {error}. Give --threshold T.") from error

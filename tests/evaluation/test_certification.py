@@ -167,6 +167,10 @@ def test_where_the_threshold_is_from(tmp_path: Path) -> None:
     chosen = judged(decided, rule("bpcer<=0.05"))
     assert (chosen.chosen_on, chosen.reported_on, chosen.is_optimistic) == (("dev",), ("test",), False)
     assert 0 < chosen.threshold <= 11
+    with pytest.raises(
+        BadInputError, match="cannot be applied to dev: .* 20 subjects, which can prove 13.92 % at best"
+    ):
+        judged(decided, rule("bpcer<=0.05@95"))
     by_hand = judged(decided, rule("threshold=10"), reported_on=["dev"])
     assert (by_hand.threshold, by_hand.reported_on, by_hand.is_optimistic) == (10.0, ("dev",), True)
     with pytest.raises(BadInputError, match="no subset 'x' here. Subsets: dev, test"):
