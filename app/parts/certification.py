@@ -10,11 +10,11 @@ from app.session.cache import cached, keyed
 from app.session.sidebar import Shown
 from app.words import escaped, percent
 from fas_core.evaluation import certification, plans
-from fas_core.evaluation.certification import Sheet
+from fas_core.evaluation.certification import Sheet, rounded_up
 from fas_core.evaluation.plans import Plan
 from fas_core.metrics.operating_point import OperatingPoint
 
-AT_MOST = "bound"
+AT_MOST, IF_INDEPENDENT = "bound", "By presentation"
 
 keyed(Plan)
 
@@ -52,8 +52,13 @@ def show_certification(shown: Shown, point: OperatingPoint) -> None:
         help="What is proved: the one-sided upper bound, by whole subjects or the nearest to them that the data "
         "name. Few subjects cannot prove a small rate.",
     )
+    single = st.column_config.TextColumn(
+        help="The same bound if every presentation were one of another person (Clopper-Pearson): 0 of 150 gives 2.0 %."
+    )
     wrong = st.column_config.TextColumn(help="Attacks that pass, bona fide presentations that are rejected.")
-    st.dataframe(table_of(sheet), hide_index=True, column_config={AT_MOST: bound, "Wrong": wrong})
+    st.dataframe(
+        table_of(sheet), hide_index=True, column_config={AT_MOST: bound, "Wrong": wrong, IF_INDEPENDENT: single}
+    )
     if notes := sheet.notes():
         st.write(escaped(" ".join(notes)))
     st.caption(f"{escaped(plan.text)} Source: {escaped(plan.source)}; {escaped(plan.version)}. {escaped(plan.url)}")
@@ -69,6 +74,7 @@ def table_of(sheet: Sheet) -> pd.DataFrame:
             "Wrong": "–" if line.rate is None else f"{line.errors:,}, {percent(line.rate, line.n)}",
             AT_MOST: line.proved_words,
             "Limit": "–" if line.asked is None or line.asked.limit is None else f"{100 * line.asked.limit:g} %",
+            IF_INDEPENDENT: rounded_up(line.if_independent),
             "Subjects": "–" if line.n_subjects is None else f"{line.n_subjects:,}",
             "Class in the plan": "" if line.name == line.kind else line.kind,
         }

@@ -45,6 +45,7 @@ class Line:
     errors: int  # attacks that pass, bona fide presentations that are rejected
     interval: RateInterval | None  # at the plan's confidence, by whole subjects or the nearest; None: says nothing
     asked: Asked | None  # None: nothing
+    confidence: float  # of the bounds
     n_species: int = 1  # that are missing, where it has no name
 
     @property
@@ -64,9 +65,16 @@ class Line:
         return None if self.interval is None else self.interval.upper
 
     @property
+    def if_independent(self) -> float | None:
+        """The bound that laboratories count by: every presentation taken for one of another person."""
+        if self.interval is None:
+            return None
+        return uncertainty.clopper_pearson(self.errors, self.n, 2 * self.confidence - 1).high
+
+    @property
     def proved_words(self) -> str:
-        """What is proved in percent, never rounded below itself."""
-        return "–" if self.proved is None else f"{math.ceil(1000 * self.proved - 1e-9) / 10:.1f} %"
+        """What is proved, never rounded below itself."""
+        return rounded_up(self.proved)
 
     @property
     def is_proved(self) -> bool | None:
@@ -129,6 +137,7 @@ class Line:
             "errors": self.errors,
             "rate": self.rate,
             "upper_bound": self.proved,
+            "upper_bound_by_presentation": self.if_independent,
             "upper_bound_by": None if self.interval is None else self.interval.unit,
             "n_units": None if self.interval is None else self.interval.n_units,
             "asked": asked,
@@ -355,7 +364,7 @@ def sheet(plan: Plan, decided: Presentations, subsets: Sequence[str], threshold:
         of_class = [line for line in attacks if line.kind == wanted.name]
         in_order += of_class
         if (n := wanted.species - len(of_class)) > 0:
-            in_order.append(Line(wanted.name, "", 0, 0, None, 0, None, wanted.asked, n))
+            in_order.append(Line(wanted.name, "", 0, 0, None, 0, None, wanted.asked, plan.confidence, n))
     return Sheet(
         plan=plan,
         threshold=threshold,
@@ -404,7 +413,13 @@ class _Counter:
             errors=int(wrong.sum()),
             interval=uncertainty.rate_interval(wrong, units, level=self.confidence),
             asked=asked,
+            confidence=self.confidence,
         )
+
+
+def rounded_up(share: float | None) -> str:
+    """A bound in percent, never rounded below itself; – where there is none."""
+    return "–" if share is None else f"{math.ceil(1000 * share - 1e-9) / 10:.1f} %"
 
 
 def _counted(line: Line) -> str:

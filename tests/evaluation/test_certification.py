@@ -141,6 +141,7 @@ def test_the_bound_is_by_subject(tmp_path: Path) -> None:
     line = by_name(sheet_of(tmp_path, plan_of(), rows))["print"]
     assert line.n_subjects == 3
     assert line.as_json()["upper_bound_by"] == "subject"
+    assert line.as_json()["upper_bound_by_presentation"] == pytest.approx(1 - 0.05 ** (1 / 9))
     assert line.proved == pytest.approx(1 - 0.05 ** (1 / 3))  # three people without an error
     assert line.is_proved is False
 
