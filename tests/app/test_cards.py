@@ -37,6 +37,14 @@ def test_the_sidebar_s_operating_point_is_frozen(tiny_cache: Path) -> None:
     assert "every number of the card is the same" in texts(at)
 
 
+def test_the_same_operating_point_is_not_saved_twice(tiny_cache: Path) -> None:
+    for by in ("Ada", "Eve"):
+        at = save(page("cards", cache=tiny_cache, run="a"), by=by)
+        assert not at.exception
+    assert "This operating point is kept already" in texts(at)
+    assert len(card.cards(tiny_cache)[0]) == 1
+
+
 def test_cards_are_compared_and_one_whose_run_is_gone_is_said(tiny_cache: Path) -> None:
     for name, score in (("a", "rec"), ("b", "rec"), ("vendor", "score")):
         run = store.open_run(tiny_cache, name)

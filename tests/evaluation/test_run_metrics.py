@@ -178,7 +178,7 @@ def test_rates_carry_intervals_by_subject_and_count_people(tiny_cache: Path) -> 
     assert run_metrics.rates_at(nobody, ["seen_paper"], 1000).n_subjects_bona_fide is None
     wrong = run_metrics.worst_subjects(decided, ["seen_paper", "unseen_mask"], 1000)
     assert len(wrong) == 6
-    assert wrong[0] == {"subject_id": "s0", "rejected": 0, "n_bona_fide": 1, "missed": 1, "n_attack": 1}
+    assert wrong[0] == run_metrics.SubjectErrors("s0", rejected=0, n_bona_fide=1, missed=1, n_attack=1)
     assert run_metrics.worst_subjects(nobody, ["seen_paper"], 1000) == []
 
 
