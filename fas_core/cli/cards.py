@@ -47,7 +47,7 @@ def keep_card(file: Annotated[Path, typer.Argument(metavar="FILE")], cache: Cach
 
 
 def approve(card: CardArgument, cache: CacheOption, why: WhyOption, by: ByOption = "") -> None:
-    """Approves a draft. Example: `fas cards approve 20261129 --why "pilot at gate 3" --by Ada`"""
+    """Approves a draft. Example: `fas cards approve 2026-11-29 --why "pilot at gate 3" --by Ada`"""
     from fas_core.evaluation.approvals import APPROVED
 
     _decide(card, cache, APPROVED, why, by)

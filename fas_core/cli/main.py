@@ -24,7 +24,7 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Manifests: scan, check, subsets, simulated attacks.", no_args_is_help=True)
 scores_app = typer.Typer(help="Score files of other systems.", no_args_is_help=True)
-cards_app = typer.Typer(help="Operating points that were kept, and their states.", invoke_without_command=True)
+cards_app = typer.Typer(invoke_without_command=True)
 cards_app.callback()(cards.list_cards)
 app.add_typer(data_app, name="data")
 app.add_typer(scores_app, name="scores")

@@ -42,6 +42,7 @@ OPTIMISTIC = Caution(
     "optimistic",
     "The threshold was set by hand or chosen on samples that it is reported on. On new data the errors will be larger.",
 )
+_DECIDED = ("run_digest", "score", "level", "fail_closed", "rule", "costs", "threshold", "chosen_on", "reported_on")
 _SAID = ("created", "by", "note", "sha256")  # what people say, and the seal: nothing that can be computed again
 
 
@@ -350,8 +351,9 @@ def _shown(value: Any) -> str:
 
 
 def are_alike(a: Card, b: Card) -> bool:
-    """Whether two cards say the same of the same data, whoever made them, when and why."""
-    return not _differing(_computed(a), _computed(b))
+    """Whether two cards are of the same decision on the same data, whoever made them, when and why."""
+    of_a, of_b = a.as_json(), b.as_json()
+    return not any(_differing(of_a[name], of_b[name]) for name in _DECIDED)
 
 
 # ---------------------------------------------------------------------------------------------------------- as files

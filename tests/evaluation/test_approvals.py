@@ -114,6 +114,7 @@ def test_the_same_operating_point_is_kept_once_while_it_is_in_force(run: store.R
     with pytest.raises(BadInputError, match=f"kept already, as the card {path.stem}, draft: nobody has approved"):
         approvals.keep(frozen(run, by="Eve", note="another"), run.cache)
     approvals.keep(frozen(run, "bpcer<=0.3"), run.cache)
+    approvals.keep(frozen(run, "bpcer<=0.05").sealed(), run.cache.parent / "other")
     approvals.add(path, WITHDRAWN, why="x")
     again = replace(frozen(run), created="2031-01-01T00:00:00+00:00").sealed()
     assert approvals.keep(again, run.cache) != path
