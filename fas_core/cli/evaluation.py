@@ -341,10 +341,17 @@ def compare(
     rule: Annotated[str, typer.Option(help="Thresholds are matched by bpcer<=X or apcer<=X (worst species).")] = (
         "bpcer<=0.05"
     ),
+    choose_on: Annotated[
+        list[str] | None,
+        typer.Option(help="Subset that fixes each threshold, judged on the others; without it matched where judged."),
+    ] = None,
     level: LevelOption = "frame",
     as_json: JsonOption = False,
 ) -> None:
-    """Two Runs on the same samples, B minus A. Example: `fas compare small_dcvae small_resvae --score rec`"""
+    """Two Runs on the same samples, B minus A, and what got worse.
+
+    Example: `fas compare small_dcvae small_resvae --score rec --choose-on live`
+    """
     from fas_core.evaluation import comparison, join
     from fas_core.metrics import operating_point as op
     from fas_core.runs import store
@@ -352,7 +359,7 @@ def compare(
     opened_a, opened_b = store.open_run(cache, run_a), store.open_run(cache, run_b)
     judged_by = score or _only_score(opened_a, run_a)
     a, b = join.System(opened_a, judged_by), join.System(opened_b, score_b or judged_by)
-    compared = comparison.compared(a, b, op.rule(rule), level)
+    compared = comparison.compared(a, b, op.rule(rule), level, chosen_on=choose_on or ())
     for of_run, caution in compared.cautions:
         say(f"Warning: {of_run.info.name}: {caution.message}")
     if as_json:
@@ -370,13 +377,36 @@ def compare(
             number(metric.b),
             "–" if metric.difference is None else f"{metric.difference:+.3f}",
             "–" if metric.low is None else f"{metric.low:+.3f} to {metric.high:+.3f}",
-            "–" if metric.p is None else f"{metric.p:.3g}",
+            "–" if metric.p is None else f"{'<= ' if metric.is_bound else ''}{metric.p:.3g}",
             metric.method or "–",
         ]
         for statistic, metric in compared.metrics.items()
     ]
     unit = f"by {compared.unit}, n = {compared.n_units:,}"
     print_table(f"B - A, 95 % {unit}", ["metric", "A", "B", "B - A", "95 %", "p", "p by"], rows)
+    if compared.worse is not None:
+        _print_worse(compared.worse)
+
+
+def _print_worse(worse: Regressions) -> None:
+    """Every group in which B is worse, and what is too small to say."""
+    rows = [
+        [
+            cell.words,
+            f"{cell.n:,}",
+            f"{100 * cell.a:.1f} %",
+            f"{100 * cell.b:.1f} %",
+            f"{100 * cell.difference:+.1f}",
+            "–" if cell.low is None or cell.high is None else f"{100 * cell.low:+.1f} to {100 * cell.high:+.1f}",
+            "–" if cell.p is None else f"{cell.p:.3g}",
+        ]
+        for cell in worse.rows
+    ]
+    if rows:
+        title = f"What got worse: p corrected for {worse.n_compared:,} comparisons (Holm)"
+        print_table(title, ["wrong verdicts of", "n", "A", "B", "points", "95 %", "p"], rows)
+    if worse.too_few:
+        print(f"Too few to judge: {'; '.join(f'{cell.words} (n = {cell.n:,})' for cell in worse.too_few)}.")
 
 
 def report_on(

@@ -10,20 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fas_core import metrics
+from fas_core.data.names import in_protocol_order
+from fas_core.errors import BadInputError
 from fas_core.evaluation.differences import (
     Difference,
     Flips,
     Turned,
     differences,
     flips,
-    matched_rule,
     resampled,
-    thresholds,
 )
 from fas_core.evaluation.join import Joined, System, joined, outside_training
+from fas_core.evaluation.matching import Matching, judged_subsets, matching
 from fas_core.evaluation.presentations import FRAME
+from fas_core.evaluation.regressions import Regressions, groupings, what_got_worse
 from fas_core.evaluation.words import in_words
-from fas_core.metrics import UndefinedMetricError
 from fas_core.metrics.operating_point import DEFAULT, Rule
 from fas_core.metrics.resampling import Statistic
 from fas_core.metrics.uncertainty import RESAMPLES, codes_of
@@ -73,6 +74,9 @@ class PairedComparison:
     metrics: Mapping[Statistic, Difference]  # empty without a common sample
     verdicts: Verdicts | None
     no_verdicts_because: str  # "" where there are some
+    matching: Matching  # what the thresholds are by
+    judged_on: tuple[str, ...]  # subsets of A
+    worse: Regressions | None  # None where nothing is compared at thresholds
     cautions: tuple[tuple[Run, Caution], ...]
     in_words: tuple[str, ...]  # sentences of plain text
 
@@ -95,6 +99,13 @@ class PairedComparison:
                 "n_units": self.n_units,
                 "samples_are_independent": self.samples_are_independent,
                 "resamples": self.resamples,
+                "thresholds": {
+                    "chosen_on": self.matching.chosen_on,
+                    "judged_on": self.judged_on,
+                    "reached": self.matching.reached,
+                    "not_matched_because": self.matching.problem or None,
+                },
+                "worse": None if self.worse is None else self.worse.as_json(),
                 "metrics": {document_name(statistic): one.as_json() for statistic, one in self.metrics.items()},
                 "flips": None if self.verdicts is None else self.verdicts.as_json(),
                 **because,
@@ -112,29 +123,51 @@ def document_name(statistic: Statistic) -> str:
         if statistic.species in ("max", "pooled"):  # a species may be called as what is made of all of them
             species = f"[{species}]"
         return f"apcer_{species}_at_bpcer_{statistic.target:g}"
+    if statistic.name == "apcer":  # at a fixed threshold
+        return (
+            f"apcer_[{statistic.species}]" if statistic.species in ("max", "pooled") else f"apcer_{statistic.species}"
+        )
     if statistic.name == "roc_auc":
         return f"roc_auc_{statistic.species}" if statistic.species else "roc_auc"
     return statistic.name if statistic.of is None else f"{statistic.name}_{statistic.target:g}"
 
 
 def compared(
-    a: System, b: System, rule: Rule = DEFAULT, level: str = FRAME, *, resamples: int = RESAMPLES, letter: str = "B"
+    a: System,
+    b: System,
+    rule: Rule = DEFAULT,
+    level: str = FRAME,
+    *,
+    chosen_on: Sequence[str] = (),
+    resamples: int = RESAMPLES,
+    letter: str = "B",
 ) -> PairedComparison:
     """Every metric and every verdict on the common samples outside `train`.
 
-    `letter`: what the sentences call the Run that is not A.
-    Raises BadInputError as `joined` and `matched_rule` do.
+    `chosen_on`: subsets whose common samples fix each Run's threshold, judged on the others; without them thresholds
+    are matched anew on what is judged. `letter`: what the sentences call the Run that is not A.
+    Raises BadInputError as `joined`, `matching` do, and for a subset that A does not have.
     """
-    matched_rule(rule)
-    both = outside_training(joined([a, b], level))
-    drawn = resampled(both, rule, resamples=resamples) if both.has_both_classes else None
-    found = differences(both, rule, drawn) if len(both) else {}
+    if unknown := [name for name in chosen_on if name not in a.run.subsets]:
+        raise BadInputError(
+            f"Run {a.run.info.name} has no subset {', '.join(unknown)} to choose on; it has {', '.join(a.run.subsets)}."
+        )
+    everything = joined([a, b], level)
+    both = outside_training(everything)
+    subsets, chosen_on = judged_subsets(in_protocol_order(both.samples["subset"].unique()), chosen_on)
+    if chosen_on:
+        both = both.in_subsets(subsets)
+    found_by = matching(everything.in_subsets(chosen_on) if chosen_on else both, rule, chosen_on, f"A{letter}")
+    drawn = None
+    if both.has_both_classes:
+        drawn = resampled(both, rule, at=found_by.at or None, resamples=resamples)
+    of_each = differences(both, rule, drawn, at=found_by.at or None) if len(both) else {}
     units, independent = both.units
-    at, why_not = None, ""
-    try:
-        at = flips(both, thresholds(both, rule))
-    except UndefinedMetricError as error:
-        why_not = str(error)
+    at = flips(both, found_by.thresholds) if found_by.thresholds else None
+    worse = None
+    if at is not None:
+        worse = what_got_worse(both, found_by, groupings(a.run, both), drawn, resamples=resamples if drawn else 0)
+    words = in_words(both, rule, of_each, at, letter, found_by)
     return PairedComparison(
         a=a,
         b=b,
@@ -148,11 +181,14 @@ def compared(
         n_units=codes_of(units.groups)[1],
         samples_are_independent=independent,
         resamples=resamples,
-        metrics=found,
+        metrics=of_each,
         verdicts=None if at is None else _verdicts(both, at, rule),
-        no_verdicts_because=why_not,
+        no_verdicts_because=found_by.problem if at is None else "",
+        matching=found_by,
+        judged_on=subsets,
+        worse=worse,
         cautions=tuple(cautions(both, [a, b])),
-        in_words=tuple(in_words(both, rule, found, at, letter)),
+        in_words=(*words, *([worse.sentence(letter)] if worse is not None else [])),
     )
 
 

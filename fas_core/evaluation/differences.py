@@ -28,7 +28,7 @@ from fas_core.evaluation.verdicts import RIGHT, verdicts_of
 from fas_core.metrics import ScoreSet, resampling
 from fas_core.metrics.operating_point import APCER, BPCER, DEFAULT, Rule, threshold_by
 from fas_core.metrics.resampling import QUANTILES, Resampled, Statistic
-from fas_core.metrics.uncertainty import RESAMPLES, UnitInterval, Units, codes_of, delong, mcnemar
+from fas_core.metrics.uncertainty import RESAMPLES, UnitInterval, Units, codes_of, delong, mcnemar, swap_p
 
 # --------------------------------------------------------------------------------------------------------- verdicts
 
@@ -97,7 +97,7 @@ def flips(both: Joined, at: Sequence[float], b: int = 1) -> Flips:
 GROUPS = 2_000  # of independent samples, drawn as wholes: as good as single ones, and much faster
 
 
-def _drawn_units(both: Joined) -> Units:
+def drawn_units(both: Joined) -> Units:
     """`Joined.units`; more than `GROUPS` units are drawn in that many groups, made by a hash of their names."""
     units, _ = both.units
     if codes_of(units.groups)[1] <= GROUPS:
@@ -110,25 +110,31 @@ def _drawn_units(both: Joined) -> Units:
 ROC_AUC = Statistic("roc_auc")
 
 
-def statistics(both: Joined, rule: Rule) -> list[Statistic]:
-    """Every metric that is compared, in the order of tables; those at a target are at the rule's rate."""
+BPCER_FIXED = Statistic("bpcer")  # at thresholds that are chosen elsewhere
+
+
+def statistics(both: Joined, rule: Rule, *, is_fixed: bool = False) -> list[Statistic]:
+    """Every metric that is compared, in the order of tables; those at a target are at the rule's rate.
+
+    `is_fixed`: rates are those at thresholds chosen elsewhere, not where the rule holds on these samples.
+    """
     x = float(rule.value)
     species = sorted(both.kind_counts.keys() - {BONA_FIDE})
+    matched = [Statistic("apcer_max_at_bpcer", x), Statistic("apcer_at_bpcer", (x, None)), bpcer_by(rule)]
+    fixed = [BPCER_FIXED, Statistic("apcer_max"), Statistic("apcer_pooled")]
     return [
         ROC_AUC,
         Statistic("average_precision"),
         Statistic("eer"),
-        Statistic("apcer_max_at_bpcer", x),
-        Statistic("apcer_at_bpcer", (x, None)),
-        bpcer_by(rule),
-        *(apcer_of(name, rule) for name in species),
+        *(fixed if is_fixed else matched),
+        *(apcer_of(name, None if is_fixed else rule) for name in species),
         *(Statistic("roc_auc", name) for name in species),
     ]
 
 
-def apcer_of(species: str, rule: Rule) -> Statistic:
-    """The APCER of a species where BPCER is at most the rule's rate."""
-    return Statistic("apcer_at_bpcer", (float(rule.value), species))
+def apcer_of(species: str, rule: Rule | None) -> Statistic:
+    """The APCER of a species where BPCER is at most the rule's rate; without a rule at a fixed threshold."""
+    return Statistic("apcer", species) if rule is None else Statistic("apcer_at_bpcer", (float(rule.value), species))
 
 
 def bpcer_by(rule: Rule) -> Statistic:
@@ -136,10 +142,16 @@ def bpcer_by(rule: Rule) -> Statistic:
     return Statistic("bpcer_at_apcer", float(rule.value))
 
 
+def threshold_by_rule(rule: Rule) -> Statistic:
+    """The threshold that the rule gives in each resample."""
+    return Statistic(f"threshold_at_{rule.kind}", float(rule.value))
+
+
 def resampled(
     both: Joined,
     rule: Rule = DEFAULT,
     *,
+    at: Sequence[float] | None = None,
     bpcers: Sequence[float] = (),
     recalls: Sequence[float] = (),
     resamples: int = RESAMPLES,
@@ -147,19 +159,22 @@ def resampled(
 ) -> Resampled:
     """All metrics of all Runs on the same resamples of whole units; thresholds are matched anew in each of them.
 
-    For bands around curves also the pooled APCER at some BPCERs and the precision at some recalls.
+    `at`: the threshold of each Run, where these are taken as given instead. For bands around curves also the pooled
+    APCER at some BPCERs and the precision at some recalls.
     """
     wanted = [
-        *statistics(both, rule),
+        *statistics(both, rule, is_fixed=at is not None),
+        *([threshold_by_rule(rule)] if at is None else []),
         *(Statistic("apcer_at_bpcer", (float(x), None)) for x in bpcers),
         *(Statistic("precision_at_recall", float(x)) for x in recalls),
     ]
     return resampling.resampled(
         both.scores,
         both.is_attack,
-        _drawn_units(both),
+        drawn_units(both),
         list(dict.fromkeys(wanted)),
         species=both.kinds,
+        thresholds=at,
         resamples=resamples,
         quantiles=quantiles,
     )
@@ -190,7 +205,10 @@ class Difference:
     low: float | None = None
     high: float | None = None
     p: float | None = None
-    method: str | None = None  # "delong" where samples are independent units, else "bootstrap"
+    method: str | None = (
+        None  # "delong" where samples are independent units, "swap" at fixed thresholds, or "bootstrap"
+    )
+    is_bound: bool = False  # no resample disagrees: p is at most this
 
     @property
     def difference(self) -> float | None:
@@ -206,63 +224,105 @@ class Difference:
             "ci95": ci95,
             "p": self.p,
             "method": self.method,
+            "p_is_bound": self.is_bound,
         }
 
 
 def differences(
-    both: Joined, rule: Rule = DEFAULT, drawn: Resampled | None = None, b: int = 1
+    both: Joined,
+    rule: Rule = DEFAULT,
+    drawn: Resampled | None = None,
+    b: int = 1,
+    *,
+    at: Sequence[float] | None = None,
 ) -> dict[Statistic, Difference]:
-    """Every metric of A and of Run number `b` of those joined; without `drawn` (see `resampled`) no interval and p."""
-    for i in (0, b):
-        if (i, rule) not in both._metrics:
-            both._metrics[i, rule] = _values(both.score_sets[i], rule)
-    values_a, values_b = (both._metrics[i, rule] for i in (0, b))
-    kinds, independent = both.kinds, both.units[1]
-    found = {}
-    for statistic in statistics(both, rule):
+    """Every metric of A and of Run number `b` of those joined; without `drawn` (see `resampled`) no interval and p.
+
+    `at`: as `resampled` takes it.
+    """
+    values_a, values_b = (_values_of(both, i, rule, None if at is None else float(at[i])) for i in (0, b))
+    turned = None if at is None else flips(both, at, b)
+    compared = {}
+    for statistic in statistics(both, rule, is_fixed=at is not None):
         first, second = values_a.get(statistic), values_b.get(statistic)
-        one = Difference(first, second)
-        if drawn is not None and one.difference is not None:
+        difference = Difference(first, second)
+        if drawn is not None and difference.difference is not None:
             interval = drawn.difference(statistic, b, 0)
             if interval is not None:
-                p: float | None
-                if statistic.name == "roc_auc" and independent:
-                    wanted = (kinds == BONA_FIDE) | (kinds == statistic.species) | (statistic.species is None)
-                    p, method = _delong_p(both.only(wanted), b), "delong"
-                else:
-                    p, method = _bootstrap_p(drawn.values[statistic], b, interval), "bootstrap"
-                one = Difference(first, second, interval.low, interval.high, p, method)
-        found[statistic] = one
-    return found
+                p, method, is_bound = _p_of(both, statistic, drawn, b, interval, turned)
+                difference = Difference(first, second, interval.low, interval.high, p, method, is_bound)
+        compared[statistic] = difference
+    return compared
 
 
-def _values(one: ScoreSet, rule: Rule) -> dict[Statistic, float | None]:
+def _p_of(
+    both: Joined, statistic: Statistic, drawn: Resampled, b: int, interval: UnitInterval, turned: Flips | None
+) -> tuple[float | None, str, bool]:
+    """p of "no difference", what it is by, and whether it is only a bound."""
+    kinds = both.kinds
+    if statistic.name == "roc_auc" and both.units[1]:
+        wanted = (kinds == BONA_FIDE) | (kinds == statistic.species) | (statistic.species is None)
+        return _delong_p(both.only(wanted), b), "delong", False
+    if turned is not None and statistic.name in ("bpcer", "apcer"):
+        rows = np.flatnonzero(kinds == (statistic.species or BONA_FIDE))
+        return swap_p(changes_by_unit(both, turned, rows)), "swap", False
+    return _by_bootstrap(drawn.values[statistic], b, interval)
+
+
+def changes_by_unit(both: Joined, turned: Flips, rows: NDArray[np.intp]) -> NDArray[np.int64]:
+    """(u,) of each unit that some rows are of: wrong verdicts of the other Run less those of A."""
+    change = turned.broken[rows].astype(np.int64) - turned.fixed[rows]
+    codes, n_units = codes_of(both.units[0].groups[rows])
+    return np.bincount(codes, change, n_units).astype(np.int64)
+
+
+def _values_of(both: Joined, i: int, rule: Rule, threshold: float | None) -> dict[Statistic, float | None]:
+    """What `differences` compares, of Run number i."""
+    key = (i, rule, threshold)
+    if key not in both._metrics:
+        both._metrics[key] = _values(both.score_sets[i], rule, threshold)
+    return both._metrics[key]
+
+
+def _values(scores: ScoreSet, rule: Rule, threshold: float | None) -> dict[Statistic, float | None]:
     x = float(rule.value)
-    if not one.n_bona_fide + one.n_attack:
+    if not scores.n_bona_fide + scores.n_attack:
         return {}
-    cell = metrics.document(one, max_bpcer=[x], max_apcer=[x])
-    at = cell["apcer_at_bpcer"][0]
-    return {
+    cell = metrics.document(scores, max_bpcer=[x], max_apcer=[x])
+    over_all = {
         ROC_AUC: cell["roc_auc"],
         Statistic("average_precision"): cell["average_precision"],
         Statistic("eer"): cell["eer"]["value"] if cell["eer"] else None,
+        **{Statistic("roc_auc", species): auc for species, auc in cell["roc_auc_per_species"].items()},
+    }
+    if threshold is not None:
+        rates = metrics.rates_at(scores, threshold)
+        return over_all | {
+            BPCER_FIXED: rates.bpcer,
+            Statistic("apcer_max"): rates.apcer_max,
+            Statistic("apcer_pooled"): rates.apcer_pooled,
+            **{apcer_of(species, None): rate for species, rate in rates.apcer_per_species.items()},
+        }
+    at = cell["apcer_at_bpcer"][0]
+    return over_all | {
         Statistic("apcer_max_at_bpcer", x): at["apcer_max"],
         Statistic("apcer_at_bpcer", (x, None)): at["apcer_pooled"],
         bpcer_by(rule): cell["bpcer_at_apcer"][0]["bpcer"],
         **{apcer_of(species, rule): rate for species, rate in at["apcer_per_species"].items()},
-        **{Statistic("roc_auc", species): auc for species, auc in cell["roc_auc_per_species"].items()},
     }
 
 
-def _bootstrap_p(values: NDArray[np.float64], b: int, interval: UnitInterval) -> float:
+def _by_bootstrap(values: NDArray[np.float64], b: int, interval: UnitInterval) -> tuple[float, str, bool]:
     """Two-sided p of "no difference": how often resamples are on the other side of 0 (or on it), among those + 1.
 
-    n units cannot say more against a tossed coin than n equal tosses: p is at least 2^(1 - n).
+    n units cannot say more against a tossed coin than n equal tosses: p is at least 2^(1 - n). Only a bound where no
+    resample is on the other side.
     """
     change = values[b] - values[0]
     change = change[~np.isnan(change)]
     fewest = min(int((change <= 0).sum()), int((change >= 0).sum()))
-    return min(1.0, max(2 * (fewest + 1) / (change.size + 1), 2.0 ** (1 - interval.n_units)))
+    p = max(2 * (fewest + 1) / (change.size + 1), 2.0 ** (1 - interval.n_units))
+    return min(1.0, p), "bootstrap", not fewest
 
 
 def _delong_p(both: Joined, b: int) -> float | None:
@@ -301,7 +361,7 @@ def table(
     without `resamples`.
     """
     names, kinds, attack = np.asarray(groups, str), both.kinds, both.is_attack
-    units = _drawn_units(both) if resamples else None
+    units = drawn_units(both) if resamples else None
     rows: list[dict[str, Any]] = []
     for group in ["", *sorted(set(names.tolist()))]:
         here = np.ones(len(both), np.bool_) if group == "" else names == group

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from string import ascii_uppercase as LETTERS
@@ -109,12 +109,17 @@ class Joined:
     samples: pd.DataFrame  # (n,) what A says: sample_id, subset, label, pai_species, and the ids that A has
     rows: tuple[NDArray[np.int64], ...]  # k times (n,) row of the sample in each Run
     scores: tuple[NDArray[np.float64], ...]  # k times (n,)
-    n_only: tuple[int, ...]  # samples of each whole Run that another Run lacks
+    alone: tuple[Mapping[str, int], ...]  # of each Run the samples that another Run lacks, by its subsets
     n_no_response: int  # samples of all Runs that one of them gave no score
     n_injected: int = 0  # common samples that are left out as they are injection attacks, not presentations
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    @property
+    def n_only(self) -> tuple[int, ...]:
+        """Samples of each Run that another Run lacks, in the subsets chosen."""
+        return tuple(sum(of_run.values()) for of_run in self.alone)
 
     @cached_property
     def has_both_classes(self) -> bool:
@@ -144,7 +149,7 @@ class Joined:
         return {name: counts[name] for name in sorted(counts, key=lambda kind: (-counts[kind], kind)) if counts[name]}
 
     @cached_property
-    def _metrics(self) -> dict[tuple[int, Rule], dict[Statistic, float | None]]:
+    def _metrics(self) -> dict[tuple[int, Rule, float | None], dict[Statistic, float | None]]:
         """What `differences` has computed of each Run: A is compared with several."""
         return {}
 
@@ -174,8 +179,10 @@ class Joined:
         )
 
     def in_subsets(self, subsets: Sequence[str]) -> Joined:
-        """The common samples of some subsets of A."""
-        return self.only(self.samples["subset"].isin(list(subsets)).to_numpy())
+        """The common samples of some subsets of A, and how many each Run has alone in subsets of these names."""
+        chosen = self.only(self.samples["subset"].isin(list(subsets)).to_numpy())
+        alone = tuple({name: n for name, n in of_run.items() if name in subsets} for of_run in self.alone)
+        return replace(chosen, alone=alone)
 
 
 def joined(systems: Sequence[System], level: str = FRAME) -> Joined:
@@ -201,9 +208,8 @@ def joined(systems: Sequence[System], level: str = FRAME) -> Joined:
         samples=samples,
         rows=rows,
         scores=values,
-        n_only=tuple(len(table) - len(rows[0]) for table in (ours, *others)),
-        n_no_response=int((~answered & ~injected).sum()),
-        n_injected=int(injected.sum()),
+    are left out of all, and so are injection attacks. Raises BadInputError where one sample has two labels, or A does
+    not name its videos, and as `require_others`.
     )
     return _at_level(everything.only(answered & ~injected), level, f"Run {a.info.name}")
 
@@ -217,6 +223,13 @@ def require_others(systems: Sequence[System]) -> None:
                 f"A and {letter} are the same Run with the same score ({run.info.name}, {by}). "
                 f"Choose another Run or score for {letter}."
             )
+
+
+def _alone(table: pd.DataFrame, common: NDArray[np.int64]) -> dict[str, int]:
+    """Subset -> samples of a table that are not among the common ones."""
+    is_alone = np.ones(len(table), np.bool_)
+    is_alone[common] = False
+    return {str(name): int(n) for name, n in table.loc[is_alone, "subset"].value_counts().items() if n}
 
 
 def _require_same_labels(a: Run, ours: pd.DataFrame, b: Run, theirs: pd.DataFrame, of: NDArray[np.intp]) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from fas_core.data.names import BONA_FIDE
-from fas_core.evaluation.differences import ROC_AUC, Difference, Flips, apcer_of, bpcer_by
+from fas_core.evaluation.differences import BPCER_FIXED, ROC_AUC, Difference, Flips, apcer_of, bpcer_by
 from fas_core.evaluation.join import Joined
-from fas_core.evaluation.verdicts import RIGHT
+from fas_core.evaluation.matching import Matching
 from fas_core.metrics.operating_point import APCER, Rule
 from fas_core.metrics.resampling import Statistic
 from fas_core.metrics.uncertainty import UnitInterval, zero_error_upper_bound
@@ -27,15 +27,24 @@ def clear(differences: Mapping[Statistic, Difference], of: Sequence[Statistic]) 
 
 
 def in_words(
-    both: Joined, rule: Rule, differences: Mapping[Statistic, Difference], at: Flips | None, letter: str = "B"
+    both: Joined,
+    rule: Rule,
+    differences: Mapping[Statistic, Difference],
+    at: Flips | None,
+    letter: str = "B",
+    matching: Matching | None = None,
 ) -> list[str]:
     """The comparison in sentences of plain text: species by species, over all thresholds, and verdicts that turned.
 
-    `at`: the verdicts of A and the other Run, None where there are none. `letter`: of the other Run.
+    `at`: the verdicts of A and the other Run, None where there are none. `letter`: of the other Run. `matching`: what
+    the thresholds are by, where they are not matched on these samples, or cannot be.
     """
     if not differences or differences[ROC_AUC].difference is None:
         return ["The common samples hold one class only: there is nothing to trade off."]
-    words = [_species_words(rule, differences, both.kind_counts, letter)]
+    if matching is not None and matching.problem:
+        words = [f"{matching.problem.rstrip('.')}, so nothing is compared at a threshold."]
+    else:
+        words = [_species_words(rule, differences, both.kind_counts, letter, matching)]
     auc = differences[ROC_AUC]
     digits = 2 if min(both.is_attack.sum(), (~both.is_attack).sum()) < 1000 else 3
     is_sure = (auc.p is None or auc.p < 0.05) and auc.difference != 0
@@ -45,14 +54,8 @@ def in_words(
         f"Over all thresholds {over_all}: AUC {auc.b:.{digits}f} instead of {auc.a:.{digits}f}"
         f"{_evidence(auc, 1, digits)}."
     )
-    if at is None:
+    if at is None or (matching is not None and matching.problem):
         return words
-    for name, called, threshold in (("A", at.verdicts_a, at.threshold_a), (letter, at.verdicts_b, at.threshold_b)):
-        if not ((called == RIGHT) == both.is_attack).any():
-            words.append(
-                f"{name} calls nothing an attack at its threshold {threshold_text(threshold)}: more than "
-                f"{100 * rule.value:g} % of the live samples share its highest score."
-            )
     dependent = "" if both.units[1] else ", which takes all samples for independent"
     turned = at.counts()
     words.append(
@@ -63,20 +66,29 @@ def in_words(
 
 
 def _species_words(
-    rule: Rule, differences: Mapping[Statistic, Difference], counts: Mapping[str, int], letter: str
+    rule: Rule,
+    differences: Mapping[Statistic, Difference],
+    counts: Mapping[str, int],
+    letter: str,
+    matching: Matching | None = None,
 ) -> str:
     n_live = counts.get(BONA_FIDE, 0)
-    if rule.kind == APCER:
+    is_fixed = matching is not None and matching.is_fixed
+    if rule.kind == APCER and not is_fixed:
         rejected = differences[bpcer_by(rule)]
         lead = f"Where each lets at most {100 * rule.value:g} % of every species pass, {letter} rejects "
         return f"{lead}{_change(rejected, n_live, 'of the live samples')}."
-    by_name = {name: differences[apcer_of(name, rule)] for name in counts if name != BONA_FIDE}
+    by_rule = None if is_fixed else rule
+    by_name = {name: differences[apcer_of(name, by_rule)] for name in counts if name != BONA_FIDE}
     lead = f"Where each rejects at most {100 * rule.value:g} % of the {n_live:,} live samples, "
+    if matching is not None and is_fixed:
+        live = _change(differences[BPCER_FIXED], n_live, f"of the {n_live:,} live samples")
+        lead = f"At thresholds for {rule.words} chosen on {', '.join(matching.chosen_on)}, {letter} rejects {live}; "
     if all(metric.difference == 0 for metric in by_name.values()):
         return f"{lead}{letter} misses the same share of every attack species as A."
-    beyond = clear(differences, [apcer_of(name, rule) for name in by_name])
+    beyond = clear(differences, [apcer_of(name, by_rule) for name in by_name])
     is_told = {
-        name: apcer_of(name, rule) in beyond or (metric.p is None and metric.difference != 0)
+        name: apcer_of(name, by_rule) in beyond or (metric.p is None and metric.difference != 0)
         for name, metric in by_name.items()
     }
     by_size = sorted(by_name, key=lambda name: (-abs(by_name[name].difference or 0), name))
@@ -120,11 +132,17 @@ def _evidence(metric: Difference, scale: float, digits: int) -> str:
         return ""
     low, high, middle = (signed(scale * value, digits) for value in (metric.low, metric.high, metric.difference))
     unit = " points" if scale == 100 else ""
-    said = "" if metric.p is None else f", {p_text(metric.p)}"
+    said = "" if metric.p is None else f", {p_text(metric.p, is_bound=metric.is_bound)}"
     return f" ({middle}{unit} [{low} to {high}]{said})"
 
 
 _PLAIN = {"average_precision": "Average precision", "eer": "EER"}
+_AT_THRESHOLD = {
+    "bpcer": "BPCER",
+    "apcer_max": "APCER of the worst species",
+    "apcer_pooled": "APCER of all attacks",
+    "apcer": "APCER of …",
+}
 
 
 def metric_words(statistic: Statistic) -> str:
@@ -134,6 +152,8 @@ def metric_words(statistic: Statistic) -> str:
         return f"AUC of {of}" if of else "AUC"
     if statistic.name in _PLAIN:
         return _PLAIN[statistic.name]
+    if statistic.name in _AT_THRESHOLD:
+        return f"{_AT_THRESHOLD[statistic.name].replace('…', of)} at the threshold"
     share = f"{100 * statistic.target:g} %"
     if statistic.name == "bpcer_at_apcer":
         return f"BPCER at APCER ≤ {share}"
@@ -147,8 +167,10 @@ def signed(value: float, digits: int) -> str:
     return text[1:] if not float(f"{value:.{digits}f}") else text
 
 
-def p_text(p: float) -> str:
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+def p_text(p: float, *, is_bound: bool = False) -> str:
+    """`is_bound`: resampling says no more than that p is at most this."""
+    sign = "≤" if is_bound else "="
+    return "p < 0.001" if p < 0.001 else f"p {sign} {p:.3f}" if p < 0.1 else f"p {sign} {p:.2f}"
 
 
 def rate_text(value: float | None, interval: UnitInterval | None) -> str:

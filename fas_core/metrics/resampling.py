@@ -21,7 +21,9 @@ from fas_core.metrics.uncertainty import RESAMPLES, UnitInterval, Units, codes_o
 Floats = NDArray[np.float64]
 
 NEEDS_THRESHOLD = {"bpcer", "apcer", "apcer_max", "apcer_pooled"}
-_AT_A_TARGET = {"bpcer_at_apcer", "apcer_at_bpcer", "apcer_max_at_bpcer", "precision_at_recall"}
+_BY_APCER = {"bpcer_at_apcer", "threshold_at_apcer"}
+_BY_BPCER = {"apcer_at_bpcer", "apcer_max_at_bpcer", "threshold_at_bpcer"}
+_AT_A_TARGET = _BY_APCER | _BY_BPCER | {"precision_at_recall"}
 QUANTILES = 4096
 _BLOCK = 128  # bins that a search takes or leaves together
 
@@ -34,8 +36,9 @@ class Statistic(NamedTuple):
     threshold · "bpcer_at_apcer" `of` a target: the smallest BPCER for which every species drawn has APCER <= target,
     its threshold found anew in each resample · "apcer_at_bpcer" `of` (target, species or None for all attacks together)
     and "apcer_max_at_bpcer" `of` a target (the worst of the species drawn): APCER at the lowest threshold for which
-    BPCER <= target, likewise anew · "average_precision" · "precision_at_recall" `of` a recall: precision at the highest
-    threshold that finds at least this share of all attacks.
+    BPCER <= target, likewise anew · "threshold_at_apcer", "threshold_at_bpcer" `of` a target: the thresholds that these
+    rates are at, +inf where nothing is called an attack · "average_precision" · "precision_at_recall" `of` a recall:
+    precision at the highest threshold that finds at least this share of all attacks.
     """
 
     name: str
@@ -136,8 +139,7 @@ def resampled(
     if {array.shape for array in (*scores, units.groups, kinds)} != {(attack.size,)}:
         raise ValueError("scores, labels and units must be one per sample")
     by_statistic = {statistic: np.full((len(scores), resamples), np.nan) for statistic in statistics}
-    has = np.stack([np.bincount(codes[side], minlength=n_units) > 0 for side in (attack, ~attack)])
-    strata = [np.flatnonzero(2 * has[0] + has[1] == kind) for kind in (1, 2, 3)]
+    strata = strata_of(attack, codes, n_units)
     limits = [np.nan] * len(scores) if thresholds is None else thresholds  # NaN: no statistic asks for it
     models = [
         _Model(score, kinds, names, codes, n_units, statistics, limit, quantiles)
@@ -153,6 +155,12 @@ def resampled(
     return Resampled(
         by_statistic, units.name, {statistic: [model.sizes(statistic) for model in models] for statistic in statistics}
     )
+
+
+def strata_of(attack: NDArray[np.bool_], codes: NDArray[np.intp], n_units: int) -> list[NDArray[np.intp]]:
+    """The units that are bona fide only, attacks only, and both: `draws` of them are those of `resampled`."""
+    has = np.stack([np.bincount(codes[side], minlength=n_units) > 0 for side in (attack, ~attack)])
+    return [np.flatnonzero(2 * has[0] + has[1] == kind) for kind in (1, 2, 3)]
 
 
 def _kinds(attack: NDArray[np.bool_], species: ArrayLike | None) -> tuple[NDArray[np.intp], list[str]]:
@@ -222,9 +230,11 @@ class _Model:
             self.n_bins = int(bins.max(initial=0)) + 1
             # Where every threshold would do it is +inf, and a bona fide score of +inf is an attack even there.
             self.beyond = self.n_bins - int((values == np.inf).any())
+            self.lowest = np.full(self.n_bins + 1, np.inf)  # score of each bin; beyond all of them nothing is an attack
+            np.minimum.at(self.lowest, bins, values)
             shape = (self.n_bins, n_units)
             self.live = sparse_counts(bins[kinds == 0], codes[kinds == 0], shape)
-            self.targets = [statistic.target for statistic in statistics if statistic.name == "bpcer_at_apcer"]
+            self.targets = [statistic.target for statistic in statistics if statistic.name in _BY_APCER]
             self.of_all = {statistic for statistic in statistics if _is_of_all_attacks(statistic)}
             self.needs_missed = bool(wanted & (_AT_A_TARGET | {"average_precision"}))
             self.pooled: Any = sparse_counts(bins[kinds > 0], codes[kinds > 0], shape) if self.of_all else None
@@ -300,7 +310,9 @@ class _Model:
         for target, row in lowest.items():
             bpcer = (n_live - _at(below, row)) / n_live
             by_statistic[Statistic("bpcer_at_apcer", target)] = np.where(n_attack > 0, bpcer, np.nan)
-        for target in at_bpcer:
+            by_statistic[Statistic("threshold_at_apcer", target)] = self.lowest[row]
+        for target, row in at_bpcer.items():
+            by_statistic[Statistic("threshold_at_bpcer", target)] = self.lowest[row]
             of_each = [by_statistic[Statistic("apcer_at_bpcer", (target, name))] for name in self.by_species]
             worst = np.fmax.reduce(of_each) if of_each else np.full(n_live.size, np.nan)
             by_statistic[Statistic("apcer_max_at_bpcer", target)] = worst
@@ -308,9 +320,7 @@ class _Model:
 
     def _rows_at_bpcer(self, below: Floats, n_live: Floats) -> dict[float, NDArray[np.intp]]:
         """Target -> (r,) the first bin for which the share of bona fide samples in it or beyond is <= the target."""
-        wanted = [
-            statistic for statistic in self.statistics if statistic.name in ("apcer_at_bpcer", "apcer_max_at_bpcer")
-        ]
+        wanted = [statistic for statistic in self.statistics if statistic.name in _BY_BPCER]
         targets = sorted({statistic.target for statistic in wanted})
         if not targets:
             return {}

@@ -405,3 +405,42 @@ def mcnemar(only_a_wrong: int, only_b_wrong: int) -> float:
     if min(only_a_wrong, only_b_wrong) < 0:
         raise ValueError(f"numbers of samples cannot be negative, got {only_a_wrong} and {only_b_wrong}")
     return min(1.0, 2 * float(bdtr(min(only_a_wrong, only_b_wrong), only_a_wrong + only_b_wrong, 0.5)))
+
+
+_EXACT_REACH = 4_000  # the largest sum of changes whose distribution is computed, not approximated
+
+
+def swap_p(changes: ArrayLike) -> float:
+    """p of "A and B err alike" where units repeat: `mcnemar` for whole units, whose verdicts A and B might swap.
+
+    `changes`: (u,) wrong verdicts of B less those of A in each unit. Two-sided: the share of all ways to swap A and B
+    within some of the units that change the sum as much. Where no unit has a change beyond 1 that is McNemar's test.
+    Exact, by inverting the characteristic function prod cos(t |change|); of large sums by their normal limit. Never
+    below what as many tosses can say: 2^(1 - units with a change).
+    """
+    of_units = np.asarray(changes, np.int64)
+    sizes, counts = np.unique(np.abs(of_units[of_units != 0]), return_counts=True)
+    total = abs(int(of_units.sum()))
+    if not total:
+        return 1.0
+    if sizes[-1] == 1:
+        return mcnemar(int((of_units < 0).sum()), int((of_units > 0).sum()))
+    reach = int(sizes @ counts)
+    if reach > _EXACT_REACH:
+        p = 2 * float(ndtr(-total / math.sqrt(float(np.square(sizes) @ counts))))
+    else:
+        angles = 2 * np.pi * np.arange(2 * reach + 1) / (2 * reach + 1)
+        characteristic = np.prod(np.cos(np.outer(sizes, angles)) ** counts[:, None], axis=0)
+        mass = np.fft.fft(characteristic).real / characteristic.size  # of each sum from 0 to reach, then the negative
+        p = 2 * float(mass[total : reach + 1].sum())
+    return min(1.0, max(p, 2.0 ** (1 - int(counts.sum()))))
+
+
+def holm(p: ArrayLike) -> Floats:
+    """(m,) p values that hold together (Holm, Scandinavian Journal of Statistics 1979): the k-th smallest of m times
+    m + 1 - k, at least the one before it, at most 1."""
+    values = np.asarray(p, np.float64)
+    order = np.argsort(values, kind="stable")
+    corrected = np.empty(values.size)
+    corrected[order] = np.minimum(1.0, np.maximum.accumulate(values[order] * np.arange(values.size, 0, -1)))
+    return corrected

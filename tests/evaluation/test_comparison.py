@@ -38,7 +38,7 @@ def test_document_has_every_metric_with_its_difference(both: tuple[store.Run, st
     assert (mask["a"], mask["b"], mask["difference"], mask["method"]) == (0.5, 1.0, 0.5, "bootstrap")
     assert set(document["metrics"]) >= {"average_precision", "eer", "bpcer_at_apcer_0.05", "apcer_max_at_bpcer_0.05"}
     for entry in document["metrics"].values():
-        assert set(entry) == {"a", "b", "difference", "ci95", "p", "method"}
+        assert set(entry) == {"a", "b", "difference", "ci95", "p", "method", "p_is_bound"}
         assert entry["difference"] == entry["b"] - entry["a"]
         low, high = entry["ci95"]
         assert -1 <= low <= entry["difference"] <= high <= 1
@@ -64,7 +64,7 @@ def test_p_is_by_delong_only_where_samples_are_independent(tmp_path: Path) -> No
     document = compared(System(run, "a"), System(run, "b"), resamples=400).as_json()
     assert (document["unit"], document["n_units"], document["samples_are_independent"]) == ("subject", 20, False)
     assert document["metrics"]["roc_auc"]["method"] == "bootstrap"
-    assert "which takes all samples for independent" in document["in_words"][-1]
+    assert "which takes all samples for independent" in document["in_words"][2]
 
 
 def test_training_images_are_not_judged(tiny_cache: Path) -> None:

@@ -89,5 +89,7 @@ def test_without_live_samples_there_are_no_flips(tmp_path: Path) -> None:
     assert differences.table(pair, None, pair.samples["subset"])["wrong_a"].isna().all()
     document = document_of(a, b)
     assert document["flips"] is None
-    assert document["metrics"]["roc_auc"] == dict.fromkeys(("a", "b", "difference", "ci95", "p", "method"))
+    assert document["metrics"]["roc_auc"] == dict.fromkeys(("a", "b", "difference", "ci95", "p", "method")) | {
+        "p_is_bound": False
+    }
     assert "one class only" in document["in_words"][0]

@@ -62,7 +62,7 @@ def test_the_words_name_what_is_better_and_what_chance_explains(tmp_path: Path) 
     assert "; no clear difference for replay " in first
     of_mask = document["metrics"]["apcer_mask_at_bpcer_0.05"]
     assert f"{100 * of_mask['b']:.0f} % instead of {100 * of_mask['a']:.0f} %" in first
-    assert re.search(r"\+\d+ points \[\+\d+ to \+\d+\], p = 0\.00\d", first)
+    assert re.search(r"\+\d+ points \[\+\d+ to \+\d+\], p ≤ 0\.004", first)
     assert words[1].startswith("Over all thresholds B separates worse: AUC")
     assert words[2].startswith(f"B puts {document['flips']['fixed']} wrong verdicts right")
     same = compared(System(run, "a"), System(run, "same"), resamples=50).as_json()
@@ -72,12 +72,16 @@ def test_the_words_name_what_is_better_and_what_chance_explains(tmp_path: Path) 
     assert by_apcer["in_words"][0].startswith("Where each lets at most 10 % of every species pass, B rejects more of")
 
 
-def test_a_run_that_calls_nothing_an_attack_is_named(tmp_path: Path) -> None:
+def test_where_ties_leave_no_threshold_nothing_is_compared_at_one(tmp_path: Path) -> None:
     a = run_of(tmp_path, "a", LIVE | ATTACKS_A)
     b = run_of(tmp_path, "b", {name: min(score, 4.0) for name, score in (LIVE | ATTACKS_A).items()})
     words = document_of(a, b)["in_words"]
-    assert sum("calls nothing an attack" in sentence for sentence in words) == 1
-    assert "B calls nothing an attack at its threshold 4.000000000000001: more than 5 % of the live samples" in words[2]
+    assert words[0] == (
+        "BPCER ≤ 5 % cannot be matched: B has no point between 0.0 % and 85.0 %, where live samples share a score, so "
+        "nothing is compared at a threshold."
+    )
+    assert words[1].startswith("Over all thresholds the two cannot be told apart")
+    assert len(words) == 2
 
 
 def test_chance_is_judged_over_all_species_together() -> None:

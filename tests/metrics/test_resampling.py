@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 from fas_core import metrics
 from fas_core.metrics import resampling, uncertainty
 from fas_core.metrics.resampling import Statistic, resampled
-from fas_core.metrics.uncertainty import UnitInterval, Units, zero_error_upper_bound
+from fas_core.metrics.uncertainty import UnitInterval, Units, codes_of, draws, zero_error_upper_bound
 
 from .conftest import subjects_of
 
@@ -376,3 +376,21 @@ def test_the_record_of_an_interval_says_what_was_drawn() -> None:
     interval = drawn.interval(BPCER)
     low, high = np.quantile(drawn.values[BPCER][0], [0.025, 0.975])
     assert interval == UnitInterval(pytest.approx(low), pytest.approx(high), "video", 12, "bootstrap", 200)
+
+
+def test_thresholds_of_each_resample_are_those_of_its_rates() -> None:
+    rng = np.random.default_rng(3)
+    attack = rng.random(300) < 0.5
+    scores = rng.normal(attack, 1).round(1)
+    units = Units("subject", rng.integers(0, 40, 300))
+    wanted = [Statistic("threshold_at_bpcer", 0.1), Statistic("apcer_at_bpcer", (0.1, None))]
+    wanted += [Statistic("threshold_at_apcer", 0.1), Statistic("bpcer_at_apcer", 0.1)]
+    drawn = resampling.resampled([scores], attack, units, wanted, resamples=50)
+    codes, n_units = codes_of(units.groups)
+    [weights] = draws(resampling.strata_of(attack, codes, n_units), n_units, 50, 0)
+    at_bpcer, apcer, at_apcer, bpcer = (drawn.values[one][0] for one in wanted)
+    for r in range(50):
+        times = weights[codes, r]
+        assert np.average(scores[attack] < at_bpcer[r], weights=times[attack]) == pytest.approx(apcer[r])
+        assert np.average(scores[~attack] >= at_bpcer[r], weights=times[~attack]) <= 0.1
+        assert np.average(scores[~attack] >= at_apcer[r], weights=times[~attack]) == pytest.approx(bpcer[r])

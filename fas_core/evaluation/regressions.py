@@ -1,0 +1,367 @@
+"""What another Run does worse than A: every species, subset and group of people or circumstances, the worst first.
+
+    columns = groupings(a, both)
+    found = what_got_worse(both, matching(both, rule), columns, drawn)
+    found.worst, found.sentence(), found.rows[0].difference
+
+A headline is an average: a regression for few people is in no metric of all. So every rate of wrong verdicts is
+compared in every group that is large enough, corrected for how many these are; groups that are too small are named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fas_core import metrics
+from fas_core.data.names import BONA_FIDE, readable
+from fas_core.evaluation import breakdown
+from fas_core.evaluation.breakdown import MIN_SAMPLES, MIN_UNITS
+from fas_core.evaluation.differences import Flips, changes_by_unit, drawn_units, flips, threshold_by_rule
+from fas_core.evaluation.join import Joined
+from fas_core.evaluation.matching import Matching
+from fas_core.metrics import resampling
+from fas_core.metrics.resampling import Resampled
+from fas_core.metrics.uncertainty import RESAMPLES, codes_of, draws, holm, percentiles, sparse_counts, swap_p
+from fas_core.runs.store import Run
+
+SUBSET = "subset"
+SURE = 0.05  # of the corrected p
+
+
+class Grouping(NamedTuple):
+    """A column of n samples: the number of each one's group, and the names of these."""
+
+    codes: NDArray[np.intp]
+    names: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The share of wrong verdicts of A and of another Run in samples of one kind: the BPCER or an APCER of a group."""
+
+    column: str  # of the group; "": all samples of the kind
+    group: str
+    kind: str  # bona fide or a species
+    n: int
+    n_units: int
+    a: float
+    b: float
+    low: float | None = None  # 95 % of b - a, by unit; None where it is not computed, or of one unit
+    high: float | None = None
+    p: float | None = None  # of "A and B err alike" (`swap_p`), corrected for all that are compared; None: too few
+
+    @property
+    def difference(self) -> float:
+        return self.b - self.a
+
+    @property
+    def is_small(self) -> bool:
+        """Too few samples or units to judge."""
+        return self.n < MIN_SAMPLES or self.n_units < MIN_UNITS
+
+    @property
+    def is_clear(self) -> bool:
+        """Beyond chance: corrected p below 0.05, and an interval, where there is one, that leaves 0 out."""
+        beyond = self.low is None or self.high is None or self.low > 0 or self.high < 0
+        return self.p is not None and self.p < SURE and beyond
+
+    @property
+    def words(self) -> str:
+        """Whose verdicts: live faces with skin tone dark brown, mask attacks in unseen mask."""
+        whose = "live faces" if self.kind == BONA_FIDE else f"{readable(self.kind)} attacks"
+        if not self.column:
+            return whose
+        if self.column == SUBSET:
+            return f"{whose} in {readable(self.group)}"
+        return f"{whose} with {readable(self.column)} {self.group}"
+
+    def change(self, letter: str = "B") -> str:
+        """B rejects 41 % instead of 9 % of live faces with skin tone dark brown."""
+        return f"{letter} {'rejects' if self.kind == BONA_FIDE else 'misses'} {_instead(self)} of {self.words}"
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "column": self.column or None,
+            "group": self.group or None,
+            "kind": self.kind,
+            "n": self.n,
+            "n_units": self.n_units,
+            "a": self.a,
+            "b": self.b,
+            "difference": self.difference,
+            "ci95": None if self.low is None else [self.low, self.high],
+            "p_corrected": self.p,
+            "is_clear": self.is_clear,
+        }
+
+
+@dataclass(frozen=True)
+class Regressions:
+    """`rows`: in which the other Run is worse, those beyond chance first, then by size, the largest first.
+
+    `overall`: every kind as a whole, better or worse. `too_few`: what is too small to judge, the largest first.
+    """
+
+    rows: tuple[Cell, ...]
+    overall: tuple[Cell, ...]
+    too_few: tuple[Cell, ...]
+    n_compared: int  # what p is corrected for
+    unit: str
+
+    @property
+    def clear(self) -> tuple[Cell, ...]:
+        return tuple(cell for cell in self.rows if cell.is_clear)
+
+    @property
+    def worst(self) -> Cell | None:
+        """The largest that chance does not explain."""
+        return next(iter(self.clear), None)
+
+    def sentence(self, letter: str = "B") -> str:
+        """The worst regression with its evidence, or that there is none."""
+        if self.worst is None:
+            return f"Nothing got clearly worse: of {self.n_compared:,} groups, species and subsets compared, none is."
+        cell, n_more = self.worst, len(self.clear) - 1
+        p = "p < 0.001" if (cell.p or 0) < 0.001 else f"p = {cell.p:.3f}"
+        interval = "" if cell.low is None else f" [{100 * cell.low:+.0f} to {100 * (cell.high or 0):+.0f}]"
+        more = f" {n_more} more got clearly worse." if n_more else ""
+        return (
+            f"What got worse: {cell.change(letter)} ({100 * cell.difference:+.0f} points{interval}, {p} corrected for "
+            f"{self.n_compared:,} comparisons, n = {cell.n:,}).{more}"
+        ).replace("-", "−")
+
+    def as_json(self) -> dict[str, Any]:
+        """The key "worse" of the document."""
+        document: dict[str, Any] = metrics.json_safe(
+            {
+                "n_compared": self.n_compared,
+                "unit": self.unit,
+                "rows": [cell.as_json() for cell in self.rows],
+                "too_few": [cell.as_json() for cell in self.too_few],
+                "min_samples": MIN_SAMPLES,
+                "min_units": MIN_UNITS,
+            }
+        )
+        return document
+
+
+class Headline(NamedTuple):
+    """What a decision needs first: one sentence in two parts."""
+
+    answer: str  # attacks and live faces as a whole
+    but: str  # the worst regression of a group, from a comma on; "" where there is none
+
+
+def headline(found: Regressions, letter: str = "B") -> Headline:
+    """Of all species and live faces, then the group in which the other Run is worst. No claim that chance explains."""
+    attacks = [cell for cell in found.overall if cell.kind != BONA_FIDE]
+    fewer, more = ([cell for cell in attacks if cell.is_clear and sign * cell.difference > 0] for sign in (-1, 1))
+    parts = [_misses("fewer", fewer, attacks)] if fewer else []
+    parts += [_misses("more", more, attacks)] if more else []
+    if attacks and not parts:
+        worst = max(attacks, key=lambda cell: abs(cell.difference))
+        parts = [f"misses about as many attacks (most apart: {readable(worst.kind)}, {_instead(worst)})"]
+    live = next((cell for cell in found.overall if cell.kind == BONA_FIDE), None)
+    if live is not None:
+        how = "about as many" if not live.is_clear else "fewer" if live.difference < 0 else "more"
+        parts.append(f"rejects {how} live faces ({_instead(live)})")
+    answer = f"{letter} {' and '.join([', '.join(parts[:-1]), parts[-1]] if parts[:-1] else parts)}"
+    group = next((cell for cell in found.clear if cell.column), None)
+    if group is None:
+        return Headline(f"{answer}; no group got clearly worse ({found.n_compared:,} compared).", "")
+    among = f", the worst of {len(found.clear)} regressions" if len(found.clear) > 1 else ""
+    p = "p < 0.001" if (group.p or 0) < 0.001 else f"p = {group.p:.3f}"
+    does = group.change("").strip()
+    return Headline(answer, f", but {does} ({p} after correction{among}).")
+
+
+def _misses(how: str, cells: Sequence[Cell], of: Sequence[Cell]) -> str:
+    most = max(cells, key=lambda cell: (abs(cell.difference), cell.kind))
+    if len(cells) == 1:
+        return f"misses {how} {readable(most.kind)} attacks ({_instead(most)})"
+    which = "every species" if len(cells) == len(of) else f"{len(cells)} of {len(of)} species"
+    return f"misses {how} attacks of {which} (most: {readable(most.kind)}, {_instead(most)})"
+
+
+def _instead(cell: Cell) -> str:
+    digits = 0 if cell.n < 1000 else 1
+    return f"{100 * cell.b:.{digits}f} % instead of {100 * cell.a:.{digits}f} %"
+
+
+def groupings(run: Run, both: Joined, columns: Iterable[str] | None = None) -> dict[str, Grouping]:
+    """The columns of A that its common samples fall into groups by, subsets first; some of them, or all there are."""
+    wanted = [SUBSET, *breakdown.columns_for(run)] if columns is None else list(columns)
+    samples = run.samples([name for name in dict.fromkeys(wanted) if name != SUBSET])
+    found = {}
+    for name in dict.fromkeys(wanted):
+        values = both.samples[SUBSET] if name == SUBSET else samples[name].iloc[both.rows[0]]
+        codes, names, _ = breakdown.groups_of(values)
+        if len(np.unique(codes)) > 1:
+            found[name] = Grouping(codes, names)
+    return found
+
+
+def members_of(both: Joined, columns: Mapping[str, Grouping], cell: Cell) -> NDArray[np.int64]:
+    """The rows of the common samples that a cell is made of."""
+    here = both.kinds == cell.kind
+    if cell.column:
+        grouping = columns[cell.column]
+        here = here & (grouping.codes == list(grouping.names).index(cell.group))
+    return np.flatnonzero(here)
+
+
+def cells(
+    both: Joined,
+    found: Matching,
+    columns: Mapping[str, Grouping],
+    drawn: Resampled | None = None,
+    *,
+    b: int = 1,
+    resamples: int = 0,
+) -> list[Cell]:
+    """Every kind as a whole, then in every group of each column; p as yet uncorrected.
+
+    Intervals where `resamples` is not 0: thresholds that are matched anew are so in each resample, as `drawn` has them
+    (`differences.resampled` of as many).
+    """
+    return [cell for cell, _ in _cells(both, found, columns, drawn, b=b, resamples=resamples)]
+
+
+def _cells(
+    both: Joined,
+    found: Matching,
+    columns: Mapping[str, Grouping],
+    drawn: Resampled | None,
+    *,
+    b: int,
+    resamples: int,
+) -> list[tuple[Cell, NDArray[np.intp]]]:
+    """`cells`, each with the rows that it is made of."""
+    turned = flips(both, found.thresholds, b)
+    kinds, kind_codes = np.unique(both.kinds, return_inverse=True)
+    order = sorted(range(len(kinds)), key=lambda k: (kinds[k] != BONA_FIDE, kinds[k]))
+    of_all = Grouping(np.zeros(len(both), np.intp), [""])
+    pairs = []
+    for column, grouping in {"": of_all, **columns}.items():
+        n_cells = len(grouping.names) * len(kinds)
+        of_code = _by_code(grouping.codes * len(kinds) + kind_codes, n_cells)
+        for g, name in enumerate(grouping.names):
+            for k in order:
+                rows = of_code[g * len(kinds) + k]
+                if rows.size:
+                    pairs.append((_cell(both, turned, column, str(name), str(kinds[k]), rows), rows))
+    if resamples and pairs:
+        of_resamples = _resampled(both, found, [rows for _, rows in pairs], drawn, b, resamples)
+        pairs = [(_with_interval(cell, values), rows) for (cell, rows), values in zip(pairs, of_resamples, strict=True)]
+    return pairs
+
+
+def _by_code(codes: NDArray[np.intp], n: int) -> list[NDArray[np.intp]]:
+    """The rows that have each of n codes, in their order."""
+    ends = np.cumsum(np.bincount(codes, minlength=n))
+    return np.split(np.argsort(codes, kind="stable"), ends[:-1])
+
+
+def _cell(both: Joined, turned: Flips, column: str, group: str, kind: str, rows: NDArray[np.intp]) -> Cell:
+    wrong_a = (turned.both_wrong[rows] | turned.fixed[rows]).mean()
+    wrong_b = (turned.both_wrong[rows] | turned.broken[rows]).mean()
+    changes = changes_by_unit(both, turned, rows)
+    cell = Cell(column, group, kind, rows.size, changes.size, float(wrong_a), float(wrong_b), p=swap_p(changes))
+    return replace(cell, p=None) if cell.is_small else cell
+
+
+def _with_interval(cell: Cell, of_resamples: NDArray[np.float64]) -> Cell:
+    defined = of_resamples[~np.isnan(of_resamples)]
+    if cell.n_units < 2 or not defined.size:
+        return cell
+    low, high, _ = percentiles(defined[None], cell.n_units, 0.95, -1.0)
+    return replace(cell, low=float(low[0]), high=float(high[0]))
+
+
+def _resampled(
+    both: Joined,
+    found: Matching,
+    rows_of: Sequence[NDArray[np.intp]],
+    drawn: Resampled | None,
+    b: int,
+    resamples: int,
+) -> NDArray[np.float64]:
+    """(c, resamples) of c cells the difference of wrong verdicts, on the resamples that `resampled` draws."""
+    units = drawn_units(both)
+    codes, n_units = codes_of(units.groups)
+    n, shape = len(both), (len(rows_of), len(both))
+    rows, members = np.repeat(np.arange(len(rows_of)), [len(one) for one in rows_of]), np.concatenate(rows_of)
+    is_member = sparse_counts(rows, members, shape)
+    trials = sparse_counts(rows, codes[members], (len(rows_of), n_units))
+    thresholds = np.empty((2, resamples))
+    for place, i in enumerate((0, b)):
+        anew = None if found.is_fixed or drawn is None else drawn.values[threshold_by_rule(found.rule)][i]
+        thresholds[place] = found.thresholds[i] if anew is None else anew
+    # Most verdicts are the same at all thresholds drawn; the others are looked up in each resample.
+    settled = np.zeros(n)
+    loose: list[tuple[int, NDArray[np.intp], NDArray[np.float64]]] = []
+    for sign, i, drawn_at in ((-1, 0, thresholds[0]), (1, b, thresholds[1])):
+        values = both.scores[i]
+        always, never = values >= drawn_at.max(), values < drawn_at.min()
+        settled += sign * np.where(both.is_attack, never, always)
+        between = np.flatnonzero(~(always | never))
+        loose.append((sign, between, values[between]))
+    errors = is_member @ _by_unit(settled, codes, n_units)
+    of_resamples, start = np.empty((len(rows_of), resamples)), 0
+    width = max(len(rows_of), *(between.size for _, between, _ in loose), 1)
+    for weights in draws(resampling.strata_of(both.is_attack, codes, n_units), n_units, resamples, 0, width):
+        here = slice(start, start + weights.shape[1])
+        sums = errors @ weights
+        for place, (sign, between, values) in enumerate(loose):
+            if between.size:
+                wrong = (values[:, None] >= thresholds[place, here]) != both.is_attack[between, None]
+                sums = sums + sign * (is_member[:, between] @ (weights[codes[between]] * wrong))
+        with np.errstate(invalid="ignore"):
+            of_resamples[:, here] = sums / (trials @ weights)
+        start = here.stop
+    return of_resamples
+
+
+def _by_unit(values: NDArray[np.float64], codes: NDArray[np.intp], n_units: int) -> Any:
+    """(n, units) a value of each sample in the column of its unit, as a sparse array."""
+    from scipy.sparse import csr_array
+
+    rows = np.flatnonzero(values)
+    return csr_array((values[rows], (rows, codes[rows])), shape=(values.size, n_units))
+
+
+def what_got_worse(
+    both: Joined,
+    found: Matching,
+    columns: Mapping[str, Grouping],
+    drawn: Resampled | None = None,
+    *,
+    b: int = 1,
+    resamples: int = RESAMPLES,
+) -> Regressions | None:
+    """Where Run number `b` is worse than A; None where they are not compared at thresholds.
+
+    Groups that hold the same samples of a kind as one before them are left out. `drawn`, `resamples`: as `cells`.
+    """
+    if found.problem or not len(both):
+        return None
+    once: dict[bytes, Cell] = {}
+    for cell, rows in _cells(both, found, columns, drawn, b=b, resamples=resamples):
+        once.setdefault(rows.tobytes(), cell)
+    tested = [cell for cell in once.values() if cell.p is not None]
+    corrected = holm([cell.p or 0.0 for cell in tested])
+    tested = [replace(cell, p=float(p)) for cell, p in zip(tested, corrected, strict=True)]
+    worse = sorted(
+        (cell for cell in tested if cell.difference > 0),
+        key=lambda cell: (not cell.is_clear, -cell.difference, cell.column, cell.group, cell.kind),
+    )
+    small = sorted(
+        (cell for cell in once.values() if cell.p is None), key=lambda cell: (-cell.n, cell.column, cell.group)
+    )
+    overall = tuple(cell for cell in (*tested, *small) if not cell.column)
+    return Regressions(tuple(worse), overall, tuple(small), len(tested), both.units[0].name)

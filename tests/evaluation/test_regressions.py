@@ -1,0 +1,206 @@
+"""What got worse, on numbers worked out by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fas_core.errors import BadInputError
+from fas_core.evaluation import differences, regressions
+from fas_core.evaluation.comparison import compared
+from fas_core.evaluation.join import Joined, System, joined
+from fas_core.evaluation.matching import judged_subsets, matching
+from fas_core.evaluation.regressions import Cell, Regressions, groupings, headline, members_of, what_got_worse
+from fas_core.metrics import uncertainty
+from fas_core.metrics.operating_point import DEFAULT, Rule
+from fas_core.runs import store
+from fas_core.runs.scorefile import scores_only_run
+
+N = 400  # live samples, and attacks, of dev and of test each
+
+
+def skin_run(cache: Path, *, subjects: int | None = None) -> store.Run:
+    """B finds all print attacks, of which A misses half; and rejects 24 of 40 live faces with dark skin, A none."""
+    rng = np.random.default_rng(0)
+    tables = []
+    for subset in ("dev", "test"):
+        live = pd.DataFrame({"label": "bona_fide", "pai_species": "", "a": np.linspace(0, 1, N)})
+        live["skin"] = np.where(np.arange(N) % 10 == 0, "dark", "light")
+        live["b"] = live["a"] + rng.normal(0, 1e-3, N)
+        if subset == "test":
+            dark = np.flatnonzero(live["skin"] == "dark")
+            live.loc[dark, "a"] = 0.5
+            live.loc[dark, "b"] = np.where(np.arange(40) < 24, 2.0, 0.5)
+        attack = pd.DataFrame({"label": "attack", "pai_species": "print", "skin": "light"}, index=range(N))
+        attack["a"], attack["b"] = np.where(np.arange(N) % 2, 3.0, -1.0) + np.arange(N) / 1e4, 3 + np.arange(N) / 1e4
+        both = pd.concat([live, attack], ignore_index=True).assign(subset=subset)
+        tables.append(both.assign(sample_id=[f"{subset}{i}" for i in range(len(both))]))
+    table = pd.concat(tables, ignore_index=True)
+    if subjects:
+        table["subject_id"] = [f"p{i % subjects}" for i in range(len(table))]
+    return scores_only_run(cache, "skin", table, ["a", "b"], "by hand")
+
+
+def on_test(run: store.Run) -> tuple[Joined, Joined]:
+    """Dev and test."""
+    both = joined([System(run, "a"), System(run, "b")])
+    return both.in_subsets(["dev"]), both.in_subsets(["test"])
+
+
+def test_the_regression_of_a_group_leads_and_stands_in_the_headline(tmp_path: Path) -> None:
+    run = skin_run(tmp_path)
+    dev, test = on_test(run)
+    found = matching(dev, DEFAULT, ["dev"])
+    assert (found.reached, found.problem, found.words) == ((0.05, 0.05), "", "BPCER ≤ 5 % chosen on dev, fixed")
+    worse = what_got_worse(test, found, groupings(run, test), resamples=400)
+    assert worse is not None
+    first = worse.rows[0]
+    assert (first.column, first.group, first.kind) == ("skin", "dark", "bona_fide")
+    assert (first.n, first.a, first.b, first.difference) == (40, 0.0, 0.6, 0.6)
+    # 24 tosses of a coin, all alike; of live, print, dark and light two are surer.
+    assert worse.n_compared == 4
+    assert first.p == pytest.approx(2 * 2 * 0.5**24)
+    assert first.low is not None
+    assert first.high is not None
+    assert 0.4 < first.low < 0.6 < first.high < 0.8
+    said = headline(worse)
+    assert said.answer.startswith("B misses fewer print attacks (0 % instead of 50 %) and rejects more live faces (")
+    assert said.but == (
+        ", but rejects 60 % instead of 0 % of live faces with skin dark (p < 0.001 after correction, the worst of 2 "
+        "regressions)."
+    )
+    assert (
+        "What got worse: B rejects 60 % instead of 0 % of live faces with skin dark (+60 points [" in worse.sentence()
+    )
+    rows = members_of(test, groupings(run, test), first)
+    assert (test.samples["label"].iloc[rows] == "bona_fide").all()
+    assert len(rows) == 40
+
+
+def test_the_document_holds_what_got_worse(tmp_path: Path) -> None:
+    run = skin_run(tmp_path)
+    document = compared(System(run, "a"), System(run, "b"), chosen_on=["dev"], resamples=200).as_json()
+    assert document["thresholds"] == {
+        "chosen_on": ["dev"],
+        "judged_on": ["test"],
+        "reached": [0.05, 0.05],
+        "not_matched_because": None,
+    }
+    [first, *_] = document["worse"]["rows"]
+    assert (first["column"], first["group"], first["a"], first["b"], first["is_clear"]) == (
+        "skin",
+        "dark",
+        0,
+        0.6,
+        True,
+    )
+    assert document["metrics"]["apcer_print"]["method"] == "swap"
+    assert document["metrics"]["apcer_print"]["difference"] == -0.5
+    assert document["in_words"][0].startswith("At thresholds for BPCER ≤ 5 % chosen on dev, B rejects more of the 400")
+    with pytest.raises(BadInputError, match="no subset tset to choose on; it has dev, test"):
+        compared(System(run, "a"), System(run, "b"), chosen_on=["tset"])
+
+
+@pytest.mark.parametrize("by", ["dev", ""])
+def test_a_species_has_one_interval_in_every_table(tmp_path: Path, by: str) -> None:
+    run = skin_run(tmp_path, subjects=50)
+    dev, test = on_test(run)
+    found = matching(dev, DEFAULT, ["dev"]) if by else matching(test, DEFAULT)
+    drawn = differences.resampled(test, at=found.at, resamples=300)
+    of_metrics = differences.differences(test, DEFAULT, drawn, at=found.at)
+    [print_cell] = [
+        cell
+        for cell in regressions.cells(test, found, {}, drawn, resamples=300)
+        if (cell.column, cell.kind) == ("", "print")
+    ]
+    metric = of_metrics[differences.apcer_of("print", None if by else DEFAULT)]
+    assert (print_cell.low, print_cell.high) == pytest.approx((metric.low, metric.high), abs=1e-12)
+    assert print_cell.difference == metric.difference
+
+
+def test_small_groups_are_named_not_judged_and_the_same_samples_count_once(tmp_path: Path) -> None:
+    run = skin_run(tmp_path)
+    _, test = on_test(run)
+    few = np.where(np.arange(len(test)) < 29, "few", "many")
+    codes, names = np.unique(few, return_inverse=True)[::-1]
+    whole = np.where(test.is_attack, 1, 0)
+    columns = {
+        "size": regressions.Grouping(codes, list(names)),
+        "same": regressions.Grouping(whole, ["live", "attacks"]),  # which the kinds say already
+    }
+    worse = what_got_worse(test, matching(test, Rule("bpcer", 0.1)), columns, resamples=0)
+    assert worse is not None
+    assert [(cell.column, cell.group, cell.n) for cell in worse.too_few] == [("size", "few", 29)]
+    assert worse.n_compared == 3  # live, print, live of "many"
+
+
+def test_nothing_is_compared_where_ties_leave_no_threshold(tmp_path: Path) -> None:
+    live = pd.DataFrame({"label": "bona_fide", "pai_species": "", "a": np.linspace(0, 1, 100)})
+    live["b"] = np.minimum(live["a"], 0.85)
+    attack = pd.DataFrame({"label": "attack", "pai_species": "print", "a": [2.0] * 40, "b": [2.0] * 40})
+    table = pd.concat([live, attack], ignore_index=True).assign(subset="test")
+    table["sample_id"] = [str(i) for i in range(len(table))]
+    run = scores_only_run(tmp_path, "ties", table, ["a", "b"], "")
+    both = joined([System(run, "a"), System(run, "b")])
+    found = matching(both, DEFAULT)
+    assert found.reached == (0.05, 0.0)
+    assert found.problem == (
+        "BPCER ≤ 5 % cannot be matched: B has no point between 0.0 % and 15.0 %, where live samples share a score."
+    )
+    assert what_got_worse(both, found, {}) is None
+    assert matching(both, Rule("bpcer", 0.15)).problem == ""
+    document = compared(System(run, "a"), System(run, "b"), resamples=20).as_json()
+    assert document["worse"] is None
+    assert document["thresholds"]["not_matched_because"] == found.problem
+
+
+def test_what_is_judged_is_what_the_choice_has_not_seen() -> None:
+    assert judged_subsets(["train", "dev", "test"], ["dev"]) == (("test",), ("dev",))
+    assert judged_subsets(["dev"], ["dev"]) == (("dev",), ())
+    assert judged_subsets(["dev", "test"], []) == (("dev", "test"), ())
+
+
+def test_a_headline_claims_nothing_that_chance_explains() -> None:
+    live = Cell("", "", "bona_fide", 500, 500, 0.05, 0.06, -0.01, 0.03, 0.4)
+    mask = Cell("", "", "mask", 200, 200, 0.30, 0.25, -0.12, 0.02, 0.2)
+    found = Regressions((live,), (live, mask), (), 2, "sample")
+    assert headline(found, "C").answer == (
+        "C misses about as many attacks (most apart: mask, 25 % instead of 30 %) and rejects about as many live faces "
+        "(6 % instead of 5 %); no group got clearly worse (2 compared)."
+    )
+    assert found.worst is None
+    assert found.sentence() == "Nothing got clearly worse: of 2 groups, species and subsets compared, none is."
+    # A corrected p says so, but the interval does not leave 0 out.
+    assert not Cell("", "", "mask", 200, 200, 0.3, 0.5, -0.01, 0.4, 0.01).is_clear
+
+
+def test_swaps_within_units_are_mcnemar_where_units_have_one_sample_each() -> None:
+    assert uncertainty.swap_p([1] * 7 + [-1] * 2 + [0] * 50) == uncertainty.mcnemar(2, 7)
+    assert uncertainty.swap_p([0, 0]) == 1.0
+    # Units of 3 and 1: sums 4, 2, -2, -4 are equally likely.
+    assert uncertainty.swap_p([3, 1]) == pytest.approx(0.5)
+    assert uncertainty.swap_p([3, -1]) == pytest.approx(1.0)
+    changes = np.r_[[2] * 20, [-1] * 25, [5]]
+    tossed = np.random.default_rng(0).choice([-1, 1], (200_000, changes.size)) @ changes
+    assert uncertainty.swap_p(changes) == pytest.approx((np.abs(tossed) >= changes.sum()).mean(), rel=0.2)
+    assert uncertainty.swap_p(100 * changes) == pytest.approx(uncertainty.swap_p(changes), rel=0.3)  # by the limit
+
+
+def test_holm_corrects_the_smallest_most() -> None:
+    assert uncertainty.holm([0.04, 0.01, 0.03]).tolist() == pytest.approx([0.06, 0.03, 0.06])
+    assert uncertainty.holm([0.9, 0.8]).tolist() == [1.0, 1.0]
+
+
+def test_only_in_a_counts_the_chosen_subsets(tmp_path: Path) -> None:
+    def run(name: str, ids: list[str]) -> store.Run:
+        rows = pd.DataFrame({"sample_id": ids, "label": "bona_fide", "pai_species": "", "score": 1.0})
+        return scores_only_run(tmp_path, name, rows.assign(subset=[i.split("_")[0] for i in ids]), ["score"], "")
+
+    a, b = run("a", ["dev_1", "dev_2", "test_1", "test_2"]), run("b", ["dev_1", "test_2", "test_3", "test_4"])
+    both = joined([System(a, "score"), System(b, "score")])
+    assert both.n_only == (2, 2)
+    assert both.in_subsets(["test"]).n_only == (1, 2)
+    assert both.in_subsets(["dev"]).n_only == (1, 0)
