@@ -26,7 +26,7 @@ from app.charts.echarts import (
     value_axis,
 )
 from fas_core.metrics import Curves, probit
-from fas_core.reports.palette import NEUTRAL, Style
+from fas_core.reports.palette import NEUTRAL, Style, colour_of_run
 
 Bands = Mapping[
     str, tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
@@ -87,32 +87,29 @@ def run_curves(whole: Curves) -> RunCurves:
 def roc_of_runs(
     curves: Mapping[str, RunCurves],
     at: Places,
-    colour: str = NEUTRAL,
     bands: Bands | None = None,
 ) -> Option:
-    """ROC of several Runs ("A", "B", ...) for the same attacks: one colour, line styles and letters differ.
+    """ROC of several Runs ("A", "B", ...) for the same attacks: colours, line styles and letters differ.
 
     `at`: (BPCER, 1 - APCER) at each threshold. `bands`: BPCER, and the 95 % interval of 1 - APCER there.
     """
-    more = [CHANCE, *_bands(bands or {}, colour), *_shares_at_thresholds(at, colour, _ROC)]
-    return _of_shares(curves, _run_looks(list(curves), colour), _ROC, more, _legend_above(list(curves)))
+    more = [CHANCE, *_bands(bands or {}), *_shares_at_thresholds(at, _ROC)]
+    return _of_shares(curves, _run_looks(list(curves)), _ROC, more, _legend_above(list(curves)))
 
 
 def precision_recall_of_runs(
     curves: Mapping[str, RunCurves],
     at: Places,
-    colour: str = NEUTRAL,
     bands: Bands | None = None,
 ) -> Option:
     """Precision against recall of several Runs for the same attacks. `bands`: recall, and the interval of precision."""
-    more = [*_bands(bands or {}, colour), *_shares_at_thresholds(at, colour, _PRECISION_RECALL)]
-    return _of_shares(curves, _run_looks(list(curves), colour), _PRECISION_RECALL, more, _legend_above(list(curves)))
+    more = [*_bands(bands or {}), *_shares_at_thresholds(at, _PRECISION_RECALL)]
+    return _of_shares(curves, _run_looks(list(curves)), _PRECISION_RECALL, more, _legend_above(list(curves)))
 
 
 def det_of_runs(
     curves: Mapping[str, RunCurves],
     at: Places,
-    colour: str = NEUTRAL,
     bands: Bands | None = None,
 ) -> Option:
     """BPCER against APCER on probit axes; `at` (apcer, bpcer). `bands`: BPCER, and the 95 % interval of APCER there.
@@ -125,7 +122,7 @@ def det_of_runs(
         loop(
             np.r_[probit(1 - high, n_x), probit(1 - low, n_x)[::-1]],
             np.r_[probit(along, n_y), probit(along, n_y)[::-1]],
-            colour,
+            colour_of_run(name),
             1.0,
             name,
         )
@@ -147,11 +144,11 @@ def det_of_runs(
         axes[0],
         axes[1],
         [
-            *_lines(lines, _run_looks(list(lines), colour)),
+            *_lines(lines, _run_looks(list(lines))),
             _det_grid(n_x, n_y),
             *loops,
             *readable,
-            *_letters(points, _said(at, "APCER", "BPCER"), colour),
+            *_letters(points, _said(at, "APCER", "BPCER")),
         ],
         _legend_above(list(lines)),
         {"trigger": "item", "confine": True},
@@ -172,9 +169,9 @@ def _det_grid(n_x: int, n_y: int) -> Option:
     return marks(places, line, {"position": "start", "distance": 6, "fontSize": 12, "color": NEUTRAL})
 
 
-def _shares_at_thresholds(at: Places, colour: str, of: _Shares) -> list[Option]:
+def _shares_at_thresholds(at: Places, of: _Shares) -> list[Option]:
     points = {name: None if point is None else (100 * point[0], 100 * point[1]) for name, point in at.items()}
-    return _letters(points, _said(at, of.x, of.y), colour)
+    return _letters(points, _said(at, of.x, of.y))
 
 
 def _said(at: Places, x: str, y: str) -> dict[str, str]:
@@ -186,14 +183,14 @@ def _said(at: Places, x: str, y: str) -> dict[str, str]:
     }
 
 
-def _bands(bands: Bands, colour: str) -> list[Option]:
+def _bands(bands: Bands) -> list[Option]:
     return [
-        loop(np.r_[along, along[::-1]], np.r_[low, high[::-1]], colour, 100.0, name)
+        loop(np.r_[along, along[::-1]], np.r_[low, high[::-1]], colour_of_run(name), 100.0, name)
         for name, (along, low, high) in bands.items()
     ]
 
 
-def _letters(points: Places, said: Mapping[str, str], colour: str) -> list[Option]:
+def _letters(points: Places, said: Mapping[str, str]) -> list[Option]:
     """Every Run's letter where its threshold is, on the same side of it whatever others have none."""
     return [
         {
@@ -202,7 +199,7 @@ def _letters(points: Places, said: Mapping[str, str], colour: str) -> list[Optio
             "data": [[*point]],
             "symbolSize": 12,
             "clip": False,
-            "itemStyle": {"color": colour, "opacity": 1, "borderColor": "#FFFFFF", "borderWidth": 1.5},
+            "itemStyle": {"color": colour_of_run(name), "opacity": 1, "borderColor": "#FFFFFF", "borderWidth": 1.5},
             "label": {"show": True, "formatter": name, "position": place, "fontSize": 15, "fontWeight": "bold"}
             | {"color": "inherit"},
             "emphasis": {"disabled": True},
@@ -214,8 +211,8 @@ def _letters(points: Places, said: Mapping[str, str], colour: str) -> list[Optio
     ]
 
 
-def _run_looks(names: Sequence[str], colour: str) -> dict[str, Look]:
-    return {name: (colour, line_type, 2.5) for name, line_type in zip(names, LINE_TYPES, strict=False)}
+def _run_looks(names: Sequence[str]) -> dict[str, Look]:
+    return {name: (colour_of_run(name), line_type, 2.5) for name, line_type in zip(names, LINE_TYPES, strict=False)}
 
 
 # ------------------------------------------------------------------------------------------ scores over each other

@@ -24,7 +24,7 @@ from app.charts.echarts import (
 )
 from fas_core.data.names import GROUP_ORDER, in_group_order, readable
 from fas_core.metrics.bins import edges as edges_between
-from fas_core.reports.palette import BONA_FIDE_COLOUR, NEUTRAL, style_of
+from fas_core.reports.palette import BONA_FIDE_COLOUR, NEUTRAL, colour_of_run, style_of
 
 Values = NDArray[np.float64]
 TALLEST = 0.92  # of a row, for a bar that would leave it
@@ -52,7 +52,7 @@ class _Row:
 
 
 def distributions_of_runs(values: Mapping[str, Mapping[str, Values]], *, x_title: str, bins: int = 50) -> Option:
-    """Letter -> group -> values: a row per group, the Runs over each other by line style, A filled.
+    """Letter -> group -> values: a row per group, the Runs over each other by colour and line style, A filled.
 
     Each Run's bars sum to 1; the outermost bins also take what lies beyond. `rows_height` is how high it wants to be.
     """
@@ -66,7 +66,7 @@ def distributions_of_runs(values: Mapping[str, Mapping[str, Values]], *, x_title
             _Outline(
                 f"{letter}, {readable(group)}",
                 shares_in(known, edges),
-                style_of(group).colour,
+                colour_of_run(letter),
                 line_type,
                 opacity=0.18 if letter == "A" else 0,
             )

@@ -16,7 +16,7 @@ from app.charts.echarts import (
     Option,
     pairs,
 )
-from fas_core.reports.palette import BONA_FIDE_COLOUR, MISSED, TRAINING_COLOUR
+from fas_core.reports.palette import BONA_FIDE_COLOUR, MISSED, TRAINING_COLOUR, colour_of_run
 
 MOST_SYMBOLS = 40  # epochs; more dots than that are a thick line
 
@@ -78,7 +78,8 @@ def _series_of(curve: TrainingCurve, line_type: object, top: float, n_beside: in
     has_dev = len(curve.epochs) > 0
     letter = {"show": bool(curve.letter), "formatter": curve.letter, "distance": 9 + LETTER_WIDTH * n_beside}
     letter |= {"fontSize": 14, "fontWeight": "bold"}
-    gray, blue = {"color": TRAINING_COLOUR}, {"color": BONA_FIDE_COLOUR, "opacity": 1}
+    gray = {"color": TRAINING_COLOUR}
+    own = {"color": colour_of_run(curve.letter) if curve.letter else BONA_FIDE_COLOUR, "opacity": 1}
     points = {"type": "scatter", "data": pairs(curve.points), "symbolSize": 2.5, "z": 1} | QUIET
     training = {
         "type": "line",
@@ -98,8 +99,8 @@ def _series_of(curve: TrainingCurve, line_type: object, top: float, n_beside: in
         "symbolSize": 4 if curve.letter else 6,
         "showSymbol": len(curve.epochs) <= MOST_SYMBOLS,
         "z": 3,
-        "lineStyle": blue | {"width": 2, "type": line_type},
-        "itemStyle": blue,
+        "lineStyle": own | {"width": 2, "type": line_type},
+        "itemStyle": own,
         "endLabel": letter,
     }
     kept = {
@@ -107,7 +108,7 @@ def _series_of(curve: TrainingCurve, line_type: object, top: float, n_beside: in
         "data": pairs(curve.kept),
         "symbolSize": 12,
         "z": 4,
-        "itemStyle": blue | {"borderColor": "#FFFFFF", "borderWidth": 2},
+        "itemStyle": own | {"borderColor": "#FFFFFF", "borderWidth": 2},
         "label": {"show": not curve.letter, "formatter": "kept", "position": "top", "fontSize": 12},
     } | QUIET
     events = {

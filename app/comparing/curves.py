@@ -14,7 +14,6 @@ from fas_core.data.names import readable
 from fas_core.evaluation.differences import band
 from fas_core.metrics import ScoreSet
 from fas_core.metrics.resampling import Statistic
-from fas_core.reports.palette import NEUTRAL, style_of
 
 ALL_ATTACKS = "All attacks"
 HEIGHT = 400
@@ -36,7 +35,6 @@ def show_curves(comparison: Comparison, b: int, *, with_intervals: bool) -> None
         help="The species of the presentation attack; each is compared with all common live samples.",
     )
     of = str(chosen) if chosen in species else ""
-    colour = style_of(of).colour if of else NEUTRAL
     sets = score_sets(comparison, of)
     by_letter = dict(zip(comparison.letters, curves(comparison, of), strict=True))
     roc_at, pr_at, det_at = marks_at(sets, thresholds(comparison)[0])
@@ -47,18 +45,18 @@ def show_curves(comparison: Comparison, b: int, *, with_intervals: bool) -> None
     left, right = st.columns(2)
     with left:
         st.markdown(f"**ROC** · area under the curve: {auc}", help="1 = perfect, 0.5 = chance.")
-        chart = charts.roc_of_runs(by_letter, roc_at, colour, attacks_found)
+        chart = charts.roc_of_runs(by_letter, roc_at, attacks_found)
         st.echarts_chart(chart, key="roc_runs", height=HEIGHT, alt=f"ROC of the Runs; area under the curve {auc}")
     with right:
         about = f"**Precision and recall** · average precision: {precision}"
         st.markdown(about, help="Depends on the share of attacks.")
-        chart = charts.precision_recall_of_runs(by_letter, pr_at, colour, of_precision)
+        chart = charts.precision_recall_of_runs(by_letter, pr_at, of_precision)
         alt = f"Precision and recall of the Runs; average precision {precision}"
         st.echarts_chart(chart, key="pr_runs", height=HEIGHT, alt=alt)
     left, right = st.columns(2)
     with left:
         st.markdown("**DET** · errors of both kinds on probit axes", help="Nearer to the lower left corner is better.")
-        chart = charts.det_of_runs(by_letter, det_at, colour, attacks_found)
+        chart = charts.det_of_runs(by_letter, det_at, attacks_found)
         st.echarts_chart(chart, key="det_runs", height=HEIGHT, alt="DET of the Runs: BPCER over APCER")
     with right:
         if of_apcer:

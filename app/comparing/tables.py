@@ -8,10 +8,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.comparing.comparison import LETTERS, SUBSET, Comparison, differences, group_rates
+from app.comparing.answer import details
+from app.comparing.comparison import LETTERS, SUBSET, Comparison, differences, group_rates, groupings
 from app.session.page import fragment
+from app.words import escaped
 from fas_core.data.names import readable
-from fas_core.evaluation import breakdown
 from fas_core.evaluation.words import metric_words, p_text, signed
 
 
@@ -24,6 +25,7 @@ def _show(table: pd.DataFrame, most: int, columns: dict[Any, Any]) -> None:
 def show_metrics(comparison: Comparison, b: int, *, with_intervals: bool) -> None:
     """Every metric of every Run, and the difference of Run `b`."""
     letter = LETTERS[b]
+    st.write(" ".join(escaped(said) for said in details(comparison, b, with_intervals=with_intervals)))
     table = metrics_table(comparison, b, with_intervals=with_intervals)
     value = st.column_config.NumberColumn(format="%.3f")
     _show(
@@ -53,7 +55,7 @@ def metrics_table(comparison: Comparison, b: int, *, with_intervals: bool) -> pd
         columns[letter] = [metric.b for metric in differences_of.values()]
     columns[f"{LETTERS[b]} − A"] = [metric.difference for metric in detail]
     columns["95 %"] = [interval_text(metric.low, metric.high, 3) for metric in detail]
-    columns["p"] = [None if metric.p is None else p_number(metric.p) for metric in detail]
+    columns["p"] = [None if metric.p is None else p_number(metric.p, is_bound=metric.is_bound) for metric in detail]
     return pd.DataFrame(columns)
 
 
@@ -64,9 +66,9 @@ def interval_text(low: float | None, high: float | None, digits: int) -> str | N
     return f"{signed(low, digits)} to {signed(high, digits)}"
 
 
-def p_number(p: float) -> str:
-    """Without the letter: 0.012, < 0.001."""
-    return p_text(p).removeprefix("p ").removeprefix("= ")
+def p_number(p: float, *, is_bound: bool = False) -> str:
+    """Without the letter: 0.012, < 0.001; ≤ 0.002 where resampling says no more."""
+    return p_text(p, is_bound=is_bound).removeprefix("p ").removeprefix("= ")
 
 
 @fragment
@@ -76,7 +78,7 @@ def show_groups(comparison: Comparison, b: int, *, with_intervals: bool) -> None
     column = str(
         st.selectbox(
             "Groups by",
-            [SUBSET, *(name for name in breakdown.columns_for(comparison.a.run) if name != SUBSET)],
+            list(dict.fromkeys([SUBSET, *groupings(comparison)])),
             format_func=readable,
             key="groups_by",
             bind="query-params",
@@ -101,7 +103,7 @@ def show_groups(comparison: Comparison, b: int, *, with_intervals: bool) -> None
             f"{letter} − A": st.column_config.NumberColumn(
                 format="%+.1f", help=f"Percentage points. Below 0: {letter} makes fewer mistakes."
             ),
-            "95 %": st.column_config.TextColumn(width=110, help="Percentage points, both thresholds taken as given."),
+            "95 %": st.column_config.TextColumn(width=110, help="Percentage points, by whole units."),
             "Fixed": st.column_config.NumberColumn(help=f"Wrong in A, right in {letter}."),
             "Broken": st.column_config.NumberColumn(help=f"Right in A, wrong in {letter}."),
             "McNemar p": st.column_config.TextColumn(

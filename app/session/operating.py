@@ -249,31 +249,36 @@ def _limited(kind: str) -> Rule:
     return Rule(kind, at_most, "" if species == WORST else species, bool(st.session_state.get("at_95")))
 
 
+def chosen_on(run: Run) -> list[str]:
+    """The subsets that the sidebar's rule looks at."""
+    return [name for name in run.subsets if name in st.session_state.get("chosen_on", dev_subsets(run.subsets))]
+
+
 def operating_point(run: Run, score: str, level: str, subsets: Sequence[str]) -> tuple[OperatingPoint | None, str]:
     """The sidebar's operating point; None and the reason where its rule cannot be applied.
 
     Reported on those of `subsets` that neither training nor the choice has seen; on all of them where none is left.
     """
     by = rule(run, score, level)
-    chosen_on = [s for s in run.subsets if s in st.session_state.get("chosen_on", dev_subsets(run.subsets))]
-    reported_on = fresh_subsets(subsets, chosen_on) or subsets
+    on = chosen_on(run)
+    reported_on = fresh_subsets(subsets, on) or subsets
     if by.kind == BY_HAND:
         # Reported where a rule would be, so that numbers do not jump when the slider takes over from it.
-        return replace(op.operating_point(by, by.value, chosen_on, reported_on), chosen_on=(), is_optimistic=True), ""
+        return replace(op.operating_point(by, by.value, on, reported_on), chosen_on=(), is_optimistic=True), ""
     try:
         threshold = op.threshold_by(
             by,
-            pooled_score_set(run, score, level, chosen_on),
+            pooled_score_set(run, score, level, on),
             costs(run) if by.kind == COST else None,
-            decided(run, score, level).trials(chosen_on) if by.at_95 else None,
+            decided(run, score, level).trials(on) if by.at_95 else None,
         )
     except (metrics.UndefinedMetricError, BadInputError) as error:
-        where = escaped(", ".join(chosen_on)) or "no subset"
+        where = escaped(", ".join(on)) or "no subset"
         return (
             None,
             f"{escaped(by.words)} cannot be applied to {where}: {escaped(str(error))}. Change it in the sidebar.",
         )
-    return op.operating_point(by, threshold, chosen_on, reported_on), ""
+    return op.operating_point(by, threshold, on, reported_on), ""
 
 
 def role_of(subset: str, point: OperatingPoint) -> str:

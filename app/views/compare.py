@@ -7,7 +7,7 @@ from functools import partial
 
 import streamlit as st
 
-from app.comparing.answer import answer, caveats, names_of_runs
+from app.comparing.answer import answer, caveats, judged, warnings
 from app.comparing.comparison import LETTERS, Comparison, drawn, drawn_already, joined
 from app.comparing.curves import show_curves
 from app.comparing.distributions import show_distributions
@@ -15,15 +15,17 @@ from app.comparing.report import show_report
 from app.comparing.samples import show_samples
 from app.comparing.tables import show_groups, show_metrics
 from app.comparing.trainings import show_trainings
+from app.comparing.worse import SAMPLES_PART, show_decision
 from app.session import operating, sidebar
 from app.session.page import fragment
 from app.session.readers import runs
 from app.session.sidebar import Shown
 from app.words import escaped, label_of
 from fas_core import scores
-from fas_core.data.names import outside_training
+from fas_core.data.names import outside_training, readable
 from fas_core.errors import BadInputError
 from fas_core.evaluation.join import System, require_others
+from fas_core.evaluation.matching import FIXED, MATCHED, judged_subsets
 from fas_core.metrics.operating_point import APCER, BPCER, DEFAULT, Rule
 from fas_core.runs.store import Run
 
@@ -160,7 +162,7 @@ def show_parts(comparison: Comparison, b: int, *, with_intervals: bool) -> None:
     if is_two_sided:
         parts["Every metric"] = partial(show_metrics, comparison, b, with_intervals=with_intervals)
     parts["Group by group"] = partial(show_groups, comparison, b, with_intervals=with_intervals)
-    parts["Which samples change?"] = partial(show_samples, comparison, b)
+    parts[SAMPLES_PART] = partial(show_samples, comparison, b)
     if any(system.run.info.checkpoint for system in comparison.systems):
         parts["Trainings"] = partial(show_trainings, comparison)
     parts["Report"] = partial(show_report, comparison)
@@ -170,28 +172,61 @@ def show_parts(comparison: Comparison, b: int, *, with_intervals: bool) -> None:
                 show()
 
 
+def policy(judged: Sequence[str], chosen_on: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The subsets to judge on, and those that fix the thresholds: none where these are matched anew.
+
+    As for a single Run, a threshold is chosen in one place and judged in another; a switch says otherwise, for all that
+    the page shows.
+    """
+    subsets, chosen = judged_subsets(judged, chosen_on)
+    if not chosen:
+        return subsets, ()
+    where = ", ".join(map(readable, chosen))
+    names = {FIXED: f"chosen on {where}, fixed", MATCHED: "matched where judged"}
+    asked = st.segmented_control(
+        "Thresholds",
+        list(names),
+        default=FIXED,
+        format_func=names.__getitem__,
+        key="thresholds",
+        bind="query-params",
+        required=True,
+        help="Of every number on this page. Fixed: the sidebar's rule chooses each Run's threshold where the sidebar "
+        "says, and intervals take it as given. Matched: the rule holds for each Run on what is judged, anew in every "
+        "resample.",
+    )
+    return subsets, () if asked == MATCHED else chosen
+
+
 def show_compare(shown: Shown) -> None:
     """The answer without intervals at first; they are drawn when everything else stands there."""
-    st.title("Compare")
-    head = st.container()
     a = System(shown.run, shown.score)
-    subsets = tuple(outside_training(shown.subsets)) or shown.subsets
+    outside = tuple(outside_training(shown.subsets)) or shown.subsets
     asked = operating.rule(shown.run, shown.score, shown.level)
-    comparison = Comparison((a, *other_systems(a)), shown.level, subsets, matched_rule(asked))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.title("Compare", width="content", anchor=False)
+        systems = (a, *other_systems(a))
+        subsets, chosen_on = policy(outside, operating.chosen_on(shown.run))
+        comparison = Comparison(systems, shown.level, subsets, matched_rule(asked), chosen_on)
+        b = in_detail(comparison)
     end_if_nothing_common(comparison)
     is_two_sided = joined(comparison).has_both_classes
     with_intervals = is_two_sided and comparison.digest in drawn_already()
-    b = in_detail(comparison)
-    with head:
+    with st.container(gap=None):
         st.write(answer(comparison, with_intervals=with_intervals))
-        about = caveats(
+        st.caption(judged(comparison))
+        if said := warnings(comparison):
+            st.caption(said)
+    show_decision(comparison, b, with_intervals=with_intervals)
+    show_parts(comparison, b, with_intervals=with_intervals)
+    st.caption(
+        caveats(
             comparison,
             with_intervals=with_intervals,
-            leaves_training_out=subsets != shown.subsets,
+            leaves_training_out=outside != shown.subsets,
             takes_another_rule=asked != comparison.rule,
         )
-        st.caption(f"{names_of_runs(comparison)}. {about}")
-    show_parts(comparison, b, with_intervals=with_intervals)
+    )
     if is_two_sided and not with_intervals:
         drawn(comparison)
         drawn_already().add(comparison.digest)

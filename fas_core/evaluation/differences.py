@@ -340,7 +340,7 @@ def _delong_p(both: Joined, b: int) -> float | None:
 # ----------------------------------------------------------------------------------------------- group by group
 
 TABLE_COLUMNS = (
-    "group", "kind", "n", "wrong_a", "wrong_b", "difference", "low", "high", "fixed", "broken", "mcnemar_p",
+    "group", "kind", "n", "wrong_a", "wrong_b", "difference", "fixed", "broken", "mcnemar_p",
     "auc_a", "auc_b", "auc_difference",
 )  # fmt: skip
 
@@ -351,17 +351,14 @@ def table(
     groups: ArrayLike,
     *,
     b: int = 1,
-    resamples: int = 0,
 ) -> pd.DataFrame:
     """One row per kind of sample, over all groups ("") and in each: shares of wrong verdicts and AUC of A and B.
 
     `groups`: (n,) names. `kind` is "bona_fide" (whose share of wrong verdicts is the BPCER) or a species (APCER). The
     AUC of a species is against the bona fide samples of the same rows; None where there are none. Shares are None
-    without `found`; `low` to `high`, 95 % of the difference by unit, take both thresholds as given, and are None
-    without `resamples`.
+    without `found`.
     """
-    names, kinds, attack = np.asarray(groups, str), both.kinds, both.is_attack
-    units = drawn_units(both) if resamples else None
+    names, kinds = np.asarray(groups, str), both.kinds
     rows: list[dict[str, Any]] = []
     for group in ["", *sorted(set(names.tolist()))]:
         here = np.ones(len(both), np.bool_) if group == "" else names == group
@@ -376,25 +373,8 @@ def table(
                 row["wrong_a"] = float((found.verdicts_a[chosen] != RIGHT).mean())
                 row["wrong_b"] = float((found.verdicts_b[chosen] != RIGHT).mean())
                 row["difference"] = row["wrong_b"] - row["wrong_a"]
-                if units is not None:
-                    at = (found.threshold_a, found.threshold_b)
-                    pair = [both.scores[i][chosen] for i in (0, b)]
-                    interval = _rate_difference(pair, attack[chosen], units.of(chosen), at, resamples)
-                    row |= {} if interval is None else {"low": interval.low, "high": interval.high}
             if kind != BONA_FIDE and set_a.n_bona_fide:
                 row["auc_a"], row["auc_b"] = metrics.roc_auc(set_a, kind), metrics.roc_auc(set_b, kind)
                 row["auc_difference"] = row["auc_b"] - row["auc_a"]
             rows.append(row)
     return pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
-
-
-def _rate_difference(
-    pair: Sequence[NDArray[np.float64]],
-    attack: NDArray[np.bool_],
-    units: Units,
-    at: Sequence[float],
-    resamples: int,
-) -> UnitInterval | None:
-    """Of the shares of wrong verdicts of samples of one kind, at frozen thresholds."""
-    rate = Statistic("apcer_pooled" if attack.any() else "bpcer")
-    return resampling.resampled(pair, attack, units, [rate], thresholds=at, resamples=resamples).difference(rate, 1, 0)

@@ -53,6 +53,15 @@ DASHES = {
 }
 
 
+# Of Runs A to F where they are compared: none that a class has, readable on light and dark; letters and dashes too.
+RUN_COLOURS = ("#6F6ACB", "#C2417C", "#8A7500", "#1F8A8C", "#A0572B", "#5F8F2E")
+
+
+def colour_of_run(letter: str) -> str:
+    """Of the Run that is called by a letter from A on."""
+    return RUN_COLOURS[(ord(letter) - ord("A")) % len(RUN_COLOURS)]
+
+
 @dataclass(frozen=True)
 class Style:
     """How one group is drawn."""

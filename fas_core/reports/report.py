@@ -47,7 +47,6 @@ SIDE = 96  # pixels of an image on the page
 BLOCKS = 8  # by 8: what pixelating leaves of an image
 ERROR_LIMIT = 0.5  # what the end of the error scale stands for, as in the app
 LETTERS = "ABCDEF"
-GREY = "#555555"
 # The error scale of the app: inferno.
 _ERROR_COLOURS = (
     "000004", "1b0c41", "4a0c6b", "781c6d", "a52c60", "cf4446", "ed6925", "fb9b06", "f7d13d", "fcffa4",
@@ -399,7 +398,7 @@ def _curves_of_runs(systems: Sequence[System]) -> Markup:
     )
 
 
-_RUN_LOOKS = [("#000000" if dash == "solid" else GREY, dash) for dash in palette.DASHES]
+_RUN_LOOKS = list(zip(palette.RUN_COLOURS, palette.DASHES, strict=True))
 
 
 def _trainings(systems: Sequence[System]) -> Markup | None:

@@ -36,11 +36,10 @@ def test_flips_are_judged_at_each_run_s_own_threshold(both: tuple[store.Run, sto
 def test_table_has_rates_and_areas_per_group_and_kind(both: tuple[store.Run, store.Run]) -> None:
     pair = pair_of(*both)
     flips = differences.flips(pair, differences.thresholds(pair))
-    table = differences.table(pair, flips, pair.samples["subset"], resamples=500).set_index(["group", "kind"])
+    table = differences.table(pair, flips, pair.samples["subset"]).set_index(["group", "kind"])
     paper = table.loc[("", "paper")]
     assert (paper["n"], paper["wrong_a"], paper["wrong_b"], paper["difference"]) == (4, 0.5, 0.0, -0.5)
     assert (paper["fixed"], paper["broken"]) == (2, 0)
-    assert -1 <= paper["low"] < -0.5 < paper["high"] <= 0
     # A: paper0 = 5 beats 4 live samples and ties one, paper2 = 18 beats 17 and ties one, the others beat all 20.
     assert paper["auc_a"] == (4.5 + 17.5 + 20 + 20) / 80
     assert paper["auc_b"] == 1.0

@@ -1,0 +1,155 @@
+"""The first screen of a decision: a forest plot of what matters, and beside it what got worse, the worst first."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from app.comparing.comparison import LETTERS, Comparison, differences, groupings, joined, worse
+from app.comparing.scatter import points_of
+from app.comparing.tables import interval_text, p_number
+from app.components.drawing import drawing
+from app.components.scatter import selection_of
+from fas_core.data.names import BONA_FIDE, readable
+from fas_core.evaluation.differences import ROC_AUC, Difference
+from fas_core.evaluation.regressions import Cell, Regressions, members_of
+from fas_core.evaluation.words import signed
+from fas_core.metrics.resampling import Statistic
+from fas_core.reports.forest import Row, forest
+
+HEIGHT = 282  # of the table, beside the plot
+SAMPLES_PART = "Which samples change?"
+
+
+def show_decision(comparison: Comparison, b: int, *, with_intervals: bool) -> None:
+    """Beside each other where the window is wide."""
+    left, right = st.columns([1, 1.12], gap="medium")
+    found = worse(comparison, b, with_intervals=with_intervals)
+    with left:
+        rows = forest_rows(comparison, b, with_intervals=with_intervals)
+        label = "; ".join(f"{row.label}: A {row.a}, {LETTERS[b]} {row.b}, {row.words}" for row in rows)
+        drawing(forest(rows, f"A{LETTERS[b]}", label), key="forest")
+    with right:
+        if found is None:
+            st.caption("What got worse is told where thresholds are matched.")
+        else:
+            show_worse(comparison, b, found)
+
+
+def forest_rows(comparison: Comparison, b: int, *, with_intervals: bool) -> list[Row]:
+    """Live faces rejected, every species missed, and the AUC; without thresholds the AUC of each species too."""
+    of_each = differences(comparison, b, with_intervals=with_intervals)
+    found = worse(comparison, b, with_intervals=with_intervals)
+    rows = [] if found is None else [_row_of(cell) for cell in found.overall]
+    areas = [ROC_AUC] if rows else [statistic for statistic in of_each if statistic.name == "roc_auc"]
+    return rows + [row for area in areas if (row := _area_row(area, of_each[area])) is not None]
+
+
+def _row_of(cell: Cell) -> Row:
+    digits = 0 if cell.n < 1000 else 1
+    low, high = _points(cell)
+    interval = interval_text(low, high, digits)
+    return Row(
+        label="live rejected" if cell.kind == BONA_FIDE else f"{readable(cell.kind)} missed",
+        a=f"{100 * cell.a:.{digits}f} %",
+        b=f"{100 * cell.b:.{digits}f} %",
+        worse=100 * cell.difference,
+        low=low,
+        high=high,
+        words=signed(100 * cell.difference, digits) + (f" [{interval}]" if interval else ""),
+        is_clear=cell.is_clear,
+    )
+
+
+def _points(cell: Cell) -> tuple[float | None, float | None]:
+    """The interval in percentage points."""
+    return None if cell.low is None else 100 * cell.low, None if cell.high is None else 100 * cell.high
+
+
+def _area_row(statistic: Statistic, area: Difference) -> Row | None:
+    """An area that shrinks is drawn as what gets worse."""
+    if area.a is None or area.b is None or area.difference is None:
+        return None
+    interval = interval_text(area.low, area.high, 3)
+    return Row(
+        label=f"AUC {readable(statistic.species)}" if statistic.species else "AUC",
+        a=f"{area.a:.3f}",
+        b=f"{area.b:.3f}",
+        worse=-100 * area.difference,
+        low=None if area.high is None else -100 * area.high,
+        high=None if area.low is None else -100 * area.low,
+        words=signed(area.difference, 3) + (f" [{interval}]" if interval else ""),
+        is_clear=area.p is not None and area.p < 0.05,
+    )
+
+
+def show_worse(comparison: Comparison, b: int, found: Regressions) -> None:
+    """A row chosen in the table opens its samples in the part below."""
+    cells, letter = [*found.rows, *(cell for cell in found.too_few if cell.difference > 0)], LETTERS[b]
+    n_clear = len(found.clear)
+    st.markdown(
+        f"**What got worse** · {n_clear} of {found.n_compared:,} compared, beyond chance",
+        help="Every species, subset and group of the data's columns in which the other Run makes more mistakes. p is "
+        "by swapping the Runs' verdicts within whole units, corrected by Holm's method for all that are compared.",
+    )
+    if not cells:
+        st.caption("No species, subset or group got worse.")
+        return
+    st.dataframe(
+        worse_table(cells, letter),
+        hide_index=True,
+        height=HEIGHT,
+        key="worse",
+        on_select=lambda: open_samples(comparison, cells),
+        selection_mode="single-row",
+        column_config={
+            "Wrong more often": st.column_config.TextColumn(width=176),
+            "n": st.column_config.NumberColumn(format="localized", width=44),
+            f"A → {letter}": st.column_config.TextColumn(
+                width=76, help="Share of wrong verdicts in A and in the other."
+            ),
+            "Points, 95 %": st.column_config.TextColumn(width=112, help="Their difference, by whole units."),
+            "p": st.column_config.TextColumn(width=58, help="Corrected. Too few: not judged."),
+        },
+    )
+    n_more = len(found.too_few) - sum(cell.difference > 0 for cell in found.too_few)
+    more = f" {n_more} more groups have too few samples to judge." if n_more else ""
+    st.caption(f"A row chosen lists its samples below.{more}")
+
+
+def worse_table(cells: list[Cell], letter: str) -> pd.DataFrame:
+    """Groups that are too small to judge have no p."""
+    return pd.DataFrame(
+        {
+            "Wrong more often": [_whose(cell) for cell in cells],
+            "n": [cell.n for cell in cells],
+            f"A → {letter}": [f"{100 * cell.a:.0f} → {100 * cell.b:.0f} %" for cell in cells],
+            "Points, 95 %": [_interval(cell) for cell in cells],
+            "p": ["too few" if cell.p is None else p_number(cell.p) for cell in cells],
+        }
+    )
+
+
+def _whose(cell: Cell) -> str:
+    kind = "live" if cell.kind == BONA_FIDE else readable(cell.kind)
+    if not cell.column:
+        return f"{kind}, all"
+    return f"{kind} · {readable(cell.column)}: {readable(cell.group)}"
+
+
+def _interval(cell: Cell) -> str:
+    interval = interval_text(*_points(cell), digits=0)
+    return signed(100 * cell.difference, 0) + (f" ({interval})" if interval else "")
+
+
+def open_samples(comparison: Comparison, cells: list[Cell]) -> None:
+    """Selects what the row chosen is made of, in the part that lists samples by what happened to them."""
+    chosen = st.session_state["worse"]["selection"]["rows"]
+    if not chosen:
+        return
+    rows: NDArray[np.int64] = members_of(joined(comparison), groupings(comparison), cells[chosen[0]])
+    points = points_of(comparison)
+    points.keep(selection_of(rows, len(points), points.name))
+    st.session_state["part"] = SAMPLES_PART

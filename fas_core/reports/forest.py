@@ -1,0 +1,92 @@
+"""A forest plot as SVG text: of several metrics the values of two Runs, and their difference with its interval.
+
+It takes the colour of the text around it, so that it reads on light and dark alike.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+
+from fas_core.reports.palette import NEUTRAL, colour_of_run
+
+_LABEL, _VALUE, _PLANE, _WORDS = 104, 52, 150, 138  # widths in pixels, from left to right
+_ROW, _TOP, _BOTTOM = 31, 30, 40
+_TICKS = (1, 2, 4, 6, 10, 20, 30, 40, 60, 80, 100)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric. `worse`, `low`, `high`: how much worse the other Run is, in points, on one axis for all metrics."""
+
+    label: str
+    a: str
+    b: str
+    worse: float
+    low: float | None
+    high: float | None
+    words: str  # the difference with its interval
+    is_clear: bool
+
+
+def forest(rows: Sequence[Row], letters: str, label: str) -> Markup:
+    """`letters`: of A and of the other Run. `label`: what it shows, in words. As wide as its place, up to its size."""
+    reach = _reach(rows)
+    width, height = _LABEL + 2 * _VALUE + 14 + _PLANE + _WORDS, _TOP + _ROW * len(rows) + _BOTTOM
+    left, bottom = _LABEL + 2 * _VALUE + 14, _TOP + _ROW * len(rows)
+    colours = [colour_of_run(letter) for letter in letters]
+
+    def x(points: float) -> float:
+        return left + _PLANE * (0.5 + 0.5 * max(-1.0, min(1.0, points / reach)))
+
+    drawn = [
+        f"<text x='{_LABEL + _VALUE * (i + 0.9):.0f}' y='{_TOP - 14}' text-anchor='end' font-weight='bold' "
+        f"fill='{colour}'>{letter}</text>"
+        for i, (letter, colour) in enumerate(zip(letters, colours, strict=True))
+    ]
+    drawn.append(f"<text x='{width - 4}' y='{_TOP - 14}' text-anchor='end'>{letters[1]} − A, 95 %</text>")
+    for points in (-reach, -reach / 2, 0, reach / 2, reach):
+        look = f"stroke='{NEUTRAL}' stroke-width='2'" if not points else "stroke='currentColor' stroke-opacity='.15'"
+        text = f"{points:+g}".replace("-", "−") if points else "0"
+        drawn.append(
+            f"<path d='M{x(points):.1f} {_TOP - 4}V{bottom}' {look}/>"
+            f"<text x='{x(points):.1f}' y='{bottom + 14}' text-anchor='middle' opacity='.75'>{text}</text>"
+        )
+    drawn.append(
+        f"<text x='{left}' y='{bottom + 31}' opacity='.75'>← {letters[1]} better</text>"
+        f"<text x='{left + _PLANE}' y='{bottom + 31}' text-anchor='end' opacity='.75'>{letters[1]} worse →"
+        "</text><text x='{width - 4}' y='{bottom + 14}' text-anchor='end' opacity='.75'>points</text>"
+    )
+    for i, row in enumerate(rows):
+        drawn.append(_row(row, _TOP + _ROW * i + _ROW / 2, x, colours[1], width))
+    return Markup(
+        f"<svg viewBox='0 0 {width} {height}' width='100%' style='max-width:{1.3 * width:.0f}px;display:block' "
+        f"role='img' aria-label='{escape(label)}' font-size='13' fill='currentColor'>{''.join(drawn)}</svg>"
+    )
+
+
+def _row(row: Row, y: float, x: Callable[[float], float], colour: str, width: int) -> str:
+    weight = " font-weight='bold'" if row.is_clear else ""
+    texts = [
+        f"<text x='0' y='{y + 4:.1f}'>{escape(row.label)}</text>",
+        f"<text x='{_LABEL + 0.9 * _VALUE:.0f}' y='{y + 4:.1f}' text-anchor='end'>{escape(row.a)}</text>",
+        f"<text x='{_LABEL + 1.9 * _VALUE:.0f}' y='{y + 4:.1f}' text-anchor='end'>{escape(row.b)}</text>",
+        f"<text x='{width - 4}' y='{y + 4:.1f}' text-anchor='end'{weight}>{escape(row.words)}</text>",
+    ]
+    line = ""
+    if row.low is not None and row.high is not None:
+        line = f"<path d='M{x(row.low):.1f} {y:.1f}H{x(row.high):.1f}' stroke='{colour}' stroke-width='2.5'/>"
+    look = f"fill='{colour}'" if row.is_clear else f"fill='none' stroke='{colour}' stroke-width='2'"
+    return "".join(texts) + line + f"<circle cx='{x(row.worse):.1f}' cy='{y:.1f}' r='5' {look}/>"
+
+
+def _reach(rows: Sequence[Row]) -> float:
+    """A round number of points that no interval goes beyond."""
+    ends = [
+        abs(end) for row in rows for end in (row.worse, row.low, row.high) if end is not None and math.isfinite(end)
+    ]
+    most = max(ends, default=1.0)
+    return next((float(tick) for tick in _TICKS if tick >= most), 100.0)
