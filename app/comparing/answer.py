@@ -102,8 +102,7 @@ def _thresholds(comparison: Comparison) -> str:
     if not at:
         return f"No verdicts: {escaped(problem)}. "
     each = ", ".join(f"{number(t)} ({letter})" for letter, t in zip(comparison.letters, at, strict=True))
-    where = "" if comparison.chosen_on else " for each on these samples"
-    return f"Thresholds {each}: {escaped(matching(comparison).words)}{where}. "
+    return f"Thresholds {each}: {escaped(matching(comparison).words)}. "
 
 
 def _intervals(comparison: Comparison, *, with_intervals: bool) -> str:

@@ -165,11 +165,13 @@ def headline(found: Regressions, letter: str = "B") -> Headline:
     parts += [_misses("more", more, attacks)] if more else []
     if attacks and not parts:
         worst = max(attacks, key=lambda cell: abs(cell.difference))
-        parts = [f"misses about as many attacks (most apart: {readable(worst.kind)}, {_instead(worst)})"]
+        parts = [f"shows no clear difference in attacks missed (most apart: {readable(worst.kind)}, {_instead(worst)})"]
     live = next((cell for cell in found.overall if cell.kind == BONA_FIDE), None)
     if live is not None:
-        how = "about as many" if not live.is_clear else "fewer" if live.difference < 0 else "more"
-        parts.append(f"rejects {how} live faces ({_instead(live)})")
+        if live.is_clear:
+            parts.append(f"rejects {'fewer' if live.difference < 0 else 'more'} live faces ({_instead(live)})")
+        else:
+            parts.append(f"shows no clear difference in live faces rejected ({_instead(live)})")
     answer = f"{letter} {' and '.join([', '.join(parts[:-1]), parts[-1]] if parts[:-1] else parts)}"
     group = next((cell for cell in found.clear if cell.column), None)
     if group is None:

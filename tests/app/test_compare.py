@@ -15,16 +15,19 @@ from streamlit.testing.v1 import AppTest
 
 from app.components import scatter
 from fas_core.evaluation import card, differences
-from fas_core.evaluation.join import Joined, System, joined, outside_training
-from fas_core.evaluation.words import in_words, p_text, signed
+from fas_core.evaluation.join import Joined, System, joined
+from fas_core.evaluation.matching import matching
+from fas_core.evaluation.words import metric_words, p_text, signed
 from fas_core.metrics.operating_point import DEFAULT
 from fas_core.reports import report
+from fas_core.reports.palette import RUN_COLOURS
 from fas_core.runs import store
 from fas_core.runs.scorefile import scores_only_run
 from fas_core.runs.upkeep import remove
 from tests.conftest import learned_samples, tiny_samples, write_image_run
 
 METRICS, GROUPS, SAMPLES, REPORT = "Every metric", "Group by group", "Which samples change?", "Report"
+JUDGED = ("seen_paper", "unseen_mask")
 MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
 
 
@@ -49,29 +52,43 @@ def page_of(cache: Path, monkeypatch: pytest.MonkeyPatch, a: str, b: str | None 
 
 
 def compared(cache: Path, *names: str, score: str = "rec") -> Joined:
-    """Outside training, as the page compares them."""
-    return outside_training(joined([System(store.open_run(cache, name), score) for name in names]))
+    """Outside training and where thresholds are chosen, as the page compares them."""
+    return together(cache, *names, score=score).in_subsets(JUDGED)
 
 
-def test_answer_and_tables_are_those_of_the_core(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    at = page_of(tiny_cache, monkeypatch, "a", "b", part=METRICS)
+def together(cache: Path, *names: str, score: str = "rec") -> Joined:
+    return joined([System(store.open_run(cache, name), "score" if name == "vendor" else score) for name in names])
+
+
+def fixed(cache: Path, *names: str) -> tuple[float, ...]:
+    """The thresholds that live images choose."""
+    return matching(together(cache, *names).in_subsets(["live"]), DEFAULT, ["live"]).thresholds
+
+
+@pytest.mark.parametrize("policy", ["fixed", "matched"])
+def test_answer_and_tables_are_those_of_the_core(
+    tiny_cache: Path, monkeypatch: pytest.MonkeyPatch, policy: str
+) -> None:
+    at = page_of(tiny_cache, monkeypatch, "a", "b", part=METRICS, thresholds=policy)
     both = compared(tiny_cache, "a", "b")
-    drawn = differences.resampled(both, resamples=1000, quantiles=1024)
-    by_metric = differences.differences(both, DEFAULT, drawn)
-    flips = differences.flips(both, differences.thresholds(both))
-    words = in_words(both, DEFAULT, by_metric, flips)
-    shown = at.markdown[0].value.replace("\\", "").replace("\u00a0", " ").replace("**", "")
-    assert shown == " ".join(words)
-    assert any("16 samples compared" in c.value and "by resampling 6 subjects" in c.value for c in at.caption)
-    every = at.dataframe[0].value.set_index("Metric")
-    mask = by_metric[differences.apcer_of("mask", DEFAULT)]
-    row = every.loc["APCER of mask at BPCER ≤ 5 %"]
+    chosen = fixed(tiny_cache, "a", "b") if policy == "fixed" else None
+    drawn = differences.resampled(both, at=chosen, resamples=1000, quantiles=1024)
+    by_metric = differences.differences(both, DEFAULT, drawn, at=chosen)
+    flips = differences.flips(both, chosen or differences.thresholds(both))
+    where = "chosen on live" if chosen else "matched on what is judged"
+    assert f"{where}, judged on seen paper, unseen mask · 12 samples compared" in at.caption[0].value
+    how = "taken as given" if chosen else "matched anew each time"
+    assert any(f"by resampling 6 subjects, thresholds {how}" in caption.value for caption in at.caption)
+    every = next(table.value for table in at.dataframe if "Metric" in table.value).set_index("Metric")
+    statistic = differences.apcer_of("mask", None if chosen else DEFAULT)
+    mask = by_metric[statistic]
+    row = every.loc[metric_words(statistic)]
     assert (row["A"], row["B"], row["B − A"]) == (mask.a, mask.b, mask.difference)
     assert mask.low is not None
     assert row["95 %"].startswith(signed(mask.low, 3))
     assert every.loc["AUC", "p"] == p_text(by_metric[differences.ROC_AUC].p or 0).removeprefix("p = ")
-    at = page_of(tiny_cache, monkeypatch, "a", "b", part=GROUPS)
-    groups = at.dataframe[0].value.set_index(["Subset", "Class"])
+    at = page_of(tiny_cache, monkeypatch, "a", "b", part=GROUPS, thresholds=policy)
+    groups = at.dataframe[-1].value.set_index(["Subset", "Class"])
     assert groups.loc[("all", "mask"), "Wrong in A"] == pytest.approx(100 * (mask.a or 0))
     turned = flips.counts((both.samples["subset"] == "seen_paper").to_numpy() & both.is_attack)
     assert groups.loc[("seen paper", "paper"), "Fixed"] == turned.fixed
@@ -81,7 +98,7 @@ def test_answer_and_tables_are_those_of_the_core(tiny_cache: Path, monkeypatch: 
 def test_groups_are_those_of_any_column(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at = page_of(tiny_cache, monkeypatch, "a", "b", part=GROUPS)
     at.get_by_key("groups_by").set_value("glasses").run()
-    groups = at.dataframe[0].value
+    groups = at.dataframe[-1].value
     assert set(groups["Glasses"]) == {"all", "yes", "no"}
     wearing = groups[(groups["Glasses"] == "yes") & (groups["Class"] == "mask")]
     samples = compared(tiny_cache, "a", "b").samples
@@ -92,16 +109,14 @@ def test_groups_are_those_of_any_column(tiny_cache: Path, monkeypatch: pytest.Mo
 
 def test_three_runs_have_letters_and_one_is_in_detail(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at = page_of(tiny_cache, monkeypatch, "a", "b vendor", detail="C", part=METRICS)
-    [answer] = [text.value for text in at.markdown if text.value.startswith("**Where each")]
-    answers = answer.split("\n\n")
-    assert len(answers) == 2
-    assert "C puts" in answers[1]
-    every = at.dataframe[0].value
+    answers = at.markdown[0].value.split("\n\n")
+    assert [text[0] for text in answers] == ["B", "C"]
+    assert any("C puts" in text.value for text in at.markdown)
+    every = at.dataframe[-1].value
     assert [*every.columns[:5]] == ["Metric", "A", "B", "C", "C − A"]
-    vendor = store.open_run(tiny_cache, "vendor")
-    systems = [System(store.open_run(tiny_cache, name), "rec") for name in "ab"]
-    three = outside_training(joined([*systems, System(vendor, "score")]))
-    assert every["C"].tolist() == [metric.b for metric in differences.differences(three, b=2).values()]
+    names = ("a", "b", "vendor")
+    of_c = differences.differences(compared(tiny_cache, *names), b=2, at=fixed(tiny_cache, *names))
+    assert every["C"].tolist() == [metric.b for metric in of_c.values()]
     at = page_of(tiny_cache, monkeypatch, "a", "b vendor", detail="C")
     assert [chart["legend"]["data"] for chart in charts_of(at)] == [["A", "B", "C"]] * 3
 
@@ -119,12 +134,12 @@ def test_numbers_stand_before_the_intervals_are_there(tiny_cache: Path, monkeypa
     page_of(tiny_cache, monkeypatch, "a", "b")
     at = page_of(tiny_cache, monkeypatch, "a", "b")  # as another visitor: nothing is drawn again
     assert len(seen) == 1
-    assert "In brackets: 95 %" in at.caption[0].value
+    assert "In brackets: 95 %" in at.caption[-1].value
 
 
 def test_flips_are_shown_by_sample_id(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pair = compared(tiny_cache, "a", "b")
-    both = differences.flips(pair, differences.thresholds(pair))
+    both = differences.flips(pair, fixed(tiny_cache, "a", "b"))
     at = page_of(tiny_cache, monkeypatch, "a", "b", show="All", part=SAMPLES)
     [data] = galleries(at)
     assert [panel["name"] for panel in data["panels"]] == ["original", "A", "B", "error A", "error B"]
@@ -163,12 +178,12 @@ def test_images_of_b_belong_to_the_sample_wherever_it_stands_in_b(
     second = pa.ipc.open_stream(blob.data).read_all().column("p2").to_pylist()
     ids = other.samples(["sample_id"])["sample_id"].to_list()
     cards = json.loads(mixed.json)["cards"]
-    assert len(cards) == 14
+    assert len(cards) == 11
     for shown, pixels in zip(cards, second, strict=True):
         assert pixels == other.images("reconstructions", [ids.index(shown["id"])])[0].tobytes()
 
 
-def test_one_species_in_the_curves(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_run_has_its_colour_for_every_species(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at = page_of(tiny_cache, monkeypatch, "a", "b", attacks="mask")
     for chart in charts_of(at):
         lines = [
@@ -177,7 +192,7 @@ def test_one_species_in_the_curves(tiny_cache: Path, monkeypatch: pytest.MonkeyP
             if series.get("name") in ("A", "B") and "lineStyle" in series
         ]
         drawn = [style for style in lines if style["opacity"]]
-        assert {style["color"] for style in drawn} == {"#CC79A7"}
+        assert {style["color"] for style in drawn} == set(RUN_COLOURS[:2])
         assert [style["type"] for style in drawn] == ["solid", [8, 4]]
 
 
@@ -190,10 +205,8 @@ def test_scores_only_runs_are_compared_without_images(tiny_cache: Path, monkeypa
     assert "B vendor, score" in at.caption[0].value.replace("**", "")  # it has no "rec", and no other to choose
     assert any("without images" in caption.value and "vendor" in caption.value for caption in at.caption)
     assert cards_shown(at) == []
-    pair = outside_training(
-        joined([System(store.open_run(tiny_cache, "a"), "rec"), System(store.open_run(tiny_cache, "vendor"), "score")])
-    )
-    both = differences.flips(pair, differences.thresholds(pair))
+    pair = compared(tiny_cache, "a", "vendor")
+    both = differences.flips(pair, fixed(tiny_cache, "a", "vendor"))
     at.get_by_key("show").set_value("Changed").run()
     listed = at.dataframe[-1].value
     assert sorted(listed["Sample"]) == sorted(pair.samples["sample_id"][both.fixed | both.broken])
@@ -237,15 +250,16 @@ def test_what_is_selected_in_the_scatter_is_listed(tiny_cache: Path, monkeypatch
     ]
     assert drawn["n"] == len(pair)
     assert drawn["titles"] == ["A: rec", "B: rec"]
-    at_a, at_b = differences.thresholds(pair)
+    at_a, at_b = fixed(tiny_cache, "a", "b")
     for (low, high), place, threshold in zip(drawn["ticks"], drawn["lines"], (at_a, at_b), strict=True):
         assert low + place * (high - low) == pytest.approx(threshold)
     rows = np.array([0, 5, 9])
     at.session_state["_compare_selected"] = scatter.selection_of(rows, len(pair), drawn["run"])
     at.run()
     assert cards_shown(at) == sorted(pair.samples["sample_id"].iloc[rows])
-    at.get_by_key("compare_classes").set_value(["live", "seen_paper"]).run()
-    assert cards_shown(at) == sorted(pair.samples["sample_id"].iloc[[0, 9]])
+    at.get_by_key("compare_classes").set_value(["seen_paper"]).run()
+    listed = pair.samples.iloc[rows]
+    assert cards_shown(at) == sorted(listed["sample_id"][(listed["pai_species"] == "paper").to_numpy()])
     at.get_by_key("compare_classes").set_value([]).run()
     at.number_input(key="at_most").set_value(40.0).run()  # another rule judges the same samples
     assert cards_shown(at) == sorted(pair.samples["sample_id"].iloc[rows])
@@ -257,7 +271,7 @@ def test_what_is_selected_in_the_scatter_is_listed(tiny_cache: Path, monkeypatch
 def test_a_filter_leads_to_the_first_page(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.comparing.samples.PER_PAGE", 3)
     at = page_of(tiny_cache, monkeypatch, "a", "b", show="All", part=SAMPLES)
-    for key, value in (("compare_classes", ["live", "seen_paper"]), ("compare_order", "Score of A, high to low")):
+    for key, value in (("compare_classes", ["seen_paper"]), ("compare_order", "Score of A, high to low")):
         at.session_state["compare_page"] = 2
         at.run()
         at.get_by_key(key).set_value(value).run()
@@ -283,5 +297,5 @@ def test_learned_images_are_said_with_the_letter_of_their_run(tmp_path: Path, mo
     write_image_run(tmp_path / "cache", "a", tiny_samples())
     write_image_run(tmp_path / "cache", "b", learned_samples(), seed=1)
     at = page_of(tmp_path / "cache", monkeypatch, "a", "b")
-    assert "**B: 3 of 16 test images, of 3 subjects" in at.caption[0].value
-    assert "A: 3" not in at.caption[0].value
+    assert "**B: 3 of 12 test images, of 3 subjects" in at.caption[1].value
+    assert "A: 3" not in at.caption[1].value

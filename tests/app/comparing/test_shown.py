@@ -25,14 +25,21 @@ def caveats(comparison: Comparison, *, intervals: bool = False, training: bool =
     ).replace("\\", "")
 
 
+def judged(comparison: Comparison) -> str:
+    return answer.judged(comparison).replace("\\", "")
+
+
 def test_caveats_say_what_is_compared_and_what_is_left_out(comparison: Comparison, of_three: Comparison) -> None:
     assert caveats(comparison) == (
-        "8 samples compared. Thresholds 3 (A), 30 (B): BPCER ≤ 25 % for each on these samples. Intervals by 8 samples "
-        "are being computed …"
+        "Thresholds 3 (A), 30 (B): BPCER ≤ 25 % matched anew on what is judged. Intervals by 8 samples are being "
+        "computed …"
     )
-    assert caveats(of_three).startswith("7 samples compared, 1 left out because one of the Runs gave no score. ")
+    assert judged(of_three).endswith(
+        "BPCER ≤ 25 % matched on what is judged, judged on test · "
+        "7 samples compared, 1 left out because one of the Runs gave no score"
+    )
     with_all = caveats(comparison, intervals=True, training=True, another=True)
-    assert "compared. Training images are left out. Thresholds" in with_all
+    assert with_all.startswith("Training images are left out. Thresholds")
     assert "The sidebar's rule cannot match thresholds, so BPCER ≤ 25 % is taken. In brackets: 95 %" in with_all
     assert with_all.endswith("resampling 8 samples, thresholds matched anew each time; p of the AUC by DeLong.")
 
@@ -41,24 +48,28 @@ def test_caveats_count_what_one_run_has_alone(comparison: Comparison, of_three: 
     fewer = comparison.a.run.samples().iloc[:5]
     small = System(scores_only_run(tmp_path, "small", fewer, ["score"], "by hand"), "score")
     two = replace(comparison, systems=(comparison.a, small))
-    assert caveats(two).startswith("5 samples compared, 3 only in A. ")
+    assert judged(two).endswith(" · 5 samples compared, 3 only in A")
+    other = replace(two, subsets=("dev",))
+    assert judged(other).endswith(" · 0 samples compared")  # those of other subsets are not counted
     three = replace(of_three, systems=(*of_three.systems[:2], small))
-    assert caveats(three).startswith("5 samples compared, 3 not common to all in A, 3 not common to all in B. ")
+    assert judged(three).endswith(" · 5 samples compared, 3 not common to all in A, 3 not common to all in B")
 
 
 def test_caveats_without_verdicts_say_why(comparison: Comparison) -> None:
     nobody = replace(comparison, subsets=())
     said = caveats(nobody)
-    assert said.startswith("0 samples compared. No verdicts: ")
+    assert said.startswith("No verdicts: ")
     assert "Intervals" not in said
 
 
 def test_the_answer_has_a_paragraph_for_each_other_run(of_three: Comparison) -> None:
     paragraphs = answer.answer(of_three, with_intervals=False).replace("\\", "").split("\n\n")
     assert len(paragraphs) == 2
-    assert [text.startswith("**Where each rejects at most 25\u00a0%") for text in paragraphs] == [True, True]
-    assert "B puts 1 wrong verdicts right and 1 right ones wrong" in paragraphs[0]
-    assert "C puts 3 wrong verdicts right and 1 right ones wrong" in paragraphs[1]
+    assert [text.split(" ", 1)[0] for text in paragraphs] == ["B", "C"]
+    of_b, of_c = (" ".join(answer.details(of_three, b, with_intervals=False)) for b in (1, 2))
+    assert of_b.startswith("Where each rejects at most 25 %")
+    assert "B puts 1 wrong verdicts right and 1 right ones wrong" in of_b
+    assert "C puts 3 wrong verdicts right and 1 right ones wrong" in of_c
     assert answer.names_of_runs(of_three) == "**A** first, score · **B** second, score · **C** third, score"
 
 
@@ -106,4 +117,4 @@ def test_distributions_are_in_widths_of_live_or_a_loss_that_all_have(comparison:
 def test_another_rule_reads_other_metrics(comparison: Comparison) -> None:
     by_apcer = replace(comparison, rule=Rule("apcer", 0.5))
     assert "BPCER at APCER ≤ 50 %" in tables.metrics_table(by_apcer, 1, with_intervals=False)["Metric"].tolist()
-    assert "lets at most 50" in answer.answer(by_apcer, with_intervals=False)
+    assert "lets at most 50" in answer.details(by_apcer, 1, with_intervals=False)[0]
