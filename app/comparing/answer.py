@@ -61,7 +61,7 @@ def judged(comparison: Comparison) -> str:
     """Which Runs, by which thresholds, on what: a line."""
     where = ", ".join(map(readable, comparison.subsets))
     by = matching(comparison)
-    chosen = f"chosen on {', '.join(map(readable, by.chosen_on))}" if by.is_fixed else "matched on what is judged"
+    chosen = f"chosen on {', '.join(map(readable, by.chosen_on))}" if by.is_fixed else "matched anew on what is judged"
     rule = f"{escaped(comparison.rule.words)} {escaped(chosen)}, judged on {escaped(where)}"
     return f"{names_of_runs(comparison)} · {rule} · {_samples(comparison)}"
 

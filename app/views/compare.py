@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import streamlit as st
@@ -22,13 +23,14 @@ from app.session.readers import runs
 from app.session.sidebar import Shown
 from app.words import escaped, label_of
 from fas_core import scores
-from fas_core.data.names import outside_training, readable
+from fas_core.data.names import outside_training
 from fas_core.errors import BadInputError
 from fas_core.evaluation.join import System, require_others
-from fas_core.evaluation.matching import FIXED, MATCHED, judged_subsets
+from fas_core.evaluation.matching import judged_subsets
 from fas_core.metrics.operating_point import APCER, BPCER, DEFAULT, Rule
 from fas_core.runs.store import Run
 
+FIXED, MATCHED = "fixed", "matched anew"  # thresholds: chosen elsewhere and taken as given; by the rule where judged
 MAKE_ANOTHER = (
     "fas cache CHECKPOINT --data MANIFEST              # another checkpoint on the same images\n"
     "fas scores import SCORES.csv --name NAME          # another system's scores for the same samples"
@@ -133,7 +135,8 @@ def end_if_nothing_common(comparison: Comparison) -> None:
 
 def matched_rule(chosen: Rule) -> Rule:
     """The sidebar's rule where it matches thresholds, else the usual one."""
-    return chosen if chosen.kind in (BPCER, APCER) and not chosen.species else DEFAULT
+    is_taken = chosen.kind in (BPCER, APCER) and not chosen.species
+    return replace(chosen, at_95=False) if is_taken else DEFAULT
 
 
 def in_detail(comparison: Comparison) -> int:
@@ -181,13 +184,10 @@ def policy(judged: Sequence[str], chosen_on: Sequence[str]) -> tuple[tuple[str, 
     subsets, chosen = judged_subsets(judged, chosen_on)
     if not chosen:
         return subsets, ()
-    where = ", ".join(map(readable, chosen))
-    names = {FIXED: f"chosen on {where}, fixed", MATCHED: "matched where judged"}
     asked = st.segmented_control(
         "Thresholds",
-        list(names),
+        [FIXED, MATCHED],
         default=FIXED,
-        format_func=names.__getitem__,
         key="thresholds",
         bind="query-params",
         required=True,

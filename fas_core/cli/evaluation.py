@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from fas_core.evaluation.approvals import History
     from fas_core.evaluation.card import Card
     from fas_core.evaluation.presentations import Presentations
+    from fas_core.evaluation.regressions import Regressions
     from fas_core.runs.store import Run
 
 

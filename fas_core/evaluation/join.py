@@ -208,8 +208,9 @@ def joined(systems: Sequence[System], level: str = FRAME) -> Joined:
         samples=samples,
         rows=rows,
         scores=values,
-    are left out of all, and so are injection attacks. Raises BadInputError where one sample has two labels, or A does
-    not name its videos, and as `require_others`.
+        alone=tuple(_alone(table, common) for table, common in zip((ours, *others), rows, strict=True)),
+        n_no_response=int((~answered & ~injected).sum()),
+        n_injected=int(injected.sum()),
     )
     return _at_level(everything.only(answered & ~injected), level, f"Run {a.info.name}")
 

@@ -19,7 +19,6 @@ from fas_core.evaluation.join import Joined
 from fas_core.metrics import ScoreSet, UndefinedMetricError, rates_at
 from fas_core.metrics.operating_point import APCER, Rule, threshold_by
 
-FIXED, MATCHED = "fixed", "matched"  # chosen elsewhere and taken as given; matched anew, in every resample too
 SHORT = 0.25  # of a rule's rate: how much less may be reached because samples share a score
 
 
