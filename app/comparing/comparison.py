@@ -18,8 +18,10 @@ from fas_core.evaluation.differences import Difference, Flips
 from fas_core.evaluation.join import Joined, System
 from fas_core.evaluation.matching import Matching
 from fas_core.evaluation.matching import matching as matched
+from fas_core.evaluation.matching import targets as held
 from fas_core.evaluation.regressions import Grouping, Regressions
 from fas_core.metrics import ScoreSet
+from fas_core.metrics.limits import Target
 from fas_core.metrics.operating_point import Rule
 from fas_core.metrics.resampling import Resampled, Statistic
 
@@ -98,6 +100,12 @@ def thresholds(comparison: Comparison) -> tuple[tuple[float, ...], str]:
     """Of every Run; none, and why, where the rule cannot be applied, or matches them badly."""
     by = matching(comparison)
     return ((), by.problem) if by.problem else (by.thresholds, "")
+
+
+@cached(entries=16)
+def targets(comparison: Comparison) -> tuple[Target, ...]:
+    """Whether the rule's limit holds for each Run where it is judged."""
+    return () if matching(comparison).problem else held(joined(comparison), matching(comparison))
 
 
 @cached(entries=32)

@@ -7,15 +7,17 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.comparing.comparison import LETTERS, Comparison, differences, groupings, joined, worse
+from app.comparing.comparison import LETTERS, Comparison, differences, groupings, joined, targets, worse
 from app.comparing.scatter import points_of
 from app.comparing.tables import interval_text, p_number
 from app.components.drawing import drawing
 from app.components.scatter import selection_of
+from app.words import escaped
 from fas_core.data.names import BONA_FIDE, readable
 from fas_core.evaluation.differences import ROC_AUC, Difference
 from fas_core.evaluation.regressions import Cell, Regressions, members_of
 from fas_core.evaluation.words import signed
+from fas_core.metrics.limits import short_words
 from fas_core.metrics.resampling import Statistic
 from fas_core.reports.forest import Row, forest
 
@@ -31,6 +33,12 @@ def show_decision(comparison: Comparison, b: int, *, with_intervals: bool) -> No
         rows = forest_rows(comparison, b, with_intervals=with_intervals)
         label = "; ".join(f"{row.label}: A {row.a}, {LETTERS[b]} {row.b}, {row.words}" for row in rows)
         drawing(forest(rows, f"A{LETTERS[b]}", label), key="forest")
+        if held := targets(comparison):
+            by_run = "; ".join(
+                f"{letter} {short_words(target)}" for letter, target in zip(comparison.letters, held, strict=True)
+            )
+            where = ", ".join(map(readable, comparison.subsets))
+            st.caption(f"The limit {escaped(comparison.rule.words)} on {escaped(where)}: {escaped(by_run)}.")
     with right:
         if found is None:
             st.caption("What got worse is told where thresholds are matched.")

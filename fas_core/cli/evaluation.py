@@ -354,6 +354,7 @@ def compare(
     Example: `fas compare small_dcvae small_resvae --score rec --choose-on live`
     """
     from fas_core.evaluation import comparison, join
+    from fas_core.metrics import limits
     from fas_core.metrics import operating_point as op
     from fas_core.runs import store
 
@@ -371,6 +372,8 @@ def compare(
         f"{compared.n_no_response:,} without a score in one of them. Training images are left out."
     )
     print("\n".join(compared.in_words))
+    for letter, target in zip("AB", compared.targets, strict=False):
+        print(f"{letter}: {limits.target_words(compared.matching.rule, target)}.")
     rows = [
         [
             comparison.document_name(statistic),

@@ -21,10 +21,11 @@ from fas_core.evaluation.differences import (
     resampled,
 )
 from fas_core.evaluation.join import Joined, System, joined, outside_training
-from fas_core.evaluation.matching import Matching, judged_subsets, matching
+from fas_core.evaluation.matching import Matching, judged_subsets, matching, targets
 from fas_core.evaluation.presentations import FRAME
 from fas_core.evaluation.regressions import Regressions, groupings, what_got_worse
 from fas_core.evaluation.words import in_words
+from fas_core.metrics.limits import Target
 from fas_core.metrics.operating_point import DEFAULT, Rule
 from fas_core.metrics.resampling import Statistic
 from fas_core.metrics.uncertainty import RESAMPLES, codes_of
@@ -76,6 +77,7 @@ class PairedComparison:
     no_verdicts_because: str  # "" where there are some
     matching: Matching  # what the thresholds are by
     judged_on: tuple[str, ...]  # subsets of A
+    targets: tuple[Target, ...]  # of A and B: whether the rule's limit holds where they are judged
     worse: Regressions | None  # None where nothing is compared at thresholds
     cautions: tuple[tuple[Run, Caution], ...]
     in_words: tuple[str, ...]  # sentences of plain text
@@ -104,6 +106,7 @@ class PairedComparison:
                     "judged_on": self.judged_on,
                     "reached": self.matching.reached,
                     "not_matched_because": self.matching.problem or None,
+                    "targets": {name: target.as_json() for name, target in zip("ab", self.targets, strict=False)},
                 },
                 "worse": None if self.worse is None else self.worse.as_json(),
                 "metrics": {document_name(statistic): one.as_json() for statistic, one in self.metrics.items()},
@@ -186,6 +189,7 @@ def compared(
         no_verdicts_because=found_by.problem if at is None else "",
         matching=found_by,
         judged_on=subsets,
+        targets=targets(both, found_by),
         worse=worse,
         cautions=tuple(cautions(both, [a, b])),
         in_words=(*words, *([worse.sentence(letter)] if worse is not None else [])),

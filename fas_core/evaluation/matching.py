@@ -7,17 +7,19 @@ found = matching(both, rule)                                # matched anew on wh
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fas_core.data.names import fresh_subsets
+from fas_core.data.names import BONA_FIDE, fresh_subsets
 from fas_core.evaluation.differences import matched_rule
 from fas_core.evaluation.join import Joined
-from fas_core.metrics import ScoreSet, UndefinedMetricError, rates_at
+from fas_core.metrics import ScoreSet, UndefinedMetricError, limits, rates_at
+from fas_core.metrics.limits import Target
 from fas_core.metrics.operating_point import APCER, Rule, threshold_by
+from fas_core.metrics.uncertainty import RateInterval, rate_interval
 
 SHORT = 0.25  # of a rule's rate: how much less may be reached because samples share a score
 
@@ -73,6 +75,30 @@ def matching(chosen_by: Joined, rule: Rule, chosen_on: Sequence[str] = (), lette
     ]
     problem = f"{rule.words} cannot be matched: {'; '.join(short)}." if short else ""
     return Matching(rule, tuple(chosen_on), thresholds, reached, problem)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What `limits.target` looks at."""
+
+    bpcer: float | None
+    bpcer_interval: RateInterval | None
+    apcer_per_species: Mapping[str, float | None]
+    apcer_interval_per_species: Mapping[str, RateInterval | None]
+
+
+def targets(both: Joined, by: Matching) -> tuple[Target, ...]:
+    """Whether the rule's limit holds for each Run on the judged samples; none where they have no threshold."""
+    held = []
+    units, _ = both.units
+    for values, threshold in zip(both.scores, by.thresholds, strict=False):
+        is_wrong = (values >= threshold) != both.is_attack
+        rows = {kind: np.flatnonzero(both.kinds == kind) for kind in both.kind_counts}
+        rates: dict[str, float | None] = {kind: float(is_wrong[here].mean()) for kind, here in rows.items()}
+        intervals = {kind: rate_interval(is_wrong[here], units.of(here)) for kind, here in rows.items()}
+        bpcer, interval = rates.pop(BONA_FIDE, None), intervals.pop(BONA_FIDE, None)
+        held.append(limits.target(by.rule, _Judged(bpcer, interval, rates, intervals)))
+    return tuple(target for target in held if target is not None)
 
 
 def _rate(rule: Rule, scores: ScoreSet, threshold: float) -> float:

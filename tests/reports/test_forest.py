@@ -1,0 +1,37 @@
+"""A forest plot says what it draws."""
+
+from __future__ import annotations
+
+import re
+
+from fas_core.reports.forest import Row, forest
+from fas_core.reports.palette import RUN_COLOURS
+
+ROWS = [
+    Row("live rejected", "9 %", "41 %", 32.0, 22.0, 43.0, "+32 [+22 to +43]", is_clear=True),
+    Row("<mask> missed", "30 %", "25 %", -5.0, -12.0, 2.0, "−5 [−12 to +2]", is_clear=False),
+]
+
+
+def test_differences_stand_on_one_axis_to_the_right_where_it_got_worse() -> None:
+    drawn = forest(ROWS, "AC", "what it shows")
+    x = [float(place) for place in re.findall(r"<circle cx='([\d.]+)'", drawn)]
+    ends = [tuple(map(float, pair)) for pair in re.findall(r"<path d='M([\d.]+) [\d.]+H([\d.]+)'", drawn)]
+    [zero] = [float(place) for place in re.findall(r"<path d='M([\d.]+) [^>]*stroke-width='2'/>", drawn)]
+    assert x[1] < zero < x[0]
+    per_point = (x[0] - zero) / 32
+    assert abs(zero - x[1] - 5 * per_point) < 0.2
+    for (low, high), row in zip(ends, ROWS, strict=True):
+        assert abs(low - zero - (row.low or 0) * per_point) < 0.2
+        assert abs(high - zero - (row.high or 0) * per_point) < 0.2
+
+
+def test_letters_have_their_runs_colours_and_texts_are_escaped() -> None:
+    drawn = forest(ROWS, "AC", "a 'label'")
+    assert f"fill='{RUN_COLOURS[0]}'>A</text>" in drawn
+    assert f"fill='{RUN_COLOURS[2]}'>C</text>" in drawn
+    assert RUN_COLOURS[1] not in drawn
+    assert "&lt;mask&gt; missed" in drawn
+    assert "aria-label='a &#39;label&#39;'" in drawn
+    assert drawn.count("font-weight='bold'>+32") == 1
+    assert "font-weight='bold'>−5" not in drawn
