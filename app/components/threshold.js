@@ -212,6 +212,7 @@ class Panel extends Layout {
     if (this.isTyping) return;
     this.typed.setAttribute("aria-invalid", "false");
     this.typed.value = Number.isFinite(this.t) ? String(this.t) : number(this.t); // whoever types it again decides alike
+    this.typed.classList.toggle("long", this.typed.value.length > 14);
     if (!this.isDragging) this.typed.title = `Exactly ${this.t}`; // the field is narrow
   }
 

@@ -215,8 +215,8 @@ export class Layout extends Verdict {
     this.root.classList.toggle("wide", isWide);
     const column = isWide ? Math.floor(LEFT_SHARE * (width - GAP)) : width;
     this.column = column;
-    this.left = column < 620 ? 124 : 148;
-    this.right = column < 620 ? 62 : 72;
+    this.left = column < 560 ? 124 : 148;
+    this.right = column < 560 ? 62 : 72;
     for (const name of ["left", "right", "column"]) this.root.style.setProperty(`--${name}`, `${this[name]}px`);
     this.root.style.setProperty("--gap", `${GAP}px`);
     this.axis = scoreAxis(this.view, this.limits, this.left + PAD, column - this.right - PAD);
