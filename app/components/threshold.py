@@ -310,7 +310,8 @@ def _intervals(
 def _upper(scores: Floats, units: uncertainty.Units, grid: Floats, *, is_attack: bool) -> Floats:
     """(m,) the upper 95 % bound of the share of live scores at or above each threshold, or of attacks below it."""
     # Attacks below t are those whose negative is above -t.
-    asked = np.nextafter(-grid[::-1], np.inf) if is_attack else grid
+    with np.errstate(over="ignore"):  # above the largest number is infinity
+        asked = np.nextafter(-grid[::-1], np.inf) if is_attack else grid
     bounds = uncertainty.upper_bounds(-scores if is_attack else scores, units, asked)
     if bounds is None:  # not where there are intervals
         return np.full(grid.size, np.nan)

@@ -164,13 +164,10 @@ def card(
     Raises BadInputError for unknown names, without a subset to choose or report on, and where the rule allows no finite
     threshold on these samples.
     """
-    _require_subsets(run, chosen_on)
-    _require_subsets(run, reported_on)
+    _require_subsets(run, [*chosen_on, *reported_on])
     decided = presentations(run, scores.values(run, score), level, fail_closed=fail_closed)
     threshold = _threshold(rule, decided, chosen_on, run.subsets, costs)
-    if not reported_on:
-        others = " or ".join(f"--report-on {name}" for name in run.subsets)
-        raise BadInputError(f"There is no subset to report on beside those already used. All the same: {others}.")
+    _require_reported(run, reported_on)
     reported = {name: run_metrics.rates_at(decided, [name], threshold) for name in reported_on}
     info = run.info
     return Card(
@@ -265,6 +262,13 @@ def _is_allowed(rule: Rule, decided: Presentations, chosen_on: Sequence[str], co
     except UndefinedMetricError:
         return False
     return True
+
+
+def _require_reported(run: Run, reported_on: Sequence[str]) -> None:
+    """Raises BadInputError where nothing is reported on."""
+    if not reported_on:
+        others = " or ".join(f"--report-on {name}" for name in run.subsets)
+        raise BadInputError(f"There is no subset to report on beside those already used. All the same: {others}.")
 
 
 def _require_subsets(run: Run, names: Sequence[str]) -> None:

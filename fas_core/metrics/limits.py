@@ -208,7 +208,9 @@ def _highest_within(values: Floats, units: Units, limit: float, of: str) -> floa
     first, last = 0, len(candidates) - 1  # the last one, above which there is nothing, is within the limit
     while first < last:
         at = np.unique(np.linspace(first, last - 1, _AT_ONCE).astype(np.int64))
-        bounds = upper_bounds(values, units, np.nextafter(candidates[at], np.inf), level=CONFIDENCE)
+        with np.errstate(over="ignore"):  # above the largest number is infinity
+            above = np.nextafter(candidates[at], np.inf)
+        bounds = upper_bounds(values, units, above, level=CONFIDENCE)
         within = np.zeros(at.size, np.bool_) if bounds is None else bounds <= limit
         reached = int(within.argmax()) if within.any() else at.size
         first = int(at[reached - 1]) + 1 if reached else first

@@ -203,6 +203,16 @@ def test_units_needed_are_the_fewest_that_prove_a_limit() -> None:
         assert zero_error_upper_bound(n) <= limit < zero_error_upper_bound(n - 1)
 
 
+def test_the_largest_numbers_are_scores_like_others() -> None:
+    most = np.finfo(float).max
+    scores = np.append(np.linspace(0, most, 150), [-most])
+    trials = Trials(scores, np.zeros(151, int), [], Units("sample", np.arange(151)))
+    threshold = op.threshold_by(Rule("bpcer", 0.05, at_95=True), sorted_set(trials), trials=trials)
+    assert 1e308 < threshold < most
+    attacks = Trials(scores, np.ones(151, int), ["mask"], Units("sample", np.arange(151)))
+    assert op.threshold_by(Rule("apcer", 0.05, at_95=True), sorted_set(attacks), trials=attacks) < 1e307
+
+
 def test_infinite_scores_prove_nothing() -> None:
     scores = np.append(np.arange(99.0), [np.inf] * 50)
     trials = Trials(scores, np.zeros(149, int), [], Units("sample", np.arange(149)))
