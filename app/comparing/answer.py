@@ -59,10 +59,9 @@ def _bound(sentences: Sequence[str]) -> str:
 
 def judged(comparison: Comparison) -> str:
     """Which Runs, by which thresholds, on what: a line."""
-    where = ", ".join(map(readable, comparison.subsets))
-    by = matching(comparison)
-    chosen = f"chosen on {', '.join(map(readable, by.chosen_on))}" if by.is_fixed else "matched anew on what is judged"
-    rule = f"{escaped(comparison.rule.words)} {escaped(chosen)}, judged on {escaped(where)}"
+    where, by = ", ".join(map(readable, comparison.subsets)), matching(comparison)
+    chosen = f"chosen on {', '.join(map(readable, by.chosen_on))}, judged" if by.is_fixed else "matched anew"
+    rule = f"{escaped(comparison.rule.words)} {escaped(f'{chosen} on {where}')}"
     return f"{names_of_runs(comparison)} · {rule} · {_samples(comparison)}"
 
 

@@ -41,7 +41,7 @@ def show_decision(comparison: Comparison, b: int, *, with_intervals: bool) -> No
             st.caption(f"The limit {escaped(comparison.rule.words)} on {escaped(where)}: {escaped(by_run)}.")
     with right:
         if found is None:
-            st.caption("What got worse is told where thresholds are matched.")
+            st.caption("What got worse is told at thresholds that can be matched: choose another limit in the sidebar.")
         else:
             show_worse(comparison, b, found)
 

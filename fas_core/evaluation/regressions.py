@@ -163,7 +163,8 @@ def headline(found: Regressions, letter: str = "B") -> Headline:
     fewer, more = ([cell for cell in attacks if cell.is_clear and sign * cell.difference > 0] for sign in (-1, 1))
     parts = [_misses("fewer", fewer, attacks)] if fewer else []
     parts += [_misses("more", more, attacks)] if more else []
-    if attacks and not parts:
+    alike = bool(attacks) and not parts
+    if alike:
         worst = max(attacks, key=lambda cell: abs(cell.difference))
         parts = [f"shows no clear difference in attacks missed (most apart: {readable(worst.kind)}, {_instead(worst)})"]
     live = next((cell for cell in found.overall if cell.kind == BONA_FIDE), None)
@@ -172,7 +173,8 @@ def headline(found: Regressions, letter: str = "B") -> Headline:
             parts.append(f"rejects {'fewer' if live.difference < 0 else 'more'} live faces ({_instead(live)})")
         else:
             parts.append(f"shows no clear difference in live faces rejected ({_instead(live)})")
-    answer = f"{letter} {' and '.join([', '.join(parts[:-1]), parts[-1]] if parts[:-1] else parts)}"
+    said = " and ".join([", ".join(parts[:-1]), parts[-1]] if parts[:-1] else parts)
+    answer = f"{letter} {said.replace(' and shows no clear difference in', ' nor in') if alike else said}"
     group = next((cell for cell in found.clear if cell.column), None)
     if group is None:
         return Headline(f"{answer}; no group got clearly worse ({found.n_compared:,} compared).", "")

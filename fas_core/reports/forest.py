@@ -58,7 +58,7 @@ def forest(rows: Sequence[Row], letters: str, label: str) -> Markup:
     drawn.append(
         f"<text x='{left}' y='{bottom + 31}' opacity='.75'>← {letters[1]} better</text>"
         f"<text x='{left + _PLANE}' y='{bottom + 31}' text-anchor='end' opacity='.75'>{letters[1]} worse →"
-        "</text><text x='{width - 4}' y='{bottom + 14}' text-anchor='end' opacity='.75'>in points</text>"
+        f"</text><text x='{width - 4}' y='{bottom + 14}' text-anchor='end' opacity='.75'>in points</text>"
     )
     for i, row in enumerate(rows):
         drawn.append(_row(row, _TOP + _ROW * i + _ROW / 2, x, colours[1], width))

@@ -75,8 +75,8 @@ def test_answer_and_tables_are_those_of_the_core(
     drawn = differences.resampled(both, at=chosen, resamples=1000, quantiles=1024)
     by_metric = differences.differences(both, DEFAULT, drawn, at=chosen)
     flips = differences.flips(both, chosen or differences.thresholds(both))
-    where = "chosen on live" if chosen else "matched anew on what is judged"
-    assert f"{where}, judged on seen paper, unseen mask · 12 samples compared" in at.caption[0].value
+    where = "chosen on live, judged" if chosen else "matched anew"
+    assert f"{where} on seen paper, unseen mask · 12 samples compared" in at.caption[0].value
     how = "taken as given" if chosen else "matched anew each time"
     assert any(f"by resampling 6 subjects, thresholds {how}" in caption.value for caption in at.caption)
     every = next(table.value for table in at.dataframe if "Metric" in table.value).set_index("Metric")

@@ -417,6 +417,25 @@ def test_what_cannot_be_compared_is_said_the_runs_first(tiny_cache: Path, fas: C
     assert fas("compare", "a", "a", "--score", "rec", "--score-b", "kl", *at).code == 0
 
 
+def test_a_comparison_judges_elsewhere_than_it_chooses_and_says_what_got_worse(
+    tiny_cache: Path, fas: Callable[..., Result]
+) -> None:
+    asked = ("compare", "a", "b", "--score", "rec", "--choose-on", "live", "--cache", tiny_cache)
+    document = json.loads(fas(*asked, "--json").out)
+    assert (document["n_common"], document["thresholds"]["chosen_on"]) == (12, ["live"])
+    assert document["thresholds"]["judged_on"] == ["seen_paper", "unseen_mask"]
+    assert set(document["thresholds"]["targets"]) == {"a", "b"}
+    worse = document["worse"]
+    assert (worse["rows"], worse["n_compared"]) == ([], 0)  # every group of 12 samples is too small
+    assert {("glasses", "yes"), ("subset", "seen_paper")} <= {
+        (cell["column"], cell["group"]) for cell in worse["too_few"]
+    }
+    printed = fas(*asked).out
+    assert "Nothing got clearly worse" in printed
+    assert "Too few to judge: live faces (n = 6); " in printed
+    assert "no subset dev to choose on; it has train, live" in message(fas(*asked, "--choose-on", "dev"))
+
+
 def test_a_comparison_names_its_unit_and_rule(tiny_cache: Path, fas: Callable[..., Result]) -> None:
     asked = ("compare", "a", "vendor", "--score", "rec", "--score-b", "score", "--cache", tiny_cache)
     document = json.loads(fas(*asked, "--rule", "apcer<=0.1", "--json").out)
@@ -426,7 +445,7 @@ def test_a_comparison_names_its_unit_and_rule(tiny_cache: Path, fas: Callable[..
         "subject",
         "apcer<=0.1",
     )
-    assert set(document["metrics"]["roc_auc"]) == {"a", "b", "difference", "ci95", "p", "method"}
+    assert set(document["metrics"]["roc_auc"]) == {"a", "b", "difference", "ci95", "p", "method", "p_is_bound"}
     printed = fas(*asked).out
     assert "A: a, rec. B: vendor, score." in printed
     assert "16 samples compared" in printed

@@ -168,8 +168,8 @@ def test_a_headline_claims_nothing_that_chance_explains() -> None:
     mask = Cell("", "", "mask", 200, 200, 0.30, 0.25, -0.12, 0.02, 0.2)
     found = Regressions((live,), (live, mask), (), 2, "sample")
     assert headline(found, "C").answer == (
-        "C shows no clear difference in attacks missed (most apart: mask, 25 % instead of 30 %) and shows no clear "
-        "difference in live faces rejected (6 % instead of 5 %); no group got clearly worse (2 compared)."
+        "C shows no clear difference in attacks missed (most apart: mask, 25 % instead of 30 %) nor in live faces "
+        "rejected (6 % instead of 5 %); no group got clearly worse (2 compared)."
     )
     assert found.worst is None
     assert found.sentence() == "Nothing got clearly worse: of 2 groups, species and subsets compared, none is."

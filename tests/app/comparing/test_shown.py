@@ -35,8 +35,7 @@ def test_caveats_say_what_is_compared_and_what_is_left_out(comparison: Compariso
         "computed …"
     )
     assert judged(of_three).endswith(
-        "BPCER ≤ 25 % matched anew on what is judged, judged on test · "
-        "7 samples compared, 1 left out because one of the Runs gave no score"
+        "BPCER ≤ 25 % matched anew on test · 7 samples compared, 1 left out because one of the Runs gave no score"
     )
     with_all = caveats(comparison, intervals=True, training=True, another=True)
     assert with_all.startswith("Training images are left out. Thresholds")
