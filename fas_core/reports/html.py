@@ -29,9 +29,28 @@ class Triplet(NamedTuple):
     sample_id: str  # "" where it is not to be named
 
 
-def html_page(title: str, parts: Sequence[Markup]) -> str:
-    """A whole document. Images in it may be data URIs; nothing else is ever loaded."""
-    return _templates.get_template("page.html").render(title=title, parts=parts)
+def html_page(title: str, parts: Sequence[Markup], foot: str = "") -> str:
+    """A whole document. Images in it may be data URIs; nothing else is ever loaded.
+
+    `foot`: what stands on the foot of every page of paper, beside its number.
+    """
+    return _templates.get_template("page.html").render(title=title, parts=parts, foot=_css_text(foot))
+
+
+def _css_text(text: str) -> Markup:
+    """A text as a string of CSS, of which nothing can end the string or the style."""
+    plain = "".join(c if c.isalnum() or c in " .,:%-–" else f"\\{ord(c):x} " for c in text)
+    return Markup(f'"{plain}"')  # letters, digits and escapes alone
+
+
+def sheet(parts: Sequence[Markup]) -> Markup:
+    """What begins a page of its own on paper, in smaller letters there."""
+    return _part("sheet", parts)
+
+
+def pair(left: Markup, right: Markup) -> Markup:
+    """Two things side by side."""
+    return _part("pair", left, right)
 
 
 def _part(name: str, *values: object) -> Markup:
