@@ -56,6 +56,8 @@ def card_form(shown: Shown, point: OperatingPoint, *, key: str) -> bool:
             level=shown.level,
             costs=operating.costs(run) if point.rule.kind == COST else None,
             fail_closed=closed,
+            asked=operating.limit(),
+            feared=operating.pinned(run),
             by=by.strip(),
             note=note.strip(),
         )

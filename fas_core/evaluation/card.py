@@ -22,7 +22,7 @@ from fas_core import documents, metrics, scores
 from fas_core.data.names import fresh_subsets
 from fas_core.errors import BadInputError
 from fas_core.evaluation import run_metrics
-from fas_core.evaluation.presentations import FRAME, Presentations, presentations
+from fas_core.evaluation.presentations import FRAME, Grouping, Presentations, presentations
 from fas_core.evaluation.run_metrics import ReportedRates, SubjectErrors
 from fas_core.evaluation.words import threshold_text
 from fas_core.files import atomic_file, make_folder
@@ -81,6 +81,8 @@ class Card:
     level: str
     fail_closed: bool
     rule: Rule
+    asked: Rule | None = None  # the limit to be kept by a threshold that was set by hand
+    feared: tuple[str, ...] | None = None  # species that somebody named: they lead what the card says
     costs: Costs | None
     threshold: float
     chosen_on: tuple[str, ...]
@@ -89,7 +91,7 @@ class Card:
     warnings: tuple[Caution, ...] | None = None
     chosen: ReportedRates | None
     reported: Mapping[str, ReportedRates]  # by subset
-    targets: Mapping[str, Target] | None = None  # by subset: whether the rule's limit holds; {} for one without
+    targets: Mapping[str, Target] | None = None  # by subset: whether the limit holds; {} where there is none
     reported_together: ReportedRates
     trade_offs: TradeOffs | None  # None without a sample that has a score
     worst_subjects: tuple[SubjectErrors, ...]
@@ -103,6 +105,7 @@ class Card:
         costs, trade_offs = self.costs, self.trade_offs
         document = {field.name: getattr(self, field.name) for field in fields(self)} | {
             "rule": str(self.rule),
+            "asked": None if self.asked is None else str(self.asked),
             "costs": costs and asdict(costs) | {"shares": {name: s._asdict() for name, s in costs.shares.items()}},
             "warnings": None if self.warnings is None else [caution.as_json() for caution in self.warnings],
             "trade_offs": {} if trade_offs is None else trade_offs,
@@ -132,6 +135,11 @@ class Card:
         return documents.read_as(cls, content | {"trade_offs": content.get("trade_offs") or None}, where)
 
     @property
+    def limit(self) -> Rule | None:
+        """What the rates are held against: the rule, or what was asked of a threshold set by hand."""
+        return self.rule if self.rule.has_limit else self.asked
+
+    @property
     def seal(self) -> str:
         """The SHA-256 of the document without its seal."""
         plain = {name: value for name, value in self.as_json().items() if name != "sha256"}
@@ -156,11 +164,14 @@ def card(
     level: str = FRAME,
     costs: Costs | None = None,
     fail_closed: bool = False,
+    asked: Rule | None = None,
+    feared: Sequence[str] = (),
     by: str = "",
     note: str = "",
 ) -> Card:
     """The card of a rule: its threshold chosen on some subsets, and the errors it makes there and on others.
 
+    `asked`: the limit that a threshold set by hand is to keep. `feared`: species that lead what the card says.
     Raises BadInputError for unknown names, without a subset to choose or report on, and where the rule allows no finite
     threshold on these samples.
     """
@@ -168,7 +179,10 @@ def card(
     decided = presentations(run, scores.values(run, score), level, fail_closed=fail_closed)
     threshold = _threshold(rule, decided, chosen_on, run.subsets, costs)
     _require_reported(run, reported_on)
+    _require_species(run, decided.of, feared)
+    asked = asked if rule.kind == op.BY_HAND else None
     reported = {name: run_metrics.rates_at(decided, [name], threshold) for name in reported_on}
+    held = {name: rates.target(asked or rule) for name, rates in reported.items()}
     info = run.info
     return Card(
         version=VERSION,
@@ -188,6 +202,8 @@ def card(
         level=level,
         fail_closed=fail_closed,
         rule=rule,
+        asked=asked,
+        feared=tuple(feared) or None,
         costs=costs if rule.kind == op.COST else None,
         threshold=threshold,
         chosen_on=tuple(chosen_on),
@@ -196,7 +212,7 @@ def card(
         warnings=tuple(cautions(run, rule, chosen_on, reported_on)),
         chosen=run_metrics.rates_at(decided, chosen_on, threshold) if chosen_on else None,
         reported=reported,
-        targets={name: target for name, rates in reported.items() if (target := rates.target(rule)) is not None},
+        targets={name: target for name, target in held.items() if target is not None},
         reported_together=run_metrics.rates_at(decided, reported_on, threshold),
         trade_offs=_trade_offs(decided.score_set(reported_on)),
         worst_subjects=tuple(run_metrics.worst_subjects(decided, reported_on, threshold)),
@@ -278,6 +294,15 @@ def _require_subsets(run: Run, names: Sequence[str]) -> None:
             raise BadInputError(f"Run {run.info.name} has no subset '{name}'. Subsets: {_listed(run.subsets)}.")
 
 
+def _require_species(run: Run, all_of_it: Grouping, names: Sequence[str]) -> None:
+    """Raises BadInputError where a Run has no attack of one of the species."""
+    codes, species = all_of_it.kinds
+    known = sorted(species[code - 1] for code in np.unique(codes) if code)
+    for name in names:
+        if name not in known:
+            raise BadInputError(f"Run {run.info.name} has no species '{name}'. Species: {_listed(known)}.")
+
+
 def differences(before: Card, run: Run) -> list[str]:
     """What of a card its Run does not give any more, each as one line of words; empty where all of it does.
 
@@ -293,6 +318,8 @@ def differences(before: Card, run: Run) -> list[str]:
         level=before.level,
         costs=before.costs,
         fail_closed=before.fail_closed,
+        asked=before.asked,
+        feared=before.feared or (),
     )
     if before.warnings is None:  # a card of before there were any
         now = replace(now, warnings=None)

@@ -107,6 +107,26 @@ def test_every_reported_subset_says_whether_the_limit_holds(run: store.Run) -> N
     assert proven.chosen.target(proven.rule).met_at_95  # type: ignore[union-attr]
 
 
+def test_a_threshold_set_by_hand_keeps_what_was_asked_and_species_that_are_feared(run: store.Run) -> None:
+    rule, asked = op.rule("threshold=110"), op.rule("bpcer<=0.1")
+    content = made(run, rule=rule, chosen_on=[], asked=asked, feared=["mask"])
+    assert content.limit == asked
+    bpcer = content.reported["seen_paper"].bpcer
+    assert content.targets is not None
+    assert content.targets["seen_paper"].rate == bpcer
+    assert content.targets["seen_paper"].met == (bpcer is not None and bpcer <= 0.1)
+    document = content.as_json()
+    assert (document["asked"], document["feared"]) == ("bpcer<=0.1", ["mask"])
+    assert Card.from_json(json.loads(json.dumps(document)), "card") == content
+    assert card.differences(content, run) == []
+    assert not card.are_alike(content, made(run, rule=rule, chosen_on=[], asked=asked))
+    plain = made(run, asked=asked)  # a rule with a limit of its own
+    assert plain.limit == plain.rule
+    assert not {"asked", "feared"} & set(plain.as_json())  # so that older seals hold
+    with pytest.raises(BadInputError, match="has no species 'wax'. Species: mask, paper"):
+        made(run, feared=["wax"])
+
+
 def test_cards_of_before_limits_were_checked_still_hold(run: store.Run) -> None:
     document = made(run).as_json()
     del document["targets"], document["sha256"]
