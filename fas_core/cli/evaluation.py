@@ -318,16 +318,16 @@ def _require_in_force(path: Path, history: History) -> None:
 
 
 def _predict_scores(card: Card, path: Path, columns: list[str], higher_is: str | None, as_json: bool) -> None:
-    from fas_core.evaluation import decisions
+    from fas_core.evaluation import applied
     from fas_core.runs import scorefile
 
-    rows = decisions.read(path, card, scorefile.column_names(columns), higher_is)
-    judged = decisions.of_scores(card, rows, str(path))
+    rows = applied.read(path, card, scorefile.column_names(columns), higher_is)
+    judged = applied.of_scores(card, rows, str(path))
     if as_json:
         return print_json(judged.as_json())
-    for decision in judged.of:
-        score = "no score" if decision.score is None else f"score {decision.score:.6g}"
-        print(f"{', '.join(decision.sample_ids)}: {decision.called}, {score}")
+    for outcome in judged.of:
+        score = "no score" if outcome.score is None else f"score {outcome.score:.6g}"
+        print(f"{', '.join(outcome.sample_ids)}: {outcome.called}, {score}")
     print(f"{judged.in_words}.")
 
 

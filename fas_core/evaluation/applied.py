@@ -1,6 +1,6 @@
 """A card applied to new scores of the system that it is of: no model is asked, nothing is written.
 
-    decisions.of_scores(frozen, decisions.read(Path("new.csv"), frozen))
+    applied.of_scores(frozen, applied.read(Path("new.csv"), frozen))
 
 What has no score is an attack, as an image that cannot be read is.
 """
@@ -28,8 +28,8 @@ from fas_core.runs import scorefile
 
 
 @dataclass(frozen=True)
-class Decision:
-    """On one row, or on those of a video or session together."""
+class Outcome:
+    """What a card decides on one row, or on those of a video or session together."""
 
     sample_ids: tuple[str, ...]
     are_together: bool
@@ -54,22 +54,22 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Decisions:
-    """All decisions on a file of scores, in the order of its rows."""
+class Outcomes:
+    """All decisions of a card on a file of scores, in the order of its rows."""
 
-    of: tuple[Decision, ...]
+    of: tuple[Outcome, ...]
     score: str
     level: str
 
     @property
     def counts(self) -> dict[str, int]:
         """How many are called what; `no_score` ones are among the attacks."""
-        n_attack = sum(decision.is_attack for decision in self.of)
-        n_missing = sum(decision.score is None for decision in self.of)
+        n_attack = sum(outcome.is_attack for outcome in self.of)
+        n_missing = sum(outcome.score is None for outcome in self.of)
         return {"n": len(self.of), ATTACK: n_attack, BONA_FIDE: len(self.of) - n_attack, "no_score": n_missing}
 
     def as_json(self) -> dict[str, Any]:
-        verdicts = [decision.as_json() for decision in self.of]
+        verdicts = [outcome.as_json() for outcome in self.of]
         return {"score": self.score, "level": self.level, "counts": self.counts, "verdicts": verdicts}
 
     @property
@@ -112,7 +112,7 @@ def _was_negated(frozen: Card) -> bool:
     return bool(last) and last[-1].rpartition("=")[2] == BONA_FIDE
 
 
-def of_scores(frozen: Card, rows: pd.DataFrame, whose: str = "The file") -> Decisions:
+def of_scores(frozen: Card, rows: pd.DataFrame, whose: str = "The file") -> Outcomes:
     """One decision per row, or per video or session where the card decides so.
 
     Raises BadInputError where the card was changed, and where the rows do not name what the card decides on.
@@ -124,9 +124,9 @@ def of_scores(frozen: Card, rows: pd.DataFrame, whose: str = "The file") -> Deci
     answered = ~np.isnan(values)
     called[answered] = metrics.is_attack(values[answered], frozen.threshold)
     ids = rows["sample_id"].groupby(of_row).agg(tuple)
-    return Decisions(
+    return Outcomes(
         tuple(
-            Decision(names, frozen.level != FRAME, None if math.isnan(value) else value, frozen.threshold, is_attack)
+            Outcome(names, frozen.level != FRAME, None if math.isnan(value) else value, frozen.threshold, is_attack)
             for names, value, is_attack in zip(ids, values.tolist(), called.tolist(), strict=True)
         ),
         frozen.score,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fas_core.errors import BadInputError
-from fas_core.evaluation import card, decisions
+from fas_core.evaluation import applied, card
 from fas_core.evaluation.card import Card
 from fas_core.metrics import operating_point as op
 from fas_core.runs.scorefile import scores_only_run
@@ -30,7 +30,7 @@ def written(tmp_path: Path, text: str) -> Path:
 def test_every_row_gets_a_verdict_and_what_has_no_score_is_an_attack(tmp_path: Path) -> None:
     frozen = card_of(tmp_path)
     path = written(tmp_path, "sample_id,vendor,label\na,12,live\nb,11.9,live\nc,,live\nd,-inf,?\ne,inf,?\n")
-    judged = decisions.of_scores(frozen, decisions.read(path, frozen))
+    judged = applied.of_scores(frozen, applied.read(path, frozen))
     assert [(one.sample_ids, one.called) for one in judged.of] == [
         (("a",), "attack"),  # at the threshold
         (("b",), "bona_fide"),
@@ -56,7 +56,7 @@ def test_videos_and_sessions_are_decided_on_as_a_whole(tmp_path: Path) -> None:
     path = written(
         tmp_path, "sample_id,vendor,session_id,subject_id\na,10,s,p\nb,13,t,p\nc,16,s,p\nd,,t,p\ne,1,s,q\nf,,u,q\n"
     )
-    judged = decisions.of_scores(frozen, decisions.read(path, frozen))
+    judged = applied.of_scores(frozen, applied.read(path, frozen))
     assert [(one.sample_ids, one.score, one.is_attack) for one in judged.of] == [
         (("a", "c"), 13, True),
         (("b", "d"), 13, True),
@@ -67,7 +67,7 @@ def test_videos_and_sessions_are_decided_on_as_a_whole(tmp_path: Path) -> None:
     assert judged.in_words.startswith("4 sessions: 3 attack")
     without = written(tmp_path, "sample_id,vendor\na,10\n")
     with pytest.raises(BadInputError, match=r"new.csv cannot be judged per session: column 'session_id' is missing"):
-        decisions.of_scores(frozen, decisions.read(without, frozen), str(without))
+        applied.of_scores(frozen, applied.read(without, frozen), str(without))
 
 
 def test_another_score_or_direction_is_refused(tmp_path: Path) -> None:
@@ -76,18 +76,18 @@ def test_another_score_or_direction_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         BadInputError, match=r"no column 'vendor', the score that the card is of; .* --column vendor=NAME"
     ):
-        decisions.read(path, frozen)
-    assert decisions.read(path, frozen, {"vendor": ["score"]})["score"].tolist() == [12]
+        applied.read(path, frozen)
+    assert applied.read(path, frozen, {"vendor": ["score"]})["score"].tolist() == [12]
     turned = card_of(tmp_path, source="v.csv --higher-is bona_fide")
     path = written(tmp_path, "sample_id,vendor\na,-12\nb,0\n")
     with pytest.raises(BadInputError, match=r"were negated. Say what they are in .*new.csv: --higher-is bona_fide"):
-        decisions.read(path, turned)
-    assert decisions.read(path, turned, higher_is="bona_fide")["score"].tolist() == [12, 0]
-    assert decisions.read(path, turned, higher_is="attack")["score"].tolist() == [-12, 0]
+        applied.read(path, turned)
+    assert applied.read(path, turned, higher_is="bona_fide")["score"].tolist() == [12, 0]
+    assert applied.read(path, turned, higher_is="attack")["score"].tolist() == [-12, 0]
     other = card_of(tmp_path, source="v.csv --higher-is other=bona_fide")
-    assert decisions.read(path, other)["score"].tolist() == [-12, 0]
+    assert applied.read(path, other)["score"].tolist() == [-12, 0]
     with pytest.raises(BadInputError, match="write bona_fide or attack"):
-        decisions.read(path, frozen, higher_is="live")
+        applied.read(path, frozen, higher_is="live")
 
 
 @pytest.mark.parametrize(
@@ -102,13 +102,13 @@ def test_another_score_or_direction_is_refused(tmp_path: Path) -> None:
 )
 def test_what_is_no_table_of_scores_is_refused(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match=message):
-        decisions.read(written(tmp_path, text), card_of(tmp_path))
+        applied.read(written(tmp_path, text), card_of(tmp_path))
 
 
 def test_nothing_is_decided_by_a_card_that_was_changed(tmp_path: Path) -> None:
     from dataclasses import replace
 
     frozen = card_of(tmp_path)
-    rows = decisions.read(written(tmp_path, "sample_id,vendor\na,1\n"), frozen)
+    rows = applied.read(written(tmp_path, "sample_id,vendor\na,1\n"), frozen)
     with pytest.raises(BadInputError, match="was changed after it was written"):
-        decisions.of_scores(replace(frozen, threshold=0.0), rows)
+        applied.of_scores(replace(frozen, threshold=0.0), rows)
