@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from fas_core.cli import bench, cards, data, evaluation, runs, scores, server, training
+from fas_core.cli import bench, cards, data, decisions, evaluation, runs, scores, server, training
 from fas_core.cli.printing import say, show_all_texts
 from fas_core.errors import BadInputError
 
@@ -26,6 +26,8 @@ data_app = typer.Typer(help="Manifests: scan, check, subsets, simulated attacks.
 scores_app = typer.Typer(help="Score files of other systems.", no_args_is_help=True)
 cards_app = typer.Typer(invoke_without_command=True)
 cards_app.callback()(cards.list_cards)
+decisions_app = typer.Typer(help="Runs that were approved or refused.", invoke_without_command=True)
+decisions_app.callback()(decisions.list_decisions)
 app.add_typer(data_app, name="data")
 app.add_typer(scores_app, name="scores")
 
@@ -56,6 +58,9 @@ cards_app.command("keep")(cards.keep_card)
 cards_app.command("approve")(cards.approve)
 cards_app.command("supersede")(cards.supersede)
 cards_app.command("withdraw")(cards.withdraw)
+app.add_typer(decisions_app, name="decisions")
+decisions_app.command("list")(decisions.list_decisions)
+decisions_app.command("add")(decisions.add_decision)
 app.command("report")(evaluation.report_on)
 app.command("metrics")(scores.score_metrics)
 scores_app.command("import")(scores.scores_import)

@@ -1,0 +1,97 @@
+"""`fas decisions`: which Runs were approved or refused, by whom, why, and on which numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fas_core.cli.options import CacheOption, JsonOption, LevelOption
+from fas_core.cli.printing import print_json, print_table, say
+
+if TYPE_CHECKING:
+    from fas_core.evaluation.decisions import Evidence, JudgedRun
+    from fas_core.evaluation.join import System
+    from fas_core.metrics.operating_point import Rule
+
+
+def list_decisions(context: typer.Context, cache: CacheOption, as_json: JsonOption = False) -> None:
+    """Runs that were approved or refused, the newest decision first. Example: `fas decisions list --json`"""
+    if context.invoked_subcommand is not None:
+        return None
+    from fas_core.evaluation import decisions
+
+    kept, problems = decisions.kept(cache)
+    for problem in problems:
+        say(f"Warning: {problem}")
+    if as_json:
+        return print_json([entry.as_json() for entry in kept])
+    if not kept:
+        print(f"No decisions in {cache}. Make one: fas decisions add RUN --verdict approved --by NAME --reason WHY")
+        return None
+    rows = [
+        [
+            entry.decision.about.name,
+            entry.decision.in_short + ("" if entry.is_latest else " (superseded)"),
+            entry.decision.reason,
+            "; ".join(entry.decision.conditions) or "–",
+        ]
+        for entry in kept
+    ]
+    return print_table(f"Decisions in {cache}", ["run", "decision", "reason", "conditions"], rows)
+
+
+def add_decision(
+    run: Annotated[str, typer.Argument(metavar="RUN")],
+    *,
+    cache: CacheOption,
+    verdict: Annotated[str, typer.Option(help="approved or refused.")],
+    by: Annotated[str, typer.Option(help="The name of who decides.")],
+    reason: Annotated[str, typer.Option(help="Why, in words.")],
+    against: Annotated[str | None, typer.Option(metavar="RUN", help="The Run in use that it is compared with.")] = None,
+    condition: Annotated[list[str] | None, typer.Option(help="Under which condition; may be repeated.")] = None,
+    score: Annotated[str | None, typer.Option(help="The score to judge by; by default the only one.")] = None,
+    score_against: Annotated[str | None, typer.Option(help="That of the other Run, where it is another one.")] = None,
+    rule: Annotated[str, typer.Option(help="What thresholds are chosen by.")] = "bpcer<=0.05",
+    level: LevelOption = "frame",
+) -> None:
+    """Keeps a decision about a Run, and the numbers that it rests on.
+
+    Example: `fas decisions add small_resvae --against small_dcvae --score rec --verdict approved --by Ada --reason
+    "fewer masks pass"`
+    """
+    from fas_core.cli.evaluation import _only_score
+    from fas_core.evaluation import decisions
+    from fas_core.evaluation.join import System
+    from fas_core.metrics import operating_point as op
+    from fas_core.runs import store
+
+    opened = store.open_run(cache, run)
+    system = System(opened, score or _only_score(opened, run))
+    other = None if against is None else System(store.open_run(cache, against), score_against or system.score)
+    decisions.require_said(verdict, by, reason)  # before the work begins
+    judged, in_use, evidence = _evidence(system, other, op.rule(rule), level)
+    draft = decisions.draft(judged, in_use, evidence, verdict=verdict, by=by, reason=reason, conditions=condition or ())
+    for caution in evidence.cautions:
+        say(f"Warning: {caution.message}")
+    print(decisions.keep(draft, cache).in_words)
+
+
+def _evidence(
+    system: System, other: System | None, rule: Rule, level: str
+) -> tuple[JudgedRun, JudgedRun | None, Evidence]:
+    """The Run, the other one, and what is said about them."""
+    from fas_core.data.names import dev_subsets, fresh_subsets
+    from fas_core.evaluation import card as cards
+    from fas_core.evaluation import comparison, decisions
+    from fas_core.metrics.operating_point import BY_HAND
+    from fas_core.reports import card as cardpage
+
+    if other is not None:
+        return decisions.by_comparison(comparison.compared(other, system, rule, level), rule)
+    subsets = system.run.subsets
+    dev = [] if rule.kind == BY_HAND else dev_subsets(subsets)
+    reported = fresh_subsets(subsets, dev) or subsets
+    frozen = cards.card(system.run, system.score, rule, dev, reported, level=level)
+    judged, evidence = decisions.by_card(system, frozen, cardpage.answer(frozen))
+    return judged, None, evidence

@@ -1,0 +1,309 @@
+"""Whether a Run is approved: what a person decided about it, on which numbers, and why. Nothing is ever erased.
+
+    draft = decisions.Decision(about=..., against=..., verdict="approved", by="Ada", reason="...", evidence=...)
+    decisions.keep(draft, cache)
+    decisions.kept(cache)
+
+A decision is a sealed JSON document in a file of its own, among those of `cache/decisions`. A later one about the same
+Run takes its place and holds its seal, so that one which was changed, or taken out of their middle, is found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from fas_core import documents, texts
+from fas_core.data.names import outside_training
+from fas_core.errors import BadInputError
+from fas_core.evaluation.card import Card
+from fas_core.evaluation.comparison import PairedComparison
+from fas_core.evaluation.join import System
+from fas_core.files import atomic_file, end_of
+from fas_core.metrics import json_safe
+from fas_core.metrics.operating_point import Rule
+from fas_core.runs.health import Caution
+from fas_core.runs.store import Run
+
+VERSION = 1
+APPROVED, REFUSED = VERDICTS = ("approved", "refused")
+LONGEST_NAME, LONGEST_TEXT, MOST_CONDITIONS = 100, 2000, 20  # characters of a name, of a reason or condition
+_MADE = ("when", "supersedes", "sha256")  # what `keep` adds: two decisions that differ in nothing else are the same
+
+
+@dataclass(frozen=True)
+class JudgedRun:
+    """A Run as it was when it was decided on, and what it was judged by."""
+
+    run: str  # the id
+    name: str
+    digest: str
+    checkpoint_sha256: str | None
+    score: str
+    threshold: float | None  # None where the rule gives none
+
+    @classmethod
+    def of(cls, system: System, threshold: float | None) -> JudgedRun:
+        info = system.run.info
+        return cls(system.run.id, info.name, system.run.digest, info.checkpoint_sha256 or None, system.score, threshold)
+
+    def state(self, run: Run | None) -> str:
+        """What has become of it: "" where it is as it was. `run`: the one with its id now, None where there is none."""
+        if run is None:
+            return "its Run is gone"
+        return "" if run.digest == self.digest else "its Run has changed since"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What a decision rests on, as it was shown to who decided."""
+
+    level: str
+    rule: Rule
+    chosen_on: tuple[str, ...]  # subsets that the thresholds were chosen on; none: on those judged, or by hand
+    judged_on: tuple[str, ...]
+    numbers: tuple[str, ...]  # sentences of plain text
+    cautions: tuple[Caution, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        cautions = [caution.as_json() for caution in self.cautions]
+        return {f.name: getattr(self, f.name) for f in fields(self)} | {"rule": str(self.rule), "cautions": cautions}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """That a Run is approved, or refused, by whom and why; a draft until `keep` has sealed it."""
+
+    version: int = VERSION
+    about: JudgedRun
+    against: JudgedRun | None  # the one in use that it was compared with
+    verdict: str  # one of `VERDICTS`
+    by: str
+    reason: str
+    conditions: tuple[str, ...] = ()
+    evidence: Evidence
+    when: str = ""  # UTC, ISO 8601
+    supersedes: str = ""  # the seal of the decision about the same Run whose place it takes; "" for the first
+    sha256: str = ""  # the seal: of all the rest
+
+    def as_json(self) -> dict[str, Any]:
+        """The document, from whose fields the seal is computed."""
+        document = {f.name: getattr(self, f.name) for f in fields(self)} | {"evidence": self.evidence.as_json()}
+        safe: dict[str, Any] = json_safe(document)
+        return safe
+
+    @classmethod
+    def from_json(cls, content: object, where: str) -> Decision:
+        """The decision of a document. Raises BadInputError, beginning with `where`, for what is no sealed decision."""
+        if not isinstance(content, dict) or "verdict" not in content:
+            raise BadInputError(f"{where} is no decision about a Run. Make one with 'fas decisions add'.")
+        if content.get("version") != VERSION:
+            raise BadInputError(f"{where} has decision version {content.get('version')}; this version reads {VERSION}.")
+        decision = documents.read_as(cls, content, where)
+        if decision.sha256 != decision.seal:
+            raise BadInputError(f"{where} was changed after it was written. Bring the file back as it was.")
+        return decision
+
+    @property
+    def seal(self) -> str:
+        """The SHA-256 of the document without its seal."""
+        return _sha256({name: value for name, value in self.as_json().items() if name != "sha256"})
+
+    @property
+    def content(self) -> str:
+        """Stands for what was decided and on what, whenever that was."""
+        return _sha256({name: value for name, value in self.as_json().items() if name not in _MADE})
+
+    @property
+    def in_short(self) -> str:
+        """approved by Ada on 2026-11-29 against small_dcvae"""
+        against = "" if self.against is None else f" against {self.against.name}"
+        if self.against is not None and self.against.run == self.about.run:
+            against += f" by {self.against.score}"
+        return f"{self.verdict} by {self.by} on {self.when[:10]}{against}"
+
+    @property
+    def in_words(self) -> str:
+        """small_resvae: approved by Ada on 2026-11-29 against small_dcvae: fewer masks pass. Condition: dev again."""
+        what = "Condition" if len(self.conditions) == 1 else "Conditions"
+        conditions = f" {what}: {'; '.join(self.conditions)}." if self.conditions else ""
+        end = "" if self.reason[-1] in ".!?…" else "."
+        return f"{self.about.name}: {self.in_short}: {self.reason}{end}{conditions}"
+
+
+def _sha256(document: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def draft(
+    about: JudgedRun,
+    against: JudgedRun | None,
+    evidence: Evidence,
+    *,
+    verdict: str,
+    by: str,
+    reason: str,
+    conditions: Sequence[str] = (),
+) -> Decision:
+    """A decision in the words of who makes it. Raises BadInputError without a name, a reason or a verdict."""
+    who, why = require_said(verdict, by, reason)
+    said = [text for text in map(_plain, conditions) if text]
+    if len(who) > LONGEST_NAME or any(len(text) > LONGEST_TEXT for text in (why, *said)) or len(said) > MOST_CONDITIONS:
+        raise BadInputError(
+            f"Too long to be kept: a name has at most {LONGEST_NAME} characters, a reason and each of at most "
+            f"{MOST_CONDITIONS} conditions {LONGEST_TEXT:,}."
+        )
+    return Decision(
+        about=about, against=against, verdict=verdict, by=who, reason=why, conditions=tuple(said), evidence=evidence
+    )
+
+
+def require_said(verdict: str, by: str, reason: str) -> tuple[str, str]:
+    """The name and the reason, each in a line. Raises BadInputError where one is missing, or the verdict is none."""
+    if verdict not in VERDICTS:
+        raise BadInputError(f"'{verdict}' is no verdict: {' or '.join(VERDICTS)}.")
+    if not (who := _plain(by)):
+        raise BadInputError("A decision needs the name of who makes it.")
+    if not (why := _plain(reason)):
+        raise BadInputError("A decision needs a reason, in words.")
+    return who, why
+
+
+def _plain(text: str) -> str:
+    """In one line, without invisible characters."""
+    return texts.plain("".join(char for char in " ".join(text.split()) if char.isprintable()))
+
+
+def by_comparison(compared: PairedComparison, rule: Rule) -> tuple[JudgedRun, JudgedRun, Evidence]:
+    """B, A and what a decision about B against A rests on; `rule`: that of the comparison."""
+    at = compared.verdicts
+    named = {caution.message: caution for _, caution in compared.cautions}
+    evidence = Evidence(
+        level=compared.level,
+        rule=rule,
+        chosen_on=(),
+        judged_on=tuple(outside_training(compared.a.run.subsets)),
+        numbers=compared.in_words,
+        cautions=tuple(named.values()),
+    )
+    return (
+        JudgedRun.of(compared.b, None if at is None else at.threshold_b),
+        JudgedRun.of(compared.a, None if at is None else at.threshold_a),
+        evidence,
+    )
+
+
+def by_card(system: System, frozen: Card, sentence: str) -> tuple[JudgedRun, Evidence]:
+    """A Run and what a decision about it alone rests on: the rates of a card, in a sentence."""
+    evidence = Evidence(
+        level=frozen.level,
+        rule=frozen.rule,
+        chosen_on=frozen.chosen_on,
+        judged_on=frozen.reported_on,
+        numbers=(sentence,),
+        cautions=frozen.warnings or (),
+    )
+    return JudgedRun.of(system, frozen.threshold), evidence
+
+
+# ------------------------------------------------------------------------------------------ those of a cache folder
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A decision of a cache folder with its file."""
+
+    path: Path
+    decision: Decision
+    is_latest: bool  # about its Run: no other has taken its place
+
+    def as_json(self) -> dict[str, Any]:
+        """An entry of `fas decisions --json`."""
+        return {"file": str(self.path), "superseded": not self.is_latest, **self.decision.as_json()}
+
+
+def folder(cache: Path) -> Path:
+    """Where the decisions about the Runs of a cache folder are."""
+    return cache / "decisions"
+
+
+def kept(cache: Path) -> tuple[list[Kept], list[str]]:
+    """The decisions of a cache folder, newest first, and what is wrong with other files there."""
+    by_file: list[tuple[Path, Decision]] = []
+    problems: list[str] = []
+    for path in sorted(folder(cache).glob("*.json")):
+        try:
+            by_file.append((path, read(path)))
+        except BadInputError as error:
+            problems.append(str(error))
+    by_file.sort(key=lambda entry: entry[1].when, reverse=True)
+    seals = {decision.sha256 for _, decision in by_file}
+    superseded = {decision.supersedes for _, decision in by_file}
+    problems += [
+        f"{path}: the decision that it took the place of is gone, or was changed. Bring its file back."
+        for path, decision in by_file
+        if decision.supersedes and decision.supersedes not in seals
+    ]
+    return [Kept(path, decision, decision.sha256 not in superseded) for path, decision in by_file], problems
+
+
+def about(runs: Sequence[Run]) -> list[Kept]:
+    """The decisions about some Runs of one cache folder, newest first."""
+    ids = {run.id for run in runs}
+    return [entry for entry in kept(runs[0].cache)[0] if entry.decision.about.run in ids] if runs else []
+
+
+def keep(decision: Decision, cache: Path) -> Decision:
+    """Seals a draft and writes it among the decisions of a cache folder, in the place of the latest about its Run.
+
+    Raises BadInputError where the same is kept already, and where the folder cannot be written.
+    """
+    try:
+        with end_of(folder(cache) / ".lock"):  # nobody else decides meanwhile
+            before, _ = kept(cache)
+            for other in before:
+                if other.decision.content == decision.content:
+                    raise BadInputError(
+                        f"The same decision is kept already: {other.decision.in_short}. Say what is new in the reason."
+                    )
+            of_run = [
+                entry.decision.sha256
+                for entry in before
+                if entry.is_latest and entry.decision.about.run == decision.about.run
+            ]
+            dated = replace(
+                decision, when=datetime.now(UTC).isoformat(timespec="microseconds"), supersedes=next(iter(of_run), "")
+            )
+            sealed = replace(dated, sha256=dated.seal)
+            write(sealed, folder(cache))
+    except OSError as error:
+        raise BadInputError(
+            f"The decision cannot be kept in {folder(cache)}: {error.strerror or error}. Make the folder writable."
+        ) from error
+    return sealed
+
+
+def write(decision: Decision, to: Path) -> Path:
+    """Writes a sealed decision into a folder, under a name of its own."""
+    stamp = decision.when.replace(":", "").replace("+0000", "")
+    path = to / f"{stamp}-{decision.about.run}-{decision.sha256[:6]}.json"
+    with atomic_file(path) as temporary:
+        text = json.dumps(decision.as_json(), indent=1, ensure_ascii=False, allow_nan=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+    return path
+
+
+def read(path: Path) -> Decision:
+    """A decision from its file. Raises BadInputError where it cannot be read, is none, or was changed."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadInputError(f"{path}: {error.strerror or error}.") from error
+    except ValueError as error:
+        raise BadInputError(f"{path} is no decision about a Run: it is not JSON ({error}).") from error
+    return Decision.from_json(content, str(path))

@@ -1,0 +1,37 @@
+"""`fas decisions`: kept with their numbers, listed with what took their place, refused with one message."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.conftest import Result, message
+
+
+def test_decisions_are_added_and_listed(tiny_cache: Path, fas: Callable[..., Result]) -> None:
+    said = ("--score", "rec", "--by", "Ada", "--cache", tiny_cache)
+    why = ("--reason", "a leak", "--condition", "until May")
+    assert "No decisions" in fas("decisions", "--cache", tiny_cache).out
+    added = fas("decisions", "add", "b", "--verdict", "approved", "--reason", "better", "--against", "a", *said)
+    assert added.out.startswith("b: approved by Ada on ")
+    assert added.out.endswith(" against a: better.\n")
+    alone = fas("decisions", "add", "b", "--verdict", "refused", *why, *said)
+    assert alone.out.endswith(": a leak. Condition: until May.\n")
+    later, earlier = json.loads(fas("decisions", "list", "--cache", tiny_cache, "--json").out)
+    assert (later["verdict"], later["superseded"], later["supersedes"]) == ("refused", False, earlier["sha256"])
+    assert (earlier["verdict"], earlier["superseded"], earlier["against"]["name"]) == ("approved", True, "a")
+    assert later["against"] is None
+    [sentence] = later["evidence"]["numbers"]
+    assert sentence.startswith(f"At the threshold {later['about']['threshold']}")
+    listed = fas("decisions", "--cache", tiny_cache).out
+    assert "(superseded)" in listed
+    assert "until May" in listed
+
+
+def test_what_cannot_be_kept_is_refused_with_one_message(tiny_cache: Path, fas: Callable[..., Result]) -> None:
+    def add(*words: str) -> str:
+        return message(fas("decisions", "add", "b", "--score", "rec", *words, "--cache", tiny_cache))
+
+    assert "needs a reason" in add("--verdict", "approved", "--by", "Ada", "--reason", " ")
+    assert "needs the name" in add("--verdict", "approved", "--by", "", "--reason", "better")
+    assert "'yes' is no verdict" in add("--verdict", "yes", "--by", "Ada", "--reason", "better")
+    assert "Missing option '--reason'" in add("--verdict", "approved", "--by", "Ada")
