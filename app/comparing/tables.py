@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pandas as pd
@@ -13,7 +12,7 @@ from app.comparing.comparison import LETTERS, SUBSET, Comparison, differences, g
 from app.session.page import fragment
 from app.words import escaped
 from fas_core.data.names import readable
-from fas_core.evaluation.words import metric_words, p_text, signed
+from fas_core.evaluation.words import interval_text, metric_words, p_text
 
 
 def _show(table: pd.DataFrame, most: int, columns: dict[Any, Any]) -> None:
@@ -57,13 +56,6 @@ def metrics_table(comparison: Comparison, b: int, *, with_intervals: bool) -> pd
     columns["95 %"] = [interval_text(metric.low, metric.high, 3) for metric in detail]
     columns["p"] = [None if metric.p is None else p_number(metric.p, is_bound=metric.is_bound) for metric in detail]
     return pd.DataFrame(columns)
-
-
-def interval_text(low: float | None, high: float | None, digits: int) -> str | None:
-    """None where there is no interval."""
-    if low is None or high is None or math.isnan(low) or math.isnan(high):
-        return None
-    return f"{signed(low, digits)} to {signed(high, digits)}"
 
 
 def p_number(p: float, *, is_bound: bool = False) -> str:

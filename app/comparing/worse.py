@@ -9,17 +9,15 @@ from numpy.typing import NDArray
 
 from app.comparing.comparison import LETTERS, Comparison, differences, groupings, joined, targets, worse
 from app.comparing.scatter import points_of
-from app.comparing.tables import interval_text, p_number
+from app.comparing.tables import p_number
 from app.components.drawing import drawing
 from app.components.scatter import selection_of
 from app.words import escaped
 from fas_core.data.names import BONA_FIDE, readable
-from fas_core.evaluation.differences import ROC_AUC, Difference
 from fas_core.evaluation.regressions import Cell, Regressions, members_of
-from fas_core.evaluation.words import signed
+from fas_core.evaluation.words import interval_text, signed
 from fas_core.metrics.limits import short_words
-from fas_core.metrics.resampling import Statistic
-from fas_core.reports.forest import Row, forest
+from fas_core.reports.forest import Row, forest, rows_of
 
 HEIGHT = 282  # of the table, beside the plot
 SAMPLES_PART = "Which samples change?"
@@ -30,10 +28,9 @@ def show_decision(comparison: Comparison, b: int, *, with_intervals: bool) -> No
     left, right = st.columns([1, 1.12], gap="medium")
     found = worse(comparison, b, with_intervals=with_intervals)
     with left:
-        rows = forest_rows(comparison, b, with_intervals=with_intervals)
-        label = "; ".join(f"{row.label}: A {row.a}, {LETTERS[b]} {row.b}, {row.words}" for row in rows)
-        drawing(forest(rows, f"A{LETTERS[b]}", label), key="forest")
-        if held := targets(comparison):
+        if rows := forest_rows(comparison, b, with_intervals=with_intervals):
+            drawing(forest(rows, f"A{LETTERS[b]}"), key="forest")
+        if with_intervals and (held := targets(comparison)):
             by_run = "; ".join(
                 f"{letter} {short_words(target)}" for letter, target in zip(comparison.letters, held, strict=True)
             )
@@ -47,49 +44,9 @@ def show_decision(comparison: Comparison, b: int, *, with_intervals: bool) -> No
 
 
 def forest_rows(comparison: Comparison, b: int, *, with_intervals: bool) -> list[Row]:
-    """Live faces rejected, every species missed, and the AUC; without thresholds the AUC of each species too."""
-    of_each = differences(comparison, b, with_intervals=with_intervals)
-    found = worse(comparison, b, with_intervals=with_intervals)
-    rows = [] if found is None else [_row_of(cell) for cell in found.overall]
-    areas = [ROC_AUC] if rows else [statistic for statistic in of_each if statistic.name == "roc_auc"]
-    return rows + [row for area in areas if (row := _area_row(area, of_each[area])) is not None]
-
-
-def _row_of(cell: Cell) -> Row:
-    digits = 0 if cell.n < 1000 else 1
-    low, high = _points(cell)
-    interval = interval_text(low, high, digits)
-    return Row(
-        label="live rejected" if cell.kind == BONA_FIDE else f"{readable(cell.kind)} missed",
-        a=f"{100 * cell.a:.{digits}f} %",
-        b=f"{100 * cell.b:.{digits}f} %",
-        worse=100 * cell.difference,
-        low=low,
-        high=high,
-        words=signed(100 * cell.difference, digits) + (f" [{interval}]" if interval else ""),
-        is_clear=cell.is_clear,
-    )
-
-
-def _points(cell: Cell) -> tuple[float | None, float | None]:
-    """The interval in percentage points."""
-    return None if cell.low is None else 100 * cell.low, None if cell.high is None else 100 * cell.high
-
-
-def _area_row(statistic: Statistic, area: Difference) -> Row | None:
-    """An area that shrinks is drawn as what gets worse."""
-    if area.a is None or area.b is None or area.difference is None:
-        return None
-    interval = interval_text(area.low, area.high, 3)
-    return Row(
-        label=f"AUC {readable(statistic.species)}" if statistic.species else "AUC",
-        a=f"{area.a:.3f}",
-        b=f"{area.b:.3f}",
-        worse=-100 * area.difference,
-        low=None if area.high is None else -100 * area.high,
-        high=None if area.low is None else -100 * area.low,
-        words=signed(area.difference, 3) + (f" [{interval}]" if interval else ""),
-        is_clear=area.p is not None and area.p < 0.05,
+    """Of A and Run `b`."""
+    return rows_of(
+        worse(comparison, b, with_intervals=with_intervals), differences(comparison, b, with_intervals=with_intervals)
     )
 
 
@@ -148,7 +105,7 @@ def _whose(cell: Cell) -> str:
 
 
 def _interval(cell: Cell) -> str:
-    interval = interval_text(*_points(cell), digits=0)
+    interval = interval_text(*cell.points, digits=0)
     return signed(100 * cell.difference, 0) + (f" ({interval})" if interval else "")
 
 

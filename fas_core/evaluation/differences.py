@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,19 +66,29 @@ class Flips:
     verdicts_a: NDArray[np.str_]  # (n,) as `verdicts` returns them
     verdicts_b: NDArray[np.str_]
 
+    @cached_property
+    def wrong_a(self) -> NDArray[np.bool_]:
+        """(n,)"""
+        return self.verdicts_a != RIGHT
+
+    @cached_property
+    def wrong_b(self) -> NDArray[np.bool_]:
+        """(n,)"""
+        return self.verdicts_b != RIGHT
+
     @property
     def fixed(self) -> NDArray[np.bool_]:
         """(n,) A is wrong and B is right."""
-        return (self.verdicts_a != RIGHT) & (self.verdicts_b == RIGHT)
+        return self.wrong_a & ~self.wrong_b
 
     @property
     def broken(self) -> NDArray[np.bool_]:
         """(n,) A is right and B is wrong."""
-        return (self.verdicts_a == RIGHT) & (self.verdicts_b != RIGHT)
+        return ~self.wrong_a & self.wrong_b
 
     @property
     def both_wrong(self) -> NDArray[np.bool_]:
-        return (self.verdicts_a != RIGHT) & (self.verdicts_b != RIGHT)
+        return self.wrong_a & self.wrong_b
 
     def counts(self, wanted: NDArray[np.bool_] | None = None) -> Turned:
         """Of all samples or of some."""
@@ -271,9 +282,10 @@ def _p_of(
 
 def changes_by_unit(both: Joined, turned: Flips, rows: NDArray[np.intp]) -> NDArray[np.int64]:
     """(u,) of each unit that some rows are of: wrong verdicts of the other Run less those of A."""
-    change = turned.broken[rows].astype(np.int64) - turned.fixed[rows]
-    codes, n_units = codes_of(both.units[0].groups[rows])
-    return np.bincount(codes, change, n_units).astype(np.int64)
+    change = turned.wrong_b[rows].astype(np.int64) - turned.wrong_a[rows]
+    codes, n_units = both.unit_codes
+    of_units = np.bincount(codes[rows], change, n_units)[np.bincount(codes[rows], minlength=n_units) > 0]
+    return of_units.astype(np.int64)
 
 
 def _values_of(both: Joined, i: int, rule: Rule, threshold: float | None) -> dict[Statistic, float | None]:

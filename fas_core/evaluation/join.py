@@ -135,11 +135,17 @@ class Joined:
         """As `metrics.species_codes`."""
         return metrics.species_codes(self.is_attack, self.samples["pai_species"])
 
+    @property
+    def coded_kinds(self) -> tuple[NDArray[np.int32], list[str]]:
+        """(n,) positions in the names of `kinds`, bona fide first; there may be names that no sample has."""
+        codes, names = self._species
+        return codes, [BONA_FIDE, *names]
+
     @cached_property
     def kinds(self) -> NDArray[np.str_]:
         """(n,) "bona_fide" or the species, named as `metrics` names them."""
-        codes, names = self._species
-        return np.array([BONA_FIDE, *names])[codes]
+        codes, names = self.coded_kinds
+        return np.array(names)[codes]
 
     @cached_property
     def kind_counts(self) -> dict[str, int]:
@@ -158,6 +164,11 @@ class Joined:
         """What is resampled as a whole, and whether every sample is one of its own, so that all are independent."""
         units = unit_of(self.samples)
         return units, codes_of(units.groups)[1] == len(self)
+
+    @cached_property
+    def unit_codes(self) -> tuple[NDArray[np.intp], int]:
+        """(n,) the number of each sample's unit, and how many there are."""
+        return codes_of(self.units[0].groups)
 
     @cached_property
     def score_sets(self) -> list[ScoreSet]:

@@ -60,6 +60,11 @@ class Cell:
         return self.b - self.a
 
     @property
+    def points(self) -> tuple[float | None, float | None]:
+        """The interval in percentage points."""
+        return None if self.low is None else 100 * self.low, None if self.high is None else 100 * self.high
+
+    @property
     def is_small(self) -> bool:
         """Too few samples or units to judge."""
         return self.n < MIN_SAMPLES or self.n_units < MIN_UNITS
@@ -247,18 +252,18 @@ def _cells(
 ) -> list[tuple[Cell, NDArray[np.intp]]]:
     """`cells`, each with the rows that it is made of."""
     turned = flips(both, found.thresholds, b)
-    kinds, kind_codes = np.unique(both.kinds, return_inverse=True)
-    order = sorted(range(len(kinds)), key=lambda k: (kinds[k] != BONA_FIDE, kinds[k]))
+    kind_codes, kinds = both.coded_kinds
+    by_name = sorted(range(len(kinds)), key=lambda k: (k > 0, kinds[k]))  # bona fide first
     of_all = Grouping(np.zeros(len(both), np.intp), [""])
     pairs = []
     for column, grouping in {"": of_all, **columns}.items():
         n_cells = len(grouping.names) * len(kinds)
         of_code = _by_code(grouping.codes * len(kinds) + kind_codes, n_cells)
         for g, name in enumerate(grouping.names):
-            for k in order:
+            for k in by_name:
                 rows = of_code[g * len(kinds) + k]
                 if rows.size:
-                    pairs.append((_cell(both, turned, column, str(name), str(kinds[k]), rows), rows))
+                    pairs.append((_cell(both, turned, column, str(name), kinds[k], rows), rows))
     if resamples and pairs:
         of_resamples = _resampled(both, found, [rows for _, rows in pairs], drawn, b, resamples)
         pairs = [(_with_interval(cell, values), rows) for (cell, rows), values in zip(pairs, of_resamples, strict=True)]
@@ -272,10 +277,9 @@ def _by_code(codes: NDArray[np.intp], n: int) -> list[NDArray[np.intp]]:
 
 
 def _cell(both: Joined, turned: Flips, column: str, group: str, kind: str, rows: NDArray[np.intp]) -> Cell:
-    wrong_a = (turned.both_wrong[rows] | turned.fixed[rows]).mean()
-    wrong_b = (turned.both_wrong[rows] | turned.broken[rows]).mean()
     changes = changes_by_unit(both, turned, rows)
-    cell = Cell(column, group, kind, rows.size, changes.size, float(wrong_a), float(wrong_b), p=swap_p(changes))
+    a, b = float(turned.wrong_a[rows].mean()), float(turned.wrong_b[rows].mean())
+    cell = Cell(column, group, kind, rows.size, changes.size, a, b, p=swap_p(changes))
     return replace(cell, p=None) if cell.is_small else cell
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from fas_core.data.names import BONA_FIDE
@@ -165,6 +166,13 @@ def signed(value: float, digits: int) -> str:
     """+1.5, −1.5, or 0 without a sign."""
     text = f"{value:+.{digits}f}".replace("-", "−")
     return text[1:] if not float(f"{value:.{digits}f}") else text
+
+
+def interval_text(low: float | None, high: float | None, digits: int) -> str | None:
+    """None where there is no interval."""
+    if low is None or high is None or math.isnan(low) or math.isnan(high):
+        return None
+    return f"{signed(low, digits)} to {signed(high, digits)}"
 
 
 def p_text(p: float, *, is_bound: bool = False) -> str:

@@ -6,11 +6,16 @@ It takes the colour of the text around it, so that it reads on light and dark al
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from fas_core.data.names import BONA_FIDE, readable
+from fas_core.evaluation.differences import ROC_AUC, Difference
+from fas_core.evaluation.regressions import Cell, Regressions
+from fas_core.evaluation.words import interval_text, signed
+from fas_core.metrics.resampling import Statistic
 from fas_core.reports.palette import NEUTRAL, colour_of_run
 
 _LABEL, _VALUE, _PLANE, _WORDS = 104, 52, 150, 138  # widths in pixels, from left to right
@@ -32,8 +37,50 @@ class Row:
     is_clear: bool
 
 
-def forest(rows: Sequence[Row], letters: str, label: str) -> Markup:
-    """`letters`: of A and of the other Run. `label`: what it shows, in words. As wide as its place, up to its size."""
+def rows_of(worse: Regressions | None, of_each: Mapping[Statistic, Difference]) -> list[Row]:
+    """Live faces rejected, every species missed, and the AUC; without thresholds the AUC of each species too."""
+    rows = [] if worse is None else [_row_of(cell) for cell in worse.overall]
+    areas = [ROC_AUC] if rows else [statistic for statistic in of_each if statistic.name == "roc_auc"]
+    of_areas = (_area_row(area, of_each[area]) for area in areas if area in of_each)
+    return rows + [row for row in of_areas if row is not None]
+
+
+def _row_of(cell: Cell) -> Row:
+    digits = 0 if cell.n < 1000 else 1
+    low, high = cell.points
+    interval = interval_text(low, high, digits)
+    return Row(
+        label="live rejected" if cell.kind == BONA_FIDE else f"{readable(cell.kind)} missed",
+        a=f"{100 * cell.a:.{digits}f} %",
+        b=f"{100 * cell.b:.{digits}f} %",
+        worse=100 * cell.difference,
+        low=low,
+        high=high,
+        words=signed(100 * cell.difference, digits) + (f" [{interval}]" if interval else ""),
+        is_clear=cell.is_clear,
+    )
+
+
+def _area_row(statistic: Statistic, area: Difference) -> Row | None:
+    """An area that shrinks is drawn as what gets worse."""
+    if area.a is None or area.b is None or area.difference is None:
+        return None
+    interval = interval_text(area.low, area.high, 3)
+    return Row(
+        label=f"AUC {readable(statistic.species)}" if statistic.species else "AUC",
+        a=f"{area.a:.3f}",
+        b=f"{area.b:.3f}",
+        worse=-100 * area.difference,
+        low=None if area.high is None else -100 * area.high,
+        high=None if area.low is None else -100 * area.low,
+        words=signed(area.difference, 3) + (f" [{interval}]" if interval else ""),
+        is_clear=area.p is not None and area.p < 0.05,
+    )
+
+
+def forest(rows: Sequence[Row], letters: str) -> Markup:
+    """`letters`: of A and of the other Run. As wide as its place, up to its size; said in words too."""
+    label = "; ".join(f"{row.label}: A {row.a}, {letters[1]} {row.b}, {row.words}" for row in rows)
     reach = _reach(rows)
     width, height = _LABEL + 2 * _VALUE + 14 + _PLANE + _WORDS, _TOP + _ROW * len(rows) + _BOTTOM
     left, bottom = _LABEL + 2 * _VALUE + 14, _TOP + _ROW * len(rows)

@@ -28,13 +28,17 @@ from fas_core.evaluation import join, run_metrics
 from fas_core.evaluation.card import Card
 from fas_core.evaluation.comparison import compared
 from fas_core.evaluation.join import System, joined
-from fas_core.evaluation.words import metric_words, rate_text, signed
+from fas_core.evaluation.presentations import FRAME
+from fas_core.evaluation.regressions import Regressions
+from fas_core.evaluation.words import interval_text, metric_words, p_text, rate_text, signed
 from fas_core.latent import projection
 from fas_core.metrics import Curves, ScoreSet, bins, limits
 from fas_core.metrics.limits import Target
+from fas_core.metrics.operating_point import DEFAULT, Rule
 from fas_core.metrics.uncertainty import RateInterval
 from fas_core.reports import card as cardpage
 from fas_core.reports import html, palette, svg
+from fas_core.reports.forest import forest, rows_of
 from fas_core.reports.html import Triplet, facts, html_page, section, table
 from fas_core.reports.svg import Plot, linear_axis
 from fas_core.runs import traininglog
@@ -59,10 +63,14 @@ def page(
     *,
     card: Card | None = None,
     others: Sequence[System] = (),
+    rule: Rule = DEFAULT,
+    level: str = FRAME,
+    chosen_on: Sequence[str] = (),
     with_images: bool = True,
     pixelated: bool = False,
 ) -> str:
-    """The HTML. `card`: an operating-point card of this Run. `others`: Runs to compare with on the same samples.
+    """The HTML. `card`: an operating-point card of this Run. `others`: Runs to compare with on the same samples, by
+    `rule`, `level` and `chosen_on` as `comparison.compared` takes them.
 
     Raises BadInputError for a card of another Run, a score that a Run does not have, and Runs that cannot be joined.
     """
@@ -92,7 +100,10 @@ def page(
     if card is not None:
         parts += [html.heading("Operating point"), html.paragraph(cardpage.answer(card), "answer")]
         parts += cardpage.sections(card, run)
-    parts += [_compared([system, *others], i) for i in range(1, len(others) + 1)]
+    parts += [
+        _compared(system, other, letter, rule, level, chosen_on)
+        for letter, other in zip(LETTERS[1:], others, strict=False)
+    ]
     if others:
         parts.append(section("Curves of the Runs over each other", _curves_of_runs([system, *others])))
         if (trainings := _trainings([system, *others])) is not None:
@@ -350,33 +361,54 @@ def _scatter(xy: NDArray[np.floating], kinds: NDArray[np.str_], titles: Sequence
 # ---------------------------------------------------------------------------------------------------- comparison
 
 
-def _compared(systems: Sequence[System], i: int) -> Markup:
-    """A against Run number i."""
-    letter = LETTERS[i]
-    comparison = compared(systems[0], systems[i], resamples=1000, letter=letter)
-    words = [html.paragraph(sentence) for sentence in comparison.in_words]
+def _compared(a: System, b: System, letter: str, rule: Rule, level: str, chosen_on: Sequence[str]) -> Markup:
+    """A against another Run: the forest, sentences, what got worse, every metric."""
+    comparison = compared(a, b, rule, level, chosen_on=chosen_on, resamples=1000, letter=letter)
+    parts = [html.paragraph(sentence) for sentence in comparison.in_words]
+    if drawn := rows_of(comparison.worse, comparison.metrics):
+        parts.insert(0, html.figure([forest(drawn, f"A{letter}")], f"Points: {letter} minus A, 95 % in brackets."))
+    if comparison.worse is not None and comparison.worse.rows:
+        parts.append(_worse_than_a(comparison.worse, letter))
     rows = [
         [
             metric_words(statistic),
             *("–" if value is None else f"{value:.3f}" for value in (metric.a, metric.b)),
             "–" if metric.difference is None else signed(metric.difference, 3),
-            "–"
-            if metric.low is None or metric.high is None
-            else f"{signed(metric.low, 3)} to {signed(metric.high, 3)}",
-            "–" if metric.p is None else f"{metric.p:.3f}",
+            interval_text(metric.low, metric.high, 3) or "–",
+            "–" if metric.p is None else f"{'≤ ' if metric.is_bound else ''}{metric.p:.3f}",
             metric.method or "–",
         ]
         for statistic, metric in comparison.metrics.items()
     ]
     heads = ["Metric", "A", letter, f"{letter} − A", "95 %", "p", "p by"]
+    how = "taken as given" if comparison.matching.is_fixed else "matched anew each time"
     note = (
         f"{comparison.n_common:,} samples in both, {comparison.n_only_a:,} only in A, {comparison.n_only_b:,} only in "
-        f"{letter}, "
-        f"{comparison.n_no_response:,} without a score in one; training images left out. 95 % of the difference by "
-        f"resampling {comparison.n_units:,} {comparison.unit}s, thresholds matched anew each time."
+        f"{letter}, {comparison.n_no_response:,} without a score in one; training images left out. 95 % of the "
+        f"difference by resampling {comparison.n_units:,} {comparison.unit}s, thresholds {how}: "
+        f"{comparison.matching.words}."
     )
-    names = ", ".join(f"{LETTERS[j]} {systems[j].run.info.name} by {systems[j].score}" for j in (0, i))
-    return section(f"Compared: {names}", html.joined([*words, table(heads, rows, note)]))
+    names = ", ".join(f"{name} {run.info.name} by {score}" for name, (run, score) in (("A", a), (letter, b)))
+    return section(f"Compared: {names}", html.joined([*parts, table(heads, rows, note)]))
+
+
+def _worse_than_a(worse: Regressions, letter: str) -> Markup:
+    rows = [
+        [
+            cell.words,
+            f"{cell.n:,}",
+            f"{100 * cell.a:.1f} %",
+            f"{100 * cell.b:.1f} %",
+            signed(100 * cell.difference, 1),
+            interval_text(*cell.points, digits=1) or "–",
+            "–" if cell.p is None else p_text(cell.p),
+        ]
+        for cell in worse.rows
+    ]
+    heads = ["Got worse: wrong verdicts of", "n", "A", letter, "points", "95 %", "p"]
+    few = "; ".join(f"{cell.words} (n = {cell.n:,})" for cell in worse.too_few)
+    note = f"p corrected for {worse.n_compared:,} comparisons (Holm)." + (f" Too few to judge: {few}." if few else "")
+    return table(heads, rows, note)
 
 
 def _curves_of_runs(systems: Sequence[System]) -> Markup:

@@ -83,6 +83,9 @@ def test_the_regression_of_a_group_leads_and_stands_in_the_headline(tmp_path: Pa
 def test_the_document_holds_what_got_worse(tmp_path: Path) -> None:
     run = skin_run(tmp_path)
     document = compared(System(run, "a"), System(run, "b"), chosen_on=["dev"], resamples=200).as_json()
+    targets = document["thresholds"].pop("targets")
+    assert [(targets[name]["limit"], targets[name]["met"]) for name in "ab"] == [(0.05, True), (0.05, False)]
+    assert targets["b"]["rate"] > 0.06 > targets["a"]["rate"]
     assert document["thresholds"] == {
         "chosen_on": ["dev"],
         "judged_on": ["test"],

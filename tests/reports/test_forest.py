@@ -14,7 +14,7 @@ ROWS = [
 
 
 def test_differences_stand_on_one_axis_to_the_right_where_it_got_worse() -> None:
-    drawn = forest(ROWS, "AC", "what it shows")
+    drawn = forest(ROWS, "AC")
     x = [float(place) for place in re.findall(r"<circle cx='([\d.]+)'", drawn)]
     ends = [tuple(map(float, pair)) for pair in re.findall(r"<path d='M([\d.]+) [\d.]+H([\d.]+)'", drawn)]
     [zero] = [float(place) for place in re.findall(r"<path d='M([\d.]+) [^>]*stroke-width='2'/>", drawn)]
@@ -27,11 +27,11 @@ def test_differences_stand_on_one_axis_to_the_right_where_it_got_worse() -> None
 
 
 def test_letters_have_their_runs_colours_and_texts_are_escaped() -> None:
-    drawn = forest(ROWS, "AC", "a 'label'")
+    drawn = forest(ROWS, "AC")
     assert f"fill='{RUN_COLOURS[0]}'>A</text>" in drawn
     assert f"fill='{RUN_COLOURS[2]}'>C</text>" in drawn
     assert RUN_COLOURS[1] not in drawn
     assert "&lt;mask&gt; missed" in drawn
-    assert "aria-label='a &#39;label&#39;'" in drawn
+    assert "aria-label='live rejected: A 9 %, C 41 %, +32 [+22 to +43]; &lt;mask&gt; missed" in drawn
     assert drawn.count("font-weight='bold'>+32") == 1
     assert "font-weight='bold'>−5" not in drawn

@@ -17,6 +17,7 @@ from fas_core.evaluation import card, run_metrics
 from fas_core.evaluation.comparison import compared
 from fas_core.evaluation.join import System
 from fas_core.metrics import operating_point as op
+from fas_core.metrics.resampling import Statistic
 from fas_core.reports import report
 from fas_core.runs import store
 from fas_core.runs.scorefile import scores_only_run
@@ -145,6 +146,20 @@ def test_scores_only_runs_have_a_report_without_images(tiny_cache: Path) -> None
     assert "Latent space" not in page.text
     assert "scores only" in page.text
     assert "Compared: A vendor by score, B a by rec" in page.text
+
+
+def test_a_comparison_is_reported_by_the_rule_and_on_the_subsets_asked_for(runs: tuple[store.Run, store.Run]) -> None:
+    a, b = (System(run, "rec") for run in runs)
+    html = report.page(a, others=[b], rule=op.rule("bpcer<=0.25"), chosen_on=["live"], with_images=False)
+    comparison = compared(a, b, op.rule("bpcer<=0.25"), chosen_on=["live"], resamples=1000)
+    page = Page(html)
+    for sentence in comparison.in_words:
+        assert sentence in page.text
+    assert "thresholds taken as given: BPCER ≤ 25 % chosen on live, fixed." in page.text
+    assert f"{comparison.n_common:,} samples in both" in page.text
+    [label] = re.findall(r"aria-label='(AUC: A [^']*|live rejected: A [^']*)'", html)
+    bpcer = comparison.metrics[Statistic("bpcer")]
+    assert label.startswith(f"live rejected: A {100 * (bpcer.a or 0):.0f} %, B {100 * (bpcer.b or 0):.0f} %")
 
 
 def test_one_class_has_no_curves(tmp_path: Path) -> None:
