@@ -152,7 +152,7 @@ def differences(comparison: Comparison, b: int, *, with_intervals: bool) -> dict
 
 @cached(entries=16)
 def _groupings(systems: tuple[System, ...], level: str, subsets: tuple[str, ...]) -> dict[str, Grouping]:
-    return regressions.groupings(systems[0].run, _joined(systems, level, subsets))
+    return regressions.groupings([run for run, _ in systems], _joined(systems, level, subsets))
 
 
 def groupings(comparison: Comparison) -> dict[str, Grouping]:

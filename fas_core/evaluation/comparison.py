@@ -169,7 +169,9 @@ def compared(
     at = flips(both, found_by.thresholds) if found_by.thresholds else None
     worse = None
     if at is not None:
-        worse = what_got_worse(both, found_by, groupings(a.run, both), drawn, resamples=resamples if drawn else 0)
+        worse = what_got_worse(
+            both, found_by, groupings([a.run, b.run], both), drawn, resamples=resamples if drawn else 0
+        )
     words = in_words(both, rule, of_each, at, letter, found_by)
     return PairedComparison(
         a=a,

@@ -1,6 +1,6 @@
 """What another Run does worse than A: every species, subset and group of people or circumstances, the worst first.
 
-    columns = groupings(a, both)
+    columns = groupings([a, b], both)
     found = what_got_worse(both, matching(both, rule), columns, drawn)
     found.worst, found.sentence(), found.rows[0].difference
 
@@ -10,7 +10,7 @@ compared in every group that is large enough, corrected for how many these are; 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -202,17 +202,14 @@ def _instead(cell: Cell) -> str:
     return f"{100 * cell.b:.{digits}f} % instead of {100 * cell.a:.{digits}f} %"
 
 
-def groupings(run: Run, both: Joined, columns: Iterable[str] | None = None) -> dict[str, Grouping]:
-    """The columns of A that its common samples fall into groups by, subsets first; some of them, or all there are."""
-    wanted = [SUBSET, *breakdown.columns_for(run)] if columns is None else list(columns)
-    samples = run.samples([name for name in dict.fromkeys(wanted) if name != SUBSET])
-    found = {}
-    for name in dict.fromkeys(wanted):
-        values = both.samples[SUBSET] if name == SUBSET else samples[name].iloc[both.rows[0]]
-        codes, names, _ = breakdown.groups_of(values)
-        if len(np.unique(codes)) > 1:
-            found[name] = Grouping(codes, names)
-    return found
+def groupings(runs: Sequence[Run], both: Joined) -> dict[str, Grouping]:
+    """What the common samples fall into groups by: subsets, the columns of A, and those that only other Runs have."""
+    grouped = {SUBSET: Grouping(*breakdown.groups_of(both.samples[SUBSET])[:2])}
+    for run, rows in zip(runs, both.rows, strict=True):
+        if names := [name for name in breakdown.columns_for(run) if name not in grouped]:
+            samples = run.samples(names)
+            grouped |= {name: Grouping(*breakdown.groups_of(samples[name].iloc[rows])[:2]) for name in names}
+    return {name: grouping for name, grouping in grouped.items() if len(np.unique(grouping.codes)) > 1}
 
 
 def members_of(both: Joined, columns: Mapping[str, Grouping], cell: Cell) -> NDArray[np.int64]:

@@ -55,7 +55,7 @@ def test_the_regression_of_a_group_leads_and_stands_in_the_headline(tmp_path: Pa
     dev, test = on_test(run)
     found = matching(dev, DEFAULT, ["dev"])
     assert (found.reached, found.problem, found.words) == ((0.05, 0.05), "", "BPCER ≤ 5 % chosen on dev, fixed")
-    worse = what_got_worse(test, found, groupings(run, test), resamples=400)
+    worse = what_got_worse(test, found, groupings([run, run], test), resamples=400)
     assert worse is not None
     first = worse.rows[0]
     assert (first.column, first.group, first.kind) == ("skin", "dark", "bona_fide")
@@ -75,7 +75,7 @@ def test_the_regression_of_a_group_leads_and_stands_in_the_headline(tmp_path: Pa
     assert (
         "What got worse: B rejects 60 % instead of 0 % of live faces with skin dark (+60 points [" in worse.sentence()
     )
-    rows = members_of(test, groupings(run, test), first)
+    rows = members_of(test, groupings([run, run], test), first)
     assert (test.samples["label"].iloc[rows] == "bona_fide").all()
     assert len(rows) == 40
 
@@ -207,3 +207,16 @@ def test_only_in_a_counts_the_chosen_subsets(tmp_path: Path) -> None:
     assert both.n_only == (2, 2)
     assert both.in_subsets(["test"]).n_only == (1, 2)
     assert both.in_subsets(["dev"]).n_only == (1, 0)
+
+
+def test_groups_are_those_that_any_run_names(tmp_path: Path) -> None:
+    n = 60
+    table = pd.DataFrame({"sample_id": [f"s{i}" for i in range(n)], "label": "bona_fide", "pai_species": ""})
+    table = table.assign(subset="test", score=np.arange(n) / n)
+    device = np.where(np.arange(n) % 3 == 0, "phone", "webcam")
+    a = scores_only_run(tmp_path, "a", table, ["score"], "")
+    b = scores_only_run(tmp_path, "b", table.assign(device=device).iloc[::-1].reset_index(drop=True), ["score"], "")
+    both = joined([System(a, "score"), System(b, "score")])
+    grouped = groupings([a, b], both)
+    assert [*grouped] == ["device"]  # one subset is no group
+    assert np.asarray(grouped["device"].names)[grouped["device"].codes].tolist() == device.tolist()
