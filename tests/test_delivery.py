@@ -53,14 +53,15 @@ def assert_apart(cell: dict, at: dict) -> None:
 
 
 def test_a_score_file_keeps_them_apart(file: scorefile.ScoreFile) -> None:
-    cell = file_metrics.document(file, "s.csv", thresholds=[2.5])
+    summary = file_metrics.summary(file, "s.csv", thresholds=[2.5])
+    cell = summary.as_json()
     assert_apart(cell, cell["at_threshold"][0])
-    (by_device,) = file_metrics.groups(file, cell, ["device"], thresholds=[2.5])
-    assert [group["n_attack"] for group in by_device["groups"]] == [1, 1]
+    ((_, by_device),) = file_metrics.groups(file, summary, ["device"], thresholds=[2.5])
+    assert [group.n_attack for group in by_device.groups] == [1, 1]
 
 
 def test_a_run_keeps_them_apart(run: store.Run) -> None:
-    cell = run_metrics.evaluated(run, thresholds=[2.5])["scores"]["score"]["test"]
+    cell = run_metrics.evaluated(run, thresholds=[2.5]).as_json()["scores"]["score"]["test"]
     assert_apart(cell, cell["at_threshold"][0])
     assert cell["roc_auc_per_species_ci95"].keys() == {"paper"}
     decided = presentations.presentations(run, scores.values(run, "score"))
@@ -72,7 +73,7 @@ def test_a_run_keeps_them_apart(run: store.Run) -> None:
 
 
 def test_how_many_are_left_out_is_said(run: store.Run) -> None:
-    [caution] = run_metrics.evaluated(run)["warnings"]
+    [caution] = run_metrics.evaluated(run).as_json()["warnings"]
     assert caution == {
         "kind": "injections",
         "message": "Injection attacks are no presentations and in no rate of them: 2 injection: deepfake.",
@@ -83,7 +84,7 @@ def test_how_many_are_left_out_is_said(run: store.Run) -> None:
 
 def test_intervals_are_of_presentations_alone(tmp_path: Path, run: store.Run) -> None:
     presented = scores_only_run(tmp_path, "p", ROWS.iloc[:6].drop(columns="delivery"), ["score"], "p.csv")
-    ours, theirs = (run_metrics.evaluated(one)["scores"]["score"]["test"] for one in (run, presented))
+    ours, theirs = (run_metrics.evaluated(one).as_json()["scores"]["score"]["test"] for one in (run, presented))
     assert {name: ours[name] for name in theirs} == theirs
 
 

@@ -47,18 +47,18 @@ def evaluate(
     from fas_core.runs import store
 
     opened = store.open_run(cache, run)
-    document = run_metrics.evaluated(opened, score, subset, level, fail_closed=fail_closed, thresholds=threshold or ())
+    of_run = run_metrics.evaluated(opened, score, subset, level, fail_closed=fail_closed, thresholds=threshold or ())
     if as_json:
-        return print_json(document)
-    for warning in document["warnings"]:
-        say(f"Warning: {warning['message']}")
-    for name, cells in document["scores"].items():
-        print_metrics(f"{run}: {name}", cells)
+        return print_json(of_run.as_json())
+    for warning in of_run.warnings:
+        say(f"Warning: {warning.message}")
+    for name, cells in of_run.scores.items():
+        print_metrics(f"{run}: {name}", {of_subset: (cell, cell.at_dev_threshold) for of_subset, cell in cells.items()})
         for of_subset, cell in cells.items():
             print_at_thresholds(cell, f"{of_subset}: ")
     errors = [
-        [name, str(e["n"]), f"{e['mse']:.4f}", number(e["mean_image_mse"]), _against(e["below_mean_image"])]
-        for name, e in document.get("reconstruction", {}).items()
+        [name, str(e.n), f"{e.mse:.4f}", number(e.mean_image_mse), _against(e.below_mean_image)]
+        for name, e in (of_run.reconstruction or {}).items()
     ]
     if errors:
         heads = ["subset", "live images", "pixel MSE", "of the mean training image", "against it"]

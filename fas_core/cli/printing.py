@@ -14,15 +14,16 @@ from rich.table import Table
 
 from fas_core.metrics import limits
 from fas_core.metrics.limits import Target
-from fas_core.metrics.operating_point import Rule, rule
-from fas_core.metrics.uncertainty import RateInterval, UnitInterval, clopper_pearson
+from fas_core.metrics.operating_point import Rule
+from fas_core.metrics.uncertainty import UnitInterval, clopper_pearson
 
 if TYPE_CHECKING:  # it takes scikit-learn and SciPy, which most commands do without
+    from fas_core.evaluation.breakdown import Breakdown, Rate
     from fas_core.evaluation.card import Card
-
-if TYPE_CHECKING:
     from fas_core.evaluation.certification import Sheet
     from fas_core.evaluation.plans import Asked, Plan
+    from fas_core.evaluation.run_metrics import DevRates
+    from fas_core.metrics import Rates, Summary
 
 
 def say(message: str) -> None:
@@ -95,74 +96,75 @@ def print_verified(entry: dict[str, Any]) -> None:
 OPTIMISTIC = "*"  # after a number whose threshold was chosen on the samples that it is about
 
 
-def _worst_at_five_percent(cell: dict[str, Any]) -> str:
+def _worst_at_five_percent(cell: Summary, at: DevRates | None) -> str:
     """The APCER of the worst species where BPCER is at most 5 %, with its interval: on dev, where there is any."""
-    at = cell.get("at_dev_threshold")
     if at is not None:
-        interval = at["apcer_interval_per_species"].get(at["apcer_worst"])
-        text = _rate_in(at["apcer_max"], interval and RateInterval(**interval))
-        return f"{text} {OPTIMISTIC}" if at["optimistic"] and at["apcer_max"] is not None else text
-    here = next((entry for entry in cell["apcer_at_bpcer"] if entry["target"] == 0.05), None)
-    if here is None or here["apcer_max"] is None:
+        text = _rate_in(at.rates.apcer_max, at.rates.worst_interval)
+        return f"{text} {OPTIMISTIC}" if at.optimistic and at.rates.apcer_max is not None else text
+    here = next((rates for rates in cell.apcer_at_bpcer if rates.target == 0.05), None)
+    if here is None or here.apcer_max is None:
         return rate(None)
-    worst = max((value, name) for name, value in here["apcer_per_species"].items() if value is not None)[1]
-    trials = cell["n_per_species"][worst]
-    low, high = clopper_pearson(round(here["apcer_max"] * trials), trials)
+    worst = max((value, name) for name, value in here.apcer_per_species.items() if value is not None)[1]
+    trials = cell.n_per_species[worst]
+    low, high = clopper_pearson(round(here.apcer_max * trials), trials)
     ends = f"{100 * low:.1f}–{100 * high:.1f}, {trials} sample{'s' if trials != 1 else ''}"
-    return f"{rate(here['apcer_max'])} ({ends}) {OPTIMISTIC}"
+    return f"{rate(here.apcer_max)} ({ends}) {OPTIMISTIC}"
 
 
-def print_metrics(title: str, cells: dict[str, dict[str, Any]]) -> None:
-    """A table of metric documents, a row per subset."""
-    apart = {f"{name}, injected": cell["injections"] for name, cell in cells.items() if "injections" in cell}
+def print_metrics(title: str, cells: Mapping[str, tuple[Summary, DevRates | None]]) -> None:
+    """A table with a row per subset: its metrics, and its rates at a threshold chosen on dev, where there is one."""
+    listed = dict(cells)
+    for subset, (cell, _) in cells.items():
+        if cell.injections is not None:
+            listed[f"{subset}, injected"] = cell.injections, None
     rows = []
-    for subset, cell in (cells | apart).items():
+    for subset, (cell, at) in listed.items():
         rows.append(
             [
                 subset,
-                str(cell["n_bona_fide"]),
-                str(cell["n_attack"]),
-                str(sum(cell["n_non_response"].values())),
-                number(cell["roc_auc"]),
-                number(cell["average_precision"]),
-                rate(cell["eer"]["value"] if cell["eer"] else None),
-                _worst_at_five_percent(cell),
+                str(cell.n_bona_fide),
+                str(cell.n_attack),
+                str(sum(cell.n_non_response.values())),
+                number(cell.roc_auc),
+                number(cell.average_precision),
+                rate(cell.eer.value if cell.eer else None),
+                _worst_at_five_percent(cell, at),
             ]
         )
     heads = ["subset", "bona fide", "attacks", "no response", "AUC", "AP", "EER", "worst APCER at BPCER ≤ 5 %"]
     print_table(title, heads, rows)
-    for subset, cell in cells.items():
-        at = cell.get("at_dev_threshold")
-        if at is not None and at["target"]["rate"] is not None:
-            mark = f" {OPTIMISTIC}" if at["optimistic"] else ""
-            print_targets(rule(at["rule"]), {subset: Target(**at["target"])}, mark)
+    for subset, (_, at) in cells.items():
+        target = None if at is None else at.target
+        if at is not None and target is not None and target.rate is not None:
+            print_targets(at.rule, {subset: target}, f" {OPTIMISTIC}" if at.optimistic else "")
     if any(row[-1].endswith(OPTIMISTIC) for row in rows):
         print(f"{OPTIMISTIC} optimistic: this threshold was chosen on the samples that it is judged on")
 
 
-def print_at_thresholds(cell: dict[str, Any], where: str = "") -> None:
-    for entry in cell["at_threshold"]:
-        species = ", ".join(f"{k} {rate(v)}" for k, v in entry["apcer_per_species"].items())
-        print(f"{where}At {entry['threshold']}: BPCER {rate(entry['bpcer'])}; APCER {species or rate(None)}")
-    for entry in cell.get("injections", {}).get("at_threshold", []):
-        species = ", ".join(f"{k} {rate(v)}" for k, v in entry["apcer_per_species"].items())
-        print(f"{where}At {entry['threshold']}, injection attacks that pass: {species}")
+def print_at_thresholds(cell: Summary, where: str = "") -> None:
+    for rates in cell.at_threshold:
+        species = _species(rates)
+        print(f"{where}At {rates.threshold}: BPCER {rate(rates.bpcer)}; APCER {species or rate(None)}")
+    for rates in cell.injections.at_threshold if cell.injections else ():
+        print(f"{where}At {rates.threshold}, injection attacks that pass: {_species(rates)}")
 
 
-def print_score_file(title: str, subset: str, document: dict[str, Any]) -> None:
-    """The document of `fas metrics`: its table, then what each target, prior, threshold and group gives."""
-    print_metrics(title, {subset: document})
-    for entry in document["apcer_at_bpcer"]:
-        print(
-            f"BPCER ≤ {rate(entry['target'])}: worst APCER {rate(entry['apcer_max'])}, threshold {entry['threshold']}"
-        )
-    for entry in document["bpcer_at_apcer"]:
-        print(f"APCER ≤ {rate(entry['target'])}: BPCER {rate(entry['bpcer'])}, threshold {entry['threshold']}")
-    for share, precision in document["prior_adjusted_average_precision"].items():
+def _species(rates: Rates) -> str:
+    return ", ".join(f"{name} {rate(apcer)}" for name, apcer in rates.apcer_per_species.items())
+
+
+def print_score_file(title: str, subset: str, summary: Summary, groups: Sequence[tuple[str, Breakdown]]) -> None:
+    """What `fas metrics` says: a table, then what each target, prior, threshold and group gives."""
+    print_metrics(title, {subset: (summary, None)})
+    for at in summary.apcer_at_bpcer:
+        print(f"BPCER ≤ {rate(at.target)}: worst APCER {rate(at.apcer_max)}, threshold {at.threshold}")
+    for at in summary.bpcer_at_apcer:
+        print(f"APCER ≤ {rate(at.target)}: BPCER {rate(at.bpcer)}, threshold {at.threshold}")
+    for share, precision in summary.prior_adjusted_average_precision.items():
         print(f"With {100 * float(share):g} % attacks: average precision {number(precision)}")
-    print_at_thresholds(document)
-    for breakdown in document.get("groups", []):
-        print_groups(breakdown)
+    print_at_thresholds(summary)
+    for words, breakdown in groups:
+        print_groups(words, breakdown)
 
 
 def print_card(card: Card) -> None:
@@ -251,26 +253,27 @@ def print_sheet(title: str, sheet: Sheet) -> None:
         print(note)
 
 
-def print_groups(breakdown: dict[str, Any]) -> None:
-    """A breakdown by one column, worst rates with their intervals, and what it says in words."""
+def print_groups(at: str, breakdown: Breakdown) -> None:
+    """A breakdown by one column, worst rates with their intervals, and what it says in words. `at`: which threshold."""
+    from fas_core.evaluation.breakdown import MIN_SAMPLES, MIN_UNITS
 
-    def shown(group_rate: dict[str, Any] | None) -> str:
-        if group_rate is None:
+    def shown(of_group: Rate | None) -> str:
+        if of_group is None:
             return "–"
-        interval = group_rate["interval"]
-        ends = interval and f" ({100 * interval['low']:.1f}–{100 * interval['high']:.1f})"
-        return f"{rate(group_rate['value'])}{ends or ''}{' *' if group_rate['is_small'] else ''}"
+        interval = of_group.interval
+        ends = f" ({100 * interval.low:.1f}–{100 * interval.high:.1f})" if interval else ""
+        return f"{rate(of_group.value)}{ends}{' *' if of_group.is_small else ''}"
 
     rows = []
-    for group in breakdown["groups"]:
-        worst = group["apcer_worst"]
-        worst_rate = shown(group["apcer_per_species"][worst] if worst else None)
-        missing = str(sum(group["n_non_response"].values()))
-        counts = [str(group["n_bona_fide"]), shown(group["bpcer"]), str(group["n_attack"]), worst_rate, worst or "–"]
-        rows.append([group["group"], *counts, missing])
+    for group in breakdown.groups:
+        worst = group.worst
+        worst_rate = shown(group.apcer[worst] if worst else None)
+        missing = str(sum(group.n_non_response.values()))
+        counts = [str(group.n_bona_fide), shown(group.bpcer), str(group.n_attack), worst_rate, worst or "–"]
+        rows.append([group.name, *counts, missing])
     heads = ["group", "bona fide", "BPCER", "attacks", "worst APCER", "species", "no response"]
-    print_table(f"By {breakdown['column']}, at {breakdown['at']}; intervals 95 % by {breakdown['unit']}", heads, rows)
+    print_table(f"By {breakdown.column}, at {at}; intervals 95 % by {breakdown.unit}", heads, rows)
     if any("*" in text for row in rows for text in (row[2], row[4])):
-        units = "" if breakdown["unit"] == "image" else f" or {breakdown['min_units']} {breakdown['unit']}s"
-        print(f"* fewer than {breakdown['min_samples']} samples{units}: too few to judge")
-    print(breakdown["in_words"])
+        units = "" if breakdown.unit == "image" else f" or {MIN_UNITS} {breakdown.unit}s"
+        print(f"* fewer than {MIN_SAMPLES} samples{units}: too few to judge")
+    print(breakdown.sentence())

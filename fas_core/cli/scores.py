@@ -60,14 +60,14 @@ def score_metrics(
         "max_apcer": max_apcer or [],
     }
     where = str(scores) if subset is None else f"Subset '{subset}' of {scores}"
-    document = file_metrics.document(file, where, **at, priors=prior or [])
+    summary = file_metrics.summary(file, where, **at, priors=prior or [])
     for note in file_metrics.notes(file, threshold or [], is_negated=is_negated):
         say(note)
-    if by:
-        document["groups"] = file_metrics.groups(file, document, by, **at)
+    groups = file_metrics.groups(file, summary, by or [], **at)
     if as_json:
-        return print_json(document)
-    print_score_file(str(scores), subset or "all", document)
+        listed = [breakdown.as_json() | {"at": words} for words, breakdown in groups]
+        return print_json(summary.as_json() | ({"groups": listed} if by else {}))
+    print_score_file(str(scores), subset or "all", summary, groups)
 
 
 def scores_import(

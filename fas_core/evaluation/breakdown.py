@@ -73,6 +73,18 @@ class Group:
         """Whether none of its rates can be judged."""
         return all(rate.is_small for rate in (self.bpcer, *self.apcer.values()) if rate is not None)
 
+    def as_json(self) -> dict[str, object]:
+        return {
+            "group": self.name,
+            "n_bona_fide": self.n_bona_fide,
+            "n_attack": self.n_attack,
+            "n_non_response": self.n_non_response,
+            "is_small": self.is_small,
+            "bpcer": self.bpcer,
+            "apcer_worst": self.worst,
+            "apcer_per_species": self.apcer,
+        }
+
 
 @dataclass(frozen=True)
 class Gap:
@@ -92,6 +104,10 @@ class Gap:
     @property
     def is_beyond_chance(self) -> bool:
         return self.interval.low > 0
+
+    def as_json(self) -> dict[str, object]:
+        derived = {"difference": self.difference, "is_beyond_chance": self.is_beyond_chance}
+        return asdict(self) | derived | {"interval": self.interval._asdict()}
 
 
 @dataclass(frozen=True)
@@ -148,16 +164,7 @@ class Breakdown:
     def as_json(self) -> dict[str, Any]:
         """For JSON: every group with its counts and rates, the gaps named, None where undefined."""
 
-        def rate(one: Rate | None) -> dict[str, Any] | None:
-            return None if one is None else asdict(one)
-
-        def gap(one: Gap | None) -> dict[str, Any] | None:
-            if one is None:
-                return None
-            derived = {"difference": one.difference, "is_beyond_chance": one.is_beyond_chance}
-            return asdict(one) | derived | {"interval": one.interval._asdict()}
-
-        document: dict[str, Any] = metrics.json_safe(
+        return metrics.json_safe(
             {
                 "column": self.column,
                 "threshold": self.threshold,
@@ -165,26 +172,13 @@ class Breakdown:
                 "edges": self.edges,
                 "min_samples": MIN_SAMPLES,
                 "min_units": MIN_UNITS,
-                "groups": [
-                    {
-                        "group": one.name,
-                        "n_bona_fide": one.n_bona_fide,
-                        "n_attack": one.n_attack,
-                        "n_non_response": one.n_non_response,
-                        "is_small": one.is_small,
-                        "bpcer": rate(one.bpcer),
-                        "apcer_worst": one.worst,
-                        "apcer_per_species": {name: rate(of_species) for name, of_species in one.apcer.items()},
-                    }
-                    for one in self.groups
-                ],
+                "groups": self.groups,
                 "n_comparisons": len(self.gaps),
-                "largest_gap": gap(self.largest),
-                "gaps_named": [gap(one) for one in self.named()],
+                "largest_gap": self.largest,
+                "gaps_named": self.named(),
                 "in_words": self.sentence(),
             }
         )
-        return document
 
 
 # -------------------------------------------------------------------------------------------------------------- groups

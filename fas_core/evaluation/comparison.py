@@ -85,7 +85,7 @@ class PairedComparison:
     def as_json(self) -> dict[str, Any]:
         """The document that `fas compare --json` prints; None where something is undefined."""
         because = {"flips_undefined_because": self.no_verdicts_because} if self.verdicts is None else {}
-        safe: dict[str, Any] = metrics.json_safe(
+        return metrics.json_safe(
             {
                 "a": self.a.run.id,
                 "b": self.b.run.id,
@@ -116,7 +116,6 @@ class PairedComparison:
                 "warnings": [{"run": run.id, **caution.as_json()} for run, caution in self.cautions],
             }
         )
-        return safe
 
 
 def document_name(statistic: Statistic) -> str:

@@ -300,12 +300,12 @@ def _values(scores: ScoreSet, rule: Rule, threshold: float | None) -> dict[Stati
     x = float(rule.value)
     if not scores.n_bona_fide + scores.n_attack:
         return {}
-    cell = metrics.document(scores, max_bpcer=[x], max_apcer=[x])
+    summary = metrics.summary(scores, max_bpcer=[x], max_apcer=[x])
     over_all = {
-        ROC_AUC: cell["roc_auc"],
-        Statistic("average_precision"): cell["average_precision"],
-        Statistic("eer"): cell["eer"]["value"] if cell["eer"] else None,
-        **{Statistic("roc_auc", species): auc for species, auc in cell["roc_auc_per_species"].items()},
+        ROC_AUC: summary.roc_auc,
+        Statistic("average_precision"): summary.average_precision,
+        Statistic("eer"): summary.eer.value if summary.eer else None,
+        **{Statistic("roc_auc", species): auc for species, auc in summary.roc_auc_per_species.items()},
     }
     if threshold is not None:
         rates = metrics.rates_at(scores, threshold)
@@ -315,12 +315,12 @@ def _values(scores: ScoreSet, rule: Rule, threshold: float | None) -> dict[Stati
             Statistic("apcer_pooled"): rates.apcer_pooled,
             **{apcer_of(species, None): rate for species, rate in rates.apcer_per_species.items()},
         }
-    at = cell["apcer_at_bpcer"][0]
+    at = summary.apcer_at_bpcer[0]
     return over_all | {
-        Statistic("apcer_max_at_bpcer", x): at["apcer_max"],
-        Statistic("apcer_at_bpcer", (x, None)): at["apcer_pooled"],
-        bpcer_by(rule): cell["bpcer_at_apcer"][0]["bpcer"],
-        **{apcer_of(species, rule): rate for species, rate in at["apcer_per_species"].items()},
+        Statistic("apcer_max_at_bpcer", x): at.apcer_max,
+        Statistic("apcer_at_bpcer", (x, None)): at.apcer_pooled,
+        bpcer_by(rule): summary.bpcer_at_apcer[0].bpcer,
+        **{apcer_of(species, rule): rate for species, rate in at.apcer_per_species.items()},
     }
 
 

@@ -1,18 +1,19 @@
-"""Metrics of a score file: the document of `fas metrics`, its breakdowns by column, and what a person should know."""
+"""Metrics of a score file: those of `fas metrics`, its breakdowns by column, and what a person should know."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from fas_core import metrics
 from fas_core.data.names import ATTACK
 from fas_core.evaluation import breakdown
+from fas_core.evaluation.breakdown import Breakdown
 from fas_core.evaluation.run_metrics import require_both_classes
+from fas_core.metrics import Summary
 from fas_core.runs import scorefile
 from fas_core.runs.scorefile import ScoreFile
 
@@ -24,7 +25,7 @@ def fail_closed(file: ScoreFile) -> ScoreFile:
     return replace(file, rows=file.rows.assign(score=file.rows[scorefile.SCORE].fillna(math.inf)))
 
 
-def document(
+def summary(
     file: ScoreFile,
     where: str,
     *,
@@ -32,8 +33,8 @@ def document(
     max_bpcer: Sequence[float] = (),
     max_apcer: Sequence[float] = (),
     priors: Sequence[float] = (),
-) -> dict[str, Any]:
-    """`metrics.document` of the file's scores, at the usual targets and priors where none are named.
+) -> Summary:
+    """`metrics.summary` of the file's scores, at the usual targets and priors where none are named.
 
     Raises BadInputError, beginning with `where`, when one of the two classes has no score and no threshold is given.
     """
@@ -43,7 +44,7 @@ def document(
     )
     if not thresholds:  # at a threshold that is given, APCER needs no bona fide samples and BPCER no attacks
         require_both_classes(scores_of_file, where)
-    return metrics.document(
+    return metrics.summary(
         scores_of_file,
         thresholds=thresholds,
         max_bpcer=max_bpcer or metrics.TARGETS,
@@ -69,31 +70,32 @@ def notes(file: ScoreFile, thresholds: Sequence[float] = (), *, is_negated: bool
 
 def groups(
     file: ScoreFile,
-    content: dict[str, Any],
+    summary: Summary,
     columns: Sequence[str],
     *,
     thresholds: Sequence[float] = (),
     max_bpcer: Sequence[float] = (),
     max_apcer: Sequence[float] = (),
-) -> list[dict[str, Any]]:
+) -> list[tuple[str, Breakdown]]:
     """A breakdown per column and threshold that was asked for; without any, at the one of `BROKEN_DOWN_AT`.
 
-    `content`: the document made with the same thresholds and targets. An entry is a `Breakdown.as_json` with "at",
-    which threshold it is in words. Raises BadInputError for a column that makes no groups.
+    `summary`: made with the same thresholds and targets. Each comes with words for which threshold it is. Raises
+    BadInputError for a column that makes no groups.
     """
     is_asked = bool(thresholds or max_bpcer or max_apcer)
-    at = [(f"threshold {entry['threshold']}", entry) for entry in content["at_threshold"]]
-    for name, targets, key in (
-        ("BPCER", max_bpcer if is_asked else [BROKEN_DOWN_AT], "apcer_at_bpcer"),
-        ("APCER", max_apcer, "bpcer_at_apcer"),
+    at = [(f"threshold {rates.threshold}", rates.threshold) for rates in summary.at_threshold]
+    for name, targets, at_targets in (
+        ("BPCER", max_bpcer if is_asked else [BROKEN_DOWN_AT], summary.apcer_at_bpcer),
+        ("APCER", max_apcer, summary.bpcer_at_apcer),
     ):
-        for entry in content[key]:
-            if entry["target"] in targets and entry["threshold"] is not None:
-                limit = f"{name} ≤ {100 * entry['target']:.1f} %"
-                at.append((f"threshold {entry['threshold']}, where {limit} on these same samples", entry))
+        for rates_there in at_targets:
+            if rates_there.target in targets and rates_there.threshold is not None:
+                limit = f"{name} ≤ {100 * rates_there.target:.1f} %"
+                words = f"threshold {rates_there.threshold}, where {limit} on these same samples"
+                at.append((words, rates_there.threshold))
     values = file.rows[scorefile.SCORE]
     return [
-        breakdown.by_column(file.rows, values, float(entry["threshold"]), column).as_json() | {"at": text}
+        (words, breakdown.by_column(file.rows, values, threshold, column))
         for column in columns
-        for text, entry in at
+        for words, threshold in at
     ]

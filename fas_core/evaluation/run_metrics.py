@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,93 +19,13 @@ from fas_core.metrics.limits import Target
 from fas_core.metrics.operating_point import DEFAULT, Rule
 from fas_core.metrics.uncertainty import RateInterval, UnitInterval
 from fas_core.runs import health
+from fas_core.runs.health import Caution
 from fas_core.runs.store import Run
 
 AUC, EER = resampling.Statistic("roc_auc"), resampling.Statistic("eer")
 AUC_QUANTILES = 1024  # move an AUC by 1e-6, typically, where 4096 take four times as long
 WORST = 10  # subjects named as having the most wrong decisions
 MEASURED = 2_000  # images at most, evenly spaced, whose pixels are read to judge reconstructions
-
-
-def evaluated(
-    run: Run,
-    score: str | None = None,
-    subset: str | None = None,
-    level: str = FRAME,
-    *,
-    fail_closed: bool = False,
-    thresholds: Sequence[float] = (),
-) -> dict[str, Any]:
-    """The document of `fas evaluate --json`: metrics per score and subset, None where undefined.
-
-    Every frame is judged by itself, or every video or session as a whole (`presentations.LEVELS`). To the metrics of a
-    score file come 95 % intervals of the AUCs and the EER, by resampling whole subjects or the nearest to that which
-    all samples of a cell name: `roc_auc_ci95`, `roc_auc_per_species_ci95` and `eer_ci95`.
-    `at_threshold` has the rates at each of `thresholds`. Raises BadInputError for an unknown score, subset or level,
-    and, where no threshold is given, for a subset asked for by name that holds one class only.
-    """
-    chosen = [score] if score else scores.offered(run)
-    if subset is not None and subset not in run.subsets:
-        raise BadInputError(f"Run {run.info.name} has no subset '{subset}'. Subsets: {', '.join(run.subsets)}.")
-    decided = {name: presentations(run, scores.values(run, name), level, fail_closed=fail_closed) for name in chosen}
-    documents: dict[str, dict[str, Any]] = {name: {} for name in chosen}
-    subsets = run.subsets if subset is None else [subset]
-    for one_subset in subsets if decided else []:
-        sets = {name: one.score_set([one_subset]) for name, one in decided.items()}
-        if subset is not None and not thresholds:
-            for one in sets.values():
-                require_both_classes(one, f"Subset '{subset}' of Run {run.info.name}")
-        some = decided[chosen[0]]  # the presentations are the same for every score
-        here = some.within([one_subset])
-        aucs, eers = _intervals(some.rows[here], {name: one.values[here] for name, one in decided.items()})
-        for name, one in sets.items():
-            if one.n_bona_fide + one.n_attack:
-                of_species = {species: aucs.get(species, {}).get(name) for species in one.attacks}
-                documents[name][one_subset] = metrics.document(one, thresholds=thresholds) | {
-                    "roc_auc_ci95": aucs[None][name],
-                    "roc_auc_per_species_ci95": of_species,
-                    "eer_ci95": eers[name],
-                    "at_dev_threshold": at_dev_threshold(run, decided[name], one_subset),
-                }
-    warnings = [caution.as_json() for caution in health.cautions(run, subsets)]
-    document = {
-        "run": run.id,
-        "level": level,
-        "scores": documents,
-        "targets": {name: _targets(cells) for name, cells in documents.items()},
-        "warnings": warnings,
-    }
-    if run.has_images:
-        document["reconstruction"] = reconstruction_errors(run)
-    return document
-
-
-def _targets(cells: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """Subset -> whether the limit of the rule of `at_dev_threshold` holds there; those where it cannot be applied are
-    left out."""
-    entries = {subset: cell["at_dev_threshold"] for subset, cell in cells.items()}
-    return {subset: entry["target"] for subset, entry in entries.items() if entry is not None}
-
-
-def at_dev_threshold(run: Run, decided: Presentations, subset: str, rule: Rule = DEFAULT) -> dict[str, Any] | None:
-    """The rates of a subset at the threshold that a rule chooses on the Run's dev subsets, as `rates_at`.
-
-    With "rule", "chosen_on", "target" (whether the rule's limit holds here) and "optimistic": whether it was chosen on
-    the samples it is judged on, as where a Run has no dev subset, or on which the rule can be applied. None where it
-    cannot be applied to either.
-    """
-    for chosen_on in (dev_subsets(run.subsets), [subset]):
-        try:
-            threshold = decided.threshold_by(rule, chosen_on)
-        except UndefinedMetricError:
-            continue
-        about = {"rule": str(rule), "chosen_on": chosen_on, "optimistic": subset in chosen_on}
-        rates = rates_at(decided, [subset], threshold)
-        promised = rates.target(rule)
-        about |= {"target": promised and promised.as_json()}
-        document: dict[str, Any] = metrics.json_safe(about | rates.as_json())
-        return document
-    return None
 
 
 @dataclass(frozen=True)
@@ -128,6 +48,146 @@ class ReportedRates(metrics.Rates):
     def target(self, by: Rule) -> Target | None:
         """Whether the limit of a rule holds here; None where it has none."""
         return limits.target(by, self)
+
+
+@dataclass(frozen=True)
+class DevRates:
+    """At the threshold of a rule; optimistic where it was chosen on the samples it is judged on."""
+
+    rule: Rule
+    chosen_on: tuple[str, ...]
+    optimistic: bool
+    rates: ReportedRates
+
+    @property
+    def target(self) -> Target | None:
+        """Whether the limit of the rule holds here."""
+        return self.rates.target(self.rule)
+
+    def as_json(self) -> dict[str, object]:
+        about = {"rule": self.rule, "chosen_on": self.chosen_on, "optimistic": self.optimistic, "target": self.target}
+        return about | self.rates.as_json()
+
+
+@dataclass(frozen=True)
+class SubsetMetrics(metrics.Summary):
+    """With 95 % intervals by resampling whole subjects, or the nearest to that which all samples name."""
+
+    roc_auc_ci95: UnitInterval | None
+    roc_auc_per_species_ci95: Mapping[str, UnitInterval | None]
+    eer_ci95: UnitInterval | None
+    at_dev_threshold: DevRates | None
+
+
+@dataclass(frozen=True)
+class ReconstructionErrors:
+    """Of `n` live images: mean squared pixel errors in the [0, 1] range; see `reconstruction_errors`."""
+
+    n: int
+    mse: float
+    mean_image_mse: float | None
+    below_mean_image: float | None
+
+
+@dataclass(frozen=True)
+class RunMetrics:
+    """Of a Run, per score and subset."""
+
+    run: str  # the id
+    level: str
+    scores: Mapping[str, Mapping[str, SubsetMetrics]]
+    warnings: tuple[Caution, ...]
+    reconstruction: Mapping[str, ReconstructionErrors] | None  # by subset; None of a Run without images
+
+    @property
+    def targets(self) -> dict[str, dict[str, Target | None]]:
+        """Score and subset -> whether the limit of the rule of `at_dev_threshold` holds there.
+
+        Subsets where it cannot be applied are left out.
+        """
+        return {
+            score: {
+                subset: cell.at_dev_threshold.target
+                for subset, cell in cells.items()
+                if cell.at_dev_threshold is not None
+            }
+            for score, cells in self.scores.items()
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of `fas evaluate --json`."""
+        reconstruction = {} if self.reconstruction is None else {"reconstruction": self.reconstruction}
+        return metrics.json_safe(
+            {
+                "run": self.run,
+                "level": self.level,
+                "scores": self.scores,
+                "targets": self.targets,
+                "warnings": self.warnings,
+                **reconstruction,
+            }
+        )
+
+
+def evaluated(
+    run: Run,
+    score: str | None = None,
+    subset: str | None = None,
+    level: str = FRAME,
+    *,
+    fail_closed: bool = False,
+    thresholds: Sequence[float] = (),
+) -> RunMetrics:
+    """Metrics per score and subset, None where undefined.
+
+    Every frame is judged by itself, or every video or session as a whole (`presentations.LEVELS`). To the metrics of a
+    score file come 95 % intervals of the AUCs and the EER, by resampling whole subjects or the nearest to that which
+    all samples of a cell name: `roc_auc_ci95`, `roc_auc_per_species_ci95` and `eer_ci95`.
+    `at_threshold` has the rates at each of `thresholds`. Raises BadInputError for an unknown score, subset or level,
+    and, where no threshold is given, for a subset asked for by name that holds one class only.
+    """
+    chosen = [score] if score else scores.offered(run)
+    if subset is not None and subset not in run.subsets:
+        raise BadInputError(f"Run {run.info.name} has no subset '{subset}'. Subsets: {', '.join(run.subsets)}.")
+    decided = {name: presentations(run, scores.values(run, name), level, fail_closed=fail_closed) for name in chosen}
+    of_scores: dict[str, dict[str, SubsetMetrics]] = {name: {} for name in chosen}
+    subsets = run.subsets if subset is None else [subset]
+    for judged in subsets if decided else []:
+        sets = {name: by_score.score_set([judged]) for name, by_score in decided.items()}
+        if subset is not None and not thresholds:
+            for score_set in sets.values():
+                require_both_classes(score_set, f"Subset '{subset}' of Run {run.info.name}")
+        some = decided[chosen[0]]  # the presentations are the same for every score
+        here = some.within([judged])
+        aucs, eers = _intervals(some.rows[here], {name: by_score.values[here] for name, by_score in decided.items()})
+        for name, score_set in sets.items():
+            if score_set.n_bona_fide + score_set.n_attack:
+                of_scores[name][judged] = SubsetMetrics(
+                    **vars(metrics.summary(score_set, thresholds=thresholds)),
+                    roc_auc_ci95=aucs[None][name],
+                    roc_auc_per_species_ci95={
+                        species: aucs.get(species, {}).get(name) for species in score_set.attacks
+                    },
+                    eer_ci95=eers[name],
+                    at_dev_threshold=at_dev_threshold(run, decided[name], judged),
+                )
+    errors = reconstruction_errors(run) if run.has_images else None
+    return RunMetrics(run.id, level, of_scores, tuple(health.cautions(run, subsets)), errors)
+
+
+def at_dev_threshold(run: Run, decided: Presentations, subset: str, rule: Rule = DEFAULT) -> DevRates | None:
+    """The rates of a subset at the threshold that a rule chooses on the Run's dev subsets.
+
+    On the subset itself where a Run has no dev subset on which the rule can be applied; None where it cannot be applied
+    to either.
+    """
+    for chosen_on in (dev_subsets(run.subsets), [subset]):
+        try:
+            threshold = decided.threshold_by(rule, chosen_on)
+        except UndefinedMetricError:
+            continue
+        return DevRates(rule, tuple(chosen_on), subset in chosen_on, rates_at(decided, [subset], threshold))
+    return None
 
 
 def rates_at(decided: Presentations, subsets: Sequence[str], threshold: float) -> ReportedRates:
@@ -170,10 +230,10 @@ def auc_interval(decided: Presentations, subsets: Sequence[str], species: str = 
     if species:
         chosen = chosen & ((codes == 0) | (codes == 1 + names.index(species)))
     attack = codes[chosen] > 0
-    found = resampling.resampled(
+    resamples = resampling.resampled(
         [decided.values[chosen]], attack, decided.of.units(chosen), [AUC], quantiles=AUC_QUANTILES
     )
-    return found.interval(AUC)
+    return resamples.interval(AUC)
 
 
 @dataclass(frozen=True)
@@ -212,7 +272,7 @@ def worst_subjects(decided: Presentations, subsets: Sequence[str], threshold: fl
     ]
 
 
-def reconstruction_errors(run: Run) -> dict[str, dict[str, Any]]:
+def reconstruction_errors(run: Run) -> dict[str, ReconstructionErrors]:
     """How well live images are reconstructed, per subset that has some: mean squared pixel errors in the [0, 1] range.
 
     `mean_image_mse` is the error of guessing the mean live training image every time, and `below_mean_image` the share
@@ -231,7 +291,7 @@ def reconstruction_errors(run: Run) -> dict[str, dict[str, Any]]:
 
     training = live(TRAIN) if TRAIN in run.subsets else np.empty(0, np.int64)
     average = pixels("inputs", training).mean(0) if len(training) else None
-    found: dict[str, dict[str, Any]] = {}
+    errors = {}
     for subset in run.subsets:
         rows = live(subset)
         if not len(rows):
@@ -240,13 +300,13 @@ def reconstruction_errors(run: Run) -> dict[str, dict[str, Any]]:
         mse = float(np.square(inputs - pixels("reconstructions", rows)).mean())
         guess = None if average is None else float(np.square(inputs - average).mean())
         saved = 1 - mse / guess if guess else None
-        found[subset] = {"n": len(rows), "mse": mse, "mean_image_mse": guess, "below_mean_image": saved}
-    return found
+        errors[subset] = ReconstructionErrors(len(rows), mse, guess, saved)
+    return errors
 
 
 def _intervals(
     samples: pd.DataFrame, values: Mapping[str, NDArray[np.float64]]
-) -> tuple[dict[str | None, dict[str, dict[str, Any] | None]], dict[str, dict[str, Any] | None]]:
+) -> tuple[dict[str | None, dict[str, UnitInterval | None]], dict[str, UnitInterval | None]]:
     """Species (None: all attacks) -> score -> interval of its AUC; score -> interval of its EER; None where undefined.
 
     Each species has draws of its own, so that its attacks are in all of them; the scores share them.
@@ -254,16 +314,15 @@ def _intervals(
     attack = samples["label"].to_numpy() == ATTACK
     species = metrics.species_names(attack, samples["pai_species"])
 
-    def drawn(wanted: NDArray[np.bool_], statistics: Sequence[resampling.Statistic]) -> list[dict[str, Any]]:
+    def drawn(
+        wanted: NDArray[np.bool_], statistics: Sequence[resampling.Statistic]
+    ) -> list[dict[str, UnitInterval | None]]:
         units = uncertainty.unit_of(samples[wanted])
-        found = resampling.resampled([v[wanted] for v in values.values()], attack[wanted], units, statistics)
-        return [
-            {score: one and asdict(one) for score, one in zip(values, of_scores, strict=True)}
-            for of_scores in ([found.interval(name, model) for model in range(len(values))] for name in statistics)
-        ]
+        resamples = resampling.resampled([v[wanted] for v in values.values()], attack[wanted], units, statistics)
+        return [{score: resamples.interval(name, model) for model, score in enumerate(values)} for name in statistics]
 
     pooled, eers = drawn(np.ones(len(samples), np.bool_), [AUC, EER])
-    aucs: dict[str | None, dict[str, dict[str, Any] | None]] = {None: pooled}
+    aucs: dict[str | None, dict[str, UnitInterval | None]] = {None: pooled}
     names = list(np.unique(species[attack]))
     for name in names:
         aucs[name] = pooled if len(names) == 1 else drawn(~attack | (species == name), [AUC])[0]

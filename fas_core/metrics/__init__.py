@@ -19,7 +19,7 @@ The conventions, stated once:
 from fas_core.metrics.areas import EqualErrorRate, average_precision, equal_error_rate, roc_auc
 from fas_core.metrics.curves import Curves, curves, probit, thinned
 from fas_core.metrics.decision import is_attack
-from fas_core.metrics.document import document, json_safe
+from fas_core.metrics.document import Summary, json_safe, summary
 from fas_core.metrics.rates import (
     PRIORS,
     TARGETS,
@@ -50,12 +50,12 @@ __all__ = [
     "EqualErrorRate",
     "Rates",
     "ScoreSet",
+    "Summary",
     "UndefinedMetricError",
     "apcer_at_bpcer",
     "average_precision",
     "bpcer_at_apcer",
     "curves",
-    "document",
     "equal_error_rate",
     "is_attack",
     "json_safe",
@@ -68,6 +68,7 @@ __all__ = [
     "score_set_from_codes",
     "species_codes",
     "species_names",
+    "summary",
     "thinned",
     "threshold_at_apcer",
     "threshold_at_bpcer",

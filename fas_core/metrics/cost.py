@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -58,6 +58,10 @@ class Costs:
     shares: Mapping[str, Share]
     per_attack: float
     per_rejection: float
+
+    def as_json(self) -> dict[str, object]:
+        """The document, in which a share is an object."""
+        return asdict(self) | {"shares": {name: share._asdict() for name, share in self.shares.items()}}
 
     def __post_init__(self) -> None:
         for name, value in (

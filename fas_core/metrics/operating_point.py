@@ -45,6 +45,9 @@ class Rule:
         """Whether it promises a rate, so that there is something to check where it is reported."""
         return self.kind in (BPCER, APCER)
 
+    def as_json(self) -> str:
+        return str(self)
+
     @classmethod
     def from_json(cls, content: object, where: str) -> Rule:
         """The rule that a document states as text; raises BadInputError, beginning with `where`, where it is none."""

@@ -14,7 +14,6 @@ import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
-from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -30,12 +29,11 @@ from fas_core.evaluation.comparison import compared
 from fas_core.evaluation.join import System, joined
 from fas_core.evaluation.presentations import FRAME
 from fas_core.evaluation.regressions import Regressions
+from fas_core.evaluation.run_metrics import DevRates, SubsetMetrics
 from fas_core.evaluation.words import interval_text, metric_words, p_text, rate_text, signed
 from fas_core.latent import projection
 from fas_core.metrics import Curves, ScoreSet, bins, limits
-from fas_core.metrics.limits import Target
 from fas_core.metrics.operating_point import DEFAULT, Rule
-from fas_core.metrics.uncertainty import RateInterval
 from fas_core.reports import card as cardpage
 from fas_core.reports import html, palette, svg
 from fas_core.reports.forest import forest, rows_of
@@ -83,16 +81,16 @@ def page(
         raise BadInputError(f"A report compares at most {len(LETTERS)} Runs, got {len(others) + 1}.")
     join.require_others([system, *others])
     title = f"Report on {run.info.name}"
-    document = run_metrics.evaluated(run, score)
+    of_run = run_metrics.evaluated(run, score)
     parts = [
         html.title(title),
         html.paragraph(
             f"Made on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC. Not a certificate: no test laboratory was involved.",
             "quiet",
         ),
-        html.paragraph(_answer(system, document), "answer"),
-        *(html.warning("Caution.", caution["message"]) for caution in document["warnings"]),
-        section("How well does it separate?", _metrics(document["scores"][score])),
+        html.paragraph(_answer(system, of_run.scores[score]), "answer"),
+        *(html.warning("Caution.", caution.message) for caution in of_run.warnings),
+        section("How well does it separate?", _metrics(of_run.scores[score])),
         section("Curves of every subset", _curves_by_subset(system)),
         *_losses(run),
         *_latent_space(run),
@@ -119,7 +117,7 @@ def page(
 # ------------------------------------------------------------------------------------------------------- numbers
 
 
-def _answer(system: System, document: Mapping[str, Any]) -> str:
+def _answer(system: System, cells: Mapping[str, SubsetMetrics]) -> str:
     """The worst species first: at a threshold chosen on dev, on the subsets that neither it nor training has seen."""
     run, score = system
     pooled = _score_set(system, outside_training(run.subsets) or run.subsets)
@@ -127,13 +125,12 @@ def _answer(system: System, document: Mapping[str, Any]) -> str:
         return f"{run.info.name}: the subsets hold one class only, so nothing can be separated."
     auc = {name: metrics.roc_auc(pooled, name) for name, values in pooled.attacks.items() if values.size}
     hardest = min(auc, key=auc.__getitem__)
-    cells = document["scores"][score]
-    at_dev = [cells[name]["at_dev_threshold"] for name in outside_training(list(cells))]
-    known = [at for at in at_dev if at is not None and at["apcer_max"] is not None]
+    at_dev = [cells[name].at_dev_threshold for name in outside_training(list(cells))]
+    known = [(at.rates.apcer_max, at) for at in at_dev if at is not None and at.rates.apcer_max is not None]
     lead = ""
     if known:
-        worst = max(known, key=lambda at: at["apcer_max"])
-        where = "on these samples (optimistic)" if worst["optimistic"] else f"on {', '.join(worst['chosen_on'])}"
+        _, worst = max(known, key=lambda pair: pair[0])
+        where = "on these samples (optimistic)" if worst.optimistic else f"on {', '.join(worst.chosen_on)}"
         lead = f"Where at most 5 % of bona fide samples are rejected {where}, {_worst(worst, names_it=True)}. "
     return (
         f"{lead}Judged by {score}, {run.info.name} tells {hardest}, the hardest of {len(auc)} species, from "
@@ -142,20 +139,20 @@ def _answer(system: System, document: Mapping[str, Any]) -> str:
     )
 
 
-def _worst(at: Mapping[str, Any] | None, *, names_it: bool = False) -> str:
+def _worst(at: DevRates | None, *, names_it: bool = False) -> str:
     """The APCER of the worst species with its interval."""
-    if at is None or at["apcer_max"] is None:
+    if at is None or at.rates.apcer_max is None:
         return "–"
-    interval = at["apcer_interval_per_species"].get(at["apcer_worst"])
-    text = rate_text(at["apcer_max"], interval and RateInterval(**interval))
+    text = rate_text(at.rates.apcer_max, at.rates.worst_interval)
     if names_it:
-        return f"the worst species, {at['apcer_worst']}, passes {text} of the time"
-    return f"{text}, {at['apcer_worst']}" + (" (optimistic)" if at["optimistic"] else "")
+        return f"the worst species, {at.rates.apcer_worst}, passes {text} of the time"
+    return f"{text}, {at.rates.apcer_worst}" + (" (optimistic)" if at.optimistic else "")
 
 
-def _limited(at: Mapping[str, Any] | None) -> str:
+def _limited(at: DevRates | None) -> str:
     """The rate that is limited, its upper bound, and whether it is within the limit."""
-    return "–" if at is None or at["target"]["rate"] is None else limits.short_words(Target(**at["target"]))
+    target = None if at is None else at.target
+    return "–" if target is None or target.rate is None else limits.short_words(target)
 
 
 def _score_set(system: System, subsets: Sequence[str]) -> ScoreSet:
@@ -166,30 +163,30 @@ def _score_set(system: System, subsets: Sequence[str]) -> ScoreSet:
     return metrics.score_set(values, attack, list(rows["pai_species"][chosen]))
 
 
-def _metrics(cells: Mapping[str, Mapping[str, Any]]) -> Markup:
+def _metrics(cells: Mapping[str, SubsetMetrics]) -> Markup:
     rows = []
     for subset, cell in cells.items():
-        interval = cell["roc_auc_ci95"]
-        auc = "–" if cell["roc_auc"] is None else f"{cell['roc_auc']:.3f}"
+        interval = cell.roc_auc_ci95
+        auc = "–" if cell.roc_auc is None else f"{cell.roc_auc:.3f}"
         if interval is not None:
-            auc += f" ({interval['low']:.3f}–{interval['high']:.3f})"
+            auc += f" ({interval.low:.3f}–{interval.high:.3f})"
         rows.append(
             [
                 subset,
-                f"{cell['n_bona_fide']:,}",
-                f"{cell['n_attack']:,}",
-                f"{sum(cell['n_non_response'].values()):,}",
+                f"{cell.n_bona_fide:,}",
+                f"{cell.n_attack:,}",
+                f"{sum(cell.n_non_response.values()):,}",
                 auc,
-                "–" if cell["average_precision"] is None else f"{cell['average_precision']:.3f}",
-                "–" if cell["eer"] is None else f"{100 * cell['eer']['value']:.1f} %",
-                _worst(cell["at_dev_threshold"]),
-                _limited(cell["at_dev_threshold"]),
+                "–" if cell.average_precision is None else f"{cell.average_precision:.3f}",
+                "–" if cell.eer is None else f"{100 * cell.eer.value:.1f} %",
+                _worst(cell.at_dev_threshold),
+                _limited(cell.at_dev_threshold),
             ]
         )
-    units = sorted({cell["roc_auc_ci95"]["unit"] for cell in cells.values() if cell["roc_auc_ci95"]})
+    units = sorted({cell.roc_auc_ci95.unit for cell in cells.values() if cell.roc_auc_ci95})
     by = f"In brackets: 95 % by resampling whole {' or '.join(units)}s. " if units else ""
-    known = [cell["at_dev_threshold"] for cell in cells.values() if cell["at_dev_threshold"]]
-    elsewhere = sorted({", ".join(at["chosen_on"]) for at in known if not at["optimistic"]})
+    known = [cell.at_dev_threshold for cell in cells.values() if cell.at_dev_threshold]
+    elsewhere = sorted({", ".join(at.chosen_on) for at in known if not at.optimistic})
     chosen = f"The last columns' threshold is chosen on {elsewhere[0]}; " if elsewhere else ""
     chosen += "where it is chosen on the subset itself, it is called optimistic. "
     heads = ["Subset", "Bona fide", "Attacks", "No response", "AUC", "AP", "EER", "Worst APCER at BPCER ≤ 5 %"]

@@ -27,27 +27,27 @@ def file() -> ScoreFile:
 
 
 def test_rates_at_a_threshold_are_counted_by_hand(file: ScoreFile) -> None:
-    content = file_metrics.document(file, "s.csv", thresholds=[2.0])
-    assert content["n_non_response"] == {"bona_fide": 1, "attack": 0}
-    (at,) = content["at_threshold"]
-    assert at["bpcer"] == 2 / 4  # 2 and 5 of 0, 1, 2, 5
-    assert at["apcer_per_species"] == {"mask": 0.0, "paper": 1 / 2}  # 1.5 passes
-    assert [entry["target"] for entry in content["apcer_at_bpcer"]] == [0.01, 0.05, 0.1]  # the usual ones
+    content = file_metrics.summary(file, "s.csv", thresholds=[2.0])
+    assert content.n_non_response == {"bona_fide": 1, "attack": 0}
+    (at,) = content.at_threshold
+    assert at.bpcer == 2 / 4  # 2 and 5 of 0, 1, 2, 5
+    assert at.apcer_per_species == {"mask": 0.0, "paper": 1 / 2}  # 1.5 passes
+    assert [at_target.target for at_target in content.apcer_at_bpcer] == [0.01, 0.05, 0.1]  # the usual ones
 
 
 def test_who_does_not_answer_is_rejected_where_it_fails_closed(file: ScoreFile) -> None:
     closed = file_metrics.fail_closed(file)
-    content = file_metrics.document(closed, "s.csv", thresholds=[2.0], priors=[0.5])
-    assert content["at_threshold"][0]["bpcer"] == 3 / 5
-    assert content["n_non_response"] == {"bona_fide": 0, "attack": 0}
-    assert list(content["prior_adjusted_average_precision"]) == ["0.5"]
+    content = file_metrics.summary(closed, "s.csv", thresholds=[2.0], priors=[0.5])
+    assert content.at_threshold[0].bpcer == 3 / 5
+    assert content.n_non_response == {"bona_fide": 0, "attack": 0}
+    assert list(content.prior_adjusted_average_precision) == ["0.5"]
     assert file.rows["score"].isna().sum() == 1  # the file itself is as it was
 
 
 def test_one_class_is_refused_by_name(file: ScoreFile) -> None:
     live = ScoreFile(file.rows[file.rows["label"] == "bona_fide"], file.source)
     with pytest.raises(BadInputError, match=r"Subset 'dev' of s\.csv holds only bona fide samples \(4\)"):
-        file_metrics.document(live, "Subset 'dev' of s.csv")
+        file_metrics.summary(live, "Subset 'dev' of s.csv")
 
 
 def test_notes_name_the_first_row_without_a_score_and_idle_thresholds(file: ScoreFile) -> None:
@@ -75,9 +75,9 @@ def test_notes_name_the_first_row_without_a_score_and_idle_thresholds(file: Scor
 def test_groups_are_made_at_what_was_asked_for(
     file: ScoreFile, asked: dict[str, list[float]], expected: list[str]
 ) -> None:
-    content = file_metrics.document(file, "s.csv", **asked)
-    entries = file_metrics.groups(file, content, ["lamp"], **asked)
-    assert [entry["at"] for entry in entries] == expected
-    assert {entry["column"] for entry in entries} == {"lamp"}
-    by_name = {group["group"]: group for group in entries[0]["groups"]}
-    assert (by_name["on"]["n_bona_fide"], by_name["off"]["n_bona_fide"]) == (2, 2)
+    content = file_metrics.summary(file, "s.csv", **asked)
+    groups = file_metrics.groups(file, content, ["lamp"], **asked)
+    assert [words for words, _ in groups] == expected
+    assert {breakdown.column for _, breakdown in groups} == {"lamp"}
+    by_name = {group.name: group for group in groups[0][1].groups}
+    assert (by_name["on"].n_bona_fide, by_name["off"].n_bona_fide) == (2, 2)

@@ -78,11 +78,11 @@ def test_levels_need_a_name_for_every_sample(videos: store.Run, tiny_cache: Path
 
 
 def test_the_level_carries_through_evaluation_and_comparison(videos: store.Run, tmp_path: Path) -> None:
-    document = run_metrics.evaluated(videos, level="video median")
+    document = run_metrics.evaluated(videos, level="video median").as_json()
     cell = document["scores"]["score"]["test"]
     assert (document["level"], cell["n_bona_fide"], cell["n_attack"]) == ("video median", 2, 1)
     assert cell["roc_auc"] == 0.5  # 3 against 2 and 5
-    assert run_metrics.evaluated(videos)["scores"]["score"]["test"]["n_bona_fide"] == 4
+    assert run_metrics.evaluated(videos).as_json()["scores"]["score"]["test"]["n_bona_fide"] == 4
     again = scores_only_run(tmp_path, "again", videos.samples(), ["score"], "")
     pair = joined([System(videos, "score"), System(again, "score")], "video max")
     assert pair.samples["sample_id"].tolist() == ["0", "9", "4"]  # the video without any score is left out
@@ -118,6 +118,6 @@ def test_case_of_videos(shared: Path, tmp_path: Path, name: str) -> None:
     table = scorefile.read_joined({"score": path})
     assert any("lie in several sessions" in note for note in table.notes)
     run = scores_only_run(tmp_path, name, table.rows, table.scores, path.name)
-    cell = run_metrics.evaluated(run, level="video mean")["scores"]["score"]["all"]
+    cell = run_metrics.evaluated(run, level="video mean").as_json()["scores"]["score"]["all"]
     if name == "oulu":
         assert (cell["n_bona_fide"], cell["n_attack"], round(cell["eer"]["value"], 3)) == (12, 12, 0.333)

@@ -17,7 +17,7 @@ from tests.conftest import tiny_samples, write_image_run
 
 def test_every_cell_matches_its_own_samples(tiny_cache: Path) -> None:
     run = store.open_run(tiny_cache, "a")
-    document = run_metrics.evaluated(run)
+    document = run_metrics.evaluated(run).as_json()
     assert document["run"] == run.id
     assert list(document["scores"]) == scores.offered(run)
     samples = run.samples(["subset", "label", "rec"])
@@ -44,7 +44,7 @@ def test_intervals_resample_subjects_and_each_species_by_itself(tmp_path: Path) 
     samples = tiny_samples()
     samples["subset"] = samples["subset"].replace({"seen_paper": "test", "unseen_mask": "test"})
     run = write_image_run(tmp_path, "a", samples, seed=1)
-    cells = {name: cell["test"] for name, cell in run_metrics.evaluated(run)["scores"].items()}
+    cells = {name: cell["test"] for name, cell in run_metrics.evaluated(run).as_json()["scores"].items()}
     here = run.samples()[lambda t: t["subset"] == "test"]
     for species, n_subjects in ((None, 6), ("mask", 6), ("paper", 6)):
         part = here[(here["label"] == "bona_fide") | (species is None) | (here["pai_species"] == species)]
@@ -71,9 +71,11 @@ def test_only_a_run_s_document_has_intervals_and_the_rest_is_that_of_a_score_fil
     table["score"] = np.random.default_rng(0).normal(0, 1, len(table))
     table.loc[5, "score"] = np.nan
     run = scores_only_run(tmp_path, "vendor", table, ["score"], "vendor.csv")
-    for subset, cell in run_metrics.evaluated(run)["scores"]["score"].items():
+    for subset, cell in run_metrics.evaluated(run).as_json()["scores"]["score"].items():
         part = run.samples()[lambda t, s=subset: t["subset"] == s]
-        plain = metrics.document(metrics.score_set(part["score"], part["label"] == "attack", list(part["pai_species"])))
+        plain = metrics.summary(
+            metrics.score_set(part["score"], part["label"] == "attack", list(part["pai_species"]))
+        ).as_json()
         assert {name: cell[name] for name in plain} == plain
         assert set(cell) - set(plain) == {
             "roc_auc_ci95",
@@ -86,7 +88,7 @@ def test_only_a_run_s_document_has_intervals_and_the_rest_is_that_of_a_score_fil
 
 def test_one_subject_only_has_no_interval(tmp_path: Path) -> None:
     run = write_image_run(tmp_path, "a", tiny_samples().assign(subject_id="somebody"))
-    cell = run_metrics.evaluated(run, "rec")["scores"]["rec"]["seen_paper"]
+    cell = run_metrics.evaluated(run, "rec").as_json()["scores"]["rec"]["seen_paper"]
     assert cell["roc_auc"] is not None
     assert cell["roc_auc_ci95"] is None
     assert cell["roc_auc_per_species_ci95"] == {"paper": None}
@@ -95,11 +97,11 @@ def test_one_subject_only_has_no_interval(tmp_path: Path) -> None:
 def test_one_class_asked_for_by_name_is_refused(tiny_cache: Path) -> None:
     run = store.open_run(tiny_cache, "a")
     with pytest.raises(BadInputError, match=r"Subset 'live' of Run a holds only bona fide samples \(4\)"):
-        run_metrics.evaluated(run, "rec", "live")
+        run_metrics.evaluated(run, "rec", "live").as_json()
     with pytest.raises(BadInputError, match="no subset 'nowhere'. Subsets: train, live"):
-        run_metrics.evaluated(run, "rec", "nowhere")
+        run_metrics.evaluated(run, "rec", "nowhere").as_json()
     with pytest.raises(BadInputError, match="no score 'latent_l2'. Scores: "):
-        run_metrics.evaluated(run, "latent_l2")
+        run_metrics.evaluated(run, "latent_l2").as_json()
 
 
 def test_images_without_output_are_counted_never_scored(tmp_path: Path) -> None:
@@ -116,7 +118,7 @@ def test_images_without_output_are_counted_never_scored(tmp_path: Path) -> None:
     latents = np.zeros((len(rest), 8), np.float32)
     store.write_shard(shard, rest, lost, latents=latents, inputs=empty, reconstructions=empty)
     run = store.opened(run.folder)
-    cell = run_metrics.evaluated(run, "rec")["scores"]["rec"]["seen_paper"]
+    cell = run_metrics.evaluated(run, "rec").as_json()["scores"]["rec"]["seen_paper"]
     assert cell["n_non_response"] == {"bona_fide": 1, "attack": 1}
     assert (cell["n_bona_fide"], cell["n_attack"]) == (2, 2)
     assert any("2 images gave no output" in finding for finding in health.findings(run, run.samples()))
@@ -149,20 +151,20 @@ def test_reconstructions_are_judged_against_the_mean_training_image(tiny_cache: 
     assert list(errors) == run.subsets
     for subset, cell in errors.items():
         live = ((samples["subset"] == subset) & (samples["label"] == "bona_fide")).to_numpy()
-        assert cell["n"] == live.sum()
-        assert cell["mse"] == pytest.approx(((inputs - outputs)[live] ** 2).mean(), rel=1e-4)
-        assert cell["mean_image_mse"] == pytest.approx(((inputs[live] - mean) ** 2).mean(), rel=1e-4)
-        assert cell["below_mean_image"] == pytest.approx(1 - cell["mse"] / cell["mean_image_mse"])
-    assert run_metrics.evaluated(run, "rec")["reconstruction"] == errors
-    assert "reconstruction" not in run_metrics.evaluated(store.open_run(tiny_cache, "vendor"))
+        assert cell.n == live.sum()
+        assert cell.mse == pytest.approx(((inputs - outputs)[live] ** 2).mean(), rel=1e-4)
+        assert cell.mean_image_mse == pytest.approx(((inputs[live] - mean) ** 2).mean(), rel=1e-4)
+        assert cell.below_mean_image == pytest.approx(1 - cell.mse / (cell.mean_image_mse or 0))
+    assert run_metrics.evaluated(run, "rec").reconstruction == errors
+    assert "reconstruction" not in run_metrics.evaluated(store.open_run(tiny_cache, "vendor")).as_json()
 
 
 def test_without_training_images_there_is_no_mean_image(tmp_path: Path) -> None:
     samples = tiny_samples()
     run = write_image_run(tmp_path, "c", samples[samples["subset"] != "train"].reset_index(drop=True))
     cell = run_metrics.reconstruction_errors(run)["live"]
-    assert (cell["mean_image_mse"], cell["below_mean_image"]) == (None, None)
-    assert cell["mse"] > 0
+    assert (cell.mean_image_mse, cell.below_mean_image) == (None, None)
+    assert cell.mse > 0
 
 
 def test_rates_carry_intervals_by_subject_and_count_people(tiny_cache: Path) -> None:
@@ -187,13 +189,13 @@ def test_the_rates_of_a_subset_are_at_a_threshold_chosen_elsewhere(tiny_cache: P
     run = store.open_run(tiny_cache, "a")
     rec = run.samples(["subset", "label", "rec"])
     highest = float(rec.loc[rec["subset"] == "live", "rec"].max())
-    cell = run_metrics.evaluated(run, "rec")["scores"]["rec"]["unseen_mask"]["at_dev_threshold"]
+    cell = run_metrics.evaluated(run, "rec").as_json()["scores"]["rec"]["unseen_mask"]["at_dev_threshold"]
     assert (cell["rule"], cell["chosen_on"], cell["optimistic"]) == ("bpcer<=0.05", ["live"], False)
     assert cell["threshold"] > highest
     masks = rec.loc[(rec["subset"] == "unseen_mask") & (rec["label"] == "attack"), "rec"]
     assert cell["apcer_per_species"] == {"mask": pytest.approx((masks < cell["threshold"]).mean())}
     assert cell["apcer_interval_per_species"]["mask"]["unit"] == "subject"
-    itself = run_metrics.evaluated(run, "rec")["scores"]["rec"]["live"]["at_dev_threshold"]
+    itself = run_metrics.evaluated(run, "rec").as_json()["scores"]["rec"]["live"]["at_dev_threshold"]
     assert itself["optimistic"] is True
 
 
@@ -201,5 +203,5 @@ def test_without_a_dev_subset_it_is_chosen_on_itself_and_called_optimistic(tmp_p
     samples = tiny_samples()
     samples = samples[~samples["subset"].isin(["train", "live"])].reset_index(drop=True)
     run = write_image_run(tmp_path, "x", samples, seed=1)
-    cell = run_metrics.evaluated(run, "rec")["scores"]["rec"]["unseen_mask"]["at_dev_threshold"]
+    cell = run_metrics.evaluated(run, "rec").as_json()["scores"]["rec"]["unseen_mask"]["at_dev_threshold"]
     assert (cell["chosen_on"], cell["optimistic"]) == (["unseen_mask"], True)

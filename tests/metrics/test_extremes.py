@@ -55,7 +55,7 @@ def assert_shares(*values: object) -> None:
 def test_metrics(both: tuple[np.ndarray, np.ndarray]) -> None:
     values, attack = both
     score_set = metrics.score_set(values, attack)
-    document = metrics.document(score_set, thresholds=[0.0, MOST, -MOST, INF, -INF, LEAST])
+    document = metrics.summary(score_set, thresholds=[0.0, MOST, -MOST, INF, -INF, LEAST]).as_json()
     json.dumps(document, allow_nan=False)
     wins = (score_set.pooled[:, None] > score_set.bona_fide[None, :1000]).mean() if len(values) < 1000 else None
     if wins is not None:

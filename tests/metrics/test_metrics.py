@@ -76,7 +76,7 @@ def random_sets(n_sets: int, seed: int, *, infinite: bool = True) -> list[tuple[
 @pytest.mark.parametrize("case", golden_cases())
 def test_rank_metrics_are_the_golden_ones(case: dict[str, Any]) -> None:
     expected = case["expected"]
-    document = metrics.document(set_of(case))
+    document = metrics.summary(set_of(case)).as_json()
     assert document["n_bona_fide"] == expected["n_bonafide"]
     assert document["n_attack"] == expected["n_attack"]
     assert document["n_per_species"] == expected["n_per_species"]
@@ -94,7 +94,7 @@ def test_rank_metrics_are_the_golden_ones(case: dict[str, Any]) -> None:
 def test_eer_is_the_golden_one(case: dict[str, Any]) -> None:
     expected, scores = case["expected"]["eer"], set_of(case)
     if expected is None:
-        assert metrics.document(scores)["eer"] is None
+        assert metrics.summary(scores).as_json()["eer"] is None
         return
     eer = metrics.equal_error_rate(scores)
     assert eer.value == close(expected["roc_linear"])
@@ -164,7 +164,7 @@ def test_golden_non_responses_are_excluded_or_fail_closed_never_live() -> None:
     policies = case["expected_nan_policies"]
     at = policies["threshold"]
 
-    excluded = metrics.document(score_set(scores, labels, species), thresholds=[at])
+    excluded = metrics.summary(score_set(scores, labels, species), thresholds=[at]).as_json()
     assert excluded["n_non_response"] == {"bona_fide": 2, "attack": 1}
     assert (excluded["n_bona_fide"], excluded["n_attack"]) == (20, 15)
     assert [excluded["bpnrr"], excluded["apnrr"]] == close([policies["exclude"]["bpnrr"], policies["exclude"]["apnrr"]])
@@ -240,7 +240,10 @@ def test_codes_and_names_build_the_same_set() -> None:
     for scores, values, labels, species in random_sets(20, seed=2):
         names = ["replay", "never seen", "mask", "print"]
         codes = [names.index(name) + 1 if label else 0 for label, name in zip(labels, species, strict=True)]
-        assert metrics.document(metrics.score_set_from_codes(values, codes, names)) == metrics.document(scores)
+        assert (
+            metrics.summary(metrics.score_set_from_codes(values, codes, names)).as_json()
+            == metrics.summary(scores).as_json()
+        )
 
 
 def test_the_set_is_read_only_and_leaves_its_input_alone() -> None:
@@ -254,7 +257,7 @@ def test_the_set_is_read_only_and_leaves_its_input_alone() -> None:
 
 def test_a_species_without_any_score_stays_visible() -> None:
     scores = score_set([0.1, 0.9, math.nan], [0, 1, 1], [None, "print", "mask"])
-    document = metrics.document(scores, thresholds=[0.5])
+    document = metrics.summary(scores, thresholds=[0.5]).as_json()
     assert document["n_per_species"] == {"mask": 0, "print": 1}
     assert document["roc_auc_per_species"] == {"mask": None, "print": 1.0}
     (rates,) = document["at_threshold"]
@@ -393,14 +396,17 @@ def test_nothing_depends_on_the_order_of_the_samples() -> None:
     for scores, values, labels, species in random_sets(30, seed=7):
         order = rng.permutation(len(values))
         shuffled = score_set(values[order], labels[order], [species[i] for i in order])
-        assert metrics.document(shuffled, thresholds=[1.0]) == metrics.document(scores, thresholds=[1.0])
+        assert metrics.summary(shuffled, thresholds=[1.0]) == metrics.summary(scores, thresholds=[1.0])
 
 
 def test_nan_samples_change_no_rate() -> None:
     for scores, values, labels, species in random_sets(30, seed=8):
         more = score_set([*values, math.nan, math.nan], [*labels, 0, 1], [*species, None, species[1]])
         assert more.n_non_response == {"bona_fide": 1, "attack": 1}
-        with_nan, without = metrics.document(more, thresholds=[1.0]), metrics.document(scores, thresholds=[1.0])
+        with_nan, without = (
+            metrics.summary(more, thresholds=[1.0]).as_json(),
+            metrics.summary(scores, thresholds=[1.0]).as_json(),
+        )
         for key in set(without) - {"n_non_response", "bpnrr", "apnrr"}:
             assert with_nan[key] == without[key], key
 
@@ -426,7 +432,7 @@ def test_one_class_alone_raises_and_says_which() -> None:
 
 
 def test_the_document_of_one_class_has_null_where_undefined() -> None:
-    live = metrics.document(score_set([1.0, 2.0], [0, 0]), thresholds=[1.5])
+    live = metrics.summary(score_set([1.0, 2.0], [0, 0]), thresholds=[1.5]).as_json()
     assert live["roc_auc"] is live["average_precision"] is live["eer"] is None
     assert live["bpcer_at_apcer"][0] == {
         "target": 0.01,
@@ -443,7 +449,7 @@ def test_the_document_of_one_class_has_null_where_undefined() -> None:
     assert (rates["bpcer"], rates["apcer_max"], rates["acer"], rates["recall"]) == (0.5, None, None, None)
     assert set(rates["prior_adjusted_precision"].values()) == {None}
 
-    attacks = metrics.document(score_set([1.0, 2.0], [1, 1]), thresholds=[1.5])
+    attacks = metrics.summary(score_set([1.0, 2.0], [1, 1]), thresholds=[1.5]).as_json()
     assert attacks["roc_auc_per_species"] == {"unspecified": None}
     assert attacks["bpcer_at_apcer"][0]["threshold"] == 1
     assert attacks["bpcer_at_apcer"][0]["bpcer"] is None
@@ -461,7 +467,7 @@ def test_precision_without_an_alarm_is_undefined_but_f1_is_zero() -> None:
 def test_a_set_without_any_score_is_refused() -> None:
     for scores, labels in ([], []), ([math.nan, math.nan], [0, 1]):
         with pytest.raises(BadInputError, match="no score to evaluate"):
-            metrics.document(score_set(scores, labels))
+            metrics.summary(score_set(scores, labels)).as_json()
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -470,7 +476,9 @@ def test_a_set_without_any_score_is_refused() -> None:
 
 def test_the_document_has_exactly_the_agreed_keys() -> None:
     scores = score_set([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1], [None, None, "print", "mask"])
-    document = metrics.document(scores, thresholds=[0.35, 0.5], max_bpcer=[0.5], max_apcer=[0.2, 0.3], priors=[0.01])
+    document = metrics.summary(
+        scores, thresholds=[0.35, 0.5], max_bpcer=[0.5], max_apcer=[0.2, 0.3], priors=[0.01]
+    ).as_json()
     assert list(document) == [
         *("n_bona_fide", "n_attack", "n_per_species", "n_non_response", "bpnrr", "apnrr"),
         *("roc_auc", "roc_auc_per_species", "average_precision", "prior_adjusted_average_precision", "eer"),
@@ -489,12 +497,14 @@ def test_the_document_has_exactly_the_agreed_keys() -> None:
     assert [entry["target"] for entry in document["apcer_at_bpcer"]] == [0.5]
     assert [entry["target"] for entry in document["bpcer_at_apcer"]] == [0.2, 0.3]
     assert {"target", "threshold", "bpcer", "apcer_max", "apcer_per_species"} <= set(document["apcer_at_bpcer"][0])
-    assert metrics.document(scores)["at_threshold"] == []
+    assert metrics.summary(scores).as_json()["at_threshold"] == []
 
 
 def test_the_document_is_strict_json_also_with_infinite_scores() -> None:
     for scores, values, _, _ in random_sets(30, seed=9):
-        document = metrics.document(scores, thresholds=[*values, INF, -INF], max_bpcer=[0, 1], max_apcer=[0, 1])
+        document = metrics.summary(
+            scores, thresholds=[*values, INF, -INF], max_bpcer=[0, 1], max_apcer=[0, 1]
+        ).as_json()
         assert json.loads(json.dumps(document, allow_nan=False)) == document
         assert document["at_threshold"][-2]["threshold"] == "inf"
         assert document["apcer_at_bpcer"][1]["threshold"] == "-inf"
@@ -510,7 +520,7 @@ def test_json_safe_knows_numpy() -> None:
 def test_impossible_priors_are_refused(prior: float) -> None:
     scores = score_set([0.1, 0.9], [0, 1])
     with pytest.raises(BadInputError, match="prior"):
-        metrics.document(scores, priors=[prior])
+        metrics.summary(scores, priors=[prior]).as_json()
     with pytest.raises(BadInputError, match="prior"):
         metrics.average_precision(scores, prior)
 

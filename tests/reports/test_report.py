@@ -80,7 +80,7 @@ def test_it_holds_figures_card_comparison_images_and_hashes(runs: tuple[store.Ru
         "numpy 2.",
     ):
         assert part in page.text, part
-    cell = run_metrics.evaluated(a, "rec", "unseen_mask")["scores"]["rec"]["unseen_mask"]
+    cell = run_metrics.evaluated(a, "rec", "unseen_mask").as_json()["scores"]["rec"]["unseen_mask"]
     assert f"unseen_mask, AUC {cell['roc_auc']:.3f}" in page.text
     comparison = compared(System(a, "rec"), System(b, "rec"), resamples=1000).as_json()
     for sentence in comparison["in_words"]:
