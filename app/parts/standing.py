@@ -84,7 +84,7 @@ def show_by_class(run: Run, values: Mapping[str, float]) -> None:
     """Every score of an image, by name, and what share of each class has a lower one."""
     rows = []
     for name, value in values.items():
-        row: dict[str, Any] = {"Score": name, "Value": number(value)}
+        row: dict[str, str | int | None] = {"Score": name, "Value": number(value)}
         rows.append(row | {readable(of): whole_percent(place(run, name, value, of)) for of in classes(run)})
     columns: dict[str, Any] = {
         readable(of): st.column_config.NumberColumn(
