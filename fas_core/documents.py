@@ -14,6 +14,8 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from fas_core.errors import BadInputError
 
+Json = dict[str, Any]  # an object as `json.loads` gives it, or ready for `json.dumps`; what is in it is not known here
+
 T = TypeVar("T")
 _INFINITE = {"inf": math.inf, "-inf": -math.inf}  # how JSON, which has no such numbers, says them
 _PLAIN = {str: "a text", int: "a whole number", bool: "true or false", NoneType: "null"}

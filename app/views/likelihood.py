@@ -176,7 +176,7 @@ def page() -> None:
     sidebar.needs_images(shown.run, "The likelihood of latent codes")
     run = shown.run
     training = training_rows(run)
-    n_training, n_dimensions = len(training), int(run.shards[0].meta["arrays"]["latents"]["shape"][1])
+    n_training, n_dimensions = len(training), run.latent_dim
     place = st.container()
     asked = controls(run, n_training, n_dimensions)
     warn_if_poor(asked, n_training, asked.dimensions or n_dimensions)

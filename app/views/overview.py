@@ -177,11 +177,11 @@ def show_runs() -> None:
         rows.append(
             {
                 "Run": label_of(run),
-                "Model": summary["model"] or "scores only",
-                "Samples": sum(summary["subsets"].values()),
-                "Complete": summary["complete"],
-                "Size (MB)": summary["bytes"] / 1e6,
-                "Made": pd.Timestamp(summary["created"]),
+                "Model": summary.model or "scores only",
+                "Samples": sum(summary.subsets.values()),
+                "Complete": summary.complete,
+                "Size (MB)": summary.bytes / 1e6,
+                "Made": pd.Timestamp(summary.created),
             }
         )
     st.dataframe(

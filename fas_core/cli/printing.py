@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # it takes scikit-learn and SciPy, which most commands do wit
     from fas_core.evaluation.plans import Asked, Plan
     from fas_core.evaluation.run_metrics import DevRates
     from fas_core.metrics import Rates, Summary
+    from fas_core.runs.upkeep import Verified
 
 
 def say(message: str) -> None:
@@ -79,18 +80,18 @@ def age(created: str) -> str:
     return "seconds"
 
 
-def print_verified(entry: dict[str, Any]) -> None:
+def print_verified(entry: Verified) -> None:
     """One Run as `upkeep.verified` returns it, with each damaged or repaired shard below it."""
-    state = f"{len(entry['damage'])} damaged" if entry["damage"] else "intact"
-    if entry["repaired"]:
-        state += f", {len(entry['repaired'])} repaired"
-    if entry["missing"]:
-        state += f", {len(entry['missing'])} shards not made yet"
-    print(f"{entry['run']} {entry['name'] or ''}".rstrip() + f": {state}")
-    for kind, prefix in (("damage", ""), ("repaired", "repaired: ")):
-        for damage in entry[kind]:
-            place = "/".join(filter(None, (damage["subset"], damage["shard"])))
-            print(f"  {prefix}{place} {damage['problem']}".rstrip())
+    state = f"{len(entry.damage)} damaged" if entry.damage else "intact"
+    if entry.repaired:
+        state += f", {len(entry.repaired)} repaired"
+    if entry.missing:
+        state += f", {len(entry.missing)} shards not made yet"
+    print(f"{entry.run} {entry.name or ''}".rstrip() + f": {state}")
+    for listed, prefix in ((entry.damage, ""), (entry.repaired, "repaired: ")):
+        for damage in listed:
+            place = "/".join(filter(None, (damage.subset, damage.shard)))
+            print(f"  {prefix}{place} {damage.problem}".rstrip())
 
 
 OPTIMISTIC = "*"  # after a number whose threshold was chosen on the samples that it is about

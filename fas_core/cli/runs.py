@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -25,17 +26,17 @@ def list_runs(cache: CacheOption, as_json: JsonOption = False) -> None:
         except BadInputError as error:
             say(str(error))
     if as_json:
-        return print_json(listed)
+        return print_json([asdict(run) for run in listed])
     rows = [
         [
-            run["run"],
-            run["name"],
-            run["model"] or "scores only",
-            f"{sum(run['subsets'].values()):,}",
-            str(run["n_failures"]),
-            "yes" if run["complete"] else "no",
-            f"{run['bytes'] / 1e6:,.1f} MB",
-            age(run["created"]),
+            run.run,
+            run.name,
+            run.model or "scores only",
+            f"{sum(run.subsets.values()):,}",
+            str(run.n_failures),
+            "yes" if run.complete else "no",
+            f"{run.bytes / 1e6:,.1f} MB",
+            age(run.created),
         ]
         for run in listed
     ]
@@ -73,19 +74,19 @@ def verify(
     with progress.task("Verifying shards", sum(len(shard_folders(f)) for f in folders)) as shown:
         entries = [verified(folder, shown.advance) for folder in folders]
     for i, folder in enumerate(folders):
-        if repair and entries[i]["damage"]:
+        if repair and entries[i].damage:
             from fas_core.inference import repair as core
 
             try:
-                entries[i] = core.repair(folder, entries[i]["damage"])
+                entries[i] = core.repair(folder, entries[i].damage)
             except BadInputError as error:
                 reasons.append(str(error))
     if as_json:
-        print_json(entries)
+        print_json([asdict(entry) for entry in entries])
     else:
         for entry in entries:
             print_verified(entry)
-    if any(entry["damage"] for entry in entries):
+    if any(entry.damage for entry in entries):
         remedy = "Damage remains: see the list." if repair else "Compute damaged shards anew: fas verify --repair"
         raise BadInputError(" ".join(reasons) or remedy)
 
@@ -101,7 +102,7 @@ def prune(
 
     chosen = store.open_run(cache, run)
     about = chosen.summary()
-    size = f"{about['bytes'] / 1e6:,.1f} MB, {age(about['created'])} old"
+    size = f"{about.bytes / 1e6:,.1f} MB, {age(about.created)} old"
     if not yes and not typer.confirm(f"Remove Run {chosen.id} ({chosen.info.name}, {size})?"):
         raise BadInputError("Nothing was removed. Answer y, or pass --yes.")
     remove(chosen)

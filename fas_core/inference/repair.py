@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from fas_core.data import images
 from fas_core.errors import BadInputError
 from fas_core.inference import infer
 from fas_core.runs import store
-from fas_core.runs.upkeep import discard, sources, verified
+from fas_core.runs.upkeep import Damage, Verified, discard, sources, verified
 
 
-def repair(folder: Path, damage: Sequence[dict[str, str]]) -> dict[str, Any]:
+def repair(folder: Path, damage: Sequence[Damage]) -> Verified:
     """As `upkeep.verified`, after the damaged shards of the Run in a folder were discarded and computed anew.
 
     Raises BadInputError, with every shard still there, where the Run's checkpoint, manifest or images are gone or have
@@ -25,6 +25,6 @@ def repair(folder: Path, damage: Sequence[dict[str, str]]) -> dict[str, Any]:
         raise BadInputError(f"Run {run.info.name} was made by another version, which prepared images differently.")
     discarded = discard(run, damage)
     if discarded:
-        subsets = sorted({shard["subset"] for shard in discarded})
+        subsets = sorted({shard.subset for shard in discarded})
         infer.write_runs([checkpoint], data, run.cache, subsets=subsets, precision=run.info.precision)
-    return verified(folder) | {"repaired": discarded}
+    return replace(verified(folder), repaired=discarded)

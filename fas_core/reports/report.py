@@ -530,7 +530,7 @@ def _provenance(system: System) -> Markup:
             "Samples": ", ".join(f"{name} {n:,}" for name, n in info.subsets.items()),
             "Preprocessing": info.preprocessing or "–",
             "Precision": info.precision or "–",
-            "Made": str(system.run.summary()["created"]),
+            "Made": system.run.summary().created,
             "Format of the Run": str(info.format),
         }
     )

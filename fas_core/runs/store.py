@@ -21,7 +21,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -35,6 +35,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fas_core.data.names import ATTACK, BONA_FIDE, SUBSET_NAME, in_protocol_order
+from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.files import atomic_file, make_folder
 
@@ -56,7 +57,7 @@ class RunInfo:
     model: str = ""
     checkpoint: str = ""
     checkpoint_sha256: str = ""
-    checkpoint_header: dict[str, Any] = field(default_factory=dict)
+    checkpoint_header: Json = field(default_factory=dict)
     manifest: str = ""
     manifest_sha256: str = ""
     preprocessing: str = ""
@@ -106,9 +107,10 @@ def create(cache: Path, info: RunInfo) -> Path:
 def is_shard(folder: Path) -> bool:
     """Whether a complete shard is in `folder`, as its meta.json tells; its other files are not read."""
     try:
-        return bool(read_meta(folder))
+        read_meta(folder)
     except BadInputError:
         return False
+    return True
 
 
 def write_shard(
@@ -128,15 +130,13 @@ def write_shard(
         _write_parquet(samples, temporary / "samples.parquet")
         if failures is not None:
             _write_parquet(failures, temporary / "failures.parquet")
-        files = {path.name: {"bytes": path.stat().st_size, "sha256": file_sha256(path)} for path in files_in(temporary)}
-        meta = {
-            "format": FORMAT_VERSION,
-            "n": len(samples),
-            "n_failures": 0 if failures is None else len(failures),
-            "arrays": {name: {"shape": list(a.shape), "dtype": str(a.dtype)} for name, a in arrays.items()},
-            "files": files,
-        }
-        (temporary / "meta.json").write_text(_sealed(meta), encoding="utf-8")
+        meta = ShardMeta(
+            len(samples),
+            0 if failures is None else len(failures),
+            {name: ArrayMeta(array.shape, str(array.dtype)) for name, array in arrays.items()},
+            {path.name: FileMeta(path.stat().st_size, file_sha256(path)) for path in files_in(temporary)},
+        )
+        (temporary / "meta.json").write_text(_sealed(meta.as_json()), encoding="utf-8")
         temporary.chmod(0o755)
         for path in (*temporary.iterdir(), temporary):
             _synced(path)
@@ -192,21 +192,62 @@ def file_sha256(path: Path) -> str:
 
 
 @dataclass(frozen=True)
+class FileMeta:
+    """A file of a shard."""
+
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ArrayMeta:
+    """An array of a shard, as `np.dtype` names its type."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class ShardMeta:
+    """meta.json of a shard."""
+
+    n: int
+    n_failures: int
+    arrays: Mapping[str, ArrayMeta]
+    files: Mapping[str, FileMeta]
+    format: int = FORMAT_VERSION
+
+    @classmethod
+    def of(cls, content: Json) -> ShardMeta:
+        """What `as_json` gave. Raises KeyError or TypeError for anything else."""
+        return cls(
+            int(content["n"]),
+            int(content["n_failures"]),
+            {name: ArrayMeta(tuple(array["shape"]), array["dtype"]) for name, array in content["arrays"].items()},
+            {name: FileMeta(file["bytes"], file["sha256"]) for name, file in content["files"].items()},
+            content["format"],
+        )
+
+    def as_json(self) -> Json:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
 class Shard:
     """One complete shard; `start` is the row of its first sample in the opened Run."""
 
     folder: Path
     subset: str
     start: int
-    meta: dict[str, Any]
+    meta: ShardMeta
 
     @property
     def n(self) -> int:
-        return int(self.meta["n"])
+        return self.meta.n
 
     @cached_property
     def digest(self) -> str:
-        return hashlib.sha256(json.dumps(self.meta["files"], sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self.meta.as_json()["files"], sort_keys=True).encode()).hexdigest()
 
     def array(self, name: str) -> NDArray[Any]:
         """A read-only memory map; raises BadInputError when the file is not what meta.json promises."""
@@ -214,16 +255,16 @@ class Shard:
             mapped = np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise BadInputError(_damaged(self.folder, f"{name}.npy")) from error
-        if list(mapped.shape) != self.meta["arrays"][name]["shape"]:
+        if mapped.shape != self.meta.arrays[name].shape:
             raise BadInputError(_damaged(self.folder, f"{name}.npy"))
         return mapped
 
     def items(self, name: str, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Some rows of an array, (m, ...); a few of many are read many times faster than through a memory map."""
-        path, about = self.folder / f"{name}.npy", self.meta["arrays"][name]
-        items = np.empty((len(rows), *about["shape"][1:]), about["dtype"])
+        path, about = self.folder / f"{name}.npy", self.meta.arrays[name]
+        items: NDArray[Any] = np.empty((len(rows), *about.shape[1:]), about.dtype)
         stride = items.itemsize * int(np.prod(items.shape[1:]))
-        size = self.meta["files"][path.name]["bytes"]
+        size = self.meta.files[path.name].bytes
         try:
             with path.open("rb", buffering=0) as file:
                 if os.fstat(file.fileno()).st_size != size:
@@ -255,6 +296,30 @@ def _damaged(shard: Path, file: str) -> str:
     )
 
 
+@dataclass(frozen=True)
+class Place:
+    """Of a shard in a Run."""
+
+    subset: str
+    shard: str
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """The entry of `fas runs --json`."""
+
+    run: str
+    name: str
+    model: str | None  # both None of a Run of scores only
+    checkpoint: str | None
+    subsets: Mapping[str, int]  # samples that are there
+    n_failures: int
+    scores: tuple[str, ...]
+    complete: bool
+    bytes: int
+    created: str  # ISO date
+
+
 class Run:
     """A Run opened for reading. Rows: subsets in the protocol's order, shards in turn, the manifest's order inside."""
 
@@ -284,10 +349,10 @@ class Run:
         return len(self.shards) == sum(len(self.info.shard_names(subset)) for subset in self.info.subsets)
 
     @property
-    def missing(self) -> list[dict[str, str]]:
-        """The shards that are not there at all: [{subset, shard}]."""
-        planned = [(subset, name) for subset in self.info.subsets for name in self.info.shard_names(subset)]
-        return [{"subset": s, "shard": name} for s, name in planned if not (self.folder / s / name).exists()]
+    def missing(self) -> list[Place]:
+        """The shards that are not there at all."""
+        planned = [Place(subset, name) for subset in self.info.subsets for name in self.info.shard_names(subset)]
+        return [place for place in planned if not (self.folder / place.subset / place.shard).exists()]
 
     @property
     def subsets(self) -> list[str]:
@@ -298,11 +363,11 @@ class Run:
     def latent_dim(self) -> int:
         """Numbers in a code. Of a Run of images with at least one shard."""
         self._require_images()
-        return int(self.shards[0].meta["arrays"]["latents"]["shape"][1])
+        return self.shards[0].meta.arrays["latents"].shape[1]
 
     @property
     def n_failures(self) -> int:
-        return sum(int(shard.meta["n_failures"]) for shard in self.shards)
+        return sum(shard.meta.n_failures for shard in self.shards)
 
     @cached_property
     def digest(self) -> str:
@@ -330,7 +395,7 @@ class Run:
 
     def failures(self) -> pd.DataFrame:
         """One row per image that gave no output, with `reason`."""
-        failed = [shard for shard in self.shards if shard.meta["n_failures"]]
+        failed = [shard for shard in self.shards if shard.meta.n_failures]
         return self._table("failures", failed) if failed else pd.DataFrame(columns=list(FAILURE_COLUMNS))
 
     def _table(
@@ -368,7 +433,7 @@ class Run:
             raise IndexError(f"row outside 0..{len(self) - 1}")
         starts = np.array([shard.start for shard in self.shards])
         owner = np.searchsorted(starts, wanted, side="right") - 1
-        height, width = self.shards[0].meta["arrays"][name]["shape"][1:]
+        height, width = self.shards[0].meta.arrays[name].shape[1:]
         images = np.empty((len(wanted), height, width), np.uint8)
         for index in np.unique(owner):
             shard = self.shards[index]
@@ -382,25 +447,24 @@ class Run:
         if not self.shards:
             raise BadInputError(f"Run {self.info.name} has no complete shard yet. Run 'fas cache' again to go on.")
 
-    def summary(self) -> dict[str, Any]:
-        """The entry of `fas runs --json`."""
+    def summary(self) -> RunSummary:
         counts: dict[str, int] = {}
         for shard in self.shards:
             counts[shard.subset] = counts.get(shard.subset, 0) + shard.n
-        size = sum(f["bytes"] for shard in self.shards for f in shard.meta["files"].values())
+        size = sum(file.bytes for shard in self.shards for file in shard.meta.files.values())
         created = pd.Timestamp((self.folder / "run.json").stat().st_mtime, unit="s", tz="UTC")
-        return {
-            "run": self.id,
-            "name": self.info.name,
-            "model": self.info.model or None,
-            "checkpoint": self.info.checkpoint or None,
-            "subsets": counts,
-            "n_failures": self.n_failures,
-            "scores": self.info.scores,
-            "complete": self.is_complete,
-            "bytes": size,
-            "created": created.isoformat(timespec="seconds"),
-        }
+        return RunSummary(
+            self.id,
+            self.info.name,
+            self.info.model or None,
+            self.info.checkpoint or None,
+            counts,
+            self.n_failures,
+            tuple(self.info.scores),
+            self.is_complete,
+            size,
+            created.isoformat(timespec="seconds"),
+        )
 
 
 def _in_order(column: pd.Series) -> pd.Series:
@@ -439,13 +503,13 @@ def opened(folder: Path) -> Run:
     return Run(folder, run_info, tuple(shards), tuple(broken))
 
 
-def _sealed(content: dict[str, Any]) -> str:
+def _sealed(content: Json) -> str:
     """JSON text that carries the checksum of its own content."""
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     return json.dumps(content | {"sha256": digest}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> Json:
     """What `_sealed` wrote; raises BadInputError when a single character of it has changed."""
     try:
         content = dict(json.loads(path.read_text(encoding="utf-8")))
@@ -459,12 +523,15 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def read_meta(shard: Path) -> dict[str, Any]:
+def read_meta(shard: Path) -> ShardMeta:
     """The meta.json of a shard; raises BadInputError where there is none, or it is damaged or not of this format."""
-    meta = read_json(shard / "meta.json")
-    if meta.get("format") != FORMAT_VERSION:
+    content = read_json(shard / "meta.json")
+    if content.get("format") != FORMAT_VERSION:
         raise BadInputError(_unreadable(shard / "meta.json"))
-    return meta
+    try:
+        return ShardMeta.of(content)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise BadInputError(_unreadable(shard / "meta.json")) from error
 
 
 def _unreadable(path: Path) -> str:

@@ -4,17 +4,49 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from fas_core.data.manifest import Manifest
 from fas_core.data.manifest import read as read_manifest
 from fas_core.errors import BadInputError
 from fas_core.runs.lock import claimed
-from fas_core.runs.store import Run, RunInfo, delete, file_sha256, files_in, opened, read_meta, run_folders, runs_folder
+from fas_core.runs.store import (
+    FileMeta,
+    Place,
+    Run,
+    RunInfo,
+    delete,
+    file_sha256,
+    files_in,
+    opened,
+    read_meta,
+    run_folders,
+    runs_folder,
+)
 
 STRAY = "is no part of the Run"
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What is wrong at a place of a Run's folder; `shard` is "" where it is about all of a subset, both of the Run."""
+
+    subset: str
+    shard: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class Verified:
+    """The entry of `fas verify --json`. A Run whose run.json is damaged has no name; nobody knows what it misses."""
+
+    run: str
+    name: str | None
+    damage: Sequence[Damage]
+    missing: Sequence[Place]  # see `Run.missing`
+    repaired: Sequence[Damage] = ()
 
 
 def folders_to_verify(cache: Path) -> list[Path]:
@@ -32,7 +64,7 @@ def shard_folders(folder: Path) -> list[Path]:
 def shard_damage(shard: Path) -> list[str]:
     """What is wrong with the files of one shard, read to the last byte; empty when nothing is."""
     try:
-        expected = read_meta(shard)["files"]
+        expected = read_meta(shard).files
     except BadInputError:
         is_there = (shard / "meta.json").is_file()
         return ["meta.json does not match its checksum" if is_there else "meta.json is missing"]
@@ -41,56 +73,48 @@ def shard_damage(shard: Path) -> list[str]:
     return [f"{name} {problem}" for name, problem in problems.items() if problem]
 
 
-def _file_problem(path: Path, expected: dict[str, Any] | None) -> str:
+def _file_problem(path: Path, expected: FileMeta | None) -> str:
     if expected is None:
         return "is no part of the shard"
     try:
-        if path.stat().st_size != expected["bytes"]:
-            return f"has {path.stat().st_size} bytes instead of {expected['bytes']}"
-        return "" if file_sha256(path) == expected["sha256"] else "does not match its checksum"
+        if path.stat().st_size != expected.bytes:
+            return f"has {path.stat().st_size} bytes instead of {expected.bytes}"
+        return "" if file_sha256(path) == expected.sha256 else "does not match its checksum"
     except FileNotFoundError:
         return "is missing"
     except OSError as error:
         return f"cannot be read ({error.strerror})"
 
 
-def damage(run: Run) -> list[dict[str, str]]:
-    """Every file that is not as it was written, and what is no part of the Run: [{subset, shard, problem}].
+def damage(run: Run) -> list[Damage]:
+    """Every file that is not as it was written, and what is no part of the Run.
 
     Shards that are not there at all are `run.missing`, which is no damage.
     """
     return _damage(run.folder, run.info)
 
 
-def _damage(folder: Path, info: RunInfo | None, advance: Callable[[], object] = lambda: None) -> list[dict[str, str]]:
+def _damage(folder: Path, info: RunInfo | None, advance: Callable[[], object] = lambda: None) -> list[Damage]:
     """As `damage`. `info` None: the run.json is damaged, so that every shard may be part of the Run."""
     parts = [path for path in files_in(folder) if path.name != "run.json"]
     subsets = [path for path in parts if path.is_dir() and (info is None or path.name in info.subsets)]
-    entries = [{"subset": p.name, "shard": "", "problem": STRAY} for p in parts if p not in subsets]
+    entries = [Damage(p.name, "", STRAY) for p in parts if p not in subsets]
     for shard in (shard for path in subsets for shard in files_in(path)):
         subset = shard.parent.name
         is_planned = info is None or shard.name in info.shard_names(subset)
         problems = shard_damage(shard) if is_planned else [STRAY]
-        entries += [{"subset": subset, "shard": shard.name, "problem": problem} for problem in problems]
+        entries += [Damage(subset, shard.name, problem) for problem in problems]
         advance()
     return entries
 
 
-def verified(folder: Path, advance: Callable[[], object] = lambda: None) -> dict[str, Any]:
-    """The entry of `fas verify --json`: {run, name, damage, missing, repaired}, see `damage` and `Run.missing`.
-
-    A Run whose run.json is damaged has no name, and nobody knows what it misses. `advance` is called after each shard.
-    """
+def verified(folder: Path, advance: Callable[[], object] = lambda: None) -> Verified:
+    """A Run read to the last byte. `advance` is called after each shard."""
     try:
         run = opened(folder)
     except BadInputError as error:
-        whole = {"subset": "", "shard": "", "problem": str(error)}
-        entry: dict[str, Any] = {"run": folder.name, "name": None}
-        entry |= {"damage": [whole, *_damage(folder, None, advance)], "missing": []}
-    else:
-        entry = {"run": run.id, "name": run.info.name}
-        entry |= {"damage": _damage(folder, run.info, advance), "missing": run.missing}
-    return entry | {"repaired": []}
+        return Verified(folder.name, None, [Damage("", "", str(error)), *_damage(folder, None, advance)], [])
+    return Verified(run.id, run.info.name, _damage(folder, run.info, advance), run.missing)
 
 
 def sources(run: Run) -> tuple[Path, Manifest]:
@@ -122,16 +146,16 @@ def sources(run: Run) -> tuple[Path, Manifest]:
     return checkpoint, manifest
 
 
-def discard(run: Run, damage: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+def discard(run: Run, damage: Sequence[Damage]) -> list[Damage]:
     """Deletes the shards that some damage is in, so that they count as missing; returns that damage.
 
     What is no part of the Run stays: nobody could bring it back. See `claimed` for errors.
     """
     planned = {(subset, name) for subset in run.info.subsets for name in run.info.shard_names(subset)}
-    inside = [dict(entry) for entry in damage if (entry["subset"], entry["shard"]) in planned]
+    inside = [entry for entry in damage if (entry.subset, entry.shard) in planned]
     with claimed([run.folder]):
         for entry in inside:
-            delete(run.folder / entry["subset"] / entry["shard"])
+            delete(run.folder / entry.subset / entry.shard)
     return inside
 
 

@@ -17,7 +17,8 @@ from fas_core.data import manifest
 from fas_core.errors import BadInputError
 from fas_core.runs import store, upkeep
 from fas_core.runs.lock import LOCK, claimed
-from fas_core.runs.upkeep import damage, discard, folders_to_verify, remove, shard_damage, sources, verified
+from fas_core.runs.store import Place
+from fas_core.runs.upkeep import Damage, damage, discard, folders_to_verify, remove, shard_damage, sources, verified
 from tests.conftest import PROJECT, tiny_samples, write_image_run
 
 SYNCED = store._synced  # what the tests' own fixture replaces
@@ -184,8 +185,8 @@ def test_of_two_processes_at_one_run_one_is_told(tiny_cache: Path) -> None:
         with pytest.raises(BadInputError, match=said):
             remove(run)
         with pytest.raises(BadInputError, match=said):
-            discard(run, [{"subset": "live", "shard": "shard-00000", "problem": ""}])
-        assert verified(run.folder)["damage"] == []  # the lock is no content
+            discard(run, [Damage("live", "shard-00000", "")])
+        assert verified(run.folder).damage == []  # the lock is no content
         holder.kill()
     assert (run.folder / LOCK).is_file()  # which ended with the process all the same
     with claimed([run.folder]), pytest.raises(BadInputError, match=f"process {os.getpid()} "):
@@ -250,8 +251,8 @@ def test_a_missing_shard_makes_the_run_incomplete(tiny_cache: Path) -> None:
     assert not again.is_complete
     assert again.digest != digest
     assert len(again) == 20
-    assert again.missing == [{"subset": "train", "shard": "shard-00001"}]
-    assert damage(again) == [{"subset": "gone", "shard": "", "problem": "is no part of the Run"}]
+    assert again.missing == [Place("train", "shard-00001")]
+    assert damage(again) == [Damage("gone", "", "is no part of the Run")]
 
 
 def flip_a_bit(path: Path) -> None:
@@ -265,10 +266,10 @@ def test_one_changed_bit_is_found(tiny_cache: Path, file: str) -> None:
     run = store.open_run(tiny_cache, "a")
     assert damage(run) == []
     flip_a_bit(run.folder / "live" / "shard-00000" / file)
-    expected = {"subset": "live", "shard": "shard-00000", "problem": f"{file} does not match its checksum"}
+    expected = Damage("live", "shard-00000", f"{file} does not match its checksum")
     assert damage(run) == [expected]
-    assert verified(run.folder) == {
-        "run": run.id, "name": "a", "damage": [expected], "missing": [], "repaired": []
+    assert asdict(verified(run.folder)) == {
+        "run": run.id, "name": "a", "damage": [vars(expected)], "missing": [], "repaired": ()
     }  # fmt: skip
 
 
@@ -284,7 +285,7 @@ def test_every_kind_of_damage_has_its_words(tiny_cache: Path, monkeypatch: pytes
     (run.folder / "stray.txt").write_text("")
     (run.folder / ".DS_Store").write_text("")  # what file managers leave is nobody's
     (shard / ".DS_Store").write_text("")
-    problems = {(d["subset"], d["shard"], d["problem"]) for d in damage(run)}
+    problems = {(entry.subset, entry.shard, entry.problem) for entry in damage(run)}
     assert problems == {
         ("live", "shard-00000", "latents.npy is missing"),
         ("live", "shard-00000", "notes.txt is no part of the shard"),
@@ -312,9 +313,9 @@ def test_a_run_without_run_json_still_has_its_shards_checked(tiny_cache: Path) -
             (run.folder / "run.json").write_text(text) if text else (run.folder / "run.json").unlink()
             assert run.folder in folders_to_verify(tiny_cache)
             assert len(folders_to_verify(tiny_cache)) == 3  # one that has just been begun has no damage
-            whole, inside = verified(run.folder)["damage"]
-            assert "run.json is missing or damaged" in whole["problem"]
-            assert (inside["subset"], inside["shard"]) == ("live", "shard-00000")
+            whole, inside = verified(run.folder).damage
+            assert "run.json is missing or damaged" in whole.problem
+            assert (inside.subset, inside.shard) == ("live", "shard-00000")
     store.create(tiny_cache, run.info)  # as `fas cache` does
     assert (run.folder / "run.json").read_text() == content
     assert store.folder_of(tiny_cache, "a") == run.folder
@@ -377,9 +378,9 @@ def test_discarded_shards_count_as_missing_and_strays_stay(tiny_cache: Path) -> 
     flip_a_bit(run.folder / "live" / "shard-00000" / "latents.npy")
     (run.folder / "live" / "mine").mkdir()
     entries = damage(run)
-    assert [entry["shard"] for entry in entries] == ["mine", "shard-00000"]
+    assert [entry.shard for entry in entries] == ["mine", "shard-00000"]
     assert discard(run, entries) == [entries[1]]
-    assert store.opened(run.folder).missing == [{"subset": "live", "shard": "shard-00000"}]
+    assert store.opened(run.folder).missing == [Place("live", "shard-00000")]
     assert (run.folder / "live" / "mine").is_dir()
 
 
@@ -423,7 +424,7 @@ def test_a_scores_only_run_says_what_it_lacks(tiny_cache: Path) -> None:
 
 def test_summary_counts_bytes_and_is_json(tiny_cache: Path) -> None:
     run = store.open_run(tiny_cache, "a")
-    summary = json.loads(json.dumps(run.summary()))
+    summary = json.loads(json.dumps(asdict(run.summary())))
     on_disk = sum(
         p.stat().st_size for p in run.folder.rglob("*") if p.name not in ("meta.json", "run.json") and p.is_file()
     )
@@ -464,7 +465,7 @@ def test_a_foreign_run_json_is_one_message(tiny_cache: Path, change: dict[str, o
     with pytest.raises(BadInputError, match=r"run\.json"):
         store.opened(run.folder)
     assert {other.info.name for other in store.all_runs(tiny_cache)} == {"b", "vendor"}
-    assert verified(run.folder)["damage"]
+    assert verified(run.folder).damage
 
 
 def test_a_changed_meta_json_takes_its_shard_away_not_the_run(tiny_cache: Path) -> None:
@@ -475,7 +476,7 @@ def test_a_changed_meta_json_takes_its_shard_away_not_the_run(tiny_cache: Path) 
     assert not again.is_complete
     assert "live" not in again.subsets
     assert again.broken == (meta.parent,)
-    assert [d["subset"] for d in damage(again)] == ["live"]
+    assert [entry.subset for entry in damage(again)] == ["live"]
 
 
 def test_the_remains_of_a_shard_do_not_stand_in_the_way(tmp_path: Path) -> None:
