@@ -35,11 +35,11 @@ def answer(comparison: Comparison, *, with_intervals: bool) -> str:
     """A sentence on each other Run: what is better, and in bold what got worse. Nothing is bold that is not matched."""
     paragraphs = []
     for b, letter in enumerate(comparison.letters[1:], start=1):
-        found = worse(comparison, b, with_intervals=with_intervals)
-        if found is None:
+        got_worse = worse(comparison, b, with_intervals=with_intervals)
+        if got_worse is None:
             paragraphs.append(_bound(details(comparison, b, with_intervals=with_intervals)[:2]))
             continue
-        said = headline(found, letter)
+        said = headline(got_worse, letter)
         but = f"**{_bound([said.but])}**" if said.but else ""
         paragraphs.append(f"{_bound([said.answer])}{but}")
     return "\n\n".join(paragraphs)

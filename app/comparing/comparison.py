@@ -147,7 +147,7 @@ def differences(comparison: Comparison, b: int, *, with_intervals: bool) -> dict
     of_each = core.differences(joined(comparison), comparison.rule, resampled, b, at=_fixed(comparison))
     if thresholds(comparison)[0]:
         return of_each
-    return {statistic: one for statistic, one in of_each.items() if statistic.name in OVER_ALL}
+    return {statistic: difference for statistic, difference in of_each.items() if statistic.name in OVER_ALL}
 
 
 @cached(entries=16)

@@ -26,7 +26,7 @@ SAMPLES_PART = "Which samples change?"
 def show_decision(comparison: Comparison, b: int, *, with_intervals: bool) -> None:
     """Beside each other where the window is wide."""
     left, right = st.columns([1, 1.12], gap="medium")
-    found = worse(comparison, b, with_intervals=with_intervals)
+    got_worse = worse(comparison, b, with_intervals=with_intervals)
     with left:
         if rows := forest_rows(comparison, b, with_intervals=with_intervals):
             drawing(forest(rows, f"A{LETTERS[b]}"), key="forest")
@@ -37,10 +37,10 @@ def show_decision(comparison: Comparison, b: int, *, with_intervals: bool) -> No
             where = ", ".join(map(readable, comparison.subsets))
             st.caption(f"The limit {escaped(comparison.rule.words)} on {escaped(where)}: {escaped(by_run)}.")
     with right:
-        if found is None:
+        if got_worse is None:
             st.caption("What got worse is told at thresholds that can be matched: choose another limit in the sidebar.")
         else:
-            show_worse(comparison, b, found)
+            show_worse(comparison, b, got_worse)
 
 
 def forest_rows(comparison: Comparison, b: int, *, with_intervals: bool) -> list[Row]:
@@ -50,12 +50,12 @@ def forest_rows(comparison: Comparison, b: int, *, with_intervals: bool) -> list
     )
 
 
-def show_worse(comparison: Comparison, b: int, found: Regressions) -> None:
+def show_worse(comparison: Comparison, b: int, got_worse: Regressions) -> None:
     """A row chosen in the table opens its samples in the part below."""
-    cells, letter = [*found.rows, *(cell for cell in found.too_few if cell.difference > 0)], LETTERS[b]
-    n_clear = len(found.clear)
+    cells, letter = [*got_worse.rows, *(cell for cell in got_worse.too_few if cell.difference > 0)], LETTERS[b]
+    n_clear = len(got_worse.clear)
     st.markdown(
-        f"**What got worse** · {n_clear} of {found.n_compared:,} compared, beyond chance",
+        f"**What got worse** · {n_clear} of {got_worse.n_compared:,} compared, beyond chance",
         help="Every species, subset and group of the data's columns in which the other Run makes more mistakes. p is "
         "by swapping the Runs' verdicts within whole units, corrected by Holm's method for all that are compared.",
     )
@@ -79,7 +79,7 @@ def show_worse(comparison: Comparison, b: int, found: Regressions) -> None:
             "p": st.column_config.TextColumn(width=58, help="Corrected. Too few: not judged."),
         },
     )
-    n_more = len(found.too_few) - sum(cell.difference > 0 for cell in found.too_few)
+    n_more = len(got_worse.too_few) - sum(cell.difference > 0 for cell in got_worse.too_few)
     more = f" {n_more} more groups have too few samples to judge." if n_more else ""
     st.caption(f"A row chosen lists its samples below.{more}")
 

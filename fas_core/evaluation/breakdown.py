@@ -1,7 +1,7 @@
 """The error rates of groups of samples at one threshold: by device, lighting, skin tone, sex, age, or any other column.
 
-    found = by_column(rows, values, threshold, "skin_tone")
-    found.groups, found.largest, found.sentence()
+    breakdown = by_column(rows, values, threshold, "skin_tone")
+    breakdown.groups, breakdown.largest, breakdown.sentence()
 
 A threshold that suits all samples together may suit some people badly. Every group is judged at the same threshold, and
 the largest difference between two of them is named, with whether chance can explain it.
@@ -128,13 +128,13 @@ class Breakdown:
     def named(self) -> list[Gap]:
         """What is worth saying: the largest gap of BPCER and the largest of APCER, the larger one first, and behind
         each that chance explains the largest of its kind that chance does not."""
-        found = []
+        by_kind = []
         for is_bpcer in (True, False):
             of_kind = [gap for gap in self.gaps if (gap.species is None) == is_bpcer and gap.difference > 0]
             if of_kind:
                 beyond = next((gap for gap in of_kind if gap.is_beyond_chance), of_kind[0])
-                found.append(list(dict.fromkeys((of_kind[0], beyond))))
-        return [gap for pair in sorted(found, key=lambda pair: -pair[0].difference) for gap in pair]
+                by_kind.append(list(dict.fromkeys((of_kind[0], beyond))))
+        return [gap for pair in sorted(by_kind, key=lambda pair: -pair[0].difference) for gap in pair]
 
     def sentence(self) -> str:
         """The gaps of `named` in words, or why there is none."""
@@ -344,14 +344,14 @@ def _gaps(names: list[str], kinds: list[str | None], cells: list[_Cell | None]) 
     for k, kind in enumerate(kinds):
         of_kind = zip(names, cells[k :: len(kinds)], strict=True)
         large = [(name, cell) for name, cell in of_kind if cell and not cell.rate.is_small and name != NOT_STATED]
-        large.sort(key=lambda one: -one[1].rate.value)
+        large.sort(key=lambda group: -group[1].rate.value)
         pairs += [(kind, first, second) for first, second in combinations(large, 2)]
     level = 1 - (1 - LEVEL) / max(1, len(pairs))
-    found = []
+    gaps = []
     for kind, (name, cell), (other, less) in pairs:
         interval = _difference_interval(cell, less, level)
-        found.append(Gap(kind, name, other, cell.rate.value, less.rate.value, interval))
-    return tuple(sorted(found, key=lambda gap: -gap.difference))
+        gaps.append(Gap(kind, name, other, cell.rate.value, less.rate.value, interval))
+    return tuple(sorted(gaps, key=lambda gap: -gap.difference))
 
 
 def _difference_interval(a: _Cell, b: _Cell, level: float) -> Interval:

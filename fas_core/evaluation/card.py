@@ -178,20 +178,9 @@ def card(
     asked = asked if rule.kind == op.BY_HAND else None
     reported = {name: run_metrics.rates_at(decided, [name], threshold) for name in reported_on}
     held = {name: rates.target(asked or rule) for name, rates in reported.items()}
-    info = run.info
     return Card(
+        **_origin(run),
         version=VERSION,
-        run=run.id,
-        run_name=info.name,
-        run_digest=run.digest,
-        model=info.model or None,
-        checkpoint=info.checkpoint or None,
-        checkpoint_sha256=info.checkpoint_sha256 or None,
-        manifest=info.manifest or info.source or None,
-        manifest_sha256=info.manifest_sha256 or None,
-        preprocessing=info.preprocessing or None,
-        precision=info.precision or None,
-        format_version=info.format,
         score=score,
         direction=DIRECTION,
         level=level,
@@ -215,6 +204,24 @@ def card(
         by=by or _login(),
         note=note,
     ).sealed()
+
+
+def _origin(run: Run) -> dict[str, Any]:
+    """The fields that say which Run a card is of and what that was made from; None where a Run of scores has none."""
+    info = run.info
+    return {
+        "run": run.id,
+        "run_name": info.name,
+        "run_digest": run.digest,
+        "model": info.model or None,
+        "checkpoint": info.checkpoint or None,
+        "checkpoint_sha256": info.checkpoint_sha256 or None,
+        "manifest": info.manifest or info.source or None,
+        "manifest_sha256": info.manifest_sha256 or None,
+        "preprocessing": info.preprocessing or None,
+        "precision": info.precision or None,
+        "format_version": info.format,
+    }
 
 
 def _threshold(

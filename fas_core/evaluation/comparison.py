@@ -109,7 +109,9 @@ class PairedComparison:
                     "targets": {name: target.as_json() for name, target in zip("ab", self.targets, strict=False)},
                 },
                 "worse": None if self.worse is None else self.worse.as_json(),
-                "metrics": {document_name(statistic): one.as_json() for statistic, one in self.metrics.items()},
+                "metrics": {
+                    document_name(statistic): difference.as_json() for statistic, difference in self.metrics.items()
+                },
                 "flips": None if self.verdicts is None else self.verdicts.as_json(),
                 **because,
                 "in_words": self.in_words,
@@ -159,19 +161,17 @@ def compared(
     subsets, chosen_on = judged_subsets(in_protocol_order(both.samples["subset"].unique()), chosen_on)
     if chosen_on:
         both = both.in_subsets(subsets)
-    found_by = matching(everything.in_subsets(chosen_on) if chosen_on else both, rule, chosen_on, f"A{letter}")
-    drawn = None
-    if both.has_both_classes:
-        drawn = resampled(both, rule, at=found_by.at or None, resamples=resamples)
-    of_each = differences(both, rule, drawn, at=found_by.at or None) if len(both) else {}
+    matched = matching(everything.in_subsets(chosen_on) if chosen_on else both, rule, chosen_on, f"A{letter}")
+    drawn = resampled(both, rule, at=matched.at or None, resamples=resamples) if both.has_both_classes else None
+    of_each = differences(both, rule, drawn, at=matched.at or None) if len(both) else {}
     units, independent = both.units
-    at = flips(both, found_by.thresholds) if found_by.thresholds else None
+    at = flips(both, matched.thresholds) if matched.thresholds else None
     worse = None
     if at is not None:
         worse = what_got_worse(
-            both, found_by, groupings([a.run, b.run], both), drawn, resamples=resamples if drawn else 0
+            both, matched, groupings([a.run, b.run], both), drawn, resamples=resamples if drawn else 0
         )
-    words = in_words(both, rule, of_each, at, letter, found_by)
+    words = in_words(both, rule, of_each, at, letter, matched)
     return PairedComparison(
         a=a,
         b=b,
@@ -187,10 +187,10 @@ def compared(
         resamples=resamples,
         metrics=of_each,
         verdicts=None if at is None else _verdicts(both, at, rule),
-        no_verdicts_because=found_by.problem if at is None else "",
-        matching=found_by,
+        no_verdicts_because=matched.problem if at is None else "",
+        matching=matched,
         judged_on=subsets,
-        targets=targets(both, found_by),
+        targets=targets(both, matched),
         worse=worse,
         cautions=tuple(cautions(both, [a, b])),
         in_words=(*words, *([worse.sentence(letter)] if worse is not None else [])),

@@ -1,8 +1,8 @@
 """What another Run does better or worse than A on the samples they share: metrics, verdicts, groups.
 
     both = joined([System(a, "rec"), System(b, "rec")])
-    found = differences(both, DEFAULT, resampled(both, DEFAULT))
-    found[ROC_AUC].b, found[ROC_AUC].low, in_words(both, DEFAULT, found)
+    of_each = differences(both, DEFAULT, resampled(both, DEFAULT))
+    of_each[ROC_AUC].b, of_each[ROC_AUC].low, in_words(both, DEFAULT, of_each)
 
 A difference is always B - A. Each Run is judged at its own threshold, at which its BPCER (or its worst APCER) on the
 common samples is at most the same: matched, so that scores of other units can be compared.
@@ -46,7 +46,7 @@ def matched_rule(rule: Rule) -> Rule:
 
 def thresholds(both: Joined, rule: Rule = DEFAULT) -> list[float]:
     """Of each Run, by the same rule on the common samples. Raises UndefinedMetricError where they allow none."""
-    return [threshold_by(rule, one) for one in both.score_sets]
+    return [threshold_by(rule, scores) for scores in both.score_sets]
 
 
 class Turned(NamedTuple):
@@ -99,8 +99,8 @@ class Flips:
 
 def flips(both: Joined, at: Sequence[float], b: int = 1) -> Flips:
     """A against Run number `b` of those joined, `at` the thresholds of all of them."""
-    found = [verdicts_of(both.is_attack, both.scores[i], at[i]) for i in (0, b)]
-    return Flips(at[0], at[b], *found)
+    verdicts = [verdicts_of(both.is_attack, both.scores[i], at[i]) for i in (0, b)]
+    return Flips(at[0], at[b], *verdicts)
 
 
 # ------------------------------------------------------------------------------------------- metrics with intervals
@@ -196,12 +196,12 @@ def band(drawn: Resampled, statistics: Sequence[Statistic], model: int) -> NDArr
 
     For drawing: where all resamples agree it has no width, though a few units leave more open than that.
     """
-    found = np.full((len(statistics), 2), np.nan)
+    ends = np.full((len(statistics), 2), np.nan)
     for row, statistic in enumerate(statistics):
         values = drawn.values[statistic][model]
         if not np.isnan(values).all():
-            found[row] = np.nanquantile(values, [0.025, 0.975])
-    return found
+            ends[row] = np.nanquantile(values, [0.025, 0.975])
+    return ends
 
 
 @dataclass(frozen=True)
@@ -359,7 +359,7 @@ TABLE_COLUMNS = (
 
 def table(
     both: Joined,
-    found: Flips | None,
+    turned: Flips | None,
     groups: ArrayLike,
     *,
     b: int = 1,
@@ -368,7 +368,7 @@ def table(
 
     `groups`: (n,) names. `kind` is "bona_fide" (whose share of wrong verdicts is the BPCER) or a species (APCER). The
     AUC of a species is against the bona fide samples of the same rows; None where there are none. Shares are None
-    without `found`.
+    without `turned`.
     """
     names, kinds = np.asarray(groups, str), both.kinds
     rows: list[dict[str, Any]] = []
@@ -380,10 +380,10 @@ def table(
             chosen = here & (kinds == kind)
             row: dict[str, Any] = dict.fromkeys(TABLE_COLUMNS)
             row |= {"group": group, "kind": kind, "n": int(chosen.sum())}
-            if found is not None:
-                row |= found.counts(chosen)._asdict()
-                row["wrong_a"] = float((found.verdicts_a[chosen] != RIGHT).mean())
-                row["wrong_b"] = float((found.verdicts_b[chosen] != RIGHT).mean())
+            if turned is not None:
+                row |= turned.counts(chosen)._asdict()
+                row["wrong_a"] = float((turned.verdicts_a[chosen] != RIGHT).mean())
+                row["wrong_b"] = float((turned.verdicts_b[chosen] != RIGHT).mean())
                 row["difference"] = row["wrong_b"] - row["wrong_a"]
             if kind != BONA_FIDE and set_a.n_bona_fide:
                 row["auc_a"], row["auc_b"] = metrics.roc_auc(set_a, kind), metrics.roc_auc(set_b, kind)

@@ -1,8 +1,8 @@
 """What another Run does worse than A: every species, subset and group of people or circumstances, the worst first.
 
     columns = groupings([a, b], both)
-    found = what_got_worse(both, matching(both, rule), columns, drawn)
-    found.worst, found.sentence(), found.rows[0].difference
+    got_worse = what_got_worse(both, matching(both, rule), columns, drawn)
+    got_worse.worst, got_worse.sentence(), got_worse.rows[0].difference
 
 A headline is an average: a regression for few people is in no metric of all. So every rate of wrong verdicts is
 compared in every group that is large enough, corrected for how many these are; groups that are too small are named.
@@ -162,9 +162,9 @@ class Headline(NamedTuple):
     but: str  # the worst regression of a group, from a comma on; "" where there is none
 
 
-def headline(found: Regressions, letter: str = "B") -> Headline:
+def headline(worse: Regressions, letter: str = "B") -> Headline:
     """Of all species and live faces, then the group in which the other Run is worst. No claim that chance explains."""
-    attacks = [cell for cell in found.overall if cell.kind != BONA_FIDE]
+    attacks = [cell for cell in worse.overall if cell.kind != BONA_FIDE]
     fewer, more = ([cell for cell in attacks if cell.is_clear and sign * cell.difference > 0] for sign in (-1, 1))
     parts = [_misses("fewer", fewer, attacks)] if fewer else []
     parts += [_misses("more", more, attacks)] if more else []
@@ -172,7 +172,7 @@ def headline(found: Regressions, letter: str = "B") -> Headline:
     if alike:
         worst = max(attacks, key=lambda cell: abs(cell.difference))
         parts = [f"shows no clear difference in attacks missed (most apart: {readable(worst.kind)}, {_instead(worst)})"]
-    live = next((cell for cell in found.overall if cell.kind == BONA_FIDE), None)
+    live = next((cell for cell in worse.overall if cell.kind == BONA_FIDE), None)
     if live is not None:
         if live.is_clear:
             parts.append(f"rejects {'fewer' if live.difference < 0 else 'more'} live faces ({_instead(live)})")
@@ -180,10 +180,10 @@ def headline(found: Regressions, letter: str = "B") -> Headline:
             parts.append(f"shows no clear difference in live faces rejected ({_instead(live)})")
     said = " and ".join([", ".join(parts[:-1]), parts[-1]] if parts[:-1] else parts)
     answer = f"{letter} {said.replace(' and shows no clear difference in', ' nor in') if alike else said}"
-    group = next((cell for cell in found.clear if cell.column), None)
+    group = next((cell for cell in worse.clear if cell.column), None)
     if group is None:
-        return Headline(f"{answer}; no group got clearly worse ({found.n_compared:,} compared).", "")
-    among = f", the worst of {len(found.clear)} regressions" if len(found.clear) > 1 else ""
+        return Headline(f"{answer}; no group got clearly worse ({worse.n_compared:,} compared).", "")
+    among = f", the worst of {len(worse.clear)} regressions" if len(worse.clear) > 1 else ""
     p = "p < 0.001" if (group.p or 0) < 0.001 else f"p = {group.p:.3f}"
     does = group.change("").strip()
     return Headline(answer, f", but {does} ({p} after correction{among}).")
@@ -223,7 +223,7 @@ def members_of(both: Joined, columns: Mapping[str, Grouping], cell: Cell) -> NDA
 
 def cells(
     both: Joined,
-    found: Matching,
+    matched: Matching,
     columns: Mapping[str, Grouping],
     drawn: Resampled | None = None,
     *,
@@ -235,12 +235,12 @@ def cells(
     Intervals where `resamples` is not 0: thresholds that are matched anew are so in each resample, as `drawn` has them
     (`differences.resampled` of as many).
     """
-    return [cell for cell, _ in _cells(both, found, columns, drawn, b=b, resamples=resamples)]
+    return [cell for cell, _ in _cells(both, matched, columns, drawn, b=b, resamples=resamples)]
 
 
 def _cells(
     both: Joined,
-    found: Matching,
+    matched: Matching,
     columns: Mapping[str, Grouping],
     drawn: Resampled | None,
     *,
@@ -248,7 +248,7 @@ def _cells(
     resamples: int,
 ) -> list[tuple[Cell, NDArray[np.intp]]]:
     """`cells`, each with the rows that it is made of."""
-    turned = flips(both, found.thresholds, b)
+    turned = flips(both, matched.thresholds, b)
     kind_codes, kinds = both.coded_kinds
     by_name = sorted(range(len(kinds)), key=lambda k: (k > 0, kinds[k]))  # bona fide first
     of_all = Grouping(np.zeros(len(both), np.intp), [""])
@@ -262,7 +262,7 @@ def _cells(
                 if rows.size:
                     pairs.append((_cell(both, turned, column, str(name), kinds[k], rows), rows))
     if resamples and pairs:
-        of_resamples = _resampled(both, found, [rows for _, rows in pairs], drawn, b, resamples)
+        of_resamples = _resampled(both, matched, [rows for _, rows in pairs], drawn, b, resamples)
         pairs = [(_with_interval(cell, values), rows) for (cell, rows), values in zip(pairs, of_resamples, strict=True)]
     return pairs
 
@@ -290,7 +290,7 @@ def _with_interval(cell: Cell, of_resamples: NDArray[np.float64]) -> Cell:
 
 def _resampled(
     both: Joined,
-    found: Matching,
+    matched: Matching,
     rows_of: Sequence[NDArray[np.intp]],
     drawn: Resampled | None,
     b: int,
@@ -300,13 +300,13 @@ def _resampled(
     units = drawn_units(both)
     codes, n_units = codes_of(units.groups)
     n, shape = len(both), (len(rows_of), len(both))
-    rows, members = np.repeat(np.arange(len(rows_of)), [len(one) for one in rows_of]), np.concatenate(rows_of)
+    rows, members = np.repeat(np.arange(len(rows_of)), [len(rows) for rows in rows_of]), np.concatenate(rows_of)
     is_member = sparse_counts(rows, members, shape)
     trials = sparse_counts(rows, codes[members], (len(rows_of), n_units))
     thresholds = np.empty((2, resamples))
     for place, i in enumerate((0, b)):
-        anew = None if found.is_fixed or drawn is None else drawn.values[threshold_by_rule(found.rule)][i]
-        thresholds[place] = found.thresholds[i] if anew is None else anew
+        anew = None if matched.is_fixed or drawn is None else drawn.values[threshold_by_rule(matched.rule)][i]
+        thresholds[place] = matched.thresholds[i] if anew is None else anew
     # Most verdicts are the same at all thresholds drawn; the others are looked up in each resample.
     settled = np.zeros(n)
     loose: list[tuple[int, NDArray[np.intp], NDArray[np.float64]]] = []
@@ -342,7 +342,7 @@ def _by_unit(values: NDArray[np.float64], codes: NDArray[np.intp], n_units: int)
 
 def what_got_worse(
     both: Joined,
-    found: Matching,
+    matched: Matching,
     columns: Mapping[str, Grouping],
     drawn: Resampled | None = None,
     *,
@@ -353,10 +353,10 @@ def what_got_worse(
 
     Groups that hold the same samples of a kind as one before them are left out. `drawn`, `resamples`: as `cells`.
     """
-    if found.problem or not len(both):
+    if matched.problem or not len(both):
         return None
     once: dict[bytes, Cell] = {}
-    for cell, rows in _cells(both, found, columns, drawn, b=b, resamples=resamples):
+    for cell, rows in _cells(both, matched, columns, drawn, b=b, resamples=resamples):
         once.setdefault(rows.tobytes(), cell)
     tested = [cell for cell in once.values() if cell.p is not None]
     corrected = holm([cell.p or 0.0 for cell in tested])

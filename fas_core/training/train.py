@@ -89,7 +89,6 @@ def train(
     _require_trainable(experiment, data)
     devices.require_known(device, precision)
     precision = "fp32" if precision == "auto" else precision  # measured, it could be another one after a kill
-    _require_shareable(experiment)
     require_writable(out.parent)
     split = train_dev_split(data, experiment.seed)
     fabric = devices.all_processes(device, precision)
@@ -163,13 +162,15 @@ def _require_free(out: Path, keep_epochs: Sequence[int], *, resume: bool) -> Non
 
 
 def _require_trainable(experiment: Experiment, data: Manifest) -> None:
-    """Raises BadInputError for augmentations that there are not, and for data that must be filtered and are not."""
+    """Raises BadInputError for augmentations that there are not, for data that must be filtered and are not, and as
+    `_require_shareable`."""
     augment.require_known(experiment.augmentations)
     if experiment.filtered and not filters.is_filtered(data):
         raise BadInputError(
             f"{experiment.name} trains on filtered images, and {data.source} is not filtered. "
             f"Filter it: fas data filter {data.source} --out FILTERED.csv; or train on all: --set filtered=false"
         )
+    _require_shareable(experiment)
 
 
 def _require_even_shares(experiment: Experiment, fabric: Fabric) -> None:
