@@ -11,6 +11,7 @@ import streamlit as st
 from app.comparing.answer import answer, caveats, judged, warnings
 from app.comparing.comparison import LETTERS, Comparison, drawn, drawn_already, joined
 from app.comparing.curves import show_curves
+from app.comparing.deciding import DECIDING_PART, show_deciding
 from app.comparing.distributions import show_distributions
 from app.comparing.report import show_report
 from app.comparing.samples import show_samples
@@ -169,6 +170,7 @@ def show_parts(comparison: Comparison, b: int, *, with_intervals: bool) -> None:
     if any(system.run.info.checkpoint for system in comparison.systems):
         parts["Trainings"] = partial(show_trainings, comparison)
     parts["Report"] = partial(show_report, comparison)
+    parts[DECIDING_PART] = partial(show_deciding, comparison, b, with_intervals=with_intervals)
     for tab, show in zip(st.tabs(list(parts), key="part", bind="query-params"), parts.values(), strict=True):
         if tab.open:
             with tab:

@@ -3,6 +3,7 @@
 import pandas as pd
 import streamlit as st
 
+from app.parts.decided import show_decided
 from app.session import operating, sidebar
 from app.session.address import link_params
 from app.session.cache import cached
@@ -222,6 +223,7 @@ def overview() -> None:
     if changed := what_changed(shown):
         st.write(changed)
     show_next(shown.run)
+    show_decided()
     show_metrics(shown, point)
     show_data(shown)
     show_runs()

@@ -53,6 +53,7 @@ def add_decision(
     score: Annotated[str | None, typer.Option(help="The score to judge by; by default the only one.")] = None,
     score_against: Annotated[str | None, typer.Option(help="That of the other Run, where it is another one.")] = None,
     rule: Annotated[str, typer.Option(help="What thresholds are chosen by.")] = "bpcer<=0.05",
+    choose_on: Annotated[list[str] | None, typer.Option(help="Subset the rule looks at; may be repeated.")] = None,
     level: LevelOption = "frame",
 ) -> None:
     """Keeps a decision about a Run, and the numbers that it rests on.
@@ -70,7 +71,7 @@ def add_decision(
     system = System(opened, score or _only_score(opened, run))
     other = None if against is None else System(store.open_run(cache, against), score_against or system.score)
     decisions.require_said(verdict, by, reason)  # before the work begins
-    judged, in_use, evidence = _evidence(system, other, op.rule(rule), level)
+    judged, in_use, evidence = _evidence(system, other, op.rule(rule), choose_on, level)
     draft = decisions.draft(judged, in_use, evidence, verdict=verdict, by=by, reason=reason, conditions=condition or ())
     for caution in evidence.cautions:
         say(f"Warning: {caution.message}")
@@ -78,9 +79,9 @@ def add_decision(
 
 
 def _evidence(
-    system: System, other: System | None, rule: Rule, level: str
+    system: System, other: System | None, rule: Rule, choose_on: list[str] | None, level: str
 ) -> tuple[JudgedRun, JudgedRun | None, Evidence]:
-    """The Run, the other one, and what is said about them."""
+    """The Run, the other one, and what is said about them: thresholds are chosen on dev, as on the page Compare."""
     from fas_core.data.names import dev_subsets, fresh_subsets
     from fas_core.evaluation import card as cards
     from fas_core.evaluation import comparison, decisions
@@ -88,10 +89,11 @@ def _evidence(
     from fas_core.reports import card as cardpage
 
     if other is not None:
-        return decisions.by_comparison(comparison.compared(other, system, rule, level), rule)
+        chosen_on = choose_on or dev_subsets(other.run.subsets)
+        return decisions.by_comparison(comparison.compared(other, system, rule, level, chosen_on=chosen_on))
     subsets = system.run.subsets
-    dev = [] if rule.kind == BY_HAND else dev_subsets(subsets)
-    reported = fresh_subsets(subsets, dev) or subsets
-    frozen = cards.card(system.run, system.score, rule, dev, reported, level=level)
+    chosen_on = choose_on or ([] if rule.kind == BY_HAND else dev_subsets(subsets))
+    reported = fresh_subsets(subsets, chosen_on) or subsets
+    frozen = cards.card(system.run, system.score, rule, chosen_on, reported, level=level)
     judged, evidence = decisions.by_card(system, frozen, cardpage.answer(frozen))
     return judged, None, evidence

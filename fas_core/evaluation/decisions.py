@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from fas_core import documents, texts
-from fas_core.data.names import outside_training
 from fas_core.errors import BadInputError
 from fas_core.evaluation.card import Card
 from fas_core.evaluation.comparison import PairedComparison
@@ -128,12 +127,17 @@ class Decision:
         return f"{self.verdict} by {self.by} on {self.when[:10]}{against}"
 
     @property
-    def in_words(self) -> str:
-        """small_resvae: approved by Ada on 2026-11-29 against small_dcvae: fewer masks pass. Condition: dev again."""
+    def said(self) -> str:
+        """approved by Ada on 2026-11-29 against small_dcvae: fewer masks pass. Condition: judged again in May."""
         what = "Condition" if len(self.conditions) == 1 else "Conditions"
         conditions = f" {what}: {'; '.join(self.conditions)}." if self.conditions else ""
         end = "" if self.reason[-1] in ".!?…" else "."
-        return f"{self.about.name}: {self.in_short}: {self.reason}{end}{conditions}"
+        return f"{self.in_short}: {self.reason}{end}{conditions}"
+
+    @property
+    def in_words(self) -> str:
+        """`said`, of which Run."""
+        return f"{self.about.name}: {self.said}"
 
 
 def _sha256(document: dict[str, Any]) -> str:
@@ -179,22 +183,26 @@ def _plain(text: str) -> str:
     return texts.plain("".join(char for char in " ".join(text.split()) if char.isprintable()))
 
 
-def by_comparison(compared: PairedComparison, rule: Rule) -> tuple[JudgedRun, JudgedRun, Evidence]:
-    """B, A and what a decision about B against A rests on; `rule`: that of the comparison."""
-    at = compared.verdicts
-    named = {caution.message: caution for _, caution in compared.cautions}
+def by_comparison(compared: PairedComparison) -> tuple[JudgedRun, JudgedRun, Evidence]:
+    """B, A and what a decision about B against A rests on."""
+    a, b = compared.a, compared.b
+    at_a, at_b = (None, None) if compared.verdicts is None else compared.matching.thresholds
     evidence = Evidence(
         level=compared.level,
-        rule=rule,
-        chosen_on=(),
-        judged_on=tuple(outside_training(compared.a.run.subsets)),
+        rule=compared.matching.rule,
+        chosen_on=compared.matching.chosen_on,
+        judged_on=compared.judged_on,
         numbers=compared.in_words,
-        cautions=tuple(named.values()),
+        cautions=named_cautions(compared.cautions, [a.run, b.run]),
     )
-    return (
-        JudgedRun.of(compared.b, None if at is None else at.threshold_b),
-        JudgedRun.of(compared.a, None if at is None else at.threshold_a),
-        evidence,
+    return JudgedRun.of(b, at_b), JudgedRun.of(a, at_a), evidence
+
+
+def named_cautions(listed: Iterable[tuple[Run, Caution]], runs: Sequence[Run]) -> tuple[Caution, ...]:
+    """The cautions about some of several Runs, each with the name of its Run."""
+    ids = {run.id for run in runs}
+    return tuple(
+        replace(caution, message=f"{run.info.name}: {caution.message}") for run, caution in listed if run.id in ids
     )
 
 

@@ -23,7 +23,7 @@ from PIL import Image
 from fas_core import metrics, scores
 from fas_core.data.names import ATTACK, groups_of, in_group_order, is_training, outside_training, readable
 from fas_core.errors import BadInputError
-from fas_core.evaluation import join, run_metrics
+from fas_core.evaluation import decisions, join, run_metrics
 from fas_core.evaluation.card import Card
 from fas_core.evaluation.comparison import compared
 from fas_core.evaluation.join import System, joined
@@ -35,6 +35,7 @@ from fas_core.latent import projection
 from fas_core.metrics import Curves, ScoreSet, bins, limits
 from fas_core.metrics.operating_point import DEFAULT, Rule
 from fas_core.reports import card as cardpage
+from fas_core.reports import decisions as decided
 from fas_core.reports import html, palette, svg
 from fas_core.reports.forest import forest, rows_of
 from fas_core.reports.html import Triplet, facts, html_page, section, table
@@ -98,6 +99,7 @@ def page(
     if card is not None:
         parts += [html.heading("Operating point"), html.paragraph(cardpage.answer(card), "answer")]
         parts += cardpage.sections(card, run)
+    parts.append(decided.section(decisions.about([each.run for each in (system, *others)])))
     parts += [
         _compared(system, other, letter, rule, level, chosen_on)
         for letter, other in zip(LETTERS[1:], others, strict=False)

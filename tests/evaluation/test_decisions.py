@@ -27,7 +27,7 @@ def drafted(
 ) -> Decision:
     """About Run b, against a."""
     a, b = (System(store.open_run(cache, name), "rec") for name in "ab")
-    judged, in_use, evidence = decisions.by_comparison(compared(a, b, RULE, resamples=50), RULE)
+    judged, in_use, evidence = decisions.by_comparison(compared(a, b, RULE, chosen_on=["live"], resamples=50))
     return decisions.draft(judged, in_use, evidence, verdict=verdict, by=by, reason=reason, conditions=conditions)
 
 
@@ -39,8 +39,8 @@ def test_it_holds_what_was_decided_on_and_reads_as_it_was_written(tiny_cache: Pa
     assert kept.decision == sealed
     a, b = (store.open_run(tiny_cache, name) for name in "ab")
     assert (sealed.about.digest, sealed.against and sealed.against.digest) == (b.digest, a.digest)
-    assert (sealed.evidence.rule, sealed.evidence.judged_on) == (RULE, ("live", "seen_paper", "unseen_mask"))
-    shown = compared(System(a, "rec"), System(b, "rec"), RULE, resamples=50)
+    assert (sealed.evidence.rule, sealed.evidence.judged_on) == (RULE, ("seen_paper", "unseen_mask"))
+    shown = compared(System(a, "rec"), System(b, "rec"), RULE, chosen_on=["live"], resamples=50)
     assert sealed.evidence.numbers == shown.in_words
     assert shown.verdicts is not None
     assert sealed.about.threshold == shown.verdicts.threshold_b

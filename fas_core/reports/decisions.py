@@ -1,0 +1,47 @@
+"""Decisions about Runs as a section of a report: by whom, why, under which conditions, on which numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from fas_core.evaluation.decisions import Decision, Kept
+from fas_core.evaluation.words import threshold_text
+from fas_core.reports import html
+from fas_core.reports.html import facts
+
+
+def section(listed: Sequence[Kept]) -> Markup:
+    """All of them, the newest first; nothing where there are none. Every text is escaped."""
+    if not listed:
+        return Markup()
+    parts = [part for entry in listed for part in _parts(entry)]
+    return html.section("What was decided", html.joined(parts))
+
+
+def _parts(entry: Kept) -> list[Markup]:
+    decision = entry.decision
+    taken = "" if entry.is_latest else " Superseded by a later decision."
+    return [html.paragraph(f"{decision.in_words}{taken}", "" if entry.is_latest else "quiet"), facts(_facts(decision))]
+
+
+def _facts(decision: Decision) -> dict[str, str]:
+    evidence = decision.evidence
+    judged = [decision.about] if decision.against is None else [decision.about, decision.against]
+    return {
+        "Decided": f"{decision.when[:16].replace('T', ' ')} UTC by {decision.by}",
+        "Conditions": "; ".join(decision.conditions) or "none",
+        "Judged by": "; ".join(
+            f"{run.name} by {run.score}"
+            + ("" if run.threshold is None else f" at the threshold {threshold_text(run.threshold)}")
+            for run in judged
+        ),
+        "Thresholds": f"{evidence.rule.words}, chosen on {', '.join(evidence.chosen_on) or 'what was judged'}, per "
+        f"{evidence.level}",
+        "Judged on": ", ".join(evidence.judged_on),
+        "Numbers as shown": " ".join(evidence.numbers),
+        "Cautions": " ".join(caution.message for caution in evidence.cautions) or "none",
+        "Content of the Runs": ", ".join(f"{run.run} {run.digest}" for run in judged),
+        "Seal": decision.sha256,
+    }

@@ -1,0 +1,72 @@
+"""Approve or refuse on the page Compare, and what Overview says of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from fas_core.evaluation import decisions
+from fas_core.evaluation.join import System
+from fas_core.reports import report
+from fas_core.runs import store
+
+from .conftest import page, texts
+from .test_compare import JUDGED, fixed, page_of
+
+DECIDING = "Approve or refuse"
+
+
+def form(at: AppTest, verdict: str | None, by: str, reason: str, conditions: str = "") -> AppTest:
+    at.segmented_control(key="verdict").set_value(verdict)
+    at.text_input(key="decided_by").set_value(by)
+    at.text_area(key="decided_reason").set_value(reason)
+    at.text_area(key="decided_conditions").set_value(conditions)
+    return next(button for button in at.button if button.label == "Keep this decision").click().run()
+
+
+def test_a_verdict_is_kept_with_what_the_page_says(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = page_of(tiny_cache, monkeypatch, "a", "b", part=DECIDING)
+    assert "Choose a verdict" in form(at, None, "Ada", "better").error[0].value
+    assert "needs the name" in form(at, "approved", " ", "better").error[0].value
+    assert "needs a reason" in form(at, "approved", "Ada", "").error[0].value
+    assert decisions.kept(tiny_cache) == ([], [])
+    done = form(at, "approved", "Ada", "fewer *masks*", "until May\n\nat gate 3")
+    assert not done.error
+    [kept], _ = decisions.kept(tiny_cache)
+    decision = kept.decision
+    assert (decision.about.name, decision.against and decision.against.name) == ("b", "a")
+    assert (decision.against and decision.against.threshold, decision.about.threshold) == fixed(tiny_cache, "a", "b")
+    assert (decision.evidence.chosen_on, decision.evidence.judged_on) == (("live",), JUDGED)
+    assert decision.conditions == ("until May", "at gate 3")
+    shown = at.markdown[0].value.replace("\\", "").replace("*", "").replace("\u00a0", " ")
+    assert decision.evidence.numbers[0] == shown
+    assert "kept already" in form(at, "approved", "Ada", "fewer *masks*", "until May\nat gate 3").error[0].value
+
+
+def test_overview_and_report_say_what_was_decided_last(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "What was decided?" not in texts(page(cache=tiny_cache, run="a"))
+    at = page_of(tiny_cache, monkeypatch, "a", "b", part=DECIDING)
+    form(at, "approved", "Ada", "fewer masks")
+    form(at, "refused", "Eve <b>", "a [leak](http://x)")
+    overview = page(cache=tiny_cache, run="a")
+    [line] = [m.value for m in overview.markdown if "refused" in m.value]
+    assert line.startswith(":material/block: **b**: refused by Eve \\<b\\> on ")
+    assert "against a\\: a \\[leak\\]\\(http" in line
+    assert [e.label for e in overview.expander] == ["1 more decision"]
+    a, b = (System(store.open_run(tiny_cache, name), "rec") for name in "ab")
+    paper = report.page(a, others=[b], with_images=False)
+    assert "refused by Eve &lt;b&gt; on " in paper
+    assert "approved by Ada" in paper
+    assert "What was decided" not in report.page(a, with_images=False)
+
+
+def test_a_changed_file_is_named(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    form(page_of(tiny_cache, monkeypatch, "a", "b", part=DECIDING), "refused", "Ada", "a leak")
+    [kept], _ = decisions.kept(tiny_cache)
+    kept.path.write_text(json.dumps(json.loads(kept.path.read_text()) | {"verdict": "approved"}))
+    said = texts(page(cache=tiny_cache, run="a"))
+    assert "was changed after it was written" in said.replace("\\", "")
+    assert "approved by" not in said
