@@ -6,6 +6,10 @@ import { element } from "./nodes.js";
 
 const VERDICTS = { missed: "missed attack", rejected: "rejected live", "no response": "no response" };
 
+const NAMED = 100; // pixels of an image that has room for its name
+const SMALLEST = 48; // of images that are told apart
+const GAP = 8; // between cards, as in gallery.css
+
 // As many children as wanted: the first ones are kept as they are.
 function resize(parent, count, make) {
   while (parent.children.length > count) parent.lastChild.remove();
@@ -49,9 +53,23 @@ function makePanel() {
   return figure;
 }
 
+// The only line of a contact sheet: class, verdict, what is ordered by, and the end of the id, where ids differ.
+function drawBrief(caption, card, verdict) {
+  resize(caption, 1, () => element("div", "line"));
+  const line = caption.firstChild;
+  const chip = element("span", card.hollow ? "chip hollow" : "chip");
+  chip.style.setProperty("--chip", card.colour);
+  const said = [verdict?.split(" ")[0], card.brief, card.note && "✎"].filter(Boolean).join(" · ");
+  const id = element("span", "id");
+  id.append(element("bdi", "", card.id));
+  line.replaceChildren(chip, element("span", "brief", said), id);
+  line.title = [card.group, verdict, ...card.lines, card.note].filter(Boolean).join("\n");
+}
+
 function drawCaption(caption, card, verdict) {
   resize(caption, card.lines.length + (card.group ? 1 : 0) + (card.note ? 1 : 0), () => element("div", "line"));
   const lines = [...caption.children];
+  for (const line of lines) line.removeAttribute("title");
   if (card.group) {
     const first = lines.shift();
     const chip = element("span", card.hollow ? "chip hollow" : "chip");
@@ -75,18 +93,24 @@ function layOut(grid) {
   const room = grid.clientWidth;
   let side = size;
   while (room && side > 32 && widthOf(side) + 16 > room) side /= 2;
+  // A contact sheet has two columns at least, if the images are then not too small to be told apart.
+  const half = Math.floor(((room - GAP) / 2 - 16 - (panels.length - 1) * 2) / panels.length);
+  if (side < NAMED && side > half && half >= SMALLEST) side = half;
   grid.style.setProperty("--row", `${widthOf(side)}px`);
   grid.style.setProperty("--card", `${widthOf(side) + 16}px`); // + padding and border on both sides
-  grid.classList.toggle("unnamed", side < 100); // too narrow for words: the legend names the images in order
+  const isSheet = side < NAMED; // too narrow for words: the legend names the images in order
+  grid.classList.toggle("unnamed", isSheet);
   grid.classList.toggle("enlarged", side * window.devicePixelRatio > panels[0].width);
+  return isSheet;
 }
 
-function drawCell(cell, card, index, panels, pixels) {
+function drawCell(cell, card, index, panels, pixels, isSheet) {
   const [button, star] = cell.children;
   button.className = `card ${card.verdict.replace(" ", "-")}`;
   const verdict = VERDICTS[card.verdict];
   const words = [card.group, verdict, ...card.lines, card.note].filter(Boolean).join(", ");
   button.dataset.words = words;
+  button.dataset.id = card.id;
   const [row, caption] = button.children;
   resize(row, panels.length, makePanel);
   panels.forEach((panel, p) => {
@@ -96,7 +120,8 @@ function drawCell(cell, card, index, panels, pixels) {
     name.textContent = panel.name;
     paint(canvas, bytesOf(panels, pixels, p, index), panel.width, panel.height, panel.palette);
   });
-  drawCaption(caption, card, verdict);
+  if (isSheet && card.brief) drawBrief(caption, card, verdict);
+  else drawCaption(caption, card, verdict);
   star.title = `${card.id}: mark (key m)`;
   star.setAttribute("aria-label", `Mark ${card.id}`);
 }
@@ -222,10 +247,10 @@ export default function (component) {
   now.state.presses = now.state.presses.filter((press) => press.n > kept);
   now.state.count = Math.max(now.state.count, kept);
 
-  layOut(grid); // before anything has changed, when it costs the browser nothing to say how wide the grid is
+  const isSheet = layOut(grid); // before anything has changed, when it costs the browser nothing to say how wide the grid is
   const before = cards(grid).findIndex((button) => button.tabIndex === 0);
   resize(grid, data.cards.length, makeCell);
-  data.cards.forEach((card, i) => drawCell(grid.children[i], card, i, panels, pixels));
+  data.cards.forEach((card, i) => drawCell(grid.children[i], card, i, panels, pixels, isSheet));
   mark(
     grid,
     data.cards.findIndex((card) => card.id === selected),

@@ -27,7 +27,8 @@ from fas_core.runs.store import Run
 ERROR_LIMIT = 0.5  # what the top of the error scale stands for, of the pixel range 0..1, until the user changes it
 SSIM_LIMIT = 1.0  # of 1 - SSIM, which is 0 where image and reconstruction are alike and hardly ever above 1
 PER_PAGE = (12, 24, 60)
-SIZES = (64, 128, 256)  # pixels of the screen per image; whole multiples or halves of the thesis' 128
+SIZES = (48, 80, 128, 256, 400)  # pixels of the screen per image
+SIZE = 80  # at which a window of 1440 x 900 shows sixteen samples
 
 Palette = Literal["gray", "error", "signed"]
 Verdict = Literal["right", "missed", "rejected", "no response"]
@@ -58,6 +59,7 @@ class Card:
     verdict: Verdict = "right"  # the outline: missed attack red, rejected live amber, others none
     is_marked: bool = False
     note: str = ""  # a last line of its own
+    brief: str = ""  # what a contact sheet of small images says in the only line there is, before the end of the id
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +135,7 @@ def gallery(
                 {
                     "id": card.sample_id,
                     "lines": list(card.lines),
+                    "brief": card.brief,
                     "group": card.group,
                     "colour": card.colour,
                     "hollow": card.is_hollow,
@@ -273,12 +276,12 @@ class Display:
 
 def display_controls(*, sizes: bool = True, ssim: bool = False) -> Display:
     """Image size and error scale; the same on every page that calls this, and in the URL. `sizes`, `ssim`: offered."""
-    size = 128
+    size = SIZE
     if sizes:
         size = st.segmented_control(
             "Image size",
             SIZES,
-            default=128,
+            default=SIZE,
             format_func=lambda pixels: f"{pixels} px",
             key="image_size",
             bind="query-params",
@@ -310,7 +313,7 @@ def display_controls(*, sizes: bool = True, ssim: bool = False) -> Display:
         help="1 − SSIM around every pixel: 0 where both images have the same structure, 1 where they have none in "
         "common. The mean of SSIM over the image is the score ssim.",
     )
-    return Display(int(size or 128), limit, kind == "signed", with_map)
+    return Display(int(size or SIZE), limit, kind == "signed", with_map)
 
 
 def paging_control(on_change: Callable[[], None]) -> int:

@@ -56,6 +56,7 @@ def by_verdict(
         disabled=disabled,
         on_change=on_change,
         help=help,
+        label_visibility="collapsed",
     )
     return masks[str(chosen)]
 
@@ -75,10 +76,11 @@ def by_class(
         format_func=readable,
         key=key,
         bind="query-params",
-        placeholder="All",
+        placeholder="All classes",
         on_change=on_change,
         width=190,
         help=help,
+        label_visibility="collapsed",
     )
     return np.isin(kinds, wanted) if wanted else np.ones(len(kinds), np.bool_)
 

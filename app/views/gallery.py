@@ -18,7 +18,7 @@ from app.session.address import link_params
 from app.session.page import fragment
 from app.session.readers import decisions, pooled_score_set, score_values
 from app.session.sidebar import Shown
-from app.words import MISSED, REJECTED, RIGHT, about, escaped, percent
+from app.words import MISSED, REJECTED, RIGHT, about, escaped, number, percent
 from fas_core import metrics, scores
 from fas_core.data.names import readable
 from fas_core.evaluation import verdicts
@@ -119,12 +119,13 @@ def to_first_page() -> None:
 def controls(images: Judged) -> tuple[Choice, NDArray[np.bool_]]:
     """Order, filters and display, and (n,) which images pass the filters. A change of what is shown leads to page 1."""
     run, has_threshold = images.run, images.point is not None
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        kind = order.kind_control(has_threshold=has_threshold, on_change=to_first_page)
-        fits = images.is_shown & filters_in_sight(images)
-        with st.popover("Order by", icon=":material/sort:"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        with st.popover("Order", icon=":material/sort:"):
+            kind = order.kind_control(has_threshold=has_threshold, on_change=to_first_page)
             chosen_order = order.controls(run, images.shown.score, kind, on_change=to_first_page)
+        fits = images.is_shown & filters_in_sight(images)
         with st.popover("Filters", icon=":material/filter_alt:"):
+            fits &= filters.by_id(images.ids, on_change=to_first_page)
             fits &= filters.by_selection(run, on_change=to_first_page)
             fits &= filters.by_columns(run, on_change=to_first_page)
             fits &= filters.by_nearness(
@@ -160,13 +161,12 @@ def filters_in_sight(images: Judged) -> NDArray[np.bool_]:
         on_change=to_first_page,
         help="Missed attack: its score is below the threshold. Rejected live: its score is at or above it.",
     )
-    fits = fits & filters.by_class(
+    return fits & filters.by_class(
         images.kinds,
         images.kinds[images.is_shown].tolist(),
         on_change=to_first_page,
         help="Attack species of the data, and bona fide (live) images.",
     )
-    return fits & filters.by_id(images.ids, on_change=to_first_page)
 
 
 def cards_of(images: Judged, rows: NDArray[np.intp], choice: Choice) -> list[component.Card]:
@@ -188,6 +188,7 @@ def cards_of(images: Judged, rows: NDArray[np.intp], choice: Choice) -> list[com
             component.Card(
                 sample_id=sample_id,
                 lines=lines,
+                brief=" · ".join(number(score_values(run, name)[row]) for name in names),
                 group=readable(images.kinds[row]),
                 colour=style.colour,
                 is_hollow=style.is_hollow,
@@ -274,12 +275,13 @@ def show_failures(shown: Shown) -> None:
 
 def gallery() -> None:
     shown = sidebar.shown()
-    st.title("Gallery")
+    head = st.container(horizontal=True, vertical_alignment="bottom")
+    head.title("Gallery", width="content")
     sidebar.needs_images(shown.run, "The gallery")
     point, problem = operating.operating_point(shown.run, shown.score, shown.level, shown.subsets)
     images = judged(shown, point)
+    head.caption(problem if point is None else about(point), width="stretch")
     st.write(answer(images))
-    st.caption(problem if point is None else about(point))
     choice, fits = controls(images)
     rows = order.in_order(shown.run, np.flatnonzero(fits), choice.order, images.distances)
     if len(rows):

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from playwright.sync_api import BrowserContext, expect
 
@@ -41,8 +42,8 @@ def row_of(run: store.Run, sample_id: str) -> NDArray[np.int64]:
 
 def test_every_pixel_is_the_one_of_the_run(tab: Tab, cache: Path) -> None:
     run = store.open_run(cache, "demo")
-    tab.open(f"gallery?{choice(cache, 'demo')}&per_page=12&error_map=signed&error_limit=0.35")
-    sample_id = tab.page.locator("button.card .line").nth(2).inner_text()
+    tab.open(f"gallery?{choice(cache, 'demo')}&per_page=12&image_size=128+px&error_map=signed&error_limit=0.35")
+    sample_id = ids_of_cards(tab)[0]
     inputs, rebuilt = (run.images(name, row_of(run, sample_id)) for name in ("inputs", "reconstructions"))
     for n, image in enumerate((inputs[0], rebuilt[0])):
         pixels, shown, _ = painted(tab, n)
@@ -60,6 +61,24 @@ def test_every_pixel_is_the_one_of_the_run(tab: Tab, cache: Path) -> None:
     tab.check()
 
 
+def ids_of_cards(tab: Tab) -> list[str]:
+    return [str(card.get_attribute("data-id")) for card in tab.page.locator("button.card").all()]
+
+
+@pytest.mark.parametrize(("width", "height", "least"), [(1440, 900, 12), (1920, 1080, 24), (800, 900, 4)])
+def test_the_first_screen_is_a_contact_sheet(width: int, height: int, least: int, tab: Tab, cache: Path) -> None:
+    tab.page.set_viewport_size({"width": width, "height": height})
+    tab.open(f"gallery?{choice(cache, 'demo')}")
+    bar = tab.page.locator(".st-key-page_bar").bounding_box()
+    assert bar
+    boxes = [card.bounding_box() for card in tab.page.locator("button.card").all()]
+    whole = [box for box in boxes if box and box["y"] + box["height"] <= bar["y"]]
+    assert len(whole) >= least
+    sample_id = ids_of_cards(tab)[0]
+    expect(tab.page.locator("button.card .id").first).to_have_text(sample_id)
+    tab.check()
+
+
 def test_keys_mark_and_turn_and_another_person_sees_the_marks(
     tab: Tab, cache: Path, elsewhere: BrowserContext, server: str
 ) -> None:
@@ -74,7 +93,7 @@ def test_keys_mark_and_turn_and_another_person_sees_the_marks(
     assert [star.get_attribute("aria-pressed") for star in stars.all()][:4] == ["true", "false", "true", "false"]
     stars.nth(3).click()
     tab.settle()
-    ids = tab.page.locator("button.card .line:nth-child(3)").all_inner_texts()
+    ids = ids_of_cards(tab)
     assert {mark.sample_id for mark in marks.current(marks.history(run))} == {ids[0], ids[2], ids[3]}
     assert len(marks.history(run)) == 5
 
@@ -85,7 +104,7 @@ def test_keys_mark_and_turn_and_another_person_sees_the_marks(
     tab.page.keyboard.press("PageUp")
     expect(tab.page).not_to_have_url(re.compile("page=2"))
     tab.settle()
-    assert tab.page.locator("button.card .line:nth-child(3)").all_inner_texts() == ids
+    assert ids_of_cards(tab) == ids
     tab.check()
 
     with watched(elsewhere, server) as theirs:
