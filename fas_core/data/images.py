@@ -157,8 +157,9 @@ def pixels(x: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
 def content(x: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     """(CONTENT_BYTES,) of the SHA-256 of one image in [0, 1] as 8-bit values: the same for every file of this picture.
 
-    Whatever the file's name, metadata, format and compression, if it is decoded to the same gray values. A colour JPEG
-    that another program has decoded to RGB is not: its gray is taken from the file, and rounded elsewhere.
+    Whatever the file's name, metadata, format and compression, if it is decoded to the same gray values. A JPEG that
+    another program has decoded to pixels is not where it was in colour (its gray is taken from the file, and rounded
+    elsewhere) or large (it is read at a fraction of its size).
     """
     return np.frombuffer(hashlib.sha256(pixels(x).data).digest()[:CONTENT_BYTES], np.uint8)
 
