@@ -9,6 +9,8 @@ import typer
 
 from fas_core.cli.options import CacheOption, JsonOption
 from fas_core.cli.printing import print_json, print_table, say
+from fas_core.errors import BadInputError
+from fas_core.files import atomic_file
 
 CardArgument = Annotated[str, typer.Argument(metavar="CARD", help="A file, or a card's name or its beginning.")]
 WhyOption = Annotated[str, typer.Option(help="The reason, in words.")]
@@ -44,6 +46,34 @@ def keep_card(file: Annotated[Path, typer.Argument(metavar="FILE")], cache: Cach
     frozen = cards.read(file)
     cards.require_untouched(frozen, str(file))
     print(approvals.keep(frozen, cache).stem)
+
+
+def print_pages(
+    card: CardArgument,
+    out: Annotated[Path, typer.Option("--out", help="File to write, .pdf or .html.")],
+    cache: CacheOption,
+) -> None:
+    """A card on two pages, as PDF or HTML. Example: `fas cards print 20261129 --out op.pdf`"""
+    from fas_core.evaluation import approvals
+    from fas_core.evaluation import card as cards
+    from fas_core.reports import card as cardpage
+    from fas_core.reports.pdf import pdf
+
+    path = approvals.file_named(card, cache)
+    frozen = cards.read(path)
+    cards.require_untouched(frozen, str(path))
+    if out.suffix not in (".pdf", ".html"):
+        raise BadInputError(f"--out {out} is neither .pdf nor .html: name it as what it is to be.")
+    try:
+        run = cards.run_of(frozen, cache)
+    except BadInputError as error:
+        say(f"Warning: {error}")
+        run = None
+    html = cardpage.page(frozen, run, approvals.history(path, frozen))
+    content = pdf(html) if out.suffix == ".pdf" else html.encode()
+    with atomic_file(out) as temporary:
+        temporary.write_bytes(content)
+    print(out)
 
 
 def approve(card: CardArgument, cache: CacheOption, why: WhyOption, by: ByOption = "") -> None:

@@ -143,7 +143,7 @@ class Breakdown:
             return f"No two stated groups of {what} are large enough to be compared: {self.too_small}."
         if not self.named():
             return f"All stated groups of {what} that are large enough have the same error rates."
-        return f"The largest gaps by {what}: " + " ".join(self._words(gap) for gap in self.named())
+        return f"The largest gaps by {what}: " + " ".join(self.words(gap) for gap in self.named())
 
     @property
     def too_small(self) -> str:
@@ -151,7 +151,8 @@ class Breakdown:
         units = "" if self.unit == "sample" else f", of {MIN_UNITS} {self.unit}s"
         return f"that takes {MIN_SAMPLES} bona fide samples, or attacks of one species{units}"
 
-    def _words(self, gap: Gap) -> str:
+    def words(self, gap: Gap) -> str:
+        """A gap in a sentence, with whether chance can explain it."""
         rate = "BPCER" if gap.species is None else f"APCER of {gap.species}"
         low, high = (f"{100 * end:.1f}" for end in gap.interval)
         verdict = "more than chance explains" if gap.is_beyond_chance else "chance may explain it"

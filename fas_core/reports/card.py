@@ -1,20 +1,27 @@
-"""An operating-point card as one HTML file that needs no network and prints on paper.
+"""An operating-point card as two pages: one HTML file that needs no network, and the same as PDF (`pdf`).
 
-It holds what evaluators ask for (ISO/IEC 30107-3, and the letters of testing laboratories): errors per species with
-intervals and counts, non-responses, trade-offs, DET, the subjects with the most errors, and what the threshold was
-chosen on. It claims nothing: no test laboratory has seen these numbers.
+The first page is the decision: the target against what came out, the species somebody singled out, groups, cost, and
+what is wrong with the data. The second is what evaluators ask for (ISO/IEC 30107-3, and the letters of testing
+laboratories): what was presented, by whom, how often; hashes; who approved it. It claims nothing: no test laboratory
+has seen these numbers.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from markupsafe import Markup
 
 from fas_core import metrics, scores
+from fas_core.evaluation.approvals import APPROVED, History
 from fas_core.evaluation.card import OPTIMISTIC, Card
 from fas_core.evaluation.presentations import presentations
 from fas_core.evaluation.run_metrics import ReportedRates
+from fas_core.evaluation.tested import Evidence, Kind, evidence
 from fas_core.evaluation.words import rate_text, threshold_text
 from fas_core.metrics import limits
+from fas_core.metrics.limits import Target
 from fas_core.metrics.uncertainty import zero_error_upper_bound
 from fas_core.reports import html, svg
 from fas_core.reports.html import facts, html_page, section, table
@@ -22,55 +29,118 @@ from fas_core.reports.palette import DASHES
 from fas_core.runs.store import Run
 
 _HEADS = {"optimistic": "Optimistic.", "training_overlap": "On learned images."}
+# On paper: the JSON and the app have all.
+MOST_ROWS = 11  # of subsets and species together, but three species at least
+MOST_SPECIES, MOST_GAPS, MOST_MATERIALS, MOST_NAMED = 7, 3, 3, 2
+MOST_LETTERS = 130  # of a note, and of a reason
 
 
-def page(card: Card, run: Run | None) -> str:
-    """The HTML. `run`: the Run of the card, for the DET curve; None where it is gone, which the page then says."""
+def page(card: Card, run: Run | None, history: History | None = None) -> str:
+    """The HTML, two pages on A4. `run`: the Run of the card; None where it is gone, which the page then says.
+
+    `history`: what was decided about the card; None for one that is kept nowhere.
+    """
     title = f"Operating point of {card.run_name}"
-    parts = [
-        html.title(title),
+    _, behind = _behind(card, run)
+    state = [] if history is None else [html.paragraph(f"State: {_short(history.in_words)}.")]
+    note = [html.paragraph(f"Note: {_short(card.note)}")] if card.note else []
+    first = [
+        html.title(f"{title}, {card.score}"),
         html.paragraph(_who(card), "quiet"),
-        html.paragraph(answer(card), "answer"),
+        html.answer(f"{verdict(card)}.", answer(card)),
+        *state,
+        *note,
+        *_decision(card, behind),
+        *_data(card, run, behind),
     ]
-    # Cards of before there were warnings say no more than that.
-    cautions = card.warnings if card.warnings is not None else [OPTIMISTIC] * card.optimistic
-    for caution in cautions:
-        parts.append(html.warning(_HEADS.get(caution.kind, "Caution."), caution.message))
-    parts += sections(card, run)
-    if card.note:
-        parts.insert(3, section("Note", html.paragraph(card.note)))
-    return html_page(title, parts)
+    second = [
+        html.title(f"What was tested: {card.run_name}, {card.score}"),
+        section("Test plan", _plan(card, behind)),
+        section("To compute it again", facts(_provenance(card))),
+    ]
+    approver = ""
+    if history is not None and history.events:
+        approver = next((event.by for event in history.events if event.state == APPROVED), "")
+        said = {
+            event.state: f"by {event.by or '–'}, {event.when[:10]}: {_short(event.why)}" for event in history.events
+        }
+        second.append(section("Decisions about this card", facts(said)))
+    second.append(section("Signatures", html.signatures({"Decided": card.by, "Approved": approver})))
+    return html_page(title, [html.sheet(first), html.sheet(second)], _settings(card))
 
 
 def sections(card: Card, run: Run | None) -> list[Markup]:
-    """Everything that the page says below its first lines, section by section; `run` as for `page`."""
+    """What both pages say below their first lines, and what a longer report has beside; `run` as for `page`."""
+    its_run, behind = _behind(card, run)
     return [
-        section("The decision", facts(_decision(card))),
-        section("Errors at this threshold", _errors(card)),
-        *_limit(card),
-        section("Attacks by species, worst first", _species(card)),
+        *_decision(card, behind),
+        *_data(card, run, behind),
+        section("Test plan", _plan(card, behind)),
         section("Other thresholds, on the reported samples", _trade_offs(card)),
-        section("DET", _det(card, run)),
+        section("DET", _det(card, its_run)),
         section("Subjects with the most wrong decisions", _subjects(card)),
-        section("What a test report should state", facts(_checklist(card))),
         section("To compute it again", facts(_provenance(card))),
     ]
 
 
+def _behind(card: Card, run: Run | None) -> tuple[Run | None, Evidence | None]:
+    """The Run, and what its samples tell, where they are those of the card."""
+    if run is None or run.digest != card.run_digest:
+        return None, None
+    return run, evidence(card, run)
+
+
+def verdict(card: Card) -> str:
+    """The target against the outcome in a few words."""
+    targets = list((card.targets or {}).values())
+    if not targets:
+        return "No limit was set" if card.targets is not None else "No limit was checked"
+    if any(target.met is False for target in targets):
+        return "The limit is missed"
+    if any(target.met is None for target in targets):
+        return "The limit is not checked everywhere"
+    proven = all(target.met_at_95 for target in targets)
+    return "The limit holds, by its upper 95 % bound too" if proven else "The limit holds, but is not proven"
+
+
 def answer(card: Card) -> str:
-    """The card in a sentence or two."""
-    cell = card.reported_together
-    worst = cell.apcer_worst
-    words = []
-    if cell.bpcer is not None:
-        words.append(f"{rate_text(cell.bpcer, cell.bpcer_interval)} of bona fide {_things(card)} are rejected")
-    if worst is not None:
+    """The card in two or three sentences: its limit first, then the species that were singled out."""
+    cell, limit = card.reported_together, card.limit
+    held = "" if limit is None else limits.summary_words(replace(limit, at_95=False).words, card.targets or {})
+    told = [_singled_out(cell, name) for name in (card.feared or ())[:MOST_NAMED]]
+    if cell.apcer_worst is not None:
         passes = rate_text(cell.apcer_max, cell.worst_interval)
-        words.append(f"the worst attack, {worst}, passes {passes} of the time")
-    if not words:
+        told.append(f"the worst attack, {cell.apcer_worst}, passes {passes} of the time")
+    if cell.bpcer is not None:
+        told.append(f"{rate_text(cell.bpcer, cell.bpcer_interval)} of bona fide {_things(card)} are rejected")
+    if not told:
         return "Nothing was reported."
-    holds = limits.summary_words(card.rule.words, card.targets or {})
-    return f"At the threshold {threshold_text(card.threshold)}, {'; '.join(words)}. {holds}".strip()
+    return f"{held} At the threshold {threshold_text(card.threshold)}, {'; '.join(told)}.".strip()
+
+
+def _singled_out(cell: ReportedRates, name: str) -> str:
+    rate = cell.apcer_per_species.get(name)
+    if rate is None:
+        return f"of {name}, which was singled out, no attack was tested"
+    return f"{name}, which was singled out, passes {rate_text(rate, cell.apcer_interval_per_species[name])} of the time"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]} … (the JSON has the rest)"
+
+
+def _settings(card: Card) -> str:
+    """What stands on every foot."""
+    return (
+        f"{card.run_name} ({card.run[:6]}), {card.score} per {card.level}; threshold {threshold_text(card.threshold)} "
+        f"by {card.rule.words}, chosen on {_listed(card.chosen_on) or 'no data'}, reported on "
+        f"{_listed(card.reported_on)}; seal {card.sha256[:16]}"
+    )
+
+
+def _listed(names: Sequence[str], most: int = 6) -> str:
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def _things(card: Card) -> str:
@@ -83,47 +153,78 @@ def _who(card: Card) -> str:
     return f"Decided on {card.created.replace('T', ' ')}{by}. Not a certificate: no test laboratory was involved."
 
 
-def _decision(card: Card) -> dict[str, str]:
-    return {
-        "Score": f"{card.score} ({card.direction})",
-        "Threshold": repr(card.threshold),
-        "Rule": str(card.rule),
-        "Chosen on": ", ".join(card.chosen_on) or "no data: set by hand",
-        "Reported on": ", ".join(card.reported_on),
-        "Decision level": card.level,
-        "Without a score": "counts as an attack" if card.fail_closed else "non-response, counted beside the rates",
-    }
+# ---------------------------------------------------------------------------------------------- page 1: the decision
 
 
-def _errors(card: Card) -> Markup:
-    cells = {f"{', '.join(card.chosen_on)} (chosen here)": card.chosen} if card.chosen else {}
+def _decision(card: Card, behind: Evidence | None) -> list[Markup]:
+    parts = [
+        section("The decision", html.paragraph(_rule(card))),
+        section("Target against outcome", _outcome(card)),
+        section("Attacks by species", _species(card)),
+    ]
+    if behind is None:
+        return parts
+    if behind.columns:
+        parts.append(section("Whom it fails most", _fails(behind)))
+    if behind.cost is not None and card.costs is not None:
+        likely, low, high = behind.cost
+        costs = card.costs
+        shares = _listed([f"{name} {100 * share.likely:g} %" for name, share in costs.shares.items()])
+        said = (
+            f"{likely:,.0f} a month ({low:,.0f}–{high:,.0f} where the shares are wrong as stated): "
+            f"{costs.sessions:,.0f} sessions, {costs.per_attack:g} lost per accepted attack, {costs.per_rejection:g} "
+            f"per rejected bona fide; attacks among sessions: {shares or 'none'}."
+        )
+        parts.append(section("Expected cost", html.paragraph(said)))
+    return parts
+
+
+def _rule(card: Card) -> str:
+    asked = "" if card.asked is None else f", to keep {card.asked.words}"
+    chosen = f"chosen on {_listed(card.chosen_on)}" if card.chosen_on else "chosen on no data: set by hand"
+    missing = "counts as an attack" if card.fail_closed else "is a non-response, counted beside the rates"
+    return (
+        f"Rule {card.rule}{asked}, {chosen}, reported on {_listed(card.reported_on)}. Score {card.score} per "
+        f"{card.level}: {card.direction}; no score {missing}."
+    )
+
+
+def _outcome(card: Card) -> Markup:
+    """A row per subset: its rates, and what the limit says of them, by the rate and by the bound."""
+    cells = {f"{_listed(card.chosen_on)} (chosen here)": card.chosen} if card.chosen else {}
     cells |= card.reported
     if len(card.reported) > 1:
         cells["all reported"] = card.reported_together
+    limit = card.limit if card.targets is not None else None
     rows = []
     for name, cell in cells.items():
-        worst = cell.apcer_worst
-        missing = cell.n_non_response
-        rows.append(
-            [
-                name,
-                f"{cell.n_bona_fide:,}",
-                rate_text(cell.bpcer, cell.bpcer_interval),
-                f"{sum(cell.n_per_species.values()):,}",
-                "–" if worst is None else f"{rate_text(cell.apcer_max, cell.worst_interval)}, {worst}",
-                "–" if cell.acer is None else f"{100 * cell.acer:.1f} %",
-                f"{missing['bona_fide']} / {missing['attack']}",
-            ]
-        )
-    heads = ["Subset", "Bona fide", "BPCER", "Attacks", "Worst APCER", "ACER", "No response (bona fide / attack)"]
-    return table(heads, rows, f"In brackets: 95 % intervals, {_method(card.reported_together)}.")
+        worst, missing = cell.apcer_worst, cell.n_non_response
+        row = [
+            name,
+            f"{cell.n_bona_fide:,}",
+            rate_text(cell.bpcer, cell.bpcer_interval),
+            f"{sum(cell.n_per_species.values()):,}",
+            "–" if worst is None else f"{rate_text(cell.apcer_max, cell.worst_interval)}, {worst}",
+            f"{missing['bona_fide']} / {missing['attack']}",
+        ]
+        target = None if limit is None else limits.target(limit, cell)
+        rows.append(row if target is None else [*row, *_held(target)])
+    heads = ["Subset", "Bona fide", "BPCER", "Attacks", "Worst APCER", "No response"]
+    about = f"In brackets: 95 % intervals, {_method(card.reported_together)}. No response: bona fide / attacks."
+    if limit is not None and limit.has_limit:
+        heads += ["Upper 95 %", replace(limit, at_95=False).words]
+        if limit.at_95:
+            about += " The limit was asked of the upper bound, where the threshold was chosen."
+    return table(heads, rows, about)
 
 
-def _limit(card: Card) -> list[Markup]:
-    """Whether the rule's limit holds, subset by subset; nothing for a rule without, and on older cards."""
-    targets = card.targets or {}
-    said = {subset: f"{limits.target_words(card.rule, target)}." for subset, target in targets.items()}
-    return [section(f"Whether the limit holds: {card.rule.words}", facts(said))] if said else []
+def _held(target: Target) -> list[str]:
+    if target.rate is None:
+        return ["–", "not checked"]
+    bound = "–" if target.upper95 is None else limits.share_text(target.upper95, target.limit)
+    if not target.met:
+        return [bound, f"missed: {limits.share_text(target.rate, target.limit)}"]
+    return [bound, "held and proven" if target.met_at_95 else "held, not proven"]
 
 
 def _method(cell: ReportedRates) -> str:
@@ -136,23 +237,134 @@ def _method(cell: ReportedRates) -> str:
 
 
 def _species(card: Card) -> Markup:
-    cell = card.reported_together
+    """Those that somebody singled out first, then the worst."""
+    cell, named = card.reported_together, card.feared or ()
     defined = [(value, name) for name, value in cell.apcer_per_species.items() if value is not None]
     rows = []
-    for _, name in sorted(defined, key=lambda pair: (-pair[0], pair[1])):
+    for _, name in sorted(defined, key=lambda pair: (pair[1] not in named, -pair[0], pair[1])):
         interval = cell.apcer_interval_per_species[name]
         people = cell.n_subjects_per_species[name]
+        upper = None if interval is None else interval.upper
         rows.append(
             [
                 name,
                 f"{cell.n_per_species[name]:,}",
                 "–" if people is None else f"{people:,}",
                 rate_text(cell.apcer_per_species[name], interval),
+                "–" if upper is None else f"{100 * upper:.1f} %",
             ]
         )
     if not rows:
         return html.paragraph("No attack was tested.")
-    return table(["Species", "Presentations", "Subjects", "APCER"], rows, "")
+    most = max(MOST_ROWS - len(card.reported), 3)
+    more = len(rows) - most
+    about = f"The worst of {len(rows)}; the JSON has the other {more}." if more > 0 else ""
+    heads = ["Species, worst first", "Presentations", "Subjects", "APCER", "Upper 95 %"]
+    if named:
+        heads[0] = f"Species: {_listed(named)} singled out, then worst first"
+    return table(heads, rows[:most], about)
+
+
+def _fails(behind: Evidence) -> Markup:
+    looked = f"Looked at: {_listed([_plain(name) for name in behind.columns], 12)}."
+    if not behind.gaps:
+        return html.paragraph(f"No two groups differ by more than chance explains. {looked}")
+    said = {_plain(by.column): "" for by, _ in behind.gaps[:MOST_GAPS]}
+    for by, gap in behind.gaps[:MOST_GAPS]:
+        said[_plain(by.column)] += f"{by.words(gap)} "
+    return html.joined([facts(said), html.paragraph(looked, "quiet")])
+
+
+def _plain(column: str) -> str:
+    return column.replace("_", " ")
+
+
+def _data(card: Card, run: Run | None, behind: Evidence | None) -> list[Markup]:
+    """What is wrong with the data. Cards of before there were warnings say no more than that they are optimistic."""
+    cautions = card.warnings if card.warnings is not None else [OPTIMISTIC] * card.optimistic
+    listed = [html.warning(_HEADS.get(caution.kind, "Caution."), caution.message) for caution in cautions]
+    if behind is None:
+        gone = "is gone, and the curve with it" if run is None else "has changed since"
+        listed.append(html.warning("Not computed again.", f"The Run of this card {gone}: groups, materials, people."))
+    else:
+        if behind.shared:
+            each = ", ".join(f"{n:,} in {where}" for where, n in behind.shared.items())
+            listed.append(html.warning("The same people.", f"Reported subjects that are elsewhere too: {each}."))
+        if behind.unstated:
+            shares = [f"{_plain(name)} {_share(share)}" for name, share in behind.unstated.items()]
+            listed.append(html.warning("Not stated.", f"Of the reported samples: {_listed(shares, 12)}."))
+        if behind.absent:
+            names = ", ".join(_plain(name.removesuffix("_id")) for name in behind.absent)
+            listed.append(html.warning("Not in the data.", f"No column says: {names}."))
+    if not listed:
+        listed = [html.paragraph("Nothing conspicuous: no overlap, no attribute left out.")]
+    return [section("What is wrong with the data", html.joined(listed))]
+
+
+def _share(share: float) -> str:
+    """In percent, neither 0 nor 100 where it is not."""
+    return "below 1 %" if share < 0.01 else "above 99 %" if 0.99 < share < 1 else f"{100 * share:.0f} %"
+
+
+# ------------------------------------------------------------------------------------------ page 2: what was tested
+
+
+def _plan(card: Card, behind: Evidence | None) -> Markup:
+    """A row per species, bona fide first; then what a test report should state."""
+    stated = facts(_checklist(card, behind))
+    if behind is None:
+        return html.joined([html.paragraph("Materials and people cannot be told without the Run.", "quiet"), stated])
+    heads = ["Presented", "Presentations", "Subjects", "Per subject (median)", "Presenters"]
+    kinds = sorted(behind.kinds, key=lambda kind: (bool(kind.name), -kind.n, kind.name))
+    rows = [_presented(kind) for kind in kinds[: MOST_SPECIES + 1]]
+    more = len(kinds) - len(rows)
+    about = f"Those with the most presentations; {more} more species." if more > 0 else ""
+    return html.joined([table(heads, rows, about), stated])
+
+
+def _presented(kind: Kind) -> list[str]:
+    materials = ""
+    if kind.materials:
+        of_each = [f"{name.removeprefix(kind.name).strip() or name} {n:,}" for name, n in kind.materials.items()]
+        materials = f": {_listed(of_each, MOST_MATERIALS)}"
+    each = "–"
+    if kind.per_subject is not None:
+        fewest, median, most = kind.per_subject
+        each = f"{fewest:,}–{most:,} ({median:g})"
+    presenters = "–"
+    if kind.presenters:
+        presenters = f"{len(kind.presenters)}: {_listed(kind.presenters, 2)}"
+    people = "–" if kind.n_subjects is None else f"{kind.n_subjects:,}"
+    return [f"{kind.name or 'bona fide'}{materials}", f"{kind.n:,}", people, each, presenters]
+
+
+def _checklist(card: Card, behind: Evidence | None) -> dict[str, str]:
+    cell = card.reported_together
+    people = cell.n_subjects_bona_fide
+    subjects = "unnamed subjects" if people is None else f"{people:,} subjects"
+    species = [f"{name} {n:,}" for name, n in cell.n_per_species.items()]
+    missing = cell.n_non_response
+    is_presenter_known = behind is not None and any(kind.presenters for kind in behind.kinds)
+    return {
+        "With a verdict": f"bona fide {cell.n_bona_fide:,} of {subjects}; {_listed(species) or 'no attack'}",
+        "Not recorded": "attack potential" + ("" if is_presenter_known else ", who presented"),
+        "Threshold": f"rule {card.rule} on {_listed(card.chosen_on) or 'no data'}, frozen before reporting"
+        if not card.optimistic
+        else f"rule {card.rule}; NOT independent of the reported samples",
+        "Non-responses": f"bona fide {missing['bona_fide']}, attacks {missing['attack']}",
+        "Fewest trials of a species": _fewest(cell),
+    }
+
+
+def _fewest(cell: ReportedRates) -> str:
+    counts = cell.n_per_species
+    if not counts:
+        return "–"
+    name = min(counts, key=counts.__getitem__)
+    if not counts[name]:
+        return f"{name}: none with a score"
+    bound = 100 * zero_error_upper_bound(counts[name])
+    return f"{name}: {counts[name]:,}; no error among them would still allow an APCER of {bound:.1f} %"
 
 
 def _trade_offs(card: Card) -> Markup:
@@ -185,43 +397,13 @@ def _subjects(card: Card) -> Markup:
     return table(["Subject", "Bona fide rejected", "Attacks missed"], rows, "")
 
 
-def _checklist(card: Card) -> dict[str, str]:
-    cell = card.reported_together
-    people = cell.n_subjects_bona_fide
-    species = ", ".join(f"{name} {n:,}" for name, n in cell.n_per_species.items()) or "none"
-    missing = cell.n_non_response
-    return {
-        "Species and presentations of each": species,
-        "Bona fide presentations": f"{cell.n_bona_fide:,}",
-        "Bona fide subjects": "the data name none" if people is None else f"{people:,}",
-        "Attack potential": "not recorded in the data",
-        "Threshold": f"rule {card.rule} on {', '.join(card.chosen_on) or 'no data'}, frozen before reporting"
-        if not card.optimistic
-        else f"rule {card.rule}; NOT independent of the reported samples",
-        "Non-responses": f"bona fide {missing['bona_fide']}, attacks {missing['attack']}",
-        "Fewest trials of a species": _fewest(cell),
-    }
-
-
-def _fewest(cell: ReportedRates) -> str:
-    counts = cell.n_per_species
-    if not counts:
-        return "–"
-    name = min(counts, key=counts.__getitem__)
-    if not counts[name]:
-        return f"{name}: none with a score"
-    bound = 100 * zero_error_upper_bound(counts[name])
-    return f"{name}: {counts[name]:,}; no error among them would still allow an APCER of {bound:.1f} %"
-
-
 def _provenance(card: Card) -> dict[str, str]:
     return {
-        "Run": f"{card.run} ({card.run_name})",
+        "Run": f"{card.run} ({card.run_name}), digest {card.run_digest}",
         "Checkpoint": f"{card.checkpoint or '–'} sha256 {card.checkpoint_sha256 or '–'}",
         "Data": f"{card.manifest or '–'} sha256 {card.manifest_sha256 or '–'}",
-        "Preprocessing": card.preprocessing or "–",
-        "Precision": card.precision or "–",
-        "Format of the Run, of the card": f"{card.format_version}, {card.version}",
+        "Preprocessing, precision": f"{card.preprocessing or '–'}, {card.precision or '–'}",
+        "Formats": f"of the Run {card.format_version}, of the card {card.version}",
         "Seal of the card": card.sha256,
         "Check": "fas threshold --check CARD.json",
     }
@@ -233,7 +415,7 @@ def _provenance(card: Card) -> dict[str, str]:
 def _det(card: Card, run: Run | None) -> Markup:
     """BPCER over APCER on probit axes, per species, with the operating point."""
     if run is None:
-        return html.paragraph("The Run of this card is gone, and the curve with it.")
+        return html.paragraph("There is no curve without the Run as it was.")
     decided = presentations(run, scores.values(run, card.score), card.level, fail_closed=card.fail_closed)
     reported, at = decided.score_set(card.reported_on), card.reported_together
     species = {name: apcer for name, apcer in at.apcer_per_species.items() if apcer is not None}

@@ -48,11 +48,6 @@ def sheet(parts: Sequence[Markup]) -> Markup:
     return _part("sheet", parts)
 
 
-def pair(left: Markup, right: Markup) -> Markup:
-    """Two things side by side."""
-    return _part("pair", left, right)
-
-
 def _part(name: str, *values: object) -> Markup:
     return Markup(getattr(_templates.get_template("parts.html").module, name)(*values))
 
@@ -68,6 +63,10 @@ def heading(text: str) -> Markup:
 def paragraph(text: str, kind: str = "") -> Markup:
     """`kind`: "answer", "quiet", or plain."""
     return _part("paragraph", text, kind)
+
+
+def answer(word: str, text: str) -> Markup:
+    return _part("answer", word, text)
 
 
 def warning(word: str, text: str) -> Markup:
@@ -99,6 +98,11 @@ def plot(name: str, drawing: str) -> Markup:
 def triplets(title: str, rows: Sequence[Triplet], side: int) -> Markup:
     """`side`: of each picture, in pixels."""
     return _part("triplets", title, rows, side)
+
+
+def signatures(roles: Mapping[str, str]) -> Markup:
+    """A line for each role with its name, if it is known: to be signed by hand."""
+    return _part("signatures", roles)
 
 
 def joined(parts: Sequence[Markup]) -> Markup:

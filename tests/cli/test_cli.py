@@ -334,6 +334,12 @@ def test_cards_are_kept_approved_superseded_and_withdrawn(
     [entry] = json.loads(run("cards", "--json").out)
     assert (entry["card"], entry["state"], entry["events"][0]["why"]) == (name, "approved", "pilot")
     assert "approved by Ada" in run("cards").out
+    page, document = tmp_path / "op.html", tmp_path / "op.pdf"
+    assert run("cards", "print", name, "--out", str(page)).out.strip() == str(page)
+    assert "State: approved by Ada on " in page.read_text()
+    assert run("cards", "print", name, "--out", str(document)).code == 0
+    assert document.read_bytes().startswith(b"%PDF-")
+    assert "neither .pdf nor .html" in message(run("cards", "print", name, "--out", "op.txt"))
     assert "superseded by" in run("cards", "supersede", out, "--with", better, "--why", "retrained").out
     warned = run(*by_card)
     assert (warned.code, "is superseded by" in warned.err) == (0, True)

@@ -69,7 +69,7 @@ def test_it_holds_figures_card_comparison_images_and_hashes(runs: tuple[store.Ru
         "component 1 (",
         "UMAP is not kept",
         "Curves of every subset",
-        "Errors at this threshold",
+        "Target against outcome",
         content.sha256,
         "Compared: A a by rec, B b by rec",
         "Reconstructions",
