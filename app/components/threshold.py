@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from app.components.bundle import mounted
 from fas_core import metrics
 from fas_core.data.names import ATTACK, BONA_FIDE, readable
+from fas_core.documents import Json
 from fas_core.evaluation.verdicts import MISSED, REJECTED, RIGHT
 from fas_core.metrics import ScoreSet, bins, uncertainty
 from fas_core.reports.palette import ALL_ATTACKS, NEUTRAL, Style, style_of
@@ -56,7 +57,7 @@ class Prepared:
     """What does not depend on the threshold, ready for the browser. `key` stands for all of it."""
 
     key: str
-    json: dict[str, Any]
+    json: Json
     numbers: pa.Table  # one row, one column: the float64 array that pairs [start, length] in `json` point into
 
 
@@ -208,7 +209,7 @@ def _answered(cell: Cell) -> Floats:
     return cell.scores[~np.isnan(cell.scores)]
 
 
-def _of_cell(cell: Cell, label: str, numbers: _Numbers) -> dict[str, Any]:
+def _of_cell(cell: Cell, label: str, numbers: _Numbers) -> Json:
     return {
         "subset": cell.subset,
         "species": cell.species,
@@ -230,11 +231,11 @@ def _label(cell: Cell, attacked: set[str]) -> str:
     return f"{subset} · {'attacks' if is_named else readable(cell.species)}"
 
 
-def _drawn(style: Style) -> dict[str, Any]:
+def _drawn(style: Style) -> Json:
     return {"colour": style.colour, "dash": style.dash, "hollow": style.is_hollow}
 
 
-def _groups(cells: Sequence[Cell], reported: set[str], numbers: _Numbers) -> list[dict[str, Any]]:
+def _groups(cells: Sequence[Cell], reported: set[str], numbers: _Numbers) -> list[Json]:
     """The reported samples: bona fide, every species in order of name, and all attacks together."""
     here = [i for i, cell in enumerate(cells) if cell.subset in reported]
     species = sorted({cells[i].species for i in here} - {""})
@@ -268,7 +269,7 @@ def _groups(cells: Sequence[Cell], reported: set[str], numbers: _Numbers) -> lis
     return groups
 
 
-def _curve(scores: ScoreSet, numbers: _Numbers) -> dict[str, Any]:
+def _curve(scores: ScoreSet, numbers: _Numbers) -> Json:
     """Polylines of ROC, precision-recall, DET and both error rates against the threshold."""
     full = metrics.thinned(metrics.curves(scores), CURVE_POINTS)
     return {
@@ -279,9 +280,7 @@ def _curve(scores: ScoreSet, numbers: _Numbers) -> dict[str, Any]:
     }
 
 
-def _intervals(
-    cells: Sequence[Cell], numbers: _Numbers, *, with_upper: bool = False, is_attack: bool = False
-) -> dict[str, Any]:
+def _intervals(cells: Sequence[Cell], numbers: _Numbers, *, with_upper: bool = False, is_attack: bool = False) -> Json:
     """95 % intervals of the share of scores at or above a threshold, on a grid of thresholds; `with_upper`: and the
     one-sided upper bound of the share of errors, which a limit is held against.
 

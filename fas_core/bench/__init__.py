@@ -12,10 +12,11 @@ import pkgutil
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from multiprocessing import get_context
-from typing import Any
+from typing import Literal
 
 from fas_core.errors import BadInputError
 
@@ -35,29 +36,48 @@ def description(name: str) -> str:
     return (importlib.import_module(f"{__name__}.{name}").__doc__ or "").strip().splitlines()[0]
 
 
-def result(name: str) -> dict[str, Any]:
-    """One entry of `fas bench --json`: figures, and which targets they meet; raises BadInputError for another name."""
+@dataclass(frozen=True)
+class Target:
+    """A bound of a figure, and whether it is met."""
+
+    bound: Literal["at_most", "at_least"]
+    limit: float
+    met: bool
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """The bound ("≤ 0.1") and "met" or "missed"."""
+        return f"{'≤' if self.bound == 'at_most' else '≥'} {self.limit:g}", "met" if self.met else "missed"
+
+    def as_json(self) -> dict[str, float | bool]:
+        return {self.bound: self.limit, "met": self.met}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One entry of `fas bench --json`: figures, and which targets they meet."""
+
+    name: str
+    machine: str
+    figures: Mapping[str, float]
+    targets: Mapping[str, Target]
+
+    def as_json(self) -> dict[str, object]:
+        return vars(self) | {"targets": {figure: target.as_json() for figure, target in self.targets.items()}}
+
+
+def result(name: str) -> Measured:
+    """Of one measurement; raises BadInputError for another name."""
     if name not in names():
         raise BadInputError(f"Unknown measurement '{name}'. Measurements: {', '.join(names())}.")
     module = importlib.import_module(f"{__name__}.{name}")
     figures = module.figures()
-    return {
-        "name": name,
-        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
-        "figures": figures,
-        "targets": {
-            figure: {bound: limit, "met": figures[figure] <= limit if bound == "at_most" else figures[figure] >= limit}
-            for figure, (bound, limit) in module.TARGETS.items()
-        },
+    machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {platform.system()}"
+    targets = {
+        figure: Target(bound, limit, figures[figure] <= limit if bound == "at_most" else figures[figure] >= limit)
+        for figure, (bound, limit) in module.TARGETS.items()
     }
-
-
-def target_words(target: dict[str, Any] | None) -> tuple[str, str]:
-    """An entry of `result`'s targets as its bound ("≤ 0.1") and "met" or "missed"; both "" for a figure without one."""
-    if target is None:
-        return "", ""
-    bound = f"≤ {target['at_most']:g}" if "at_most" in target else f"≥ {target['at_least']:g}"
-    return bound, "met" if target["met"] else "missed"
+    return Measured(name, machine, figures, targets)
 
 
 def medians(works: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:

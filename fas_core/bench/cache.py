@@ -11,7 +11,6 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,12 +22,13 @@ from fas_core import models
 from fas_core.bench import own_process
 from fas_core.data import images, manifest
 from fas_core.data.manifest import Manifest
+from fas_core.documents import Json
 from fas_core.inference import infer
 from fas_core.training import checkpoint, devices, experiments, train
 
-FULL: dict[str, Any] = {}
-QUARTER: dict[str, Any] = {"width": 0.25, "latent_dim": 128}
-SMALL: dict[str, Any] = {"width": 0.125, "latent_dim": 64}
+FULL: Json = {}
+QUARTER: Json = {"width": 0.25, "latent_dim": 128}
+SMALL: Json = {"width": 0.125, "latent_dim": 64}
 TARGETS = {
     "full_efficiency": ("at_least", 0.9),
     "quarter_efficiency": ("at_least", 0.9),
@@ -79,7 +79,7 @@ def _repeated(data: Manifest, n: int) -> Manifest:
     return Manifest(rows.assign(sample_id=[str(i) for i in range(n)]), data.source)
 
 
-def _checkpoint(path: Path, config: dict[str, Any]) -> Path:
+def _checkpoint(path: Path, config: Json) -> Path:
     torch.manual_seed(0)
     checkpoint.save(path, models.built("dcvae", config), "dcvae", {})
     return path

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import resource
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from torch import nn
 
 from fas_core import models
 from fas_core.bench import medians, own_process
+from fas_core.documents import Json
 from fas_core.files import CONTENT_BYTES
 from fas_core.models.base import Autoencoder, OptimizerSettings, Step, UpsampledConv2d
 from fas_core.models.draws import Draws
@@ -40,7 +42,7 @@ def figures(
     by_name: dict[str, float] = {}
     for name in models.names():
         config = {"width": width, "latent_dim": LATENT, "image_size": size}
-        works: dict[str, Any] = {
+        works: dict[str, Callable[[], object]] = {
             "plain": _steps(name, config, batch, "fp32", torch.contiguous_format, as_written=True),
             "channels_last": _steps(name, config, batch, "fp32", torch.channels_last),
             "bf16_channels_last": _steps(name, config, batch, "bf16", torch.channels_last),
@@ -54,7 +56,7 @@ def figures(
 
 
 def _steps(
-    name: str, config: dict[str, Any], batch: int, precision: str, layout: torch.memory_format, as_written: bool = False
+    name: str, config: Json, batch: int, precision: str, layout: torch.memory_format, as_written: bool = False
 ) -> Any:
     """A function that does one step of a freshly initialised model on one random batch."""
     fabric = devices.one_device("auto", precision)

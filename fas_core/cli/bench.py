@@ -24,11 +24,11 @@ def measurements(
         say(f"Measuring {wanted} ...")
         results.append(bench.result(wanted))
     if as_json:
-        return print_json(results[0] if name else results)
+        documents = [result.as_json() for result in results]
+        return print_json(documents[0] if name else documents)
     for result in results:
-        targets = result["targets"]
         rows = [
-            [figure, f"{value:.4g}", *bench.target_words(targets.get(figure))]
-            for figure, value in result["figures"].items()
+            [figure, f"{value:.4g}", *(result.targets[figure].words if figure in result.targets else ("", ""))]
+            for figure, value in result.figures.items()
         ]
-        print_table(f"{result['name']} ({result['machine']})", ["figure", "value", "target", ""], rows)
+        print_table(f"{result.name} ({result.machine})", ["figure", "value", "target", ""], rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -56,23 +57,21 @@ def data_check(manifest_path: Annotated[Path, typer.Argument(metavar="M")], as_j
     """Validates a manifest and every image; status 2 when there is a problem. Example: `fas data check faces.csv`"""
     from fas_core.data import check as datacheck
 
-    document = datacheck.checked(manifest_path)
-    say_notes(document["notes"])
+    checked = datacheck.checked(manifest_path)
+    say_notes(checked.notes)
     if as_json:
-        print_json(document)
+        print_json(asdict(checked))
     else:
-        rows = [[k, *(str(v[c]) for c in ("bona_fide", "attack", "subjects"))] for k, v in document["subsets"].items()]
+        rows = [[k, *(str(v[c]) for c in ("bona_fide", "attack", "subjects"))] for k, v in checked.subsets.items()]
         print_table(str(manifest_path), ["subset", "bona fide", "attacks", "subjects"], rows)
-        for problem in document["problems"]:
-            print(f"row {problem['row']}, {problem['path']}: {problem['problem']}")
-        for group in document["duplicates"]:
+        for problem in checked.problems:
+            print(f"row {problem.row}, {problem.path}: {problem.problem}")
+        for group in checked.duplicates:
             print(f"same image content: {', '.join(group)}")
-        for pair, subjects in document["shared_subjects"].items():
+        for pair, subjects in checked.shared_subjects.items():
             print(f"subjects in both {pair}: {len(subjects)}")
-    if document["problems"]:
-        raise BadInputError(
-            f"{manifest_path}: {len(document['problems'])} problems; the rows are listed in the report."
-        )
+    if checked.problems:
+        raise BadInputError(f"{manifest_path}: {len(checked.problems)} problems; the rows are listed in the report.")
 
 
 def data_subsets(

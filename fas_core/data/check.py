@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -19,25 +19,40 @@ from fas_core.files import content_hashes, read_table
 from fas_core.progress import task
 
 
-def checked(path: Path) -> dict[str, Any]:
-    """The document of `fas data check --json`. Raises BadInputError only when there is no table to check."""
+@dataclass(frozen=True)
+class Checked:
+    """The document of `fas data check --json`."""
+
+    n_images: int
+    n_bona_fide: int
+    n_attack: int
+    n_subjects: int
+    subsets: Mapping[str, Mapping[str, int]]  # see `subsets.counts`
+    problems: Sequence[Problem]  # in the order of the rows
+    duplicates: Sequence[Sequence[str]]  # groups of sample ids whose files hold the same bytes
+    shared_subjects: Mapping[str, Sequence[str]]
+    notes: Sequence[str]
+
+
+def checked(path: Path) -> Checked:
+    """A manifest with its images. Raises BadInputError only when there is no table to check."""
     parsed = manifest.checked(read_table(path))
     rows, problems = parsed.rows, parsed.problems
     if rows.empty and not problems:
         problems.append(Problem(0, "", "the manifest has no rows"))
     problems += _image_problems(rows, path)
     names = in_protocol_order(rows["subset"].unique()) if len(rows) else []
-    return {
-        "n_images": len(rows),
-        "n_bona_fide": int((rows["label"] == BONA_FIDE).sum()),
-        "n_attack": int((rows["label"] == ATTACK).sum()),
-        "n_subjects": len(set(rows["subject_id"]) - {""}),
-        "subsets": subsets.counts(rows, names),
-        "problems": [asdict(p) for p in sorted(problems, key=lambda p: (p.row, p.problem))],
-        "duplicates": _duplicates(rows, path),
-        "shared_subjects": shared_subjects(rows, names),
-        "notes": parsed.notes,
-    }
+    return Checked(
+        n_images=len(rows),
+        n_bona_fide=int((rows["label"] == BONA_FIDE).sum()),
+        n_attack=int((rows["label"] == ATTACK).sum()),
+        n_subjects=len(set(rows["subject_id"]) - {""}),
+        subsets=subsets.counts(rows, names),
+        problems=sorted(problems, key=lambda p: (p.row, p.problem)),
+        duplicates=_duplicates(rows, path),
+        shared_subjects=shared_subjects(rows, names),
+        notes=parsed.notes,
+    )
 
 
 def _image_problems(rows: pd.DataFrame, source: Path) -> list[Problem]:

@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,6 +26,7 @@ from numpy.typing import NDArray
 from fas_core.data import images
 from fas_core.data.manifest import Manifest
 from fas_core.data.names import BONA_FIDE, TRAIN, is_training
+from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.progress import task
 
@@ -56,7 +56,7 @@ class Filtered:
     train_before: int
     notes: list[str]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """The document of `fas data filter --json`."""
         return {
             "n_before": len(self.rows) + len(self.left),

@@ -13,13 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from fas_core import metrics
 from fas_core.data.names import ATTACK, BONA_FIDE
+from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.evaluation import card
 from fas_core.evaluation.card import Card
@@ -68,7 +68,7 @@ class Outcomes:
         n_missing = sum(outcome.score is None for outcome in self.of)
         return {"n": len(self.of), ATTACK: n_attack, BONA_FIDE: len(self.of) - n_attack, "no_score": n_missing}
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         verdicts = [outcome.as_json() for outcome in self.of]
         return {"score": self.score, "level": self.level, "counts": self.counts, "verdicts": verdicts}
 

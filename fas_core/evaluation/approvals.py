@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.evaluation import card
 from fas_core.evaluation.card import Card
@@ -70,7 +70,7 @@ class History:
         last = self.events[-1]
         return f"{last.state} by {last.by or 'somebody without a name'} on {last.when[:10]}: {last.why}"
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         return {"state": self.state, "events": [asdict(event) for event in self.events]}
 
 
@@ -169,7 +169,7 @@ class Kept:
     card: Card
     history: History
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """An entry of `fas cards --json`."""
         said = (
             "sha256",

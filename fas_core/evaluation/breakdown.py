@@ -13,7 +13,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import combinations, pairwise
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +23,7 @@ from fas_core import metrics
 from fas_core.data.manifest import text_column
 from fas_core.data.names import ATTACK, BONA_FIDE
 from fas_core.delivery import are_injected
+from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.metrics.uncertainty import Interval, UnitInterval, Units, codes_of, rate_interval, unit_of
 from fas_core.runs.store import Run
@@ -162,7 +162,7 @@ class Breakdown:
             f"{100 * gap.difference:.1f} points apart ({low} to {high}, 95 % by {self.unit}{over}): {verdict}."
         )
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """For JSON: every group with its counts and rates, the gaps named, None where undefined."""
 
         return metrics.json_safe(

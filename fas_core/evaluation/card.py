@@ -20,6 +20,7 @@ import numpy as np
 
 from fas_core import documents, metrics, scores
 from fas_core.data.names import fresh_subsets
+from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.evaluation import run_metrics
 from fas_core.evaluation.presentations import FRAME, Grouping, Presentations, presentations
@@ -100,13 +101,13 @@ class Card:
     note: str
     sha256: str = ""  # the seal: of all the rest
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """The document, from whose fields the seal is computed."""
         document = {field.name: getattr(self, field.name) for field in fields(self)} | {
             "trade_offs": {} if self.trade_offs is None else self.trade_offs,
         }
         optional = {field.name for field in fields(self) if field.default is None}
-        written: dict[str, Any] = json_safe(
+        written: Json = json_safe(
             {name: value for name, value in document.items() if value is not None or name not in optional}
         )
         if self.targets is None:  # of before limits were checked: its intervals have no upper bounds either
@@ -206,7 +207,7 @@ def card(
     ).sealed()
 
 
-def _origin(run: Run) -> dict[str, Any]:
+def _origin(run: Run) -> Json:
     """The fields that say which Run a card is of and what that was made from; None where a Run of scores has none."""
     info = run.info
     return {
@@ -334,13 +335,13 @@ def differences(before: Card, run: Run) -> list[str]:
     return seal + _differing(*documents_of)
 
 
-def _cells(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _cells(document: Mapping[str, Any]) -> list[Json]:
     """The rates in a card's document."""
     cells = [document["chosen"], document["reported_together"], *document["reported"].values()]
     return [cell for cell in cells if cell is not None]
 
 
-def _computed(of: Card) -> dict[str, Any]:
+def _computed(of: Card) -> Json:
     """What of a card can be computed again: not what people say, nor the sentences of its warnings."""
     document = of.as_json()
     warnings = document.get("warnings", [])

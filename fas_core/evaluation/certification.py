@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from fas_core import metrics
 from fas_core.data.names import dev_subsets, fresh_subsets, in_protocol_order
 from fas_core.delivery import is_injected
+from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.evaluation import card as cards
 from fas_core.evaluation.card import Card
@@ -124,7 +124,7 @@ class Line:
             parts.append(f"{subjects:,} more subject{'s' if subjects > 1 else ''}")
         return f"{TOO_FEW}: needs {' and '.join(parts)}"
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         asked = self.asked
         needs = self.needs
         return {
@@ -230,10 +230,10 @@ class Sheet:
             notes.append(f"Injection attacks are no presentations and count for nothing here: {told}.")
         return notes
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """The document of a sheet."""
         plan = self.plan
-        document: dict[str, Any] = json_safe(
+        document: Json = json_safe(
             {
                 "plan": plan.name,
                 "title": plan.title,
@@ -277,10 +277,10 @@ class Judged:
         """A plan beside what is reported."""
         return sheet(plan, self.decided, self.reported_on, self.threshold)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """All but the presentations."""
         names = ("threshold", "rule", "chosen_on", "reported_on", "is_optimistic")
-        document: dict[str, Any] = json_safe({name: getattr(self, name) for name in names})
+        document: Json = json_safe({name: getattr(self, name) for name in names})
         return document | {"level": self.decided.level}
 
 

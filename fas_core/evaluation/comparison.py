@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fas_core import metrics
 from fas_core.data.names import in_protocol_order
+from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.evaluation.differences import (
     Difference,
@@ -45,7 +45,7 @@ class Verdicts:
     both_wrong: int
     per_kind: Mapping[str, Turned]  # of bona fide samples and of each species
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         return {
             "at": str(self.rule),
             "threshold_a": self.threshold_a,
@@ -82,7 +82,7 @@ class PairedComparison:
     cautions: tuple[tuple[Run, Caution], ...]
     in_words: tuple[str, ...]  # sentences of plain text
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """The document that `fas compare --json` prints; None where something is undefined."""
         because = {"flips_undefined_because": self.no_verdicts_because} if self.verdicts is None else {}
         return metrics.json_safe(

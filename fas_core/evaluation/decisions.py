@@ -16,9 +16,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from fas_core import documents, texts
+from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.evaluation.card import Card
 from fas_core.evaluation.comparison import PairedComparison
@@ -69,7 +69,7 @@ class Evidence:
     numbers: tuple[str, ...]  # sentences of plain text
     cautions: tuple[Caution, ...]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         cautions = [caution.as_json() for caution in self.cautions]
         return {f.name: getattr(self, f.name) for f in fields(self)} | {"rule": str(self.rule), "cautions": cautions}
 
@@ -90,10 +90,10 @@ class Decision:
     supersedes: str = ""  # the seal of the decision about the same Run whose place it takes; "" for the first
     sha256: str = ""  # the seal: of all the rest
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """The document, from whose fields the seal is computed."""
         document = {f.name: getattr(self, f.name) for f in fields(self)} | {"evidence": self.evidence.as_json()}
-        safe: dict[str, Any] = json_safe(document)
+        safe: Json = json_safe(document)
         return safe
 
     @classmethod
@@ -140,7 +140,7 @@ class Decision:
         return f"{self.about.name}: {self.said}"
 
 
-def _sha256(document: dict[str, Any]) -> str:
+def _sha256(document: Json) -> str:
     return hashlib.sha256(json.dumps(document, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
@@ -230,7 +230,7 @@ class Kept:
     decision: Decision
     is_latest: bool  # about its Run: no other has taken its place
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """An entry of `fas decisions --json`."""
         return {"file": str(self.path), "superseded": not self.is_latest, **self.decision.as_json()}
 

@@ -23,6 +23,7 @@ from scipy.special import ndtr
 
 from fas_core import metrics
 from fas_core.data.names import BONA_FIDE
+from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.evaluation.join import Joined
 from fas_core.evaluation.verdicts import RIGHT, verdicts_of
@@ -225,7 +226,7 @@ class Difference:
     def difference(self) -> float | None:
         return None if self.a is None or self.b is None else self.b - self.a
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """An entry of `metrics` in the document."""
         ci95 = None if self.low is None else [self.low, self.high]
         return {
@@ -371,7 +372,7 @@ def table(
     without `turned`.
     """
     names, kinds = np.asarray(groups, str), both.kinds
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
     for group in ["", *sorted(set(names.tolist()))]:
         here = np.ones(len(both), np.bool_) if group == "" else names == group
         sets = both.score_sets if group == "" else both.score_sets_of(here)

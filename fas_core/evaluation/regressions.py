@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from fas_core import metrics
 from fas_core.data.names import BONA_FIDE, readable
+from fas_core.documents import Json
 from fas_core.evaluation import breakdown
 from fas_core.evaluation.breakdown import MIN_SAMPLES, MIN_UNITS
 from fas_core.evaluation.differences import Flips, changes_by_unit, drawn_units, flips, threshold_by_rule
@@ -89,7 +90,7 @@ class Cell:
         """B rejects 41 % instead of 9 % of live faces with skin tone dark brown."""
         return f"{letter} {'rejects' if self.kind == BONA_FIDE else 'misses'} {_instead(self)} of {self.words}"
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         return {
             "column": self.column or None,
             "group": self.group or None,
@@ -140,9 +141,9 @@ class Regressions:
             f"{self.n_compared:,} comparisons, n = {cell.n:,}).{more}"
         ).replace("-", "−")
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """The key "worse" of the document."""
-        document: dict[str, Any] = metrics.json_safe(
+        document: Json = metrics.json_safe(
             {
                 "n_compared": self.n_compared,
                 "unit": self.unit,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from fas_core import metrics, scores
 from fas_core.data.names import ATTACK, BONA_FIDE, TRAIN, dev_subsets
+from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.evaluation.presentations import FRAME, Presentations, presentations
 from fas_core.metrics import UndefinedMetricError, limits, resampling, uncertainty
@@ -114,7 +114,7 @@ class RunMetrics:
             for score, cells in self.scores.items()
         }
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """The document of `fas evaluate --json`."""
         reconstruction = {} if self.reconstruction is None else {"reconstruction": self.reconstruction}
         return metrics.json_safe(

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from fas_core import memo, metrics, scores
 from fas_core.data.names import ALL, ATTACK, BONA_FIDE, in_protocol_order, is_training
+from fas_core.documents import read_as
 from fas_core.evaluation import breakdown
 from fas_core.evaluation.sides import Measure, measures
 from fas_core.latent.projection import sampled_rows
@@ -167,7 +168,7 @@ def _bracketed(measure: Measure) -> str:
 def known(run: Run) -> Separation | None:
     """The stored result, or None while nobody has computed it. Never computes: pages may call it."""
     arrays = memo.found(run.cache, "separation", _parameters(run))
-    return None if arrays is None else _read(str(arrays["json"]))
+    return None if arrays is None else _read(arrays)
 
 
 def of_run(run: Run) -> Separation:
@@ -176,23 +177,15 @@ def of_run(run: Run) -> Separation:
     def computed() -> dict[str, NDArray[np.str_]]:
         return {"json": np.array(json.dumps(metrics.json_safe(asdict(_computed(run)))))}
 
-    return _read(str(memo.arrays(run.cache, "separation", _parameters(run), computed)["json"]))
+    return _read(memo.arrays(run.cache, "separation", _parameters(run), computed))
+
+
+def _read(arrays: Mapping[str, NDArray[Any]]) -> Separation:
+    return read_as(Separation, json.loads(str(arrays["json"])), "the stored separation")
 
 
 def _parameters(run: Run) -> dict[str, object]:
     return {"run": run.digest, "format": _FORMAT, "limit": LIMIT}
-
-
-def _read(text: str) -> Separation:
-    stored = json.loads(text)
-
-    def comparison(entry: dict[str, Any]) -> Comparison:
-        measures = {name: None if m is None else Measure(**m) for name, m in entry["measures"].items()}
-        return Comparison(
-            **entry | {"sides": tuple(entry["sides"]), "counts": tuple(entry["counts"]), "measures": measures}
-        )
-
-    return Separation(tuple(map(comparison, stored["comparisons"])), stored["left_out"])
 
 
 @dataclass(frozen=True)

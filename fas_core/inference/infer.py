@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from fas_core.data import images
 from fas_core.data.manifest import Manifest
 from fas_core.data.names import TRAINING_USE
+from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.files import CONTENT_BYTES, require_writable
 from fas_core.models.base import Autoencoder
@@ -47,7 +48,7 @@ class Loaded(NamedTuple):
 
     path: Path
     model: Autoencoder
-    header: dict[str, Any]
+    header: Json
     known: checkpoint.Known | None  # the images that its training has used
 
 
@@ -122,7 +123,7 @@ class ThisProcess:
         write_shards(plan, checkpoints, works, advance)
 
 
-def run_info(path: Path, header: dict[str, Any], data: Manifest, precision: str, terms: Sequence[str]) -> store.RunInfo:
+def run_info(path: Path, header: Json, data: Manifest, precision: str, terms: Sequence[str]) -> store.RunInfo:
     """What the Run of this checkpoint on this data is. Its id changes with any input, so it is never stale."""
     digest = checkpoint.sha256(path)
     sizes = data.rows["subset"].value_counts()

@@ -157,7 +157,7 @@ def codes(run: Run, rows: NDArray[np.int64], dimensions: int = RAW) -> NDArray[n
     return np.concatenate([pca.applied(block) for block in run.latent_blocks(rows)])
 
 
-def _parameters(run: Run, k: int, covariance: str, dimensions: int) -> dict[str, Any]:
+def _parameters(run: Run, k: int, covariance: str, dimensions: int) -> dict[str, object]:
     fit = {"k": k, "covariance": covariance, "dimensions": dimensions, "seed": SEED, "reg": REGULARISATION}
     return {"run": run.digest, "method": _METHOD} | fit
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.metrics.areas import EqualErrorRate, average_precisions, equal_error_rate, roc_auc
 from fas_core.metrics.rates import (
@@ -51,7 +52,7 @@ class Summary:
     apcer_at_bpcer: tuple[RatesAtTarget, ...]  # per `max_bpcer`
     injections: Summary | None  # of the injection attacks alone; None where there are none
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """Infinite numbers as "inf" and "-inf", never NaN; `injections` only where there are some."""
         document = {field.name: getattr(self, field.name) for field in fields(self)}
         if self.injections is None:

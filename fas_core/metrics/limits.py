@@ -12,11 +12,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fas_core.documents import Json
 from fas_core.metrics.scoreset import Floats, UndefinedMetricError
 from fas_core.metrics.uncertainty import RateInterval, Units, codes_of, upper_bounds, zero_error_upper_bound
 
@@ -40,7 +41,7 @@ class Target:
     upper95: float | None  # one-sided upper bound of the rate; None where all samples are of one unit
     met_at_95: bool | None  # by the upper bound
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         return asdict(self)
 
 

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
+from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.metrics.decision import check_threshold, n_below
 from fas_core.metrics.scoreset import ScoreSet, UndefinedMetricError, ratio, require
@@ -99,7 +99,7 @@ class Rates:
     apcer_ci95_per_species: Mapping[str, SpeciesIntervals | None]
     prior_adjusted_precision: Mapping[str, float | None]  # by the prior, as text
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """An `at_threshold` entry of the document, with the raw float threshold."""
         return asdict(self)
 

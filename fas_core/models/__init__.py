@@ -6,8 +6,9 @@ import dataclasses
 import importlib
 import pkgutil
 from types import ModuleType
-from typing import Any, cast
+from typing import cast
 
+from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.models.base import Autoencoder
 
@@ -29,7 +30,7 @@ def settings(name: str) -> list[str]:
     return sorted(field.name for field in dataclasses.fields(_module(name).Config))
 
 
-def built(name: str, config: dict[str, Any]) -> Autoencoder:
+def built(name: str, config: Json) -> Autoencoder:
     """A freshly initialised model; raises BadInputError for a setting it does not have or cannot take."""
     module = _module(name)
     known = settings(name)

@@ -26,6 +26,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fas_core.documents import Json, read_as
 from fas_core.errors import BadInputError
 from fas_core.files import atomic_file
 
@@ -271,7 +272,7 @@ class Training:
     id: str  # eight hexadecimal digits that stand for the checkpoint's place
     name: str  # of the checkpoint's file
     checkpoint: Path
-    experiment: dict[str, Any]  # Experiment.as_json()
+    experiment: Json  # Experiment.as_json()
     steps: int  # planned
     started: float
     chosen_by: str = ""  # the dev term that chooses the checkpoint
@@ -335,7 +336,7 @@ class Training:
 
 
 def announced(
-    cache: Path, out: Path, experiment: dict[str, Any], steps: int, *, chosen_by: str = "", first_step: int = 0
+    cache: Path, out: Path, experiment: Json, steps: int, *, chosen_by: str = "", first_step: int = 0
 ) -> Training:
     """Enters a training in a cache folder; one of the same checkpoint is replaced. Call it when the first step begins.
 
@@ -358,25 +359,10 @@ def trainings(cache: Path) -> list[Training]:
     entered = []
     for path in sorted(trainings_folder(cache).glob("*.json")):
         try:
-            training = _entered(json.loads(path.read_text()))
-        except (OSError, ValueError, TypeError, KeyError):
+            training = read_as(Training, json.loads(path.read_text()), str(path))
+        except (OSError, ValueError, BadInputError):
             continue  # being replaced at this moment, or not ours
-        if metrics_log(training.checkpoint).is_file():
+        is_ours = training.steps >= 1 and training.checkpoint.is_absolute()
+        if is_ours and metrics_log(training.checkpoint).is_file():
             entered.append(training)
     return sorted(entered, key=lambda training: -training.started)
-
-
-def _entered(entry: dict[str, Any]) -> Training:
-    training = Training(
-        str(entry["id"]),
-        str(entry["name"]),
-        Path(entry["checkpoint"]),
-        dict(entry["experiment"]),
-        int(entry["steps"]),
-        float(entry["started"]),
-        str(entry["chosen_by"]),
-        int(entry["first_step"]),
-    )
-    if training.steps < 1 or not training.checkpoint.is_absolute():
-        raise ValueError(f"not a training: {entry}")
-    return training

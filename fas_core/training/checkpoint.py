@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from fas_core import models
 from fas_core.data.names import DEV, LEARNED, NOT_USED
+from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.files import CONTENT_BYTES, atomic_file
 from fas_core.models.base import Autoencoder
@@ -74,9 +74,7 @@ def _as_numbers(contents: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return np.ascontiguousarray(contents).view(np.uint64)[:, 0]
 
 
-def save(
-    path: Path, model: Autoencoder, name: str, details: dict[str, Any], known: Known | None = None
-) -> dict[str, Any]:
+def save(path: Path, model: Autoencoder, name: str, details: Json, known: Known | None = None) -> Json:
     """Writes weights and header in one atomic step; returns the header.
 
     `name` is the model's module; `details` what should be known of the training (data hash, experiment, epoch, ...);
@@ -90,7 +88,7 @@ def save(
     return header
 
 
-def loaded(path: Path) -> tuple[Autoencoder, dict[str, Any]]:
+def loaded(path: Path) -> tuple[Autoencoder, Json]:
     """The model on the CPU in eval mode, and the header; raises BadInputError for anything that is not a checkpoint."""
     tensors, header = read_tensors(path)
     tensors = {name: value for name, value in tensors.items() if not name.startswith(CONTENT)}
@@ -120,7 +118,7 @@ def known_of(path: Path) -> Known | None:
         return Known(file.get_tensor(f"{CONTENT}learned"), file.get_tensor(f"{CONTENT}dev"))
 
 
-def header_of(path: Path) -> dict[str, Any]:
+def header_of(path: Path) -> Json:
     """The header alone, without reading the weights."""
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
@@ -138,13 +136,13 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_tensors(path: Path, tensors: dict[str, torch.Tensor], header: dict[str, Any]) -> None:
+def write_tensors(path: Path, tensors: dict[str, torch.Tensor], header: Json) -> None:
     """A safetensors file with a JSON header; complete or not there."""
     with atomic_file(path) as temporary:
         save_file(tensors, temporary, metadata={HEADER_KEY: json.dumps(header, sort_keys=True)})
 
 
-def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], Json]:
     """What `write_tensors` wrote; raises BadInputError saying what is wrong with the file otherwise."""
     _require_file(path)
     if _is_pickled(path):

@@ -16,7 +16,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,7 @@ from fas_core import models
 from fas_core.data import filters, images
 from fas_core.data.manifest import Manifest
 from fas_core.data.names import BONA_FIDE, TRAIN, is_training
+from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.files import CONTENT_BYTES, require_writable
 from fas_core.models.base import Autoencoder, OptimizerSettings, Step
@@ -422,12 +423,12 @@ class _Notes:
         return dev.get(self._model.chosen_by)
 
 
-def training_digest(settings: dict[str, Any]) -> str:
+def training_digest(settings: Json) -> str:
     """Stands for a training in the headers of its checkpoints: experiment with seed, data and precision."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
-def options(model: Autoencoder, optimizers: Sequence[Optimizer]) -> dict[str, Any]:
+def options(model: Autoencoder, optimizers: Sequence[Optimizer]) -> Json:
     """What the thesis leaves open, as this training has it: for the headers of its checkpoints.
 
     "initialisation" in words; "adam" its "betas", "eps" and "weight_decay"; "batch_norm" its "eps" and "momentum", None
@@ -445,7 +446,7 @@ def options(model: Autoencoder, optimizers: Sequence[Optimizer]) -> dict[str, An
 class _State:
     """What must survive a kill: weights, optimisers, step, the best dev loss so far."""
 
-    def __init__(self, out: Path, settings: dict[str, Any], keep_epochs: Sequence[int], split: Split) -> None:
+    def __init__(self, out: Path, settings: Json, keep_epochs: Sequence[int], split: Split) -> None:
         self.out, self.settings, self.keep_epochs, self.split = out, settings, list(keep_epochs), split
         self.step = 0
         self.best = math.inf

@@ -39,7 +39,7 @@ def test_metric_figures() -> None:
 def test_a_result_says_which_targets_it_meets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "figures", lambda: {"curves": 0.6, "other": 2.0})
     monkeypatch.setattr(metrics, "TARGETS", {"curves": ("at_most", 0.5), "other": ("at_least", 1.0)})
-    result = bench.result("metrics")
+    result = bench.result("metrics").as_json()
     assert result["name"] == "metrics"
     assert result["targets"] == {"curves": {"at_most": 0.5, "met": False}, "other": {"at_least": 1.0, "met": True}}
     ran = CliRunner().invoke(main.app, ["bench", "metrics", "--json"])
@@ -57,6 +57,5 @@ def test_every_measurement_explains_itself(name: str) -> None:
 
 
 def test_a_target_is_said_with_its_bound() -> None:
-    assert bench.target_words({"at_most": 0.25, "met": True}) == ("≤ 0.25", "met")
-    assert bench.target_words({"at_least": 30, "met": False}) == ("≥ 30", "missed")
-    assert bench.target_words(None) == ("", "")
+    assert bench.Target("at_most", 0.25, True).words == ("≤ 0.25", "met")
+    assert bench.Target("at_least", 30, False).words == ("≥ 30", "missed")

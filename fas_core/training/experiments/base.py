@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from fas_core.documents import Json
 from fas_core.errors import BadInputError
 
 SCHEDULES = ("constant", "constant_then_linear")
@@ -38,7 +39,7 @@ class Experiment:
     beta1: float
     beta2: float
     schedule: str = "constant"
-    config: dict[str, Any] = field(default_factory=dict)  # of the model: width, latent_dim, w_rec, w_kl, ...
+    config: Json = field(default_factory=dict)  # of the model: width, latent_dim, w_rec, w_kl, ...
     filtered: bool = False
     augmentations: tuple[str, ...] = ("standard_scaling",)
     seed: int = 0
@@ -66,7 +67,7 @@ class Experiment:
             return self.learning_rate
         return self.learning_rate * (self.steps - step) / (self.steps - half)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """One flat document: the entry of `fas experiments --json`, and what a checkpoint keeps."""
         flat = {k: v for k, v in dataclasses.asdict(self).items() if k != "config"}
         return flat | {"augmentations": list(self.augmentations)} | self.config
@@ -76,7 +77,7 @@ class Experiment:
         from fas_core import models  # with PyTorch, which a list of experiments does without
 
         own = {f.name for f in dataclasses.fields(self)} - {"name", "model", "config"}
-        changes: dict[str, Any] = {}
+        changes: Json = {}
         config = dict(self.config)
         for assignment in assignments:
             key, equals, text = assignment.partition("=")
