@@ -83,7 +83,7 @@ def controls(run: Run, score: str, level: str) -> None:
             help="A threshold at which the limit still holds for what so few samples leave open, where it is chosen.",
         )
     if kind == APCER:
-        looked_at = st.session_state.get("chosen_on", default)
+        looked_at = st.session_state.get("chosen_on", st.query_params.get_all("chosen_on") or default)
         names = [WORST, *_species(run, tuple(name for name in run.subsets if name in looked_at))]
         keep_valid("species", names, WORST)
         st.selectbox(
