@@ -47,21 +47,21 @@ def card_form(shown: Shown, point: OperatingPoint, *, key: str) -> bool:
         )
         if not st.form_submit_button("Save as a card", icon=":material/lock:", type="primary"):
             return False
-        content = cards.card(
-            run,
-            score,
-            point.rule,
-            point.chosen_on,
-            point.reported_on,
-            level=shown.level,
-            costs=operating.costs(run) if point.rule.kind == COST else None,
-            fail_closed=closed,
-            asked=operating.limit(),
-            feared=operating.pinned(run),
-            by=by.strip(),
-            note=note.strip(),
-        )
         try:
+            content = cards.card(
+                run,
+                score,
+                point.rule,
+                point.chosen_on,
+                point.reported_on,
+                level=shown.level,
+                costs=operating.costs(run) if point.rule.kind == COST else None,
+                fail_closed=closed,
+                asked=operating.limit(),
+                feared=operating.pinned(run),
+                by=by.strip(),
+                note=note.strip(),
+            )
             st.session_state["_saved_card"] = approvals.keep(content, cache_folder()).stem
         except BadInputError as error:
             st.error(escaped(str(error)), icon=":material/lock:")

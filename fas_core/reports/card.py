@@ -190,12 +190,20 @@ def _rule(card: Card) -> str:
 
 
 def _outcome(card: Card) -> Markup:
-    """A row per subset: its rates, and what the limit says of them, by the rate and by the bound."""
+    heads, rows = outcome(card)
+    about = f"In brackets: 95 % intervals, {_method(card.reported_together)}. No response: bona fide / attacks."
+    if card.limit is not None and card.limit.at_95:
+        about += " The limit was asked of the upper bound, where the threshold was chosen."
+    return table(heads, rows, about)
+
+
+def outcome(card: Card) -> tuple[list[str], list[list[str]]]:
+    """Heads, and a row per subset: its rates, and what the limit says of them, by the rate and by the bound."""
     cells = {f"{_listed(card.chosen_on)} (chosen here)": card.chosen} if card.chosen else {}
     cells |= card.reported
     if len(card.reported) > 1:
         cells["all reported"] = card.reported_together
-    limit = card.limit if card.targets is not None else None
+    limit = card.limit if card.targets else None
     rows = []
     for name, cell in cells.items():
         worst, missing = cell.apcer_worst, cell.n_non_response
@@ -210,12 +218,7 @@ def _outcome(card: Card) -> Markup:
         target = None if limit is None else limits.target(limit, cell)
         rows.append(row if target is None else [*row, *_held(target)])
     heads = ["Subset", "Bona fide", "BPCER", "Attacks", "Worst APCER", "No response"]
-    about = f"In brackets: 95 % intervals, {_method(card.reported_together)}. No response: bona fide / attacks."
-    if limit is not None and limit.has_limit:
-        heads += ["Upper 95 %", replace(limit, at_95=False).words]
-        if limit.at_95:
-            about += " The limit was asked of the upper bound, where the threshold was chosen."
-    return table(heads, rows, about)
+    return (heads if limit is None else [*heads, "Upper 95 %", replace(limit, at_95=False).words]), rows
 
 
 def _held(target: Target) -> list[str]:
@@ -237,11 +240,21 @@ def _method(cell: ReportedRates) -> str:
 
 
 def _species(card: Card) -> Markup:
-    """Those that somebody singled out first, then the worst."""
+    heads, rows = species(card)
+    if not rows:
+        return html.paragraph("No attack was tested.")
+    most = max(MOST_ROWS - len(card.reported), 3)
+    more = len(rows) - most
+    about = f"The worst of {len(rows)}; the JSON has the other {more}." if more > 0 else ""
+    return table(heads, rows[:most], about)
+
+
+def species(card: Card) -> tuple[list[str], list[list[str]]]:
+    """Heads, and a row per species with a rate: those that were singled out first, then the worst."""
     cell, named = card.reported_together, card.feared or ()
     defined = [(value, name) for name, value in cell.apcer_per_species.items() if value is not None]
     rows = []
-    for _, name in sorted(defined, key=lambda pair: (pair[1] not in named, -pair[0], pair[1])):
+    for value, name in sorted(defined, key=lambda pair: (pair[1] not in named, -pair[0], pair[1])):
         interval = cell.apcer_interval_per_species[name]
         people = cell.n_subjects_per_species[name]
         upper = None if interval is None else interval.upper
@@ -250,19 +263,12 @@ def _species(card: Card) -> Markup:
                 name,
                 f"{cell.n_per_species[name]:,}",
                 "–" if people is None else f"{people:,}",
-                rate_text(cell.apcer_per_species[name], interval),
+                rate_text(value, interval),
                 "–" if upper is None else f"{100 * upper:.1f} %",
             ]
         )
-    if not rows:
-        return html.paragraph("No attack was tested.")
-    most = max(MOST_ROWS - len(card.reported), 3)
-    more = len(rows) - most
-    about = f"The worst of {len(rows)}; the JSON has the other {more}." if more > 0 else ""
-    heads = ["Species, worst first", "Presentations", "Subjects", "APCER", "Upper 95 %"]
-    if named:
-        heads[0] = f"Species: {_listed(named)} singled out, then worst first"
-    return table(heads, rows[:most], about)
+    first = f"Species: {_listed(named)} singled out, then worst first" if named else "Species, worst first"
+    return [first, "Presentations", "Subjects", "APCER", "Upper 95 %"], rows
 
 
 def _fails(behind: Evidence) -> Markup:

@@ -2,9 +2,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Element
 
-from fas_core.evaluation import card
+from fas_core.evaluation import approvals, card
 from fas_core.metrics import operating_point as op
+from fas_core.reports import card as cardpage
 from fas_core.runs import store
 from fas_core.runs.upkeep import remove
 from tests.conftest import learned_samples, write_image_run
@@ -12,9 +14,19 @@ from tests.conftest import learned_samples, write_image_run
 from .conftest import page, texts
 
 
+def field(at: AppTest, label: str) -> Element:
+    [only] = [element for element in (*at.text_input, *at.text_area) if element.label == label]
+    return only
+
+
+def press(at: AppTest, label: str) -> AppTest:
+    [only] = [button for button in at.button if button.label == label]
+    return only.click().run()
+
+
 def save(at: AppTest, by: str = "Ada", note: str = "pilot") -> AppTest:
-    at.text_input[0].set_value(by)
-    at.text_input[1].set_value(note)
+    field(at, "Decided by").set_value(by)
+    field(at, "Note").set_value(note)
     return next(b for b in at.button if b.label == "Save as a card").click().run()
 
 
@@ -31,8 +43,9 @@ def test_the_sidebar_s_operating_point_is_frozen(tiny_cache: Path) -> None:
     run = store.open_run(tiny_cache, "a")
     assert card.differences(content, run) == []
     at = page("cards", cache=tiny_cache, run="a")
-    assert "1 frozen threshold." in texts(at)
-    assert at.dataframe[0].value["State"].tolist() == ["holds"]
+    assert "1 frozen threshold**" in texts(at)
+    row = at.dataframe[0].value.iloc[0]
+    assert (row["State"], row["Check"]) == ("draft", "holds")
     next(b for b in at.button if b.label == "Compute it again").click().run()
     assert "every number of the card is the same" in texts(at)
 
@@ -52,14 +65,67 @@ def test_cards_are_compared_and_one_whose_run_is_gone_is_said(tiny_cache: Path) 
         card.kept(card.card(run, score, op.DEFAULT, chosen_on, reported_on, note=f"of {name}"), tiny_cache)
     remove(store.open_run(tiny_cache, "b"))
     at = page("cards", cache=tiny_cache, run="a")
-    states = dict(zip(at.dataframe[0].value["Run"], at.dataframe[0].value["State"], strict=True))
-    assert states == {"a": "holds", "b": "its Run is gone", "vendor": "holds"}
+    checks = dict(zip(at.dataframe[0].value["Run"], at.dataframe[0].value["Check"], strict=True))
+    assert checks == {"a": "holds", "b": "its Run is gone", "vendor": "holds"}
     at = page("cards", cache=tiny_cache, run="a", card=[path.stem for path, _ in card.cards(tiny_cache)[0]])
-    table = at.dataframe[1].value
+    table = at.dataframe[0].value  # the list follows
     assert len(table.columns) == 4
-    assert {"BPCER", "APCER paper", "ACER"} <= set(table[""])
-    assert all(f"of {name}" in texts(at) for name in ("a", "b", "vendor"))
-    assert [b.disabled for b in at.button if b.label == "Compute it again"].count(True) == 1
+    assert {"BPCER", "APCER paper", "ACER", "Limit on test", "Limit on seen_paper"} <= set(table[""])
+    assert {f"of {name}" for name in ("a", "b", "vendor")} == set(table.iloc[-1, 1:])
+    assert not at.get("download_button")  # of one card only
+    [of_b] = [path.stem for path, frozen in card.cards(tiny_cache)[0] if frozen.run_name == "b"]
+    at = page("cards", cache=tiny_cache, run="a", card=of_b)
+    assert [b.disabled for b in at.button if b.label == "Compute it again"] == [True]
+
+
+def test_a_saved_card_is_shown_at_once_and_a_second_one_is_refused(tiny_cache: Path) -> None:
+    run = store.open_run(tiny_cache, "a")
+    card.kept(card.card(run, "kl", op.DEFAULT, ["live"], ["seen_paper"]), tiny_cache)
+    at = page("cards", cache=tiny_cache, run="a", score="rec", chosen_on="live", pinned="mask")
+    assert at.query_params["card"] == card.cards(tiny_cache)[0][0][0].stem
+    at = save(at)
+    [(path, frozen)] = [pair for pair in card.cards(tiny_cache)[0] if pair[1].score == "rec"]
+    assert at.query_params["card"] == path.stem
+    assert frozen.feared == ("mask",)
+    said = at.markdown[0].value.replace("\\", "")
+    assert said.startswith(f"**{cardpage.verdict(frozen)}.** {cardpage.answer(frozen)}")
+    assert said.startswith("**The limit ")
+    assert said.index("mask, which was singled out,") < said.index("the worst attack")
+    at = save(at, by="Bob")
+    assert "This operating point is kept already, as the card" in at.error[0].value.replace("\\", "")
+    assert len(card.cards(tiny_cache)[0]) == 2
+
+
+def test_a_card_is_approved_superseded_and_withdrawn_and_nothing_is_erased(tiny_cache: Path) -> None:
+    run = store.open_run(tiny_cache, "a")
+    first = card.kept(card.card(run, "rec", op.DEFAULT, ["live"], ["seen_paper"]), tiny_cache)
+    at = page("cards", cache=tiny_cache, run="a", card=first.stem)
+    assert "Draft: nobody has approved it yet" in texts(at)
+    assert "needs the name of who decides" in press(at, "Approve").error[0].value
+    at.text_input("approved_by").set_value("Ada")
+    at.text_area(f"approved_why_{first.stem}").set_value("*pilot*")
+    press(at, "Approve")
+    [event] = approvals.history(first, card.read(first)).events
+    assert (event.state, event.by, event.why) == ("approved", "Ada", "*pilot*")
+    assert r"**Approved** by Ada on " in texts(at)
+    assert r": \*pilot\*" in texts(at)
+    assert not [b for b in at.button if b.label == "Approve"]
+
+    second = card.kept(card.card(run, "kl", op.DEFAULT, ["live"], ["seen_paper"]), tiny_cache)
+    at = page("cards", cache=tiny_cache, run="a", card=first.stem)
+    at.text_input("superseded_by").set_value("Bob")
+    at.text_area(f"superseded_why_{first.stem}").set_value("retrained")
+    press(at, "Supersede")
+    assert at.query_params["card"] == first.stem
+    assert f"{second.stem} is in its place: retrained" in texts(at).replace("\\", "")
+    at.text_input("withdrawn_by").set_value("Bob")
+    at.text_area(f"withdrawn_why_{first.stem}").set_value("a leak")
+    press(at, "Withdraw")
+    kept = {entry.path: entry for entry in approvals.kept(tiny_cache)[0]}
+    assert [event.state for event in kept[first].history.events] == ["approved", "superseded", "withdrawn"]
+    assert kept[second].history.state == "draft"
+    assert sorted(at.dataframe[0].value["State"]) == ["draft", "withdrawn"]
+    assert not [b for b in at.button if b.label in ("Approve", "Supersede", "Withdraw")]
 
 
 def test_files_that_cannot_be_trusted_are_said_and_markup_is_text(tiny_cache: Path) -> None:

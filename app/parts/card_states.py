@@ -1,0 +1,80 @@
+"""A card's state, and the forms that change it: approve, supersede, withdraw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app.words import escaped
+from fas_core.errors import BadInputError
+from fas_core.evaluation import approvals
+from fas_core.evaluation.approvals import APPROVED, DRAFT, NEXT, SUPERSEDED, WITHDRAWN, Kept
+
+_ACTIONS = {
+    APPROVED: ("Approve", ":material/verified:"),
+    SUPERSEDED: ("Supersede", ":material/published_with_changes:"),
+    WITHDRAWN: ("Withdraw", ":material/block:"),
+}
+
+
+def show_state(shown: Kept, kept: Sequence[Kept]) -> None:
+    """What was decided about a card, oldest first, in words."""
+    if not shown.history.events:
+        st.caption(f"Draft: nobody has approved it yet. Card {escaped(shown.path.stem)}.")
+        return
+    successors = {entry.card.sha256: entry.path.stem for entry in kept}
+    lines = []
+    for event in shown.history.events:
+        by = escaped(event.by) or "somebody without a name"
+        instead = f", {escaped(successors.get(event.successor, 'a card that is not here'))} is in its place"
+        lines.append(
+            f"**{event.state.capitalize()}** by {by} on {event.when[:10]}{instead if event.successor else ''}: "
+            f"{escaped(event.why)}"
+        )
+    st.caption("  \n".join([*lines, f"Card {escaped(shown.path.stem)}."]))
+
+
+def decision_forms(shown: Kept, kept: Sequence[Kept]) -> None:
+    """A form for each state that may follow; the page runs anew when somebody has decided."""
+    others = [entry for entry in kept if entry.history.state in (DRAFT, APPROVED) and entry.path != shown.path]
+    for state in NEXT[shown.history.state]:
+        label, icon = _ACTIONS[state]
+        lacks_other = state == SUPERSEDED and not others
+        with st.popover(
+            label,
+            icon=icon,
+            disabled=lacks_other,
+            help="Freeze the operating point that is to take its place first." if lacks_other else None,
+        ):
+            _form(shown, state, others)
+
+
+def _form(shown: Kept, state: str, others: Sequence[Kept]) -> None:
+    """`others`: cards that may take its place."""
+    name = shown.path.stem
+    label, icon = _ACTIONS[state]
+    with st.form(f"{state}_{name}", border=False):
+        successor = None
+        if state == SUPERSEDED and others:
+            successor = st.selectbox("By the card", others, format_func=_called, key=f"successor_{name}")
+        by = st.text_input("Who decides", max_chars=approvals.LONGEST_NAME, placeholder="your name", key=f"{state}_by")
+        why = st.text_area("Why", max_chars=approvals.LONGEST_WHY, height=90, key=f"{state}_why_{name}")
+        if state == WITHDRAWN:
+            st.caption("For good: fas predict refuses a card that was withdrawn. Nothing of it is erased.")
+        if not st.form_submit_button(label, icon=icon, type="primary"):
+            return
+    try:
+        if not by.strip() or not why.strip():
+            raise BadInputError("A decision needs the name of who decides, and a reason.")
+        approvals.add(shown.path, state, by=by, why=why, successor=None if successor is None else successor.card)
+    except BadInputError as error:
+        st.error(escaped(str(error)), icon=icon)
+        return
+    st.toast(f"The card is {state}.", icon=icon)
+    st.rerun()
+
+
+def _called(entry: Kept) -> str:
+    card = entry.card
+    return f"{card.run_name}, {card.score}, {card.rule.words}, {card.created[:16].replace('T', ' ')}"
