@@ -35,7 +35,12 @@ def card_form(shown: Shown, point: OperatingPoint, *, key: str) -> bool:
     with st.form(key, border=False):
         st.markdown(f"**{escaped(run.info.name)}, {escaped(score)}**")
         st.caption(about(point))
-        if warnings := cautions(run, point.rule, point.chosen_on, point.reported_on):
+        costs = operating.costs(run) if point.rule.kind == COST else None
+        warnings = [
+            *cautions(run, point.rule, point.chosen_on, point.reported_on),
+            *cards.cost_cautions(point.rule, costs),
+        ]
+        if warnings:
             st.warning("\n\n".join(escaped(caution.message) for caution in warnings), icon=":material/warning:")
         left, right = st.columns([1, 3])
         by = left.text_input("Decided by", max_chars=100, placeholder="your name")
@@ -55,7 +60,7 @@ def card_form(shown: Shown, point: OperatingPoint, *, key: str) -> bool:
                 point.chosen_on,
                 point.reported_on,
                 level=shown.level,
-                costs=operating.costs(run) if point.rule.kind == COST else None,
+                costs=costs,
                 fail_closed=closed,
                 asked=operating.limit(),
                 feared=operating.pinned(run),

@@ -98,6 +98,7 @@ def operating_point(
     ] = None,
     loss: Annotated[float | None, typer.Option(help="Rule cost: loss per accepted attack.")] = None,
     rejection_cost: Annotated[float | None, typer.Option(help="Rule cost: cost per rejected bona fide.")] = None,
+    currency: Annotated[str | None, typer.Option(help="Rule cost: of the amounts, as EUR or €.")] = None,
     by: Annotated[str, typer.Option(help="Who decides; by default the login name.")] = "",
     note: Annotated[str, typer.Option(help="Why, in words.")] = "",
     out: Annotated[Path | None, typer.Option("--out", help="File of the card; by default printed only.")] = None,
@@ -131,7 +132,7 @@ def operating_point(
         choose_on or ([] if is_by_hand else dev),
         report_on or fresh or (list(chosen.subsets) if is_by_hand else []),
         level=level,
-        costs=_costs(sessions, attack_share, loss, rejection_cost) if rule.strip() == op.COST else None,
+        costs=_costs(sessions, attack_share, loss, rejection_cost, currency) if rule.strip() == op.COST else None,
         fail_closed=fail_closed,
         by=by,
         note=note,
@@ -153,7 +154,13 @@ def _only_score(run: Run, called: str) -> str:
     return offered[0]
 
 
-def _costs(sessions: float | None, shares: list[str] | None, loss: float | None, rejection: float | None) -> Any:
+def _costs(
+    sessions: float | None,
+    shares: list[str] | None,
+    loss: float | None,
+    rejection: float | None,
+    currency: str | None,
+) -> Any:
     """`cost.Costs` from the options of `fas threshold`."""
     from fas_core.metrics import cost
 
@@ -161,7 +168,7 @@ def _costs(sessions: float | None, shares: list[str] | None, loss: float | None,
         raise BadInputError(
             "The rule cost needs --sessions, --loss, --rejection-cost and an --attack-share per species."
         )
-    return cost.Costs(sessions, cost.shares(shares), loss, rejection)
+    return cost.Costs(sessions, cost.shares(shares), loss, rejection, currency, examples=())
 
 
 def _check_card(path: Path, cache: Path, as_json: bool) -> None:

@@ -173,6 +173,8 @@ def print_card(card: Card) -> None:
     chosen_on = ", ".join(card.chosen_on) or "nothing: set by hand"
     print(f"{card.run_name}, {card.score} per {card.level}: threshold {card.threshold}")
     print(f"Rule {card.rule}, chosen on {chosen_on}. At or above the threshold is an attack.")
+    if card.costs is not None:
+        print(f"Costs: {card.costs.in_words}.")
     cells = {f"chosen: {chosen_on}": card.chosen} if card.chosen else {}
     cells |= dict(card.reported)
     if len(card.reported) > 1:

@@ -194,7 +194,7 @@ def card(
         chosen_on=tuple(chosen_on),
         reported_on=tuple(reported_on),
         optimistic=_is_optimistic(rule, chosen_on, reported_on),
-        warnings=tuple(cautions(run, rule, chosen_on, reported_on)),
+        warnings=(*cautions(run, rule, chosen_on, reported_on), *cost_cautions(rule, costs)),
         chosen=run_metrics.rates_at(decided, chosen_on, threshold) if chosen_on else None,
         reported=reported,
         targets={name: target for name, target in held.items() if target is not None},
@@ -244,6 +244,14 @@ def cautions(run: Run, rule: Rule, chosen_on: Sequence[str], reported_on: Sequen
     """What to know before a threshold and its errors are believed: `health.cautions`, and of kind optimistic."""
     about_data = health.cautions(run, list(dict.fromkeys([*chosen_on, *reported_on])))
     return [*about_data, OPTIMISTIC] if _is_optimistic(rule, chosen_on, reported_on) else about_data
+
+
+def cost_cautions(rule: Rule, costs: Costs | None) -> list[Caution]:
+    """Of kind example_costs: which figures of a threshold chosen by cost are nobody's."""
+    if rule.kind != op.COST or costs is None or not costs.examples:
+        return []
+    figures = ", ".join(costs.examples)
+    return [Caution("example_costs", f"The threshold rests on example figures, which are nobody's: {figures}.")]
 
 
 def _is_optimistic(rule: Rule, chosen_on: Sequence[str], reported_on: Sequence[str]) -> bool:

@@ -21,6 +21,7 @@ from fas_core.evaluation.run_metrics import ReportedRates
 from fas_core.evaluation.tested import Evidence, Kind, evidence
 from fas_core.evaluation.words import rate_text, threshold_text
 from fas_core.metrics import limits
+from fas_core.metrics.cost import amount_text
 from fas_core.metrics.limits import Target
 from fas_core.metrics.uncertainty import zero_error_upper_bound
 from fas_core.reports import html, svg
@@ -168,12 +169,9 @@ def _decision(card: Card, behind: Evidence | None) -> list[Markup]:
         parts.append(section("Whom it fails most", _fails(behind)))
     if behind.cost is not None and card.costs is not None:
         likely, low, high = behind.cost
-        costs = card.costs
-        shares = _listed([f"{name} {100 * share.likely:g} %" for name, share in costs.shares.items()])
         said = (
-            f"{likely:,.0f} a month ({low:,.0f}–{high:,.0f} where the shares are wrong as stated): "
-            f"{costs.sessions:,.0f} sessions, {costs.per_attack:g} lost per accepted attack, {costs.per_rejection:g} "
-            f"per rejected bona fide; attacks among sessions: {shares or 'none'}."
+            f"{card.costs.money(likely)} a month ({amount_text(low)}–{amount_text(high)} where the shares are wrong as "
+            f"stated): {card.costs.in_words}."
         )
         parts.append(section("Expected cost", html.paragraph(said)))
     return parts

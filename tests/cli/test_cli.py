@@ -396,10 +396,18 @@ def test_a_threshold_is_frozen_checked_and_used(
     assert "no column 'rec'" in message(fas(*by_card[:-1], new, "--column", "score=rec"))
     assert "--score" in message(fas("threshold", "tiny"))
     assert "Name a Run" in message(fas("threshold"))
-    by_cost = ("threshold", "tiny", "--score", "rec", "--rule", "cost", "--choose-on", "seen_paper")
-    priced = ("--sessions", "1000", "--loss", "500", "--rejection-cost", "1", "--report-on", "unseen_paper", "--json")
-    costs = json.loads(fas(*by_cost, *priced, "--attack-share", "paper=0.01:0.001-0.1").out)["costs"]
+
+
+def test_the_cheapest_threshold_keeps_its_costs(tiny_cache: Path, fas: Callable[..., Result]) -> None:
+    by_cost = ("threshold", "a", "--score", "rec", "--rule", "cost", "--choose-on", "seen_paper", "--cache", tiny_cache)
+    priced = ("--sessions", "1000", "--loss", "500", "--rejection-cost", "1", "--report-on", "unseen_mask")
+    share = ("--attack-share", "paper=0.01:0.001-0.1")
+    costs = json.loads(fas(*by_cost, *priced, *share, "--json").out)["costs"]
     assert costs["shares"] == {"paper": {"likely": 0.01, "low": 0.001, "high": 0.1}}
+    assert costs["examples"] == []  # all are somebody's
+    assert "currency" not in costs
+    assert "500 EUR per accepted attack" in fas(*by_cost, *priced, *share, "--currency", "EUR").out
+    assert "a code of three letters or a symbol" in message(fas(*by_cost, *priced, *share, "--currency", "Euros"))
     assert "--attack-share x" in message(fas(*by_cost, *priced, "--attack-share", "x"))
     assert "needs --sessions" in message(fas(*by_cost))
 

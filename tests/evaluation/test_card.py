@@ -13,6 +13,7 @@ from fas_core.evaluation import card
 from fas_core.evaluation.card import Card
 from fas_core.metrics import operating_point as op
 from fas_core.metrics.cost import Costs, Share
+from fas_core.reports import card as cardpage
 from fas_core.runs import store
 from fas_core.runs.scorefile import scores_only_run
 from tests.conftest import learned_samples, tiny_samples, write_image_run
@@ -259,3 +260,22 @@ def test_cards_of_before_warnings_still_hold_and_their_numbers_are_checked(tmp_p
 
     assert lines(message="in other words") == []
     assert lines(counts={**warning.counts, "n_learned": 0}) == ["warnings[0].n_learned: 0 on the card, 2 now"]
+
+
+def test_a_card_says_whose_its_costs_are(run: store.Run) -> None:
+    shares = {"paper": Share(0.01, 0.001, 0.1)}
+    plain, marked = (
+        card.card(run, "rec", op.rule("cost"), ["seen_paper"], ["unseen_mask"], costs=costs)
+        for costs in (
+            Costs(10, shares, 5000, 2),
+            Costs(10, shares, 5000, 2, "EUR", ("sessions a month", "loss per accepted attack")),
+        )
+    )
+    assert set(plain.as_json()["costs"]) == {"sessions", "shares", "per_attack", "per_rejection"}  # old seals hold
+    assert "example_costs" not in [caution.kind for caution in plain.warnings or ()]
+    [said] = [caution.message for caution in marked.warnings or () if caution.kind == "example_costs"]
+    assert said.endswith("nobody's: sessions a month, loss per accepted attack.")
+    again = Card.from_json(json.loads(json.dumps(marked.as_json())), "card")
+    assert again.is_untouched
+    assert card.differences(again, run) == []
+    assert "5,000 EUR per accepted attack" in cardpage.page(again, run)
