@@ -33,7 +33,10 @@ def show_deciding(comparison: Comparison, b: int, *, with_intervals: bool) -> No
         reason = right.text_area("Reason", max_chars=decisions.LONGEST_TEXT, height=68, key="decided_reason")
         conditions = right.text_area("Conditions, one a line", height=68, key="decided_conditions")
         is_sent = st.form_submit_button(
-            "Keep this decision", icon=":material/gavel:", type="primary", disabled=not with_intervals
+            "Keep this decision",
+            icon=":material/gavel:",
+            type="primary",
+            disabled=joined(comparison).has_both_classes and not with_intervals,  # they are on their way
         )
         st.caption(f"Kept with it: {escaped(' '.join(evidence.numbers))}")
         for caution in evidence.cautions:
@@ -65,11 +68,16 @@ def evidence_of(comparison: Comparison, b: int, *, with_intervals: bool) -> Evid
     regressions = worse(comparison, b, with_intervals=with_intervals)
     lead = [] if regressions is None else ["".join(headline(regressions, LETTERS[b]))]
     listed = paired.cautions(joined(comparison), comparison.systems)
+    names = [f"{of.run.info.name} by {of.score}" for of in (comparison.a, comparison.systems[b])]
     return Evidence(
         level=comparison.level,
         rule=comparison.rule,
         chosen_on=matching(comparison).chosen_on,
         judged_on=comparison.subsets,
-        numbers=(*lead, *details(comparison, b, with_intervals=with_intervals)),
+        numbers=(
+            f"A is {names[0]}, {LETTERS[b]} is {names[1]}.",
+            *lead,
+            *details(comparison, b, with_intervals=with_intervals),
+        ),
         cautions=decisions.named_cautions(listed, [comparison.a.run, comparison.systems[b].run]),
     )

@@ -192,7 +192,7 @@ def by_comparison(compared: PairedComparison) -> tuple[JudgedRun, JudgedRun, Evi
         rule=compared.matching.rule,
         chosen_on=compared.matching.chosen_on,
         judged_on=compared.judged_on,
-        numbers=compared.in_words,
+        numbers=(f"A is {a.run.info.name} by {a.score}, B is {b.run.info.name} by {b.score}.", *compared.in_words),
         cautions=named_cautions(compared.cautions, [a.run, b.run]),
     )
     return JudgedRun.of(b, at_b), JudgedRun.of(a, at_a), evidence

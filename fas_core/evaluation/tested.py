@@ -21,7 +21,7 @@ from fas_core.evaluation import breakdown
 from fas_core.evaluation.breakdown import Breakdown, Gap
 from fas_core.evaluation.card import Card
 from fas_core.evaluation.presentations import Presentations, presentations
-from fas_core.metrics import cost
+from fas_core.metrics import UndefinedMetricError, cost
 from fas_core.metrics.scoreset import UNSPECIFIED
 from fas_core.runs.store import Run
 
@@ -55,7 +55,7 @@ class Evidence:
     shared: Mapping[str, int]  # subjects that are reported and also in train, and where the threshold was chosen
     columns: tuple[str, ...]  # that the rates were broken down by
     gaps: tuple[tuple[Breakdown, Gap], ...]  # beyond chance, the largest of each column and rate, the largest first
-    cost: tuple[float, float, float] | None  # a month: likely, low, high; None where the rule is another
+    cost: tuple[float, float, float] | None  # a month: likely, low, high; None where none is defined
 
 
 def evidence(card: Card, run: Run) -> Evidence:
@@ -68,10 +68,6 @@ def evidence(card: Card, run: Run) -> Evidence:
     reported = decided.within(card.reported_on)
     rows, values = decided.rows[reported], decided.values[reported]
     used = [name for name in by if name in rows]
-    priced = None
-    if card.costs is not None:
-        curve = cost.expected(decided.score_set(card.reported_on), card.costs, np.array([card.threshold]))
-        priced = (float(curve.likely[0]), float(curve.low[0]), float(curve.high[0]))
     return Evidence(
         kinds=tuple(_kinds(rows)),
         unstated=_unstated(rows, [name for name in columns if name in rows]),
@@ -79,8 +75,18 @@ def evidence(card: Card, run: Run) -> Evidence:
         shared=_shared(decided, card),
         columns=tuple(used),
         gaps=tuple(_gaps(rows, values, card.threshold, used)),
-        cost=priced,
+        cost=_cost(decided, card),
     )
+
+
+def _cost(decided: Presentations, card: Card) -> tuple[float, float, float] | None:
+    if card.costs is None:
+        return None
+    try:
+        curve = cost.expected(decided.score_set(card.reported_on), card.costs, np.array([card.threshold]))
+    except UndefinedMetricError:  # a species that has a share is not among what is reported
+        return None
+    return float(curve.likely[0]), float(curve.low[0]), float(curve.high[0])
 
 
 def _kinds(rows: pd.DataFrame) -> list[Kind]:

@@ -42,7 +42,7 @@ def test_a_verdict_is_kept_with_what_the_page_says(tiny_cache: Path, monkeypatch
     assert (decision.evidence.chosen_on, decision.evidence.judged_on) == (("live",), JUDGED)
     assert decision.conditions == ("until May", "at gate 3")
     shown = at.markdown[0].value.replace("\\", "").replace("*", "").replace("\u00a0", " ")
-    assert decision.evidence.numbers[0] == shown
+    assert decision.evidence.numbers[:2] == ("A is a by rec, B is b by rec.", shown)
     assert "kept already" in form(at, "approved", "Ada", "fewer *masks*", "until May\nat gate 3").error[0].value
 
 

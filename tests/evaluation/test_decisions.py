@@ -41,7 +41,7 @@ def test_it_holds_what_was_decided_on_and_reads_as_it_was_written(tiny_cache: Pa
     assert (sealed.about.digest, sealed.against and sealed.against.digest) == (b.digest, a.digest)
     assert (sealed.evidence.rule, sealed.evidence.judged_on) == (RULE, ("seen_paper", "unseen_mask"))
     shown = compared(System(a, "rec"), System(b, "rec"), RULE, chosen_on=["live"], resamples=50)
-    assert sealed.evidence.numbers == shown.in_words
+    assert sealed.evidence.numbers == ("A is a by rec, B is b by rec.", *shown.in_words)
     assert shown.verdicts is not None
     assert sealed.about.threshold == shown.verdicts.threshold_b
     day = sealed.when[:10]
