@@ -479,6 +479,18 @@ def test_a_changed_meta_json_takes_its_shard_away_not_the_run(tiny_cache: Path) 
     assert [entry.subset for entry in damage(again)] == ["live"]
 
 
+@pytest.mark.parametrize("change", [{"files": None}, {"arrays": {"latents": {}}}, {"n": None}])
+def test_a_meta_json_of_another_shape_takes_its_shard_away_not_the_run(
+    tiny_cache: Path, change: dict[str, object]
+) -> None:
+    meta = store.open_run(tiny_cache, "a").folder / "live" / "shard-00000" / "meta.json"
+    content = {name: value for name, value in json.loads(meta.read_text()).items() if name != "sha256"}
+    meta.write_text(store._sealed(content | change))
+    again = store.open_run(tiny_cache, "a")
+    assert again.broken == (meta.parent,)
+    assert [entry.subset for entry in damage(again)] == ["live"]
+
+
 def test_the_remains_of_a_shard_do_not_stand_in_the_way(tmp_path: Path) -> None:
     shard = tmp_path / "train" / "shard-00000"
     shard.mkdir(parents=True)
