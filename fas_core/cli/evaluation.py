@@ -139,6 +139,11 @@ def operating_point(
     )
     if out is not None:
         cards.write(card, out)
+    _say_card(card, as_json)
+
+
+def _say_card(card: Card, as_json: bool) -> None:
+    """Its warnings, then the card."""
     for warning in card.warnings or ():
         say(f"{'Optimistic' if warning.kind == 'optimistic' else 'Warning'}: {warning.message}")
     print_json(card.as_json()) if as_json else print_card(card)
