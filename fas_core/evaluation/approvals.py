@@ -206,7 +206,8 @@ def keep(frozen: Card, cache: Path) -> Path:
         if other.history.state in (DRAFT, APPROVED) and card.are_alike(frozen, other.card):
             raise BadInputError(
                 f"This operating point is kept already, as the card {other.path.stem}, {other.history.in_words}. "
-                "Approve or withdraw that one, or choose by another rule, data or score."
+                f"{'Approve' if other.history.state == DRAFT else 'Supersede'} or withdraw that one, or choose by "
+                "another rule, data or score."
             )
     return card.kept(frozen, cache)
 

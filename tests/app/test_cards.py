@@ -93,6 +93,7 @@ def test_a_saved_card_is_shown_at_once_and_a_second_one_is_refused(tiny_cache: P
     assert said.index("mask, which was singled out,") < said.index("the worst attack")
     at = save(at, by="Bob")
     assert "This operating point is kept already, as the card" in at.error[0].value.replace("\\", "")
+    assert "Approve or withdraw that one" in at.error[0].value
     assert len(card.cards(tiny_cache)[0]) == 2
 
 

@@ -18,7 +18,10 @@ MAIN = Path(__file__).parents[2] / "app" / "main.py"
 CONTROLS = 3  # set on each page, the sidebar's subsets among them
 # What is typed or made here goes to files, or says who is typing, and is no part of the view. Another Run has other
 # controls.
-NOT_SET = re.compile("^Run$|Your name|Note|Decided by|A missing score|Name$|Save|Compute|Fit all|Upload|Freeze")
+NOT_SET = re.compile(
+    "^Run$|Your name|Note|Decided by|A missing score|Name$|Save|Compute|Fit all|Upload|Freeze|"
+    "Approve|Supersede|Withdraw|Who decides|Why$|By the card"
+)
 
 # All that can be read on the page, the state of every control, and the pixels of every image.
 SEEN = """() => {
