@@ -51,9 +51,12 @@ def figure(
 COST_POINTS = 600
 
 
-def cost_curve(curve: CostCurve, threshold: float, *, x_title: str, x_range: Sequence[float]) -> go.Figure:
+def cost_curve(
+    curve: CostCurve, threshold: float, *, x_title: str, x_range: Sequence[float], currency: str
+) -> go.Figure:
     """Expected cost a month against the threshold: the likely one, its range, the minimum and where it is flat."""
-    chart = figure(x_title=x_title, y_title="expected cost a month", x_range=x_range, legend=False)
+    y_title = f"expected cost a month{f', {currency}' if currency else ''}"
+    chart = figure(x_title=x_title, y_title=y_title, x_range=x_range, legend=False)
     low, high = curve.flat
     inside = (curve.thresholds >= x_range[0]) & (curve.thresholds <= x_range[1])
     shown = np.flatnonzero(inside)
@@ -79,8 +82,8 @@ def cost_curve(curve: CostCurve, threshold: float, *, x_title: str, x_range: Seq
         y=[curve.likely[curve.best]],
         mode="markers+text",
         marker={"size": 10, "color": TEXT_COLOUR},
-        text=["cheapest"],
-        textposition="top center",
+        text=["lowest likely cost"],
+        textposition="bottom right",
         hoverinfo="skip",
     )
     # High where everybody is rejected: the region around the minimum is what is to be read.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import streamlit as st
@@ -167,52 +167,100 @@ def _species(run: Run, subsets: tuple[str, ...]) -> list[str]:
     return sorted(name for name, n in zip(names, present, strict=True) if n and not is_injected(name))
 
 
-SESSIONS, LOSS, REJECTION, SHARE, FACTOR = 100_000.0, 500.0, 1.0, 0.1, 3.0  # a month, money, money, %, times
+@dataclass(frozen=True)
+class Figure:
+    """A number that a cost is made of: an example, nobody's, until somebody sets another one."""
+
+    name: str
+    key: str
+    example: float
+    most: float | None = None
+
+    @property
+    def value(self) -> float:
+        given = st.session_state.get(self.key, st.query_params.get(self.key))  # the address, until the field is there
+        try:
+            return self.example if given is None else float(given)
+        except ValueError:  # an address that somebody has written
+            return self.example
+
+    @property
+    def is_example(self) -> bool:
+        return self.value == self.example
+
+
+SESSIONS = Figure("sessions a month", "sessions", 100_000.0)
+LOSS = Figure("loss per accepted attack", "loss", 500.0)
+REJECTION = Figure("cost per rejected live one", "rejection", 1.0)
+LEAST_SHARE, LARGEST_SHARE = 0.03, 0.3  # % of sessions
+EXAMPLE = ":orange-badge[example]"
+NOBODYS = "These are example figures, nobody's: set yours."
+
+
+def share_of(species: str) -> tuple[Figure, Figure]:
+    """From which to which share of the sessions attacks of a species are, in %."""
+    least = Figure(f"{species} attacks from, % of sessions", f"share_{species}_from", LEAST_SHARE, 100.0)
+    return least, Figure(f"{species} attacks to, % of sessions", f"share_{species}_to", LARGEST_SHARE, 100.0)
+
+
+def figures(run: Run) -> list[Figure]:
+    shares = [figure for name in _species(run, tuple(run.subsets)) for figure in share_of(name)]
+    return [SESSIONS, LOSS, REJECTION, *shares]
 
 
 def cost_inputs(run: Run) -> None:
     """What the expected cost is made of. On one place of a page only: the sidebar, where the rule is the cost."""
-
-    def number_of(label: str, value: float, key: str, most: float | None = None, help: str | None = None) -> None:
-        st.number_input(
-            label,
-            0.0,
-            most,
-            value,
-            format="%.6g",
-            key=key,
-            help=help,
+    asked = figures(run)
+    if any(figure.is_example for figure in asked):
+        all_or_some = "" if all(figure.is_example for figure in asked) else " Those that are marked still are."
+        st.caption(f"{EXAMPLE} **{NOBODYS}**{all_or_some}")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        for figure in asked[:3]:
+            _number_of(figure)
+        st.text_input(
+            "Currency",
+            max_chars=3,
+            key="currency",
+            placeholder="EUR or €",
             width=200,
             bind="query-params",
             persist_state="session",
         )
-
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        number_of("Sessions a month", SESSIONS, "sessions")
-        number_of("Loss per accepted attack", LOSS, "loss")
-        number_of("Cost per rejected live one", REJECTION, "rejection")
-        for name in _species(run, tuple(run.subsets)):
-            number_of(f"{escaped(name)} attacks, % of sessions", SHARE, f"share_{name}", 100.0)
-        number_of(
-            "Shares wrong by a factor of",
-            FACTOR,
-            "factor",
-            help="Between the shares divided and multiplied by this factor, the expected cost is drawn as a band.",
-        )
+        for figure in asked[3:]:
+            _number_of(figure)
+
+
+def _number_of(figure: Figure) -> None:
+    mark = f" {EXAMPLE}" if figure.is_example else ""
+    st.number_input(
+        escaped(figure.name[0].upper() + figure.name[1:]) + mark,
+        0.0,
+        figure.most,
+        figure.example,
+        format="%.6g",
+        key=figure.key,
+        width=200,
+        bind="query-params",
+        persist_state="session",
+    )
 
 
 def costs(run: Run) -> Costs:
     """The costs that `cost_inputs` states; raises BadInputError where they cannot be, as with shares above 100 %."""
-    given = st.session_state
-    factor = max(1.0, float(given.get("factor", FACTOR)))
-    names = _species(run, tuple(run.subsets))
-    likely = {name: float(given.get(f"share_{name}", SHARE)) / 100 for name in names}
-    shares = {name: Share(share, share / factor, min(1.0, share * factor)) for name, share in likely.items()}
+    shares = {}
+    for name in _species(run, tuple(run.subsets)):
+        low, high = (figure.value / 100 for figure in share_of(name))
+        if low > high:
+            raise BadInputError(f"attacks of {name} are from {100 * low:g} to {100 * high:g} % of sessions: swap them")
+        shares[name] = Share.between(low, high)
     return Costs(
-        float(given.get("sessions", SESSIONS)),
+        SESSIONS.value,
         shares,
-        float(given.get("loss", LOSS)),
-        float(given.get("rejection", REJECTION)),
+        LOSS.value,
+        REJECTION.value,
+        str(st.session_state.get("currency") or "").strip() or None,
+        tuple(figure.name for figure in figures(run) if figure.is_example),
     )
 
 

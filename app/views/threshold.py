@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.charts import plots
 from app.components.link import follow
 from app.components.threshold import PLANES, Cell, Heard, Limit, Prepared, prepared, threshold_panel
 from app.parts.behind import open_samples
 from app.parts.certification import show_certification
+from app.parts.costs import show_costs
 from app.parts.freezing import card_form
 from app.parts.transfer import show_transfer
 from app.session import operating, readers, sidebar
@@ -18,15 +18,14 @@ from app.session.address import link_params, put_in_address
 from app.session.cache import cached
 from app.session.readers import decisions, pooled_score_set, score_values
 from app.session.sidebar import Shown
-from app.words import about, escaped, threshold_text
+from app.words import about, escaped
 from fas_core import metrics
 from fas_core.data.names import ATTACK, groups_of
-from fas_core.errors import BadInputError
 from fas_core.evaluation import breakdown, presentations
 from fas_core.evaluation.presentations import Presentations
 from fas_core.evaluation.words import rate_text
-from fas_core.metrics import cost, uncertainty
-from fas_core.metrics.operating_point import COST, OperatingPoint
+from fas_core.metrics import uncertainty
+from fas_core.metrics.operating_point import OperatingPoint
 from fas_core.reports.palette import style_of
 
 DEFAULT_PREVALENCE = 0.01  # one attack among a hundred presentations
@@ -124,45 +123,6 @@ def show_panel(shown: Shown, point: OperatingPoint) -> None:
 def freeze(shown: Shown, point: OperatingPoint) -> None:
     if card_form(shown, point, key="freeze"):
         follow("views/cards.py", "See it among the operating points", link_params())
-
-
-# ------------------------------------------------------------------------------------------------ what does it cost?
-
-
-def show_costs(shown: Shown, point: OperatingPoint) -> None:
-    """What thresholds cost a month, on the reported samples."""
-    run = shown.run
-    reported = pooled_score_set(run, shown.score, shown.level, point.reported_on)
-    if point.rule.kind == COST:
-        st.caption("The costs stand in the sidebar, where the rule is.")
-    else:
-        operating.cost_inputs(run)
-    try:
-        costs = operating.costs(run)
-        curve = cost.curve(reported, costs)
-        [here] = cost.expected(reported, costs, np.array([point.threshold])).likely
-    except (metrics.UndefinedMetricError, BadInputError) as error:
-        st.info(escaped(str(error)), icon=":material/payments:")
-        return
-    best, (low, high) = curve.best, curve.flat
-    if best == len(curve.thresholds) - 1:
-        st.write("With these costs it is cheapest to let everything pass: no threshold pays.")
-    else:
-        st.write(
-            f"At this threshold **{here:,.0f} a month**; the cheapest, {threshold_text(curve.thresholds[best])}, "
-            f"costs {curve.likely[best]:,.0f} ({curve.low[best]:,.0f}–{curve.high[best]:,.0f}). Between "
-            f"{threshold_text(low)} and {threshold_text(high)} the cost is within {100 * cost.FLAT:g} % of that."
-        )
-    x_range = operating.score_range(run, shown.score, shown.level)
-    st.plotly_chart(
-        plots.cost_curve(curve, point.threshold, x_title=shown.score, x_range=x_range),
-        key="costs",
-        alt="Expected cost a month against the threshold",
-    )
-    st.caption(
-        "On the reported samples. The band: the shares of attacks divided and multiplied by the stated factor. "
-        "Grey: where the cost is flat."
-    )
 
 
 # ------------------------------------------------------------------------------------------ for whom does it fail?

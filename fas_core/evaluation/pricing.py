@@ -58,13 +58,13 @@ def sentences(of: Priced, paired: Paired | None) -> list[str]:
         if paired is None:
             return ""
         low, high = paired.ranges[i]
-        return f" ({amount_text(low)}–{amount_text(high)})"
+        return f" ({amount_text(rounded(low))}–{amount_text(rounded(high))})"
 
-    lead = f"At {threshold_text(of.threshold)} the cost is {money(of.here)} a month{between(0)}"
+    lead = f"At {threshold_text(of.threshold)} the cost is {money(rounded(of.here))} a month{between(0)}"
     if of.is_best:
         words = [f"{lead}. On these samples no other threshold has a lower likely cost."]
     else:
-        lowest = f"{money(float(curve.likely[best]))}{between(1)}"
+        lowest = f"{money(rounded(float(curve.likely[best])))}{between(1)}"
         other = "letting everything pass" if of.passes_all else f"the threshold {threshold_text(of.best)}"
         if paired is None:
             words = [f"{lead}. The lowest likely cost, {lowest}, has {other}; too few subjects say how sure that is."]
@@ -86,6 +86,11 @@ def sentences(of: Priced, paired: Paired | None) -> list[str]:
             "which does not prove that none ever will: the cost may be higher."
         )
     return words
+
+
+def rounded(amount: float) -> float:
+    """To three digits: no more is known of a cost."""
+    return float(f"{amount:.3g}")
 
 
 def _share(paired: Paired) -> str:
