@@ -81,10 +81,10 @@ def sentences(of: Priced, paired: Paired | None) -> list[str]:
         low, high = (threshold_text(end) for end in curve.flat)
         words.append(f"Between {low} and {high} the likely cost is within {100 * cost.FLAT:g} % of the lowest.")
     if of.unproven:
-        words.append(
-            f"No {' or '.join(of.unproven)} attack passes at {'this threshold' if of.is_best else 'the lower one'}, "
-            "which does not prove that none ever will: the cost may be higher."
-        )
+        priced = [name for name, share in of.costs.shares.items() if share.high]
+        which = "" if len(of.unproven) == len(priced) > 1 else f"{' or '.join(of.unproven)} "
+        where = "this threshold" if of.is_best else "the lower of both"
+        words.append(f"No {which}attack passes at {where}, which does not prove that none ever will: it may cost more.")
     return words
 
 

@@ -49,8 +49,12 @@ def test_at_the_lowest_cost_nothing_is_called_cheapest() -> None:
 
 
 def test_no_error_among_few_is_no_proof() -> None:
-    assert "No mask attack passes at the lower one" in said(paired(0.9), costs=replace(COSTS, per_attack=5))
+    assert "No mask attack passes at the lower of both" in said(paired(0.9), costs=replace(COSTS, per_attack=5))
     assert "attack passes at" not in said(paired(0.5), 4, replace(COSTS, per_attack=5))
+    both = metrics.score_set([0, 1, 2, 3, 2, 4], [0, 0, 0, 0, 1, 1], [""] * 4 + ["mask", "paper"])
+    shares = {"mask": Share(0.1, 0.1, 0.1), "paper": Share(0.1, 0.1, 0.1)}
+    none = pricing.priced(both, replace(COSTS, shares=shares, per_attack=1000), 2)
+    assert "No attack passes at this threshold" in " ".join(pricing.sentences(none, paired(0.5)))
 
 
 def test_where_no_threshold_pays_that_is_said() -> None:
