@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.comparing.comparison import Comparison
+from app.comparing.comparison import SUBSET, Comparison, groupings, sheet
+from app.comparing.scatter import points_of
 from app.session.page import fragment
 from app.session.readers import cache_folder
 from fas_core.evaluation import card as cards
+from fas_core.evaluation.card import Card
+from fas_core.evaluation.changes import CHANGE, Filter
 from fas_core.reports import report
+from fas_core.reports.report import AS_THEY_ARE, NO_IMAGES, PIXELATED, Options
 
-NO_CARD, NO_IMAGES, PIXELATED, AS_THEY_ARE = "none", "none", "pixelated", "as they are"
-IMAGES = (NO_IMAGES, PIXELATED, AS_THEY_ARE)
+NO_CARD = "none"
 
 
 @fragment
-def show_report(comparison: Comparison) -> None:
-    """One HTML file of the Runs compared, made when it is asked for."""
+def show_report(comparison: Comparison, b: int) -> None:
+    """One HTML file of what the page shows, made when it is asked for."""
     run = comparison.a.run
     kept, _ = cards.cards(cache_folder())
     of_a = {f"{card.rule} on {card.score}, {card.created}": card for _, card in kept if card.run == run.id}
@@ -25,31 +28,56 @@ def show_report(comparison: Comparison) -> None:
             "With the operating point", [NO_CARD, *of_a], key="report_card", bind="query-params", width=320,
             help="Cards of Run A, made on the page Threshold.",
         )  # fmt: skip
-        choice = NO_IMAGES
+        images = NO_IMAGES
         if run.has_images:
-            choice = str(
+            images = str(
                 st.segmented_control(
-                    "Images", IMAGES, default=PIXELATED, key="report_images", bind="query-params", required=True
+                    "Images",
+                    (NO_IMAGES, PIXELATED, AS_THEY_ARE),
+                    default=PIXELATED,
+                    key="report_images",
+                    bind="query-params",
+                    required=True,
                 )
             )
-        card = of_a.get(str(named))
+        with_appendix = st.checkbox(
+            "The thesis' figures",
+            key="report_appendix",
+            bind="query-params",
+            help="An appendix: losses, latent space, reconstructions of every Run, and their trainings.",
+        )
+        wanted = options(comparison, b, images, with_appendix=with_appendix, card=of_a.get(str(named)))
         st.download_button(
             "Report (HTML)",
-            lambda: report.page(
-                comparison.a,
-                card=card,
-                others=comparison.systems[1:],
-                rule=comparison.rule,
-                level=comparison.level,
-                chosen_on=comparison.chosen_on,
-                with_images=choice != NO_IMAGES,
-                pixelated=choice == PIXELATED,
-            ),
+            lambda: report.page(sheet(comparison), wanted),
             f"report-{run.id}.html",
             "text/html",
             icon=":material/print:",
             key="report",
             on_click="ignore",
-            help="Takes some seconds. The file loads nothing from anywhere, and a browser prints it as PDF.",
+            help="The file loads nothing from anywhere, and a browser prints it as PDF.",
         )
-    st.caption("The thesis' figures of A, its operating point, this comparison, versions and hashes in one file.")
+    st.caption(
+        "What this page shows: answer, forest plot, what got worse; curves and every metric; samples that changed, as "
+        "they are filtered here. Its settings stand on every page's foot."
+    )
+
+
+def options(comparison: Comparison, b: int, images: str, *, with_appendix: bool, card: Card | None) -> Options:
+    """What the other parts of the page have chosen, for the paper."""
+    chosen = st.session_state
+    column, points = str(chosen.get("groups_by", SUBSET)), points_of(comparison)
+    samples = Filter(
+        verdicts=chosen.get("show"),
+        classes=tuple(chosen.get("compare_classes", ())),
+        order=str(chosen.get("compare_order", CHANGE)),
+        selected=tuple(points.within(points.selected).tolist()),
+    )
+    return Options(
+        detail=b,
+        groups_by=column if column in groupings(comparison) else SUBSET,
+        samples=samples,
+        images=images,
+        with_appendix=with_appendix,
+        card=card,
+    )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.comparing.comparison import LETTERS, Comparison, flips, joined
+from app.comparing.comparison import LETTERS, Comparison, sheet
 from app.comparing.scatter import colours, hovering, plane, points_of, show_scatter
 from app.components import gallery as component
 from app.components.scatter import carried
@@ -18,67 +17,22 @@ from app.components.zoom import zoomed
 from app.parts import filters, sample
 from app.session.page import fragment
 from app.words import escaped, number
-from fas_core.data.names import BONA_FIDE, groups_of, readable
-from fas_core.evaluation.differences import Flips
-from fas_core.evaluation.join import Joined
-from fas_core.evaluation.verdicts import percentiles
+from fas_core.data.names import readable
+from fas_core.evaluation.changes import (
+    CHANGE,
+    SCORE_A,
+    SCORE_B,
+    Pair,
+    narrowed,
+    ordered,
+    pair_of,
+    samples_table,
+    usual_verdicts,
+    verdict_masks,
+)
 from fas_core.reports.palette import style_of
 
-CHANGED, FIXED, BROKEN, BOTH_WRONG = "Changed", "Fixed by B", "Broken by B", "Wrong in both"
-CHANGE, SCORE_A, SCORE_B = "Largest change", "Score of A, high to low", "Score of B, high to low"
 PER_PAGE = 24
-
-
-@dataclass(frozen=True, eq=False)
-class Pair:
-    """The n common samples in A and one other Run: row i of everything is one sample."""
-
-    both: Joined
-    b: int
-    flips: Flips | None
-    kinds: NDArray[np.str_]  # (n,) `groups_of`
-    place_a: NDArray[np.float64]  # (n,) share of the common live samples that score lower in A; NaN without any
-    place_b: NDArray[np.float64]
-
-    @property
-    def scores(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Twice (n,)"""
-        return self.both.scores[0], self.both.scores[self.b]
-
-
-def pair_of(comparison: Comparison, b: int) -> Pair:
-    """A and Run `b`."""
-    both = joined(comparison)
-    live = (both.samples["label"] == BONA_FIDE).to_numpy()
-    place_a, place_b = (percentiles(both.scores[i], both.scores[i][live]) for i in (0, b))
-    return Pair(both, b, flips(comparison, b), groups_of(both.samples), place_a, place_b)
-
-
-def verdict_masks(pair: Pair) -> dict[str, filters.Mask]:
-    """Which samples (n,) each choice of verdicts lists; without thresholds there is one choice."""
-    everything = {filters.ALL: np.ones(len(pair.both), np.bool_)}
-    at = pair.flips
-    if at is None:
-        return everything
-    return {CHANGED: at.fixed | at.broken, FIXED: at.fixed, BROKEN: at.broken, BOTH_WRONG: at.both_wrong} | everything
-
-
-def narrowed(fits: filters.Mask, selected: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Rows that pass the filters (n,), ascending; where some are selected, of these alone."""
-    return selected[fits[selected]] if len(selected) else np.flatnonzero(fits)
-
-
-def ordered(pair: Pair, rows: NDArray[np.int64], order: str) -> NDArray[np.int64]:
-    """Some rows, first things first.
-
-    The largest change is that of the place among the live samples, which does not depend on a score's unit; of the
-    scores where there are no live samples.
-    """
-    values_a, values_b = pair.scores
-    has_places = not np.isnan(pair.place_a).all()
-    change = np.abs(pair.place_b - pair.place_a) if has_places else np.abs(values_b - values_a)
-    return rows[np.argsort(-{CHANGE: change, SCORE_A: values_a, SCORE_B: values_b}[order][rows], kind="stable")]
-
 
 # --------------------------------------------------------------------------------------------------- what is chosen
 
@@ -93,7 +47,7 @@ def show_samples(comparison: Comparison, b: int) -> None:
 @fragment
 def show_list(comparison: Comparison, b: int) -> None:
     """A fragment: filters and selections run nothing but this again."""
-    pair, points = pair_of(comparison, b), points_of(comparison)
+    pair, points = pair_of(sheet(comparison), b), points_of(comparison)
     selected = show_scatter(comparison, b)
     runs = (comparison.a.run, comparison.systems[b].run)
     without = [run.info.name for run in runs if not run.has_images]
@@ -116,11 +70,11 @@ def sample_controls(
     pair: Pair, *, has_images: bool, on_change: filters.Heard
 ) -> tuple[filters.Mask, str, component.Display | None]:
     """Which samples (n,) pass the filters, their order as `ordered` takes it, and how images are shown."""
-    letter, at = LETTERS[pair.b], pair.flips
+    letter = LETTERS[pair.b]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         fits = filters.by_verdict(
             verdict_masks(pair),
-            default=CHANGED if at is not None and (at.fixed | at.broken).any() else filters.ALL,
+            default=usual_verdicts(pair),
             label="Verdicts",
             words=lambda name: name.replace(" B", f" {letter}"),
             key="show",
@@ -158,21 +112,6 @@ def show_table(pair: Pair, rows: NDArray[np.int64]) -> None:
         column_config={"Sample": st.column_config.TextColumn(width=220)},
     )
     st.caption(f"{len(rows):,} samples; the table's menu saves them as CSV.")
-
-
-def samples_table(pair: Pair, rows: NDArray[np.int64]) -> pd.DataFrame:
-    """Some samples with the verdicts and scores of both Runs."""
-    letter, at = LETTERS[pair.b], pair.flips
-    values_a, values_b = pair.scores
-    content: dict[str, object] = {
-        "Sample": pair.both.samples["sample_id"].to_numpy(str)[rows],
-        "Class": [readable(name) for name in pair.kinds[rows]],
-        "Subset": pair.both.samples["subset"].to_numpy(str)[rows],
-    }
-    if at is not None:
-        content |= {"Verdict of A": at.verdicts_a[rows], f"Verdict of {letter}": at.verdicts_b[rows]}
-    content |= {"Score of A": values_a[rows], f"Score of {letter}": values_b[rows]}
-    return pd.DataFrame(content)
 
 
 def show_page(

@@ -8,11 +8,11 @@ import pandas as pd
 import streamlit as st
 
 from app.comparing.answer import details
-from app.comparing.comparison import LETTERS, SUBSET, Comparison, differences, group_rates, groupings
+from app.comparing.comparison import LETTERS, SUBSET, Comparison, group_rates, groupings, sheet
 from app.session.page import fragment
 from app.words import escaped
 from fas_core.data.names import readable
-from fas_core.evaluation.words import interval_text, metric_words, p_text
+from fas_core.reports.tables import groups_table, metrics_table
 
 
 def _show(table: pd.DataFrame, most: int, columns: dict[Any, Any]) -> None:
@@ -25,7 +25,7 @@ def show_metrics(comparison: Comparison, b: int, *, with_intervals: bool) -> Non
     """Every metric of every Run, and the difference of Run `b`."""
     letter = LETTERS[b]
     st.write(" ".join(escaped(said) for said in details(comparison, b, with_intervals=with_intervals)))
-    table = metrics_table(comparison, b, with_intervals=with_intervals)
+    table = metrics_table(sheet(comparison), b, with_intervals=with_intervals)
     value = st.column_config.NumberColumn(format="%.3f")
     _show(
         table,
@@ -42,25 +42,6 @@ def show_metrics(comparison: Comparison, b: int, *, with_intervals: bool) -> Non
             "p": st.column_config.TextColumn(help="Of no difference. Of many rows some are small by chance."),
         },
     )
-
-
-def metrics_table(comparison: Comparison, b: int, *, with_intervals: bool) -> pd.DataFrame:
-    """A row per metric: its value for each Run, and the difference of Run `b` with its interval and p."""
-    of_each = [differences(comparison, i, with_intervals=with_intervals) for i in range(1, len(comparison.systems))]
-    detail = of_each[b - 1].values()
-    columns: dict[str, list[object]] = {"Metric": [metric_words(statistic) for statistic in of_each[b - 1]]}
-    columns["A"] = [metric.a for metric in detail]
-    for letter, differences_of in zip(comparison.letters[1:], of_each, strict=True):
-        columns[letter] = [metric.b for metric in differences_of.values()]
-    columns[f"{LETTERS[b]} − A"] = [metric.difference for metric in detail]
-    columns["95 %"] = [interval_text(metric.low, metric.high, 3) for metric in detail]
-    columns["p"] = [None if metric.p is None else p_number(metric.p, is_bound=metric.is_bound) for metric in detail]
-    return pd.DataFrame(columns)
-
-
-def p_number(p: float, *, is_bound: bool = False) -> str:
-    """Without the letter: 0.012, < 0.001; ≤ 0.002 where resampling says no more."""
-    return p_text(p, is_bound=is_bound).removeprefix("p ").removeprefix("= ")
 
 
 @fragment
@@ -104,25 +85,4 @@ def show_groups(comparison: Comparison, b: int, *, with_intervals: bool) -> None
             "AUC A": area,
             f"AUC {letter}": area,
         },
-    )
-
-
-def groups_table(rates: pd.DataFrame, column: str, letter: str) -> pd.DataFrame:
-    """`differences.table` of the groups by a column as it is shown: shares in percent, intervals in words."""
-    low, high = (100 * rates[name].astype(float) for name in ("low", "high"))
-    return pd.DataFrame(
-        {
-            readable(column).capitalize(): [readable(s) if s else "all" for s in rates["group"]],
-            "Class": [readable(k) for k in rates["kind"]],
-            "n": rates["n"],
-            "Wrong in A": 100 * rates["wrong_a"].astype(float),
-            f"Wrong in {letter}": 100 * rates["wrong_b"].astype(float),
-            f"{letter} − A": 100 * rates["difference"].astype(float),
-            "95 %": [interval_text(*ends, 1) for ends in zip(low, high, strict=True)],
-            "Fixed": rates["fixed"],
-            "Broken": rates["broken"],
-            "McNemar p": [None if pd.isna(p) else p_number(p) for p in rates["mcnemar_p"]],
-            "AUC A": rates["auc_a"].astype(float),
-            f"AUC {letter}": rates["auc_b"].astype(float),
-        }
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -163,6 +164,24 @@ def auc_interval(run: Run, score: str, level: str, subsets: Sequence[str], speci
 def score_sets(run: Run, score: str, level: str) -> dict[str, metrics.ScoreSet]:
     """One sorted set of scores per subset, at a decision level."""
     return {subset: pooled_score_set(run, score, level, [subset]) for subset in run.subsets}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """`summary.Readers` of a Run by a score at a decision level."""
+
+    run: Run
+    score: str
+    level: str
+
+    def score_set(self, subsets: Sequence[str]) -> metrics.ScoreSet:
+        return pooled_score_set(self.run, self.score, self.level, subsets)
+
+    def auc_interval(self, subsets: Sequence[str], species: str = "") -> UnitInterval | None:
+        return auc_interval(self.run, self.score, self.level, subsets, species)
+
+    def rates(self, subsets: Sequence[str], threshold: float) -> ReportedRates:
+        return rates(self.run, self.score, self.level, subsets, threshold)
 
 
 @cached(entries=64)

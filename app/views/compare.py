@@ -169,7 +169,7 @@ def show_parts(comparison: Comparison, b: int, *, with_intervals: bool) -> None:
     parts[SAMPLES_PART] = partial(show_samples, comparison, b)
     if any(system.run.info.checkpoint for system in comparison.systems):
         parts["Trainings"] = partial(show_trainings, comparison)
-    parts["Report"] = partial(show_report, comparison)
+    parts["Report"] = partial(show_report, comparison, b)
     parts[DECIDING_PART] = partial(show_deciding, comparison, b, with_intervals=with_intervals)
     for tab, show in zip(st.tabs(list(parts), key="part", bind="query-params"), parts.values(), strict=True):
         if tab.open:

@@ -7,14 +7,16 @@ from app.parts.decided import show_decided
 from app.session import operating, sidebar
 from app.session.address import link_params
 from app.session.cache import cached
-from app.session.readers import auc_interval, cache_folder, decisions, pooled_score_set, rates, runs, score_sets
+from app.session.readers import Kept, cache_folder, pooled_score_set, runs
 from app.session.sidebar import Shown
 from app.words import about, escaped, label_of
 from fas_core import memo, metrics, scores
 from fas_core.data.names import TRAINING_USE, outside_training
-from fas_core.evaluation.words import rate_text
+from fas_core.evaluation import summary as core
+from fas_core.evaluation.join import System
+from fas_core.evaluation.summary import Summary
 from fas_core.metrics.operating_point import OperatingPoint
-from fas_core.metrics.uncertainty import UnitInterval
+from fas_core.reports import report
 from fas_core.runs import health
 from fas_core.runs.store import Run
 
@@ -22,43 +24,16 @@ REPEATED = (TRAINING_USE, "subset", "label", "pai_species", "subject_id", "sessi
 DATA_COLUMNS = ("sample_id", "is_constant", *REPEATED)
 
 
+def summary(shown: Shown, point: OperatingPoint | None, problem: str) -> Summary:
+    """What the page says, and its report."""
+    readers = Kept(shown.run, shown.score, shown.level)
+    return Summary(System(shown.run, shown.score), shown.level, shown.subsets, point, problem, readers)
+
+
 def headline(shown: Shown, point: OperatingPoint | None, problem: str) -> str:
     """The answer in a sentence or two: how well this score separates, and what the operating point lets through."""
-    run, score, level = shown.run, shown.score, shown.level
-    tested = outside_training(shown.subsets)
-    pooled = pooled_score_set(run, score, level, tested)
-    name = escaped(run.info.name)
-    if not (pooled.n_bona_fide and pooled.n_attack):
-        return f"**{name}**: the chosen subsets hold one class only, so nothing can be separated yet."
-    auc = {species: metrics.roc_auc(pooled, species) for species in pooled.attacks if len(pooled.attacks[species])}
-    hardest = min(auc, key=lambda s: auc[s])
-    which = f"hardest attacks, {escaped(hardest)}" if len(auc) > 1 else f"attacks, {escaped(hardest)}"
-    interval = auc_interval(run, score, level, tested, hardest)
-    separates = (
-        f"**{name}**, judged by {escaped(score)}, separates the {which} (n = {len(pooled.attacks[hardest]):,}), from "
-        f"{pooled.n_bona_fide:,} bona fide {decisions(run, level)} with an AUC of "
-        f"**{auc_words(auc[hardest], interval)}**"
-    )
-    if len(auc) > 1:
-        together = auc_words(metrics.roc_auc(pooled), auc_interval(run, score, level, tested))
-        separates += f"; all {pooled.n_attack:,} attacks with {together}"
-    separates += "."
-    if point is None:
-        return f"{separates} {problem}"
-    at = rates(run, score, level, point.reported_on, point.threshold)
-    passes, worst = [], at.apcer_worst
-    if at.bpcer is not None:
-        rejected = rate_text(at.bpcer, at.bpcer_interval)
-        passes.append(f"**{rejected}** of live {decisions(run, level)} are rejected")
-    if worst is not None:
-        share = rate_text(at.apcer_max, at.apcer_interval_per_species[worst])
-        passes.append(f"the worst attack, {escaped(worst)}, passes **{share}** of the time")
-    return f"{separates} At the operating point {' and '.join(passes)}."
-
-
-def auc_words(value: float, interval: UnitInterval | None) -> str:
-    """0.93 (0.87–0.98)"""
-    return f"{value:.2f}" if interval is None else f"{value:.2f} ({interval.low:.2f}–{interval.high:.2f})"
+    answer = core.headline(summary(shown, point, problem), escaped, lambda text: f"**{text}**")
+    return " ".join(filter(None, answer))
 
 
 def what_changed(shown: Shown) -> str:
@@ -90,38 +65,10 @@ def run_before(run: Run) -> Run | None:
     return next((other for other in older if manifest and other.info.manifest_sha256 == manifest), None)
 
 
-def metrics_table(shown: Shown, point: OperatingPoint | None) -> pd.DataFrame:
-    """One row per subset, at the operating point; empty where a metric is undefined."""
-    run, score, level = shown.run, shown.score, shown.level
-    rows = []
-    for subset, of_subset in score_sets(run, score, level).items():
-        if subset not in shown.subsets or not (of_subset.n_bona_fide + of_subset.n_attack):
-            continue
-        both = bool(of_subset.n_bona_fide and of_subset.n_attack)
-        row: dict[str, object] = {
-            "Subset": subset,
-            "Bona fide": of_subset.n_bona_fide,
-            "Attacks": of_subset.n_attack,
-            "No response": sum(of_subset.n_non_response.values()),
-            "AUC": auc_words(metrics.roc_auc(of_subset), auc_interval(run, score, level, [subset])) if both else None,
-            "EER": rate_text(metrics.equal_error_rate(of_subset).value, None) if both else None,
-        }
-        if point is not None:
-            at = rates(run, score, level, [subset], point.threshold)
-            worst = at.apcer_worst
-            row["BPCER"] = None if at.bpcer is None else rate_text(at.bpcer, at.bpcer_interval)
-            row["Worst APCER"] = (
-                None if worst is None else f"{rate_text(at.apcer_max, at.apcer_interval_per_species[worst])}, {worst}"
-            )
-        rows.append(row)
-    table = pd.DataFrame(rows)
-    return table if not len(table) or table["No response"].any() else table.drop(columns="No response")
-
-
 def show_metrics(shown: Shown, point: OperatingPoint | None) -> None:
     st.subheader("How well does it separate?")
     st.dataframe(
-        metrics_table(shown, point),
+        core.metrics_table(summary(shown, point, "")),
         hide_index=True,
         placeholder="–",
         column_config={
@@ -200,7 +147,8 @@ def show_runs() -> None:
     )
 
 
-def show_next(run: Run) -> None:
+def show_next(about: Summary) -> None:
+    run = about.system.run
     st.subheader("Where next?")
     places = [
         ("views/threshold.py", "Choose a threshold", ":material/tune:", True),
@@ -211,6 +159,16 @@ def show_next(run: Run) -> None:
     with st.container(horizontal=True):
         for page, label, icon, is_useful in places:
             st.page_link(page, label=label, icon=icon, disabled=not is_useful, query_params=link_params())
+        st.download_button(
+            "Report (HTML)",
+            lambda: report.page(about, report.Options(images=report.PIXELATED)),
+            f"report-{run.id}.html",
+            "text/html",
+            icon=":material/print:",
+            key="report",
+            on_click="ignore",
+            help="This page, curves, and what is decided wrongly, in one file for reading and printing.",
+        )
 
 
 def overview() -> None:
@@ -222,7 +180,7 @@ def overview() -> None:
         st.caption(about(point))
     if changed := what_changed(shown):
         st.write(changed)
-    show_next(shown.run)
+    show_next(summary(shown, point, problem))
     show_decided()
     show_metrics(shown, point)
     show_data(shown)

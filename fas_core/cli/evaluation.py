@@ -437,16 +437,33 @@ def report_on(
         list[str] | None,
         typer.Option("--compare", help="Another Run on the same samples, or RUN:SCORE; may be repeated."),
     ] = None,
-    images: Annotated[bool, typer.Option("--images/--no-images", help="A few reconstructions per subset.")] = True,
+    rule: RuleOption = "bpcer<=0.05",
+    choose_on: Annotated[
+        list[str] | None, typer.Option(help="Subset the rule looks at, by default as on the screen; may be repeated.")
+    ] = None,
+    matched: Annotated[
+        bool, typer.Option("--matched", help="With --compare: thresholds are matched anew where Runs are judged.")
+    ] = False,
+    subset: Annotated[list[str] | None, typer.Option(help="Only this subset; may be repeated.")] = None,
+    level: LevelOption = "frame",
+    groups_by: Annotated[str, typer.Option(help="With --compare: the column whose groups are listed.")] = "subset",
+    appendix: Annotated[bool, typer.Option("--appendix", help="The thesis' figures of every Run.")] = False,
+    images: Annotated[bool, typer.Option("--images/--no-images", help="The samples that are listed.")] = True,
     pixelate: Annotated[bool, typer.Option("--pixelate", help="Faces on them are not to be recognised.")] = False,
+    as_pdf: Annotated[bool, typer.Option("--pdf", help="A PDF instead of an HTML page.")] = False,
 ) -> None:
-    """One HTML page that needs no network: figures, card, comparison, images, hashes.
+    """What the screen shows as one file that needs no network: decision, curves, samples, settings on every foot.
 
-    Example: `fas report small_dcvae --score rec --operating-point op.json --compare small_resvae --out report.html`
+    Example: `fas report small_dcvae --score rec --compare small_resvae --rule 'bpcer<=0.02' --out report.html`
     """
+    from fas_core.data.names import dev_subsets
     from fas_core.evaluation import card as cards
     from fas_core.evaluation.join import System
+    from fas_core.evaluation.sheet import Sheet, comparison
+    from fas_core.evaluation.summary import summary
     from fas_core.files import atomic_file
+    from fas_core.metrics import operating_point as op
+    from fas_core.reports import pdf
     from fas_core.reports import report as core
     from fas_core.runs import store
 
@@ -454,12 +471,22 @@ def report_on(
     card = None if operating_point is None else cards.read(operating_point)
     if card is not None:
         cards.require_untouched(card, str(operating_point))
-    judged_by = score or (card.score if card is not None else _only_score(chosen, run))
-    others = []
+    judged_by, by = score or (card.score if card is not None else _only_score(chosen, run)), op.rule(rule)
+    systems = [System(chosen, judged_by)]
     for text in compare_with or []:
         name, _, other_score = text.partition(":")
-        others.append(System(store.open_run(cache, name), other_score or judged_by))
-    html = core.page(System(chosen, judged_by), card=card, others=others, with_images=images, pixelated=pixelate)
+        systems.append(System(store.open_run(cache, name), other_score or judged_by))
+    on = choose_on or dev_subsets(chosen.subsets)
+    about = (
+        Sheet(comparison(systems, by, level, subsets=subset or (), chosen_on=on, is_matched=matched))
+        if compare_with
+        else summary(systems[0], by, level, subsets=subset or (), chosen_on=on)
+    )
+    shown = core.NO_IMAGES if not images else core.PIXELATED if pixelate else core.AS_THEY_ARE
+    wanted = core.Options(groups_by=groups_by, images=shown, with_appendix=appendix, card=card)
+    html = core.page(about, wanted)
+    content = pdf.pdf(html) if as_pdf else html.encode()
     with atomic_file(out) as temporary:
-        temporary.write_text(html, encoding="utf-8")
-    say(f"Wrote {out} ({len(html) / 1e6:.1f} MB). It loads nothing; a browser prints it as PDF.")
+        temporary.write_bytes(content)
+    how = "" if as_pdf else " It loads nothing; a browser prints it as PDF."
+    say(f"Wrote {out} ({len(content) / 1e6:.1f} MB).{how}")

@@ -18,7 +18,7 @@ from fas_core.evaluation.words import interval_text, signed
 from fas_core.metrics.resampling import Statistic
 from fas_core.reports.palette import NEUTRAL, colour_of_run
 
-_LABEL, _VALUE, _PLANE, _WORDS = 104, 52, 150, 138  # widths in pixels, from left to right
+_LABEL, _VALUE, _PLANE, _WORDS = 104, 52, 150, 164  # widths in pixels, from left to right
 _ROW, _TOP, _BOTTOM = 31, 30, 40
 _TICKS = (1, 2, 4, 6, 10, 20, 30, 40, 60, 80, 100)
 
@@ -100,12 +100,12 @@ def forest(rows: Sequence[Row], letters: str) -> Markup:
         text = f"{points:+g}".replace("-", "−") if points else "0"
         drawn.append(
             f"<path d='M{x(points):.1f} {_TOP - 4}V{bottom}' {look}/>"
-            f"<text x='{x(points):.1f}' y='{bottom + 14}' text-anchor='middle' opacity='.75'>{text}</text>"
+            f"<text x='{x(points):.1f}' y='{bottom + 14}' text-anchor='middle' fill-opacity='.75'>{text}</text>"
         )
     drawn.append(
-        f"<text x='{left}' y='{bottom + 31}' opacity='.75'>← {letters[1]} better</text>"
-        f"<text x='{left + _PLANE}' y='{bottom + 31}' text-anchor='end' opacity='.75'>{letters[1]} worse →"
-        f"</text><text x='{width - 4}' y='{bottom + 14}' text-anchor='end' opacity='.75'>in points</text>"
+        f"<text x='{left}' y='{bottom + 31}' fill-opacity='.75'>← {letters[1]} better</text>"
+        f"<text x='{left + _PLANE}' y='{bottom + 31}' text-anchor='end' fill-opacity='.75'>{letters[1]} worse →"
+        f"</text><text x='{width - 4}' y='{bottom + 14}' text-anchor='end' fill-opacity='.75'>in points</text>"
     )
     for i, row in enumerate(rows):
         drawn.append(_row(row, _TOP + _ROW * i + _ROW / 2, x, colours[1], width))

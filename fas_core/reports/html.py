@@ -32,9 +32,11 @@ class Triplet(NamedTuple):
 def html_page(title: str, parts: Sequence[Markup], foot: str = "") -> str:
     """A whole document. Images in it may be data URIs; nothing else is ever loaded.
 
-    `foot`: what stands on the foot of every page of paper, beside its number.
+    `foot`: what stands on the foot of every page of paper, beside its number, and once on the screen.
     """
-    return _templates.get_template("page.html").render(title=title, parts=parts, foot=_css_text(foot))
+    return _templates.get_template("page.html").render(
+        title=title, parts=parts, foot=foot, foot_of_paper=_css_text(foot)
+    )
 
 
 def _css_text(text: str) -> Markup:
@@ -77,6 +79,11 @@ def section(title: str, body: str) -> Markup:
     return _part("section", title, body)
 
 
+def verdict(answer: str, but: str) -> Markup:
+    """A sentence whose second half, "" where there is none, is what to beware of."""
+    return _part("verdict", answer, but)
+
+
 def facts(named: Mapping[str, str]) -> Markup:
     return _part("facts", named)
 
@@ -96,7 +103,7 @@ def plot(name: str, drawing: str) -> Markup:
 
 
 def triplets(title: str, rows: Sequence[Triplet], side: int) -> Markup:
-    """`side`: of each picture, in pixels."""
+    """`side`: of each picture, in pixels. `title`: "" for none."""
     return _part("triplets", title, rows, side)
 
 

@@ -1,523 +1,294 @@
-"""A Run on one page that needs no network and prints on paper: the thesis' figures, the card, the comparison, images.
+"""What the screen shows as one file that needs no network and prints on A4: the decision first, evidence behind it.
 
-    page(System(run, "rec"), card=None, others=[System(other, "rec")])
+    page(Sheet(comparison([System(a, "rec"), System(b, "rec")])))     # two Runs: is B as good as A?
+    page(summary(System(a, "rec"), DEFAULT))                            # one Run: how good is it?
 
-Everything is drawn as SVG and written as text that is escaped; images are PNGs inside the file, left out or pixelated
-where faces must not travel.
+Page 1 has question, verdict, what is known of it, and a line to sign on; page 2 curves and every metric; page 3 the
+samples that changed, or are decided wrongly. Its settings stand on every page's foot. All numbers are those of `Sheet`
+and `Summary`, which the pages of the app show too. Everything is drawn as SVG and written as text that is escaped;
+images are PNGs inside the file, left out or pixelated where faces must not travel.
 """
 
 from __future__ import annotations
 
-import base64
-import io
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
-from PIL import Image
 
-from fas_core import metrics, scores
-from fas_core.data.names import ATTACK, groups_of, in_group_order, is_training, outside_training, readable
+from fas_core.data.names import readable
 from fas_core.errors import BadInputError
-from fas_core.evaluation import decisions, join, run_metrics
+from fas_core.evaluation import changes, decisions
 from fas_core.evaluation.card import Card
-from fas_core.evaluation.comparison import compared
-from fas_core.evaluation.join import System, joined
-from fas_core.evaluation.presentations import FRAME
-from fas_core.evaluation.regressions import Regressions
-from fas_core.evaluation.run_metrics import DevRates, SubsetMetrics
-from fas_core.evaluation.words import interval_text, metric_words, p_text, rate_text, signed
-from fas_core.latent import projection
-from fas_core.metrics import Curves, ScoreSet, bins, limits
-from fas_core.metrics.operating_point import DEFAULT, Rule
+from fas_core.evaluation.changes import Filter, Pair
+from fas_core.evaluation.join import System
+from fas_core.evaluation.regressions import SUBSET
+from fas_core.evaluation.sheet import LETTERS, Sheet
+from fas_core.evaluation.summary import Summary
+from fas_core.evaluation.words import number
+from fas_core.reports import appendix, curves, html, single
 from fas_core.reports import card as cardpage
 from fas_core.reports import decisions as decided
-from fas_core.reports import html, palette, svg
-from fas_core.reports.forest import forest, rows_of
-from fas_core.reports.html import Triplet, facts, html_page, section, table
-from fas_core.reports.svg import Plot, linear_axis
-from fas_core.runs import traininglog
-from fas_core.runs.store import Run
+from fas_core.reports.forest import forest
+from fas_core.reports.html import Triplet, facts, html_page, section
+from fas_core.reports.pictures import HIDDEN, SCALE, error_map, pixelated, png
+from fas_core.reports.tables import forest_rows, frame, groups_table, listed, metrics_table, worse_table
 
-MOST_LOSSES = 9  # drawn by themselves
-MOST_DOTS = 2_500  # of a scatter
-PER_SUBSET = 4  # images with their reconstructions
-SIDE = 96  # pixels of an image on the page
-BLOCKS = 8  # by 8: what pixelating leaves of an image
-ERROR_LIMIT = 0.5  # what the end of the error scale stands for, as in the app
-LETTERS = "ABCDEF"
-# The error scale of the app: inferno.
-_ERROR_COLOURS = (
-    "000004", "1b0c41", "4a0c6b", "781c6d", "a52c60", "cf4446", "ed6925", "fb9b06", "f7d13d", "fcffa4",
-)  # fmt: skip
-_SCORE_LOOKS = tuple((colour, dash) for dash in palette.DASHES for colour in ("#222222", "#8a8a8a", "#94754F"))
+NO_IMAGES, PIXELATED, AS_THEY_ARE = "none", "pixelated", "as they are"
+SIGNERS = {"Decided by": ""}
+MOST_WORSE = 12  # rows of what got worse on the first page
+MOST_GROUPS = 40  # rows of groups
+MOST_IMAGES, MOST_IDS = 16, 45  # samples listed, with images and without
+SIDE = 60  # pixels of an image of a sample listed
 
 
-def page(
-    system: System,
-    *,
-    card: Card | None = None,
-    others: Sequence[System] = (),
-    rule: Rule = DEFAULT,
-    level: str = FRAME,
-    chosen_on: Sequence[str] = (),
-    with_images: bool = True,
-    pixelated: bool = False,
-) -> str:
-    """The HTML. `card`: an operating-point card of this Run. `others`: Runs to compare with on the same samples, by
-    `rule`, `level` and `chosen_on` as `comparison.compared` takes them.
+@dataclass(frozen=True)
+class Options:
+    """What a report holds beside the numbers of what it is about. `detail`: the Run that differences are told of."""
 
-    Raises BadInputError for a card of another Run, a score that a Run does not have, and Runs that cannot be joined.
-    """
-    run, score = system
+    detail: int = 1
+    groups_by: str = SUBSET
+    samples: Filter = field(default_factory=Filter)
+    images: str = AS_THEY_ARE
+    with_appendix: bool = False
+    card: Card | None = None  # an operating-point card of A
+
+
+def page(about: Sheet | Summary, options: Options | None = None) -> str:
+    """The HTML. Raises BadInputError for a card of another Run, a column that A does not have, and as `Sheet`."""
+    options = options or Options()
+    if isinstance(about, Summary):
+        systems: tuple[System, ...] = (about.system,)
+        title, foot = single.question(about), f"{single.foot(about)} · {_made()}"
+        hides_faces = options.images == PIXELATED
+        parts = single.sheets(about, with_images=options.images != NO_IMAGES, hides_faces=hides_faces)
+    else:
+        systems, b = about.comparison.systems, options.detail
+        title, foot = _question(about.comparison.letters[1:]), _foot(about, options)
+        parts = [
+            html.sheet(_decision(about, b, title)),
+            html.sheet([section("Curves", curves.of_runs(about, b)), *_metrics(about, b)]),
+            html.sheet([_changed(about, options)]),
+            html.sheet([_groups(about, b, options)]),
+        ]
+    _require_card_of(systems[0], options.card)
+    return html_page(title, [*parts, *_behind(systems, options)], foot)
+
+
+def _require_card_of(system: System, card: Card | None) -> None:
+    run = system.run
     if card is not None and card.run != run.id:
         raise BadInputError(
             f"The card is of Run {card.run} ({card.run_name}), the report of {run.id} ({run.info.name})."
         )
-    if len(others) >= len(LETTERS):
-        raise BadInputError(f"A report compares at most {len(LETTERS)} Runs, got {len(others) + 1}.")
-    join.require_others([system, *others])
-    title = f"Report on {run.info.name}"
-    of_run = run_metrics.evaluated(run, score)
-    parts = [
-        html.title(title),
-        html.paragraph(
-            f"Made on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC. Not a certificate: no test laboratory was involved.",
-            "quiet",
-        ),
-        html.paragraph(_answer(system, of_run.scores[score]), "answer"),
-        *(html.warning("Caution.", caution.message) for caution in of_run.warnings),
-        section("How well does it separate?", _metrics(of_run.scores[score])),
-        section("Curves of every subset", _curves_by_subset(system)),
-        *_losses(run),
-        *_latent_space(run),
-    ]
-    if card is not None:
-        parts += [html.heading("Operating point"), html.paragraph(cardpage.answer(card), "answer")]
-        parts += cardpage.sections(card, run)
-    parts.append(decided.section(decisions.about([each.run for each in (system, *others)])))
-    parts += [
-        _compared(system, other, letter, rule, level, chosen_on)
-        for letter, other in zip(LETTERS[1:], others, strict=False)
-    ]
-    if others:
-        parts.append(section("Curves of the Runs over each other", _curves_of_runs([system, *others])))
-        if (trainings := _trainings([system, *others])) is not None:
-            parts.append(trainings)
-    if with_images and run.has_images:
-        parts.append(_images(run, score, pixelated))
-    parts.append(
-        section("Versions and hashes", html.joined([*(_provenance(each) for each in [system, *others]), _software()]))
-    )
-    return html_page(title, parts)
 
 
-# ------------------------------------------------------------------------------------------------------- numbers
+def _question(others: str) -> str:
+    if len(others) == 1:
+        return f"Is {others} as good as A?"
+    return f"Are {', '.join(others[:-1])} and {others[-1]} as good as A?"
 
 
-def _answer(system: System, cells: Mapping[str, SubsetMetrics]) -> str:
-    """The worst species first: at a threshold chosen on dev, on the subsets that neither it nor training has seen."""
-    run, score = system
-    pooled = _score_set(system, outside_training(run.subsets) or run.subsets)
-    if not (pooled.n_bona_fide and pooled.n_attack):
-        return f"{run.info.name}: the subsets hold one class only, so nothing can be separated."
-    auc = {name: metrics.roc_auc(pooled, name) for name, values in pooled.attacks.items() if values.size}
-    hardest = min(auc, key=auc.__getitem__)
-    at_dev = [cells[name].at_dev_threshold for name in outside_training(list(cells))]
-    known = [(at.rates.apcer_max, at) for at in at_dev if at is not None and at.rates.apcer_max is not None]
-    lead = ""
-    if known:
-        _, worst = max(known, key=lambda pair: pair[0])
-        where = "on these samples (optimistic)" if worst.optimistic else f"on {', '.join(worst.chosen_on)}"
-        lead = f"Where at most 5 % of bona fide samples are rejected {where}, {_worst(worst, names_it=True)}. "
-    return (
-        f"{lead}Judged by {score}, {run.info.name} tells {hardest}, the hardest of {len(auc)} species, from "
-        f"{pooled.n_bona_fide:,} bona fide samples outside training with an AUC of {auc[hardest]:.3f}; all "
-        f"{pooled.n_attack:,} attacks with {metrics.roc_auc(pooled):.3f}."
+def _names(systems: Sequence[System]) -> str:
+    """A small_dcvae (1b9f7d), rec · B ..."""
+    return " · ".join(
+        f"{letter} {run.info.name} ({run.id[:6]}), {score}"
+        for letter, (run, score) in zip(LETTERS, systems, strict=False)
     )
 
 
-def _worst(at: DevRates | None, *, names_it: bool = False) -> str:
-    """The APCER of the worst species with its interval."""
-    if at is None or at.rates.apcer_max is None:
-        return "–"
-    text = rate_text(at.rates.apcer_max, at.rates.worst_interval)
-    if names_it:
-        return f"the worst species, {at.rates.apcer_worst}, passes {text} of the time"
-    return f"{text}, {at.rates.apcer_worst}" + (" (optimistic)" if at.optimistic else "")
+def _foot(sheet: Sheet, options: Options) -> str:
+    """Everything that decides which numbers these are."""
+    by = sheet.comparison
+    listed_by = _filter_words(options.samples, LETTERS[options.detail])
+    rule, groups = f"{sheet.rule_words}, by {by.level}", f"groups by {readable(options.groups_by)}"
+    return " · ".join([_names(by.systems), rule, groups, listed_by, _made()])
 
 
-def _limited(at: DevRates | None) -> str:
-    """The rate that is limited, its upper bound, and whether it is within the limit."""
-    target = None if at is None else at.target
-    return "–" if target is None or target.rate is None else limits.short_words(target)
+def _filter_words(by: Filter, letter: str) -> str:
+    """Which samples are listed: changed, of paper, by largest change."""
+    words = [f"samples listed: {(by.verdicts or changes.CHANGED).replace(' B', f' {letter}').lower()}"]
+    words += [f"of {', '.join(map(readable, by.classes))}"] if by.classes else []
+    words += [f"{len(by.selected):,} selected"] if by.selected else []
+    order = by.order.replace(" B,", f" {letter},")
+    return ", ".join([*words, f"{order[0].lower()}{order[1:]} first" if by.order == changes.CHANGE else order])
 
 
-def _score_set(system: System, subsets: Sequence[str]) -> ScoreSet:
-    rows = system.run.samples(["subset", "label", "pai_species"])
-    chosen = rows["subset"].isin(list(subsets)).to_numpy()
-    attack = rows["label"].to_numpy()[chosen] == ATTACK
-    values = scores.values(system.run, system.score)[chosen]
-    return metrics.score_set(values, attack, list(rows["pai_species"][chosen]))
+def _made() -> str:
+    return " · ".join([f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", *filter(None, [_version("fas-explorer")])])
 
 
-def _metrics(cells: Mapping[str, SubsetMetrics]) -> Markup:
-    rows = []
-    for subset, cell in cells.items():
-        interval = cell.roc_auc_ci95
-        auc = "–" if cell.roc_auc is None else f"{cell.roc_auc:.3f}"
-        if interval is not None:
-            auc += f" ({interval.low:.3f}–{interval.high:.3f})"
-        rows.append(
-            [
-                subset,
-                f"{cell.n_bona_fide:,}",
-                f"{cell.n_attack:,}",
-                f"{sum(cell.n_non_response.values()):,}",
-                auc,
-                "–" if cell.average_precision is None else f"{cell.average_precision:.3f}",
-                "–" if cell.eer is None else f"{100 * cell.eer.value:.1f} %",
-                _worst(cell.at_dev_threshold),
-                _limited(cell.at_dev_threshold),
-            ]
+# -------------------------------------------------------------------------------------------------------- page 1
+
+
+def _decision(sheet: Sheet, b: int, title: str) -> list[Markup]:
+    """The question, its answer, and what the answer is made of."""
+    is_two_sided = sheet.joined.has_both_classes
+    parts = [html.title(title), html.paragraph(_names(sheet.comparison.systems), "quiet")]
+    for i in range(1, len(sheet.comparison.systems)):
+        parts.append(html.verdict(*sheet.headline(i, with_intervals=is_two_sided)))
+    parts += [html.warning(f"{letters}:", message) for message, letters in sheet.samples.cautions.items()]
+    rows = forest_rows(sheet, b, with_intervals=is_two_sided)
+    if rows:
+        parts.append(html.figure([forest(rows, f"A{LETTERS[b]}")], sheet.limits_words))
+    parts.append(_worse(sheet, b, with_intervals=is_two_sided))
+    brackets = sheet.intervals_words if is_two_sided else ""
+    said = f"{sheet.rule_words}. {sheet.thresholds_words} {sheet.samples_words}. {brackets}"
+    return [*parts, html.paragraph(said, "quiet"), html.signatures(SIGNERS)]
+
+
+def _worse(sheet: Sheet, b: int, *, with_intervals: bool) -> Markup:
+    worse = sheet.worse(b, with_intervals=with_intervals)
+    if worse is None:
+        return html.paragraph(
+            "What got worse is told at thresholds that can be matched: choose another limit.", "quiet"
         )
-    units = sorted({cell.roc_auc_ci95.unit for cell in cells.values() if cell.roc_auc_ci95})
-    by = f"In brackets: 95 % by resampling whole {' or '.join(units)}s. " if units else ""
-    known = [cell.at_dev_threshold for cell in cells.values() if cell.at_dev_threshold]
-    elsewhere = sorted({", ".join(at.chosen_on) for at in known if not at.optimistic})
-    chosen = f"The last columns' threshold is chosen on {elsewhere[0]}; " if elsewhere else ""
-    chosen += "where it is chosen on the subset itself, it is called optimistic. "
-    heads = ["Subset", "Bona fide", "Attacks", "No response", "AUC", "AP", "EER", "Worst APCER at BPCER ≤ 5 %"]
-    heads.append("BPCER there")
-    note = f"{by}{chosen}–: one class only."
-    return table(heads, rows, note)
+    cells = listed(worse)
+    title = f"What got worse: {len(worse.clear)} of {worse.n_compared:,} compared, beyond chance"
+    if not cells:
+        return section(title, html.paragraph("No species, subset or group got worse."))
+    more = f"{len(cells) - MOST_WORSE:,} more are listed on the screen. " if len(cells) > MOST_WORSE else ""
+    note = f"{more}p by swapping verdicts within whole {worse.unit}s, corrected by Holm's method."
+    return section(title, frame(worse_table(cells[:MOST_WORSE], LETTERS[b]), note))
 
 
-# ------------------------------------------------------------------------------------------------------- figures
+# -------------------------------------------------------------------------------------------------------- page 2
 
 
-def _planes(n_attack: int, n_bona_fide: int) -> tuple[Plot, Plot]:
-    shares = f"{n_attack:,} attacks, {n_bona_fide:,} bona fide"
-    return (
-        Plot(
-            linear_axis("BPCER in %", 0, 1, percent=True),
-            linear_axis("attacks found in %", 0, 1, percent=True),
-            f"ROC, {shares}",
-        ),
-        Plot(
-            linear_axis("recall in %", 0, 1, percent=True),
-            linear_axis("precision in %", 0, 1, percent=True),
-            f"Precision and recall, {shares}",
-        ),
-    )
-
-
-def _thinned(score_set: ScoreSet) -> Curves:
-    return metrics.thinned(metrics.curves(score_set), 300)
-
-
-def _curves_by_subset(system: System) -> Markup:
-    """Figures 4.16 and 4.18: precision-recall and ROC with AUC, per subset, and DET."""
-    sets = {name: _score_set(system, [name]) for name in system.run.subsets}
-    both = {name: of_subset for name, of_subset in sets.items() if of_subset.n_bona_fide and of_subset.n_attack}
-    if not both:
-        return html.paragraph("No subset holds both classes, so there is no curve.")
-    roc, pr = _planes(
-        sum(of_subset.n_attack for of_subset in both.values()),
-        sum(of_subset.n_bona_fide for of_subset in both.values()),
-    )
-    det = svg.det_plane("DET of every subset")
-    for name, of_subset in both.items():
-        curve, style = _thinned(of_subset), palette.style_of(name)
-        roc.line(curve.fpr, curve.tpr, style.colour, style.dash, name=f"{name}, AUC {metrics.roc_auc(of_subset):.3f}")
-        average = metrics.average_precision(of_subset)
-        pr.line(curve.recall, curve.precision, style.colour, style.dash, name=f"{name}, AP {average:.3f}")
-        det.line(svg.on_det(curve.apcer_pooled), svg.on_det(curve.bpcer), style.colour, style.dash, name=name)
-    caption = f"Figures 4.16 and 4.18 of the thesis, for the score {system.score}; and DET. {svg.DET_SCALES}"
-    return html.figure([roc.drawn(), pr.drawn(), det.drawn()], caption)
-
-
-def _losses(run: Run) -> list[Markup]:
-    """Figures 4.1, 4.5, 4.9: each loss per group; 4.2, 4.6: precision-recall of each, live and spoof."""
-    names = [name for name in scores.offered(run) if name in run.info.scores][:MOST_LOSSES]
-    rows = run.samples(["subset", "label", "pai_species"])
-    kinds, attack = groups_of(rows), rows["label"].to_numpy() == ATTACK
-    tested = ~is_training(rows)
-    values = {name: scores.values(run, name) for name in names}
-    parts = [
-        section(
-            "Distribution of each loss",
-            html.figure(
-                [_distribution(of_name, kinds, name) for name, of_name in values.items()],
-                "Figures 4.1, 4.5 and 4.9 of the thesis: each loss per group; every group's bars sum to 1, the "
-                "outermost also hold what lies beyond.",
-            ),
-        )
-    ]
-    curved = {name: of_name[tested] for name, of_name in values.items() if _has_both(of_name[tested], attack[tested])}
-    if curved:
-        drawings = []
-        for positive, sign in (("attack", 1.0), ("live", -1.0)):
-            plane = Plot(
-                linear_axis("recall in %", 0, 1, percent=True),
-                linear_axis("precision in %", 0, 1, percent=True),
-                f"Precision and recall of each loss, {positive} as what is looked for",
-            )
-            for (colour, dash), (name, of_name) in zip(_SCORE_LOOKS, curved.items(), strict=False):
-                wanted = attack[tested] if positive == "attack" else ~attack[tested]
-                score_set = metrics.score_set(sign * of_name, wanted)
-                curve = _thinned(score_set)
-                average = metrics.average_precision(score_set)
-                plane.line(curve.recall, curve.precision, colour, dash, name=f"{name}, AP {average:.3f}")
-            drawings.append(html.plot(positive, plane.drawn()))
-        caption = "Figures 4.2 and 4.6 of the thesis: outside training, attacks, and live faces, as what is looked for."
-        parts.append(section("Precision and recall of each loss", html.figure(drawings, caption)))
-    return parts
-
-
-def _has_both(values: NDArray[np.float64], attack: NDArray[np.bool_]) -> bool:
-    """Whether attacks and bona fide samples have a score, as every curve needs."""
-    return len(np.unique(attack[~np.isnan(values)])) == 2
-
-
-def _distribution(values: NDArray[np.float64], kinds: NDArray[np.str_], title: str) -> Markup:
-    """Outlined histograms of all groups on shared bins."""
-    finite = np.isfinite(values)
-    if not finite.any():
-        return Markup()
-    edges = bins.edges(*bins.percentiles(values[finite], (0.5, 99.5)), 40)
-    shares = {}
-    for name in in_group_order(sorted(set(kinds[finite].tolist()))):
-        of_group = values[finite & (kinds == name)].clip(edges[0], edges[-1])
-        shares[name] = np.histogram(of_group, edges)[0] / len(of_group)
-    top = max(float(of_group.max()) for of_group in shares.values())
-    plane = Plot(
-        linear_axis(title, float(edges[0]), float(edges[-1])),
-        linear_axis("share of the group in %", 0, 1.05 * top, percent=True),
-        f"Distribution of {title} per group",
-        height=180,
-    )
-    for name, of_group in shares.items():
-        style = palette.style_of(name)
-        stairs = np.concatenate([[0], np.repeat(of_group, 2), [0]])
-        plane.line(np.repeat(edges, 2), stairs, style.colour, style.dash, name=readable(name))
-    return plane.drawn()
-
-
-def _latent_space(run: Run) -> list[Markup]:
-    """Figures 4.3, 4.7, 4.8, 4.10: two principal components, and UMAP where it is kept; 4.4: likelihoods."""
-    if not run.has_images:
+def _metrics(sheet: Sheet, b: int) -> list[Markup]:
+    """Every metric of every Run; nothing where there is one class only."""
+    if not sheet.joined.has_both_classes:
         return []
-    if len(run) < 2:
-        why = f"A plane to show it in takes two codes; this Run has {len(run)}."
-        return [section("Latent space", html.paragraph(why))]
-    kinds = groups_of(run.samples(["subset", "label", "pai_species"]))
-    pca = projection.pca_of(run, 2)
-    titles = [f"component {i + 1} ({100 * share:.0f} % of the variance)" for i, share in enumerate(pca.explained[:2])]
-    drawings = [_scatter(projection.coordinates(run, pca)[:, :2], kinds, titles, "Two principal components")]
-    caption = "Figures 4.3, 4.7, 4.8 and 4.10 of the thesis: two principal components of the live training codes"
-    embedding = projection.known_umap(run)
-    if embedding is None:
-        caption += ". UMAP is not kept for this Run: open the page Latent space to compute it."
-    else:
-        drawings.append(_scatter(embedding.points, kinds, ["UMAP 1", "UMAP 2"], "UMAP"))
-        how, n = projection.USUAL, len(run)
-        seen = projection.umap_words(how, len(embedding.fitted), n, n, run.latent_dim)
-        caption += f". {seen}; no labels; seed {how.seed}."
-    parts = [section("Latent space", html.figure(drawings, caption))]
-    if "gmm_nll" in scores.offered(run):
-        drawn = _distribution(-scores.values(run, "gmm_nll"), kinds, "log-likelihood")
-        about = "Figure 4.4 of the thesis: log-likelihood of each code under the mixture of the score gmm_nll."
-        parts.append(section("Likelihood", html.figure([drawn], about)))
-    return parts
+    letter = LETTERS[b]
+    formats = dict.fromkeys(sheet.comparison.letters, ".3f") | {f"{letter} − A": "+.3f"}
+    words = [html.paragraph(" ".join(sheet.details(b)))]
+    every = frame(metrics_table(sheet, b, with_intervals=True), "", formats)
+    return [section("Every metric", html.joined([*words, every]))]
 
 
-def _scatter(xy: NDArray[np.floating], kinds: NDArray[np.str_], titles: Sequence[str], label: str) -> Markup:
-    finite = np.flatnonzero(np.isfinite(xy).all(1))
-    rows = finite[:: max(1, -(-len(finite) // MOST_DOTS))]
+def _groups(sheet: Sheet, b: int, options: Options) -> Markup:
+    """Shares of wrong verdicts by the groups of a column."""
+    column, letter = options.groups_by, LETTERS[b]
+    if column not in (SUBSET, *sheet.groupings):
+        raise BadInputError(
+            f"There are no groups by '{column}'. Columns with groups: {', '.join([SUBSET, *sheet.groupings])}."
+        )
+    if not len(sheet.joined):
+        return html.paragraph("The Runs have no sample in common.")
+    rates = sheet.group_rates(b, column, with_intervals=sheet.joined.has_both_classes)
+    share = f".{0 if rates['n'].median() < 1000 else 1}f"
+    formats = {"Wrong in A": share, f"Wrong in {letter}": share, f"{letter} − A": "+.1f"}
+    formats |= {"AUC A": ".2f", f"AUC {letter}": ".2f"}
+    shown = groups_table(rates, column, letter)
+    more = f"{len(shown) - MOST_GROUPS:,} more are on the screen. " if len(shown) > MOST_GROUPS else ""
+    note = f"{more}Wrong: in %; differences in percentage points."
+    return section(f"Group by group: {readable(column)}", frame(shown.head(MOST_GROUPS), note, formats))
+
+
+# -------------------------------------------------------------------------------------------------------- page 3
+
+
+def _changed(sheet: Sheet, options: Options) -> Markup:
+    """The samples that another Run decides otherwise: images where both Runs have some, else a table."""
+    b, systems = options.detail, sheet.comparison.systems
+    pair = changes.pair_of(sheet, b)
+    rows = changes.listed(pair, options.samples)
+    at, letter = pair.flips, LETTERS[b]
+    title = "Samples that changed"
+    counts = "No verdicts, so none changes."
+    if at is not None:
+        turned = at.counts()
+        counts = f"{letter} puts {turned.fixed:,} wrong verdicts right and {turned.broken:,} right ones wrong."
+    lead = f"{counts} {_filter_words(options.samples, letter).capitalize()}: {len(rows):,}."
+    without = [system.run.info.name for system in (systems[0], systems[b]) if not system.run.has_images]
     if not len(rows):
-        return Markup()
-    low, high = np.percentile(xy[finite], [0.5, 99.5], axis=0)
-    room = 0.05 * np.maximum(high - low, 1e-9)
-    x, y = (linear_axis(titles[i], float(low[i] - room[i]), float(high[i] + room[i])) for i in (0, 1))
-    plane = Plot(x, y, label)
-    for name in in_group_order(sorted(set(kinds[rows].tolist()))):
-        here, style = rows[kinds[rows] == name], palette.style_of(name)
-        plane.dots(
-            xy[here, 0],
-            xy[here, 1],
-            style.colour,
-            is_hollow=style.is_hollow,
-            name=f"{readable(name)} ({len(here)})",
+        return section(title, html.paragraph(f"{lead} No sample fits."))
+    if without:
+        lead += f" {' and '.join(dict.fromkeys(without))}: imported from a score file, without images."
+        return section(title, html.joined([html.paragraph(lead), _ids(pair, rows)]))
+    if options.images == NO_IMAGES:
+        return section(title, html.paragraph(f"{lead} Images are left out."))
+    hidden = f" {HIDDEN}" if options.images == PIXELATED else ""
+    shown = f" The first {MOST_IMAGES} are shown." if len(rows) > MOST_IMAGES else ""
+    about = html.paragraph(f"Original, A, {letter}, and the error of each. {SCALE}{hidden}", "quiet")
+    cards = _cards(sheet, pair, rows[:MOST_IMAGES], options)
+    return section(title, html.joined([html.paragraph(lead + shown), about, html.triplets("", cards, SIDE)]))
+
+
+def _ids(pair: Pair, rows: NDArray[np.int64]) -> Markup:
+    shown = changes.samples_table(pair, rows[:MOST_IDS])
+    scores_shown = [name for name in shown if str(name).startswith("Score of")]
+    for name in scores_shown:
+        shown[name] = [number(float(value)) for value in shown[name]]
+    more = f"{len(rows) - MOST_IDS:,} more are listed on the screen." if len(rows) > MOST_IDS else ""
+    return frame(shown, more)
+
+
+def _cards(sheet: Sheet, pair: Pair, rows: NDArray[np.int64], options: Options) -> list[Triplet]:
+    """Of each sample the original, both reconstructions, and the error of each against its own input."""
+    hides_faces, at, letter = options.images == PIXELATED, pair.flips, LETTERS[pair.b]
+    images = []
+    for i in (0, pair.b):
+        run, of_run = sheet.comparison.systems[i].run, pair.both.rows[i][rows]
+        both = run.images("inputs", of_run), run.images("reconstructions", of_run)
+        images.append([pixelated(kind) if hides_faces else kind for kind in both])
+    (originals, first), (inputs, second) = images
+    cards = []
+    for place, row in enumerate(rows):
+        pictures = {
+            "original": originals[place],
+            "A": first[place],
+            letter: second[place],
+            "error of A": error_map(originals[place], first[place]),
+            f"error of {letter}": error_map(inputs[place], second[place]),
+        }
+        verdicts = ("", "") if at is None else (f"{at.verdicts_a[row]} ", f"{at.verdicts_b[row]} ")
+        words = " · ".join(
+            f"{name} {verdict}{number(values[row])}"
+            for name, verdict, values in zip(("A", letter), verdicts, pair.scores, strict=True)
         )
-    return plane.drawn()
-
-
-# ---------------------------------------------------------------------------------------------------- comparison
-
-
-def _compared(a: System, b: System, letter: str, rule: Rule, level: str, chosen_on: Sequence[str]) -> Markup:
-    """A against another Run: the forest, sentences, what got worse, every metric."""
-    comparison = compared(a, b, rule, level, chosen_on=chosen_on, resamples=1000, letter=letter)
-    parts = [html.paragraph(sentence) for sentence in comparison.in_words]
-    if drawn := rows_of(comparison.worse, comparison.metrics):
-        parts.insert(0, html.figure([forest(drawn, f"A{letter}")], f"Points: {letter} minus A, 95 % in brackets."))
-    if comparison.worse is not None and comparison.worse.rows:
-        parts.append(_worse_than_a(comparison.worse, letter))
-    rows = [
-        [
-            metric_words(statistic),
-            *("–" if value is None else f"{value:.3f}" for value in (metric.a, metric.b)),
-            "–" if metric.difference is None else signed(metric.difference, 3),
-            interval_text(metric.low, metric.high, 3) or "–",
-            "–" if metric.p is None else f"{'≤ ' if metric.is_bound else ''}{metric.p:.3f}",
-            metric.method or "–",
-        ]
-        for statistic, metric in comparison.metrics.items()
-    ]
-    heads = ["Metric", "A", letter, f"{letter} − A", "95 %", "p", "p by"]
-    how = "taken as given" if comparison.matching.is_fixed else "matched anew each time"
-    note = (
-        f"{comparison.n_common:,} samples in both, {comparison.n_only_a:,} only in A, {comparison.n_only_b:,} only in "
-        f"{letter}, {comparison.n_no_response:,} without a score in one; training images left out. 95 % of the "
-        f"difference by resampling {comparison.n_units:,} {comparison.unit}s, thresholds {how}: "
-        f"{comparison.matching.words}."
-    )
-    names = ", ".join(f"{name} {run.info.name} by {score}" for name, (run, score) in (("A", a), (letter, b)))
-    return section(f"Compared: {names}", html.joined([*parts, table(heads, rows, note)]))
-
-
-def _worse_than_a(worse: Regressions, letter: str) -> Markup:
-    rows = [
-        [
-            cell.words,
-            f"{cell.n:,}",
-            f"{100 * cell.a:.1f} %",
-            f"{100 * cell.b:.1f} %",
-            signed(100 * cell.difference, 1),
-            interval_text(*cell.points, digits=1) or "–",
-            "–" if cell.p is None else p_text(cell.p),
-        ]
-        for cell in worse.rows
-    ]
-    heads = ["Got worse: wrong verdicts of", "n", "A", letter, "points", "95 %", "p"]
-    few = "; ".join(f"{cell.words} (n = {cell.n:,})" for cell in worse.too_few)
-    note = f"p corrected for {worse.n_compared:,} comparisons (Holm)." + (f" Too few to judge: {few}." if few else "")
-    return table(heads, rows, note)
-
-
-def _curves_of_runs(systems: Sequence[System]) -> Markup:
-    both = join.outside_training(joined(systems))
-    first = both.score_sets[0] if len(both) else None
-    if first is None or not (first.n_bona_fide and first.n_attack):
-        return html.paragraph("The common samples hold one class only: there is no curve.")
-    roc, pr = _planes(first.n_attack, first.n_bona_fide)
-    det = svg.det_plane("DET of the Runs")
-    for letter, score_set, (colour, dash) in zip(LETTERS, both.score_sets, _RUN_LOOKS, strict=False):
-        curve = _thinned(score_set)
-        roc.line(curve.fpr, curve.tpr, colour, dash, name=f"{letter}, AUC {metrics.roc_auc(score_set):.3f}")
-        pr.line(
-            curve.recall, curve.precision, colour, dash, name=f"{letter}, AP {metrics.average_precision(score_set):.3f}"
-        )
-        det.line(svg.on_det(curve.apcer_pooled), svg.on_det(curve.bpcer), colour, dash, name=letter)
-    return html.figure(
-        [roc.drawn(), pr.drawn(), det.drawn()], f"{len(both):,} samples that all Runs have. {svg.DET_SCALES}"
-    )
-
-
-_RUN_LOOKS = list(zip(palette.RUN_COLOURS, palette.DASHES, strict=True))
-
-
-def _trainings(systems: Sequence[System]) -> Markup | None:
-    """Dev loss by epoch of the Runs whose training is known, each between its first and its lowest one."""
-    curves = traininglog.dev_curves(systems[0].run.cache, [system.run.info.checkpoint for system in systems])
-    known = [(letter, curve) for letter, curve in zip(LETTERS, curves, strict=False) if curve is not None]
-    if not known:
-        return None
-    last = max(float(curve.epochs[-1, 0]) for _, curve in known)
-    plane = Plot(linear_axis("epoch", 0, last), linear_axis("dev loss", 0, 1.05), "Dev loss of each training")
-    for letter, curve in known:
-        colour, dash = _RUN_LOOKS[LETTERS.index(letter)]
-        epochs, loss = curve.epochs.T
-        plane.line(epochs, traininglog.between_first_and_best(loss), colour, dash, name=letter)
-    about = "Dev loss, as 1 after the first epoch and 0 where it is lowest: units differ between models."
-    return section("Trainings", html.figure([plane.drawn()], about))
-
-
-# -------------------------------------------------------------------------------------------------------- images
-
-
-def _images(run: Run, score: str, pixelated: bool) -> Markup:
-    """Figures 4.11 to 4.15 and 4.17: original, reconstruction and error of a few samples of every subset."""
-    rows = run.samples(["sample_id", "subset", "label", "pai_species"])
-    attack = rows["label"].to_numpy() == ATTACK
-    values = scores.values(run, score)
-    parts = []
-    for subset in run.subsets:
-        here = run.rows_of(subset)
-        chosen = np.sort(np.concatenate([_evenly(here[attack[here]]), _evenly(here[~attack[here]])]))
-        inputs, outputs = run.images("inputs", chosen), run.images("reconstructions", chosen)
-        if pixelated:
-            inputs, outputs = _pixelated(inputs), _pixelated(outputs)
-        triplets = []
-        for row, original, reconstruction in zip(chosen, inputs, outputs, strict=True):
-            kind = str(rows["pai_species"].iloc[row]) or "attack" if attack[row] else "live"
-            pictures = {
-                "original": original,
-                "reconstruction": reconstruction,
-                "error": _error(original, reconstruction),
-            }
-            triplets.append(
-                Triplet(
-                    [(what, _png(picture)) for what, picture in pictures.items()],
-                    f"{kind} · {score} {values[row]:.5g}",
-                    "" if pixelated else str(rows["sample_id"].iloc[row]),
-                )
+        cards.append(
+            Triplet(
+                [(what, png(picture)) for what, picture in pictures.items()],
+                f"{readable(pair.kinds[row])}: {words}",
+                "" if hides_faces else str(pair.both.samples["sample_id"].iloc[row]),
             )
-        parts.append(html.triplets(readable(subset), triplets, SIDE))
-    about = (
-        "Figures 4.11 to 4.15 and 4.17 of the thesis: original, reconstruction and absolute error, from 0 (dark) to "
-        f"{ERROR_LIMIT:g} of the pixel range or more (bright), evenly taken from every subset."
-    )
-    hidden = f" Pixelated to {BLOCKS} × {BLOCKS} blocks: who is shown is not to be seen." if pixelated else ""
-    return section("Reconstructions", html.joined([html.paragraph(about + hidden, "quiet"), *parts]))
+        )
+    return cards
 
 
-def _evenly(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    wanted = np.linspace(0, len(rows) - 1, min(len(rows), PER_SUBSET // 2)).round().astype(np.int64)
-    return rows[wanted]
+# ------------------------------------------------------------------------------------------------- behind the pages
 
 
-def _pixelated(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(n, H, W), at least `BLOCKS` pixels each way -> the mean of each of `BLOCKS` x `BLOCKS` blocks, in its place."""
-    blocks = [np.arange(size) * BLOCKS // size for size in images.shape[1:]]
-    counts = [np.bincount(of_pixel, minlength=BLOCKS) for of_pixel in blocks]
-    starts = [np.cumsum(of_axis) - of_axis for of_axis in counts]
-    sums = np.add.reduceat(np.add.reduceat(images.astype(np.float64), starts[0], axis=1), starts[1], axis=2)
-    means = np.rint(sums / np.multiply.outer(*counts)).astype(np.uint8)
-    return means[:, blocks[0][:, None], blocks[1][None]]
-
-
-def _error(original: NDArray[np.uint8], reconstruction: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(H, W) twice -> (H, W, 3) in the colours of the error scale."""
-    anchors = np.array([[int(colour[i : i + 2], 16) for i in (0, 2, 4)] for colour in _ERROR_COLOURS], float)
-    share = np.abs(original.astype(float) - reconstruction) / 255 / ERROR_LIMIT
-    place = share.clip(0, 1) * (len(anchors) - 1)
-    channels = [np.interp(place, np.arange(len(anchors)), anchors[:, channel]) for channel in range(3)]
-    return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
-
-
-def _png(pixels: NDArray[np.uint8]) -> str:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
-
-
-# ----------------------------------------------------------------------------------------------------- provenance
+def _behind(systems: Sequence[System], options: Options) -> list[Markup]:
+    """The card, the thesis' figures where they are asked for, and what computes all of this again."""
+    card, parts = options.card, []
+    if card is not None:
+        parts.append(
+            html.sheet(
+                [
+                    html.heading("Operating point of A"),
+                    html.paragraph(cardpage.answer(card), "answer"),
+                    *cardpage.sections(card, systems[0].run),
+                ]
+            )
+        )
+    if options.with_appendix:
+        with_images, hides_faces = options.images != NO_IMAGES, options.images == PIXELATED
+        for letter, system in zip(LETTERS, systems, strict=False):
+            which = f"{letter}, " if len(systems) > 1 else ""
+            figures = appendix.figures(system, with_images=with_images, hides_faces=hides_faces)
+            parts.append(html.sheet([html.heading(f"Appendix: {which}{system.run.info.name}"), *figures]))
+        if (trainings := appendix.trainings(systems)) is not None:
+            parts.append(html.sheet([trainings]))
+    hashes = html.joined([*map(_provenance, systems), _software()])
+    about = decided.section(decisions.about([system.run for system in systems]))
+    return [*parts, html.sheet([about, section("Versions and hashes", hashes)])]
 
 
 def _provenance(system: System) -> Markup:

@@ -31,11 +31,11 @@ class Axis(NamedTuple):
     ticks: Sequence[tuple[float, str]]
 
 
-def linear_axis(title: str, low: float, high: float, *, percent: bool = False) -> Axis:
-    """Four to eight round ticks. `percent`: shares are written as percentages."""
+def linear_axis(title: str, low: float, high: float, *, percent: bool = False, n_ticks: int = 6) -> Axis:
+    """Round ticks, about as many as asked for. `percent`: shares are written as percentages."""
     span = high - low if high > low else 1.0
-    power = 10.0 ** np.floor(np.log10(span / 4))
-    step = next(m for m in (1, 2, 5, 10) if m * power >= span / 6) * power
+    power = 10.0 ** np.floor(np.log10(span / n_ticks))
+    step = next(m for m in (1, 2, 5, 10) if m * power >= span / n_ticks) * power
     places = np.arange(np.ceil(low / step - 1e-9), np.floor((low + span) / step + 1e-9) + 1) * step + 0.0
     return Axis(title, low, low + span, [(float(x), f"{100 * x:.6g}" if percent else f"{x:.6g}") for x in places])
 
@@ -108,6 +108,7 @@ class Plot:
         name = f"clip{zlib.crc32(f'{self.label} {drawings}'.encode()):08x}"  # one page has many: each its own
         return Markup(
             f"<svg viewBox='0 0 {width} {height}' width='{width}' height='{height}' role='img' "
+            f"font-size='12' font-family='system-ui, sans-serif' fill='#1a1a1a' "
             f"aria-label='{escape(self.label)}'><clipPath id='{name}'>{self._frame()}</clipPath>"
             f"{self._axes()}<g clip-path='url(#{name})'>{drawings}</g>{keys}</svg>"
         )
@@ -151,8 +152,11 @@ def on_det(rates: ArrayLike) -> NDArray[np.float64]:
     return metrics.probit(rates, _SHOWN)
 
 
-def det_plane(label: str) -> Plot:
-    """APCER to the right, BPCER upwards, both by `on_det`."""
+def det_plane(label: str, size: tuple[int, int] = (240, 220)) -> Plot:
+    """APCER to the right, BPCER upwards, both by `on_det`. `size`: width and height in pixels."""
+    width, height = size
     low, high = on_det([0, 1]).tolist()
     ticks = [(float(place), f"{100 * tick:g}") for tick, place in zip(_TICKS, on_det(_TICKS), strict=True)]
-    return Plot(Axis("APCER in %", low, high, ticks), Axis("BPCER in %", low, high, ticks), label)
+    return Plot(
+        Axis("APCER in %", low, high, ticks), Axis("BPCER in %", low, high, ticks), label, width=width, height=height
+    )

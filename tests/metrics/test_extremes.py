@@ -16,7 +16,8 @@ from app.session import operating
 from fas_core import metrics
 from fas_core.evaluation import breakdown
 from fas_core.metrics import bins, cost, operating_point, resampling, uncertainty
-from fas_core.reports import report
+from fas_core.reports import appendix
+from fas_core.reports import curves as on_paper
 from fas_core.reports.palette import Style
 
 MOST, LEAST, INF = float(np.finfo(np.float64).max), 5e-324, math.inf
@@ -156,9 +157,11 @@ def test_charts(both: tuple[np.ndarray, np.ndarray]) -> None:
     assert_is_drawn(option)
     assert_axis(option["xAxis"], option["series"])
     kinds = np.where(attack, "print", "live")
-    drawn = report._distribution(values, kinds, "score")
-    assert "nan" not in drawn
-    assert "inf" not in drawn
+    of_all = metrics.score_set(values, attack)
+    errors = on_paper.errors("A", on_paper.thinned(of_all), of_all, float(values[0]))
+    for drawn in (appendix.distribution(values, kinds, "score"), errors):
+        assert "nan" not in drawn
+        assert "inf" not in drawn
     curves = curve_charts.run_curves(metrics.curves(metrics.score_set(values, attack)))
     assert_is_drawn(curve_charts.roc_of_runs({"A": curves}, {"A": None}))
     assert_is_drawn(curve_charts.det_of_runs({"A": curves}, {"A": None}))

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from app.comparing import scatter
-from app.comparing.comparison import Comparison, joined
-from app.comparing.samples import (
+from app.comparing.comparison import Comparison, joined, sheet
+from app.comparing.samples import cards_of
+from fas_core.evaluation.changes import (
+    ALL,
     BOTH_WRONG,
     BROKEN,
     CHANGE,
@@ -18,20 +20,18 @@ from app.comparing.samples import (
     SCORE_A,
     SCORE_B,
     Pair,
-    cards_of,
     narrowed,
     ordered,
     pair_of,
     samples_table,
     verdict_masks,
 )
-from app.parts.filters import ALL
 from fas_core.metrics.operating_point import Rule
 
 
 @pytest.fixture
 def pair(comparison: Comparison) -> Pair:
-    return pair_of(comparison, 1)
+    return pair_of(sheet(comparison), 1)
 
 
 def ids(pair: Pair, show: str, order: str = SCORE_A) -> list[str]:
@@ -78,7 +78,7 @@ def test_without_verdicts_all_are_listed(pair: Pair) -> None:
 
 
 def test_a_card_says_both_verdicts_and_is_outlined_by_the_other_run_s(of_three: Comparison) -> None:
-    pair = pair_of(of_three, 2)
+    pair = pair_of(sheet(of_three), 2)
     at = pair.both.samples["sample_id"].tolist().index("live0")
     [card] = cards_of(pair, np.array([at]))
     assert card.verdict == "rejected"

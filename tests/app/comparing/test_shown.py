@@ -73,12 +73,12 @@ def test_the_answer_has_a_paragraph_for_each_other_run(of_three: Comparison) -> 
 
 
 def test_the_table_of_metrics_has_all_runs_and_one_difference(of_three: Comparison) -> None:
-    table = tables.metrics_table(of_three, 2, with_intervals=False).set_index("Metric")
+    table = tables.metrics_table(c.sheet(of_three), 2, with_intervals=False).set_index("Metric")
     assert [*table] == ["A", "B", "C", "C − A", "95 %", "p"]
     mask = table.loc["APCER of mask at BPCER ≤ 25 %"]
     assert mask[["A", "B", "C", "C − A"]].tolist() == [0.5, 1.0, 0.0, -0.5]
     assert table[["95 %", "p"]].isna().all(axis=None)
-    drawn = tables.metrics_table(of_three, 1, with_intervals=True).set_index("Metric")
+    drawn = tables.metrics_table(c.sheet(of_three), 1, with_intervals=True).set_index("Metric")
     assert [*drawn][3] == "B − A"
     assert " to " in drawn.loc["AUC", "95 %"]
 
@@ -115,5 +115,7 @@ def test_distributions_are_in_widths_of_live_or_a_loss_that_all_have(comparison:
 
 def test_another_rule_reads_other_metrics(comparison: Comparison) -> None:
     by_apcer = replace(comparison, rule=Rule("apcer", 0.5))
-    assert "BPCER at APCER ≤ 50 %" in tables.metrics_table(by_apcer, 1, with_intervals=False)["Metric"].tolist()
+    assert (
+        "BPCER at APCER ≤ 50 %" in tables.metrics_table(c.sheet(by_apcer), 1, with_intervals=False)["Metric"].tolist()
+    )
     assert "lets at most 50" in answer.details(by_apcer, 1, with_intervals=False)[0]

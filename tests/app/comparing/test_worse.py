@@ -17,6 +17,7 @@ from app.comparing.comparison import Comparison
 from app.comparing.scatter import points_of
 from fas_core.evaluation.join import System
 from fas_core.metrics.operating_point import Rule
+from fas_core.reports.tables import forest_rows, worse_table
 from fas_core.runs.scorefile import scores_only_run
 
 
@@ -54,13 +55,13 @@ def test_the_worst_group_is_in_bold_and_first_in_the_table(by_skin: Comparison) 
     assert " of live faces with skin dark (p < 0.001 after correction" in said
     found = c.worse(by_skin, 1, with_intervals=True)
     assert found is not None
-    table = worse.worse_table(list(found.rows), "B")
+    table = worse_table(list(found.rows), "B")
     assert table.iloc[0][["Wrong more often", "n"]].tolist() == ["live · skin: dark", 40]
     assert table.iloc[0]["A → B"] == "0 → 60 %"
 
 
 def test_the_forest_says_what_every_other_part_says(by_skin: Comparison) -> None:
-    rows = {row.label: row for row in worse.forest_rows(by_skin, 1, with_intervals=True)}
+    rows = {row.label: row for row in forest_rows(c.sheet(by_skin), 1, with_intervals=True)}
     assert [*rows] == ["live rejected", "print missed", "AUC"]
     table = c.group_rates(by_skin, 1, "skin", with_intervals=True).set_index(["group", "kind"])
     metrics = {statistic.name: metric for statistic, metric in c.differences(by_skin, 1, with_intervals=True).items()}
@@ -95,7 +96,7 @@ def test_nothing_is_bold_or_compared_where_ties_leave_no_threshold(by_skin: Comp
     assert "cannot be matched" in said
     assert c.worse(without, 1, with_intervals=False) is None
     assert c.flips(without, 1) is None
-    assert [row.label for row in worse.forest_rows(without, 1, with_intervals=False)] == ["AUC", "AUC print"]
+    assert [row.label for row in forest_rows(c.sheet(without), 1, with_intervals=False)] == ["AUC", "AUC print"]
     assert {statistic.name for statistic in c.differences(without, 1, with_intervals=False)} == set(c.OVER_ALL)
 
 
@@ -104,7 +105,7 @@ def test_one_switch_changes_every_part(by_skin: Comparison) -> None:
     assert anew.digest != by_skin.digest
     assert c.thresholds(anew)[0] != c.thresholds(by_skin)[0]
     parts: list[Callable[[Comparison], object]] = [
-        lambda one: [row.words for row in worse.forest_rows(one, 1, with_intervals=True)],
+        lambda one: [row.words for row in forest_rows(c.sheet(one), 1, with_intervals=True)],
         lambda one: c.group_rates(one, 1, "skin", with_intervals=True)["wrong_b"].tolist(),
         lambda one: [str(statistic) for statistic in c.differences(one, 1, with_intervals=True)],
     ]

@@ -1,0 +1,315 @@
+"""What a comparison of Runs says, on the screen and on paper alike: each number is computed once, when it is asked for.
+
+    sheet = Sheet(comparison([System(a, "rec"), System(b, "rec")]))
+    sheet.headline(1), sheet.worse(1), sheet.differences(1)[ROC_AUC], sheet.rule_words
+
+`b` in what follows is the number of another Run among those compared, from 1; A is number 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fas_core.data.names import outside_training, readable
+from fas_core.errors import BadInputError
+from fas_core.evaluation import comparison as paired
+from fas_core.evaluation import differences as core
+from fas_core.evaluation import join, regressions
+from fas_core.evaluation.differences import Difference, Flips
+from fas_core.evaluation.join import Joined, System
+from fas_core.evaluation.matching import Matching, judged_subsets, matching, targets
+from fas_core.evaluation.presentations import FRAME
+from fas_core.evaluation.regressions import SUBSET, Grouping, Headline, Regressions, headline
+from fas_core.evaluation.words import in_words, number
+from fas_core.metrics.limits import Target, short_words
+from fas_core.metrics.operating_point import DEFAULT, Rule
+from fas_core.metrics.resampling import Resampled, Statistic
+
+LETTERS = "ABCDEF"
+OVER_ALL = ("roc_auc", "average_precision", "eer")  # metrics that need no threshold
+# Enough for two digits, and a third of a second for two Runs of 50,000 samples; `fas compare` takes more of both.
+RESAMPLES, QUANTILES = 1000, 1024
+BPCERS = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.07, *np.linspace(0.1, 1, 16).round(4).tolist())  # where bands stand
+RECALLS = tuple(np.linspace(0.05, 1, 20).round(4).tolist())
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs with a score each, on some subsets of A, the first, at thresholds that one rule matches."""
+
+    systems: tuple[System, ...]
+    level: str  # what decisions are made on: see `presentations.LEVELS`
+    subsets: tuple[str, ...]  # judged
+    rule: Rule
+    chosen_on: tuple[str, ...] = ()  # subsets that fix the thresholds; none: they are matched anew on what is judged
+
+    @property
+    def samples_digest(self) -> str:
+        """Stands for which samples are compared by which scores, whatever the rule."""
+        return repr(([(run.digest, score) for run, score in self.systems], self.level, self.subsets))
+
+    @property
+    def digest(self) -> str:
+        return f"{self.samples_digest} {self.rule!r} {self.chosen_on!r}"
+
+    @property
+    def a(self) -> System:
+        return self.systems[0]
+
+    @property
+    def letters(self) -> str:
+        """One of each Run: A, B, ..."""
+        return LETTERS[: len(self.systems)]
+
+
+def comparison(
+    systems: Sequence[System],
+    rule: Rule = DEFAULT,
+    level: str = FRAME,
+    *,
+    subsets: Sequence[str] = (),
+    chosen_on: Sequence[str] = (),
+    is_matched: bool = False,
+) -> Comparison:
+    """Of some subsets of A, all by default, those outside training that thresholds are not chosen on are judged.
+
+    `is_matched`: thresholds are matched anew there, and none is taken from elsewhere.
+
+    Raises BadInputError for too many Runs, for subsets that A does not have, and as `join.require_others`.
+    """
+    run = systems[0].run
+    if len(systems) > len(LETTERS):
+        raise BadInputError(f"At most {len(LETTERS)} Runs are compared, got {len(systems)}.")
+    join.require_others(systems)
+    if unknown := [name for name in (*subsets, *chosen_on) if name not in run.subsets]:
+        raise BadInputError(
+            f"Run {run.info.name} has no subset {', '.join(unknown)}. Its subsets: {', '.join(run.subsets)}."
+        )
+    among = [name for name in run.subsets if name in (subsets or run.subsets)]
+    fixing = [name for name in run.subsets if name in chosen_on]
+    judged, fixed_by = judged_subsets(outside_training(among) or among, fixing)
+    return Comparison(tuple(systems), level, judged, rule, () if is_matched else fixed_by)
+
+
+class Samples:
+    """The samples of some subsets of A that all Runs have, whatever the rule."""
+
+    def __init__(self, systems: tuple[System, ...], level: str, subsets: tuple[str, ...]) -> None:
+        """Raises BadInputError as `join.joined`."""
+        self.systems = systems
+        self.joined: Joined = join.joined(systems, level).in_subsets(subsets)
+
+    @cached_property
+    def groupings(self) -> dict[str, Grouping]:
+        """The columns that the samples fall into groups by."""
+        return regressions.groupings([run for run, _ in self.systems], self.joined)
+
+    @cached_property
+    def cautions(self) -> dict[str, str]:
+        """What to know before the numbers are believed: sentences, and the letters of the Runs that each is about."""
+        letters: dict[str, list[str]] = {}
+        of_run = {run.id: letter for letter, (run, _) in reversed(list(zip(LETTERS, self.systems, strict=False)))}
+        for run, caution in paired.cautions(self.joined, self.systems):
+            if caution.kind != "no_subjects":  # the sentence on intervals says what they are by
+                letters.setdefault(caution.message, []).append(of_run[run.id])
+        return {message: " and ".join(of_runs) for message, of_runs in letters.items()}
+
+
+def _once(method: Callable[Concatenate[Sheet, P], R], /) -> Callable[Concatenate[Sheet, P], R]:
+    """Keeps what a method of a sheet returns for its arguments."""
+
+    @wraps(method)
+    def kept(sheet: Sheet, /, *arguments: P.args, **named: P.kwargs) -> R:
+        key = (method.__name__, *arguments, *sorted(named.items()))
+        if key not in sheet.kept:
+            sheet.kept[key] = method(sheet, *arguments, **named)
+        result: R = sheet.kept[key]
+        return result
+
+    return kept
+
+
+class Sheet:
+    """What follows from a comparison. Shared by all who ask: do not change it."""
+
+    def __init__(self, comparison: Comparison, samples: Callable[..., Samples] = Samples) -> None:
+        """`samples`: where to get `Samples` from, for who keeps them."""
+        self.comparison, self._samples = comparison, samples
+        self.kept: dict[Any, Any] = {}
+
+    # ------------------------------------------------------------------------------------------ samples and thresholds
+
+    @property
+    def samples(self) -> Samples:
+        return self._samples_of(self.comparison.subsets)
+
+    @_once
+    def _samples_of(self, subsets: tuple[str, ...]) -> Samples:
+        return self._samples(self.comparison.systems, self.comparison.level, subsets)
+
+    @property
+    def joined(self) -> Joined:
+        """The samples that all Runs have; another rule compares the same ones."""
+        return self.samples.joined
+
+    @property
+    def groupings(self) -> dict[str, Grouping]:
+        return self.samples.groupings
+
+    @cached_property
+    def matching(self) -> Matching:
+        """The thresholds of all Runs, and whether they are compared at them."""
+        by = self.comparison
+        chosen_by = self._samples_of(by.chosen_on).joined if by.chosen_on else self.joined
+        return matching(chosen_by, by.rule, by.chosen_on, by.letters)
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """Of every Run; none where the rule cannot be applied, or matches them badly: `matching.problem` says why."""
+        return () if self.matching.problem else self.matching.thresholds
+
+    @property
+    def _fixed(self) -> tuple[float, ...] | None:
+        """The thresholds that resamples take as given."""
+        return self.thresholds or None if self.comparison.chosen_on else None
+
+    @cached_property
+    def targets(self) -> tuple[Target, ...]:
+        """Whether the rule's limit holds for each Run where it is judged."""
+        return targets(self.joined, self.matching) if self.thresholds else ()
+
+    @_once
+    def flips(self, b: int) -> Flips | None:
+        """The verdicts of A and Run `b`; None where there are no thresholds."""
+        return core.flips(self.joined, self.thresholds, b) if self.thresholds else None
+
+    # ------------------------------------------------------------------------------------------ numbers
+
+    @cached_property
+    def drawn(self) -> Resampled:
+        """Every metric of every Run on resamples. Needs both classes."""
+        return core.resampled(
+            self.joined,
+            self.comparison.rule,
+            at=self._fixed,
+            bpcers=BPCERS,
+            recalls=RECALLS,
+            resamples=RESAMPLES,
+            quantiles=QUANTILES,
+        )
+
+    @_once
+    def differences(self, b: int, *, with_intervals: bool = True) -> dict[Statistic, Difference]:
+        """Every metric of A and of Run `b`; without thresholds those over all of them."""
+        drawn = self.drawn if with_intervals else None
+        of_each = core.differences(self.joined, self.comparison.rule, drawn, b, at=self._fixed)
+        if self.thresholds:
+            return of_each
+        return {statistic: metric for statistic, metric in of_each.items() if statistic.name in OVER_ALL}
+
+    @_once
+    def worse(self, b: int, *, with_intervals: bool = True) -> Regressions | None:
+        """What Run `b` does worse than A; None without thresholds."""
+        return regressions.what_got_worse(
+            self.joined,
+            self.matching,
+            self.groupings,
+            self.drawn if with_intervals else None,
+            b=b,
+            resamples=RESAMPLES if with_intervals else 0,
+        )
+
+    def groups(self, column: str) -> NDArray[np.str_]:
+        """(n,) the group of each common sample by one of `groupings`, or by subset."""
+        grouping = self.groupings.get(column)
+        if grouping is None:  # all are of one subset
+            return self.joined.samples[SUBSET].to_numpy(str)
+        return np.asarray(grouping.names, str)[grouping.codes]
+
+    @_once
+    def group_rates(self, b: int, column: str, *, with_intervals: bool = True) -> pd.DataFrame:
+        """`differences.table` of A and Run `b`, by the groups of a column, with the intervals of what got worse."""
+        table = core.table(self.joined, self.flips(b), self.groups(column), b=b).assign(low=np.nan, high=np.nan)
+        if self.matching.problem or not with_intervals:
+            return table
+        columns = {name: of_rows for name, of_rows in self.groupings.items() if name == column}
+        cells = regressions.cells(self.joined, self.matching, columns, self.drawn, b=b, resamples=RESAMPLES)
+        ends = {(cell.group, cell.kind): (cell.low, cell.high) for cell in cells}
+        rows = list(zip(table["group"], table["kind"], strict=True))
+        if not columns:  # one group is all
+            rows = [("", kind) for _, kind in rows]
+        table[["low", "high"]] = pd.DataFrame([ends[row] for row in rows], columns=["low", "high"], dtype=float)
+        return table
+
+    # ------------------------------------------------------------------------------------------ sentences of plain text
+
+    def headline(self, b: int, *, with_intervals: bool = True) -> Headline:
+        """What Run `b` does better, and what got worse; where thresholds are not matched, the comparison over all."""
+        worse = self.worse(b, with_intervals=with_intervals)
+        if worse is None:
+            return Headline(" ".join(self.details(b, with_intervals=with_intervals)[:2]), "")
+        return headline(worse, LETTERS[b])
+
+    def details(self, b: int, *, with_intervals: bool = True) -> list[str]:
+        """Species by species, over all thresholds, verdicts that turned."""
+        of_each = self.differences(b, with_intervals=with_intervals)
+        return in_words(self.joined, self.comparison.rule, of_each, self.flips(b), LETTERS[b], self.matching)
+
+    @property
+    def rule_words(self) -> str:
+        """BPCER ≤ 5 % chosen on dev, judged on test"""
+        by = self.matching
+        chosen = f"chosen on {', '.join(map(readable, by.chosen_on))}, judged" if by.is_fixed else "matched anew"
+        return f"{self.comparison.rule.words} {chosen} on {', '.join(map(readable, self.comparison.subsets))}"
+
+    @property
+    def limits_words(self) -> str:
+        """Whether the limit holds for each Run; "" where there is nothing to check."""
+        held = zip(self.comparison.letters, self.targets, strict=False)
+        by_run = "; ".join(f"{letter} {short_words(target)}" for letter, target in held)
+        where = ", ".join(map(readable, self.comparison.subsets))
+        return f"The limit {self.comparison.rule.words} on {where}: {by_run}." if by_run else ""
+
+    @property
+    def samples_words(self) -> str:
+        """How many samples are compared, and how many are not."""
+        both = self.joined
+        where = "only in" if len(self.comparison.systems) == 2 else "not common to all in"
+        words = [f"{len(both):,} samples compared"]
+        words += [f"{only:,} {where} {letter}" for letter, only in zip(LETTERS, both.n_only, strict=False) if only]
+        if both.n_no_response:
+            words.append(f"{both.n_no_response:,} left out because one of the Runs gave no score")
+        return ", ".join(words)
+
+    @property
+    def thresholds_words(self) -> str:
+        if not self.thresholds:
+            return f"No verdicts: {self.matching.problem.rstrip('.')}."
+        letters = self.comparison.letters
+        each = ", ".join(f"{number(t)} ({letter})" for letter, t in zip(letters, self.thresholds, strict=True))
+        return f"Thresholds {each}: {self.matching.words}."
+
+    @property
+    def units_words(self) -> str:
+        """What is resampled as a whole: 62 subjects."""
+        units, _ = self.joined.units
+        n_units = len(np.unique(units.groups))
+        return f"{n_units:,} {units.name}{'s' if n_units != 1 else ''}"
+
+    @property
+    def intervals_words(self) -> str:
+        """What the brackets are."""
+        how = "taken as given" if self.comparison.chosen_on else "matched anew each time"
+        _, independent = self.joined.units
+        p = "; p of the AUC by DeLong." if independent else "; the samples are not independent, so no p is by DeLong."
+        return f"In brackets: 95 % of the difference, by resampling {self.units_words}, thresholds {how}{p}"

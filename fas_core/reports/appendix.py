@@ -1,0 +1,238 @@
+"""The thesis' figures of a Run: its losses, latent space and reconstructions; and the trainings of several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from fas_core import metrics, scores
+from fas_core.data.names import ATTACK, groups_of, in_group_order, is_training, readable
+from fas_core.evaluation.join import System
+from fas_core.evaluation.sheet import LETTERS
+from fas_core.latent import projection
+from fas_core.metrics import ScoreSet, bins
+from fas_core.reports import html, palette, svg
+from fas_core.reports.curves import RUN_LOOKS, planes, thinned
+from fas_core.reports.html import Triplet, section
+from fas_core.reports.pictures import ERROR_LIMIT, HIDDEN, error_map, pixelated, png
+from fas_core.reports.svg import Plot, linear_axis
+from fas_core.runs import traininglog
+from fas_core.runs.store import Run
+
+MOST_LOSSES = 9  # drawn by themselves
+MOST_DOTS = 2_500  # of a scatter
+PER_SUBSET = 4  # images with their reconstructions
+SIDE = 96  # pixels of an image on the page
+_SCORE_LOOKS = tuple((colour, dash) for dash in palette.DASHES for colour in ("#222222", "#8a8a8a", "#94754F"))
+
+
+def figures(system: System, *, with_images: bool, hides_faces: bool) -> list[Markup]:
+    """Section by section; reconstructions where the Run has images and they may be shown."""
+    run, score = system
+    parts = [section("Curves of every subset", _curves_by_subset(system)), *_losses(run), *_latent_space(run)]
+    return [*parts, _images(run, score, hides_faces)] if with_images and run.has_images else parts
+
+
+def _score_set(system: System, subsets: Sequence[str]) -> ScoreSet:
+    rows = system.run.samples(["subset", "label", "pai_species"])
+    chosen = rows["subset"].isin(list(subsets)).to_numpy()
+    attack = rows["label"].to_numpy()[chosen] == ATTACK
+    values = scores.values(system.run, system.score)[chosen]
+    return metrics.score_set(values, attack, list(rows["pai_species"][chosen]))
+
+
+def _curves_by_subset(system: System) -> Markup:
+    """Figures 4.16 and 4.18: precision-recall and ROC with AUC, per subset, and DET."""
+    sets = {name: _score_set(system, [name]) for name in system.run.subsets}
+    both = {name: of_subset for name, of_subset in sets.items() if of_subset.n_bona_fide and of_subset.n_attack}
+    if not both:
+        return html.paragraph("No subset holds both classes, so there is no curve.")
+    roc, pr = planes(
+        sum(of_subset.n_attack for of_subset in both.values()),
+        sum(of_subset.n_bona_fide for of_subset in both.values()),
+    )
+    det = svg.det_plane("DET of every subset")
+    for name, of_subset in both.items():
+        curve, style = thinned(of_subset), palette.style_of(name)
+        roc.line(curve.fpr, curve.tpr, style.colour, style.dash, name=f"{name}, AUC {metrics.roc_auc(of_subset):.3f}")
+        average = metrics.average_precision(of_subset)
+        pr.line(curve.recall, curve.precision, style.colour, style.dash, name=f"{name}, AP {average:.3f}")
+        det.line(svg.on_det(curve.apcer_pooled), svg.on_det(curve.bpcer), style.colour, style.dash, name=name)
+    caption = f"Figures 4.16 and 4.18 of the thesis, for the score {system.score}; and DET. {svg.DET_SCALES}"
+    return html.figure([roc.drawn(), pr.drawn(), det.drawn()], caption)
+
+
+def _losses(run: Run) -> list[Markup]:
+    """Figures 4.1, 4.5, 4.9: each loss per group; 4.2, 4.6: precision-recall of each, live and spoof."""
+    names = [name for name in scores.offered(run) if name in run.info.scores][:MOST_LOSSES]
+    rows = run.samples(["subset", "label", "pai_species"])
+    kinds, attack = groups_of(rows), rows["label"].to_numpy() == ATTACK
+    tested = ~is_training(rows)
+    values = {name: scores.values(run, name) for name in names}
+    parts = [
+        section(
+            "Distribution of each loss",
+            html.figure(
+                [distribution(of_name, kinds, name) for name, of_name in values.items()],
+                "Figures 4.1, 4.5 and 4.9 of the thesis: each loss per group; every group's bars sum to 1, the "
+                "outermost also hold what lies beyond.",
+            ),
+        )
+    ]
+    curved = {name: of_name[tested] for name, of_name in values.items() if _has_both(of_name[tested], attack[tested])}
+    if curved:
+        drawings = []
+        for positive, sign in (("attack", 1.0), ("live", -1.0)):
+            plane = Plot(
+                linear_axis("recall in %", 0, 1, percent=True),
+                linear_axis("precision in %", 0, 1, percent=True),
+                f"Precision and recall of each loss, {positive} as what is looked for",
+            )
+            for (colour, dash), (name, of_name) in zip(_SCORE_LOOKS, curved.items(), strict=False):
+                wanted = attack[tested] if positive == "attack" else ~attack[tested]
+                score_set = metrics.score_set(sign * of_name, wanted)
+                curve = thinned(score_set)
+                average = metrics.average_precision(score_set)
+                plane.line(curve.recall, curve.precision, colour, dash, name=f"{name}, AP {average:.3f}")
+            drawings.append(html.plot(positive, plane.drawn()))
+        caption = "Figures 4.2 and 4.6 of the thesis: outside training, attacks, and live faces, as what is looked for."
+        parts.append(section("Precision and recall of each loss", html.figure(drawings, caption)))
+    return parts
+
+
+def _has_both(values: NDArray[np.float64], attack: NDArray[np.bool_]) -> bool:
+    """Whether attacks and bona fide samples have a score, as every curve needs."""
+    return len(np.unique(attack[~np.isnan(values)])) == 2
+
+
+def distribution(values: NDArray[np.float64], kinds: NDArray[np.str_], title: str) -> Markup:
+    """Outlined histograms of all groups on shared bins."""
+    finite = np.isfinite(values)
+    if not finite.any():
+        return Markup()
+    edges = bins.edges(*bins.percentiles(values[finite], (0.5, 99.5)), 40)
+    shares = {}
+    for name in in_group_order(sorted(set(kinds[finite].tolist()))):
+        of_group = values[finite & (kinds == name)].clip(edges[0], edges[-1])
+        shares[name] = np.histogram(of_group, edges)[0] / len(of_group)
+    top = max(float(of_group.max()) for of_group in shares.values())
+    plane = Plot(
+        linear_axis(title, float(edges[0]), float(edges[-1])),
+        linear_axis("share of the group in %", 0, 1.05 * top, percent=True),
+        f"Distribution of {title} per group",
+        height=180,
+    )
+    for name, of_group in shares.items():
+        style = palette.style_of(name)
+        stairs = np.concatenate([[0], np.repeat(of_group, 2), [0]])
+        plane.line(np.repeat(edges, 2), stairs, style.colour, style.dash, name=readable(name))
+    return plane.drawn()
+
+
+def _latent_space(run: Run) -> list[Markup]:
+    """Figures 4.3, 4.7, 4.8, 4.10: two principal components, and UMAP where it is kept; 4.4: likelihoods."""
+    if not run.has_images:
+        return []
+    if len(run) < 2:
+        why = f"A plane to show it in takes two codes; this Run has {len(run)}."
+        return [section("Latent space", html.paragraph(why))]
+    kinds = groups_of(run.samples(["subset", "label", "pai_species"]))
+    pca = projection.pca_of(run, 2)
+    titles = [f"component {i + 1} ({100 * share:.0f} % of the variance)" for i, share in enumerate(pca.explained[:2])]
+    drawings = [_scatter(projection.coordinates(run, pca)[:, :2], kinds, titles, "Two principal components")]
+    caption = "Figures 4.3, 4.7, 4.8 and 4.10 of the thesis: two principal components of the live training codes"
+    embedding = projection.known_umap(run)
+    if embedding is None:
+        caption += ". UMAP is not kept for this Run: open the page Latent space to compute it."
+    else:
+        drawings.append(_scatter(embedding.points, kinds, ["UMAP 1", "UMAP 2"], "UMAP"))
+        how, n = projection.USUAL, len(run)
+        seen = projection.umap_words(how, len(embedding.fitted), n, n, run.latent_dim)
+        caption += f". {seen}; no labels; seed {how.seed}."
+    parts = [section("Latent space", html.figure(drawings, caption))]
+    if "gmm_nll" in scores.offered(run):
+        drawn = distribution(-scores.values(run, "gmm_nll"), kinds, "log-likelihood")
+        about = "Figure 4.4 of the thesis: log-likelihood of each code under the mixture of the score gmm_nll."
+        parts.append(section("Likelihood", html.figure([drawn], about)))
+    return parts
+
+
+def _scatter(xy: NDArray[np.floating], kinds: NDArray[np.str_], titles: Sequence[str], label: str) -> Markup:
+    finite = np.flatnonzero(np.isfinite(xy).all(1))
+    rows = finite[:: max(1, -(-len(finite) // MOST_DOTS))]
+    if not len(rows):
+        return Markup()
+    low, high = np.percentile(xy[finite], [0.5, 99.5], axis=0)
+    room = 0.05 * np.maximum(high - low, 1e-9)
+    x, y = (linear_axis(titles[i], float(low[i] - room[i]), float(high[i] + room[i])) for i in (0, 1))
+    plane = Plot(x, y, label)
+    for name in in_group_order(sorted(set(kinds[rows].tolist()))):
+        here, style = rows[kinds[rows] == name], palette.style_of(name)
+        plane.dots(
+            xy[here, 0],
+            xy[here, 1],
+            style.colour,
+            is_hollow=style.is_hollow,
+            name=f"{readable(name)} ({len(here)})",
+        )
+    return plane.drawn()
+
+
+def trainings(systems: Sequence[System]) -> Markup | None:
+    """Dev loss by epoch of the Runs whose training is known, each between its first and its lowest one."""
+    curves = traininglog.dev_curves(systems[0].run.cache, [system.run.info.checkpoint for system in systems])
+    known = [(letter, curve) for letter, curve in zip(LETTERS, curves, strict=False) if curve is not None]
+    if not known:
+        return None
+    last = max(float(curve.epochs[-1, 0]) for _, curve in known)
+    plane = Plot(linear_axis("epoch", 0, last), linear_axis("dev loss", 0, 1.05), "Dev loss of each training")
+    for letter, curve in known:
+        colour, dash = RUN_LOOKS[LETTERS.index(letter)]
+        epochs, loss = curve.epochs.T
+        plane.line(epochs, traininglog.between_first_and_best(loss), colour, dash, name=letter)
+    about = "Dev loss, as 1 after the first epoch and 0 where it is lowest: units differ between models."
+    return section("Trainings", html.figure([plane.drawn()], about))
+
+
+def _images(run: Run, score: str, hides_faces: bool) -> Markup:
+    """Figures 4.11 to 4.15 and 4.17: original, reconstruction and error of a few samples of every subset."""
+    rows = run.samples(["sample_id", "subset", "label", "pai_species"])
+    attack = rows["label"].to_numpy() == ATTACK
+    values = scores.values(run, score)
+    parts = []
+    for subset in run.subsets:
+        here = run.rows_of(subset)
+        chosen = np.sort(np.concatenate([_evenly(here[attack[here]]), _evenly(here[~attack[here]])]))
+        inputs, outputs = run.images("inputs", chosen), run.images("reconstructions", chosen)
+        if hides_faces:
+            inputs, outputs = pixelated(inputs), pixelated(outputs)
+        triplets = []
+        for row, original, reconstruction in zip(chosen, inputs, outputs, strict=True):
+            kind = str(rows["pai_species"].iloc[row]) or "attack" if attack[row] else "live"
+            pictures = {
+                "original": original,
+                "reconstruction": reconstruction,
+                "error": error_map(original, reconstruction),
+            }
+            triplets.append(
+                Triplet(
+                    [(what, png(picture)) for what, picture in pictures.items()],
+                    f"{kind} · {score} {values[row]:.5g}",
+                    "" if hides_faces else str(rows["sample_id"].iloc[row]),
+                )
+            )
+        parts.append(html.triplets(readable(subset), triplets, SIDE))
+    about = (
+        "Figures 4.11 to 4.15 and 4.17 of the thesis: original, reconstruction and absolute error, from 0 (dark) to "
+        f"{ERROR_LIMIT:g} of the pixel range or more (bright), evenly taken from every subset."
+    )
+    hidden = f" {HIDDEN}" if hides_faces else ""
+    return section("Reconstructions", html.joined([html.paragraph(about + hidden, "quiet"), *parts]))
+
+
+def _evenly(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    wanted = np.linspace(0, len(rows) - 1, min(len(rows), PER_SUBSET // 2)).round().astype(np.int64)
+    return rows[wanted]

@@ -1,0 +1,123 @@
+"""Curves on paper: ROC, precision and recall, DET, and errors over thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from markupsafe import Markup
+
+from fas_core import metrics
+from fas_core.evaluation.sheet import LETTERS, Sheet
+from fas_core.metrics import Curves, ScoreSet, bins
+from fas_core.reports import html, palette, svg
+from fas_core.reports.svg import Plot, linear_axis
+
+RUN_LOOKS = list(zip(palette.RUN_COLOURS, palette.DASHES, strict=True))
+SMALL = (148, 150)  # width and height in pixels of a plane of which three stand side by side
+MOST_SPECIES = 6  # in a plane of errors
+POINTS = 300  # of a line at most
+ONE_CLASS = "The samples judged hold one class only: there is no curve."
+
+
+def planes(n_attack: int, n_bona_fide: int, size: tuple[int, int] = (240, 220)) -> tuple[Plot, Plot]:
+    """Of ROC, and of precision and recall."""
+    shares = f"{n_attack:,} attacks, {n_bona_fide:,} bona fide"
+    width, height = size
+    return (
+        Plot(
+            linear_axis("BPCER in %", 0, 1, percent=True),
+            linear_axis("attacks found in %", 0, 1, percent=True),
+            f"ROC, {shares}",
+            width=width,
+            height=height,
+        ),
+        Plot(
+            linear_axis("recall in %", 0, 1, percent=True),
+            linear_axis("precision in %", 0, 1, percent=True),
+            f"Precision and recall, {shares}",
+            width=width,
+            height=height,
+        ),
+    )
+
+
+def thinned(score_set: ScoreSet) -> Curves:
+    return metrics.thinned(metrics.curves(score_set), POINTS)
+
+
+def _of_each(
+    sets: dict[str, ScoreSet], looks: Sequence[tuple[str, str]], at: Sequence[float]
+) -> tuple[list[Markup], dict[str, Curves]]:
+    """ROC, precision and recall, and DET of some score sets by name, with a dot where each one's threshold is."""
+    first = next(iter(sets.values()))
+    roc, pr = planes(first.n_attack, first.n_bona_fide, SMALL)
+    det = svg.det_plane("DET", SMALL)
+    curve_of = {name: thinned(scores) for name, scores in sets.items()}
+    for i, (name, scores) in enumerate(sets.items()):
+        curve, (colour, dash) = curve_of[name], looks[i]
+        roc.line(curve.fpr, curve.tpr, colour, dash, name=f"{name}, AUC {metrics.roc_auc(scores):.3f}")
+        average = metrics.average_precision(scores)
+        pr.line(curve.recall, curve.precision, colour, dash, name=f"{name}, AP {average:.3f}")
+        det.line(svg.on_det(curve.apcer_pooled), svg.on_det(curve.bpcer), colour, dash, name=name)
+        if i < len(at):
+            rates = metrics.rates_at(scores, at[i])
+            bpcer, apcer, recall = rates.bpcer or 0.0, rates.apcer_pooled or 0.0, rates.recall or 0.0
+            roc.dots([bpcer], [recall], colour, radius=4)
+            det.dots(svg.on_det([apcer]), svg.on_det([bpcer]), colour, radius=4)
+            if rates.precision is not None:
+                pr.dots([recall], [rates.precision], colour, radius=4)
+    drawn = [
+        html.plot(title, plane.drawn()) for title, plane in (("ROC", roc), ("Precision, recall", pr), ("DET", det))
+    ]
+    return drawn, curve_of
+
+
+def errors(title: str, curve: Curves, values: ScoreSet, threshold: float | None) -> Markup:
+    """BPCER and the APCER of each species over the thresholds of one Run."""
+    finite = curve.thresholds[np.isfinite(curve.thresholds)]
+    if not finite.size:
+        return Markup()
+    edges = bins.edges(*bins.percentiles(finite, (1, 99)), 40)  # apart, and drawable, whatever the scores are
+    low, high = float(edges[0]), float(edges[-1])
+    at = curve.thresholds.clip(low, high)
+    plane = Plot(
+        linear_axis("threshold", low, high, n_ticks=3),
+        linear_axis("errors in %", 0, 1, percent=True),
+        f"BPCER and APCER over thresholds, {title}",
+        width=SMALL[0],
+        height=SMALL[1],
+    )
+    blue = palette.style_of("bona_fide")
+    plane.line(at, curve.bpcer, blue.colour, name="BPCER")
+    largest = sorted(curve.apcer, key=lambda name: -values.attacks[name].size)[:MOST_SPECIES]
+    for name in sorted(largest):
+        style = palette.style_of(name)
+        plane.line(at, curve.apcer[name], style.colour, "dash", name=f"APCER {name}")
+    if threshold is not None:
+        plane.line(np.clip([threshold, threshold], low, high), [0, 1], palette.NEUTRAL, width=2.5, name="threshold")
+    return html.plot(f"Errors, {title}", plane.drawn())
+
+
+def of_runs(sheet: Sheet, b: int) -> Markup:
+    """Of all Runs over each other, and the errors of A and Run `b` over their thresholds."""
+    both = sheet.joined
+    if not both.has_both_classes:
+        return html.paragraph(ONE_CLASS)
+    sets = dict(zip(LETTERS, both.score_sets, strict=False))
+    drawings, curve_of = _of_each(sets, RUN_LOOKS, sheet.thresholds)
+    at = dict(zip(LETTERS, sheet.thresholds, strict=False))
+    drawings += [errors(letter, curve_of[letter], sets[letter], at.get(letter)) for letter in ("A", LETTERS[b])]
+    return html.figure(drawings, f"Dots and upright lines: the thresholds. {svg.DET_SCALES}")
+
+
+def of_subsets(sets: dict[str, ScoreSet], threshold: float | None) -> Markup:
+    """Of the score sets of one Run by subset, and the errors of all of them together, the last."""
+    both = {name: scores for name, scores in sets.items() if scores.n_bona_fide and scores.n_attack}
+    if not both:
+        return html.paragraph(ONE_CLASS)
+    looks = [(style.colour, style.dash) for style in map(palette.style_of, both)]
+    drawings, curve_of = _of_each(both, looks, [] if threshold is None else [threshold] * len(both))
+    last = list(both)[-1]
+    drawings.append(errors(last, curve_of[last], both[last], threshold))
+    return html.figure(drawings, f"Dots and upright lines: the threshold. {svg.DET_SCALES}")

@@ -1,0 +1,45 @@
+"""Images of samples on a page: PNGs inside the file, pixelated where faces must not travel."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+BLOCKS = 8  # by 8: what pixelating leaves of an image
+ERROR_LIMIT = 0.5  # what the end of the error scale stands for, as in the app
+# The error scale of the app: inferno.
+_ERROR_COLOURS = (
+    "000004", "1b0c41", "4a0c6b", "781c6d", "a52c60", "cf4446", "ed6925", "fb9b06", "f7d13d", "fcffa4",
+)  # fmt: skip
+HIDDEN = f"Pixelated to {BLOCKS} × {BLOCKS} blocks: who is shown is not to be seen."
+SCALE = f"Errors are absolute, from 0 (dark) to {ERROR_LIMIT:g} of the pixel range or more (bright)."
+
+
+def pixelated(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(n, H, W), at least `BLOCKS` pixels each way -> the mean of each of `BLOCKS` x `BLOCKS` blocks, in its place."""
+    blocks = [np.arange(size) * BLOCKS // size for size in images.shape[1:]]
+    counts = [np.bincount(of_pixel, minlength=BLOCKS) for of_pixel in blocks]
+    starts = [np.cumsum(of_axis) - of_axis for of_axis in counts]
+    sums = np.add.reduceat(np.add.reduceat(images.astype(np.float64), starts[0], axis=1), starts[1], axis=2)
+    means = np.rint(sums / np.multiply.outer(*counts)).astype(np.uint8)
+    return means[:, blocks[0][:, None], blocks[1][None]]
+
+
+def error_map(original: NDArray[np.uint8], reconstruction: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W) twice -> (H, W, 3) in the colours of the error scale."""
+    anchors = np.array([[int(colour[i : i + 2], 16) for i in (0, 2, 4)] for colour in _ERROR_COLOURS], float)
+    share = np.abs(original.astype(float) - reconstruction) / 255 / ERROR_LIMIT
+    place = share.clip(0, 1) * (len(anchors) - 1)
+    channels = [np.interp(place, np.arange(len(anchors)), anchors[:, channel]) for channel in range(3)]
+    return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
+
+
+def png(pixels: NDArray[np.uint8]) -> str:
+    """(H, W) or (H, W, 3) as a data URI."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -1,0 +1,142 @@
+"""The pages of one Run: how well it separates, curves, and the samples that are decided wrongly."""
+
+from __future__ import annotations
+
+import numpy as np
+from markupsafe import Markup, escape
+from numpy.typing import NDArray
+
+from fas_core import scores
+from fas_core.data.names import ATTACK, outside_training, readable
+from fas_core.evaluation import presentations
+from fas_core.evaluation.summary import Summary, headline, metrics_table, species_table
+from fas_core.evaluation.verdicts import MISSED, REJECTED, verdicts_at
+from fas_core.evaluation.words import number, threshold_text
+from fas_core.metrics import limits
+from fas_core.metrics.operating_point import BY_HAND
+from fas_core.reports import curves, html
+from fas_core.reports.html import Triplet, section
+from fas_core.reports.pictures import HIDDEN, SCALE, error_map, pixelated, png
+from fas_core.reports.tables import frame
+from fas_core.runs import health
+
+MOST_IMAGES, MOST_IDS = 15, 45  # samples decided wrongly, with images and without
+SIDE = 96  # pixels of an image
+BRACKETS = (
+    "In brackets: 95 % intervals, by whole subjects where the data name them; ≤: what so many without an error still "
+    "allow. –: not defined, because the subset holds one class only."
+)
+
+
+def question(about: Summary) -> str:
+    return f"How good is {about.system.run.info.name}?"
+
+
+def rule_words(about: Summary) -> str:
+    """Which threshold, where it comes from, and where it is reported."""
+    point = about.point
+    if point is None:
+        return about.problem
+    source = point.rule.words
+    if point.rule.kind != BY_HAND:
+        source += f", chosen on {', '.join(map(readable, point.chosen_on))}"
+    words = f"Threshold {threshold_text(point.threshold)}: {source}; reported on "
+    optimistic = ". Optimistic: chosen while looking at these numbers" if point.is_optimistic else ""
+    return f"{words}{', '.join(map(readable, point.reported_on))}{optimistic}"
+
+
+def foot(about: Summary) -> str:
+    """Everything that decides which numbers these are."""
+    run, score = about.system
+    shown = ", ".join(map(readable, about.subsets))
+    return " · ".join([f"{run.info.name} ({run.id[:6]}), {score}", rule_words(about), f"of {shown}, by {about.level}"])
+
+
+def sheets(about: Summary, *, with_images: bool, hides_faces: bool) -> list[Markup]:
+    """Page 1: question and answer. Page 2: curves. Page 3: what is decided wrongly."""
+    sets = {name: about.readers.score_set([name]) for name in about.subsets}
+    sets = {name: of_subset for name, of_subset in sets.items() if of_subset.n_bona_fide and of_subset.n_attack}
+    sets["together"] = about.readers.score_set(outside_training(about.subsets))
+    threshold = None if about.point is None else about.point.threshold
+    return [
+        html.sheet(_answer(about)),
+        html.sheet([section("Curves", curves.of_subsets(sets, threshold))]),
+        html.sheet([_wrong(about, with_images=with_images, hides_faces=hides_faces)]),
+    ]
+
+
+def _answer(about: Summary) -> list[Markup]:
+    run, score = about.system
+    separates, lets_through = headline(about, escape, lambda text: Markup("<strong>{}</strong>").format(Markup(text)))
+    parts = [
+        html.title(question(about)),
+        html.paragraph(f"{run.info.name} ({run.id[:6]}), {score}", "quiet"),
+        html.paragraph(Markup(separates), "answer"),
+        html.paragraph(Markup(lets_through), "answer"),
+        *(html.warning("Caution.", caution.message) for caution in health.cautions(run, about.subsets)),
+    ]
+    point, at = about.point, about.reported
+    if point is not None and at is not None and (target := at.target(point.rule)) is not None:
+        words = limits.target_words(point.rule, target)
+        parts.append(html.paragraph(f"{words[0].upper()}{words[1:]}."))
+    parts.append(section("How well does it separate?", frame(metrics_table(about), BRACKETS)))
+    species = species_table(about)
+    if len(species):
+        parts.append(section("Attacks by species, worst first, where it is reported", frame(species)))
+    return [*parts, html.paragraph(f"{rule_words(about)}.", "quiet"), html.signatures({"Decided by": ""})]
+
+
+def _wrong(about: Summary, *, with_images: bool, hides_faces: bool) -> Markup:
+    """The samples furthest on the wrong side of the threshold, where it is reported."""
+    (run, score), title = about.system, "Samples decided wrongly"
+    if about.point is None:
+        return section(title, html.paragraph("Without a threshold nothing is decided."))
+    decided = presentations.presentations(run, scores.values(run, score), about.level, columns=("sample_id",))
+    chosen = np.flatnonzero(decided.within(about.point.reported_on))
+    rows = decided.rows.iloc[chosen].reset_index(drop=True)
+    values = decided.values[chosen]
+    verdicts = verdicts_at(rows["label"].to_numpy(), values, about.point.threshold)
+    wrong = np.flatnonzero((verdicts == MISSED) | (verdicts == REJECTED))
+    listed = _in_turns(wrong[np.argsort(-np.abs(values[wrong] - about.point.threshold), kind="stable")], verdicts)
+    n_missed, n_rejected = (int((verdicts == verdict).sum()) for verdict in (MISSED, REJECTED))
+    lead = f"{n_missed:,} attacks missed, {n_rejected:,} live {about.decisions} rejected; the furthest first."
+    if not len(listed):
+        return section(title, html.paragraph("None."))
+    kinds = np.where(rows["label"].to_numpy() == ATTACK, rows["pai_species"].to_numpy(str), "live")
+    ids = rows["sample_id"].to_numpy(str)
+    if not run.has_images:
+        lead += f" {run.info.name}: imported from a score file, without images."
+        lines = [
+            [ids[i], kinds[i] or "attack", str(rows["subset"].iloc[i]), verdicts[i], number(values[i])]
+            for i in listed[:MOST_IDS]
+        ]
+        listing = html.table(["Sample", "Class", "Subset", "Verdict", "Score"], lines, "")
+        return section(title, html.joined([html.paragraph(lead), listing]))
+    if not with_images:
+        return section(title, html.paragraph(f"{lead} Images are left out."))
+    of_run = np.unique(decided.of_frame, return_index=True)
+    first_frame = dict(zip(of_run[0].tolist(), of_run[1].tolist(), strict=True))
+    shown = [i for i in listed if int(chosen[i]) in first_frame][:MOST_IMAGES]
+    frames = np.array([first_frame[int(chosen[i])] for i in shown], np.int64)
+    inputs, outputs = (run.images(name, frames) for name in ("inputs", "reconstructions"))
+    if hides_faces:
+        inputs, outputs = pixelated(inputs), pixelated(outputs)
+        lead += f" {HIDDEN}"
+    cards = [
+        Triplet(
+            [("original", png(a)), ("reconstruction", png(b)), ("error", png(error_map(a, b)))],
+            f"{kinds[i] or 'attack'} {verdicts[i]} · {score} {number(values[i])}",
+            "" if hides_faces else ids[i],
+        )
+        for i, a, b in zip(shown, inputs, outputs, strict=True)
+    ]
+    about_them = html.paragraph(f"Original, reconstruction and error. {SCALE}", "quiet")
+    return section(title, html.joined([html.paragraph(lead), about_them, html.triplets("", cards, SIDE)]))
+
+
+def _in_turns(rows: NDArray[np.int64], verdicts: NDArray[np.str_]) -> list[int]:
+    """Missed attacks and rejected live ones alternate, as long as there are both."""
+    missed, rejected = ([int(i) for i in rows if verdicts[i] == verdict] for verdict in (MISSED, REJECTED))
+    pairs = [i for pair in zip(missed, rejected, strict=False) for i in pair]
+    n = min(len(missed), len(rejected))
+    return [*pairs, *missed[n:], *rejected[n:]]
