@@ -27,6 +27,7 @@ from fas_core.errors import BadInputError
 if TYPE_CHECKING:
     from fas_core.evaluation.approvals import History
     from fas_core.evaluation.card import Card
+    from fas_core.evaluation.join import System
     from fas_core.evaluation.presentations import Presentations
     from fas_core.evaluation.regressions import Regressions
     from fas_core.runs.store import Run
@@ -472,10 +473,7 @@ def report_on(
     if card is not None:
         cards.require_untouched(card, str(operating_point))
     judged_by, by = score or (card.score if card is not None else _only_score(chosen, run)), op.rule(rule)
-    systems = [System(chosen, judged_by)]
-    for text in compare_with or []:
-        name, _, other_score = text.partition(":")
-        systems.append(System(store.open_run(cache, name), other_score or judged_by))
+    systems = [System(chosen, judged_by), *(_system(cache, text, judged_by) for text in compare_with or [])]
     on = choose_on or dev_subsets(chosen.subsets)
     about = (
         Sheet(comparison(systems, by, level, subsets=subset or (), chosen_on=on, is_matched=matched))
@@ -490,3 +488,12 @@ def report_on(
         temporary.write_bytes(content)
     how = "" if as_pdf else " It loads nothing; a browser prints it as PDF."
     say(f"Wrote {out} ({len(content) / 1e6:.1f} MB).{how}")
+
+
+def _system(cache: Path, text: str, usual_score: str) -> System:
+    """What RUN or RUN:SCORE names."""
+    from fas_core.evaluation.join import System
+    from fas_core.runs import store
+
+    name, _, score = text.partition(":")
+    return System(store.open_run(cache, name), score or usual_score)
