@@ -43,9 +43,7 @@ def keep_card(file: Annotated[Path, typer.Argument(metavar="FILE")], cache: Cach
     from fas_core.evaluation import approvals
     from fas_core.evaluation import card as cards
 
-    frozen = cards.read(file)
-    cards.require_untouched(frozen, str(file))
-    print(approvals.keep(frozen, cache).stem)
+    print(approvals.keep(cards.read_untouched(file), cache).stem)
 
 
 def print_pages(
@@ -60,8 +58,7 @@ def print_pages(
     from fas_core.reports.pdf import pdf
 
     path = approvals.file_named(card, cache)
-    frozen = cards.read(path)
-    cards.require_untouched(frozen, str(path))
+    frozen = cards.read_untouched(path)
     if out.suffix not in (".pdf", ".html"):
         raise BadInputError(f"--out {out} is neither .pdf nor .html: name it as what it is to be.")
     try:
@@ -108,8 +105,6 @@ def _decide(name: str, cache: Path, state: str, why: str, by: str, successor: st
     from fas_core.evaluation import card as cards
 
     path = approvals.file_named(name, cache)
-    in_its_place = None if successor is None else cards.read(approvals.file_named(successor, cache))
-    if in_its_place is not None:
-        cards.require_untouched(in_its_place, str(successor))
+    in_its_place = None if successor is None else cards.read_untouched(approvals.file_named(successor, cache))
     approvals.add(path, state, by=by, why=why, successor=in_its_place)
     print(f"{path.stem}: {approvals.history(path, cards.read(path)).in_words}")

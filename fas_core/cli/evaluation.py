@@ -232,7 +232,7 @@ def certify(
     chosen = [plans.plan(name) for name in plan]
     if sum(given is not None for given in (threshold, rule, operating_point)) > 1:
         raise BadInputError("Give one of --threshold, --rule and --operating-point: each says what the threshold is.")
-    point = None if operating_point is None else certification.of_card(operating_point)
+    point = None if operating_point is None else cards.read_untouched(operating_point)
     decided, run = _decided(source, cache, score, level, fail_closed, point)
     by = op.rule(rule or str(op.DEFAULT) if threshold is None else f"threshold={threshold!r}")
     judged = (
@@ -469,9 +469,7 @@ def report_on(
     from fas_core.runs import store
 
     chosen = store.open_run(cache, run)
-    card = None if operating_point is None else cards.read(operating_point)
-    if card is not None:
-        cards.require_untouched(card, str(operating_point))
+    card = None if operating_point is None else cards.read_untouched(operating_point)
     judged_by, by = score or (card.score if card is not None else _only_score(chosen, run)), op.rule(rule)
     systems = [System(chosen, judged_by), *(_system(cache, text, judged_by) for text in compare_with or [])]
     on = choose_on or dev_subsets(chosen.subsets)

@@ -447,6 +447,13 @@ def read(path: Path) -> Card:
     return Card.from_json(content, str(path))
 
 
+def read_untouched(path: Path) -> Card:
+    """A card from its file. Raises BadInputError where it is none, or was changed after it was written."""
+    frozen = read(path)
+    require_untouched(frozen, str(path))
+    return frozen
+
+
 def require_untouched(frozen: Card, where: str) -> None:
     """Raises BadInputError for a card that was changed after it was written: no decision may rest on it."""
     if not frozen.is_untouched:

@@ -20,7 +20,6 @@ from fas_core.data.names import dev_subsets, fresh_subsets, in_protocol_order
 from fas_core.delivery import is_injected
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
-from fas_core.evaluation import card as cards
 from fas_core.evaluation.card import Card
 from fas_core.evaluation.plans import Asked, Plan
 from fas_core.evaluation.presentations import FRAME, Presentations
@@ -292,13 +291,6 @@ def at_card(point: Card, decided: Presentations, reported_on: Sequence[str] = ()
     reported = tuple(reported_on) or point.reported_on
     _require_subsets(_subsets(decided), reported)
     return Judged(decided, point.threshold, str(point.rule), point.chosen_on, reported)
-
-
-def of_card(path: Path) -> Card:
-    """Of a card's file. Raises BadInputError where it is none, or was changed after it was written."""
-    point = cards.read(path)
-    cards.require_untouched(point, str(path))
-    return point
 
 
 def plans_folder(cache: Path) -> Path:

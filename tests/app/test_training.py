@@ -227,7 +227,7 @@ def test_two_trainings_over_each_other_differ_by_letter_and_line(cache: Path) ->
     option = panels(at)["**Negative ELBO**, nats"]
     first, second = series(option, "A, dev"), series(option, "B, dev")
     assert first["lineStyle"]["type"] != second["lineStyle"]["type"]
-    assert first["lineStyle"]["color"] == second["lineStyle"]["color"]
+    assert first["lineStyle"]["color"] != second["lineStyle"]["color"]  # a Run has a colour of its own
     assert (first["endLabel"]["formatter"], second["endLabel"]["formatter"]) == ("A", "B")
     assert (first["data"][0][0], second["data"][0][0]) == (6 * PER_EPOCH, 12 * PER_EPOCH)
     assert option["xAxis"]["max"] == 12 * 5 * PER_EPOCH
