@@ -24,6 +24,8 @@ from fas_core.reports.pdf import pdf
 from fas_core.runs.health import Caution
 from fas_core.runs.store import Run
 
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 
 def by_id() -> dict[str, Run]:
     return {run.id: run for run in runs()[0]}
@@ -152,7 +154,8 @@ def show_rates(frozen: Card) -> None:
     ):
         if rows:
             st.markdown(f"**{title}**")
-            st.dataframe(pd.DataFrame(rows, columns=heads), hide_index=True)
+            wide = {heads[0]: st.column_config.TextColumn(width="medium")}
+            st.dataframe(pd.DataFrame(rows, columns=heads), hide_index=True, column_config=wide)
 
 
 def show_warnings(warnings: Sequence[Caution]) -> None:
@@ -175,6 +178,15 @@ def check(frozen: Card, its_run: Run | None) -> None:
         st.success("Computed again: every number of the card is the same.", icon=":material/check_circle:")
 
 
+def verdicts(chosen: list[Kept]) -> str:
+    """Each card's limit against what came out, in a few words."""
+    each = [
+        f"{letter}, {escaped(entry.card.run_name)}: **{escaped(card.verdict(entry.card).lower())}**"
+        for letter, entry in zip(LETTERS, chosen, strict=False)
+    ]
+    return f"{'; '.join(each)}."
+
+
 def side_by_side(chosen: list[Kept]) -> pd.DataFrame:
     """One column per card: its state, its limit subset by subset, BPCER, ACER, APCER of every species."""
     together = [entry.card.reported_together for entry in chosen]
@@ -183,7 +195,7 @@ def side_by_side(chosen: list[Kept]) -> pd.DataFrame:
     limits = [f"Limit on {name}" for name in subsets]
     about = ["State", "Threshold", "Rule", "Reported on", *limits, "BPCER"]
     table: dict[str, list[str]] = {"": [*about, *(f"APCER {name}" for name in names), "ACER", "Note"]}
-    for letter, entry, cell in zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", chosen, together, strict=False):
+    for letter, entry, cell in zip(LETTERS, chosen, together, strict=False):
         frozen = entry.card
         targets = frozen.targets or {}
         table[f"{letter}: {frozen.run_name}"] = [
@@ -222,7 +234,8 @@ def operating_points() -> None:
     chosen = chosen_of(kept)
     save_form(shown)
     if len(chosen) > 1:
-        head.dataframe(side_by_side(chosen), hide_index=True)
+        head.write(verdicts(chosen))
+        head.dataframe(side_by_side(chosen), hide_index=True, height="content")
         return
     with head:
         show_card(chosen[0], kept)

@@ -73,6 +73,9 @@ def test_cards_are_compared_and_one_whose_run_is_gone_is_said(tiny_cache: Path) 
     assert {"BPCER", "APCER paper", "ACER", "Limit on test", "Limit on seen_paper"} <= set(table[""])
     assert {f"of {name}" for name in ("a", "b", "vendor")} == set(table.iloc[-1, 1:])
     assert not at.get("download_button")  # of one card only
+    for letter, entry in zip("ABC", approvals.kept(tiny_cache)[0], strict=True):
+        said = f"{letter}, {entry.card.run_name}: **{cardpage.verdict(entry.card).lower()}**"
+        assert said in at.markdown[0].value.replace("\\", "")
     [of_b] = [path.stem for path, frozen in card.cards(tiny_cache)[0] if frozen.run_name == "b"]
     at = page("cards", cache=tiny_cache, run="a", card=of_b)
     assert [b.disabled for b in at.button if b.label == "Compute it again"] == [True]
