@@ -125,15 +125,14 @@ def operating_point(
         approvals.require_undecided(out)
     by_rule, dev = op.rule(rule), choose_on or dev_subsets(chosen.subsets)
     is_by_hand = by_rule.kind == op.BY_HAND
-    fresh = fresh_subsets(chosen.subsets, dev)
     card = cards.card(
         chosen,
         score or _only_score(chosen, run),
         by_rule,
         choose_on or ([] if is_by_hand else dev),
-        report_on or fresh or (list(chosen.subsets) if is_by_hand else []),
+        report_on or fresh_subsets(chosen.subsets, dev) or (list(chosen.subsets) if is_by_hand else []),
         level=level,
-        costs=_costs(sessions, attack_share, loss, rejection_cost, currency) if rule.strip() == op.COST else None,
+        costs=_costs(sessions, attack_share, loss, rejection_cost, currency) if by_rule.kind == op.COST else None,
         fail_closed=fail_closed,
         by=by,
         note=note,
