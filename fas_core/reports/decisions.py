@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from fas_core.evaluation.decisions import Decision, Kept
 from fas_core.evaluation.words import threshold_text
+from fas_core.metrics.operating_point import BY_HAND
 from fas_core.reports import html
 from fas_core.reports.html import facts
 
@@ -22,12 +23,14 @@ def section(listed: Sequence[Kept]) -> Markup:
 
 def _parts(entry: Kept) -> list[Markup]:
     decision = entry.decision
-    taken = "" if entry.is_latest else " Superseded by a later decision."
-    return [html.paragraph(f"{decision.in_words}{taken}", "" if entry.is_latest else "quiet"), facts(_facts(decision))]
+    if not entry.is_latest:
+        return [html.paragraph(f"{decision.in_words} Superseded by a later decision.", "quiet")]
+    return [html.paragraph(decision.in_words), facts(_facts(decision))]
 
 
 def _facts(decision: Decision) -> dict[str, str]:
     evidence = decision.evidence
+    where = ", ".join(evidence.chosen_on) or "what was judged"
     judged = [decision.about] if decision.against is None else [decision.about, decision.against]
     return {
         "Decided": f"{decision.when[:16].replace('T', ' ')} UTC by {decision.by}",
@@ -37,7 +40,7 @@ def _facts(decision: Decision) -> dict[str, str]:
             + ("" if run.threshold is None else f" at the threshold {threshold_text(run.threshold)}")
             for run in judged
         ),
-        "Thresholds": f"{evidence.rule.words}, chosen on {', '.join(evidence.chosen_on) or 'what was judged'}, per "
+        "Thresholds": f"{evidence.rule.words}{'' if evidence.rule.kind == BY_HAND else f', chosen on {where}'}, per "
         f"{evidence.level}",
         "Judged on": ", ".join(evidence.judged_on),
         "Numbers as shown": " ".join(evidence.numbers),

@@ -59,7 +59,8 @@ def test_overview_and_report_say_what_was_decided_last(tiny_cache: Path, monkeyp
     a, b = (System(store.open_run(tiny_cache, name), "rec") for name in "ab")
     paper = report.page(a, others=[b], with_images=False)
     assert "refused by Eve &lt;b&gt; on " in paper
-    assert "approved by Ada" in paper
+    assert "against a: fewer masks. Superseded by a later decision." in paper
+    assert paper.count("Numbers as shown") == 1
     assert "What was decided" not in report.page(a, with_images=False)
 
 
