@@ -10,8 +10,9 @@ from streamlit.testing.v1 import AppTest
 
 from fas_core.evaluation import decisions
 from fas_core.evaluation.join import System
-from fas_core.reports import report
+from fas_core.reports.report import NO_IMAGES
 from fas_core.runs import store
+from tests.reports.test_report import of_run, of_runs
 
 from .conftest import page, texts
 from .test_compare import JUDGED, fixed, page_of
@@ -57,11 +58,11 @@ def test_overview_and_report_say_what_was_decided_last(tiny_cache: Path, monkeyp
     assert "against a\\: a \\[leak\\]\\(http" in line
     assert [e.label for e in overview.expander] == ["1 more decision"]
     a, b = (System(store.open_run(tiny_cache, name), "rec") for name in "ab")
-    paper = report.page(a, others=[b], with_images=False)
+    paper = of_runs(a, b, images=NO_IMAGES)
     assert "refused by Eve &lt;b&gt; on " in paper
     assert "against a: fewer masks. Superseded by a later decision." in paper
     assert paper.count("Numbers as shown") == 1
-    assert "What was decided" not in report.page(a, with_images=False)
+    assert "What was decided" not in of_run(a.run, images=NO_IMAGES)
 
 
 def test_a_changed_file_is_named(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
