@@ -473,10 +473,13 @@ def test_a_report_is_one_file(tiny_cache: Path, tmp_path: Path, fas: Callable[..
     answer = fas(*asked, "--out", out)
     assert (answer.out, answer.code) == ("", 0)
     html = out.read_text()
-    assert "data:image/png" in html
-    assert "Compared: A a by rec, B vendor by score" in html
-    fas(*asked, "--out", out, "--no-images")
+    assert "Is B as good as A?" in html
+    assert "Distribution of each loss" not in html
+    fas(*asked, "--appendix", "--out", out, "--no-images")
+    assert "Distribution of each loss" in out.read_text()
     assert "data:image/png" not in out.read_text()
+    fas(*asked, "--pdf", "--out", out)
+    assert out.read_bytes().startswith(b"%PDF-")
     op.write_text(op.read_text().replace('"rec"', '"kl"'))
     assert "was changed after it was written" in message(fas(*asked, "--out", out))
     assert "--score" in message(fas("report", "a", "--cache", tiny_cache, "--out", out))

@@ -16,6 +16,7 @@ from app.comparing import comparison as c
 from app.comparing.comparison import Comparison
 from app.comparing.scatter import points_of
 from fas_core.evaluation.join import System
+from fas_core.evaluation.sheet import OVER_ALL
 from fas_core.metrics.operating_point import Rule
 from fas_core.reports.tables import forest_rows, worse_table
 from fas_core.runs.scorefile import scores_only_run
@@ -97,7 +98,7 @@ def test_nothing_is_bold_or_compared_where_ties_leave_no_threshold(by_skin: Comp
     assert c.worse(without, 1, with_intervals=False) is None
     assert c.flips(without, 1) is None
     assert [row.label for row in forest_rows(c.sheet(without), 1, with_intervals=False)] == ["AUC", "AUC print"]
-    assert {statistic.name for statistic in c.differences(without, 1, with_intervals=False)} == set(c.OVER_ALL)
+    assert {statistic.name for statistic in c.differences(without, 1, with_intervals=False)} == set(OVER_ALL)
 
 
 def test_one_switch_changes_every_part(by_skin: Comparison) -> None:
