@@ -32,6 +32,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("fas_core.latent", "fas_core.training"),
     ("fas_core.scores",),
     ("fas_core.evaluation",),
+    ("fas_core.deciding",),
     ("fas_core.reports", "fas_core.inference"),
     ("fas_core.derive",),
     ("fas_core.demo",),

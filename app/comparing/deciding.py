@@ -10,10 +10,10 @@ from app.parts.decided import history
 from app.session.page import fragment
 from app.session.readers import cache_folder
 from app.words import escaped
+from fas_core.deciding import decisions
+from fas_core.deciding.decisions import Evidence, JudgedRun
 from fas_core.errors import BadInputError
 from fas_core.evaluation import comparison as paired
-from fas_core.evaluation import decisions
-from fas_core.evaluation.decisions import Evidence, JudgedRun
 from fas_core.evaluation.regressions import headline
 
 DECIDING_PART = "Approve or refuse"

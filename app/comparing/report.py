@@ -8,8 +8,8 @@ from app.comparing.comparison import SUBSET, Comparison, groupings, sheet
 from app.comparing.scatter import points_of
 from app.session.page import fragment
 from app.session.readers import cache_folder
-from fas_core.evaluation import card as cards
-from fas_core.evaluation.card import Card
+from fas_core.deciding import card as cards
+from fas_core.deciding.card import Card
 from fas_core.evaluation.changes import CHANGE, Filter
 from fas_core.reports import report
 from fas_core.reports.report import AS_THEY_ARE, NO_IMAGES, PIXELATED, Options

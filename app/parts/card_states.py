@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app.words import escaped
+from fas_core.deciding import approvals
+from fas_core.deciding.approvals import APPROVED, DRAFT, NEXT, SUPERSEDED, WITHDRAWN, Kept
 from fas_core.errors import BadInputError
-from fas_core.evaluation import approvals
-from fas_core.evaluation.approvals import APPROVED, DRAFT, NEXT, SUPERSEDED, WITHDRAWN, Kept
 
 _ACTIONS = {
     APPROVED: ("Approve", ":material/verified:"),

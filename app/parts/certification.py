@@ -9,9 +9,9 @@ from app.session import readers
 from app.session.cache import cached, keyed
 from app.session.sidebar import Shown
 from app.words import escaped, percent
-from fas_core.evaluation import certification, plans
-from fas_core.evaluation.certification import Sheet, rounded_up
-from fas_core.evaluation.plans import Plan
+from fas_core.deciding import certification, plans
+from fas_core.deciding.certification import Sheet, rounded_up
+from fas_core.deciding.plans import Plan
 from fas_core.metrics.operating_point import OperatingPoint
 
 AT_MOST, IF_INDEPENDENT = "bound", "By presentation"

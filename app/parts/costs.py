@@ -11,8 +11,8 @@ from app.session.readers import pooled_score_set
 from app.session.sidebar import Shown
 from app.words import escaped
 from fas_core import metrics
+from fas_core.deciding import pricing
 from fas_core.errors import BadInputError
-from fas_core.evaluation import pricing
 from fas_core.metrics import cost
 from fas_core.metrics.cost import ResampledRates
 from fas_core.metrics.operating_point import COST, OperatingPoint

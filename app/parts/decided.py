@@ -8,8 +8,8 @@ import streamlit as st
 
 from app.session.readers import cache_folder, runs
 from app.words import escaped
-from fas_core.evaluation import decisions
-from fas_core.evaluation.decisions import APPROVED, Kept
+from fas_core.deciding import decisions
+from fas_core.deciding.decisions import APPROVED, Kept
 from fas_core.runs.store import Run
 
 MOST_LINES = 6  # of the latest decisions

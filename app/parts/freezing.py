@@ -9,9 +9,9 @@ from app.session.cache import cached
 from app.session.readers import cache_folder
 from app.session.sidebar import Shown
 from app.words import about, escaped
+from fas_core.deciding import approvals
+from fas_core.deciding import card as cards
 from fas_core.errors import BadInputError
-from fas_core.evaluation import approvals
-from fas_core.evaluation import card as cards
 from fas_core.metrics.operating_point import COST, OperatingPoint, Rule
 from fas_core.runs.health import Caution
 from fas_core.runs.store import Run

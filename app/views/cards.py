@@ -12,11 +12,11 @@ from app.session.address import put_in_address
 from app.session.readers import cache_folder, runs
 from app.session.sidebar import Shown
 from app.words import escaped, threshold_text
+from fas_core.deciding import approvals
+from fas_core.deciding import card as cards
+from fas_core.deciding.approvals import Kept
+from fas_core.deciding.card import Card
 from fas_core.errors import BadInputError
-from fas_core.evaluation import approvals
-from fas_core.evaluation import card as cards
-from fas_core.evaluation.approvals import Kept
-from fas_core.evaluation.card import Card
 from fas_core.evaluation.words import rate_text
 from fas_core.metrics.limits import short_words
 from fas_core.reports import card

@@ -22,7 +22,7 @@ from app.session.sidebar import Shown
 from app.words import escaped, number, threshold_text
 from fas_core.data import images
 from fas_core.data.names import ATTACK, TRAIN, readable
-from fas_core.evaluation import card as cards
+from fas_core.deciding import card as cards
 from fas_core.evaluation.presentations import FRAME
 from fas_core.evaluation.verdicts import called
 from fas_core.latent import neighbours, projection

@@ -21,7 +21,7 @@ def list_cards(context: typer.Context, cache: CacheOption, as_json: JsonOption =
     """Operating-point cards with their states: draft, approved, superseded, withdrawn. Example: `fas cards --json`"""
     if context.invoked_subcommand is not None:
         return None
-    from fas_core.evaluation import approvals
+    from fas_core.deciding import approvals
 
     kept, problems = approvals.kept(cache)
     for problem in problems:
@@ -40,8 +40,8 @@ def list_cards(context: typer.Context, cache: CacheOption, as_json: JsonOption =
 
 def keep_card(file: Annotated[Path, typer.Argument(metavar="FILE")], cache: CacheOption) -> None:
     """Puts a card among those of the cache folder, once. Example: `fas cards keep op.json`"""
-    from fas_core.evaluation import approvals
-    from fas_core.evaluation import card as cards
+    from fas_core.deciding import approvals
+    from fas_core.deciding import card as cards
 
     print(approvals.keep(cards.read_untouched(file), cache).stem)
 
@@ -52,8 +52,8 @@ def print_pages(
     cache: CacheOption,
 ) -> None:
     """A card on two pages, as PDF or HTML. Example: `fas cards print 20261129 --out op.pdf`"""
-    from fas_core.evaluation import approvals
-    from fas_core.evaluation import card as cards
+    from fas_core.deciding import approvals
+    from fas_core.deciding import card as cards
     from fas_core.reports import card as cardpage
     from fas_core.reports.pdf import pdf
 
@@ -75,7 +75,7 @@ def print_pages(
 
 def approve(card: CardArgument, cache: CacheOption, why: WhyOption, by: ByOption = "") -> None:
     """Approves a draft. Example: `fas cards approve 2026-11-29 --why "pilot at gate 3" --by Ada`"""
-    from fas_core.evaluation.approvals import APPROVED
+    from fas_core.deciding.approvals import APPROVED
 
     _decide(card, cache, APPROVED, why, by)
 
@@ -88,21 +88,21 @@ def supersede(
     by: ByOption = "",
 ) -> None:
     """Puts another card in the place of one. Example: `fas cards supersede old.json --with new.json --why retrained`"""
-    from fas_core.evaluation.approvals import SUPERSEDED
+    from fas_core.deciding.approvals import SUPERSEDED
 
     _decide(card, cache, SUPERSEDED, why, by, successor)
 
 
 def withdraw(card: CardArgument, cache: CacheOption, why: WhyOption, by: ByOption = "") -> None:
     """Withdraws a card for good; `fas predict` refuses it. Example: `fas cards withdraw op.json --why "a leak"`"""
-    from fas_core.evaluation.approvals import WITHDRAWN
+    from fas_core.deciding.approvals import WITHDRAWN
 
     _decide(card, cache, WITHDRAWN, why, by)
 
 
 def _decide(name: str, cache: Path, state: str, why: str, by: str, successor: str | None = None) -> None:
-    from fas_core.evaluation import approvals
-    from fas_core.evaluation import card as cards
+    from fas_core.deciding import approvals
+    from fas_core.deciding import card as cards
 
     path = approvals.file_named(name, cache)
     in_its_place = None if successor is None else cards.read_untouched(approvals.file_named(successor, cache))

@@ -10,7 +10,7 @@ from fas_core.cli.options import CacheOption, JsonOption, LevelOption
 from fas_core.cli.printing import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from fas_core.evaluation.decisions import Evidence, JudgedRun
+    from fas_core.deciding.decisions import Evidence, JudgedRun
     from fas_core.evaluation.join import System
     from fas_core.metrics.operating_point import Rule
 
@@ -19,7 +19,7 @@ def list_decisions(context: typer.Context, cache: CacheOption, as_json: JsonOpti
     """Runs that were approved or refused, the newest decision first. Example: `fas decisions list --json`"""
     if context.invoked_subcommand is not None:
         return None
-    from fas_core.evaluation import decisions
+    from fas_core.deciding import decisions
 
     kept, problems = decisions.kept(cache)
     for problem in problems:
@@ -62,7 +62,7 @@ def add_decision(
     "fewer masks pass"`
     """
     from fas_core.cli.evaluation import _only_score
-    from fas_core.evaluation import decisions
+    from fas_core.deciding import decisions
     from fas_core.evaluation.join import System
     from fas_core.metrics import operating_point as op
     from fas_core.runs import store
@@ -83,8 +83,9 @@ def _evidence(
 ) -> tuple[JudgedRun, JudgedRun | None, Evidence]:
     """The Run, the other one, and what is said about them: thresholds are chosen on dev, as on the page Compare."""
     from fas_core.data.names import dev_subsets, fresh_subsets
-    from fas_core.evaluation import card as cards
-    from fas_core.evaluation import comparison, decisions
+    from fas_core.deciding import card as cards
+    from fas_core.deciding import decisions
+    from fas_core.evaluation import comparison
     from fas_core.metrics.operating_point import BY_HAND
     from fas_core.reports import card as cardpage
 

@@ -25,8 +25,8 @@ from fas_core.cli.printing import (
 from fas_core.errors import BadInputError
 
 if TYPE_CHECKING:
-    from fas_core.evaluation.approvals import History
-    from fas_core.evaluation.card import Card
+    from fas_core.deciding.approvals import History
+    from fas_core.deciding.card import Card
     from fas_core.evaluation.join import System
     from fas_core.evaluation.presentations import Presentations
     from fas_core.evaluation.regressions import Regressions
@@ -111,8 +111,8 @@ def operating_point(
     Example: `fas threshold small_dcvae --score rec --choose-on live --report-on unseen_paper --out op.json`
     """
     from fas_core.data.names import dev_subsets, fresh_subsets
-    from fas_core.evaluation import approvals
-    from fas_core.evaluation import card as cards
+    from fas_core.deciding import approvals
+    from fas_core.deciding import card as cards
     from fas_core.metrics import operating_point as op
     from fas_core.runs import store
 
@@ -177,7 +177,7 @@ def _costs(
 
 
 def _check_card(path: Path, cache: Path, as_json: bool) -> None:
-    from fas_core.evaluation import card as cards
+    from fas_core.deciding import card as cards
 
     card = cards.read(path)
     differences = cards.differences(card, cards.run_of(card, cache))
@@ -214,8 +214,8 @@ def certify(
 
     Example: `fas certify small_dcvae --score rec --plan ibeta-level-1`
     """
-    from fas_core.evaluation import card as cards
-    from fas_core.evaluation import certification, plans
+    from fas_core.deciding import card as cards
+    from fas_core.deciding import certification, plans
     from fas_core.metrics import operating_point as op
     from fas_core.runs import health
 
@@ -257,8 +257,8 @@ def _decided(
 ) -> tuple[Presentations, Run | None]:
     """The presentations of a Run, and it, or of a score file; as a card says where nothing else is said."""
     from fas_core import scores
+    from fas_core.deciding.certification import usual_level
     from fas_core.evaluation import file_metrics, presentations
-    from fas_core.evaluation.certification import usual_level
     from fas_core.runs import scorefile, store
 
     if point is not None:
@@ -295,8 +295,8 @@ def predict(
 
     Examples: `fas predict --operating-point op.json a.png` · `fas predict --operating-point op.json --scores new.csv`
     """
-    from fas_core.evaluation import approvals
-    from fas_core.evaluation import card as cards
+    from fas_core.deciding import approvals
+    from fas_core.deciding import card as cards
 
     card = cards.read(operating_point)
     _require_in_force(operating_point, approvals.history(operating_point, card))
@@ -321,7 +321,7 @@ def predict(
 
 def _require_in_force(path: Path, history: History) -> None:
     """Raises BadInputError for a card that was withdrawn, and says where another has taken its place."""
-    from fas_core.evaluation.approvals import SUPERSEDED, WITHDRAWN
+    from fas_core.deciding.approvals import SUPERSEDED, WITHDRAWN
 
     if history.state == WITHDRAWN:
         raise BadInputError(f"{path} is {history.in_words}. Take a card that is in force: fas cards.")
@@ -330,7 +330,7 @@ def _require_in_force(path: Path, history: History) -> None:
 
 
 def _predict_scores(card: Card, path: Path, columns: list[str], higher_is: str | None, as_json: bool) -> None:
-    from fas_core.evaluation import applied
+    from fas_core.deciding import applied
     from fas_core.runs import scorefile
 
     rows = applied.read(path, card, scorefile.column_names(columns), higher_is)
@@ -457,7 +457,7 @@ def report_on(
     Example: `fas report small_dcvae --score rec --compare small_resvae --rule 'bpcer<=0.02' --out report.html`
     """
     from fas_core.data.names import dev_subsets
-    from fas_core.evaluation import card as cards
+    from fas_core.deciding import card as cards
     from fas_core.evaluation.join import System
     from fas_core.evaluation.sheet import Sheet, comparison
     from fas_core.evaluation.summary import summary

@@ -18,10 +18,10 @@ from fas_core.metrics.operating_point import Rule
 from fas_core.metrics.uncertainty import UnitInterval, clopper_pearson
 
 if TYPE_CHECKING:  # it takes scikit-learn and SciPy, which most commands do without
+    from fas_core.deciding.card import Card
+    from fas_core.deciding.certification import Sheet
+    from fas_core.deciding.plans import Asked, Plan
     from fas_core.evaluation.breakdown import Breakdown, Rate
-    from fas_core.evaluation.card import Card
-    from fas_core.evaluation.certification import Sheet
-    from fas_core.evaluation.plans import Asked, Plan
     from fas_core.evaluation.run_metrics import DevRates
     from fas_core.metrics import Rates, Summary
     from fas_core.runs.upkeep import Verified

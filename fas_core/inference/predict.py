@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from fas_core import metrics, scores
 from fas_core.data import images
 from fas_core.data.names import ATTACK, BONA_FIDE
+from fas_core.deciding import card
+from fas_core.deciding.card import Card
 from fas_core.errors import BadInputError
-from fas_core.evaluation import card
-from fas_core.evaluation.card import Card
 from fas_core.evaluation.presentations import FRAME, summed_up
 from fas_core.inference import infer
 from fas_core.inference.infer import Ready

@@ -14,11 +14,11 @@ from dataclasses import replace
 from markupsafe import Markup
 
 from fas_core import metrics, scores
-from fas_core.evaluation.approvals import APPROVED, History
-from fas_core.evaluation.card import OPTIMISTIC, Card
+from fas_core.deciding.approvals import APPROVED, History
+from fas_core.deciding.card import OPTIMISTIC, Card
+from fas_core.deciding.tested import Evidence, Kind, evidence
 from fas_core.evaluation.presentations import presentations
 from fas_core.evaluation.run_metrics import ReportedRates
-from fas_core.evaluation.tested import Evidence, Kind, evidence
 from fas_core.evaluation.words import rate_text, threshold_text
 from fas_core.metrics import limits
 from fas_core.metrics.cost import amount_text

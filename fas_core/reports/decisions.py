@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from fas_core.evaluation.decisions import Decision, Kept
+from fas_core.deciding.decisions import Decision, Kept
 from fas_core.evaluation.words import threshold_text
 from fas_core.metrics.operating_point import BY_HAND
 from fas_core.reports import html

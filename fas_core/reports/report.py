@@ -22,9 +22,10 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from fas_core.data.names import readable
+from fas_core.deciding import decisions
+from fas_core.deciding.card import Card
 from fas_core.errors import BadInputError
-from fas_core.evaluation import changes, decisions
-from fas_core.evaluation.card import Card
+from fas_core.evaluation import changes
 from fas_core.evaluation.changes import Filter, Pair
 from fas_core.evaluation.join import System
 from fas_core.evaluation.regressions import SUBSET

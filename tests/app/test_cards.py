@@ -4,7 +4,7 @@ from pathlib import Path
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Element
 
-from fas_core.evaluation import approvals, card
+from fas_core.deciding import approvals, card
 from fas_core.metrics import operating_point as op
 from fas_core.reports import card as cardpage
 from fas_core.runs import store

@@ -14,7 +14,8 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app.components import scatter
-from fas_core.evaluation import card, differences
+from fas_core.deciding import card
+from fas_core.evaluation import differences
 from fas_core.evaluation.join import Joined, System, joined
 from fas_core.evaluation.matching import matching
 from fas_core.evaluation.words import metric_words, p_text, signed

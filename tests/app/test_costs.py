@@ -8,7 +8,7 @@ import numpy as np
 from streamlit.testing.v1 import AppTest
 
 from app.session.operating import NOBODYS
-from fas_core.evaluation import approvals
+from fas_core.deciding import approvals
 from tests.conftest import tiny_samples, write_image_run
 
 from .conftest import page, texts

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fas_core.evaluation import decisions
+from fas_core.deciding import decisions
 from fas_core.evaluation.join import System
 from fas_core.reports.report import NO_IMAGES
 from fas_core.runs import store

@@ -14,8 +14,8 @@ from streamlit.testing.v1 import AppTest
 
 from fas_core import scores
 from fas_core.data import images
+from fas_core.deciding import card
 from fas_core.errors import BadInputError
-from fas_core.evaluation import card
 from fas_core.evaluation.words import threshold_text
 from fas_core.inference import predict
 from fas_core.latent import neighbours

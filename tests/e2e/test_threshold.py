@@ -12,7 +12,8 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from fas_core import metrics
-from fas_core.evaluation import card, run_metrics
+from fas_core.deciding import card
+from fas_core.evaluation import run_metrics
 from fas_core.evaluation.presentations import presentations
 from fas_core.metrics import limits, operating_point
 from fas_core.runs import store

@@ -16,8 +16,9 @@ from PIL import Image
 
 from fas_core import scores
 from fas_core.data.names import dev_subsets
+from fas_core.deciding import card
 from fas_core.errors import BadInputError
-from fas_core.evaluation import card, run_metrics
+from fas_core.evaluation import run_metrics
 from fas_core.evaluation.changes import ALL, SCORE_B, Filter, listed, pair_of
 from fas_core.evaluation.join import System
 from fas_core.evaluation.sheet import Sheet, comparison

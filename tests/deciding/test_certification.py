@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from fas_core import scores
+from fas_core.deciding import card as cards
+from fas_core.deciding import certification, plans
+from fas_core.deciding.certification import Line, Sheet, at_card, judged
+from fas_core.deciding.plans import Asked, Attacks, Plan
 from fas_core.errors import BadInputError
-from fas_core.evaluation import card as cards
-from fas_core.evaluation import certification, plans
-from fas_core.evaluation.certification import Line, Sheet, at_card, judged
-from fas_core.evaluation.plans import Asked, Attacks, Plan
 from fas_core.evaluation.presentations import of_file, presentations
 from fas_core.metrics.operating_point import rule
 from fas_core.runs import scorefile, store

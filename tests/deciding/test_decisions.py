@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from fas_core.deciding import decisions
+from fas_core.deciding.decisions import Decision
 from fas_core.errors import BadInputError
-from fas_core.evaluation import decisions
 from fas_core.evaluation.comparison import compared
-from fas_core.evaluation.decisions import Decision
 from fas_core.evaluation.join import System
 from fas_core.metrics.operating_point import Rule
 from fas_core.runs import store

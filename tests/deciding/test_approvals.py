@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from fas_core.deciding import approvals, card
+from fas_core.deciding.approvals import APPROVED, DRAFT, SUPERSEDED, WITHDRAWN
+from fas_core.deciding.card import Card
 from fas_core.errors import BadInputError
-from fas_core.evaluation import approvals, card
-from fas_core.evaluation.approvals import APPROVED, DRAFT, SUPERSEDED, WITHDRAWN
-from fas_core.evaluation.card import Card
 from fas_core.metrics import operating_point as op
 from fas_core.runs import store
 from tests.conftest import tiny_samples, write_image_run

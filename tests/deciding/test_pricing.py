@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from fas_core import metrics
-from fas_core.evaluation import pricing
+from fas_core.deciding import pricing
 from fas_core.metrics.cost import Costs, Paired, Share
 
 # Live 0, 1, 2, 3; masks 2, 4: at 2 half of the live faces are rejected and none passes, at 4 none is and half pass.

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from fas_core import metrics, scores
+from fas_core.deciding import card
+from fas_core.deciding.card import Card
 from fas_core.errors import BadInputError
-from fas_core.evaluation import card
-from fas_core.evaluation.card import Card
 from fas_core.metrics import operating_point as op
 from fas_core.metrics.cost import Costs, Share
 from fas_core.reports import card as cardpage

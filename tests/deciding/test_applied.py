@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fas_core.deciding import applied, card
+from fas_core.deciding.card import Card
 from fas_core.errors import BadInputError
-from fas_core.evaluation import applied, card
-from fas_core.evaluation.card import Card
 from fas_core.metrics import operating_point as op
 from fas_core.runs.scorefile import scores_only_run
 from tests.conftest import tiny_samples

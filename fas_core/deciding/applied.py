@@ -19,10 +19,10 @@ import pandas as pd
 
 from fas_core import metrics
 from fas_core.data.names import ATTACK, BONA_FIDE
+from fas_core.deciding import card
+from fas_core.deciding.card import Card
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
-from fas_core.evaluation import card
-from fas_core.evaluation.card import Card
 from fas_core.evaluation.presentations import FRAME, grouped, summed_up
 from fas_core.runs import scorefile
 

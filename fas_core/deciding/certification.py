@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from fas_core import metrics
 from fas_core.data.names import dev_subsets, fresh_subsets, in_protocol_order
+from fas_core.deciding.card import Card
+from fas_core.deciding.plans import Asked, Plan
 from fas_core.delivery import is_injected
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
-from fas_core.evaluation.card import Card
-from fas_core.evaluation.plans import Asked, Plan
 from fas_core.evaluation.presentations import FRAME, Presentations
 from fas_core.metrics import UndefinedMetricError, json_safe, uncertainty
 from fas_core.metrics.operating_point import BY_HAND, Rule

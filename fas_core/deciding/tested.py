@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from fas_core import scores
 from fas_core.data.names import ATTACK, TRAIN
+from fas_core.deciding.card import Card
 from fas_core.errors import BadInputError
 from fas_core.evaluation import breakdown
 from fas_core.evaluation.breakdown import Breakdown, Gap
-from fas_core.evaluation.card import Card
 from fas_core.evaluation.presentations import Presentations, presentations
 from fas_core.metrics import UndefinedMetricError, cost
 from fas_core.metrics.scoreset import UNSPECIFIED

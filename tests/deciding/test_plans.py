@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from fas_core.deciding import plans
+from fas_core.deciding.plans import Asked
 from fas_core.errors import BadInputError
-from fas_core.evaluation import plans
-from fas_core.evaluation.plans import Asked
 
 OWN = """
 title = "Ours"

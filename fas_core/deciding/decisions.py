@@ -18,9 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fas_core import documents, texts
+from fas_core.deciding.card import Card
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
-from fas_core.evaluation.card import Card
 from fas_core.evaluation.comparison import PairedComparison
 from fas_core.evaluation.join import System
 from fas_core.files import atomic_file, end_of

@@ -18,10 +18,10 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from fas_core.deciding import card
+from fas_core.deciding.card import Card
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
-from fas_core.evaluation import card
-from fas_core.evaluation.card import Card
 from fas_core.files import end_of
 
 DRAFT, APPROVED, SUPERSEDED, WITHDRAWN = "draft", "approved", "superseded", "withdrawn"
