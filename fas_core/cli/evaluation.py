@@ -461,9 +461,7 @@ def report_on(
     from fas_core.evaluation.join import System
     from fas_core.evaluation.sheet import Sheet, comparison
     from fas_core.evaluation.summary import summary
-    from fas_core.files import atomic_file
     from fas_core.metrics import operating_point as op
-    from fas_core.reports import pdf
     from fas_core.reports import report as core
     from fas_core.runs import store
 
@@ -480,6 +478,13 @@ def report_on(
     shown = core.NO_IMAGES if not images else core.PIXELATED if pixelate else core.AS_THEY_ARE
     wanted = core.Options(groups_by=groups_by, images=shown, with_appendix=appendix, card=card)
     html = core.page(about, wanted)
+    _write_report(html, out, as_pdf)
+
+
+def _write_report(html: str, out: Path, as_pdf: bool) -> None:
+    from fas_core.files import atomic_file
+    from fas_core.reports import pdf
+
     content = pdf.pdf(html) if as_pdf else html.encode()
     with atomic_file(out) as temporary:
         temporary.write_bytes(content)

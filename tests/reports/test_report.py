@@ -89,7 +89,7 @@ def test_a_decision_comes_first_evidence_behind_it_and_hashes_last(runs: tuple[s
             "Every metric",
             "Samples that changed",
             "Group by group: subset",
-            "Errors at this threshold",
+            "Target against outcome",
             content.sha256,
             "Appendix: A, a",
             "Distribution of each loss",
