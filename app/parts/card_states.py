@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app.words import escaped
-from fas_core.deciding import approvals
-from fas_core.deciding.approvals import APPROVED, DRAFT, NEXT, SUPERSEDED, WITHDRAWN, Kept
+from fas_core.deciding import card_states
+from fas_core.deciding.card_states import APPROVED, DRAFT, NEXT, SUPERSEDED, WITHDRAWN, Kept
 from fas_core.errors import BadInputError
 
 _ACTIONS = {
@@ -58,8 +58,10 @@ def _form(shown: Kept, state: str, others: Sequence[Kept]) -> None:
         successor = None
         if state == SUPERSEDED and others:
             successor = st.selectbox("By the card", others, format_func=_called, key=f"successor_{name}")
-        by = st.text_input("Who decides", max_chars=approvals.LONGEST_NAME, placeholder="your name", key=f"{state}_by")
-        why = st.text_area("Why", max_chars=approvals.LONGEST_WHY, height=90, key=f"{state}_why_{name}")
+        by = st.text_input(
+            "Who decides", max_chars=card_states.LONGEST_NAME, placeholder="your name", key=f"{state}_by"
+        )
+        why = st.text_area("Why", max_chars=card_states.LONGEST_WHY, height=90, key=f"{state}_why_{name}")
         if state == WITHDRAWN:
             st.caption("For good: fas predict refuses a card that was withdrawn. Nothing of it is erased.")
         if not st.form_submit_button(label, icon=icon, type="primary"):
@@ -67,7 +69,7 @@ def _form(shown: Kept, state: str, others: Sequence[Kept]) -> None:
     try:
         if not by.strip() or not why.strip():
             raise BadInputError("A decision needs the name of who decides, and a reason.")
-        approvals.add(shown.path, state, by=by, why=why, successor=None if successor is None else successor.card)
+        card_states.add(shown.path, state, by=by, why=why, successor=None if successor is None else successor.card)
     except BadInputError as error:
         st.error(escaped(str(error)), icon=icon)
         return

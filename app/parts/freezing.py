@@ -9,8 +9,8 @@ from app.session.cache import cached
 from app.session.readers import cache_folder
 from app.session.sidebar import Shown
 from app.words import about, escaped
-from fas_core.deciding import approvals
 from fas_core.deciding import card as cards
+from fas_core.deciding import card_states
 from fas_core.errors import BadInputError
 from fas_core.metrics.operating_point import COST, OperatingPoint, Rule
 from fas_core.runs.health import Caution
@@ -67,7 +67,7 @@ def card_form(shown: Shown, point: OperatingPoint, *, key: str) -> bool:
                 by=by.strip(),
                 note=note.strip(),
             )
-            st.session_state["_saved_card"] = approvals.keep(content, cache_folder()).stem
+            st.session_state["_saved_card"] = card_states.keep(content, cache_folder()).stem
         except BadInputError as error:
             st.error(escaped(str(error)), icon=":material/lock:")
             return False

@@ -12,10 +12,10 @@ from app.session.address import put_in_address
 from app.session.readers import cache_folder, runs
 from app.session.sidebar import Shown
 from app.words import escaped, threshold_text
-from fas_core.deciding import approvals
 from fas_core.deciding import card as cards
-from fas_core.deciding.approvals import Kept
+from fas_core.deciding import card_states
 from fas_core.deciding.card import Card
+from fas_core.deciding.card_states import Kept
 from fas_core.errors import BadInputError
 from fas_core.evaluation.words import rate_text
 from fas_core.metrics.limits import short_words
@@ -218,7 +218,7 @@ def side_by_side(chosen: list[Kept]) -> pd.DataFrame:
 def operating_points() -> None:
     shown = sidebar.shown()
     st.title("Operating points")
-    kept, problems = approvals.kept(cache_folder())
+    kept, problems = card_states.kept(cache_folder())
     for problem in problems:
         st.warning(escaped(problem), icon=":material/warning:")
     if not kept:

@@ -21,9 +21,9 @@ def list_cards(context: typer.Context, cache: CacheOption, as_json: JsonOption =
     """Operating-point cards with their states: draft, approved, superseded, withdrawn. Example: `fas cards --json`"""
     if context.invoked_subcommand is not None:
         return None
-    from fas_core.deciding import approvals
+    from fas_core.deciding import card_states
 
-    kept, problems = approvals.kept(cache)
+    kept, problems = card_states.kept(cache)
     for problem in problems:
         say(f"Warning: {problem}")
     if as_json:
@@ -40,10 +40,10 @@ def list_cards(context: typer.Context, cache: CacheOption, as_json: JsonOption =
 
 def keep_card(file: Annotated[Path, typer.Argument(metavar="FILE")], cache: CacheOption) -> None:
     """Puts a card among those of the cache folder, once. Example: `fas cards keep op.json`"""
-    from fas_core.deciding import approvals
     from fas_core.deciding import card as cards
+    from fas_core.deciding import card_states
 
-    print(approvals.keep(cards.read_untouched(file), cache).stem)
+    print(card_states.keep(cards.read_untouched(file), cache).stem)
 
 
 def print_pages(
@@ -52,12 +52,12 @@ def print_pages(
     cache: CacheOption,
 ) -> None:
     """A card on two pages, as PDF or HTML. Example: `fas cards print 20261129 --out op.pdf`"""
-    from fas_core.deciding import approvals
     from fas_core.deciding import card as cards
+    from fas_core.deciding import card_states
     from fas_core.reports import card as cardpage
     from fas_core.reports.pdf import pdf
 
-    path = approvals.file_named(card, cache)
+    path = card_states.file_named(card, cache)
     frozen = cards.read_untouched(path)
     if out.suffix not in (".pdf", ".html"):
         raise BadInputError(f"--out {out} is neither .pdf nor .html: name it as what it is to be.")
@@ -66,7 +66,7 @@ def print_pages(
     except BadInputError as error:
         say(f"Warning: {error}")
         run = None
-    html = cardpage.page(frozen, run, approvals.history(path, frozen))
+    html = cardpage.page(frozen, run, card_states.history(path, frozen))
     content = pdf(html) if out.suffix == ".pdf" else html.encode()
     with atomic_file(out) as temporary:
         temporary.write_bytes(content)
@@ -75,7 +75,7 @@ def print_pages(
 
 def approve(card: CardArgument, cache: CacheOption, why: WhyOption, by: ByOption = "") -> None:
     """Approves a draft. Example: `fas cards approve 2026-11-29 --why "pilot at gate 3" --by Ada`"""
-    from fas_core.deciding.approvals import APPROVED
+    from fas_core.deciding.card_states import APPROVED
 
     _decide(card, cache, APPROVED, why, by)
 
@@ -88,23 +88,23 @@ def supersede(
     by: ByOption = "",
 ) -> None:
     """Puts another card in the place of one. Example: `fas cards supersede old.json --with new.json --why retrained`"""
-    from fas_core.deciding.approvals import SUPERSEDED
+    from fas_core.deciding.card_states import SUPERSEDED
 
     _decide(card, cache, SUPERSEDED, why, by, successor)
 
 
 def withdraw(card: CardArgument, cache: CacheOption, why: WhyOption, by: ByOption = "") -> None:
     """Withdraws a card for good; `fas predict` refuses it. Example: `fas cards withdraw op.json --why "a leak"`"""
-    from fas_core.deciding.approvals import WITHDRAWN
+    from fas_core.deciding.card_states import WITHDRAWN
 
     _decide(card, cache, WITHDRAWN, why, by)
 
 
 def _decide(name: str, cache: Path, state: str, why: str, by: str, successor: str | None = None) -> None:
-    from fas_core.deciding import approvals
     from fas_core.deciding import card as cards
+    from fas_core.deciding import card_states
 
-    path = approvals.file_named(name, cache)
-    in_its_place = None if successor is None else cards.read_untouched(approvals.file_named(successor, cache))
-    approvals.add(path, state, by=by, why=why, successor=in_its_place)
-    print(f"{path.stem}: {approvals.history(path, cards.read(path)).in_words}")
+    path = card_states.file_named(name, cache)
+    in_its_place = None if successor is None else cards.read_untouched(card_states.file_named(successor, cache))
+    card_states.add(path, state, by=by, why=why, successor=in_its_place)
+    print(f"{path.stem}: {card_states.history(path, cards.read(path)).in_words}")

@@ -25,8 +25,8 @@ from fas_core.cli.printing import (
 from fas_core.errors import BadInputError
 
 if TYPE_CHECKING:
-    from fas_core.deciding.approvals import History
     from fas_core.deciding.card import Card
+    from fas_core.deciding.card_states import History
     from fas_core.evaluation.join import System
     from fas_core.evaluation.presentations import Presentations
     from fas_core.evaluation.regressions import Regressions
@@ -111,8 +111,8 @@ def operating_point(
     Example: `fas threshold small_dcvae --score rec --choose-on live --report-on unseen_paper --out op.json`
     """
     from fas_core.data.names import dev_subsets, fresh_subsets
-    from fas_core.deciding import approvals
     from fas_core.deciding import card as cards
+    from fas_core.deciding import card_states
     from fas_core.metrics import operating_point as op
     from fas_core.runs import store
 
@@ -122,7 +122,7 @@ def operating_point(
         raise BadInputError("Name a Run, for example: fas threshold small_dcvae --score rec --report-on unseen_paper")
     chosen = store.open_run(cache, run)
     if out is not None:
-        approvals.require_undecided(out)
+        card_states.require_undecided(out)
     by_rule, dev = op.rule(rule), choose_on or dev_subsets(chosen.subsets)
     is_by_hand = by_rule.kind == op.BY_HAND
     card = cards.card(
@@ -295,11 +295,11 @@ def predict(
 
     Examples: `fas predict --operating-point op.json a.png` · `fas predict --operating-point op.json --scores new.csv`
     """
-    from fas_core.deciding import approvals
     from fas_core.deciding import card as cards
+    from fas_core.deciding import card_states
 
     card = cards.read(operating_point)
-    _require_in_force(operating_point, approvals.history(operating_point, card))
+    _require_in_force(operating_point, card_states.history(operating_point, card))
     if scores is not None:
         if image:
             raise BadInputError(f"Name images or --scores {scores}, not both: images are scored by the card's model.")
@@ -321,7 +321,7 @@ def predict(
 
 def _require_in_force(path: Path, history: History) -> None:
     """Raises BadInputError for a card that was withdrawn, and says where another has taken its place."""
-    from fas_core.deciding.approvals import SUPERSEDED, WITHDRAWN
+    from fas_core.deciding.card_states import SUPERSEDED, WITHDRAWN
 
     if history.state == WITHDRAWN:
         raise BadInputError(f"{path} is {history.in_words}. Take a card that is in force: fas cards.")

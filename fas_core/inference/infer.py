@@ -35,6 +35,7 @@ from fas_core.runs import store
 from fas_core.runs.lock import claimed
 from fas_core.training import checkpoint, devices
 from fas_core.training.devices import PRECISIONS
+from fas_core.training.known import Known
 
 BATCH_CPU, BATCH_GPU = 8, 256  # images: what fits a core's cache, and what fills a GPU
 DECODERS = 4  # threads that read for a GPU
@@ -49,7 +50,7 @@ class Loaded(NamedTuple):
     path: Path
     model: Autoencoder
     header: Json
-    known: checkpoint.Known | None  # the images that its training has used
+    known: Known | None  # the images that its training has used
 
 
 @dataclass(frozen=True)

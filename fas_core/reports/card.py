@@ -14,8 +14,8 @@ from dataclasses import replace
 from markupsafe import Markup
 
 from fas_core import metrics, scores
-from fas_core.deciding.approvals import APPROVED, History
 from fas_core.deciding.card import OPTIMISTIC, Card
+from fas_core.deciding.card_states import APPROVED, History
 from fas_core.deciding.tested import Evidence, Kind, evidence
 from fas_core.evaluation.presentations import presentations
 from fas_core.evaluation.run_metrics import ReportedRates

@@ -136,7 +136,7 @@ def read(
 
     Raises BadInputError naming the first offending row (counted from 1) for a missing column, a label that is neither
     bona fide nor attack, text in the score column, a sample_id repeated within a subset, or a file without any score.
-    The same sample_id in two subsets is kept (published protocols do it) and is a finding of `datahealth`.
+    The same sample_id in two subsets is kept (published protocols do it) and is a caution of `runs.health`.
     """
     path = Path(path)
     table = read_table(path)

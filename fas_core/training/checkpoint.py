@@ -7,71 +7,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
-from functools import cached_property
+from dataclasses import fields
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from fas_core import models
-from fas_core.data.names import DEV, LEARNED, NOT_USED
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
-from fas_core.files import CONTENT_BYTES, atomic_file
+from fas_core.files import atomic_file
 from fas_core.models.base import Autoencoder
+from fas_core.training.known import Known
 
 HEADER_KEY = "fas"
 CONTENT = "content."  # begins the names of tensors that are no weights
-
-
-def _no_contents() -> NDArray[np.uint8]:
-    return np.empty((0, CONTENT_BYTES), np.uint8)
-
-
-@dataclass(frozen=True, eq=False)
-class Known:
-    """What a model knows of images by their content, whatever they are called: by the bytes of their files (see
-    `Manifest.contents`) and by the picture as it is read (`images.content`), which is there in whatever file.
-
-    Two that differ share eight bytes of SHA-256 by chance with probability 2^-64, and a pair of images is compared by
-    two each: of m images judged by a model that learned from n, fewer than m n / 4.6e18 are taken for learned although
-    they were not. Checkpoints of earlier versions know files alone.
-    """
-
-    # (k, CONTENT_BYTES), each once: of images that the weights were fitted on, and of those that chose the epoch.
-    learned: NDArray[np.uint8] = field(default_factory=_no_contents)
-    dev: NDArray[np.uint8] = field(default_factory=_no_contents)
-
-    @staticmethod
-    def of(learned: Sequence[NDArray[np.uint8]], dev: Sequence[NDArray[np.uint8]]) -> Known:
-        """Of contents of every kind, (k, CONTENT_BYTES) each; zeros, where a content is not known, do not matter."""
-        return Known(*(np.unique(np.concatenate(kinds), axis=0) for kinds in (learned, dev)))
-
-    def use_of(self, *contents: NDArray[np.uint8]) -> NDArray[np.str_]:
-        """(k,) "learned", "dev" or "none" for images by their contents of every kind, (k, CONTENT_BYTES) each."""
-        asked = np.stack([_as_numbers(kind) for kind in contents])
-        learned, dev = (((_is_in(asked, known)) & (asked != 0)).any(0) for known in self._sorted)
-        return np.where(learned, LEARNED, np.where(dev, DEV, NOT_USED))
-
-    @cached_property
-    def _sorted(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-        return np.sort(_as_numbers(self.learned)), np.sort(_as_numbers(self.dev))
-
-
-def _is_in(asked: NDArray[np.uint64], ascending: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Shard by shard: millions that are known are sorted once, not for every question."""
-    if not len(ascending):
-        return np.zeros(asked.shape, np.bool_)
-    return ascending[np.searchsorted(ascending, asked).clip(max=len(ascending) - 1)] == asked
-
-
-def _as_numbers(contents: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    return np.ascontiguousarray(contents).view(np.uint64)[:, 0]
 
 
 def save(path: Path, model: Autoencoder, name: str, details: Json, known: Known | None = None) -> Json:

@@ -39,6 +39,7 @@ from fas_core.runs import traininglog
 from fas_core.runs.traininglog import epoch_file, resume_file
 from fas_core.training import augment, checkpoint, devices
 from fas_core.training.experiments.base import Experiment
+from fas_core.training.known import Known
 
 _log = logging.getLogger(__name__)
 
@@ -499,7 +500,7 @@ class _State:
     ) -> None:
         """Writes the checkpoint when this epoch is the best (or there is no dev set), and the epoch's own where it is
         to be kept; then the resume file. `epoch`: how many are over."""
-        known = checkpoint.Known.of([self.split.learned_files, self.pictures], [self.split.dev_files, dev_pictures])
+        known = Known.of([self.split.learned_files, self.pictures], [self.split.dev_files, dev_pictures])
         details = self.settings | {
             "training": training_digest(self.settings),
             "epoch": epoch,

@@ -4,7 +4,7 @@ from pathlib import Path
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Element
 
-from fas_core.deciding import approvals, card
+from fas_core.deciding import card, card_states
 from fas_core.metrics import operating_point as op
 from fas_core.reports import card as cardpage
 from fas_core.runs import store
@@ -73,7 +73,7 @@ def test_cards_are_compared_and_one_whose_run_is_gone_is_said(tiny_cache: Path) 
     assert {"BPCER", "APCER paper", "ACER", "Limit on test", "Limit on seen_paper"} <= set(table[""])
     assert {f"of {name}" for name in ("a", "b", "vendor")} == set(table.iloc[-1, 1:])
     assert not at.get("download_button")  # of one card only
-    for letter, entry in zip("ABC", approvals.kept(tiny_cache)[0], strict=True):
+    for letter, entry in zip("ABC", card_states.kept(tiny_cache)[0], strict=True):
         said = f"{letter}, {entry.card.run_name}: **{cardpage.verdict(entry.card).lower()}**"
         assert said in at.markdown[0].value.replace("\\", "")
     [of_b] = [path.stem for path, frozen in card.cards(tiny_cache)[0] if frozen.run_name == "b"]
@@ -109,7 +109,7 @@ def test_a_card_is_approved_superseded_and_withdrawn_and_nothing_is_erased(tiny_
     at.text_input("approved_by").set_value("Ada")
     at.text_area(f"approved_why_{first.stem}").set_value("*pilot*")
     press(at, "Approve")
-    [event] = approvals.history(first, card.read(first)).events
+    [event] = card_states.history(first, card.read(first)).events
     assert (event.state, event.by, event.why) == ("approved", "Ada", "*pilot*")
     assert r"**Approved** by Ada on " in texts(at)
     assert r": \*pilot\*" in texts(at)
@@ -125,7 +125,7 @@ def test_a_card_is_approved_superseded_and_withdrawn_and_nothing_is_erased(tiny_
     at.text_input("withdrawn_by").set_value("Bob")
     at.text_area(f"withdrawn_why_{first.stem}").set_value("a leak")
     press(at, "Withdraw")
-    kept = {entry.path: entry for entry in approvals.kept(tiny_cache)[0]}
+    kept = {entry.path: entry for entry in card_states.kept(tiny_cache)[0]}
     assert [event.state for event in kept[first].history.events] == ["approved", "superseded", "withdrawn"]
     assert kept[second].history.state == "draft"
     assert sorted(at.dataframe[0].value["State"]) == ["draft", "withdrawn"]

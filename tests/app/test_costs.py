@@ -8,7 +8,7 @@ import numpy as np
 from streamlit.testing.v1 import AppTest
 
 from app.session.operating import NOBODYS
-from fas_core.deciding import approvals
+from fas_core.deciding import card_states
 from tests.conftest import tiny_samples, write_image_run
 
 from .conftest import page, texts
@@ -76,7 +76,7 @@ def test_a_card_chosen_by_cost_keeps_whose_they_are(tmp_path: Path) -> None:
     at = at.selectbox(key="rule").set_value("cost").run()
     assert "which are nobody's: sessions a month" in said(at)
     next(button for button in at.button if button.label == "Save as a card").click().run()
-    [kept], _ = approvals.kept(cache)
+    [kept], _ = card_states.kept(cache)
     assert kept.card.costs is not None
     assert kept.card.costs.currency == "€"
     assert "loss per accepted attack" not in (kept.card.costs.examples or ())

@@ -19,6 +19,7 @@ from fas_core.latent import training_rows
 from fas_core.runs import store
 from fas_core.runs.upkeep import damage
 from fas_core.training import checkpoint, train
+from fas_core.training.known import Known
 from tests.conftest import Result
 
 
@@ -448,7 +449,7 @@ def test_a_checkpoint_that_knows_files_alone_still_knows_them(
     old = tmp_path / "old.safetensors"
     model, header = checkpoint.loaded(tiny_checkpoint)
     about = {key: value for key, value in header.items() if key not in ("model", "config")}
-    checkpoint.save(old, model, "dcvae", about, checkpoint.Known.of([split.learned_files], [split.dev_files]))
+    checkpoint.save(old, model, "dcvae", about, Known.of([split.learned_files], [split.dev_files]))
     source = data.root / split.learned["path"].iloc[0]
     shutil.copyfile(source, tmp_path / "copy.png")
     Image.open(source).save(tmp_path / "anew.bmp")

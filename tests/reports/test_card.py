@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from fas_core.deciding import card, tested
-from fas_core.deciding.approvals import Event, History
+from fas_core.deciding.card_states import Event, History
 from fas_core.evaluation.words import rate_text
 from fas_core.metrics import limits
 from fas_core.metrics import operating_point as op

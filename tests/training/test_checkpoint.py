@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 from fas_core import models
 from fas_core.errors import BadInputError
 from fas_core.training import checkpoint
+from fas_core.training.known import Known
 
 CONFIG = {"width": 0.125, "latent_dim": 16, "image_size": 32}
 
@@ -82,7 +83,7 @@ def test_it_knows_the_images_it_has_used_by_their_content(tmp_path: Path) -> Non
     rng = np.random.default_rng(0)
     contents = rng.integers(0, 256, (300, 8), np.uint8)
     zeros = np.zeros((2, 8), np.uint8)
-    known = checkpoint.Known.of([contents[:60], contents[50:100], zeros], [contents[100:104], contents[104:110]])
+    known = Known.of([contents[:60], contents[50:100], zeros], [contents[100:104], contents[104:110]])
     path = tmp_path / "m.safetensors"
     checkpoint.save(path, models.built("dcvae", CONFIG), "dcvae", {}, known)
     checkpoint.loaded(path)  # what is no weight is in nobody's way
@@ -93,7 +94,7 @@ def test_it_knows_the_images_it_has_used_by_their_content(tmp_path: Path) -> Non
     unlike = np.full_like(asked, 7)
     for kinds in ((asked,), (asked, unlike), (unlike, asked), (asked, np.zeros_like(asked))):  # either kind tells
         assert read.use_of(*kinds).tolist() == uses
-    assert set(checkpoint.Known().use_of(asked)) == {"none"}
+    assert set(Known().use_of(asked)) == {"none"}
 
 
 def test_a_checkpoint_that_does_not_say_what_it_used_says_nothing(saved: Path) -> None:

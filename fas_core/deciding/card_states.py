@@ -1,7 +1,7 @@
 """Who approved a card, put another in its place or withdrew it, why and when. Nothing is ever erased.
 
-    approvals.add(path, "approved", by="Ada", why="pilot at gate 3")
-    approvals.history(path, frozen).state
+    card_states.add(path, "approved", by="Ada", why="pilot at gate 3")
+    card_states.history(path, frozen).state
 
 A card itself never changes. Each decision about it is a line of JSON in a file beside it, `op.events.jsonl` of
 `op.json`. Every line holds the seal of the line before it, the first the card's: one that was changed, or taken out of

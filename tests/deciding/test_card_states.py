@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fas_core.deciding import approvals, card
-from fas_core.deciding.approvals import APPROVED, DRAFT, SUPERSEDED, WITHDRAWN
+from fas_core.deciding import card, card_states
 from fas_core.deciding.card import Card
+from fas_core.deciding.card_states import APPROVED, DRAFT, SUPERSEDED, WITHDRAWN
 from fas_core.errors import BadInputError
 from fas_core.metrics import operating_point as op
 from fas_core.runs import store
@@ -29,11 +29,11 @@ def test_every_decision_is_kept_with_who_why_and_when(run: store.Run, tmp_path: 
     old, new = frozen(run), frozen(run, "bpcer<=0.3")
     path = card.write(old, tmp_path / "op.json")
     before = path.read_bytes()
-    assert approvals.history(path, old).state == DRAFT
-    approvals.add(path, APPROVED, by=" Ada ", why="pilot")
-    approvals.add(path, SUPERSEDED, why="retrained", successor=new)
-    approvals.add(path, WITHDRAWN, by="Eve", why="a leak")
-    history = approvals.history(path, old)
+    assert card_states.history(path, old).state == DRAFT
+    card_states.add(path, APPROVED, by=" Ada ", why="pilot")
+    card_states.add(path, SUPERSEDED, why="retrained", successor=new)
+    card_states.add(path, WITHDRAWN, by="Eve", why="a leak")
+    history = card_states.history(path, old)
     assert [event.state for event in history.events] == [APPROVED, SUPERSEDED, WITHDRAWN]
     assert [event.why for event in history.events] == ["pilot", "retrained", "a leak"]
     assert (history.events[0].by, history.events[1].successor) == ("Ada", new.sha256)
@@ -55,40 +55,40 @@ def test_only_what_may_follow_follows(run: store.Run, tmp_path: Path) -> None:
         (DRAFT, "x", None, "is draft: nobody has approved it yet. It can become approved or superseded or withdrawn"),
     ):
         with pytest.raises(BadInputError, match=message):
-            approvals.add(path, state, why=why, successor=successor)
-    approvals.add(path, APPROVED, by="Ada", why="x")
+            card_states.add(path, state, why=why, successor=successor)
+    card_states.add(path, APPROVED, by="Ada", why="x")
     with pytest.raises(
         BadInputError, match=r"op.json is approved by Ada on .*: x. It can become superseded or withdrawn"
     ):
-        approvals.add(path, APPROVED, why="again")
-    approvals.add(path, WITHDRAWN, why="x")
+        card_states.add(path, APPROVED, why="again")
+    card_states.add(path, WITHDRAWN, why="x")
     with pytest.raises(BadInputError, match="nothing any more: make a new card"):
-        approvals.add(path, APPROVED, why="x")
-    assert len(approvals.history(path, old).events) == 2
+        card_states.add(path, APPROVED, why="x")
+    assert len(card_states.history(path, old).events) == 2
     card.write(replace(old, note="changed"), path)
     with pytest.raises(BadInputError, match="was changed after it was written"):
-        approvals.add(path, APPROVED, why="x")
+        card_states.add(path, APPROVED, why="x")
 
 
 def test_a_history_that_was_changed_is_found(run: store.Run, tmp_path: Path) -> None:
     old, new = frozen(run), frozen(run, "bpcer<=0.3")
     path = card.write(old, tmp_path / "op.json")
-    approvals.add(path, APPROVED, by="Ada", why="x")
-    approvals.add(path, SUPERSEDED, by="Ada", why="y", successor=new)
-    lines = approvals.file_of(path).read_text().splitlines()
+    card_states.add(path, APPROVED, by="Ada", why="x")
+    card_states.add(path, SUPERSEDED, by="Ada", why="y", successor=new)
+    lines = card_states.file_of(path).read_text().splitlines()
     other = [json.dumps(json.loads(lines[0]) | {"by": "Eve"}), lines[1]]
     for text in ("\n".join(other), lines[1], "\n".join([*lines, lines[1]]), "[1]", '{"state": "approved"}'):
-        approvals.file_of(path).write_text(text)
+        card_states.file_of(path).write_text(text)
         with pytest.raises(BadInputError, match=r"changed after it was written|no decision about a card"):
-            approvals.history(path, old)
-    approvals.file_of(path).write_text("\n".join(lines) + "\n")
+            card_states.history(path, old)
+    card_states.file_of(path).write_text("\n".join(lines) + "\n")
     with pytest.raises(BadInputError, match="is of another card"):
-        approvals.history(path, new)
+        card_states.history(path, new)
     # A writer that was killed leaves half a line, which is passed over and swallows nothing.
-    approvals.file_of(path).write_text("\n".join(lines) + '\n{"state": "with')
-    assert approvals.history(path, old).state == SUPERSEDED
-    approvals.add(path, WITHDRAWN, why="z")
-    assert approvals.history(path, old).state == WITHDRAWN
+    card_states.file_of(path).write_text("\n".join(lines) + '\n{"state": "with')
+    assert card_states.history(path, old).state == SUPERSEDED
+    card_states.add(path, WITHDRAWN, why="z")
+    assert card_states.history(path, old).state == WITHDRAWN
 
 
 def test_of_several_who_decide_at_once_one_does(run: store.Run, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_of_several_who_decide_at_once_one_does(run: store.Run, tmp_path: Path) 
 
     def approve(by: str) -> None:
         try:
-            approvals.add(path, APPROVED, by=by, why="x")
+            card_states.add(path, APPROVED, by=by, why="x")
         except BadInputError as error:
             refused.append(str(error))
 
@@ -106,34 +106,36 @@ def test_of_several_who_decide_at_once_one_does(run: store.Run, tmp_path: Path) 
         thread.start()
     for thread in threads:
         thread.join()
-    assert (len(refused), len(approvals.history(path, card.read(path)).events)) == (5, 1)
+    assert (len(refused), len(card_states.history(path, card.read(path)).events)) == (5, 1)
 
 
 def test_the_same_operating_point_is_kept_once_while_it_is_in_force(run: store.Run) -> None:
-    path = approvals.keep(frozen(run, by="Ada", note="pilot"), run.cache)
+    path = card_states.keep(frozen(run, by="Ada", note="pilot"), run.cache)
     with pytest.raises(BadInputError, match=f"kept already, as the card {path.stem}, draft: nobody has approved"):
-        approvals.keep(frozen(run, by="Eve", note="another"), run.cache)
-    approvals.keep(frozen(run, "bpcer<=0.3"), run.cache)
-    approvals.keep(frozen(run, "bpcer<=0.05").sealed(), run.cache.parent / "other")
-    approvals.add(path, WITHDRAWN, why="x")
+        card_states.keep(frozen(run, by="Eve", note="another"), run.cache)
+    card_states.keep(frozen(run, "bpcer<=0.3"), run.cache)
+    card_states.keep(frozen(run, "bpcer<=0.05").sealed(), run.cache.parent / "other")
+    card_states.add(path, WITHDRAWN, why="x")
     again = replace(frozen(run), created="2031-01-01T00:00:00+00:00").sealed()
-    assert approvals.keep(again, run.cache) != path
-    kept, problems = approvals.kept(run.cache)
+    assert card_states.keep(again, run.cache) != path
+    kept, problems = card_states.kept(run.cache)
     assert ([entry.history.state for entry in kept].count(WITHDRAWN), len(kept), problems) == (1, 3, [])
     [document] = [entry.as_json() for entry in kept if entry.path == path]
     assert (document["state"], document["events"][0]["why"], document["card"]) == (WITHDRAWN, "x", path.stem)
     assert document["targets"]["seen_paper"]["limit"] == 0.05
-    approvals.file_of(path).write_text("[]")
-    assert "no decision about a card" in approvals.kept(run.cache)[1][0]
+    card_states.file_of(path).write_text("[]")
+    assert "no decision about a card" in card_states.kept(run.cache)[1][0]
 
 
 def test_a_card_is_named_by_its_file_or_the_beginning_of_its_name(run: store.Run) -> None:
-    path = approvals.keep(frozen(run), run.cache)
-    other = approvals.keep(replace(frozen(run, "bpcer<=0.3"), created="2031-01-01T00:00:00+00:00").sealed(), run.cache)
+    path = card_states.keep(frozen(run), run.cache)
+    other = card_states.keep(
+        replace(frozen(run, "bpcer<=0.3"), created="2031-01-01T00:00:00+00:00").sealed(), run.cache
+    )
     for name in (str(path), path.stem, path.stem[:-2]):
-        assert approvals.file_named(name, run.cache) == path
-    assert approvals.file_named("2031", run.cache) == other
+        assert card_states.file_named(name, run.cache) == path
+    assert card_states.file_named("2031", run.cache) == other
     with pytest.raises(BadInputError, match="'20' fits several cards"):
-        approvals.file_named("20", run.cache)
+        card_states.file_named("20", run.cache)
     with pytest.raises(BadInputError, match="'x' is no card of .*, and no file. Cards: 20"):
-        approvals.file_named("x", run.cache)
+        card_states.file_named("x", run.cache)
