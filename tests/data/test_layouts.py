@@ -151,7 +151,7 @@ def test_a_folder_that_names_a_class_is_one_at_any_depth(
         (["live/s1/spoof/1.png"], "'spoof' says attack, what stands before it bona_fide"),
         (["live/mask/1.png"], "'mask' says attack"),
         (["a/not live/1.png"], "'not live' can be read both ways"),
-        (["live/spoof_3/1.png"], "'spoof_3' seems to say attack, the others bona_fide"),
+        (["live/spoof_3/1.png"], "'spoof_3' seems to say attack, but what else it lies in says bona_fide"),
         (["a/live_3/1.png"], "'live_3' seems to say bona_fide"),
         (["spoof/print/replay/a/1.png"], "'replay' says the species replay, what stands before it paper"),
         (["live/a/1.png", "spoof/x/a/1.png"], r"read as spoof/<subject>/<session> -> attack, but bona fide .* 'x' may"),
@@ -165,6 +165,65 @@ def test_what_contradicts_or_has_two_readings_is_refused(tmp_path: Path, paths: 
         layouts.scanned(images(tmp_path, *paths), "folder")
     assert "1.png" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("paths", "why"),
+    [
+        (
+            ["frames_v2/genuine/x/1.png", "frames_v2/attack/x/1.png"],
+            r"all 2 images would be of one subject.* scan \S+v2;",
+        ),
+        (["a_val/real/1.png", "a_testing/real/1.png"], "'a_testing' and 'a_val' seem subsets, no persons"),
+        (["spoof/dev/x/1.png", "live/dev/y/1.png", "live/eval/y/1.png"], "'dev' and 'eval' seem subsets"),
+        (["NIR/live/x/1.png", "RGB/live/x/1.png"], "'NIR' seems a kind of image"),
+        (["live/x/thermal/1.png"], "'thermal' seems a kind of image"),
+        (["live/Images/x/1.png", "live/Images/y/1.png"], "'Images' seems no person"),
+        (["genuine/genuine_user7/1.png"], "'genuine_user7' says bona_fide, too"),
+        (["live/u7/1.png", "spoof/spoof_u7_mask/1.png"], "'spoof_u7_mask' may name a subject"),
+        (["train/u7/deepfakes/1.png"], "'deepfakes' may say what the images show"),
+        (["live/x/1.png", "spoof/Screens/1.png"], "'Screens' may say what the images show"),
+        (["train/0/u7/1.png", "train/1/u7/1.png"], "'0' and '1' may be labels"),
+        (
+            ["dev/live/u/1.png", "calibration/u/1.png"],
+            "no subset. Expected it under .* as other folders of .* are. Rename",
+        ),
+    ],
+)
+def test_what_cannot_be_a_person_is_refused(tmp_path: Path, paths: list[str], why: str) -> None:
+    with pytest.raises(BadInputError, match=why) as error:
+        layouts.scanned(images(tmp_path, *paths), "folder")
+    assert "1.png" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        ["live/test_01/1.png", "live/test_02/1.png", "spoof/mask/test_01/1.png"],  # people of a trial
+        ["train/live/0/1.png", "train/live/1/1.png", "train/spoof/0/1.png"],  # people by number
+        ["live/Ann/1.png", "spoof/print a4/Ann/1.png"],
+        ["live/\u263a/1.png", "spoof/\u263a/1.png"],  # no word at all
+        ["train/Ann/s1/1.png", "train/Ann/s2/1.png"],  # one person
+        ["live/Ann/photo.png", "live/Ann/video_2.png"],  # the name of a file, not of a species
+    ],
+)
+def test_people_may_have_such_names(tmp_path: Path, paths: list[str]) -> None:
+    assert len(layouts.scanned(images(tmp_path, *paths), "folder").rows) == len(paths)
+
+
+def test_a_file_called_an_attack_is_never_bona_fide(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match=r"read as train/<subject> -> bona_fide, but 'u7_Replay_2.png' says attack"):
+        layouts.scanned(images(tmp_path / "a", "train/u7/1.png", "train/u7/u7_Replay_2.png"), "folder")
+    scan = layouts.scanned(images(tmp_path / "b", "live/u7/1.png", "spoof/mask/u7/live_1.png"), "folder")
+    assert scan.rows["label"].tolist() == ["bona_fide", "attack"]
+    assert scan.notes == (
+        "1 of the attacks have a file name that says bona fide (e.g. spoof/mask/u7/live_1.png): their folder counts.",
+    )
+
+
+def test_letters_of_another_width_are_the_same_word(tmp_path: Path) -> None:
+    rows = layouts.scanned(images(tmp_path, "\uff32\uff45\uff41\uff4c/u7/1.png"), "folder").rows  # fullwidth Real
+    assert rows[["label", "subject_id"]].to_numpy().tolist() == [["bona_fide", "u7"]]
 
 
 def test_the_reading_has_a_line_per_pattern(tmp_path: Path) -> None:

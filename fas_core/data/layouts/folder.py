@@ -15,6 +15,7 @@ What contradicts, or could be read in two ways, is refused; a table of the image
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,6 +57,13 @@ _SPECIES = {
 _WHOLE_NAMES = {"photo": "photo", "photos": "photo", "video": "video", "videos": "video", "partial": "partial"}
 _NEUTRAL = {"face", "faces", "image", "images", "img", "imgs", "frame", "frames", "sample", "samples", "data", "access"}
 _NOT = {"no", "not", "non", "without"}
+_MODALITIES = {"color", "colour", "rgb", "depth", "ir", "nir", "infrared", "thermal"}
+# Words that say what an image shows, but not in which of the words above: neither people nor sessions are called so.
+_UNSETTLED = {
+    *("screen", "screens", "warped", "deepfake", "deepfakes", "forged", "forgery", "manipulated", "altered"),
+    *("impostor", "impostors", "imposter", "imposters", "attacker", "attackers", "artefact", "artifact", "spoofed"),
+    *("positive", "positives", "negative", "negatives", "original", "originals"),
+}
 _SUBSETS = {"train", "training", "dev", "devel", "development", "val", "valid", "validation", "test", "testing", "eval"}
 _ATTACK_SUBSET = re.compile(r"(?:seen|unseen)_([a-z0-9]+)")
 _REMEDY = "Rename or move the folders (fas data layouts), or write a table of the images: --layout csv"
@@ -75,6 +83,7 @@ class _Part:
 class _Image:
     path: Path
     parts: tuple[str, ...]  # from the root, the file last
+    folders: tuple[_Part, ...]  # below the subset, if there is one
     subset: str
     label: str
     species: str
@@ -99,8 +108,10 @@ def scanned(root: Path, labels: LabelValues | None = None) -> Scanned:
         for path, parts in zip(paths, relative, strict=True)
     ]
     _require_one_reading(root, images)
+    _require_people(root, images)
+    _require_classes(root, images)
     rows = pd.DataFrame([_row(image) for image in images])
-    return Scanned(rows, tuple(_reading(images)), (*notes, *_disjoint(images)))
+    return Scanned(rows, tuple(_reading(images)), (*notes, *_disjoint(images), *_named_live(images)))
 
 
 def _is_subset(name: str) -> bool:
@@ -109,9 +120,7 @@ def _is_subset(name: str) -> bool:
 
 def _part(name: str) -> _Part:
     """What a folder is called: print, Bona-Fide, spoof_images, "Print A4"."""
-    camel = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", plain(name))
-    tokens = re.findall(r"[^\W\d_]+|\d+", camel.casefold())
-    words = " ".join(tokens).replace("bona fide", "bonafide").split()
+    words = _words(name)
     if len(words) == 1 and words[0] in _WHOLE_NAMES:
         return _Part(name, ATTACK, _WHOLE_NAMES[words[0]])
     classes = {_CLASSES[word] for word in words if word in _CLASSES}
@@ -127,6 +136,13 @@ def _part(name: str) -> _Part:
     return _Part(name, kinds.pop(), species[0] if species else "", bool(rest))
 
 
+def _words(name: str) -> list[str]:
+    """ClientRaw_01 -> client, raw, 01; in whatever width of letters."""
+    camel = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFKC", plain(name)))
+    tokens = re.findall(r"[^\W\d_]+|\d+", camel.casefold())
+    return " ".join(tokens).replace("bona fide", "bonafide").split()
+
+
 def _image(
     root: Path, path: Path, parts: tuple[str, ...], read: dict[str, _Part], by_subset: bool, labelled_subsets: set[str]
 ) -> _Image:
@@ -138,7 +154,8 @@ def _image(
         matched = _ATTACK_SUBSET.fullmatch(subset)
         if not matched and subset not in {*_SUBSETS, LIVE}:
             raise BadInputError(
-                f"{path}: no subset. Expected it under train, live, seen_<species> or unseen_<species> (or dev, test)."
+                f"{path}: no subset. Expected it under train, live, seen_<species> or unseen_<species> (or dev, test), "
+                f"as other folders of {root} are. {_REMEDY}."
             )
         if subset == LIVE or (subset == TRAIN and not explicit and parts[0] not in labelled_subsets):
             label = BONA_FIDE
@@ -154,7 +171,7 @@ def _image(
     is_free = [not part.species and part not in explicit for part in folders]
     free = tuple(part.name for part, is_name in zip(folders, is_free, strict=True) if is_name)
     pattern = tuple("" if is_name else part.name for part, is_name in zip(folders, is_free, strict=True))
-    return _Image(path, parts, subset, label, species, free, (*parts[:by_subset], *pattern))
+    return _Image(path, parts, tuple(folders), subset, label, species, free, (*parts[:by_subset], *pattern))
 
 
 def _said(
@@ -169,9 +186,8 @@ def _said(
         label = part.label
     for part in folders:
         if part.is_more and part.label != label:
-            _refuse(
-                root, parts, f"'{part.name}' seems to say {part.label}" + (f", the others {label}" if label else "")
-            )
+            others = f"what else it lies in says {label}" if label else "is no name of that alone, as live or spoof is"
+            _refuse(root, parts, f"'{part.name}' seems to say {part.label}, but {others}")
         if part.species and species and _known_species(species) != part.species:
             _refuse(root, parts, f"'{part.name}' says the species {part.species}, what stands before it {species}")
         species = part.species or species
@@ -201,6 +217,108 @@ def _require_one_reading(root: Path, images: Sequence[_Image]) -> None:
                 f"'{image.free[0]}' may be a {names} or a species. A species is known by names as print, replay, "
                 "mask, silicone",
             )
+
+
+def _require_people(root: Path, images: Sequence[_Image]) -> None:
+    """Raises BadInputError where what would be a subject, or an attack's species, cannot be one."""
+    depth = max((len(image.free) for image in images if image.label == BONA_FIDE), default=0)
+    first_of: dict[str, _Image] = {}
+    for image in images:
+        if image.free and first_of.setdefault(image.free[0], image) is image:
+            _require_person(root, image)
+        for name in image.free:
+            if _is_of(name, _MODALITIES):
+                why = (
+                    f"'{name}' seems a kind of image, no person or session. Keep one kind, without a folder of its own"
+                )
+                _refuse(root, image.parts, f"read as {_shown(image)}, but {why}")
+        own = [part.name for part in image.folders if part.species and part.species == image.species and part.is_more]
+        if own and len(image.free) < depth:
+            why = f"bona fide images lie deeper, in folders of subjects, so that '{own[0]}' may name a subject, too"
+            _refuse(root, image.parts, f"read as {_shown(image)} -> {ATTACK} of species {image.species}, but {why}")
+    _require_no_subsets(root, list(first_of.values()))
+    if len(first_of) == 1 and all(image.free for image in images):
+        (name, image), *_ = first_of.items()
+        if image.folders[0].name == name and any(part.label for part in image.folders[1:]):
+            folder = root.joinpath(*image.parts[: image.parts.index(name) + 1])
+            remedy = f"move what is in {folder} one folder up" if image.subset else f"scan {folder}"
+            why = f"If that is no person, {remedy}; if it is one, move it below the class, live/{name}"
+            all_of = f"so that all {len(images)} images would be of one subject, '{name}'"
+            _refuse(root, image.parts, f"read as {_shown(image)}, {all_of}. {why}")
+
+
+def _require_person(root: Path, image: _Image) -> None:
+    """Raises BadInputError where the first free folder is called as no person is."""
+    name = image.free[0]
+    said = next(part.label for part in image.folders if part.name == name)
+    if said:
+        why = f"'{name}' says {said}, too: as a subject's name it would make another person of each class"
+        _refuse(root, image.parts, f"read as {_shown(image)}, but {why}")
+    if _is_of(name, _NEUTRAL):
+        _refuse(root, image.parts, f"read as {_shown(image)}, but '{name}' seems no person")
+
+
+def _require_no_subsets(root: Path, images: Sequence[_Image]) -> None:
+    """Raises BadInputError where subjects differ in nothing but train, dev, test, ...: an image per subject."""
+    first_of: dict[tuple[str, ...], _Image] = {}
+    for image in images:
+        words = _words(image.free[0])
+        if _SUBSETS & set(words):
+            other = first_of.setdefault(tuple(word for word in words if word not in _SUBSETS), image)
+            if _words(other.free[0]) != words:
+                _refuse(
+                    root,
+                    image.parts,
+                    f"read as {_shown(image)}, but '{other.free[0]}' and '{image.free[0]}' seem subsets, no persons. "
+                    "Subsets are folders of the root: train, dev, test",
+                )
+
+
+def _is_of(name: str, words: set[str]) -> bool:
+    """Whether a name is made of nothing but these words."""
+    return bool(_words(name)) and set(_words(name)) <= words
+
+
+def _require_classes(root: Path, images: Sequence[_Image]) -> None:
+    """Raises BadInputError where a folder or file of bona fide images may say that they are something else."""
+    for image in images:
+        for name in image.free if image.label == BONA_FIDE else image.free[:1]:
+            if unsettled := _UNSETTLED & set(_words(name)):
+                _refuse(
+                    root,
+                    image.parts,
+                    f"read as {_shown(image)} -> {image.label}, but '{name}' may say what the images show: "
+                    f"'{min(unsettled)}' is no word for a class or a species here",
+                )
+        if image.label == BONA_FIDE and _part_of_file(image).label == ATTACK:
+            _refuse(root, image.parts, f"read as {_shown(image)} -> {BONA_FIDE}, but '{image.path.name}' says {ATTACK}")
+    unlabelled = [image for image in images if image.label == BONA_FIDE and not any(p.label for p in image.folders)]
+    for position in range(2):
+        of_name = {image.free[position]: image for image in unlabelled if len(image.free) > position}
+        if set(of_name) == {"0", "1"}:
+            image = of_name["1"]
+            _refuse(
+                root,
+                image.parts,
+                f"read as {_shown(image)} -> {BONA_FIDE}, but the folders '0' and '1' may be labels. If they are not, "
+                f"put live/ below {image.parts[0]}/",
+            )
+
+
+def _part_of_file(image: _Image) -> _Part:
+    words = _words(image.path.stem)
+    return _part(image.path.stem) if set(words) & {*_CLASSES, *_SPECIES} else _Part(image.path.stem)
+
+
+def _named_live(images: Sequence[_Image]) -> list[str]:
+    """A sentence where files of attacks are called live: of what they show, perhaps, or of what they lie among."""
+    named = [image for image in images if image.label == ATTACK and _part_of_file(image).label == BONA_FIDE]
+    if not named:
+        return []
+    return [
+        f"{len(named)} of the attacks have a file name that says bona fide (e.g. {'/'.join(named[0].parts)}): "
+        "their folder counts."
+    ]
 
 
 def _shown(image: _Image) -> str:
