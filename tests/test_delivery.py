@@ -125,3 +125,34 @@ def test_what_cannot_be_delivered_so_is_refused_by_row(tmp_path: Path, row: int,
         scorefile.read(tmp_path / "s.csv")
     _, problems = manifest.normalised(table.assign(path="a.png"))
     assert [(one.row, problem in one.problem) for one in problems] == [(row + 1, True)]
+
+
+@pytest.mark.parametrize("name", ["injection:Swap", "Injection : swap", "INJECTION: swap", "injection:\u00a0swap"])
+def test_a_species_called_so_is_injected_however_it_is_written(tmp_path: Path, name: str) -> None:
+    species = ["", "", "", "", "swap", "injection", name, "injection: swap"]
+    ROWS.drop(columns="delivery").assign(pai_species=species).to_csv(tmp_path / "s.csv", index=False)
+    read = scorefile.read(tmp_path / "s.csv")
+    counts = file_metrics.summary(read, "s.csv").as_json()
+    assert (counts["n_attack"], counts["n_per_species"]) == (1, {"swap": 1})
+    assert counts["injections"]["n_per_species"] == {"injection: swap": 2, "injection: unspecified": 1}
+    table = ROWS.drop(columns=["delivery", "score"]).assign(pai_species=species, path=ROWS["sample_id"])
+    assert manifest.normalised(table)[0]["pai_species"].tolist() == read.rows["pai_species"].tolist()
+
+
+def test_a_species_and_a_delivery_that_contradict_are_refused(tmp_path: Path) -> None:
+    table = ROWS.assign(pai_species=["", "", "", "", "paper", "Injection:swap", "swap", "swap"])
+    table.loc[5, "delivery"] = "presentation"
+    table.to_csv(tmp_path / "s.csv", index=False)
+    says = "pai_species 'injection: swap' with delivery 'presentation': write injection, or the species alone"
+    with pytest.raises(BadInputError, match=f"row 6: {says}"):
+        scorefile.read(tmp_path / "s.csv")
+    _, problems = manifest.normalised(table.assign(path=table["sample_id"]))
+    assert [(problem.row, problem.problem) for problem in problems] == [(6, says)]
+
+
+def test_one_name_in_several_cases_is_one_species_by_delivery(tmp_path: Path) -> None:
+    table = ROWS.assign(pai_species=["", "", "", "", "Swap", "SWAP", "injection: swap", "swap"])
+    table.to_csv(tmp_path / "s.csv", index=False)
+    read = scorefile.read(tmp_path / "s.csv")
+    assert read.rows["pai_species"].nunique() == 3  # "", one presented, one injected
+    assert any("in case only" in note for note in read.notes)

@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fas_core.data.names import ALL, ATTACK, BONA_FIDE, SUBSET_NAME, in_protocol_order, recurring_ids
-from fas_core.delivery import DELIVERY, delivery_problem, named_by_delivery
+from fas_core.delivery import DELIVERY, delivery_problem, named_by_delivery, one_spelling_of_species, spelled
 from fas_core.errors import BadInputError
 from fas_core.files import CONTENT_BYTES, MISSING, content_hashes, read_table, write_table
 from fas_core.texts import exact_numbers, one_spelling, plain, plain_column, read_numbers, unread_numbers
@@ -33,7 +33,7 @@ LABEL_WORDS = {
     **dict.fromkeys(("bona_fide", "bonafide", "live", "real", "genuine"), BONA_FIDE),
     **dict.fromkeys(("attack", "spoof", "fake"), ATTACK),
 }
-_NO_VALUE = {"", "none", "nan", "null", "n/a", "unknown"}
+_NO_VALUE = {"", "none", "nan", "null", "n/a", "unknown", "unspecified"}
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,9 @@ class LabelValues:
         """Of what the options say, values separated by commas; None where they say nothing."""
         if attack is None and bona_fide is None and species is None:
             return None
-        pairs = tuple((plain(value), plain(name)) for value, _, name in (t.partition("=") for t in _listed(species)))
+        pairs = tuple(
+            (plain(value), spelled(plain(name))) for value, _, name in (t.partition("=") for t in _listed(species))
+        )
         if any(not (value and name) for value, name in pairs):
             raise BadInputError(
                 f"--species-label {species}: write VALUE=SPECIES, e.g. --species-label 1=print,2=replay."
@@ -346,8 +348,8 @@ def checked(table: pd.DataFrame, labels: LabelValues | None = None) -> Checked:
 def _delivered(rows: pd.DataFrame, delivery: pd.Series) -> tuple[pd.Series, pd.Series]:
     """(n,) species by how attacks were delivered, and (n,) what is wrong with that, "" where nothing is."""
     is_attack = rows["label"] == ATTACK
-    pairs = pd.Series(zip(delivery, is_attack, strict=True), rows.index)
-    why = pairs.map({pair: delivery_problem(pair[0], is_attack=pair[1]) or "" for pair in pairs.unique()})
+    kinds = pd.Series(zip(delivery, rows["pai_species"], is_attack, strict=True), rows.index)
+    why = kinds.map({kind: delivery_problem(kind[0], kind[1], is_attack=kind[2]) or "" for kind in kinds.unique()})
     return named_by_delivery(rows["pai_species"], delivery.where(is_attack, "")), why
 
 
@@ -361,7 +363,7 @@ def _identities(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     rows["path"] = table["path"].astype("str").fillna("")
     rows["sample_id"] = rows["sample_id"].where(rows["sample_id"] != "", plain_column(rows["path"]))
     for name in ("pai_species", "subset"):
-        rows[name], differing = one_spelling(rows[name])
+        rows[name], differing = (one_spelling_of_species if name == "pai_species" else one_spelling)(rows[name])
         notes += [f"{name}: {text}." for text in differing]
     rows["subset"] = rows["subset"].where(rows["subset"] != "", ALL)
     return rows, notes

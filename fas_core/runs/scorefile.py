@@ -29,7 +29,7 @@ from fas_core.data.manifest import (
     unknown_notes,
 )
 from fas_core.data.names import ALL, ATTACK, BONA_FIDE, SUBSET_NAME, in_protocol_order, recurring_ids
-from fas_core.delivery import DELIVERY, delivery_problem, named_by_delivery
+from fas_core.delivery import DELIVERY, delivery_problem, named_by_delivery, one_spelling_of_species
 from fas_core.errors import BadInputError
 from fas_core.files import read_table
 from fas_core.runs.lock import claimed
@@ -267,7 +267,7 @@ def _identities(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
             rows[name] = pd.Series("", rows.index, dtype="str")
     rows["sample_id"] = plain_column(table["sample_id"])
     for name in ("pai_species", "subset"):
-        rows[name], differing = one_spelling(rows[name])
+        rows[name], differing = (one_spelling_of_species if name == "pai_species" else one_spelling)(rows[name])
         notes += [f"{name}: {text}." for text in differing]
     is_nowhere = rows["subset"] == ""
     if is_nowhere.any() and not is_nowhere.all():
@@ -305,9 +305,11 @@ def _set_labels(path: Path, rows: pd.DataFrame, values: pd.Series, labels: Label
     named = species.where(species != "", said["species"]).where(is_attack, "")
     if DELIVERY in rows:
         delivered = text_column(rows[DELIVERY])
-        for text, is_of_attacks in pd.DataFrame({"text": delivered, "attack": is_attack}).value_counts().index:
-            if problem := delivery_problem(text, is_attack=is_of_attacks):
-                _refuse_first(path, (delivered == text) & (is_attack == is_of_attacks), delivered, problem)
+        kinds = pd.DataFrame({"text": delivered, "species": named, "attack": is_attack})
+        for text, name, is_of_attacks in kinds.drop_duplicates().itertuples(index=False):
+            if problem := delivery_problem(text, name, is_attack=is_of_attacks):
+                is_such = (delivered == text) & (named == name) & (is_attack == is_of_attacks)
+                _refuse_first(path, is_such, delivered, problem)
         named = named_by_delivery(named, delivered)
     rows["pai_species"] = named
     return notes

@@ -344,3 +344,10 @@ def test_a_column_that_may_name_people_is_pointed_at(tmp_path: Path) -> None:
     named = scorefile.read(path, columns={"subject_id": ["client_id"]})
     assert named.rows["subject_id"].tolist() == ["x", "y"]
     assert not any("client_id" in note for note in named.notes)
+
+
+def test_what_the_metrics_call_unspecified_is_not_stated(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text(
+        "sample_id,label,score,pai_species\na,live,0,\nb,spoof,1,Unspecified\nc,spoof,2,\nd,spoof,3,unspecified\n"
+    )
+    assert scorefile.read(tmp_path / "s.csv").rows["pai_species"].tolist() == [""] * 4
