@@ -24,6 +24,14 @@ from fas_core.errors import BadInputError
 from fas_core.texts import plain
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+_OTHER_FILES = {  # how they begin
+    b"PK\x03\x04": ("an Excel workbook or another zip archive", "Save the sheet as CSV (UTF-8)"),
+    b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "Save the sheet as CSV (UTF-8)"),
+    b"\x1f\x8b": ("compressed by gzip", "Unpack it first (gunzip)"),
+    **dict.fromkeys(
+        (b'{"', b"{\n", b"[{", b"[\n"), ("JSON", "Write a line per row as CSV, the first line naming the columns")
+    ),
+}
 _SEPARATOR_LINE = re.compile(r"[\"']?sep=(.)[\"']?", re.IGNORECASE)
 
 # How a formula begins (OWASP, CSV injection), also in full width, and the mark itself so that it can be told.
@@ -82,7 +90,7 @@ def read_table(path: Path) -> pd.DataFrame:
     except OSError as error:
         raise BadInputError(f"{path} cannot be read: {error.strerror}. Check its permissions.") from error
     try:
-        is_parquet = path.suffix.lower() == ".parquet"
+        is_parquet = path.suffix.lower() == ".parquet" or content.startswith(b"PAR1")
         table = _parquet(path, content) if is_parquet else _separated(path, _decoded(path, content))
     except BadInputError:
         raise
@@ -96,9 +104,19 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def _decoded(path: Path, content: bytes) -> str:
+    for begins, (what, remedy) in _OTHER_FILES.items():
+        if content.startswith(begins):
+            raise BadInputError(f"{path} is {what}, not a CSV or Parquet table. {remedy}.")
     try:
         is_utf16 = content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-        return content.decode("utf-16" if is_utf16 else "utf-8").lstrip("\ufeff")
+        text = content.decode("utf-16" if is_utf16 else "utf-8").lstrip("\ufeff")
+        if "\0" in text:
+            line = text[: text.index("\0")].count("\n") + 1
+            raise BadInputError(
+                f"{path} is not a readable CSV table: line {line} has a NUL character, as in UTF-16 or UTF-32 without "
+                "their mark, or in files that are no text. Save it as UTF-8."
+            )
+        return text
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise BadInputError(
@@ -114,6 +132,11 @@ def _separated(path: Path, text: str) -> pd.DataFrame:
         header = [plain(name) for name in next(rows, [])]
         if not any(header):
             raise BadInputError(f"{path} is empty. The first line of a table names its columns.")
+        if len(header) == 1 and "|" in header[0]:
+            raise BadInputError(
+                f"{path}: the header is one cell, '{shortened(header[0])}'. Separate cells by commas or tabs, "
+                "or write the line sep=| above the header."
+            )
         for line in _whole_rows(path, rows, header, separator, n_skipped):
             begins = line
     except CsvError as error:

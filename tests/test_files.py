@@ -1,5 +1,6 @@
 """Exported tables: nothing in them is a formula to a spreadsheet, and ids and numbers stay what they are."""
 
+import gzip
 import io
 from pathlib import Path
 
@@ -52,6 +53,7 @@ ROWS = [["a", "x,y"], ["b", "1,10"]]
         "sep=;\nid;note\na;x,y\nb;1,10\n",
         "# by a tool, in 2024\n#\n\nid;note\na;x,y\nb;1,10\n",
         "# id;note\na;x,y\nb;1,10\n",
+        "sep=|\nid|note\na|x,y\nb|1,10\n",
         ' id\u00a0;"\ufeffnote";;\na;x,y;;\nb;1,10;;\n',
         "id;note\na;x,y\nb;1,10\n".encode("utf-16"),
     ],
@@ -75,6 +77,13 @@ def test_tables_of_spreadsheets_are_read(tmp_path: Path, content: str | bytes) -
         ("id, id\u200b\n1,2\n", "column 'id' appears twice"),
         (b"id,a\n1,\xe9\n", "line 2 is not UTF-8"),
         ("", "is empty"),
+        ("id,a\n1,2\n".encode("utf-16-le"), "line 1 has a NUL character, as in UTF-16"),
+        (b"\xff\xfe\0\0" + "id,a\n1,2\n".encode("utf-32-le"), "NUL character"),
+        ("id,a\n1,2\n3,x\0y\n", "line 3 has a NUL character"),
+        (b"PK\x03\x04\x14\0\x06\0[Content_Types].xml", "is an Excel workbook or another zip .*Save the sheet as CSV"),
+        (gzip.compress(b"id,a\n1,2\n"), "compressed by gzip"),
+        ('{"id": [1, 2]}', "is JSON"),
+        ("id|a\n1|2\n", r"the header is one cell, 'id\|a'.* or write the line sep=\| above"),
     ],
 )
 def test_rows_that_are_not_whole_are_named(tmp_path: Path, content: str | bytes, said: str) -> None:
@@ -93,6 +102,8 @@ def test_parquet_tables(tmp_path: Path) -> None:
         frame.to_parquet(tmp_path / "t.parquet")
         return files.read_table(tmp_path / "t.parquet")
 
+    pd.DataFrame({"id": ["a"]}).to_parquet(tmp_path / "called.csv", engine="pyarrow")
+    assert files.read_table(tmp_path / "called.csv")["id"].tolist() == ["a"]  # by content, whatever it is called
     frame = pd.DataFrame({"score": [1.0, 2.0], "serial": pd.array([4873214862074861313, None], "Int64")})
     assert list(stored(frame.set_axis(["a", "b"]).rename_axis("sample_id"))) == ["sample_id", "score", "serial"]
     assert list(stored(frame.set_axis(["a", "b"]))) == ["index", "score", "serial"]

@@ -316,7 +316,7 @@ def _set_labels(path: Path, rows: pd.DataFrame, values: pd.Series, labels: Label
 
 
 def _scores(path: Path, values: pd.Series) -> pd.Series:
-    if not pd.api.types.is_string_dtype(values):
+    if not pd.api.types.is_string_dtype(values) and values.dtype != object:  # objects: exact decimals of Parquet
         if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
             raise BadInputError(f"{path}: the column score holds {values.dtype}, not numbers.")
         return values.astype("float64")

@@ -1,6 +1,9 @@
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from fas_core.data.manifest import LabelValues
@@ -351,3 +354,12 @@ def test_what_the_metrics_call_unspecified_is_not_stated(tmp_path: Path) -> None
         "sample_id,label,score,pai_species\na,live,0,\nb,spoof,1,Unspecified\nc,spoof,2,\nd,spoof,3,unspecified\n"
     )
     assert scorefile.read(tmp_path / "s.csv").rows["pai_species"].tolist() == [""] * 4
+
+
+def test_exact_decimals_of_parquet_are_numbers(tmp_path: Path) -> None:
+    table = pd.DataFrame({"sample_id": ["a", "b"], "label": ["live", "spoof"], "score": [Decimal("0.10"), None]})
+    table.to_parquet(tmp_path / "s.parquet")
+    assert scorefile.read(tmp_path / "s.parquet").rows["score"].tolist() == pytest.approx([0.1, np.nan], nan_ok=True)
+    table.assign(score=[date(2024, 1, 2), date(2024, 1, 3)]).to_parquet(tmp_path / "s.parquet")
+    with pytest.raises(BadInputError, match="row 1: score '2024-01-02' is not a number"):
+        scorefile.read(tmp_path / "s.parquet")
