@@ -12,7 +12,7 @@ from app.comparing.comparison import LETTERS, SUBSET, Comparison, group_rates, g
 from app.session.page import fragment
 from app.words import escaped
 from fas_core.data.names import readable
-from fas_core.reports.tables import groups_table, metrics_table
+from fas_core.reports.tables import EACH_ALONE, groups_table, metrics_table
 
 
 def _show(table: pd.DataFrame, most: int, columns: dict[Any, Any]) -> None:
@@ -39,9 +39,10 @@ def show_metrics(comparison: Comparison, b: int, *, with_intervals: bool) -> Non
             "95 %": st.column_config.TextColumn(
                 width=130, help="Interval of the difference, paired on the same resamples."
             ),
-            "p": st.column_config.TextColumn(help="Of no difference. Of many rows some are small by chance."),
+            "p": st.column_config.TextColumn(help="Of no difference."),
         },
     )
+    st.caption(EACH_ALONE)
 
 
 @fragment

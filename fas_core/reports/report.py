@@ -38,7 +38,7 @@ from fas_core.reports import decisions as decided
 from fas_core.reports.forest import forest
 from fas_core.reports.html import Triplet, facts, html_page, section
 from fas_core.reports.pictures import HIDDEN, SCALE, error_map, pixelated, png
-from fas_core.reports.tables import forest_rows, frame, groups_table, listed, metrics_table, worse_table
+from fas_core.reports.tables import EACH_ALONE, forest_rows, frame, groups_table, listed, metrics_table, worse_table
 
 NO_IMAGES, PIXELATED, AS_THEY_ARE = "none", "pixelated", "as they are"
 SIGNERS = {"Decided by": ""}
@@ -168,7 +168,7 @@ def _metrics(sheet: Sheet, b: int) -> list[Markup]:
     letter = LETTERS[b]
     formats = dict.fromkeys(sheet.comparison.letters, ".3f") | {f"{letter} − A": "+.3f"}
     words = [html.paragraph(" ".join(sheet.details(b)))]
-    every = frame(metrics_table(sheet, b, with_intervals=True), "", formats)
+    every = frame(metrics_table(sheet, b, with_intervals=True), EACH_ALONE, formats)
     return [section("Every metric", html.joined([*words, every]))]
 
 

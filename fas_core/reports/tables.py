@@ -52,6 +52,13 @@ def _interval(cell: Cell) -> str:
     return signed(100 * cell.difference, 0) + (f" ({interval})" if interval else "")
 
 
+# What stands below `metrics_table`, whose p and those of what got worse answer other questions.
+EACH_ALONE = (
+    "p of each metric by itself: of so many, some are small by chance. What decides, above, is corrected for all that is "
+    "compared."
+)
+
+
 def metrics_table(sheet: Sheet, b: int, *, with_intervals: bool) -> pd.DataFrame:
     """A row per metric: its value for each Run, and the difference of Run `b` with its interval and p."""
     of_each = [sheet.differences(i, with_intervals=with_intervals) for i in range(1, len(sheet.comparison.systems))]
