@@ -54,8 +54,8 @@ def _interval(cell: Cell) -> str:
 
 # What stands below `metrics_table`, whose p and those of what got worse answer other questions.
 EACH_ALONE = (
-    "p of each metric by itself: of so many, some are small by chance. What decides, above, is corrected for all that is "
-    "compared."
+    "p of each metric by itself: of so many, some are small by chance. What decides, above, is corrected for all that "
+    "is compared."
 )
 
 
