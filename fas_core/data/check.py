@@ -41,6 +41,8 @@ def checked(path: Path) -> Checked:
     if rows.empty and not problems:
         problems.append(Problem(0, "", "the manifest has no rows"))
     problems += _image_problems(rows, path)
+    duplicates = _duplicates(rows, path)
+    problems += _contradictions(rows, duplicates)
     names = in_protocol_order(rows["subset"].unique()) if len(rows) else []
     return Checked(
         n_images=len(rows),
@@ -49,7 +51,7 @@ def checked(path: Path) -> Checked:
         n_subjects=len(set(rows["subject_id"]) - {""}),
         subsets=subsets.counts(rows, names),
         problems=sorted(problems, key=lambda p: (p.row, p.problem)),
-        duplicates=_duplicates(rows, path),
+        duplicates=duplicates,
         shared_subjects=shared_subjects(rows, names),
         notes=parsed.notes,
     )
@@ -80,6 +82,20 @@ def _duplicates(rows: pd.DataFrame, source: Path) -> list[list[str]]:
         if content != "missing":
             groups[content].append(sample)
     return [group for group in groups.values() if len(group) > 1]
+
+
+def _contradictions(rows: pd.DataFrame, duplicates: list[list[str]]) -> list[Problem]:
+    """A problem for every attack whose very image is bona fide in another row."""
+    label_of = dict(zip(rows["sample_id"], rows["label"], strict=True))
+    live_of: dict[str, str] = {}
+    for group in duplicates:
+        live = [sample for sample in group if label_of[sample] == BONA_FIDE]
+        live_of |= {sample: live[0] for sample in group if live and label_of[sample] == ATTACK}
+    return [
+        Problem(row, path, f"an attack with the same image as '{live_of[sample]}', which is bona fide")
+        for row, (sample, path) in enumerate(zip(rows["sample_id"], rows["path"], strict=True), start=1)
+        if sample in live_of
+    ]
 
 
 def shared_subjects(rows: pd.DataFrame, names: list[str]) -> dict[str, list[str]]:

@@ -18,11 +18,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fas_core.data.names import ALL, ATTACK, BONA_FIDE, SUBSET_NAME, in_protocol_order, recurring_ids
+from fas_core.data.names import (
+    ALL,
+    ATTACK,
+    BONA_FIDE,
+    SUBSET_NAME,
+    alike_people,
+    in_protocol_order,
+    one_spelling_of_subsets,
+    recurring_ids,
+)
 from fas_core.delivery import DELIVERY, delivery_problem, named_by_delivery, one_spelling_of_species, spelled
 from fas_core.errors import BadInputError
 from fas_core.files import CONTENT_BYTES, MISSING, content_hashes, read_table, write_table
-from fas_core.texts import exact_numbers, one_spelling, plain, plain_column, read_numbers, unread_numbers
+from fas_core.texts import exact_numbers, plain, plain_column, read_numbers, unread_numbers
 
 TEXT_COLUMNS = ("path", "sample_id", "label", "pai_species", "subject_id", "session_id", "subset", "video_id")
 NUMBER_COLUMNS = ("frame", "pose_x", "pose_y", "pose_z")
@@ -342,7 +351,8 @@ def checked(table: pd.DataFrame, labels: LabelValues | None = None) -> Checked:
     note(said_of != "", str, said_of)
     free = {name: _free_column(table[name]) for name in table.columns if name not in COLUMNS}
     rows = rows.assign(**free)
-    return Checked(rows.reset_index(drop=True), sorted(problems, key=lambda p: p.row), [*notes, *recurring_ids(rows)])
+    notes += [*recurring_ids(rows), *alike_people(rows)]
+    return Checked(rows.reset_index(drop=True), sorted(problems, key=lambda p: p.row), notes)
 
 
 def _delivered(rows: pd.DataFrame, delivery: pd.Series) -> tuple[pd.Series, pd.Series]:
@@ -363,7 +373,8 @@ def _identities(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     rows["path"] = table["path"].astype("str").fillna("")
     rows["sample_id"] = rows["sample_id"].where(rows["sample_id"] != "", plain_column(rows["path"]))
     for name in ("pai_species", "subset"):
-        rows[name], differing = (one_spelling_of_species if name == "pai_species" else one_spelling)(rows[name])
+        respelt = one_spelling_of_species if name == "pai_species" else one_spelling_of_subsets
+        rows[name], differing = respelt(rows[name])
         notes += [f"{name}: {text}." for text in differing]
     rows["subset"] = rows["subset"].where(rows["subset"] != "", ALL)
     return rows, notes

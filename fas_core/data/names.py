@@ -10,12 +10,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fas_core.delivery import is_injected
+from fas_core.texts import one_spelling
 
 BONA_FIDE, ATTACK = "bona_fide", "attack"
 TRAINING_USE = "training_use"  # the column of a Run that says what its model's training did with an image's content
 LEARNED, DEV, NOT_USED = "learned", "dev", "none"  # its weights were fitted on it; it chose the epoch; neither
 ALL = "all"  # the subset of a row that names none
 TRAIN, LIVE = "train", "live"  # subsets: what models learn from, and people without attacks whom nobody trained on
+SUBSET_WORDS = {
+    *("train", "training", "dev", "devel", "development"),
+    *("val", "valid", "validation", "test", "testing", "eval"),
+}
 SUBSET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
 
 
@@ -32,6 +37,40 @@ def in_protocol_order(names: Sequence[str] | np.ndarray) -> list[str]:
         return (1, 0, matched[2], matched[1]) if matched else (2, 0, "", name)
 
     return sorted(map(str, names), key=rank)
+
+
+def one_spelling_of_subsets(subsets: pd.Series) -> tuple[pd.Series, list[str]]:
+    """`texts.one_spelling` of subsets; train, live, dev and all, which mean something here, in small letters."""
+    subsets, notes = one_spelling(subsets)
+    meant = {name: name.casefold() for name in subsets.unique() if name.casefold() in (TRAIN, LIVE, "dev", ALL)}
+    renamed = {name: ours for name, ours in meant.items() if name != ours}
+    notes += [f"'{name}' ({int((subsets == name).sum())} rows) is read as '{ours}'" for name, ours in renamed.items()]
+    return subsets.replace(renamed), notes
+
+
+def columns_of_subsets(table: pd.DataFrame) -> list[str]:
+    """Columns whose every value is a usual name of a subset, and that have two or more of them."""
+    values = {name: {str(text).strip().lower() for text in table[name].unique()} for name in table}
+    return [str(name) for name, texts in values.items() if len(texts) > 1 and texts <= SUBSET_WORDS]
+
+
+def alike_people(rows: pd.DataFrame) -> list[str]:
+    """A sentence where ids of subjects differ in case or in how a number is written only: they stay people apart."""
+    if "subject_id" not in rows:
+        return []
+    alike: dict[str, list[str]] = {}
+    for name in sorted(set(rows["subject_id"].astype("str")) - {""}):
+        number = re.fullmatch(r"\+?0*(\d+)(\.0*)?", name, re.ASCII)
+        alike.setdefault(number[1] if number else name.casefold(), []).append(name)
+    several = [names for names in alike.values() if len(names) > 1]
+    if not several:
+        return []
+    listed = ", ".join(f"'{name}'" for name in several[0])
+    more = f", and so on for {len(several) - 1} more" if len(several) > 1 else ""
+    return [
+        f"subject_id: {listed} differ only in case or in how a number is written{more}. They count as "
+        f"{len(several[0])} people: if they are one, write one id."
+    ]
 
 
 def recurring_ids(rows: pd.DataFrame) -> list[str]:

@@ -28,7 +28,17 @@ from fas_core.data.manifest import (
     text_column,
     unknown_notes,
 )
-from fas_core.data.names import ALL, ATTACK, BONA_FIDE, SUBSET_NAME, in_protocol_order, recurring_ids
+from fas_core.data.names import (
+    ALL,
+    ATTACK,
+    BONA_FIDE,
+    SUBSET_NAME,
+    alike_people,
+    columns_of_subsets,
+    in_protocol_order,
+    one_spelling_of_subsets,
+    recurring_ids,
+)
 from fas_core.delivery import DELIVERY, delivery_problem, named_by_delivery, one_spelling_of_species
 from fas_core.errors import BadInputError
 from fas_core.files import read_table
@@ -242,6 +252,11 @@ def _checked(
             f"column '{people}' is not taken for people, so every sample counts as independent. If it names the "
             f"subjects: --column subject_id={people}"
         )
+    if "subset" not in table:
+        notes += [
+            f"column '{name}' seems to name subsets, but is not read so: --column subset={name}"
+            for name in columns_of_subsets(table)
+        ]
     named = rows["subset"].map({s: bool(SUBSET_NAME.fullmatch(s)) for s in rows["subset"].unique()}).astype(bool)
     _refuse_first(path, ~named, rows["subset"], "subset name '{}': use letters, digits, _ - . only")
     notes += _set_labels(path, rows, table["label"], labels)
@@ -267,7 +282,8 @@ def _identities(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
             rows[name] = pd.Series("", rows.index, dtype="str")
     rows["sample_id"] = plain_column(table["sample_id"])
     for name in ("pai_species", "subset"):
-        rows[name], differing = (one_spelling_of_species if name == "pai_species" else one_spelling)(rows[name])
+        respelt = one_spelling_of_species if name == "pai_species" else one_spelling_of_subsets
+        rows[name], differing = respelt(rows[name])
         notes += [f"{name}: {text}." for text in differing]
     is_nowhere = rows["subset"] == ""
     if is_nowhere.any() and not is_nowhere.all():
@@ -534,7 +550,7 @@ def oddities(rows: pd.DataFrame, score: str = SCORE, *, is_negated: bool = False
             f"{nameless} of {int(attack.sum())} attacks name no pai_species: they count as one species "
             f"'{metrics.UNSPECIFIED}', in which a weak spot can hide. APCER is per species."
         )
-    notes += recurring_ids(rows)
+    notes += [*recurring_ids(rows), *alike_people(rows)]
     score_set = metrics.score_set(rows[score].to_numpy(np.float64), attack, list(rows["pai_species"]))
     if score_set.n_bona_fide and score_set.n_attack and (auc := metrics.roc_auc(score_set)) < LOOKS_REVERSED:
         remedy = "leave out --higher-is" if is_negated else "--higher-is bona_fide"

@@ -325,3 +325,12 @@ def test_case_of_links(shared: Path, tmp_path: Path) -> None:
     assert rows.groupby(["subset", "subject_id"]).size().to_dict() == {
         ("live", "s03"): 2, ("seen_print", "s02"): 2, ("train", "s01"): 2, ("train", "s02"): 2,
     }  # fmt: skip
+
+
+def test_a_table_says_which_column_may_hold_subsets(tmp_path: Path) -> None:
+    images(tmp_path, "1.png", "2.png")
+    (tmp_path / "t.csv").write_text("filepath,label,group\n1.png,live,train\n2.png,fake,Eval\n")
+    scan = layouts.scanned(tmp_path / "t.csv", "csv")
+    assert "column 'group' seems to name subsets, but is not read so: call it 'subset' or 'split'." in scan.notes
+    assert scan.rows["subset"].tolist() == ["all", "all"]
+    assert "column filepath -> path" in scan.reading

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fas_core.data import manifest
+from fas_core.data import check, manifest
 from fas_core.data.names import groups_of, in_protocol_order
 from fas_core.errors import BadInputError
 from fas_core.files import atomic_file, read_table
@@ -173,3 +173,14 @@ def test_an_attack_is_not_called_bona_fide(tmp_path: Path, species: str) -> None
 def test_a_species_called_as_a_group_is_a_group_of_its_own() -> None:
     samples = pd.DataFrame({"subset": "dev", "label": ["attack", "bona_fide"], "pai_species": ["train", ""]})
     assert groups_of(samples).tolist() == ["attack, train", "bona fide"]
+
+
+def test_an_image_that_is_live_and_an_attack_is_a_problem(tmp_path: Path) -> None:
+    for name, shade in (("a", 1), ("b", 1), ("c", 2), ("d", 2)):
+        Image.new("L", (4, 4), shade).save(tmp_path / f"{name}.png")
+    (tmp_path / "m.csv").write_text("path,label\na.png,live\nb.png,spoof\nc.png,live\nd.png,live\n")
+    report = check.checked(tmp_path / "m.csv")
+    assert report.duplicates == [["a.png", "b.png"], ["c.png", "d.png"]]
+    assert report.problems == [
+        manifest.Problem(2, "b.png", "an attack with the same image as 'a.png', which is bona fide")
+    ]

@@ -363,3 +363,41 @@ def test_exact_decimals_of_parquet_are_numbers(tmp_path: Path) -> None:
     table.assign(score=[date(2024, 1, 2), date(2024, 1, 3)]).to_parquet(tmp_path / "s.parquet")
     with pytest.raises(BadInputError, match="row 1: score '2024-01-02' is not a number"):
         scorefile.read(tmp_path / "s.parquet")
+
+
+def read_with(folder: Path, table: dict[str, list[object]]) -> scorefile.ScoreFile:
+    n = len(next(iter(table.values())))
+    rows = {"sample_id": range(n), "label": ["live", "spoof"] * (n // 2), "score": range(n)} | table
+    pd.DataFrame(rows).to_csv(folder / "s.csv", index=False)
+    return scorefile.read(folder / "s.csv")
+
+
+def test_subsets_that_mean_something_are_known_in_any_case(tmp_path: Path) -> None:
+    read = read_with(tmp_path, {"split": ["Train", "TRAIN", "Dev", "Gate_3"]})
+    assert read.rows["subset"].tolist() == ["train", "train", "dev", "Gate_3"]
+    assert any("is read as 'train'" in note for note in read.notes)
+    assert any("'Dev' (1 rows) is read as 'dev'" in note for note in read.notes)
+
+
+def test_a_column_that_names_subsets_is_not_passed_over_in_silence(tmp_path: Path) -> None:
+    says = "column 'fold' seems to name subsets"
+    assert any(says in note for note in read_with(tmp_path, {"fold": ["Training", "validation"] * 2}).notes)
+    assert not any(says in note for note in read_with(tmp_path, {"fold": ["validation", "gate"] * 2}).notes)
+    assert not any(says in note for note in read_with(tmp_path, {"fold": ["val", "test"], "subset": ["a", "b"]}).notes)
+
+
+@pytest.mark.parametrize(
+    ("ids", "alike"),
+    [
+        (["Eve", "eve", "b", "c"], "'Eve', 'eve'"),
+        (["07", "+7", "7.0", "8"], "'+7', '07', '7.0'"),
+        (["7", "77", "7a", "A7"], ""),
+        (["7.5", "7", "07b", "x"], ""),
+    ],
+)
+def test_people_whose_ids_hardly_differ_are_said(tmp_path: Path, ids: list[object], alike: str) -> None:
+    read = read_with(tmp_path, {"subject_id": ids})
+    assert read.rows["subject_id"].tolist() == ids  # and stay what they are
+    noted = [note for note in scorefile.oddities(read.rows) if "differ only in case" in note]
+    assert len(noted) == bool(alike)
+    assert all(alike in note for note in noted)

@@ -1,6 +1,6 @@
 """A table beside the images: <root>/manifest.csv (or the CSV or Parquet file itself) with one row per image.
 
-path        also: file, filename, image        relative to the table
+path        also: file, filename, filepath, image; relative to the table
 label       live, real, genuine, bona_fide, spoof, fake, attack; other values: --attack-label 1,2 --bona-fide-label 0
             (left out, the one other value is bona fide), and --species-label 1=print,2=replay where they are species
 pai_species also: attack_type, species         "none" and "unknown" count as empty, everywhere
@@ -16,12 +16,13 @@ import pandas as pd
 
 from fas_core.data.layouts import Scanned
 from fas_core.data.manifest import LabelValues, checked, problems_message
+from fas_core.data.names import columns_of_subsets
 from fas_core.errors import BadInputError
 from fas_core.files import read_table
 from fas_core.texts import plain_column
 
 _SYNONYMS = {
-    "path": ("file", "filename", "image"),
+    "path": ("file", "filename", "filepath", "image"),
     "pai_species": ("attack_type", "species"),
     "subject_id": ("subject", "client_id", "person"),
     "session_id": ("session",),
@@ -55,7 +56,11 @@ def scanned(root: Path, labels: LabelValues | None = None) -> Scanned:
         raise BadInputError(problems_message(source, parsed.problems))
     rows = parsed.rows
     rows["path"] = [str((source.parent / path).absolute()) for path in rows["path"]]
-    return Scanned(rows, tuple(_reading(table, rows, renamed)), tuple(parsed.notes))
+    unread = columns_of_subsets(table) if "subset" not in table else []
+    notes = [
+        f"column '{name}' seems to name subsets, but is not read so: call it 'subset' or 'split'." for name in unread
+    ]
+    return Scanned(rows, tuple(_reading(table, rows, renamed)), (*parsed.notes, *notes))
 
 
 def _reading(table: pd.DataFrame, rows: pd.DataFrame, renamed: dict[str, str]) -> list[str]:

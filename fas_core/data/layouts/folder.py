@@ -26,7 +26,7 @@ import pandas as pd
 
 from fas_core.data.layouts import Scanned, image_files
 from fas_core.data.manifest import LabelValues
-from fas_core.data.names import ATTACK, BONA_FIDE, LIVE, TRAIN
+from fas_core.data.names import ATTACK, BONA_FIDE, LIVE, SUBSET_WORDS, TRAIN
 from fas_core.errors import BadInputError
 from fas_core.texts import plain
 
@@ -64,7 +64,6 @@ _UNSETTLED = {
     *("impostor", "impostors", "imposter", "imposters", "attacker", "attackers", "artefact", "artifact", "spoofed"),
     *("positive", "positives", "negative", "negatives", "original", "originals"),
 }
-_SUBSETS = {"train", "training", "dev", "devel", "development", "val", "valid", "validation", "test", "testing", "eval"}
 _ATTACK_SUBSET = re.compile(r"(?:seen|unseen)_([a-z0-9]+)")
 _REMEDY = "Rename or move the folders (fas data layouts), or write a table of the images: --layout csv"
 
@@ -115,7 +114,7 @@ def scanned(root: Path, labels: LabelValues | None = None) -> Scanned:
 
 
 def _is_subset(name: str) -> bool:
-    return name.lower() in _SUBSETS or _ATTACK_SUBSET.fullmatch(name.lower()) is not None
+    return name.lower() in SUBSET_WORDS or _ATTACK_SUBSET.fullmatch(name.lower()) is not None
 
 
 def _part(name: str) -> _Part:
@@ -152,7 +151,7 @@ def _image(
     label = species = ""
     if by_subset:
         matched = _ATTACK_SUBSET.fullmatch(subset)
-        if not matched and subset not in {*_SUBSETS, LIVE}:
+        if not matched and subset not in {*SUBSET_WORDS, LIVE}:
             raise BadInputError(
                 f"{path}: no subset. Expected it under train, live, seen_<species> or unseen_<species> (or dev, test), "
                 f"as other folders of {root} are. {_REMEDY}."
@@ -263,8 +262,8 @@ def _require_no_subsets(root: Path, images: Sequence[_Image]) -> None:
     first_of: dict[tuple[str, ...], _Image] = {}
     for image in images:
         words = _words(image.free[0])
-        if _SUBSETS & set(words):
-            other = first_of.setdefault(tuple(word for word in words if word not in _SUBSETS), image)
+        if SUBSET_WORDS & set(words):
+            other = first_of.setdefault(tuple(word for word in words if word not in SUBSET_WORDS), image)
             if _words(other.free[0]) != words:
                 _refuse(
                     root,
