@@ -16,7 +16,7 @@ from fas_core.metrics.limits import Trials
 BPCER, APCER, EER, COST, BY_HAND = limits.BPCER, limits.APCER, "eer", "cost", "threshold"
 KINDS = (BPCER, APCER, EER, COST, BY_HAND)
 _GRAMMAR = re.compile(
-    r"(?P<kind>bpcer|apcer)(\[(?P<species>[^\]]+)\])?\s*<=\s*(?P<value>[^\s@]+)(?P<at_95>\s*@\s*95\s*%?)?"
+    r"(?P<kind>bpcer|apcer)(\[(?P<species>.+)\])?\s*<=\s*(?P<value>[^\s@]+)(?P<at_95>\s*@\s*95\s*%?)?"
     r"|(?P<hand>threshold)\s*=\s*(?P<at>\S+)"
 )
 

@@ -22,6 +22,8 @@ MASKS = {"mask": Share(0.1, 0.1, 0.1)}
         ("bpcer<=0.05", Rule("bpcer", 0.05)),
         (" apcer <= 0.1 ", Rule("apcer", 0.1)),
         ("apcer[3d mask]<=0.1", Rule("apcer", 0.1, "3d mask")),
+        ("apcer[mask [b]]<=0.1", Rule("apcer", 0.1, "mask [b]")),
+        ("apcer[x]<=0.5]<=0.1", Rule("apcer", 0.1, "x]<=0.5")),
         ("EER", Rule("eer")),
         ("cost", Rule("cost")),
         ("threshold=-0.25", Rule("threshold", -0.25)),
