@@ -28,7 +28,7 @@ from torch.optim import Optimizer
 from fas_core import models
 from fas_core.data import filters, images
 from fas_core.data.manifest import Manifest
-from fas_core.data.names import BONA_FIDE, TRAIN, is_training
+from fas_core.data.names import ATTACK, BONA_FIDE, TRAIN, is_training
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.files import CONTENT_BYTES, require_writable
@@ -209,6 +209,7 @@ def train_dev_split(data: Manifest, seed: int) -> Split:
         raise BadInputError(
             f"{data.source}: no bona fide image to train on. Training uses live images of 'train' only."
         )
+    _require_no_attack(data, is_wanted)
     rows = data.rows[is_wanted].reset_index(drop=True)
     contents = data.contents[is_wanted]
     rng = np.random.default_rng([seed, 1])
@@ -228,6 +229,21 @@ def train_dev_split(data: Manifest, seed: int) -> Split:
         contents[dev],
         int(is_held.sum()) - len(dev),
     )
+
+
+def _require_no_attack(data: Manifest, is_wanted: NDArray[np.bool_]) -> None:
+    """Raises BadInputError where an image to be learned is, byte by byte, an attack in another row."""
+    contents = np.ascontiguousarray(data.contents).view(np.uint64)[:, 0]
+    attacks = (data.rows["label"] == ATTACK).to_numpy() & (contents != 0)  # 0: cannot be read
+    of_both = np.flatnonzero(is_wanted & np.isin(contents, contents[attacks]))
+    if len(of_both):
+        ids = data.rows["sample_id"]
+        attack = ids[attacks & (contents == contents[of_both[0]])].iloc[0]
+        raise BadInputError(
+            f"{data.source}: {len(of_both)} bona fide images to train on are the very images of attacks (first: "
+            f"'{ids[of_both[0]]}' and '{attack}'). Correct the label of one, or take it out; all of them: "
+            f"fas data check {data.source}"
+        )
 
 
 def _dev_rows(rows: pd.DataFrame, column: str, chosen: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from fas_core.data import filters, images, manifest
@@ -458,3 +459,17 @@ def test_the_loader_holds_two_batches_whatever_the_size_of_the_data(
             assert decoded <= (step + 2) * experiment.batch_size
             if step == 5:
                 break
+
+
+def test_no_image_of_an_attack_is_learned_under_another_name(tmp_path: Path) -> None:
+    for name, shade in (("a", 1), ("b", 2), ("again", 2), ("c", 3)):
+        Image.new("L", (4, 4), shade).save(tmp_path / f"{name}.png")
+
+    def split(rows: str) -> train.Split:
+        (tmp_path / "m.csv").write_text(f"path,label,subset\n{rows}")
+        return train.train_dev_split(manifest.read(tmp_path / "m.csv"), 0)
+
+    with pytest.raises(BadInputError, match=r"1 bona fide images to train on are .*first: 'b.png' and 'again.png'"):
+        split("a.png,live,train\nb.png,live,train\nagain.png,fake,dev\ngone.png,live,train\nlost.png,fake,dev\n")
+    assert len(split("a.png,live,train\nb.png,live,dev\nagain.png,fake,dev\n").learned) == 1  # not learned from
+    assert len(split("b.png,live,train\nagain.png,live,dev\nc.png,fake,dev\n").learned) == 1
