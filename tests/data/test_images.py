@@ -290,6 +290,15 @@ def test_truncated_files_are_refused_not_padded(kind: str, load: Callable[[bytes
             load(seed[: int(len(seed) * share)])
 
 
+def test_what_is_cut_off_is_refused_where_another_library_lets_pillow_pad_it(
+    load: Callable[[bytes], NDArray[np.float32]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed = damage_seeds()["jpeg"]
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)  # as WeasyPrint does
+    with pytest.raises(UnreadableImageError):
+        load(seed[: int(len(seed) * 0.6)])
+
+
 def test_warnings_of_pillow_are_silent_in_loading_threads_and_only_there(tmp_path: Path) -> None:
     """A PNG with an animation chunk of 0 frames makes Pillow warn; here all warnings are errors."""
     png = encoded(portrait(), "PNG")
