@@ -195,7 +195,7 @@ def _check_size(width: int, height: int, limit: int = MAX_PIXELS) -> None:
 
 def _decoded(data: bytes, size: int) -> tuple[Image.Image, int]:
     """The first frame as gray (mode L, or F in [0, 1]), not yet upright, and its EXIF orientation 1..8."""
-    # Other libraries, as what makes PDFs, let Pillow pad what is cut off, in the whole process: then nothing is refused.
+    # Other libraries (the one that makes PDFs) let Pillow pad what is cut off, in the whole process.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         _check_size(*image.size, limit=MAX_JPEG2000_PIXELS if image.format == "JPEG2000" else MAX_PIXELS)
