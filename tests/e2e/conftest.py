@@ -138,6 +138,11 @@ class Tab:
         assert not self.wrong, self.wrong
 
 
+def ids_of_cards(tab: Tab) -> list[str]:
+    """The samples of a gallery, in the order in which they are shown."""
+    return [str(card.get_attribute("data-id")) for card in tab.page.locator("button.card").all()]
+
+
 @pytest.fixture(scope="session")
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """Shared, for the scripts that it has compiled; sessions are the tabs' own."""

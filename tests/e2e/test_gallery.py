@@ -14,7 +14,7 @@ from playwright.sync_api import BrowserContext, expect
 from app.components.gallery import error_panel
 from fas_core.runs import marks, store
 
-from .conftest import Tab, watched
+from .conftest import Tab, ids_of_cards, watched
 from .test_pages import choice
 
 # Red, green and blue of every pixel of a canvas inside the components' shadow roots.
@@ -59,10 +59,6 @@ def test_every_pixel_is_the_one_of_the_run(tab: Tab, cache: Path) -> None:
     assert (pixels == inputs[0][..., None]).all()
     assert (shown, rendering) == (256, "pixelated")
     tab.check()
-
-
-def ids_of_cards(tab: Tab) -> list[str]:
-    return [str(card.get_attribute("data-id")) for card in tab.page.locator("button.card").all()]
 
 
 @pytest.mark.parametrize(("width", "height", "least"), [(1440, 900, 12), (1920, 1080, 24), (800, 900, 4)])
@@ -145,11 +141,11 @@ def test_panes_are_zoomed_together_and_say_their_values(tab: Tab, cache: Path) -
 def test_an_image_is_uploaded_and_judged(tab: Tab, cache: Path) -> None:
     run = store.open_run(cache, "demo")
     tab.open(f"image?{choice(cache, 'demo')}&image_source=Upload")
-    before = {path for path in cache.rglob("*") if path.is_file() and path.parent.name != "memo"}
+    before = {path for path in cache.rglob("*") if path.is_file() and "memo" not in path.parts}
     picture = cache / "data" / str(run.samples(["path"])["path"].iloc[0])
     tab.page.locator("input[type=file]").set_input_files(picture)
     expect(tab.page.get_by_text(re.compile("it is called (attack|bona fide)"))).to_be_visible(timeout=60_000)
     tab.settle()
     expect(tab.page.get_by_text("Nearest live training images")).to_be_visible()
-    assert {path for path in cache.rglob("*") if path.is_file() and path.parent.name != "memo"} == before
+    assert {path for path in cache.rglob("*") if path.is_file() and "memo" not in path.parts} == before
     tab.check()

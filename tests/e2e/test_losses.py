@@ -43,8 +43,8 @@ def test_names_from_files_are_no_markup_under_the_pointer(context: BrowserContex
             box = chart.bounding_box()
             assert box
             x, y = box["x"] + share_x * box["width"], box["y"] + share_y * box["height"]
-            for step in range(12):  # down to where a bar ends
-                tab.page.mouse.move(x, y + 4 * step)
+            for step in range(60):  # down to where a bar ends
+                tab.page.mouse.move(x + step % 3, y + 2 * step)
                 tab.page.wait_for_timeout(60)
                 if said in chart.inner_text():
                     break

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, expect
 
 from fas_core.runs import marks, store
 
-from .conftest import person, watched
+from .conftest import ids_of_cards, person, watched
 from .test_pages import choice
 
 
@@ -26,7 +26,7 @@ def test_people_who_turn_and_mark_at_once_do_not_meet(
             tab.page.goto(f"{server}/gallery?{choice(cache, 'demo2')}&per_page=12&page={number}")
         for tab in tabs:
             tab.settle()
-        ids = [tab.page.locator("button.card .line:nth-child(3)").all_inner_texts() for tab in tabs]
+        ids = [ids_of_cards(tab) for tab in tabs]
         assert len({*ids[0], *ids[1], *ids[2]}) == 36
         for tab in tabs:  # nobody waits for anybody
             tab.page.locator("button.card").first.focus()
@@ -41,6 +41,6 @@ def test_people_who_turn_and_mark_at_once_do_not_meet(
         for number, tab in enumerate(tabs, start=2):
             tab.settle()
             expect(tab.page).to_have_url(re.compile(f"page={number}"))
-        assert tabs[0].page.locator("button.card .line:nth-child(3)").all_inner_texts() == ids[1]
+        assert ids_of_cards(tabs[0]) == ids[1]
         for tab in tabs:
             tab.check()
