@@ -73,11 +73,12 @@ class Limit:
 
 @dataclass(frozen=True)
 class Counted:
-    """The reported samples that a number counts."""
+    """The samples that a number counts."""
 
-    verdict: str  # of `evaluation.verdicts`
+    verdict: str | None  # of `evaluation.verdicts`; None: whatever it is
     label: str
     species: str | None  # None: of every species
+    subset: str | None = None  # None: those that are reported
 
 
 @dataclass(frozen=True)
@@ -199,9 +200,11 @@ def _if_plane(value: object, tell: Callable[[str], None]) -> None:
 def _if_counted(value: object, tell: Callable[[Counted], None]) -> None:
     if not isinstance(value, dict):
         return
-    species = value.get("species")
-    counted = Counted(str(value.get("verdict")), str(value.get("label")), None if species is None else str(species))
-    if counted.verdict in (MISSED, REJECTED, RIGHT) and counted.label in (ATTACK, BONA_FIDE):
+    verdict, species, subset = (
+        None if value.get(k) is None else str(value[k]) for k in ("verdict", "species", "subset")
+    )
+    counted = Counted(verdict, str(value.get("label")), species, subset)
+    if counted.verdict in (None, MISSED, REJECTED, RIGHT) and counted.label in (ATTACK, BONA_FIDE):
         tell(counted)
 
 

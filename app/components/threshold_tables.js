@@ -101,7 +101,7 @@ export class Tables extends Planes {
     const button = element("button", "opens");
     button.type = "button";
     button.title = "Open these samples";
-    button.addEventListener("click", () => this.send("open", { ...samples, threshold: this.t }));
+    button.addEventListener("click", () => this.send("open", { subset: null, ...samples, threshold: this.t }));
     parent.append(button);
     return liveText(button);
   }
@@ -122,8 +122,10 @@ export class Tables extends Planes {
     this.subsetRows = this.subsets.map((subset) => {
       const { cells } = this.row(body, ["", "", "", "number", "", "", "number", "number", "number"]);
       cells[0].textContent = cells[0].title = subset.words;
-      cells[3].textContent = grouped(subset.live.reduce((sum, { cell }) => sum + cell.n, 0));
-      cells[7].textContent = grouped(subset.attacks.reduce((sum, { cell }) => sum + cell.n, 0));
+      const opened = (at, label) => this.opens(cells[at], { verdict: null, label, species: null, subset: subset.name });
+      const count = (members) => grouped(members.reduce((sum, { cell }) => sum + cell.n, 0));
+      opened(3, "bona_fide").data = count(subset.live);
+      opened(7, "attack").data = count(subset.attacks);
       const all = [...subset.live, ...subset.attacks];
       cells[8].textContent = grouped(all.reduce((sum, { cell }) => sum + cell.missing, 0));
       if (subset.live.length) cells[2].title = source(subset.live[0].cell);

@@ -8,6 +8,7 @@ import streamlit as st
 
 from app.components.link import follow
 from app.components.threshold import Counted
+from app.parts.filters import ALL
 from app.session import readers
 from app.session.address import link_params
 from app.session.readers import decisions
@@ -20,7 +21,7 @@ from fas_core.evaluation.verdicts import verdicts_at
 from fas_core.metrics.operating_point import OperatingPoint
 
 LISTED = 1000  # samples, where there is no gallery
-GALLERY_VERDICTS = {verdicts.MISSED: MISSED, verdicts.REJECTED: REJECTED, verdicts.RIGHT: RIGHT}
+GALLERY_VERDICTS = {verdicts.MISSED: MISSED, verdicts.REJECTED: REJECTED, verdicts.RIGHT: RIGHT, None: ALL}
 
 
 def open_samples(shown: Shown, point: OperatingPoint, counted: Counted) -> None:
@@ -28,13 +29,17 @@ def open_samples(shown: Shown, point: OperatingPoint, counted: Counted) -> None:
     if not shown.run.has_images:
         list_samples(shown, point, counted)
         return
-    wanted = {"label": [counted.label], "subset": list(point.reported_on)}
+    wanted = {"label": [counted.label], "subset": _subsets(point, counted)}
     if counted.species is not None:
         wanted["pai_species"] = [counted.species]
     # As the controls there have them in the address, which is in the words that they show.
     filters = {"verdict": [GALLERY_VERDICTS[counted.verdict]], "where": [readable(column) for column in wanted]}
     columns = {f"where_{column}": values for column, values in wanted.items()}
     follow("views/gallery.py", "Open these samples in the gallery", link_params() | filters | columns)
+
+
+def _subsets(point: OperatingPoint, counted: Counted) -> list[str]:
+    return list(point.reported_on) if counted.subset is None else [counted.subset]
 
 
 @st.dialog("The samples behind this number", width="large")
@@ -49,10 +54,12 @@ def list_samples(shown: Shown, point: OperatingPoint, counted: Counted) -> None:
 def counted_rows(shown: Shown, point: OperatingPoint, counted: Counted) -> pd.DataFrame:
     """What is decided on, of which a number counts that many: ids or what stands for them, and the score it has."""
     decided = readers.decided(shown.run, shown.score, shown.level)
-    fits = decided.within(point.reported_on) & (decided.rows["label"] == counted.label).to_numpy(bool)
+    fits = decided.within(_subsets(point, counted)) & (decided.rows["label"] == counted.label).to_numpy(bool)
     if counted.species is not None:
         names = metrics.species_names(decided.rows["label"].to_numpy() == ATTACK, decided.rows["pai_species"])
         fits &= names == counted.species
-    fits &= verdicts_at(decided.rows["label"], decided.values, point.threshold) == counted.verdict
+    of_each = verdicts_at(decided.rows["label"], decided.values, point.threshold)
+    # A table's number of samples is of those that have a score.
+    fits &= of_each != verdicts.NO_RESPONSE if counted.verdict is None else of_each == counted.verdict
     rows = decided.rows[fits].assign(**{shown.score: decided.values[fits]})
     return rows.iloc[np.argsort(np.abs(decided.values[fits] - point.threshold), kind="stable")]

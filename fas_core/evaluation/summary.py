@@ -21,7 +21,7 @@ from fas_core.evaluation.join import System
 from fas_core.evaluation.presentations import FRAME, Presentations
 from fas_core.evaluation.run_metrics import ReportedRates
 from fas_core.evaluation.words import rate_text
-from fas_core.metrics import ScoreSet
+from fas_core.metrics import ScoreSet, limits
 from fas_core.metrics import operating_point as op
 from fas_core.metrics.operating_point import OperatingPoint, Rule
 from fas_core.metrics.uncertainty import UnitInterval
@@ -137,10 +137,22 @@ def _let_through(about: Summary, said: Callable[[str], str], strong: Callable[[s
     passes, worst = [], at.apcer_worst
     if at.bpcer is not None:
         passes.append(f"{strong(rate_text(at.bpcer, at.bpcer_interval))} of live {about.decisions} are rejected")
+    asked = "" if about.point is None else about.point.rule.species
+    if asked in at.apcer_per_species and asked != worst:  # whom the rule is about comes before who is worst
+        share = strong(rate_text(at.apcer_per_species[asked], at.apcer_interval_per_species.get(asked)))
+        passes.append(f"{said(asked)} passes {share} of the time")
     if worst is not None:
         share = strong(rate_text(at.apcer_max, at.worst_interval))
         passes.append(f"the worst attack, {said(worst)}, passes {share} of the time")
-    return f"At the operating point {' and '.join(passes)}."
+    return f"At the operating point {' and '.join(passes)}.{_limit(about, at, said)}"
+
+
+def _limit(about: Summary, at: ReportedRates, said: Callable[[str], str]) -> str:
+    """Whether the limit of the rule holds where it is reported, in a sentence; "" where it has none."""
+    checked = None if about.point is None else at.target(about.point.rule)
+    if about.point is None or checked is None:
+        return ""
+    return f" Asked for was {said(about.point.rule.words)}: {limits.short_words(checked)}."
 
 
 def auc_words(value: float, interval: UnitInterval | None) -> str:

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from fas_core import metrics, progress, scores
-from fas_core.evaluation import presentations
+from fas_core.evaluation import presentations, run_metrics
+from fas_core.metrics import limits, operating_point
 from fas_core.runs import store
 from tests.conftest import learned_samples, tiny_samples, write_image_run
 
@@ -37,6 +38,26 @@ def test_the_answer_comes_first_and_matches_the_core(tiny_cache: Path) -> None:
     rates = metrics.rates_at(decided.score_set(["unseen_mask"]), threshold)
     assert table["BPCER"].iloc[3].startswith(f"{100 * rates.bpcer:.0f} % (")
     assert table["Worst APCER"].iloc[3].endswith(", mask")
+
+
+def test_the_limit_is_answered_and_the_species_that_it_is_about_is_named(tiny_cache: Path) -> None:
+    at = page(cache=tiny_cache, run="a", rule="APCER at most", at_most="40", species="paper", chosen_on="seen_paper")
+    run = store.open_run(tiny_cache, "a")
+    decided = presentations.presentations(run, scores.values(run, "rec"))
+    rule = operating_point.rule("apcer[paper]<=0.4")
+    threshold = decided.threshold_by(rule, ["seen_paper"])
+    said = texts(at)
+    checked = run_metrics.rates_at(decided, ["live", "unseen_mask"], threshold).target(rule)
+    assert checked is not None
+    assert checked.rate is None  # no paper where it is reported
+    assert "Asked for was APCER of paper ≤ 40 %: not checked." in said
+    at = page(cache=tiny_cache, run="a")
+    by_default = run_metrics.rates_at(
+        decided, ["seen_paper", "unseen_mask"], decided.threshold_by(operating_point.DEFAULT, ["live"])
+    )
+    checked = by_default.target(operating_point.DEFAULT)
+    assert checked is not None
+    assert f"Asked for was BPCER ≤ 5 %: {limits.short_words(checked)}." in texts(at)
 
 
 def test_what_changed_since_the_run_before_is_said(tiny_cache: Path) -> None:

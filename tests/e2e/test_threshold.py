@@ -258,6 +258,12 @@ def test_a_count_opens_what_it_counts_and_freeze_leads_to_the_card(tab: Tab, add
     expect(tab.page.get_by_role("dialog")).to_contain_text(f"{number(stopped)} samples, those nearest the threshold")
     tab.page.keyboard.press("Escape")
     tab.settle()
+    of_dev = tab.page.get_by_role("heading", name="Every subset").locator("xpath=..").locator("tbody tr").first
+    n_attacks = of_dev.locator("button.opens").last.inner_text()
+    of_dev.locator("button.opens").last.click()
+    expect(tab.page.get_by_role("dialog")).to_contain_text(f"{n_attacks} samples, those nearest the threshold")
+    tab.page.keyboard.press("Escape")
+    tab.settle()
     before = set((cache / "operating_points").glob("*.json"))
     tab.page.get_by_role("button", name="Freeze").click()
     tab.page.get_by_label("Decided by").fill("Ada")
