@@ -119,10 +119,10 @@ def frame_units(run: Run, subsets: tuple[str, ...]) -> Units:
     return frames.units(frames.of_subsets(subsets) & (np.arange(len(frames.of_row)) < frames.n))
 
 
+@cached(entries=64)
 def decisions(run: Run, level: str) -> str:
-    """What decisions are made on, in a word: images (scores of unknown things are samples), videos or sessions."""
-    unit = level.split(" ")[0]
-    return f"{unit}s" if unit != FRAME else "images" if run.has_images else "samples"
+    """What decisions are made on, in a word."""
+    return presentations.decided_on(run, level)
 
 
 def decided_values(run: Run, score: str, level: str) -> NDArray[np.float64]:

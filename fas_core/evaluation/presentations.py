@@ -150,6 +150,22 @@ def levels_of(rows: pd.DataFrame) -> list[str]:
     return [FRAME, *(f"{unit} {statistic}" for unit in units for statistic in STATISTICS)]
 
 
+def decided_on(run: Run, level: str) -> str:
+    """What decisions are made on, in a word: images, videos or sessions; of scores alone, videos where each has but one
+    score, else samples."""
+    unit = level.split(" ")[0]
+    if unit != FRAME:
+        return f"{unit}s"
+    if run.has_images:
+        return "images"
+    columns = [name for name in (*_SAME, *_NAMED_BY["video"]) if name in run.column_names()]
+    if GROUPED["video"] not in columns:
+        return "samples"
+    rows = run.samples(columns)
+    is_of_videos = is_named(rows[GROUPED["video"]]).all() and not rows.duplicated().any()
+    return "videos" if is_of_videos else "samples"
+
+
 def is_named(column: pd.Series) -> NDArray[np.bool_]:
     """(n,) whether there is a name: neither missing nor empty."""
     return (column.notna() & (column.astype("str").str.strip() != "")).to_numpy()

@@ -62,11 +62,10 @@ class Summary:
     problem: str
     readers: Readers
 
-    @property
+    @cached_property
     def decisions(self) -> str:
-        """What decisions are made on, in a word: images (scores of unknown things are samples), videos or sessions."""
-        unit = self.level.split(" ")[0]
-        return f"{unit}s" if unit != FRAME else "images" if self.system.run.has_images else "samples"
+        """What decisions are made on, in a word."""
+        return presentations.decided_on(self.system.run, self.level)
 
     @cached_property
     def reported(self) -> ReportedRates | None:

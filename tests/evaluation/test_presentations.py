@@ -67,6 +67,27 @@ def test_a_frame_is_a_presentation_and_failures_count(tiny_cache: Path) -> None:
     assert decided.score_set(["live"]).n_bona_fide == 4
 
 
+def test_scores_of_videos_are_called_videos(videos: store.Run, tiny_cache: Path, tmp_path: Path) -> None:
+    assert presentations.decided_on(videos, "frame") == "samples"  # several frames of a video
+    assert presentations.decided_on(videos, "video mean") == "videos"
+    assert presentations.decided_on(store.open_run(tiny_cache, "a"), "frame") == "images"
+    table = pd.DataFrame(
+        {
+            "sample_id": ["a", "b", "c"],
+            "label": ["bona_fide", "attack", "attack"],
+            "pai_species": ["", "print", "print"],
+            "subset": "test",
+            "session_id": ["s1", "s1", "s2"],
+            "video_id": ["v1", "v2", "v1"],  # a video's id counts in its session
+            "score": [0.0, 1.0, 2.0],
+        }
+    )
+    one_each = scores_only_run(tmp_path, "each", table, ["score"], "")
+    assert presentations.decided_on(one_each, "frame") == "videos"
+    unnamed = scores_only_run(tmp_path, "unnamed", table.assign(video_id=["v1", "", "v3"]), ["score"], "")
+    assert presentations.decided_on(unnamed, "frame") == "samples"
+
+
 def test_levels_need_a_name_for_every_sample(videos: store.Run, tiny_cache: Path) -> None:
     assert presentations.levels(videos) == ["frame", "video mean", "video median", "video max"]
     of_images = store.open_run(tiny_cache, "a")
