@@ -45,6 +45,7 @@ def decision_forms(shown: Kept, kept: Sequence[Kept]) -> None:
             label,
             icon=icon,
             disabled=lacks_other,
+            key=f"{state}_popover_{shown.path.stem}",  # closes with its state, instead of becoming the next one's
             help="Freeze the operating point that is to take its place first." if lacks_other else None,
         ):
             _form(shown, state, others)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.session import operating
+from app.session import operating, readers
 from app.session.cache import cached
 from app.session.readers import cache_folder
 from app.session.sidebar import Shown
@@ -12,7 +12,8 @@ from app.words import about, escaped
 from fas_core.deciding import card as cards
 from fas_core.deciding import card_states
 from fas_core.errors import BadInputError
-from fas_core.metrics.operating_point import COST, OperatingPoint, Rule
+from fas_core.metrics import limits
+from fas_core.metrics.operating_point import BY_HAND, COST, OperatingPoint, Rule
 from fas_core.runs.health import Caution
 from fas_core.runs.store import Run
 
@@ -29,12 +30,24 @@ def just_saved() -> str | None:
     return None if name is None else str(name)
 
 
+def limit_missed(shown: Shown, point: OperatingPoint) -> str:
+    """That the limit asked for does not hold where the point is reported, in a sentence; "" where it does."""
+    asked = operating.limit() if point.rule.kind == BY_HAND else point.rule
+    if asked is None:
+        return ""
+    rates = readers.rates(shown.run, shown.score, shown.level, point.reported_on, point.threshold)
+    checked = rates.target(asked)
+    return "" if checked is None or checked.met is not False else f"{limits.target_words(asked, checked)}."
+
+
 def card_form(shown: Shown, point: OperatingPoint, *, key: str) -> bool:
     """Asks who decides and why; whether the card has been saved by this run of the page."""
     run, score = shown.run, shown.score
     with st.form(key, border=False):
         st.markdown(f"**{escaped(run.info.name)}, {escaped(score)}**")
         st.caption(about(point))
+        if missed := limit_missed(shown, point):
+            st.error(escaped(missed), icon=":material/rule:")
         costs = operating.costs(run) if point.rule.kind == COST else None
         warnings = [
             *cautions(run, point.rule, point.chosen_on, point.reported_on),
@@ -53,6 +66,8 @@ def card_form(shown: Shown, point: OperatingPoint, *, key: str) -> bool:
         if not st.form_submit_button("Save as a card", icon=":material/lock:", type="primary"):
             return False
         try:
+            if not by.strip():
+                raise BadInputError("A card needs the name of who decides.")
             content = cards.card(
                 run,
                 score,

@@ -388,6 +388,7 @@ class _Counter:
         return sorted(names[code - 1] for code in np.unique(codes[self._here]) if code)
 
     def line(self, kind: str, species: str, asked: Asked | None) -> Line:
+        """What was presented of live faces (`species` "") or of a species, and what is asked of it; None: nothing."""
         codes, names = self.decided.of.kinds
         code = 1 + names.index(species) if species else 0
         chosen = self._here & (codes == code)

@@ -4,7 +4,11 @@ from pathlib import Path
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Element
 
+from fas_core import scores
 from fas_core.deciding import card, card_states
+from fas_core.evaluation import run_metrics
+from fas_core.evaluation.presentations import presentations
+from fas_core.metrics import limits
 from fas_core.metrics import operating_point as op
 from fas_core.reports import card as cardpage
 from fas_core.runs import store
@@ -22,6 +26,10 @@ def field(at: AppTest, label: str) -> Element:
 def press(at: AppTest, label: str) -> AppTest:
     [only] = [button for button in at.button if button.label == label]
     return only.click().run()
+
+
+def errors(at: AppTest) -> list[str]:
+    return [error.value.replace("\\", "") for error in at.error]
 
 
 def save(at: AppTest, by: str = "Ada", note: str = "pilot") -> AppTest:
@@ -48,6 +56,23 @@ def test_the_sidebar_s_operating_point_is_frozen(tiny_cache: Path) -> None:
     assert (row["State"], row["Check"]) == ("draft", "holds")
     next(b for b in at.button if b.label == "Compute it again").click().run()
     assert "every number of the card is the same" in texts(at)
+
+
+def test_nobody_is_taken_for_who_decides_and_a_missed_limit_is_said_where_it_is_frozen(tiny_cache: Path) -> None:
+    at = page("cards", cache=tiny_cache, run="a", rule="BPCER at most", at_most="40", chosen_on="live")
+    at = save(at, by="  ")
+    assert "A card needs the name of who decides." in errors(at)
+    assert not card.cards(tiny_cache)[0]
+    run = store.open_run(tiny_cache, "a")
+    decided = presentations(run, scores.values(run, "rec"))
+    rule = op.rule("bpcer<=0.4")
+    threshold = decided.threshold_by(rule, ["live"])
+    checked = run_metrics.rates_at(decided, ["seen_paper", "unseen_mask"], threshold).target(rule)
+    assert checked is not None
+    said = f"{limits.target_words(rule, checked)}."
+    assert (said in errors(at)) == (not checked.met)
+    by_hand = page("cards", cache=tiny_cache, run="a", rule="By hand", limit="bpcer<=0.01", t_rec="-1e9")
+    assert any("above the limit of 1 %" in error for error in errors(by_hand))
 
 
 def test_the_same_operating_point_is_not_saved_twice(tiny_cache: Path) -> None:
@@ -95,8 +120,8 @@ def test_a_saved_card_is_shown_at_once_and_a_second_one_is_refused(tiny_cache: P
     assert said.startswith("**The limit ")
     assert said.index("mask, which was singled out,") < said.index("the worst attack")
     at = save(at, by="Bob")
-    assert "This operating point is kept already, as the card" in at.error[0].value.replace("\\", "")
-    assert "Approve or withdraw that one" in at.error[0].value
+    assert any("This operating point is kept already, as the card" in error for error in errors(at))
+    assert any("Approve or withdraw that one" in error for error in errors(at))
     assert len(card.cards(tiny_cache)[0]) == 2
 
 

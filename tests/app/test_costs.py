@@ -75,6 +75,7 @@ def test_a_card_chosen_by_cost_keeps_whose_they_are(tmp_path: Path) -> None:
     at = page("cards", cache=cache, run="m", chosen_on="seen_paper", currency="€", loss="800")
     at = at.selectbox(key="rule").set_value("cost").run()
     assert "which are nobody's: sessions a month" in said(at)
+    next(field for field in at.text_input if field.label == "Decided by").set_value("Ada")
     next(button for button in at.button if button.label == "Save as a card").click().run()
     [kept], _ = card_states.kept(cache)
     assert kept.card.costs is not None
