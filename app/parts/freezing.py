@@ -47,7 +47,7 @@ def card_form(shown: Shown, point: OperatingPoint, *, key: str) -> bool:
         st.markdown(f"**{escaped(run.info.name)}, {escaped(score)}**")
         st.caption(about(point))
         if missed := limit_missed(shown, point):
-            st.error(escaped(missed), icon=":material/rule:")
+            st.warning(escaped(missed), icon=":material/rule:")
         costs = operating.costs(run) if point.rule.kind == COST else None
         warnings = [
             *cautions(run, point.rule, point.chosen_on, point.reported_on),
