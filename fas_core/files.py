@@ -82,13 +82,7 @@ def read_table(path: Path) -> pd.DataFrame:
     skipped. Of a Parquet file an index that says something is a column. Raises BadInputError when there is no table,
     naming the row where cells are missing or too many, or a quote is not closed, and a column of bytes or lists.
     """
-    if not path.exists() or path.is_dir():
-        what = "is a folder, not a file" if path.is_dir() else "does not exist"
-        raise BadInputError(f"{path} {what}. Give the path of a CSV or Parquet file.")
-    try:
-        content = path.read_bytes()  # once: it may be a pipe
-    except OSError as error:
-        raise BadInputError(f"{path} cannot be read: {error.strerror}. Check its permissions.") from error
+    content = _content(path)
     try:
         is_parquet = path.suffix.lower() == ".parquet" or content.startswith(b"PAR1")
         table = _parquet(path, content) if is_parquet else _separated(path, _decoded(path, content))
@@ -101,6 +95,21 @@ def read_table(path: Path) -> pd.DataFrame:
     if repeated:
         raise BadInputError(f"{path}: column '{repeated[0]}' appears twice. Rename or remove one of them.")
     return table
+
+
+def read_text(path: Path) -> str:
+    """The text of a file, UTF-8 or marked UTF-16; raises BadInputError as `read_table` does where it is none."""
+    return _decoded(path, _content(path))
+
+
+def _content(path: Path) -> bytes:
+    if not path.exists() or path.is_dir():
+        what = "is a folder, not a file" if path.is_dir() else "does not exist"
+        raise BadInputError(f"{path} {what}. Give the path of a CSV or Parquet file.")
+    try:
+        return path.read_bytes()  # once: it may be a pipe
+    except OSError as error:
+        raise BadInputError(f"{path} cannot be read: {error.strerror}. Check its permissions.") from error
 
 
 def _decoded(path: Path, content: bytes) -> str:

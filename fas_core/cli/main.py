@@ -65,6 +65,7 @@ decisions_app.command("add")(decisions.add_decision)
 app.command("report")(evaluation.report_on)
 app.command("metrics")(scores.score_metrics)
 scores_app.command("import")(scores.scores_import)
+scores_app.command("export")(scores.scores_export)
 app.command("bench")(bench.measurements)
 parser = typer.main.get_command(app)  # reads the signatures of all commands: once, however many a process runs
 

@@ -71,9 +71,16 @@ def score_metrics(
 
 
 def scores_import(
-    scores: Annotated[list[str], typer.Argument(metavar="[NAME=]SCORES.csv...")],
+    scores: Annotated[list[str], typer.Argument(metavar="[NAME[@SUBSET]=]SCORES...")],
     name: Annotated[str, typer.Option(help="Name of the Run.")],
     cache: CacheOption,
+    kind: Annotated[
+        str,
+        typer.Option("--format", help="csv; bob-csv, bob4, bob5 of bob.pad; lines; or sniff: as the first line says."),
+    ] = "csv",
+    fields: Annotated[
+        str, typer.Option(help="Of --format lines: what the fields of a line are, in order.")
+    ] = "sample_id,score,label",
     column: ColumnOption = None,
     attack_label: AttackLabelOption = None,
     bona_fide_label: BonaFideLabelOption = None,
@@ -83,28 +90,67 @@ def scores_import(
     """A Run from score files, one per system, joined on sample_id. Example: `fas scores import dev.csv --name vendor`
 
     Several: `fas scores import a.csv b=other.csv --name both --column score=anomaly --higher-is b=bona_fide`
+
+    A file per subset: `fas scores import @dev=scores-dev.csv @eval=scores-eval.csv --format bob-csv --name pad`
     """
     from fas_core.data.manifest import LabelValues
-    from fas_core.runs import scorefile
+    from fas_core.runs import scorefile, scorelists
     from fas_core.runs.scorefile import scores_only_run
 
     files = scorefile.systems(scores)
-    negated = scorefile.negated(higher_is or [], list(files))
+    paths = list(dict.fromkeys(part.path for parts in files.values() for part in parts))
+    if kind == scorelists.SNIFF:
+        kind = scorelists.sniffed_together(paths)
+        say(f"Note: read as --format {kind}.")
+    turned = scorelists.orientation(kind, higher_is or [])
+    negated = scorefile.negated(turned, list(files))
     labels = LabelValues.of(attack_label, bona_fide_label, species_label)
-    joined = scorefile.read_joined(files, labels, scorefile.column_names(column or []), negated)
+    names = scorefile.column_names(column or [])
+    joined = scorefile.read_joined(files, labels, names, negated, kind=kind, fields=fields.split(","))
     for note in joined.notes:
         say(f"Note: {note}")
-    options = [("--column", text) for text in column or []] + [("--higher-is", text) for text in higher_is or []]
+    options = [("--column", text) for text in column or []] + [("--higher-is", text) for text in turned]
     options += [
         (option, text)
         for option, text in (
+            ("--format", None if kind == scorelists.CSV else kind),
+            ("--fields", fields if kind == scorelists.LINES else None),
             ("--attack-label", attack_label),
             ("--bona-fide-label", bona_fide_label),
             ("--species-label", species_label),
         )
         if text is not None
     ]
-    named = [path.name if system == scorefile.SCORE else f"{system}={path.name}" for system, path in files.items()]
+    named = [part.named(system) for system, parts in files.items() for part in parts]
     source = shlex.join([*named, *(part for option in options for part in option)])
     run = scores_only_run(cache, name, joined.rows, joined.scores, source)
     print(run.id)
+
+
+def scores_export(
+    run: Annotated[str, typer.Argument(metavar="RUN")],
+    score: Annotated[str, typer.Option(help="The score to write.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the lists, scores-<subset>.")],
+    cache: CacheOption,
+    kind: Annotated[str, typer.Option("--format", help="csv, or bob-csv, bob4, bob5 of bob.pad.")] = "csv",
+    subset: Annotated[list[str] | None, typer.Option(help="Only this subset; may be repeated.")] = None,
+) -> None:
+    """A Run's scores as lists, one per subset. Example: `fas scores export m --score rec --format bob4 --out lists/`
+
+    bob's lists hold the negatives, so that higher is more bona fide, as bob takes it.
+    """
+    from fas_core import scores
+    from fas_core.errors import BadInputError
+    from fas_core.runs import scorelists, store
+
+    opened = store.open_run(cache, run)
+    values = scores.values(opened, score)
+    samples = opened.samples()
+    wanted = subset or opened.subsets
+    for name in wanted:
+        if name not in opened.subsets:
+            raise BadInputError(f"Run {opened.info.name} has no subset '{name}': {', '.join(opened.subsets)}.")
+    is_wanted = samples["subset"].isin(wanted).to_numpy()
+    named = samples[is_wanted].drop(columns=[n for n in opened.info.scores if n in samples])
+    for path in scorelists.write(named, values[is_wanted], kind, out):
+        print(path)

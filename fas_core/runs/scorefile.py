@@ -42,6 +42,7 @@ from fas_core.data.names import (
 from fas_core.delivery import DELIVERY, delivery_problem, named_by_delivery, one_spelling_of_species
 from fas_core.errors import BadInputError
 from fas_core.files import read_table
+from fas_core.runs import scorelists
 from fas_core.runs.lock import claimed
 from fas_core.runs.store import Run, RunInfo, create, opened, run_id, runs_folder, write_shard
 from fas_core.texts import one_spelling, plain, plain_column, read_numbers, unread_numbers
@@ -79,6 +80,20 @@ class Joined:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Part:
+    """A file with scores of a system, of one subset if it says so."""
+
+    path: Path
+    subset: str = ""
+
+    def named(self, system: str) -> str:
+        """As `systems` reads it, without the folder."""
+        if not self.subset:
+            return self.path.name if system == SCORE else f"{system}={self.path.name}"
+        return f"{'' if system == SCORE else system}@{self.subset}={self.path.name}"
+
+
 # ----------------------------------------------------------------------------------------- what the command line says
 
 
@@ -96,21 +111,31 @@ def column_names(texts: Sequence[str]) -> dict[str, list[str]]:
     return theirs_of
 
 
-def systems(arguments: Sequence[str]) -> dict[str, Path]:
-    """Name of the score -> file, of `FILE` and `NAME=FILE` arguments.
+def systems(arguments: Sequence[str]) -> dict[str, tuple[Part, ...]]:
+    """Name of the score -> its files, of `FILE`, `NAME=FILE` and, one per subset, `NAME@SUBSET=FILE` arguments.
 
-    A single file without a name gives `score`; of several, each gives a score named after the file without its ending.
+    A single file without a name gives `score`, as `@SUBSET=FILE` does; of several, each gives a score named after the
+    file without its ending.
     """
-    files: dict[str, Path] = {}
+    files: dict[str, tuple[Part, ...]] = {}
     for argument in arguments:
-        name, _, file = argument.partition("=")
+        said, _, file = argument.partition("=")
+        name, at, subset = said.partition("@")
         if not file or Path(argument).exists():
-            name, file = Path(argument).stem if len(arguments) > 1 else SCORE, argument
-        if name in files:
-            raise BadInputError(f"{files[name]} and {file} would both give the score '{name}': write NAME={file}.")
+            name, at, subset, file = Path(argument).stem if len(arguments) > 1 else SCORE, "", "", argument
+        name = SCORE if at and not name else name
+        alike = f"{name}{at}{subset}"
+        if any(part.subset == subset or not (part.subset and subset) for part in files.get(name, ())):
+            before = files[name][0].path
+            raise BadInputError(
+                f"{before} and {file} would both give the score '{alike}': write NAME={file}, or a file per subset, "
+                f"NAME@SUBSET={file}."
+            )
         if name in (*COLUMNS, "split") or not SUBSET_NAME.fullmatch(name):
             raise BadInputError(f"'{name}' cannot name a score (letters, digits, _ - . only): write NAME={file}.")
-        files[name] = Path(file)
+        if at and not SUBSET_NAME.fullmatch(subset):
+            raise BadInputError(f"'{subset}' cannot name a subset (letters, digits, _ - . only): {argument}.")
+        files[name] = (*files.get(name, ()), Part(Path(file), subset))
     return files
 
 
@@ -361,32 +386,68 @@ def _refuse_first(path: Path, wrong: pd.Series, values: pd.Series, problem: str)
 
 
 def read_joined(
-    files: Mapping[str, Path],
+    files: Mapping[str, Sequence[Part]],
     labels: LabelValues | None = None,
     columns: Mapping[str, Sequence[str]] | None = None,
     higher_is_bona_fide: set[str] | frozenset[str] = frozenset(),
+    *,
+    kind: str = scorelists.CSV,
+    fields: Sequence[str] = scorelists.FIELDS,
 ) -> Joined:
-    """The scores of several systems on the same samples: system -> its file, see `systems`.
+    """The scores of several systems on the same samples: system -> its files, see `systems`.
 
-    `columns` and `labels` are for all files; a file that has none of the label values may use words instead.
-    Raises BadInputError as `read` does, and as `joined`.
+    `columns` and `labels` are for all files; a file that has none of the label values may use words instead. `kind`,
+    `fields`: as of `scorelists.read`. Raises BadInputError as `read` does, and as `joined`.
     """
-    tables = {path: read_table(path) for path in files.values()}
+    paths = dict.fromkeys(part.path for parts in files.values() for part in parts)
+    lists = {path: scorelists.read(path, kind, fields) for path in paths}
+    tables = {path: read.table for path, read in lists.items()}
     mapping = columns or {}
     _require_mapped(tables, mapping)
     has_label = {path: labels is None or labels.is_used_in(_label_texts(tables[path], mapping)) for path in tables}
     read_files: dict[str, ScoreFile] = {}
-    for name, path in files.items():
-        says_words = not has_label[path] and any(has_label.values())
-        meant = None if says_words else labels
-        read_files[name] = _checked(path, tables[path], meant, mapping, name in higher_is_bona_fide)
+    for name, parts in files.items():
+        checked = []
+        for part in parts:
+            says_words = not has_label[part.path] and any(has_label.values())
+            meant = None if says_words else labels
+            table = _in_subset(part, tables[part.path])
+            checked.append(_checked(part.path, table, meant, mapping, name in higher_is_bona_fide))
+        read_files[name] = _as_one(checked)
     together = joined(read_files)
-    notes = [*(note for file in read_files.values() for note in file.notes), *together.notes]
+    notes = [note for read in lists.values() for note in read.notes]
+    notes += [*(note for file in read_files.values() for note in file.notes), *together.notes]
     for name in files:
         if name in higher_is_bona_fide:
             notes.append(f"{name}: every score is negated, so that higher is more attack-like; so are its thresholds.")
         notes += oddities(together.rows, name, is_negated=name in higher_is_bona_fide)
     return Joined(together.rows, together.scores, tuple(dict.fromkeys(notes)))
+
+
+def _in_subset(part: Part, table: pd.DataFrame) -> pd.DataFrame:
+    """The table with all rows in the part's subset; raises BadInputError where it names others itself."""
+    if not part.subset:
+        return table
+    for name in ("subset", "split"):
+        if name in table and (others := sorted(set(text_column(table[name])) - {"", part.subset})):
+            raise BadInputError(
+                f"{part.path}: its column {name} says '{others[0]}', not '{part.subset}'. Leave @{part.subset} out, or "
+                "the column."
+            )
+    return table.drop(columns=[name for name in ("subset", "split") if name in table]).assign(subset=part.subset)
+
+
+def _as_one(parts: Sequence[ScoreFile]) -> ScoreFile:
+    """The rows of a system's files, each of a subset of its own, one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    tables = {str(part.source): part.rows.copy() for part in parts}
+    spelt = _spelt_alike(tables)
+    rows = pd.concat(tables.values(), ignore_index=True)
+    texts = rows.select_dtypes(exclude=["number", "bool"]).columns
+    source = Path(", ".join(str(part.source) for part in parts))
+    notes = tuple(dict.fromkeys([*(note for part in parts for note in part.notes), *spelt]))
+    return ScoreFile(rows.assign(**{name: rows[name].fillna("") for name in texts}), source, notes)
 
 
 def _label_texts(table: pd.DataFrame, columns: Mapping[str, Sequence[str]]) -> set[str]:

@@ -621,3 +621,32 @@ def test_a_card_is_held_against_a_plan_of_one_s_own(tmp_path: Path, fas: Callabl
     assert "The card is of Run" in message(fas("certify", "b", *chosen))
     assert "Ours" not in fas("certify", "--list").out
     assert "own: 1 species of prints" in fas("certify", "--list", "--cache", cache).out
+
+
+def test_lists_of_bob_come_in_by_subset_and_go_out_again(fas: Callable[..., Result], tmp_path: Path) -> None:
+    frames = "claimed_id,test_label,is_bonafide,attack_type,sample_n,score\n"
+    for subset, first in (("dev", 0.5), ("eval", 2.5)):
+        lines = [
+            f"{i},r{i},True,,{frame},{first + i}\n{i},a{i},False,print,{frame},{-i}\n"
+            for i in (1, 2)
+            for frame in (0, 1)
+        ]
+        (tmp_path / f"scores-{subset}.csv").write_text(frames + "".join(lines))
+    parts = [f"@{subset}={tmp_path / f'scores-{subset}.csv'}" for subset in ("dev", "eval")]
+    made = fas("scores", "import", *parts, "--name", "pad", "--format", "sniff", "--cache", tmp_path / "c")
+    assert "read as --format bob-csv" in made.err
+    (run,) = store.all_runs(tmp_path / "c")
+    assert run.info.source == "@dev=scores-dev.csv @eval=scores-eval.csv --higher-is bona_fide --format bob-csv"
+    assert run.info.subsets == {"dev": 8, "eval": 8}
+    assert run.samples()["score"].max() == 2
+    assert run.samples()["score"].min() == -4.5
+    to = ("--out", tmp_path / "lists", "--cache", tmp_path / "c")
+    written = fas("scores", "export", "pad", "--score", "score", "--format", "bob5", *to).out.split()
+    assert written == [str(tmp_path / "lists" / f"scores-{subset}.txt") for subset in ("dev", "eval")]
+    assert Path(written[1]).read_text().splitlines()[0] == "1 1 1 r1#0 3.5"
+    assert "no subset 'test': dev, eval" in message(
+        fas("scores", "export", "pad", "--score", "score", "--subset", "test", *to)
+    )
+    lines = tmp_path / "l.txt"
+    lines.write_text("a 1 live\nb 2 spoof\n")
+    assert "Say so: --higher-is attack" in message(fas("scores", "import", lines, "--name", "x", "--format", "lines"))

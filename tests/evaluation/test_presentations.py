@@ -136,7 +136,7 @@ def test_a_video_is_counted_in_its_session(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["oulu", "oulu_ns"])
 def test_case_of_videos(shared: Path, tmp_path: Path, name: str) -> None:
     path = shared / "cases" / "04-video-ids-of-sessions-are-merged" / f"{name}.csv"
-    table = scorefile.read_joined({"score": path})
+    table = scorefile.read_joined({"score": [scorefile.Part(path)]})
     assert any("lie in several sessions" in note for note in table.notes)
     run = scores_only_run(tmp_path, name, table.rows, table.scores, path.name)
     cell = run_metrics.evaluated(run, level="video mean").as_json()["scores"]["score"]["all"]

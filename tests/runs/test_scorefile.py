@@ -9,6 +9,7 @@ import pytest
 from fas_core.data.manifest import LabelValues
 from fas_core.errors import BadInputError
 from fas_core.runs import scorefile
+from fas_core.runs.scorefile import Part
 
 
 def written(folder: Path, text: str) -> Path:
@@ -129,13 +130,13 @@ def test_mappings_that_do_not_fit_are_one_message(
 def test_scores_of_the_opposite_sign_are_negated_on_request_only(tmp_path: Path) -> None:
     lines = [f"l{i},live,{0.5 + i},\n" for i in range(9)] + [f"s{i},spoof,{0.4 - i},print\n" for i in range(9)]
     path = written(tmp_path, "sample_id,label,score,pai_species\n" + "".join(lines))
-    as_is = scorefile.read_joined({"score": path})
+    as_is = scorefile.read_joined({"score": [Part(path)]})
     assert as_is.rows["score"].iloc[0] == 0.5
     (note,) = as_is.notes
     assert "the AUC is 0.000" in note
     assert "Nothing was turned round" in note
     assert "--higher-is bona_fide" in note
-    turned = scorefile.read_joined({"score": path}, higher_is_bona_fide={"score"})
+    turned = scorefile.read_joined({"score": [Part(path)]}, higher_is_bona_fide={"score"})
     assert turned.rows["score"].iloc[0] == -0.5
     assert turned.notes == (
         "score: every score is negated, so that higher is more attack-like; so are its thresholds.",
@@ -156,23 +157,30 @@ def test_which_systems_are_negated() -> None:
 def test_scores_are_named_after_their_files(tmp_path: Path) -> None:
     odd = tmp_path / "x=1.csv"
     odd.write_text(GOOD)
-    assert scorefile.systems(["dir/a.csv"]) == {"score": Path("dir/a.csv")}
-    assert scorefile.systems([str(odd)]) == {"score": odd}
-    assert scorefile.systems(["dir/a.csv", "b=c.csv"]) == {"a": Path("dir/a.csv"), "b": Path("c.csv")}
+    assert scorefile.systems(["dir/a.csv"]) == {"score": (Part(Path("dir/a.csv")),)}
+    assert scorefile.systems([str(odd)]) == {"score": (Part(odd),)}
+    assert scorefile.systems(["dir/a.csv", "b=c.csv"]) == {"a": (Part(Path("dir/a.csv")),), "b": (Part(Path("c.csv")),)}
+    assert scorefile.systems(["@dev=a.csv", "@test=b.csv", "v@dev=c.csv"]) == {
+        "score": (Part(Path("a.csv"), "dev"), Part(Path("b.csv"), "test")),
+        "v": (Part(Path("c.csv"), "dev"),),
+    }
     for wrong, said in (
         (["x/a.csv", "y/a.csv"], "x/a.csv and y/a.csv would both give the score 'a': write NAME=y/a.csv"),
         (["label=x.csv"], "'label' cannot name a score"),
         (["a.csv", "my scores.csv"], "'my scores' cannot name a score"),
+        (["v@dev=a.csv", "v@dev=b.csv"], "a.csv and b.csv would both give the score 'v@dev': write NAME=b.csv"),
+        (["v=a.csv", "v@dev=b.csv"], "a.csv and b.csv would both give the score 'v@dev'"),
+        (["v@a/b=a.csv"], "'a/b' cannot name a subset"),
     ):
         with pytest.raises(BadInputError) as error:
             scorefile.systems(wrong)
         assert said in str(error.value)
 
 
-def files_of(folder: Path, **texts: str) -> dict[str, Path]:
+def files_of(folder: Path, **texts: str) -> dict[str, list[Part]]:
     for name, text in texts.items():
         (folder / f"{name}.csv").write_text(text)
-    return {name: folder / f"{name}.csv" for name in texts}
+    return {name: [Part(folder / f"{name}.csv")] for name in texts}
 
 
 def test_several_systems_are_joined_and_nothing_is_lost(tmp_path: Path) -> None:
@@ -238,7 +246,24 @@ def test_files_that_contradict_each_other_are_refused(tmp_path: Path, second: st
     files = files_of(tmp_path, one=head + "a,live,1,,test,p1\nb,spoof,2,print,test,p2\n", two=head + second)
     with pytest.raises(BadInputError) as error:
         scorefile.read_joined(files)
-    assert expected.format(*files.values()) in str(error.value)
+    assert expected.format(*(part.path for (part,) in files.values())) in str(error.value)
+
+
+def test_a_system_may_have_a_file_per_subset(tmp_path: Path) -> None:
+    parts = files_of(
+        tmp_path,
+        dev="sample_id,label,score,pai_species\na,live,1,\nb,spoof,2,Print\nc,spoof,2,Print\n",
+        test="sample_id,label,score,pai_species,device\na,live,3,,x\nd,spoof,4,print,y\n",
+        split="sample_id,label,score,split\na,live,3,eval\n",
+    )
+    dev, test, split = (part.path for (part,) in parts.values())
+    rows = scorefile.read_joined({"v": [Part(dev, "dev"), Part(test, "test")]}).rows
+    assert rows[["sample_id", "subset", "pai_species", "device", "v"]].to_numpy().tolist() == [
+        ["a", "dev", "", "", 1], ["b", "dev", "Print", "", 2], ["c", "dev", "Print", "", 2],
+        ["a", "test", "", "x", 3], ["d", "test", "Print", "y", 4],
+    ]  # fmt: skip
+    with pytest.raises(BadInputError, match="its column split says 'eval', not 'test'. Leave @test out"):
+        scorefile.read_joined({"v": [Part(dev, "dev"), Part(split, "test")]})
 
 
 def test_a_score_does_not_take_the_place_of_a_column(tmp_path: Path) -> None:
@@ -263,7 +288,7 @@ def test_what_looks_wrong_is_said(tmp_path: Path) -> None:
 def test_two_real_systems_are_joined(shared: Path) -> None:
     folder = shared / "data" / "pad_scores"
     files = {name: folder / f"{name}_grandtest.csv" for name in ("auxiliary", "quality_rbf")}
-    together = scorefile.read_joined(files)
+    together = scorefile.read_joined({name: [Part(path)] for name, path in files.items()})
     alone = {name: scorefile.read(path).rows for name, path in files.items()}
     key = ["subset", "sample_id"]
     for name, rows in alone.items():
@@ -286,7 +311,7 @@ def test_labels_that_are_species_and_numbers_with_commas(tmp_path: Path) -> None
 def test_what_was_made_of_a_file_is_said(tmp_path: Path) -> None:
     head = "sample_id,label,score,pai_species,subset,session_id,video_id\n"
     lines = "a,live,1,Print,dev,1,1\nb,spoof,2,Print,Dev,1,1\nc,spoof,3,print,dev,2,1\nd,live,4,real,,2,1\n"
-    together = scorefile.read_joined({"score": written(tmp_path, head + lines)})
+    together = scorefile.read_joined({"score": [Part(written(tmp_path, head + lines))]})
     assert together.rows["pai_species"].tolist() == ["", "Print", "Print", ""]
     assert together.rows["subset"].tolist() == ["dev", "dev", "dev", "all"]
     said = " ".join(together.notes)
@@ -336,7 +361,7 @@ def test_case_scores(shared: Path, case: str, labels: str | None, n_species: int
 
 def test_case_of_ids_in_two_forms(shared: Path) -> None:
     folder = shared / "cases" / "08-one-person-in-two-unicode-forms"
-    together = scorefile.read_joined({"a": folder / "nfc.csv", "b": folder / "nfd.csv"})
+    together = scorefile.read_joined({"a": [Part(folder / "nfc.csv")], "b": [Part(folder / "nfd.csv")]})
     assert together.rows[["a", "b"]].notna().all(axis=None)
 
 
