@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fas_core.cli.options import CacheOption, JsonOption, LevelOption
+from fas_core.cli.options import CacheOption, JsonOption, LevelOption, only_score
 from fas_core.cli.printing import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -61,14 +61,13 @@ def add_decision(
     Example: `fas decisions add small_resvae --against small_dcvae --score rec --verdict approved --by Ada --reason
     "fewer masks pass"`
     """
-    from fas_core.cli.evaluation import _only_score
     from fas_core.deciding import decisions
     from fas_core.evaluation.join import System
     from fas_core.metrics import operating_point as op
     from fas_core.runs import store
 
     opened = store.open_run(cache, run)
-    system = System(opened, score or _only_score(opened, run))
+    system = System(opened, score or only_score(opened, run))
     other = None if against is None else System(store.open_run(cache, against), score_against or system.score)
     decisions.require_said(verdict, by, reason)  # before the work begins
     judged, in_use, evidence = _evidence(system, other, op.rule(rule), choose_on, level)

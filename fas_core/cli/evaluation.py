@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fas_core.cli.options import CacheOption, ColumnOption, FailClosedOption, JsonOption, LevelOption, OutOption
+from fas_core.cli.options import (
+    CacheOption,
+    ColumnOption,
+    FailClosedOption,
+    JsonOption,
+    LevelOption,
+    OutOption,
+    only_score,
+)
 from fas_core.cli.printing import (
     number,
     print_at_thresholds,
@@ -127,7 +135,7 @@ def operating_point(
     is_by_hand = by_rule.kind == op.BY_HAND
     card = cards.card(
         chosen,
-        score or _only_score(chosen, run),
+        score or only_score(chosen, run),
         by_rule,
         choose_on or ([] if is_by_hand else dev),
         report_on or fresh_subsets(chosen.subsets, dev) or (list(chosen.subsets) if is_by_hand else []),
@@ -147,16 +155,6 @@ def _say_card(card: Card, as_json: bool) -> None:
     for warning in card.warnings or ():
         say(f"{'Optimistic' if warning.kind == 'optimistic' else 'Warning'}: {warning.message}")
     print_json(card.as_json()) if as_json else print_card(card)
-
-
-def _only_score(run: Run, called: str) -> str:
-    """The score that is meant where none is named. Raises BadInputError where a Run has several, or none."""
-    from fas_core import scores
-
-    offered = scores.offered(run)
-    if len(offered) != 1:
-        raise BadInputError(f"Choose a score of Run {called} with --score: {', '.join(offered) or 'it has none'}.")
-    return offered[0]
 
 
 def _costs(
@@ -270,7 +268,7 @@ def _decided(
     run = store.open_run(cache, source)
     if point is not None and run.id != point.run:
         raise BadInputError(f"The card is of Run {point.run}, and {source} is Run {run.id}: give that, or --threshold.")
-    values = scores.values(run, score or _only_score(run, source))
+    values = scores.values(run, score or only_score(run, source))
     chosen = level or usual_level(presentations.levels(run))
     return presentations.presentations(run, values, chosen, fail_closed=fail_closed), run
 
@@ -371,7 +369,7 @@ def compare(
     from fas_core.runs import store
 
     opened_a, opened_b = store.open_run(cache, run_a), store.open_run(cache, run_b)
-    judged_by = score or _only_score(opened_a, run_a)
+    judged_by = score or only_score(opened_a, run_a)
     a, b = join.System(opened_a, judged_by), join.System(opened_b, score_b or judged_by)
     compared = comparison.compared(a, b, op.rule(rule), level, chosen_on=choose_on or ())
     for of_run, caution in compared.cautions:
@@ -467,7 +465,7 @@ def report_on(
 
     chosen = store.open_run(cache, run)
     card = None if operating_point is None else cards.read_untouched(operating_point)
-    judged_by, by = score or (card.score if card is not None else _only_score(chosen, run)), op.rule(rule)
+    judged_by, by = score or (card.score if card is not None else only_score(chosen, run)), op.rule(rule)
     systems = [System(chosen, judged_by), *(_system(cache, text, judged_by) for text in compare_with or [])]
     on = choose_on or dev_subsets(chosen.subsets)
     about = (

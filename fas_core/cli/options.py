@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from fas_core.errors import BadInputError
+
+if TYPE_CHECKING:
+    from fas_core.runs.store import Run
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -61,3 +66,13 @@ LevelOption = Annotated[
 FailClosedOption = Annotated[
     bool, typer.Option("--fail-closed", help="A missing score or unreadable image counts as an attack.")
 ]
+
+
+def only_score(run: Run, called: str) -> str:
+    """The score that is meant where none is named. Raises BadInputError where a Run has several, or none."""
+    from fas_core import scores
+
+    offered = scores.offered(run)
+    if len(offered) != 1:
+        raise BadInputError(f"Choose a score of Run {called} with --score: {', '.join(offered) or 'it has none'}.")
+    return offered[0]

@@ -1,23 +1,24 @@
-"""The thesis' figures of a Run: its losses, latent space and reconstructions; and the trainings of several."""
+"""The thesis' figures of a Run: curves, losses, latent space and reconstructions; and the trainings of several."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
-from markupsafe import Markup
 from numpy.typing import NDArray
 
 from fas_core import metrics, scores
 from fas_core.data.names import ATTACK, groups_of, in_group_order, is_training, readable
 from fas_core.evaluation.join import System
-from fas_core.evaluation.sheet import LETTERS
+from fas_core.evaluation.sheet import LETTERS, Sheet, comparison
 from fas_core.latent import projection
 from fas_core.metrics import ScoreSet, bins
-from fas_core.reports import html, palette, svg
+from fas_core.reports import curves, palette, svg
 from fas_core.reports.curves import RUN_LOOKS, planes, thinned
-from fas_core.reports.html import Triplet, section
-from fas_core.reports.pictures import ERROR_LIMIT, HIDDEN, error_map, pixelated, png
+from fas_core.reports.figures import Drawing, Figure
+from fas_core.reports.html import Triplet
+from fas_core.reports.pictures import ERROR_LIMIT, HIDDEN, PictureSheet, error_map, pixelated, png
 from fas_core.reports.svg import Plot, linear_axis
 from fas_core.runs import traininglog
 from fas_core.runs.store import Run
@@ -25,15 +26,34 @@ from fas_core.runs.store import Run
 MOST_LOSSES = 9  # drawn by themselves
 MOST_DOTS = 2_500  # of a scatter
 PER_SUBSET = 4  # images with their reconstructions
-SIDE = 96  # pixels of an image on the page
 _SCORE_LOOKS = tuple((colour, dash) for dash in palette.DASHES for colour in ("#222222", "#8a8a8a", "#94754F"))
 
 
-def figures(system: System, *, with_images: bool, hides_faces: bool) -> list[Markup]:
-    """Section by section; reconstructions where the Run has images and they may be shown."""
-    run, score = system
-    parts = [section("Curves of every subset", _curves_by_subset(system)), *_losses(run), *_latent_space(run)]
-    return [*parts, _images(run, score, hides_faces)] if with_images and run.has_images else parts
+def figures(system: System) -> list[Figure]:
+    """All that is drawn of numbers; `reconstructions` shows the images."""
+    return [_curves_by_subset(system), *_losses(system.run), *_latent_space(system.run)]
+
+
+def everything(systems: Sequence[System], *, hides_faces: bool) -> Iterator[tuple[str, Figure]]:
+    """(whose, figure): those of each Run with its reconstructions, and those of several Runs over each other.
+
+    Raises BadInputError where several Runs have no common samples.
+    """
+    sheet = Sheet(comparison(systems)) if len(systems) > 1 else None
+    names = [system.run.info.name for system in systems]
+    for name, system in zip(names, systems, strict=True):
+        whose = name if names.count(name) == 1 else f"{name}-{system.run.id}"
+        for figure in figures(system):
+            yield whose, figure
+        if system.run.has_images:
+            yield whose, reconstructions(system, hides_faces=hides_faces)
+    if (of_trainings := trainings(systems)) is not None:
+        yield "runs" if sheet else "", of_trainings
+    if sheet is not None:
+        letters = ", ".join(f"{letter} {name}" for letter, name in zip(LETTERS, names, strict=False))
+        for b in range(1, len(systems)):
+            over = curves.of_runs(sheet, b)
+            yield f"{names[0]}-{names[b]}", replace(over, caption=f"{letters}. {over.caption}")
 
 
 def _score_set(system: System, subsets: Sequence[str]) -> ScoreSet:
@@ -44,12 +64,13 @@ def _score_set(system: System, subsets: Sequence[str]) -> ScoreSet:
     return metrics.score_set(values, attack, list(rows["pai_species"][chosen]))
 
 
-def _curves_by_subset(system: System) -> Markup:
+def _curves_by_subset(system: System) -> Figure:
     """Figures 4.16 and 4.18: precision-recall and ROC with AUC, per subset, and DET."""
+    title = "Curves of every subset"
     sets = {name: _score_set(system, [name]) for name in system.run.subsets}
     both = {name: of_subset for name, of_subset in sets.items() if of_subset.n_bona_fide and of_subset.n_attack}
     if not both:
-        return html.paragraph("No subset holds both classes, so there is no curve.")
+        return Figure("subsets", title, "No subset holds both classes, so there is no curve.")
     roc, pr = planes(
         sum(of_subset.n_attack for of_subset in both.values()),
         sum(of_subset.n_bona_fide for of_subset in both.values()),
@@ -60,28 +81,25 @@ def _curves_by_subset(system: System) -> Markup:
         roc.line(curve.fpr, curve.tpr, style.colour, style.dash, name=f"{name}, AUC {metrics.roc_auc(of_subset):.3f}")
         average = metrics.average_precision(of_subset)
         pr.line(curve.recall, curve.precision, style.colour, style.dash, name=f"{name}, AP {average:.3f}")
-        det.line(svg.on_det(curve.apcer_pooled), svg.on_det(curve.bpcer), style.colour, style.dash, name=name)
+        det.line(curve.apcer_pooled, curve.bpcer, style.colour, style.dash, name=name)
     caption = f"Figures 4.16 and 4.18 of the thesis, for the score {system.score}; and DET. {svg.DET_SCALES}"
-    return html.figure([roc.drawn(), pr.drawn(), det.drawn()], caption)
+    drawings = Drawing("ROC", roc), Drawing("Precision, recall", pr), Drawing("DET", det)
+    return Figure("subsets", title, caption, drawings)
 
 
-def _losses(run: Run) -> list[Markup]:
+def _losses(run: Run) -> list[Figure]:
     """Figures 4.1, 4.5, 4.9: each loss per group; 4.2, 4.6: precision-recall of each, live and spoof."""
     names = [name for name in scores.offered(run) if name in run.info.scores][:MOST_LOSSES]
     rows = run.samples(["subset", "label", "pai_species"])
     kinds, attack = groups_of(rows), rows["label"].to_numpy() == ATTACK
     tested = ~is_training(rows)
     values = {name: scores.values(run, name) for name in names}
-    parts = [
-        section(
-            "Distribution of each loss",
-            html.figure(
-                [distribution(of_name, kinds, name) for name, of_name in values.items()],
-                "Figures 4.1, 4.5 and 4.9 of the thesis: each loss per group; every group's bars sum to 1, the "
-                "outermost also hold what lies beyond.",
-            ),
-        )
-    ]
+    about = (
+        "Figures 4.1, 4.5 and 4.9 of the thesis: each loss per group; every group's bars sum to 1, the outermost also "
+        "hold what lies beyond."
+    )
+    drawings = [drawing for name, of_name in values.items() for drawing in distribution(of_name, kinds, name)]
+    parts = [Figure("losses", "Distribution of each loss", about, tuple(drawings))]
     curved = {name: of_name[tested] for name, of_name in values.items() if _has_both(of_name[tested], attack[tested])}
     if curved:
         drawings = []
@@ -97,9 +115,10 @@ def _losses(run: Run) -> list[Markup]:
                 curve = thinned(score_set)
                 average = metrics.average_precision(score_set)
                 plane.line(curve.recall, curve.precision, colour, dash, name=f"{name}, AP {average:.3f}")
-            drawings.append(html.plot(positive, plane.drawn()))
+            drawings.append(Drawing(positive, plane))
         caption = "Figures 4.2 and 4.6 of the thesis: outside training, attacks, and live faces, as what is looked for."
-        parts.append(section("Precision and recall of each loss", html.figure(drawings, caption)))
+        title = "Precision and recall of each loss"
+        parts.append(Figure("precision-recall", title, caption, tuple(drawings)))
     return parts
 
 
@@ -108,11 +127,11 @@ def _has_both(values: NDArray[np.float64], attack: NDArray[np.bool_]) -> bool:
     return len(np.unique(attack[~np.isnan(values)])) == 2
 
 
-def distribution(values: NDArray[np.float64], kinds: NDArray[np.str_], title: str) -> Markup:
-    """Outlined histograms of all groups on shared bins."""
+def distribution(values: NDArray[np.float64], kinds: NDArray[np.str_], title: str) -> list[Drawing]:
+    """Outlined histograms of all groups on shared bins; none where no value is finite."""
     finite = np.isfinite(values)
     if not finite.any():
-        return Markup()
+        return []
     edges = bins.edges(*bins.percentiles(values[finite], (0.5, 99.5)), 40)
     shares = {}
     for name in in_group_order(sorted(set(kinds[finite].tolist()))):
@@ -129,42 +148,42 @@ def distribution(values: NDArray[np.float64], kinds: NDArray[np.str_], title: st
         style = palette.style_of(name)
         stairs = np.concatenate([[0], np.repeat(of_group, 2), [0]])
         plane.line(np.repeat(edges, 2), stairs, style.colour, style.dash, name=readable(name))
-    return plane.drawn()
+    return [Drawing(title, plane)]
 
 
-def _latent_space(run: Run) -> list[Markup]:
+def _latent_space(run: Run) -> list[Figure]:
     """Figures 4.3, 4.7, 4.8, 4.10: two principal components, and UMAP where it is kept; 4.4: likelihoods."""
     if not run.has_images:
         return []
     if len(run) < 2:
         why = f"A plane to show it in takes two codes; this Run has {len(run)}."
-        return [section("Latent space", html.paragraph(why))]
+        return [Figure("latent", "Latent space", why)]
     kinds = groups_of(run.samples(["subset", "label", "pai_species"]))
     pca = projection.pca_of(run, 2)
     titles = [f"component {i + 1} ({100 * share:.0f} % of the variance)" for i, share in enumerate(pca.explained[:2])]
-    drawings = [_scatter(projection.coordinates(run, pca)[:, :2], kinds, titles, "Two principal components")]
+    drawings = [*_scatter(projection.coordinates(run, pca)[:, :2], kinds, titles, "Two principal components")]
     caption = "Figures 4.3, 4.7, 4.8 and 4.10 of the thesis: two principal components of the live training codes"
     embedding = projection.known_umap(run)
     if embedding is None:
         caption += ". UMAP is not kept for this Run: open the page Latent space to compute it."
     else:
-        drawings.append(_scatter(embedding.points, kinds, ["UMAP 1", "UMAP 2"], "UMAP"))
+        drawings += _scatter(embedding.points, kinds, ["UMAP 1", "UMAP 2"], "UMAP")
         how, n = projection.USUAL, len(run)
         seen = projection.umap_words(how, len(embedding.fitted), n, n, run.latent_dim)
         caption += f". {seen}; no labels; seed {how.seed}."
-    parts = [section("Latent space", html.figure(drawings, caption))]
+    parts = [Figure("latent", "Latent space", caption, tuple(drawings))]
     if "gmm_nll" in scores.offered(run):
         drawn = distribution(-scores.values(run, "gmm_nll"), kinds, "log-likelihood")
         about = "Figure 4.4 of the thesis: log-likelihood of each code under the mixture of the score gmm_nll."
-        parts.append(section("Likelihood", html.figure([drawn], about)))
+        parts.append(Figure("likelihood", "Likelihood", about, tuple(drawn)))
     return parts
 
 
-def _scatter(xy: NDArray[np.floating], kinds: NDArray[np.str_], titles: Sequence[str], label: str) -> Markup:
+def _scatter(xy: NDArray[np.floating], kinds: NDArray[np.str_], titles: Sequence[str], label: str) -> list[Drawing]:
     finite = np.flatnonzero(np.isfinite(xy).all(1))
     rows = finite[:: max(1, -(-len(finite) // MOST_DOTS))]
     if not len(rows):
-        return Markup()
+        return []
     low, high = np.percentile(xy[finite], [0.5, 99.5], axis=0)
     room = 0.05 * np.maximum(high - low, 1e-9)
     x, y = (linear_axis(titles[i], float(low[i] - room[i]), float(high[i] + room[i])) for i in (0, 1))
@@ -178,10 +197,10 @@ def _scatter(xy: NDArray[np.floating], kinds: NDArray[np.str_], titles: Sequence
             is_hollow=style.is_hollow,
             name=f"{readable(name)} ({len(here)})",
         )
-    return plane.drawn()
+    return [Drawing(label, plane)]
 
 
-def trainings(systems: Sequence[System]) -> Markup | None:
+def trainings(systems: Sequence[System]) -> Figure | None:
     """Dev loss by epoch of the Runs whose training is known, each between its first and its lowest one."""
     curves = traininglog.dev_curves(systems[0].run.cache, [system.run.info.checkpoint for system in systems])
     known = [(letter, curve) for letter, curve in zip(LETTERS, curves, strict=False) if curve is not None]
@@ -194,15 +213,16 @@ def trainings(systems: Sequence[System]) -> Markup | None:
         epochs, loss = curve.epochs.T
         plane.line(epochs, traininglog.between_first_and_best(loss), colour, dash, name=letter)
     about = "Dev loss, as 1 after the first epoch and 0 where it is lowest: units differ between models."
-    return section("Trainings", html.figure([plane.drawn()], about))
+    return Figure("trainings", "Trainings", about, (Drawing("Dev loss", plane),))
 
 
-def _images(run: Run, score: str, hides_faces: bool) -> Markup:
+def reconstructions(system: System, *, hides_faces: bool) -> Figure:
     """Figures 4.11 to 4.15 and 4.17: original, reconstruction and error of a few samples of every subset."""
+    run, score = system
     rows = run.samples(["sample_id", "subset", "label", "pai_species"])
     attack = rows["label"].to_numpy() == ATTACK
     values = scores.values(run, score)
-    parts = []
+    drawings = []
     for subset in run.subsets:
         here = run.rows_of(subset)
         chosen = np.sort(np.concatenate([_evenly(here[attack[here]]), _evenly(here[~attack[here]])]))
@@ -217,20 +237,16 @@ def _images(run: Run, score: str, hides_faces: bool) -> Markup:
                 "reconstruction": reconstruction,
                 "error": error_map(original, reconstruction),
             }
-            triplets.append(
-                Triplet(
-                    [(what, png(picture)) for what, picture in pictures.items()],
-                    f"{kind} · {score} {values[row]:.5g}",
-                    "" if hides_faces else str(rows["sample_id"].iloc[row]),
-                )
-            )
-        parts.append(html.triplets(readable(subset), triplets, SIDE))
+            name = "" if hides_faces else str(rows["sample_id"].iloc[row])
+            words = f"{kind} · {score} {values[row]:.5g}"
+            triplets.append(Triplet([(what, png(picture)) for what, picture in pictures.items()], words, name))
+        drawings.append(Drawing(readable(subset), PictureSheet(triplets, readable(subset))))
     about = (
         "Figures 4.11 to 4.15 and 4.17 of the thesis: original, reconstruction and absolute error, from 0 (dark) to "
         f"{ERROR_LIMIT:g} of the pixel range or more (bright), evenly taken from every subset."
     )
     hidden = f" {HIDDEN}" if hides_faces else ""
-    return section("Reconstructions", html.joined([html.paragraph(about + hidden, "quiet"), *parts]))
+    return Figure("reconstructions", "Reconstructions", about + hidden, tuple(drawings))
 
 
 def _evenly(rows: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -430,6 +430,6 @@ def _det(card: Card, run: Run | None) -> Markup:
         curve = metrics.thinned(metrics.curves(metrics.of_species(reported, name)), 400)
         grey = "#646464" if number // len(DASHES) % 2 else "#000000"
         dash = list(DASHES)[number % len(DASHES)]
-        plane.line(svg.on_det(curve.apcer_pooled), svg.on_det(curve.bpcer), grey, dash, name=name)
-        plane.dots(svg.on_det([apcer]), svg.on_det([at.bpcer]), "#000000", radius=4)
+        plane.line(curve.apcer_pooled, curve.bpcer, grey, dash, name=name)
+        plane.dots([apcer], [at.bpcer], "#000000", radius=4)
     return html.figure([plane.drawn()], f"Each line is a species, each dot the operating point. {svg.DET_SCALES}")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from markupsafe import Markup
 
 from fas_core import metrics
 from fas_core.evaluation.sheet import LETTERS, Sheet
 from fas_core.metrics import Curves, ScoreSet, bins
-from fas_core.reports import html, palette, svg
+from fas_core.reports import palette, svg
+from fas_core.reports.figures import Drawing, Figure
 from fas_core.reports.svg import Plot, linear_axis
 
 RUN_LOOKS = list(zip(palette.RUN_COLOURS, palette.DASHES, strict=True))
@@ -48,7 +48,7 @@ def thinned(score_set: ScoreSet) -> Curves:
 
 def _of_each(
     sets: dict[str, ScoreSet], looks: Sequence[tuple[str, str]], at: Sequence[float]
-) -> tuple[list[Markup], dict[str, Curves]]:
+) -> tuple[list[Drawing], dict[str, Curves]]:
     """ROC, precision and recall, and DET of some score sets by name, with a dot where each one's threshold is."""
     first = next(iter(sets.values()))
     roc, pr = planes(first.n_attack, first.n_bona_fide, SMALL)
@@ -59,25 +59,22 @@ def _of_each(
         roc.line(curve.fpr, curve.tpr, colour, dash, name=f"{name}, AUC {metrics.roc_auc(scores):.3f}")
         average = metrics.average_precision(scores)
         pr.line(curve.recall, curve.precision, colour, dash, name=f"{name}, AP {average:.3f}")
-        det.line(svg.on_det(curve.apcer_pooled), svg.on_det(curve.bpcer), colour, dash, name=name)
+        det.line(curve.apcer_pooled, curve.bpcer, colour, dash, name=name)
         if i < len(at):
             rates = metrics.rates_at(scores, at[i])
             bpcer, apcer, recall = rates.bpcer or 0.0, rates.apcer_pooled or 0.0, rates.recall or 0.0
             roc.dots([bpcer], [recall], colour, radius=4)
-            det.dots(svg.on_det([apcer]), svg.on_det([bpcer]), colour, radius=4)
+            det.dots([apcer], [bpcer], colour, radius=4)
             if rates.precision is not None:
                 pr.dots([recall], [rates.precision], colour, radius=4)
-    drawn = [
-        html.plot(title, plane.drawn()) for title, plane in (("ROC", roc), ("Precision, recall", pr), ("DET", det))
-    ]
-    return drawn, curve_of
+    return [Drawing("ROC", roc), Drawing("Precision, recall", pr), Drawing("DET", det)], curve_of
 
 
-def errors(title: str, curve: Curves, values: ScoreSet, threshold: float | None) -> Markup:
-    """BPCER and the APCER of each species over the thresholds of one Run."""
+def errors(title: str, curve: Curves, values: ScoreSet, threshold: float | None) -> list[Drawing]:
+    """BPCER and the APCER of each species over the thresholds of one Run; none where no threshold is finite."""
     finite = curve.thresholds[np.isfinite(curve.thresholds)]
     if not finite.size:
-        return Markup()
+        return []
     edges = bins.edges(*bins.percentiles(finite, (1, 99)), 40)  # apart, and drawable, whatever the scores are
     low, high = float(edges[0]), float(edges[-1])
     at = curve.thresholds.clip(low, high)
@@ -96,28 +93,29 @@ def errors(title: str, curve: Curves, values: ScoreSet, threshold: float | None)
         plane.line(at, curve.apcer[name], style.colour, "dash", name=f"APCER {name}")
     if threshold is not None:
         plane.line(np.clip([threshold, threshold], low, high), [0, 1], palette.NEUTRAL, width=2.5, name="threshold")
-    return html.plot(f"Errors, {title}", plane.drawn())
+    return [Drawing(f"Errors, {title}", plane)]
 
 
-def of_runs(sheet: Sheet, b: int) -> Markup:
+def of_runs(sheet: Sheet, b: int) -> Figure:
     """Of all Runs over each other, and the errors of A and Run `b` over their thresholds."""
     both = sheet.joined
     if not both.has_both_classes:
-        return html.paragraph(ONE_CLASS)
+        return Figure("curves", "Curves", ONE_CLASS)
     sets = dict(zip(LETTERS, both.score_sets, strict=False))
     drawings, curve_of = _of_each(sets, RUN_LOOKS, sheet.thresholds)
     at = dict(zip(LETTERS, sheet.thresholds, strict=False))
-    drawings += [errors(letter, curve_of[letter], sets[letter], at.get(letter)) for letter in ("A", LETTERS[b])]
-    return html.figure(drawings, f"Dots and upright lines: the thresholds. {svg.DET_SCALES}")
+    for letter in ("A", LETTERS[b]):
+        drawings += errors(letter, curve_of[letter], sets[letter], at.get(letter))
+    return Figure("curves", "Curves", f"Dots and upright lines: the thresholds. {svg.DET_SCALES}", tuple(drawings))
 
 
-def of_subsets(sets: dict[str, ScoreSet], threshold: float | None) -> Markup:
+def of_subsets(sets: dict[str, ScoreSet], threshold: float | None) -> Figure:
     """Of the score sets of one Run by subset, and the errors of all of them together, the last."""
     both = {name: scores for name, scores in sets.items() if scores.n_bona_fide and scores.n_attack}
     if not both:
-        return html.paragraph(ONE_CLASS)
+        return Figure("curves", "Curves", ONE_CLASS)
     looks = [(style.colour, style.dash) for style in map(palette.style_of, both)]
     drawings, curve_of = _of_each(both, looks, [] if threshold is None else [threshold] * len(both))
     last = list(both)[-1]
-    drawings.append(errors(last, curve_of[last], both[last], threshold))
-    return html.figure(drawings, f"Dots and upright lines: the threshold. {svg.DET_SCALES}")
+    drawings += errors(last, curve_of[last], both[last], threshold)
+    return Figure("curves", "Curves", f"Dots and upright lines: the threshold. {svg.DET_SCALES}", tuple(drawings))

@@ -5,6 +5,7 @@ All HTML stands in `templates/`, which escape every text that is not `Markup`: w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -37,6 +38,13 @@ def html_page(title: str, parts: Sequence[Markup], foot: str = "") -> str:
     return _templates.get_template("page.html").render(
         title=title, parts=parts, foot=foot, foot_of_paper=_css_text(foot)
     )
+
+
+def drawing_page(title: str, drawing: Markup, caption: str) -> str:
+    """A document that is one SVG, as large as that; the caption is its description."""
+    width, height = re.findall(r"viewBox='0 0 ([\d.]+) ([\d.]+)'", drawing)[0]
+    template = _templates.get_template("drawing.html")
+    return template.render(title=title, drawing=drawing, caption=caption, width=width, height=height)
 
 
 def _css_text(text: str) -> Markup:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
+from markupsafe import Markup, escape
 from numpy.typing import NDArray
 from PIL import Image
+
+from fas_core.files import shortened
+from fas_core.reports.html import Triplet
 
 BLOCKS = 8  # by 8: what pixelating leaves of an image
 ERROR_LIMIT = 0.5  # what the end of the error scale stands for, as in the app
@@ -36,6 +42,45 @@ def error_map(original: NDArray[np.uint8], reconstruction: NDArray[np.uint8]) ->
     place = share.clip(0, 1) * (len(anchors) - 1)
     channels = [np.interp(place, np.arange(len(anchors)), anchors[:, channel]) for channel in range(3)]
     return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
+
+
+class PictureSheet:
+    """Triplets in two columns, what is said of each below it, as SVG."""
+
+    _SIDE, _GAP, _LINE, _ACROSS = 96, 3, 15, 2  # pixels; triplets beside each other
+
+    def __init__(self, triplets: Sequence[Triplet], label: str) -> None:
+        self.triplets, self.label = triplets, label
+
+    def drawn(self) -> Markup:
+        """The SVG; its pictures are within."""
+        side = self._SIDE + self._GAP
+        across = max([len(triplet.pictures) for triplet in self.triplets], default=3) * side + 4 * self._GAP
+        down = side + 2 * self._LINE + 2 * self._GAP
+        parts = []
+        for i, triplet in enumerate(self.triplets):
+            images = "".join(
+                f"<image x='{side * k}' y='0' width='{self._SIDE}' height='{self._SIDE}' href='{address}'>"
+                f"<title>{escape(what)}</title></image>"
+                for k, (what, address) in enumerate(triplet.pictures)
+            )
+            at = f"translate({across * (i % self._ACROSS)} {down * (i // self._ACROSS)})"
+            lines = [triplet.words, shortened(triplet.sample_id[::-1], 44)[::-1]]
+            texts = "".join(
+                f"<text x='0' y='{self._SIDE + self._LINE * (k + 1)}'>{escape(line)}</text>"
+                for k, line in enumerate(lines)
+            )
+            parts.append(f"<g transform='{at}'>{images}{texts}</g>")
+        width, height = across * self._ACROSS, down * -(-len(self.triplets) // self._ACROSS)
+        return Markup(
+            f"<svg viewBox='0 0 {width} {height}' width='{width}' height='{height}' role='img' font-size='12' "
+            f"font-family='system-ui, sans-serif' fill='#1a1a1a' aria-label='{escape(self.label)}'>"
+            f"{''.join(parts)}</svg>"
+        )
+
+    def data(self) -> pd.DataFrame:
+        """A row per triplet: its sample and what is said of it."""
+        return pd.DataFrame([(each.sample_id, each.words) for each in self.triplets], columns=["sample_id", "words"])
 
 
 def png(pixels: NDArray[np.uint8]) -> str:

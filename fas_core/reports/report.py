@@ -73,7 +73,7 @@ def page(about: Sheet | Summary, options: Options | None = None) -> str:
         title, foot = _question(about.comparison.letters[1:]), _foot(about, options)
         parts = [
             html.sheet(_decision(about, b, title)),
-            html.sheet([section("Curves", curves.of_runs(about, b)), *_metrics(about, b)]),
+            html.sheet([curves.of_runs(about, b).section(), *_metrics(about, b)]),
             html.sheet([_changed(about, options)]),
             html.sheet([_groups(about, b, options)]),
         ]
@@ -283,10 +283,13 @@ def _behind(systems: Sequence[System], options: Options) -> list[Markup]:
         with_images, hides_faces = options.images != NO_IMAGES, options.images == PIXELATED
         for letter, system in zip(LETTERS, systems, strict=False):
             which = f"{letter}, " if len(systems) > 1 else ""
-            figures = appendix.figures(system, with_images=with_images, hides_faces=hides_faces)
-            parts.append(html.sheet([html.heading(f"Appendix: {which}{system.run.info.name}"), *figures]))
+            figures = [*appendix.figures(system)]
+            if with_images and system.run.has_images:
+                figures.append(appendix.reconstructions(system, hides_faces=hides_faces))
+            sections = [figure.section() for figure in figures]
+            parts.append(html.sheet([html.heading(f"Appendix: {which}{system.run.info.name}"), *sections]))
         if (trainings := appendix.trainings(systems)) is not None:
-            parts.append(html.sheet([trainings]))
+            parts.append(html.sheet([trainings.section()]))
     hashes = html.joined([*map(_provenance, systems), _software()])
     about = decided.section(decisions.about([system.run for system in systems]))
     return [*parts, html.sheet([about, section("Versions and hashes", hashes)])]

@@ -60,7 +60,7 @@ def sheets(about: Summary, *, with_images: bool, hides_faces: bool) -> list[Mark
     threshold = None if about.point is None else about.point.threshold
     return [
         html.sheet(_answer(about)),
-        html.sheet([section("Curves", curves.of_subsets(sets, threshold))]),
+        html.sheet([curves.of_subsets(sets, threshold).section()]),
         html.sheet([_wrong(about, with_images=with_images, hides_faces=hides_faces)]),
     ]
 

@@ -8,10 +8,11 @@ plot.drawn()
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from markupsafe import Markup, escape
 from numpy.typing import ArrayLike, NDArray
 
@@ -23,12 +24,21 @@ _KEY = 18  # height of a line of the legend
 
 
 class Axis(NamedTuple):
-    """`low` to `high` in the units of what is drawn; ticks are places and texts."""
+    """`low` to `high` in the units of what is drawn; ticks are values and texts.
+
+    `scale`: value -> place, of an axis on which those differ; `low` and `high` are places then.
+    """
 
     title: str
     low: float
     high: float
     ticks: Sequence[tuple[float, str]]
+    scale: Callable[[ArrayLike], NDArray[np.float64]] | None = None
+
+    def shares(self, values: ArrayLike) -> NDArray[np.float64]:
+        """Where values (n,) lie between `low`, 0, and `high`, 1; what is far outside lies not far outside."""
+        places = np.asarray(values, np.float64) if self.scale is None else self.scale(values)
+        return np.asarray(((places - self.low) / (self.high - self.low)).clip(-0.2, 1.2))
 
 
 def linear_axis(title: str, low: float, high: float, *, percent: bool = False, n_ticks: int = 6) -> Axis:
@@ -46,15 +56,14 @@ class Plot:
     def __init__(self, x: Axis, y: Axis, label: str, *, width: int = 240, height: int = 220) -> None:
         self.x, self.y, self.label, self.width, self.height = x, y, label, width, height
         self.drawings: list[str] = []
+        self.series: list[tuple[str, ArrayLike, ArrayLike]] = []  # what was drawn: name, x, y
         self.legend: list[tuple[str, str]] = []  # drawing of the key, text
 
     def _px(self, x: ArrayLike) -> NDArray[np.float64]:
-        share = (np.asarray(x, np.float64) - self.x.low) / (self.x.high - self.x.low)
-        return _LEFT + self.width * np.clip(share, -0.2, 1.2)
+        return _LEFT + self.width * self.x.shares(x)
 
     def _py(self, y: ArrayLike) -> NDArray[np.float64]:
-        share = (np.asarray(y, np.float64) - self.y.low) / (self.y.high - self.y.low)
-        return _TOP + self.height * (1 - np.clip(share, -0.2, 1.2))
+        return _TOP + self.height * (1 - self.y.shares(y))
 
     def line(
         self, x: ArrayLike, y: ArrayLike, colour: str, dash: str = "solid", *, width: float = 1.6, name: str = ""
@@ -63,6 +72,7 @@ class Plot:
 
         A `name` is entered in the legend.
         """
+        self.series.append((name, x, y))
         stroke = f"stroke='{colour}' stroke-width='{width:g}' fill='none'" + (
             f" stroke-dasharray='{' '.join(map(str, lengths))}'" if (lengths := DASHES[dash].lengths) else ""
         )
@@ -78,6 +88,7 @@ class Plot:
         self, x: ArrayLike, y: ArrayLike, colour: str, *, radius: float = 2, is_hollow: bool = False, name: str = ""
     ) -> None:
         """Points (n,), each a circle."""
+        self.series.append((name, x, y))
         look = f"fill='none' stroke='{colour}'" if is_hollow else f"fill='{colour}' fill-opacity='.7'"
         places = self._places(x, y)
         circles = "".join(f"<circle cx='{a:.1f}' cy='{b:.1f}' r='{radius:g}'/>" for a, b in places)
@@ -112,6 +123,19 @@ class Plot:
             f"aria-label='{escape(self.label)}'><clipPath id='{name}'>{self._frame()}</clipPath>"
             f"{self._axes()}<g clip-path='url(#{name})'>{drawings}</g>{keys}</svg>"
         )
+
+    def data(self) -> pd.DataFrame:
+        """What lines and dots are drawn of, a row per point: the series, and x and y under the titles of the axes.
+
+        Shares stay shares, whose ticks are in per cent.
+        """
+        x_title, y_title = (axis.title.removesuffix(" in %") for axis in (self.x, self.y))
+        names = [name or ("line" if np.size(x) > 1 else "point") for name, x, _ in self.series]
+        tables = [
+            pd.DataFrame({"series": name, x_title: np.asarray(x), y_title: np.asarray(y)})
+            for name, (_, x, y) in zip(names, self.series, strict=True)
+        ]
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["series"])
 
     def _frame(self, look: str = "") -> str:
         return f"<rect x='{_LEFT}' y='{_TOP}' width='{self.width}' height='{self.height}' {look}/>"
@@ -148,15 +172,19 @@ DET_SCALES = f"Both axes are probit scales; rates below {50 / _SHOWN:g} % lie at
 
 
 def on_det(rates: ArrayLike) -> NDArray[np.float64]:
-    """Rates (n,) as places on the axes of `det_plane`."""
+    """The places of rates (n,) on the axes of `det_plane`."""
     return metrics.probit(rates, _SHOWN)
 
 
 def det_plane(label: str, size: tuple[int, int] = (240, 220)) -> Plot:
-    """APCER to the right, BPCER upwards, both by `on_det`. `size`: width and height in pixels."""
+    """APCER to the right, BPCER upwards: rates, drawn by `on_det`. `size`: width and height in pixels."""
     width, height = size
     low, high = on_det([0, 1]).tolist()
-    ticks = [(float(place), f"{100 * tick:g}") for tick, place in zip(_TICKS, on_det(_TICKS), strict=True)]
+    ticks = [(tick, f"{100 * tick:g}") for tick in _TICKS]
     return Plot(
-        Axis("APCER in %", low, high, ticks), Axis("BPCER in %", low, high, ticks), label, width=width, height=height
+        Axis("APCER in %", low, high, ticks, on_det),
+        Axis("BPCER in %", low, high, ticks, on_det),
+        label,
+        width=width,
+        height=height,
     )

@@ -159,7 +159,9 @@ def test_charts(both: tuple[np.ndarray, np.ndarray]) -> None:
     kinds = np.where(attack, "print", "live")
     of_all = metrics.score_set(values, attack)
     errors = on_paper.errors("A", on_paper.thinned(of_all), of_all, float(values[0]))
-    for drawn in (appendix.distribution(values, kinds, "score"), errors):
+    drawings = [*appendix.distribution(values, kinds, "score"), *errors]
+    assert len(drawings) == 2 * bool(np.isfinite(values).any())
+    for drawn in (drawing.of.drawn() for drawing in drawings):
         assert "nan" not in drawn
         assert "inf" not in drawn
     curves = curve_charts.run_curves(metrics.curves(metrics.score_set(values, attack)))
