@@ -13,7 +13,7 @@ from app.components.scatter import selection_of
 from app.words import escaped
 from fas_core.evaluation.regressions import Cell, Regressions, members_of
 from fas_core.reports.forest import forest
-from fas_core.reports.tables import forest_rows, listed, worse_table
+from fas_core.reports.tables import forest_rows, worse_table
 
 HEIGHT = 282  # of the table, beside the plot
 SAMPLES_PART = "Which samples change?"
@@ -37,12 +37,12 @@ def show_decision(comparison: Comparison, b: int, *, with_intervals: bool) -> No
 
 def show_worse(comparison: Comparison, b: int, got_worse: Regressions) -> None:
     """A row chosen in the table opens its samples in the part below."""
-    cells, letter = listed(got_worse), LETTERS[b]
+    cells, letter = list(got_worse.listed), LETTERS[b]
     n_clear = len(got_worse.clear)
     st.markdown(
         f"**What got worse** · {n_clear} of {got_worse.n_compared:,} compared, beyond chance",
         help="Every species, subset and group of the data's columns in which the other Run makes more mistakes. p is "
-        "by swapping the Runs' verdicts within whole units, corrected by Holm's method for all that are compared.",
+        f"by swapping the Runs' verdicts within whole units. {got_worse.correction_words}",
     )
     if not cells:
         st.caption("No species, subset or group got worse.")
@@ -62,6 +62,10 @@ def show_worse(comparison: Comparison, b: int, got_worse: Regressions) -> None:
             ),
             "Points, 95 %": st.column_config.TextColumn(width=112, help="Their difference, by whole units."),
             "p": st.column_config.TextColumn(width=58, help="Corrected. Too few: not judged."),
+            "Sure?": st.column_config.TextColumn(
+                width=96,
+                help="Beyond chance: after correction. Not certain: beyond chance by itself, not among so many.",
+            ),
         },
     )
     n_more = len(got_worse.too_few) - sum(cell.difference > 0 for cell in got_worse.too_few)

@@ -413,12 +413,14 @@ def _print_worse(worse: Regressions) -> None:
             f"{100 * cell.difference:+.1f}",
             "–" if cell.low is None or cell.high is None else f"{100 * cell.low:+.1f} to {100 * cell.high:+.1f}",
             "–" if cell.p is None else f"{cell.p:.3g}",
+            cell.verdict,
         ]
         for cell in worse.rows
     ]
     if rows:
-        title = f"What got worse: p corrected for {worse.n_compared:,} comparisons (Holm)"
-        print_table(title, ["wrong verdicts of", "n", "A", "B", "points", "95 %", "p"], rows)
+        heads = ["wrong verdicts of", "n", "A", "B", "points", "95 %", "p", "sure?"]
+        print_table("What got worse, p corrected", heads, rows)
+        print(worse.correction_words)
     if worse.too_few:
         print(f"Too few to judge: {'; '.join(f'{cell.words} (n = {cell.n:,})' for cell in worse.too_few)}.")
 

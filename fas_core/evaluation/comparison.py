@@ -171,7 +171,7 @@ def compared(
         worse = what_got_worse(
             both, matched, groupings([a.run, b.run], both), drawn, resamples=resamples if drawn else 0
         )
-    words = in_words(both, rule, of_each, at, letter, matched)
+    words = in_words(both, rule, of_each, at, letter, matched, worse)
     return PairedComparison(
         a=a,
         b=b,

@@ -5,7 +5,15 @@
     got_worse.worst, got_worse.sentence(), got_worse.rows[0].difference
 
 A headline is an average: a regression for few people is in no metric of all. So every rate of wrong verdicts is
-compared in every group that is large enough, corrected for how many these are; groups that are too small are named.
+compared in every group that is large enough; groups that are too small are named.
+
+Two questions, two families. Live faces and each species as a whole: few, better or worse, and one false claim is one
+too many, so Holm's correction of two-sided p: with no true difference anywhere, 5 % of comparisons claim any. Groups:
+over a hundred, of which a decision asks for each that is harmed, and Holm's would hide what it cannot prove among so
+many. So the false discovery rate of one-sided p is held at 5 %: of the groups said to be clearly worse one in twenty
+is not, on average, and with no true difference 5 % of comparisons name any. Groups overlap, and their statistics
+correlate positively, for which Benjamini and Hochberg's procedure holds. One-sided, as otherwise every group that got
+better would make it easier to call another one worse. What is not certain is named all the same, as not certain.
 """
 
 from __future__ import annotations
@@ -25,13 +33,24 @@ from fas_core.evaluation.breakdown import MIN_SAMPLES, MIN_UNITS
 from fas_core.evaluation.differences import Flips, changes_by_unit, drawn_units, flips, threshold_by_rule
 from fas_core.evaluation.join import Joined
 from fas_core.evaluation.matching import Matching
+from fas_core.evaluation.words import interval_text
 from fas_core.metrics import resampling
 from fas_core.metrics.resampling import Resampled
-from fas_core.metrics.uncertainty import RESAMPLES, codes_of, draws, holm, percentiles, sparse_counts, swap_p
+from fas_core.metrics.uncertainty import (
+    RESAMPLES,
+    benjamini_hochberg,
+    codes_of,
+    draws,
+    holm,
+    percentiles,
+    sparse_counts,
+    swap_p,
+)
 from fas_core.runs.store import Run
 
 SUBSET = "subset"
 SURE = 0.05  # of the corrected p
+CLEAR, UNCERTAIN, CHANCE, TOO_FEW = VERDICTS = ("beyond chance", "not certain", "within chance", "too few to judge")
 
 
 class Grouping(NamedTuple):
@@ -54,7 +73,8 @@ class Cell:
     b: float
     low: float | None = None  # 95 % of b - a, by unit; None where it is not computed, or of one unit
     high: float | None = None
-    p: float | None = None  # of "A and B err alike" (`swap_p`), corrected for all that are compared; None: too few
+    p_alone: float | None = None  # of "A and B err alike", two-sided (`swap_p`); None: too few
+    p: float | None = None  # corrected: of all samples of a kind by Holm; of a group one-sided, "B errs more", by B-H
 
     @property
     def difference(self) -> float:
@@ -71,10 +91,28 @@ class Cell:
         return self.n < MIN_SAMPLES or self.n_units < MIN_UNITS
 
     @property
-    def is_clear(self) -> bool:
-        """Beyond chance: corrected p below 0.05, and an interval, where there is one, that leaves 0 out."""
+    def is_clear_alone(self) -> bool:
+        """Beyond chance if nothing else were compared: p below 0.05, and an interval, if any, that leaves 0 out."""
         beyond = self.low is None or self.high is None or self.low > 0 or self.high < 0
-        return self.p is not None and self.p < SURE and beyond
+        return self.p_alone is not None and self.p_alone < SURE and beyond
+
+    @property
+    def is_clear(self) -> bool:
+        """Beyond chance among all that is compared."""
+        return self.p is not None and self.p < SURE and self.is_clear_alone
+
+    @property
+    def verdict(self) -> str:
+        """One of `VERDICTS`. Not certain: beyond chance alone, but not among so many."""
+        if self.p is None:
+            return TOO_FEW
+        return CLEAR if self.is_clear else UNCERTAIN if self.is_clear_alone else CHANCE
+
+    @property
+    def interval(self) -> str:
+        """+3 to +12 points; "" where there is none."""
+        ends = interval_text(*self.points, digits=0)
+        return f"{ends} points" if ends else ""
 
     @property
     def words(self) -> str:
@@ -101,14 +139,17 @@ class Cell:
             "b": self.b,
             "difference": self.difference,
             "ci95": None if self.low is None else [self.low, self.high],
+            "p": self.p_alone,
             "p_corrected": self.p,
+            "correction": "benjamini_hochberg" if self.column else "holm",
             "is_clear": self.is_clear,
+            "verdict": self.verdict,
         }
 
 
 @dataclass(frozen=True)
 class Regressions:
-    """`rows`: in which the other Run is worse, those beyond chance first, then by size, the largest first.
+    """`rows`: in which the other Run is worse, those beyond chance first, then those that are so alone; by size.
 
     `overall`: every kind as a whole, better or worse. `too_few`: what is too small to judge, the largest first.
     """
@@ -116,7 +157,7 @@ class Regressions:
     rows: tuple[Cell, ...]
     overall: tuple[Cell, ...]
     too_few: tuple[Cell, ...]
-    n_compared: int  # what p is corrected for
+    n_compared: int  # kinds as a whole, and groups: p is corrected among the ones, and among the others
     unit: str
 
     @property
@@ -124,28 +165,71 @@ class Regressions:
         return tuple(cell for cell in self.rows if cell.is_clear)
 
     @property
+    def listed(self) -> tuple[Cell, ...]:
+        """What got worse, and behind it what is too small to judge."""
+        return (*self.rows, *(cell for cell in self.too_few if cell.difference > 0))
+
+    @property
     def worst(self) -> Cell | None:
         """The largest that chance does not explain."""
         return next(iter(self.clear), None)
 
+    @property
+    def n_wholes(self) -> int:
+        """How many kinds are compared as a whole."""
+        return sum(cell.p is not None for cell in self.overall)
+
+    @property
+    def n_groups(self) -> int:
+        """How many groups are compared."""
+        return self.n_compared - self.n_wholes
+
+    @property
+    def wholes_words(self) -> str:
+        """live and 5 species"""
+        n_species = sum(cell.p is not None and cell.kind != BONA_FIDE for cell in self.overall)
+        live = "live" if n_species < self.n_wholes else ""
+        return " and ".join(filter(None, [live, f"{n_species} species" if n_species else ""]))
+
+    def among(self, cell: Cell) -> str:
+        """What the p of a cell is corrected for."""
+        return f"{self.n_groups:,} groups" if cell.column else self.wholes_words
+
+    @property
+    def correction_words(self) -> str:
+        """How p is corrected, for who asks."""
+        return (
+            f"Of {self.wholes_words or 'kinds'} as a whole p is corrected by Holm's method; of {self.n_groups:,} "
+            "groups it says that they got worse, corrected by Benjamini and Hochberg's: of those called beyond chance "
+            "one in twenty is not, on average."
+        )
+
     def sentence(self, letter: str = "B") -> str:
-        """The worst regression with its evidence, or that there is none."""
-        if self.worst is None:
-            return f"Nothing got clearly worse: of {self.n_compared:,} groups, species and subsets compared, none is."
-        cell, n_more = self.worst, len(self.clear) - 1
+        """The worst regression with its evidence; where none is clear, the largest one and that it is not certain."""
+        if not self.n_compared:
+            return "What got worse cannot be said: every species and group has too few samples to judge."
+        if not self.rows:
+            return f"Nothing got worse: of {self.n_compared:,} groups, species and subsets compared, none did."
+        cell, n_more = self.rows[0], len(self.clear) - 1
         p = "p < 0.001" if (cell.p or 0) < 0.001 else f"p = {cell.p:.3f}"
         interval = "" if cell.low is None else f" [{100 * cell.low:+.0f} to {100 * (cell.high or 0):+.0f}]"
-        more = f" {n_more} more got clearly worse." if n_more else ""
-        return (
-            f"What got worse: {cell.change(letter)} ({100 * cell.difference:+.0f} points{interval}, {p} corrected for "
-            f"{self.n_compared:,} comparisons, n = {cell.n:,}).{more}"
+        evidence = (
+            f"{cell.change(letter)} ({100 * cell.difference:+.0f} points{interval}, {p} corrected for "
+            f"{self.among(cell)}, n = {cell.n:,})"
         ).replace("-", "−")
+        if cell.is_clear:
+            return f"What got worse: {evidence}.{f' {n_more} more got clearly worse.' if n_more else ''}"
+        return (
+            f"Nothing got clearly worse: of {self.n_compared:,} groups, species and subsets compared, none is. The "
+            f"largest worsening is {cell.verdict}: {evidence}."
+        )
 
     def as_json(self) -> Json:
         """The key "worse" of the document."""
         document: Json = metrics.json_safe(
             {
                 "n_compared": self.n_compared,
+                "n_groups": self.n_groups,
                 "unit": self.unit,
                 "rows": [cell.as_json() for cell in self.rows],
                 "too_few": [cell.as_json() for cell in self.too_few],
@@ -160,11 +244,11 @@ class Headline(NamedTuple):
     """What a decision needs first: one sentence in two parts."""
 
     answer: str  # attacks and live faces as a whole
-    but: str  # the worst regression of a group, from a comma on; "" where there is none
+    but: str  # the worst regression of a group, from a comma on; "" where chance explains every one
 
 
 def headline(worse: Regressions, letter: str = "B") -> Headline:
-    """Of all species and live faces, then the group in which the other Run is worst. No claim that chance explains."""
+    """Of all species and live faces, then the group in which the other Run is worst, and how sure that is."""
     attacks = [cell for cell in worse.overall if cell.kind != BONA_FIDE]
     fewer, more = ([cell for cell in attacks if cell.is_clear and sign * cell.difference > 0] for sign in (-1, 1))
     parts = [_misses("fewer", fewer, attacks)] if fewer else []
@@ -181,13 +265,24 @@ def headline(worse: Regressions, letter: str = "B") -> Headline:
             parts.append(f"shows no clear difference in live faces rejected ({_instead(live)})")
     said = " and ".join([", ".join(parts[:-1]), parts[-1]] if parts[:-1] else parts)
     answer = f"{letter} {said.replace(' and shows no clear difference in', ' nor in') if alike else said}"
-    group = next((cell for cell in worse.clear if cell.column), None)
+    if worse.n_wholes > 1:
+        answer += f", by Holm's correction for {worse.wholes_words}"
+    group = next((cell for cell in worse.rows if cell.column), None)
     if group is None:
-        return Headline(f"{answer}; no group got clearly worse ({worse.n_compared:,} compared).", "")
-    among = f", the worst of {len(worse.clear)} regressions" if len(worse.clear) > 1 else ""
-    p = "p < 0.001" if (group.p or 0) < 0.001 else f"p = {group.p:.3f}"
-    does = group.change("").strip()
-    return Headline(answer, f", but {does} ({p} after correction{among}).")
+        none = f"of {worse.n_groups:,} groups none got worse" if worse.n_groups else "no group is large enough"
+        return Headline(f"{answer}; {none}.", "")
+    interval = f"{group.interval}, " if group.interval else ""
+    if group.is_clear:
+        n_more = sum(bool(cell.column) for cell in worse.clear) - 1
+        among = f", the worst of {n_more + 1} groups" if n_more else ""
+        p = "p < 0.001" if (group.p or 0) < 0.001 else f"p = {group.p:.3f}"
+        does = group.change("").strip()
+        return Headline(answer, f", but {does} ({interval}{p} corrected for {worse.n_groups:,} groups{among}).")
+    lead = f"; of {worse.n_groups:,} groups none got clearly worse, the largest worsening"
+    if group.is_clear_alone:
+        does = f"{group.words}, {_instead(group)}{f' ({group.interval})' if group.interval else ''}"
+        return Headline(answer, f"{lead} is not certain among so many: {does}.")
+    return Headline(f"{answer}{lead} is within chance: {group.words}, {interval}{_instead(group)}.", "")
 
 
 def _misses(how: str, cells: Sequence[Cell], of: Sequence[Cell]) -> str:
@@ -231,7 +326,7 @@ def cells(
     b: int = 1,
     resamples: int = 0,
 ) -> list[Cell]:
-    """Every kind as a whole, then in every group of each column; p as yet uncorrected.
+    """Every kind as a whole, then in every group of each column; p as yet uncorrected, and p alone.
 
     Intervals where `resamples` is not 0: thresholds that are matched anew are so in each resample, as `drawn` has them
     (`differences.resampled` of as many).
@@ -277,8 +372,8 @@ def _by_code(codes: NDArray[np.intp], n: int) -> list[NDArray[np.intp]]:
 def _cell(both: Joined, turned: Flips, column: str, group: str, kind: str, rows: NDArray[np.intp]) -> Cell:
     changes = changes_by_unit(both, turned, rows)
     a, b = float(turned.wrong_a[rows].mean()), float(turned.wrong_b[rows].mean())
-    cell = Cell(column, group, kind, rows.size, changes.size, a, b, p=swap_p(changes))
-    return replace(cell, p=None) if cell.is_small else cell
+    cell = Cell(column, group, kind, rows.size, changes.size, a, b)
+    return cell if cell.is_small else replace(cell, p_alone=swap_p(changes))
 
 
 def _with_interval(cell: Cell, of_resamples: NDArray[np.float64]) -> Cell:
@@ -359,15 +454,24 @@ def what_got_worse(
     once: dict[bytes, Cell] = {}
     for cell, rows in _cells(both, matched, columns, drawn, b=b, resamples=resamples):
         once.setdefault(rows.tobytes(), cell)
-    tested = [cell for cell in once.values() if cell.p is not None]
-    corrected = holm([cell.p or 0.0 for cell in tested])
-    tested = [replace(cell, p=float(p)) for cell, p in zip(tested, corrected, strict=True)]
+    tested = _corrected([cell for cell in once.values() if cell.p_alone is not None])
     worse = sorted(
         (cell for cell in tested if cell.difference > 0),
-        key=lambda cell: (not cell.is_clear, -cell.difference, cell.column, cell.group, cell.kind),
+        key=lambda cell: (VERDICTS.index(cell.verdict), -cell.difference, cell.column, cell.group, cell.kind),
     )
     small = sorted(
-        (cell for cell in once.values() if cell.p is None), key=lambda cell: (-cell.n, cell.column, cell.group)
+        (cell for cell in once.values() if cell.p_alone is None), key=lambda cell: (-cell.n, cell.column, cell.group)
     )
     overall = tuple(cell for cell in (*tested, *small) if not cell.column)
     return Regressions(tuple(worse), overall, tuple(small), len(tested), both.units[0].name)
+
+
+def _corrected(tested: Sequence[Cell]) -> list[Cell]:
+    """Kinds as a whole, then groups, each with its p among those like it."""
+    wholes = [cell for cell in tested if not cell.column]
+    groups = [cell for cell in tested if cell.column]
+    of_wholes = holm([cell.p_alone or 0.0 for cell in wholes])
+    # The distribution of swaps is symmetric: half of p is in the direction of the difference.
+    of_groups = benjamini_hochberg([(cell.p_alone or 0.0) / 2 if cell.difference > 0 else 1.0 for cell in groups])
+    pairs = zip([*wholes, *groups], [*of_wholes, *of_groups], strict=True)
+    return [replace(cell, p=float(p)) for cell, p in pairs]

@@ -263,7 +263,8 @@ class Sheet:
     def details(self, b: int, *, with_intervals: bool = True) -> list[str]:
         """Species by species, over all thresholds, verdicts that turned."""
         of_each = self.differences(b, with_intervals=with_intervals)
-        return in_words(self.joined, self.comparison.rule, of_each, self.flips(b), LETTERS[b], self.matching)
+        worse = self.worse(b, with_intervals=with_intervals)
+        return in_words(self.joined, self.comparison.rule, of_each, self.flips(b), LETTERS[b], self.matching, worse)
 
     @property
     def rule_words(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from fas_core.data.names import BONA_FIDE
 from fas_core.evaluation.differences import BPCER_FIXED, ROC_AUC, Difference, Flips, apcer_of, bpcer_by
@@ -12,6 +13,9 @@ from fas_core.evaluation.matching import Matching
 from fas_core.metrics.operating_point import APCER, Rule
 from fas_core.metrics.resampling import Statistic
 from fas_core.metrics.uncertainty import UnitInterval, zero_error_upper_bound
+
+if TYPE_CHECKING:
+    from fas_core.evaluation.regressions import Regressions
 
 MOST_TOLD = 3  # species in a part of a sentence: the table has all of them
 
@@ -34,18 +38,20 @@ def in_words(
     at: Flips | None,
     letter: str = "B",
     matching: Matching | None = None,
+    worse: Regressions | None = None,
 ) -> list[str]:
     """The comparison in sentences of plain text: species by species, over all thresholds, and verdicts that turned.
 
     `at`: the verdicts of A and the other Run, None where there are none. `letter`: of the other Run. `matching`: what
-    the thresholds are by, where they are not matched on these samples, or cannot be.
+    the thresholds are by, where they are not matched on these samples, or cannot be. `worse`: what got worse, which
+    says of live faces and of each species whether the difference is clear; the p told here are of each by itself.
     """
     if not differences or differences[ROC_AUC].difference is None:
         return ["The common samples hold one class only: there is nothing to trade off."]
     if matching is not None and matching.problem:
         words = [f"{matching.problem.rstrip('.')}, so nothing is compared at a threshold."]
     else:
-        words = [_species_words(rule, differences, both.kind_counts, letter, matching)]
+        words = [_species_words(rule, differences, both.kind_counts, letter, matching, worse)]
     auc = differences[ROC_AUC]
     digits = 2 if min(both.is_attack.sum(), (~both.is_attack).sum()) < 1000 else 3
     is_sure = (auc.p is None or auc.p < 0.05) and auc.difference != 0
@@ -72,24 +78,26 @@ def _species_words(
     counts: Mapping[str, int],
     letter: str,
     matching: Matching | None = None,
+    worse: Regressions | None = None,
 ) -> str:
     n_live = counts.get(BONA_FIDE, 0)
+    is_clear = {} if worse is None else {cell.kind: cell.is_clear for cell in worse.overall if cell.p is not None}
     is_fixed = matching is not None and matching.is_fixed
     if rule.kind == APCER and not is_fixed:
         rejected = differences[bpcer_by(rule)]
         lead = f"Where each lets at most {100 * rule.value:g} % of every species pass, {letter} rejects "
-        return f"{lead}{_change(rejected, n_live, 'of the live samples')}."
+        return f"{lead}{_change(rejected, n_live, 'of the live samples', is_clear.get(BONA_FIDE))}."
     by_rule = None if is_fixed else rule
     by_name = {name: differences[apcer_of(name, by_rule)] for name in counts if name != BONA_FIDE}
     lead = f"Where each rejects at most {100 * rule.value:g} % of the {n_live:,} live samples, "
     if matching is not None and is_fixed:
-        live = _change(differences[BPCER_FIXED], n_live, f"of the {n_live:,} live samples")
+        live = _change(differences[BPCER_FIXED], n_live, f"of the {n_live:,} live samples", is_clear.get(BONA_FIDE))
         lead = f"At thresholds for {rule.words} chosen on {', '.join(matching.chosen_on)}, {letter} rejects {live}; "
     if all(metric.difference == 0 for metric in by_name.values()):
         return f"{lead}{letter} misses the same share of every attack species as A."
     beyond = clear(differences, [apcer_of(name, by_rule) for name in by_name])
     is_told = {
-        name: apcer_of(name, by_rule) in beyond or (metric.p is None and metric.difference != 0)
+        name: is_clear.get(name, apcer_of(name, by_rule) in beyond or (metric.p is None and metric.difference != 0))
         for name, metric in by_name.items()
     }
     by_size = sorted(by_name, key=lambda name: (-abs(by_name[name].difference or 0), name))
@@ -106,17 +114,20 @@ def _species_words(
     parts += [f"{'but more' if fewer else letter + ' misses more attacks'} of {listed(more)}"] if more else []
     none_told = "there is no clear difference" if not parts else "no clear difference for"
     parts += [f"{none_told}{'' if parts else ':'} {listed(rest)}"] if rest else []
-    if any(p is not None and p < 0.05 for p in (by_name[name].p for name in rest)):
-        parts[-1] += f" (p is held against 0.05 after Holm's correction for {len(by_name)} species)"
+    alone = {name: metric.p < 0.05 for name, metric in by_name.items() if metric.p is not None}
+    if any(is_told[name] != is_alone for name, is_alone in alone.items()):
+        among = f"{len(by_name)} species" if worse is None else worse.wholes_words
+        parts[-1] += f" (each p is of one species; what is clear is so after Holm's correction for {among})"
     return f"{lead}{'; '.join(parts)}."
 
 
-def _change(metric: Difference, n: int, of: str) -> str:
+def _change(metric: Difference, n: int, of: str, is_clear: bool | None = None) -> str:
+    """`is_clear`: beyond chance; None where that is for p to say."""
     if metric.difference == 0:
         return f"the same share {of}, {_percent(metric.a, n)}"
     more = "fewer" if (metric.difference or 0) < 0 else "more"
-    sure = "" if metric.p is None or metric.p < 0.05 else "; chance may explain it"
-    return f"{more} {of}: {_rates(metric, n)}{sure}"
+    is_sure = is_clear if is_clear is not None else metric.p is None or metric.p < 0.05
+    return f"{more} {of}: {_rates(metric, n)}{'' if is_sure else '; chance may explain it'}"
 
 
 def _rates(metric: Difference, n: int) -> str:

@@ -444,3 +444,19 @@ def holm(p: ArrayLike) -> Floats:
     corrected = np.empty(values.size)
     corrected[order] = np.minimum(1.0, np.maximum.accumulate(values[order] * np.arange(values.size, 0, -1)))
     return corrected
+
+
+def benjamini_hochberg(p: ArrayLike) -> Floats:
+    """(m,) p values of which those below a level are false in at most that share, on average (Benjamini and Hochberg,
+    Journal of the Royal Statistical Society B 1995): the k-th smallest of m times m / k, at most the one after it.
+
+    That holds where the p are independent, or one-sided and of statistics that are correlated positively if at all
+    (Benjamini and Yekutieli, Annals of Statistics 2001, section 3.1). Where nothing differs it bounds the chance of
+    any false one.
+    """
+    values = np.asarray(p, np.float64)
+    order = np.argsort(-values, kind="stable")
+    corrected = np.empty(values.size)
+    by_rank = values[order] * values.size / np.arange(values.size, 0, -1)
+    corrected[order] = np.minimum(1.0, np.minimum.accumulate(by_rank))
+    return corrected

@@ -38,7 +38,7 @@ from fas_core.reports import decisions as decided
 from fas_core.reports.forest import forest
 from fas_core.reports.html import Triplet, facts, html_page, section
 from fas_core.reports.pictures import HIDDEN, SCALE, error_map, pixelated, png
-from fas_core.reports.tables import EACH_ALONE, forest_rows, frame, groups_table, listed, metrics_table, worse_table
+from fas_core.reports.tables import EACH_ALONE, forest_rows, frame, groups_table, metrics_table, worse_table
 
 NO_IMAGES, PIXELATED, AS_THEY_ARE = "none", "pixelated", "as they are"
 SIGNERS = {"Decided by": ""}
@@ -149,12 +149,12 @@ def _worse(sheet: Sheet, b: int, *, with_intervals: bool) -> Markup:
         return html.paragraph(
             "What got worse is told at thresholds that can be matched: choose another limit.", "quiet"
         )
-    cells = listed(worse)
+    cells = worse.listed
     title = f"What got worse: {len(worse.clear)} of {worse.n_compared:,} compared, beyond chance"
     if not cells:
         return section(title, html.paragraph("No species, subset or group got worse."))
     more = f"{len(cells) - MOST_WORSE:,} more are listed on the screen. " if len(cells) > MOST_WORSE else ""
-    note = f"{more}p by swapping verdicts within whole {worse.unit}s, corrected by Holm's method."
+    note = f"{more}p by swapping verdicts within whole {worse.unit}s. {worse.correction_words}"
     return section(title, frame(worse_table(cells[:MOST_WORSE], LETTERS[b]), note))
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from fas_core.data.names import BONA_FIDE, readable
-from fas_core.evaluation.regressions import Cell, Regressions
+from fas_core.evaluation.regressions import Cell
 from fas_core.evaluation.sheet import LETTERS, Sheet
 from fas_core.evaluation.words import interval_text, metric_words, p_text, signed
 from fas_core.reports import html
@@ -22,11 +22,6 @@ def forest_rows(sheet: Sheet, b: int, *, with_intervals: bool = True) -> list[Ro
     return rows_of(worse, sheet.differences(b, with_intervals=with_intervals))
 
 
-def listed(worse: Regressions) -> list[Cell]:
-    """What got worse, and behind it what is too small to judge."""
-    return [*worse.rows, *(cell for cell in worse.too_few if cell.difference > 0)]
-
-
 def worse_table(cells: Sequence[Cell], letter: str) -> pd.DataFrame:
     """Groups that are too small to judge have no p."""
     return pd.DataFrame(
@@ -36,6 +31,7 @@ def worse_table(cells: Sequence[Cell], letter: str) -> pd.DataFrame:
             f"A → {letter}": [f"{100 * cell.a:.0f} → {100 * cell.b:.0f} %" for cell in cells],
             "Points, 95 %": [_interval(cell) for cell in cells],
             "p": ["too few" if cell.p is None else p_number(cell.p) for cell in cells],
+            "Sure?": [cell.verdict for cell in cells],
         }
     )
 
@@ -54,8 +50,8 @@ def _interval(cell: Cell) -> str:
 
 # What stands below `metrics_table`, whose p and those of what got worse answer other questions.
 EACH_ALONE = (
-    "p of each metric by itself: of so many, some are small by chance. What decides, above, is corrected for all that "
-    "is compared."
+    "p of each metric by itself: of so many, some are small by chance. What is called clear, above, is so after "
+    "correction for all that is compared."
 )
 
 

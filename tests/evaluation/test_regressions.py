@@ -12,7 +12,7 @@ from fas_core.errors import BadInputError
 from fas_core.evaluation import differences, regressions
 from fas_core.evaluation.comparison import compared
 from fas_core.evaluation.join import Joined, System, joined
-from fas_core.evaluation.matching import judged_subsets, matching
+from fas_core.evaluation.matching import Matching, judged_subsets, matching
 from fas_core.evaluation.regressions import Cell, Regressions, groupings, headline, members_of, what_got_worse
 from fas_core.metrics import uncertainty
 from fas_core.metrics.operating_point import DEFAULT, Rule
@@ -60,17 +60,19 @@ def test_the_regression_of_a_group_leads_and_stands_in_the_headline(tmp_path: Pa
     first = worse.rows[0]
     assert (first.column, first.group, first.kind) == ("skin", "dark", "bona_fide")
     assert (first.n, first.a, first.b, first.difference) == (40, 0.0, 0.6, 0.6)
-    # 24 tosses of a coin, all alike; of live, print, dark and light two are surer.
-    assert worse.n_compared == 4
-    assert first.p == pytest.approx(2 * 2 * 0.5**24)
+    # 24 tosses of a coin, all alike, in one direction; of the two groups, dark and light, it is the surest.
+    assert (worse.n_compared, worse.n_wholes, worse.n_groups, worse.wholes_words) == (4, 2, 2, "live and 1 species")
+    assert first.p_alone == pytest.approx(2 * 0.5**24)
+    assert first.p == pytest.approx(2 * 0.5**24)
     assert first.low is not None
     assert first.high is not None
     assert 0.4 < first.low < 0.6 < first.high < 0.8
     said = headline(worse)
     assert said.answer.startswith("B misses fewer print attacks (0 % instead of 50 %) and rejects more live faces (")
+    assert said.answer.endswith("), by Holm's correction for live and 1 species")
     assert said.but == (
-        ", but rejects 60 % instead of 0 % of live faces with skin dark (p < 0.001 after correction, the worst of 2 "
-        "regressions)."
+        f", but rejects 60 % instead of 0 % of live faces with skin dark ({first.interval}, p < 0.001 corrected for 2 "
+        "groups)."
     )
     assert (
         "What got worse: B rejects 60 % instead of 0 % of live faces with skin dark (+60 points [" in worse.sentence()
@@ -167,17 +169,62 @@ def test_what_is_judged_is_what_the_choice_has_not_seen() -> None:
 
 
 def test_a_headline_claims_nothing_that_chance_explains() -> None:
-    live = Cell("", "", "bona_fide", 500, 500, 0.05, 0.06, -0.01, 0.03, 0.4)
-    mask = Cell("", "", "mask", 200, 200, 0.30, 0.25, -0.12, 0.02, 0.2)
-    found = Regressions((live,), (live, mask), (), 2, "sample")
-    assert headline(found, "C").answer == (
+    live = Cell("", "", "bona_fide", 500, 500, 0.05, 0.06, -0.01, 0.03, 0.4, 0.4)
+    mask = Cell("", "", "mask", 200, 200, 0.30, 0.25, -0.12, 0.02, 0.2, 0.4)
+    without = Regressions((live,), (live, mask), (), 2, "sample")
+    of_all = (
         "C shows no clear difference in attacks missed (most apart: mask, 25 % instead of 30 %) nor in live faces "
-        "rejected (6 % instead of 5 %); no group got clearly worse (2 compared)."
+        "rejected (6 % instead of 5 %), by Holm's correction for live and 1 species; "
     )
-    assert found.worst is None
-    assert found.sentence() == "Nothing got clearly worse: of 2 groups, species and subsets compared, none is."
+    assert headline(without, "C") == (f"{of_all}no group is large enough.", "")
+    assert without.worst is None
     # A corrected p says so, but the interval does not leave 0 out.
-    assert not Cell("", "", "mask", 200, 200, 0.3, 0.5, -0.01, 0.4, 0.01).is_clear
+    assert not Cell("", "", "mask", 200, 200, 0.3, 0.5, -0.01, 0.4, 0.01, 0.01).is_clear
+    # The largest worsening is named with its interval however sure it is, and only then in bold.
+    by_chance = Cell("age", "old", "bona_fide", 50, 50, 0.10, 0.24, -0.02, 0.30, 0.09, 1.0)
+    rows = Regressions((by_chance, live), (live, mask), (), 126, "sample")
+    assert headline(rows, "C") == (
+        f"{of_all.removesuffix('; ')}; of 124 groups none got clearly worse, the largest worsening is within chance: "
+        "live faces with age old, −2 to +30 points, 24 % instead of 10 %.",
+        "",
+    )
+    dark = Cell("skin tone", "dark brown", "bona_fide", 129, 129, 0.09, 0.16, 0.03, 0.12, 0.004, 0.25)
+    rows = Regressions((dark, by_chance, live), (live, mask), (), 126, "sample")
+    assert headline(rows).but == (
+        "; of 124 groups none got clearly worse, the largest worsening is not certain among so many: live faces with "
+        "skin tone dark brown, 16 % instead of 9 % (+3 to +12 points)."
+    )
+    assert rows.sentence().endswith(
+        "The largest worsening is not certain: B rejects 16 % instead of 9 % of live faces with skin tone dark brown "
+        "(+7 points [+3 to +12], p = 0.250 corrected for 124 groups, n = 129)."
+    )
+    assert [cell.verdict for cell in rows.rows] == ["not certain", "within chance", "within chance"]
+
+
+def test_where_nothing_differs_one_comparison_in_twenty_claims_anything() -> None:
+    """Both Runs' scores are swapped at random within subjects of three samples: no true difference anywhere."""
+    rng, n, n_comparisons = np.random.default_rng(0), 600, 300
+    kinds = np.array(["bona_fide", "bona_fide", "print", "mask"])[np.arange(n) // 3 % 4]
+    label = np.where(kinds == "bona_fide", "bona_fide", "attack")
+    samples = pd.DataFrame({"label": label, "pai_species": np.where(label == "attack", kinds, "")})
+    samples = samples.assign(subject_id=[f"p{i // 3}" for i in range(n)], sample_id=[str(i) for i in range(n)])
+    samples["subset"] = "test"
+    columns = {}
+    for name in ("age", "device", "lighting", "skin"):
+        codes = rng.integers(0, 4, n // 3).repeat(3)
+        columns[name] = regressions.Grouping(codes, ["1", "2", "3", "4"])
+    at = Matching(DEFAULT, ("dev",), (0.5, 0.5), (0.0, 0.0), "")
+    rows = np.arange(n)
+    claims = np.zeros(2)
+    for _ in range(n_comparisons):
+        of_subjects = rng.normal(0, 0.5, n // 3).repeat(3)
+        pair = (label == "attack") + of_subjects + rng.normal(0, 0.4, (2, n))
+        both = Joined(samples, (rows, rows), (pair[0], pair[1]), ({}, {}), 0)
+        worse = what_got_worse(both, at, columns, resamples=0)
+        assert worse is not None
+        assert worse.n_groups > 20
+        claims += [any(cell.is_clear for cell in worse.overall), any(cell.column for cell in worse.clear)]
+    assert (claims / n_comparisons <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / n_comparisons)).all()
 
 
 def test_swaps_within_units_are_mcnemar_where_units_have_one_sample_each() -> None:
@@ -195,6 +242,18 @@ def test_swaps_within_units_are_mcnemar_where_units_have_one_sample_each() -> No
 def test_holm_corrects_the_smallest_most() -> None:
     assert uncertainty.holm([0.04, 0.01, 0.03]).tolist() == pytest.approx([0.06, 0.03, 0.06])
     assert uncertainty.holm([0.9, 0.8]).tolist() == [1.0, 1.0]
+
+
+def test_benjamini_and_hochberg_correct_less_the_more_is_found() -> None:
+    # Their own example: 15 tests, of which Holm's method keeps three and theirs four (1995, section 3.2).
+    p = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459]
+    p += [0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0000]
+    shuffled = np.random.default_rng(0).permutation(15)
+    corrected = uncertainty.benjamini_hochberg(np.array(p)[shuffled])
+    assert (corrected < 0.05).sum() == 4
+    assert corrected[shuffled == 3] == pytest.approx(0.0095 * 15 / 4)
+    assert (uncertainty.holm(p) < 0.05).sum() == 3
+    assert uncertainty.benjamini_hochberg([0.04, 0.03, 0.9]).tolist() == pytest.approx([0.06, 0.06, 0.9])
 
 
 def test_only_in_a_counts_the_chosen_subsets(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 from fas_core.evaluation import differences
 from fas_core.evaluation.comparison import compared
 from fas_core.evaluation.join import System
+from fas_core.evaluation.regressions import Cell, Regressions, headline
 from fas_core.evaluation.words import _species_words, clear, metric_words, threshold_text
 from fas_core.metrics import operating_point as op
 from fas_core.metrics.resampling import Statistic
@@ -31,10 +32,28 @@ def test_a_difference_that_many_species_explain_says_so() -> None:
     words = _species_words(differences.DEFAULT, by_metric, counts, "B")
     assert "misses more attacks of mask 60 %" in words
     assert "no clear difference for print 50 %" in words
-    assert words.endswith("(p is held against 0.05 after Holm's correction for 3 species).")
+    assert words.endswith("(each p is of one species; what is clear is so after Holm's correction for 3 species).")
     by_metric.pop(differences.apcer_of("print", differences.DEFAULT))
     counts.pop("print")
     assert "Holm" not in _species_words(differences.DEFAULT, by_metric, counts, "B")
+
+
+def test_what_the_headline_calls_clear_the_details_do() -> None:
+    cells = [
+        Cell("", "", kind, 50, 50, 0.4, 0.5, 0.01, 0.2, 0.02, p)
+        for kind, p in {"bona_fide": 0.9, "mask": 0.04, "print": 0.06}.items()
+    ]
+    worse = Regressions((), tuple(cells), (), 3, "sample")
+    by_metric = {
+        differences.apcer_of(kind, differences.DEFAULT): differences.Difference(0.4, 0.5, 0.01, 0.2, 0.02, "swap")
+        for kind in ("mask", "print")
+    }
+    counts = {"bona_fide": 50, "mask": 50, "print": 50}
+    words = _species_words(differences.DEFAULT, by_metric, counts, "B", worse=worse)
+    assert "B misses more attacks of mask 50 %" in words
+    assert "no clear difference for print 50 %" in words
+    assert words.endswith("what is clear is so after Holm's correction for live and 2 species).")
+    assert headline(worse).answer.startswith("B misses more mask attacks (")
 
 
 def test_the_words_name_what_is_better_and_what_chance_explains(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_the_worst_group_is_in_bold_and_first_in_the_table(by_skin: Comparison) 
     said = answer.answer(by_skin, with_intervals=False).replace("\\", "").replace("\u00a0", " ")
     assert said.startswith("B misses fewer print attacks (0 % instead of 50 %)")
     assert "**, but rejects " in said
-    assert " of live faces with skin dark (p < 0.001 after correction" in said
+    assert " of live faces with skin dark (p < 0.001 corrected for 2 groups" in said
     found = c.worse(by_skin, 1, with_intervals=True)
     assert found is not None
     table = worse_table(list(found.rows), "B")
