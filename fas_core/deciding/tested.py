@@ -54,7 +54,7 @@ class Evidence:
     absent: tuple[str, ...]  # of `ASKED`, those without a column
     shared: Mapping[str, int]  # subjects that are reported and also in train, and where the threshold was chosen
     columns: tuple[str, ...]  # that the rates were broken down by
-    gaps: tuple[tuple[Breakdown, Gap], ...]  # beyond chance, the largest of each column and rate, the largest first
+    gaps: tuple[tuple[Breakdown, Gap], ...]  # beyond chance, the largest of each column and rate; of live first
     cost: tuple[float, float, float] | None  # a month: likely, low, high; None where none is defined
 
 
@@ -143,6 +143,7 @@ def _shared(decided: Presentations, card: Card) -> dict[str, int]:
 def _gaps(
     rows: pd.DataFrame, values: NDArray[np.float64], threshold: float, columns: Sequence[str]
 ) -> list[tuple[Breakdown, Gap]]:
+    """Those of live people first, however large the gaps of attacks are; the largest first among each."""
     beyond: list[tuple[Breakdown, Gap]] = []
     for column in columns:
         try:
@@ -153,4 +154,4 @@ def _gaps(
     largest: dict[tuple[str, str | None], tuple[Breakdown, Gap]] = {}
     for by_group, gap in sorted(beyond, key=lambda pair: -pair[1].difference):
         largest.setdefault((by_group.column, gap.species), (by_group, gap))
-    return list(largest.values())
+    return sorted(largest.values(), key=lambda pair: pair[1].species is not None)

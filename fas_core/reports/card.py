@@ -27,12 +27,13 @@ from fas_core.metrics.uncertainty import zero_error_upper_bound
 from fas_core.reports import html, svg
 from fas_core.reports.html import facts, html_page, section, table
 from fas_core.reports.palette import DASHES
+from fas_core.reports.provenance import data_words
 from fas_core.runs.store import Run
 
 _HEADS = {"optimistic": "Optimistic.", "training_overlap": "On learned images."}
 # On paper: the JSON and the app have all.
 MOST_ROWS = 11  # of subsets and species together, but three species at least
-MOST_SPECIES, MOST_GAPS, MOST_MATERIALS, MOST_NAMED = 7, 3, 3, 2
+MOST_SPECIES, MOST_GAPS, MOST_MATERIALS, MOST_NAMED = 7, 2, 3, 2  # gaps: of live people, and as many of attacks
 MOST_LETTERS = 130  # of a note, and of a reason
 
 
@@ -273,9 +274,14 @@ def _fails(behind: Evidence) -> Markup:
     looked = f"Looked at: {_listed([_plain(name) for name in behind.columns], 12)}."
     if not behind.gaps:
         return html.paragraph(f"No two groups differ by more than chance explains. {looked}")
-    said = {_plain(by.column): "" for by, _ in behind.gaps[:MOST_GAPS]}
-    for by, gap in behind.gaps[:MOST_GAPS]:
-        said[_plain(by.column)] += f"{by.words(gap)} "
+    said = {}
+    for kind, is_live in (("Live", True), ("Attacks", False)):
+        of_kind = [(by, gap) for by, gap in behind.gaps if (gap.species is None) == is_live]
+        said |= {f"{kind}, by {_plain(by.column)}": by.words(gap) for by, gap in of_kind[:MOST_GAPS]}
+        if not of_kind:
+            said[kind] = "No two groups differ by more than chance explains."
+        elif more := [_plain(by.column) for by, _ in of_kind[MOST_GAPS:]]:
+            looked += f" {kind}: more than chance explains by {_listed(more)} too."
     return html.joined([facts(said), html.paragraph(looked, "quiet")])
 
 
@@ -402,11 +408,16 @@ def _subjects(card: Card) -> Markup:
 
 
 def _provenance(card: Card) -> dict[str, str]:
+    model = {}
+    if card.checkpoint_sha256:
+        model = {
+            "Checkpoint": f"{card.checkpoint or '–'} sha256 {card.checkpoint_sha256}",
+            "Preprocessing, precision": f"{card.preprocessing or '–'}, {card.precision or '–'}",
+        }
     return {
         "Run": f"{card.run} ({card.run_name}), digest {card.run_digest}",
-        "Checkpoint": f"{card.checkpoint or '–'} sha256 {card.checkpoint_sha256 or '–'}",
-        "Data": f"{card.manifest or '–'} sha256 {card.manifest_sha256 or '–'}",
-        "Preprocessing, precision": f"{card.preprocessing or '–'}, {card.precision or '–'}",
+        **model,
+        "Data": data_words(card.manifest, card.manifest_sha256),
         "Formats": f"of the Run {card.format_version}, of the card {card.version}",
         "Seal of the card": card.sha256,
         "Check": "fas threshold --check CARD.json",

@@ -11,11 +11,9 @@ images are PNGs inside the file, left out or pixelated where faces must not trav
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib import metadata
 
 import numpy as np
 from markupsafe import Markup
@@ -38,7 +36,8 @@ from fas_core.reports import decisions as decided
 from fas_core.reports.forest import forest
 from fas_core.reports.html import Triplet, facts, html_page, section
 from fas_core.reports.pictures import HIDDEN, SCALE, error_map, pixelated, png
-from fas_core.reports.tables import EACH_ALONE, forest_rows, frame, groups_table, metrics_table, worse_table
+from fas_core.reports.provenance import of_system, software, version
+from fas_core.reports.tables import EACH_ALONE, forest_rows, frame, groups_table, listed, metrics_table, worse_table
 
 NO_IMAGES, PIXELATED, AS_THEY_ARE = "none", "pixelated", "as they are"
 SIGNERS = {"Decided by": ""}
@@ -121,7 +120,7 @@ def _filter_words(by: Filter, letter: str) -> str:
 
 
 def _made() -> str:
-    return " · ".join([f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", *filter(None, [_version("fas-explorer")])])
+    return " · ".join([f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", *filter(None, [version("fas-explorer")])])
 
 
 # -------------------------------------------------------------------------------------------------------- page 1
@@ -290,38 +289,8 @@ def _behind(systems: Sequence[System], options: Options) -> list[Markup]:
             parts.append(html.sheet([html.heading(f"Appendix: {which}{system.run.info.name}"), *sections]))
         if (trainings := appendix.trainings(systems)) is not None:
             parts.append(html.sheet([trainings.section()]))
-    hashes = html.joined([*map(_provenance, systems), _software()])
+    hashes = html.joined([*(facts(of_system(system)) for system in systems), facts(software())])
     about = decided.section(decisions.about([system.run for system in systems]))
     return [*parts, html.sheet([about, section("Versions and hashes", hashes)])]
 
 
-def _provenance(system: System) -> Markup:
-    info = system.run.info
-    return facts(
-        {
-            "Run": f"{system.run.id} ({info.name}), judged by {system.score}",
-            "Content of the Run": system.run.digest,
-            "Model": info.model or "scores only",
-            "Checkpoint": f"{info.checkpoint or '–'} sha256 {info.checkpoint_sha256 or '–'}",
-            "Data": f"{info.manifest or info.source or '–'} sha256 {info.manifest_sha256 or '–'}",
-            "Samples": ", ".join(f"{name} {n:,}" for name, n in info.subsets.items()),
-            "Preprocessing": info.preprocessing or "–",
-            "Precision": info.precision or "–",
-            "Made": system.run.summary().created,
-            "Format of the Run": str(info.format),
-        }
-    )
-
-
-def _software() -> Markup:
-    packages = ("fas-explorer", "numpy", "scipy", "pandas", "pillow")
-    return facts(
-        {"Software": ", ".join([f"Python {platform.python_version()}", *filter(None, map(_version, packages))])}
-    )
-
-
-def _version(package: str) -> str:
-    try:
-        return f"{package} {metadata.version(package)}"
-    except metadata.PackageNotFoundError:  # run from a checkout that is not installed
-        return ""

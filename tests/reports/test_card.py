@@ -168,6 +168,13 @@ def test_however_much_there_is_to_say_it_is_two_pages_that_say_what_the_card_say
     assert f"Not stated. Of the reported samples: sex {100 * behind.unstated['sex']:.0f} %." in first
     assert "No column says: session, skin tone, capture device, lighting." in first
     assert {by.column for by, _ in behind.gaps} >= {"sex", "age"}
+    of_attacks = [gap.species is not None for _, gap in behind.gaps]
+    assert of_attacks == sorted(of_attacks)  # customers first
+    if rule.startswith("bpcer"):  # though another gap is larger
+        assert max(gap.difference for _, gap in behind.gaps) > behind.gaps[0][1].difference
+    by_group, gap = behind.gaps[0]
+    assert re.sub(r"\s", "", f"Live, by {by_group.column} {by_group.words(gap)}") in re.sub(r"\s", "", first)
+    assert ("Attacks, by" in first) == any(of_attacks)
     assert "more than chance explains" in first
     for text in (content.sha256, large.digest, *(f"{state} by Łukasz" for state in states), "Decided Ana María"):
         assert text in second, text

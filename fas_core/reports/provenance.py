@@ -1,0 +1,47 @@
+"""What identifies the Runs, data and software that numbers come from, as rows of a report's table."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+
+from fas_core.evaluation.join import System
+
+
+def of_system(system: System) -> dict[str, str]:
+    """A row for whatever the Run has: one of scores has no checkpoint."""
+    run, info = system.run, system.run.info
+    model = {"Model": "none: a file of scores"}
+    if info.checkpoint_sha256:
+        model = {
+            "Model": info.model or "–",
+            "Checkpoint": f"{info.checkpoint or '–'} sha256 {info.checkpoint_sha256}",
+            "Preprocessing, precision": f"{info.preprocessing or '–'}, {info.precision or '–'}",
+        }
+    return {
+        "Run": f"{run.id} ({info.name}), judged by {system.score}; made {run.summary().created}, format {info.format}",
+        "Content of the Run": run.digest,
+        **model,
+        "Data": data_words(info.manifest or info.source, info.manifest_sha256),
+        "Samples": ", ".join(f"{name} {n:,}" for name, n in info.subsets.items()),
+    }
+
+
+def data_words(name: str | None, sha256: str | None) -> str:
+    """What identifies the data. The Run of a file of scores holds all of its rows, and the digest is of those."""
+    if sha256:
+        return f"{name or '–'} sha256 {sha256}"
+    return f"{name or 'a file without a name'}; identified by the digest of the Run, which holds every row and score"
+
+
+def software() -> dict[str, str]:
+    packages = ("fas-explorer", "numpy", "scipy", "pandas", "pillow")
+    return {"Software": ", ".join([f"Python {platform.python_version()}", *filter(None, map(version, packages))])}
+
+
+def version(package: str) -> str:
+    """Its name and version; "" where it is not installed."""
+    try:
+        return f"{package} {metadata.version(package)}"
+    except metadata.PackageNotFoundError:  # run from a checkout
+        return ""
