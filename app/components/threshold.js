@@ -5,7 +5,7 @@
 // threshold_verdict.js, threshold_layout.js, and here the hand on mouse and keys, and the server.
 
 import { element } from "./nodes.js";
-import { below, notAbove, number, rateOf, rateText } from "./threshold_counts.js";
+import { below, counted, notAbove, number, rateOf, rateText } from "./threshold_counts.js";
 import { Layout } from "./threshold_layout.js";
 
 const KEYS_REST = 300; // milliseconds after the last key, until the server hears
@@ -236,7 +236,7 @@ class Panel extends Layout {
 
   // What the canvases show, in words: when the threshold rests, not at every event.
   describe() {
-    const { rates, above } = this.counted();
+    const { rates, above } = counted(this, this.t);
     this.reorderSpecies(rates);
     const at = ` Threshold ${number(this.t)}.`;
     const ofCells = this.cells.map((cell, i) => {

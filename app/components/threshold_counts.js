@@ -58,6 +58,23 @@ export function rateOf(thing, above, isAttack) {
   return { errors, n: thing.n, value: errors / thing.n, interval, upper };
 }
 
+// Everything that follows from a threshold: per cell how many are at or above it, per group its rate, and the species
+// that passes most, the first by name among equals.
+export function counted({ cells, groups, species }, t) {
+  const above = cells.map((cell) => cell.scores.length - below(cell.scores, t));
+  const rates = new Map();
+  for (const group of groups) {
+    let sum = 0;
+    for (const i of group.cells) sum += above[i];
+    rates.set(group, rateOf(group, sum, group.kind !== "bona_fide"));
+  }
+  let worst = null;
+  for (const group of species) {
+    if (rates.get(group) && (!worst || rates.get(group).value > rates.get(worst).value)) worst = group;
+  }
+  return { above, rates, worst };
+}
+
 // Inverse of the normal distribution function, from a table of its integral.
 const STEP = 0.001;
 const NORMAL = (() => {

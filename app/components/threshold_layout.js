@@ -2,7 +2,7 @@
 
 import { element } from "./nodes.js";
 import { grouped } from "./numbers.js";
-import { below, limitText, number, percentBeside, rateOf, rateText, scoreAxis } from "./threshold_counts.js";
+import { NBSP, counted, limitText, number, percentBeside, rateText, scoreAxis } from "./threshold_counts.js";
 import { layers, resize } from "./threshold_drawing.js";
 import { chip, say, textIn } from "./threshold_nodes.js";
 import { Verdict } from "./threshold_verdict.js";
@@ -242,25 +242,9 @@ export class Layout extends Verdict {
     this.draw();
   }
 
-  // Everything that follows from the threshold.
-  counted() {
-    const above = this.cells.map((cell) => cell.scores.length - below(cell.scores, this.t));
-    const rates = new Map();
-    for (const group of this.groups) {
-      let sum = 0;
-      for (const i of group.cells) sum += above[i];
-      rates.set(group, rateOf(group, sum, group.kind !== "bona_fide"));
-    }
-    let worst = null; // the first by name among equals
-    for (const group of this.species) {
-      if (rates.get(group) && (!worst || rates.get(group).value > rates.get(worst).value)) worst = group;
-    }
-    return { above, rates, worst };
-  }
-
   draw() {
     if (!this.key || !this.width || !this.axis) return;
-    const at = this.counted();
+    const at = counted(this, this.t);
     this.drawAnswer(at);
     this.drawVerdict(at);
     this.drawSlider();
@@ -291,10 +275,11 @@ export class Layout extends Verdict {
     const species = [...pinned, ...(worst ? [worst] : [])];
     species.forEach((group, i) => {
       const name = group === worst ? `the worst attack, ${group.words},` : group.words;
+      const rate = rates.get(group);
       texts[texts.length - 1] += `${i ? ", " : lead}${name} passes `;
-      texts.push(rateText(rates.get(group)), "");
+      texts.push(rateText(rate), rate ? ` of the time (n${NBSP}=${NBSP}${grouped(rate.n)})` : "");
     });
-    texts[texts.length - 1] += worst ? ` of the time (n\u00a0=\u00a0${grouped(rates.get(worst).n)}).` : ".";
+    texts[texts.length - 1] += ".";
     while (texts.length < this.answerParts.length) texts.push("");
     texts.forEach((text, i) => say(this.answerParts[i], text));
     const known = [this.live, worst].filter((group) => group?.n);

@@ -6,9 +6,20 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from app.session.readers import cache_folder
 from app.words import escaped
 from fas_core.deciding import card_states
-from fas_core.deciding.card_states import APPROVED, DRAFT, NEXT, SUPERSEDED, WITHDRAWN, Kept
+from fas_core.deciding.card_states import (
+    APPROVED,
+    BESIDE,
+    DRAFT,
+    KEEP,
+    NEXT,
+    SUPERSEDE,
+    SUPERSEDED,
+    WITHDRAWN,
+    Kept,
+)
 from fas_core.errors import BadInputError
 
 _ACTIONS = {
@@ -16,6 +27,7 @@ _ACTIONS = {
     SUPERSEDED: ("Supersede", ":material/published_with_changes:"),
     WITHDRAWN: ("Withdraw", ":material/block:"),
 }
+_BESIDE = {SUPERSEDE: "This card takes its place", KEEP: "Both stay approved"}
 
 
 def show_state(shown: Kept, kept: Sequence[Kept]) -> None:
@@ -63,6 +75,7 @@ def _form(shown: Kept, state: str, others: Sequence[Kept]) -> None:
             "Who decides", max_chars=card_states.LONGEST_NAME, placeholder="your name", key=f"{state}_by"
         )
         why = st.text_area("Why", max_chars=card_states.LONGEST_WHY, height=90, key=f"{state}_why_{name}")
+        although_missed, beside = _objections(shown) if state == APPROVED else (False, "")
         if state == WITHDRAWN:
             st.caption("For good: fas predict refuses a card that was withdrawn. Nothing of it is erased.")
         if not st.form_submit_button(label, icon=icon, type="primary"):
@@ -70,12 +83,32 @@ def _form(shown: Kept, state: str, others: Sequence[Kept]) -> None:
     try:
         if not by.strip() or not why.strip():
             raise BadInputError("A decision needs the name of who decides, and a reason.")
-        card_states.add(shown.path, state, by=by, why=why, successor=None if successor is None else successor.card)
+        if state == APPROVED and shown.card.missed and not although_missed:
+            raise BadInputError("The limit is missed: tick that it is approved all the same, or choose a threshold.")
+        if state == APPROVED:
+            card_states.approve(
+                shown.path, cache_folder(), by=by, why=why, although_missed=although_missed, beside=beside
+            )
+        else:
+            card_states.add(shown.path, state, by=by, why=why, successor=None if successor is None else successor.card)
     except BadInputError as error:
         st.error(escaped(str(error)), icon=icon)
         return
     st.toast(f"The card is {state}.", icon=icon)
     st.rerun()
+
+
+def _objections(shown: Kept) -> tuple[bool, str]:
+    """What stands against an approval, and what its form says of it: see `card_states.approve`."""
+    name, although_missed, beside = shown.path.stem, False, ""
+    if missed := shown.card.missed:
+        st.warning(f"The limit is missed: {escaped(missed)}.", icon=":material/rule:")
+        although_missed = st.checkbox("Approve it although its limit is missed", key=f"although_{name}")
+    if others := card_states.approved_beside(shown.card, cache_folder()):
+        listed = "; ".join(f"{escaped(_called(other))}, {escaped(other.history.in_words)}" for other in others)
+        st.warning(f"Approved already, for the same Run and score: {listed}.", icon=":material/verified:")
+        beside = st.radio("What becomes of that one?", BESIDE, format_func=_BESIDE.__getitem__, key=f"beside_{name}")
+    return although_missed, beside
 
 
 def _called(entry: Kept) -> str:

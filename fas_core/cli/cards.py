@@ -73,11 +73,33 @@ def print_pages(
     print(out)
 
 
-def approve(card: CardArgument, cache: CacheOption, why: WhyOption, by: ByOption = "") -> None:
+def approve(
+    card: CardArgument,
+    cache: CacheOption,
+    why: WhyOption,
+    by: ByOption = "",
+    although_missed: Annotated[
+        bool, typer.Option("--although-missed", help="Also where the limit of the card does not hold.")
+    ] = False,
+    beside: Annotated[
+        str,
+        typer.Option(
+            metavar="supersede|keep",
+            help="What becomes of another approved card of the same Run and score; without it, none is approved.",
+        ),
+    ] = "",
+) -> None:
     """Approves a draft. Example: `fas cards approve 2026-11-29 --why "pilot at gate 3" --by Ada`"""
-    from fas_core.deciding.card_states import APPROVED
+    from fas_core.deciding import card as cards
+    from fas_core.deciding import card_states
 
-    _decide(card, cache, APPROVED, why, by)
+    if beside and beside not in card_states.BESIDE:
+        raise BadInputError(f"--beside {beside}: write {' or '.join(card_states.BESIDE)}.")
+    path = card_states.file_named(card, cache)
+    replaced = card_states.approved_beside(cards.read(path), cache) if beside == card_states.SUPERSEDE else []
+    card_states.approve(path, cache, by=by, why=why, although_missed=although_missed, beside=beside)
+    for changed in (path, *(other.path for other in replaced)):
+        _say_state(changed)
 
 
 def supersede(
@@ -107,4 +129,11 @@ def _decide(name: str, cache: Path, state: str, why: str, by: str, successor: st
     path = card_states.file_named(name, cache)
     in_its_place = None if successor is None else cards.read_untouched(card_states.file_named(successor, cache))
     card_states.add(path, state, by=by, why=why, successor=in_its_place)
+    _say_state(path)
+
+
+def _say_state(path: Path) -> None:
+    from fas_core.deciding import card as cards
+    from fas_core.deciding import card_states
+
     print(f"{path.stem}: {card_states.history(path, cards.read(path)).in_words}")

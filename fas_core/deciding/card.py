@@ -30,7 +30,7 @@ from fas_core.files import atomic_file, make_folder
 from fas_core.metrics import EqualErrorRate, ScoreSet, UndefinedMetricError, json_safe
 from fas_core.metrics import operating_point as op
 from fas_core.metrics.cost import Costs
-from fas_core.metrics.limits import Target
+from fas_core.metrics.limits import Target, target_words
 from fas_core.metrics.operating_point import Rule
 from fas_core.metrics.rates import RatesAtTarget
 from fas_core.runs import health, store
@@ -134,6 +134,19 @@ class Card:
     def limit(self) -> Rule | None:
         """What the rates are held against: the rule, or what was asked of a threshold set by hand."""
         return self.rule if self.rule.has_limit else self.asked
+
+    @property
+    def missed(self) -> str:
+        """Where its limit, or the upper bound that was asked for, does not hold, in a sentence; "" where it does."""
+        limit, targets = self.limit, self.targets or {}
+        if limit is None:
+            return ""
+        broken = {
+            name: held
+            for name, held in targets.items()
+            if held.met is False or (limit.at_95 and held.met_at_95 is False)
+        }
+        return "; ".join(f"on {name} {target_words(limit, held)}" for name, held in broken.items())
 
     @property
     def seal(self) -> str:

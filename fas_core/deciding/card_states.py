@@ -1,6 +1,7 @@
 """Who approved a card, put another in its place or withdrew it, why and when. Nothing is ever erased.
 
-    card_states.add(path, "approved", by="Ada", why="pilot at gate 3")
+    card_states.approve(path, cache, by="Ada", why="pilot at gate 3")
+    card_states.add(path, "withdrawn", by="Ada", why="a leak")
     card_states.history(path, frozen).state
 
 A card itself never changes. Each decision about it is a line of JSON in a file beside it, `op.events.jsonl` of
@@ -13,7 +14,8 @@ from __future__ import annotations
 import getpass
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +34,7 @@ NEXT = {  # what may follow on a state
     WITHDRAWN: (),
 }
 LONGEST_WHY, LONGEST_NAME = 2000, 100  # characters
+SUPERSEDE, KEEP = BESIDE = ("supersede", "keep")  # what becomes of other approved cards of the same Run and score
 
 
 @dataclass(frozen=True)
@@ -210,6 +213,64 @@ def keep(frozen: Card, cache: Path) -> Path:
                 "another rule, data or score."
             )
     return card.kept(frozen, cache)
+
+
+def approved_beside(frozen: Card, cache: Path) -> list[Kept]:
+    """Other approved cards of the same Run and score in a cache folder: of several nobody knows which one decides."""
+    return [
+        other
+        for other in kept(cache)[0]
+        if other.history.state == APPROVED
+        and (other.card.run, other.card.score) == (frozen.run, frozen.score)
+        and other.card.sha256 != frozen.sha256
+    ]
+
+
+def approve(
+    path: Path, cache: Path, *, by: str = "", why: str, although_missed: bool = False, beside: str = ""
+) -> Event:
+    """Approves the card in a file; what stood against that is kept in front of the reason.
+
+    `although_missed`: also one whose limit does not hold. `beside`: one of `BESIDE`, what becomes of other cards of
+    the same Run and score that are approved in the cache folder. Raises BadInputError as `add`, where there are such
+    and nothing is said of them, and where the limit is missed.
+    """
+    frozen = card.read_untouched(path)
+    with _alone(card.folder(cache)):  # nobody approves another one meanwhile
+        others, said = approved_beside(frozen, cache), [why]
+        if frozen.missed and not although_missed:
+            raise BadInputError(
+                f"The limit of {path.stem} is missed: {frozen.missed}. Choose another threshold, or approve it all the "
+                "same: --although-missed."
+            )
+        if others and beside not in BESIDE:
+            other = others[0]
+            raise BadInputError(
+                f"{other.path.stem}, of the same Run and score, is {other.history.in_words}. To put this card in its "
+                f"place: --beside {SUPERSEDE}. To have both: --beside {KEEP}."
+            )
+        if why.strip():  # without a reason `add` refuses
+            if others and beside == KEEP:
+                said.insert(0, f"beside the approved card {', '.join(other.path.stem for other in others)}")
+            if frozen.missed:
+                said.insert(0, f"although its limit is missed ({frozen.missed})")
+        event = add(path, APPROVED, by=by, why=": ".join(said))
+        for other in others if beside == SUPERSEDE else ():
+            add(other.path, SUPERSEDED, by=by, why=why, successor=frozen)
+    return event
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Holds the lock of a folder of cards; there is nothing to hold where there is no folder."""
+    if not folder.is_dir():
+        yield
+        return
+    try:
+        with end_of(folder / ".lock"):
+            yield
+    except OSError as error:
+        raise BadInputError(f"{folder}: {error.strerror or error}. Make the folder writable.") from error
 
 
 def file_named(name: str, cache: Path) -> Path:

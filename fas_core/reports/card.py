@@ -274,7 +274,7 @@ def _fails(behind: Evidence) -> Markup:
     looked = f"Looked at: {_listed([_plain(name) for name in behind.columns], 12)}."
     if not behind.gaps:
         return html.paragraph(f"No two groups differ by more than chance explains. {looked}")
-    said = {}
+    said: dict[str, str] = {}
     for kind, is_live in (("Live", True), ("Attacks", False)):
         of_kind = [(by, gap) for by, gap in behind.gaps if (gap.species is None) == is_live]
         said |= {f"{kind}, by {_plain(by.column)}": by.words(gap) for by, gap in of_kind[:MOST_GAPS]}

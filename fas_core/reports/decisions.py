@@ -6,11 +6,25 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from fas_core.deciding import decisions
 from fas_core.deciding.decisions import Decision, Kept
 from fas_core.evaluation.words import threshold_text
 from fas_core.metrics.operating_point import BY_HAND
 from fas_core.reports import html
 from fas_core.reports.html import facts
+from fas_core.runs.store import Run
+
+
+def at_the_top(runs: Sequence[Run]) -> Markup:
+    """The latest decision about each of some Runs; nothing where none was made."""
+    latest = [entry.decision for entry in decisions.about(runs) if entry.is_latest]
+    by_id = {run.id: run for run in runs}
+    said = []
+    for decision in latest:
+        changed = decision.about.state(by_id[decision.about.run])
+        since = f" But {changed}." if changed else ""
+        said.append(html.answer(f"{decision.about.name}:", f"{decision.said}{since}"))
+    return html.joined(said)
 
 
 def section(listed: Sequence[Kept]) -> Markup:

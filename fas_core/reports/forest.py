@@ -18,7 +18,8 @@ from fas_core.evaluation.words import interval_text, signed
 from fas_core.metrics.resampling import Statistic
 from fas_core.reports.palette import NEUTRAL, colour_of_run
 
-_LABEL, _VALUE, _PLANE, _WORDS = 104, 52, 150, 164  # widths in pixels, from left to right
+_LABEL, _VALUE, _PLANE, _WORDS = 104, 52, 150, 164  # widths in pixels, from left to right; of labels and words at least
+_LETTER, _HEAVY = 7.3, 8.2  # at most of a letter, and of a heavy one, on average in the widest of usual fonts
 _ROW, _TOP, _BOTTOM = 31, 30, 40
 _TICKS = (1, 2, 4, 6, 10, 20, 30, 40, 60, 80, 100)
 
@@ -82,15 +83,17 @@ def forest(rows: Sequence[Row], letters: str) -> Markup:
     """`letters`: of A and of the other Run. As wide as its place, up to its size; said in words too."""
     label = "; ".join(f"{row.label}: A {row.a}, {letters[1]} {row.b}, {row.words}" for row in rows)
     reach = _reach(rows)
-    width, height = _LABEL + 2 * _VALUE + 14 + _PLANE + _WORDS, _TOP + _ROW * len(rows) + _BOTTOM
-    left, bottom = _LABEL + 2 * _VALUE + 14, _TOP + _ROW * len(rows)
+    names = max(_LABEL, round(_LETTER * max((len(row.label) for row in rows), default=0)))
+    words = max(_WORDS, round(_HEAVY * max((len(row.words) for row in rows), default=0)) + 8)
+    left, bottom = names + 2 * _VALUE + 14, _TOP + _ROW * len(rows)
+    width, height = left + _PLANE + words, bottom + _BOTTOM
     colours = [colour_of_run(letter) for letter in letters]
 
     def x(points: float) -> float:
         return left + _PLANE * (0.5 + 0.5 * max(-1.0, min(1.0, points / reach)))
 
     drawn = [
-        f"<text x='{_LABEL + _VALUE * (i + 0.9):.0f}' y='{_TOP - 14}' text-anchor='end' font-weight='bold' "
+        f"<text x='{names + _VALUE * (i + 0.9):.0f}' y='{_TOP - 14}' text-anchor='end' font-weight='bold' "
         f"fill='{colour}'>{letter}</text>"
         for i, (letter, colour) in enumerate(zip(letters, colours, strict=True))
     ]
@@ -108,19 +111,19 @@ def forest(rows: Sequence[Row], letters: str) -> Markup:
         f"</text><text x='{width - 4}' y='{bottom + 14}' text-anchor='end' fill-opacity='.75'>in points</text>"
     )
     for i, row in enumerate(rows):
-        drawn.append(_row(row, _TOP + _ROW * i + _ROW / 2, x, colours[1], width))
+        drawn.append(_row(row, _TOP + _ROW * i + _ROW / 2, x, colours[1], names, width))
     return Markup(
         f"<svg viewBox='0 0 {width} {height}' width='100%' style='max-width:{1.3 * width:.0f}px;display:block' "
         f"role='img' aria-label='{escape(label)}' font-size='13' fill='currentColor'>{''.join(drawn)}</svg>"
     )
 
 
-def _row(row: Row, y: float, x: Callable[[float], float], colour: str, width: int) -> str:
+def _row(row: Row, y: float, x: Callable[[float], float], colour: str, names: int, width: int) -> str:
     weight = " font-weight='bold'" if row.is_clear else ""
     texts = [
         f"<text x='0' y='{y + 4:.1f}'>{escape(row.label)}</text>",
-        f"<text x='{_LABEL + 0.9 * _VALUE:.0f}' y='{y + 4:.1f}' text-anchor='end'>{escape(row.a)}</text>",
-        f"<text x='{_LABEL + 1.9 * _VALUE:.0f}' y='{y + 4:.1f}' text-anchor='end'>{escape(row.b)}</text>",
+        f"<text x='{names + 0.9 * _VALUE:.0f}' y='{y + 4:.1f}' text-anchor='end'>{escape(row.a)}</text>",
+        f"<text x='{names + 1.9 * _VALUE:.0f}' y='{y + 4:.1f}' text-anchor='end'>{escape(row.b)}</text>",
         f"<text x='{width - 4}' y='{y + 4:.1f}' text-anchor='end'{weight}>{escape(row.words)}</text>",
     ]
     line = ""

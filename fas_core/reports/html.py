@@ -116,7 +116,7 @@ def triplets(title: str, rows: Sequence[Triplet], side: int) -> Markup:
 
 
 def signatures(roles: Mapping[str, str]) -> Markup:
-    """A line for each role with its name, if it is known: to be signed by hand."""
+    """A line for each role, with its name if it is known, to be dated and signed by hand."""
     return _part("signatures", roles)
 
 

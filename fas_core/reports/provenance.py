@@ -11,7 +11,7 @@ from fas_core.evaluation.join import System
 def of_system(system: System) -> dict[str, str]:
     """A row for whatever the Run has: one of scores has no checkpoint."""
     run, info = system.run, system.run.info
-    model = {"Model": "none: a file of scores"}
+    model = {"Model": "scores only"}
     if info.checkpoint_sha256:
         model = {
             "Model": info.model or "–",

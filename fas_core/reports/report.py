@@ -3,10 +3,10 @@
     page(Sheet(comparison([System(a, "rec"), System(b, "rec")])))     # two Runs: is B as good as A?
     page(summary(System(a, "rec"), DEFAULT))                            # one Run: how good is it?
 
-Page 1 has question, verdict, what is known of it, and a line to sign on; page 2 curves and every metric; page 3 the
-samples that changed, or are decided wrongly. Its settings stand on every page's foot. All numbers are those of `Sheet`
-and `Summary`, which the pages of the app show too. Everything is drawn as SVG and written as text that is escaped;
-images are PNGs inside the file, left out or pixelated where faces must not travel.
+Page 1 has the question, what was decided about it or a line to sign on, the verdict, and what is known of it. Curves
+and every metric follow, then the samples that changed, or are decided wrongly. Its settings stand on every page's foot.
+All numbers are those of `Sheet` and `Summary`, which the pages of the app show too. Everything is drawn as SVG and
+written as text that is escaped; images are PNGs inside the file, left out or pixelated where faces must not travel.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ from fas_core.reports.forest import forest
 from fas_core.reports.html import Triplet, facts, html_page, section
 from fas_core.reports.pictures import HIDDEN, SCALE, error_map, pixelated, png
 from fas_core.reports.provenance import of_system, software, version
-from fas_core.reports.tables import EACH_ALONE, forest_rows, frame, groups_table, listed, metrics_table, worse_table
+from fas_core.reports.tables import EACH_ALONE, forest_rows, frame, groups_table, metrics_table, worse_table
 
 NO_IMAGES, PIXELATED, AS_THEY_ARE = "none", "pixelated", "as they are"
-SIGNERS = {"Decided by": ""}
+SIGNERS = {"Decided by": ""}  # where nothing was decided yet
 MOST_WORSE = 12  # rows of what got worse on the first page
 MOST_GROUPS = 40  # rows of groups
 MOST_IMAGES, MOST_IDS = 16, 45  # samples listed, with images and without
@@ -66,18 +66,16 @@ def page(about: Sheet | Summary, options: Options | None = None) -> str:
         systems: tuple[System, ...] = (about.system,)
         title, foot = single.question(about), f"{single.foot(about)} · {_made()}"
         hides_faces = options.images == PIXELATED
-        parts = single.sheets(about, with_images=options.images != NO_IMAGES, hides_faces=hides_faces)
+        sheets = single.sheets(about, with_images=options.images != NO_IMAGES, hides_faces=hides_faces)
     else:
         systems, b = about.comparison.systems, options.detail
         title, foot = _question(about.comparison.letters[1:]), _foot(about, options)
-        parts = [
-            html.sheet(_decision(about, b, title)),
-            html.sheet([curves.of_runs(about, b).section(), *_metrics(about, b)]),
-            html.sheet([_changed(about, options)]),
-            html.sheet([_groups(about, b, options)]),
-        ]
+        evidence = [curves.of_runs(about, b).section(), *_metrics(about, b), _groups(about, b, options)]
+        sheets = [_decision(about, b, title), [*evidence, _changed(about, options)]]
     _require_card_of(systems[0], options.card)
-    return html_page(title, [*parts, *_behind(systems, options)], foot)
+    sheets += _behind(systems, options)
+    sheets[-1] += _origins(systems)  # on the last page, where there is room
+    return html_page(title, [html.sheet(parts) for parts in sheets], foot)
 
 
 def _require_card_of(system: System, card: Card | None) -> None:
@@ -128,9 +126,10 @@ def _made() -> str:
 
 def _decision(sheet: Sheet, b: int, title: str) -> list[Markup]:
     """The question, its answer, and what the answer is made of."""
-    is_two_sided = sheet.joined.has_both_classes
-    parts = [html.title(title), html.paragraph(_names(sheet.comparison.systems), "quiet")]
-    for i in range(1, len(sheet.comparison.systems)):
+    is_two_sided, systems = sheet.joined.has_both_classes, sheet.comparison.systems
+    decision = decided.at_the_top([system.run for system in systems[1:]])
+    parts = [html.title(title), html.paragraph(_names(systems), "quiet"), decision]
+    for i in range(1, len(systems)):
         parts.append(html.verdict(*sheet.headline(i, with_intervals=is_two_sided)))
     parts += [html.warning(f"{letters}:", message) for message, letters in sheet.samples.cautions.items()]
     rows = forest_rows(sheet, b, with_intervals=is_two_sided)
@@ -139,7 +138,7 @@ def _decision(sheet: Sheet, b: int, title: str) -> list[Markup]:
     parts.append(_worse(sheet, b, with_intervals=is_two_sided))
     brackets = sheet.intervals_words if is_two_sided else ""
     said = f"{sheet.rule_words}. {sheet.thresholds_words} {sheet.samples_words}. {brackets}"
-    return [*parts, html.paragraph(said, "quiet"), html.signatures(SIGNERS)]
+    return [*parts, html.paragraph(said, "quiet"), *([] if decision else [html.signatures(SIGNERS)])]
 
 
 def _worse(sheet: Sheet, b: int, *, with_intervals: bool) -> Markup:
@@ -184,9 +183,11 @@ def _groups(sheet: Sheet, b: int, options: Options) -> Markup:
     share = f".{0 if rates['n'].median() < 1000 else 1}f"
     formats = {"Wrong in A": share, f"Wrong in {letter}": share, f"{letter} − A": "+.1f"}
     formats |= {"AUC A": ".2f", f"AUC {letter}": ".2f"}
-    shown = groups_table(rates, column, letter)
+    shown = groups_table(rates, column, letter).dropna(
+        axis="columns", how="all"
+    )  # without verdicts there are no errors
     more = f"{len(shown) - MOST_GROUPS:,} more are on the screen. " if len(shown) > MOST_GROUPS else ""
-    note = f"{more}Wrong: in %; differences in percentage points."
+    note = f"{more}Wrong: in %; differences in percentage points." if f"{letter} − A" in shown else more
     return section(f"Group by group: {readable(column)}", frame(shown.head(MOST_GROUPS), note, formats))
 
 
@@ -265,19 +266,12 @@ def _cards(sheet: Sheet, pair: Pair, rows: NDArray[np.int64], options: Options) 
 # ------------------------------------------------------------------------------------------------- behind the pages
 
 
-def _behind(systems: Sequence[System], options: Options) -> list[Markup]:
-    """The card, the thesis' figures where they are asked for, and what computes all of this again."""
-    card, parts = options.card, []
+def _behind(systems: Sequence[System], options: Options) -> list[list[Markup]]:
+    """A sheet each: the card, and the thesis' figures where they are asked for."""
+    card, sheets = options.card, []
     if card is not None:
-        parts.append(
-            html.sheet(
-                [
-                    html.heading("Operating point of A"),
-                    html.paragraph(cardpage.answer(card), "answer"),
-                    *cardpage.sections(card, systems[0].run),
-                ]
-            )
-        )
+        answer = html.paragraph(cardpage.answer(card), "answer")
+        sheets.append([html.heading("Operating point of A"), answer, *cardpage.sections(card, systems[0].run)])
     if options.with_appendix:
         with_images, hides_faces = options.images != NO_IMAGES, options.images == PIXELATED
         for letter, system in zip(LETTERS, systems, strict=False):
@@ -286,11 +280,14 @@ def _behind(systems: Sequence[System], options: Options) -> list[Markup]:
             if with_images and system.run.has_images:
                 figures.append(appendix.reconstructions(system, hides_faces=hides_faces))
             sections = [figure.section() for figure in figures]
-            parts.append(html.sheet([html.heading(f"Appendix: {which}{system.run.info.name}"), *sections]))
+            sheets.append([html.heading(f"Appendix: {which}{system.run.info.name}"), *sections])
         if (trainings := appendix.trainings(systems)) is not None:
-            parts.append(html.sheet([trainings.section()]))
+            sheets.append([trainings.section()])
+    return sheets
+
+
+def _origins(systems: Sequence[System]) -> list[Markup]:
+    """All that was decided about the Runs, and what computes all of this again."""
     hashes = html.joined([*(facts(of_system(system)) for system in systems), facts(software())])
     about = decided.section(decisions.about([system.run for system in systems]))
-    return [*parts, html.sheet([about, section("Versions and hashes", hashes)])]
-
-
+    return [about, section("Versions and hashes", hashes)]

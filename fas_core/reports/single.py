@@ -14,7 +14,7 @@ from fas_core.evaluation.verdicts import MISSED, REJECTED, verdicts_at
 from fas_core.evaluation.words import number, threshold_text
 from fas_core.metrics import limits
 from fas_core.metrics.operating_point import BY_HAND
-from fas_core.reports import curves, html
+from fas_core.reports import curves, decisions, html
 from fas_core.reports.html import Triplet, section
 from fas_core.reports.pictures import HIDDEN, SCALE, error_map, pixelated, png
 from fas_core.reports.tables import frame
@@ -52,25 +52,24 @@ def foot(about: Summary) -> str:
     return " · ".join([f"{run.info.name} ({run.id[:6]}), {score}", rule_words(about), f"of {shown}, by {about.level}"])
 
 
-def sheets(about: Summary, *, with_images: bool, hides_faces: bool) -> list[Markup]:
-    """Page 1: question and answer. Page 2: curves. Page 3: what is decided wrongly."""
+def sheets(about: Summary, *, with_images: bool, hides_faces: bool) -> list[list[Markup]]:
+    """A page for question and answer; then curves, and what is decided wrongly."""
     sets = {name: about.readers.score_set([name]) for name in about.subsets}
     sets = {name: of_subset for name, of_subset in sets.items() if of_subset.n_bona_fide and of_subset.n_attack}
     sets["together"] = about.readers.score_set(outside_training(about.subsets))
     threshold = None if about.point is None else about.point.threshold
-    return [
-        html.sheet(_answer(about)),
-        html.sheet([curves.of_subsets(sets, threshold).section()]),
-        html.sheet([_wrong(about, with_images=with_images, hides_faces=hides_faces)]),
-    ]
+    wrong = _wrong(about, with_images=with_images, hides_faces=hides_faces)
+    return [_answer(about), [curves.of_subsets(sets, threshold).section(), wrong]]
 
 
 def _answer(about: Summary) -> list[Markup]:
     run, score = about.system
     separates, lets_through = headline(about, escape, lambda text: Markup("<strong>{}</strong>").format(Markup(text)))
+    decision = decisions.at_the_top([run])
     parts = [
         html.title(question(about)),
         html.paragraph(f"{run.info.name} ({run.id[:6]}), {score}", "quiet"),
+        decision,
         html.paragraph(Markup(separates), "answer"),
         html.paragraph(Markup(lets_through), "answer"),
         *(html.warning("Caution.", caution.message) for caution in health.cautions(run, about.subsets)),
@@ -83,7 +82,8 @@ def _answer(about: Summary) -> list[Markup]:
     species = species_table(about)
     if len(species):
         parts.append(section("Attacks by species, worst first, where it is reported", frame(species)))
-    return [*parts, html.paragraph(f"{rule_words(about)}.", "quiet"), html.signatures({"Decided by": ""})]
+    to_sign = [] if decision else [html.signatures({"Decided by": ""})]
+    return [*parts, html.paragraph(f"{rule_words(about)}.", "quiet"), *to_sign]
 
 
 def _wrong(about: Summary, *, with_images: bool, hides_faces: bool) -> Markup:

@@ -137,9 +137,14 @@ def test_a_card_is_approved_superseded_and_withdrawn_and_nothing_is_erased(tiny_
     assert "needs the name of who decides" in press(at, "Approve").error[0].value
     at.text_input("approved_by").set_value("Ada")
     at.text_area(f"approved_why_{first.stem}").set_value("*pilot*")
+    assert "The limit is missed: tick that" in errors(press(at, "Approve"))[0]
+    assert f"The limit is missed: {card.read(first).missed}." in warnings(at)
+    assert card_states.history(first, card.read(first)).state == "draft"
+    at.checkbox(f"although_{first.stem}").check()
     press(at, "Approve")
     [event] = card_states.history(first, card.read(first)).events
-    assert (event.state, event.by, event.why) == ("approved", "Ada", "*pilot*")
+    said = f"although its limit is missed ({card.read(first).missed}): *pilot*"
+    assert (event.state, event.by, event.why) == ("approved", "Ada", said)
     assert r"**Approved** by Ada on " in texts(at)
     assert r": \*pilot\*" in texts(at)
     assert not [b for b in at.button if b.label == "Approve"]
@@ -159,6 +164,24 @@ def test_a_card_is_approved_superseded_and_withdrawn_and_nothing_is_erased(tiny_
     assert kept[second].history.state == "draft"
     assert sorted(at.dataframe[0].value["State"]) == ["draft", "withdrawn"]
     assert not [b for b in at.button if b.label in ("Approve", "Supersede", "Withdraw")]
+
+
+def test_a_second_approved_card_of_a_run_and_score_takes_the_place_of_the_first(tiny_cache: Path) -> None:
+    run = store.open_run(tiny_cache, "a")
+    first, second = (
+        card.kept(card.card(run, "rec", op.rule(f"threshold={t}"), [], ["seen_paper"]), tiny_cache) for t in (90, 100)
+    )
+    card_states.approve(first, tiny_cache, by="Ada", why="pilot")
+    at = page("cards", cache=tiny_cache, run="a", card=second.stem)
+    [said] = [warning for warning in warnings(at) if warning.startswith("Approved already")]
+    assert "approved by Ada" in said
+    assert at.radio(f"beside_{second.stem}").value == card_states.SUPERSEDE
+    at.text_input("approved_by").set_value("Eve")
+    at.text_area(f"approved_why_{second.stem}").set_value("retrained")
+    assert not press(at, "Approve").exception
+    states = {entry.path: entry.history for entry in card_states.kept(tiny_cache)[0]}
+    assert (states[first].state, states[second].state) == ("superseded", "approved")
+    assert states[first].events[-1].successor == card.read(second).sha256
 
 
 def test_files_that_cannot_be_trusted_are_said_and_markup_is_text(tiny_cache: Path) -> None:

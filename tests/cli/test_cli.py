@@ -10,6 +10,7 @@ import pytest
 
 from fas_core import derive
 from fas_core.cli import evaluation, main
+from fas_core.deciding.card import read
 from fas_core.runs import store
 from tests.conftest import TINY_MODEL, Result, learned_samples, message, tiny_samples, write_image_run
 
@@ -330,9 +331,17 @@ def test_cards_are_kept_approved_superseded_and_withdrawn(
     assert json.loads(run("cards", "--json").out) == []
     name = run("cards", "keep", out).out.strip()
     assert "kept already" in message(run("cards", "keep", out))
-    assert f"{name}: approved by Ada on " in run("cards", "approve", name, "--by", "Ada", "--why", "pilot").out
+    approve = ("cards", "approve", name, "--by", "Ada", "--why", "pilot")
+    assert "--although-missed" in message(run(*approve))
+    assert "--beside yes: write supersede or keep" in message(run(*approve, "--beside", "yes"))
+    assert f"{name}: approved by Ada on " in run(*approve, "--although-missed").out
     [entry] = json.loads(run("cards", "--json").out)
-    assert (entry["card"], entry["state"], entry["events"][0]["why"]) == (name, "approved", "pilot")
+    assert (entry["card"], entry["state"]) == (name, "approved")
+    assert entry["events"][0]["why"] == f"although its limit is missed ({read(out).missed}): pilot"
+    other = run("cards", "keep", better).out.strip()
+    second = ("cards", "approve", other, "--by", "Eve", "--why", "looser", "--although-missed")
+    assert f"{name}, of the same Run and score, is approved by Ada" in message(run(*second))
+    assert "although its limit" in run(*second, "--beside", "keep").out
     assert "approved by Ada" in run("cards").out
     page, document = tmp_path / "op.html", tmp_path / "op.pdf"
     assert run("cards", "print", name, "--out", str(page)).out.strip() == str(page)

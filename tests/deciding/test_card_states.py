@@ -127,6 +127,41 @@ def test_the_same_operating_point_is_kept_once_while_it_is_in_force(run: store.R
     assert "no decision about a card" in card_states.kept(run.cache)[1][0]
 
 
+def test_two_cards_of_a_run_and_score_are_approved_only_where_somebody_says_so(run: store.Run) -> None:
+    by_hand = [frozen(run, f"threshold={value}", by="Ada") for value in (90, 100, 110)]
+    first, second, third = (card_states.keep(content, run.cache) for content in by_hand)
+    of_other_score = card.card(run, "kl", op.rule("threshold=1"), [], ["seen_paper"])
+    card_states.approve(card_states.keep(of_other_score, run.cache), run.cache, by="Ada", why="of another score")
+    card_states.approve(first, run.cache, by="Ada", why="pilot")
+    with pytest.raises(BadInputError, match=f"{first.stem}, of the same Run and score, is approved by Ada .*--beside"):
+        card_states.approve(second, run.cache, by="Ada", why="x")
+    assert card_states.history(second, by_hand[1]).state == DRAFT
+    with pytest.raises(BadInputError, match="needs a reason"):
+        card_states.approve(second, run.cache, by="Ada", why=" ", beside="keep")
+    kept = card_states.approve(second, run.cache, by="Ada", why="night shift", beside="keep")
+    assert kept.why == f"beside the approved card {first.stem}: night shift"
+    card_states.approve(third, run.cache, by="Eve", why="retrained", beside="supersede")
+    assert card_states.history(third, by_hand[2]).events[0].why == "retrained"
+    for path, content in ((first, by_hand[0]), (second, by_hand[1])):
+        last = card_states.history(path, content).events[-1]
+        assert (last.state, last.by, last.successor) == (SUPERSEDED, "Eve", by_hand[2].sha256)
+
+
+def test_a_missed_limit_is_approved_only_where_somebody_says_so_and_stays_in_the_history(run: store.Run) -> None:
+    keeps = card.card(run, "rec", op.rule("threshold=1e9"), [], ["seen_paper"], asked=op.rule("bpcer<=0.4"))
+    misses = card.card(run, "rec", op.rule("threshold=-1e9"), [], ["seen_paper"], asked=op.rule("bpcer<=0.4"))
+    unproven = card.card(run, "rec", op.rule("threshold=1e9"), [], ["seen_paper"], asked=op.rule("bpcer<=0.4@95"))
+    assert keeps.missed == ""
+    assert misses.missed.startswith("on seen_paper live rejected 100.0 % (upper 95 %: 100.0 %), above the limit of 40")
+    assert unproven.missed.endswith("within the limit of 40 %, but not by the upper bound")  # which was asked for
+    path = card_states.keep(misses, run.cache)
+    with pytest.raises(BadInputError, match=r"is missed: on seen_paper live rejected 100.* --although-missed"):
+        card_states.approve(path, run.cache, by="Ada", why="x")
+    card_states.approve(path, run.cache, by="Ada", why="a trial without customers", although_missed=True)
+    [event] = card_states.history(path, misses).events
+    assert event.why == f"although its limit is missed ({misses.missed}): a trial without customers"
+
+
 def test_a_card_is_named_by_its_file_or_the_beginning_of_its_name(run: store.Run) -> None:
     path = card_states.keep(frozen(run), run.cache)
     other = card_states.keep(

@@ -26,6 +26,15 @@ def test_differences_stand_on_one_axis_to_the_right_where_it_got_worse() -> None
         assert abs(high - zero - (row.high or 0) * per_point) < 0.2
 
 
+def test_no_text_touches_the_plane_however_long_it_is() -> None:
+    words, label = "+0.070 [+0.049 to +0.196]", "partial funny eyes missed"
+    drawn = forest([*ROWS, Row(label, "0.726", "0.796", -7.0, -9.6, -4.9, words, is_clear=True)], "AB")
+    upright = [float(place) for place in re.findall(r"<path d='M([\d.]+) [\d.]+V", drawn)]
+    ends = {text: float(x) for x, text in re.findall(r"<text x='([\d.]+)' [^>]*text-anchor='end'[^>]*>([^<]*)<", drawn)}
+    assert ends[words] - 8 * len(words) > max(upright)
+    assert ends["0.726"] - 7.5 * len("0.726") > 7 * len(label)
+
+
 def test_letters_have_their_runs_colours_and_texts_are_escaped() -> None:
     drawn = forest(ROWS, "AC")
     assert f"fill='{RUN_COLOURS[0]}'>A</text>" in drawn

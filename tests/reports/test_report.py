@@ -16,10 +16,11 @@ from PIL import Image
 
 from fas_core import scores
 from fas_core.data.names import dev_subsets
-from fas_core.deciding import card
+from fas_core.deciding import card, decisions
 from fas_core.errors import BadInputError
 from fas_core.evaluation import run_metrics
 from fas_core.evaluation.changes import ALL, SCORE_B, Filter, listed, pair_of
+from fas_core.evaluation.comparison import compared
 from fas_core.evaluation.join import System
 from fas_core.evaluation.sheet import Sheet, comparison
 from fas_core.evaluation.summary import headline, summary
@@ -30,6 +31,8 @@ from fas_core.reports.pdf import pdf
 from fas_core.runs import store
 from fas_core.runs.scorefile import scores_only_run
 from tests.conftest import tiny_samples, write_image_run
+
+from .test_pdf import pages
 
 
 class Page(HTMLParser):
@@ -87,8 +90,8 @@ def test_a_decision_comes_first_evidence_behind_it_and_hashes_last(runs: tuple[s
             "What got worse: 0 of 0 compared",
             "Signature",
             "Every metric",
-            "Samples that changed",
             "Group by group: subset",
+            "Samples that changed",
             "Target against outcome",
             content.sha256,
             "Appendix: A, a",
@@ -106,6 +109,22 @@ def test_a_decision_comes_first_evidence_behind_it_and_hashes_last(runs: tuple[s
     cell = run_metrics.evaluated(a, "rec", "unseen_mask").as_json()["scores"]["rec"]["unseen_mask"]
     assert f"unseen_mask, AUC {cell['roc_auc']:.3f}" in page.text
     assert "Distribution of each loss" not in of_runs(System(a, "rec"), System(b, "rec"))  # only where it is asked for
+
+
+def test_what_was_decided_stands_on_the_first_page_in_place_of_a_line_to_sign(
+    runs: tuple[store.Run, store.Run],
+) -> None:
+    systems = [System(run, "rec") for run in runs]
+    evidence = decisions.by_comparison(compared(*systems, chosen_on=["live"], resamples=50))
+    draft = decisions.draft(*evidence, verdict="refused", by="Ada", reason="a leak", conditions=())
+    assert "Signature" in pages(pdf(of_runs(*systems)))[0]
+    sealed = decisions.keep(draft, runs[1].cache)
+    first, *others = pages(pdf(of_runs(*systems)))
+    assert first.index(sealed.in_words) < first.index("no clear difference")
+    assert "Signature" not in first
+    assert sealed.sha256 in " ".join(others)
+    assert sealed.in_words in Page(of_run(runs[1])).text
+    assert "Signature" in Page(of_run(runs[0])).text  # nothing was decided about A
 
 
 def test_one_run_says_what_the_core_says_and_lists_what_is_wrong(runs: tuple[store.Run, store.Run]) -> None:
