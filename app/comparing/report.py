@@ -6,26 +6,31 @@ import streamlit as st
 
 from app.comparing.comparison import SUBSET, Comparison, groupings, sheet
 from app.comparing.scatter import points_of
+from app.parts.report_buttons import report_buttons
 from app.session.page import fragment
 from app.session.readers import cache_folder
-from fas_core.deciding import card as cards
+from fas_core.deciding import card_states
 from fas_core.deciding.card import Card
+from fas_core.deciding.card_states import APPROVED, DRAFT, SUPERSEDED, WITHDRAWN
 from fas_core.evaluation.changes import CHANGE, Filter
 from fas_core.reports import report
 from fas_core.reports.report import AS_THEY_ARE, NO_IMAGES, PIXELATED, Options
 
 NO_CARD = "none"
+STATES = (APPROVED, DRAFT, SUPERSEDED, WITHDRAWN)  # in the order in which cards are offered
 
 
 @fragment
 def show_report(comparison: Comparison, b: int) -> None:
-    """One HTML file of what the page shows, made when it is asked for."""
+    """One file of what the page shows, HTML or PDF, made when it is asked for."""
     run = comparison.a.run
-    kept, _ = cards.cards(cache_folder())
-    of_a = {f"{card.rule} on {card.score}, {card.created}": card for _, card in kept if card.run == run.id}
+    kept = [entry for entry in card_states.kept(cache_folder())[0] if entry.card.run == run.id]
+    of_a = {f"{entry.card.rule} on {entry.card.score}, {entry.card.created}": entry for entry in kept}
+    by_state = sorted(of_a, key=lambda name: STATES.index(of_a[name].history.state))  # newest first in each
     with st.container(horizontal=True, vertical_alignment="bottom"):
         named = st.selectbox(
-            "With the operating point", [NO_CARD, *of_a], key="report_card", bind="query-params", width=320,
+            "With the operating point", [NO_CARD, *by_state], key="report_card", bind="query-params", width=380,
+            format_func=lambda name: f"{name} ({of_a[name].history.state})" if name in of_a else str(name),
             help="Cards of Run A, made on the page Threshold.",
         )  # fmt: skip
         images = NO_IMAGES
@@ -46,17 +51,9 @@ def show_report(comparison: Comparison, b: int) -> None:
             bind="query-params",
             help="An appendix: losses, latent space, reconstructions of every Run, and their trainings.",
         )
-        wanted = options(comparison, b, images, with_appendix=with_appendix, card=of_a.get(str(named)))
-        st.download_button(
-            "Report (HTML)",
-            lambda: report.page(sheet(comparison), wanted),
-            f"report-{run.id}.html",
-            "text/html",
-            icon=":material/print:",
-            key="report",
-            on_click="ignore",
-            help="The file loads nothing from anywhere, and a browser prints it as PDF.",
-        )
+        card = of_a[str(named)].card if named in of_a else None
+        wanted = options(comparison, b, images, with_appendix=with_appendix, card=card)
+        report_buttons(lambda: report.page(sheet(comparison), wanted), run)
     st.caption(
         "What this page shows: answer, forest plot, what got worse; curves and every metric; samples that changed, as "
         "they are filtered here. Its settings stand on every page's foot."

@@ -60,9 +60,8 @@ def show_groups(comparison: Comparison, b: int, *, with_intervals: bool) -> None
         )
     )
     rates = group_rates(comparison, b, column, with_intervals=with_intervals)
-    digits = 0 if rates["n"].median() < 1000 else 1
     wrong = "Share of wrong verdicts at the threshold: APCER for an attack species, BPCER for bona fide samples."
-    share = st.column_config.NumberColumn(format=f"%.{digits}f %%", help=wrong)
+    share = st.column_config.NumberColumn(format="%.1f %%", help=wrong)  # one rule, whatever the groups' sizes
     area = st.column_config.NumberColumn(
         format="%.2f", help="Chance that an attack of this species scores above a bona fide sample of the same rows."
     )

@@ -1,5 +1,6 @@
 """Operating points: frozen thresholds, whether their limits hold, who approved them, and their papers."""
 
+import shlex
 from collections.abc import Callable, Sequence
 
 import pandas as pd
@@ -8,7 +9,7 @@ import streamlit as st
 from app.parts.card_states import decision_forms, show_state
 from app.parts.freezing import card_form, just_saved
 from app.session import operating, sidebar
-from app.session.address import put_in_address
+from app.session.address import link_params, put_in_address
 from app.session.readers import cache_folder, runs
 from app.session.sidebar import Shown
 from app.words import escaped, threshold_text
@@ -48,6 +49,12 @@ def save_form(shown: Shown) -> None:
     with st.expander("Freeze what the sidebar says", icon=":material/lock:"):
         if card_form(shown, point, key="save_card"):
             st.rerun()  # the list above holds it now
+
+
+def commands(shown: Shown) -> str:
+    """What freezes and keeps a card of the Run and score that are shown."""
+    run, score = shlex.quote(shown.run.id), shlex.quote(shown.score)
+    return f"fas threshold {run} --score {score} --rule 'bpcer<=0.02' --out op.json\nfas cards keep op.json"
 
 
 # ------------------------------------------------------------------------------------------------------------ the list
@@ -226,6 +233,11 @@ def operating_points() -> None:
             "No threshold is frozen yet. A card keeps a threshold with its rule, data, checkpoint, errors and "
             "intervals: anybody can compute it again, and **fas predict** can apply it to new images."
         )
+        st.page_link(
+            "views/threshold.py", label="Choose a threshold", icon=":material/tune:", query_params=link_params()
+        )
+        st.caption("On that page **Freeze** makes the card; in a terminal, these two commands do:")
+        st.code(commands(shown), language="bash")
         save_form(shown)
         return
     head = st.container()

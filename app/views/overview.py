@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from app.parts.decided import show_decided
+from app.parts.report_buttons import report_buttons
 from app.session import operating, sidebar
 from app.session.address import link_params
 from app.session.cache import cached
@@ -11,7 +12,7 @@ from app.session.readers import Kept, cache_folder, pooled_score_set, runs
 from app.session.sidebar import Shown
 from app.words import about, escaped, label_of
 from fas_core import memo, metrics, scores
-from fas_core.data.names import TRAINING_USE, outside_training
+from fas_core.data.names import TRAINING_USE
 from fas_core.evaluation import summary as core
 from fas_core.evaluation.join import System
 from fas_core.evaluation.summary import Summary
@@ -30,20 +31,20 @@ def summary(shown: Shown, point: OperatingPoint | None, problem: str) -> Summary
     return Summary(System(shown.run, shown.score), shown.level, shown.subsets, point, problem, readers)
 
 
-def headline(shown: Shown, point: OperatingPoint | None, problem: str) -> str:
+def headline(of: Summary) -> str:
     """The answer in a sentence or two: how well this score separates, and what the operating point lets through."""
-    answer = core.headline(summary(shown, point, problem), escaped, lambda text: f"**{text}**")
+    answer = core.headline(of, escaped, lambda text: f"**{text}**")
     return " ".join(filter(None, answer))
 
 
-def what_changed(shown: Shown) -> str:
+def what_changed(shown: Shown, judged_on: tuple[str, ...]) -> str:
     """The Run before this one on the same data, in a sentence; empty where there is none."""
     before = run_before(shown.run)
     if before is None:
         return ""
     offered = scores.offered(before)
     its_score = shown.score if shown.score in offered else sidebar.first_score(offered)
-    tested = [name for name in outside_training(shown.subsets) if name in before.subsets]
+    tested = [name for name in judged_on if name in before.subsets]
     now = pooled_score_set(shown.run, shown.score, shown.level, tested)
     then = pooled_score_set(before, its_score, sidebar.chosen_level(before), tested)
     if not all(pooled.n_bona_fide and pooled.n_attack for pooled in (now, then)):
@@ -159,28 +160,20 @@ def show_next(about: Summary) -> None:
     with st.container(horizontal=True):
         for page, label, icon, is_useful in places:
             st.page_link(page, label=label, icon=icon, disabled=not is_useful, query_params=link_params())
-        st.download_button(
-            "Report (HTML)",
-            lambda: report.page(about, report.Options(images=report.PIXELATED)),
-            f"report-{run.id}.html",
-            "text/html",
-            icon=":material/print:",
-            key="report",
-            on_click="ignore",
-            help="This page, curves, and what is decided wrongly, in one file for reading and printing.",
-        )
+        report_buttons(lambda: report.page(about, report.Options(images=report.PIXELATED)), run)
 
 
 def overview() -> None:
     shown = sidebar.shown()
     st.title("Overview")
     point, problem = operating.operating_point(shown.run, shown.score, shown.level, shown.subsets)
-    st.write(headline(shown, point, problem))
+    about_run = summary(shown, point, problem)
+    st.write(headline(about_run))
     if point is not None:
         st.caption(about(point))
-    if changed := what_changed(shown):
+    if changed := what_changed(shown, core.judged_on(about_run)):
         st.write(changed)
-    show_next(summary(shown, point, problem))
+    show_next(about_run)
     show_decided()
     show_metrics(shown, point)
     show_data(shown)

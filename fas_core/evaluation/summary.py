@@ -104,13 +104,21 @@ def summary(
     return Summary(system, level, shown, point, problem, _Computed(decided))
 
 
+def judged_on(about: Summary) -> tuple[str, ...]:
+    """The subsets of which AUCs are told: those where the rates beside them are reported, if both classes are there;
+    or else all that the model has not learned from."""
+    reported = () if about.point is None else about.point.reported_on
+    there = about.readers.score_set(reported)
+    return reported if there.n_bona_fide and there.n_attack else tuple(outside_training(about.subsets))
+
+
 def headline(about: Summary, said: Callable[[str], str] = str, strong: Callable[[str], str] = str) -> tuple[str, str]:
     """How well the score separates, and what the operating point lets through; the latter "" where there is none.
 
     `said`: what makes a text from a file fit for where it is shown; `strong`: what makes a text heavy there.
     """
     run, score = about.system
-    tested = outside_training(about.subsets)
+    tested = judged_on(about)
     pooled = about.readers.score_set(tested)
     name = strong(said(run.info.name))
     if not (pooled.n_bona_fide and pooled.n_attack):
@@ -118,8 +126,9 @@ def headline(about: Summary, said: Callable[[str], str] = str, strong: Callable[
     auc = {species: metrics.roc_auc(pooled, species) for species in pooled.attacks if len(pooled.attacks[species])}
     hardest = min(auc, key=lambda s: auc[s])
     which = f"hardest attacks, {said(hardest)}" if len(auc) > 1 else f"attacks, {said(hardest)}"
+    where = "" if about.point is None or tested == about.point.reported_on else f" on {said(', '.join(tested))}"
     separates = (
-        f"{name}, judged by {said(score)}, separates the {which} (n = {len(pooled.attacks[hardest]):,}), from "
+        f"{name}, judged by {said(score)}{where}, separates the {which} (n = {len(pooled.attacks[hardest]):,}), from "
         f"{pooled.n_bona_fide:,} bona fide {about.decisions} with an AUC of "
         f"{strong(auc_words(auc[hardest], about.readers.auc_interval(tested, hardest)))}"
     )

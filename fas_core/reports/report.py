@@ -180,8 +180,7 @@ def _groups(sheet: Sheet, b: int, options: Options) -> Markup:
     if not len(sheet.joined):
         return html.paragraph("The Runs have no sample in common.")
     rates = sheet.group_rates(b, column, with_intervals=sheet.joined.has_both_classes)
-    share = f".{0 if rates['n'].median() < 1000 else 1}f"
-    formats = {"Wrong in A": share, f"Wrong in {letter}": share, f"{letter} − A": "+.1f"}
+    formats = {"Wrong in A": ".1f", f"Wrong in {letter}": ".1f", f"{letter} − A": "+.1f"}  # whatever the groups' sizes
     formats |= {"AUC A": ".2f", f"AUC {letter}": ".2f"}
     shown = groups_table(rates, column, letter).dropna(
         axis="columns", how="all"

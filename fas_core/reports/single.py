@@ -7,9 +7,9 @@ from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
 from fas_core import scores
-from fas_core.data.names import ATTACK, outside_training, readable
+from fas_core.data.names import ATTACK, readable
 from fas_core.evaluation import presentations
-from fas_core.evaluation.summary import Summary, headline, metrics_table, species_table
+from fas_core.evaluation.summary import Summary, headline, judged_on, metrics_table, species_table
 from fas_core.evaluation.verdicts import MISSED, REJECTED, verdicts_at
 from fas_core.evaluation.words import number, threshold_text
 from fas_core.metrics import limits
@@ -56,7 +56,7 @@ def sheets(about: Summary, *, with_images: bool, hides_faces: bool) -> list[list
     """A page for question and answer; then curves, and what is decided wrongly."""
     sets = {name: about.readers.score_set([name]) for name in about.subsets}
     sets = {name: of_subset for name, of_subset in sets.items() if of_subset.n_bona_fide and of_subset.n_attack}
-    sets["together"] = about.readers.score_set(outside_training(about.subsets))
+    sets["together"] = about.readers.score_set(judged_on(about))
     threshold = None if about.point is None else about.point.threshold
     wrong = _wrong(about, with_images=with_images, hides_faces=hides_faces)
     return [_answer(about), [curves.of_subsets(sets, threshold).section(), wrong]]

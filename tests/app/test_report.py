@@ -167,7 +167,9 @@ def test_page_file_and_command_say_the_same(
     monkeypatch.setenv("FAS_CACHE", str(cache))
     monkeypatch.setattr(report, "_made", lambda: "today")
     files: list[str] = []
-    monkeypatch.setattr(st, "download_button", lambda _, data, *__, **___: files.append(data()))
+    monkeypatch.setattr(
+        st, "download_button", lambda _, data, *__, key="", **___: files.append(data()) if key == "report" else None
+    )
     at = opened(cache, state)
     files.clear()  # of other pages
     at.session_state["part"] = at.query_params["part"] = "Report"
