@@ -252,7 +252,7 @@ def _share_bounds(
     if n_units < n:
         if ((errors > 0) & (errors < n)).any():
             rates = _resampled_rates(counts, trials, resamples, seed)
-            at_both, at_level = _expanded(both, n_units), _expanded(level, n_units)
+            at_both, at_level = expanded(both, n_units), expanded(level, n_units)
             drawn = np.quantile(rates, [1 - at_both, at_both, at_level], axis=1)
             low, high, upper = np.minimum(low, drawn[0]), np.maximum(high, drawn[1]), np.maximum(upper, drawn[2])
         unseen = zero_error_upper_bound(n_units, both)
@@ -264,7 +264,7 @@ def _share_bounds(
     return low, high, np.where(errors == n, 1.0, upper)
 
 
-def _expanded(confidence: float, n_units: int) -> float:
+def expanded(confidence: float, n_units: int) -> float:
     """Where to read the percentile of resamples of few units, so that about as many as `confidence` lie below it."""
     student = stdtrit(n_units - 1, confidence)
     return float(ndtr(math.sqrt(n_units / (n_units - 1)) * student))

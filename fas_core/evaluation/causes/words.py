@@ -1,0 +1,162 @@
+"""What a score follows, in sentences: functions of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fas_core.data.measures import BRIGHTNESS, COMPRESSION, CONTRAST, SHARPNESS
+from fas_core.data.names import readable
+from fas_core.evaluation.causes.of_run import LIVE, Follows, Nuisance
+from fas_core.evaluation.causes.shares import COLUMN, MARKS, Cause, Share
+from fas_core.evaluation.words import signed
+
+Said = Callable[[str], str]  # what makes a text from a file fit for where it is shown
+
+SIDE_WORDS = {LIVE: "live samples"}
+EQUAL = {  # samples with the same value of a cause
+    BRIGHTNESS: "equally bright",
+    CONTRAST: "equally contrasted",
+    SHARPNESS: "equally sharp",
+    COMPRESSION: "equally compressed",
+}
+CLEAR = 0.01  # of the variance: less is not said to add anything
+
+
+def named(cause: str) -> str:
+    """A cause as people read it."""
+    return "species" if cause == "pai_species" else readable(cause)
+
+
+def side_words(side: str) -> str:
+    """live samples, or attacks"""
+    return SIDE_WORDS.get(side, "attacks")
+
+
+def share_text(share: Share | None) -> str:
+    """63 % (31–79); below nothing is nothing"""
+    if share is None:
+        return "–"
+    return _percent(share.value) + _ends(share, lambda end: f"{max(0.0, 100 * end):.0f}")
+
+
+def rho_text(rho: Share) -> str:
+    """−0.81 [−0.90, −0.58]"""
+    ends = "" if rho.low is None or rho.high is None else f" [{signed(rho.low, 2)}, {signed(rho.high, 2)}]"
+    return signed(rho.value, 2) + ends
+
+
+def _percent(share: float) -> str:
+    return f"{max(0.0, 100 * share):.0f}\u00a0%"
+
+
+def _ends(share: Share, said: Callable[[float], str]) -> str:
+    if share.low is None or share.high is None:
+        return ""
+    low, high = said(share.low), said(share.high)
+    return f" ({low}–{high})"
+
+
+def who(unit: str) -> str:
+    """What explains a unit's own share, in words."""
+    return "who the person is" if unit == "subject" else f"which {unit} it is"
+
+
+def answer(follows: Follows, said: Said = str) -> str:
+    """What the score follows on one side, what adds to it, and whose samples they are, in one to three sentences.
+
+    rec falls with brightness, rho = −0.81 [−0.90, −0.58], which explains 63 % (31–79) of its variance among 384 live
+    samples; among equally bright ones, sharpness adds 8 % (0–29). Who the person is explains 83 % (66–90).
+    """
+    about = follows.explained
+    where = f"{about.n:,} {side_words(follows.side)}"
+    score = said(follows.score)
+    if not about.causes and not about.whose:
+        return f"What {score} follows cannot be said of {where}: {_why_nothing(follows)}."
+    sentences = []
+    if about.causes:
+        first = about.causes[0]
+        if first.alone.low is not None and first.alone.low > 0:
+            sentences.append(_of_first(first, score, where, said) + _added(follows, said) + ".")
+        else:
+            sentences.append(
+                f"Nothing that was measured of {where} explains {score} beyond chance: {said(named(first.name))} "
+                f"comes first with {share_text(first.alone)} of its variance."
+            )
+    if about.whose:
+        own = about.whose[0]
+        beyond = "" if own.beyond is None or not about.causes else f", {share_text(own.beyond)} beyond all of that"
+        share = share_text(own.alone)
+        sentences.append(f"{who(own.name).capitalize()} explains {share}{beyond if about.causes else ''}.")
+    return " ".join(sentences)
+
+
+def _why_nothing(follows: Follows) -> str:
+    reasons = set(follows.explained.skipped.values())
+    if not follows.n_all:
+        return "there are none outside training"
+    return next(iter(reasons)) if len(reasons) == 1 else "nothing that differs among them is known"
+
+
+def _of_first(cause: Cause, score: str, where: str, said: Said) -> str:
+    name = said(named(cause.name))
+    share = f"explains {share_text(cause.alone)} of its variance among {where}"
+    same = f" (or {' or '.join(said(named(other)) for other in cause.same_as)}: here they are the same)"
+    also = same if cause.same_as else ""
+    if cause.rho is not None:
+        verb = _verb(cause.rho)
+        return f"{score} {verb} {name}{also}, rho = {rho_text(cause.rho)}, which {share}"
+    lowest, highest = (said(readable(value)) for value in (cause.lowest, cause.highest))
+    return f"{score} differs by {name}{also}, lowest for {lowest} and highest for {highest}, which {share}"
+
+
+def _verb(rho: Share) -> str:
+    """Of a correlation whose interval leaves its sign open, none."""
+    if rho.low is not None and rho.high is not None and rho.low <= 0 <= rho.high:
+        return "changes with"
+    return "rises with" if rho.value > 0 else "falls with"
+
+
+def _added(follows: Follows, said: Said) -> str:
+    """What adds most to the first cause."""
+    first, *others = follows.explained.causes
+    adding = [
+        (cause.beside_first, cause)
+        for cause in others
+        if cause.beside_first is not None and cause.beside_first.low is not None and cause.beside_first.value > CLEAR
+    ]
+    if not adding:
+        return "; nothing else adds to that" if others else ""
+    share, cause = max(adding, key=lambda pair: pair[0].value)
+    same = f"{EQUAL[first.name]} ones" if first.name in EQUAL else _of_equal(first, said)
+    doubt = ", which chance may explain" if share.low is not None and share.low <= 0 else ""
+    return f"; among {same}, {said(named(cause.name))} adds {share_text(share)}{doubt}"
+
+
+def _of_equal(cause: Cause, said: Said) -> str:
+    if cause.kind == MARKS:
+        return "those that are marked alike"
+    return f"those of the same {said(named(cause.name))}" if cause.kind == COLUMN else "alike ones"
+
+
+def warning(nuisance: Nuisance, said: Said = str) -> str:
+    """That a score mostly measures something other than attacks, and which score of the Run does least."""
+    cause = who(nuisance.unit) if nuisance.is_whose else said(named(nuisance.cause))
+    score = said(nuisance.score)
+    text = (
+        f"{score} mostly measures {cause}: that explains {share_text(nuisance.share)} of its variance among live "
+        "samples, where half is too much."
+    )
+    if nuisance.least is None or nuisance.least_share is None:
+        return text
+    return f"{text} Of this Run's scores, {said(nuisance.least)} follows it least, {share_text(nuisance.least_share)}."
+
+
+def left_out(follows: Follows, said: Said = str) -> str:
+    """What was not judged and why, in one sentence; "" where all was."""
+    of_reason: dict[str, list[str]] = {}
+    for name, reason in follows.explained.skipped.items():
+        reason, _, value = reason.partition(": ")
+        words = said(named(name)) + (f" ({said(value)})" if value else "")
+        of_reason.setdefault(reason, []).append(words)
+    parts = [f"{reason}: {', '.join(names)}" for reason, names in of_reason.items()]
+    return f"Not judged, {'; '.join(parts)}." if parts else ""

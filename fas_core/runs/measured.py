@@ -1,0 +1,58 @@
+"""`data.measures` of every image of a Run: computed once, shard by shard, then read from the memo."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fas_core import memo
+from fas_core.data import measures
+from fas_core.data.measures import BLOCK, COMPRESSION, MEASURES
+
+if TYPE_CHECKING:
+    from fas_core.runs.store import Run, Shard
+
+Floats = NDArray[np.float64]
+
+_AT_ONCE = 256  # images: some 30 MB with what is computed of them
+_FORMAT = 1  # raise it whenever a measure changes
+
+
+def of_run(run: Run) -> dict[str, Floats]:
+    """(n,) of each of `MEASURES`, in row order; nothing for a Run without images."""
+    if not run.has_images:
+        return {}
+    return memo.arrays(run.cache, "measures", _parameters(run), lambda: _computed(run))
+
+
+def is_known(run: Run) -> bool:
+    """Whether nothing has to be computed; reading the images of a large Run takes minutes."""
+    return not run.has_images or memo.found(run.cache, "measures", _parameters(run)) is not None
+
+
+def _parameters(run: Run) -> dict[str, object]:
+    return {"run": run.digest, "format": _FORMAT}
+
+
+def _computed(run: Run) -> dict[str, Floats]:
+    of_shards = [_of_shard(shard, set(run.column_names())) for shard in run.shards]
+    return {name: np.concatenate([*(of[name] for of in of_shards), np.empty(0)]) for name in MEASURES}
+
+
+def _of_shard(shard: Shard, has: set[str]) -> dict[str, Floats]:
+    images = shard.array("inputs")
+    periods = np.full(shard.n, BLOCK)
+    if {"width", "height"} <= has:
+        # The square of the shorter side was scaled to the model's size, and the blocks with it.
+        sizes = shard.table("samples", ["width", "height"]).to_pandas()
+        sides = sizes.apply(pd.to_numeric, errors="coerce").min(axis=1)
+        periods = (BLOCK * images.shape[1] / sides).fillna(BLOCK).to_numpy(np.float64)
+    parts = []
+    for start in range(0, shard.n, _AT_ONCE):
+        block = np.asarray(images[start : start + _AT_ONCE])
+        blocky = measures.blockiness(block, periods[start : start + _AT_ONCE])
+        parts.append(measures.of_pixels(block) | {COMPRESSION: blocky})
+    return {name: np.concatenate([part[name] for part in parts] or [np.empty(0)]) for name in MEASURES}

@@ -1,0 +1,173 @@
+"""What scores of a Run follow: which samples are judged, where causes come from, and what is said."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fas_core import memo, scores
+from fas_core.errors import BadInputError
+from fas_core.evaluation.causes import of_run, words
+from fas_core.evaluation.causes.of_run import ATTACKS, LIVE, follows
+from fas_core.evaluation.causes.shares import Cause, Explained, Share
+from fas_core.runs import marks, measured, store
+from tests.conftest import write_image_run
+
+PEOPLE, EACH = 12, 10
+
+
+def faces(seed: int = 0) -> pd.DataFrame:
+    """120 live faces outside training and as many in it, 60 attacks; glasses now and then, a serial number each."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for subset in ("train", "live", "unseen_paper"):
+        for person in range(PEOPLE):
+            for i in range(EACH if subset != "unseen_paper" else 5):
+                rows.append(
+                    {
+                        "path": f"{subset}/{person}_{i}.png",
+                        "sample_id": f"{subset}_{person}_{i}",
+                        "label": "attack" if subset == "unseen_paper" else "bona_fide",
+                        "pai_species": "paper" if subset == "unseen_paper" else "",
+                        "subject_id": f"{subset[:1]}{person}",
+                        "session_id": f"{subset}_{person}_{i % 2}",
+                        "subset": subset,
+                        "glasses": ["no", "yes"][rng.integers(2)],
+                        "serial": f"n{rng.integers(10**6)}",
+                        "camera": "A",
+                        "age": "",
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def run_that_follows_brightness(tmp_path: Path, **more: object) -> store.Run:
+    """`rec` is what brightness and glasses make it; `kl` is noise."""
+    samples = faces().assign(**more)
+    rng = np.random.default_rng(1)
+    brightness = rng.uniform(60, 200, len(samples))
+    run = write_image_run(tmp_path, "m", samples, shard_size=50)
+    for shard in run.shards:
+        here = np.arange(shard.start, shard.start + shard.n)
+        table = shard.table("samples", None).to_pandas()
+        table["rec"] = (-brightness[here] / 40 + (table["glasses"] == "yes")).astype(np.float32)
+        table["kl"] = rng.normal(size=shard.n).astype(np.float32)
+        arrays = {name: np.array(shard.array(name)) for name in ("latents", "reconstructions", "inputs")}
+        flat = np.clip(rng.normal(brightness[here, None, None], 20, arrays["inputs"].shape), 0, 255)
+        arrays["inputs"] = flat.astype(np.uint8)
+        store.delete(shard.folder)
+        store.write_shard(shard.folder, table, **arrays)
+    return store.opened(run.folder)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> store.Run:
+    return run_that_follows_brightness(tmp_path_factory.mktemp("causes"))
+
+
+def test_the_cause_is_named_first_and_nothing_irrelevant_is(run: store.Run) -> None:
+    answer = follows(run, "rec", LIVE)
+    assert (answer.n_all, answer.explained.n, answer.explained.n_units) == (120, 120, 12)
+    bright, glasses, *others = answer.explained.causes
+    assert (bright.name, bright.kind) == ("brightness", "image")
+    assert bright.rho is not None
+    assert bright.rho.value < -0.85
+    assert (glasses.name, glasses.lowest, glasses.highest) == ("glasses", "no", "yes")
+    assert {cause.name for cause in others} == {"contrast", "sharpness", "compression"}
+    assert all(cause.alone.value < 0.1 for cause in others)
+    skipped = answer.explained.skipped
+    assert skipped["serial"] == skipped["session_id"] == "no two subjects share a value"
+    assert skipped["camera"] == "the same everywhere: A"
+    assert skipped["age"] == "empty"
+    assert not {"sample_id", "path", "rec", "kl", "subset", "label"} & {*skipped, *(c.name for c in answer.ranked)}
+    said = words.answer(answer)
+    assert said.startswith("rec falls with brightness, rho = −0.9")
+    assert "among equally bright ones, glasses adds" in said
+    assert words.left_out(answer).startswith("Not judged, ")
+
+
+def test_attacks_are_judged_apart_and_learned_samples_are_not(run: store.Run, tmp_path: Path) -> None:
+    assert follows(run, "rec", ATTACKS).explained.n == 60
+    assert of_run.rows_of(run, LIVE, ["train"]).size == 0
+    learned = ["learned" if i % 4 == 0 else "none" for i in range(len(faces()))]
+    other = write_image_run(tmp_path, "learned", faces().assign(training_use=learned), shard_size=99)
+    assert of_run.rows_of(other, LIVE).size == 90
+    injected = faces().replace({"pai_species": {"paper": "injection: deepfake"}})
+    assert of_run.rows_of(write_image_run(tmp_path, "i", injected, shard_size=99), ATTACKS).size == 0
+
+
+def test_images_are_measured_once_a_run_and_answers_kept(run: store.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = follows(run, "rec", LIVE)
+    expected = run.images("inputs", np.arange(len(run))).mean((1, 2)) / 255
+    assert measured.of_run(run)["brightness"] == pytest.approx(expected)
+
+    def never(*_: object) -> memo.Arrays:
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(measured, "_computed", never)
+    follows(run, "kl", LIVE)  # another score reads the same measures
+    monkeypatch.setattr(of_run, "explained", never)
+    assert follows(run, "rec", LIVE) == first
+
+
+def test_a_score_that_mostly_measures_a_nuisance_is_told_and_the_one_that_does_least(run: store.Run) -> None:
+    nuisance = of_run.nuisance(run, "rec")
+    assert nuisance is not None
+    assert (nuisance.cause, nuisance.is_whose) == ("brightness", False)
+    shares = of_run.followed_by(run, "brightness")
+    assert nuisance.least == min(shares, key=lambda name: shares[name].value)
+    assert nuisance.least not in ("rec", None)
+    assert words.warning(nuisance).startswith("rec mostly measures brightness: that explains ")
+    assert of_run.nuisance(run, "kl") is None
+
+
+def test_marks_are_a_cause_and_make_the_answer_anew(tmp_path: Path) -> None:
+    run = run_that_follows_brightness(tmp_path)
+    assert follows(run, "rec", LIVE).cause("marks") is None
+    live = of_run.rows_of(run, LIVE)
+    bright = live[np.argsort(measured.of_run(run)["brightness"][live])[:40]]
+    for sample_id in run.samples(["sample_id"])["sample_id"].iloc[bright]:
+        marks.make(run, sample_id, by="ada", is_marked=True)
+    cause = follows(run, "rec", LIVE).cause("marks")
+    assert cause is not None
+    assert cause.highest == "marked"
+    assert cause.alone.value > 0.3
+
+
+def test_scores_alone_are_judged_by_their_columns(tiny_cache: Path) -> None:
+    run = next(run for run in store.all_runs(tiny_cache) if not run.has_images)
+    assert measured.of_run(run) == {}
+    answer = follows(run, scores.offered(run)[0], LIVE)
+    assert not answer.explained.causes
+    assert "cannot be said" in words.answer(answer)
+    with pytest.raises(BadInputError, match="has no score 'nope'"):
+        follows(run, "nope", LIVE)
+
+
+def share(value: float, low: float | None = None, high: float | None = None) -> Share:
+    return Share(value, low, high)
+
+
+def cause(name: str, alone: Share, rho: Share | None = None, beside: Share | None = None, **more: object) -> Cause:
+    about = {"kind": "image", "n": 384, "n_missing": 0, "n_values": 9, "beyond": None, "lowest": "", "highest": ""}
+    return Cause(name=name, alone=alone, rho=rho, beside_first=beside, **(about | {"same_as": ()} | more))  # type: ignore[arg-type]
+
+
+def test_the_answer_is_a_function_of_numbers() -> None:
+    causes = (
+        cause("brightness", share(0.81, 0.74, 0.86), share(-0.9, -0.93, -0.86), same_as=("contrast",)),
+        cause("glasses", share(0.05), beside=share(0.034, 0.012, 0.071), kind="column"),
+    )
+    person = cause("subject", share(0.86, 0.7, 0.9), kind="whose", beyond=share(0.1, 0.05, 0.2))
+    explained = Explained(384, 0, "subject", 20, causes, share(0.9), (person,), {})
+    assert words.answer(of_run.Follows("rec", LIVE, 384, explained)) == (
+        "rec falls with brightness (or contrast: here they are the same), rho = −0.90 [−0.93, −0.86], which explains "
+        "81\u00a0% (74–86) of its variance among 384 live samples; among equally bright ones, glasses adds 3\u00a0% "
+        "(1–7). Who the person is explains 86\u00a0% (70–90), 10\u00a0% (5–20) beyond all of that."
+    )
+    nothing = Explained(384, 0, "sample", 384, (cause("hat", share(0.01, -0.02, 0.05)),), None, (), {})
+    assert words.answer(of_run.Follows("kl", ATTACKS, 384, nothing)) == (
+        "Nothing that was measured of 384 attacks explains kl beyond chance: hat comes first with 1\u00a0% (0–5) of its "
+        "variance."
+    )
