@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fas_core.cli.options import CacheOption, JsonOption
 from fas_core.cli.printing import age, print_json, print_table, print_verified, say
 from fas_core.errors import BadInputError
+
+if TYPE_CHECKING:
+    from fas_core.runs.marks import Agreement
 
 # --------------------------------------------------------------------------------------------------------------- runs
 
@@ -44,18 +47,39 @@ def list_runs(cache: CacheOption, as_json: JsonOption = False) -> None:
 
 
 def export_marks(
-    cache: CacheOption, run: Annotated[str, typer.Argument(metavar="RUN")], as_json: JsonOption = False
+    cache: CacheOption,
+    run: Annotated[str, typer.Argument(metavar="RUN")],
+    agreement: Annotated[
+        bool, typer.Option("--agreement", help="How far every two people agree: Cohen's kappa with its interval.")
+    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """What people have marked and noted in the app, as CSV. Example: `fas marks small_dcvae > marks.csv`"""
+    """What people have marked, labelled and noted in the app, as CSV. Example: `fas marks small_dcvae > marks.csv`"""
     from fas_core import files as csvfile
     from fas_core.runs import marks, store
 
     opened = store.open_run(cache, run)
-    table = marks.table(opened, marks.current(marks.history(opened)))
+    changes = marks.history(opened)
+    compared = marks.agreements(opened, changes)
+    if agreement:
+        return _print_agreements(compared, as_json=as_json)
+    for pair in compared:
+        say(pair.words)
+    table = marks.table(opened, marks.current(changes))
     if as_json:
         return print_json(table.astype(object).where(table.notna(), None).to_dict("records"))
     sys.stdout.flush()
     sys.stdout.buffer.write(csvfile.csv(table))  # UTF-8, whatever the terminal shows: it is data
+
+
+def _print_agreements(compared: list[Agreement], *, as_json: bool) -> None:
+    if as_json:
+        return print_json([asdict(pair) for pair in compared])
+    for pair in compared:
+        print(pair.words)
+    if not compared:
+        say("No two people have looked at the same samples of this Run and marked or labelled any of them.")
+    return None
 
 
 def verify(

@@ -1,7 +1,9 @@
-"""Marks and notes that people give samples: beside a Run, never inside it, and never overwritten.
+"""Marks, labels and notes that people give samples: beside a Run, never inside it, and never overwritten.
 
 Each change is one line of JSON at the end of `marks/RUN.jsonl` in the cache folder. Nobody rewrites what others wrote,
-so that several people (tabs, processes) at once lose nothing; of one person and sample the latest line counts.
+so that several people (tabs, processes) at once lose nothing; of one person and sample the latest line counts. Lines
+that say nothing are of samples that somebody has looked at, or has taken a mark back from: what two people agree about
+is known from them. The names of labels, `marks/labels.json`, are those of all Runs.
 """
 
 from __future__ import annotations
@@ -10,30 +12,40 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from fas_core.errors import BadInputError
-from fas_core.files import end_of
+from fas_core.files import atomic_file, end_of
+from fas_core.metrics.agreement import Kappa, cohen_kappa
+from fas_core.metrics.uncertainty import UNITS, unit_of
 from fas_core.runs.store import Run
 
-LONGEST_NOTE, LONGEST_NAME = 2000, 100  # characters
+LONGEST_NOTE, LONGEST_NAME, LONGEST_LABEL = 2000, 100, 40  # characters
+LABELS = ("1", "2", "3", "4", "5")  # what the five labels are called until somebody names them
+MARKS, OWN_LABELS = "marks", "labels"  # what people agree about
 
 
 @dataclass(frozen=True)
 class Mark:
-    """What one person says of one sample; neither marked nor noted where that person has taken it back."""
+    """What one person says of one sample; it says nothing where that person has looked, or has taken it back."""
 
     sample_id: str
     by: str  # "" where the person gave no name
     is_marked: bool
     note: str
     when: str  # UTC, ISO 8601
+    own_label: str = ""  # the name of a label of people's own, as it was when it was given
+
+    @property
+    def says_something(self) -> bool:
+        return self.is_marked or bool(self.note or self.own_label)
 
 
-COLUMNS = ("sample_id", "by", "is_marked", "note", "when")
+COLUMNS = ("sample_id", "by", "is_marked", "note", "when", "own_label")
 
 
 def file_of(run: Run) -> Path:
@@ -41,7 +53,7 @@ def file_of(run: Run) -> Path:
     return run.cache / "marks" / f"{run.id}.jsonl"
 
 
-def make(run: Run, sample_id: str, *, by: str, is_marked: bool, note: str = "") -> Mark:
+def make(run: Run, sample_id: str, *, by: str, is_marked: bool, note: str = "", own_label: str = "") -> Mark:
     """Keeps a mark and returns it when the disk has it. Raises BadInputError where it cannot be written."""
     mark = Mark(
         sample_id,
@@ -49,6 +61,7 @@ def make(run: Run, sample_id: str, *, by: str, is_marked: bool, note: str = "") 
         is_marked,
         note.strip()[:LONGEST_NOTE],
         datetime.now(UTC).isoformat(timespec="milliseconds"),
+        own_label.strip()[:LONGEST_LABEL],
     )
     path = file_of(run)
     try:
@@ -79,17 +92,22 @@ def _mark(line: bytes) -> Mark | None:
         mark = Mark(**content)
     except (ValueError, TypeError):
         return None
-    texts = (mark.sample_id, mark.by, mark.note, mark.when)
+    texts = (mark.sample_id, mark.by, mark.note, mark.when, mark.own_label)
     return mark if isinstance(mark.is_marked, bool) and all(isinstance(text, str) for text in texts) else None
 
 
-def current(changes: Iterable[Mark]) -> list[Mark]:
-    """The latest of each person and sample, oldest first, without those that have been taken back."""
-    latest: dict[tuple[str, str], Mark] = {}
+def latest(changes: Iterable[Mark]) -> list[Mark]:
+    """The latest of each person and sample, oldest first, those that say nothing too."""
+    by_sample: dict[tuple[str, str], Mark] = {}
     for mark in changes:
-        latest.pop((mark.by, mark.sample_id), None)
-        latest[mark.by, mark.sample_id] = mark
-    return [mark for mark in latest.values() if mark.is_marked or mark.note]
+        by_sample.pop((mark.by, mark.sample_id), None)
+        by_sample[mark.by, mark.sample_id] = mark
+    return list(by_sample.values())
+
+
+def current(changes: Iterable[Mark]) -> list[Mark]:
+    """The latest of each person and sample, oldest first, without those that say nothing."""
+    return [mark for mark in latest(changes) if mark.says_something]
 
 
 def table(run: Run, marks: Iterable[Mark]) -> pd.DataFrame:
@@ -101,3 +119,85 @@ def table(run: Run, marks: Iterable[Mark]) -> pd.DataFrame:
     about = run.samples(["sample_id", "subset", "label", "pai_species"]).drop_duplicates("sample_id")
     about = about.assign(sample_id=about["sample_id"].astype("str"))
     return rows.astype({"sample_id": "str"}).merge(about, on="sample_id", how="left")
+
+
+# ------------------------------------------------------------------------------------------------- labels of one's own
+
+
+def labels(cache: Path) -> tuple[str, ...]:
+    """The names of the five labels of a cache folder, for all its Runs: `LABELS` until they are named."""
+    try:
+        names: Any = json.loads((cache / "marks" / "labels.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return LABELS
+    if not isinstance(names, list) or len(names) != len(LABELS) or not all(isinstance(name, str) for name in names):
+        return LABELS
+    return tuple(name or key for name, key in zip(names, LABELS, strict=True))
+
+
+def name_labels(cache: Path, names: Iterable[str]) -> None:
+    """Names the five labels; "" leaves the number. What has been given keeps its name of then.
+
+    Raises BadInputError for two of one name, and where the names cannot be written.
+    """
+    wanted = [name.strip()[:LONGEST_LABEL] or key for name, key in zip(names, LABELS, strict=True)]
+    if twice := {name for name in wanted if wanted.count(name) > 1}:
+        raise BadInputError(f"Two labels would be called '{min(twice)}': give each a name of its own.")
+    path = cache / "marks" / "labels.json"
+    try:
+        with atomic_file(path) as temporary:
+            temporary.write_text(json.dumps(wanted), encoding="utf-8")
+    except OSError as error:
+        raise BadInputError(f"The names cannot be kept in {path}: {error.strerror or error}.") from error
+
+
+# --------------------------------------------------------------------------------------------------------- agreement
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far two people agree about the samples that both have looked at."""
+
+    people: tuple[str, str]
+    about: str  # `MARKS`, or `OWN_LABELS`: one of the labels, or none
+    kappa: Kappa
+
+    @property
+    def words(self) -> str:
+        """In a sentence."""
+        kappa, (a, b) = self.kappa, (name or "somebody without a name" for name in self.people)
+        same = f"{kappa.observed:.0%} of the {kappa.n:,} samples that both have looked at".replace("%", " %")
+        said = f"{a} and {b} say the same ({self.about}) of {same}"
+        if kappa.value is None:
+            return f"{said}; kappa is not defined, since neither tells any of them from the others."
+        by = f", by {kappa.n_units:,} {kappa.unit}s" if kappa.unit != "sample" else ""
+        return f"{said}; Cohen's kappa {kappa.value:.2f} ({kappa.low:.2f} to {kappa.high:.2f}{by})."
+
+
+def agreements(run: Run, changes: Iterable[Mark]) -> list[Agreement]:
+    """Of every two people, about marks and about labels, wherever at least one of the two has given some.
+
+    Intervals are by subject where the samples name it. Samples that the Run does not hold do not count.
+    """
+    by_person: dict[str, dict[str, Mark]] = {}
+    for mark in latest(changes):
+        by_person.setdefault(mark.by, {})[mark.sample_id] = mark
+    if len(by_person) < 2:
+        return []
+    samples = run.samples(list(UNITS))
+    samples = samples.assign(sample_id=samples["sample_id"].astype("str")).drop_duplicates("sample_id")
+    compared = []
+    for a, b in combinations(sorted(by_person), 2):
+        rows = samples[samples["sample_id"].isin(by_person[a].keys() & by_person[b].keys())]
+        if rows.empty:
+            continue
+        units = unit_of(rows)
+        for about in (MARKS, OWN_LABELS):
+            of_a, of_b = ([_said(by_person[name][i], about) for i in rows["sample_id"]] for name in (a, b))
+            if any(of_a) or any(of_b):
+                compared.append(Agreement((a, b), about, cohen_kappa(of_a, of_b, units)))
+    return compared
+
+
+def _said(mark: Mark, about: str) -> str:
+    return mark.own_label if about == OWN_LABELS else "marked" * mark.is_marked

@@ -79,6 +79,40 @@ def test_export_says_what_the_run_says_of_a_sample(tiny_cache: Path) -> None:
     assert marks.table(run, []).empty
 
 
+def test_labels_have_names_of_ones_own(tiny_cache: Path) -> None:
+    run = store.open_run(tiny_cache, "a")
+    assert marks.labels(tiny_cache) == ("1", "2", "3", "4", "5")
+    marks.make(run, "live_0", by="anna", is_marked=False, own_label="1")
+    marks.name_labels(tiny_cache, ["blurred", " glare ", "", "", ""])
+    assert marks.labels(tiny_cache) == ("blurred", "glare", "3", "4", "5")
+    assert [mark.own_label for mark in marks.current(marks.history(run))] == ["1"]  # as it was called then
+    with pytest.raises(BadInputError, match="Two labels would be called '3'"):
+        marks.name_labels(tiny_cache, ["3", "", "", "", ""])
+    (tiny_cache / "marks" / "labels.json").write_text('["x"]')
+    assert marks.labels(tiny_cache) == marks.LABELS
+
+
+def test_two_people_agree_about_what_both_have_looked_at(fas: Callable[..., Result], tiny_cache: Path) -> None:
+    run = store.open_run(tiny_cache, "a")
+    for i, (anna, bo) in enumerate(((1, 1), (1, 0), (0, 0), (0, 0))):
+        marks.make(run, f"live_{i}", by="anna", is_marked=bool(anna))
+        marks.make(run, f"live_{i}", by="bo", is_marked=bool(bo), note="x" * i)
+    marks.make(run, "seen_paper_4", by="anna", is_marked=True)  # bo has not looked at it
+    for name in ("anna", "bo"):
+        marks.make(run, "gone", by=name, is_marked=True)  # of no sample of the Run
+    marks.make(run, "live_3", by="cy", is_marked=False)  # who says nothing
+    [of_two] = marks.agreements(run, marks.history(run))  # with cy there is nothing to agree about
+    assert (of_two.people, of_two.about, of_two.kappa.n, of_two.kappa.observed) == (("anna", "bo"), "marks", 4, 0.75)
+    assert of_two.kappa.value == pytest.approx(0.5)  # by chance: 2/4 * 1/4 + 2/4 * 3/4 = 1/2
+    marks.make(run, "live_1", by="bo", is_marked=False, own_label="glare")
+    labelled = marks.agreements(run, marks.history(run))[-1]
+    assert (labelled.about, labelled.kappa.observed) == ("labels", 0.75)
+    answer = fas("marks", "a", "--cache", tiny_cache, "--agreement")
+    assert "anna and bo say the same (marks) of 75 % of the 4 samples" in answer.out
+    [first, _] = json.loads(fas("marks", "a", "--cache", tiny_cache, "--agreement", "--json").out)
+    assert first["kappa"]["value"] == pytest.approx(0.5)
+
+
 def test_a_place_that_cannot_be_written_is_said(tiny_cache: Path) -> None:
     run = store.open_run(tiny_cache, "a")
     marks.file_of(run).mkdir(parents=True)
