@@ -1,4 +1,5 @@
-"""What is worth having ready for every Run before somebody opens its pages: PCA, mixtures, scores, separation, UMAP.
+"""What is worth having ready for every Run before somebody opens its pages: PCA, mixtures, scores, separation, UMAP,
+near-duplicates.
 
 The slow ones are also made on demand, in a process of their own: `python -m fas_core.derive CACHE RUN umap`.
 """
@@ -26,7 +27,7 @@ from fas_core.files import atomic_file, make_folder
 from fas_core.latent import mixture, projection, training_rows
 from fas_core.latent.projection import USUAL, FittedOn, Told, Umap
 from fas_core.progress import Job, Task, jobs_folder, task
-from fas_core.runs import store
+from fas_core.runs import duplicates, store
 from fas_core.runs.store import Run
 
 _log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ def compute(run: Run) -> None:
 
 
 def compute_quick(run: Run, *, job_file: Path | None = None) -> None:
-    """Projections, mixtures, fitted scores and separation: seconds. Runs without images have nothing to derive."""
+    """Projections, mixtures, fitted scores, separation, near-duplicates: seconds. Of Runs with images alone."""
     if not run.has_images or not len(run):
         return
     steps: list[Callable[[], object]] = [lambda: projection.pca_of(run)]
@@ -51,7 +52,7 @@ def compute_quick(run: Run, *, job_file: Path | None = None) -> None:
         steps += [partial(mixture.likelihoods, run, k) for k in mixture.components_of(len(training_rows(run)))]
         for name in scores.offered(run):
             steps.append(partial(scores.values, run, name))
-    steps.append(lambda: separation.of_run(run))
+    steps += [lambda: separation.of_run(run), partial(compare_samples, run)]
     missing: list[str] = []
     with task(f"Deriving from {run.info.name}", len(steps), job_file=job_file, stage="derive") as shown:
         for step in steps:
@@ -62,6 +63,13 @@ def compute_quick(run: Run, *, job_file: Path | None = None) -> None:
             shown.advance()
     for reason in dict.fromkeys(missing):
         _log.warning("%s: %s", run.info.name, reason)
+
+
+def compare_samples(run: Run) -> None:
+    """Near-duplicates, of which `health.cautions` tells then: seconds, so not of large Runs."""
+    if run.has_images and 0 < len(run) <= duplicates.QUICK:
+        for by in duplicates.WAYS:
+            duplicates.of_run(run, by)
 
 
 def compute_slow(run: Run) -> None:
@@ -146,6 +154,20 @@ class Separation:
 
 
 @dataclass(frozen=True)
+class NearDuplicates:
+    """The nearest sample of each in every subset, by pixels and by codes."""
+
+    def __str__(self) -> str:
+        return "near-duplicates"
+
+    def label(self, name: str) -> str:
+        return f"Near-duplicates of {name}"
+
+    def steps(self, run: Run) -> list[Step]:
+        return [Step(SHARES, partial(duplicates.of_run, run, by)) for by in duplicates.WAYS]
+
+
+@dataclass(frozen=True)
 class Mixture:
     """The mixture of some number of Gaussians that fits the codes as they are."""
 
@@ -185,15 +207,15 @@ def parsed(text: str) -> Result:
     kind, _, settings = text.partition("-")
     if kind == "umap":
         return UmapOf(_umap_of(settings))
-    for whole in (PcaOfAll(), Separation()):
+    for whole in (PcaOfAll(), Separation(), NearDuplicates()):
         if text == str(whole):
             return whole
     covariance, _, number = settings.partition("-")
     if kind in ("mixture", "mixtures") and covariance and number.isdecimal():
         return (Mixture if kind == "mixture" else Mixtures)(covariance, int(number))
     raise BadInputError(
-        f"'{text}' is nothing that is computed. Choose umap, umap-all-15-0.1-0, pca-all, separation, mixture-diag-8 or "
-        "mixtures-full-0, or the like."
+        f"'{text}' is nothing that is computed. Choose umap, umap-all-15-0.1-0, pca-all, separation, near-duplicates, "
+        "mixture-diag-8 or mixtures-full-0, or the like."
     )
 
 
@@ -340,7 +362,7 @@ def main() -> None:
     parser.add_argument("cache", type=Path)
     parser.add_argument("run")
     parser.add_argument(
-        "what", help="umap, umap-training-30-0.25-1, pca-all, separation, mixture-diag-8, mixtures-full-0, ..."
+        "what", help="umap, umap-training-30-0.25-1, pca-all, separation, near-duplicates, mixture-diag-8, ..."
     )
     parser.add_argument("--claimed", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()

@@ -14,7 +14,7 @@ from fas_core import derive, memo, progress
 from fas_core.derive import Work, parsed
 from fas_core.errors import BadInputError
 from fas_core.latent import mixture, projection
-from fas_core.runs import store
+from fas_core.runs import duplicates, store
 
 
 @pytest.fixture
@@ -34,6 +34,8 @@ def test_made_stores_what_pages_read(run: store.Run, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Work, "compute", lambda self: done.append(self.what))
     derive.compute(run)
     assert [k for k in mixture.COMPONENTS if mixture.known(run, k)] == [1, 2, 4, 8]  # there are 8 training images
+    assert duplicates.known(run, "pixels") is not None
+    assert duplicates.known(run, "code") is not None
     assert done == ["umap"]
 
 
@@ -104,6 +106,7 @@ def test_no_umap_is_one_message_and_leaves_no_lock(run: store.Run) -> None:
         ),
         ("pca-all", derive.PcaOfAll(), "Principal components of all codes of a"),
         ("separation", derive.Separation(), "Separation of a in numbers"),
+        ("near-duplicates", derive.NearDuplicates(), "Near-duplicates of a"),
         ("mixture-diag-8", derive.Mixture("diag", 8), "Mixture of 8 Gaussians (diag) of a"),
         ("mixtures-full-0", derive.Mixtures("full", 0), "Mixtures of Gaussians (full) of a"),
     ],

@@ -121,6 +121,8 @@ def cache_runs(
         device=device,
         precision=precision,
     )
+    for run in runs:
+        derive.compare_samples(run)
     warnings = [{"run": run.id, **caution.as_json()} for run in runs for caution in health.cautions(run)]
     for warning in warnings:
         say(f"Warning: {warning['message']}")

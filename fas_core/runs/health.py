@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,6 +25,7 @@ from fas_core.data.names import (
 )
 from fas_core.delivery import are_injected
 from fas_core.errors import BadInputError
+from fas_core.runs import duplicates
 from fas_core.runs.store import Run
 
 
@@ -31,7 +33,7 @@ from fas_core.runs.store import Run
 class Caution:
     """Why numbers on some samples may mislead: an entry of `warnings` in JSON documents."""
 
-    kind: str  # training_overlap, subset_overlap, no_subjects, species_differ, injections
+    kind: str  # training_overlap, near_duplicates, subset_overlap, no_subjects, species_differ, injections
     message: str  # a sentence
     counts: Mapping[str, object] = field(default_factory=dict)  # how many samples, images or subjects it is about
 
@@ -57,7 +59,7 @@ def cautions(run: Run, subsets: Sequence[str] | None = None) -> list[Caution]:
     samples = samples[samples["subset"].isin(wanted)]
     if not len(samples):
         return []
-    listed = [training_overlap(samples)]
+    listed = [training_overlap(samples), near_duplicates(run, wanted)]
     for message in _samples_in_two_subsets(samples):
         repeated = int(samples["sample_id"][samples["sample_id"].duplicated()].nunique())
         listed.append(Caution("subset_overlap", message, {"n_samples": repeated}))
@@ -111,6 +113,30 @@ def training_overlap(samples: pd.DataFrame) -> Caution | None:
         f"{len(used):,} of {len(samples):,} test images{whose} are known to the model by their content: "
         f"{' and '.join(parts)} ({each}). Numbers on them flatter.",
         {"n_images": len(samples), "n_learned": n_learned, "n_dev": n_dev, **n_of, "subsets": subsets},
+    )
+
+
+def near_duplicates(run: Run, subsets: Sequence[str]) -> Caution | None:
+    """How many samples of some subsets are nearly the same picture as one of `train`.
+
+    None where there are none, and where the Run's samples have not been compared: that is done when a Run is made, for
+    large ones on demand (`duplicates.of_run`).
+    """
+    compared = duplicates.known(run, "pixels")
+    rows = np.empty(0, np.int64) if compared is None else compared.beside_training(subsets)
+    if compared is None or not len(rows):
+        return None
+    near = compared.samples.iloc[rows]
+    n, n_attack = int(compared.samples["subset"].isin(subsets).sum()), int((near["label"] == ATTACK).sum())
+    per_subset = near["subset"].value_counts()
+    of_subsets = {name: int(per_subset[name]) for name in in_protocol_order(per_subset.index)}
+    each = ", ".join(f"{name} {count:,}" for name, count in of_subsets.items())
+    attacks = f", {n_attack:,} of them attacks" if n_attack else ""
+    return Caution(
+        "near_duplicates",
+        f"{len(rows):,} of {n:,} test images are near-duplicates of training images by their pixels ({each}{attacks}): "
+        f"nearer than {compared.limit.words}. Numbers on them are not those of new faces.",
+        {"n_images": n, "n_near": len(rows), "n_attacks": n_attack, "subsets": of_subsets},
     )
 
 

@@ -1,0 +1,48 @@
+"""Images shrunk to what survives another file format, size or brightness: what near-duplicates are told by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIDE = 32  # pixels
+UNIT = 255 * SIDE  # Euclidean distance of two thumbnails whose pixels differ by 1, of 0..1, in root mean square
+CHUNK = 256  # images at once
+
+
+def shrunk(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(n, SIDE * SIDE) of (n, H, W) images: each pixel the mean of the part of the image that it covers."""
+    n, height, width = images.shape
+    small = np.empty((n, SIDE * SIDE), np.uint8)
+    down, across = _areas(height), _areas(width).T
+    for first in range(0, n, CHUNK):
+        means = down @ images[first : first + CHUNK].astype(np.float32) @ across
+        small[first : first + CHUNK] = np.rint(means).clip(0, 255).reshape(len(means), -1)
+    return small
+
+
+def differences(thumbnails: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """(n,) root mean square difference of pixels in [0, 1], of (n, SIDE * SIDE) thumbnails and as many, or one."""
+    parts = [_rms(thumbnails[rows], other if len(other) == 1 else other[rows]) for rows in _chunks(len(thumbnails))]
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def _rms(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.float64]:
+    apart = a.astype(np.float32) - b
+    return np.sqrt(np.einsum("nd,nd->n", apart, apart, dtype=np.float64)) / UNIT
+
+
+def _chunks(n: int) -> Iterator[slice]:
+    step = 16 * CHUNK
+    return (slice(first, first + step) for first in range(0, n, step))
+
+
+def _areas(length: int) -> NDArray[np.float32]:
+    """(SIDE, length) share of each of `length` pixels in each of SIDE equal parts of their line."""
+    edges = np.linspace(0, length, SIDE + 1)
+    begins, ends = edges[:-1, np.newaxis], edges[1:, np.newaxis]
+    at = np.arange(length)
+    covered = np.clip(np.minimum(ends, at + 1) - np.maximum(begins, at), 0, None)
+    return np.asarray(covered / (ends - begins), np.float32)
