@@ -79,9 +79,9 @@ def show_answer(of: Compared, how_far: list[Distances]) -> None:
     counts = ", ".join(f"{len(points):,} {escaped(readable(name))}" for name, points in of.attacks.items())
     whom = "live training images" if of.is_training else "live faces outside training"
     st.caption(
-        f"Distances are between the mean code of a species ({counts}) and that of {len(of.live):,} {whom}, in *live "
-        "spreads*: standard deviations of those live codes along the line through both means. All dimensions of each "
-        "checkpoint's own codes count; no projection and no alignment is in these numbers."
+        f"In live spreads, between the mean code of a species ({counts}) and that of {len(of.live):,} {whom}.",
+        help="Live spreads are standard deviations of those live codes along the line through both means. All "
+        "dimensions of each checkpoint's own codes count; no projection and no alignment is in these numbers.",
     )
 
 

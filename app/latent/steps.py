@@ -282,6 +282,11 @@ class Frame:
         return repr((self.both.digest, self.name, self.x, self.y, self.subsets))
 
     @property
+    def axes(self) -> list[int]:
+        """Of the places, those that are shown."""
+        return [0, 1] if self.name == UMAP else [self.x, self.y]
+
+    @property
     def titles(self) -> tuple[str, str]:
         """Of the axes."""
         a = self.both.steps.a
@@ -298,8 +303,6 @@ class Placed:
 
     where: Plane
     middles: NDArray[np.float64]  # (groups, 2)
-    left: float | None  # see `frames.Laid`
-    by_chance: float | None
 
 
 @cached(entries=8, spinner="Bringing them into one frame …")
@@ -307,24 +310,22 @@ def placed(frame: Frame) -> list[Placed]:
     """Raises BadInputError where alignment has too few shared samples."""
     both, a = frame.both, frame.both.steps.a
     laid = frames.in_one_frame(
-        [_places(frame.name, step.run, a.run) for step in both.steps.each],
+        [own_places(frame.name, step.run, a.run) for step in both.steps.each],
         both.rows,
         both.is_training,
         reference=both.steps.at,
-        axes=[0, 1] if frame.name == UMAP else [frame.x, frame.y],
+        axes=frame.axes,
         is_aligned=frame.name != ONE,
     )
     points = both.points(frame.subsets)
     codes, names = points.groups
     return [
-        Placed(
-            where, frames.centroids(of_step.places, codes, len(names), points.is_shown), of_step.left, of_step.by_chance
-        )
-        for where, of_step in zip(plot.planes([of_step.places for of_step in laid]), laid, strict=True)
+        Placed(where, frames.centroids(places, codes, len(names), points.is_shown))
+        for where, places in zip(plot.planes(laid), laid, strict=True)
     ]
 
 
-def _places(frame: str, run: Run, a: Run) -> NDArray[np.float32]:
+def own_places(frame: str, run: Run, a: Run) -> NDArray[np.float32]:
     """(n, k) of all codes of a Run."""
     if frame == UMAP:
         embedding = projection.known_umap(run)

@@ -1,5 +1,4 @@
-"""Codes of several checkpoints in one frame: who is joined to whom, how one set of places is laid onto another, and
-where groups go from checkpoint to checkpoint.
+"""Codes of several checkpoints in one frame, and where groups go in it from checkpoint to checkpoint.
 
 Axes of two trainings have nothing to do with each other, nor do signs and order of their principal components. Only
 checkpoints of one training share a basis; others are brought together by the places of the same images.
@@ -8,12 +7,11 @@ checkpoints of one training share a basis; others are brought together by the pl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fas_core.errors import BadInputError
+from fas_core.latent.alignment import aligned
 
 ONE, OWN, UMAP = "one PCA", "aligned PCA", "aligned UMAP"
 LEAST_SHARED = 4  # live training images that places along two axes are aligned by
@@ -51,19 +49,6 @@ def n_aligned(dims: Sequence[int], n_shared: int) -> int:
     return max(2, min(*dims, n_shared // 2))
 
 
-@dataclass(frozen=True, eq=False)
-class Laid:
-    """Places (m, 2) of the common samples of one checkpoint in the frame of all.
-
-    `left`: share of the variance of the reference's places that alignment leaves, and `by_chance`, as `left_over` says;
-    None where nothing was aligned.
-    """
-
-    places: NDArray[np.floating]
-    left: float | None = None
-    by_chance: float | None = None
-
-
 def in_one_frame(
     own: Sequence[NDArray[np.floating]],
     rows: Sequence[NDArray[np.int64]],
@@ -72,8 +57,8 @@ def in_one_frame(
     reference: int,
     axes: Sequence[int],
     is_aligned: bool,
-) -> list[Laid]:
-    """The common samples of every checkpoint along two axes of the reference, the position of one of them.
+) -> list[NDArray[np.floating]]:
+    """(m, 2) each, the common samples of every checkpoint along two axes of the reference, the position of one of them.
 
     own: (n_i, k_i) places of all codes of each checkpoint, `rows`: (m,) its rows of the common samples. Aligned, the
     common samples in `is_fit` (m,) are laid onto those of the reference along as many axes as they allow, and all
@@ -81,71 +66,15 @@ def in_one_frame(
     """
     target = own[reference][rows[reference]]
     k = n_aligned([places.shape[1] for places in own], int(is_fit.sum()))
-    laid = []
+    laid: list[NDArray[np.floating]] = []
     for i, (places, of_common) in enumerate(zip(own, rows, strict=True)):
         here = places[of_common]
         if not is_aligned or i == reference:
-            laid.append(Laid(here[:, list(axes)]))
+            laid.append(here[:, list(axes)])
             continue
-        x, y = here[is_fit][:, :k], target[is_fit][:, :k]
-        moved = aligned(x, y).applied(here[:, :k])[:, list(axes)].astype(np.float32)
-        laid.append(Laid(moved, *left_over(x, y, axes)))
+        alignment = aligned(here[is_fit][:, :k], target[is_fit][:, :k])
+        laid.append(alignment.applied(here[:, :k])[:, list(axes)].astype(np.float32))
     return laid
-
-
-# ------------------------------------------------------------------------------------------------------- alignment
-
-
-@dataclass(frozen=True, eq=False)
-class Alignment:
-    """x (n, k) -> scale (x - source) rotation + target: places of one Run among those of another."""
-
-    scale: float
-    rotation: NDArray[np.float64]  # (k, k) orthogonal; may reflect
-    source: NDArray[np.float64]  # (k,) means of both
-    target: NDArray[np.float64]
-    residual: float  # share of the target's variance that is left, 0..1
-
-    def applied(self, x: NDArray[np.floating]) -> NDArray[np.float64]:
-        """(n, k) -> (n, k)"""
-        return self.scale * (np.asarray(x, np.float64) - self.source) @ self.rotation + self.target
-
-
-def aligned(x: NDArray[np.floating], y: NDArray[np.floating]) -> Alignment:
-    """The shift, rotation or reflection, and one scale that bring x (n, k) closest to y (n, k), row by row.
-
-    Orthogonal Procrustes (Schönemann, 1966; with shift and scale Gower, 1975): with centred X and Y and X'Y = U S V',
-    the rotation is U V', the scale trace(S) / |X|², and 1 - trace(S)² / (|X|² |Y|²) of Y's variance is left.
-    Raises BadInputError where there are not more rows than columns, as any places could then be laid onto any others,
-    or where either does not vary.
-    """
-    n, k = x.shape
-    if n <= k:
-        raise BadInputError(f"Places along {k} axes are aligned by more than {k} shared samples; there are {n}.")
-    source, target = x.mean(0, dtype=np.float64), y.mean(0, dtype=np.float64)
-    centred, wanted = x - source, y - target
-    size_x, size_y = float((centred**2).sum()), float((wanted**2).sum())
-    if not size_x > 0 or not size_y > 0:
-        raise BadInputError("Places that are all the same cannot be aligned.")
-    u, s, vt = np.linalg.svd(centred.T @ wanted)
-    trace = float(s.sum())
-    residual = min(1.0, max(0.0, 1 - trace**2 / (size_x * size_y)))
-    return Alignment(trace / size_x, u @ vt, source, target, residual)
-
-
-def left_over(x: NDArray[np.floating], y: NDArray[np.floating], axes: Sequence[int]) -> tuple[float, float]:
-    """Share of the variance of y (n, k) along some axes that x leaves after alignment along all, and the same where
-    the samples are exchanged at random: what no likeness leaves, about 1. Of few axes, it may be over 1.
-
-    Raises BadInputError as `aligned` does.
-    """
-    exchanged = x[np.random.default_rng(0).permutation(len(x))]
-    wanted = y[:, list(axes)]
-    variance = float(((wanted - wanted.mean(0, dtype=np.float64)) ** 2).sum())
-    left = [
-        float(((aligned(source, y).applied(source)[:, list(axes)] - wanted) ** 2).sum()) for source in (x, exchanged)
-    ]
-    return (left[0] / variance, left[1] / variance) if variance > 0 else (0.0, 0.0)
 
 
 # ------------------------------------------------------------------------------------------------ where groups are

@@ -52,6 +52,7 @@ def page(
 
 
 def texts(at: AppTest) -> str:
-    """Everything the page says in words, one element a line."""
+    """Everything the page says in words, one element a line; what it says on demand follows each."""
     kinds = ("title", "subheader", "markdown", "caption", "info", "warning", "success", "error")
-    return "\n".join(str(element.value) for kind in kinds for element in at.get(kind))
+    elements = [element for kind in kinds for element in at.get(kind)]
+    return "\n".join(f"{element.value}\n{getattr(element.proto, 'help', '')}".rstrip() for element in elements)

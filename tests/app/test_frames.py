@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.components import scatter
 from fas_core.derive import Work
-from fas_core.latent import frames, projection
+from fas_core.latent import alignment, frames, projection
 from fas_core.runs import store
 from tests.app.conftest import page as opened
 from tests.app.conftest import texts
@@ -94,13 +94,21 @@ def test_runs_of_two_trainings_are_aligned_and_it_is_said_how_well(
     own = [projection.coordinates(run, projection.pca_of(run)) for run in (a, b)]
     train = projection.pca_rows(a)[0]
     x, y = (codes[train][:, :4].astype(np.float64) for codes in own)  # half as many axes as there are training images
-    expected = frames.aligned(y, x).applied(own[1][:, :4])[:, :2]
+    expected = alignment.aligned(y, x).applied(own[1][:, :4])[:, :2]
     step = (np.array(plots(at)[0]["high"]) - plots(at)[0]["low"]).max() / 65535
     np.testing.assert_allclose(places(at, 0), own[0][:, :2], atol=step)
     np.testing.assert_allclose(places(at, 1), expected, atol=step)
-    left, by_chance = frames.left_over(y, x, [0, 1])
-    assert f"leaves unexplained: B {100 * left:.0f} % (by chance {100 * by_chance:.0f} %)" in texts(at)
-    assert plots(at)[1]["note"].endswith(f"alignment leaves {100 * left:.0f} %")
+    table = a.samples(["subset", "label", "subject_id"])
+    is_training, is_attack = np.isin(np.arange(24), train), (table["label"] == "attack").to_numpy()
+    groups = {"training live": is_training, "other live": ~is_attack & ~is_training, "attacks": is_attack}
+    places_of = {
+        "codes": own[1][:, :4],
+        "pixels": alignment.pixel_places(a.images("inputs", range(24)), is_training, 4),
+    }
+    left = alignment.left_over(places_of, own[0][:, :4], [0, 1], groups, table["subject_id"].to_numpy(str))
+    assert alignment.agreement_words(left) in [caption.value for caption in at.caption]
+    (more,) = [caption.proto.help for caption in at.caption if "plain pixels leave" in caption.value]
+    assert "The 8 live training images that all share are laid onto those of A" in more
 
 
 def test_one_pca_of_different_trainings_is_warned_about(page: Callable[..., AppTest], tiny_cache: Path) -> None:
@@ -119,7 +127,7 @@ def test_codes_of_another_size_are_refused_one_pca_in_words_and_aligned(
     small = write_image_run(tiny_cache, "small", tiny_samples(), seed=5, dimensions=3)
     at = page(frame="one PCA", panels=[label(small)])
     assert "different sizes (3, 8 dimensions)" in at.info[0].value
-    assert "Each has its own PCA" in texts(at)
+    assert "Each checkpoint has its own PCA" in texts(at)
     assert at.selectbox(key="pcx").options == ["PC 1", "PC 2", "PC 3"]
     assert [plot["note"][:8] for plot in plots(at)] == ["A: a", "B: small"]
 
@@ -238,7 +246,7 @@ def test_a_missing_umap_is_offered_and_the_pca_shown(
     monkeypatch.setattr(Work, "start", lambda self: started.append(f"{self.what} of {self.run.info.name}"))
     at = page(frame="aligned UMAP")
     assert "UMAP of A (a) is not computed yet" in texts(at)
-    assert "Each has its own PCA" in texts(at)
+    assert "Each checkpoint has its own PCA" in texts(at)
     at.button(key="frames_umap").click().run()
     assert started == ["umap of a"]
 
@@ -254,7 +262,7 @@ def test_known_umaps_are_aligned(page: Callable[..., AppTest], monkeypatch: pyte
     at = page(frame="aligned UMAP")
     of_a, of_b = plots(at)
     np.testing.assert_allclose(places(at, 0), places(at, 1), atol=1e-3)
-    assert "B 0 % (by chance" in texts(at)
+    assert "Alignment leaves 0 % of " in texts(at)
     assert of_a["titles"] == ["UMAP 1 of A (no unit)", "UMAP 2 of A (no unit)"]
     assert not of_b["ticks"]
 

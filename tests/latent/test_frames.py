@@ -1,4 +1,4 @@
-"""Joining samples, Procrustes against SciPy's, centroids, and distances that no turning of the axes changes."""
+"""Joining samples, one frame for several checkpoints, centroids, and distances that no turning of the axes changes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
-from scipy.linalg import orthogonal_procrustes
-from scipy.spatial import procrustes
 
-from fas_core.errors import BadInputError
 from fas_core.evaluation.join import common_rows
 from fas_core.latent import frames
 
@@ -47,69 +44,6 @@ def turned(k: int, seed: int) -> NDArray[np.float64]:
     return q
 
 
-@pytest.fixture
-def places() -> NDArray[np.float64]:
-    return np.random.default_rng(0).normal(size=(60, 4)) * [5, 2, 1, 0.3] + [100, 0, -3, 1]
-
-
-def test_places_that_were_turned_mirrored_scaled_and_shifted_come_back(places: NDArray[np.float64]) -> None:
-    other = 7.5 * places @ turned(4, 1) + [3, -200, 0.1, 8]
-    alignment = frames.aligned(other, places)
-    np.testing.assert_allclose(alignment.applied(other), places, atol=1e-9)
-    assert alignment.residual == pytest.approx(0, abs=1e-12)
-    assert alignment.scale == pytest.approx(1 / 7.5)
-    np.testing.assert_allclose(alignment.rotation @ alignment.rotation.T, np.eye(4), atol=1e-12)
-    assert np.linalg.det(alignment.rotation) == pytest.approx(-1)
-    assert frames.left_over(other, places, [0, 3])[0] == pytest.approx(0, abs=1e-12)
-
-
-def test_alignment_is_scipys(places: NDArray[np.float64]) -> None:
-    other = 3 * places @ turned(4, 2) + np.random.default_rng(3).normal(size=places.shape)
-    alignment = frames.aligned(other, places)
-    assert alignment.residual == pytest.approx(procrustes(places, other)[2], abs=1e-12)
-    rotation, trace = orthogonal_procrustes(other - other.mean(0), places - places.mean(0))
-    np.testing.assert_allclose(alignment.rotation, rotation, atol=1e-9)
-    assert alignment.scale == pytest.approx(trace / ((other - other.mean(0)) ** 2).sum())
-    assert frames.left_over(other, places, range(4))[0] == pytest.approx(alignment.residual)
-
-
-def test_no_small_change_of_an_alignment_fits_better(places: NDArray[np.float64]) -> None:
-    other = places @ turned(4, 4) + np.random.default_rng(5).normal(size=places.shape)
-    alignment = frames.aligned(other, places)
-    left = ((alignment.applied(other) - places) ** 2).sum()
-    angle = 0.01
-    turn = np.eye(4)
-    turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-    for scale, rotation, target in (
-        (alignment.scale * 1.01, alignment.rotation, alignment.target),
-        (alignment.scale, alignment.rotation @ turn, alignment.target),
-        (alignment.scale, alignment.rotation, alignment.target + 0.01),
-    ):
-        changed = scale * (other - alignment.source) @ rotation + target
-        assert ((changed - places) ** 2).sum() > left
-
-
-def test_places_that_have_nothing_to_do_with_each_other_are_said_to_be_unexplained(
-    places: NDArray[np.float64],
-) -> None:
-    other = np.random.default_rng(6).normal(size=places.shape)
-    assert frames.aligned(other, places).residual > 0.8
-    itself, by_chance = frames.left_over(places, places, [0, 1])
-    assert itself == pytest.approx(0, abs=1e-12)
-    assert by_chance > 0.8
-    assert frames.left_over(places, places, [0, 1])[1] == by_chance
-    noisy = np.column_stack([places[:, :3], other[:, 3]])  # one axis lost: the others do not suffer
-    assert frames.left_over(noisy, places, [0, 1])[0] < 0.01 < 0.1 < frames.left_over(noisy, places, [3])[0]
-
-
-def test_what_any_places_would_fit_is_refused() -> None:
-    rng = np.random.default_rng(7)
-    with pytest.raises(BadInputError, match="along 3 axes are aligned by more than 3 shared samples; there are 3"):
-        frames.aligned(rng.normal(size=(3, 3)), rng.normal(size=(3, 3)))
-    with pytest.raises(BadInputError, match="all the same"):
-        frames.aligned(np.ones((5, 2)), rng.normal(size=(5, 2)))
-
-
 def test_one_pca_is_for_codes_of_one_training_and_one_size() -> None:
     assert frames.usual(["t", "t"], [8, 8]) == frames.ONE
     assert frames.usual(["t", "u"], [8, 8]) == frames.OWN
@@ -137,16 +71,12 @@ def test_common_samples_are_laid_onto_those_of_the_reference_by_hand() -> None:
     rows = [np.array([1, 2, 3, 4, 5]), np.array([0, 1, 2, 3, 4])]
     is_fit = np.array([True, True, True, True, False])
     laid = frames.in_one_frame([a, b], rows, is_fit, reference=0, axes=[0, 1], is_aligned=True)
-    np.testing.assert_array_equal(laid[0].places, a[1:])
-    np.testing.assert_allclose(laid[1].places, a[1:], atol=1e-6)
-    assert (laid[0].left, laid[0].by_chance) == (None, None)
-    assert laid[1].left == pytest.approx(0, abs=1e-12)
-    assert laid[1].by_chance is not None
+    np.testing.assert_array_equal(laid[0], a[1:])
+    np.testing.assert_allclose(laid[1], a[1:], atol=1e-6)
     onto_b = frames.in_one_frame([a, b], rows, is_fit, reference=1, axes=[1, 0], is_aligned=True)
-    np.testing.assert_allclose(onto_b[0].places, b[:, ::-1], atol=1e-5)
+    np.testing.assert_allclose(onto_b[0], b[:, ::-1], atol=1e-5)
     as_they_are = frames.in_one_frame([a, b], rows, is_fit, reference=0, axes=[1, 0], is_aligned=False)
-    np.testing.assert_array_equal(as_they_are[1].places, b[:, ::-1])
-    assert as_they_are[1].left is None
+    np.testing.assert_array_equal(as_they_are[1], b[:, ::-1])
 
 
 def test_a_sample_that_is_not_fitted_has_no_part_in_where_others_lie() -> None:
@@ -154,7 +84,7 @@ def test_a_sample_that_is_not_fitted_has_no_part_in_where_others_lie() -> None:
     b = np.vstack([a[:4], [[500.0, -70]]])
     rows, is_fit = [np.arange(5)] * 2, np.arange(5) < 4
     _, laid = frames.in_one_frame([a, b], rows, is_fit, reference=0, axes=[0, 1], is_aligned=True)
-    np.testing.assert_allclose(laid.places, b, atol=1e-4)
+    np.testing.assert_allclose(laid, b, atol=1e-4)
 
 
 def test_centroids_are_means_of_what_counts_and_empty_groups_have_none() -> None:
