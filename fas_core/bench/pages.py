@@ -1,0 +1,119 @@
+"""Opening every page on the demo: seconds until it is settled, the first time and again, and the words to be read.
+
+The targets are absolute: what takes longer is felt as waiting, and what is longer is not read. First: in a server
+process of its own per page, in which nothing has been loaded or computed but what `fas app` does on starting; what
+`fas demo` has derived is on the disk, the system has the files in memory, and the browser has Streamlit's scripts.
+Again: back from the Overview, in the same tab. Software rendering, as on a machine without a GPU.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fas_core import demo
+from fas_core.bench.drag import opened_browser, served_app
+from fas_core.errors import BadInputError
+from fas_core.runs import store
+
+PROJECT = Path(__file__).resolve().parents[2]
+FIRST, AGAIN = 2.5, 1.0  # seconds
+FEW_WORDS = 250  # on Likelihood, the page with most to say
+
+# Notes when the page was last at work: a message, a change of what it shows, a task that kept the browser busy.
+_WATCH = """() => {
+    window.fas = { last: 0, start: 0 };
+    const touch = () => { window.fas.last = performance.now() };
+    new MutationObserver(touch).observe(document, { subtree: true, childList: true, attributes: true });
+    new PerformanceObserver((list) => {
+        for (const task of list.getEntries()) {
+            window.fas.last = Math.max(window.fas.last, task.startTime + task.duration);
+        }
+    }).observe({ type: 'longtask' });
+}"""
+# Half a second in which nothing happens: the script has run, no part is stale, no chart still being fetched.
+_SETTLED = """() => {
+    const app = document.querySelector('[data-testid=stApp]');
+    const busy = '[data-stale=true], [data-testid=stSkeleton], [data-testid=stSpinner]';
+    const done = app?.dataset.testScriptState === 'notRunning' && app.dataset.testConnectionState === 'CONNECTED'
+        && !document.querySelector(busy) && document.querySelector('[data-testid=stMain] h1, [data-testid=stMain] h2');
+    if (!done) window.fas.last = performance.now();
+    return done && performance.now() - window.fas.last > 500;
+}"""
+_SECONDS = "() => (window.fas.last - window.fas.start) / 1000"
+# Streamlit listens to the browser's own Back; so another page is opened as by a link, wherever links stand.
+_GO = """(address) => {
+    window.fas.start = window.fas.last = performance.now();
+    history.pushState({}, '', address);
+    dispatchEvent(new PopStateEvent('popstate', { state: {} }));
+}"""
+# Headings, sentences, labels and buttons in the page itself; not what stands in charts, tables and menus that are shut.
+_WORDS = """() => {
+    const main = document.querySelector('[data-testid=stMain]');
+    const drawn = [...main.querySelectorAll('svg text')].map((text) => text.textContent).join(' ');
+    const count = (text) => (text.match(/[\\p{L}\\p{N}][^\\s]*/gu) ?? []).length;
+    const icons = [...main.querySelectorAll('[data-testid=stIconMaterial]')].map((icon) => icon.textContent).join(' ');
+    return Math.max(0, count(main.innerText) - count(drawn) - count(icons));
+}"""
+
+
+def names() -> list[str]:
+    """Of all pages, as they stand in the address."""
+    return sorted(path.stem for path in (PROJECT / "app" / "views").glob("[!_]*.py"))
+
+
+TARGETS: dict[str, tuple[str, float]] = {
+    **{f"{page}_first_seconds": ("at_most", FIRST) for page in names()},
+    **{f"{page}_again_seconds": ("at_most", AGAIN) for page in names()},
+    "likelihood_words": ("at_most", FEW_WORDS),
+}
+
+
+def demo_cache() -> Path:
+    """The cache folder that FAS_CACHE names, or the project's; raises BadInputError where the demo is not in it."""
+    cache = Path(os.environ.get("FAS_CACHE") or PROJECT / "cache")
+    there = {run.info.name for run in store.all_runs(cache) if run.is_complete}
+    if missing := demo.EXPERIMENTS.keys() - there:
+        raise BadInputError(
+            f"Pages are measured on the demo, and {cache} lacks {', '.join(sorted(missing))} of it. Make it: fas demo "
+            "--no-app; or name its cache folder: FAS_CACHE=FOLDER fas bench pages"
+        )
+    return cache
+
+
+def figures(pages: Sequence[str] = (), cache: Path | None = None) -> dict[str, float]:
+    """Per page `_first_seconds`, `_again_seconds` and `_words`; of all pages, on the demo.
+
+    Raises BadInputError where the demo, playwright or a browser is missing.
+    """
+    folder = cache or demo_cache()
+    by_name: dict[str, float] = {}
+    with opened_browser() as browser:
+        context = browser.new_context(viewport={"width": 1440, "height": 900})
+        context.add_init_script(f"({_WATCH})()")
+        _opened(context, folder, "overview")  # the system reads the files, the browser Streamlit's scripts
+        for name in pages or names():
+            by_name |= {f"{name}_{figure}": value for figure, value in _opened(context, folder, name).items()}
+    return by_name
+
+
+def _opened(context: Any, cache: Path, name: str) -> dict[str, float]:
+    """One page, in a server of its own."""
+    with served_app(cache) as address:
+        tab = context.new_page()
+        tab.goto(f"{address}/{name}")
+        first, words = _settled(tab), float(tab.evaluate(_WORDS))
+        for address in ("overview" if name != "overview" else "threshold", name):
+            tab.evaluate(_GO, f"/{address}")
+            tab.wait_for_timeout(200)
+            again = _settled(tab)
+        tab.close()
+    return {"first_seconds": first, "again_seconds": again, "words": words}
+
+
+def _settled(tab: Any) -> float:
+    """Seconds from the start until nothing more happened."""
+    tab.wait_for_function(_SETTLED, timeout=300_000, polling=50)
+    return float(tab.evaluate(_SECONDS))
