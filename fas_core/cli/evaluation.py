@@ -49,18 +49,28 @@ def evaluate(
     threshold: Annotated[list[float] | None, typer.Option(help="Rates at this threshold; may be repeated.")] = None,
     level: LevelOption = "frame",
     fail_closed: FailClosedOption = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print a row per number, with its interval, as CSV.")] = False,
+    as_latex: Annotated[bool, typer.Option("--latex", help="Print a table per score for a paper (booktabs).")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Metrics per score and subset. Example: `fas evaluate small_dcvae --score rec --level 'video mean'`"""
+    from fas_core import files
     from fas_core.evaluation import run_metrics
+    from fas_core.reports import papers
     from fas_core.runs import store
 
+    if as_csv + as_latex + as_json > 1:
+        raise BadInputError("--csv, --latex and --json: choose one.")
     opened = store.open_run(cache, run)
     of_run = run_metrics.evaluated(opened, score, subset, level, fail_closed=fail_closed, thresholds=threshold or ())
     if as_json:
         return print_json(of_run.as_json())
     for warning in of_run.warnings:
         say(f"Warning: {warning.message}")
+    if as_csv:
+        return print(files.csv(papers.numbers(of_run)).decode(), end="")
+    if as_latex:
+        return print(papers.latex(of_run, opened.info.name), end="")
     for name, cells in of_run.scores.items():
         print_metrics(f"{run}: {name}", {of_subset: (cell, cell.at_dev_threshold) for of_subset, cell in cells.items()})
         for of_subset, cell in cells.items():

@@ -168,6 +168,6 @@ def test_the_answer_is_a_function_of_numbers() -> None:
     )
     nothing = Explained(384, 0, "sample", 384, (cause("hat", share(0.01, -0.02, 0.05)),), None, (), {})
     assert words.answer(of_run.Follows("kl", ATTACKS, 384, nothing)) == (
-        "Nothing that was measured of 384 attacks explains kl beyond chance: hat comes first with 1\u00a0% (0–5) of its "
-        "variance."
+        "Nothing that was measured of 384 attacks explains kl beyond chance: hat comes first with 1\u00a0% (0–5) of "
+        "its variance."
     )
