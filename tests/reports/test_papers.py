@@ -49,7 +49,7 @@ def _ends(interval: dict[str, float] | None) -> list[float | None]:
 
 
 def test_the_latex_is_escaped_and_marks_what_is_optimistic(fas: Callable[..., Result], tmp_path: Path) -> None:
-    lines = [f"l{i},live,{i},,dev" for i in range(9)] + [f"s{i},spoof,{i + 4},a&b_{i % 2},50%_dev" for i in range(8)]
+    lines = [f"l{i},live,{i},,dev" for i in range(9)] + [f"s{i},spoof,{i + 4},a&b_{i % 2},dev" for i in range(8)]
     (tmp_path / "s.csv").write_text("sample_id,label,score,pai_species,subset\n" + "\n".join(lines))
     assert fas("scores", "import", tmp_path / "s.csv", "--name", "v_1", "--cache", tmp_path).code == 0
     said = fas("evaluate", "v_1", "--latex", "--cache", tmp_path).out
