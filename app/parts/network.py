@@ -1,10 +1,12 @@
 """The model of a Run's checkpoint, in this server's memory: loaded when something first asks it, then kept.
 
-PyTorch is loaded with it, not before.
+PyTorch is loaded with it, or behind a page that is about to need it, not before.
 """
 
 from __future__ import annotations
 
+import importlib
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ from fas_core.runs.store import Run
 if TYPE_CHECKING:
     from fas_core.inference import infer
 
+_PREDICT = "fas_core.inference.predict"
 _one_at_a_time = threading.Lock()  # models are not made for several threads, nor is there memory for many batches
 
 
@@ -37,6 +40,12 @@ def _loaded(checkpoint: _Checkpoint) -> infer.Ready:
     from fas_core.inference import predict
 
     return predict.ready(checkpoint.run)
+
+
+def warm() -> None:
+    """Begins to load PyTorch and returns at once: that takes seconds, in which somebody looks for an image."""
+    if _PREDICT not in sys.modules:
+        threading.Thread(target=importlib.import_module, args=(_PREDICT,), daemon=True).start()
 
 
 @contextmanager

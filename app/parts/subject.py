@@ -1,6 +1,7 @@
 """The image that a page is about: one of a Run, or one that somebody uploads, as the Run's checkpoint sees it.
 
-All of an upload stays in memory: nothing is written. PyTorch is loaded when the first one comes, not with the page.
+All of an upload stays in memory: nothing is written. PyTorch is loaded once an upload is
+asked for, not with the page.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from app.charts import codes
 from app.components import gallery as component
 from app.components.zoom import zoomed
-from app.parts import marking, sample, standing
+from app.parts import marking, network, sample, standing
 from app.parts import subject as subjects
 from app.parts.standing import LIVE_TRAINING
 from app.parts.subject import Subject
@@ -81,6 +81,7 @@ def chosen_row(shown: Shown) -> int | None:
 
 def uploaded(run: Run) -> Subject | None:
     """The uploaded image as the Run's checkpoint sees it; None until there is one that can be read."""
+    network.warm()
     file = st.file_uploader(
         "An image of a face",
         key="upload",

@@ -58,7 +58,7 @@ def figures(n: int = IMAGES, rounds: int = ROUNDS, keys: int = KEYS) -> dict[str
     The first key does not count. Raises BadInputError where playwright or a browser is missing.
     """
     with tempfile.TemporaryDirectory() as folder:
-        files = {name: _checkpoint(Path(folder), name) for name in EXPERIMENTS}
+        files = {name: write_checkpoint(Path(folder), name) for name in EXPERIMENTS}
         fabric = devices.one_device("cpu", "fp32")
         works: dict[str, Callable[[], object]] = {}
         for name, file in files.items():
@@ -66,7 +66,7 @@ def figures(n: int = IMAGES, rounds: int = ROUNDS, keys: int = KEYS) -> dict[str
             codes = traversal.from_prior(traversal.STEPS, model.config.latent_dim, 0)
             works[name] = partial(predict.decoded, codes, infer.Ready(fabric, model))
         seconds = bench.medians(works, rounds)
-        run = _write_run(Path(folder), files[IN_PAGE], n)
+        run = write_run(Path(folder), files[IN_PAGE], n)
         return {f"{name}_milliseconds": 1000 * value for name, value in seconds.items()} | _in_page(run, keys)
 
 
@@ -87,7 +87,7 @@ def _in_page(run: store.Run, keys: int) -> dict[str, float]:
     return {"key_milliseconds": middle, "key_p95_milliseconds": high}
 
 
-def _checkpoint(folder: Path, name: str) -> Path:
+def write_checkpoint(folder: Path, name: str) -> Path:
     experiment = experiments.preset(name)
     path = folder / f"{name}.safetensors"
     torch.manual_seed(0)
@@ -95,7 +95,7 @@ def _checkpoint(folder: Path, name: str) -> Path:
     return path
 
 
-def _write_run(folder: Path, file: Path, n: int) -> store.Run:
+def write_run(folder: Path, file: Path, n: int) -> store.Run:
     """Noise whose codes the checkpoint decodes; live training images, and as many attacks."""
     config = checkpoint.header_of(file)["config"]
     info = store.RunInfo(

@@ -23,7 +23,7 @@ def test_traversal_figures() -> None:
 
 
 def test_the_run_of_the_page_has_its_checkpoint(tmp_path: Path) -> None:
-    run = traversal._write_run(tmp_path, traversal._checkpoint(tmp_path, traversal.IN_PAGE), 40)
+    run = traversal.write_run(tmp_path, traversal.write_checkpoint(tmp_path, traversal.IN_PAGE), 40)
     assert run.is_complete
     codes = run.latents()[:3]
     assert predict.decoded(codes, predict.ready(run, "cpu")).shape == (3, 128, 128)
