@@ -140,3 +140,46 @@ def data_attacks(
     say_notes(source.notes)
     written = attacks.write_attacked_data_set(source, out, [s.strip() for s in species.split(",") if s.strip()], seed)
     say(f"{written}: live images of {manifest_path} and simulated attacks on them")
+
+
+def data_dedupe(
+    manifest_path: Annotated[Path, typer.Argument(metavar="M")],
+    out: OutOption,
+    max_difference: Annotated[
+        float, typer.Option(help="Root mean square of pixels in 0..1 up to which two pictures are the same.")
+    ] = 0.03,
+    across_labels: Annotated[
+        bool, typer.Option("--across-labels", help="Of pictures that are alike and not of one label, both leave.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Takes out pictures that are there twice. Example: `fas data dedupe faces.csv --out unique.csv`
+
+    Outside `train` they stay before those in it, else the first one does. Alike but of different labels or species:
+    reported, and they stay.
+    """
+    from fas_core.data import dedupe, filters, manifest
+    from fas_core.files import require_writable, write_table
+
+    source = manifest.read(manifest_path)
+    say_notes(source.notes)
+    require_writable(out.parent)
+    unique = dedupe.deduplicated(source, max_difference, across_labels=across_labels)
+    manifest.write(manifest.relocated(manifest.Manifest(unique.rows, source.source), out), out)
+    write_table(unique.left, filters.left_file(out))
+    say(f"{filters.left_file(out)}: the {len(unique.left)} images that left, each with the one that stays")
+    say_notes(unique.notes)
+    document = unique.as_json()
+    if as_json:
+        return print_json(document)
+    rows = [[name, *(str(n) for n in counts.values())] for name, counts in document["subsets"].items()]
+    print_table(str(out), ["subset", "left", "stay"], rows)
+    n, first = len(unique.conflicts), unique.conflicts.head(20)
+    rows = [
+        [f"{a} ({species or label})", f"{b} ({other_species or other_label})", f"{difference:.3f}"]
+        for a, _, label, species, b, _, other_label, other_species, difference in first.itertuples(index=False)
+    ]
+    if n:
+        print_table(f"Alike, but not of one label: {n}{', the first 20' * (n > 20)}", ["", "", "difference"], rows)
+        stay = "stay; with --across-labels both leave" if not across_labels else "left"
+        say(f"Both of each such pair {stay}.")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
 SIDE = 32  # pixels
 UNIT = 255 * SIDE  # Euclidean distance of two thumbnails whose pixels differ by 1, of 0..1, in root mean square
-CHUNK = 256  # images at once
+CHUNK = 1024  # images at once
 
 
 def shrunk(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -23,20 +21,19 @@ def shrunk(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return small
 
 
-def differences(thumbnails: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """(n,) root mean square difference of pixels in [0, 1], of (n, SIDE * SIDE) thumbnails and as many, or one."""
-    parts = [_rms(thumbnails[rows], other if len(other) == 1 else other[rows]) for rows in _chunks(len(thumbnails))]
+def differences(small: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """(n,) root mean square difference of pixels in 0..1 of (n, 1024) thumbnails and as many others, or one."""
+    apart = small.astype(np.float32) - other
+    return np.asarray(np.sqrt(np.einsum("nd,nd->n", apart, apart, dtype=np.float64)) / UNIT)
+
+
+def differences_of(small: NDArray[np.uint8], a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(m,) the same of m pairs of rows of thumbnails; never all of them in memory."""
+    parts = [
+        differences(small[a[first : first + CHUNK]], small[b[first : first + CHUNK]])
+        for first in range(0, len(a), CHUNK)
+    ]
     return np.concatenate(parts) if parts else np.empty(0)
-
-
-def _rms(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.float64]:
-    apart = a.astype(np.float32) - b
-    return np.sqrt(np.einsum("nd,nd->n", apart, apart, dtype=np.float64)) / UNIT
-
-
-def _chunks(n: int) -> Iterator[slice]:
-    step = 16 * CHUNK
-    return (slice(first, first + step) for first in range(0, n, step))
 
 
 def _areas(length: int) -> NDArray[np.float32]:
