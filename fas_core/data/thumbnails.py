@@ -22,9 +22,15 @@ def shrunk(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def differences(small: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """(n,) root mean square difference of pixels in 0..1 of (n, 1024) thumbnails and as many others, or one."""
+    """(n,) root mean square difference of pixels in 0..1 of (n, 1024) thumbnails and as many others."""
     apart = small.astype(np.float32) - other
     return np.asarray(np.sqrt(np.einsum("nd,nd->n", apart, apart, dtype=np.float64)) / UNIT)
+
+
+def differences_from(small: NDArray[np.uint8], picture: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """(n,) the same of (n, 1024) thumbnails and a single other one, (1, 1024)."""
+    parts = [differences(small[first : first + CHUNK], picture) for first in range(0, len(small), CHUNK)]
+    return np.concatenate(parts) if parts else np.empty(0)
 
 
 def differences_of(small: NDArray[np.uint8], a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -1,7 +1,7 @@
-"""The live training images whose codes are nearest to those of images: exact, without an index.
+"""The images nearest to an image, of live training or of all others, by codes and by pixels: exact, without an index.
 
-A question is one pass over the training codes as they lie on disk, mapped into memory: |x|^2 - 2 x q in float32 leaves
-a few candidates, whose distances are then computed in float64. Maps and |x|^2 of the Runs asked about last are kept.
+A question is one pass over the codes as they lie on disk, mapped into memory: |x|^2 - 2 x q in float32 leaves a few
+candidates, whose distances are then computed in float64. Maps and |x|^2 of the Runs asked about last are kept.
 """
 
 from __future__ import annotations
@@ -9,47 +9,73 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fas_core.data import thumbnails
 from fas_core.errors import BadInputError
-from fas_core.latent import training_rows
+from fas_core.latent import has_training_rows, training_rows
+from fas_core.runs import duplicates
 from fas_core.runs.store import Run
 
 RUNS_KEPT = 4
+Among = Literal["training", "others"]  # live training images; all other images
 Near = tuple[NDArray[np.float64], NDArray[np.int64]]
 
 
-def nearest(run: Run, rows: NDArray[np.int64], k: int) -> Near:
-    """Distances, ascending, and rows of the k bona fide training images nearest to those in m rows: (m, k) both.
+def nearest(run: Run, rows: NDArray[np.int64], k: int, among: Among = "training") -> Near:
+    """Distances, ascending, and rows of the k images nearest to those in m rows by codes: (m, k) both.
 
     As `nearest_to`; an image is not its own neighbour.
     """
-    training = _training(run)
+    candidates = _codes(run, among)
     codes = np.concatenate([block for row in rows for block in run.latent_blocks(np.array([row]))])
-    own = [np.flatnonzero(training.rows == row) for row in rows]
-    return training.nearest(codes, own, min(k, len(training.rows) - max(map(len, own))))
+    own = [np.flatnonzero(candidates.rows == row) for row in rows]
+    return candidates.nearest(codes, own, min(k, len(candidates.rows) - max(map(len, own))))
 
 
-def nearest_to(run: Run, codes: NDArray[np.floating], k: int) -> Near:
-    """Euclidean distances, ascending, and rows of the k bona fide training codes nearest to codes (m, d): (m, k) both.
+def nearest_to(run: Run, codes: NDArray[np.floating], k: int, among: Among = "training") -> Near:
+    """Euclidean distances, ascending, and rows of the k codes nearest to codes (m, d): (m, k) both.
 
     Of equally near ones the first row comes first. Fewer than k where there are no more. Raises BadInputError for codes
-    of another length, a Run without images, and one without bona fide training images.
+    of another length, a Run without images, and one without any image to look among.
     """
-    training = _training(run)
-    d = training.blocks[0].shape[1]
+    candidates = _codes(run, among)
+    d = candidates.blocks[0].shape[1]
     if codes.ndim != 2 or codes.shape[1] != d:
         raise BadInputError(
             f"Codes of shape {codes.shape} have no neighbours in Run {run.info.name}, whose have {d} numbers."
         )
-    return training.nearest(codes, [np.zeros(0, np.int64)] * len(codes), min(k, len(training.rows)))
+    return candidates.nearest(codes, [np.zeros(0, np.int64)] * len(codes), min(k, len(candidates.rows)))
+
+
+def nearest_pictures(
+    run: Run, image: NDArray[np.uint8], k: int, among: Among = "training", *, own: int | None = None
+) -> Near:
+    """Differences, ascending, and rows of the k stored inputs nearest to an image (H, W) by pixels: (k,) both.
+
+    Root mean squares of pixels in 0..1, shrunk to 32x32. `own`: a row that is left out. Raises BadInputError as
+    `nearest_to`, and for a Run of more than `duplicates.MOST` images, whose thumbnails would fill the memory.
+    """
+    rows = _rows(run, among)
+    rows = rows[rows != own]
+    differences = thumbnails.differences_from(_pictures(run), thumbnails.shrunk(image[np.newaxis]))[rows]
+    order = np.argsort(differences, kind="stable")[:k]
+    return differences[order], rows[order]
+
+
+@lru_cache(maxsize=RUNS_KEPT)
+def _pictures(run: Run) -> NDArray[np.uint8]:
+    if len(run) > duplicates.MOST:
+        raise BadInputError(f"Pixels are compared in Runs of at most {duplicates.MOST:,} images.")
+    return duplicates.pixels(run)
 
 
 @dataclass(frozen=True, eq=False)
-class _TrainingCodes:
-    """Bona fide training codes in blocks (b, d); where each begins and ends; their rows (t,), ascending, and |x|^2."""
+class _Codes:
+    """Some codes in blocks (b, d); where each begins and ends; their rows (t,), ascending, and |x|^2."""
 
     blocks: tuple[NDArray[np.float32], ...]
     starts: NDArray[np.int64]
@@ -72,23 +98,33 @@ class _TrainingCodes:
         norms = float(np.sqrt(self.lengths.max() * np.square(q, dtype=np.float64).sum()))
         error = 2 * len(q) * float(np.finfo(np.float32).eps) * norms
         candidates = np.flatnonzero(squared <= np.partition(squared, n - 1)[n - 1] + 2 * error)
-        exact = np.linalg.norm(self._codes(candidates).astype(np.float64) - code, axis=1)
+        exact = np.linalg.norm(self._of(candidates).astype(np.float64) - code, axis=1)
         order = np.argsort(exact, kind="stable")[:n]
         return exact[order], self.rows[candidates[order]]
 
-    def _codes(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _of(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
         """Of positions that ascend."""
         block = np.searchsorted(self.starts, positions, side="right") - 1
         return np.concatenate([self.blocks[i][positions[block == i] - self.starts[i]] for i in np.unique(block)])
 
 
-@lru_cache(maxsize=RUNS_KEPT)
-def _training(run: Run) -> _TrainingCodes:
-    rows = training_rows(run)
+@lru_cache(maxsize=2 * RUNS_KEPT)
+def _codes(run: Run, among: Among) -> _Codes:
+    rows = _rows(run, among)
     blocks = tuple(_blocks(run, rows))
     lengths = [np.einsum("nd,nd->n", block, block, dtype=np.float64) for block in blocks]
     starts = np.cumsum([0, *map(len, blocks[:-1])])
-    return _TrainingCodes(blocks, starts, rows, np.concatenate(lengths))
+    return _Codes(blocks, starts, rows, np.concatenate(lengths))
+
+
+def _rows(run: Run, among: Among) -> NDArray[np.int64]:
+    if among == "training":
+        return training_rows(run)
+    rows = np.arange(len(run))
+    others = np.setdiff1d(rows, training_rows(run)) if has_training_rows(run, 1) else rows
+    if not len(others):
+        raise BadInputError(f"Run {run.info.name} has no images but those of training.")
+    return others
 
 
 def _blocks(run: Run, rows: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:

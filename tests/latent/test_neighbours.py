@@ -55,7 +55,7 @@ def test_nearly_equal_codes_are_told_apart_far_from_the_origin(tmp_path: Path) -
     """In float32 alone |x|^2 - 2 x q of these is noise: 1e8 and differences below 1."""
     rng = np.random.default_rng(0)
     z = (1e4 + rng.integers(-4, 5, (40, 3)) * 2.0**-8).astype(np.float32)
-    training = neighbours._TrainingCodes(
+    training = neighbours._Codes(
         (z[:25], z[25:]), np.array([0, 25]), np.arange(40) + 7, (z.astype(float) ** 2).sum(1)
     )
     q = z[3] + np.float32(2.0**-8)
@@ -79,3 +79,28 @@ def test_bad_input_is_one_message(run: store.Run, tmp_path: Path, image_run: Cal
     untrained = image_run(tmp_path / "cache", "untrained", samples)
     with pytest.raises(BadInputError, match="no training images"):
         neighbours.nearest(untrained, np.array([0]), 2)
+
+
+def test_all_others_are_asked_apart(run: store.Run) -> None:
+    others = np.setdiff1d(np.arange(len(run)), training_rows(run))
+    codes = run.latents().astype(np.float64)
+    for row in (0, 5, 20):  # of training, an attack of `train`, a test image
+        distances, rows = neighbours.nearest(run, np.array([row]), 30, "others")
+        expected = others[others != row]
+        order = np.argsort(np.linalg.norm(codes[expected] - codes[row], axis=1), kind="stable")
+        assert rows[0].tolist() == expected[order].tolist()
+        assert distances[0] == pytest.approx(np.linalg.norm(codes[rows[0]] - codes[row], axis=1))
+
+
+def test_pictures_are_nearest_by_their_pixels(run: store.Run) -> None:
+    inputs = run.images("inputs", np.arange(len(run))).astype(np.float64) / 255  # 32 x 32: nothing is lost
+    for among in ("training", "others"):
+        rows = training_rows(run) if among == "training" else np.setdiff1d(np.arange(len(run)), training_rows(run))
+        for row in (0, 20):
+            differences, nearest = neighbours.nearest_pictures(run, run.images("inputs", [row])[0], 4, among, own=row)
+            apart = np.sqrt(np.square(inputs[rows] - inputs[row]).mean(axis=(1, 2)))
+            expected = sorted((float(d), int(r)) for d, r in zip(apart, rows, strict=True) if r != row)[:4]
+            assert nearest.tolist() == [r for _, r in expected]
+            assert differences == pytest.approx([d for d, _ in expected], abs=1e-6)
+    differences, nearest = neighbours.nearest_pictures(run, run.images("inputs", [3])[0], 1)
+    assert (differences.tolist(), nearest.tolist()) == ([0], [3])
