@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from app.comparing.comparison import LETTERS, Comparison, joined, sheet
 from app.words import escaped
+from fas_core.metrics.operating_point import COST, Rule
 
 
 def names_of_runs(comparison: Comparison) -> str:
@@ -36,27 +37,34 @@ def _bound(sentences: Sequence[str]) -> str:
     return " ".join(escaped(said.replace(" %", "\u00a0%").replace(" = ", "\u00a0=\u00a0")) for said in sentences)
 
 
-def judged(comparison: Comparison) -> str:
-    """Which Runs, by which thresholds, on what: a line."""
+def judged(comparison: Comparison, asked: Rule | None = None) -> str:
+    """Which Runs, by which thresholds, on what: a line. `asked`: the sidebar's rule, where it may be another one."""
     of_all = sheet(comparison)
-    return f"{names_of_runs(comparison)} · {escaped(of_all.rule_words)} · {of_all.samples_words}"
+    instead = "" if asked is None else instead_words(asked, comparison.rule)
+    return f"{names_of_runs(comparison)} · {escaped(of_all.rule_words)} · {of_all.samples_words}{instead}"
+
+
+def instead_words(asked: Rule, taken: Rule) -> str:
+    """Why Runs are compared by another rule than the sidebar's; "" where they are not."""
+    if asked == taken:
+        return ""
+    if asked.kind == COST:
+        return f" · **The sidebar's costs are not all set: {escaped(taken.words)} is taken**"
+    which = "upper bound" if asked.at_95 else "species"
+    return f" · **The sidebar's rule is for a single Run: {escaped(taken.words)} is taken, without its {which}**"
 
 
 def warnings(comparison: Comparison) -> str:
     """What to know before the numbers are believed; "" where there is nothing."""
-    cautions = sheet(comparison).samples.cautions
+    cautions = sheet(comparison).cautions_said
     return " ".join(f"**{letters}: {escaped(message)}**" for message, letters in cautions.items())
 
 
-def caveats(
-    comparison: Comparison, *, with_intervals: bool, leaves_training_out: bool, takes_another_rule: bool
-) -> str:
-    """How it is compared. `takes_another_rule`: than the sidebar's, which cannot match thresholds."""
+def caveats(comparison: Comparison, *, with_intervals: bool, leaves_training_out: bool) -> str:
+    """How it is compared."""
     of_all, is_two_sided = sheet(comparison), joined(comparison).has_both_classes
     said = ["Training images are left out."] if leaves_training_out else []
     said.append(escaped(of_all.thresholds_words))
-    if takes_another_rule:
-        said.append(f"The sidebar's rule cannot match thresholds, so {escaped(comparison.rule.words)} is taken.")
     if with_intervals:
         said.append(of_all.intervals_words)
     elif is_two_sided:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app.comparing.answer import details
-from app.comparing.comparison import LETTERS, Comparison, joined, matching, thresholds, worse
+from app.comparing.comparison import LETTERS, Comparison, joined, matching, sheet, thresholds, worse
 from app.parts.decided import history
 from app.session.page import fragment
 from app.session.readers import cache_folder
@@ -13,7 +13,6 @@ from app.words import escaped
 from fas_core.deciding import decisions
 from fas_core.deciding.decisions import Evidence, JudgedRun
 from fas_core.errors import BadInputError
-from fas_core.evaluation import comparison as paired
 from fas_core.evaluation.regressions import headline
 
 DECIDING_PART = "Approve or refuse"
@@ -67,7 +66,6 @@ def evidence_of(comparison: Comparison, b: int, *, with_intervals: bool) -> Evid
     """What the page says about Run `b`, in plain text."""
     regressions = worse(comparison, b, with_intervals=with_intervals)
     lead = [] if regressions is None else ["".join(headline(regressions, LETTERS[b]))]
-    listed = paired.cautions(joined(comparison), comparison.systems)
     names = [f"{of.run.info.name} by {of.score}" for of in (comparison.a, comparison.systems[b])]
     return Evidence(
         level=comparison.level,
@@ -79,5 +77,5 @@ def evidence_of(comparison: Comparison, b: int, *, with_intervals: bool) -> Evid
             *lead,
             *details(comparison, b, with_intervals=with_intervals),
         ),
-        cautions=decisions.named_cautions(listed, [comparison.a.run, comparison.systems[b].run]),
+        cautions=decisions.named_cautions(sheet(comparison).cautions, [comparison.a.run, comparison.systems[b].run]),
     )

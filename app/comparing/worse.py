@@ -24,8 +24,8 @@ def show_decision(comparison: Comparison, b: int, *, with_intervals: bool) -> No
     left, right = st.columns([1, 1.12], gap="medium")
     got_worse = worse(comparison, b, with_intervals=with_intervals)
     with left:
-        if rows := forest_rows(sheet(comparison), b, with_intervals=with_intervals):
-            drawing(forest(rows, f"A{LETTERS[b]}"), key="forest")
+        if rows := forest_rows(sheet(comparison), with_intervals=with_intervals):
+            drawing(forest(rows), key="forest")
         if with_intervals and (said := sheet(comparison).limits_words):
             st.caption(escaped(said))
     with right:

@@ -28,7 +28,8 @@ from fas_core.data.names import outside_training
 from fas_core.errors import BadInputError
 from fas_core.evaluation.join import System, require_others
 from fas_core.evaluation.matching import judged_subsets
-from fas_core.metrics.operating_point import APCER, BPCER, DEFAULT, Rule
+from fas_core.metrics.cost import Costs
+from fas_core.metrics.operating_point import COST, DEFAULT, Rule
 from fas_core.runs.store import Run
 
 FIXED, MATCHED = "fixed", "matched anew"  # thresholds: chosen elsewhere and taken as given; by the rule where judged
@@ -134,10 +135,20 @@ def end_if_nothing_common(comparison: Comparison) -> None:
     st.stop()
 
 
-def matched_rule(chosen: Rule) -> Rule:
-    """The sidebar's rule where it matches thresholds, else the usual one."""
-    is_taken = chosen.kind in (BPCER, APCER) and not chosen.species
-    return replace(chosen, at_95=False) if is_taken else DEFAULT
+def matched_rule(chosen: Rule, costs: Costs | None = None) -> Rule:
+    """The sidebar's rule where it gives every Run a threshold, else the usual one. `costs`: those that are set."""
+    if chosen.species or (chosen.kind == COST and costs is None):
+        return DEFAULT
+    return replace(chosen, at_95=False)
+
+
+def set_costs(run: Run) -> Costs | None:
+    """The sidebar's costs; None while some figure is an example, nobody's, or where they cannot be."""
+    try:
+        stated = operating.costs(run)
+    except BadInputError:
+        return None
+    return None if stated.examples else stated
 
 
 def in_detail(comparison: Comparison) -> int:
@@ -209,26 +220,20 @@ def show_compare(shown: Shown) -> None:
         st.title("Compare", width="content", anchor=False)
         systems = (a, *other_systems(a))
         subsets, chosen_on = policy(outside, operating.chosen_on(shown.run))
-        comparison = Comparison(systems, shown.level, subsets, matched_rule(asked), chosen_on)
+        costs = set_costs(shown.run) if asked.kind == COST else None
+        comparison = Comparison(systems, shown.level, subsets, matched_rule(asked, costs), chosen_on, costs)
         b = in_detail(comparison)
     end_if_nothing_common(comparison)
     is_two_sided = joined(comparison).has_both_classes
     with_intervals = is_two_sided and comparison.digest in drawn_already()
     with st.container(gap=None):
         st.write(answer(comparison, with_intervals=with_intervals))
-        st.caption(judged(comparison))
+        st.caption(judged(comparison, asked))
         if said := warnings(comparison):
             st.caption(said)
     show_decision(comparison, b, with_intervals=with_intervals)
     show_parts(comparison, b, with_intervals=with_intervals)
-    st.caption(
-        caveats(
-            comparison,
-            with_intervals=with_intervals,
-            leaves_training_out=outside != shown.subsets,
-            takes_another_rule=asked != comparison.rule,
-        )
-    )
+    st.caption(caveats(comparison, with_intervals=with_intervals, leaves_training_out=outside != shown.subsets))
     if is_two_sided and not with_intervals:
         drawn(comparison)
         drawn_already().add(comparison.digest)

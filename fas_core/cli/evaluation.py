@@ -359,7 +359,7 @@ def compare(
         str | None, typer.Option(help="A score that both have, or that of A; by default the only one of A.")
     ] = None,
     score_b: Annotated[str | None, typer.Option(help="The score of B, where it is another one.")] = None,
-    rule: Annotated[str, typer.Option(help="Thresholds are matched by bpcer<=X or apcer<=X (worst species).")] = (
+    rule: Annotated[str, typer.Option(help="bpcer<=X, apcer<=X (worst species), eer, or threshold=X of A.")] = (
         "bpcer<=0.05"
     ),
     choose_on: Annotated[
@@ -383,7 +383,7 @@ def compare(
     a, b = join.System(opened_a, judged_by), join.System(opened_b, score_b or judged_by)
     compared = comparison.compared(a, b, op.rule(rule), level, chosen_on=choose_on or ())
     for of_run, caution in compared.cautions:
-        say(f"Warning: {of_run.info.name}: {caution.message}")
+        say(f"{'Optimistic' if caution.kind == 'optimistic' else 'Warning'}: {of_run.info.name}: {caution.message}")
     if as_json:
         return print_json(compared.as_json())
     print(f"A: {a.run.info.name}, {a.score}. B: {b.run.info.name}, {b.score}.")
@@ -393,7 +393,8 @@ def compare(
     )
     print("\n".join(compared.in_words))
     for letter, target in zip("AB", compared.targets, strict=False):
-        print(f"{letter}: {limits.target_words(compared.matching.rule, target)}.")
+        optimistic = " Optimistic." if compared.matching.is_optimistic else ""
+        print(f"{letter}: {limits.target_words(compared.matching.rule, target)}.{optimistic}")
     rows = [
         [
             comparison.document_name(statistic),

@@ -34,15 +34,12 @@ from fas_core.metrics.limits import Target, target_words
 from fas_core.metrics.operating_point import Rule
 from fas_core.metrics.rates import RatesAtTarget
 from fas_core.runs import health, store
+from fas_core.runs.health import OPTIMISTIC as OPTIMISTIC
 from fas_core.runs.health import Caution
 from fas_core.runs.store import Run
 
 VERSION = 1
 DIRECTION = "higher = more attack-like; a score at or above the threshold is an attack"
-OPTIMISTIC = Caution(
-    "optimistic",
-    "The threshold was set by hand or chosen on samples that it is reported on. On new data the errors will be larger.",
-)
 _DECIDED = ("run_digest", "score", "level", "fail_closed", "rule", "costs", "threshold", "chosen_on", "reported_on")
 _SAID = ("created", "by", "note", "sha256")  # what people say, and the seal: nothing that can be computed again
 
@@ -254,9 +251,8 @@ def _threshold(
 
 
 def cautions(run: Run, rule: Rule, chosen_on: Sequence[str], reported_on: Sequence[str]) -> list[Caution]:
-    """What to know before a threshold and its errors are believed: `health.cautions`, and of kind optimistic."""
-    about_data = health.cautions(run, list(dict.fromkeys([*chosen_on, *reported_on])))
-    return [*about_data, OPTIMISTIC] if _is_optimistic(rule, chosen_on, reported_on) else about_data
+    """`health.threshold_cautions` of a rule."""
+    return health.threshold_cautions(run, chosen_on, reported_on, is_by_hand=rule.kind == op.BY_HAND)
 
 
 def cost_cautions(rule: Rule, costs: Costs | None) -> list[Caution]:

@@ -26,7 +26,7 @@ from fas_core.evaluation.presentations import FRAME
 from fas_core.evaluation.regressions import Regressions, groupings, what_got_worse
 from fas_core.evaluation.words import in_words
 from fas_core.metrics.limits import Target
-from fas_core.metrics.operating_point import DEFAULT, Rule
+from fas_core.metrics.operating_point import BY_HAND, DEFAULT, Rule
 from fas_core.metrics.resampling import Statistic
 from fas_core.metrics.uncertainty import RESAMPLES, codes_of
 from fas_core.runs import health
@@ -104,6 +104,7 @@ class PairedComparison:
                 "thresholds": {
                     "chosen_on": self.matching.chosen_on,
                     "judged_on": self.judged_on,
+                    "optimistic": self.matching.is_optimistic,
                     "reached": self.matching.reached,
                     "not_matched_because": self.matching.problem or None,
                     "targets": {name: target.as_json() for name, target in zip("ab", self.targets, strict=False)},
@@ -162,8 +163,9 @@ def compared(
     if chosen_on:
         both = both.in_subsets(subsets)
     matched = matching(everything.in_subsets(chosen_on) if chosen_on else both, rule, chosen_on, f"A{letter}")
-    drawn = resampled(both, rule, at=matched.at or None, resamples=resamples) if both.has_both_classes else None
-    of_each = differences(both, rule, drawn, at=matched.at or None) if len(both) else {}
+    by = rule if rule.has_limit else DEFAULT  # of metrics that are not at given thresholds
+    drawn = resampled(both, by, at=matched.at or None, resamples=resamples) if both.has_both_classes else None
+    of_each = differences(both, by, drawn, at=matched.at or None) if len(both) else {}
     units, independent = both.units
     at = flips(both, matched.thresholds) if matched.thresholds else None
     worse = None
@@ -192,20 +194,24 @@ def compared(
         judged_on=subsets,
         targets=targets(both, matched),
         worse=worse,
-        cautions=tuple(cautions(both, [a, b])),
+        cautions=tuple(cautions(both, [a, b], matched)),
         in_words=(*words, *([worse.sentence(letter)] if worse is not None else [])),
     )
 
 
-def cautions(both: Joined, systems: Sequence[System]) -> list[tuple[Run, Caution]]:
-    """What to know of the subsets of each Run that the common samples are in, in the order of the Runs, each once."""
-    listed = []
+def cautions(both: Joined, systems: Sequence[System], by: Matching) -> list[tuple[Run, Caution]]:
+    """What to know of the subsets of each Run that the common samples are in, and of those that thresholds were chosen
+    on, in the order of the Runs, each once: what cards say of them too."""
+    listed: list[tuple[Run, Caution]] = []
     seen: set[str] = set()
     for (run, _), rows in zip(systems, both.rows, strict=True):
         if run.id not in seen:
             seen.add(run.id)
             subsets = run.samples(["subset"], repeated=["subset"])["subset"].iloc[rows].unique().tolist()
-            listed += [(run, caution) for caution in health.cautions(run, subsets)]
+            chosen_on = [name for name in by.chosen_on if name in run.subsets] if by.chosen_on else subsets
+            of_run = health.threshold_cautions(run, chosen_on, subsets, is_by_hand=by.rule.kind == BY_HAND)
+            shared = health.subject_overlap(run, chosen_on, subsets)
+            listed += [(run, caution) for caution in (*of_run, *filter(None, [shared]))]
     for (run, _), rows in zip(systems[1:], both.rows[1:], strict=True):
         listed += [(run, caution) for caution in _other_species(both, run, rows)]
     return listed

@@ -28,19 +28,20 @@ from fas_core.errors import BadInputError
 from fas_core.evaluation.join import Joined
 from fas_core.evaluation.verdicts import RIGHT, verdicts_of
 from fas_core.metrics import ScoreSet, resampling
-from fas_core.metrics.operating_point import APCER, BPCER, DEFAULT, Rule, threshold_by
+from fas_core.metrics.operating_point import COST, DEFAULT, Rule, threshold_by
 from fas_core.metrics.resampling import QUANTILES, Resampled, Statistic
 from fas_core.metrics.uncertainty import RESAMPLES, UnitInterval, Units, codes_of, delong, mcnemar, swap_p
 
 # --------------------------------------------------------------------------------------------------------- verdicts
 
 
-def matched_rule(rule: Rule) -> Rule:
-    """`rule` if thresholds can be matched by it; raises BadInputError for others than bpcer<=X and apcer<=X."""
-    if rule.kind not in (BPCER, APCER) or rule.species or rule.at_95:
+def matched_rule(rule: Rule, *, has_costs: bool = False) -> Rule:
+    """`rule` if it gives each Run a threshold; raises BadInputError for a species, @95, and cost without figures."""
+    if rule.species or rule.at_95 or (rule.kind == COST and not has_costs):
+        without = ", without @95" if rule.at_95 else ""
         raise BadInputError(
-            f"Runs cannot be compared at {rule}: thresholds are matched by bpcer<=X or apcer<=X (the worst species)"
-            f"{', without @95' if rule.at_95 else ''}."
+            f"Runs cannot be compared at {rule}: take bpcer<=X or apcer<=X (the worst species){without}, eer, or "
+            "threshold=X of A. Costs are set in the app."
         )
     return rule
 
@@ -301,7 +302,8 @@ def _values(scores: ScoreSet, rule: Rule, threshold: float | None) -> dict[Stati
     x = float(rule.value)
     if not scores.n_bona_fide + scores.n_attack:
         return {}
-    summary = metrics.summary(scores, max_bpcer=[x], max_apcer=[x])
+    limits = [x] if threshold is None else []
+    summary = metrics.summary(scores, max_bpcer=limits, max_apcer=limits)
     over_all = {
         ROC_AUC: summary.roc_auc,
         Statistic("average_precision"): summary.average_precision,

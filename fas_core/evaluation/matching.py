@@ -1,7 +1,11 @@
 """The thresholds at which Runs are compared: one rule for all, and whether it holds them to the same rate.
 
-found = matching(both.in_subsets(["dev"]), rule, ["dev"])   # chosen there, fixed
-found = matching(both, rule)                                # matched anew on what is judged
+matched = matching(both.in_subsets(["dev"]), rule, ["dev"])   # chosen there, fixed
+matched = matching(both, rule)                                # matched anew on what is judged
+
+A rule that limits a rate is matched anew in every resample; equal errors, the lowest cost and a threshold by hand are
+found once and taken as given. A threshold is set by hand for A alone, whose scores it is of: the others get the one at
+which they reject as many live samples.
 """
 
 from __future__ import annotations
@@ -17,8 +21,9 @@ from fas_core.data.names import BONA_FIDE, fresh_subsets
 from fas_core.evaluation.differences import matched_rule
 from fas_core.evaluation.join import Joined
 from fas_core.metrics import ScoreSet, UndefinedMetricError, limits, rates_at
+from fas_core.metrics.cost import Costs
 from fas_core.metrics.limits import Target
-from fas_core.metrics.operating_point import APCER, Rule, threshold_by
+from fas_core.metrics.operating_point import APCER, BPCER, BY_HAND, EER, Rule, threshold_by
 from fas_core.metrics.uncertainty import RateInterval, rate_interval
 
 SHORT = 0.25  # of a rule's rate: how much less may be reached because samples share a score
@@ -31,12 +36,18 @@ class Matching:
     rule: Rule
     chosen_on: tuple[str, ...]  # the subsets that fixed them; none: the judged samples, anew in every resample
     thresholds: tuple[float, ...]  # none where the rule gives a Run none
-    reached: tuple[float, ...]  # of each Run the rate that the rule limits, on the samples that it was chosen by
+    reached: tuple[float, ...]  # of each Run the rate that the rule limits, or BPCER, on the samples it was chosen by
     problem: str  # why the Runs are not compared at them; "" where they are
 
     @property
     def is_fixed(self) -> bool:
-        return bool(self.chosen_on)
+        """Whether resamples take the thresholds as given."""
+        return bool(self.chosen_on) or not self.rule.has_limit
+
+    @property
+    def is_optimistic(self) -> bool:
+        """Whether they were chosen on the samples that they are judged on, or while looking at them."""
+        return not self.chosen_on or self.rule.kind == BY_HAND
 
     @property
     def at(self) -> tuple[float, ...] | None:
@@ -46,9 +57,18 @@ class Matching:
     @property
     def words(self) -> str:
         """How the thresholds were found: BPCER ≤ 5 % chosen on dev, fixed."""
+        optimistic = "; optimistic" if self.is_optimistic else ""
         if self.is_fixed:
-            return f"{self.rule.words} chosen on {', '.join(self.chosen_on)}, fixed"
-        return f"{self.rule.words} matched anew on what is judged"
+            return f"{self.rule_words} chosen on {', '.join(self.chosen_on) or 'what is judged'}, fixed{optimistic}"
+        return f"{self.rule_words} matched anew on what is judged{optimistic}"
+
+    @property
+    def rule_words(self) -> str:
+        """The rule; of a threshold by hand, whose it is and what the others' are by."""
+        if self.rule.kind != BY_HAND:
+            return self.rule.words
+        as_many = f" ({100 * self.reached[0]:.1f} %)" if self.reached else ""
+        return f"A's threshold by hand, the others where they reject as many live{as_many},"
 
 
 def judged_subsets(subsets: Sequence[str], chosen_on: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -57,24 +77,52 @@ def judged_subsets(subsets: Sequence[str], chosen_on: Sequence[str]) -> tuple[tu
     return (fresh, tuple(chosen_on)) if fresh and chosen_on else (tuple(subsets), ())
 
 
-def matching(chosen_by: Joined, rule: Rule, chosen_on: Sequence[str] = (), letters: str = "ABCDEF") -> Matching:
+def matching(
+    chosen_by: Joined,
+    rule: Rule,
+    chosen_on: Sequence[str] = (),
+    letters: str = "ABCDEF",
+    costs: Costs | None = None,
+) -> Matching:
     """The threshold of each Run by `rule` on some common samples, of the subsets `chosen_on`, or those judged.
 
     Raises BadInputError as `matched_rule` does.
     """
-    matched_rule(rule)
+    matched_rule(rule, has_costs=costs is not None)
+    sets = chosen_by.score_sets
     try:
-        thresholds = tuple(threshold_by(rule, scores) for scores in chosen_by.score_sets)
+        of_others = rule if rule.kind != BY_HAND else Rule(BPCER, _bpcer(sets[0], rule.value))
+        thresholds = tuple(threshold_by(of_others if i else rule, scores, costs) for i, scores in enumerate(sets))
     except UndefinedMetricError as error:
         return Matching(rule, tuple(chosen_on), (), (), str(error))
-    reached = tuple(_rate(rule, scores, t) for scores, t in zip(chosen_by.score_sets, thresholds, strict=True))
+    reached = tuple(_rate(of_others, scores, t) for scores, t in zip(sets, thresholds, strict=True))
     short = [
-        _gap_words(rule, letter, scores, threshold, rate)
-        for letter, scores, threshold, rate in zip(letters, chosen_by.score_sets, thresholds, reached, strict=False)
-        if _without_ties(rule, scores) - rate > SHORT * rule.value
+        words
+        for letter, scores, threshold, rate in zip(letters, sets, thresholds, reached, strict=False)
+        if (words := _short_words(of_others, letter, scores, threshold, rate))
     ]
-    problem = f"{rule.words} cannot be matched: {'; '.join(short)}." if short else ""
+    problem = f"{of_others.words} cannot be matched: {'; '.join(short)}." if short else ""
     return Matching(rule, tuple(chosen_on), thresholds, reached, problem)
+
+
+def _bpcer(scores: ScoreSet, threshold: float) -> float:
+    rate = rates_at(scores, threshold).bpcer
+    if rate is None:
+        raise UndefinedMetricError("there is no bona fide sample with a score to match a threshold by hand by")
+    return rate
+
+
+def _short_words(rule: Rule, letter: str, scores: ScoreSet, threshold: float, rate: float) -> str:
+    """That samples which share a score keep a Run far from what the rule asks for; "" where they do not."""
+    if rule.has_limit and _without_ties(rule, scores) - rate > SHORT * rule.value:
+        return _gap_words(rule, letter, scores, threshold, rate)
+    if rule.kind == EER:
+        at = rates_at(scores, threshold)
+        bpcer, apcer = at.bpcer or 0.0, at.apcer_pooled or 0.0
+        a_sample = 1 / min(scores.n_bona_fide, scores.n_attack)
+        if abs(bpcer - apcer) - a_sample > SHORT * max(bpcer, apcer):
+            return f"{letter} at best rejects {100 * bpcer:.1f} % of live and misses {100 * apcer:.1f} % of attacks"
+    return ""
 
 
 @dataclass(frozen=True)

@@ -28,11 +28,15 @@ from fas_core.evaluation.matching import Matching, judged_subsets, matching, tar
 from fas_core.evaluation.presentations import FRAME
 from fas_core.evaluation.regressions import SUBSET, Grouping, Headline, Regressions, headline
 from fas_core.evaluation.words import in_words, number
-from fas_core.metrics.limits import Target, short_words
+from fas_core.metrics.cost import Costs
+from fas_core.metrics.limits import BOUNDS_WORDS, Target, short_words
 from fas_core.metrics.operating_point import DEFAULT, Rule
 from fas_core.metrics.resampling import Resampled, Statistic
+from fas_core.runs.health import Caution
+from fas_core.runs.store import Run
 
 LETTERS = "ABCDEF"
+SAID_ELSEWHERE = ("no_subjects", "optimistic")  # where intervals are told of, and by the rule
 OVER_ALL = ("roc_auc", "average_precision", "eer")  # metrics that need no threshold
 # Enough for two digits, and a third of a second for two Runs of 50,000 samples; `fas compare` takes more of both.
 RESAMPLES, QUANTILES = 1000, 1024
@@ -52,6 +56,7 @@ class Comparison:
     subsets: tuple[str, ...]  # judged
     rule: Rule
     chosen_on: tuple[str, ...] = ()  # subsets that fix the thresholds; none: they are matched anew on what is judged
+    costs: Costs | None = None  # of the rule cost
 
     @property
     def samples_digest(self) -> str:
@@ -60,7 +65,7 @@ class Comparison:
 
     @property
     def digest(self) -> str:
-        return f"{self.samples_digest} {self.rule!r} {self.chosen_on!r}"
+        return f"{self.samples_digest} {self.rule!r} {self.chosen_on!r} {self.costs!r}"
 
     @property
     def a(self) -> System:
@@ -114,16 +119,6 @@ class Samples:
         """The columns that the samples fall into groups by."""
         return regressions.groupings([run for run, _ in self.systems], self.joined)
 
-    @cached_property
-    def cautions(self) -> dict[str, str]:
-        """What to know before the numbers are believed: sentences, and the letters of the Runs that each is about."""
-        letters: dict[str, list[str]] = {}
-        of_run = {run.id: letter for letter, (run, _) in reversed(list(zip(LETTERS, self.systems, strict=False)))}
-        for run, caution in paired.cautions(self.joined, self.systems):
-            if caution.kind != "no_subjects":  # the sentence on intervals says what they are by
-                letters.setdefault(caution.message, []).append(of_run[run.id])
-        return {message: " and ".join(of_runs) for message, of_runs in letters.items()}
-
 
 def _once(method: Callable[Concatenate[Sheet, P], R], /) -> Callable[Concatenate[Sheet, P], R]:
     """Keeps what a method of a sheet returns for its arguments."""
@@ -171,7 +166,23 @@ class Sheet:
         """The thresholds of all Runs, and whether they are compared at them."""
         by = self.comparison
         chosen_by = self._samples_of(by.chosen_on).joined if by.chosen_on else self.joined
-        return matching(chosen_by, by.rule, by.chosen_on, by.letters)
+        return matching(chosen_by, by.rule, by.chosen_on, by.letters, by.costs)
+
+    @cached_property
+    def cautions(self) -> list[tuple[Run, Caution]]:
+        """What to know of each Run before the numbers are believed."""
+        return paired.cautions(self.joined, self.comparison.systems, self.matching)
+
+    @cached_property
+    def cautions_said(self) -> dict[str, str]:
+        """`cautions` in sentences that are not said elsewhere, and the letters of the Runs that each is about."""
+        letters: dict[str, list[str]] = {}
+        systems = list(zip(LETTERS, self.comparison.systems, strict=False))
+        of_run = {run.id: letter for letter, (run, _) in reversed(systems)}
+        for run, caution in self.cautions:
+            if caution.kind not in SAID_ELSEWHERE:
+                letters.setdefault(caution.message, []).append(of_run[run.id])
+        return {message: " and ".join(of_runs) for message, of_runs in letters.items()}
 
     @property
     def thresholds(self) -> tuple[float, ...]:
@@ -181,7 +192,12 @@ class Sheet:
     @property
     def _fixed(self) -> tuple[float, ...] | None:
         """The thresholds that resamples take as given."""
-        return self.thresholds or None if self.comparison.chosen_on else None
+        return self.thresholds or None if self.matching.is_fixed else None
+
+    @property
+    def _rule(self) -> Rule:
+        """What metrics that are not at given thresholds are at; without thresholds none of these is shown."""
+        return self.comparison.rule if self.comparison.rule.has_limit else DEFAULT
 
     @cached_property
     def targets(self) -> tuple[Target, ...]:
@@ -200,7 +216,7 @@ class Sheet:
         """Every metric of every Run on resamples. Needs both classes."""
         return core.resampled(
             self.joined,
-            self.comparison.rule,
+            self._rule,
             at=self._fixed,
             bpcers=BPCERS,
             recalls=RECALLS,
@@ -212,7 +228,7 @@ class Sheet:
     def differences(self, b: int, *, with_intervals: bool = True) -> dict[Statistic, Difference]:
         """Every metric of A and of Run `b`; without thresholds those over all of them."""
         drawn = self.drawn if with_intervals else None
-        of_each = core.differences(self.joined, self.comparison.rule, drawn, b, at=self._fixed)
+        of_each = core.differences(self.joined, self._rule, drawn, b, at=self._fixed)
         if self.thresholds:
             return of_each
         return {statistic: metric for statistic, metric in of_each.items() if statistic.name in OVER_ALL}
@@ -268,10 +284,11 @@ class Sheet:
 
     @property
     def rule_words(self) -> str:
-        """BPCER ≤ 5 % chosen on dev, judged on test"""
+        """BPCER ≤ 5 % chosen on dev, judged on test; optimistic where it is judged on what it was chosen by."""
         by = self.matching
-        chosen = f"chosen on {', '.join(map(readable, by.chosen_on))}, judged" if by.is_fixed else "matched anew"
-        return f"{self.comparison.rule.words} {chosen} on {', '.join(map(readable, self.comparison.subsets))}"
+        chosen = f"chosen on {', '.join(map(readable, by.chosen_on))}, judged" if by.chosen_on else "matched anew"
+        optimistic = ", optimistic" if by.is_optimistic else ""
+        return f"{by.rule_words} {chosen} on {', '.join(map(readable, self.comparison.subsets))}{optimistic}"
 
     @property
     def limits_words(self) -> str:
@@ -279,7 +296,10 @@ class Sheet:
         held = zip(self.comparison.letters, self.targets, strict=False)
         by_run = "; ".join(f"{letter} {short_words(target)}" for letter, target in held)
         where = ", ".join(map(readable, self.comparison.subsets))
-        return f"The limit {self.comparison.rule.words} on {where}: {by_run}." if by_run else ""
+        if not by_run:
+            return ""
+        optimistic = " Optimistic: the thresholds were chosen on these samples." if self.matching.is_optimistic else ""
+        return f"The limit {self.comparison.rule.words} on {where}: {by_run}.{optimistic} {BOUNDS_WORDS}"
 
     @property
     def samples_words(self) -> str:
@@ -298,7 +318,8 @@ class Sheet:
             return f"No verdicts: {self.matching.problem.rstrip('.')}."
         letters = self.comparison.letters
         each = ", ".join(f"{number(t)} ({letter})" for letter, t in zip(letters, self.thresholds, strict=True))
-        return f"Thresholds {each}: {self.matching.words}."
+        costs = "" if self.comparison.costs is None else f" Costs: {self.comparison.costs.in_words}."
+        return f"Thresholds {each}: {self.matching.words}.{costs}"
 
     @property
     def units_words(self) -> str:
@@ -310,7 +331,7 @@ class Sheet:
     @property
     def intervals_words(self) -> str:
         """What the brackets are."""
-        how = "taken as given" if self.comparison.chosen_on else "matched anew each time"
+        how = "taken as given" if self.matching.is_fixed else "matched anew each time"
         _, independent = self.joined.units
         p = "; p of the AUC by DeLong." if independent else "; the samples are not independent, so no p is by DeLong."
         return f"In brackets: 95 % of the difference, by resampling {self.units_words}, thresholds {how}{p}"

@@ -10,7 +10,7 @@ from fas_core.data.names import BONA_FIDE
 from fas_core.evaluation.differences import BPCER_FIXED, ROC_AUC, Difference, Flips, apcer_of, bpcer_by
 from fas_core.evaluation.join import Joined
 from fas_core.evaluation.matching import Matching
-from fas_core.metrics.operating_point import APCER, Rule
+from fas_core.metrics.operating_point import APCER, BY_HAND, Rule
 from fas_core.metrics.resampling import Statistic
 from fas_core.metrics.uncertainty import UnitInterval, zero_error_upper_bound
 
@@ -92,7 +92,10 @@ def _species_words(
     lead = f"Where each rejects at most {100 * rule.value:g} % of the {n_live:,} live samples, "
     if matching is not None and is_fixed:
         live = _change(differences[BPCER_FIXED], n_live, f"of the {n_live:,} live samples", is_clear.get(BONA_FIDE))
-        lead = f"At thresholds for {rule.words} chosen on {', '.join(matching.chosen_on)}, {letter} rejects {live}; "
+        where = ", ".join(matching.chosen_on) or "what is judged"
+        lead = f"At thresholds for {rule.words} chosen on {where}, {letter} rejects {live}; "
+        if rule.kind == BY_HAND:
+            lead = f"At {matching.rule_words} chosen on {where}, {letter} rejects {live}; "
     if all(metric.difference == 0 for metric in by_name.values()):
         return f"{lead}{letter} misses the same share of every attack species as A."
     beyond = clear(differences, [apcer_of(name, by_rule) for name in by_name])

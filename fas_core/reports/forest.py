@@ -1,4 +1,4 @@
-"""A forest plot as SVG text: of several metrics the values of two Runs, and their difference with its interval.
+"""A forest plot as SVG text: of several metrics the values of Runs, and the difference of each to A.
 
 It takes the colour of the text around it, so that it reads on light and dark alike.
 """
@@ -20,7 +20,7 @@ from fas_core.reports.palette import NEUTRAL, colour_of_run
 
 _LABEL, _VALUE, _PLANE, _WORDS = 104, 52, 150, 164  # widths in pixels, from left to right; of labels and words at least
 _LETTER, _HEAVY = 7.3, 8.2  # at most of a letter, and of a heavy one, on average in the widest of usual fonts
-_ROW, _TOP, _BOTTOM = 31, 30, 40
+_ROW, _ARM, _TOP, _BOTTOM = 31, 19, 30, 40
 _TICKS = (1, 2, 4, 6, 10, 20, 30, 40, 60, 80, 100)
 
 
@@ -79,25 +79,73 @@ def _area_row(statistic: Statistic, area: Difference) -> Row | None:
     )
 
 
-def forest(rows: Sequence[Row], letters: str) -> Markup:
-    """`letters`: of A and of the other Run. As wide as its place, up to its size; said in words too."""
-    label = "; ".join(f"{row.label}: A {row.a}, {letters[1]} {row.b}, {row.words}" for row in rows)
-    reach = _reach(rows)
-    names = max(_LABEL, round(_LETTER * max((len(row.label) for row in rows), default=0)))
-    words = max(_WORDS, round(_HEAVY * max((len(row.words) for row in rows), default=0)) + 8)
-    left, bottom = names + 2 * _VALUE + 14, _TOP + _ROW * len(rows)
+def forest(rows_by_letter: Mapping[str, Sequence[Row]]) -> Markup:
+    """`rows_by_letter`: of each other Run, against A, the same metrics. As wide as its place; said in words too."""
+    of_metrics = _by_label(rows_by_letter)
+    letters = list(rows_by_letter)
+    several = len(letters) > 1
+    heights = [max(_ROW, _ARM * len(arms) + 8) for arms in of_metrics.values()]
+    every = [row for rows in rows_by_letter.values() for row in rows]
+    reach = _reach(every)
+    names = max(_LABEL, round(_LETTER * max((len(row.label) for row in every), default=0)))
+    words = max(_WORDS, round(_HEAVY * max((len(row.words) for row in every), default=0)) + 8)
+    left, bottom = names + 2 * _VALUE + 14, _TOP + sum(heights)
     width, height = left + _PLANE + words, bottom + _BOTTOM
-    colours = [colour_of_run(letter) for letter in letters]
 
     def x(points: float) -> float:
         return left + _PLANE * (0.5 + 0.5 * max(-1.0, min(1.0, points / reach)))
 
+    drawn = _axis(letters, x, reach, bottom, left, width)
+    top = float(_TOP)
+    for row_height, (name, arms) in zip(heights, of_metrics.items(), strict=True):
+        first = top + (row_height - _ARM * (len(arms) - 1)) / 2
+        drawn.append(
+            f"<text x='0' y='{first + 4:.1f}'>{escape(name)}</text>"
+            f"<text x='{names + 0.9 * _VALUE:.0f}' y='{first + 4:.1f}' text-anchor='end'>"
+            f"{escape(next(iter(arms.values())).a)}</text>"
+        )
+        drawn += [
+            _arm(row, letter if several else "", first + _ARM * i, x, colour_of_run(letter), left, width)
+            for i, (letter, row) in enumerate(arms.items())
+        ]
+        top += row_height
+    return Markup(
+        f"<svg viewBox='0 0 {width} {height}' width='100%' style='max-width:{1.3 * width:.0f}px;display:block' "
+        f"role='img' aria-label='{escape(_in_words(of_metrics))}' font-size='13' fill='currentColor'>"
+        f"{''.join(drawn)}</svg>"
+    )
+
+
+def _by_label(rows_by_letter: Mapping[str, Sequence[Row]]) -> dict[str, dict[str, Row]]:
+    """Metric -> letter -> row."""
+    of_metrics: dict[str, dict[str, Row]] = {}
+    for letter, rows in rows_by_letter.items():
+        for row in rows:
+            of_metrics.setdefault(row.label, {})[letter] = row
+    return of_metrics
+
+
+def _in_words(of_metrics: Mapping[str, Mapping[str, Row]]) -> str:
+    """live rejected: A 9 %, C 41 %, +32 [+22 to +43]; ..."""
+    said = []
+    for name, arms in of_metrics.items():
+        each = ", ".join(f"{letter} {row.b}, {row.words}" for letter, row in arms.items())
+        said.append(f"{name}: A {next(iter(arms.values())).a}, {each}")
+    return "; ".join(said)
+
+
+def _axis(
+    letters: Sequence[str], x: Callable[[float], float], reach: float, bottom: float, left: int, width: int
+) -> list[str]:
+    """Heads of the columns, and the plane that differences are drawn on, from `left`. `letters`: of the other Runs."""
+    several = len(letters) > 1
+    which = "each" if several else letters[0]
     drawn = [
-        f"<text x='{names + _VALUE * (i + 0.9):.0f}' y='{_TOP - 14}' text-anchor='end' font-weight='bold' "
-        f"fill='{colour}'>{letter}</text>"
-        for i, (letter, colour) in enumerate(zip(letters, colours, strict=True))
+        f"<text x='{left - 14 + _VALUE * (i - 1.1):.0f}' y='{_TOP - 14}' text-anchor='end' font-weight='bold' "
+        f"fill='{colour_of_run(letter)}'>{letter}</text>"
+        for i, letter in enumerate(["A"] if several else ["A", *letters])
     ]
-    drawn.append(f"<text x='{width - 4}' y='{_TOP - 14}' text-anchor='end'>{letters[1]} − A, 95 %</text>")
+    drawn.append(f"<text x='{width - 4}' y='{_TOP - 14}' text-anchor='end'>{which} − A, 95 %</text>")
     for points in (-reach, -reach / 2, 0, reach / 2, reach):
         look = f"stroke='{NEUTRAL}' stroke-width='2'" if not points else "stroke='currentColor' stroke-opacity='.15'"
         text = f"{points:+g}".replace("-", "−") if points else "0"
@@ -105,25 +153,21 @@ def forest(rows: Sequence[Row], letters: str) -> Markup:
             f"<path d='M{x(points):.1f} {_TOP - 4}V{bottom}' {look}/>"
             f"<text x='{x(points):.1f}' y='{bottom + 14}' text-anchor='middle' fill-opacity='.75'>{text}</text>"
         )
+    better, worse = ("← better", "worse →") if several else (f"← {which} better", f"{which} worse →")
     drawn.append(
-        f"<text x='{left}' y='{bottom + 31}' fill-opacity='.75'>← {letters[1]} better</text>"
-        f"<text x='{left + _PLANE}' y='{bottom + 31}' text-anchor='end' fill-opacity='.75'>{letters[1]} worse →"
+        f"<text x='{left}' y='{bottom + 31}' fill-opacity='.75'>{better}</text>"
+        f"<text x='{left + _PLANE}' y='{bottom + 31}' text-anchor='end' fill-opacity='.75'>{worse}"
         f"</text><text x='{width - 4}' y='{bottom + 14}' text-anchor='end' fill-opacity='.75'>in points</text>"
     )
-    for i, row in enumerate(rows):
-        drawn.append(_row(row, _TOP + _ROW * i + _ROW / 2, x, colours[1], names, width))
-    return Markup(
-        f"<svg viewBox='0 0 {width} {height}' width='100%' style='max-width:{1.3 * width:.0f}px;display:block' "
-        f"role='img' aria-label='{escape(label)}' font-size='13' fill='currentColor'>{''.join(drawn)}</svg>"
-    )
+    return drawn
 
 
-def _row(row: Row, y: float, x: Callable[[float], float], colour: str, names: int, width: int) -> str:
+def _arm(row: Row, letter: str, y: float, x: Callable[[float], float], colour: str, left: int, width: int) -> str:
+    """One Run against A. `letter`: before its value, "" where it stands above all of them."""
     weight = " font-weight='bold'" if row.is_clear else ""
+    of = f"<tspan fill='{colour}' font-weight='bold'>{letter}</tspan> " if letter else ""
     texts = [
-        f"<text x='0' y='{y + 4:.1f}'>{escape(row.label)}</text>",
-        f"<text x='{names + 0.9 * _VALUE:.0f}' y='{y + 4:.1f}' text-anchor='end'>{escape(row.a)}</text>",
-        f"<text x='{names + 1.9 * _VALUE:.0f}' y='{y + 4:.1f}' text-anchor='end'>{escape(row.b)}</text>",
+        f"<text x='{left - 14 - 0.1 * _VALUE:.0f}' y='{y + 4:.1f}' text-anchor='end'>{of}{escape(row.b)}</text>",
         f"<text x='{width - 4}' y='{y + 4:.1f}' text-anchor='end'{weight}>{escape(row.words)}</text>",
     ]
     line = ""

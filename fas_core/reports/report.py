@@ -131,10 +131,9 @@ def _decision(sheet: Sheet, b: int, title: str) -> list[Markup]:
     parts = [html.title(title), html.paragraph(_names(systems), "quiet"), decision]
     for i in range(1, len(systems)):
         parts.append(html.verdict(*sheet.headline(i, with_intervals=is_two_sided)))
-    parts += [html.warning(f"{letters}:", message) for message, letters in sheet.samples.cautions.items()]
-    rows = forest_rows(sheet, b, with_intervals=is_two_sided)
-    if rows:
-        parts.append(html.figure([forest(rows, f"A{LETTERS[b]}")], sheet.limits_words))
+    parts += [html.warning(f"{letters}:", message) for message, letters in sheet.cautions_said.items()]
+    if rows := forest_rows(sheet, with_intervals=is_two_sided):
+        parts.append(html.figure([forest(rows)], sheet.limits_words))
     parts.append(_worse(sheet, b, with_intervals=is_two_sided))
     brackets = sheet.intervals_words if is_two_sided else ""
     said = f"{sheet.rule_words}. {sheet.thresholds_words} {sheet.samples_words}. {brackets}"

@@ -16,10 +16,13 @@ from fas_core.reports import html
 from fas_core.reports.forest import Row, rows_of
 
 
-def forest_rows(sheet: Sheet, b: int, *, with_intervals: bool = True) -> list[Row]:
-    """Of A and Run `b`."""
-    worse = sheet.worse(b, with_intervals=with_intervals)
-    return rows_of(worse, sheet.differences(b, with_intervals=with_intervals))
+def forest_rows(sheet: Sheet, *, with_intervals: bool = True) -> dict[str, list[Row]]:
+    """Of every other Run, by its letter, against A; none where there is nothing to draw."""
+    by_letter = {}
+    for b, letter in enumerate(sheet.comparison.letters[1:], start=1):
+        worse = sheet.worse(b, with_intervals=with_intervals)
+        by_letter[letter] = rows_of(worse, sheet.differences(b, with_intervals=with_intervals))
+    return {letter: rows for letter, rows in by_letter.items() if rows}
 
 
 def worse_table(cells: Sequence[Cell], letter: str) -> pd.DataFrame:

@@ -33,7 +33,9 @@ from fas_core.runs.store import Run
 class Caution:
     """Why numbers on some samples may mislead: an entry of `warnings` in JSON documents."""
 
-    kind: str  # training_overlap, near_duplicates, subset_overlap, no_subjects, species_differ, injections
+    # training_overlap, near_duplicates, subset_overlap, subject_overlap, no_subjects, species_differ, injections,
+    # optimistic
+    kind: str
     message: str  # a sentence
     counts: Mapping[str, object] = field(default_factory=dict)  # how many samples, images or subjects it is about
 
@@ -48,6 +50,39 @@ class Caution:
         counts = {name: value for name, value in content.items() if name not in ("kind", "message")}
         said = {name: value for name, value in content.items() if name not in counts}
         return documents.read_as(cls, said | {"counts": counts}, where)
+
+
+OPTIMISTIC = Caution(
+    "optimistic",
+    "The threshold was set by hand or chosen on samples that it is reported on. On new data the errors will be larger.",
+)
+
+
+def threshold_cautions(
+    run: Run, chosen_on: Sequence[str], reported_on: Sequence[str], *, is_by_hand: bool = False
+) -> list[Caution]:
+    """What to know before a threshold and its errors are believed: `cautions` of both, and of kind optimistic."""
+    about_data = cautions(run, list(dict.fromkeys([*chosen_on, *reported_on])))
+    return [*about_data, OPTIMISTIC] if is_by_hand or set(chosen_on) & set(reported_on) else about_data
+
+
+def subject_overlap(run: Run, chosen_on: Sequence[str], reported_on: Sequence[str]) -> Caution | None:
+    """How many subjects a threshold was chosen on and is judged on; None where there are none, or none is named."""
+    if "subject_id" not in run.column_names():
+        return None
+    samples = run.samples(["subset", "subject_id"], repeated=["subset", "subject_id"])
+    chosen, reported = (
+        _names(samples, "subject_id", samples["subset"].isin(list(of))) for of in (chosen_on, reported_on)
+    )
+    if not (both := chosen & reported) or set(chosen_on) & set(reported_on):
+        return None
+    are = "subject is" if len(both) == 1 else "subjects are"
+    return Caution(
+        "subject_overlap",
+        f"{len(both):,} of {len(reported):,} {are} also in {' and '.join(chosen_on)}, where thresholds are chosen: "
+        "on other people the errors may be larger.",
+        {"n_subjects": len(both)},
+    )
 
 
 def cautions(run: Run, subsets: Sequence[str] | None = None) -> list[Caution]:

@@ -6,18 +6,22 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import norm
 
 from fas_core import scores
+from fas_core.deciding import card
 from fas_core.errors import BadInputError
-from fas_core.evaluation import differences
+from fas_core.evaluation import differences, sheet
 from fas_core.evaluation.comparison import compared, document_name
-from fas_core.evaluation.join import System
+from fas_core.evaluation.join import System, joined
+from fas_core.evaluation.matching import matching
 from fas_core.metrics import operating_point as op
 from fas_core.metrics import uncertainty
 from fas_core.metrics.resampling import Statistic
 from fas_core.runs import store
+from fas_core.runs.scorefile import scores_only_run
 from tests.conftest import learned_samples, tiny_samples, write_image_run
 
 from .conftest import ATTACKS_A, ATTACKS_B, LIVE, correlated, document_of, pair_of, run_of
@@ -84,8 +88,8 @@ def test_thresholds_can_be_matched_by_apcer(both: tuple[store.Run, store.Run]) -
         30,
         50,
     ]  # two papers of four may pass, one mask of two
-    for rule in ("eer", "threshold=3", "apcer[mask]<=0.1"):
-        with pytest.raises(BadInputError, match="matched by"):
+    for rule in ("cost", "bpcer<=0.1@95", "apcer[mask]<=0.1"):
+        with pytest.raises(BadInputError, match="cannot be compared at"):
             document_of(*both, rule=op.rule(rule))
 
 
@@ -130,7 +134,11 @@ def test_a_comparison_without_verdicts_says_why(tmp_path: Path) -> None:
 def test_what_flatters_one_of_the_runs_is_said_with_its_name(tmp_path: Path) -> None:
     a = write_image_run(tmp_path, "a", learned_samples())
     b = write_image_run(tmp_path, "b", tiny_samples().assign(subject_id=""), seed=1)
-    warnings = document_of(a, b, "rec")["warnings"]
+    document = document_of(a, b, "rec")
+    assert document["thresholds"]["optimistic"]
+    warnings = document["warnings"]
+    assert [warning["run"] for warning in warnings if warning["kind"] == "optimistic"] == [a.id, b.id]
+    warnings = [warning for warning in warnings if warning["kind"] != "optimistic"]
     assert [(warning["run"], warning["kind"]) for warning in warnings] == [
         (a.id, "training_overlap"),
         (b.id, "no_subjects"),
@@ -138,9 +146,61 @@ def test_what_flatters_one_of_the_runs_is_said_with_its_name(tmp_path: Path) -> 
     assert (warnings[0]["n_learned"], warnings[0]["n_dev"], warnings[0]["n_images"]) == (2, 1, 16)
     assert warnings[1]["n_samples"] == 16  # without those of training, which are not compared
     of_itself = compared(System(a, "rec"), System(a, "kl"), resamples=20).as_json()["warnings"]
-    assert [warning["kind"] for warning in of_itself] == ["training_overlap"]  # once
+    assert [warning["kind"] for warning in of_itself] == ["training_overlap", "optimistic"]  # once
     c = write_image_run(tmp_path, "c", tiny_samples(), seed=2)
-    assert compared(System(c, "rec"), System(c, "kl"), resamples=20).as_json()["warnings"] == []
+    elsewhere = compared(System(c, "rec"), System(c, "kl"), chosen_on=["live"], resamples=20).as_json()["warnings"]
+    assert [warning["kind"] for warning in elsewhere] == ["subject_overlap"]  # some of live people are judged too
+
+
+def test_what_choosing_and_judging_share_is_said(tmp_path: Path) -> None:
+    """Cards say it of a threshold; a comparison says it of every Run."""
+    table = pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "sample_id": [f"{subset}{i}" for i in range(40)],
+                    "label": ["bona_fide", "attack"] * 20,
+                    "pai_species": ["", "print"] * 20,
+                    "subset": subset,
+                    "subject_id": [f"{'p' if i < 10 else subset}{i}" for i in range(40)],
+                }
+            )
+            for subset in ("dev", "test")
+        ],
+        ignore_index=True,
+    )
+    table.loc[40, "sample_id"] = "dev0"  # one image in both
+    table = table.assign(a=np.arange(80) / 80, b=np.arange(80)[::-1] / 80)
+    run = scores_only_run(tmp_path, "r", table, ["a", "b"], "")
+    systems = System(run, "a"), System(run, "b")
+    apart = compared(*systems, chosen_on=["dev"], resamples=20)
+    assert [caution.kind for _, caution in apart.cautions] == ["subset_overlap", "subject_overlap"]
+    assert [caution for _, caution in apart.cautions][:1] == card.cautions(run, op.DEFAULT, ["dev"], ["test"])
+    assert apart.cautions[1][1].message.startswith("10 of 40 subjects are also in dev, where thresholds are chosen")
+    by_sheet = sheet.Sheet(sheet.comparison(systems, chosen_on=["dev"]))
+    assert by_sheet.cautions == list(apart.cautions)
+    assert [*by_sheet.cautions_said.values()] == ["A", "A"]
+    assert not apart.as_json()["thresholds"]["optimistic"]
+    anew = compared(*systems, resamples=20)
+    assert [caution.kind for _, caution in anew.cautions] == ["subset_overlap", "optimistic"]
+    of_anew = sheet.Sheet(sheet.comparison(systems, is_matched=True))
+    assert of_anew.rule_words == "BPCER ≤ 5 % matched anew on dev, test, optimistic"
+    assert "Optimistic: the thresholds were chosen on these samples." in of_anew.limits_words
+    assert "Optimistic" not in by_sheet.limits_words
+
+
+def test_runs_that_share_scores_have_no_equal_errors(tmp_path: Path) -> None:
+    n = 200
+    label = np.array(["bona_fide", "attack"]).repeat(n)
+    rng = np.random.default_rng(0)
+    fine = np.r_[rng.normal(0, 1, n), rng.normal(2, 1, n)]
+    table = pd.DataFrame({"label": label, "pai_species": np.where(label == "attack", "print", ""), "fine": fine})
+    table = table.assign(coarse=np.where(fine > 2, 1.0, 0.0), subset="test", sample_id=[str(i) for i in range(2 * n)])
+    run = scores_only_run(tmp_path, "r", table, ["fine", "coarse"], "")
+    both = joined([System(run, "fine"), System(run, "coarse")])
+    assert matching(both, op.Rule("eer")).problem.startswith("EER cannot be matched: B at best rejects ")
+    smooth = scores_only_run(tmp_path, "s", table.assign(coarse=-fine[::-1]), ["fine", "coarse"], "")
+    assert matching(joined([System(smooth, "fine"), System(smooth, "coarse")]), op.Rule("eer")).problem == ""
 
 
 def test_attacks_that_the_runs_call_by_different_species_are_counted(tmp_path: Path) -> None:

@@ -91,6 +91,7 @@ def test_the_document_holds_what_got_worse(tmp_path: Path) -> None:
     assert document["thresholds"] == {
         "chosen_on": ["dev"],
         "judged_on": ["test"],
+        "optimistic": False,
         "reached": [0.05, 0.05],
         "not_matched_because": None,
     }

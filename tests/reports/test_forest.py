@@ -14,7 +14,7 @@ ROWS = [
 
 
 def test_differences_stand_on_one_axis_to_the_right_where_it_got_worse() -> None:
-    drawn = forest(ROWS, "AC")
+    drawn = forest({"C": ROWS})
     x = [float(place) for place in re.findall(r"<circle cx='([\d.]+)'", drawn)]
     ends = [tuple(map(float, pair)) for pair in re.findall(r"<path d='M([\d.]+) [\d.]+H([\d.]+)'", drawn)]
     [zero] = [float(place) for place in re.findall(r"<path d='M([\d.]+) [^>]*stroke-width='2'/>", drawn)]
@@ -36,7 +36,7 @@ def test_no_text_touches_the_plane_however_long_it_is() -> None:
 
 
 def test_letters_have_their_runs_colours_and_texts_are_escaped() -> None:
-    drawn = forest(ROWS, "AC")
+    drawn = forest({"C": ROWS})
     assert f"fill='{RUN_COLOURS[0]}'>A</text>" in drawn
     assert f"fill='{RUN_COLOURS[2]}'>C</text>" in drawn
     assert RUN_COLOURS[1] not in drawn
@@ -44,3 +44,15 @@ def test_letters_have_their_runs_colours_and_texts_are_escaped() -> None:
     assert "aria-label='live rejected: A 9 %, C 41 %, +32 [+22 to +43]; &lt;mask&gt; missed" in drawn
     assert drawn.count("font-weight='bold'>+32") == 1
     assert "font-weight='bold'>−5" not in drawn
+
+
+def test_every_run_has_a_line_of_its_own_in_each_metric() -> None:
+    other = Row("live rejected", "9 %", "12 %", 3.0, -1.0, 7.0, "+3 [−1 to +7]", is_clear=False)
+    drawn = forest({"B": ROWS, "D": [other]})
+    circles = re.findall(r"<circle cx='([\d.]+)' cy='([\d.]+)' r='5' fill='([^']+)'", drawn)
+    assert len(circles) == 3
+    assert float(circles[0][1]) < float(circles[1][1]) < float(circles[2][1])
+    assert drawn.count(f"fill='{RUN_COLOURS[1]}' font-weight='bold'>B</tspan>") == 2
+    assert drawn.count(f"fill='{RUN_COLOURS[3]}' font-weight='bold'>D</tspan>") == 1
+    assert drawn.count(">9 %</text>") == 1  # of A, once
+    assert "aria-label='live rejected: A 9 %, B 41 %, +32 [+22 to +43], D 12 %, +3 [−1 to +7]; " in drawn

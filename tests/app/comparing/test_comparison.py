@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from graphlib import TopologicalSorter
 
+import numpy as np
 import pytest
 
 from app.comparing import comparison as c
@@ -12,6 +13,7 @@ from app.comparing.comparison import Comparison
 from app.views import compare
 from fas_core.evaluation.join import System
 from fas_core.metrics import operating_point as op
+from fas_core.metrics.cost import Costs, Share
 from fas_core.metrics.operating_point import DEFAULT, Rule
 
 from ...house import modules
@@ -83,11 +85,32 @@ def test_a_species_in_the_curves_leaves_all_live_samples(comparison: Comparison)
 
 @pytest.mark.parametrize(
     ("rule", "matches"),
-    [("bpcer<=0.02", True), ("apcer<=0.1", True), ("apcer[mask]<=0.1", False), ("eer", False), ("threshold=3", False)],
+    [("bpcer<=0.02", True), ("apcer<=0.1", True), ("apcer[mask]<=0.1", False), ("eer", True), ("threshold=3", True)],
 )
 def test_only_rules_that_match_thresholds_are_taken_over(rule: str, matches: bool) -> None:
     asked = op.rule(rule)
     assert compare.matched_rule(asked) == (asked if matches else DEFAULT)
+
+
+def test_equal_errors_lowest_cost_and_a_threshold_by_hand_give_every_run_its_own(of_three: Comparison) -> None:
+    assert compare.matched_rule(Rule("cost")) == DEFAULT
+    costs = Costs(1000, {"mask": Share.between(0.1, 0.2), "paper": Share.between(0.1, 0.2)}, 5.0, 1.0)
+    assert compare.matched_rule(Rule("cost"), costs) == Rule("cost")
+    for rule in (Rule("eer"), Rule("cost")):
+        by = replace(of_three, rule=rule, costs=costs if rule.kind == "cost" else None)
+        sets = c.joined(by).score_sets
+        assert c.thresholds(by) == (tuple(op.threshold_by(rule, scores, costs) for scores in sets), "")
+        assert c.matching(by).is_fixed  # resamples take them as given
+        assert c.worse(by, 2, with_intervals=True) is not None
+        assert {statistic.name for statistic in c.differences(by, 1, with_intervals=True)} >= {"bpcer", "apcer_max"}
+        assert c.targets(by) == ()
+    # By hand 2.5 of A, which rejects half of live there: the others reject as many.
+    by_hand = replace(of_three, rule=Rule("threshold", 2.5))
+    assert c.thresholds(by_hand)[0] == (2.5, np.nextafter(20.0, 30), np.nextafter(0.2, 1))
+    assert c.sheet(by_hand).rule_words == (
+        "A's threshold by hand, the others where they reject as many live (50.0 %), matched anew on test, optimistic"
+    )
+    assert c.sheet(by_hand).details(1, with_intervals=False)[0].startswith("At A's threshold by hand, the others ")
 
 
 def test_a_itself_is_offered_last(of_three: Comparison) -> None:

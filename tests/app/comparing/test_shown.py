@@ -19,27 +19,30 @@ from fas_core.runs.scorefile import scores_only_run
 from .conftest import SCORES_A, SCORES_B
 
 
-def caveats(comparison: Comparison, *, intervals: bool = False, training: bool = False, another: bool = False) -> str:
-    return answer.caveats(
-        comparison, with_intervals=intervals, leaves_training_out=training, takes_another_rule=another
-    ).replace("\\", "")
+def caveats(comparison: Comparison, *, intervals: bool = False, training: bool = False) -> str:
+    said = answer.caveats(comparison, with_intervals=intervals, leaves_training_out=training)
+    return said.replace("\\", "")
 
 
-def judged(comparison: Comparison) -> str:
-    return answer.judged(comparison).replace("\\", "")
+def judged(comparison: Comparison, asked: Rule | None = None) -> str:
+    return answer.judged(comparison, asked).replace("\\", "")
 
 
 def test_caveats_say_what_is_compared_and_what_is_left_out(comparison: Comparison, of_three: Comparison) -> None:
     assert caveats(comparison) == (
-        "Thresholds 3 (A), 30 (B): BPCER ≤ 25 % matched anew on what is judged. Intervals by 8 samples are being "
-        "computed …"
+        "Thresholds 3 (A), 30 (B): BPCER ≤ 25 % matched anew on what is judged; optimistic. Intervals by 8 samples are "
+        "being computed …"
     )
     assert judged(of_three).endswith(
-        "BPCER ≤ 25 % matched anew on test · 7 samples compared, 1 left out because one of the Runs gave no score"
+        "matched anew on test, optimistic · 7 samples compared, 1 left out because one of the Runs gave no score"
     )
-    with_all = caveats(comparison, intervals=True, training=True, another=True)
+    with_all = caveats(comparison, intervals=True, training=True)
     assert with_all.startswith("Training images are left out. Thresholds")
-    assert "The sidebar's rule cannot match thresholds, so BPCER ≤ 25 % is taken. In brackets: 95 %" in with_all
+    assert "on what is judged; optimistic. In brackets: 95 %" in with_all
+    assert judged(comparison, comparison.rule) == judged(comparison)
+    assert judged(comparison, Rule("cost")).endswith("costs are not all set: BPCER ≤ 25 % is taken**")
+    of_species = judged(comparison, Rule("apcer", 0.1, "mask"))
+    assert of_species.endswith("is for a single Run: BPCER ≤ 25 % is taken, without its species**")
     assert with_all.endswith("resampling 8 samples, thresholds matched anew each time; p of the AUC by DeLong.")
 
 

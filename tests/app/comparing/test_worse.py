@@ -62,7 +62,7 @@ def test_the_worst_group_is_in_bold_and_first_in_the_table(by_skin: Comparison) 
 
 
 def test_the_forest_says_what_every_other_part_says(by_skin: Comparison) -> None:
-    rows = {row.label: row for row in forest_rows(c.sheet(by_skin), 1, with_intervals=True)}
+    rows = {row.label: row for row in forest_rows(c.sheet(by_skin), with_intervals=True)["B"]}
     assert [*rows] == ["live rejected", "print missed", "AUC"]
     table = c.group_rates(by_skin, 1, "skin", with_intervals=True).set_index(["group", "kind"])
     metrics = {statistic.name: metric for statistic, metric in c.differences(by_skin, 1, with_intervals=True).items()}
@@ -97,7 +97,7 @@ def test_nothing_is_bold_or_compared_where_ties_leave_no_threshold(by_skin: Comp
     assert "cannot be matched" in said
     assert c.worse(without, 1, with_intervals=False) is None
     assert c.flips(without, 1) is None
-    assert [row.label for row in forest_rows(c.sheet(without), 1, with_intervals=False)] == ["AUC", "AUC print"]
+    assert [row.label for row in forest_rows(c.sheet(without), with_intervals=False)["B"]] == ["AUC", "AUC print"]
     assert {statistic.name for statistic in c.differences(without, 1, with_intervals=False)} == set(OVER_ALL)
 
 
@@ -106,7 +106,7 @@ def test_one_switch_changes_every_part(by_skin: Comparison) -> None:
     assert anew.digest != by_skin.digest
     assert c.thresholds(anew)[0] != c.thresholds(by_skin)[0]
     parts: list[Callable[[Comparison], object]] = [
-        lambda one: [row.words for row in forest_rows(c.sheet(one), 1, with_intervals=True)],
+        lambda one: [row.words for row in forest_rows(c.sheet(one), with_intervals=True)["B"]],
         lambda one: c.group_rates(one, 1, "skin", with_intervals=True)["wrong_b"].tolist(),
         lambda one: [str(statistic) for statistic in c.differences(one, 1, with_intervals=True)],
     ]
