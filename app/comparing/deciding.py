@@ -38,6 +38,8 @@ def show_deciding(comparison: Comparison, b: int, *, with_intervals: bool) -> No
             disabled=joined(comparison).has_both_classes and not with_intervals,  # they are on their way
         )
         st.caption(f"Kept with it: {escaped(' '.join(evidence.numbers))}")
+        if said := evidence.worse_words():
+            st.caption(f"And what got worse: {escaped(said)}.")
         for caution in evidence.cautions:
             st.caption(f"**{escaped(caution.message)}**")
     if is_sent:
@@ -78,4 +80,5 @@ def evidence_of(comparison: Comparison, b: int, *, with_intervals: bool) -> Evid
             *details(comparison, b, with_intervals=with_intervals),
         ),
         cautions=decisions.named_cautions(sheet(comparison).cautions, [comparison.a.run, comparison.systems[b].run]),
+        worse=decisions.worsened(regressions),
     )

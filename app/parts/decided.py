@@ -13,6 +13,7 @@ from fas_core.deciding.decisions import APPROVED, Kept
 from fas_core.runs.store import Run
 
 MOST_LINES = 6  # of the latest decisions
+MOST_WORSE = 2  # groups that got worse, of each
 ICONS = {APPROVED: ":material/check_circle:", decisions.REFUSED: ":material/block:"}
 
 
@@ -20,9 +21,11 @@ def line(entry: Kept, known: Mapping[str, Run]) -> str:
     """A decision in Markdown, and what has become of its Runs."""
     decision = entry.decision
     changed = decision.about.state(known.get(decision.about.run))
+    worse = decision.evidence.worse_words(MOST_WORSE)
+    worse = f" Got worse: {escaped(worse)}." if worse else ""
     state = "" if entry.is_latest else " *Superseded.*"
     state += f" **{changed[0].upper()}{changed[1:]}.**" if changed else ""
-    return f"{ICONS[decision.verdict]} **{escaped(decision.about.name)}**: {escaped(decision.said)}{state}"
+    return f"{ICONS[decision.verdict]} **{escaped(decision.about.name)}**: {escaped(decision.said)}{worse}{state}"
 
 
 def listed(entries: Sequence[Kept]) -> None:

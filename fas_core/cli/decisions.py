@@ -9,6 +9,8 @@ import typer
 from fas_core.cli.options import CacheOption, JsonOption, LevelOption, only_score
 from fas_core.cli.printing import print_json, print_table, say
 
+MOST_WORSE = 2  # groups that got worse, of each decision listed
+
 if TYPE_CHECKING:
     from fas_core.deciding.decisions import Evidence, JudgedRun
     from fas_core.evaluation.join import System
@@ -35,10 +37,11 @@ def list_decisions(context: typer.Context, cache: CacheOption, as_json: JsonOpti
             entry.decision.in_short + ("" if entry.is_latest else " (superseded)"),
             entry.decision.reason,
             "; ".join(entry.decision.conditions) or "–",
+            entry.decision.evidence.worse_words(MOST_WORSE) or "–",
         ]
         for entry in kept
     ]
-    return print_table(f"Decisions in {cache}", ["run", "decision", "reason", "conditions"], rows)
+    return print_table(f"Decisions in {cache}", ["run", "decision", "reason", "conditions", "got worse"], rows)
 
 
 def add_decision(

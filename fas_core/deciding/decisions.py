@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.evaluation.comparison import PairedComparison
 from fas_core.evaluation.join import System
+from fas_core.evaluation.regressions import Cell, Regressions
 from fas_core.files import atomic_file, end_of
 from fas_core.metrics import json_safe
 from fas_core.metrics.operating_point import Rule
@@ -31,6 +32,7 @@ from fas_core.runs.store import Run
 
 VERSION = 1
 APPROVED, REFUSED = VERDICTS = ("approved", "refused")
+MOST_WORSE = 7  # rows of what got worse: those that the page Compare shows without scrolling
 LONGEST_NAME, LONGEST_TEXT, MOST_CONDITIONS = 100, 2000, 20  # characters of a name, of a reason or condition
 _MADE = ("when", "supersedes", "sha256")  # what `keep` adds: two decisions that differ in nothing else are the same
 
@@ -58,6 +60,40 @@ class JudgedRun:
         return "" if run.digest == self.digest else "its Run has changed since"
 
 
+@dataclass(frozen=True)
+class Worsened:
+    """A row of what got worse as it stood on the screen: shares of wrong verdicts of A and of the other Run."""
+
+    column: str  # "": all samples of the kind
+    group: str
+    kind: str  # bona fide or a species
+    n: int
+    a: float
+    b: float
+    difference: float
+    low: float | None  # 95 % of the difference
+    high: float | None
+    p: float | None  # corrected
+    verdict: str  # one of `regressions.VERDICTS`
+
+    @classmethod
+    def of(cls, cell: Cell) -> Worsened:
+        shown = {f.name: getattr(cell, f.name) for f in fields(cls)}
+        return cls(**shown)
+
+    @property
+    def in_words(self) -> str:
+        """live faces with skin tone dark brown 9 → 16 % (+3 to +12 points, n = 129), not certain"""
+        cell = Cell(self.column, self.group, self.kind, self.n, self.n, self.a, self.b, self.low, self.high)
+        interval = f"{cell.interval}, " if cell.interval else ""
+        return f"{cell.words} {100 * self.a:.0f} → {100 * self.b:.0f} % ({interval}n = {self.n:,}), {self.verdict}"
+
+
+def worsened(got_worse: Regressions | None) -> tuple[Worsened, ...]:
+    """The first rows of what got worse; none where nothing was compared."""
+    return () if got_worse is None else tuple(map(Worsened.of, got_worse.listed[:MOST_WORSE]))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
     """What a decision rests on, as it was shown to who decided."""
@@ -68,10 +104,27 @@ class Evidence:
     judged_on: tuple[str, ...]
     numbers: tuple[str, ...]  # sentences of plain text
     cautions: tuple[Caution, ...]
+    worse: tuple[Worsened, ...] | None = None  # the first rows of what got worse; None before these were kept
 
     def as_json(self) -> Json:
+        """Without `worse` where there is none, so that the seal of a decision from before still holds."""
         cautions = [caution.as_json() for caution in self.cautions]
-        return {f.name: getattr(self, f.name) for f in fields(self)} | {"rule": str(self.rule), "cautions": cautions}
+        document = {f.name: getattr(self, f.name) for f in fields(self)}
+        worse = {} if self.worse is None else {"worse": [asdict(row) for row in self.worse]}
+        return (
+            {name: value for name, value in document.items() if name != "worse"}
+            | worse
+            | {
+                "rule": str(self.rule),
+                "cautions": cautions,
+            }
+        )
+
+    def worse_words(self, most: int = MOST_WORSE) -> str:
+        """What got worse: the first rows; "" where none is kept."""
+        told = "; ".join(row.in_words for row in (self.worse or ())[:most])
+        n_more = len(self.worse or ()) - most
+        return f"{told}{f'; {n_more} more' if n_more > 0 else ''}" if told else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,6 +247,7 @@ def by_comparison(compared: PairedComparison) -> tuple[JudgedRun, JudgedRun, Evi
         judged_on=compared.judged_on,
         numbers=(f"A is {a.run.info.name} by {a.score}, B is {b.run.info.name} by {b.score}.", *compared.in_words),
         cautions=named_cautions(compared.cautions, [a.run, b.run]),
+        worse=worsened(compared.worse),
     )
     return JudgedRun.of(b, at_b), JudgedRun.of(a, at_a), evidence
 

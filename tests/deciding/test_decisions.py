@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from fas_core.deciding.decisions import Decision
 from fas_core.errors import BadInputError
 from fas_core.evaluation.comparison import compared
 from fas_core.evaluation.join import System
+from fas_core.evaluation.regressions import Cell, Regressions
 from fas_core.metrics.operating_point import Rule
 from fas_core.runs import store
 
@@ -118,3 +120,29 @@ def test_what_became_of_the_run_is_said(tiny_cache: Path) -> None:
     a, b = (store.open_run(tiny_cache, name) for name in "ab")
     assert (about.state(b), about.state(None)) == ("", "its Run is gone")
     assert about.state(a) == "its Run has changed since"
+
+
+def test_the_rows_of_what_got_worse_are_kept_and_decisions_from_before_still_open(tiny_cache: Path) -> None:
+    draft = drafted(tiny_cache)
+    dark = Cell("skin tone", "dark brown", "bona_fide", 129, 129, 0.09, 0.16, 0.03, 0.12, 0.004, 0.26)
+    few = Cell("", "", "mask", 20, 20, 0.1, 0.5)
+    listed = Regressions((dark,) * 8, (), (few,), 8, "subject")
+    evidence = replace(draft.evidence, worse=decisions.worsened(listed))
+    assert evidence.worse is not None
+    assert len(evidence.worse) == decisions.MOST_WORSE
+    sealed = decisions.keep(replace(draft, evidence=evidence), tiny_cache)
+    [kept], problems = decisions.kept(tiny_cache)
+    assert (kept.decision, problems) == (sealed, [])
+    [row, *_] = kept.as_json()["evidence"]["worse"]
+    assert (row["group"], row["a"], row["b"], row["low"], row["high"]) == ("dark brown", 0.09, 0.16, 0.03, 0.12)
+    assert (row["difference"], row["verdict"]) == (pytest.approx(0.07), "not certain")
+    assert sealed.evidence.worse_words(1) == (
+        "live faces with skin tone dark brown 9 → 16 % (+3 to +12 points, n = 129), not certain; 6 more"
+    )
+    assert decisions.Worsened.of(few).in_words == "mask attacks 10 → 50 % (n = 20), too few to judge"
+    kept.path.unlink()
+    before = decisions.keep(replace(draft, evidence=replace(evidence, worse=None)), tiny_cache)
+    document = json.loads(decisions.kept(tiny_cache)[0][0].path.read_text())
+    assert "worse" not in document["evidence"]  # as it was written then, and sealed
+    assert Decision.from_json(document, "the file") == before
+    assert before.evidence.worse_words() == ""
