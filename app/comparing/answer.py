@@ -22,7 +22,8 @@ def answer(comparison: Comparison, *, with_intervals: bool) -> str:
     paragraphs = []
     for b in range(1, len(comparison.systems)):
         said = sheet(comparison).headline(b, with_intervals=with_intervals)
-        but = f"**{_bound([said.but])}**" if said.but else ""
+        # Outside the bold: Markdown opens none between a letter and a comma.
+        but = f"{escaped(said.but[0])} **{_bound([said.but[2:]])}**" if said.but else ""
         paragraphs.append(f"{_bound([said.answer])}{but}")
     return "\n\n".join(paragraphs)
 

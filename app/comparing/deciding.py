@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app.comparing.answer import details
-from app.comparing.comparison import LETTERS, Comparison, joined, matching, sheet, thresholds, worse
+from app.comparing.comparison import LETTERS, Comparison, flips, joined, matching, sheet, worse
 from app.parts.decided import history
 from app.session.page import fragment
 from app.session.readers import cache_folder
@@ -51,8 +51,9 @@ def keep(
     comparison: Comparison, b: int, evidence: Evidence, verdict: str, by: str, reason: str, conditions: list[str]
 ) -> None:
     """Keeps the decision, or says why not."""
-    at, _ = thresholds(comparison)
-    judged, in_use = (JudgedRun.of(comparison.systems[i], at[i] if at else None) for i in (b, 0))
+    turned = flips(comparison, b)
+    at_a, at_b = (None, None) if turned is None else (turned.threshold_a, turned.threshold_b)
+    judged, in_use = JudgedRun.of(comparison.systems[b], at_b), JudgedRun.of(comparison.a, at_a)
     try:
         if not verdict:
             raise BadInputError("Choose a verdict: approved or refused.")

@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.comparing.comparison import LETTERS, Comparison, joined, thresholds
+from app.comparing.comparison import LETTERS, Comparison, flips, joined
 from app.components import scatter as plot
 from app.components.scatter import Answer, Colours, Plane
 from app.parts.colouring import GROUP, Colouring, coloured
@@ -41,8 +41,8 @@ def colours(comparison: Comparison, b: int) -> Colours:
 
 def lines(comparison: Comparison, b: int) -> tuple[float, float]:
     """The thresholds of A and of Run `b`; NaN where there are none."""
-    at, _ = thresholds(comparison)
-    return (at[0], at[b]) if at else (math.nan, math.nan)
+    at = flips(comparison, b)
+    return (math.nan, math.nan) if at is None else (at.threshold_a, at.threshold_b)
 
 
 def show_scatter(comparison: Comparison, b: int) -> NDArray[np.int64]:

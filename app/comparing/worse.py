@@ -56,15 +56,15 @@ def show_worse(comparison: Comparison, b: int, got_worse: Regressions) -> None:
         selection_mode="single-row",
         column_config={
             "Wrong more often": st.column_config.TextColumn(width=176),
-            "n": st.column_config.NumberColumn(format="localized", width=44),
+            "n": st.column_config.NumberColumn(format="localized", width=42),
             f"A → {letter}": st.column_config.TextColumn(
-                width=76, help="Share of wrong verdicts in A and in the other."
+                width=74, help="Share of wrong verdicts in A and in the other."
             ),
-            "Points, 95 %": st.column_config.TextColumn(width=112, help="Their difference, by whole units."),
-            "p": st.column_config.TextColumn(width=58, help="Corrected. Too few: not judged."),
-            "Sure?": st.column_config.TextColumn(
-                width=96,
-                help="Beyond chance: after correction. Not certain: beyond chance by itself, not among so many.",
+            "Points, 95 %": st.column_config.TextColumn(width=106, help="Their difference, by whole units."),
+            "Sure? p": st.column_config.TextColumn(
+                width=104,
+                help="Beyond chance or not, and p after correction. Unsure: beyond chance by itself, not among so "
+                "many. Too few: not judged.",
             ),
         },
     )

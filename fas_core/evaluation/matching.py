@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,13 @@ class Matching:
     thresholds: tuple[float, ...]  # none where the rule gives a Run none
     reached: tuple[float, ...]  # of each Run the rate that the rule limits, or BPCER, on the samples it was chosen by
     problem: str  # why the Runs are not compared at them; "" where they are
+    short: tuple[str, ...] = ()  # of each Run why it is far from what the rule asks for; "" where it is not
+
+    def of(self, b: int) -> Matching:
+        """The same for A and Run `b` alone: a third Run that cannot be matched keeps no other from being compared."""
+        if not self.thresholds or not self.short:
+            return self
+        return replace(self, problem=_problem(self.rule, [self.short[0], self.short[b]]))
 
     @property
     def is_fixed(self) -> bool:
@@ -96,13 +103,18 @@ def matching(
     except UndefinedMetricError as error:
         return Matching(rule, tuple(chosen_on), (), (), str(error))
     reached = tuple(_rate(of_others, scores, t) for scores, t in zip(sets, thresholds, strict=True))
-    short = [
-        words
+    short = tuple(
+        _short_words(of_others, letter, scores, threshold, rate)
         for letter, scores, threshold, rate in zip(letters, sets, thresholds, reached, strict=False)
-        if (words := _short_words(of_others, letter, scores, threshold, rate))
-    ]
-    problem = f"{of_others.words} cannot be matched: {'; '.join(short)}." if short else ""
-    return Matching(rule, tuple(chosen_on), thresholds, reached, problem)
+    )
+    return Matching(rule, tuple(chosen_on), thresholds, reached, _problem(rule, short), short)
+
+
+def _problem(rule: Rule, short: Sequence[str]) -> str:
+    """Why Runs are not compared; "" where none falls short."""
+    what = "As many rejected live samples as at A's threshold" if rule.kind == BY_HAND else rule.words
+    said = "; ".join(filter(None, short))
+    return f"{what} cannot be matched: {said}." if said else ""
 
 
 def _bpcer(scores: ScoreSet, threshold: float) -> float:

@@ -186,8 +186,9 @@ class Sheet:
 
     @property
     def thresholds(self) -> tuple[float, ...]:
-        """Of every Run; none where the rule cannot be applied, or matches them badly: `matching.problem` says why."""
-        return () if self.matching.problem else self.matching.thresholds
+        """Of every Run; none where the rule cannot be applied, or matches none with A: `matching.problem` says why."""
+        others = range(1, len(self.comparison.systems))
+        return () if all(self.matching.of(b).problem for b in others) else self.matching.thresholds
 
     @property
     def _fixed(self) -> tuple[float, ...] | None:
@@ -207,7 +208,7 @@ class Sheet:
     @_once
     def flips(self, b: int) -> Flips | None:
         """The verdicts of A and Run `b`; None where there are no thresholds."""
-        return core.flips(self.joined, self.thresholds, b) if self.thresholds else None
+        return None if self.matching.of(b).problem else core.flips(self.joined, self.thresholds, b)
 
     # ------------------------------------------------------------------------------------------ numbers
 
@@ -229,7 +230,7 @@ class Sheet:
         """Every metric of A and of Run `b`; without thresholds those over all of them."""
         drawn = self.drawn if with_intervals else None
         of_each = core.differences(self.joined, self._rule, drawn, b, at=self._fixed)
-        if self.thresholds:
+        if not self.matching.of(b).problem:
             return of_each
         return {statistic: metric for statistic, metric in of_each.items() if statistic.name in OVER_ALL}
 
@@ -238,7 +239,7 @@ class Sheet:
         """What Run `b` does worse than A; None without thresholds."""
         return regressions.what_got_worse(
             self.joined,
-            self.matching,
+            self.matching.of(b),
             self.groupings,
             self.drawn if with_intervals else None,
             b=b,
@@ -256,7 +257,7 @@ class Sheet:
     def group_rates(self, b: int, column: str, *, with_intervals: bool = True) -> pd.DataFrame:
         """`differences.table` of A and Run `b`, by the groups of a column, with the intervals of what got worse."""
         table = core.table(self.joined, self.flips(b), self.groups(column), b=b).assign(low=np.nan, high=np.nan)
-        if self.matching.problem or not with_intervals:
+        if self.matching.of(b).problem or not with_intervals:
             return table
         columns = {name: of_rows for name, of_rows in self.groupings.items() if name == column}
         cells = regressions.cells(self.joined, self.matching, columns, self.drawn, b=b, resamples=RESAMPLES)
@@ -280,7 +281,8 @@ class Sheet:
         """Species by species, over all thresholds, verdicts that turned."""
         of_each = self.differences(b, with_intervals=with_intervals)
         worse = self.worse(b, with_intervals=with_intervals)
-        return in_words(self.joined, self.comparison.rule, of_each, self.flips(b), LETTERS[b], self.matching, worse)
+        at, by = self.flips(b), self.matching.of(b)
+        return in_words(self.joined, self.comparison.rule, of_each, at, LETTERS[b], by, worse)
 
     @property
     def rule_words(self) -> str:
@@ -319,7 +321,8 @@ class Sheet:
         letters = self.comparison.letters
         each = ", ".join(f"{number(t)} ({letter})" for letter, t in zip(letters, self.thresholds, strict=True))
         costs = "" if self.comparison.costs is None else f" Costs: {self.comparison.costs.in_words}."
-        return f"Thresholds {each}: {self.matching.words}.{costs}"
+        problem = f" {self.matching.problem}" if self.matching.problem else ""
+        return f"Thresholds {each}: {self.matching.words}.{problem}{costs}"
 
     @property
     def units_words(self) -> str:

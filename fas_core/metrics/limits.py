@@ -23,7 +23,7 @@ from fas_core.metrics.uncertainty import RateInterval, Units, codes_of, upper_bo
 
 BPCER, APCER = "bpcer", "apcer"
 CONFIDENCE = 0.95
-BOUNDS_WORDS = "An upper 95 % is a bound from above alone; an interval from … to … leaves out 2.5 % on either side."
+BOUNDS_WORDS = "Upper 95 % is one-sided; intervals leave 2.5 % out on either side."
 _AT_ONCE = 32  # candidates of which a search computes the bounds together, from the same resamples
 _MOST_DIGITS = 12
 

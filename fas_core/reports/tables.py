@@ -9,7 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from fas_core.data.names import BONA_FIDE, readable
-from fas_core.evaluation.regressions import Cell
+from fas_core.evaluation.regressions import CHANCE, CLEAR, UNCERTAIN, Cell
 from fas_core.evaluation.sheet import LETTERS, Sheet
 from fas_core.evaluation.words import interval_text, metric_words, p_text, signed
 from fas_core.reports import html
@@ -33,8 +33,7 @@ def worse_table(cells: Sequence[Cell], letter: str) -> pd.DataFrame:
             "n": [cell.n for cell in cells],
             f"A → {letter}": [f"{100 * cell.a:.0f} → {100 * cell.b:.0f} %" for cell in cells],
             "Points, 95 %": [_interval(cell) for cell in cells],
-            "p": ["too few" if cell.p is None else p_number(cell.p) for cell in cells],
-            "Sure?": [cell.verdict for cell in cells],
+            "Sure? p": [_sure(cell) for cell in cells],
         }
     )
 
@@ -44,6 +43,14 @@ def _whose(cell: Cell) -> str:
     if not cell.column:
         return f"{kind}, all"
     return f"{kind} · {readable(cell.column)}: {readable(cell.group)}"
+
+
+def _sure(cell: Cell) -> str:
+    """yes, 0.030; unsure, which is beyond chance alone, 0.26; no, 1.00; too few"""
+    if cell.p is None:
+        return "too few"
+    is_sure = {CLEAR: "yes", UNCERTAIN: "unsure", CHANCE: "no"}[cell.verdict]
+    return f"{is_sure} · {p_number(cell.p)}"
 
 
 def _interval(cell: Cell) -> str:

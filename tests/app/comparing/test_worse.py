@@ -52,13 +52,14 @@ def by_skin(tmp_path: Path) -> Comparison:
 def test_the_worst_group_is_in_bold_and_first_in_the_table(by_skin: Comparison) -> None:
     said = answer.answer(by_skin, with_intervals=False).replace("\\", "").replace("\u00a0", " ")
     assert said.startswith("B misses fewer print attacks (0 % instead of 50 %)")
-    assert "**, but rejects " in said
+    assert ", **but rejects " in said  # which Markdown takes for bold
     assert " of live faces with skin dark (p < 0.001 corrected for 2 groups" in said
     found = c.worse(by_skin, 1, with_intervals=True)
     assert found is not None
     table = worse_table(list(found.rows), "B")
     assert table.iloc[0][["Wrong more often", "n"]].tolist() == ["live · skin: dark", 40]
     assert table.iloc[0]["A → B"] == "0 → 60 %"
+    assert table.iloc[0]["Sure? p"] == "yes · < 0.001"
 
 
 def test_the_forest_says_what_every_other_part_says(by_skin: Comparison) -> None:
@@ -99,6 +100,27 @@ def test_nothing_is_bold_or_compared_where_ties_leave_no_threshold(by_skin: Comp
     assert c.flips(without, 1) is None
     assert [row.label for row in forest_rows(c.sheet(without), with_intervals=False)["B"]] == ["AUC", "AUC print"]
     assert {statistic.name for statistic in c.differences(without, 1, with_intervals=False)} == set(OVER_ALL)
+
+
+def test_a_third_run_that_cannot_be_matched_keeps_no_other_from_being_compared(
+    by_skin: Comparison, tmp_path: Path
+) -> None:
+    run = by_skin.systems[1].run
+    tied = run.samples().assign(score=np.minimum(c.joined(replace(by_skin, subsets=("dev", "test"))).scores[1], 0.8))
+    other = System(scores_only_run(tmp_path, "tied", tied, ["score"], ""), "score")
+    three = replace(by_skin, systems=(*by_skin.systems, other))
+    of_b, of_c = answer.answer(three, with_intervals=False).split("\n\n")
+    assert of_b == answer.answer(by_skin, with_intervals=False)
+    assert "C has no point between" in of_c.replace("\\", "")
+    assert "B has no point" not in of_c
+    assert c.worse(three, 1, with_intervals=False) == c.worse(by_skin, 1, with_intervals=False)
+    assert c.worse(three, 2, with_intervals=False) is None
+    assert c.flips(three, 2) is None
+    rows = forest_rows(c.sheet(three), with_intervals=False)
+    assert [[row.label for row in rows[letter]] for letter in "BC"] == [
+        ["live rejected", "print missed", "AUC"],
+        ["AUC", "AUC print"],
+    ]
 
 
 def test_one_switch_changes_every_part(by_skin: Comparison) -> None:
