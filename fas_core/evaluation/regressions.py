@@ -277,7 +277,8 @@ def headline(worse: Regressions, letter: str = "B") -> Headline:
         among = f", the worst of {n_more + 1} groups" if n_more else ""
         p = "p < 0.001" if (group.p or 0) < 0.001 else f"p = {group.p:.3f}"
         does = group.change("").strip()
-        return Headline(answer, f", but {does} ({interval}{p} corrected for {worse.n_groups:,} groups{among}).")
+        turns = "and" if more and not fewer else "but"
+        return Headline(answer, f", {turns} {does} ({interval}{p} corrected for {worse.n_groups:,} groups{among}).")
     lead = f"; of {worse.n_groups:,} groups none got clearly worse, the largest worsening"
     if group.is_clear_alone:
         does = f"{group.words}, {_instead(group)}{f' ({group.interval})' if group.interval else ''}"

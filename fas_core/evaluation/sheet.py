@@ -182,7 +182,10 @@ class Sheet:
         for run, caution in self.cautions:
             if caution.kind not in SAID_ELSEWHERE:
                 letters.setdefault(caution.message, []).append(of_run[run.id])
-        return {message: " and ".join(of_runs) for message, of_runs in letters.items()}
+        return {
+            message: " and ".join(filter(None, [", ".join(of_runs[:-1]), of_runs[-1]]))
+            for message, of_runs in letters.items()
+        }
 
     @property
     def thresholds(self) -> tuple[float, ...]:

@@ -38,10 +38,12 @@ class Row:
     is_clear: bool
 
 
-def rows_of(worse: Regressions | None, of_each: Mapping[Statistic, Difference]) -> list[Row]:
-    """Live faces rejected, every species missed, and the AUC; without thresholds the AUC of each species too."""
+def rows_of(
+    worse: Regressions | None, of_each: Mapping[Statistic, Difference], *, with_species: bool = False
+) -> list[Row]:
+    """Live faces rejected, every species missed, and the AUC; `with_species`: the AUC of each species too."""
     rows = [] if worse is None else [_row_of(cell) for cell in worse.overall]
-    areas = [ROC_AUC] if rows else [statistic for statistic in of_each if statistic.name == "roc_auc"]
+    areas = [statistic for statistic in of_each if statistic.name == "roc_auc"] if with_species else [ROC_AUC]
     of_areas = (_area_row(area, of_each[area]) for area in areas if area in of_each)
     return rows + [row for row in of_areas if row is not None]
 

@@ -21,7 +21,8 @@ def forest_rows(sheet: Sheet, *, with_intervals: bool = True) -> dict[str, list[
     by_letter = {}
     for b, letter in enumerate(sheet.comparison.letters[1:], start=1):
         worse = sheet.worse(b, with_intervals=with_intervals)
-        by_letter[letter] = rows_of(worse, sheet.differences(b, with_intervals=with_intervals))
+        of_each = sheet.differences(b, with_intervals=with_intervals)
+        by_letter[letter] = rows_of(worse, of_each, with_species=not sheet.thresholds)
     return {letter: rows for letter, rows in by_letter.items() if rows}
 
 

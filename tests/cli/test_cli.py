@@ -472,7 +472,8 @@ def test_a_comparison_names_its_unit_and_rule(tiny_cache: Path, fas: Callable[..
     printed = fas(*asked).out
     assert "A: a, rec. B: vendor, score." in printed
     assert "16 samples compared" in printed
-    assert "matched by" in message(fas(*asked, "--rule", "eer"))
+    assert "take bpcer<=X or apcer<=X (the worst species), eer, or" in message(fas(*asked, "--rule", "cost"))
+    assert json.loads(fas(*asked, "--rule", "eer", "--json").out)["thresholds"]["optimistic"]
 
 
 def test_a_report_is_one_file(tiny_cache: Path, tmp_path: Path, fas: Callable[..., Result]) -> None:
