@@ -75,7 +75,7 @@ class Matching:
         if self.rule.kind != BY_HAND:
             return self.rule.words
         as_many = f" ({100 * self.reached[0]:.1f} %)" if self.reached else ""
-        return f"A's threshold by hand, the others where they reject as many live{as_many},"
+        return f"A's threshold {self.rule.value:.6g} by hand, the others where they reject as many live{as_many},"
 
 
 def judged_subsets(subsets: Sequence[str], chosen_on: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -291,7 +291,9 @@ class Sheet:
     def rule_words(self) -> str:
         """BPCER ≤ 5 % chosen on dev, judged on test; optimistic where it is judged on what it was chosen by."""
         by = self.matching
-        chosen = f"chosen on {', '.join(map(readable, by.chosen_on))}, judged" if by.chosen_on else "matched anew"
+        chosen = "chosen and judged" if by.is_fixed else "matched anew"
+        if by.chosen_on:
+            chosen = f"chosen on {', '.join(map(readable, by.chosen_on))}, judged"
         optimistic = ", optimistic" if by.is_optimistic else ""
         return f"{by.rule_words} {chosen} on {', '.join(map(readable, self.comparison.subsets))}{optimistic}"
 

@@ -108,9 +108,10 @@ def test_equal_errors_lowest_cost_and_a_threshold_by_hand_give_every_run_its_own
     by_hand = replace(of_three, rule=Rule("threshold", 2.5))
     assert c.thresholds(by_hand)[0] == (2.5, np.nextafter(20.0, 30), np.nextafter(0.2, 1))
     assert c.sheet(by_hand).rule_words == (
-        "A's threshold by hand, the others where they reject as many live (50.0 %), matched anew on test, optimistic"
+        "A's threshold 2.5 by hand, the others where they reject as many live (50.0 %), chosen and judged on test, "
+        "optimistic"
     )
-    assert c.sheet(by_hand).details(1, with_intervals=False)[0].startswith("At A's threshold by hand, the others ")
+    assert c.sheet(by_hand).details(1, with_intervals=False)[0].startswith("At A's threshold 2.5 by hand, the others ")
 
 
 def test_a_itself_is_offered_last(of_three: Comparison) -> None:
