@@ -28,7 +28,7 @@ def test_differences_stand_on_one_axis_to_the_right_where_it_got_worse() -> None
 
 def test_no_text_touches_the_plane_however_long_it_is() -> None:
     words, label = "+0.070 [+0.049 to +0.196]", "partial funny eyes missed"
-    drawn = forest([*ROWS, Row(label, "0.726", "0.796", -7.0, -9.6, -4.9, words, is_clear=True)], "AB")
+    drawn = forest({"B": [*ROWS, Row(label, "0.726", "0.796", -7.0, -9.6, -4.9, words, is_clear=True)]})
     upright = [float(place) for place in re.findall(r"<path d='M([\d.]+) [\d.]+V", drawn)]
     ends = {text: float(x) for x, text in re.findall(r"<text x='([\d.]+)' [^>]*text-anchor='end'[^>]*>([^<]*)<", drawn)}
     assert ends[words] - 8 * len(words) > max(upright)
