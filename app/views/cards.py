@@ -20,6 +20,7 @@ from fas_core.deciding.card_states import Kept
 from fas_core.errors import BadInputError
 from fas_core.evaluation.words import rate_text
 from fas_core.metrics.limits import short_words
+from fas_core.metrics.operating_point import COST, DEFAULT
 from fas_core.reports import card
 from fas_core.reports.pdf import pdf
 from fas_core.runs.health import Caution
@@ -52,9 +53,12 @@ def save_form(shown: Shown) -> None:
 
 
 def commands(shown: Shown) -> str:
-    """What freezes and keeps a card of the Run and score that are shown."""
-    run, score = shlex.quote(shown.run.id), shlex.quote(shown.score)
-    return f"fas threshold {run} --score {score} --rule 'bpcer<=0.02' --out op.json\nfas cards keep op.json"
+    """What freezes and keeps a card of the Run and score that are shown, by the rule of the sidebar."""
+    point, _ = operating.operating_point(shown.run, shown.score, shown.level, shown.subsets)
+    rule = str(DEFAULT if point is None or point.rule.kind == COST else point.rule)  # costs are more than a rule
+    options = {"--score": shown.score, "--rule": rule, "--level": shown.level, "--out": "op.json"}
+    said = " ".join(f"{option} {shlex.quote(value)}" for option, value in options.items())
+    return f"fas threshold {shown.run.id} {said}\nfas cards keep op.json"
 
 
 # ------------------------------------------------------------------------------------------------------------ the list
@@ -237,7 +241,7 @@ def operating_points() -> None:
             "views/threshold.py", label="Choose a threshold", icon=":material/tune:", query_params=link_params()
         )
         st.caption("On that page **Freeze** makes the card; in a terminal, these two commands do:")
-        st.code(commands(shown), language="bash")
+        st.code(commands(shown), language="bash", wrap_lines=True)
         save_form(shown)
         return
     head = st.container()

@@ -73,6 +73,8 @@ def show_metrics(shown: Shown, point: OperatingPoint | None) -> None:
         hide_index=True,
         placeholder="–",
         column_config={
+            "Bona fide": st.column_config.NumberColumn(format="localized"),
+            "Attacks": st.column_config.NumberColumn(format="localized"),
             "AUC": st.column_config.TextColumn(
                 help="Chance that a random attack scores higher than a random bona fide sample, with its 95 % interval."
             ),
@@ -157,7 +159,7 @@ def show_next(about: Summary) -> None:
         ("views/latent.py", "Look at the latent space", ":material/scatter_plot:", run.has_images),
         ("views/compare.py", "Compare with another Run", ":material/compare:", True),
     ]
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         for page, label, icon, is_useful in places:
             st.page_link(page, label=label, icon=icon, disabled=not is_useful, query_params=link_params())
         report_buttons(lambda: report.page(about, report.Options(images=report.PIXELATED)), run)

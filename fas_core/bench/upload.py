@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from fas_core import derive
 from fas_core.bench.drag import HAS_RUN, opened_browser, served_app
 from fas_core.bench.traversal import IN_PAGE, write_checkpoint, write_run
 
@@ -31,6 +32,7 @@ def figures(n: int = IMAGES, finding_seconds: float = FINDING_SECONDS) -> dict[s
     noise = np.random.default_rng(0).integers(0, 256, (2, SIDE, SIDE, 3), np.uint8)
     with opened_browser() as browser, tempfile.TemporaryDirectory() as folder:
         run = write_run(Path(folder), write_checkpoint(Path(folder), IN_PAGE), n)
+        derive.compute_quick(run)  # as `fas cache` leaves a Run: no score is fitted for an image
         with served_app(run.cache) as address:
             page = browser.new_page(viewport={"width": 1440, "height": 1000})
             query = {"run": f"{run.info.name} ({run.id[:6]})", "image_source": "Upload"}

@@ -47,6 +47,8 @@ def test_the_sidebar_s_operating_point_is_frozen(tiny_cache: Path) -> None:
         "cards", cache=tiny_cache, run="a", rule="APCER at most", at_most="40", species="paper", chosen_on="seen_paper"
     )
     assert "No threshold is frozen yet" in texts(at)
+    by_rule = f"fas threshold {store.open_run(tiny_cache, 'a').id} --score rec --rule 'apcer[paper]<=0.4' --level frame"
+    assert at.code[0].value.startswith(by_rule)
     assert not save(at).exception
     [(_, content)] = card.cards(tiny_cache)[0]
     assert (str(content.rule), content.by, content.note) == ("apcer[paper]<=0.4", "Ada", "pilot")

@@ -14,7 +14,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app.components import scatter
-from fas_core.deciding import card
+from fas_core.deciding import card, card_states
 from fas_core.evaluation import differences
 from fas_core.evaluation.join import Joined, System, joined
 from fas_core.evaluation.matching import matching
@@ -282,16 +282,17 @@ def test_a_filter_leads_to_the_first_page(tiny_cache: Path, monkeypatch: pytest.
 
 def test_a_report_is_made_of_what_is_compared(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = store.open_run(tiny_cache, "a")
-    content = card.card(run, "rec", DEFAULT, ["live"], ["seen_paper"])
-    card.kept(content, tiny_cache)
+    withdrawn, draft = (card.card(run, score, DEFAULT, ["live"], ["seen_paper"]) for score in ("rec", "kl"))
+    card_states.add(card.kept(withdrawn, tiny_cache), "withdrawn", by="Ada", why="a leak")
+    card.kept(draft, tiny_cache)
     asked: list[dict[str, Any]] = []
     monkeypatch.setattr(report, "page", lambda *systems, **options: asked.append({"a": systems[0], **options}) or "")
     at = page_of(tiny_cache, monkeypatch, "a", "b vendor", part=REPORT)
-    [button] = at.get("download_button")
-    assert button.proto.label == "Report (HTML)"
+    assert [button.proto.label for button in at.get("download_button")] == ["Report (HTML)", "Report (PDF)"]
     assert at.get_by_key("report_images").value == "pixelated"  # faces do not travel unless somebody wants it
     assert asked == []  # nothing is made before it is asked for
-    assert len(at.get_by_key("report_card").options) == 2
+    _, first, last = at.get_by_key("report_card").options  # none comes first
+    assert (draft.score in first, first.endswith("(draft)"), last.endswith("(withdrawn)")) == (True, True, True)
     assert "seen_paper" not in at.get_by_key("report_card").value
 
 

@@ -244,6 +244,8 @@ def test_a_limit_and_what_is_feared_stay_in_sight(tab: Tab, cache: Path) -> None
     tab.settle()
     passed = metrics.rates_at(test, threshold).apcer_per_species["mask"]
     expect(tab.page.locator(".verdict li").nth(1)).to_contain_text(f"mask passes {100 * passed:.0f}\u00a0%")
+    n_masks = len(test.attacks["mask"])
+    expect(answer(tab)).to_contain_text(re.compile(rf"mask,? passes .* of the time \(n\u00a0=\u00a0{n_masks}\)"))
     type_threshold(tab, "-1.5")
     tab.expect_query(rule="By hand", limit="bpcer<=0.1", pinned="mask")
     expect(held).to_have_text(["above 10\u00a0%"])

@@ -104,6 +104,7 @@ def test_a_decision_comes_first_evidence_behind_it_and_hashes_last(runs: tuple[s
         )
     ]
     assert places == sorted(places)
+    assert re.search(r"all mask 3 \d+\.\d \d+\.\d ", page.text)  # shares, too, have the digits of their difference
     for said in (a.info.checkpoint_sha256, a.digest, b.digest, "numpy 2."):
         assert page.text.rindex(said) > places[-1]
     cell = run_metrics.evaluated(a, "rec", "unseen_mask").as_json()["scores"]["rec"]["unseen_mask"]
