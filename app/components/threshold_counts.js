@@ -48,14 +48,15 @@ function bounds(band, count) {
 }
 
 // Errors of a cell or group of which so many samples are at or above the threshold; null without samples. `interval`: its
-// two ends; `upper`: of a group, the one-sided bound that a limit is held against.
+// two ends; `upper`: of a group, the one-sided bound that a limit is held against; `trials`: independent ones, 0 where
+// nothing is known of others.
 export function rateOf(thing, above, isAttack) {
   if (!thing.n) return null;
   const errors = isAttack ? thing.n - above : above;
   const found = bounds(thing.band, above);
   const [low, high, upper] = found ?? [];
   const interval = found && (isAttack ? [1 - high, 1 - low] : [low, high]);
-  return { errors, n: thing.n, value: errors / thing.n, interval, upper };
+  return { errors, n: thing.n, value: errors / thing.n, interval, upper, trials: found ? thing.n_units : 0 };
 }
 
 // Everything that follows from a threshold: per cell how many are at or above it, per group its rate, and the species
@@ -95,7 +96,8 @@ export function probit(share) {
 
 // ------------------------------------------------------------------------------------------------- numbers in words
 
-export const digitsOf = (n) => (n < 200 ? 0 : n < 20000 ? 1 : 2);
+// As everywhere (words.py): a tenth of a percent from a hundred independent trials on.
+export const digitsOf = (trials) => (trials < 100 ? 0 : 1);
 
 export function percent(share, digits) {
   const text = (100 * share).toFixed(digits);
@@ -106,7 +108,7 @@ export function percent(share, digits) {
 
 function intervalText(rate) {
   if (!rate.interval) return "";
-  const digits = digitsOf(rate.n);
+  const digits = digitsOf(rate.trials);
   const [low, high] = rate.interval.map((bound) => 100 * bound);
   const close = (value) => value.toFixed(value < 10 ? 1 : 0);
   if (rate.errors === 0) return `(≤${NBSP}${close(high)}${NBSP}%)`;
@@ -116,7 +118,7 @@ function intervalText(rate) {
 
 export function rateText(rate) {
   if (!rate) return "–";
-  return `${percent(rate.value, digitsOf(rate.n))} ${intervalText(rate)}`.trim();
+  return `${percent(rate.value, digitsOf(rate.trials))} ${intervalText(rate)}`.trim();
 }
 
 // ---------------------------------------------------------------------------------------------------------- a limit
@@ -131,7 +133,7 @@ export function standing(rate, limit) {
 
 // A rate with the digits that leave it on its side of a limit: 2.04 % beside 2 % is not "2.0 %".
 export function percentBeside(rate, limit) {
-  const usual = digitsOf(rate.n);
+  const usual = digitsOf(rate.trials);
   let digits = usual;
   const isAbove = (text) => Number(text) > 100 * limit;
   while (digits < 12 && isAbove((100 * rate.value).toFixed(digits)) !== rate.value > limit) digits += 1;

@@ -314,7 +314,7 @@ export class Drawing {
     context.fillStyle = this.ink;
     cells.forEach((cell, i) => {
       const rate = rateOf(cell, above[i], cell.species !== "");
-      if (rate) context.fillText(percent(rate.value, digitsOf(rate.n)), this.column - 2, rowHeight * (i + 0.5) + 1);
+      if (rate) context.fillText(percent(rate.value, digitsOf(rate.trials)), this.column - 2, rowHeight * (i + 0.5) + 1);
     });
   }
 
@@ -330,8 +330,8 @@ export class Drawing {
       [this.live, "live rejected"],
       [worst, `${worst.words} passes`],
     ].map(([group, words]) => {
-      const { value, n } = rates.get(group);
-      return { y: this.errors.y(value), text: `${words} ${percent(value, digitsOf(n))}` };
+      const { value, trials } = rates.get(group);
+      return { y: this.errors.y(value), text: `${words} ${percent(value, digitsOf(trials))}` };
     });
     labels.sort((a, b) => a.y - b.y);
     if (labels[1].y - labels[0].y < 16) {

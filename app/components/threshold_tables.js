@@ -294,7 +294,7 @@ export class Tables extends Planes {
       const [low, high] = ends.sort((a, b) => a - b).map((end) => end.toFixed(digits));
       return `${value} (${low}–${high})`;
     };
-    const least = (...given) => digitsOf(Math.min(...given.map((rate) => rate?.n ?? 0)));
+    const least = (...given) => digitsOf(Math.min(...given.map((rate) => rate?.trials ?? 0)));
     const alarms = live && all ? live.errors + all.n - all.errors : 0;
     const precision = (bpcer, apcer) => {
       const [found, rejected] = [this.prevalence * (1 - apcer), (1 - this.prevalence) * bpcer];

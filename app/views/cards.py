@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pandas as pd
 import streamlit as st
@@ -10,11 +11,12 @@ from app.parts.card_states import decision_forms, show_state
 from app.parts.freezing import card_form, just_saved
 from app.session import operating, sidebar
 from app.session.address import link_params, put_in_address
+from app.session.cache import cached
 from app.session.readers import cache_folder, runs
 from app.session.sidebar import Shown
 from app.words import escaped, threshold_text
 from fas_core.deciding import card as cards
-from fas_core.deciding import card_states
+from fas_core.deciding import card_states, tested
 from fas_core.deciding.card import Card
 from fas_core.deciding.card_states import Kept
 from fas_core.errors import BadInputError
@@ -169,6 +171,23 @@ def show_rates(frozen: Card) -> None:
             st.dataframe(pd.DataFrame(rows, columns=heads), hide_index=True, column_config=wide)
 
 
+@cached(entries=16, spinner="Looking at groups …")
+def groups_behind(its_run: Run, file: str) -> tuple[dict[str, str], str]:
+    """The card stands in a file whose name has its seal."""
+    return card.fails(tested.evidence(cards.read(Path(file)), its_run))
+
+
+def show_fails(shown: Kept) -> None:
+    """The groups that it fails most, as on paper; nothing where the Run is not as it was."""
+    its_run = by_id().get(shown.card.run)
+    if its_run is None or its_run.digest != shown.card.run_digest:
+        return
+    said, looked = groups_behind(its_run, str(shown.path))
+    st.markdown("**Whom it fails most**")
+    st.markdown("\n".join(f"- **{escaped(who)}**: {escaped(what)}" for who, what in said.items()))
+    st.caption(escaped(looked))
+
+
 def show_warnings(warnings: Sequence[Caution]) -> None:
     if warnings:
         st.warning("\n\n".join(escaped(caution.message) for caution in warnings), icon=":material/warning:")
@@ -255,6 +274,7 @@ def operating_points() -> None:
         return
     with head:
         show_card(chosen[0], kept)
+    show_fails(chosen[0])
     show_rates(chosen[0].card)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fas_core.cli.options import CacheOption, JsonOption
-from fas_core.cli.printing import print_json, print_table, say
+from fas_core.cli.printing import print_kept, say
 from fas_core.errors import BadInputError
 from fas_core.files import atomic_file
 
@@ -23,19 +23,13 @@ def list_cards(context: typer.Context, cache: CacheOption, as_json: JsonOption =
         return None
     from fas_core.deciding import card_states
 
-    kept, problems = card_states.kept(cache)
-    for problem in problems:
-        say(f"Warning: {problem}")
-    if as_json:
-        return print_json([entry.as_json() for entry in kept])
-    if not kept:
-        print(f"No cards in {cache}. Make one: fas threshold RUN ... --out op.json, then: fas cards keep op.json")
-        return None
-    rows = [
-        [entry.path.stem, entry.card.run_name, entry.card.score, str(entry.card.rule), entry.history.in_words]
-        for entry in kept
-    ]
-    return print_table(f"Cards in {cache}", ["card", "run", "score", "rule", "state"], rows)
+    def row(entry: card_states.Kept) -> dict[str, str]:
+        card = entry.card
+        said = {"card": entry.path.stem, "run": card.run_name, "score": card.score, "rule": str(card.rule)}
+        return said | {"state": entry.history.in_words}
+
+    remedy = "fas threshold RUN ... --out op.json, then: fas cards keep op.json"
+    return print_kept("cards", card_states.kept(cache), row, cache=cache, remedy=remedy, as_json=as_json)
 
 
 def keep_card(file: Annotated[Path, typer.Argument(metavar="FILE")], cache: CacheOption) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fas_core.cli.options import CacheOption, JsonOption, LevelOption, only_score
-from fas_core.cli.printing import print_json, print_table, say
+from fas_core.cli.printing import print_kept, say
 
 MOST_WORSE = 2  # groups that got worse, of each decision listed
 
@@ -23,25 +23,18 @@ def list_decisions(context: typer.Context, cache: CacheOption, as_json: JsonOpti
         return None
     from fas_core.deciding import decisions
 
-    kept, problems = decisions.kept(cache)
-    for problem in problems:
-        say(f"Warning: {problem}")
-    if as_json:
-        return print_json([entry.as_json() for entry in kept])
-    if not kept:
-        print(f"No decisions in {cache}. Make one: fas decisions add RUN --verdict approved --by NAME --reason WHY")
-        return None
-    rows = [
-        [
-            entry.decision.about.name,
-            entry.decision.in_short + ("" if entry.is_latest else " (superseded)"),
-            entry.decision.reason,
-            "; ".join(entry.decision.conditions) or "–",
-            entry.decision.evidence.worse_words(MOST_WORSE) or "–",
-        ]
-        for entry in kept
-    ]
-    return print_table(f"Decisions in {cache}", ["run", "decision", "reason", "conditions", "got worse"], rows)
+    def row(entry: decisions.Kept) -> dict[str, str]:
+        decision = entry.decision
+        return {
+            "run": decision.about.name,
+            "decision": decision.in_short + ("" if entry.is_latest else " (superseded)"),
+            "reason": decision.reason,
+            "conditions": "; ".join(decision.conditions) or "–",
+            "got worse": decision.evidence.worse_words(MOST_WORSE) or "–",
+        }
+
+    remedy = "fas decisions add RUN --verdict approved --by NAME --reason WHY"
+    return print_kept("decisions", decisions.kept(cache), row, cache=cache, remedy=remedy, as_json=as_json)
 
 
 def add_decision(

@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from rich.console import Console
 from rich.table import Table
 
+from fas_core.documents import Json
 from fas_core.metrics import limits
 from fas_core.metrics.limits import Target
 from fas_core.metrics.operating_point import Rule
@@ -60,6 +62,40 @@ def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     for row in rows:
         table.add_row(*row)
     Console(width=None if sys.stdout.isatty() else 160, markup=False, highlight=False).print(table)
+
+
+class Kept(Protocol):
+    """A document that a cache folder keeps, with what became of it."""
+
+    def as_json(self) -> Json: ...
+
+
+K = TypeVar("K", bound=Kept)
+
+
+def print_kept(
+    what: str,
+    kept: tuple[Sequence[K], Sequence[str]],
+    row: Callable[[K], dict[str, str]],
+    *,
+    cache: Path,
+    remedy: str,
+    as_json: bool,
+) -> None:
+    """What a cache folder keeps, as JSON or as a table; a warning for each file there that is none.
+
+    `what`: cards, decisions. `row`: cells by their heads. `remedy`: what makes one.
+    """
+    entries, problems = kept
+    for problem in problems:
+        say(f"Warning: {problem}")
+    if as_json:
+        print_json([entry.as_json() for entry in entries])
+    elif not entries:
+        print(f"No {what} in {cache}. Make one: {remedy}")
+    else:
+        rows = [row(entry) for entry in entries]
+        print_table(f"{what.capitalize()} in {cache}", list(rows[0]), [list(cells.values()) for cells in rows])
 
 
 def rate(value: float | None) -> str:

@@ -271,9 +271,17 @@ def species(card: Card) -> tuple[list[str], list[list[str]]]:
 
 
 def _fails(behind: Evidence) -> Markup:
+    said, looked = fails(behind)
+    return html.joined([facts(said), html.paragraph(looked, "quiet")]) if said else html.paragraph(looked)
+
+
+def fails(behind: Evidence) -> tuple[dict[str, str], str]:
+    """The gaps worth saying, live people before attacks, and what was looked at."""
+    if not behind.columns:
+        return {}, "No column of the data has groups."
     looked = f"Looked at: {_listed([_plain(name) for name in behind.columns], 12)}."
     if not behind.gaps:
-        return html.paragraph(f"No two groups differ by more than chance explains. {looked}")
+        return {}, f"No two groups differ by more than chance explains. {looked}"
     said: dict[str, str] = {}
     for kind, is_live in (("Live", True), ("Attacks", False)):
         of_kind = [(by, gap) for by, gap in behind.gaps if (gap.species is None) == is_live]
@@ -282,7 +290,7 @@ def _fails(behind: Evidence) -> Markup:
             said[kind] = "No two groups differ by more than chance explains."
         elif more := [_plain(by.column) for by, _ in of_kind[MOST_GAPS:]]:
             looked += f" {kind}: more than chance explains by {_listed(more)} too."
-    return html.joined([facts(said), html.paragraph(looked, "quiet")])
+    return said, looked
 
 
 def _plain(column: str) -> str:

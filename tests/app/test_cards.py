@@ -58,6 +58,7 @@ def test_the_sidebar_s_operating_point_is_frozen(tiny_cache: Path) -> None:
     assert card.differences(content, run) == []
     at = page("cards", cache=tiny_cache, run="a")
     assert "1 frozen threshold**" in texts(at)
+    assert "Whom it fails most" in texts(at)
     row = at.dataframe[0].value.iloc[0]
     assert (row["State"], row["Check"]) == ("draft", "holds")
     next(b for b in at.button if b.label == "Compute it again").click().run()
