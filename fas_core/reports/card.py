@@ -21,6 +21,7 @@ from fas_core.evaluation.presentations import presentations
 from fas_core.evaluation.run_metrics import ReportedRates
 from fas_core.evaluation.words import rate_text, threshold_text
 from fas_core.metrics import limits
+from fas_core.metrics import operating_point as op
 from fas_core.metrics.cost import amount_text
 from fas_core.metrics.limits import Target
 from fas_core.metrics.uncertainty import zero_error_upper_bound
@@ -133,9 +134,10 @@ def _short(text: str) -> str:
 
 def _settings(card: Card) -> str:
     """What stands on every foot."""
+    by = card.rule.words if card.rule.kind == op.BY_HAND else f"by {card.rule.words}"
     return (
         f"{card.run_name} ({card.run[:6]}), {card.score} per {card.level}; threshold {threshold_text(card.threshold)} "
-        f"by {card.rule.words}, chosen on {_listed(card.chosen_on) or 'no data'}, reported on "
+        f"{by}, chosen on {_listed(card.chosen_on) or 'no data'}, reported on "
         f"{_listed(card.reported_on)}; seal {card.sha256[:16]}"
     )
 
