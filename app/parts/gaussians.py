@@ -51,8 +51,7 @@ def show_components(
         st.session_state["gaussian"] = 1
     if st.session_state.get("gaussian_group") not in (None, ALL_GROUPS, *names):
         st.session_state["gaussian_group"] = ALL_GROUPS
-    st.subheader("Which Gaussian holds which group?")
-    st.write(component_words(shares))
+    st.markdown(f"**Which Gaussian holds which group?** {component_words(shares)}")
     grid = st.grid(2, min_column_width=470, gap="medium")
     left, right = grid.cell(), grid.cell()
     with right:
@@ -66,8 +65,9 @@ def show_components(
             alt="Heat map: share of each group that each Gaussian is most responsible for",
         )
         st.caption(
-            "Each image counts for the Gaussian most responsible for it (the largest posterior). Click a cell, or "
-            "choose beside it, to see its images; the frame and the heavy ellipse below are the chosen Gaussian."
+            "Click a cell, or choose beside it, to see its images.",
+            help="Each image counts for the Gaussian most responsible for it (the largest posterior). The frame and "
+            "the heavy ellipse below are the chosen Gaussian.",
         )
     show_ellipses(run, fit, rows, kinds, chosen)
 
@@ -141,7 +141,7 @@ def show_ellipses(run: Run, fit: Mixture, rows: NDArray[np.int64], kinds: NDArra
     pca = readers.principal_components(run)
     if len(pca.components) < 2:
         return
-    st.subheader("Where do the Gaussians lie?")
+    st.markdown("**Where do the Gaussians lie?**")
     drawn = projection.sampled_rows(kinds, MOST_POINTS, 0)
     xy = np.concatenate([pca.applied(block)[:, :2] for block in run.latent_blocks(rows[drawn])])
     if fit.means.shape[1] == pca.components.shape[1]:
@@ -154,6 +154,7 @@ def show_ellipses(run: Run, fit: Mixture, rows: NDArray[np.int64], kinds: NDArra
     st.plotly_chart(chart, key="ellipses", alt="Ellipses of the Gaussians over the first two principal components")
     thinned = f" {len(drawn):,} of {len(rows):,} images are drawn." if len(drawn) < len(rows) else ""
     st.caption(
-        f"Each ellipse holds {100 * mixtures.INSIDE:.0f} % of what its Gaussian expects, seen in the first two "
-        f"principal components of live training codes; they overlap here more than in all dimensions.{thinned}"
+        "They overlap here more than in all dimensions.",
+        help=f"Each ellipse holds {100 * mixtures.INSIDE:.0f} % of what its Gaussian expects, seen in the first two "
+        f"principal components of live training codes.{thinned}",
     )

@@ -91,7 +91,7 @@ def n_of(attacks: pd.DataFrame, species: str) -> int:
 
 def show_criteria(criteria: pd.DataFrame, asked: Asked) -> None:
     """How many Gaussians the training images speak for, by three criteria."""
-    st.subheader("How many Gaussians do live faces need?")
+    st.markdown("**How many Gaussians do live faces need?**")
     if len(criteria) < 2:
         st.write("Fewer than two of these mixtures are fitted, or can be from so few training images.")
         return
@@ -118,19 +118,19 @@ def show_criteria(criteria: pd.DataFrame, asked: Asked) -> None:
     n_held = len(parts.held_out)
     unit = parts.unit if parts.n_held > 1 else parts.unit[:-1]
     whole = f" ({parts.n_held:,} whole {unit})" if parts.unit == "subjects" else ""
-    notes = [
-        "Large dot: chosen above; ring: the best. BIC and AIC are of the fit to all training images, and count images "
-        f"of one person as independent. Held out: {n_held:,} of the training images{whole}, judged by a fit to the "
-        f"other {len(parts.fitted):,}, in nats per image, higher is better; a triangle lies below the axis."
-    ]
+    more = (
+        "BIC and AIC are of the fit to all training images, and count images of one person as independent. Held out: "
+        f"{n_held:,} of the training images{whole}, judged by a fit to the other {len(parts.fitted):,}, in nats per "
+        "image, higher is better; a triangle lies below the axis."
+    )
     if len(criteria) < len(mixture.COMPONENTS):
-        notes.append("Not shown: numbers that are not fitted yet, or that need more training images.")
-    st.caption(" ".join(notes))
+        more += " Not shown: numbers that are not fitted yet, or that need more training images."
+    st.caption("Large dot: chosen above; ring: the best.", help=more)
 
 
 def show_auc_by_number(outside: pd.DataFrame, asked: Asked, fits: Fits, n_training: int) -> None:
     """AUC over the mixtures that are stored."""
-    st.subheader("Does the number of Gaussians matter?")
+    st.markdown("**Does the number of Gaussians matter?**")
     auc = {}
     for k, (_, likelihoods) in fits.items():
         if per_species := mixture.auc_per_species(outside, likelihoods.log_likelihood[outside.index]):

@@ -11,6 +11,7 @@ from app.charts import ridges
 from app.parts.gaussians import show_components
 from app.parts.mixture_sizes import Asked, all_stored, n_of, offer, show_auc_by_number, show_criteria, split
 from app.session import readers, sidebar
+from app.session.address import keep_valid
 from app.words import escaped
 from fas_core.data.names import ATTACK, BONA_FIDE, groups_of, is_training, readable
 from fas_core.evaluation import likelihood
@@ -19,6 +20,7 @@ from fas_core.latent import mixture, training_rows
 from fas_core.runs.store import Run
 from fas_core.scores import gmm_nll
 
+PROBABLE, NUMBER, HOLDS = "How probable", "How many Gaussians", "Which holds whom"  # one at a time is drawn
 COVARIANCE_WORDS = {"diagonal": "diag", "full": "full"}
 
 
@@ -68,6 +70,23 @@ def controls(run: Run, n_training: int, n_dimensions: int) -> Asked:
     return Asked(run, int(k), COVARIANCE_WORDS[str(words)], int(dimensions))
 
 
+def chosen_part() -> str:
+    """Which part of the page is drawn."""
+    parts = (PROBABLE, NUMBER, HOLDS)
+    keep_valid("gaussians", parts, PROBABLE)
+    return str(
+        st.segmented_control(
+            "Show",
+            parts,
+            default=PROBABLE,
+            required=True,
+            key="gaussians",
+            bind="query-params",
+            label_visibility="collapsed",
+        )
+    )
+
+
 def warn_if_poor(asked: Asked, n: int, d: int) -> None:
     """Says when there are too few training images for what is to be estimated."""
     k, covariance = asked.k, asked.covariance
@@ -105,8 +124,8 @@ def show_answer(outside: pd.DataFrame, auc: dict[str, float], asked: Asked, n_tr
         f"in {each}; guessing gets 50\u00a0%. {best}".rstrip()
     )
     st.caption(
-        f"This share of pairs is the AUC, against {n_live:,} live faces outside training. The Gaussians are fitted on "
-        f"the {n_training:,} live training images alone, with {asked.words}."
+        f"AUC against {n_live:,} live faces outside training; fitted on {n_training:,} live training images alone, "
+        f"with {asked.words}."
     )
 
 
@@ -118,7 +137,11 @@ def show_histograms(samples: pd.DataFrame, values: NDArray[np.float64], table: p
         for row in table.itertuples()
         if row.label == ATTACK and pd.notna(row.auc) and row.subset in kinds
     }
-    st.subheader("How probable is each group?")
+    st.markdown(
+        "**How probable is each group?** Further left is less probable.",
+        help="Thin blue outline in the attacks' rows: live faces outside training, for comparison. AUC: against the "
+        "live faces of the same subset. The bars at both ends also count what lies beyond.",
+    )
     groups = {name: values[kinds == name] for name in set(kinds)}
     chart = ridges.distributions_of_score(
         groups,
@@ -132,14 +155,10 @@ def show_histograms(samples: pd.DataFrame, values: NDArray[np.float64], table: p
     )
     height = ridges.score_height(len(groups))
     st.echarts_chart(chart, key="likelihoods", height=height, alt="Histograms of log-likelihood, one row per group")
-    st.caption(
-        "Further left is less probable. Thin blue outline in the attacks' rows: live faces outside training, for "
-        "comparison. AUC: against the live faces of the same subset. The bars at both ends also count what lies beyond."
-    )
 
 
 def show_table(table: pd.DataFrame) -> None:
-    st.subheader("In numbers")
+    st.markdown("**In numbers**")
     shown = pd.DataFrame(
         {
             "Subset": table["subset"].map(readable),
@@ -193,15 +212,20 @@ def page() -> None:
     with place:
         auc = mixture.auc_per_species(outside, values[outside.index])
         show_answer(outside, auc, asked, n_training, likelihood.best_words(criteria["held_out"], asked.k, split(run)))
-    table = mixture.per_subset(samples, values[samples.index], values[training])
-    show_histograms(samples, values[samples.index], table, float(np.quantile(values[training], mixture.LOW_SHARE)))
-    grid = st.grid(2, min_column_width=470, gap="medium")
-    with grid.cell():
-        show_table(table)
-    with grid.cell():
+    part = chosen_part()
+    if part == NUMBER:
         show_auc_by_number(outside, asked, fits, n_training)
-    show_criteria(criteria, asked)
-    show_components(run, fit, likelihoods, samples.index.to_numpy(), groups_of(samples))
+        show_criteria(criteria, asked)
+    elif part == HOLDS:
+        show_components(run, fit, likelihoods, samples.index.to_numpy(), groups_of(samples))
+    else:
+        table = mixture.per_subset(samples, values[samples.index], values[training])
+        grid = st.grid(2, min_column_width=470, gap="medium")
+        with grid.cell():
+            limit = float(np.quantile(values[training], mixture.LOW_SHARE))
+            show_histograms(samples, values[samples.index], table, limit)
+        with grid.cell():
+            show_table(table)
 
 
 if __name__ == "__main__":

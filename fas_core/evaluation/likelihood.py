@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fas_core.latent import mixture
 from fas_core.latent.mixture import Likelihoods, Mixture, Split
+from fas_core.scores import gmm_nll
 
 HELD_OUT_STEPS = 10  # how much worse than the best a mixture may be and still be drawn in scale, see `held_out_floor`
 
@@ -39,7 +40,8 @@ def nats(value: float) -> str:
 
 
 def best_words(held_out: pd.Series, k: int, split: Split) -> str:
-    """Which number of Gaussians the held-out images speak for, beside the k chosen; "" where that cannot be said.
+    """Which number of Gaussians the held-out images speak for, beside the k chosen, and why that is the number where
+    it is the usual one; "" where it cannot be said.
 
     `held_out`: the column of `criteria`.
     """
@@ -51,5 +53,8 @@ def best_words(held_out: pd.Series, k: int, split: Split) -> str:
     value = f"{nats(known[best])}\u00a0nats per image of {whom}"
     if best == k:
         return f"This number is the best by held-out likelihood: {value}."
+    why = f"{k} Gaussians are the thesis' number (figure 4.4), chosen before any result, and the score gmm_nll's. "
     than = f", {nats(known[k])} with {k}" if k in known else ""
-    return f"Best by held-out likelihood: **{best} Gaussian{'s' if best > 1 else ''}** ({value}{than})."
+    if k != gmm_nll.COMPONENTS:
+        why = ""
+    return f"{why}Best by held-out likelihood: **{best} Gaussian{'s' if best > 1 else ''}** ({value}{than})."

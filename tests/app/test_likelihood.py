@@ -22,6 +22,8 @@ from tests import conftest
 from tests.app.charts.test_ridges import labels
 from tests.app.conftest import page as app_page
 
+NUMBER, HOLDS = "How many Gaussians", "Which holds whom"  # parts of the page
+
 pytestmark = pytest.mark.usefixtures("fresh_caches")
 
 
@@ -48,11 +50,11 @@ def fitted(cache: Path, name: str = "a", covariance: str = "diag", dimensions: i
 def page(tiny_cache: Path, stored: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
     """The page on Run "a", whose diagonal mixtures of all dimensions are stored."""
     shutil.copytree(stored, tiny_cache / "memo")
-    return lambda name="a", **query: opened(tiny_cache, name, monkeypatch, **query)
+    return lambda name="a", part="How probable", **query: opened(tiny_cache, name, monkeypatch, gaussians=part, **query)
 
 
 def charts(at: AppTest) -> list[dict[str, Any]]:
-    """Distributions, AUC over numbers of Gaussians, BIC, AIC, held out, and the map, as far as they are shown."""
+    """Of the part that is shown: distributions; AUC over numbers of Gaussians, BIC, AIC, held out; or the map."""
     assert not at.exception, at.exception
     return [json.loads(chart.proto.spec) for chart in at.get("echarts_chart")]
 
@@ -75,7 +77,8 @@ def words_of(dimensions: int) -> str:
 
 
 def text(at: AppTest) -> str:
-    return "\n".join(element.value for element in (*at.markdown, *at.caption, *at.info, *at.warning))
+    elements = (*at.markdown, *at.caption, *at.info, *at.warning)
+    return "\n".join(f"{element.value}\n{getattr(element.proto, 'help', '')}" for element in elements)
 
 
 def test_the_answer_comes_first_with_numbers(page: Callable[..., AppTest], tiny_cache: Path) -> None:
@@ -145,8 +148,8 @@ def test_more_gaussians_than_training_images_are_not_offered(page: Callable[...,
 
 
 def test_every_number_of_gaussians_has_its_auc(page: Callable[..., AppTest]) -> None:
-    at = page(k="1")
-    chart = charts(at)[1]
+    at = page(k="1", part=NUMBER)
+    chart = charts(at)[0]
     lines = [series for series in chart["series"] if series.get("name")]
     assert [[point["value"][0] for point in line["data"]] for line in lines] == [["1", "2", "4", "8"]] * 2
     assert [line["name"] for line in lines] == ["mask", "paper"]
@@ -159,6 +162,7 @@ def test_full_covariances_of_too_few_images_are_warned_about(page: Callable[...,
     at = page(k="1", covariance="full")  # 8 images in 8 dimensions
     assert "8 training images are 8 per Gaussian, but a full covariance of 8 dimensions" in at.warning[0].value
     assert "Under 1 Gaussian of" in at.markdown[0].value
+    at = page(k="1", covariance="full", part=NUMBER)
     assert "Fewer than two of these mixtures are fitted, or can be" in text(at)
 
 
@@ -207,10 +211,10 @@ def test_the_best_number_is_that_of_the_held_out_images(page: Callable[..., AppT
 
 
 def test_criteria_over_the_number_of_gaussians(page: Callable[..., AppTest], tiny_cache: Path) -> None:
-    at = page(k="2")
+    at = page(k="2", part=NUMBER)
     run = store.open_run(tiny_cache, "a")
     training = training_rows(run)
-    (bic, _), (aic, ring), (held_out, _) = (chart["series"] for chart in charts(at)[2:5])
+    (bic, _), (aic, ring), (held_out, _) = (chart["series"] for chart in charts(at)[1:4])
     for k, point in zip((1, 2, 4, 8), bic["data"], strict=True):
         fit = mixture.of_training(run, k)
         assert point["value"][:2] == [str(k), pytest.approx(fit.bic(fit.log_likelihood(run.latents()[training])))]
@@ -222,8 +226,8 @@ def test_criteria_over_the_number_of_gaussians(page: Callable[..., AppTest], tin
 
 
 def test_the_map_shares_out_every_group(page: Callable[..., AppTest], tiny_cache: Path) -> None:
-    at = page(k="4")
-    cells = charts(at)[5]["series"][0]["data"]
+    at = page(k="4", part=HOLDS)
+    cells = charts(at)[0]["series"][0]["data"]
     likelihoods = mixture.likelihoods(store.open_run(tiny_cache, "a"), 4)
     assert [cell[:2] for cell in cells] == [[j, row] for row in range(6) for j in range(4)]
     shares = np.array([cell[2] for cell in cells]).reshape(6, 4)
@@ -234,7 +238,7 @@ def test_the_map_shares_out_every_group(page: Callable[..., AppTest], tiny_cache
 def test_a_click_on_the_map_lists_the_images_of_its_gaussian(page: Callable[..., AppTest], tiny_cache: Path) -> None:
     run = store.open_run(tiny_cache, "a")
     likelihoods = mixture.likelihoods(run, 4)
-    at = page(k="4")
+    at = page(k="4", part=HOLDS)
     j = int(np.bincount(likelihoods.component[:8]).argmin())
     at.session_state["component_map"] = {"selection": {"selected": [{"series_index": 0, "data_indices": [j]}]}}
     at.run()
@@ -249,13 +253,13 @@ def test_a_click_on_the_map_lists_the_images_of_its_gaussian(page: Callable[...,
 
 def framed(at: AppTest) -> int:
     """The Gaussian that the map has a frame around."""
-    frame = charts(at)[5]["series"][1]["data"]
+    frame = charts(at)[0]["series"][1]["data"]
     assert max(x for x, _ in frame) == min(x for x, _ in frame) + 1
     return int(min(x for x, _ in frame))
 
 
 def test_a_gaussian_that_a_smaller_mixture_has_not_is_forgotten(page: Callable[..., AppTest]) -> None:
-    at = page(k="8", gaussian="7")
+    at = page(k="8", gaussian="7", part=HOLDS)
     assert at.selectbox(key="gaussian").value == 7
     assert framed(at) == 6
     (ks,) = [group for group in at.button_group if group.key == "k"]
@@ -267,7 +271,7 @@ def test_a_gaussian_that_a_smaller_mixture_has_not_is_forgotten(page: Callable[.
 @pytest.mark.parametrize("dimensions", [0, 2])
 def test_ellipses_lie_around_the_codes(page: Callable[..., AppTest], tiny_cache: Path, dimensions: int) -> None:
     fitted(tiny_cache, dimensions=dimensions)
-    figure = ellipses(page(k="1", dimensions=words_of(dimensions)))
+    figure = ellipses(page(k="1", dimensions=words_of(dimensions), part=HOLDS))
     [outline] = [trace for trace in figure["data"] if trace["name"] == "Gaussian 1"]
     run = store.open_run(tiny_cache, "a")
     codes = mixture.codes(run, training_rows(run), 2)

@@ -18,6 +18,12 @@ def test_the_best_number_is_named_beside_the_chosen_one() -> None:
         "Best by held-out likelihood: **2 Gaussians** (−37.5 nats per image of 1 training subject left out of the fit, "
         "−1,234.6 with 4)."
     )
+    usual = likelihood.best_words(pd.Series({2: -37.5, 8: -40.0}), 8, SPLIT).replace("\u00a0", " ")
+    assert usual.startswith(
+        "8 Gaussians are the thesis' number (figure 4.4), chosen before any result, and the score gmm_nll's. Best by "
+        "held-out likelihood: **2 Gaussians** (−37.5 nats"
+    )
+    assert likelihood.best_words(pd.Series({2: -37.5, 8: -30.0}), 8, SPLIT).startswith("This number is the best")
     assert "with 8" not in likelihood.best_words(held_out, 8, SPLIT)  # nobody knows what it is there
     assert likelihood.best_words(held_out, 2, SPLIT).startswith("This number is the best by held-out likelihood: −37.5")
     assert likelihood.best_words(held_out.iloc[2:], 4, SPLIT) == ""  # one number is no comparison
