@@ -43,7 +43,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("app.parts",),
     ("app.comparing", "app.latent"),
     ("app.views",),
-    ("app.main",),
+    ("app.main", "app.serve"),
 )
 GROUND = FLOORS[0]
 FUNCTION, CLASS, PAGE = 60, 400, 299  # lines at most

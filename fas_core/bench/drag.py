@@ -136,12 +136,17 @@ def opened_browser() -> Iterator[Any]:
             browser.close()
 
 
-@contextmanager
-def served_app(cache: Path) -> Iterator[str]:
-    """The address of the app on a cache folder, in a process of its own."""
+def free_port() -> int:
+    """One that nobody listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def served_app(cache: Path, port: int | None = None) -> Iterator[str]:
+    """The address of the app on a cache folder, in a process of its own; on a free port where none is named."""
+    port = port or free_port()
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-P", "-m", "fas_core.cli", "app", "--cache", str(cache), "--port", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(os.environ))
@@ -175,7 +180,7 @@ def server_megabytes(cache: Path) -> float:
     for status in Path("/proc").glob("[0-9]*/status"):
         try:
             of_this = f"FAS_CACHE={cache}\0".encode() in (status.parent / "environ").read_bytes()
-            if of_this and b"streamlit" in (status.parent / "cmdline").read_bytes():
+            if of_this and b"app.serve" in (status.parent / "cmdline").read_bytes():
                 return float(status.read_text().split("VmRSS:")[1].split()[0]) / 1024
         except (OSError, IndexError):
             continue

@@ -2,8 +2,8 @@
 
 The targets are absolute: what takes longer is felt as waiting, and what is longer is not read. First: in a server
 process of its own per page, in which nothing has been loaded or computed but what `fas app` does on starting; what
-`fas demo` has derived is on the disk, the system has the files in memory, and the browser has Streamlit's scripts.
-Again: back from the Overview, in the same tab. Software rendering, as on a machine without a GPU.
+`fas demo` has derived is on the disk, the system has the files in memory, and the browser, which has had the app open,
+has its scripts. Again: back from the Overview, in the same tab. Software rendering, as on a machine without a GPU.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from fas_core import demo
-from fas_core.bench.drag import opened_browser, served_app
+from fas_core.bench.drag import free_port, opened_browser, served_app
 from fas_core.errors import BadInputError
 from fas_core.runs import store
 
 PROJECT = Path(__file__).resolve().parents[2]
+KINDS = ("latent", "likelihood", "gallery")  # pages that between them draw with all that the browser fetches
 FIRST, AGAIN = 2.5, 1.0  # seconds
 FEW_WORDS = 250  # on Likelihood, the page with most to say
 
@@ -88,20 +89,25 @@ def figures(pages: Sequence[str] = (), cache: Path | None = None) -> dict[str, f
 
     Raises BadInputError where the demo, playwright or a browser is missing.
     """
-    folder = cache or demo_cache()
+    folder, port = cache or demo_cache(), free_port()  # the same for all: scripts are known by their address
     by_name: dict[str, float] = {}
     with opened_browser() as browser:
         context = browser.new_context(viewport={"width": 1440, "height": 900})
         context.add_init_script(f"({_WATCH})()")
-        _opened(context, folder, "overview")  # the system reads the files, the browser Streamlit's scripts
+        with served_app(folder, port) as address:
+            before = context.new_page()  # stays, and with it the process that has the scripts
+            for name in ("overview", *KINDS):
+                before.goto(f"{address}/{name}")
+                _settled(before)
+            before.goto(f"{address}/_stcore/health")  # asks the servers that follow for nothing
         for name in pages or names():
-            by_name |= {f"{name}_{figure}": value for figure, value in _opened(context, folder, name).items()}
+            by_name |= {f"{name}_{figure}": value for figure, value in _opened(context, folder, port, name).items()}
     return by_name
 
 
-def _opened(context: Any, cache: Path, name: str) -> dict[str, float]:
+def _opened(context: Any, cache: Path, port: int, name: str) -> dict[str, float]:
     """One page, in a server of its own."""
-    with served_app(cache) as address:
+    with served_app(cache, port) as address:
         tab = context.new_page()
         tab.goto(f"{address}/{name}")
         first, words = _settled(tab), float(tab.evaluate(_WORDS))

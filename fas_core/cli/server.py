@@ -85,7 +85,7 @@ def _start_server(cache: Path, port: int, host: str) -> subprocess.Popen[bytes]:
             raise BadInputError(f"Cannot serve on {host}:{port} ({error}). {remedy}") from error
     make_folder(cache)
     script = PROJECT / "app" / "main.py"
-    command = [sys.executable, "-P", "-X", "utf8", "-m", "streamlit", "run", str(script)]
+    command = [sys.executable, "-P", "-X", "utf8", "-m", "app.serve", "run", str(script)]
     command += [f"--server.address={host}", f"--server.port={port}", "--server.headless=true"]
     if host not in ("127.0.0.1", "localhost", "::1"):
         command += ["--server.allowedHosts=[]"]
