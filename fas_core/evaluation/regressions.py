@@ -199,9 +199,9 @@ class Regressions:
     def correction_words(self) -> str:
         """How p is corrected, for who asks."""
         return (
-            f"Of {self.wholes_words or 'kinds'} as a whole p is corrected by Holm's method; of {self.n_groups:,} "
-            "groups it says that they got worse, corrected by Benjamini and Hochberg's: of those called beyond chance "
-            "one in twenty is not, on average."
+            f"p of {self.wholes_words or 'kinds'} as a whole: Holm's correction. p of {self.n_groups:,} groups, that "
+            "they got worse: Benjamini and Hochberg's, by which one in twenty of those called beyond chance is not, on "
+            "average."
         )
 
     def sentence(self, letter: str = "B") -> str:

@@ -20,6 +20,7 @@ from fas_core.reports.palette import NEUTRAL, colour_of_run
 
 _LABEL, _VALUE, _PLANE, _WORDS = 104, 52, 150, 164  # widths in pixels, from left to right; of labels and words at least
 _LETTER, _HEAVY = 7.3, 8.2  # at most of a letter, and of a heavy one, on average in the widest of usual fonts
+_MARK = 20  # of a letter before a value
 _ROW, _ARM, _TOP, _BOTTOM = 31, 19, 30, 40
 _TICKS = (1, 2, 4, 6, 10, 20, 30, 40, 60, 80, 100)
 
@@ -91,7 +92,7 @@ def forest(rows_by_letter: Mapping[str, Sequence[Row]]) -> Markup:
     reach = _reach(every)
     names = max(_LABEL, round(_LETTER * max((len(row.label) for row in every), default=0)))
     words = max(_WORDS, round(_HEAVY * max((len(row.words) for row in every), default=0)) + 8)
-    left, bottom = names + 2 * _VALUE + 14, _TOP + sum(heights)
+    left, bottom = names + 2 * _VALUE + 14 + _MARK * several, _TOP + sum(heights)
     width, height = left + _PLANE + words, bottom + _BOTTOM
 
     def x(points: float) -> float:
@@ -142,8 +143,9 @@ def _axis(
     """Heads of the columns, and the plane that differences are drawn on, from `left`. `letters`: of the other Runs."""
     several = len(letters) > 1
     which = "each" if several else letters[0]
+    of_a = left - 14 - _MARK * several - 1.1 * _VALUE
     drawn = [
-        f"<text x='{left - 14 + _VALUE * (i - 1.1):.0f}' y='{_TOP - 14}' text-anchor='end' font-weight='bold' "
+        f"<text x='{of_a + _VALUE * i:.0f}' y='{_TOP - 14}' text-anchor='end' font-weight='bold' "
         f"fill='{colour_of_run(letter)}'>{letter}</text>"
         for i, letter in enumerate(["A"] if several else ["A", *letters])
     ]

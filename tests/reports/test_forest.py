@@ -55,4 +55,9 @@ def test_every_run_has_a_line_of_its_own_in_each_metric() -> None:
     assert drawn.count(f"fill='{RUN_COLOURS[1]}' font-weight='bold'>B</tspan>") == 2
     assert drawn.count(f"fill='{RUN_COLOURS[3]}' font-weight='bold'>D</tspan>") == 1
     assert drawn.count(">9 %</text>") == 1  # of A, once
+    [of_a] = [float(x) for x in re.findall(r"<text x='([\d.]+)'[^>]*>9 %<", drawn)]
+    [head] = [float(x) for x in re.findall(r"<text x='([\d.]+)'[^>]*>A<", drawn)]
+    of_b = float(re.findall(r"<text x='([\d.]+)'[^>]*><tspan", drawn)[0])
+    assert of_a == head
+    assert of_b - 8.2 * len("B 41 %") > of_a  # a letter and its value stand clear of A's
     assert "aria-label='live rejected: A 9 %, B 41 %, +32 [+22 to +43], D 12 %, +3 [−1 to +7]; " in drawn
