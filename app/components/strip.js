@@ -7,6 +7,7 @@ import { ticksBetween } from "./numbers.js";
 
 const HEIGHT = 150; // pixels, as in strip.css
 const EDGE = 8; // room for points at the top and bottom
+const LABEL = 48; // room for the numbers of the axis, where the line is wider than its images
 const drawn = new WeakMap(); // root -> what was drawn last, and what draws it again when the width changes
 
 function svg(tag, attributes, text) {
@@ -24,7 +25,9 @@ function makeTile() {
 }
 
 function drawTiles(tiles, data) {
-  const { panels, pixels, captions, columns, chosen } = data;
+  const { panels, pixels, captions, columns } = data;
+  const chosen = tileOf(data, data.chosen);
+  const hadFocus = tiles.contains(tiles.getRootNode().activeElement);
   const [panel] = panels;
   tiles.style.setProperty("--columns", columns);
   while (tiles.children.length > captions.length) tiles.lastChild.remove();
@@ -38,14 +41,32 @@ function drawTiles(tiles, data) {
     tile.tabIndex = i === chosen ? 0 : -1; // one tile is in the tab order, arrows go on from there
     caption.replaceChildren(...lines.map((line) => Object.assign(element("span", "", line), { title: line })));
   });
+  if (hadFocus && data.at) tiles.children[chosen]?.focus({ preventScroll: true }); // the images have moved on below it
 }
+
+// Where only some values have an image: which tile shows a value, and which value a tile shows.
+const tileOf = (data, value) => (data.at ? data.at.indexOf(value) : value);
+const valueOf = (data, tile) => (data.at ? data.at[tile] : tile);
 
 // From the lowest to the highest of the points and levels, with air above and below.
 function rangeOf({ values, levels }) {
-  const all = [...values, ...levels.map((level) => level.value)];
+  const all = [...values.filter((value) => value !== null), ...levels.map((level) => level.value)];
   const [low, high] = [Math.min(...all), Math.max(...all)];
   const air = (high - low || Math.abs(high) || 1) * 0.12;
   return [low - air, high + air];
+}
+
+// Where each value stands, and how wide the line is: below the images, or evenly where some values have none.
+function placesOf(root, holder, data) {
+  const left = holder.getBoundingClientRect().left;
+  const boxes = [...root.querySelectorAll(".tile")].map((tile) => tile.getBoundingClientRect());
+  if (!data.at) {
+    return { centres: boxes.map((box) => box.left + box.width / 2 - left), width: boxes.at(-1).right - left };
+  }
+  const { width } = holder.getBoundingClientRect();
+  const room = width - LABEL - EDGE;
+  const n = data.line.values.length;
+  return { centres: data.line.values.map((_, i) => LABEL + (n > 1 ? (i / (n - 1)) * room : room / 2)), width };
 }
 
 // What the points are, and what the lines across are.
@@ -66,16 +87,10 @@ function drawLine(root, data) {
   const holder = root.querySelector(".line");
   const { line } = data;
   if (!line) return holder.replaceChildren();
-  const tiles = [...root.querySelectorAll(".tile")];
-  const left = holder.getBoundingClientRect().left;
-  const centres = tiles.map((tile) => {
-    const box = tile.getBoundingClientRect();
-    return box.left + box.width / 2 - left;
-  });
-  const width = tiles.at(-1).getBoundingClientRect().right - left;
+  const { centres, width } = placesOf(root, holder, data);
   const [low, high] = rangeOf(line);
   const at = (value) => EDGE + ((high - value) / (high - low)) * (HEIGHT - 2 * EDGE);
-  const said = line.places.map((place, i) => `${place}: ${number(line.values[i])}`).join("; ");
+  const said = line.places.map((place, i) => `${place}: ${line.values[i] === null ? "no score" : number(line.values[i])}`).join("; ");
   const levels = line.levels.map((level) => `${level.name}: ${number(level.value)}`).join("; ");
   const picture = svg("svg", { role: "img", "aria-label": `${line.title}. ${said}. ${levels}` });
   for (const tick of ticksBetween(low, high, 4)) {
@@ -87,11 +102,16 @@ function drawLine(root, data) {
     picture.append(svg("line", { x1: 0, x2: width, y1: at(level.value), y2: at(level.value), class: style }));
   }
   if (line.ordered) {
-    const points = line.values.map((value, i) => `${centres[i]},${at(value)}`).join(" ");
+    const points = line.values.flatMap((value, i) => (value === null ? [] : [`${centres[i]},${at(value)}`])).join(" ");
     picture.append(svg("polyline", { points, class: "path" }));
   }
+  const apart = centres.length > 1 ? centres[1] - centres[0] : width;
+  const r = Math.max(1.5, Math.min(5, apart / 2.5));
   line.values.forEach((value, i) => {
-    picture.append(svg("circle", { cx: centres[i], cy: at(value), r: 5 }));
+    const isCurrent = data.at && i === data.chosen;
+    if (value !== null) {
+      picture.append(svg("circle", { cx: centres[i], cy: at(value), r: isCurrent ? 7 : r, class: isCurrent ? "current" : "" }));
+    }
   });
   holder.replaceChildren(legend(line), picture);
 }
@@ -108,21 +128,36 @@ function placeOf(root, target) {
   return one ? [...root.querySelectorAll(one.tagName === "circle" ? "circle" : ".tile")].indexOf(one) : -1;
 }
 
+// The value that was clicked or is focused: of its image, or where the line is wider than those the nearest one.
+function chosenBy(root, event) {
+  const { data } = drawn.get(root);
+  const picture = event.target.closest(".line > svg");
+  if (!data.at || !picture || event.type !== "click") {
+    const tile = placeOf(root, event.target);
+    return tile < 0 ? -1 : valueOf(data, tile);
+  }
+  const { centres } = placesOf(root, root.querySelector(".line"), data);
+  const x = event.clientX - picture.getBoundingClientRect().left;
+  return centres.reduce((best, centre, i) => (Math.abs(centre - x) < Math.abs(centres[best] - x) ? i : best), 0);
+}
+
 function choose(root, index) {
   const { data, component } = drawn.get(root);
-  if (index < 0 || index >= data.captions.length) return;
-  root.querySelectorAll(".tile")[index].focus();
+  if (index < 0 || index >= (data.at ? data.line.values : data.captions).length) return;
+  root.querySelectorAll(".tile")[tileOf(data, index)]?.focus();
   component.setTriggerValue("chosen", index);
 }
 
 function listen(root) {
-  root.addEventListener("pointerover", (event) => point(root, placeOf(root, event.target)));
+  root.addEventListener("pointerover", (event) => {
+    if (!drawn.get(root).data.at) point(root, placeOf(root, event.target));
+  });
   root.addEventListener("pointerleave", () => point(root, -1));
-  root.addEventListener("click", (event) => choose(root, placeOf(root, event.target)));
+  root.addEventListener("click", (event) => choose(root, chosenBy(root, event)));
   root.addEventListener("keydown", (event) => {
-    const from = placeOf(root, event.target);
-    const { columns } = drawn.get(root).data;
-    const by = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }[event.key];
+    const { columns, at } = drawn.get(root).data;
+    const from = chosenBy(root, event);
+    const by = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: at ? 1 : columns, ArrowUp: at ? -1 : -columns }[event.key];
     if (from < 0 || by === undefined || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
     choose(root, from + by);

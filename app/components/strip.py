@@ -2,11 +2,12 @@
 
     strip(Panel("decoded", images), captions, columns=9, key="strip", chosen=0, on_choose=enlarge, line=line)
 
-The points of the line stand below their images.
+The points of the line stand below their images; where only some of its values have one, the line is as wide as all.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Line:
-    """One number per image: `values` (n,), at `places` that are said in words."""
+    """One number per image: `values` (n,), at `places` that are said in words. What is not finite has no point."""
 
     title: str
     values: Sequence[float]
@@ -57,14 +58,17 @@ def strip(
     chosen: int,
     on_choose: Callable[[int], None],
     line: Line | None = None,
+    at: Sequence[int] | None = None,
 ) -> None:
     """Draws the images of a panel row by row, the lines of their captions below them; number `chosen` is framed.
 
     `on_choose`: called with the number of an image, before the page runs again, when it is clicked or arrows have led
-    to it. `line` only where all images are in one row.
+    to it. `line` only where all images are in one row. `at`: which of the line's values each image belongs to, where
+    it has more; `chosen` and what is chosen are then values, and arrows go from one to the next.
     """
-    if len(captions) != len(panel.images) or (line is not None and len(line.values) != len(panel.images)):
+    if len(captions) != len(panel.images) or (line is not None and at is None and len(line.values) != len(captions)):
         raise ValueError(f"{len(panel.images)} images, but captions or values for {len(captions)}")
+    n = len(line.values) if line is not None and at is not None else len(captions)
     _mount(
         key=key,
         data={
@@ -72,11 +76,12 @@ def strip(
             "captions": [list(lines) for lines in captions],
             "columns": columns,
             "chosen": chosen,
+            "at": None if at is None else [int(value) for value in at],
             "line": None
             if line is None
             else {
                 "title": line.title,
-                "values": [float(value) for value in line.values],
+                "values": [float(value) if math.isfinite(value) else None for value in line.values],
                 "places": list(line.places),
                 "levels": [
                     {"value": float(level.value), "name": level.name, "threshold": level.is_threshold}
@@ -85,7 +90,7 @@ def strip(
                 "ordered": line.is_ordered,
             },
         },
-        on_chosen_change=lambda: _chosen(key, len(captions), on_choose),
+        on_chosen_change=lambda: _chosen(key, n, on_choose),
     )
 
 

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from app.charts import codes
 from app.components import gallery as component
+from app.components.before_after import before_after
 from app.components.zoom import zoomed
-from app.parts import marking, network, sample, standing
+from app.parts import filmstrip, in_runs, marking, nearest, network, sample, standing
 from app.parts import subject as subjects
 from app.parts.standing import LIVE_TRAINING
 from app.parts.subject import Subject
@@ -19,20 +20,18 @@ from app.session.address import link_params
 from app.session.cache import cached
 from app.session.readers import cache_folder, decided_values, samples, score_values
 from app.session.sidebar import Shown
-from app.words import escaped, number, threshold_text
+from app.words import escaped, label_of, number, threshold_text
 from fas_core.data import images
-from fas_core.data.names import ATTACK, TRAIN, readable
+from fas_core.data.names import ATTACK, readable
 from fas_core.deciding import card as cards
 from fas_core.evaluation.presentations import FRAME
 from fas_core.evaluation.verdicts import called
-from fas_core.latent import neighbours, projection
-from fas_core.reports.palette import style_of
+from fas_core.latent import projection
 from fas_core.runs.store import Run
 
 OF_RUN, UPLOAD = "Of the Run", "Upload"
 MOST_POINTS = 5_000  # drawn around the image: enough to see where it lies
 SEED = 0
-NEAREST = 6
 
 # ------------------------------------------------------------------------------------------------------ which image
 
@@ -181,32 +180,34 @@ def show_scatter(shown: Shown, subject: Subject) -> None:
     st.caption(f"A cross is this image; {said} of the chosen subsets are drawn.")
 
 
+def show_in_runs(shown: Shown, subject: Subject, display: component.Display) -> None:
+    """The sample in every Run of the same data, and any two of all these images with an edge between them."""
+    held = in_runs.everywhere(shown, subject)
+    picked = in_runs.show(shown, subject, held, display)
+    if picked is not None:
+        run, st.session_state["_go_to"] = picked
+        st.query_params["run"] = label_of(run)
+        st.rerun()
+    with st.expander("Slide one image over another", icon=":material/compare:"):
+        of_others = [
+            component.Panel(f"reconstruction, {label_of(other.run)}", other.run.images("reconstructions", [other.row]))
+            for other in held[1:]
+        ]
+        panels = [*display.of_images(subject.inputs, subject.reconstructions), *of_others]
+        before_after(subject.name, panels, key="image_slider")
+
+
 def show_nearest(run: Run, subject: Subject) -> None:
-    """The training live images with the nearest codes; one that is chosen becomes the page's."""
-    if LIVE_TRAINING not in standing.classes(run):
-        return
-    distances, rows = (
-        neighbours.nearest_to(run, subject.code[np.newaxis], NEAREST)
-        if subject.row is None
-        else neighbours.nearest(run, np.array([subject.row]), NEAREST)
-    )
-    ids, colour = readers.ids(run), style_of(TRAIN).colour
-    st.markdown("**Nearest live training images** · by the distance of their codes")
-    chosen = component.gallery(
-        [
-            component.Card(str(ids[row]), (f"distance {number(distance)}", str(ids[row])), "live, training", colour)
-            for distance, row in zip(distances[0].tolist(), rows[0].tolist(), strict=True)
-        ],
-        [
-            component.Panel("original", run.images("inputs", rows[0])),
-            component.Panel("reconstruction", run.images("reconstructions", rows[0])),
-        ],
-        key="nearest_images",
-        size=64,
-    )
+    """The images nearest to this one; one that is chosen becomes the page's."""
+    chosen = nearest.show(run, subject)
     if chosen is not None:
         st.session_state["_go_to"] = chosen
         st.rerun()
+
+
+def show_later(sample_id: str) -> None:
+    """The page's next run is about this sample."""
+    st.session_state["_go_to"] = sample_id
 
 
 # -------------------------------------------------------------------------------------------------------------- page
@@ -263,11 +264,13 @@ def show(shown: Shown, subject: Subject, display: component.Display) -> None:
             icon=":material/route:",
             query_params=link_params() | {"sample": subject.name, "decode": "Along a direction"},
         )
+        filmstrip.show(shown, subject.row, show_later)
+    show_in_runs(shown, subject, display)
+    show_nearest(run, subject)
     left, right = st.columns(2, gap="medium")
     with left:
         standing.show_by_class(run, subject.scores)
         show_verdicts(shown, subject)
-        show_nearest(run, subject)
     with right:
         show_scatter(shown, subject)
         if subject.row is not None:

@@ -3,6 +3,7 @@
 import pandas as pd
 import streamlit as st
 
+from app.parts import near_duplicates
 from app.parts.decided import show_decided
 from app.parts.report_buttons import report_buttons
 from app.session import operating, sidebar
@@ -179,6 +180,7 @@ def overview() -> None:
     show_decided()
     show_metrics(shown, point)
     show_data(shown)
+    near_duplicates.show(shown)
     show_runs()
 
 

@@ -213,6 +213,22 @@ def of_file(file: ScoreFile, level: str = FRAME) -> Presentations:
     return whole.judged(file.rows[SCORE].to_numpy(np.float64))
 
 
+def same_video(rows: pd.DataFrame, row: int) -> NDArray[np.int64]:
+    """Rows of the frames of the video that a sample is one of, in order of `frame` where there is one; none where the
+    sample names no video. `rows`: with columns of `COLUMNS`.
+    """
+    column = GROUPED["video"]
+    if column not in rows or not is_named(rows[column].iloc[[row]])[0]:
+        return np.empty(0, np.int64)
+    is_same = np.ones(len(rows), np.bool_)
+    for name in (*_NAMED_BY["video"][::-1], *_SAME):
+        if name in rows:
+            is_same[is_same] = rows[name].to_numpy(object)[is_same] == rows[name].iloc[row]
+    frames = np.flatnonzero(is_same)
+    order = np.argsort(rows["frame"].to_numpy(np.float64)[frames], kind="stable") if "frame" in rows else slice(None)
+    return np.asarray(frames[order], np.int64)
+
+
 def grouped(rows: pd.DataFrame, level: str, whose: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Which presentation each of n rows (columns of `COLUMNS`) is part of, (n,), and the first row of each, (m,).
 

@@ -183,6 +183,24 @@ class NearDuplicates:
         order = ["is_training", "is_across", "distance", "a", "b"]
         return listed.sort_values(order, ascending=[False, False, True, True, True], ignore_index=True)
 
+    @property
+    def answer(self) -> str:
+        """What is twice there, in a sentence: how many test images are nearly training images, or that none is."""
+        outside = [name for name in self.subsets if name != TRAIN]
+        rows, n = self.beside_training(outside), int(self.samples["subset"].isin(outside).sum())
+        n_across, n_pairs = int((self.pairs["is_across"] & ~self.pairs["is_training"]).sum()), len(self.pairs)
+        if not n_pairs:
+            return f"None of {len(self.samples):,} images is nearly the same as another one."
+        n_within = n_pairs - int(self.pairs["is_across"].sum())
+        others = f"{n_across:,} pairs lie across other subsets, {n_within:,} within one"
+        if TRAIN not in self.subsets or not n:
+            return f"{others}."
+        if not len(rows):
+            return f"None of {n:,} test images is nearly the same as a training image; {others}."
+        per_subset = self.samples["subset"].iloc[rows].value_counts()
+        each = ", ".join(f"{name} {per_subset[name]:,}" for name in outside if name in per_subset)
+        return f"{len(rows):,} of {n:,} test images are nearly the same as a training image ({each}); {others}."
+
     def beside_training(self, subsets: Sequence[str]) -> NDArray[np.int64]:
         """Rows of some subsets, outside `train`, that have a near-duplicate in `train`."""
         if TRAIN not in self.subsets:

@@ -22,6 +22,7 @@ from fas_core.latent import neighbours
 from fas_core.metrics import operating_point
 from fas_core.runs import marks, store
 from tests.app.conftest import page, texts
+from tests.conftest import tiny_samples, write_image_run
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def cache(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tiny_cache
 
 
-def opened(cache: Path, run: str = "a", **query: str) -> AppTest:
+def opened(cache: Path, run: str = "a", **query: str | list[str]) -> AppTest:
     at = page("image", cache=cache, run=run, **query)
     assert not at.exception
     return at
@@ -125,13 +126,82 @@ def test_verdicts_are_those_of_the_cards_at_their_levels(cache: Path) -> None:
     assert shown["Operating point"].str.contains("per session mean").sum() == 1
 
 
-def test_nearest_training_images_and_the_place_among_the_codes(cache: Path) -> None:
+def test_nearest_images_of_all_subsets_by_codes_and_by_pixels(cache: Path) -> None:
     at = opened(cache, image="seen_paper_4")
     run = store.open_run(cache, "a")
-    row = samples_of(cache).index[samples_of(cache)["sample_id"] == "seen_paper_4"].to_numpy()
-    _, nearest = neighbours.nearest(run, row, 6)
-    shown = next(content for content in drawn(at) if "cards" in content)
-    assert [card["id"] for card in shown["cards"]] == samples_of(cache)["sample_id"].iloc[nearest[0]].to_list()
+    ids = samples_of(cache)["sample_id"]
+    row = ids.index[ids == "seen_paper_4"].to_numpy()
+    training, others = (content["cards"] for content in drawn(at) if "cards" in content)
+    assert [card["id"] for card in training] == ids.iloc[neighbours.nearest(run, row, 6)[1][0]].to_list()
+    assert [card["id"] for card in others] == ids.iloc[neighbours.nearest(run, row, 12, "others")[1][0]].to_list()
+    assert {card["group"] for card in training} == {"live, training"}
+    for shown in others:
+        subset = shown["id"].rpartition("_")[0]
+        is_attack = int(shown["id"][-1]) > 2 and subset != "live"
+        words = subset.replace("_", " ")
+        assert shown["group"] == (words if is_attack or subset == "live" else f"live in {words}"), shown["id"]
+    at.segmented_control(key="nearest_by").set_value("pixels").run()
+    training, others = (content["cards"] for content in drawn(at) if "cards" in content)
+    picture = run.images("inputs", row)[0]
+    for cards, among in ((training, "training"), (others, "others")):
+        nearest = neighbours.nearest_pictures(run, picture, len(cards), among, own=int(row[0]))[1]
+        assert [card["id"] for card in cards] == ids.iloc[nearest].to_list()
+    assert "at difference" in texts(at)
+    assert not at.exception
+
+
+def test_the_sample_in_every_run_of_the_same_data(cache: Path) -> None:
+    assert "In every Run" not in texts(opened(cache, image="unseen_mask_1"))  # "b" has other pixels under the same ids
+    moved = tiny_samples().replace({"subset": {"unseen_mask": "test"}})
+    again = write_image_run(cache, "again", moved, seed=1, model="ganomaly")  # the same pixels, in another subset
+    at = opened(cache, image="unseen_mask_1")
+    strip = next(content for content in drawn(at) if "cards" in content)
+    first = store.open_run(cache, "a")
+    assert [shown["id"] for shown in strip["cards"]] == [first.id, again.id]
+    assert [panel["name"] for panel in strip["panels"]] == ["original", "reconstruction", "error"]
+    for shown, run in zip(strip["cards"], (first, again), strict=True):
+        samples = run.samples(["sample_id", "subset", "rec"]).set_index("sample_id")
+        value, live = samples["rec"]["unseen_mask_1"], samples[samples["subset"] == "live"]
+        called = "attack" if value > live["rec"].max() else "bona fide"  # at most 5 % of four are none
+        assert shown["lines"][1] == f"rec {value:.4g}"
+        assert shown["lines"][2].startswith(f"{called} (from ")
+    assert "all 2 Runs call it" in texts(at)
+    slider = [content for content in drawn(at) if "id" in content][1]
+    names = [panel["name"] for panel in slider["panels"]]
+    assert names == ["original", "reconstruction", "error", f"reconstruction, again ({again.id[:6]})"]
+    for elsewhere in ({"rule": "By hand"}, {"chosen_on": ["unseen_mask"]}):
+        at = opened(cache, image="unseen_mask_1", **elsewhere)
+        strip = next(content for content in drawn(at) if "cards" in content)
+        assert strip["cards"][0]["lines"][2] != "no threshold"
+        assert strip["cards"][1]["lines"][2] == "no threshold"
+    assert not at.exception
+
+
+def test_the_frames_of_its_video_stand_beside_it(cache: Path) -> None:
+    frames = tiny_samples()
+    frames["video_id"] = np.where(frames["subset"] == "live", "v<b>1", "")
+    frames.loc[frames["subset"] == "live", "session_id"] = "s"
+    frames.loc[frames["subset"] == "live", "subject_id"] = "u"
+    frames.loc[frames["subset"] == "live", "frame"] = [30.0, 10.0, 20.0, 40.0]
+    run = write_image_run(cache, "video", frames, seed=5)
+    at = opened(cache, "video", image="live_2")
+    strip = next(content for content in drawn(at) if "captions" in content)
+    rec = run.samples(["sample_id", "rec"]).set_index("sample_id")["rec"]
+    assert [caption[0] for caption in strip["captions"]] == [f"frame {n}" for n in (10, 20, 30, 40)]
+    assert strip["line"]["values"] == pytest.approx(rec[["live_1", "live_2", "live_0", "live_3"]].to_list())
+    assert (strip["chosen"], strip["at"]) == (1, [0, 1, 2, 3])
+    assert strip["line"]["levels"][0]["threshold"]
+    assert "this is image 2 of 4; none of 4 are called attack" in texts(at)
+    training, others = [content["cards"] for content in drawn(at) if "cards" in content]
+    assert not {card["id"] for card in others} & {"live_0", "live_1", "live_2", "live_3"}  # its own video says nothing
+    assert len(training) == 6
+    at = opened(cache, "video", image="seen_paper_1")
+    assert not any("captions" in content for content in drawn(at))
+    assert not at.exception
+
+
+def test_the_place_among_the_codes(cache: Path) -> None:
+    at = opened(cache, image="seen_paper_4")
     figure = json.loads(at.get("plotly_chart")[0].proto.spec)
     cross = figure["data"][-1]
     assert cross["name"] == "this image"

@@ -1,11 +1,16 @@
+import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 
-from fas_core import metrics, progress, scores
+from app.parts import near_duplicates
+from fas_core import derive, metrics, progress, scores
 from fas_core.evaluation import presentations, run_metrics
 from fas_core.metrics import limits, operating_point
-from fas_core.runs import store
+from fas_core.runs import duplicates, selections, store
 from tests.conftest import learned_samples, tiny_samples, write_image_run
 
 from .conftest import page, texts
@@ -152,3 +157,62 @@ def test_learned_images_lead_what_is_said_of_the_data(tmp_path: Path) -> None:
     after = [element.type for element in at.main if element.type in ("subheader", "warning", "arrow_data_frame")]
     start = after.index("warning")
     assert after[start - 1] == "subheader"  # nothing of the data stands above it
+
+
+def planted(cache: Path) -> store.Run:
+    """A Run of which a live test image is one of training, a little brighter."""
+    samples = tiny_samples()
+    samples.loc[10, "subject_id"] = samples["subject_id"][5]
+    run = write_image_run(cache, "twice", samples, shard_size=32)
+    where = next(shard.folder for shard in run.shards if shard.subset == "live")
+    inputs = np.load(where / "inputs.npy")
+    inputs[2] = np.clip(run.images("inputs", [5])[0].astype(int) + 1, 0, 255)
+    np.save(where / "inputs.npy", inputs)
+    return run
+
+
+def test_what_is_there_twice_is_said_and_shown_on_demand(tiny_cache: Path) -> None:
+    run = planted(tiny_cache)
+    at = page(cache=tiny_cache, run="twice")
+    assert not at.exception
+    assert (
+        at.warning[-1]
+        .value.replace("\\", "")
+        .startswith("1 of 16 test images are nearly the same as a training image (live 1)")
+    )
+    assert "half the distance that 95 % of live faces keep" in texts(at)
+    assert not cards(at)  # no pictures are read before somebody asks
+    at.session_state["duplicate_pairs"] = True
+    at.run()
+    [card] = cards(at)
+    assert (card["id"], card["group"]) == ("live_2", "live, training")
+    assert card["lines"][2:] == ["train_5", "live_2"]
+    at.get_by_key("open_duplicates").click().run()
+    assert not at.exception
+    [name] = selections.names(run)
+    assert selections.sample_ids(run, name).tolist() == ["train_5", "live_2"]
+    at.segmented_control(key="duplicates_by").set_value("code").run()
+    assert "None of 24 images is nearly the same as another one" in texts(at)
+
+
+def cards(at: AppTest) -> list[dict[str, Any]]:
+    contents = (json.loads(text) for element in at.get("bidi_component") if (text := element.proto.mixed.json))
+    return [card for content in contents if "cards" in content for card in content["cards"]]
+
+
+def test_a_large_run_is_compared_when_somebody_asks(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(near_duplicates, "AT_ONCE", 23)
+    started: list[str] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(duplicates, "of_run", lambda *given: pytest.fail("the page computes"))
+        patched.setattr(derive.Work, "start", lambda self: started.append(self.what))
+        at = page(cache=tiny_cache, run="a")
+        assert "24 images have not been compared with each other yet" in texts(at)
+        at.get_by_key("compare_images").click().run()
+    assert started == ["near-duplicates"]
+    run = store.open_run(tiny_cache, "a")
+    duplicates.of_run(run, "pixels")
+    at = page(cache=tiny_cache, run="a")
+    assert "None of 24 images is nearly the same as another one" in texts(at)
+    monkeypatch.setattr(duplicates, "MOST", 23)
+    assert "24 images are over 23" in texts(page(cache=tiny_cache, run="a"))

@@ -142,3 +142,22 @@ def test_case_of_videos(shared: Path, tmp_path: Path, name: str) -> None:
     cell = run_metrics.evaluated(run, level="video mean").as_json()["scores"]["score"]["all"]
     if name == "oulu":
         assert (cell["n_bona_fide"], cell["n_attack"], round(cell["eer"]["value"], 3)) == (12, 12, 0.333)
+
+
+def test_frames_of_one_video_stand_in_their_order() -> None:
+    rows = pd.DataFrame(
+        {
+            "sample_id": list("abcdef"),
+            "subset": ["live", "live", "live", "live", "train", "live"],
+            "label": "bona_fide",
+            "pai_species": "",
+            "session_id": ["1", "1", "1", "2", "1", "1"],
+            "video_id": ["v", "v", "v", "v", "v", ""],
+            "frame": [20.0, 3.0, 100.0, 1.0, 2.0, 5.0],
+        }
+    )
+    assert presentations.same_video(rows, 0).tolist() == [1, 0, 2]  # a video's id counts in its session and subset
+    assert presentations.same_video(rows.drop(columns="frame"), 2).tolist() == [0, 1, 2]
+    assert presentations.same_video(rows, 3).tolist() == [3]
+    for nameless in (rows, rows.drop(columns="video_id")):
+        assert len(presentations.same_video(nameless, 5)) == 0

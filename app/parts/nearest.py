@@ -1,0 +1,128 @@
+"""The images nearest to one, of live training and of every other subset, by codes or by pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from app.components import gallery as component
+from app.parts.filmstrip import frames_of
+from app.parts.subject import Subject
+from app.session import readers
+from app.words import escaped, number
+from fas_core.data.names import ATTACK, LIVE, TRAIN, readable
+from fas_core.errors import BadInputError
+from fas_core.latent import has_training_rows, neighbours
+from fas_core.latent.neighbours import Among
+from fas_core.reports.palette import style_of
+from fas_core.runs.duplicates import WAYS, By
+from fas_core.runs.store import Run
+
+NEAREST: dict[Among, int] = {"training": 6, "others": 12}
+HEADINGS: dict[Among, str] = {"training": "Live training images", "others": "All other samples, of any subset"}
+WORDS: dict[By, str] = {"code": "By code", "pixels": "By pixels"}
+UNITS: dict[By, str] = {"code": "distance", "pixels": "difference"}
+HELP = (
+    "By code: as the model sees it, by the distance of codes. By pixels: as it looks, by the root mean square of what "
+    "pixels between 0 and 1 differ by, at 32x32, brightness and contrast scaled away."
+)
+
+
+def nearest(run: Run, subject: Subject, by: By, among: Among) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Distances, ascending, and rows of the images nearest to one: (k,) both, none where none are.
+
+    Without itself and the other frames of its video, of which a page could be full.
+    """
+    if among == "training" and not has_training_rows(run, 1):
+        return np.empty(0), np.empty(0, np.int64)
+    own = np.empty(0, np.int64) if subject.row is None else frames_of(run, subject.row)
+    k = NEAREST[among] + len(own)
+    try:
+        if by == "pixels":
+            distances, rows = neighbours.nearest_pictures(run, subject.inputs[0], k, among, own=subject.row)
+        elif subject.row is None:
+            distances, rows = (near[0] for near in neighbours.nearest_to(run, subject.code[np.newaxis], k, among))
+        else:
+            distances, rows = (near[0] for near in neighbours.nearest(run, np.array([subject.row]), k, among))
+    except BadInputError as error:
+        st.caption(escaped(str(error)))
+        return np.empty(0), np.empty(0, np.int64)
+    others = np.flatnonzero(~np.isin(rows, own))[: NEAREST[among]]
+    return distances[others], rows[others]
+
+
+def show(run: Run, subject: Subject) -> str | None:
+    """Both rows of images, training first; the sample_id of one at the moment it is chosen."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown("**Nearest images**", width="content")
+        by = st.segmented_control(
+            "Nearest",
+            WAYS[::-1],
+            default="code",
+            format_func=WORDS.__getitem__,
+            key="nearest_by",
+            bind="query-params",
+            required=True,
+            label_visibility="collapsed",
+            help=HELP,
+        )
+    return show_by(run, subject, by or "code")
+
+
+def show_by(run: Run, subject: Subject, by: By) -> str | None:
+    with st.spinner("Comparing images …", show_time=False):
+        near = {among: nearest(run, subject, by, among) for among in NEAREST}
+    st.write(answer(run, near, by))
+    chosen = []
+    for among, heading in HEADINGS.items():
+        distances, rows = near[among]
+        if len(rows):
+            without = "" if subject.row is None or not len(frames_of(run, subject.row)) else ", without its own video"
+            st.caption(f"{heading}, the nearest first{without}")
+            chosen.append(_gallery(run, distances, rows, by, key=f"nearest_{among}"))
+    return next((sample for sample in chosen if sample is not None), None)
+
+
+def answer(run: Run, near: dict[Among, tuple[NDArray[np.float64], NDArray[np.int64]]], by: By) -> str:
+    """Which class is nearest, and how far training is beside it."""
+    first = {among: (float(d[0]), int(rows[0])) for among, (d, rows) in near.items() if len(rows)}
+    if not first:
+        return "There is no other image in this Run."
+    distance, row = min(first.values())
+    group = readable(str(readers.groups(run)[row]))
+    words = f"The nearest is **{escaped(group)}**, at {UNITS[by]} {number(distance)}"
+    if "training" not in first:
+        return f"{words}. The Run has no live training images."
+    if row == first["training"][1]:
+        return f"{words}: a live training image."
+    return f"{words}; the nearest live training image is at {number(first['training'][0])}."
+
+
+def place(subset: str, label: str, group: str) -> str:
+    """What a sample is and in which subset, in words: live faces also stand in the subsets of attacks."""
+    if label == ATTACK:
+        return f"{readable(group)}, training" if subset == TRAIN else readable(group)
+    return {TRAIN: "live, training", LIVE: "live"}.get(subset, f"live in {readable(subset)}")
+
+
+def _gallery(run: Run, distances: NDArray[np.float64], rows: NDArray[np.int64], by: By, *, key: str) -> str | None:
+    ids, groups = readers.ids(run), readers.groups(run)
+    about = readers.samples(run, ("subset", "label")).iloc[rows]
+    cards = []
+    for distance, row, subset, label in zip(distances.tolist(), rows.tolist(), *map(about.get, about), strict=True):
+        style = style_of(str(groups[row]))
+        cards.append(
+            component.Card(
+                str(ids[row]),
+                (f"{UNITS[by]} {number(distance)}", str(ids[row])),
+                place(subset, label, str(groups[row])),
+                style.colour,
+                is_hollow=style.is_hollow,
+            )
+        )
+    panels = [
+        component.Panel("original", run.images("inputs", rows)),
+        component.Panel("reconstruction", run.images("reconstructions", rows)),
+    ]
+    return component.gallery(cards, panels, key=key, size=64)
