@@ -29,6 +29,7 @@ from fas_core.latent.projection import USUAL, FittedOn, Told, Umap
 from fas_core.progress import Job, Task, jobs_folder, task
 from fas_core.runs import duplicates, store
 from fas_core.runs.store import Run
+from fas_core.scores import gmm_nll
 
 _log = logging.getLogger(__name__)
 
@@ -70,6 +71,14 @@ def compare_samples(run: Run) -> None:
     if run.has_images and 0 < len(run) <= duplicates.QUICK:
         for by in duplicates.WAYS:
             duplicates.of_run(run, by)
+
+
+def n_ready(run: Run) -> int:
+    """How many of its results are there to be looked at without a wait; 0 without images."""
+    if not run.has_images or not len(run):
+        return 0
+    known = mixture.known(run, gmm_nll.COMPONENTS), separation.known(run), projection.known_umap(run)
+    return sum(result is not None for result in known)
 
 
 def compute_slow(run: Run) -> None:

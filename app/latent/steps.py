@@ -14,9 +14,10 @@ from app.components import scatter as plot
 from app.components.scatter import Plane
 from app.latent.projecting import component_controls
 from app.parts.selection import Points
-from app.session.address import keep_valid, put_in_address
+from app.session.address import keep_valid
 from app.session.cache import cached, keyed
 from app.session.jobs import worker
+from app.session.others import others_control
 from app.session.readers import runs
 from app.words import escaped, label_of
 from fas_core.evaluation.join import common_rows
@@ -120,38 +121,20 @@ def _beside(a: Run, others: Sequence[Run]) -> list[Run]:
         return training_of(run) != training_of(a), run.info.manifest_sha256 != a.info.manifest_sha256
 
     by_label = {label_of(run): run for run in sorted(others, key=is_other)}
-    _choose_from_address(list(by_label))
-    labels = st.multiselect(
+    labels = others_control(
         "Beside A",
-        list(by_label),
-        max_selections=len(LETTERS) - 1,
-        key="panels",
-        on_change=lambda: st.session_state.pop("_panels_gone", None),
+        "panels",
+        by_label,
+        most=len(LETTERS) - 1,
+        gone="here to put beside A.",
         width=460,
-        help="A is the Run chosen in the sidebar; these are B, C and D. Samples are matched by their id. "
+        help_text="A is the Run chosen in the sidebar; these are B, C and D. Samples are matched by their id. "
         "Epochs that `fas train --keep-epochs` has kept of one training can also be stepped through.",
     )
-    # Not bound: the default, the newest Run, would not stand in the address, and be another one tomorrow.
-    st.session_state["_panels_in_address"] = labels
-    put_in_address("panels", labels)
     if not labels:
         st.info("Choose at least one Run to put beside A.", icon=":material/splitscreen_right:")
         st.stop()
     return [by_label[label] for label in labels]
-
-
-def _choose_from_address(labels: Sequence[str]) -> None:
-    """Chooses the Runs of a link that was followed, and says which are gone; the nearest one where none is chosen."""
-    asked = st.query_params.get_all("panels")
-    if asked and asked != st.session_state.get("_panels_in_address"):
-        st.session_state["panels"] = asked[: len(LETTERS) - 1]
-        st.session_state["_panels_gone"] = [label for label in asked if label not in labels]
-    if "panels" not in st.session_state:
-        st.session_state["panels"] = labels[:1]
-    before = st.session_state["panels"]
-    st.session_state["panels"] = [label for label in before if label in labels] or (labels[:1] if before else [])
-    for label in st.session_state.get("_panels_gone", []):
-        st.warning(f"There is no Run {escaped(label)} here to put beside A.", icon=":material/link_off:")
 
 
 # ---------------------------------------------------------------------------------------------------- common samples

@@ -12,7 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from app.session.cache import cached
-from fas_core import metrics, scores
+from app.words import label_of
+from fas_core import derive, metrics, scores
 from fas_core.data.names import groups_of
 from fas_core.errors import BadInputError
 from fas_core.evaluation import presentations, run_metrics
@@ -20,8 +21,9 @@ from fas_core.evaluation.presentations import FRAME, Grouping, Presentations
 from fas_core.evaluation.run_metrics import ReportedRates
 from fas_core.latent import projection
 from fas_core.metrics.uncertainty import UnitInterval, Units
-from fas_core.runs import health, store
+from fas_core.runs import health, naming, store
 from fas_core.runs.health import Caution
+from fas_core.runs.naming import ToShow
 from fas_core.runs.store import Run
 
 
@@ -55,6 +57,26 @@ def runs() -> tuple[list[Run], list[str]]:
         if run.shards:
             readable.append(run)
     return readable, problems
+
+
+def called() -> dict[str, str]:
+    """What people read for each Run, by its `label_of`: no two are alike, see `naming.told_apart`."""
+    listed = runs()[0]
+    told = naming.told_apart([naming.facts_of(run) for run in listed])
+    return {label_of(run): told[run.id] for run in listed}
+
+
+def with_most_to_show(choices: Sequence[Run]) -> Run:
+    """The first of those that have the most to show, at least one: see `naming.ToShow`."""
+
+    def to_show(run: Run) -> ToShow:
+        try:
+            n_both = naming.n_with_both_classes(samples(run, ("subset", "label")))
+            return ToShow(run.has_images and len(run) > 0, n_both, derive.n_ready(run), len(run))
+        except BadInputError:  # it is damaged, and says so where it is shown
+            return ToShow(False, 0, 0, 0)
+
+    return max(choices, key=to_show)
 
 
 @cached(entries=64)

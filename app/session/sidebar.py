@@ -12,10 +12,11 @@ from app.session import operating
 from app.session.address import keep_valid, link_params, put_in_address
 from app.session.cache import keyed
 from app.session.jobs import under_way, watch_jobs
-from app.session.readers import cache_folder, levels, runs
+from app.session.readers import cache_folder, called, levels, runs, with_most_to_show
 from app.words import escaped, label_of
 from fas_core import progress, scores
 from fas_core.evaluation.presentations import FRAME
+from fas_core.runs import naming
 from fas_core.runs.store import Run
 
 # ------------------------------------------------------------------------------------------------------- its controls
@@ -54,17 +55,19 @@ def _run_control(choices: Sequence[Run]) -> Run:
         st.session_state["_gone"] = None if asked in by_label else asked
         st.session_state["run"] = asked
     if st.session_state.get("run") not in by_label:
-        st.session_state["run"] = next(iter(by_label))
+        st.session_state["run"] = label_of(with_most_to_show(choices))
     if gone := st.session_state.get("_gone"):
         st.warning(f"There is no Run {escaped(gone)} here; another one is shown.", icon=":material/link_off:")
     label = st.selectbox(
         "Run",
         list(by_label),
+        format_func=called().__getitem__,
         key="run",
         on_change=lambda: st.session_state.pop("_gone", None),
         help="One checkpoint on one data set.",
     )
-    # Not bound: the default, the newest Run, would not stand in the address, and be another one tomorrow.
+    st.caption(escaped(" · ".join(naming.facts_of(by_label[label]).words)))
+    # Not bound: the default, the Run with most to show, would not stand in the address, and be another one tomorrow.
     st.session_state["_run_in_address"] = label
     put_in_address("run", label)
     return by_label[label]
@@ -146,7 +149,7 @@ def chosen_run() -> Run:
     if not choices:
         nothing_yet()
     by_label = {label_of(run): run for run in choices}
-    run = by_label.get(str(st.session_state.get("run")), choices[0])
+    run = by_label.get(str(st.session_state.get("run"))) or with_most_to_show(choices)
     _gaps(run)
     return run
 

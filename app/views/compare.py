@@ -19,6 +19,7 @@ from app.comparing.tables import show_groups, show_metrics
 from app.comparing.trainings import show_trainings
 from app.comparing.worse import SAMPLES_PART, show_decision
 from app.session import operating, sidebar
+from app.session.others import others_control
 from app.session.page import fragment
 from app.session.readers import runs
 from app.session.sidebar import Shown
@@ -45,18 +46,15 @@ MAKE_ANOTHER = (
 def other_systems(a: System) -> tuple[System, ...]:
     """The Runs to compare A with and their scores, chosen on the page. Where there are none, the page ends."""
     by_label = {label_of(run): run for run in others_first(a.run, runs()[0])}
-    forget_gone(by_label)
     with st.container(horizontal=True):
-        labels = st.multiselect(
+        labels = others_control(
             "Compare with",
-            list(by_label),
-            default=list(by_label)[:1],
-            max_selections=len(LETTERS) - 1,
-            key="compare",
-            bind="query-params",
-            on_change=lambda: st.session_state.pop("_compare_gone", None),
+            "compare",
+            by_label,
+            most=len(LETTERS) - 1,
+            gone="here any more.",
             width=420,
-            help="A is the Run chosen in the sidebar; these are B, C, ... Samples are matched by their id.",
+            help_text="A is the Run chosen in the sidebar; these are B, C, ... Samples are matched by their id.",
         )
         systems = tuple(
             System(by_label[name], score)
@@ -73,17 +71,6 @@ def other_systems(a: System) -> tuple[System, ...]:
 def others_first(a: Run, candidates: Sequence[Run]) -> list[Run]:
     """Runs of the same data before others; A itself last, for comparing two of its scores."""
     return sorted(candidates, key=lambda run: (run.id == a.id, run.info.manifest_sha256 != a.info.manifest_sha256))
-
-
-def forget_gone(by_label: dict[str, Run]) -> None:
-    """Takes Runs of a link that are not there, or have been removed since, out of the choice, and names them."""
-    chosen = st.session_state.get("compare", [])
-    if gone := sorted({*st.query_params.get_all("compare"), *chosen} - {"", *by_label}):
-        st.session_state["_compare_gone"] = gone
-    if not all(name in by_label for name in chosen):
-        st.session_state["compare"] = [name for name in chosen if name in by_label]
-    if said := st.session_state.get("_compare_gone"):
-        st.warning(f"There is no Run {escaped(', '.join(said))} here any more.", icon=":material/link_off:")
 
 
 def score_of(letter: str, run: Run, score_a: str) -> str | None:

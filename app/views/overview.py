@@ -9,7 +9,7 @@ from app.parts.report_buttons import report_buttons
 from app.session import operating, sidebar
 from app.session.address import link_params
 from app.session.cache import cached
-from app.session.readers import Kept, cache_folder, pooled_score_set, runs
+from app.session.readers import Kept, cache_folder, called, pooled_score_set, runs
 from app.session.sidebar import Shown
 from app.words import about, escaped, label_of
 from fas_core import memo, metrics, scores
@@ -19,7 +19,7 @@ from fas_core.evaluation.join import System
 from fas_core.evaluation.summary import Summary
 from fas_core.metrics.operating_point import OperatingPoint
 from fas_core.reports import report
-from fas_core.runs import health
+from fas_core.runs import health, naming
 from fas_core.runs.store import Run
 
 REPEATED = (TRAINING_USE, "subset", "label", "pai_species", "subject_id", "session_id", "held_out_by")
@@ -54,7 +54,7 @@ def what_changed(shown: Shown, judged_on: tuple[str, ...]) -> str:
     word = "as well as" if f"{first:.2f}" == f"{second:.2f}" else "better than" if second > first else "worse than"
     judged = "" if its_score == shown.score else f" by {escaped(its_score)}"
     return (
-        f"It separates {word} the Run before it on the same data, {escaped(label_of(before))}{judged}: "
+        f"It separates {word} the Run before it on the same data, {escaped(called()[label_of(before)])}{judged}: "
         f"AUC {second:.2f} instead of {first:.2f}. The page Compare says whether chance explains that."
     )
 
@@ -123,13 +123,17 @@ def show_data(shown: Shown) -> None:
 
 def show_runs() -> None:
     st.subheader("Which Runs are there?")
-    rows = []
+    rows, texts = [], called()
     for run in runs()[0]:
         summary = run.summary()
+        facts = naming.facts_of(run)
         rows.append(
             {
-                "Run": label_of(run),
+                "Run": texts[label_of(run)],
                 "Model": summary.model or "scores only",
+                "Data": facts.data,
+                "Epochs": facts.epoch,
+                "Dimensions": facts.latent_dim,
                 "Samples": sum(summary.subsets.values()),
                 "Complete": summary.complete,
                 "Size (MB)": summary.bytes / 1e6,

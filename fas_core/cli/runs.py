@@ -20,30 +20,42 @@ if TYPE_CHECKING:
 
 def list_runs(cache: CacheOption, as_json: JsonOption = False) -> None:
     """The Runs of a cache folder. Example: `fas runs --json`"""
-    from fas_core.runs import store
+    from fas_core.runs import naming, store
 
     listed = []
     for folder in store.run_folders(cache):
         try:
-            listed.append(store.opened(folder).summary())
+            run = store.opened(folder)
+            listed.append((naming.facts_of(run), run.summary()))
         except BadInputError as error:
             say(str(error))
+    called = naming.told_apart([facts for facts, _ in listed])
     if as_json:
-        return print_json([asdict(run) for run in listed])
+        return print_json(
+            [
+                asdict(about)
+                | {"called": called[facts.id], "data": facts.data, "epoch": facts.epoch, "latent_dim": facts.latent_dim}
+                for facts, about in listed
+            ]
+        )
     rows = [
         [
-            run.run,
-            run.name,
-            run.model or "scores only",
-            f"{sum(run.subsets.values()):,}",
-            str(run.n_failures),
-            "yes" if run.complete else "no",
-            f"{run.bytes / 1e6:,.1f} MB",
-            age(run.created),
+            about.run,
+            called[facts.id],
+            about.model or "scores only",
+            facts.data,
+            "" if facts.epoch is None else str(facts.epoch),
+            "" if facts.latent_dim is None else str(facts.latent_dim),
+            f"{sum(about.subsets.values()):,}",
+            str(about.n_failures),
+            "yes" if about.complete else "no",
+            f"{about.bytes / 1e6:,.1f} MB",
+            age(about.created),
         ]
-        for run in listed
+        for facts, about in listed
     ]
-    print_table(f"Runs in {cache}", ["run", "name", "model", "samples", "failures", "complete", "size", "age"], rows)
+    columns = ["run", "called", "model", "data", "epochs", "dims", "samples", "failures", "complete", "size", "age"]
+    print_table(f"Runs in {cache}", columns, rows)
 
 
 def export_marks(

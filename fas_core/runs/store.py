@@ -369,6 +369,11 @@ class Run:
     def n_failures(self) -> int:
         return sum(shard.meta.n_failures for shard in self.shards)
 
+    @property
+    def made_at(self) -> pd.Timestamp:
+        """When it was begun, in UTC."""
+        return pd.Timestamp((self.folder / "run.json").stat().st_mtime, unit="s", tz="UTC")
+
     @cached_property
     def digest(self) -> str:
         """Stands for every byte of the shards that are there: a Run that has grown has another."""
@@ -452,7 +457,6 @@ class Run:
         for shard in self.shards:
             counts[shard.subset] = counts.get(shard.subset, 0) + shard.n
         size = sum(file.bytes for shard in self.shards for file in shard.meta.files.values())
-        created = pd.Timestamp((self.folder / "run.json").stat().st_mtime, unit="s", tz="UTC")
         return RunSummary(
             self.id,
             self.info.name,
@@ -463,7 +467,7 @@ class Run:
             tuple(self.info.scores),
             self.is_complete,
             size,
-            created.isoformat(timespec="seconds"),
+            self.made_at.isoformat(timespec="seconds"),
         )
 
 

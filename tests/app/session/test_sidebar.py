@@ -1,0 +1,27 @@
+"""The Run that a session opens on, and what Runs are called in the sidebar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.app.conftest import page, texts
+from tests.conftest import tiny_samples, write_image_run
+
+pytestmark = pytest.mark.usefixtures("fresh_caches")
+
+
+def test_it_opens_on_the_run_with_most_to_show_and_tells_names_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAS_CACHE", str(tmp_path))
+    whole = write_image_run(tmp_path, "m", tiny_samples(), seed=1, header={"epoch": 4})
+    few = tiny_samples().iloc[:4].reset_index(drop=True)  # of training alone
+    write_image_run(tmp_path, "m", few, seed=2, header={"epoch": 1})
+    at = page(cache=tmp_path)
+    run = at.sidebar.selectbox(key="run")
+    assert run.value == f"m ({whole.id[:6]})"  # not the newest
+    assert sorted(run.options) == ["m · 1 epoch", "m · 4 epochs"]
+    assert at.query_params["run"] == f"m ({whole.id[:6]})"
+    assert "4 epochs" in texts(at)
