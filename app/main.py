@@ -6,26 +6,32 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.session import sidebar
+from app.parts import search
+from app.session import navigation, sidebar
 from app.session.page import errors_shown, give_back_memory
+from fas_core import scores
 
 st.set_page_config(page_title="FAS Explorer", page_icon=Path(__file__).with_name("icon.svg"), layout="wide")
 
-PAGES = [
-    st.Page("views/overview.py", title="Overview", default=True),
-    st.Page("views/losses.py", title="Losses"),
-    st.Page("views/latent.py", title="Latent space"),
-    st.Page("views/frames.py", title="Latent side by side"),
-    st.Page("views/likelihood.py", title="Likelihood"),
-    st.Page("views/separation.py", title="Separation"),
-    st.Page("views/threshold.py", title="Threshold"),
-    st.Page("views/cards.py", title="Operating points"),
-    st.Page("views/gallery.py", title="Gallery"),
-    st.Page("views/image.py", title="Image"),
-    st.Page("views/traversal.py", title="Traversal"),
-    st.Page("views/compare.py", title="Compare"),
-    st.Page("views/training.py", title="Training"),
-]
+GROUPS = {
+    "Overview": [st.Page("views/overview.py", title="Overview", default=True)],
+    "Look": [st.Page("views/gallery.py", title="Gallery"), st.Page("views/image.py", title="Image")],
+    "Codes": [
+        st.Page("views/latent.py", title="Latent space"),
+        st.Page("views/frames.py", title="Latent side by side"),
+        st.Page("views/likelihood.py", title="Likelihood"),
+        st.Page("views/separation.py", title="Separation"),
+        st.Page("views/traversal.py", title="Traversal"),
+    ],
+    "Decide": [
+        st.Page("views/threshold.py", title="Threshold"),
+        st.Page("views/losses.py", title="Losses"),
+        st.Page("views/cards.py", title="Operating points"),
+    ],
+    "Compare": [st.Page("views/compare.py", title="Compare")],
+    "Train": [st.Page("views/training.py", title="Training")],
+}
+SHORT = {"Latent side by side": "Side by side"}
 
 
 @st.cache_resource(show_spinner=False)
@@ -44,13 +50,23 @@ def is_settled(n_modules: int) -> bool:  # noqa: ARG001 - part of the key
 st.html(
     "<style>@media (max-width: 1000px) { [data-testid=stHorizontalBlock] { flex-wrap: wrap; } "
     "[data-testid=stColumn] { min-width: 100%; } } "
-    "[data-testid=stMainBlockContainer] { padding: 4.25rem 2rem 3rem; } "
+    "[data-testid=stMainBlockContainer] { padding: 0.5rem 2rem 3rem; } "
+    "[data-testid=stSidebarHeader] { height: 2.75rem; margin: 0; } "
+    "[data-testid=stSidebarUserContent] { padding-top: 0; } "
+    "[data-testid=stElementContainer]:has(> [data-testid=stHtml] > style:only-child) { display: none; } "
+    "[data-testid=stMultiSelect] [data-tag] { background: rgb(128 128 128 / 0.25); color: inherit; } "
     "[data-testid=stHeading] h1 { font-size: 1.75rem; padding: 0.25rem 0; }</style>"
 )
 
-page = st.navigation(PAGES, position="top")
+page = st.navigation(GROUPS, position="hidden")
+with errors_shown():
+    navigation.navigation(GROUPS, SHORT, page)
 with st.sidebar, errors_shown():
-    sidebar.sidebar()
+    top = st.container()
+    run = sidebar.sidebar()
+    if run is not None:
+        with top:
+            search.search(run, sidebar.chosen_score(run) if scores.offered(run) else None, page.url_path)
 with errors_shown():
     page.run()
 give_back_memory()

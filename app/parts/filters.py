@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -178,6 +178,15 @@ def by_columns(run: Run, *, on_change: Heard) -> Mask:
     for name in chosen:
         fits &= _by_column(run, name, on_change)
     return fits
+
+
+def only(run: Run, name: str, value: str) -> tuple[dict[str, list[str]], dict[str, object]]:
+    """What asks `by_columns` for one value of a column of texts: in the address of another page, and in the session."""
+    if len(np.unique(column(run, name))) > MANY_VALUES:
+        key, asked = f"where_{name}_part", cast(object, value)
+    else:
+        key, asked = f"where_{name}", [value]
+    return {"where": [readable(name)], key: [value]}, {"where": [name], key: asked}
 
 
 def _by_column(run: Run, name: str, on_change: Heard) -> Mask:

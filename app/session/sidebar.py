@@ -22,12 +22,12 @@ from fas_core.runs.store import Run
 # ------------------------------------------------------------------------------------------------------- its controls
 
 
-def sidebar() -> None:
-    """Run, subsets, score and operating point; all of them live in the URL."""
+def sidebar() -> Run | None:
+    """Run, subsets, score and operating point; all of them live in the URL. The Run, None where there is none yet."""
     choices, _ = runs()
     if not choices:
         st.caption("No Run yet.")
-        return
+        return None
     run = _run_control(choices)
     keep_valid("subsets", run.subsets, run.subsets)
     st.pills(
@@ -45,6 +45,7 @@ def sidebar() -> None:
         operating.controls(run, score, chosen_level(run))
     copy_link()
     under_way()
+    return run
 
 
 def _run_control(choices: Sequence[Run]) -> Run:

@@ -35,8 +35,9 @@ def page_of(cache: Path, monkeypatch: pytest.MonkeyPatch, run: str = "a", **para
     return at
 
 
-def drawn(at: AppTest, index: int = 0) -> dict[str, Any]:
-    return dict(json.loads(at.get("bidi_component")[index].proto.mixed.json))
+def drawn(at: AppTest) -> dict[str, Any]:
+    (shown,) = [component for component in at.get("bidi_component") if component.proto.component_name == "fas_gallery"]
+    return dict(json.loads(shown.proto.mixed.json))
 
 
 def choose(monkeypatch: pytest.MonkeyPatch, sample_id: str) -> None:

@@ -256,9 +256,9 @@ def test_a_selection_survives_colours_projections_and_pages(
     up.press("Enter")
     tab.settle()
     assert downloaded(tab) == expected
-    tab.page.get_by_role("link", name="Gallery").click()
+    tab.page.get_by_role("link", name="Look", exact=True).click()
     tab.settle()
-    tab.page.get_by_role("link", name="Latent space").click()
+    tab.page.get_by_role("link", name="Codes", exact=True).click()
     painted(tab)
     assert status(tab) == f"{len(expected)} selected"  # the browser has a new plot, and got its bits
     assert downloaded(tab) == expected

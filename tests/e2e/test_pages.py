@@ -75,7 +75,7 @@ def test_a_rule_in_the_address_is_applied(tab: Tab, cache: Path) -> None:
     tab.open(f"threshold?{choice(cache, 'demo')}&rule=Equal errors (EER)&chosen_on=seen_paper&chosen_on=seen_mask")
     expect(tab.page.get_by_text("EER, chosen on seen_paper, seen_mask; reported on live")).to_be_visible()
     expect(answer_of(tab)).to_be_visible()
-    tab.page.get_by_role("link", name="Gallery").click()
+    tab.page.get_by_role("link", name="Look", exact=True).click()
     tab.settle()
     expect(tab.page.get_by_text("EER, chosen on seen_paper, seen_mask; reported on live")).to_be_visible()
     tab.check()
