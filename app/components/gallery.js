@@ -39,7 +39,7 @@ function makeCell() {
   const cell = element("div", "cell");
   const card = element("button", "card");
   card.type = "button";
-  card.append(element("div", "panels"), element("div", "caption"));
+  card.append(element("div", "panels"), element("div", "caption"), element("span", "unseen"));
   const star = element("button", "star");
   star.type = "button";
   star.tabIndex = -1; // the key m does the same, and a second tab stop per card would double the way
@@ -49,6 +49,7 @@ function makeCell() {
 
 function makePanel() {
   const figure = element("figure");
+  figure.ariaHidden = "true"; // named alike on every card: no part of what a card is called
   figure.append(element("canvas"), element("figcaption"));
   return figure;
 }
@@ -62,7 +63,7 @@ function drawBrief(caption, card, verdict) {
   const said = [verdict?.split(" ")[0], card.brief, card.note && "✎"].filter(Boolean).join(" · ");
   const id = element("span", "id");
   id.append(element("bdi", "", card.id));
-  line.replaceChildren(chip, element("span", "brief", said), id);
+  line.replaceChildren(chip, element("span", "brief", `${said} `), id);
   line.title = [card.group, verdict, ...card.lines, card.note].filter(Boolean).join("\n");
 }
 
@@ -120,8 +121,11 @@ function drawCell(cell, card, index, panels, pixels, isSheet) {
     name.textContent = panel.name;
     paint(canvas, bytesOf(panels, pixels, p, index), panel.width, panel.height, panel.palette);
   });
-  if (isSheet && card.brief) drawBrief(caption, card, verdict);
+  // A card is called what can be read on it; what a contact sheet has no room for comes after that.
+  const isBrief = isSheet && card.brief !== "";
+  if (isBrief) drawBrief(caption, card, verdict);
   else drawCaption(caption, card, verdict);
+  button.dataset.unread = isBrief ? words : "";
   star.title = `${card.id}: mark (key m)`;
   star.setAttribute("aria-label", `Mark ${card.id}`);
 }
@@ -204,7 +208,7 @@ function drawStars(grid) {
     star.hidden = !component.data.marks;
     star.textContent = on ? "★" : "☆";
     star.setAttribute("aria-pressed", String(on));
-    button.setAttribute("aria-label", on ? `marked, ${button.dataset.words}` : button.dataset.words);
+    button.lastChild.textContent = [on && "marked", button.dataset.unread].filter(Boolean).join(", ");
   });
 }
 

@@ -23,7 +23,7 @@ function skipLink() {
     const link = document.createElement("a");
     link.id = "skip_to_images";
     link.textContent = "Skip to the images";
-    link.href = "#";
+    link.href = "#stMain";
     link.style.cssText = "position: fixed; left: -99em; top: 0; z-index: 9999999; padding: 0.5rem 1rem;"
         + "background: Canvas; color: CanvasText";
     link.onfocus = () => { link.style.left = "0"; };

@@ -36,7 +36,8 @@ function drawTiles(tiles, data) {
     const tile = tiles.children[i];
     const [canvas, caption] = tile.children;
     paint(canvas, bytesOf(panels, pixels, 0, i), panel.width, panel.height, panel.palette);
-    tile.setAttribute("aria-label", `${panel.name}: ${lines.join(", ")}`);
+    canvas.role = "img";
+    canvas.ariaLabel = panel.name;
     tile.setAttribute("aria-current", String(i === chosen));
     tile.tabIndex = i === chosen ? 0 : -1; // one tile is in the tab order, arrows go on from there
     caption.replaceChildren(...lines.map((line) => Object.assign(element("span", "", line), { title: line })));

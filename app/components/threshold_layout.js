@@ -87,10 +87,10 @@ export class Layout extends Verdict {
     this.errors.box.classList.add("drags");
     const scores = element("div", "section");
     this.rowsNote = element("p", "quiet");
-    scores.append(element("h3", "", "How the scores are distributed"), this.rowsNote, this.rowsBox);
+    scores.append(element("h2", "", "How the scores are distributed"), this.rowsNote, this.rowsBox);
     const rates = element("div", "section square");
     this.ratesEmpty = element("p", "empty");
-    rates.append(element("h3", "", "What a higher or lower threshold would do"), this.ratesEmpty, this.errors.box);
+    rates.append(element("h2", "", "What a higher or lower threshold would do"), this.ratesEmpty, this.errors.box);
     return [scores, rates];
   }
 
@@ -114,7 +114,7 @@ export class Layout extends Verdict {
         up: "BPCER (live rejected)",
       },
     ].map((plane) => {
-      const head = element("h3");
+      const head = element("h2");
       head.append(element("span", "", plane.title));
       const made = { ...plane, ...layers(plane.title), head };
       const square = element("div", "square");

@@ -40,7 +40,7 @@ export class Tables extends Planes {
   }
 
   buildSpecies() {
-    this.speciesBox.replaceChildren(element("h3", "", "Attacks by species, worst first"));
+    this.speciesBox.replaceChildren(element("h2", "", "Attacks by species, worst first"));
     this.speciesRows = [];
     if (this.species.length) {
       const { table, body } = this.table(this.speciesBox, [
@@ -107,7 +107,7 @@ export class Tables extends Planes {
   }
 
   buildSubsets() {
-    this.subsetsBox.replaceChildren(element("h3", "", "Every subset at this threshold"));
+    this.subsetsBox.replaceChildren(element("h2", "", "Every subset at this threshold"));
     const { body } = this.table(this.subsetsBox, [
       ["Subset", 120],
       ["Used for", 160],
@@ -140,7 +140,7 @@ export class Tables extends Planes {
 
   buildDecisions() {
     const box = this.decisionsBox;
-    box.replaceChildren(element("h3", "", "Decisions"));
+    box.replaceChildren(element("h2", "", "Decisions"));
     const { body } = this.table(box, [
       ["Reported", 64],
       ["called live", 136, "number"],

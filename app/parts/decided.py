@@ -50,7 +50,7 @@ def show_decided() -> None:
     entries, problems = decisions.kept(cache_folder())
     if not entries and not problems:
         return
-    st.subheader("What was decided?")
+    st.header("What was decided?")
     for problem in problems:
         st.warning(escaped(problem), icon=":material/warning:")
     if entries:

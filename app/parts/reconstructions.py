@@ -64,7 +64,7 @@ def samples_of(of: Written) -> Samples | None:
 
 def show_reconstructions(chosen: dict[str, Training], logs: dict[str, pd.DataFrame]) -> None:
     """Of one of the trainings, by label: the samples that it follows, after a chosen epoch and over all of them."""
-    st.subheader("What do its reconstructions look like?" if len(chosen) == 1 else "What do reconstructions look like?")
+    st.header("What do its reconstructions look like?" if len(chosen) == 1 else "What do reconstructions look like?")
     label = next(iter(chosen))
     if len(chosen) > 1:
         keep_valid("samples_of", list(chosen), label)

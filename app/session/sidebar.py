@@ -217,10 +217,10 @@ def nothing_yet() -> None:
     jobs = progress.jobs(cache_folder())
     st.title("FAS Explorer")
     if jobs:
-        st.subheader("The first Run is being made")
+        st.header("The first Run is being made")
         st.write("This page shows it as soon as it is there.")
     else:
-        st.subheader("There is no Run yet")
+        st.header("There is no Run yet")
         st.write("A Run is what one checkpoint says about every image of a data set. Make the first one in a terminal:")
         st.code(
             "fas demo                                  # rendered faces, small models, their Runs\n"

@@ -179,7 +179,7 @@ def listed(notes: Mapping[str, str]) -> str:
 
 
 def show_table(shown: Shown, rankings: Mapping[str, Ranking]) -> None:
-    st.subheader("Which score on which subset?")
+    st.header("Which score on which subset?")
     measure = st.segmented_control(
         "Measure",
         list(MEASURES),
@@ -229,7 +229,7 @@ def show_table(shown: Shown, rankings: Mapping[str, Ranking]) -> None:
 
 
 def show_distributions(shown: Shown, names: Sequence[str], rankings: Mapping[str, Ranking]) -> None:
-    st.subheader("How are the scores distributed?")
+    st.header("How are the scores distributed?")
     outline = f" Thin blue outline in the attacks’ rows: {LIVE_ELSEWHERE}." if rankings else ""
     st.caption(
         "Further right is more attack-like. The bars of each group sum to 1, whatever its size; the bars at both ends "

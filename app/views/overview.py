@@ -68,7 +68,7 @@ def run_before(run: Run) -> Run | None:
 
 
 def show_metrics(shown: Shown, point: OperatingPoint | None) -> None:
-    st.subheader("How well does it separate?")
+    st.header("How well does it separate?")
     st.dataframe(
         core.metrics_table(summary(shown, point, "")),
         hide_index=True,
@@ -105,7 +105,7 @@ def about_data(run: Run) -> tuple[pd.DataFrame, list[str]]:
 
 
 def show_data(shown: Shown) -> None:
-    st.subheader("What is in the data?")
+    st.header("What is in the data?")
     counts, findings = about_data(shown.run)
     if not findings:
         st.success("Nothing conspicuous: every image was read, no subject is in both training and unseen subsets.")
@@ -122,7 +122,7 @@ def show_data(shown: Shown) -> None:
 
 
 def show_runs() -> None:
-    st.subheader("Which Runs are there?")
+    st.header("Which Runs are there?")
     rows, texts = [], called()
     for run in runs()[0]:
         summary = run.summary()
@@ -157,7 +157,7 @@ def show_runs() -> None:
 
 def show_next(about: Summary) -> None:
     run = about.system.run
-    st.subheader("Where next?")
+    st.header("Where next?")
     places = [
         ("views/threshold.py", "Choose a threshold", ":material/tune:", True),
         ("views/gallery.py", "See the reconstructions", ":material/grid_view:", run.has_images),

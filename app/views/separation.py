@@ -122,7 +122,7 @@ def cell(measure: Measure | None) -> str | None:
 
 
 def show_table(shown: Separation) -> None:
-    st.subheader("In numbers")
+    st.header("In numbers")
     table = pd.DataFrame(
         {"What": [comparison.name for comparison in shown.comparisons]}
         | {

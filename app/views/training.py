@@ -82,7 +82,7 @@ def as_text(value: object) -> str:
 
 
 def show_all(everything: Sequence[Training]) -> None:
-    st.subheader("Which trainings are there?")
+    st.header("Which trainings are there?")
     rows = []
     for training in everything:
         kept, value = summary(logged(training))
@@ -111,7 +111,7 @@ def show_all(everything: Sequence[Training]) -> None:
 
 
 def nothing_yet() -> None:
-    st.subheader("There is no training yet")
+    st.header("There is no training yet")
     st.write(
         "While a training runs, this page shows its losses and reconstructions, and keeps them afterwards. "
         "Start one in a terminal:"

@@ -53,6 +53,6 @@ def page(
 
 def texts(at: AppTest) -> str:
     """Everything the page says in words, one element a line; what it says on demand follows each."""
-    kinds = ("title", "subheader", "markdown", "caption", "info", "warning", "success", "error")
+    kinds = ("title", "header", "markdown", "caption", "info", "warning", "success", "error")
     elements = [element for kind in kinds for element in at.get(kind)]
     return "\n".join(f"{element.value}\n{getattr(element.proto, 'help', '')}".rstrip() for element in elements)

@@ -154,9 +154,9 @@ def test_learned_images_lead_what_is_said_of_the_data(tmp_path: Path) -> None:
     at = page("overview", cache=tmp_path / "cache", run="a")
     assert at.warning[0].value.startswith("3 of 16 test images, of 2 sessions, are known to the model")
     assert "name no subject" in at.warning[-1].value
-    after = [element.type for element in at.main if element.type in ("subheader", "warning", "arrow_data_frame")]
+    after = [element.type for element in at.main if element.type in ("header", "warning", "arrow_data_frame")]
     start = after.index("warning")
-    assert after[start - 1] == "subheader"  # nothing of the data stands above it
+    assert after[start - 1] == "header"  # nothing of the data stands above it
 
 
 def planted(cache: Path) -> store.Run:
