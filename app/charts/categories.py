@@ -155,14 +155,17 @@ class AucRow:
     note: str
 
 
-def auc_rows(groups: Mapping[str, Sequence[AucRow]], *, x_title: str, auc_name: str, beside_name: str) -> Option:
+def auc_rows(groups: Mapping[str, Sequence[AucRow]], *, x_title: str, auc_name: str, beside_name: str = "") -> Option:
     """Rows of dots with intervals under the headings of their groups, all on one axis with chance at 0.5.
+
+    A group named "" has no heading. Without a name of what stands beside the dots there is no legend.
 
     `auc_rows_height` is how high it wants to be.
     """
     lines: list[tuple[str, AucRow | None]] = []
     for heading, rows in groups.items():
-        lines += [(heading, None), *((readable(row.name), row) for row in rows)]
+        lines += [(heading, None)] if heading else []
+        lines += [(readable(row.name), row) for row in rows]
     shown = [(-y, row) for y, (_, row) in enumerate(lines) if row is not None]
     lowest = min([0.45, *(v for _, row in shown for v in (row.auc, row.beside, *(row.ends or ())) if v is not None)])
     left = float(np.floor(20 * (lowest - 0.01)) / 20)
@@ -177,6 +180,7 @@ def auc_rows(groups: Mapping[str, Sequence[AucRow]], *, x_title: str, auc_name: 
     return {
         "animation": False,
         "legend": {
+            "show": bool(beside_name),
             "data": [auc_name, beside_name],
             "left": 0,
             "top": 0,
@@ -186,7 +190,7 @@ def auc_rows(groups: Mapping[str, Sequence[AucRow]], *, x_title: str, auc_name: 
         "grid": {
             "left": 16 + _LETTER * max(len(text) for text, _ in lines),
             "right": 20,
-            "top": 52,
+            "top": 52 if beside_name else 20,
             "bottom": 44,
             "outerBoundsMode": "none",
         },

@@ -33,7 +33,7 @@ STYLES = """<style>
 .st-key-here_group p { font-weight: 600; }
 .stApp:has([data-testid=stExpandSidebarButton]) .st-key-navigation { margin-left: 1.75rem; }
 @media (max-width: 1200px) {
-  .st-key-navigation { flex-flow: column nowrap; align-items: flex-start; justify-content: center; }
+  .st-key-navigation { flex-flow: column nowrap; align-items: flex-start; padding-top: 0.25rem; }
   .st-key-pages { border: 0; margin: 0; padding: 0; }
 }
 </style>"""

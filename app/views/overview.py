@@ -5,6 +5,7 @@ import streamlit as st
 
 from app.parts import near_duplicates
 from app.parts.decided import show_decided
+from app.parts.pictures import show_pictures
 from app.parts.report_buttons import report_buttons
 from app.session import operating, sidebar
 from app.session.address import link_params
@@ -176,6 +177,7 @@ def overview() -> None:
     point, problem = operating.operating_point(shown.run, shown.score, shown.level, shown.subsets)
     about_run = summary(shown, point, problem)
     st.write(headline(about_run))
+    show_pictures(shown, about_run)
     if point is not None:
         st.caption(about(point))
     if changed := what_changed(shown, core.judged_on(about_run)):
