@@ -52,7 +52,7 @@ def show(shown: Shown) -> None:
     run = shown.run
     if not run.has_images or not len(run):
         return
-    st.subheader("Is anything there twice?")
+    st.header("Is anything there twice?")
     if len(run) > duplicates.MOST:
         st.write(
             f"Not compared: {len(run):,} images are over {duplicates.MOST:,}, of which each is compared with all. "
