@@ -47,7 +47,7 @@ def kind_control(*, has_threshold: bool, on_change: Callable[[], None]) -> str:
 
 def controls(run: Run, score: str, kind: str, *, on_change: Callable[[], None]) -> Order:
     """The score that the order follows, the one it is set against, and the seed. `score`: the one that all show."""
-    offered = scores.offered(run)
+    offered = scores.listed(run, score)
     for key in ("by", "against"):
         if st.session_state.get(key, CHOSEN) not in (CHOSEN, *offered):
             st.session_state[key] = CHOSEN

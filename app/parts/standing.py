@@ -60,9 +60,9 @@ def score_line(run: Run, score: str, row: int) -> str:
     return f"{score} {number(value)}{above}"
 
 
-def show_scores(run: Run, row: int) -> None:
+def show_scores(run: Run, row: int, chosen: str) -> None:
     """Every score of a sample, and what share of the training live images has a lower one."""
-    values = {name: score_values(run, name)[row] for name in scores.offered(run)}
+    values = {name: score_values(run, name)[row] for name in scores.listed(run, chosen)}
     rows = [
         {"Score": name, "Value": number(value), "Above": whole_percent(place(run, name, value))}
         for name, value in values.items()

@@ -42,8 +42,8 @@ class Subject:
     scores: dict[str, float]  # NaN where there is none
 
 
-def of_run(run: Run, row: int) -> Subject:
-    """A sample of the Run."""
+def of_run(run: Run, row: int, chosen: str) -> Subject:
+    """A sample of the Run; `chosen`: the score that all pages show."""
     rows = np.array([row])
     return Subject(
         str(readers.ids(run)[row]),
@@ -51,22 +51,23 @@ def of_run(run: Run, row: int) -> Subject:
         run.images("inputs", rows),
         run.images("reconstructions", rows),
         next(run.latent_blocks(rows))[0],
-        {name: float(readers.score_values(run, name)[row]) for name in scores.offered(run)},
+        {name: float(readers.score_values(run, name)[row]) for name in scores.listed(run, chosen)},
     )
 
 
-def of_upload(run: Run, name: str, data: bytes) -> Subject:
+def of_upload(run: Run, name: str, data: bytes, chosen: str) -> Subject:
     """The bytes of an image file, judged by the checkpoint of a Run; kept for this session until another one comes.
 
     Raises UnreadableImageError for what is no image, BadInputError where the checkpoint is gone or has changed.
     """
-    key = (run.digest, hashlib.sha256(data).hexdigest())
+    names = scores.listed(run, chosen)
+    key = (run.digest, hashlib.sha256(data).hexdigest(), names[-1])
     kept = st.session_state.get("_judged")
     if kept is not None and kept[0] == key:
         return replace(cast(Subject, kept[1]), name=name)
     raw = images.of_bytes(data, int(run.info.checkpoint_header["config"]["image_size"]))
     outputs = _outputs(run, raw)
-    values = {score: float(scores.of_outputs(outputs, score, run)[0]) for score in scores.offered(run)}
+    values = {score: float(scores.of_outputs(outputs, score, run)[0]) for score in names}
     judged = Subject(name, None, outputs.inputs, outputs.reconstructions, outputs.codes[0], values)
     st.session_state["_judged"] = (key, judged)
     return judged

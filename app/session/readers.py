@@ -117,6 +117,12 @@ def score_values(run: Run, score: str) -> NDArray[np.float64]:
 
 
 @cached(entries=64)
+def adjusted_scores(run: Run, score: str) -> list[str]:
+    """A score without what follows each look of an image: see `scores.adjusted`."""
+    return scores.adjusted(run, score)
+
+
+@cached(entries=64)
 def levels(run: Run) -> list[str]:
     """The decision levels that a Run can be judged at."""
     return presentations.levels(run)

@@ -12,7 +12,7 @@ from app.session import operating
 from app.session.address import keep_valid, link_params, put_in_address
 from app.session.cache import keyed
 from app.session.jobs import under_way, watch_jobs
-from app.session.readers import cache_folder, called, levels, runs, with_most_to_show
+from app.session.readers import adjusted_scores, cache_folder, called, levels, runs, with_most_to_show
 from app.words import escaped, label_of
 from fas_core import progress, scores
 from fas_core.evaluation.presentations import FRAME
@@ -76,6 +76,9 @@ def _run_control(choices: Sequence[Run]) -> Run:
 
 def _score_control(run: Run, offered: Sequence[str]) -> str:
     first = first_score(offered)
+    # Behind all scores those without what the chosen one follows of an image's look: thirty would hide the others.
+    chosen = str(st.session_state.get("score", st.query_params.get("score", first)))
+    offered = [*offered, *adjusted_scores(run, scores.base_of(chosen))]
     keep_valid("score", offered, first)
     score = str(
         st.selectbox(
@@ -84,7 +87,8 @@ def _score_control(run: Run, offered: Sequence[str]) -> str:
             index=offered.index(first),
             key="score",
             bind="query-params",
-            help="Higher = more attack-like.",
+            help="Higher = more attack-like. Behind ~ stands what is taken off: rec~brightness is rec without what "
+            "follows the image's brightness, fitted on live training images alone.",
         )
     )
     st.caption(escaped(scores.description(score)) if run.has_images else "Column of the imported score file.")
@@ -187,7 +191,7 @@ def chosen_score(run: Run) -> str:
         st.info("This Run has no score.", icon=":material/info:")
         st.stop()
     chosen = st.session_state.get("score")
-    return str(chosen) if chosen in offered else first_score(offered)
+    return str(chosen) if scores.has(run, str(chosen)) else first_score(offered)
 
 
 def needs_images(run: Run, what: str) -> None:

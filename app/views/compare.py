@@ -75,7 +75,7 @@ def others_first(a: Run, candidates: Sequence[Run]) -> list[Run]:
 
 def score_of(letter: str, run: Run, score_a: str) -> str | None:
     """The score that a Run is judged by, chosen where there are several; None where it has none."""
-    offered = scores.offered(run)
+    offered = scores.listed(run, score_a)
     if len(offered) == 1:  # nothing to choose; the line below the answer names it
         return offered[0]
     key = f"score_{letter.lower()}"

@@ -219,7 +219,7 @@ def details(images: Judged, on_page: list[str], display: component.Display) -> N
     marking.form(run, sample_id, with_name=False)
     left, right = st.columns(2)
     with left:
-        standing.show_scores(run, row)
+        standing.show_scores(run, row, images.shown.score)
     with right:
         st.markdown("**Metadata**")
         sample.show_metadata(run, row)

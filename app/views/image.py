@@ -78,7 +78,7 @@ def chosen_row(shown: Shown) -> int | None:
     return row
 
 
-def uploaded(run: Run) -> Subject | None:
+def uploaded(shown: Shown) -> Subject | None:
     """The uploaded image as the Run's checkpoint sees it; None until there is one that can be read."""
     network.warm()
     file = st.file_uploader(
@@ -92,7 +92,7 @@ def uploaded(run: Run) -> Subject | None:
         return None
     try:
         with st.spinner("Asking the model …"):
-            return subjects.of_upload(run, file.name, file.getvalue())
+            return subjects.of_upload(shown.run, file.name, file.getvalue(), shown.score)
     except images.UnreadableImageError as error:
         st.error(f"{escaped(file.name)}: {escaped(str(error))}", icon=":material/broken_image:")
         return None
@@ -247,9 +247,9 @@ def chosen_subject(shown: Shown) -> tuple[Subject | None, bool, component.Displa
         with st.popover("Display", icon=":material/tune:"):
             display = component.display_controls(sizes=False, ssim=True)
     if source == UPLOAD:
-        return uploaded(shown.run), True, display
+        return uploaded(shown), True, display
     row = chosen_row(shown)
-    return None if row is None else subjects.of_run(shown.run, row), False, display
+    return None if row is None else subjects.of_run(shown.run, row, shown.score), False, display
 
 
 def show(shown: Shown, subject: Subject, display: component.Display) -> None:

@@ -114,7 +114,7 @@ def caveats(shown: Shown, rankings: Mapping[str, Ranking]) -> str:
     if missing:
         each = ", ".join(f"{n:,} without {escaped(name)}" for name, n in missing.items())
         words += f" Samples left out because they have no score: {each}."
-    if without := [name for name in scores.offered(shown.run) if name not in rankings]:
+    if without := [name for name in scores.listed(shown.run, shown.score) if name not in rankings]:
         words += f" Not defined, for one class has no score at all: {escaped(', '.join(without))}."
     return words
 
@@ -150,7 +150,7 @@ def drawn_scores(run: Run, names: Sequence[str]) -> list[str]:
 
 def show_curves(shown: Shown, rankings: Mapping[str, Ranking], curves: Mapping[str, RunCurves]) -> None:
     """`curves`: of the scores that are drawn, best first."""
-    styles = score_styles(scores.offered(shown.run))
+    styles = score_styles(scores.listed(shown.run, shown.score))
     height = run_charts.scores_height(len(curves))
     left, right = st.columns(2)
     with left:
@@ -274,7 +274,7 @@ def show_moments(tables: Mapping[str, pd.DataFrame]) -> None:
 def page() -> None:
     shown = sidebar.shown()
     st.title("Losses")
-    offered = scores.offered(shown.run)
+    offered = scores.listed(shown.run, shown.score)
     of_score = {
         name: measures for name in offered if (measures := measured(shown.run, name, tested(shown))) is not None
     }

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from fas_core.cli import bench, cards, data, decisions, evaluation, figures, runs, scores, server, training
+from fas_core.cli import bench, cards, causes, data, decisions, evaluation, figures, runs, scores, server, training
 from fas_core.cli.printing import say, show_all_texts
 from fas_core.errors import BadInputError
 
@@ -50,6 +50,7 @@ app.command("marks")(runs.export_marks)
 app.command("verify")(runs.verify)
 app.command("prune")(runs.prune)
 app.command("evaluate")(evaluation.evaluate)
+app.command("causes")(causes.causes)
 app.command("threshold")(evaluation.operating_point)
 app.command("certify")(evaluation.certify)
 app.command("predict")(evaluation.predict)

@@ -200,6 +200,9 @@ class _Codes:
     def latents(self) -> NDArray[np.float32]:
         return self.z
 
+    def looks(self, name: str) -> Floats:
+        raise NotImplementedError("only scores of codes are asked for")
+
 
 def _computed(run: Run) -> Separation:
     has = run.column_names()

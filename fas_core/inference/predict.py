@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from fas_core import metrics, scores
-from fas_core.data import images
+from fas_core.data import images, measures
 from fas_core.data.names import ATTACK, BONA_FIDE
 from fas_core.deciding import card
 from fas_core.deciding.card import Card
@@ -41,6 +41,9 @@ class Outputs:
 
     def latents(self) -> NDArray[np.float32]:
         return self.codes
+
+    def looks(self, name: str) -> NDArray[np.float64]:
+        return measures.of_pixels(self.inputs)[name]
 
 
 def ready(run: Run, device: str = "auto") -> Ready:

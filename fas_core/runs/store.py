@@ -38,6 +38,7 @@ from fas_core.data.names import ATTACK, BONA_FIDE, SUBSET_NAME, in_protocol_orde
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.files import atomic_file, make_folder
+from fas_core.runs import measured
 
 FORMAT_VERSION = 2
 SHARD_SIZE = 1024  # images, about 33 MB of pixels: what a kill can cost. Another size is another FORMAT_VERSION
@@ -429,6 +430,11 @@ class Run:
             here = rows[np.searchsorted(rows, shard.start) : np.searchsorted(rows, shard.start + shard.n)]
             if len(here):
                 yield shard.array("latents")[here - shard.start]
+
+    def looks(self, name: str) -> NDArray[np.float64]:
+        """(n,) one of `data.measures` of every image; measured once a Run."""
+        self._require_images()
+        return measured.of_run(self)[name]
 
     def images(self, name: str, rows: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
         """`inputs` or `reconstructions` of some rows, (m, H, W) uint8 in the order asked; reads only those images."""

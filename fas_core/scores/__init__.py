@@ -4,6 +4,9 @@ A score is a module with a docstring (its first line is what users read), `NEEDS
 reads, or "latents"), `TRAINING_IMAGES` if it is fitted (how many it needs), and `score(outputs, reference) -> (n,)`.
 `outputs` is what a model says of the images to be judged: usually a Run. `reference` is the Run whose bona fide
 training images anything fitted is fitted on; usually the same one.
+
+Behind every score of a Run with training images stand those without what follows the look of an image, `rec~brightness`
+(`_adjusted`): one more score wherever one is named, and listed by `adjusted` alone, as there are some thirty.
 """
 
 from __future__ import annotations
@@ -21,6 +24,9 @@ from numpy.typing import NDArray
 from fas_core.errors import BadInputError
 from fas_core.latent import has_training_rows
 from fas_core.runs.store import Run
+from fas_core.scores import _adjusted
+
+WITHOUT = "~"  # between a score and what of it is taken off
 
 
 class Outputs(Protocol):
@@ -30,13 +36,18 @@ class Outputs(Protocol):
 
     def latents(self) -> NDArray[np.float32]: ...
 
+    def looks(self, name: str) -> NDArray[np.float64]: ...  # one of `data.measures.OF_PIXELS`
+
 
 def names() -> list[str]:
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
 
 
 def description(name: str) -> str:
     """One line on what the score is; for a column of a score file, just that."""
+    base, cause = _parts(name)
+    if cause:
+        return f"{base} less what follows the {cause} of the image, by a curve fitted on live training images alone."
     if name not in names():
         return "Column of the imported score file."
     return (_module(name).__doc__ or "").strip().splitlines()[0]
@@ -52,20 +63,67 @@ def offered(run: Run) -> list[str]:
     return [name for name, n in needed.items() if can_be_fitted[n]]
 
 
+def adjusted(run: Run, base: str) -> list[str]:
+    """A score of this Run without what follows each look of an image; none where that cannot be fitted."""
+    if not run.has_images or base not in offered(run) or not has_training_rows(run, _adjusted.TRAINING_IMAGES):
+        return []
+    return [f"{base}{WITHOUT}{cause}" for cause in _adjusted.CAUSES]
+
+
+def listed(run: Run, chosen: str) -> list[str]:
+    """`offered`, and the score that is chosen where it is none of these but the Run has it."""
+    names_offered = offered(run)
+    return names_offered if chosen in names_offered or not has(run, chosen) else [*names_offered, chosen]
+
+
+def base_of(name: str) -> str:
+    """rec of rec~brightness; the name itself where nothing is taken off."""
+    return _parts(name)[0]
+
+
+def has(run: Run, name: str) -> bool:
+    """Whether `values` gives it."""
+    return name in offered(run) or name in adjusted(run, _parts(name)[0])
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """rec~brightness -> rec and brightness; (name, "") of anything else."""
+    base, _, cause = name.rpartition(WITHOUT)
+    return (base, cause) if cause in _adjusted.CAUSES else (name, "")
+
+
 def values(run: Run, name: str, reference: Run | None = None) -> NDArray[np.float64]:
     """(n,) in the Run's row order; NaN only where a score file says that the system gave no response.
 
     Raises BadInputError listing the choices when the Run does not have this score.
     """
-    if name not in offered(run):
-        raise BadInputError(f"Run {run.info.name} has no score '{name}'. Scores: {', '.join(offered(run))}.")
+    if not has(run, name):
+        raise BadInputError(_missing(run, name))
     if not run.has_images:
         return run.samples([name])[name].to_numpy(np.float64)
     return of_outputs(run, name, reference or run)
 
 
+def _missing(run: Run, name: str) -> str:
+    base, cause = _parts(name)
+    if cause and base in offered(run):
+        need = "and a score file has none" if not run.has_images else "and this Run has fewer"
+        return (
+            f"Run {run.info.name} has no score '{name}': what follows the {cause} is fitted on "
+            f"{_adjusted.TRAINING_IMAGES} live training images at least, {need}. Judge it by {base}, or cache the data "
+            "that the model learned from too: fas cache CHECKPOINT --data MANIFEST"
+        )
+    listed_scores = ", ".join(offered(run))
+    if adjusted(run, next(iter(offered(run)), "")):
+        listed_scores += f"; each of them with {', '.join(WITHOUT + c for c in _adjusted.CAUSES)} behind it"
+    return f"Run {run.info.name} has no score '{name}'. Scores: {listed_scores}."
+
+
 def of_outputs(outputs: Outputs, name: str, reference: Run) -> NDArray[np.float64]:
     """(n,) a score of the images that a model's outputs are of."""
+    base, cause = _parts(name)
+    if cause:
+        return _adjusted.score(outputs, base, cause, reference)
     return cast(NDArray[np.float64], _module(name).score(outputs, reference))
 
 

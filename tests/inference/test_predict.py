@@ -14,6 +14,7 @@ from fas_core.inference import predict
 from fas_core.metrics import operating_point as op
 from fas_core.runs import store
 from fas_core.runs.scorefile import scores_only_run
+from fas_core.scores import _adjusted
 from tests.conftest import tiny_samples
 
 
@@ -21,8 +22,11 @@ def card_of(run: store.Run, score: str = "pixel_l2", **changed: Any) -> Card:
     return card.card(run, score, op.rule("bpcer<=0.2"), ["live"], ["seen_paper"], **changed)
 
 
-@pytest.mark.parametrize("score", ["pixel_l2", "ssim", "mahalanobis"])
-def test_an_image_of_the_run_gets_its_score_and_verdict_again(score: str, trained_run: tuple[store.Run, Path]) -> None:
+@pytest.mark.parametrize("score", ["pixel_l2", "ssim", "mahalanobis", "pixel_l2~brightness"])
+def test_an_image_of_the_run_gets_its_score_and_verdict_again(
+    score: str, trained_run: tuple[store.Run, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_adjusted, "TRAINING_IMAGES", 8)
     run, root = trained_run
     content = card_of(run, score)
     rows = run.rows_of("seen_paper")
