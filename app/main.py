@@ -15,7 +15,11 @@ st.set_page_config(page_title="FAS Explorer", page_icon=Path(__file__).with_name
 
 GROUPS = {
     "Overview": [st.Page("views/overview.py", title="Overview", default=True)],
-    "Look": [st.Page("views/gallery.py", title="Gallery"), st.Page("views/image.py", title="Image")],
+    "Look": [
+        st.Page("views/gallery.py", title="Gallery"),
+        st.Page("views/image.py", title="Image"),
+        st.Page("views/causes.py", title="Causes"),
+    ],
     "Codes": [
         st.Page("views/latent.py", title="Latent space"),
         st.Page("views/frames.py", title="Latent side by side"),

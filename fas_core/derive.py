@@ -23,11 +23,12 @@ from typing import NamedTuple, Protocol, cast
 from fas_core import scores
 from fas_core.errors import BadInputError
 from fas_core.evaluation import separation
+from fas_core.evaluation.causes import of_run as causes
 from fas_core.files import atomic_file, make_folder
 from fas_core.latent import mixture, projection, training_rows
 from fas_core.latent.projection import USUAL, FittedOn, Told, Umap
 from fas_core.progress import Job, Task, jobs_folder, task
-from fas_core.runs import duplicates, store
+from fas_core.runs import duplicates, measured, store
 from fas_core.runs.store import Run
 from fas_core.scores import gmm_nll
 
@@ -35,6 +36,7 @@ _log = logging.getLogger(__name__)
 
 ABANDONED_AFTER = 120.0  # seconds without a sign of life, as `progress.jobs` has it
 BEAT = 20.0  # seconds between signs of life of work that cannot report its progress
+MEASURED = 20_000  # images at most that are measured without being asked for: each is read, a second per thousand or so
 SHARES = 100  # steps of work that reports its progress as a share
 
 
@@ -45,7 +47,10 @@ def compute(run: Run) -> None:
 
 
 def compute_quick(run: Run, *, job_file: Path | None = None) -> None:
-    """Projections, mixtures, fitted scores, separation, near-duplicates: seconds. Of Runs with images alone."""
+    """Projections, mixtures, fitted scores, separation, near-duplicates, what scores follow: seconds.
+
+    Of Runs with images alone.
+    """
     if not run.has_images or not len(run):
         return
     steps: list[Callable[[], object]] = [lambda: projection.pca_of(run)]
@@ -54,6 +59,8 @@ def compute_quick(run: Run, *, job_file: Path | None = None) -> None:
         for name in scores.offered(run):
             steps.append(partial(scores.values, run, name))
     steps += [lambda: separation.of_run(run), partial(compare_samples, run)]
+    if len(run) <= MEASURED:
+        steps += [partial(causes.nuisance, run, name) for name in scores.offered(run)]
     missing: list[str] = []
     with task(f"Deriving from {run.info.name}", len(steps), job_file=job_file, stage="derive") as shown:
         for step in steps:
@@ -177,6 +184,20 @@ class NearDuplicates:
 
 
 @dataclass(frozen=True)
+class Looks:
+    """What the images look like, in numbers."""
+
+    def __str__(self) -> str:
+        return "looks"
+
+    def label(self, name: str) -> str:
+        return f"Looks of the images of {name}"
+
+    def steps(self, run: Run) -> list[Step]:
+        return [_untold(1, partial(measured.of_run, run))]
+
+
+@dataclass(frozen=True)
 class Mixture:
     """The mixture of some number of Gaussians that fits the codes as they are."""
 
@@ -216,7 +237,7 @@ def parsed(text: str) -> Result:
     kind, _, settings = text.partition("-")
     if kind == "umap":
         return UmapOf(_umap_of(settings))
-    for whole in (PcaOfAll(), Separation(), NearDuplicates()):
+    for whole in (PcaOfAll(), Separation(), NearDuplicates(), Looks()):
         if text == str(whole):
             return whole
     covariance, _, number = settings.partition("-")
@@ -224,7 +245,7 @@ def parsed(text: str) -> Result:
         return (Mixture if kind == "mixture" else Mixtures)(covariance, int(number))
     raise BadInputError(
         f"'{text}' is nothing that is computed. Choose umap, umap-all-15-0.1-0, pca-all, separation, near-duplicates, "
-        "mixture-diag-8 or mixtures-full-0, or the like."
+        "looks, mixture-diag-8 or mixtures-full-0, or the like."
     )
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from app.parts import near_duplicates
+from app.parts import causes, near_duplicates
 from app.parts.decided import show_decided
 from app.parts.pictures import show_pictures
 from app.parts.report_buttons import report_buttons
@@ -177,6 +177,7 @@ def overview() -> None:
     point, problem = operating.operating_point(shown.run, shown.score, shown.level, shown.subsets)
     about_run = summary(shown, point, problem)
     st.write(headline(about_run))
+    causes.warn(shown)
     show_pictures(shown, about_run)
     if point is not None:
         st.caption(about(point))

@@ -8,6 +8,7 @@ import streamlit as st
 
 from app.components.link import follow
 from app.components.threshold import PLANES, Cell, Heard, Limit, Prepared, prepared, threshold_panel
+from app.parts import causes
 from app.parts.behind import open_samples
 from app.parts.certification import show_certification
 from app.parts.costs import show_costs
@@ -207,6 +208,7 @@ def threshold() -> None:
     for caution in readers.cautions(shown.run, tuple(subsets)):
         if caution.kind in ("training_overlap", "injections"):
             st.warning(escaped(caution.message), icon=":material/warning:")
+    causes.warn(shown)
     head.caption(about(point), width="stretch")
     show_panel(shown, point)
     show_more(shown, point)

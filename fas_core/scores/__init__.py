@@ -27,6 +27,7 @@ from fas_core.runs.store import Run
 from fas_core.scores import _adjusted
 
 WITHOUT = "~"  # between a score and what of it is taken off
+LOOKS = _adjusted.CAUSES  # which can be
 
 
 class Outputs(Protocol):

@@ -135,8 +135,7 @@ def sampled(run: Run, rows: Rows) -> Sampled:
     table = _table(run, rows, names)
     for name in sorted(set(names) - {"subject_id"}):
         factors.append(_of_column(name, table[name]))
-    if (marked := _marked(run, rows)) is not None:
-        factors.append(marked)
+    factors += _marks(run, rows)
     identity = _table(run, rows, [name for name in UNITS if name in run.column_names()])
     units = unit_of(identity)
     within = {}
@@ -167,13 +166,22 @@ def _of_column(name: str, values: pd.Series) -> Factor:
     return Factor(name, COLUMN, np.append(numbers, np.nan)[codes])  # the last is what code -1 finds
 
 
-def _marked(run: Run, rows: Rows) -> Factor | None:
-    """Whether anybody has marked a sample; None where nobody has marked any."""
-    ids = {mark.sample_id for mark in marks.current(marks.history(run)) if mark.is_marked}
-    if not ids:
-        return None
-    codes = _table(run, rows, ["sample_id"])["sample_id"].astype("str").isin(ids).to_numpy(np.intp)
-    return Factor("marks", MARKS, codes=codes, names=("not marked", "marked"))
+def _marks(run: Run, rows: Rows) -> list[Factor]:
+    """Whether anybody has marked a sample, and the last label that it was given; none where nobody has."""
+    current = marks.current(marks.history(run))
+    marked = {mark.sample_id for mark in current if mark.is_marked}
+    labels = {mark.sample_id: mark.own_label for mark in current if mark.own_label}
+    if not (marked or labels):
+        return []
+    ids = _table(run, rows, ["sample_id"])["sample_id"].astype("str")
+    factors = []
+    if marked:
+        codes = ids.isin(marked).to_numpy(np.intp)
+        factors.append(Factor("marks", MARKS, codes=codes, names=("not marked", "marked")))
+    if labels:
+        codes, names = pd.factorize(ids.map(labels).fillna("no label"), sort=True)
+        factors.append(Factor("labels", MARKS, codes=codes, names=tuple(map(str, names))))
+    return factors
 
 
 # -------------------------------------------------------------------------------------------------------------- answers

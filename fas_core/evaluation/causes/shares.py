@@ -515,14 +515,19 @@ class Strip:
 def strips(values: ArrayLike, factor: Factor, units: Units) -> tuple[list[Strip], int]:
     """The scores of n samples value by value, numbers in fifths; and how many values are not shown.
 
-    Categories in the order of `names`, the `MAX_LEVELS` most frequent; only samples that have a score and a value.
+    Categories in the order of `names`, the `MAX_LEVELS` most frequent; units by their medians, the highest. Only
+    samples that have a score and a value.
     """
     scores = np.asarray(values, np.float64)
     here = np.flatnonzero(~np.isnan(scores) & factor.stated)
     codes, names = _fifths(factor.numbers[here]) if factor.numbers is not None else _categories(factor, here)
     counts = np.bincount(codes, minlength=len(names))
     present = np.flatnonzero(counts)
-    shown = np.sort(present[np.argsort(-counts[present], kind="stable")][:MAX_LEVELS])
+    if factor.kind == WHOSE:
+        medians = np.array([np.median(scores[here[codes == code]]) for code in present])
+        shown = present[np.argsort(-medians, kind="stable")][:MAX_LEVELS]
+    else:
+        shown = np.sort(present[np.argsort(-counts[present], kind="stable")][:MAX_LEVELS])
     listed = []
     for code in shown.tolist():
         rows = here[codes == code]
@@ -545,7 +550,7 @@ def _fifths(numbers: Floats) -> tuple[Ints, Sequence[str]]:
     cuts = np.unique(np.quantile(numbers, np.arange(1, FIFTHS) / FIFTHS, method="inverted_cdf"))
     cuts = cuts[cuts < different[-1]]
     ends = [different[0], *cuts, different[-1]]
-    return np.searchsorted(cuts, numbers), [f"{a:.3g} to {b:.3g}" for a, b in pairwise(ends)]
+    return np.searchsorted(cuts, numbers), [f"{a:.4g} to {b:.4g}" for a, b in pairwise(ends)]
 
 
 def _median(scores: Floats, codes: Ints, n_units: int) -> Share:

@@ -118,7 +118,7 @@ def test_a_score_that_mostly_measures_a_nuisance_is_told_and_the_one_that_does_l
     shares = of_run.followed_by(run, "brightness")
     assert nuisance.least == min(shares, key=lambda name: shares[name].value)
     assert nuisance.least not in ("rec", None)
-    assert words.warning(nuisance).startswith("rec mostly measures brightness: that explains ")
+    assert words.warning(nuisance).startswith("rec mostly measures brightness: ")
     assert of_run.nuisance(run, "kl") is None
 
 
