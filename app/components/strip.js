@@ -7,6 +7,7 @@ import { ticksBetween } from "./numbers.js";
 
 const HEIGHT = 150; // pixels, as in strip.css
 const EDGE = 8; // room for points at the top and bottom
+const SMALLEST_TILE = 66;
 const LABEL = 48; // room for the numbers of the axis, where the line is wider than its images
 const drawn = new WeakMap(); // root -> what was drawn last, and what draws it again when the width changes
 
@@ -39,6 +40,7 @@ function drawTiles(tiles, data) {
     canvas.role = "img";
     canvas.ariaLabel = panel.name;
     tile.setAttribute("aria-current", String(i === chosen));
+    tile.hidden = false; // what is hidden cannot be focused
     tile.tabIndex = i === chosen ? 0 : -1; // one tile is in the tab order, arrows go on from there
     caption.replaceChildren(...lines.map((line) => Object.assign(element("span", "", line), { title: line })));
   });
@@ -147,6 +149,9 @@ function choose(root, index) {
   if (index < 0 || index >= (data.at ? data.line.values : data.captions).length) return;
   root.querySelectorAll(".tile")[tileOf(data, index)]?.focus();
   component.setTriggerValue("chosen", index);
+  if (!data.at) return;
+  data.chosen = index; // at once, so that the next press goes on from here and not from what the page still shows
+  drawLine(root, data);
 }
 
 function listen(root) {
@@ -156,8 +161,9 @@ function listen(root) {
   root.addEventListener("pointerleave", () => point(root, -1));
   root.addEventListener("click", (event) => choose(root, chosenBy(root, event)));
   root.addEventListener("keydown", (event) => {
-    const { columns, at } = drawn.get(root).data;
-    const from = chosenBy(root, event);
+    const { columns, at, chosen } = drawn.get(root).data;
+    const tile = placeOf(root, event.target);
+    const from = at && tile >= 0 ? chosen : tile;
     const by = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: at ? 1 : columns, ArrowUp: at ? -1 : -columns }[event.key];
     if (from < 0 || by === undefined || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
@@ -165,9 +171,20 @@ function listen(root) {
   });
 }
 
+// Of images that stand for more values than there are, no more than have room beside each other: the chosen one, and
+// those that are evenly apart from it.
+function thinOut(tiles, data) {
+  const all = [...tiles.children];
+  const step = Math.max(1, Math.ceil((all.length * SMALLEST_TILE) / tiles.clientWidth));
+  const isShown = (i) => i % step === tileOf(data, data.chosen) % step;
+  all.forEach((tile, i) => (tile.hidden = !isShown(i)));
+  tiles.style.setProperty("--columns", all.filter((_, i) => isShown(i)).length);
+}
+
 function layOut(root) {
   const { data } = drawn.get(root);
   const tiles = root.querySelector(".tiles");
+  if (data.at && tiles.clientWidth) thinOut(tiles, data);
   const shown = tiles.firstChild?.clientWidth ?? 0;
   tiles.classList.toggle("enlarged", shown * window.devicePixelRatio > data.panels[0].width);
   drawLine(root, data);

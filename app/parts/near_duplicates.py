@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.components import gallery as component
 from app.components.link import follow
-from app.parts.nearest import HELP, WORDS, place
+from app.parts.nearest import HELP, UNITS, WORDS, place
 from app.session import readers
 from app.session.address import link_params
 from app.session.cache import NotComputedError, cached
@@ -127,7 +127,7 @@ def show_pairs(run: Run, near: NearDuplicates, by: By) -> None:
             st.caption(f"The {SHOWN} nearest of {len(listed):,}.")
         if st.button("Open these samples in the gallery", icon=":material/grid_view:", key="open_duplicates"):
             open_samples(run, listed, f"near-duplicates, {WORDS[by].lower()}, {SCOPES[chosen or offered[0]].lower()}")
-    draw(run, near, listed.head(SHOWN))
+    draw(run, near, listed.head(SHOWN), by)
 
 
 def open_samples(run: Run, pairs: pd.DataFrame, name: str) -> None:
@@ -139,7 +139,7 @@ def open_samples(run: Run, pairs: pd.DataFrame, name: str) -> None:
     follow("views/gallery.py", "Open these samples in the gallery", link_params() | {"selection": [name]})
 
 
-def draw(run: Run, near: NearDuplicates, pairs: pd.DataFrame) -> None:
+def draw(run: Run, near: NearDuplicates, pairs: pd.DataFrame, by: By) -> None:
     """Pairs with the one of training first; a card that is chosen opens its second image."""
     is_first = (near.samples["subset"] == TRAIN).to_numpy()
     a, b = pairs["a"].to_numpy(), pairs["b"].to_numpy()
@@ -154,14 +154,15 @@ def draw(run: Run, near: NearDuplicates, pairs: pd.DataFrame) -> None:
     cards = [
         component.Card(
             str(ids[second]),
-            (words(second), f"difference {number(distance)}", str(ids[first]), str(ids[second])),
+            (f"and {words(second)}", f"{UNITS[by]} {number(distance)}", str(ids[first]), str(ids[second])),
             words(first),
             style_of(str(groups[first])).colour,
             style_of(str(groups[first])).is_hollow,
         )
         for first, second, distance in zip(a.tolist(), b.tolist(), pairs["distance"].tolist(), strict=True)
     ]
-    panels = [component.Panel(name, run.images("inputs", rows)) for name, rows in (("first", a), ("second", b))]
+    names = ("training", "test") if pairs["is_training"].all() else ("first", "second")
+    panels = [component.Panel(name, run.images("inputs", rows)) for name, rows in zip(names, (a, b), strict=True)]
     chosen = component.gallery(cards, panels, key="near_duplicates", size=128)
     if chosen is not None:
         follow("views/image.py", f"Open {escaped(chosen)}", link_params() | {"image": [chosen]})

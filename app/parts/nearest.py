@@ -90,8 +90,9 @@ def answer(run: Run, near: dict[Among, tuple[NDArray[np.float64], NDArray[np.int
     if not first:
         return "There is no other image in this Run."
     distance, row = min(first.values())
-    group = readable(str(readers.groups(run)[row]))
-    words = f"The nearest is **{escaped(group)}**, at {UNITS[by]} {number(distance)}"
+    about = readers.samples(run, ("subset", "label")).iloc[row]
+    of = place(str(about["subset"]), str(about["label"]), str(readers.groups(run)[row]))
+    words = f"The nearest is **{escaped(of)}**, at {UNITS[by]} {number(distance)}"
     if "training" not in first:
         return f"{words}. The Run has no live training images."
     if row == first["training"][1]:
@@ -103,7 +104,7 @@ def place(subset: str, label: str, group: str) -> str:
     """What a sample is and in which subset, in words: live faces also stand in the subsets of attacks."""
     if label == ATTACK:
         return f"{readable(group)}, training" if subset == TRAIN else readable(group)
-    return {TRAIN: "live, training", LIVE: "live"}.get(subset, f"live in {readable(subset)}")
+    return {TRAIN: "live, training", LIVE: "live"}.get(subset, f"{readable(subset)}, live")
 
 
 def _gallery(run: Run, distances: NDArray[np.float64], rows: NDArray[np.int64], by: By, *, key: str) -> str | None:

@@ -139,7 +139,7 @@ def test_nearest_images_of_all_subsets_by_codes_and_by_pixels(cache: Path) -> No
         subset = shown["id"].rpartition("_")[0]
         is_attack = int(shown["id"][-1]) > 2 and subset != "live"
         words = subset.replace("_", " ")
-        assert shown["group"] == (words if is_attack or subset == "live" else f"live in {words}"), shown["id"]
+        assert shown["group"] == (words if is_attack or subset == "live" else f"{words}, live"), shown["id"]
     at.segmented_control(key="nearest_by").set_value("pixels").run()
     training, others = (content["cards"] for content in drawn(at) if "cards" in content)
     picture = run.images("inputs", row)[0]

@@ -48,6 +48,6 @@ def test_what_runs_call_it_and_whether_that_is_right() -> None:
 def test_a_sample_is_placed_by_its_subset() -> None:
     assert nearest.place("train", "bona_fide", "train") == "live, training"
     assert nearest.place("live", "bona_fide", "live") == "live"
-    assert nearest.place("unseen_mask", "bona_fide", "bona fide, unseen") == "live in unseen mask"
+    assert nearest.place("unseen_mask", "bona_fide", "bona fide, unseen") == "unseen mask, live"
     assert nearest.place("unseen_mask", "attack", "unseen_mask") == "unseen mask"
     assert nearest.place("train", "attack", "paper") == "paper, training"
