@@ -93,7 +93,9 @@ function drawLine(root, data) {
   const { centres, width } = placesOf(root, holder, data);
   const [low, high] = rangeOf(line);
   const at = (value) => EDGE + ((high - value) / (high - low)) * (HEIGHT - 2 * EDGE);
-  const said = line.places.map((place, i) => `${place}: ${line.values[i] === null ? "no score" : number(line.values[i])}`).join("; ");
+  const said = line.places
+    .map((place, i) => `${place}: ${line.values[i] === null ? "no score" : number(line.values[i])}`)
+    .join("; ");
   const levels = line.levels.map((level) => `${level.name}: ${number(level.value)}`).join("; ");
   const picture = svg("svg", { role: "img", "aria-label": `${line.title}. ${said}. ${levels}` });
   for (const tick of ticksBetween(low, high, 4)) {
@@ -113,7 +115,9 @@ function drawLine(root, data) {
   line.values.forEach((value, i) => {
     const isCurrent = data.at && i === data.chosen;
     if (value !== null) {
-      picture.append(svg("circle", { cx: centres[i], cy: at(value), r: isCurrent ? 7 : r, class: isCurrent ? "current" : "" }));
+      picture.append(
+        svg("circle", { cx: centres[i], cy: at(value), r: isCurrent ? 7 : r, class: isCurrent ? "current" : "" }),
+      );
     }
   });
   holder.replaceChildren(legend(line), picture);
