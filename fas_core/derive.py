@@ -20,9 +20,11 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol, cast
 
+import numpy as np
+
 from fas_core import scores
 from fas_core.errors import BadInputError
-from fas_core.evaluation import separation
+from fas_core.evaluation import paths, separation, traversal
 from fas_core.evaluation.causes import of_run as causes
 from fas_core.files import atomic_file, make_folder
 from fas_core.latent import mixture, projection, training_rows
@@ -58,7 +60,7 @@ def compute_quick(run: Run, *, job_file: Path | None = None) -> None:
         steps += [partial(mixture.likelihoods, run, k) for k in mixture.components_of(len(training_rows(run)))]
         for name in scores.offered(run):
             steps.append(partial(scores.values, run, name))
-    steps += [lambda: separation.of_run(run), partial(compare_samples, run)]
+    steps += [lambda: separation.of_run(run), partial(compare_samples, run), partial(_keep_opening, run)]
     if len(run) <= MEASURED:
         steps += [partial(causes.nuisance, run, name) for name in scores.offered(run)]
     missing: list[str] = []
@@ -78,6 +80,18 @@ def compare_samples(run: Run) -> None:
     if run.has_images and 0 < len(run) <= duplicates.QUICK:
         for by in duplicates.WAYS:
             duplicates.of_run(run, by)
+
+
+def _keep_opening(run: Run) -> None:
+    """Decodes what the page Traversal opens with, so that it opens without PyTorch; not without the checkpoint."""
+    if not Path(run.info.checkpoint_path).is_file():
+        return
+    codes = paths.opening(run, scores.usual(scores.offered(run))).codes.astype(np.float32)
+    if traversal.known_images(run, codes) is not None:
+        return
+    from fas_core.inference import predict
+
+    traversal.keep_images(run, codes, predict.decoded(codes, predict.ready(run, "cpu")))
 
 
 def n_ready(run: Run) -> int:

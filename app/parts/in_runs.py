@@ -12,7 +12,7 @@ from app.components import gallery as component
 from app.parts.subject import Subject
 from app.session import operating, readers
 from app.session.cache import cached
-from app.session.sidebar import Shown, first_score
+from app.session.sidebar import Shown
 from app.words import escaped, label_of, number, threshold_text
 from fas_core import scores
 from fas_core.data.names import ATTACK
@@ -57,7 +57,7 @@ def everywhere(shown: Shown, subject: Subject) -> list[InRun]:
 def _in_run(shown: Shown, run: Run, row: int) -> InRun:
     """By the score and the rule that the sidebar states, applied to this Run."""
     offered = scores.offered(run)
-    score = shown.score if shown.score in offered else first_score(offered)
+    score = shown.score if shown.score in offered else scores.usual(offered)
     level = shown.level if shown.level in readers.levels(run) else FRAME
     value = float(readers.decided_values(run, score, level)[row])
     subsets = [name for name in shown.subsets if name in run.subsets] or run.subsets

@@ -75,7 +75,7 @@ def _run_control(choices: Sequence[Run]) -> Run:
 
 
 def _score_control(run: Run, offered: Sequence[str]) -> str:
-    first = first_score(offered)
+    first = scores.usual(offered)
     # Behind all scores those without what the chosen one follows of an image's look: thirty would hide the others.
     chosen = str(st.session_state.get("score", st.query_params.get("score", first)))
     offered = [*offered, *adjusted_scores(run, scores.base_of(chosen))]
@@ -93,12 +93,6 @@ def _score_control(run: Run, offered: Sequence[str]) -> str:
     )
     st.caption(escaped(scores.description(score)) if run.has_images else "Column of the imported score file.")
     return score
-
-
-def first_score(offered: Sequence[str]) -> str:
-    """What the thesis judges a model by: a VAE by its reconstruction loss, GANomaly by the l2 error (section 3.5.2)."""
-    preferred = ("rec" if "kl" in offered else "pixel_l2", "score", "rec")
-    return next((s for s in preferred if s in offered), offered[0])
 
 
 def chosen_level(run: Run) -> str:
@@ -191,7 +185,7 @@ def chosen_score(run: Run) -> str:
         st.info("This Run has no score.", icon=":material/info:")
         st.stop()
     chosen = st.session_state.get("score")
-    return str(chosen) if scores.has(run, str(chosen)) else first_score(offered)
+    return str(chosen) if scores.has(run, str(chosen)) else scores.usual(offered)
 
 
 def needs_images(run: Run, what: str) -> None:

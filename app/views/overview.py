@@ -45,7 +45,7 @@ def what_changed(shown: Shown, judged_on: tuple[str, ...]) -> str:
     if before is None:
         return ""
     offered = scores.offered(before)
-    its_score = shown.score if scores.has(before, shown.score) else sidebar.first_score(offered)
+    its_score = shown.score if scores.has(before, shown.score) else scores.usual(offered)
     tested = [name for name in judged_on if name in before.subsets]
     now = pooled_score_set(shown.run, shown.score, shown.level, tested)
     then = pooled_score_set(before, its_score, sidebar.chosen_level(before), tested)

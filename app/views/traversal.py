@@ -61,6 +61,9 @@ class Codes:
 
 @cached(entries=128)
 def decoded(codes: Codes) -> NDArray[np.uint8]:
+    known = traversal.known_images(codes.run, codes.values)
+    if known is not None:
+        return known
     with st.spinner("Decoding …"), network.of(codes.run) as model:
         from fas_core.inference import predict
 
@@ -107,9 +110,11 @@ def direction_control(run: Run, place: Landscape) -> tuple[Direction, float]:
         else:
             direction = dimension_control(place)
         if direction.unit == "way":
-            percent = st.slider("Range, % of the way, ±", 25, 300, 100, 25, key="way", bind="query-params", width=220)
+            percent = st.slider(
+                "Range, % of the way, ±", 25, 300, round(100 * paths.WAY), 25, key="way", bind="query-params", width=220
+            )
             return direction, percent / 100
-        reach = st.slider("Range, sd, ±", 0.5, 6.0, 3.0, 0.5, key="reach", bind="query-params", width=220)
+        reach = st.slider("Range, sd, ±", 0.5, 6.0, paths.REACH, 0.5, key="reach", bind="query-params", width=220)
         return direction, reach
 
 

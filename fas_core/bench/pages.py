@@ -97,7 +97,7 @@ def figures(pages: Sequence[str] = (), cache: Path | None = None) -> dict[str, f
         with served_app(folder, port) as address:
             before = context.new_page()  # stays, and with it the process that has the scripts
             for name in ("overview", *KINDS):
-                before.goto(f"{address}/{name}")
+                before.goto(f"{address}/{_place(name)}")
                 _settled(before)
             before.goto(f"{address}/_stcore/health")  # asks the servers that follow for nothing
         for name in pages or names():
@@ -109,14 +109,19 @@ def _opened(context: Any, cache: Path, port: int, name: str) -> dict[str, float]
     """One page, in a server of its own."""
     with served_app(cache, port) as address:
         tab = context.new_page()
-        tab.goto(f"{address}/{name}")
+        tab.goto(f"{address}/{_place(name)}")
         first, words = _settled(tab), float(tab.evaluate(_WORDS))
-        for address in ("overview" if name != "overview" else "threshold", name):
-            tab.evaluate(_GO, f"/{address}")
+        for place in (_place("overview" if name != "overview" else "threshold"), _place(name)):
+            tab.evaluate(_GO, f"/{place}")
             tab.wait_for_timeout(200)
             again = _settled(tab)
         tab.close()
     return {"first_seconds": first, "again_seconds": again, "words": words}
+
+
+def _place(name: str) -> str:
+    """In the address; the Overview is where the app begins."""
+    return "" if name == "overview" else name
 
 
 def _settled(tab: Any) -> float:

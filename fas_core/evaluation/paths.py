@@ -14,17 +14,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fas_core import memo, metrics
+from fas_core import memo, metrics, scores
 from fas_core.data.names import ATTACK, BONA_FIDE, is_training
 from fas_core.evaluation import traversal
 from fas_core.evaluation.traversal import Direction, Landscape
 from fas_core.evaluation.verdicts import percentiles
 from fas_core.evaluation.words import number, threshold_text
-from fas_core.latent import training_rows
+from fas_core.latent import projection, training_rows
 from fas_core.runs.store import Run
 
 LETTERS = "ABCD"  # of the samples that a path begins at
 MOST_CHOSEN = len(LETTERS)
+WAY, REACH = 1.0, 3.0  # how far a direction is followed where nobody says: all the way between means, or in sd
 QUICK_WORK = 5e9  # products; a fit of the score that takes more is not begun unless somebody asks for it
 INSIDE = 0.95  # share of live faces; a code farther from live training than these is called unlike them
 
@@ -121,6 +122,17 @@ def first_choice(samples: pd.DataFrame, values: NDArray[np.float64], subsets: Se
     wanted = [*alive[:1], *worst[:1], *alive[1:2], *worst[1:2], *alive[2:], *np.flatnonzero(is_chosen)[:4].tolist()]
     distinct = list(dict.fromkeys(wanted))
     return (distinct * MOST_CHOSEN)[:MOST_CHOSEN]
+
+
+def opening(run: Run, score: str) -> Path:
+    """What the page Traversal opens with: the first sample towards the first species, or along the first axis."""
+    samples = run.samples([name for name in ("subset", "label", "pai_species") if name in run.column_names()])
+    row = first_choice(samples, scores.values(run, score), run.subsets)[0]
+    code = next(run.latent_blocks(np.array([row])))[0]
+    place = traversal.landscape(run)
+    if len(place.species):
+        return along(traversal.towards(place, str(place.species[0])), code, WAY)
+    return along(traversal.along_axis(place, projection.pca_of(run), 1), code, REACH)
 
 
 # ----------------------------------------------------------------------------------------------------------- unlikeness

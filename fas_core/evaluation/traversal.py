@@ -5,6 +5,7 @@ NumPy alone. `predict.decoded` turns the codes into images.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 from collections.abc import Sequence
@@ -218,6 +219,22 @@ def unlikeness(run: Run, score: str, codes: NDArray[np.floating]) -> NDArray[np.
     if score not in SCORES:
         raise BadInputError(f"'{score}' needs an image: of a code alone, {' and '.join(SCORES)} can be asked.")
     return scores.of_outputs(_CodesAlone(codes.astype(np.float32)), score, run)
+
+
+def known_images(run: Run, codes: NDArray[np.floating]) -> NDArray[np.uint8] | None:
+    """(n, H, W) what the decoder of a Run's checkpoint paints of codes (n, d), where that has been kept."""
+    kept = memo.found(run.cache, "decoded", _decoded_from(run, codes))
+    return None if kept is None else kept["images"]
+
+
+def keep_images(run: Run, codes: NDArray[np.floating], images: NDArray[np.uint8]) -> None:
+    """So that who looks at them first need not wait for PyTorch."""
+    memo.arrays(run.cache, "decoded", _decoded_from(run, codes), lambda: {"images": images})
+
+
+def _decoded_from(run: Run, codes: NDArray[np.floating]) -> dict[str, object]:
+    exact = hashlib.sha256(np.ascontiguousarray(codes, np.float32).tobytes()).hexdigest()
+    return {"checkpoint": run.info.checkpoint_sha256, "precision": run.info.precision, "codes": exact}
 
 
 # ------------------------------------------------------------------------------------------------------------- sheets

@@ -93,6 +93,12 @@ def _parts(name: str) -> tuple[str, str]:
     return (base, cause) if cause in _adjusted.CAUSES else (name, "")
 
 
+def usual(offered: Sequence[str]) -> str:
+    """What the thesis judges a model by: a VAE by its reconstruction loss, GANomaly by the l2 error (section 3.5.2)."""
+    preferred = ("rec" if "kl" in offered else "pixel_l2", "score", "rec")
+    return next((name for name in preferred if name in offered), offered[0])
+
+
 def values(run: Run, name: str, reference: Run | None = None) -> NDArray[np.float64]:
     """(n,) in the Run's row order; NaN only where a score file says that the system gave no response.
 

@@ -12,9 +12,9 @@ import streamlit as st
 import torch
 from streamlit.testing.v1 import AppTest
 
-from fas_core import models, scores
+from fas_core import derive, models, scores
 from fas_core.data import manifest
-from fas_core.evaluation import traversal
+from fas_core.evaluation import paths, traversal
 from fas_core.inference import infer, predict
 from fas_core.runs import selections, store
 from fas_core.training import checkpoint
@@ -244,3 +244,18 @@ def test_a_checkpoint_that_is_gone_or_has_changed_is_one_message(cache: Path, st
         file.write_bytes(content)
     st.cache_resource.clear()
     assert strip(opened(cache))
+
+
+def test_it_opens_with_what_was_decoded_when_the_run_was_made(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = store.open_run(cache, "dcvae")
+    derive.compute_quick(run)
+    st.cache_resource.clear()
+    monkeypatch.setattr(predict, "decoded", lambda *_: pytest.fail("decoded in the page"))
+    images = traversal.known_images(run, paths.opening(run, "rec").codes)
+    assert images is not None
+    assert images.shape == (traversal.STEPS, 32, 32)
+    assert len(strip(opened(cache))["captions"]) == traversal.STEPS
+    monkeypatch.undo()
+    np.testing.assert_array_equal(
+        images, predict.decoded(paths.opening(run, "rec").codes.astype(np.float32), predict.ready(run, "cpu"))
+    )
