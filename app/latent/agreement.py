@@ -76,8 +76,7 @@ def left_over(frame: Frame) -> list[dict[str, Left]]:
 def _pixels(both: Common, subsets: tuple[str, ...], k: int) -> NDArray[np.float32]:
     frame = Frame(both, frames.OWN, 0, 1, subsets)
     positions, groups = measured(frame)
-    images = both.steps.a.run.images("inputs", both.rows[both.steps.at][positions])
-    return alignment.pixel_places(images, groups[TRAINING_LIVE], k)
+    return alignment.pixel_places_of(both.steps.a.run, both.rows[both.steps.at][positions], groups[TRAINING_LIVE], k)
 
 
 def _people(both: Common, rows: NDArray[np.int64]) -> pd.DataFrame:

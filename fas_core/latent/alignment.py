@@ -6,15 +6,18 @@ samples whose subjects had no part in it, and beside what it leaves of the image
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fas_core import memo
 from fas_core.errors import BadInputError
 from fas_core.latent import projection
 from fas_core.metrics.uncertainty import codes_of, draws
+from fas_core.runs.store import Run
 
 TRAINING_LIVE, OTHER_LIVE, ATTACKS = "training live", "other live", "attacks"
 FOLDS = 10  # parts of the fitted subjects, each laid by an alignment of the others
@@ -130,6 +133,18 @@ def _is_positive(gained: NDArray[np.float64]) -> bool:
         return False
     sums = np.concatenate([gained @ weights for weights in draws([np.arange(n)], n, RESAMPLES, 0)])
     return bool(np.quantile(sums, 0.025) > 0)
+
+
+def pixel_places_of(run: Run, rows: NDArray[np.int64], is_fit: NDArray[np.bool_], k: int) -> NDArray[np.float32]:
+    """`pixel_places` of some rows (m,) of a Run's inputs; computed once, then read from the memo."""
+    exact = hashlib.sha256(rows.astype(np.int64).tobytes() + is_fit.tobytes()).hexdigest()
+    kept = memo.arrays(
+        run.cache,
+        "pixel places",
+        {"run": run.digest, "rows": exact, "k": k, "pixels": PIXELS},
+        lambda: {"places": pixel_places(run.images("inputs", rows), is_fit, k)},
+    )
+    return np.asarray(kept["places"], np.float32)
 
 
 def pixel_places(images: NDArray[np.uint8], is_fit: NDArray[np.bool_], k: int) -> NDArray[np.float32]:
