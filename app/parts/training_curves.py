@@ -39,7 +39,9 @@ def show_curves(chosen: dict[str, Training], letters: dict[str, str], logs: dict
                 height=230,
                 alt=f"{title} over {unit.lower()}",
             )
-    st.caption(about_curves(chosen, logs))
+    st.caption(
+        "Blue: dev images; large dot: the epoch that was kept. Gray: training images.", help=about_curves(chosen, logs)
+    )
 
 
 def about_curves(chosen: dict[str, Training], logs: dict[str, pd.DataFrame]) -> str:

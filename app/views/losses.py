@@ -87,6 +87,11 @@ def axis_title(score: str, run: Run) -> str:
 # ------------------------------------------------------------------------------------------------------------ in words
 
 
+WHAT_AUC_IS = (
+    "AUC: the share of pairs of an attack and a live face in which the attack has the higher score; 0.5 is chance."
+)
+
+
 def where(rankings: Mapping[str, Ranking]) -> str:
     """On which subset, or which species of it, the best score there does best and worst."""
     said = []
@@ -102,10 +107,7 @@ def where(rankings: Mapping[str, Ranking]) -> str:
 def caveats(shown: Shown, rankings: Mapping[str, Ranking]) -> str:
     """What the numbers are, what they stand on, and what they leave out."""
     subsets = tested(shown)
-    words = (
-        "AUC: the share of pairs of an attack and a live face in which the attack has the higher score; 0.5 is chance. "
-        f"On {escaped(', '.join(map(readable, subsets)))}{' together' if len(subsets) > 1 else ''}."
-    )
+    words = f"On {escaped(', '.join(map(readable, subsets)))}{' together' if len(subsets) > 1 else ''}."
     if len(subsets) < len(shown.subsets):
         words += " Training images are left out."
     if n_failed := sum(sum(store.non_responses(shown.run, subset).values()) for subset in subsets):
@@ -229,11 +231,11 @@ def show_table(shown: Shown, rankings: Mapping[str, Ranking]) -> None:
 
 
 def show_distributions(shown: Shown, names: Sequence[str], rankings: Mapping[str, Ranking]) -> None:
-    st.header("How are the scores distributed?")
     outline = f" Thin blue outline in the attacks’ rows: {LIVE_ELSEWHERE}." if rankings else ""
-    st.caption(
-        "Further right is more attack-like. The bars of each group sum to 1, whatever its size; the bars at both ends "
-        f"also count what lies beyond.{outline}"
+    st.header(
+        "How are the scores distributed?",
+        help="Further right is more attack-like. The bars of each group sum to 1, whatever its size; the bars at both "
+        f"ends also count what lies beyond.{outline}",
     )
     tables = {}
     grid = st.grid(min(2, len(names)), min_column_width=470, gap="medium")
@@ -282,7 +284,7 @@ def page() -> None:
     rankings = {name: of_score[name][0] for name in best_first}
     if rankings:
         st.write(f"{ranking.answer(rankings, escaped)} {where(rankings)}")
-        st.caption(caveats(shown, rankings))
+        st.caption(caveats(shown, rankings), help=WHAT_AUC_IS)
     else:
         st.write(one_class_only(shown))
     names = drawn_scores(shown.run, [*best_first, *(name for name in offered if name not in rankings)])

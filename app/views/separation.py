@@ -108,8 +108,9 @@ def show_chart(shown: Separation) -> None:
         " Hollow: unseen subsets." if any(style_of(comparison).is_hollow for comparison in shown.comparisons) else ""
     )
     st.caption(
-        f"Lines: 95 % intervals {by}. Attacks are compared with live images of the same subset; values of a column with"
-        f" each other, on the live images outside training of all subsets.{hollow}"
+        f"Lines: 95 % intervals {by}.{hollow}",
+        help="Attacks are compared with live images of the same subset; values of a column with each other, on the "
+        "live images outside training of all subsets.",
     )
 
 
@@ -150,9 +151,10 @@ def show_table(shown: Separation) -> None:
         | {heading: text(help=words) for heading, words in MEASURES.values()},
     )
     st.caption(
-        "With 95 % intervals. Of a column with more than two values: the mean over its values, each against the others."
-        f" At most {separation.LIMIT:,} images a row, a sample where there are more. Empty: not defined."
-        " Brightness is that of the image as the model sees it, after scaling."
+        "With 95 % intervals. Empty: not defined.",
+        help="Of a column with more than two values: the mean over its values, each against the others. "
+        f"At most {separation.LIMIT:,} images a row, a sample where there are more. Brightness is that of the image as "
+        "the model sees it, after scaling.",
     )
 
 

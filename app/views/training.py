@@ -187,7 +187,7 @@ def show() -> None:
             for label, training in chosen.items():
                 name = f"{letters[label]}: {escaped(training.name)}" if letters[label] else escaped(training.name)
                 st.write(trainings.answer(training, name, logs[label]))
-            st.caption(WHAT_DEV_IS)
+            st.caption("Kept is the checkpoint of the epoch with the lowest dev loss.", help=WHAT_DEV_IS)
         show_curves(chosen, letters, logs, unit)
         show_settings(chosen, letters)
         with st.container():
