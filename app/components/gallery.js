@@ -1,162 +1,17 @@
 // Cards of images: see gallery.py. Called again on the same nodes whenever the data change, so buttons and canvases are
 // reused: focus and scroll position stay while paging. Texts from data go through textContent only.
+// Where a person is in the list is a number that keys change here at once, whatever page the server has sent so far.
 
-import { bytesOf, paint, scaleBar } from "./colours.js";
-import { element } from "./nodes.js";
+import { cellsOf, drawCards, drawLegend, drawSaid } from "./gallery_cards.js";
+import { layOut } from "./gallery_layout.js";
+import { actionOf, ask, forgetKept, hasArrived, leave, newReview, openNote } from "./pressed.js";
+import { press, pressedOn, saidOf } from "./pressed.js";
 
-const VERDICTS = { missed: "missed attack", rejected: "rejected live", "no response": "no response" };
+const OLD = 5000; // milliseconds after which a page is no answer to an earlier question
 
-const NAMED = 100; // pixels of an image that has room for its name
-const SMALLEST = 48; // of images that are told apart
-const GAP = 8; // between cards, as in gallery.css
+const cards = (grid) => cellsOf(grid).map((cell) => cell.firstChild);
 
-// As many children as wanted: the first ones are kept as they are.
-function resize(parent, count, make) {
-  while (parent.children.length > count) parent.lastChild.remove();
-  while (parent.children.length < count) parent.append(make());
-}
-
-function drawLegend(legend, panels, cards) {
-  legend.replaceChildren();
-  legend.append(element("span", "", `Images: ${panels.map((p) => p.name).join(" · ")}`));
-  const seen = new Set();
-  for (const panel of panels) {
-    const name = `${panel.unit} ${panel.palette} ${panel.low} ${panel.high}`;
-    if (panel.palette === "gray" || seen.has(name)) continue;
-    seen.add(name);
-    legend.append(scaleBar(panel));
-  }
-  for (const [verdict, words] of Object.entries(VERDICTS)) {
-    if (verdict === "no response") continue; // has no outline
-    if (!cards.some((card) => card.verdict === verdict)) continue;
-    const key = element("span", "key");
-    key.append(element("i", verdict), element("span", "", words));
-    legend.append(key);
-  }
-}
-
-function makeCell() {
-  const cell = element("div", "cell");
-  const card = element("button", "card");
-  card.type = "button";
-  card.append(element("div", "panels"), element("div", "caption"), element("span", "unseen"));
-  const star = element("button", "star");
-  star.type = "button";
-  star.tabIndex = -1; // the key m does the same, and a second tab stop per card would double the way
-  cell.append(card, star);
-  return cell;
-}
-
-function makePanel() {
-  const figure = element("figure");
-  figure.ariaHidden = "true"; // named alike on every card: no part of what a card is called
-  figure.append(element("canvas"), element("figcaption"));
-  return figure;
-}
-
-// The only line of a contact sheet: class, verdict, what is ordered by, and the end of the id, where ids differ.
-function drawBrief(caption, card, verdict) {
-  resize(caption, 1, () => element("div", "line"));
-  const line = caption.firstChild;
-  const chip = element("span", card.hollow ? "chip hollow" : "chip");
-  chip.style.setProperty("--chip", card.colour);
-  const said = [verdict?.split(" ")[0], card.brief, card.note && "✎"].filter(Boolean).join(" · ");
-  const id = element("span", "id");
-  id.append(element("bdi", "", card.id));
-  line.replaceChildren(chip, element("span", "brief", `${said} `), id);
-  line.title = [card.group, verdict, ...card.lines, card.note].filter(Boolean).join("\n");
-}
-
-function drawCaption(caption, card, verdict) {
-  resize(caption, card.lines.length + (card.group ? 1 : 0) + (card.note ? 1 : 0), () => element("div", "line"));
-  const lines = [...caption.children];
-  for (const line of lines) line.removeAttribute("title");
-  if (card.group) {
-    const first = lines.shift();
-    const chip = element("span", card.hollow ? "chip hollow" : "chip");
-    chip.style.setProperty("--chip", card.colour);
-    const words = verdict ? `${card.group} · ${verdict}` : card.group; // never by the outline's colour alone
-    first.replaceChildren(chip, document.createTextNode(words));
-    first.title = words;
-  }
-  const texts = card.note ? [...card.lines, `✎ ${card.note}`] : card.lines;
-  lines.forEach((line, i) => {
-    line.textContent = texts[i];
-    line.title = texts[i];
-  });
-}
-
-// Images are as large as asked, or half as large, and so on, until all of a card fit beside each other: at every size a
-// pixel stays a pixel, or a square of pixels. What is smaller than its pixels is averaged. The browser's zoom counts too.
-function layOut(grid) {
-  const { panels, size } = current.get(grid).component.data;
-  const widthOf = (side) => panels.length * side + (panels.length - 1) * 2;
-  const room = grid.clientWidth;
-  let side = size;
-  while (room && side > 32 && widthOf(side) + 16 > room) side /= 2;
-  // A contact sheet has two columns at least, if the images are then not too small to be told apart.
-  const half = Math.floor(((room - GAP) / 2 - 16 - (panels.length - 1) * 2) / panels.length);
-  if (side < NAMED && side > half && half >= SMALLEST) side = half;
-  grid.style.setProperty("--row", `${widthOf(side)}px`);
-  grid.style.setProperty("--card", `${widthOf(side) + 16}px`); // + padding and border on both sides
-  const isSheet = side < NAMED; // too narrow for words: the legend names the images in order
-  grid.classList.toggle("unnamed", isSheet);
-  grid.classList.toggle("enlarged", side * window.devicePixelRatio > panels[0].width);
-  return isSheet;
-}
-
-function drawCell(cell, card, index, panels, pixels, isSheet) {
-  const [button, star] = cell.children;
-  button.className = `card ${card.verdict.replace(" ", "-")}`;
-  const verdict = VERDICTS[card.verdict];
-  const words = [card.group, verdict, ...card.lines, card.note].filter(Boolean).join(", ");
-  button.dataset.words = words;
-  button.dataset.id = card.id;
-  const [row, caption] = button.children;
-  resize(row, panels.length, makePanel);
-  panels.forEach((panel, p) => {
-    const [canvas, name] = row.children[p].children;
-    canvas.style.aspectRatio = `${panel.width} / ${panel.height}`;
-    canvas.title = panel.name;
-    name.textContent = panel.name;
-    paint(canvas, bytesOf(panels, pixels, p, index), panel.width, panel.height, panel.palette);
-  });
-  // A card is called what can be read on it; what a contact sheet has no room for comes after that.
-  const isBrief = isSheet && card.brief !== "";
-  if (isBrief) drawBrief(caption, card, verdict);
-  else drawCaption(caption, card, verdict);
-  button.dataset.unread = isBrief ? words : "";
-  star.title = `${card.id}: mark (key m)`;
-  star.setAttribute("aria-label", `Mark ${card.id}`);
-}
-
-const cards = (grid) => [...grid.children].map((cell) => cell.firstChild);
-
-function mark(grid, index) {
-  cards(grid).forEach((button, i) => button.setAttribute("aria-current", String(i === index)));
-}
-
-// Roving focus: one card is in the tab order, arrows move from card to card.
-function makeCurrent(grid, index) {
-  cards(grid).forEach((button, i) => (button.tabIndex = i === index ? 0 : -1));
-}
-
-function goTo(grid, index) {
-  makeCurrent(grid, index);
-  cards(grid)[index].focus();
-}
-
-function move(grid, from, key) {
-  const buttons = cards(grid);
-  const tops = buttons.map((button) => button.parentElement.offsetTop);
-  const perRow = tops.filter((top) => top === tops[0]).length;
-  const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: perRow, ArrowUp: -perRow, n: 1, p: -1 };
-  if (key === "Home") return 0;
-  if (key === "End") return buttons.length - 1;
-  return from + steps[key];
-}
-
-// grid -> what the listeners, which are added once, act on: what was drawn last, and the marks that nobody has kept yet
+// grid -> what the listeners, which are added once, act on: what was drawn last, and what people have pressed
 const current = new WeakMap();
 const leftAt = new WeakMap(); // grid -> button chosen last: a dialog that opened for it cannot give the focus back itself
 
@@ -164,113 +19,247 @@ const leftAt = new WeakMap(); // grid -> button chosen last: a dialog that opene
 function comeBack(grid) {
   const button = leftAt.get(grid);
   if (!button?.isConnected || document.activeElement !== document.body) return;
+  if (document.querySelector("[role=dialog]")) return;
   leftAt.delete(grid);
   button.focus();
 }
 
-function choose(grid, index) {
-  mark(grid, index);
+// ------------------------------------------------------------------------------------------------- places in the list
+
+const firstOf = (grid) => current.get(grid).component.data.place?.first ?? 0;
+const totalOf = (grid) => current.get(grid).component.data.place?.total ?? cards(grid).length;
+const isLoaded = (grid, at) => at >= firstOf(grid) && at < firstOf(grid) + cards(grid).length;
+
+function cardAt(grid, at) {
+  return isLoaded(grid, at) ? current.get(grid).component.data.cards[at - firstOf(grid)] : null;
+}
+
+function mark(grid, index) {
+  cards(grid).forEach((button, i) => button.setAttribute("aria-current", String(i === index)));
+}
+
+// Roving focus: one card is in the tab order, arrows move from card to card. Of a review, its screen is shown.
+function makeCurrent(grid, index) {
+  const { perScreen } = current.get(grid);
+  const screen = perScreen ? Math.floor(index / perScreen) : 0;
+  cellsOf(grid).forEach((cell, i) => {
+    cell.firstChild.tabIndex = i === index ? 0 : -1;
+    cell.hidden = perScreen > 0 && Math.floor(i / perScreen) !== screen;
+  });
+}
+
+function sayWhere(grid, legend) {
+  const { review } = current.get(grid);
+  const progress = (legend ?? grid.previousElementSibling)?.querySelector(".progress");
+  if (progress) progress.textContent = `${(review.at + 1).toLocaleString()} of ${totalOf(grid).toLocaleString()}`;
+}
+
+function goTo(grid, to) {
+  const { component, review } = current.get(grid);
+  const at = Math.max(0, Math.min(to, totalOf(grid) - 1));
+  if (at !== review.at) leave(review, component, cardAt(grid, review.at), component.data.layout !== "sheet");
+  review.at = at;
+  sayWhere(grid);
+  if (!isLoaded(grid, at)) return ask(review, component, at);
+  const index = at - firstOf(grid);
   makeCurrent(grid, index);
-  leftAt.set(grid, cards(grid)[index]);
-  const { data, setTriggerValue } = current.get(grid).component;
-  setTriggerValue("chosen", data.cards[index].id);
+  const button = cards(grid)[index];
+  button.focus({ preventScroll: true });
+  button.scrollIntoView({ block: "nearest" }); // with the margins of gallery.css: under no bar
+  remember(grid);
 }
 
-function turn(grid, by) {
-  const { component, state } = current.get(grid);
+const STEPS = { n: 1, p: -1, ArrowRight: 1, ArrowLeft: -1 };
+
+function destination(grid, key) {
+  const { component, review, perScreen } = current.get(grid);
   const { place } = component.data;
-  if (!place || place.page + by < 1 || place.page + by > place.pages) return;
-  state.turning = by;
-  component.setTriggerValue("turn", by);
+  const first = firstOf(grid);
+  if (key in STEPS) return review.at + STEPS[key];
+  if (key === "Home") return first;
+  if (key === "End") return first + cards(grid).length - 1;
+  if (key === "ArrowDown" || key === "ArrowUp") return below(grid, review.at - first, key === "ArrowDown") + first;
+  const step = perScreen || place?.perPage || cards(grid).length;
+  const from = perScreen ? review.at : first;
+  return Math.floor(from / step) * step + (key === "PageDown" ? step : -step);
 }
 
-// Every press is a line of a list that is sent until the server has kept it: none is lost while it is at work.
-function toggle(grid, index) {
-  const { component, state } = current.get(grid);
+// The card under or over another one: the nearest in the next row, whatever headings stand between.
+function below(grid, index, isDown) {
+  const boxes = cards(grid).map((button) => button.parentElement);
+  const { offsetTop, offsetLeft } = boxes[index] ?? boxes[0];
+  const rows = boxes.map((box) => box.offsetTop).filter((top) => (isDown ? top > offsetTop : top < offsetTop));
+  if (!rows.length || boxes.some((box) => box.hidden)) return index + (isDown ? 1 : -1);
+  const row = isDown ? Math.min(...rows) : Math.max(...rows);
+  const there = boxes.map((box, i) => i).filter((i) => boxes[i].offsetTop === row);
+  const away = (i) => Math.abs(boxes[i].offsetLeft - offsetLeft);
+  return there.reduce((best, i) => (away(i) < away(best) ? i : best));
+}
+
+// ------------------------------------------------------------------------------- where somebody was who comes back
+
+const nameOfPlace = () => `fas gallery ${window.location.pathname}${window.location.search}`;
+
+function remember(grid) {
+  const { component, review } = current.get(grid);
+  if (!component.data.place) return;
+  const scrolled = document.querySelector("[data-testid=stMain]")?.scrollTop ?? 0;
+  window.sessionStorage.setItem(nameOfPlace(), JSON.stringify({ at: review.at, scrolled }));
+}
+
+function recall(grid) {
+  const { component, review } = current.get(grid);
+  const kept = component.data.place && window.sessionStorage.getItem(nameOfPlace());
+  if (!kept) return;
+  const { at, scrolled } = JSON.parse(kept);
+  if (!isLoaded(grid, at)) return;
+  review.at = at;
+  makeCurrent(grid, at - firstOf(grid));
+  sayWhere(grid);
+  let tries = 20; // until the page is as long as it was
+  const scroll = () => {
+    const main = document.querySelector("[data-testid=stMain]");
+    if (main) main.scrollTop = scrolled;
+    if (main && Math.abs(main.scrollTop - scrolled) > 2 && tries-- > 0) setTimeout(scroll, 50);
+    else if (scrolled || at > firstOf(grid)) cards(grid)[at - firstOf(grid)]?.focus({ preventScroll: true });
+  };
+  scroll();
+}
+
+// --------------------------------------------------------------------------------------------------- what is pressed
+
+function choose(grid, index) {
+  const { component, review } = current.get(grid);
+  mark(grid, index);
+  review.at = firstOf(grid) + index;
+  makeCurrent(grid, index);
+  sayWhere(grid);
+  leftAt.set(grid, cards(grid)[index]);
+  remember(grid);
+  component.setTriggerValue("chosen", component.data.cards[index].id);
+}
+
+function drawAllSaid(grid) {
+  const { component, review } = current.get(grid);
   const { data } = component;
-  if (!data.marks) return;
-  const id = data.cards[index].id;
-  state.count += 1;
-  state.presses.push({ n: state.count, id, on: !isMarked(data.cards[index], state) });
-  component.setStateValue("presses", [...state.presses]);
-  drawStars(grid);
+  cellsOf(grid).forEach((cell, i) => drawSaid(cell, saidOf(review, data.cards[i]), Boolean(data.marking)));
 }
 
-function isMarked(card, state) {
-  return state.presses.findLast((press) => press.id === card.id)?.on ?? card.marked;
+function act(grid, action) {
+  const { component, review } = current.get(grid);
+  const { marking } = component.data;
+  const card = cardAt(grid, review.at);
+  if (action.what === "note") {
+    if (card) writeNote(grid, card);
+    return;
+  }
+  press(review, component, action.what === "undo" ? action : pressedOn(review, card, action, marking.labels));
+  drawAllSaid(grid);
 }
 
-function drawStars(grid) {
-  const { component, state } = current.get(grid);
-  component.data.cards.forEach((card, i) => {
-    const [button, star] = grid.children[i].children;
-    const on = isMarked(card, state);
-    star.hidden = !component.data.marks;
-    star.textContent = on ? "★" : "☆";
-    star.setAttribute("aria-pressed", String(on));
-    button.lastChild.textContent = [on && "marked", button.dataset.unread].filter(Boolean).join(", ");
+function writeNote(grid, card) {
+  const { component, review } = current.get(grid);
+  const { at } = review;
+  const cell = cellsOf(grid)[at - firstOf(grid)];
+  openNote(cell, {
+    id: card.id,
+    text: saidOf(review, card).note,
+    onDone: (value, isByKey) => {
+      if (value !== null) press(review, component, { what: "note", value, id: card.id, at });
+      if (isByKey) cell.firstChild.focus({ preventScroll: true });
+    },
   });
 }
 
 function listen(grid) {
   grid.addEventListener("click", (event) => {
     const cell = event.target.closest(".cell");
-    if (!cell) return;
-    const index = [...grid.children].indexOf(cell);
-    if (event.target.closest(".star")) toggle(grid, index);
-    else if (event.target.closest(".card")) choose(grid, index);
+    if (!cell || event.target.closest(".note-field")) return;
+    const index = cellsOf(grid).indexOf(cell);
+    if (event.target.closest(".star")) {
+      current.get(grid).review.at = firstOf(grid) + index;
+      act(grid, { what: "mark" });
+    } else if (event.target.closest(".card")) choose(grid, index);
+  });
+  grid.addEventListener("focusin", (event) => {
+    const index = cards(grid).indexOf(event.target);
+    const { review } = current.get(grid);
+    if (index < 0 || review.isWaiting) return;
+    review.at = firstOf(grid) + index;
+    sayWhere(grid);
   });
   grid.addEventListener("keydown", (event) => {
-    const from = [...grid.children].indexOf(event.target.closest(".cell"));
-    if (from < 0 || event.ctrlKey || event.altKey || event.metaKey) return;
-    if (event.key === "m") toggle(grid, from);
-    else if (event.key === "PageDown" || event.key === "PageUp") turn(grid, event.key === "PageDown" ? 1 : -1);
-    else if (["ArrowRight", "ArrowLeft", "ArrowDown", "ArrowUp", "Home", "End", "n", "p"].includes(event.key)) {
-      const to = move(grid, from, event.key);
-      if (to >= 0 && to < grid.children.length) goTo(grid, to);
-      else if (event.key === "n" || event.key === "p") turn(grid, event.key === "n" ? 1 : -1);
-    } else return;
+    if (!event.target.closest(".cell") || event.ctrlKey || event.altKey || event.metaKey) return;
+    const action = current.get(grid).component.data.marking ? actionOf(event) : null;
+    if (action && !(event.repeat && action.what !== "undo")) act(grid, action);
+    else if (["Home", "End", "PageDown", "PageUp", "ArrowDown", "ArrowUp"].includes(event.key) || event.key in STEPS)
+      goTo(grid, destination(grid, event.key));
+    else if (!action) return;
     event.preventDefault();
   });
 }
 
+function mounted(grid, component) {
+  const kept = { component, review: newReview(), perScreen: 0 };
+  const relaid = () => {
+    const now = current.get(grid);
+    now.perScreen = layOut(grid, now.component.data).perScreen;
+    makeCurrent(grid, Math.max(0, now.review.at - firstOf(grid)));
+  };
+  const scrolled = () => remember(grid);
+  const clicked = () => (current.get(grid).ledAt = -Infinity);
+  const listeners = { onKey: () => comeBack(grid), onZoom: relaid, onScroll: scrolled, onClick: clicked };
+  current.set(grid, { ...kept, ...listeners, ledAt: -Infinity });
+  const { onKey, onZoom, onScroll, onClick } = current.get(grid);
+  document.addEventListener("click", onClick, true);
+  document.addEventListener("keydown", onKey);
+  window.addEventListener("resize", onZoom);
+  document.querySelector("[data-testid=stMain]")?.addEventListener("scrollend", onScroll);
+  kept.review.gone = component.data.place?.go?.n ?? 0;
+  listen(grid);
+}
+
 export default function (component) {
   const { data, parentElement } = component;
-  const { panels, pixels, selected } = data;
+  const { place, selected } = data;
   const grid = parentElement.querySelector(".grid");
-  if (!current.has(grid)) {
-    const kept = { component, state: { presses: [], count: 0, turning: 0 } };
-    current.set(grid, { ...kept, onKey: () => comeBack(grid), onZoom: () => layOut(grid) });
-    document.addEventListener("keydown", current.get(grid).onKey);
-    window.addEventListener("resize", current.get(grid).onZoom);
-    listen(grid);
-  }
+  const isNew = !current.has(grid);
+  if (isNew) mounted(grid, component);
   const now = current.get(grid);
+  const { review } = now;
+  const active = grid.getRootNode().activeElement;
+  const hadFocus = cards(grid).includes(active);
+  const before = now.first;
   now.component = component;
-  const kept = data.marks?.kept ?? 0;
-  now.state.presses = now.state.presses.filter((press) => press.n > kept);
-  now.state.count = Math.max(now.state.count, kept);
+  now.first = place?.first ?? 0;
+  forgetKept(review, data.marking?.kept ?? 0);
+  const isLed = place ? hasArrived(review, place) : false;
 
-  const isSheet = layOut(grid); // before anything has changed, when it costs the browser nothing to say how wide the grid is
-  const before = cards(grid).findIndex((button) => button.tabIndex === 0);
-  resize(grid, data.cards.length, makeCell);
-  data.cards.forEach((card, i) => drawCell(grid.children[i], card, i, panels, pixels, isSheet));
+  const { isSheet, perScreen } = layOut(grid, data); // before anything changes, when it costs nothing to say how wide it is
+  now.perScreen = perScreen;
+  drawCards(grid, data, isSheet);
   mark(
     grid,
     data.cards.findIndex((card) => card.id === selected),
   );
-  makeCurrent(grid, Math.max(0, Math.min(before, data.cards.length - 1)));
-  drawStars(grid);
-  drawLegend(parentElement.querySelector(".legend"), panels, data.cards);
-  const page = data.place?.page;
-  if (now.state.turning && page !== now.page) {
-    goTo(grid, now.state.turning > 0 ? 0 : data.cards.length - 1);
-    now.state.turning = 0;
-  }
-  now.page = page;
+  const isTurned = !isLed && !review.isWaiting && (now.first !== before || !isLoaded(grid, review.at));
+  if (isLed) now.ledAt = performance.now();
+  // Another page by other means than keys begins with its first card. One that comes right after a key, though nobody has
+  // clicked, is an old one: what the bar of pages showed while the server was at work.
+  const isOld = isTurned && now.first !== before && performance.now() - now.ledAt < OLD;
+  if (isTurned && !isOld) review.at = now.first;
+  drawAllSaid(grid);
+  const legend = parentElement.querySelector(".legend");
+  drawLegend(legend, data);
+  makeCurrent(grid, Math.max(0, Math.min(review.at - now.first, data.cards.length - 1)));
+  sayWhere(grid, legend);
+  if (isNew) recall(grid);
+  else if (isLed || isOld || (hadFocus && grid.getRootNode().activeElement !== active)) goTo(grid, review.at);
   grid.dataset.painted = String(Number(grid.dataset.painted ?? 0) + 1); // for measurements: when the pixels are there
   return () => {
     document.removeEventListener("keydown", now.onKey);
+    document.removeEventListener("click", now.onClick, true);
     window.removeEventListener("resize", now.onZoom);
+    document.querySelector("[data-testid=stMain]")?.removeEventListener("scrollend", now.onScroll);
   };
 }

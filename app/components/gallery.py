@@ -20,6 +20,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app.components.bundle import mounted
+from app.components.pressed import Marking, Place, hear_place, hear_presses, marking_data, place_data
 from app.words import escaped
 from fas_core.evaluation.similarity import ssim_map
 from fas_core.runs.store import Run
@@ -31,6 +32,7 @@ SIZES = (48, 80, 128, 256, 400)  # pixels of the screen per image
 SIZE = 80  # at which a window of 1440 x 900 shows sixteen samples
 
 Palette = Literal["gray", "error", "signed"]
+Layout = Literal["sheet", "review", "large"]  # as many as fit; four to six that fill the window; one that does
 Verdict = Literal["right", "missed", "rejected", "no response"]
 
 # A container with this key, below a gallery, sticks to the bottom of the window while the gallery is longer than that.
@@ -58,8 +60,11 @@ class Card:
     is_hollow: bool = False  # unseen groups have a hollow chip
     verdict: Verdict = "right"  # the outline: missed attack red, rejected live amber, others none
     is_marked: bool = False
-    note: str = ""  # a last line of its own
+    own_label: str = ""
+    own_note: str = ""  # what the key / goes on writing
+    note: str = ""  # a last line of its own: everybody's
     brief: str = ""  # what a contact sheet of small images says in the only line there is, before the end of the id
+    heading: str = ""  # of the group that begins with this card
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,15 +104,6 @@ class Panel:
     unit: str = ""  # the title of the colour bar where it is not that of the palette
 
 
-@dataclass(frozen=True)
-class Place:
-    """Which page of how many the cards are; `turned` is called with -1 or 1 when a key asks for another one."""
-
-    page: int
-    pages: int
-    turned: Callable[[int], None]
-
-
 def gallery(
     cards: Sequence[Card],
     panels: Sequence[Panel],
@@ -115,15 +111,16 @@ def gallery(
     key: str,
     size: int = 128,
     selected: str | None = None,
+    layout: Layout = "sheet",
     place: Place | None = None,
-    on_mark: Callable[[str, bool], None] | None = None,
+    marking: Marking | None = None,
 ) -> str | None:
     """Draws the cards; returns the sample_id of a card at the moment it is chosen by click, Enter or Space, else None.
 
-    `size`: width of one image on the screen, in pixels. `selected`: the sample_id whose card is emphasised. Arrows (or
-    n and p) go from card to card, Page Up and Down to other pages. `on_mark`: called with a sample_id and whether it is
-    to be marked, before the page runs again, when its star or the key m was pressed; without it there are no stars.
-    The height depends on the number of cards, their lines and `size` alone: paging moves nothing.
+    `size`: width of one image of a sheet on the screen, in pixels. `selected`: the sample_id whose card is emphasised.
+    Arrows (or n and p) go from card to card and on through the list that they are a part of (`place`), Page Up and Down
+    to other pages. m, 1 to 5, / and u mark, label, note and undo where there is `marking`; without it there are no
+    stars. The height depends on the number of cards, their lines and `size` alone: paging moves nothing.
     """
     for panel in panels:
         if len(panel.images) != len(cards):
@@ -141,19 +138,23 @@ def gallery(
                     "hollow": card.is_hollow,
                     "verdict": card.verdict,
                     "marked": card.is_marked,
+                    "label": card.own_label,
+                    "own": card.own_note,
                     "note": card.note,
+                    "heading": card.heading,
                 }
                 for card in cards
             ],
             **drawable(panels),
             "size": size,
             "selected": selected,
-            "place": None if place is None else {"page": place.page, "pages": place.pages},
-            "marks": None if on_mark is None else {"kept": st.session_state.get(f"_{key}_kept", 0)},
+            "layout": layout,
+            "place": place_data(key, place),
+            "marking": marking_data(key, marking),
         },
         on_chosen_change=lambda: None,
-        on_turn_change=lambda: _turned(key, place),
-        on_presses_change=lambda: _pressed(key, on_mark),
+        on_place_change=lambda: hear_place(key, place),
+        on_presses_change=lambda: hear_presses(key, marking, place),
     )
     chosen = result.get("chosen")
     return chosen if chosen in {card.sample_id for card in cards} else None
@@ -193,23 +194,6 @@ def _sources(panel: Panel, panels: Sequence[Panel]) -> list[int]:
     wanted = (panel.images.first, panel.images.second)
     positions = [next((i for i, p in enumerate(panels) if p.images is images), -1) for images in wanted]
     return [] if -1 in positions else positions
-
-
-def _turned(key: str, place: Place | None) -> None:
-    by = st.session_state[key].get("turn")
-    if place is not None and by in (-1, 1):
-        place.turned(by)
-
-
-def _pressed(key: str, on_mark: Callable[[str, bool], None] | None) -> None:
-    """Hands on the presses that are new. The browser sends each of them until it hears that it has been kept."""
-    presses, kept = st.session_state[key].get("presses"), st.session_state.get(f"_{key}_kept", 0)
-    if on_mark is None or not isinstance(presses, list):
-        return
-    for press in presses:
-        if isinstance(press, dict) and isinstance(n := press.get("n"), int) and n > kept:
-            on_mark(str(press.get("id")), press.get("on") is True)
-            st.session_state[f"_{key}_kept"] = kept = n
 
 
 def error_panel(
@@ -331,11 +315,11 @@ def paging_control(on_change: Callable[[], None]) -> int:
 
 
 def page_bar(
-    rows: NDArray[np.int64], per_page: int, *, key: str, help: str | None = None
+    rows: NDArray[np.int64], per_page: int, *, key: str, help: str | None = None, more: str = ""
 ) -> tuple[NDArray[np.int64], int, int]:
     """The bar that turns the pages of a gallery, below it: the rows of the page, its number, and how many there are.
 
-    `key`: of the page's number, also in the address.
+    `key`: of the page's number, also in the address. `more`: said behind the count.
     """
     st.html(BAR_STAYS_IN_VIEW)
     pages = math.ceil(len(rows) / per_page)
@@ -344,6 +328,8 @@ def page_bar(
         first = (page - 1) * per_page
         shown = rows[first : first + per_page]
         st.caption(f"{first + 1:,}–{first + len(shown):,} of {len(rows):,} images", help=help)
+        if more:
+            st.caption(more, width="stretch")
     return shown, page, pages
 
 

@@ -15,7 +15,28 @@ _mount = st.components.v2.component(
 .link:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 2px; }
 """,
     js="""
+// Streamlit adds entries to the browser's history while a page stays the same: its parameters are written anew, before
+// another page comes even without what its controls had put there. Here a page is one entry, which Back restores.
+const HALF_WAY = 2000; // milliseconds within which another page follows the last change of the one that is left
+function mendHistory() {
+    if (window.history.fasIsMended) return;
+    window.history.fasIsMended = true;
+    const push = window.history.pushState.bind(window.history);
+    let before = { at: -Infinity, address: "" }; // the last change by such an entry
+    window.history.pushState = (state, title, address) => {
+        const here = window.location.href;
+        if (new URL(String(address ?? ""), here).pathname === window.location.pathname) {
+            before = { at: performance.now(), address: here };
+            window.history.replaceState(state, title, address);
+            return;
+        }
+        if (performance.now() - before.at < HALF_WAY) window.history.replaceState(state, title, before.address);
+        before = { at: -Infinity, address: "" };
+        push(state, title, address);
+    };
+}
 export default function ({ parentElement }) {
+    mendHistory();
     const button = parentElement.querySelector("button"), words = button.querySelector("span");
     button.onclick = async () => {
         const address = window.location.href;

@@ -1,15 +1,17 @@
 """Which samples of a Run are shown. Each filter draws its control and gives a mask, (n,), over the Run's rows:
 
-    fits = is_shown & by_class(kinds, offered, on_change=to_first_page) & by_selection(run, on_change=to_first_page)
+    fits = is_shown & by_class(kinds, offered, on_change=to_first_page)
 
-A page that shows some of the rows only, as where samples of two Runs are joined, takes the masks at these rows.
-`on_change` is called when somebody changes the control: it turns to the first page.
+or, those that are rarely in use, the `Active` ones: `chips` show them, and each is dropped with a click. A page that
+shows some of the rows only, as where samples of two Runs are joined, takes the masks at these rows. `on_change` is
+called when somebody changes the control: it turns to the first page.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -17,12 +19,14 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.parts import marking
+from app.parts import causes, marking
 from app.session import readers
 from app.session.cache import cached
 from app.words import escaped
+from fas_core.data.measures import MEASURES
 from fas_core.data.names import in_group_order, readable
-from fas_core.runs import selections
+from fas_core.files import shortened
+from fas_core.runs import measured, selections
 from fas_core.runs.store import Run
 
 Mask = NDArray[np.bool_]
@@ -31,6 +35,52 @@ Heard = Callable[[], None]
 ALL = "All"
 FEW_VALUES = 12  # of a number: chosen one by one; more are chosen as a range
 MANY_VALUES = 1000  # of a text: found by a part of it, instead of in a list
+LONGEST_CHIP = 48  # characters
+
+
+@dataclass(frozen=True, eq=False)
+class Active:
+    """A filter that leaves something out: what it says, (n,) which rows pass, and how it is dropped."""
+
+    words: str
+    fits: Mask
+    drop: Callable[[], None]
+
+
+def setting(key: str, value: object) -> Callable[[], None]:
+    """Sets what a control has chosen, before it is drawn again."""
+
+    def drop() -> None:
+        st.session_state[key] = value
+
+    return drop
+
+
+def chips(active: Sequence[Active], among: Mask, *, on_change: Heard) -> None:
+    """The filters that leave something out, with the number of rows `among` (n,) that pass each. A click drops one."""
+    if not active:
+        return
+
+    def dropped(filters: Sequence[Active]) -> None:
+        for each in filters:
+            each.drop()
+        on_change()
+
+    with st.container(horizontal=True, gap="small", key="chips"):
+        for i, each in enumerate(active):
+            n = int((each.fits & among).sum())
+            words = f"{escaped(shortened(each.words, LONGEST_CHIP))} · {n:,}"
+            st.button(
+                words,
+                key=f"chip_{i}",
+                icon=":material/close:",
+                icon_position="right",
+                on_click=dropped,
+                args=([each],),
+                help=f"Show again what this leaves out: {escaped(each.words)}",
+            )
+        if len(active) > 1:
+            st.button("Clear all", key="chips_clear", type="tertiary", on_click=dropped, args=(active,))
 
 
 def by_verdict(
@@ -85,17 +135,18 @@ def by_class(
     return np.isin(kinds, wanted) if wanted else np.ones(len(kinds), np.bool_)
 
 
-def by_id(ids: pd.Index, *, on_change: Heard) -> Mask:
+def by_id(ids: pd.Index, *, on_change: Heard) -> list[Active]:
     """The samples whose ids contain what is typed, in upper or lower case."""
     part = st.text_input(
         "Find", key="find", bind="query-params", placeholder="Part of a sample id", on_change=on_change, width=150
     )
-    return (
-        np.asarray(ids.str.contains(part, case=False, regex=False), np.bool_) if part else np.ones(len(ids), np.bool_)
-    )
+    if not part:
+        return []
+    fits = np.asarray(ids.str.contains(part, case=False, regex=False), np.bool_)
+    return [Active(f"id contains {part}", fits, setting("find", ""))]
 
 
-def by_selection(run: Run, *, on_change: Heard) -> Mask:
+def by_selection(run: Run, *, on_change: Heard) -> list[Active]:
     """The samples of a saved selection."""
     names = selections.names(run)
     if st.session_state.get("selection", ALL) not in names:
@@ -110,20 +161,26 @@ def by_selection(run: Run, *, on_change: Heard) -> Mask:
         help="Selections are saved on the page Latent space.",
     )
     if name == ALL:
-        return np.ones(len(run), np.bool_)
-    return np.asarray(readers.ids(run).isin(selections.sample_ids(run, str(name))), np.bool_)
+        return []
+    fits = np.asarray(readers.ids(run).isin(selections.sample_ids(run, str(name))), np.bool_)
+    return [Active(f"selection {name}", fits, setting("selection", ALL))]
 
 
-def by_marks(run: Run, *, on_change: Heard) -> Mask:
-    """Samples that are marked or not, by whom."""
-    wanted = st.selectbox("Show", marking.FILTERS, key="marks", bind="query-params", on_change=on_change)
-    return marking.fits(run, readers.ids(run), str(wanted))
+def by_marks(run: Run, *, on_change: Heard) -> list[Active]:
+    """Samples that are marked, labelled or noted, or not, by whom."""
+    offered = marking.filters(run)
+    if st.session_state.get("marks", marking.ALL) not in offered:
+        st.session_state["marks"] = marking.ALL
+    wanted = str(st.selectbox("Show", offered, key="marks", bind="query-params", on_change=on_change))
+    if wanted == marking.ALL:
+        return []
+    return [Active(wanted, marking.fits(run, readers.ids(run), wanted), setting("marks", marking.ALL))]
 
 
 # ------------------------------------------------------------------------------------------------- near the threshold
 
 
-def by_nearness(distances: NDArray[np.float64], among: Mask, *, disabled: bool, on_change: Heard) -> Mask:
+def by_nearness(distances: NDArray[np.float64], among: Mask, *, disabled: bool, on_change: Heard) -> list[Active]:
     """The share of the rows `among` (n,) that lies nearest the threshold. `distances`: (n,) of scores from it."""
     share = st.slider(
         "Only the images nearest the threshold, in %",
@@ -136,7 +193,9 @@ def by_nearness(distances: NDArray[np.float64], among: Mask, *, disabled: bool, 
         on_change=on_change,
         help="Of the chosen subsets, by the distance of their scores from the threshold, on both sides of it.",
     )
-    return np.ones(len(distances), np.bool_) if disabled or share == 100 else nearest(distances, among, share / 100)
+    if disabled or share == 100:
+        return []
+    return [Active(f"nearest {share} %", nearest(distances, among, share / 100), setting("near", 100))]
 
 
 def nearest(distances: NDArray[np.float64], among: Mask, share: float) -> Mask:
@@ -154,30 +213,37 @@ def nearest(distances: NDArray[np.float64], among: Mask, share: float) -> Mask:
 
 @cached(entries=64)
 def column(run: Run, name: str) -> NDArray[Any]:
-    """One column of the samples: numbers as float64 with NaN, everything else as text with ""."""
+    """One column of the samples: numbers as float64 with NaN, everything else as text with ""; or how images look."""
+    if name in MEASURES and name not in run.column_names():
+        return measured.of_run(run)[name]
     values = readers.samples(run, (name,))[name]
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         return values.to_numpy(np.float64)
     return values.astype("str").fillna("").to_numpy(str)
 
 
-def by_columns(run: Run, *, on_change: Heard) -> Mask:
-    """Any columns of the data, each with a choice of its own."""
-    fits = np.ones(len(run), np.bool_)
+def columns_of(run: Run) -> list[str]:
+    """What samples can be filtered, ordered and grouped by: columns of the data, and how images look where it is known
+    or soon computed."""
     columns = [name for name in run.column_names() if name not in ("sample_id", "path")]
-    st.session_state["where"] = [name for name in st.session_state.get("where", []) if name in columns]
+    looks = MEASURES if run.has_images and causes.is_measured(run) else ()
+    return [*columns, *(name for name in looks if name not in columns)]
+
+
+def by_columns(run: Run, *, on_change: Heard) -> list[Active]:
+    """Any columns of the data, each with a choice of its own."""
+    offered = columns_of(run)
+    st.session_state["where"] = [name for name in st.session_state.get("where", []) if name in offered]
     chosen = st.multiselect(
         "Columns of the data",
-        columns,
+        offered,
         key="where",
         bind="query-params",
         format_func=readable,
         on_change=on_change,
         placeholder="Subject, session, any other",
     )
-    for name in chosen:
-        fits &= _by_column(run, name, on_change)
-    return fits
+    return [active for name in chosen for active in _by_column(run, name, on_change)]
 
 
 def only(run: Run, name: str, value: str) -> tuple[dict[str, list[str]], dict[str, object]]:
@@ -189,17 +255,27 @@ def only(run: Run, name: str, value: str) -> tuple[dict[str, list[str]], dict[st
     return {"where": [readable(name)], key: [value]}, {"where": [name], key: asked}
 
 
-def _by_column(run: Run, name: str, on_change: Heard) -> Mask:
+def _without(name: str) -> Callable[[], None]:
+    """Drops the choice for a column."""
+
+    def drop() -> None:
+        st.session_state["where"] = [other for other in st.session_state["where"] if other != name]
+
+    return drop
+
+
+def _by_column(run: Run, name: str, on_change: Heard) -> list[Active]:
     """The choice for one column: a range of numbers, some of a few values, a part of a text."""
     values = column(run, name)
     title, key = escaped(readable(name)), f"where_{name}"
     is_number = np.issubdtype(values.dtype, np.floating)
     distinct = np.unique(values[~np.isnan(values)] if is_number else values)
     if is_number and len(distinct) > FEW_VALUES:
-        return _in_range(values, float(distinct[0]), float(distinct[-1]), title, key, on_change)
+        return _in_range(values, float(distinct[0]), float(distinct[-1]), name, on_change)
     if len(distinct) > MANY_VALUES:
         part = st.text_input(title, key=f"{key}_part", bind="query-params", on_change=on_change)
-        return pd.Series(values).str.contains(part, case=False, regex=False).to_numpy(np.bool_)
+        fits = pd.Series(values).str.contains(part, case=False, regex=False).to_numpy(np.bool_)
+        return [Active(f"{readable(name)} contains {part}", fits, _without(name))] if part else []
     names = np.array([f"{value:g}" for value in values]) if is_number else values
     options = [f"{value:g}" for value in distinct] if is_number else [str(value) for value in distinct]
     st.session_state[key] = [value for value in st.session_state.get(key, []) if value in options]
@@ -212,15 +288,21 @@ def _by_column(run: Run, name: str, on_change: Heard) -> Mask:
         placeholder="All",
         on_change=on_change,
     )
-    return np.isin(names, wanted) if wanted else np.ones(len(values), np.bool_)
+    if not wanted:
+        return []
+    words = ", ".join(readable(value) or "(empty)" for value in wanted)
+    return [Active(f"{readable(name)}: {words}", np.isin(names, wanted), _without(name))]
 
 
-def _in_range(values: NDArray[np.float64], low: float, high: float, title: str, key: str, on_change: Heard) -> Mask:
+def _in_range(values: NDArray[np.float64], low: float, high: float, name: str, on_change: Heard) -> list[Active]:
+    title, key = escaped(readable(name)), f"where_{name}"
     if key in st.session_state:  # of another Run, perhaps
         kept = st.session_state[key]
         st.session_state[key] = (min(max(kept[0], low), high), max(min(kept[1], high), low))
     first, last = st.slider(
         title, low, high, (low, high), (high - low) / 200, "%.4g", key, bind="query-params", on_change=on_change
     )
-    # The whole range leaves out nothing, not even what has no number.
-    return (values >= first) & (values <= last) if (first, last) != (low, high) else np.ones(len(values), np.bool_)
+    if (first, last) == (low, high):  # which leaves out nothing, not even what has no number
+        return []
+    words = f"{readable(name)} {first:.4g} to {last:.4g}"
+    return [Active(words, (values >= first) & (values <= last), _without(name))]

@@ -1,7 +1,8 @@
-"""Marks and notes on the screen: who is marking, what is marked, and the form for a note."""
+"""Marks, labels and notes on the screen: who marks, what keys do, what is said of a sample, who agrees with whom."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -10,28 +11,44 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from app.components.pressed import Press
+from app.session import readers
 from app.session.cache import cached
 from app.words import escaped
 from fas_core import files
 from fas_core.errors import BadInputError
 from fas_core.runs import marks
-from fas_core.runs.marks import Mark
+from fas_core.runs.marks import Agreement, Mark
 from fas_core.runs.store import Run
 
 ALL, MINE, ANYBODY, NOTED, UNMARKED = "All", "Marked by me", "Marked by anybody", "With a note", "Without marks"
-FILTERS = (ALL, MINE, ANYBODY, NOTED, UNMARKED)
+NOT_SEEN, LABELLED = "Not looked at by me", "Labelled "
+FILTERS = (ALL, MINE, ANYBODY, NOTED, UNMARKED, NOT_SEEN)
+MOST_UNDONE = 1000
+
+# ---------------------------------------------------------------------------------------------------- what is kept
 
 
 @cached(entries=16)
-def _current(run: Run, path: str, stamp: tuple[int, int]) -> list[Mark]:  # noqa: ARG001 - parts of the key
+def _latest(run: Run, path: str, stamp: tuple[int, int]) -> list[Mark]:  # noqa: ARG001 - parts of the key
     """`path` and `stamp` tell apart what the file of one Run holds at several times, and in several caches."""
-    return marks.current(marks.history(run))
+    return marks.latest(marks.history(run))
+
+
+@cached(entries=16)
+def _agreements(run: Run, path: str, stamp: tuple[int, int]) -> list[Agreement]:  # noqa: ARG001 - parts of the key
+    return marks.agreements(run, marks.history(run))
+
+
+def _looked_at(run: Run) -> list[Mark]:
+    """Everybody's latest of every sample, where somebody has only looked too."""
+    path = marks.file_of(run)
+    return _latest(run, str(path), _stamp(path))
 
 
 def of_run(run: Run) -> list[Mark]:
-    """Everybody's marks as they stand now. Shared between sessions: do not change the list."""
-    path = marks.file_of(run)
-    return _current(run, str(path), _stamp(path))
+    """Everybody's marks as they stand now."""
+    return [mark for mark in _looked_at(run) if mark.says_something]
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -47,6 +64,113 @@ def person() -> str:
     return str(st.session_state.get("person") or "").strip()[: marks.LONGEST_NAME]
 
 
+def own(run: Run) -> dict[str, Mark]:
+    """What the person of this session has said of each sample that he or she has looked at, by its id."""
+    name = person()
+    return {mark.sample_id: mark for mark in _looked_at(run) if mark.by == name}
+
+
+def of_sample(run: Run, sample_id: str) -> list[Mark]:
+    return [mark for mark in of_run(run) if mark.sample_id == sample_id]
+
+
+def notes_by_sample(run: Run) -> dict[str, str]:
+    """What all people say, in one line per sample; an own mark or label says nothing here, the card shows it."""
+    notes: dict[str, list[str]] = {}
+    for mark in of_run(run):
+        is_own = mark.by == person()
+        if mark.note or not is_own:
+            notes.setdefault(mark.sample_id, []).append(mark.note if is_own else said(mark))
+    return {sample_id: "; ".join(lines) for sample_id, lines in notes.items()}
+
+
+def said(mark: Mark) -> str:
+    """A mark in a line."""
+    name = mark.by or "Somebody"
+    words = ", ".join(filter(None, (mark.own_label, mark.note)))
+    return f"{name}: {words}" if words else f"marked by {name}"
+
+
+# ------------------------------------------------------------------------------------------------- what is pressed
+
+
+def hear(run: Run, press: Press) -> str | None:
+    """Keeps what a press says of a sample; what goes wrong is said when the page is drawn again.
+
+    The sample whose last change has been undone, where that was asked for.
+    """
+    if press.what == "undo":
+        return _undo(run)
+    if press.sample_id not in readers.ids(run):
+        return None
+    known = own(run).get(press.sample_id)
+    if press.what == "seen":
+        if known is None:
+            _write(run, _nothing(press.sample_id))
+        return None
+    before = known or _nothing(press.sample_id)
+    if _write(run, changed(before, press, marks.labels(run.cache))):
+        undone = st.session_state.get("_marks_before", [])
+        st.session_state["_marks_before"] = [*undone, (run.id, before)][-MOST_UNDONE:]
+    return None
+
+
+def changed(before: Mark, press: Press, labels: tuple[str, ...]) -> Mark:
+    """What is said of a sample after a press, if `before` was said till then."""
+    value = press.value
+    if press.what == "mark":
+        return replace(before, is_marked=not before.is_marked if value is None else value is True)
+    if press.what == "note":
+        return replace(before, note=str(value or ""))
+    name = labels[value] if isinstance(value, int) and 0 <= value < len(labels) else value
+    return replace(before, own_label=str(name) if name in labels else "")
+
+
+def _nothing(sample_id: str) -> Mark:
+    return Mark(sample_id, person(), is_marked=False, note="", when="")
+
+
+def _undo(run: Run) -> str | None:
+    before = st.session_state.get("_marks_before", [])
+    if not before or before[-1][0] != run.id:
+        return None
+    st.session_state["_marks_before"] = before[:-1]
+    mark: Mark = before[-1][1]
+    _write(run, mark)
+    return mark.sample_id
+
+
+def _write(run: Run, mark: Mark) -> bool:
+    try:
+        marks.make(run, mark.sample_id, by=mark.by, is_marked=mark.is_marked, note=mark.note, own_label=mark.own_label)
+    except BadInputError as error:
+        st.session_state["_mark_problem"] = str(error)
+        return False
+    return True
+
+
+# -------------------------------------------------------------------------------------------------------- controls
+
+
+def menu(run: Run) -> None:
+    """Who marks, what the labels are called, how far people agree, and everybody's marks as a file."""
+    person_control()
+    key = "_label_names"
+    st.session_state[key] = ", ".join(marks.labels(run.cache))
+    st.text_input(
+        "Labels of the keys 1 to 5",
+        key=key,
+        on_change=_name_labels,
+        args=(run, key),
+        help="Five names with commas between them, for all Runs. What has been labelled keeps its name of then.",
+    )
+    show_problem()
+    path = marks.file_of(run)
+    for agreement in _agreements(run, str(path), _stamp(path)):
+        st.caption(escaped(agreement.words))
+    download(run)
+
+
 def person_control(width: Literal["stretch"] | int = "stretch") -> None:
     st.text_input(
         "Your name",
@@ -59,29 +183,12 @@ def person_control(width: Literal["stretch"] | int = "stretch") -> None:
     )
 
 
-def marked_by(run: Run, name: str) -> set[str]:
-    """Ids of the samples that somebody has marked."""
-    return {mark.sample_id for mark in of_run(run) if mark.is_marked and mark.by == name}
-
-
-def of_sample(run: Run, sample_id: str) -> list[Mark]:
-    return [mark for mark in of_run(run) if mark.sample_id == sample_id]
-
-
-def own(run: Run, sample_id: str) -> Mark | None:
-    """What the person of this session has said of a sample."""
-    return next((mark for mark in of_sample(run, sample_id) if mark.by == person()), None)
-
-
-def keep(run: Run, sample_id: str, is_marked: bool) -> None:
-    """Marks a sample or takes the mark back; the note stays. What goes wrong is said when the page is drawn again."""
-    before = own(run, sample_id)
-    _write(run, sample_id, is_marked, "" if before is None else before.note)
-
-
-def _write(run: Run, sample_id: str, is_marked: bool, note: str) -> None:
+def _name_labels(run: Run, key: str) -> None:
+    names = [name.strip() for name in str(st.session_state[key]).split(",")]
     try:
-        marks.make(run, sample_id, by=person(), is_marked=is_marked, note=note)
+        if len(names) > len(marks.LABELS):
+            raise BadInputError(f"There are five labels, and {len(names)} names: take some out.")
+        marks.name_labels(run.cache, [*names, *[""] * (len(marks.LABELS) - len(names))])
     except BadInputError as error:
         st.session_state["_mark_problem"] = str(error)
 
@@ -108,65 +215,40 @@ def download(run: Run) -> None:
     )
 
 
-def form(run: Run, sample_id: str, *, with_name: bool) -> None:
-    """The mark and the note of one sample, and what others say of it. `with_name`: asks who marks, here and nowhere
-    else on the page."""
-    mine = own(run, sample_id)
-    mark_key, note_key = (f"_{what}_{run.id}_{sample_id}_{person()}" for what in ("mark", "note"))
-    st.session_state[mark_key] = mine is not None and mine.is_marked
-    if note_key not in st.session_state:
-        st.session_state[note_key] = "" if mine is None else mine.note
-
-    def changed() -> None:
-        _write(run, sample_id, bool(st.session_state[mark_key]), str(st.session_state[note_key]))
-
+def show_others(run: Run, sample_id: str) -> None:
+    """What other people say of a sample."""
     show_problem()
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.toggle("Marked", key=mark_key, on_change=changed)
-        st.text_input(
-            f"Note by {escaped(person())}" if person() and not with_name else "Note",
-            key=note_key,
-            on_change=changed,
-            max_chars=marks.LONGEST_NOTE,
-            placeholder="What is to be said of this image; Enter keeps it",
-            help=None if with_name else "Whose note it is, is said by your name in the gallery's menu Marks.",
-        )
-        if with_name:
-            person_control(width=240)
     for mark in of_sample(run, sample_id):
         if mark.by != person():
             st.caption(f"{escaped(said(mark))} · {escaped(mark.when[:16].replace('T', ' '))}")
 
 
-def said(mark: Mark) -> str:
-    """A mark in a line."""
-    name = mark.by or "Somebody"
-    return f"{name}: {mark.note}" if mark.note else f"marked by {name}"
+# --------------------------------------------------------------------------------------------------------- filters
 
 
-def notes_by_sample(run: Run) -> dict[str, str]:
-    """What all people say, in one line per sample; an own mark without a note says nothing, it has its star."""
-    notes: dict[str, list[str]] = {}
-    for mark in of_run(run):
-        is_own = mark.by == person()
-        if mark.note or not is_own:
-            notes.setdefault(mark.sample_id, []).append(mark.note if is_own else said(mark))
-    return {sample_id: "; ".join(lines) for sample_id, lines in notes.items()}
+def filters(run: Run) -> list[str]:
+    """What samples can be filtered by: `FILTERS`, and every label that somebody has given."""
+    given = {mark.own_label for mark in of_run(run) if mark.own_label}
+    return [*FILTERS, *(f"{LABELLED}{name}" for name in sorted(given))]
 
 
 def fits(run: Run, ids: pd.Index, wanted: str) -> NDArray[np.bool_]:
-    """(n,) which samples pass one of `FILTERS`."""
+    """(n,) which samples pass one of `filters`."""
     if wanted == ALL:
         return np.ones(len(ids), np.bool_)
     current = of_run(run)
-    sample_ids = {
-        MINE: marked_by(run, person()),
-        ANYBODY: {mark.sample_id for mark in current if mark.is_marked},
-        NOTED: {mark.sample_id for mark in current if mark.note},
-        UNMARKED: {mark.sample_id for mark in current},
-    }[wanted]
-    is_one = np.asarray(ids.isin(sample_ids), np.bool_)
-    return ~is_one if wanted == UNMARKED else is_one
+    if wanted in (UNMARKED, NOT_SEEN):
+        known = own(run).keys() if wanted == NOT_SEEN else {mark.sample_id for mark in current}
+        return ~np.asarray(ids.isin(list(known)), np.bool_)
+    if wanted == MINE:
+        fitting = [mark for mark in current if mark.is_marked and mark.by == person()]
+    elif wanted == ANYBODY:
+        fitting = [mark for mark in current if mark.is_marked]
+    elif wanted == NOTED:
+        fitting = [mark for mark in current if mark.note]
+    else:
+        fitting = [mark for mark in current if mark.own_label == wanted.removeprefix(LABELLED)]
+    return np.asarray(ids.isin([mark.sample_id for mark in fitting]), np.bool_)
 
 
 def csv(run: Run) -> bytes:

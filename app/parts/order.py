@@ -1,33 +1,48 @@
-"""In which order samples are shown: by a score, by the distance from a threshold, by what two scores disagree about."""
+"""In which order samples are shown: by a score or a column of the data, by the distance from a threshold, by what two
+scores disagree about; and in which groups."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from app.parts import filters
 from app.session.cache import cached
 from app.session.readers import score_values
 from fas_core import scores
+from fas_core.data.names import readable
 from fas_core.evaluation.verdicts import percentiles
 from fas_core.runs.store import Run
 
 HIGH, LOW, RANDOM = "Score, high to low", "Score, low to high", "Random"
 NEAR, DISAGREEMENT = "Nearest the threshold", "Disagreement of two scores"
 CHOSEN = "chosen score"
+NO_GROUPS = "none"
+RANGES = 5  # that numbers of many values are grouped in, as many samples in each
 
 
 @dataclass(frozen=True)
 class Order:
-    """`kind`: one of the five above. `by` and `against` are scores, `seed` that of the random order."""
+    """`kind`: one of the five above. `by` is a score or a column, `against` a score, `seed` that of the random order;
+    `group` is the column whose values are headings, "" for none."""
 
     kind: str
     by: str
     against: str
     seed: int
+    group: str = ""
+
+    @property
+    def words(self) -> str:
+        """Short, as the name of what changes it."""
+        kinds = {HIGH: f"{readable(self.by)} ↓", LOW: f"{readable(self.by)} ↑", NEAR: "nearest the threshold"}
+        kinds |= {DISAGREEMENT: f"{self.by} against {self.against}", RANDOM: "random"}
+        return f"{kinds[self.kind]}, by {readable(self.group)}" if self.group else kinds[self.kind]
 
 
 def kind_control(*, has_threshold: bool, on_change: Callable[[], None]) -> str:
@@ -46,18 +61,25 @@ def kind_control(*, has_threshold: bool, on_change: Callable[[], None]) -> str:
 
 
 def controls(run: Run, score: str, kind: str, *, on_change: Callable[[], None]) -> Order:
-    """The score that the order follows, the one it is set against, and the seed. `score`: the one that all show."""
-    offered = scores.listed(run, score)
-    for key in ("by", "against"):
-        if st.session_state.get(key, CHOSEN) not in (CHOSEN, *offered):
-            st.session_state[key] = CHOSEN
+    """What the order follows, what it is set against, the seed, and the groups. `score`: the one that all show."""
+    offered, columns = scores.listed(run, score), filters.columns_of(run)
+    by_columns = [name for name in columns if name not in offered]
+    for key, names in (
+        ("by", [CHOSEN, *offered, *by_columns]),
+        ("against", [CHOSEN, *offered]),
+        ("group", [NO_GROUPS, *columns]),
+    ):
+        if key in st.session_state and st.session_state[key] not in names:
+            st.session_state[key] = names[0]
     by = st.selectbox(
         "Score",
-        [CHOSEN, *offered],
+        # Not in words: two columns may read the same.
+        [CHOSEN, *offered, *([] if kind == DISAGREEMENT else by_columns)],
         key="by",
         bind="query-params",
         disabled=kind in (NEAR, RANDOM),
         on_change=on_change,
+        help="Any score, or any column of the data.",
     )
     of_order = score if by == CHOSEN else str(by)
     others = [name for name in offered if name != of_order]
@@ -80,7 +102,21 @@ def controls(run: Run, score: str, kind: str, *, on_change: Callable[[], None]) 
         disabled=kind != RANDOM,
         on_change=on_change,
     )
-    return Order(kind, of_order, score if against == CHOSEN else str(against), int(seed))
+    group = st.selectbox(
+        "Groups",
+        [NO_GROUPS, *columns],
+        key="group",
+        bind="query-params",
+        on_change=on_change,
+        help="The images of each value of a column together, under a heading that counts them.",
+    )
+    return Order(
+        kind,
+        of_order,
+        score if against == CHOSEN else str(against),
+        int(seed),
+        "" if group == NO_GROUPS else str(group),
+    )
 
 
 @cached(entries=32)
@@ -100,5 +136,64 @@ def in_order(run: Run, rows: NDArray[np.intp], order: Order, distances: NDArray[
     elif order.kind == DISAGREEMENT:
         key = -np.abs(ranks(run, order.by) - ranks(run, order.against))
     else:
-        key = score_values(run, order.by) * (1 if order.kind == LOW else -1)
+        key = _ascending(run, order.by) * (1 if order.kind == LOW else -1)
     return rows[np.argsort(key[rows], kind="stable")]
+
+
+def _ascending(run: Run, name: str) -> NDArray[np.float64]:
+    """(n,) a score, a column of numbers, or places of a column's texts among each other; NaN where there is nothing."""
+    if scores.has(run, name):
+        return score_values(run, name)
+    values = filters.column(run, name)
+    if np.issubdtype(values.dtype, np.floating):
+        return values
+    texts, of_row = np.unique(values, return_inverse=True)
+    places = np.empty(len(texts))
+    places[sorted(range(len(texts)), key=lambda i: natural(str(texts[i])))] = np.arange(len(texts))
+    return np.where(values == "", np.nan, places[of_row])
+
+
+def natural(text: str) -> list[tuple[int, int, str]]:
+    """Sorts "s2" before "s10"."""
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.findall(r"[0-9]+|[^0-9]+", text)]
+
+
+# ---------------------------------------------------------------------------------------------------------- in groups
+
+
+def grouped(run: Run, rows: NDArray[np.intp], name: str) -> tuple[NDArray[np.intp], list[str]]:
+    """Rows by the values of a column, within each as they were, and the heading of each row: value and count.
+
+    Numbers of many values are grouped in ranges of as many samples each; what has no value comes last.
+    """
+    values = filters.column(run, name)[rows]
+    if np.issubdtype(values.dtype, np.floating):
+        codes, names = _ranges(values)
+    else:
+        texts, of_row = np.unique(values, return_inverse=True)
+        by_name = sorted(range(len(texts)), key=lambda i: (texts[i] == "", natural(str(texts[i]))))
+        codes = np.argsort(by_name)[of_row]
+        names = [str(texts[i]) for i in by_name]
+    ordered = np.argsort(codes, kind="stable")
+    counts = np.bincount(codes, minlength=len(names))
+    headings = [
+        f"{readable(name)}: {text or '(empty)'} · {n:,}" for text, n in zip(names, counts.tolist(), strict=True)
+    ]
+    return rows[ordered], [headings[code] for code in codes[ordered].tolist()]
+
+
+def _ranges(values: NDArray[np.float64]) -> tuple[NDArray[np.intp], Sequence[str]]:
+    """(n,) which group each number is in, and what the groups are called."""
+    known = values[~np.isnan(values)]
+    distinct = np.unique(known)
+    if len(distinct) <= filters.FEW_VALUES:
+        codes, names = np.searchsorted(distinct, values), [f"{value:g}" for value in distinct]
+    else:
+        edges = np.unique(np.quantile(known, np.arange(1, RANGES) / RANGES))
+        edges = edges[(edges > distinct[0])]
+        codes = np.searchsorted(edges, values, side="right")
+        names = []
+        for code in range(len(edges) + 1):
+            inside = known[np.searchsorted(edges, known, side="right") == code]
+            names.append(f"{inside.min():.4g} to {inside.max():.4g}")
+    return np.where(np.isnan(values), len(names), codes), [*names, ""]

@@ -1,112 +1,63 @@
-"""Gallery: which images the model reconstructs badly, and which verdicts are wrong."""
+"""Gallery: which images the model reconstructs badly, which verdicts are wrong, and what people say of them."""
 
-import math
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
 from app.components import gallery as component
+from app.components.pressed import Marking, Place, Press, lead
 from app.components.zoom import zoomed
-from app.parts import filters, marking, order, sample, standing
+from app.parts import filters, marking, order, sample, standing, trail
+from app.parts.cards import Choice, cards_of
+from app.parts.filters import Active
+from app.parts.judged import Judged, answer, headline, judged, noun
 from app.parts.order import Order
-from app.session import operating, readers, sidebar
+from app.parts.reviewing import position, review
+from app.session import operating, sidebar
 from app.session.address import link_params
 from app.session.page import fragment
-from app.session.readers import decisions, pooled_score_set, score_values
 from app.session.sidebar import Shown
-from app.words import MISSED, REJECTED, RIGHT, about, escaped, number, percent
-from fas_core import metrics, scores
+from app.words import MISSED, REJECTED, RIGHT, about, escaped
+from fas_core import scores
 from fas_core.data.names import readable
 from fas_core.evaluation import verdicts
-from fas_core.evaluation.verdicts import NO_RESPONSE, verdicts_at
-from fas_core.metrics.operating_point import OperatingPoint
-from fas_core.reports.palette import style_of
-from fas_core.runs.store import Run
+from fas_core.evaluation.verdicts import NO_RESPONSE
+from fas_core.runs import marks
+
+SHEET, REVIEW, LARGE = "Sheet", "Review", "One"
+LAYOUTS: dict[str, component.Layout] = {SHEET: "sheet", REVIEW: "review", LARGE: "large"}
+VERDICTS = {MISSED: verdicts.MISSED, REJECTED: verdicts.REJECTED, RIGHT: verdicts.RIGHT}
+KEYS = (
+    "Keys, once a card has the focus: arrows, or n and p, go on and back, Page Down and Up turn the page, m marks, "
+    "1 to 5 label, / writes a note, u undoes, Enter opens."
+)
+# A review has the whole width: the sidebar, whose choices stay as they are, comes back with the sheet.
+FULL_WIDTH = """<style>[data-testid=stSidebar], [data-testid=stExpandSidebarButton] { display: none; }</style>"""
+# Title and answer, controls and chips stand close together, so that images begin high on the first screen.
+TIGHT = """<style>
+.st-key-gallery_head { gap: 0.4rem; margin-bottom: -0.75rem; }
+.st-key-gallery_head [data-testid=stMarkdownContainer] p { line-height: 1.35; margin: 0; }
+.st-key-chips button { min-height: 1.75rem; padding: 0 0.6rem; border-radius: 1rem; }
+.st-key-page_bar { flex-wrap: nowrap; }
+.st-key-page_bar > :last-child { min-width: 0; flex: 1 1 0; }
+.st-key-page_bar [data-testid=stCaptionContainer] p { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+</style>"""
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
-    """The samples of a Run, all of them, as the sidebar judges them: arrays are (n,) in row order."""
+class Listed:
+    """The images that the filters leave, in order."""
 
-    shown: Shown
-    point: OperatingPoint | None
-    ids: pd.Index
-    kinds: NDArray[np.str_]  # their groups
-    is_shown: NDArray[np.bool_]  # of the chosen subsets
-    distances: NDArray[np.float64]  # of what is decided on from the threshold; NaN where one of the two is missing
-    verdicts: NDArray[np.str_]  # right where there is no threshold
+    rows: NDArray[np.intp]
+    headings: list[str]  # of each row; "" where there are no groups
+    words: str  # what they are
 
-    @property
-    def run(self) -> Run:
-        return self.shown.run
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What the controls say, the filters apart."""
-
-    order: Order
-    more_scores: list[str]
-    per_page: int
-    display: component.Display
-
-
-def judged(shown: Shown, point: OperatingPoint | None) -> Judged:
-    """Every sample against the threshold of its presentation."""
-    run = shown.run
-    samples = readers.samples(run, ("subset", "label"))
-    decided = readers.decided_values(run, shown.score, shown.level)
-    threshold = math.nan if point is None else point.threshold
-    return Judged(
-        shown,
-        point,
-        readers.ids(run),
-        readers.groups(run),
-        samples["subset"].isin(shown.subsets).to_numpy(),
-        np.abs(decided - threshold),
-        np.full(len(run), verdicts.RIGHT) if point is None else verdicts_at(samples["label"], decided, threshold),
-    )
-
-
-# ------------------------------------------------------------------------------------------------------- the answer
-
-
-def answer(images: Judged) -> str:
-    """The page's answer in one or two sentences."""
-    errors = "; ".join(errors_at(images.shown, images.point)) if images.point is not None else ""
-    values, kinds = score_values(images.run, images.shown.score)[images.is_shown], images.kinds[images.is_shown]
-    if not kinds.size:
-        return "The chosen subsets hold no image."
-    top = kinds[np.argsort(-values, kind="stable")[:60]]
-    names, numbers = np.unique(top, return_counts=True)
-    most = f"{numbers.max()} of the {len(top)} images with the highest {escaped(images.shown.score)} are "
-    most += f"{escaped(readable(str(names[numbers.argmax()])))}."
-    return f"{errors}. {most}" if errors else most
-
-
-def errors_at(shown: Shown, point: OperatingPoint) -> list[str]:
-    """How many attacks are missed and how many live ones rejected where the operating point is reported."""
-    reported = pooled_score_set(shown.run, shown.score, shown.level, point.reported_on)
-    if not reported.n_bona_fide + reported.n_attack:
-        return []
-    parts, at = [], metrics.rates_at(reported, point.threshold)
-    if (worst := at.apcer_worst) is not None and at.apcer_max is not None and at.apcer_pooled is not None:
-        n_worst = len(reported.attacks[worst])
-        parts.append(
-            f"**{at.counts.fn:,} of {reported.n_attack:,} attacks are missed** "
-            f"({percent(at.apcer_pooled, reported.n_attack)}), worst {escaped(readable(worst))} "
-            f"({percent(at.apcer_max, n_worst)} of {n_worst:,})"
-        )
-    if at.bpcer is not None:
-        parts.append(
-            f"**{at.counts.fp:,} of {reported.n_bona_fide:,} live {decisions(shown.run, shown.level)} are "
-            f"rejected** ({percent(at.bpcer, reported.n_bona_fide)})"
-        )
-    return parts
+    def headed(self, first: int, n: int) -> list[str]:
+        """The headings of n of them: where a group begins, and at the top of the page."""
+        of_page = self.headings[first : first + n]
+        return [text if i == 0 or text != of_page[i - 1] else "" for i, text in enumerate(of_page)]
 
 
 # ----------------------------------------------------------------------------------------------------- the controls
@@ -116,25 +67,36 @@ def to_first_page() -> None:
     st.session_state["page"] = 1
 
 
-def controls(images: Judged) -> tuple[Choice, NDArray[np.bool_]]:
-    """Order, filters and display, and (n,) which images pass the filters. A change of what is shown leads to page 1."""
+def controls(images: Judged) -> tuple[Choice, Listed, list[Active]]:
+    """Order, filters and display, the images that pass the filters, and the filters that leave something out."""
     run, has_threshold = images.run, images.point is not None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        with st.popover("Order", icon=":material/sort:"):
+        view = st.segmented_control(
+            "View",
+            list(LAYOUTS),
+            default=SHEET,
+            key="view",
+            bind="query-params",
+            required=True,
+            label_visibility="collapsed",
+            help="A contact sheet; four to six images that fill the window, to go through by keys; or one at a time.",
+        )
+        active = narrowed_in_sight(images)
+        ordering = st.session_state.get("_order_words", "Order")
+        with st.popover(ordering, icon=":material/sort:", help="In which order, and in which groups.", key="ordering"):
             kind = order.kind_control(has_threshold=has_threshold, on_change=to_first_page)
             chosen_order = order.controls(run, images.shown.score, kind, on_change=to_first_page)
-        fits = images.is_shown & filters_in_sight(images)
         with st.popover("Filters", icon=":material/filter_alt:"):
-            fits &= filters.by_id(images.ids, on_change=to_first_page)
-            fits &= filters.by_selection(run, on_change=to_first_page)
-            fits &= filters.by_columns(run, on_change=to_first_page)
-            fits &= filters.by_nearness(
+            active += narrowed_to_classes(images)
+            active += filters.by_id(images.ids, on_change=to_first_page)
+            active += filters.by_selection(run, on_change=to_first_page)
+            active += filters.by_columns(run, on_change=to_first_page)
+            active += filters.by_nearness(
                 images.distances, images.is_shown, disabled=not has_threshold, on_change=to_first_page
             )
         with st.popover("Marks", icon=":material/star:"):
-            marking.person_control()
-            fits &= filters.by_marks(run, on_change=to_first_page)
-            marking.download(run)
+            active += filters.by_marks(run, on_change=to_first_page)
+            marking.menu(run)
         with st.popover("Display", icon=":material/tune:"):
             more = st.multiselect(
                 "More scores on the cards",
@@ -144,79 +106,90 @@ def controls(images: Judged) -> tuple[Choice, NDArray[np.bool_]]:
             )
             per_page = component.paging_control(to_first_page)
             display = component.display_controls(ssim=True)
-    return Choice(chosen_order, more, per_page, display), fits
+    if st.session_state.get("_order_words") != chosen_order.words:
+        st.session_state["_order_words"] = chosen_order.words
+        st.rerun()  # the name of its control stands above it
+    choice = Choice(chosen_order, more, per_page, display, LAYOUTS[str(view or SHEET)])
+    return choice, listed(images, chosen_order, active), active
 
 
-def filters_in_sight(images: Judged) -> NDArray[np.bool_]:
-    """(n,) which images pass the filters that are always in sight."""
-    masks = {
-        filters.ALL: np.ones(len(images.ids), np.bool_),
-        MISSED: images.verdicts == verdicts.MISSED,
-        REJECTED: images.verdicts == verdicts.REJECTED,
-        RIGHT: images.verdicts == verdicts.RIGHT,
-    }
+def narrowed_in_sight(images: Judged) -> list[Active]:
+    """The filters whose controls are always in sight, and the sidebar's."""
+    masks = {filters.ALL: np.ones(len(images.ids), np.bool_)}
+    for name, verdict in VERDICTS.items():
+        masks[name] = images.verdicts == verdict if images.point is not None else masks[filters.ALL]
     fits = filters.by_verdict(
-        masks if images.point is not None else dict.fromkeys(masks, masks[filters.ALL]),
+        masks,
         disabled=images.point is None,
         on_change=to_first_page,
         help="Missed attack: its score is below the threshold. Rejected live: its score is at or above it.",
     )
-    return fits & filters.by_class(
+    active = []
+    if (verdict := chosen_verdict(images)) != filters.ALL:
+        active.append(Active(verdict, fits, filters.setting("verdict", filters.ALL)))
+    if len(images.shown.subsets) < len(images.run.subsets):
+        words = f"subsets {', '.join(images.shown.subsets)}"
+        active.append(Active(words, images.is_shown, filters.setting("subsets", list(images.run.subsets))))
+    return active
+
+
+def narrowed_to_classes(images: Judged) -> list[Active]:
+    fits = filters.by_class(
         images.kinds,
         images.kinds[images.is_shown].tolist(),
         on_change=to_first_page,
         help="Attack species of the data, and bona fide (live) images.",
     )
+    if not (classes := st.session_state.get("classes")):
+        return []
+    return [Active(", ".join(readable(name) for name in classes), fits, filters.setting("classes", []))]
 
 
-def cards_of(images: Judged, rows: NDArray[np.intp], choice: Choice) -> list[component.Card]:
-    run, chosen = images.run, choice.order
-    is_disagreement = chosen.kind == order.DISAGREEMENT
-    first = [chosen.by, chosen.against] if is_disagreement else []
-    names = list(dict.fromkeys([*first, images.shown.score, chosen.by, *choice.more_scores]))
-    mine = marking.marked_by(run, marking.person())
-    notes = marking.notes_by_sample(run)
-    cards = []
-    for row in rows.tolist():
-        style = style_of(images.kinds[row])
-        sample_id = images.ids[row]
-        lines = [*(standing.score_line(run, name, row) for name in names), sample_id]
-        if is_disagreement:
-            places = (f"{100 * order.ranks(run, name)[row]:.0f} %" for name in names[:2])
-            lines.insert(0, f"rank among all images {' and '.join(places)}")
-        cards.append(
-            component.Card(
-                sample_id=sample_id,
-                lines=lines,
-                brief=" · ".join(number(score_values(run, name)[row]) for name in names),
-                group=readable(images.kinds[row]),
-                colour=style.colour,
-                is_hollow=style.is_hollow,
-                verdict=cast(component.Verdict, str(images.verdicts[row])),
-                is_marked=sample_id in mine,
-                note=notes.get(sample_id, ""),
-            )
-        )
-    return cards
+def chosen_verdict(images: Judged) -> str:
+    return filters.ALL if images.point is None else str(st.session_state.get("verdict", filters.ALL))
 
 
-@st.dialog("One image", width=980, position="right")
-def details(images: Judged, on_page: list[str], display: component.Display) -> None:
-    """Everything about one sample; steps through the images of the page."""
-    run, sample_id = images.run, component.stepper(on_page)
-    row = int(images.ids.get_loc(sample_id))
-    words = {verdicts.MISSED: "missed attack", verdicts.REJECTED: "rejected live", NO_RESPONSE: "no response"}
-    verdict = "no threshold" if images.point is None else words.get(str(images.verdicts[row]), "right")
+def listed(images: Judged, chosen: Order, active: list[Active]) -> Listed:
+    """The images that pass all filters, in order, and in groups where these are asked for."""
+    fits = np.logical_and.reduce([images.is_shown, *(each.fits for each in active)])
+    rows = order.in_order(images.run, np.flatnonzero(fits), chosen, images.distances)
+    headings = [""] * len(rows)
+    if chosen.group:
+        rows, headings = order.grouped(images.run, rows, chosen.group)
+    verdict, classes = chosen_verdict(images), st.session_state.get("classes") or []
+    named = {verdict, ", ".join(readable(name) for name in classes)}
+    others = [each.words for each in active if each.words not in named]
+    return Listed(rows, headings, noun("" if verdict == filters.ALL else verdict, classes, others))
+
+
+# -------------------------------------------------------------------------------------------------------- the images
+
+
+def come_back(per_page: int) -> None:
+    """The gallery goes on from the image that the panel has come to."""
+    at = int(st.session_state["_detail_at"])
+    st.session_state["page"] = at // per_page + 1
+    lead("images", at)
+
+
+@st.dialog("One image", width=980, position="right", on_dismiss=lambda: come_back(st.session_state["_per_page"]))
+def details(images: Judged, rows: NDArray[np.intp], words: str, choice: Choice) -> None:
+    """Everything about one sample; steps through all that the gallery shows."""
+    run, at = images.run, int(st.session_state["_detail_at"])
+    row = int(rows[at])
+    sample_id = str(images.ids[row])
+    review(run, rows, at, words, key="detail_review", go_to=lambda to: st.session_state.update(_detail_at=to))
+    names = {verdicts.MISSED: "missed attack", verdicts.REJECTED: "rejected live", NO_RESPONSE: "no response"}
+    verdict = "no threshold" if images.point is None else names.get(str(images.verdicts[row]), "right")
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"{escaped(readable(images.kinds[row]))}, {verdict}")
+        st.markdown(f"**{escaped(sample_id)}** · {escaped(readable(images.kinds[row]))}, {verdict}")
         st.page_link(
             "views/image.py",
             label="Open as a page",
             icon=":material/open_in_full:",
             query_params=link_params() | {"image": sample_id},
         )
-    zoomed(sample_id, display.panels(run, np.array([row])), key="detail_images")
-    marking.form(run, sample_id, with_name=False)
+    zoomed(sample_id, choice.display.panels(run, np.array([row])), key="detail_images")
     left, right = st.columns(2)
     with left:
         standing.show_scores(run, row, images.shown.score)
@@ -225,41 +198,43 @@ def details(images: Judged, on_page: list[str], display: component.Display) -> N
         sample.show_metadata(run, row)
 
 
-# ---------------------------------------------------------------------------------------------------------- the page
-
-
 @fragment
-def show_page(images: Judged, rows: NDArray[np.intp], choice: Choice) -> None:
+def show_page(images: Judged, of_list: Listed, choice: Choice) -> None:
     """The images of one page and the bar to turn it. A fragment: turning or marking runs nothing but this again."""
-    place = st.container()
-    on_page, page, pages = component.page_bar(
-        rows,
-        choice.per_page,
-        key="page",
-        help="Keys, once a card has the focus: arrows, or n and p, go on and back, Page Down and Up turn the page, "
-        "m marks, Enter opens.",
+    rows, per_page, run = of_list.rows, choice.per_page, images.run
+    drawn = st.container()
+    on_page, page, _ = component.page_bar(
+        rows, per_page, key="page", help=KEYS, more="" if images.point is None else about(images.point)
     )
+    first = (page - 1) * per_page
 
-    def turned(by: int) -> None:
-        st.session_state["page"] = min(max(page + by, 1), pages)
+    def turned(to: int) -> None:
+        st.session_state["page"] = to // per_page + 1
 
-    def marked(sample_id: str, is_marked: bool) -> None:
-        if sample_id in images.ids:
-            marking.keep(images.run, sample_id, is_marked)
+    def pressed(press: Press) -> None:
+        undone = marking.hear(run, press)
+        to = -1 if undone is None else position(run, rows, undone)
+        if to >= 0:
+            turned(to)
+            lead("images", to)
 
-    with place:
+    with drawn:
         marking.show_problem()
         chosen = component.gallery(
-            cards_of(images, on_page, choice),
-            choice.display.panels(images.run, on_page),
+            cards_of(images, on_page, choice, of_list.headed(first, len(on_page))),
+            choice.display.panels(run, on_page),
             key="images",
             size=choice.display.size,
-            place=component.Place(page, pages, turned),
-            on_mark=marked,
+            layout=choice.layout,
+            place=Place(first, len(rows), per_page, turned, lambda at: str(images.ids[rows[at]])),
+            marking=Marking(pressed, marks.labels(run.cache)),
         )
     if chosen is not None:
-        component.start_at(chosen)
-        details(images, [images.ids[row] for row in on_page], choice.display)
+        st.session_state.update(_detail_at=position(run, rows, chosen), _per_page=per_page)
+        details(images, rows, of_list.words, choice)
+
+
+# ---------------------------------------------------------------------------------------------------------- the page
 
 
 def show_failures(shown: Shown) -> None:
@@ -275,17 +250,22 @@ def show_failures(shown: Shown) -> None:
 
 def gallery() -> None:
     shown = sidebar.shown()
-    head = st.container(horizontal=True, vertical_alignment="bottom")
-    head.title("Gallery", width="content")
-    sidebar.needs_images(shown.run, "The gallery")
-    point, problem = operating.operating_point(shown.run, shown.score, shown.level, shown.subsets)
-    images = judged(shown, point)
-    head.caption(problem if point is None else about(point), width="stretch")
-    st.write(answer(images))
-    choice, fits = controls(images)
-    rows = order.in_order(shown.run, np.flatnonzero(fits), choice.order, images.distances)
-    if len(rows):
-        show_page(images, rows, choice)
+    with st.container(key="gallery_head"):
+        head = st.container(horizontal=True, vertical_alignment="center")
+        head.title("Gallery", width="content")
+        sidebar.needs_images(shown.run, "The gallery")
+        point, problem = operating.operating_point(shown.run, shown.score, shown.level, shown.subsets)
+        images = judged(shown, point)
+        said = head.container()
+        choice, of_list, active = controls(images)
+        said.markdown(headline(images, of_list.rows) if active else answer(images))
+        if point is None:
+            st.caption(problem)
+        filters.chips(active, images.is_shown, on_change=to_first_page)
+    st.html(TIGHT if choice.layout == "sheet" else TIGHT + FULL_WIDTH)
+    trail.keep(shown.run, of_list.rows, of_list.words)
+    if len(of_list.rows):
+        show_page(images, of_list, choice)
     else:
         st.info(
             "No image fits. Choose another verdict or class, or clear the filters.", icon=":material/filter_alt_off:"

@@ -1,6 +1,7 @@
 """Image: what the model makes of one image, of the Run or uploaded, and how that compares with live ones."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,11 @@ from app.charts import codes
 from app.components import gallery as component
 from app.components.before_after import before_after
 from app.components.zoom import zoomed
-from app.parts import filmstrip, in_runs, marking, nearest, network, sample, standing
+from app.parts import filmstrip, in_runs, marking, nearest, network, reviewing, sample, standing, trail
 from app.parts import subject as subjects
 from app.parts.standing import LIVE_TRAINING
 from app.parts.subject import Subject
+from app.parts.trail import Trail
 from app.session import operating, readers, sidebar
 from app.session.address import link_params
 from app.session.cache import cached
@@ -43,8 +45,9 @@ def most_suspicious(shown: Shown) -> int:
     return int(here[np.argmax(np.where(np.isnan(values), -np.inf, values))])
 
 
-def go_to(sample_id: str) -> None:
-    st.session_state["image"] = sample_id
+def go_to(run: Run, list_of: Trail, position: int) -> None:
+    """The image at a position of a list becomes the page's."""
+    st.session_state["image"] = str(readers.ids(run)[list_of.rows[position]])
 
 
 def chosen_row(shown: Shown) -> int | None:
@@ -61,16 +64,6 @@ def chosen_row(shown: Shown) -> int | None:
         ).strip()
         matching = sample.matching(ids, asked)
         row = most_suspicious(shown) if not asked else int(matching[0]) if len(matching) else None
-        for label, icon, by, key in (("Previous", "arrow_back", -1, "p"), ("Next", "arrow_forward", 1, "n")):
-            st.button(
-                label,
-                icon=f":material/{icon}:",
-                on_click=go_to,
-                args=(ids[((row or 0) + by) % len(ids)],),
-                key=f"image_{label}",
-                shortcut=key,
-                disabled=row is None,
-            )
         if len(matching) > 1:
             st.caption(f"The first of {len(matching):,} ids that contain this.")
     if row is None:
@@ -246,6 +239,9 @@ def chosen_subject(shown: Shown) -> tuple[Subject | None, bool, component.Displa
         )
         with st.popover("Display", icon=":material/tune:"):
             display = component.display_controls(sizes=False, ssim=True)
+        if source == OF_RUN:
+            with st.popover("Marks", icon=":material/star:"):
+                marking.menu(shown.run)
     if source == UPLOAD:
         return uploaded(shown), True, display
     row = chosen_row(shown)
@@ -255,9 +251,12 @@ def chosen_subject(shown: Shown) -> tuple[Subject | None, bool, component.Displa
 def show(shown: Shown, subject: Subject, display: component.Display) -> None:
     """Everything about one image."""
     run = shown.run
+    if subject.row is not None:
+        list_of = trail.of(shown, subject.row)
+        at = list_of.position(subject.row)
+        reviewing.review(run, list_of.rows, at, list_of.words, key="image_review", go_to=partial(go_to, run, list_of))
     zoomed(subject.name, display.of_images(subject.inputs, subject.reconstructions), key="image_panes")
     if subject.row is not None:
-        marking.form(run, subject.name, with_name=True)
         st.page_link(
             "views/traversal.py",
             label="Decode around it",

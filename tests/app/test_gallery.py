@@ -272,33 +272,82 @@ def test_marks_are_shown_filtered_and_exported(tiny_cache: Path, monkeypatch: py
     cards = {card["id"]: card for card in drawn(at)["cards"]}
     assert [i for i, card in cards.items() if card["marked"]] == ["live_1"]  # the star is one's own
     assert cards["live_2"]["note"] == "bo: <b>blurred</b>"
+    marks.make(run, "live_3", by="anna", is_marked=False, own_label="2")
+    marks.make(run, "live_0", by="anna", is_marked=False)  # only looked at
+    at.run()
+    for choice, n in (("Labelled 2", 1), ("Not looked at by me", 21), ("Without marks", 21)):
+        at.selectbox(key="marks").set_value(choice).run()
+        assert len(card_ids(at)) == n, choice
     exported = pd.read_csv(io.BytesIO(marking.csv(run)))
-    assert exported["sample_id"].to_list() == ["live_1", "live_2"]
+    assert exported["sample_id"].to_list() == ["live_1", "live_2", "live_3"]
 
 
-def test_a_note_is_kept_under_the_name_of_who_writes_it(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_panel_shows_what_people_say_and_where_the_image_stands(
+    tiny_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     choose(monkeypatch, "seen_paper_3")
     run = store.open_run(tiny_cache, "a")
-    marks.make(run, "seen_paper_3", by="bo", is_marked=False, note="hand visible")
-    at = page_of(tiny_cache, monkeypatch)
+    marks.make(run, "seen_paper_3", by="bo", is_marked=False, note="hand visible", own_label="2")
+    marks.make(run, "seen_paper_3", by="anna", is_marked=True, note="a print")
+    at = page_of(tiny_cache, monkeypatch, classes="seen paper")
     at.text_input(key="person").set_value("anna").run()
-    assert any("hand visible" in c.value for c in at.caption)
-    at.text_input(key=f"_note_{run.id}_seen_paper_3_anna").set_value("a print").run()
-    at.toggle(key=f"_mark_{run.id}_seen_paper_3_anna").set_value(True).run()
-    mine = [mark for mark in marks.current(marks.history(run)) if mark.by == "anna"]
-    assert [(mark.sample_id, mark.is_marked, mark.note) for mark in mine] == [("seen_paper_3", True, "a print")]
+    assert any("2, hand visible" in c.value for c in at.caption)
+    texts = [component.proto.json for component in at.get("bidi_component")]
+    bar = next(content for text in texts if text and "words" in (content := json.loads(text)))
+    assert bar["card"] == {"id": "seen_paper_3", "marked": True, "label": "", "own": "a print"}
+    ordered = expected(tiny_cache).query("subset == 'seen_paper' and label == 'attack'")
+    ids = ordered.sort_values("rec", ascending=False)["sample_id"].to_list()
+    assert (bar["place"]["first"], bar["place"]["total"]) == (ids.index("seen_paper_3"), len(ids))
+    assert bar["words"] == "seen paper"
 
 
-def test_every_press_is_heard_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    heard: list[tuple[str, bool]] = []
-    presses = [{"n": 1, "id": "x", "on": True}, {"n": 2, "id": "y", "on": True}]
-    session: dict[str, Any] = {"images": {"presses": presses}}
-    monkeypatch.setattr(component.st, "session_state", session)
-    component._pressed("images", lambda sample_id, on: heard.append((sample_id, on)))
-    presses.append({"n": 3, "id": "x", "on": False})  # the browser has not heard yet that two are kept
-    presses.extend([{"n": "4"}, "5"])  # type: ignore[list-item]
-    component._pressed("images", lambda sample_id, on: heard.append((sample_id, on)))
-    assert heard == [("x", True), ("y", True), ("x", False)]
+def test_filters_stand_as_chips_and_go_with_a_click(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = page_of(tiny_cache, monkeypatch, score="kl", verdict="Rejected live", where="subject id")
+    at.session_state["where_subject_id"] = ["u1"]
+    at.text_input(key="find").set_value("live").run()
+    of_kl = expected(tiny_cache, "kl").assign(subject_id=store.open_run(tiny_cache, "a").samples()["subject_id"])
+    n_rejected = int((of_kl["verdict"] == "rejected").sum())
+    assert [at.get_by_key(f"chip_{i}").label for i in range(3)] == [
+        f"Rejected live · {n_rejected}",
+        f"id contains live · {int(of_kl['sample_id'].str.contains('live').sum())}",
+        rf"subject id\: u1 · {int((of_kl['subject_id'] == 'u1').sum())}",
+    ]
+    at.get_by_key("chip_1").click().run()  # the id
+    assert at.text_input(key="find").value == ""
+    at.get_by_key("chip_1").click().run()  # now the subject
+    assert set(card_ids(at)) == set(of_kl[of_kl["verdict"] == "rejected"]["sample_id"])
+    assert f"**{n_rejected} of 24 images are shown**" in at.markdown[0].value
+    assert "; all rejected live." in at.markdown[0].value
+    at.pills(key="subsets").set_value(["live"]).run()
+    assert at.get_by_key("chip_1").label.startswith("subsets live · ")
+    at.get_by_key("chips_clear").click().run()
+    assert len(card_ids(at)) == 24
+    assert not any(button.key and button.key.startswith("chip") for button in at.button)
+    assert "attacks are missed" in at.markdown[0].value
+
+
+def test_any_column_orders_and_groups_under_headings(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = store.open_run(tiny_cache, "a").samples().set_index("sample_id")
+    at = page_of(tiny_cache, monkeypatch, group="glasses", order="Score, low to high")
+    headings = {card["id"]: card["heading"] for card in drawn(at)["cards"]}
+    counts = samples["glasses"].fillna("").value_counts()
+    wanted = [
+        f"glasses: {name or '(empty)'} · {counts[name]}" for name in sorted(counts.index, key=lambda n: (n == "", n))
+    ]
+    assert [text for text in headings.values() if text] == wanted
+    first_of = [sample_id for sample_id, text in headings.items() if text]
+    for name, sample_id in zip(sorted(counts.index, key=lambda n: (n == "", n)), first_of, strict=True):
+        assert samples[samples["glasses"].fillna("") == name]["rec"].idxmin() == sample_id
+    at.selectbox(key="group").set_value("none").run()
+    at.selectbox(key="by").set_value("subject_id").run()
+    subjects = samples.loc[card_ids(at), "subject_id"].to_list()
+    assert subjects == sorted(subjects)
+    assert at.get("popover")[0].proto.popover.label == "subject id ↑"
+    assert drawn(at)["cards"][0]["lines"][0] == f"subject id {subjects[0]}"
+    at.selectbox(key="by").set_value("brightness").run()  # of the image, in no column
+    run = store.open_run(tiny_cache, "a")
+    brightness = pd.Series(run.images("inputs", np.arange(24)).mean((1, 2)), run.samples(["sample_id"])["sample_id"])
+    assert card_ids(at) == brightness.sort_values().index.to_list()
 
 
 def test_the_browser_makes_the_same_error_map_from_fewer_bytes() -> None:

@@ -12,6 +12,7 @@ import pytest
 from starlette.formparsers import MultiPartParser
 from streamlit.testing.v1 import AppTest
 
+from app.parts import trail
 from fas_core import scores
 from fas_core.data import images
 from fas_core.deciding import card
@@ -46,11 +47,17 @@ def table(at: AppTest, column: str) -> pd.DataFrame:
 
 
 def drawn(at: AppTest) -> list[dict[str, Any]]:
-    return [dict(json.loads(text)) for component in at.get("bidi_component") if (text := component.proto.mixed.json)]
+    protos = [component.proto for component in at.get("bidi_component")]
+    return [dict(json.loads(text)) for proto in protos if (text := proto.mixed.json or proto.json)]
 
 
 def panes(at: AppTest) -> dict[str, Any]:
     return next(content for content in drawn(at) if "id" in content)
+
+
+def bar(at: AppTest) -> dict[str, Any]:
+    """Where the image stands in a list, and what is said of it."""
+    return next(content for content in drawn(at) if "words" in content)
 
 
 def samples_of(cache: Path) -> pd.DataFrame:
@@ -76,11 +83,10 @@ def test_an_id_in_the_address_or_a_part_of_one(cache: Path) -> None:
     at = opened(cache, image="PAPER_")
     assert panes(at)["id"] == "seen_paper_0"
     assert "The first of 6 ids" in texts(at)
-    at.get_by_key("image_Next").click().run()
-    assert panes(at)["id"] == "seen_paper_1"
-    at.get_by_key("image_Previous").click().run()
-    at.get_by_key("image_Previous").click().run()
-    assert panes(at)["id"] == "live_3"  # the row before
+    samples = samples_of(cache)
+    assert bar(at)["place"]["total"] == len(samples)
+    assert bar(at)["place"]["first"] == samples["sample_id"].to_list().index("seen_paper_0")
+    assert bar(at)["words"] == "images of the Run"
     at.text_input(key="image").set_value("<i>nobody</i>").run()
     assert "No sample of this Run has" in at.info[0].value
     assert "<i>" not in at.info[0].value
@@ -209,14 +215,18 @@ def test_the_place_among_the_codes(cache: Path) -> None:
     assert len(figure["data"]) == 1 + 6  # training, live, live and attacks of two kinds
 
 
-def test_a_mark_is_kept(cache: Path) -> None:
+def test_the_list_that_one_came_from_is_followed(cache: Path) -> None:
     run = store.open_run(cache, "a")
+    marks.make(run, "live_2", by="anna", is_marked=True, note="glare", own_label="3")
     at = opened(cache, image="live_2")
+    ids = run.samples(["sample_id"])["sample_id"].to_list()
+    rows = np.array([ids.index(name) for name in ("seen_paper_3", "live_2", "live_1")])
+    at.session_state["_trail"] = trail.Trail(run.digest, rows, "rejected live")
     at.text_input(key="person").set_value("anna").run()
-    at.toggle(key=f"_mark_{run.id}_live_2_anna").set_value(True).run()
-    at.text_input(key=f"_note_{run.id}_live_2_anna").set_value("glare").run()
-    [mark] = marks.current(marks.history(run))
-    assert (mark.sample_id, mark.by, mark.is_marked, mark.note) == ("live_2", "anna", True, "glare")
+    assert bar(at)["card"] == {"id": "live_2", "marked": True, "label": "3", "own": "glare"}
+    assert (bar(at)["place"]["first"], bar(at)["place"]["total"], bar(at)["words"]) == (1, 3, "rejected live")
+    at.text_input(key="image").set_value("live_0").run()  # of no such list
+    assert bar(at)["words"] == "images of the Run"
 
 
 def test_a_scores_only_run_says_why(cache: Path) -> None:

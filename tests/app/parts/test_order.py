@@ -48,3 +48,36 @@ def test_a_random_order_is_the_same_whatever_is_filtered(run: Run) -> None:
     assert sorted(full) == EVERY.tolist()
     assert full != ordered(run, RANDOM, seed=4) or full != ordered(run, RANDOM, seed=5)
     assert ordered(run, RANDOM, np.array([0, 2, 4]), seed=3) == [row for row in full if row in (0, 2, 4)]
+
+
+def test_a_column_orders_by_its_numbers_and_its_texts_as_people_count(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns = {"name": np.array(["s10", "s2", "", "s1", "s2"]), "width": np.array([3.0, np.nan, 1.0, 2.0, 1.0])}
+    monkeypatch.setattr(order.filters, "column", lambda _, name: columns[name])
+
+    def by(name: str, kind: str) -> list[int]:
+        return order.in_order(run, EVERY, Order(kind, name, "kl", 0), np.zeros(5)).tolist()
+
+    assert by("name", LOW) == [3, 1, 4, 0, 2]  # what is empty comes last
+    assert by("name", HIGH) == [0, 1, 4, 3, 2]
+    assert by("width", HIGH) == [0, 3, 2, 4, 1]
+
+
+def test_groups_have_headings_with_counts(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = {"name": np.array(["s10", "s2", "", "s2", "s10"]), "width": np.arange(100.0)}
+    columns["width"][7] = np.nan
+    monkeypatch.setattr(order.filters, "column", lambda _, name: columns[name])
+    rows, headings = order.grouped(run, np.array([4, 3, 2, 1, 0]), "name")
+    assert rows.tolist() == [3, 1, 4, 0, 2]  # within a group as they were
+    assert list(dict.fromkeys(headings)) == ["name: s2 · 2", "name: s10 · 2", "name: (empty) · 1"]
+    rows, headings = order.grouped(run, np.arange(100), "width")  # many values: ranges of about as many samples
+    assert rows.tolist() == [*(i for i in range(100) if i != 7), 7]
+    assert list(dict.fromkeys(headings)) == [
+        "width: 0 to 20 · 20",
+        "width: 21 to 40 · 20",
+        "width: 41 to 59 · 19",
+        "width: 60 to 79 · 20",
+        "width: 80 to 99 · 20",
+        "width: (empty) · 1",
+    ]

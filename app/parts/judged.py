@@ -1,0 +1,130 @@
+"""The samples of a Run against the threshold of the sidebar, and what is said of all of them or of those shown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from app.session import readers
+from app.session.readers import decisions, pooled_score_set, score_values
+from app.session.sidebar import Shown
+from app.words import escaped, number, percent
+from fas_core import metrics
+from fas_core.data.names import in_group_order, readable
+from fas_core.evaluation import verdicts
+from fas_core.evaluation.verdicts import verdicts_at
+from fas_core.metrics.operating_point import OperatingPoint
+from fas_core.runs.store import Run
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """The samples of a Run, all of them, as the sidebar judges them: arrays are (n,) in row order."""
+
+    shown: Shown
+    point: OperatingPoint | None
+    ids: pd.Index
+    kinds: NDArray[np.str_]  # their groups
+    is_shown: NDArray[np.bool_]  # of the chosen subsets
+    distances: NDArray[np.float64]  # of what is decided on from the threshold; NaN where one of the two is missing
+    verdicts: NDArray[np.str_]  # right where there is no threshold
+
+    @property
+    def run(self) -> Run:
+        return self.shown.run
+
+
+def judged(shown: Shown, point: OperatingPoint | None) -> Judged:
+    """Every sample against the threshold of its presentation."""
+    run = shown.run
+    samples = readers.samples(run, ("subset", "label"))
+    decided = readers.decided_values(run, shown.score, shown.level)
+    threshold = math.nan if point is None else point.threshold
+    return Judged(
+        shown,
+        point,
+        readers.ids(run),
+        readers.groups(run),
+        samples["subset"].isin(shown.subsets).to_numpy(),
+        np.abs(decided - threshold),
+        np.full(len(run), verdicts.RIGHT) if point is None else verdicts_at(samples["label"], decided, threshold),
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------ in words
+
+
+def answer(images: Judged) -> str:
+    """The page's answer in one or two sentences."""
+    errors = "; ".join(errors_at(images.shown, images.point)) if images.point is not None else ""
+    values, kinds = score_values(images.run, images.shown.score)[images.is_shown], images.kinds[images.is_shown]
+    if not kinds.size:
+        return "The chosen subsets hold no image."
+    top = kinds[np.argsort(-values, kind="stable")[:60]]
+    names, numbers = np.unique(top, return_counts=True)
+    most = f"{numbers.max()} of the {len(top)} images with the highest {escaped(images.shown.score)} are "
+    most += f"{escaped(readable(str(names[numbers.argmax()])))}."
+    return f"{errors}. {most}" if errors else most
+
+
+def errors_at(shown: Shown, point: OperatingPoint) -> list[str]:
+    """How many attacks are missed and how many live ones rejected where the operating point is reported."""
+    reported = pooled_score_set(shown.run, shown.score, shown.level, point.reported_on)
+    if not reported.n_bona_fide + reported.n_attack:
+        return []
+    parts, at = [], metrics.rates_at(reported, point.threshold)
+    if (worst := at.apcer_worst) is not None and at.apcer_max is not None and at.apcer_pooled is not None:
+        n_worst = len(reported.attacks[worst])
+        parts.append(
+            f"**{at.counts.fn:,} of {reported.n_attack:,} attacks are missed** "
+            f"({percent(at.apcer_pooled, reported.n_attack)}), worst {escaped(readable(worst))} "
+            f"({percent(at.apcer_max, n_worst)} of {n_worst:,})"
+        )
+    if at.bpcer is not None:
+        parts.append(
+            f"**{at.counts.fp:,} of {reported.n_bona_fide:,} live {decisions(shown.run, shown.level)} are "
+            f"rejected** ({percent(at.bpcer, reported.n_bona_fide)})"
+        )
+    return parts
+
+
+def headline(images: Judged, rows: NDArray[np.intp]) -> str:
+    """What some of the images are, which filters have left: how many of which kinds and verdicts, with which scores."""
+    n, n_all = len(rows), int(images.is_shown.sum())
+    if not n:
+        return f"None of {n_all:,} images is shown."
+    names, counts = np.unique(images.kinds[rows], return_counts=True)
+    count_of = dict(zip(names.tolist(), counts.tolist(), strict=True))
+    kinds = ", ".join(f"{count_of[name]:,} {escaped(readable(name))}" for name in in_group_order(list(count_of)))
+    words = f"**{n:,} of {n_all:,} images are shown**: {kinds}"
+    if images.point is not None:
+        words += f"; {wrong_ones(images.verdicts[rows])}"
+    words += "."
+    values = score_values(images.run, images.shown.score)[rows]
+    known = values[~np.isnan(values)]
+    if len(known):
+        words += f" {escaped(images.shown.score)} {number(known.min())} to {number(known.max())}."
+    return words
+
+
+def wrong_ones(given: NDArray[np.str_]) -> str:
+    """How many of n verdicts, (n,), are wrong, in words."""
+    names = {verdicts.MISSED: "missed attacks", verdicts.REJECTED: "rejected live"}
+    counts = {name: int((given == verdict).sum()) for verdict, name in names.items()}
+    if len(given) in counts.values():
+        return f"all {max(counts, key=lambda name: counts[name])}"
+    return " and ".join(f"{n:,} {name}" for name, n in counts.items() if n) or "no verdict is wrong"
+
+
+def noun(verdict: str, classes: Sequence[str], others: Sequence[str]) -> str:
+    """What a list of images is called: by their verdict, else their classes, and what else narrows it.
+
+    `verdict`: "" where all are shown.
+    """
+    what = verdict.lower() or " and ".join(readable(name) for name in classes) or "images"
+    return f"{what} ({'; '.join(others)})" if others else what

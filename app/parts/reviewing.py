@@ -1,0 +1,44 @@
+"""One sample of a list under review: the way to the next one, and what people say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.components.gallery import Card
+from app.components.pressed import Marking, Place, Press
+from app.components.reviewer import reviewer
+from app.parts import marking
+from app.session import readers
+from fas_core.runs import marks
+from fas_core.runs.store import Run
+
+
+def position(run: Run, rows: NDArray[np.intp], sample_id: str) -> int:
+    """Where a sample stands among rows of a Run, counted from 0; -1 where it is not there."""
+    return int(next(iter(np.flatnonzero(readers.ids(run)[rows] == sample_id)), -1))
+
+
+def review(run: Run, rows: NDArray[np.intp], at: int, words: str, *, key: str, go_to: Callable[[int], None]) -> None:
+    """The sample at a place in a list, `rows`, which `words` say what they are; `go_to` hears which place is next."""
+    ids = readers.ids(run)
+    sample_id = str(ids[rows[at]])
+    said = marking.own(run).get(sample_id)
+
+    def pressed(press: Press) -> None:
+        undone = marking.hear(run, press)
+        to = -1 if undone is None else position(run, rows, undone)
+        if to >= 0:
+            go_to(to)
+
+    card = Card(
+        sample_id,
+        is_marked=said is not None and said.is_marked,
+        own_label="" if said is None else said.own_label,
+        own_note="" if said is None else said.note,
+    )
+    place = Place(at, len(rows), 1, go_to, lambda to: str(ids[rows[to]]))
+    reviewer(card, words, key=key, place=place, marking=Marking(pressed, marks.labels(run.cache)))
+    marking.show_others(run, sample_id)
