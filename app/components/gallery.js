@@ -242,11 +242,14 @@ export default function (component) {
     grid,
     data.cards.findIndex((card) => card.id === selected),
   );
-  const isTurned = !isLed && !review.isWaiting && (now.first !== before || !isLoaded(grid, review.at));
+  const isOther = !isNew && place?.list !== now.list;
+  now.list = place?.list;
+  const isAway = now.first !== before || !isLoaded(grid, review.at);
+  const isTurned = !isLed && (isOther || (!review.isWaiting && isAway));
   if (isLed) now.ledAt = performance.now();
   // Another page by other means than keys begins with its first card. One that comes right after a key, though nobody has
   // clicked, is an old one: what the bar of pages showed while the server was at work.
-  const isOld = isTurned && now.first !== before && performance.now() - now.ledAt < OLD;
+  const isOld = isTurned && !isOther && now.first !== before && performance.now() - now.ledAt < OLD;
   if (isTurned && !isOld) review.at = now.first;
   drawAllSaid(grid);
   const legend = parentElement.querySelector(".legend");

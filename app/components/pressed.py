@@ -36,13 +36,14 @@ class Marking:
 @dataclass(frozen=True)
 class Place:
     """Which of a list of `total` samples are here: those from `first` on. `turned` hears which place, counted from 0,
-    a key has led to that is not."""
+    a key has led to that is not. `name` stands for the list: another one begins with its first sample."""
 
     first: int
     total: int
     per_page: int
     turned: Callable[[int], None]
     id_at: Callable[[int], str]
+    name: str = ""
 
 
 def place_data(key: str, place: Place | None) -> dict[str, Any] | None:
@@ -53,6 +54,7 @@ def place_data(key: str, place: Place | None) -> dict[str, Any] | None:
         "first": place.first,
         "total": place.total,
         "perPage": place.per_page,
+        "list": place.name,
         "asked": st.session_state.get(f"_{key}_asked", 0),
         "go": st.session_state.get(f"_{key}_go"),
     }

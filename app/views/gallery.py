@@ -1,5 +1,6 @@
 """Gallery: which images the model reconstructs badly, which verdicts are wrong, and what people say of them."""
 
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,6 +54,11 @@ class Listed:
     rows: NDArray[np.intp]
     headings: list[str]  # of each row; "" where there are no groups
     words: str  # what they are
+
+    @property
+    def name(self) -> str:
+        """Differs where another image is in the list, or in another place."""
+        return f"{zlib.crc32(self.rows.tobytes()):08x}"
 
     def headed(self, first: int, n: int) -> list[str]:
         """The headings of n of them: where a group begins, and at the top of the page."""
@@ -226,7 +232,7 @@ def show_page(images: Judged, of_list: Listed, choice: Choice) -> None:
             key="images",
             size=choice.display.size,
             layout=choice.layout,
-            place=Place(first, len(rows), per_page, turned, lambda at: str(images.ids[rows[at]])),
+            place=Place(first, len(rows), per_page, turned, lambda at: str(images.ids[rows[at]]), of_list.name),
             marking=Marking(pressed, marks.labels(run.cache)),
         )
     if chosen is not None:
