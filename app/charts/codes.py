@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from app.charts import plots
 from fas_core.data.names import in_group_order
-from fas_core.reports.palette import style_of
+from fas_core.reports.palette import styles_of
 
 Floats = NDArray[np.floating]
 
@@ -16,9 +16,8 @@ Floats = NDArray[np.floating]
 def among(xy: Floats, kinds: NDArray[np.str_], at: Floats, *, titles: tuple[str, str]) -> go.Figure:
     """Points `xy` (n, 2) in the colours of their groups, `kinds` (n,), and a cross `at` (2,)."""
     chart = plots.figure(x_title=titles[0], y_title=titles[1], height=460)
-    for kind in in_group_order(sorted(set(kinds))):
+    for kind, style in styles_of(in_group_order(sorted(set(kinds)))).items():
         here = kinds == kind
-        style = style_of(kind)
         chart.add_scattergl(
             x=xy[here, 0],
             y=xy[here, 1],
@@ -26,9 +25,9 @@ def among(xy: Floats, kinds: NDArray[np.str_], at: Floats, *, titles: tuple[str,
             name=plots.plot_words(kind),
             marker={
                 "color": style.colour,
-                "size": 4,
+                "size": 6,
                 "opacity": 0.6,
-                "symbol": "circle-open" if style.is_hollow else "circle",
+                "symbol": plots.symbol(style),
             },
             hoverinfo="skip",
         )

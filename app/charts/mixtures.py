@@ -9,9 +9,9 @@ import plotly.graph_objects as go  # ellipses are read with one scale on both ax
 from numpy.typing import NDArray
 
 from app.charts.echarts import QUIET, Option
-from app.charts.plots import figure, plot_words
+from app.charts.plots import figure, plot_words, symbol
 from fas_core.data.names import in_group_order, readable
-from fas_core.reports.palette import NEUTRAL, style_of
+from fas_core.reports.palette import NEUTRAL, styles_of
 
 INSIDE = 0.9  # share of a Gaussian's codes that its ellipse holds
 _RADIUS = float(np.sqrt(-2 * np.log(1 - INSIDE)))  # of a Gaussian in two dimensions
@@ -126,8 +126,7 @@ def ellipses(
     """Points (m, 2) per group, and the ellipses that hold `INSIDE` of each Gaussian: means (k, 2), covariances
     (k, 2, 2). The one `chosen` is heavy."""
     chart = figure(x_title=titles[0], y_title=titles[1], height=520)
-    for name in in_group_order(list(points)):
-        style = style_of(name)
+    for name, style in styles_of(in_group_order(list(points))).items():
         chart.add_scattergl(
             x=points[name][:, 0].astype(np.float32),
             y=points[name][:, 1].astype(np.float32),
@@ -137,7 +136,7 @@ def ellipses(
                 "size": 5,
                 "opacity": 0.45,
                 "color": style.colour,
-                "symbol": "circle-open" if style.is_hollow else "circle",
+                "symbol": symbol(style),
             },
             hoverinfo="skip",
         )

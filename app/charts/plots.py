@@ -9,7 +9,7 @@ import plotly.graph_objects as go  # for what is zoomed into and saved as a pict
 
 from fas_core.data.names import readable
 from fas_core.metrics.cost import CostCurve
-from fas_core.reports.palette import NEUTRAL, SPECIES_COLOURS, TEXT_COLOUR
+from fas_core.reports.palette import NEUTRAL, SPECIES_COLOURS, TEXT_COLOUR, Style
 
 
 def plot_text(text: str) -> str:
@@ -20,6 +20,12 @@ def plot_text(text: str) -> str:
 def plot_words(name: str) -> str:
     """`readable` for Plotly."""
     return plot_text(readable(name))
+
+
+def symbol(style: Style) -> str:
+    """The shape of a point, by Plotly's name."""
+    name = {"plus": "cross", "bar": "octagon"}.get(style.shape, style.shape)
+    return f"{name}-open" if style.is_hollow else name
 
 
 def figure(

@@ -146,7 +146,7 @@ class Scatter extends Linked {
     });
     this.root.addEventListener("keydown", (event) => this.key(event));
     this.root.addEventListener("transitionend", (event) => {
-      if (event.target === this.root && event.propertyName === "color") this.drawOver();
+      if (event.target === this.root && event.propertyName === "color") this.draw();
     });
   }
 

@@ -43,6 +43,8 @@ MOST_CATEGORIES = 250
 KEY_BYTES = 64  # before the bytes: what they are called
 MOST_ASKED = 16  # rows at once, while hovering
 UNDRAWN = "scatter_undrawn"
+# Without its darkest end, which cannot be seen on a dark ground.
+VIRIDIS = ("#472D7B", "#3B528B", "#2C728E", "#21918C", "#28AE80", "#5EC962", "#ADDC30", "#FDE725")
 ACROSS = 1.6  # times as wide as high, where axes have units of their own
 
 _mount = mounted(Path(__file__), '<div class="scatter"></div>\n')
@@ -223,7 +225,7 @@ def by_number(
         levels = np.rint((numbers - low) / ((high - low) or 1) * (NOT_GIVEN - 1)).clip(0, NOT_GIVEN - 1)
     drawn = _shown(np.where(np.isnan(numbers), NOT_GIVEN, levels).astype(np.uint8), is_shown)
     n_missing = int((drawn == NOT_GIVEN).sum())
-    missing = Category(NOT_GIVEN, palette.NOT_GIVEN, palette.NOT_GIVEN, Style("#969696"), n_missing)
+    missing = Category(NOT_GIVEN, palette.NOT_GIVEN, palette.NOT_GIVEN, Style("#969696", shape="square"), n_missing)
     scale = Scale(title, f"≤ {words(low)}", f"≥ {words(high)}")
     return Colours(_named("colours", drawn.data), drawn, (missing,) if n_missing else (), scale)
 
@@ -348,7 +350,8 @@ def scatter(
             "high": list(where.high),
             "colour": colour,
             "categories": [_as_json(category) for category in colours.categories],
-            "scale": vars(colours.scale) if colours.scale else None,
+            "scale": _scale_as_json(colours.scale) if colours.scale else None,
+            "circle": palette.SHAPES["circle"],
             "titles": list(titles),
             "ticks": [list(ends) for ends in where.ticks] if has_units else None,
             "note": note,
@@ -369,7 +372,13 @@ def scatter(
 def _as_json(category: Category) -> dict[str, object]:
     style = category.style
     named = {"code": category.code, "name": category.name, "words": category.words, "n": category.n}
-    return named | {"colour": style.colour, "hollow": style.is_hollow}
+    look = {"colour": style.colour, "edges": list(style.edges), "hollow": style.is_hollow}
+    return named | look | {"outline": palette.SHAPES[style.shape]}
+
+
+def _scale_as_json(scale: Scale) -> dict[str, object]:
+    edges = [[Style(colour).edges[ground] for colour in VIRIDIS] for ground in range(len(palette.GROUNDS))]
+    return vars(scale) | {"colours": VIRIDIS, "edges": edges}
 
 
 def _trails_as_json(trails: Trails) -> dict[str, object]:

@@ -8,7 +8,17 @@ import { TOP } from "./scatter_shapes.js";
 import { WebGL } from "./scatter_webgl.js";
 
 const SMOOTH = 45; // milliseconds that a frame may take while something is dragged; beyond it, a part of the points
+const ALONE = 0.9; // opacity of a single point where shapes are drawn: as palette.OPACITY
 const IDLE = 350; // milliseconds until points are sorted into the grid
+
+// Whether white stands out from a colour more than black does; "" is white.
+function isDark(colour) {
+  const parts = colour.startsWith("#")
+    ? [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16))
+    : (colour.match(/[\d.]+/g) ?? [255, 255, 255]).map(Number);
+  const [red, green, blue] = parts.map((part) => (part / 255) ** 2.2);
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.18;
+}
 
 export class Drawing extends Plane {
   /** @param {HTMLElement} root */
@@ -93,11 +103,14 @@ export class Drawing extends Plane {
   drawNow(isMoving) {
     if (!this.isReady || !this.view || !this.canvas.width) return;
     clearTimeout(this.sharpening);
+    this.isOnDark = isDark(getComputedStyle(this.root).getPropertyValue("--st-background-color"));
+    this.root.classList.toggle("dark", this.isOnDark);
     const every = isMoving ? Math.min(60, Math.max(1, Math.ceil(this.cost / SMOOTH))) : 1;
     const start = performance.now();
     const radius = this.radius;
     const peak = this.peak(radius);
-    const first = Math.max(0.3, 0.9 / (1 + 0.25 * Math.log2(peak)));
+    const isShaped = this.isShaped(radius);
+    const first = isShaped ? ALONE : Math.max(0.3, ALONE / (1 + 0.25 * Math.log2(peak)));
     const palette = this.palette();
     const hasContext = palette.kinds.includes(1);
     this.renderer.draw({
@@ -110,6 +123,7 @@ export class Drawing extends Plane {
       layers: [...(hasContext ? [0] : []), 1, ...(this.count ? [2] : [])],
       every,
       ratio: this.ratio,
+      isShaped,
       n: this.data.n,
     });
     if (every === 1) this.cost = performance.now() - start;

@@ -4,14 +4,28 @@
 import { element } from "./nodes.js";
 import { grouped } from "./numbers.js";
 import { Drawing } from "./scatter_drawing.js";
-import { VIRIDIS } from "./scatter_plane.js";
-import { HIDDEN, packed } from "./scatter_shapes.js";
+import { HIDDEN, OUTER, packed } from "./scatter_shapes.js";
 
 const REST = 350; // milliseconds until the address hears of the view
 
 export const shared = (globalThis.fasScatter ??= { bytes: new Map(), heard: new EventTarget(), ask: null, tell: null });
 
 const hasBoundsOf = (one, other) => String([one.low, one.high]) === String([other.low, other.high]);
+
+// The point of a category, in its shape.
+function chip({ outline, colour, edges, hollow }) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("class", hollow ? "chip hollow" : "chip");
+  svg.setAttribute("viewBox", [-OUTER, -OUTER, 2 * OUTER, 2 * OUTER].join(" "));
+  svg.setAttribute("aria-hidden", "true");
+  Object.entries({ "--fill": colour, "--on-light": edges[0], "--on-dark": edges[1] }).forEach(([name, value]) =>
+    svg.style.setProperty(name, value),
+  );
+  const polygon = document.createElementNS("http://www.w3.org/2000/svg", "polygon");
+  polygon.setAttribute("points", outline.join(" "));
+  svg.append(polygon);
+  return svg;
+}
 
 export class Linked extends Drawing {
   /** @param {HTMLElement} root */
@@ -124,9 +138,7 @@ export class Linked extends Drawing {
       made.title = this.off.has(one.name)
         ? "Colour it again. With Shift: it alone"
         : "Keep it as grey context. With Shift: it alone";
-      const chip = element("i", one.hollow ? "chip hollow" : "chip");
-      chip.style.setProperty("--chip", one.colour);
-      made.append(chip, element("span", "", one.words), element("span", "n", grouped(one.n)));
+      made.append(chip(one), element("span", "", one.words), element("span", "n", grouped(one.n)));
       made.addEventListener("click", (event) => this.toggle(one.name, event.shiftKey));
       this.legend.append(made);
       if (one.name === focused) made.focus();
@@ -140,7 +152,7 @@ export class Linked extends Drawing {
     if (scale) {
       const bar = element("div", "scale");
       const ramp = element("i");
-      ramp.style.background = `linear-gradient(to right, ${VIRIDIS.join(",")})`;
+      ramp.style.background = `linear-gradient(to right, ${scale.colours.join(",")})`;
       bar.append(
         element("span", "", scale.title),
         element("span", "n", scale.low),

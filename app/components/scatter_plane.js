@@ -3,10 +3,9 @@
 
 import { Grid, HIDDEN, NOT_GIVEN, TOP } from "./scatter_shapes.js";
 
-// Without its darkest end, which cannot be seen on a dark ground.
-export const VIRIDIS = ["#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725"];
 export const MARGIN = { left: 52, right: 10, top: 24, bottom: 40 };
 export const REACH = 14; // pixels around the pointer in which a point is found
+const SHAPED = 2.5; // CSS pixels of a radius from which on shapes can be told; smaller points are dots
 export const NEIGHBOURS = 12; // of a point under the pointer, that are asked for before it gets there
 
 const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
@@ -40,6 +39,7 @@ export class Plane {
     /** @type {number} the row under the pointer of another plot */
     this.elsewhere = null;
     this.count = 0; // rows selected
+    this.isOnDark = false;
   }
 
   get isReady() {
@@ -95,38 +95,54 @@ export class Plane {
     return [au * this.points[2 * row] + bu, av * this.points[2 * row + 1] + bv];
   }
 
-  // kinds: 0 not drawn, 1 context, 2 filled, 3 hollow
+  // kinds: 0 not drawn, 1 context, 2 filled, 3 hollow. Points are filled in their colour and have its edge, which stands
+  // out from the ground; `outlines` are their shapes, of every code by its place in `shapes`.
   palette() {
-    const { categories, scale } = this.data;
+    const { categories, scale, circle } = this.data;
     const kinds = new Uint8Array(256);
-    const colours = new Uint8Array(768);
+    const [colours, edges] = [new Uint8Array(768), new Uint8Array(768)];
+    const shapes = new Uint8Array(256);
+    const outlines = [circle];
+    const known = new Map([[JSON.stringify(circle), 0]]);
+    const ground = this.isOnDark ? 1 : 0;
     if (scale) {
-      const anchors = VIRIDIS.map(rgb);
-      for (let code = 0; code < NOT_GIVEN; code++) {
-        const at = (code / (NOT_GIVEN - 1)) * (anchors.length - 1);
-        const left = Math.min(Math.floor(at), anchors.length - 2);
-        for (let c = 0; c < 3; c++)
-          colours[3 * code + c] = Math.round(
-            anchors[left][c] + (at - left) * (anchors[left + 1][c] - anchors[left][c]),
-          );
-        kinds[code] = 2;
+      for (const [ramp, to] of [
+        [scale.colours, colours],
+        [scale.edges[ground], edges],
+      ]) {
+        const anchors = ramp.map(rgb);
+        for (let code = 0; code < NOT_GIVEN; code++) {
+          const at = (code / (NOT_GIVEN - 1)) * (anchors.length - 1);
+          const left = Math.min(Math.floor(at), anchors.length - 2);
+          for (let c = 0; c < 3; c++)
+            to[3 * code + c] = Math.round(anchors[left][c] + (at - left) * (anchors[left + 1][c] - anchors[left][c]));
+        }
       }
+      kinds.fill(2, 0, NOT_GIVEN);
       kinds[NOT_GIVEN] = 1;
     }
     for (const one of categories) {
       const isOff = this.off.has(one.name);
       kinds[one.code] = isOff ? 1 : one.hollow ? 3 : 2;
-      rgb(one.colour).forEach((value, c) => (colours[3 * one.code + c] = value));
+      colours.set(rgb(one.colour), 3 * one.code);
+      edges.set(rgb(one.edges[ground]), 3 * one.code);
+      const shape = JSON.stringify(one.outline);
+      if (!known.has(shape)) known.set(shape, outlines.push(one.outline) - 1);
+      shapes[one.code] = isOff ? 0 : known.get(shape);
     }
     kinds[HIDDEN] = 0;
-    return { kinds, colours };
+    return { kinds, colours, edges, shapes, outlines };
   }
 
   get radius() {
     const n = this.data.n;
-    const pixels = n <= 1000 ? 4 : n <= 8000 ? 3 : n <= 40000 ? 2.2 : n <= 200000 ? 1.5 : n <= 600000 ? 1 : 0.5;
+    const pixels = n <= 1000 ? 5 : n <= 8000 ? 4 : n <= 40000 ? 2.2 : n <= 200000 ? 1.5 : n <= 600000 ? 1 : 0.5;
     const zoom = this.fitted() / this.view.unit;
-    return Math.min(4, pixels * Math.min(4, Math.max(1, zoom) ** 0.4)) * this.ratio;
+    return Math.min(n <= 8000 ? 6 : 4, pixels * Math.min(4, Math.max(1, zoom) ** 0.4)) * this.ratio;
+  }
+
+  isShaped(radius) {
+    return radius > SHAPED * this.ratio;
   }
 
   // How many points the densest parts of the view have on a pixel, estimated from a part of them.

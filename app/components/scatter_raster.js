@@ -1,4 +1,4 @@
-import { CONTEXT } from "./scatter_shapes.js";
+import { CONTEXT, distanceFrom, OUTER, RIM, STROKE } from "./scatter_shapes.js";
 
 // Both sum the colours and the number of the points on every pixel, in three layers: grey context, points, selected
 // ones. A pixel has its points' mean colour, whatever their order, and is the more opaque the more there are.
@@ -28,36 +28,61 @@ export class Raster {
     this.flags = flags;
   }
 
-  // Offsets and weights of a disc's pixels, or of a ring's.
-  stamp(radius, width, isHollow) {
-    const reach = Math.max(0, Math.ceil(radius - 0.5));
-    const made = [];
+  // The pixels of a shape: where they are, how much of each it covers, and how much of that is its edge. An outline of
+  // null is a disc without an edge of its own.
+  stamp(radius, width, ratio, outline, isHollow) {
+    const reach = this.reach(radius, outline !== null);
+    const pixels = [];
+    const share = (value) => Math.min(1, Math.max(0, value + 0.5));
     for (let y = -reach; y <= reach; y++) {
       for (let x = -reach; x <= reach; x++) {
-        const d = Math.hypot(x, y);
-        let weight = Math.min(1, Math.max(0, radius + 0.5 - d));
-        if (isHollow) weight *= Math.min(1, Math.max(0, d - (radius - 1.6 * this.ratio) + 0.5));
-        if (weight > 0.05) made.push([4 * (y * width + x), weight]);
+        const d = outline ? radius * distanceFrom(outline, x / radius, y / radius) : Math.hypot(x, y) - radius;
+        const weight = share(-d) * (isHollow ? share(d + STROKE * ratio) : 1);
+        if (weight > 0.05)
+          pixels.push([4 * (y * width + x), weight, isHollow || !outline ? 1 : share(d + RIM * ratio)]);
       }
     }
-    return { offsets: Int32Array.from(made, (m) => m[0]), weights: Float32Array.from(made, (m) => m[1]) };
+    return pixels;
   }
 
-  draw({ transform, palette, radius, peak, first, dims, every, ratio, n }) {
+  reach(radius, isShaped) {
+    return Math.max(0, Math.ceil((isShaped ? OUTER : 1) * radius - 0.5));
+  }
+
+  // Of every code: offsets in the sums, and what each pixel there gets of red, green, blue and weight.
+  stamps(palette, radius, width, ratio, isShaped) {
+    const shapes = new Map();
+    return Array.from({ length: 256 }, (_, code) => {
+      const kind = palette.kinds[code];
+      if (!kind) return null;
+      const outline = isShaped ? palette.outlines[palette.shapes[code]] : null;
+      const isHollow = isShaped && kind === 3;
+      const name = `${palette.shapes[code]} ${isHollow}`;
+      if (!shapes.has(name)) shapes.set(name, this.stamp(radius, width, ratio, outline, isHollow));
+      const pixels = shapes.get(name);
+      const of = (colours) => (kind === 1 ? CONTEXT : colours.subarray(3 * code, 3 * code + 3));
+      const [fill, edge] = [of(palette.colours), of(palette.edges)];
+      return {
+        offsets: Int32Array.from(pixels, ([at]) => at),
+        sums: Float32Array.from(
+          pixels.flatMap(([, w, rim]) => [...[0, 1, 2].map((c) => w * (fill[c] + rim * (edge[c] - fill[c]))), w]),
+        ),
+      };
+    });
+  }
+
+  draw({ transform, palette, radius, peak, first, dims, every, ratio, isShaped, n }) {
     const { width, height } = this.canvas;
-    this.ratio = ratio;
-    const reach = Math.max(0, Math.ceil(radius - 0.5));
+    const reach = this.reach(radius, isShaped);
     const pad = 2 * reach; // points beyond the edge reach into the picture
     const across = width + 2 * pad;
     const size = 4 * across * (height + 2 * pad);
     if (this.sums?.[0].length !== size) this.sums = [0, 1, 2].map(() => new Float32Array(size));
     else for (const sum of this.sums) sum.fill(0);
     const used = [false, false, false];
-    const solid = this.stamp(radius, across, false);
-    const ring = radius > 2 * ratio ? this.stamp(radius, across, true) : solid;
+    const stamps = this.stamps(palette, radius, across, ratio, isShaped);
     const { points, codes, flags } = this;
     const { au, bu, av, bv } = transform;
-    const single = solid.offsets.length === 1;
     for (let i = 0; i < n; i += every) {
       const code = codes[i];
       const kind = palette.kinds[code];
@@ -66,28 +91,16 @@ export class Raster {
       const py = Math.floor(av * points[2 * i + 1] + bv);
       if (px < -reach || py < -reach || px >= width + reach || py >= height + reach) continue;
       const layer = flags[i] ? 2 : kind === 1 ? 0 : 1;
-      const isContext = layer === 0;
-      const r = isContext ? CONTEXT[0] : palette.colours[3 * code];
-      const g = isContext ? CONTEXT[1] : palette.colours[3 * code + 1];
-      const b = isContext ? CONTEXT[2] : palette.colours[3 * code + 2];
       const sum = this.sums[layer];
       used[layer] = true;
       const at = 4 * ((py + pad) * across + px + pad);
-      if (single) {
-        sum[at] += r;
-        sum[at + 1] += g;
-        sum[at + 2] += b;
-        sum[at + 3] += 1;
-        continue;
-      }
-      const { offsets, weights } = kind === 3 ? ring : solid;
-      for (let k = 0; k < offsets.length; k++) {
+      const { offsets, sums } = stamps[code];
+      for (let k = 0, part = 0; k < offsets.length; k++) {
         const to = at + offsets[k];
-        const w = weights[k];
-        sum[to] += w * r;
-        sum[to + 1] += w * g;
-        sum[to + 2] += w * b;
-        sum[to + 3] += w;
+        sum[to] += sums[part++];
+        sum[to + 1] += sums[part++];
+        sum[to + 2] += sums[part++];
+        sum[to + 3] += sums[part++];
       }
     }
     this.resolve(used, { peak, first, dims, every, across, pad });

@@ -4,6 +4,9 @@ export const TOP = 65535;
 export const HIDDEN = 255; // code of a point that is not drawn at all
 export const NOT_GIVEN = 253; // code of a point without a number, where colours stand for numbers
 export const CONTEXT = [150, 150, 150];
+export const OUTER = 1.85; // as palette.OUTER
+export const RIM = 1; // CSS pixels of a point's edge
+export const STROKE = 1.6; // CSS pixels of a hollow point's line
 const SIDE = 256; // cells of the grid in which points are looked for, along each axis
 const CELL = (TOP + 1) / SIDE;
 
@@ -110,6 +113,26 @@ export class Grid {
       yield { ring, beyond: [edge(u, column, r), edge(v, line, r)] };
     }
   }
+}
+
+/**
+ * How far a place lies outside an outline, negative inside it.
+ * @param {number[][]} outline corners in order
+ * @param {number} x
+ * @param {number} y
+ */
+export function distanceFrom(outline, x, y) {
+  let nearest = Infinity;
+  let isInside = false;
+  let [x1, y1] = outline.at(-1);
+  for (const [x2, y2] of outline) {
+    const [dx, dy] = [x2 - x1, y2 - y1];
+    const along = Math.min(1, Math.max(0, ((x - x1) * dx + (y - y1) * dy) / (dx * dx + dy * dy)));
+    nearest = Math.min(nearest, Math.hypot(x - x1 - along * dx, y - y1 - along * dy));
+    if (y1 > y !== y2 > y && x < x1 + ((y - y1) / dy) * dx) isInside = !isInside;
+    [x1, y1] = [x2, y2];
+  }
+  return isInside ? -nearest : nearest;
 }
 
 // One bit per row as text. Not deflated: that waits for the next frame, and saves little where points are mixed.

@@ -24,15 +24,15 @@ from fas_core.reports.palette import (
     REJECTED,
     Style,
     category_styles,
-    style_of,
+    styles_of,
 )
 
 GROUP, SCORE, VERDICT = "group", "chosen score", "verdict"
 VERDICTS = {
     "live accepted": Style(BONA_FIDE_COLOUR),
-    "attack found": Style(NEUTRAL),
-    "live rejected": Style(REJECTED),
-    "attack missed": Style(MISSED),
+    "attack found": Style(NEUTRAL, shape="triangle-up"),
+    "live rejected": Style(REJECTED, shape="square"),
+    "attack missed": Style(MISSED, shape="x"),
     "no response": Style("#B4B4B4", is_hollow=True),
 }
 
@@ -70,7 +70,7 @@ def coloured(how: Colouring) -> Colours:
         is_shown = how.where.is_placed if is_shown is None else how.where.is_placed & is_shown
     if how.by == GROUP:
         codes, names = points.groups
-        styles = {name: style_of(name) for name in in_group_order(names)[: plot.MOST_CATEGORIES]}
+        styles = styles_of(in_group_order(names)[: plot.MOST_CATEGORIES])
         return plot.by_category(codes, names, styles, is_shown)
     if how.by == VERDICT:
         assert how.judged is not None

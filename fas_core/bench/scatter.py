@@ -184,13 +184,15 @@ def _plotly_ratio(browser: Any, run: store.Run, rounds: int) -> float:
         "n": len(run),
         "colour": "group",
     }
-    chip = {"words": "", "hollow": False, "n": 1}
+    circle = [(math.cos(i * math.pi / 12), math.sin(i * math.pi / 12)) for i in range(24)]
+    chip = {"words": "", "hollow": False, "n": 1, "outline": circle}
     shown = [
-        {"code": i, "name": str(i), "colour": c, **chip}
+        {"code": i, "name": str(i), "colour": c, "edges": [c, c], **chip}
         for i, c in enumerate(("#8C8C8C", "#0072B2", "#E69F00", "#CC79A7"))
     ]
     rest = {
         "scale": None,
+        "circle": circle,
         "titles": ["x", "y"],
         "ticks": np.stack([low, high], axis=1).tolist(),
         "note": "",

@@ -188,15 +188,10 @@ def _scatter(xy: NDArray[np.floating], kinds: NDArray[np.str_], titles: Sequence
     room = 0.05 * np.maximum(high - low, 1e-9)
     x, y = (linear_axis(titles[i], float(low[i] - room[i]), float(high[i] + room[i])) for i in (0, 1))
     plane = Plot(x, y, label)
-    for name in in_group_order(sorted(set(kinds[rows].tolist()))):
-        here, style = rows[kinds[rows] == name], palette.style_of(name)
-        plane.dots(
-            xy[here, 0],
-            xy[here, 1],
-            style.colour,
-            is_hollow=style.is_hollow,
-            name=f"{readable(name)} ({len(here)})",
-        )
+    for name, style in palette.styles_of(in_group_order(sorted(set(kinds.tolist())))).items():
+        here = rows[kinds[rows] == name]
+        if len(here):
+            plane.dots(xy[here, 0], xy[here, 1], style, name=f"{readable(name)} ({len(here)})")
     return [Drawing(label, plane)]
 
 

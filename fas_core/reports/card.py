@@ -27,7 +27,7 @@ from fas_core.metrics.limits import Target
 from fas_core.metrics.uncertainty import zero_error_upper_bound
 from fas_core.reports import html, svg
 from fas_core.reports.html import facts, html_page, section, table
-from fas_core.reports.palette import DASHES
+from fas_core.reports.palette import DASHES, Style
 from fas_core.reports.provenance import data_words
 from fas_core.runs.store import Run
 
@@ -452,5 +452,5 @@ def _det(card: Card, run: Run | None) -> Markup:
         grey = "#646464" if number // len(DASHES) % 2 else "#000000"
         dash = list(DASHES)[number % len(DASHES)]
         plane.line(curve.apcer_pooled, curve.bpcer, grey, dash, name=name)
-        plane.dots([apcer], [at.bpcer], "#000000", radius=4)
+        plane.dots([apcer], [at.bpcer], Style("#000000"), radius=4)
     return html.figure([plane.drawn()], f"Each line is a species, each dot the operating point. {svg.DET_SCALES}")

@@ -63,10 +63,10 @@ def _of_each(
         if i < len(at):
             rates = metrics.rates_at(scores, at[i])
             bpcer, apcer, recall = rates.bpcer or 0.0, rates.apcer_pooled or 0.0, rates.recall or 0.0
-            roc.dots([bpcer], [recall], colour, radius=4)
-            det.dots([apcer], [bpcer], colour, radius=4)
+            roc.dots([bpcer], [recall], palette.Style(colour), radius=4)
+            det.dots([apcer], [bpcer], palette.Style(colour), radius=4)
             if rates.precision is not None:
-                pr.dots([recall], [rates.precision], colour, radius=4)
+                pr.dots([recall], [rates.precision], palette.Style(colour), radius=4)
     return [Drawing("ROC", roc), Drawing("Precision, recall", pr), Drawing("DET", det)], curve_of
 
 

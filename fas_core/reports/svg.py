@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 from numpy.typing import ArrayLike, NDArray
 
 from fas_core import metrics
-from fas_core.reports.palette import DASHES
+from fas_core.reports.palette import DASHES, SHAPES, Style
 
 _LEFT, _TOP, _BOTTOM = 58, 10, 44  # around the plane, in pixels
 _KEY = 18  # height of a line of the legend
@@ -48,6 +48,13 @@ def linear_axis(title: str, low: float, high: float, *, percent: bool = False, n
     step = next(m for m in (1, 2, 5, 10) if m * power >= span / n_ticks) * power
     places = np.arange(np.ceil(low / step - 1e-9), np.floor((low + span) / step + 1e-9) + 1) * step + 0.0
     return Axis(title, low, low + span, [(float(x), f"{100 * x:.6g}" if percent else f"{x:.6g}") for x in places])
+
+
+def _dot(style: Style, x: float, y: float, radius: float) -> str:
+    if style.shape == "circle":
+        return f"<circle cx='{x:.1f}' cy='{y:.1f}' r='{radius:g}'/>"
+    corners = " ".join(f"{x + radius * dx:.1f},{y + radius * dy:.1f}" for dx, dy in SHAPES[style.shape])
+    return f"<polygon points='{corners}'/>"
 
 
 class Plot:
@@ -84,17 +91,14 @@ class Plot:
         """The inside of a closed line of points (n,)."""
         self.drawings.append(f"<polygon points='{self._points(x, y)}' fill='{colour}' fill-opacity='{opacity:g}'/>")
 
-    def dots(
-        self, x: ArrayLike, y: ArrayLike, colour: str, *, radius: float = 2, is_hollow: bool = False, name: str = ""
-    ) -> None:
-        """Points (n,), each a circle."""
+    def dots(self, x: ArrayLike, y: ArrayLike, style: Style, *, radius: float = 2.5, name: str = "") -> None:
+        """Points (n,), in the shape of a style."""
         self.series.append((name, x, y))
-        look = f"fill='none' stroke='{colour}'" if is_hollow else f"fill='{colour}' fill-opacity='.7'"
-        places = self._places(x, y)
-        circles = "".join(f"<circle cx='{a:.1f}' cy='{b:.1f}' r='{radius:g}'/>" for a, b in places)
-        self.drawings.append(f"<g {look}>{circles}</g>")
+        edge, _ = style.edges  # paper is white
+        look = f"stroke='{edge}' stroke-width='.8' " + ("fill='none'" if style.is_hollow else f"fill='{style.colour}'")
+        self.drawings.append(f"<g {look}>{''.join(_dot(style, a, b, radius) for a, b in self._places(x, y))}</g>")
         if name:
-            self.legend.append((f"<circle cx='15' cy='0' r='4' {look}/>", name))
+            self.legend.append((f"<g {look}>{_dot(style, 15, 0, 4)}</g>", name))
 
     def _places(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
         points = np.column_stack([self._px(x), self._py(y)])

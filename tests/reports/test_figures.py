@@ -13,6 +13,7 @@ import pytest
 
 from fas_core.errors import BadInputError
 from fas_core.reports import figures, svg
+from fas_core.reports.palette import Style
 from fas_core.reports.figures import Drawing, Figure
 from fas_core.reports.svg import Plot, linear_axis
 from tests.conftest import Result, message
@@ -23,7 +24,7 @@ NAMESPACE = "{http://www.w3.org/2000/svg}"
 def plane() -> Plot:
     plot = Plot(linear_axis("BPCER in %", 0, 1, percent=True), linear_axis("found", 0, 2), "a < b & 'c'")
     plot.line([0, 0.25, 1], [0, 1.5, 2], "#000000", name="=cmd|' /C calc'!A0")
-    plot.dots([0.5], [1], "#000000")
+    plot.dots([0.5], [1], Style("#000000"))
     return plot
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from fas_core.reports import svg
+from fas_core.reports.palette import SHAPES, Style
 
 
 def elements(drawn: str, tag: str) -> list[ET.Element]:
@@ -18,9 +19,14 @@ def test_what_is_drawn_lies_where_the_axes_say() -> None:
     left, top = 58, 10
     assert line.get("points") == f"{left:.1f},{top + 50:.1f} {left + 50:.1f},{top + 25:.1f} {left + 100:.1f},{top:.1f}"
     assert (line.get("stroke"), line.get("stroke-dasharray")) == ("#123456", "8 4")
-    plot.dots([10], [0], "#000000", is_hollow=True, name="two")
+    plot.dots([10], [0], Style("#000000", is_hollow=True), name="two")
     circles = elements(plot.drawn(), "circle")
     assert (circles[0].get("cx"), circles[0].get("cy")) == ("158.0", "60.0")
+    plot.dots([0], [1], Style("#E69F00", shape="square"), radius=2)
+    [square] = elements(plot.drawn(), "polygon")
+    corners = [tuple(map(float, corner.split(","))) for corner in str(square.get("points")).split()]
+    assert corners == [(left + 2 * x, top + 2 * y) for x, y in SHAPES["square"]]
+    plot.drawings.pop()
     plot.area([0, 10, 10], [0, 0, 1], "#00ff00")
     assert len(elements(plot.drawn(), "polygon")) == 1
     texts = [element.text for element in elements(plot.drawn(), "text")]
