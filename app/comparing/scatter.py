@@ -66,6 +66,7 @@ def show_scatter(comparison: Comparison, b: int) -> NDArray[np.int64]:
         on_selected=points.keep,
         key="compare_scatter",
         lines=lines(comparison, b),
+        has_images=comparison.a.run.has_images,
     )
     plot.carried_selection(points.selected)
     rows = points.within(points.selected)

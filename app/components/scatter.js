@@ -5,7 +5,8 @@
 // scatter_linked.js (what is chosen), and here the hand on mouse and keys.
 
 import { element } from "./nodes.js";
-import { Linked, shared } from "./scatter_linked.js";
+import { shared } from "./scatter_linked.js";
+import { Pictured } from "./scatter_pictures.js";
 import { MARGIN, NEIGHBOURS } from "./scatter_plane.js";
 import { insideBox, insidePolygon } from "./scatter_shapes.js";
 
@@ -45,7 +46,7 @@ const HELP =
   "Arrow keys move the plot under the cross, plus and minus zoom, 0 shows all. Enter selects the point in the cross, S " +
   "all points in view; with Shift they are added. Escape clears the selection. L, B and P choose lasso, box and move.";
 
-class Scatter extends Linked {
+class Scatter extends Pictured {
   /** @param {HTMLElement} root */
   constructor(root) {
     super(root);
@@ -60,6 +61,7 @@ class Scatter extends Linked {
     this.pointed = null;
     this.looking = null; // the frame in which the pointer is looked at
     this.inFlight = null; // when the server was asked
+    this.onResize = () => this.layOut();
     this.build();
     this.observer = new ResizeObserver(() => this.layOut());
     this.observer.observe(root);
@@ -72,9 +74,11 @@ class Scatter extends Linked {
   }
 
   destroy() {
+    super.destroy();
     clearTimeout(this.timer);
     clearTimeout(this.sharpening);
     this.observer.disconnect();
+    window.removeEventListener("resize", this.onResize);
     shared.heard.removeEventListener("bytes", this.onBytes);
     shared.heard.removeEventListener("answer", this.onAnswer);
     shared.heard.removeEventListener("linked", this.onOther);
@@ -115,6 +119,7 @@ class Scatter extends Linked {
     help.id = "keys";
     this.over.setAttribute("aria-hidden", "true");
     this.tip.hidden = true;
+    window.addEventListener("resize", this.onResize);
     this.tip.append(this.tipImage, this.tipLines);
     this.legend.setAttribute("role", "group");
     this.legend.setAttribute("aria-label", "Categories: what is switched off stays as grey context");

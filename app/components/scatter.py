@@ -42,6 +42,8 @@ HIDDEN, NOT_GIVEN = 255, 253  # codes as scatter_shapes.js has them: not drawn; 
 MOST_CATEGORIES = 250
 KEY_BYTES = 64  # before the bytes: what they are called
 MOST_ASKED = 16  # rows at once, while hovering
+MOST_PICTURES = 60  # images at once, of those in view
+PICTURE = 64  # pixels of their sides, about
 UNDRAWN = "scatter_undrawn"
 # Without its darkest end, which cannot be seen on a dark ground.
 VIRIDIS = ("#472D7B", "#3B528B", "#2C728E", "#21918C", "#28AE80", "#5EC962", "#ADDC30", "#FDE725")
@@ -81,6 +83,10 @@ export default function ({ data, setStateValue, setTriggerValue }) {
   if (data.answers) {
     const answers = data.answers.map((one, i) => ({ ...one, pixels: data.pixels.getChild("pixels").get(i) }));
     shared.heard.dispatchEvent(new CustomEvent("answer", { detail: { run: data.run, answers } }));
+  }
+  if (data.sheet) {
+    const detail = { ...data.sheet, run: data.run, pixels: data.pixels.getChild("pixels").get(0) };
+    shared.heard.dispatchEvent(new CustomEvent("sheet", { detail }));
   }
   return () => {
     if (shared.ask === ask) Object.assign(shared, { ask: null, tell: null });
@@ -328,6 +334,8 @@ def scatter(
     trails: Trails | None = None,
     lines: tuple[float, float] | None = None,
     has_legend: bool = True,
+    has_images: bool = False,
+    fills: bool = False,
 ) -> None:
     """Draws the plot: `where` and `colours` must be `carried` on the page, and `selection` by `carried_selection`.
 
@@ -335,8 +343,9 @@ def scatter(
     another one forgets what was switched off. `titles` of the axes, `note` above them, `words`: all of it as a text.
     `has_units`: whether numbers on the axes mean something. `view` and `off`: with what the plot starts, as `hover`
     tells it. `marked`: a row. `trails`, and `lines` at a number of each axis: drawn above the points. `has_legend`: one
-    is enough for linked plots. `on_selected`: called with what was selected before the page, or the fragment around
-    this, runs again.
+    is enough for linked plots. `has_images`: `hover` answers with images of points where few are in view. `fills`: the
+    plot takes what there is of the window, with tools and legend within. `on_selected`: called with what was selected
+    before the page, or the fragment around this, runs again.
     """
     _mount(
         key=key,
@@ -360,6 +369,8 @@ def scatter(
             "off": list(off),
             "marked": marked,
             "legend": has_legend,
+            "pictures": has_images,
+            "fills": fills,
             "lines": None
             if lines is None
             else [_share(at, *ends) for at, ends in zip(lines, where.ticks, strict=True)],
@@ -425,6 +436,7 @@ class Answer:
 def hover(
     answers: Callable[[NDArray[np.int64]], Sequence[Answer]],
     *,
+    images: Callable[[NDArray[np.int64]], NDArray[np.uint8]] | None,
     run: str,
     n: int,
     on_shown: Callable[[Sequence[float] | None, Sequence[str]], None],
@@ -432,8 +444,9 @@ def hover(
 ) -> None:
     """Answers what the browser asks for while the pointer is on points; put it in a fragment of its own.
 
-    `answers`: for a few rows, which ascend. `on_shown`: called with the view (x and y of the middle as shares of the
-    axes, zoom; None: everything) and the names of the categories that are switched off, when they have rested.
+    `answers`: for a few rows, which ascend; `images`: (m, H, W) of more of them, which are drawn small; None: there are
+    none. `on_shown`: called with the view (x and y of the middle as shares of the axes, zoom; None: everything) and the
+    names of the categories that are switched off, when they have rested.
     """
     asked = (st.session_state.get(key) or {}).get("asked")
     data: dict[str, Any] = {}
@@ -454,6 +467,15 @@ def hover(
             ],
             "pixels": pa.table({"pixels": pa.array([answer.image.tobytes() for answer in told], pa.binary())}),
         }
+    pictured, serial = rows_asked(asked, run, n, "sheet", MOST_PICTURES)
+    if images is not None and len(pictured):
+        small = smaller(images(pictured))
+        data = {
+            "run": run,
+            "serial": serial,
+            "sheet": {"rows": pictured.tolist(), "height": small.shape[1], "width": small.shape[2]},
+            "pixels": pa.table({"pixels": pa.array([small.tobytes()], pa.binary())}),
+        }
     with _undrawn(key):
         _mount_hover(
             key=key,
@@ -463,12 +485,22 @@ def hover(
         )
 
 
-def rows_asked(message: object, run: str, n: int) -> tuple[NDArray[np.int64], int]:
+def smaller(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(m, H, W) -> (m, h, w) of about `PICTURE` pixels a side: means of whole squares of pixels."""
+    by = max(1, min(images.shape[1:]) // PICTURE)
+    height, width = (side // by for side in images.shape[1:])
+    squares = images[:, : by * height, : by * width].reshape(len(images), height, by, width, by)
+    return squares.mean((2, 4)).round().astype(np.uint8)
+
+
+def rows_asked(
+    message: object, run: str, n: int, kind: str = "rows", at_most: int = MOST_ASKED
+) -> tuple[NDArray[np.int64], int]:
     """The rows of a Run of n rows that the browser asks for, ascending, and its number; no rows for anything else."""
     if isinstance(message, Mapping) and message.get("run") == run:
-        rows, serial = message.get("rows"), message.get("serial")
+        rows, serial = message.get(kind), message.get("serial")
         if isinstance(rows, list) and isinstance(serial, int):
-            here = {row for row in rows[:MOST_ASKED] if type(row) is int and 0 <= row < n}
+            here = {row for row in rows[:at_most] if type(row) is int and 0 <= row < n}
             return np.array(sorted(here), np.int64), serial
     return np.empty(0, np.int64), 0
 

@@ -9,6 +9,8 @@ import { WebGL } from "./scatter_webgl.js";
 
 const SMOOTH = 45; // milliseconds that a frame may take while something is dragged; beyond it, a part of the points
 const ALONE = 0.9; // opacity of a single point where shapes are drawn: as palette.OPACITY
+const WIDE = 640; // pixels from which on tools and legend have room within the plot
+const ABOVE = 158; // pixels of a page above a plot that fills the window
 const IDLE = 350; // milliseconds until points are sorted into the grid
 
 // Whether white stands out from a colour more than black does; "" is white.
@@ -64,7 +66,10 @@ export class Drawing extends Plane {
   layOut() {
     const width = Math.floor(this.root.clientWidth);
     if (!width || !this.data) return;
-    const height = Math.round(Math.min(Math.max(0.86 * width, 360), 620));
+    const isInside = this.data.fills && width >= WIDE;
+    this.root.classList.toggle("inside", isInside);
+    const fitting = this.data.fills ? Math.min(window.innerHeight - ABOVE, width) : Math.min(0.86 * width, 620);
+    const height = Math.round(Math.max(fitting, 360));
     const ratio = Math.min(window.devicePixelRatio || 1, 2);
     this.width = width - MARGIN.left - MARGIN.right;
     this.height = height - MARGIN.top - MARGIN.bottom;
@@ -179,7 +184,10 @@ export class Drawing extends Plane {
     context.strokeRect(MARGIN.left + 0.5, MARGIN.top + 0.5, width - 1, height - 1);
     context.textAlign = "left";
     context.textBaseline = "middle";
-    context.fillText(this.data.note, MARGIN.left, MARGIN.top / 2, width);
+    if (this.root.classList.contains("inside")) {
+      context.textAlign = "right"; // beside the tools
+      context.fillText(this.data.note, MARGIN.left + width, MARGIN.top / 2, width - 350);
+    } else context.fillText(this.data.note, MARGIN.left, MARGIN.top / 2, width);
     const [across, up] = this.data.titles;
     context.textAlign = "center";
     context.fillText(across, MARGIN.left + width / 2, MARGIN.top + height + 30, width);

@@ -37,6 +37,7 @@ export class Linked extends Drawing {
     /** @type {HTMLButtonElement} */
     this.clearing = null;
     this.legendIs = "";
+    this.isFolded = false;
     this.selection = ""; // what the bits are called that the flags are
     this.ours = new Set(); // selections made here: the server's answer to them brings nothing new
     this.of = ""; // the Run of the flags
@@ -129,7 +130,7 @@ export class Linked extends Drawing {
     this.legendIs = wanted;
     const home = /** @type {ShadowRoot} */ (this.root.getRootNode());
     const focused = /** @type {HTMLElement} */ (home.activeElement)?.dataset.name;
-    this.legend.replaceChildren();
+    this.legend.replaceChildren(this.folding());
     for (const one of categories) {
       const made = element("button", "key");
       made.type = "button";
@@ -161,6 +162,22 @@ export class Linked extends Drawing {
       );
       this.legend.append(bar);
     }
+  }
+
+  // Where the legend lies within the plot, it can be folded away from what it hides.
+  folding() {
+    const made = element("button", "key fold", "Legend");
+    made.type = "button";
+    const show = () => {
+      this.legend.classList.toggle("folded", this.isFolded);
+      made.setAttribute("aria-expanded", String(!this.isFolded));
+    };
+    made.addEventListener("click", () => {
+      this.isFolded = !this.isFolded;
+      show();
+    });
+    show();
+    return made;
   }
 
   toggle(name, isAlone = false) {

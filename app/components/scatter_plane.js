@@ -3,7 +3,7 @@
 
 import { Grid, HIDDEN, NOT_GIVEN, TOP } from "./scatter_shapes.js";
 
-export const MARGIN = { left: 52, right: 10, top: 24, bottom: 40 };
+export const MARGIN = { left: 48, right: 8, top: 30, bottom: 38 };
 export const REACH = 14; // pixels around the pointer in which a point is found
 const SHAPED = 2.5; // CSS pixels of a radius from which on shapes can be told; smaller points are dots
 export const NEIGHBOURS = 12; // of a point under the pointer, that are asked for before it gets there

@@ -26,7 +26,7 @@ void main() {
   hollow = kind == 3 && layer > 0 ? 1.0 : 0.0;
 }`;
 const FRAGMENT = `#version 300 es
-precision highp float;
+precision highp float; precision highp int;
 in vec3 colour, edge; in float hollow, shape;
 uniform float radius, ratio, count; uniform int shaped; uniform sampler2D shapes; out vec4 sum;
 void main() {

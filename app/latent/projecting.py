@@ -57,7 +57,7 @@ def n_training(run: Run) -> int:
 
 
 def projection_controls(run: Run) -> Choice:
-    """Projection, what it is fitted on, and the two components."""
+    """Projection; what it is fitted on and the two components, one click away."""
     shown = st.segmented_control(
         "Projection",
         [PCA, UMAP],
@@ -65,14 +65,22 @@ def projection_controls(run: Run) -> Choice:
         required=True,
         key="projection",
         bind="query-params",
-        help="PCA: straight directions of largest variance; distances mean something. UMAP: keeps neighbours "
-        "together; distances between islands mean nothing.",
+        label_visibility="collapsed",
     )
     is_umap = shown == UMAP
-    pca_on, umap = _fitted_on(run, "pca_on", TRAINING) if not is_umap else "training", projection.USUAL
-    if is_umap:
-        umap = _umap_settings(_fitted_on(run, "umap_on", ALL))
-    x, y = component_controls(min(projection.COMPONENTS, run.latent_dim), disabled=is_umap)
+    pca_on: FittedOn = "training"
+    umap = projection.USUAL
+    with st.popover(
+        "Axes",
+        icon=":material/tune:",
+        help="PCA: straight directions of largest variance; distances mean something. UMAP: keeps neighbours "
+        "together; distances between islands mean nothing.",
+    ):
+        if is_umap:
+            umap = _umap_settings(_fitted_on(run, "umap_on", ALL))
+        else:
+            pca_on = _fitted_on(run, "pca_on", TRAINING)
+        x, y = component_controls(min(projection.COMPONENTS, run.latent_dim), disabled=is_umap)
     return Choice(is_umap, pca_on, umap, x, y)
 
 
@@ -111,37 +119,36 @@ def _umap_settings(on: FittedOn) -> Umap:
         projection.MIN_DIST_BOUNDS,
         projection.SEED_BOUNDS,
     )
-    with st.popover("UMAP settings", icon=":material/tune:"):
-        neighbours = st.number_input(
-            "Neighbours",
-            few,
-            many,
-            projection.NEIGHBOURS,
-            key="neighbours",
-            bind="query-params",
-            help="How many nearest codes each code is to lie among. Few show detail, many the whole.",
-        )
-        min_dist = st.number_input(
-            "Least distance",
-            close,
-            apart,
-            projection.MIN_DIST,
-            0.05,
-            "%.2f",
-            key="min_dist",
-            bind="query-params",
-            help="How close points may lie to each other (min_dist). Small numbers make dense islands.",
-        )
-        seed = st.number_input(
-            "Seed",
-            first,
-            last,
-            0,
-            key="seed",
-            bind="query-params",
-            help="Another seed is another layout of the same codes. What is in one of them only is chance.",
-        )
-        st.caption("Each combination is computed once, in the background, and kept.")
+    neighbours = st.number_input(
+        "Neighbours",
+        few,
+        many,
+        projection.NEIGHBOURS,
+        key="neighbours",
+        bind="query-params",
+        help="How many nearest codes each code is to lie among. Few show detail, many the whole.",
+    )
+    min_dist = st.number_input(
+        "Least distance",
+        close,
+        apart,
+        projection.MIN_DIST,
+        0.05,
+        "%.2f",
+        key="min_dist",
+        bind="query-params",
+        help="How close points may lie to each other (min_dist). Small numbers make dense islands.",
+    )
+    seed = st.number_input(
+        "Seed",
+        first,
+        last,
+        0,
+        key="seed",
+        bind="query-params",
+        help="Another seed is another layout of the same codes. What is in one of them only is chance.",
+    )
+    st.caption("Each combination is computed once, in the background, and kept.")
     return Umap(int(neighbours), round(float(min_dist), 2), int(seed), on)
 
 

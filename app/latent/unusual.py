@@ -86,19 +86,19 @@ def show_answer(shown: Shown, *, is_known: bool) -> None:
         st.write("The chosen subsets hold no attacks, or no live faces outside training: nothing to separate.")
         return
     ordered = sorted(apart.auc, key=lambda name: -apart.auc[name])
+    of_pairs = [" of pairs", *("" for _ in ordered[1:])]
     each = ", ".join(
-        f"**{share_of_pairs(apart.auc[name])}** of pairs for {escaped(readable(name))}" for name in ordered
+        f"**{share_of_pairs(apart.auc[name])}**{words} for {escaped(readable(name))}"
+        for name, words in zip(ordered, of_pairs, strict=True)
     )
     counts = ", ".join(f"{apart.n_attacks[name]:,} {escaped(readable(name))}" for name in ordered)
-    st.write(
-        f"Knowing only the codes of live training faces, one can tell an attack from a live face in {each}; "
-        "guessing gets 50\u00a0%."
-    )
-    st.caption(
-        f"This share of pairs is the AUC of the score {UNUSUAL} ({gmm_nll.COMPONENTS} Gaussians fitted on "
+    st.markdown(
+        f"By live codes alone, attacks are told from live faces in {each}; "
+        "guessing gets 50\u00a0%.",
+        help=f"This share of pairs is the AUC of the score {UNUSUAL} ({gmm_nll.COMPONENTS} Gaussians fitted on "
         f"{n:,} live training images, no attack seen), on attacks ({counts}) against "
         f"{apart.n_live:,} live faces outside training. The plot shows two directions only: "
-        "what overlaps in it may be apart in others."
+        "what overlaps in it may be apart in others.",
     )
 
 

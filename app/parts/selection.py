@@ -129,7 +129,11 @@ class Points:
     def hover(self, answers: Callable[[NDArray[np.int64]], Sequence[Answer]]) -> None:
         """See `scatter.hover`: in a fragment of its own."""
         on_shown = partial(plot.keep_shown, f"_{self.page}_shown")
-        plot.hover(answers, run=self.name, n=len(self), on_shown=on_shown, key=f"{self.page}_hover")
+        images = self._images if self.run.has_images else None
+        plot.hover(answers, images=images, run=self.name, n=len(self), on_shown=on_shown, key=f"{self.page}_hover")
+
+    def _images(self, points: NDArray[np.int64]) -> NDArray[np.uint8]:
+        return self.run.images("inputs", self.rows_of(points))
 
 
 # --------------------------------------------------------------------------------------------- selections with names
@@ -141,6 +145,15 @@ def keep_unnamed(points: Points, selection: Selection) -> None:
     _close(points)
 
 
+def keep_named(points: Points, name: str) -> None:
+    """Saves what is selected, in place of what had the name, unless it is a saved selection that is open."""
+    if st.session_state.get("selection") is not None:
+        return
+    if name in selections.names(points.run):
+        selections.delete(points.run, name)
+    _save_as(points, name)
+
+
 def saved_selections(points: Points) -> None:
     """Opening, naming and deleting, for the points that are all rows of a Run.
 
@@ -149,25 +162,26 @@ def saved_selections(points: Points) -> None:
     names = selections.names(points.run)
     if st.session_state.get("selection") not in names:
         st.session_state["selection"] = None
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.popover("Saved selections", icon=":material/bookmark:", width="stretch"):
         opened = st.selectbox(
-            "Saved selections",
+            "Open",
             names,
             index=None,
             key="selection",
             bind="query-params",
             placeholder="Open one" if names else "None yet",
             disabled=not names,
-            width=220,
         )
-        with st.popover(
-            "Save",
-            icon=":material/bookmark_add:",
-            disabled=not len(points.within(points.selected)),
-            help="Keep what is selected.",
-        ):
+        with st.form(f"{points.page}_saving", border=False, enter_to_submit=True):
             st.text_input("Name", key=f"{points.page}_name", placeholder="odd masks", max_chars=64)
-            st.button("Save the selection", on_click=_save, args=(points,), type="primary", key=f"{points.page}_save")
+            st.form_submit_button(
+                "Save the selection",
+                on_click=_save,
+                args=(points,),
+                type="primary",
+                key=f"{points.page}_save",
+                disabled=not len(points.within(points.selected)),
+            )
         st.button(
             "Delete",
             on_click=_delete,
@@ -203,13 +217,17 @@ def _close(points: Points) -> None:
 def _save(points: Points) -> None:
     name = str(st.session_state.get(f"{points.page}_name", "")).strip()
     try:
-        selections.save(points.run, name, columns.ids_of(points.run, points.within(points.selected)))
+        _save_as(points, name)
     except BadInputError as error:
         st.session_state[f"_{points.page}_problem"] = str(error)
         return
+    st.session_state[f"{points.page}_name"] = ""
+
+
+def _save_as(points: Points, name: str) -> None:
+    selections.save(points.run, name, columns.ids_of(points.run, points.within(points.selected)))
     st.session_state["selection"] = name
     st.session_state[f"_{points.page}_opened"] = (points.run.id, name)
-    st.session_state[f"{points.page}_name"] = ""
 
 
 def _delete(points: Points, name: str) -> None:

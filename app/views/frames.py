@@ -141,6 +141,7 @@ def show_plot(shown: Beside, i: int, *, has_legend: bool) -> None:
         key=f"frames_{'step' if shown.steps.are_epochs else step.short}",
         trails=trails(shown, i),
         has_legend=has_legend,
+        has_images=True,
     )
 
 

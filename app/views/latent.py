@@ -9,10 +9,14 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
 
 from app.components import scatter as plot
 from app.components.gallery import Panel, gallery
 from app.components.scatter import Answer, Colours
+from app.latent import explained
+from app.latent.explained import Chosen
+from app.latent.onward import show_ways_on
 from app.latent.projecting import Choice, Projected, projected, projection_controls, show_loadings
 from app.latent.unusual import UNUSUAL, attacks_like_live, live_unlike_training, show_answer, unusual
 from app.parts import columns
@@ -28,6 +32,8 @@ from fas_core.data.names import readable
 from fas_core.runs.store import Run
 
 PER_PAGE = 24
+SIZE = 88  # pixels of an image: two of them beside a plot of two fifths of a window of 1440 x 900
+MARKED = "_latent_marked"  # of the session
 SELECTED, LIKE_LIVE, UNLIKE_LIVE = "selected points", "attacks most like live", "live faces least like training"
 TIP_COLUMNS = 4  # of the data, below a point's own numbers
 
@@ -54,25 +60,26 @@ class Codes:
 
 def controls(run: Run) -> tuple[Choice, str, str]:
     """The projection, what colours stand for, and what stands beside the plot."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        projection = projection_controls(run)
-        colour = st.selectbox(
-            "Colour",
-            [GROUP, VERDICT, SCORE, *columns.colour_columns(run)],
-            format_func=readable,
-            key="colour",
-            bind="query-params",
-            help="group: training, live, and attacks by species, seen or unseen. verdict: what the operating point "
-            "in the sidebar makes of each image. The rest are columns of the data.",
-            width=160,
-        )
-        beside = st.selectbox(
-            "Images beside the plot",
-            [SELECTED, LIKE_LIVE, UNLIKE_LIVE],
-            key="beside",
-            bind="query-params",
-            width=230,
-        )
+    projection = projection_controls(run)
+    st.caption("Colour", width="content")
+    colour = st.selectbox(
+        "Colour",
+        [GROUP, VERDICT, SCORE, *columns.colour_columns(run)],
+        format_func=readable,
+        key="colour",
+        bind="query-params",
+        label_visibility="collapsed",
+        width=160,
+    )
+    st.caption("Images", width="content")
+    beside = st.selectbox(
+        "Images beside the plot",
+        [SELECTED, LIKE_LIVE, UNLIKE_LIVE],
+        key="beside",
+        bind="query-params",
+        label_visibility="collapsed",
+        width=210,
+    )
     return projection, str(colour), str(beside)
 
 
@@ -112,7 +119,7 @@ def show_images(codes: Codes, rows: NDArray[np.int64]) -> int | None:
         Panel("original", codes.run.images("inputs", rows)),
         Panel("reconstruction", codes.run.images("reconstructions", rows)),
     ]
-    chosen = gallery(cards, panels, key="latent_images", size=96)
+    chosen = gallery(cards, panels, key="latent_images", size=SIZE)
     return None if chosen is None else int(rows[[card.sample_id for card in cards].index(chosen)])
 
 
@@ -138,28 +145,40 @@ def telling_words(beside: str, n: int, n_selected: int) -> str:
     return shown[0].upper() + shown[1:] + kept
 
 
-def show_beside(codes: Codes) -> int | None:
-    """The images of the selection; until there is one, or on demand, the most telling ones. Row of a chosen card."""
-    points = codes.points
-    saved_selections(points)
+def show_beside(codes: Codes) -> tuple[int | None, DeltaGenerator | None]:
+    """The images of the selection; until there is one, or on demand, the most telling ones.
+
+    The row of the card that was chosen last, if it is among them, and where a selection is to be explained.
+    """
+    points, explained_place = codes.points, None
+    words, ways = st.container(height=150, border=False, gap="xxsmall"), st.container(gap="xxsmall")
+    with ways:
+        saved_selections(points)
     selection = points.selected
     rows = points.within(selection)
     is_selection = codes.beside == SELECTED and len(rows) > 0
-    with st.container(height=84, border=False):
+    with words:
         if is_selection:
+            explained_place = st.container()
             st.markdown(f"**{len(rows):,} selected:** {escaped(points.counted(rows))}.")
         else:
             n_selected, rows = len(rows), telling(codes)
             st.markdown(telling_words(codes.beside, len(rows), n_selected))
-    with st.container(height=520, border=False):
+    with st.container(height=430, border=False):
         place = st.container()
         on_page = points.page_of(rows, PER_PAGE)
         with place:
-            marked = show_images(codes, on_page) if len(rows) else None
-    # Of millions that are selected the session keeps the bits that it has anyway.
-    again = partial(points.within, selection) if is_selection else partial(np.copy, rows)
-    download_ids(points, len(rows), lambda: exported(codes, again()))
-    return marked
+            chosen = show_images(codes, on_page) if len(rows) else None
+        # Of millions that are selected the session keeps the bits that it has anyway.
+        again = partial(points.within, selection) if is_selection else partial(np.copy, rows)
+        download_ids(points, len(rows), lambda: exported(codes, again()))
+    if chosen is not None:
+        st.session_state[MARKED] = (points.name, chosen)
+    run_name, row = st.session_state.get(MARKED, ("", -1))
+    marked = row if run_name == points.name and row in on_page else None
+    with ways:
+        show_ways_on(points, on_page if marked is None else np.array([marked]), is_selection=is_selection)
+    return marked, explained_place
 
 
 # --------------------------------------------------------------------------------------------------------- the plot
@@ -195,10 +214,9 @@ def explorer(codes: Codes) -> None:
     """The plot and what is selected in it: a selection runs nothing but this again."""
     points, plane = codes.points, codes.plane
     n_drawn = int((codes.colours.codes != plot.HIDDEN).sum())
-    grid = st.grid(2, min_column_width=470, gap="medium")
-    left, right = grid.cell(), grid.cell()
+    left, right = st.columns([78, 22], gap="small")
     with right:
-        marked = show_beside(codes)
+        marked, explained_place = show_beside(codes)
     with left:
         view, off = points.view()
         plot.scatter(
@@ -215,13 +233,21 @@ def explorer(codes: Codes) -> None:
             off=off,
             marked=marked,
             on_selected=partial(keep_unnamed, points),
+            has_images=True,
+            fills=True,
             key="latent_scatter",
         )
         plot.carried_selection(points.selected)
         st.caption(
             "Drag draws a lasso, a click selects one point, Shift adds, Escape clears; the wheel zooms. Where points "
-            "overlap, the colour is their mean, and fuller the more there are."
+            "overlap, the colour is their mean, and fuller the more there are. Where 60 or fewer are in view, they are "
+            "shown as their images."
         )
+    if explained_place is not None and points.selected is not None:
+        differences = explained.compared(Chosen(points, points.selected, codes.score))  # last: the plot does not wait
+        with explained_place:
+            explained.show_sentence(differences)
+        explained.show_table(differences)
 
 
 @fragment
@@ -232,12 +258,16 @@ def hovering(codes: Codes) -> None:
 def show_latent_space() -> None:
     """The page."""
     run = sidebar.chosen_run()
-    st.title("Latent space")
+    top = st.container(gap="xxsmall")
+    head = top.container(horizontal=True, vertical_alignment="center", gap="small")
+    head.title("Latent space", width="content")
     sidebar.needs_images(run, "The latent space")
     shown = Shown(run, tuple(sidebar.chosen_subsets(run)), sidebar.chosen_score(run), sidebar.chosen_level(run))
     distance = unusual(run)
-    show_answer(shown, is_known=distance is not None)
-    asked, by, beside = controls(run)
+    with head:
+        asked, by, beside = controls(run)
+    with top:
+        show_answer(shown, is_known=distance is not None)
     plane = projected(run, asked)
     points = Points("latent", run.digest, run, None, shown.subsets)
     how = colouring(shown, points, by, plane)

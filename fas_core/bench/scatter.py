@@ -201,6 +201,8 @@ def _plotly_ratio(browser: Any, run: store.Run, rounds: int) -> float:
         "off": [],
         "marked": None,
         "legend": True,
+        "pictures": False,
+        "fills": False,
         "trails": None,
         "lines": None,
     }

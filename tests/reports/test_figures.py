@@ -13,8 +13,8 @@ import pytest
 
 from fas_core.errors import BadInputError
 from fas_core.reports import figures, svg
-from fas_core.reports.palette import Style
 from fas_core.reports.figures import Drawing, Figure
+from fas_core.reports.palette import Style
 from fas_core.reports.svg import Plot, linear_axis
 from tests.conftest import Result, message
 

@@ -127,9 +127,10 @@ class Sampled:
         return Factor(name, WHOSE, codes=codes, names=tuple(map(str, texts)))
 
 
-def sampled(run: Run, rows: Rows) -> Sampled:
-    """`rows` ascend. The looks of a Run's images are computed first if need be."""
-    factors = [Factor(name, IMAGE, values[rows]) for name, values in measured.of_run(run).items()]
+def sampled(run: Run, rows: Rows, *, has_looks: bool = True) -> Sampled:
+    """`rows` ascend. The looks of a Run's images, where they are asked for, are computed first if need be."""
+    looks = measured.of_run(run) if has_looks else {}
+    factors = [Factor(name, IMAGE, values[rows]) for name, values in looks.items()]
     left_out = {*NO_CAUSES, *run.info.scores, *scores.names()}
     names = [name for name in run.column_names() if name not in left_out]
     table = _table(run, rows, names)
