@@ -62,8 +62,11 @@ export class Raster {
       const pixels = shapes.get(name);
       const of = (colours) => (kind === 1 ? CONTEXT : colours.subarray(3 * code, 3 * code + 3));
       const [fill, edge] = [of(palette.colours), of(palette.edges)];
+      const [r, g, b] = edge;
       return {
+        ...{ r, g, b }, // of dots
         offsets: Int32Array.from(pixels, ([at]) => at),
+        weights: Float32Array.from(pixels, ([, w]) => w),
         sums: Float32Array.from(
           pixels.flatMap(([, w, rim]) => [...[0, 1, 2].map((c) => w * (fill[c] + rim * (edge[c] - fill[c]))), w]),
         ),
@@ -94,13 +97,24 @@ export class Raster {
       const sum = this.sums[layer];
       used[layer] = true;
       const at = 4 * ((py + pad) * across + px + pad);
-      const { offsets, sums } = stamps[code];
-      for (let k = 0, part = 0; k < offsets.length; k++) {
+      const { offsets, weights, sums, r, g, b } = stamps[code];
+      if (isShaped) {
+        for (let k = 0, part = 0; k < offsets.length; k++, part += 4) {
+          const to = at + offsets[k];
+          sum[to] += sums[part];
+          sum[to + 1] += sums[part + 1];
+          sum[to + 2] += sums[part + 2];
+          sum[to + 3] += sums[part + 3];
+        }
+        continue;
+      }
+      for (let k = 0; k < offsets.length; k++) {
         const to = at + offsets[k];
-        sum[to] += sums[part++];
-        sum[to + 1] += sums[part++];
-        sum[to + 2] += sums[part++];
-        sum[to + 3] += sums[part++];
+        const w = weights[k];
+        sum[to] += w * r;
+        sum[to + 1] += w * g;
+        sum[to + 2] += w * b;
+        sum[to + 3] += w;
       }
     }
     this.resolve(used, { peak, first, dims, every, across, pad });

@@ -93,8 +93,7 @@ def show_answer(shown: Shown, *, is_known: bool) -> None:
     )
     counts = ", ".join(f"{apart.n_attacks[name]:,} {escaped(readable(name))}" for name in ordered)
     st.markdown(
-        f"By live codes alone, attacks are told from live faces in {each}; "
-        "guessing gets 50\u00a0%.",
+        f"By live codes alone, attacks are told from live faces in {each}; guessing gets 50\u00a0%.",
         help=f"This share of pairs is the AUC of the score {UNUSUAL} ({gmm_nll.COMPONENTS} Gaussians fitted on "
         f"{n:,} live training images, no attack seen), on attacks ({counts}) against "
         f"{apart.n_live:,} live faces outside training. The plot shows two directions only: "

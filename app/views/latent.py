@@ -61,25 +61,27 @@ class Codes:
 def controls(run: Run) -> tuple[Choice, str, str]:
     """The projection, what colours stand for, and what stands beside the plot."""
     projection = projection_controls(run)
-    st.caption("Colour", width="content")
-    colour = st.selectbox(
-        "Colour",
-        [GROUP, VERDICT, SCORE, *columns.colour_columns(run)],
-        format_func=readable,
-        key="colour",
-        bind="query-params",
-        label_visibility="collapsed",
-        width=160,
-    )
-    st.caption("Images", width="content")
-    beside = st.selectbox(
-        "Images beside the plot",
-        [SELECTED, LIKE_LIVE, UNLIKE_LIVE],
-        key="beside",
-        bind="query-params",
-        label_visibility="collapsed",
-        width=210,
-    )
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
+        st.caption("Colour", width="content")
+        colour = st.selectbox(
+            "Colour",
+            [GROUP, VERDICT, SCORE, *columns.colour_columns(run)],
+            format_func=readable,
+            key="colour",
+            bind="query-params",
+            label_visibility="collapsed",
+            width=160,
+        )
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
+        st.caption("Images", width="content")
+        beside = st.selectbox(
+            "Images beside the plot",
+            [SELECTED, LIKE_LIVE, UNLIKE_LIVE],
+            key="beside",
+            bind="query-params",
+            label_visibility="collapsed",
+            width=210,
+        )
     return projection, str(colour), str(beside)
 
 

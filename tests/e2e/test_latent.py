@@ -210,7 +210,7 @@ def test_a_point_shows_its_image_and_is_selected_by_a_click(
 def test_the_plot_fills_the_window_and_images_take_the_place_of_few_points(
     tab: Tab, run: store.Run, places: NDArray[np.float64]
 ) -> None:
-    """Two fifths of 1440 x 900, all of it in sight, tools and legend within; at 800 pixels nothing is beside it."""
+    """Two fifths of 1440 x 900, all of it in sight, tools and legend within."""
     tab.page.set_viewport_size({"width": 1440, "height": 900})
     tab.open(f"latent?run=demo+({run.id[:6]})")
     painted(tab)
@@ -260,9 +260,6 @@ def test_the_plot_fills_the_window_and_images_take_the_place_of_few_points(
     image = Image.fromarray(run.images("inputs", [row])[0])
     inner = image.crop((14, 14, 114, 114)).resize(shown.size, Image.Resampling.BOX)
     assert np.corrcoef(np.asarray(shown, float).ravel(), np.asarray(inner, float).ravel())[0, 1] > 0.8
-    tab.page.set_viewport_size({"width": 800, "height": 1000})
-    tab.page.wait_for_timeout(300)
-    assert Plot(tab).view["width"] > 600
     tab.check()
 
 
