@@ -351,16 +351,13 @@ def scatter(
         key=key,
         data={
             "points": where.name,
-            "colours": colours.name,
+            **_colours_as_json(colours),
             "selection": selection.name if selection else "",
             "run": run,
             "n": len(where.points),
             "low": list(where.low),
             "high": list(where.high),
             "colour": colour,
-            "categories": [_as_json(category) for category in colours.categories],
-            "scale": _scale_as_json(colours.scale) if colours.scale else None,
-            "circle": palette.SHAPES["circle"],
             "titles": list(titles),
             "ticks": [list(ends) for ends in where.ticks] if has_units else None,
             "note": note,
@@ -378,6 +375,15 @@ def scatter(
         },
         on_selected_change=lambda: _hear_selected(key, run, len(where.points), on_selected),
     )
+
+
+def _colours_as_json(colours: Colours) -> dict[str, object]:
+    return {
+        "colours": colours.name,
+        "categories": [_as_json(category) for category in colours.categories],
+        "scale": _scale_as_json(colours.scale) if colours.scale else None,
+        "circle": palette.SHAPES["circle"],
+    }
 
 
 def _as_json(category: Category) -> dict[str, object]:

@@ -78,29 +78,29 @@ def _species(points: Points, rows: NDArray[np.int64]) -> Factor:
 # ------------------------------------------------------------------------------------------------------- on the page
 
 
-def show_sentence(found: Compared) -> None:
-    st.markdown(selected.sentence(found, escaped))
+def show_sentence(differences: Compared) -> None:
+    st.markdown(selected.sentence(differences, escaped))
 
 
-def show_table(found: Compared) -> None:
+def show_table(differences: Compared) -> None:
     """What the sentence stands on, and what else there is."""
-    st.markdown(f"**What sets the {found.n_selected:,} selected apart from the other {found.n_rest:,}**")
-    table = table_of(found)
+    st.markdown(f"**What sets the {differences.n_selected:,} selected apart from the other {differences.n_rest:,}**")
+    table = table_of(differences)
     if len(table):
         st.table(table.set_index(table.columns[0]))
     else:
         st.write("Nothing that is known of them is more frequent, higher or lower with a p below 0.05.")
-    units = f"{escaped(found.unit)}s"
+    units = f"{escaped(differences.unit)}s"
+    asked = f"all {differences.n_asked:,} values that were asked about together"
     st.caption(
-        f"Shares of the samples; medians of numbers. p by {found.n_units:,} {units}, for all {found.n_asked:,} values "
-        f"that were asked about together: it takes six {units} to be below 0.05. One of them alone says nothing about "
-        "others, and has no p."
+        f"Shares of the samples; medians of numbers. p by {differences.n_units:,} {units}, for {asked}: it takes six "
+        f"{units} to be below 0.05. One of them alone says nothing about others, and has no p."
     )
 
 
-def table_of(found: Compared) -> pd.DataFrame:
+def table_of(comparison: Compared) -> pd.DataFrame:
     """The clear differences and whose samples they are, a row each."""
-    differences = (*found.clear[: ROWS - len(found.whose)], *found.whose)
+    differences = (*comparison.clear[: ROWS - len(comparison.whose)], *comparison.whose)
     return pd.DataFrame(
         [
             {

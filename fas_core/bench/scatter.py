@@ -38,6 +38,7 @@ TARGETS = (
 SHARD = 16_384
 COMPONENT = Path(__file__).resolve().parents[2] / "app" / "components"
 SCRIPTS = "http://components.invalid"  # where the modules lie for the browser, which asks no network for them
+_CIRCLE = [(math.cos(i * math.pi / 12), math.sin(i * math.pi / 12)) for i in range(24)]
 _ROOT = "[...document.querySelectorAll('*')].map((e) => e.shadowRoot).find((one) => one?.querySelector('{}'))"
 _PLOT, _CARDS = (f"{_ROOT.format(name)}?.querySelector('{name}')" for name in (".scatter", ".grid"))
 
@@ -184,27 +185,22 @@ def _plotly_ratio(browser: Any, run: store.Run, rounds: int) -> float:
         "n": len(run),
         "colour": "group",
     }
-    circle = [(math.cos(i * math.pi / 12), math.sin(i * math.pi / 12)) for i in range(24)]
-    chip = {"words": "", "hollow": False, "n": 1, "outline": circle}
+    chip = {"words": "", "hollow": False, "n": 1, "outline": _CIRCLE}
     shown = [
         {"code": i, "name": str(i), "colour": c, "edges": [c, c], **chip}
         for i, c in enumerate(("#8C8C8C", "#0072B2", "#E69F00", "#CC79A7"))
     ]
     rest = {
         "scale": None,
-        "circle": circle,
+        "circle": _CIRCLE,
         "titles": ["x", "y"],
         "ticks": np.stack([low, high], axis=1).tolist(),
         "note": "",
         "words": "",
-        "view": None,
         "off": [],
-        "marked": None,
         "legend": True,
-        "pictures": False,
-        "fills": False,
-        "trails": None,
-        "lines": None,
+        **dict.fromkeys(("pictures", "fills"), False),
+        **dict.fromkeys(("trails", "lines", "view", "marked"), None),
     }
     data = names | rest | {"low": low.tolist(), "high": high.tolist(), "categories": shown}
     ours = {

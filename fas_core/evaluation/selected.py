@@ -79,7 +79,7 @@ class Compared:
     @property
     def clear(self) -> tuple[Difference, ...]:
         """Those with a p below `ALPHA`."""
-        return tuple(found for found in self.differences if found.p is not None and found.p < ALPHA)
+        return tuple(difference for difference in self.differences if difference.p is not None and difference.p < ALPHA)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,12 +98,16 @@ def against_the_rest(is_selected: NDArray[np.bool_], factors: Sequence[Factor], 
     n_rest = len(is_selected) - n_selected
     codes, n_units = codes_of(units.groups)
     names = (units.name, f"{units.name}_id")
-    asked = [one for factor in factors if factor.name not in names for one in _values(factor)]
+    asked = [value for factor in factors if factor.name not in names for value in _values(factor)]
     if not (n_selected and n_rest):
         return Compared(n_selected, n_rest, units.name, n_units, len(asked), (), ())
-    p = _p_values(is_selected, [one.numbers for one in asked], codes)
-    differences = [_difference(is_selected, one, float(at)) for one, at in zip(asked, p, strict=True)]
-    kept = [(found, one) for found, one in zip(differences, asked, strict=True) if one.value == "" or found.effect > 0]
+    p = _p_values(is_selected, [value.numbers for value in asked], codes)
+    differences = [_difference(is_selected, value, float(at)) for value, at in zip(asked, p, strict=True)]
+    kept = [
+        (difference, value)
+        for difference, value in zip(differences, asked, strict=True)
+        if value.value == "" or difference.effect > 0
+    ]
     kept.sort(key=lambda pair: (pair[0].p, -abs(pair[0].effect)))
     return Compared(
         n_selected,
@@ -238,7 +242,9 @@ def sentence(compared: Compared, said: Said = str) -> str:
         return f"Unlike the rest: {first}. By {compared.n_units:,} {compared.unit}s."
     asked = f"{compared.n_asked:,} values were" if compared.n_asked != 1 else "one value was"
     whose = "".join(
-        f" {said(one.value)} has {percent(one.selected)} of it." for one in compared.whose[:1] if one.selected >= 0.3
+        f" {said(unit.value)} has {percent(unit.selected)} of it."
+        for unit in compared.whose[:1]
+        if unit.selected >= 0.3
     )
     return f"Nothing known sets the selection apart by {compared.n_units:,} {compared.unit}s ({asked} asked).{whose}"
 
