@@ -72,9 +72,10 @@ def warn(shown: Shown) -> None:
     nuisance = _nuisance(shown.run, shown.score)
     if nuisance is None:
         return
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f":material/warning: {escaped(words.warning(nuisance))}", width="stretch")
-        st.page_link("views/causes.py", label="What it follows", query_params=link_params(), width="content")
+    said, link = st.columns([7, 1], vertical_alignment="center")
+    lead, _, rest = words.warning(nuisance, escaped).partition(": ")
+    said.caption(f":material/warning: **{lead}**: {rest}")
+    link.page_link("views/causes.py", label="See what", query_params=link_params())
 
 
 # ------------------------------------------------------------------------------------------------- samples behind a bar

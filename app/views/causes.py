@@ -6,22 +6,20 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
 from app.charts import causes as charts
 from app.parts import causes as parts
 from app.parts import marking
+from app.parts.cause_tables import show_scores, show_table
 from app.session import operating, sidebar
 from app.session.address import put_in_address
 from app.session.jobs import worker
-from app.session.readers import pooled_score_set, score_values
+from app.session.readers import score_values
 from app.session.sidebar import Shown
 from app.words import escaped, number
-from fas_core import metrics, scores
-from fas_core.data.measures import MEASURES
-from fas_core.data.names import outside_training
+from fas_core import metrics
 from fas_core.evaluation.causes import words
 from fas_core.evaluation.causes.of_run import ATTACKS, LIVE, SIDES, Follows
 from fas_core.evaluation.causes.shares import WHOSE, Cause, Share, Strip, strips
@@ -199,67 +197,7 @@ def asked_for(key: str, names: list[str]) -> int | None:
     return place if clicked == key else None
 
 
-# ---------------------------------------------------------------------------------------------------------- the others
-
-
-def show_scores(shown: Shown, live: Side, cause: str) -> None:
-    """Which score of the Run follows the cause least, and what it separates."""
-    shares = parts.followed_by(shown.run, cause, shown.subsets, live.n_marks)
-    if len(shares) < 2:
-        return
-    tested = outside_training(shown.subsets) or list(shown.subsets)
-    rows = []
-    for name in sorted(shares, key=lambda name: shares[name].value):
-        pooled = pooled_score_set(shown.run, name, shown.level, tested)
-        auc = metrics.roc_auc(pooled) if pooled.n_bona_fide and pooled.n_attack else None
-        rows.append({"Score": name, "Follows it": words.share_text(shares[name]), "AUC": auc})
-    st.markdown(f"**Which score follows {escaped(words.named(cause))} least?** · live samples")
-    st.dataframe(
-        pd.DataFrame(rows),
-        hide_index=True,
-        placeholder="–",
-        height="content",
-        width="content",
-        column_config={
-            "Follows it": st.column_config.TextColumn(help="Share of the score's variance that the cause explains."),
-            "AUC": st.column_config.NumberColumn(format="%.2f", help="How well it tells attacks from live samples."),
-        },
-    )
-    if scores.adjusted(shown.run, scores.base_of(shown.score)) and cause in scores.LOOKS:
-        without = f"{scores.base_of(shown.score)}{scores.WITHOUT}{cause}"
-        st.caption(
-            f"{escaped(without)}, among the scores of the sidebar, is the score without what follows the {cause}, "
-            "fitted on live training images alone."
-        )
-
-
-def show_table(sides: list[Side]) -> None:
-    with st.expander("All causes in numbers, and what was not judged"):
-        for side in sides:
-            st.markdown(f"**{words.side_words(side.name).capitalize()}**")
-            rows = [
-                {
-                    "Cause": words.named(cause.name) + "".join(f", or {words.named(n)}" for n in cause.same_as),
-                    "Alone": words.share_text(cause.alone),
-                    "Beyond the others": words.share_text(cause.beyond),
-                    "Beside the first": words.share_text(cause.beside_first),
-                    "rho": None if cause.rho is None else words.rho_text(cause.rho),
-                    "Values": cause.n_values,
-                    "Without one": cause.n_missing,
-                }
-                for cause in side.follows.ranked
-            ]
-            if rows:
-                st.dataframe(pd.DataFrame(rows), hide_index=True, placeholder="–", height="content")
-            st.caption(escaped(words.left_out(side.follows)))
-        looks = "; ".join(f"{name}: {what}" for name, what in MEASURES.items())
-        st.caption(
-            "Shares are of the variance of the score's ranks. A cause's share is what it explains of people that the "
-            "fit has not seen, so that a column with many values explains nothing by chance; whose the samples are "
-            "has its share by an analysis of variance (epsilon squared). Beyond the others: what all causes explain "
-            "together, less what they do without this one. Causes that the data cannot tell apart stand as one. Images "
-            f"are measured as the model sees them, after scaling. {looks[0].upper()}{looks[1:]}."
-        )
+# --------------------------------------------------------------------------------------------------------- the page
 
 
 def caveats(sides: list[Side]) -> str:
@@ -291,7 +229,7 @@ def show_causes() -> None:
     if not names:
         for side in sides:
             st.write(words.answer(side.follows, escaped))
-        show_table(sides)
+        show_table([side.follows for side in sides])
         return
     cause = chosen_cause(names)
     for column, side in zip(st.columns(2, gap="medium"), sides, strict=True):
@@ -305,8 +243,8 @@ def show_causes() -> None:
     for column, side in zip(st.columns(2, gap="medium"), sides, strict=True):
         with column:
             show_strips(side, cause, threshold)
-    show_scores(shown, sides[0], cause)
-    show_table(sides)
+    show_scores(shown, cause, sides[0].n_marks)
+    show_table([side.follows for side in sides])
 
 
 if __name__ == "__main__":

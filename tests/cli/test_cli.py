@@ -577,6 +577,19 @@ def test_what_flatters_is_said_by_every_command_that_judges(tmp_path: Path, fas:
     assert fas("threshold", "--check", out, "--cache", cache).code == 0
 
 
+def test_what_a_score_follows_is_said_and_counted(tmp_path: Path, fas: Callable[..., Result]) -> None:
+    write_image_run(tmp_path, "a", tiny_samples())
+    answer = fas("causes", "a", "--score", "rec", "--cache", tmp_path, "--json")
+    document = json.loads(answer.out)
+    assert (document["score"], document["warning"]) == ("rec", None)
+    live = document["sides"]["bona_fide"]
+    assert (live["n_all"], live["explained"]["n_units"]) == (10, 6)
+    assert live["in_words"].startswith("What rec follows cannot be said of 10 live samples: fewer than 20 samples")
+    assert "cannot be said of 6 attacks" in fas("causes", "a", "--score", "rec", "--cache", tmp_path).out
+    assert "no score 'rec~brightness'" in message(fas("causes", "a", "--score", "rec~brightness", "--cache", tmp_path))
+    assert "no subset 'nope'" in message(fas("causes", "a", "--score", "rec", "--subset", "nope", "--cache", tmp_path))
+
+
 def test_a_plan_is_held_against_scores(tmp_path: Path, fas: Callable[..., Result]) -> None:
     rows = ["sample_id,label,pai_species,delivery,subset,score"]
     rows += [f"l{i},live,,,{'dev' if i % 2 else 'test'},{i / 100}" for i in range(100)]

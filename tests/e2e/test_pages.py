@@ -18,6 +18,7 @@ PAGES = {
     "frames": "Latent side by side",
     "likelihood": "Likelihood",
     "separation": "Separation",
+    "causes": "What the score follows",
     "threshold": "Threshold",
     "cards": "Operating points",
     "gallery": "Gallery",

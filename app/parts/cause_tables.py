@@ -1,0 +1,76 @@
+"""What a score follows, in tables: all causes, and which score of the Run follows one of them least."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from app.parts import causes
+from app.session.readers import pooled_score_set
+from app.session.sidebar import Shown
+from app.words import escaped
+from fas_core import metrics, scores
+from fas_core.data.measures import MEASURES
+from fas_core.data.names import outside_training
+from fas_core.evaluation.causes import words
+from fas_core.evaluation.causes.of_run import Follows
+
+
+def show_scores(shown: Shown, cause: str, n_marks: int) -> None:
+    """Which score of the Run follows the cause least, and what it separates."""
+    shares = causes.followed_by(shown.run, cause, shown.subsets, n_marks)
+    if len(shares) < 2:
+        return
+    tested = outside_training(shown.subsets) or list(shown.subsets)
+    rows = []
+    for name in sorted(shares, key=lambda name: shares[name].value):
+        pooled = pooled_score_set(shown.run, name, shown.level, tested)
+        auc = metrics.roc_auc(pooled) if pooled.n_bona_fide and pooled.n_attack else None
+        rows.append({"Score": name, "Follows it": words.share_text(shares[name]), "AUC": auc})
+    st.markdown(f"**Which score follows {escaped(words.named(cause))} least?** · live samples")
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        placeholder="–",
+        height="content",
+        width="content",
+        column_config={
+            "Follows it": st.column_config.TextColumn(help="Share of the score's variance that the cause explains."),
+            "AUC": st.column_config.NumberColumn(format="%.2f", help="How well it tells attacks from live samples."),
+        },
+    )
+    if scores.adjusted(shown.run, scores.base_of(shown.score)) and cause in scores.LOOKS:
+        without = f"{scores.base_of(shown.score)}{scores.WITHOUT}{cause}"
+        st.caption(
+            f"{escaped(without)}, among the scores of the sidebar, is the score without what follows the {cause}, "
+            "fitted on live training images alone."
+        )
+
+
+def show_table(sides: list[Follows]) -> None:
+    with st.expander("All causes in numbers, and what was not judged"):
+        for side in sides:
+            st.markdown(f"**{words.side_words(side.side).capitalize()}**")
+            rows = [
+                {
+                    "Cause": words.named(cause.name) + "".join(f", or {words.named(n)}" for n in cause.same_as),
+                    "Alone": words.share_text(cause.alone),
+                    "Beyond the others": words.share_text(cause.beyond),
+                    "Beside the first": words.share_text(cause.beside_first),
+                    "rho": None if cause.rho is None else words.rho_text(cause.rho),
+                    "Values": cause.n_values,
+                    "Without one": cause.n_missing,
+                }
+                for cause in side.ranked
+            ]
+            if rows:
+                st.dataframe(pd.DataFrame(rows), hide_index=True, placeholder="–", height="content")
+            st.caption(escaped(words.left_out(side)))
+        looks = "; ".join(f"{name}: {what}" for name, what in MEASURES.items())
+        st.caption(
+            "Shares are of the variance of the score's ranks. A cause's share is what it explains of people that the "
+            "fit has not seen, so that a column with many values explains nothing by chance; whose the samples are "
+            "has its share by an analysis of variance (epsilon squared). Beyond the others: what all causes explain "
+            "together, less what they do without this one. Causes that the data cannot tell apart stand as one. Images "
+            f"are measured as the model sees them, after scaling. {looks[0].upper()}{looks[1:]}."
+        )
