@@ -72,10 +72,10 @@ def warn(shown: Shown) -> None:
     nuisance = _nuisance(shown.run, shown.score)
     if nuisance is None:
         return
-    said, link = st.columns([7, 1], vertical_alignment="center")
+    said, link = st.columns([9, 1], vertical_alignment="center")
     lead, _, rest = words.warning(nuisance, escaped).partition(": ")
     said.caption(f":material/warning: **{lead}**: {rest}")
-    link.page_link("views/causes.py", label="See what", query_params=link_params())
+    link.page_link("views/causes.py", label="Causes", query_params=link_params())
 
 
 # ------------------------------------------------------------------------------------------------- samples behind a bar

@@ -183,7 +183,9 @@ def strip_of(side: Side, strip: Strip, values: NDArray[np.float64], threshold: f
 
 
 def remember(key: str) -> None:
-    st.session_state["_strip"] = (key, selected(key))
+    place = selected(key)
+    if place is not None:  # the second click of a double one takes the choice back
+        st.session_state["_strip"] = (key, place)
 
 
 def asked_for(key: str, names: list[str]) -> int | None:

@@ -143,12 +143,11 @@ def warning(nuisance: Nuisance, said: Said = str) -> str:
     cause = who(nuisance.unit) if nuisance.is_whose else said(named(nuisance.cause))
     score = said(nuisance.score)
     text = (
-        f"{score} mostly measures {cause}: {share_text(nuisance.share)} of its variance among live samples, where half "
-        "is too much."
+        f"{score} mostly measures {cause}: {share_text(nuisance.share)} of its variance among live samples, over half."
     )
     if nuisance.least is None or nuisance.least_share is None:
         return text
-    return f"{text} Of this Run's scores {said(nuisance.least)} follows it least: {share_text(nuisance.least_share)}."
+    return f"{text} The score {said(nuisance.least)} does least: {share_text(nuisance.least_share)}."
 
 
 def left_out(follows: Follows, said: Said = str) -> str:

@@ -118,7 +118,10 @@ def test_a_score_that_mostly_measures_a_nuisance_is_told_and_the_one_that_does_l
     shares = of_run.followed_by(run, "brightness")
     assert nuisance.least == min(shares, key=lambda name: shares[name].value)
     assert nuisance.least not in ("rec", None)
-    assert words.warning(nuisance).startswith("rec mostly measures brightness: ")
+    assert words.warning(nuisance) == (
+        f"rec mostly measures brightness: {words.share_text(nuisance.share)} of its variance among live samples, over "
+        f"half. The score {nuisance.least} does least: {words.share_text(nuisance.least_share)}."
+    )
     assert of_run.nuisance(run, "kl") is None
 
 
