@@ -49,9 +49,10 @@ function makeCurrent(grid, index) {
 }
 
 function sayWhere(grid, legend) {
-  const { review } = current.get(grid);
+  const { component, review } = current.get(grid);
   const progress = (legend ?? grid.previousElementSibling)?.querySelector(".progress");
-  if (progress) progress.textContent = `${(review.at + 1).toLocaleString()} of ${totalOf(grid).toLocaleString()}`;
+  if (progress && component.data.place)
+    progress.textContent = `${(review.at + 1).toLocaleString()} of ${totalOf(grid).toLocaleString()}`;
 }
 
 function goTo(grid, to) {

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import streamlit as st
 from numpy.typing import NDArray
 
 from app.components.gallery import Card
 from app.components.pressed import Marking, Place, Press
 from app.components.reviewer import reviewer
-from app.parts import marking
+from app.parts import marking, trail
 from app.session import readers
+from app.session.sidebar import Shown
 from fas_core.runs import marks
 from fas_core.runs.store import Run
 
@@ -19,6 +21,16 @@ from fas_core.runs.store import Run
 def position(run: Run, rows: NDArray[np.intp], sample_id: str) -> int:
     """Where a sample stands among rows of a Run, counted from 0; -1 where it is not there."""
     return int(next(iter(np.flatnonzero(readers.ids(run)[rows] == sample_id)), -1))
+
+
+def follow(shown: Shown, row: int, *, key: str) -> None:
+    """A page about one sample goes on through the list that somebody came from; `key` holds the id of its sample."""
+    list_of, ids = trail.of(shown, row), readers.ids(shown.run)
+
+    def go_to(to: int) -> None:
+        st.session_state[key] = str(ids[list_of.rows[to]])
+
+    review(shown.run, list_of.rows, list_of.position(row), list_of.words, key=f"{key}_review", go_to=go_to)
 
 
 def review(run: Run, rows: NDArray[np.intp], at: int, words: str, *, key: str, go_to: Callable[[int], None]) -> None:

@@ -39,10 +39,17 @@ FULL_WIDTH = """<style>[data-testid=stSidebar], [data-testid=stExpandSidebarButt
 # Title and answer, controls and chips stand close together, so that images begin high on the first screen.
 TIGHT = """<style>
 .st-key-gallery_head { gap: 0.4rem; margin-bottom: -0.75rem; }
+.st-key-gallery_head [data-testid=stMarkdownContainer] { margin-bottom: 0; }
 .st-key-gallery_head [data-testid=stMarkdownContainer] p { line-height: 1.35; margin: 0; }
 .st-key-chips button { min-height: 1.75rem; padding: 0 0.6rem; border-radius: 1rem; }
 .st-key-page_bar { flex-wrap: nowrap; }
+.st-key-page_bar > * { flex: 0 0 auto; width: auto; }
 .st-key-page_bar > :last-child { min-width: 0; flex: 1 1 0; }
+@media (max-width: 1000px) {
+  .st-key-gallery_head [data-testid=stPopover] button { padding: 0 0.5rem; }
+  .st-key-page_bar > :nth-child(2) { min-width: 0; flex: 1 1 0; }
+  .st-key-page_bar > :nth-child(n + 3) { display: none; }
+}
 .st-key-page_bar [data-testid=stCaptionContainer] p { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 </style>"""
 
@@ -76,7 +83,7 @@ def to_first_page() -> None:
 def controls(images: Judged) -> tuple[Choice, Listed, list[Active]]:
     """Order, filters and display, the images that pass the filters, and the filters that leave something out."""
     run, has_threshold = images.run, images.point is not None
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
         view = st.segmented_control(
             "View",
             list(LAYOUTS),
@@ -92,7 +99,7 @@ def controls(images: Judged) -> tuple[Choice, Listed, list[Active]]:
         with st.popover(ordering, icon=":material/sort:", help="In which order, and in which groups.", key="ordering"):
             kind = order.kind_control(has_threshold=has_threshold, on_change=to_first_page)
             chosen_order = order.controls(run, images.shown.score, kind, on_change=to_first_page)
-        with st.popover("Filters", icon=":material/filter_alt:"):
+        with st.popover("Filters"):
             active += narrowed_to_classes(images)
             active += filters.by_id(images.ids, on_change=to_first_page)
             active += filters.by_selection(run, on_change=to_first_page)
@@ -100,10 +107,10 @@ def controls(images: Judged) -> tuple[Choice, Listed, list[Active]]:
             active += filters.by_nearness(
                 images.distances, images.is_shown, disabled=not has_threshold, on_change=to_first_page
             )
-        with st.popover("Marks", icon=":material/star:"):
+        with st.popover("Marks"):
             active += filters.by_marks(run, on_change=to_first_page)
             marking.menu(run)
-        with st.popover("Display", icon=":material/tune:"):
+        with st.popover("Display"):
             more = st.multiselect(
                 "More scores on the cards",
                 [name for name in scores.offered(run) if name != images.shown.score],

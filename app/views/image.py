@@ -1,7 +1,6 @@
 """Image: what the model makes of one image, of the Run or uploaded, and how that compares with live ones."""
 
 import math
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -12,11 +11,10 @@ from app.charts import codes
 from app.components import gallery as component
 from app.components.before_after import before_after
 from app.components.zoom import zoomed
-from app.parts import filmstrip, in_runs, marking, nearest, network, reviewing, sample, standing, trail
+from app.parts import filmstrip, in_runs, marking, nearest, network, reviewing, sample, standing
 from app.parts import subject as subjects
 from app.parts.standing import LIVE_TRAINING
 from app.parts.subject import Subject
-from app.parts.trail import Trail
 from app.session import operating, readers, sidebar
 from app.session.address import link_params
 from app.session.cache import cached
@@ -45,30 +43,20 @@ def most_suspicious(shown: Shown) -> int:
     return int(here[np.argmax(np.where(np.isnan(values), -np.inf, values))])
 
 
-def go_to(run: Run, list_of: Trail, position: int) -> None:
-    """The image at a position of a list becomes the page's."""
-    st.session_state["image"] = str(readers.ids(run)[list_of.rows[position]])
-
-
-def chosen_row(shown: Shown) -> int | None:
+def asked_for(shown: Shown) -> int | None:
     """The row of the sample that is asked for by id, or by a part of one; None where there is none."""
-    ids = readers.ids(shown.run)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        asked = st.text_input(
-            "Sample",
-            key="image",
-            bind="query-params",
-            placeholder=f"the highest {shown.score}; or a sample id",
-            width=240,
-            help="A sample id, or a part of one.",
-        ).strip()
-        matching = sample.matching(ids, asked)
-        row = most_suspicious(shown) if not asked else int(matching[0]) if len(matching) else None
-        if len(matching) > 1:
-            st.caption(f"The first of {len(matching):,} ids that contain this.")
-    if row is None:
-        sample.say_missing(asked)
-    return row
+    asked = st.text_input(
+        "Sample",
+        key="image",
+        bind="query-params",
+        placeholder=f"the highest {shown.score}; or a sample id, or a part of one",
+        width=300,
+        label_visibility="collapsed",
+    ).strip()
+    matching = sample.matching(readers.ids(shown.run), asked)
+    if len(matching) > 1:
+        st.caption(f"The first of {len(matching):,} ids that contain this.")
+    return most_suspicious(shown) if not asked else int(matching[0]) if len(matching) else None
 
 
 def uploaded(shown: Shown) -> Subject | None:
@@ -233,10 +221,19 @@ def answer(shown: Shown, subject: Subject) -> str:
 
 def chosen_subject(shown: Shown) -> tuple[Subject | None, bool, component.Display]:
     """The image asked for, if there is one; whether it is to be uploaded; and how it is shown."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    row = None
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         source = st.segmented_control(
-            "Image", [OF_RUN, UPLOAD], default=OF_RUN, key="image_source", bind="query-params", required=True
+            "Image",
+            [OF_RUN, UPLOAD],
+            default=OF_RUN,
+            key="image_source",
+            bind="query-params",
+            required=True,
+            label_visibility="collapsed",
         )
+        if source == OF_RUN:
+            row = asked_for(shown)
         with st.popover("Display", icon=":material/tune:"):
             display = component.display_controls(sizes=False, ssim=True)
         if source == OF_RUN:
@@ -244,17 +241,17 @@ def chosen_subject(shown: Shown) -> tuple[Subject | None, bool, component.Displa
                 marking.menu(shown.run)
     if source == UPLOAD:
         return uploaded(shown), True, display
-    row = chosen_row(shown)
-    return None if row is None else subjects.of_run(shown.run, row, shown.score), False, display
+    if row is None:
+        sample.say_missing(str(st.session_state["image"]))
+        return None, False, display
+    return subjects.of_run(shown.run, row, shown.score), False, display
 
 
 def show(shown: Shown, subject: Subject, display: component.Display) -> None:
     """Everything about one image."""
     run = shown.run
     if subject.row is not None:
-        list_of = trail.of(shown, subject.row)
-        at = list_of.position(subject.row)
-        reviewing.review(run, list_of.rows, at, list_of.words, key="image_review", go_to=partial(go_to, run, list_of))
+        reviewing.follow(shown, subject.row, key="image")
     zoomed(subject.name, display.of_images(subject.inputs, subject.reconstructions), key="image_panes")
     if subject.row is not None:
         st.page_link(
@@ -279,11 +276,12 @@ def show(shown: Shown, subject: Subject, display: component.Display) -> None:
 
 def image() -> None:
     shown = sidebar.shown()
-    st.title("Image")
+    line = st.container(horizontal=True, vertical_alignment="center")
+    line.title("Image", width="content")
     sidebar.needs_images(shown.run, "A single image")
     if "_go_to" in st.session_state:  # before the widgets that it changes
         st.session_state.update({"image": st.session_state.pop("_go_to"), "image_source": OF_RUN})
-    head = st.container()
+    head = line.container()
     subject, is_upload, display = chosen_subject(shown)
     if subject is not None:
         head.write(answer(shown, subject))
