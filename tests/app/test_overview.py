@@ -181,10 +181,10 @@ def test_what_is_there_twice_is_said_and_shown_on_demand(tiny_cache: Path) -> No
         .startswith("1 of 16 test images are nearly the same as a training image (live 1)")
     )
     assert "half the distance that 95 % of live faces keep" in texts(at)
-    assert not cards(at)  # no pictures are read before somebody asks
+    assert not pairs(at)  # no pictures are read before somebody asks
     at.session_state["duplicate_pairs"] = True
     at.run()
-    [card] = cards(at)
+    [card] = pairs(at)
     assert (card["id"], card["group"]) == ("live_2", "live, training")
     assert card["lines"][2:] == ["train_5", "live_2"]
     at.get_by_key("open_duplicates").click().run()
@@ -195,9 +195,16 @@ def test_what_is_there_twice_is_said_and_shown_on_demand(tiny_cache: Path) -> No
     assert "None of 24 images is nearly the same as another one" in texts(at)
 
 
-def cards(at: AppTest) -> list[dict[str, Any]]:
-    contents = (json.loads(text) for element in at.get("bidi_component") if (text := element.proto.mixed.json))
-    return [card for content in contents if "cards" in content for card in content["cards"]]
+def pairs(at: AppTest) -> list[dict[str, Any]]:
+    """Cards of an image of training and one of a test."""
+    contents = [json.loads(text) for element in at.get("bidi_component") if (text := element.proto.mixed.json)]
+    galleries = [content for content in contents if "cards" in content]
+    return [
+        card
+        for content in galleries
+        if [panel["name"] for panel in content["panels"]] == ["training", "test"]
+        for card in content["cards"]
+    ]
 
 
 def test_a_large_run_is_compared_when_somebody_asks(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
