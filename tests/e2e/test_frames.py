@@ -224,7 +224,7 @@ def test_the_address_alone_shows_the_same(tab: Tab, cache: Path, elsewhere: Brow
     tab.page.mouse.move(5, 5)
     first = Panel(tab, 0)
     before = first.root.locator(".stage").get_attribute("aria-label"), first.view, picture(first)
-    words = tab.page.get_by_text("Each has its own PCA").inner_text()
+    words = tab.page.get_by_text("plain pixels leave").inner_text()
     with watched(elsewhere, server) as again:
         again.page.set_viewport_size({"width": 1440, "height": 1700})
         again.page.goto(tab.page.url)
@@ -233,7 +233,7 @@ def test_the_address_alone_shows_the_same(tab: Tab, cache: Path, elsewhere: Brow
         panel = Panel(again, 0)
         assert panel.root.locator(".stage").get_attribute("aria-label") == before[0]
         assert panel.view == pytest.approx(before[1], rel=1e-3, abs=1e-3)
-        assert again.page.get_by_text("Each has its own PCA").inner_text() == words
+        assert again.page.get_by_text("plain pixels leave").inner_text() == words
         assert again.page.get_by_role("combobox", name="Up").input_value() == "PC 3"
         assert again.page.get_by_role("combobox", name="Colour").input_value() == "glasses"
         again.check()
