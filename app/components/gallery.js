@@ -61,13 +61,22 @@ function goTo(grid, to) {
   if (at !== review.at) leave(review, component, cardAt(grid, review.at), component.data.layout !== "sheet");
   review.at = at;
   sayWhere(grid);
-  if (!isLoaded(grid, at)) return ask(review, component, at);
+  if (!isLoaded(grid, at)) {
+    ask(review, component, at);
+    return holdFocus(grid);
+  }
   const index = at - firstOf(grid);
   makeCurrent(grid, index);
   const button = cards(grid)[index];
   button.focus({ preventScroll: true });
   button.scrollIntoView({ block: "nearest" }); // with the margins of gallery.css: under no bar
   remember(grid);
+}
+
+// Keys are heard where the focus is: it stays on a card that is seen, whichever page and screen are drawn.
+function holdFocus(grid) {
+  const button = cards(grid).find((card) => card.tabIndex === 0);
+  if (button && grid.getRootNode().activeElement !== button) button.focus({ preventScroll: true });
 }
 
 const STEPS = { n: 1, p: -1, ArrowRight: 1, ArrowLeft: -1 };
@@ -258,7 +267,8 @@ export default function (component) {
   makeCurrent(grid, Math.max(0, Math.min(review.at - now.first, data.cards.length - 1)));
   sayWhere(grid, legend);
   if (isNew) recall(grid);
-  else if (isLed || isOld || (hadFocus && grid.getRootNode().activeElement !== active)) goTo(grid, review.at);
+  else if (isLed || isOld) goTo(grid, review.at);
+  else if (hadFocus) holdFocus(grid);
   grid.dataset.painted = String(Number(grid.dataset.painted ?? 0) + 1); // for measurements: when the pixels are there
   return () => {
     document.removeEventListener("keydown", now.onKey);
