@@ -427,7 +427,7 @@ def test_all_of_it_by_keyboard(tab: Tab, run: store.Run, places: NDArray[np.floa
     within = np.hypot(*((places[nearest] - [middle["x"], middle["y"]]) / middle["unit"])) < 14
     tab.page.keyboard.press("Enter")
     tab.settle()
-    assert status(tab) == ("1 selected" if within else "")
+    assert status(tab) in (["1 selected"] if within else ["", "1 selected"])  # the middle may lie on an image
     if within:
         assert downloaded(tab) == [ids(run)[nearest]]
     stage.focus()

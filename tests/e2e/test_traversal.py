@@ -109,7 +109,7 @@ def test_a_sample_opens_on_its_own_page_and_comes_back(tab: Tab, cache: Path) ->
     assert tab.page.evaluate(overflow) <= 1
     cards = tab.page.locator("button.card")
     expect(cards).to_have_count(4)
-    name = (cards.nth(1).get_attribute("data-words") or "").split("B: ")[1]
+    name = cards.nth(1).get_attribute("data-id") or ""
     cards.nth(1).click()
     tab.settle()
     expect(tab.page.get_by_role("heading", name="Image", exact=True)).to_be_visible()
