@@ -7,6 +7,7 @@ import hashlib
 import io
 import os
 import re
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -334,6 +335,42 @@ class atomic_file:
             raise BadInputError(_cannot_write(self.path, error)) from error
         finally:
             self.temporary.unlink(missing_ok=True)
+
+
+class new_folder:
+    """A folder beside `path` that takes its name when the block ends well, and vanishes otherwise.
+
+    Raises BadInputError where there is something at `path`, an empty folder apart.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> Path:
+        try:
+            is_free = not self.path.exists() or (self.path.is_dir() and next(self.path.iterdir(), None) is None)
+        except OSError as error:
+            raise BadInputError(_cannot_write(self.path, error)) from error
+        if not is_free:
+            what = "is not empty" if self.path.is_dir() else "is a file"
+            raise BadInputError(f"{self.path} {what}. Choose a folder that is not there yet.")
+        whole = self.path.resolve()
+        make_folder(whole.parent)
+        try:
+            self.temporary = Path(tempfile.mkdtemp(prefix=f".{whole.name}.", suffix=".tmp", dir=whole.parent))
+        except OSError as error:
+            raise BadInputError(_cannot_write(whole.parent, error)) from error
+        return self.temporary
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self.temporary.chmod(0o755)
+                self.temporary.replace(self.path.resolve())
+        except OSError as error:
+            raise BadInputError(_cannot_write(self.path, error)) from error
+        finally:
+            shutil.rmtree(self.temporary, ignore_errors=True)
 
 
 def make_folder(folder: Path) -> None:

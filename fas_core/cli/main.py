@@ -10,7 +10,20 @@ from typing import Any
 
 import typer
 
-from fas_core.cli import bench, cards, causes, data, decisions, evaluation, figures, runs, scores, server, training
+from fas_core.cli import (
+    bench,
+    cards,
+    causes,
+    data,
+    decisions,
+    evaluation,
+    exporting,
+    figures,
+    runs,
+    scores,
+    server,
+    training,
+)
 from fas_core.cli.printing import say, show_all_texts
 from fas_core.errors import BadInputError
 
@@ -66,6 +79,7 @@ decisions_app.command("list")(decisions.list_decisions)
 decisions_app.command("add")(decisions.add_decision)
 app.command("report")(evaluation.report_on)
 app.command("figures")(figures.figures)
+app.command("export")(exporting.export)
 app.command("metrics")(scores.score_metrics)
 scores_app.command("import")(scores.scores_import)
 scores_app.command("export")(scores.scores_export)

@@ -6,7 +6,7 @@ candidates, whose distances are then computed in float64. Maps and |x|^2 of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -23,6 +23,7 @@ from fas_core.runs.store import Run
 RUNS_KEPT = 4
 Among = Literal["training", "others"]  # live training images; all other images
 Near = tuple[NDArray[np.float64], NDArray[np.int64]]
+Told = Callable[[float], object]  # hears what share is done
 
 
 def nearest(run: Run, rows: NDArray[np.int64], k: int, among: Among = "training") -> Near:
@@ -135,3 +136,23 @@ def _blocks(run: Run, rows: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
             codes = np.asarray(shard.array("latents"))
             are_adjacent = inside[-1] - inside[0] == len(inside) - 1
             yield codes[inside[0] : inside[-1] + 1] if are_adjacent else codes[inside]
+
+
+def of_each(codes: NDArray[np.float32], k: int, told: Told = lambda _: None) -> Near:
+    """Distances, ascending, and rows of the k codes nearest to each of n codes, itself left out: (n, k) both, k < n.
+
+    `told` hears what share is done.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    fitted = NearestNeighbors(n_neighbors=k + 1, algorithm="brute").fit(codes)
+    distances, rows = np.empty((len(codes), k)), np.empty((len(codes), k), np.int64)
+    for start in range(0, len(codes), duplicates.BLOCK):
+        here = np.arange(start, min(start + duplicates.BLOCK, len(codes)))
+        near, near_rows = fitted.kneighbors(codes[here])
+        is_other = near_rows != here[:, np.newaxis]
+        is_other[is_other.all(axis=1), -1] = False  # of k + 1 copies of a code, itself was not among the nearest
+        distances[here] = near[is_other].reshape(-1, k)
+        rows[here] = near_rows[is_other].reshape(-1, k)
+        told(min(1.0, (start + duplicates.BLOCK) / len(codes)))
+    return distances, rows

@@ -1,0 +1,48 @@
+"""`fas export`: Runs for other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fas_core.cli.options import CacheOption
+from fas_core.cli.printing import say
+from fas_core.errors import BadInputError
+
+
+def export(
+    run: Annotated[str, typer.Argument(metavar="RUN")],
+    tool: Annotated[str, typer.Option("--to", help="parquet, embedding-atlas or fiftyone.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write; it must not be there yet.")],
+    cache: CacheOption,
+    images: Annotated[
+        str, typer.Option(help="bytes: as the model saw them; paths: the files they were read from; none.")
+    ] = "bytes",
+    pixelate: Annotated[bool, typer.Option("--pixelate", help="Faces on them are not to be recognised.")] = False,
+    operating_point: Annotated[Path | None, typer.Option(help="A card: verdicts by its threshold.")] = None,
+    rule: Annotated[
+        str | None, typer.Option(help="Verdicts by this rule on the dev subset, for every score: bpcer<=0.05.")
+    ] = None,
+) -> None:
+    """A Run with all that is known of its samples. Example: `fas export m --to fiftyone --out dataset/`"""
+    from fas_core import exports
+    from fas_core.deciding import card as cards
+    from fas_core.metrics import operating_point as op
+    from fas_core.runs import store
+
+    if rule is not None and operating_point is not None:
+        raise BadInputError("Give one of --rule and --operating-point: each says what the threshold is.")
+    words = exports.write(
+        store.open_run(cache, run),
+        tool,
+        out,
+        images=images,
+        hides_faces=pixelate,
+        card=None if operating_point is None else cards.read_untouched(operating_point),
+        rule=op.DEFAULT if rule is None else op.rule(rule),
+    )
+    for line in words:
+        say(line)
+    print(out)
