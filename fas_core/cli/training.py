@@ -58,6 +58,9 @@ def train(
     keep_epochs: Annotated[
         str | None, typer.Option(help="Keep the weights after these epochs too, beside OUT: 1,2,4,8.")
     ] = None,
+    log: Annotated[
+        list[str] | None, typer.Option("--log", help="Record it for tensorboard or mlflow too, beside OUT; may repeat.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
@@ -85,6 +88,7 @@ def train(
         out,
         cache=cache,
         keep_epochs=kept,
+        record=log or [],
         resume=resume,
         device=device,
         precision=precision,

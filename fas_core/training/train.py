@@ -10,13 +10,13 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -37,7 +37,7 @@ from fas_core.models.draws import Draws, shuffled, step_seed
 from fas_core.progress import task
 from fas_core.runs import traininglog
 from fas_core.runs.traininglog import epoch_file, resume_file
-from fas_core.training import augment, checkpoint, devices
+from fas_core.training import augment, checkpoint, devices, recorders
 from fas_core.training.experiments.base import Experiment
 from fas_core.training.known import Known
 
@@ -70,6 +70,7 @@ def train(
     *,
     cache: Path | None = None,
     keep_epochs: Sequence[int] = (),
+    record: Sequence[str] = (),
     resume: bool = False,
     device: str = "auto",
     precision: str = "auto",
@@ -79,8 +80,8 @@ def train(
 
     The dev loss is the model's `chosen_by` on live images of training subjects that are not learned from. In processes
     started by `torchrun`, each works on its share of every batch. `cache`: where the app looks for the training's log.
-    `precision` "auto" is "fp32". `keep_epochs`: after how many epochs the weights are kept beside `out` too, whatever
-    their dev loss, in the files of `traininglog.epoch_file`; a resumed training keeps those it was begun with.
+    `precision` "auto" is "fp32". `keep_epochs`: after how many epochs the weights are kept in `traininglog.epoch_file`,
+    whatever their dev loss; a resumed training keeps those it was begun with. `record`: names of `recorders`.
 
     Raises BadInputError when there is nothing to train on, when training diverges (naming the step), when `resume`
     finds the state of another experiment or other data, or other epochs to keep, when there is no such epoch, or when
@@ -88,18 +89,18 @@ def train(
     """
     keep_epochs = _epochs_to_keep(experiment, keep_epochs)
     _require_free(out, keep_epochs, resume=resume)
+    recorders.require(record)
     _require_trainable(experiment, data)
     devices.require_known(device, precision)
     precision = "fp32" if precision == "auto" else precision  # measured, it could be another one after a kill
     require_writable(out.parent)
     split = train_dev_split(data, experiment.seed)
-    fabric = devices.all_processes(device, precision)
-    _require_even_shares(experiment, fabric)
+    fabric = _processes(experiment, device, precision)
     model, optimizers = _untrained(experiment, fabric)
     settings = {"experiment": experiment.as_json(), "data_sha256": data.sha256, "precision": precision}
     state = _State(out, settings, keep_epochs, split)
     state.begin(fabric, model, optimizers, resume=resume)
-    notes = _Notes(out, model, split, state.step, cache, experiment) if fabric.is_global_zero else None
+    notes = _Notes(out, model, split, state.step, cache, experiment, record) if fabric.is_global_zero else None
     stage = f"Training {experiment.name}"
     shown = task(stage, experiment.steps, job_file=job_file, stage="train") if notes else nullcontext()
     with shown as progress, _Batches(split, experiment, fabric, state.pictures) as feed, notes or nullcontext():
@@ -113,15 +114,14 @@ def train(
             if not (notes and progress):
                 continue  # one process writes for all
             epoch = step // experiment.batches_per_epoch
-            notes.log.add({"epoch": epoch, "step": step, "split": "train", **terms})
+            notes.add({"epoch": epoch, "step": step, "split": "train", **terms})
             progress.advance()
             if is_end:
                 dev = notes.epoch_done(fabric, epoch, step)
                 state.epoch_done(step + 1, epoch + 1, model, optimizers, dev, notes.dev_pictures)
     fabric.barrier()
     feed.warn_of_unreadable()
-    if fabric.is_global_zero:
-        resume_file(out).unlink(missing_ok=True)
+    resume_file(out).unlink(missing_ok=True)  # whichever process comes first
     return out
 
 
@@ -175,13 +175,15 @@ def _require_trainable(experiment: Experiment, data: Manifest) -> None:
     _require_shareable(experiment)
 
 
-def _require_even_shares(experiment: Experiment, fabric: Fabric) -> None:
-    """Raises BadInputError where the processes cannot work on equal parts of every batch."""
+def _processes(experiment: Experiment, device: str, precision: str) -> Fabric:
+    """Those that share the training. Raises BadInputError where they cannot work on equal parts of every batch."""
+    fabric = devices.all_processes(device, precision)
     if experiment.batch_size % fabric.world_size:
         raise BadInputError(
             f"batch_size {experiment.batch_size} cannot be shared evenly by {fabric.world_size} processes. "
             f"Use --set batch_size={fabric.world_size * -(-experiment.batch_size // fabric.world_size)}."
         )
+    return fabric
 
 
 def _untrained(experiment: Experiment, fabric: Fabric) -> tuple[Autoencoder, list[Optimizer]]:
@@ -396,7 +398,14 @@ class _Notes:
     """What the first process writes for people: the log, and how a few images are reconstructed after each epoch."""
 
     def __init__(
-        self, out: Path, model: Autoencoder, split: Split, first_step: int, cache: Path | None, experiment: Experiment
+        self,
+        out: Path,
+        model: Autoencoder,
+        split: Split,
+        first_step: int,
+        cache: Path | None,
+        experiment: Experiment,
+        record: Sequence[str],
     ) -> None:
         size = model.config.image_size
         self._out, self._model = out, model
@@ -415,12 +424,20 @@ class _Notes:
             traininglog.announced(
                 cache, out, experiment.as_json(), experiment.steps, chosen_by=model.chosen_by, first_step=first_step
             )
+        self._recorders = recorders.begun(record, out, experiment.as_json(), model.chosen_by)
 
     def __enter__(self) -> _Notes:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.log.flush()
+        recorders.ended(self._recorders, self._out, is_finished=kind is None)
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """A row of the log, and of what is recorded beside it."""
+        self.log.add(row)
+        for recorder in self._recorders:
+            recorder.add(row)
 
     @torch.inference_mode()
     def epoch_done(self, fabric: Fabric, epoch: int, step: int) -> float | None:
@@ -435,8 +452,10 @@ class _Notes:
             name: float(torch.cat([part[name].float().cpu() for part in parts]).mean())
             for name in (self._model.loss_names if parts else ())
         }
-        self.log.add({"epoch": epoch, "step": step, "split": "dev", **dev})
+        self.add({"epoch": epoch, "step": step, "split": "dev", **dev})
         self.log.flush()
+        for recorder in self._recorders:
+            recorder.flush()
         return dev.get(self._model.chosen_by)
 
 
