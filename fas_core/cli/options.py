@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fas_core import default_cache
 from fas_core.errors import BadInputError
 
 if TYPE_CHECKING:
     from fas_core.runs.store import Run
-
-PROJECT = Path(__file__).resolve().parents[2]
-
-
-def default_cache() -> Path:
-    """FAS_CACHE, or `cache/` of the checkout the package runs from, or `cache/` of the working folder."""
-    if named := os.environ.get("FAS_CACHE"):
-        return Path(named)
-    return (PROJECT if (PROJECT / "pyproject.toml").is_file() else Path.cwd()) / "cache"
-
 
 CacheOption = Annotated[
     Path,

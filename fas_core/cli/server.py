@@ -13,7 +13,8 @@ from typing import Annotated
 
 import typer
 
-from fas_core.cli.options import PROJECT, CacheOption, default_cache
+from fas_core import PROJECT, default_cache
+from fas_core.cli.options import CacheOption
 from fas_core.cli.printing import say
 from fas_core.errors import BadInputError
 
