@@ -13,7 +13,8 @@ function resize(parent, count, make) {
   while (parent.children.length < count) parent.append(make());
 }
 
-export function drawLegend(legend, { panels, cards, marking, layout }) {
+export function drawLegend(legend, { panels, cards, marking, layout, place }) {
+  legend.classList.toggle("foot", Boolean(place) && layout === "sheet"); // images come first on their own page
   legend.replaceChildren();
   legend.append(element("span", "", `Images: ${panels.map((p) => p.name).join(" · ")}`));
   const seen = new Set();

@@ -68,14 +68,19 @@ def distances(of: Compared) -> list[Distances]:
     return [_distances_in(of, i) for i in range(len(of.both.steps.each))]
 
 
-def show_answer(of: Compared, how_far: list[Distances]) -> None:
-    """What moved from the first to the last epoch, or from A to each other Run, and what that is counted in."""
+def answer(of: Compared, how_far: list[Distances]) -> str:
+    """What moved from the first to the last epoch, or from A to each other Run."""
     if not how_far:
-        st.write("The chosen subsets hold no attacks, or no live faces, that these Runs share: nothing moves apart.")
-        return
+        return "The chosen subsets hold no attacks, or no live faces, that these Runs share: nothing moves apart."
     steps = of.both.steps
-    for i in (len(steps.each) - 1,) if steps.are_epochs else range(1, len(steps.each)):
-        st.write(moved(steps.each[0].name, steps.each[i].name, how_far[0], how_far[i]))
+    later = (len(steps.each) - 1,) if steps.are_epochs else range(1, len(steps.each))
+    return "\n\n".join(moved(steps.each[0].name, steps.each[i].name, how_far[0], how_far[i]) for i in later)
+
+
+def show_counted(of: Compared, how_far: list[Distances]) -> None:
+    """What the answer's numbers are counted in."""
+    if not how_far:
+        return
     counts = ", ".join(f"{len(points):,} {escaped(readable(name))}" for name, points in of.attacks.items())
     whom = "live training images" if of.is_training else "live faces outside training"
     st.caption(

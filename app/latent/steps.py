@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
 
 from app.components import scatter as plot
 from app.components.scatter import Plane
@@ -84,7 +85,7 @@ def epochs_of(a: Run, others: Sequence[Run]) -> list[Step]:
     return steps if len(steps) > 1 else []
 
 
-def chosen_steps(a: Run) -> Steps:
+def chosen_steps(a: Run, place: DeltaGenerator) -> Steps:
     """What is shown. Where there is nothing to put beside A, the page ends."""
     others = [run for run in runs()[0] if run.has_images and run.id != a.id and len(run)]
     if not others:
@@ -99,18 +100,24 @@ def chosen_steps(a: Run) -> Steps:
     options = [EPOCHS, BESIDE] if epochs else [BESIDE]
     keep_valid("show", options, options[0])
     if epochs:
-        show = st.segmented_control(
+        show = place.segmented_control(
             "Show",
             options,
             default=options[0],
             required=True,
             key="show",
             bind="query-params",
+            label_visibility="collapsed",
             help="Epoch by epoch: the checkpoints that were kept of the training of A, the Run in the sidebar.",
         )
         if show == EPOCHS:
             return Steps(tuple(epochs), [step.run.digest for step in epochs].index(a.digest), True)
-    together = [a, *_beside(a, others)]
+    with place.popover("Beside A"):
+        beside = _beside(a, others)
+    if not beside:
+        st.info("Choose at least one Run to put beside A.", icon=":material/splitscreen_right:")
+        st.stop()
+    together = [a, *beside]
     return Steps(tuple(Step(run, letter, letter) for run, letter in zip(together, LETTERS, strict=False)), 0, False)
 
 
@@ -131,9 +138,6 @@ def _beside(a: Run, others: Sequence[Run]) -> list[Run]:
         help_text="A is the Run chosen in the sidebar; these are B, C and D. Samples are matched by their id. "
         "Epochs that `fas train --keep-epochs` has kept of one training can also be stepped through.",
     )
-    if not labels:
-        st.info("Choose at least one Run to put beside A.", icon=":material/splitscreen_right:")
-        st.stop()
     return [by_label[label] for label in labels]
 
 
@@ -207,6 +211,7 @@ def frame_controls(both: Common) -> tuple[str, int, int]:
             required=True,
             key="frame",
             bind="query-params",
+            label_visibility="collapsed",
             help="One PCA: fitted on the live training codes of A and applied to all. Only checkpoints of one "
             "training share its axes. Aligned: each has its own PCA or UMAP, which is shifted, turned or mirrored, "
             "and scaled so that the shared live training images lie as close to A's as they can.",
@@ -215,7 +220,8 @@ def frame_controls(both: Common) -> tuple[str, int, int]:
     n = min(projection.COMPONENTS, *steps.dims)
     if frame == OWN:
         n = min(n, frames.n_aligned(steps.dims, both.n_training))
-    return frame, *component_controls(n, disabled=frame == UMAP)
+    with st.popover("Axes"):
+        return frame, *component_controls(n, disabled=frame == UMAP)
 
 
 def possible_frame(wanted: str, both: Common) -> str:

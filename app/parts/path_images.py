@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
 
 from app.components import strip as component
 from app.components.gallery import Panel, error_panel
@@ -21,12 +22,12 @@ from fas_core.runs.store import Run
 IMAGES, CHANGE = "images", "change"
 
 
-def show_path(path: Path, images: NDArray[np.uint8], unlike: Unlike | None) -> None:
-    """The images in their order, what the score says of them, and one of them large."""
+def show_path(path: Path, images: NDArray[np.uint8], unlike: Unlike | None, controls: DeltaGenerator) -> None:
+    """The images in their order, what the score says of them, and one of them large; what is chosen, at `controls`."""
     bases = None if path.compared_with is None else np.broadcast_to(images[path.compared_with], images.shape)
     panel = Panel("decoded", images)
     if bases is not None:
-        shown = st.segmented_control(
+        shown = controls.segmented_control(
             "Show",
             [IMAGES, CHANGE],
             default=IMAGES,

@@ -13,6 +13,7 @@ from app.charts import causes as charts
 from app.parts import causes as parts
 from app.parts import marking
 from app.parts.cause_tables import show_scores, show_table
+from app.parts.head import head
 from app.session import operating, sidebar
 from app.session.address import put_in_address
 from app.session.jobs import worker
@@ -73,8 +74,7 @@ def row_of(cause: Cause, unit: str) -> charts.Row:
 def show_bars(side: Side, chosen: str) -> None:
     """A bar that is clicked chooses the cause of the strips below."""
     causes, unit = side.drawn, side.follows.explained.unit
-    heading = words.side_words(side.name).capitalize()
-    st.markdown(f"**{heading}** · {words.answer(side.follows, escaped)}")
+    st.markdown(f"**{words.side_words(side.name).capitalize()}**")
     if not causes:
         return
     rows = [row_of(cause, unit) for cause in causes]
@@ -216,7 +216,7 @@ def caveats(sides: list[Side]) -> str:
 def show_causes() -> None:
     """The page."""
     shown = sidebar.shown()
-    st.title("What the score follows")
+    top = head("What the score follows")
     if not parts.is_measured(shown.run):
         worker(
             shown.run,
@@ -230,13 +230,16 @@ def show_causes() -> None:
     names = list(dict.fromkeys(cause.name for side in sides for cause in side.drawn))
     if not names:
         for side in sides:
-            st.write(words.answer(side.follows, escaped))
+            top.answer.write(words.answer(side.follows, escaped))
         show_table([side.follows for side in sides])
         return
     cause = chosen_cause(names)
+    top.answer.write(words.headline([side.follows for side in sides], escaped))
     for column, side in zip(st.columns(2, gap="medium"), sides, strict=True):
         with column:
             show_bars(side, cause)
+    for column, side in zip(st.columns(2, gap="medium"), sides, strict=True):
+        column.markdown(words.answer(side.follows, escaped))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         cause_control(names, cause)
         st.caption(caveats(sides), width="stretch")

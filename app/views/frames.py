@@ -13,10 +13,11 @@ from app.components import scatter as plot
 from app.components.gallery import Panel, gallery
 from app.components.scatter import Answer, Colours, Trail, Trails
 from app.latent.agreement import agreement_words
-from app.latent.movement import Compared, Distances, compared, distances, show_answer, show_distances
+from app.latent.movement import Compared, Distances, answer, compared, distances, show_counted, show_distances
 from app.latent.steps import Common, Frame, Placed, Steps, chosen_steps, common, frame_controls, placed, possible_frame
 from app.parts import columns
 from app.parts.colouring import GROUP, Colouring, coloured
+from app.parts.head import head
 from app.parts.selection import Points
 from app.session import sidebar
 from app.session.address import put_in_address
@@ -60,8 +61,8 @@ class Beside:
 
 def controls(both: Common) -> tuple[str, int, int, str]:
     """The frame, the two components and the colour."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        frame, x, y = frame_controls(both)
+    frame, x, y = frame_controls(both)
+    with st.popover("Colour"):
         colour = st.selectbox(
             "Colour",
             [GROUP, *columns.colour_columns(both.steps.a.run)],
@@ -225,10 +226,12 @@ def told_of(of: Points, points: NDArray[np.int64]) -> list[Answer]:
 def explorer(shown: Beside) -> None:
     """The plots and the images of what is selected: a selection or another epoch runs nothing but this again."""
     if shown.steps.are_epochs:
-        at = chosen_epoch(shown.steps)
         grid = st.grid(2, min_column_width=470, gap="medium")
         left, right = grid.cell(), grid.cell()
         with left:
+            above = st.container()
+            at = chosen_epoch(shown.steps)
+        with above:
             plot.carried(shown.places[at].where, shown.colours)
             show_plot(shown, at, has_legend=True)
         with right, st.container(height=620, border=False):
@@ -246,6 +249,8 @@ def explorer(shown: Beside) -> None:
         else:
             show_images(shown)
     plot.carried_selection(shown.points.selected)
+    show_caveats(shown)
+    show_counted(shown.of_whom, shown.how_far)
     st.caption(
         "What is selected, pointed at, zoomed to or switched off in one panel is so in all.",
         help="Drag draws a lasso, a click selects one point, Shift adds, Escape clears; the wheel zooms. Lines join "
@@ -261,21 +266,21 @@ def hovering(points: Points) -> None:
 def show_side_by_side() -> None:
     """The page."""
     run = sidebar.chosen_run()
-    st.title("Latent side by side")
+    top = head("Latent side by side")
     sidebar.needs_images(run, "The latent space")
     subsets = tuple(sidebar.chosen_subsets(run))
-    both = common(chosen_steps(run))
+    both = common(chosen_steps(run, top.controls))
     if not len(both):
         st.info("These Runs share no sample. Choose Runs of the same images.", icon=":material/link_off:")
         st.stop()
     of_whom = compared(both, subsets)
     how_far = distances(of_whom)
-    show_answer(of_whom, how_far)
-    wanted, x, y, by = controls(both)
+    top.answer.write(answer(of_whom, how_far))
+    with top.controls:
+        wanted, x, y, by = controls(both)
     frame = Frame(both, possible_frame(wanted, both), x, y, subsets)
     points = both.points(subsets)
     shown = Beside(frame, placed(frame), points, by, coloured(Colouring(points, by)), of_whom, how_far)
-    show_caveats(shown)
     explorer(shown)
     hovering(points)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
 
 from app.components import gallery as component
 from app.components.pressed import Marking, Place, Press, lead
@@ -13,6 +14,7 @@ from app.components.zoom import zoomed
 from app.parts import filters, marking, order, sample, standing, trail
 from app.parts.cards import Choice, cards_of
 from app.parts.filters import Active
+from app.parts.head import head
 from app.parts.judged import Judged, answer, headline, judged, noun
 from app.parts.order import Order
 from app.parts.reviewing import position, review
@@ -36,17 +38,13 @@ KEYS = (
 )
 # A review has the whole width: the sidebar, whose choices stay as they are, comes back with the sheet.
 FULL_WIDTH = """<style>[data-testid=stSidebar], [data-testid=stExpandSidebarButton] { display: none; }</style>"""
-# Title and answer, controls and chips stand close together, so that images begin high on the first screen.
-TIGHT = """<style>
-.st-key-gallery_head { gap: 0.4rem; margin-bottom: -0.75rem; }
-.st-key-gallery_head [data-testid=stMarkdownContainer] { margin-bottom: 0; }
-.st-key-gallery_head [data-testid=stMarkdownContainer] p { line-height: 1.35; margin: 0; }
+# Chips are low, and the bar of the page stays one row.
+BARS = """<style>
 .st-key-chips button { min-height: 1.75rem; padding: 0 0.6rem; border-radius: 1rem; }
 .st-key-page_bar { flex-wrap: nowrap; }
 .st-key-page_bar > * { flex: 0 0 auto; width: auto; }
 .st-key-page_bar > :last-child { min-width: 0; flex: 1 1 0; }
 @media (max-width: 1000px) {
-  .st-key-gallery_head [data-testid=stPopover] button { padding: 0 0.5rem; }
   .st-key-page_bar > :nth-child(2) { min-width: 0; flex: 1 1 0; }
   .st-key-page_bar > :nth-child(n + 3) { display: none; }
 }
@@ -80,10 +78,10 @@ def to_first_page() -> None:
     st.session_state["page"] = 1
 
 
-def controls(images: Judged) -> tuple[Choice, Listed, list[Active]]:
+def controls(images: Judged, place: DeltaGenerator) -> tuple[Choice, Listed, list[Active]]:
     """Order, filters and display, the images that pass the filters, and the filters that leave something out."""
     run, has_threshold = images.run, images.point is not None
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
+    with place:
         view = st.segmented_control(
             "View",
             list(LAYOUTS),
@@ -263,19 +261,17 @@ def show_failures(shown: Shown) -> None:
 
 def gallery() -> None:
     shown = sidebar.shown()
-    with st.container(key="gallery_head"):
-        head = st.container(horizontal=True, vertical_alignment="center")
-        head.title("Gallery", width="content")
-        sidebar.needs_images(shown.run, "The gallery")
-        point, problem = operating.operating_point(shown.run, shown.score, shown.level, shown.subsets)
-        images = judged(shown, point)
-        said = head.container()
-        choice, of_list, active = controls(images)
-        said.markdown(headline(images, of_list.rows) if active else answer(images))
+    top = head("Gallery")
+    sidebar.needs_images(shown.run, "The gallery")
+    point, problem = operating.operating_point(shown.run, shown.score, shown.level, shown.subsets)
+    images = judged(shown, point)
+    choice, of_list, active = controls(images, top.controls)
+    top.answer.markdown(headline(images, of_list.rows) if active else answer(images))
+    with top.below:
         if point is None:
             st.caption(problem)
         filters.chips(active, images.is_shown, on_change=to_first_page)
-    st.html(TIGHT if choice.layout == "sheet" else TIGHT + FULL_WIDTH)
+    st.html(BARS if choice.layout == "sheet" else BARS + FULL_WIDTH)
     trail.keep(shown.run, of_list.rows, of_list.words)
     if len(of_list.rows):
         show_page(images, of_list, choice)

@@ -13,6 +13,7 @@ from app.components.before_after import before_after
 from app.components.zoom import zoomed
 from app.parts import filmstrip, in_runs, marking, nearest, network, reviewing, sample, standing
 from app.parts import subject as subjects
+from app.parts.head import Head, head
 from app.parts.standing import LIVE_TRAINING
 from app.parts.subject import Subject
 from app.session import operating, readers, sidebar
@@ -219,10 +220,10 @@ def answer(shown: Shown, subject: Subject) -> str:
     return f"{words}, which is {'right' if right else f'wrong: {wrong}'}."
 
 
-def chosen_subject(shown: Shown) -> tuple[Subject | None, bool, component.Display]:
+def chosen_subject(shown: Shown, top: Head) -> tuple[Subject | None, bool, component.Display]:
     """The image asked for, if there is one; whether it is to be uploaded; and how it is shown."""
     row = None
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    with top.controls:
         source = st.segmented_control(
             "Image",
             [OF_RUN, UPLOAD],
@@ -250,10 +251,9 @@ def chosen_subject(shown: Shown) -> tuple[Subject | None, bool, component.Displa
 def show(shown: Shown, subject: Subject, display: component.Display) -> None:
     """Everything about one image."""
     run = shown.run
-    if subject.row is not None:
-        reviewing.follow(shown, subject.row, key="image")
     zoomed(subject.name, display.of_images(subject.inputs, subject.reconstructions), key="image_panes")
     if subject.row is not None:
+        reviewing.follow(shown, subject.row, key="image")
         st.page_link(
             "views/traversal.py",
             label="Decode around it",
@@ -276,18 +276,16 @@ def show(shown: Shown, subject: Subject, display: component.Display) -> None:
 
 def image() -> None:
     shown = sidebar.shown()
-    line = st.container(horizontal=True, vertical_alignment="center")
-    line.title("Image", width="content")
+    top = head("Image")
     sidebar.needs_images(shown.run, "A single image")
     if "_go_to" in st.session_state:  # before the widgets that it changes
         st.session_state.update({"image": st.session_state.pop("_go_to"), "image_source": OF_RUN})
-    head = line.container()
-    subject, is_upload, display = chosen_subject(shown)
+    subject, is_upload, display = chosen_subject(shown, top)
     if subject is not None:
-        head.write(answer(shown, subject))
+        top.answer.write(answer(shown, subject))
         show(shown, subject, display)
     elif is_upload:
-        head.write("Upload an image to see what this model makes of it, and how it compares with live faces.")
+        top.answer.write("Upload an image to see what this model makes of it, and how it compares with live faces.")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from app.charts import ridges
 from app.parts.gaussians import show_components
+from app.parts.head import head
 from app.parts.mixture_sizes import Asked, all_stored, n_of, offer, show_auc_by_number, show_criteria, split
 from app.session import readers, sidebar
 from app.session.address import keep_valid
@@ -37,36 +38,35 @@ def controls(run: Run, n_training: int, n_dimensions: int) -> Asked:
             icon=":material/error:",
         )
         st.stop()
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        k = st.segmented_control(
-            "Number of Gaussians",
-            ks,
-            default=gmm_nll.COMPONENTS if gmm_nll.COMPONENTS in ks else ks[-1],
-            required=True,
-            key="k",
-            bind="query-params",
-            help="As many as the thesis tries; no more than there are live training images.",
-        )
-        words = st.segmented_control(
-            "Covariances",
-            list(COVARIANCE_WORDS),
-            default="diagonal",
-            required=True,
-            key="covariance",
-            bind="query-params",
-            help="Diagonal: each Gaussian stretches along the axes of the code. Full: in any direction, with many more "
-            "numbers to estimate.",
-        )
-        dimensions = st.segmented_control(
-            "Dimensions",
-            mixture.dimensions_of(n_dimensions, n_training),
-            default=mixture.RAW,
-            format_func=dimension_words,
-            required=True,
-            key="dimensions",
-            bind="query-params",
-            help="All dimensions of the code, or its first principal components among live training images.",
-        )
+    k = st.segmented_control(
+        "Number of Gaussians",
+        ks,
+        default=gmm_nll.COMPONENTS if gmm_nll.COMPONENTS in ks else ks[-1],
+        required=True,
+        key="k",
+        bind="query-params",
+        help="As many as the thesis tries; no more than there are live training images.",
+    )
+    words = st.segmented_control(
+        "Covariances",
+        list(COVARIANCE_WORDS),
+        default="diagonal",
+        required=True,
+        key="covariance",
+        bind="query-params",
+        help="Diagonal: each Gaussian stretches along the axes of the code. Full: in any direction, with many more "
+        "numbers to estimate.",
+    )
+    dimensions = st.segmented_control(
+        "Dimensions",
+        mixture.dimensions_of(n_dimensions, n_training),
+        default=mixture.RAW,
+        format_func=dimension_words,
+        required=True,
+        key="dimensions",
+        bind="query-params",
+        help="All dimensions of the code, or its first principal components among live training images.",
+    )
     return Asked(run, int(k), COVARIANCE_WORDS[str(words)], int(dimensions))
 
 
@@ -87,45 +87,48 @@ def chosen_part() -> str:
     )
 
 
-def warn_if_poor(asked: Asked, n: int, d: int) -> None:
-    """Says when there are too few training images for what is to be estimated."""
+def caveat(asked: Asked, n: int, d: int) -> str:
+    """Says when there are too few training images for what is to be estimated; "" where there are enough."""
     k, covariance = asked.k, asked.covariance
     p = mixture.n_parameters(k, d, covariance)
     if not mixture.is_estimable(n, k, d, covariance):
-        st.warning(
+        return (
             f"{n:,} training images are {n / k:.0f} per Gaussian, but a full covariance of {d} dimensions needs more "
             f"than {d}: such a covariance is not estimated but made up by a small constant, and likelihoods far from "
-            "training mean little. Choose fewer Gaussians, fewer dimensions, or diagonal covariances.",
-            icon=":material/warning:",
+            "training mean little. Choose fewer Gaussians, fewer dimensions, or diagonal covariances."
         )
-    elif p > n:
-        st.warning(
+    if p > n:
+        return (
             f"This mixture estimates {p:,} numbers from {n:,} training images, fewer images than numbers: it fits "
-            "training closely and says less about new faces.",
-            icon=":material/warning:",
+            "training closely and says less about new faces."
         )
+    return ""
 
 
-def show_answer(outside: pd.DataFrame, auc: dict[str, float], asked: Asked, n_training: int, best: str) -> None:
-    """One sentence with numbers, and what they stand on."""
-    n_live = int((outside["label"] == BONA_FIDE).sum())
+def answer(outside: pd.DataFrame, auc: dict[str, float], k: int) -> str:
+    """One sentence with numbers."""
     if not auc:
-        missing = "attacks" if n_live else "live faces outside training"
-        st.write(f"The chosen subsets hold no {missing}, so there is nothing to compare. {best}".rstrip())
-        return
-    k, attacks = asked.k, outside[outside["label"] == ATTACK]
+        missing = "attacks" if (outside["label"] == BONA_FIDE).any() else "live faces outside training"
+        return f"The chosen subsets hold no {missing}, so there is nothing to compare."
+    attacks = outside[outside["label"] == ATTACK]
     each = ", ".join(
         f"**{share_of_pairs(auc[name])}** of pairs for {escaped(readable(name))} "
         f"(n\u00a0=\u00a0{n_of(attacks, name):,})"
         for name in sorted(auc, key=lambda name: -auc[name])
     )
-    st.write(
+    return (
         f"Under {k} Gaussian{'s' if k > 1 else ''} of live training codes, an attack is less probable than a live face "
-        f"in {each}; guessing gets 50\u00a0%. {best}".rstrip()
+        f"in {each}; guessing gets 50\u00a0%."
     )
-    st.caption(
-        f"AUC against {n_live:,} live faces outside training; fitted on {n_training:,} live training images alone, "
-        f"with {asked.words}."
+
+
+def stands_on(outside: pd.DataFrame, auc: dict[str, float], asked: Asked, n_training: int) -> str:
+    """What the answer's numbers stand on; "" where there are none."""
+    if not auc:
+        return ""
+    return (
+        f"AUC against {(outside['label'] == BONA_FIDE).sum():,} live faces outside training; fitted on "
+        f"{n_training:,} live training images alone, with {asked.words}."
     )
 
 
@@ -137,11 +140,6 @@ def show_histograms(samples: pd.DataFrame, values: NDArray[np.float64], table: p
         for row in table.itertuples()
         if row.label == ATTACK and pd.notna(row.auc) and row.subset in kinds
     }
-    st.markdown(
-        "**How probable is each group?** Further left is less probable.",
-        help="Thin blue outline in the attacks' rows: live faces outside training, for comparison. AUC: against the "
-        "live faces of the same subset. The bars at both ends also count what lies beyond.",
-    )
     groups = {name: values[kinds == name] for name in set(kinds)}
     chart = ridges.distributions_of_score(
         groups,
@@ -155,6 +153,11 @@ def show_histograms(samples: pd.DataFrame, values: NDArray[np.float64], table: p
     )
     height = ridges.score_height(len(groups))
     st.echarts_chart(chart, key="likelihoods", height=height, alt="Histograms of log-likelihood, one row per group")
+    st.caption(
+        "Further left is less probable.",
+        help="Thin blue outline in the attacks' rows: live faces outside training, for comparison. AUC: against the "
+        "live faces of the same subset. The bars at both ends also count what lies beyond.",
+    )
 
 
 def show_table(table: pd.DataFrame) -> None:
@@ -191,14 +194,15 @@ def show_table(table: pd.DataFrame) -> None:
 
 def page() -> None:
     shown = sidebar.shown()
-    st.title("Likelihood")
+    top = head("Likelihood")
     sidebar.needs_images(shown.run, "The likelihood of latent codes")
     run = shown.run
     training = training_rows(run)
     n_training, n_dimensions = len(training), run.latent_dim
-    place = st.container()
-    asked = controls(run, n_training, n_dimensions)
-    warn_if_poor(asked, n_training, asked.dimensions or n_dimensions)
+    with top.controls:
+        shows = st.container(width="content")
+        with st.popover("Gaussians", help="How many, of which form, in which dimensions."):
+            asked = controls(run, n_training, n_dimensions)
     fits = all_stored(asked, n_training)
     if asked.k not in fits:
         offer(asked, n_training, n_dimensions)
@@ -209,10 +213,10 @@ def page() -> None:
     criteria = likelihood.criteria(fits, training)
     fit, likelihoods = fits[asked.k]
     values = likelihoods.log_likelihood
-    with place:
-        auc = mixture.auc_per_species(outside, values[outside.index])
-        show_answer(outside, auc, asked, n_training, likelihood.best_words(criteria["held_out"], asked.k, split(run)))
-    part = chosen_part()
+    auc = mixture.auc_per_species(outside, values[outside.index])
+    top.answer.write(answer(outside, auc, asked.k))
+    with shows:
+        part = chosen_part()
     if part == NUMBER:
         show_auc_by_number(outside, asked, fits, n_training)
         show_criteria(criteria, asked)
@@ -226,6 +230,10 @@ def page() -> None:
             show_histograms(samples, values[samples.index], table, limit)
         with grid.cell():
             show_table(table)
+    best = likelihood.best_words(criteria["held_out"], asked.k, split(run))
+    st.caption(f"{stands_on(outside, auc, asked, n_training)} {best}".strip())
+    if poor := caveat(asked, n_training, asked.dimensions or n_dimensions):
+        st.caption(f":material/warning: {poor}")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from app.charts import curves as run_charts
 from app.charts import ridges
 from app.charts.curves import RunCurves
 from app.charts.echarts import Option
+from app.parts.head import head
 from app.session import sidebar
 from app.session.cache import cached
 from app.session.readers import frame_units, samples, score_values
@@ -138,15 +139,16 @@ def drawn_scores(run: Run, names: Sequence[str]) -> list[str]:
     """Scores in the charts: those that are chosen, in the order given; without a choice all, or the first few."""
     if len(names) == 1:
         return list(names)
-    wanted = st.multiselect(
-        "Scores in the charts",
-        names,
-        key="drawn",
-        bind="query-params",
-        width=470,
-        placeholder="All" if len(names) <= MOST_SCORES else f"The first {MOST_SCORES}",
-        help="\n".join(f"- **{escaped(name)}**: {escaped(about(name, run))}" for name in names),
-    )
+    with st.popover("Scores"):
+        wanted = st.multiselect(
+            "Scores in the charts",
+            names,
+            key="drawn",
+            bind="query-params",
+            width=470,
+            placeholder="All" if len(names) <= MOST_SCORES else f"The first {MOST_SCORES}",
+            help="\n".join(f"- **{escaped(name)}**: {escaped(about(name, run))}" for name in names),
+        )
     return [name for name in names if name in wanted] or list(names[:MOST_SCORES])
 
 
@@ -275,7 +277,7 @@ def show_moments(tables: Mapping[str, pd.DataFrame]) -> None:
 
 def page() -> None:
     shown = sidebar.shown()
-    st.title("Losses")
+    top = head("Losses")
     offered = scores.listed(shown.run, shown.score)
     of_score = {
         name: measures for name in offered if (measures := measured(shown.run, name, tested(shown))) is not None
@@ -283,14 +285,15 @@ def page() -> None:
     best_first = sorted(of_score, key=lambda name: -of_score[name][0].hardest.auc)
     rankings = {name: of_score[name][0] for name in best_first}
     if rankings:
-        st.write(f"{ranking.answer(rankings, escaped)} {where(rankings)}")
-        st.caption(caveats(shown, rankings), help=WHAT_AUC_IS)
+        top.answer.write(ranking.answer(rankings, escaped))
     else:
-        st.write(one_class_only(shown))
-    names = drawn_scores(shown.run, [*best_first, *(name for name in offered if name not in rankings)])
+        top.answer.write(one_class_only(shown))
+    with top.beside:
+        names = drawn_scores(shown.run, [*best_first, *(name for name in offered if name not in rankings)])
     if curves := {name: of_score[name][1] for name in best_first if name in names}:
         show_curves(shown, rankings, curves)
     if rankings:
+        st.caption(f"{where(rankings)} {caveats(shown, rankings)}".strip(), help=WHAT_AUC_IS)
         show_table(shown, rankings)
     show_distributions(shown, names, rankings)
 

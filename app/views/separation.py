@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from app.charts import categories
+from app.parts.head import head
 from app.session import sidebar
 from app.session.cache import NotComputedError, cached
 from app.session.jobs import worker
@@ -167,7 +168,7 @@ def show_left_out(shown: Separation) -> None:
 def show_separation() -> None:
     """The page."""
     run = sidebar.chosen_run()
-    st.title("Separation")
+    top = head("Separation")
     sidebar.needs_images(run, "What codes separate")
     subsets = sidebar.chosen_subsets(run)
     try:
@@ -181,7 +182,7 @@ def show_separation() -> None:
             key="compute_separation",
         )
         return
-    st.write(escaped(shown.sentence()))
+    top.answer.write(escaped(shown.sentence()))
     if shown.clearest_first("attack") or shown.clearest_first("nuisance"):
         show_chart(shown)
     if shown.comparisons:

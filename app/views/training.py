@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
+from app.parts.head import head
 from app.parts.reconstructions import show_reconstructions
 from app.parts.training_curves import EPOCHS, IMAGES, STEPS, batch_size, show_curves
 from app.session.address import keep_valid
@@ -128,29 +129,29 @@ def chosen_of(everything: Sequence[Training]) -> tuple[dict[str, Training], str]
     by_label = {label_of(training): training for training in everything}
     default = list(by_label)[:1]
     keep_valid("trainings", list(by_label), default)
-    left, right = st.columns([2, 1])
-    wanted = left.multiselect(
-        "Trainings",
-        list(by_label),
-        default=default,
-        max_selections=MOST,
-        select_all=False,
-        wrap=True,
-        key="trainings",
-        bind="query-params",
-        placeholder="Choose trainings",
-        help=f"Up to {MOST} are laid over each other.",
-    )
-    has_images = all(batch_size(training) for training in everything)
-    unit = right.segmented_control(
-        "Over",
-        [EPOCHS, STEPS, *([IMAGES] if has_images else [])],
-        default=EPOCHS,
-        required=True,
-        key="over",
-        bind="query-params",
-        help="Trainings with other batch sizes compare by the images they have seen.",
-    )
+    with st.popover("Trainings"):
+        wanted = st.multiselect(
+            "Trainings",
+            list(by_label),
+            default=default,
+            max_selections=MOST,
+            select_all=False,
+            wrap=True,
+            key="trainings",
+            bind="query-params",
+            placeholder="Choose trainings",
+            help=f"Up to {MOST} are laid over each other.",
+        )
+        has_images = all(batch_size(training) for training in everything)
+        unit = st.segmented_control(
+            "Over",
+            [EPOCHS, STEPS, *([IMAGES] if has_images else [])],
+            default=EPOCHS,
+            required=True,
+            key="over",
+            bind="query-params",
+            help="Trainings with other batch sizes compare by the images they have seen.",
+        )
     return {label: by_label[label] for label in wanted}, str(unit)
 
 
@@ -169,26 +170,26 @@ def states_of(everything: Sequence[Training]) -> list[tuple[str, str]]:
 
 
 def show() -> None:
-    """Everything below the title; run again every few seconds while that can change."""
+    """The whole page; run again every few seconds while that can change."""
     everything = traininglog.trainings(cache_folder())
     if states_of(everything) != st.session_state.get("_trainings_seen"):
         st.rerun()  # the whole page decides whether to look again
+    top = head("Training")
     if not everything:
         nothing_yet()
         return
-    place = st.container()
-    chosen, unit = chosen_of(everything)
+    with top.beside:
+        chosen, unit = chosen_of(everything)
     if not chosen:
-        st.info("No training is chosen. Choose at least one above.", icon=":material/filter_alt:")
+        st.info("No training is chosen. Choose at least one under Trainings.", icon=":material/filter_alt:")
     else:
         letters = {label: "ABCD"[i] if len(chosen) > 1 else "" for i, label in enumerate(chosen)}
         logs = {label: log(logged(training)) for label, training in chosen.items()}
-        with place:
-            for label, training in chosen.items():
-                name = f"{letters[label]}: {escaped(training.name)}" if letters[label] else escaped(training.name)
-                st.write(trainings.answer(training, name, logs[label]))
-            st.caption("Kept is the checkpoint of the epoch with the lowest dev loss.", help=WHAT_DEV_IS)
+        for label, training in chosen.items():
+            name = f"{letters[label]}: {escaped(training.name)}" if letters[label] else escaped(training.name)
+            top.answer.write(trainings.answer(training, name, logs[label]))
         show_curves(chosen, letters, logs, unit)
+        st.caption("Kept is the checkpoint of the epoch with the lowest dev loss.", help=WHAT_DEV_IS)
         show_settings(chosen, letters)
         with st.container():
             try:
@@ -199,7 +200,6 @@ def show() -> None:
 
 
 def page() -> None:
-    st.title("Training")
     known = traininglog.trainings(cache_folder())
     st.session_state["_trainings_seen"] = states_of(known)
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
 
 from app.components.gallery import Card, Panel, gallery
 from app.parts import network
 from app.parts.chosen_samples import chosen_rows, live_rows
+from app.parts.head import head
 from app.parts.path_images import sheet_of, show_path
 from app.session import operating, readers, sidebar
 from app.session.address import keep_valid
@@ -78,44 +80,45 @@ def codes_of(run: Run, rows: list[int]) -> NDArray[np.float32]:
 # ------------------------------------------------------------------------------------------------------------- the path
 
 
-def chosen_path(run: Run, mode: str, rows: list[int]) -> tuple[Path, Direction | None]:
+def chosen_path(run: Run, mode: str, rows: list[int], place: DeltaGenerator) -> tuple[Path, Direction | None]:
     """What is decoded, and the direction where it is along one."""
     if mode == ONE:
-        direction, reach = direction_control(run, landscape(run))
+        with place.popover("Direction"):
+            direction, reach = direction_control(run, landscape(run))
         return paths.along(direction, codes_of(run, rows)[0], reach), direction
     if mode == PRIOR:
-        return drawn(run), None
+        with place.popover("How many"):
+            return drawn(run), None
     return (paths.between if mode == TWO else paths.among)(codes_of(run, rows)), None
 
 
 def direction_control(run: Run, place: Landscape) -> tuple[Direction, float]:
     """The direction, and how far it is followed to both sides, in its units."""
     offered = [kind for kind in (TOWARDS, AXIS, DIMENSION) if kind != TOWARDS or len(place.species)]
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        kind = st.segmented_control(
-            "Direction",
-            offered,
-            default=offered[0],
-            key="direction",
-            bind="query-params",
-            required=True,
-            help="Towards attacks: the difference between the mean code of a species and that of live training faces. "
-            "Principal axis: a direction of large variance of the live training codes. Latent dimension: one number "
-            "of the code, those that vary most among live training faces first.",
+    kind = st.segmented_control(
+        "Direction",
+        offered,
+        default=offered[0],
+        key="direction",
+        bind="query-params",
+        required=True,
+        help="Towards attacks: the difference between the mean code of a species and that of live training faces. "
+        "Principal axis: a direction of large variance of the live training codes. Latent dimension: one number "
+        "of the code, those that vary most among live training faces first.",
+    )
+    if kind == TOWARDS:
+        direction = traversal.towards(place, species_control(place))
+    elif kind == AXIS:
+        direction = axis_control(run, place)
+    else:
+        direction = dimension_control(place)
+    if direction.unit == "way":
+        percent = st.slider(
+            "Range, % of the way, ±", 25, 300, round(100 * paths.WAY), 25, key="way", bind="query-params", width=220
         )
-        if kind == TOWARDS:
-            direction = traversal.towards(place, species_control(place))
-        elif kind == AXIS:
-            direction = axis_control(run, place)
-        else:
-            direction = dimension_control(place)
-        if direction.unit == "way":
-            percent = st.slider(
-                "Range, % of the way, ±", 25, 300, round(100 * paths.WAY), 25, key="way", bind="query-params", width=220
-            )
-            return direction, percent / 100
-        reach = st.slider("Range, sd, ±", 0.5, 6.0, paths.REACH, 0.5, key="reach", bind="query-params", width=220)
-        return direction, reach
+        return direction, percent / 100
+    reach = st.slider("Range, sd, ±", 0.5, 6.0, paths.REACH, 0.5, key="reach", bind="query-params", width=220)
+    return direction, reach
 
 
 def species_control(place: Landscape) -> str:
@@ -195,7 +198,7 @@ def show_samples(run: Run, rows: list[int]) -> None:
         Panel(name, run.images(kind, rows))
         for name, kind in (("original", "inputs"), ("reconstruction", "reconstructions"))
     ]
-    chosen = gallery(cards, panels, key="traversal_samples", size=128 if len(rows) < 3 else 64)
+    chosen = gallery(cards, panels, key="traversal_samples", size=64)
     if chosen is not None:
         st.switch_page("views/image.py", query_params={"run": label_of(run), "image": chosen})
 
@@ -234,13 +237,12 @@ def about(path: Path, place: Landscape, direction: Direction | None) -> str:
 def page() -> None:
     shown = sidebar.shown()
     run = shown.run
-    st.title("Traversal")
+    top = head("Traversal")
     sidebar.needs_images(run, "Decoding along the latent space")
-    head = st.container()
     landscape(run)
     if st.query_params.get("decode") == ONE:  # a link says it; the default stands in no address that the page has made
         st.session_state["decode"] = ONE
-    mode = st.segmented_control(
+    mode = top.controls.segmented_control(
         "Decode",
         list(SAMPLES),
         default=ONE,
@@ -249,23 +251,29 @@ def page() -> None:
         required=True,
         label_visibility="collapsed",
     )
-    rows = chosen_rows(shown, SAMPLES[str(mode)]) if SAMPLES[str(mode)] else []
-    path, direction = chosen_path(run, str(mode), rows)
+    rows = []
+    if count := SAMPLES[str(mode)]:
+        with top.controls.popover("Sample" if count == 1 else "Samples"):
+            rows = chosen_rows(shown, count)
+    path, direction = chosen_path(run, str(mode), rows, top.controls)
     ids = [str(readers.ids(run)[row]) for row in rows]
-    if rows:
-        show_samples(run, rows)
     unlike = unlike_of(shown, path)
     names = [
         f"**{escaped(name)}** ({escaped(readable(readers.groups(run)[row]))})"
         for name, row in zip(ids, rows, strict=True)
     ]
-    head.write(paths.answer(path, unlike, names, escaped(path.name)))
+    top.answer.write(paths.answer(path, unlike, names, escaped(path.name)))
     try:
         images = decoded(Codes(run, path.codes.astype(np.float32)))
     except BadInputError as error:
         st.warning(f"Nothing can be decoded. {escaped(str(error))}", icon=":material/link_off:")
         return
-    show_path(path, images, unlike)
+    left, right = st.columns([1, 6], gap="small") if rows else (None, st.container())
+    with right:
+        show_path(path, images, unlike, top.controls)
+    if left is not None:
+        with left:
+            show_samples(run, rows)
     st.caption(about(path, landscape(run), direction))
     st.download_button(
         "Download the images (PNG)",

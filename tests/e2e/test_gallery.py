@@ -65,7 +65,7 @@ def test_every_pixel_is_the_one_of_the_run(tab: Tab, cache: Path) -> None:
 def test_the_first_screen_is_a_contact_sheet(width: int, height: int, least: int, tab: Tab, cache: Path) -> None:
     tab.page.set_viewport_size({"width": width, "height": height})
     tab.open(f"gallery?{choice(cache, 'demo')}")
-    bar = tab.page.locator(".st-key-page_bar").bounding_box()
+    bar = tab.page.locator(".foot").bounding_box()  # the legend, above the bar that turns the page
     assert bar
     boxes = [card.bounding_box() for card in tab.page.locator("button.card").all()]
     whole = [box for box in boxes if box and box["y"] + box["height"] <= bar["y"]]
