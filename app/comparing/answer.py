@@ -17,11 +17,14 @@ def names_of_runs(comparison: Comparison) -> str:
     )
 
 
-def answer(comparison: Comparison, *, with_intervals: bool) -> str:
-    """A sentence on each other Run: what is better, and in bold what got worse. Nothing is bold that is not matched."""
+def answer(comparison: Comparison, feared: Sequence[str] = (), *, with_intervals: bool) -> str:
+    """A sentence on each other Run: what is better, and in bold what got worse. Nothing is bold that is not matched.
+
+    `feared`: species that are named first.
+    """
     paragraphs = []
     for b in range(1, len(comparison.systems)):
-        said = sheet(comparison).headline(b, with_intervals=with_intervals)
+        said = sheet(comparison).headline(b, with_intervals=with_intervals, feared=feared)
         # Outside the bold: Markdown opens none between a letter and a comma.
         but = f"{escaped(said.but[0])} **{_bound([said.but[2:]])}**" if said.but else ""
         paragraphs.append(f"{_bound([said.answer])}{but}")

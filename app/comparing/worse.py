@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
@@ -15,67 +18,81 @@ from fas_core.evaluation.regressions import Cell, Regressions, members_of
 from fas_core.reports.forest import forest
 from fas_core.reports.tables import forest_rows, worse_table
 
-HEIGHT = 282  # of the table, beside the plot
+ROWS = (3, 5)  # of the tables of live faces and of attacks, that are seen at once beside the plot
 SAMPLES_PART = "Which samples change?"
 
 
-def show_decision(comparison: Comparison, b: int, *, with_intervals: bool) -> None:
-    """Beside each other where the window is wide."""
-    left, right = st.columns([1, 1.12], gap="medium")
+def show_decision(comparison: Comparison, b: int, feared: Sequence[str], *, with_intervals: bool) -> None:
+    """Beside each other where the window is wide. `feared`: species that stand first."""
+    left, right = st.columns([1, 1.35], gap="small")
     got_worse = worse(comparison, b, with_intervals=with_intervals)
     with left:
-        if rows := forest_rows(sheet(comparison), with_intervals=with_intervals):
+        if rows := forest_rows(sheet(comparison), with_intervals=with_intervals, feared=feared):
             drawing(forest(rows), key="forest")
         if with_intervals and (said := sheet(comparison).limits_words):
             st.caption(escaped(said))
+        if got_worse is not None:
+            also = [got_worse.better_words(), sheet(comparison).area_words(b)]
+            st.caption(escaped(" ".join(filter(None, also))))
     with right:
         if got_worse is None:
             st.caption("What got worse is told at thresholds that can be matched: choose another limit in the sidebar.")
         else:
-            show_worse(comparison, b, got_worse)
+            show_worse(comparison, b, got_worse, feared)
 
 
-def show_worse(comparison: Comparison, b: int, got_worse: Regressions) -> None:
-    """A row chosen in the table opens its samples in the part below."""
-    cells, letter = list(got_worse.listed), LETTERS[b]
-    n_clear = len(got_worse.clear)
+def show_worse(comparison: Comparison, b: int, got_worse: Regressions, feared: Sequence[str]) -> None:
+    """Live faces, then attacks, each by size. A row chosen opens its samples in the part below."""
     st.markdown(
-        f"**What got worse** · {n_clear} of {got_worse.n_compared:,} compared, beyond chance",
+        f"**What got worse** · {len(got_worse.clear)} of {got_worse.n_compared:,} compared, beyond chance",
         help="Every species, subset and group of the data's columns in which the other Run makes more mistakes. p is "
         f"by swapping the Runs' verdicts within whole units. {got_worse.correction_words}",
     )
-    if not cells:
+    named = (("Live faces rejected", "worse_live"), ("Attacks missed", "worse_attacks"))
+    for (name, key), cells, most in zip(named, got_worse.listed(feared), ROWS, strict=True):
+        if cells:
+            _show_cells(comparison, b, cells, name, key, got_worse.unit, most)
+    if not any(got_worse.listed()):
         st.caption("No species, subset or group got worse.")
-        return
+    said = [got_worse.counts_words, got_worse.of_one_words()]
+    st.caption(f"A row chosen lists its samples below. {escaped(' '.join(filter(None, said)))}")
+
+
+def _show_cells(
+    comparison: Comparison, b: int, cells: Sequence[Cell], name: str, key: str, unit: str, most: int
+) -> None:
+    """`name`: of the first column; `most`: rows that are seen at once."""
+    letter = LETTERS[b]
     st.dataframe(
-        worse_table(cells, letter),
+        worse_table(cells, letter, unit).rename(columns={"Group": name}),
         hide_index=True,
-        height=HEIGHT,
-        key="worse",
-        on_select=lambda: open_samples(comparison, cells),
+        height=38 + 35 * min(most, len(cells)),
+        key=key,
+        on_select=partial(open_samples, comparison, cells, key),
         selection_mode="single-row",
         column_config={
-            "Wrong more often": st.column_config.TextColumn(width=176),
-            "n": st.column_config.NumberColumn(format="localized", width=42),
+            name: st.column_config.TextColumn(width=262),
+            "n": st.column_config.NumberColumn(format="localized", width=46),
             f"A → {letter}": st.column_config.TextColumn(
-                width=74, help="Share of wrong verdicts in A and in the other."
+                width=86, help="Share of wrong verdicts in A and in the other."
             ),
-            "Points, 95 %": st.column_config.TextColumn(width=106, help="Their difference, by whole units."),
-            "Sure? p": st.column_config.TextColumn(
-                width=104,
-                help="Beyond chance or not, and p after correction. Unsure: beyond chance by itself, not among so "
-                "many. Too few: not judged.",
+            "95 %": st.column_config.TextColumn(width=82, help="Of their difference in points, by whole units."),
+            "Sure?": st.column_config.TextColumn(
+                width=64,
+                help="Yes: beyond chance after correction. Unsure: beyond chance by itself, not among so many. "
+                "Too few: not judged.",
             ),
+            f"{unit.capitalize()}s": st.column_config.TextColumn(
+                width=100, help="A group of which one holds most samples says little of others."
+            ),
+            "p": st.column_config.TextColumn(width=60, help="After correction."),
         },
     )
-    n_more = len(got_worse.too_few) - sum(cell.difference > 0 for cell in got_worse.too_few)
-    more = f" {n_more} more groups have too few samples to judge." if n_more else ""
-    st.caption(f"A row chosen lists its samples below.{more}")
 
 
-def open_samples(comparison: Comparison, cells: list[Cell]) -> None:
+def open_samples(comparison: Comparison, cells: Sequence[Cell], key: str) -> None:
     """Selects what the row chosen is made of, in the part that lists samples by what happened to them."""
-    chosen = st.session_state["worse"]["selection"]["rows"]
+    chosen = st.session_state[key]["selection"]["rows"]
     if not chosen:
         return
     rows: NDArray[np.int64] = members_of(joined(comparison), groupings(comparison), cells[chosen[0]])

@@ -23,7 +23,8 @@ def line(entry: Kept, known: Mapping[str, Run]) -> str:
     changed = decision.about.state(known.get(decision.about.run))
     worse = decision.evidence.worse_words(MOST_WORSE)
     worse = f" Got worse: {escaped(worse)}." if worse else ""
-    state = "" if entry.is_latest else " *Superseded.*"
+    before = f" *{escaped(entry.before_words)}*" if entry.before_words else ""
+    state = before if entry.is_latest else " *Superseded.*"
     state += f" **{changed[0].upper()}{changed[1:]}.**" if changed else ""
     return f"{ICONS[decision.verdict]} **{escaped(decision.about.name)}**: {escaped(decision.said)}{worse}{state}"
 

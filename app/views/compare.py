@@ -211,14 +211,15 @@ def show_compare(shown: Shown) -> None:
         comparison = Comparison(systems, shown.level, subsets, matched_rule(asked, costs), chosen_on, costs)
         b = in_detail(comparison)
     end_if_nothing_common(comparison)
+    feared = operating.pinned(shown.run)
     is_two_sided = joined(comparison).has_both_classes
     with_intervals = is_two_sided and comparison.digest in drawn_already()
     with st.container(gap=None):
-        st.write(answer(comparison, with_intervals=with_intervals))
+        st.write(answer(comparison, feared, with_intervals=with_intervals))
         st.caption(judged(comparison, asked))
         if said := warnings(comparison):
             st.caption(said)
-    show_decision(comparison, b, with_intervals=with_intervals)
+    show_decision(comparison, b, feared, with_intervals=with_intervals)
     show_parts(comparison, b, with_intervals=with_intervals)
     st.caption(caveats(comparison, with_intervals=with_intervals, leaves_training_out=outside != shown.subsets))
     if is_two_sided and not with_intervals:

@@ -51,6 +51,9 @@ def add_decision(
     rule: Annotated[str, typer.Option(help="What thresholds are chosen by.")] = "bpcer<=0.05",
     choose_on: Annotated[list[str] | None, typer.Option(help="Subset the rule looks at; may be repeated.")] = None,
     level: LevelOption = "frame",
+    although_missed: Annotated[
+        bool, typer.Option("--although-missed", help="Also approve a Run whose limit does not hold.")
+    ] = False,
 ) -> None:
     """Keeps a decision about a Run, and the numbers that it rests on.
 
@@ -67,10 +70,23 @@ def add_decision(
     other = None if against is None else System(store.open_run(cache, against), score_against or system.score)
     decisions.require_said(verdict, by, reason)  # before the work begins
     judged, in_use, evidence = _evidence(system, other, op.rule(rule), choose_on, level)
-    draft = decisions.draft(judged, in_use, evidence, verdict=verdict, by=by, reason=reason, conditions=condition or ())
+    draft = decisions.draft(
+        judged,
+        in_use,
+        evidence,
+        verdict=verdict,
+        by=by,
+        reason=reason,
+        conditions=condition or (),
+        although_missed=although_missed,
+    )
     for caution in evidence.cautions:
         say(f"Warning: {caution.message}")
-    print(decisions.keep(draft, cache).in_words)
+    sealed = decisions.keep(draft, cache)
+    print(sealed.in_words)
+    for entry in decisions.kept(cache)[0]:
+        if entry.decision == sealed and entry.before_words:
+            print(entry.before_words)
 
 
 def _evidence(

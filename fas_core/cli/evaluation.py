@@ -426,14 +426,22 @@ def _print_worse(worse: Regressions) -> None:
             "–" if cell.p is None else f"{cell.p:.3g}",
             cell.verdict,
         ]
-        for cell in worse.rows
+        for cells in worse.listed()
+        for cell in cells
+        if cell.p is not None
     ]
     if rows:
         heads = ["wrong verdicts of", "n", "A", "B", "points", "95 %", "p", "sure?"]
         print_table("What got worse, p corrected", heads, rows)
         print(worse.correction_words)
+    print("\n".join(filter(None, [worse.counts_words, worse.of_one_words(), worse.better_words()])))
     if worse.too_few:
-        print(f"Too few to judge: {'; '.join(f'{cell.words} (n = {cell.n:,})' for cell in worse.too_few)}.")
+        of = f", {worse.unit}s" if worse.unit != "sample" else ""
+        small = "; ".join(
+            f"{cell.words} {cell.shares} (n = {cell.n:,}{f'{of} = {cell.n_units}' if of else ''})"
+            for cell in worse.too_few
+        )
+        print(f"Too few to judge: {small}.")
 
 
 def report_on(

@@ -18,21 +18,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fas_core import documents, texts
+from fas_core.data.names import readable
 from fas_core.deciding.card import Card
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.evaluation.comparison import PairedComparison
 from fas_core.evaluation.join import System
+from fas_core.evaluation.matching import Matching, limits_words
 from fas_core.evaluation.regressions import Cell, Regressions
 from fas_core.files import atomic_file, end_of
 from fas_core.metrics import json_safe
+from fas_core.metrics.limits import Target, target_words
 from fas_core.metrics.operating_point import Rule
 from fas_core.runs.health import Caution
 from fas_core.runs.store import Run
 
 VERSION = 1
 APPROVED, REFUSED = VERDICTS = ("approved", "refused")
-MOST_WORSE = 7  # rows of what got worse: those that the page Compare shows without scrolling
+MOST_WORSE = 8  # rows of what got worse, of live faces and of attacks: about what the page Compare shows at once
 LONGEST_NAME, LONGEST_TEXT, MOST_CONDITIONS = 100, 2000, 20  # characters of a name, of a reason or condition
 _MADE = ("when", "supersedes", "sha256")  # what `keep` adds: two decisions that differ in nothing else are the same
 
@@ -75,6 +78,8 @@ class Worsened:
     high: float | None
     p: float | None  # corrected
     verdict: str  # one of `regressions.VERDICTS`
+    n_units: int | None = None  # these two None before they were kept
+    n_largest: int | None = None
 
     @classmethod
     def of(cls, cell: Cell) -> Worsened:
@@ -84,14 +89,26 @@ class Worsened:
     @property
     def in_words(self) -> str:
         """live faces with skin tone dark brown 9 → 16 % (+3 to +12 points, n = 129), not certain"""
-        cell = Cell(self.column, self.group, self.kind, self.n, self.n, self.a, self.b, self.low, self.high)
+        units, largest = self.n_units or self.n, self.n_largest or 0
+        cell = Cell(
+            self.column, self.group, self.kind, self.n, units, self.a, self.b, self.low, self.high, n_largest=largest
+        )
         interval = f"{cell.interval}, " if cell.interval else ""
-        return f"{cell.words} {100 * self.a:.0f} → {100 * self.b:.0f} % ({interval}n = {self.n:,}), {self.verdict}"
+        mostly = f", {largest:,} of one" if cell.is_of_one else ""
+        return f"{cell.words} {cell.shares} ({interval}n = {self.n:,}{mostly}), {self.verdict}"
+
+    def as_json(self) -> Json:
+        """Without what is None because it was not kept then, so that the seal of a decision from before still holds."""
+        later = ("n_units", "n_largest")
+        return {name: value for name, value in asdict(self).items() if value is not None or name not in later}
 
 
 def worsened(got_worse: Regressions | None) -> tuple[Worsened, ...]:
-    """The first rows of what got worse; none where nothing was compared."""
-    return () if got_worse is None else tuple(map(Worsened.of, got_worse.listed[:MOST_WORSE]))
+    """The first rows of what got worse, live faces and then attacks; none where nothing was compared."""
+    if got_worse is None:
+        return ()
+    live, attacks = got_worse.first(MOST_WORSE)
+    return tuple(map(Worsened.of, (*live, *attacks)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,15 +122,17 @@ class Evidence:
     numbers: tuple[str, ...]  # sentences of plain text
     cautions: tuple[Caution, ...]
     worse: tuple[Worsened, ...] | None = None  # the first rows of what got worse; None before these were kept
+    missed: str = ""  # where the limit does not hold for the Run, in words; "" where it does, and before it was kept
 
     def as_json(self) -> Json:
-        """Without `worse` where there is none, so that the seal of a decision from before still holds."""
+        """Without `worse` and `missed` where there is none, so that the seal of a decision from before still holds."""
         cautions = [caution.as_json() for caution in self.cautions]
         document = {f.name: getattr(self, f.name) for f in fields(self)}
-        worse = {} if self.worse is None else {"worse": [asdict(row) for row in self.worse]}
+        later: Json = {} if self.worse is None else {"worse": [row.as_json() for row in self.worse]}
+        later |= {"missed": self.missed} if self.missed else {}
         return (
-            {name: value for name, value in document.items() if name != "worse"}
-            | worse
+            {name: value for name, value in document.items() if name not in ("worse", "missed")}
+            | later
             | {
                 "rule": str(self.rule),
                 "cautions": cautions,
@@ -182,10 +201,13 @@ class Decision:
     @property
     def said(self) -> str:
         """approved by Ada on 2026-11-29 against small_dcvae: fewer masks pass. Condition: judged again in May."""
-        what = "Condition" if len(self.conditions) == 1 else "Conditions"
-        conditions = f" {what}: {'; '.join(self.conditions)}." if self.conditions else ""
         end = "" if self.reason[-1] in ".!?…" else "."
-        return f"{self.in_short}: {self.reason}{end}{conditions}"
+        return f"{self.in_short}: {self.reason}{end}{self.conditions_words()}"
+
+    def conditions_words(self, what: str = "Condition") -> str:
+        """Behind a sentence: Conditions: judged again in May; webcams too. "" without any."""
+        several = "" if len(self.conditions) == 1 else "s"
+        return f" {what}{several}: {'; '.join(self.conditions)}." if self.conditions else ""
 
     @property
     def in_words(self) -> str:
@@ -206,9 +228,20 @@ def draft(
     by: str,
     reason: str,
     conditions: Sequence[str] = (),
+    although_missed: bool = False,
 ) -> Decision:
-    """A decision in the words of who makes it. Raises BadInputError without a name, a reason or a verdict."""
+    """A decision in the words of who makes it. Raises BadInputError without a name, a reason or a verdict.
+
+    `although_missed`: also approves what misses its limit, which is put in front of the reason; else that is refused.
+    """
     who, why = require_said(verdict, by, reason)
+    if verdict == APPROVED and evidence.missed:
+        if not although_missed:
+            raise BadInputError(
+                f"The limit is missed: {evidence.missed}. Refuse the Run, or approve it all the "
+                "same: --although-missed."
+            )
+        why = f"although its limit is missed ({evidence.missed}): {why}"
     said = [text for text in map(_plain, conditions) if text]
     if len(who) > LONGEST_NAME or any(len(text) > LONGEST_TEXT for text in (why, *said)) or len(said) > MOST_CONDITIONS:
         raise BadInputError(
@@ -240,16 +273,26 @@ def by_comparison(compared: PairedComparison) -> tuple[JudgedRun, JudgedRun, Evi
     """B, A and what a decision about B against A rests on."""
     a, b = compared.a, compared.b
     at_a, at_b = (None, None) if compared.verdicts is None else compared.matching.thresholds
+    limit = limits_words(compared.matching, compared.targets, compared.judged_on)
+    names = f"A is {a.run.info.name} by {a.score}, B is {b.run.info.name} by {b.score}."
     evidence = Evidence(
         level=compared.level,
         rule=compared.matching.rule,
         chosen_on=compared.matching.chosen_on,
         judged_on=compared.judged_on,
-        numbers=(f"A is {a.run.info.name} by {a.score}, B is {b.run.info.name} by {b.score}.", *compared.in_words),
+        numbers=(names, *filter(None, [limit]), *compared.in_words),
         cautions=named_cautions(compared.cautions, [a.run, b.run]),
         worse=worsened(compared.worse),
+        missed=missed(compared.matching, compared.targets, 1, compared.judged_on),
     )
     return JudgedRun.of(b, at_b), JudgedRun.of(a, at_a), evidence
+
+
+def missed(matched: Matching, targets: Sequence[Target], i: int, judged_on: Sequence[str]) -> str:
+    """That the limit does not hold for Run `i` of those compared, in words; "" where it does or there is none."""
+    if len(targets) <= i or targets[i].met is not False:
+        return ""
+    return f"on {', '.join(map(readable, judged_on))} {target_words(matched.rule, targets[i])}"
 
 
 def named_cautions(listed: Iterable[tuple[Run, Caution]], runs: Sequence[Run]) -> tuple[Caution, ...]:
@@ -269,6 +312,7 @@ def by_card(system: System, frozen: Card, sentence: str) -> tuple[JudgedRun, Evi
         judged_on=frozen.reported_on,
         numbers=(sentence,),
         cautions=frozen.warnings or (),
+        missed=frozen.missed,
     )
     return JudgedRun.of(system, frozen.threshold), evidence
 
@@ -283,6 +327,14 @@ class Kept:
     path: Path
     decision: Decision
     is_latest: bool  # about its Run: no other has taken its place
+    before: Decision | None = None  # the one whose place it took
+
+    @property
+    def before_words(self) -> str:
+        """What it took the place of, with the conditions that held then; "" for the first about its Run."""
+        if self.before is None:
+            return ""
+        return f"In the place of: {self.before.in_short}.{self.before.conditions_words('Its condition')}"
 
     def as_json(self) -> Json:
         """An entry of `fas decisions --json`."""
@@ -311,7 +363,11 @@ def kept(cache: Path) -> tuple[list[Kept], list[str]]:
         for path, decision in by_file
         if decision.supersedes and decision.supersedes not in seals
     ]
-    return [Kept(path, decision, decision.sha256 not in superseded) for path, decision in by_file], problems
+    by_seal = {decision.sha256: decision for _, decision in by_file}
+    return [
+        Kept(path, decision, decision.sha256 not in superseded, by_seal.get(decision.supersedes))
+        for path, decision in by_file
+    ], problems
 
 
 def about(runs: Sequence[Run]) -> list[Kept]:

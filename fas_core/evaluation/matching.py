@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fas_core.data.names import BONA_FIDE, fresh_subsets
+from fas_core.data.names import BONA_FIDE, fresh_subsets, readable
 from fas_core.evaluation.differences import matched_rule
 from fas_core.evaluation.join import Joined
 from fas_core.metrics import ScoreSet, UndefinedMetricError, limits, rates_at
@@ -159,6 +159,16 @@ def targets(both: Joined, by: Matching) -> tuple[Target, ...]:
         bpcer, interval = rates.pop(BONA_FIDE, None), intervals.pop(BONA_FIDE, None)
         held.append(limits.target(by.rule, _Judged(bpcer, interval, rates, intervals)))
     return tuple(target for target in held if target is not None)
+
+
+def limits_words(by: Matching, held: Sequence[Target], judged_on: Sequence[str], letters: str = "ABCDEF") -> str:
+    """Whether the limit holds for each Run where it is judged, in a sentence; "" where there is nothing to check."""
+    if not held:
+        return ""
+    by_run = "; ".join(f"{letter} {limits.short_words(of_run)}" for letter, of_run in zip(letters, held, strict=False))
+    optimistic = " Optimistic: the thresholds were chosen on these samples." if by.is_optimistic else ""
+    where = ", ".join(map(readable, judged_on))
+    return f"The limit {by.rule.words} on {where}: {by_run}.{optimistic} {limits.BOUNDS_WORDS}"
 
 
 def _rate(rule: Rule, scores: ScoreSet, threshold: float) -> float:

@@ -2,10 +2,13 @@
 
     columns = groupings([a, b], both)
     got_worse = what_got_worse(both, matching(both, rule), columns, drawn)
-    got_worse.worst, got_worse.sentence(), got_worse.rows[0].difference
+    got_worse.live, got_worse.attacks, got_worse.sentence(), got_worse.rows[0].difference
 
 A headline is an average: a regression for few people is in no metric of all. So every rate of wrong verdicts is
 compared in every group that is large enough; groups that are too small are named.
+
+Live faces and attacks are ranked apart: attacks err in tens of points, so that by size alone the live faces that a
+limit of the BPCER is promised to would stand behind all of them.
 
 Two questions, two families. Live faces and each species as a whole: few, better or worse, and one false claim is one
 too many, so Holm's correction of two-sided p: with no true difference anywhere, 5 % of comparisons claim any. Groups:
@@ -13,12 +16,13 @@ over a hundred, of which a decision asks for each that is harmed, and Holm's wou
 many. So the false discovery rate of one-sided p is held at 5 %: of the groups said to be clearly worse one in twenty
 is not, on average, and with no true difference 5 % of comparisons name any. Groups overlap, and their statistics
 correlate positively, for which Benjamini and Hochberg's procedure holds. One-sided, as otherwise every group that got
-better would make it easier to call another one worse. What is not certain is named all the same, as not certain.
+better would make it easier to call another one worse: what got better is a family of its own. What is not certain is
+named all the same, as not certain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -75,6 +79,7 @@ class Cell:
     high: float | None = None
     p_alone: float | None = None  # of "A and B err alike", two-sided (`swap_p`); None: too few
     p: float | None = None  # corrected: of all samples of a kind by Holm; of a group one-sided, "B errs more", by B-H
+    n_largest: int = 0  # samples of the unit that has most of them
 
     @property
     def difference(self) -> float:
@@ -109,10 +114,35 @@ class Cell:
         return CLEAR if self.is_clear else UNCERTAIN if self.is_clear_alone else CHANCE
 
     @property
+    def is_of_one(self) -> bool:
+        """Whether one unit among several holds most samples, so that they say little of others."""
+        return self.n_units > 1 and 2 * self.n_largest > self.n
+
+    @property
+    def units_words(self) -> str:
+        """How many units, and where one holds most samples how many: 7, one has 145."""
+        return f"{self.n_units:,}, one has {self.n_largest:,}" if self.is_of_one else f"{self.n_units:,}"
+
+    @property
     def interval(self) -> str:
         """+3 to +12 points; "" where there is none."""
         ends = interval_text(*self.points, digits=0)
         return f"{ends} points" if ends else ""
+
+    @property
+    def digits(self) -> int:
+        """After the point of a share in percent: one where there are enough samples for it, and it says something."""
+        return 1 if self.n >= 1000 or (self.n >= 100 and max(self.a, self.b) < 0.1) else 0
+
+    @property
+    def shares(self) -> str:
+        """2.3 → 8.6 %"""
+        return f"{100 * self.a:.{self.digits}f} → {100 * self.b:.{self.digits}f} %"
+
+    @property
+    def instead(self) -> str:
+        """8.6 % instead of 2.3 %"""
+        return f"{100 * self.b:.{self.digits}f} % instead of {100 * self.a:.{self.digits}f} %"
 
     @property
     def words(self) -> str:
@@ -126,7 +156,7 @@ class Cell:
 
     def change(self, letter: str = "B") -> str:
         """B rejects 41 % instead of 9 % of live faces with skin tone dark brown."""
-        return f"{letter} {'rejects' if self.kind == BONA_FIDE else 'misses'} {_instead(self)} of {self.words}"
+        return f"{letter} {'rejects' if self.kind == BONA_FIDE else 'misses'} {self.instead} of {self.words}"
 
     def as_json(self) -> Json:
         return {
@@ -135,6 +165,7 @@ class Cell:
             "kind": self.kind,
             "n": self.n,
             "n_units": self.n_units,
+            "n_largest_unit": self.n_largest,
             "a": self.a,
             "b": self.b,
             "difference": self.difference,
@@ -152,6 +183,7 @@ class Regressions:
     """`rows`: in which the other Run is worse, those beyond chance first, then those that are so alone; by size.
 
     `overall`: every kind as a whole, better or worse. `too_few`: what is too small to judge, the largest first.
+    `better`: in which it is better, ranked as `rows`; p of their groups is that they got better.
     """
 
     rows: tuple[Cell, ...]
@@ -159,20 +191,29 @@ class Regressions:
     too_few: tuple[Cell, ...]
     n_compared: int  # kinds as a whole, and groups: p is corrected among the ones, and among the others
     unit: str
+    better: tuple[Cell, ...] = ()
 
     @property
     def clear(self) -> tuple[Cell, ...]:
         return tuple(cell for cell in self.rows if cell.is_clear)
 
-    @property
-    def listed(self) -> tuple[Cell, ...]:
-        """What got worse, and behind it what is too small to judge."""
-        return (*self.rows, *(cell for cell in self.too_few if cell.difference > 0))
+    def listed(self, feared: Sequence[str] = ()) -> tuple[tuple[Cell, ...], tuple[Cell, ...]]:
+        """Live faces, and attacks: what got worse, the worst first, and behind it what is too small to judge.
 
-    @property
-    def worst(self) -> Cell | None:
-        """The largest that chance does not explain."""
-        return next(iter(self.clear), None)
+        `feared`: species whose rows lead those of other attacks that are as sure.
+        """
+        every = (*self.rows, *self.too_few)
+        attacks = (cell for cell in every if cell.kind != BONA_FIDE)
+        return (
+            tuple(cell for cell in every if cell.kind == BONA_FIDE),
+            tuple(sorted(attacks, key=lambda cell: (VERDICTS.index(cell.verdict), cell.kind not in feared))),
+        )
+
+    def first(self, most: int) -> tuple[tuple[Cell, ...], tuple[Cell, ...]]:
+        """The first `most` rows of both lists together: half of each, more of one where the other has fewer."""
+        live, attacks = self.listed()
+        n_live = min(len(live), max(most // 2, most - len(attacks)))
+        return live[:n_live], attacks[: most - n_live]
 
     @property
     def n_wholes(self) -> int:
@@ -204,25 +245,82 @@ class Regressions:
             "average."
         )
 
-    def sentence(self, letter: str = "B") -> str:
-        """The worst regression with its evidence; where none is clear, the largest one and that it is not certain."""
+    @property
+    def counts_words(self) -> str:
+        """How many are compared, and what became of them: every row of both lists is counted once."""
         if not self.n_compared:
-            return "What got worse cannot be said: every species and group has too few samples to judge."
+            return self.too_few_words
+        by_verdict = [sum(cell.verdict == verdict for cell in self.rows) for verdict in VERDICTS]
+        names = ("beyond chance", "not certain", "within chance")
+        worse = ", ".join(f"{n:,} {name}" for n, name in zip(by_verdict, names, strict=False) if n)
+        of = f"{self.wholes_words} as a whole and {self.n_groups:,} groups" if self.n_wholes else "groups"
+        not_worse = self.n_compared - len(self.rows)
+        n_better = sum(cell.is_clear for cell in self.better)
+        better = f", {n_better:,} of them better beyond chance" if n_better else ""
+        parts = [f"{len(self.rows):,} worse{f' ({worse})' if worse else ''}", f"{not_worse:,} not worse{better}"]
+        return f"{self.n_compared:,} compared, {of}: {', '.join(parts)}. {self.too_few_words}".rstrip()
+
+    @property
+    def too_few_words(self) -> str:
+        """Why the others are not judged: 18 of fewer than 5 subjects, 7 of fewer than 30 samples."""
+        if not self.too_few:
+            return ""
+        n_units = sum(cell.n_units < MIN_UNITS for cell in self.too_few)
+        n_samples = len(self.too_few) - n_units
+        why = [f"{n_units:,} of fewer than {MIN_UNITS} {self.unit}s"] if n_units else []
+        why += [f"{n_samples:,} of fewer than {MIN_SAMPLES} samples"] if n_samples else []
+        return f"{len(self.too_few):,} more are too small to judge, {' and '.join(why)}: the last rows."
+
+    def of_one_words(self, most: int = 2) -> str:
+        """Groups beyond chance of which one unit holds most samples; "" where there are none."""
+        if self.unit == "sample":
+            return ""
+        told = [f"{cell.words} ({cell.n_largest:,} of {cell.n:,})" for cell in self.clear if cell.is_of_one]
+        more = f"; {len(told) - most:,} more groups" if len(told) > most else ""
+        return f"Mostly of one {self.unit}: {'; '.join(told[:most])}{more}." if told else ""
+
+    def better_words(self, most: int = 3) -> str:
+        """What got better beyond chance, live faces first; where nothing did, what is nearest to it of either."""
+        if not self.better:
+            return "Nothing got better." if self.n_compared else ""
+        clear = sorted((cell for cell in self.better if cell.is_clear), key=lambda cell: cell.kind != BONA_FIDE)
+        if clear:
+            told = "; ".join(f"{cell.words} {cell.shares}" for cell in clear[:most])
+            more = f"; {len(clear) - most:,} more" if len(clear) > most else ""
+            return f"Got better beyond chance: {told}{more}."
+        firsts = [
+            next((cell for cell in self.better if (cell.kind == BONA_FIDE) == live), None) for live in (True, False)
+        ]
+        told = "; ".join(f"{cell.words} {cell.shares}, {cell.verdict}" for cell in firsts if cell is not None)
+        return f"Nothing got better beyond chance. Nearest to it: {told}."
+
+    def sentence(self, letter: str = "B") -> str:
+        """The worst regressions with their evidence; where none is clear, the largest one, and that it is not so."""
+        if not self.n_compared:
+            few = f"samples{'' if self.unit == 'sample' else f' or {self.unit}s'}"
+            return f"What got worse cannot be said: every species and group has too few {few} to judge."
         if not self.rows:
             return f"Nothing got worse: of {self.n_compared:,} groups, species and subsets compared, none did."
-        cell, n_more = self.rows[0], len(self.clear) - 1
-        p = "p < 0.001" if (cell.p or 0) < 0.001 else f"p = {cell.p:.3f}"
-        interval = "" if cell.low is None else f" [{100 * cell.low:+.0f} to {100 * (cell.high or 0):+.0f}]"
-        evidence = (
-            f"{cell.change(letter)} ({100 * cell.difference:+.0f} points{interval}, {p} corrected for "
-            f"{self.among(cell)}, n = {cell.n:,})"
-        ).replace("-", "−")
-        if cell.is_clear:
-            return f"What got worse: {evidence}.{f' {n_more} more got clearly worse.' if n_more else ''}"
+        worst = [next((cell for cell in cells if cell.is_clear), None) for cells in self.listed()]
+        told = [self._evidence(cell, letter) for cell in worst if cell is not None]
+        if told:
+            n_more = len(self.clear) - len(told)
+            return f"What got worse: {'; '.join(told)}.{f' {n_more} more got clearly worse.' if n_more else ''}"
+        cell = self.rows[0]
         return (
             f"Nothing got clearly worse: of {self.n_compared:,} groups, species and subsets compared, none is. The "
-            f"largest worsening is {cell.verdict}: {evidence}."
+            f"largest worsening is {cell.verdict}: {self._evidence(cell, letter)}."
         )
+
+    def _evidence(self, cell: Cell, letter: str) -> str:
+        p = "p < 0.001" if (cell.p or 0) < 0.001 else f"p = {cell.p:.3f}"
+        interval = "" if cell.low is None else f" [{100 * cell.low:+.0f} to {100 * (cell.high or 0):+.0f}]"
+        units = "" if self.unit == "sample" or not cell.is_of_one else f" of {cell.n_units} {self.unit}s, of which one "
+        units += f"has {cell.n_largest:,}" if units else ""
+        return (
+            f"{cell.change(letter)} ({100 * cell.difference:+.0f} points{interval}, {p} corrected for "
+            f"{self.among(cell)}, n = {cell.n:,}{units})"
+        ).replace("-", "−")
 
     def as_json(self) -> Json:
         """The key "worse" of the document."""
@@ -233,70 +331,12 @@ class Regressions:
                 "unit": self.unit,
                 "rows": [cell.as_json() for cell in self.rows],
                 "too_few": [cell.as_json() for cell in self.too_few],
+                "better": [cell.as_json() for cell in self.better],
                 "min_samples": MIN_SAMPLES,
                 "min_units": MIN_UNITS,
             }
         )
         return document
-
-
-class Headline(NamedTuple):
-    """What a decision needs first: one sentence in two parts."""
-
-    answer: str  # attacks and live faces as a whole
-    but: str  # the worst regression of a group, from a comma on; "" where chance explains every one
-
-
-def headline(worse: Regressions, letter: str = "B") -> Headline:
-    """Of all species and live faces, then the group in which the other Run is worst, and how sure that is."""
-    attacks = [cell for cell in worse.overall if cell.kind != BONA_FIDE]
-    fewer, more = ([cell for cell in attacks if cell.is_clear and sign * cell.difference > 0] for sign in (-1, 1))
-    parts = [_misses("fewer", fewer, attacks)] if fewer else []
-    parts += [_misses("more", more, attacks)] if more else []
-    alike = bool(attacks) and not parts
-    if alike:
-        worst = max(attacks, key=lambda cell: abs(cell.difference))
-        parts = [f"shows no clear difference in attacks missed (most apart: {readable(worst.kind)}, {_instead(worst)})"]
-    live = next((cell for cell in worse.overall if cell.kind == BONA_FIDE), None)
-    if live is not None:
-        if live.is_clear:
-            parts.append(f"rejects {'fewer' if live.difference < 0 else 'more'} live faces ({_instead(live)})")
-        else:
-            parts.append(f"shows no clear difference in live faces rejected ({_instead(live)})")
-    said = " and ".join([", ".join(parts[:-1]), parts[-1]] if parts[:-1] else parts)
-    answer = f"{letter} {said.replace(' and shows no clear difference in', ' nor in') if alike else said}"
-    if worse.n_wholes > 1:
-        answer += f", by Holm's correction for {worse.wholes_words}"
-    group = next((cell for cell in worse.rows if cell.column), None)
-    if group is None:
-        none = f"of {worse.n_groups:,} groups none got worse" if worse.n_groups else "no group is large enough"
-        return Headline(f"{answer}; {none}.", "")
-    interval = f"{group.interval}, " if group.interval else ""
-    if group.is_clear:
-        n_more = sum(bool(cell.column) for cell in worse.clear) - 1
-        among = f", the worst of {n_more + 1} groups" if n_more else ""
-        p = "p < 0.001" if (group.p or 0) < 0.001 else f"p = {group.p:.3f}"
-        does = group.change("").strip()
-        turns = "and" if more and not fewer else "but"
-        return Headline(answer, f", {turns} {does} ({interval}{p} corrected for {worse.n_groups:,} groups{among}).")
-    lead = f"; of {worse.n_groups:,} groups none got clearly worse, the largest worsening"
-    if group.is_clear_alone:
-        does = f"{group.words}, {_instead(group)}{f' ({group.interval})' if group.interval else ''}"
-        return Headline(answer, f"{lead} is not certain among so many: {does}.")
-    return Headline(f"{answer}{lead} is within chance: {group.words}, {interval}{_instead(group)}.", "")
-
-
-def _misses(how: str, cells: Sequence[Cell], of: Sequence[Cell]) -> str:
-    most = max(cells, key=lambda cell: (abs(cell.difference), cell.kind))
-    if len(cells) == 1:
-        return f"misses {how} {readable(most.kind)} attacks ({_instead(most)})"
-    which = "every species" if len(cells) == len(of) else f"{len(cells)} of {len(of)} species"
-    return f"misses {how} attacks of {which} (most: {readable(most.kind)}, {_instead(most)})"
-
-
-def _instead(cell: Cell) -> str:
-    digits = 0 if cell.n < 1000 else 1
-    return f"{100 * cell.b:.{digits}f} % instead of {100 * cell.a:.{digits}f} %"
 
 
 def groupings(runs: Sequence[Run], both: Joined) -> dict[str, Grouping]:
@@ -373,7 +413,8 @@ def _by_code(codes: NDArray[np.intp], n: int) -> list[NDArray[np.intp]]:
 def _cell(both: Joined, turned: Flips, column: str, group: str, kind: str, rows: NDArray[np.intp]) -> Cell:
     changes = changes_by_unit(both, turned, rows)
     a, b = float(turned.wrong_a[rows].mean()), float(turned.wrong_b[rows].mean())
-    cell = Cell(column, group, kind, rows.size, changes.size, a, b)
+    largest = int(np.bincount(both.unit_codes[0][rows]).max())
+    cell = Cell(column, group, kind, rows.size, changes.size, a, b, n_largest=largest)
     return cell if cell.is_small else replace(cell, p_alone=swap_p(changes))
 
 
@@ -455,24 +496,76 @@ def what_got_worse(
     once: dict[bytes, Cell] = {}
     for cell, rows in _cells(both, matched, columns, drawn, b=b, resamples=resamples):
         once.setdefault(rows.tobytes(), cell)
-    tested = _corrected([cell for cell in once.values() if cell.p_alone is not None])
-    worse = sorted(
-        (cell for cell in tested if cell.difference > 0),
-        key=lambda cell: (VERDICTS.index(cell.verdict), -cell.difference, cell.column, cell.group, cell.kind),
-    )
+    each = [cell for cell in once.values() if cell.p_alone is not None]
+    tested = _corrected(each)
+
+    def ranked(cells: Iterable[Cell]) -> tuple[Cell, ...]:
+        return tuple(
+            sorted(
+                cells,
+                key=lambda cell: (
+                    VERDICTS.index(cell.verdict), -abs(cell.difference), cell.column, cell.group, cell.kind,
+                ),
+            )
+        )  # fmt: skip
+
     small = sorted(
         (cell for cell in once.values() if cell.p_alone is None), key=lambda cell: (-cell.n, cell.column, cell.group)
     )
     overall = tuple(cell for cell in (*tested, *small) if not cell.column)
-    return Regressions(tuple(worse), overall, tuple(small), len(tested), both.units[0].name)
+    return Regressions(
+        rows=ranked(cell for cell in tested if cell.difference > 0),
+        overall=overall,
+        too_few=tuple(small),
+        n_compared=len(tested),
+        unit=both.units[0].name,
+        better=ranked(cell for cell in _corrected(each, better=True) if cell.difference < 0),
+    )
 
 
-def _corrected(tested: Sequence[Cell]) -> list[Cell]:
-    """Kinds as a whole, then groups, each with its p among those like it."""
+def _corrected(tested: Sequence[Cell], *, better: bool = False) -> list[Cell]:
+    """Kinds as a whole, then groups, each with its p among those like it. `better`: p of groups that B errs less."""
     wholes = [cell for cell in tested if not cell.column]
     groups = [cell for cell in tested if cell.column]
     of_wholes = holm([cell.p_alone or 0.0 for cell in wholes])
     # The distribution of swaps is symmetric: half of p is in the direction of the difference.
-    of_groups = benjamini_hochberg([(cell.p_alone or 0.0) / 2 if cell.difference > 0 else 1.0 for cell in groups])
+    sign = -1 if better else 1
+    of_groups = benjamini_hochberg(
+        [(cell.p_alone or 0.0) / 2 if sign * cell.difference > 0 else 1.0 for cell in groups]
+    )
     pairs = zip([*wholes, *groups], [*of_wholes, *of_groups], strict=True)
     return [replace(cell, p=float(p)) for cell, p in pairs]
+
+
+class AreaFall(NamedTuple):
+    """The AUC of a species in a group, against the live faces of the same group, of A and of another Run."""
+
+    column: str
+    group: str
+    species: str
+    a: float
+    b: float
+
+    @property
+    def words(self) -> str:
+        """mask with lighting adverse 0.69 → 0.25"""
+        where = f"in {self.group}" if self.column == SUBSET else f"with {readable(self.column)} {self.group}"
+        return f"{readable(self.species)} {readable(where)} {self.a:.2f} → {self.b:.2f}"
+
+
+def area_falls(both: Joined, columns: Mapping[str, Grouping], b: int = 1) -> list[AreaFall]:
+    """Where the AUC is smaller in Run `b` than in A, the largest fall first; of `MIN_SAMPLES` of either class at least.
+
+    What one threshold hides shows here. Nothing is tested.
+    """
+    falls = []
+    for column, grouping in columns.items():
+        for g, name in enumerate(grouping.names):
+            sets = both.score_sets_of(grouping.codes == g)
+            if sets[0].n_bona_fide < MIN_SAMPLES:
+                continue
+            for species, values in sets[0].attacks.items():
+                if values.size >= MIN_SAMPLES:
+                    of_a, of_b = (metrics.roc_auc(sets[i], species) for i in (0, b))
+                    falls.append(AreaFall(column, str(name), species, of_a, of_b))
+    return sorted((fall for fall in falls if fall.b < fall.a), key=lambda fall: (fall.b - fall.a, fall[:3]))

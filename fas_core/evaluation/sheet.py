@@ -23,13 +23,14 @@ from fas_core.evaluation import comparison as paired
 from fas_core.evaluation import differences as core
 from fas_core.evaluation import join, regressions
 from fas_core.evaluation.differences import Difference, Flips
+from fas_core.evaluation.headline import Headline, headline
 from fas_core.evaluation.join import Joined, System
-from fas_core.evaluation.matching import Matching, judged_subsets, matching, targets
+from fas_core.evaluation.matching import Matching, judged_subsets, limits_words, matching, targets
 from fas_core.evaluation.presentations import FRAME
-from fas_core.evaluation.regressions import SUBSET, Grouping, Headline, Regressions, headline
+from fas_core.evaluation.regressions import SUBSET, AreaFall, Grouping, Regressions
 from fas_core.evaluation.words import in_words, number
 from fas_core.metrics.cost import Costs
-from fas_core.metrics.limits import BOUNDS_WORDS, Target, short_words
+from fas_core.metrics.limits import Target
 from fas_core.metrics.operating_point import DEFAULT, Rule
 from fas_core.metrics.resampling import Resampled, Statistic
 from fas_core.runs.health import Caution
@@ -40,6 +41,7 @@ SAID_ELSEWHERE = ("no_subjects", "optimistic")  # where intervals are told of, a
 OVER_ALL = ("roc_auc", "average_precision", "eer")  # metrics that need no threshold
 # Enough for two digits, and a third of a second for two Runs of 50,000 samples; `fas compare` takes more of both.
 RESAMPLES, QUANTILES = 1000, 1024
+AREA_FALL = 0.05  # of the AUC of a group, that is told of
 BPCERS = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.07, *np.linspace(0.1, 1, 16).round(4).tolist())  # where bands stand
 RECALLS = tuple(np.linspace(0.05, 1, 20).round(4).tolist())
 
@@ -249,6 +251,19 @@ class Sheet:
             resamples=RESAMPLES if with_intervals else 0,
         )
 
+    @_once
+    def area_falls(self, b: int) -> list[AreaFall]:
+        """In which groups attacks and live faces are separated less, the largest fall of the AUC first."""
+        return regressions.area_falls(self.joined, self.groupings, b) if self.joined.has_both_classes else []
+
+    @_once
+    def groups_by(self, b: int) -> str:
+        """The column whose groups are told of first: that of the worst group, else the first that describes samples."""
+        worse = self.worse(b, with_intervals=False)
+        rows = [cell for cells in worse.listed() for cell in cells if cell.is_clear] if worse else []
+        columns = [cell.column for cell in rows if cell.column in self.groupings and cell.column != SUBSET]
+        return next(iter([*columns, *(name for name in self.groupings if name != SUBSET)]), SUBSET)
+
     def groups(self, column: str) -> NDArray[np.str_]:
         """(n,) the group of each common sample by one of `groupings`, or by subset."""
         grouping = self.groupings.get(column)
@@ -273,12 +288,31 @@ class Sheet:
 
     # ------------------------------------------------------------------------------------------ sentences of plain text
 
-    def headline(self, b: int, *, with_intervals: bool = True) -> Headline:
-        """What Run `b` does better, and what got worse; where thresholds are not matched, the comparison over all."""
+    def headline(self, b: int, *, with_intervals: bool = True, feared: Sequence[str] = ()) -> Headline:
+        """Whether Run `b` is better or worse, and in what; where thresholds are not matched, the comparison over all.
+
+        `feared`: species that are named first.
+        """
         worse = self.worse(b, with_intervals=with_intervals)
         if worse is None:
             return Headline(" ".join(self.details(b, with_intervals=with_intervals)[:2]), "")
-        return headline(worse, LETTERS[b])
+        return headline(worse, self.name(b), feared)
+
+    def name(self, b: int) -> str:
+        """B (gate_v2); the letter alone where several of the Runs are called so."""
+        names = [run.info.name for run, _ in self.comparison.systems]
+        return LETTERS[b] if names.count(names[b]) > 1 else f"{LETTERS[b]} ({names[b]})"
+
+    def area_words(self, b: int, most: int = 2) -> str:
+        """The largest falls of the AUC by group; "" where none is as large as `AREA_FALL`."""
+        falls = [fall for fall in self.area_falls(b) if fall.a - fall.b >= AREA_FALL][:most]
+        if not falls:
+            return ""
+        columns = " or ".join(dict.fromkeys(readable(fall.column) for fall in falls))
+        return (
+            f"AUC by group, not tested, fell most for {'; '.join(fall.words for fall in falls)}: see Group by group, "
+            f"by {columns}."
+        )
 
     def details(self, b: int, *, with_intervals: bool = True) -> list[str]:
         """Species by species, over all thresholds, verdicts that turned."""
@@ -300,13 +334,7 @@ class Sheet:
     @property
     def limits_words(self) -> str:
         """Whether the limit holds for each Run; "" where there is nothing to check."""
-        held = zip(self.comparison.letters, self.targets, strict=False)
-        by_run = "; ".join(f"{letter} {short_words(target)}" for letter, target in held)
-        where = ", ".join(map(readable, self.comparison.subsets))
-        if not by_run:
-            return ""
-        optimistic = " Optimistic: the thresholds were chosen on these samples." if self.matching.is_optimistic else ""
-        return f"The limit {self.comparison.rule.words} on {where}: {by_run}.{optimistic} {BOUNDS_WORDS}"
+        return limits_words(self.matching, self.targets, self.comparison.subsets, self.comparison.letters)
 
     @property
     def samples_words(self) -> str:

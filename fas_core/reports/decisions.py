@@ -17,13 +17,15 @@ from fas_core.runs.store import Run
 
 def at_the_top(runs: Sequence[Run]) -> Markup:
     """The latest decision about each of some Runs; nothing where none was made."""
-    latest = [entry.decision for entry in decisions.about(runs) if entry.is_latest]
     by_id = {run.id: run for run in runs}
     said = []
-    for decision in latest:
+    for entry in decisions.about(runs):
+        if not entry.is_latest:
+            continue
+        decision = entry.decision
         changed = decision.about.state(by_id[decision.about.run])
         since = f" But {changed}." if changed else ""
-        said.append(html.answer(f"{decision.about.name}:", f"{decision.said}{since}"))
+        said.append(html.answer(f"{decision.about.name}:", f"{decision.said}{since} {entry.before_words}".rstrip()))
     return html.joined(said)
 
 

@@ -40,10 +40,19 @@ class Row:
 
 
 def rows_of(
-    worse: Regressions | None, of_each: Mapping[Statistic, Difference], *, with_species: bool = False
+    worse: Regressions | None,
+    of_each: Mapping[Statistic, Difference],
+    *,
+    with_species: bool = False,
+    feared: Sequence[str] = (),
 ) -> list[Row]:
-    """Live faces rejected, every species missed, and the AUC; `with_species`: the AUC of each species too."""
-    rows = [] if worse is None else [_row_of(cell) for cell in worse.overall]
+    """Live faces rejected, every species missed, and the AUC; `with_species`: the AUC of each species too.
+
+    `feared`: the species that stand first.
+    """
+    overall = () if worse is None else worse.overall
+    by_fear = sorted(overall, key=lambda cell: cell.kind != BONA_FIDE and cell.kind not in feared)
+    rows = [_row_of(cell) for cell in by_fear]
     areas = [statistic for statistic in of_each if statistic.name == "roc_auc"] if with_species else [ROC_AUC]
     of_areas = (_area_row(area, of_each[area]) for area in areas if area in of_each)
     return rows + [row for row in of_areas if row is not None]

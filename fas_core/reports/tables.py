@@ -9,54 +9,46 @@ import pandas as pd
 from markupsafe import Markup
 
 from fas_core.data.names import BONA_FIDE, readable
-from fas_core.evaluation.regressions import CHANCE, CLEAR, UNCERTAIN, Cell
+from fas_core.evaluation.regressions import CHANCE, CLEAR, TOO_FEW, UNCERTAIN, Cell
 from fas_core.evaluation.sheet import LETTERS, Sheet
-from fas_core.evaluation.words import interval_text, metric_words, p_text, signed
+from fas_core.evaluation.words import interval_text, metric_words, p_text
 from fas_core.reports import html
 from fas_core.reports.forest import Row, rows_of
 
 
-def forest_rows(sheet: Sheet, *, with_intervals: bool = True) -> dict[str, list[Row]]:
-    """Of every other Run, by its letter, against A; none where there is nothing to draw."""
+def forest_rows(sheet: Sheet, *, with_intervals: bool = True, feared: Sequence[str] = ()) -> dict[str, list[Row]]:
+    """Of every other Run, by its letter, against A; none where there is nothing to draw. `feared`: species first."""
     by_letter = {}
     for b, letter in enumerate(sheet.comparison.letters[1:], start=1):
         worse = sheet.worse(b, with_intervals=with_intervals)
         of_each = sheet.differences(b, with_intervals=with_intervals)
-        by_letter[letter] = rows_of(worse, of_each, with_species=not sheet.thresholds)
+        by_letter[letter] = rows_of(worse, of_each, with_species=not sheet.thresholds, feared=feared)
     return {letter: rows for letter, rows in by_letter.items() if rows}
 
 
-def worse_table(cells: Sequence[Cell], letter: str) -> pd.DataFrame:
-    """Groups that are too small to judge have no p."""
+def worse_table(cells: Sequence[Cell], letter: str, unit: str) -> pd.DataFrame:
+    """Groups that are too small to judge have no p. `unit`: what is resampled as a whole."""
+    units = {} if unit == "sample" else {f"{unit.capitalize()}s": [cell.units_words for cell in cells]}
+    sure = {CLEAR: "yes", UNCERTAIN: "unsure", CHANCE: "no", TOO_FEW: "too few"}
     return pd.DataFrame(
         {
-            "Wrong more often": [_whose(cell) for cell in cells],
+            "Group": [_whose(cell) for cell in cells],
             "n": [cell.n for cell in cells],
-            f"A → {letter}": [f"{100 * cell.a:.0f} → {100 * cell.b:.0f} %" for cell in cells],
-            "Points, 95 %": [_interval(cell) for cell in cells],
-            "Sure? p": [_sure(cell) for cell in cells],
+            f"A → {letter}": [cell.shares for cell in cells],
+            "95 %": [interval_text(*cell.points, digits=0) for cell in cells],
+            "Sure?": [sure[cell.verdict] for cell in cells],
+            **units,
+            "p": [None if cell.p is None else p_number(cell.p) for cell in cells],
         }
     )
 
 
 def _whose(cell: Cell) -> str:
-    kind = "live" if cell.kind == BONA_FIDE else readable(cell.kind)
+    """A group of live faces, whose table has no other, or of a species."""
+    kind = "" if cell.kind == BONA_FIDE else readable(cell.kind)
     if not cell.column:
-        return f"{kind}, all"
-    return f"{kind} · {readable(cell.column)}: {readable(cell.group)}"
-
-
-def _sure(cell: Cell) -> str:
-    """yes, 0.030; unsure, which is beyond chance alone, 0.26; no, 1.00; too few"""
-    if cell.p is None:
-        return "too few"
-    is_sure = {CLEAR: "yes", UNCERTAIN: "unsure", CHANCE: "no"}[cell.verdict]
-    return f"{is_sure} · {p_number(cell.p)}"
-
-
-def _interval(cell: Cell) -> str:
-    interval = interval_text(*cell.points, digits=0)
-    return signed(100 * cell.difference, 0) + (f" ({interval})" if interval else "")
+        return f"{kind or 'live'}, all"
+    return " · ".join(filter(None, [kind, f"{readable(cell.column)}: {readable(cell.group)}"]))
 
 
 # What stands below `metrics_table`, whose p and those of what got worse answer other questions.

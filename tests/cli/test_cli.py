@@ -455,7 +455,7 @@ def test_a_comparison_judges_elsewhere_than_it_chooses_and_says_what_got_worse(
     }
     printed = fas(*asked).out
     assert "What got worse cannot be said: every species and group has too few samples" in printed
-    assert "Too few to judge: live faces (n = 6); " in printed
+    assert "Too few to judge: live faces 50 → 50 % (n = 6, subjects = 6); " in printed
     assert "no subset dev to choose on; it has train, live" in message(fas(*asked, "--choose-on", "dev"))
 
 

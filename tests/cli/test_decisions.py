@@ -11,11 +11,16 @@ def test_decisions_are_added_and_listed(tiny_cache: Path, fas: Callable[..., Res
     said = ("--score", "rec", "--by", "Ada", "--cache", tiny_cache)
     why = ("--reason", "a leak", "--condition", "until May")
     assert "No decisions" in fas("decisions", "--cache", tiny_cache).out
-    added = fas("decisions", "add", "b", "--verdict", "approved", "--reason", "better", "--against", "a", *said)
+    approved = ("decisions", "add", "b", "--verdict", "approved", "--reason", "better", "--against", "a", *said)
+    assert "approve it all the same: --although-missed." in fas(*approved).err
+    added = fas(*approved, "--although-missed")
     assert added.out.startswith("b: approved by Ada on ")
-    assert added.out.endswith(" against a: better.\n")
+    assert " against a: although its limit is missed (on seen paper, " in added.out
+    assert added.out.endswith(", above the limit of 5 %): better.\n")
     alone = fas("decisions", "add", "b", "--verdict", "refused", *why, *said)
-    assert alone.out.endswith(": a leak. Condition: until May.\n")
+    kept, before = alone.out.splitlines()
+    assert kept.endswith(": a leak. Condition: until May.")
+    assert before.startswith("In the place of: approved by Ada on ")
     later, earlier = json.loads(fas("decisions", "list", "--cache", tiny_cache, "--json").out)
     assert (later["verdict"], later["superseded"], later["supersedes"]) == ("refused", False, earlier["sha256"])
     assert (earlier["verdict"], earlier["superseded"], earlier["against"]["name"]) == ("approved", True, "a")

@@ -30,7 +30,15 @@ def drafted(
     """About Run b, against a."""
     a, b = (System(store.open_run(cache, name), "rec") for name in "ab")
     judged, in_use, evidence = decisions.by_comparison(compared(a, b, RULE, chosen_on=["live"], resamples=50))
-    return decisions.draft(judged, in_use, evidence, verdict=verdict, by=by, reason=reason, conditions=conditions)
+    return decisions.draft(
+        judged,
+        in_use,
+        replace(evidence, missed=""),
+        verdict=verdict,
+        by=by,
+        reason=reason,
+        conditions=conditions,
+    )
 
 
 def test_it_holds_what_was_decided_on_and_reads_as_it_was_written(tiny_cache: Path) -> None:
@@ -43,7 +51,9 @@ def test_it_holds_what_was_decided_on_and_reads_as_it_was_written(tiny_cache: Pa
     assert (sealed.about.digest, sealed.against and sealed.against.digest) == (b.digest, a.digest)
     assert (sealed.evidence.rule, sealed.evidence.judged_on) == (RULE, ("seen_paper", "unseen_mask"))
     shown = compared(System(a, "rec"), System(b, "rec"), RULE, chosen_on=["live"], resamples=50)
-    assert sealed.evidence.numbers == ("A is a by rec, B is b by rec.", *shown.in_words)
+    said, limit, *rest = sealed.evidence.numbers
+    assert (said, tuple(rest)) == ("A is a by rec, B is b by rec.", shown.in_words)
+    assert limit.startswith("The limit BPCER ≤ 20 % on seen paper, unseen mask: A ")
     assert shown.verdicts is not None
     assert sealed.about.threshold == shown.verdicts.threshold_b
     day = sealed.when[:10]
@@ -52,9 +62,14 @@ def test_it_holds_what_was_decided_on_and_reads_as_it_was_written(tiny_cache: Pa
 
 
 def test_a_later_one_takes_its_place_and_both_stay(tiny_cache: Path) -> None:
-    first = decisions.keep(drafted(tiny_cache), tiny_cache)
+    first = decisions.keep(drafted(tiny_cache, conditions=["dev again"]), tiny_cache)
     second = decisions.keep(drafted(tiny_cache, "a leak", verdict="refused"), tiny_cache)
     listed, problems = decisions.kept(tiny_cache)
+    assert [entry.before for entry in listed] == [first, None]
+    assert listed[0].before_words == (
+        f"In the place of: approved by Ada on {first.when[:10]} against a. Its condition: dev again."
+    )
+    assert listed[1].before_words == ""
     assert [(entry.decision, entry.is_latest) for entry in listed] == [(second, True), (first, False)]
     assert (second.supersedes, problems) == (first.sha256, [])
     listed[1].path.unlink()
@@ -73,6 +88,27 @@ def test_without_a_name_a_reason_or_a_verdict_nothing_is_kept(tiny_cache: Path) 
         with pytest.raises(BadInputError, match=message):
             drafted(tiny_cache, **said)  # type: ignore[arg-type]
     assert decisions.kept(tiny_cache) == ([], [])
+
+
+def test_what_misses_its_limit_is_approved_on_purpose_alone(tiny_cache: Path) -> None:
+    a, b = (System(store.open_run(tiny_cache, name), "rec") for name in "ab")
+    shown = compared(a, b, Rule("bpcer", 0.01), chosen_on=["live"], resamples=50)
+    assert not shown.targets[1].met
+    judged, in_use, evidence = decisions.by_comparison(shown)
+    assert evidence.missed.startswith("on seen paper, unseen mask live rejected ")
+    assert evidence.missed.endswith(", above the limit of 1 %")
+
+    def draft(verdict: str, **options: bool) -> Decision:
+        return decisions.draft(judged, in_use, evidence, verdict=verdict, by="Ada", reason="needed", **options)
+
+    with pytest.raises(BadInputError, match="The limit is missed: on seen paper.*approve it all the same"):
+        draft("approved")
+    assert draft("refused").reason == "needed"
+    sealed = decisions.keep(draft("approved", although_missed=True), tiny_cache)
+    assert sealed.reason == f"although its limit is missed ({evidence.missed}): needed"
+    [kept], problems = decisions.kept(tiny_cache)
+    assert (kept.decision.evidence.missed, problems) == (evidence.missed, [])
+    assert replace(evidence, missed="").as_json().keys() == evidence.as_json().keys() - {"missed"}  # as before
 
 
 def test_the_same_is_kept_once_however_many_ask_at_once(tiny_cache: Path) -> None:
@@ -137,7 +173,7 @@ def test_the_rows_of_what_got_worse_are_kept_and_decisions_from_before_still_ope
     assert (row["group"], row["a"], row["b"], row["low"], row["high"]) == ("dark brown", 0.09, 0.16, 0.03, 0.12)
     assert (row["difference"], row["verdict"]) == (pytest.approx(0.07), "not certain")
     assert sealed.evidence.worse_words(1) == (
-        "live faces with skin tone dark brown 9 → 16 % (+3 to +12 points, n = 129), not certain; 6 more"
+        "live faces with skin tone dark brown 9 → 16 % (+3 to +12 points, n = 129), not certain; 7 more"
     )
     assert decisions.Worsened.of(few).in_words == "mask attacks 10 → 50 % (n = 20), too few to judge"
     kept.path.unlink()

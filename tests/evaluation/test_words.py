@@ -10,8 +10,9 @@ import pandas as pd
 
 from fas_core.evaluation import differences
 from fas_core.evaluation.comparison import compared
+from fas_core.evaluation.headline import headline
 from fas_core.evaluation.join import System
-from fas_core.evaluation.regressions import Cell, Regressions, headline
+from fas_core.evaluation.regressions import Cell, Regressions
 from fas_core.evaluation.words import _species_words, clear, metric_words, threshold_text
 from fas_core.metrics import operating_point as op
 from fas_core.metrics.resampling import Statistic
@@ -53,7 +54,7 @@ def test_what_the_headline_calls_clear_the_details_do() -> None:
     assert "B misses more attacks of mask 50 %" in words
     assert "no clear difference for print 50 %" in words
     assert words.endswith("what is clear is so after Holm's correction for live and 2 species).")
-    assert headline(worse).answer.startswith("B misses more mask attacks (")
+    assert headline(worse).answer.startswith("B is worse: it misses more mask attacks (")
 
 
 def test_the_words_name_what_is_better_and_what_chance_explains(tmp_path: Path) -> None:
