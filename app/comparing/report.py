@@ -63,7 +63,7 @@ def show_report(comparison: Comparison, b: int) -> None:
 def options(comparison: Comparison, b: int, images: str, *, with_appendix: bool, card: Card | None) -> Options:
     """What the other parts of the page have chosen, for the paper."""
     chosen = st.session_state
-    column, points = str(chosen.get("groups_by", SUBSET)), points_of(comparison)
+    column, points = str(chosen.get("groups_by", "")), points_of(comparison)
     samples = Filter(
         verdicts=chosen.get("show"),
         classes=tuple(chosen.get("compare_classes", ())),
@@ -72,7 +72,7 @@ def options(comparison: Comparison, b: int, images: str, *, with_appendix: bool,
     )
     return Options(
         detail=b,
-        groups_by=column if column in groupings(comparison) else SUBSET,
+        groups_by=column if column in (SUBSET, *groupings(comparison)) else "",
         samples=samples,
         images=images,
         with_appendix=with_appendix,

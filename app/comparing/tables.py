@@ -48,11 +48,13 @@ def show_metrics(comparison: Comparison, b: int, *, with_intervals: bool) -> Non
 @fragment
 def show_groups(comparison: Comparison, b: int, *, with_intervals: bool) -> None:
     """Rates of wrong verdicts per subset, or per group of any column, of A and Run `b`."""
-    letter = LETTERS[b]
+    letter, of_all = LETTERS[b], sheet(comparison)
+    offered = list(dict.fromkeys([SUBSET, *groupings(comparison)]))
     column = str(
         st.selectbox(
             "Groups by",
-            list(dict.fromkeys([SUBSET, *groupings(comparison)])),
+            offered,
+            index=offered.index(of_all.groups_by(b)),
             format_func=readable,
             key="groups_by",
             bind="query-params",
@@ -65,7 +67,7 @@ def show_groups(comparison: Comparison, b: int, *, with_intervals: bool) -> None
     area = st.column_config.NumberColumn(
         format="%.2f", help="Chance that an attack of this species scores above a bona fide sample of the same rows."
     )
-    table = groups_table(rates, column, letter)
+    table = groups_table(rates, column, letter, has_units=not of_all.joined.units[1])
     _show(
         table,
         460,

@@ -148,8 +148,9 @@ def kept_limit() -> Rule | None:
 
 def pinned(run: Run) -> list[str]:
     """The species that somebody fears, of those that the Run has: they lead sentences. They stand in the address."""
-    asked = st.session_state.get("pinned", st.query_params.get_all("pinned"))
-    names = [name for name in _species(run, tuple(run.subsets)) if name in asked]
+    if "pinned" not in st.session_state:  # kept: the way to another page has an address of its own
+        st.session_state["pinned"] = st.query_params.get_all("pinned")
+    names = [name for name in _species(run, tuple(run.subsets)) if name in st.session_state["pinned"]]
     put_in_address("pinned", names)
     return names
 

@@ -364,8 +364,13 @@ def compare(
     ),
     choose_on: Annotated[
         list[str] | None,
-        typer.Option(help="Subset that fixes each threshold, judged on the others; without it matched where judged."),
+        typer.Option(
+            help="Subset that fixes each threshold, judged on the others; by default as on the screen; may be repeated."
+        ),
     ] = None,
+    matched: Annotated[
+        bool, typer.Option("--matched", help="Thresholds are matched anew where Runs are judged.")
+    ] = False,
     level: LevelOption = "frame",
     as_json: JsonOption = False,
 ) -> None:
@@ -373,6 +378,7 @@ def compare(
 
     Example: `fas compare small_dcvae small_resvae --score rec --choose-on live`
     """
+    from fas_core.data.names import dev_subsets
     from fas_core.evaluation import comparison, join
     from fas_core.metrics import limits
     from fas_core.metrics import operating_point as op
@@ -381,7 +387,8 @@ def compare(
     opened_a, opened_b = store.open_run(cache, run_a), store.open_run(cache, run_b)
     judged_by = score or only_score(opened_a, run_a)
     a, b = join.System(opened_a, judged_by), join.System(opened_b, score_b or judged_by)
-    compared = comparison.compared(a, b, op.rule(rule), level, chosen_on=choose_on or ())
+    chosen_on = [] if matched else choose_on or dev_subsets(opened_a.subsets)
+    compared = comparison.compared(a, b, op.rule(rule), level, chosen_on=chosen_on)
     for of_run, caution in compared.cautions:
         say(f"{'Optimistic' if caution.kind == 'optimistic' else 'Warning'}: {of_run.info.name}: {caution.message}")
     if as_json:
@@ -407,7 +414,7 @@ def compare(
         ]
         for statistic, metric in compared.metrics.items()
     ]
-    unit = f"by {compared.unit}, n = {compared.n_units:,}"
+    unit = f"by {compared.unit}, n = {compared.n_units:,}, {compared.resamples:,} resamples (the screen takes 1,000)"
     print_table(f"B - A, 95 % {unit}", ["metric", "A", "B", "B - A", "95 %", "p", "p by"], rows)
     if compared.worse is not None:
         _print_worse(compared.worse)
@@ -465,7 +472,10 @@ def report_on(
     ] = False,
     subset: Annotated[list[str] | None, typer.Option(help="Only this subset; may be repeated.")] = None,
     level: LevelOption = "frame",
-    groups_by: Annotated[str, typer.Option(help="With --compare: the column whose groups are listed.")] = "subset",
+    groups_by: Annotated[
+        str,
+        typer.Option(help="With --compare: the column whose groups are listed, by default that of the worst group."),
+    ] = "",
     appendix: Annotated[bool, typer.Option("--appendix", help="The thesis' figures of every Run.")] = False,
     images: Annotated[bool, typer.Option("--images/--no-images", help="The samples that are listed.")] = True,
     pixelate: Annotated[bool, typer.Option("--pixelate", help="Faces on them are not to be recognised.")] = False,

@@ -255,17 +255,24 @@ def differences(
     """
     values_a, values_b = (_values_of(both, i, rule, None if at is None else float(at[i])) for i in (0, b))
     turned = None if at is None else flips(both, at, b)
+    is_alike = alike(both, b)
     compared = {}
     for statistic in statistics(both, rule, is_fixed=at is not None):
         first, second = values_a.get(statistic), values_b.get(statistic)
         difference = Difference(first, second)
-        if drawn is not None and difference.difference is not None:
+        if drawn is not None and difference.difference is not None and not is_alike:
             interval = drawn.difference(statistic, b, 0)
             if interval is not None:
                 p, method, is_bound = _p_of(both, statistic, drawn, b, interval, turned)
                 difference = Difference(first, second, interval.low, interval.high, p, method, is_bound)
         compared[statistic] = difference
     return compared
+
+
+def alike(both: Joined, b: int) -> bool:
+    """Whether Run `b` ranks all samples as A does: then nothing differs, and resamples have nothing to say of it."""
+    ranks_a, ranks_b = (np.unique(both.scores[i], return_inverse=True)[1] for i in (0, b))
+    return bool(np.array_equal(ranks_a, ranks_b))
 
 
 def _p_of(

@@ -34,7 +34,7 @@ from fas_core.data.names import BONA_FIDE, readable
 from fas_core.documents import Json
 from fas_core.evaluation import breakdown
 from fas_core.evaluation.breakdown import MIN_SAMPLES, MIN_UNITS
-from fas_core.evaluation.differences import Flips, changes_by_unit, drawn_units, flips, threshold_by_rule
+from fas_core.evaluation.differences import Flips, alike, changes_by_unit, drawn_units, flips, threshold_by_rule
 from fas_core.evaluation.join import Joined
 from fas_core.evaluation.matching import Matching
 from fas_core.evaluation.words import interval_text
@@ -398,7 +398,7 @@ def _cells(
                 rows = of_code[g * len(kinds) + k]
                 if rows.size:
                     pairs.append((_cell(both, turned, column, str(name), kinds[k], rows), rows))
-    if resamples and pairs:
+    if resamples and pairs and not alike(both, b):
         of_resamples = _resampled(both, matched, [rows for _, rows in pairs], drawn, b, resamples)
         pairs = [(_with_interval(cell, values), rows) for (cell, rows), values in zip(pairs, of_resamples, strict=True)]
     return pairs

@@ -63,12 +63,10 @@ def in_words(
     )
     if at is None or (matching is not None and matching.problem):
         return words
-    dependent = "" if both.units[1] else ", which takes all samples for independent"
     turned = at.counts()
-    words.append(
-        f"{letter} puts {turned.fixed:,} wrong verdicts right and {turned.broken:,} right ones wrong "
-        f"(McNemar {p_text(turned.mcnemar_p)}{dependent})."
-    )
+    # McNemar's p takes samples for independent: of people it would be another p than that by people, beside it.
+    p = f" (McNemar {p_text(turned.mcnemar_p)})" if both.units[1] else ""
+    words.append(f"{letter} puts {turned.fixed:,} wrong verdicts right and {turned.broken:,} right ones wrong{p}.")
     return words
 
 

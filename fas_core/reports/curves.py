@@ -70,8 +70,13 @@ def _of_each(
     return [Drawing("ROC", roc), Drawing("Precision, recall", pr), Drawing("DET", det)], curve_of
 
 
-def errors(title: str, curve: Curves, values: ScoreSet, threshold: float | None) -> list[Drawing]:
-    """BPCER and the APCER of each species over the thresholds of one Run; none where no threshold is finite."""
+def errors(
+    title: str, curve: Curves, values: ScoreSet, threshold: float | None, *, is_named: bool = True
+) -> list[Drawing]:
+    """BPCER and the APCER of each species over the thresholds of one Run; none where no threshold is finite.
+
+    `is_named`: with a legend, which one beside it may have already.
+    """
     finite = curve.thresholds[np.isfinite(curve.thresholds)]
     if not finite.size:
         return []
@@ -86,13 +91,19 @@ def errors(title: str, curve: Curves, values: ScoreSet, threshold: float | None)
         height=SMALL[1],
     )
     blue = palette.style_of("bona_fide")
-    plane.line(at, curve.bpcer, blue.colour, name="BPCER")
+    plane.line(at, curve.bpcer, blue.colour, name="BPCER" if is_named else "")
     largest = sorted(curve.apcer, key=lambda name: -values.attacks[name].size)[:MOST_SPECIES]
     for name in sorted(largest):
         style = palette.style_of(name)
-        plane.line(at, curve.apcer[name], style.colour, "dash", name=f"APCER {name}")
+        plane.line(at, curve.apcer[name], style.colour, "dash", name=f"APCER {name}" if is_named else "")
     if threshold is not None:
-        plane.line(np.clip([threshold, threshold], low, high), [0, 1], palette.NEUTRAL, width=2.5, name="threshold")
+        plane.line(
+            np.clip([threshold, threshold], low, high),
+            [0, 1],
+            palette.NEUTRAL,
+            width=2.5,
+            name="threshold" if is_named else "",
+        )
     return [Drawing(f"Errors, {title}", plane)]
 
 
@@ -105,7 +116,8 @@ def of_runs(sheet: Sheet, b: int) -> Figure:
     drawings, curve_of = _of_each(sets, RUN_LOOKS, sheet.thresholds)
     at = dict(zip(LETTERS, sheet.thresholds, strict=False))
     for letter in ("A", LETTERS[b]):
-        drawings += errors(letter, curve_of[letter], sets[letter], at.get(letter))
+        curve, values = curve_of[letter], sets[letter]
+        drawings += errors(letter, curve, values, at.get(letter), is_named=letter == "A")
     return Figure("curves", "Curves", f"Dots and upright lines: the thresholds. {svg.DET_SCALES}", tuple(drawings))
 
 

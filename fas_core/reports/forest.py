@@ -22,6 +22,7 @@ _LABEL, _VALUE, _PLANE, _WORDS = 104, 52, 150, 164  # widths in pixels, from lef
 _LETTER, _HEAVY = 7.3, 8.2  # at most of a letter, and of a heavy one, on average in the widest of usual fonts
 _MARK = 20  # of a letter before a value
 _ROW, _ARM, _TOP, _BOTTOM = 31, 19, 30, 40
+_CUT = 3
 _TICKS = (1, 2, 4, 6, 10, 20, 30, 40, 60, 80, 100)
 
 
@@ -117,7 +118,7 @@ def forest(rows_by_letter: Mapping[str, Sequence[Row]]) -> Markup:
             f"{escape(next(iter(arms.values())).a)}</text>"
         )
         drawn += [
-            _arm(row, letter if several else "", first + _ARM * i, x, colour_of_run(letter), left, width)
+            _arm(row, letter if several else "", first + _ARM * i, x, reach, colour_of_run(letter), left, width)
             for i, (letter, row) in enumerate(arms.items())
         ]
         top += row_height
@@ -175,8 +176,10 @@ def _axis(
     return drawn
 
 
-def _arm(row: Row, letter: str, y: float, x: Callable[[float], float], colour: str, left: int, width: int) -> str:
-    """One Run against A. `letter`: before its value, "" where it stands above all of them."""
+def _arm(
+    row: Row, letter: str, y: float, x: Callable[[float], float], reach: float, colour: str, left: int, width: int
+) -> str:
+    """One Run against A. `letter`: before its value, "" where it stands above all of them. Arrows: cut."""
     weight = " font-weight='bold'" if row.is_clear else ""
     of = f"<tspan fill='{colour}' font-weight='bold'>{letter}</tspan> " if letter else ""
     texts = [
@@ -186,14 +189,29 @@ def _arm(row: Row, letter: str, y: float, x: Callable[[float], float], colour: s
     line = ""
     if row.low is not None and row.high is not None:
         line = f"<path d='M{x(row.low):.1f} {y:.1f}H{x(row.high):.1f}' stroke='{colour}' stroke-width='2.5'/>"
+        for end, inwards in ((row.low, 6), (row.high, -6)):
+            if abs(end) > reach:  # it goes on beyond the plane
+                tip = x(end)
+                line += (
+                    f"<path d='M{tip + inwards:.1f} {y - 5:.1f}L{tip:.1f} {y:.1f}L{tip + inwards:.1f} {y + 5:.1f}' "
+                    f"fill='none' stroke='{colour}' stroke-width='2'/>"
+                )
     look = f"fill='{colour}'" if row.is_clear else f"fill='none' stroke='{colour}' stroke-width='2'"
     return "".join(texts) + line + f"<circle cx='{x(row.worse):.1f}' cy='{y:.1f}' r='5' {look}/>"
 
 
 def _reach(rows: Sequence[Row]) -> float:
-    """A round number of points that no interval goes beyond."""
+    """A round number of points that no difference goes beyond, nor an interval unless it is `_CUT` times the usual.
+
+    One of a few people would else draw all the others within their dots.
+    """
     ends = [
-        abs(end) for row in rows for end in (row.worse, row.low, row.high) if end is not None and math.isfinite(end)
+        max(abs(end) for end in (row.worse, row.low, row.high) if end is not None and math.isfinite(end))
+        for row in rows
+        if math.isfinite(row.worse)
     ]
-    most = max(ends, default=1.0)
+    if not ends:
+        return float(_TICKS[0])
+    usual = [end for end in ends if end <= _CUT * sorted(ends)[len(ends) // 2]]
+    most = max([*usual, *(abs(row.worse) for row in rows if math.isfinite(row.worse))])
     return next((float(tick) for tick in _TICKS if tick >= most), 100.0)

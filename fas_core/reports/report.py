@@ -52,7 +52,7 @@ class Options:
     """What a report holds beside the numbers of what it is about. `detail`: the Run that differences are told of."""
 
     detail: int = 1
-    groups_by: str = SUBSET
+    groups_by: str = ""  # a column; "": the one of the worst group
     samples: Filter = field(default_factory=Filter)
     images: str = AS_THEY_ARE
     with_appendix: bool = False
@@ -104,7 +104,8 @@ def _foot(sheet: Sheet, options: Options) -> str:
     """Everything that decides which numbers these are."""
     by = sheet.comparison
     listed_by = _filter_words(options.samples, LETTERS[options.detail])
-    rule, groups = f"{sheet.rule_words}, by {by.level}", f"groups by {readable(options.groups_by)}"
+    groups_by = options.groups_by or sheet.groups_by(options.detail)
+    rule, groups = f"{sheet.rule_words}, by {by.level}", f"groups by {readable(groups_by)}"
     return " · ".join([_names(by.systems), rule, groups, listed_by, _made()])
 
 
@@ -177,7 +178,7 @@ def _metrics(sheet: Sheet, b: int) -> list[Markup]:
 
 def _groups(sheet: Sheet, b: int, options: Options) -> Markup:
     """Shares of wrong verdicts by the groups of a column."""
-    column, letter = options.groups_by, LETTERS[b]
+    column, letter = options.groups_by or sheet.groups_by(b), LETTERS[b]
     if column not in (SUBSET, *sheet.groupings):
         raise BadInputError(
             f"There are no groups by '{column}'. Columns with groups: {', '.join([SUBSET, *sheet.groupings])}."
@@ -187,7 +188,7 @@ def _groups(sheet: Sheet, b: int, options: Options) -> Markup:
     rates = sheet.group_rates(b, column, with_intervals=sheet.joined.has_both_classes)
     formats = {"Wrong in A": ".1f", f"Wrong in {letter}": ".1f", f"{letter} − A": "+.1f"}  # whatever the groups' sizes
     formats |= {"AUC A": ".2f", f"AUC {letter}": ".2f"}
-    shown = groups_table(rates, column, letter).dropna(
+    shown = groups_table(rates, column, letter, has_units=not sheet.joined.units[1]).dropna(
         axis="columns", how="all"
     )  # without verdicts there are no errors
     more = f"{len(shown) - MOST_GROUPS:,} more are on the screen. " if len(shown) > MOST_GROUPS else ""

@@ -172,7 +172,7 @@ class Plot:
 
 _SHOWN = 1_000  # trials: rates below half of one of them are drawn at the edge
 _TICKS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95)
-DET_SCALES = f"Both axes are probit scales; rates below {50 / _SHOWN:g} % lie at the edge."
+DET_SCALES = f"Both axes of DET are probit scales; rates below {50 / _SHOWN:g} % lie at the edge."
 
 
 def on_det(rates: ArrayLike) -> NDArray[np.float64]:

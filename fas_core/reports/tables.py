@@ -72,8 +72,12 @@ def metrics_table(sheet: Sheet, b: int, *, with_intervals: bool) -> pd.DataFrame
     return pd.DataFrame(columns)
 
 
-def groups_table(rates: pd.DataFrame, column: str, letter: str) -> pd.DataFrame:
-    """`differences.table` of the groups by a column as it is shown: shares in percent, intervals in words."""
+def groups_table(rates: pd.DataFrame, column: str, letter: str, *, has_units: bool) -> pd.DataFrame:
+    """`differences.table` of the groups by a column as it is shown: shares in percent, intervals in words.
+
+    `has_units`: samples are of subjects or videos, which McNemar's test knows nothing of: its p is left out.
+    """
+    mcnemar = {} if has_units else {"McNemar p": [None if pd.isna(p) else p_number(p) for p in rates["mcnemar_p"]]}
     low, high = (100 * rates[name].astype(float) for name in ("low", "high"))
     return pd.DataFrame(
         {
@@ -86,7 +90,7 @@ def groups_table(rates: pd.DataFrame, column: str, letter: str) -> pd.DataFrame:
             "95 %": [interval_text(*ends, 1) for ends in zip(low, high, strict=True)],
             "Fixed": rates["fixed"],
             "Broken": rates["broken"],
-            "McNemar p": [None if pd.isna(p) else p_number(p) for p in rates["mcnemar_p"]],
+            **mcnemar,
             "AUC A": rates["auc_a"].astype(float),
             f"AUC {letter}": rates["auc_b"].astype(float),
         }

@@ -89,7 +89,7 @@ def test_answer_and_tables_are_those_of_the_core(
     assert mask.low is not None
     assert row["95 %"].startswith(signed(mask.low, 3))
     assert every.loc["AUC", "p"] == p_text(by_metric[differences.ROC_AUC].p or 0).removeprefix("p = ")
-    at = page_of(tiny_cache, monkeypatch, "a", "b", part=GROUPS, thresholds=policy)
+    at = page_of(tiny_cache, monkeypatch, "a", "b", part=GROUPS, thresholds=policy, groups_by="subset")
     groups = at.dataframe[-1].value.set_index(["Subset", "Class"])
     assert groups.loc[("all", "mask"), "Wrong in A"] == pytest.approx(100 * (mask.a or 0))
     turned = flips.counts((both.samples["subset"] == "seen_paper").to_numpy() & both.is_attack)
@@ -97,8 +97,18 @@ def test_answer_and_tables_are_those_of_the_core(
     assert groups.loc[("seen paper", "paper"), "Broken"] == turned.broken
 
 
+def test_the_address_holds_the_run_that_is_compared_by_default(
+    tiny_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = page_of(tiny_cache, monkeypatch, "a", pinned="mask")
+    [other] = at.query_params["compare"]
+    assert other in (label(tiny_cache, "b"), label(tiny_cache, "vendor"))
+    assert at.query_params["pinned"] == ["mask"]
+
+
 def test_groups_are_those_of_any_column(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at = page_of(tiny_cache, monkeypatch, "a", "b", part=GROUPS)
+    assert at.get_by_key("groups_by").value != "subset"  # of which there is little to see
     at.get_by_key("groups_by").set_value("glasses").run()
     groups = at.dataframe[-1].value
     assert set(groups["Glasses"]) == {"all", "yes", "no"}

@@ -422,7 +422,9 @@ def test_the_cheapest_threshold_keeps_its_costs(tiny_cache: Path, fas: Callable[
 
 
 def test_two_runs_are_compared(tiny_cache: Path, fas: Callable[..., Result]) -> None:
-    document = json.loads(fas("compare", "a", "b", "--score", "rec", "--cache", tiny_cache, "--json").out)
+    asked = ("compare", "a", "b", "--score", "rec", "--cache", tiny_cache, "--json")
+    assert json.loads(fas(*asked).out)["thresholds"]["chosen_on"] == ["live"]  # as on the screen
+    document = json.loads(fas(*asked, "--matched").out)
     assert document["n_common"] == 16  # without training
     auc = document["metrics"]["roc_auc"]
     assert auc["difference"] == auc["b"] - auc["a"]
@@ -461,7 +463,7 @@ def test_a_comparison_judges_elsewhere_than_it_chooses_and_says_what_got_worse(
 
 def test_a_comparison_names_its_unit_and_rule(tiny_cache: Path, fas: Callable[..., Result]) -> None:
     asked = ("compare", "a", "vendor", "--score", "rec", "--score-b", "score", "--cache", tiny_cache)
-    document = json.loads(fas(*asked, "--rule", "apcer<=0.1", "--json").out)
+    document = json.loads(fas(*asked, "--rule", "apcer<=0.1", "--matched", "--json").out)
     assert (document["score"], document["score_b"], document["unit"], document["flips"]["at"]) == (
         "rec",
         "score",

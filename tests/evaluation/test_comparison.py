@@ -68,7 +68,7 @@ def test_p_is_by_delong_only_where_samples_are_independent(tmp_path: Path) -> No
     document = compared(System(run, "a"), System(run, "b"), resamples=400).as_json()
     assert (document["unit"], document["n_units"], document["samples_are_independent"]) == ("subject", 20, False)
     assert document["metrics"]["roc_auc"]["method"] == "bootstrap"
-    assert "which takes all samples for independent" in document["in_words"][2]
+    assert document["in_words"][2].endswith(" right ones wrong.")  # McNemar's p knows nothing of people
 
 
 def test_training_images_are_not_judged(tiny_cache: Path) -> None:

@@ -26,6 +26,19 @@ def test_differences_stand_on_one_axis_to_the_right_where_it_got_worse() -> None
         assert abs(high - zero - (row.high or 0) * per_point) < 0.2
 
 
+def test_an_interval_of_few_people_is_cut_so_that_the_others_are_seen() -> None:
+    usual = [Row(f"{i} missed", "9 %", "14 %", 5.0, 2.0, 8.0, "+5 [+2 to +8]", is_clear=True) for i in range(3)]
+    few = Row("makeup missed", "94 %", "94 %", 0.0, -63.0, 63.0, "0 [−63 to +63]", is_clear=False)
+    drawn = forest({"B": [*usual, few]})
+    assert ">+10</text>" in drawn
+    assert ">+80</text>" not in drawn
+    planes = [float(place) for place in re.findall(r"<path d='M([\d.]+) [\d.]+V", drawn)]
+    tips = [float(x) for x in re.findall(r"L([\d.]+) [\d.]+L", drawn)]
+    assert tips == [min(planes), max(planes)]  # arrows on both ends of the one that is cut
+    assert "makeup missed: A 94 %, B 94 %, 0 [−63 to +63]" in drawn
+    assert "L" not in "".join(re.findall(r"<path d='([^']*)'", forest({"B": usual})))
+
+
 def test_no_text_touches_the_plane_however_long_it_is() -> None:
     words, label = "+0.070 [+0.049 to +0.196]", "partial funny eyes missed"
     drawn = forest({"B": [*ROWS, Row(label, "0.726", "0.796", -7.0, -9.6, -4.9, words, is_clear=True)]})

@@ -90,7 +90,7 @@ def test_a_decision_comes_first_evidence_behind_it_and_hashes_last(runs: tuple[s
             "What got worse: 0 of 0 compared",
             "Signature",
             "Every metric",
-            "Group by group: subset",
+            "Group by group: ",
             "Samples that changed",
             "Target against outcome",
             content.sha256,
