@@ -314,7 +314,8 @@ export class Drawing {
     context.fillStyle = this.ink;
     cells.forEach((cell, i) => {
       const rate = rateOf(cell, above[i], cell.species !== "");
-      if (rate) context.fillText(percent(rate.value, digitsOf(rate.trials)), this.column - 2, rowHeight * (i + 0.5) + 1);
+      if (rate)
+        context.fillText(percent(rate.value, digitsOf(rate.trials)), this.column - 2, rowHeight * (i + 0.5) + 1);
     });
   }
 

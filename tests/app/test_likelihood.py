@@ -160,7 +160,7 @@ def test_every_number_of_gaussians_has_its_auc(page: Callable[..., AppTest]) -> 
 def test_full_covariances_of_too_few_images_are_warned_about(page: Callable[..., AppTest], tiny_cache: Path) -> None:
     fitted(tiny_cache, covariance="full")
     at = page(k="1", covariance="full")  # 8 images in 8 dimensions
-    assert "8 training images are 8 per Gaussian, but a full covariance of 8 dimensions" in at.caption[-1].value
+    assert "8 training images are 8 per Gaussian, but a full covariance of 8 dimensions" in text(at)
     assert "Under 1 Gaussian of" in at.markdown[0].value
     at = page(k="1", covariance="full", part=NUMBER)
     assert "Fewer than two of these mixtures are fitted, or can be" in text(at)
@@ -168,7 +168,7 @@ def test_full_covariances_of_too_few_images_are_warned_about(page: Callable[...,
 
 def test_fewer_images_than_numbers_to_estimate_are_warned_about(page: Callable[..., AppTest], tiny_cache: Path) -> None:
     at = page(k="1")
-    assert "This mixture estimates 16 numbers from 8 training images" in at.caption[-1].value
+    assert "This mixture estimates 16 numbers from 8 training images" in text(at)
     fitted(tiny_cache, dimensions=2)
     assert "This mixture estimates" not in text(page(k="1", dimensions="2 PC"))
 

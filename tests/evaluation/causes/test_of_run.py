@@ -174,3 +174,11 @@ def test_the_answer_is_a_function_of_numbers() -> None:
         "Nothing that was measured of 384 attacks explains kl beyond chance: hat comes first with 1\u00a0% (0–5) of "
         "its variance."
     )
+    unknown = of_run.Follows("rec", ATTACKS, 0, Explained(0, 0, "sample", 0, (), None, (), {}))
+    assert words.headline([of_run.Follows("rec", LIVE, 384, explained), unknown]) == (
+        "Of live samples, **rec falls with brightness**, which explains 81\u00a0% (74–86) of its variance; of attacks, "
+        "what rec follows cannot be said."
+    )
+    assert words.headline([of_run.Follows("kl", ATTACKS, 384, nothing)]) == (
+        "Of attacks, nothing that was measured explains kl beyond chance."
+    )
