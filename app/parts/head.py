@@ -16,6 +16,7 @@ TIGHT = """<style>
 .st-key-head [data-testid=stMarkdownContainer] { margin-bottom: 0; }
 .st-key-head_line [data-testid=stMarkdownContainer] p { font-size: 0.9375rem; line-height: 1.25; margin: 0; }
 .st-key-head_controls > * { max-width: 100%; }
+.st-key-head_controls [data-testid=stButtonGroup] > * { flex-wrap: wrap; }
 @media (max-width: 1000px) {
   .st-key-head_line > :nth-child(2) { flex-basis: 100%; order: 1; }
   .st-key-head [data-testid=stPopover] button { padding: 0 0.5rem; }

@@ -106,9 +106,10 @@ def where(rankings: Mapping[str, Ranking]) -> str:
 
 
 def caveats(shown: Shown, rankings: Mapping[str, Ranking]) -> str:
-    """What the numbers are, what they stand on, and what they leave out."""
+    """Where the best score does best and worst, what the numbers stand on, and what they leave out."""
     subsets = tested(shown)
-    words = f"On {escaped(', '.join(map(readable, subsets)))}{' together' if len(subsets) > 1 else ''}."
+    names, together = escaped(", ".join(map(readable, subsets))), " together" * (len(subsets) > 1)
+    words = f"{where(rankings)} On {names}{together}.".lstrip()
     if len(subsets) < len(shown.subsets):
         words += " Training images are left out."
     if n_failed := sum(sum(store.non_responses(shown.run, subset).values()) for subset in subsets):
@@ -284,16 +285,13 @@ def page() -> None:
     }
     best_first = sorted(of_score, key=lambda name: -of_score[name][0].hardest.auc)
     rankings = {name: of_score[name][0] for name in best_first}
-    if rankings:
-        top.answer.write(ranking.answer(rankings, escaped))
-    else:
-        top.answer.write(one_class_only(shown))
+    top.answer.write(ranking.answer(rankings, escaped) if rankings else one_class_only(shown))
     with top.beside:
         names = drawn_scores(shown.run, [*best_first, *(name for name in offered if name not in rankings)])
     if curves := {name: of_score[name][1] for name in best_first if name in names}:
         show_curves(shown, rankings, curves)
     if rankings:
-        st.caption(f"{where(rankings)} {caveats(shown, rankings)}".strip(), help=WHAT_AUC_IS)
+        st.caption(caveats(shown, rankings), help=WHAT_AUC_IS)
         show_table(shown, rankings)
     show_distributions(shown, names, rankings)
 
