@@ -114,8 +114,7 @@ def caveats(shown: Shown, rankings: Mapping[str, Ranking]) -> str:
         words += " Training images are left out."
     if n_failed := sum(sum(store.non_responses(shown.run, subset).values()) for subset in subsets):
         words += f" {n_failed:,} images gave no output and are left out."
-    missing = {name: of_score.n_missing for name, of_score in rankings.items() if of_score.n_missing}
-    if missing:
+    if missing := {name: of_score.n_missing for name, of_score in rankings.items() if of_score.n_missing}:
         each = ", ".join(f"{n:,} without {escaped(name)}" for name, n in missing.items())
         words += f" Samples left out because they have no score: {each}."
     if without := [name for name in scores.listed(shown.run, shown.score) if name not in rankings]:
