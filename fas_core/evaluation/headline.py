@@ -26,11 +26,17 @@ def headline(worse: Regressions, letter: str = "B", feared: Sequence[str] = ()) 
 
     `feared`: species that are named first where there are several.
     """
-    if worse.overall and all(cell.difference == 0 for cell in (*worse.overall, *worse.rows)) and not worse.better:
+    if worse.overall and all(
+        cell.difference == 0 for cell in (*worse.overall, *worse.rows, *worse.better, *worse.too_few)
+    ):
         return Headline(f"{letter} decides as A does: no rate of wrong verdicts differs, as a whole or in a group.", "")
     attacks = [cell for cell in worse.overall if cell.kind != BONA_FIDE]
     fewer, more = ([cell for cell in attacks if cell.is_clear and sign * cell.difference > 0] for sign in (-1, 1))
     live = next((cell for cell in worse.overall if cell.kind == BONA_FIDE), None)
+    if not worse.n_compared:
+        few = "" if worse.unit == "sample" else f" or {worse.unit}s"
+        said = f"every species and group has too few samples{few}"
+        return Headline(f"{letter} cannot be judged, as {said}: {_alike(attacks, live)}.", "")
     named = _named_groups(worse, is_told=bool(more))
     gains = bool(fewer) or (live is not None and live.is_clear and live.difference < 0)
     losses = bool(more) or (live is not None and live.is_clear and live.difference > 0) or bool(named)

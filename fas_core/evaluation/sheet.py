@@ -136,6 +136,13 @@ def _once(method: Callable[Concatenate[Sheet, P], R], /) -> Callable[Concatenate
     return kept
 
 
+def _are_numbers(grouping: Grouping) -> bool:
+    """Whether groups are ranges of numbers, which describe people and circumstances less than names do."""
+    return all(
+        name.startswith(("up to ", "above ")) or name.lstrip("-")[:1].isdigit() for name in grouping.names if name
+    )
+
+
 class Sheet:
     """What follows from a comparison. Shared by all who ask: do not change it."""
 
@@ -262,7 +269,10 @@ class Sheet:
         worse = self.worse(b, with_intervals=False)
         rows = [cell for cells in worse.listed() for cell in cells if cell.is_clear] if worse else []
         columns = [cell.column for cell in rows if cell.column in self.groupings and cell.column != SUBSET]
-        return next(iter([*columns, *(name for name in self.groupings if name != SUBSET)]), SUBSET)
+        described = sorted(
+            (name for name in self.groupings if name != SUBSET), key=lambda name: _are_numbers(self.groupings[name])
+        )
+        return next(iter([*columns, *described]), SUBSET)
 
     def groups(self, column: str) -> NDArray[np.str_]:
         """(n,) the group of each common sample by one of `groupings`, or by subset."""

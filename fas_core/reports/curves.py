@@ -91,11 +91,11 @@ def errors(
         height=SMALL[1],
     )
     blue = palette.style_of("bona_fide")
-    plane.line(at, curve.bpcer, blue.colour, name="BPCER" if is_named else "")
+    plane.line(at, curve.bpcer, blue.colour, name="BPCER", in_legend=is_named)
     largest = sorted(curve.apcer, key=lambda name: -values.attacks[name].size)[:MOST_SPECIES]
     for name in sorted(largest):
         style = palette.style_of(name)
-        plane.line(at, curve.apcer[name], style.colour, "dash", name=f"APCER {name}" if is_named else "")
+        plane.line(at, curve.apcer[name], style.colour, "dash", name=f"APCER {name}", in_legend=is_named)
     if threshold is not None:
         plane.line(
             np.clip([threshold, threshold], low, high),

@@ -73,18 +73,26 @@ class Plot:
         return _TOP + self.height * (1 - self.y.shares(y))
 
     def line(
-        self, x: ArrayLike, y: ArrayLike, colour: str, dash: str = "solid", *, width: float = 1.6, name: str = ""
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        colour: str,
+        dash: str = "solid",
+        *,
+        width: float = 1.6,
+        name: str = "",
+        in_legend: bool = True,
     ) -> None:
         """Points (n,) in order; those that are not finite are left out. `dash`: a name of `DASHES`.
 
-        A `name` is entered in the legend.
+        A `name` is entered in the legend, unless one beside it has it already.
         """
         self.series.append((name, x, y))
         stroke = f"stroke='{colour}' stroke-width='{width:g}' fill='none'" + (
             f" stroke-dasharray='{' '.join(map(str, lengths))}'" if (lengths := DASHES[dash].lengths) else ""
         )
         self.drawings.append(f"<polyline points='{self._points(x, y)}' {stroke}/>")
-        if name:
+        if name and in_legend:
             self.legend.append((f"<path d='M0 0h30' {stroke}/>", name))
 
     def area(self, x: ArrayLike, y: ArrayLike, colour: str, opacity: float = 0.2) -> None:

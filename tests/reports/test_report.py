@@ -121,7 +121,7 @@ def test_what_was_decided_stands_on_the_first_page_in_place_of_a_line_to_sign(
     assert "Signature" in pages(pdf(of_runs(*systems)))[0]
     sealed = decisions.keep(draft, runs[1].cache)
     first, *others = pages(pdf(of_runs(*systems)))
-    assert first.index(sealed.in_words) < first.index("no clear difference")
+    assert first.index(sealed.in_words) < first.index("B (b) cannot be judged")
     assert "Signature" not in first
     assert sealed.sha256 in " ".join(others)
     assert sealed.in_words in Page(of_run(runs[1])).text
@@ -217,7 +217,7 @@ def test_every_printed_page_says_by_what_rule_and_of_which_samples(runs: tuple[s
     foot = html.split("<footer class='quiet'>")[1].split("</footer>")[0]
     for said in ("A a (", "B b (", "BPCER ≤ 25 % chosen on live, judged on seen paper, unseen mask", "by frame"):
         assert said in foot
-    assert "groups by subset · samples listed: changed, of unseen mask, largest change first · 20" in foot
+    assert "groups by glasses · samples listed: changed, of unseen mask, largest change first · 20" in foot
     printed = [page.get_textpage().get_text_range() for page in pypdfium2.PdfDocument(pdf(html))]
     assert len(printed) > 5
     for text in printed:

@@ -51,15 +51,17 @@ def by_skin(tmp_path: Path) -> Comparison:
 
 def test_the_worst_group_is_in_bold_and_first_in_the_table(by_skin: Comparison) -> None:
     said = answer.answer(by_skin, with_intervals=False).replace("\\", "").replace("\u00a0", " ")
-    assert said.startswith("B misses fewer print attacks (0 % instead of 50 %)")
+    assert said.startswith("B (second) is better and worse: it misses fewer print attacks (0 % instead of 50 %)")
     assert ", **but rejects " in said  # which Markdown takes for bold
-    assert " of live faces with skin dark (p < 0.001 corrected for 2 groups" in said
+    assert said.endswith(" of live faces with skin dark.**")
     found = c.worse(by_skin, 1, with_intervals=True)
     assert found is not None
-    table = worse_table(list(found.rows), "B")
-    assert table.iloc[0][["Wrong more often", "n"]].tolist() == ["live · skin: dark", 40]
+    table = worse_table(found.listed()[0], "B", found.unit)
+    assert table.iloc[0][["Group", "n"]].tolist() == ["skin: dark", 40]
     assert table.iloc[0]["A → B"] == "0 → 60 %"
-    assert table.iloc[0]["Sure? p"] == "yes · < 0.001"
+    assert table.iloc[0][["Sure?", "p"]].tolist() == ["yes", "< 0.001"]
+    assert "Samples" not in table  # each is a unit of its own
+    assert worse_table(found.listed()[0], "B", "subject").iloc[0]["Subjects"] == "40"
 
 
 def test_the_forest_says_what_every_other_part_says(by_skin: Comparison) -> None:
@@ -78,9 +80,9 @@ def test_the_forest_says_what_every_other_part_says(by_skin: Comparison) -> None
 def test_a_row_opens_its_samples(by_skin: Comparison, monkeypatch: pytest.MonkeyPatch) -> None:
     found = c.worse(by_skin, 1, with_intervals=False)
     assert found is not None
-    state: dict[str, object] = {"worse": {"selection": {"rows": [0]}}}
+    state: dict[str, object] = {"worse_live": {"selection": {"rows": [0]}}}
     monkeypatch.setattr(st, "session_state", state)
-    worse.open_samples(by_skin, list(found.rows))
+    worse.open_samples(by_skin, found.listed()[0], "worse_live")
     points = points_of(by_skin)
     samples = c.joined(by_skin).samples.iloc[points.within(points.selected)]
     assert len(samples) == 40
