@@ -462,8 +462,8 @@ def test_a_comparison_judges_elsewhere_than_it_chooses_and_says_what_got_worse(
 
 
 def test_a_comparison_names_its_unit_and_rule(tiny_cache: Path, fas: Callable[..., Result]) -> None:
-    asked = ("compare", "a", "vendor", "--score", "rec", "--score-b", "score", "--cache", tiny_cache)
-    document = json.loads(fas(*asked, "--rule", "apcer<=0.1", "--matched", "--json").out)
+    asked = ("compare", "a", "vendor", "--score", "rec", "--score-b", "score", "--matched", "--cache", tiny_cache)
+    document = json.loads(fas(*asked, "--rule", "apcer<=0.1", "--json").out)
     assert (document["score"], document["score_b"], document["unit"], document["flips"]["at"]) == (
         "rec",
         "score",
@@ -564,7 +564,7 @@ def test_what_flatters_is_said_by_every_command_that_judges(tmp_path: Path, fas:
     run = write_image_run(cache, "a", learned_samples())
     write_image_run(cache, "b", tiny_samples(), seed=1)
     chosen = ("--score", "rec", "--cache", cache)
-    compared = fas("compare", "a", "b", *chosen, "--json")
+    compared = fas("compare", "a", "b", *chosen, "--matched", "--json")
     assert "Warning: a: 3 of 16 test images, of 3 subjects and 2 sessions, are known to the model" in compared.err
     assert "Warning: b: 3 of 6 subjects are also in live, where thresholds are chosen" in compared.err
     warnings = json.loads(compared.out)["warnings"]
