@@ -292,7 +292,7 @@ def missed(matched: Matching, targets: Sequence[Target], i: int, judged_on: Sequ
     """That the limit does not hold for Run `i` of those compared, in words; "" where it does or there is none."""
     if len(targets) <= i or targets[i].met is not False:
         return ""
-    return f"on {', '.join(map(readable, judged_on))} {target_words(matched.rule, targets[i])}"
+    return f"on {', '.join(map(readable, judged_on))}: {target_words(matched.rule, targets[i])}"
 
 
 def named_cautions(listed: Iterable[tuple[Run, Caution]], runs: Sequence[Run]) -> tuple[Caution, ...]:

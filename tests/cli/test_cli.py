@@ -564,7 +564,7 @@ def test_what_flatters_is_said_by_every_command_that_judges(tmp_path: Path, fas:
     run = write_image_run(cache, "a", learned_samples())
     write_image_run(cache, "b", tiny_samples(), seed=1)
     chosen = ("--score", "rec", "--cache", cache)
-    compared = fas("compare", "a", "b", *chosen, "--matched", "--json")
+    compared = fas("compare", "a", "b", *chosen, "--json")
     assert "Warning: a: 3 of 16 test images, of 3 subjects and 2 sessions, are known to the model" in compared.err
     assert "Warning: b: 3 of 6 subjects are also in live, where thresholds are chosen" in compared.err
     warnings = json.loads(compared.out)["warnings"]

@@ -95,7 +95,7 @@ def test_what_misses_its_limit_is_approved_on_purpose_alone(tiny_cache: Path) ->
     shown = compared(a, b, Rule("bpcer", 0.01), chosen_on=["live"], resamples=50)
     assert not shown.targets[1].met
     judged, in_use, evidence = decisions.by_comparison(shown)
-    assert evidence.missed.startswith("on seen paper, unseen mask live rejected ")
+    assert evidence.missed.startswith("on seen paper, unseen mask: live rejected ")
     assert evidence.missed.endswith(", above the limit of 1 %")
 
     def draft(verdict: str, **options: bool) -> Decision:
