@@ -35,6 +35,7 @@ from fas_core.errors import BadInputError
 if TYPE_CHECKING:
     from fas_core.deciding.card import Card
     from fas_core.deciding.card_states import History
+    from fas_core.evaluation.comparison import PairedComparison
     from fas_core.evaluation.join import System
     from fas_core.evaluation.presentations import Presentations
     from fas_core.evaluation.regressions import Regressions
@@ -402,9 +403,18 @@ def compare(
     for letter, target in zip("AB", compared.targets, strict=False):
         optimistic = " Optimistic." if compared.matching.is_optimistic else ""
         print(f"{letter}: {limits.target_words(compared.matching.rule, target)}.{optimistic}")
+    _print_metrics(compared)
+    if compared.worse is not None:
+        _print_worse(compared.worse)
+
+
+def _print_metrics(compared: PairedComparison) -> None:
+    """Every metric of A and B."""
+    from fas_core.evaluation.comparison import document_name
+
     rows = [
         [
-            comparison.document_name(statistic),
+            document_name(statistic),
             number(metric.a),
             number(metric.b),
             "–" if metric.difference is None else f"{metric.difference:+.3f}",
@@ -416,8 +426,6 @@ def compare(
     ]
     unit = f"by {compared.unit}, n = {compared.n_units:,}, {compared.resamples:,} resamples (the screen takes 1,000)"
     print_table(f"B - A, 95 % {unit}", ["metric", "A", "B", "B - A", "95 %", "p", "p by"], rows)
-    if compared.worse is not None:
-        _print_worse(compared.worse)
 
 
 def _print_worse(worse: Regressions) -> None:
