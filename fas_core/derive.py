@@ -83,8 +83,11 @@ def compare_samples(run: Run) -> None:
 
 
 def _keep_opening(run: Run) -> None:
-    """Decodes what the page Traversal opens with, so that it opens without PyTorch; not without the checkpoint."""
-    if not Path(run.info.checkpoint_path).is_file():
+    """Decodes what the page Traversal opens with, so that it opens without PyTorch; not without the checkpoint.
+
+    One code has no direction to move along.
+    """
+    if len(run) < 2 or not Path(run.info.checkpoint_path).is_file():
         return
     codes = paths.opening(run, scores.usual(scores.offered(run))).codes.astype(np.float32)
     if traversal.known_images(run, codes) is not None:

@@ -251,7 +251,7 @@ def test_a_selection_outlives_filters_colours_and_pages(page: Callable[..., AppT
     at.switch_page("views/latent.py").run()
     at.sidebar.button_group[0].set_value(["train", "live", "seen_paper"]).run()
     assert "**3 selected:**" in text(at)
-    run_b = next(option for option in at.sidebar.selectbox[0].options if option.startswith("b "))
+    run_b = next(option for option in at.sidebar.selectbox[0].options if option.split()[0] == "b")
     at.sidebar.selectbox[0].set_value(run_b).run()
     assert sent(at)["selection"] == ""  # rows of another Run mean nothing here
 
