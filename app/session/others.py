@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from app.session.address import put_in_address
-from app.session.readers import called
+from app.session.readers import called, label_meant
 from app.words import escaped
 from fas_core.runs.store import Run
 
@@ -41,7 +41,7 @@ def _choose_from_address(key: str, labels: Sequence[str], most: int) -> None:
     """Chooses the Runs of a link that was followed, and notes which are gone; the nearest one where none is chosen."""
     asked = st.query_params.get_all(key)
     if asked and asked != st.session_state.get(f"_{key}_in_address"):
-        st.session_state[key] = asked[:most]
+        st.session_state[key] = [label_meant(text) for text in asked[:most]]
     if key not in st.session_state:
         st.session_state[key] = list(labels[:1])
     before = st.session_state[key]

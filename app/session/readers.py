@@ -66,6 +66,15 @@ def called() -> dict[str, str]:
     return {label_of(run): told[run.id] for run in listed}
 
 
+def label_meant(text: str) -> str:
+    """The label of the one Run that a text of an address means, as `naming.meant`; the text where there is none."""
+    by_label = {label_of(run): run for run in runs()[0]}
+    if text in by_label:
+        return text
+    ids = naming.meant(text, [naming.facts_of(run) for run in by_label.values()])
+    return next((label for label, run in by_label.items() if [run.id] == ids), text)
+
+
 def with_most_to_show(choices: Sequence[Run]) -> Run:
     """The first of those that have the most to show, at least one: see `naming.ToShow`."""
 

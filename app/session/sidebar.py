@@ -12,7 +12,7 @@ from app.session import operating
 from app.session.address import keep_valid, link_params, put_in_address
 from app.session.cache import keyed
 from app.session.jobs import under_way, watch_jobs
-from app.session.readers import adjusted_scores, cache_folder, called, levels, runs, with_most_to_show
+from app.session.readers import adjusted_scores, cache_folder, called, label_meant, levels, runs, with_most_to_show
 from app.words import escaped, label_of
 from fas_core import progress, scores
 from fas_core.evaluation.presentations import FRAME
@@ -53,8 +53,9 @@ def _run_control(choices: Sequence[Run]) -> Run:
     asked = st.query_params.get("run")
     # A link was followed, or a page has sent people on to another one, where the choice is forgotten.
     if asked is not None and (asked != st.session_state.get("_run_in_address") or "run" not in st.session_state):
-        st.session_state["_gone"] = None if asked in by_label else asked
-        st.session_state["run"] = asked
+        meant = label_meant(asked)
+        st.session_state["_gone"] = None if meant in by_label else asked
+        st.session_state["run"] = meant
     if st.session_state.get("run") not in by_label:
         st.session_state["run"] = label_of(with_most_to_show(choices))
     if gone := st.session_state.get("_gone"):

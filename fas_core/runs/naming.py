@@ -106,6 +106,15 @@ def told_apart(runs: Sequence[Facts]) -> dict[str, str]:
     return {run: text if counted[text] == 1 else f"{text} · {run[:6]}" for run, text in texts.items()}
 
 
+def meant(reference: str, runs: Sequence[Facts]) -> list[str]:
+    """The ids of the Runs that a text may mean: those of that name, else the one told apart by it, else by their id."""
+    return (
+        [facts.id for facts in runs if facts.name == reference]
+        or [run for run, text in told_apart(runs).items() if text == reference]
+        or [facts.id for facts in runs if reference and facts.id.startswith(reference)]
+    )
+
+
 def _has_doubles(parts: Mapping[str, list[str]]) -> bool:
     return len({tuple(said) for said in parts.values()}) < len(parts)
 

@@ -576,8 +576,11 @@ def folder_of(cache: Path, reference: str) -> Path:
     runs = {folder.name: folder for folder in run_folders(cache)}
     if reference in runs:
         return runs[reference]
-    names = {run.id: run.info.name for run in all_runs(cache)}
-    matching = [run for run, name in names.items() if name == reference] or (
+    from fas_core.runs import naming  # which reads Runs
+
+    facts = [naming.facts_of(run) for run in all_runs(cache)]
+    names = naming.told_apart(facts)
+    matching = naming.meant(reference, facts) or (
         [run for run in runs if run.startswith(reference)] if reference else []
     )
     if len(matching) == 1:

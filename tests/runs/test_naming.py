@@ -59,6 +59,14 @@ def test_the_content_then_the_date_then_the_id_tell_the_rest_apart() -> None:
     assert texts(Facts("a1b2c3d4", "m"), Facts("b2c3d4e5", "m")) == ["m · a1b2c3", "m · b2c3d4"]
 
 
+def test_a_text_means_those_of_a_name_or_the_one_told_apart_by_it() -> None:
+    runs = [Facts("a1", "m", "cmu", epoch=4), Facts("b2", "m", "cmu", epoch=1), Facts("c3", "n", "cmu")]
+    assert naming.meant("m", runs) == ["a1", "b2"]
+    assert naming.meant("m · 1 epoch", runs) == ["b2"]
+    assert naming.meant("c", runs) == naming.meant("n", runs) == ["c3"]
+    assert naming.meant("", runs) == naming.meant("zzz", runs) == []
+
+
 def test_a_name_that_another_run_is_told_by_is_not_taken_for_it() -> None:
     runs = Facts("a1", "m", "x", epoch=2), Facts("b2", "m", "x", epoch=3), Facts("c3", "m · 2 epochs", "x")
     assert texts(*runs) == ["m · 2 epochs · a1", "m · 3 epochs", "m · 2 epochs · c3"]

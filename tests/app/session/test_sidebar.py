@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
-from tests.app.conftest import page, texts
+from tests.app.conftest import MAIN, page, texts
 from tests.conftest import tiny_samples, write_image_run
 
 pytestmark = pytest.mark.usefixtures("fresh_caches")
@@ -25,3 +26,14 @@ def test_it_opens_on_the_run_with_most_to_show_and_tells_names_apart(
     assert sorted(run.options) == ["m · 1 epoch", "m · 4 epochs"]
     assert at.query_params["run"] == f"m ({whole.id[:6]})"
     assert "4 epochs" in texts(at)
+    for text, is_whole in (("m · 1 epoch", False), (whole.id[:7], True)):  # as somebody writes it by hand
+        asked = opened_with(text)
+        assert (asked.sidebar.selectbox(key="run").value == run.value) == is_whole
+        assert not asked.sidebar.warning
+    assert "There is no Run m here" in opened_with("m").sidebar.warning[0].value  # which of the two?
+
+
+def opened_with(run: str) -> AppTest:
+    at = AppTest.from_file(MAIN, default_timeout=60)
+    at.query_params["run"] = run
+    return at.run()
