@@ -21,8 +21,7 @@ from fas_core.evaluation.presentations import FRAME, Grouping, Presentations
 from fas_core.evaluation.run_metrics import ReportedRates
 from fas_core.latent import projection
 from fas_core.metrics.uncertainty import UnitInterval, Units
-from fas_core.runs import health, naming, store
-from fas_core.runs.health import Caution
+from fas_core.runs import naming, store
 from fas_core.runs.naming import ToShow
 from fas_core.runs.store import Run
 
@@ -219,16 +218,6 @@ class Kept:
 
     def rates(self, subsets: Sequence[str], threshold: float) -> ReportedRates:
         return rates(self.run, self.score, self.level, subsets, threshold)
-
-
-@cached(entries=64)
-def _cautions(run: Run, subsets: tuple[str, ...]) -> list[Caution]:
-    return health.cautions(run, subsets)
-
-
-def cautions(run: Run, subsets: Sequence[str]) -> list[Caution]:
-    """What to know before numbers on some subsets are believed: see `health.cautions`."""
-    return _cautions(run, tuple(subsets))
 
 
 NOT_METADATA = {"path", "is_constant"}  # a name stands for the path; the other is of use to scores only

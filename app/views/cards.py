@@ -1,7 +1,7 @@
 """Operating points: frozen thresholds, whether their limits hold, who approved them, and their papers."""
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -25,7 +25,6 @@ from fas_core.metrics.limits import short_words
 from fas_core.metrics.operating_point import COST, DEFAULT
 from fas_core.reports import card
 from fas_core.reports.pdf import pdf
-from fas_core.runs.health import Caution
 from fas_core.runs.store import Run
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -128,6 +127,7 @@ def show_card(shown: Kept, kept: list[Kept]) -> None:
         f"*{escaped(frozen.run_name)}, {escaped(frozen.score)}; rule {escaped(str(frozen.rule))}.*"
     )
     show_state(shown, kept)
+    show_wrong(shown, its_run)
     with st.container(horizontal=True, key="card_actions"):
         decision_forms(shown, kept)
         downloads(shown, its_run)
@@ -136,7 +136,6 @@ def show_card(shown: Kept, kept: list[Kept]) -> None:
         )
     if is_checked:
         check(frozen, its_run)
-    show_warnings(frozen.warnings or ())
     if frozen.note:
         st.caption(f"Note: {escaped(frozen.note)}")
 
@@ -172,25 +171,35 @@ def show_rates(frozen: Card) -> None:
 
 
 @cached(entries=16, spinner="Looking at groups …")
-def groups_behind(its_run: Run, file: str) -> tuple[dict[str, str], str]:
+def behind(its_run: Run, file: str) -> tested.Evidence:
     """The card stands in a file whose name has its seal."""
-    return card.fails(tested.evidence(cards.read(Path(file)), its_run))
+    return tested.evidence(cards.read(Path(file)), its_run)
+
+
+def evidence_of(shown: Kept) -> tested.Evidence | None:
+    """What stands behind a card; None where its Run is not as it was."""
+    its_run = by_id().get(shown.card.run)
+    if its_run is None or its_run.digest != shown.card.run_digest:
+        return None
+    return behind(its_run, str(shown.path))
 
 
 def show_fails(shown: Kept) -> None:
     """The groups that it fails most, as on paper; nothing where the Run is not as it was."""
-    its_run = by_id().get(shown.card.run)
-    if its_run is None or its_run.digest != shown.card.run_digest:
+    evidence = evidence_of(shown)
+    if evidence is None:
         return
-    said, looked = groups_behind(its_run, str(shown.path))
+    said, looked = card.fails(evidence)
     st.markdown("**Whom it fails most**")
     st.markdown("\n".join(f"- **{escaped(who)}**: {escaped(what)}" for who, what in said.items()))
     st.caption(escaped(looked))
 
 
-def show_warnings(warnings: Sequence[Caution]) -> None:
-    if warnings:
-        st.warning("\n\n".join(escaped(caution.message) for caution in warnings), icon=":material/warning:")
+def show_wrong(shown: Kept, its_run: Run | None) -> None:
+    """What is wrong with the data, as on paper: whoever approves has it before the eyes."""
+    if listed := card.wrong(shown.card, its_run, evidence_of(shown)):
+        said = "  \n".join(f"**{escaped(head)}** {escaped(text)}" for head, text in listed)
+        st.warning(f"What is wrong with the data\n\n{said}", icon=":material/warning:")
 
 
 def check(frozen: Card, its_run: Run | None) -> None:

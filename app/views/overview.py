@@ -14,7 +14,7 @@ from app.session.readers import Kept, cache_folder, called, pooled_score_set, ru
 from app.session.sidebar import Shown
 from app.words import about, escaped, label_of
 from fas_core import memo, metrics, scores
-from fas_core.data.names import TRAINING_USE
+from fas_core.data.names import TRAINING_USE, fresh_subsets
 from fas_core.evaluation import summary as core
 from fas_core.evaluation.join import System
 from fas_core.evaluation.summary import Summary
@@ -97,19 +97,21 @@ def show_metrics(shown: Shown, point: OperatingPoint | None) -> None:
 
 
 @cached(entries=64, spinner="Looking through the data …")
-def about_data(run: Run) -> tuple[pd.DataFrame, list[str]]:
-    """Counts and findings. Small, unlike what they are made from."""
+def about_data(run: Run, chosen_on: tuple[str, ...], reported_on: tuple[str, ...]) -> tuple[pd.DataFrame, list[str]]:
+    """Counts and findings, of a threshold chosen and reported there. Small, unlike what they are made from."""
     has = run.column_names()
     wanted = [name for name in DATA_COLUMNS if name in has]
     samples = run.samples(wanted, repeated=[name for name in REPEATED if name in has])
-    return health.counts(samples), health.findings(run, samples)
+    return health.counts(samples), health.findings(run, samples, chosen_on, reported_on)
 
 
-def show_data(shown: Shown) -> None:
+def show_data(shown: Shown, point: OperatingPoint | None) -> None:
     st.header("What is in the data?")
-    counts, findings = about_data(shown.run)
+    chosen = tuple(operating.chosen_on(shown.run)) if point is None else point.chosen_on
+    reported = tuple(fresh_subsets(shown.subsets, chosen)) if point is None else point.reported_on
+    counts, findings = about_data(shown.run, chosen, reported)
     if not findings:
-        st.success("Nothing conspicuous: every image was read, no subject is in both training and unseen subsets.")
+        st.success(escaped(health.all_well(shown.run, chosen, reported)))
     for finding in findings:  # the gravest first
         st.warning(escaped(finding), icon=":material/warning:")
     st.dataframe(
@@ -186,7 +188,7 @@ def overview() -> None:
     show_next(about_run)
     show_decided()
     show_metrics(shown, point)
-    show_data(shown)
+    show_data(shown, point)
     near_duplicates.show(shown)
     show_runs()
 

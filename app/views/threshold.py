@@ -12,7 +12,7 @@ from app.parts import causes
 from app.parts.behind import open_samples
 from app.parts.certification import show_certification
 from app.parts.costs import show_costs
-from app.parts.freezing import card_form
+from app.parts.freezing import card_form, cautions
 from app.parts.transfer import show_transfer
 from app.session import operating, readers, sidebar
 from app.session.address import link_params, put_in_address
@@ -28,6 +28,7 @@ from fas_core.evaluation.words import rate_text
 from fas_core.metrics import uncertainty
 from fas_core.metrics.operating_point import OperatingPoint
 from fas_core.reports.palette import style_of
+from fas_core.runs.health import SUBJECT_OVERLAP
 
 DEFAULT_PREVALENCE = 0.01  # one attack among a hundred presentations
 
@@ -204,12 +205,14 @@ def threshold() -> None:
     if not reported.n_bona_fide + reported.n_attack:
         st.info("The chosen subsets have no scores.", icon=":material/info:")
         return
-    subsets = dict.fromkeys([*point.chosen_on, *point.reported_on])
-    for caution in readers.cautions(shown.run, tuple(subsets)):
+    said = about(point)
+    for caution in cautions(shown.run, point.rule, point.chosen_on, point.reported_on):
         if caution.kind in ("training_overlap", "injections"):
             st.warning(escaped(caution.message), icon=":material/warning:")
+        elif caution.kind in (SUBJECT_OVERLAP, "no_subjects"):
+            said += f" :orange[:material/warning: {escaped(caution.message)}]"
     causes.warn(shown)
-    head.caption(about(point), width="stretch")
+    head.caption(said, width="stretch")
     show_panel(shown, point)
     show_more(shown, point)
 

@@ -94,7 +94,7 @@ def scores_import(
     A file per subset: `fas scores import @dev=scores-dev.csv @eval=scores-eval.csv --format bob-csv --name pad`
     """
     from fas_core.data.manifest import LabelValues
-    from fas_core.runs import scorefile, scorelists
+    from fas_core.runs import health, scorefile, scorelists
     from fas_core.runs.scorefile import scores_only_run
 
     files = scorefile.systems(scores)
@@ -124,6 +124,8 @@ def scores_import(
     named = [part.named(system) for system, parts in files.items() for part in parts]
     source = shlex.join([*named, *(part for option in options for part in option)])
     run = scores_only_run(cache, name, joined.rows, joined.scores, source)
+    if shared := health.usual_overlap(run):
+        say(f"Note: {shared.message}")
     print(run.id)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -86,6 +86,15 @@ def recurring_ids(rows: pd.DataFrame) -> list[str]:
                     f"{column}: {n} of {len(several)} ids lie in several {outer}s: one {what} in each {outer}."
                 )
     return notes
+
+
+PEOPLE = ("subject", "client_id", "person", "user_id", "identity")  # columns that usually name subjects
+
+
+def column_of_people(columns: Iterable[str]) -> str:
+    """The column that seems to name subjects under another name than subject_id; "" where there is none."""
+    present = set(columns)
+    return "" if "subject_id" in present else next((name for name in PEOPLE if name in present), "")
 
 
 def outside_training(subsets: Sequence[str]) -> list[str]:

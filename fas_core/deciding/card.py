@@ -35,7 +35,7 @@ from fas_core.metrics.operating_point import Rule
 from fas_core.metrics.rates import RatesAtTarget
 from fas_core.runs import health, store
 from fas_core.runs.health import OPTIMISTIC as OPTIMISTIC
-from fas_core.runs.health import Caution
+from fas_core.runs.health import SUBJECT_OVERLAP, Caution
 from fas_core.runs.store import Run
 
 VERSION = 1
@@ -251,8 +251,10 @@ def _threshold(
 
 
 def cautions(run: Run, rule: Rule, chosen_on: Sequence[str], reported_on: Sequence[str]) -> list[Caution]:
-    """`health.threshold_cautions` of a rule."""
-    return health.threshold_cautions(run, chosen_on, reported_on, is_by_hand=rule.kind == op.BY_HAND)
+    """`health.threshold_cautions` of a rule, and how many people are on both sides."""
+    of_threshold = health.threshold_cautions(run, chosen_on, reported_on, is_by_hand=rule.kind == op.BY_HAND)
+    shared = None if rule.kind == op.BY_HAND else health.subject_overlap(run, chosen_on, reported_on)
+    return of_threshold if shared is None else [*of_threshold, shared]
 
 
 def cost_cautions(rule: Rule, costs: Costs | None) -> list[Caution]:
@@ -343,6 +345,8 @@ def differences(before: Card, run: Run) -> list[str]:
     )
     if before.warnings is None:  # a card of before there were any
         now = replace(now, warnings=None)
+    elif now.warnings is not None and SUBJECT_OVERLAP not in (caution.kind for caution in before.warnings):
+        now = replace(now, warnings=tuple(said for said in now.warnings if said.kind != SUBJECT_OVERLAP))  # of before
     if before.targets is not None:
         return seal + _differing(_computed(before), _computed(now))
     # A card of before limits were checked, when intervals followed another rule.

@@ -30,6 +30,7 @@ MATERIALS = ("material", "pai_detail", "attack_detail")
 PRESENTERS = ("presenter", "presented_by", "operator")
 PEOPLE = ("subject_id", "session_id")
 ASKED = (*PEOPLE, "sex", "age", "skin_tone", "capture_device", "lighting")  # what evaluators ask for
+CHOOSING = "choosing the threshold"  # where subjects are that a card reports too
 _OF_ATTACKS = (*MATERIALS, *PRESENTERS)
 
 
@@ -136,7 +137,7 @@ def _shared(decided: Presentations, card: Card) -> dict[str, int]:
         return set(_counts(decided.rows["subject_id"][decided.of.of_subsets(subsets)]).index)
 
     reported = people(card.reported_on)
-    elsewhere = {"training": [TRAIN], "choosing the threshold": sorted(set(card.chosen_on) - set(card.reported_on))}
+    elsewhere = {"training": [TRAIN], CHOOSING: sorted(set(card.chosen_on) - set(card.reported_on))}
     return {where: n for where, subsets in elsewhere.items() if (n := len(reported & people(subsets)))}
 
 

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from fas_core import metrics, scores
 from fas_core.deciding.card import OPTIMISTIC, Card
 from fas_core.deciding.card_states import APPROVED, History
-from fas_core.deciding.tested import Evidence, Kind, evidence
+from fas_core.deciding.tested import CHOOSING, Evidence, Kind, evidence
 from fas_core.evaluation.presentations import presentations
 from fas_core.evaluation.run_metrics import ReportedRates
 from fas_core.evaluation.words import rate_text, threshold_text
@@ -29,13 +29,19 @@ from fas_core.reports import html, svg
 from fas_core.reports.html import facts, html_page, section, table
 from fas_core.reports.palette import DASHES, Style
 from fas_core.reports.provenance import data_words
+from fas_core.runs.health import SUBJECT_OVERLAP
 from fas_core.runs.store import Run
 
-_HEADS = {"optimistic": "Optimistic.", "training_overlap": "On learned images."}
+_HEADS = {
+    "optimistic": "Optimistic.",
+    "training_overlap": "On learned images.",
+    "subject_overlap": "The same people.",
+    "no_subjects": "Nobody is named.",
+}
 # On paper: the JSON and the app have all.
-MOST_ROWS = 11  # of subsets and species together, but three species at least
+MOST_ROWS = 10  # of subsets and species together, but three species at least
 MOST_SPECIES, MOST_GAPS, MOST_MATERIALS, MOST_NAMED = 7, 2, 3, 2  # gaps: of live people, and as many of attacks
-MOST_LETTERS = 130  # of a note, and of a reason
+MOST_LETTERS = 130  # of a note, and of a reason; and of a line, where there is room for more
 
 
 def page(card: Card, run: Run | None, history: History | None = None) -> str:
@@ -45,8 +51,9 @@ def page(card: Card, run: Run | None, history: History | None = None) -> str:
     """
     title = f"Operating point of {card.run_name}"
     _, behind = _behind(card, run)
-    state = [] if history is None else [html.paragraph(f"State: {_short(history.in_words)}.")]
-    note = [html.paragraph(f"Note: {_short(card.note)}")] if card.note else []
+    letters = MOST_LETTERS * (1 + _lines_left(card))
+    state = [] if history is None else [html.paragraph(f"State: {_short(history.in_words, letters)}.")]
+    note = [html.paragraph(f"Note: {_short(card.note, letters)}")] if card.note else []
     first = [
         html.title(f"{title}, {card.score}"),
         html.paragraph(_who(card), "quiet"),
@@ -128,8 +135,14 @@ def _singled_out(cell: ReportedRates, name: str) -> str:
     return f"{name}, which was singled out, passes {rate_text(rate, cell.apcer_interval_per_species[name])} of the time"
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]} … (the JSON has the rest)"
+def _short(text: str, letters: int = MOST_LETTERS) -> str:
+    return text if len(text) <= letters else f"{text[:letters]} … (the JSON has the rest)"
+
+
+def _lines_left(card: Card) -> int:
+    """How many lines a note and a reason may each have beyond their first, by the rows that the tables leave free."""
+    species = [value for value in card.reported_together.apcer_per_species.values() if value is not None]
+    return max(0, MOST_ROWS - len(card.reported) - max(len(species), 3)) // 2
 
 
 def _settings(card: Card) -> str:
@@ -300,25 +313,35 @@ def _plain(column: str) -> str:
 
 
 def _data(card: Card, run: Run | None, behind: Evidence | None) -> list[Markup]:
-    """What is wrong with the data. Cards of before there were warnings say no more than that they are optimistic."""
-    cautions = card.warnings if card.warnings is not None else [OPTIMISTIC] * card.optimistic
-    listed = [html.warning(_HEADS.get(caution.kind, "Caution."), caution.message) for caution in cautions]
-    if behind is None:
-        gone = "is gone, and the curve with it" if run is None else "has changed since"
-        listed.append(html.warning("Not computed again.", f"The Run of this card {gone}: groups, materials, people."))
-    else:
-        if behind.shared:
-            each = ", ".join(f"{n:,} in {where}" for where, n in behind.shared.items())
-            listed.append(html.warning("The same people.", f"Reported subjects that are elsewhere too: {each}."))
-        if behind.unstated:
-            shares = [f"{_plain(name)} {_share(share)}" for name, share in behind.unstated.items()]
-            listed.append(html.warning("Not stated.", f"Of the reported samples: {_listed(shares, 12)}."))
-        if behind.absent:
-            names = ", ".join(_plain(name.removesuffix("_id")) for name in behind.absent)
-            listed.append(html.warning("Not in the data.", f"No column says: {names}."))
+    listed = [html.warning(head, said) for head, said in wrong(card, run, behind)]
     if not listed:
         listed = [html.paragraph("Nothing conspicuous: no overlap, no attribute left out.")]
     return [section("What is wrong with the data", html.joined(listed))]
+
+
+def wrong(card: Card, run: Run | None, behind: Evidence | None) -> list[tuple[str, str]]:
+    """What is wrong with the data: heads and sentences.
+
+    Cards of before there were warnings say no more than that they are optimistic. `behind`: None where the Run, None
+    where it is gone, is not what it was.
+    """
+    cautions = card.warnings if card.warnings is not None else [OPTIMISTIC] * card.optimistic
+    listed = [(_HEADS.get(caution.kind, "Caution."), caution.message) for caution in cautions]
+    if behind is None:
+        gone = "is gone, and the curve with it" if run is None else "has changed since"
+        return [*listed, ("Not computed again.", f"The Run of this card {gone}: groups, materials, people.")]
+    is_told = any(caution.kind == SUBJECT_OVERLAP for caution in cautions)
+    shared = {where: n for where, n in behind.shared.items() if not (is_told and where == CHOOSING)}
+    if shared:
+        each = ", ".join(f"{n:,} in {where}" for where, n in shared.items())
+        listed.append(("The same people.", f"Reported subjects that are elsewhere too: {each}."))
+    if behind.unstated:
+        shares = [f"{_plain(name)} {_share(share)}" for name, share in behind.unstated.items()]
+        listed.append(("Not stated.", f"Of the reported samples: {_listed(shares, 12)}."))
+    if behind.absent:
+        names = ", ".join(_plain(name.removesuffix("_id")) for name in behind.absent)
+        listed.append(("Not in the data.", f"No column says: {names}."))
+    return listed
 
 
 def _share(share: float) -> str:

@@ -19,6 +19,9 @@ from fas_core.data.names import (
     LIVE,
     TRAIN,
     TRAINING_USE,
+    column_of_people,
+    dev_subsets,
+    fresh_subsets,
     in_protocol_order,
     is_training,
     outside_training,
@@ -52,6 +55,7 @@ class Caution:
         return documents.read_as(cls, said | {"counts": counts}, where)
 
 
+SUBJECT_OVERLAP = "subject_overlap"
 OPTIMISTIC = Caution(
     "optimistic",
     "The threshold was set by hand or chosen on samples that it is reported on. On new data the errors will be larger.",
@@ -76,9 +80,9 @@ def subject_overlap(run: Run, chosen_on: Sequence[str], reported_on: Sequence[st
     )
     if not (both := chosen & reported) or set(chosen_on) & set(reported_on):
         return None
-    are = "subject is" if len(both) == 1 else "subjects are"
+    are = "subjects is" if len(both) == 1 else "subjects are"
     return Caution(
-        "subject_overlap",
+        SUBJECT_OVERLAP,
         f"{len(both):,} of {len(reported):,} {are} also in {' and '.join(chosen_on)}, where thresholds are chosen: "
         "on other people the errors may be larger.",
         {"n_subjects": len(both)},
@@ -100,7 +104,7 @@ def cautions(run: Run, subsets: Sequence[str] | None = None) -> list[Caution]:
         listed.append(Caution("subset_overlap", message, {"n_samples": repeated}))
     nameless = int((samples["subject_id"] == "").sum()) if "subject_id" in samples else len(samples)
     if nameless:
-        listed.append(Caution("no_subjects", _nameless(nameless), {"n_samples": nameless}))
+        listed.append(Caution("no_subjects", _nameless(run, nameless), {"n_samples": nameless}))
     listed.append(injections(samples))
     return [caution for caution in listed if caution is not None]
 
@@ -201,8 +205,13 @@ def _names(samples: pd.DataFrame, column: str, chosen: pd.Series) -> set[str]:
     return set(samples.loc[chosen, column].dropna().unique()) - {""}
 
 
-def findings(run: Run, samples: pd.DataFrame) -> list[str]:
-    """Sentences on what may mislead; empty when nothing is conspicuous."""
+def findings(
+    run: Run, samples: pd.DataFrame, chosen_on: Sequence[str] | None = None, reported_on: Sequence[str] | None = None
+) -> list[str]:
+    """Sentences on what may mislead; empty when nothing is conspicuous.
+
+    `chosen_on`, `reported_on`: of the threshold, by default as `operating_point` without a word would have it.
+    """
     sentences = []
     if run.n_failures:
         sentences.append(f"{run.n_failures} images gave no output and count as non-responses in every rate.")
@@ -216,6 +225,8 @@ def findings(run: Run, samples: pd.DataFrame) -> list[str]:
         sentences += _samples_in_two_subsets(samples)
     if TRAIN in run.subsets:
         sentences += _leaks(samples)
+    if shared := subject_overlap(run, *_roles(run, chosen_on, reported_on)):
+        sentences.append(shared.message)
     held_out = samples["held_out_by"] if "held_out_by" in samples else pd.Series([], dtype="str")
     single = int((held_out == "image").sum())
     if single:
@@ -225,13 +236,43 @@ def findings(run: Run, samples: pd.DataFrame) -> list[str]:
         )
     nameless = int((samples["subject_id"] == "").sum()) if "subject_id" in samples else len(samples)
     if nameless:
-        sentences.append(_nameless(nameless))
+        sentences.append(_nameless(run, nameless))
     injected = injections(samples)
     return sentences if injected is None else [*sentences, injected.message]
 
 
-def _nameless(n: int) -> str:
-    return f"{n} samples name no subject, so intervals treat them as independent."
+def _roles(
+    run: Run, chosen_on: Sequence[str] | None, reported_on: Sequence[str] | None
+) -> tuple[Sequence[str], Sequence[str]]:
+    chosen = dev_subsets(run.subsets) if chosen_on is None else chosen_on
+    return chosen, fresh_subsets(run.subsets, chosen) if reported_on is None else reported_on
+
+
+def all_well(run: Run, chosen_on: Sequence[str] | None = None, reported_on: Sequence[str] | None = None) -> str:
+    """What was looked at where there are no `findings`, in a sentence: only what this Run's data can tell."""
+    looked = ["every image was read"] if run.has_images else []
+    if "subject_id" in run.column_names():
+        chosen, reported = _roles(run, chosen_on, reported_on)
+        looked += ["no subject is in both training and unseen subsets"] if TRAIN in run.subsets else []
+        if chosen and (others := [name for name in reported if name not in chosen]) and TRAIN not in chosen:
+            looked.append(f"no subject of {' or '.join(others)} is also in {' or '.join(chosen)}")
+    return f"Nothing conspicuous: {', '.join(looked)}." if looked else "Nothing conspicuous."
+
+
+def usual_overlap(run: Run) -> Caution | None:
+    """`subject_overlap` of the subsets that a threshold would be chosen and reported on unless somebody says
+    otherwise."""
+    return subject_overlap(run, *_roles(run, None, None))
+
+
+def _nameless(run: Run, n: int) -> str:
+    said = f"{n} samples name no subject, so intervals treat them as independent."
+    column = column_of_people(run.column_names())
+    if not column:
+        return said
+    remedy = "write it as subject_id in the manifest" if run.has_images else f"--column subject_id={column}"
+    how = "" if run.has_images else "import again with "
+    return f"{said} If its column '{column}' names people: {how}{remedy}."
 
 
 def _samples_in_two_subsets(samples: pd.DataFrame) -> list[str]:

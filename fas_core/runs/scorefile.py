@@ -34,6 +34,7 @@ from fas_core.data.names import (
     BONA_FIDE,
     SUBSET_NAME,
     alike_people,
+    column_of_people,
     columns_of_subsets,
     in_protocol_order,
     one_spelling_of_subsets,
@@ -49,7 +50,6 @@ from fas_core.texts import one_spelling, plain, plain_column, read_numbers, unre
 
 SCORE = "score"
 REQUIRED = ("sample_id", "label", SCORE)
-PEOPLE = ("subject", "client_id", "person", "user_id", "identity")  # columns that usually name subjects
 LOOKS_REVERSED = 0.4  # an AUC below this is said; with 100 samples of each class, chance goes there once in 140 times
 IDENTITY = ("label", "pai_species", "subset", "subject_id", "session_id", "video_id")  # on which files must agree
 _LIVE_WORDS = {*(word for word, label in LABEL_WORDS.items() if label == BONA_FIDE), "bona fide", "bona-fide"}
@@ -272,7 +272,7 @@ def _checked(
     if "subset" not in table and "split" in table:
         table = table.rename(columns={"split": "subset"})
     rows, notes = _identities(table)
-    if "subject_id" not in table and (people := next((name for name in PEOPLE if name in table), "")):
+    if people := column_of_people(table.columns):
         notes.append(
             f"column '{people}' is not taken for people, so every sample counts as independent. If it names the "
             f"subjects: --column subject_id={people}"

@@ -237,9 +237,11 @@ def test_a_score_that_is_fitted_is_the_same_again(run: store.Run) -> None:
 
 def test_what_flatters_stands_on_the_card(tmp_path: Path) -> None:
     run = write_image_run(tmp_path, "a", learned_samples())
-    [warning] = made(run).warnings or ()
+    warning, shared = made(run).warnings or ()
+    assert (shared.kind, shared.counts) == ("subject_overlap", {"n_subjects": 3})
     assert (warning.kind, warning.counts["n_learned"], warning.counts["n_dev"]) == ("training_overlap", 2, 1)
-    assert made(run, reported_on=["unseen_mask"]).warnings == ()  # nothing of it was learned
+    of_mask = made(run, reported_on=["unseen_mask"]).warnings or ()
+    assert [caution.kind for caution in of_mask] == ["subject_overlap"]  # nothing of it was learned
     on_learned = made(run, chosen_on=["seen_paper"]).warnings
     assert [caution.kind for caution in on_learned or ()] == ["training_overlap", "optimistic"]
     chosen_there = made(run, chosen_on=["seen_paper"], reported_on=["unseen_mask"]).warnings
@@ -253,10 +255,11 @@ def test_cards_of_before_warnings_still_hold_and_their_numbers_are_checked(tmp_p
     before = replace(content, warnings=None).sealed()
     assert "warnings" not in before.as_json()
     assert card.differences(Card.from_json(before.as_json(), "card"), run) == []
-    [warning] = content.warnings or ()
+    warning, shared = content.warnings or ()
+    assert card.differences(replace(content, warnings=(warning,)).sealed(), run) == []  # of before people were counted
 
     def lines(**changed: Any) -> list[str]:
-        return card.differences(replace(content, warnings=(replace(warning, **changed),)).sealed(), run)
+        return card.differences(replace(content, warnings=(replace(warning, **changed), shared)).sealed(), run)
 
     assert lines(message="in other words") == []
     assert lines(counts={**warning.counts, "n_learned": 0}) == ["warnings[0].n_learned: 0 on the card, 2 now"]

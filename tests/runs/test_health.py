@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
+
 from fas_core.runs import health
+from fas_core.runs.scorefile import scores_only_run
 from tests.conftest import learned_samples, tiny_samples, write_image_run
 
 
@@ -24,3 +27,28 @@ def test_samples_in_two_subsets_and_without_a_subject_are_cautions(tmp_path: Pat
     run = write_image_run(tmp_path, "a", samples.merge(twice, how="outer", sort=False))
     kinds = {caution.kind: caution.counts["n_samples"] for caution in health.cautions(run)}
     assert kinds == {"subset_overlap": 4, "no_subjects": 20}
+
+
+def test_people_on_both_sides_of_a_threshold_are_said_and_what_was_not_looked_at_is_not(tmp_path: Path) -> None:
+    rows = pd.DataFrame(
+        {
+            "sample_id": [f"s{i}" for i in range(8)],
+            "subset": ["dev"] * 4 + ["test"] * 4,
+            "label": ["bona_fide", "attack"] * 4,
+            "pai_species": ["", "print"] * 4,
+            "subject_id": ["p0", "p1", "p2", "p3", "p3", "p4", "p5", "p6"],
+            "score": [0.1, 0.9] * 4,
+        }
+    )
+    both = scores_only_run(tmp_path, "both", rows, ["score"], "")
+    [said] = health.findings(both, both.samples())
+    assert said.startswith("1 of 4 subjects is also in dev, where thresholds are chosen")
+    assert health.findings(both, both.samples(), ["dev"], ["dev"]) == []  # one subset: there is nothing beside it
+    apart = scores_only_run(tmp_path, "apart", rows.assign(subject_id=rows["sample_id"]), ["score"], "")
+    assert health.findings(apart, apart.samples()) == []
+    assert health.all_well(apart) == "Nothing conspicuous: no subject of test is also in dev."
+    named = rows.rename(columns={"subject_id": "person"})
+    nobody = scores_only_run(tmp_path, "nobody", named, ["score"], "")
+    remedy = "If its column 'person' names people: import again with --column subject_id=person."
+    assert health.cautions(nobody)[0].message.endswith(remedy)
+    assert health.all_well(nobody) == "Nothing conspicuous."
