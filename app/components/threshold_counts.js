@@ -125,10 +125,28 @@ export function rateText(rate) {
 
 export const limitText = (share) => `${Number((100 * share).toPrecision(6))}${NBSP}%`;
 
-// Whether a rate keeps to a limit: by itself and by its upper bound, by itself alone, or not.
-export function standing(rate, limit) {
+// Whether a rate keeps to a limit: by itself and by its upper bound, also where that takes all samples for different
+// people ("assumed"), by itself alone, or not.
+export function standing(rate, limit, unit) {
   if (rate.value > limit) return "above";
-  return rate.upper <= limit ? "met" : "unproven"; // without a bound nothing is proven
+  if (!(rate.upper <= limit)) return "unproven"; // without a bound nothing is proven
+  return unit === "subject" ? "met" : "assumed";
+}
+
+// As `limits.held_words`, which says it everywhere else: within 2 %, not proven: upper bound 2.4 %.
+export function heldWords(held, rate, limit, unit) {
+  if (held === "above") return `above ${limitText(limit)}`;
+  const proof = { met: ", proven", unproven: ", not proven", assumed: ` if all ${unit}s are of different people` }[held];
+  const bound = rate.upper === undefined ? "all are of one subject" : `upper bound ${shareText(rate.upper, limit)}`;
+  return `within ${limitText(limit)}${proof}: ${bound}`;
+}
+
+// As `limits.share_text`: a share on its side of a limit.
+function shareText(share, limit) {
+  let digits = 1;
+  const text = () => (100 * share).toFixed(digits);
+  while (digits < 12 && Number(text()) > 100 * limit !== share > limit) digits += 1;
+  return `${text()}${NBSP}%`;
 }
 
 // A rate with the digits that leave it on its side of a limit: 2.04 % beside 2 % is not "2.0 %".

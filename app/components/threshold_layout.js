@@ -2,7 +2,7 @@
 
 import { element } from "./nodes.js";
 import { grouped } from "./numbers.js";
-import { NBSP, counted, limitText, number, percentBeside, rateText, scoreAxis } from "./threshold_counts.js";
+import { NBSP, counted, number, percentBeside, rateText, scoreAxis } from "./threshold_counts.js";
 import { layers, resize } from "./threshold_drawing.js";
 import { chip, say, textIn } from "./threshold_nodes.js";
 import { Verdict } from "./threshold_verdict.js";
@@ -261,12 +261,9 @@ export class Layout extends Verdict {
   drawAnswer({ rates, worst }) {
     const live = rates.get(this.live);
     const ofLive = () => {
-      const held = this.standingOf(this.live, worst, live);
+      const held = this.heldOf(this.live, worst, rates);
       const said = held ? percentBeside(live, this.limit.at_most) : rateText(live);
-      const asked = held
-        ? `, ${held === "above" ? "above" : "within"} the ${limitText(this.limit.at_most)} asked for`
-        : "";
-      return [said, ` of ${grouped(live.n)} live ${this.things} are rejected${asked}`];
+      return [said, ` of ${grouped(live.n)} live ${this.things} are rejected${held ? `, ${held.words}` : ""}`];
     };
     const [said, after] = live ? ofLive() : ["", ""];
     const texts = ["At this threshold ", said, after];

@@ -2,13 +2,13 @@
 // the worst one, and the way to freeze it.
 
 import { element } from "./nodes.js";
-import { limitText, percentBeside, rateText, standing } from "./threshold_counts.js";
+import { heldWords, percentBeside, rateText, standing } from "./threshold_counts.js";
 import { chip, say, textIn } from "./threshold_nodes.js";
 import { Tables } from "./threshold_tables.js";
 
 /** @typedef {{ rate: "bpcer" | "apcer", species: string, at_most: number, at_95: boolean }} Limit */
 
-const WORDS = { met: "within", unproven: "within", above: "above" };
+const BOUNDS = "The upper bound is one-sided, at 95 %; the interval in brackets leaves 2.5 % out on either side.";
 
 export class Verdict extends Tables {
   /** @param {HTMLElement} root */
@@ -37,6 +37,7 @@ export class Verdict extends Tables {
       const name = textIn(item.appendChild(element("span", "who")));
       const rate = textIn(item.appendChild(element("strong")));
       const held = element("span", "held");
+      held.title = BOUNDS;
       const words = textIn(held);
       item.append(held);
       this.verdict.append(item);
@@ -50,13 +51,12 @@ export class Verdict extends Tables {
       const rate = group && rates.get(group);
       if (!line.group && worst) line.mark.style.setProperty("--chip", worst.colour);
       say(line.name, this.nameOf(line.group, group));
-      const held = group && this.standingOf(group, worst, rate);
+      const held = group && this.heldOf(group, worst, rates);
       say(line.rate, held ? percentBeside(rate, this.limit.at_most) : rateText(rate));
       line.held.hidden = !held;
       if (!held) continue;
-      line.held.dataset.held = held;
-      const proof = held === "unproven" ? ", not proven" : "";
-      say(line.words, `${WORDS[held]} ${limitText(this.limit.at_most)}${proof}`);
+      line.held.dataset.held = held.standing;
+      say(line.words, held.words);
     }
   }
 
@@ -66,13 +66,22 @@ export class Verdict extends Tables {
     return asked ? `${group.words} passes ` : `worst: ${group.words} passes `;
   }
 
-  // Whether a group's rate keeps to the limit; "" where the limit is not about this group.
-  standingOf(group, worst, rate) {
-    if (!this.limit || !rate) return "";
+  // How a group's rate stands to the limit, and in words; null where the limit is not about this group. The bound of the
+  // worst species is the largest of any, as in limits.py.
+  heldOf(group, worst, rates) {
+    const rate = rates.get(group);
+    if (!this.limit || !rate) return null;
     const isAbout =
       this.limit.rate === "bpcer"
         ? group === this.live
         : group !== this.live && (this.limit.species ? group.name === this.limit.species : group === worst);
-    return isAbout ? standing(rate, this.limit.at_most) : "";
+    if (!isAbout) return null;
+    const judged = group === worst && !this.limit.species ? this.species.filter((each) => rates.get(each)) : [group];
+    const bounds = judged.map((each) => rates.get(each).upper);
+    const upper = bounds.includes(undefined) ? undefined : Math.max(...bounds);
+    const bounded = { ...rate, upper };
+    const unit = judged.find((each) => each.unit !== "subject")?.unit ?? "subject";
+    const held = standing(bounded, this.limit.at_most, unit);
+    return { standing: held, words: heldWords(held, bounded, this.limit.at_most, unit) };
   }
 }

@@ -236,7 +236,7 @@ def side_by_side(chosen: list[Kept]) -> pd.DataFrame:
     table: dict[str, list[str]] = {"": [*about, *(f"APCER {name}" for name in names), "ACER", "Note"]}
     for letter, entry, cell in zip(LETTERS, chosen, together, strict=False):
         frozen = entry.card
-        targets = frozen.targets or {}
+        targets = frozen.held
         table[f"{letter}: {frozen.run_name}"] = [
             entry.history.state,
             threshold_text(frozen.threshold),

@@ -34,9 +34,10 @@ def summary(shown: Shown, point: OperatingPoint | None, problem: str) -> Summary
 
 
 def headline(of: Summary) -> str:
-    """The answer in a sentence or two: how well this score separates, and what the operating point lets through."""
-    answer = core.headline(of, escaped, lambda text: f"**{text}**")
-    return " ".join(filter(None, answer))
+    """The answer in a few sentences: the limit, what the operating point lets through, how well the score separates."""
+    separates, lets_through = core.headline(of, escaped, lambda text: f"**{text}**")
+    limit = core.limit_words(of, escaped, lambda text: f"**{text}**")
+    return " ".join(filter(None, (limit, lets_through, separates)))
 
 
 def what_changed(shown: Shown, judged_on: tuple[str, ...]) -> str:

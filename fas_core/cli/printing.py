@@ -230,7 +230,7 @@ def print_card(card: Card) -> None:
         )
     heads = ["subset", "bona fide", "BPCER", "attacks", "worst species", "its APCER", "no response"]
     print_table("Errors, with 95 % intervals", heads, rows)
-    print_targets(card.limit or card.rule, card.targets or {})
+    print_targets(card.limit or card.rule, card.held)
 
 
 def print_targets(by: Rule, targets: Mapping[str, Target], mark: str = "") -> None:

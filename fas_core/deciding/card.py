@@ -30,7 +30,7 @@ from fas_core.files import atomic_file, make_folder
 from fas_core.metrics import EqualErrorRate, ScoreSet, UndefinedMetricError, json_safe
 from fas_core.metrics import operating_point as op
 from fas_core.metrics.cost import Costs
-from fas_core.metrics.limits import Target, target_words
+from fas_core.metrics.limits import Target, target_words, told
 from fas_core.metrics.operating_point import Rule
 from fas_core.metrics.rates import RatesAtTarget
 from fas_core.runs import health, store
@@ -133,14 +133,25 @@ class Card:
         return self.rule if self.rule.has_limit else self.asked
 
     @property
+    def held(self) -> dict[str, Target]:
+        """`targets`, with what their bounds take for different people; {} where there are none."""
+        limit, targets = self.limit, self.targets or {}
+        if limit is None:
+            return {}
+        return {
+            name: told(checked, limit, self.reported[name]) if name in self.reported else checked
+            for name, checked in targets.items()
+        }
+
+    @property
     def missed(self) -> str:
         """Where its limit, or the upper bound that was asked for, does not hold, in a sentence; "" where it does."""
-        limit, targets = self.limit, self.targets or {}
+        limit = self.limit
         if limit is None:
             return ""
         broken = {
             name: held
-            for name, held in targets.items()
+            for name, held in self.held.items()
             if held.met is False or (limit.at_95 and held.met_at_95 is False)
         }
         return "; ".join(f"on {name} {target_words(limit, held)}" for name, held in broken.items())

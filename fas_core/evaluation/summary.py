@@ -127,8 +127,9 @@ def headline(about: Summary, said: Callable[[str], str] = str, strong: Callable[
     hardest = min(auc, key=lambda s: auc[s])
     which = f"hardest attacks, {said(hardest)}" if len(auc) > 1 else f"attacks, {said(hardest)}"
     where = "" if about.point is None or tested == about.point.reported_on else f" on {said(', '.join(tested))}"
+    n = f"{len(pooled.attacks[hardest]):,}{_people(about, hardest)}"
     separates = (
-        f"{name}, judged by {said(score)}{where}, separates the {which} (n = {len(pooled.attacks[hardest]):,}), from "
+        f"{name}, judged by {said(score)}{where}, separates the {which} (n = {n}), from "
         f"{pooled.n_bona_fide:,} bona fide {about.decisions} with an AUC of "
         f"{strong(auc_words(auc[hardest], about.readers.auc_interval(tested, hardest)))}"
     )
@@ -138,13 +139,24 @@ def headline(about: Summary, said: Callable[[str], str] = str, strong: Callable[
     return f"{separates}.", _let_through(about, said, strong)
 
 
+def _people(about: Summary, species: str) -> str:
+    """Of how many people the attacks of a species are, where the data name them and that is what is reported."""
+    at = about.reported
+    if at is None or about.point is None or judged_on(about) != about.point.reported_on:
+        return ""
+    n = at.n_subjects_per_species.get(species)
+    return "" if n is None else f" of {n:,} {'person' if n == 1 else 'people'}"
+
+
 def _let_through(about: Summary, said: Callable[[str], str], strong: Callable[[str], str]) -> str:
     at = about.reported
     if at is None:
         return about.problem
     passes, worst = [], at.apcer_worst
     if at.bpcer is not None:
-        passes.append(f"{strong(rate_text(at.bpcer, at.bpcer_interval))} of live {about.decisions} are rejected")
+        rule = None if about.point is None else about.point.rule
+        limit = rule.value if rule is not None and rule.kind == op.BPCER else None
+        passes.append(f"{strong(rate_text(at.bpcer, at.bpcer_interval, limit))} of live {about.decisions} are rejected")
     asked = "" if about.point is None else about.point.rule.species
     if asked in at.apcer_per_species and asked != worst:  # whom the rule is about comes before who is worst
         share = strong(rate_text(at.apcer_per_species[asked], at.apcer_interval_per_species.get(asked)))
@@ -152,15 +164,16 @@ def _let_through(about: Summary, said: Callable[[str], str], strong: Callable[[s
     if worst is not None:
         share = strong(rate_text(at.apcer_max, at.worst_interval))
         passes.append(f"the worst attack, {said(worst)}, passes {share} of the time")
-    return f"At the operating point {' and '.join(passes)}.{_limit(about, at, said)}"
+    return f"At the operating point {' and '.join(passes)}."
 
 
-def _limit(about: Summary, at: ReportedRates, said: Callable[[str], str]) -> str:
+def limit_words(about: Summary, said: Callable[[str], str] = str, strong: Callable[[str], str] = str) -> str:
     """Whether the limit of the rule holds where it is reported, in a sentence; "" where it has none."""
-    checked = None if about.point is None else at.target(about.point.rule)
-    if about.point is None or checked is None:
+    at, point = about.reported, about.point
+    checked = None if at is None or point is None else at.target(point.rule)
+    if point is None or checked is None:
         return ""
-    return f" Asked for was {said(about.point.rule.words)}: {limits.short_words(checked)}."
+    return f"Asked for was {said(point.rule.words)}: {strong(limits.held_words(checked))}."
 
 
 def auc_words(value: float, interval: UnitInterval | None) -> str:

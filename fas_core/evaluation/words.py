@@ -10,6 +10,7 @@ from fas_core.data.names import BONA_FIDE
 from fas_core.evaluation.differences import BPCER_FIXED, ROC_AUC, Difference, Flips, apcer_of, bpcer_by
 from fas_core.evaluation.join import Joined
 from fas_core.evaluation.matching import Matching
+from fas_core.metrics.limits import share_text
 from fas_core.metrics.operating_point import APCER, BY_HAND, Rule
 from fas_core.metrics.resampling import Statistic
 from fas_core.metrics.uncertainty import UnitInterval, zero_error_upper_bound
@@ -193,16 +194,17 @@ def p_text(p: float, *, is_bound: bool = False) -> str:
     return "p < 0.001" if p < 0.001 else f"p {sign} {p:.3f}" if p < 0.1 else f"p {sign} {p:.2f}"
 
 
-def rate_text(value: float | None, interval: UnitInterval | None) -> str:
+def rate_text(value: float | None, interval: UnitInterval | None, limit: float | None = None) -> str:
     """A rate with its interval, or with the bound that no error, or nothing else, in n trials leaves: 0 % (≤ 1.9 %).
 
-    A tenth of a percent is shown from a hundred trials (subjects, videos or samples) on.
+    A tenth of a percent is shown from a hundred trials (subjects, videos or samples) on; of the rate as much as leaves
+    it on its side of a `limit`.
     """
     if value is None:
         return "–"
     n = interval.n_units if interval else 0
     digits = 1 if n >= 100 else 0
-    text = f"{100 * value:.{digits}f} %"
+    text = f"{100 * value:.{digits}f} %" if limit is None else share_text(value, limit, digits)
     if interval is None:
         return text
     if value == 0:

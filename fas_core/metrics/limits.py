@@ -1,7 +1,7 @@
 """A limit is a promise that is checked: whether it holds where it is reported, and thresholds that can prove it.
 
     target = limits.target(rule, rates)      # rate, limit, met, upper95, met_at_95
-    limits.target_words(rule, target)        # live rejected 2.5 % (upper 95 %: 3.3 %), above the limit of 2 %
+    limits.held_words(target)                # within 2 %, not proven: upper bound 2.4 %
 
 The upper bound is the one of `uncertainty`: by subject where the data name subjects. That of the worst of several
 species is the largest of theirs, which holds with 95 % too: it is no lower than that of the truly worst species.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -41,9 +41,18 @@ class Target:
     met: bool | None  # by the rate
     upper95: float | None  # one-sided upper bound of the rate; None where all samples are of one unit
     met_at_95: bool | None  # by the upper bound
+    # What the bound takes for different people where the data name nobody: "samples", "videos", "sessions".
+    taken: str = field(default="", compare=False)
+
+    @property
+    def is_proven(self) -> bool:
+        """By the upper bound, and not on the assumption that nobody is there twice."""
+        return bool(self.met_at_95) and not self.taken
 
     def as_json(self) -> Json:
-        return asdict(self)
+        document = asdict(self)
+        del document["taken"]  # which the intervals of the rates say
+        return document
 
 
 class Limit(Protocol):
@@ -75,69 +84,110 @@ def target(by: Limit, rates: Judged) -> Target | None:
 
     An APCER without a species is the worst one's, of those that have attacks with a score.
     """
-    if by.kind == BPCER:
-        judged = [] if rates.bpcer is None else [(rates.bpcer, rates.bpcer_interval)]
-    elif by.kind == APCER:
-        names = [by.species] if by.species else list(rates.apcer_per_species)
-        of_species = ((rates.apcer_per_species.get(name), name) for name in names)
-        judged = [(rate, rates.apcer_interval_per_species[name]) for rate, name in of_species if rate is not None]
-    else:
+    judged = _judged(by, rates)
+    if judged is None:
         return None
     if not judged:
         return Target(None, by.value, None, None, None)
     rate = max(rate for rate, _ in judged)
     bounds = [interval.upper for _, interval in judged if interval is not None and interval.upper is not None]
     upper = max(bounds) if len(bounds) == len(judged) else None
-    return Target(rate, by.value, rate <= by.value, upper, None if upper is None else upper <= by.value)
+    is_within = None if upper is None else upper <= by.value
+    return Target(rate, by.value, rate <= by.value, upper, is_within, _taken(judged))
+
+
+def told(checked: Target, by: Limit, rates: Judged) -> Target:
+    """A target of a document, with what the rates' intervals take for different people."""
+    return replace(checked, taken=_taken(_judged(by, rates) or []))
+
+
+def _judged(by: Limit, rates: Judged) -> list[tuple[float, RateInterval | None]] | None:
+    """The rates that a rule limits, those that are defined; None where it limits none."""
+    if by.kind == BPCER:
+        return [] if rates.bpcer is None else [(rates.bpcer, rates.bpcer_interval)]
+    if by.kind != APCER:
+        return None
+    names = [by.species] if by.species else list(rates.apcer_per_species)
+    of_species = ((rates.apcer_per_species.get(name), name) for name in names)
+    return [(rate, rates.apcer_interval_per_species[name]) for rate, name in of_species if rate is not None]
+
+
+def _taken(judged: Sequence[tuple[float, RateInterval | None]]) -> str:
+    units = {interval.unit for _, interval in judged if interval is not None} - {"subject"}
+    return " and ".join(f"{unit}s" for unit in sorted(units))
+
+
+def standing_words(checked: Target) -> str:
+    """Whether a limit holds, without numbers of these samples: above 2 %; within 2 %, not proven; within 2 %, proven;
+    within 2 % if all samples are of different people. Its words are those of the screen, paper and terminal alike."""
+    if checked.met is None:
+        return "not checked"
+    limit = f"{100 * checked.limit:g} %"
+    if not checked.met:
+        return f"above {limit}"
+    if checked.met_at_95 and checked.taken:
+        return f"within {limit} if all {checked.taken} are of different people"
+    return f"within {limit}, {'proven' if checked.met_at_95 else 'not proven'}"
+
+
+def held_words(checked: Target) -> str:
+    """`standing_words` with the one-sided bound that it rests on: within 2 %, not proven: upper bound 2.4 %."""
+    said = standing_words(checked)
+    if not checked.met:
+        return said
+    if checked.upper95 is None:
+        return f"{said}: all are of one subject"
+    return f"{said}: upper bound {share_text(checked.upper95, checked.limit)}"
 
 
 def target_words(by: Limit, checked: Target) -> str:
     """A target in a sentence without its full stop, no number of which is rounded across the limit."""
-    limit = f"{100 * checked.limit:g} %"
     whom = "live" if by.kind == BPCER else f"{by.species} attacks" if by.species else "attacks of the worst species"
     if checked.rate is None:
-        return f"no {'live sample' if by.kind == BPCER else 'attack'} was judged: the limit of {limit} is not checked"
-    done = "rejected" if by.kind == BPCER else "passed"
-    if checked.upper95 is None:
-        bound = "no upper bound: all are of one subject"
-    else:
-        bound = f"upper 95 %: {share_text(checked.upper95, checked.limit)}"
-    lead = f"{whom} {done} {share_text(checked.rate, checked.limit)} ({bound})"
-    if not checked.met:
-        return f"{lead}, above the limit of {limit}"
-    within = f"{lead}, within the limit of {limit}"
-    proven = "" if checked.met_at_95 is None else f", {'also' if checked.met_at_95 else 'but not'} by the upper bound"
-    return f"{within}{proven}"
+        nobody = "live sample" if by.kind == BPCER else "attack"
+        return f"no {nobody} was judged: the limit of {100 * checked.limit:g} % is not checked"
+    return f"{whom} {'rejected' if by.kind == BPCER else 'passed'} {short_words(checked)}"
 
 
 def short_words(checked: Target) -> str:
-    """A target of which the limit is said elsewhere: 2.5 % (upper 95 %: 3.3 %), above the limit."""
+    """The rate and how it stands to its limit: 1.6 %, within 2 %, not proven: upper bound 2.4 %."""
     if checked.rate is None:
-        return "not checked"
-    bound = "" if checked.upper95 is None else f" (upper 95 %: {share_text(checked.upper95, checked.limit)})"
-    return f"{share_text(checked.rate, checked.limit)}{bound}, {'within' if checked.met else 'above'} the limit"
+        return standing_words(checked)
+    return f"{share_text(checked.rate, checked.limit)}, {held_words(checked)}"
 
 
 def summary_words(limit: str, targets: Mapping[str, Target]) -> str:
-    """Where a limit holds, in a sentence: The limit BPCER ≤ 2 % holds on dev, not on test (2.5 %); proven on dev.
+    """How a limit stands where, in a sentence: The limit BPCER ≤ 2 %: within 2 %, proven, on dev; above 2 % on test
+    (2.5 %).
 
     `limit`: a rule in words. `targets`: by subset. "" where nothing is limited.
     """
     if not targets:
         return ""
-    holds = [name for name, checked in targets.items() if checked.met]
-    broken = [
-        f"{name} ({share_text(checked.rate, checked.limit)})"
-        for name, checked in targets.items()
-        if checked.rate is not None and not checked.met
-    ]
-    unchecked = [name for name, checked in targets.items() if checked.met is None]
-    proven = [name for name, checked in targets.items() if checked.met_at_95]
-    parts = [f"holds on {', '.join(holds)}"] if holds else []
-    parts += [f"{'not' if holds else 'does not hold'} on {', '.join(broken)}"] if broken else []
-    parts += [f"is not checked on {', '.join(unchecked)}, where no sample was judged"] if unchecked else []
-    by_bound = f"; by its upper 95 % bound on {', '.join(proven) or 'none'}" if holds else ""
-    return f"The limit {limit} {', '.join(parts)}{by_bound}."
+    alike: dict[str, dict[str, Target]] = {}
+    for name, checked in targets.items():
+        alike.setdefault(standing_words(checked), {})[name] = checked
+    parts = [f"{said}{',' if ',' in said else ''} on {_where(of)}" for said, of in alike.items()]
+    return f"The limit {limit}: {'; '.join(parts)}."
+
+
+def _where(alike: Mapping[str, Target]) -> str:
+    """Subsets of which the same is said, with the largest bound, or where that is above the limit the largest rate."""
+    numbers = [number for of in alike.values() if (number := of.upper95 if of.met else of.rate) is not None]
+    names, limit = ", ".join(alike), next(iter(alike.values())).limit
+    if not numbers:
+        return names
+    bound = "upper bound " if next(iter(alike.values())).met else ""
+    return f"{names} ({bound}{'at most ' if len(alike) > 1 else ''}{share_text(max(numbers), limit)})"
+
+
+def overall_words(targets: Sequence[Target]) -> str:
+    """The gravest of some subsets' `standing_words`, without "not checked" where any is."""
+    if any(target.met is False for target in targets):
+        return standing_words(next(target for target in targets if target.met is False))
+    if any(target.met is None for target in targets):
+        return "not checked everywhere"
+    return standing_words(min(targets, key=lambda target: (bool(target.met_at_95), target.is_proven)))
 
 
 def share_text(share: float, limit: float, digits: int = 1) -> str:

@@ -102,21 +102,17 @@ def _behind(card: Card, run: Run | None) -> tuple[Run | None, Evidence | None]:
 
 def verdict(card: Card) -> str:
     """The target against the outcome in a few words."""
-    targets = list((card.targets or {}).values())
+    targets = list(card.held.values())
     if not targets:
         return "No limit was set" if card.targets is not None else "No limit was checked"
-    if any(target.met is False for target in targets):
-        return "The limit is missed"
-    if any(target.met is None for target in targets):
-        return "The limit is not checked everywhere"
-    proven = all(target.met_at_95 for target in targets)
-    return "The limit holds, by its upper 95 % bound too" if proven else "The limit holds, but is not proven"
+    said = limits.overall_words(targets)
+    return f"{said[0].upper()}{said[1:]}"
 
 
 def answer(card: Card) -> str:
     """The card in two or three sentences: its limit first, then the species that were singled out."""
     cell, limit = card.reported_together, card.limit
-    held = "" if limit is None else limits.summary_words(replace(limit, at_95=False).words, card.targets or {})
+    held = "" if limit is None else limits.summary_words(replace(limit, at_95=False).words, card.held)
     told = [_singled_out(cell, name) for name in (card.feared or ())[:MOST_NAMED]]
     if cell.apcer_worst is not None:
         passes = rate_text(cell.apcer_max, cell.worst_interval)
@@ -206,6 +202,7 @@ def _rule(card: Card) -> str:
 def _outcome(card: Card) -> Markup:
     heads, rows = outcome(card)
     about = f"In brackets: 95 % intervals, {_method(card.reported_together)}. No response: bona fide / attacks."
+    about += f" {limits.BOUNDS_WORDS}" if card.limit is not None else ""
     if card.limit is not None and card.limit.at_95:
         about += " The limit was asked of the upper bound, where the threshold was chosen."
     return table(heads, rows, about)
@@ -224,7 +221,7 @@ def outcome(card: Card) -> tuple[list[str], list[list[str]]]:
         row = [
             name,
             f"{cell.n_bona_fide:,}",
-            rate_text(cell.bpcer, cell.bpcer_interval),
+            rate_text(cell.bpcer, cell.bpcer_interval, limit.value if limit and limit.kind == op.BPCER else None),
             f"{sum(cell.n_per_species.values()):,}",
             "–" if worst is None else f"{rate_text(cell.apcer_max, cell.worst_interval)}, {worst}",
             f"{missing['bona_fide']} / {missing['attack']}",
@@ -236,12 +233,8 @@ def outcome(card: Card) -> tuple[list[str], list[list[str]]]:
 
 
 def _held(target: Target) -> list[str]:
-    if target.rate is None:
-        return ["–", "not checked"]
     bound = "–" if target.upper95 is None else limits.share_text(target.upper95, target.limit)
-    if not target.met:
-        return [bound, f"missed: {limits.share_text(target.rate, target.limit)}"]
-    return [bound, "held and proven" if target.met_at_95 else "held, not proven"]
+    return [bound, limits.standing_words(target)]
 
 
 def _method(cell: ReportedRates) -> str:

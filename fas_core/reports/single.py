@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from fas_core import scores
 from fas_core.data.names import ATTACK, readable
 from fas_core.evaluation import presentations
-from fas_core.evaluation.summary import Summary, headline, judged_on, metrics_table, species_table
+from fas_core.evaluation.summary import Summary, headline, judged_on, limit_words, metrics_table, species_table
 from fas_core.evaluation.verdicts import MISSED, REJECTED, verdicts_at
 from fas_core.evaluation.words import number, threshold_text
-from fas_core.metrics import limits
 from fas_core.metrics.operating_point import BY_HAND
 from fas_core.reports import curves, decisions, html
 from fas_core.reports.html import Triplet, section
@@ -64,20 +63,21 @@ def sheets(about: Summary, *, with_images: bool, hides_faces: bool) -> list[list
 
 def _answer(about: Summary) -> list[Markup]:
     run, score = about.system
-    separates, lets_through = headline(about, escape, lambda text: Markup("<strong>{}</strong>").format(Markup(text)))
+
+    def strong(text: str) -> str:
+        return Markup("<strong>{}</strong>").format(Markup(text))
+
+    limit, (separates, lets_through) = limit_words(about, escape, strong), headline(about, escape, strong)
     decision = decisions.at_the_top([run])
     parts = [
         html.title(question(about)),
         html.paragraph(f"{run.info.name} ({run.id[:6]}), {score}", "quiet"),
         decision,
-        html.paragraph(Markup(separates), "answer"),
+        *([html.paragraph(Markup(limit), "answer")] if limit else []),
         html.paragraph(Markup(lets_through), "answer"),
+        html.paragraph(Markup(separates), "answer"),
         *(html.warning("Caution.", caution.message) for caution in health.cautions(run, about.subsets)),
     ]
-    point, at = about.point, about.reported
-    if point is not None and at is not None and (target := at.target(point.rule)) is not None:
-        words = limits.target_words(point.rule, target)
-        parts.append(html.paragraph(f"{words[0].upper()}{words[1:]}."))
     parts.append(section("How well does it separate?", frame(metrics_table(about), BRACKETS)))
     species = species_table(about)
     if len(species):

@@ -79,7 +79,7 @@ def test_nobody_is_taken_for_who_decides_and_a_missed_limit_is_said_where_it_is_
     said = f"{limits.target_words(rule, checked)}."
     assert (said in warnings(at)) == (not checked.met)
     by_hand = page("cards", cache=tiny_cache, run="a", rule="By hand", limit="bpcer<=0.01", t_rec="-1e9")
-    assert any("above the limit of 1 %" in error for error in warnings(by_hand))
+    assert any("above 1 %" in error for error in warnings(by_hand))
 
 
 def test_the_same_operating_point_is_not_saved_twice(tiny_cache: Path) -> None:
@@ -124,7 +124,7 @@ def test_a_saved_card_is_shown_at_once_and_a_second_one_is_refused(tiny_cache: P
     assert frozen.feared == ("mask",)
     said = at.markdown[0].value.replace("\\", "")
     assert said.startswith(f"**{cardpage.verdict(frozen)}.** {cardpage.answer(frozen)}")
-    assert said.startswith("**The limit ")
+    assert said.startswith("**Above 5 %.** The limit ")
     assert said.index("mask, which was singled out,") < said.index("the worst attack")
     at = save(at, by="Bob")
     assert any("This operating point is kept already, as the card" in error for error in errors(at))

@@ -26,9 +26,10 @@ def test_the_answer_comes_first_and_matches_the_core(tiny_cache: Path) -> None:
     auc = {species: metrics.roc_auc(tested, species) for species in ("mask", "paper")}
     hardest = min(auc, key=auc.__getitem__)
     assert (
-        f"**a**, judged by rec, separates the hardest attacks, {hardest} (n = 3), from 6 bona fide images with an AUC "
-        f"of **{auc[hardest]:.2f} ("
+        f"**a**, judged by rec, separates the hardest attacks, {hardest} (n = 3 of 3 people), from 6 bona fide images "
+        f"with an AUC of **{auc[hardest]:.2f} ("
     ) in answer
+    assert answer.startswith("Asked for was BPCER ≤ 5 %: **above 5 %**. At the operating point ")
     assert answer.index("all 6 attacks with ") > answer.index(hardest)  # pooled after the hardest
     assert f"all 6 attacks with {metrics.roc_auc(tested):.2f} (" in answer
     table = at.dataframe[0].value
@@ -55,14 +56,14 @@ def test_the_limit_is_answered_and_the_species_that_it_is_about_is_named(tiny_ca
     checked = run_metrics.rates_at(decided, ["live", "unseen_mask"], threshold).target(rule)
     assert checked is not None
     assert checked.rate is None  # no paper where it is reported
-    assert "Asked for was APCER of paper ≤ 40 %: not checked." in said
+    assert "Asked for was APCER of paper ≤ 40 %: **not checked**." in said
     at = page(cache=tiny_cache, run="a")
     by_default = run_metrics.rates_at(
         decided, ["seen_paper", "unseen_mask"], decided.threshold_by(operating_point.DEFAULT, ["live"])
     )
     checked = by_default.target(operating_point.DEFAULT)
     assert checked is not None
-    assert f"Asked for was BPCER ≤ 5 %: {limits.short_words(checked)}." in texts(at)
+    assert f"Asked for was BPCER ≤ 5 %: **{limits.held_words(checked)}**." in texts(at)
 
 
 def test_what_changed_since_the_run_before_is_said(tiny_cache: Path) -> None:

@@ -237,8 +237,7 @@ def test_a_limit_and_what_is_feared_stay_in_sight(tab: Tab, cache: Path) -> None
     of_live = run_metrics.rates_at(presentations(run, rows["score"].to_numpy()), ["test"], threshold)
     checked = limits.target(operating_point.rule("bpcer<=0.1"), of_live)
     assert checked is not None
-    said = "above 10\u00a0%" if not checked.met else "within 10\u00a0%" + ("" if checked.met_at_95 else ", not proven")
-    expect(held).to_have_text([said])
+    expect(held).to_have_text([limits.held_words(checked).replace(" %", "\u00a0%")])
     tab.page.get_by_label("Pin mask").click()
     tab.expect_query(pinned="mask")
     tab.settle()

@@ -134,7 +134,7 @@ def test_pooling_is_the_union(tiny_cache: Path) -> None:
 def test_leaks_are_found(tiny_cache: Path) -> None:
     run = store.open_run(tiny_cache, "a")
     samples = run.samples()
-    assert health.findings(run, samples) == []
+    assert health.findings(run, samples, ["train"], ["live"]) == []
     leaked = samples.assign(subject_id="s0")
     assert any("1 subjects of training also occur in the unseen" in f for f in health.findings(run, leaked))
     twice = pd.concat([samples, samples[samples["subset"] == "live"].assign(subset="seen_paper")])

@@ -60,23 +60,22 @@ def test_the_worst_species_has_the_largest_bound_of_any() -> None:
         (
             BPCER,
             Target(0.025, 0.02, False, 0.033, False),
-            "live rejected 2.5 % (upper 95 %: 3.3 %), above the limit of 2 %",
+            "live rejected 2.5 %, above 2 %",
         ),
         (
             BPCER,
             Target(0.01, 0.02, True, 0.0201, False),
-            "live rejected 1.0 % (upper 95 %: 2.01 %), within the limit of 2 %, but not by the upper bound",
+            "live rejected 1.0 %, within 2 %, not proven: upper bound 2.01 %",
         ),
         (
             MASK,
             Target(0.0, 0.1, True, 0.09, True),
-            "mask attacks passed 0.0 % (upper 95 %: 9.0 %), within the limit of 10 %, also by the upper bound",
+            "mask attacks passed 0.0 %, within 10 %, proven: upper bound 9.0 %",
         ),
         (
             WORST,
             Target(0.1, 0.1, True, None, None),
-            "attacks of the worst species passed 10.0 % (no upper bound: all are of one subject), "
-            "within the limit of 10 %",
+            "attacks of the worst species passed 10.0 %, within 10 %, not proven: all are of one subject",
         ),
         (BPCER, Target(None, 0.02, None, None, None), "no live sample was judged: the limit of 2 % is not checked"),
         (WORST, Target(None, 0.1, None, None, None), "no attack was judged: the limit of 10 % is not checked"),
@@ -91,20 +90,43 @@ def test_where_a_limit_holds_in_a_sentence() -> None:
     missed, unknown = Target(0.0204, 0.02, False, 0.05, False), Target(None, 0.02, None, None, None)
     for targets, words in (
         ({}, ""),
-        ({"a": held, "b": proven, "c": missed}, "holds on a, b, not on c (2.04 %); by its upper 95 % bound on b."),
-        ({"a": held}, "holds on a; by its upper 95 % bound on none."),
-        ({"c": missed, "d": unknown}, "does not hold on c (2.04 %), is not checked on d, where no sample was judged."),
+        (
+            {"a": held, "b": proven, "c": missed},
+            "within 2 %, not proven, on a (upper bound 3.0 %); within 2 %, proven, on b (upper bound 0.4 %); "
+            "above 2 % on c (2.04 %).",
+        ),
+        ({"a": missed, "c": missed}, "above 2 % on a, c (at most 2.04 %)."),
+        ({"c": missed, "d": unknown}, "above 2 % on c (2.04 %); not checked on d."),
     ):
         said = limits.summary_words("BPCER ≤ 2 %", targets)
-        assert said == (f"The limit BPCER ≤ 2 % {words}" if words else "")
+        assert said == (f"The limit BPCER ≤ 2 %: {words}" if words else "")
 
 
 def test_a_target_in_short() -> None:
-    assert (
-        limits.short_words(Target(0.0204, 0.02, False, 0.033, False)) == "2.04 % (upper 95 %: 3.3 %), above the limit"
+    assert limits.short_words(Target(0.0204, 0.02, False, 0.033, False)) == "2.04 %, above 2 %"
+    assert limits.short_words(Target(0.0, 0.02, True, None, None)) == (
+        "0.0 %, within 2 %, not proven: all are of one subject"
     )
-    assert limits.short_words(Target(0.0, 0.02, True, None, None)) == "0.0 %, within the limit"
     assert limits.short_words(Target(None, 0.02, None, None, None)) == "not checked"
+
+
+def test_a_bound_of_unnamed_samples_proves_nothing() -> None:
+    of_samples = RateInterval(0.0, 1.0, "sample", 2000, "clopper_pearson", 0, 0.019)
+    assumed, named = (limits.target(BPCER, Judged(0.01, of)) for of in (of_samples, interval(0.019)))
+    assert assumed is not None
+    assert named is not None
+    assert (assumed.is_proven, named.is_proven) == (False, True)
+    assert limits.held_words(assumed) == "within 2 % if all samples are of different people: upper bound 1.9 %"
+    assert limits.held_words(named) == "within 2 %, proven: upper bound 1.9 %"
+    assert "taken" not in assumed.as_json()  # cards of before are sealed without
+    missed = Target(0.03, 0.02, False, 0.04, False)
+    for targets, words in (
+        ((named, assumed), "within 2 % if all samples are of different people"),
+        ((named, missed), "above 2 %"),
+        ((named, Target(None, 0.02, None, None, None)), "not checked everywhere"),
+        ((named, Target(0.01, 0.02, True, 0.03, False)), "within 2 %, not proven"),
+    ):
+        assert limits.overall_words(targets) == words
 
 
 def test_nothing_is_rounded_across_the_limit() -> None:

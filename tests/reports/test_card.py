@@ -156,7 +156,7 @@ def test_however_much_there_is_to_say_it_is_two_pages_that_say_what_the_card_say
     assert re.sub(r"[-\s]", "", said) in re.sub(r"[-\s\ufffe]", "", first)  # lines end anywhere
     for name, target in (content.targets or {}).items():
         upper = limits.share_text(target.upper95 or 0, target.limit)
-        held = "held and proven" if target.met_at_95 else "held, not proven" if target.met else "missed: "
+        held = limits.standing_words(target)
         assert re.search(rf"{name} .*? {upper} {held}", first), name
     named = [first.index(f" {name} {content.reported_together.n_per_species[name]} ") for name in SPECIES[3:6]]
     worst = content.reported_together.apcer_worst or ""
