@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -328,6 +329,18 @@ def operating_point(run: Run, score: str, level: str, subsets: Sequence[str]) ->
             f"{escaped(by.words)} cannot be applied to {where}: {escaped(str(error))}. Change it in the sidebar.",
         )
     return op.operating_point(by, threshold, on, reported_on), ""
+
+
+def by_hand(run: Run, score: str, level: str, subsets: Sequence[str]) -> OperatingPoint:
+    """Where to start by hand while the sidebar's rule gives no threshold: at that of its limit without the bound, or
+    else in the middle of the scores."""
+    stated, on = rule(run, score, level), chosen_on(run)
+    low, high = score_range(run, score, level)
+    threshold = (low + high) / 2
+    if stated.at_95:
+        with suppress(metrics.UndefinedMetricError):
+            threshold = op.threshold_by(replace(stated, at_95=False), pooled_score_set(run, score, level, on))
+    return OperatingPoint(Rule(BY_HAND, threshold), threshold, (), tuple(fresh_subsets(subsets, on) or subsets), True)
 
 
 def role_of(subset: str, point: OperatingPoint) -> str:

@@ -199,8 +199,8 @@ def threshold() -> None:
     head.title("Threshold", width="content")
     point, problem = operating.operating_point(shown.run, shown.score, shown.level, shown.subsets)
     if point is None:
-        st.warning(problem, icon=":material/rule:")
-        return
+        st.warning(f"{problem} Below, a threshold by hand: move it.", icon=":material/rule:")
+        point = operating.by_hand(shown.run, shown.score, shown.level, shown.subsets)
     reported = pooled_score_set(shown.run, shown.score, shown.level, point.reported_on)
     if not reported.n_bona_fide + reported.n_attack:
         st.info("The chosen subsets have no scores.", icon=":material/info:")

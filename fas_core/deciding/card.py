@@ -41,6 +41,7 @@ from fas_core.runs.store import Run
 VERSION = 1
 DIRECTION = "higher = more attack-like; a score at or above the threshold is an attack"
 _DECIDED = ("run_digest", "score", "level", "fail_closed", "rule", "costs", "threshold", "chosen_on", "reported_on")
+_LAXER = (0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)  # limits to be offered
 _SAID = ("created", "by", "note", "sha256")  # what people say, and the seal: nothing that can be computed again
 
 
@@ -251,13 +252,13 @@ def _threshold(
 ) -> float:
     """`op.threshold_by`; raises BadInputError, with a remedy among the Run's subsets, where there is none."""
     if rule.kind != op.BY_HAND and not chosen_on:
-        raise BadInputError(f"There is no subset to choose on. {_instead(rule, decided, subsets, costs)}")
+        raise BadInputError(f"There is no subset to choose on. {_instead(rule, decided, subsets, costs, ())}")
     try:
         return decided.threshold_by(rule, chosen_on, costs)
     except UndefinedMetricError as error:
         raise BadInputError(
             f"Rule {rule} cannot be applied to {_listed(chosen_on)}: {error}. "
-            + _instead(rule, decided, subsets, costs)
+            + _instead(rule, decided, subsets, costs, chosen_on)
         ) from error
 
 
@@ -280,12 +281,23 @@ def _is_optimistic(rule: Rule, chosen_on: Sequence[str], reported_on: Sequence[s
     return rule.kind == op.BY_HAND or bool(set(chosen_on) & set(reported_on))
 
 
-def _instead(rule: Rule, decided: Presentations, subsets: Sequence[str], costs: Costs | None) -> str:
-    """A remedy that works as it stands: where the rule can choose, or else a rule that can, or else a threshold."""
+def _instead(
+    rule: Rule, decided: Presentations, subsets: Sequence[str], costs: Costs | None, chosen_on: Sequence[str]
+) -> str:
+    """A remedy that works as it stands: where the rule can choose, or else a rule that can, or else a threshold.
+
+    Never to choose on what is then reported, while there is anything else.
+    """
+    if rule.at_95 and (laxer := _laxer(rule, decided, chosen_on)):
+        return f"Name more people there, or take a laxer limit: {laxer}."
     if single := _choices(rule, decided, subsets, costs):
         return f"Choose on samples that allow {rule}: {' or '.join(single)}."
-    if (together := " ".join(f"--choose-on {name}" for name in subsets)) and _is_allowed(rule, decided, subsets, costs):
-        return f"Choose on several subsets: {together} --report-on {' --report-on '.join(subsets)}."
+    for last in reversed(subsets if len(subsets) > 1 else []):
+        others = [name for name in subsets if name != last]
+        if _is_allowed(rule, decided, others, costs):
+            return (
+                f"Choose on several subsets: {' '.join(f'--choose-on {name}' for name in others)} --report-on {last}."
+            )
     finite = decided.values[np.isfinite(decided.values)]
     by_hand = f'--rule "{op.BY_HAND}={threshold_text(np.median(finite)) if finite.size else 0.5}"'
     unproven = [replace(rule, at_95=False)] if rule.at_95 else []
@@ -293,6 +305,18 @@ def _instead(rule: Rule, decided: Presentations, subsets: Sequence[str], costs: 
         if other != rule and (single := _choices(other, decided, subsets, costs)):
             return f'No subset of this Run allows {rule}: take another rule: --rule "{other}" {single[0]} or {by_hand}.'
     return f"No subset of this Run allows {rule}: take a threshold: {by_hand}, or another number."
+
+
+def _laxer(rule: Rule, decided: Presentations, chosen_on: Sequence[str]) -> str:
+    """The options of the lowest limit of `_LAXER` that can be proven there, and of the limit without its bound.
+
+    "" where there is neither.
+    """
+    unproven = replace(rule, at_95=False)
+    rules = [replace(rule, value=value) for value in _LAXER if value > rule.value]
+    provable = next((other for other in rules if _is_allowed(other, decided, chosen_on, None)), None)
+    offered = [other for other in (provable, unproven) if other and _is_allowed(other, decided, chosen_on, None)]
+    return " or, without its bound, ".join(f'--rule "{other}"' for other in offered)
 
 
 def _choices(rule: Rule, decided: Presentations, subsets: Sequence[str], costs: Costs | None) -> list[str]:

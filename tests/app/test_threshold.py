@@ -127,14 +127,20 @@ def test_a_threshold_by_hand_reaches_the_browser_as_it_is(tiny_cache: Path) -> N
     assert (low, high) == (values.min(), np.nextafter(values.max(), np.inf))  # every decision can be made
 
 
-def test_a_rule_that_cannot_be_applied_gives_no_threshold(tiny_cache: Path) -> None:
+def test_where_a_rule_cannot_be_applied_the_threshold_is_set_by_hand(tiny_cache: Path) -> None:
     for chosen_on in (["live"], []):  # EER needs attacks; nothing chosen needs a choice
         at = page("threshold", cache=tiny_cache, run="a")
         at.selectbox(key="rule").set_value("eer")
         at.multiselect(key="chosen_on").set_value(chosen_on).run()
         assert not at.exception
         assert any("EER cannot be applied to" in w.value for w in at.warning)
-        assert not panels(at)
+        assert panels(at)  # to be moved
+        assert "set by hand" in caption(at)
+    at = page("threshold", cache=tiny_cache, run="a", at_most="2", at_95="true", chosen_on="live")
+    assert any("takes at least 149 subjects with a bona fide sample" in w.value for w in at.warning)
+    run = store.open_run(tiny_cache, "a")
+    live = scores.values(run, "rec")[(run.samples(["subset"])["subset"] == "live").to_numpy()]
+    assert Sent(at).threshold == np.nextafter(live.max(), np.inf)  # that of the limit without its bound
 
 
 def test_one_class_has_no_curves(tiny_cache: Path) -> None:

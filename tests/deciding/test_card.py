@@ -99,7 +99,7 @@ def test_every_reported_subset_says_whether_the_limit_holds(run: store.Run) -> N
     nothing = {"rate": None, "limit": 0.3, "met": None, "upper95": None, "met_at_95": None}
     assert mask["seen_paper"] == nothing  # which has no masks: undefined, not 0
     assert made(run, rule=op.rule("eer"), chosen_on=["seen_paper"]).targets == {}
-    with pytest.raises(BadInputError, match=r'at least 59 subjects .* --rule "bpcer<=0.05" --choose-on train'):
+    with pytest.raises(BadInputError, match=r'at least 59 subjects .* laxer limit: --rule "bpcer<=0.05"[.]$'):
         made(run, rule=op.rule("bpcer<=0.05@95"))
     proven = made(run, rule=op.rule("bpcer<=0.8@95"))
     assert card.read(card.write(proven, run.cache / "op.json")) == proven
@@ -193,6 +193,11 @@ def test_missing_scores_are_attacks_only_where_that_is_asked_for(tmp_path: Path)
         (
             {"rule": op.rule("eer"), "chosen_on": ["train"]},
             "eer cannot .* --choose-on seen_paper or --choose-on unseen_mask.$",
+        ),
+        (
+            {"rule": op.rule("bpcer<=0.02@95")},
+            "takes at least 149 subjects .* Name more people there, or take a laxer limit: "
+            '--rule "bpcer<=0.02"[.]$',  # two people prove no limit; never to choose on what is reported
         ),
         (
             {"rule": op.rule("apcer[wax]<=0.1")},
