@@ -33,6 +33,9 @@ from fas_core.cli.printing import (
 from fas_core.errors import BadInputError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from fas_core.deciding.card import Card
     from fas_core.deciding.card_states import History
     from fas_core.evaluation.comparison import PairedComparison
@@ -298,6 +301,9 @@ def predict(
         str | None, typer.Option(help="With --scores, what a higher score means: attack, or bona_fide (then negated).")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    although_withdrawn: Annotated[
+        bool, typer.Option("--although-withdrawn", help="Apply a card that was withdrawn.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Verdicts for new images, or for new scores; what has none is an attack.
@@ -308,11 +314,11 @@ def predict(
     from fas_core.deciding import card_states
 
     card = cards.read(operating_point)
-    _require_in_force(operating_point, card_states.history(operating_point, card))
+    about = _applied(operating_point, card, card_states.in_force(operating_point, card, cache), although_withdrawn)
     if scores is not None:
         if image:
             raise BadInputError(f"Name images or --scores {scores}, not both: images are scored by the card's model.")
-        return _predict_scores(card, scores, column or [], higher_is, as_json)
+        return _predict_scores(card, scores, cache, column or [], higher_is, about if as_json else None)
     if not image:
         raise BadInputError("Name images, or a file of scores with --scores.")
     if column or higher_is is not None:
@@ -321,31 +327,73 @@ def predict(
 
     verdicts = core.verdicts(card, cache, image, device)
     if as_json:
-        return print_json([verdict.as_json() for verdict in verdicts])
+        return print_json([verdict.as_json() | {"card": about} for verdict in verdicts])
     for verdict in verdicts:
         score = "no score" if verdict.score is None else f"score {verdict.score:.6g}"
         why = f" ({verdict.reason})" if verdict.reason else ""
         print(f"{', '.join(map(str, verdict.images))}: {verdict.called}, {score}{why}")
 
 
-def _require_in_force(path: Path, history: History) -> None:
-    """Raises BadInputError for a card that was withdrawn, and says where another has taken its place."""
-    from fas_core.deciding.card_states import SUPERSEDED, WITHDRAWN
+def _applied(path: Path, card: Card, history: History, although_withdrawn: bool) -> dict[str, object]:
+    """Says which card is applied and what speaks against it; the same for JSON.
 
-    if history.state == WITHDRAWN:
-        raise BadInputError(f"{path} is {history.in_words}. Take a card that is in force: fas cards.")
+    Raises BadInputError for a card that was withdrawn, unless that is asked for.
+    """
+    from fas_core.deciding.card_states import APPROVED, SUPERSEDED, WITHDRAWN
+    from fas_core.evaluation.words import threshold_text
+
+    if history.state == WITHDRAWN and not although_withdrawn:
+        raise BadInputError(
+            f"{path} is {history.in_words}. Take a card that is in force: fas cards. All the same: "
+            "--although-withdrawn."
+        )
+    say(
+        f"Card {card.sha256[:12]} ({path.name}), {history.state}: {card.run_name} ({card.run[:6]}), {card.score} per "
+        f"{card.level}, threshold {threshold_text(card.threshold)}."
+    )
+    warnings = [] if history.state == APPROVED else [f"{path} is {history.in_words}."]
     if history.state == SUPERSEDED:
-        say(f"Warning: {path} is {history.in_words}. In its place: {history.events[-1].successor}")
+        warnings = [f"{path} is {history.in_words}. In its place: {history.events[-1].successor}"]
+    if card.missed:
+        warnings.append(f"The limit of the card is missed: {card.missed}.")
+    for warning in warnings:
+        say(f"Warning: {warning}")
+    named = {"run": card.run, "run_name": card.run_name, "score": card.score, "threshold": card.threshold}
+    return {"sha256": card.sha256, "state": history.state, **named, "warnings": warnings}
 
 
-def _predict_scores(card: Card, path: Path, columns: list[str], higher_is: str | None, as_json: bool) -> None:
+def _unlike(card: Card, cache: Path, values: NDArray[np.float64]) -> str:
+    """`applied.unlike`; "" where the card's Run is not here as it was."""
+    from fas_core import scores
+    from fas_core.deciding import applied
+    from fas_core.deciding import card as cards
+    from fas_core.evaluation.presentations import presentations
+
+    try:
+        run = cards.run_of(card, cache)
+    except BadInputError:
+        return ""
+    if run.digest != card.run_digest:
+        return ""
+    return applied.unlike(card, presentations(run, scores.values(run, card.score), card.level), values)
+
+
+def _predict_scores(
+    card: Card, path: Path, cache: Path, columns: list[str], higher_is: str | None, about: dict[str, object] | None
+) -> None:
+    """`about`: what JSON says of the card; None: in words."""
+    import numpy as np
+
     from fas_core.deciding import applied
     from fas_core.runs import scorefile
 
     rows = applied.read(path, card, scorefile.column_names(columns), higher_is)
     judged = applied.of_scores(card, rows, str(path))
-    if as_json:
-        return print_json(judged.as_json())
+    values = np.array([np.nan if outcome.score is None else outcome.score for outcome in judged.of], np.float64)
+    if unlike := _unlike(card, cache, values):
+        say(f"Warning: {unlike}")
+    if about is not None:
+        return print_json(judged.as_json() | {"card": about, "warnings": [unlike] if unlike else []})
     for outcome in judged.of:
         score = "no score" if outcome.score is None else f"score {outcome.score:.6g}"
         print(f"{', '.join(outcome.sample_ids)}: {outcome.called}, {score}")

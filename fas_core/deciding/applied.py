@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from fas_core import metrics
 from fas_core.data.names import ATTACK, BONA_FIDE
@@ -23,8 +24,11 @@ from fas_core.deciding import card
 from fas_core.deciding.card import Card
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
-from fas_core.evaluation.presentations import FRAME, grouped, summed_up
+from fas_core.evaluation.presentations import FRAME, Presentations, grouped, summed_up
 from fas_core.runs import scorefile
+
+_LARGE = 50  # presentations of a kind from which on its distribution is looked at
+_CHANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,41 @@ def _was_negated(frozen: Card) -> bool:
     said = [value for option, value in pairwise(words) if option == "--higher-is"]
     last = [value for value in said if value.rpartition("=")[0] in ("", frozen.score)]
     return bool(last) and last[-1].rpartition("=")[2] == BONA_FIDE
+
+
+def unlike(frozen: Card, of_card: Presentations, values: NDArray[np.float64]) -> str:
+    """Why (n,) new scores cannot be of the card's system, in a sentence; "" where nothing speaks against it.
+
+    `of_card`: the presentations of its Run. No mix of its live faces and attacks has a distribution function outside
+    those of the kinds: beyond the band of Dvoretzky, Kiefer and Wolfowitz around them, at 1 in 1000, scores are others.
+    Of few scores it is only seen that all lie outside the range there.
+    """
+    on = frozen.chosen_on or frozen.reported_on
+    inside = of_card.within(on) & np.isfinite(of_card.values)
+    known, kinds = of_card.values[inside], of_card.of.kinds[0][inside]
+    new = np.sort(values[np.isfinite(values)])
+    if not new.size or not known.size:
+        return ""
+    large = [np.sort(known[kinds == kind]) for kind in np.unique(kinds) if (kinds == kind).sum() >= _LARGE]
+    lower, upper = np.zeros(new.size), np.ones(new.size)
+    if large:
+        bands = [(np.searchsorted(of, new, "right") / of.size, _margin(of.size)) for of in large]
+        lower = np.min([share - margin for share, margin in bands], axis=0)
+        upper = np.max([share + margin for share, margin in bands], axis=0)
+    shares = np.searchsorted(new, new, "right") / new.size
+    before = np.searchsorted(new, new, "left") / new.size  # just below each score
+    is_beyond = (shares < lower - _margin(new.size)) | (before > upper + _margin(new.size))
+    if not is_beyond.any() and (new[-1] >= known.min() and new[0] <= known.max()):
+        return ""
+    here, there = (f"{of.min():.4g} to {of.max():.4g}, median {np.median(of):.4g}" for of in (new, known))
+    return (
+        f"These scores cannot be those of {frozen.score} on which the card rests: {here} here, {there} on "
+        f"{', '.join(on)}. Another system, or another scale? Its threshold says nothing about others."
+    )
+
+
+def _margin(n: int) -> float:
+    return math.sqrt(math.log(2 / _CHANCE) / (2 * n))
 
 
 def of_scores(frozen: Card, rows: pd.DataFrame, whose: str = "The file") -> Outcomes:

@@ -203,6 +203,15 @@ def kept(cache: Path) -> tuple[list[Kept], list[str]]:
     return with_history, problems
 
 
+def in_force(path: Path, frozen: Card, cache: Path) -> History:
+    """What was decided about the card in a file, or where nothing was, about the same one that a cache folder keeps."""
+    said = history(path, frozen)
+    if said.events:
+        return said
+    same = (entry.history for entry in kept(cache)[0] if entry.card.sha256 == frozen.sha256)
+    return next(same, said)
+
+
 def keep(frozen: Card, cache: Path) -> Path:
     """Writes a card among those of a cache folder. Raises BadInputError where the same one is kept and in force."""
     for other in kept(cache)[0]:

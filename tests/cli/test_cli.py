@@ -326,7 +326,14 @@ def test_cards_are_kept_approved_superseded_and_withdrawn(
     assert run(*chosen, "--rule", "bpcer<=0.4", "--out", better).code == 0
     new.write_text("sample_id,rec\na,1\n")
     by_card = ("predict", "--operating-point", out, "--scores", new)
-    assert run(*by_card).code == 0
+    applied = run(*by_card)
+    assert applied.code == 0
+    assert f"Card {read(out).sha256[:12]} (op.json), draft: a (" in applied.err
+    assert "op.json is draft: nobody has approved it yet." in applied.err
+    assert "Warning: These scores cannot be those of rec" in applied.err  # 1, where those are near 100
+    document = json.loads(run(*by_card, "--json").out)
+    assert (document["card"]["state"], document["card"]["run_name"]) == ("draft", "a")
+    assert len(document["warnings"]) == 1
     assert "No cards in" in run("cards").out
     assert json.loads(run("cards", "--json").out) == []
     name = run("cards", "keep", out).out.strip()
@@ -354,6 +361,7 @@ def test_cards_are_kept_approved_superseded_and_withdrawn(
     assert (warned.code, "is superseded by" in warned.err) == (0, True)
     assert run("cards", "withdraw", out, "--why", "a leak").code == 0
     assert "is withdrawn by" in message(run(*by_card))
+    assert "op.json is withdrawn by" in run(*by_card, "--although-withdrawn").err
     assert "choose another --out" in message(run(*chosen, "--out", out))
     assert run("threshold", "--check", out).code == 0
 

@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from fas_core import scores
 from fas_core.deciding import applied, card
 from fas_core.deciding.card import Card
 from fas_core.errors import BadInputError
+from fas_core.evaluation.presentations import presentations
 from fas_core.metrics import operating_point as op
 from fas_core.runs.scorefile import scores_only_run
 from tests.conftest import tiny_samples
@@ -112,3 +115,26 @@ def test_nothing_is_decided_by_a_card_that_was_changed(tmp_path: Path) -> None:
     rows = applied.read(written(tmp_path, "sample_id,vendor\na,1\n"), frozen)
     with pytest.raises(BadInputError, match="was changed after it was written"):
         applied.of_scores(replace(frozen, threshold=0.0), rows)
+
+
+def test_scores_of_another_system_or_scale_are_told_from_those_of_any_mix_of_kinds(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "sample_id": [f"s{i}" for i in range(800)],
+            "label": ["bona_fide"] * 400 + ["attack"] * 400,
+            "pai_species": [""] * 400 + ["print"] * 400,
+            "subset": ["dev", "test"] * 400,
+            "vendor": np.concatenate([rng.normal(0.3, 0.05, 400), rng.normal(0.7, 0.05, 400)]),
+        }
+    )
+    run = scores_only_run(tmp_path, "v", table, ["vendor"], "")
+    frozen = card.card(run, "vendor", op.DEFAULT, ["dev"], ["test"])
+    of_card = presentations(run, scores.values(run, "vendor"))
+    for n_live in (0, 100, 200):  # whatever share of them are attacks
+        of_system = np.concatenate([rng.normal(0.3, 0.05, n_live), rng.normal(0.7, 0.05, 200 - n_live)])
+        assert applied.unlike(frozen, of_card, of_system) == ""
+    others = rng.normal(0.15, 0.05, 200)  # half of what they would be, and within the range
+    assert "cannot be those of vendor on which the card rests" in applied.unlike(frozen, of_card, others)
+    assert "Another system" in applied.unlike(frozen, of_card, np.array([30.0, 60.0]))  # few, all outside
+    assert applied.unlike(frozen, of_card, np.array([0.3, 0.31, np.nan])) == ""
