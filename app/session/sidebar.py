@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -220,11 +221,15 @@ def nothing_yet() -> None:
         st.write("This page shows it as soon as it is there.")
     else:
         st.header("There is no Run yet")
+        here = f" --cache {shlex.quote(str(cache_folder()))}"
         st.write("A Run is what one checkpoint says about every image of a data set. Make the first one in a terminal:")
         st.code(
-            "fas demo                                  # rendered faces, small models, their Runs\n"
-            "fas cache CHECKPOINT --data MANIFEST      # your images\n"
-            "fas scores import SCORES.csv --name NAME  # another system's scores",
+            "# rendered faces, small models, their Runs\n"
+            "fas demo\n"
+            "# your images\n"
+            f"fas cache CHECKPOINT --data MANIFEST{here}\n"
+            "# another system's scores; the column that names people as subject_id\n"
+            f"fas scores import SCORES.csv --name NAME --column subject_id=PERSON{here}",
             language="bash",
         )
     watch_jobs()  # also where nothing is under way yet: work may start in the next second

@@ -63,6 +63,8 @@ def score_metrics(
     summary = file_metrics.summary(file, where, **at, priors=prior or [])
     for note in file_metrics.notes(file, threshold or [], is_negated=is_negated):
         say(note)
+    if subset is None and len(pooled := sorted(file.rows["subset"].unique())) > 1:
+        say(f"Note: {' and '.join(pooled)} are pooled; --subset {pooled[0]} looks at one of them.")
     groups = file_metrics.groups(file, summary, by or [], **at)
     if as_json:
         listed = [breakdown.as_json() | {"at": words} for words, breakdown in groups]

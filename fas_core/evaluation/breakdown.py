@@ -154,7 +154,7 @@ class Breakdown:
     def words(self, gap: Gap) -> str:
         """A gap in a sentence, with whether chance can explain it."""
         rate = "BPCER" if gap.species is None else f"APCER of {gap.species}"
-        low, high = (f"{100 * end:.1f}" for end in gap.interval)
+        low, high = (_beside_zero(end) for end in gap.interval)
         verdict = "more than chance explains" if gap.is_beyond_chance else "chance may explain it"
         over = f" over all {len(self.gaps)} comparisons" if len(self.gaps) > 1 else ""
         return (
@@ -183,6 +183,12 @@ class Breakdown:
 
 
 # -------------------------------------------------------------------------------------------------------------- groups
+
+
+def _beside_zero(points: float) -> str:
+    """A share in points, with digits that leave it on its side of 0: an interval without 0 does not begin at 0.0."""
+    digits = next((n for n in range(1, 7) if float(f"{100 * points:.{n}f}") or not points), 6)
+    return f"{100 * points:.{digits}f}"
 
 
 def columns_for(run: Run) -> list[str]:

@@ -15,7 +15,8 @@ from markupsafe import Markup
 
 from fas_core import metrics, scores
 from fas_core.deciding.card import OPTIMISTIC, Card
-from fas_core.deciding.card_states import APPROVED, History
+from fas_core.deciding.card_states import APPROVED, Event, History
+from fas_core.deciding.certification import rounded_up
 from fas_core.deciding.tested import CHOOSING, Evidence, Kind, evidence
 from fas_core.evaluation.presentations import presentations
 from fas_core.evaluation.run_metrics import ReportedRates
@@ -72,7 +73,8 @@ def page(card: Card, run: Run | None, history: History | None = None) -> str:
     if history is not None and history.events:
         approver = next((event.by for event in history.events if event.state == APPROVED), "")
         said = {
-            event.state: f"by {event.by or '–'}, {event.when[:10]}: {_short(event.why)}" for event in history.events
+            event.state: f"by {event.by or '–'}{_same_person(card, event)}, {event.when[:10]}: {_short(event.why)}"
+            for event in history.events
         }
         second.append(section("Decisions about this card", facts(said)))
     second.append(section("Signatures", html.signatures({"Decided": card.by, "Approved": approver})))
@@ -133,6 +135,12 @@ def _singled_out(cell: ReportedRates, name: str) -> str:
 
 def _short(text: str, letters: int = MOST_LETTERS) -> str:
     return text if len(text) <= letters else f"{text[:letters]} … (the JSON has the rest)"
+
+
+def _same_person(card: Card, event: Event) -> str:
+    """Nobody checks what is approved by who decided it: that is said."""
+    is_same = event.state == APPROVED and event.by.strip().casefold() == card.by.strip().casefold() != ""
+    return " (who decided it too: nobody else has looked)" if is_same else ""
 
 
 def _lines_left(card: Card) -> int:
@@ -271,7 +279,7 @@ def species(card: Card) -> tuple[list[str], list[list[str]]]:
                 f"{cell.n_per_species[name]:,}",
                 "–" if people is None else f"{people:,}",
                 rate_text(value, interval),
-                "–" if upper is None else f"{100 * upper:.1f} %",
+                rounded_up(upper),
             ]
         )
     first = f"Species: {_listed(named)} singled out, then worst first" if named else "Species, worst first"
@@ -384,7 +392,8 @@ def _checklist(card: Card, behind: Evidence | None) -> dict[str, str]:
     return {
         "With a verdict": f"bona fide {cell.n_bona_fide:,} of {subjects}; {_listed(species) or 'no attack'}",
         "Not recorded": "attack potential" + ("" if is_presenter_known else ", who presented"),
-        "Threshold": f"rule {card.rule} on {_listed(card.chosen_on) or 'no data'}, frozen before reporting"
+        "Threshold": f"rule {card.rule} on {_listed(card.chosen_on) or 'no data'}, without the reported samples; "
+        "whether anybody had looked at those before is not recorded"
         if not card.optimistic
         else f"rule {card.rule}; NOT independent of the reported samples",
         "Non-responses": f"bona fide {missing['bona_fide']}, attacks {missing['attack']}",
@@ -399,8 +408,10 @@ def _fewest(cell: ReportedRates) -> str:
     name = min(counts, key=counts.__getitem__)
     if not counts[name]:
         return f"{name}: none with a score"
-    bound = 100 * zero_error_upper_bound(counts[name])
-    return f"{name}: {counts[name]:,}; no error among them would still allow an APCER of {bound:.1f} %"
+    people = cell.n_subjects_per_species.get(name)
+    bound = 100 * zero_error_upper_bound(people or counts[name])
+    of = "" if not people else f" of {people:,} {'person' if people == 1 else 'people'}"
+    return f"{name}: {counts[name]:,}{of}; no error among them would still allow an APCER of {bound:.1f} %"
 
 
 def _trade_offs(card: Card) -> Markup:

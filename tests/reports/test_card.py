@@ -87,6 +87,17 @@ def test_no_error_is_never_said_without_what_it_allows() -> None:
     assert rate_text(None, None) == "–"
 
 
+def test_who_approves_what_he_decided_is_said(tmp_path: Path) -> None:
+    run = write_image_run(tmp_path, "a", tiny_samples())
+    content = card.card(run, "rec", op.DEFAULT, ["live"], ["seen_paper"], by="Ada")
+    for by, is_same in (("ada ", True), ("Eve", False)):
+        approved = History((Event("approved", by, "pilot", "2026-11-29T21:00:00+00:00", "", ""),))
+        html = cardpage.page(content, run, approved)
+        assert ("nobody else has looked" in html) == is_same
+    assert "frozen before reporting" not in html  # which nobody can know
+    assert "whether anybody had looked at those before is not recorded" in html
+
+
 def test_one_class_has_no_curve(tmp_path: Path) -> None:
     run = scores_only_run(
         tmp_path, "v", tiny_samples()[["sample_id", "label", "pai_species", "subset"]].assign(score=1.0), ["score"], "v"
