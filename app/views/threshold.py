@@ -13,6 +13,7 @@ from app.parts.behind import open_samples
 from app.parts.certification import show_certification
 from app.parts.costs import show_costs
 from app.parts.freezing import card_form, cautions
+from app.parts.head import head
 from app.parts.transfer import show_transfer
 from app.session import operating, readers, sidebar
 from app.session.address import link_params, put_in_address
@@ -195,8 +196,7 @@ def show_more(shown: Shown, point: OperatingPoint) -> None:
 
 def threshold() -> None:
     shown = sidebar.shown()
-    head = st.container(horizontal=True, vertical_alignment="bottom")
-    head.title("Threshold", width="content")
+    place = head("Threshold")
     point, problem = operating.operating_point(shown.run, shown.score, shown.level, shown.subsets)
     if point is None:
         st.warning(f"{problem} Below, a threshold by hand: move it.", icon=":material/rule:")
@@ -212,7 +212,7 @@ def threshold() -> None:
         elif caution.kind in (SUBJECT_OVERLAP, "no_subjects"):
             said += f" :orange[:material/warning: {escaped(caution.message)}]"
     causes.warn(shown)
-    head.caption(said, width="stretch")
+    place.answer.caption(said)
     show_panel(shown, point)
     show_more(shown, point)
 

@@ -198,11 +198,11 @@ class Regressions:
         return tuple(cell for cell in self.rows if cell.is_clear)
 
     def listed(self, feared: Sequence[str] = ()) -> tuple[tuple[Cell, ...], tuple[Cell, ...]]:
-        """Live faces, and attacks: what got worse, the worst first, and behind it what is too small to judge.
+        """Live faces, and attacks: what got worse, the worst first, what is too small to judge behind the rest.
 
         `feared`: species whose rows lead those of other attacks that are as sure.
         """
-        every = (*self.rows, *self.too_few)
+        every = (*self.rows, *(cell for cell in self.too_few if cell.difference > 0))
         attacks = (cell for cell in every if cell.kind != BONA_FIDE)
         return (
             tuple(cell for cell in every if cell.kind == BONA_FIDE),
@@ -269,7 +269,8 @@ class Regressions:
         n_samples = len(self.too_few) - n_units
         why = [f"{n_units:,} of fewer than {MIN_UNITS} {self.unit}s"] if n_units else []
         why += [f"{n_samples:,} of fewer than {MIN_SAMPLES} samples"] if n_samples else []
-        return f"{len(self.too_few):,} more are too small to judge, {' and '.join(why)}: the last rows."
+        small = f"{len(self.too_few):,} more are too small to judge, {' and '.join(why)}"
+        return f"{small}: the last rows, where they got worse."
 
     def of_one_words(self, most: int = 2) -> str:
         """Groups beyond chance of which one unit holds most samples; "" where there are none."""

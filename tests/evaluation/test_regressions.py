@@ -226,7 +226,9 @@ def test_live_faces_are_ranked_apart_from_attacks_that_err_by_more() -> None:
     assert "; B misses 70 % instead of 30 % of mask attacks with sex 0 (+40 points [+20 to +50], " in worse.sentence()
     assert "n = 173 of 7 subjects, of which one has 145)" in worse.sentence()
     # What holds samples of a few people is said to, and so is that it is people that are too few.
-    assert worse.counts_words.endswith("1 more are too small to judge, 1 of fewer than 5 subjects: the last rows.")
+    assert worse.counts_words.endswith(
+        "1 more are too small to judge, 1 of fewer than 5 subjects: the last rows, where they got worse."
+    )
     assert worse.of_one_words(1) == "Mostly of one subject: mask attacks with sex 0 (145 of 173); 11 more groups."
     assert (groups[0].units_words, adverse.units_words) == ("7, one has 145", "83")
 
