@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -90,7 +93,18 @@ def _start_server(cache: Path, port: int, host: str) -> subprocess.Popen[bytes]:
     command += [f"--server.address={host}", f"--server.port={port}", "--server.headless=true"]
     if host not in ("127.0.0.1", "localhost", "::1"):
         command += ["--server.allowedHosts=[]"]
-    say(f"Serving on http://{host}:{port}")
     # Large arrays go back to the system when they are done with: glibc keeps most of them otherwise.
     frugal = {"MALLOC_MMAP_THRESHOLD_": "1000000", "MALLOC_ARENA_MAX": "2"}
-    return subprocess.Popen(command, env=frugal | os.environ | {"FAS_CACHE": str(cache.resolve())})
+    server = subprocess.Popen(command, env=frugal | os.environ | {"FAS_CACHE": str(cache.resolve())})
+    threading.Thread(target=_say_when_it_answers, args=(server, host, port), daemon=True).start()
+    return server
+
+
+def _say_when_it_answers(server: subprocess.Popen[bytes], host: str, port: int) -> None:
+    """Says where the app is once it is there: it loads first what pages import, which takes seconds."""
+    at = "::1" if host == "::" else "127.0.0.1" if host == "0.0.0.0" else host
+    while server.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection((at, port), timeout=1):
+            return say(f"Serving on http://{host}:{port}")
+        time.sleep(0.2)
+    return None
