@@ -266,7 +266,7 @@ def usual_overlap(run: Run) -> Caution | None:
 
 
 def _nameless(run: Run, n: int) -> str:
-    said = f"{n} samples name no subject, so intervals treat them as independent."
+    said = f"{n:,} samples name no subject, so intervals treat them as independent."
     column = column_of_people(run.column_names())
     if not column:
         return said
