@@ -16,7 +16,7 @@ def test_decisions_are_added_and_listed(tiny_cache: Path, fas: Callable[..., Res
     added = fas(*approved, "--although-missed")
     assert added.out.startswith("b: approved by Ada on ")
     assert " against a: although its limit is missed (on seen paper, " in added.out
-    assert added.out.endswith(", above the limit of 5 %): better.\n")
+    assert added.out.endswith(", above 5 %): better.\n")
     alone = fas("decisions", "add", "b", "--verdict", "refused", *why, *said)
     kept, before = alone.out.splitlines()
     assert kept.endswith(": a leak. Condition: until May.")

@@ -96,7 +96,7 @@ def test_what_misses_its_limit_is_approved_on_purpose_alone(tiny_cache: Path) ->
     assert not shown.targets[1].met
     judged, in_use, evidence = decisions.by_comparison(shown)
     assert evidence.missed.startswith("on seen paper, unseen mask: live rejected ")
-    assert evidence.missed.endswith(", above the limit of 1 %")
+    assert evidence.missed.endswith(", above 1 %")
 
     def draft(verdict: str, **options: bool) -> Decision:
         return decisions.draft(judged, in_use, evidence, verdict=verdict, by="Ada", reason="needed", **options)
