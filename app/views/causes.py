@@ -45,9 +45,9 @@ class Side:
 
     @property
     def drawn(self) -> list[Cause]:
-        """The causes in the chart, the most first, then whose samples they are."""
+        """The causes in the chart, the most first, then whose samples they are and what people said of them."""
         about = self.follows.explained
-        return [*about.causes[:MOST_BARS], *about.whose]
+        return [*about.causes[:MOST_BARS], *about.whose, *about.marks]
 
 
 def side_of(shown: Shown, side: str) -> Side:

@@ -44,7 +44,7 @@ NO_CAUSES = (
     "sample_id", "path", "label", "video_id", "frame", "reason", "subset", "split", "held_out_by", TRAINING_USE,
     "is_constant",
 )  # fmt: skip
-_FORMAT = 1  # of the stored results; raise it whenever a share changes
+_FORMAT = 2  # of the stored results; raise it whenever a share changes
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class Follows:
 
     @property
     def ranked(self) -> tuple[Cause, ...]:
-        """Causes, then whose samples they are."""
-        return (*self.explained.causes, *self.explained.whose)
+        """Causes, then whose samples they are, then what people have said of them."""
+        return (*self.explained.causes, *self.explained.whose, *self.explained.marks)
 
     def cause(self, name: str) -> Cause | None:
         """That of a name, or that which it cannot be told apart from."""
@@ -168,7 +168,11 @@ def _of_column(name: str, values: pd.Series) -> Factor:
 
 
 def _marks(run: Run, rows: Rows) -> list[Factor]:
-    """Whether anybody has marked a sample, and the last label that it was given; none where nobody has."""
+    """Whether anybody has marked a sample, and the last label of each that was given one; none where nobody has.
+
+    A sample without a label states none: people label what they look at, and that a sample was looked at says nothing
+    of what it shows.
+    """
     current = marks.current(marks.history(run))
     marked = {mark.sample_id for mark in current if mark.is_marked}
     labels = {mark.sample_id: mark.own_label for mark in current if mark.own_label}
@@ -180,7 +184,7 @@ def _marks(run: Run, rows: Rows) -> list[Factor]:
         codes = ids.isin(marked).to_numpy(np.intp)
         factors.append(Factor("marks", MARKS, codes=codes, names=("not marked", "marked")))
     if labels:
-        codes, names = pd.factorize(ids.map(labels).fillna("no label"), sort=True)
+        codes, names = pd.factorize(ids.map(labels), sort=True)
         factors.append(Factor("labels", MARKS, codes=codes, names=tuple(map(str, names))))
     return factors
 

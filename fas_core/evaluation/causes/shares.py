@@ -104,6 +104,8 @@ class Explained:
     together: Share | None  # all causes, the units' own apart; None without any
     whose: tuple[Cause, ...]
     skipped: Mapping[str, str]  # factor -> why it is not judged
+    marks: tuple[Cause, ...] = ()  # alone only: people may have marked what has a high score, so no other cause is
+    # judged beside them
 
 
 def explained(
@@ -132,9 +134,11 @@ def explained(
             skipped[factor.name] = problem
         else:
             judged.append(_Judged(part, levels, _design(part, levels)))
-    causes, together, columns = _causes(data, *_told_apart(judged))
+    own = [item for item in judged if item.factor.kind == MARKS]
+    causes, together, columns = _causes(data, *_told_apart([item for item in judged if item not in own]))
+    marks = tuple(_cause(data, item, _alone(data, item), ()) for item in own)
     whose = _whose(data, columns, {name: texts[here] for name, texts in (within or {}).items()})
-    return Explained(here.size, n_missing, units.name, n_units, causes, together, whose, skipped)
+    return Explained(here.size, n_missing, units.name, n_units, causes, together, whose, skipped, marks)
 
 
 def _too_little(scores: Floats, n_units: int, unit: str) -> str:
@@ -378,36 +382,43 @@ def _causes(
     beyond: list[Share | None] = [None, *rest[len(order) :]]
     causes = []
     for place, number in enumerate(order):
-        item, (share, rho) = firsts[number], alone[number]
-        lowest, highest = _extremes(data, item)
-        n_stated = int(item.factor.stated.sum())
-        causes.append(
-            Cause(
-                name=item.factor.name,
-                kind=item.factor.kind,
-                n=n_stated,
-                n_missing=n - n_stated,
-                n_values=_n_values(item.factor),
-                alone=share,
-                beyond=rest[place] if len(order) > 1 else None,
-                beside_first=beyond[place] if len(order) > 1 else None,
-                rho=rho,
-                lowest=lowest,
-                highest=highest,
-                same_as=same[item.factor.name],
-            )
-        )
+        cause = _cause(data, firsts[number], alone[number], same[firsts[number].factor.name])
+        if len(order) > 1:
+            cause = replace(cause, beyond=rest[place], beside_first=beyond[place])
+        causes.append(cause)
     return tuple(causes), all_together, columns
 
 
-def _alone(data: _Data, item: _Judged, fits: _Fits, mine: Ints) -> tuple[Share, Share | None]:
+def _cause(data: _Data, item: _Judged, alone: tuple[Share, Share | None], same_as: tuple[str, ...]) -> Cause:
+    """A factor by itself."""
+    lowest, highest = _extremes(data, item)
+    n_stated = int(item.factor.stated.sum())
+    return Cause(
+        name=item.factor.name,
+        kind=item.factor.kind,
+        n=n_stated,
+        n_missing=len(data.y) - n_stated,
+        n_values=_n_values(item.factor),
+        alone=alone[0],
+        beyond=None,
+        beside_first=None,
+        rho=alone[1],
+        lowest=lowest,
+        highest=highest,
+        same_as=same_as,
+    )
+
+
+def _alone(
+    data: _Data, item: _Judged, fits: _Fits | None = None, mine: Ints | None = None
+) -> tuple[Share, Share | None]:
     """What a factor explains of the samples that state it, and its correlation with the score.
 
-    `fits`: of all samples, in which it has the columns `mine`.
+    `fits`: of all samples, where there are any, in which it has the columns `mine`.
     """
     stated = item.factor.stated
     y = data.y[stated]
-    if not stated.all():
+    if fits is None or mine is None or not stated.all():
         fits, mine = _Fits(item.columns[stated], y, data.folds[stated]), np.arange(item.columns.shape[1])
     resamples = _Resamples(data.codes[stated])
     resamples.add(_explained_share, fits.squared_errors(mine), fits.squared_errors([]))

@@ -136,6 +136,32 @@ def test_marks_are_a_cause_and_make_the_answer_anew(tmp_path: Path) -> None:
     assert cause is not None
     assert cause.highest == "marked"
     assert cause.alone.value > 0.3
+    assert cause.beyond is cause.beside_first is None
+
+
+def test_labels_count_where_they_were_given_and_never_among_the_causes(tmp_path: Path) -> None:
+    run = run_that_follows_brightness(tmp_path)
+    before = follows(run, "rec", LIVE)
+    live = of_run.rows_of(run, LIVE)
+    high = live[np.argsort(-scores.values(run, "rec")[live])]
+    ids = run.samples(["sample_id"])["sample_id"].iloc[high].tolist()
+    for i, sample_id in enumerate(ids[:16]):
+        marks.make(run, sample_id, by="ada", is_marked=False, own_label=("odd", "very odd")[i < 8])
+    few = follows(run, "rec", LIVE)
+    assert few.cause("labels") is None
+    assert few.explained.skipped["labels"].startswith("stated for 16 samples of ")
+    for sample_id in ids[16:30]:
+        marks.make(run, sample_id, by="ada", is_marked=False, own_label="odd")
+    answer = follows(run, "rec", LIVE)
+    assert answer.explained.causes == before.explained.causes  # to the last digit
+    cause = answer.cause("labels")
+    assert cause is not None
+    assert (cause.n, cause.n_missing, cause.highest) == (30, 90, "very odd")
+    assert "People's labels explain" in words.answer(answer)
+    assert "among 30 labelled samples; they may follow the score" in words.answer(answer)
+    nuisance = of_run.nuisance(run, "rec")
+    assert nuisance is not None
+    assert nuisance.cause == "brightness"
 
 
 def test_scores_alone_are_judged_by_their_columns(tiny_cache: Path) -> None:
