@@ -26,7 +26,8 @@ from fas_core.documents import Json, read_as
 from fas_core.errors import BadInputError
 from fas_core.evaluation import breakdown
 from fas_core.evaluation.causes.shares import COLUMN, IMAGE, MARKS, WHOSE, Cause, Explained, Factor, Share, explained
-from fas_core.metrics.uncertainty import UNITS, Units, unit_of
+from fas_core.metrics.scoreset import UNSPECIFIED
+from fas_core.metrics.uncertainty import UNITS, Units, auc_margin, unit_of
 from fas_core.runs import marks, measured
 from fas_core.runs.store import Run
 from fas_core.texts import distinct_numbers
@@ -44,6 +45,7 @@ NO_CAUSES = (
     "sample_id", "path", "label", "video_id", "frame", "reason", "subset", "split", "held_out_by", TRAINING_USE,
     "is_constant",
 )  # fmt: skip
+LESS = 0.05  # of the variance: a score that a nuisance explains hardly less of is no way out
 _FORMAT = 2  # of the stored results; raise it whenever a share changes
 
 
@@ -71,7 +73,10 @@ class Follows:
 
 @dataclass(frozen=True)
 class Nuisance:
-    """What a score mostly measures, and which score of the Run does so least; None where there is no other."""
+    """What a score mostly measures, and which score of the Run does so least.
+
+    Of those that tell even the hardest attack from live samples beyond chance; None where no other does.
+    """
 
     score: str
     cause: str
@@ -80,6 +85,16 @@ class Nuisance:
     unit: str
     least: str | None
     least_share: Share | None
+    least_hardest: Hardest | None
+
+
+@dataclass(frozen=True)
+class Hardest:
+    """The species that a score tells from live samples worst, and its AUC."""
+
+    species: str
+    auc: float
+    is_beyond_chance: bool  # by whole units, the worst of k for one of k
 
 
 # -------------------------------------------------------------------------------------------------- samples and causes
@@ -219,7 +234,15 @@ def nuisance(run: Run, score: str, subsets: Sequence[str] | None = None) -> Nuis
     if most is None:
         return None
     shares = followed_by(run, most.name, subsets)
-    others = {name: share for name, share in shares.items() if name != score}
+    of_scores = hardest(run, subsets)
+    others = {
+        name: share
+        for name, share in shares.items()
+        if name != score
+        and share.value < most.alone.value - LESS
+        and name in of_scores
+        and of_scores[name].is_beyond_chance
+    }
     least = min(others, key=lambda name: others[name].value, default=None)
     return Nuisance(
         score,
@@ -229,6 +252,7 @@ def nuisance(run: Run, score: str, subsets: Sequence[str] | None = None) -> Nuis
         of_score.explained.unit,
         least,
         others[least] if least else None,
+        of_scores[least] if least else None,
     )
 
 
@@ -259,6 +283,46 @@ def followed_by(run: Run, name: str, subsets: Sequence[str] | None = None) -> di
 @dataclass(frozen=True)
 class _Shares:
     shares: Mapping[str, Share]
+
+
+def hardest(run: Run, subsets: Sequence[str] | None = None) -> dict[str, Hardest]:
+    """Score -> the species that it finds hardest, of every score of the Run; scores that have none are left out."""
+
+    def computed() -> memo.Arrays:
+        of_scores = {}
+        live, attacks = (judged_rows(run, side, subsets)[0] for side in SIDES)
+        rows = np.sort(np.concatenate([live, attacks]))
+        identity = _table(run, rows, [name for name in UNITS if name in run.column_names()])
+        species = _table(run, rows, ["pai_species"])["pai_species"].astype("str").to_numpy(str)
+        is_attack, units = np.isin(rows, attacks), unit_of(identity)
+        for score in scores.offered(run):
+            of_score = _hardest(scores.values(run, score)[rows], is_attack, species, units)
+            if of_score is not None:
+                of_scores[score] = asdict(of_score)
+        return {"json": np.array(json.dumps({"hardest": of_scores}))}
+
+    return dict(
+        _read(
+            _OfScores, memo.arrays(run.cache, "causes", _parameters(run, subsets, "hardest", "scores"), computed)
+        ).hardest
+    )
+
+
+def _hardest(values: Floats, is_attack: NDArray[np.bool_], species: NDArray[np.str_], units: Units) -> Hardest | None:
+    pooled = metrics.score_set(values, is_attack, list(species))
+    auc = {name: metrics.roc_auc(pooled, name) for name, of in pooled.attacks.items() if of.size and pooled.n_bona_fide}
+    if not auc:
+        return None
+    name = min(auc, key=lambda name: auc[name])
+    is_it = is_attack & (np.where(species == "", UNSPECIFIED, species) == name)
+    compared = (~is_attack | is_it) & ~np.isnan(values)
+    margin = auc_margin(values[compared], is_it[compared], units.of(compared), level=1 - 0.05 / len(auc))
+    return Hardest(name, auc[name], margin is not None and auc[name] - margin > 0.5)
+
+
+@dataclass(frozen=True)
+class _OfScores:
+    hardest: Mapping[str, Hardest]
 
 
 def _parameters(run: Run, subsets: Sequence[str] | None, what: str, of: str) -> dict[str, object]:

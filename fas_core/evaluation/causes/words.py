@@ -178,9 +178,13 @@ def warning(nuisance: Nuisance, said: Said = str) -> str:
     text = (
         f"{score} mostly measures {cause}: {share_text(nuisance.share)} of its variance among live samples, over half."
     )
-    if nuisance.least is None or nuisance.least_share is None:
-        return text
-    return f"{text} The score {said(nuisance.least)} does least: {share_text(nuisance.least_share)}."
+    if nuisance.least is None or nuisance.least_share is None or nuisance.least_hardest is None:
+        return f"{text} No other score that finds its hardest attack better than chance does so clearly less."
+    hard = nuisance.least_hardest
+    return (
+        f"{text} Of the scores that find their hardest attack better than chance, {said(nuisance.least)} does least: "
+        f"{share_text(nuisance.least_share)}, with AUC {hard.auc:.2f} on {said(readable(hard.species))}."
+    )
 
 
 def left_out(follows: Follows, said: Said = str) -> str:

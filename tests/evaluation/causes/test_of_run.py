@@ -11,6 +11,7 @@ from fas_core.errors import BadInputError
 from fas_core.evaluation.causes import of_run, words
 from fas_core.evaluation.causes.of_run import ATTACKS, LIVE, follows
 from fas_core.evaluation.causes.shares import Cause, Explained, Share
+from fas_core.metrics.uncertainty import Units
 from fas_core.runs import marks, measured, store
 from tests.conftest import write_image_run
 
@@ -115,14 +116,54 @@ def test_a_score_that_mostly_measures_a_nuisance_is_told_and_the_one_that_does_l
     nuisance = of_run.nuisance(run, "rec")
     assert nuisance is not None
     assert (nuisance.cause, nuisance.is_whose) == ("brightness", False)
-    shares = of_run.followed_by(run, "brightness")
-    assert nuisance.least == min(shares, key=lambda name: shares[name].value)
-    assert nuisance.least not in ("rec", None)
+    assert nuisance.least == "pixel_l2"
+    hard = of_run.hardest(run)
+    assert not hard["kl"].is_beyond_chance  # noise follows nothing, and is of no use
     assert words.warning(nuisance) == (
         f"rec mostly measures brightness: {words.share_text(nuisance.share)} of its variance among live samples, over "
-        f"half. The score {nuisance.least} does least: {words.share_text(nuisance.least_share)}."
+        "half. Of the scores that find their hardest attack better than chance, pixel_l2 does least: "
+        f"{words.share_text(nuisance.least_share)}, with AUC {hard['pixel_l2'].auc:.2f} on paper."
     )
     assert of_run.nuisance(run, "kl") is None
+
+
+def test_a_score_that_follows_it_less_is_named_with_what_it_finds(
+    run: store.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shares = of_run.followed_by(run, "brightness")
+    useful, least = (
+        of_run.Hardest("paper", 0.812, True),
+        min(set(shares) - {"rec", "elbo"}, key=lambda n: shares[n].value),
+    )
+    useless = of_run.Hardest("paper", 0.55, False)
+    monkeypatch.setattr(of_run, "hardest", lambda *_: {name: useful if name == "kl" else useless for name in shares})
+    nuisance = of_run.nuisance(run, "rec")
+    assert nuisance is not None
+    assert nuisance.least == "kl"
+    assert words.warning(nuisance).endswith(f"kl does least: {words.share_text(shares['kl'])}, with AUC 0.81 on paper.")
+    monkeypatch.setattr(of_run, "hardest", lambda *_: dict.fromkeys(shares, useless))
+    nuisance = of_run.nuisance(run, "rec")
+    assert nuisance is not None
+    assert words.warning(nuisance).endswith(
+        "over half. No other score that finds its hardest attack better than chance does so clearly less."
+    )
+    monkeypatch.setattr(of_run, "hardest", lambda *_: dict.fromkeys(shares, useful))
+    nuisance = of_run.nuisance(run, "rec")
+    assert nuisance is not None
+    assert nuisance.least == least
+
+
+def test_the_hardest_species_is_judged_by_its_own_auc() -> None:
+    units = Units("subject", np.repeat([f"s{i}" for i in range(20)], 6))
+    values = np.tile([0.0, 1.0, 5.0, 6.0, 0.5, 0.4], 20)
+    is_attack = np.tile([False, False, True, True, True, True], 20)
+    species = np.tile(["", "", "mask", "mask", "paper", "paper"], 20)
+    hard = of_run._hardest(values, is_attack, species, units)
+    assert hard == of_run.Hardest("paper", 0.5, False)
+    hard = of_run._hardest(
+        values, is_attack & (species == "mask"), np.tile(["", "", "mask", "mask", "", ""], 20), units
+    )
+    assert hard == of_run.Hardest("mask", 1.0, True)
 
 
 def test_marks_are_a_cause_and_make_the_answer_anew(tmp_path: Path) -> None:
