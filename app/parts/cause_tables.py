@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from app.parts import causes
+from app.session import operating
 from app.session.readers import pooled_score_set
 from app.session.sidebar import Shown
 from app.words import escaped
@@ -13,7 +14,8 @@ from fas_core import metrics, scores
 from fas_core.data.measures import MEASURES
 from fas_core.data.names import outside_training
 from fas_core.evaluation.causes import words
-from fas_core.evaluation.causes.of_run import Follows
+from fas_core.evaluation.causes.of_run import LIVE, Follows
+from fas_core.metrics.operating_point import BY_HAND
 
 
 def show_scores(shown: Shown, cause: str, n_marks: int) -> None:
@@ -40,11 +42,37 @@ def show_scores(shown: Shown, cause: str, n_marks: int) -> None:
         },
     )
     if scores.adjusted(shown.run, scores.base_of(shown.score)) and cause in scores.LOOKS:
-        without = f"{scores.base_of(shown.score)}{scores.WITHOUT}{cause}"
-        st.caption(
-            f"{escaped(without)}, among the scores of the sidebar, is the score without what follows the {cause}, "
-            "fitted on live training images alone."
-        )
+        show_adjusted(shown, cause, n_marks)
+
+
+def show_adjusted(shown: Shown, look: str, n_marks: int) -> None:
+    """What taking a look of the image off the score does to both errors, by the sidebar's rule, and what it follows."""
+    base = scores.base_of(shown.score)
+    without = f"{base}{scores.WITHOUT}{look}"
+    lead = (
+        f"{escaped(without)} is {escaped(base)} without what follows the {look}, fitted on live training images alone"
+    )
+    changed = words.adjusted(without, _errors(shown, without), _errors(shown, base), escaped)
+    if not changed:
+        st.caption(f"{lead}; by this operating point the two cannot be compared.")
+        return
+    then = causes.follows(shown.run, without, LIVE, shown.subsets, n_marks)
+    by = operating.rule(shown.run, without, shown.level).words
+    on = ", ".join(operating.chosen_on(shown.run))
+    st.caption(f"{lead}. At {escaped(by)}, chosen on {escaped(on)}, {changed} {words.headline([then], escaped)}")
+
+
+def _errors(shown: Shown, score: str) -> tuple[float | None, float | None]:
+    """BPCER and the APCER of the worst species at the score's own threshold by the rule of the sidebar.
+
+    Of all that is outside training, so that live samples on which the threshold was chosen count where no others are.
+    """
+    point, _ = operating.operating_point(shown.run, score, shown.level, shown.subsets)
+    if point is None or point.rule.kind == BY_HAND:  # a threshold of one score is none of another
+        return None, None
+    judged = pooled_score_set(shown.run, score, shown.level, outside_training(shown.subsets) or list(shown.subsets))
+    rates = metrics.rates_at(judged, point.threshold)
+    return rates.bpcer, rates.apcer_max
 
 
 def show_table(sides: list[Follows]) -> None:

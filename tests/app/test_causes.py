@@ -81,6 +81,13 @@ def test_a_score_without_brightness_is_offered_and_judged_by(run: store.Run) -> 
         assert not at.exception, (view, at.exception)
         assert at.selectbox(key="score").value == "rec~brightness"
     assert "rec\\~brightness falls with brightness" not in texts(at)
+    for score in ("rec", "rec~brightness"):
+        said = texts(page("causes", cache=run.cache, run="m", score=score, cause="brightness"))
+        assert "chosen on live, rec\\~brightness: live rejected " in said
+        assert "Of live samples, **rec\\~brightness differs by glasses**" in said
+    assert "the two cannot be compared" in texts(
+        page("causes", cache=run.cache, run="m", score="rec", cause="brightness", rule="By hand")
+    )
 
 
 def test_scores_alone_have_the_page_too(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

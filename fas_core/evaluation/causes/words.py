@@ -187,6 +187,29 @@ def warning(nuisance: Nuisance, said: Said = str) -> str:
     )
 
 
+def adjusted(
+    score: str, now: tuple[float | None, float | None], before: tuple[float | None, float | None], said: Said = str
+) -> str:
+    """What taking a look off a score changes, each at its own threshold by the same rule, and whether that helps.
+
+    `now`, `before`: BPCER and the APCER of the worst species, None where unknown. "" where nothing can be compared.
+    """
+    parts, changes = [], []
+    for words, after, was in zip(("live rejected", "worst attack passes"), now, before, strict=True):
+        if after is not None and was is not None:
+            parts.append(f"{words} {100 * after:.1f}\u00a0% (was {100 * was:.1f})")
+            changes.append(after - was)
+    if len(parts) < 2:
+        return ""
+    change = sum(changes)
+    verdict = "The two errors together are no lower: it does not help here."
+    if change < 0:
+        verdict = "The two errors together are lower."
+        if max(changes) > 0:
+            verdict += " One is higher: judge which matters."
+    return f"{said(score)}: {', '.join(parts)}. {verdict}"
+
+
 def left_out(follows: Follows, said: Said = str) -> str:
     """What was not judged and why, in one sentence; "" where all was."""
     of_reason: dict[str, list[str]] = {}

@@ -224,6 +224,17 @@ def cause(name: str, alone: Share, rho: Share | None = None, beside: Share | Non
     return Cause(name=name, alone=alone, rho=rho, beside_first=beside, **(about | {"same_as": ()} | more))  # type: ignore[arg-type]
 
 
+def test_a_score_without_a_look_is_told_by_both_errors() -> None:
+    assert words.adjusted("rec~sharpness", (0.146, 0.89), (0.135, 0.82)) == (
+        "rec~sharpness: live rejected 14.6\u00a0% (was 13.5), worst attack passes 89.0\u00a0% (was 82.0). "
+        "The two errors together are no lower: it does not help here."
+    )
+    assert words.adjusted("b", (0.1, 0.2), (0.1, 0.3)).endswith("(was 30.0). The two errors together are lower.")
+    assert words.adjusted("b", (0.12, 0.2), (0.1, 0.3)).endswith("lower. One is higher: judge which matters.")
+    assert words.adjusted("b", (0.1, 0.2), (0.1, 0.2)).endswith("it does not help here.")
+    assert words.adjusted("b", (0.1, None), (0.1, 0.2)) == ""
+
+
 def test_the_answer_is_a_function_of_numbers() -> None:
     causes = (
         cause("brightness", share(0.81, 0.74, 0.86), share(-0.9, -0.93, -0.86), same_as=("contrast",)),
