@@ -96,9 +96,9 @@ def show_table(sides: list[Follows]) -> None:
             st.caption(escaped(words.left_out(side)))
         looks = "; ".join(f"{name}: {what}" for name, what in MEASURES.items())
         st.caption(
-            "Shares are of the variance of the score's ranks. A cause's share is what it explains of people that the "
+            "A cause's share is what it explains of people that the "
             "fit has not seen, so that a column with many values explains nothing by chance; whose the samples are "
             "has its share by an analysis of variance (epsilon squared). Beyond the others: what all causes explain "
-            "together, less what they do without this one. Causes that the data cannot tell apart stand as one. Images "
-            f"are measured as the model sees them, after scaling. {looks[0].upper()}{looks[1:]}."
+            "together, less what they do without this one. Causes that the data cannot tell apart stand as one. "
+            f"{looks[0].upper()}{looks[1:]}."
         )

@@ -210,7 +210,10 @@ def caveats(sides: list[Side]) -> str:
     some = "".join(
         f" {about.explained.n:,} of {about.n_all:,} {words.side_words(about.side)} are judged." for about in judged
     )
-    return f"Outside training. Lines: 95 % intervals by {by}. Click a bar for its values, a box for its samples.{some}"
+    return (
+        f"Outside training. Lines: 95 % intervals by {by}. Click a bar for its values, a box for its samples.{some} "
+        + words.CAVEAT
+    )
 
 
 def show_causes() -> None:

@@ -49,6 +49,7 @@ def causes(
         _print_causes(f"{run}: {chosen}, {words.side_words(side)}", follows)
         if words.left_out(follows):
             print(words.left_out(follows))
+    print(words.CAVEAT)
 
 
 def _print_causes(title: str, follows: Follows) -> None:

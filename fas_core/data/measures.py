@@ -21,6 +21,7 @@ MEASURES = {
     COMPRESSION: "how strongly steps between pixels repeat at the distance of a JPEG's blocks, 0 to 1",
 }
 OF_PIXELS = (BRIGHTNESS, CONTRAST, SHARPNESS)  # that nothing but the pixels is needed for
+EQUALISED = (BRIGHTNESS, CONTRAST)  # by standard scaling: their spread may be rounding alone
 BLOCK = 8.0  # pixels from one edge of a JPEG's blocks to the next
 LEAST_PERIOD = 2.5  # pixels: blocks that scaling has made smaller leave no trace that can be told from detail
 

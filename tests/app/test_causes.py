@@ -41,9 +41,9 @@ def test_the_page_says_first_what_the_score_follows(run: store.Run) -> None:
     said = texts(at)
     assert "rec falls with brightness" in said
     live, attacks, *strips = options(at)
-    assert len(live["series"][0]["data"]) == 7  # five causes, people, sessions
+    assert len(live["series"][0]["data"]) == 5  # three causes, people, sessions
     assert live["series"][0]["data"][0]["value"][2].startswith("brightness, alone: ")
-    assert len(attacks["series"][0]["data"]) >= 5
+    assert len(attacks["series"][0]["data"]) >= 3
     assert [len(strip["series"][0]["data"]) for strip in strips] == [5, 5]  # fifths of brightness
     (table,) = [frame.value for frame in at.dataframe if "Follows it" in frame.value]
     assert table["Score"].iloc[-1] in ("rec", "elbo")

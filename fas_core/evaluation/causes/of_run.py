@@ -20,6 +20,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fas_core import memo, metrics, scores
+from fas_core.data.measures import COMPRESSION, EQUALISED
 from fas_core.data.names import ATTACK, BONA_FIDE, LEARNED, TRAINING_USE, is_training
 from fas_core.delivery import are_injected
 from fas_core.documents import Json, read_as
@@ -46,7 +47,7 @@ NO_CAUSES = (
     "is_constant",
 )  # fmt: skip
 LESS = 0.05  # of the variance: a score that a nuisance explains hardly less of is no way out
-_FORMAT = 2  # of the stored results; raise it whenever a share changes
+_FORMAT = 3  # of the stored results; raise it whenever a share changes
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ class Sampled:
 def sampled(run: Run, rows: Rows, *, has_looks: bool = True) -> Sampled:
     """`rows` ascend. The looks of a Run's images, where they are asked for, are computed first if need be."""
     looks = measured.of_run(run) if has_looks else {}
-    factors = [Factor(name, IMAGE, values[rows]) for name, values in looks.items()]
+    factors = [_of_look(name, values[rows]) for name, values in looks.items()]
     left_out = {*NO_CAUSES, *run.info.scores, *scores.names()}
     names = [name for name in run.column_names() if name not in left_out]
     table = _table(run, rows, names)
@@ -168,6 +169,16 @@ def _table(run: Run, rows: Rows, columns: Sequence[str]) -> pd.DataFrame:
         if len(here):
             parts.append(shard.table("samples", columns).take(pa.array(here - shard.start)))
     return pa.concat_tables(parts, promote_options="permissive").to_pandas() if parts else pd.DataFrame(columns=columns)
+
+
+def _of_look(name: str, values: Floats) -> Factor:
+    """States nothing where nothing can be measured, or where scaling has left no more than rounding."""
+    if name == COMPRESSION and len(values) and np.isnan(values).all():
+        return Factor(name, IMAGE, values, why_none="not measured: images were resized, or their size is unknown")
+    if name in EQUALISED and len(values) and 0 < np.nanstd(values) < 1 / 255:
+        nothing = np.full(len(values), np.nan)
+        return Factor(name, IMAGE, nothing, why_none="scaling leaves a spread of less than one of 256 grey levels")
+    return Factor(name, IMAGE, values)
 
 
 def _of_column(name: str, values: pd.Series) -> Factor:

@@ -55,6 +55,7 @@ class Factor:
     numbers: Floats | None = None  # (n,)
     codes: Ints | None = None  # (n,) positions in `names`
     names: tuple[str, ...] = ()
+    why_none: str = ""  # where nothing is stated on purpose
 
     @property
     def stated(self) -> NDArray[np.bool_]:
@@ -188,7 +189,7 @@ def _judged(factor: Factor, data: _Data) -> tuple[str, Ints]:
     none, stated = np.empty(0, np.intp), factor.stated
     n, n_units = int(stated.sum()), data.n_units_of(stated)
     if n == 0:
-        return "empty", none
+        return factor.why_none or "empty", none
     if n < MIN_SAMPLES or n_units < MIN_UNITS:
         return f"stated for {n:,} samples of {n_units:,} {data.unit}s only", none
     if factor.numbers is not None:

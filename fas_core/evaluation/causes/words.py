@@ -19,6 +19,10 @@ EQUAL = {  # samples with the same value of a cause
     SHARPNESS: "equally sharp",
     COMPRESSION: "equally compressed",
 }
+CAVEAT = (
+    "Shares are of the variance of the score's ranks. Looks are measured after the scaling that equalises mean and "
+    "spread, as the model sees them; the file's own brightness is not among them."
+)
 CLEAR = 0.01  # of the variance: less is not said to add anything
 
 

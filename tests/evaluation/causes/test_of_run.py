@@ -75,7 +75,9 @@ def test_the_cause_is_named_first_and_nothing_irrelevant_is(run: store.Run) -> N
     assert bright.rho is not None
     assert bright.rho.value < -0.85
     assert (glasses.name, glasses.lowest, glasses.highest) == ("glasses", "no", "yes")
-    assert {cause.name for cause in others} == {"contrast", "sharpness", "compression"}
+    assert {cause.name for cause in others} == {"sharpness"}
+    assert answer.explained.skipped["contrast"].startswith("scaling leaves a spread of less than one")
+    assert answer.explained.skipped["compression"].startswith("not measured: images were resized")
     assert all(cause.alone.value < 0.1 for cause in others)
     skipped = answer.explained.skipped
     assert skipped["serial"] == skipped["session_id"] == "no two subjects share a value"
@@ -164,6 +166,15 @@ def test_the_hardest_species_is_judged_by_its_own_auc() -> None:
         values, is_attack & (species == "mask"), np.tile(["", "", "mask", "mask", "", ""], 20), units
     )
     assert hard == of_run.Hardest("mask", 1.0, True)
+
+
+def test_compression_is_measured_where_blocks_were_scaled_by_a_whole_factor(tmp_path: Path) -> None:
+    """Of images of 32 pixels: files of 32 and 64, not of 24 or of unknown size."""
+    sides = np.tile([32, 64, 24, None], 75)
+    run = run_that_follows_brightness(tmp_path, width=sides, height=sides)
+    of_row = pd.to_numeric(run.samples(["width"])["width"])
+    is_measured = np.isfinite(measured.of_run(run)["compression"])
+    assert is_measured.tolist() == of_row.isin([32, 64]).tolist()
 
 
 def test_marks_are_a_cause_and_make_the_answer_anew(tmp_path: Path) -> None:
