@@ -89,25 +89,27 @@ def show_table(differences: Compared) -> None:
     if len(table):
         st.table(table.set_index(table.columns[0]))
     else:
-        st.write("Nothing that is known of them is more frequent, higher or lower with a p below 0.05.")
+        st.write("Nothing that is known of them differs.")
     units = f"{escaped(differences.unit)}s"
-    asked = f"all {differences.n_asked:,} values that were asked about together"
     st.caption(
-        f"Shares of the samples; medians of numbers. p by {differences.n_units:,} {units}, for {asked}: it takes six "
-        f"{units} to be below 0.05. One of them alone says nothing about others, and has no p."
+        "Shares of the samples; medians of numbers. p: how often chance alone makes any of "
+        f"{differences.n_asked:,} values differ as clearly, by {differences.n_units:,} {units}; from 0.05 on, it may "
+        f"be chance. It takes six {units} to be below that. One of them alone says nothing about others: –."
     )
 
 
 def table_of(comparison: Compared) -> pd.DataFrame:
-    """The clear differences and whose samples they are, a row each."""
-    differences = (*comparison.clear[: ROWS - len(comparison.whose)], *comparison.whose)
+    """The largest differences, clear or not, groups first, and whose samples they are, a row each."""
+    differences = (*comparison.largest(ROWS - len(comparison.whose)), *comparison.whose)
     return pd.DataFrame(
         [
             {
                 "": _what(difference),
                 "selected": _amount(difference, difference.selected, difference.n_selected),
                 "rest": _amount(difference, difference.rest, difference.n_rest),
-                "p": selected.p_words(difference.p).removeprefix("p ").removeprefix("= "),
+                "p": "–"
+                if difference.p is None
+                else selected.p_words(difference.p).removeprefix("p ").removeprefix("= "),
                 "the same samples": _same(difference),
             }
             for difference in differences

@@ -43,6 +43,8 @@ SAME = 0.95  # correlation over the samples from which on two values are one
 ALPHA = 0.05
 IN_SENTENCE = 2
 MOST_WHOSE = 3
+GROUPS = ("pai_species", "subset")  # which everybody sees in the plot, by colour
+MOST_GROUPS = 3
 _SEED = 0
 
 
@@ -63,6 +65,12 @@ class Difference:
     p: float | None  # None of units themselves: one of them says nothing about others
     same_as: tuple[tuple[str, str], ...] = ()  # factors and values that nearly the same samples have
 
+    @property
+    def size(self) -> float:
+        """Difference of shares, 0 to 1; of a number, of its mean places among all samples; -1 where unknown."""
+        size = abs(self.effect) / 12**0.5 if self.value == "" else self.selected - self.rest
+        return size if np.isfinite(size) else -1.0
+
 
 @dataclass(frozen=True)
 class Compared:
@@ -80,6 +88,12 @@ class Compared:
     def clear(self) -> tuple[Difference, ...]:
         """Those with a p below `ALPHA`."""
         return tuple(difference for difference in self.differences if difference.p is not None and difference.p < ALPHA)
+
+    def largest(self, n: int) -> tuple[Difference, ...]:
+        """At most n, clear or not: of groups those that differ most, then what is clear, then the others by size."""
+        by_size = sorted((of for of in self.differences if of.size > 0), key=lambda of: -of.size)
+        groups = [of for of in by_size if of.factor in GROUPS][:MOST_GROUPS]
+        return tuple(dict.fromkeys([*groups, *self.clear, *(of for of in by_size if of.factor not in GROUPS)]))[:n]
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,13 +254,16 @@ def sentence(compared: Compared, said: Said = str) -> str:
     if clear:
         first = " and ".join(_words(difference, said) for difference in clear)
         return f"Unlike the rest: {first}. By {compared.n_units:,} {compared.unit}s."
-    asked = f"{compared.n_asked:,} values were" if compared.n_asked != 1 else "one value was"
+    largest = "".join(
+        f" The largest{' of groups' if difference.factor in GROUPS else ''}: {_words(difference, said)}."
+        for difference in compared.largest(1)
+    )
     whose = "".join(
         f" {said(unit.value)} has {percent(unit.selected)} of it."
         for unit in compared.whose[:1]
         if unit.selected >= 0.3
     )
-    return f"Nothing known sets the selection apart by {compared.n_units:,} {compared.unit}s ({asked} asked).{whose}"
+    return f"No difference from the rest is beyond chance, by {compared.n_units:,} {compared.unit}s.{largest}{whose}"
 
 
 def _words(difference: Difference, said: Said) -> str:

@@ -62,7 +62,10 @@ def test_one_person_proves_nothing_however_many_samples() -> None:
     assert [found.p for found in compared.differences] == [1]
     (person,) = compared.whose
     assert (person.value, person.selected, person.rest, person.p) == ("s0", 1, 0, None)
-    assert sentence(compared).endswith("(2 values were asked). s0 has 100\u00a0% of it.")
+    assert sentence(compared).startswith(
+        "No difference from the rest is beyond chance, by 30 subjects. The largest: **hat yes** (100\u00a0% against "
+        "0\u00a0%; p = 1). s0 has 100\u00a0% of it."
+    )
 
 
 def test_what_the_same_samples_have_is_told_once() -> None:
@@ -74,6 +77,22 @@ def test_what_the_same_samples_have_is_told_once() -> None:
     (found,) = compared.differences
     assert (found.factor, found.value) == ("pai_species", "replay")
     assert ("attack_type", "screen") in found.same_as
+
+
+def test_the_largest_are_told_groups_first_whether_clear_or_not() -> None:
+    """Each of 20 people has a selected sample of four: all wear hats, five are of the third subset."""
+    subset = category("subset", ["c", "a", "b", "b"] * 5 + ["a", "b", "b", "a"] * 15)
+    hat = category("hat", ["yes", "no", "no", "no"] * 20)
+    light = Factor("light", COLUMN, np.tile([2.0, 1.0, 2.0, 3.0], 20))
+    is_selected = np.tile([True, False, False, False], 20)
+    compared = against_the_rest(is_selected, [light, hat, subset], people(20, 4))
+    largest = compared.largest(9)
+    assert [(of.factor, of.value) for of in largest[:3]] == [("subset", "a"), ("subset", "c"), ("hat", "yes")]
+    assert largest[0].size == pytest.approx(15 / 20 - 20 / 60)
+    assert largest[1].p is not None
+    assert largest[1].p > selected.ALPHA  # by five people
+    assert len(set(largest)) == len(largest)
+    assert compared.largest(1) == largest[:1]
 
 
 def test_what_cannot_be_compared_says_so() -> None:
