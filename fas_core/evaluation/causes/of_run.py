@@ -47,7 +47,7 @@ NO_CAUSES = (
     "is_constant",
 )  # fmt: skip
 LESS = 0.05  # of the variance: a score that a nuisance explains hardly less of is no way out
-_FORMAT = 3  # of the stored results; raise it whenever a share changes
+_FORMAT = 4  # of the stored results; raise it whenever a share changes
 
 
 @dataclass(frozen=True)

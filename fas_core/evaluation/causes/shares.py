@@ -42,6 +42,7 @@ SAME = 0.95  # correlation of ranks, or Cramer's V, from which on two causes can
 PENALTIES = (1e-6, 1e-3, 1e-2, 1e-1, 1.0)  # of the ridge, times n; the one with the least error on unseen units
 LEVEL = 0.95
 FIFTHS = 5
+MUCH = 0.3  # of a look's variance: a column that explains as much stands behind it
 MEDIAN_RESAMPLES = 500
 PARTS = 500
 
@@ -94,6 +95,14 @@ class Cause:
 
 
 @dataclass(frozen=True)
+class Behind:
+    """The column that explains most of the first cause, a look of images, by which the score differs too."""
+
+    name: str
+    share: Share  # of the variance of that look's ranks
+
+
+@dataclass(frozen=True)
 class Explained:
     """Causes by what they explain alone, the most first. `whose`: the units' own share, that of sessions in them."""
 
@@ -107,6 +116,7 @@ class Explained:
     skipped: Mapping[str, str]  # factor -> why it is not judged
     marks: tuple[Cause, ...] = ()  # alone only: people may have marked what has a high score, so no other cause is
     # judged beside them
+    behind: Behind | None = None
 
 
 def explained(
@@ -139,7 +149,18 @@ def explained(
     causes, together, columns = _causes(data, *_told_apart([item for item in judged if item not in own]))
     marks = tuple(_cause(data, item, _alone(data, item), ()) for item in own)
     whose = _whose(data, columns, {name: texts[here] for name, texts in (within or {}).items()})
-    return Explained(here.size, n_missing, units.name, n_units, causes, together, whose, skipped, marks)
+    return Explained(
+        here.size,
+        n_missing,
+        units.name,
+        n_units,
+        causes,
+        together,
+        whose,
+        skipped,
+        marks,
+        _behind(data, causes, judged),
+    )
 
 
 def _too_little(scores: Floats, n_units: int, unit: str) -> str:
@@ -408,6 +429,28 @@ def _cause(data: _Data, item: _Judged, alone: tuple[Share, Share | None], same_a
         highest=highest,
         same_as=same_as,
     )
+
+
+def _behind(data: _Data, causes: Sequence[Cause], judged: Sequence[_Judged]) -> Behind | None:
+    """Of columns that explain some of the score by themselves, interval and all; a look takes their share otherwise."""
+    if not causes or causes[0].kind != IMAGE:
+        return None
+    of = {item.factor.name: item for item in judged}
+    look = of[causes[0].name].factor
+    assert look.numbers is not None
+    shares = []
+    for cause in causes[1:]:
+        if cause.kind == COLUMN and cause.alone.low is not None and cause.alone.low > 0:
+            both = look.stated & of[cause.name].factor.stated
+            values = np.zeros(len(both))
+            values[both] = _standard(rankdata(look.numbers[both]))
+            of_look = _Data(values[both], data.codes[both], data.n_units, data.unit)
+            item = of[cause.name]
+            part = _Judged(_of_rows(item.factor, np.flatnonzero(both)), item.levels, item.columns[both])
+            share, _ = _alone(of_look, part)
+            if share.value >= MUCH and share.low is not None and share.low > 0:
+                shares.append(Behind(cause.name, share))
+    return max(shares, key=lambda behind: behind.share.value, default=None)
 
 
 def _alone(

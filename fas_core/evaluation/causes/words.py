@@ -126,7 +126,11 @@ def _first_in_brief(follows: Follows, said: Said) -> str:
     if first.alone.low is None or first.alone.low <= 0:
         return f"nothing that was measured explains {score} beyond chance"
     verb = "differs by" if first.rho is None else _verb(first.rho)
-    return f"**{score} {verb} {said(named(first.name))}**, which explains {share_text(first.alone)} of its variance"
+    name, behind = said(named(first.name)), follows.explained.behind
+    why = ""
+    if behind is not None:
+        why = f" ({name} differs by {said(named(behind.name))}, which explains {share_text(behind.share)} of it)"
+    return f"**{score} {verb} {name}**, which explains {share_text(first.alone)} of its variance{why}"
 
 
 def _why_nothing(follows: Follows) -> str:

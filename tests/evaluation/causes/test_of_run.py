@@ -1,5 +1,6 @@
 """What scores of a Run follow: which samples are judged, where causes come from, and what is said."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from fas_core import memo, scores
 from fas_core.errors import BadInputError
 from fas_core.evaluation.causes import of_run, words
 from fas_core.evaluation.causes.of_run import ATTACKS, LIVE, follows
-from fas_core.evaluation.causes.shares import Cause, Explained, Share
+from fas_core.evaluation.causes.shares import Behind, Cause, Explained, Share
 from fas_core.metrics.uncertainty import Units
 from fas_core.runs import marks, measured, store
 from tests.conftest import write_image_run
@@ -267,6 +268,11 @@ def test_the_answer_is_a_function_of_numbers() -> None:
     assert words.headline([of_run.Follows("rec", LIVE, 384, explained), unknown]) == (
         "Of live samples, **rec falls with brightness**, which explains 81\u00a0% (74–86) of its variance; of attacks, "
         "what rec follows cannot be said."
+    )
+    of_camera = replace(explained, behind=Behind("camera", share(0.55, 0.4, 0.7)))
+    assert words.headline([of_run.Follows("rec", LIVE, 384, of_camera)]) == (
+        "Of live samples, **rec falls with brightness**, which explains 81\u00a0% (74–86) of its variance (brightness "
+        "differs by camera, which explains 55\u00a0% (40–70) of it)."
     )
     assert words.headline([of_run.Follows("kl", ATTACKS, 384, nothing)]) == (
         "Of attacks, nothing that was measured explains kl beyond chance."

@@ -25,6 +25,25 @@ def category(name: str, codes: np.ndarray) -> Factor:
     return Factor(name, COLUMN, codes=codes, names=tuple(f"v{code}" for code in range(codes.max() + 1)))
 
 
+def test_a_column_that_a_look_absorbs_stands_behind_it() -> None:
+    """The camera makes sharpness, sharpness the score: beyond it the camera adds nothing."""
+    rng = np.random.default_rng(3)
+    camera = rng.integers(0, 3, N)
+    sharp = 2.0 * camera + rng.normal(size=N)
+    glasses = category("glasses", GLASSES)
+    answer = explained(
+        sharp + 0.2 * rng.normal(size=N), [number("sharpness", sharp), category("camera", camera), glasses], SUBJECTS
+    )
+    assert answer.causes[0].name == "sharpness"
+    assert answer.behind is not None
+    assert answer.behind.name == "camera"
+    # Of a variance of 4 * 2/3 + 1, the camera makes 8/3.
+    assert answer.behind.share.value == pytest.approx((8 / 3) / (8 / 3 + 1), abs=0.05)
+    assert explained(sharp, [number("sharpness", sharp), glasses], SUBJECTS).behind is None
+    of_itself = explained(BRIGHT, [number("brightness", BRIGHT), category("camera", camera)], SUBJECTS)
+    assert of_itself.behind is None
+
+
 def test_known_causes_get_their_shares() -> None:
     """Independent parts with variances of 4, 1 and 1: two thirds, a sixth, a sixth."""
     values = -2 * BRIGHT + 2 * (GLASSES - 0.5) + OWN
