@@ -274,6 +274,9 @@ def test_the_answer_is_a_function_of_numbers() -> None:
         "Of live samples, **rec falls with brightness**, which explains 81\u00a0% (74–86) of its variance (brightness "
         "differs by camera, which explains 55\u00a0% (40–70) of it)."
     )
+    assert ". Brightness differs by camera, which explains 55\u00a0% (40–70) of it. Who" in words.answer(
+        of_run.Follows("rec", LIVE, 384, of_camera)
+    )
     assert words.headline([of_run.Follows("kl", ATTACKS, 384, nothing)]) == (
         "Of attacks, nothing that was measured explains kl beyond chance."
     )
