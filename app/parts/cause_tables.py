@@ -12,7 +12,7 @@ from app.session.sidebar import Shown
 from app.words import escaped
 from fas_core import metrics, scores
 from fas_core.data.measures import MEASURES
-from fas_core.data.names import outside_training
+from fas_core.data.names import outside_training, readable
 from fas_core.evaluation.causes import words
 from fas_core.evaluation.causes.of_run import LIVE, Follows
 from fas_core.metrics.operating_point import BY_HAND
@@ -27,8 +27,16 @@ def show_scores(shown: Shown, cause: str, n_marks: int) -> None:
     rows = []
     for name in sorted(shares, key=lambda name: shares[name].value):
         pooled = pooled_score_set(shown.run, name, shown.level, tested)
-        auc = metrics.roc_auc(pooled) if pooled.n_bona_fide and pooled.n_attack else None
-        rows.append({"Score": name, "Follows it": words.share_text(shares[name]), "AUC": auc})
+        auc, of_species = None, {}
+        if pooled.n_bona_fide and pooled.n_attack:
+            auc = metrics.roc_auc(pooled)
+            of_species = {
+                metrics.roc_auc(pooled, species): species for species, of in pooled.attacks.items() if of.size
+            }
+        hardest = f"{min(of_species):.2f} · {readable(of_species[min(of_species)])}" if of_species else None
+        rows.append(
+            {"Score": name, "Follows it": words.share_text(shares[name]), "AUC": auc, "Hardest species": hardest}
+        )
     st.markdown(f"**Which score follows {escaped(words.named(cause))} least?** · live samples")
     st.dataframe(
         pd.DataFrame(rows),
@@ -39,6 +47,7 @@ def show_scores(shown: Shown, cause: str, n_marks: int) -> None:
         column_config={
             "Follows it": st.column_config.TextColumn(help="Share of the score's variance that the cause explains."),
             "AUC": st.column_config.NumberColumn(format="%.2f", help="How well it tells attacks from live samples."),
+            "Hardest species": st.column_config.TextColumn(help="The AUC of the species that it finds worst."),
         },
     )
     if scores.adjusted(shown.run, scores.base_of(shown.score)) and cause in scores.LOOKS:

@@ -47,6 +47,7 @@ def test_the_page_says_first_what_the_score_follows(run: store.Run) -> None:
     assert [len(strip["series"][0]["data"]) for strip in strips] == [5, 5]  # fifths of brightness
     (table,) = [frame.value for frame in at.dataframe if "Follows it" in frame.value]
     assert table["Score"].iloc[-1] in ("rec", "elbo")
+    assert table["Hardest species"].str.fullmatch(r"[01]\.\d\d · paper").all()
     at.selectbox(key="cause_shown").select("glasses").run()
     assert [len(strip["series"][0]["data"]) for strip in options(at)[2:]] == [2, 2]
     assert at.query_params["cause"] == "glasses"
