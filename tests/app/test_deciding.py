@@ -72,7 +72,7 @@ def test_overview_and_report_say_what_was_decided_last(tiny_cache: Path, monkeyp
     a, b = (System(store.open_run(tiny_cache, name), "rec") for name in "ab")
     paper = of_runs(a, b, images=NO_IMAGES)
     assert "refused by Eve &lt;b&gt; on " in paper
-    assert "above the limit of 5 %): fewer masks. Superseded by a later decision." in paper
+    assert "above 5 %): fewer masks. Superseded by a later decision." in paper
     assert paper.count("Numbers as shown") == 1
     assert "What was decided" not in of_run(a.run, images=NO_IMAGES)
 
