@@ -90,7 +90,9 @@ def _print_agreements(compared: list[Agreement], *, as_json: bool) -> None:
     for pair in compared:
         print(pair.words)
     if not compared:
-        say("No two people have looked at the same samples of this Run and marked or labelled any of them.")
+        say(
+            "No two people have labelled the same sample of this Run, or marked among samples that both have looked at."
+        )
     return None
 
 

@@ -156,17 +156,21 @@ def name_labels(cache: Path, names: Iterable[str]) -> None:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far two people agree about the samples that both have looked at."""
+    """How far two people agree: about marks, of the samples that both have looked at; about labels, of those that both
+    have labelled. Who has gone on from an image in a review, or has given it a mark, label or note, has looked at it.
+    """
 
     people: tuple[str, str]
-    about: str  # `MARKS`, or `OWN_LABELS`: one of the labels, or none
+    about: str  # `MARKS`, or `OWN_LABELS`
     kappa: Kappa
 
     @property
     def words(self) -> str:
         """In a sentence."""
         kappa, (a, b) = self.kappa, (name or "somebody without a name" for name in self.people)
-        same = f"{kappa.observed:.0%} of the {kappa.n:,} samples that both have looked at".replace("%", " %")
+        compared = "both have labelled" if self.about == OWN_LABELS else "both have looked at"
+        samples = "sample" if kappa.n == 1 else "samples"
+        same = f"{kappa.observed:.0%} of the {kappa.n:,} {samples} that {compared}".replace("%", " %")
         said = f"{a} and {b} say the same ({self.about}) of {same}"
         if kappa.value is None:
             return f"{said}; kappa is not defined, since neither tells any of them from the others."
@@ -175,29 +179,28 @@ class Agreement:
 
 
 def agreements(run: Run, changes: Iterable[Mark]) -> list[Agreement]:
-    """Of every two people, about marks and about labels, wherever at least one of the two has given some.
+    """Of every two people who both have marked, about marks; of every two who have labelled a sample, about labels.
 
     Intervals are by subject where the samples name it. Samples that the Run does not hold do not count.
     """
-    by_person: dict[str, dict[str, Mark]] = {}
+    looked_at: dict[str, dict[str, Mark]] = {}
     for mark in latest(changes):
-        by_person.setdefault(mark.by, {})[mark.sample_id] = mark
-    if len(by_person) < 2:
+        looked_at.setdefault(mark.by, {})[mark.sample_id] = mark
+    if len(looked_at) < 2:
         return []
     samples = run.samples(list(UNITS))
     samples = samples.assign(sample_id=samples["sample_id"].astype("str")).drop_duplicates("sample_id")
+    held = set(samples["sample_id"])
+    # An unmarked image that somebody has looked at is an answer, if that person marks at all; a missing label is none.
+    marked = {name: {i: mark.is_marked for i, mark in of.items()} for name, of in looked_at.items()}
+    marked = {name: of for name, of in marked.items() if any(is_marked and i in held for i, is_marked in of.items())}
+    labelled = {name: {i: m.own_label for i, m in of.items() if m.own_label} for name, of in looked_at.items()}
     compared = []
-    for a, b in combinations(sorted(by_person), 2):
-        rows = samples[samples["sample_id"].isin(by_person[a].keys() & by_person[b].keys())]
-        if rows.empty:
-            continue
-        units = unit_of(rows)
-        for about in (MARKS, OWN_LABELS):
-            of_a, of_b = ([_said(by_person[name][i], about) for i in rows["sample_id"]] for name in (a, b))
-            if any(of_a) or any(of_b):
-                compared.append(Agreement((a, b), about, cohen_kappa(of_a, of_b, units)))
+    for a, b in combinations(sorted(looked_at), 2):
+        for about, answers in ((MARKS, marked), (OWN_LABELS, labelled)):
+            of_a, of_b = answers.get(a, {}), answers.get(b, {})
+            rows = samples[samples["sample_id"].isin(of_a.keys() & of_b.keys())]
+            if not rows.empty:
+                said_by_a, said_by_b = ([of[i] for i in rows["sample_id"]] for of in (of_a, of_b))
+                compared.append(Agreement((a, b), about, cohen_kappa(said_by_a, said_by_b, unit_of(rows))))
     return compared
-
-
-def _said(mark: Mark, about: str) -> str:
-    return mark.own_label if about == OWN_LABELS else "marked" * mark.is_marked

@@ -104,13 +104,19 @@ def test_two_people_agree_about_what_both_have_looked_at(fas: Callable[..., Resu
     [of_two] = marks.agreements(run, marks.history(run))  # with cy there is nothing to agree about
     assert (of_two.people, of_two.about, of_two.kappa.n, of_two.kappa.observed) == (("anna", "bo"), "marks", 4, 0.75)
     assert of_two.kappa.value == pytest.approx(0.5)  # by chance: 2/4 * 1/4 + 2/4 * 3/4 = 1/2
-    marks.make(run, "live_1", by="bo", is_marked=False, own_label="glare")
-    labelled = marks.agreements(run, marks.history(run))[-1]
-    assert (labelled.about, labelled.kappa.observed) == ("labels", 0.75)
+    # Labels are compared where both have given one; cy, who has labelled nothing, is not told of.
+    for name, given in (("anna", ("glare", "mask", "")), ("bo", ("glare", "glare", "glare"))):
+        for i, own_label in enumerate(given):
+            marks.make(run, f"live_{i}", by=name, is_marked=i == 0, own_label=own_label)
+    of_marks, of_labels = marks.agreements(run, marks.history(run))
+    assert (of_marks.about, of_marks.kappa.n) == ("marks", 4)
+    assert (of_labels.about, of_labels.kappa.n, of_labels.kappa.observed) == ("labels", 2, 0.5)
     answer = fas("marks", "a", "--cache", tiny_cache, "--agreement")
-    assert "anna and bo say the same (marks) of 75 % of the 4 samples" in answer.out
+    assert "anna and bo say the same (marks) of 100 % of the 4 samples that both have looked at" in answer.out
+    assert "(labels) of 50 % of the 2 samples that both have labelled" in answer.out
+    assert "cy" not in answer.out
     [first, _] = json.loads(fas("marks", "a", "--cache", tiny_cache, "--agreement", "--json").out)
-    assert first["kappa"]["value"] == pytest.approx(0.5)
+    assert first["kappa"]["value"] == pytest.approx(1)
 
 
 def test_a_place_that_cannot_be_written_is_said(tiny_cache: Path) -> None:
