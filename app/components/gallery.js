@@ -4,8 +4,8 @@
 
 import { cellsOf, drawCards, drawLegend, drawSaid } from "./gallery_cards.js";
 import { layOut } from "./gallery_layout.js";
-import { actionOf, ask, forgetKept, hasArrived, leave, newReview, openNote } from "./pressed.js";
-import { press, pressedOn, saidOf } from "./pressed.js";
+import { actionOf, ask, askName, forgetKept, hasArrived, isFree, leave, newReview } from "./pressed.js";
+import { openField, personOf, press, pressedOn, saidOf } from "./pressed.js";
 
 const OLD = 5000; // milliseconds after which a page is no answer to an earlier question
 
@@ -163,6 +163,16 @@ function act(grid, action) {
     if (card) writeNote(grid, card);
     return;
   }
+  if (action.what === "label" && !personOf(review, component)) {
+    const cell = cellsOf(grid)[review.at - firstOf(grid)];
+    if (cell)
+      askName(cell, review, component, (isNamed, isByKey) => {
+        if (isNamed) press(review, component, pressedOn(review, card, action, marking.labels));
+        drawAllSaid(grid);
+        if (isByKey) cell.firstChild.focus({ preventScroll: true });
+      });
+    return;
+  }
   press(review, component, action.what === "undo" ? action : pressedOn(review, card, action, marking.labels));
   drawAllSaid(grid);
 }
@@ -171,8 +181,9 @@ function writeNote(grid, card) {
   const { component, review } = current.get(grid);
   const { at } = review;
   const cell = cellsOf(grid)[at - firstOf(grid)];
-  openNote(cell, {
-    id: card.id,
+  openField(cell, {
+    label: `Note on ${card.id}`,
+    hint: "Note;",
     text: saidOf(review, card).note,
     onDone: (value, isByKey) => {
       if (value !== null) press(review, component, { what: "note", value, id: card.id, at });
@@ -200,13 +211,58 @@ function listen(grid) {
   });
   grid.addEventListener("keydown", (event) => {
     if (!event.target.closest(".cell") || event.ctrlKey || event.altKey || event.metaKey) return;
-    const action = current.get(grid).component.data.marking ? actionOf(event) : null;
-    if (action && !(event.repeat && action.what !== "undo")) act(grid, action);
-    else if (["Home", "End", "PageDown", "PageUp", "ArrowDown", "ArrowUp"].includes(event.key) || event.key in STEPS)
-      goTo(grid, destination(grid, event.key));
-    else if (!action) return;
-    event.preventDefault();
+    if (hearKey(grid, event)) event.preventDefault();
   });
+}
+
+// Whether the key is one of the list's.
+function hearKey(grid, event) {
+  const action = current.get(grid).component.data.marking ? actionOf(event) : null;
+  if (action && !(event.repeat && action.what !== "undo")) act(grid, action);
+  else if (["Home", "End", "PageDown", "PageUp", "ArrowDown", "ArrowUp"].includes(event.key) || event.key in STEPS)
+    goTo(grid, destination(grid, event.key));
+  else if (!action) return false;
+  return true;
+}
+
+// --------------------------------------------------------------------------------------- keys that no card has heard
+
+const isReview = (grid) => current.get(grid).component.data.layout !== "sheet";
+const COVERS = "[role=dialog], [data-testid=stPopoverBody]";
+const isCovered = () => document.querySelector(COVERS) !== null;
+
+// A review is gone through by keys, wherever the focus has been left: at a button, in a popover, or nowhere.
+function hearElsewhere(grid, event) {
+  comeBack(grid);
+  if (!grid.isConnected || !isReview(grid)) return;
+  if (!isFree(event) || isCovered() || event.composedPath().includes(grid)) return;
+  const index = current.get(grid).review.at - firstOf(grid);
+  if (event.key === "Enter" && document.activeElement === document.body && cards(grid)[index]) choose(grid, index);
+  else if (event.composedPath().some((node) => node.role === "radiogroup") && event.key.startsWith("Arrow")) return;
+  else if (hearKey(grid, event)) takeFocus(grid);
+  else return;
+  event.preventDefault();
+}
+
+// The current image has the focus, unless something that takes text has it, or something lies over the page.
+function takeFocus(grid) {
+  const inner = grid.getRootNode().activeElement ?? document.activeElement;
+  if (!grid.isConnected || !isReview(grid) || isCovered() || inner?.matches("input, textarea, select")) return;
+  holdFocus(grid);
+}
+
+// What begins with a click on a button goes on by keys.
+function beginReview(grid) {
+  const now = current.get(grid);
+  const { layout } = now.component.data;
+  if (now.layout !== layout) takeFocus(grid);
+  now.layout = layout;
+}
+
+// Heard before a popover hears it, which lets nobody else: the focus goes from it to the current image, not to its button.
+function whenUncovered(grid, tries = 20) {
+  if (tries && isCovered()) setTimeout(() => whenUncovered(grid, tries - 1), 50);
+  else setTimeout(() => takeFocus(grid), 50);
 }
 
 function mounted(grid, component) {
@@ -217,12 +273,18 @@ function mounted(grid, component) {
     makeCurrent(grid, Math.max(0, now.review.at - firstOf(grid)));
   };
   const scrolled = () => remember(grid);
-  const clicked = () => (current.get(grid).ledAt = -Infinity);
-  const listeners = { onKey: () => comeBack(grid), onZoom: relaid, onScroll: scrolled, onClick: clicked };
+  const clicked = (event) => {
+    current.get(grid).ledAt = -Infinity;
+    if (isCovered() && !event.target.closest(COVERS)) whenUncovered(grid);
+  };
+  const escaped = (event) => event.key === "Escape" && isCovered() && whenUncovered(grid);
+  const onHeard = (event) => hearElsewhere(grid, event);
+  const listeners = { onKey: onHeard, onZoom: relaid, onScroll: scrolled, onClick: clicked, onEscape: escaped };
   current.set(grid, { ...kept, ...listeners, ledAt: -Infinity });
-  const { onKey, onZoom, onScroll, onClick } = current.get(grid);
+  const { onKey, onZoom, onScroll, onClick, onEscape } = current.get(grid);
   document.addEventListener("click", onClick, true);
   document.addEventListener("keydown", onKey);
+  document.addEventListener("keydown", onEscape, true);
   window.addEventListener("resize", onZoom);
   document.querySelector("[data-testid=stMain]")?.addEventListener("scrollend", onScroll);
   kept.review.gone = component.data.place?.go?.n ?? 0;
@@ -263,16 +325,18 @@ export default function (component) {
   if (isTurned && !isOld) review.at = now.first;
   drawAllSaid(grid);
   const legend = parentElement.querySelector(".legend");
-  drawLegend(legend, data);
+  drawLegend(legend, data, personOf(review, component));
   makeCurrent(grid, Math.max(0, Math.min(review.at - now.first, data.cards.length - 1)));
   sayWhere(grid, legend);
   if (isNew) recall(grid);
   else if (isLed || isOld) goTo(grid, review.at);
   else if (hadFocus) holdFocus(grid);
+  beginReview(grid);
   grid.dataset.painted = String(Number(grid.dataset.painted ?? 0) + 1); // for measurements: when the pixels are there
   return () => {
     document.removeEventListener("keydown", now.onKey);
     document.removeEventListener("click", now.onClick, true);
+    document.removeEventListener("keydown", now.onEscape, true);
     window.removeEventListener("resize", now.onZoom);
     document.querySelector("[data-testid=stMain]")?.removeEventListener("scrollend", now.onScroll);
   };

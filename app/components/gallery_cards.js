@@ -2,6 +2,7 @@
 
 import { bytesOf, paint, scaleBar } from "./colours.js";
 import { element } from "./nodes.js";
+import { labelsBy } from "./pressed.js";
 
 const VERDICTS = { missed: "missed attack", rejected: "rejected live", "no response": "no response" };
 
@@ -13,7 +14,7 @@ function resize(parent, count, make) {
   while (parent.children.length < count) parent.append(make());
 }
 
-export function drawLegend(legend, { panels, cards, marking, layout, place }) {
+export function drawLegend(legend, { panels, cards, marking, layout, place }, person) {
   legend.classList.toggle("foot", Boolean(place) && layout === "sheet"); // images come first on their own page
   legend.replaceChildren();
   legend.append(element("span", "", `Images: ${panels.map((p) => p.name).join(" · ")}`));
@@ -31,7 +32,7 @@ export function drawLegend(legend, { panels, cards, marking, layout, place }) {
     key.append(element("i", verdict), element("span", "", words));
     legend.append(key);
   }
-  if (marking && layout !== "sheet") legend.append(keysOf(marking.labels));
+  if (marking && layout !== "sheet") legend.append(keysOf(marking.labels), element("span", "person", labelsBy(person)));
   legend.append(element("span", "progress"));
 }
 

@@ -32,12 +32,58 @@ export function forgetKept(review, kept) {
   review.count = Math.max(review.count, kept);
 }
 
+// ------------------------------------------------------------------------------------------------------- whose they are
+
+const PERSON = "fas person"; // the name as this browser remembers it: it is in no address
+
+// The name is a press like others, so that what is pressed after it is heard under it. The server says null until it has
+// heard a name in this session, and "" where a person has taken it back.
+export function personOf(review, component) {
+  if (!component.data.marking) return "";
+  const { person } = component.data.marking;
+  const pending = review.presses.findLast(({ what }) => what === "name");
+  if (pending) return pending.value;
+  if (person !== null) {
+    if (person) window.localStorage.setItem(PERSON, person);
+    else window.localStorage.removeItem(PERSON);
+    return person;
+  }
+  const remembered = window.localStorage.getItem(PERSON);
+  if (remembered) press(review, component, { what: "name", value: remembered, id: "" });
+  return remembered ?? "";
+}
+
+// Nobody's labels are worth little: a name is asked for first, and the label is given with it.
+export function askName(place, review, component, onDone) {
+  openField(place, {
+    label: "Your name",
+    text: "",
+    hint: "Your name first: whose labels are these?",
+    onDone: (value, isByKey) => {
+      if (value) press(review, component, { what: "name", value, id: "" });
+      onDone(Boolean(value), isByKey);
+    },
+  });
+}
+
+export const labelsBy = (person) => (person ? `labels by ${person}` : "labels: no name yet");
+
+// Whether a key that was pressed somewhere on the page is for the list: nothing that takes text, or keys of its own, has it.
+export function isFree(event) {
+  if (event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey) return false;
+  return !event.composedPath().some((node) => node instanceof Element && node.matches(TAKERS));
+}
+
+const TAKERS =
+  "input, textarea, select, [contenteditable]:not([contenteditable=false]), [role=combobox], [role=listbox], " +
+  "[role=slider], [role=menu], [data-testid=stPopoverBody]";
+
 // What a person says of a card, those presses included that the server has not heard yet.
 export function saidOf(review, card) {
   const pending = [];
   for (const sent of review.presses) {
     if (sent.what === "undo") pending.pop();
-    else if (sent.what !== "seen") pending.push(sent);
+    else if (sent.what !== "seen" && sent.what !== "name") pending.push(sent);
   }
   const said = { marked: card.marked, label: card.label, note: card.own };
   for (const { what, value, id } of pending) {
@@ -83,15 +129,15 @@ export function leave(review, component, card, isReviewing) {
   review.since = now;
 }
 
-// A field for a note in a place on the page: Enter and leaving it keep what is written, Escape does not.
-export function openNote(place, { id, text, onDone }) {
+// A field for a line of text in a place on the page: Enter and leaving it keep what is written, Escape does not.
+export function openField(place, { label, text, hint, onDone }) {
   place.querySelector(".note-field")?.remove();
   const field = document.createElement("input");
   field.className = "note-field";
   field.maxLength = 2000;
   field.value = text;
-  field.placeholder = "Note; Enter keeps it, Escape does not";
-  field.setAttribute("aria-label", `Note on ${id}`);
+  field.placeholder = `${hint} Enter keeps it, Escape does not`;
+  field.setAttribute("aria-label", label);
   let isOpen = true;
   const close = (value, isByKey) => {
     if (!isOpen) return;

@@ -12,13 +12,14 @@ from typing import Any, Literal, cast, get_args
 
 import streamlit as st
 
-What = Literal["mark", "label", "note", "undo", "seen"]
+What = Literal["mark", "label", "note", "undo", "seen", "name"]
 
 
 @dataclass(frozen=True)
 class Press:
     """`value`: whether it is to be marked (None: the other way round), a label ("" for none; a number is one of the
-    five, counted from 0), or a note. Nothing of "undo", which is about the last change, and of "seen"."""
+    five, counted from 0), a note, or a person's name, which is about no sample. Nothing of "undo", which is about the
+    last change, and of "seen"."""
 
     what: What
     sample_id: str
@@ -27,10 +28,14 @@ class Press:
 
 @dataclass(frozen=True)
 class Marking:
-    """`pressed` hears every press, before the page runs again; `labels` are the names of the keys 1 to 5."""
+    """`pressed` hears every press, before the page runs again; `labels` are the names of the keys 1 to 5.
+
+    `person`: under whose name they are kept; None until this session knows, so that the browser says whom it remembers.
+    """
 
     pressed: Callable[[Press], None]
     labels: Sequence[str]
+    person: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,8 @@ def marking_data(key: str, marking: Marking | None) -> dict[str, Any] | None:
     """What the browser is told of marks."""
     if marking is None:
         return None
-    return {"kept": st.session_state.get(f"_{key}_kept", 0), "labels": list(marking.labels)}
+    kept = st.session_state.get(f"_{key}_kept", 0)
+    return {"kept": kept, "labels": list(marking.labels), "person": marking.person}
 
 
 def lead(key: str, to: int) -> None:

@@ -2,7 +2,8 @@
 // goes through as many samples as it is heard, whatever the server has drawn so far.
 
 import { element } from "./nodes.js";
-import { actionOf, ask, forgetKept, hasArrived, leave, newReview, press, pressedOn, saidOf } from "./pressed.js";
+import { actionOf, ask, askName, forgetKept, hasArrived, isFree, labelsBy, leave, newReview } from "./pressed.js";
+import { personOf, press, pressedOn, saidOf } from "./pressed.js";
 
 const drawn = new WeakMap(); // bar -> what was drawn last and what has been pressed
 
@@ -45,6 +46,7 @@ function drawBar(bar) {
       return button;
     }),
   );
+  bar.querySelector(".person").textContent = labelsBy(personOf(review, component));
   return said;
 }
 
@@ -53,8 +55,16 @@ function act(bar, action) {
   const { component, review } = now;
   if (action.what === "note") return bar.querySelector(".note").focus();
   const { marking } = component.data;
-  press(review, component, action.what === "undo" ? action : pressedOn(review, cardHere(bar), action, marking.labels));
-  drawBar(bar);
+  const card = cardHere(bar);
+  const keep = () => {
+    press(review, component, action.what === "undo" ? action : pressedOn(review, card, action, marking.labels));
+    drawBar(bar);
+  };
+  if (action.what !== "label" || personOf(review, component)) return keep();
+  return askName(bar, review, component, (isNamed, isByKey) => {
+    if (isNamed) keep();
+    if (isByKey) bar.focus({ preventScroll: true });
+  });
 }
 
 function keepNote(bar) {
@@ -77,8 +87,7 @@ function hearNote(bar, field) {
 }
 
 function onKey(bar, event) {
-  if (!bar.isConnected || event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey) return;
-  if (event.composedPath()[0].matches?.("input, textarea, select, [contenteditable=true]")) return;
+  if (!bar.isConnected || !isFree(event)) return;
   const action = actionOf(event);
   if (event.key === "n" || event.key === "p") step(bar, event.key === "n" ? 1 : -1);
   else if (action && !event.repeat) act(bar, action);

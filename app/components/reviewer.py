@@ -19,6 +19,7 @@ _mount = mounted(
   </span>
   <button type="button" class="star" title="Key m"></button>
   <span class="labels" role="group" aria-label="Labels"></span>
+  <span class="person"></span>
   <input class="note" maxlength="2000" aria-label="Note" placeholder="Note (key /); Enter keeps it">
   <button type="button" class="undo" title="Key u">Undo</button>
 </div>

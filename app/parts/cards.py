@@ -38,7 +38,7 @@ def cards_of(
     by = [chosen.by] if scores.has(run, chosen.by) else []
     first = [*by, chosen.against] if is_disagreement else []
     names = list(dict.fromkeys([*first, images.shown.score, *by, *choice.more_scores]))
-    mine, notes = marking.own(run), marking.notes_by_sample(run)
+    mine, notes = marking.own(run), marking.notes_by_sample(run, is_blind=choice.layout != "sheet")
     column = None if by else filters.column(run, chosen.by)
     cards = []
     for row, heading in zip(rows.tolist(), headings or [""] * len(rows), strict=True):

@@ -61,7 +61,17 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 def person() -> str:
     """Who marks in this session, as that person says; "" without a name."""
-    return str(st.session_state.get("person") or "").strip()[: marks.LONGEST_NAME]
+    return known_person() or ""
+
+
+def known_person() -> str | None:
+    """None until this session has heard of a name, from its field or from the browser, which remembers the last one."""
+    name = st.session_state.get("_person", st.session_state.get("person") or None)
+    return None if name is None else str(name).strip()[: marks.LONGEST_NAME]
+
+
+def _name_person(name: str) -> None:
+    st.session_state["_person"] = name
 
 
 def own(run: Run) -> dict[str, Mark]:
@@ -74,11 +84,17 @@ def of_sample(run: Run, sample_id: str) -> list[Mark]:
     return [mark for mark in of_run(run) if mark.sample_id == sample_id]
 
 
-def notes_by_sample(run: Run) -> dict[str, str]:
-    """What all people say, in one line per sample; an own mark or label says nothing here, the card shows it."""
+def notes_by_sample(run: Run, *, is_blind: bool = False) -> dict[str, str]:
+    """What all people say, in one line per sample; an own mark or label says nothing here, the card shows it.
+
+    `is_blind`: without what others say who have labelled a sample that the person of this session has not.
+    """
     notes: dict[str, list[str]] = {}
+    labelled = {sample_id for sample_id, mark in own(run).items() if mark.own_label}
     for mark in of_run(run):
         is_own = mark.by == person()
+        if is_blind and mark.own_label and not is_own and mark.sample_id not in labelled:
+            continue
         if mark.note or not is_own:
             notes.setdefault(mark.sample_id, []).append(mark.note if is_own else said(mark))
     return {sample_id: "; ".join(lines) for sample_id, lines in notes.items()}
@@ -99,6 +115,9 @@ def hear(run: Run, press: Press) -> str | None:
 
     The sample whose last change has been undone, where that was asked for.
     """
+    if press.what == "name":
+        _name_person(str(press.value or ""))
+        return None
     if press.what == "undo":
         return _undo(run)
     if press.sample_id not in readers.ids(run):
@@ -172,14 +191,18 @@ def menu(run: Run) -> None:
 
 
 def person_control(width: Literal["stretch"] | int = "stretch") -> None:
+    if "_person" in st.session_state:
+        st.session_state["person"] = person()  # which may have been given by keys
     st.text_input(
         "Your name",
         key="person",
+        on_change=lambda: _name_person(str(st.session_state["person"] or "")),
         persist_state="session",
         max_chars=marks.LONGEST_NAME,
         placeholder="whose marks these are",
         width=width,
-        help="Marks and notes are kept beside the Run, under this name. Nobody's are overwritten by another person's.",
+        help="Marks and notes are kept beside the Run, under this name. Nobody's are overwritten by another person's. "
+        "This browser remembers it.",
     )
 
 
@@ -218,9 +241,22 @@ def download(run: Run) -> None:
 def show_others(run: Run, sample_id: str) -> None:
     """What other people say of a sample."""
     show_problem()
+    hidden = are_labels_hidden(run, sample_id)
     for mark in of_sample(run, sample_id):
-        if mark.by != person():
+        if mark.by == person():
+            continue
+        if mark.own_label and hidden:
+            st.caption(
+                f"{escaped(mark.by or 'Somebody')} has labelled this image: shown once you have labelled it too."
+            )
+        else:
             st.caption(f"{escaped(said(mark))} · {escaped(mark.when[:16].replace('T', ' '))}")
+
+
+def are_labels_hidden(run: Run, sample_id: str) -> bool:
+    """Whether the person of this session has not labelled a sample: what others have would not be judged alone."""
+    mark = own(run).get(sample_id)
+    return mark is None or not mark.own_label
 
 
 # --------------------------------------------------------------------------------------------------------- filters

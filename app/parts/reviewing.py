@@ -52,5 +52,6 @@ def review(run: Run, rows: NDArray[np.intp], at: int, words: str, *, key: str, g
         own_note="" if said is None else said.note,
     )
     place = Place(at, len(rows), 1, go_to, lambda to: str(ids[rows[to]]))
-    reviewer(card, words, key=key, place=place, marking=Marking(pressed, marks.labels(run.cache)))
+    by_keys = Marking(pressed, marks.labels(run.cache), marking.known_person())
+    reviewer(card, words, key=key, place=place, marking=by_keys)
     marking.show_others(run, sample_id)

@@ -105,7 +105,7 @@ def controls(images: Judged, place: DeltaGenerator) -> tuple[Choice, Listed, lis
             active += filters.by_nearness(
                 images.distances, images.is_shown, disabled=not has_threshold, on_change=to_first_page
             )
-        with st.popover("Marks"):
+        with st.popover("Marks", key="marks_menu", on_change="rerun"):  # of what is kept when it is opened
             active += filters.by_marks(run, on_change=to_first_page)
             marking.menu(run)
         with st.popover("Display"):
@@ -238,7 +238,7 @@ def show_page(images: Judged, of_list: Listed, choice: Choice) -> None:
             size=choice.display.size,
             layout=choice.layout,
             place=Place(first, len(rows), per_page, turned, lambda at: str(images.ids[rows[at]]), of_list.name),
-            marking=Marking(pressed, marks.labels(run.cache)),
+            marking=Marking(pressed, marks.labels(run.cache), marking.known_person()),
         )
     if chosen is not None:
         st.session_state.update(_detail_at=position(run, rows, chosen), _per_page=per_page)

@@ -238,7 +238,7 @@ def chosen_subject(shown: Shown, top: Head) -> tuple[Subject | None, bool, compo
         with st.popover("Display", icon=":material/tune:"):
             display = component.display_controls(sizes=False, ssim=True)
         if source == OF_RUN:
-            with st.popover("Marks", icon=":material/star:"):
+            with st.popover("Marks", icon=":material/star:", key="marks_menu", on_change="rerun"):
                 marking.menu(shown.run)
     if source == UPLOAD:
         return uploaded(shown), True, display

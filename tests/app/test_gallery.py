@@ -272,6 +272,13 @@ def test_marks_are_shown_filtered_and_exported(tiny_cache: Path, monkeypatch: py
     cards = {card["id"]: card for card in drawn(at)["cards"]}
     assert [i for i, card in cards.items() if card["marked"]] == ["live_1"]  # the star is one's own
     assert cards["live_2"]["note"] == "bo: <b>blurred</b>"
+    marks.make(run, "live_2", by="bo", is_marked=True, note="<b>blurred</b>", own_label="4")
+    at.segmented_control(key="view").set_value("Review").run()  # where labels are given without those of others
+    blind = {card["id"]: card["note"] for card in drawn(at)["cards"]}
+    assert blind["live_2"] == ""
+    at.segmented_control(key="view").set_value("Sheet").run()
+    assert {card["id"]: card["note"] for card in drawn(at)["cards"]}["live_2"] == "bo: 4, <b>blurred</b>"
+    marks.make(run, "live_2", by="bo", is_marked=True, note="<b>blurred</b>")
     marks.make(run, "live_3", by="anna", is_marked=False, own_label="2")
     marks.make(run, "live_0", by="anna", is_marked=False)  # only looked at
     at.run()
@@ -291,10 +298,14 @@ def test_the_panel_shows_what_people_say_and_where_the_image_stands(
     marks.make(run, "seen_paper_3", by="anna", is_marked=True, note="a print")
     at = page_of(tiny_cache, monkeypatch, classes="seen paper")
     at.text_input(key="person").set_value("anna").run()
+    assert not any("hand visible" in c.value for c in at.caption)  # anna, who has not labelled it, is not told how
+    assert any("bo has labelled this image" in c.value for c in at.caption)
+    marks.make(run, "seen_paper_3", by="anna", is_marked=True, note="a print", own_label="1")
+    at.run()
     assert any("2, hand visible" in c.value for c in at.caption)
     texts = [component.proto.json for component in at.get("bidi_component")]
     bar = next(content for text in texts if text and "words" in (content := json.loads(text)))
-    assert bar["card"] == {"id": "seen_paper_3", "marked": True, "label": "", "own": "a print"}
+    assert bar["card"] == {"id": "seen_paper_3", "marked": True, "label": "1", "own": "a print"}
     ordered = expected(tiny_cache).query("subset == 'seen_paper' and label == 'attack'")
     ids = ordered.sort_values("rec", ascending=False)["sample_id"].to_list()
     assert (bar["place"]["first"], bar["place"]["total"]) == (ids.index("seen_paper_3"), len(ids))

@@ -99,11 +99,62 @@ def test_three_hundred_presses_end_on_image_301(reviewing: Tab, run: store.Run) 
     tab.check()
 
 
+def test_keys_reach_the_list_from_everywhere_and_labels_have_a_name(reviewing: Tab, run: store.Run) -> None:
+    tab, ids = reviewing, in_order(run)
+    open_gallery(tab, run)
+    tab.page.get_by_role("radio", name="Review").click()
+    tab.settle()
+    expect_at(tab, run, 1)  # not the button
+    tab.page.keyboard.press("n")
+    expect_at(tab, run, 2)
+    tab.page.locator("[data-testid=stMain]").click(position={"x": 3, "y": 300})  # nothing is there
+    tab.page.keyboard.press("n")
+    expect_at(tab, run, 3)
+    tab.page.keyboard.press("3")  # nobody's label is not kept: the name is asked for
+    field = tab.page.get_by_label("Your name")
+    expect(field).to_be_focused()
+    tab.page.keyboard.type("Anna 1")
+    tab.page.keyboard.press("Enter")
+    expect(tab.page.locator(".legend .person")).to_have_text("labels by Anna 1")
+    expect_at(tab, run, 3)
+    tab.settle()
+    kept = {(mark.sample_id, mark.by): mark.own_label for mark in marks.current(marks.history(run))}
+    assert kept[ids[2], "Anna 1"] == "3"
+    assert (ids[2], "") not in kept
+
+    tab.page.get_by_role("button", name="Marks").click()  # made when it is opened, not before the keys
+    expect(tab.page.get_by_role("button", name="Download 1 mark (CSV)")).to_be_visible()
+    name = tab.page.get_by_role("textbox", name="Your name")
+    expect(name).to_have_value("Anna 1")
+    name.fill("Bert")
+    name.press("Enter")
+    tab.settle()
+    tab.page.keyboard.press("Escape")
+    expect_at(tab, run, 3)
+    tab.page.keyboard.press("n")
+    expect_at(tab, run, 4)
+    tab.page.keyboard.press("4")
+    tab.settle()
+    assert "Bert" not in tab.page.url
+    open_gallery(tab, run, view="One")  # a new session of this browser
+    expect(tab.page.locator(".legend .person")).to_have_text("labels by Bert")
+    tab.settle()
+    tab.page.keyboard.press("5")
+    tab.settle()
+    said = {(mark.sample_id, mark.by): mark.own_label for mark in marks.current(marks.history(run))}
+    assert (said[ids[3], "Bert"], said[ids[0], "Bert"]) == ("4", "5")
+    tab.page.evaluate("window.localStorage.clear()")
+    tab.check()
+
+
 def test_what_is_said_is_kept_undone_and_followed_to_the_image_and_back(reviewing: Tab, run: store.Run) -> None:
     tab, ids = reviewing, in_order(run)
     before = len(marks.history(run))
     open_gallery(tab, run, view="Review")
-    for key in ("m", "n", "2", "n", "/"):
+    for key in ("m", "n", "2"):
+        tab.page.keyboard.press(key)
+    tab.page.get_by_label("Your name").fill("cy")
+    for key in ("Enter", "n", "/"):
         tab.page.keyboard.press(key)
     expect(tab.page.locator(".note-field")).to_be_focused()
     tab.page.keyboard.type("no lamp, map 12")  # letters and numbers are no keys there
@@ -116,7 +167,7 @@ def test_what_is_said_is_kept_undone_and_followed_to_the_image_and_back(reviewin
     tab.page.keyboard.press("u")
     expect_at(tab, run, 3)
     tab.settle()
-    assert ids[2] not in {mark.sample_id for mark in marks.current(marks.history(run))}
+    assert ids[2] not in {mark.sample_id for mark in marks.current(marks.history(run)[before:])}
 
     tab.page.keyboard.press("Enter")  # the panel of one image goes through the same list, by the same keys
     progress = tab.page.locator(".reviewer .progress")
