@@ -94,7 +94,7 @@ def controls(images: Judged, place: DeltaGenerator) -> tuple[Choice, Listed, lis
         )
         active = narrowed_in_sight(images)
         ordering = st.session_state.get("_order_words", "Order")
-        with st.popover(ordering, icon=":material/sort:", help="In which order, and in which groups.", key="ordering"):
+        with st.popover(ordering, icon=":material/sort:", key="ordering"):
             kind = order.kind_control(has_threshold=has_threshold, on_change=to_first_page)
             chosen_order = order.controls(run, images.shown.score, kind, on_change=to_first_page)
         with st.popover("Filters"):
