@@ -41,7 +41,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("app.components",),
     ("app.session",),
     ("app.parts",),
-    ("app.comparing", "app.latent"),
+    ("app.comparing", "app.deciding", "app.latent", "app.looking", "app.training"),
+    ("app.overview",),
     ("app.views",),
     ("app.main", "app.serve"),
 )

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from app.parts.card_states import decision_forms, show_state
-from app.parts.freezing import card_form, just_saved
+from app.deciding.card_states import decision_forms, show_state
+from app.deciding.freezing import card_form, just_saved
 from app.session import operating, sidebar
 from app.session.address import link_params, put_in_address
 from app.session.cache import cached

@@ -10,9 +10,9 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app.charts import causes as charts
+from app.looking.cause_tables import show_scores, show_table
 from app.parts import causes as parts
 from app.parts import marking
-from app.parts.cause_tables import show_scores, show_table
 from app.parts.head import head
 from app.session import operating, sidebar
 from app.session.address import put_in_address

@@ -11,13 +11,14 @@ from streamlit.delta_generator import DeltaGenerator
 from app.components import gallery as component
 from app.components.pressed import Marking, Place, Press, lead
 from app.components.zoom import zoomed
-from app.parts import filters, marking, order, sample, standing, trail
-from app.parts.cards import Choice, cards_of
+from app.looking import order, trail
+from app.looking.cards import Choice, cards_of
+from app.looking.judged import Judged, answer, headline, judged, noun
+from app.looking.order import Order
+from app.looking.reviewing import position, review
+from app.parts import filters, marking, sample, standing
 from app.parts.filters import Active
 from app.parts.head import head
-from app.parts.judged import Judged, answer, headline, judged, noun
-from app.parts.order import Order
-from app.parts.reviewing import position, review
 from app.session import operating, sidebar
 from app.session.address import link_params
 from app.session.page import fragment

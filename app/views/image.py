@@ -11,11 +11,12 @@ from app.charts import codes
 from app.components import gallery as component
 from app.components.before_after import before_after
 from app.components.zoom import zoomed
-from app.parts import filmstrip, in_runs, marking, nearest, network, reviewing, sample, standing
-from app.parts import subject as subjects
+from app.looking import filmstrip, in_runs, nearest, reviewing
+from app.looking import subject as subjects
+from app.looking.subject import Subject
+from app.parts import marking, network, sample, standing
 from app.parts.head import Head, head
 from app.parts.standing import LIVE_TRAINING
-from app.parts.subject import Subject
 from app.session import operating, readers, sidebar
 from app.session.address import link_params
 from app.session.cache import cached

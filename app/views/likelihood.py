@@ -8,9 +8,9 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app.charts import ridges
-from app.parts.gaussians import show_components
+from app.latent.gaussians import show_components
+from app.latent.mixture_sizes import Asked, all_stored, n_of, offer, show_auc_by_number, show_criteria, split
 from app.parts.head import head
-from app.parts.mixture_sizes import Asked, all_stored, n_of, offer, show_auc_by_number, show_criteria, split
 from app.session import readers, sidebar
 from app.session.address import keep_valid
 from app.words import escaped

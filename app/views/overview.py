@@ -3,9 +3,10 @@
 import pandas as pd
 import streamlit as st
 
-from app.parts import causes, near_duplicates
+from app.overview import near_duplicates
+from app.overview.pictures import show_pictures
+from app.parts import causes
 from app.parts.decided import show_decided
-from app.parts.pictures import show_pictures
 from app.parts.report_buttons import report_buttons
 from app.session import operating, sidebar
 from app.session.address import link_params

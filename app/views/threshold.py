@@ -8,13 +8,13 @@ import streamlit as st
 
 from app.components.link import follow
 from app.components.threshold import PLANES, Cell, Heard, Limit, Prepared, prepared, threshold_panel
+from app.deciding.behind import open_samples
+from app.deciding.certification import show_certification
+from app.deciding.costs import show_costs
+from app.deciding.freezing import card_form, cautions
+from app.deciding.transfer import show_transfer
 from app.parts import causes
-from app.parts.behind import open_samples
-from app.parts.certification import show_certification
-from app.parts.costs import show_costs
-from app.parts.freezing import card_form, cautions
 from app.parts.head import head
-from app.parts.transfer import show_transfer
 from app.session import operating, readers, sidebar
 from app.session.address import link_params, put_in_address
 from app.session.cache import cached

@@ -10,12 +10,12 @@ import pandas as pd
 import streamlit as st
 
 from app.parts.head import head
-from app.parts.reconstructions import show_reconstructions
-from app.parts.training_curves import EPOCHS, IMAGES, STEPS, batch_size, show_curves
 from app.session.address import keep_valid
 from app.session.cache import cached, keyed
 from app.session.page import errors_shown
 from app.session.readers import cache_folder
+from app.training.reconstructions import show_reconstructions
+from app.training.training_curves import EPOCHS, IMAGES, STEPS, batch_size, show_curves
 from app.words import escaped
 from fas_core.data.names import readable
 from fas_core.errors import BadInputError

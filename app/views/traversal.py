@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
 from app.components.gallery import Card, Panel, gallery
+from app.latent.chosen_samples import chosen_rows, live_rows
+from app.latent.path_images import sheet_of, show_path
 from app.parts import network
-from app.parts.chosen_samples import chosen_rows, live_rows
 from app.parts.head import head
-from app.parts.path_images import sheet_of, show_path
 from app.session import operating, readers, sidebar
 from app.session.address import keep_valid
 from app.session.cache import cached, keyed

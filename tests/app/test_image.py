@@ -12,7 +12,7 @@ import pytest
 from starlette.formparsers import MultiPartParser
 from streamlit.testing.v1 import AppTest
 
-from app.parts import trail
+from app.looking import trail
 from fas_core import scores
 from fas_core.data import images
 from fas_core.deciding import card

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.parts import near_duplicates
+from app.overview import near_duplicates
 from fas_core import derive, metrics, progress, scores
 from fas_core.evaluation import presentations, run_metrics
 from fas_core.metrics import limits, operating_point

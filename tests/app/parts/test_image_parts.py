@@ -9,8 +9,8 @@ from typing import cast
 import numpy as np
 import pytest
 
-from app.parts import filmstrip, in_runs, nearest
-from app.parts.in_runs import InRun
+from app.looking import filmstrip, in_runs, nearest
+from app.looking.in_runs import InRun
 from fas_core.runs.store import Run
 
 

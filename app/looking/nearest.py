@@ -7,8 +7,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app.components import gallery as component
-from app.parts.filmstrip import frames_of
-from app.parts.subject import Subject
+from app.looking.filmstrip import frames_of
+from app.looking.subject import Subject
 from app.session import readers
 from app.words import escaped, number
 from fas_core.data.names import ATTACK, LIVE, TRAIN, readable

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.parts import pictures
-from app.parts.pictures import MISSED, REJECTED, TYPICAL, examples, missing
+from app.overview import pictures
+from app.overview.pictures import MISSED, REJECTED, TYPICAL, examples, missing
 from app.session.readers import Kept
 from fas_core import metrics
 from fas_core.evaluation.join import System

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.components import gallery as component
-from app.parts import filters, marking, order, standing
-from app.parts.judged import Judged
-from app.parts.order import Order
+from app.looking import order
+from app.looking.judged import Judged
+from app.looking.order import Order
+from app.parts import filters, marking, standing
 from app.session.readers import score_values
 from app.words import number
 from fas_core import scores

@@ -9,7 +9,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app.components import gallery as component
-from app.parts.subject import Subject
+from app.looking.subject import Subject
 from app.session import operating, readers
 from app.session.cache import cached
 from app.session.sidebar import Shown

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.parts import order
-from app.parts.order import DISAGREEMENT, HIGH, LOW, NEAR, RANDOM, Order
+from app.looking import order
+from app.looking.order import DISAGREEMENT, HIGH, LOW, NEAR, RANDOM, Order
 from fas_core.runs import store
 from fas_core.runs.store import Run
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from app.components.gallery import Card
 from app.components.pressed import Marking, Place, Press
 from app.components.reviewer import reviewer
-from app.parts import marking, trail
+from app.looking import trail
+from app.parts import marking
 from app.session import readers
 from app.session.sidebar import Shown
 from fas_core.runs import marks

@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.components import gallery as component
 from app.components.link import follow
-from app.parts.nearest import HELP, UNITS, WORDS, place
+from app.looking.nearest import HELP, UNITS, WORDS, place
 from app.session import readers
 from app.session.address import link_params
 from app.session.cache import NotComputedError, cached
