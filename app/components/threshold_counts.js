@@ -41,12 +41,9 @@ function bounds(band, count) {
     if (counts[middle] > count) first = middle + 1;
     else last = middle;
   }
-  if (first === 0 || counts[first] >= count)
-    return [low[first], high[first], upper?.[first]];
-  const part =
-    (counts[first - 1] - count) / (counts[first - 1] - counts[first]);
-  const mix = (values) =>
-    values[first - 1] + part * (values[first] - values[first - 1]);
+  if (first === 0 || counts[first] >= count) return [low[first], high[first], upper?.[first]];
+  const part = (counts[first - 1] - count) / (counts[first - 1] - counts[first]);
+  const mix = (values) => values[first - 1] + part * (values[first] - values[first - 1]);
   return [mix(low), mix(high), upper && mix(upper)];
 }
 
@@ -81,11 +78,7 @@ export function counted({ cells, groups, species }, t) {
   }
   let worst = null;
   for (const group of species) {
-    if (
-      rates.get(group) &&
-      (!worst || rates.get(group).value > rates.get(worst).value)
-    )
-      worst = group;
+    if (rates.get(group) && (!worst || rates.get(group).value > rates.get(worst).value)) worst = group;
   }
   return { above, rates, worst };
 }
@@ -97,9 +90,7 @@ const NORMAL = (() => {
   const density = (z) => Math.exp(-0.5 * z * z) / Math.sqrt(2 * Math.PI);
   for (let i = 1; i < table.length; i++) {
     const z = -8 + (i - 1) * STEP;
-    table[i] =
-      table[i - 1] +
-      (STEP / 6) * (density(z) + 4 * density(z + STEP / 2) + density(z + STEP));
+    table[i] = table[i - 1] + (STEP / 6) * (density(z) + 4 * density(z + STEP / 2) + density(z + STEP));
   }
   return table;
 })();
@@ -107,9 +98,7 @@ const NORMAL = (() => {
 export function probit(share) {
   if (share > 0.5) return -probit(1 - share);
   const i = Math.min(Math.max(below(NORMAL, share), 1), NORMAL.length - 1);
-  return (
-    -8 + STEP * (i - 1 + (share - NORMAL[i - 1]) / (NORMAL[i] - NORMAL[i - 1]))
-  );
+  return -8 + STEP * (i - 1 + (share - NORMAL[i - 1]) / (NORMAL[i] - NORMAL[i - 1]));
 }
 
 // ------------------------------------------------------------------------------------------------- numbers in words
@@ -119,10 +108,8 @@ export const digitsOf = (trials) => (trials < 100 ? 0 : 1);
 
 export function percent(share, digits) {
   const text = (100 * share).toFixed(digits);
-  if (share > 0 && Number(text) === 0)
-    return `<${(10 ** -digits).toFixed(digits)}${NBSP}%`;
-  if (share < 1 && Number(text) === 100)
-    return `>${(100 - 10 ** -digits).toFixed(digits)}${NBSP}%`;
+  if (share > 0 && Number(text) === 0) return `<${(10 ** -digits).toFixed(digits)}${NBSP}%`;
+  if (share < 1 && Number(text) === 100) return `>${(100 - 10 ** -digits).toFixed(digits)}${NBSP}%`;
   return `${share === 0 || share === 1 ? 100 * share : text}${NBSP}%`;
 }
 
@@ -132,8 +119,7 @@ function intervalText(rate) {
   const [low, high] = rate.interval.map((bound) => 100 * bound);
   const close = (value) => value.toFixed(value < 10 ? 1 : 0);
   if (rate.errors === 0) return `(≤${NBSP}${close(high)}${NBSP}%)`;
-  if (rate.errors === rate.n)
-    return `(≥${NBSP}${low > 90 ? low.toFixed(1) : low.toFixed(0)}${NBSP}%)`;
+  if (rate.errors === rate.n) return `(≥${NBSP}${low > 90 ? low.toFixed(1) : low.toFixed(0)}${NBSP}%)`;
   return `(${low.toFixed(digits)}–${high.toFixed(digits)})`;
 }
 
@@ -144,8 +130,7 @@ export function rateText(rate) {
 
 // ---------------------------------------------------------------------------------------------------------- a limit
 
-export const limitText = (share) =>
-  `${Number((100 * share).toPrecision(6))}${NBSP}%`;
+export const limitText = (share) => `${Number((100 * share).toPrecision(6))}${NBSP}%`;
 
 // Whether a rate keeps to a limit: by itself and by its upper bound, also where that takes all samples for different
 // people ("assumed"), by itself alone, or not.
@@ -163,10 +148,7 @@ export function heldWords(held, rate, limit, unit) {
     unproven: ", not proven",
     assumed: ` if all ${unit}s are of different people`,
   }[held];
-  const bound =
-    rate.upper === undefined
-      ? "all are of one subject"
-      : `upper bound ${shareText(rate.upper, limit)}`;
+  const bound = rate.upper === undefined ? "all are of one subject" : `upper bound ${shareText(rate.upper, limit)}`;
   return `within ${limitText(limit)}${proof}: ${bound}`;
 }
 
@@ -174,8 +156,7 @@ export function heldWords(held, rate, limit, unit) {
 function shareText(share, limit) {
   let digits = 1;
   const text = () => (100 * share).toFixed(digits);
-  while (digits < 12 && Number(text()) > 100 * limit !== share > limit)
-    digits += 1;
+  while (digits < 12 && Number(text()) > 100 * limit !== share > limit) digits += 1;
   return `${text()}${NBSP}%`;
 }
 
@@ -184,11 +165,7 @@ export function percentBeside(rate, limit) {
   const usual = digitsOf(rate.trials);
   let digits = usual;
   const isAbove = (text) => Number(text) > 100 * limit;
-  while (
-    digits < 12 &&
-    isAbove((100 * rate.value).toFixed(digits)) !== rate.value > limit
-  )
-    digits += 1;
+  while (digits < 12 && isAbove((100 * rate.value).toFixed(digits)) !== rate.value > limit) digits += 1;
   if (digits === usual) return rateText(rate);
   return `${(100 * rate.value).toFixed(digits)}${NBSP}% ${intervalText(rate)}`.trim();
 }
@@ -204,15 +181,11 @@ export function number(value, digits = 4) {
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
   const short = Number(value.toPrecision(digits));
   const size = Math.abs(short);
-  const text =
-    size !== 0 && (size < 1e-4 || size >= 1e15)
-      ? short.toExponential()
-      : String(short);
+  const text = size !== 0 && (size < 1e-4 || size >= 1e15) ? short.toExponential() : String(short);
   return text.replace(/-/g, "−");
 }
 
-export const many = (n, one, more = `${one}s`) =>
-  `${grouped(n)} ${n === 1 ? one : more}`;
+export const many = (n, one, more = `${one}s`) => `${grouped(n)} ${n === 1 ? one : more}`;
 
 // ------------------------------------------------------------------------------------------------------------- axes
 
@@ -227,25 +200,15 @@ export function scoreAxis(view, limits, start, end) {
   const left = start + (tails[0] ? TAIL * (end - start) : 0);
   const right = end - (tails[1] ? TAIL * (end - start) : 0);
   const pixel = (t) => {
-    if (t <= low)
-      return tails[0]
-        ? start +
-            ((Math.max(t, lowest) - lowest) / (low - lowest)) * (left - start)
-        : left;
-    if (t >= high)
-      return tails[1]
-        ? right +
-            ((Math.min(t, highest) - high) / (highest - high)) * (end - right)
-        : right;
+    if (t <= low) return tails[0] ? start + ((Math.max(t, lowest) - lowest) / (low - lowest)) * (left - start) : left;
+    if (t >= high) return tails[1] ? right + ((Math.min(t, highest) - high) / (highest - high)) * (end - right) : right;
     return left + ((t - low) / (high - low)) * (right - left);
   };
   const score = (x) => {
     if (x <= start) return lowest;
     if (x >= end) return highest;
-    if (x < left)
-      return lowest + ((x - start) / (left - start)) * (low - lowest);
-    if (x > right)
-      return high + ((x - right) / (end - right)) * (highest - high);
+    if (x < left) return lowest + ((x - start) / (left - start)) * (low - lowest);
+    if (x > right) return high + ((x - right) / (end - right)) * (highest - high);
     return low + ((x - left) / (right - left)) * (high - low);
   };
   return {
