@@ -56,9 +56,7 @@ def _opened(browser: Any, cache: Path, labels: Sequence[str]) -> dict[str, float
         query = [("run", labels[0]), *(("compare", label) for label in labels[1:])]
         start, seconds = time.perf_counter(), {}
         page.goto(f"{address}/compare?{urllib.parse.urlencode(query)}")
-        page.get_by_text(re.compile(f"^{'ABCDEF'[len(labels) - 1]} (misses|shows|rejects)")).first.wait_for(
-            timeout=120_000
-        )
+        page.get_by_text(re.compile(f"^{'ABCDEF'[len(labels) - 1]} \\(")).first.wait_for(timeout=120_000)
         seconds["answer_seconds"] = time.perf_counter() - start
         page.wait_for_function(_DRAWN, polling=50, timeout=120_000)
         seconds["open_seconds"] = time.perf_counter() - start

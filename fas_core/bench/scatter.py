@@ -134,7 +134,7 @@ def _gestures(browser: Any, urls: dict[str, str], rounds: int) -> dict[str, floa
     app = _seconds(page, HAS_RUN)
     rested(page)
     page.evaluate("() => addEventListener('click', () => { window.clicked = performance.now(); }, true)")
-    page.get_by_role("link", name="Latent space", exact=True).click()
+    page.get_by_role("link", name="Codes", exact=True).click()  # opens the group's first page
     first_draw = _seconds(page, _IS_PAINTED)
     rested(page)
     box = page.locator(".stage").bounding_box()

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from fas_core import bench, models
-from fas_core.bench.drag import HAS_RUN, opened_browser, served_app
+from fas_core.bench.drag import HAS_RUN, opened_browser, rested, served_app
 from fas_core.bench.gallery import write_noise
 from fas_core.evaluation import traversal
 from fas_core.inference import infer, predict
@@ -34,7 +34,7 @@ TARGETS = {f"{name}_milliseconds": ("at_most", 200.0) for name in EXPERIMENTS}
 _WATCH = """() => {
     const roots = [...document.querySelectorAll('*')].map((element) => element.shadowRoot);
     const strip = roots.find((one) => one?.querySelector('.strip')).querySelector('.strip');
-    const said = () => strip.querySelector('.tile').getAttribute('aria-label');
+    const said = () => strip.querySelector('.tile').textContent;
     const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
     const pressed = new Promise((done) => {
         document.addEventListener('keydown', () => done(performance.now()), { once: true, capture: true });
@@ -76,6 +76,9 @@ def _in_page(run: store.Run, keys: int) -> dict[str, float]:
         query = {"run": f"{run.info.name} ({run.id[:6]})", "direction": "principal axis", "reach": 0.5}
         page.goto(f"{address}/traversal?{urllib.parse.urlencode(query)}")
         page.locator(".tile").first.wait_for(timeout=120_000)
+        page.get_by_role("button", name="Direction").click()
+        page.get_by_role("slider", name="Range").wait_for()
+        rested(page)  # what opens may have changed the page
         milliseconds = []
         for _ in range(keys + 1):
             page.wait_for_function(HAS_RUN)

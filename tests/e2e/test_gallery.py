@@ -146,6 +146,6 @@ def test_an_image_is_uploaded_and_judged(tab: Tab, cache: Path) -> None:
     tab.page.locator("input[type=file]").set_input_files(picture)
     expect(tab.page.get_by_text(re.compile("it is called (attack|bona fide)"))).to_be_visible(timeout=60_000)
     tab.settle()
-    expect(tab.page.get_by_text("Nearest live training images")).to_be_visible()
+    expect(tab.page.get_by_text("Nearest images", exact=True)).to_be_visible()
     assert {path for path in cache.rglob("*") if path.is_file() and "memo" not in path.parts} == before
     tab.check()

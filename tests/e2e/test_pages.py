@@ -13,17 +13,17 @@ from .conftest import Tab
 
 PAGES = {
     "": "Overview",
-    "losses": "Losses",
+    "gallery": "Gallery",
+    "image": "Image",
+    "causes": "What the score follows",
     "latent": "Latent space",
     "frames": "Latent side by side",
     "likelihood": "Likelihood",
     "separation": "Separation",
-    "causes": "What the score follows",
-    "threshold": "Threshold",
-    "cards": "Operating points",
-    "gallery": "Gallery",
-    "image": "Image",
     "traversal": "Traversal",
+    "threshold": "Threshold",
+    "losses": "Losses",
+    "cards": "Operating points",
     "compare": "Compare",
     "training": "Training",
 }

@@ -33,7 +33,7 @@ def test_every_press_is_heard_once(session: dict[str, Any]) -> None:
     )
     pressed.hear_presses("images", marking, place)
     assert heard == [Press("mark", "x", True), Press("label", "y", 0), Press("mark", "x", False)]
-    assert pressed.marking_data("images", marking) == {"kept": 7, "labels": ["blurred"]}
+    assert pressed.marking_data("images", marking) == {"kept": 7, "labels": ["blurred"], "person": None}
 
 
 def test_a_place_is_turned_to_once_and_none_that_is_not_there(session: dict[str, Any]) -> None:
