@@ -2,8 +2,10 @@
 // Nothing is lost or heard twice: presses are numbered and sent until the server has kept them; of places that are asked
 // for, one is under way at a time, and the server says which it has answered.
 
+import { later } from "./leaving.js";
+
 const LOOKED_AT = 250; // milliseconds after which a sample has been looked at
-const QUIET = 2000; // milliseconds until what nobody waits for is sent
+const QUIET = 2000; // milliseconds until what nobody waits for is sent, unless another page comes first
 const LOST = 8000; // milliseconds after which an answer is no longer waited for, as where the connection broke
 
 export function newReview() {
@@ -23,7 +25,7 @@ export function press(review, component, { what, value = null, id = null, at = r
   review.presses.push({ n: review.count, what, value, id, at });
   if (what === "seen") {
     clearTimeout(review.timer);
-    review.timer = setTimeout(() => component.setStateValue("presses", [...review.presses]), QUIET);
+    review.timer = later(() => component.setStateValue("presses", [...review.presses]), QUIET);
   } else component.setStateValue("presses", [...review.presses]);
 }
 

@@ -71,8 +71,11 @@ export class Drawing extends Plane {
     const fitting = this.data.fills ? Math.min(window.innerHeight - ABOVE, width) : Math.min(0.86 * width, 620);
     const height = Math.round(Math.max(fitting, 360));
     const ratio = Math.min(window.devicePixelRatio || 1, 2);
+    const before = this.view && this.fitted();
     this.width = width - MARGIN.left - MARGIN.right;
     this.height = height - MARGIN.top - MARGIN.bottom;
+    // What is in view stays so, and the address right: it says how much of all is shown.
+    if (before) this.view = { ...this.view, unit: (this.view.unit * this.fitted()) / before };
     const size = `${width} ${height} ${ratio}`;
     const isNew = this.sizeIs !== size;
     if (isNew) {

@@ -1,6 +1,7 @@
 // What is chosen in a plot, and who hears of it: the legend, the selection and the view are those of all plots that show
 // the same rows, of the server and of the address.
 
+import { later } from "./leaving.js";
 import { element } from "./nodes.js";
 import { grouped } from "./numbers.js";
 import { Drawing } from "./scatter_drawing.js";
@@ -267,7 +268,7 @@ export class Linked extends Drawing {
   // The address hears of the view and of what is switched off, once they rest and the page has come to who listens.
   rest() {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
+    this.timer = later(() => {
       if (!shared.tell || !this.view) {
         this.rest();
         return;

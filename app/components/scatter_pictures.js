@@ -1,5 +1,6 @@
 // The images of the points, at their places, where few enough are in view. They come as one sheet.
 
+import { later } from "./leaving.js";
 import { element } from "./nodes.js";
 import { Linked, shared } from "./scatter_linked.js";
 
@@ -31,7 +32,7 @@ export class Pictured extends Linked {
     super.drawNow(isMoving);
     clearTimeout(this.closing);
     this.tries = 0;
-    if (this.data?.pictures) this.closing = setTimeout(() => this.gather(), STILL);
+    if (this.data?.pictures) this.closing = later(() => this.gather(), STILL);
   }
 
   // The coloured points in view; one more than MOST at the end of the search.
@@ -54,7 +55,7 @@ export class Pictured extends Linked {
     const missing = this.close.filter((row) => !this.pictures.has(row));
     if (missing.length && this.tries++ < TRIES) {
       shared.ask?.({ sheet: missing, run: this.data.run });
-      this.closing = setTimeout(() => this.gather(), AGAIN);
+      this.closing = later(() => this.gather(), AGAIN);
     }
     this.drawOver();
   }

@@ -4,6 +4,7 @@
 // Each class knows those it extends alone: threshold_drawing.js, threshold_planes.js, threshold_tables.js,
 // threshold_verdict.js, threshold_layout.js, and here the hand on mouse and keys, and the server.
 
+import { later } from "./leaving.js";
 import { element } from "./nodes.js";
 import { below, counted, notAbove, number, rateOf, rateText } from "./threshold_counts.js";
 import { Layout } from "./threshold_layout.js";
@@ -60,7 +61,7 @@ class Panel extends Layout {
       event.stopPropagation();
       this.moveTo(to);
       clearTimeout(this.timer);
-      this.timer = setTimeout(() => this.tell(), KEYS_REST);
+      this.timer = later(() => this.tell(), KEYS_REST);
     });
     this.typed.addEventListener("keydown", (event) => event.stopPropagation()); // no shortcut of the page's
     this.typed.addEventListener("input", () => (this.isTyping = true));

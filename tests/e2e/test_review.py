@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -58,6 +62,17 @@ def hold(tab: Tab, key: str, times: int) -> None:
     for i in range(times):
         tab.page.keyboard.press(key)
         tab.page.wait_for_timeout(max(0.0, 1000 * (start + (i + 1) / 30 - time.monotonic())))
+
+
+@contextmanager
+def stopped(address: str) -> Iterator[None]:
+    """The server of an address does nothing meanwhile, as one that is busy with others."""
+    port = address.rsplit(":", 1)[1].encode()
+    commands = {int(file.parent.name): file.read_bytes() for file in Path("/proc").glob("[0-9]*/cmdline")}
+    (server,) = [process for process, command in commands.items() if command.endswith(b"--port\0" + port + b"\0")]
+    os.kill(server, signal.SIGSTOP)
+    yield
+    os.kill(server, signal.SIGCONT)
 
 
 def expect_at(tab: Tab, run: store.Run, position: int) -> None:
@@ -200,11 +215,14 @@ def test_image_follows_the_list_and_back_restores_the_place(reviewing: Tab, run:
     progress = tab.page.locator(".reviewer .progress")
     expect(progress).to_have_text("41 of 60 images (id contains live)")
     tab.settle()
-    hold(tab, "p", 5)
+    hold(tab, "p", 4)
+    tab.page.wait_for_timeout(300)  # long enough to have looked at it, which is said two seconds later
+    hold(tab, "p", 1)
     expect(progress).to_have_text("36 of 60 images (id contains live)")
     tab.expect_query(image=of_list[35])
-    tab.settle()
-    tab.page.go_back()
+    with stopped(tab.address):  # the way back is asked for, and nothing has answered yet when it is due to be said
+        tab.page.go_back()
+        tab.page.wait_for_timeout(2100)
     expect(tab.page).to_have_url(re.compile("/gallery"))
     tab.settle()
     assert tab.page.url == left
