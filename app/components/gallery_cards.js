@@ -14,8 +14,8 @@ function resize(parent, count, make) {
   while (parent.children.length < count) parent.append(make());
 }
 
-export function drawLegend(legend, { panels, cards, marking, layout, place }, person) {
-  legend.classList.toggle("foot", Boolean(place) && layout === "sheet"); // images come first on their own page
+export function drawLegend(legend, { panels, cards, marking, layout }, person) {
+  legend.classList.toggle("foot", layout === "sheet"); // images come first
   legend.replaceChildren();
   legend.append(element("span", "", `Images: ${panels.map((p) => p.name).join(" · ")}`));
   const seen = new Set();

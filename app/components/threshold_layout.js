@@ -27,7 +27,7 @@ export class Layout extends Verdict {
     columns.append(charts, judged);
     const tables = element("div", "section tables");
     tables.append(this.decisionsBox, this.subsetsBox);
-    root.append(this.answer, this.note, this.hold, columns, tables);
+    root.append(this.answer, this.hold, this.note, columns, tables);
   }
 
   buildAnswer() {

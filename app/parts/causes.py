@@ -72,10 +72,11 @@ def warn(shown: Shown) -> None:
     nuisance = _nuisance(shown.run, shown.score)
     if nuisance is None:
         return
-    said, link = st.columns([9, 1], vertical_alignment="center")
     lead, _, rest = words.warning(nuisance, escaped).partition(": ")
-    said.caption(f":material/warning: **{lead}**: {rest}")
-    link.page_link("views/causes.py", label="Causes", query_params=link_params())
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="follows"):
+        st.html("<style>.st-key-follows { margin-bottom: -0.5rem; }</style>")
+        st.caption(f":material/warning: **{lead}**: {rest}", width="content", help=words.ON_WARNING)
+        st.page_link("views/causes.py", label="Causes", query_params=link_params())
 
 
 # ------------------------------------------------------------------------------------------------- samples behind a bar

@@ -13,9 +13,10 @@ from fas_core.runs.store import Run
 
 
 def others_control(
-    title: str, key: str, by_label: Mapping[str, Run], *, most: int, gone: str, width: int, help_text: str
+    title: str, key: str, by_label: Mapping[str, Run], *, most: int, gone: str, width: int, help_text: str | None
 ) -> list[str]:
-    """Labels of the chosen Runs, the first one where none was chosen. `gone`: ends what is said of those not there.
+    """Labels of the chosen Runs, the first one where none was chosen. `gone`: ends what is said of those not there;
+    `help_text`: None where the page says what they are, and the title is read to those alone who do not see it.
 
     Not bound: what people read changes with the other Runs that are there, the address does not.
     """
@@ -31,6 +32,7 @@ def others_control(
         on_change=lambda: st.session_state.pop(f"_{key}_gone", None),
         width=width,
         help=help_text,
+        label_visibility="collapsed" if help_text is None else "visible",
     )
     st.session_state[f"_{key}_in_address"] = labels
     put_in_address(key, labels)

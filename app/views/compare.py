@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app.comparing.answer import answer, caveats, judged, warnings
 from app.comparing.comparison import LETTERS, Comparison, drawn, drawn_already, joined
@@ -18,6 +19,7 @@ from app.comparing.samples import show_samples
 from app.comparing.tables import show_groups, show_metrics
 from app.comparing.trainings import show_trainings
 from app.comparing.worse import SAMPLES_PART, show_decision
+from app.parts.head import head
 from app.session import operating, sidebar
 from app.session.others import others_control
 from app.session.page import fragment
@@ -34,6 +36,12 @@ from fas_core.metrics.operating_point import COST, DEFAULT, Rule
 from fas_core.runs.store import Run
 
 FIXED, MATCHED = "fixed", "matched anew"  # thresholds: chosen elsewhere and taken as given; by the rule where judged
+ON_WHAT_IS_COMPARED = (
+    "A is the Run of the sidebar; those beside the title are B, C, … Samples are matched by their id; of every score "
+    "higher is more attack-like. With fixed thresholds the sidebar's rule chooses each Run's where the sidebar says, "
+    "and intervals take it as given; matched anew, it holds for each Run on what is judged, anew in every resample. "
+    "Differences, flips and images are of A and one other."
+)
 MAKE_ANOTHER = (
     "fas cache CHECKPOINT --data MANIFEST              # another checkpoint on the same images\n"
     "fas scores import SCORES.csv --name NAME          # another system's scores for the same samples"
@@ -46,7 +54,7 @@ MAKE_ANOTHER = (
 def other_systems(a: System) -> tuple[System, ...]:
     """The Runs to compare A with and their scores, chosen on the page. Where there are none, the page ends."""
     by_label = {label_of(run): run for run in others_first(a.run, runs()[0])}
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         labels = others_control(
             "Compare with",
             "compare",
@@ -54,7 +62,7 @@ def other_systems(a: System) -> tuple[System, ...]:
             most=len(LETTERS) - 1,
             gone="here any more.",
             width=420,
-            help_text="A is the Run chosen in the sidebar; these are B, C, ... Samples are matched by their id.",
+            help_text=None,
         )
         systems = tuple(
             System(by_label[name], score)
@@ -66,6 +74,13 @@ def other_systems(a: System) -> tuple[System, ...]:
         st.stop()
     end_if_alike((a, *systems), n_runs=len(by_label))
     return systems
+
+
+def named(control: str) -> DeltaGenerator:
+    """A place for a control whose name stands beside it: above, it would cost a line of the first screen."""
+    place = st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content")
+    place.markdown(f":gray[{control}]", width="content")
+    return place
 
 
 def others_first(a: Run, candidates: Sequence[Run]) -> list[Run]:
@@ -81,16 +96,14 @@ def score_of(letter: str, run: Run, score_a: str) -> str | None:
     key = f"score_{letter.lower()}"
     if key in st.session_state and st.session_state[key] not in offered:
         del st.session_state[key]
-    return st.selectbox(
+    return named(f"{letter} by").selectbox(
         f"Score of {letter}",
         offered,
         index=offered.index(score_a) if score_a in offered else 0,
         key=key,
         bind="query-params",
         width=160,
-        help=f"{run.info.name} has no score named {score_a}."
-        if score_a not in offered
-        else "Higher = more attack-like.",
+        label_visibility="collapsed",
     )
 
 
@@ -143,9 +156,9 @@ def in_detail(comparison: Comparison) -> int:
     letters = comparison.letters[1:]
     if len(letters) == 1:
         return 1
-    chosen = st.segmented_control(
+    chosen = named("in detail").segmented_control(
         "In detail", list(letters), default="B", key="detail", bind="query-params", required=True,
-        help="The Run that differences, flips and images are about, against A.",
+        label_visibility="collapsed",
     )  # fmt: skip
     return LETTERS.index(str(chosen)) if chosen in letters else 1
 
@@ -184,16 +197,14 @@ def policy(judged: Sequence[str], chosen_on: Sequence[str]) -> tuple[tuple[str, 
     subsets, chosen = judged_subsets(judged, chosen_on)
     if not chosen:
         return subsets, ()
-    asked = st.segmented_control(
+    asked = named("thresholds").segmented_control(
         "Thresholds",
         [FIXED, MATCHED],
         default=FIXED,
         key="thresholds",
         bind="query-params",
         required=True,
-        help="Of every number on this page. Fixed: the sidebar's rule chooses each Run's threshold where the sidebar "
-        "says, and intervals take it as given. Matched: the rule holds for each Run on what is judged, anew in every "
-        "resample.",
+        label_visibility="collapsed",
     )
     return subsets, () if asked == MATCHED else chosen
 
@@ -203,8 +214,8 @@ def show_compare(shown: Shown) -> None:
     a = System(shown.run, shown.score)
     outside = tuple(outside_training(shown.subsets)) or shown.subsets
     asked = operating.rule(shown.run, shown.score, shown.level)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.title("Compare", width="content", anchor=False)
+    place = head("Compare")
+    with place.answer.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         systems = (a, *other_systems(a))
         subsets, chosen_on = policy(outside, operating.chosen_on(shown.run))
         costs = set_costs(shown.run) if asked.kind == COST else None
@@ -214,12 +225,12 @@ def show_compare(shown: Shown) -> None:
     feared = operating.pinned(shown.run)
     is_two_sided = joined(comparison).has_both_classes
     with_intervals = is_two_sided and comparison.digest in drawn_already()
+    place.below.write(answer(comparison, feared, with_intervals=with_intervals))
+    show_decision(comparison, b, feared, with_intervals=with_intervals)
     with st.container(gap=None):
-        st.write(answer(comparison, feared, with_intervals=with_intervals))
-        st.caption(judged(comparison, asked))
+        st.caption(judged(comparison, asked), help=ON_WHAT_IS_COMPARED)
         if said := warnings(comparison):
             st.caption(said)
-    show_decision(comparison, b, feared, with_intervals=with_intervals)
     show_parts(comparison, b, with_intervals=with_intervals)
     st.caption(caveats(comparison, with_intervals=with_intervals, leaves_training_out=outside != shown.subsets))
     if is_two_sided and not with_intervals:

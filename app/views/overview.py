@@ -7,6 +7,7 @@ from app.overview import near_duplicates
 from app.overview.pictures import show_pictures
 from app.parts import causes
 from app.parts.decided import show_decided
+from app.parts.head import head
 from app.parts.report_buttons import report_buttons
 from app.session import operating, sidebar
 from app.session.address import link_params
@@ -177,10 +178,10 @@ def show_next(about: Summary) -> None:
 
 def overview() -> None:
     shown = sidebar.shown()
-    st.title("Overview")
+    place = head("Overview")
     point, problem = operating.operating_point(shown.run, shown.score, shown.level, shown.subsets)
     about_run = summary(shown, point, problem)
-    st.write(headline(about_run))
+    place.answer.write(headline(about_run))
     causes.warn(shown)
     show_pictures(shown, about_run)
     if point is not None:

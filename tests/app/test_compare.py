@@ -27,6 +27,8 @@ from fas_core.runs.scorefile import scores_only_run
 from fas_core.runs.upkeep import remove
 from tests.conftest import learned_samples, tiny_samples, write_image_run
 
+from .conftest import texts
+
 METRICS, GROUPS, SAMPLES, REPORT = "Every metric", "Group by group", "Which samples change?", "Report"
 JUDGED = ("seen_paper", "unseen_mask")
 MAIN = str(Path(__file__).resolve().parents[2] / "app" / "main.py")
@@ -78,7 +80,7 @@ def test_answer_and_tables_are_those_of_the_core(
     flips = differences.flips(both, chosen or differences.thresholds(both))
     where = "chosen on live, judged" if chosen else "matched anew"
     optimistic = "" if chosen else ", optimistic"
-    assert f"{where} on seen paper, unseen mask{optimistic} · 12 samples compared" in at.caption[0].value
+    assert f"{where} on seen paper, unseen mask{optimistic} · 12 samples compared" in texts(at)
     how = "taken as given" if chosen else "matched anew each time"
     assert any(f"by resampling 6 subjects, thresholds {how}" in caption.value for caption in at.caption)
     every = next(table.value for table in at.dataframe if "Metric" in table.value).set_index("Metric")
@@ -213,7 +215,7 @@ def charts_of(at: AppTest) -> list[dict[str, Any]]:
 
 def test_scores_only_runs_are_compared_without_images(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at = page_of(tiny_cache, monkeypatch, "a", "vendor", part=SAMPLES)
-    assert "B vendor, score" in at.caption[0].value.replace("**", "")  # it has no "rec", and no other to choose
+    assert "B vendor, score" in texts(at).replace("**", "")  # it has no "rec", and no other to choose
     assert any("without images" in caption.value and "vendor" in caption.value for caption in at.caption)
     assert cards_shown(at) == []
     pair = compared(tiny_cache, "a", "vendor")
@@ -309,6 +311,6 @@ def test_learned_images_are_said_with_the_letter_of_their_run(tmp_path: Path, mo
     write_image_run(tmp_path / "cache", "a", tiny_samples())
     write_image_run(tmp_path / "cache", "b", learned_samples(), seed=1)
     at = page_of(tmp_path / "cache", monkeypatch, "a", "b")
-    assert "**B: 3 of 16 test images, of 3 subjects" in at.caption[1].value
-    assert "**A and B: 3 of 6 subjects are also in live" in at.caption[1].value
-    assert "A: 3" not in at.caption[1].value
+    assert "**B: 3 of 16 test images, of 3 subjects" in texts(at)
+    assert "**A and B: 3 of 6 subjects are also in live" in texts(at)
+    assert "A: 3" not in texts(at)

@@ -22,7 +22,7 @@ AXE = (Path(axe_playwright_python.__file__).with_name("axe.min.js")).read_text()
 RULES = {"label-content-name-mismatch": {"enabled": True}}  # one of those that are off
 SIZES = ((1440, 900), (800, 1000))
 STARTS_WITHIN = 160  # pixels of the top of the window
-LATER = {"": 230, "frames": 180, "threshold": 200, "compare": 230}  # frames: below the tools of the plot
+LATER = {"frames": 180}  # below the tools of the plots
 NOTHING = ("cards", "training")  # is drawn there of the Runs of this cache
 
 

@@ -189,19 +189,24 @@ def _of_equal(cause: Cause, said: Said) -> str:
     return f"those of the same {said(named(cause.name))}" if cause.kind == COLUMN else "alike ones"
 
 
+# What `warning` leaves out, for those who ask.
+ON_WARNING = (
+    "It explains over half of the score's variance among live samples, interval and all. Least: of the scores that "
+    "find their hardest attack better than chance."
+)
+
+
 def warning(nuisance: Nuisance, said: Said = str) -> str:
     """That a score mostly measures something other than attacks, and which score of the Run does least."""
     cause = who(nuisance.unit) if nuisance.is_whose else said(named(nuisance.cause))
-    score = said(nuisance.score)
-    text = (
-        f"{score} mostly measures {cause}: {share_text(nuisance.share)} of its variance among live samples, over half."
-    )
+    share = share_text(nuisance.share)
+    text = f"{said(nuisance.score)} mostly measures {cause}: {share} of its variance among live samples"
     if nuisance.least is None or nuisance.least_share is None or nuisance.least_hardest is None:
-        return f"{text} No other score that finds its hardest attack better than chance does so clearly less."
+        return f"{text}; no other score that finds its hardest attack better than chance does so clearly less."
     hard = nuisance.least_hardest
     return (
-        f"{text} Of the scores that find their hardest attack better than chance, {said(nuisance.least)} does least: "
-        f"{share_text(nuisance.least_share)}, with AUC {hard.auc:.2f} on {said(readable(hard.species))}."
+        f"{text}; least: {said(nuisance.least)}, {share_text(nuisance.least_share)}, "
+        f"with AUC {hard.auc:.2f} on {said(readable(hard.species))}."
     )
 
 

@@ -123,9 +123,8 @@ def test_a_score_that_mostly_measures_a_nuisance_is_told_and_the_one_that_does_l
     hard = of_run.hardest(run)
     assert not hard["kl"].is_beyond_chance  # noise follows nothing, and is of no use
     assert words.warning(nuisance) == (
-        f"rec mostly measures brightness: {words.share_text(nuisance.share)} of its variance among live samples, over "
-        "half. Of the scores that find their hardest attack better than chance, pixel_l2 does least: "
-        f"{words.share_text(nuisance.least_share)}, with AUC {hard['pixel_l2'].auc:.2f} on paper."
+        f"rec mostly measures brightness: {words.share_text(nuisance.share)} of its variance among live samples; "
+        f"least: pixel_l2, {words.share_text(nuisance.least_share)}, with AUC {hard['pixel_l2'].auc:.2f} on paper."
     )
     assert of_run.nuisance(run, "kl") is None
 
@@ -143,12 +142,12 @@ def test_a_score_that_follows_it_less_is_named_with_what_it_finds(
     nuisance = of_run.nuisance(run, "rec")
     assert nuisance is not None
     assert nuisance.least == "kl"
-    assert words.warning(nuisance).endswith(f"kl does least: {words.share_text(shares['kl'])}, with AUC 0.81 on paper.")
+    assert words.warning(nuisance).endswith(f"; least: kl, {words.share_text(shares['kl'])}, with AUC 0.81 on paper.")
     monkeypatch.setattr(of_run, "hardest", lambda *_: dict.fromkeys(shares, useless))
     nuisance = of_run.nuisance(run, "rec")
     assert nuisance is not None
     assert words.warning(nuisance).endswith(
-        "over half. No other score that finds its hardest attack better than chance does so clearly less."
+        "samples; no other score that finds its hardest attack better than chance does so clearly less."
     )
     monkeypatch.setattr(of_run, "hardest", lambda *_: dict.fromkeys(shares, useful))
     nuisance = of_run.nuisance(run, "rec")
