@@ -151,14 +151,14 @@ def served_app(cache: Path, port: int | None = None) -> Iterator[str]:
     command = [sys.executable, "-P", "-m", "fas_core.cli", "app", "--cache", str(cache), "--port", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(os.environ))
     try:
-        for _ in range(300):
+        for _ in range(1200):
             try:
                 with urllib.request.urlopen(f"{address}/_stcore/health", timeout=1):
                     break
             except OSError:
                 time.sleep(0.1)
         else:
-            raise BadInputError("The app has not started within 30 seconds: run `fas app` to see why.")
+            raise BadInputError("The app has not started within two minutes: run `fas app` to see why.")
         yield address
     finally:
         process.terminate()
