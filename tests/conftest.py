@@ -31,13 +31,12 @@ FOLDERS = {"e2e": "browser", "bench": "process"}  # below tests/ -> the marker o
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests stay in one process, with what they share; those in a browser share its server too."""
+    """Tests of two folders are marked by where they are. Those of a file stay in one process, with what they share."""
     for item in items:
         place = item.path.relative_to(PROJECT / "tests")
         marker = FOLDERS.get(place.parts[0])
         if marker:
             item.add_marker(marker)
-        item.add_marker(pytest.mark.xdist_group("browser" if marker == "browser" else place.as_posix()))
 
 
 @pytest.fixture(scope="session")

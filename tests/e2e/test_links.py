@@ -1,4 +1,6 @@
-"""Every page is its address: what one person has set, another browser that opens the address shows as well."""
+"""Every page is there for everybody (axe finds nothing, content begins near the top, nothing overlaps), and is its
+address: what one person has set, another browser that opens the address shows as well.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,15 @@ from itertools import chain, islice
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
+from fas_core.evaluation import separation
+from fas_core.latent import mixture, training_rows
+from fas_core.runs import store
+
+from .access import AXE, LATER, NOTHING, STARTS_WITHIN, first_content, overlaps, violations
 from .conftest import Tab, watched
-from .test_pages import PAGES, opens_clean
+from .test_pages import PAGES, SMALL_SCREEN, open_page, overflow_of_a_small_screen
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 CONTROLS = 3  # set on each page, the sidebar's subsets among them
@@ -185,14 +192,50 @@ def test_every_page_is_tested() -> None:
     assert [path or "overview" for path in PAGES] == views
 
 
+@pytest.fixture(scope="module", autouse=True)
+def computed(cache: Path) -> None:
+    """What the charts of Likelihood and Separation show."""
+    run = store.open_run(cache, "demo")
+    for k in mixture.components_of(len(training_rows(run))):
+        mixture.likelihoods(run, k)
+    separation.of_run(run)
+
+
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_opens_clean_and_its_address_shows_the_same_in_another_browser(
+def test_a_page_is_there_for_everybody_and_its_address_shows_the_same_in_another_browser(
     tab: Tab, cache: Path, elsewhere: BrowserContext, server: str, path: str
 ) -> None:
-    opens_clean(tab, cache, "demo", path)
+    """Opened once for all of it: pages take seconds. In the dark it is the same page with other colours."""
+    tab.page.set_viewport_size({"width": 1440, "height": 900})
+    open_page(tab, cache, "demo", path)
+    if path not in NOTHING:
+        assert first_content(tab) <= LATER.get(path, STARTS_WITHIN)
+    tab.page.evaluate(AXE)
+    assert violations(tab) == []
+    assert colours_in_the_dark(tab) == []
+    current = tab.page.get_by_role("navigation", name="Pages").locator("[aria-current]").last
+    assert overflow_of_a_small_screen(tab) <= 1
+    if path not in NOTHING:
+        assert first_content(tab) <= SMALL_SCREEN[1] - 48  # some of it is seen without scrolling
+    assert overlaps(tab) == []
+    expect(current).to_be_in_viewport(ratio=1)
+    tab.check()
     changes = [set_subsets(tab), *islice(chain(set_all(tab), set_all_in(tab, "[data-testid=stSidebar]")), CONTROLS - 1)]
     assert len(changes) >= 2
     assert_same_elsewhere(tab, elsewhere, server, changes)
+
+
+def colours_in_the_dark(tab: Tab) -> list[str]:
+    """What axe says of them."""
+    ground = "getComputedStyle(document.querySelector('.stApp')).backgroundColor"
+    light = tab.page.evaluate(ground)
+    tab.page.emulate_media(color_scheme="dark")
+    tab.page.wait_for_function(f"light => {ground} !== light", arg=light)
+    tab.settle()
+    wrong = violations(tab, "color-contrast")
+    tab.page.emulate_media(color_scheme="light")
+    tab.page.wait_for_function(f"light => {ground} === light", arg=light)
+    return wrong
 
 
 def assert_same_elsewhere(tab: Tab, elsewhere: BrowserContext, server: str, changes: list[str]) -> None:
