@@ -65,16 +65,18 @@ def of_upload(run: Run, name: str, data: bytes, chosen: str) -> Subject:
     kept = st.session_state.get("_judged")
     if kept is not None and kept[0] == key:
         return replace(cast(Subject, kept[1]), name=name)
-    raw = images.of_bytes(data, int(run.info.checkpoint_header["config"]["image_size"]))
-    outputs = _outputs(run, raw)
+    outputs = _outputs(run, data)
     values = {score: float(scores.of_outputs(outputs, score, run)[0]) for score in names}
-    judged = Subject(name, None, outputs.inputs, outputs.reconstructions, outputs.codes[0], values)
+    reconstructions = cast(NDArray[np.uint8], outputs.reconstructions)
+    judged = Subject(name, None, outputs.inputs, reconstructions, outputs.codes[0], values)
     st.session_state["_judged"] = (key, judged)
     return judged
 
 
-def _outputs(run: Run, raw: NDArray[np.float32]) -> predict.Outputs:
-    from fas_core.inference import predict
+def _outputs(run: Run, data: bytes) -> predict.Outputs:
+    from fas_core.inference import predict, preparing
 
+    given = preparing.input_of(run.info)
+    raw = images.of_bytes(data, given.size, given.channels)
     with network.of(run) as model:
         return predict.outputs_of(run, raw[np.newaxis], model=model)

@@ -95,14 +95,15 @@ def _seconds_of_caching(paths: list[Path], data: Manifest, cache: Path, precisio
 
 def _bare_rate(path: Path, n: int) -> float:
     """Images per second of the model alone, on a CPU the faster of two ways: cores together, or each by itself."""
-    model, _ = checkpoint.loaded(path)
-    fabric = devices.one_device("auto", infer.settled_precision([model], "auto"))
-    model.to(fabric.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    x = torch.rand(infer.batch_size(fabric), 1, model.config.image_size, model.config.image_size)
+    loaded = infer.loaded(path)
+    fabric = devices.one_device("auto", infer.settled_precision([loaded], "auto"))
+    network = infer.Ready(fabric, loaded.model.to(fabric.device), loaded.form)
+    given = loaded.model.input
+    x = torch.rand(infer.batch_size(fabric), given.channels, given.size, given.size)
     batches = max(4, n // len(x))
 
     def one_batch(_: int) -> None:
-        infer.device_outputs(fabric, model, x)
+        infer.device_outputs(network, x)
 
     def rate(cores: int) -> float:
         with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(threads // cores,)) as pool:
@@ -133,6 +134,7 @@ def _loop_rate(path: Path, data: Manifest, n: int, out: Path, batch: int = 64) -
             part = [images.load(p, model.config.image_size) for p in paths[first : first + batch]]
             x = torch.from_numpy(images.standard_scaled(np.stack(part))).to(device)
             result = model.outputs(x)
+            assert result.reconstructions is not None
             for number, shown in enumerate(images.pixels(result.reconstructions.cpu().numpy())[:, 0]):
                 Image.fromarray(shown).save(out / f"{first + number}.png")
     return len(paths) / (time.perf_counter() - start)

@@ -26,13 +26,14 @@ from fas_core import models
 from fas_core.bench import medians, own_process
 from fas_core.documents import Json
 from fas_core.files import CONTENT_BYTES
-from fas_core.models.base import Autoencoder, OptimizerSettings, Step, UpsampledConv2d
+from fas_core.models.base import Autoencoder, OptimizerSettings, Step
+from fas_core.models.building import UpsampledConv2d
 from fas_core.models.draws import Draws
 from fas_core.training import devices, experiments, train
 
 WIDTH, LATENT, BATCH, ROUNDS = 0.25, 128, 8, 3
 FEW, MANY = 2_000, 100_000  # images
-TARGETS = {f"{name}_step": ("at_most", 0.5) for name in models.names()} | {"loader_memory": ("at_most", 1.05)}
+TARGETS = {f"{name}_step": ("at_most", 0.5) for name in models.built_in()} | {"loader_memory": ("at_most", 1.05)}
 
 
 def figures(
@@ -40,7 +41,7 @@ def figures(
 ) -> dict[str, float]:
     """Seconds per step, the ratios to plain fp32, and peak memory while loading from many images over that from few."""
     by_name: dict[str, float] = {}
-    for name in models.names():
+    for name in models.built_in():
         config = {"width": width, "latent_dim": LATENT, "image_size": size}
         works: dict[str, Callable[[], object]] = {
             "plain": _steps(name, config, batch, "fp32", torch.contiguous_format, as_written=True),
@@ -61,7 +62,7 @@ def _steps(
     """A function that does one step of a freshly initialised model on one random batch."""
     fabric = devices.one_device("auto", precision)
     torch.manual_seed(0)
-    model = models.built(name, config).to(fabric.device).train()
+    model = models.trainable(name, config).to(fabric.device).train()
     if as_written:
         for module in model.modules():
             if isinstance(module, UpsampledConv2d):

@@ -62,9 +62,9 @@ def figures(n: int = IMAGES, rounds: int = ROUNDS, keys: int = KEYS) -> dict[str
         fabric = devices.one_device("cpu", "fp32")
         works: dict[str, Callable[[], object]] = {}
         for name, file in files.items():
-            model = infer.loaded(file).model
-            codes = traversal.from_prior(traversal.STEPS, model.config.latent_dim, 0)
-            works[name] = partial(predict.decoded, codes, infer.Ready(fabric, model))
+            loaded = infer.loaded(file)
+            codes = traversal.from_prior(traversal.STEPS, loaded.form.latent_dim, 0)
+            works[name] = partial(predict.decoded, codes, infer.Ready(fabric, loaded.model, loaded.form))
         seconds = bench.medians(works, rounds)
         run = write_run(Path(folder), files[IN_PAGE], n)
         return {f"{name}_milliseconds": 1000 * value for name, value in seconds.items()} | _in_page(run, keys)

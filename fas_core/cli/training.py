@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,23 +16,71 @@ from fas_core.errors import BadInputError
 
 
 def list_models(as_json: JsonOption = False) -> None:
-    """Models with parameter counts at the thesis' size. Example: `fas models --json`"""
+    """Models that are installed, where each comes from, parameters at its usual size. Example: `fas models --json`"""
+    from fas_core import models
+
+    listed = [_about_model(name) for name in models.names()]
+    if as_json:
+        return print_json(listed)
+    rows = [
+        [
+            m["name"],
+            f"{m['parameters']:,}" if m["parameters"] else "",
+            ", ".join(f"{part} {count:,}" for part, count in m["parts"].items()),
+            f"{m['distribution']} {m['version']}",
+            m["entry"],
+            m["digest"][:12],
+        ]
+        for m in listed
+        if not m["problem"]
+    ]
+    print_table("Models", ["model", "parameters", "parts", "from", "module", "digest"], rows)
+    for m in listed:
+        if m["problem"]:
+            say(f"Cannot be used: {m['problem']}")
+
+
+def _about_model(name: str) -> dict[str, Any]:
+    """The entry of `fas models --json`; with a `problem` where the model cannot be used."""
     import torch
 
     from fas_core import models
-    from fas_core.models.base import parameter_count
+    from fas_core.models.base import Model, parameter_count, parts
 
-    listed = []
-    for name in models.names():
+    about: dict[str, Any] = {
+        "name": name,
+        "parameters": None,
+        "parts": {},
+        "config": {},
+        "input": None,
+        "problem": None,
+    }
+    try:
+        kind = models.kind(name)
+    except BadInputError as error:
+        return about | {"distribution": None, "version": None, "entry": None, "digest": None, "problem": str(error)}
+    about |= kind.origin.as_json()
+
+    def built() -> Model:
         with torch.device("meta"):  # counted, not allocated
-            model = models.built(name, {})
-        parts = {part: parameter_count(module) for part, module in model.parts().items()}
-        config = vars(model.config)
-        listed.append({"name": name, "parameters": parameter_count(model), "parts": parts, "config": config})
-    if as_json:
-        return print_json(listed)
-    rows = [[m["name"], f"{m['parameters']:,}", ", ".join(f"{k} {v:,}" for k, v in m["parts"].items())] for m in listed]
-    print_table("Models", ["model", "parameters", "parts"], rows)
+            return models.built(name, {})
+
+    try:
+        try:
+            model = built()
+        except BadInputError:
+            if not kind.origin.is_foreign:
+                raise
+            model = models.built(name, {})  # what looks at its own weights when it is made cannot do without them
+    except BadInputError as error:
+        return about | {"problem": str(error)}
+    counted = {part: parameter_count(module) for part, module in parts(model).items()}
+    return about | {
+        "parameters": parameter_count(model),
+        "parts": counted,
+        "config": vars(model.config),
+        "input": model.input.as_json(),
+    }
 
 
 def list_experiments(as_json: JsonOption = False) -> None:

@@ -1,4 +1,4 @@
-"""Any image file -> (1, size, size) gray in [0, 1]; standard scaling; back to pixels for display.
+"""Any image file -> (1, size, size) gray, or (3, size, size) in colour, in [0, 1]; standard scaling; back to pixels.
 
 The rules, in the order they apply (``PREPROCESSING`` names them; change both together):
 
@@ -9,7 +9,8 @@ The rules, in the order they apply (``PREPROCESSING`` names them; change both to
 2. **Which picture.** The first frame or page.
 3. **Gray.** ITU-R 601 luma, 0.299 R + 0.587 G + 0.114 B, of the stored values (embedded profiles and gamma are
    ignored). Transparency is laid over black: no light comes from there, and a white ground would look like the margin
-   of a printed photo, which is a cue for an attack.
+   of a printed photo, which is a cue for an attack. In **colour** the stored red, green and blue are kept, and an image
+   without colour has its gray in all three.
 4. **Range.** By the range the format declares: 16 bits by 65535, 12 bits by 4095, PNM by its maxval. Floats within
    [0, 1] are kept. Signed and 32-bit integers and other floats declare no white: they are stretched from their own
    minimum to their own maximum (an affine map, which standard scaling cancels).
@@ -32,7 +33,10 @@ from PIL import Image, ImageChops, ImageFile, JpegImagePlugin, PngImagePlugin, T
 
 from fas_core.files import CONTENT_BYTES
 
-PREPROCESSING = "1: first frame; luma 601 over black; full range; centre square, lanczos; (x-mean)/std*0.25+0.5, 1e-4"
+STANDARD_SCALING = "(x-mean)/std*0.25+0.5, 1e-4"
+_LOADING = "1: first frame; {}; full range; centre square, lanczos"
+LOADING = {1: _LOADING.format("luma 601 over black"), 3: _LOADING.format("red, green, blue over black")}
+PREPROCESSING = f"{LOADING[1]}; {STANDARD_SCALING}"
 """Names the rules of this module. It is hashed into run ids: any change of what `load` or `standard_scaled` returns
 needs a new text here, so that old runs count as missing, not as equal."""
 
@@ -90,23 +94,23 @@ for _module in (Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin):
     vars(_module)["warnings"] = _pillow_warnings
 
 
-def load(path: Path, size: int = 128) -> NDArray[np.float32]:
-    """The image at `path` as (1, size, size) gray in [0, 1], by the rules at the top of this file.
+def load(path: Path, size: int = 128, channels: int = 1) -> NDArray[np.float32]:
+    """The image at `path` as (channels, size, size) in [0, 1], by the rules at the top of this file: gray or colour.
 
     Raises `UnreadableImageError`, and nothing else, when the file cannot be read or decoded. Safe to call from threads.
     """
-    return of_bytes(_file_bytes(path), size)
+    return of_bytes(_file_bytes(path), size, channels)
 
 
-def of_bytes(data: bytes, size: int = 128) -> NDArray[np.float32]:
+def of_bytes(data: bytes, size: int = 128, channels: int = 1) -> NDArray[np.float32]:
     """The same of an image file that is in memory."""
     _check_length(data)
     try:
         with _pillow_warnings:
             if _is_pnm(data):
-                gray, orientation = Image.fromarray(_pnm_gray(data)), 1
+                planes, orientation = _pnm_planes(data, channels), 1
             else:
-                gray, orientation = _decoded(data, size)
+                planes, orientation = _decoded(data, size, channels)
     except UnreadableImageError:
         raise
     except UnidentifiedImageError:
@@ -114,7 +118,8 @@ def of_bytes(data: bytes, size: int = 128) -> NDArray[np.float32]:
     except Exception as error:  # decoders meet damage with any exception: struct.error, SyntaxError, OverflowError, ...
         reason = " ".join(str(error).split())[:200]
         raise UnreadableImageError(f"cannot be decoded: {reason or type(error).__name__}") from error
-    return _upright(_square(gray, size), orientation)[np.newaxis]
+    squares = [_upright(_square(plane, size), orientation) for plane in planes]
+    return np.stack(squares * (channels // len(squares)))
 
 
 def is_image(path: Path) -> bool:
@@ -145,8 +150,8 @@ def standard_scaled(x: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
 
 
 def is_constant(x: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
-    """(n,) whether each image of `x` (n, 1, H, W) or (1, H, W), in [0, 1], leaves standard scaling nothing to scale."""
-    return np.asarray(x.std(axis=(-2, -1), dtype=np.float64) < CONSTANT_STD).reshape(-1)
+    """(n,) whether each image of `x` (n, c, H, W) or (c, H, W), in [0, 1], leaves standard scaling nothing to scale."""
+    return np.asarray((x.std(axis=(-2, -1), dtype=np.float64) < CONSTANT_STD).all(-1)).reshape(-1)
 
 
 def pixels(x: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
@@ -193,8 +198,9 @@ def _check_size(width: int, height: int, limit: int = MAX_PIXELS) -> None:
         raise UnreadableImageError(f"declares {width} x {height} pixels, more than {limit // 10**6} megapixels")
 
 
-def _decoded(data: bytes, size: int) -> tuple[Image.Image, int]:
-    """The first frame as gray (mode L, or F in [0, 1]), not yet upright, and its EXIF orientation 1..8."""
+def _decoded(data: bytes, size: int, channels: int) -> tuple[list[Image.Image], int]:
+    """The planes of the first frame (mode L, or F in [0, 1]; one where it is gray), not yet upright, and its EXIF
+    orientation 1..8."""
     # Other libraries (the one that makes PDFs) let Pillow pad what is cut off, in the whole process.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
@@ -202,9 +208,10 @@ def _decoded(data: bytes, size: int) -> tuple[Image.Image, int]:
         if isinstance(image, JpegImagePlugin.JpegImageFile):
             if data.count(b"\xff\xda") > MAX_JPEG_SCANS:
                 raise UnreadableImageError(f"a JPEG of more than {MAX_JPEG_SCANS} scans")
-            image.draft("L", (2 * size, 2 * size))  # luma alone, and 1/2, 1/4 or 1/8 scale while that is still ample
+            # Luma alone where that is wanted, and 1/2, 1/4 or 1/8 scale while that is still ample.
+            image.draft("L" if channels == 1 else "RGB", (2 * size, 2 * size))
         image.load()
-        return _gray(image), _orientation(image)
+        return _coloured(image) if channels > 1 else [_gray(image)], _orientation(image)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -233,6 +240,17 @@ def _gray(image: Image.Image) -> Image.Image:
     if image.mode == "LAB":
         image = image.convert("RGB")
     return image.convert("L")
+
+
+def _coloured(image: Image.Image) -> list[Image.Image]:
+    """Red, green and blue of a loaded image, mode L each; its gray alone where it has no colour."""
+    if image.mode in ("1", "L", "LA", "La", "I", "F") or image.mode.startswith("I;16"):
+        return [_gray(image)]
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        alpha = image.getchannel("A")
+        return [ImageChops.multiply(image.getchannel(band), alpha) for band in "RGB"]
+    return list(image.convert("RGB").split())
 
 
 def _sixteen_bit_gray(image: Image.Image) -> NDArray[np.float32]:
@@ -271,8 +289,9 @@ def _is_pnm(data: bytes) -> bool:
     return data[:1] == b"P" and data[1:2] in (b"1", b"2", b"3", b"4", b"5", b"6")
 
 
-def _pnm_gray(data: bytes) -> NDArray[np.float32]:
-    """(h, w) in [0, 1] of a PBM, PGM or PPM file, plain (P1-P3) or raw (P4-P6), scaled by its maxval.
+def _pnm_planes(data: bytes, channels: int) -> list[Image.Image]:
+    """In [0, 1], mode F, of a PBM, PGM or PPM file, plain (P1-P3) or raw (P4-P6), scaled by its maxval: gray, or three
+    planes where it is in colour and that is asked for.
 
     Read here and not by Pillow: face sets come as plain PGM, which Pillow reads one number at a time in Python
     (slow, and without bound where the body is full of comments), rounding maxval to 8 bits on the way.
@@ -299,8 +318,10 @@ def _pnm_gray(data: bytes) -> NDArray[np.float32]:
         raise UnreadableImageError(f"a PNM image with a sample above its maxval {maxval}")
     scaled = samples.reshape(height, width, bands).astype(np.float32)
     scaled /= np.float32(maxval)
+    if bands == 3 and channels == 3:
+        return [Image.fromarray(np.ascontiguousarray(scaled[..., band])) for band in range(3)]
     gray = scaled @ _LUMA if bands == 3 else scaled[..., 0]
-    return 1 - gray if is_bitmap else gray  # in bitmaps 1 is black
+    return [Image.fromarray(1 - gray if is_bitmap else gray)]  # in bitmaps 1 is black
 
 
 def _raw_samples(body: memoryview, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -323,14 +344,14 @@ def _plain_samples(body: memoryview, count: int, is_bitmap: bool) -> NDArray[Any
     return samples[:count]
 
 
-def _square(gray: Image.Image, size: int) -> NDArray[np.float32]:
-    """(size, size) in [0, 1]: the centred square of the shorter side of `gray` (mode L, or F in [0, 1]), resized."""
-    white = 255.0 if gray.mode == "L" else 1.0
-    width, height = gray.size
+def _square(plane: Image.Image, size: int) -> NDArray[np.float32]:
+    """(size, size) in [0, 1]: the centred square of the shorter side of `plane` (mode L, or F in [0, 1]), resized."""
+    white = 255.0 if plane.mode == "L" else 1.0
+    width, height = plane.size
     side = min(width, height)
     box = ((width - side) / 2, (height - side) / 2, (width + side) / 2, (height + side) / 2)
     # In floats, because standard scaling may amplify what rounding to 8 bits would leave.
-    square = gray.convert("F").resize((size, size), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
+    square = plane.convert("F").resize((size, size), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
     return np.clip(np.asarray(square) / np.float32(white), 0.0, 1.0)
 
 

@@ -23,11 +23,11 @@ from typing import Any, final
 
 import torch
 
-from fas_core.data import images
 from fas_core.data.manifest import Manifest
 from fas_core.errors import BadInputError
-from fas_core.inference import infer
+from fas_core.inference import infer, preparing
 from fas_core.inference.infer import Advance, Loaded, Plan, Work
+from fas_core.models import Origin
 from fas_core.runs import store
 from fas_core.runs.lock import LOCK
 from fas_core.training import checkpoint, devices
@@ -197,13 +197,14 @@ def _write_shard(plan: Plan, work: Work) -> int:
     _require_shared(plan, work)
     torch.set_num_threads(CPUS)
     checkpoints = _models(tuple((target.checkpoint, target.info.checkpoint_sha256) for target in plan.targets))
+    _require_same_models(plan, checkpoints)
     infer.write_shards(plan, checkpoints, [work], lambda _: None)
     return len(work.rows)
 
 
 def _settled_precision(checkpoints: tuple[tuple[Path, str], ...], device: str) -> str:
     torch.set_num_threads(CPUS)
-    return infer.settled_precision([loaded.model for loaded in _models(checkpoints)], device)
+    return infer.settled_precision(_models(checkpoints), device)
 
 
 @lru_cache(maxsize=1)
@@ -214,14 +215,27 @@ def _models(checkpoints: tuple[tuple[Path, str], ...]) -> list[Loaded]:
             raise BadInputError(f"Checkpoint {path} is not there on {socket.gethostname()}. {SHARED}")
         if checkpoint.sha256(path) != digest:
             raise BadInputError(f"Checkpoint {path} is another one on {socket.gethostname()}. {SHARED}")
-    return [infer.loaded(path) for path, _ in checkpoints]
+    try:
+        return [infer.loaded(path) for path, _ in checkpoints]
+    except BadInputError as error:
+        raise BadInputError(f"{error} (on {socket.gethostname()}, a machine of the cluster)") from error
+
+
+def _require_same_models(plan: Plan, checkpoints: Sequence[Loaded]) -> None:
+    """Raises BadInputError when a model of another package is not the driver's here."""
+    for target, loaded in zip(plan.targets, checkpoints, strict=True):
+        if loaded.origin.is_foreign and loaded.origin.as_json() != target.info.origin:
+            raise BadInputError(
+                f"{socket.gethostname()} has model {target.info.model} of {loaded.origin.words}, the driver of "
+                f"{Origin(**target.info.origin).words}. Install the driver's there."
+            )
 
 
 def _require_shared(plan: Plan, work: Work) -> None:
     """Raises BadInputError when this machine has other files than the driver, or would prepare images differently."""
     host = socket.gethostname()
     for target in plan.targets:
-        if (target.info.preprocessing, target.info.format) != (images.PREPROCESSING, store.FORMAT_VERSION):
+        if (target.info.preprocessing, target.info.format) != (preparing.rules(plan.given), store.FORMAT_VERSION):
             raise BadInputError(f"{host} has another version of FAS Explorer. Install the driver's there.")
         if not (target.folder / LOCK).is_file():  # the driver holds it
             raise BadInputError(f"The Run's folder {target.folder} is not the same on {host}. {SHARED}")

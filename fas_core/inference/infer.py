@@ -7,13 +7,14 @@ shard that is complete is never computed again. Where shards are computed is an 
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar, final
 
@@ -23,13 +24,17 @@ import torch
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
+from fas_core import models
 from fas_core.data import images
 from fas_core.data.manifest import Manifest
 from fas_core.data.names import TRAINING_USE
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.files import CONTENT_BYTES, require_writable
-from fas_core.models.base import Autoencoder
+from fas_core.inference import preparing
+from fas_core.models import Origin
+from fas_core.models.base import Form, Model
+from fas_core.models.input import Input
 from fas_core.progress import task
 from fas_core.runs import store
 from fas_core.runs.lock import claimed
@@ -48,9 +53,11 @@ class Loaded(NamedTuple):
     """A checkpoint that has been read; the model is in eval mode and in the layout it computes fastest in."""
 
     path: Path
-    model: Autoencoder
+    model: Model
     header: Json
     known: Known | None  # the images that its training has used
+    origin: Origin
+    form: Form
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,7 @@ class Plan:
     cache: Path
     root: Path  # the folder that the images' paths are relative to
     folders: frozenset[str]  # those of the images that were there at the start, relative to `root`
-    size: int  # pixels, of an image's side
+    given: Input  # how the models want their images
     device: str
 
 
@@ -82,7 +89,8 @@ class Ready:
     """A model on the device that it runs on, in the precision that it runs in."""
 
     fabric: Fabric
-    model: Autoencoder
+    model: Model
+    form: Form
 
 
 @dataclass(frozen=True)
@@ -118,31 +126,41 @@ class ThisProcess:
         return device
 
     def settled_precision(self, checkpoints: Sequence[Loaded], device: str) -> str:
-        return settled_precision([each.model for each in checkpoints], device)
+        return settled_precision(checkpoints, device)
 
     def write(self, plan: Plan, checkpoints: Sequence[Loaded], works: Sequence[Work], advance: Advance) -> None:
         write_shards(plan, checkpoints, works, advance)
 
 
-def run_info(path: Path, header: Json, data: Manifest, precision: str, terms: Sequence[str]) -> store.RunInfo:
-    """What the Run of this checkpoint on this data is. Its id changes with any input, so it is never stale."""
-    digest = checkpoint.sha256(path)
+def run_info(each: Loaded, data: Manifest, precision: str) -> store.RunInfo:
+    """What the Run of a checkpoint on some data is. Its id changes with any input, so it is never stale.
+
+    The code of a model from another package is such an input, and so is what it is given. That of the models of this
+    package is none, or every version would orphan the Runs of the one before: what they compute is held by tests, and
+    changes with `store.FORMAT_VERSION`.
+    """
+    digest, path, given = checkpoint.sha256(each.path), each.path, each.model.input
+    foreign = [json.dumps([each.origin.as_json(), given.as_json()], sort_keys=True)] if each.origin.is_foreign else []
+    preprocessing = preparing.rules(given)
     sizes = data.rows["subset"].value_counts()
     return store.RunInfo(
-        run=store.run_id(digest, data.sha256, images.PREPROCESSING, precision),
+        run=store.run_id(digest, data.sha256, preprocessing, precision, *foreign),
         name=path.name.removesuffix(".safetensors"),
         kind="images",
         subsets={name: int(sizes[name]) for name in data.subset_names()},
-        scores=list(terms),
-        model=str(header["model"]),
+        scores=list(each.form.losses),
+        declared=dict(each.model.scores),
+        model=str(each.header["model"]),
+        origin=each.origin.as_json(),
+        input=given.as_json(),
         checkpoint=path.name,
         checkpoint_sha256=digest,
         checkpoint_path=str(path.resolve()),
         manifest_path=str(data.source.resolve()),
-        checkpoint_header=header,
+        checkpoint_header=each.header,
         manifest=data.source.name,
         manifest_sha256=data.sha256,
-        preprocessing=images.PREPROCESSING,
+        preprocessing=preprocessing,
         precision=precision,
     )
 
@@ -168,12 +186,12 @@ def write_runs(
     device = engine.checked_device(device, precision)
     chosen = data.only(subsets).subset_names() if subsets else data.subset_names()
     all_loaded = [loaded(path) for path in checkpoints]
-    models = [each.model for each in all_loaded]
-    sizes = {model.config.image_size for model in models}
-    if len(sizes) > 1:
-        raise BadInputError("The checkpoints expect different image sizes. Cache them with one command each.")
-    for model in models:
-        clashing = sorted(set(data.rows.columns) & ({*model.loss_names, "is_constant", "reason", TRAINING_USE}))
+    given = {each.model.input: each.path.name for each in all_loaded}
+    if len(given) > 1:
+        wanted = "; ".join(f"{name}: {each.words}" for each, name in given.items())
+        raise BadInputError(f"The checkpoints expect different images ({wanted}). Cache them with one command each.")
+    for each in all_loaded:
+        clashing = sorted(set(data.rows.columns) & ({*each.form.losses, "is_constant", "reason", TRAINING_USE}))
         if clashing:
             raise BadInputError(f"{data.source}: column '{clashing[0]}' has the name of a score. Rename the column.")
     if not any(path.is_file() for path in data.image_paths()):
@@ -188,9 +206,9 @@ def write_runs(
         precisions = [precision] * len(all_loaded)
     targets = []
     for each, settled in zip(all_loaded, precisions, strict=True):
-        info = _info_of(each, data, settled)
+        info = run_info(each, data, settled)
         targets.append(Target(each.path.absolute(), info, store.runs_folder(cache.absolute()) / info.run))
-    plan = Plan(targets, cache.absolute(), data.root.absolute(), _folders(data), sizes.pop(), device)
+    plan = Plan(targets, cache.absolute(), data.root.absolute(), _folders(data), next(iter(given)), device)
     stage = f"Caching {', '.join(target.info.name for target in targets)}"
     with claimed([target.folder for target in targets]):
         missing = list(_missing(targets, chosen, data))
@@ -200,27 +218,36 @@ def write_runs(
         return [store.opened(store.create(cache, target.info)) for target in targets]
 
 
-def _info_of(each: Loaded, data: Manifest, precision: str) -> store.RunInfo:
-    return run_info(each.path, each.header, data, precision, each.model.loss_names)
-
-
 def _known_precision(each: Loaded, data: Manifest, cache: Path) -> str | None:
     """That of the checkpoint's Run on this data: what was measured once may not come out the same again."""
     folder = store.runs_folder(cache)
-    return next((p for p in PRECISIONS if (folder / _info_of(each, data, p).run).is_dir()), None)
+    return next((p for p in PRECISIONS if (folder / run_info(each, data, p).run).is_dir()), None)
 
 
 def loaded(path: Path) -> Loaded:
-    """As `checkpoint.loaded`, in the memory layout that convolutions are fastest in."""
+    """As `checkpoint.loaded`, in the memory layout that the model is fastest in, and what its outputs are like."""
     model, header = checkpoint.loaded(path)
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Loaded(path, model, header, checkpoint.known_of(path))
+    model.to(memory_format=model.memory_format)  # type: ignore[call-overload]
+    origin = models.kind(header["model"]).origin
+    return Loaded(path, model, header, checkpoint.known_of(path), origin, model.form())
+
+
+def require_same_code(run: store.Run, each: Loaded) -> None:
+    """Raises BadInputError where the model of a Run is of another package, and that has changed since."""
+    before = run.info.origin
+    if each.origin.is_foreign and each.origin.as_json() != before:
+        was = models.Origin(**before).words if before else "another package"
+        raise BadInputError(
+            f"Run {run.info.name} was made by model {run.info.model} of {was}; installed is {each.origin.words}. "
+            "Install that one again, or make a Run of this one: fas cache"
+        )
 
 
 def write_shards(plan: Plan, checkpoints: Sequence[Loaded], works: Sequence[Work], advance: Advance) -> None:
     """Computes some shards in this process and writes them; `checkpoints`: one per target of the plan."""
     fabrics = [devices.one_device(plan.device, target.info.precision) for target in plan.targets]
-    networks = [Ready(fabric, each.model.to(fabric.device)) for fabric, each in zip(fabrics, checkpoints, strict=True)]
+    pairs = zip(fabrics, checkpoints, strict=True)
+    networks = [Ready(fabric, each.model.to(fabric.device), each.form) for fabric, each in pairs]
     with ThreadPoolExecutor(1) as writer, closing(_computed(networks, works, plan, advance)) as computed:
         written: Future[None] | None = None
         for work, parts in computed:
@@ -251,7 +278,7 @@ def _require_folders(work: Work, parts: Sequence[_Part], plan: Plan) -> None:
             raise BadInputError(f"The image folder {path} is gone. Bring it back and run the command again.")
 
 
-def settled_precision(models: Sequence[Autoencoder], device: str) -> str:
+def settled_precision(checkpoints: Sequence[Loaded], device: str) -> str:
     """bf16 where the processor has it and a few batches take less than four fifths of the time of fp32."""
     seconds = {}
     for precision in PRECISIONS:
@@ -259,13 +286,13 @@ def settled_precision(models: Sequence[Autoencoder], device: str) -> str:
         if not devices.has_bf16(fabric.device):
             return "fp32"
         batch = batch_size(fabric)
-        size = models[0].config.image_size
-        x = torch.rand(batch, 1, size, size)
+        given = checkpoints[0].model.input
+        x = torch.rand(batch, given.channels, given.size, given.size)
         best = math.inf
         for _ in range(4):  # the first one warms up
             start = time.perf_counter()
-            for model in models:
-                _fetched(device_outputs(fabric, model.to(fabric.device), x))
+            for each in checkpoints:
+                _fetched(device_outputs(Ready(fabric, each.model.to(fabric.device), each.form), x))
             best = min(best, time.perf_counter() - start)
         seconds[precision] = best
     return "bf16" if seconds["bf16"] < 0.8 * seconds["fp32"] else "fp32"
@@ -293,8 +320,8 @@ class _Batch:
 
     positions: list[int]
     reasons: dict[int, str]
-    x: NDArray[np.float32]  # (b, 1, H, W) after standard scaling
-    inputs: NDArray[np.uint8]  # (b, H, W), the same for display
+    x: NDArray[np.float32]  # (b, c, H, W) as the models are given them
+    inputs: NDArray[np.uint8]  # (b, H, W) or (b, H, W, 3), to be looked at
     contents: NDArray[np.uint8]  # (b, CONTENT_BYTES) of the pictures, as `images.content`
     is_constant: NDArray[np.bool_]  # (b,)
 
@@ -316,7 +343,8 @@ def _computed(
 ) -> Generator[tuple[Work, list[_Part]]]:
     """Every shard in turn, computed."""
     parts: list[_Part] = []
-    in_order = _parts_cpu if networks[0].fabric.device.type == "cpu" else _parts_gpu
+    by_core = networks[0].fabric.device.type == "cpu" and all(network.model.is_reentrant for network in networks)
+    in_order = _parts_by_core if by_core else _parts_in_turn
     with closing(in_order(networks, works, plan)) as computed:
         for work, part, is_last in computed:
             parts.append(part)
@@ -326,7 +354,7 @@ def _computed(
                 parts = []
 
 
-def _parts_cpu(networks: Sequence[Ready], works: Sequence[Work], plan: Plan) -> Generator[tuple[Work, _Part, bool]]:
+def _parts_by_core(networks: Sequence[Ready], works: Sequence[Work], plan: Plan) -> Generator[tuple[Work, _Part, bool]]:
     """(shard, batch, whether it is its last) in order. Each core reads and computes batches of its own.
 
     That leaves no core idle, as threads that share one layer do when one of them has to wait, and makes the bytes of a
@@ -345,15 +373,17 @@ def _parts_cpu(networks: Sequence[Ready], works: Sequence[Work], plan: Plan) -> 
         torch.set_num_threads(cores)  # the setting outlives the threads that made it
 
 
-def _parts_gpu(networks: Sequence[Ready], works: Sequence[Work], plan: Plan) -> Generator[tuple[Work, _Part, bool]]:
-    """As `_parts_cpu`: threads read, and the outputs of a batch are fetched when the next one is on its way."""
+def _parts_in_turn(networks: Sequence[Ready], works: Sequence[Work], plan: Plan) -> Generator[tuple[Work, _Part, bool]]:
+    """As `_parts_by_core`, for a GPU, and for models that one thread alone may call: threads read, and the outputs of a
+    batch are fetched when the next one is on its way."""
+    length = batch_size(networks[0].fabric)
 
     def read(work: Work, start: int) -> _Batch:
-        return _read(work, start, BATCH_GPU, plan)
+        return _read(work, start, length, plan)
 
     waiting: tuple[Work, _Batch, bool, list[dict[str, torch.Tensor]]] | None = None
     with ThreadPoolExecutor(DECODERS) as pool:
-        for work, batch, is_last in _ahead(pool, works, BATCH_GPU, DECODERS, read):
+        for work, batch, is_last in _ahead(pool, works, length, DECODERS, read):
             begun = _begun(networks, work, batch)
             if waiting is not None:
                 yield waiting[0], _part(waiting[1], [_fetched(tensors) for tensors in waiting[3]]), waiting[2]
@@ -385,16 +415,17 @@ def _read(work: Work, start: int, length: int, plan: Plan) -> _Batch:
     """The images at positions from `start` on in a shard."""
     loaded: dict[int, NDArray[np.float32]] = {}
     reasons: dict[int, str] = {}
-    size = plan.size
+    given = plan.given
     for position, path in enumerate(work.rows["path"].iloc[start : start + length], start):
         try:
-            loaded[position] = images.load(plan.root / path, size)
+            loaded[position] = images.load(plan.root / path, given.size, given.channels)
         except images.UnreadableImageError as error:
             reasons[position] = str(error)
-    raw = np.stack([*loaded.values()]) if loaded else np.empty((0, 1, size, size), np.float32)
-    x = images.standard_scaled(raw)
+    shape = (0, given.channels, given.size, given.size)
+    raw = np.stack([*loaded.values()]) if loaded else np.empty(shape, np.float32)
+    x, inputs = preparing.prepared(raw, given)
     contents = np.array([images.content(image) for image in raw], np.uint8).reshape(-1, CONTENT_BYTES)
-    return _Batch(list(loaded), reasons, x, images.pixels(x)[:, 0], contents, images.is_constant(raw))
+    return _Batch(list(loaded), reasons, x, inputs, contents, images.is_constant(raw))
 
 
 def _begun(networks: Sequence[Ready], work: Work, batch: _Batch) -> list[dict[str, torch.Tensor]]:
@@ -402,7 +433,7 @@ def _begun(networks: Sequence[Ready], work: Work, batch: _Batch) -> list[dict[st
     if not batch.positions:
         return []
     x = torch.from_numpy(batch.x)
-    return [device_outputs(networks[i].fabric, networks[i].model, x) for i in work.targets]
+    return [device_outputs(networks[i], x) for i in work.targets]
 
 
 def _part(batch: _Batch, outputs: list[dict[str, NDArray[Any]]]) -> _Part:
@@ -410,20 +441,29 @@ def _part(batch: _Batch, outputs: list[dict[str, NDArray[Any]]]) -> _Part:
 
 
 @torch.inference_mode()
-def device_outputs(fabric: Fabric, model: Autoencoder, x: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Everything a Run keeps of a batch (b, 1, H, W), on the model's device; a GPU is still at it."""
-    x = fabric.to_device(x).contiguous(memory_format=torch.channels_last)
+def device_outputs(network: Ready, x: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Everything a Run keeps of a batch (b, c, H, W), on the model's device; a GPU is still at it.
+
+    Raises BadInputError as `Model.outputs`, and where the model says other things than of the images it was tried on.
+    """
+    fabric, model, form = network.fabric, network.model, network.form
+    x = fabric.to_device(x).contiguous(memory_format=model.memory_format)
     with fabric.autocast():
         out = model.outputs(x)
-    return {name: out.losses[name].float() for name in model.loss_names} | {
-        "latents": out.latents.float(),
-        "reconstructions": displayed(out.reconstructions),
-    }
+    if (out.latents.shape[1], out.reconstructions is not None, tuple(out.losses)) != astuple(form):
+        raise BadInputError(
+            f"The model {type(model).__module__} says other things of some images than of others: a code of "
+            f"{out.latents.shape[1]}, losses {', '.join(out.losses) or 'none'}; expected {form.latent_dim} and "
+            f"{', '.join(form.losses) or 'none'}. Its outputs must have one form."
+        )
+    tensors = {name: loss.float() for name, loss in out.losses.items()} | {"latents": out.latents.float()}
+    return tensors if out.reconstructions is None else tensors | {"reconstructions": displayed(out.reconstructions)}
 
 
 def displayed(reconstructions: torch.Tensor) -> torch.Tensor:
-    """(n, 1, H, W) in [0, 1] -> (n, H, W) uint8, as `images.pixels`; what is no number is middle gray."""
-    return reconstructions.float().nan_to_num(0.5).clamp(0, 1).mul(255).round().to(torch.uint8)[:, 0]
+    """(n, c, H, W) in [0, 1] -> uint8 as `preparing.pictures`; what is no number is middle gray."""
+    pixels = reconstructions.float().nan_to_num(0.5).clamp(0, 1).mul(255).round().to(torch.uint8)
+    return pixels[:, 0] if pixels.shape[1] == 1 else pixels.movedim(1, -1).contiguous()
 
 
 def _fetched(tensors: dict[str, torch.Tensor]) -> dict[str, NDArray[Any]]:
@@ -441,7 +481,7 @@ def _write(plan: Plan, checkpoints: Sequence[Loaded], work: Work, parts: Sequenc
         if known is not None:
             use = known.use_of(work.contents, pictures)
             rows = rows.assign(**{TRAINING_USE: pd.Series(use, rows.index, "str")})
-        shard = _shard_content(rows, parts, outputs, checkpoints[i].model, target.info.checkpoint)
+        shard = _shard_content(rows, parts, outputs, checkpoints[i])
         store.create(plan.cache, target.info)  # with the first shard: what fails before it leaves nothing behind
         store.write_shard(target.shard(work.subset, work.name), **shard)
 
@@ -450,15 +490,13 @@ def _shard_content(
     rows: pd.DataFrame,
     batches: Sequence[_Part],
     outputs: Sequence[dict[str, NDArray[Any]]],
-    model: Autoencoder,
-    called: str,
+    loaded: Loaded,
 ) -> dict[str, Any]:
-    """Keyword arguments of `store.write_shard`; `called`: the checkpoint, for messages."""
-    names, c = model.loss_names, model.config
-    empty = {name: np.empty(0, np.float32) for name in names} | {
-        "latents": np.empty((0, c.latent_dim), np.float32),
-        "reconstructions": np.empty((0, c.image_size, c.image_size), np.uint8),
-    }
+    """Keyword arguments of `store.write_shard`; there are no reconstructions of a model that does not decode."""
+    names, form, called = loaded.form.losses, loaded.form, loaded.path.name
+    empty = {name: np.empty(0, np.float32) for name in names} | {"latents": np.empty((0, form.latent_dim), np.float32)}
+    if form.decodes:
+        empty["reconstructions"] = np.empty((0, *preparing.shape_of_pictures(loaded.model.input)), np.uint8)
     arrays: dict[str, NDArray[Any]] = {
         name: np.concatenate([part[name] for part in outputs]) if outputs else value for name, value in empty.items()
     }
@@ -467,7 +505,10 @@ def _shard_content(
     finite = np.isfinite(arrays["latents"]).all(1) & np.all([np.isfinite(arrays[name]) for name in names], axis=0)
     reasons |= {good[i]: "the model's output is not finite" for i in np.flatnonzero(~finite)}
     if good and not finite.any():
-        raise BadInputError(f"Checkpoint {called} gives NaN for every image: its training diverged. Train it again.")
+        raise BadInputError(
+            f"Checkpoint {called} gives NaN for every image: its training diverged, or its weights are of another "
+            "version of its model. Train it again."
+        )
     samples = rows.iloc[[p for p, keep in zip(good, finite, strict=True) if keep]].reset_index(drop=True)
     samples["is_constant"] = np.concatenate([batch.is_constant for batch in batches])[finite]
     for name in names:
@@ -478,7 +519,6 @@ def _shard_content(
     return {
         "samples": samples,
         "failures": failures,
-        "latents": arrays["latents"][finite],
-        "reconstructions": arrays["reconstructions"][finite],
+        **{name: array[finite] for name, array in arrays.items() if name not in names},
         "inputs": np.concatenate([batch.inputs for batch in batches])[finite],
     }

@@ -19,7 +19,7 @@ from fas_core.deciding import card
 from fas_core.deciding.card import Card
 from fas_core.errors import BadInputError
 from fas_core.evaluation.presentations import FRAME, summed_up
-from fas_core.inference import infer
+from fas_core.inference import infer, preparing
 from fas_core.inference.infer import Ready
 from fas_core.runs.store import Run
 from fas_core.training import checkpoint, devices
@@ -33,8 +33,8 @@ class Outputs:
 
     table: pd.DataFrame  # (n,) one column per loss term
     codes: NDArray[np.float32]  # (n, d)
-    inputs: NDArray[np.uint8]  # (n, H, W) after standard scaling
-    reconstructions: NDArray[np.uint8]  # (n, H, W)
+    inputs: NDArray[np.uint8]  # (n, H, W) or (n, H, W, 3)
+    reconstructions: NDArray[np.uint8] | None  # alike; None of a model that does not decode
 
     def samples(self, columns: Sequence[str]) -> pd.DataFrame:
         return self.table[list(columns)]
@@ -47,41 +47,46 @@ class Outputs:
 
 
 def ready(run: Run, device: str = "auto") -> Ready:
-    """The model of a Run's checkpoint, in the Run's precision. Raises BadInputError where it is gone or has changed."""
+    """The model of a Run's checkpoint, in the Run's precision.
+
+    Raises BadInputError where the checkpoint is gone or has changed, or the code of a model from another package has.
+    """
     path = Path(run.info.checkpoint_path or run.info.checkpoint)
     if not path.is_file():
         raise BadInputError(f"The checkpoint of Run {run.info.name} is not at {path} any more. Bring it back.")
     if checkpoint.sha256(path) != run.info.checkpoint_sha256:
         raise BadInputError(f"{path} is another checkpoint than the one of Run {run.info.name}. Bring that one back.")
     fabric = devices.one_device(device, run.info.precision)
-    return Ready(fabric, infer.loaded(path).model.to(fabric.device))
+    loaded = infer.loaded(path)
+    infer.require_same_code(run, loaded)
+    return Ready(fabric, loaded.model.to(fabric.device), loaded.form)
 
 
 def outputs_of(run: Run, raw: NDArray[np.float32], device: str = "auto", *, model: Ready | None = None) -> Outputs:
-    """What the checkpoint of a Run says of images (n, 1, H, W) in [0, 1], as `images.load` gives them.
+    """What the checkpoint of a Run says of images (n, c, H, W) in [0, 1], as `images.load` gives them.
 
     `model`: the checkpoint's, where it is in memory already. Raises BadInputError as `ready` does.
     """
     with_model = model or ready(run, device)
-    fabric, network = with_model.fabric, with_model.model
-    x = images.standard_scaled(raw)
-    parts = []
-    for start in range(0, len(x), infer.batch_size(fabric)):
-        batch = torch.from_numpy(x[start : start + infer.batch_size(fabric)])
-        tensors = infer.device_outputs(fabric, network, batch)
+    x, inputs = preparing.prepared(raw, with_model.model.input)
+    parts, size = [], infer.batch_size(with_model.fabric)
+    for start in range(0, len(x), size):
+        tensors = infer.device_outputs(with_model, torch.from_numpy(x[start : start + size]))
         parts.append({name: tensor.cpu().numpy() for name, tensor in tensors.items()})
     arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    table = pd.DataFrame({name: arrays[name] for name in network.loss_names})
-    return Outputs(table, arrays["latents"], images.pixels(x)[:, 0], arrays["reconstructions"])
+    table = pd.DataFrame({name: arrays[name] for name in with_model.form.losses}, index=range(len(x)))
+    return Outputs(table, arrays["latents"], inputs, arrays.get("reconstructions"))
 
 
 @torch.inference_mode()
 def decoded(codes: NDArray[np.floating], model: Ready) -> NDArray[np.uint8]:
-    """(n, d) -> (n, H, W) what the decoder paints of codes, as the reconstructions of a Run are kept.
+    """(n, d) -> (n, H, W) or (n, H, W, 3) what the decoder paints of codes, as the reconstructions of a Run are kept.
 
-    Raises BadInputError for codes of another length than the model's.
+    Raises BadInputError for codes of another length than the model's, and where it does not decode.
     """
-    d = model.model.config.latent_dim
+    if not model.form.decodes:
+        raise BadInputError("This model does not decode: there is nothing that a code could become.")
+    d = model.form.latent_dim
     if codes.ndim != 2 or codes.shape[1] != d:
         raise BadInputError(f"Codes of shape {codes.shape} cannot be decoded: the model's have {d} numbers each.")
     size = max(DECODED_AT_ONCE, infer.batch_size(model.fabric))
@@ -89,9 +94,8 @@ def decoded(codes: NDArray[np.floating], model: Ready) -> NDArray[np.uint8]:
     for start in range(0, len(codes), size):
         z = model.fabric.to_device(torch.from_numpy(codes[start : start + size].astype(np.float32)))
         with model.fabric.autocast():
-            parts.append(infer.displayed(model.model.decode(z)).cpu().numpy())
-    side = model.model.config.image_size
-    return np.concatenate(parts) if parts else np.empty((0, side, side), np.uint8)
+            parts.append(infer.displayed(model.model.painted(z)).cpu().numpy())
+    return np.concatenate(parts) if parts else np.empty((0, *preparing.shape_of_pictures(model.model.input)), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -134,12 +138,12 @@ def verdicts(frozen: Card, cache: Path, paths: Sequence[Path], device: str = "au
         )
     if not run.has_images:
         raise BadInputError(f"The card is of {run.info.name}, imported from a score file: there is no model to ask.")
-    size = int(run.info.checkpoint_header["config"]["image_size"])
+    given = preparing.input_of(run.info)
     values, reasons = np.full(len(paths), np.nan), [""] * len(paths)
     readable: dict[int, NDArray[np.float32]] = {}
     for number, path in enumerate(paths):
         try:
-            readable[number] = images.load(path, size)
+            readable[number] = images.load(path, given.size, given.channels)
         except images.UnreadableImageError as error:
             reasons[number] = str(error)
     if readable:

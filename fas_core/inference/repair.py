@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from fas_core.data import images
 from fas_core.errors import BadInputError
-from fas_core.inference import infer
+from fas_core.inference import infer, preparing
 from fas_core.runs import store
 from fas_core.runs.upkeep import Damage, Verified, discard, sources, verified
 
@@ -17,11 +16,13 @@ def repair(folder: Path, damage: Sequence[Damage]) -> Verified:
     """As `upkeep.verified`, after the damaged shards of the Run in a folder were discarded and computed anew.
 
     Raises BadInputError, with every shard still there, where the Run's checkpoint, manifest or images are gone or have
-    changed, or this version prepares images differently.
+    changed, or this version, or the model of another package, is another one.
     """
     run = store.opened(folder)
     checkpoint, data = sources(run)
-    if run.info.preprocessing != images.PREPROCESSING:
+    loaded = infer.loaded(checkpoint)
+    infer.require_same_code(run, loaded)
+    if run.info.preprocessing != preparing.rules(loaded.model.input):
         raise BadInputError(f"Run {run.info.name} was made by another version, which prepared images differently.")
     discarded = discard(run, damage)
     if discarded:

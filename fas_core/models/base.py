@@ -1,32 +1,191 @@
-"""The interface of every model: what training, inference and the app may ask of it; and what all VAEs share."""
+"""The interfaces: what looking asks of a `Model`, what training asks of an `Autoencoder`."""
 
 from __future__ import annotations
 
-import math
+import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, final
 
 import torch
-import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from fas_core.errors import BadInputError
 from fas_core.models import losses
 from fas_core.models.draws import Draws
+from fas_core.models.input import Input
 
-LOG_VARIANCE_RANGE = (-15.0, 15.0)  # exp() of anything outside overflows half precision; trained codes stay inside
+HIGHER_IS = ("attack", "bona_fide")  # which class a higher value of a loss speaks for
+PROBED = 5  # images, in `Model.form`: a number that is hardly one of the other dimensions
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """One deterministic pass over n images: codes (n, d), reconstructions (n, 1, H, W) in [0, 1], terms of (n,)."""
+    """One deterministic pass over n images: codes (n, d), reconstructions as the images or None, losses of (n,)."""
 
     latents: Tensor
-    reconstructions: Tensor
-    losses: dict[str, Tensor]
+    reconstructions: Tensor | None
+    losses: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Form:
+    """Of a model's outputs, whatever the images: the numbers in a code, whether it decodes, the names of its losses."""
+
+    latent_dim: int
+    decodes: bool
+    losses: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NoSettings:
+    """Of a model that cannot be told anything."""
+
+
+class Model(nn.Module, ABC):
+    """What looking needs: images -> codes, and where it can codes -> images.
+
+    Images are (n, channels, size, size) as `input` says, in eval mode; nothing may depend on which of them share a
+    batch. A model is made of its `settings`, a frozen dataclass whose fields a checkpoint's header fills in.
+    """
+
+    settings: ClassVar[type] = NoSettings
+    scores: ClassVar[Mapping[str, str]] = {}  # own losses that are scores: name -> "attack" or "bona_fide" (HIGHER_IS)
+    memory_format: ClassVar[torch.memory_format] = torch.contiguous_format  # in which it computes fastest
+    is_reentrant: ClassVar[bool] = False  # keeps nothing of a call, so that several threads may call it at once
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.config = config
+
+    @property
+    @abstractmethod
+    def input(self) -> Input:
+        """What it is given. A plain attribute of the class does, where it does not follow from the config."""
+
+    @abstractmethod
+    def encode(self, x: Tensor) -> Tensor:
+        """Images -> (n, d), deterministic; a VAE returns its mean."""
+
+    def decode(self, z: Tensor) -> Tensor:
+        """(n, d) -> images, scaled as `input` says. A model without it has no reconstructions."""
+        raise NotImplementedError
+
+    def losses(self, x: Tensor, latents: Tensor, reconstructions: Tensor | None) -> dict[str, Tensor]:  # noqa: ARG002
+        """Losses of its own per image, (n,) each, unreduced, given what the model has said of the images."""
+        return {}
+
+    def forward(self, x: Tensor) -> Outputs:
+        """`encode`, `decode` and `losses`; to be overridden where one pass gives all of them."""
+        latents = self.encode(x)
+        reconstructions = self.decode(latents) if self.decodes else None
+        return Outputs(latents, reconstructions, self.losses(x, latents, reconstructions))
+
+    @property
+    def decodes(self) -> bool:
+        """Whether there is a `decode`."""
+        return type(self).decode is not Model.decode
+
+    @final
+    def outputs(self, x: Tensor) -> Outputs:
+        """All that a Run keeps of images: codes, reconstructions in [0, 1], own losses and then the `IMAGE_TERMS`.
+
+        Raises BadInputError where `forward` fails or returns something else than it should.
+        """
+        try:
+            own = self(x)
+        except BadInputError:
+            raise
+        except Exception as error:
+            raise BadInputError(f"{_called(self)} failed on {len(x)} images: {_where(error)}") from error
+        _require_outputs(self, own, x)
+        if own.reconstructions is None:
+            return replace(own, losses=dict(own.losses))
+        images, reconstructions = self.in_unit_range(x), self.in_unit_range(own.reconstructions)
+        return Outputs(own.latents, reconstructions, {**own.losses, **losses.of_images(images, reconstructions)})
+
+    @final
+    def in_unit_range(self, images: Tensor) -> Tensor:
+        """Images as the model has them, scaled as `input` says -> as they were before, in [0, 1]."""
+        mean, std = self.input.affine
+        if (set(mean), set(std)) == ({0.0}, {1.0}):
+            return images
+        by_channel = torch.tensor([mean, std], device=images.device).view(2, -1, 1, 1)
+        return images.float() * by_channel[1] + by_channel[0]
+
+    @final
+    def painted(self, z: Tensor) -> Tensor:
+        """(n, d) -> images in [0, 1]. Raises BadInputError where `decode` fails."""
+        try:
+            return self.in_unit_range(self.decode(z))
+        except Exception as error:
+            raise BadInputError(f"{_called(self)} failed to decode {len(z)} codes: {_where(error)}") from error
+
+    @final
+    @torch.inference_mode()
+    def form(self) -> Form:
+        """What its outputs are like, from a few images of noise. Raises BadInputError as `outputs` does."""
+        shape = (PROBED, self.input.channels, self.input.size, self.input.size)
+        out = self.outputs(torch.rand(shape, generator=torch.Generator().manual_seed(0)))
+        return Form(out.latents.shape[1], out.reconstructions is not None, tuple(out.losses))
+
+
+def _called(model: Model) -> str:
+    return f"The model {type(model).__module__}:{type(model).__qualname__}"
+
+
+def _where(error: Exception) -> str:
+    """What an error says, and the line that it comes from."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    words = " ".join(str(error).split())[:300]
+    return f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}{': ' if words else ''}{words}"
+
+
+def _require_outputs(model: Model, out: object, x: Tensor) -> None:
+    """Raises BadInputError where a model has not returned what `Outputs` promises of images x."""
+    if not isinstance(out, Outputs) or not isinstance(out.losses, Mapping):
+        raise BadInputError(f"{_called(model)} returned {_kind(out)}; expected Outputs, with a mapping of losses.")
+    n, latents, reconstructions = len(x), out.latents, out.reconstructions
+    if not _is_float(latents) or latents.ndim != 2 or len(latents) != n or latents.shape[1] < 1:
+        raise BadInputError(
+            f"{_called(model)}: encode returned {_kind(latents)} for {n} images; expected floats ({n}, d), a code each."
+        )
+    if reconstructions is not None and (not _is_float(reconstructions) or reconstructions.shape != x.shape):
+        raise BadInputError(
+            f"{_called(model)}: decode returned {_kind(reconstructions)}; expected floats as x, {tuple(x.shape)}."
+        )
+    for name, loss in out.losses.items():
+        if not isinstance(name, str) or not name.isidentifier() or name in losses.IMAGE_TERMS:
+            raise BadInputError(
+                f"{_called(model)}: {name!r} cannot be the name of a loss. A name is a word of letters, digits and _, "
+                f"other than {', '.join(losses.IMAGE_TERMS)}, which are computed for every model that decodes."
+            )
+        if not _is_float(loss) or loss.shape != (n,):
+            raise BadInputError(
+                f"{_called(model)}: loss '{name}' is {_kind(loss)}; expected floats ({n},), one per image, unreduced."
+            )
+    for name, higher_is in model.scores.items():
+        if name not in out.losses or higher_is not in HIGHER_IS:
+            raise BadInputError(
+                f"{_called(model)}: scores says {name!r}: {higher_is!r}. It names losses that the model returns "
+                f"({', '.join(out.losses) or 'none'}), and the class that a higher value speaks for: "
+                f"{' or '.join(HIGHER_IS)}."
+            )
+
+
+def _is_float(value: object) -> bool:
+    return isinstance(value, Tensor) and value.is_floating_point()
+
+
+def _kind(value: object) -> str:
+    """float32 (3, 64); or what else it is."""
+    if not isinstance(value, Tensor):
+        return f"a {type(value).__name__}"
+    return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
 
 
 @dataclass(frozen=True)
@@ -66,30 +225,25 @@ class Step:
         return reduced
 
 
-class Autoencoder(nn.Module, ABC):
-    """Images (n, 1, H, W) in [0, 1] -> code -> images. Nothing depends on which images share a batch in eval mode."""
+class Autoencoder(Model):
+    """What training needs besides: optimisers, a step, and which loss chooses the checkpoint. Gray, standard scaled."""
 
-    config: Any  # the module's frozen `Config`
-    loss_names: ClassVar[tuple[str, ...]]
+    loss_names: ClassVar[tuple[str, ...]]  # of `outputs`
     chosen_by: ClassVar[str]  # the loss whose mean over the dev images chooses the checkpoint
     initialisation: ClassVar[str] = "PyTorch's defaults"  # of the weights, which the thesis leaves open
     events: ClassVar[tuple[str, ...]] = ()  # what `training_step` returns besides losses: 1 where it happened
 
-    @abstractmethod
-    def encode(self, x: Tensor) -> Tensor:
-        """(n, 1, H, W) -> (n, d), deterministic; a VAE returns its mean."""
+    @property
+    def input(self) -> Input:
+        return Input(self.config.image_size)
 
     @abstractmethod
     def decode(self, z: Tensor) -> Tensor:
         """(n, d) -> (n, 1, H, W) in [0, 1]."""
 
     @abstractmethod
-    def outputs(self, x: Tensor) -> Outputs:
-        """Code, reconstruction and every loss term in one pass; `losses` has exactly `loss_names`."""
-
-    def losses(self, x: Tensor) -> dict[str, Tensor]:
-        """Every loss term per image, (n,) each, unreduced."""
-        return self.outputs(x).losses
+    def forward(self, x: Tensor) -> Outputs:
+        """Codes, reconstructions and every loss in one pass; with the `IMAGE_TERMS` they are exactly `loss_names`."""
 
     @abstractmethod
     def optimizers(self, settings: OptimizerSettings) -> list[Optimizer]:
@@ -99,133 +253,10 @@ class Autoencoder(nn.Module, ABC):
     def training_step(self, x: Tensor, optimizers: Sequence[Optimizer], step: Step) -> dict[str, Tensor]:
         """One update on a batch (n, 1, H, W), n as in `step.draws`; returns batch means by name."""
 
-    @abstractmethod
-    def parts(self) -> dict[str, nn.Module]:
-        """The named parts of the model, disjoint and complete: {"encoder": ..., "decoder": ...}."""
 
-
-class VariationalAutoencoder(Autoencoder):
-    """A VAE whose code is the mean of its posterior; the loss is the negative ELBO (equation 3.1).
-
-    `encoder`: (n, 1, H, W) -> (n, 2d), means then log variances. `decoder`: (n, d) -> logits (n, 1, H, W).
-    """
-
-    loss_names = ("rec", "kl", "elbo", "excess_bce", *losses.IMAGE_TERMS)
-    chosen_by = "elbo"
-
-    def __init__(self, config: Any, encoder: nn.Module, decoder: nn.Module) -> None:
-        super().__init__()
-        self.config = config
-        self.encoder = encoder
-        self.decoder = decoder
-
-    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log variance of q(z|x), (n, d) each."""
-        mean, log_variance = self.encoder(x).float().chunk(2, dim=1)
-        return mean, log_variance.clamp(*LOG_VARIANCE_RANGE)
-
-    def encode(self, x: Tensor) -> Tensor:
-        return self.posterior(x)[0]
-
-    def decode(self, z: Tensor) -> Tensor:
-        return self.decoder(z).float().sigmoid()
-
-    def outputs(self, x: Tensor) -> Outputs:
-        mean, log_variance = self.posterior(x)
-        logits = self.decoder(mean).float()
-        reconstructions = logits.sigmoid()
-        terms = self._terms(x, mean, log_variance, logits)
-        terms["excess_bce"] = losses.excess_bce(x, terms["rec"])
-        return Outputs(mean, reconstructions, terms | losses.of_images(x, reconstructions))
-
-    def _terms(self, x: Tensor, mean: Tensor, log_variance: Tensor, logits: Tensor) -> dict[str, Tensor]:
-        rec, kl = losses.bce(x, logits), losses.kl(mean, log_variance)
-        return {"rec": rec, "kl": kl, "elbo": self.config.w_rec * rec + self.config.w_kl * kl}
-
-    def optimizers(self, settings: OptimizerSettings) -> list[Optimizer]:
-        return [settings.adam(self)]
-
-    def training_step(self, x: Tensor, optimizers: Sequence[Optimizer], step: Step) -> dict[str, Tensor]:
-        mean, log_variance = self.posterior(x)
-        noise = step.draws.normal(mean.shape[1])
-        z = mean + noise * (0.5 * log_variance).exp()  # reparametrisation, section 2.3.1
-        terms = {name: term.mean() for name, term in self._terms(x, mean, log_variance, self.decoder(z)).items()}
-        step.update(optimizers[0], terms["elbo"])
-        return {name: term.detach() for name, term in terms.items()}
-
-    def parts(self) -> dict[str, nn.Module]:
-        return {"encoder": self.encoder, "decoder": self.decoder}
-
-
-@dataclass(frozen=True)
-class Size:
-    """What every model's `Config` starts with; `width` scales the channels (1.0 is the thesis)."""
-
-    width: float = 1.0
-    latent_dim: int = 512
-    image_size: int = 128
-
-    def channels(self, at_full_width: int) -> int:
-        return max(1, round(at_full_width * self.width))
-
-    def __post_init__(self) -> None:
-        if not 0 < self.width <= 4:
-            raise ValueError(f"width {self.width} must lie in (0, 4]")
-        if self.latent_dim < 1:
-            raise ValueError(f"latent_dim {self.latent_dim} must be positive")
-        for name, value in vars(self).items():
-            if name.startswith("w_") and not 0 <= value < math.inf:
-                raise ValueError(f"the weight {name} {value} must not be negative")
-
-
-@dataclass(frozen=True)
-class VariationalConfig(Size):
-    """Of a VAE whose decoder starts from the code as a map: `latent_dim` must fill whole channels of the smallest."""
-
-    w_rec: float = 1.0
-    w_kl: float = 1.0
-
-    halvings: ClassVar[int]  # how often the encoder halves the image
-
-    @property
-    def bottom(self) -> int:
-        """Side of the smallest feature map."""
-        return self.image_size >> self.halvings
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        least = 1 << self.halvings
-        if self.image_size < 32 or self.image_size % least:
-            raise ValueError(f"image_size {self.image_size} must be a multiple of {least}, at least 32")
-        if self.latent_dim % self.bottom**2:
-            raise ValueError(f"latent_dim {self.latent_dim} must be a multiple of {self.bottom**2}, the smallest map")
-
-
-class FullPrecisionLinear(nn.Linear):
-    """Linear, in fp32 at any precision: a code rounded to bf16 would lose the digits that images are ranked by."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not torch.amp.is_autocast_available(x.device.type):  # the device "meta", on which only shapes are computed
-            return super().forward(x)
-        with torch.autocast(x.device.type, enabled=False):
-            return super().forward(x.float())
-
-
-class UpsampledConv2d(nn.Conv2d):
-    """Nearest-neighbour upsampling by two and then a 3x3 convolution, (n, c, H, W) -> (n, c', 2H, 2W), as one layer.
-
-    Each pixel of the input is there four times, so weights that meet the same one can be added up beforehand: what
-    remains is a transposed convolution with a 4x4 kernel, with four products per output instead of nine.
-    """
-
-    def __init__(self, before: int, after: int) -> None:
-        super().__init__(before, after, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        kernel = F.pad(self.weight.flip(2, 3), (1, 1, 1, 1))
-        kernel = kernel[:, :, :-1] + kernel[:, :, 1:]
-        kernel = kernel[..., :-1] + kernel[..., 1:]
-        return F.conv_transpose2d(x, kernel.transpose(0, 1), self.bias, stride=2, padding=1)
+def parts(model: Model) -> dict[str, nn.Module]:
+    """The named parts, {"encoder": ..., "decoder": ...}: disjoint, and complete but for parameters of its own."""
+    return dict(model.named_children())
 
 
 def parameter_count(module: nn.Module) -> int:

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from torch import nn
 
-from fas_core.models.base import FullPrecisionLinear, UpsampledConv2d, VariationalAutoencoder, VariationalConfig
+from fas_core.models.building import FullPrecisionLinear, UpsampledConv2d, VariationalAutoencoder, VariationalConfig
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class Decoder(nn.Sequential):
 
 class Model(VariationalAutoencoder):
     """Convolutions, max pooling on the way down, nearest-neighbour upsampling on the way up."""
+
+    settings = Config
 
     def __init__(self, config: Config) -> None:
         super().__init__(config, Encoder(config), Decoder(config))

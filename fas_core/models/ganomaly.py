@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from fas_core.models import losses
-from fas_core.models.base import Autoencoder, FullPrecisionLinear, OptimizerSettings, Outputs, Size, Step
+from fas_core.models.base import Autoencoder, OptimizerSettings, Outputs, Step
+from fas_core.models.building import FullPrecisionLinear, Size
 
 _log = logging.getLogger(__name__)
 
@@ -121,10 +122,12 @@ class Model(Autoencoder):
     chosen_by = "rec"
     initialisation = "weights N(0, 0.02), those of batch normalisation N(1, 0.02), no offsets"
     events = ("disc_reset",)
+    memory_format = torch.channels_last
+    is_reentrant = True
+    settings = Config
 
     def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         self.encoder = Encoder(config, config.latent_dim)
         self.decoder = Decoder(config)
         self.second_encoder = Encoder(config, config.latent_dim)
@@ -138,10 +141,9 @@ class Model(Autoencoder):
     def decode(self, z: Tensor) -> Tensor:
         return _unsigned(self.decoder(z).float())
 
-    def outputs(self, x: Tensor) -> Outputs:
+    def forward(self, x: Tensor) -> Outputs:
         z, generated, terms = self._pass(x)
-        reconstructions = _unsigned(generated.float())
-        return Outputs(z.float(), reconstructions, terms | losses.of_images(x, reconstructions))
+        return Outputs(z.float(), _unsigned(generated.float()), terms)
 
     def _pass(self, x: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Codes, generated images in [-1, 1], and the terms of both players per image."""
@@ -169,14 +171,6 @@ class Model(Autoencoder):
             _log.warning("The discriminator's loss fell below %g: it starts anew.", COLLAPSED)
             self.discriminator.apply(dcgan_initialised)
         return {name: term.detach() for name, term in terms.items()} | {"disc_reset": torch.tensor(float(collapsed))}
-
-    def parts(self) -> dict[str, nn.Module]:
-        return {
-            "encoder": self.encoder,
-            "decoder": self.decoder,
-            "second_encoder": self.second_encoder,
-            "discriminator": self.discriminator,
-        }
 
 
 def _signed(x: Tensor) -> Tensor:

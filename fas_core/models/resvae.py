@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fas_core.models.base import FullPrecisionLinear, UpsampledConv2d, VariationalAutoencoder, VariationalConfig
+from fas_core.models.building import FullPrecisionLinear, UpsampledConv2d, VariationalAutoencoder, VariationalConfig
 
 SLOPE = 0.2  # of the leaky ReLU; the thesis is silent, this is the one of its GANomaly
 
@@ -81,6 +81,8 @@ class Decoder(nn.Sequential):
 
 class Model(VariationalAutoencoder):
     """Residual blocks, average pooling on the way down, nearest-neighbour upsampling on the way up."""
+
+    settings = Config
 
     def __init__(self, config: Config) -> None:
         super().__init__(config, Encoder(config), Decoder(config))

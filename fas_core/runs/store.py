@@ -64,6 +64,9 @@ class RunInfo:
     preprocessing: str = ""
     precision: str = ""
     source: str = ""
+    origin: Json = field(default_factory=dict)  # of the model's code: distribution, version, entry point, digest
+    input: Json = field(default_factory=dict)  # what the model is given: size, channels, scaling
+    declared: dict[str, str] = field(default_factory=dict)  # own losses that are scores: the class higher values are of
     checkpoint_path: str = ""  # where both were when the Run was begun, absolute; no part of the id
     manifest_path: str = ""
     shard_size: int = field(default_factory=lambda: SHARD_SIZE)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
@@ -18,17 +19,17 @@ from fas_core import models
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.files import atomic_file
-from fas_core.models.base import Autoencoder
+from fas_core.models.base import Model
 from fas_core.training.known import Known
 
 HEADER_KEY = "fas"
 CONTENT = "content."  # begins the names of tensors that are no weights
 
 
-def save(path: Path, model: Autoencoder, name: str, details: Json, known: Known | None = None) -> Json:
+def save(path: Path, model: Model, name: str, details: Json, known: Known | None = None) -> Json:
     """Writes weights and header in one atomic step; returns the header.
 
-    `name` is the model's module; `details` what should be known of the training (data hash, experiment, epoch, ...);
+    `name` is the model's; `details` what should be known of the training (data hash, experiment, epoch, ...);
     `known` the images that it has used.
     """
     header = {"model": name, "config": vars(model.config) | {}, **details}
@@ -39,24 +40,57 @@ def save(path: Path, model: Autoencoder, name: str, details: Json, known: Known 
     return header
 
 
-def loaded(path: Path) -> tuple[Autoencoder, Json]:
+def loaded(path: Path) -> tuple[Model, Json]:
     """The model on the CPU in eval mode, and the header; raises BadInputError for anything that is not a checkpoint."""
     tensors, header = read_tensors(path)
-    tensors = {name: value for name, value in tensors.items() if not name.startswith(CONTENT)}
     config = header.get("config", {})
     if not isinstance(config, dict):
         raise BadInputError(_not_ours(path))
-    model = models.built(str(header.get("model")), config)
-    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    shapes = {name: tuple(value.shape) for name, value in tensors.items()}
-    if expected != shapes:
-        differing = sorted(set(expected.items()) ^ set(shapes.items()))[0][0]
+    return _with_weights(path, tensors, str(header.get("model")), config), header
+
+
+def adopt(weights: Path, name: str, config: Json, out: Path) -> Json:
+    """Writes a checkpoint of plain safetensors weights, which say not whose they are; returns its header.
+
+    Raises BadInputError where there is no such model or these are not its weights; nothing is written then.
+    """
+    tensors = _tensors(weights)
+    model = _with_weights(weights, tensors, name, config)
+    header = {"model": name, "config": vars(model.config) | {}, "adopted_from": weights.name}
+    write_tensors(out, tensors, header)
+    return header
+
+
+def _with_weights(path: Path, tensors: dict[str, torch.Tensor], name: str, config: Json) -> Model:
+    """The model of some weights, in eval mode. Raises BadInputError where they are another's."""
+    weights = {key: value for key, value in tensors.items() if not key.startswith(CONTENT)}
+    model = models.built(name, config)
+    expected = model.state_dict()
+    if words := _difference(expected, weights):
         raise BadInputError(
-            f"{path}: the weights are not those of model {header['model']} with the settings in the header "
-            f"(first difference: {differing}). Train it again, or use the file that was written with it."
+            f"{path}: these are not the weights of model {name} with the settings {json.dumps(config)}: {words}. "
+            "Use the file that was written with it, or the settings that it was made with."
         )
-    model.load_state_dict(tensors)
-    return model.eval(), header
+    try:
+        model.load_state_dict(weights)
+    except Exception as error:  # what a model of somebody's own makes of them
+        raise BadInputError(f"{path}: model {name} cannot take its weights: {' '.join(str(error).split())}") from error
+    return model.eval()
+
+
+def _difference(expected: Mapping[str, torch.Tensor], weights: Mapping[str, torch.Tensor]) -> str:
+    """How the tensors of a file differ from a model's, the first of each kind by name; "" where they do not."""
+    missing, unknown = (sorted(set(a) - set(b)) for a, b in ((expected, weights), (weights, expected)))
+    words = [
+        f"{len(names)} {kind}, the first {names[0]}"
+        for kind, names in (("missing", missing), ("unexpected", unknown))
+        if names
+    ]
+    for name in sorted(set(expected) & set(weights)):
+        if expected[name].shape != weights[name].shape:
+            words.append(f"{name} is {tuple(weights[name].shape)}, not {tuple(expected[name].shape)}")
+            break
+    return "; ".join(words)
 
 
 def known_of(path: Path) -> Known | None:
@@ -95,6 +129,10 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor], header: Json) ->
 
 def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], Json]:
     """What `write_tensors` wrote; raises BadInputError saying what is wrong with the file otherwise."""
+    return _tensors(path), header_of(path)
+
+
+def _tensors(path: Path) -> dict[str, torch.Tensor]:
     _require_file(path)
     if _is_pickled(path):
         raise BadInputError(
@@ -102,12 +140,11 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], Json]:
             "Load it where you trust it and save its weights with 'fas train' or as safetensors."
         )
     try:
-        tensors = load_file(path)
+        return load_file(path)
     except (SafetensorError, OSError) as error:
         raise BadInputError(
             f"{path} is not a complete safetensors file ({error}). If it was cut short, copy or train it again."
         ) from error
-    return tensors, header_of(path)
 
 
 def _is_pickled(path: Path) -> bool:
@@ -128,4 +165,7 @@ def _require_file(path: Path) -> None:
 
 
 def _not_ours(path: Path) -> str:
-    return f"{path} carries no FAS Explorer header, so its model is unknown. Use a checkpoint written by 'fas train'."
+    return (
+        f"{path} carries no FAS Explorer header, so its model is unknown. Use a checkpoint written by 'fas train', or "
+        f"say whose weights these are: fas adopt {path} --model NAME --out CKPT.safetensors"
+    )

@@ -133,7 +133,7 @@ def _require_shareable(experiment: Experiment) -> None:
     if devices.n_processes() == 1:
         return
     with torch.device("meta"):  # looked at, not allocated
-        layers = models.built(experiment.model, experiment.config).modules()
+        layers = models.trainable(experiment.model, experiment.config).modules()
     if any(isinstance(layer, torch.nn.BatchNorm2d) for layer in layers):
         raise BadInputError(
             f"{experiment.name} cannot be trained by {devices.n_processes()} processes: model {experiment.model} "
@@ -189,8 +189,8 @@ def _processes(experiment: Experiment, device: str, precision: str) -> Fabric:
 def _untrained(experiment: Experiment, fabric: Fabric) -> tuple[Autoencoder, list[Optimizer]]:
     """The model as it begins, on the device, and its optimisers."""
     torch.manual_seed(experiment.seed)
-    model = models.built(experiment.model, experiment.config).to(fabric.device)
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = models.trainable(experiment.model, experiment.config).to(fabric.device)
+    model.to(memory_format=model.memory_format)  # type: ignore[call-overload]
     return model, model.optimizers(OptimizerSettings(experiment.learning_rate, experiment.beta1, experiment.beta2))
 
 
@@ -444,8 +444,9 @@ class _Notes:
         """The dev loss that chooses the checkpoint, None without dev images; everything measured is written down."""
         self._model.eval()
         with fabric.autocast():
-            shown = self._model.outputs(fabric.to_device(self._shown)).reconstructions.float().cpu()
-            parts = [self._model.losses(fabric.to_device(part)) for part in torch.split(self._dev, 64) if len(part)]
+            shown = self._model.decode(self._model.encode(fabric.to_device(self._shown))).float().cpu()
+            batches = [fabric.to_device(part) for part in torch.split(self._dev, 64) if len(part)]
+            parts = [self._model.outputs(batch).losses for batch in batches]
         self._epochs[epoch] = images.pixels(shown.numpy())[:, 0]
         traininglog.write_samples(self._out, images.pixels(self._shown.numpy())[:, 0], self._epochs, self._ids)
         dev = {

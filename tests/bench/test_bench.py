@@ -23,7 +23,7 @@ def test_work_is_done_in_turns_and_the_first_round_does_not_count(monkeypatch: p
 
 def test_training_figures() -> None:
     figures = train.figures(width=0.125, batch=2, rounds=1, size=32, many=3_000)
-    for name in models.names():
+    for name in models.built_in():
         assert figures[f"{name}_step"] == pytest.approx(
             figures[f"{name}_bf16_channels_last_seconds"] / figures[f"{name}_plain_seconds"]
         )

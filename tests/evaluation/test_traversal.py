@@ -36,7 +36,7 @@ class Setting(NamedTuple):
 def settings(tiny_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Setting]:
     """A Run of each model on the same faces; untrained, with weights large enough that its images differ."""
     folder = tmp_path_factory.mktemp("checkpoints")
-    for name in models.names():
+    for name in models.built_in():
         torch.manual_seed(0)
         model = models.built(name, SIZE)
         with torch.no_grad():
@@ -50,7 +50,7 @@ def settings(tiny_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
     return {run.info.model: Setting(run, predict.ready(run, "cpu")) for run in runs}
 
 
-@pytest.fixture(params=models.names())
+@pytest.fixture(params=models.built_in())
 def setting(request: pytest.FixtureRequest, settings: dict[str, Setting]) -> Setting:
     return settings[request.param]
 

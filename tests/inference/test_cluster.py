@@ -37,14 +37,14 @@ def hold_at_marked_images() -> None:
     """Runs in each worker: an image with a file NAME.hold beside it is not read before that is gone; NAME.pid waits."""
     load = images.load
 
-    def held(path: Path, size: int = 128) -> np.ndarray:
+    def held(path: Path, *form: int) -> np.ndarray:
         hold = path.with_suffix(".hold")
         if hold.exists():
             (begun := path.with_suffix(".begun")).write_text(str(os.getpid()))
             begun.rename(path.with_suffix(".pid"))
             while hold.exists():
                 time.sleep(0.01)
-        return load(path, size)
+        return load(path, *form)
 
     images.load = held
 

@@ -125,9 +125,9 @@ def test_two_checkpoints_decode_each_image_once(
     decoded: list[Path] = []
     load = images.load
 
-    def counted(path: Path, size: int = 128) -> np.ndarray:
+    def counted(path: Path, *form: int) -> np.ndarray:
         decoded.append(path)
-        return load(path, size)
+        return load(path, *form)
 
     monkeypatch.setattr(images, "load", counted)
     a, b = infer.write_runs([tiny_checkpoint, second], data, tmp_path / "c", device="cpu")
@@ -221,20 +221,20 @@ def test_no_image_feels_which_others_it_is_cached_with(
 def test_precision_is_bf16_where_that_is_clearly_faster(
     seconds: tuple[float, float], expected: str, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, _ = checkpoint.loaded(tiny_checkpoint)
+    loaded = infer.loaded(tiny_checkpoint)
     clock, now = iter(np.repeat(seconds, 4)), [0.0]
     monkeypatch.setattr(infer, "_fetched", lambda _: now.__setitem__(0, now[0] + next(clock)))
     monkeypatch.setattr(infer.time, "perf_counter", lambda: now[0])
-    assert infer.settled_precision([model], "cpu") == expected
+    assert infer.settled_precision([loaded], "cpu") == expected
 
 
 def test_without_bf16_in_the_processor_it_is_not_even_tried(
     tiny_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, _ = checkpoint.loaded(tiny_checkpoint)
+    loaded = infer.loaded(tiny_checkpoint)
     with monkeypatch.context() as patched:
         patched.setattr(infer, "device_outputs", lambda *_: pytest.fail("a batch was measured"))
-        assert infer.settled_precision([model], "cpu") == "fp32"
+        assert infer.settled_precision([loaded], "cpu") == "fp32"
     (run,) = infer.write_runs([tiny_checkpoint], data, tmp_path / "c", subsets=["live"], device="cpu")
     assert run.info.precision == "fp32"
 
@@ -322,8 +322,8 @@ def test_the_way_of_a_gpu_gives_the_same_run(
     tiny_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (first,) = infer.write_runs([tiny_checkpoint], data, tmp_path / "cpu", device="cpu")
-    monkeypatch.setattr(infer, "_parts_cpu", infer._parts_gpu)
-    monkeypatch.setattr(infer, "BATCH_GPU", 7)
+    monkeypatch.setattr(infer, "_parts_by_core", infer._parts_in_turn)
+    monkeypatch.setattr(infer, "BATCH_CPU", 7)
     (second,) = infer.write_runs([tiny_checkpoint], data, tmp_path / "gpu", device="cpu")
     pd.testing.assert_frame_equal(first.samples(), second.samples(), rtol=1e-4, atol=1e-5)
     every = np.arange(len(first))
@@ -360,7 +360,7 @@ def test_no_more_than_a_few_batches_are_read_ahead(
     def slow(*arguments: object) -> dict[str, torch.Tensor]:
         most[0] = max(most[0], read[0] - computed[0])
         time.sleep(0.02)
-        computed[0] += len(arguments[2])  # type: ignore[arg-type]
+        computed[0] += len(arguments[1])  # type: ignore[arg-type]
         return device_outputs(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(images, "load", counted)

@@ -268,10 +268,10 @@ def test_images_that_vanish_are_waited_for(
     last = store.opened(store.run_folders(whole)[0]).samples(["path"])["path"][3 * SHARD_SIZE + 2]
     load = images.load
 
-    def vanishing(path: Path, size: int = 128) -> np.ndarray:
+    def vanishing(path: Path, *form: int) -> np.ndarray:
         if path == command.data.parent / last:
             folder.rename(away)
-        return load(path, size)
+        return load(path, *form)
 
     try:
         with monkeypatch.context() as patched:

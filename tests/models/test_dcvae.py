@@ -2,7 +2,7 @@ import torch
 from torch import nn
 
 from fas_core.models import dcvae
-from fas_core.models.base import UpsampledConv2d
+from fas_core.models.building import UpsampledConv2d
 
 
 def test_layers_are_those_of_table_3_2() -> None:
@@ -55,7 +55,7 @@ def test_the_code_is_the_mean_also_in_training_mode() -> None:
 def test_weights_enter_the_elbo() -> None:
     torch.manual_seed(0)
     model = dcvae.Model(dcvae.Config(width=0.125, latent_dim=16, image_size=32, w_rec=2.0, w_kl=0.5))
-    terms = model.losses(torch.rand(3, 1, 32, 32))
+    terms = model.outputs(torch.rand(3, 1, 32, 32)).losses
     torch.testing.assert_close(terms["elbo"], 2 * terms["rec"] + 0.5 * terms["kl"])
 
 
@@ -63,4 +63,4 @@ def test_an_absurd_variance_stays_finite() -> None:
     model = dcvae.Model(dcvae.Config(width=0.125, latent_dim=16, image_size=32))
     with torch.no_grad():
         model.encoder[-1].bias[16:] = 1e4  # type: ignore[index,operator]
-    assert torch.isfinite(model.losses(torch.rand(2, 1, 32, 32))["kl"]).all()
+    assert torch.isfinite(model.outputs(torch.rand(2, 1, 32, 32)).losses["kl"]).all()

@@ -59,21 +59,21 @@ def test_the_initialisation_reaches_every_layer() -> None:
 def test_features_are_matched_and_not_outputs(model: ganomaly.Model) -> None:
     """Another head changes what the discriminator says, and must not change the adversarial loss."""
     x = torch.rand(3, 1, 32, 32)
-    before = model.eval().losses(x)
+    before = model.eval().outputs(x).losses
     with torch.no_grad():
         model.discriminator.head[1].weight.mul_(100)
-    after = model.losses(x)
+    after = model.outputs(x).losses
     torch.testing.assert_close(after["adv"], before["adv"])
     assert not torch.allclose(after["disc"], before["disc"])
     with torch.no_grad():
         model.discriminator.features[0].weight.mul_(3)
-    assert not torch.allclose(model.losses(x)["adv"], before["adv"])
+    assert not torch.allclose(model.outputs(x).losses["adv"], before["adv"])
 
 
 def test_terms_are_their_formulas(model: ganomaly.Model) -> None:
     x = torch.rand(3, 1, 32, 32)
     model.eval()
-    terms = model.losses(x)
+    terms = model.outputs(x).losses
     s = 2 * x - 1
     z = model.encoder(s)
     g = model.decoder(z)

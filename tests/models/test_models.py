@@ -6,7 +6,7 @@ from lightning_fabric import Fabric
 
 from fas_core import models
 from fas_core.errors import BadInputError
-from fas_core.models.base import Autoencoder, OptimizerSettings, Step, parameter_count
+from fas_core.models.base import Autoencoder, OptimizerSettings, Step, parameter_count, parts
 from fas_core.models.draws import Draws
 
 # Trainable parameters at the thesis' size, computed from its tables independently of this code.
@@ -25,19 +25,19 @@ def step_of(n: int, number: int = 0) -> Step:
     return Step(Fabric(accelerator="cpu", devices=1), Draws(0, number, n))
 
 
-@pytest.fixture(params=models.names())
+@pytest.fixture(params=models.built_in())
 def model(request: pytest.FixtureRequest) -> Autoencoder:
     torch.manual_seed(0)
-    return models.built(request.param, SMALL).eval()
+    return models.trainable(request.param, SMALL).eval()
 
 
-@pytest.mark.parametrize("name", models.names())
+@pytest.mark.parametrize("name", models.built_in())
 def test_parameters_are_those_of_the_thesis(name: str) -> None:
     with torch.device("meta"):
         model = models.built(name, {})
     expected = AT_FULL_SIZE[name]
     assert parameter_count(model) == expected[""]
-    assert {part: parameter_count(module) for part, module in model.parts().items()} == {
+    assert {part: parameter_count(module) for part, module in parts(model).items()} == {
         part: count for part, count in expected.items() if part
     }
 
@@ -58,7 +58,7 @@ def test_one_pass_is_encode_decode_losses(model: Autoencoder) -> None:
     out = model.outputs(x)
     torch.testing.assert_close(model.encode(x), out.latents)
     torch.testing.assert_close(model.decode(out.latents), out.reconstructions)
-    for name, term in model.losses(x).items():
+    for name, term in model.outputs(x).losses.items():
         torch.testing.assert_close(term, out.losses[name])
 
 
@@ -79,13 +79,13 @@ def test_training_lowers_the_loss(model: Autoencoder) -> None:
     model.train()
     optimizers = model.optimizers(OptimizerSettings(2e-3, 0.5, 0.99))
     x = (torch.linspace(0.1, 0.9, 32) * torch.linspace(0.3, 1, 8)[:, None, None, None]).expand(8, 1, 32, 32)
-    before = model.eval().losses(x)["pixel_l2"].mean()
+    before = model.eval().outputs(x).losses["pixel_l2"].mean()
     model.train()
     for number in range(40):
         terms = model.training_step(x, optimizers, step_of(8, number))
         assert all(not term.requires_grad and term.isfinite() for term in terms.values())
     assert model.chosen_by in terms
-    assert model.eval().losses(x)["pixel_l2"].mean() < 0.8 * before
+    assert model.eval().outputs(x).losses["pixel_l2"].mean() < 0.8 * before
 
 
 def test_half_precision_keeps_losses_in_full(model: Autoencoder) -> None:

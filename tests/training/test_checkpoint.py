@@ -72,7 +72,7 @@ def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
     tensors = models.built("dcvae", CONFIG).state_dict()
     wider = {"model": "dcvae", "config": CONFIG | {"width": 0.25}}
     checkpoint.write_tensors(tmp_path / "m.safetensors", tensors, wider)
-    with pytest.raises(BadInputError, match="not those of model dcvae"):
+    with pytest.raises(BadInputError, match="not the weights of model dcvae"):
         checkpoint.loaded(tmp_path / "m.safetensors")
     checkpoint.write_tensors(tmp_path / "u.safetensors", tensors, {"model": "unet", "config": {}})
     with pytest.raises(BadInputError, match="Unknown model 'unet'"):

@@ -64,7 +64,7 @@ def test_presets_have_the_values_of_the_thesis(name: str) -> None:
 
 
 def test_every_model_has_a_small_training() -> None:
-    assert {experiments.preset(f"small_{name}").model for name in models.names()} == set(models.names())
+    assert {experiments.preset(f"small_{name}").model for name in models.built_in()} == set(models.built_in())
 
 
 def test_augmentations_are_those_that_can_be_done() -> None:

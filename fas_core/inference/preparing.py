@@ -1,0 +1,41 @@
+"""Pixels in [0, 1] -> what a model is given of them, and what a Run keeps of them to be looked at."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fas_core.data import images
+from fas_core.models.input import COLOUR, GRAY, STANDARD, Input
+from fas_core.runs.store import RunInfo
+
+
+def rules(given: Input) -> str:
+    """How files become what a model is given, by name. It is hashed into run ids."""
+    if (given.channels, given.scaling) == (GRAY, STANDARD):
+        return images.PREPROCESSING
+    scaling = images.STANDARD_SCALING if given.scaling == STANDARD else repr(given.scaling)
+    return f"{images.LOADING[given.channels]}; {scaling}"
+
+
+def input_of(info: RunInfo) -> Input:
+    """What the model of a Run is given; one that does not say it is of a model of this package."""
+    return Input.of(info.input) if info.input else Input(int(info.checkpoint_header["config"]["image_size"]))
+
+
+def prepared(raw: NDArray[np.float32], given: Input) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Images (n, c, H, W) in [0, 1] -> the same as the model is given them, and as pictures that show what it sees."""
+    seen = images.standard_scaled(raw) if given.scaling == STANDARD else raw
+    mean, std = (np.array(part, np.float32).reshape(-1, 1, 1) for part in given.affine)
+    is_affine = given.scaling != STANDARD and (mean.any() or (std != 1).any())
+    return (seen - mean) / std if is_affine else seen, pictures(images.pixels(seen))
+
+
+def pictures(planes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(n, c, H, W) -> (n, H, W), or (n, H, W, 3) in colour: as a Run keeps images."""
+    return np.moveaxis(planes, 1, -1) if planes.shape[1] == COLOUR else planes[:, 0]
+
+
+def shape_of_pictures(given: Input) -> tuple[int, ...]:
+    """Of one: (H, W), or (H, W, 3)."""
+    return (given.size, given.size, *([COLOUR] if given.channels == COLOUR else []))

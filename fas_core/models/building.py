@@ -1,0 +1,139 @@
+"""What the models of this package are made of: their sizes, layers, and all that VAEs share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from fas_core.models import losses
+from fas_core.models.base import Autoencoder, OptimizerSettings, Outputs, Step
+
+LOG_VARIANCE_RANGE = (-15.0, 15.0)  # exp() of anything outside overflows half precision; trained codes stay inside
+
+
+class VariationalAutoencoder(Autoencoder):
+    """A VAE whose code is the mean of its posterior; the loss is the negative ELBO (equation 3.1).
+
+    `encoder`: (n, 1, H, W) -> (n, 2d), means then log variances. `decoder`: (n, d) -> logits (n, 1, H, W).
+    """
+
+    loss_names = ("rec", "kl", "elbo", "excess_bce", *losses.IMAGE_TERMS)
+    chosen_by = "elbo"
+    memory_format = torch.channels_last
+    is_reentrant = True
+
+    def __init__(self, config: Any, encoder: nn.Module, decoder: nn.Module) -> None:
+        super().__init__(config)
+        self.encoder = encoder
+        self.decoder = decoder
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance of q(z|x), (n, d) each."""
+        mean, log_variance = self.encoder(x).float().chunk(2, dim=1)
+        return mean, log_variance.clamp(*LOG_VARIANCE_RANGE)
+
+    def encode(self, x: Tensor) -> Tensor:
+        return self.posterior(x)[0]
+
+    def decode(self, z: Tensor) -> Tensor:
+        return self.decoder(z).float().sigmoid()
+
+    def forward(self, x: Tensor) -> Outputs:
+        mean, log_variance = self.posterior(x)
+        logits = self.decoder(mean).float()
+        terms = self._terms(x, mean, log_variance, logits)
+        terms["excess_bce"] = losses.excess_bce(x, terms["rec"])
+        return Outputs(mean, logits.sigmoid(), terms)
+
+    def _terms(self, x: Tensor, mean: Tensor, log_variance: Tensor, logits: Tensor) -> dict[str, Tensor]:
+        rec, kl = losses.bce(x, logits), losses.kl(mean, log_variance)
+        return {"rec": rec, "kl": kl, "elbo": self.config.w_rec * rec + self.config.w_kl * kl}
+
+    def optimizers(self, settings: OptimizerSettings) -> list[Optimizer]:
+        return [settings.adam(self)]
+
+    def training_step(self, x: Tensor, optimizers: Sequence[Optimizer], step: Step) -> dict[str, Tensor]:
+        mean, log_variance = self.posterior(x)
+        noise = step.draws.normal(mean.shape[1])
+        z = mean + noise * (0.5 * log_variance).exp()  # reparametrisation, section 2.3.1
+        terms = {name: term.mean() for name, term in self._terms(x, mean, log_variance, self.decoder(z)).items()}
+        step.update(optimizers[0], terms["elbo"])
+        return {name: term.detach() for name, term in terms.items()}
+
+
+@dataclass(frozen=True)
+class Size:
+    """What every model's `Config` starts with; `width` scales the channels (1.0 is the thesis)."""
+
+    width: float = 1.0
+    latent_dim: int = 512
+    image_size: int = 128
+
+    def channels(self, at_full_width: int) -> int:
+        return max(1, round(at_full_width * self.width))
+
+    def __post_init__(self) -> None:
+        if not 0 < self.width <= 4:
+            raise ValueError(f"width {self.width} must lie in (0, 4]")
+        if self.latent_dim < 1:
+            raise ValueError(f"latent_dim {self.latent_dim} must be positive")
+        for name, value in vars(self).items():
+            if name.startswith("w_") and not 0 <= value < math.inf:
+                raise ValueError(f"the weight {name} {value} must not be negative")
+
+
+@dataclass(frozen=True)
+class VariationalConfig(Size):
+    """Of a VAE whose decoder starts from the code as a map: `latent_dim` must fill whole channels of the smallest."""
+
+    w_rec: float = 1.0
+    w_kl: float = 1.0
+
+    halvings: ClassVar[int]  # how often the encoder halves the image
+
+    @property
+    def bottom(self) -> int:
+        """Side of the smallest feature map."""
+        return self.image_size >> self.halvings
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        least = 1 << self.halvings
+        if self.image_size < 32 or self.image_size % least:
+            raise ValueError(f"image_size {self.image_size} must be a multiple of {least}, at least 32")
+        if self.latent_dim % self.bottom**2:
+            raise ValueError(f"latent_dim {self.latent_dim} must be a multiple of {self.bottom**2}, the smallest map")
+
+
+class FullPrecisionLinear(nn.Linear):
+    """Linear, in fp32 at any precision: a code rounded to bf16 would lose the digits that images are ranked by."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not torch.amp.is_autocast_available(x.device.type):  # the device "meta", on which only shapes are computed
+            return super().forward(x)
+        with torch.autocast(x.device.type, enabled=False):
+            return super().forward(x.float())
+
+
+class UpsampledConv2d(nn.Conv2d):
+    """Nearest-neighbour upsampling by two and then a 3x3 convolution, (n, c, H, W) -> (n, c', 2H, 2W), as one layer.
+
+    Each pixel of the input is there four times, so weights that meet the same one can be added up beforehand: what
+    remains is a transposed convolution with a 4x4 kernel, with four products per output instead of nine.
+    """
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__(before, after, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel = F.pad(self.weight.flip(2, 3), (1, 1, 1, 1))
+        kernel = kernel[:, :, :-1] + kernel[:, :, 1:]
+        kernel = kernel[..., :-1] + kernel[..., 1:]
+        return F.conv_transpose2d(x, kernel.transpose(0, 1), self.bias, stride=2, padding=1)
