@@ -51,17 +51,20 @@ def compute(run: Run) -> None:
 def compute_quick(run: Run, *, job_file: Path | None = None) -> None:
     """Projections, mixtures, fitted scores, separation, near-duplicates, what scores follow: seconds.
 
-    Of Runs with images alone.
+    Of what the Run holds: nothing of scores alone.
     """
-    if not run.has_images or not len(run):
+    if run.is_of_scores or not len(run):
         return
-    steps: list[Callable[[], object]] = [lambda: projection.pca_of(run)]
-    if _has_training(run):
+    has_codes = run.has("latents")
+    steps: list[Callable[[], object]] = [lambda: projection.pca_of(run)] if has_codes else []
+    if has_codes and _has_training(run):
         steps += [partial(mixture.likelihoods, run, k) for k in mixture.components_of(len(training_rows(run)))]
         for name in scores.offered(run):
             steps.append(partial(scores.values, run, name))
-    steps += [lambda: separation.of_run(run), partial(compare_samples, run), partial(_keep_opening, run)]
-    if len(run) <= MEASURED:
+    steps.append(partial(compare_samples, run))
+    if has_codes:
+        steps += [lambda: separation.of_run(run), partial(_keep_opening, run)]
+    if run.has("inputs") and len(run) <= MEASURED:
         steps += [partial(causes.nuisance, run, name) for name in scores.offered(run)]
     missing: list[str] = []
     with task(f"Deriving from {run.info.name}", len(steps), job_file=job_file, stage="derive") as shown:
@@ -77,8 +80,8 @@ def compute_quick(run: Run, *, job_file: Path | None = None) -> None:
 
 def compare_samples(run: Run) -> None:
     """Near-duplicates, of which `health.cautions` tells then: seconds, so not of large Runs."""
-    if run.has_images and 0 < len(run) <= duplicates.QUICK:
-        for by in duplicates.WAYS:
+    if 0 < len(run) <= duplicates.QUICK:
+        for by in duplicates.ways(run):
             duplicates.of_run(run, by)
 
 
@@ -98,8 +101,8 @@ def _keep_opening(run: Run) -> None:
 
 
 def n_ready(run: Run) -> int:
-    """How many of its results are there to be looked at without a wait; 0 without images."""
-    if not run.has_images or not len(run):
+    """How many of its results are there to be looked at without a wait; 0 without latents."""
+    if not run.has("latents") or not len(run):
         return 0
     known = mixture.known(run, gmm_nll.COMPONENTS), separation.known(run), projection.known_umap(run)
     return sum(result is not None for result in known)
@@ -107,7 +110,7 @@ def n_ready(run: Run) -> int:
 
 def compute_slow(run: Run) -> None:
     """UMAP: the first one of a process takes most of a minute before it begins."""
-    if run.has_images and len(run) > projection.NEIGHBOURS and projection.known_umap(run) is None:
+    if run.has("latents") and len(run) > projection.NEIGHBOURS and projection.known_umap(run) is None:
         Work(run, UmapOf()).compute()
 
 
@@ -197,7 +200,7 @@ class NearDuplicates:
         return f"Near-duplicates of {name}"
 
     def steps(self, run: Run) -> list[Step]:
-        return [Step(SHARES, partial(duplicates.of_run, run, by)) for by in duplicates.WAYS]
+        return [Step(SHARES, partial(duplicates.of_run, run, by)) for by in duplicates.ways(run)]
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ what is odd about their codes and losses.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -104,4 +105,33 @@ def _unread(cache: Path, kind: str, samples: pd.DataFrame) -> store.Run:
         failures = samples[samples["sample_id"].isin(rows["sample_id"])].assign(reason="it is no image")
         arrays = {name: shard.array(name)[:0] for name in store.ARRAYS}
         store.write_shard(folder / shard.subset / shard.folder.name, rows.iloc[:0], failures, **arrays)
+    return store.opened(folder)
+
+
+# What a Run holds that is not all of a model's outputs, or not in gray; and whether its losses are there.
+PARTIAL = {
+    "latents_alone": ("latents",),
+    "reconstructions_alone": ("reconstructions", "losses"),
+    "without_reconstructions": ("latents", "inputs", "losses"),
+    "without_latents": ("reconstructions", "inputs", "losses"),
+    "colour": ("latents", "reconstructions", "inputs", "losses"),
+}
+
+
+def write_partial_run(cache: Path, kind: str) -> store.Run:
+    """The Run in `cache`, named after its kind; the samples are those of `write_image_run`, in one shard per subset."""
+    like = write_image_run(cache / "like", kind, tiny_samples(), seed=1, shard_size=100)
+    kept = PARTIAL[kind]
+    scores = like.info.scores if "losses" in kept else []
+    info = replace(like.info, scores=scores)
+    folder = store.create(cache, info)
+    rng = np.random.default_rng(0)
+    for shard in like.shards:
+        arrays = {name: np.array(shard.array(name)) for name in kept if name != "losses"}
+        if kind == "colour":
+            tint = rng.integers(0, 80, (shard.n, 1, 1, 3), np.uint8)
+            arrays |= {name: arrays[name][..., None] // 2 + tint for name in ("inputs", "reconstructions")}
+        samples = shard.table("samples", None).to_pandas()
+        samples = samples.drop(columns=[name for name in like.info.scores if name not in scores])
+        store.write_shard(folder / shard.subset / shard.folder.name, samples, **arrays)
     return store.opened(folder)

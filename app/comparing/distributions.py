@@ -43,7 +43,7 @@ def show_distributions(comparison: Comparison) -> None:
 
 def offered(comparison: Comparison) -> list[str]:
     """The chosen scores, and the losses that every Run has: those are of frames."""
-    if comparison.level != FRAME or not all(run.has_images for run, _ in comparison.systems):
+    if comparison.level != FRAME or any(run.is_of_scores for run, _ in comparison.systems):
         return [IN_WIDTHS]
     of_others = [scores.offered(run) for run, _ in comparison.systems[1:]]
     common = [name for name in scores.offered(comparison.a.run) if all(name in names for names in of_others)]

@@ -34,7 +34,7 @@ def show_report(comparison: Comparison, b: int) -> None:
             help="Cards of Run A, made on the page Threshold.",
         )  # fmt: skip
         images = NO_IMAGES
-        if run.has_images:
+        if run.pictures:
             images = str(
                 st.segmented_control(
                     "Images",

@@ -50,16 +50,13 @@ def show_list(comparison: Comparison, b: int) -> None:
     pair, points = pair_of(sheet(comparison), b), points_of(comparison)
     selected = show_scatter(comparison, b)
     runs = (comparison.a.run, comparison.systems[b].run)
-    without = [run.info.name for run in runs if not run.has_images]
+    without = [f"{run.info.name}: {run.without('inputs', 'reconstructions')}." for run in runs if not run.pictures]
     fits, order, display = sample_controls(pair, has_images=not without, on_change=points.to_first_page)
     rows = ordered(pair, narrowed(fits, selected), order)
     if not len(rows):
         st.info("No sample fits. Choose other verdicts or classes.", icon=":material/filter_alt_off:")
     elif display is None:
-        st.caption(
-            f"{escaped(' and '.join(dict.fromkeys(without)))}: imported from a score file, without images. "
-            "Images appear here when both Runs were made from images."
-        )
+        st.caption(f"{escaped(' '.join(dict.fromkeys(without)))} Images appear here when both Runs have some.")
         show_table(pair, rows)
     else:
         with st.container():
@@ -178,11 +175,16 @@ def panels_of(
 ) -> list[component.Panel]:
     """Original, both reconstructions, both errors; the other Run's error is against its own input."""
     letter = LETTERS[pair.b]
-    (original, first, error_a), (_, second, error_b) = (
-        component.triplet(
-            comparison.systems[i].run, pair.both.rows[i][rows], limit=display.limit, signed=display.signed
-        )
+    shown = replace(display, ssim=False)
+    of_a, of_b = (
+        {panel.name: panel for panel in shown.panels(comparison.systems[i].run, pair.both.rows[i][rows])}
         for i in (0, pair.b)
     )
-    named = (("original", original), ("A", first), (letter, second), ("error A", error_a), (f"error {letter}", error_b))
-    return [replace(panel, name=name) for name, panel in named]
+    named = (
+        ("original", of_a.get("original", of_b.get("original"))),
+        ("A", of_a.get("reconstruction")),
+        (letter, of_b.get("reconstruction")),
+        ("error A", of_a.get("error")),
+        (f"error {letter}", of_b.get("error")),
+    )
+    return [replace(panel, name=name) for name, panel in named if panel is not None]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from app.comparing.comparison import LETTERS, Comparison, flips, joined
 from app.components import scatter as plot
 from app.components.scatter import Answer, Colours, Plane
+from app.parts import columns
 from app.parts.colouring import GROUP, Colouring, coloured
 from app.parts.selection import Points
 from app.session.cache import cached
@@ -66,7 +67,7 @@ def show_scatter(comparison: Comparison, b: int) -> NDArray[np.int64]:
         on_selected=points.keep,
         key="compare_scatter",
         lines=lines(comparison, b),
-        has_images=comparison.a.run.has_images,
+        has_images=comparison.a.run.has("inputs"),
     )
     plot.carried_selection(points.selected)
     rows = points.within(points.selected)
@@ -84,7 +85,7 @@ def show_scatter(comparison: Comparison, b: int) -> NDArray[np.int64]:
 def told_of(comparison: Comparison, b: int, rows: NDArray[np.int64]) -> list[Answer]:
     """The image of some rows, if A has images, and both scores."""
     both, run, (codes, names) = joined(comparison), comparison.a.run, points_of(comparison).groups
-    images = run.images("inputs", both.rows[0][rows]) if run.has_images else np.empty((len(rows), 0, 0), np.uint8)
+    images = columns.images_of(run, both.rows[0][rows])
     return [
         Answer(
             [str(sample_id), readable(names[code]), *(f"{LETTERS[i]} {number(both.scores[i][row])}" for i in (0, b))],

@@ -30,10 +30,21 @@ export function paint(canvas, bytes, width, height, palette) {
   const context = canvas.getContext("2d", { willReadFrequently: true });
   if (sheet?.width !== width || sheet.height !== height) sheet = new ImageData(width, height);
   const pixels = new Uint32Array(sheet.data.buffer);
-  const colours = COLOURS[palette];
-  for (let i = 0; i < pixels.length; i++) pixels[i] = colours[bytes[i]];
+  if (palette === "colour") {
+    const at = (i) => (255 << 24) | (bytes[i + 2] << 16) | (bytes[i + 1] << 8) | bytes[i];
+    for (let i = 0; i < pixels.length; i++) pixels[i] = at(3 * i);
+  } else {
+    const colours = COLOURS[palette];
+    for (let i = 0; i < pixels.length; i++) pixels[i] = colours[bytes[i]];
+  }
   context.putImageData(sheet, 0, 0);
 }
+
+// Whether a panel's bytes are the picture itself, not numbers on a scale.
+export const isPicture = (panel) => panel.palette === "gray" || panel.palette === "colour";
+
+// The palette of the bytes of a picture: one or three of each pixel.
+export const paletteOf = (bytes, width, height) => (bytes.length > width * height ? "colour" : "gray");
 
 // The bytes of one image of a panel: its own, or the difference of two others on the panel's scale.
 export function bytesOf(panels, pixels, p, index) {

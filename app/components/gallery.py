@@ -9,7 +9,7 @@ of a manifest cannot bring markup into the page.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +23,7 @@ from app.components.bundle import mounted
 from app.components.pressed import Marking, Place, hear_place, hear_presses, marking_data, place_data
 from app.words import escaped
 from fas_core.evaluation.similarity import ssim_map
+from fas_core.reports.pictures import NAMES
 from fas_core.runs.store import Run
 
 ERROR_LIMIT = 0.5  # what the top of the error scale stands for, of the pixel range 0..1, until the user changes it
@@ -31,7 +32,7 @@ PER_PAGE = (12, 24, 60)
 SIZES = (48, 80, 128, 256, 400)  # pixels of the screen per image
 SIZE = 80  # at which a window of 1440 x 900 shows sixteen samples
 
-Palette = Literal["gray", "error", "signed"]
+Palette = Literal["gray", "colour", "error", "signed"]
 Layout = Literal["sheet", "review", "large"]  # as many as fit; four to six that fill the window; one that does
 Verdict = Literal["right", "missed", "rejected", "no response"]
 
@@ -69,18 +70,19 @@ class Card:
 
 @dataclass(frozen=True, eq=False)
 class Difference:
-    """Images (n, H, W) that follow from those of two panels: bytes are `scale[first - second + 255]`.
+    """Images (n, H, W) that follow from those of two panels: bytes are `scale[first - second + 255]`, the mean over the
+    channels of colour images.
 
     The browser, which has the two, makes them by itself: a third fewer bytes per page, and nothing to compute here.
     """
 
-    first: NDArray[np.uint8]  # (n, H, W), the images of another panel
+    first: NDArray[np.uint8]  # (n, H, W) or (n, H, W, 3), the images of another panel
     second: NDArray[np.uint8]
     scale: NDArray[np.uint8]  # (511,)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.first.shape
+        return self.first.shape[:3]
 
     def __len__(self) -> int:
         return len(self.first)
@@ -89,7 +91,8 @@ class Difference:
         return Difference(self.first[wanted], self.second[wanted], self.scale)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.uint8]:
-        return self.scale[self.first.astype(np.int16) - self.second + 255]
+        of_channels = self.scale[self.first.astype(np.int16) - self.second + 255]
+        return of_channels if self.first.ndim == 3 else np.rint(of_channels.mean(-1)).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ class Panel:
     """One image per card."""
 
     name: str
-    images: NDArray[np.uint8] | Difference  # (n, H, W)
+    images: NDArray[np.uint8] | Difference  # (n, H, W); (n, H, W, 3) of the palette "colour"
     palette: Palette = "gray"
     low: float = 0.0  # what the bytes 0 and 255 stand for: written beside the colour bar, which gray images do not have
     high: float = 1.0
@@ -167,7 +170,7 @@ def drawable(panels: Sequence[Panel]) -> dict[str, Any]:
     """
     described, columns = [], {}
     for i, panel in enumerate(panels):
-        _, height, width = panel.images.shape
+        _, height, width = panel.images.shape[:3]
         sources = _sources(panel, panels)
         if not sources:
             columns[f"p{i}"] = pa.array([image.tobytes() for image in np.asarray(panel.images)], pa.binary())
@@ -188,8 +191,8 @@ def drawable(panels: Sequence[Panel]) -> dict[str, Any]:
 
 
 def _sources(panel: Panel, panels: Sequence[Panel]) -> list[int]:
-    """Which two panels this one is the difference of; none where they are not all there."""
-    if not isinstance(panel.images, Difference):
+    """Which two panels this one is the difference of; none where they are not all there, or in colour."""
+    if not isinstance(panel.images, Difference) or panel.images.first.ndim > 3:
         return []
     wanted = (panel.images.first, panel.images.second)
     positions = [next((i for i, p in enumerate(panels) if p.images is images), -1) for images in wanted]
@@ -223,16 +226,14 @@ def ssim_panel(inputs: NDArray[np.uint8], reconstructions: NDArray[np.uint8], *,
     return Panel(name, scaled, "error", 0.0, SSIM_LIMIT, unit="1 − SSIM")
 
 
-def triplet(
-    run: Run, rows: NDArray[np.int64], *, limit: float = ERROR_LIMIT, signed: bool = False
-) -> tuple[Panel, Panel, Panel]:
-    """Original, reconstruction and error map of some rows of a Run."""
-    inputs, reconstructions = run.images("inputs", rows), run.images("reconstructions", rows)
-    return (
-        Panel("original", inputs),
-        Panel("reconstruction", reconstructions),
-        error_panel(inputs, reconstructions, limit=limit, signed=signed),
-    )
+def picture(name: str, images: NDArray[np.uint8]) -> Panel:
+    """The panel of images (n, H, W) in gray or (n, H, W, 3) in colour."""
+    return Panel(name, images, "gray" if images.ndim == 3 else "colour")
+
+
+def pictures(run: Run, rows: NDArray[np.int64]) -> list[Panel]:
+    """Original and reconstruction of some rows of a Run: what it holds of them."""
+    return [picture(NAMES[name], run.images(name, rows)) for name in run.pictures]
 
 
 @dataclass(frozen=True)
@@ -245,16 +246,16 @@ class Display:
     ssim: bool = False
 
     def panels(self, run: Run, rows: NDArray[np.int64]) -> list[Panel]:
-        """What is shown of some rows of a Run: the triplet, and the SSIM map if wanted."""
-        return self.of_images(run.images("inputs", rows), run.images("reconstructions", rows))
+        """What is shown of some rows of a Run: original, reconstruction, error, and the SSIM map if wanted."""
+        return self.of_images({name: run.images(name, rows) for name in run.pictures})
 
-    def of_images(self, inputs: NDArray[np.uint8], reconstructions: NDArray[np.uint8]) -> list[Panel]:
-        """The same of images that are in no Run."""
-        panels = [
-            Panel("original", inputs),
-            Panel("reconstruction", reconstructions),
-            error_panel(inputs, reconstructions, limit=self.limit, signed=self.signed),
-        ]
+    def of_images(self, images: Mapping[str, NDArray[np.uint8]]) -> list[Panel]:
+        """The same of images by name, as `Run.pictures`; what takes both is left out where one is missing."""
+        panels = [picture(NAMES[name], of_name) for name, of_name in images.items()]
+        if len(panels) < len(NAMES):
+            return panels
+        inputs, reconstructions = images["inputs"], images["reconstructions"]
+        panels.append(error_panel(inputs, reconstructions, limit=self.limit, signed=self.signed))
         return [*panels, ssim_panel(inputs, reconstructions)] if self.ssim else panels
 
 

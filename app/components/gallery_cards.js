@@ -1,6 +1,6 @@
 // How the cards of a gallery look: images, captions, headings of groups, the legend. Nodes are reused while paging.
 
-import { bytesOf, paint, scaleBar } from "./colours.js";
+import { bytesOf, isPicture, paint, scaleBar } from "./colours.js";
 import { element } from "./nodes.js";
 import { labelsBy } from "./pressed.js";
 
@@ -21,7 +21,7 @@ export function drawLegend(legend, { panels, cards, marking, layout }, person) {
   const seen = new Set();
   for (const panel of panels) {
     const name = `${panel.unit} ${panel.palette} ${panel.low} ${panel.high}`;
-    if (panel.palette === "gray" || seen.has(name)) continue;
+    if (isPicture(panel) || seen.has(name)) continue;
     seen.add(name);
     legend.append(scaleBar(panel));
   }

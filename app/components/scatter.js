@@ -4,6 +4,7 @@
 // Each class below knows those it extends alone: scatter_plane.js (places), scatter_drawing.js (pictures),
 // scatter_linked.js (what is chosen), and here the hand on mouse and keys.
 
+import { paint, paletteOf } from "./colours.js";
 import { element } from "./nodes.js";
 import { shared } from "./scatter_linked.js";
 import { Pictured } from "./scatter_pictures.js";
@@ -333,11 +334,7 @@ class Scatter extends Pictured {
     lines.forEach((line) => this.tipLines.append(element("div", "", line)));
     if (answer?.width) {
       const { pixels, width, height } = answer;
-      Object.assign(this.tipImage, { width, height });
-      const context = this.tipImage.getContext("2d");
-      const image = context.createImageData(width, height);
-      for (let i = 0; i < pixels.length; i++) image.data.set([pixels[i], pixels[i], pixels[i], 255], 4 * i);
-      context.putImageData(image, 0, 0);
+      paint(this.tipImage, pixels, width, height, paletteOf(pixels, width, height));
     } else {
       Object.assign(this.tipImage, { width: TIP_IMAGE, height: TIP_IMAGE });
     }

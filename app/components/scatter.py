@@ -436,7 +436,7 @@ class Answer:
     """What is shown of a row while the pointer is on it."""
 
     lines: Sequence[str]
-    image: NDArray[np.uint8]  # (H, W); (0, 0) where there is none
+    image: NDArray[np.uint8]  # (H, W) or (H, W, 3); (0, 0) where there is none
 
 
 def hover(
@@ -450,9 +450,9 @@ def hover(
 ) -> None:
     """Answers what the browser asks for while the pointer is on points; put it in a fragment of its own.
 
-    `answers`: for a few rows, which ascend; `images`: (m, H, W) of more of them, which are drawn small; None: there are
-    none. `on_shown`: called with the view (x and y of the middle as shares of the axes, zoom; None: everything) and the
-    names of the categories that are switched off, when they have rested.
+    `answers`: for a few rows, which ascend; `images`: (m, H, W) or (m, H, W, 3) of more of them, which are drawn small;
+    None: there are none. `on_shown`: called with the view (x and y of the middle as shares of the axes, zoom; None:
+    everything) and the names of the categories that are switched off, when they have rested.
     """
     asked = (st.session_state.get(key) or {}).get("asked")
     data: dict[str, Any] = {}
@@ -492,10 +492,11 @@ def hover(
 
 
 def smaller(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(m, H, W) -> (m, h, w) of about `PICTURE` pixels a side: means of whole squares of pixels."""
-    by = max(1, min(images.shape[1:]) // PICTURE)
-    height, width = (side // by for side in images.shape[1:])
-    squares = images[:, : by * height, : by * width].reshape(len(images), height, by, width, by)
+    """(m, H, W) or (m, H, W, 3) -> the same of about `PICTURE` pixels a side: means of whole squares of pixels."""
+    by = max(1, min(images.shape[1:3]) // PICTURE)
+    height, width = (side // by for side in images.shape[1:3])
+    whole = images[:, : by * height, : by * width]
+    squares = whole.reshape(len(images), height, by, width, by, *images.shape[3:])
     return squares.mean((2, 4)).round().astype(np.uint8)
 
 

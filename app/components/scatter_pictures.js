@@ -1,5 +1,6 @@
 // The images of the points, at their places, where few enough are in view. They come as one sheet.
 
+import { paint, paletteOf } from "./colours.js";
 import { later } from "./leaving.js";
 import { element } from "./nodes.js";
 import { Linked, shared } from "./scatter_linked.js";
@@ -65,13 +66,8 @@ export class Pictured extends Linked {
     rows.forEach((row, i) => {
       if (this.pictures.size >= KEPT) this.pictures.delete(this.pictures.keys().next().value);
       const canvas = element("canvas");
-      Object.assign(canvas, { width, height });
-      const context = canvas.getContext("2d");
-      const image = context.createImageData(width, height);
-      const start = i * width * height;
-      for (let k = 0; k < width * height; k++) image.data.fill(pixels[start + k], 4 * k, 4 * k + 3);
-      for (let k = 3; k < image.data.length; k += 4) image.data[k] = 255;
-      context.putImageData(image, 0, 0);
+      const bytes = pixels.subarray((i * pixels.length) / rows.length, ((i + 1) * pixels.length) / rows.length);
+      paint(canvas, bytes, width, height, paletteOf(bytes, width, height));
       this.pictures.set(row, canvas);
     });
     this.drawOver();

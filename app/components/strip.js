@@ -1,7 +1,7 @@
 // Decoded images in rows, and a line below them: see strip.py. Called again on the same nodes whenever the data change:
 // canvases are reused, so nothing flickers. Texts from data go through textContent only.
 
-import { bytesOf, number, paint, scaleBar } from "./colours.js";
+import { bytesOf, isPicture, number, paint, scaleBar } from "./colours.js";
 import { element } from "./nodes.js";
 import { ticksBetween } from "./numbers.js";
 
@@ -203,8 +203,7 @@ export default function (component) {
   }
   const kept = Object.assign(drawn.get(root), { data, component });
   drawTiles(root.querySelector(".tiles"), data);
-  const isGray = data.panels[0].palette === "gray";
-  root.querySelector(".bars").replaceChildren(...(isGray ? [] : [scaleBar(data.panels[0])]));
+  root.querySelector(".bars").replaceChildren(...(isPicture(data.panels[0]) ? [] : [scaleBar(data.panels[0])]));
   kept.again.observe(root);
   layOut(root);
   root.dataset.painted = String(Number(root.dataset.painted ?? 0) + 1); // for measurements: when the pixels are there

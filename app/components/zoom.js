@@ -1,6 +1,6 @@
 // One sample in linked panes: see zoom.py. What is zoomed or moved in one is zoomed or moved in all of them.
 
-import { bytesOf, number, paint, scaleBar } from "./colours.js";
+import { bytesOf, isPicture, number, paint, scaleBar } from "./colours.js";
 import { element } from "./nodes.js";
 
 const MOST = 32; // times
@@ -63,7 +63,9 @@ function draw(root) {
 }
 
 function valueAt(panel, bytes, at) {
-  const byte = bytes[Math.round(at.y * panel.height) * panel.width + Math.round(at.x * panel.width)];
+  const pixel = Math.round(at.y * panel.height) * panel.width + Math.round(at.x * panel.width);
+  if (panel.palette === "colour") return [0, 1, 2].map((c) => number(bytes[3 * pixel + c] / 255)).join(" ");
+  const byte = bytes[pixel];
   const value = panel.low + (byte / 255) * (panel.high - panel.low);
   if (byte === 255 && panel.palette !== "gray") return `≥ ${number(panel.high)}`;
   if (byte === 0 && panel.low < 0) return `≤ ${number(panel.low)}`;
@@ -183,7 +185,7 @@ export default function (component) {
     return { bytes, canvas };
   });
   const bars = root.querySelector(".bars");
-  bars.replaceChildren(...panels.filter((panel) => panel.palette !== "gray").map(scaleBar));
+  bars.replaceChildren(...panels.filter((panel) => !isPicture(panel)).map(scaleBar));
   panels.forEach((panel, p) => {
     const [canvas, caption] = panes.children[p].children;
     caption.firstChild.textContent = panel.name;

@@ -26,7 +26,7 @@ GALLERY_VERDICTS = {verdicts.MISSED: MISSED, verdicts.REJECTED: REJECTED, verdic
 
 def open_samples(shown: Shown, point: OperatingPoint, counted: Counted) -> None:
     """Leads to the reported samples that a number counts: in the gallery, or in a list where there are no images."""
-    if not shown.run.has_images:
+    if shown.run.is_of_scores:
         list_samples(shown, point, counted)
         return
     wanted = {"label": [counted.label], "subset": _subsets(point, counted)}

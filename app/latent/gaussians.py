@@ -9,7 +9,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app.charts import mixtures
-from app.components.gallery import Card, Panel, gallery
+from app.components.gallery import Card, gallery, pictures
 from app.session import readers
 from app.words import escaped
 from fas_core.data.names import GROUP_ORDER, TRAIN, in_group_order, readable
@@ -128,12 +128,8 @@ def show_images_of(
             f"{nats(likelihoods.log_likelihood[row])} nats · {100 * likelihoods.responsibility[row]:.0f} % responsible",
         ]
         cards.append(Card(ids[row], lines, readable(kind), style.colour, style.is_hollow))
-    panels = [
-        Panel("original", run.images("inputs", shown)),
-        Panel("reconstruction", run.images("reconstructions", shown)),
-    ]
     with st.container(height=420, border=False):
-        gallery(cards, panels, key="component_images", size=96)
+        gallery(cards, pictures(run, shown), key="component_images", size=96)
     return chosen
 
 

@@ -17,6 +17,7 @@ from app.session.address import keep_valid
 from fas_core.data.names import readable
 from fas_core.evaluation import paths, traversal
 from fas_core.evaluation.paths import LETTERS, Path, Unlike
+from fas_core.reports.pictures import NAMES
 from fas_core.runs.store import Run
 
 IMAGES, CHANGE = "images", "change"
@@ -89,15 +90,16 @@ def sheet_of(run: Run, path: Path, images: NDArray[np.uint8], rows: list[int], u
     tiles = [traversal.Tile(image, lines) for image, lines in zip(images, paths.captions(path, unlike), strict=True)]
     sheet = [tiles[i : i + path.columns] for i in range(0, len(tiles), path.columns)]
     if rows:
-        pairs = zip(run.images("inputs", rows), run.images("reconstructions", rows), rows, LETTERS, strict=False)
+        shown = {kind: run.images(kind, rows) for kind in run.pictures}
         first = []
-        for original, reconstruction, row, letter in pairs:
+        for i, (row, letter) in enumerate(zip(rows, LETTERS, strict=False)):
             name = f"{letter} " if len(rows) > 1 else ""
+            below = {"inputs": str(ids[row]), "reconstructions": readable(str(readers.groups(run)[row]))}
             first += [
-                traversal.Tile(original, [f"{name}original", str(ids[row])]),
-                traversal.Tile(reconstruction, [f"{name}reconstruction", readable(str(readers.groups(run)[row]))]),
+                traversal.Tile(of_kind[i], [f"{name}{NAMES[kind]}", below[kind]]) for kind, of_kind in shown.items()
             ]
-        sheet.insert(0, first)
+        if first:
+            sheet.insert(0, first)
     title = f"{run.info.name} ({run.id[:6]}): {path.name}"
     if unlike is not None:
         title += f"; below each image {unlike.score}, how unlike live training codes it is"

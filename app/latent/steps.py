@@ -87,7 +87,7 @@ def epochs_of(a: Run, others: Sequence[Run]) -> list[Step]:
 
 def chosen_steps(a: Run, place: DeltaGenerator) -> Steps:
     """What is shown. Where there is nothing to put beside A, the page ends."""
-    others = [run for run in runs()[0] if run.has_images and run.id != a.id and len(run)]
+    others = [run for run in runs()[0] if run.has("latents") and run.id != a.id and len(run)]
     if not others:
         st.info(
             "There is one Run with images here, and this page puts two to four side by side, or the epochs of one "

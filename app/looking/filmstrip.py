@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.components.gallery import Panel
+from app.components.gallery import picture
 from app.components.strip import Level, Line, strip
 from app.session import operating, readers
 from app.session.cache import cached
@@ -58,7 +58,7 @@ def show(shown: Shown, row: int, go_to: Callable[[str], None]) -> None:
     levels = [] if threshold is None else [Level(threshold, "threshold", is_threshold=True)]
     ids = readers.ids(run)
     strip(
-        Panel("original", run.images("inputs", rows[at])),
+        picture("original", run.images("inputs", rows[at])),
         [[f"frame {names[i]}", number(values[i])] for i in at],
         columns=len(at),
         key="filmstrip",

@@ -42,14 +42,14 @@ def _rows(run: Run, other: Run) -> NDArray[np.int64]:
 
 def everywhere(shown: Shown, subject: Subject) -> list[InRun]:
     """The sample in the Run shown, and in every other one that holds it with the very same pixels."""
-    if subject.row is None:
+    if subject.row is None or "inputs" not in subject.images:
         return []
     held = [_in_run(shown, shown.run, subject.row)]
     for other in readers.runs()[0]:
-        if other.digest == shown.run.digest or not other.has_images or not len(other):
+        if other.digest == shown.run.digest or not other.has("inputs") or not len(other):
             continue
         row = int(_rows(shown.run, other)[subject.row])
-        if row >= 0 and np.array_equal(other.images("inputs", [row]), subject.inputs):
+        if row >= 0 and np.array_equal(other.images("inputs", [row]), subject.images["inputs"]):
             held.append(_in_run(shown, other, row))
     return held
 
@@ -87,9 +87,10 @@ def show(shown: Shown, subject: Subject, held: list[InRun], display: component.D
     label = str(readers.samples(shown.run, ("label",))["label"].iloc[held[0].row])
     st.markdown(f"**In every Run of this data** · {escaped(answer(held, label))}")
     cards = [_card(in_run, label, is_first=in_run is held[0]) for in_run in held]
-    inputs = np.concatenate([subject.inputs] * len(held))
-    reconstructions = np.concatenate([in_run.run.images("reconstructions", [in_run.row]) for in_run in held])
-    chosen = component.gallery(cards, display.of_images(inputs, reconstructions), key="in_runs", size=80)
+    images = {"inputs": np.concatenate([subject.images["inputs"]] * len(held))}
+    if all(in_run.run.has("reconstructions") for in_run in held):
+        images["reconstructions"] = np.concatenate([r.run.images("reconstructions", [r.row]) for r in held])
+    chosen = component.gallery(cards, display.of_images(images), key="in_runs", size=80)
     has_none = any(in_run.threshold is None for in_run in held)
     without = " None where it cannot be: set by hand, or chosen on subsets that a Run has not." if has_none else ""
     st.caption(

@@ -16,7 +16,8 @@ from fas_core.errors import BadInputError
 from fas_core.latent import has_training_rows, neighbours
 from fas_core.latent.neighbours import Among
 from fas_core.reports.palette import style_of
-from fas_core.runs.duplicates import WAYS, By
+from fas_core.runs import duplicates
+from fas_core.runs.duplicates import By
 from fas_core.runs.store import Run
 
 NEAREST: dict[Among, int] = {"training": 6, "others": 12}
@@ -40,8 +41,8 @@ def nearest(run: Run, subject: Subject, by: By, among: Among) -> tuple[NDArray[n
     k = NEAREST[among] + len(own)
     try:
         if by == "pixels":
-            distances, rows = neighbours.nearest_pictures(run, subject.inputs[0], k, among, own=subject.row)
-        elif subject.row is None:
+            distances, rows = neighbours.nearest_pictures(run, subject.images["inputs"][0], k, among, own=subject.row)
+        elif subject.row is None and subject.code is not None:
             distances, rows = (near[0] for near in neighbours.nearest_to(run, subject.code[np.newaxis], k, among))
         else:
             distances, rows = (near[0] for near in neighbours.nearest(run, np.array([subject.row]), k, among))
@@ -54,12 +55,15 @@ def nearest(run: Run, subject: Subject, by: By, among: Among) -> tuple[NDArray[n
 
 def show(run: Run, subject: Subject) -> str | None:
     """Both rows of images, training first; the sample_id of one at the moment it is chosen."""
+    ways = duplicates.ways(run)[::-1]
+    if not ways:
+        return None
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown("**Nearest images**", width="content")
         by = st.segmented_control(
             "Nearest",
-            WAYS[::-1],
-            default="code",
+            ways,
+            default=ways[0],
             format_func=WORDS.__getitem__,
             key="nearest_by",
             bind="query-params",
@@ -67,7 +71,7 @@ def show(run: Run, subject: Subject) -> str | None:
             label_visibility="collapsed",
             help=HELP,
         )
-    return show_by(run, subject, by or "code")
+    return show_by(run, subject, by or ways[0])
 
 
 def show_by(run: Run, subject: Subject, by: By) -> str | None:
@@ -122,8 +126,4 @@ def _gallery(run: Run, distances: NDArray[np.float64], rows: NDArray[np.int64], 
                 is_hollow=style.is_hollow,
             )
         )
-    panels = [
-        component.Panel("original", run.images("inputs", rows)),
-        component.Panel("reconstruction", run.images("reconstructions", rows)),
-    ]
-    return component.gallery(cards, panels, key=key, size=64)
+    return component.gallery(cards, component.pictures(run, rows), key=key, size=64)

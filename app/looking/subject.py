@@ -7,6 +7,7 @@ asked for, not with the page.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
@@ -36,9 +37,8 @@ class Subject:
 
     name: str
     row: int | None
-    inputs: NDArray[np.uint8]  # (1, H, W) after standard scaling
-    reconstructions: NDArray[np.uint8]  # (1, H, W)
-    code: NDArray[np.float32]  # (d,)
+    images: Mapping[str, NDArray[np.uint8]]  # (1, H, W) or (1, H, W, 3) by name, as `Run.pictures`
+    code: NDArray[np.float32] | None  # (d,)
     scores: dict[str, float]  # NaN where there is none
 
 
@@ -48,9 +48,8 @@ def of_run(run: Run, row: int, chosen: str) -> Subject:
     return Subject(
         str(readers.ids(run)[row]),
         row,
-        run.images("inputs", rows),
-        run.images("reconstructions", rows),
-        next(run.latent_blocks(rows))[0],
+        {name: run.images(name, rows) for name in run.pictures},
+        next(run.latent_blocks(rows))[0] if run.has("latents") else None,
         {name: float(readers.score_values(run, name)[row]) for name in scores.listed(run, chosen)},
     )
 
@@ -67,8 +66,10 @@ def of_upload(run: Run, name: str, data: bytes, chosen: str) -> Subject:
         return replace(cast(Subject, kept[1]), name=name)
     outputs = _outputs(run, data)
     values = {score: float(scores.of_outputs(outputs, score, run)[0]) for score in names}
-    reconstructions = cast(NDArray[np.uint8], outputs.reconstructions)
-    judged = Subject(name, None, outputs.inputs, reconstructions, outputs.codes[0], values)
+    pictures = {"inputs": outputs.inputs}
+    if outputs.reconstructions is not None:
+        pictures["reconstructions"] = outputs.reconstructions
+    judged = Subject(name, None, pictures, outputs.codes[0], values)
     st.session_state["_judged"] = (key, judged)
     return judged
 

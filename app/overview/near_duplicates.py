@@ -18,7 +18,7 @@ from app.words import escaped, number
 from fas_core.data.names import TRAIN
 from fas_core.reports.palette import style_of
 from fas_core.runs import duplicates, selections
-from fas_core.runs.duplicates import WAYS, By, NearDuplicates
+from fas_core.runs.duplicates import By, NearDuplicates
 from fas_core.runs.store import Run
 
 AT_ONCE = 5_000  # samples that are compared while the page opens: in about a second
@@ -50,7 +50,7 @@ def compared(run: Run, by: By) -> NearDuplicates | None:
 def show(shown: Shown) -> None:
     """The whole section; nothing for a Run without images."""
     run = shown.run
-    if not run.has_images or not len(run):
+    if not duplicates.ways(run) or not len(run):
         return
     st.header("Is anything there twice?")
     if len(run) > duplicates.MOST:
@@ -62,8 +62,8 @@ def show(shown: Shown) -> None:
     by: By = (
         st.segmented_control(
             "Near-duplicates",
-            WAYS,
-            default="pixels",
+            duplicates.ways(run),
+            default=duplicates.ways(run)[0],
             format_func=WORDS.__getitem__,
             key="duplicates_by",
             bind="query-params",
@@ -162,7 +162,10 @@ def draw(run: Run, near: NearDuplicates, pairs: pd.DataFrame, by: By) -> None:
         for first, second, distance in zip(a.tolist(), b.tolist(), pairs["distance"].tolist(), strict=True)
     ]
     names = ("training", "test") if pairs["is_training"].all() else ("first", "second")
-    panels = [component.Panel(name, run.images("inputs", rows)) for name, rows in zip(names, (a, b), strict=True)]
+    kind = run.pictures[:1]  # originals, or what there is
+    panels = [
+        component.picture(name, run.images(kind[0], rows)) for name, rows in zip(names, (a, b), strict=True) if kind
+    ]
     chosen = component.gallery(cards, panels, key="near_duplicates", size=128)
     if chosen is not None:
         follow("views/image.py", f"Open {escaped(chosen)}", link_params() | {"image": [chosen]})

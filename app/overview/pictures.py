@@ -13,9 +13,9 @@ from app.charts import categories, ridges
 from app.charts.categories import AucRow
 from app.charts.echarts import Option
 from app.components import gallery as component
-from app.components.gallery import Card, error_panel
+from app.components.gallery import Card
 from app.components.link import follow
-from app.session import readers
+from app.session import readers, sidebar
 from app.session.address import link_params
 from app.session.cache import cached
 from app.session.readers import decisions, score_values
@@ -156,21 +156,17 @@ def missing(chosen: Container[str], decided: str, *, has_threshold: bool) -> str
 
 def show_triplets(shown: Shown, of: Summary) -> None:
     """Three samples with their reconstructions, each a way to its own page; a word where a Run has no images."""
-    if not shown.run.has_images:
+    if shown.run.is_of_scores:
         st.caption("No images are shown: this Run was imported from a score file, which has none.")
         return
     chosen = examples_of(shown, of)
     if chosen:
         rows = np.array(list(chosen.values()))
-        inputs, reconstructions = shown.run.images("inputs", rows), shown.run.images("reconstructions", rows)
-        panels = [
-            component.Panel("original", inputs),
-            component.Panel("reconstruction", reconstructions),
-            error_panel(inputs, reconstructions),
-        ]
+        panels = component.Display(SIDE, component.ERROR_LIMIT, signed=False).panels(shown.run, rows)
         opened = component.gallery(cards(shown, chosen), panels, key="examples", size=SIDE)
         if opened is not None:
             follow("views/image.py", "Open this image", link_params() | {"image": opened})
+    sidebar.say_missing(shown.run, "inputs", "reconstructions")
     if words := missing(chosen, decisions(shown.run, shown.level), has_threshold=of.point is not None):
         st.caption(words)
 

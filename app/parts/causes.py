@@ -84,7 +84,7 @@ def warn(shown: Shown) -> None:
 
 def open_samples(shown: Shown, rows: NDArray[np.int64], name: str) -> None:
     """Leads to some samples: in the gallery, as a saved selection of this name, or in a list without images."""
-    if not shown.run.has_images:
+    if shown.run.is_of_scores:
         list_samples(shown, rows, name)
         return
     name = selection_name(name)

@@ -135,6 +135,11 @@ def scores_of(run: Run, score: str, rows: NDArray[np.int64]) -> NDArray[np.float
     return scores.of_outputs(_Some(run, rows), score, run)
 
 
+def images_of(run: Run, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """The originals of some rows; of a Run without them, images without a pixel."""
+    return run.images("inputs", rows) if run.has("inputs") else np.empty((len(rows), 0, 0), np.uint8)
+
+
 def ids_of(run: Run, rows: NDArray[np.int64]) -> list[str]:
     """Sample ids of some rows, in their order."""
     ascending, back = np.unique(rows, return_inverse=True)

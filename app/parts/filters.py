@@ -226,7 +226,7 @@ def columns_of(run: Run) -> list[str]:
     """What samples can be filtered, ordered and grouped by: columns of the data, and how images look where it is known
     or soon computed."""
     columns = [name for name in run.column_names() if name not in ("sample_id", "path")]
-    looks = MEASURES if run.has_images and causes.is_measured(run) else ()
+    looks = MEASURES if run.has("inputs") and causes.is_measured(run) else ()
     return [*columns, *(name for name in looks if name not in columns)]
 
 

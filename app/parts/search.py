@@ -100,7 +100,7 @@ def search(run: Run, score: str | None, current: str) -> None:
 
 def _show_subject(run: Run, name: str, n: int, current: str) -> None:
     words = f"{escaped(shortened(name))} · {n:,} sample{'' if n == 1 else 's'}"
-    if not run.has_images:
+    if run.is_of_scores:
         st.caption(f"Subject {words}")
         return
     address, state = filters.only(run, "subject_id", name)
@@ -110,7 +110,7 @@ def _show_subject(run: Run, name: str, n: int, current: str) -> None:
 def _show_sample(run: Run, row: int, score: str | None, current: str) -> None:
     sample_id = str(readers.ids(run)[row])
     words = escaped(shortened(sample_id))
-    if run.has_images:
+    if not run.is_of_scores:
         _way(Way("image", words, "image", {"image": [sample_id]}, {"image": sample_id}), current)
         return
     value = "" if score is None else f" · {escaped(score)} {number(score_values(run, score)[row])}"

@@ -129,7 +129,7 @@ class Points:
     def hover(self, answers: Callable[[NDArray[np.int64]], Sequence[Answer]]) -> None:
         """See `scatter.hover`: in a fragment of its own."""
         on_shown = partial(plot.keep_shown, f"_{self.page}_shown")
-        images = self._images if self.run.has_images else None
+        images = self._images if self.run.has("inputs") else None
         plot.hover(answers, images=images, run=self.name, n=len(self), on_shown=on_shown, key=f"{self.page}_hover")
 
     def _images(self, points: NDArray[np.int64]) -> NDArray[np.uint8]:

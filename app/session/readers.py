@@ -80,7 +80,7 @@ def with_most_to_show(choices: Sequence[Run]) -> Run:
     def to_show(run: Run) -> ToShow:
         try:
             n_both = naming.n_with_both_classes(samples(run, ("subset", "label")))
-            return ToShow(run.has_images and len(run) > 0, n_both, derive.n_ready(run), len(run))
+            return ToShow(bool(run.pictures) and len(run) > 0, n_both, derive.n_ready(run), len(run))
         except BadInputError:  # it is damaged, and says so where it is shown
             return ToShow(False, 0, 0, 0)
 

@@ -16,9 +16,10 @@ from app.session.jobs import under_way, watch_jobs
 from app.session.readers import adjusted_scores, cache_folder, called, label_meant, levels, runs, with_most_to_show
 from app.words import escaped, label_of
 from fas_core import progress, scores
+from fas_core.data.names import TRAIN
 from fas_core.evaluation.presentations import FRAME
 from fas_core.runs import naming
-from fas_core.runs.store import Run
+from fas_core.runs.store import CONTENTS, Run
 
 # ------------------------------------------------------------------------------------------------------- its controls
 
@@ -93,7 +94,7 @@ def _score_control(run: Run, offered: Sequence[str]) -> str:
             "follows the image's brightness, fitted on live training images alone.",
         )
     )
-    st.caption(escaped(scores.description(score)) if run.has_images else "Column of the imported score file.")
+    st.caption(escaped(scores.description(score)) if not run.is_of_scores else "Column of the imported score file.")
     return score
 
 
@@ -184,32 +185,51 @@ def chosen_score(run: Run) -> str:
     """The score chosen in the sidebar; the page ends with an explanation when the Run has none."""
     offered = scores.offered(run)
     if not offered:
-        st.info("This Run has no score.", icon=":material/info:")
+        kept = [words for part, words in CONTENTS.items() if run.has(part)]
+        st.info(
+            f"This Run has no score: it holds {' and '.join(kept) or 'nothing'} alone. Losses come with the model, "
+            "pixel errors with originals and reconstructions, and what is fitted on latent codes with eight live images "
+            f"of subset {TRAIN}.",
+            icon=":material/info:",
+        )
         st.stop()
     chosen = st.session_state.get("score")
     return str(chosen) if scores.has(run, str(chosen)) else scores.usual(offered)
 
 
-def needs_images(run: Run, what: str) -> None:
-    """Ends the page of a scores-only Run, or of one whose images all failed, saying why it is empty and where to go."""
-    if run.has_images:
-        if not len(run):
-            st.info(
-                f"{what} needs images, and none of **{escaped(run.info.name)}** gave an output. The Overview says why.",
-                icon=":material/broken_image:",
-            )
-            st.page_link("views/overview.py", label="Open the Overview", icon=":material/list:")
-            st.stop()
+def needs(run: Run, what: str, *content: str) -> None:
+    """Ends the page of a Run that lacks some of these `CONTENTS`, or whose images all failed, saying why and where to
+    go."""
+    name = f"**{escaped(run.info.name)}**"
+    if not run.is_of_scores and not len(run):
+        st.info(
+            f"{what} needs images, and none of {name} gave an output. The Overview says why.",
+            icon=":material/broken_image:",
+        )
+        st.page_link("views/overview.py", label="Open the Overview", icon=":material/list:")
+        st.stop()
+    if not run.is_of_scores and run.has(*content):
         return
+    if run.is_of_scores:
+        why = f"{what} needs images and latent codes. {name} was imported from a score file, which has neither."
+    else:
+        kept = [words for part, words in CONTENTS.items() if run.has(part)]
+        wanted = " and ".join(CONTENTS[part] for part in content)
+        why = f"{what} needs {wanted}. {name} {run.without(*content)}, only {', '.join(kept)}."
     st.info(
-        f"{what} needs images and latent codes. **{escaped(run.info.name)}** was imported from a score file, which has "
-        "neither. Choose another Run in the sidebar, or open the Threshold page, which needs scores only.",
+        f"{why} Choose another Run in the sidebar, or open the Threshold page, which needs scores only.",
         icon=":material/hide_image:",
     )
     st.page_link(
         "views/threshold.py", label="Open the Threshold page", icon=":material/tune:", query_params=link_params()
     )
     st.stop()
+
+
+def say_missing(run: Run, *content: str) -> None:
+    """Which of these `CONTENTS` the page could have shown and the Run does not hold."""
+    if missing := run.without(*content):
+        st.caption(f":material/hide_image: {escaped(run.info.name)} {missing}.")
 
 
 def nothing_yet() -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app.components import scatter as plot
-from app.components.gallery import Panel, gallery
+from app.components.gallery import gallery, picture
 from app.components.scatter import Answer, Colours, Trail, Trails
 from app.latent.agreement import agreement_words
 from app.latent.movement import Compared, Distances, answer, compared, distances, show_counted, show_distances
@@ -142,7 +142,7 @@ def show_plot(shown: Beside, i: int, *, has_legend: bool) -> None:
         key=f"frames_{'step' if shown.steps.are_epochs else step.short}",
         trails=trails(shown, i),
         has_legend=has_legend,
-        has_images=True,
+        has_images=shown.points.run.has("inputs"),
     )
 
 
@@ -202,10 +202,13 @@ def show_images(shown: Beside) -> None:
 
 def show_cards(shown: Beside, points: NDArray[np.int64]) -> None:
     steps, cards = shown.steps.each, shown.points.cards(points)
-    panels = [Panel("original", shown.points.run.images("inputs", shown.points.rows_of(points)))]
+    run = shown.points.run
+    panels = [picture("original", run.images("inputs", shown.points.rows_of(points)))] if run.has("inputs") else []
     some = np.unique(np.linspace(0, len(steps) - 1, MOST_RECONSTRUCTIONS, dtype=int))
     for i in some.tolist():
-        panels.append(Panel(steps[i].name, steps[i].run.images("reconstructions", shown.both.rows[i][points])))
+        if steps[i].run.has("reconstructions"):
+            images = steps[i].run.images("reconstructions", shown.both.rows[i][points])
+            panels.append(picture(steps[i].name, images))
     chosen = gallery(cards, panels, key="frames_images", size=96)
     if chosen is not None:
         point = points[[card.sample_id for card in cards].index(chosen)]
@@ -215,7 +218,7 @@ def show_cards(shown: Beside, points: NDArray[np.int64]) -> None:
 
 def told_of(of: Points, points: NDArray[np.int64]) -> list[Answer]:
     """Images of some points and what they are."""
-    images = of.run.images("inputs", of.rows_of(points))
+    images = columns.images_of(of.run, of.rows_of(points))
     return [Answer([card.sample_id, card.group], image) for card, image in zip(of.cards(points), images, strict=True)]
 
 
@@ -267,7 +270,7 @@ def show_side_by_side() -> None:
     """The page."""
     run = sidebar.chosen_run()
     top = head("Latent side by side")
-    sidebar.needs_images(run, "The latent space")
+    sidebar.needs(run, "The latent space", "latents")
     subsets = tuple(sidebar.chosen_subsets(run))
     both = common(chosen_steps(run, top.controls))
     if not len(both):

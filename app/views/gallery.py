@@ -263,12 +263,13 @@ def show_failures(shown: Shown) -> None:
 def gallery() -> None:
     shown = sidebar.shown()
     top = head("Gallery")
-    sidebar.needs_images(shown.run, "The gallery")
+    sidebar.needs(shown.run, "The gallery", *([] if shown.run.pictures else ["inputs"]))
     point, problem = operating.operating_point(shown.run, shown.score, shown.level, shown.subsets)
     images = judged(shown, point)
     choice, of_list, active = controls(images, top.controls)
     top.answer.markdown(headline(images, of_list.rows) if active else answer(images))
     with top.below:
+        sidebar.say_missing(shown.run, "inputs", "reconstructions")
         if point is None:
             st.caption(problem)
         filters.chips(active, images.is_shown, on_change=to_first_page)

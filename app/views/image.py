@@ -140,7 +140,7 @@ def plane(run: Run) -> NDArray[np.float32]:
     return projection.coordinates(run, readers.principal_components(run))[:, :2]
 
 
-def show_scatter(shown: Shown, subject: Subject) -> None:
+def show_scatter(shown: Shown, code: NDArray[np.float32]) -> None:
     """The codes of the Run in the plane, the image's among them."""
     run = shown.run
     if len(run) < 2:
@@ -152,7 +152,7 @@ def show_scatter(shown: Shown, subject: Subject) -> None:
     here = np.flatnonzero(subset.isin(shown.subsets).to_numpy())
     drawn = here[projection.sampled_rows(subset.to_numpy(str)[here], MOST_POINTS, SEED)]
     x, y = (f"PC {i + 1} ({100 * pca.explained[i]:.0f} % of variance)" for i in (0, 1))
-    at = pca.applied(subject.code[np.newaxis])[0][:2]
+    at = pca.applied(code[np.newaxis])[0][:2]
     st.markdown("**Among the codes of the Run**")
     said = f"{len(drawn):,} of {len(here):,} codes" if len(drawn) < len(here) else f"all {len(drawn):,} codes"
     st.plotly_chart(
@@ -171,13 +171,16 @@ def show_in_runs(shown: Shown, subject: Subject, display: component.Display) -> 
         run, st.session_state["_go_to"] = picked
         st.query_params["run"] = label_of(run)
         st.rerun()
+    panels = display.of_images(subject.images)
+    if len(panels) < 2:
+        return
     with st.expander("Slide one image over another", icon=":material/compare:"):
+        with_some = [(label_of(other.run), other) for other in held[1:] if other.run.has("reconstructions")]
         of_others = [
-            component.Panel(f"reconstruction, {label_of(other.run)}", other.run.images("reconstructions", [other.row]))
-            for other in held[1:]
+            component.picture(f"reconstruction, {name}", other.run.images("reconstructions", [other.row]))
+            for name, other in with_some
         ]
-        panels = [*display.of_images(subject.inputs, subject.reconstructions), *of_others]
-        before_after(subject.name, panels, key="image_slider")
+        before_after(subject.name, [*panels, *of_others], key="image_slider")
 
 
 def show_nearest(run: Run, subject: Subject) -> None:
@@ -252,7 +255,9 @@ def chosen_subject(shown: Shown, top: Head) -> tuple[Subject | None, bool, compo
 def show(shown: Shown, subject: Subject, display: component.Display) -> None:
     """Everything about one image."""
     run = shown.run
-    zoomed(subject.name, display.of_images(subject.inputs, subject.reconstructions), key="image_panes")
+    if subject.images:
+        zoomed(subject.name, display.of_images(subject.images), key="image_panes")
+    sidebar.say_missing(run, "inputs", "reconstructions", "latents")
     if subject.row is not None:
         reviewing.follow(shown, subject.row, key="image")
         st.page_link(
@@ -269,7 +274,8 @@ def show(shown: Shown, subject: Subject, display: component.Display) -> None:
         standing.show_by_class(run, subject.scores)
         show_verdicts(shown, subject)
     with right:
-        show_scatter(shown, subject)
+        if subject.code is not None:
+            show_scatter(shown, subject.code)
         if subject.row is not None:
             st.markdown("**Metadata**")
             sample.show_metadata(run, subject.row)
@@ -278,7 +284,7 @@ def show(shown: Shown, subject: Subject, display: component.Display) -> None:
 def image() -> None:
     shown = sidebar.shown()
     top = head("Image")
-    sidebar.needs_images(shown.run, "A single image")
+    sidebar.needs(shown.run, "A single image")
     if "_go_to" in st.session_state:  # before the widgets that it changes
         st.session_state.update({"image": st.session_state.pop("_go_to"), "image_source": OF_RUN})
     subject, is_upload, display = chosen_subject(shown, top)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
 from app.components import scatter as plot
-from app.components.gallery import Panel, gallery
+from app.components.gallery import gallery, pictures
 from app.components.scatter import Answer, Colours
 from app.latent import explained
 from app.latent.explained import Chosen
@@ -117,11 +117,7 @@ def show_images(codes: Codes, rows: NDArray[np.int64]) -> int | None:
     """Original and reconstruction of some rows; the row of a card at the moment it is chosen."""
     far = None if codes.distance is None else [[distance_text(value)] for value in codes.distance[rows].tolist()]
     cards = codes.points.cards(rows, far)
-    panels = [
-        Panel("original", codes.run.images("inputs", rows)),
-        Panel("reconstruction", codes.run.images("reconstructions", rows)),
-    ]
-    chosen = gallery(cards, panels, key="latent_images", size=SIZE)
+    chosen = gallery(cards, pictures(codes.run, rows), key="latent_images", size=SIZE)
     return None if chosen is None else int(rows[[card.sample_id for card in cards].index(chosen)])
 
 
@@ -200,9 +196,8 @@ def told_of(codes: Codes, rows: NDArray[np.int64]) -> list[Answer]:
     table = columns.table_of(run, rows, shown if is_own or codes.by in shown else [*shown, codes.by])
     values = columns.scores_of(run, codes.score, rows)
     answers = []
-    for row, value, record, image in zip(
-        rows, values, table.to_dict("records"), run.images("inputs", rows), strict=True
-    ):
+    images = columns.images_of(run, rows)
+    for row, value, record, image in zip(rows, values, table.to_dict("records"), images, strict=True):
         lines = [str(record.pop("sample_id")), readable(names[kinds[row]]), f"{codes.score} {number(value)}"]
         known = {name: value for name, value in record.items() if not (pd.isna(value) or value == "")}
         told = {name: f"{v:.6g}" if isinstance(v, float) else str(v) for name, v in known.items()}
@@ -235,7 +230,7 @@ def explorer(codes: Codes) -> None:
             off=off,
             marked=marked,
             on_selected=partial(keep_unnamed, points),
-            has_images=True,
+            has_images=codes.run.has("inputs"),
             fills=True,
             key="latent_scatter",
         )
@@ -263,7 +258,7 @@ def show_latent_space() -> None:
     top = st.container(gap="xxsmall")
     head = top.container(horizontal=True, vertical_alignment="center", gap="small")
     head.title("Latent space", width="content")
-    sidebar.needs_images(run, "The latent space")
+    sidebar.needs(run, "The latent space", "latents")
     shown = Shown(run, tuple(sidebar.chosen_subsets(run)), sidebar.chosen_score(run), sidebar.chosen_level(run))
     distance = unusual(run)
     with head:

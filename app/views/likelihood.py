@@ -195,7 +195,7 @@ def show_table(table: pd.DataFrame) -> None:
 def page() -> None:
     shown = sidebar.shown()
     top = head("Likelihood")
-    sidebar.needs_images(shown.run, "The likelihood of latent codes")
+    sidebar.needs(shown.run, "The likelihood of latent codes", "latents")
     run = shown.run
     training = training_rows(run)
     n_training, n_dimensions = len(training), run.latent_dim

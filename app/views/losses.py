@@ -74,12 +74,12 @@ def distribution(run: Run, score: str, subsets: tuple[str, ...]) -> tuple[Option
 
 
 def about(score: str, run: Run) -> str:
-    return scores.description(score) if run.has_images else "Column of the imported score file."
+    return scores.description(score) if not run.is_of_scores else "Column of the imported score file."
 
 
 def axis_title(score: str, run: Run) -> str:
     """What a score is, with its unit but without its sources, in lines that fit below a small chart."""
-    if not run.has_images:
+    if run.is_of_scores:
         return score
     words = re.sub(r" \([^)]*\)\.?$|\.$", "", about(score, run))
     return "\n".join(textwrap.wrap(words, 54)[:3])

@@ -166,8 +166,8 @@ def show_next(about: Summary) -> None:
     st.header("Where next?")
     places = [
         ("views/threshold.py", "Choose a threshold", ":material/tune:", True),
-        ("views/gallery.py", "See the reconstructions", ":material/grid_view:", run.has_images),
-        ("views/latent.py", "Look at the latent space", ":material/scatter_plot:", run.has_images),
+        ("views/gallery.py", "See the reconstructions", ":material/grid_view:", bool(run.pictures)),
+        ("views/latent.py", "Look at the latent space", ":material/scatter_plot:", run.has("latents")),
         ("views/compare.py", "Compare with another Run", ":material/compare:", True),
     ]
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -169,7 +169,7 @@ def show_separation() -> None:
     """The page."""
     run = sidebar.chosen_run()
     top = head("Separation")
-    sidebar.needs_images(run, "What codes separate")
+    sidebar.needs(run, "What codes separate", "latents")
     subsets = sidebar.chosen_subsets(run)
     try:
         shown = computed(run).within(subsets)

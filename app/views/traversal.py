@@ -10,7 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
-from app.components.gallery import Card, Panel, gallery
+from app.components.gallery import Card, gallery, pictures
 from app.latent.chosen_samples import chosen_rows, live_rows
 from app.latent.path_images import sheet_of, show_path
 from app.parts import network
@@ -194,11 +194,7 @@ def show_samples(run: Run, rows: list[int]) -> None:
         style = style_of(str(readers.groups(run)[row]))
         lines = (f"{letter}: {ids[row]}" if len(rows) > 1 else str(ids[row]),)
         cards.append(Card(str(ids[row]), lines, readable(str(readers.groups(run)[row])), style.colour, style.is_hollow))
-    panels = [
-        Panel(name, run.images(kind, rows))
-        for name, kind in (("original", "inputs"), ("reconstruction", "reconstructions"))
-    ]
-    chosen = gallery(cards, panels, key="traversal_samples", size=64)
+    chosen = gallery(cards, pictures(run, np.array(rows)), key="traversal_samples", size=64)
     if chosen is not None:
         st.switch_page("views/image.py", query_params={"run": label_of(run), "image": chosen})
 
@@ -238,7 +234,7 @@ def page() -> None:
     shown = sidebar.shown()
     run = shown.run
     top = head("Traversal")
-    sidebar.needs_images(run, "Decoding along the latent space")
+    sidebar.needs(run, "Decoding along the latent space", "latents")
     landscape(run)
     if st.query_params.get("decode") == ONE:  # a link says it; the default stands in no address that the page has made
         st.session_state["decode"] = ONE

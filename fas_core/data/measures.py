@@ -26,6 +26,13 @@ BLOCK = 8.0  # pixels from one edge of a JPEG's blocks to the next
 LEAST_PERIOD = 2.5  # pixels: blocks that scaling has made smaller leave no trace that can be told from detail
 
 
+def luma(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(n, H, W) of gray images, which stay as they are, or of colour ones (n, H, W, 3): ITU-R 601, as `data.images`."""
+    if images.ndim == 3:
+        return images
+    return np.rint(images @ np.array([0.299, 0.587, 0.114], np.float32)).astype(np.uint8)
+
+
 def of_pixels(images: NDArray[np.uint8]) -> dict[str, Floats]:
     """`OF_PIXELS` of images (n, H, W): (n,) each. Sharpness as in Pech-Pacheco et al. (ICPR 2000), its root."""
     x = images.astype(np.float32) / np.float32(255)

@@ -5,18 +5,21 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from fas_core.data.measures import luma
+
 SIDE = 32  # pixels
 UNIT = 255 * SIDE  # Euclidean distance of two thumbnails whose pixels differ by 1, of 0..1, in root mean square
 CHUNK = 1024  # images at once
 
 
 def shrunk(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(n, SIDE * SIDE) of (n, H, W) images: each pixel the mean of the part of the image that it covers."""
-    n, height, width = images.shape
+    """(n, SIDE * SIDE) of (n, H, W) images, or of the luma of (n, H, W, 3): each pixel the mean of the part of the
+    image that it covers."""
+    n, height, width = images.shape[:3]
     small = np.empty((n, SIDE * SIDE), np.uint8)
     down, across = _areas(height), _areas(width).T
     for first in range(0, n, CHUNK):
-        means = down @ images[first : first + CHUNK].astype(np.float32) @ across
+        means = down @ luma(images[first : first + CHUNK]).astype(np.float32) @ across
         small[first : first + CHUNK] = np.rint(means).clip(0, 255).reshape(len(means), -1)
     return small
 

@@ -156,7 +156,7 @@ def decided_on(run: Run, level: str) -> str:
     unit = level.split(" ")[0]
     if unit != FRAME:
         return f"{unit}s"
-    if run.has_images:
+    if not run.is_of_scores:
         return "images"
     columns = [name for name in (*_SAME, *_NAMED_BY["video"]) if name in run.column_names()]
     if GROUPED["video"] not in columns:

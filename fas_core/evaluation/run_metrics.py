@@ -171,7 +171,7 @@ def evaluated(
                     eer_ci95=eers[name],
                     at_dev_threshold=at_dev_threshold(run, decided[name], judged),
                 )
-    errors = reconstruction_errors(run) if run.has_images else None
+    errors = reconstruction_errors(run) if run.has("inputs", "reconstructions") else None
     return RunMetrics(run.id, level, of_scores, tuple(health.cautions(run, subsets)), errors)
 
 

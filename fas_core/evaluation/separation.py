@@ -21,6 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fas_core import memo, metrics, scores
+from fas_core.data.measures import luma
 from fas_core.data.names import ALL, ATTACK, BONA_FIDE, in_protocol_order, is_training
 from fas_core.documents import read_as
 from fas_core.evaluation import breakdown
@@ -274,7 +275,7 @@ def _nuisances(
     names = [c for c in breakdown.columns_for(run) if c not in NO_NUISANCE]
     names += [c for c in ("session_id",) if c in samples]
     values = run.samples(["label", *names]).iloc[live][names]  # as many rows as there are, also of no column
-    if BRIGHTNESS not in names:
+    if BRIGHTNESS not in names and run.has("inputs"):
         if len(live) > LIMIT:  # the brightness of no more images than are compared: each is read for it
             some = sampled_rows(samples["subset"].to_numpy(str)[live], LIMIT, 0)
             bright = np.full(len(live), np.nan)
@@ -296,7 +297,7 @@ def _nuisances(
 
 def brightness(run: Run, rows: NDArray[np.int64]) -> Floats:
     """Mean of the images in `rows`, 0 (black) to 1: (n,)."""
-    blocks = [run.images("inputs", rows[i : i + _IMAGES_AT_ONCE]) for i in range(0, len(rows), _IMAGES_AT_ONCE)]
+    blocks = [luma(run.images("inputs", rows[i : i + _IMAGES_AT_ONCE])) for i in range(0, len(rows), _IMAGES_AT_ONCE)]
     return np.concatenate([block.mean((1, 2)) for block in blocks] or [np.empty(0)]) / 255
 
 

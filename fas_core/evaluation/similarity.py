@@ -8,16 +8,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from fas_core.data.measures import luma
+
 WINDOW, SD = 11, 1.5  # pixels
 C1, C2 = 0.01**2, 0.03**2  # for pixels in [0, 1]
 
 
 def ssim_map(inputs: NDArray[np.uint8], reconstructions: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(n, H, W) structural similarity around each pixel of (n, H, W) images, at most 1, which means equal.
+    """(n, H, W) structural similarity around each pixel of (n, H, W) images, or of the luma of colour ones.
 
+    At most 1, which means equal.
     Gaussian window of 11 pixels and sd 1.5. The outermost 5 pixels, around which it does not fit, repeat the nearest
     place where it does. Raises ValueError for images smaller than the window.
     """
+    inputs, reconstructions = luma(inputs), luma(reconstructions)
     height, width = inputs.shape[1:]
     if min(height, width) < WINDOW:
         raise ValueError(f"images of {height} x {width} pixels are smaller than the window of {WINDOW}")

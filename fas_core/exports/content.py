@@ -126,7 +126,7 @@ class Content:
             here = slice(shard.start, shard.start + shard.n)
             samples = shard.table("samples", schema.names).cast(schema)
             labels = np.array(samples["label"].to_pylist())
-            codes = np.asarray(shard.array("latents")) if self.run.has_images else None
+            codes = np.asarray(shard.array("latents")) if self.run.has("latents") else None
             yield Part(
                 shard.start,
                 samples,
@@ -175,10 +175,10 @@ def gathered(
         values = {name: scores.values(whole, name) for name in scores.offered(run)}
         notes: list[str] = []
         thresholds, decided = _by_card(run, values, card) if card else _by_rule(run, values, rule, notes)
-        embedding = projection.known_umap(run) if run.has_images else None
+        embedding = projection.known_umap(run) if run.has("latents") else None
         yield Content(
             run,
-            images if run.has_images else NONE,
+            images if images == PATHS or run.has("inputs") else NONE,
             hides_faces,
             values,
             decided,
@@ -196,7 +196,7 @@ class _Gathered(Run):
     def __init__(self, run: Run, folder: Path) -> None:
         super().__init__(run.folder, run.info, run.shards, run.broken)
         self._codes: NDArray[np.float32] | None = None
-        if run.has_images and len(run.shards) > 1:
+        if run.has("latents") and len(run.shards) > 1:
             shape = (len(run), run.latent_dim)
             self._codes = np.lib.format.open_memmap(folder / "codes.npy", "w+", np.float32, shape)
             for shard in run.shards:
@@ -262,7 +262,7 @@ def _by_rule(run: Run, values: dict[str, NDArray[np.float64]], rule: Rule, notes
 
 
 def _pca(run: Run, notes: list[str]) -> projection.PrincipalComponents | None:
-    if not run.has_images or len(run) < 2:
+    if not run.has("latents") or len(run) < 2:
         return None
     if not projection.is_pca_at_hand(run):
         notes.append("No principal components: they would take long. The page Latent space has them made.")
@@ -271,7 +271,7 @@ def _pca(run: Run, notes: list[str]) -> projection.PrincipalComponents | None:
 
 
 def _neighbours(run: Run, notes: list[str], told: Callable[[float], object]) -> Near | None:
-    if not run.has_images or len(run) < 2:
+    if not run.has("latents") or len(run) < 2:
         return None
     if len(run) > COMPARED:
         notes.append(f"No neighbours: they are found among at most {COMPARED:,} images, and these are {len(run):,}.")

@@ -62,8 +62,8 @@ _INSIDE = {
 
 def require(run: Run, images: str) -> None:
     """Raises BadInputError where samples would have no file: FiftyOne shows files."""
-    if images == NONE or (images != PATHS and not run.has_images):
-        why = "--images none" if images == NONE else f"Run {run.info.name} holds scores only"
+    if images == NONE or (images != PATHS and not run.has("inputs")):
+        why = "--images none" if images == NONE else f"Run {run.info.name} holds no images"
         raise BadInputError(f"{why}: a sample of FiftyOne is an image file. Export a table instead: --to parquet")
 
 
@@ -109,7 +109,7 @@ def _metadata(content: Content, names: dict[str, str]) -> Json:
     fields += [_field(names[f.name], _kind(f.type), words=f"column '{f.name}'") for f in content.schema()]
     fields += [_field(f"score_{name}", "Float", words=content.score_words(name)) for name in content.values]
     fields += [_field(f"verdict_{name}", "String", words=content.verdict_words(name)) for name in content.thresholds]
-    vectors = {"latent": content.run.has_images, "pca": content.pca is not None, "umap": content.umap is not None}
+    vectors = {"latent": content.run.has("latents"), "pca": content.pca is not None, "umap": content.umap is not None}
     fields += [_field(name, "Vector") for name, is_there in vectors.items() if is_there]
     if content.neighbours is not None:
         fields.append(_field("neighbors", "List", words="ids of the samples nearest by codes, the nearest first"))
@@ -206,9 +206,9 @@ def _file(content: Content, part: Part, i: int, name: str, folder: Path) -> Json
     path = folder / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(part.pictures[i])
-    height, width = content.run.shards[0].meta.arrays["inputs"].shape[1:]
+    height, width, *channels = content.run.shards[0].meta.arrays["inputs"].shape[1:]
     about = {"size_bytes": len(part.pictures[i]), "mime_type": "image/png", "width": width, "height": height}
-    return {"filepath": name, "metadata": {"_cls": "ImageMetadata", **about, "num_channels": 1}}
+    return {"filepath": name, "metadata": {"_cls": "ImageMetadata", **about, "num_channels": 3 if channels else 1}}
 
 
 def _id(run: Run, what: str, row: int) -> str:

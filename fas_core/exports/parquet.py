@@ -70,7 +70,7 @@ def _columns(content: Content, *, with_vectors: bool) -> dict[str, tuple[pa.Data
         shares = ", ".join(f"{100 * share:.1f} %" for share in content.pca.explained)
         words = f"Principal components of the codes, fitted on live training images; of their variance: {shares}"
         columns["pca"] = pa.list_(pa.float32(), len(content.pca.components)), words
-    if with_vectors and content.run.has_images:
+    if with_vectors and content.run.has("latents"):
         columns["latent"] = pa.list_(pa.float32(), content.run.latent_dim), "The code: the encoder's mean."
     if content.images != NONE:
         kept = "PNG as the model saw it" + (", pixelated" if content.hides_faces else "")

@@ -43,7 +43,7 @@ class Outputs:
         return self.codes
 
     def looks(self, name: str) -> NDArray[np.float64]:
-        return measures.of_pixels(self.inputs)[name]
+        return measures.of_pixels(measures.luma(self.inputs))[name]
 
 
 def ready(run: Run, device: str = "auto") -> Ready:
@@ -51,6 +51,8 @@ def ready(run: Run, device: str = "auto") -> Ready:
 
     Raises BadInputError where the checkpoint is gone or has changed, or the code of a model from another package has.
     """
+    if not run.info.checkpoint_header:
+        raise BadInputError(f"Run {run.info.name} was imported: there is no model to ask.")
     path = Path(run.info.checkpoint_path or run.info.checkpoint)
     if not path.is_file():
         raise BadInputError(f"The checkpoint of Run {run.info.name} is not at {path} any more. Bring it back.")
@@ -136,8 +138,9 @@ def verdicts(frozen: Card, cache: Path, paths: Sequence[Path], device: str = "au
         raise BadInputError(
             f"Run {run.info.name} has changed since the card was made. Check it: fas threshold --check."
         )
-    if not run.has_images:
-        raise BadInputError(f"The card is of {run.info.name}, imported from a score file: there is no model to ask.")
+    if not run.info.checkpoint_header:
+        how = "imported from a score file" if run.is_of_scores else "imported as arrays"
+        raise BadInputError(f"The card is of {run.info.name}, {how}: there is no model to ask.")
     given = preparing.input_of(run.info)
     values, reasons = np.full(len(paths), np.nan), [""] * len(paths)
     readable: dict[int, NDArray[np.float32]] = {}

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fas_core import memo
+from fas_core.data.measures import luma
 from fas_core.errors import BadInputError
 from fas_core.latent import projection
 from fas_core.metrics.uncertainty import codes_of, draws
@@ -142,7 +143,7 @@ def pixel_places_of(run: Run, rows: NDArray[np.int64], is_fit: NDArray[np.bool_]
         run.cache,
         "pixel places",
         {"run": run.digest, "rows": exact, "k": k, "pixels": PIXELS},
-        lambda: {"places": pixel_places(run.images("inputs", rows), is_fit, k)},
+        lambda: {"places": pixel_places(luma(run.images("inputs", rows)), is_fit, k)},
     )
     return np.asarray(kept["places"], np.float32)
 

@@ -18,7 +18,7 @@ from fas_core.reports import curves, palette, svg
 from fas_core.reports.curves import RUN_LOOKS, planes, thinned
 from fas_core.reports.figures import Drawing, Figure
 from fas_core.reports.html import Triplet
-from fas_core.reports.pictures import ERROR_LIMIT, HIDDEN, PictureSheet, error_map, pixelated, png
+from fas_core.reports.pictures import ERROR_LIMIT, HIDDEN, PictureSheet, pictures_of, png
 from fas_core.reports.svg import Plot, linear_axis
 from fas_core.runs import traininglog
 from fas_core.runs.store import Run
@@ -45,7 +45,7 @@ def everything(systems: Sequence[System], *, hides_faces: bool) -> Iterator[tupl
         whose = name if names.count(name) == 1 else f"{name}-{system.run.id}"
         for figure in figures(system):
             yield whose, figure
-        if system.run.has_images:
+        if system.run.pictures:
             yield whose, reconstructions(system, hides_faces=hides_faces)
     if (of_trainings := trainings(systems)) is not None:
         yield "runs" if sheet else "", of_trainings
@@ -153,7 +153,7 @@ def distribution(values: NDArray[np.float64], kinds: NDArray[np.str_], title: st
 
 def _latent_space(run: Run) -> list[Figure]:
     """Figures 4.3, 4.7, 4.8, 4.10: two principal components, and UMAP where it is kept; 4.4: likelihoods."""
-    if not run.has_images:
+    if not run.has("latents"):
         return []
     if len(run) < 2:
         why = f"A plane to show it in takes two codes; this Run has {len(run)}."
@@ -221,17 +221,9 @@ def reconstructions(system: System, *, hides_faces: bool) -> Figure:
     for subset in run.subsets:
         here = run.rows_of(subset)
         chosen = np.sort(np.concatenate([_evenly(here[attack[here]]), _evenly(here[~attack[here]])]))
-        inputs, outputs = run.images("inputs", chosen), run.images("reconstructions", chosen)
-        if hides_faces:
-            inputs, outputs = pixelated(inputs), pixelated(outputs)
         triplets = []
-        for row, original, reconstruction in zip(chosen, inputs, outputs, strict=True):
+        for row, pictures in zip(chosen, pictures_of(run, chosen, hides_faces=hides_faces), strict=True):
             kind = str(rows["pai_species"].iloc[row]) or "attack" if attack[row] else "live"
-            pictures = {
-                "original": original,
-                "reconstruction": reconstruction,
-                "error": error_map(original, reconstruction),
-            }
             name = "" if hides_faces else str(rows["sample_id"].iloc[row])
             words = f"{kind} · {score} {values[row]:.5g}"
             triplets.append(Triplet([(what, png(picture)) for what, picture in pictures.items()], words, name))
@@ -241,6 +233,8 @@ def reconstructions(system: System, *, hides_faces: bool) -> Figure:
         f"{ERROR_LIMIT:g} of the pixel range or more (bright), evenly taken from every subset."
     )
     hidden = f" {HIDDEN}" if hides_faces else ""
+    missing = run.without("inputs", "reconstructions")
+    hidden += f" {run.info.name} {missing}." if missing else ""
     return Figure("reconstructions", "Reconstructions", about + hidden, tuple(drawings))
 
 

@@ -14,7 +14,9 @@ from PIL import Image
 
 from fas_core.files import shortened
 from fas_core.reports.html import Triplet
+from fas_core.runs.store import Run
 
+NAMES = {"inputs": "original", "reconstructions": "reconstruction"}  # of `Run.pictures`
 BLOCKS = 8  # by 8: what pixelating leaves of an image
 ERROR_LIMIT = 0.5  # what the end of the error scale stands for, as in the app
 # The error scale of the app: inferno.
@@ -26,22 +28,39 @@ SCALE = f"Errors are absolute, from 0 (dark) to {ERROR_LIMIT:g} of the pixel ran
 
 
 def pixelated(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(n, H, W), at least `BLOCKS` pixels each way -> the mean of each of `BLOCKS` x `BLOCKS` blocks, in its place."""
-    blocks = [np.arange(size) * BLOCKS // size for size in images.shape[1:]]
+    """(n, H, W) or (n, H, W, 3), at least `BLOCKS` pixels each way -> the mean of each of `BLOCKS` x `BLOCKS` blocks,
+    in its place."""
+    blocks = [np.arange(size) * BLOCKS // size for size in images.shape[1:3]]
     counts = [np.bincount(of_pixel, minlength=BLOCKS) for of_pixel in blocks]
     starts = [np.cumsum(of_axis) - of_axis for of_axis in counts]
     sums = np.add.reduceat(np.add.reduceat(images.astype(np.float64), starts[0], axis=1), starts[1], axis=2)
-    means = np.rint(sums / np.multiply.outer(*counts)).astype(np.uint8)
+    of_block = np.multiply.outer(*counts).reshape(BLOCKS, BLOCKS, *[1] * (images.ndim - 3))
+    means = np.rint(sums / of_block).astype(np.uint8)
     return means[:, blocks[0][:, None], blocks[1][None]]
 
 
 def error_map(original: NDArray[np.uint8], reconstruction: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(H, W) twice -> (H, W, 3) in the colours of the error scale."""
+    """(H, W) or (H, W, 3) twice -> (H, W, 3) in the colours of the error scale; of colours, their mean error."""
     anchors = np.array([[int(colour[i : i + 2], 16) for i in (0, 2, 4)] for colour in _ERROR_COLOURS], float)
     share = np.abs(original.astype(float) - reconstruction) / 255 / ERROR_LIMIT
+    share = share.mean(-1) if share.ndim == 3 else share
     place = share.clip(0, 1) * (len(anchors) - 1)
     channels = [np.interp(place, np.arange(len(anchors)), anchors[:, channel]) for channel in range(3)]
     return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
+
+
+def pictures_of(run: Run, rows: NDArray[np.int64], *, hides_faces: bool) -> list[dict[str, NDArray[np.uint8]]]:
+    """Of each row what the Run holds of original, reconstruction and, where it holds both, the error."""
+    images = {name: run.images(name, rows) for name in run.pictures}
+    if hides_faces:
+        images = {name: pixelated(of_name) for name, of_name in images.items()}
+    listed = []
+    for place in range(len(rows)):
+        pictures = {NAMES[name]: of_name[place] for name, of_name in images.items()}
+        if len(pictures) == len(NAMES):
+            pictures["error"] = error_map(*pictures.values())
+        listed.append(pictures)
+    return listed
 
 
 class PictureSheet:

@@ -35,7 +35,7 @@ from fas_core.reports import card as cardpage
 from fas_core.reports import decisions as decided
 from fas_core.reports.forest import forest
 from fas_core.reports.html import Triplet, facts, html_page, section
-from fas_core.reports.pictures import HIDDEN, SCALE, error_map, pixelated, png
+from fas_core.reports.pictures import HIDDEN, SCALE, pictures_of, png
 from fas_core.reports.provenance import of_system, software, version
 from fas_core.reports.tables import EACH_ALONE, forest_rows, frame, groups_table, metrics_table, worse_table
 
@@ -211,17 +211,20 @@ def _changed(sheet: Sheet, options: Options) -> Markup:
         turned = at.counts()
         counts = f"{letter} puts {turned.fixed:,} wrong verdicts right and {turned.broken:,} right ones wrong."
     lead = f"{counts} {_filter_words(options.samples, letter).capitalize()}: {len(rows):,}."
-    without = [system.run.info.name for system in (systems[0], systems[b]) if not system.run.has_images]
+    runs = (systems[0].run, systems[b].run)
+    without = [f"{run.info.name}: {run.without('inputs', 'reconstructions')}." for run in runs if not run.pictures]
     if not len(rows):
         return section(title, html.paragraph(f"{lead} No sample fits."))
     if without:
-        lead += f" {' and '.join(dict.fromkeys(without))}: imported from a score file, without images."
+        lead += f" {' '.join(dict.fromkeys(without))}"
         return section(title, html.joined([html.paragraph(lead), _ids(pair, rows)]))
     if options.images == NO_IMAGES:
         return section(title, html.paragraph(f"{lead} Images are left out."))
     hidden = f" {HIDDEN}" if options.images == PIXELATED else ""
     shown = f" The first {MOST_IMAGES} are shown." if len(rows) > MOST_IMAGES else ""
-    about = html.paragraph(f"Original, A, {letter}, and the error of each. {SCALE}{hidden}", "quiet")
+    lacking = [f" {run.info.name} {missing}." for run in runs if (missing := run.without("inputs", "reconstructions"))]
+    note = f"Original, A, {letter}, and the error of each. {SCALE}{hidden}{''.join(dict.fromkeys(lacking))}"
+    about = html.paragraph(note, "quiet")
     cards = _cards(sheet, pair, rows[:MOST_IMAGES], options)
     return section(title, html.joined([html.paragraph(lead + shown), about, html.triplets("", cards, SIDE)]))
 
@@ -238,21 +241,21 @@ def _ids(pair: Pair, rows: NDArray[np.int64]) -> Markup:
 def _cards(sheet: Sheet, pair: Pair, rows: NDArray[np.int64], options: Options) -> list[Triplet]:
     """Of each sample the original, both reconstructions, and the error of each against its own input."""
     hides_faces, at, letter = options.images == PIXELATED, pair.flips, LETTERS[pair.b]
-    images = []
-    for i in (0, pair.b):
-        run, of_run = sheet.comparison.systems[i].run, pair.both.rows[i][rows]
-        both = run.images("inputs", of_run), run.images("reconstructions", of_run)
-        images.append([pixelated(kind) if hides_faces else kind for kind in both])
-    (originals, first), (inputs, second) = images
+    of_a, of_b = (
+        pictures_of(sheet.comparison.systems[i].run, pair.both.rows[i][rows], hides_faces=hides_faces)
+        for i in (0, pair.b)
+    )
     cards = []
     for place, row in enumerate(rows):
-        pictures = {
-            "original": originals[place],
-            "A": first[place],
-            letter: second[place],
-            "error of A": error_map(originals[place], first[place]),
-            f"error of {letter}": error_map(inputs[place], second[place]),
+        a, b = of_a[place], of_b[place]
+        stated = {
+            "original": a.get("original", b.get("original")),
+            "A": a.get("reconstruction"),
+            letter: b.get("reconstruction"),
+            "error of A": a.get("error"),
+            f"error of {letter}": b.get("error"),
         }
+        pictures = {what: picture for what, picture in stated.items() if picture is not None}
         verdicts = ("", "") if at is None else (f"{at.verdicts_a[row]} ", f"{at.verdicts_b[row]} ")
         words = " · ".join(
             f"{name} {verdict}{number(values[row])}"
@@ -282,7 +285,7 @@ def _behind(systems: Sequence[System], options: Options) -> list[list[Markup]]:
         for letter, system in zip(LETTERS, systems, strict=False):
             which = f"{letter}, " if len(systems) > 1 else ""
             figures = [*appendix.figures(system)]
-            if with_images and system.run.has_images:
+            if with_images and system.run.pictures:
                 figures.append(appendix.reconstructions(system, hides_faces=hides_faces))
             sections = [figure.section() for figure in figures]
             sheets.append([html.heading(f"Appendix: {which}{system.run.info.name}"), *sections])

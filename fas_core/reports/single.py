@@ -15,7 +15,7 @@ from fas_core.evaluation.words import number, threshold_text
 from fas_core.metrics.operating_point import BY_HAND
 from fas_core.reports import curves, decisions, html
 from fas_core.reports.html import Triplet, section
-from fas_core.reports.pictures import HIDDEN, SCALE, error_map, pixelated, png
+from fas_core.reports.pictures import HIDDEN, SCALE, pictures_of, png
 from fas_core.reports.tables import frame
 from fas_core.runs import health
 
@@ -104,8 +104,10 @@ def _wrong(about: Summary, *, with_images: bool, hides_faces: bool) -> Markup:
         return section(title, html.paragraph("None."))
     kinds = np.where(rows["label"].to_numpy() == ATTACK, rows["pai_species"].to_numpy(str), "live")
     ids = rows["sample_id"].to_numpy(str)
-    if not run.has_images:
-        lead += f" {run.info.name}: imported from a score file, without images."
+    missing = run.without("inputs", "reconstructions")
+    if missing:
+        lead += f" {run.info.name}: {missing}."
+    if not run.pictures:
         lines = [
             [ids[i], kinds[i] or "attack", str(rows["subset"].iloc[i]), verdicts[i], number(values[i])]
             for i in listed[:MOST_IDS]
@@ -118,17 +120,14 @@ def _wrong(about: Summary, *, with_images: bool, hides_faces: bool) -> Markup:
     first_frame = dict(zip(of_run[0].tolist(), of_run[1].tolist(), strict=True))
     shown = [i for i in listed if int(chosen[i]) in first_frame][:MOST_IMAGES]
     frames = np.array([first_frame[int(chosen[i])] for i in shown], np.int64)
-    inputs, outputs = (run.images(name, frames) for name in ("inputs", "reconstructions"))
-    if hides_faces:
-        inputs, outputs = pixelated(inputs), pixelated(outputs)
-        lead += f" {HIDDEN}"
+    lead += f" {HIDDEN}" if hides_faces else ""
     cards = [
         Triplet(
-            [("original", png(a)), ("reconstruction", png(b)), ("error", png(error_map(a, b)))],
+            [(what, png(picture)) for what, picture in pictures.items()],
             f"{kinds[i] or 'attack'} {verdicts[i]} · {score} {number(values[i])}",
             "" if hides_faces else ids[i],
         )
-        for i, a, b in zip(shown, inputs, outputs, strict=True)
+        for i, pictures in zip(shown, pictures_of(run, frames, hides_faces=hides_faces), strict=True)
     ]
     about_them = html.paragraph(f"Original, reconstruction and error. {SCALE}", "quiet")
     return section(title, html.joined([html.paragraph(lead), about_them, html.triplets("", cards, SIDE)]))

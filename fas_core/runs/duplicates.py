@@ -26,7 +26,7 @@ from fas_core.errors import BadInputError
 from fas_core.runs.store import Run
 
 By = Literal["pixels", "code"]
-WAYS: tuple[By, ...] = ("pixels", "code")
+WAYS: dict[By, str] = {"pixels": "inputs", "code": "latents"}  # and what of a Run is compared
 BLOCK = 2048  # rows against so many others at once: 16 MB of distances
 MOST = 300_000  # samples: the work grows with their square
 QUICK = 20_000  # samples that are compared in seconds: done for every Run that is made
@@ -261,15 +261,20 @@ def of_run(run: Run, by: By, told: Told = lambda _: None) -> NearDuplicates:
     return _near_duplicates(memo.arrays(run.cache, *_key(run, by), compute), samples, subsets)
 
 
+def ways(run: Run) -> list[By]:
+    """Those by which its samples can be compared."""
+    return [by for by, content in WAYS.items() if run.has(content)]
+
+
 def known(run: Run, by: By) -> NearDuplicates | None:
     """The same if it has been computed: nothing slow."""
-    arrays = memo.found(run.cache, *_key(run, by)) if run.has_images and len(run) else None
+    arrays = memo.found(run.cache, *_key(run, by)) if run.has(WAYS[by]) and len(run) else None
     return None if arrays is None else _near_duplicates(arrays, _samples(run), run.subsets)
 
 
 def pixels(run: Run) -> NDArray[np.uint8]:
     """(n, 1024) the stored inputs of a Run, shrunk; read shard by shard. Raises BadInputError where it has none."""
-    small = [thumbnails.shrunk(shard.array("inputs")) for shard in run.shards if run.has_images]
+    small = [thumbnails.shrunk(shard.array("inputs")) for shard in run.shards if run.has("inputs")]
     if not small:
         raise BadInputError(f"Run {run.info.name} has no images to compare.")
     return np.concatenate(small)

@@ -250,7 +250,7 @@ def _roles(
 
 def all_well(run: Run, chosen_on: Sequence[str] | None = None, reported_on: Sequence[str] | None = None) -> str:
     """What was looked at where there are no `findings`, in a sentence: only what this Run's data can tell."""
-    looked = ["every image was read"] if run.has_images else []
+    looked = ["every image was read"] if run.has("inputs") else []
     if "subject_id" in run.column_names():
         chosen, reported = _roles(run, chosen_on, reported_on)
         looked += ["no subject is in both training and unseen subsets"] if TRAIN in run.subsets else []
@@ -270,8 +270,8 @@ def _nameless(run: Run, n: int) -> str:
     column = column_of_people(run.column_names())
     if not column:
         return said
-    remedy = "write it as subject_id in the manifest" if run.has_images else f"--column subject_id={column}"
-    how = "" if run.has_images else "import again with "
+    remedy = "write it as subject_id in the manifest" if not run.is_of_scores else f"--column subject_id={column}"
+    how = "" if not run.is_of_scores else "import again with "
     return f"{said} If its column '{column}' names people: {how}{remedy}."
 
 

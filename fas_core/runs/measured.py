@@ -23,14 +23,14 @@ _FORMAT = 2  # raise it whenever a measure changes
 
 def of_run(run: Run) -> dict[str, Floats]:
     """(n,) of each of `MEASURES`, in row order; nothing for a Run without images."""
-    if not run.has_images:
+    if not run.has("inputs"):
         return {}
     return memo.arrays(run.cache, "measures", _parameters(run), lambda: _computed(run))
 
 
 def is_known(run: Run) -> bool:
     """Whether nothing has to be computed; reading the images of a large Run takes minutes."""
-    return not run.has_images or memo.found(run.cache, "measures", _parameters(run)) is not None
+    return not run.has("inputs") or memo.found(run.cache, "measures", _parameters(run)) is not None
 
 
 def _parameters(run: Run) -> dict[str, object]:
@@ -55,7 +55,7 @@ def _of_shard(shard: Shard, has: set[str]) -> dict[str, Floats]:
         periods = np.where(is_whole, BLOCK * factor, 0)
     parts = []
     for start in range(0, shard.n, _AT_ONCE):
-        block = np.asarray(images[start : start + _AT_ONCE])
+        block = measures.luma(np.asarray(images[start : start + _AT_ONCE]))
         blocky = measures.blockiness(block, periods[start : start + _AT_ONCE])
         parts.append(measures.of_pixels(block) | {COMPRESSION: blocky})
     return {name: np.concatenate([part[name] for part in parts] or [np.empty(0)]) for name in MEASURES}

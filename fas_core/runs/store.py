@@ -3,14 +3,14 @@
     cache/runs/<run>/run.json                             what the Run is and which shards it will have
     cache/runs/<run>/.lock                                while somebody writes the Run: who
     cache/runs/<run>/<subset>/shard-00000/latents.npy     (n, d) float32
-                                          reconstructions.npy, inputs.npy   (n, H, W) uint8
+                                          reconstructions.npy, inputs.npy   (n, H, W) or (n, H, W, 3) uint8
                                           samples.parquet    ids, metadata, one column per loss term
                                           failures.parquet   rows whose image gave no output, with the reason
                                           meta.json          sizes and checksums, written last
 
 A shard is complete or absent: it is filled in a folder of another name, brought to the disk and renamed. Names that
 begin with a dot are no content. Samples are joined by `sample_id`; a row number means nothing outside one opened Run.
-A scores-only Run has samples.parquet alone.
+A scores-only Run has samples.parquet alone; any of the arrays may be missing, of all shards then (`Run.has`).
 """
 
 from __future__ import annotations
@@ -43,6 +43,12 @@ from fas_core.runs import measured
 FORMAT_VERSION = 2
 SHARD_SIZE = 1024  # images, about 33 MB of pixels: what a kill can cost. Another size is another FORMAT_VERSION
 ARRAYS = ("latents", "reconstructions", "inputs")
+CONTENTS = {  # what a Run may hold; each may be missing
+    "latents": "latent codes",
+    "reconstructions": "reconstructions",
+    "inputs": "original images",
+    "losses": "losses",
+}
 FAILURE_COLUMNS = ("sample_id", "label", "subset", "reason")
 
 
@@ -345,8 +351,35 @@ class Run:
         return self.folder.parent.parent
 
     @property
-    def has_images(self) -> bool:
-        return self.info.kind == "images"
+    def is_of_scores(self) -> bool:
+        """Whether it was imported from score files: no model's outputs are in it."""
+        return self.info.kind == "scores"
+
+    def has(self, *content: str) -> bool:
+        """Whether it holds all of these `CONTENTS`. A Run without a shard holds no array yet."""
+        arrays = self.shards[0].meta.arrays if self.shards else {}
+        return all(bool(self.info.scores) if name == "losses" else name in arrays for name in content)
+
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """Those of `inputs` and `reconstructions` that it holds: what can be looked at."""
+        return tuple(name for name in ("inputs", "reconstructions") if self.has(name))
+
+    def without(self, *content: str) -> str:
+        """Which of these `CONTENTS` it does not hold, in words after its name; "" where it holds all of them."""
+        missing = [CONTENTS[name] for name in content if not self.has(name)]
+        if missing and self.is_of_scores:
+            return "imported from a score file, without images"
+        return f"holds no {' and no '.join(missing)}" if missing else ""
+
+    def require(self, *content: str) -> None:
+        """Raises BadInputError saying which of these `CONTENTS` are missing."""
+        if self.is_of_scores:
+            raise BadInputError(f"Run {self.info.name} holds scores only: it has no images and no latents.")
+        if not self.shards:
+            raise BadInputError(f"Run {self.info.name} has no complete shard yet. Run 'fas cache' again to go on.")
+        if missing := self.without(*content):
+            raise BadInputError(f"Run {self.info.name} {missing}.")
 
     @property
     def is_complete(self) -> bool:
@@ -365,8 +398,8 @@ class Run:
 
     @property
     def latent_dim(self) -> int:
-        """Numbers in a code. Of a Run of images with at least one shard."""
-        self._require_images()
+        """Numbers in a code. Of a Run with latents and at least one shard."""
+        self.require("latents")
         return self.shards[0].meta.arrays["latents"].shape[1]
 
     @property
@@ -422,13 +455,13 @@ class Run:
 
     def latents(self) -> NDArray[np.float32]:
         """(n, d): mapped from disk when the Run is one shard, gathered otherwise."""
-        self._require_images()
+        self.require("latents")
         arrays = [shard.array("latents") for shard in self.shards]
         return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
     def latent_blocks(self, rows: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
         """The codes of some rows, which ascend, a shard at a time: (m, d) each, m > 0; never all in memory."""
-        self._require_images()
+        self.require("latents")
         for shard in self.shards:
             here = rows[np.searchsorted(rows, shard.start) : np.searchsorted(rows, shard.start + shard.n)]
             if len(here):
@@ -436,30 +469,26 @@ class Run:
 
     def looks(self, name: str) -> NDArray[np.float64]:
         """(n,) one of `data.measures` of every image; measured once a Run."""
-        self._require_images()
+        self.require("inputs")
         return measured.of_run(self)[name]
 
     def images(self, name: str, rows: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
-        """`inputs` or `reconstructions` of some rows, (m, H, W) uint8 in the order asked; reads only those images."""
-        self._require_images()
+        """`inputs` or `reconstructions` of some rows, uint8 in the order asked; reads only those images.
+
+        (m, H, W) gray, or (m, H, W, 3) in colour; both of a Run have one shape.
+        """
+        self.require(name)
         wanted = np.asarray(rows, np.int64)
         if wanted.size and (wanted.min() < 0 or wanted.max() >= len(self)):
             raise IndexError(f"row outside 0..{len(self) - 1}")
         starts = np.array([shard.start for shard in self.shards])
         owner = np.searchsorted(starts, wanted, side="right") - 1
-        height, width = self.shards[0].meta.arrays[name].shape[1:]
-        images = np.empty((len(wanted), height, width), np.uint8)
+        images = np.empty((len(wanted), *self.shards[0].meta.arrays[name].shape[1:]), np.uint8)
         for index in np.unique(owner):
             shard = self.shards[index]
             here = np.flatnonzero(owner == index)
             images[here] = shard.items(name, wanted[here] - shard.start)
         return images
-
-    def _require_images(self) -> None:
-        if not self.has_images:
-            raise BadInputError(f"Run {self.info.name} holds scores only: it has no images and no latents.")
-        if not self.shards:
-            raise BadInputError(f"Run {self.info.name} has no complete shard yet. Run 'fas cache' again to go on.")
 
     def summary(self) -> RunSummary:
         counts: dict[str, int] = {}

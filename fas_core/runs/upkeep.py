@@ -123,7 +123,7 @@ def sources(run: Run) -> tuple[Path, Manifest]:
     Raises BadInputError saying which one is gone or has changed, and what to do then.
     """
     info = run.info
-    if not run.has_images:
+    if run.is_of_scores:
         raise BadInputError(
             f"Run {info.name} holds scores only, so nothing of it can be computed again. Remove it and import the "
             f"scores again: fas prune {run.id}, then fas scores import {info.source} --name {info.name}"

@@ -56,9 +56,9 @@ def description(name: str) -> str:
 
 def offered(run: Run) -> list[str]:
     """Scores this Run has: the columns of its score file, or those whose needs its model's outputs meet."""
-    if not run.has_images:
+    if run.is_of_scores:
         return list(run.info.scores)
-    has = {*run.info.scores, "latents"}
+    has = {*run.info.scores, *(["latents"] if run.has("latents") else [])}
     needed = {name: getattr(_module(name), "TRAINING_IMAGES", 0) for name in names() if set(_module(name).NEEDS) <= has}
     can_be_fitted = {n: has_training_rows(run, n) for n in set(needed.values())}
     return [name for name, n in needed.items() if can_be_fitted[n]]
@@ -66,7 +66,7 @@ def offered(run: Run) -> list[str]:
 
 def adjusted(run: Run, base: str) -> list[str]:
     """A score of this Run without what follows each look of an image; none where that cannot be fitted."""
-    if not run.has_images or base not in offered(run) or not has_training_rows(run, _adjusted.TRAINING_IMAGES):
+    if not run.has("inputs") or base not in offered(run) or not has_training_rows(run, _adjusted.TRAINING_IMAGES):
         return []
     return [f"{base}{WITHOUT}{cause}" for cause in _adjusted.CAUSES]
 
@@ -106,7 +106,7 @@ def values(run: Run, name: str, reference: Run | None = None) -> NDArray[np.floa
     """
     if not has(run, name):
         raise BadInputError(_missing(run, name))
-    if not run.has_images:
+    if run.is_of_scores:
         return run.samples([name])[name].to_numpy(np.float64)
     return of_outputs(run, name, reference or run)
 
@@ -114,7 +114,7 @@ def values(run: Run, name: str, reference: Run | None = None) -> NDArray[np.floa
 def _missing(run: Run, name: str) -> str:
     base, cause = _parts(name)
     if cause and base in offered(run):
-        need = "and a score file has none" if not run.has_images else "and this Run has fewer"
+        need = "and a score file has none" if run.is_of_scores else "and this Run has fewer"
         return (
             f"Run {run.info.name} has no score '{name}': what follows the {cause} is fitted on "
             f"{_adjusted.TRAINING_IMAGES} live training images at least, {need}. Judge it by {base}, or cache the data "

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.odd_runs import ODD, write_odd_run
+from tests.conftest import tiny_samples, write_image_run
+from tests.odd_runs import ODD, PARTIAL, write_odd_run, write_partial_run
 
 from .conftest import page, texts
 from .test_views import RUN_VIEWS
@@ -13,9 +14,24 @@ from .test_views import RUN_VIEWS
 @pytest.mark.parametrize("has_images", [True, False], ids=["images", "scores"])
 @pytest.mark.parametrize("kind", ODD)
 def test_every_page_opens_on_it(kind: str, has_images: bool, tmp_path: Path) -> None:
-    cache = tmp_path / "cache"
-    write_odd_run(cache, kind, has_images=has_images)
-    wrong = {}
+    write_odd_run(tmp_path / "cache", kind, has_images=has_images)
+    _open_every_page(tmp_path / "cache", kind)
+
+
+@pytest.mark.parametrize("kind", PARTIAL)
+def test_every_page_shows_what_a_run_holds(kind: str, tmp_path: Path) -> None:
+    write_partial_run(tmp_path / "cache", kind)
+    write_image_run(tmp_path / "cache", "usual", tiny_samples())
+    said = _open_every_page(tmp_path / "cache", kind)
+    names = {"latents": "latent codes", "reconstructions": "reconstructions", "inputs": "original images"}
+    for content, words in names.items():
+        is_said = any(f"no {words}" in of_page for of_page in said.values())
+        assert is_said == (content not in PARTIAL[kind]), (content, said)
+
+
+def _open_every_page(cache: Path, kind: str) -> dict[str, str]:
+    """What each says; nothing but that is wrong with none of them."""
+    wrong, said = {}, {}
     at = page(cache=cache, run=kind)
     for view in RUN_VIEWS:
         at.switch_page(f"views/{view}.py").run()
@@ -23,4 +39,6 @@ def test_every_page_opens_on_it(kind: str, has_images: bool, tmp_path: Path) -> 
             wrong[view] = at.exception[0].message + at.exception[0].stack_trace[-1][-200:]
         elif not at.title or len(texts(at)) < 40:
             wrong[view] = f"it says nothing: {texts(at)}"
+        said[view] = texts(at)
     assert not wrong
+    return said

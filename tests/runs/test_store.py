@@ -413,7 +413,7 @@ def test_the_id_follows_every_part() -> None:
 def test_a_scores_only_run_says_what_it_lacks(tiny_cache: Path) -> None:
     run = store.open_run(tiny_cache, "vendor")
     assert run.subsets == ["dev", "test"]
-    assert not run.has_images
+    assert run.is_of_scores
     with pytest.raises(BadInputError, match="scores only"):
         run.latents()
     with pytest.raises(BadInputError, match="scores only"):

@@ -217,7 +217,7 @@ def test_labels_count_where_they_were_given_and_never_among_the_causes(tmp_path:
 
 
 def test_scores_alone_are_judged_by_their_columns(tiny_cache: Path) -> None:
-    run = next(run for run in store.all_runs(tiny_cache) if not run.has_images)
+    run = next(run for run in store.all_runs(tiny_cache) if run.is_of_scores)
     assert measured.of_run(run) == {}
     answer = follows(run, scores.offered(run)[0], LIVE)
     assert not answer.explained.causes
