@@ -86,11 +86,11 @@ def compare_samples(run: Run) -> None:
 
 
 def _keep_opening(run: Run) -> None:
-    """Decodes what the page Traversal opens with, so that it opens without PyTorch; not without the checkpoint.
+    """Decodes what the page Traversal opens with, so that it opens without PyTorch; not without checkpoint or decoder.
 
     One code has no direction to move along.
     """
-    if len(run) < 2 or not Path(run.info.checkpoint_path).is_file():
+    if len(run) < 2 or not run.has("reconstructions") or not Path(run.info.checkpoint_path).is_file():
         return
     codes = paths.opening(run, scores.usual(scores.offered(run))).codes.astype(np.float32)
     if traversal.known_images(run, codes) is not None:

@@ -145,6 +145,32 @@ def train(
         say(f"{out} (metrics log: {traininglog.metrics_log(out)})")
 
 
+def adopt(
+    weights: Annotated[Path, typer.Argument(help="Plain .safetensors, without a header of FAS Explorer.")],
+    model: Annotated[str, typer.Option("--model", help="Whose weights they are: a name, as in `fas models`.")],
+    out: Annotated[Path, typer.Option("--out", help="Checkpoint to write (.safetensors).")],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value, a setting of the model; may be repeated.")
+    ] = None,
+) -> None:
+    """Weights of your own -> checkpoint. Example: `fas adopt w.safetensors --model acme --out m.safetensors`"""
+    from fas_core.training import checkpoint
+    from fas_core.training.experiments.base import parsed
+
+    if out.suffix != ".safetensors":
+        raise BadInputError(f"--out {out}: a checkpoint's name ends in .safetensors.")
+    if out.exists():
+        raise BadInputError(f"{out} is there already. Choose another --out, or delete it first.")
+    config = {}
+    for setting in settings or []:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise BadInputError(f"--set {setting}: write key=value.")
+        config[key] = parsed(text)
+    checkpoint.adopt(weights, model, config, out)
+    say(f"{out} (a checkpoint of model {model})")
+
+
 def cache_runs(
     checkpoints: Annotated[list[Path], typer.Argument(metavar="CKPT...")],
     data: DataOption,

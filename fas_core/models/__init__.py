@@ -82,7 +82,9 @@ def kind(name: str) -> Kind:
         )
     if len(entries[name]) > 1:
         sources = " and ".join(f"{_distribution(entry)} ({entry.value})" for entry in entries[name])
-        raise BadInputError(f"Two models are called '{name}': {sources}. Rename one, or uninstall its package.")
+        raise BadInputError(
+            f"Two models are called '{entries[name][0].name}': {sources}. Rename one, or uninstall its package."
+        )
     return _kind(entries[name][0])
 
 
@@ -162,7 +164,9 @@ def _kind(entry: EntryPoint) -> Kind:
             digest = _digest(entry.module)
             made_by = entry.load()
     except (Exception, SystemExit) as error:
-        raise BadInputError(f"{called} cannot be imported: {_said(error)}. Install its package anew.") from error
+        raise BadInputError(
+            f"{called} cannot be imported: {_said(error)}. Mend its package, or uninstall it."
+        ) from error
     if not isinstance(made_by, type) or not issubclass(made_by, Model):
         raise BadInputError(f"{called} is no model: expected a class that derives from fas_core.models.base.Model.")
     if inspect.isabstract(made_by):
@@ -196,6 +200,8 @@ def _digest(module: str) -> str:
     root = _root(module)
     suffixes = (*SOURCE_SUFFIXES, *EXTENSION_SUFFIXES)
     files = [root] if root.is_file() else sorted(path for path in root.rglob("*") if path.name.endswith(suffixes))
+    if not files:
+        raise FileNotFoundError(f"no source files in {root}")
     digest = hashlib.sha256()
     for path in files:
         name = path.name if path == root else path.relative_to(root).as_posix()

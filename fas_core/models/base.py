@@ -17,7 +17,7 @@ from torch.optim import Adam, Optimizer
 from fas_core.errors import BadInputError
 from fas_core.models import losses
 from fas_core.models.draws import Draws
-from fas_core.models.input import Input
+from fas_core.models.input import Input as Input  # whoever writes a model finds both in one place
 
 HIGHER_IS = ("attack", "bona_fide")  # which class a higher value of a loss speaks for
 PROBED = 5  # images, in `Model.form`: a number that is hardly one of the other dimensions

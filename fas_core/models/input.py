@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fas_core.documents import Json
 
 STANDARD, UNIT, SIGNED = "standard", "unit", "signed"
-SIZES = (8, 1024)  # pixels: the smallest and the largest side
+SIZES = (16, 1024)  # pixels: the smallest and the largest side
 GRAY, COLOUR = 1, 3
 
 Affine = tuple[tuple[float, ...], tuple[float, ...]]

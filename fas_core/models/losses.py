@@ -72,24 +72,26 @@ def discrimination(real_logits: Tensor, generated_logits: Tensor) -> Tensor:
 
 
 def pixel_l1(x: Tensor, reconstruction: Tensor) -> Tensor:
-    """Mean absolute error per pixel, in units of the [0, 1] range: (n, 1, H, W) -> (n,)."""
+    """Mean absolute error per pixel, in units of the [0, 1] range: (n, c, H, W) -> (n,)."""
     return l1(x, reconstruction)
 
 
 def pixel_l2(x: Tensor, reconstruction: Tensor) -> Tensor:
-    """Root mean squared error per pixel, in units of the [0, 1] range: (n, 1, H, W) -> (n,). Section 3.5.2.
+    """Root mean squared error per pixel, in units of the [0, 1] range: (n, c, H, W) -> (n,). Section 3.5.2.
 
-    The l2 norm divided by sqrt(HW), so that image sizes compare; the ranking is the norm's.
+    The l2 norm divided by sqrt(cHW), so that image sizes compare; the ranking is the norm's.
     """
     return mean_square(x, reconstruction).sqrt()
 
 
 def ssim(x: Tensor, reconstruction: Tensor) -> Tensor:
-    """Structural similarity, 1 for equal images, (n, 1, H, W) in [0, 1] -> (n,). Wang et al. (2004).
+    """Structural similarity, 1 for equal images, (n, c, H, W) in [0, 1] -> (n,): in colour, the mean of the channels'.
 
-    Gaussian window of 11 pixels and sd 1.5, constants 0.01 and 0.03, averaged where the window fits into the image.
+    Wang et al. (2004). Gaussian window of 11 pixels and sd 1.5, constants 0.01 and 0.03, averaged where the window fits
+    into the image.
     """
-    x, y = x.float(), reconstruction.float()
+    n = len(x)
+    x, y = (images.float().reshape(-1, 1, *images.shape[2:]) for images in (x, reconstruction))
     offsets = torch.arange(SSIM_WINDOW, device=x.device) - SSIM_WINDOW // 2
     weights = torch.exp(-offsets.square() / (2 * 1.5**2))
     weights = (weights / weights.sum()).to(x.dtype)
@@ -103,7 +105,7 @@ def ssim(x: Tensor, reconstruction: Tensor) -> Tensor:
         covariance = blurred(x * y) - mean_x * mean_y
     c1, c2 = 0.01**2, 0.03**2
     luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
-    return (luminance * (2 * covariance + c2) / (var_x + var_y + c2)).flatten(1).mean(1)
+    return (luminance * (2 * covariance + c2) / (var_x + var_y + c2)).reshape(n, -1).mean(1)
 
 
 def of_images(x: Tensor, reconstruction: Tensor) -> dict[str, Tensor]:

@@ -52,13 +52,23 @@ def loaded(path: Path) -> tuple[Model, Json]:
 def adopt(weights: Path, name: str, config: Json, out: Path) -> Json:
     """Writes a checkpoint of plain safetensors weights, which say not whose they are; returns its header.
 
-    Raises BadInputError where there is no such model or these are not its weights; nothing is written then.
+    Raises BadInputError, and writes nothing, where they do say, where there is no such model or these are not its own.
     """
     tensors = _tensors(weights)
+    if _is_ours(weights):
+        raise BadInputError(f"{weights} says itself whose weights it holds: it is a checkpoint. Use it as it is.")
     model = _with_weights(weights, tensors, name, config)
     header = {"model": name, "config": vars(model.config) | {}, "adopted_from": weights.name}
     write_tensors(out, tensors, header)
     return header
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        header_of(path)
+    except BadInputError:
+        return False
+    return True
 
 
 def _with_weights(path: Path, tensors: dict[str, torch.Tensor], name: str, config: Json) -> Model:

@@ -83,7 +83,7 @@ class Experiment:
             key, equals, text = assignment.partition("=")
             if not equals:
                 raise BadInputError(f"--set {assignment}: write key=value.")
-            value = _parsed(text)
+            value = parsed(text)
             if key in own:
                 changes[key] = _checked(key, value, getattr(self, key))
             elif key in (of_model := models.settings(self.model)):
@@ -97,7 +97,8 @@ class Experiment:
         return dataclasses.replace(self, config=config, **changes)
 
 
-def _parsed(text: str) -> Any:
+def parsed(text: str) -> Any:
+    """The value of a `--set key=value`: JSON, or else a text."""
     try:
         return json.loads(text)
     except ValueError:
