@@ -516,3 +516,55 @@ def test_content_is_that_of_the_picture_not_of_the_file(tmp_path: Path) -> None:
     assert content["colour.png"] == content["colour.webp"]
     assert len(set(content.values())) == 4
     assert {len(value) for value in content.values()} == {8}
+
+
+# --- colour --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM", "plain PPM"])
+def test_colour_planes_are_those_of_the_file_and_their_luma_is_the_gray(kind: str) -> None:
+    picture = portrait().resize((256, 256))
+    if kind == "plain PPM":
+        values = " ".join(map(str, np.asarray(picture).ravel()))
+        data = f"P3 256 256 255 {values}".encode()
+    else:
+        lossless = {"lossless": True} if kind == "WEBP" else {"quality": 95, "subsampling": 0} if kind == "JPEG" else {}
+        data = encoded(picture, kind, **lossless)
+    planes, gray = images.of_bytes(data, 64, 3), images.of_bytes(data, 64)
+    assert planes.shape == (3, 64, 64)
+    assert planes.dtype == np.float32
+    expected = np.asarray(picture.resize((64, 64), Image.Resampling.LANCZOS), np.float32) / 255
+    assert mean_difference(np.moveaxis(planes, 0, -1), expected) < 0.01
+    luma = np.tensordot(np.array([0.299, 0.587, 0.114]), planes, 1)
+    assert mean_difference(luma, gray[0]) < 0.005
+
+
+def test_what_has_no_colour_has_its_gray_in_all_three_and_transparency_is_black_in_each() -> None:
+    ramp = Image.fromarray((255 * RAMP).astype(np.uint8))
+    deep = Image.fromarray((65535 * RAMP).astype(np.uint16))
+    for picture in (ramp, deep, ramp.convert("P")):
+        planes = images.of_bytes(encoded(picture, "PNG"), 128, 3)
+        assert np.array_equal(planes[0], planes[1])
+        assert np.array_equal(planes[1], planes[2])
+        assert mean_difference(planes[0], RAMP.astype(np.float32)) < 0.01
+    red = np.zeros((32, 32, 4), np.uint8)
+    red[..., 0], red[:16, :, 3] = 255, 255
+    planes = images.of_bytes(encoded(Image.fromarray(red), "PNG"), 32, 3)
+    assert planes[:, 4, 4].tolist() == [1, 0, 0]
+    assert planes[:, 28, 4].tolist() == [0, 0, 0]
+
+
+def test_colour_is_turned_upright_plane_by_plane() -> None:
+    picture = portrait().resize((64, 64))
+    exif = Image.Exif()
+    exif[274] = 6  # shown turned by a quarter
+    turned = images.of_bytes(encoded(picture, "PNG", exif=exif), 64, 3)
+    upright = images.of_bytes(encoded(picture.transpose(Image.Transpose.ROTATE_270), "PNG"), 64, 3)
+    assert mean_difference(turned, upright) < 1e-6
+
+
+def test_an_image_of_one_colour_is_constant_and_one_with_any_change_is_not() -> None:
+    x = np.zeros((2, 3, 8, 8), np.float32)
+    x[:, 0] = 1.0  # red
+    x[1, 2, 0, 0] = 0.5
+    assert images.is_constant(x).tolist() == [True, False]
