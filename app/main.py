@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from app.parts import search
-from app.session import navigation, sidebar
+from app.session import navigation, saved, sidebar
 from app.session.page import errors_shown, give_back_memory
 from fas_core import scores
 
@@ -58,6 +58,7 @@ st.html(
     "[data-testid=stSidebarHeader] { height: 2.75rem; margin: 0; } "
     "[data-testid=stSidebarUserContent] { padding-top: 0; } "
     "[data-testid=stElementContainer]:has(> [data-testid=stHtml] > style:only-child) { display: none; } "
+    "[data-testid=stLayoutWrapper]:has(> .st-key-saving) { display: none; } "
     "[data-testid=stMultiSelect] [data-tag] { background: rgb(128 128 128 / 0.25); color: inherit; } "
     "[data-testid=stWidgetLabel], [data-testid=stWidgetLabel] [data-testid=stMarkdownContainer] { color: inherit; } "
     "[data-testid=stCode] .token { color: inherit !important; } "
@@ -73,7 +74,12 @@ with st.sidebar, errors_shown():
     if run is not None:
         with top:
             search.search(run, sidebar.chosen_score(run) if scores.offered(run) else None, page.url_path)
-with errors_shown():
-    page.run()
+saved.none_beside()
+try:
+    with errors_shown():
+        page.run()
+finally:  # pages end early where there is nothing more to show
+    with st.container(key="saving"):
+        saved.menus()
 give_back_memory()
 is_settled(len(sys.modules))

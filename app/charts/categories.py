@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.charts.echarts import QUIET, Option, line_type, marks, value_axis
+from app.charts.echarts import QUIET, Option, line_type, marks, table, value_axis
 from fas_core.data.names import readable
 from fas_core.reports.palette import NEUTRAL, TEXT_COLOUR, Style, style_of
 
@@ -137,7 +137,7 @@ def criterion(
         "xAxis": _category_axis("number of Gaussians", [str(k) for k in ks]),
         "yAxis": value_axis(y_title, **bounds, nameGap=64, splitNumber=4) | {"axisLabel": label},
         "series": [line, ring],
-    }
+    } | table(["number of Gaussians", y_title, "chosen", "best"], ([k, values[k], k == chosen, k == best] for k in ks))
 
 
 # -------------------------------------------------------------------------------------------------------- rows of AUCs
@@ -204,7 +204,21 @@ def auc_rows(groups: Mapping[str, Sequence[AucRow]], *, x_title: str, auc_name: 
             marks(labels, {"color": "transparent"}, label),
             marks(chance, dotted, {"position": "end", "fontSize": 12, "color": NEUTRAL}),
         ],
-    }
+    } | _auc_table(groups, auc_name, beside_name)
+
+
+def _auc_table(groups: Mapping[str, Sequence[AucRow]], auc_name: str, beside_name: str) -> Option:
+    drawn = [
+        [series, heading, row.name, value, *ends]
+        for heading, rows in groups.items()
+        for row in rows
+        for series, value, ends in (
+            (auc_name, row.auc, row.ends or (None, None)),
+            (beside_name, row.beside, (None, None)),
+        )
+        if value is not None
+    ]
+    return table(["series", "heading", "row", "AUC", "low95", "high95"], drawn)
 
 
 def auc_rows_height(groups: Mapping[str, Sequence[AucRow]]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.charts.echarts import QUIET, Option, line_type, marks, value_axis
+from app.charts.echarts import QUIET, Option, line_type, marks, table, value_axis
 from fas_core.reports.palette import NEUTRAL, Style, lighter
 
 Ends = tuple[float, float]
@@ -75,18 +75,32 @@ def cause_bars(rows: Sequence[Row], style: Style, chosen: str) -> Option:
         for below, bar in enumerate((row.alone, row.beyond))
         if bar is not None and bar.ends is not None
     ]
-    return _frame(
-        3 * len(rows) - 1,
-        [row.name for row in rows],
-        value_axis("share of the variance, in %", min=0, max=100, nameGap=26),
-        [
-            {"type": "bar", "name": ALONE, "data": full, "itemStyle": {"color": lighter(style.colour, FULL)}} | _BAR,
-            {"type": "bar", "name": BEYOND, "data": light, "itemStyle": {"color": lighter(style.colour, LIGHT)}} | _BAR,
-            *whiskers,
-            _names(labels),
-        ],
-        top=28,
-    ) | {"legend": {"data": [ALONE, BEYOND], "left": 0, "top": 0, "itemWidth": 14, "textStyle": {"fontSize": 12}}}
+    return (
+        _frame(
+            3 * len(rows) - 1,
+            [row.name for row in rows],
+            value_axis("share of the variance, in %", min=0, max=100, nameGap=26),
+            [
+                {"type": "bar", "name": ALONE, "data": full, "itemStyle": {"color": lighter(style.colour, FULL)}}
+                | _BAR,
+                {"type": "bar", "name": BEYOND, "data": light, "itemStyle": {"color": lighter(style.colour, LIGHT)}}
+                | _BAR,
+                *whiskers,
+                _names(labels),
+            ],
+            top=28,
+        )
+        | _bars_table(rows)
+        | {"legend": {"data": [ALONE, BEYOND], "left": 0, "top": 0, "itemWidth": 14, "textStyle": {"fontSize": 12}}}
+    )
+
+
+def _bars_table(rows: Sequence[Row]) -> Option:
+    bars = [(name, row, bar) for row in rows for name, bar in ((ALONE, row.alone), (BEYOND, row.beyond)) if bar]
+    return table(
+        ["series", "cause", "share of the variance", "low95", "high95"],
+        ([name, row.name, bar.share, *(bar.ends or (None, None))] for name, row, bar in bars),
+    )
 
 
 def bars_height(n: int) -> int:
@@ -154,6 +168,9 @@ def value_strips(strips: Sequence[Strip], style: Style, *, x_title: str, thresho
             *lines,
         ],
         top=22,
+    ) | table(
+        ["value", "5 %", "25 %", "median", "75 %", "95 %", "median low95", "median high95", "threshold"],
+        ([strip.name, *strip.quantiles, *(strip.ends or (None, None)), threshold] for strip in strips),
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from app.charts.echarts import (
     GRID_COLOUR,
@@ -23,6 +24,7 @@ from app.charts.echarts import (
     pairs,
     percent,
     simplified,
+    table,
     value_axis,
 )
 from fas_core.metrics import Curves, probit
@@ -152,7 +154,21 @@ def det_of_runs(
         ],
         _legend_above(list(lines)),
         {"trigger": "item", "confine": True},
-    )
+    ) | _det_table(curves, bands or {}, at)
+
+
+def _det_table(curves: Mapping[str, RunCurves], bands: Bands, at: Places) -> Option:
+    """Rates, of which the axes show the probits."""
+    rows: list[list[object]] = []
+    for name, of in curves.items():
+        rows += [[name, "line", float(x), float(y)] for x, y in ndtr(of.det)]
+    for name, (along, low, high) in bands.items():
+        rows += [
+            [name, "band", float(x), float(y)]
+            for x, y in zip(np.r_[1 - high, 1 - low], np.r_[along, along], strict=True)
+        ]
+    rows += [[name, "threshold", *point] for name, point in at.items() if point is not None]
+    return table(["series", "drawn as", "APCER", "BPCER"], rows)
 
 
 def _det_grid(n_x: int, n_y: int) -> Option:

@@ -6,7 +6,7 @@ no functions in an option, so what the pointer reads is written into the data. T
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,14 @@ def value_axis(name: str, **more: object) -> Option:
         "axisLabel": {"hideOverlap": True, "fontSize": 12},
         "splitLine": {"lineStyle": {"color": GRID_COLOUR}},
     } | more
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Option:
+    """What is drawn in the words of the chart, which is what it is saved as: for charts whose coordinates are others.
+
+    Where the first column is the name of a series, the legend switches its rows too.
+    """
+    return {"dataset": {"source": [list(heads), *(list(row) for row in rows)]}}
 
 
 def percent(share: float) -> str:

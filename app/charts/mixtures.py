@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go  # ellipses are read with one scale on both axes, and saved as a picture of any size
 from numpy.typing import NDArray
 
-from app.charts.echarts import QUIET, Option
+from app.charts.echarts import QUIET, Option, table
 from app.charts.plots import figure, plot_words, symbol
 from fas_core.data.names import in_group_order, readable
 from fas_core.reports.palette import NEUTRAL, styles_of
@@ -73,7 +73,10 @@ def component_map(shares: Mapping[str, NDArray[np.float64]], n: Mapping[str, int
             }
             | QUIET,
         ],
-    }
+    } | table(
+        ["group", "n", "Gaussian", "share"],
+        ([name, n[name], j + 1, float(share)] for name in names for j, share in enumerate(shares[name])),
+    )
 
 
 def _scale(most: float) -> Option:

@@ -20,6 +20,7 @@ from app.charts.echarts import (
     pairs,
     percent,
     rounded,
+    table,
     value_axis,
 )
 from fas_core.data.names import GROUP_ORDER, in_group_order, readable
@@ -189,7 +190,14 @@ def _drawn(rows: Sequence[_Row], edges: Values, x_title: str, limit: tuple[float
     more = 15 * x_title.count("\n")
     edge: Option = {"left": 130, "right": 76 if notes else 20, "top": 28 if limit else 12, "bottom": 48 + more}
     limits: list[Option] = [] if limit is None else [_limit(*limit)]
-    return {
+    drawn = [
+        [row.label.partition("\n")[0], outline.whose, float(low), float(high), float(share)]
+        for row in rows
+        for outline in row.outlines
+        for low, high, share in zip(edges, edges[1:], outline.shares, strict=False)
+    ]
+    drawn += [] if limit is None else [[limit[1], "", limit[0], limit[0], None]]
+    return table(["row", "of", "from", "to", "share"], drawn) | {
         "animation": False,
         "grid": edge | {"outerBoundsMode": "none"},
         "legend": {"show": False},

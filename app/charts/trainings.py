@@ -80,11 +80,15 @@ def _series_of(curve: TrainingCurve, line_type: object, top: float, n_beside: in
     letter |= {"fontSize": 14, "fontWeight": "bold"}
     gray = {"color": TRAINING_COLOUR}
     own = {"color": colour_of_run(curve.letter) if curve.letter else BONA_FIDE_COLOUR, "opacity": 1}
-    points = {"type": "scatter", "data": pairs(curve.points), "symbolSize": 2.5, "z": 1} | QUIET
+    points = {
+        "type": "scatter",
+        "id": f"{of}training, steps",
+        "data": pairs(curve.points),
+        "symbolSize": 2.5,
+        "z": 1,
+    } | QUIET
     training = {
-        "type": "line",
-        "name": f"{of}training",
-        "data": pairs(curve.steps),
+        **{"type": "line", "name": f"{of}training", "data": pairs(curve.steps)},
         "showSymbol": False,
         "z": 2,
         "lineStyle": gray | {"width": 1.5, "type": line_type},
@@ -105,6 +109,7 @@ def _series_of(curve: TrainingCurve, line_type: object, top: float, n_beside: in
     }
     kept = {
         "type": "scatter",
+        "id": f"{of}kept",
         "data": pairs(curve.kept),
         "symbolSize": 12,
         "z": 4,
@@ -113,6 +118,7 @@ def _series_of(curve: TrainingCurve, line_type: object, top: float, n_beside: in
     } | QUIET
     events = {
         "type": "scatter",
+        "id": f"{of}events",
         "data": [[x, top] for x in curve.events],
         "symbol": "triangle",
         "symbolRotate": 180,

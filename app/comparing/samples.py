@@ -16,6 +16,7 @@ from app.components.scatter import carried
 from app.components.zoom import zoomed
 from app.parts import filters, sample
 from app.session.page import fragment
+from app.session.tables import show_rows
 from app.words import escaped, number
 from fas_core.data.names import readable
 from fas_core.evaluation.changes import (
@@ -101,14 +102,14 @@ def sample_controls(
 
 def show_table(pair: Pair, rows: NDArray[np.int64]) -> None:
     """The samples without images."""
-    st.dataframe(
+    show_rows(
         samples_table(pair, rows),
-        hide_index=True,
+        "changed_samples",
         key="flip_list",
         height=380,
         column_config={"Sample": st.column_config.TextColumn(width=220)},
     )
-    st.caption(f"{len(rows):,} samples; the table's menu saves them as CSV.")
+    st.caption(f"{len(rows):,} samples.")
 
 
 def show_page(

@@ -10,15 +10,16 @@ import streamlit as st
 from app.comparing.answer import details
 from app.comparing.comparison import LETTERS, SUBSET, Comparison, group_rates, groupings, sheet
 from app.session.page import fragment
+from app.session.tables import show_rows
 from app.words import escaped
 from fas_core.data.names import readable
 from fas_core.reports.tables import EACH_ALONE, groups_table, metrics_table
 
 
-def _show(table: pd.DataFrame, most: int, columns: dict[Any, Any]) -> None:
+def _show(table: pd.DataFrame, name: str, most: int, columns: dict[Any, Any]) -> None:
     """As high as its rows, `most` pixels at most."""
     height = min(most, 38 + 35 * len(table))
-    st.dataframe(table, hide_index=True, placeholder="–", height=height, column_config=columns)
+    show_rows(table, name, placeholder="–", height=height, column_config=columns)
 
 
 def show_metrics(comparison: Comparison, b: int, *, with_intervals: bool) -> None:
@@ -29,6 +30,7 @@ def show_metrics(comparison: Comparison, b: int, *, with_intervals: bool) -> Non
     value = st.column_config.NumberColumn(format="%.3f")
     _show(
         table,
+        "every_metric",
         600,
         {
             "Metric": st.column_config.TextColumn(width=290),
@@ -70,6 +72,7 @@ def show_groups(comparison: Comparison, b: int, *, with_intervals: bool) -> None
     table = groups_table(rates, column, letter, has_units=not of_all.joined.units[1])
     _show(
         table,
+        "groups",
         460,
         {
             "n": st.column_config.NumberColumn(format="localized", help="Samples in this row."),

@@ -13,9 +13,10 @@ from app.comparing.comparison import LETTERS, Comparison, groupings, joined, she
 from app.comparing.scatter import points_of
 from app.components.drawing import drawing
 from app.components.scatter import selection_of
+from app.session.tables import show_rows
 from app.words import escaped
 from fas_core.evaluation.regressions import Cell, Regressions, members_of
-from fas_core.reports.forest import forest
+from fas_core.reports.forest import Forest
 from fas_core.reports.tables import forest_rows, worse_table
 
 ROWS = (3, 5)  # of the tables of live faces and of attacks, that are seen at once beside the plot
@@ -28,7 +29,8 @@ def show_decision(comparison: Comparison, b: int, feared: Sequence[str], *, with
     got_worse = worse(comparison, b, with_intervals=with_intervals)
     with left:
         if rows := forest_rows(sheet(comparison), with_intervals=with_intervals, feared=feared):
-            drawing(forest(rows), key="forest")
+            plot = Forest(rows)
+            drawing(plot, f"Forest plot: {plot.words}", key="forest")
         if with_intervals and (said := sheet(comparison).limits_words):
             st.caption(escaped(said))
         if got_worse is not None:
@@ -63,9 +65,9 @@ def _show_cells(
 ) -> None:
     """`name`: of the first column; `most`: rows that are seen at once."""
     letter = LETTERS[b]
-    st.dataframe(
+    show_rows(
         worse_table(cells, letter, unit).rename(columns={"Group": name}),
-        hide_index=True,
+        key,
         height=38 + 35 * min(most, len(cells)),
         key=key,
         on_select=partial(open_samples, comparison, cells, key),

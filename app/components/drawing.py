@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-import streamlit as st
-from markupsafe import Markup
+import json
+from pathlib import Path
 
-_mount = st.components.v2.component(
-    "fas_drawing",
-    html='<div class="drawing"></div>\n',
-    js="export default ({ data, parentElement }) => { parentElement.querySelector('.drawing').innerHTML = data; }",
-)
+from app.components.bundle import mounted
+from fas_core.reports import figures
+
+_mount = mounted(Path(__file__), '<div class="drawing"></div>\n')
 
 
-def drawing(svg: Markup, *, key: str) -> None:
-    """As wide as its place. `svg`: texts in it are escaped already."""
-    _mount(data=str(svg), key=key)
+def drawing(drawn: figures.Drawn, words: str, *, key: str) -> None:
+    """As wide as its place, and saved with its numbers. `words`: what it shows."""
+    table = json.loads(drawn.data().to_json(orient="split", index=False))
+    _mount(
+        key=key,
+        data={
+            "svg": figures.alone(figures.Drawing(words, drawn)),
+            "name": key,
+            "words": words,
+            "table": {"heads": table["columns"], "rows": table["data"]},
+        },
+    )

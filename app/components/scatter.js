@@ -9,6 +9,7 @@ import { element } from "./nodes.js";
 import { shared } from "./scatter_linked.js";
 import { Pictured } from "./scatter_pictures.js";
 import { MARGIN, NEIGHBOURS } from "./scatter_plane.js";
+import { offerPlot } from "./scatter_saved.js";
 import { insideBox, insidePolygon } from "./scatter_shapes.js";
 
 const CLICK = 4; // pixels that a click may move
@@ -126,6 +127,7 @@ class Scatter extends Pictured {
     this.legend.setAttribute("aria-label", "Categories: what is switched off stays as grey context");
     this.stage.append(this.over, this.waiting);
     root.append(bar, this.stage, this.legend, help, this.tip);
+    offerPlot(this, bar);
     this.choose("lasso");
     this.makeRenderer(false);
     this.listen();

@@ -115,25 +115,7 @@ export class Drawing extends Plane {
     this.root.classList.toggle("dark", this.isOnDark);
     const every = isMoving ? Math.min(60, Math.max(1, Math.ceil(this.cost / SMOOTH))) : 1;
     const start = performance.now();
-    const radius = this.radius;
-    const peak = this.peak(radius);
-    const isShaped = this.isShaped(radius);
-    const first = isShaped ? ALONE : Math.max(0.3, ALONE / (1 + 0.25 * Math.log2(peak)));
-    const palette = this.palette();
-    const hasContext = palette.kinds.includes(1);
-    this.renderer.draw({
-      transform: this.transform(this.ratio),
-      palette,
-      radius,
-      peak: Math.max(peak, 1.001),
-      first: [first * 0.8, first, Math.max(first, 0.8)],
-      dims: this.count ? [0.25, 0.3, 1] : [0.35, 1, 1],
-      layers: [...(hasContext ? [0] : []), 1, ...(this.count ? [2] : [])],
-      every,
-      ratio: this.ratio,
-      isShaped,
-      n: this.data.n,
-    });
+    this.renderer.draw(this.scene(every));
     if (every === 1) this.cost = performance.now() - start;
     else this.sharpening = setTimeout(() => this.draw(), 160);
     this.drawOver();
@@ -152,6 +134,29 @@ export class Drawing extends Plane {
     if (!this.grid) setTimeout(() => this.index(), IDLE); // not while somebody waits for the first answer to the pointer
   }
 
+  // What a renderer is told: one in `every` points.
+  scene(every) {
+    const radius = this.radius;
+    const peak = this.peak(radius);
+    const isShaped = this.isShaped(radius);
+    const first = isShaped ? ALONE : Math.max(0.3, ALONE / (1 + 0.25 * Math.log2(peak)));
+    const palette = this.palette();
+    const hasContext = palette.kinds.includes(1);
+    return {
+      transform: this.transform(this.ratio),
+      palette,
+      radius,
+      peak: Math.max(peak, 1.001),
+      first: [first * 0.8, first, Math.max(first, 0.8)],
+      dims: this.count ? [0.25, 0.3, 1] : [0.35, 1, 1],
+      layers: [...(hasContext ? [0] : []), 1, ...(this.count ? [2] : [])],
+      every,
+      ratio: this.ratio,
+      isShaped,
+      n: this.data.n,
+    };
+  }
+
   // Axes, the gesture under way, marks of single points.
   drawOver() {
     if (!this.over.width || !this.data) return;
@@ -160,21 +165,28 @@ export class Drawing extends Plane {
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width + 100, height + 100);
     const style = getComputedStyle(this.root);
-    const [text, ground] = [style.color, style.getPropertyValue("--st-background-color")];
-    context.font = `12px ${style.fontFamily}`;
-    this.drawFrame(context, text);
+    const looks = { ink: style.color, ground: style.getPropertyValue("--st-background-color"), face: style.fontFamily };
+    this.drawAround(context, looks, () => {
+      this.drawGesture(context, looks.ink);
+      if (this.hasCross) this.drawCross(context, looks.ink);
+    });
+  }
+
+  // All but the points. `drawMore`: on top of them.
+  drawAround(context, { ink, ground, face }, drawMore = () => {}) {
+    context.font = `12px ${face}`;
+    this.drawFrame(context, ink);
     if (!this.view) return;
     if (this.data.ticks) this.drawTicks(context);
     context.save();
     context.translate(MARGIN.left, MARGIN.top);
     context.beginPath();
-    context.rect(0, 0, width, height);
+    context.rect(0, 0, this.width, this.height);
     context.clip();
     if (this.data.lines) this.drawLines(context);
-    if (this.data.trails) this.drawTrails(context, text, ground);
-    this.drawGesture(context, text);
-    this.drawRings(context, text, ground);
-    if (this.hasCross) this.drawCross(context, text);
+    if (this.data.trails) this.drawTrails(context, ink, ground);
+    this.drawRings(context, ink, ground);
+    drawMore();
     context.restore();
   }
 
@@ -211,8 +223,7 @@ export class Drawing extends Plane {
     for (const { row, size } of rings) {
       if (row === null || row === undefined || !this.isReady || row >= this.data.n) continue;
       const [px, py] = this.pixel(row);
-      const ring = new Path2D();
-      ring.arc(px, py, size, 0, 2 * Math.PI);
+      const ring = (on) => on.arc(px, py, size, 0, 2 * Math.PI);
       this.strokeLayers(context, ring, [ground, 4], [text, 2]);
     }
   }
@@ -231,12 +242,14 @@ export class Drawing extends Plane {
     context.stroke();
   }
 
-  // Lines of [colour, width] on top of each other.
-  strokeLayers(context, path, ...lines) {
+  // Lines of [colour, width] on top of each other, along what `trace` puts on a path.
+  strokeLayers(context, trace, ...lines) {
+    context.beginPath();
+    trace(context);
     for (const [colour, width] of lines) {
       context.strokeStyle = colour;
       context.lineWidth = width;
-      context.stroke(path);
+      context.stroke();
     }
   }
 
@@ -303,18 +316,17 @@ export class Drawing extends Plane {
       const places = group.places.map(
         (place) => place && [(place[0] - view.x) / view.unit + width / 2, height / 2 - (place[1] - view.y) / view.unit],
       );
-      const path = this.trail(places.filter((place) => place));
-      this.strokeLayers(context, path, [ground, 5], [group.colour, 2.5]);
+      const path = places.filter((place) => place);
+      this.strokeLayers(context, (on) => this.trail(on, path), [ground, 5], [group.colour, 2.5]);
       places.forEach((place, i) => {
         if (!place) return;
         const isHere = i === current;
         const [px, py] = place;
-        const dot = new Path2D();
-        dot.arc(px, py, isHere ? 5.5 : 3.5, 0, 2 * Math.PI);
+        const dot = (on) => on.arc(px, py, isHere ? 5.5 : 3.5, 0, 2 * Math.PI);
         if (isHere) this.strokeLayers(context, dot, [text, 6], [group.colour, 3]);
         else this.strokeLayers(context, dot, [group.colour, 2]);
         context.fillStyle = group.hollow ? ground : group.colour;
-        context.fill(dot);
+        context.fill();
         const above = py - 15;
         if (named.some(([x, y]) => Math.hypot(px - x, above - y) < 13)) return;
         named.push([px, above]);
@@ -328,8 +340,7 @@ export class Drawing extends Plane {
   }
 
   // Through places on the screen, with an arrow at the last one.
-  trail(places) {
-    const path = new Path2D();
+  trail(path, places) {
     places.forEach(([px, py], i) => (i ? path.lineTo(px, py) : path.moveTo(px, py)));
     const [end, before] = [places.at(-1), places.at(-2)];
     if (before && Math.hypot(end[0] - before[0], end[1] - before[1]) > 6) {
@@ -339,7 +350,6 @@ export class Drawing extends Plane {
         path.lineTo(end[0] - 11 * Math.cos(angle + side), end[1] - 11 * Math.sin(angle + side));
       }
     }
-    return path;
   }
 
   drawGesture(context, text) {

@@ -105,13 +105,14 @@ export class Pictured extends Linked {
       context.setLineDash(isHollow ? [5, 3] : []);
       context.strokeRect(px - side / 2, py - side / 2, side, side);
       context.setLineDash([]);
-      const mark = new Path2D();
-      for (const [x, y] of looks.outlines[looks.shapes[code]])
-        mark.lineTo(px - side / 2 + 5 * x, py - side / 2 + 5 * y);
-      mark.closePath();
+      const mark = (on) => {
+        for (const [x, y] of looks.outlines[looks.shapes[code]])
+          on.lineTo(px - side / 2 + 5 * x, py - side / 2 + 5 * y);
+        on.closePath();
+      };
       this.strokeLayers(context, mark, [ground, 5], [colour(looks.edges, code), 2]);
       context.fillStyle = isHollow ? ground : colour(looks.colours, code);
-      context.fill(mark);
+      context.fill();
     }
     context.restore();
   }

@@ -4,8 +4,10 @@
 import { bytesOf, isPicture, number, paint, scaleBar } from "./colours.js";
 import { element } from "./nodes.js";
 import { ticksBetween } from "./numbers.js";
+import { offerToSave } from "./save_offers.js";
 
 const HEIGHT = 150; // pixels, as in strip.css
+const PLACES = 20; // below the line where it is saved, without the images
 const EDGE = 8; // room for points at the top and bottom
 const SMALLEST_TILE = 66;
 const LABEL = 48; // room for the numbers of the axis, where the line is wider than its images
@@ -123,6 +125,72 @@ function drawLine(root, data) {
   holder.replaceChildren(legend(line), picture);
 }
 
+// The line drawn again on paper, with the styles that its shapes have on the screen, and places in words below it.
+function redraw(root, context, looks) {
+  const { data } = drawn.get(root);
+  const holder = root.querySelector(".line");
+  const home = getComputedStyle(holder);
+  const onPaper = (shape, colour) => (shape.matches(".rule") ? "#e2e2e2" : colour === home.color ? looks.ink : colour);
+  Object.assign(context, { font: `12px ${looks.face}`, textBaseline: "alphabetic" });
+  for (const shape of holder.querySelectorAll(":scope > svg > *")) {
+    const style = getComputedStyle(shape);
+    const at = (name) => Number(shape.getAttribute(name));
+    Object.assign(context, { fillStyle: onPaper(shape, style.fill), strokeStyle: onPaper(shape, style.stroke) });
+    context.lineWidth = parseFloat(style.strokeWidth);
+    context.setLineDash(style.strokeDasharray === "none" ? [] : style.strokeDasharray.match(/[\d.]+/g).map(Number));
+    context.beginPath();
+    if (shape.matches("text")) {
+      context.textAlign = "left";
+      context.fillText(shape.textContent, at("x"), at("y"));
+    } else if (shape.matches("circle")) {
+      const isCurrent = shape.matches(".current");
+      context.arc(at("cx"), at("cy"), at("r"));
+      context[isCurrent ? "fillStyle" : "strokeStyle"] = looks.ground;
+      context.fill();
+      context.stroke();
+    } else if (shape.matches("polyline")) {
+      for (const place of shape.getAttribute("points").split(" ")) context.lineTo(...place.split(",").map(Number));
+      context.stroke();
+    } else {
+      context.moveTo(at("x1"), at("y1"));
+      context.lineTo(at("x2"), at("y2"));
+      context.stroke();
+    }
+  }
+  Object.assign(context, { fillStyle: looks.ink, textAlign: "center" });
+  let from = -Infinity; // where the last word ends
+  placesOf(root, holder, data).centres.forEach((x, i) => {
+    const half = context.measureText(data.line.places[i]).width / 2;
+    if (x - half < from + 8) return; // no room
+    context.fillText(data.line.places[i], x, HEIGHT + 14);
+    from = x + half;
+  });
+}
+
+function offerLine(root) {
+  const holder = root.querySelector(".line");
+  const { line } = drawn.get(root).data;
+  if (!line) return;
+  offerToSave(root.querySelector(".lined"), {
+    name: "line",
+    words: () => `${line.title}, ${line.places.at(0)} to ${line.places.at(-1)}`,
+    size: () => ({ width: holder.clientWidth, height: HEIGHT + PLACES }),
+    draw: (context, looks) => redraw(root, context, looks),
+    keys: () =>
+      line.levels.map((level) => ({
+        words: `${level.name} ${number(level.value)}`,
+        colour: level.threshold ? "#7A7A7A" : "#0072B2",
+      })),
+    table: () => ({
+      heads: ["drawn as", "place", line.title],
+      rows: [
+        ...line.places.map((place, i) => ["point", place, line.values[i]]),
+        ...line.levels.map((level) => ["level", level.name, level.value]),
+      ],
+    }),
+  });
+}
+
 // What is pointed at above is pointed at below, and the other way round.
 function point(root, index) {
   for (const kind of [".tile", "circle"]) {
@@ -206,6 +274,7 @@ export default function (component) {
   root.querySelector(".bars").replaceChildren(...(isPicture(data.panels[0]) ? [] : [scaleBar(data.panels[0])]));
   kept.again.observe(root);
   layOut(root);
+  offerLine(root);
   root.dataset.painted = String(Number(root.dataset.painted ?? 0) + 1); // for measurements: when the pixels are there
   return () => kept.again.disconnect();
 }

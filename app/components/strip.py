@@ -23,7 +23,7 @@ _mount = mounted(
 <div class="strip">
   <div class="tiles"></div>
   <div class="bars"></div>
-  <div class="line"></div>
+  <div class="lined"><div class="line"></div></div>
 </div>
 """,
 )

@@ -8,6 +8,7 @@ import { later } from "./leaving.js";
 import { element } from "./nodes.js";
 import { below, counted, notAbove, number, rateOf, rateText } from "./threshold_counts.js";
 import { Layout } from "./threshold_layout.js";
+import { offerCharts } from "./threshold_saved.js";
 
 const KEYS_REST = 300; // milliseconds after the last key, until the server hears
 
@@ -17,6 +18,7 @@ class Panel extends Layout {
     this.isTyping = false;
     this.unheard = []; // thresholds sent whose answer has not come
     this.build();
+    offerCharts(this);
     this.listen();
     this.observer = new ResizeObserver(() => this.layOut());
     this.observer.observe(root);

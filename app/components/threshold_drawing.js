@@ -5,6 +5,7 @@ import { grouped, ticksBetween } from "./numbers.js";
 import { NBSP, below, digitsOf, many, notAbove, number, percent, rateOf } from "./threshold_counts.js";
 import { say } from "./threshold_nodes.js";
 
+const BINS = 80; // of a histogram
 const DASHES = { solid: [], dash: [7, 4], dot: [2, 3], dashdot: [7, 3, 2, 3], longdash: [11, 4] };
 
 /**
@@ -173,20 +174,26 @@ export class Drawing {
     return `${text.slice(0, end)}…`;
   }
 
+  // Of the histograms: scores between which samples are counted, and where these lie; the outermost take all beyond.
+  bins() {
+    const { axis } = this;
+    const edges = Array.from({ length: BINS + 1 }, (_, i) => axis.low + ((axis.high - axis.low) * i) / BINS);
+    const spots = edges.map((edge) => axis.pixel(edge));
+    spots[0] = axis.left;
+    spots[BINS] = axis.right;
+    if (axis.tails[0]) (edges.unshift(-Infinity), spots.unshift(axis.start));
+    else edges[0] = -Infinity;
+    if (axis.tails[1]) (edges.push(Infinity), spots.push(axis.end));
+    else edges[edges.length - 1] = Infinity;
+    return { edges, spots };
+  }
+
   drawCells() {
     const context = this.fresh(this.cellRows);
     const { axis, rowHeight, cells } = this;
     const bottom = rowHeight * cells.length;
     this.drawScoreTicks(context, bottom + 13, 0, 0, "score");
-    const bins = 80;
-    const edges = Array.from({ length: bins + 1 }, (_, i) => axis.low + ((axis.high - axis.low) * i) / bins);
-    const spots = edges.map((edge) => axis.pixel(edge));
-    spots[0] = axis.left;
-    spots[bins] = axis.right;
-    if (axis.tails[0]) (edges.unshift(-Infinity), spots.unshift(axis.start));
-    else edges[0] = -Infinity;
-    if (axis.tails[1]) (edges.push(Infinity), spots.push(axis.end));
-    else edges[edges.length - 1] = Infinity;
+    const { edges, spots } = this.bins();
     cells.forEach((cell, i) => {
       const base = rowHeight * (i + 1) - 1;
       context.fillStyle = this.ink;
@@ -222,6 +229,20 @@ export class Drawing {
     });
   }
 
+  // Groups whose error rates are drawn against the threshold.
+  get erring() {
+    return [...this.drawn.filter((group) => group.kind === "species"), this.live];
+  }
+
+  errorCurve(group) {
+    if (group === this.live) return { thresholds: this.all.curve.thresholds, rates: this.all.curve.bpcer };
+    return { thresholds: group.curve.thresholds, rates: group.curve.found.map((found) => 1 - found) };
+  }
+
+  isBanded(group) {
+    return group.band && (this.erring.length <= 6 || this.highlighted === group);
+  }
+
   drawErrors() {
     const layer = this.errors;
     const context = this.fresh(layer);
@@ -239,15 +260,12 @@ export class Drawing {
     context.textAlign = "left";
     context.fillText("error rate", 0, layer.y(0.5));
     layer.lines = [];
-    const groups = [...this.drawn.filter((group) => group.kind === "species"), this.live];
-    const banded = groups.length <= 6;
-    for (const group of groups) {
+    for (const group of this.erring) {
       const isLive = group === this.live;
-      const curve = isLive ? this.all.curve : group.curve;
-      const rates = isLive ? curve.bpcer : curve.found.map((found) => 1 - found);
-      const xs = Array.from(curve.thresholds, (t) => axis.pixel(t));
+      const { thresholds, rates } = this.errorCurve(group);
+      const xs = Array.from(thresholds, (t) => axis.pixel(t));
       const ys = Array.from(rates, layer.y);
-      if (group.band && (banded || this.highlighted === group)) this.drawBand(context, layer, group, !isLive);
+      if (this.isBanded(group)) this.drawBand(context, layer, group, !isLive);
       context.globalAlpha = this.alphaOf(group);
       context.beginPath();
       context.moveTo(xs[0], ys[0]);
@@ -260,7 +278,7 @@ export class Drawing {
       context.stroke();
       context.globalAlpha = 1;
       const name = isLive ? "BPCER" : `${group.words}: APCER`;
-      const words = (i) => `${name} ${percent(rates[i], 1)}\nthreshold ${number(curve.thresholds[i])}`;
+      const words = (i) => `${name} ${percent(rates[i], 1)}\nthreshold ${number(thresholds[i])}`;
       layer.lines.push({ xs, ys, words });
     }
   }

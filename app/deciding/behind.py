@@ -13,6 +13,7 @@ from app.session import readers
 from app.session.address import link_params
 from app.session.readers import decisions
 from app.session.sidebar import Shown
+from app.session.tables import show_rows
 from app.words import MISSED, REJECTED, RIGHT
 from fas_core import metrics
 from fas_core.data.names import ATTACK, readable
@@ -46,7 +47,7 @@ def _subsets(point: OperatingPoint, counted: Counted) -> list[str]:
 def list_samples(shown: Shown, point: OperatingPoint, counted: Counted) -> None:
     rows = counted_rows(shown, point, counted)
     st.write(f"**{len(rows):,} {decisions(shown.run, shown.level)}**, those nearest the threshold first.")
-    st.dataframe(rows.head(LISTED).rename(columns=readable), hide_index=True)
+    show_rows(rows.head(LISTED).rename(columns=readable), "counted")
     if len(rows) > LISTED:
         st.caption(f"The first {LISTED:,} are listed.")
 

@@ -8,6 +8,7 @@ import streamlit as st
 from app.session import readers
 from app.session.cache import cached, keyed
 from app.session.sidebar import Shown
+from app.session.tables import show_rows
 from app.words import escaped, percent
 from fas_core.deciding import certification, plans
 from fas_core.deciding.certification import Sheet, rounded_up
@@ -56,9 +57,7 @@ def show_certification(shown: Shown, point: OperatingPoint) -> None:
         help="The same bound if every presentation were one of another person (Clopper-Pearson): 0 of 150 gives 2.0 %."
     )
     wrong = st.column_config.TextColumn(help="Attacks that pass, bona fide presentations that are rejected.")
-    st.dataframe(
-        table_of(sheet), hide_index=True, column_config={AT_MOST: bound, "Wrong": wrong, IF_INDEPENDENT: single}
-    )
+    show_rows(table_of(sheet), "certification", column_config={AT_MOST: bound, "Wrong": wrong, IF_INDEPENDENT: single})
     if notes := sheet.notes():
         st.write(escaped(" ".join(notes)))
     st.caption(f"{escaped(plan.text)} Source: {escaped(plan.source)}; {escaped(plan.version)}. {escaped(plan.url)}")

@@ -8,6 +8,7 @@ import streamlit as st
 from app.session import operating
 from app.session.readers import pooled_score_set
 from app.session.sidebar import Shown
+from app.session.tables import show_rows
 from app.words import escaped
 from fas_core.data.names import outside_training, readable
 from fas_core.metrics import transfer
@@ -66,9 +67,9 @@ def show_transfer(shown: Shown, point: OperatingPoint) -> None:
     if words := transfer_words(rows, point, rule):
         st.write(words)
     rate = st.column_config.NumberColumn(format="%.1f %%")
-    st.dataframe(
+    show_rows(
         transfer_table(rows, point.chosen_on),
-        hide_index=True,
+        "transfer",
         placeholder="–",
         column_config=dict.fromkeys(("BPCER", "its own", "Worst APCER", "its own "), rate)
         | {"Own threshold": st.column_config.NumberColumn(format="%.17g")},

@@ -15,6 +15,7 @@ from app.components.scatter import Plane
 from app.session.cache import NotComputedError, cached
 from app.session.jobs import worker
 from app.session.page import fragment
+from app.session.tables import show_rows
 from fas_core import derive
 from fas_core.latent import projection
 from fas_core.latent.projection import FittedOn, Umap
@@ -249,7 +250,7 @@ def show_loadings(run: Run, x: int, y: int, on: FittedOn) -> None:
         table |= {f"PC {i + 1}: dimension": top + 1, f"PC {i + 1}: loading": components[i][top].round(3)}
     d = components.shape[1]
     with box:
-        st.dataframe(pd.DataFrame(table), hide_index=True)
+        show_rows(pd.DataFrame(table), "components")
         st.caption(
             f"The largest entries of the components' unit vectors. Of {d:,} dimensions that weigh the same, each would "
             f"have ±{d**-0.5:.2f}."

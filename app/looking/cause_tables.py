@@ -9,6 +9,7 @@ from app.parts import causes
 from app.session import operating
 from app.session.readers import pooled_score_set
 from app.session.sidebar import Shown
+from app.session.tables import show_rows
 from app.words import escaped
 from fas_core import metrics, scores
 from fas_core.data.measures import MEASURES
@@ -38,9 +39,9 @@ def show_scores(shown: Shown, cause: str, n_marks: int) -> None:
             {"Score": name, "Follows it": words.share_text(shares[name]), "AUC": auc, "Hardest species": hardest}
         )
     st.markdown(f"**Which score follows {escaped(words.named(cause))} least?** · live samples")
-    st.dataframe(
+    show_rows(
         pd.DataFrame(rows),
-        hide_index=True,
+        "least_following",
         placeholder="–",
         height="content",
         width="content",
@@ -101,7 +102,7 @@ def show_table(sides: list[Follows]) -> None:
                 for cause in side.ranked
             ]
             if rows:
-                st.dataframe(pd.DataFrame(rows), hide_index=True, placeholder="–", height="content")
+                show_rows(pd.DataFrame(rows), f"causes_{side.side}", placeholder="–", height="content")
             st.caption(escaped(words.left_out(side)))
         looks = "; ".join(f"{name}: {what}" for name, what in MEASURES.items())
         st.caption(

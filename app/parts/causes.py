@@ -15,6 +15,7 @@ from app.session.address import link_params
 from app.session.cache import NotComputedError, cached
 from app.session.readers import score_values
 from app.session.sidebar import Shown
+from app.session.tables import show_rows
 from app.words import escaped
 from fas_core.evaluation.causes import of_run, words
 from fas_core.evaluation.causes.of_run import Follows, Nuisance, Sampled
@@ -110,6 +111,6 @@ def list_samples(shown: Shown, rows: NDArray[np.int64], name: str) -> None:
     order = np.argsort(-values, kind="stable")[:LISTED]
     table = pd.DataFrame({"sample id": columns.ids_of(shown.run, rows[order]), shown.score: values[order]})
     st.write(f"**{len(rows):,} samples**, {escaped(name)}, the highest score first.")
-    st.dataframe(table, hide_index=True)
+    show_rows(table, "chosen_by_cause")
     if len(rows) > LISTED:
         st.caption(f"The first {LISTED:,} are listed.")

@@ -8,6 +8,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app.session.readers import metadata
+from app.session.tables import show_rows
 from app.words import escaped
 from fas_core.runs.store import Run
 
@@ -30,4 +31,4 @@ def say_missing(asked: str) -> None:
 
 def show_metadata(run: Run, row: int) -> None:
     """What the manifest says about a sample, as a table as long as it is."""
-    st.dataframe(metadata(run, row), hide_index=True, height="content")
+    show_rows(metadata(run, row), "metadata", height="content")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from app.session.cache import cached
 from app.session.readers import samples, score_values
+from app.session.tables import show_rows
 from app.words import number
 from fas_core import metrics, scores
 from fas_core.data.names import ATTACK, BONA_FIDE, is_training, readable
@@ -74,7 +75,7 @@ def show_scores(run: Run, row: int, chosen: str) -> None:
         help="Share of the live images it is compared with that score lower.",
     )
     st.markdown("**Scores**")
-    st.dataframe(pd.DataFrame(rows), hide_index=True, column_config={"Above": above})
+    show_rows(pd.DataFrame(rows), "scores", column_config={"Above": above})
     n = len(classes(run).get(LIVE_TRAINING, ()))
     compared = f"Compared with the {n:,} training live images. " if n else ""
     st.caption(f"{compared}Higher scores look more attack-like.")
@@ -93,5 +94,5 @@ def show_by_class(run: Run, values: Mapping[str, float]) -> None:
         for of, members in classes(run).items()
     }
     st.markdown("**Scores** · in % of each class that scores lower")
-    st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=columns)
+    show_rows(pd.DataFrame(rows), "scores_by_class", column_config=columns)
     st.caption("Higher scores look more attack-like.")

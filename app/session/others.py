@@ -8,6 +8,7 @@ import streamlit as st
 
 from app.session.address import put_in_address
 from app.session.readers import called, label_meant
+from app.session.saved import shown_beside
 from app.words import escaped
 from fas_core.runs.store import Run
 
@@ -36,6 +37,7 @@ def others_control(
     )
     st.session_state[f"_{key}_in_address"] = labels
     put_in_address(key, labels)
+    shown_beside(labels)
     return labels
 
 

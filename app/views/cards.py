@@ -14,6 +14,7 @@ from app.session.address import link_params, put_in_address
 from app.session.cache import cached
 from app.session.readers import cache_folder, runs
 from app.session.sidebar import Shown
+from app.session.tables import show_rows
 from app.words import escaped, threshold_text
 from fas_core.deciding import card as cards
 from fas_core.deciding import card_states, tested
@@ -101,9 +102,9 @@ def chosen_of(kept: list[Kept]) -> list[Kept]:
     asked = [saved] if saved else st.query_params.get_all("card")
     if gone := [name for name in asked if name not in names]:
         st.warning(f"There is no card {escaped(', '.join(gone))} here.", icon=":material/link_off:")
-    event = st.dataframe(
+    event = show_rows(
         listed(kept),
-        hide_index=True,
+        "cards",
         on_select="rerun",
         selection_mode="multi-row",
         selection_default={"selection": {"rows": [i for i, name in enumerate(names) if name in asked] or [0]}},
@@ -167,7 +168,7 @@ def show_rates(frozen: Card) -> None:
         if rows:
             st.markdown(f"**{title}**")
             wide = {heads[0]: st.column_config.TextColumn(width="medium")}
-            st.dataframe(pd.DataFrame(rows, columns=heads), hide_index=True, column_config=wide)
+            show_rows(pd.DataFrame(rows, columns=heads), f"card_{title}", column_config=wide)
 
 
 @cached(entries=16, spinner="Looking at groups …")
@@ -279,7 +280,8 @@ def operating_points() -> None:
     save_form(shown)
     if len(chosen) > 1:
         head.write(verdicts(chosen))
-        head.dataframe(side_by_side(chosen), hide_index=True, height="content")
+        with head:
+            show_rows(side_by_side(chosen), "cards_side_by_side", height="content")
         return
     with head:
         show_card(chosen[0], kept)

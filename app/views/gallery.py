@@ -23,6 +23,7 @@ from app.session import operating, sidebar
 from app.session.address import link_params
 from app.session.page import fragment
 from app.session.sidebar import Shown
+from app.session.tables import show_rows
 from app.words import MISSED, REJECTED, RIGHT, about, escaped
 from fas_core import scores
 from fas_core.data.names import readable
@@ -257,7 +258,7 @@ def show_failures(shown: Shown) -> None:
     with st.expander(f"{len(failures):,} {'image' if len(failures) == 1 else 'images'} gave no output"):
         st.caption("They have no reconstruction and no score; error rates count them as non-responses.")
         columns = [c for c in ("sample_id", "subset", "label", "reason") if c in failures]
-        st.dataframe(failures[columns].rename(columns=readable), hide_index=True)
+        show_rows(failures[columns].rename(columns=readable), "failures")
 
 
 def gallery() -> None:

@@ -22,6 +22,7 @@ from app.session.address import link_params
 from app.session.cache import cached
 from app.session.readers import cache_folder, decided_values, samples, score_values
 from app.session.sidebar import Shown
+from app.session.tables import show_rows
 from app.words import escaped, label_of, number, threshold_text
 from fas_core.data import images
 from fas_core.data.names import ATTACK, readable
@@ -124,9 +125,7 @@ def show_verdicts(shown: Shown, subject: Subject) -> None:
     st.markdown("**Verdicts**")
     table = verdicts_table(shown, subject)
     if len(table):
-        st.dataframe(
-            table, hide_index=True, column_config={"Operating point": st.column_config.TextColumn(width="medium")}
-        )
+        show_rows(table, "verdicts", column_config={"Operating point": st.column_config.TextColumn(width="medium")})
     if len(table) < 2:
         st.caption("No operating point of this Run is frozen yet: that is done on the page Operating points.")
 

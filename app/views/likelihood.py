@@ -13,6 +13,7 @@ from app.latent.mixture_sizes import Asked, all_stored, n_of, offer, show_auc_by
 from app.parts.head import head
 from app.session import readers, sidebar
 from app.session.address import keep_valid
+from app.session.tables import show_rows
 from app.words import escaped
 from fas_core.data.names import ATTACK, BONA_FIDE, groups_of, is_training, readable
 from fas_core.evaluation import likelihood
@@ -174,9 +175,9 @@ def show_table(table: pd.DataFrame) -> None:
         }
     )
     number, rate = st.column_config.NumberColumn, "%.1f %%" if table["n"].max() >= 1000 else "%.0f %%"
-    st.dataframe(
+    show_rows(
         shown,
-        hide_index=True,
+        "likelihoods",
         placeholder="–",
         column_config={
             "Mean": number(format="%.1f", help="Mean log-likelihood, in nats."),

@@ -19,6 +19,7 @@ from app.session import sidebar
 from app.session.cache import cached
 from app.session.readers import frame_units, samples, score_values
 from app.session.sidebar import Shown
+from app.session.tables import show_rows
 from app.words import escaped
 from fas_core import metrics, scores
 from fas_core.data.names import in_group_order, outside_training, readable
@@ -208,9 +209,9 @@ def show_table(shown: Shown, rankings: Mapping[str, Ranking]) -> None:
     dropped = [name for name, is_idle in (("Chance", column == "auc"), ("Best", len(rankings) == 1)) if is_idle]
     table = table.drop(columns=dropped)
     number = st.column_config.NumberColumn
-    st.dataframe(
+    show_rows(
         pd.concat([table, values.add_prefix("score ")], axis=1),
-        hide_index=True,
+        "scores_by_subset",
         placeholder="–",
         height=min(460, 38 + 35 * len(table)),
         column_config={
@@ -255,17 +256,16 @@ def show_distributions(shown: Shown, names: Sequence[str], rankings: Mapping[str
 
 def show_moments(tables: Mapping[str, pd.DataFrame]) -> None:
     long = pd.concat(tables, names=["score", "group"]).reset_index()
-    st.dataframe(
-        pd.DataFrame(
-            {
-                "Score": long["score"],
-                "Group": long["group"].map(readable),
-                "n": long["count"].astype(int),
-                "Mean": long["mean"],
-                "Standard deviation": long["std"],
-            }
-        ),
-        hide_index=True,
+    moments = {
+        "Score": long["score"],
+        "Group": long["group"].map(readable),
+        "n": long["count"].astype(int),
+        "Mean": long["mean"],
+        "Standard deviation": long["std"],
+    }
+    show_rows(
+        pd.DataFrame(moments),
+        "moments",
         placeholder="–",
         column_config={
             "n": st.column_config.NumberColumn(format="localized", help="Samples with a finite score."),

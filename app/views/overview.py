@@ -14,6 +14,7 @@ from app.session.address import link_params
 from app.session.cache import cached
 from app.session.readers import Kept, cache_folder, called, pooled_score_set, runs
 from app.session.sidebar import Shown
+from app.session.tables import show_rows
 from app.words import about, escaped, label_of
 from fas_core import memo, metrics, scores
 from fas_core.data.names import TRAINING_USE, fresh_subsets
@@ -73,9 +74,9 @@ def run_before(run: Run) -> Run | None:
 
 def show_metrics(shown: Shown, point: OperatingPoint | None) -> None:
     st.header("How well does it separate?")
-    st.dataframe(
+    show_rows(
         core.metrics_table(summary(shown, point, "")),
-        hide_index=True,
+        "metrics",
         placeholder="–",
         column_config={
             "Bona fide": st.column_config.NumberColumn(format="localized"),
@@ -117,14 +118,14 @@ def show_data(shown: Shown, point: OperatingPoint | None) -> None:
         st.success(escaped(health.all_well(shown.run, chosen, reported)))
     for finding in findings:  # the gravest first
         st.warning(escaped(finding), icon=":material/warning:")
-    st.dataframe(
+    show_rows(
         counts[counts["subset"].isin(shown.subsets)].rename(columns=lambda c: c.replace("_", " ").capitalize()),
-        hide_index=True,
+        "counts",
     )
     failures = shown.run.failures()
     if len(failures):
         with st.expander(f"{len(failures)} images without output"):
-            st.dataframe(failures[["sample_id", "subset", "reason"]], hide_index=True)
+            show_rows(failures[["sample_id", "subset", "reason"]], "failures")
 
 
 def show_runs() -> None:
@@ -146,9 +147,9 @@ def show_runs() -> None:
                 "Made": pd.Timestamp(summary.created),
             }
         )
-    st.dataframe(
+    show_rows(
         pd.DataFrame(rows),
-        hide_index=True,
+        "runs",
         column_config={
             "Size (MB)": st.column_config.NumberColumn(format="%.1f"),
             "Made": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),

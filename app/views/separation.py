@@ -10,6 +10,7 @@ from app.parts.head import head
 from app.session import sidebar
 from app.session.cache import NotComputedError, cached
 from app.session.jobs import worker
+from app.session.tables import show_rows
 from app.words import escaped
 from fas_core import metrics
 from fas_core.data.names import groups_of, readable
@@ -137,9 +138,9 @@ def show_table(shown: Separation) -> None:
         }
     )
     text = st.column_config.TextColumn
-    st.dataframe(
+    show_rows(
         table,
-        hide_index=True,
+        "separations",
         height="content",
         placeholder="–",
         column_config={

@@ -20,6 +20,7 @@ from app.session.address import link_params, put_in_address
 from app.session.cache import cached
 from app.session.readers import decisions, pooled_score_set, score_values
 from app.session.sidebar import Shown
+from app.session.tables import show_rows
 from app.words import about, escaped
 from fas_core import metrics
 from fas_core.data.names import ATTACK, groups_of
@@ -163,7 +164,7 @@ def show_groups(shown: Shown, point: OperatingPoint) -> None:
             "BPCER": said(group.bpcer),
         }
         rows.append(row | {f"APCER {name}": said(group.apcer.get(name)) for name in species})
-    st.dataframe(pd.DataFrame(rows), hide_index=True)
+    show_rows(pd.DataFrame(rows), "groups")
     unit = "sample" if by_group.unit == "sample" else f"whole {by_group.unit}"
     st.caption(
         f"In brackets: 95 % intervals by {unit}. * too few to judge: {by_group.too_small}. Every group is judged at "

@@ -14,6 +14,7 @@ from app.session.address import keep_valid
 from app.session.cache import cached, keyed
 from app.session.page import errors_shown
 from app.session.readers import cache_folder
+from app.session.tables import show_rows
 from app.training.reconstructions import show_reconstructions
 from app.training.training_curves import EPOCHS, IMAGES, STEPS, batch_size, show_curves
 from app.words import escaped
@@ -73,7 +74,7 @@ def show_settings(chosen: dict[str, Training], letters: dict[str, str]) -> None:
     rows = [{"Setting": readable(name)} | {k: as_text(v.get(name)) for k, v in columns.items()} for name in names]
     rows.sort(key=lambda row: len(set(list(row.values())[1:])) == 1)
     with st.expander("Settings" if len(chosen) == 1 else "Settings, those that differ first"):
-        st.dataframe(pd.DataFrame(rows), hide_index=True, key="settings")
+        show_rows(pd.DataFrame(rows), "settings", key="settings")
 
 
 def as_text(value: object) -> str:
@@ -98,9 +99,9 @@ def show_all(everything: Sequence[Training]) -> None:
                 "Started": pd.Timestamp(training.started, unit="s").floor("s"),
             }
         )
-    st.dataframe(
+    show_rows(
         pd.DataFrame(rows),
-        hide_index=True,
+        "all_trainings",
         placeholder="–",
         key="all_trainings",
         column_config={

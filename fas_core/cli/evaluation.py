@@ -1,4 +1,4 @@
-"""`fas evaluate`, `threshold`, `certify`, `predict`, `compare`, `report`: what Runs say."""
+"""`fas evaluate`, `threshold`, `certify`, `predict`, `report`: what Runs say."""
 
 from __future__ import annotations
 
@@ -38,10 +38,8 @@ if TYPE_CHECKING:
 
     from fas_core.deciding.card import Card
     from fas_core.deciding.card_states import History
-    from fas_core.evaluation.comparison import PairedComparison
     from fas_core.evaluation.join import System
     from fas_core.evaluation.presentations import Presentations
-    from fas_core.evaluation.regressions import Regressions
     from fas_core.runs.store import Run
 
 
@@ -398,113 +396,6 @@ def _predict_scores(
         score = "no score" if outcome.score is None else f"score {outcome.score:.6g}"
         print(f"{', '.join(outcome.sample_ids)}: {outcome.called}, {score}")
     print(f"{judged.in_words}.")
-
-
-def compare(
-    run_a: Annotated[str, typer.Argument(metavar="RUN_A")],
-    run_b: Annotated[str, typer.Argument(metavar="RUN_B")],
-    cache: CacheOption,
-    score: Annotated[
-        str | None, typer.Option(help="A score that both have, or that of A; by default the only one of A.")
-    ] = None,
-    score_b: Annotated[str | None, typer.Option(help="The score of B, where it is another one.")] = None,
-    rule: Annotated[str, typer.Option(help="bpcer<=X, apcer<=X (worst species), eer, or threshold=X of A.")] = (
-        "bpcer<=0.05"
-    ),
-    choose_on: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Subset that fixes each threshold, judged on the others; by default as on the screen; may be repeated."
-        ),
-    ] = None,
-    matched: Annotated[
-        bool, typer.Option("--matched", help="Thresholds are matched anew where Runs are judged.")
-    ] = False,
-    level: LevelOption = "frame",
-    as_json: JsonOption = False,
-) -> None:
-    """Two Runs on the same samples, B minus A, and what got worse.
-
-    Example: `fas compare small_dcvae small_resvae --score rec --choose-on live`
-    """
-    from fas_core.data.names import dev_subsets
-    from fas_core.evaluation import comparison, join
-    from fas_core.metrics import limits
-    from fas_core.metrics import operating_point as op
-    from fas_core.runs import store
-
-    opened_a, opened_b = store.open_run(cache, run_a), store.open_run(cache, run_b)
-    judged_by = score or only_score(opened_a, run_a)
-    a, b = join.System(opened_a, judged_by), join.System(opened_b, score_b or judged_by)
-    chosen_on = [] if matched else choose_on or dev_subsets(opened_a.subsets)
-    compared = comparison.compared(a, b, op.rule(rule), level, chosen_on=chosen_on)
-    for of_run, caution in compared.cautions:
-        say(f"{'Optimistic' if caution.kind == 'optimistic' else 'Warning'}: {of_run.info.name}: {caution.message}")
-    if as_json:
-        return print_json(compared.as_json())
-    print(f"A: {a.run.info.name}, {a.score}. B: {b.run.info.name}, {b.score}.")
-    print(
-        f"{compared.n_common:,} samples compared, {compared.n_only_a:,} only in A, {compared.n_only_b:,} only in B, "
-        f"{compared.n_no_response:,} without a score in one of them. Training images are left out."
-    )
-    print("\n".join(compared.in_words))
-    for letter, target in zip("AB", compared.targets, strict=False):
-        optimistic = " Optimistic." if compared.matching.is_optimistic else ""
-        print(f"{letter}: {limits.target_words(compared.matching.rule, target)}.{optimistic}")
-    _print_metrics(compared)
-    if compared.worse is not None:
-        _print_worse(compared.worse)
-
-
-def _print_metrics(compared: PairedComparison) -> None:
-    """Every metric of A and B."""
-    from fas_core.evaluation.comparison import document_name
-
-    rows = [
-        [
-            document_name(statistic),
-            number(metric.a),
-            number(metric.b),
-            "–" if metric.difference is None else f"{metric.difference:+.3f}",
-            "–" if metric.low is None else f"{metric.low:+.3f} to {metric.high:+.3f}",
-            "–" if metric.p is None else f"{'<= ' if metric.is_bound else ''}{metric.p:.3g}",
-            metric.method or "–",
-        ]
-        for statistic, metric in compared.metrics.items()
-    ]
-    unit = f"by {compared.unit}, n = {compared.n_units:,}, {compared.resamples:,} resamples (the screen takes 1,000)"
-    print_table(f"B - A, 95 % {unit}", ["metric", "A", "B", "B - A", "95 %", "p", "p by"], rows)
-
-
-def _print_worse(worse: Regressions) -> None:
-    """Every group in which B is worse, and what is too small to say."""
-    rows = [
-        [
-            cell.words,
-            f"{cell.n:,}",
-            f"{100 * cell.a:.1f} %",
-            f"{100 * cell.b:.1f} %",
-            f"{100 * cell.difference:+.1f}",
-            "–" if cell.low is None or cell.high is None else f"{100 * cell.low:+.1f} to {100 * cell.high:+.1f}",
-            "–" if cell.p is None else f"{cell.p:.3g}",
-            cell.verdict,
-        ]
-        for cells in worse.listed()
-        for cell in cells
-        if cell.p is not None
-    ]
-    if rows:
-        heads = ["wrong verdicts of", "n", "A", "B", "points", "95 %", "p", "sure?"]
-        print_table("What got worse, p corrected", heads, rows)
-        print(worse.correction_words)
-    print("\n".join(filter(None, [worse.counts_words, worse.of_one_words(), worse.better_words()])))
-    if worse.too_few:
-        of = f", {worse.unit}s" if worse.unit != "sample" else ""
-        small = "; ".join(
-            f"{cell.words} {cell.shares} (n = {cell.n:,}{f'{of} = {cell.n_units}' if of else ''})"
-            for cell in worse.too_few
-        )
-        print(f"Too few to judge: {small}.")
 
 
 def report_on(

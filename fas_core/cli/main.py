@@ -14,6 +14,7 @@ from fas_core.cli import (
     bench,
     cards,
     causes,
+    comparing,
     data,
     decisions,
     evaluation,
@@ -68,7 +69,7 @@ app.command("causes")(causes.causes)
 app.command("threshold")(evaluation.operating_point)
 app.command("certify")(evaluation.certify)
 app.command("predict")(evaluation.predict)
-app.command("compare")(evaluation.compare)
+app.command("compare")(comparing.compare)
 app.add_typer(cards_app, name="cards")
 cards_app.command("keep")(cards.keep_card)
 cards_app.command("print")(cards.print_pages)

@@ -146,22 +146,22 @@ def compared(
     chosen_on: Sequence[str] = (),
     resamples: int = RESAMPLES,
     letter: str = "B",
+    among: Sequence[System] = (),
 ) -> PairedComparison:
     """Every metric and every verdict on the common samples outside `train`.
 
     `chosen_on`: subsets whose common samples fix each Run's threshold, judged on the others; without them thresholds
-    are matched anew on what is judged. `letter`: what the sentences call the Run that is not A.
-    Raises BadInputError as `joined`, `matching` do, and for a subset that A does not have.
+    are matched anew on what is judged. `letter`: what the sentences call the Run that is not A. `among`: only samples
+    that these have too. Raises BadInputError as `joined`, `matching` do, and for a subset that A does not have.
     """
     if unknown := [name for name in chosen_on if name not in a.run.subsets]:
         raise BadInputError(
             f"Run {a.run.info.name} has no subset {', '.join(unknown)} to choose on; it has {', '.join(a.run.subsets)}."
         )
-    everything = joined([a, b], level)
+    everything = joined([a, b, *among], level).of_first(2)
     both = outside_training(everything)
     subsets, chosen_on = judged_subsets(in_protocol_order(both.samples["subset"].unique()), chosen_on)
-    if chosen_on:
-        both = both.in_subsets(subsets)
+    both = both.in_subsets(subsets) if chosen_on else both
     matched = matching(everything.in_subsets(chosen_on) if chosen_on else both, rule, chosen_on, f"A{letter}")
     by = rule if rule.has_limit else DEFAULT  # of metrics that are not at given thresholds
     drawn = resampled(both, by, at=matched.at or None, resamples=resamples) if both.has_both_classes else None

@@ -189,6 +189,10 @@ class Joined:
             scores=tuple(values[wanted] for values in self.scores),
         )
 
+    def of_first(self, k: int) -> Joined:
+        """The first k Runs on the samples that all have."""
+        return replace(self, rows=self.rows[:k], scores=self.scores[:k], alone=self.alone[:k])
+
     def in_subsets(self, subsets: Sequence[str]) -> Joined:
         """The common samples of some subsets of A, and how many each Run has alone in subsets of these names."""
         chosen = self.only(self.samples["subset"].isin(list(subsets)).to_numpy())

@@ -17,9 +17,11 @@ from fas_core.metrics import ScoreSet, bins
 from fas_core.reports import curves, palette, svg
 from fas_core.reports.curves import RUN_LOOKS, planes, thinned
 from fas_core.reports.figures import Drawing, Figure
+from fas_core.reports.forest import Forest
 from fas_core.reports.html import Triplet
 from fas_core.reports.pictures import ERROR_LIMIT, HIDDEN, PictureSheet, pictures_of, png
 from fas_core.reports.svg import Plot, linear_axis
+from fas_core.reports.tables import forest_rows
 from fas_core.runs import traininglog
 from fas_core.runs.store import Run
 
@@ -51,9 +53,24 @@ def everything(systems: Sequence[System], *, hides_faces: bool) -> Iterator[tupl
         yield "runs" if sheet else "", of_trainings
     if sheet is not None:
         letters = ", ".join(f"{letter} {name}" for letter, name in zip(LETTERS, names, strict=False))
+        yield "runs", against_a(sheet, letters)
         for b in range(1, len(systems)):
             over = curves.of_runs(sheet, b)
             yield f"{names[0]}-{names[b]}", replace(over, caption=f"{letters}. {over.caption}")
+
+
+def against_a(sheet: Sheet, letters: str) -> Figure:
+    """A forest plot of what every other Run does worse or better than A, with intervals. `letters`: whose they are."""
+    name, title = "forest", "Against A"
+    rows = forest_rows(sheet)
+    if not rows:
+        return Figure(name, title, "The common samples hold one class, so there is nothing to compare.")
+    caption = (
+        f"{letters}. Difference of each metric to A with its 95 % interval, in points: right of the line it is "
+        f"worse, an area under the curve too. Full dots: beyond chance after correction. {sheet.rule_words} "
+        f"{sheet.limits_words}"
+    )
+    return Figure(name, title, caption.strip(), (Drawing("Forest plot", Forest(rows)),))
 
 
 def _score_set(system: System, subsets: Sequence[str]) -> ScoreSet:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import pandas as pd
 from markupsafe import Markup, escape
 
 from fas_core.data.names import BONA_FIDE, readable
@@ -90,6 +91,30 @@ def _area_row(statistic: Statistic, area: Difference) -> Row | None:
         words=signed(area.difference, 3) + (f" [{interval}]" if interval else ""),
         is_clear=area.p is not None and area.p < 0.05,
     )
+
+
+@dataclass(frozen=True)
+class Forest:
+    """Rows of each other Run, by its letter, against A: a figure's `Drawn`."""
+
+    rows: Mapping[str, Sequence[Row]]
+
+    def drawn(self) -> Markup:
+        return forest(self.rows)
+
+    def data(self) -> pd.DataFrame:
+        """A row per metric and Run; differences in points, above 0 where it is worse than A."""
+        drawn = [
+            (row.label, letter, row.a, row.b, row.worse, row.low, row.high, row.is_clear)
+            for letter, rows in self.rows.items()
+            for row in rows
+        ]
+        heads = ["metric", "run", "A", "of run", "worse by, in points", "low95", "high95", "beyond chance"]
+        return pd.DataFrame(drawn, columns=heads)
+
+    @property
+    def words(self) -> str:
+        return _in_words(_by_label(self.rows))
 
 
 def forest(rows_by_letter: Mapping[str, Sequence[Row]]) -> Markup:
