@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -16,41 +16,59 @@ from fas_core.errors import BadInputError
 # -------------------------------------------------------------------------------------------------------------- data
 
 
-def data_layouts() -> None:
-    """The data-set layouts that `fas data scan` reads. Example: `fas data layouts`"""
+def data_layouts(as_json: JsonOption = False) -> None:
+    """The data-set layouts that `fas data scan` reads, and what each needs. Example: `fas data layouts`"""
     from fas_core.data import layouts
 
+    if as_json:
+        return print_json([layouts.document(name) for name in layouts.names()])
     for name in layouts.names():
-        print(f"{name}\n  " + layouts.description(name).replace("\n", "\n  ") + "\n")
+        dataset = layouts.described(name)
+        protocols = f"\n\n--protocol {', '.join(dataset.protocols)}" if dataset else ""
+        print(f"{name}\n  " + (layouts.description(name) + protocols).replace("\n", "\n  ") + "\n")
 
 
 def data_scan(
     root: Annotated[Path, typer.Argument(help="Root folder of the data set.")],
-    layout: Annotated[str, typer.Option(help="Name of the layout.")],
     out: OutOption,
+    layout: Annotated[str, typer.Option(help="Name of the layout; without it, the one that fits is used.")] = "",
+    label: Annotated[str, typer.Option(help="What all images of a folder are: bona_fide or attack.")] = "",
+    protocol: Annotated[str, typer.Option(help="Whose subsets, of a released set: fas data layouts.")] = "",
+    modality: Annotated[str, typer.Option(help="The one to keep, of several: rgb, depth, nir.")] = "",
     attack_label: AttackLabelOption = None,
     bona_fide_label: BonaFideLabelOption = None,
     species_label: SpeciesLabelOption = None,
 ) -> None:
     """Folder -> manifest. Example: `fas data scan faces/ --layout folder --out faces.csv`
 
-    How every kind of folder was read, or every label, is printed first.
+    How every kind of folder was read, or every label, is printed first; files that fit nothing are listed beside M.
     """
-    from fas_core.data import layouts, manifest
+    from fas_core.data import filters, layouts, manifest
     from fas_core.data.names import ATTACK
+    from fas_core.files import require_writable, write_table
 
-    scan = layouts.scanned(root, layout, manifest.LabelValues.of(attack_label, bona_fide_label, species_label))
+    labels = manifest.LabelValues.of(attack_label, bona_fide_label, species_label)
+    scan = layouts.scanned(root, layout, labels, label=label, protocol=protocol, modality=modality)
     rows = scan.rows
     for line in scan.reading:
         say(line)
-    rows["path"] = [Path(os.path.relpath(Path(p).resolve(), out.parent.resolve())).as_posix() for p in rows["path"]]
+    for column in {"path", manifest.BOXES} & set(rows):
+        folder = out.parent.resolve()
+        rows[column] = [manifest.relative_to(Path(p), folder) if p else "" for p in rows[column]]
     checked = manifest.checked(rows)
     if checked.problems:
         raise BadInputError(manifest.problems_message(root, checked.problems))
     say_notes(dict.fromkeys((*scan.notes, *checked.notes)))
+    require_writable(out.parent)
     manifest.write(checked.rows, out)
+    if scan.left:
+        write_table(scan.left_table(), filters.left_file(out))
+        for reason, n in Counter(file.reason for file in scan.left).most_common():
+            say(f"left out: {n}, {reason}")
+        say(f"{filters.left_file(out)}: the {len(scan.left)} that are no rows, each with its reason")
     n, n_attack = len(checked.rows), int((checked.rows["label"] == ATTACK).sum())
-    say(f"{out}: {n} images, {n - n_attack} bona fide, {n_attack} attacks")
+    what = "images" if (checked.rows["video_id"] == "").all() or checked.rows["frame"].notna().all() else "videos"
+    say(f"{out}: {n} {what}, {n - n_attack} bona fide, {n_attack} attacks")
 
 
 def data_check(manifest_path: Annotated[Path, typer.Argument(metavar="M")], as_json: JsonOption = False) -> None:

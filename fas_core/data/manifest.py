@@ -36,6 +36,7 @@ from fas_core.texts import exact_numbers, plain, plain_column, read_numbers, unr
 TEXT_COLUMNS = ("path", "sample_id", "label", "pai_species", "subject_id", "session_id", "subset", "video_id")
 NUMBER_COLUMNS = ("frame", "pose_x", "pose_y", "pose_z")
 COLUMNS = TEXT_COLUMNS + NUMBER_COLUMNS
+BOXES = "boxes"  # a free column: the file, relative to the manifest as `path` is, of the set's own boxes and eyes
 
 # A bare 0 or 1 is not here: its polarity differs between data sets, so somebody must say which one is the attack.
 LABEL_WORDS = {
@@ -123,6 +124,11 @@ class LabelValues:
                 "and what is bona fide, --bona-fide-label VALUE."
             )
         return meaning
+
+
+def label_word(text: str) -> str:
+    """`bona_fide` or `attack` for a word that means it, else ""."""
+    return LABEL_WORDS.get(_folded(text), "")
 
 
 def _listed(text: str | None) -> tuple[str, ...]:
@@ -425,5 +431,12 @@ def relocated(manifest: Manifest, target: Path) -> pd.DataFrame:
     """The rows with `path` relative to the folder of another manifest file."""
     rows = manifest.rows.copy()
     folder = target.parent.resolve()
-    rows["path"] = [Path(os.path.relpath(p.resolve(), folder)).as_posix() for p in manifest.image_paths()]
+    rows["path"] = [relative_to(p, folder) for p in manifest.image_paths()]
+    if BOXES in rows:
+        rows[BOXES] = [relative_to(manifest.root / name, folder) if name else "" for name in rows[BOXES].fillna("")]
     return rows
+
+
+def relative_to(path: Path, folder: Path) -> str:
+    """A file as a manifest in `folder` (resolved) names it."""
+    return Path(os.path.relpath(path.resolve(), folder)).as_posix()

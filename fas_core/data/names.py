@@ -17,10 +17,8 @@ TRAINING_USE = "training_use"  # the column of a Run that says what its model's 
 LEARNED, DEV, NOT_USED = "learned", "dev", "none"  # its weights were fitted on it; it chose the epoch; neither
 ALL = "all"  # the subset of a row that names none
 TRAIN, LIVE = "train", "live"  # subsets: what models learn from, and people without attacks whom nobody trained on
-SUBSET_WORDS = {
-    *("train", "training", "dev", "devel", "development"),
-    *("val", "valid", "validation", "test", "testing", "eval"),
-}
+DEV_WORDS = ("dev", "devel", "development", "val", "valid", "validation")
+SUBSET_WORDS = {"train", "training", *DEV_WORDS, "test", "testing", "eval"}
 SUBSET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
 
 
@@ -103,9 +101,9 @@ def outside_training(subsets: Sequence[str]) -> list[str]:
 
 
 def dev_subsets(subsets: Sequence[str]) -> list[str]:
-    """Where to choose a threshold unless somebody says otherwise: a development set if there is one, else live people
-    nobody trained on, else the training images, else nothing."""
-    return next(([name] for name in ("dev", LIVE, TRAIN) if name in subsets), [])
+    """Where to choose a threshold unless somebody says otherwise: a development set (dev, devel, val, ...) if there is
+    one, else live people nobody trained on, else the training images, else nothing."""
+    return next(([name] for name in (*DEV_WORDS, LIVE, TRAIN) if name in subsets), [])
 
 
 def fresh_subsets(subsets: Sequence[str], chosen_on: Sequence[str]) -> list[str]:

@@ -82,8 +82,8 @@ def test_wrong_folders_say_what_was_expected_and_found(tmp_path: Path) -> None:
     (tmp_path / "empty" / "live").mkdir(parents=True)
     with pytest.raises(BadInputError, match="no image found"):
         layouts.scanned(tmp_path / "empty", "folder")
-    with pytest.raises(BadInputError, match="Layouts: csv, folder"):
-        layouts.scanned(tmp_path, "siw")
+    with pytest.raises(BadInputError, match="Unknown layout 'casia'. Layouts: 3dmad, casia-fasd"):
+        layouts.scanned(tmp_path, "casia")
     with pytest.raises(BadInputError, match="does not exist"):
         layouts.scanned(tmp_path / "no", "folder")
 
@@ -107,6 +107,32 @@ def test_csv_needs_to_know_which_table(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="does not say which is the attack"):
         layouts.scanned(tmp_path / "a.csv", "csv")
     assert layouts.scanned(tmp_path / "a.csv", "csv", LabelValues.of("1")).rows["label"].tolist() == ["attack"]
+
+
+def test_people_alone_when_told_what_they_are(tmp_path: Path) -> None:
+    root = images(tmp_path, "Ann/s1/1.png", "Bob/2.png", "dev/3.png")
+    with pytest.raises(BadInputError, match=r"no subset.*as other folders"):  # dev/ is one, so the others are none
+        layouts.scanned(root, "folder", label="live")
+    (root / "dev/3.png").rename(root / "3.png")
+    (root / "dev").rmdir()
+    with pytest.raises(BadInputError, match=r"its label is unknown.*If all are of one kind: --label bona_fide"):
+        layouts.scanned(root, "folder")
+    for label, meant in (("live", "bona_fide"), ("attack", "attack")):
+        rows = layouts.scanned(root, "folder", label=label).rows.set_index("sample_id")
+        assert rows[["label", "subject_id"]].apply(tuple, axis=1).to_dict() == {
+            "Ann/s1/1.png": (meant, "Ann"), "Bob/2.png": (meant, "Bob"), "3.png": (meant, ""),
+        }  # fmt: skip
+    for asked, why in (
+        ({"label": "alive"}, "--label alive: write bona_fide or attack"),
+        ({"protocol": "1"}, "Layout 'folder' takes no --protocol"),
+        ({"labels": LabelValues.of("1")}, "takes no --attack-label and its like"),
+    ):
+        with pytest.raises(BadInputError, match=why):
+            layouts.scanned(root, "folder", **asked)
+    with pytest.raises(BadInputError, match="'print' says attack, what stands before it bona_fide"):
+        layouts.scanned(images(root, "Ann/print/1.png"), "folder", label="live")
+    sets = images(tmp_path / "sets", "train/Ann/1.png", "val/Bob/1.png", "test/Eve/1.png")
+    assert layouts.scanned(sets, "folder", label="live").rows["subset"].tolist() == ["test", "train", "val"]
 
 
 def test_real_faces(shared: Path) -> None:

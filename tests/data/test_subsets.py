@@ -226,6 +226,8 @@ def test_a_threshold_is_chosen_on_a_development_set_or_else_on_live_people_or_el
     assert names.dev_subsets(["train", "live", "seen_paper"]) == ["live"]
     assert names.dev_subsets(["train", "seen_paper"]) == ["train"]
     assert names.dev_subsets(["test"]) == []
+    assert names.dev_subsets(["train", "val", "test"]) == ["val"]
+    assert names.dev_subsets(["train", "live", "devel"]) == ["devel"]
 
 
 def test_fresh_subsets_are_those_that_neither_training_nor_the_choice_has_seen() -> None:

@@ -1,126 +1,162 @@
 """Known data-set layouts, one module each: root folder -> rows of a manifest.
 
-A layout is a module with a docstring (its first line is the summary that users read) and
-`scanned(root: Path, labels: LabelValues | None) -> Scanned` with absolute image paths in `path`. The module's name is
-the layout's name.
+A layout is a module with a docstring (its first line is the summary that users read) and either `SET`, the description
+of a released data set (`released.DataSet`), or `scanned(root: Path, asked: Asked) -> Scanned` with absolute image paths
+in `path`. The layout's name is the module's: 3dmad for `_3dmad`, oulu-npu for `oulu_npu`.
 """
 
 from __future__ import annotations
 
 import importlib
+import itertools
 import os
 import pkgutil
-from collections import Counter
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import cast
 
-import pandas as pd
-
-from fas_core.data.images import is_image
+from fas_core.data import released
 from fas_core.data.manifest import LabelValues
+from fas_core.data.released import DataSet
+from fas_core.data.scanning import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Scanned
+from fas_core.documents import Json
 from fas_core.errors import BadInputError
 
-# A damaged file of these is a row all the same: a non-response. What has another ending is told by its content.
-_ENDINGS = "jpg jpeg jpe jfif png apng webp bmp pbm pgm ppm pnm tif tiff gif mpo avif jp2 j2k jpf jpx jpc"
-IMAGE_SUFFIXES = frozenset(f".{ending}" for ending in _ENDINGS.split())
+_LOOKED_AT = 20_000  # files, at most, from which a layout is recognised
 
 
 @dataclass(frozen=True)
-class Scanned:
-    """Rows of a manifest in a stable order, `path` absolute; how they were read, a line per pattern; what was not."""
+class Asked:
+    """What a scan is asked beyond the folder; what its layout cannot answer is refused."""
 
-    rows: pd.DataFrame
-    reading: tuple[str, ...]
-    notes: tuple[str, ...]
+    labels: LabelValues | None = None  # csv: what the values of the column label mean
+    label: str = ""  # folder: what all images are
+    protocol: str = ""  # released sets: whose subsets
+    modality: str = ""  # released sets: the one kept
 
 
 def names() -> list[str]:
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(module.name.strip("_").replace("_", "-") for module in pkgutil.iter_modules(__path__))
+
+
+def _module(name: str) -> ModuleType:
+    module = name.replace("-", "_")
+    return importlib.import_module(f"{__name__}.{f'_{module}' if module[0].isdigit() else module}")
+
+
+def described(name: str) -> DataSet | None:
+    """The released data set that a layout reads; None for `folder` and `csv`."""
+    return cast(DataSet | None, getattr(_module(name), "SET", None))
 
 
 def description(name: str) -> str:
     """The layout's docstring: one line of summary, then the folders it reads."""
-    return (importlib.import_module(f"{__name__}.{name}").__doc__ or "").strip()
+    return (_module(name).__doc__ or "").strip()
 
 
-def scanned(root: Path, layout: str, labels: LabelValues | None = None) -> Scanned:
-    """The data set under `root`.
+def document(name: str) -> Json:
+    """A layout in `fas data layouts --json`."""
+    summary, _, reads = description(name).partition("\n")
+    told: Json = {"name": name, "summary": summary, "reads": reads.strip("\n")}
+    dataset = described(name)
+    if dataset is None:
+        return told | {"title": None, "unit": "images", "published": {}, "protocols": {}}
+    return told | {
+        "title": dataset.title,
+        "unit": dataset.unit,
+        "published": {subset or "all": list(counts) for subset, counts in dataset.published.items()},
+        "protocols": {
+            number: {
+                "says": protocol.says,
+                "lists": sorted({pattern for patterns in protocol.lists.values() for pattern in patterns}),
+                "lists_are_needed": protocol.rule is None,
+            }
+            for number, protocol in dataset.protocols.items()
+        },
+    }
 
-    Raises BadInputError for an unknown layout, a folder that is not there, or one in which the layout finds nothing.
+
+def scanned(
+    root: Path,
+    layout: str = "",
+    labels: LabelValues | None = None,
+    *,
+    label: str = "",
+    protocol: str = "",
+    modality: str = "",
+) -> Scanned:
+    """The data set under `root`; without a layout by the one that fits it, which the first line of `reading` names.
+
+    The rest is what the layout is asked (`Asked`). Raises BadInputError for an unknown layout, a folder that is not
+    there, or one in which the layout finds nothing.
     """
-    if layout not in names():
+    asked = Asked(labels, label, protocol, modality)
+    if layout and layout not in names():
         raise BadInputError(f"Unknown layout '{layout}'. Layouts: {', '.join(names())} (see 'fas data layouts').")
     if not root.exists():
         raise BadInputError(f"{root} does not exist. Give the data set's root folder.")
-    module = importlib.import_module(f"{__name__}.{layout}")
-    scan = cast(Callable[[Path, LabelValues | None], Scanned], module.scanned)(root, labels)
+    likely = recognised(root) if layout in ("", "folder", "csv") else ""
+    chosen = layout or likely or ("csv" if root.is_file() or (root / "manifest.csv").is_file() else "folder")
+    hint = f" This looks like {_title(likely)}: --layout {likely}." if likely and chosen != likely else ""
+    try:
+        scan = _scanned(root, chosen, asked)
+    except BadInputError as error:
+        raise BadInputError(f"{error}{hint}") from error
     if scan.rows.empty:
         why = "".join(f" {note}" for note in scan.notes)
+        what = "image" if described(chosen) is None else described(chosen).unit  # type: ignore[union-attr]
         raise BadInputError(
-            f"{root}: no image found with layout '{layout}'.{why} See 'fas data layouts' for its folders."
+            f"{root}: no {what} found with layout '{chosen}'.{why}{_first_left(scan)} See 'fas data layouts' for its "
+            f"folders.{hint}"
         )
-    return scan
+    by = () if layout else (f"read as {_title(chosen)}: --layout {chosen}",)
+    return Scanned(scan.rows, (*by, *scan.reading), (*scan.notes, *([hint.strip()] if hint else [])), scan.left)
 
 
-def image_files(root: Path) -> tuple[list[Path], list[str]]:
-    """Every image under `root`, by its ending or else by its content, sorted; and sentences on what was passed over.
-
-    Links are followed, but not to a folder that they lie in. Raises BadInputError for a folder that cannot be read.
-    """
-    images: list[Path] = []
-    skipped: Counter[str] = Counter()
-    examples: dict[str, str] = {}
-
-    def skip(kind: str, path: str) -> None:
-        skipped[kind] += 1
-        examples.setdefault(kind, os.path.relpath(path, root))
-
-    def walk(folder: str, above: frozenset[str]) -> None:
-        try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except OSError as error:
+def _scanned(root: Path, name: str, asked: Asked) -> Scanned:
+    dataset = described(name)
+    given = [option for option, value in asdict(asked).items() if value]
+    takes = ["protocol", "modality"] if dataset else {"csv": ["labels"], "folder": ["label"]}[name]
+    options = {"labels": "--attack-label and its like", "label": "--label"}
+    for option in given:
+        if option not in takes:
             raise BadInputError(
-                f"{folder} cannot be read: {error.strerror}. Its images would be missing: change its permissions, or "
-                "move it out of the data set."
-            ) from error
-        here = above | {os.path.realpath(folder)}
-        for entry in entries:
-            if entry.name.startswith("."):
-                skip("hidden", entry.path)
-            elif entry.is_dir():
-                if entry.is_symlink() and os.path.realpath(entry.path) in here:
-                    skip("links to a folder that they lie in", entry.path)
-                else:
-                    walk(entry.path, here)
-            elif not entry.is_file():
-                skip("links that lead nowhere" if entry.is_symlink() else "no regular files", entry.path)
-            elif _is_taken(Path(entry.path), skip):
-                images.append(Path(entry.path))
-
-    walk(str(root), frozenset())
-    _require_utf8(images)
-    kinds = ", ".join(f"{n} {kind} (e.g. {examples[kind]})" for kind, n in sorted(skipped.items()))
-    n = skipped.total()
-    return sorted(images), [f"{n} {'file' if n == 1 else 'files'} skipped: {kinds}."] if n else []
-
-
-def _require_utf8(images: list[Path]) -> None:
-    for path in images:
-        if not os.fsencode(path).decode("utf-8", "replace") == str(path):
-            raise BadInputError(
-                f"{str(path)!r}: the name is not valid UTF-8, so no table can hold it. Rename the file."
+                f"Layout '{name}' takes no {options.get(option, f'--{option}')}: leave it out"
+                f"{' (its labels come from folder names)' if (name, option) == ('folder', 'labels') else ''}."
             )
+    if dataset:
+        return released.scanned(dataset, root, asked.protocol, asked.modality)
+    return cast(Callable[[Path, Asked], Scanned], _module(name).scanned)(root, asked)
 
 
-def _is_taken(path: Path, skip: Callable[[str, str], None]) -> bool:
-    if path.suffix.lower() in IMAGE_SUFFIXES:
-        return True
-    try:
-        if is_image(path):
-            return True
-        skip(path.suffix.lower() or "without ending", str(path))
-    except OSError:
-        skip("unreadable", str(path))
-    return False
+def _title(name: str) -> str:
+    dataset = described(name)
+    return dataset.title if dataset else f"layout '{name}'"
+
+
+def _first_left(scan: Scanned) -> str:
+    if not scan.left:
+        return ""
+    return f" {len(scan.left)} files fit nothing, e.g. {scan.left[0].path}: {scan.left[0].reason}."
+
+
+def recognised(root: Path) -> str:
+    """The layout of the released set that most images and videos under a folder fit; "" where half of them fit none."""
+    files = (
+        (Path(folder) / name).relative_to(root).as_posix()
+        for folder, _, file_names in os.walk(root)
+        for name in file_names
+        if Path(name).suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES and not name.startswith(".")
+    )
+    looked_at = list(itertools.islice(files, _LOOKED_AT))
+    sets = {name: dataset for name in names() if (dataset := described(name)) is not None}
+    fits = {
+        name: sum(released.clip_of(dataset.pattern, file) is not None for file in looked_at)
+        for name, dataset in sets.items()
+        if any(re.fullmatch(dataset.telltale or ".*", file, re.IGNORECASE) for file in looked_at)
+    }
+    best = max(fits, key=lambda name: fits[name], default="")
+    return best if best and fits[best] > len(looked_at) / 2 else ""

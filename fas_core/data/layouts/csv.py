@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from fas_core.data.layouts import Scanned
-from fas_core.data.manifest import LabelValues, checked, problems_message
+from fas_core.data.layouts import Asked
+from fas_core.data.manifest import checked, problems_message
 from fas_core.data.names import columns_of_subsets
+from fas_core.data.scanning import Scanned
 from fas_core.errors import BadInputError
 from fas_core.files import read_table
 from fas_core.texts import plain_column
@@ -30,7 +31,7 @@ _SYNONYMS = {
 }
 
 
-def scanned(root: Path, labels: LabelValues | None = None) -> Scanned:
+def scanned(root: Path, asked: Asked) -> Scanned:
     """One row per row of the table, standard columns under their standard names."""
     source = root
     if root.is_dir():
@@ -49,7 +50,7 @@ def scanned(root: Path, labels: LabelValues | None = None) -> Scanned:
         renamed |= dict.fromkeys(here, name) if name not in table else {}
     table = table.rename(columns=renamed)
     try:
-        parsed = checked(table, labels)
+        parsed = checked(table, asked.labels)
     except BadInputError as error:
         raise BadInputError(f"{source}: {error}") from error
     if parsed.problems:

@@ -9,6 +9,9 @@ live/<subject>/[<session>/]image.png                 faces; seen_<species> and u
 seen_paper/[live|spoof/]<subject>/...                of that species, and live images under their own folder
 dev|test|.../live|spoof/<subject>/...                other subsets: dev, val, test, eval; train may hold both, too
 
+<subject>/[<session>/]image.png                      people's folders alone, when told what all of them are:
+                                                     --label bona_fide
+
 What contradicts, or could be read in two ways, is refused; a table of the images (layout csv) can say it all.
 """
 
@@ -24,9 +27,10 @@ from typing import NoReturn
 
 import pandas as pd
 
-from fas_core.data.layouts import Scanned, image_files
-from fas_core.data.manifest import LabelValues
+from fas_core.data.layouts import Asked
+from fas_core.data.manifest import label_word
 from fas_core.data.names import ATTACK, BONA_FIDE, LIVE, SUBSET_WORDS, TRAIN
+from fas_core.data.scanning import Scanned, image_files
 from fas_core.errors import BadInputError
 from fas_core.texts import plain
 
@@ -90,10 +94,11 @@ class _Image:
     pattern: tuple[str, ...]  # its folders, "" for those that are free
 
 
-def scanned(root: Path, labels: LabelValues | None = None) -> Scanned:
-    """One row per image. The label, species, subject, session and subset come from the folders alone."""
-    if labels is not None:
-        raise BadInputError("Layout 'folder' reads labels from folder names: leave out --attack-label and its like.")
+def scanned(root: Path, asked: Asked) -> Scanned:
+    """One row per image. The folders say label, species, subject, session and subset; or the label is told."""
+    told = label_word(asked.label)
+    if asked.label and not told:
+        raise BadInputError(f"--label {asked.label}: write {BONA_FIDE} or {ATTACK}.")
     if not root.is_dir():
         raise BadInputError(f"{root} is not a folder. Layout 'folder' reads a folder with live/ and spoof/ inside.")
     paths, notes = image_files(root)
@@ -103,12 +108,12 @@ def scanned(root: Path, labels: LabelValues | None = None) -> Scanned:
     read = {name: _part(name) for name in named}
     labelled_subsets = {parts[0] for parts in relative if any(read[name].label for name in parts[1:-1])}
     images = [
-        _image(root, path, parts, read, by_subset, labelled_subsets)
+        _image(root, path, parts, read, by_subset, labelled_subsets, told)
         for path, parts in zip(paths, relative, strict=True)
     ]
-    _require_one_reading(root, images)
+    _require_one_reading(root, images, told)
     _require_people(root, images)
-    _require_classes(root, images)
+    _require_classes(root, images, told)
     rows = pd.DataFrame([_row(image) for image in images])
     return Scanned(rows, tuple(_reading(images)), (*notes, *_disjoint(images), *_named_live(images)))
 
@@ -143,12 +148,18 @@ def _words(name: str) -> list[str]:
 
 
 def _image(
-    root: Path, path: Path, parts: tuple[str, ...], read: dict[str, _Part], by_subset: bool, labelled_subsets: set[str]
+    root: Path,
+    path: Path,
+    parts: tuple[str, ...],
+    read: dict[str, _Part],
+    by_subset: bool,
+    labelled_subsets: set[str],
+    told: str,
 ) -> _Image:
     subset = parts[0].lower() if by_subset and len(parts) > 1 else ""
     folders = [read[name] for name in parts[by_subset:-1]]
     explicit = [part for part in folders if part.label and not part.is_more]
-    label = species = ""
+    label, species = told, ""
     if by_subset:
         matched = _ATTACK_SUBSET.fullmatch(subset)
         if not matched and subset not in {*SUBSET_WORDS, LIVE}:
@@ -156,16 +167,19 @@ def _image(
                 f"{path}: no subset. Expected it under train, live, seen_<species> or unseen_<species> (or dev, test), "
                 f"as other folders of {root} are. {_REMEDY}."
             )
-        if subset == LIVE or (subset == TRAIN and not explicit and parts[0] not in labelled_subsets):
+        if subset == LIVE or (subset == TRAIN and not (explicit or told) and parts[0] not in labelled_subsets):
             label = BONA_FIDE
-        elif matched and all(part.label == ATTACK for part in explicit):
+        elif matched and told != BONA_FIDE and all(part.label == ATTACK for part in explicit):
             label, species = ATTACK, matched[1]
+        if told not in ("", label):
+            _refuse(root, parts, f"'{parts[0]}' holds what is {label}, --label says {told}")
     label, species = _said(root, parts, folders, explicit, label, species)
     if not label:
         tops = ", ".join(sorted({path.name for path in root.iterdir() if path.is_dir()})[:8]) or "no folders"
         raise BadInputError(
             f"{path}: lies outside live/ and spoof/, so its label is unknown. {root}: expected the folders live/ and "
-            f"spoof/ (or the subsets train/, live/, seen_paper/, ...), found {tops}. {_REMEDY}."
+            f"spoof/ (or the subsets train/, live/, seen_paper/, ...), found {tops}. If all are of one kind: --label "
+            f"{BONA_FIDE}. {_REMEDY}."
         )
     is_free = [not part.species and part not in explicit for part in folders]
     free = tuple(part.name for part, is_name in zip(folders, is_free, strict=True) if is_name)
@@ -201,13 +215,13 @@ def _refuse(root: Path, parts: Sequence[str], why: str) -> NoReturn:
     raise BadInputError(f"{root}: {'/'.join(parts)} cannot be read: {why}. {_REMEDY}.")
 
 
-def _require_one_reading(root: Path, images: Sequence[_Image]) -> None:
+def _require_one_reading(root: Path, images: Sequence[_Image], told: str) -> None:
     """Raises BadInputError where a folder may be a subject as well as a session or a species."""
     depth = max((len(image.free) for image in images if image.label == BONA_FIDE), default=0)
     for image in images:
         if len(image.free) > 2:
             _refuse(root, image.parts, f"of '{'/'.join(image.free)}' only two can be subject and session")
-        if image.label == ATTACK and not image.species and len(image.free) > depth:
+        if image.label == ATTACK and not told and not image.species and len(image.free) > depth:
             names = " or ".join(("subject", "session")[: len(image.free)])
             _refuse(
                 root,
@@ -278,7 +292,7 @@ def _is_of(name: str, words: set[str]) -> bool:
     return bool(_words(name)) and set(_words(name)) <= words
 
 
-def _require_classes(root: Path, images: Sequence[_Image]) -> None:
+def _require_classes(root: Path, images: Sequence[_Image], told: str) -> None:
     """Raises BadInputError where a folder or file of bona fide images may say that they are something else."""
     for image in images:
         for name in image.free if image.label == BONA_FIDE else image.free[:1]:
@@ -291,6 +305,8 @@ def _require_classes(root: Path, images: Sequence[_Image]) -> None:
                 )
         if image.label == BONA_FIDE and _part_of_file(image).label == ATTACK:
             _refuse(root, image.parts, f"read as {_shown(image)} -> {BONA_FIDE}, but '{image.path.name}' says {ATTACK}")
+    if told:
+        return
     unlabelled = [image for image in images if image.label == BONA_FIDE and not any(p.label for p in image.folders)]
     for position in range(2):
         of_name = {image.free[position]: image for image in unlabelled if len(image.free) > position}

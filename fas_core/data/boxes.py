@@ -1,0 +1,118 @@
+"""Where the face and its eyes are in each frame, as data sets publish it in files of their own beside their videos.
+
+A manifest names such a file in the column `boxes`, relative to the manifest; `filled` looks up the frames of its rows.
+What a file holds is told by its lines, one per frame:
+
+    frame x y width height                               blanks: Replay-Attack, Replay-Mobile, CASIA-FASD (by bob)
+    left top right bottom                                blanks: SiW, the line's number is the frame, zeros are no face
+    frame, x, y, x, y                                    commas: OULU-NPU, the two eyes, zeros are no face
+    frame, left, top, right, bottom, x, y, x, y          commas: MSU-MFSD, the box and the two eyes
+
+Frames count from 0, pixels from the top left corner. Whose left eye is meant differs between sets: here `right_eye` is
+the person's own right eye, which is left of the other one in an image that is not mirrored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fas_core.data.manifest import BOXES, Manifest
+from fas_core.errors import BadInputError
+from fas_core.texts import read_numbers
+
+BOX = ("box_x", "box_y", "box_width", "box_height")
+EYES = ("right_eye_x", "right_eye_y", "left_eye_x", "left_eye_y")
+PLACES = BOX + EYES
+
+
+def read(path: Path) -> pd.DataFrame:
+    """One row per frame that has a face: `frame` (its index from 0, int), `PLACES`, NaN where the file says nothing.
+
+    Boxes without area are no faces. Raises BadInputError for lines that are of none of the kinds above.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise BadInputError(f"{path} cannot be read: {error.strerror}.") from error
+    numbered = [(row, line) for row, line in enumerate(lines) if line.strip()]
+    has_commas = any("," in line for _, line in numbered)
+    try:
+        cells = [[float(cell) for cell in line.split("," if has_commas else None)] for _, line in numbered]
+        values = np.array(cells, np.float64).reshape(len(cells), len(cells[0]) if cells else 5)
+    except ValueError:
+        raise BadInputError(f"{path}: expected a line of numbers per frame, all of one length.") from None
+    rows = np.array([row for row, _ in numbered], np.float64)
+    kind = (values.shape[1], has_commas)
+    if kind == (5, False):
+        table = _table(values[:, 0], values[:, 1:])
+    elif kind == (4, False):
+        table = _table(rows, _box_of_corners(values))
+    elif kind == (5, True):
+        table = _table(values[:, 0], None, values[:, 1:])
+    elif kind == (9, True):
+        table = _table(values[:, 0], _box_of_corners(values[:, 1:5]), values[:, 5:])
+    else:
+        mark = "commas" if has_commas else "blanks"
+        raise BadInputError(f"{path}: {values.shape[1]} numbers a line, separated by {mark}, are no boxes known here.")
+    return table[table[list(PLACES)].notna().any(axis=1)].reset_index(drop=True)
+
+
+def _table(
+    frames: NDArray[np.float64], boxes: NDArray[np.float64] | None, eyes: NDArray[np.float64] | None = None
+) -> pd.DataFrame:
+    table = pd.DataFrame(np.nan, index=range(len(frames)), columns=list(PLACES))
+    if boxes is not None:
+        table[list(BOX)] = np.where((boxes[:, 2:] > 0).all(axis=1, keepdims=True), boxes, np.nan)
+    if eyes is not None:
+        table[list(EYES)] = np.where(eyes.any(axis=1, keepdims=True), in_order(eyes), np.nan)
+    table.insert(0, "frame", frames.astype(np.int64))
+    return table
+
+
+def _box_of_corners(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.hstack([corners[:, :2], corners[:, 2:] - corners[:, :2]])
+
+
+def in_order(eyes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, 4) x, y of two eyes, the one that is further left in the image first: the person's right eye."""
+    is_turned = eyes[:, :1] > eyes[:, 2:3]
+    return np.where(is_turned, np.roll(eyes, 2, axis=1), eyes)
+
+
+def within(box: Sequence[float], width: int, height: int) -> tuple[float, ...] | None:
+    """x, y, width, height of the part of a box that lies in the frame; None where no pixel of it does."""
+    left, top = max(0.0, box[0]), max(0.0, box[1])
+    right, bottom = min(float(width), box[0] + box[2]), min(float(height), box[1] + box[3])
+    return (left, top, right - left, bottom - top) if right > left and bottom > top else None
+
+
+def filled(manifest: Manifest) -> tuple[pd.DataFrame, list[str]]:
+    """The manifest's rows with `PLACES` of the frames that its files of boxes tell of; and sentences on the rest.
+
+    A row needs `frame`. What a row says itself stays.
+    """
+    rows = manifest.rows.copy()
+    if BOXES not in rows:
+        return rows, []
+    for name in PLACES:
+        rows[name] = read_numbers(rows[name].astype("str").fillna("")) if name in rows else np.nan
+    missing: list[str] = []
+    n_without = 0
+    for name, of_file in rows[(rows[BOXES].fillna("") != "") & rows["frame"].notna()].groupby(BOXES):
+        try:
+            places = read(manifest.root / str(name)).drop_duplicates("frame").set_index("frame")
+        except BadInputError as error:
+            missing.append(str(error))
+            continue
+        told = places.reindex(of_file["frame"].astype(np.int64)).set_index(of_file.index)
+        n_without += int(told.isna().all(axis=1).sum())
+        rows.loc[of_file.index, list(PLACES)] = rows.loc[of_file.index, list(PLACES)].fillna(told)
+    notes = [f"{n_without} frames have no face in the set's own boxes."] if n_without else []
+    if missing:
+        notes.append(f"{len(missing)} files of boxes were left out: {missing[0]}")
+    return rows, notes

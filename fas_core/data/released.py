@@ -1,0 +1,437 @@
+"""Reading a released data set from a description of it: where its clips lie, what their names say, which lists it has.
+
+A clip is a video, or a folder of its frames as images (`<clip>/<frame>.jpg`), or a still. What its name says is read by
+a regular expression with named groups; nothing is guessed: what does not fit is listed, with the reason.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from fas_core.data.manifest import BOXES
+from fas_core.data.names import ATTACK, BONA_FIDE, DEV_WORDS
+from fas_core.data.scanning import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Left, Scanned, files
+from fas_core.errors import BadInputError
+
+Names = Mapping[str, str]
+"""The named groups of a clip's place, in small letters, "" where absent; in rules also the columns made of them."""
+
+SUBSETS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(DEV_WORDS, "dev"),
+    **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
+}
+"""What sets call their parts -> the subset it is here."""
+
+_ABSENT = "in the list {}, but there is no such file"
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Which clip is in which subset: by the set's own lists or, where they are missing, by its name."""
+
+    says: str
+    lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Subset -> the files that list its clips, * for any text; "": lines that name their subset themselves."""
+    rule: Callable[[Names], str] | None = None
+    """The subset of a clip by its names and columns; "" where the protocol leaves it out."""
+    refined: Callable[[Names], str] | None = None
+    """The same, after the lists have said the subset."""
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A released data set. `clips` matches a clip's path without ending, from any folder above the set's own."""
+
+    title: str
+    clips: str
+    columns: Callable[[Names], dict[str, str] | str]
+    """Columns by a clip's names: `pai_species` ("" is bona fide), `subject_id`, ...; a text says why it is left out."""
+    published: Mapping[str, tuple[int, ...]]
+    """Subset (or "": all) -> bona fide and attacks, or both together, that the set's authors count."""
+    reissued: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """The same of a second release in a tree of the same kind."""
+    protocols: Mapping[str, Protocol] = field(default_factory=dict)
+    entry: str = ""
+    """What matches a clip in a list, where it is not `clips`; its groups are among those of `clips`."""
+    boxes: tuple[str, ...] = ()
+    """Where a clip's file of boxes lies: {stem} is the clip, {above} what lies above the set, {clip} what is below."""
+    telltale: str = ""
+    """What some file of the set matches and those of others do not, where `clips` fits too much to recognise it by."""
+    unit: str = "videos"
+    completed: Callable[[Files, pd.DataFrame], tuple[pd.DataFrame, list[str]]] | None = None
+    """Fills in what other files of the set say; rows that have no label after it are left out."""
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        return re.compile(rf"(?P<above>(?:.*?/)??){self.clips}", re.IGNORECASE)
+
+    @cached_property
+    def entry_pattern(self) -> re.Pattern[str]:
+        return re.compile(rf"(?:.*/)?{self.entry or self.clips}", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Files:
+    """What a data set's folder holds besides its images and videos."""
+
+    root: Path
+    relative: tuple[str, ...]
+
+    @cached_property
+    def _by_name(self) -> dict[str, str]:
+        return {name.lower(): name for name in self.relative}
+
+    def at(self, relative: str) -> Path | None:
+        name = self._by_name.get(relative.lower())
+        return self.root / name if name is not None else None
+
+    def named(self, pattern: str) -> list[Path]:
+        """Those whose path ends so, whatever the case; * stands for any text of one name."""
+        return [
+            self.root / name for name in self.relative if PurePosixPath(name.lower()).match(_literal(pattern.lower()))
+        ]
+
+
+def _literal(pattern: str) -> str:
+    return pattern.replace("[", "[[]")
+
+
+def clip_of(pattern: re.Pattern[str], path: str) -> tuple[re.Match[str], str] | None:
+    """Of a file, relative to the set's folder: the match of its clip, and the frame's number where it is one of it."""
+    pure = PurePosixPath(path)
+    suffix = pure.suffix.lower()
+    stem = str(pure.with_suffix("")) if suffix in IMAGE_SUFFIXES | VIDEO_SUFFIXES else path
+    if matched := pattern.fullmatch(stem):
+        return matched, ""
+    if suffix in IMAGE_SUFFIXES and (matched := pattern.fullmatch(str(pure.parent))):
+        numbers = re.findall(r"\d+", pure.stem)
+        return (matched, str(int(numbers[-1]))) if numbers else None
+    return None
+
+
+def scanned(dataset: DataSet, root: Path, protocol: str = "", modality: str = "") -> Scanned:
+    """One row per video, frame or still of the set; `protocol` and `modality` keep those of one.
+
+    Raises BadInputError for a protocol or modality that the set has not, and for lists that are missing or name the
+    same clips.
+    """
+    if not root.is_dir():
+        raise BadInputError(f"{root} is not a folder. Give the folder that {dataset.title} was unpacked to.")
+    if protocol and protocol not in dataset.protocols:
+        raise BadInputError(f"{dataset.title} has no protocol '{protocol}'. {_protocols_in_words(dataset)}")
+    others: list[str] = []
+
+    def is_medium(path: Path, _: object) -> bool:
+        if path.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES:
+            return True
+        others.append(path.relative_to(root).as_posix())
+        return False
+
+    media, notes = files(root, is_medium)
+    beside = Files(root, tuple(others))
+    rows, left = _rows(dataset, root, media, beside)
+    if dataset.completed and len(rows):
+        rows, more = dataset.completed(beside, rows)
+        notes += more
+    is_unlabelled = rows["label"] == "" if len(rows) else pd.Series(dtype=bool)
+    left += [Left(name, "no list of the set says whether it is bona fide") for name in _ids(rows, is_unlabelled)]
+    rows = rows[~is_unlabelled].reset_index(drop=True)
+    reading = _reading(dataset, rows)
+    notes += _people_in_several_parts(rows)
+    if protocol:
+        rows, absent, more = _in_protocol(dataset, protocol, rows, beside)
+        left, notes = left + absent, notes + more
+    if modality:
+        rows = _of_modality(dataset, rows, modality)
+    elif len(kinds := _modalities(rows)) > 1:
+        notes.append(f"Several modalities: {', '.join(kinds)}. A model is of one: --modality {kinds[-1]}")
+    if (others_note := _unused(others, rows, root)) is not None:
+        notes.append(others_note)
+    rows = rows.drop(columns=[name for name in rows if str(name).startswith("?")])
+    return Scanned(rows, tuple(reading), tuple(notes), tuple(left))
+
+
+def _ids(rows: pd.DataFrame, where: pd.Series) -> list[str]:
+    return rows.loc[where, "sample_id"].tolist() if len(rows) else []
+
+
+def _rows(dataset: DataSet, root: Path, media: list[Path], beside: Files) -> tuple[pd.DataFrame, list[Left]]:
+    rows: list[dict[str, str]] = []
+    left: list[Left] = []
+    first_of: dict[tuple[str, ...], str] = {}
+    for path in media:
+        name = path.relative_to(root).as_posix()
+        clip = clip_of(dataset.pattern, name)
+        if clip is None:
+            left.append(Left(name, f"no place or name of {dataset.title}"))
+            continue
+        matched, frame = clip
+        names = {key: (value or "").lower() for key, value in matched.groupdict().items()}
+        told = dataset.columns(names)
+        if isinstance(told, str):
+            left.append(Left(name, told))
+            continue
+        key = (*(value for group, value in names.items() if group != "above"), frame)
+        if first_of.setdefault(key, name) != name:
+            left.append(Left(name, "a second copy of a recording under the same name"))
+            continue
+        rows.append(_row(dataset, path, name, matched, names, frame, told, beside))
+    columns = ("path", "sample_id", "label", "pai_species", "subject_id", "session_id", "subset", "video_id")
+    table = pd.DataFrame(rows, columns=None if rows else list(columns), dtype="str").fillna("")
+    return table, left
+
+
+def _row(
+    dataset: DataSet,
+    path: Path,
+    name: str,
+    matched: re.Match[str],
+    names: Names,
+    frame: str,
+    told: dict[str, str],
+    beside: Files,
+) -> dict[str, str]:
+    stem = matched.group(0)
+    is_still = path.suffix.lower() in IMAGE_SUFFIXES and not frame
+    species = told.get("pai_species", "")
+    row = {
+        "path": str(path),
+        "sample_id": _public(name, matched),
+        "label": ATTACK if species else BONA_FIDE,
+        "pai_species": species,
+        "subject_id": "",
+        "session_id": "",
+        "subset": SUBSETS.get(names.get("part", ""), ""),
+        "video_id": "" if is_still else _public(stem, matched),
+        "frame": frame,
+        **told,
+        **{f"?{key}": value for key, value in names.items()},
+    }
+    if row["session_id"]:  # a session's name is only unique within its subject
+        row["session_id"] = f"{row['subject_id']}/{row['session_id']}"
+    if names.get("modality"):
+        start, end = matched.span("modality")
+        row["presentation_id"] = _public(stem[:start].rstrip("/_-") + stem[end:], matched)
+    for place in dataset.boxes:
+        clip = stem[len(matched.group("above")) :]
+        boxes = beside.at(place.format(stem=stem, above=matched.group("above"), clip=clip))
+        if boxes is not None:
+            row[BOXES] = str(boxes)
+            break
+    return row
+
+
+def _public(name: str, matched: re.Match[str]) -> str:
+    """A name without what the set's pattern calls private."""
+    private = matched.groupdict().get("private") or ""
+    return name.replace(private, "") if private else name
+
+
+# ------------------------------------------------------------------------------------------------------ protocols
+
+
+def _protocols_in_words(dataset: DataSet) -> str:
+    return f"Protocols: {', '.join(dataset.protocols)}." if dataset.protocols else "It has no protocols."
+
+
+def _in_protocol(
+    dataset: DataSet, name: str, rows: pd.DataFrame, beside: Files
+) -> tuple[pd.DataFrame, list[Left], list[str]]:
+    """Rows of one protocol with its subsets; what its lists name and is not there; sentences."""
+    protocol = dataset.protocols[name]
+    lists = {
+        subset: [path for p in patterns for path in beside.named(p)] for subset, patterns in protocol.lists.items()
+    }
+    missing = [pattern for patterns in protocol.lists.values() for pattern in patterns if not beside.named(pattern)]
+    notes: list[str] = []
+    left: list[Left] = []
+    if protocol.lists and not missing:
+        listed, more = _listed(dataset, lists)
+        clips = keys(dataset, rows)
+        subsets = clips.map({key: subset for key, (subset, _, _) in listed.items()}).fillna("")
+        here = set(clips)
+        if protocol.refined is not None:
+            subsets = _by_rule(protocol.refined, rows.assign(subset=subsets))
+        left = [Left(text, _ABSENT.format(where)) for key, (_, where, text) in listed.items() if key not in here]
+        notes += more + _contradictions(dataset, lists, rows, clips)
+        if left:
+            notes.append(f"{len(left)} of {len(listed)} clips in the lists of protocol {name} are not there.")
+    elif protocol.rule is None or any(lists.values()):
+        raise BadInputError(
+            f"{beside.root}: protocol {name} of {dataset.title} needs its lists, and {', '.join(missing)} "
+            f"{'is' if len(missing) == 1 else 'are'} missing. Put the set's files of lists under this folder."
+        )
+    else:
+        subsets = _by_rule(protocol.rule, rows)
+        if missing:
+            notes.append(f"No list of protocol {name} is there ({missing[0]}): its subsets follow from the names.")
+    is_in = subsets != ""
+    if n := int((~is_in).sum()):
+        notes.append(f"{n} of {len(rows)} rows are not in protocol {name}.")
+        left += [Left(sample, f"not in protocol {name}") for sample in rows.loc[~is_in, "sample_id"]]
+    return rows.assign(subset=subsets)[is_in].reset_index(drop=True), left, notes
+
+
+def _by_rule(rule: Callable[[Names], str], rows: pd.DataFrame) -> pd.Series:
+    texts = rows.rename(columns=lambda column: str(column).removeprefix("?"))
+    texts = texts.loc[:, ~texts.columns.duplicated()]
+    return pd.Series([rule(row) for row in texts.to_dict("records")], rows.index, dtype="str")
+
+
+def keys(dataset: DataSet, rows: pd.DataFrame) -> pd.Series:
+    """(n,) what tells a row's clip from others in the set's lists."""
+    groups = [f"?{group}" for group in dataset.entry_pattern.groupindex]
+    return pd.Series(list(zip(*(rows[group] for group in groups), strict=True)), rows.index, dtype=object)
+
+
+def entries(dataset: DataSet, path: Path) -> Iterator[tuple[tuple[str, ...], str, tuple[str, ...]]]:
+    """Each clip that a list names: what tells it from others, its text, and the other cells of its line.
+
+    Lists of names, tables with commas or blanks, and JSON documents with a clip per key.
+    """
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    if path.suffix.lower() == ".json":
+        try:
+            lines: Iterable[list[str]] = [[str(key)] for key in json.loads(text)]
+        except ValueError as error:
+            raise BadInputError(f"{path}: no JSON document ({error}).") from error
+    else:
+        lines = (re.split(r"[\s,;]+", line.strip()) for line in text.splitlines())
+    for cells in lines:
+        for position, cell in enumerate(cells):
+            clip = clip_of(dataset.entry_pattern, cell.replace("\\", "/").removeprefix("./")) if cell else None
+            if clip is not None:
+                key = tuple((value or "").lower() for value in clip[0].groupdict().values())
+                yield key, cell, (*cells[:position], *cells[position + 1 :])
+                break
+
+
+def _listed(
+    dataset: DataSet, lists: Mapping[str, list[Path]]
+) -> tuple[dict[tuple[str, ...], tuple[str, str, str]], list[str]]:
+    """Clip -> its subset, the list, its text there; and sentences.
+
+    Raises BadInputError where two subsets share clips.
+    """
+    listed: dict[tuple[str, ...], tuple[str, str, str]] = {}
+    notes = []
+    for own_subset, paths in lists.items():
+        for path in paths:
+            n = 0
+            for key, text, cells in entries(dataset, path):
+                n += 1
+                subset = own_subset or next((SUBSETS[cell.lower()] for cell in cells if cell.lower() in SUBSETS), "")
+                before = listed.setdefault(key, (subset, path.name, text))
+                if before[0] != subset:
+                    raise BadInputError(
+                        f"{path}: '{text}' is in {before[1]}, too: one clip in {before[0]} and in {subset}. These are "
+                        "not the set's own lists, or two of them were exchanged. Get them anew."
+                    )
+            if not n:
+                notes.append(f"{path.name} names no clip of {dataset.title}.")
+    return listed, notes
+
+
+def _contradictions(
+    dataset: DataSet, lists: Mapping[str, list[Path]], rows: pd.DataFrame, clips: pd.Series
+) -> list[str]:
+    """A sentence where a number beside clips in a list stands for bona fide and for attacks by their names."""
+    label_of = dict(zip(clips, rows["label"], strict=True))
+    counts: dict[str, Counter[str]] = {}
+    for path in (path for paths in lists.values() for path in paths):
+        for key, _, cells in entries(dataset, path):
+            if len(cells) == 1 and re.fullmatch(r"[+-]?[0-2]", cells[0]) and key in label_of:
+                counts.setdefault(cells[0], Counter())[label_of[key]] += 1
+    wrong = {cell: min(n.values()) for cell, n in counts.items() if len(n) > 1}
+    if not wrong or len(counts) < 2:
+        return []
+    listed = ", ".join(f"'{cell}' ({n})" for cell, n in sorted(wrong.items()))
+    return [f"Labels of the lists contradict the names of clips, which count: {listed}."]
+
+
+# ---------------------------------------------------------------------------------------------- what came of it
+
+
+def _of_modality(dataset: DataSet, rows: pd.DataFrame, modality: str) -> pd.DataFrame:
+    kinds = _modalities(rows)
+    if modality not in kinds:
+        raise BadInputError(
+            f"{dataset.title}: nothing is of modality '{modality}'. Modalities here: {', '.join(kinds) or 'none'}."
+        )
+    return rows[rows["modality"] == modality].reset_index(drop=True)
+
+
+def _modalities(rows: pd.DataFrame) -> list[str]:
+    return sorted(set(rows["modality"]) - {""}) if "modality" in rows else []
+
+
+def _people_in_several_parts(rows: pd.DataFrame) -> list[str]:
+    named = rows[(rows["subject_id"] != "") & (rows["subset"] != "")]
+    parts = named.groupby("subject_id")["subset"].agg(lambda subsets: tuple(sorted(set(subsets))))
+    several = parts[parts.map(len) > 1]
+    if several.empty:
+        return []
+    return [
+        f"{len(several)} subjects are in several parts of the set (e.g. {several.index[0]} in "
+        f"{' and '.join(several.iloc[0])}): one person on both sides, or two of one name."
+    ]
+
+
+def _reading(dataset: DataSet, rows: pd.DataFrame) -> list[str]:
+    """A line per subset, label and species; the last compares the counts with the published ones."""
+    if rows.empty:
+        return []
+    lines = []
+    clip = rows["video_id"].where(rows["video_id"] != "", rows["sample_id"])
+    if "presentation_id" in rows:
+        clip = rows["presentation_id"] + rows["frame"].where(rows["video_id"] == "", "")
+    counted = rows.assign(clip=clip)
+    for (subset, label, species), of_kind in counted.groupby(["subset", "label", "pai_species"], sort=True):
+        kind = f"{label} of species {species}" if species else str(label)
+        people = of_kind["subject_id"][of_kind["subject_id"] != ""].nunique()
+        told = f", {people} subjects" if people else ""
+        lines.append(f"{subset or 'no subset'} -> {kind}: {of_kind['clip'].nunique()} {dataset.unit}{told}")
+    clips = counted.drop_duplicates("clip") if dataset.unit != "images" else counted.drop_duplicates("sample_id")
+    if dataset.unit == "images" and "modality" in rows:
+        clips = counted.drop_duplicates(["presentation_id", "frame"])
+    return [*lines, *_compared(dataset, clips)]
+
+
+def _compared(dataset: DataSet, clips: pd.DataFrame) -> list[str]:
+    differ = [_differences(clips, release) for release in (dataset.published, dataset.reissued) if release]
+    if not all(differ):
+        return [f"as many {dataset.unit} as published"]
+    return [f"{dataset.title} as published: {'; '.join(differ[0])} {dataset.unit}. Is it complete?"]
+
+
+def _differences(clips: pd.DataFrame, release: Mapping[str, tuple[int, ...]]) -> list[str]:
+    differ = []
+    for subset, expected in release.items():
+        of_part = clips if subset == "" else clips[clips["subset"] == subset]
+        n = (int((of_part["label"] == BONA_FIDE).sum()), int((of_part["label"] == ATTACK).sum()))
+        here = n if len(expected) == 2 else (sum(n),)
+        if here != tuple(expected):
+            differ.append(f"{subset or 'all'} {_counts(expected)}, here {_counts(here)}")
+    return differ
+
+
+def _counts(counts: Sequence[int]) -> str:
+    return f"{counts[0]} bona fide + {counts[1]} attacks" if len(counts) == 2 else str(counts[0])
+
+
+def _unused(others: Sequence[str], rows: pd.DataFrame, root: Path) -> str | None:
+    used = set(rows[BOXES]) if BOXES in rows else set()
+    endings = Counter(
+        PurePosixPath(name).suffix.lower() or "without ending" for name in others if str(root / name) not in used
+    )
+    kinds = ", ".join(f"{n} {ending}" for ending, n in sorted(endings.items()))
+    return f"{endings.total()} other files, no images or videos: {kinds}." if endings else None
