@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fas_core.cli.options import AttackLabelOption, BonaFideLabelOption, JsonOption, OutOption, SpeciesLabelOption
 from fas_core.cli.printing import print_json, print_table, rate, say, say_notes
 from fas_core.errors import BadInputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # -------------------------------------------------------------------------------------------------------------- data
 
@@ -92,24 +96,68 @@ def data_check(manifest_path: Annotated[Path, typer.Argument(metavar="M")], as_j
         raise BadInputError(f"{manifest_path}: {len(checked.problems)} problems; the rows are listed in the report.")
 
 
+def data_merge(
+    manifests: Annotated[list[str], typer.Argument(metavar="M...", help="Manifests, or NAME=FILE.")],
+    out: OutOption,
+) -> None:
+    """Manifests as one, each row with its source. Example: `fas data merge oulu.csv msu=b/m.csv --out both.csv`
+
+    Ids of subjects, sessions and videos get their source's name before them.
+    """
+    from fas_core.data import manifest, merging, subsets
+    from fas_core.data.names import BONA_FIDE
+
+    sources = {name: manifest.read(path) for name, path in merging.named(manifests).items()}
+    for name, source in sources.items():
+        say_notes(f"{name}: {note}" for note in source.notes)
+    merged = merging.merged(sources, out)
+    manifest.write(merged.rows, out)
+    by_source = merged.rows.assign(subset=merged.rows[merging.SOURCE])
+    counts = subsets.counts(by_source, list(dict.fromkeys(by_source["subset"])))
+    rows = [[name, *(str(n) for n in count.values())] for name, count in counts.items()]
+    print_table(str(out), ["source", "bona fide", "attacks", "subjects"], rows)
+    say_notes(merged.notes)
+    say(f"{out}: {len(merged.rows)} rows, {int((merged.rows['label'] == BONA_FIDE).sum())} bona fide")
+
+
 def data_subsets(
     manifest_path: Annotated[Path, typer.Argument(metavar="M")],
     out: OutOption,
     seed: Annotated[int, typer.Option(help="Which subjects and sessions go where.")] = 0,
+    protocol: Annotated[
+        str, typer.Option(help="thesis, leave-one-species-out or leave-one-source-out: a file per one left out.")
+    ] = "thesis",
 ) -> None:
-    """The thesis' six subsets (section 3.1.1). Example: `fas data subsets faces.csv --out subsets.csv`"""
+    """The thesis' six subsets (section 3.1.1). Example: `fas data subsets faces.csv --out subsets.csv`
+
+    Leaving one out, OUT.csv becomes OUT-<species>.csv for each.
+    """
+    from fas_core.data import folds, manifest, subsets
+
+    source = manifest.read(manifest_path)
+    source = manifest.Manifest(manifest.relocated(source, out), source.source, source.notes)
+    say_notes(source.notes)
+    if protocol in (folds.SPECIES_OUT, folds.SOURCE_OUT):
+        for fold in folds.folds(source, protocol, seed):
+            name = subsets.subset_of("", fold.left_out).removeprefix("_")
+            _write_subsets(fold.rows, out.with_stem(f"{out.stem}-{name}"), fold.notes)
+    elif protocol == "thesis":
+        of_thesis = subsets.protocol(source, seed)
+        _write_subsets(of_thesis.rows, out, of_thesis.notes)
+    else:
+        raise BadInputError(f"--protocol {protocol}: choose thesis, {folds.SPECIES_OUT} or {folds.SOURCE_OUT}.")
+
+
+def _write_subsets(rows: pd.DataFrame, out: Path, notes: Iterable[str]) -> None:
+    """A manifest, the table of its subsets, and what is to be said of it."""
     from fas_core.data import manifest, subsets
     from fas_core.data.names import in_protocol_order
 
-    source = manifest.read(manifest_path)
-    source.rows["path"] = manifest.relocated(source, out)["path"]
-    say_notes(source.notes)
-    protocol = subsets.protocol(source, seed)
-    manifest.write(protocol.rows, out)
-    counts = subsets.counts(protocol.rows, in_protocol_order(protocol.rows["subset"].unique()))
-    rows = [[name, *(str(n) for n in count.values())] for name, count in counts.items()]
-    print_table(str(out), ["subset", "bona fide", "attacks", "subjects"], rows)
-    say_notes(protocol.notes)
+    manifest.write(rows, out)
+    counts = subsets.counts(rows, in_protocol_order(rows["subset"].unique()))
+    table = [[name, *(str(n) for n in count.values())] for name, count in counts.items()]
+    print_table(str(out), ["subset", "bona fide", "attacks", "subjects"], table)
+    say_notes(notes)
 
 
 def data_filter(

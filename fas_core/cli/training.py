@@ -109,6 +109,9 @@ def train(
     log: Annotated[
         list[str] | None, typer.Option("--log", help="Record it for tensorboard or mlflow too, beside OUT; may repeat.")
     ] = None,
+    source_weights: Annotated[
+        str | None, typer.Option(help="How often images of each source are seen: a=1,b=2 (fas data merge).")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
@@ -116,7 +119,7 @@ def train(
     """Trains on live images of subset `train`. Example: `fas train small_dcvae --data m.csv --out m.safetensors`"""
     from fas_core.data import manifest
     from fas_core.runs import traininglog
-    from fas_core.training import experiments
+    from fas_core.training import experiments, sampling
     from fas_core.training import train as training
 
     if out.suffix != ".safetensors":
@@ -140,6 +143,7 @@ def train(
         resume=resume,
         device=device,
         precision=precision,
+        source_weights=sampling.weights_of(source_weights) if source_weights is not None else None,
     )
     if is_first:
         say(f"{out} (metrics log: {traininglog.metrics_log(out)})")

@@ -257,7 +257,7 @@ def _in_protocol(
     if protocol.lists and not missing:
         listed, more = _listed(dataset, lists)
         clips = keys(dataset, rows)
-        subsets = clips.map({key: subset for key, (subset, _, _) in listed.items()}).fillna("")
+        subsets = pd.Series([listed[key][0] if key in listed else "" for key in clips], rows.index, dtype="str")
         here = set(clips)
         if protocol.refined is not None:
             subsets = _by_rule(protocol.refined, rows.assign(subset=subsets))

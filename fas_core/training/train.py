@@ -28,6 +28,7 @@ from torch.optim import Optimizer
 from fas_core import models
 from fas_core.data import filters, images
 from fas_core.data.manifest import Manifest
+from fas_core.data.merging import SOURCE
 from fas_core.data.names import ATTACK, BONA_FIDE, TRAIN, is_training
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
@@ -37,7 +38,7 @@ from fas_core.models.draws import Draws, shuffled, step_seed
 from fas_core.progress import task
 from fas_core.runs import traininglog
 from fas_core.runs.traininglog import epoch_file, resume_file
-from fas_core.training import augment, checkpoint, devices, recorders
+from fas_core.training import augment, checkpoint, devices, recorders, sampling
 from fas_core.training.experiments.base import Experiment
 from fas_core.training.known import Known
 
@@ -56,7 +57,7 @@ class Split:
     """Bona fide training images: those that are learned, and those that choose the checkpoint."""
 
     root: Path
-    learned: pd.DataFrame  # columns path (below root), sample_id
+    learned: pd.DataFrame  # columns path (below root), sample_id, and source where the data have it
     dev: pd.DataFrame
     learned_files: NDArray[np.uint8]  # (n, CONTENT_BYTES) contents of their files, as `Manifest.contents`
     dev_files: NDArray[np.uint8]
@@ -74,6 +75,7 @@ def train(
     resume: bool = False,
     device: str = "auto",
     precision: str = "auto",
+    source_weights: Mapping[str, float] | None = None,
     job_file: Path | None = None,
 ) -> Path:
     """Trains and writes the checkpoint with the lowest dev loss of any epoch; returns `out`.
@@ -82,28 +84,27 @@ def train(
     started by `torchrun`, each works on its share of every batch. `cache`: where the app looks for the training's log.
     `precision` "auto" is "fp32". `keep_epochs`: after how many epochs the weights are kept in `traininglog.epoch_file`,
     whatever their dev loss; a resumed training keeps those it was begun with. `record`: names of `recorders`.
+    `source_weights`: how often images of each `source` are seen, instead of each image once a round (`sampling`).
 
     Raises BadInputError when there is nothing to train on, when training diverges (naming the step), when `resume`
-    finds the state of another experiment or other data, or other epochs to keep, when there is no such epoch, or when
-    `out` or what it keeps is there already and would be lost without `resume`.
+    finds the state of another experiment, other data or weights, or other epochs to keep, when there is no such epoch,
+    or when `out` or what it keeps is there already and would be lost without `resume`.
     """
     keep_epochs = _epochs_to_keep(experiment, keep_epochs)
     _require_free(out, keep_epochs, resume=resume)
-    recorders.require(record)
     _require_trainable(experiment, data)
-    devices.require_known(device, precision)
+    _require_ways(out, record, device, precision)
     precision = "fp32" if precision == "auto" else precision  # measured, it could be another one after a kill
-    require_writable(out.parent)
     split = train_dev_split(data, experiment.seed)
     fabric = _processes(experiment, device, precision)
     model, optimizers = _untrained(experiment, fabric)
     settings = {"experiment": experiment.as_json(), "data_sha256": data.sha256, "precision": precision}
-    state = _State(out, settings, keep_epochs, split)
+    state = _State(out, settings | _told(source_weights), keep_epochs, split)
     state.begin(fabric, model, optimizers, resume=resume)
     notes = _Notes(out, model, split, state.step, cache, experiment, record) if fabric.is_global_zero else None
-    stage = f"Training {experiment.name}"
-    shown = task(stage, experiment.steps, job_file=job_file, stage="train") if notes else nullcontext()
-    with shown as progress, _Batches(split, experiment, fabric, state.pictures) as feed, notes or nullcontext():
+    bar = task(f"Training {experiment.name}", experiment.steps, job_file=job_file, stage="train")
+    feed = _Batches(split, experiment, fabric, state.pictures, source_weights)
+    with bar if notes else nullcontext() as progress, feed, notes or nullcontext():
         if progress:
             progress.begin_at(state.step)
         for step, rows, x in feed.from_step(state.step, model.config.image_size):
@@ -123,6 +124,11 @@ def train(
     feed.warn_of_unreadable()
     resume_file(out).unlink(missing_ok=True)  # whichever process comes first
     return out
+
+
+def _told(source_weights: Mapping[str, float] | None) -> Json:
+    """Nothing where there are none, so that a training without is called as it was before there were any."""
+    return {"source_weights": dict(source_weights)} if source_weights else {}
 
 
 def _require_shareable(experiment: Experiment) -> None:
@@ -175,6 +181,13 @@ def _require_trainable(experiment: Experiment, data: Manifest) -> None:
     _require_shareable(experiment)
 
 
+def _require_ways(out: Path, record: Sequence[str], device: str, precision: str) -> None:
+    """Raises BadInputError for recorders, devices, precisions that there are not, and where nothing can be written."""
+    recorders.require(record)
+    devices.require_known(device, precision)
+    require_writable(out.parent)
+
+
 def _processes(experiment: Experiment, device: str, precision: str) -> Fabric:
     """Those that share the training. Raises BadInputError where they cannot work on equal parts of every batch."""
     fabric = devices.all_processes(device, precision)
@@ -222,7 +235,7 @@ def train_dev_split(data: Manifest, seed: int) -> Split:
             chosen = rng.permutation(groups)[: max(1, round(DEV_SHARE * len(groups)))].tolist()
             dev, is_held = _dev_rows(rows, column, chosen)
             break
-    columns = ["path", "sample_id"]
+    columns = [name for name in ("path", "sample_id", SOURCE) if name in rows]
     return Split(
         data.root,
         rows.loc[~is_held, columns].reset_index(drop=True),
@@ -281,13 +294,21 @@ def order_at(step: int, batch_size: int, n: int, seed: int) -> NDArray[np.int64]
 
 
 class _Batches:
-    """This process' share of the batches, read ahead by threads in the order of `order_at`.
+    """This process' share of the batches, read ahead by threads in the order of `order_at`, or by chances.
 
     Unreadable files are left out and remembered. No more than two batches are in memory, whatever the data set's size.
     `pictures` (n, CONTENT_BYTES) takes the `images.content` of every image that was in a batch; zeros until then.
     """
 
-    def __init__(self, split: Split, experiment: Experiment, fabric: Fabric, pictures: NDArray[np.uint8]) -> None:
+    def __init__(
+        self,
+        split: Split,
+        experiment: Experiment,
+        fabric: Fabric,
+        pictures: NDArray[np.uint8],
+        source_weights: Mapping[str, float] | None = None,
+    ) -> None:
+        self._chances = sampling.chances(split.learned, source_weights) if source_weights else None
         self._root, self._paths, self._pictures = split.root, split.learned["path"], pictures
         self._experiment, self._fabric = experiment, fabric
         self._share = range(fabric.global_rank, experiment.batch_size, fabric.world_size)
@@ -310,7 +331,10 @@ class _Batches:
         e = self._experiment
 
         def submitted(step: int) -> list[tuple[int, int, Future[_Image | None]]]:
-            chosen = order_at(step, e.batch_size, len(self._paths), e.seed).tolist()
+            if self._chances is None:
+                chosen = order_at(step, e.batch_size, len(self._paths), e.seed).tolist()
+            else:
+                chosen = sampling.drawn_at(step, e.batch_size, self._chances, e.seed).tolist()
             return [(row, chosen[row], self._pool.submit(self._loaded, chosen[row], size)) for row in self._share]
 
         ahead = submitted(first) if first < e.steps else []
@@ -505,8 +529,13 @@ class _State:
                 raise BadInputError(f"{self.out} is already trained to its end: there is nothing to resume.")
             return
         tensors, header = checkpoint.read_tensors(path)
-        for part, what in (("experiment", "experiment settings"), ("data_sha256", "data"), ("precision", "precision")):
-            if header.get(part) != self.settings[part]:
+        for part, what in (
+            ("experiment", "experiment settings"),
+            ("data_sha256", "data"),
+            ("precision", "precision"),
+            ("source_weights", "weights of sources"),
+        ):
+            if header.get(part) != self.settings.get(part):
                 raise BadInputError(f"{path} belongs to other {what}. Leave out --resume to train anew.")
         kept = [int(epoch) for epoch in header.get("keep_epochs", [])]
         if self.keep_epochs not in ([], kept):  # those that are over could not be kept any more
@@ -550,6 +579,7 @@ class _State:
                 "dev": len(self.split.dev),
                 "left_out": self.split.n_left_out,
                 "dev_sample_ids": self.split.dev["sample_id"].tolist(),
+                **self._sources(),
             },
         }
         name = self.settings["experiment"]["model"]
@@ -561,6 +591,13 @@ class _State:
             about = details | {"chosen_by": f"epoch {epoch}"}
             checkpoint.save(epoch_file(self.out, epoch), model, name, about, known)
         self.save(step, model, optimizers)
+
+    def _sources(self) -> Json:
+        """How many images of each source are learned, where the data name sources."""
+        if SOURCE not in self.split.learned:
+            return {}
+        counts = self.split.learned[SOURCE].value_counts().sort_index()
+        return {"sources": {str(source): int(n) for source, n in counts.items()}}
 
     def save(self, step: int, model: Autoencoder, optimizers: list[Optimizer]) -> None:
         """Writes the resume file: what a training needs to go on with `step`."""

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from fas_core import derive
@@ -520,6 +521,36 @@ def test_scan_says_how_it_read_before_it_writes(fas: Callable[..., Result], tmp_
         "Note: 1 file skipped: 1 .txt (e.g. notes.txt).",
         f"{tmp_path / 'm.csv'}: 3 images, 2 bona fide, 1 attacks",
     ]
+
+
+def test_released_sets_are_scanned_merged_and_left_out_in_turn(fas: Callable[..., Result], tmp_path: Path) -> None:
+    casia, oulu = tmp_path / "casia", tmp_path / "oulu"
+    for name in ("train_release/1/1.avi", "train_release/1/3.avi", "test_release/1/HR_4.avi", "test_release/1/x.avi"):
+        (casia / name).parent.mkdir(parents=True, exist_ok=True)
+        (casia / name).touch()
+    for name in ("Train_files/1_1_01_1.avi", "Dev_files/1_1_21_2.avi", "Test_files/1_3_36_1.avi"):
+        (oulu / name).parent.mkdir(parents=True, exist_ok=True)
+        (oulu / name).touch()
+    manifests = [tmp_path / "casia.csv", tmp_path / "oulu.csv"]
+    said = fas("data", "scan", casia, "--out", manifests[0]).err.splitlines()
+    assert said[0] == "read as CASIA-FASD: --layout casia-fasd"
+    assert said[-3:] == [
+        "left out: 1, no place or name of CASIA-FASD",
+        f"{tmp_path / 'casia.left.csv'}: the 1 that are no rows, each with its reason",
+        f"{manifests[0]}: 3 videos, 1 bona fide, 2 attacks",
+    ]
+    assert pd.read_csv(tmp_path / "casia.left.csv")["path"].tolist() == ["test_release/1/x.avi"]
+    assert fas("data", "scan", oulu, "--layout", "oulu-npu", "--protocol", "1", "--out", manifests[1]).code == 0
+    merged = tmp_path / "both.csv"
+    table = fas("data", "merge", *manifests, "--out", merged).out
+    assert all(name in table for name in ("casia", "oulu"))
+    fas("data", "subsets", merged, "--protocol", "leave-one-source-out", "--out", tmp_path / "loo.csv")
+    counts = pd.read_csv(tmp_path / "loo-oulu.csv")["subset"].value_counts().to_dict()
+    assert counts == {"unseen_oulu": 3, "train": 2, "seen_casia": 1}
+    refused = fas("data", "subsets", merged, "--protocol", "loo", "--out", tmp_path / "loo.csv")
+    assert "--protocol loo: choose thesis, leave-one-species-out or" in refused.err
+    of_layout = {layout["name"]: layout for layout in json.loads(fas("data", "layouts", "--json").out)}
+    assert of_layout["hifimask"]["protocols"]["2.1"]["lists_are_needed"]
 
 
 def test_a_manifest_whose_labels_are_numbers_is_made_by_the_command_that_check_names(

@@ -55,7 +55,7 @@ def _with_labels(files: Files, rows: pd.DataFrame) -> tuple[pd.DataFrame, list[s
     }
     numbers = keys(SET, rows).map(lambda key: number_of.get(key[:-1], ""))
     live, notes = _number_of_bona_fide(files)
-    labels = numbers.map({"": "", live: BONA_FIDE}).fillna(ATTACK)
+    labels = numbers.map(lambda number: {"": "", live: BONA_FIDE}.get(number, ATTACK))
     species = rows["pai_species"].where(~is_open | (labels != ATTACK), "cutout")
     return rows.assign(label=rows["label"].where(~is_open, labels), pai_species=species), notes
 
