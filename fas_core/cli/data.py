@@ -28,7 +28,7 @@ def data_layouts(as_json: JsonOption = False) -> None:
         return print_json([layouts.document(name) for name in layouts.names()])
     for name in layouts.names():
         dataset = layouts.described(name)
-        protocols = f"\n\n--protocol {', '.join(dataset.protocols)}" if dataset else ""
+        protocols = f"\n\n--protocol {', '.join(dataset.protocols)}" if dataset and dataset.protocols else ""
         print(f"{name}\n  " + (layouts.description(name) + protocols).replace("\n", "\n  ") + "\n")
 
 

@@ -6,9 +6,10 @@ a regular expression with named groups; nothing is guessed: what does not fit is
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -313,6 +314,26 @@ def entries(dataset: DataSet, path: Path) -> Iterator[tuple[tuple[str, ...], str
                 key = tuple((value or "").lower() for value in clip[0].groupdict().values())
                 yield key, cell, (*cells[:position], *cells[position + 1 :])
                 break
+
+
+def listed_labels(dataset: DataSet, paths: Sequence[Path], live: str = "") -> tuple[dict[tuple[str, ...], str], str]:
+    """Label of each clip by the last number of its line; and the number of bona fide, "" where nothing tells it.
+
+    Whether 0 or 1 is bona fide is told by the lines of clips whose own names say it; where there are none, by `live`.
+    """
+    numbers: dict[tuple[str, ...], str] = {}
+    of_named: Counter[str] = Counter()
+    for key, _, cells in itertools.chain.from_iterable(entries(dataset, path) for path in paths):
+        if not cells or cells[-1] not in ("0", "1"):
+            continue
+        numbers[key] = cells[-1]
+        names = defaultdict(str, zip(dataset.entry_pattern.groupindex, key, strict=True))
+        told = dataset.columns(names)
+        if isinstance(told, dict) and "label" not in told and not told["pai_species"]:
+            of_named[cells[-1]] += 1
+    number = of_named.most_common(1)[0][0] if of_named else live
+    labels = {key: BONA_FIDE if n == number else ATTACK for key, n in numbers.items()}
+    return (labels if number else {}), number if of_named else ""
 
 
 def _listed(

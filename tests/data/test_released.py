@@ -218,9 +218,14 @@ TREES = {
             "3D-Mask/073/1_073_1_0_2_1_2/color/0001.jpg": ("", "mask", "3D-Mask-073"),
             "Silicone-Mask/001/2_001_1_1_2_1_3/depth/0001.jpg": ("", "silicone", "Silicone-Mask-001"),
             "EA/EA-012/1_012_3_1_4/profile/0003.jpg": LEFT,  # 1 is AF
+            "train/1_101_1_1_1/profile/0001.jpg": ("", "", "AF-101"),  # the challenge of 2020
+            "dev/000001/profile/0001.jpg": ("dev", "", ""),
+            "dev/000002/profile/0001.jpg": LEFT,  # in no list
         },
         {
             CEFA.format("train"): "CASIA_CeFA/Ethnicity/AF/AF-000/1_000_1_1_1/color 0\nAF/AF-000/1_000_3_2_2/color 1\n",
+            "4@1_train.txt": "train/1_101_1_1_1/profile/0001.jpg 1\n",
+            "4@1_dev_ref.txt": "dev/000001 1\n",
             CEFA.format("dev"): "Ethnicity/CA/CA-300/2_300_1_1_1/color 0\n",
             CEFA.format("test"): (
                 "Ethnicity/EA/EA-012/3_012_3_1_4/color 1\nMask/Silicone-Mask/001/2_001_1_1_2_1_3/color 1\n"
@@ -254,6 +259,13 @@ TREES = {
             "loo-replay": {"train": (1, 1), "dev": (0, 1), "test": (1, 1)},
             "loo-flexible-mask": {"train": (1, 0), "dev": (0, 1), "test": (1, 0)},
         },
+    ),
+    "nuaa": Tree(
+        {
+            "ClientRaw/0001/0001_00_00_01_0.jpg": ("", "", "0001"),
+            "ImposterRaw/0016/0016_01_05_03_115.jpg": ("", "paper", "0016"),
+            "ImposterRaw/0016/0015_01_05_03_115.jpg": LEFT,
+        }
     ),
     "3dmad": Tree(
         {
@@ -325,7 +337,7 @@ def test_a_miniature_of_the_set(name: str, tmp_path: Path) -> None:
             if (here := of_protocol["subset"] == subset) is not None
         }
         assert counts == expected, protocol
-    with pytest.raises(BadInputError, match=r"has no protocol 'x'\. Protocols: "):
+    with pytest.raises(BadInputError, match=r"has no protocol 'x'\. (Protocols: |It has no protocols)"):
         layouts.scanned(root, name, protocol="x")
     with pytest.raises(BadInputError, match=rf"--layout {name}\."):
         layouts.scanned(root, "csv")

@@ -14,12 +14,10 @@ bob.db.casiasurf and the set's repository (liuajian/CASIA-FAS-Dataset) have them
 
 from __future__ import annotations
 
-from collections import Counter
-
 import pandas as pd
 
-from fas_core.data.names import ATTACK, BONA_FIDE
-from fas_core.data.released import DataSet, Files, Names, Protocol, entries, keys
+from fas_core.data.names import ATTACK
+from fas_core.data.released import DataSet, Files, Names, Protocol, keys, listed_labels
 
 _CUTS = {"e": "eyes cut", "en": "eyes and nose cut", "enm": "eyes, nose and mouth cut"}
 _BENDS = {"s": "still", "b": "bent"}
@@ -28,7 +26,7 @@ _BONA_FIDE = "1"  # in the set's own lists, where train_list.txt does not tell
 
 
 def _columns(names: Names) -> dict[str, str] | str:
-    modality = _MODALITIES[names["modality"]]
+    modality = _MODALITIES.get(names["modality"], "")
     if names["number"]:
         return {"label": "", "modality": modality}
     if (names["class"] == "fake") != bool(names["cut"]):
@@ -46,35 +44,23 @@ def _with_labels(files: Files, rows: pd.DataFrame) -> tuple[pd.DataFrame, list[s
     is_open = rows["label"] == ""
     if not is_open.any():
         return rows, []
-    number_of = {
-        key[:-1]: cells[-1]  # without the modality: a line names one image of each
-        for part in ("val", "test")
-        for path in files.named(f"{part}_private_list.txt")
-        for key, _, cells in entries(SET, path)
-        if cells[-1] in ("0", "1")
-    }
-    numbers = keys(SET, rows).map(lambda key: number_of.get(key[:-1], ""))
-    live, notes = _number_of_bona_fide(files)
-    labels = numbers.map(lambda number: {"": "", live: BONA_FIDE}.get(number, ATTACK))
+    names = ("train_list.txt", "val_private_list.txt", "test_private_list.txt")
+    label_of, told = listed_labels(SET, [path for name in names for path in files.named(name)], _BONA_FIDE)
+    labels = keys(SET, rows).map(lambda key: label_of.get(key, ""))
     species = rows["pai_species"].where(~is_open | (labels != ATTACK), "cutout")
-    return rows.assign(label=rows["label"].where(~is_open, labels), pai_species=species), notes
+    untold = [f"No train_list.txt tells what numbers mean: {_BONA_FIDE} is bona fide, as in the release."]
+    return rows.assign(label=rows["label"].where(~is_open, labels), pai_species=species), [] if told else untold
 
 
-def _number_of_bona_fide(files: Files) -> tuple[str, list[str]]:
-    lines = [line for path in files.named("train_list.txt") for line in path.read_text("utf-8", "replace").splitlines()]
-    of_live = Counter(line.split()[-1] for line in lines if "real_part" in line)
-    if of_live:
-        return of_live.most_common(1)[0][0], []
-    return _BONA_FIDE, [f"No train_list.txt tells what numbers mean: {_BONA_FIDE} is bona fide, as in the release."]
-
+_PLACE = (
+    r"(?P<part>training|val|testing)/(?:(?P<class>real|fake)_part/(?P<person>[a-z]+_[a-z]+\d+)/"
+    r"(?:real|\d\d_(?P<cut>enm|en|e)_(?P<bend>s|b))\.rssdk/|(?P<place>\d{4})/(?P<number>\d+)-)"
+)
 
 SET = DataSet(
     title="CASIA-SURF",
-    clips=(
-        r"(?P<part>training|val|testing)/(?:(?P<class>real|fake)_part/(?P<person>[a-z]+_[a-z]+\d+)/"
-        r"(?:real|\d\d_(?P<cut>enm|en|e)_(?P<bend>s|b))\.rssdk/|(?P<place>\d{4})/(?P<number>\d+)-)"
-        r"(?P<modality>color|depth|ir)"
-    ),
+    clips=_PLACE + r"(?P<modality>color|depth|ir)",
+    entry=_PLACE + r"(?:color|depth|ir)",
     columns=_columns,
     published={"train": (8942, 20324), "dev": (2994, 6614), "test": (17458, 40252)},
     protocols={"1": Protocol("the set's parts", rule=lambda row: row["subset"])},

@@ -4,17 +4,22 @@ AF/AF-000-<card>/1_000_1_1_1/color/0001.jpg      ethnicity_person_device_session
                                                  kind 1 bona fide, 2 cloth print, 3 photo, 4 screen
 3D-Mask/073/1_073_1_0_2_1_2/ir/0001.jpg          1_person_wig_glasses_device_session_light: other people
 Silicone-Mask/001/2_001_1_1_2_1_3/depth/         the same with 2
-protocol/CASIA_CeFA@p1.1_video_train.txt         also _image_, _dev, _test; 4@1_train.txt, ... of the challenge
+protocol/CASIA_CeFA@p1.1_video_train.txt         also _image_, _dev, _test
+train/1_000_1_1_1/profile/0001.jpg               the challenge of 2020; dev/000001/, test/: numbers for names
+4@1_train.txt, 4@1_dev_ref.txt                   its lists: a clip or image, its label
 
 Needs the lists for its protocols (1.1, 1.3, 1.5: ethnicity; 2.1, 2.2: species; 4.1, 4.3, 4.5: both; 4@1 to 4@3: the
-challenge of 2020), and nothing else. Images lie below profile/ in the challenge's release. A folder of a person may end
-in an identity card's number, which says age and sex: no id has it, but paths do.
+challenge) and for the labels of the challenge's clips without names, where the names in a training list tell which
+number is bona fide. A person's folder may end in an identity card's number, which says age and sex: no id has it, but
+paths do.
 Source: Liu et al., CASIA-SURF CeFA, WACV 2021; names and lists as its repository (liuajian/CASIA-FAS-Dataset) has them.
 """
 
 from __future__ import annotations
 
-from fas_core.data.released import DataSet, Names, Protocol
+import pandas as pd
+
+from fas_core.data.released import DataSet, Files, Names, Protocol, keys, listed_labels
 
 _KINDS = {"1": ("", ""), "2": ("cloth", "cloth print"), "3": ("paper", "photo"), "4": ("replay", "screen")}
 _MODALITIES = {"color": "rgb", "profile": "rgb", "depth": "depth", "ir": "nir"}
@@ -26,10 +31,12 @@ _LIGHTS = {"1": "none", "2": "back", "3": "along", "4": "side"}
 
 
 def _columns(names: Names) -> dict[str, str] | str:
-    modality = _MODALITIES[names["modality"]]
+    modality = _MODALITIES.get(names["modality"], "")
+    if names["number"]:
+        return {"label": "", "modality": modality}
     if names["mask"]:
         species, folder = _MASKS[names["mask"]]
-        if folder.lower() != names["mask_folder"] or names["mask_person"] != names["mask_owner"]:
+        if (names["mask_folder"], names["mask_owner"]) != (folder.lower(), names["mask_person"]):
             return "in another folder than its name says"
         return {
             "pai_species": species,
@@ -41,7 +48,7 @@ def _columns(names: Names) -> dict[str, str] | str:
             "modality": modality,
         }
     ethnicity = _ETHNICITIES[names["ethnicity"]]
-    if (names["folder"], names["owner"]) != (ethnicity.lower(), names["person"]):
+    if names["owner"] and (names["folder"], names["owner"]) != (ethnicity.lower(), names["person"]):
         return "in the folder of another person than its name says"
     species, instrument = _KINDS[names["kind"]]
     return {
@@ -59,22 +66,29 @@ def _protocol(number: str, says: str) -> Protocol:
     return Protocol(says, {part: (f"CASIA_CeFA@p{number}_*_{part}.txt",) for part in ("train", "dev", "test")})
 
 
-_PERSON = (
-    r"(?P<folder>af|ca|ea)/(?P=folder)-(?P<owner>\d{3})(?P<private>-\w+)?/"
-    r"(?P<ethnicity>[123])_(?P<person>\d{3})_(?P<device>[1-4])_(?P<session>[123])_(?P<kind>[1-4])"
-)
+def _with_labels(files: Files, rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Labels of the challenge's clips without names."""
+    is_open = rows["label"] == ""
+    if not is_open.any():
+        return rows, []
+    label_of, _ = listed_labels(SET, files.named("4@*.txt"))
+    labels = keys(SET, rows).map(lambda key: label_of.get(key, ""))
+    return rows.assign(label=rows["label"].where(~is_open, labels)), []
+
+
+_OWNER = r"(?:(?P<folder>af|ca|ea)/(?P=folder)-(?P<owner>\d{3})(?P<private>-\w+)?/)?"
+_PERSON = r"(?P<ethnicity>[123])_(?P<person>\d{3})_(?P<device>[1-4])_(?P<session>[123])_(?P<kind>[1-4])"
+_MASK_OWNER = r"(?:(?P<mask_folder>3d-mask|silicone-mask)/(?P<mask_owner>\d{3})/)"
 _MASK = (
-    r"(?P<mask_folder>3d-mask|silicone-mask)/(?P<mask_owner>\d{3})/(?P<mask>[12])_(?P<mask_person>\d{3})_(?P<wig>[01])_"
-    r"(?P<glasses>[01])_(?P<mask_device>[12])_(?P<mask_session>[12])_(?P<light>[1-4])"
+    r"(?P<mask>[12])_(?P<mask_person>\d{3})_(?P<wig>[01])_(?P<glasses>[01])_(?P<mask_device>[12])_"
+    r"(?P<mask_session>[12])_(?P<light>[1-4])"
 )
+_NUMBER = r"(?P<part>dev|test)/(?P<number>\d{6})"
 SET = DataSet(
     title="CASIA-SURF CeFA",
-    clips=rf"(?:{_PERSON}|{_MASK})/(?P<modality>color|profile|depth|ir)",
-    entry=(
-        r"(?:(?P<ethnicity>[123])_(?P<person>\d{3})_(?P<device>[1-4])_(?P<session>[123])_(?P<kind>[1-4])|"
-        r"(?P<mask>[12])_(?P<mask_person>\d{3})_(?P<wig>[01])_(?P<glasses>[01])_(?P<mask_device>[12])_"
-        r"(?P<mask_session>[12])_(?P<light>[1-4]))(?:/(?:color|profile|depth|ir))?"
-    ),
+    clips=rf"(?:{_OWNER}{_PERSON}|{_MASK_OWNER}{_MASK}|{_NUMBER})/(?P<modality>color|profile|depth|ir)",
+    entry=rf"(?:{_PERSON}|{_MASK}|{_NUMBER})(?:/(?:color|profile|depth|ir))?",
+    completed=_with_labels,
     columns=_columns,
     published={"": (1500, 6346)},
     protocols={

@@ -3,10 +3,11 @@
 Data/train/6041/live/000184.png                  also .jpg; Data/test/<person>/spoof/<number>.png: other people
 Data/train/6041/live/000184_BB.txt               x y width height score of the face, in an image of 224 by 224
 metas/intra_test/train_label.json                {"Data/train/6041/live/000184.png": [40 attributes of the face, type,
-metas/protocol1/, metas/protocol2/               light, environment, spoof]}, and test_label.json
+metas/protocol1/                                 light, environment, spoof]}, and test_label.json
+metas/protocol2/test_on_low_quality_device/      also middle and high
 
-Needs the lists for the species and the protocols (intra, 1, 2); folders say what is bona fide. Its images are stills:
-no video_id. The set has no dev part.
+Needs the lists for the species and the protocols (intra, 1, 2.low, 2.middle, 2.high); folders say what is bona fide.
+Its images are stills: no video_id. The set has no dev part.
 Source: Zhang et al., CelebA-Spoof, ECCV 2020; the table of types, the lists and the boxes in its repository.
 """
 
@@ -116,8 +117,11 @@ SET = DataSet(
     published={"": (625537,)},
     protocols={
         "intra": _protocol("intra_test", "people of training and test"),
-        "1": _protocol("protocol1", "tested on other lights, environments and types"),
-        "2": _protocol("protocol2", "tested on media that training does not see"),
+        "1": _protocol("protocol1", "the first across domains"),
+        **{
+            f"2.{quality}": _protocol(f"protocol2/test_on_{quality}_quality_device", f"tested on {quality} quality")
+            for quality in ("low", "middle", "high")
+        },
     },
     unit="images",
     completed=_completed,
