@@ -193,6 +193,34 @@ def data_filter(
     print_table(str(out), ["subset", "bona fide", "attacks", "subjects"], rows)
 
 
+def data_frames(
+    manifest_path: Annotated[Path, typer.Argument(metavar="M")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the frames and manifest.csv.")],
+    every: Annotated[str | None, typer.Option(help="A frame per 1s, 500ms, ... by the frames' own times.")] = None,
+    n: Annotated[int | None, typer.Option("--n", help="So many frames of each video, spread evenly.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Videos -> frames, with video_id, frame, time. Example: `fas data frames videos.csv --out frames/ --every 1s`
+
+    Every column is carried over; goes on where it was. What is damaged is kept up to there, and listed.
+    """
+    from fas_core.data import manifest, videos
+
+    source = manifest.read(manifest_path)
+    say_notes(source.notes)
+    frames = videos.write_frames(source, out, videos.Sampling.of(every, n))
+    written, left = out / "manifest.csv", out / "manifest.left.csv"
+    say_notes(frames.notes)
+    say(f"{left}: the {len(frames.left)} videos that gave no frame, or not all, each with its reason")
+    if as_json:
+        return print_json(frames.as_json())
+    if len(frames.kinds):
+        rows = [[str(kind), str(n), str(kept)] for kind, n, kept in frames.kinds.itertuples()]
+        print_table("Videos that gave no frame, or not all", ["reason", "videos", "frames kept"], rows)
+    beside = f", and {frames.n_images} images beside them" if frames.n_images else ""
+    say(f"{written}: {frames.n_frames} frames of {frames.n_videos} videos{beside}")
+
+
 def data_attacks(
     manifest_path: Annotated[Path, typer.Argument(metavar="M")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the attack images and manifest.csv.")],

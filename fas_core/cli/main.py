@@ -36,7 +36,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-data_app = typer.Typer(help="Manifests: scan, check, subsets, simulated attacks.", no_args_is_help=True)
+data_app = typer.Typer(
+    help="Manifests: scan, frames of videos, check, subsets, simulated attacks.", no_args_is_help=True
+)
 scores_app = typer.Typer(help="Score files of other systems.", no_args_is_help=True)
 cards_app = typer.Typer(invoke_without_command=True)
 cards_app.callback()(cards.list_cards)
@@ -50,6 +52,7 @@ app.command("demo")(server.demo)
 app.command("app")(server.serve)
 data_app.command("layouts")(data.data_layouts)
 data_app.command("scan")(data.data_scan)
+data_app.command("frames")(data.data_frames)
 data_app.command("check")(data.data_check)
 data_app.command("merge")(data.data_merge)
 data_app.command("subsets")(data.data_subsets)

@@ -1,0 +1,456 @@
+"""Videos -> frames: `fas data frames`.
+
+A frame is taken as a player shows it: turned and mirrored by the display matrix, its pixels made square where the file
+says that they are not. Times are those of the frames (`pts`), in seconds from the first one, so that variable rates are
+right; where a file has none, they follow from its frame rate. A video is kept up to its first fault, where the decoder
+refuses a packet or marks it or its frame as damaged: what comes after may be made up by the decoder.
+
+Frames are JPEGs of quality 95, numbered from 0 in the order in which they are shown. The folder of a video is there as
+a whole or not at all, and holds what it was made from, so that a command that was killed goes on where it was, and a
+video or a rule that has changed is done anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from fas_core.data import images, manifest, processes
+from fas_core.data.manifest import Manifest
+from fas_core.documents import Json
+from fas_core.errors import BadInputError
+from fas_core.files import end_of, make_folder, require_writable, write_table
+from fas_core.progress import task
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+_ENDINGS = (
+    "avi mov mp4 m4v mkv webm wmv asf mpg mpeg m2v mts m2ts ts vob flv f4v 3gp 3g2 ogv ogg mxf mjpeg mjpg h264 hevc"
+)
+SUFFIXES = frozenset(f".{ending}" for ending in [*_ENDINGS.split(), "h5", "hdf5"])  # the last are named, but not read
+
+# No playlists: they name other files, and addresses.
+FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,asf,mpeg,mpegts,mpegvideo,flv,ogg,mxf,mjpeg,m4v,h264,hevc,ivf,av1,dv,nut"
+)
+RULES = "1: as shown (display matrix, square pixels); JPEG 95"  # hashed into what a folder was made from
+QUALITY = 95
+FRAMES, ABOUT = "frames", "frames.json"
+LEFT_COLUMNS = ("sample_id", "path", "subset", "label", "pai_species", "subject_id", "frames", "reason")
+
+
+def is_video(path: Path) -> bool:
+    """By the ending of its name, whatever its case."""
+    return path.suffix.lower() in SUFFIXES
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Which frames are taken: one per `every` seconds, or `n`, in the middles of n equal parts of the frames."""
+
+    every: float | None = None
+    n: int | None = None
+
+    @staticmethod
+    def of(every: str | None, n: int | None) -> Sampling:
+        """By the options `--every 1s` (500ms, 0.5) and `--n 10`; one per second where neither is given."""
+        if every is not None and n is not None:
+            raise BadInputError("--every and --n say the same differently. Give one of them.")
+        if n is not None:
+            if n < 1:
+                raise BadInputError(f"--n {n}: give the number of frames per video, from 1 upwards.")
+            return Sampling(n=n)
+        matched = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*(s|ms)?\s*", every or "1s")
+        seconds = float(matched[1]) / (1000 if matched[2] == "ms" else 1) if matched else 0.0
+        if not seconds > 0:
+            raise BadInputError(f"--every {every}: write a time above 0, e.g. 1s, 500ms or 0.2s.")
+        return Sampling(every=seconds)
+
+    @property
+    def words(self) -> str:
+        return f"{self.n} per video" if self.every is None else f"one per {self.every:g} s"
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Of one video: numbers and times (seconds) of the frames that were taken, and what is to be said of it."""
+
+    numbers: tuple[int, ...] = ()
+    times: tuple[float, ...] = ()
+    problem: str = ""  # why frames are missing: all of them, or those from a fault on
+    notes: tuple[str, ...] = ()  # kinds of remarks, counted over the videos
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Rows of a manifest, a frame or an image of the source each; `left`: rows of `LEFT_COLUMNS`; sentences."""
+
+    rows: pd.DataFrame
+    left: pd.DataFrame
+    notes: list[str]
+    n_videos: int
+    n_images: int
+
+    @property
+    def n_frames(self) -> int:
+        return len(self.rows) - self.n_images
+
+    @property
+    def kinds(self) -> pd.DataFrame:
+        """What is wrong with videos (the index: `damaged`, `audio only`, ...), how many `videos`, their `frames`."""
+        kinds = [reason.partition(":")[0] for reason in self.left["reason"]]
+        by_kind = self.left["frames"].astype(np.int64).groupby(kinds)
+        return by_kind.agg(videos="count", frames="sum")
+
+    def as_json(self) -> Json:
+        """The document of `fas data frames --json`."""
+        return {
+            "n_videos": self.n_videos,
+            "n_images": self.n_images,
+            "n_frames": self.n_frames,
+            "left": self.kinds.to_dict("index"),
+            "videos": self.left[["sample_id", "path", "frames", "reason"]].to_dict("records"),
+            "notes": self.notes,
+        }
+
+
+def write_frames(data: Manifest, out: Path, sampling: Sampling, n_processes: int | None = None) -> Frames:
+    """Takes the frames of the manifest's videos into `out`/frames, and says of each what is known of its video.
+
+    Rows that are images stay as they are. `path` of the result is relative to `out`, where manifest.csv and
+    manifest.left.csv are written. `n_processes` as in `processes.done`. Raises BadInputError where PyAV is missing, no
+    row is a video, or none has frames.
+    """
+    require_av()
+    paths = data.image_paths()
+    is_of_video = np.array([is_video(path) for path in paths])
+    if not is_of_video.any():
+        raise BadInputError(
+            f"{data.source}: none of its {len(data)} rows is a video (e.g. {data.rows['path'].iloc[0]}). Videos end in "
+            f"{', '.join(sorted(SUFFIXES)[:8])} ..."
+        )
+    require_writable(out)
+    places = [out / FRAMES / _folder_name(sample) for sample in data.rows["sample_id"]]
+    work = partial(_worked, sampling=sampling)
+    items = [(paths[row], places[row]) for row in np.flatnonzero(is_of_video)]
+    taken: dict[Path, Taken] = {}
+    with end_of(out / ".lock"), task("Reading videos", len(items)) as shown:  # a second command waits for the first
+        for (_, place), result in processes.done(work, items, n_processes):
+            taken[place] = result or Taken(problem="its decoder crashed")
+            shown.advance()
+    rows, left = _rows(data, out, places, taken)
+    notes = _notes(data, taken, sampling)
+    if rows.empty:
+        reasons = "; ".join(f"{reason} ({n})" for reason, n in left["reason"].value_counts().items())
+        raise BadInputError(f"{data.source}: none of its {len(items)} videos has a frame that can be read: {reasons}.")
+    checked = manifest.checked(rows)
+    if checked.problems:
+        raise BadInputError(manifest.problems_message(data.source, checked.problems))
+    manifest.write(checked.rows, out / "manifest.csv")
+    write_table(left, out / "manifest.left.csv")
+    return Frames(checked.rows, left, notes, len(items), int((~is_of_video).sum()))
+
+
+def require_av() -> None:
+    """Raises BadInputError where PyAV is not installed."""
+    try:
+        import av  # noqa: F401
+    except ImportError as error:
+        raise BadInputError("Reading videos needs PyAV: pip install 'fas-explorer[video]'.") from error
+
+
+def _folder_name(sample: str) -> str:
+    """Readable and unique: what of the id every file system can hold, and the beginning of its hash."""
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "_", sample).strip("._")[-80:]
+    return f"{readable or 'video'}-{hashlib.sha256(sample.encode()).hexdigest()[:10]}"
+
+
+def _rows(data: Manifest, out: Path, places: list[Path], taken: dict[Path, Taken]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The manifest's rows, each video's one repeated for its frames, in order; and what left."""
+    there = manifest.relocated(data, out / "manifest.csv")
+    there["video_id"] = [
+        video or (sample if place in taken else "")
+        for video, sample, place in zip(there["video_id"], there["sample_id"], places, strict=True)
+    ]
+    parts, left = [], []
+    for row, place in enumerate(places):
+        result = taken.get(place)
+        if result is None:
+            parts.append(there.iloc[[row]])
+            continue
+        folder = place.relative_to(out).as_posix()
+        repeated = there.iloc[np.full(len(result.numbers), row)]
+        sample = there["sample_id"].iloc[row]
+        parts.append(
+            repeated.assign(
+                path=[f"{folder}/{number:06d}.jpg" for number in result.numbers],
+                sample_id=[f"{sample}#{number}" for number in result.numbers],
+                frame=np.array(result.numbers, np.float64),
+                time=[round(time, 6) for time in result.times],
+            )
+        )
+        if result.problem:
+            known = {name: data.rows[name].iloc[row] for name in LEFT_COLUMNS if name in data.rows}
+            left.append(known | {"frames": len(result.numbers), "reason": result.problem})
+    return pd.concat(parts, ignore_index=True), pd.DataFrame(left, columns=list(LEFT_COLUMNS))
+
+
+def _notes(data: Manifest, taken: dict[Path, Taken], sampling: Sampling) -> list[str]:
+    counted = Counter(note for result in taken.values() for note in result.notes)
+    notes = [f"{n} {'video' if n == 1 else 'videos'}: {note}." for note, n in sorted(counted.items())]
+    few = sum(0 < len(result.numbers) < (sampling.n or 0) for result in taken.values())
+    if few:
+        notes.append(
+            f"{few} {'video has' if few == 1 else 'videos have'} fewer than {sampling.n} frames: all are taken."
+        )
+    if "frame" in data.rows and data.rows["frame"].notna().any():
+        notes.append(f"{data.source}: its column frame is replaced for videos by the number of each frame.")
+    return notes
+
+
+# ----------------------------------------------------------------------------------------------------------- one video
+
+
+def _worked(item: tuple[Path, Path], sampling: Sampling) -> Taken:
+    """The frames of the video at item[0] in the folder item[1], now or from before."""
+    path, folder = item
+    try:
+        stat = path.stat()
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        return Taken(
+            problem="no such file" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
+        )
+    made_from = {"bytes": stat.st_size, "changed": stat.st_mtime_ns, "sampling": sampling.words, "rules": RULES}
+    try:
+        about = json.loads((folder / ABOUT).read_text())
+        if about.pop("made_from") == made_from:
+            return Taken(tuple(about["numbers"]), tuple(about["times"]), str(about["problem"]), tuple(about["notes"]))
+    except (OSError, ValueError, KeyError):
+        pass  # none yet, or not whole
+    temporary = folder.with_name(f".{folder.name}.tmp")
+    for stale in (temporary, folder):
+        shutil.rmtree(stale, ignore_errors=True)
+    make_folder(temporary)
+    try:
+        taken = _taken(path, temporary, sampling)
+        if taken.numbers:
+            (temporary / ABOUT).write_text(json.dumps(vars(taken) | {"made_from": made_from}))
+            temporary.replace(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return taken
+
+
+@dataclass
+class _Reading:
+    """Frames as they come, and what goes wrong on the way."""
+
+    path: Path
+    problem: str = ""
+    notes: set[str] = field(default_factory=set)
+    n: int = 0
+    pixel_ratio: float = 1.0  # width of a pixel by its height
+
+    def frames(self) -> Iterator[tuple[int, float, VideoFrame]]:
+        """(number, seconds, frame) up to the first fault; one at a time, so that memory stays flat."""
+        import av
+
+        try:
+            with _opened(self.path) as container:
+                stream = _stream(container)
+                self.pixel_ratio = float(stream.sample_aspect_ratio or 1) or 1.0
+                yield from self._timed(stream, self._decoded(container, stream))
+                if not self.n and not self.problem:
+                    self.problem = "no frames: its video stream is empty"
+        except _Unusable as error:
+            self.problem = str(error)
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            self.problem = self.problem or _reason(self.path, error)
+
+    def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+        """Frames up to the first fault, those too that the decoder still held then."""
+        import av
+
+        packets = container.demux(stream)
+        at_end = False
+        while not at_end:
+            try:
+                packet = next(packets, None)
+                if packet is not None and packet.is_corrupt:
+                    raise av.error.InvalidDataError(0, "a packet is cut off")
+                at_end = packet is None or packet.size == 0  # the empty packet at the end empties the decoder
+                shown = [] if packet is None else packet.decode()
+            except (av.error.FFmpegError, ValueError):
+                self._stop()
+                shown, at_end = self._held(stream), True
+            for frame in shown:
+                if frame.is_corrupt:
+                    self._stop()
+                    return
+                yield frame
+
+    @staticmethod
+    def _held(stream: VideoStream) -> list[Any]:
+        import av
+
+        try:
+            return list(stream.decode(None))
+        except (av.error.FFmpegError, ValueError):
+            return []
+
+    def _stop(self) -> None:
+        self.problem = "damaged"  # `_taken` says where
+
+    def _timed(self, stream: VideoStream, frames: Iterator[VideoFrame]) -> Iterator[tuple[int, float, VideoFrame]]:
+        rate = float(stream.guessed_rate or stream.average_rate or 0)
+        first: float | None = None
+        last, step = -math.inf, 0.0
+        for number, frame in enumerate(frames):
+            unit = frame.time_base or stream.time_base
+            if frame.pts is not None and unit:
+                first = float(frame.pts * unit) if first is None else first
+                seconds = float(frame.pts * unit) - first
+            elif rate > 0:
+                seconds = number / rate
+                self.notes.add("its frames have no times, which are taken from its frame rate")
+            else:
+                seconds = math.nan
+                self.notes.add("neither its frames nor its header say when they are shown")
+            if seconds < last:
+                self.notes.add("the times of its frames go back")
+            step, last = seconds - last, seconds
+            self.n = number + 1
+            yield number, seconds, frame
+        header = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
+        if self.n > 1 and not self.problem and header > 1.1 * (last + 2 * step):
+            self.problem = f"cut off: its header says {header:.1f} s"
+
+
+def _reason(path: Path, error: Exception) -> str:
+    """Why a file could not be opened or read on."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    if not head:
+        return "not a readable video: the file is empty"
+    if isinstance(error, ValueError) and head[4:8] == b"ftyp":
+        return "cut off or damaged: its index (moov) is not there, without which no frame can be found"
+    if head.startswith(b"\x89HDF"):
+        return "HDF5: export its frames or videos by the data set's own tools"
+    reason = getattr(error, "strerror", None) or str(error)
+    return f"not a readable video: {reason[:1].lower()}{reason[1:]}"
+
+
+class _Unusable(Exception):
+    """Why a file that was opened gives no frames."""
+
+
+def _opened(path: Path) -> InputContainer:
+    import av
+
+    av.logging.set_level(av.logging.PANIC)  # what is wrong is said once, here
+    options = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
+    return av.open(f"file:{path.resolve()}", container_options=options, metadata_errors="replace")
+
+
+def _stream(container: InputContainer) -> VideoStream:
+    from av.stream import Disposition
+
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        raise _Unusable(
+            "audio only: it has no video stream" if container.streams.audio else "not a readable video: no video stream"
+        )
+    stream = max(streams, key=lambda s: (s.width or 0) * (s.height or 0))
+    if (stream.width or 0) * (stream.height or 0) > images.MAX_PIXELS:
+        raise _Unusable(f"too large: declares {stream.width} x {stream.height} pixels")
+    if stream.codec_context is None:
+        raise _Unusable("not a readable video: no decoder for its codec is at hand")
+    stream.codec_context.thread_count = 1  # a process per core has a video of its own
+    return stream
+
+
+def _taken(path: Path, folder: Path, sampling: Sampling) -> Taken:
+    """Writes the wanted frames into `folder`."""
+    numbers: list[int] = []
+    times: list[float] = []
+    wanted = None
+    if sampling.n is not None:
+        counted = _Reading(path)
+        total = sum(1 for _ in counted.frames())
+        wanted = {math.floor((part + 0.5) * total / sampling.n) for part in range(sampling.n)} if total else set()
+    reading = _Reading(path)
+    due, last = 0.0, 0.0
+    turn = None
+    for number, seconds, frame in reading.frames():
+        last = seconds
+        if wanted is not None:
+            is_wanted = number in wanted
+        else:
+            if math.isnan(seconds):
+                return Taken(
+                    problem="no times: neither its frames nor its header say when they are shown; take them by --n"
+                )
+            is_wanted = seconds >= due - 1e-6
+        if not is_wanted:
+            continue
+        if sampling.every is not None:
+            due = (math.floor(seconds / sampling.every + 1e-6) + 1) * sampling.every
+        turn = turn or _turn(frame)
+        _upright(frame, turn, reading.pixel_ratio).save(folder / f"{number:06d}.jpg", quality=QUALITY)
+        numbers.append(number)
+        times.append(seconds)
+    problem = reading.problem
+    if problem == "damaged":
+        kept = f"after {reading.n} frames, {last:.2f} s; kept up to there"
+        problem = f"damaged: {kept if reading.n else 'from its first frame on'}"
+    elif problem.startswith("cut off: its header"):
+        problem += f", its frames end at {last:.1f} s"
+    if turn and turn != (False, False, False):
+        reading.notes.add("turned or mirrored as its display matrix says")
+    return Taken(tuple(numbers), tuple(times), problem, tuple(sorted(reading.notes)))
+
+
+_Turn = tuple[bool, bool, bool]  # transposed, then mirrored left to right, then upside down
+
+
+def _turn(frame: VideoFrame) -> _Turn:
+    """How a frame is turned before it is shown, by its display matrix; multiples of 90 degrees."""
+    side_data: Any = frame.side_data.get("DISPLAYMATRIX")
+    if side_data is None:
+        return False, False, False
+    a, b, _, c, d = (int(x) for x in np.frombuffer(bytes(side_data), np.int32)[:5])  # x' = ax + cy, y' = bx + dy
+    if abs(b) > abs(a):
+        return True, c < 0, b < 0
+    return False, a < 0, d < 0
+
+
+def _upright(frame: VideoFrame, turn: _Turn, pixel_ratio: float) -> Image.Image:
+    """The frame as it is shown: with square pixels, turned."""
+    picture = Image.fromarray(frame.to_ndarray(format="rgb24"))
+    if 0.2 < pixel_ratio < 5 and pixel_ratio != 1:
+        picture = picture.resize((max(1, round(picture.width * pixel_ratio)), picture.height), Image.Resampling.LANCZOS)
+    transposed, mirrored, upside_down = turn
+    for is_so, how in (
+        (transposed, Image.Transpose.TRANSPOSE),
+        (mirrored, Image.Transpose.FLIP_LEFT_RIGHT),
+        (upside_down, Image.Transpose.FLIP_TOP_BOTTOM),
+    ):
+        picture = picture.transpose(how) if is_so else picture
+    return picture
