@@ -7,6 +7,7 @@ absolute ones says why.
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import pkgutil
 import platform
@@ -16,6 +17,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Literal
 
 from fas_core.errors import BadInputError
@@ -66,12 +68,14 @@ class Measured:
         return vars(self) | {"targets": {figure: target.as_json() for figure, target in self.targets.items()}}
 
 
-def result(name: str) -> Measured:
-    """Of one measurement; raises BadInputError for another name."""
+def result(name: str, data: Path | None = None) -> Measured:
+    """Of one measurement, on a manifest's pictures if it takes any; raises BadInputError for another name."""
     if name not in names():
         raise BadInputError(f"Unknown measurement '{name}'. Measurements: {', '.join(names())}.")
     module = importlib.import_module(f"{__name__}.{name}")
-    figures = module.figures()
+    if data is not None and "data" not in inspect.signature(module.figures).parameters:
+        raise BadInputError(f"The measurement '{name}' takes no --data: it makes what it measures. 'faces' does.")
+    figures = module.figures() if data is None else module.figures(data=data)
     machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {platform.system()}"
     targets = {
         figure: Target(bound, limit, figures[figure] <= limit if bound == "at_most" else figures[figure] >= limit)

@@ -221,6 +221,34 @@ def data_frames(
     say(f"{written}: {frames.n_frames} frames of {frames.n_videos} videos{beside}")
 
 
+def data_faces(
+    manifest_path: Annotated[Path, typer.Argument(metavar="M")],
+    out: OutOption,
+    align: Annotated[str | None, typer.Option(help="eyes: level, and at the same two places of every crop.")] = None,
+    margin: Annotated[float, typer.Option(help="Share of the face's side that is added on each side of it.")] = 0.3,
+    as_json: JsonOption = False,
+) -> None:
+    """Faces cut out, with pose and quality. Example: `fas data faces frames/manifest.csv --out faces.csv --align eyes`
+
+    By the set's own boxes (box_x, box_y, box_width, box_height) or eyes, else by a detector. Goes on where it was.
+    """
+    from fas_core.data import manifest
+    from fas_core.data.faces import cutting
+
+    source = manifest.read(manifest_path)
+    say_notes(source.notes)
+    faces = cutting.write_faces(source, out, cutting.How.of(margin, align))
+    say_notes(faces.notes)
+    left = out.with_suffix(".left.csv")
+    say(f"{left}: the {len(faces.left)} pictures without a face to judge, each with its reason")
+    if as_json:
+        return print_json(faces.as_json())
+    n = len(faces.rows) + len(faces.left)
+    rows = [[kind, str(count), rate(count / n)] for kind, count in faces.kinds.items()]
+    rows.append(["cut out", str(len(faces.rows)), rate(len(faces.rows) / n)])
+    print_table(str(out), ["reason", "pictures", "share"], rows)
+
+
 def data_attacks(
     manifest_path: Annotated[Path, typer.Argument(metavar="M")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the attack images and manifest.csv.")],

@@ -37,6 +37,7 @@ TEXT_COLUMNS = ("path", "sample_id", "label", "pai_species", "subject_id", "sess
 NUMBER_COLUMNS = ("frame", "pose_x", "pose_y", "pose_z")
 COLUMNS = TEXT_COLUMNS + NUMBER_COLUMNS
 BOXES = "boxes"  # a free column: the file, relative to the manifest as `path` is, of the set's own boxes and eyes
+SOURCE = "source_path"  # the picture that the image at `path` was cut out of; no column that a manifest needs
 
 # A bare 0 or 1 is not here: its polarity differs between data sets, so somebody must say which one is the attack.
 LABEL_WORDS = {
@@ -428,12 +429,13 @@ def _is_filled(values: pd.Series) -> bool:
 
 
 def relocated(manifest: Manifest, target: Path) -> pd.DataFrame:
-    """The rows with `path` relative to the folder of another manifest file."""
+    """The rows with their paths relative to the folder of another manifest file."""
     rows = manifest.rows.copy()
     folder = target.parent.resolve()
-    rows["path"] = [relative_to(p, folder) for p in manifest.image_paths()]
-    if BOXES in rows:
-        rows[BOXES] = [relative_to(manifest.root / name, folder) if name else "" for name in rows[BOXES].fillna("")]
+    for name in ("path", BOXES, SOURCE):
+        if name in rows:
+            names = rows[name].fillna("")
+            rows[name] = [relative_to(manifest.root / path, folder) if path else "" for path in names]
     return rows
 
 
