@@ -188,7 +188,7 @@ def chosen_score(run: Run) -> str:
         kept = [words for part, words in CONTENTS.items() if run.has(part)]
         st.info(
             f"This Run has no score: it holds {' and '.join(kept) or 'nothing'} alone. Losses come with the model, "
-            "pixel errors with originals and reconstructions, and what is fitted on latent codes with eight live images "
+            "pixel errors with originals and reconstructions, what is fitted on latent codes with eight live images "
             f"of subset {TRAIN}.",
             icon=":material/info:",
         )

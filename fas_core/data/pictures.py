@@ -36,7 +36,7 @@ def read(path: Path) -> Image.Image:
     try:
         with images._pillow_warnings:
             if images._is_pnm(data):
-                return Image.fromarray(images._pnm_gray(data))
+                return images._pnm_planes(data, 1)[0]
             return _decoded(data)
     except UnreadableImageError:
         raise
