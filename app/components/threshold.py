@@ -14,6 +14,7 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from fas_core.metrics import ScoreSet, bins, uncertainty
 from fas_core.reports.palette import ALL_ATTACKS, NEUTRAL, Style, style_of
 
 Floats = NDArray[np.float64]
+GridOf = Callable[[Floats], Floats]  # of scores in order
 
 PLANES = ("roc", "pr", "det")
 CURVE_POINTS = 1500  # per species: every rate is within about 1 % of the full curve, a pixel or two
@@ -110,18 +112,23 @@ class _Numbers:
         return np.concatenate([*self.arrays, np.empty(0)]).tobytes()
 
 
-def prepared(cells: Sequence[Cell], *, reported: Sequence[str], decisions: str = "samples") -> Prepared:
+def prepared(
+    cells: Sequence[Cell], *, reported: Sequence[str], decisions: str = "samples", exact_at: float | None = None
+) -> Prepared:
     """Sorted scores of every cell, and of the `reported` subsets together curves, areas and intervals.
 
-    `decisions`: what the scores are of, in a word: samples, images, videos. Takes seconds for 300,000 scores.
+    `decisions`: what the scores are of, in a word: samples, images, videos. `exact_at`: a threshold at which intervals
+    are those of the card and the tables to the last digit; elsewhere, of many scores, they are looked up between
+    neighbours. Takes seconds for 300,000 scores.
     """
     numbers = _Numbers()
+    grid = partial(_grid, exact_at=exact_at)
     attacked = {cell.subset for cell in cells if cell.species}
-    of_cells = [_of_cell(cell, _label(cell, attacked), numbers) for cell in cells]
+    of_cells = [_of_cell(cell, _label(cell, attacked), numbers, grid) for cell in cells]
     subsets = list(dict.fromkeys(cell.subset for cell in cells))
     json = {
         "cells": of_cells,
-        "groups": _groups(cells, set(reported), numbers),
+        "groups": _groups(cells, set(reported), numbers, grid),
         "subsets": [{"name": name, "words": readable(name)} for name in subsets],
         "reported": [name for name in subsets if name in reported],
         "view": _view([cell.scores for cell in cells]),
@@ -212,7 +219,7 @@ def _answered(cell: Cell) -> Floats:
     return cell.scores[~np.isnan(cell.scores)]
 
 
-def _of_cell(cell: Cell, label: str, numbers: _Numbers) -> Json:
+def _of_cell(cell: Cell, label: str, numbers: _Numbers, grid_of: GridOf) -> Json:
     return {
         "subset": cell.subset,
         "species": cell.species,
@@ -221,7 +228,7 @@ def _of_cell(cell: Cell, label: str, numbers: _Numbers) -> Json:
         "scores": numbers.add(np.sort(_answered(cell))),
         "missing": int(np.isnan(cell.scores).sum()),
         **_drawn(cell.style),
-        **_intervals([cell], numbers),
+        **_intervals([cell], numbers, grid_of),
     }
 
 
@@ -238,7 +245,7 @@ def _drawn(style: Style) -> Json:
     return {"colour": style.colour, "dash": style.dash, "hollow": style.is_hollow}
 
 
-def _groups(cells: Sequence[Cell], reported: set[str], numbers: _Numbers) -> list[Json]:
+def _groups(cells: Sequence[Cell], reported: set[str], numbers: _Numbers, grid_of: GridOf) -> list[Json]:
     """The reported samples: bona fide, every species in order of name, and all attacks together."""
     here = [i for i, cell in enumerate(cells) if cell.subset in reported]
     species = sorted({cells[i].species for i in here} - {""})
@@ -267,7 +274,7 @@ def _groups(cells: Sequence[Cell], reported: set[str], numbers: _Numbers) -> lis
                 "curve": _curve(of_group, numbers) if drawn else None,
                 "auc": metrics.roc_auc(of_group) if drawn else None,
             }
-            | _intervals([cells[i] for i in members], numbers, with_upper=True, is_attack=kind != "bona_fide")
+            | _intervals([cells[i] for i in members], numbers, grid_of, with_upper=True, is_attack=kind != "bona_fide")
         )
     return groups
 
@@ -283,7 +290,9 @@ def _curve(scores: ScoreSet, numbers: _Numbers) -> Json:
     }
 
 
-def _intervals(cells: Sequence[Cell], numbers: _Numbers, *, with_upper: bool = False, is_attack: bool = False) -> Json:
+def _intervals(
+    cells: Sequence[Cell], numbers: _Numbers, grid_of: GridOf, *, with_upper: bool = False, is_attack: bool = False
+) -> Json:
     """95 % intervals of the share of scores at or above a threshold, on a grid of thresholds; `with_upper`: and the
     one-sided upper bound of the share of errors, which a limit is held against.
 
@@ -296,7 +305,7 @@ def _intervals(cells: Sequence[Cell], numbers: _Numbers, *, with_upper: bool = F
     rows = pd.concat([cell.rows[~np.isnan(cell.scores)] for cell in cells], ignore_index=True)
     units = uncertainty.unit_of(rows)
     ordered = np.sort(scores)
-    grid = _grid(ordered)
+    grid = grid_of(ordered)
     counts = ordered.size - np.searchsorted(ordered, grid, side="left")
     n_units = int(uncertainty.codes_of(units.groups)[1])
     about = {"n": scores.size, "unit": units.name, "n_units": n_units, "band": None}
@@ -320,15 +329,15 @@ def _upper(scores: Floats, units: uncertainty.Units, grid: Floats, *, is_attack:
     return bounds[::-1] if is_attack else bounds
 
 
-def _grid(ordered: Floats) -> Floats:
-    """Ascending thresholds; the last is above every score but +inf."""
+def _grid(ordered: Floats, *, exact_at: float | None) -> Floats:
+    """Ascending thresholds; the last is above every score but +inf. `exact_at` is among them."""
     distinct = np.unique(ordered)
     if distinct.size > 2 * EXACT_ENDS + QUANTILES:
         inner = np.linspace(EXACT_ENDS, ordered.size - 1 - EXACT_ENDS, QUANTILES).astype(np.int64)
         distinct = np.unique(np.concatenate([distinct[:EXACT_ENDS], ordered[inner], distinct[-EXACT_ENDS:]]))
     finite = ordered[np.isfinite(ordered)]
     above = math.nextafter(finite[-1], math.inf) if finite.size else 0.0
-    return np.unique(np.append(distinct, above))
+    return np.unique([*distinct, above, *([] if exact_at is None else [min(exact_at, above)])])
 
 
 def _view(scores: Sequence[Floats]) -> list[float]:

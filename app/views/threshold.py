@@ -28,11 +28,12 @@ from fas_core.evaluation import breakdown, presentations
 from fas_core.evaluation.presentations import Presentations
 from fas_core.evaluation.words import rate_text
 from fas_core.metrics import uncertainty
-from fas_core.metrics.operating_point import OperatingPoint
+from fas_core.metrics.operating_point import BY_HAND, OperatingPoint
 from fas_core.reports.palette import style_of
 from fas_core.runs.health import SUBJECT_OVERLAP
 
 DEFAULT_PREVALENCE = 0.01  # one attack among a hundred presentations
+EXACT_TO = 200_000  # scores, of which intervals are made anew for each rule
 
 # --------------------------------------------------------------------------------------------------------- the panel
 
@@ -53,9 +54,10 @@ def cells(decided: Presentations, subsets: tuple[str, ...]) -> list[Cell]:
 
 
 @cached(entries=16, spinner="Preparing curves and intervals …")
-def panel_of(shown: Shown, reported: tuple[str, ...]) -> Prepared:
+def panel_of(shown: Shown, reported: tuple[str, ...], exact_at: float | None) -> Prepared:
     decided = readers.decided(shown.run, shown.score, shown.level)
-    return prepared(cells(decided, shown.subsets), reported=reported, decisions=decisions(shown.run, shown.level))
+    kind = decisions(shown.run, shown.level)
+    return prepared(cells(decided, shown.subsets), reported=reported, decisions=kind, exact_at=exact_at)
 
 
 def prevalence() -> float:
@@ -94,8 +96,10 @@ def limit() -> Limit | None:
 
 
 def show_panel(shown: Shown, point: OperatingPoint) -> None:
+    # A threshold that is dragged stays between the neighbours: nobody waits for it.
+    is_dragged = point.rule.kind == BY_HAND or len(shown.run) > EXACT_TO
     with st.empty():  # a place of its own for the note that this takes time
-        panel = panel_of(shown, point.reported_on)
+        panel = panel_of(shown, point.reported_on, None if is_dragged else point.threshold)
     threshold_panel(
         panel,
         score=shown.score,

@@ -202,7 +202,7 @@ def _rule(card: Card) -> str:
     chosen = f"chosen on {_listed(card.chosen_on)}" if card.chosen_on else "chosen on no data: set by hand"
     missing = "counts as an attack" if card.fail_closed else "is a non-response, counted beside the rates"
     return (
-        f"Rule {card.rule}{asked}, {chosen}, reported on {_listed(card.reported_on)}. Score {card.score} per "
+        f"Rule {card.rule}{asked}, {chosen}, reported on {_listed(card.reported_on)}. Judged by {card.score} per "
         f"{card.level}: {card.direction}; no score {missing}."
     )
 

@@ -223,11 +223,13 @@ def test_intervals_are_those_of_the_core_at_every_threshold_of_their_grid() -> N
     rng = np.random.default_rng(0)
     values, subjects = rng.normal(size=3_000), rng.integers(0, 40, 3_000).astype(str)
     values[:5] = np.nan
-    sent = prepared([cell("test", "", values, subject_id=subjects)], reported=["test"])
+    chosen = float(np.nextafter(np.nanquantile(values, 0.951, method="lower"), np.inf))
+    sent = prepared([cell("test", "", values, subject_id=subjects)], reported=["test"], exact_at=chosen)
     [about], group = sent.json["cells"], sent.json["groups"][0]
     assert (about["n"], about["missing"], about["unit"], about["n_units"]) == (2_995, 5, "subject", 40)
     grid, counts, low, high = (numbers_of(sent, about["band"][name]) for name in ("grid", "counts", "low", "high"))
     assert len(grid) < 300
+    assert chosen in grid
     assert np.array_equal(counts, [(values >= t).sum() for t in grid])
     assert np.diff(counts).min() >= -20  # fine enough to look between
     expected = uncertainty.rate_bands(values, uncertainty.Units("subject", subjects), grid)
