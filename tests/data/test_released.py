@@ -343,6 +343,15 @@ def test_a_miniature_of_the_set(name: str, tmp_path: Path) -> None:
         layouts.scanned(root, "csv")
 
 
+def test_a_part_of_a_set_names_the_folder_above(tmp_path: Path) -> None:
+    root = written(tmp_path, TREES["oulu-npu"])
+    for layout in ("", "folder", "oulu-npu"):
+        with pytest.raises(BadInputError, match=rf"looks like a part of OULU-NPU: scan {tmp_path}\."):
+            layouts.scanned(root / "Train_files", layout)
+    with pytest.raises(BadInputError, match=r"1 files fit nothing.*This looks like OULU-NPU: --layout oulu-npu\."):
+        layouts.scanned(written(tmp_path / "b", Tree({"Dev_files/1_1_21_1.avi": LEFT})), "siw")
+
+
 def columns(name: str, root: Path, *wanted: str) -> list[list[str]]:
     rows = layouts.scanned(written(root, TREES[name]), name).rows
     return rows.sort_values("sample_id")[list(wanted)].to_numpy().tolist()

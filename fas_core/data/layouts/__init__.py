@@ -98,9 +98,9 @@ def scanned(
         raise BadInputError(f"Unknown layout '{layout}'. Layouts: {', '.join(names())} (see 'fas data layouts').")
     if not root.exists():
         raise BadInputError(f"{root} does not exist. Give the data set's root folder.")
-    likely = recognised(root) if layout in ("", "folder", "csv") else ""
+    likely = recognised(root)
     chosen = layout or likely or ("csv" if root.is_file() or (root / "manifest.csv").is_file() else "folder")
-    hint = f" This looks like {_title(likely)}: --layout {likely}." if likely and chosen != likely else ""
+    hint = _hint(root, chosen, likely)
     try:
         scan = _scanned(root, chosen, asked)
     except BadInputError as error:
@@ -145,18 +145,38 @@ def _first_left(scan: Scanned) -> str:
 
 def recognised(root: Path) -> str:
     """The layout of the released set that most images and videos under a folder fit; "" where half of them fit none."""
+    return _fitting(_looked_at(root))
+
+
+def _looked_at(root: Path) -> list[str]:
     files = (
         (Path(folder) / name).relative_to(root).as_posix()
         for folder, _, file_names in os.walk(root)
         for name in file_names
         if Path(name).suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES and not name.startswith(".")
     )
-    looked_at = list(itertools.islice(files, _LOOKED_AT))
+    return list(itertools.islice(files, _LOOKED_AT))
+
+
+def _fitting(files: list[str]) -> str:
     sets = {name: dataset for name in names() if (dataset := described(name)) is not None}
     fits = {
-        name: sum(released.clip_of(dataset.pattern, file) is not None for file in looked_at)
+        name: sum(released.clip_of(dataset.pattern, file) is not None for file in files)
         for name, dataset in sets.items()
-        if any(re.fullmatch(dataset.telltale or ".*", file, re.IGNORECASE) for file in looked_at)
+        if any(re.fullmatch(dataset.telltale or ".*", file, re.IGNORECASE) for file in files)
     }
     best = max(fits, key=lambda name: fits[name], default="")
-    return best if best and fits[best] > len(looked_at) / 2 else ""
+    return best if best and fits[best] > len(files) / 2 else ""
+
+
+def _hint(root: Path, chosen: str, likely: str) -> str:
+    """Which layout fits better than the one chosen, or from which folder above."""
+    if likely:
+        return f" This looks like {_title(likely)}: --layout {likely}." if likely != chosen else ""
+    files = _looked_at(root)
+    above = root.resolve()
+    for folder in list(above.parents)[:2]:
+        part = _fitting([(above.relative_to(folder) / file).as_posix() for file in files])
+        if part:
+            return f" This looks like a part of {_title(part)}: scan {folder}."
+    return ""
