@@ -24,6 +24,7 @@ from fas_core.cli import (
     scores,
     server,
     training,
+    transfers,
 )
 from fas_core.cli.printing import say, show_all_texts
 from fas_core.errors import BadInputError
@@ -75,6 +76,7 @@ app.command("threshold")(evaluation.operating_point)
 app.command("certify")(evaluation.certify)
 app.command("predict")(evaluation.predict)
 app.command("compare")(comparing.compare)
+app.command("matrix")(transfers.matrix)
 app.add_typer(cards_app, name="cards")
 cards_app.command("keep")(cards.keep_card)
 cards_app.command("print")(cards.print_pages)
