@@ -108,13 +108,14 @@ def _literal(pattern: str) -> str:
 
 def clip_of(pattern: re.Pattern[str], path: str) -> tuple[re.Match[str], str] | None:
     """Of a file, relative to the set's folder: the match of its clip, and the frame's number where it is one of it."""
-    pure = PurePosixPath(path)
-    suffix = pure.suffix.lower()
-    stem = str(pure.with_suffix("")) if suffix in IMAGE_SUFFIXES | VIDEO_SUFFIXES else path
-    if matched := pattern.fullmatch(stem):
+    stem, dot, ending = path.rpartition(".")
+    suffix = dot + ending.lower()
+    is_image = suffix in IMAGE_SUFFIXES
+    if matched := pattern.fullmatch(stem if is_image or suffix in VIDEO_SUFFIXES else path):
         return matched, ""
-    if suffix in IMAGE_SUFFIXES and (matched := pattern.fullmatch(str(pure.parent))):
-        numbers = re.findall(r"\d+", pure.stem)
+    folder, _, name = stem.rpartition("/")
+    if is_image and (matched := pattern.fullmatch(folder)):
+        numbers = re.findall(r"\d+", name)
         return (matched, str(int(numbers[-1]))) if numbers else None
     return None
 

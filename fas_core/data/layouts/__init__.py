@@ -25,7 +25,7 @@ from fas_core.data.scanning import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Scanned
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
 
-_LOOKED_AT = 20_000  # files, at most, from which a layout is recognised
+_LOOKED_AT = 5_000  # files, at most, from which a layout is recognised
 
 
 @dataclass(frozen=True)
