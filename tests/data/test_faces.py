@@ -13,6 +13,7 @@ from fas_core.cli.main import app
 from fas_core.data import images, manifest, pictures
 from fas_core.data.faces import blazeface, crops, cutting, hog, pose
 from fas_core.data.faces.cutting import BOX, EYES, How
+from fas_core.data.faces.face import Face
 from fas_core.data.synthetic.data_set import session_images
 from fas_core.data.synthetic.people import sessions_of_subject, traits_of_subject
 from fas_core.errors import BadInputError
@@ -286,3 +287,13 @@ def test_the_command_cuts_faces_out_in_processes(tmp_path):
     assert document["by"] == {"given": 1}
     assert document["left"] == {"box outside the picture": 1}
     assert (tmp_path / manifest.read(tmp_path / "f.csv").rows["path"].item()).is_file()
+
+
+def test_a_shelf_beside_a_face_is_no_second_one():
+    def face(side: float, score: float) -> Face:
+        return Face(np.array([0, 0, side, side]), score, "blazeface")
+
+    assert cutting._largest([face(100, 0.9), face(120, 0.6)]).score == 0.9
+    assert cutting._largest([face(100, 0.9), face(40, 0.8)]).side == 100
+    with pytest.raises(cutting.NoFace, match=r"several faces: 2 of similar size \(120, 100 pixels\)"):
+        cutting._largest([face(100, 0.9), face(120, 0.7)])

