@@ -49,7 +49,7 @@ class VariationalAutoencoder(Autoencoder):
         mean, log_variance = self.posterior(x)
         logits = self.decoder(mean).float()
         terms = self._terms(x, mean, log_variance, logits)
-        terms["excess_bce"] = losses.excess_bce(x, terms["rec"])
+        terms["excess_bce"] = losses.excess_bce(x, logits)
         return Outputs(mean, logits.sigmoid(), terms)
 
     def _terms(self, x: Tensor, mean: Tensor, log_variance: Tensor, logits: Tensor) -> dict[str, Tensor]:

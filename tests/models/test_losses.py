@@ -43,12 +43,21 @@ def test_pixel_errors_by_hand() -> None:
 def test_excess_bce_is_zero_for_a_perfect_reconstruction_and_a_divergence_otherwise() -> None:
     x = torch.full((1, 1, 2, 2), 0.25)
     logits = torch.full((1, 1, 2, 2), math.log(0.25 / 0.75))
-    assert losses.excess_bce(x, losses.bce(x, logits)).item() == pytest.approx(0, abs=1e-6)
+    assert losses.excess_bce(x, logits).item() == pytest.approx(0, abs=1e-6)
     half = torch.zeros(1, 1, 2, 2)
     divergence = kl_divergence(Bernoulli(probs=x), Bernoulli(logits=half)).sum().item()
-    assert losses.excess_bce(x, losses.bce(x, half)).item() == pytest.approx(divergence, rel=1e-5)
+    assert losses.excess_bce(x, half).item() == pytest.approx(divergence, rel=1e-5)
     ends = torch.tensor([[[[0.0, 1.0]]]])
-    assert losses.excess_bce(ends, torch.tensor([7.0])).item() == 7.0  # black and white carry no entropy
+    logits = torch.tensor([[[[2.0, 3.0]]]])
+    assert torch.equal(losses.excess_bce(ends, logits), losses.bce(ends, logits))  # black and white carry no entropy
+
+
+def test_excess_bce_keeps_its_digits_where_it_is_small_beside_the_entropy() -> None:
+    x = torch.rand(4, 1, 128, 128, generator=torch.Generator().manual_seed(0)) * 0.8 + 0.1
+    logits = torch.logit(x) + 0.05
+    p, q = x.double(), logits.double().sigmoid()
+    expected = (p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()).sum((1, 2, 3))
+    np.testing.assert_allclose(losses.excess_bce(x, logits).numpy(), expected.numpy(), rtol=1e-5)
 
 
 def test_discrimination_is_the_mean_of_two_cross_entropies() -> None:
