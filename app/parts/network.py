@@ -32,7 +32,8 @@ class _Checkpoint:
 
     @property
     def digest(self) -> str:
-        return repr((self.run.info.checkpoint_sha256, self.run.info.precision))
+        info = self.run.info
+        return repr((info.checkpoint_sha256, info.precision, info.input))
 
 
 @cached(entries=2)

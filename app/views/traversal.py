@@ -57,7 +57,8 @@ class Codes:
 
     @property
     def digest(self) -> str:
-        model = (self.run.info.checkpoint_sha256, self.run.info.precision)
+        info = self.run.info
+        model = (info.checkpoint_sha256, info.precision, info.input)
         return repr((*model, hashlib.sha256(self.values.tobytes()).hexdigest()))
 
 

@@ -1,4 +1,4 @@
-"""`fas export`: Runs for other tools."""
+"""`fas export`: Runs for other tools, checkpoints as ONNX files."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from fas_core.errors import BadInputError
 
 
 def export(
-    run: Annotated[str, typer.Argument(metavar="RUN")],
-    tool: Annotated[str, typer.Option("--to", help="parquet, embedding-atlas or fiftyone.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder to write; it must not be there yet.")],
+    run: Annotated[str, typer.Argument(metavar="RUN|CKPT", help="A Run; for onnx a checkpoint.")],
+    tool: Annotated[str, typer.Option("--to", help="parquet, embedding-atlas or fiftyone; onnx, of a checkpoint.")],
     cache: CacheOption,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder to write, not there yet; for onnx a file, by default CKPT.onnx."),
+    ] = None,
     images: Annotated[
         str, typer.Option(help="bytes: as the model saw them; paths: the files they were read from; none.")
     ] = "bytes",
@@ -26,7 +29,13 @@ def export(
         str | None, typer.Option(help="Verdicts by this rule on the dev subset, for every score: bpcer<=0.05.")
     ] = None,
 ) -> None:
-    """A Run with all that is known of its samples. Example: `fas export m --to fiftyone --out dataset/`"""
+    """A Run with all that is known of its samples, or a model. Example: `fas export m --to fiftyone --out dataset/`"""
+    if tool == "onnx":
+        if (images, pixelate, operating_point, rule) != ("bytes", False, None, None):
+            raise BadInputError("--to onnx writes a model, not images or verdicts. Leave the other options out.")
+        return _export_model(Path(run), out)
+    if out is None:
+        raise BadInputError("Say where to write: --out FOLDER")
     from fas_core import exports
     from fas_core.deciding import card as cards
     from fas_core.metrics import operating_point as op
@@ -46,3 +55,14 @@ def export(
     for line in words:
         say(line)
     print(out)
+
+
+def _export_model(checkpoint: Path, out: Path | None) -> None:
+    from fas_core.inference import onnx_export
+
+    exported = onnx_export.export(checkpoint, out)
+    say(
+        f"Its outputs are within {exported.largest_difference:.0e} of the checkpoint's. "
+        f"Look at what it says: fas cache {exported.path} --data MANIFEST"
+    )
+    print(exported.path)

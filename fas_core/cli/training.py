@@ -176,19 +176,30 @@ def adopt(
 
 
 def cache_runs(
-    checkpoints: Annotated[list[Path], typer.Argument(metavar="CKPT...")],
+    checkpoints: Annotated[list[Path], typer.Argument(metavar="CKPT...", help="Checkpoints, or ONNX files.")],
     data: DataOption,
     cache: CacheOption,
     subset: Annotated[list[str] | None, typer.Option("--subset", help="Only this subset; may be repeated.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="auto, fp32, bf16, or fp32-onnx: by ONNX Runtime on the CPU.")
+    ] = "auto",
     engine: Annotated[str, typer.Option(help="local, or ray: a cluster, at RAY_ADDRESS or of this machine.")] = "local",
+    image_input: Annotated[
+        str | None,
+        typer.Option("--input", metavar="SIZExSIZExCHANNELS", help="Of an ONNX file that leaves it open: 96x96x3."),
+    ] = None,
+    scaling: Annotated[
+        str | None,
+        typer.Option(help="Of pixels for an ONNX file: unit (0..1), signed (-1..1), 0..255, standard, mean/deviation."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Images -> Run; goes on where it was, prints the run id. Example: `fas cache m.safetensors --data m.csv`"""
     from fas_core import derive
     from fas_core.data import manifest
     from fas_core.inference import cluster, infer
+    from fas_core.models import onnx_model
     from fas_core.runs import health
 
     if engine not in ("local", "ray"):
@@ -202,6 +213,7 @@ def cache_runs(
         subsets=subset or [],
         device=device,
         precision=precision,
+        told=onnx_model.told(image_input, scaling),
     )
     for run in runs:
         derive.compare_samples(run)

@@ -28,6 +28,7 @@ from fas_core.errors import BadInputError
 from fas_core.inference import infer, preparing
 from fas_core.inference.infer import Advance, Loaded, Plan, Work
 from fas_core.models import Origin
+from fas_core.models.onnx_model import Told
 from fas_core.runs import store
 from fas_core.runs.lock import LOCK
 from fas_core.training import checkpoint, devices
@@ -38,6 +39,8 @@ IN_FLIGHT = 512  # shards that the cluster knows of: more than it has GPUs, and 
 SEEN_WITHIN = 90.0  # seconds; NFS looks at a folder anew after 60
 
 PROJECT = Path(__file__).resolve().parents[2]
+
+_File = tuple[Path, str, Told | None]  # a checkpoint, its sha256, and what it is given where it says not itself
 
 SHARED = (
     "Checkpoints, images and the cache folder must lie on storage that every machine of the cluster has under the same "
@@ -53,6 +56,7 @@ def write_runs(
     subsets: Sequence[str] = (),
     device: str = "auto",
     precision: str = "auto",
+    told: Told | None = None,
 ) -> list[store.Run]:
     """As `infer.write_runs`, computed by the Ray cluster at RAY_ADDRESS, or by one that is started here for the while.
 
@@ -61,7 +65,14 @@ def write_runs(
     """
     with redirect_stdout(sys.stderr), _connected() as ray:  # Ray prints what happens to workers, and results go there
         return infer.write_runs(
-            checkpoints, data, cache, subsets=subsets, device=device, precision=precision, engine=RayCluster(ray)
+            checkpoints,
+            data,
+            cache,
+            subsets=subsets,
+            device=device,
+            precision=precision,
+            told=told,
+            engine=RayCluster(ray),
         )
 
 
@@ -124,14 +135,14 @@ class RayCluster:
 
     def checked_device(self, device: str, precision: str) -> str:
         """ "cuda" or "cpu": what each task gets, whatever the driver has."""
-        devices.require_known("auto" if device == "cuda" else device, precision)
+        devices.require_known("auto" if device == "cuda" else device, precision, onnx=True)
         has_gpus = self._ray.cluster_resources().get("GPU", 0) >= 1
         if device == "cuda" and not has_gpus:
             raise BadInputError("--device cuda: no machine of the Ray cluster has a GPU. Use --device auto or cpu.")
         return "cuda" if has_gpus and device != "cpu" else "cpu"
 
     def settled_precision(self, checkpoints: Sequence[Loaded], device: str) -> str:
-        digests = tuple((loaded.path.absolute(), checkpoint.sha256(loaded.path)) for loaded in checkpoints)
+        digests = tuple((loaded.path.absolute(), checkpoint.sha256(loaded.path), None) for loaded in checkpoints)
         return str(self._result(self._task(_settled_precision, device).remote(digests, device)))
 
     def write(  # as every engine: a worker loads the models itself
@@ -196,27 +207,32 @@ def _write_shard(plan: Plan, work: Work) -> int:
     """Writes one shard; the number of its images."""
     _require_shared(plan, work)
     torch.set_num_threads(CPUS)
-    checkpoints = _models(tuple((target.checkpoint, target.info.checkpoint_sha256) for target in plan.targets))
+    checkpoints = _models(
+        tuple((each.checkpoint, each.info.checkpoint_sha256, infer.told_of(each.info)) for each in plan.targets),
+        tuple(each.info.precision for each in plan.targets),
+        plan.cache,
+    )
     _require_same_models(plan, checkpoints)
     infer.write_shards(plan, checkpoints, [work], lambda _: None)
     return len(work.rows)
 
 
-def _settled_precision(checkpoints: tuple[tuple[Path, str], ...], device: str) -> str:
+def _settled_precision(checkpoints: tuple[_File, ...], device: str) -> str:
     torch.set_num_threads(CPUS)
-    return infer.settled_precision(_models(checkpoints), device)
+    return infer.settled_precision(_models(checkpoints, ("fp32",) * len(checkpoints)), device)
 
 
 @lru_cache(maxsize=1)
-def _models(checkpoints: tuple[tuple[Path, str], ...]) -> list[Loaded]:
-    """The checkpoints of some files, which must have these sha256; read once per process."""
-    for path, digest in checkpoints:
+def _models(checkpoints: tuple[_File, ...], precisions: tuple[str, ...], cache: Path = Path()) -> list[Loaded]:
+    """The checkpoints of some files, which must have these sha256, as computed in some precisions; once per process."""
+    for path, digest, _ in checkpoints:
         if not path.is_file():
             raise BadInputError(f"Checkpoint {path} is not there on {socket.gethostname()}. {SHARED}")
         if checkpoint.sha256(path) != digest:
             raise BadInputError(f"Checkpoint {path} is another one on {socket.gethostname()}. {SHARED}")
     try:
-        return [infer.loaded(path) for path, _ in checkpoints]
+        every = [infer.loaded(path, told) for path, _, told in checkpoints]
+        return [infer.computed_in(p, each, cache) for p, each in zip(precisions, every, strict=True)]
     except BadInputError as error:
         raise BadInputError(f"{error} (on {socket.gethostname()}, a machine of the cluster)") from error
 

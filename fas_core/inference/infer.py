@@ -32,14 +32,15 @@ from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.files import CONTENT_BYTES, require_writable
 from fas_core.inference import preparing
-from fas_core.models import Origin
+from fas_core.models import Origin, onnx_model
 from fas_core.models.base import Form, Model
 from fas_core.models.input import Input
+from fas_core.models.onnx_model import OnnxModel, Told
 from fas_core.progress import task
 from fas_core.runs import store
 from fas_core.runs.lock import claimed
 from fas_core.training import checkpoint, devices
-from fas_core.training.devices import PRECISIONS
+from fas_core.training.devices import ONNX, PRECISIONS
 from fas_core.training.known import Known
 
 BATCH_CPU, BATCH_GPU = 8, 256  # images: what fits a core's cache, and what fills a GPU
@@ -122,7 +123,7 @@ class ThisProcess:
     """The engine for one machine."""
 
     def checked_device(self, device: str, precision: str) -> str:
-        devices.require_known(device, precision)
+        devices.require_known(device, precision, onnx=True)
         return device
 
     def settled_precision(self, checkpoints: Sequence[Loaded], device: str) -> str:
@@ -140,12 +141,18 @@ def run_info(each: Loaded, data: Manifest, precision: str) -> store.RunInfo:
     changes with `store.FORMAT_VERSION`.
     """
     digest, path, given = checkpoint.sha256(each.path), each.path, each.model.input
-    foreign = [json.dumps([each.origin.as_json(), given.as_json()], sort_keys=True)] if each.origin.is_foreign else []
+    told: list[object] = []
+    if each.origin.is_foreign:
+        told = [each.origin.as_json(), given.as_json()]
+    elif isinstance(each.model, OnnxModel):
+        told = [given.as_json()]  # which a user may have told
     preprocessing = preparing.rules(given)
     sizes = data.rows["subset"].value_counts()
     return store.RunInfo(
-        run=store.run_id(digest, data.sha256, preprocessing, precision, *foreign),
-        name=path.name.removesuffix(".safetensors"),
+        run=store.run_id(
+            digest, data.sha256, preprocessing, precision, *([json.dumps(told, sort_keys=True)] if told else [])
+        ),
+        name=path.name.removesuffix(".safetensors").removesuffix(onnx_model.SUFFIX),
         kind="images",
         subsets={name: int(sizes[name]) for name in data.subset_names()},
         scores=list(each.form.losses),
@@ -173,19 +180,22 @@ def write_runs(
     subsets: Sequence[str] = (),
     device: str = "auto",
     precision: str = "auto",
+    told: Told | None = None,
     job_file: Path | None = None,
     engine: Engine | None = None,
 ) -> list[store.Run]:
     """The Runs of some checkpoints on some subsets (all by default), complete; returns them opened.
 
     `precision` "auto" goes on with that of a Run which is there, whole or begun; checkpoints without one take that of
-    the others or, where there is none, bf16 if it is clearly faster (`settled_precision`). `engine` None: this process.
+    the others or, where there is none, bf16 if it is clearly faster (`settled_precision`), else fp32: on the CPU of
+    this machine by ONNX Runtime where that is faster (`onnx_engine`). `told`: of the input of ONNX files, which run on
+    the CPU in fp32 alone. `engine` None: this process.
     Raises BadInputError when no image of the manifest is there, or the manifest has a column that a loss term needs.
     """
     engine = engine or ThisProcess()
-    device = engine.checked_device(device, precision)
     chosen = data.only(subsets).subset_names() if subsets else data.subset_names()
-    all_loaded = [loaded(path) for path in checkpoints]
+    all_loaded = [loaded(path, told) for path in checkpoints]
+    device = engine.checked_device(_device_for(all_loaded, device, precision), precision)
     given = {each.model.input: each.path.name for each in all_loaded}
     if len(given) > 1:
         wanted = "; ".join(f"{name}: {each.words}" for each, name in given.items())
@@ -198,16 +208,15 @@ def write_runs(
         raise BadInputError(f"{data.source}: none of its {len(data)} images is there, e.g. {data.image_paths()[0]}.")
     require_writable(cache)
 
-    if precision == "auto":
-        known = [_known_precision(each, data, cache) for each in all_loaded]
-        new = next(filter(None, known), None) or engine.settled_precision(all_loaded, device)
-        precisions = [precision or new for precision in known]
-    else:
-        precisions = [precision] * len(all_loaded)
+    n = int(data.rows["subset"].isin(chosen).sum())
+    precisions = _precisions(all_loaded, data, cache, engine, device, precision, n)
+    device = "cpu" if ONNX in precisions else device
+    pairs = list(zip(all_loaded, precisions, strict=True))
     targets = []
-    for each, settled in zip(all_loaded, precisions, strict=True):
+    for each, settled in pairs:
         info = run_info(each, data, settled)
         targets.append(Target(each.path.absolute(), info, store.runs_folder(cache.absolute()) / info.run))
+    all_loaded = [computed_in(settled, each, cache) for each, settled in pairs]
     plan = Plan(targets, cache.absolute(), data.root.absolute(), _folders(data), next(iter(given)), device)
     stage = f"Caching {', '.join(target.info.name for target in targets)}"
     with claimed([target.folder for target in targets]):
@@ -218,18 +227,83 @@ def write_runs(
         return [store.opened(store.create(cache, target.info)) for target in targets]
 
 
+def _precisions(
+    checkpoints: Sequence[Loaded], data: Manifest, cache: Path, engine: Engine, device: str, asked: str, n: int
+) -> list[str]:
+    """One for each checkpoint, of whose images n are wanted, as `write_runs` says."""
+    free = [each for each in checkpoints if not each.model.is_of_cpu]
+    if asked != "auto":
+        return ["fp32" if each.model.is_of_cpu else asked for each in checkpoints]
+    known = {each.path: _known_precision(each, data, cache) for each in free}
+    settled = next(filter(None, known.values()), None) or (engine.settled_precision(free, device) if free else "fp32")
+    is_here = isinstance(engine, ThisProcess) and devices.one_device(device, "fp32").device.type == "cpu"
+    precisions = []
+    for each in checkpoints:
+        precision = "fp32" if each.model.is_of_cpu else known[each.path] or settled
+        if precision == "fp32" and is_here and not each.model.is_of_cpu and known[each.path] is None:
+            from fas_core.inference import onnx_engine
+
+            precision = onnx_engine.precision_of_fp32(each, n, cache)
+        precisions.append(precision)
+    return precisions
+
+
 def _known_precision(each: Loaded, data: Manifest, cache: Path) -> str | None:
     """That of the checkpoint's Run on this data: what was measured once may not come out the same again."""
     folder = store.runs_folder(cache)
-    return next((p for p in PRECISIONS if (folder / run_info(each, data, p).run).is_dir()), None)
+    return next((p for p in (*PRECISIONS, ONNX) if (folder / run_info(each, data, p).run).is_dir()), None)
 
 
-def loaded(path: Path) -> Loaded:
-    """As `checkpoint.loaded`, in the memory layout that the model is fastest in, and what its outputs are like."""
+def _device_for(checkpoints: Sequence[Loaded], device: str, precision: str) -> str:
+    """The device for some models together. Raises BadInputError where one of them cannot be had there or so."""
+    of_cpu = [each.path for each in checkpoints if each.model.is_of_cpu or precision == ONNX]
+    if of_cpu and (device == "cuda" or precision == "bf16"):
+        option = "--device cuda" if device == "cuda" else "--precision bf16"
+        raise BadInputError(f"{option}: {of_cpu[0]} runs on the CPU, in fp32. Leave the option out.")
+    return "cpu" if of_cpu else device
+
+
+def loaded(path: Path, told: Told | None = None) -> Loaded:
+    """As `checkpoint.loaded`, in the memory layout that the model is fastest in, and what its outputs are like.
+
+    A file that is called .onnx is one; `told`: of its input.
+    """
+    if path.suffix == onnx_model.SUFFIX:
+        of_file = onnx_model.read(path, told or Told())
+        known = Known.of_texts(of_file.known, str(path))
+        form = of_file.form()
+        config = {"latent_dim": form.latent_dim, **of_file.header["config"]}
+        return Loaded(path, of_file, of_file.header | {"config": config}, known, models.origin_of_files(), form)
+    if told is not None:
+        raise BadInputError(
+            f"{path} is no ONNX file: it says itself what it is given. Leave --input and --scaling out."
+        )
     model, header = checkpoint.loaded(path)
     model.to(memory_format=model.memory_format)  # type: ignore[call-overload]
     origin = models.kind(header["model"]).origin
     return Loaded(path, model, header, checkpoint.known_of(path), origin, model.form())
+
+
+def loaded_of(run: store.Run, path: Path) -> Loaded:
+    """As `loaded`, of the checkpoint of a Run at `path`, as it was computed."""
+    return computed_in(run.info.precision, loaded(path, told_of(run.info)), run.cache)
+
+
+def computed_in(precision: str, each: Loaded, cache: Path) -> Loaded:
+    """A checkpoint as it is computed in a precision: where ONNX Runtime is to do it, by that."""
+    if precision != ONNX:
+        return each
+    from fas_core.inference import onnx_engine
+
+    return onnx_engine.by_it(each, cache)
+
+
+def told_of(info: store.RunInfo) -> Told | None:
+    """What is to be told of the file that a Run was made from; None of a checkpoint."""
+    if not info.checkpoint.endswith(onnx_model.SUFFIX):
+        return None
+    given = preparing.input_of(info)
+    return Told(given.size, given.channels, given.scaling)
 
 
 def require_same_code(run: store.Run, each: Loaded) -> None:

@@ -58,9 +58,9 @@ def ready(run: Run, device: str = "auto") -> Ready:
         raise BadInputError(f"The checkpoint of Run {run.info.name} is not at {path} any more. Bring it back.")
     if checkpoint.sha256(path) != run.info.checkpoint_sha256:
         raise BadInputError(f"{path} is another checkpoint than the one of Run {run.info.name}. Bring that one back.")
-    fabric = devices.one_device(device, run.info.precision)
-    loaded = infer.loaded(path)
+    loaded = infer.loaded_of(run, path)
     infer.require_same_code(run, loaded)
+    fabric = devices.one_device("cpu" if loaded.model.is_of_cpu else device, run.info.precision)
     return Ready(fabric, loaded.model.to(fabric.device), loaded.form)
 
 

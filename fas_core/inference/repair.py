@@ -20,12 +20,13 @@ def repair(folder: Path, damage: Sequence[Damage]) -> Verified:
     """
     run = store.opened(folder)
     checkpoint, data = sources(run)
-    loaded = infer.loaded(checkpoint)
+    loaded = infer.loaded_of(run, checkpoint)
     infer.require_same_code(run, loaded)
     if run.info.preprocessing != preparing.rules(loaded.model.input):
         raise BadInputError(f"Run {run.info.name} was made by another version, which prepared images differently.")
     discarded = discard(run, damage)
     if discarded:
         subsets = sorted({shard.subset for shard in discarded})
-        infer.write_runs([checkpoint], data, run.cache, subsets=subsets, precision=run.info.precision)
+        told = infer.told_of(run.info)
+        infer.write_runs([checkpoint], data, run.cache, subsets=subsets, precision=run.info.precision, told=told)
     return replace(verified(folder), repaired=discarded)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 GROUP = "fas_explorer.models"
 OWN = "fas-explorer"  # the distribution that this package is part of
-NO_MODELS = ("base", "building", "draws", "input", "losses")  # what models are made of
+NO_MODELS = ("base", "building", "draws", "input", "losses", "onnx_graph", "onnx_model")  # what models are made of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +86,11 @@ def kind(name: str) -> Kind:
             f"Two models are called '{entries[name][0].name}': {sources}. Rename one, or uninstall its package."
         )
     return _kind(entries[name][0])
+
+
+def origin_of_files() -> Origin:
+    """Of the code that makes a model of an ONNX file."""
+    return _kind(EntryPoint("onnx", f"{__name__}.onnx_model:OnnxModel", GROUP)).origin
 
 
 def settings(name: str) -> list[str]:

@@ -56,6 +56,7 @@ class Model(nn.Module, ABC):
     settings: ClassVar[type] = NoSettings
     scores: ClassVar[Mapping[str, str]] = {}  # own losses that are scores: name -> "attack" or "bona_fide" (HIGHER_IS)
     memory_format: ClassVar[torch.memory_format] = torch.contiguous_format  # in which it computes fastest
+    is_of_cpu: ClassVar[bool] = False  # runs there, in fp32, whatever devices and precisions there are
     is_reentrant: ClassVar[bool] = False  # keeps nothing of a call, so that several threads may call it at once
 
     def __init__(self, config: Any) -> None:
@@ -122,6 +123,8 @@ class Model(nn.Module, ABC):
         """(n, d) -> images in [0, 1]. Raises BadInputError where `decode` fails."""
         try:
             return self.in_unit_range(self.decode(z))
+        except BadInputError:
+            raise
         except Exception as error:
             raise BadInputError(f"{_called(self)} failed to decode {len(z)} codes: {_where(error)}") from error
 

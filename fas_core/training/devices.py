@@ -10,6 +10,7 @@ from lightning_fabric import Fabric
 from fas_core.errors import BadInputError
 
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed"}
+ONNX = "fp32-onnx"  # fp32 by ONNX Runtime instead of PyTorch, on the CPU; for looking alone
 
 
 def has_bf16(device: torch.device) -> bool:
@@ -19,19 +20,21 @@ def has_bf16(device: torch.device) -> bool:
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
-def require_known(device: str, precision: str) -> None:
+def require_known(device: str, precision: str, *, onnx: bool = False) -> None:
     """Raises BadInputError for a device or precision that there is not, here or at all."""
+    precisions = [*PRECISIONS, *([ONNX] if onnx else [])]
     if device not in ("auto", "cpu", "cuda"):
         raise BadInputError(f"--device {device}: choose auto, cpu or cuda.")
     if device == "cuda" and not torch.cuda.is_available():
         raise BadInputError("--device cuda: PyTorch finds no CUDA GPU here. Use --device auto or cpu.")
-    if precision not in ("auto", *PRECISIONS):
-        raise BadInputError(f"--precision {precision}: choose auto, {' or '.join(PRECISIONS)}.")
+    if precision not in ("auto", *precisions):
+        raise BadInputError(f"--precision {precision}: choose auto, {', '.join(precisions[:-1])} or {precisions[-1]}.")
 
 
 def one_device(device: str, precision: str) -> Fabric:
-    """One process on one device, in one of PRECISIONS; `auto` takes a GPU where there is one."""
-    return Fabric(accelerator=device, devices=1, precision=PRECISIONS[precision])  # type: ignore[arg-type]
+    """One process on one device, in one of PRECISIONS or ONNX; `auto` takes a GPU where there is one."""
+    kind = PRECISIONS["fp32" if precision == ONNX else precision]
+    return Fabric(accelerator=device, devices=1, precision=kind)  # type: ignore[arg-type]
 
 
 def n_processes() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fas_core.data.names import DEV, LEARNED, NOT_USED
+from fas_core.errors import BadInputError
 from fas_core.files import CONTENT_BYTES
 
 
@@ -36,6 +38,21 @@ class Known:
         """Of contents of every kind, (k, CONTENT_BYTES) each; zeros, where a content is not known, do not matter."""
         return Known(*(np.unique(np.concatenate(kinds), axis=0) for kinds in (learned, dev)))
 
+    def as_texts(self) -> tuple[str, str]:
+        """For a file that holds texts; `of_texts` reads them."""
+        return _text(self.learned), _text(self.dev)
+
+    @staticmethod
+    def of_texts(texts: object, where: str) -> Known | None:
+        """Of `as_texts`; None of none. Raises BadInputError, beginning with `where`, for anything else."""
+        if texts is None:
+            return None
+        try:
+            learned, dev = (_of_text(text) for text in texts)  # type: ignore[attr-defined]
+        except (TypeError, ValueError) as error:
+            raise BadInputError(f"{where}: what it says of the images of its training cannot be read.") from error
+        return Known(learned, dev)
+
     def use_of(self, *contents: NDArray[np.uint8]) -> NDArray[np.str_]:
         """(k,) "learned", "dev" or "none" for images by their contents of every kind, (k, CONTENT_BYTES) each."""
         asked = np.stack([_as_numbers(kind) for kind in contents])
@@ -45,6 +62,14 @@ class Known:
     @cached_property
     def _sorted(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
         return np.sort(_as_numbers(self.learned)), np.sort(_as_numbers(self.dev))
+
+
+def _text(contents: NDArray[np.uint8]) -> str:
+    return base64.b64encode(contents.tobytes()).decode()
+
+
+def _of_text(text: str) -> NDArray[np.uint8]:
+    return np.frombuffer(base64.b64decode(text, validate=True), np.uint8).reshape(-1, CONTENT_BYTES)
 
 
 def _is_in(asked: NDArray[np.uint64], ascending: NDArray[np.uint64]) -> NDArray[np.bool_]:
