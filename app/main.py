@@ -58,7 +58,6 @@ st.html(
     "[data-testid=stSidebarHeader] { height: 2.75rem; margin: 0; } "
     "[data-testid=stSidebarUserContent] { padding-top: 0; } "
     "[data-testid=stElementContainer]:has(> [data-testid=stHtml] > style:only-child) { display: none; } "
-    "[data-testid=stLayoutWrapper]:has(> .st-key-saving) { display: none; } "
     "[data-testid=stMultiSelect] [data-tag] { background: rgb(128 128 128 / 0.25); color: inherit; } "
     "[data-testid=stWidgetLabel], [data-testid=stWidgetLabel] [data-testid=stMarkdownContainer] { color: inherit; } "
     "[data-testid=stCode] .token { color: inherit !important; } "
@@ -74,12 +73,11 @@ with st.sidebar, errors_shown():
     if run is not None:
         with top:
             search.search(run, sidebar.chosen_score(run) if scores.offered(run) else None, page.url_path)
-saved.none_beside()
+saved.begin(page.url_path)
 try:
     with errors_shown():
         page.run()
 finally:  # pages end early where there is nothing more to show
-    with st.container(key="saving"):
-        saved.menus()
+    saved.menus()
 give_back_memory()
 is_settled(len(sys.modules))

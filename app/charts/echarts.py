@@ -42,9 +42,13 @@ def value_axis(name: str, **more: object) -> Option:
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Option:
     """What is drawn in the words of the chart, which is what it is saved as: for charts whose coordinates are others.
 
-    Where the first column is the name of a series, the legend switches its rows too.
+    Where the first column is the name of a series, the legend switches its rows too. What is not finite is left empty.
     """
-    return {"dataset": {"source": [list(heads), *(list(row) for row in rows)]}}
+
+    def held(value: object) -> object:
+        return None if isinstance(value, float) and not np.isfinite(value) else value
+
+    return {"dataset": {"source": [list(heads), *([held(value) for value in row] for row in rows)]}}
 
 
 def percent(share: float) -> str:

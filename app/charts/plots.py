@@ -69,13 +69,13 @@ def cost_curve(
     shown = np.unique(np.append(shown[:: max(1, len(shown) // COST_POINTS)], [curve.best]))
     x = curve.thresholds[shown]
     colour = SPECIES_COLOURS["partial"]
-    for y, fill in ((curve.low[shown], None), (curve.high[shown], "tonexty")):
-        chart.add_scatter(
-            x=x, y=y, mode="lines", line={"width": 0}, fill=fill, fillcolor=_clear(colour, 0.25), hoverinfo="skip"
-        )
+    for name, y, fill in (("lowest", curve.low[shown], None), ("highest", curve.high[shown], "tonexty")):
+        edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
+        chart.add_scatter(x=x, y=y, name=name, fill=fill, fillcolor=_clear(colour, 0.25), **edge)
     chart.add_scatter(
         x=x,
         y=curve.likely[shown],
+        name="likely",
         mode="lines",
         line={"color": TEXT_COLOUR, "width": 2},
         customdata=np.stack([curve.low[shown], curve.high[shown]], axis=1),
@@ -86,6 +86,7 @@ def cost_curve(
     chart.add_scatter(
         x=[curve.thresholds[curve.best]],
         y=[curve.likely[curve.best]],
+        name="lowest likely cost",
         mode="markers+text",
         marker={"size": 10, "color": TEXT_COLOUR},
         text=["lowest likely cost"],

@@ -9,6 +9,7 @@ export default function (component) {
   const frame = component.parentElement.querySelector(".drawing");
   const read = new DOMParser().parseFromString(svg.replace(TITLE, ""), "image/svg+xml");
   const drawn = /** @type {any} */ (document.importNode(read.documentElement, true));
+  drawn.style.maxWidth = `${1.3 * drawn.viewBox.baseVal.width}px`;
   const menu = frame.querySelector(":scope > .save");
   frame.replaceChildren(drawn, ...(menu ? [menu] : []));
   offerToSave(frame, {

@@ -3,6 +3,7 @@
 
 import { chartIn, drawingOfChart, tableOfChart } from "./save_echarts.js";
 import { offers } from "./save_offers.js";
+import { drawingOfPlot, tableOfPlot } from "./save_plotly.js";
 import { drawingOf, pngOf, svgOf } from "./save_picture.js";
 import { csvOf, fileName } from "./save_text.js";
 import { element } from "./nodes.js";
@@ -149,6 +150,20 @@ function attachToCharts() {
   }
 }
 
+function attachToPlots() {
+  for (const place of document.querySelectorAll("[data-testid=stPlotlyChart]")) {
+    const plot = place.querySelector(".js-plotly-plot");
+    if (!(/** @type {any} */ (plot)?._fullData) || place.querySelector(":scope > .save")) continue;
+    const chart = {
+      name: () => keyOf(place.closest("[data-testid=stElementContainer]")),
+      words: () => place.getAttribute("aria-label") ?? "",
+      table: () => tableOfPlot(plot),
+      drawing: () => drawingOfPlot(plot),
+    };
+    put(menuOf(chart), place);
+  }
+}
+
 // The server has the table: its own button, which is not seen, asks for it.
 function attachToTables() {
   for (const node of document.querySelectorAll("[class*=st-key-table_] [data-testid=stDataFrame]")) {
@@ -182,6 +197,7 @@ function attach() {
   setTimeout(() => {
     page.isWaiting = false;
     attachToCharts();
+    attachToPlots();
     attachToTables();
     attachToOffers();
   }, PAUSE);

@@ -10,19 +10,26 @@ import streamlit as st
 from app.components.saving import saving
 from fas_core.evaluation.presentations import FRAME
 
-_BESIDE = "_runs_beside"  # in the session: labels of the Runs that a page shows beside the sidebar's
+_PAGE = "_page_saved"  # in the session: the current page, as its address has it
+_BESIDE = "_runs_beside"  # labels of the Runs that it shows beside the sidebar's
+_INSTEAD = "_shown_instead"  # names of what it shows in the place of Runs
 PLAIN = r"[^\w.+-]+"  # all else, in names of files, is a hyphen
 MOST_NAMED = 3  # subsets, in the name of a file
 
 
-def none_beside() -> None:
+def begin(page: str) -> None:
     """Before a page: it shows one Run until it says otherwise."""
-    st.session_state[_BESIDE] = []
+    st.session_state.update({_PAGE: page or "overview", _BESIDE: [], _INSTEAD: []})
 
 
 def shown_beside(labels: Sequence[str]) -> None:
     """What a page says of the Runs that it shows beside the sidebar's."""
     st.session_state[_BESIDE] = list(labels)
+
+
+def shown_instead(names: Sequence[str]) -> None:
+    """What a page says that shows no Run, but trainings: subsets and scores are nothing to them."""
+    st.session_state[_INSTEAD] = list(names)
 
 
 def _runs() -> list[str]:
@@ -44,25 +51,36 @@ def stem(runs: Sequence[str], subsets: Sequence[str], known: Sequence[str]) -> s
         chosen = "all-subsets"
     else:
         chosen = "+".join(subsets) if len(subsets) <= MOST_NAMED else f"{len(subsets)}-subsets"
-    return f"{'+'.join(label.replace(' (', '-').removesuffix(')') for label in runs)}-{chosen}"
+    return f"{_plain(runs)}-{chosen}"
+
+
+def _plain(labels: Sequence[str]) -> str:
+    return "+".join(label.replace(" (", "-").removesuffix(")") for label in labels)
 
 
 def stem_here() -> str:
     """`stem` of what the page shows."""
+    if names := st.session_state.get(_INSTEAD):
+        return _plain(names)
     return stem(_runs(), *_subsets())
 
 
 def file_name(what: str, ending: str) -> str:
     """Of a table or chart of the page, in letters that every system allows."""
-    return f"{re.sub(PLAIN, '-', f'{what}-{stem_here()}')}.{ending}"
+    page = st.session_state.get(_PAGE, "page")
+    return f"{re.sub(PLAIN, '-', f'{page}-{what}-{stem_here()}')}.{ending}"
 
 
-def menus() -> None:
-    """Puts a menu on every chart of the page and a button on every table, once they stand there."""
+def menus(key: str = "page") -> None:
+    """Puts a menu on every chart of the page and a button on every table, once they stand there.
+
+    Again, under another key, in a fragment that itself chooses what is shown.
+    """
     if "run" not in st.session_state:
         return
     score, level = st.session_state.get("score"), st.session_state.get("level", FRAME)
     facts = [", ".join(_runs()), ", ".join(_subsets()[0])]
     facts += [f"score {score}"] if score else []
     facts += [] if level == FRAME else [f"by {level}"]
-    saving(name=stem_here(), source=" · ".join(facts))
+    instead = st.session_state.get(_INSTEAD)
+    saving(name=stem_here(), source=", ".join(instead) if instead else " · ".join(facts), key=key)

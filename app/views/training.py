@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from app.parts.head import head
+from app.session import saved
 from app.session.address import keep_valid
 from app.session.cache import cached, keyed
 from app.session.page import errors_shown
@@ -184,6 +185,8 @@ def show() -> None:
     if not chosen:
         st.info("No training is chosen. Choose at least one under Trainings.", icon=":material/filter_alt:")
     else:
+        saved.shown_instead(list(chosen))
+        saved.menus("trainings")
         letters = {label: "ABCD"[i] if len(chosen) > 1 else "" for i, label in enumerate(chosen)}
         logs = {label: log(logged(training)) for label, training in chosen.items()}
         for label, training in chosen.items():

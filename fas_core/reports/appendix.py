@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fas_core import metrics, scores
-from fas_core.data.names import ATTACK, groups_of, in_group_order, is_training, readable
+from fas_core.data.names import ATTACK, dev_subsets, groups_of, in_group_order, is_training, readable
 from fas_core.evaluation.join import System
 from fas_core.evaluation.sheet import LETTERS, Sheet, comparison
 from fas_core.latent import projection
@@ -41,7 +41,8 @@ def everything(systems: Sequence[System], *, hides_faces: bool) -> Iterator[tupl
 
     Raises BadInputError where several Runs have no common samples.
     """
-    sheet = Sheet(comparison(systems)) if len(systems) > 1 else None
+    chosen_on = dev_subsets(systems[0].run.subsets)  # as on the screen
+    sheet = Sheet(comparison(systems, chosen_on=chosen_on)) if len(systems) > 1 else None
     names = [system.run.info.name for system in systems]
     for name, system in zip(names, systems, strict=True):
         whose = name if names.count(name) == 1 else f"{name}-{system.run.id}"
@@ -67,7 +68,7 @@ def against_a(sheet: Sheet, letters: str) -> Figure:
         return Figure(name, title, "The common samples hold one class, so there is nothing to compare.")
     caption = (
         f"{letters}. Difference of each metric to A with its 95 % interval, in points: right of the line it is "
-        f"worse, an area under the curve too. Full dots: beyond chance after correction. {sheet.rule_words} "
+        f"worse, an area under the curve too. Full dots: beyond chance after correction. {sheet.rule_words}. "
         f"{sheet.limits_words}"
     )
     return Figure(name, title, caption.strip(), (Drawing("Forest plot", Forest(rows)),))

@@ -24,6 +24,7 @@ _LETTER, _HEAVY = 7.3, 8.2  # at most of a letter, and of a heavy one, on averag
 _MARK = 20  # of a letter before a value
 _ROW, _ARM, _TOP, _BOTTOM = 31, 19, 30, 40
 _CUT = 3
+_EDGE = 8  # at both sides where it stands alone
 _TICKS = (1, 2, 4, 6, 10, 20, 30, 40, 60, 80, 100)
 
 
@@ -100,7 +101,7 @@ class Forest:
     rows: Mapping[str, Sequence[Row]]
 
     def drawn(self) -> Markup:
-        return forest(self.rows)
+        return forest(self.rows, is_alone=True)
 
     def data(self) -> pd.DataFrame:
         """A row per metric and Run; differences in points, above 0 where it is worse than A."""
@@ -117,8 +118,11 @@ class Forest:
         return _in_words(_by_label(self.rows))
 
 
-def forest(rows_by_letter: Mapping[str, Sequence[Row]]) -> Markup:
-    """`rows_by_letter`: of each other Run, against A, the same metrics. As wide as its place; said in words too."""
+def forest(rows_by_letter: Mapping[str, Sequence[Row]], *, is_alone: bool = False) -> Markup:
+    """`rows_by_letter`: of each other Run, against A, the same metrics. As wide as its place; said in words too.
+
+    `is_alone`: of its own size, and in letters and colours of its own.
+    """
     of_metrics = _by_label(rows_by_letter)
     letters = list(rows_by_letter)
     several = len(letters) > 1
@@ -147,9 +151,14 @@ def forest(rows_by_letter: Mapping[str, Sequence[Row]]) -> Markup:
             for i, (letter, row) in enumerate(arms.items())
         ]
         top += row_height
+    look = f"viewBox='0 0 {width} {height}' width='100%' style='max-width:{1.3 * width:.0f}px;display:block'"
+    if is_alone:
+        look = (
+            f"viewBox='-{_EDGE} 0 {width + 2 * _EDGE} {height}' width='{width + 2 * _EDGE}' height='{height}' "
+            "font-family='system-ui, sans-serif' color='#1a1a1a'"
+        )
     return Markup(
-        f"<svg viewBox='0 0 {width} {height}' width='100%' style='max-width:{1.3 * width:.0f}px;display:block' "
-        f"role='img' aria-label='{escape(_in_words(of_metrics))}' font-size='13' fill='currentColor'>"
+        f"<svg {look} role='img' aria-label='{escape(_in_words(of_metrics))}' font-size='13' fill='currentColor'>"
         f"{''.join(drawn)}</svg>"
     )
 

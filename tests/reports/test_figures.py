@@ -75,8 +75,14 @@ def test_figures_of_two_runs(fas: Callable[..., Result], tiny_cache: Path, tmp_p
     assert written == {f"{stem}.{ending}" for stem in stems for ending in ("svg", "csv", "txt")}
     assert [stem for stem in stems if "reconstructions" in stem]
     assert [stem for stem in stems if stem.endswith("curves-roc")]
+    forest = pd.read_csv(out / "runs-forest-forest-plot.csv")
+    assert {"AUC", "live rejected"} <= set(forest["metric"])
+    assert set(forest["run"]) == {"B"}
+    assert (out / "runs-forest-forest-plot.txt").read_text().startswith("Against A: Forest plot. A a, B b. Difference")
     for stem in stems:
         root = ET.parse(out / f"{stem}.svg").getroot()
+        assert float(root.get("width")) > 100, "of a size of its own"
+        assert root.get("font-family") or not list(root.iter(f"{NAMESPACE}text"))
         assert all(e.get("href", "data:").startswith("data:image/png") for e in root.iter(f"{NAMESPACE}image"))
         assert len(pd.read_csv(out / f"{stem}.csv"))
     assert "Choose a score" in message(fas("figures", "a", "--out", tmp_path, "--cache", tiny_cache))

@@ -57,4 +57,13 @@ def test_rows_of_aucs_stand_below_their_headings() -> None:
     assert texts == [(0, "attacks"), (-1, "seen paper"), (-2, "unseen paper"), (-3, "live faces by"), (-4, "hat")]
     assert chart["xAxis"]["min"] == pytest.approx(0.25)
     assert chance["markLine"]["data"][0]["xAxis"] == 0.5
+    heads, *saved = chart["dataset"]["source"]  # what is drawn, not where
+    assert heads == ["series", "heading", "row", "AUC", "low95", "high95"]
+    assert saved == [
+        ["probe", "attacks", "seen_paper", 0.9, 0.8, 0.95],
+        ["distance", "attacks", "seen_paper", 0.3, None, None],
+        ["probe", "attacks", "unseen_paper", 0.7, None, None],
+        ["probe", "live faces by", "hat", 0.5, None, None],
+        ["distance", "live faces by", "hat", 0.5, None, None],
+    ]
     json.dumps(chart, allow_nan=False)

@@ -79,6 +79,14 @@ def test_the_pointer_reads_rates_on_the_det_curve() -> None:
             [*metrics.probit([apcer / 100], 1500), *metrics.probit([bpcer / 100], 2000)], abs=0.2
         )
     assert read["tooltip"]["formatter"] == "{a}<br>APCER {@[2]}\u00a0%<br>BPCER {@[3]}\u00a0%"
+    # Saved are rates, of which the axes show the probits.
+    whole = metrics.curves(scored(0))
+    rates = np.column_stack([whole.apcer_pooled, whole.bpcer]).clip(1 / 4000, 1 - 1 / 4000)
+    heads, *saved = option["dataset"]["source"]
+    assert heads == ["series", "drawn as", "APCER", "BPCER"]
+    for name, kind, *point in saved:
+        assert (name, kind) == ("A", "line")
+        assert np.abs(rates - point).sum(1).min() < 1e-3
 
 
 def test_a_band_ends_where_it_began_and_is_named_as_its_run() -> None:

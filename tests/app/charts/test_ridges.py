@@ -40,6 +40,8 @@ def test_distributions_count_what_lies_beyond() -> None:
             assert len(texts) == 50
             shares = [float(text.split(": ")[1].removesuffix("\u00a0%")) for text in texts]
             assert sum(shares) == pytest.approx(100, abs=0.05 * len(shares))
+            of_row = [row for row in option["dataset"]["source"] if row[1] == f"{letter}, {group}"]
+            assert sum(share for *_, share in of_row) == pytest.approx(1), "saved are shares, not places of rows"
     filled = [series for series in option["series"] if "areaStyle" in series]
     assert {series["name"] for series in filled} == {"A, live", "A, seen <b>"}
     labels = [mark["label"]["formatter"] for mark in option["series"][0]["markLine"]["data"]]
