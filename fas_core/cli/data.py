@@ -49,6 +49,7 @@ def data_scan(
     """
     from fas_core.data import filters, layouts, manifest
     from fas_core.data.names import ATTACK
+    from fas_core.data.videos import is_video
     from fas_core.files import require_writable, write_table
 
     labels = manifest.LabelValues.of(attack_label, bona_fide_label, species_label)
@@ -71,7 +72,7 @@ def data_scan(
             say(f"left out: {n}, {reason}")
         say(f"{filters.left_file(out)}: the {len(scan.left)} that are no rows, each with its reason")
     n, n_attack = len(checked.rows), int((checked.rows["label"] == ATTACK).sum())
-    what = "images" if (checked.rows["video_id"] == "").all() or checked.rows["frame"].notna().all() else "videos"
+    what = "videos" if all(is_video(Path(path)) for path in checked.rows["path"]) else "images"
     say(f"{out}: {n} {what}, {n - n_attack} bona fide, {n_attack} attacks")
 
 

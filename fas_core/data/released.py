@@ -19,7 +19,8 @@ import pandas as pd
 
 from fas_core.data.manifest import BOXES
 from fas_core.data.names import ATTACK, BONA_FIDE, DEV_WORDS
-from fas_core.data.scanning import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Left, Scanned, files
+from fas_core.data.scanning import IMAGE_SUFFIXES, Left, Scanned, files
+from fas_core.data.videos import SUFFIXES as VIDEO_SUFFIXES
 from fas_core.errors import BadInputError
 
 Names = Mapping[str, str]

@@ -11,13 +11,12 @@ from pathlib import Path
 import pandas as pd
 
 from fas_core.data.images import is_image
+from fas_core.data.videos import is_video
 from fas_core.errors import BadInputError
 
 # A damaged file of these is a row all the same: a non-response. What has another ending is told by its content.
 _ENDINGS = "jpg jpeg jpe jfif png apng webp bmp pbm pgm ppm pnm tif tiff gif mpo avif jp2 j2k jpf jpx jpc"
 IMAGE_SUFFIXES = frozenset(f".{ending}" for ending in _ENDINGS.split())
-_RECORDINGS = "mov mp4 avi m4v mkv webm mpg mpeg wmv 3gp hdf5 h5"
-VIDEO_SUFFIXES = frozenset(f".{ending}" for ending in _RECORDINGS.split())
 _ARCHIVERS = ("__MACOSX",)  # folders that unpacking leaves, full of files that are no images by their content
 
 Skip = Callable[[str, str], None]  # notes a file that is passed over: what it is, its path
@@ -48,12 +47,15 @@ class Scanned:
         return pd.DataFrame([asdict(file) for file in self.left], columns=["path", "reason"])
 
 
-def image_files(root: Path) -> tuple[list[Path], list[str]]:
+def media_files(root: Path) -> tuple[list[Path], list[str]]:
     """Every image under `root`, by its ending or else by its content, sorted; and sentences on what was passed over.
+
+    Where there is no image, every video instead.
 
     Links are followed, but not to a folder that they lie in. Raises BadInputError for a folder that cannot be read.
     """
-    return files(root, _is_taken)
+    images, notes = files(root, _is_taken)
+    return (images, notes) if images else files(root, _is_video)
 
 
 def files(root: Path, is_taken: Callable[[Path, Skip], bool]) -> tuple[list[Path], list[str]]:
@@ -114,4 +116,11 @@ def _is_taken(path: Path, skip: Skip) -> bool:
         skip(path.suffix.lower() or "without ending", str(path))
     except OSError:
         skip("unreadable", str(path))
+    return False
+
+
+def _is_video(path: Path, skip: Skip) -> bool:
+    if is_video(path):
+        return True
+    skip(path.suffix.lower() or "without ending", str(path))
     return False

@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from fas_core.data import images, manifest, processes
+from fas_core.data import boxes, images, manifest, processes
 from fas_core.data.manifest import Manifest
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
@@ -133,9 +133,9 @@ class Frames:
 def write_frames(data: Manifest, out: Path, sampling: Sampling, n_processes: int | None = None) -> Frames:
     """Takes the frames of the manifest's videos into `out`/frames, and says of each what is known of its video.
 
-    Rows that are images stay as they are. `path` of the result is relative to `out`, where manifest.csv and
-    manifest.left.csv are written. `n_processes` as in `processes.done`. Raises BadInputError where PyAV is missing, no
-    row is a video, or none has frames.
+    Rows that are images stay as they are. What a set says of each frame (`boxes`) is filled in. `path` of the
+    result is relative to `out`, where manifest.csv and manifest.left.csv are written. `n_processes` as in
+    `processes.done`. Raises BadInputError where PyAV is missing, no row is a video, or none has frames.
     """
     require_av()
     paths = data.image_paths()
@@ -162,9 +162,10 @@ def write_frames(data: Manifest, out: Path, sampling: Sampling, n_processes: int
     checked = manifest.checked(rows)
     if checked.problems:
         raise BadInputError(manifest.problems_message(data.source, checked.problems))
-    manifest.write(checked.rows, out / "manifest.csv")
+    placed, more = boxes.filled(Manifest(checked.rows, out / "manifest.csv"))
+    manifest.write(placed, out / "manifest.csv")
     write_table(left, out / "manifest.left.csv")
-    return Frames(checked.rows, left, notes, len(items), int((~is_of_video).sum()))
+    return Frames(placed, left, [*notes, *more], len(items), int((~is_of_video).sum()))
 
 
 def require_av() -> None:

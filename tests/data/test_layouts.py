@@ -109,6 +109,23 @@ def test_csv_needs_to_know_which_table(tmp_path: Path) -> None:
     assert layouts.scanned(tmp_path / "a.csv", "csv", LabelValues.of("1")).rows["label"].tolist() == ["attack"]
 
 
+def test_videos_in_folders_are_rows(tmp_path: Path) -> None:
+    root = tmp_path
+    for name in ("live/Ann/s1/clip.MOV", "live/Ann/s1/notes.txt", "spoof/print/Ann/clip.avi"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    scan = layouts.scanned(root, "folder")
+    rows = scan.rows.set_index("sample_id")
+    assert rows["video_id"].to_dict() == {
+        "live/Ann/s1/clip.MOV": "live/Ann/s1/clip", "spoof/print/Ann/clip.avi": "spoof/print/Ann/clip",
+    }  # fmt: skip
+    assert rows.loc["spoof/print/Ann/clip.avi", ["pai_species", "subject_id"]].tolist() == ["paper", "Ann"]
+    assert scan.reading[0] == "live/<subject>/<session> -> bona_fide: 1 video, 1 subject, 1 session"
+    assert scan.notes[0] == "1 file skipped: 1 .txt (e.g. live/Ann/s1/notes.txt)."
+    among_images = layouts.scanned(images(root, "live/Ann/s1/1.png"), "folder")  # its film, say
+    assert among_images.rows["sample_id"].tolist() == ["live/Ann/s1/1.png"]
+
+
 def test_people_alone_when_told_what_they_are(tmp_path: Path) -> None:
     root = images(tmp_path, "Ann/s1/1.png", "Bob/2.png", "dev/3.png")
     with pytest.raises(BadInputError, match=r"no subset.*as other folders"):  # dev/ is one, so the others are none

@@ -6,10 +6,12 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 from PIL import Image
 
-from fas_core.data import boxes, layouts, manifest
+from fas_core.data import boxes, layouts, manifest, videos
 from fas_core.errors import BadInputError
 
 LEFT = None
@@ -405,6 +407,30 @@ def test_boxes_of_the_set_are_found_by_frame(
     for columns_of, expected in ((boxes.BOX, box), (boxes.EYES, eyes)):
         told = [row[column] for column in columns_of]
         assert told == list(expected) if expected else all(value != value for value in told)
+
+
+def test_frames_of_a_sets_video_have_its_boxes(tmp_path: Path) -> None:
+    clip = "train/real/client001_session01_webcam_authenticate_adverse_1"
+    root = written(tmp_path / "set", Tree({}, {f"face-locations/{clip}.face": "0 10 20 30 40\n2 12 20 30 40\n"}))
+    (root / clip).parent.mkdir(parents=True)
+    with av.open(str(root / f"{clip}.mov"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height = 64, 48
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), "rgb24")))
+        container.mux(stream.encode())
+    rows = layouts.scanned(root).rows
+    (tmp_path / "m").mkdir()
+    for column in ("path", "boxes"):
+        rows[column] = [f"../{Path(path).relative_to(tmp_path)}" for path in rows[column]]
+    data = manifest.read(manifest.write(rows, tmp_path / "m" / "m.csv"))
+    frames = videos.write_frames(data, tmp_path / "frames", videos.Sampling.of(None, 3), n_processes=1)
+    assert frames.rows["frame"].tolist() == [0, 1, 2]
+    assert frames.rows["box_x"].fillna(-1).tolist() == [10, -1, 12]
+    assert frames.notes[-1] == "1 frames have no face in the set's own boxes."
+    again = manifest.read(tmp_path / "frames" / "manifest.csv")
+    assert (again.root / again.rows["boxes"].iloc[0]).is_file()
+    assert set(again.rows["subject_id"]) == {"client001"}
 
 
 def test_boxes_of_stills_are_in_their_pixels(tmp_path: Path) -> None:

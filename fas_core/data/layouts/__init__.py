@@ -21,7 +21,8 @@ from typing import cast
 from fas_core.data import released
 from fas_core.data.manifest import LabelValues
 from fas_core.data.released import DataSet
-from fas_core.data.scanning import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Scanned
+from fas_core.data.scanning import IMAGE_SUFFIXES, Scanned
+from fas_core.data.videos import SUFFIXES as VIDEO_SUFFIXES
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
 

@@ -12,7 +12,8 @@ dev|test|.../live|spoof/<subject>/...                other subsets: dev, val, te
 <subject>/[<session>/]image.png                      people's folders alone, when told what all of them are:
                                                      --label bona_fide
 
-What contradicts, or could be read in two ways, is refused; a table of the images (layout csv) can say it all.
+Where there is no image, videos are the rows, of which fas data frames takes the frames. What contradicts, or could be
+read in two ways, is refused; a table of the images (layout csv) can say it all.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ import pandas as pd
 from fas_core.data.layouts import Asked
 from fas_core.data.manifest import label_word
 from fas_core.data.names import ATTACK, BONA_FIDE, LIVE, SUBSET_WORDS, TRAIN
-from fas_core.data.scanning import Scanned, image_files
+from fas_core.data.scanning import Scanned, media_files
+from fas_core.data.videos import is_video
 from fas_core.errors import BadInputError
 from fas_core.texts import plain
 
@@ -101,7 +103,7 @@ def scanned(root: Path, asked: Asked) -> Scanned:
         raise BadInputError(f"--label {asked.label}: write {BONA_FIDE} or {ATTACK}.")
     if not root.is_dir():
         raise BadInputError(f"{root} is not a folder. Layout 'folder' reads a folder with live/ and spoof/ inside.")
-    paths, notes = image_files(root)
+    paths, notes = media_files(root)
     by_subset = any(_is_subset(path.name) for path in root.iterdir() if path.is_dir())
     relative = [path.relative_to(root).parts for path in paths]
     named = {part for parts in relative for part in parts[:-1]}
@@ -350,7 +352,7 @@ def _reading(images: Sequence[_Image]) -> list[str]:
         of_pattern.setdefault((_shown(image), f"{image.label}{species}"), []).append(image)
     lines = []
     for (pattern, meaning), here in sorted(of_pattern.items()):
-        counts = Counter({"image": len(here)})
+        counts = Counter("video" if is_video(image.path) else "image" for image in here)
         counts["subject"] = len({image.free[:1] for image in here if image.free})
         counts["session"] = len({image.free for image in here if len(image.free) > 1})
         told = ", ".join(f"{n} {kind}{'s' if n > 1 else ''}" for kind, n in counts.items() if n)
@@ -382,4 +384,5 @@ def _row(image: _Image) -> dict[str, str]:
         # A session's name is only unique within its subject.
         "session_id": f"{subject}/{session}" if session else "",
         "subset": image.subset,
+        "video_id": "/".join((*image.parts[:-1], image.path.stem)) if is_video(image.path) else "",
     }
