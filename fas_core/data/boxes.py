@@ -33,7 +33,8 @@ PLACES = BOX + EYES
 def read(path: Path) -> pd.DataFrame:
     """One row per frame that has a face: `frame` (its index from 0, int), `PLACES`, NaN where the file says nothing.
 
-    Boxes without area are no faces. Raises BadInputError for lines that are of none of the kinds above.
+    `is_turned`: whether the file names the eye first that is further right. Boxes without area are no faces. Raises
+    BadInputError for lines that are of none of the kinds above.
     """
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -70,6 +71,7 @@ def _table(
         table[list(BOX)] = np.where((boxes[:, 2:] > 0).all(axis=1, keepdims=True), boxes, np.nan)
     if eyes is not None:
         table[list(EYES)] = np.where(eyes.any(axis=1, keepdims=True), in_order(eyes), np.nan)
+    table["is_turned"] = False if eyes is None else eyes[:, 0] > eyes[:, 2]
     table.insert(0, "frame", frames.astype(np.int64))
     return table
 
@@ -102,17 +104,24 @@ def filled(manifest: Manifest) -> tuple[pd.DataFrame, list[str]]:
     for name in PLACES:
         rows[name] = read_numbers(rows[name].astype("str").fillna("")) if name in rows else np.nan
     missing: list[str] = []
-    n_without = 0
+    n_without = n_turned = n_eyes = 0
     for name, of_file in rows[(rows[BOXES].fillna("") != "") & rows["frame"].notna()].groupby(BOXES):
         try:
             places = read(manifest.root / str(name)).drop_duplicates("frame").set_index("frame")
         except BadInputError as error:
             missing.append(str(error))
             continue
-        told = places.reindex(of_file["frame"].astype(np.int64)).set_index(of_file.index)
+        told = places[list(PLACES)].reindex(of_file["frame"].astype(np.int64)).set_index(of_file.index)
+        of_rows = places.loc[places.index.isin(of_file["frame"]) & places[EYES[0]].notna(), "is_turned"]
+        n_turned, n_eyes = n_turned + int(of_rows.sum()), n_eyes + len(of_rows)
         n_without += int(told.isna().all(axis=1).sum())
         rows.loc[of_file.index, list(PLACES)] = rows.loc[of_file.index, list(PLACES)].fillna(told)
     notes = [f"{n_without} frames have no face in the set's own boxes."] if n_without else []
+    if n_other := min(n_turned, n_eyes - n_turned):
+        notes.append(
+            f"The eyes of {n_other} of {n_eyes} frames are named the other way round than the rest: the right eye is "
+            "the one further left in every image."
+        )
     if missing:
         notes.append(f"{len(missing)} files of boxes were left out: {missing[0]}")
     return rows, notes

@@ -15,6 +15,7 @@ import pandas as pd
 from fas_core.data import images, manifest, subsets
 from fas_core.data.manifest import Problem
 from fas_core.data.names import ATTACK, BONA_FIDE, in_protocol_order
+from fas_core.data.videos import is_video
 from fas_core.files import content_hashes, read_table
 from fas_core.progress import task
 
@@ -53,12 +54,19 @@ def checked(path: Path) -> Checked:
         problems=sorted(problems, key=lambda p: (p.row, p.problem)),
         duplicates=duplicates,
         shared_subjects=shared_subjects(rows, names),
-        notes=parsed.notes,
+        notes=[*parsed.notes, *_videos(rows, path)],
     )
+
+
+def _videos(rows: pd.DataFrame, source: Path) -> list[str]:
+    n = sum(is_video(Path(path)) for path in rows["path"])
+    return [f"{n} rows are videos, which are not looked into: fas data frames {source} --out DIR"] if n else []
 
 
 def _image_problems(rows: pd.DataFrame, source: Path) -> list[Problem]:
     def reason(path: str) -> str | None:
+        if is_video(Path(path)):
+            return None if (source.parent / path).is_file() else "no such file"
         try:
             images.load(source.parent / path)
         except images.UnreadableImageError as error:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import av
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
-from fas_core.data import boxes, layouts, manifest, videos
+from fas_core.data import boxes, check, layouts, manifest, videos
 from fas_core.errors import BadInputError
 
 LEFT = None
@@ -492,6 +493,26 @@ def test_one_name_in_two_parts_is_told(tmp_path: Path) -> None:
     root = written(tmp_path, Tree({f"{part}/{attack}": LEFT for part in ("train", "test")}))
     scan = layouts.scanned(root, "replay-attack")
     assert "1 subjects are in several parts of the set (e.g. client001 in test and train)" in "".join(scan.notes)
+
+
+def test_eyes_named_the_other_way_round_are_told(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("0,60,50,90,52\n1,60,50,90,52\n2,91,52,61,50\n3,0,0,0,0\n")
+    rows = [{"path": f"{i}.png", "label": "live", "frame": str(i), "boxes": "a.txt"} for i in range(4)]
+    data = manifest.Manifest(manifest.checked(pd.DataFrame(rows)).rows, tmp_path / "m.csv")
+    filled, notes = boxes.filled(data)
+    assert filled["right_eye_x"].fillna(-1).tolist() == [60, 60, 61, -1]
+    assert notes[0] == "1 frames have no face in the set's own boxes."
+    assert notes[1].startswith("The eyes of 1 of 3 frames are named the other way round than the rest")
+    (tmp_path / "a.txt").unlink()
+    assert "a.txt cannot be read: No such file" in boxes.filled(data)[1][0]
+
+
+def test_videos_of_a_manifest_are_said_and_not_taken_for_broken_images(tmp_path: Path) -> None:
+    (tmp_path / "a.mov").write_bytes(b"1")
+    pd.DataFrame({"path": ["a.mov", "b.mov"], "label": ["live", "spoof"]}).to_csv(tmp_path / "m.csv", index=False)
+    report = check.checked(tmp_path / "m.csv")
+    assert [(problem.row, problem.problem) for problem in report.problems] == [(2, "no such file")]
+    assert report.notes[-1].startswith("2 rows are videos, which are not looked into: fas data frames")
 
 
 @pytest.mark.parametrize(

@@ -72,9 +72,9 @@ SET = DataSet(
     title="WMCA",
     clips=(
         r"(?:(?:.*/)?(?P<modality>preprocessed-face-station_(?:rgb|cdit)|r_cdit)/)?(?:[^/]+/)*"
-        r"(?P<client>\d{3})_(?P<session>\d\d)_(?P<presenter>\d{3})_(?P<type>[0-4])_(?P<instrument>\d\d)(?:-[0-9a-f]+)?"
+        r"(?P<client>\d{3})_(?P<session>\d\d)_(?P<presenter>\d{3})_(?P<type>[0-4])_(?P<instrument>\d\d)(?:-\w+)?"
     ),
-    entry=r"(?P<client>\d{3})_(?P<session>\d\d)_(?P<presenter>\d{3})_(?P<type>[0-4])_(?P<instrument>\d\d)(?:-[0-9a-f]+)?",
+    entry=r"(?P<client>\d{3})_(?P<session>\d\d)_(?P<presenter>\d{3})_(?P<type>[0-4])_(?P<instrument>\d\d)(?:-\w+)?",
     columns=_columns,
     published={"": (347, 1332)},
     protocols={
@@ -85,5 +85,5 @@ SET = DataSet(
             if species
         },
     },
-    telltale=r"(?:.*/)?\d{3}_\d\d_\d{3}_[0-4]_\d\d(?:-[0-9a-f]+)?\.(?:hdf5|h5)",
+    telltale=r"(?:.*/)?\d{3}_\d\d_\d{3}_[0-4]_\d\d(?:-\w+)?\.(?:hdf5|h5)",
 )
