@@ -129,8 +129,7 @@ def scanned(dataset: DataSet, root: Path, protocol: str = "", modality: str = ""
     """
     if not root.is_dir():
         raise BadInputError(f"{root} is not a folder. Give the folder that {dataset.title} was unpacked to.")
-    if protocol and protocol not in dataset.protocols:
-        raise BadInputError(f"{dataset.title} has no protocol '{protocol}'. {_protocols_in_words(dataset)}")
+    protocol = _protocol_called(dataset, protocol)
     others: list[str] = []
 
     def is_medium(path: Path, _: object) -> bool:
@@ -242,8 +241,14 @@ def _public(name: str, matched: re.Match[str]) -> str:
 # ------------------------------------------------------------------------------------------------------ protocols
 
 
-def _protocols_in_words(dataset: DataSet) -> str:
-    return f"Protocols: {', '.join(dataset.protocols)}." if dataset.protocols else "It has no protocols."
+def _protocol_called(dataset: DataSet, text: str) -> str:
+    """The protocol's name here: Protocol_3_1, p3.1 and 3_1 are 3.1. Raises BadInputError where there is none."""
+    bare = re.sub(r"^(protocol[ _-]?|p)(?=\d)", "", text.lower()).replace("_", ".")
+    name = next((name for name in (text, bare) if name in ("", *dataset.protocols)), None)
+    if name is None:
+        listed = f"Protocols: {', '.join(dataset.protocols)}." if dataset.protocols else "It has no protocols."
+        raise BadInputError(f"{dataset.title} has no protocol '{text}'. {listed}")
+    return name
 
 
 def _in_protocol(

@@ -346,6 +346,17 @@ def test_a_miniature_of_the_set(name: str, tmp_path: Path) -> None:
         layouts.scanned(root, "csv")
 
 
+def test_protocols_may_be_called_as_their_folders_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(written(tmp_path, TREES["oulu-npu"]))
+    for name in (tmp_path / "Protocols").rglob("*.txt"):
+        name.write_bytes(name.read_bytes().replace(b"\n", b"\r\n").replace(b",", b", "))
+    for called in ("3.1", "3_1", "Protocol_3_1", "p3.1"):
+        rows = layouts.scanned(Path(), "oulu-npu", protocol=called).rows
+        assert rows["sample_id"].tolist() == [
+            "Dev_files/2_1_21_1.AVI", "Test_files/1_3_36_1.avi", *(f"Train_files/2_1_01_{i}.avi" for i in (1, 2, 4))
+        ]  # fmt: skip
+
+
 def test_a_part_of_a_set_names_the_folder_above(tmp_path: Path) -> None:
     root = written(tmp_path, TREES["oulu-npu"])
     for layout in ("", "folder", "oulu-npu"):
