@@ -19,9 +19,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from fas_core.data import images, manifest, pictures
+from fas_core.data import boxes, images, manifest, pictures
+from fas_core.data.boxes import BOX, EYES
 from fas_core.data.faces import blazeface, cutting, hog, pose
-from fas_core.data.faces.cutting import BOX, EYES, POSE
+from fas_core.data.faces.cutting import POSE
 from fas_core.data.faces.face import Face, overlap
 from fas_core.data.manifest import Manifest
 from fas_core.errors import BadInputError
@@ -73,9 +74,8 @@ def _figures(data: Manifest) -> dict[str, float]:
     }
     if not is_found.any():
         return measured
-    known = {
-        name: read_numbers(data.rows[name].astype("str").fillna("")) for name in (*BOX, *EYES) if name in data.rows
-    }
+    rows, _ = boxes.filled(data)
+    known = {name: read_numbers(rows[name].astype("str").fillna("")) for name in (*BOX, *EYES) if name in rows}
     if set(BOX) <= set(known):
         given = np.stack([known[name] for name in BOX], axis=1)
         agreement = [

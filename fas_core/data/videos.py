@@ -1,9 +1,11 @@
 """Videos -> frames: `fas data frames`.
 
 A frame is taken as a player shows it: turned and mirrored by the display matrix, its pixels made square where the file
-says that they are not. Times are those of the frames (`pts`), in seconds from the first one, so that variable rates are
-right; where a file has none, they follow from its frame rate. A video is kept up to its first fault, where the decoder
-refuses a packet or marks it or its frame as damaged: what comes after may be made up by the decoder.
+says that they are not. Where the data set says that a clip is stored upside down (column `should_flip`), and the file
+itself does not, it is flipped as the sets' own readers do, so that their boxes fit. Times are those of the frames
+(`pts`), in seconds from the first one, so that variable rates are right; where a file has none, they follow from its
+frame rate. A video is kept up to its first fault, where the decoder refuses a packet or marks it or its frame as
+damaged: what comes after may be made up by the decoder.
 
 Frames are JPEGs of quality 95, numbered from 0 in the order in which they are shown. The folder of a video is there as
 a whole or not at all, and holds what it was made from, so that a command that was killed goes on where it was, and a
@@ -22,7 +24,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -52,6 +54,7 @@ FORMATS = (
 RULES = "1: as shown (display matrix, square pixels); JPEG 95"  # hashed into what a folder was made from
 QUALITY = 95
 FRAMES, ABOUT = "frames", "frames.json"
+FLIPPED = "should_flip"  # a column of layouts: "yes" where the set says that a clip is stored upside down
 LEFT_COLUMNS = ("sample_id", "path", "subset", "label", "pai_species", "subject_id", "frames", "reason")
 
 
@@ -148,11 +151,12 @@ def write_frames(data: Manifest, out: Path, sampling: Sampling, n_processes: int
     require_writable(out)
     places = [out / FRAMES / _folder_name(sample) for sample in data.rows["sample_id"]]
     work = partial(_worked, sampling=sampling)
-    items = [(paths[row], places[row]) for row in np.flatnonzero(is_of_video)]
+    is_flipped = data.rows[FLIPPED] == "yes" if FLIPPED in data.rows else pd.Series(False, data.rows.index)
+    items = [_Clip(paths[row], places[row], bool(is_flipped[row])) for row in np.flatnonzero(is_of_video)]
     taken: dict[Path, Taken] = {}
     with end_of(out / ".lock"), task("Reading videos", len(items)) as shown:  # a second command waits for the first
-        for (_, place), result in processes.done(work, items, n_processes):
-            taken[place] = result or Taken(problem="its decoder crashed")
+        for clip, result in processes.done(work, items, n_processes):
+            taken[clip.folder] = result or Taken(problem="its decoder crashed")
             shown.advance()
     rows, left = _rows(data, out, places, taken)
     notes = _notes(data, taken, sampling)
@@ -228,9 +232,15 @@ def _notes(data: Manifest, taken: dict[Path, Taken], sampling: Sampling) -> list
 # ----------------------------------------------------------------------------------------------------------- one video
 
 
-def _worked(item: tuple[Path, Path], sampling: Sampling) -> Taken:
-    """The frames of the video at item[0] in the folder item[1], now or from before."""
-    path, folder = item
+class _Clip(NamedTuple):
+    path: Path
+    folder: Path  # of its frames
+    is_flipped: bool = False  # stored upside down, as the data set says
+
+
+def _worked(clip: _Clip, sampling: Sampling) -> Taken:
+    """The frames of a video in its folder, now or from before."""
+    path, folder, is_flipped = clip
     try:
         stat = path.stat()
     except OSError as error:
@@ -239,6 +249,7 @@ def _worked(item: tuple[Path, Path], sampling: Sampling) -> Taken:
             problem="no such file" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
         )
     made_from = {"bytes": stat.st_size, "changed": stat.st_mtime_ns, "sampling": sampling.words, "rules": RULES}
+    made_from |= {"flipped": True} if is_flipped else {}
     try:
         about = json.loads((folder / ABOUT).read_text())
         if about.pop("made_from") == made_from:
@@ -250,7 +261,7 @@ def _worked(item: tuple[Path, Path], sampling: Sampling) -> Taken:
         shutil.rmtree(stale, ignore_errors=True)
     make_folder(temporary)
     try:
-        taken = _taken(path, temporary, sampling)
+        taken = _taken(path, temporary, sampling, is_flipped=is_flipped)
         if taken.numbers:
             (temporary / ABOUT).write_text(json.dumps(vars(taken) | {"made_from": made_from}))
             temporary.replace(folder)
@@ -387,7 +398,7 @@ def _stream(container: InputContainer) -> VideoStream:
     return stream
 
 
-def _taken(path: Path, folder: Path, sampling: Sampling) -> Taken:
+def _taken(path: Path, folder: Path, sampling: Sampling, *, is_flipped: bool = False) -> Taken:
     """Writes the wanted frames into `folder`."""
     numbers: list[int] = []
     times: list[float] = []
@@ -413,7 +424,13 @@ def _taken(path: Path, folder: Path, sampling: Sampling) -> Taken:
             continue
         if sampling.every is not None:
             due = (math.floor(seconds / sampling.every + 1e-6) + 1) * sampling.every
-        turn = turn or _turn(frame)
+        if turn is None:
+            turn = _turn(frame)
+            if turn == _AS_STORED and is_flipped:
+                turn = _UPSIDE_DOWN
+                reading.notes.add("flipped, stored upside down as the data set says")
+            elif turn != _AS_STORED:
+                reading.notes.add("turned or mirrored as its display matrix says")
         _upright(frame, turn, reading.pixel_ratio).save(folder / f"{number:06d}.jpg", quality=QUALITY)
         numbers.append(number)
         times.append(seconds)
@@ -423,19 +440,18 @@ def _taken(path: Path, folder: Path, sampling: Sampling) -> Taken:
         problem = f"damaged: {kept if reading.n else 'from its first frame on'}"
     elif problem.startswith("cut off: its header"):
         problem += f", its frames end at {last:.1f} s"
-    if turn and turn != (False, False, False):
-        reading.notes.add("turned or mirrored as its display matrix says")
     return Taken(tuple(numbers), tuple(times), problem, tuple(sorted(reading.notes)))
 
 
 _Turn = tuple[bool, bool, bool]  # transposed, then mirrored left to right, then upside down
+_AS_STORED, _UPSIDE_DOWN = (False, False, False), (False, False, True)
 
 
 def _turn(frame: VideoFrame) -> _Turn:
     """How a frame is turned before it is shown, by its display matrix; multiples of 90 degrees."""
     side_data: Any = frame.side_data.get("DISPLAYMATRIX")
     if side_data is None:
-        return False, False, False
+        return _AS_STORED
     a, b, _, c, d = (int(x) for x in np.frombuffer(bytes(side_data), np.int32)[:5])  # x' = ax + cy, y' = bx + dy
     if abs(b) > abs(a):
         return True, c < 0, b < 0

@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 
 from fas_core.cli.main import app
 from fas_core.data import images, manifest, pictures
+from fas_core.data.boxes import BOX, EYES
 from fas_core.data.faces import blazeface, crops, cutting, hog, pose
-from fas_core.data.faces.cutting import BOX, EYES, How
+from fas_core.data.faces.cutting import How
 from fas_core.data.faces.face import Face
 from fas_core.data.synthetic.data_set import session_images
 from fas_core.data.synthetic.people import sessions_of_subject, traits_of_subject
@@ -123,6 +124,16 @@ def test_a_box_of_the_set_is_cut_to_the_pixel(tmp_path, mode, monkeypatch):
     assert faces.rows["face_outside"].item() == pytest.approx(1 - (50 / 60) ** 2, abs=0.02)
     assert "reach beyond" in faces.notes[-1]
     assert "--margin 0 keeps" in faces.notes[-1]
+
+
+def test_a_file_of_boxes_says_where_the_face_is_in_each_frame(tmp_path, monkeypatch):
+    monkeypatch.setattr(cutting, "_points", lambda *_: None)
+    (tmp_path / "clip.face").write_text("0 10 20 30 30\n7 50 60 40 40\n")
+    shown = {"a.png": texture(), "b.png": texture()}
+    faces = faces_of(data_of(tmp_path, shown, frame=[0, 7], boxes=["clip.face"] * 2), How(margin=0))
+    for row, (x, y, side) in enumerate([(10, 20, 30), (50, 60, 40)]):
+        assert np.array_equal(crop_of(faces, tmp_path, row), np.asarray(texture())[y : y + side, x : x + side])
+    assert (faces.rows["face_by"] == "given").all()
 
 
 def test_eyes_come_to_the_same_places_whatever_the_heads_tilt(tmp_path, monkeypatch):

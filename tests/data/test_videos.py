@@ -133,6 +133,17 @@ def test_a_phones_rotation_is_honoured(tmp_path, matrix, size, corner):
     assert max(corners, key=corners.__getitem__) == corner
 
 
+def test_what_the_set_says_is_upside_down_is_flipped_unless_the_file_says_how_it_lies(tmp_path):
+    plain = write(tmp_path / "a.mov", TIMES[:3])
+    lying = turned(tmp_path / "b.mov", plain, (0, 1, -1, 0))
+    data = data_of(tmp_path, plain, plain, lying, sample_id=["said", "not", "lying"], should_flip=["yes", "no", "yes"])
+    frames = videos.write_frames(data, tmp_path / "out", Sampling(n=1), 0)
+    said, not_said, by_file = (gray(tmp_path / "out" / path).astype(int) for path in frames.rows["path"])
+    assert np.abs(said - not_said[::-1]).max() < 12  # JPEG
+    assert np.abs(by_file - np.rot90(not_said, -1)).max() < 12
+    assert "1 video: flipped, stored upside down as the data set says." in frames.notes
+
+
 def test_pixels_are_made_square(tmp_path):
     frames = frames_of(tmp_path, write(tmp_path / "dv.mp4", TIMES[:3], ratio=2), Sampling(n=1))
     assert gray(tmp_path / "out" / frames.rows["path"][0]).shape == (HEIGHT, 2 * WIDTH)
@@ -188,12 +199,12 @@ def test_a_killed_command_goes_on_and_what_has_changed_is_done_anew(tmp_path, mo
     read: list[str] = []
     taken = videos._taken
 
-    def counted(path: Path, folder: Path, sampling: Sampling) -> videos.Taken:
+    def counted(path: Path, *how: object, **more: object) -> videos.Taken:
         read.append(path.name)
         if path.name == "b.mp4" and len(read) == 2:
-            taken(path, folder, sampling)
+            taken(path, *how, **more)
             raise KeyboardInterrupt
-        return taken(path, folder, sampling)
+        return taken(path, *how, **more)
 
     monkeypatch.setattr(videos, "_taken", counted)
     with pytest.raises(KeyboardInterrupt):

@@ -1,8 +1,9 @@
 """Photographs and frames -> faces: `fas data faces`.
 
-Where the face is, the data set says itself, if the manifest has a box (`BOX`) or eyes (`EYES`): pixels of the upright
-picture from its top left corner. Elsewhere a detector says it: BlazeFace, and where that finds none, or is not
-installed, dlib's. A face is cut out as a square with a margin; what cannot be cut out leaves, with its reason.
+Where the face is, the data set says itself, if the manifest has a box (`BOX`) or eyes (`EYES`), or names a file of them
+by frame (`boxes`): pixels of the upright picture from its top left corner. Elsewhere a detector says it: BlazeFace, and
+where that finds none, or is not installed, dlib's. A face is cut out as a square with a margin; what cannot be cut out
+leaves, with its reason.
 
 Pose comes from 468 points, pitch less the camera's (`pose.camera_tilt`); a pose that the manifest has stays. Crops are
 PNGs, in folders of `CHUNK` rows each that are there as a whole or not at all and are called by the hash of what they
@@ -26,7 +27,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from fas_core.data import images, manifest, pictures, processes
+from fas_core.data import boxes, images, manifest, pictures, processes
+from fas_core.data.boxes import BOX, PLACES
 from fas_core.data.faces import blazeface, crops, hog, pose
 from fas_core.data.faces.face import Face, Floats, overlap
 from fas_core.data.manifest import SOURCE, Manifest
@@ -36,9 +38,6 @@ from fas_core.files import end_of, make_folder, require_writable, write_table
 from fas_core.progress import task
 from fas_core.texts import read_numbers
 
-BOX = ("box_x", "box_y", "box_width", "box_height")
-EYES = ("right_eye_x", "right_eye_y", "left_eye_x", "left_eye_y")  # the person's own: right is left in the picture
-PLACES = BOX + EYES
 POSE = ("pose_x", "pose_y", "pose_z")  # pitch, yaw, roll in degrees
 FACE_BY = "face_by"
 MEASURED = ("face_score", "faces", "face_size", "face_sharpness", "face_exposure", "face_outside")
@@ -156,23 +155,22 @@ def write_faces(data: Manifest, out: Path, how: How = How(), n_processes: int | 
 
 def _given(data: Manifest) -> tuple[Floats, list[str]]:
     """(n, 8) places that the manifest gives, eyes in the order in which they lie in the picture; and sentences."""
-    table = pd.DataFrame(index=data.rows.index)
-    for name in PLACES:
-        texts = data.rows[name].astype("str").fillna("") if name in data.rows else pd.Series("", data.rows.index)
-        table[name] = pd.to_numeric(texts, errors="coerce") if name not in data.rows else read_numbers(texts)
     missing = [name for name in BOX if name not in data.rows]
     if 0 < len(missing) < len(BOX):
         raise BadInputError(f"{data.source}: a box needs the columns {', '.join(BOX)}; {missing[0]} is missing.")
-    places = table.to_numpy(np.float64)
-    is_swapped = places[:, 4] > places[:, 6]
-    places[is_swapped] = places[is_swapped][:, [0, 1, 2, 3, 6, 7, 4, 5]]
-    n = int(is_swapped.sum())
-    notes = []
+    rows, notes = boxes.filled(data)
+    places = np.full((len(rows), len(PLACES)), np.nan)
+    for column, name in enumerate(PLACES):
+        if name in rows:
+            places[:, column] = read_numbers(rows[name].astype("str").fillna(""))
+    n = int((places[:, 4] > places[:, 6]).sum())
     if n:
-        notes.append(
+        notes = [
+            *notes,
             f"The eyes of {n} rows are swapped (right_eye_x > left_eye_x, but a person's right eye is left in the "
-            "picture): they were read by where they lie."
-        )
+            "picture): they were read by where they lie.",
+        ]
+    places[:, 4:] = boxes.in_order(places[:, 4:])
     return places, notes
 
 
