@@ -59,8 +59,8 @@ def of_upload(run: Run, name: str, data: bytes, chosen: str) -> Subject:
 
     Raises UnreadableImageError for what is no image, BadInputError where the checkpoint is gone or has changed.
     """
-    names = scores.listed(run, chosen)
-    key = (run.digest, hashlib.sha256(data).hexdigest(), names[-1])
+    names = [name for name in scores.listed(run, chosen) if scores.base_of(name) not in run.joined]
+    key = (run.digest, hashlib.sha256(data).hexdigest(), names[-1] if names else "")
     kept = st.session_state.get("_judged")
     if kept is not None and kept[0] == key:
         return replace(cast(Subject, kept[1]), name=name)
@@ -77,7 +77,7 @@ def of_upload(run: Run, name: str, data: bytes, chosen: str) -> Subject:
 def _outputs(run: Run, data: bytes) -> predict.Outputs:
     from fas_core.inference import predict, preparing
 
-    given = preparing.input_of(run.info)
-    raw = images.of_bytes(data, given.size, given.channels)
     with network.of(run) as model:
+        given = preparing.input_of(run.info)
+        raw = images.of_bytes(data, given.size, given.channels)
         return predict.outputs_of(run, raw[np.newaxis], model=model)

@@ -225,7 +225,7 @@ NOT_METADATA = {"path", "is_constant"}  # a name stands for the path; the other 
 
 def metadata(run: Run, row: int) -> pd.DataFrame:
     """What the manifest says about one sample: Field and Value, empty ones left out."""
-    left_out = NOT_METADATA | set(run.info.scores) | set(scores.names())
+    left_out = NOT_METADATA | scores.columns(run)
     record = samples(run, [name for name in run.column_names() if name not in left_out]).iloc[row]
     filled = {str(name): str(value) for name, value in record.items() if not (pd.isna(value) or value == "")}
     return pd.DataFrame({"Field": [name.replace("_", " ") for name in filled], "Value": list(filled.values())})

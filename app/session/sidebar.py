@@ -94,7 +94,7 @@ def _score_control(run: Run, offered: Sequence[str]) -> str:
             "follows the image's brightness, fitted on live training images alone.",
         )
     )
-    st.caption(escaped(scores.description(score)) if not run.is_of_scores else "Column of the imported score file.")
+    st.caption(escaped(scores.description(run, score)))
     return score
 
 
@@ -188,8 +188,8 @@ def chosen_score(run: Run) -> str:
         kept = [words for part, words in CONTENTS.items() if run.has(part)]
         st.info(
             f"This Run has no score: it holds {' and '.join(kept) or 'nothing'} alone. Losses come with the model, "
-            "pixel errors with originals and reconstructions, what is fitted on latent codes with eight live images "
-            f"of subset {TRAIN}.",
+            "pixel errors with originals and reconstructions, what is fitted on latent codes with eight live images of "
+            f"subset {TRAIN}. Others can be joined: fas scores join {run.id} SCORES.csv --higher-is attack",
             icon=":material/info:",
         )
         st.stop()
@@ -213,9 +213,9 @@ def needs(run: Run, what: str, *content: str) -> None:
     if run.is_of_scores:
         why = f"{what} needs images and latent codes. {name} was imported from a score file, which has neither."
     else:
-        kept = [words for part, words in CONTENTS.items() if run.has(part)]
+        kept = [words for part, words in CONTENTS.items() if part != "losses" and run.has(part)]
         wanted = " and ".join(CONTENTS[part] for part in content)
-        why = f"{what} needs {wanted}. {name} {run.without(*content)}, only {', '.join(kept)}."
+        why = f"{what} needs {wanted}. {name} {run.without(*content)}, only {' and '.join(kept)}."
     st.info(
         f"{why} Choose another Run in the sidebar, or open the Threshold page, which needs scores only.",
         icon=":material/hide_image:",

@@ -40,7 +40,7 @@ def check_of(frozen: Card, known: dict[str, Run]) -> str:
     its_run = known.get(frozen.run)
     if its_run is None:
         return "its Run is gone"
-    return "holds" if frozen.run_digest == its_run.digest else "its Run has changed"
+    return "holds" if frozen.run_digest == its_run.digest_of(frozen.score) else "its Run has changed"
 
 
 def save_form(shown: Shown) -> None:
@@ -180,7 +180,7 @@ def behind(its_run: Run, file: str) -> tested.Evidence:
 def evidence_of(shown: Kept) -> tested.Evidence | None:
     """What stands behind a card; None where its Run is not as it was."""
     its_run = by_id().get(shown.card.run)
-    if its_run is None or its_run.digest != shown.card.run_digest:
+    if its_run is None or its_run.digest_of(shown.card.score) != shown.card.run_digest:
         return None
     return behind(its_run, str(shown.path))
 

@@ -104,7 +104,7 @@ def verdicts_table(shown: Shown, subject: Subject) -> pd.DataFrame:
             continue
         name = f"card of {card.created[:10]}{' by ' * bool(card.by)}{card.by}: "
         name += card.rule.words
-        if card.run_digest != run.digest:
+        if card.run_digest != run.digest_of(card.score):
             name += "; its Run has changed"
         rows.append(_verdict(name, run, subject, card.score, card.level, card.threshold))
     return pd.DataFrame(rows, columns=["Operating point", "Verdict", "Score", "Value", "Threshold"])
@@ -204,7 +204,9 @@ def answer(shown: Shown, subject: Subject) -> str:
     name = f"**{escaped(subject.name)}**"
     if subject.row is not None:
         name += f" ({escaped(readable(str(readers.groups(run)[subject.row])))})"
-    value = subject.scores[score]
+    value = subject.scores.get(score, math.nan)
+    if score not in subject.scores:
+        return f"{name} has no {escaped(score)}, which was joined from a file. Choose another score in the sidebar."
     words = f"{name} has {escaped(score)} {number(value)}"
     share = standing.place(run, score, value)
     if not math.isnan(share):
@@ -259,12 +261,10 @@ def show(shown: Shown, subject: Subject, display: component.Display) -> None:
     sidebar.say_missing(run, "inputs", "reconstructions", "latents")
     if subject.row is not None:
         reviewing.follow(shown, subject.row, key="image")
-        st.page_link(
-            "views/traversal.py",
-            label="Decode around it",
-            icon=":material/route:",
-            query_params=link_params() | {"sample": subject.name, "decode": "Along a direction"},
-        )
+        if run.info.checkpoint:
+            around = {"sample": subject.name, "decode": "Along a direction"}
+            way = link_params() | around
+            st.page_link("views/traversal.py", label="Decode around it", icon=":material/route:", query_params=way)
         filmstrip.show(shown, subject.row, show_later)
     show_in_runs(shown, subject, display)
     show_nearest(run, subject)

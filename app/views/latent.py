@@ -185,7 +185,7 @@ def show_beside(codes: Codes) -> tuple[int | None, DeltaGenerator | None]:
 @cached(entries=8)
 def tip_columns(run: Run) -> list[str]:
     """What the data say of a sample beside its group and scores."""
-    left_out = {"path", "is_constant", "subset", "label", "pai_species", *run.info.scores, *scores.names()}
+    left_out = {"path", "is_constant", "subset", "label", "pai_species", *scores.columns(run)}
     return [name for name in run.column_names() if name not in left_out]
 
 

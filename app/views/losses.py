@@ -75,7 +75,7 @@ def distribution(run: Run, score: str, subsets: tuple[str, ...]) -> tuple[Option
 
 
 def about(score: str, run: Run) -> str:
-    return scores.description(score) if not run.is_of_scores else "Column of the imported score file."
+    return scores.description(run, score)
 
 
 def axis_title(score: str, run: Run) -> str:

@@ -122,6 +122,11 @@ def show_data(shown: Shown, point: OperatingPoint | None) -> None:
         counts[counts["subset"].isin(shown.subsets)].rename(columns=lambda c: c.replace("_", " ").capitalize()),
         "counts",
     )
+    if numbers := scores.undeclared(shown.run):
+        st.caption(
+            f"Columns of numbers that are no scores: {escaped(', '.join(numbers))}. Declare one by saying which class "
+            f"its higher values speak for: `fas scores join {shown.run.id} --score {numbers[0]} --higher-is attack`"
+        )
     failures = shown.run.failures()
     if len(failures):
         with st.expander(f"{len(failures)} images without output"):
@@ -137,7 +142,7 @@ def show_runs() -> None:
         rows.append(
             {
                 "Run": texts[label_of(run)],
-                "Model": summary.model or "scores only",
+                "Model": summary.model or ("scores only" if run.is_of_scores else "imported arrays"),
                 "Data": facts.data,
                 "Epochs": facts.epoch,
                 "Dimensions": facts.latent_dim,

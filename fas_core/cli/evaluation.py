@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -371,7 +372,7 @@ def _unlike(card: Card, cache: Path, values: NDArray[np.float64]) -> str:
         run = cards.run_of(card, cache)
     except BadInputError:
         return ""
-    if run.digest != card.run_digest:
+    if run.digest_of(card.score) != card.run_digest:
         return ""
     return applied.unlike(card, presentations(run, scores.values(run, card.score), card.level), values)
 
@@ -383,9 +384,13 @@ def _predict_scores(
     import numpy as np
 
     from fas_core.deciding import applied
+    from fas_core.deciding import card as cards
     from fas_core.runs import scorefile
 
-    rows = applied.read(path, card, scorefile.column_names(columns), higher_is)
+    run = None
+    with suppress(BadInputError):  # it decides without its Run as well
+        run = cards.run_of(card, cache)
+    rows = applied.read(path, card, scorefile.column_names(columns), higher_is, run)
     judged = applied.of_scores(card, rows, str(path))
     values = np.array([np.nan if outcome.score is None else outcome.score for outcome in judged.of], np.float64)
     if unlike := _unlike(card, cache, values):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fas_core.cli.options import CacheOption, JsonOption
-from fas_core.cli.printing import age, print_json, print_table, print_verified, say
+from fas_core.cli.options import CacheOption, DataOption, JsonOption
+from fas_core.cli.printing import age, print_json, print_table, print_verified, say, say_notes
 from fas_core.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -18,31 +19,35 @@ if TYPE_CHECKING:
 # --------------------------------------------------------------------------------------------------------------- runs
 
 
-def list_runs(cache: CacheOption, as_json: JsonOption = False) -> None:
+def list_runs(context: typer.Context, cache: CacheOption, as_json: JsonOption = False) -> None:
     """The Runs of a cache folder. Example: `fas runs --json`"""
+    if context.invoked_subcommand is not None:
+        return None
+    from fas_core import scores
     from fas_core.runs import naming, store
 
     listed = []
     for folder in store.run_folders(cache):
         try:
             run = store.opened(folder)
-            listed.append((naming.facts_of(run), run.summary()))
+            listed.append((naming.facts_of(run), run.summary(), scores.undeclared(run)))
         except BadInputError as error:
             say(str(error))
-    called = naming.told_apart([facts for facts, _ in listed])
+    called = naming.told_apart([facts for facts, _, _ in listed])
     if as_json:
         return print_json(
             [
                 asdict(about)
                 | {"called": called[facts.id], "data": facts.data, "epoch": facts.epoch, "latent_dim": facts.latent_dim}
-                for facts, about in listed
+                | {"undeclared": undeclared}
+                for facts, about, undeclared in listed
             ]
         )
     rows = [
         [
             about.run,
             called[facts.id],
-            about.model or "scores only",
+            about.model or ("scores only" if about.kind == "scores" else "imported arrays"),
             facts.data,
             "" if facts.epoch is None else str(facts.epoch),
             "" if facts.latent_dim is None else str(facts.latent_dim),
@@ -52,10 +57,54 @@ def list_runs(cache: CacheOption, as_json: JsonOption = False) -> None:
             f"{about.bytes / 1e6:,.1f} MB",
             age(about.created),
         ]
-        for facts, about in listed
+        for facts, about, _ in listed
     ]
     columns = ["run", "called", "model", "data", "epochs", "dims", "samples", "failures", "complete", "size", "age"]
     print_table(f"Runs in {cache}", columns, rows)
+    for facts, _, undeclared in listed:
+        if undeclared:
+            say(
+                f"Note: {called[facts.id]}: columns of numbers that are no scores: {', '.join(undeclared)}. Declare "
+                f"one: fas scores join {facts.id} --score {undeclared[0]} --higher-is attack"
+            )
+    return None
+
+
+def import_arrays(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="With latents.npy, reconstructions.npy or the like.")],
+    data: DataOption,
+    name: Annotated[str, typer.Option(help="Name of the Run.")],
+    cache: CacheOption,
+    in_order: Annotated[
+        bool, typer.Option("--in-order", help="Arrays that name no samples are of the manifest's rows, in its order.")
+    ] = False,
+    higher_is: Annotated[
+        list[str] | None,
+        typer.Option(help="Declares the scores: attack, bona_fide, or COLUMN=attack; may be repeated."),
+    ] = None,
+    pixel_range: Annotated[
+        str, typer.Option("--range", help="What is black and white in arrays of images: 0..1, -1..1, 0..255.")
+    ] = "",
+) -> None:
+    """A Run from arrays of another framework. Example: `fas runs import out/ --data m.csv --name acme`"""
+    from fas_core import derive
+    from fas_core.data import manifest
+    from fas_core.inference import imported
+    from fas_core.runs import health
+
+    images = manifest.read(data)
+    say_notes(images.notes)
+    made_of = imported.write_run(
+        folder, images, cache, name, in_order=in_order, higher_is=higher_is or [], pixel_range=pixel_range
+    )
+    run = made_of.run
+    for note in made_of.notes:
+        say(f"Note: {note}")
+    derive.compare_samples(run)
+    for caution in health.cautions(run):
+        say(f"Warning: {caution.message}")
+    print(run.id, flush=True)
+    derive.compute(run)
 
 
 def export_marks(

@@ -131,6 +131,46 @@ def scores_import(
     print(run.id)
 
 
+def scores_join(
+    run: Annotated[str, typer.Argument(metavar="RUN")],
+    cache: CacheOption,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[SCORES]", help="Without it: a column that the Run has itself.")
+    ] = None,
+    score: Annotated[
+        list[str] | None,
+        typer.Option("--score", help="NAME, or NAME=COLUMN; may be repeated. By default every column of numbers."),
+    ] = None,
+    higher_is: Annotated[
+        list[str] | None, typer.Option(help="What higher values mean: attack, bona_fide, or NAME=bona_fide.")
+    ] = None,
+    column: ColumnOption = None,
+    kind: Annotated[
+        str, typer.Option("--format", help="csv (or Parquet), bob-csv, bob4, bob5, or sniff: as the first line says.")
+    ] = "csv",
+    replace: Annotated[bool, typer.Option("--replace", help="Puts them in the place of those of these names.")] = False,
+) -> None:
+    """Another system's scores in a Run, joined on sample_id. Example: `fas scores join m v.csv --higher-is attack`
+
+    Of several columns: `fas scores join m v.csv --score vendor=liveness --higher-is vendor=bona_fide`
+
+    A column of the Run itself: `fas scores join m --score adv --higher-is attack`
+    """
+    from fas_core import scores
+    from fas_core.runs import joining, store
+
+    opened, computed = store.open_run(cache, run), scores.names()
+    said = joining.read(
+        opened, file, score or [], higher_is or [], column or [], computed=computed, kind=kind, replaces=replace
+    )
+    joined = joining.join(opened, said.values, said.higher, said.source)
+    samples = joined.samples(["label", "pai_species"])
+    reversed_ones = [joining.reversed_note(name, scores.values(joined, name), samples) for name in said.values]
+    for note in (*said.notes, *filter(None, reversed_ones)):
+        say(f"Note: {note}")
+    print(joined.id)
+
+
 def scores_export(
     run: Annotated[str, typer.Argument(metavar="RUN")],
     score: Annotated[str, typer.Option(help="The score to write.")],

@@ -22,6 +22,7 @@ MEASURES = {
 }
 OF_PIXELS = (BRIGHTNESS, CONTRAST, SHARPNESS)  # that nothing but the pixels is needed for
 EQUALISED = (BRIGHTNESS, CONTRAST)  # by standard scaling: their spread may be rounding alone
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue
 BLOCK = 8.0  # pixels from one edge of a JPEG's blocks to the next
 LEAST_PERIOD = 2.5  # pixels: blocks that scaling has made smaller leave no trace that can be told from detail
 
@@ -30,7 +31,7 @@ def luma(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(n, H, W) of gray images, which stay as they are, or of colour ones (n, H, W, 3): ITU-R 601, as `data.images`."""
     if images.ndim == 3:
         return images
-    return np.rint(images @ np.array([0.299, 0.587, 0.114], np.float32)).astype(np.uint8)
+    return np.rint(images @ LUMA).astype(np.uint8)
 
 
 def of_pixels(images: NDArray[np.uint8]) -> dict[str, Floats]:

@@ -26,6 +26,7 @@ from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.evaluation.presentations import FRAME, Presentations, grouped, summed_up
 from fas_core.runs import scorefile
+from fas_core.runs.store import Run
 
 _LARGE = 50  # presentations of a kind from which on its distribution is looked at
 _CHANCE = 1e-3
@@ -85,17 +86,23 @@ class Outcomes:
 
 
 def read(
-    path: Path, frozen: Card, columns: Mapping[str, Sequence[str]] | None = None, higher_is: str | None = None
+    path: Path,
+    frozen: Card,
+    columns: Mapping[str, Sequence[str]] | None = None,
+    higher_is: str | None = None,
+    run: Run | None = None,
 ) -> pd.DataFrame:
     """The rows of a score file that a card can decide on: sample_id, score, and ids of videos and sessions; no labels.
 
-    `columns`: as of `scorefile.read`. `higher_is`: what a higher score means there, attack where it is not said. Raises
-    BadInputError where the file has no column of the card's score, and where the scores of the card were turned round
-    when they were imported and nothing is said of these.
+    `columns`: as of `scorefile.read`. `higher_is`: what a higher score means there, attack where it is not said.
+    `run`: the card's, where it is at hand. Raises BadInputError where the file has no column of the card's score, and
+    where the scores of the card were turned round when they were imported or joined and nothing is said of these.
     """
     if higher_is not in (None, ATTACK, BONA_FIDE):
         raise BadInputError(f"--higher-is {higher_is}: write {BONA_FIDE} or {ATTACK}.")
-    if higher_is is None and _was_negated(frozen):
+    if higher_is is None and (
+        _was_negated(frozen) or (run is not None and run.declared.get(frozen.score) == BONA_FIDE)
+    ):
         raise BadInputError(
             f"Higher scores were bona fide in the file that the card's '{frozen.score}' came from, and were negated. "
             f"Say what they are in {path}: --higher-is {BONA_FIDE}, or --higher-is {ATTACK} where they are negated too."

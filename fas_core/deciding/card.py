@@ -202,7 +202,7 @@ def card(
     reported = {name: run_metrics.rates_at(decided, [name], threshold) for name in reported_on}
     held = {name: rates.target(asked or rule) for name, rates in reported.items()}
     return Card(
-        **_origin(run),
+        **_origin(run, score),
         version=VERSION,
         score=score,
         direction=DIRECTION,
@@ -229,13 +229,13 @@ def card(
     ).sealed()
 
 
-def _origin(run: Run) -> Json:
+def _origin(run: Run, score: str) -> Json:
     """The fields that say which Run a card is of and what that was made from; None where a Run of scores has none."""
     info = run.info
     return {
         "run": run.id,
         "run_name": info.name,
-        "run_digest": run.digest,
+        "run_digest": run.digest_of(score),
         "model": info.model or None,
         "checkpoint": info.checkpoint or None,
         "checkpoint_sha256": info.checkpoint_sha256 or None,

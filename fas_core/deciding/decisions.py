@@ -54,13 +54,20 @@ class JudgedRun:
     @classmethod
     def of(cls, system: System, threshold: float | None) -> JudgedRun:
         info = system.run.info
-        return cls(system.run.id, info.name, system.run.digest, info.checkpoint_sha256 or None, system.score, threshold)
+        return cls(
+            system.run.id,
+            info.name,
+            system.run.digest_of(system.score),
+            info.checkpoint_sha256 or None,
+            system.score,
+            threshold,
+        )
 
     def state(self, run: Run | None) -> str:
         """What has become of it: "" where it is as it was. `run`: the one with its id now, None where there is none."""
         if run is None:
             return "its Run is gone"
-        return "" if run.digest == self.digest else "its Run has changed since"
+        return "" if run.digest_of(self.score) == self.digest else "its Run has changed since"
 
 
 @dataclass(frozen=True)

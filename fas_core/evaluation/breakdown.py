@@ -193,7 +193,7 @@ def _beside_zero(points: float) -> str:
 
 def columns_for(run: Run) -> list[str]:
     """The columns of a Run that its samples can be broken down by, see `offered`."""
-    names = [name for name in run.column_names() if name not in (*NO_GROUPS, *run.info.scores)]
+    names = [name for name in run.column_names() if name not in (*NO_GROUPS, *run.info.scores, *run.declared)]
     return offered(run.samples(names)) if names else []
 
 

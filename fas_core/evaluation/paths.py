@@ -164,7 +164,10 @@ class Unlike:
 
 def is_at_hand(run: Run, score: str, d: int) -> bool:
     """Whether nobody waits long for a score of codes of d dimensions: it is fitted already, or quickly."""
-    return memo.found(run.cache, score, {"run": run.digest}) is not None or len(training_rows(run)) * d**2 <= QUICK_WORK
+    return (
+        memo.found(run.cache, score, {"run": run.shards_digest}) is not None
+        or len(training_rows(run)) * d**2 <= QUICK_WORK
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------- in words

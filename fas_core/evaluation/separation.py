@@ -186,7 +186,7 @@ def _read(arrays: Mapping[str, NDArray[Any]]) -> Separation:
 
 
 def _parameters(run: Run) -> dict[str, object]:
-    return {"run": run.digest, "format": _FORMAT, "limit": LIMIT}
+    return {"run": run.shards_digest, "format": _FORMAT, "limit": LIMIT}
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def landscape(run: Run) -> Landscape:
 
     Raises BadInputError where the Run has fewer than two codes.
     """
-    arrays = memo.arrays(run.cache, "live landscape", {"run": run.digest}, lambda: _measured(run))
+    arrays = memo.arrays(run.cache, "live landscape", {"run": run.shards_digest}, lambda: _measured(run))
     about = {"n": int(arrays.pop("n")), "whose": str(arrays.pop("whose"))}
     return Landscape(**arrays, **about)  # type: ignore[arg-type]
 

@@ -51,7 +51,7 @@ def ready(run: Run, device: str = "auto") -> Ready:
 
     Raises BadInputError where the checkpoint is gone or has changed, or the code of a model from another package has.
     """
-    if not run.info.checkpoint_header:
+    if not run.info.checkpoint:
         raise BadInputError(f"Run {run.info.name} was imported: there is no model to ask.")
     path = Path(run.info.checkpoint_path or run.info.checkpoint)
     if not path.is_file():
@@ -134,11 +134,16 @@ def verdicts(frozen: Card, cache: Path, paths: Sequence[Path], device: str = "au
     """
     card.require_untouched(frozen, "The card")
     run = card.run_of(frozen, cache)
-    if frozen.run_digest != run.digest:
+    if frozen.run_digest != run.digest_of(frozen.score):
         raise BadInputError(
             f"Run {run.info.name} has changed since the card was made. Check it: fas threshold --check."
         )
-    if not run.info.checkpoint_header:
+    if joined := run.joined.get(scores.base_of(frozen.score)):
+        raise BadInputError(
+            f"The card is of '{frozen.score}', which was joined from {joined.source}: the model does not give it. "
+            "Decide on scores of that system: fas predict --operating-point CARD --scores SCORES.csv"
+        )
+    if not run.info.checkpoint:
         how = "imported from a score file" if run.is_of_scores else "imported as arrays"
         raise BadInputError(f"The card is of {run.info.name}, {how}: there is no model to ask.")
     given = preparing.input_of(run.info)

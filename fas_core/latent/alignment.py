@@ -142,7 +142,7 @@ def pixel_places_of(run: Run, rows: NDArray[np.int64], is_fit: NDArray[np.bool_]
     kept = memo.arrays(
         run.cache,
         "pixel places",
-        {"run": run.digest, "rows": exact, "k": k, "pixels": PIXELS},
+        {"run": run.shards_digest, "rows": exact, "k": k, "pixels": PIXELS},
         lambda: {"places": pixel_places(luma(run.images("inputs", rows)), is_fit, k)},
     )
     return np.asarray(kept["places"], np.float32)

@@ -159,7 +159,7 @@ def codes(run: Run, rows: NDArray[np.int64], dimensions: int = RAW) -> NDArray[n
 
 def _parameters(run: Run, k: int, covariance: str, dimensions: int) -> dict[str, object]:
     fit = {"k": k, "covariance": covariance, "dimensions": dimensions, "seed": SEED, "reg": REGULARISATION}
-    return {"run": run.digest, "method": _METHOD} | fit
+    return {"run": run.shards_digest, "method": _METHOD} | fit
 
 
 def known(run: Run, k: int, covariance: str = "diag", dimensions: int = RAW) -> Mixture | None:

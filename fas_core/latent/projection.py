@@ -125,7 +125,7 @@ def pca_of(run: Run, k: int = COMPONENTS, on: FittedOn = "training") -> Principa
 
 def _pca_parameters(run: Run, k: int, on: FittedOn) -> dict[str, object]:
     # What is fitted on training images has always been stored under a key that does not say so.
-    return {"run": run.digest, "k": k} | ({} if on == "training" else {"on": on})
+    return {"run": run.shards_digest, "k": k} | ({} if on == "training" else {"on": on})
 
 
 def is_pca_at_hand(run: Run, on: FittedOn = "training") -> bool:
@@ -181,7 +181,7 @@ class Embedding:
 
 def _umap_parameters(run: Run, how: Umap) -> dict[str, object]:
     parameters: dict[str, object] = {
-        "run": run.digest,
+        "run": run.shards_digest,
         "seed": how.seed,
         "neighbours": how.neighbours,
         "min_dist": how.min_dist,

@@ -97,7 +97,7 @@ def sections(card: Card, run: Run | None) -> list[Markup]:
 
 def _behind(card: Card, run: Run | None) -> tuple[Run | None, Evidence | None]:
     """The Run, and what its samples tell, where they are those of the card."""
-    if run is None or run.digest != card.run_digest:
+    if run is None or run.digest_of(card.score) != card.run_digest:
         return None, None
     return run, evidence(card, run)
 

@@ -281,7 +281,7 @@ def pixels(run: Run) -> NDArray[np.uint8]:
 
 
 def _key(run: Run, by: By) -> tuple[str, dict[str, Any]]:
-    return "near-duplicates", {"run": run.digest, "by": by, "version": 1}
+    return "near-duplicates", {"run": run.shards_digest, "by": by, "version": 1}
 
 
 def _samples(run: Run) -> pd.DataFrame:

@@ -46,7 +46,7 @@ def _claim(folder: Path) -> Iterator[None]:
 
 
 def _delete_remains(folder: Path) -> None:
-    for remains in (*folder.glob("*/.shard-*"), *folder.glob(".run.json.*")):
+    for remains in (*folder.glob("*/.shard-*"), *folder.glob(".run.json.*"), *folder.glob(".joined*")):
         delete(remains)
 
 

@@ -34,7 +34,7 @@ def is_known(run: Run) -> bool:
 
 
 def _parameters(run: Run) -> dict[str, object]:
-    return {"run": run.digest, "format": _FORMAT}
+    return {"run": run.shards_digest, "format": _FORMAT}
 
 
 def _computed(run: Run) -> dict[str, Floats]:

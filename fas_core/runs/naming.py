@@ -41,6 +41,7 @@ def facts_of(run: Run) -> Facts:
     info, header = run.info, run.info.checkpoint_header
     epoch, config, settings = header.get("epoch"), header.get("config"), header.get("experiment")
     dim = config.get("latent_dim") if isinstance(config, Mapping) else None
+    dim = run.latent_dim if dim is None and run.has("latents") else dim
     return Facts(
         info.run,
         info.name,

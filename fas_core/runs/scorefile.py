@@ -45,6 +45,7 @@ from fas_core.errors import BadInputError
 from fas_core.files import read_table
 from fas_core.runs import scorelists
 from fas_core.runs.lock import claimed
+from fas_core.runs.scorecolumns import directions
 from fas_core.runs.store import Run, RunInfo, create, opened, run_id, runs_folder, write_shard
 from fas_core.texts import one_spelling, plain, plain_column, read_numbers, unread_numbers
 
@@ -140,19 +141,8 @@ def systems(arguments: Sequence[str]) -> dict[str, tuple[Part, ...]]:
 
 
 def negated(texts: Sequence[str], names: Sequence[str]) -> set[str]:
-    """The systems whose higher scores are bona fide, of `attack`, `bona_fide`, `NAME=attack`, `NAME=bona_fide` texts.
-
-    A text without a name is about all systems; the last one about a system counts.
-    """
-    kind_of: dict[str, str] = {}
-    for text in texts:
-        name, _, kind = text.rpartition("=")
-        if kind not in (ATTACK, BONA_FIDE) or (name and name not in names):
-            raise BadInputError(
-                f"--higher-is {text}: write {BONA_FIDE} or {ATTACK}, or NAME={BONA_FIDE} for one of {', '.join(names)}."
-            )
-        kind_of |= dict.fromkeys([name] if name else names, kind)
-    return {name for name, kind in kind_of.items() if kind == BONA_FIDE}
+    """The systems whose higher scores are bona fide, of texts as of `scorecolumns.directions`."""
+    return {name for name, kind in directions(texts, names).items() if kind == BONA_FIDE}
 
 
 # ------------------------------------------------------------------------------------------------------------ one file
@@ -223,6 +213,13 @@ def _require_mapped(tables: Mapping[Path, pd.DataFrame], columns: Mapping[str, S
 
 def _listed(table: pd.DataFrame) -> str:
     return ", ".join(map(str, table.columns[:12])) + (", ..." if len(table.columns) > 12 else "")
+
+
+def mapped(path: Path, table: pd.DataFrame, texts: Sequence[str]) -> pd.DataFrame:
+    """The table under our names, of texts as of `column_names`; see `_mapped`."""
+    columns = column_names(texts)
+    _require_mapped({path: table}, columns)
+    return _mapped(path, table, columns)
 
 
 def _mapped(path: Path, table: pd.DataFrame, columns: Mapping[str, Sequence[str]]) -> pd.DataFrame:

@@ -7,6 +7,7 @@
                                           samples.parquet    ids, metadata, one column per loss term
                                           failures.parquet   rows whose image gave no output, with the reason
                                           meta.json          sizes and checksums, written last
+    cache/runs/<run>/joined.json, joined-*.parquet        scores that were joined to its samples later, and checksums
 
 A shard is complete or absent: it is filled in a folder of another name, brought to the disk and renamed. Names that
 begin with a dot are no content. Samples are joined by `sample_id`; a row number means nothing outside one opened Run.
@@ -49,6 +50,7 @@ CONTENTS = {  # what a Run may hold; each may be missing
     "inputs": "original images",
     "losses": "losses",
 }
+JOINED = "joined.json"  # the scores of other systems that were joined to a Run
 FAILURE_COLUMNS = ("sample_id", "label", "subset", "reason")
 
 
@@ -72,7 +74,7 @@ class RunInfo:
     source: str = ""
     origin: Json = field(default_factory=dict)  # of the model's code: distribution, version, entry point, digest
     input: Json = field(default_factory=dict)  # what the model is given: size, channels, scaling
-    declared: dict[str, str] = field(default_factory=dict)  # own losses that are scores: the class higher values are of
+    declared: dict[str, str] = field(default_factory=dict)  # columns that are scores: the class higher values are of
     checkpoint_path: str = ""  # where both were when the Run was begun, absolute; no part of the id
     manifest_path: str = ""
     shard_size: int = field(default_factory=lambda: SHARD_SIZE)
@@ -107,7 +109,7 @@ def create(cache: Path, info: RunInfo) -> Path:
         read_json(folder / "run.json")
     except BadInputError:
         with atomic_file(folder / "run.json") as temporary:
-            temporary.write_text(_sealed(asdict(info)), encoding="utf-8")
+            temporary.write_text(sealed(asdict(info)), encoding="utf-8")
             _synced(temporary)
         _synced(folder)
         _synced(folder.parent)
@@ -146,7 +148,7 @@ def write_shard(
             {name: ArrayMeta(array.shape, str(array.dtype)) for name, array in arrays.items()},
             {path.name: FileMeta(path.stat().st_size, file_sha256(path)) for path in files_in(temporary)},
         )
-        (temporary / "meta.json").write_text(_sealed(meta.as_json()), encoding="utf-8")
+        (temporary / "meta.json").write_text(sealed(meta.as_json()), encoding="utf-8")
         temporary.chmod(0o755)
         for path in (*temporary.iterdir(), temporary):
             _synced(path)
@@ -299,11 +301,31 @@ class Shard:
         return table if columns is None else table.select(columns)
 
 
+def _joined_damaged(path: Path) -> str:
+    return (
+        f"{path} is missing or damaged: it holds scores that were joined to Run {path.parent.name}. Delete it and "
+        f"{path.parent / JOINED}, then join the scores again: fas scores join"
+    )
+
+
 def _damaged(shard: Path, file: str) -> str:
     return (
         f"Shard {shard.parent.name}/{shard.name} of Run {shard.parent.parent.name} is damaged ({file}). "
         f"Make it anew: fas verify {shard.parent.parent.name} --repair"
     )
+
+
+@dataclass(frozen=True)
+class JoinedScore:
+    """A score of another system that was joined to a Run: an entry of its joined.json, and a table beside it."""
+
+    higher: str  # the class that higher values are of
+    source: str  # where the values are from, in words
+    file: str  # in the Run's folder: columns subset, sample_id, value
+    bytes: int
+    sha256: str
+    of: str  # the digest of the shards that it was joined to: then the rows are those of the Run
+    n_missing: int  # samples without a value
 
 
 @dataclass(frozen=True)
@@ -320,7 +342,8 @@ class RunSummary:
 
     run: str
     name: str
-    model: str | None  # both None of a Run of scores only
+    kind: str  # as in `RunInfo`
+    model: str | None  # both None of a Run that was imported
     checkpoint: str | None
     subsets: Mapping[str, int]  # samples that are there
     n_failures: int
@@ -333,8 +356,16 @@ class RunSummary:
 class Run:
     """A Run opened for reading. Rows: subsets in the protocol's order, shards in turn, the manifest's order inside."""
 
-    def __init__(self, folder: Path, info: RunInfo, shards: tuple[Shard, ...], broken: tuple[Path, ...] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        info: RunInfo,
+        shards: tuple[Shard, ...],
+        broken: tuple[Path, ...] = (),
+        joined: Mapping[str, JoinedScore] | None = None,
+    ) -> None:
         self.folder = folder
+        self.joined: Mapping[str, JoinedScore] = joined or {}
         self.info = info
         self.shards = shards
         self.broken = broken  # folders of shards whose meta.json cannot be trusted; their rows are not there
@@ -411,13 +442,35 @@ class Run:
         """When it was begun, in UTC."""
         return pd.Timestamp((self.folder / "run.json").stat().st_mtime, unit="s", tz="UTC")
 
+    @property
+    def declared(self) -> dict[str, str]:
+        """Columns that are scores as somebody has declared: name -> the class that higher values are of."""
+        own = dict.fromkeys(self.info.scores, ATTACK) if self.is_of_scores else dict(self.info.declared)
+        return own | {name: joined.higher for name, joined in self.joined.items()}
+
     @cached_property
-    def digest(self) -> str:
+    def shards_digest(self) -> str:
         """Stands for every byte of the shards that are there: a Run that has grown has another."""
         return hashlib.sha256("\n".join([self.id, *(s.digest for s in self.shards)]).encode()).hexdigest()
 
+    @cached_property
+    def digest(self) -> str:
+        """Stands for every byte of the shards and of the scores that were joined to them."""
+        if not self.joined:
+            return self.shards_digest
+        entries = json.dumps({name: asdict(joined) for name, joined in self.joined.items()}, sort_keys=True)
+        return hashlib.sha256(f"{self.shards_digest}\n{entries}".encode()).hexdigest()
+
+    def digest_of(self, score: str) -> str:
+        """Stands for what a score is made of: joining another one changes nothing about it."""
+        joined = self.joined.get(score.partition("~")[0])
+        if joined is None:
+            return self.shards_digest
+        entry = json.dumps(asdict(joined), sort_keys=True)
+        return hashlib.sha256(f"{self.shards_digest}\n{entry}".encode()).hexdigest()
+
     def column_names(self) -> list[str]:
-        """Names of the samples' columns, in the file's order."""
+        """Names of the samples' own columns, in the file's order; without the scores joined to them."""
         if not self.shards:
             return []
         try:
@@ -427,13 +480,35 @@ class Run:
         return [str(name) for name in names]
 
     def samples(self, columns: Sequence[str] | None = None, *, repeated: Sequence[str] = ()) -> pd.DataFrame:
-        """One row per sample that has outputs; only the columns asked for are read from disk.
+        """One row per sample that has outputs; only the columns asked for are read from disk. None: all of its own;
+        scores that were joined are asked for by name.
 
         `repeated`: those of them whose texts repeat. They come as categories, in order of name: of millions of rows,
         a byte or two each instead of some twenty.
         """
+        joined = [name for name in columns or () if name in self.joined]
+        if joined:
+            rows = self.samples([name for name in columns or () if name not in joined] or ["sample_id"])
+            values = {name: self._joined_values(self.joined[name]) for name in joined}
+            return rows.assign(**values)[list(columns or ())]
         rows = self._table("samples", self.shards, columns, repeated)
         return rows.assign(**{name: rows[name].astype("category").pipe(_in_order) for name in repeated})
+
+    def _joined_values(self, joined: JoinedScore) -> NDArray[np.float64]:
+        """(n,) in row order; NaN for a sample that was not there when they were joined, or has none."""
+        path = self.folder / joined.file
+        try:
+            table = pq.read_table(path)
+        except (OSError, pa.ArrowException) as error:
+            raise BadInputError(_joined_damaged(path)) from error
+        values = table.column("value").to_numpy()
+        if joined.of == self.shards_digest and len(values) == len(self):
+            return np.asarray(values, np.float64)
+        key = ["subset", "sample_id"]
+        place = pd.MultiIndex.from_frame(table.select(key).to_pandas()).get_indexer(
+            pd.MultiIndex.from_frame(self._table("samples", self.shards, key))
+        )
+        return np.where(place >= 0, np.append(values, np.nan)[place], np.nan)
 
     def failures(self) -> pd.DataFrame:
         """One row per image that gave no output, with `reason`."""
@@ -498,11 +573,12 @@ class Run:
         return RunSummary(
             self.id,
             self.info.name,
+            self.info.kind,
             self.info.model or None,
             self.info.checkpoint or None,
             counts,
             self.n_failures,
-            tuple(self.info.scores),
+            (*self.info.scores, *(name for name in self.joined if name not in self.info.scores)),
             self.is_complete,
             size,
             self.made_at.isoformat(timespec="seconds"),
@@ -542,17 +618,28 @@ def opened(folder: Path) -> Run:
                     broken.append(meta_file.parent)
                     continue
                 start += shards[-1].n
-    return Run(folder, run_info, tuple(shards), tuple(broken))
+    return Run(folder, run_info, tuple(shards), tuple(broken), _joined(folder))
 
 
-def _sealed(content: Json) -> str:
+def _joined(folder: Path) -> dict[str, JoinedScore]:
+    """What joined.json says; nothing where there is none."""
+    if not (folder / JOINED).exists():
+        return {}
+    try:
+        scores = read_json(folder / JOINED)["scores"]
+        return {str(name): JoinedScore(**entry) for name, entry in scores.items()}
+    except (BadInputError, AttributeError, KeyError, TypeError) as error:
+        raise BadInputError(_joined_damaged(folder / JOINED)) from error
+
+
+def sealed(content: Json) -> str:
     """JSON text that carries the checksum of its own content."""
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     return json.dumps(content | {"sha256": digest}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def read_json(path: Path) -> Json:
-    """What `_sealed` wrote; raises BadInputError when a single character of it has changed."""
+    """What `sealed` wrote; raises BadInputError when a single character of it has changed."""
     try:
         content = dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:

@@ -13,6 +13,7 @@ from fas_core.data.manifest import read as read_manifest
 from fas_core.errors import BadInputError
 from fas_core.runs.lock import claimed
 from fas_core.runs.store import (
+    JOINED,
     FileMeta,
     Place,
     Run,
@@ -96,7 +97,8 @@ def damage(run: Run) -> list[Damage]:
 
 def _damage(folder: Path, info: RunInfo | None, advance: Callable[[], object] = lambda: None) -> list[Damage]:
     """As `damage`. `info` None: the run.json is damaged, so that every shard may be part of the Run."""
-    parts = [path for path in files_in(folder) if path.name != "run.json"]
+    joined = {path.name: "" for path in folder.glob("joined*")} if info is None else _joined_files(folder)
+    parts = [path for path in files_in(folder) if path.name not in ("run.json", *joined)]
     subsets = [path for path in parts if path.is_dir() and (info is None or path.name in info.subsets)]
     entries = [Damage(p.name, "", STRAY) for p in parts if p not in subsets]
     for shard in (shard for path in subsets for shard in files_in(path)):
@@ -105,7 +107,18 @@ def _damage(folder: Path, info: RunInfo | None, advance: Callable[[], object] = 
         problems = shard_damage(shard) if is_planned else [STRAY]
         entries += [Damage(subset, shard.name, problem) for problem in problems]
         advance()
-    return entries
+    return entries + [Damage("", "", problem) for problem in joined.values() if problem]
+
+
+def _joined_files(folder: Path) -> dict[str, str]:
+    """The files of the scores that were joined to a Run, and what is wrong with each; "" where nothing is."""
+    if not (folder / JOINED).exists():
+        return {}
+    entries = opened(folder).joined.values()
+    problems = {
+        entry.file: _file_problem(folder / entry.file, FileMeta(entry.bytes, entry.sha256)) for entry in entries
+    }
+    return {JOINED: ""} | {name: f"{name} {problem}" if problem else "" for name, problem in problems.items()}
 
 
 def verified(folder: Path, advance: Callable[[], object] = lambda: None) -> Verified:
@@ -127,6 +140,12 @@ def sources(run: Run) -> tuple[Path, Manifest]:
         raise BadInputError(
             f"Run {info.name} holds scores only, so nothing of it can be computed again. Remove it and import the "
             f"scores again: fas prune {run.id}, then fas scores import {info.source} --name {info.name}"
+        )
+    if not info.checkpoint:
+        raise BadInputError(
+            f"Run {info.name} was imported from arrays, so nothing of it can be computed again. Remove it and import "
+            f"them again: fas prune {run.id}, then fas runs import {info.source} --data {info.manifest_path} --name "
+            f"{info.name}"
         )
     by_hand = (
         "By hand: delete the folders of the damaged shards, then run 'fas cache CHECKPOINT --data MANIFEST' with both "

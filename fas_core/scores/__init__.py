@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fas_core.data.names import ATTACK
 from fas_core.errors import BadInputError
 from fas_core.latent import has_training_rows
 from fas_core.runs.store import Run
@@ -44,24 +45,30 @@ def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
 
 
-def description(name: str) -> str:
-    """One line on what the score is; for a column of a score file, just that."""
+def description(run: Run, name: str) -> str:
+    """One line on what the score is; for a column that is declared to be one, where it is from."""
     base, cause = _parts(name)
     if cause:
         return f"{base} less what follows the {cause} of the image, by a curve fitted on live training images alone."
-    if name not in names():
-        return "Column of the imported score file."
+    if is_declared(run, name):
+        turned = "" if run.declared[name] == ATTACK else " Higher was bona fide there, so it is negated."
+        if name in run.joined:
+            return f"Joined from {run.joined[name].source}.{turned}"
+        if run.is_of_scores:
+            return "Column of the imported score file."
+        return f"A column of {'the model itself' if run.info.model else run.info.source}.{turned}"
     return (_module(name).__doc__ or "").strip().splitlines()[0]
 
 
 def offered(run: Run) -> list[str]:
-    """Scores this Run has: the columns of its score file, or those whose needs its model's outputs meet."""
+    """Scores this Run has: those whose needs its outputs meet, and columns that are declared to be scores."""
     if run.is_of_scores:
-        return list(run.info.scores)
+        return list(run.declared)
     has = {*run.info.scores, *(["latents"] if run.has("latents") else [])}
     needed = {name: getattr(_module(name), "TRAINING_IMAGES", 0) for name in names() if set(_module(name).NEEDS) <= has}
     can_be_fitted = {n: has_training_rows(run, n) for n in set(needed.values())}
-    return [name for name, n in needed.items() if can_be_fitted[n]]
+    registered = [name for name, n in needed.items() if can_be_fitted[n]]
+    return [*registered, *(name for name in run.declared if is_declared(run, name))]
 
 
 def adjusted(run: Run, base: str) -> list[str]:
@@ -106,8 +113,6 @@ def values(run: Run, name: str, reference: Run | None = None) -> NDArray[np.floa
     """
     if not has(run, name):
         raise BadInputError(_missing(run, name))
-    if run.is_of_scores:
-        return run.samples([name])[name].to_numpy(np.float64)
     return of_outputs(run, name, reference or run)
 
 
@@ -120,6 +125,11 @@ def _missing(run: Run, name: str) -> str:
             f"{_adjusted.TRAINING_IMAGES} live training images at least, {need}. Judge it by {base}, or cache the data "
             "that the model learned from too: fas cache CHECKPOINT --data MANIFEST"
         )
+    if name in run.column_names() and not run.is_of_scores:
+        return (
+            f"Column '{name}' of Run {run.info.name} is no score, as nobody has declared it one. Say which class its "
+            f"higher values speak for: fas scores join {run.id} --score {name} --higher-is attack"
+        )
     listed_scores = ", ".join(offered(run))
     if adjusted(run, next(iter(offered(run)), "")):
         listed_scores += f"; each of them with {', '.join(WITHOUT + c for c in _adjusted.CAUSES)} behind it"
@@ -131,7 +141,25 @@ def of_outputs(outputs: Outputs, name: str, reference: Run) -> NDArray[np.float6
     base, cause = _parts(name)
     if cause:
         return _adjusted.score(outputs, base, cause, reference)
+    if is_declared(reference, base):
+        column = outputs.samples([base])[base].to_numpy(np.float64)
+        return column if reference.declared[base] == ATTACK else 0.0 - column  # 0 stays 0, not -0
     return cast(NDArray[np.float64], _module(name).score(outputs, reference))
+
+
+def is_declared(run: Run, name: str) -> bool:
+    """Whether a score is a column that somebody has declared, not one that is computed by its own module."""
+    return name in run.declared and (run.is_of_scores or name not in names())
+
+
+def undeclared(run: Run) -> list[str]:
+    """Numbers that the model or an import has given and nobody has declared to be a score."""
+    return [name for name in run.info.scores if name not in (*names(), *run.declared)]
+
+
+def columns(run: Run) -> set[str]:
+    """Names of columns that are scores or losses: they say nothing about the samples themselves."""
+    return {*run.info.scores, *names(), *run.declared}
 
 
 def is_of_each(name: str) -> bool:

@@ -42,7 +42,7 @@ def score(outputs: Outputs, base: str, cause: str, reference: Run) -> Floats:
         rows = training_rows(reference)
         return fitted(reference.looks(cause)[rows], scores.of_outputs(reference, base, reference)[rows])
 
-    about = {"run": reference.digest, "score": base, "cause": cause, "format": _FORMAT}
+    about = {"run": reference.digest_of(base), "score": base, "cause": cause, "format": _FORMAT}
     curve = memo.arrays(reference.cache, "adjusted", about, computed)
     return scores.of_outputs(outputs, base, reference) - (on_curve(curve, outputs.looks(cause)) - curve["middle"])
 

@@ -21,7 +21,7 @@ _ROWS_AT_ONCE = 4096
 
 def score(outputs: Outputs, reference: Run) -> NDArray[np.float64]:
     """sqrt((z - m)^T C^-1 (z - m)), (n,); m and C are fitted on the bona fide images of `train` in `reference`."""
-    fit = memo.arrays(reference.cache, "mahalanobis", {"run": reference.digest}, lambda: _fitted(reference))
+    fit = memo.arrays(reference.cache, "mahalanobis", {"run": reference.shards_digest}, lambda: _fitted(reference))
     factor, z = np.linalg.cholesky(fit["covariance"]), outputs.latents()
     parts = [
         np.linalg.norm(solve_triangular(factor, (z[i : i + _ROWS_AT_ONCE] - fit["mean"]).T, lower=True), axis=0)

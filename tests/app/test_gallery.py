@@ -139,7 +139,7 @@ def test_images_without_output_are_listed(tmp_path: Path, monkeypatch: pytest.Mo
     failed.to_parquet(shard.folder / "failures.parquet")
     meta = json.loads((shard.folder / "meta.json").read_text()) | {"n_failures": 1}
     meta.pop("sha256")
-    (shard.folder / "meta.json").write_text(store._sealed(meta))
+    (shard.folder / "meta.json").write_text(store.sealed(meta))
     at = page_of(tiny_cache, monkeypatch)
     assert at.expander[-1].label == "1 image gave no output"
     assert at.dataframe[-1].value["reason"].to_list() == ["not an image"]

@@ -110,7 +110,7 @@ def test_a_run_warns_of_images_like_those_of_training(tmp_path: Path, monkeypatc
     inputs[2] = np.clip(np.load(run.shards[0].folder / "inputs.npy")[5].astype(int) + 1, 0, 255)
     np.save(shard, inputs)
     planted = store.opened(run.folder)
-    monkeypatch.setitem(vars(planted), "digest", "planted")
+    monkeypatch.setitem(vars(planted), "shards_digest", "planted")
     assert duplicates.known(planted, "pixels") is None
     assert health.cautions(planted) == []  # nothing slow is done for a warning
     compared = duplicates.of_run(planted, "pixels")

@@ -330,7 +330,7 @@ def test_a_run_json_that_is_there_is_kept(tiny_cache: Path) -> None:
 def test_older_runs_do_not_know_where_they_come_from(tiny_cache: Path) -> None:
     run = store.open_run(tiny_cache, "a")
     older = {k: v for k, v in asdict(run.info).items() if not k.endswith("_path")}
-    (run.folder / "run.json").write_text(store._sealed(older))
+    (run.folder / "run.json").write_text(store.sealed(older))
     with pytest.raises(BadInputError, match=r"Run a does not say where .* By hand: .*fas cache CHECKPOINT"):
         sources(store.opened(run.folder))
 
@@ -461,7 +461,7 @@ def test_a_foreign_run_json_is_one_message(tiny_cache: Path, change: dict[str, o
     run = store.open_run(tiny_cache, "a")
     info = json.loads((run.folder / "run.json").read_text())
     info.pop("sha256")
-    (run.folder / "run.json").write_text(store._sealed(info | change))
+    (run.folder / "run.json").write_text(store.sealed(info | change))
     with pytest.raises(BadInputError, match=r"run\.json"):
         store.opened(run.folder)
     assert {other.info.name for other in store.all_runs(tiny_cache)} == {"b", "vendor"}
@@ -485,7 +485,7 @@ def test_a_meta_json_of_another_shape_takes_its_shard_away_not_the_run(
 ) -> None:
     meta = store.open_run(tiny_cache, "a").folder / "live" / "shard-00000" / "meta.json"
     content = {name: value for name, value in json.loads(meta.read_text()).items() if name != "sha256"}
-    meta.write_text(store._sealed(content | change))
+    meta.write_text(store.sealed(content | change))
     again = store.open_run(tiny_cache, "a")
     assert again.broken == (meta.parent,)
     assert [entry.subset for entry in damage(again)] == ["live"]

@@ -55,7 +55,7 @@ def test_what_follows_brightness_is_gone_and_the_rest_stays(run: store.Run) -> N
     glasses = (run.samples(["glasses"])["glasses"] == "yes").to_numpy()[live]
     assert less[glasses].mean() - less[~glasses].mean() == pytest.approx(1, abs=0.2)
     assert np.median(less) == pytest.approx(np.median(plain), abs=0.5)
-    assert "rec less what follows the brightness" in scores.description("rec~brightness")
+    assert "rec less what follows the brightness" in scores.description(run, "rec~brightness")
 
 
 def test_attacks_and_test_images_have_no_part_in_the_fit(run: store.Run, tmp_path: Path) -> None:

@@ -36,11 +36,12 @@ def test_each_family_of_models_has_its_scores(model: str, expected: list[str], t
 
 @pytest.mark.parametrize("name", scores.names())
 def test_one_finite_float64_per_sample(name: str, tmp_path: Path) -> None:
-    values = scores.values(run_of(tmp_path, model_of(name)), name)
+    run = run_of(tmp_path, model_of(name))
+    values = scores.values(run, name)
     assert values.shape == (24,)
     assert values.dtype == np.float64
     assert np.isfinite(values).all()
-    assert len(scores.description(name)) > 30
+    assert len(scores.description(run, name)) > 30
 
 
 @pytest.mark.parametrize("name", scores.names())

@@ -147,7 +147,7 @@ def sampled(run: Run, rows: Rows, *, has_looks: bool = True) -> Sampled:
     """`rows` ascend. The looks of a Run's images, where they are asked for, are computed first if need be."""
     looks = measured.of_run(run) if has_looks else {}
     factors = [_of_look(name, values[rows]) for name, values in looks.items()]
-    left_out = {*NO_CAUSES, *run.info.scores, *scores.names()}
+    left_out = {*NO_CAUSES, *scores.columns(run)}
     names = [name for name in run.column_names() if name not in left_out]
     table = _table(run, rows, names)
     for name in sorted(set(names) - {"subject_id"}):
@@ -341,7 +341,7 @@ def _parameters(run: Run, subsets: Sequence[str] | None, what: str, of: str) -> 
     path = marks.file_of(run)
     size = path.stat().st_size if path.is_file() else 0
     chosen = [name for name in run.subsets if subsets is None or name in subsets]
-    return {"run": run.digest, "subsets": chosen, "what": what, "of": of, "marks": size, "format": _FORMAT}
+    return {"run": run.digest_of(of), "subsets": chosen, "what": what, "of": of, "marks": size, "format": _FORMAT}
 
 
 def _read(kind: type[T], arrays: Mapping[str, NDArray[Any]]) -> T:
