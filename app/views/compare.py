@@ -99,7 +99,7 @@ def score_of(letter: str, run: Run, score_a: str) -> str | None:
     return named(f"{letter} by").selectbox(
         f"Score of {letter}",
         offered,
-        index=offered.index(score_a) if score_a in offered else 0,
+        index=offered.index(score_a if score_a in offered else scores.usual(offered)),
         key=key,
         bind="query-params",
         width=160,

@@ -29,7 +29,7 @@ def figures(
     from fas_core.runs import store
 
     opened = [store.open_run(cache, run) for run in runs]
-    systems = [System(run, score or only_score(run, "figures")) for run in opened]
+    systems = [System(run, score or only_score(run, run.info.name)) for run in opened]
     drawn = appendix.everything(systems, hides_faces=pixelate)
     paths = core.write(drawn, out, kinds.split(","))
     say(f"Wrote {len(paths)} files to {out}.")

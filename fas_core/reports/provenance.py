@@ -5,13 +5,15 @@ from __future__ import annotations
 import platform
 from importlib import metadata
 
+from fas_core import scores
 from fas_core.evaluation.join import System
+from fas_core.runs.store import Run
 
 
 def of_system(system: System) -> dict[str, str]:
     """A row for whatever the Run has: one of scores has no checkpoint."""
     run, info = system.run, system.run.info
-    model = {"Model": "scores only"}
+    model = {"Model": "scores only" if run.is_of_scores else f"imported arrays, {info.source}"}
     if info.checkpoint_sha256:
         model = {
             "Model": info.model or "–",
@@ -22,9 +24,16 @@ def of_system(system: System) -> dict[str, str]:
         "Run": f"{run.id} ({info.name}), judged by {system.score}; made {run.summary().created}, format {info.format}",
         "Content of the Run": run.digest,
         **model,
+        **_joined(run, system.score),
         "Data": data_words(info.manifest or info.source, info.manifest_sha256),
         "Samples": ", ".join(f"{name} {n:,}" for name, n in info.subsets.items()),
     }
+
+
+def _joined(run: Run, score: str) -> dict[str, str]:
+    """Where a score is from that was joined to the Run."""
+    joined = run.joined.get(scores.base_of(score))
+    return {} if joined is None else {"Joined score": f"{joined.source} sha256 {joined.sha256}"}
 
 
 def data_words(name: str | None, sha256: str | None) -> str:

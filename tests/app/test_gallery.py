@@ -377,6 +377,20 @@ def test_the_browser_makes_the_same_error_map_from_fewer_bytes() -> None:
         assert (alone["pixels"].column_names, alone["panels"][0]["sources"]) == (["p0"], [])
 
 
+def test_colour_travels_as_three_bytes_and_its_error_is_the_mean_of_the_channels() -> None:
+    original, rebuilt = np.random.default_rng(0).integers(0, 256, (2, 2, 16, 12, 3), dtype=np.uint8)
+    display = component.Display(80, limit=1.0, signed=False, ssim=True)
+    panels = display.of_images({"inputs": original, "reconstructions": rebuilt})
+    sent = component.drawable(panels)
+    assert [(panel["palette"], panel["height"], panel["width"]) for panel in sent["panels"]] == [
+        ("colour", 16, 12), ("colour", 16, 12), ("error", 16, 12), ("error", 16, 12),
+    ]  # fmt: skip
+    assert [len(sent["pixels"][f"p{i}"][1].as_py()) for i in range(4)] == [576, 576, 192, 192]
+    expected = np.abs(original[1].astype(float) - rebuilt[1]).mean(-1)
+    assert np.abs(np.asarray(panels[2].images)[1] - expected).max() <= 0.51
+    assert [panel.name for panel in display.of_images({"inputs": original})] == ["original"]
+
+
 def test_the_ssim_map_is_one_more_image(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at = page_of(tiny_cache, monkeypatch, ssim_map="true")
     assert [panel["name"] for panel in drawn(at)["panels"]][3:] == ["1 − SSIM"]
