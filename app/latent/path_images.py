@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
 from app.components import strip as component
-from app.components.gallery import Panel, error_panel
+from app.components.gallery import Panel, error_panel, picture
 from app.components.zoom import zoomed
 from app.session import readers
 from app.session.address import keep_valid
@@ -26,7 +26,7 @@ IMAGES, CHANGE = "images", "change"
 def show_path(path: Path, images: NDArray[np.uint8], unlike: Unlike | None, controls: DeltaGenerator) -> None:
     """The images in their order, what the score says of them, and one of them large; what is chosen, at `controls`."""
     bases = None if path.compared_with is None else np.broadcast_to(images[path.compared_with], images.shape)
-    panel = Panel("decoded", images)
+    panel = picture("decoded", images)
     if bases is not None:
         shown = controls.segmented_control(
             "Show",
@@ -59,9 +59,9 @@ def show_path(path: Path, images: NDArray[np.uint8], unlike: Unlike | None, cont
             line=line,
         )
     large = images[chosen : chosen + 1]
-    panels = [Panel(f"decoded, {path.places[chosen]}", large)]
+    panels = [picture(f"decoded, {path.places[chosen]}", large)]
     if bases is not None:
-        panels = [Panel(path.first, bases[:1]), *panels, change_panel(path, bases[:1], large)]
+        panels = [picture(path.first, bases[:1]), *panels, change_panel(path, bases[:1], large)]
     zoomed(path.places[chosen], panels, key="large_step")
 
 

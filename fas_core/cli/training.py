@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -60,6 +61,8 @@ def _about_model(name: str) -> dict[str, Any]:
     except BadInputError as error:
         return about | {"distribution": None, "version": None, "entry": None, "digest": None, "problem": str(error)}
     about |= kind.origin.as_json()
+    if needed := [field.name for field in fields(kind.made_by.settings) if models.is_needed(field)]:
+        return about | {"config": dict.fromkeys(needed)}  # of a size that nobody has said
 
     def built() -> Model:
         with torch.device("meta"):  # counted, not allocated

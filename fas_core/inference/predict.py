@@ -87,7 +87,7 @@ def decoded(codes: NDArray[np.floating], model: Ready) -> NDArray[np.uint8]:
     Raises BadInputError for codes of another length than the model's, and where it does not decode.
     """
     if not model.form.decodes:
-        raise BadInputError("This model does not decode: there is nothing that a code could become.")
+        raise BadInputError("The model has no decoder.")
     d = model.form.latent_dim
     if codes.ndim != 2 or codes.shape[1] != d:
         raise BadInputError(f"Codes of shape {codes.shape} cannot be decoded: the model's have {d} numbers each.")

@@ -19,7 +19,7 @@ from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES
 from importlib.metadata import EntryPoint
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
@@ -128,11 +128,16 @@ def trainable(name: str, config: Json) -> Autoencoder:
     return model
 
 
-def _require_setting(name: str, field: dataclasses.Field[object], config: Json) -> None:
+def is_needed(field: dataclasses.Field[Any]) -> bool:
+    """Whether a setting has no usual value."""
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _require_setting(name: str, field: dataclasses.Field[Any], config: Json) -> None:
     """Raises BadInputError where a setting is not given and must be, or is of another type than its default."""
+    if is_needed(field) and field.name not in config:
+        raise BadInputError(f"Model {name} must be told its setting '{field.name}'.")
     if field.default is dataclasses.MISSING:
-        if field.name not in config and field.default_factory is dataclasses.MISSING:
-            raise BadInputError(f"Model {name} must be told its setting '{field.name}'.")
         return
     value = config.get(field.name, field.default)
     wanted = (int, float) if isinstance(field.default, float) else type(field.default)

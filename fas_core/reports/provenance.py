@@ -7,6 +7,7 @@ from importlib import metadata
 
 from fas_core import scores
 from fas_core.evaluation.join import System
+from fas_core.models import Origin
 from fas_core.runs.store import Run
 
 
@@ -16,7 +17,7 @@ def of_system(system: System) -> dict[str, str]:
     model = {"Model": "scores only" if run.is_of_scores else f"imported arrays, {info.source}"}
     if info.checkpoint_sha256:
         model = {
-            "Model": info.model or "–",
+            "Model": " of ".join(filter(None, [info.model, Origin(**info.origin).words if info.origin else ""])) or "–",
             "Checkpoint": f"{info.checkpoint or '–'} sha256 {info.checkpoint_sha256}",
             "Preprocessing, precision": f"{info.preprocessing or '–'}, {info.precision or '–'}",
         }

@@ -82,15 +82,20 @@ def _with_weights(path: Path, tensors: dict[str, torch.Tensor], name: str, confi
             "Use the file that was written with it, or the settings that it was made with."
         )
     try:
-        model.load_state_dict(weights)
+        model.load_state_dict(weights, strict=False)  # what a file leaves out is the same as what it holds
     except Exception as error:  # what a model of somebody's own makes of them
         raise BadInputError(f"{path}: model {name} cannot take its weights: {' '.join(str(error).split())}") from error
     return model.eval()
 
 
 def _difference(expected: Mapping[str, torch.Tensor], weights: Mapping[str, torch.Tensor]) -> str:
-    """How the tensors of a file differ from a model's, the first of each kind by name; "" where they do not."""
-    missing, unknown = (sorted(set(a) - set(b)) for a, b in ((expected, weights), (weights, expected)))
+    """How the tensors of a file differ from a model's, the first of each kind by name; "" where they do not.
+
+    Of tensors that a model keeps once under several names, a file needs one.
+    """
+    held = {value.data_ptr() for name, value in expected.items() if name in weights}
+    missing = sorted(name for name in set(expected) - set(weights) if expected[name].data_ptr() not in held)
+    unknown = sorted(set(weights) - set(expected))
     words = [
         f"{len(names)} {kind}, the first {names[0]}"
         for kind, names in (("missing", missing), ("unexpected", unknown))

@@ -152,7 +152,7 @@ def test_a_model_that_only_encodes_makes_a_run_without_reconstructions(
     x = torch.from_numpy(run.images("inputs", np.arange(len(run)))).movedim(-1, 1) / 255
     with torch.inference_mode():  # unit scaling: what is stored is what the model saw, up to 8 bits
         np.testing.assert_allclose(run.latents(), network.model.encode(x).numpy(), atol=2e-3)
-    with pytest.raises(BadInputError, match="does not decode"):
+    with pytest.raises(BadInputError, match="no decoder"):
         predict.decoded(run.latents(), predict.ready(run, "cpu"))
 
 
@@ -315,6 +315,23 @@ def test_weights_of_another_model_are_told_by_their_first_keys(install: Install,
     checkpoint.adopt(tmp_path / "w.safetensors", "acme", {}, tmp_path / "m.safetensors")
     with pytest.raises(BadInputError, match="it is a checkpoint"):
         checkpoint.adopt(tmp_path / "m.safetensors", "acme", {}, tmp_path / "again.safetensors")
+
+
+def test_tied_weights_need_to_be_there_once_and_settings_without_a_usual_value_to_be_told(
+    install: Install, tmp_path: Path, fas: Callable[..., Result]
+) -> None:
+    settings = "@dataclass(frozen=True)\nclass Settings:\n    d: int\n\nclass Acme"
+    source = "from dataclasses import dataclass\n" + HEAD.replace("class Acme", settings)
+    source = source.replace("nn.Linear(3, 4)", "nn.Linear(3, config.d, bias=False); self.tied = self.net")
+    install(source + "    settings = Settings")
+    [listed] = [m for m in json.loads(fas("models", "--json").out) if m["name"] == "acme"]
+    assert (listed["problem"], listed["parameters"], listed["config"]) == (None, None, {"d": None})
+    save_file({"net.weight": torch.ones(7, 3)}, tmp_path / "w.safetensors")
+    with pytest.raises(BadInputError, match="must be told its setting 'd'"):
+        checkpoint.adopt(tmp_path / "w.safetensors", "acme", {}, tmp_path / "m.safetensors")
+    checkpoint.adopt(tmp_path / "w.safetensors", "acme", {"d": 7}, tmp_path / "m.safetensors")
+    model, _ = checkpoint.loaded(tmp_path / "m.safetensors")
+    assert model.encode(torch.ones(1, 3, 32, 32)).tolist() == [[3.0] * 7]
 
 
 # -------------------------------------------------------------------------------------------------------- what is given
