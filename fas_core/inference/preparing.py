@@ -14,7 +14,8 @@ def rules(given: Input) -> str:
     """How files become what a model is given, by name. It is hashed into run ids."""
     if (given.channels, given.scaling) == (GRAY, STANDARD):
         return images.PREPROCESSING
-    scaling = images.STANDARD_SCALING if given.scaling == STANDARD else repr(given.scaling)
+    mean, std = (", ".join(map(str, part)) for part in given.affine)
+    scaling = images.STANDARD_SCALING if given.scaling == STANDARD else f"less {mean}, over {std}"
     return f"{images.LOADING[given.channels]}; {scaling}"
 
 
