@@ -54,14 +54,23 @@ function switchedOff(chart) {
   return off;
 }
 
-/** The chart drawn again on paper, with what its legend has switched off, and all of its axes. */
+// Legends without what they have switched off, which is not drawn either.
+function legendsOf(chart) {
+  const off = switchedOff(chart);
+  return listed(chart.getOption().legend).map(({ selected, data }) => ({
+    selected,
+    data: data?.filter((entry) => !off.has(entry.name ?? entry)),
+  }));
+}
+
+/** The chart drawn again on paper, without what its legend has switched off, and with all of its axes. */
 export function drawingOfChart(chart) {
   const [width, height] = [chart.getWidth(), chart.getHeight()];
   const again = new chart.constructor(null, merged(chart._theme, PAPER), { renderer: "svg", ssr: true, width, height });
   try {
     again.setOption({ ...given(chart), animation: false });
-    const { legend } = chart.getOption();
-    if (legend) again.setOption({ legend: listed(legend).map(({ selected }) => ({ selected })) });
+    const legend = legendsOf(chart);
+    if (legend.length) again.setOption({ legend });
     const svg = again.renderToSVGString();
     return { body: svg.replace("<svg ", '<svg overflow="visible" '), width, height };
   } finally {

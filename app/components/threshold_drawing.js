@@ -129,9 +129,9 @@ export class Drawing {
     context.fillText(title, axis.end - shift + 8, y);
   }
 
-  // Counts of sorted scores between neighbouring edges.
+  // Counts of sorted scores between neighbouring edges; infinite ones are in the outermost.
   histogram(scores, edges) {
-    const at = edges.map((edge) => below(scores, edge));
+    const at = edges.map((edge) => (edge === Infinity ? scores.length : below(scores, edge)));
     return edges.slice(1).map((_, i) => at[i + 1] - at[i]);
   }
 
