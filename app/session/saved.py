@@ -13,7 +13,7 @@ from fas_core.evaluation.presentations import FRAME
 _PAGE = "_page_saved"  # in the session: the current page, as its address has it
 _BESIDE = "_runs_beside"  # labels of the Runs that it shows beside the sidebar's
 _INSTEAD = "_shown_instead"  # names of what it shows in the place of Runs
-PLAIN = r"[^\w.+-]+"  # all else, in names of files, is a hyphen
+PLAIN = r"[^\w.+]+"  # all else, in names of files, is a hyphen
 MOST_NAMED = 3  # subsets, in the name of a file
 
 

@@ -84,8 +84,11 @@ def compare(
 
 def _say_cautions(of: Several) -> None:
     """Each once, though several pairs share a Run."""
+    called = {
+        system.run.id: name.removesuffix(f", {system.score}") for system, name in zip(of.systems, of.names, strict=True)
+    }
     for said in dict.fromkeys(
-        f"{'Optimistic' if caution.kind == 'optimistic' else 'Warning'}: {of_run.info.name}: {caution.message}"
+        f"{'Optimistic' if caution.kind == 'optimistic' else 'Warning'}: {called[of_run.id]}: {caution.message}"
         for pair in of.pairs
         for of_run, caution in pair.cautions
     ):
