@@ -101,17 +101,17 @@ def scanned(
         raise BadInputError(f"{root} does not exist. Give the data set's root folder.")
     likely = recognised(root)
     chosen = layout or likely or ("csv" if root.is_file() or (root / "manifest.csv").is_file() else "folder")
-    hint = _hint(root, chosen, likely)
+    hint = f" This looks like {_title(likely)}: --layout {likely}." if likely and likely != chosen else ""
     try:
         scan = _scanned(root, chosen, asked)
     except BadInputError as error:
-        raise BadInputError(f"{error}{hint}") from error
+        raise BadInputError(f"{error}{hint or _folder_above(root, likely)}") from error
     if scan.rows.empty:
         why = "".join(f" {note}" for note in scan.notes)
         what = "image" if described(chosen) is None else described(chosen).unit  # type: ignore[union-attr]
         raise BadInputError(
             f"{root}: no {what} found with layout '{chosen}'.{why}{_first_left(scan)} See 'fas data layouts' for its "
-            f"folders.{hint}"
+            f"folders.{hint or _folder_above(root, likely)}"
         )
     by = () if layout else (f"read as {_title(chosen)}: --layout {chosen}",)
     return Scanned(scan.rows, (*by, *scan.reading), (*scan.notes, *([hint.strip()] if hint else [])), scan.left)
@@ -170,11 +170,9 @@ def _fitting(files: list[str]) -> str:
     return best if best and fits[best] > len(files) / 2 else ""
 
 
-def _hint(root: Path, chosen: str, likely: str) -> str:
-    """Which layout fits better than the one chosen, or from which folder above."""
-    if likely:
-        return f" This looks like {_title(likely)}: --layout {likely}." if likely != chosen else ""
-    files = _looked_at(root)
+def _folder_above(root: Path, likely: str) -> str:
+    """A sentence where a folder is a part of a released set, which is read from above it."""
+    files = [] if likely else _looked_at(root)
     above = root.resolve()
     for folder in list(above.parents)[:2]:
         part = _fitting([(above.relative_to(folder) / file).as_posix() for file in files])

@@ -5,7 +5,7 @@ test_release/1/HR_1.avi     people 1 to 30, others than those: subjects 21 to 50
 train_release/1/1.face      boxes, where somebody made them: frame x y width height; also in face-locations/
 
 Needs no lists. Its seven tests are protocols: low, normal, high quality (a camera each), warped, cut and video (a
-species each, all qualities), overall. The set has no dev part.
+species each, all qualities), overall. A quality is a session. The set has no dev part.
 Source: Zhang et al., A Face Antispoofing Database with Diverse Attacks, ICB 2012; names as bob.db.casia_fasd has them.
 """
 
@@ -33,6 +33,7 @@ def _columns(names: Names) -> dict[str, str]:
         "pai_species": species,
         "instrument": instrument,
         "subject_id": str(int(names["person"]) + shift),
+        "session_id": quality,
         "device": {"low": "old USB camera", "normal": "new USB camera", "high": "Sony NEX-5"}[quality],
         "quality": quality,
     }

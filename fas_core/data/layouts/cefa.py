@@ -8,10 +8,10 @@ protocol/CASIA_CeFA@p1.1_video_train.txt         also _image_, _dev, _test
 train/1_000_1_1_1/profile/0001.jpg               the challenge of 2020; dev/000001/, test/: numbers for names
 4@1_train.txt, 4@1_dev_ref.txt                   its lists: a clip or image, its label
 
-Needs the lists for its protocols (1.1, 1.3, 1.5: ethnicity; 2.1, 2.2: species; 4.1, 4.3, 4.5: both; 4@1 to 4@3: the
-challenge) and for the labels of the challenge's clips without names, where the names in a training list tell which
-number is bona fide. A person's folder may end in an identity card's number, which says age and sex: no id has it, but
-paths do.
+Needs the lists for its protocols (1.1, 1.3, 1.5: ethnicity; 2.1, 2.2: species; 3: modality; 4.1, 4.3, 4.5: ethnicity
+and species; 4@1 to 4@3: the challenge) and for the labels of the challenge's clips without names, where the names in a
+training list tell which number is bona fide. A person's folder may end in an identity card's number, which says age and
+sex: no id has it, but paths do.
 Source: Liu et al., CASIA-SURF CeFA, WACV 2021; names and lists as its repository (liuajian/CASIA-FAS-Dataset) has them.
 """
 
@@ -95,6 +95,7 @@ SET = DataSet(
         **{f"1.{n}": _protocol(f"1.{n}", f"trained on {name} alone") for n, name in ((1, "AF"), (3, "CA"), (5, "EA"))},
         "2.1": _protocol("2.1", "trained on cloth, tested on screens and masks"),
         "2.2": _protocol("2.2", "trained on screens, tested on cloth and masks"),
+        "3": _protocol("3", "across modalities: keep one by --modality"),
         **{
             f"4.{n}": _protocol(f"4.{n}", f"trained on screens of {name} alone")
             for n, name in ((1, "AF"), (3, "CA"), (5, "EA"))

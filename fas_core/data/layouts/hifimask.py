@@ -5,6 +5,7 @@ Data/3_48_0_1_1_1/0001.png                        type 0 bona fide, 1 transparen
 protocol/CASIA_HiFiMask@p1_video_train.txt        also _image_, _dev, _test; p2.1 to p2.3, p3
 
 Needs the lists for its protocols: 1 (all), 2.1 to 2.3 (a species that training does not see), 3 (few images).
+A scene is a session.
 Source: Liu et al., Contrastive Context-aware Learning for 3D High-fidelity Mask Face PAD, TIFS 2022; names, codes and
 lists as its repository (liuajian/CASIA-FAS-Dataset) has them; its 54,223 videos.
 """
@@ -24,6 +25,7 @@ def _columns(names: Names) -> dict[str, str]:
     return {
         "pai_species": _SPECIES[names["type"]],
         "subject_id": f"{names['skin']}_{names['person']}",
+        "session_id": _SCENES[names["scene"]],
         "device": _SENSORS[int(names["sensor"])],
         "skin": _SKINS[names["skin"]],
         "scene": _SCENES[names["scene"]],
