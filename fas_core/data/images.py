@@ -54,6 +54,7 @@ _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _PNM_SPACE = b" \t\r\n\v\f"
 _PNM_NUMBER = rb"(?:[" + _PNM_SPACE + rb"]|#[^\r\n]*[\r\n])++([0-9]{1,10}+)"  # possessive: no search through gaps
 _PNM_BEGINNING = re.compile(rb"P[1-6][" + _PNM_SPACE + rb"]+(#|[0-9]+[" + _PNM_SPACE + rb"])")
+_PHOTOS = (b"avif", b"avis", b"heic", b"heix", b"heif", b"mif1", b"msf1")  # in the container of MP4
 _BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
 _PNM_BITMAP_HEADER = re.compile(rb"P[14]" + _PNM_NUMBER * 2 + rb"[" + _PNM_SPACE + rb"]")
 _PNM_HEADER = re.compile(rb"P[2356]" + _PNM_NUMBER * 3 + rb"[" + _PNM_SPACE + rb"]")
@@ -114,7 +115,7 @@ def of_bytes(data: bytes, size: int = 128, channels: int = 1) -> NDArray[np.floa
     except UnreadableImageError:
         raise
     except UnidentifiedImageError:
-        raise UnreadableImageError(f"not a readable {', '.join(FORMATS)} or PNM image") from None
+        raise UnreadableImageError(f"{_foreign(data)}not a readable {', '.join(FORMATS)} or PNM image") from None
     except Exception as error:  # decoders meet damage with any exception: struct.error, SyntaxError, OverflowError, ...
         reason = " ".join(str(error).split())[:200]
         raise UnreadableImageError(f"cannot be decoded: {reason or type(error).__name__}") from error
@@ -181,6 +182,13 @@ def _file_bytes(path: Path) -> bytes:
             raise
         raise UnreadableImageError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
     return data
+
+
+def _foreign(data: bytes) -> str:
+    """What a file that is no image is, where it can be put right."""
+    is_video = data.startswith(b"\x1aE\xdf\xa3") or (data[:4] == b"RIFF" and data[8:11] == b"AVI")
+    is_video |= data[4:8] == b"ftyp" and data[8:12] not in _PHOTOS
+    return "a video, whose frames 'fas data frames' takes: " if is_video else ""
 
 
 def _check_length(data: bytes) -> None:

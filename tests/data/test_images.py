@@ -160,6 +160,14 @@ def test_refuses_what_is_no_file(tmp_path: Path) -> None:
         images.load(tmp_path / "absent.png")
 
 
+@pytest.mark.parametrize("head", [b"\0\0\0\x20ftypqt  ", b"RIFF\0\0\0\0AVI LIST", b"\x1aE\xdf\xa3\x01"])
+def test_a_video_is_told_where_its_frames_come_from(load: Callable[[bytes], NDArray[np.float32]], head: bytes) -> None:
+    with pytest.raises(UnreadableImageError, match="^a video, whose frames 'fas data frames' takes: not a readable"):
+        load(head + bytes(100))
+    with pytest.raises(UnreadableImageError, match="^not a readable"):
+        load(b"\0\0\0\x20ftypheic" + bytes(100))
+
+
 def test_refuses_empty_and_foreign_files(load: Callable[[bytes], NDArray[np.float32]]) -> None:
     with pytest.raises(UnreadableImageError, match="empty"):
         load(b"")
