@@ -6,7 +6,9 @@ batch by batch, and saves one PNG per reconstruction. Start-up does not count.
 
 from __future__ import annotations
 
+import math
 import resource
+import shutil
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from scipy.stats import spearmanr
 
@@ -23,8 +26,9 @@ from fas_core.bench import own_process
 from fas_core.data import images, manifest
 from fas_core.data.manifest import Manifest
 from fas_core.documents import Json
-from fas_core.inference import infer
+from fas_core.inference import infer, onnx_engine
 from fas_core.training import checkpoint, devices, experiments, train
+from fas_core.training.devices import ONNX
 
 FULL: Json = {}
 QUARTER: Json = {"width": 0.25, "latent_dim": 128}
@@ -38,6 +42,7 @@ TARGETS = {
     "memory_growth": ("at_most", 1.05),
     "bf16_largest_change": ("at_most", 0.01),
     "bf16_spearman": ("at_least", 0.999),
+    "onnx_largest_difference": ("at_most", 1e-5),
 }
 
 
@@ -59,7 +64,7 @@ def figures(n: int = 4_096, many: int = 32_768, measured: int = 256) -> dict[str
         by_name |= _several(root, data)
         few = _peak(data, root)
         by_name["memory_growth"] = _peak(_repeated(data, many), root) / few
-        by_name |= _half_precision(data, root, measured)
+        by_name |= _half_precision(data, root, measured) | _by_onnx(data, root)
     return by_name
 
 
@@ -183,3 +188,22 @@ def _half_precision(data: Manifest, root: Path, n: int) -> dict[str, float]:
         "bf16_largest_change": float(np.abs(in_bf16 / in_fp32 - 1).max()),
         "bf16_spearman": float(min(correlations)),
     }
+
+
+def _by_onnx(data: Manifest, root: Path) -> dict[str, float]:
+    """Seconds of the small model on the CPU by ONNX Runtime over those by PyTorch, both in fp32, by turns; and how far
+    their scores are apart, of numbers above one relatively. Both wait for the same images; exporting does not count.
+    """
+    path = root / "small.safetensors"
+    seconds: dict[str, float] = {}
+    runs: dict[str, NDArray[np.float64]] = {}
+    onnx_engine.by_it(infer.loaded(path), root / "onnx")
+    for precision in ("fp32", ONNX, "fp32", ONNX):
+        cache = root / "onnx"
+        shutil.rmtree(cache / "runs", ignore_errors=True)
+        start = time.perf_counter()
+        (run,) = infer.write_runs([path], data, cache, device="cpu", precision=precision)
+        seconds[precision] = min(time.perf_counter() - start, seconds.get(precision, math.inf))
+        runs[precision] = run.samples(run.info.scores)[run.info.scores].to_numpy(float)
+    apart = np.abs(runs[ONNX] - runs["fp32"]) / np.abs(runs["fp32"]).clip(min=1)
+    return {"onnx_over_torch": seconds[ONNX] / seconds["fp32"], "onnx_largest_difference": float(apart.max())}

@@ -12,3 +12,5 @@ def test_cache_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     assert figures["small_against_loop"] == pytest.approx(figures["small_rate"] / figures["small_loop_rate"])
     assert figures["memory_growth"] == pytest.approx(1, abs=0.1)
     assert figures["bf16_largest_change"] < 0.05
+    assert figures["onnx_over_torch"] > 0
+    assert figures["onnx_largest_difference"] < 1e-5
