@@ -23,5 +23,8 @@ def load_pages() -> None:
 if __name__ == "__main__":
     from streamlit.web import cli
 
+    from fas_core.files import be_private
+
+    be_private()
     load_pages()
     cli.main(prog_name="streamlit")

@@ -1,19 +1,27 @@
-"""Files whole or not at all, folders, tables (CSV and Parquet) read and written."""
+"""Files whole or not at all, folders, tables (CSV and Parquet) read and written.
+
+What is written is for its owner alone (files 0600, folders 0700), or for the group that `FAS_GROUP` names as well.
+What is read is a regular file: a pipe may never say anything, and a device never end.
+"""
 
 from __future__ import annotations
 
 import codecs
+import errno
 import hashlib
 import io
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from csv import Error as CsvError
 from csv import reader
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +65,34 @@ def csv(table: pd.DataFrame) -> bytes:
     return safe.rename(columns=lambda name: harmless(str(name))).to_csv(index=False, lineterminator="\n").encode()
 
 
+def opened_file(path: Path, below: Path | None = None) -> io.BufferedReader:
+    """A regular file, open for reading; whoever opens a path that a file or a person has given opens it with this.
+
+    `below`: a folder that the path is in; under it no symbolic link is followed. Raises OSError for all that cannot be
+    opened or is no regular file (a pipe, a device, a folder), and never waits.
+    """
+    if below is not None:
+        _require_unlinked(path, below)
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if below is None else os.O_NOFOLLOW))
+    kind = os.fstat(handle).st_mode
+    if stat.S_ISREG(kind):
+        return os.fdopen(handle, "rb")
+    os.close(handle)
+    if stat.S_ISDIR(kind):
+        raise IsADirectoryError(errno.EISDIR, "Is a folder", str(path))
+    raise OSError(errno.EINVAL, "Is no regular file", str(path))
+
+
+def _require_unlinked(path: Path, below: Path) -> None:
+    """Raises OSError where a part of the path under the folder is a symbolic link."""
+    for part in (path, *path.parents):
+        if part == below:
+            return
+        if part.is_symlink():
+            raise OSError(errno.ELOOP, "Is a symbolic link, which is not followed here", str(part))
+    raise ValueError(f"{path} is not below {below}")
+
+
 MISSING = "missing"  # in place of the hash of a file that cannot be read
 
 
@@ -64,11 +100,12 @@ CONTENT_BYTES = 8  # of a hash that stands for an image
 
 
 def content_hashes(paths: Sequence[Path]) -> Iterator[str]:
-    """SHA-256 per file, in order; `MISSING` for a file that cannot be read."""
+    """SHA-256 per file, in order; `MISSING` for what cannot be read or is no regular file."""
 
     def content_hash(path: Path) -> str:
         try:
-            return hashlib.sha256(path.read_bytes()).hexdigest()
+            with opened_file(path) as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
         except (OSError, ValueError):  # a NUL in a path is a ValueError
             return MISSING
 
@@ -108,9 +145,18 @@ def _content(path: Path) -> bytes:
         what = "is a folder, not a file" if path.is_dir() else "does not exist"
         raise BadInputError(f"{path} {what}. Give the path of a CSV or Parquet file.")
     try:
-        return path.read_bytes()  # once: it may be a pipe
+        if _is_of_shell(path):
+            return path.read_bytes()
+        with opened_file(path) as file:
+            return file.read()
     except OSError as error:
-        raise BadInputError(f"{path} cannot be read: {error.strerror}. Check its permissions.") from error
+        remedy = "Give the path of a CSV or Parquet file" if error.errno == errno.EINVAL else "Check its permissions"
+        raise BadInputError(f"{path} cannot be read: {error.strerror}. {remedy}.") from error
+
+
+def _is_of_shell(path: Path) -> bool:
+    """Whether it is what the shell hands over, as in <(zcat scores.csv.gz): somebody writes there, and ends."""
+    return path == Path("/dev/stdin") or path.parent in (Path("/dev/fd"), Path("/proc/self/fd"))
 
 
 def _decoded(path: Path, content: bytes) -> str:
@@ -278,17 +324,27 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
 class end_of:
     """The end of a file that only grows, held while the block runs: nobody else writes there meanwhile.
 
-    Raises OSError where the file cannot be written.
+    `below`: see `opened_file`. Raises OSError where the file cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, below: Path | None = None) -> None:
+        self.path, self.below = path, below
 
     def __enter__(self) -> end_of:
         import fcntl  # POSIX has it; what was written can be read without
 
         make_folder(self.path.parent)
-        self.handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK
+        if self.below is not None:
+            _require_unlinked(self.path, self.below)
+            flags |= os.O_NOFOLLOW
+        is_new = not self.path.exists()
+        self.handle = os.open(self.path, flags, 0o600)
+        if not stat.S_ISREG(os.fstat(self.handle).st_mode):
+            os.close(self.handle)
+            raise OSError(errno.EINVAL, "Is no regular file", str(self.path))
+        if is_new:
+            make_private(self.path)
         fcntl.flock(self.handle, fcntl.LOCK_EX)
         return self
 
@@ -321,18 +377,20 @@ class atomic_file:
         try:
             handle, name = tempfile.mkstemp(prefix=f".{self.path.name}.", suffix=".tmp", dir=self.path.parent)
         except OSError as error:
-            raise BadInputError(_cannot_write(self.path.parent, error)) from error
+            raise BadInputError(cannot_write(self.path.parent, error)) from error
         os.close(handle)
         self.temporary = Path(name)
         return self.temporary
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, raised: BaseException | None, _: object) -> None:
         try:
             if kind is None:
-                self.temporary.chmod(0o644)
+                make_private(self.temporary)
                 self.temporary.replace(self.path)
+            elif is_about_space(raised):
+                raise BadInputError(cannot_write(self.path, raised)) from raised
         except OSError as error:
-            raise BadInputError(_cannot_write(self.path, error)) from error
+            raise BadInputError(cannot_write(self.path, error)) from error
         finally:
             self.temporary.unlink(missing_ok=True)
 
@@ -350,7 +408,7 @@ class new_folder:
         try:
             is_free = not self.path.exists() or (self.path.is_dir() and next(self.path.iterdir(), None) is None)
         except OSError as error:
-            raise BadInputError(_cannot_write(self.path, error)) from error
+            raise BadInputError(cannot_write(self.path, error)) from error
         if not is_free:
             what = "is not empty" if self.path.is_dir() else "is a file"
             raise BadInputError(f"{self.path} {what}. Choose a folder that is not there yet.")
@@ -359,16 +417,16 @@ class new_folder:
         try:
             self.temporary = Path(tempfile.mkdtemp(prefix=f".{whole.name}.", suffix=".tmp", dir=whole.parent))
         except OSError as error:
-            raise BadInputError(_cannot_write(whole.parent, error)) from error
+            raise BadInputError(cannot_write(whole.parent, error)) from error
         return self.temporary
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             if kind is None:
-                self.temporary.chmod(0o755)
+                make_private(self.temporary)
                 self.temporary.replace(self.path.resolve())
         except OSError as error:
-            raise BadInputError(_cannot_write(self.path, error)) from error
+            raise BadInputError(cannot_write(self.path, error)) from error
         finally:
             shutil.rmtree(self.temporary, ignore_errors=True)
 
@@ -376,9 +434,54 @@ class new_folder:
 def make_folder(folder: Path) -> None:
     """`folder` and its parents; raises BadInputError naming what stands in the way."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        for missing in reversed([part for part in (folder, *folder.parents) if not part.exists()]):
+            with suppress(FileExistsError):  # somebody else made it meanwhile, or something stands in the way
+                missing.mkdir()
+                make_private(missing)
+        folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise BadInputError(_cannot_write(folder, error)) from error
+        raise BadInputError(cannot_write(folder, error)) from error
+
+
+GROUP = "FAS_GROUP"  # names the group that may read and write, too
+
+
+def be_private() -> None:
+    """From here on this process, and those that it starts, write files for their owner (and `FAS_GROUP`) alone."""
+    os.umask(0o077 if _group() is None else 0o007)
+
+
+def make_private(path: Path) -> None:
+    """Leaves a file or folder that this process has made to its owner, and to `FAS_GROUP` where it is set."""
+    group, is_folder = _group(), path.is_dir()
+    if group is not None:
+        os.chown(path, -1, group)
+    path.chmod((0o700 if is_folder else 0o600) if group is None else (0o2770 if is_folder else 0o660))
+
+
+def _group() -> int | None:
+    name = os.environ.get(GROUP)
+    return _group_id(name) if name else None
+
+
+@lru_cache
+def _group_id(name: str) -> int:
+    import grp  # POSIX has it
+
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise BadInputError(f"{GROUP} names no group of this machine, '{name}'. Name one that you are in.") from None
+
+
+def is_about_space(error: BaseException | None) -> bool:
+    """Whether writing has failed for want of room, whatever library has said so."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in _NO_ROOM
+    return error is not None and any(os.strerror(number) in str(error) for number in _NO_ROOM)
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def require_writable(folder: Path) -> None:
@@ -388,8 +491,11 @@ def require_writable(folder: Path) -> None:
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".", suffix=".tmp"):
             pass
     except OSError as error:
-        raise BadInputError(_cannot_write(folder, error)) from error
+        raise BadInputError(cannot_write(folder, error)) from error
 
 
-def _cannot_write(folder: Path, error: OSError) -> str:
-    return f"Cannot write to {folder}: {error.strerror or error}. Choose another folder or change its permissions."
+def cannot_write(folder: Path, error: BaseException | None) -> str:
+    """Where writing has failed, why, and what helps."""
+    said = getattr(error, "strerror", None) or error
+    remedy = "Free space" if is_about_space(error) else "Change its permissions"
+    return f"Cannot write to {folder}: {said}. {remedy} or choose another folder."

@@ -1,13 +1,19 @@
 """Exported tables: nothing in them is a formula to a spreadsheet, and ids and numbers stay what they are."""
 
+import errno
+import grp
 import gzip
 import io
+import os
+import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from fas_core import files
+from fas_core.data import boxes, images, videos
+from fas_core.data.images import UnreadableImageError
 from fas_core.errors import BadInputError
 
 
@@ -133,3 +139,108 @@ def test_case_tables(shared: Path, case: str, said: str) -> None:
             files.read_table(shared / "cases" / case)
     else:
         assert {"sample_id", "label", "score", "pai_species"} <= set(files.read_table(shared / "cases" / case))
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Path:
+    """Nobody writes there, ever."""
+    os.mkfifo(tmp_path / "pipe.csv")
+    return tmp_path / "pipe.csv"
+
+
+def test_pipes_devices_and_folders_are_refused_at_once(pipe: Path) -> None:
+    for path in (pipe, Path("/dev/zero"), Path("/dev/tty"), pipe.parent):
+        with pytest.raises(OSError, match="regular file|Is a folder|No such device"):
+            files.opened_file(path)
+        for read in (files.read_table, files.read_text, boxes.read):
+            with pytest.raises(BadInputError, match=re.escape(str(path))):
+                read(path)
+        with pytest.raises(UnreadableImageError, match="regular"):
+            images.load(path)
+        with pytest.raises(OSError, match="regular|folder|device"):
+            images.is_image(path)
+    assert [*files.content_hashes([pipe, Path("/dev/zero")])] == [files.MISSING] * 2
+    (frames,) = (videos._worked((pipe, pipe.parent / "out"), videos.Sampling(n=1)),)
+    assert frames.problem == "not a regular file"
+    with pytest.raises(OSError, match="regular"), files.end_of(pipe):
+        pass
+
+
+def test_what_the_shell_hands_over_is_read() -> None:
+    """As in fas metrics <(zcat scores.csv.gz)."""
+    reading, writing = os.pipe()
+    os.write(writing, b"id,score\na,1\n")
+    os.close(writing)
+    assert files.read_table(Path(f"/dev/fd/{reading}"))["score"].tolist() == ["1"]
+    os.close(reading)
+
+
+def test_no_link_is_followed_below_a_folder(tmp_path: Path) -> None:
+    secret, own = tmp_path / "elsewhere" / "secret", tmp_path / "link to cache"
+    secret.parent.mkdir()
+    secret.write_text("before")
+    (tmp_path / "cache" / "there").mkdir(parents=True)
+    own.symlink_to(tmp_path / "cache")  # the folder itself may be a link
+    (own / "there" / "real").write_text("real")
+    with files.opened_file(own / "there" / "real", below=own) as file:
+        assert file.read() == b"real"
+    (own / "file").symlink_to(secret)
+    (own / "folder").symlink_to(secret.parent)
+    (own / "new").symlink_to(secret.with_name("not yet"))
+    for path in (own / "file", own / "folder" / "secret", own / "new"):
+        with pytest.raises(OSError, match="link"):
+            files.opened_file(path, below=own)
+        with pytest.raises(OSError, match="link"), files.end_of(path, below=own) as end:
+            end.write_line("after")
+    assert secret.read_text() == "before"
+    assert [path.name for path in secret.parent.iterdir()] == ["secret"]
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
+def test_what_is_written_is_its_owners_alone(tmp_path: Path, umask: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def modes() -> dict[str, str]:
+        return {str(path.relative_to(tmp_path)): oct(path.stat().st_mode & 0o7777) for path in tmp_path.rglob("*")}
+
+    def write(part: str) -> None:
+        files.write_table(pd.DataFrame({"a": [1]}), tmp_path / part / "b" / "t.csv")
+        with files.new_folder(tmp_path / part / "n"):
+            pass
+        with files.end_of(tmp_path / part / "b" / "lines") as end:
+            end.write_line("x")
+
+    before = os.umask(umask)
+    try:
+        write("a")
+        assert modes() == {"a": "0o700", "a/b": "0o700", "a/n": "0o700", "a/b/t.csv": "0o600", "a/b/lines": "0o600"}
+        monkeypatch.setenv("FAS_GROUP", grp.getgrgid(os.getgid()).gr_name)
+        write("g")
+    finally:
+        os.umask(before)
+    shared = {name: mode for name, mode in modes().items() if name[0] == "g"}
+    assert shared == {"g": "0o2770", "g/b": "0o2770", "g/n": "0o2770", "g/b/t.csv": "0o660", "g/b/lines": "0o660"}
+    monkeypatch.setenv("FAS_GROUP", "no such group")
+    with pytest.raises(BadInputError, match="FAS_GROUP names no group of this machine, 'no such group'"):
+        files.make_folder(tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+        OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)),
+        RuntimeError("I/O error: No space left on device (os error 28)"),  # as libraries say it
+    ],
+)
+def test_a_full_disk_is_said_in_a_message_and_leaves_nothing(tmp_path: Path, error: Exception) -> None:
+    (tmp_path / "t").write_text("before")
+
+    def write(error: Exception) -> None:
+        with files.atomic_file(tmp_path / "t") as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises(BadInputError, match="Cannot write to .*(No space|quota).*Free space"):
+        write(error)
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("t", "before")]
+    with pytest.raises(ZeroDivisionError):
+        write(ZeroDivisionError())

@@ -28,6 +28,7 @@ from fas_core.cli import (
 )
 from fas_core.cli.printing import say, show_all_texts
 from fas_core.errors import BadInputError
+from fas_core.files import be_private
 
 app = typer.Typer(
     name="fas",
@@ -103,6 +104,7 @@ parser = typer.main.get_command(app)  # reads the signatures of all commands: on
 def main() -> None:
     """Entry point: bad input ends with one message and status 2, never with a traceback."""
     os.environ["PYTHONSAFEPATH"] = "1"  # no process started from here imports what lies in the working folder
+    be_private()
     show_all_texts()
     logging.basicConfig(format="fas: note: %(message)s", level=logging.WARNING)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells the precision of every model it prepares

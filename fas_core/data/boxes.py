@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from fas_core.data.manifest import BOXES, Manifest
 from fas_core.errors import BadInputError
+from fas_core.files import opened_file
 from fas_core.texts import read_numbers
 
 BOX = ("box_x", "box_y", "box_width", "box_height")
@@ -37,7 +38,8 @@ def read(path: Path) -> pd.DataFrame:
     BadInputError for lines that are of none of the kinds above.
     """
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        with opened_file(path) as file:
+            lines = file.read().decode(errors="replace").splitlines()
     except OSError as error:
         raise BadInputError(f"{path} cannot be read: {error.strerror}.") from error
     numbered = [(row, line) for row, line in enumerate(lines) if line.strip()]

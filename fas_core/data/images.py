@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageFile, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
-from fas_core.files import CONTENT_BYTES
+from fas_core.files import CONTENT_BYTES, opened_file
 
 STANDARD_SCALING = "(x-mean)/std*0.25+0.5, 1e-4"
 _LOADING = "1: first frame; {}; full range; centre square, lanczos"
@@ -125,7 +125,7 @@ def of_bytes(data: bytes, size: int = 128, channels: int = 1) -> NDArray[np.floa
 
 def is_image(path: Path) -> bool:
     """Whether the file begins as one of the formats that `load` reads; it may yet be damaged. Raises OSError."""
-    with path.open("rb") as file:
+    with opened_file(path) as file:
         head = file.read(64)
     if _PNM_BEGINNING.match(head):
         return True
@@ -173,9 +173,9 @@ def content(x: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
 def _file_bytes(path: Path) -> bytes:
     """The whole file. Reading it at once leaves no open handle behind and bounds what a decoder can seek in."""
     try:
-        if not path.is_file():  # a pipe or device would block or never end
+        if not path.is_file():
             raise UnreadableImageError("no such file" if not path.exists() else "not a regular file")
-        with path.open("rb") as file:
+        with opened_file(path) as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
         if isinstance(error, UnreadableImageError):

@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -34,7 +35,7 @@ from fas_core.data import boxes, images, manifest, processes
 from fas_core.data.manifest import Manifest
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
-from fas_core.files import end_of, make_folder, require_writable, write_table
+from fas_core.files import end_of, make_folder, opened_file, require_writable, write_table
 from fas_core.progress import task
 
 if TYPE_CHECKING:
@@ -248,6 +249,9 @@ def _worked(clip: _Clip, sampling: Sampling) -> Taken:
         return Taken(
             problem="no such file" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
         )
+    if not S_ISREG(stat.st_mode):  # a pipe or device would block or never end
+        shutil.rmtree(folder, ignore_errors=True)
+        return Taken(problem="not a regular file")
     made_from = {"bytes": stat.st_size, "changed": stat.st_mtime_ns, "sampling": sampling.words, "rules": RULES}
     made_from |= {"flipped": True} if is_flipped else {}
     try:
@@ -357,7 +361,7 @@ class _Reading:
 
 def _reason(path: Path, error: Exception) -> str:
     """Why a file could not be opened or read on."""
-    with path.open("rb") as file:
+    with opened_file(path) as file:
         head = file.read(12)
     if not head:
         return "not a readable video: the file is empty"

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from fas_core.errors import BadInputError
-from fas_core.files import make_folder
+from fas_core.files import make_folder, make_private
 from fas_core.runs.store import delete, read_json
 
 LOCK = ".lock"
@@ -57,9 +57,11 @@ def _locked(folder: Path) -> int:
     while True:
         make_folder(folder)
         try:
-            handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+            handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         except FileNotFoundError:
             continue  # its last writer has just removed the empty folder
+        with suppress(OSError):  # it is another's, or gone again
+            make_private(folder / LOCK)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

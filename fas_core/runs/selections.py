@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fas_core.errors import BadInputError
-from fas_core.files import make_folder
+from fas_core.files import make_folder, make_private
 from fas_core.runs.store import Run
 
 NAME = re.compile(r"\w(?:[\w .+=-]{0,62}[\w+=-])?")
@@ -47,6 +47,7 @@ def save(run: Run, name: str, sample_ids: Sequence[str] | pd.Series) -> Path:
     temporary = path.with_name(f".{os.getpid()}-{os.urandom(6).hex()}.tmp")
     try:
         pq.write_table(pa.table({"sample_id": ids}), temporary, compression="zstd")
+        make_private(temporary)
         os.link(temporary, path)  # unlike a rename, fails where somebody has been faster
     except FileExistsError as error:
         raise BadInputError(

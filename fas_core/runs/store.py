@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 from fas_core.data.names import ATTACK, BONA_FIDE, SUBSET_NAME, in_protocol_order
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
-from fas_core.files import atomic_file, make_folder
+from fas_core.files import atomic_file, make_folder, make_private
 from fas_core.runs import measured
 
 FORMAT_VERSION = 2
@@ -149,8 +149,8 @@ def write_shard(
             {path.name: FileMeta(path.stat().st_size, file_sha256(path)) for path in files_in(temporary)},
         )
         (temporary / "meta.json").write_text(sealed(meta.as_json()), encoding="utf-8")
-        temporary.chmod(0o755)
         for path in (*temporary.iterdir(), temporary):
+            make_private(path)
             _synced(path)
         if not is_shard(shard):
             delete(shard)  # what is left of one that somebody has deleted in part

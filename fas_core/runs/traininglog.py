@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from fas_core.documents import Json, read_as
 from fas_core.errors import BadInputError
-from fas_core.files import atomic_file
+from fas_core.files import atomic_file, cannot_write
 
 COLUMNS = ("epoch", "step", "split", "learning_rate")  # of every log; the model's terms come after them
 FLUSH_EVERY = 1.0  # seconds: what a kill can take from the log, and how far the app can be behind
@@ -104,9 +104,13 @@ class Log:
         """Writes the rows that are not in the file yet."""
         self._flushed = time.monotonic()
         if self._waiting:
-            with self.path.open("a") as file:
-                file.write("\n".join(self._waiting) + "\n")
-            self._waiting = []
+            try:
+                with self.path.open("a") as file:
+                    file.write("\n".join(self._waiting) + "\n")
+            except OSError as error:
+                raise BadInputError(cannot_write(self.path, error)) from error
+            finally:
+                self._waiting = []
 
 
 def _cell(value: Any) -> str:

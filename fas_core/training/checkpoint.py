@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from fas_core import models
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
-from fas_core.files import atomic_file
+from fas_core.files import atomic_file, opened_file
 from fas_core.models.base import Model
 from fas_core.training.known import Known
 
@@ -120,7 +120,8 @@ def known_of(path: Path) -> Known | None:
 
 def header_of(path: Path) -> Json:
     """The header alone, without reading the weights."""
-    with path.open("rb") as file:
+    _require_file(path)
+    with opened_file(path) as file:
         size = int.from_bytes(file.read(8), "little")
         text = file.read(size) if size < 100_000_000 else b""
     try:
@@ -132,7 +133,7 @@ def header_of(path: Path) -> Json:
 def sha256(path: Path) -> str:
     """Of the whole file."""
     _require_file(path)
-    with path.open("rb") as file:
+    with opened_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -167,7 +168,7 @@ def _is_pickled(path: Path) -> bool:
 
     A safetensors file starts with the length of its header, which may be any byte, and goes on with a brace.
     """
-    with path.open("rb") as file:
+    with opened_file(path) as file:
         start = file.read(9)
     if start[8:] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size:
         return False
@@ -176,7 +177,8 @@ def _is_pickled(path: Path) -> bool:
 
 def _require_file(path: Path) -> None:
     if not path.is_file():
-        raise BadInputError(f"Checkpoint {path} does not exist. 'fas train' writes one.")
+        what = "is no regular file" if path.exists() else "does not exist"
+        raise BadInputError(f"Checkpoint {path} {what}. 'fas train' writes one.")
 
 
 def _not_ours(path: Path) -> str:

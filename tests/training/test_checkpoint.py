@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,14 @@ def test_foreign_and_missing_files_are_named(tmp_path: Path) -> None:
         checkpoint.loaded(tmp_path / "other.safetensors")
     with pytest.raises(BadInputError, match="does not exist"):
         checkpoint.loaded(tmp_path / "none.safetensors")
+
+
+def test_pipes_and_devices_are_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        for read in (checkpoint.loaded, checkpoint.header_of, checkpoint.sha256, checkpoint.known_of):
+            with pytest.raises(BadInputError, match=f"{path} is no regular file"):
+                read(path)
 
 
 def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
