@@ -1,24 +1,63 @@
 """JSON documents as typed values: frozen dataclasses that are read by their types, or refused.
 
-A document of somebody's file is what it says it is only after `read_as` has looked at every field of it.
+A document of somebody's file is what it says it is only after `read_as` has looked at every field of it; `read` and
+`parsed` bound how long it is and how deep, before anything walks through it.
 """
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from fas_core.errors import BadInputError
+from fas_core.files import opened_file
 
 Json = dict[str, Any]  # an object as `json.loads` gives it, or ready for `json.dumps`; what is in it is not known here
+
+LARGEST = 64 * 2**20  # bytes
+DEEPEST = 64  # objects and lists within each other
+LONGEST_NUMBER = 2**63  # of whole numbers
 
 T = TypeVar("T")
 _INFINITE = {"inf": math.inf, "-inf": -math.inf}  # how JSON, which has no such numbers, says them
 _PLAIN = {str: "a text", int: "a whole number", bool: "true or false", NoneType: "null"}
+
+
+def read(path: Path, below: Path | None = None, *, largest: int = LARGEST) -> object:
+    """What the JSON document in a file says. `below`: see `files.opened_file`; raises its OSError.
+
+    Raises ValueError where it is none, is longer than so many bytes, or deeper than `DEEPEST`.
+    """
+    with opened_file(path, below) as file:
+        text = file.read(largest + 1)
+    if len(text) > largest:
+        raise ValueError(f"longer than {largest:,} bytes")
+    return parsed(text)
+
+
+def parsed(text: str | bytes) -> object:
+    """What a JSON text says. Raises ValueError where it is none, or deeper than `DEEPEST`."""
+    try:
+        content: object = json.loads(text)
+    except RecursionError:
+        raise ValueError(f"deeper than {DEEPEST} levels") from None
+    level = [content]
+    for _ in range(DEEPEST + 1):
+        level = [inner for outer in level for inner in _within(outer)]
+        if not level:
+            return content
+    raise ValueError(f"deeper than {DEEPEST} levels")
+
+
+def _within(content: object) -> Iterable[object]:
+    if isinstance(content, dict):
+        return content.values()
+    return content if isinstance(content, list) else ()
 
 
 def read_as(kind: type[T], content: object, where: str) -> T:
@@ -88,14 +127,18 @@ def _plain(kind: Any, content: Any, where: str, at: str) -> Any:
     if kind is float:
         if isinstance(content, str) and content in _INFINITE:
             return _INFINITE[content]
-        if isinstance(content, int | float) and not isinstance(content, bool):
+        if isinstance(content, float) or _is_whole(content):
             return content
         raise _refused("a number", content, where, at)
     if kind is Path:
         return Path(_plain(str, content, where, at))
-    if not isinstance(content, kind) or (kind is int and isinstance(content, bool)):
+    if not isinstance(content, kind) or (kind is int and not _is_whole(content)):
         raise _refused(_PLAIN[kind], content, where, at)
     return content
+
+
+def _is_whole(content: object) -> bool:
+    return isinstance(content, int) and not isinstance(content, bool) and abs(content) < LONGEST_NUMBER
 
 
 def _inside(at: str, name: str) -> str:

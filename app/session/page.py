@@ -28,11 +28,16 @@ def give_back_memory() -> None:
 
 @contextmanager
 def errors_shown() -> Iterator[None]:
-    """Bad input and damaged files become one readable box instead of a stack trace."""
+    """Bad input, damaged files and a lack of memory become one readable box instead of a stack trace."""
     try:
         yield
     except BadInputError as error:
         st.error(escaped(str(error)), icon=":material/error:")
+    except MemoryError:
+        st.error(
+            "There is not enough memory for this now. Choose fewer subsets or close other programs.",
+            icon=":material/memory:",
+        )
 
 
 def fragment(part: Callable[P, None]) -> Callable[P, None]:

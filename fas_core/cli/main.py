@@ -115,6 +115,8 @@ def main() -> None:
     except typer.Abort:
         say("Nothing was done: it was not confirmed.")
         sys.exit(1)
+    except MemoryError:
+        _stop("There is not enough memory for this. Close other programs, or choose fewer subsets or smaller batches.")
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT):
             raise

@@ -95,6 +95,6 @@ def _is_lock_of(folder: Path, handle: int) -> bool:
 
 def _name_of(folder: Path) -> str:
     try:
-        return f"Run {read_json(folder / 'run.json')['name']} ({folder.name})"
+        return f"Run {read_json(folder / 'run.json', folder.parent)['name']} ({folder.name})"
     except (BadInputError, KeyError):
         return f"Run {folder.name}"

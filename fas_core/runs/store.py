@@ -18,8 +18,11 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
+import math
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +30,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -35,15 +38,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from fas_core import documents
 from fas_core.data.names import ATTACK, BONA_FIDE, SUBSET_NAME, in_protocol_order
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
-from fas_core.files import atomic_file, make_folder, make_private
+from fas_core.files import atomic_file, make_folder, make_private, opened_file
 from fas_core.runs import measured
 
 FORMAT_VERSION = 2
 SHARD_SIZE = 1024  # images, about 33 MB of pixels: what a kill can cost. Another size is another FORMAT_VERSION
 ARRAYS = ("latents", "reconstructions", "inputs")
+DTYPES = ("float32", "float64", "uint8")
 CONTENTS = {  # what a Run may hold; each may be missing
     "latents": "latent codes",
     "reconstructions": "reconstructions",
@@ -51,7 +56,15 @@ CONTENTS = {  # what a Run may hold; each may be missing
     "losses": "losses",
 }
 JOINED = "joined.json"  # the scores of other systems that were joined to a Run
+RUN_ID = re.compile("[0-9a-f]{12}")
+MOST_SHARDS, MOST_SAMPLES = 10**6, 10**9  # of a subset; what says more is damaged
+_OF_MACHINE = (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EPERM, errno.EAGAIN, errno.ESTALE)
+KINDS = ("images", "scores")
 FAILURE_COLUMNS = ("sample_id", "label", "subset", "reason")
+
+
+class UnreadableNowError(BadInputError):
+    """The machine cannot read a file now (memory, open files, rights): that says nothing about what is in it."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +119,9 @@ def create(cache: Path, info: RunInfo) -> Path:
     folder = runs_folder(cache) / info.run
     make_folder(folder)
     try:
-        read_json(folder / "run.json")
+        read_json(folder / "run.json", folder.parent)
+    except UnreadableNowError:
+        raise
     except BadInputError:
         with atomic_file(folder / "run.json") as temporary:
             temporary.write_text(sealed(asdict(info)), encoding="utf-8")
@@ -117,9 +132,14 @@ def create(cache: Path, info: RunInfo) -> Path:
 
 
 def is_shard(folder: Path) -> bool:
-    """Whether a complete shard is in `folder`, as its meta.json tells; its other files are not read."""
+    """Whether a complete shard is in `folder`, as its meta.json tells; its other files are not read.
+
+    Raises UnreadableNowError where that cannot be told.
+    """
     try:
         read_meta(folder)
+    except UnreadableNowError:
+        raise
     except BadInputError:
         return False
     return True
@@ -199,7 +219,7 @@ def files_in(folder: Path) -> list[Path]:
 
 
 def file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with opened_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -230,15 +250,17 @@ class ShardMeta:
     format: int = FORMAT_VERSION
 
     @classmethod
-    def of(cls, content: Json) -> ShardMeta:
-        """What `as_json` gave. Raises KeyError or TypeError for anything else."""
-        return cls(
-            int(content["n"]),
-            int(content["n_failures"]),
-            {name: ArrayMeta(tuple(array["shape"]), array["dtype"]) for name, array in content["arrays"].items()},
-            {name: FileMeta(file["bytes"], file["sha256"]) for name, file in content["files"].items()},
-            content["format"],
-        )
+    def of(cls, content: Json, where: str) -> ShardMeta:
+        """What `as_json` gave. Raises BadInputError, beginning with `where`, for anything else."""
+        meta = documents.read_as(cls, content, where)
+        if meta.n < 0 or meta.n_failures < 0 or any("/" in name or name.startswith(".") for name in meta.files):
+            raise BadInputError(f"{where} says what no shard is.")
+        for name, array in meta.arrays.items():
+            file = meta.files.get(f"{name}.npy")
+            size = math.prod(array.shape) * np.dtype(array.dtype).itemsize if array.dtype in DTYPES else -1
+            if file is None or array.shape[:1] != (meta.n,) or min(array.shape) < 0 or not 0 <= size <= file.bytes:
+                raise BadInputError(f"{where} says what no array '{name}' is.")
+        return meta
 
     def as_json(self) -> Json:
         return asdict(self)
@@ -257,16 +279,23 @@ class Shard:
     def n(self) -> int:
         return self.meta.n
 
+    @property
+    def runs(self) -> Path:
+        """The folder of all Runs, below which no link is followed."""
+        return self.folder.parents[2]
+
     @cached_property
     def digest(self) -> str:
         return hashlib.sha256(json.dumps(self.meta.as_json()["files"], sort_keys=True).encode()).hexdigest()
 
     def array(self, name: str) -> NDArray[Any]:
         """A read-only memory map; raises BadInputError when the file is not what meta.json promises."""
+        path = self.folder / f"{name}.npy"
         try:
-            mapped = np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise BadInputError(_damaged(self.folder, f"{name}.npy")) from error
+            opened_file(path, self.runs).close()
+            mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError, MemoryError) as error:
+            raise _unread(path, error) from error
         if mapped.shape != self.meta.arrays[name].shape:
             raise BadInputError(_damaged(self.folder, f"{name}.npy"))
         return mapped
@@ -278,14 +307,15 @@ class Shard:
         stride = items.itemsize * int(np.prod(items.shape[1:]))
         size = self.meta.files[path.name].bytes
         try:
-            with path.open("rb", buffering=0) as file:
+            with opened_file(path, self.runs) as buffered:
+                file = cast("io.FileIO", buffered.raw)  # images are longer than its buffer
                 if os.fstat(file.fileno()).st_size != size:
                     raise BadInputError(_damaged(self.folder, path.name))
                 for row, item in zip(rows, items, strict=True):
                     file.seek(size - (self.n - int(row)) * stride)  # the array is the end of its file
                     file.readinto(item.data)
         except OSError as error:
-            raise BadInputError(_damaged(self.folder, path.name)) from error
+            raise _unread(path, error) from error
         return items
 
     def table(self, name: str, columns: Sequence[str] | None, repeated: Sequence[str] = ()) -> pa.Table:
@@ -293,11 +323,13 @@ class Shard:
 
         `repeated`: columns of texts to be read as dictionaries.
         """
+        path = self.folder / f"{name}.parquet"
         try:
-            with pq.ParquetFile(self.folder / f"{name}.parquet", read_dictionary=list(repeated)) as file:
+            opened_file(path, self.runs).close()
+            with pq.ParquetFile(path, read_dictionary=list(repeated)) as file:
                 table = file.read(columns)
-        except (OSError, pa.ArrowException) as error:
-            raise BadInputError(_damaged(self.folder, f"{name}.parquet")) from error
+        except (OSError, MemoryError, pa.ArrowException) as error:
+            raise _unread(path, error) from error
         return table if columns is None else table.select(columns)
 
 
@@ -305,6 +337,24 @@ def _joined_damaged(path: Path) -> str:
     return (
         f"{path} is missing or damaged: it holds scores that were joined to Run {path.parent.name}. Delete it and "
         f"{path.parent / JOINED}, then join the scores again: fas scores join"
+    )
+
+
+def _unread(path: Path, error: Exception) -> BadInputError:
+    """Of a file of a shard that could not be read."""
+    return not_now(path, error) or BadInputError(_damaged(path.parent, path.name))
+
+
+def not_now(path: Path, error: Exception) -> UnreadableNowError | None:
+    """What to say where the machine, not the file, is the reason that it could not be read; None where it is not."""
+    if isinstance(error, MemoryError):
+        reason = os.strerror(errno.ENOMEM)
+    elif isinstance(error, OSError) and error.errno in _OF_MACHINE:
+        reason = os.strerror(error.errno)
+    else:
+        return None
+    return UnreadableNowError(
+        f"{path} cannot be read now: {reason}. It may be whole: free memory or change its permissions, then try again."
     )
 
 
@@ -474,9 +524,11 @@ class Run:
         if not self.shards:
             return []
         try:
-            names = pq.read_schema(self.shards[0].folder / "samples.parquet").names
-        except (OSError, pa.ArrowException) as error:
-            raise BadInputError(_damaged(self.shards[0].folder, "samples.parquet")) from error
+            path = self.shards[0].folder / "samples.parquet"
+            opened_file(path, self.shards[0].runs).close()
+            names = pq.read_schema(path).names
+        except (OSError, MemoryError, pa.ArrowException) as error:
+            raise _unread(path, error) from error
         return [str(name) for name in names]
 
     def samples(self, columns: Sequence[str] | None = None, *, repeated: Sequence[str] = ()) -> pd.DataFrame:
@@ -592,16 +644,17 @@ def _in_order(column: pd.Series) -> pd.Series:
 
 def opened(folder: Path) -> Run:
     """The Run in `folder`; raises BadInputError when it is none, or was written in another format."""
-    info = read_json(folder / "run.json")
+    where = folder / "run.json"
+    info = read_json(where, folder.parent)
     if info.get("format") != FORMAT_VERSION:
         written = info.get("format")
         raise BadInputError(f"{folder} was written in format {written}, this version reads {FORMAT_VERSION}.")
-    try:
-        run_info = RunInfo(**info)
-        names = [name for name in run_info.subsets if not SUBSET_NAME.fullmatch(name)]
-    except (TypeError, AttributeError) as error:
-        raise BadInputError(_unreadable(folder / "run.json")) from error
-    if names:
+    run_info = documents.read_as(RunInfo, info, str(where))
+    if run_info.run != folder.name or not RUN_ID.fullmatch(run_info.run):
+        raise BadInputError(f"{where} says another Run than its folder, or none. Delete {folder}.")
+    if run_info.kind not in KINDS or not _are_counts(run_info):
+        raise BadInputError(f"{where} says what no Run is. Delete {folder}.")
+    if names := [name for name in run_info.subsets if not SUBSET_NAME.fullmatch(name)]:
         raise BadInputError(
             f"{folder / 'run.json'} names a subset '{names[0]}', which is no folder name. Delete {folder}."
         )
@@ -614,6 +667,8 @@ def opened(folder: Path) -> Run:
             if meta_file.is_file():
                 try:
                     shards.append(Shard(meta_file.parent, subset, start, read_meta(meta_file.parent)))
+                except UnreadableNowError:
+                    raise
                 except BadInputError:
                     broken.append(meta_file.parent)
                     continue
@@ -626,10 +681,18 @@ def _joined(folder: Path) -> dict[str, JoinedScore]:
     if not (folder / JOINED).exists():
         return {}
     try:
-        scores = read_json(folder / JOINED)["scores"]
-        return {str(name): JoinedScore(**entry) for name, entry in scores.items()}
-    except (BadInputError, AttributeError, KeyError, TypeError) as error:
+        scores = read_json(folder / JOINED, folder.parent)["scores"]
+        return {str(name): documents.read_as(JoinedScore, entry, JOINED) for name, entry in scores.items()}
+    except UnreadableNowError:
+        raise
+    except (BadInputError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise BadInputError(_joined_damaged(folder / JOINED)) from error
+
+
+def _are_counts(info: RunInfo) -> bool:
+    """Whether the shards that are planned can be counted at all."""
+    most = min(MOST_SAMPLES, MOST_SHARDS * info.shard_size)
+    return info.shard_size >= 1 and all(0 <= n <= most for n in info.subsets.values())
 
 
 def sealed(content: Json) -> str:
@@ -638,12 +701,13 @@ def sealed(content: Json) -> str:
     return json.dumps(content | {"sha256": digest}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def read_json(path: Path) -> Json:
-    """What `sealed` wrote; raises BadInputError when a single character of it has changed."""
+def read_json(path: Path, runs: Path) -> Json:
+    """What `sealed` wrote, in the folder of all Runs; raises BadInputError when a single character of it has changed,
+    and UnreadableNowError where that cannot be told."""
     try:
-        content = dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise BadInputError(_unreadable(path)) from error
+        content = documents.read_as(dict[str, Any], documents.read(path, below=runs), str(path))
+    except (OSError, ValueError, MemoryError) as error:
+        raise not_now(path, error) or BadInputError(_unreadable(path)) from error
     if isinstance(content.get("format"), int) and content["format"] != FORMAT_VERSION:
         return content  # of another version, whose rules are not ours; the caller says so
     digest = content.pop("sha256", None)
@@ -654,13 +718,10 @@ def read_json(path: Path) -> Json:
 
 def read_meta(shard: Path) -> ShardMeta:
     """The meta.json of a shard; raises BadInputError where there is none, or it is damaged or not of this format."""
-    content = read_json(shard / "meta.json")
+    content = read_json(shard / "meta.json", shard.parents[2])
     if content.get("format") != FORMAT_VERSION:
         raise BadInputError(_unreadable(shard / "meta.json"))
-    try:
-        return ShardMeta.of(content)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise BadInputError(_unreadable(shard / "meta.json")) from error
+    return ShardMeta.of(content, str(shard / "meta.json"))
 
 
 def _unreadable(path: Path) -> str:

@@ -18,9 +18,11 @@ from fas_core.runs.store import (
     Place,
     Run,
     RunInfo,
+    UnreadableNowError,
     delete,
     file_sha256,
     files_in,
+    not_now,
     opened,
     read_meta,
     run_folders,
@@ -66,6 +68,8 @@ def shard_damage(shard: Path) -> list[str]:
     """What is wrong with the files of one shard, read to the last byte; empty when nothing is."""
     try:
         expected = read_meta(shard).files
+    except UnreadableNowError:
+        raise
     except BadInputError:
         is_there = (shard / "meta.json").is_file()
         return ["meta.json does not match its checksum" if is_there else "meta.json is missing"]
@@ -84,6 +88,8 @@ def _file_problem(path: Path, expected: FileMeta | None) -> str:
     except FileNotFoundError:
         return "is missing"
     except OSError as error:
+        if now := not_now(path, error):
+            raise now from error
         return f"cannot be read ({error.strerror})"
 
 

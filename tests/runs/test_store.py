@@ -3,8 +3,10 @@ import fcntl
 import io
 import json
 import os
+import resource
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -502,3 +504,133 @@ def test_the_remains_of_a_shard_do_not_stand_in_the_way(tmp_path: Path) -> None:
     assert not store.is_shard(shard)
     one_shard(shard)
     assert np.load(shard / "latents.npy").shape == (2, 2)
+
+
+def sealed_again(path: Path, **changed: object) -> None:
+    """A document changed by somebody who knows how its checksum is made."""
+    content = json.loads(path.read_text()) | changed
+    content.pop("sha256")
+    path.write_text(store._sealed(content))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"run": "../.."},
+        {"run": "0123456789ab"},  # of another folder
+        {"run": None},
+        {"name": 7},
+        {"subsets": {"live": 10**15}},
+        {"subsets": {"live": -1}},
+        {"subsets": {"../../x": 3}},
+        {"subsets": ["live"]},
+        {"shard_size": 0},
+        {"kind": "x"},
+        {"checkpoint_header": [1]},
+        {"more": 1},
+    ],
+)
+def test_a_run_that_says_what_no_run_is_is_refused_and_others_open(
+    tiny_cache: Path, changed: dict[str, object]
+) -> None:
+    wrong, *others = store.run_folders(tiny_cache)
+    sealed_again(wrong / "run.json", **changed)
+    with pytest.raises(BadInputError, match=f"{wrong / 'run.json'}"):
+        store.opened(wrong)
+    assert {run.folder for run in store.all_runs(tiny_cache)} == set(others)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a":' * 90 + "1" + "}" * 90, "[" * 10**6, "[" * 10**6 + "]" * 10**6, "7", "null", "{}"]
+)
+def test_documents_that_are_no_run_are_refused(tiny_cache: Path, text: str) -> None:
+    wrong, *others = store.run_folders(tiny_cache)
+    for path in (wrong / "run.json", next(others[0].glob("*/shard-*/meta.json"))):
+        path.write_text(text)
+    with pytest.raises(BadInputError, match="run.json"):
+        store.opened(wrong)
+    assert len(store.opened(others[0]).broken) == 1
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"latents": {"shape": [4, 10**9], "dtype": "float32"}},  # longer than its file
+        {"latents": {"shape": [5, 8], "dtype": "float32"}},
+        {"latents": {"shape": [4, -8], "dtype": "float32"}},
+        {"latents": {"shape": [4, 8], "dtype": "object"}},
+        {"latents": {"shape": ["4", 8], "dtype": "float32"}},
+        {"elsewhere/x": {"shape": [4, 8], "dtype": "float32"}},
+    ],
+)
+def test_a_shard_that_says_what_no_shard_is_is_broken(tiny_cache: Path, arrays: dict[str, object]) -> None:
+    run = store.open_run(tiny_cache, "a")
+    sealed_again(run.shards[0].folder / "meta.json", arrays=arrays)
+    assert store.opened(run.folder).broken == (run.shards[0].folder,)
+
+
+def test_no_link_in_a_run_is_followed(tiny_cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tiny_cache)  # the cache folder itself may be one
+    run = store.open_run(tmp_path / "link", "a")
+    for number, name in enumerate(("inputs.npy", "samples.parquet", ".")):
+        part = run.shards[number].folder / name
+        part.rename(tmp_path / f"moved {number}")
+        part.symlink_to(tmp_path / f"moved {number}")
+    assert store.opened(run.folder).broken == (run.shards[2].folder,)
+    with pytest.raises(BadInputError, match=r"damaged \(inputs.npy\)"):
+        run.images("inputs", [0])
+    with pytest.raises(BadInputError, match=r"damaged \(samples.parquet\)"):
+        run.samples(["sample_id"])
+    other = store.open_run(tiny_cache, "b")
+    other.folder.rename(tmp_path / "whole")
+    other.folder.symlink_to(tmp_path / "whole")
+    with pytest.raises(BadInputError, match="run.json"):
+        store.opened(other.folder)
+
+
+def test_what_the_machine_cannot_read_is_not_damaged_and_stays(
+    tiny_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = store.open_run(tiny_cache, "a")
+    shard = run.shards[0]
+
+    def fails(error: Exception) -> Callable[..., object]:
+        def failing(*_: object, **__: object) -> object:
+            raise error
+
+        return failing
+
+    no_memory = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+    for module, name, error, read in (
+        (store.np, "load", no_memory, run.latents),
+        (store.np, "load", MemoryError(), run.latents),
+        (
+            store.pq,
+            "ParquetFile",
+            store.pa.ArrowMemoryError("malloc of size 64 failed"),
+            lambda: run.samples(["label"]),
+        ),
+        (store.pq, "read_schema", no_memory, run.column_names),
+        (store, "opened_file", no_memory, lambda: run.images("inputs", [0])),
+    ):
+        with monkeypatch.context() as patched:
+            patched.setattr(module, name, fails(error))
+            with pytest.raises(store.UnreadableNowError, match="cannot be read now: Cannot allocate memory"):
+                read()
+    before = sorted(path.name for path in shard.folder.iterdir())
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))  # as where other programs hold all that may be open
+    try:
+        for read in (
+            lambda: store.opened(run.folder),
+            lambda: store.is_shard(shard.folder),
+            lambda: upkeep.shard_damage(shard.folder),
+            lambda: store.write_shard(shard.folder, pd.DataFrame({"a": [1]})),
+            lambda: store.create(run.cache, run.info),
+        ):
+            with pytest.raises(store.UnreadableNowError, match="Too many open files"):
+                read()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert sorted(path.name for path in shard.folder.iterdir()) == before
+    assert not upkeep.shard_damage(shard.folder)
