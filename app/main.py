@@ -33,6 +33,7 @@ GROUPS = {
         st.Page("views/cards.py", title="Operating points"),
     ],
     "Compare": [st.Page("views/compare.py", title="Compare")],
+    "Data": [st.Page("views/data.py", title="Data")],
     "Train": [st.Page("views/training.py", title="Training")],
 }
 SHORT = {"Latent side by side": "Side by side"}

@@ -41,7 +41,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("app.components",),
     ("app.session",),
     ("app.parts",),
-    ("app.comparing", "app.deciding", "app.latent", "app.looking", "app.training"),
+    ("app.comparing", "app.data", "app.deciding", "app.latent", "app.looking", "app.training"),
     ("app.overview",),
     ("app.views",),
     ("app.main", "app.serve"),

@@ -17,6 +17,8 @@ from fas_core.errors import BadInputError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from fas_core.data.manifest import Manifest
+
 # -------------------------------------------------------------------------------------------------------------- data
 
 
@@ -47,7 +49,7 @@ def data_scan(
 
     How every kind of folder was read, or every label, is printed first; files that fit nothing are listed beside M.
     """
-    from fas_core.data import filters, layouts, manifest
+    from fas_core.data import filters, layouts, manifest, trail
     from fas_core.data.names import ATTACK
     from fas_core.data.videos import is_video
     from fas_core.files import require_writable, write_table
@@ -73,6 +75,7 @@ def data_scan(
         say(f"{filters.left_file(out)}: the {len(scan.left)} that are no rows, each with its reason")
     n, n_attack = len(checked.rows), int((checked.rows["label"] == ATTACK).sum())
     what = "videos" if all(is_video(Path(path)) for path in checked.rows["path"]) else "images"
+    trail.write(trail.scan_step(root, out, what, n, [file.reason for file in scan.left], scan.notes), out)
     say(f"{out}: {n} {what}, {n - n_attack} bona fide, {n_attack} attacks")
 
 
@@ -105,7 +108,7 @@ def data_merge(
 
     Ids of subjects, sessions and videos get their source's name before them.
     """
-    from fas_core.data import manifest, merging, subsets
+    from fas_core.data import manifest, merging, subsets, trail
     from fas_core.data.names import BONA_FIDE
 
     sources = {name: manifest.read(path) for name, path in merging.named(manifests).items()}
@@ -113,6 +116,9 @@ def data_merge(
         say_notes(f"{name}: {note}" for note in source.notes)
     merged = merging.merged(sources, out)
     manifest.write(merged.rows, out)
+    trail.write(
+        trail.kept_step("merge", list(sources.values()), merged.rows), out, [s.source for s in sources.values()]
+    )
     by_source = merged.rows.assign(subset=merged.rows[merging.SOURCE])
     counts = subsets.counts(by_source, list(dict.fromkeys(by_source["subset"])))
     rows = [[name, *(str(n) for n in count.values())] for name, count in counts.items()]
@@ -141,20 +147,21 @@ def data_subsets(
     if protocol in (folds.SPECIES_OUT, folds.SOURCE_OUT):
         for fold in folds.folds(source, protocol, seed):
             name = subsets.subset_of("", fold.left_out).removeprefix("_")
-            _write_subsets(fold.rows, out.with_stem(f"{out.stem}-{name}"), fold.notes)
+            _write_subsets(source, fold.rows, out.with_stem(f"{out.stem}-{name}"), fold.notes)
     elif protocol == "thesis":
         of_thesis = subsets.protocol(source, seed)
-        _write_subsets(of_thesis.rows, out, of_thesis.notes)
+        _write_subsets(source, of_thesis.rows, out, of_thesis.notes)
     else:
         raise BadInputError(f"--protocol {protocol}: choose thesis, {folds.SPECIES_OUT} or {folds.SOURCE_OUT}.")
 
 
-def _write_subsets(rows: pd.DataFrame, out: Path, notes: Iterable[str]) -> None:
+def _write_subsets(source: Manifest, rows: pd.DataFrame, out: Path, notes: Iterable[str]) -> None:
     """A manifest, the table of its subsets, and what is to be said of it."""
-    from fas_core.data import manifest, subsets
+    from fas_core.data import manifest, subsets, trail
     from fas_core.data.names import in_protocol_order
 
     manifest.write(rows, out)
+    trail.write(trail.kept_step("subsets", [source], rows), out, [source.source])
     counts = subsets.counts(rows, in_protocol_order(rows["subset"].unique()))
     table = [[name, *(str(n) for n in count.values())] for name, count in counts.items()]
     print_table(str(out), ["subset", "bona fide", "attacks", "subjects"], table)
@@ -169,7 +176,7 @@ def data_filter(
     as_json: JsonOption = False,
 ) -> None:
     """Head-pose and session-outlier filters on `train`. Example: `fas data filter subsets.csv --out filtered.csv`"""
-    from fas_core.data import filters, manifest, subsets
+    from fas_core.data import filters, manifest, subsets, trail
     from fas_core.data.names import in_protocol_order
     from fas_core.files import require_writable, write_table
 
@@ -180,6 +187,7 @@ def data_filter(
     stays = manifest.relocated(manifest.Manifest(filtered.rows, source.source), out)
     manifest.write(stays, out)
     write_table(filtered.left, filters.left_file(out))
+    trail.write(trail.kept_step("filter", [source], stays, filtered.left), out, [manifest_path])
     say(f"{filters.left_file(out)}: the {len(filtered.left)} images that left, each with its reason")
     say_notes(filtered.notes)
     document = filtered.as_json()
@@ -205,12 +213,13 @@ def data_frames(
 
     Every column is carried over; goes on where it was. What is damaged is kept up to there, and listed.
     """
-    from fas_core.data import manifest, videos
+    from fas_core.data import manifest, trail, videos
 
     source = manifest.read(manifest_path)
     say_notes(source.notes)
     frames = videos.write_frames(source, out, videos.Sampling.of(every, n))
     written, left = out / "manifest.csv", out / "manifest.left.csv"
+    trail.write(trail.frames_step(source, frames.rows, frames.left, frames.notes), written, [manifest_path])
     say_notes(frames.notes)
     say(f"{left}: the {len(frames.left)} videos that gave no frame, or not all, each with its reason")
     if as_json:
@@ -233,13 +242,15 @@ def data_faces(
 
     By the set's own boxes (box_x, box_y, box_width, box_height) or eyes, else by a detector. Goes on where it was.
     """
-    from fas_core.data import manifest
+    from fas_core.data import manifest, trail
     from fas_core.data.faces import cutting
 
     source = manifest.read(manifest_path)
     say_notes(source.notes)
     faces = cutting.write_faces(source, out, cutting.How.of(margin, align))
     say_notes(faces.notes)
+    done = trail.kept_step("faces", [source], faces.rows, faces.left, faces.notes)
+    trail.write(done, out, [manifest_path])
     left = out.with_suffix(".left.csv")
     say(f"{left}: the {len(faces.left)} pictures without a face to judge, each with its reason")
     if as_json:
@@ -257,11 +268,12 @@ def data_attacks(
     seed: Annotated[int, typer.Option(help="Which images are attacked, and how.")] = 0,
 ) -> None:
     """Simulated attacks on real live images. Example: `fas data attacks faces.csv --out attacked/`"""
-    from fas_core.data import attacks, manifest
+    from fas_core.data import attacks, manifest, trail
 
     source = manifest.read(manifest_path)
     say_notes(source.notes)
     written = attacks.write_attacked_data_set(source, out, [s.strip() for s in species.split(",") if s.strip()], seed)
+    trail.write(trail.kept_step("attacks", [source], manifest.read(written).rows), written, [manifest_path])
     say(f"{written}: live images of {manifest_path} and simulated attacks on them")
 
 
@@ -281,7 +293,7 @@ def data_dedupe(
     Outside `train` they stay before those in it, else the first one does. Alike but of different labels or species:
     reported, and they stay.
     """
-    from fas_core.data import dedupe, filters, manifest
+    from fas_core.data import dedupe, filters, manifest, trail
     from fas_core.files import require_writable, write_table
 
     source = manifest.read(manifest_path)
@@ -290,6 +302,7 @@ def data_dedupe(
     unique = dedupe.deduplicated(source, max_difference, across_labels=across_labels)
     manifest.write(manifest.relocated(manifest.Manifest(unique.rows, source.source), out), out)
     write_table(unique.left, filters.left_file(out))
+    trail.write(trail.kept_step("dedupe", [source], unique.rows, unique.left), out, [manifest_path])
     say(f"{filters.left_file(out)}: the {len(unique.left)} images that left, each with the one that stays")
     say_notes(unique.notes)
     document = unique.as_json()

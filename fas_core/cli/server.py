@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -49,12 +50,16 @@ def demo(
 
 def serve(
     cache: CacheOption,
+    data: Annotated[list[Path] | None, typer.Option(help="Manifest for the page Data; may be repeated.")] = None,
     port: Annotated[int, typer.Option(help="Port.")] = 8501,
     host: Annotated[str, typer.Option(help="Address to bind; 127.0.0.1 is this machine only.")] = "127.0.0.1",
 ) -> None:
-    """The web app on the Runs of a cache folder. Example: `fas app --port 8600`"""
+    """The web app on the Runs of a cache folder. Example: `fas app --data faces.csv --port 8600`"""
+    for path in data or []:
+        if not path.is_file():
+            raise BadInputError(f"{path} is no file. Give a manifest: fas app --data M.csv")
     _end_on_sigterm()
-    server = _start_server(cache, port, host)
+    server = _start_server(cache, port, host, data or [])
     try:
         sys.exit(server.wait())
     finally:
@@ -72,7 +77,7 @@ def _end(server: subprocess.Popen[bytes]) -> None:
         server.wait(timeout=10)
 
 
-def _start_server(cache: Path, port: int, host: str) -> subprocess.Popen[bytes]:
+def _start_server(cache: Path, port: int, host: str, data: Sequence[Path] = ()) -> subprocess.Popen[bytes]:
     """Starts Streamlit as a child process; raises BadInputError when the address cannot be bound."""
     from fas_core.files import make_folder
 
@@ -95,7 +100,10 @@ def _start_server(cache: Path, port: int, host: str) -> subprocess.Popen[bytes]:
         command += ["--server.allowedHosts=[]"]
     # Large arrays go back to the system when they are done with: glibc keeps most of them otherwise.
     frugal = {"MALLOC_MMAP_THRESHOLD_": "1000000", "MALLOC_ARENA_MAX": "2"}
-    server = subprocess.Popen(command, env=frugal | os.environ | {"FAS_CACHE": str(cache.resolve())})
+    told = {"FAS_CACHE": str(cache.resolve())}
+    if data:
+        told["FAS_DATA"] = "\n".join(str(path.resolve()) for path in data)
+    server = subprocess.Popen(command, env=frugal | os.environ | told)
     threading.Thread(target=_say_when_it_answers, args=(server, host, port), daemon=True).start()
     return server
 

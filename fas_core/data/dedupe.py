@@ -80,7 +80,7 @@ def deduplicated(
             f"--max-difference {max_difference:g}: give a number from 0 (equal pictures) to 0.2, e.g. {MAX_DIFFERENCE}."
         )
     rows = data.rows
-    small, is_readable = _read(data.image_paths())
+    small, is_readable = thumbnails_of(data.image_paths())
     order = np.argsort(is_training(rows), kind="stable")
     order = order[is_readable[order]]
     kinds = rows.groupby(["label", "pai_species"], sort=False).ngroup().to_numpy()
@@ -114,7 +114,7 @@ def phashes(small: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return hashes
 
 
-def _read(paths: list[Path]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+def thumbnails_of(paths: list[Path]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """(n, 1024) thumbnails, and (n,) whether the image could be read."""
     small = np.zeros((len(paths), thumbnails.SIDE**2), np.uint8)
     is_readable = np.zeros(len(paths), np.bool_)

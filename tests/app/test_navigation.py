@@ -12,7 +12,7 @@ from tests.conftest import tiny_samples, write_image_run
 
 from .conftest import MAIN, page
 
-GROUPS = ["Overview", "Look", "Codes", "Decide", "Compare", "Train"]
+GROUPS = ["Overview", "Look", "Codes", "Decide", "Compare", "Data", "Train"]
 
 
 def links(at: AppTest) -> list[str]:

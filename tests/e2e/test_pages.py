@@ -25,6 +25,7 @@ PAGES = {
     "losses": "Losses",
     "cards": "Operating points",
     "compare": "Compare",
+    "data": "Data",
     "training": "Training",
 }
 SMALL_SCREEN = (800, 1000)

@@ -1,0 +1,1 @@
+"""What the page Data shows: a manifest, what left on the way to it, its faces, its leaks."""

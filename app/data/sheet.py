@@ -1,0 +1,135 @@
+"""The contact sheet: crops beside the pictures that they were cut out of, with boxes and eyes; nothing of it is kept on
+disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from app.components import gallery as component
+from app.components.gallery import Card, Panel
+from app.data import picks
+from app.data.known import DataSet
+from app.data.picks import Pick
+from app.session.cache import cached
+from app.words import escaped
+from fas_core.data import images, pictures
+from fas_core.data.acceptance import PLACES, kinds_of
+from fas_core.data.manifest import SOURCE
+from fas_core.data.names import readable
+from fas_core.data.videos import is_video
+from fas_core.reports.palette import NEUTRAL, style_of
+
+SIDE = 160  # pixels of a picture of the sheet
+SIZE = 84  # on the screen
+PER_PAGE = 24
+BOX_COLOUR, EYE_COLOUR = (0, 220, 255), (255, 90, 0)
+
+Picture = tuple[str, tuple[float, ...]]  # a file, and PLACES in it
+
+
+@cached(entries=8)
+def drawn(data: DataSet, wanted: tuple[Picture, ...]) -> tuple[NDArray[np.uint8], tuple[str, ...]]:  # noqa: ARG001
+    """(n, SIDE, SIDE, 3) pictures with what is known of the face drawn in, and why one is not there, "" where it is."""
+    shown = [_drawn(Path(file), places) for file, places in wanted]
+    return np.stack([image for image, _ in shown]), tuple(why for _, why in shown)
+
+
+def _drawn(file: Path, places: tuple[float, ...], side: int = SIDE) -> tuple[NDArray[np.uint8], str]:
+    ground = Image.new("RGB", (side, side), (128, 128, 128))
+    if is_video(file):
+        return np.asarray(ground), "a video"
+    try:
+        whole = pictures.eight_bits(pictures.read(file)).convert("RGB")
+    except images.UnreadableImageError as error:
+        return np.asarray(ground), str(error)
+    scale = side / max(whole.size)
+    small = whole.resize(
+        (max(1, round(whole.width * scale)), max(1, round(whole.height * scale))), Image.Resampling.BOX
+    )
+    at = ((side - small.width) // 2, (side - small.height) // 2)
+    ground.paste(small, at)
+    _draw_places(ImageDraw.Draw(ground), np.array(places, np.float64) * scale, at)
+    return np.asarray(ground), ""
+
+
+def _draw_places(pen: ImageDraw.ImageDraw, places: NDArray[np.float64], at: tuple[int, int]) -> None:
+    if len(places) < len(PLACES):
+        return
+    x, y, width, height = places[:4].tolist()
+    if not np.isnan(places[:4]).any() and width > 0 and height > 0:
+        corners = (at[0] + x, at[1] + y, at[0] + x + width, at[1] + y + height)
+        pen.rectangle(corners, outline=BOX_COLOUR, width=2)
+    for eye_x, eye_y in places[4:].reshape(2, 2).tolist():
+        if not np.isnan([eye_x, eye_y]).any():
+            centre = (at[0] + eye_x, at[1] + eye_y)
+            pen.ellipse((centre[0] - 2, centre[1] - 2, centre[0] + 2, centre[1] + 2), fill=EYE_COLOUR)
+
+
+def _places(rows: pd.DataFrame) -> list[tuple[float, ...]]:
+    return [tuple(row) for row in rows.reindex(columns=list(PLACES)).to_numpy(np.float64).tolist()]
+
+
+def show(data: DataSet, pick: Pick) -> None:
+    table, rows = picks.rows_of(data, pick)
+    if not len(rows):
+        st.caption(_nothing(pick))
+        return
+    holder = st.container()
+    page, _, _ = component.page_bar(rows, PER_PAGE, key=picks.PAGE_KEY)
+    with holder:
+        _show_page(data, table.iloc[page], is_left=pick.is_left)
+
+
+def _nothing(pick: Pick) -> str:
+    if pick.left is None:
+        return "No image is here."
+    return (
+        f"{pick.n:,} left. Which they are is in the list beside the manifest of that step, which is not on this "
+        "machine or says nothing of them."
+    )
+
+
+def _show_page(data: DataSet, rows: pd.DataFrame, *, is_left: bool) -> None:
+    if is_left:
+        files = rows["file"].astype("str").tolist()
+        cards = [
+            Card(f"{at}~{name}", [str(reason), str(name)], group="", colour=NEUTRAL, brief=str(reason))
+            for at, (name, reason) in enumerate(zip(rows["name"], rows["reason"], strict=True))
+        ]
+        panels = [_panel(data, "picture", files, _places(rows), cards)]
+    else:
+        cards = _cards(rows)
+        has_source = SOURCE in rows and (rows[SOURCE].astype("str").fillna("") != "").any()
+        crops = [str(data.path.parent / path) for path in rows["path"]]
+        if has_source:
+            whole = [str(data.path.parent / path) for path in rows[SOURCE]]
+            panels = [_panel(data, "picture", whole, _places(rows), cards)]
+            panels.append(_panel(data, "crop", crops, [()] * len(crops), cards))
+        else:
+            panels = [_panel(data, "picture", crops, _places(rows), cards)]
+    component.gallery(cards, panels, key="data_sheet", size=SIZE)
+
+
+def _cards(rows: pd.DataFrame) -> list[Card]:
+    cards = []
+    for kind, subset, sample in zip(kinds_of(rows), rows["subset"].astype("str"), rows["sample_id"], strict=True):
+        style = style_of("live" if kind == "bona fide" else str(kind))
+        words = f"{readable(str(kind))}, {readable(subset)}"
+        cards.append(Card(str(sample), [str(sample)], group=words, colour=style.colour))
+    return cards
+
+
+def _panel(data: DataSet, name: str, files: list[str], places: list[tuple[float, ...]], cards: list[Card]) -> Panel:
+    wanted = tuple((file, place) for file, place in zip(files, places, strict=True))
+    images_of, why = drawn(data, wanted)
+    missing = [reason for reason in why if reason]
+    if missing:
+        n = len(missing)
+        st.caption(escaped(f"{n} of these {len(cards)} cannot be shown as a {name}: {missing[0]}."))
+    return component.picture(name, images_of)

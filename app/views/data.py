@@ -1,0 +1,119 @@
+"""Data: what came in, what left and why, and whether a model can learn from it and be judged by it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import streamlit as st
+
+from app.data import doubts, faces, known, picks, sheet, steps
+from app.data.known import DataSet
+from app.data.picks import Pick
+from app.parts.head import Head, head
+from app.session.address import put_in_address
+from app.words import escaped
+from fas_core.data import acceptance
+
+# The sheet stays in sight while the charts beside it scroll; on a small screen it is above them.
+STYLES = """<style>
+[data-testid=stColumn]:has(.st-key-data_right) { position: sticky; top: 0; align-self: flex-start;
+  max-height: calc(100vh - var(--navigation)); overflow-y: auto; }
+.st-key-data_left, .st-key-data_right { gap: 0.5rem; }
+@media (max-width: 1000px) {
+  [data-testid=stColumn]:has(.st-key-data_right) { order: -1; max-height: 46vh; z-index: 3; background: Canvas; }
+}
+</style>"""
+CAUTION = "By the manifest and what the steps of `fas data` wrote down; how good a model will be, only a Run says."
+
+
+def nothing_known() -> None:
+    head("Data").answer.write(
+        "No manifest is known here: start the app with one, or make a Run, which names the one it was made of."
+    )
+    st.code("fas app --data M.csv", language="bash")
+
+
+def chosen_manifest(place: Head, named: Mapping[str, Path]) -> str:
+    """By the address, the first one otherwise; a control where there are several."""
+    asked = str(st.session_state.get("manifest", st.query_params.get("manifest", "")))
+    name = asked if asked in named else next(iter(named))
+    if len(named) > 1:
+        st.session_state["manifest"] = name
+        name = str(
+            place.controls.selectbox(
+                "Manifest", list(named), key="manifest", width=260, label_visibility="collapsed", help="Which manifest."
+            )
+        )
+    put_in_address("manifest", name)
+    return name
+
+
+def pick_control(data: DataSet, pick: Pick) -> None:
+    """What the sheet shows, and the way to it without a pointer."""
+    offered = {each.key: each for each in (*picks.offered(data), pick)}
+
+    def keep() -> None:
+        picks.choose(str(st.session_state["pick_shown"]))
+        forget_clicks()
+
+    st.session_state["pick_shown"] = pick.key
+    st.selectbox(
+        "Shown",
+        list(offered),
+        format_func=lambda key: f"{offered[key].words} ({offered[key].n:,})",
+        key="pick_shown",
+        on_change=keep,
+        label_visibility="collapsed",
+    )
+
+
+def forget_clicks() -> None:
+    """A chart under a new key has no selection: what was chosen elsewhere is not chosen there."""
+    st.session_state["_data_charts"] = st.session_state.get("_data_charts", 0) + 1
+
+
+def show_data() -> None:
+    """The page."""
+    named = known.known()
+    if not named:
+        nothing_known()
+        return
+    st.html(STYLES)
+    place = head("Data")
+    name = chosen_manifest(place, named)
+    data = DataSet.at(named[name])
+    near = doubts.compared(data)
+    judged = known.verdict(data, None if near is None else len(near.beside_training(near.subsets)))
+    place.answer.write(escaped(acceptance.answer(known.way(data), judged)))
+    place.beside.badge(judged.words, color="red" if judged.against else "green")
+    pick = picks.chosen(data)
+    number = st.session_state.get("_data_charts", 0)
+    left, right = st.columns([3, 2], gap="medium")
+    with right, st.container(key="data_right"):
+        pick_control(data, pick)
+        sheet.show(data, pick)
+    with left, st.container(key="data_left"):
+        st.caption(CAUTION)
+        steps.show(data, f"steps_{number}")
+        doubts.show_verdict(judged)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            by = st.segmented_control(
+                "Faces by",
+                ["subset", "species"],
+                default="subset",
+                key="faces_by",
+                bind="query-params",
+                required=True,
+                format_func=lambda text: f"Faces per {text}",
+                label_visibility="collapsed",
+            )
+            faces.bar_controls(data, by or "subset")
+        faces.show(data, by or "subset", f"faces_{by}_{number}")
+        doubts.show_counts(data)
+        doubts.show_leaks(data)
+        doubts.show_duplicates(data)
+
+
+if __name__ == "__main__":
+    show_data()
