@@ -115,7 +115,7 @@ class Content:
         """The samples' own columns, without those that are scores, in one type for all shards."""
         schemas = [pq.read_schema(shard.folder / "samples.parquet") for shard in self.run.shards]
         whole = pa.unify_schemas(schemas, promote_options="permissive")
-        are_scores = {name for name in scores.columns(self.run) if name in self.values}
+        are_scores = {name for name in (*self.run.info.scores, *self.run.declared) if name in self.values}
         return pa.schema([field for field in whole if field.name not in are_scores])
 
     def parts(self) -> Iterator[Part]:
