@@ -27,7 +27,12 @@ def measurements(
     results = []
     for wanted in [name] if name else bench.names():
         say(f"Measuring {wanted} ...")
-        results.append(bench.result(wanted, data))
+        try:
+            results.append(bench.result(wanted, data))
+        except BadInputError as error:
+            if name:
+                raise
+            say(f"{wanted} was not measured: {error}")  # what it needs is not installed
     if as_json:
         documents = [result.as_json() for result in results]
         return print_json(documents[0] if name else documents)

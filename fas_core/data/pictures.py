@@ -41,7 +41,8 @@ def read(path: Path) -> Image.Image:
     except UnreadableImageError:
         raise
     except UnidentifiedImageError:
-        raise UnreadableImageError(f"not a readable {', '.join(images.FORMATS)} or PNM image") from None
+        known = f"not a readable {', '.join(images.FORMATS)} or PNM image"
+        raise UnreadableImageError(f"{images._foreign(data)}{known}") from None
     except Exception as error:  # decoders meet damage with any exception
         reason = " ".join(str(error).split())[:200]
         raise UnreadableImageError(f"cannot be decoded: {reason or type(error).__name__}") from error
