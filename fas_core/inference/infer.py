@@ -24,7 +24,7 @@ import torch
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
-from fas_core import models
+from fas_core import models, scores
 from fas_core.data import images
 from fas_core.data.manifest import Manifest
 from fas_core.data.names import TRAINING_USE
@@ -34,6 +34,7 @@ from fas_core.files import CONTENT_BYTES, require_writable
 from fas_core.inference import preparing
 from fas_core.models import Origin, onnx_model
 from fas_core.models.base import Form, Model
+from fas_core.models.building import VariationalAutoencoder
 from fas_core.models.input import Input
 from fas_core.models.onnx_model import OnnxModel, Told
 from fas_core.progress import task
@@ -270,6 +271,11 @@ def loaded(path: Path, told: Told | None = None) -> Loaded:
     """
     if path.suffix == onnx_model.SUFFIX:
         of_file = onnx_model.read(path, told or Told())
+        if named := sorted(set(of_file.scores) & (set(scores.names()) - set(VariationalAutoencoder.loss_names))):
+            raise BadInputError(
+                f"{path}: its output '{named[0]}' has the name of a score that is computed here. Export it with "
+                "another name."
+            )
         known = Known.of_texts(of_file.known, str(path))
         form = of_file.form()
         config = {"latent_dim": form.latent_dim, **of_file.header["config"]}

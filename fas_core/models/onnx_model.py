@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,8 @@ NAMED: dict[str, str | Affine] = {
     "0..255": ((0.0,), (1 / 255,)),
 }
 PROBED = 2  # images, whose outputs are looked at before any other's
-SAME = 1e-4  # of the largest number of an output: what two ways to it may differ by
+# Of the largest number of an output: what two ways to it may differ by.
+SAME = {"float16": 1e-2, "float32": 1e-4, "float64": 1e-4}
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,6 @@ class OnnxModel(Model):
 
     def __init__(self, graph: Graph, told: Told) -> None:
         super().__init__(None)
-        self._graph = graph
         self._input = _described(graph, told)
         self.scores = _declared(graph)  # type: ignore[misc]
         self._whole = _Session(graph.content, graph.called)
@@ -106,6 +107,7 @@ class OnnxModel(Model):
         self._names = [name for name in graph.outputs if name not in IMAGE_TERMS]  # which are computed for every model
         decoder = graph.decoder(self.input.size, self.input.channels)
         self._decoder = None if decoder is None else _Session(decoder, graph.called)
+        self._graph = replace(graph, content=b"", proto=None)  # the sessions have their own
 
     @property
     def input(self) -> Input:
@@ -118,7 +120,8 @@ class OnnxModel(Model):
         given = {name: value for name, value in self._graph.metadata.items() if name not in apart}
         if not isinstance(given.get("model", ""), str) or not isinstance(given.get("config", {}), dict):
             raise BadInputError(f"{self._graph.called}: 'model' in its metadata is no text, or 'config' no object.")
-        return {"model": UNNAMED, "config": {}, **given, "onnx": self._graph.facts}
+        facts = {**self._graph.facts, "runtime": f"onnxruntime {version('onnxruntime')}"}
+        return {"model": UNNAMED, "config": {}, **given, "onnx": facts}
 
     @property
     def known(self) -> object:
@@ -154,21 +157,21 @@ class OnnxModel(Model):
         mean, std = (torch.tensor(part).view(1, -1, 1, 1) for part in self.input.affine)
         x = (torch.rand(sides, generator=generator) - mean) / std
         first, again, alone = self(x), self(x), [self(x[i : i + 1]) for i in range(PROBED)]
-        called = self._graph.called
+        called, same = self._graph.called, SAME[self._graph.dtype]
         for name, values in _by_name(first).items():
-            if not _is_close(values, _by_name(again)[name]):
+            if not _is_close(values, _by_name(again)[name], same):
                 raise BadInputError(
                     f"{called}: '{name}' is another one each time the same images are given: it draws random numbers. "
                     "Export the model in eval mode, with the mean as its code."
                 )
-            if not _is_close(values, torch.cat([_by_name(each)[name] for each in alone])):
+            if not _is_close(values, torch.cat([_by_name(each)[name] for each in alone]), same):
                 raise BadInputError(
                     f"{called}: '{name}' of an image depends on the images that share its batch. Export the model in "
                     "eval mode."
                 )
         if self._decoder is not None and first.reconstructions is not None:
             try:
-                is_decoder = _is_close(first.reconstructions, self.decode(first.latents))
+                is_decoder = _is_close(first.reconstructions, self.decode(first.latents), same)
             except BadInputError:
                 is_decoder = False
             self._decoder = self._decoder if is_decoder else None
@@ -264,12 +267,18 @@ def _described(graph: Graph, told: Told) -> Input:
 def _declared(graph: Graph) -> dict[str, str]:
     """The losses that are scores: each of a file's, higher for attacks, unless its metadata says otherwise."""
     scores = graph.metadata.get("scores", {})
-    if not isinstance(scores, dict) or set(scores) - set(graph.losses) or set(scores.values()) - {*HIGHER_IS, None}:
+    known = isinstance(scores, dict) and all(value in (*HIGHER_IS, None) for value in scores.values())
+    if not known or set(scores) - set(graph.losses):
         raise BadInputError(
             f"{graph.called}: 'scores' in its metadata is {scores!r}; expected an object of its outputs "
             f"({', '.join(graph.losses) or 'none'}), each {', '.join(map(repr, HIGHER_IS))} or null."
         )
-    by_name = {name: scores.get(name, HIGHER_IS[0]) for name in graph.losses if name not in IMAGE_TERMS}
+    by_name = {name: scores.get(name, HIGHER_IS[0]) for name in graph.losses}
+    if named := [name for name in IMAGE_TERMS if by_name.get(name) is not None]:
+        raise BadInputError(
+            f"{graph.called}: its output '{named[0]}' has the name of what is computed here of every reconstruction. "
+            "Export it with another name."
+        )
     return {name: higher_is for name, higher_is in by_name.items() if higher_is is not None}
 
 
@@ -295,9 +304,9 @@ def _by_name(out: Outputs) -> dict[str, Tensor]:
     return {LATENTS: out.latents, **images, **out.losses}
 
 
-def _is_close(a: Tensor, b: Tensor) -> bool:
+def _is_close(a: Tensor, b: Tensor, same: float) -> bool:
     scale = max(float(a.nan_to_num(0).abs().max()), 1e-6)
-    return a.shape == b.shape and torch.allclose(a, b, rtol=0, atol=SAME * scale, equal_nan=True)
+    return a.shape == b.shape and torch.allclose(a, b, rtol=0, atol=same * scale, equal_nan=True)
 
 
 def _tensor(array: NDArray[Any], like: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from fas_core.models.onnx_model import Told
 from fas_core.runs import store, upkeep
 from fas_core.training import checkpoint
 from fas_core.training.devices import ONNX
+from tests.conftest import Result, message
 
 SIDE, DIM = 16, 4
 SMALL = {"width": 0.0625, "latent_dim": 16, "image_size": 32}
@@ -269,6 +270,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"nodes": [helper.make_node("Neg", ["surprise"], ["my/score"])], "outputs": ("latents", "my/score")},
         "'my/score' cannot be the name of a score",
     ),
+    "a score of ours": (
+        {"nodes": [helper.make_node("Neg", ["surprise"], ["mahalanobis"])], "outputs": ("latents", "mahalanobis")},
+        "'mahalanobis' has the name of a score that is computed here",
+    ),
+    "a loss of ours": (
+        {"nodes": [helper.make_node("Neg", ["surprise"], ["ssim"])], "outputs": ("latents", "ssim")},
+        "'ssim' has the name of what is computed here",
+    ),
     "memory": (
         {
             "nodes": [
@@ -283,6 +292,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "JSON": ({"about": "{no"}, "its metadata 'fas' is no JSON object"),
     "scores": ({"about": {"input": {"scaling": "unit"}, "scores": {"x": "attack"}}}, "'scores' in its metadata"),
+    "scores of lists": ({"about": {"input": {"scaling": "unit"}, "scores": {"surprise": []}}}, "'scores' in its"),
     "another size": ({"about": {"input": {"scaling": "unit", "size": 32}}}, "takes images of 16x16x3, not of 32x32x3"),
 }
 
@@ -322,6 +332,24 @@ def test_what_a_user_writes_of_an_input() -> None:
     for of_images, scaling in (("96", None), ("96x48x3", None), ("96x96x2", None), (None, "loud"), (None, "1,2/")):
         with pytest.raises(BadInputError, match="expected"):
             onnx_model.told(of_images, scaling)
+
+
+def test_the_commands(exported: Path, tiny_faces: Path, tmp_path: Path, fas: Callable[..., Result]) -> None:
+    """What is wrong is one message; a Run is there after the right words."""
+    path = foreign(tmp_path / "m.onnx")
+    cached = ("cache", path, "--data", tiny_faces, "--subset", "live", "--cache", tmp_path / "cache")
+    assert "--scaling unit" in message(fas(*cached))
+    assert "runs on the CPU" in message(fas(*cached, "--scaling", "unit", "--precision", "bf16"))
+    assert not (tmp_path / "cache").exists()
+    done = fas(*cached, "--scaling", "-1..1")
+    assert done.code == 0, done.err
+    run = store.open_run(tmp_path / "cache", done.out.strip())
+    assert run.info.input == {"size": SIDE, "channels": 3, "scaling": "signed"}
+    assert "is an ONNX file already" in message(
+        fas("export", exported, "--to", "onnx", "--out", tmp_path / "again.onnx")
+    )
+    assert "Leave the other options out" in message(fas("export", exported, "--to", "onnx", "--pixelate"))
+    assert "--out FOLDER" in message(fas("export", run.id, "--to", "parquet", "--cache", tmp_path / "cache"))
 
 
 # --------------------------------------------------------------------------------------- which one is faster
