@@ -73,4 +73,5 @@ def test_tables_hand_no_formula_to_a_spreadsheet() -> None:
     """By the button or the clipboard of Streamlit's own tables, whose cells are texts of the data as they are."""
     settings = tomllib.loads((PROJECT / "app" / ".streamlit" / "config.toml").read_text())
     assert settings["client"]["disableDataExport"] is True
+    assert settings["client"]["showErrorDetails"] == "none"
     assert "client.disableDataExport" in config.get_config_options()  # what Streamlit does not know, it passes over

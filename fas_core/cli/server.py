@@ -100,10 +100,13 @@ def _start_server(cache: Path, port: int, host: str, data: Sequence[Path] = ()) 
         command += ["--server.allowedHosts=[]"]
     # Large arrays go back to the system when they are done with: glibc keeps most of them otherwise.
     frugal = {"MALLOC_MMAP_THRESHOLD_": "1000000", "MALLOC_ARENA_MAX": "2"}
-    told = {"FAS_CACHE": str(cache.resolve())}
+    # The server ends when the end of this pipe that is held here is closed, however this process ends.
+    held, _held_here = os.pipe()
+    told = {"FAS_CACHE": str(cache.resolve()), "FAS_ENDS_WITH": str(held)}
     if data:
         told["FAS_DATA"] = "\n".join(str(path.resolve()) for path in data)
-    server = subprocess.Popen(command, env=frugal | os.environ | told)
+    server = subprocess.Popen(command, env=frugal | os.environ | told, pass_fds=[held])
+    os.close(held)
     threading.Thread(target=_say_when_it_answers, args=(server, host, port), daemon=True).start()
     return server
 

@@ -45,8 +45,16 @@ def test_a_command_runs_where_modules_of_others_lie(planted: Path) -> None:
     assert "dcvae" in done.stdout
 
 
+def is_served(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
 @pytest.mark.process
-def test_the_app_serves_where_modules_of_others_lie(planted: Path, tmp_path: Path) -> None:
+def test_the_app_serves_where_modules_of_others_lie_and_ends_with_who_started_it(planted: Path, tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -63,8 +71,13 @@ def test_the_app_serves_where_modules_of_others_lie(planted: Path, tmp_path: Pat
                 time.sleep(0.1)
         else:
             pytest.fail("it does not answer")
+        server.kill()  # which it cannot notice, as where memory is short
+        end = time.monotonic() + 20
+        while is_served(port):
+            assert time.monotonic() < end, "the server goes on"
+            time.sleep(0.1)
     finally:
-        server.terminate()
+        server.kill()
         server.wait(timeout=20)
 
 
