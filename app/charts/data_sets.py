@@ -10,9 +10,9 @@ from fas_core.data.acceptance import Histogram
 from fas_core.reports.palette import BONA_FIDE_COLOUR, NEUTRAL, REJECTED, lighter
 
 ROW, HEADING, CELL = 22, 26, 62  # pixels: of a row of the funnel, of the names of the measures, of a histogram
-LONGEST = 30  # letters of a label
+LONGEST = 26  # letters of a label
 NAMES = 18.0  # per cent of the width that groups' names take
-_LETTER = 6.6  # pixels of one, on average
+_LETTER, _NOTE = 6.6, 5.9  # pixels of one, on average, in names and in numbers
 _HIT: Option = {  # a bar from end to end that cannot be seen, so that what is thin can be clicked
     "type": "bar",
     "barGap": "-100%",
@@ -44,7 +44,7 @@ def funnel(rows: Sequence[FunnelRow]) -> Option:
         "animation": False,
         "grid": {
             "left": 14 + _LETTER * max(map(len, names), default=0),
-            "right": 14 + _LETTER * max((len(row.note) for row in rows), default=0),
+            "right": 14 + _NOTE * max((len(row.note) for row in rows), default=0),
             "top": 4,
             "bottom": 4,
             "outerBoundsMode": "none",
@@ -121,7 +121,7 @@ def measured(
             | where
             | QUIET,
             _HIT
-            | {"data": [[k, tops[at], text] for k, text in enumerate(said)], "barWidth": "100%"}
+            | {"data": [[k, tops[at] if of.counts[k] else 0, text] for k, text in enumerate(said)], "barWidth": "100%"}
             | {"tooltip": {"formatter": "{@[2]}"}, "name": f"{of.group}, {titles[at]}"}
             | where,
         ]
@@ -166,11 +166,16 @@ def _grid(row: int, at: int, columns: int) -> Option:
 
 
 def _bins_axis(place: int, of: Histogram, *, is_last: bool) -> Option:
-    middles = [f"{(a + b) / 2:.3g}".replace("-", "−") for a, b in zip(of.edges, of.edges[1:], strict=False)]
-    label = {"show": is_last, "interval": (len(middles) - 1) // 2 - 1, "fontSize": 11, "color": NEUTRAL}
+    middles = [_short((a + b) / 2) for a, b in zip(of.edges, of.edges[1:], strict=False)]
+    middles = [text if at in (2, len(middles) - 3) else "" for at, text in enumerate(middles)]  # room for two
+    label = {"show": is_last, "interval": 0, "fontSize": 11, "color": NEUTRAL}
     line = {"lineStyle": {"color": "rgba(128,128,128,0.5)"}}
     axis = {"type": "category", "gridIndex": place, "data": middles, "axisTick": {"show": False}}
     return axis | {"axisLabel": label, "axisLine": line}
+
+
+def _short(value: float) -> str:
+    return (f"{value:.0f}" if abs(value) >= 10 else f"{value:.2g}").replace("-", "−")
 
 
 def _bin_text(of: Histogram, k: int, title: str) -> str:
@@ -183,7 +188,7 @@ def _bin_text(of: Histogram, k: int, title: str) -> str:
 def _column_titles(titles: Sequence[str]) -> list[Option]:
     style = {"fontSize": 12, "fontWeight": "normal", "color": NEUTRAL}
     return [
-        {"text": title, "left": _place(at, len(titles))[0], "top": 0, "padding": 0, "textStyle": style}
+        {"text": title, "left": _place(at, len(titles))[0], "top": 6, "padding": 0, "textStyle": style}
         for at, title in enumerate(titles)
     ]
 

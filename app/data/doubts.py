@@ -20,7 +20,7 @@ from fas_core.data.names import in_protocol_order, readable
 from fas_core.runs import duplicates
 from fas_core.runs.duplicates import NearDuplicates
 
-AT_ONCE = 20_000  # images that are read and compared when somebody asks: in a minute or two
+AT_ONCE, MOST = 1_000, 20_000  # images that are read and compared while the page opens; when somebody asks
 SHOWN_PAIRS = 12
 
 
@@ -36,8 +36,8 @@ def near(data: DataSet) -> NearDuplicates:
 
 
 def is_asked(data: DataSet) -> bool:
-    """Whether somebody of this session has asked for the comparison of this data set."""
-    return bool(st.session_state.get("_data_compared") == data.digest)
+    """Whether the images are compared: a few at once, others when somebody of this session asks."""
+    return len(known.contents(data)) <= AT_ONCE or bool(st.session_state.get("_data_compared") == data.digest)
 
 
 def compared(data: DataSet) -> NearDuplicates | None:
@@ -70,7 +70,7 @@ def show_leaks(data: DataSet) -> None:
 def show_duplicates(data: DataSet) -> None:
     st.subheader("Is anything there twice?")
     n = len(known.contents(data))
-    if n > AT_ONCE:
+    if n > MOST:
         st.write(f"{n:,} images are too many to compare here: `fas data dedupe M.csv --out M2.csv` does.")
         return
     if not is_asked(data):

@@ -12,7 +12,7 @@ from app.data import known, picks
 from app.data.known import DataSet
 from fas_core.data.acceptance import BINS, MEASURES, Histogram
 from fas_core.data.names import readable
-from fas_core.reports.palette import style_of
+from fas_core.reports.palette import TEXT_COLOUR, style_of
 
 MOST_GROUPS = 8
 SHORT = {"face_size": "size, pixels", "pose_y": "yaw, °", "pose_x": "pitch, °", "pose_z": "roll, °"}
@@ -32,7 +32,7 @@ def show(data: DataSet, by: str, chart_key: str) -> None:
     shown = histograms[: len(listed) * len(measures)]
     titles = [SHORT.get(name, MEASURES[name]) for name in measures]
     st.echarts_chart(
-        charts.measured(shown, [readable(name) for name in listed], [_colour(name) for name in listed], titles),
+        charts.measured(shown, [readable(name) for name in listed], [_colour(name, by) for name in listed], titles),
         key=chart_key,
         height=charts.measured_height(len(listed)),
         on_select=partial(_choose, chart_key, by),
@@ -44,8 +44,9 @@ def show(data: DataSet, by: str, chart_key: str) -> None:
         st.caption(f"Without a value: {missing}.")
 
 
-def _colour(group: str) -> str:
-    return style_of("live" if group == "bona fide" else group).colour
+def _colour(group: str, by: str) -> str:
+    """Colours are of species alone."""
+    return TEXT_COLOUR if by == "subset" else style_of("live" if group == "bona fide" else group).colour
 
 
 def _missing(data: DataSet, measures: list[str]) -> str:

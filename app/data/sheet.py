@@ -26,7 +26,7 @@ from fas_core.data.videos import is_video
 from fas_core.reports.palette import NEUTRAL, style_of
 
 SIDE = 160  # pixels of a picture of the sheet
-SIZE = 84  # on the screen
+SIZE, LARGE = 66, 104  # on the screen, beside another picture and alone
 PER_PAGE = 24
 BOX_COLOUR, EYE_COLOUR = (0, 220, 255), (255, 90, 0)
 
@@ -81,7 +81,7 @@ def show(data: DataSet, pick: Pick) -> None:
         st.caption(_nothing(pick))
         return
     holder = st.container()
-    page, _, _ = component.page_bar(rows, PER_PAGE, key=picks.PAGE_KEY)
+    page, _, _ = component.page_bar(rows, PER_PAGE, key=picks.PAGE_KEY, more="box blue, eyes orange")
     with holder:
         _show_page(data, table.iloc[page], is_left=pick.is_left)
 
@@ -99,7 +99,7 @@ def _show_page(data: DataSet, rows: pd.DataFrame, *, is_left: bool) -> None:
     if is_left:
         files = rows["file"].astype("str").tolist()
         cards = [
-            Card(f"{at}~{name}", [str(reason), str(name)], group="", colour=NEUTRAL, brief=str(reason))
+            Card(f"{at}~{name}", [str(name)], group=str(reason), colour=NEUTRAL)
             for at, (name, reason) in enumerate(zip(rows["name"], rows["reason"], strict=True))
         ]
         panels = [_panel(data, "picture", files, _places(rows), cards)]
@@ -113,7 +113,7 @@ def _show_page(data: DataSet, rows: pd.DataFrame, *, is_left: bool) -> None:
             panels.append(_panel(data, "crop", crops, [()] * len(crops), cards))
         else:
             panels = [_panel(data, "picture", crops, _places(rows), cards)]
-    component.gallery(cards, panels, key="data_sheet", size=SIZE)
+    component.gallery(cards, panels, key="data_sheet", size=SIZE if len(panels) > 1 else LARGE)
 
 
 def _cards(rows: pd.DataFrame) -> list[Card]:

@@ -34,8 +34,8 @@ def _rows_of_stage(place: int, stage: Stage) -> list[Row]:
     step = stage.step
     name = "an earlier step" if step.name == UNKNOWN_STEP else step.name
     note = f"{step.n_kept:,} of {step.n_in:,} {step.unit_in}"
-    if step.n_out != step.n_kept or step.unit_out != step.unit_in:
-        note += f" → {step.n_out:,}" + (f" {step.unit_out}" if step.unit_out not in step.unit_in else "")
+    if step.n_out != step.n_kept:
+        note += f" → {step.n_out:,} {step.unit_out}"
     rows = [(FunnelRow(name, step.n_kept / max(1, step.n_in), note, f"{name}: {note}", is_step=True), "")]
     reasons = [(kind, n, "") for kind, n in step.left.items()]
     reasons += [(kind, n, " in part") for kind, n in step.partly.items()]

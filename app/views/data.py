@@ -87,16 +87,17 @@ def show_data() -> None:
     judged = known.verdict(data, None if near is None else len(near.beside_training(near.subsets)))
     place.answer.write(escaped(acceptance.answer(known.way(data), judged)))
     place.beside.badge(judged.words, color="red" if judged.against else "green")
+    place.controls.caption(CAUTION)
     pick = picks.chosen(data)
     number = st.session_state.get("_data_charts", 0)
-    left, right = st.columns([3, 2], gap="medium")
+    left, right = st.columns([11, 9], gap="medium")
     with right, st.container(key="data_right"):
         pick_control(data, pick)
         sheet.show(data, pick)
     with left, st.container(key="data_left"):
-        st.caption(CAUTION)
         steps.show(data, f"steps_{number}")
-        doubts.show_verdict(judged)
+        with st.container(gap="xxsmall"):
+            doubts.show_verdict(judged)
         with st.container(horizontal=True, vertical_alignment="center"):
             by = st.segmented_control(
                 "Faces by",

@@ -180,9 +180,7 @@ def _doubts(rows: pd.DataFrame, way: Funnel) -> list[str]:
     people = here["subject_id"].astype("str")
     n = people[people != ""].nunique()
     if 0 < n < FEW_PEOPLE:
-        said.append(
-            f"{n} bona fide people are in its tests: with no error at all, BPCER is still below {_bound(n)} only."
-        )
+        said.append(f"{n} bona fide people are in its tests: even without an error, BPCER may be {_bound(n)}.")
     if not any(name in DEV_WORDS for name in names) and names != [ALL]:
         said.append("It has no subset for choosing thresholds (dev).")
     is_attack = rows["label"].astype("str") == ATTACK
