@@ -184,7 +184,10 @@ def write(done: Step, manifest: Path, sources: Sequence[Path] = ()) -> None:
 
 def _source(source: Path, manifest: Path) -> Trail:
     name = Path(os.path.relpath(source.resolve(), manifest.parent.resolve())).as_posix()
-    known = read(source)
+    try:
+        known = read(source)
+    except BadInputError:  # what it says of itself is damaged, and what is made of it is none the worse
+        known = None
     if known is None:
         unknown = Step("", "", "", 0, 0, len(read_table(source)), {}, {}, {})
         return Trail(unknown, name, _sha256(source), ())
@@ -202,7 +205,7 @@ def read(manifest: Path) -> Trail | None:
         return read_as(Trail, document, "it")
     except FileNotFoundError:
         return None
-    except (BadInputError, OSError, ValueError, AttributeError, RecursionError) as error:
+    except (BadInputError, OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise BadInputError(
             f"{path} is not readable as a trail ({error}). Delete it: the manifest stays, without its history."
         ) from error
