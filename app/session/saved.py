@@ -76,8 +76,8 @@ def menus(key: str = "page") -> None:
 
     Again, under another key, in a fragment that itself chooses what is shown.
     """
-    if "run" not in st.session_state:
-        return
+    if "run" not in st.session_state and not st.session_state.get(_INSTEAD):
+        return  # no Run yet
     score, level = st.session_state.get("score"), st.session_state.get("level", FRAME)
     facts = [", ".join(_runs()), ", ".join(_subsets()[0])]
     facts += [f"score {score}"] if score else []
