@@ -286,6 +286,10 @@ def _in_protocol(
     if n := int((~is_in).sum()):
         notes.append(f"{n} of {len(rows)} rows are not in protocol {name}.")
         left += [Left(sample, f"not in protocol {name}") for sample in rows.loc[~is_in, "sample_id"]]
+    tested = set(rows.loc[subsets == "test", "label"])
+    missing_labels = [words for label, words in ((BONA_FIDE, "bona fide"), (ATTACK, "attacks")) if label not in tested]
+    if missing_labels:
+        notes.append(f"The test of protocol {name} has no {' and no '.join(missing_labels)} here.")
     return rows.assign(subset=subsets)[is_in].reset_index(drop=True), left, notes
 
 

@@ -474,6 +474,8 @@ def test_lists_that_cannot_be_the_sets_own_are_refused(tmp_path: Path) -> None:
 
 def test_what_lies_about_is_counted_and_copies_are_left(tmp_path: Path) -> None:
     root = written(tmp_path, TREES["siw-m"])
+    scan = layouts.scanned(root, "siw-m", protocol="mannequin")
+    assert "The test of protocol mannequin has no attacks here." in scan.notes
     with pytest.raises(BadInputError, match="trainlist_live.txt and testlist_live.txt of the set's release"):
         layouts.scanned(written(tmp_path / "v2", Tree({"Live/Live_1.mov": LEFT})), "siw-m", protocol="paper")
     root = written(tmp_path / "b", Tree({
