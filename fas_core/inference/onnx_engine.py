@@ -1,7 +1,7 @@
 """A checkpoint computed by ONNX Runtime instead of PyTorch, on a CPU: where that is faster, which is measured once.
 
-    cache/graphs/<sha256 of the checkpoint>.onnx   its graph, as `onnx_export` makes it
-                                           .json   what was measured, and the sha256 of the graph
+    cache/graphs/<sha256 of the checkpoint>.json   what was measured, with which versions; the sha256 of the graph
+                                           .onnx   its graph, as `onnx_export` makes it, where it is used
 
 A Run says in its `precision` how it was computed, and its id follows from it: what both say agrees within 1e-5 of a
 number, not to the last bit. A Run is gone on with, repaired and predicted with as it was begun.
@@ -44,7 +44,7 @@ def by_it(loaded: Loaded, cache: Path) -> Loaded:
     content = path.read_bytes() if path.is_file() else b""
     if not content or _record(path).get("graph_sha256") != hashlib.sha256(content).hexdigest():
         content = onnx_export.graph_of(loaded)
-        _keep(path, content, {})
+        _keep(path, content)
     model = OnnxModel(onnx_graph.read(content, str(path)), Told())
     return loaded._replace(model=model)
 
@@ -55,7 +55,7 @@ def precision_of_fp32(loaded: Loaded, n: int, cache: Path) -> str:
         return "fp32"
     path = _graph_file(loaded, cache)
     seconds = _record(path).get("seconds_per_image")
-    if seconds is None:
+    if not isinstance(seconds, dict) or not all(isinstance(seconds.get(way), float) for way in ("fp32", ONNX)):
         by_torch = _seconds_per_image(loaded.model)
         if by_torch * n < WORTH:
             return "fp32"
@@ -65,7 +65,9 @@ def precision_of_fp32(loaded: Loaded, n: int, cache: Path) -> str:
         except BadInputError:  # a model of somebody's own that cannot be exported
             return "fp32"
         seconds = {"fp32": by_torch, ONNX: by_onnx}
-        _keep(path, content, {"seconds_per_image": seconds})
+        _note(path, {"seconds_per_image": seconds})
+        if by_onnx < FASTER * by_torch:
+            _keep(path, content)
     return ONNX if seconds[ONNX] < FASTER * seconds["fp32"] else "fp32"
 
 
@@ -82,13 +84,18 @@ def _record(graph_file: Path) -> Json:
         return {}
 
 
-def _keep(graph_file: Path, content: bytes, measured: Json) -> None:
-    """Writes a graph and what is known of it; what was measured before stays."""
-    made_with = {name: version(name) for name in ("torch", "onnxruntime")}
-    record = {**_record(graph_file), **measured, "graph_sha256": hashlib.sha256(content).hexdigest(), "with": made_with}
+def _keep(graph_file: Path, content: bytes) -> None:
+    """Writes a graph and what tells that it is this one."""
     make_folder(graph_file.parent)
     with atomic_file(graph_file) as temporary:
         temporary.write_bytes(content)
+    _note(graph_file, {"graph_sha256": hashlib.sha256(content).hexdigest()})
+
+
+def _note(graph_file: Path, facts: Json) -> None:
+    """Writes what is known of a graph beside it; what was noted before stays."""
+    record = {**_record(graph_file), **facts, "with": {name: version(name) for name in ("torch", "onnxruntime")}}
+    make_folder(graph_file.parent)
     with atomic_file(graph_file.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps(record, indent=1, sort_keys=True), encoding="utf-8")
 
