@@ -25,7 +25,7 @@ from fas_core.data.names import readable
 from fas_core.data.videos import is_video
 from fas_core.reports.palette import NEUTRAL, style_of
 
-SIDE = 160  # pixels of a picture of the sheet
+SIDE, SIDE_OF_ONE = 160, 560  # pixels of a picture of the sheet, and alone
 SIZE, LARGE = 66, 104  # on the screen, beside another picture and alone
 PER_PAGE = 24
 BOX_COLOUR, EYE_COLOUR = (0, 220, 255), (255, 90, 0)
@@ -96,16 +96,16 @@ def _nothing(pick: Pick) -> str:
 
 
 def _show_page(data: DataSet, rows: pd.DataFrame, *, is_left: bool) -> None:
+    has_source = SOURCE in rows and bool((rows[SOURCE].astype("str").fillna("") != "").any())
     if is_left:
         files = rows["file"].astype("str").tolist()
         cards = [
-            Card(f"{at}~{name}", [str(name)], group=str(reason), colour=NEUTRAL)
+            Card(f"{at}~{name}", [str(name)], group=_detail(str(reason)), colour=NEUTRAL)
             for at, (name, reason) in enumerate(zip(rows["name"], rows["reason"], strict=True))
         ]
         panels = [_panel(data, "picture", files, _places(rows), cards)]
     else:
         cards = _cards(rows)
-        has_source = SOURCE in rows and (rows[SOURCE].astype("str").fillna("") != "").any()
         crops = [str(data.path.parent / path) for path in rows["path"]]
         if has_source:
             whole = [str(data.path.parent / path) for path in rows[SOURCE]]
@@ -113,7 +113,30 @@ def _show_page(data: DataSet, rows: pd.DataFrame, *, is_left: bool) -> None:
             panels.append(_panel(data, "crop", crops, [()] * len(crops), cards))
         else:
             panels = [_panel(data, "picture", crops, _places(rows), cards)]
-    component.gallery(cards, panels, key="data_sheet", size=SIZE if len(panels) > 1 else LARGE)
+    chosen = component.gallery(cards, panels, key="data_sheet", size=SIZE if len(panels) > 1 else LARGE)
+    if chosen is not None:
+        at = [card.sample_id for card in cards].index(chosen)
+        file = files[at] if is_left else str(data.path.parent / rows[SOURCE if has_source else "path"].iloc[at])
+        _enlarged(file, _places(rows)[at], rows.iloc[at])
+
+
+@st.dialog("One picture", width="large")
+def _enlarged(file: str, places: tuple[float, ...], row: pd.Series) -> None:
+    """The whole picture, and what is known of it."""
+    image, why = _drawn(Path(file), places, SIDE_OF_ONE)
+    if why:
+        st.caption(escaped(why))
+    else:
+        st.image(image, width=SIDE_OF_ONE)
+    known = {str(name): str(value) for name, value in row.items() if name not in ("file", "path", SOURCE, *PLACES)}
+    for name, value in known.items():
+        if value not in ("", "nan"):
+            st.caption(f"{escaped(readable(name))}: {escaped(value)}")
+
+
+def _detail(reason: str) -> str:
+    """What a reason says beyond its kind, which is chosen above."""
+    return reason.partition(": ")[2] or reason
 
 
 def _cards(rows: pd.DataFrame) -> list[Card]:
