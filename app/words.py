@@ -13,7 +13,8 @@ from fas_core.runs.store import Run
 
 def escaped(text: str) -> str:
     """Text from files, for places that read Markdown: shown as it is, never interpreted nor made a link."""
-    unlinked = text.replace("://", ":\u200b//").replace("www.", "www\u200b.").replace("@", "@\u200b")
+    shown = text.encode(errors="replace").decode()  # names of files may hold bytes that are no text
+    unlinked = shown.replace("://", ":\u200b//").replace("www.", "www\u200b.").replace("@", "@\u200b")
     return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|$~:" else c for c in unlinked)
 
 

@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from datetime import datetime
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -41,14 +42,16 @@ def read(path: Path, below: Path | None = None, *, largest: int = LARGEST) -> ob
 
 
 def parsed(text: str | bytes) -> object:
-    """What a JSON text says. Raises ValueError where it is none, or deeper than `DEEPEST`."""
+    """What a JSON text says. Raises ValueError where it is none, deeper than `DEEPEST`, or has half a character."""
     try:
         content: object = json.loads(text)
     except RecursionError:
         raise ValueError(f"deeper than {DEEPEST} levels") from None
+    if b"\\u" in text if isinstance(text, bytes) else "\\u" in text:
+        json.dumps(content, ensure_ascii=False).encode()  # half a character: nothing can show it or write it
     level = [content]
-    for _ in range(DEEPEST + 1):
-        level = [inner for outer in level for inner in _within(outer)]
+    for _ in range(DEEPEST):
+        level = [inner for outer in level for inner in _within(outer) if isinstance(inner, dict | list)]
         if not level:
             return content
     raise ValueError(f"deeper than {DEEPEST} levels")
@@ -70,6 +73,14 @@ def read_as(kind: type[T], content: object, where: str) -> T:
     """
     value: T = _read(kind, content, where, "")
     return value
+
+
+def require_date(text: str, where: str, at: str) -> None:
+    """Raises BadInputError, beginning with `where`, for a text that is no date and time of ISO 8601."""
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        raise _refused("a date and time", text, where, at) from None
 
 
 def _read(kind: Any, content: Any, where: str, at: str) -> Any:

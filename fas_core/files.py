@@ -72,7 +72,7 @@ def opened_file(path: Path, below: Path | None = None) -> io.BufferedReader:
     opened or is no regular file (a pipe, a device, a folder), and never waits.
     """
     if below is not None:
-        _require_unlinked(path, below)
+        require_unlinked(path, below)
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if below is None else os.O_NOFOLLOW))
     kind = os.fstat(handle).st_mode
     if stat.S_ISREG(kind):
@@ -83,7 +83,7 @@ def opened_file(path: Path, below: Path | None = None) -> io.BufferedReader:
     raise OSError(errno.EINVAL, "Is no regular file", str(path))
 
 
-def _require_unlinked(path: Path, below: Path) -> None:
+def require_unlinked(path: Path, below: Path) -> None:
     """Raises OSError where a part of the path under the folder is a symbolic link."""
     for part in (path, *path.parents):
         if part == below:
@@ -336,7 +336,7 @@ class end_of:
         make_folder(self.path.parent)
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK
         if self.below is not None:
-            _require_unlinked(self.path, self.below)
+            require_unlinked(self.path, self.below)
             flags |= os.O_NOFOLLOW
         is_new = not self.path.exists()
         self.handle = os.open(self.path, flags, 0o600)
@@ -367,14 +367,19 @@ class end_of:
 
 
 class atomic_file:
-    """A temporary file beside `path` that takes its name when the block ends well, and vanishes otherwise."""
+    """A temporary file beside `path` that takes its name when the block ends well, and vanishes otherwise.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    `below`: see `opened_file`. Raises BadInputError where nothing can be written.
+    """
+
+    def __init__(self, path: Path, below: Path | None = None) -> None:
+        self.path, self.below = path, below
 
     def __enter__(self) -> Path:
         make_folder(self.path.parent)
         try:
+            if self.below is not None:
+                require_unlinked(self.path.parent, self.below)
             handle, name = tempfile.mkstemp(prefix=f".{self.path.name}.", suffix=".tmp", dir=self.path.parent)
         except OSError as error:
             raise BadInputError(cannot_write(self.path.parent, error)) from error

@@ -18,9 +18,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.progress import Task as RichTask
 from rich.text import Text
 
+from fas_core import documents
+from fas_core.errors import BadInputError
 from fas_core.files import atomic_file
 
 PLAIN_EVERY = 5.0  # seconds between plain lines
+LONGEST_FILE = 2**16  # bytes of the app's file
 FILE_EVERY = 0.5  # seconds between updates of the app's file
 
 
@@ -130,9 +133,9 @@ def jobs(cache: Path, *, younger_than: float = 120.0) -> list[Job]:
     under_way = []
     for path in sorted(jobs_folder(cache).glob("*.json")):
         try:
-            job = Job(**json.loads(path.read_text()))
-        except (OSError, ValueError, TypeError):
+            job = documents.read_as(Job, documents.read(path, cache, largest=LONGEST_FILE), str(path))
+        except (OSError, ValueError, BadInputError):
             continue  # being replaced at this moment, or not ours
-        if time.time() - job.updated < younger_than:
+        if abs(time.time() - job.updated) < younger_than and job.done >= 0 and job.total >= 0:
             under_way.append(job)
     return under_way

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -5,6 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from fas_core import documents
 from fas_core.documents import read_as
 from fas_core.errors import BadInputError
 
@@ -76,3 +78,37 @@ def test_a_document_is_read_by_the_types_of_its_fields() -> None:
 def test_what_is_missing_unknown_or_of_another_type_is_named(content: object, message: str) -> None:
     with pytest.raises(BadInputError, match=f"^{message}"):
         read_as(Whole, content, "f")
+
+
+def test_documents_are_bounded_in_depth_and_length(tmp_path: Path) -> None:
+    deepest = "[" * documents.DEEPEST + "]" * documents.DEEPEST
+    assert documents.parsed(deepest) == json.loads(deepest)
+    for text in (f"[{deepest}]", f'{{"a": {deepest}}}', "[" * 10**5, '{"a":' * 10**5):
+        with pytest.raises(ValueError, match=f"deeper than {documents.DEEPEST} levels"):
+            documents.parsed(text)
+    path = tmp_path / "d.json"
+    path.write_text('"' + "x" * 98 + '"')
+    assert documents.read(path, largest=100) == "x" * 98
+    with pytest.raises(ValueError, match="longer than 99 bytes"):
+        documents.read(path, largest=99)
+
+
+@pytest.mark.parametrize("text", ['"\\ud800"', '{"\\uDC00": 1}', b'["\\udfff"]', b"\xff", '{"a": ' + "9" * 5000 + "}"])
+def test_what_cannot_be_shown_is_no_document(text: str | bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - of many kinds
+        documents.parsed(text)
+    assert documents.parsed('"\\ud83d\\ude00"') == "\N{GRINNING FACE}"
+
+
+@pytest.mark.parametrize("kind", [int, float])
+def test_numbers_are_of_64_bits(kind: type) -> None:
+    assert documents.read_as(kind, -(2**62), "x") == -(2**62)
+    with pytest.raises(BadInputError, match="x should be a"):
+        documents.read_as(kind, 10**400, "x")
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "2026-11-30T25:00"])
+def test_dates(text: str) -> None:
+    documents.require_date("2026-11-30T05:00:00+00:00", "c.json", "created")
+    with pytest.raises(BadInputError, match=f"c.json: 'created' should be a date and time; '{text}'"):
+        documents.require_date(text, "c.json", "created")

@@ -126,7 +126,9 @@ class Card:
             raise BadInputError(f"{where} has card version {content.get('version')}; this version reads {VERSION}.")
         if "sha256" not in content:
             raise BadInputError(f"{where} has no 'sha256'.")
-        return documents.read_as(cls, content | {"trade_offs": content.get("trade_offs") or None}, where)
+        frozen = documents.read_as(cls, content | {"trade_offs": content.get("trade_offs") or None}, where)
+        documents.require_date(frozen.created, where, "created")
+        return frozen
 
     @property
     def limit(self) -> Rule | None:
@@ -485,7 +487,7 @@ def cards(cache: Path) -> tuple[list[tuple[Path, Card]], list[str]]:
 def read(path: Path) -> Card:
     """A card from its file. Raises BadInputError where it is missing, is no card, or is of another version."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = documents.read(path)
     except OSError as error:
         raise BadInputError(
             f"{path}: {error.strerror or error}. Give the file that 'fas threshold --out' wrote."

@@ -20,11 +20,12 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from fas_core import documents
 from fas_core.deciding import card
 from fas_core.deciding.card import Card
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
-from fas_core.files import end_of
+from fas_core.files import end_of, opened_file
 
 DRAFT, APPROVED, SUPERSEDED, WITHDRAWN = "draft", "approved", "superseded", "withdrawn"
 NEXT = {  # what may follow on a state
@@ -91,7 +92,8 @@ def require_undecided(path: Path) -> None:
 def history(path: Path, frozen: Card) -> History:
     """What was decided about the card in a file. Raises BadInputError where that was changed afterwards."""
     try:
-        text = file_of(path).read_text(encoding="utf-8")
+        with opened_file(file_of(path)) as file:
+            text = file.read().decode()
     except FileNotFoundError:
         text = ""
     except (OSError, UnicodeDecodeError) as error:
@@ -137,7 +139,7 @@ def _parsed(text: str, frozen: Card, path: Path) -> History:
     events: list[Event] = []
     for line in text.splitlines():
         try:
-            content = json.loads(line)
+            content = documents.parsed(line)
         except ValueError:  # half a line of a writer that was killed: it never came to be
             continue
         names = [field.name for field in fields(Event)]

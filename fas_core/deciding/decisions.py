@@ -183,6 +183,7 @@ class Decision:
         if content.get("version") != VERSION:
             raise BadInputError(f"{where} has decision version {content.get('version')}; this version reads {VERSION}.")
         decision = documents.read_as(cls, content, where)
+        documents.require_date(decision.when, where, "when")
         if decision.sha256 != decision.seal:
             raise BadInputError(f"{where} was changed after it was written. Bring the file back as it was.")
         return decision
@@ -426,7 +427,7 @@ def write(decision: Decision, to: Path) -> Path:
 def read(path: Path) -> Decision:
     """A decision from its file. Raises BadInputError where it cannot be read, is none, or was changed."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = documents.read(path)
     except OSError as error:
         raise BadInputError(f"{path}: {error.strerror or error}.") from error
     except ValueError as error:

@@ -14,12 +14,12 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
+from fas_core import documents
 from fas_core.errors import BadInputError
-from fas_core.files import atomic_file, end_of
+from fas_core.files import atomic_file, end_of, opened_file
 from fas_core.metrics.agreement import Kappa, cohen_kappa
 from fas_core.metrics.uncertainty import UNITS, unit_of
 from fas_core.runs.store import Run
@@ -65,7 +65,7 @@ def make(run: Run, sample_id: str, *, by: str, is_marked: bool, note: str = "", 
     )
     path = file_of(run)
     try:
-        with end_of(path) as end:
+        with end_of(path, run.cache) as end:
             end.write_line(json.dumps(asdict(mark)))
     except OSError as error:
         raise BadInputError(
@@ -78,7 +78,8 @@ def make(run: Run, sample_id: str, *, by: str, is_marked: bool, note: str = "", 
 def history(run: Run) -> list[Mark]:
     """Every change of every person in the order they were made. Lines that are no mark are left out."""
     try:
-        lines = file_of(run).read_bytes().split(b"\n")
+        with opened_file(file_of(run), run.cache) as file:
+            lines = file.read().split(b"\n")
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -88,12 +89,9 @@ def history(run: Run) -> list[Mark]:
 
 def _mark(line: bytes) -> Mark | None:
     try:
-        content: Any = json.loads(line)
-        mark = Mark(**content)
-    except (ValueError, TypeError):
+        return documents.read_as(Mark, documents.parsed(line), "a mark")
+    except (ValueError, BadInputError):
         return None
-    texts = (mark.sample_id, mark.by, mark.note, mark.when, mark.own_label)
-    return mark if isinstance(mark.is_marked, bool) and all(isinstance(text, str) for text in texts) else None
 
 
 def latest(changes: Iterable[Mark]) -> list[Mark]:
@@ -127,10 +125,11 @@ def table(run: Run, marks: Iterable[Mark]) -> pd.DataFrame:
 def labels(cache: Path) -> tuple[str, ...]:
     """The names of the five labels of a cache folder, for all its Runs: `LABELS` until they are named."""
     try:
-        names: Any = json.loads((cache / "marks" / "labels.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = documents.read(cache / "marks" / "labels.json", cache)
+        names = documents.read_as(tuple[str, ...], content, "labels")
+    except (OSError, ValueError, BadInputError):
         return LABELS
-    if not isinstance(names, list) or len(names) != len(LABELS) or not all(isinstance(name, str) for name in names):
+    if len(names) != len(LABELS):
         return LABELS
     return tuple(name or key for name, key in zip(names, LABELS, strict=True))
 
@@ -145,7 +144,7 @@ def name_labels(cache: Path, names: Iterable[str]) -> None:
         raise BadInputError(f"Two labels would be called '{min(twice)}': give each a name of its own.")
     path = cache / "marks" / "labels.json"
     try:
-        with atomic_file(path) as temporary:
+        with atomic_file(path, cache) as temporary:
             temporary.write_text(json.dumps(wanted), encoding="utf-8")
     except OSError as error:
         raise BadInputError(f"The names cannot be kept in {path}: {error.strerror or error}.") from error

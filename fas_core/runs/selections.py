@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fas_core.errors import BadInputError
-from fas_core.files import make_folder, make_private
+from fas_core.files import make_folder, make_private, opened_file, require_unlinked
 from fas_core.runs.store import Run
 
 NAME = re.compile(r"\w(?:[\w .+=-]{0,62}[\w+=-])?")
@@ -46,6 +46,7 @@ def save(run: Run, name: str, sample_ids: Sequence[str] | pd.Series) -> Path:
     make_folder(path.parent)
     temporary = path.with_name(f".{os.getpid()}-{os.urandom(6).hex()}.tmp")
     try:
+        require_unlinked(path.parent, run.cache)
         pq.write_table(pa.table({"sample_id": ids}), temporary, compression="zstd")
         make_private(temporary)
         os.link(temporary, path)  # unlike a rename, fails where somebody has been faster
@@ -54,7 +55,9 @@ def save(run: Run, name: str, sample_ids: Sequence[str] | pd.Series) -> Path:
             f"Run {run.info.name} has a selection '{name}' already. Choose another name, or delete that one first."
         ) from error
     except OSError as error:
-        raise BadInputError(f"The selection '{name}' cannot be written in {path.parent}: {error.strerror}.") from error
+        raise BadInputError(
+            f"The selection '{name}' cannot be written in {path.parent}: {error.strerror or error}."
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
     return path
@@ -64,7 +67,7 @@ def sample_ids(run: Run, name: str) -> pd.Series:
     """The sample ids of a selection; raises BadInputError where it is not there or cannot be read."""
     path = _path(run, name)
     try:
-        with pq.ParquetFile(path) as file:
+        with opened_file(path, run.cache) as raw, pq.ParquetFile(raw) as file:
             return file.read(["sample_id"]).to_pandas()["sample_id"].astype("str")
     except FileNotFoundError as error:
         raise BadInputError(

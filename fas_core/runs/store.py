@@ -42,7 +42,7 @@ from fas_core import documents
 from fas_core.data.names import ATTACK, BONA_FIDE, SUBSET_NAME, in_protocol_order
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
-from fas_core.files import atomic_file, make_folder, make_private, opened_file
+from fas_core.files import atomic_file, make_folder, make_private, opened_file, require_unlinked
 from fas_core.runs import measured
 
 FORMAT_VERSION = 2
@@ -154,6 +154,7 @@ def write_shard(
     """
     if is_shard(shard):
         return
+    require_unlinked(shard.parent, shard.parents[2])
     make_folder(shard.parent)
     temporary = Path(tempfile.mkdtemp(prefix=f".{shard.name}.", dir=shard.parent))
     try:

@@ -26,9 +26,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fas_core.documents import Json, read_as
+from fas_core.documents import Json, read, read_as
 from fas_core.errors import BadInputError
-from fas_core.files import atomic_file, cannot_write
+from fas_core.files import atomic_file, cannot_write, opened_file
 
 COLUMNS = ("epoch", "step", "split", "learning_rate")  # of every log; the model's terms come after them
 FLUSH_EVERY = 1.0  # seconds: what a kill can take from the log, and how far the app can be behind
@@ -144,7 +144,8 @@ def read_log(out: Path) -> pd.DataFrame:
     A line that is still being written is left out; without a log the table has no rows.
     """
     try:
-        content = metrics_log(out).read_bytes()
+        with opened_file(metrics_log(out)) as file:
+            content = file.read()
         table = pd.read_csv(
             io.BytesIO(content[: content.rfind(b"\n") + 1]),
             on_bad_lines="skip",
@@ -257,7 +258,7 @@ def read_samples(out: Path) -> Samples | None:
     """What `write_samples` wrote; None where there is nothing. Raises BadInputError when the file is damaged."""
     path = samples_file(out)
     try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+        with opened_file(path) as raw, np.load(raw, allow_pickle=False) as file:
             pairs = zip(file["epochs"].tolist(), file["reconstructions"], strict=True)
             return Samples(file["inputs"], {int(epoch): images for epoch, images in pairs}, [*map(str, file["ids"])])
     except FileNotFoundError:
@@ -304,7 +305,7 @@ class Training:
     def done(self) -> int:
         """Steps in the log, read from its end."""
         try:
-            with metrics_log(self.checkpoint).open("rb") as file:
+            with opened_file(metrics_log(self.checkpoint)) as file:
                 columns = file.readline().decode(errors="replace").rstrip("\n").split(",")
                 file.seek(max(file.tell(), file.seek(0, io.SEEK_END) - 8192))
                 *_, last, _ = file.read().decode(errors="replace").split("\n")
@@ -354,6 +355,9 @@ def announced(
     return training
 
 
+LATEST = 4e9  # seconds since 1970: a time that no clock shows for a century
+
+
 def trainings_folder(cache: Path) -> Path:
     return cache / "trainings"
 
@@ -363,10 +367,10 @@ def trainings(cache: Path) -> list[Training]:
     entered = []
     for path in sorted(trainings_folder(cache).glob("*.json")):
         try:
-            training = read_as(Training, json.loads(path.read_text()), str(path))
+            training = read_as(Training, read(path, cache), str(path))
         except (OSError, ValueError, BadInputError):
             continue  # being replaced at this moment, or not ours
-        is_ours = training.steps >= 1 and training.checkpoint.is_absolute()
+        is_ours = training.steps >= 1 and 0 <= training.started < LATEST and training.checkpoint.is_absolute()
         if is_ours and metrics_log(training.checkpoint).is_file():
             entered.append(training)
     return sorted(entered, key=lambda training: -training.started)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -151,3 +152,27 @@ def test_the_command_exports_everybodys_marks(fas: Callable[..., Result], tiny_c
         ("gone", "", None),
     ]
     assert "No Run is called 'zzz'" in message(fas("marks", "zzz", "--cache", tiny_cache))
+
+
+def test_no_link_is_followed(tiny_cache: Path, tmp_path: Path) -> None:
+    run = store.open_run(tiny_cache, "a")
+    for number, link in enumerate((marks.file_of(run), tiny_cache / "marks")):
+        elsewhere = tmp_path / f"elsewhere {number}"
+        elsewhere.mkdir()
+        target = elsewhere if number else elsewhere / "secret"
+        (elsewhere / "labels.json").write_text(json.dumps(list("abcde")))
+        shutil.rmtree(tiny_cache / "marks", ignore_errors=True)
+        if not number:
+            link.parent.mkdir()
+            target.write_text("before")
+        link.symlink_to(target)
+        before = sorted((path.name, path.read_text()) for path in elsewhere.iterdir())
+        for change in (lambda: marks.make(run, "live_0", by="", is_marked=True), lambda: marks.history(run)):
+            with pytest.raises(BadInputError, match="symbolic link, which is not followed"):
+                change()
+        assert marks.labels(tiny_cache) == marks.LABELS
+        if number:
+            with pytest.raises(BadInputError, match="symbolic link"):
+                marks.name_labels(tiny_cache, "vwxyz")
+        assert sorted((path.name, path.read_text()) for path in elsewhere.iterdir()) == before
+        link.unlink()

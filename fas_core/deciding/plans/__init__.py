@@ -18,7 +18,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from fas_core import documents
 from fas_core.errors import BadInputError
+from fas_core.files import opened_file
 
 FOLDER = Path(__file__).parent
 FIRST = "ibeta-level-1"  # what is shown where nobody has chosen
@@ -102,11 +104,12 @@ def plan(named: str | Path) -> Plan:
 
 def _read(path: Path) -> Plan:
     try:
-        text = path.read_text(encoding="utf-8")
-        content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        with opened_file(path) as file:
+            text = file.read().decode()
+        content = documents.parsed(text) if path.suffix == ".json" else tomllib.loads(text)
     except OSError as error:
         raise BadInputError(f"{path}: {error.strerror or error}. Plans by name: {', '.join(names())}.") from error
-    except ValueError as error:  # both formats' errors, and bytes that are no text
+    except (ValueError, RecursionError) as error:  # both formats' errors, and bytes that are no text
         raise BadInputError(f"{path} is no {path.suffix[1:].upper()} file: {error}.") from error
     return _plan(path.stem, content, _Fields(content, str(path), "the plan"))
 
