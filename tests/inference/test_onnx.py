@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -312,6 +313,17 @@ def test_what_is_no_file_of_the_format_is_refused(exported: Path, tmp_path: Path
         (tmp_path / "m.onnx").write_bytes(content)
         with pytest.raises(BadInputError, match="is not a complete ONNX file"):
             onnx_model.read(tmp_path / "m.onnx", Told())
+
+
+def test_without_the_extra_its_name_is_said(
+    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    with pytest.raises(BadInputError, match=r"pip install .*\[onnx\]"):
+        onnx_export.export(tiny_checkpoint, tmp_path / "m.onnx")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(BadInputError, match=r"pip install .*\[onnx\]"):
+        onnx_model.read(foreign(tmp_path / "m.onnx"), Told(scaling="unit"))
 
 
 def test_nan_for_every_image_leaves_nothing(data: Manifest, tmp_path: Path) -> None:
