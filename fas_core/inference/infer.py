@@ -193,6 +193,8 @@ def write_runs(
     the CPU in fp32 alone. `engine` None: this process.
     Raises BadInputError when no image of the manifest is there, or the manifest has a column that a loss term needs.
     """
+    # Before files are looked for; whether there is a GPU where it is computed, the engine says.
+    devices.require_known("auto" if device == "cuda" else device, precision, onnx=True)
     engine = engine or ThisProcess()
     chosen = data.only(subsets).subset_names() if subsets else data.subset_names()
     all_loaded = [loaded(path, told) for path in checkpoints]

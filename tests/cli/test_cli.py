@@ -139,7 +139,7 @@ def test_imported_scores_become_a_run(shared: Path, tmp_path: Path, fas: Callabl
     ]
     assert (cells["test"]["n_bona_fide"], cells["test"]["n_attack"]) == (2287, 10246)
     assert cells["test"]["roc_auc"] == pytest.approx(0.975, abs=0.001)
-    assert message(fas("scores", "import", file, "--name", "x", "--cache", file)).endswith("change its permissions.")
+    assert message(fas("scores", "import", file, "--name", "x", "--cache", file)).endswith("choose another folder.")
 
 
 def test_live_faces_become_an_attacked_data_set(tiny_faces: Path, tmp_path: Path, fas: Callable[..., Result]) -> None:

@@ -510,7 +510,7 @@ def sealed_again(path: Path, **changed: object) -> None:
     """A document changed by somebody who knows how its checksum is made."""
     content = json.loads(path.read_text()) | changed
     content.pop("sha256")
-    path.write_text(store._sealed(content))
+    path.write_text(store.sealed(content))
 
 
 @pytest.mark.parametrize(
