@@ -173,6 +173,16 @@ def write_frames(data: Manifest, out: Path, sampling: Sampling, n_processes: int
     return Frames(placed, left, [*notes, *more], len(items), int((~is_of_video).sum()))
 
 
+def require_frames(data: Manifest) -> None:
+    """Raises BadInputError where rows of a manifest are videos, of which a model can make nothing."""
+    videos = [path for path in data.rows["path"] if is_video(Path(path))]
+    if videos:
+        raise BadInputError(
+            f"{data.source}: {len(videos)} of {len(data)} rows are videos (e.g. {videos[0]}). Take their frames first: "
+            f"fas data frames {data.source} --out DIR"
+        )
+
+
 def require_av() -> None:
     """Raises BadInputError where PyAV is not installed."""
     try:

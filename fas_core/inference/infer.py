@@ -25,7 +25,7 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
 from fas_core import models, scores
-from fas_core.data import images
+from fas_core.data import images, videos
 from fas_core.data.manifest import Manifest
 from fas_core.data.names import TRAINING_USE
 from fas_core.documents import Json
@@ -207,6 +207,7 @@ def write_runs(
         clashing = sorted(set(data.rows.columns) & ({*each.form.losses, "is_constant", "reason", TRAINING_USE}))
         if clashing:
             raise BadInputError(f"{data.source}: column '{clashing[0]}' has the name of a score. Rename the column.")
+    videos.require_frames(data)
     if not any(path.is_file() for path in data.image_paths()):
         raise BadInputError(f"{data.source}: none of its {len(data)} images is there, e.g. {data.image_paths()[0]}.")
     require_writable(cache)

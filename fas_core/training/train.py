@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch.optim import Optimizer
 
 from fas_core import models
-from fas_core.data import filters, images
+from fas_core.data import filters, images, videos
 from fas_core.data.manifest import Manifest
 from fas_core.data.merging import SOURCE
 from fas_core.data.names import ATTACK, BONA_FIDE, TRAIN, is_training
@@ -170,9 +170,10 @@ def _require_free(out: Path, keep_epochs: Sequence[int], *, resume: bool) -> Non
 
 
 def _require_trainable(experiment: Experiment, data: Manifest) -> None:
-    """Raises BadInputError for augmentations that there are not, for data that must be filtered and are not, and as
-    `_require_shareable`."""
+    """Raises BadInputError for augmentations that there are not, for videos, for data that must be filtered and are
+    not, and as `_require_shareable`."""
     augment.require_known(experiment.augmentations)
+    videos.require_frames(data)
     if experiment.filtered and not filters.is_filtered(data):
         raise BadInputError(
             f"{experiment.name} trains on filtered images, and {data.source} is not filtered. "

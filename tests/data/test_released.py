@@ -526,6 +526,10 @@ def test_videos_of_a_manifest_are_said_and_not_taken_for_broken_images(tmp_path:
     report = check.checked(tmp_path / "m.csv")
     assert [(problem.row, problem.problem) for problem in report.problems] == [(2, "no such file")]
     assert report.notes[-1].startswith("2 rows are videos, which are not looked into: fas data frames")
+    with pytest.raises(
+        BadInputError, match=r"2 of 2 rows are videos \(e\.g\. a\.mov\)\. Take their frames first: fas data"
+    ):
+        videos.require_frames(manifest.read(tmp_path / "m.csv"))
 
 
 @pytest.mark.parametrize(
