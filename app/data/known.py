@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import streamlit as st
 
 from app.session.cache import cached, keyed
 from app.session.readers import runs
+from app.words import label_of
 from fas_core.data import acceptance, manifest, trail
 from fas_core.data.acceptance import Histogram, Verdict
 from fas_core.data.trail import Funnel
@@ -45,8 +47,10 @@ def told() -> list[Path]:
 
 
 def known() -> dict[str, Path]:
-    """Manifests by the name that people read, each with as much of its folder as tells it apart; those told first."""
-    of_runs = [Path(run.info.manifest_path) for run in runs()[0] if run.info.manifest_path]
+    """Manifests by the name that people read, each with as much of its folder as tells it apart; those told first, then
+    that of the Run in the sidebar."""
+    listed = sorted(runs()[0], key=lambda run: label_of(run) != st.session_state.get("run"))
+    of_runs = [Path(run.info.manifest_path) for run in listed if run.info.manifest_path]
     paths = list(dict.fromkeys(Path(os.path.normpath(path)) for path in [*told(), *of_runs]))
     return _named([path for path in paths if path.is_file()])
 

@@ -31,7 +31,9 @@ def nothing_known() -> None:
     head("Data").answer.write(
         "No manifest is known here: start the app with one, or make a Run, which names the one it was made of."
     )
-    st.code("fas app --data M.csv", language="bash")
+    st.code(
+        "# your manifest\nfas app --data M.csv\n# rendered faces, small models, their Runs\nfas demo", language="bash"
+    )
 
 
 def chosen_manifest(place: Head, named: Mapping[str, Path]) -> str:
@@ -45,7 +47,7 @@ def chosen_manifest(place: Head, named: Mapping[str, Path]) -> str:
                 "Manifest", list(named), key="manifest", width=260, label_visibility="collapsed", help="Which manifest."
             )
         )
-    put_in_address("manifest", name)
+    put_in_address("manifest", "" if name == next(iter(named)) else name)
     return name
 
 
@@ -65,6 +67,7 @@ def pick_control(data: DataSet, pick: Pick) -> None:
         key="pick_shown",
         on_change=keep,
         label_visibility="collapsed",
+        width=340,
     )
 
 
@@ -87,12 +90,13 @@ def show_data() -> None:
     judged = known.verdict(data, None if near is None else len(near.beside_training(near.subsets)))
     place.answer.write(escaped(acceptance.answer(known.way(data), judged)))
     place.beside.badge(judged.words, color="red" if judged.against else "green")
-    place.controls.caption(CAUTION)
     pick = picks.chosen(data)
+    with place.controls:
+        pick_control(data, pick)
+    place.controls.caption(CAUTION, width="stretch")
     number = st.session_state.get("_data_charts", 0)
     left, right = st.columns([11, 9], gap="medium")
     with right, st.container(key="data_right"):
-        pick_control(data, pick)
         sheet.show(data, pick)
     with left, st.container(key="data_left"):
         steps.show(data, f"steps_{number}")

@@ -11,7 +11,7 @@ from fas_core.runs import store
 from .conftest import MAIN, page, texts
 
 VIEWS = sorted(path.stem for path in (MAIN.parent / "views").glob("*.py"))
-RUN_VIEWS = [view for view in VIEWS if view != "training"]  # that one reads logs and no Run
+RUN_VIEWS = [view for view in VIEWS if view not in ("data", "training")]  # those read manifests and logs, and no Run
 
 
 @pytest.mark.parametrize("run", ["a", "vendor"])
