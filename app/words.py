@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from fas_core.evaluation.words import number as number
 from fas_core.evaluation.words import threshold_text as threshold_text
 from fas_core.metrics.operating_point import (
@@ -16,6 +18,16 @@ def escaped(text: str) -> str:
     shown = text.encode(errors="replace").decode()  # names of files may hold bytes that are no text
     unlinked = shown.replace("://", ":\u200b//").replace("www.", "www\u200b.").replace("@", "@\u200b")
     return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|$~:" else c for c in unlinked)
+
+
+_MARKDOWN = re.compile(r"[\\`*_\[\]<>!|$~:@]|www\.|^\W|^\d+[.)]")
+
+
+def option(text: str) -> str:
+    """A text from files as one of `st.pills` or `st.segmented_control`, which read Markdown: `escaped` where that would
+    make something of it. Other texts stay, since an address has them as they are shown.
+    """
+    return escaped(text) if _MARKDOWN.search(text) else text
 
 
 def label_of(run: Run) -> str:

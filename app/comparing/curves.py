@@ -9,6 +9,7 @@ import streamlit as st
 
 from app.charts import curves as charts
 from app.comparing.comparison import BPCERS, LETTERS, RECALLS, Comparison, curves, drawn, joined, score_sets, thresholds
+from app.words import option
 from fas_core import metrics
 from fas_core.data.names import readable
 from fas_core.evaluation.differences import band
@@ -28,7 +29,7 @@ def show_curves(comparison: Comparison, b: int, *, with_intervals: bool) -> None
         "Attacks in the curves",
         [ALL_ATTACKS, *species],
         default=ALL_ATTACKS,
-        format_func=readable,
+        format_func=lambda name: option(readable(name)),
         key="attacks",
         bind="query-params",
         required=True,
