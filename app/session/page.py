@@ -12,6 +12,7 @@ import streamlit as st
 
 from app.words import escaped
 from fas_core.errors import BadInputError
+from fas_core.files import is_about_space
 
 P = ParamSpec("P")
 
@@ -28,11 +29,15 @@ def give_back_memory() -> None:
 
 @contextmanager
 def errors_shown() -> Iterator[None]:
-    """Bad input, damaged files and a lack of memory become one readable box instead of a stack trace."""
+    """Bad input, damaged files and a lack of memory or room become one readable box instead of a stack trace."""
     try:
         yield
     except BadInputError as error:
         st.error(escaped(str(error)), icon=":material/error:")
+    except OSError as error:
+        if not is_about_space(error):
+            raise
+        st.error("There is no room left on the disk: free space, then try again.", icon=":material/hard_drive:")
     except MemoryError:
         st.error(
             "There is not enough memory for this now. Choose fewer subsets or close other programs.",

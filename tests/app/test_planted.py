@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -74,3 +75,19 @@ def test_no_page_ends_because_of_a_planted_file(tiny_cache: Path) -> None:
         assert at.title, texts(at)
         told = "says another Run than its folder" in texts(at).replace("\\", "")
         assert told == (view != "training")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(OSError(errno.ENOSPC, "x"), "no room left on the disk"), (MemoryError(), "not enough memory")],
+)
+def test_a_lack_of_room_or_memory_is_one_box(
+    tiny_cache: Path, error: Exception, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("fas_core.deciding.card_states.kept", fails)
+    at = page("cards", cache=tiny_cache, run="a")
+    assert not at.exception
+    assert any(words in box.value for box in at.error)
