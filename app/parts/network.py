@@ -32,8 +32,7 @@ class _Checkpoint:
 
     @property
     def digest(self) -> str:
-        info = self.run.info
-        return repr((info.checkpoint_sha256, info.precision, info.input))
+        return repr(self.run.info.model_identity)
 
 
 @cached(entries=2)

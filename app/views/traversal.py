@@ -57,9 +57,7 @@ class Codes:
 
     @property
     def digest(self) -> str:
-        info = self.run.info
-        model = (info.checkpoint_sha256, info.precision, info.input)
-        return repr((*model, hashlib.sha256(self.values.tobytes()).hexdigest()))
+        return repr((self.run.info.model_identity, hashlib.sha256(self.values.tobytes()).hexdigest()))
 
 
 @cached(entries=128)

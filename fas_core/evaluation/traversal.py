@@ -234,9 +234,7 @@ def keep_images(run: Run, codes: NDArray[np.floating], images: NDArray[np.uint8]
 
 def _decoded_from(run: Run, codes: NDArray[np.floating]) -> dict[str, object]:
     exact = hashlib.sha256(np.ascontiguousarray(codes, np.float32).tobytes()).hexdigest()
-    info = run.info
-    key: dict[str, object] = {"checkpoint": info.checkpoint_sha256, "precision": info.precision, "codes": exact}
-    return key | ({"input": info.input} if info.input else {})
+    return {**run.info.model_identity, "codes": exact}
 
 
 # ------------------------------------------------------------------------------------------------------------- sheets

@@ -72,7 +72,11 @@ def precision_of_fp32(loaded: Loaded, n: int, cache: Path) -> str:
 
 
 def _graph_file(loaded: Loaded, cache: Path) -> Path:
-    return cache / "graphs" / f"{checkpoint.sha256(loaded.path)}.onnx"
+    """By the checkpoint, and by the code of a model from another package, which may change."""
+    digest = checkpoint.sha256(loaded.path)
+    if loaded.origin.is_foreign:
+        digest = hashlib.sha256(json.dumps([digest, loaded.origin.as_json()]).encode()).hexdigest()
+    return cache / "graphs" / f"{digest}.onnx"
 
 
 def _record(graph_file: Path) -> Json:

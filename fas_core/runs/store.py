@@ -93,6 +93,12 @@ class RunInfo:
     shard_size: int = field(default_factory=lambda: SHARD_SIZE)
     format: int = FORMAT_VERSION
 
+    @property
+    def model_identity(self) -> dict[str, object]:
+        """Stands for the model whose outputs these are: what is kept of its answers is kept by this."""
+        told = {"input": self.input, "origin": self.origin} if self.origin else {}
+        return {"checkpoint": self.checkpoint_sha256, "precision": self.precision, **told}
+
     def shard_names(self, subset: str) -> list[str]:
         count = max(1, -(-self.subsets[subset] // self.shard_size))
         return [f"shard-{i:05d}" for i in range(count)]

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from fas_core import derive, models, scores
 from fas_core.data import manifest
 from fas_core.errors import BadInputError
-from fas_core.inference import infer, predict
+from fas_core.inference import infer, onnx_engine, predict
 from fas_core.models.base import Model
 from fas_core.models.input import Input
 from fas_core.runs import store
@@ -192,9 +192,15 @@ def test_what_was_made_by_other_code_is_not_asked(install: Install, tiny_faces: 
     path = checkpoint_of(tmp_path)
     (run,) = infer.write_runs([path], manifest.read(tiny_faces), tmp_path / "c", device="cpu", precision="fp32")
     predict.ready(run, "cpu")
+    graph = onnx_engine._graph_file(infer.loaded(path), tmp_path / "c")
     install(HEAD.replace("x.mean((2, 3))", "x.amax((2, 3))"))
     with pytest.raises(BadInputError, match=r"made by model acme of acme-fas 1\.0 .*installed is acme-fas 1\.0"):
         predict.ready(run, "cpu")
+    other = infer.loaded(path)  # and no graph or image of the code before is taken for that of this one
+    assert onnx_engine._graph_file(other, tmp_path / "c") != graph
+    (again,) = infer.write_runs([path], manifest.read(tiny_faces), tmp_path / "c", device="cpu", precision="fp32")
+    assert again.info.checkpoint_sha256 == run.info.checkpoint_sha256
+    assert again.info.model_identity != run.info.model_identity
 
 
 # ------------------------------------------------------------------------------------------------------------ bad input

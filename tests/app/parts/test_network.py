@@ -8,12 +8,7 @@ import streamlit as st
 
 from app.parts import network
 from fas_core.inference import predict
-
-
-@dataclass(frozen=True)
-class Info:
-    checkpoint_sha256: str
-    precision: str = "32"
+from fas_core.runs.store import RunInfo
 
 
 @dataclass(frozen=True)
@@ -21,19 +16,30 @@ class Made:
     """What the model is told apart by, of a Run."""
 
     id: str
-    info: Info
+    info: RunInfo
+
+
+def of(checkpoint: str, precision: str = "fp32", **told: Any) -> RunInfo:
+    return RunInfo("", "", "images", {}, [], checkpoint_sha256=checkpoint, precision=precision, **told)
 
 
 def test_runs_of_one_checkpoint_share_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
     st.cache_resource.clear()
     loads: list[str] = []
     monkeypatch.setattr(predict, "ready", lambda run: loads.append(run.id) or run.id)
-    first = Made("first", Info("a"))
-    runs: list[Any] = [first, replace(first, id="second"), Made("half", Info("a", "16")), Made("other", Info("b"))]
+    code, changed = {"digest": "1"}, {"digest": "2"}
+    first = Made("first", of("a", origin=code))
+    runs: list[Any] = [
+        first,
+        replace(first, id="second"),
+        Made("half", of("a", "bf16", origin=code)),
+        Made("other", of("b", origin=code)),
+        Made("changed", of("a", origin=changed)),
+    ]
     models = []
     for run in runs:
         with network.of(run) as model:
             models.append(model)
-    assert models == ["first", "first", "half", "other"]
-    assert loads == ["first", "half", "other"]
+    assert models == ["first", "first", "half", "other", "changed"]
+    assert loads == ["first", "half", "other", "changed"]
     st.cache_resource.clear()
