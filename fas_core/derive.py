@@ -26,7 +26,7 @@ from fas_core import scores
 from fas_core.errors import BadInputError
 from fas_core.evaluation import paths, separation, traversal
 from fas_core.evaluation.causes import of_run as causes
-from fas_core.files import atomic_file, make_folder
+from fas_core.files import atomic_file, make_folder, opened_file
 from fas_core.latent import mixture, projection, training_rows
 from fas_core.latent.projection import USUAL, FittedOn, Told, Umap
 from fas_core.progress import Job, Task, jobs_folder, task
@@ -320,7 +320,7 @@ class Work:
     def is_under_way(self) -> bool:
         """Whether some process is at it."""
         try:
-            return time.time() - self.job_file.stat().st_mtime < ABANDONED_AFTER
+            return abs(time.time() - self.job_file.stat().st_mtime) < ABANDONED_AFTER
         except OSError:
             return False
 
@@ -328,7 +328,8 @@ class Work:
     def last_words(self) -> str:
         """What the last attempt said before it ended without a result; "" where there was none."""
         try:
-            lines = self._log.read_text(errors="replace").strip().splitlines()
+            with opened_file(self._log, self.run.cache) as log:
+                lines = log.read().decode(errors="replace").strip().splitlines()
         except OSError:
             return ""
         return lines[-1].strip() if lines else ""

@@ -22,6 +22,7 @@ from fas_core.data.names import ATTACK, BONA_FIDE, DEV_WORDS
 from fas_core.data.scanning import IMAGE_SUFFIXES, Left, Scanned, files
 from fas_core.data.videos import SUFFIXES as VIDEO_SUFFIXES
 from fas_core.errors import BadInputError
+from fas_core.files import opened_file
 
 Names = Mapping[str, str]
 """The named groups of a clip's place, in small letters, "" where absent; in rules also the columns made of them."""
@@ -310,7 +311,8 @@ def entries(dataset: DataSet, path: Path) -> Iterator[tuple[tuple[str, ...], str
 
     Lists of names, tables with commas or blanks, and JSON documents with a clip per key.
     """
-    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    with opened_file(path) as file:
+        text = file.read().decode("utf-8-sig", "replace").replace("\r\n", "\n")
     if path.suffix.lower() == ".json":
         try:
             lines: Iterable[list[str]] = [[str(key)] for key in json.loads(text)]

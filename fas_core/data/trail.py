@@ -20,11 +20,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fas_core import documents
 from fas_core.data.manifest import Manifest
 from fas_core.data.names import ATTACK
 from fas_core.documents import read_as
 from fas_core.errors import BadInputError
-from fas_core.files import atomic_file, read_table
+from fas_core.files import atomic_file, opened_file, read_table
 
 VERSION = 1
 _GROUPED = ["sample_id", "label", "pai_species"]
@@ -198,21 +199,21 @@ def read(manifest: Path) -> Trail | None:
     """The trail of a manifest; None where there is none. Raises BadInputError where it is damaged."""
     path = path_of(manifest)
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_as(dict[str, Any], documents.read(path), "it")
         version = document.pop("version", None)
         if version != VERSION:
             raise BadInputError(f"version {version} is not known here")
         return read_as(Trail, document, "it")
     except FileNotFoundError:
         return None
-    except (BadInputError, OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (BadInputError, OSError, ValueError, TypeError, AttributeError) as error:
         raise BadInputError(
             f"{path} is not readable as a trail ({error}). Delete it: the manifest stays, without its history."
         ) from error
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with opened_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -14,7 +14,6 @@ list in the metadata of safetensors.
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
+from fas_core import documents
 from fas_core.data import images
 from fas_core.data.manifest import COLUMNS
 from fas_core.errors import BadInputError
@@ -85,6 +85,8 @@ def read(folder: Path, known: Sequence[str]) -> Folder:
     if not folder.is_dir():
         raise BadInputError(f"{folder} is no folder. Give the one with latents.npy, reconstructions.npy or the like.")
     entries = {path.name: path for path in sorted(folder.iterdir()) if not path.name.startswith(".")}
+    if special := [path for path in entries.values() if path.exists() and not (path.is_file() or path.is_dir())]:
+        raise BadInputError(f"{special[0]} is no regular file. Take it away.")
     used: list[Path] = []
     ids = _ids(entries, used)
     shared = _only(entries, OUTPUTS, tuple(_CONTAINERS))
@@ -250,7 +252,7 @@ def _safetensors(path: Path) -> _Held:
     if said is None:
         return _Held(arrays, None)
     try:
-        listed = json.loads(said)
+        listed = documents.parsed(said)
     except ValueError:
         listed = None
     if not isinstance(listed, list) or not all(isinstance(each, str | int) for each in listed):

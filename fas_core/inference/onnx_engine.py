@@ -19,6 +19,7 @@ from pathlib import Path
 
 import torch
 
+from fas_core import documents
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.files import atomic_file, make_folder
@@ -82,7 +83,7 @@ def _graph_file(loaded: Loaded, cache: Path) -> Path:
 def _record(graph_file: Path) -> Json:
     """What is noted beside a graph; nothing where that cannot be read, and then it is made anew."""
     try:
-        content = json.loads(graph_file.with_suffix(".json").read_text(encoding="utf-8"))
+        content = documents.read(graph_file.with_suffix(".json"))
         return content if isinstance(content, dict) else {}
     except (OSError, ValueError):
         return {}

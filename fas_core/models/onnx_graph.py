@@ -11,11 +11,11 @@ known here.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from fas_core import documents
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.models.input import COLOUR, GRAY
@@ -221,7 +221,7 @@ def _shape(value: Any, called: str) -> tuple[str, int | None, int | None, int | 
 def _metadata(proto: Any, called: str) -> Json:
     text = next((entry.value for entry in proto.metadata_props if entry.key == METADATA), "{}")
     try:
-        content = json.loads(text)
+        content = documents.parsed(text)
     except ValueError:
         content = None
     if not isinstance(content, dict):

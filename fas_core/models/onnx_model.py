@@ -16,6 +16,7 @@ from torch import Tensor
 
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
+from fas_core.files import opened_file
 from fas_core.models import onnx_graph
 from fas_core.models.base import HIGHER_IS, Model, Outputs
 from fas_core.models.input import SIGNED, STANDARD, UNIT, Affine, Input
@@ -82,7 +83,8 @@ def read(path: Path, told: Told) -> OnnxModel:
         raise BadInputError(f"The ONNX file {path} does not exist. 'fas export CHECKPOINT --to onnx' writes one.")
     if path.stat().st_size > onnx_graph.MAX_BYTES:
         raise BadInputError(f"{path} has more than two gigabytes, which is no ONNX file in one piece.")
-    model = OnnxModel(onnx_graph.read(path.read_bytes(), str(path)), told)
+    with opened_file(path) as file:
+        model = OnnxModel(onnx_graph.read(file.read(), str(path)), told)
     model.require_sane()
     return model
 

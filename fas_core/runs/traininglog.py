@@ -122,7 +122,8 @@ def _cell(value: Any) -> str:
 def _kept(path: Path, before_step: int) -> tuple[tuple[str, ...], list[str]]:
     """Columns of a log and its whole lines of earlier steps; nothing where there is no log."""
     try:
-        text = path.read_text(errors="replace")
+        with opened_file(path) as file:
+            text = file.read().decode(errors="replace")
     except OSError:
         return (), []
     header, *lines = text[: text.rfind("\n") + 1].split("\n")
@@ -319,7 +320,7 @@ class Training:
 
         The log has a say because the first checkpoint is there a moment before the first resume file.
         """
-        is_fresh = time.time() - self.stamp[0] / 1e9 < FRESH
+        is_fresh = abs(time.time() - self.stamp[0] / 1e9) < FRESH
         is_at_end = self.done >= self.steps or (self.checkpoint.is_file() and not is_fresh)
         if is_at_end and not resume_file(self.checkpoint).is_file():
             return "finished"

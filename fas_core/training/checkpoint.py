@@ -10,12 +10,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-from fas_core import models
+from fas_core import documents, models
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.files import atomic_file, opened_file
@@ -125,8 +126,9 @@ def header_of(path: Path) -> Json:
         size = int.from_bytes(file.read(8), "little")
         text = file.read(size) if size < 100_000_000 else b""
     try:
-        return dict(json.loads(json.loads(text)["__metadata__"][HEADER_KEY]))
-    except (ValueError, KeyError, TypeError) as error:
+        about = documents.read_as(dict[str, Any], documents.parsed(text), "its header")
+        return documents.read_as(Json, documents.parsed(about["__metadata__"][HEADER_KEY]), "its header")
+    except (BadInputError, ValueError, KeyError, TypeError) as error:
         raise BadInputError(_not_ours(path)) from error
 
 

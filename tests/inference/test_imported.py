@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,7 @@ from fas_core import scores
 from fas_core.data import images, manifest
 from fas_core.data.manifest import Manifest
 from fas_core.errors import BadInputError
-from fas_core.inference import imported
+from fas_core.inference import arrays, imported
 from fas_core.runs import store
 from tests.conftest import Result, message
 
@@ -304,3 +305,11 @@ def test_the_command_says_what_it_took_for_granted_and_the_run_stands_every_test
     shard.write_bytes(shard.read_bytes()[:-1])
     assert "fas runs import" in message(fas("verify", run, "--repair", *at))
     assert fas("prune", run, "--yes", *at).code == 0
+
+
+def test_a_folder_with_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    for name in ("latents.npy", "outputs.npz", "scores.csv", "ids.txt"):
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(BadInputError, match=f"{tmp_path / name} is no regular file"):
+            arrays.read(tmp_path, [])
+        (tmp_path / name).unlink()

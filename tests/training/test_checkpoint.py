@@ -1,3 +1,4 @@
+import json
 import os
 from pathlib import Path
 
@@ -108,3 +109,14 @@ def test_it_knows_the_images_it_has_used_by_their_content(tmp_path: Path) -> Non
 
 def test_a_checkpoint_that_does_not_say_what_it_used_says_nothing(saved: Path) -> None:
     assert checkpoint.known_of(saved) is None
+
+
+INSIDE = json.dumps({"__metadata__": {checkpoint.HEADER_KEY: "[" * 9000}})
+
+
+@pytest.mark.parametrize("header", ["[" * 10**5, '{"a":' * 10**5, "[1]", INSIDE])
+def test_a_header_that_is_too_deep_or_no_header_is_refused(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header.encode())
+    with pytest.raises(BadInputError, match=f"{path} carries no FAS Explorer header"):
+        checkpoint.header_of(path)
