@@ -18,7 +18,7 @@ from app.data.known import DataSet
 from app.data.picks import Pick
 from app.session.cache import cached
 from app.words import escaped
-from fas_core.data import images, pictures
+from fas_core.data import images
 from fas_core.data.acceptance import PLACES, kinds_of
 from fas_core.data.manifest import SOURCE
 from fas_core.data.names import readable
@@ -45,7 +45,7 @@ def _drawn(file: Path, places: tuple[float, ...], side: int = SIDE) -> tuple[NDA
     if is_video(file):
         return np.asarray(ground), "a video"
     try:
-        whole = pictures.eight_bits(pictures.read(file)).convert("RGB")
+        whole = images.eight_bits(images.picture(file)).convert("RGB")
     except images.UnreadableImageError as error:
         return np.asarray(ground), str(error)
     scale = side / max(whole.size)

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from fas_core.data import boxes, images, manifest, pictures
+from fas_core.data import boxes, images, manifest
 from fas_core.data.boxes import BOX, EYES
 from fas_core.data.faces import blazeface, cutting, hog, pose
 from fas_core.data.faces.cutting import POSE
@@ -92,7 +92,7 @@ def _figures(data: Manifest) -> dict[str, float]:
 def _seen(path: Path, seconds: dict[str, list[float]]) -> dict[str, Any]:
     """The face of a picture, the raw pose, and which detector finds any by itself."""
     try:
-        picture = pictures.eight_bits(pictures.read(path)).convert("RGB")
+        picture = images.eight_bits(images.picture(path)).convert("RGB")
     except images.UnreadableImageError:
         return {"face": None, **dict.fromkeys(POSE, np.nan)}
     found_by = {}

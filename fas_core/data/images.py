@@ -1,4 +1,5 @@
 """Any image file -> (1, size, size) gray, or (3, size, size) in colour, in [0, 1]; standard scaling; back to pixels.
+And the whole picture, upright, for what has to see more of it.
 
 The rules, in the order they apply (``PREPROCESSING`` names them; change both together):
 
@@ -24,6 +25,8 @@ import io
 import re
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +53,15 @@ CONSTANT_STD = 1e-4
 """An image whose standard deviation is below this ([0, 1] units; 1/40 of an 8-bit step) counts as constant."""
 
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _ORIENTATION, _SAMPLE_FORMAT = 258, 262, 274, 339  # TIFF tags
+_UPRIGHT = {  # what turns a picture of an EXIF orientation
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _PNM_SPACE = b" \t\r\n\v\f"
 _PNM_NUMBER = rb"(?:[" + _PNM_SPACE + rb"]|#[^\r\n]*[\r\n])++([0-9]{1,10}+)"  # possessive: no search through gaps
@@ -105,13 +117,39 @@ def load(path: Path, size: int = 128, channels: int = 1) -> NDArray[np.float32]:
 
 def of_bytes(data: bytes, size: int = 128, channels: int = 1) -> NDArray[np.float32]:
     """The same of an image file that is in memory."""
+    with _decoding(data):
+        if _is_pnm(data):
+            planes, orientation = _pnm_planes(data, channels), 1
+        else:
+            planes, orientation = _decoded(data, size, channels)
+    squares = [_upright(_square(plane, size), orientation) for plane in planes]
+    return np.stack(squares * (channels // len(squares)))
+
+
+def picture(path: Path) -> Image.Image:
+    """The whole picture at `path`, upright, by the same rules but for the square: RGB, or gray of 8 bits (mode L) or,
+    where the file has more, of floats in [0, 1] (F). Raises as `load` does."""
+    data = _file_bytes(path)
+    with _decoding(data):
+        planes, orientation = (_pnm_planes(data, 3), 1) if _is_pnm(data) else _decoded(data, 0, 3)
+    if len(planes) > 1:
+        planes = [Image.merge("RGB", [eight_bits(plane) for plane in planes])]
+    turned = _UPRIGHT.get(orientation)
+    return planes[0] if turned is None else planes[0].transpose(turned)
+
+
+def eight_bits(gray_or_colour: Image.Image) -> Image.Image:
+    """A picture in 8 bits: mode L or RGB."""
+    return Image.fromarray(pixels(np.asarray(gray_or_colour))) if gray_or_colour.mode == "F" else gray_or_colour
+
+
+@contextmanager
+def _decoding(data: bytes) -> Iterator[None]:
+    """Whatever a decoder meets in the bytes of a file becomes `UnreadableImageError`, and warnings are nobody's."""
     _check_length(data)
     try:
         with _pillow_warnings:
-            if _is_pnm(data):
-                planes, orientation = _pnm_planes(data, channels), 1
-            else:
-                planes, orientation = _decoded(data, size, channels)
+            yield
     except UnreadableImageError:
         raise
     except UnidentifiedImageError:
@@ -119,8 +157,6 @@ def of_bytes(data: bytes, size: int = 128, channels: int = 1) -> NDArray[np.floa
     except Exception as error:  # decoders meet damage with any exception: struct.error, SyntaxError, OverflowError, ...
         reason = " ".join(str(error).split())[:200]
         raise UnreadableImageError(f"cannot be decoded: {reason or type(error).__name__}") from error
-    squares = [_upright(_square(plane, size), orientation) for plane in planes]
-    return np.stack(squares * (channels // len(squares)))
 
 
 def is_image(path: Path) -> bool:
@@ -208,7 +244,7 @@ def _check_size(width: int, height: int, limit: int = MAX_PIXELS) -> None:
 
 def _decoded(data: bytes, size: int, channels: int) -> tuple[list[Image.Image], int]:
     """The planes of the first frame (mode L, or F in [0, 1]; one where it is gray), not yet upright, and its EXIF
-    orientation 1..8."""
+    orientation 1..8. `size`: pixels that are wanted of a side; 0: all."""
     # Other libraries (the one that makes PDFs) let Pillow pad what is cut off, in the whole process.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
@@ -217,7 +253,8 @@ def _decoded(data: bytes, size: int, channels: int) -> tuple[list[Image.Image], 
             if data.count(b"\xff\xda") > MAX_JPEG_SCANS:
                 raise UnreadableImageError(f"a JPEG of more than {MAX_JPEG_SCANS} scans")
             # Luma alone where that is wanted, and 1/2, 1/4 or 1/8 scale while that is still ample.
-            image.draft("L" if channels == 1 else "RGB", (2 * size, 2 * size))
+            if size:
+                image.draft("L" if channels == 1 else "RGB", (2 * size, 2 * size))
         image.load()
         return _coloured(image) if channels > 1 else [_gray(image)], _orientation(image)
 

@@ -10,7 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from fas_core.cli.main import app
-from fas_core.data import images, manifest, pictures
+from fas_core.data import images, manifest
 from fas_core.data.boxes import BOX, EYES
 from fas_core.data.faces import blazeface, crops, cutting, hog, pose
 from fas_core.data.faces.cutting import How
@@ -241,8 +241,8 @@ def test_a_command_goes_on_where_it_was_and_knows_what_has_changed(tmp_path, hea
     shown = {f"{i}.png": picture((head, 100, 80)) for i, (head, _) in enumerate(heads[:4])}
     data = data_of(tmp_path, shown, pose_x=["", "7", "", ""], pose_y=["", "8", "", ""])
     read: list[str] = []
-    whole = pictures.read
-    monkeypatch.setattr(pictures, "read", lambda path: (read.append(path.name), whole(path))[1])
+    whole = images.picture
+    monkeypatch.setattr(images, "picture", lambda path: (read.append(path.name), whole(path))[1])
     first = faces_of(data)
     again = faces_of(data)
     assert read == [*shown]

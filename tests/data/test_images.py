@@ -576,3 +576,19 @@ def test_an_image_of_one_colour_is_constant_and_one_with_any_change_is_not() -> 
     x[:, 0] = 1.0  # red
     x[1, 2, 0, 0] = 0.5
     assert images.is_constant(x).tolist() == [True, False]
+
+
+def test_a_whole_picture_keeps_its_size_and_colours_and_is_upright(tmp_path: Path) -> None:
+    colours = np.random.default_rng(3).integers(0, 256, (5, 9, 3), dtype=np.uint8)
+    (tmp_path / "colour.ppm").write_bytes(b"P6 9 5 255\n" + colours.tobytes())
+    turned = Image.Exif()
+    turned[274] = 6  # to be turned a quarter to the right
+    Image.fromarray(colours).save(tmp_path / "turned.png", exif=turned)
+    fine = np.arange(45, dtype=np.uint16).reshape(5, 9) * 1456
+    Image.fromarray(fine).save(tmp_path / "fine.png")
+    assert np.array_equal(np.asarray(images.picture(tmp_path / "colour.ppm")), colours)
+    assert np.array_equal(np.asarray(images.picture(tmp_path / "turned.png")), np.rot90(colours, -1))
+    gray = images.picture(tmp_path / "fine.png")
+    assert gray.mode == "F"
+    assert np.allclose(np.asarray(gray), fine / 65535)
+    assert images.eight_bits(gray).mode == "L"

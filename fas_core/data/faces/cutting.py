@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from fas_core.data import boxes, images, manifest, pictures, processes
+from fas_core.data import boxes, images, manifest, processes
 from fas_core.data.boxes import BOX, PLACES
 from fas_core.data.faces import blazeface, crops, hog, pose
 from fas_core.data.faces.face import Face, Floats, overlap
@@ -279,8 +279,8 @@ def _key(rows: Sequence[_Row], how: How) -> str:
 def _result(row: _Row, file: Path, how: How) -> dict[str, Any]:
     """What was found in a picture, its crop written to `file`; or `reason`."""
     try:
-        picture = pictures.read(row.path)
-        face, n_faces = chosen(pictures.eight_bits(picture), row.places)
+        picture = images.picture(row.path)
+        face, n_faces = chosen(images.eight_bits(picture), row.places)
         points = _points(picture, face)
         if how.by_eyes and face.eyes is None and points is not None:
             face = Face(face.box, face.score, face.by, pose.eyes_of(points))
@@ -310,7 +310,7 @@ def _save(crop: Image.Image, file: Path) -> None:
 
 
 def _points(picture: Image.Image, face: Face) -> Floats | None:
-    return blazeface.points(pictures.eight_bits(picture).convert("RGB"), face) if blazeface.is_installed() else None
+    return blazeface.points(images.eight_bits(picture).convert("RGB"), face) if blazeface.is_installed() else None
 
 
 class NoFace(Exception):
