@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fas_core.data.names import ATTACK
+from fas_core.data.names import ATTACK, TRAIN
 from fas_core.errors import BadInputError
 from fas_core.latent import has_training_rows
 from fas_core.runs.store import Run
@@ -29,6 +29,7 @@ from fas_core.scores import _adjusted
 
 WITHOUT = "~"  # between a score and what of it is taken off
 LOOKS = _adjusted.CAUSES  # which can be
+_OF_BOTH_IMAGES = ("pixel_l1", "pixel_l2", "ssim")  # of an image and its reconstruction
 
 
 class Outputs(Protocol):
@@ -133,7 +134,22 @@ def _missing(run: Run, name: str) -> str:
     listed_scores = ", ".join(offered(run))
     if adjusted(run, next(iter(offered(run)), "")):
         listed_scores += f"; each of them with {', '.join(WITHOUT + c for c in _adjusted.CAUSES)} behind it"
-    return f"Run {run.info.name} has no score '{name}'. Scores: {listed_scores}."
+    return f"Run {run.info.name} has no score '{name}'{_what_it_needs(run, base)}. Scores: {listed_scores}."
+
+
+def _what_it_needs(run: Run, name: str) -> str:
+    """Why a Run has none of the scores that are computed here, after its name; "" of any other name."""
+    if name not in names():
+        return ""
+    if name in _OF_BOTH_IMAGES:
+        without = run.without("inputs", "reconstructions")
+        return f": it {without}" if without else ""
+    if "latents" in _module(name).NEEDS:
+        few = (
+            f"has fewer than {_module(name).TRAINING_IMAGES} live images of subset {TRAIN}, on whose codes it is fitted"
+        )
+        return f": it {run.without('latents') or few}"
+    return f": its model gives no {_module(name).NEEDS[0]}"
 
 
 def of_outputs(outputs: Outputs, name: str, reference: Run) -> NDArray[np.float64]:

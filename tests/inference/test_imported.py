@@ -91,6 +91,8 @@ def test_every_format_is_joined_by_id_and_holds_what_was_written(
     expected = pd.DataFrame(codes, index=data.rows["sample_id"]).loc[run.samples(["sample_id"])["sample_id"]]
     np.testing.assert_array_equal(run.latents(), expected.to_numpy())
     assert (run.has("latents", "inputs"), run.has("reconstructions"), run.n_failures) == (True, False, 0)
+    with pytest.raises(BadInputError, match="no score 'pixel_l2': it holds no reconstructions"):
+        scores.values(run, "pixel_l2")
     assert run.images("inputs", [0]).shape == (1, 128, 128)
     assert "mahalanobis" in scores.offered(run)
     assert run.is_complete

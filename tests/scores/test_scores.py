@@ -112,7 +112,9 @@ def test_what_a_run_cannot_offer(tmp_path: Path, tiny_cache: Path) -> None:
     for run in (untrained, seven):
         assert set(OF_VAE) - set(scores.offered(run)) == {"gmm_nll", "mahalanobis"}
     assert scores.offered(store.open_run(tiny_cache, "vendor")) == ["score"]
-    with pytest.raises(BadInputError, match="no score 'gmm_nll'. Scores: elbo, excess_bce, kl, pixel_l1, pixel_l2"):
+    with pytest.raises(
+        BadInputError, match="no score 'gmm_nll': it has fewer.*Scores: elbo, excess_bce, kl, pixel_l1, pixel_l2"
+    ):
         scores.values(untrained, "gmm_nll")
 
 
@@ -134,5 +136,7 @@ def test_fitted_scores_are_offered_by_what_they_are_fitted_on(tmp_path: Path) ->
     }  # fmt: skip
     for name in fitted:
         assert np.isfinite(scores.values(runs["renamed"], name)).all()
-        with pytest.raises(BadInputError, match=f"has no score '{name}'"):
+        with pytest.raises(BadInputError, match=f"no score '{name}': it has fewer than 8 live images"):
             scores.values(runs["other"], name)
+    with pytest.raises(BadInputError, match="no score 'latent_l2': its model gives no enc"):
+        scores.values(runs["other"], "latent_l2")
