@@ -53,7 +53,7 @@ def show_verdict(judged: Verdict) -> None:
 
 
 def show_leaks(data: DataSet) -> None:
-    st.subheader("Is anybody on both sides?")
+    st.header("Is anybody on both sides?")
     leaks = acceptance.leaks(known.contents(data))
     if not leaks:
         st.write(
@@ -68,10 +68,10 @@ def show_leaks(data: DataSet) -> None:
 
 
 def show_duplicates(data: DataSet) -> None:
-    st.subheader("Is anything there twice?")
+    st.header("Is anything there twice?")
     n = len(known.contents(data))
     if n > MOST:
-        st.write(f"{n:,} images are too many to compare here: `fas data dedupe M.csv --out M2.csv` does.")
+        st.write(f"{n:,} images are too many to compare here: fas data dedupe M.csv --out M2.csv does.")
         return
     if not is_asked(data):
         st.write(f"Comparing {n:,} images with each other reads all of them once.")
@@ -94,7 +94,7 @@ def show_duplicates(data: DataSet) -> None:
 def _show_pairs(data: DataSet, of: NearDuplicates) -> None:
     rows = known.contents(data)
     if len(rows) != len(of.samples):
-        st.caption("Some images cannot be read, so that pairs are not shown: `fas data check M.csv` says which.")
+        st.caption("Some images cannot be read, so that pairs are not shown: fas data check M.csv says which.")
         return
     pairs = of.pairs.head(SHOWN_PAIRS)
     a, b = pairs["a"].to_numpy(np.int64), pairs["b"].to_numpy(np.int64)
@@ -111,7 +111,7 @@ def _show_pairs(data: DataSet, of: NearDuplicates) -> None:
 
 
 def show_counts(data: DataSet) -> None:
-    st.subheader("What is in it?")
+    st.header("What is in it?")
     show_rows(
         acceptance.counts(known.contents(data)).rename(columns=lambda c: readable(str(c)).capitalize()), "subsets"
     )

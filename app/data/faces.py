@@ -22,7 +22,7 @@ def show(data: DataSet, by: str, chart_key: str) -> None:
     histograms = known.histograms(data, by)
     if not histograms:
         st.caption(
-            "Nothing is known of its faces: `fas data faces M --out M2.csv` cuts them out, and says how they are "
+            "Nothing is known of its faces: fas data faces M --out M2.csv cuts them out, and says how they are "
             "turned, how large, sharp and bright they are."
         )
         return

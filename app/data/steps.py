@@ -60,7 +60,7 @@ def show(data: DataSet, chart_key: str) -> None:
     if not way.stages:
         st.caption(
             "No step is recorded beside this manifest, so nothing is known of what left on the way. Each command of "
-            "`fas data` (scan, frames, faces, ...) leaves a file `.trail.json` beside what it writes."
+            "fas data (scan, frames, faces, ...) leaves a file .trail.json beside what it writes."
         )
         return
     rows = rows_of(way)

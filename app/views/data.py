@@ -24,7 +24,7 @@ STYLES = """<style>
   [data-testid=stColumn]:has(.st-key-data_right) { order: -1; max-height: 46vh; z-index: 3; background: Canvas; }
 }
 </style>"""
-CAUTION = "By the manifest and what the steps of `fas data` wrote down; how good a model will be, only a Run says."
+CAUTION = "By the manifest and its trail; how good a model will be, only a Run says."
 
 
 def nothing_known() -> None:
@@ -44,7 +44,7 @@ def chosen_manifest(place: Head, named: Mapping[str, Path]) -> str:
         st.session_state["manifest"] = name
         name = str(
             place.controls.selectbox(
-                "Manifest", list(named), key="manifest", width=260, label_visibility="collapsed", help="Which manifest."
+                "Manifest", list(named), key="manifest", width=200, label_visibility="collapsed", help="Which manifest."
             )
         )
     put_in_address("manifest", "" if name == next(iter(named)) else name)
@@ -67,7 +67,7 @@ def pick_control(data: DataSet, pick: Pick) -> None:
         key="pick_shown",
         on_change=keep,
         label_visibility="collapsed",
-        width=340,
+        width=320,
     )
 
 

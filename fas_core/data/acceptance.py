@@ -122,7 +122,7 @@ class Verdict:
         if self.against:
             n = len(self.against)
             return f"Not yet: {n} {'thing speaks' if n == 1 else 'things speak'} against it"
-        return "Accept" + (f", with {len(self.cautions)} in mind" if self.cautions else "")
+        return "Accept" + (f", with {n} caution{'s' if n > 1 else ''}" if (n := len(self.cautions)) else "")
 
 
 def verdict(rows: pd.DataFrame, way: Funnel, n_beside_training: int | None) -> Verdict:
