@@ -21,7 +21,8 @@ STYLES = """<style>
   max-height: calc(100vh - var(--navigation)); overflow-y: auto; }
 .st-key-data_left, .st-key-data_right { gap: 0.5rem; }
 @media (max-width: 1000px) {
-  [data-testid=stColumn]:has(.st-key-data_right) { order: -1; max-height: 46vh; z-index: 3; background: Canvas; }
+  [data-testid=stColumn]:has(.st-key-data_right) { order: -1; max-height: none; z-index: 3; background: Canvas; }
+  .st-key-data_sheet { max-height: 34vh; overflow-y: auto; }
 }
 </style>"""
 CAUTION = "By the manifest and its trail; how good a model will be, only a Run says."
