@@ -81,9 +81,8 @@ def show(data: DataSet, pick: Pick) -> None:
         st.caption(_nothing(pick))
         return
     holder = st.container()
-    page, _, _ = component.page_bar(
-        rows, PER_PAGE, key=picks.PAGE_KEY, more=escaped(f"{pick.words}; box blue, eyes orange")
-    )
+    page, _, _ = component.page_bar(rows, PER_PAGE, key=picks.PAGE_KEY)
+    st.caption(escaped(f"Shown: {pick.words}; box blue, eyes orange"))
     with holder:
         _show_page(data, table.iloc[page], is_left=pick.is_left)
 
