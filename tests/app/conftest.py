@@ -56,3 +56,8 @@ def texts(at: AppTest) -> str:
     kinds = ("title", "header", "markdown", "caption", "info", "warning", "success", "error")
     elements = [element for kind in kinds for element in at.get(kind)]
     return "\n".join(f"{element.value}\n{getattr(element.proto, 'help', '')}".rstrip() for element in elements)
+
+
+def said_of_all(at: AppTest) -> str:
+    """The answer of the page Compare: its first text but for the names beside controls."""
+    return str(next(text.value for text in at.markdown if not text.value.startswith(":gray[")))

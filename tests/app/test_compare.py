@@ -27,7 +27,7 @@ from fas_core.runs.scorefile import scores_only_run
 from fas_core.runs.upkeep import remove
 from tests.conftest import learned_samples, tiny_samples, write_image_run
 
-from .conftest import texts
+from .conftest import said_of_all, texts
 
 METRICS, GROUPS, SAMPLES, REPORT = "Every metric", "Group by group", "Which samples change?", "Report"
 JUDGED = ("seen_paper", "unseen_mask")
@@ -122,7 +122,7 @@ def test_groups_are_those_of_any_column(tiny_cache: Path, monkeypatch: pytest.Mo
 
 def test_three_runs_have_letters_and_one_is_in_detail(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at = page_of(tiny_cache, monkeypatch, "a", "b vendor", detail="C", part=METRICS)
-    answers = next(text.value for text in at.markdown if not text.value.startswith(":gray")).split("\n\n")
+    answers = said_of_all(at).split("\n\n")
     assert [text[0] for text in answers] == ["B", "C"]
     assert any("C puts" in text.value for text in at.markdown)
     every = at.dataframe[-1].value

@@ -208,6 +208,7 @@ def pairs(at: AppTest) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.usefixtures("fresh_caches")
 def test_a_large_run_is_compared_when_somebody_asks(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(near_duplicates, "AT_ONCE", 23)
     started: list[str] = []

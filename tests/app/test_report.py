@@ -20,7 +20,7 @@ from fas_core.runs import store
 from fas_core.runs.scorefile import scores_only_run
 from tests.conftest import Result
 
-from .conftest import MAIN, texts
+from .conftest import MAIN, said_of_all, texts
 
 NAMES, SUBSETS, LEVELS = ("first", "second", "third"), ("dev", "near", "far"), ("frame", "video mean", "video max")
 
@@ -179,7 +179,7 @@ def test_page_file_and_command_say_the_same(
     at.session_state["part"] = at.query_params["part"] = "Every metric"
     at.run()
     assert not at.exception
-    assert sheets.answers == plain(at.markdown[0].value)
+    assert sheets.answers == plain(said_of_all(at))
     every = next(table.value for table in at.dataframe if "Metric" in table.value)
     letters = "ABC"[: 1 + len(state["others"])]
     assert sheets.table("Metric") == shown(every, dict.fromkeys(letters, ".3f") | {f"{letter} − A": "+.3f"})
