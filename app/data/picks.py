@@ -18,7 +18,7 @@ from fas_core.data.acceptance import MEASURES
 from fas_core.data.names import readable
 
 KEPT = "kept"
-PAGE_KEY = "sheet_page"
+PAGE_KEY = "sheet_page"  # and of how many pages: a control that has fewer or more of them is another one
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,8 @@ def choose(key: str) -> None:
     """What the sheet shows from the next run of the page on, from its first page."""
     if st.session_state.get("_data_pick") != key:
         st.session_state["_data_pick"] = key
-        st.session_state[PAGE_KEY] = 1
+        for name in [name for name in st.session_state if str(name).startswith(PAGE_KEY)]:
+            st.session_state[name] = 1
 
 
 def rows_of(data: DataSet, pick: Pick) -> tuple[pd.DataFrame, NDArray[np.int64]]:

@@ -3,6 +3,7 @@ disk."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,8 @@ def show(data: DataSet, pick: Pick) -> None:
         st.caption(_nothing(pick))
         return
     holder = st.container()
-    page, _, _ = component.page_bar(rows, PER_PAGE, key=picks.PAGE_KEY)
+    key = f"{picks.PAGE_KEY}_of_{math.ceil(len(rows) / PER_PAGE)}"
+    page, _, _ = component.page_bar(rows, PER_PAGE, key=key)
     st.caption(escaped(f"Shown: {pick.words}; box blue, eyes orange"))
     with holder:
         _show_page(data, table.iloc[page], is_left=pick.is_left)

@@ -14,7 +14,7 @@ from fas_core.reports.report import NO_IMAGES
 from fas_core.runs import store
 from tests.reports.test_report import of_run, of_runs
 
-from .conftest import page, texts
+from .conftest import page, said_of_all, texts
 from .test_compare import JUDGED, fixed, page_of
 
 DECIDING = "Approve or refuse"
@@ -47,7 +47,7 @@ def test_a_verdict_is_kept_with_what_the_page_says(tiny_cache: Path, monkeypatch
     assert (decision.against and decision.against.threshold, decision.about.threshold) == fixed(tiny_cache, "a", "b")
     assert (decision.evidence.chosen_on, decision.evidence.judged_on) == (("live",), JUDGED)
     assert decision.conditions == ("until May", "at gate 3")
-    shown = at.markdown[0].value.replace("\\", "").replace("*", "").replace("\u00a0", " ")
+    shown = said_of_all(at).replace("\\", "").replace("*", "").replace("\u00a0", " ")
     assert decision.evidence.numbers[:2] == ("A is a by rec, B is b by rec.", shown)
     assert decision.evidence.numbers[2].startswith("The limit BPCER ≤ 5 % on seen paper, unseen mask: A ")
     assert decision.reason.startswith("although its limit is missed (on seen paper")
