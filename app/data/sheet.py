@@ -21,7 +21,7 @@ from app.session.cache import cached
 from app.words import escaped
 from fas_core.data import images
 from fas_core.data.acceptance import PLACES, kinds_of
-from fas_core.data.manifest import SOURCE
+from fas_core.data.manifest import CUT_FROM
 from fas_core.data.names import readable
 from fas_core.data.videos import is_video
 from fas_core.reports.palette import NEUTRAL, style_of
@@ -99,7 +99,7 @@ def _nothing(pick: Pick) -> str:
 
 
 def _show_page(data: DataSet, rows: pd.DataFrame, *, is_left: bool) -> None:
-    has_source = SOURCE in rows and bool((rows[SOURCE].astype("str").fillna("") != "").any())
+    has_source = CUT_FROM in rows and bool((rows[CUT_FROM].astype("str").fillna("") != "").any())
     if is_left:
         files = rows["file"].astype("str").tolist()
         cards = [
@@ -111,7 +111,7 @@ def _show_page(data: DataSet, rows: pd.DataFrame, *, is_left: bool) -> None:
         cards = _cards(rows)
         crops = [str(data.path.parent / path) for path in rows["path"]]
         if has_source:
-            whole = [str(data.path.parent / path) for path in rows[SOURCE]]
+            whole = [str(data.path.parent / path) for path in rows[CUT_FROM]]
             panels = [_panel(data, "picture", whole, _places(rows), cards)]
             panels.append(_panel(data, "crop", crops, [()] * len(crops), cards))
         else:
@@ -119,7 +119,7 @@ def _show_page(data: DataSet, rows: pd.DataFrame, *, is_left: bool) -> None:
     chosen = component.gallery(cards, panels, key="data_sheet", size=SIZE if len(panels) > 1 else LARGE)
     if chosen is not None:
         at = [card.sample_id for card in cards].index(chosen)
-        file = files[at] if is_left else str(data.path.parent / rows[SOURCE if has_source else "path"].iloc[at])
+        file = files[at] if is_left else str(data.path.parent / rows[CUT_FROM if has_source else "path"].iloc[at])
         _enlarged(file, _places(rows)[at], rows.iloc[at])
 
 
@@ -131,7 +131,7 @@ def _enlarged(file: str, places: tuple[float, ...], row: pd.Series) -> None:
         st.caption(escaped(why))
     else:
         st.image(image, width=SIDE_OF_ONE)
-    known = {str(name): str(value) for name, value in row.items() if name not in ("file", "path", SOURCE, *PLACES)}
+    known = {str(name): str(value) for name, value in row.items() if name not in ("file", "path", CUT_FROM, *PLACES)}
     for name, value in known.items():
         if value not in ("", "nan"):
             st.caption(f"{escaped(readable(name))}: {escaped(value)}")

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fas_core.data.manifest import SOURCE, Manifest
+from fas_core.data.manifest import CUT_FROM, Manifest
 from fas_core.data.names import ALL, ATTACK, BONA_FIDE, DEV_WORDS, TRAIN, in_protocol_order, readable
 from fas_core.data.trail import Funnel, Stage
 
@@ -26,7 +26,7 @@ MEASURES = {  # what is known of each face, and what it is called
 }
 PLACES = ("box_x", "box_y", "box_width", "box_height", "right_eye_x", "right_eye_y", "left_eye_x", "left_eye_y")
 KINDS = ("subset", "label", "pai_species", "subject_id", "video_id")
-TEXTS = ("sample_id", "path", SOURCE)
+TEXTS = ("sample_id", "path", CUT_FROM)
 UNEQUAL = 0.10  # between shares of two groups that left: from here on it matters
 FEW = 30  # of a group: shares of fewer say little
 TELLS_APART = 0.80  # AUC of one measure between bona fide and attacks

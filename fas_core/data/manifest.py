@@ -37,7 +37,7 @@ TEXT_COLUMNS = ("path", "sample_id", "label", "pai_species", "subject_id", "sess
 NUMBER_COLUMNS = ("frame", "pose_x", "pose_y", "pose_z")
 COLUMNS = TEXT_COLUMNS + NUMBER_COLUMNS
 BOXES = "boxes"  # a free column: the file, relative to the manifest as `path` is, of the set's own boxes and eyes
-SOURCE = "source_path"  # the picture that the image at `path` was cut out of; no column that a manifest needs
+CUT_FROM = "source_path"  # the picture that the image at `path` was cut out of; no column that a manifest needs
 
 # A bare 0 or 1 is not here: its polarity differs between data sets, so somebody must say which one is the attack.
 LABEL_WORDS = {
@@ -432,7 +432,7 @@ def relocated(manifest: Manifest, target: Path) -> pd.DataFrame:
     """The rows with their paths relative to the folder of another manifest file."""
     rows = manifest.rows.copy()
     folder = target.parent.resolve()
-    for name in ("path", BOXES, SOURCE):
+    for name in ("path", BOXES, CUT_FROM):
         if name in rows:
             names = rows[name].fillna("")
             rows[name] = [relative_to(manifest.root / path, folder) if path else "" for path in names]

@@ -31,7 +31,7 @@ from fas_core.data import boxes, images, manifest, processes
 from fas_core.data.boxes import BOX, PLACES
 from fas_core.data.faces import blazeface, crops, hog, pose
 from fas_core.data.faces.face import Face, Floats, overlap
-from fas_core.data.manifest import SOURCE, Manifest
+from fas_core.data.manifest import CUT_FROM, Manifest
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.files import end_of, make_folder, require_writable, write_table
@@ -116,7 +116,7 @@ def detectors() -> list[Any]:
 def write_faces(data: Manifest, out: Path, how: How = How(), n_processes: int | None = None) -> Faces:
     """Cuts the face out of every picture of a manifest, and writes the manifest `out`, its crops beside it.
 
-    `path` of a row is its crop, `SOURCE` its picture; places are those in the picture. `n_processes` as in
+    `path` of a row is its crop, `CUT_FROM` its picture; places are those in the picture. `n_processes` as in
     `processes.done`. Raises BadInputError where crops would be cut once more, no detector is there for pictures without
     a box, or no face is left.
     """
@@ -192,7 +192,7 @@ def _parted(data: Manifest, out: Path, table: pd.DataFrame) -> tuple[pd.DataFram
     known = [name for name in LEFT_COLUMNS if name in rows]
     left = data.rows.loc[~is_cut, known].assign(reason=table.loc[~is_cut, "reason"].to_numpy())
     rows, table = rows[is_cut].reset_index(drop=True), table[is_cut].reset_index(drop=True)
-    rows[SOURCE] = rows["path"]
+    rows[CUT_FROM] = rows["path"]
     folder = out.with_suffix(".crops").name
     rows["path"] = [f"{folder}/{of}/{file}" for of, file in zip(table["folder"], table["file"], strict=True)]
     rows = rows.drop(columns=[name for name in PLACES if name in rows])
