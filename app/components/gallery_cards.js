@@ -14,8 +14,9 @@ function resize(parent, count, make) {
   while (parent.children.length < count) parent.append(make());
 }
 
-export function drawLegend(legend, { panels, cards, marking, layout }, person) {
+export function drawLegend(legend, { panels, cards, marking, layout, place }, person) {
   legend.classList.toggle("foot", layout === "sheet"); // images come first
+  legend.classList.toggle("stays", layout === "sheet" && Boolean(place)); // on their own page
   legend.replaceChildren();
   legend.append(element("span", "", `Images: ${panels.map((p) => p.name).join(" · ")}`));
   const seen = new Set();

@@ -13,7 +13,7 @@ from app.looking.subject import Subject
 from app.session import operating, readers
 from app.session.cache import cached
 from app.session.sidebar import Shown
-from app.words import escaped, label_of, number, threshold_text
+from app.words import escaped, label_of, number
 from fas_core import scores
 from fas_core.data.names import ATTACK
 from fas_core.evaluation.join import KEY, matched
@@ -106,6 +106,6 @@ def _card(in_run: InRun, label: str, *, is_first: bool) -> component.Card:
     words = "no threshold"
     if in_run.threshold is not None:
         verdict = str(verdicts_at([label], [in_run.value], in_run.threshold)[0])
-        words = f"{called(in_run.value, in_run.threshold)} (from {threshold_text(in_run.threshold)})"
+        words = f"{called(in_run.value, in_run.threshold)} (from {number(in_run.threshold)})"
     name = label_of(in_run.run) + (", shown" if is_first else "")
     return component.Card(in_run.run.id, (name, value, words), verdict=verdict)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from app.session.address import put_in_address
-from app.session.readers import called, label_meant
+from app.session.readers import called, label_meant, labels_meant
 from app.session.saved import shown_beside
 from app.words import escaped
 from fas_core.runs.store import Run
@@ -23,7 +23,10 @@ def others_control(
     """
     _choose_from_address(key, list(by_label), most)
     if missing := st.session_state.get(f"_{key}_gone"):
-        st.warning(f"There is no Run {escaped(', '.join(missing))} {gone}", icon=":material/link_off:")
+        several = [text for text in missing if len(labels_meant(text)) > 1]
+        why = f"Several Runs are called {escaped(several[0])}: choose one." if several else ""
+        none = f"There is no Run {escaped(', '.join(missing))} {gone}"
+        st.warning(why or none, icon=":material/link_off:")
     labels = st.multiselect(
         title,
         list(by_label),

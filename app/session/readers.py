@@ -65,13 +65,19 @@ def called() -> dict[str, str]:
     return {label_of(run): told[run.id] for run in listed}
 
 
-def label_meant(text: str) -> str:
-    """The label of the one Run that a text of an address means, as `naming.meant`; the text where there is none."""
+def labels_meant(text: str) -> list[str]:
+    """The labels of the Runs that a text of an address may mean, as `naming.meant`, newest first."""
     by_label = {label_of(run): run for run in runs()[0]}
     if text in by_label:
-        return text
+        return [text]
     ids = naming.meant(text, [naming.facts_of(run) for run in by_label.values()])
-    return next((label for label, run in by_label.items() if [run.id] == ids), text)
+    return [label for label, run in by_label.items() if run.id in ids]
+
+
+def label_meant(text: str) -> str:
+    """The label of the one Run that a text of an address means; the text where there is none, or are several."""
+    meant = labels_meant(text)
+    return meant[0] if len(meant) == 1 else text
 
 
 def with_most_to_show(choices: Sequence[Run]) -> Run:

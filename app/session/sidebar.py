@@ -13,7 +13,7 @@ from app.session import operating
 from app.session.address import keep_valid, link_params, put_in_address
 from app.session.cache import keyed
 from app.session.jobs import under_way, watch_jobs
-from app.session.readers import adjusted_scores, cache_folder, called, label_meant, levels, runs, with_most_to_show
+from app.session.readers import adjusted_scores, cache_folder, called, labels_meant, levels, runs, with_most_to_show
 from app.words import escaped, label_of
 from fas_core import progress, scores
 from fas_core.data.names import TRAIN
@@ -55,19 +55,27 @@ def _run_control(choices: Sequence[Run]) -> Run:
     asked = st.query_params.get("run")
     # A link was followed, or a page has sent people on to another one, where the choice is forgotten.
     if asked is not None and (asked != st.session_state.get("_run_in_address") or "run" not in st.session_state):
-        meant = label_meant(asked)
-        st.session_state["_gone"] = None if meant in by_label else asked
-        st.session_state["run"] = meant
+        meant = [label for label in labels_meant(asked) if label in by_label]
+        st.session_state["_gone"] = asked if not meant else None
+        st.session_state["_several"] = asked if len(meant) > 1 else None
+        st.session_state["run"] = meant[0] if meant else asked
     if st.session_state.get("run") not in by_label:
         st.session_state["run"] = label_of(with_most_to_show(choices))
     if gone := st.session_state.get("_gone"):
         st.warning(f"There is no Run {escaped(gone)} here; another one is shown.", icon=":material/link_off:")
+    if several := st.session_state.get("_several"):
+        st.warning(f"Several Runs are called {escaped(several)}; the newest is shown.", icon=":material/link_off:")
+
+    def forget() -> None:
+        for said in ("_gone", "_several"):
+            st.session_state.pop(said, None)
+
     label = st.selectbox(
         "Run",
         list(by_label),
         format_func=called().__getitem__,
         key="run",
-        on_change=lambda: st.session_state.pop("_gone", None),
+        on_change=forget,
         help="One checkpoint on one data set.",
     )
     st.caption(escaped(" · ".join(naming.facts_of(by_label[label]).words)))

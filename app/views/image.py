@@ -216,7 +216,7 @@ def answer(shown: Shown, subject: Subject) -> str:
     if point is None:
         return f"{words}. {problem}"
     verdict = called(decided_value(run, subject, score, shown.level), point.threshold)
-    words += f". At the threshold {threshold_text(point.threshold)} it is called **{verdict}**"
+    words += f". At the threshold {number(point.threshold)} it is called **{verdict}**"
     if subject.row is None:
         return f"{words}."
     label = str(samples(run, ("label",))["label"].iloc[subject.row])

@@ -107,7 +107,8 @@ def main() -> None:
     be_private()
     show_all_texts()
     logging.basicConfig(format="fas: note: %(message)s", level=logging.WARNING)
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells the precision of every model it prepares
+    # lightning-fabric tells the precision of every model it prepares, those too that are but timed.
+    logging.getLogger().handlers[0].setLevel(logging.WARNING)
     try:
         code = parser(prog_name="fas", standalone_mode=False)
     except BadInputError as error:

@@ -201,6 +201,7 @@ def cache_runs(
     """Images -> Run; goes on where it was, prints the run id. Example: `fas cache m.safetensors --data m.csv`"""
     from fas_core import derive
     from fas_core.data import manifest
+    from fas_core.data.names import BONA_FIDE
     from fas_core.inference import cluster, infer
     from fas_core.models import onnx_model
     from fas_core.runs import health
@@ -228,6 +229,8 @@ def cache_runs(
     for run in runs:
         if not as_json:
             print(run.id, flush=True)
+        if turned := [name for name, kind in run.declared.items() if kind == BONA_FIDE]:
+            say(f"{run.info.name}: higher {', '.join(turned)} is bona fide, so as a score it is negated everywhere.")
         if run.n_failures:
             first = run.failures().iloc[0]
             say(

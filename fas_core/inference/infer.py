@@ -589,8 +589,8 @@ def _shard_content(
     reasons |= {good[i]: "the model's output is not finite" for i in np.flatnonzero(~finite)}
     if good and not finite.any():
         raise BadInputError(
-            f"Checkpoint {called} gives NaN for every image: its training diverged, or its weights are of another "
-            "version of its model. Train it again."
+            f"Checkpoint {called} gives NaN for every image: its training diverged, its weights are of another version "
+            "of its model, or its code or the scaling of its input is wrong. Train or export it again."
         )
     samples = rows.iloc[[p for p, keep in zip(good, finite, strict=True) if keep]].reset_index(drop=True)
     samples["is_constant"] = np.concatenate([batch.is_constant for batch in batches])[finite]

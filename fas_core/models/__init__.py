@@ -113,7 +113,7 @@ def built(name: str, config: Json) -> Model:
             _ = model.input.size
     except (ValueError, TypeError) as error:
         raise BadInputError(f"Model {name}: {error}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise BadInputError(f"Model {name} cannot be made: {_said(error)}") from error
     return model
 

@@ -101,7 +101,7 @@ class Model(nn.Module, ABC):
             own = self(x)
         except BadInputError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise BadInputError(f"{_called(self)} failed on {len(x)} images: {_where(error)}") from error
         _require_outputs(self, own, x)
         if own.reconstructions is None:
@@ -125,7 +125,7 @@ class Model(nn.Module, ABC):
             return self.in_unit_range(self.decode(z))
         except BadInputError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise BadInputError(f"{_called(self)} failed to decode {len(z)} codes: {_where(error)}") from error
 
     @final
@@ -141,7 +141,7 @@ def _called(model: Model) -> str:
     return f"The model {type(model).__module__}:{type(model).__qualname__}"
 
 
-def _where(error: Exception) -> str:
+def _where(error: Exception | SystemExit) -> str:
     """What an error says, and the line that it comes from."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     words = " ".join(str(error).split())[:300]

@@ -244,6 +244,7 @@ def _described(graph: Graph, told: Told) -> Input:
     called, of_file = graph.called, graph.metadata.get("input", {})
     if not isinstance(of_file, dict):
         raise BadInputError(f"{called}: 'input' in its metadata is no object with size, channels and scaling.")
+    _require_agreement(called, of_file, told)
     size = told.size or of_file.get("size") or graph.size
     channels = told.channels or of_file.get("channels") or graph.channels
     scaling = told.scaling or of_file.get("scaling")
@@ -264,6 +265,25 @@ def _described(graph: Graph, told: Told) -> Input:
         return Input(size, channels, scaling)
     except ValueError as error:
         raise BadInputError(f"{called}: {error}.") from error
+
+
+def _require_agreement(called: str, of_file: Json, told: Told) -> None:
+    """Raises BadInputError where something else is told than a file says itself."""
+    for name in ("size", "channels", "scaling"):
+        own, said = of_file.get(name), getattr(told, name)
+        if own is None or said is None or _spread(own) == _spread(said):
+            continue
+        raise BadInputError(
+            f"{called} says itself that its {name} is {own}, and the command that it is {said}. Leave that out, or "
+            "correct the metadata of the file."
+        )
+
+
+def _spread(said: object) -> object:
+    """A scaling whose numbers of all channels are alike as that of one."""
+    if not isinstance(said, list | tuple):
+        return said
+    return [sorted(set(part)) if isinstance(part, list | tuple) and len(set(part)) == 1 else [*part] for part in said]
 
 
 def _declared(graph: Graph) -> dict[str, str]:

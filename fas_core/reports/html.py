@@ -42,7 +42,7 @@ def html_page(title: str, parts: Sequence[Markup], foot: str = "") -> str:
 
 def drawing_page(title: str, drawing: Markup, caption: str) -> str:
     """A document that is one SVG, as large as that; the caption is its description."""
-    width, height = re.findall(r"viewBox='0 0 ([\d.]+) ([\d.]+)'", drawing)[0]
+    width, height = re.findall(r"viewBox='[-\d.]+ [-\d.]+ ([\d.]+) ([\d.]+)'", drawing)[0]
     template = _templates.get_template("drawing.html")
     return template.render(title=title, drawing=drawing, caption=caption, width=width, height=height)
 

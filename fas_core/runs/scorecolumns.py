@@ -41,9 +41,8 @@ def directions(texts: Sequence[str], names: Sequence[str]) -> dict[str, str]:
     for text in texts:
         name, _, kind = text.rpartition("=")
         if kind not in CLASSES or (name and name not in names):
-            raise BadInputError(
-                f"--higher-is {text}: write {BONA_FIDE} or {ATTACK}, or NAME={BONA_FIDE} for one of {', '.join(names)}."
-            )
+            of = f"or NAME={BONA_FIDE} for one of {', '.join(names)}" if names else "and there is no column of numbers"
+            raise BadInputError(f"--higher-is {text}: write {BONA_FIDE} or {ATTACK}, {of}.")
         class_of |= dict.fromkeys([name] if name else names, kind)
     return class_of
 

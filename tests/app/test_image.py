@@ -13,11 +13,11 @@ from starlette.formparsers import MultiPartParser
 from streamlit.testing.v1 import AppTest
 
 from app.looking import trail
+from app.words import number
 from fas_core import scores
 from fas_core.data import images
 from fas_core.deciding import card
 from fas_core.errors import BadInputError
-from fas_core.evaluation.words import threshold_text
 from fas_core.inference import predict
 from fas_core.latent import neighbours
 from fas_core.metrics import operating_point
@@ -73,7 +73,7 @@ def test_it_begins_with_the_highest_score(cache: Path) -> None:
     live = samples[samples["subset"] == "live"]["rec"].to_numpy(np.float64)
     assert answer(at).startswith(f"**{highest['sample_id']}**")
     assert "called **attack**, which is right" in answer(at)
-    assert f"At the threshold {threshold_text(np.nextafter(live.max(), np.inf))} " in answer(at)
+    assert f"At the threshold {number(live.max())} " in answer(at)
     at.pills(key="subsets").set_value(["live"]).run()
     assert panes(at)["id"] == samples[samples["subset"] == "live"].set_index("sample_id")["rec"].idxmax()
 

@@ -308,6 +308,15 @@ def test_what_cannot_be_a_model_is_refused_in_one_message(case: str, data: Manif
     assert not (tmp_path / "cache").exists()
 
 
+def test_what_a_file_says_itself_is_not_told_otherwise(tmp_path: Path) -> None:
+    same = {"input": {"scaling": [[0.5], [0.25]], "size": 16}}
+    told = Told(16, None, ((0.5, 0.5, 0.5), (0.25, 0.25, 0.25)))
+    assert onnx_model.read(foreign(tmp_path / "m.onnx", about=same), told).input.size == 16
+    for other in (Told(scaling="unit"), Told(size=32), Told(scaling=((0.5,), (0.5,)))):
+        with pytest.raises(BadInputError, match="says itself that its (scaling|size) is .*Leave that out"):
+            onnx_model.read(tmp_path / "m.onnx", other)
+
+
 def test_what_is_no_file_of_the_format_is_refused(exported: Path, tmp_path: Path) -> None:
     for content in (b"", b"no model at all", exported.read_bytes()[:20_000]):
         (tmp_path / "m.onnx").write_bytes(content)

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pypdfium2
 import pytest
+from markupsafe import Markup
 
 from fas_core.errors import BadInputError
-from fas_core.reports import figures, svg
+from fas_core.reports import figures, html, svg
 from fas_core.reports.figures import Drawing, Figure
 from fas_core.reports.palette import Style
 from fas_core.reports.svg import Plot, linear_axis
@@ -86,3 +87,8 @@ def test_figures_of_two_runs(fas: Callable[..., Result], tiny_cache: Path, tmp_p
         assert all(e.get("href", "data:").startswith("data:image/png") for e in root.iter(f"{NAMESPACE}image"))
         assert len(pd.read_csv(out / f"{stem}.csv"))
     assert "Choose a score" in message(fas("figures", "a", "--out", tmp_path, "--cache", tiny_cache))
+
+
+def test_the_page_of_a_drawing_is_as_large_as_that_wherever_it_begins() -> None:
+    page = html.drawing_page("t", Markup("<svg viewBox='-8 0.5 601 225'></svg>"), "c")
+    assert "@page { size: 601px 225px" in page

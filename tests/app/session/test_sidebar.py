@@ -30,7 +30,10 @@ def test_it_opens_on_the_run_with_most_to_show_and_tells_names_apart(
         asked = opened_with(text)
         assert (asked.sidebar.selectbox(key="run").value == run.value) == is_whole
         assert not asked.sidebar.warning
-    assert "There is no Run m here" in opened_with("m").sidebar.warning[0].value  # which of the two?
+    asked = opened_with("m")  # which of the two?
+    assert asked.sidebar.warning[0].value == "Several Runs are called m; the newest is shown."
+    assert asked.sidebar.selectbox(key="run").value != run.value
+    assert "There is no Run nobody here" in opened_with("nobody").sidebar.warning[0].value
 
 
 def opened_with(run: str) -> AppTest:
