@@ -210,7 +210,7 @@ def test_what_was_made_by_other_code_is_not_asked(install: Install, tiny_faces: 
     ("source", "entry", "problem"),
     [
         ("print('noise')\nraise RuntimeError('no licence')", "acme_fas:Acme", "RuntimeError: no licence"),
-        ("import sys; sys.exit(3)", "acme_fas:Acme", "SystemExit at .*: 3"),
+        ("import sys; sys.exit(3)", "acme_fas:Acme", "SystemExit: 3"),
         ("def broken(:", "acme_fas:Acme", "SyntaxError"),
         ("Acme = 3", "acme_fas:Acme", "is no model"),
         ("Acme = lambda config: None", "acme_fas:Acme", "is no model"),
