@@ -100,7 +100,7 @@ def test_one_class_asked_for_by_name_is_refused(tiny_cache: Path) -> None:
         run_metrics.evaluated(run, "rec", "live").as_json()
     with pytest.raises(BadInputError, match="no subset 'nowhere'. Subsets: train, live"):
         run_metrics.evaluated(run, "rec", "nowhere").as_json()
-    with pytest.raises(BadInputError, match="no score 'latent_l2'. Scores: "):
+    with pytest.raises(BadInputError, match="no score 'latent_l2': its model gives no enc. Scores: "):
         run_metrics.evaluated(run, "latent_l2").as_json()
 
 
