@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fas_core.cli.options import CacheOption, DataOption, JsonOption
 from fas_core.cli.printing import print_json, print_table, say, say_notes
 from fas_core.errors import BadInputError
+
+if TYPE_CHECKING:
+    from fas_core.runs.store import Run
 
 # ------------------------------------------------------------------------------------------------ models and training
 
@@ -201,7 +204,6 @@ def cache_runs(
     """Images -> Run; goes on where it was, prints the run id. Example: `fas cache m.safetensors --data m.csv`"""
     from fas_core import derive
     from fas_core.data import manifest
-    from fas_core.data.names import BONA_FIDE
     from fas_core.inference import cluster, infer
     from fas_core.models import onnx_model
     from fas_core.runs import health
@@ -229,13 +231,20 @@ def cache_runs(
     for run in runs:
         if not as_json:
             print(run.id, flush=True)
-        if turned := [name for name, kind in run.declared.items() if kind == BONA_FIDE]:
-            say(f"{run.info.name}: higher {', '.join(turned)} is bona fide, so as a score it is negated everywhere.")
-        if run.n_failures:
-            first = run.failures().iloc[0]
-            say(
-                f"{run.info.name}: {run.n_failures} images gave no output, e.g. {first['sample_id']}: "
-                f"{first['reason']}. The app's Overview lists them all."
-            )
+        _say_of(run)
     for run in runs:
         derive.compute(run)
+
+
+def _say_of(run: Run) -> None:
+    """What whoever goes on with a Run has to know."""
+    from fas_core.data.names import BONA_FIDE
+
+    if turned := [name for name, kind in run.declared.items() if kind == BONA_FIDE]:
+        say(f"{run.info.name}: higher {', '.join(turned)} is bona fide, so as a score it is negated everywhere.")
+    if run.n_failures:
+        first = run.failures().iloc[0]
+        say(
+            f"{run.info.name}: {run.n_failures} images gave no output, e.g. {first['sample_id']}: "
+            f"{first['reason']}. The app's Overview lists them all."
+        )
