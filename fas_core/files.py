@@ -99,13 +99,18 @@ MISSING = "missing"  # in place of the hash of a file that cannot be read
 CONTENT_BYTES = 8  # of a hash that stands for an image
 
 
+def file_sha256(path: Path) -> str:
+    """Of all bytes of a regular file, 64 hexadecimal digits. Raises OSError."""
+    with opened_file(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def content_hashes(paths: Sequence[Path]) -> Iterator[str]:
     """SHA-256 per file, in order; `MISSING` for what cannot be read or is no regular file."""
 
     def content_hash(path: Path) -> str:
         try:
-            with opened_file(path) as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
+            return file_sha256(path)
         except (OSError, ValueError):  # a NUL in a path is a ValueError
             return MISSING
 

@@ -7,7 +7,6 @@ A manifest that was changed by hand, since or between two steps, shows as a `Gap
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -25,7 +24,7 @@ from fas_core.data.manifest import Manifest
 from fas_core.data.names import ATTACK
 from fas_core.documents import read_as
 from fas_core.errors import BadInputError
-from fas_core.files import atomic_file, opened_file, read_table
+from fas_core.files import atomic_file, file_sha256, read_table
 
 VERSION = 1
 _GROUPED = ["sample_id", "label", "pai_species"]
@@ -178,7 +177,7 @@ def left_file(manifest: Path) -> Path:
 def write(done: Step, manifest: Path, sources: Sequence[Path] = ()) -> None:
     """Writes the trail of a manifest that lies there, made from other ones."""
     before = tuple(_source(source, manifest) for source in sources)
-    document = {"version": VERSION} | asdict(Trail(done, manifest.name, _sha256(manifest), before))
+    document = {"version": VERSION} | asdict(Trail(done, manifest.name, file_sha256(manifest), before))
     with atomic_file(path_of(manifest)) as temporary:
         temporary.write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
 
@@ -191,8 +190,8 @@ def _source(source: Path, manifest: Path) -> Trail:
         known = None
     if known is None:
         unknown = Step("", "", "", 0, 0, len(read_table(source)), {}, {}, {})
-        return Trail(unknown, name, _sha256(source), ())
-    return Trail(known.step, name, known.sha256, known.made_from, _sha256(source) != known.sha256)
+        return Trail(unknown, name, file_sha256(source), ())
+    return Trail(known.step, name, known.sha256, known.made_from, file_sha256(source) != known.sha256)
 
 
 def read(manifest: Path) -> Trail | None:
@@ -210,11 +209,6 @@ def read(manifest: Path) -> Trail | None:
         raise BadInputError(
             f"{path} is not readable as a trail ({error}). Delete it: the manifest stays, without its history."
         ) from error
-
-
-def _sha256(path: Path) -> str:
-    with opened_file(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 # ----------------------------------------------------------------------------------------------------------- the funnel
@@ -274,7 +268,7 @@ def funnel(manifest: Path, n_rows: int) -> Funnel:
         return Funnel(_unrecorded(manifest, n_rows), None, n_rows, False)
     stages = tuple(_stages(trail, manifest))
     missing = trail.step.n_out - n_rows
-    gap = Gap(manifest.name, missing) if missing or _sha256(manifest) != trail.sha256 else None
+    gap = Gap(manifest.name, missing) if missing or file_sha256(manifest) != trail.sha256 else None
     return Funnel(stages, gap, n_rows, _begins_with_folders(trail))
 
 

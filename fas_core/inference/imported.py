@@ -23,7 +23,7 @@ from fas_core.data.manifest import Manifest
 from fas_core.data.names import BONA_FIDE
 from fas_core.errors import BadInputError
 from fas_core.evaluation.similarity import WINDOW, similarity
-from fas_core.files import make_folder, require_writable
+from fas_core.files import file_sha256, make_folder, require_writable
 from fas_core.inference import arrays
 from fas_core.inference.arrays import INPUTS, LATENTS, RECONSTRUCTIONS, Named, Numbers, Rows
 from fas_core.progress import task
@@ -360,7 +360,7 @@ def _info(
     columns: Scores,
     settings: str,
 ) -> RunInfo:
-    digests = [store.file_sha256(file) for path in there.files for file in arrays.files_of(path)]
+    digests = [file_sha256(file) for path in there.files for file in arrays.files_of(path)]
     names = [str(file.relative_to(folder)) for path in there.files for file in arrays.files_of(path)]
     sizes = data.rows["subset"].value_counts()
     has_both = RECONSTRUCTIONS in plan.contents and (plan.given is not None or INPUTS in plan.contents)

@@ -42,7 +42,7 @@ from fas_core import documents
 from fas_core.data.names import ATTACK, BONA_FIDE, SUBSET_NAME, in_protocol_order
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
-from fas_core.files import atomic_file, make_folder, make_private, opened_file, require_unlinked
+from fas_core.files import atomic_file, file_sha256, make_folder, make_private, opened_file, require_unlinked
 from fas_core.runs import measured
 
 FORMAT_VERSION = 2
@@ -223,11 +223,6 @@ def _synced(path: Path) -> None:
 def files_in(folder: Path) -> list[Path]:
     """Everything in a folder but meta.json and what begins with a dot, by name."""
     return sorted(p for p in folder.iterdir() if p.name != "meta.json" and not p.name.startswith("."))
-
-
-def file_sha256(path: Path) -> str:
-    with opened_file(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from fas_core.data.manifest import Manifest
 from fas_core.data.manifest import read as read_manifest
 from fas_core.errors import BadInputError
+from fas_core.files import file_sha256
 from fas_core.runs.lock import claimed
 from fas_core.runs.store import (
     JOINED,
@@ -20,7 +21,6 @@ from fas_core.runs.store import (
     RunInfo,
     UnreadableNowError,
     delete,
-    file_sha256,
     files_in,
     not_now,
     opened,

@@ -5,7 +5,6 @@ Nothing is ever unpickled: a PyTorch file (a zip with a pickle inside) is refuse
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import fields
@@ -19,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from fas_core import documents, models
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
-from fas_core.files import atomic_file, opened_file
+from fas_core.files import atomic_file, file_sha256, opened_file
 from fas_core.models.base import Model
 from fas_core.training.known import Known
 
@@ -135,8 +134,7 @@ def header_of(path: Path) -> Json:
 def sha256(path: Path) -> str:
     """Of the whole file."""
     _require_file(path)
-    with opened_file(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(path)
 
 
 def write_tensors(path: Path, tensors: dict[str, torch.Tensor], header: Json) -> None:

@@ -18,8 +18,8 @@ from typing import Any, Protocol
 
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
+from fas_core.files import file_sha256
 from fas_core.runs import traininglog
-from fas_core.runs.store import file_sha256
 
 TENSORBOARD, MLFLOW = "tensorboard", "mlflow"
 _NEEDS = {TENSORBOARD: ("tensorboardX",), MLFLOW: ("mlflow", "sqlalchemy", "alembic")}  # by name, which is the extra's

@@ -17,6 +17,7 @@ import pytest
 from fas_core import memo
 from fas_core.data import manifest
 from fas_core.errors import BadInputError
+from fas_core.files import file_sha256
 from fas_core.runs import store, upkeep
 from fas_core.runs.lock import LOCK, claimed
 from fas_core.runs.store import Place
@@ -349,7 +350,7 @@ def test_sources_are_there_and_unchanged_or_named(tmp_path: Path, tiny_faces: Pa
     info = replace(
         run.info,
         checkpoint_path=str(checkpoint),
-        checkpoint_sha256=store.file_sha256(checkpoint),
+        checkpoint_sha256=file_sha256(checkpoint),
         manifest_path=str(source),
         manifest_sha256=manifest.read(source).sha256,
     )

@@ -13,8 +13,8 @@ import pytest
 
 from fas_core.data import manifest
 from fas_core.errors import BadInputError
+from fas_core.files import file_sha256
 from fas_core.runs import traininglog
-from fas_core.runs.store import file_sha256
 from fas_core.training import experiments, recorders, train
 from fas_core.training.experiments.base import Experiment
 from tests.conftest import TINY_MODEL, Result, message
