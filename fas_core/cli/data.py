@@ -207,6 +207,9 @@ def data_frames(
     out: Annotated[Path, typer.Option("--out", help="Folder for the frames and manifest.csv.")],
     every: Annotated[str | None, typer.Option(help="A frame per 1s, 500ms, ... by the frames' own times.")] = None,
     n: Annotated[int | None, typer.Option("--n", help="So many frames of each video, spread evenly.")] = None,
+    boxes: Annotated[
+        str, typer.Option(help="What a set's boxes are in, of turned videos: shown or stored; else found out.")
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Videos -> frames, with video_id, frame, time. Example: `fas data frames videos.csv --out frames/ --every 1s`
@@ -217,7 +220,7 @@ def data_frames(
 
     source = manifest.read(manifest_path)
     say_notes(source.notes)
-    frames = videos.write_frames(source, out, videos.Sampling.of(every, n))
+    frames = videos.write_frames(source, out, videos.Sampling.of(every, n), boxes_are=boxes)
     written, left = out / "manifest.csv", out / "manifest.left.csv"
     trail.write(trail.frames_step(source, frames.rows, frames.left, frames.notes), written, [manifest_path])
     say_notes(frames.notes)

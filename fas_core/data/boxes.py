@@ -8,19 +8,23 @@ What a file holds is told by its lines, one per frame:
     frame, x, y, x, y                                    commas: OULU-NPU, the two eyes, zeros are no face
     frame, left, top, right, bottom, x, y, x, y          commas: MSU-MFSD, the box and the two eyes
 
-Frames count from 0, pixels from the top left corner. Whose left eye is meant differs between sets: here `right_eye` is
-the person's own right eye, which is left of the other one in an image that is not mirrored.
+Frames count from 0, pixels from the top left corner. Sets do not say whether these are pixels of a video's picture as
+it is stored, or as a player shows it where its file has it turned or stretched: `as_shown` finds out. Whose left eye is
+meant differs between sets: here `right_eye` is the person's own right eye, which is left of the other one in an image
+that is not mirrored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fas_core.data.decoding import Display
 from fas_core.data.manifest import BOXES, Manifest
 from fas_core.errors import BadInputError
 from fas_core.files import opened_file
@@ -29,6 +33,7 @@ from fas_core.texts import read_numbers
 BOX = ("box_x", "box_y", "box_width", "box_height")
 EYES = ("right_eye_x", "right_eye_y", "left_eye_x", "left_eye_y")
 PLACES = BOX + EYES
+LARGEST = 64 * 2**20  # bytes that are read of a file: days of video
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -39,7 +44,7 @@ def read(path: Path) -> pd.DataFrame:
     """
     try:
         with opened_file(path) as file:
-            lines = file.read().decode(errors="replace").splitlines()
+            lines = file.read(LARGEST).decode(errors="replace").splitlines()
     except OSError as error:
         raise BadInputError(f"{path} cannot be read: {error.strerror}.") from error
     numbered = [(row, line) for row, line in enumerate(lines) if line.strip()]
@@ -47,6 +52,8 @@ def read(path: Path) -> pd.DataFrame:
     try:
         cells = [[float(cell) for cell in line.split("," if has_commas else None)] for _, line in numbered]
         values = np.array(cells, np.float64).reshape(len(cells), len(cells[0]) if cells else 5)
+        if not np.isfinite(values).all():
+            raise ValueError("no number")
     except ValueError:
         raise BadInputError(f"{path}: expected a line of numbers per frame, all of one length.") from None
     rows = np.array([row for row, _ in numbered], np.float64)
@@ -95,10 +102,59 @@ def within(box: Sequence[float], width: int, height: int) -> tuple[float, ...] |
     return (left, top, right - left, bottom - top) if right > left and bottom > top else None
 
 
-def filled(manifest: Manifest) -> tuple[pd.DataFrame, list[str]]:
+SHOWN, STORED = "shown", "stored"  # what the pixels of boxes are of
+
+
+def require_known(boxes_are: str) -> None:
+    """Raises BadInputError for what boxes cannot be said to be."""
+    if boxes_are not in ("", SHOWN, STORED):
+        raise BadInputError(f"--boxes {boxes_are}: pixels are those of the picture as {SHOWN}, or as {STORED}.")
+
+
+def as_shown(places: pd.DataFrame, display: Display, boxes_are: str = "") -> tuple[pd.DataFrame, str]:
+    """`PLACES` (n rows) of a video's file of boxes as those of its pictures as shown; and what they were taken for.
+
+    `boxes_are`: what somebody knows of them, "" where nobody does. Then the eyes tell it of a picture that is turned by
+    a quarter: they lie beside each other as shown. Else it is what the middles of faces lie within, where that is one
+    of both; else they are taken for those of the picture as shown, and "unclear" is told.
+    """
+    told = places[list(PLACES)].to_numpy(np.float64)
+    if display.is_as_stored:
+        return places, SHOWN
+    kind = boxes_are or _told_by_eyes(told[:, 4:], display) or _told_by_edges(told, display)
+    if kind != STORED:
+        return places, kind or "unclear"
+    first, second = display.points(told[:, 0:2]), display.points(told[:, 0:2] + told[:, 2:4])
+    corner = np.minimum(first, second)
+    eyes = in_order(np.hstack([display.points(told[:, 4:6]), display.points(told[:, 6:8])]))
+    turned = np.hstack([corner, np.maximum(first, second) - corner, eyes])
+    return places.assign(**dict(zip(PLACES, turned.T, strict=True))), STORED
+
+
+def _told_by_eyes(eyes: NDArray[np.float64], display: Display) -> str:
+    across, down = np.abs(eyes[:, 2:] - eyes[:, :2]).T
+    n = int((~np.isnan(across)).sum())
+    if not display.is_transposed or not n:
+        return ""
+    return STORED if 2 * int((down > across).sum()) > n else SHOWN
+
+
+def _told_by_edges(told: NDArray[np.float64], display: Display) -> str:
+    middles = np.vstack([told[:, 0:2] + told[:, 2:4] / 2, told[:, 4:6], told[:, 6:8]])
+    middles = middles[~np.isnan(middles).any(1)]
+    fits_shown, fits_stored = (
+        bool((middles <= size).all()) for size in (display.size, (display.width, display.height))
+    )
+    return "" if fits_shown == fits_stored else SHOWN if fits_shown else STORED
+
+
+def filled(
+    manifest: Manifest, displays: Mapping[str, Display] | None = None, boxes_are: str = ""
+) -> tuple[pd.DataFrame, list[str]]:
     """The manifest's rows with `PLACES` of the frames that its files of boxes tell of; and sentences on the rest.
 
-    A row needs `frame`. What a row says itself stays.
+    A row needs `frame`. What a row says itself stays. `displays`: how the video of a file of boxes is shown;
+    `boxes_are` as in `as_shown`.
     """
     rows = manifest.rows.copy()
     if BOXES not in rows:
@@ -106,6 +162,7 @@ def filled(manifest: Manifest) -> tuple[pd.DataFrame, list[str]]:
     for name in PLACES:
         rows[name] = read_numbers(rows[name].astype("str").fillna("")) if name in rows else np.nan
     missing: list[str] = []
+    taken_for: Counter[str] = Counter()
     n_without = n_turned = n_eyes = 0
     for name, of_file in rows[(rows[BOXES].fillna("") != "") & rows["frame"].notna()].groupby(BOXES):
         try:
@@ -113,6 +170,9 @@ def filled(manifest: Manifest) -> tuple[pd.DataFrame, list[str]]:
         except BadInputError as error:
             missing.append(str(error))
             continue
+        if display := (displays or {}).get(str(name)):
+            places, kind = as_shown(places, display, boxes_are)
+            taken_for[kind] += 1
         told = places[list(PLACES)].reindex(of_file["frame"].astype(np.int64)).set_index(of_file.index)
         of_rows = places.loc[places.index.isin(of_file["frame"]) & places[EYES[0]].notna(), "is_turned"]
         n_turned, n_eyes = n_turned + int(of_rows.sum()), n_eyes + len(of_rows)
@@ -123,6 +183,13 @@ def filled(manifest: Manifest) -> tuple[pd.DataFrame, list[str]]:
         notes.append(
             f"The eyes of {n_other} of {n_eyes} frames are named the other way round than the rest: the right eye is "
             "the one further left in every image."
+        )
+    if n := taken_for[STORED]:
+        notes.append(f"The boxes of {n} turned videos are in pixels of the stored picture, and were turned with it.")
+    if n := taken_for["unclear"]:
+        notes.append(
+            f"{n} videos are shown otherwise than stored, and their boxes would fit either: taken for those of the "
+            f"picture as {SHOWN}. Look at some on the page Data; --boxes {STORED} says otherwise."
         )
     if missing:
         notes.append(f"{len(missing)} files of boxes were left out: {missing[0]}")

@@ -7,20 +7,22 @@ a regular expression with named groups; nothing is guessed: what does not fit is
 from __future__ import annotations
 
 import itertools
-import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pandas as pd
 
+from fas_core import documents
 from fas_core.data.manifest import BOXES
 from fas_core.data.names import ATTACK, BONA_FIDE, DEV_WORDS
 from fas_core.data.scanning import IMAGE_SUFFIXES, Left, Scanned, files
 from fas_core.data.videos import SUFFIXES as VIDEO_SUFFIXES
+from fas_core.documents import read_as
 from fas_core.errors import BadInputError
 from fas_core.files import opened_file
 
@@ -34,6 +36,7 @@ SUBSETS = {
 }
 """What sets call their parts -> the subset it is here."""
 
+LONGEST_LIST = 512 * 2**20  # bytes; those of CelebA-Spoof, the longest, take a fifth of it
 _ABSENT = "in the list {}, but there is no such file"
 
 
@@ -309,24 +312,32 @@ def keys(dataset: DataSet, rows: pd.DataFrame) -> pd.Series:
 def entries(dataset: DataSet, path: Path) -> Iterator[tuple[tuple[str, ...], str, tuple[str, ...]]]:
     """Each clip that a list names: what tells it from others, its text, and the other cells of its line.
 
-    Lists of names, tables with commas or blanks, and JSON documents with a clip per key.
+    Lists of names, tables with commas or blanks, and JSON documents with a clip per key, whose cells are the items of
+    its value. Raises BadInputError for what cannot be read, is no such document or is longer than `LONGEST_LIST`.
     """
-    with opened_file(path) as file:
-        text = file.read().decode("utf-8-sig", "replace").replace("\r\n", "\n")
-    if path.suffix.lower() == ".json":
-        try:
-            lines: Iterable[list[str]] = [[str(key)] for key in json.loads(text)]
-        except ValueError as error:
-            raise BadInputError(f"{path}: no JSON document ({error}).") from error
-    else:
-        lines = (re.split(r"[\s,;]+", line.strip()) for line in text.splitlines())
-    for cells in lines:
+    for cells in _lines(path):
         for position, cell in enumerate(cells):
             clip = clip_of(dataset.entry_pattern, cell.replace("\\", "/").removeprefix("./")) if cell else None
             if clip is not None:
                 key = tuple((value or "").lower() for value in clip[0].groupdict().values())
                 yield key, cell, (*cells[:position], *cells[position + 1 :])
                 break
+
+
+def _lines(path: Path) -> Iterable[Sequence[str]]:
+    """The cells of each line of a list."""
+    try:
+        if path.suffix.lower() == ".json":
+            clips = read_as(dict[str, Any], documents.read(path, largest=LONGEST_LIST), "it")
+            return ((clip, *map(str, told if isinstance(told, list) else [told])) for clip, told in clips.items())
+        with opened_file(path) as file:
+            text = file.read(LONGEST_LIST + 1)
+        if len(text) > LONGEST_LIST:
+            raise ValueError(f"longer than {LONGEST_LIST:,} bytes")
+    except (OSError, ValueError) as error:
+        raise BadInputError(f"{path} is not readable as a list of the set's clips ({error}). Get it anew.") from error
+    lines = text.decode("utf-8-sig", "replace").replace("\r\n", "\n").splitlines()
+    return (re.split(r"[\s,;]+", line.strip()) for line in lines)
 
 
 def listed_labels(dataset: DataSet, paths: Sequence[Path], live: str = "") -> tuple[dict[tuple[str, ...], str], str]:

@@ -20,39 +20,32 @@ import math
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from stat import S_ISREG
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
-from fas_core.data import boxes, images, manifest, processes
-from fas_core.data.manifest import Manifest
-from fas_core.documents import Json
+from fas_core import documents
+from fas_core.data import boxes, manifest, processes
+from fas_core.data.decoding import DAMAGED, Display, Reading, require_av
+from fas_core.data.manifest import BOXES, Manifest
+from fas_core.documents import Json, read_as
 from fas_core.errors import BadInputError
-from fas_core.files import end_of, make_folder, opened_file, require_writable, write_table
+from fas_core.files import end_of, make_folder, require_writable, write_table
 from fas_core.progress import task
-
-if TYPE_CHECKING:
-    from av.container import InputContainer
-    from av.video.frame import VideoFrame
-    from av.video.stream import VideoStream
 
 _ENDINGS = (
     "avi mov mp4 m4v mkv webm wmv asf mpg mpeg m2v mts m2ts ts vob flv f4v 3gp 3g2 ogv ogg mxf mjpeg mjpg h264 hevc"
 )
 SUFFIXES = frozenset(f".{ending}" for ending in [*_ENDINGS.split(), "h5", "hdf5"])  # the last are named, but not read
 
-# No playlists: they name other files, and addresses.
-FORMATS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,asf,mpeg,mpegts,mpegvideo,flv,ogg,mxf,mjpeg,m4v,h264,hevc,ivf,av1,dv,nut"
-)
-RULES = "1: as shown (display matrix, square pixels); JPEG 95"  # hashed into what a folder was made from
+RULES = "2: as shown (display matrix, square pixels); JPEG 95"  # hashed into what a folder was made from
 QUALITY = 95
 FRAMES, ABOUT = "frames", "frames.json"
 FLIPPED = "should_flip"  # a column of layouts: "yes" where the set says that a clip is stored upside down
@@ -99,6 +92,7 @@ class Taken:
     times: tuple[float, ...] = ()
     problem: str = ""  # why frames are missing: all of them, or those from a fault on
     notes: tuple[str, ...] = ()  # kinds of remarks, counted over the videos
+    display: Display | None = None  # by its file alone; what the set says is upside down, its boxes know as such
 
 
 @dataclass(frozen=True)
@@ -134,13 +128,17 @@ class Frames:
         }
 
 
-def write_frames(data: Manifest, out: Path, sampling: Sampling, n_processes: int | None = None) -> Frames:
+def write_frames(
+    data: Manifest, out: Path, sampling: Sampling, n_processes: int | None = None, boxes_are: str = ""
+) -> Frames:
     """Takes the frames of the manifest's videos into `out`/frames, and says of each what is known of its video.
 
-    Rows that are images stay as they are. What a set says of each frame (`boxes`) is filled in. `path` of the
-    result is relative to `out`, where manifest.csv and manifest.left.csv are written. `n_processes` as in
-    `processes.done`. Raises BadInputError where PyAV is missing, no row is a video, or none has frames.
+    Rows that are images stay as they are. What a set says of each frame (`boxes`) is filled in; `boxes_are` as in
+    `boxes.as_shown`. `path` of the result is relative to `out`, where manifest.csv and manifest.left.csv are written.
+    `n_processes` as in `processes.done`. Raises BadInputError where PyAV is missing, no row is a video, or none has
+    frames.
     """
+    boxes.require_known(boxes_are)
     require_av()
     paths = data.image_paths()
     is_of_video = np.array([is_video(path) for path in paths])
@@ -150,7 +148,7 @@ def write_frames(data: Manifest, out: Path, sampling: Sampling, n_processes: int
             f"{', '.join(sorted(SUFFIXES)[:8])} ..."
         )
     require_writable(out)
-    places = [out / FRAMES / _folder_name(sample) for sample in data.rows["sample_id"]]
+    places = [_place(out, sample) for sample in data.rows["sample_id"]]
     work = partial(_worked, sampling=sampling)
     is_flipped = data.rows[FLIPPED] == "yes" if FLIPPED in data.rows else pd.Series(False, data.rows.index)
     items = [_Clip(paths[row], places[row], bool(is_flipped[row])) for row in np.flatnonzero(is_of_video)]
@@ -167,10 +165,24 @@ def write_frames(data: Manifest, out: Path, sampling: Sampling, n_processes: int
     checked = manifest.checked(rows)
     if checked.problems:
         raise BadInputError(manifest.problems_message(data.source, checked.problems))
-    placed, more = boxes.filled(Manifest(checked.rows, out / "manifest.csv"))
+    placed, more = boxes.filled(Manifest(checked.rows, out / "manifest.csv"), _displays(data, out, taken), boxes_are)
     manifest.write(placed, out / "manifest.csv")
     write_table(left, out / "manifest.left.csv")
     return Frames(placed, left, [*notes, *more], len(items), int((~is_of_video).sum()))
+
+
+def _displays(data: Manifest, out: Path, taken: dict[Path, Taken]) -> dict[str, Display]:
+    """How the video of each file of boxes is shown."""
+    there = manifest.relocated(data, out / "manifest.csv")
+    if BOXES not in there:
+        return {}
+    of_rows = [taken.get(_place(out, sample), Taken()).display for sample in there["sample_id"]]
+    return {name: display for name, display in zip(there[BOXES], of_rows, strict=True) if name and display is not None}
+
+
+def _place(out: Path, sample: str) -> Path:
+    """The folder of a video's frames."""
+    return out / FRAMES / _folder_name(sample)
 
 
 def require_frames(data: Manifest) -> None:
@@ -181,14 +193,6 @@ def require_frames(data: Manifest) -> None:
             f"{data.source}: {len(videos)} of {len(data)} rows are videos (e.g. {videos[0]}). Take their frames first: "
             f"fas data frames {data.source} --out DIR"
         )
-
-
-def require_av() -> None:
-    """Raises BadInputError where PyAV is not installed."""
-    try:
-        import av  # noqa: F401
-    except ImportError as error:
-        raise BadInputError("Reading videos needs PyAV: pip install 'fas-explorer[video]'.") from error
 
 
 def _folder_name(sample: str) -> str:
@@ -249,6 +253,14 @@ class _Clip(NamedTuple):
     is_flipped: bool = False  # stored upside down, as the data set says
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """What lies beside the frames of a video."""
+
+    made_from: Mapping[str, Any]
+    taken: Taken
+
+
 def _worked(clip: _Clip, sampling: Sampling) -> Taken:
     """The frames of a video in its folder, now or from before."""
     path, folder, is_flipped = clip
@@ -264,12 +276,10 @@ def _worked(clip: _Clip, sampling: Sampling) -> Taken:
         return Taken(problem="not a regular file")
     made_from = {"bytes": stat.st_size, "changed": stat.st_mtime_ns, "sampling": sampling.words, "rules": RULES}
     made_from |= {"flipped": True} if is_flipped else {}
-    try:
-        about = json.loads((folder / ABOUT).read_text())
-        if about.pop("made_from") == made_from:
-            return Taken(tuple(about["numbers"]), tuple(about["times"]), str(about["problem"]), tuple(about["notes"]))
-    except (OSError, ValueError, KeyError):
-        pass  # none yet, or not whole
+    with suppress(OSError, ValueError):  # none yet, or not whole
+        kept = read_as(_Kept, documents.read(folder / ABOUT), "it")
+        if kept.made_from == made_from and len(kept.taken.numbers) == len(kept.taken.times):
+            return kept.taken
     temporary = folder.with_name(f".{folder.name}.tmp")
     for stale in (temporary, folder):
         shutil.rmtree(stale, ignore_errors=True)
@@ -277,139 +287,11 @@ def _worked(clip: _Clip, sampling: Sampling) -> Taken:
     try:
         taken = _taken(path, temporary, sampling, is_flipped=is_flipped)
         if taken.numbers:
-            (temporary / ABOUT).write_text(json.dumps(vars(taken) | {"made_from": made_from}))
+            (temporary / ABOUT).write_text(json.dumps(asdict(_Kept(made_from, taken))))
             temporary.replace(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return taken
-
-
-@dataclass
-class _Reading:
-    """Frames as they come, and what goes wrong on the way."""
-
-    path: Path
-    problem: str = ""
-    notes: set[str] = field(default_factory=set)
-    n: int = 0
-    pixel_ratio: float = 1.0  # width of a pixel by its height
-
-    def frames(self) -> Iterator[tuple[int, float, VideoFrame]]:
-        """(number, seconds, frame) up to the first fault; one at a time, so that memory stays flat."""
-        import av
-
-        try:
-            with _opened(self.path) as container:
-                stream = _stream(container)
-                self.pixel_ratio = float(stream.sample_aspect_ratio or 1) or 1.0
-                yield from self._timed(stream, self._decoded(container, stream))
-                if not self.n and not self.problem:
-                    self.problem = "no frames: its video stream is empty"
-        except _Unusable as error:
-            self.problem = str(error)
-        except (av.error.FFmpegError, OSError, ValueError) as error:
-            self.problem = self.problem or _reason(self.path, error)
-
-    def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-        """Frames up to the first fault, those too that the decoder still held then."""
-        import av
-
-        packets = container.demux(stream)
-        at_end = False
-        while not at_end:
-            try:
-                packet = next(packets, None)
-                if packet is not None and packet.is_corrupt:
-                    raise av.error.InvalidDataError(0, "a packet is cut off")
-                at_end = packet is None or packet.size == 0  # the empty packet at the end empties the decoder
-                shown = [] if packet is None else packet.decode()
-            except (av.error.FFmpegError, ValueError):
-                self._stop()
-                shown, at_end = self._held(stream), True
-            for frame in shown:
-                if frame.is_corrupt:
-                    self._stop()
-                    return
-                yield frame
-
-    @staticmethod
-    def _held(stream: VideoStream) -> list[Any]:
-        import av
-
-        try:
-            return list(stream.decode(None))
-        except (av.error.FFmpegError, ValueError):
-            return []
-
-    def _stop(self) -> None:
-        self.problem = "damaged"  # `_taken` says where
-
-    def _timed(self, stream: VideoStream, frames: Iterator[VideoFrame]) -> Iterator[tuple[int, float, VideoFrame]]:
-        rate = float(stream.guessed_rate or stream.average_rate or 0)
-        first: float | None = None
-        last, step = -math.inf, 0.0
-        for number, frame in enumerate(frames):
-            unit = frame.time_base or stream.time_base
-            if frame.pts is not None and unit:
-                first = float(frame.pts * unit) if first is None else first
-                seconds = float(frame.pts * unit) - first
-            elif rate > 0:
-                seconds = number / rate
-                self.notes.add("its frames have no times, which are taken from its frame rate")
-            else:
-                seconds = math.nan
-                self.notes.add("neither its frames nor its header say when they are shown")
-            if seconds < last:
-                self.notes.add("the times of its frames go back")
-            step, last = seconds - last, seconds
-            self.n = number + 1
-            yield number, seconds, frame
-        header = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
-        if self.n > 1 and not self.problem and header > 1.1 * (last + 2 * step):
-            self.problem = f"cut off: its header says {header:.1f} s"
-
-
-def _reason(path: Path, error: Exception) -> str:
-    """Why a file could not be opened or read on."""
-    with opened_file(path) as file:
-        head = file.read(12)
-    if not head:
-        return "not a readable video: the file is empty"
-    if isinstance(error, ValueError) and head[4:8] == b"ftyp":
-        return "cut off or damaged: its index (moov) is not there, without which no frame can be found"
-    if head.startswith(b"\x89HDF"):
-        return "HDF5: export its frames or videos by the data set's own tools"
-    reason = getattr(error, "strerror", None) or str(error)
-    return f"not a readable video: {reason[:1].lower()}{reason[1:]}"
-
-
-class _Unusable(Exception):
-    """Why a file that was opened gives no frames."""
-
-
-def _opened(path: Path) -> InputContainer:
-    import av
-
-    av.logging.set_level(av.logging.PANIC)  # what is wrong is said once, here
-    options = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
-    return av.open(f"file:{path.resolve()}", container_options=options, metadata_errors="replace")
-
-
-def _stream(container: InputContainer) -> VideoStream:
-    from av.stream import Disposition
-
-    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    if not streams:
-        raise _Unusable(
-            "audio only: it has no video stream" if container.streams.audio else "not a readable video: no video stream"
-        )
-    stream = max(streams, key=lambda s: (s.width or 0) * (s.height or 0))
-    if (stream.width or 0) * (stream.height or 0) > images.MAX_PIXELS:
-        raise _Unusable(f"too large: declares {stream.width} x {stream.height} pixels")
-    if stream.codec_context is None:
-        raise _Unusable("not a readable video: no decoder for its codec is at hand")
-    stream.codec_context.thread_count = 1  # a process per core has a video of its own
-    return stream
 
 
 def _taken(path: Path, folder: Path, sampling: Sampling, *, is_flipped: bool = False) -> Taken:
@@ -418,12 +300,12 @@ def _taken(path: Path, folder: Path, sampling: Sampling, *, is_flipped: bool = F
     times: list[float] = []
     wanted = None
     if sampling.n is not None:
-        counted = _Reading(path)
+        counted = Reading(path)
         total = sum(1 for _ in counted.frames())
         wanted = {math.floor((part + 0.5) * total / sampling.n) for part in range(sampling.n)} if total else set()
-    reading = _Reading(path)
+    reading = Reading(path)
     due, last = 0.0, 0.0
-    turn = None
+    shown = by_file = None
     for number, seconds, frame in reading.frames():
         last = seconds
         if wanted is not None:
@@ -438,50 +320,20 @@ def _taken(path: Path, folder: Path, sampling: Sampling, *, is_flipped: bool = F
             continue
         if sampling.every is not None:
             due = (math.floor(seconds / sampling.every + 1e-6) + 1) * sampling.every
-        if turn is None:
-            turn = _turn(frame)
-            if turn == _AS_STORED and is_flipped:
-                turn = _UPSIDE_DOWN
+        if shown is None:
+            shown = by_file = Display.of(frame, reading.pixel_ratio)
+            if is_flipped and not by_file.is_turned:
+                shown = replace(by_file, is_upside_down=True)
                 reading.notes.add("flipped, stored upside down as the data set says")
-            elif turn != _AS_STORED:
+            elif by_file.is_turned:
                 reading.notes.add("turned or mirrored as its display matrix says")
-        _upright(frame, turn, reading.pixel_ratio).save(folder / f"{number:06d}.jpg", quality=QUALITY)
+        shown.picture(frame).save(folder / f"{number:06d}.jpg", quality=QUALITY)
         numbers.append(number)
         times.append(seconds)
     problem = reading.problem
-    if problem == "damaged":
+    if problem == DAMAGED:
         kept = f"after {reading.n} frames, {last:.2f} s; kept up to there"
         problem = f"damaged: {kept if reading.n else 'from its first frame on'}"
     elif problem.startswith("cut off: its header"):
         problem += f", its frames end at {last:.1f} s"
-    return Taken(tuple(numbers), tuple(times), problem, tuple(sorted(reading.notes)))
-
-
-_Turn = tuple[bool, bool, bool]  # transposed, then mirrored left to right, then upside down
-_AS_STORED, _UPSIDE_DOWN = (False, False, False), (False, False, True)
-
-
-def _turn(frame: VideoFrame) -> _Turn:
-    """How a frame is turned before it is shown, by its display matrix; multiples of 90 degrees."""
-    side_data: Any = frame.side_data.get("DISPLAYMATRIX")
-    if side_data is None:
-        return _AS_STORED
-    a, b, _, c, d = (int(x) for x in np.frombuffer(bytes(side_data), np.int32)[:5])  # x' = ax + cy, y' = bx + dy
-    if abs(b) > abs(a):
-        return True, c < 0, b < 0
-    return False, a < 0, d < 0
-
-
-def _upright(frame: VideoFrame, turn: _Turn, pixel_ratio: float) -> Image.Image:
-    """The frame as it is shown: with square pixels, turned."""
-    picture = Image.fromarray(frame.to_ndarray(format="rgb24"))
-    if 0.2 < pixel_ratio < 5 and pixel_ratio != 1:
-        picture = picture.resize((max(1, round(picture.width * pixel_ratio)), picture.height), Image.Resampling.LANCZOS)
-    transposed, mirrored, upside_down = turn
-    for is_so, how in (
-        (transposed, Image.Transpose.TRANSPOSE),
-        (mirrored, Image.Transpose.FLIP_LEFT_RIGHT),
-        (upside_down, Image.Transpose.FLIP_TOP_BOTTOM),
-    ):
-        picture = picture.transpose(how) if is_so else picture
-    return picture
+    return Taken(tuple(numbers), tuple(times), problem, tuple(sorted(reading.notes)), by_file)

@@ -249,6 +249,11 @@ def test_a_command_goes_on_where_it_was_and_knows_what_has_changed(tmp_path, hea
     pd.testing.assert_frame_equal(first.rows, again.rows)
     assert first.rows.loc[1, ["pose_x", "pose_y"]].tolist() == [7, 8]  # what the set says stays
     assert np.isnan(first.rows.loc[1, "pose_z"])
+    for record in ("[" * 9999, "[]", "[{}, {}]", '[{"file": "../x.png"}, {"file": "01.png"}]', '[{"file": 1}, 2]'):
+        (tmp_path / first.rows["path"][0]).with_name("faces.json").write_text(record)
+        pd.testing.assert_frame_equal(faces_of(data).rows, first.rows)
+        assert read[4:] == ["0.png", "1.png"]  # what cannot be trusted is done anew
+        del read[4:]
     picture((heads[5][0], 100, 80)).save(tmp_path / "3.png")
     changed = faces_of(data)
     assert read[4:] == ["2.png", "3.png"]

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fas_core.data import boxes, check, layouts, manifest, videos
+from fas_core.data import boxes, check, layouts, manifest, released, videos
 from fas_core.errors import BadInputError
 
 LEFT = None
@@ -449,6 +449,40 @@ def test_boxes_of_stills_are_in_their_pixels(tmp_path: Path) -> None:
     told = columns("celeba-spoof", tmp_path, "sample_id", "box_x", "box_y", "box_width", "box_height", "light")
     assert told[1] == ["Data/train/6041/live/000184.png", "28", "112", "14", "56", ""]
     assert told[2][1:] == ["", "", "", "", "back"]  # outside its image
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[" * 9999, "deeper than"),
+        ('["Data/train/6041/spoof/000185.jpg"]', "should be an object"),
+        ('{"Data/train/6041/spoof/000185.jpg": ', "Expecting value"),
+    ],
+)
+def test_a_list_that_is_no_document_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    root = written(tmp_path, TREES["celeba-spoof"])
+    (root / "metas/intra_test/train_label.json").write_text(text)
+    with pytest.raises(BadInputError, match=rf"train_label.json is not readable as a list .*{says}"):
+        layouts.scanned(root, "celeba-spoof")
+
+
+def test_a_list_longer_than_any_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(released, "LONGEST_LIST", 20)
+    with pytest.raises(BadInputError, match="_label.json is not readable as a list .*longer than 20 bytes"):
+        layouts.scanned(written(tmp_path / "c", TREES["celeba-spoof"]), "celeba-spoof")
+    with pytest.raises(BadInputError, match="_train.txt is not readable as a list .*longer than 20 bytes"):
+        layouts.scanned(written(tmp_path / "h", TREES["hifimask"]), "hifimask", protocol="2.1")
+
+
+def test_what_a_list_of_celeba_spoof_says_of_an_image_is_as_many_whole_numbers(tmp_path: Path) -> None:
+    root = written(tmp_path, TREES["celeba-spoof"])
+    said = {"Data/train/6041/spoof/000185.jpg": [*TYPES, "x", 3, 1, 1], "Data/train/6041/live/000184.png": 7}
+    (root / "metas/intra_test/train_label.json").write_text(json.dumps(said))
+    scan = layouts.scanned(root, "celeba-spoof")
+    assert "2 images have not 44 whole numbers in the set's lists, which are passed over." in scan.notes
+    assert "1 attacks are of no known species" in " ".join(scan.notes)
+    (root / "Data/train/6041/live/000184_BB.txt").write_text("nan 112 28 56 0.99")
+    assert "1 boxes cannot be read and are left out." in layouts.scanned(root, "celeba-spoof").notes
 
 
 def test_lists_that_cannot_be_the_sets_own_are_refused(tmp_path: Path) -> None:

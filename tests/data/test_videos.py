@@ -1,5 +1,6 @@
 """Frames of tiny generated videos: frame i says i by the gray of its left half, and a white corner says where up is."""
 
+import itertools
 import os
 import struct
 from fractions import Fraction
@@ -13,7 +14,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from fas_core.cli.main import app
-from fas_core.data import manifest, processes, videos
+from fas_core.data import boxes, manifest, processes, videos
+from fas_core.data.decoding import Display
 from fas_core.data.videos import Sampling
 from fas_core.errors import BadInputError
 
@@ -142,6 +144,66 @@ def test_what_the_set_says_is_upside_down_is_flipped_unless_the_file_says_how_it
     assert np.abs(said - not_said[::-1]).max() < 12  # JPEG
     assert np.abs(by_file - np.rot90(not_said, -1)).max() < 12
     assert "1 video: flipped, stored upside down as the data set says." in frames.notes
+
+
+QUARTER = (0, 1, -1, 0)  # clockwise
+
+
+@pytest.mark.parametrize(
+    ("matrix", "ratio", "text", "stated", "box", "says"),
+    [
+        (QUARTER, 1, "0 50 4 8 10", "", (34, 50, 10, 8), "1 turned videos are in pixels of the stored picture"),
+        (QUARTER, 1, "0 10 46 8 10", "", (10, 46, 8, 10), ""),  # below the stored picture's edge: as shown
+        (QUARTER, 1, "0 10 20 8 10", "", (10, 20, 8, 10), "--boxes stored says otherwise"),
+        (QUARTER, 1, "0 10 20 8 10", "stored", (18, 10, 10, 8), "1 turned videos are in pixels of the stored picture"),
+        (QUARTER, 1, "0 10 20 8 10", "shown", (10, 20, 8, 10), ""),
+        (QUARTER, 1, "0, 10, 20, 18, 30, 12, 28, 12, 22", "", (18, 10, 10, 8), "1 turned videos"),  # eyes upon another
+        (QUARTER, 1, "0, 10, 20, 18, 30, 12, 22, 16, 22", "", (10, 20, 8, 10), ""),
+        ((-1, 0, 0, -1), 1, "0 10 20 8 10", "stored", (46, 18, 8, 10), "1 turned videos"),
+        ((1, 0, 0, 1), 2, "0 10 20 8 10", "stored", (20, 20, 16, 10), "1 turned videos"),
+        ((1, 0, 0, 1), 1, "0 10 20 8 10", "", (10, 20, 8, 10), ""),
+    ],
+)
+def test_boxes_of_a_turned_video_are_those_of_its_picture_as_shown(tmp_path, matrix, ratio, text, stated, box, says):
+    path = turned(tmp_path / "turned.mov", write(tmp_path / "a.mov", TIMES[:2], ratio=ratio), matrix)
+    (tmp_path / "a.face").write_text(text)
+    data = data_of(tmp_path, path, boxes=["a.face"])
+    for _ in ("at first", "from before"):
+        frames = videos.write_frames(data, tmp_path / "out", Sampling(n=2), 0, stated)
+        assert frames.rows.loc[0, list(boxes.BOX)].tolist() == list(box)
+        told = [note for note in frames.notes if "boxes" in note and "no face" not in note]
+        assert [says in note for note in told] == ([True] if says else [])
+
+
+def test_a_point_of_the_stored_picture_is_where_it_is_shown():
+    marked = np.zeros((4, 6), np.uint8)
+    marked[1, 4] = 1  # x 4.5, y 1.5
+    for is_transposed, is_mirrored, is_upside_down in itertools.product((False, True), repeat=3):
+        shown = marked.T if is_transposed else marked
+        shown = shown[:, ::-1] if is_mirrored else shown
+        shown = shown[::-1] if is_upside_down else shown
+        display = Display(6, 4, 1.0, is_transposed, is_mirrored, is_upside_down)
+        assert display.size == shown.shape[::-1]
+        ((x, y),) = display.points(np.array([[4.5, 1.5]]))
+        assert shown[int(y), int(x)] == 1
+
+
+def test_what_boxes_cannot_be_is_refused_before_anything_is_read(tmp_path):
+    with pytest.raises(BadInputError, match="--boxes raw: pixels are those of the picture as shown, or as stored"):
+        videos.write_frames(
+            data_of(tmp_path, write(tmp_path / "a.mov", TIMES[:2])), tmp_path / "o", Sampling(n=1), 0, "raw"
+        )
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize("record", ["[]", '{"made_from": {}}', "[" * 9999, '{"taken": 1, "made_from": 2}'])
+def test_a_record_that_is_none_is_made_anew(tmp_path, record):
+    path = write(tmp_path / "a.mov", TIMES[:2])
+    first = frames_of(tmp_path, path, Sampling(n=2))
+    (about,) = (tmp_path / "out" / "frames").glob("*/frames.json")
+    about.write_text(record)
+    pd.testing.assert_frame_equal(frames_of(tmp_path, path, Sampling(n=2)).rows, first.rows)
+    assert about.read_text() != record
 
 
 def test_pixels_are_made_square(tmp_path):

@@ -18,6 +18,7 @@ import math
 import re
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,12 +28,13 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from fas_core import documents
 from fas_core.data import boxes, images, manifest, processes
 from fas_core.data.boxes import BOX, PLACES
 from fas_core.data.faces import blazeface, crops, hog, pose
 from fas_core.data.faces.face import Face, Floats, overlap
 from fas_core.data.manifest import CUT_FROM, Manifest
-from fas_core.documents import Json
+from fas_core.documents import Json, read_as
 from fas_core.errors import BadInputError
 from fas_core.files import end_of, make_folder, require_writable, write_table
 from fas_core.progress import task
@@ -245,10 +247,8 @@ def _worked(item: tuple[Sequence[_Row], Path], how: How) -> tuple[str, list[dict
     rows, parent = item
     name = _key(rows, how)
     folder = parent / name
-    try:
-        return name, list(json.loads((folder / "faces.json").read_text()))
-    except (OSError, ValueError):
-        pass
+    with suppress(OSError, ValueError):
+        return name, _kept(folder / "faces.json", len(rows))
     temporary = folder.with_name(f".{name}.tmp")
     for stale in (temporary, folder):
         shutil.rmtree(stale, ignore_errors=True)
@@ -260,6 +260,24 @@ def _worked(item: tuple[Sequence[_Row], Path], how: How) -> tuple[str, list[dict
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return name, results
+
+
+def _kept(path: Path, n: int) -> list[dict[str, Any]]:
+    """What an earlier command has found in n pictures. Raises OSError or ValueError where it cannot be trusted."""
+    results = read_as(list[dict[str, Any]], documents.read(path), "it")
+    if len(results) != n:
+        raise ValueError(f"results of {len(results)} pictures")
+    for name, value in (item for result in results for item in result.items()):
+        if name not in _TEXTS:
+            read_as(float | None, value, name)  # type: ignore[arg-type]
+        elif "/" in read_as(str, value, name) and name == "file":
+            raise ValueError("a crop elsewhere")
+    if not all("reason" in result or "file" in result for result in results):
+        raise ValueError("neither a crop nor a reason")
+    return results
+
+
+_TEXTS = ("reason", "file", FACE_BY)  # of a result; all else are numbers
 
 
 def _key(rows: Sequence[_Row], how: How) -> str:

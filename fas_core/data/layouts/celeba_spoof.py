@@ -13,9 +13,13 @@ Source: Zhang et al., CelebA-Spoof, ECCV 2020; the table of types, the lists and
 
 from __future__ import annotations
 
-import json
+import itertools
+import math
+import re
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 from PIL import Image
@@ -23,6 +27,7 @@ from PIL import Image
 from fas_core.data.boxes import BOX, within
 from fas_core.data.names import ATTACK
 from fas_core.data.released import DataSet, Files, Names, Protocol, entries, keys
+from fas_core.files import opened_file
 
 _TYPES = {  # of the list's 41st number
     1: ("paper", "photo"),
@@ -36,10 +41,26 @@ _TYPES = {  # of the list's 41st number
     9: ("replay", "phone"),
     10: ("mask", "3D mask"),
 }
-_LIGHTS = ("", "normal", "strong", "back", "dark")
-_ENVIRONMENTS = ("", "indoor", "outdoor")
-_TYPE, _LIGHT, _ENVIRONMENT, _SPOOF = 40, 41, 42, 43  # places in a list's line
+_LIGHTS = {1: "normal", 2: "strong", 3: "back", 4: "dark"}
+_ENVIRONMENTS = {1: "indoor", 2: "outdoor"}
+_FACE_ATTRIBUTES = 40  # numbers of a list's line before those that are read here
 _SIDE = 224  # of the image that boxes are given in, whatever the file's size
+
+
+class _Told(NamedTuple):
+    """What a list says of an image, in numbers."""
+
+    type: int
+    light: int
+    environment: int
+    spoof: int
+
+
+def _told(cells: Sequence[str]) -> _Told | None:
+    """None for a line that has not as many whole numbers."""
+    numbers = cells[_FACE_ATTRIBUTES : _FACE_ATTRIBUTES + len(_Told._fields)]
+    is_whole = len(numbers) == len(_Told._fields) and all(re.fullmatch(r"\d{1,3}", cell) for cell in numbers)
+    return _Told(*map(int, numbers)) if is_whole else None
 
 
 def _columns(names: Names) -> dict[str, str]:
@@ -56,25 +77,29 @@ def _completed(files: Files, rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str
 
 
 def _with_attributes(files: Files, rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    told: dict[tuple[str, ...], list[int]] = {}
-    for path in files.named("*_label.json"):
-        values = json.loads(path.read_text(encoding="utf-8"))
-        told |= {key: values[text] for key, text, _ in entries(SET, path) if len(values[text]) > _SPOOF}
+    told: dict[tuple[str, ...], _Told] = {}
+    n_unread = 0
+    for key, _, cells in itertools.chain.from_iterable(entries(SET, path) for path in files.named("*_label.json")):
+        values = _told(cells)
+        if values is None:
+            n_unread += 1
+        else:
+            told[key] = values
     of_rows = [told.get(key) for key in keys(SET, rows)]
-    kinds = [_TYPES.get(values[_TYPE], ("", "")) if values else ("", "") for values in of_rows]
+    kinds = [_TYPES.get(values.type, ("", "")) if values else ("", "") for values in of_rows]
     is_attack = rows["label"] == ATTACK
     rows = rows.assign(
         pai_species=pd.Series([kind[0] for kind in kinds], rows.index).where(is_attack, ""),
         instrument=pd.Series([kind[1] for kind in kinds], rows.index).where(is_attack, ""),
-        light=[_LIGHTS[values[_LIGHT]] if values and values[_LIGHT] < len(_LIGHTS) else "" for values in of_rows],
-        environment=[
-            _ENVIRONMENTS[values[_ENVIRONMENT]] if values and values[_ENVIRONMENT] < len(_ENVIRONMENTS) else ""
-            for values in of_rows
-        ],
+        light=[_LIGHTS.get(values.light, "") if values else "" for values in of_rows],
+        environment=[_ENVIRONMENTS.get(values.environment, "") if values else "" for values in of_rows],
     )
-    says_attack = pd.Series([bool(values and values[_SPOOF]) for values in of_rows], rows.index)
+    says_attack = pd.Series([bool(values and values.spoof) for values in of_rows], rows.index)
     is_told = pd.Series([values is not None for values in of_rows], rows.index)
     notes = []
+    if n_unread:
+        expected = _FACE_ATTRIBUTES + len(_Told._fields)
+        notes.append(f"{n_unread} images have not {expected} whole numbers in the set's lists, which are passed over.")
     if n := int((is_told & (says_attack != is_attack)).sum()):
         notes.append(
             f"{n} images are bona fide by their folder and not by their list, or the other way round: folders count."
@@ -90,7 +115,10 @@ def _with_boxes(files: Files, rows: pd.DataFrame, notes: list[str]) -> tuple[pd.
         if beside is None:
             return None
         try:
-            x, y, width, height = (float(cell) for cell in beside.read_text(encoding="utf-8").split()[:4])
+            with opened_file(beside) as file:
+                x, y, width, height = (float(cell) for cell in file.read(1000).split()[:4])
+            if not all(map(math.isfinite, (x, y, width, height))):
+                return "unread"
             with Image.open(Path(path)) as image:
                 across, down = image.width / _SIDE, image.height / _SIDE
                 return within((x * across, y * down, width * across, height * down), *image.size) or "outside"
@@ -99,10 +127,9 @@ def _with_boxes(files: Files, rows: pd.DataFrame, notes: list[str]) -> tuple[pd.
 
     with ThreadPoolExecutor() as pool:
         boxes = list(pool.map(box, rows["sample_id"], rows["path"]))
-    if not any(isinstance(place, tuple) for place in boxes):
-        return rows, notes
-    for position, name in enumerate(BOX):
-        rows[name] = [f"{place[position]:g}" if isinstance(place, tuple) else "" for place in boxes]
+    if any(isinstance(place, tuple) for place in boxes):
+        for position, name in enumerate(BOX):
+            rows[name] = [f"{place[position]:g}" if isinstance(place, tuple) else "" for place in boxes]
     for what, why in (("outside", "lie outside their image"), ("unread", "cannot be read")):
         if n := boxes.count(what):
             notes.append(f"{n} boxes {why} and are left out.")
