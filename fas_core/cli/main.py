@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from fas_core.cli import (
+    audit,
     bench,
     cards,
     causes,
@@ -90,6 +91,7 @@ cards_app.command("withdraw")(cards.withdraw)
 app.add_typer(decisions_app, name="decisions")
 decisions_app.command("list")(decisions.list_decisions)
 decisions_app.command("add")(decisions.add_decision)
+app.command("audit")(audit.audit)
 app.command("report")(evaluation.report_on)
 app.command("figures")(figures.figures)
 app.command("export")(exporting.export)
