@@ -64,6 +64,15 @@ def warnings(comparison: Comparison) -> str:
     return " ".join(f"**{letters}: {escaped(message)}**" for message, letters in cautions.items())
 
 
+def companions(comparison: Comparison) -> str:
+    """How Runs of several modalities are joined, what they separate together, and the command that keeps it; "" of one
+    modality."""
+    if not (said := sheet(comparison).companions_words()):
+        return ""
+    of_each = " ".join(f"{run.id}:{score}" for run, score in comparison.systems)
+    return f"{escaped(said)} As a score of A: `fas scores fuse {of_each}`"
+
+
 def caveats(comparison: Comparison, *, with_intervals: bool, leaves_training_out: bool) -> str:
     """How it is compared."""
     of_all, is_two_sided = sheet(comparison), joined(comparison).has_both_classes

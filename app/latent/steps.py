@@ -21,7 +21,7 @@ from app.session.jobs import worker
 from app.session.others import others_control
 from app.session.readers import runs
 from app.words import escaped, label_of
-from fas_core.evaluation.join import common_rows
+from fas_core.evaluation.join import common_rows_of
 from fas_core.latent import frames, projection
 from fas_core.latent.frames import ONE, OWN, UMAP
 from fas_core.runs.store import Run
@@ -187,7 +187,7 @@ def common(steps: Steps) -> Common:
 def _matched(each: tuple[Run, ...], at: int) -> tuple[list[NDArray[np.int64]], NDArray[np.bool_]]:
     """`rows` and `is_training` of `Common`."""
     a_first = [at, *(i for i in range(len(each)) if i != at)]
-    joined = common_rows([each[i].samples(["sample_id", "subset"]) for i in a_first])
+    joined = common_rows_of([each[i] for i in a_first])
     rows = [joined[a_first.index(i)] for i in range(len(each))]
     is_fitted = np.zeros(len(each[at]), np.bool_)
     fitted, is_training = projection.pca_rows(each[at])

@@ -9,7 +9,7 @@ from functools import partial
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app.comparing.answer import answer, caveats, judged, warnings
+from app.comparing.answer import answer, caveats, companions, judged, warnings
 from app.comparing.comparison import LETTERS, Comparison, drawn, drawn_already, joined
 from app.comparing.curves import show_curves
 from app.comparing.deciding import DECIDING_PART, show_deciding
@@ -37,10 +37,10 @@ from fas_core.runs.store import Run
 
 FIXED, MATCHED = "fixed", "matched anew"  # thresholds: chosen elsewhere and taken as given; by the rule where judged
 ON_WHAT_IS_COMPARED = (
-    "A is the Run of the sidebar; those beside the title are B, C, … Samples are matched by their id; of every score "
-    "higher is more attack-like. With fixed thresholds the sidebar's rule chooses each Run's where the sidebar says, "
-    "and intervals take it as given; matched anew, it holds for each Run on what is judged, anew in every resample. "
-    "Differences, flips and images are of A and one other."
+    "A is the Run of the sidebar; those beside the title are B, C, … Samples are matched by their id, those of several "
+    "modalities by presentation and frame; of every score higher is more attack-like. With fixed thresholds the "
+    "sidebar's rule chooses each Run's where the sidebar says, and intervals take it as given; matched anew, it holds "
+    "for each Run on what is judged, anew in every resample. Differences, flips and images are of A and one other."
 )
 MAKE_ANOTHER = (
     "fas cache CHECKPOINT --data MANIFEST              # another checkpoint on the same images\n"
@@ -229,7 +229,7 @@ def show_compare(shown: Shown) -> None:
     show_decision(comparison, b, feared, with_intervals=with_intervals)
     with st.container(gap=None):
         st.caption(judged(comparison, asked), help=ON_WHAT_IS_COMPARED)
-        if said := warnings(comparison):
+        for said in filter(None, (companions(comparison), warnings(comparison))):
             st.caption(said)
     show_parts(comparison, b, with_intervals=with_intervals)
     st.caption(caveats(comparison, with_intervals=with_intervals, leaves_training_out=outside != shown.subsets))

@@ -143,7 +143,7 @@ def show_runs() -> None:
             {
                 "Run": texts[label_of(run)],
                 "Model": summary.model or ("scores only" if run.is_of_scores else "imported arrays"),
-                "Data": facts.data,
+                "Data": f"{facts.data}, {facts.modality}" if facts.modality else facts.data,
                 "Epochs": facts.epoch,
                 "Dimensions": facts.latent_dim,
                 "Samples": sum(summary.subsets.values()),

@@ -64,7 +64,7 @@ def compare(
         raise BadInputError(
             "Name at least two Runs." if len(runs) < 2 else "--score-b is of two Runs; of more, write RUN:SCORE."
         )
-    systems = _systems(cache, runs, score, score_b)
+    systems = systems_of(cache, runs, score, score_b)
     chosen_on = [] if matched else choose_on or dev_subsets(systems[0].run.subsets)
     of = several(systems, op.rule(rule), level, chosen_on=chosen_on)
     _say_cautions(of)
@@ -95,8 +95,10 @@ def _say_cautions(of: Several) -> None:
         say(said)
 
 
-def _systems(cache: Path, runs: Sequence[str], score: str | None, score_b: str | None) -> list[System]:
-    """What RUN or RUN:SCORE name; a name may hold a colon itself."""
+def systems_of(
+    cache: Path, runs: Sequence[str], score: str | None = None, score_b: str | None = None, by: str = "--score"
+) -> list[System]:
+    """What RUN or RUN:SCORE name; a name may hold a colon itself. `by`: as of `only_score`."""
     from fas_core.evaluation.join import System
     from fas_core.runs import store
 
@@ -109,7 +111,7 @@ def _systems(cache: Path, runs: Sequence[str], score: str | None, score_b: str |
             if not name:
                 raise
             opened.append((store.open_run(cache, name), own))
-    first = opened[0][1] or score or only_score(opened[0][0], runs[0])
+    first = opened[0][1] or score or only_score(opened[0][0], runs[0], by)
     others = [own or score_b or score or first for _, own in opened[1:]]
     return [System(run, by) for (run, _), by in zip(opened, [first, *others], strict=True)]
 
@@ -121,6 +123,7 @@ def _print_several(of: Several) -> None:
 
     pair, first = of.pairs[0], of.names[0]
     print(f"{pair.n_common:,} samples that all {len(of.systems)} have. Training images are left out.")
+    print("\n".join(pair.companions.in_words[:1]), end="\n" if pair.companions.in_words else "")
     for name, other in zip(of.names[1:], of.pairs, strict=True):
         rows = [
             [document_name(statistic), number(metric.a), _with_difference(metric)]
@@ -165,7 +168,7 @@ def _print_pair(of: Several) -> None:
         f"{compared.n_common:,} samples compared, {compared.n_only_a:,} only in A, {compared.n_only_b:,} only in B, "
         f"{compared.n_no_response:,} without a score in one of them. Training images are left out."
     )
-    print("\n".join(compared.in_words))
+    print("\n".join((*compared.companions.in_words, *compared.in_words)))
     for letter, target in zip("AB", compared.targets, strict=False):
         optimistic = " Optimistic." if compared.matching.is_optimistic else ""
         print(f"{letter}: {limits.target_words(compared.matching.rule, target)}.{optimistic}")

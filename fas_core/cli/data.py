@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fas_core.cli.options import AttackLabelOption, BonaFideLabelOption, JsonOption, OutOption, SpeciesLabelOption
+from fas_core.cli.options import (
+    AttackLabelOption,
+    BonaFideLabelOption,
+    JsonOption,
+    ModalityOption,
+    OutOption,
+    SpeciesLabelOption,
+)
 from fas_core.cli.printing import print_json, print_table, rate, say, say_notes
 from fas_core.errors import BadInputError
 
@@ -130,6 +137,7 @@ def data_merge(
 def data_subsets(
     manifest_path: Annotated[Path, typer.Argument(metavar="M")],
     out: OutOption,
+    modality: ModalityOption = "",
     seed: Annotated[int, typer.Option(help="Which subjects and sessions go where.")] = 0,
     protocol: Annotated[
         str, typer.Option(help="thesis, leave-one-species-out or leave-one-source-out: a file per one left out.")
@@ -139,29 +147,32 @@ def data_subsets(
 
     Leaving one out, OUT.csv becomes OUT-<species>.csv for each.
     """
-    from fas_core.data import folds, manifest, subsets
+    from fas_core.data import folds, manifest, modalities, subsets
 
-    source = manifest.read(manifest_path)
-    source = manifest.Manifest(manifest.relocated(source, out), source.source, source.notes)
+    everything = manifest.read(manifest_path)
+    everything = manifest.Manifest(manifest.relocated(everything, out), everything.source, everything.notes)
+    source = modalities.of_one(everything, modality)
     say_notes(source.notes)
     if protocol in (folds.SPECIES_OUT, folds.SOURCE_OUT):
         for fold in folds.folds(source, protocol, seed):
             name = subsets.subset_of("", fold.left_out).removeprefix("_")
-            _write_subsets(source, fold.rows, out.with_stem(f"{out.stem}-{name}"), fold.notes)
+            _write_subsets(everything, source, fold.rows, out.with_stem(f"{out.stem}-{name}"), fold.notes)
     elif protocol == "thesis":
         of_thesis = subsets.protocol(source, seed)
-        _write_subsets(source, of_thesis.rows, out, of_thesis.notes)
+        _write_subsets(everything, source, of_thesis.rows, out, of_thesis.notes)
     else:
         raise BadInputError(f"--protocol {protocol}: choose thesis, {folds.SPECIES_OUT} or {folds.SOURCE_OUT}.")
 
 
-def _write_subsets(source: Manifest, rows: pd.DataFrame, out: Path, notes: Iterable[str]) -> None:
-    """A manifest, the table of its subsets, and what is to be said of it."""
+def _write_subsets(everything: Manifest, source: Manifest, rows: pd.DataFrame, out: Path, notes: Iterable[str]) -> None:
+    """A manifest, the table of its subsets, and what is to be said of it. `source`: the rows of one modality."""
     from fas_core.data import manifest, subsets, trail
     from fas_core.data.names import in_protocol_order
 
     manifest.write(rows, out)
-    trail.write(trail.kept_step("subsets", [source], rows), out, [source.source])
+    ids = everything.rows[["sample_id"]]
+    others = ids[~ids["sample_id"].isin(source.rows["sample_id"])].assign(reason="of another modality")
+    trail.write(trail.kept_step("subsets", [everything], rows, others), out, [source.source])
     counts = subsets.counts(rows, in_protocol_order(rows["subset"].unique()))
     table = [[name, *(str(n) for n in count.values())] for name, count in counts.items()]
     print_table(str(out), ["subset", "bona fide", "attacks", "subjects"], table)

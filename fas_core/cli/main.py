@@ -98,6 +98,7 @@ app.command("export")(exporting.export)
 app.command("metrics")(scores.score_metrics)
 scores_app.command("import")(scores.scores_import)
 scores_app.command("join")(scores.scores_join)
+scores_app.command("fuse")(scores.scores_fuse)
 scores_app.command("export")(scores.scores_export)
 app.command("bench")(bench.measurements)
 parser = typer.main.get_command(app)  # reads the signatures of all commands: once, however many a process runs

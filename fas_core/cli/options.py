@@ -24,6 +24,9 @@ CacheOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 DataOption = Annotated[Path, typer.Option("--data", help="Manifest (CSV or Parquet).")]
+ModalityOption = Annotated[
+    str, typer.Option("--modality", help="Only images of this modality, where there are several: rgb, nir, depth.")
+]
 OutOption = Annotated[Path, typer.Option("--out", help="File to write.")]
 AttackLabelOption = Annotated[
     str | None,
@@ -58,11 +61,12 @@ FailClosedOption = Annotated[
 ]
 
 
-def only_score(run: Run, called: str) -> str:
-    """The score that is meant where none is named. Raises BadInputError where a Run has several, or none."""
+def only_score(run: Run, called: str, by: str = "--score") -> str:
+    """The score that is meant where none is named. Raises BadInputError where a Run has several, or none; `by`: how one
+    is named."""
     from fas_core import scores
 
     offered = scores.offered(run)
     if len(offered) != 1:
-        raise BadInputError(f"Choose a score of Run {called} with --score: {', '.join(offered) or 'it has none'}.")
+        raise BadInputError(f"Choose a score of Run {called} with {by}: {', '.join(offered) or 'it has none'}.")
     return offered[0]

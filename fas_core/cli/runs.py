@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fas_core.cli.options import CacheOption, DataOption, JsonOption
+from fas_core.cli.options import CacheOption, DataOption, JsonOption, ModalityOption
 from fas_core.cli.printing import age, print_json, print_table, print_verified, say, say_notes
 from fas_core.errors import BadInputError
 
@@ -38,7 +38,8 @@ def list_runs(context: typer.Context, cache: CacheOption, as_json: JsonOption = 
         return print_json(
             [
                 asdict(about)
-                | {"called": called[facts.id], "data": facts.data, "epoch": facts.epoch, "latent_dim": facts.latent_dim}
+                | {"called": called[facts.id], "data": facts.data, "modality": facts.modality}
+                | {"epoch": facts.epoch, "latent_dim": facts.latent_dim}
                 | {"undeclared": undeclared}
                 for facts, about, undeclared in listed
             ]
@@ -48,7 +49,7 @@ def list_runs(context: typer.Context, cache: CacheOption, as_json: JsonOption = 
             about.run,
             called[facts.id],
             about.model or ("scores only" if about.kind == "scores" else "imported arrays"),
-            facts.data,
+            f"{facts.data}, {facts.modality}" if facts.modality else facts.data,
             "" if facts.epoch is None else str(facts.epoch),
             "" if facts.latent_dim is None else str(facts.latent_dim),
             f"{sum(about.subsets.values()):,}",
@@ -75,6 +76,7 @@ def import_arrays(
     data: DataOption,
     name: Annotated[str, typer.Option(help="Name of the Run.")],
     cache: CacheOption,
+    modality: ModalityOption = "",
     in_order: Annotated[
         bool, typer.Option("--in-order", help="Arrays that name no samples are of the manifest's rows, in its order.")
     ] = False,
@@ -88,11 +90,11 @@ def import_arrays(
 ) -> None:
     """A Run from arrays of another framework. Example: `fas runs import out/ --data m.csv --name acme`"""
     from fas_core import derive
-    from fas_core.data import manifest
+    from fas_core.data import manifest, modalities
     from fas_core.inference import imported
     from fas_core.runs import health
 
-    images = manifest.read(data)
+    images = modalities.of_one(manifest.read(data), modality)
     say_notes(images.notes)
     made_of = imported.write_run(
         folder, images, cache, name, in_order=in_order, higher_is=higher_is or [], pixel_range=pixel_range

@@ -171,6 +171,42 @@ def scores_join(
     print(joined.id)
 
 
+def scores_fuse(
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN_A RUN_B...", help="The first gets the score; RUN:SCORE names a score.")
+    ],
+    cache: CacheOption,
+    name: Annotated[str, typer.Option(help="Name of the fused score.")] = "fused",
+    how: Annotated[str, typer.Option(help="Of a sample's ranks: mean, or max.")] = "mean",
+    choose_on: Annotated[
+        list[str] | None, typer.Option(help="Subset whose live samples calibrate; by default as thresholds, dev.")
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Puts it in the place of one of this name.")] = False,
+) -> None:
+    """Scores of several Runs as one, in the first: ranks among live samples. Example: `fas scores fuse nir depth`
+
+    Runs of several modalities are joined by presentation_id and frame, others by sample_id. No attack is looked at.
+    """
+    from fas_core import scores
+    from fas_core.cli.comparing import systems_of
+    from fas_core.data.names import ATTACK
+    from fas_core.errors import BadInputError
+    from fas_core.evaluation import fusion
+    from fas_core.runs import joining
+
+    if len(runs) < 2:
+        raise BadInputError("Name at least two Runs, or two scores of one: fas scores fuse A:rec A:kld")
+    systems = systems_of(cache, runs, by="RUN:SCORE")
+    first = systems[0].run
+    joining.require_free(first, [name], "fas scores fuse", scores.names(), replaces=replace)
+    fused = fusion.fused(systems, how, choose_on or [])
+    joined = joining.join(first, {name: fused.values}, {name: ATTACK}, fused.words)
+    for note in fused.notes:
+        say(f"Note: {note}")
+    say(f"{name}: {fused.words}")
+    print(joined.id)
+
+
 def scores_export(
     run: Annotated[str, typer.Argument(metavar="RUN")],
     score: Annotated[str, typer.Option(help="The score to write.")],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fas_core.cli.options import CacheOption, DataOption, JsonOption
+from fas_core.cli.options import CacheOption, DataOption, JsonOption, ModalityOption
 from fas_core.cli.printing import print_json, print_table, say, say_notes
 from fas_core.errors import BadInputError
 
@@ -108,6 +108,7 @@ def train(
     data: DataOption,
     out: Annotated[Path, typer.Option("--out", help="Checkpoint to write (.safetensors).")],
     cache: CacheOption,
+    modality: ModalityOption = "",
     settings: Annotated[list[str] | None, typer.Option("--set", help="key=value; may be repeated.")] = None,
     keep_epochs: Annotated[
         str | None, typer.Option(help="Keep the weights after these epochs too, beside OUT: 1,2,4,8.")
@@ -123,7 +124,7 @@ def train(
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
 ) -> None:
     """Trains on live images of subset `train`. Example: `fas train small_dcvae --data m.csv --out m.safetensors`"""
-    from fas_core.data import manifest
+    from fas_core.data import manifest, modalities
     from fas_core.runs import traininglog
     from fas_core.training import experiments, sampling
     from fas_core.training import train as training
@@ -135,7 +136,7 @@ def train(
         kept = [int(epoch) for epoch in keep_epochs.split(",")] if keep_epochs is not None else []
     except ValueError as error:
         raise BadInputError(f"--keep-epochs {keep_epochs}: write numbers of epochs, as in 1,2,4,8.") from error
-    images = manifest.read(data)
+    images = modalities.of_one(manifest.read(data), modality)
     is_first = os.environ.get("RANK", "0") == "0"  # of processes that share the training, one speaks
     if is_first:
         say_notes(images.notes)
@@ -186,6 +187,7 @@ def cache_runs(
     data: DataOption,
     cache: CacheOption,
     subset: Annotated[list[str] | None, typer.Option("--subset", help="Only this subset; may be repeated.")] = None,
+    modality: ModalityOption = "",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[
         str, typer.Option(help="auto, fp32, bf16, or fp32-onnx: by ONNX Runtime on the CPU.")
@@ -203,14 +205,14 @@ def cache_runs(
 ) -> None:
     """Images -> Run; goes on where it was, prints the run id. Example: `fas cache m.safetensors --data m.csv`"""
     from fas_core import derive
-    from fas_core.data import manifest
+    from fas_core.data import manifest, modalities
     from fas_core.inference import cluster, infer
     from fas_core.models import onnx_model
     from fas_core.runs import health
 
     if engine not in ("local", "ray"):
         raise BadInputError(f"--engine {engine}: choose local or ray.")
-    images = manifest.read(data)
+    images = modalities.of_one(manifest.read(data), modality)
     say_notes(images.notes)
     runs = (cluster if engine == "ray" else infer).write_runs(
         checkpoints,

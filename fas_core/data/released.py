@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 
 from fas_core import documents
+from fas_core.data import modalities
 from fas_core.data.manifest import BOXES
 from fas_core.data.names import ATTACK, BONA_FIDE, DEV_WORDS
 from fas_core.data.scanning import IMAGE_SUFFIXES, Left, Scanned, files
@@ -157,8 +158,9 @@ def scanned(dataset: DataSet, root: Path, protocol: str = "", modality: str = ""
         rows, absent, more = _in_protocol(dataset, protocol, rows, beside)
         left, notes = left + absent, notes + more
     if modality:
-        rows = _of_modality(dataset, rows, modality)
-    elif len(kinds := _modalities(rows)) > 1:
+        wanted = modalities.chosen(modalities.modalities(rows), modality, dataset.title)
+        rows = rows[rows["modality"] == wanted].reset_index(drop=True)
+    elif len(kinds := modalities.modalities(rows)) > 1:
         notes.append(f"Several modalities: {', '.join(kinds)}. A model is of one: --modality {kinds[-1]}")
     if (others_note := _unused(others, rows, root)) is not None:
         notes.append(others_note)
@@ -404,19 +406,6 @@ def _contradictions(
 
 
 # ---------------------------------------------------------------------------------------------- what came of it
-
-
-def _of_modality(dataset: DataSet, rows: pd.DataFrame, modality: str) -> pd.DataFrame:
-    kinds = _modalities(rows)
-    if modality not in kinds:
-        raise BadInputError(
-            f"{dataset.title}: nothing is of modality '{modality}'. Modalities here: {', '.join(kinds) or 'none'}."
-        )
-    return rows[rows["modality"] == modality].reset_index(drop=True)
-
-
-def _modalities(rows: pd.DataFrame) -> list[str]:
-    return sorted(set(rows["modality"]) - {""}) if "modality" in rows else []
 
 
 def _people_in_several_parts(rows: pd.DataFrame) -> list[str]:

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from fas_core.data.manifest import Manifest
+from fas_core.data.modalities import modalities, scenes
 from fas_core.data.names import ALL, ATTACK, BONA_FIDE, LIVE, TRAIN, is_training
 from fas_core.errors import BadInputError
 
@@ -39,10 +40,12 @@ class Protocol:
 def protocol(manifest: Manifest, seed: int = 0) -> Protocol:
     """Assigns every image to one subset of the thesis; the same seed gives the same sets.
 
-    Raises BadInputError where the manifest lacks what the protocol is defined on: subjects, and species of attacks.
+    Where there are several modalities, companions of one instant are in one subset: it is what is assigned. Raises
+    BadInputError where the manifest lacks what the protocol is defined on: subjects, and species of attacks.
     """
-    rows = manifest.rows.copy()
-    _require(rows, manifest)
+    of_scene = scenes(manifest.rows)
+    rows = manifest.rows[~of_scene.duplicated()].copy()
+    _require(manifest.rows, manifest)
     rng = np.random.default_rng(seed)
     species_of = {
         subject: sorted(set(group.loc[group["label"] == ATTACK, "pai_species"]))
@@ -75,6 +78,12 @@ def protocol(manifest: Manifest, seed: int = 0) -> Protocol:
     own = manifest.subset_names() if "subset" in manifest.rows else []
     replaced = [name for name in own if not OF_PROTOCOL.fullmatch(name)]
     notes = _notes(rows, counted)
+    if len(rows) < len(manifest.rows):
+        among = ", ".join(modalities(manifest.rows))
+        notes.append(f"{len(rows):,} instants in several modalities ({among}): the images of one are in one subset.")
+        first = pd.Series(rows.index, of_scene[rows.index])
+        assigned = rows.loc[of_scene.map(first), ["subset", "held_out_by"]].set_index(manifest.rows.index)
+        rows = manifest.rows.assign(**assigned)
     if replaced:
         notes.insert(
             0,

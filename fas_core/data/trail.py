@@ -103,7 +103,8 @@ def kept_step(
     came_in = pd.concat([source.rows[_GROUPED] for source in sources], ignore_index=True)
     stays = came_in["sample_id"].isin(kept["sample_id"])
     if name == "subsets":
-        left = came_in.loc[~stays, ["sample_id"]].assign(reason=NO_SUBSET)
+        rest = came_in.loc[~stays, ["sample_id"]].assign(reason=NO_SUBSET)
+        left = rest if left is None else pd.concat([left, rest[~rest["sample_id"].isin(left["sample_id"])]])
     n_kept = len(kept) if name == "merge" else int(stays.sum())  # there, every row has a new id
     return _step(name, UNITS.get(name, ("images", "images")), came_in, left, n_kept, len(kept), notes)
 

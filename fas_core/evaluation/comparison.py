@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fas_core import metrics
-from fas_core.data.names import in_protocol_order
+from fas_core.data.names import dev_subsets, in_protocol_order
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
+from fas_core.evaluation import fusion
 from fas_core.evaluation.differences import (
     Difference,
     Flips,
@@ -57,6 +58,15 @@ class Verdicts:
 
 
 @dataclass(frozen=True)
+class Companions:
+    """How the samples of A and B were told to be the same."""
+
+    by: str  # sample_id, or presentation_id of Runs of two modalities
+    modalities: tuple[str, ...]  # of A and B, "" where one does not say
+    in_words: tuple[str, ...]  # of two modalities: how they are joined, what they separate together
+
+
+@dataclass(frozen=True)
 class PairedComparison:
     """A and B on the samples outside `train` that both have."""
 
@@ -81,6 +91,7 @@ class PairedComparison:
     worse: Regressions | None  # None where nothing is compared at thresholds
     cautions: tuple[tuple[Run, Caution], ...]
     in_words: tuple[str, ...]  # sentences of plain text
+    companions: Companions
 
     def as_json(self) -> Json:
         """The document that `fas compare --json` prints; None where something is undefined."""
@@ -97,6 +108,8 @@ class PairedComparison:
                 "n_only_b": self.n_only_b,
                 "n_no_response": self.n_no_response,
                 "n_injected": self.n_injected,
+                "joined_by": self.companions.by,
+                "modalities": self.companions.modalities,
                 "unit": self.unit,
                 "n_units": self.n_units,
                 "samples_are_independent": self.samples_are_independent,
@@ -115,7 +128,7 @@ class PairedComparison:
                 },
                 "flips": None if self.verdicts is None else self.verdicts.as_json(),
                 **because,
-                "in_words": self.in_words,
+                "in_words": (*self.companions.in_words, *self.in_words),
                 "warnings": [{"run": run.id, **caution.as_json()} for run, caution in self.cautions],
             }
         )
@@ -168,11 +181,8 @@ def compared(
     of_each = differences(both, by, drawn, at=matched.at or None) if len(both) else {}
     units, independent = both.units
     at = flips(both, matched.thresholds) if matched.thresholds else None
-    worse = None
-    if at is not None:
-        worse = what_got_worse(
-            both, matched, groupings([a.run, b.run], both), drawn, resamples=resamples if drawn else 0
-        )
+    columns = groupings([a.run, b.run], both)
+    worse = None if at is None else what_got_worse(both, matched, columns, drawn, resamples=resamples if drawn else 0)
     words = in_words(both, rule, of_each, at, letter, matched, worse)
     return PairedComparison(
         a=a,
@@ -196,7 +206,17 @@ def compared(
         worse=worse,
         cautions=tuple(cautions(both, [a, b], matched)),
         in_words=(*words, *([worse.sentence(letter)] if worse is not None else [])),
+        companions=_companions([a, b], both, subsets, level),
     )
+
+
+def _companions(systems: Sequence[System], both: Joined, subsets: Sequence[str], level: str) -> Companions:
+    """Of the samples that are compared; what Runs of two modalities separate together is told where it can be."""
+    if not both.pairing_words:
+        return Companions(both.by, both.modalities, ())
+    areas = [metrics.roc_auc(of_run) for of_run in both.score_sets] if both.has_both_classes else []
+    fused = fusion.words_on(joined(systems), subsets, dev_subsets(systems[0].run.subsets), level, areas)
+    return Companions(both.by, both.modalities, tuple(filter(None, (both.pairing_words, fused))))
 
 
 def cautions(both: Joined, systems: Sequence[System], by: Matching) -> list[tuple[Run, Caution]]:

@@ -1,4 +1,4 @@
-"""Runs on the samples they share: which sample of one is which of another is decided in `matched` alone."""
+"""Runs on the samples they share: which sample of one is which of another `pairing` and `matched` alone decide."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fas_core import metrics, scores
+from fas_core.data import modalities
 from fas_core.data.names import ATTACK, BONA_FIDE, is_training
 from fas_core.delivery import are_injected
 from fas_core.errors import BadInputError
@@ -70,6 +71,44 @@ def _with_subset(
     return keys
 
 
+@dataclass(frozen=True)
+class Pairing:
+    """How the samples of k Runs are told to be the same."""
+
+    by: str  # sample_id, or presentation_id: of Runs of several modalities, whose files differ
+    modalities: tuple[str, ...]  # of each Run, "" where it does not say
+    position: list[NDArray[np.int64]]  # as `matched`
+
+
+def pairing(runs: Sequence[Run]) -> Pairing:
+    """By sample_id; by `modalities.instants` where two of the Runs are of two modalities.
+
+    Raises BadInputError where one of those does not name its presentations.
+    """
+    kinds = tuple(run.modality for run in runs)
+    if len({*kinds} - {""}) < 2:
+        return Pairing("sample_id", kinds, matched([run.samples(list(KEY)) for run in runs]))
+    tables = []
+    for run in runs:
+        if modalities.PRESENTATION not in run.column_names():
+            said = ", ".join(f"{other.info.name}: {kind or 'unknown'}" for other, kind in zip(runs, kinds, strict=True))
+            raise BadInputError(
+                f"Run {run.info.name} does not name its presentations, by which Runs of several modalities ({said}) "
+                "are joined. Fill the column presentation_id of its manifest, the same for companions, and make it "
+                "anew."
+            )
+        columns = [name for name in (modalities.PRESENTATION, "frame", "subset") if name in run.column_names()]
+        tables.append(run.samples(columns))
+    instants = modalities.instants(tables)
+    keyed = [pd.DataFrame({"sample_id": key, "subset": of["subset"]}) for key, of in zip(instants, tables, strict=True)]
+    return Pairing(modalities.PRESENTATION, kinds, matched(keyed))
+
+
+def common_rows_of(runs: Sequence[Run]) -> list[NDArray[np.int64]]:
+    """As `common_rows`, of Runs, by `pairing`."""
+    return list(_in_all(pairing(runs).position))
+
+
 def _inverted(places: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     """(n,) the row that has each of n places, -1 where none has."""
     rows = np.flatnonzero(places >= 0)
@@ -112,6 +151,9 @@ class Joined:
     alone: tuple[Mapping[str, int], ...]  # of each Run the samples that another Run lacks, by its subsets
     n_no_response: int  # samples of all Runs that one of them gave no score
     n_injected: int = 0  # common samples that are left out as they are injection attacks, not presentations
+    first_alone: tuple[Mapping[str, str], ...] = ()  # as `alone`, the id of the first one
+    by: str = KEY[0]  # how they are matched, as `Pairing`
+    modalities: tuple[str, ...] = ()  # of each Run
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -120,6 +162,20 @@ class Joined:
     def n_only(self) -> tuple[int, ...]:
         """Samples of each Run that another Run lacks, in the subsets chosen."""
         return tuple(sum(of_run.values()) for of_run in self.alone)
+
+    @property
+    def pairing_words(self) -> str:
+        """How Runs of several modalities are joined and what has no companion; "" of one modality."""
+        if self.by == KEY[0]:
+            return ""
+        kinds = ", ".join(f"{letter} {kind}" for letter, kind in zip(LETTERS, self.modalities, strict=False))
+        without = [
+            f"{n:,} of {letter} (first '{next(iter(first.values()))}')"
+            for letter, n, first in zip(LETTERS, self.n_only, self.first_alone, strict=False)
+            if n
+        ]
+        left = f" Without a companion: {', '.join(without)}." if without else " All have a companion."
+        return f"Joined by presentation, not by file: {kinds}.{left}"
 
     @cached_property
     def has_both_classes(self) -> bool:
@@ -191,17 +247,25 @@ class Joined:
 
     def of_first(self, k: int) -> Joined:
         """The first k Runs on the samples that all have."""
-        return replace(self, rows=self.rows[:k], scores=self.scores[:k], alone=self.alone[:k])
+        return replace(
+            self,
+            rows=self.rows[:k],
+            scores=self.scores[:k],
+            alone=self.alone[:k],
+            first_alone=self.first_alone[:k],
+            modalities=self.modalities[:k],
+        )
 
     def in_subsets(self, subsets: Sequence[str]) -> Joined:
         """The common samples of some subsets of A, and how many each Run has alone in subsets of these names."""
         chosen = self.only(self.samples["subset"].isin(list(subsets)).to_numpy())
         alone = tuple({name: n for name, n in of_run.items() if name in subsets} for of_run in self.alone)
-        return replace(chosen, alone=alone)
+        first = tuple({name: of for name, of in of_run.items() if name in subsets} for of_run in self.first_alone)
+        return replace(chosen, alone=alone, first_alone=first)
 
 
 def joined(systems: Sequence[System], level: str = FRAME) -> Joined:
-    """Two or more Runs on the samples that `matched` finds in all of them.
+    """Two or more Runs on the samples that `pairing` finds in all of them.
 
     At another level than frame a row is a presentation, named after its first frame; frames that one Run gave no score
     are left out of all, and so are injection attacks. Raises BadInputError where one sample has two labels, or A does
@@ -211,23 +275,27 @@ def joined(systems: Sequence[System], level: str = FRAME) -> Joined:
     a = systems[0].run
     ours = a.samples([name for name in COLUMNS if name in a.column_names()])
     others = [system.run.samples([*KEY, "label"]) for system in systems[1:]]
-    position = matched([ours, *others])
-    for system, theirs, of in zip(systems[1:], others, position[1:], strict=True):
+    paired = pairing([system.run for system in systems])
+    for system, theirs, of in zip(systems[1:], others, paired.position[1:], strict=True):
         _require_same_labels(a, ours, system.run, theirs, of)
-    rows = _in_all(position)
+    rows = _in_all(paired.position)
     values = tuple(scores.values(*system)[here] for system, here in zip(systems, rows, strict=True))
     answered = ~np.asarray(np.isnan(np.stack(values)).any(axis=0))
     samples = ours.iloc[rows[0]].reset_index(drop=True)
     injected = are_injected(samples["pai_species"]) if "pai_species" in samples else np.zeros(len(samples), np.bool_)
+    rest = [_rest(table, common) for table, common in zip((ours, *others), rows, strict=True)]
     everything = Joined(
         samples=samples,
         rows=rows,
         scores=values,
-        alone=tuple(_alone(table, common) for table, common in zip((ours, *others), rows, strict=True)),
+        alone=tuple({str(name): int(n) for name, n in of["subset"].value_counts().items() if n} for of in rest),
+        first_alone=tuple(dict(of.drop_duplicates("subset")[["subset", "sample_id"]].to_numpy()) for of in rest),
+        by=paired.by,
+        modalities=paired.modalities,
         n_no_response=int((~answered & ~injected).sum()),
         n_injected=int(injected.sum()),
     )
-    return _at_level(everything.only(answered & ~injected), level, f"Run {a.info.name}")
+    return at_level(everything.only(answered & ~injected), level, f"Run {a.info.name}")
 
 
 def require_others(systems: Sequence[System]) -> None:
@@ -241,11 +309,11 @@ def require_others(systems: Sequence[System]) -> None:
             )
 
 
-def _alone(table: pd.DataFrame, common: NDArray[np.int64]) -> dict[str, int]:
-    """Subset -> samples of a table that are not among the common ones."""
+def _rest(table: pd.DataFrame, common: NDArray[np.int64]) -> pd.DataFrame:
+    """The samples of a table that are not among the common ones."""
     is_alone = np.ones(len(table), np.bool_)
     is_alone[common] = False
-    return {str(name): int(n) for name, n in table.loc[is_alone, "subset"].value_counts().items() if n}
+    return table.loc[is_alone, [*KEY]]
 
 
 def _require_same_labels(a: Run, ours: pd.DataFrame, b: Run, theirs: pd.DataFrame, of: NDArray[np.intp]) -> None:
@@ -261,7 +329,7 @@ def _require_same_labels(a: Run, ours: pd.DataFrame, b: Run, theirs: pd.DataFram
         )
 
 
-def _at_level(both: Joined, level: str, whose: str) -> Joined:
+def at_level(both: Joined, level: str, whose: str) -> Joined:
     of_row, first = grouped(both.samples, level, whose)
     return replace(
         both,

@@ -17,11 +17,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fas_core.data.names import outside_training, readable
+from fas_core import metrics
+from fas_core.data.names import dev_subsets, outside_training, readable
 from fas_core.errors import BadInputError
 from fas_core.evaluation import comparison as paired
 from fas_core.evaluation import differences as core
-from fas_core.evaluation import join, regressions
+from fas_core.evaluation import fusion, join, regressions
 from fas_core.evaluation.differences import Difference, Flips
 from fas_core.evaluation.headline import Headline, headline
 from fas_core.evaluation.join import Joined, System
@@ -356,6 +357,18 @@ class Sheet:
         if both.n_no_response:
             words.append(f"{both.n_no_response:,} left out because one of the Runs gave no score")
         return ", ".join(words)
+
+    @_once
+    def companions_words(self) -> str:
+        """How Runs of several modalities are joined, and what they separate together; "" of one modality."""
+        both, systems = self.joined, self.comparison.systems
+        if not both.pairing_words:
+            return ""
+        areas = [metrics.roc_auc(of_run) for of_run in both.score_sets] if both.has_both_classes else []
+        every = self._samples(systems, FRAME, tuple(systems[0].run.subsets)).joined
+        calibrating = dev_subsets(systems[0].run.subsets)
+        fused = fusion.words_on(every, self.comparison.subsets, calibrating, self.comparison.level, areas)
+        return f"{both.pairing_words} {fused}".strip()
 
     @property
     def thresholds_words(self) -> str:

@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fas_core import scores
-from fas_core.data import images
+from fas_core.data import images, modalities
 from fas_core.data.manifest import Manifest
 from fas_core.data.names import BONA_FIDE
 from fas_core.errors import BadInputError
@@ -95,10 +95,11 @@ def write_run(
 
     `in_order`: arrays that name no samples are of the manifest's rows, in its order. `higher_is`: as of
     `scorecolumns.directions`, for the columns of the folder's scores. `pixel_range`: LOW..HIGH, what is black and white
-    in arrays of images; "": by their values. Raises BadInputError, with nothing written, for what `arrays.read`
-    refuses, for arrays of other shapes or of NaN alone, and for ids of which none is the manifest's.
+    in arrays of images; "": by their values. Raises BadInputError, with nothing written, for several modalities, for
+    what `arrays.read` refuses, for arrays of other shapes or of NaN alone, and for ids of which none is the manifest's.
     """
     require_writable(cache)
+    modalities.the_one(data)
     there = arrays.read(folder, data.rows["sample_id"].tolist())
     notes = [f"{folder}: not read: {', '.join(there.unread[:8])}."] if there.unread else []
     contents = {kind: _joined(named, data, in_order, notes) for kind, named in there.arrays.items()}
@@ -374,6 +375,7 @@ def _info(
         declared=dict(columns.declared),
         manifest=data.source.name,
         manifest_path=str(data.source.resolve()),
+        modality=modalities.of_all(data.rows),
         manifest_sha256=data.sha256,
         source=str(folder),
         shard_size=min(store.SHARD_SIZE, max(1, SHARD_BYTES // max(1, per_image))),

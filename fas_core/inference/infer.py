@@ -25,7 +25,7 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
 from fas_core import models, scores
-from fas_core.data import images, videos
+from fas_core.data import images, modalities, videos
 from fas_core.data.manifest import Manifest
 from fas_core.data.names import TRAINING_USE
 from fas_core.documents import Json
@@ -165,6 +165,7 @@ def run_info(each: Loaded, data: Manifest, precision: str) -> store.RunInfo:
         checkpoint_sha256=digest,
         checkpoint_path=str(path.resolve()),
         manifest_path=str(data.source.resolve()),
+        modality=modalities.of_all(data.rows),
         checkpoint_header=each.header,
         manifest=data.source.name,
         manifest_sha256=data.sha256,
@@ -191,7 +192,8 @@ def write_runs(
     the others or, where there is none, bf16 if it is clearly faster (`settled_precision`), else fp32: on the CPU of
     this machine by ONNX Runtime where that is faster (`onnx_engine`). `told`: of the input of ONNX files, which run on
     the CPU in fp32 alone. `engine` None: this process.
-    Raises BadInputError when no image of the manifest is there, or the manifest has a column that a loss term needs.
+    Raises BadInputError when no image of the manifest is there, when it holds several modalities, or has a column that
+    a loss term needs.
     """
     # Before files are looked for; whether there is a GPU where it is computed, the engine says.
     devices.require_known("auto" if device == "cuda" else device, precision, onnx=True)
@@ -208,6 +210,7 @@ def write_runs(
         if clashing:
             raise BadInputError(f"{data.source}: column '{clashing[0]}' has the name of a score. Rename the column.")
     videos.require_frames(data)
+    modalities.the_one(data)
     if not any(path.is_file() for path in data.image_paths()):
         raise BadInputError(f"{data.source}: none of its {len(data)} images is there, e.g. {data.image_paths()[0]}.")
     require_writable(cache)

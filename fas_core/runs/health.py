@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fas_core import documents
+from fas_core.data.modalities import MODALITY
 from fas_core.data.names import (
     ATTACK,
     BONA_FIDE,
@@ -37,7 +38,7 @@ class Caution:
     """Why numbers on some samples may mislead: an entry of `warnings` in JSON documents."""
 
     # training_overlap, near_duplicates, subset_overlap, subject_overlap, no_subjects, species_differ, injections,
-    # optimistic
+    # optimistic, other_modality
     kind: str
     message: str  # a sentence
     counts: Mapping[str, object] = field(default_factory=dict)  # how many samples, images or subjects it is about
@@ -98,7 +99,7 @@ def cautions(run: Run, subsets: Sequence[str] | None = None) -> list[Caution]:
     samples = samples[samples["subset"].isin(wanted)]
     if not len(samples):
         return []
-    listed = [training_overlap(samples), near_duplicates(run, wanted)]
+    listed = [training_overlap(samples), near_duplicates(run, wanted), other_modality(run)]
     for message in _samples_in_two_subsets(samples):
         repeated = int(samples["sample_id"][samples["sample_id"].duplicated()].nunique())
         listed.append(Caution("subset_overlap", message, {"n_samples": repeated}))
@@ -107,6 +108,15 @@ def cautions(run: Run, subsets: Sequence[str] | None = None) -> list[Caution]:
         listed.append(Caution("no_subjects", _nameless(run, nameless), {"n_samples": nameless}))
     listed.append(injections(samples))
     return [caution for caution in listed if caution is not None]
+
+
+def other_modality(run: Run) -> Caution | None:
+    """That a model sees pictures of another modality than it has learned from; None where both are not known."""
+    learned, seen = run.info.checkpoint_header.get(MODALITY), run.info.modality
+    if not (learned and seen) or learned == seen:
+        return None
+    message = f"The model has learned from images of modality {learned}; these are {seen}."
+    return Caution("other_modality", message, {"learned": learned, "seen": seen})
 
 
 def injections(samples: pd.DataFrame) -> Caution | None:

@@ -205,7 +205,7 @@ def read(
             if silent := int(np.isnan(numbers[name][place >= 0]).sum()):
                 notes.append(f"{name}: {silent:,} samples have no number: they count as non-responses.")
     names = list(numbers)
-    _require_free(run, names, path, computed, replaces=replaces)
+    require_free(run, names, path, computed, replaces=replaces)
     stated = scorecolumns.directions(scorelists.orientation(kind, higher_is), names)
     if missing := [name for name in names if name not in stated]:
         raise BadInputError(
@@ -244,17 +244,19 @@ def _wanted(path: Path, wanted: Sequence[str], of_file: scorecolumns.Columns) ->
     return pairs or dict(zip(listed, listed, strict=True))
 
 
-def _require_free(
-    run: Run, names: Sequence[str], path: Path | None, computed: Sequence[str], *, replaces: bool
+def require_free(
+    run: Run, names: Sequence[str], where: Path | str | None, computed: Sequence[str], *, replaces: bool
 ) -> None:
-    own = run.column_names() if path is not None else run.info.declared
+    """Raises BadInputError where scores cannot have these names in a Run. `where`: what names them; None: its own
+    columns."""
+    own = run.column_names() if where is not None else run.info.declared
     taken = dict.fromkeys(own, f"a column of Run {run.info.name}") | dict.fromkeys(computed, "a score that is computed")
-    scorecolumns.require_names(names, str(path or run.info.name), taken)
+    scorecolumns.require_names(names, str(where or run.info.name), taken)
     for name in names:
         if name in run.joined and not replaces:
             raise BadInputError(
                 f"Run {run.info.name} has a score '{name}' already, joined from {run.joined[name].source}. Take "
-                "another name, --score NAME=COLUMN, or put this one in its place: --replace"
+                "another name, or put this one in its place: --replace"
             )
 
 

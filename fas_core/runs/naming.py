@@ -23,6 +23,7 @@ class Facts:
     name: str
     data: str = ""  # the name of the manifest, or of its folder where that is all that tells it
     data_sha256: str = ""
+    modality: str = ""
     source: str = ""  # the score file
     epoch: int | None = None  # after which the checkpoint was kept
     latent_dim: int | None = None
@@ -32,9 +33,11 @@ class Facts:
 
     @property
     def words(self) -> list[str]:
-        """Data set, epochs, width and date."""
+        """Data set, modality, epochs, width and date."""
         date = "" if self.made_at is None else f"{self.made_at:%Y-%m-%d}"
-        return [words for words in (self.data or self.source, _epochs(self), _width(self), date) if words]
+        return [
+            words for words in (self.data or self.source, self.modality, _epochs(self), _width(self), date) if words
+        ]
 
 
 def facts_of(run: Run) -> Facts:
@@ -47,6 +50,7 @@ def facts_of(run: Run) -> Facts:
         info.name,
         _data_name(info.manifest_path or info.manifest),
         info.manifest_sha256,
+        info.modality,
         info.source,
         epoch if isinstance(epoch, int) else None,
         dim if isinstance(dim, int) else None,
@@ -76,6 +80,7 @@ def _settings(facts: Facts) -> str:
 # In the order in which they say most: what differs is said, until no two are alike.
 _TELLING: tuple[Callable[[Facts], str], ...] = (
     lambda facts: facts.data,
+    lambda facts: facts.modality,
     _epochs,
     _width,
     _settings,

@@ -28,6 +28,7 @@ from fas_core.data.manifest import (
     text_column,
     unknown_notes,
 )
+from fas_core.data.modalities import of_all
 from fas_core.data.names import (
     ALL,
     ATTACK,
@@ -631,6 +632,7 @@ def scores_only_run(cache: Path, name: str, table: pd.DataFrame, scores: Sequenc
         subsets=ordered,
         scores=list(scores),
         source=source,
+        modality=of_all(table),
         shard_size=max(ordered.values()),
     )
     with claimed([runs_folder(cache) / info.run]):

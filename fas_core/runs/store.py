@@ -39,6 +39,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fas_core import documents
+from fas_core.data import modalities
 from fas_core.data.names import ATTACK, BONA_FIDE, SUBSET_NAME, in_protocol_order
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
@@ -90,6 +91,7 @@ class RunInfo:
     declared: dict[str, str] = field(default_factory=dict)  # columns that are scores: the class higher values are of
     checkpoint_path: str = ""  # where both were when the Run was begun, absolute; no part of the id
     manifest_path: str = ""
+    modality: str = ""  # of all images: rgb, nir, depth, ...; "" where the manifest does not say it
     shard_size: int = field(default_factory=lambda: SHARD_SIZE)
     format: int = FORMAT_VERSION
 
@@ -432,6 +434,13 @@ class Run:
     @property
     def cache(self) -> Path:
         return self.folder.parent.parent
+
+    @cached_property
+    def modality(self) -> str:
+        """What all samples are of: rgb, nir, depth, ...; "" where nothing says it, or they are of several."""
+        if self.info.modality or modalities.MODALITY not in self.column_names():
+            return self.info.modality
+        return modalities.of_all(self.samples([modalities.MODALITY]))
 
     @property
     def is_of_scores(self) -> bool:

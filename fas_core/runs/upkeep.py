@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fas_core.data import modalities
 from fas_core.data.manifest import Manifest
 from fas_core.data.manifest import read as read_manifest
 from fas_core.errors import BadInputError
@@ -165,7 +166,7 @@ def sources(run: Run) -> tuple[Path, Manifest]:
             raise BadInputError(f"The {what} of Run {info.name} is gone: {path}. {by_hand}")
     if file_sha256(checkpoint) != info.checkpoint_sha256:
         raise BadInputError(f"The checkpoint of Run {info.name} has changed: {checkpoint}. {by_hand}")
-    manifest = read_manifest(source)
+    manifest = modalities.of_one(read_manifest(source), info.modality)
     if manifest.sha256 != info.manifest_sha256:
         raise BadInputError(f"The manifest of Run {info.name}, or one of its images, has changed: {source}. {by_hand}")
     return checkpoint, manifest

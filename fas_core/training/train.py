@@ -29,6 +29,7 @@ from fas_core import models
 from fas_core.data import filters, images, videos
 from fas_core.data.manifest import Manifest
 from fas_core.data.merging import SOURCE
+from fas_core.data.modalities import MODALITY, the_one
 from fas_core.data.names import ATTACK, BONA_FIDE, TRAIN, is_training
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
@@ -86,20 +87,20 @@ def train(
     whatever their dev loss; a resumed training keeps those it was begun with. `record`: names of `recorders`.
     `source_weights`: how often images of each `source` are seen, instead of each image once a round (`sampling`).
 
-    Raises BadInputError when there is nothing to train on, when training diverges (naming the step), when `resume`
-    finds the state of another experiment, other data or weights, or other epochs to keep, when there is no such epoch,
-    or when `out` or what it keeps is there already and would be lost without `resume`.
+    Raises BadInputError when there is nothing to train on, or several modalities, when training diverges (naming the
+    step), when `resume` finds the state of another experiment, other data or weights, or other epochs to keep, when
+    there is no such epoch, or when `out` or what it keeps is there already and would be lost without `resume`.
     """
     keep_epochs = _epochs_to_keep(experiment, keep_epochs)
     _require_free(out, keep_epochs, resume=resume)
-    _require_trainable(experiment, data)
+    modality = _require_trainable(experiment, data)
     _require_ways(out, record, device, precision)
     precision = "fp32" if precision == "auto" else precision  # measured, it could be another one after a kill
     split = train_dev_split(data, experiment.seed)
     fabric = _processes(experiment, device, precision)
     model, optimizers = _untrained(experiment, fabric)
     settings = {"experiment": experiment.as_json(), "data_sha256": data.sha256, "precision": precision}
-    state = _State(out, settings | _told(source_weights), keep_epochs, split)
+    state = _State(out, settings | _told(source_weights, modality), keep_epochs, split)
     state.begin(fabric, model, optimizers, resume=resume)
     notes = _Notes(out, model, split, state.step, cache, experiment, record) if fabric.is_global_zero else None
     bar = task(f"Training {experiment.name}", experiment.steps, job_file=job_file, stage="train")
@@ -126,9 +127,10 @@ def train(
     return out
 
 
-def _told(source_weights: Mapping[str, float] | None) -> Json:
+def _told(source_weights: Mapping[str, float] | None, modality: str) -> Json:
     """Nothing where there are none, so that a training without is called as it was before there were any."""
-    return {"source_weights": dict(source_weights)} if source_weights else {}
+    weights = {"source_weights": dict(source_weights)} if source_weights else {}
+    return weights | ({MODALITY: modality} if modality else {})
 
 
 def _require_shareable(experiment: Experiment) -> None:
@@ -169,9 +171,9 @@ def _require_free(out: Path, keep_epochs: Sequence[int], *, resume: bool) -> Non
         )
 
 
-def _require_trainable(experiment: Experiment, data: Manifest) -> None:
-    """Raises BadInputError for augmentations that there are not, for videos, for data that must be filtered and are
-    not, and as `_require_shareable`."""
+def _require_trainable(experiment: Experiment, data: Manifest) -> str:
+    """The modality of the data. Raises BadInputError for augmentations that there are not, for videos, for data that
+    must be filtered and are not, and as `modalities.the_one` and `_require_shareable`."""
     augment.require_known(experiment.augmentations)
     videos.require_frames(data)
     if experiment.filtered and not filters.is_filtered(data):
@@ -180,6 +182,7 @@ def _require_trainable(experiment: Experiment, data: Manifest) -> None:
             f"Filter it: fas data filter {data.source} --out FILTERED.csv; or train on all: --set filtered=false"
         )
     _require_shareable(experiment)
+    return the_one(data)
 
 
 def _require_ways(out: Path, record: Sequence[str], device: str, precision: str) -> None:

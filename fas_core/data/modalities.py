@@ -1,0 +1,107 @@
+"""Which light a picture was taken in, and which pictures show the same instant: colour, near infrared, depth, thermal.
+
+A manifest says it in the free columns `modality` and `presentation_id`: companions share `presentation_id` and, where
+there are several of a presentation, `frame`. Their files differ, and so do their sample ids. Gray or colour is no
+modality but what a model is given: both are made of `rgb`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from fas_core.data.manifest import Manifest
+from fas_core.errors import BadInputError
+from fas_core.texts import plain, plain_column
+
+MODALITY, PRESENTATION = "modality", "presentation_id"
+KEPT = (MODALITY, PRESENTATION, "frame")  # columns that companions are told by
+
+_SPELLINGS = {
+    **dict.fromkeys(("rgb", "color", "colour", "vis", "visible"), "rgb"),
+    **dict.fromkeys(("nir", "ir", "infrared", "near_infrared"), "nir"),
+    **dict.fromkeys(("depth", "d"), "depth"),
+    **dict.fromkeys(("thermal", "lwir"), "thermal"),
+}
+
+
+def spelled(text: str) -> str:
+    """One spelling of a modality: IR and infrared are nir, Color is rgb; what is none of these, in small letters."""
+    folded = plain(text).casefold()
+    return _SPELLINGS.get(folded.replace("-", "_").replace(" ", "_"), folded)
+
+
+def modalities(rows: pd.DataFrame) -> list[str]:
+    """Those that rows name, in one spelling each, by name."""
+    if MODALITY not in rows:
+        return []
+    texts = plain_column(rows[MODALITY].dropna()).unique()
+    return sorted({spelled(text) for text in texts} - {""})
+
+
+def chosen(there: Sequence[str], asked: str, where: object) -> str:
+    """The modality that is meant by a text. Raises BadInputError where it is none of those that are there."""
+    if (modality := spelled(asked)) not in there:
+        raise BadInputError(
+            f"{where}: nothing is of modality '{asked}'. Modalities here: {', '.join(there) or 'none'}."
+        )
+    return modality
+
+
+def of_one(data: Manifest, asked: str = "") -> Manifest:
+    """The rows of one modality; all of them where nothing is asked for. Raises BadInputError as `chosen`."""
+    if not asked:
+        return data
+    modality = chosen(modalities(data.rows), asked, data.source)
+    is_of_it = pd.Series([spelled(text) == modality for text in plain_column(data.rows[MODALITY])], data.rows.index)
+    return Manifest(data.rows[is_of_it].reset_index(drop=True), data.source, data.notes)
+
+
+def the_one(data: Manifest) -> str:
+    """The modality that every row is of, "" where some row names none. Raises BadInputError where there are several."""
+    there = modalities(data.rows)
+    if len(there) > 1:
+        raise BadInputError(
+            f"{data.source} holds several modalities ({', '.join(there)}), and a model or Run is of one. Choose it: "
+            f"--modality {there[-1]}"
+        )
+    return of_all(data.rows)
+
+
+def of_all(rows: pd.DataFrame) -> str:
+    """The modality that every row is of, "" where there are several or some row names none."""
+    there = modalities(rows)
+    return there[0] if len(there) == 1 and (plain_column(rows[MODALITY]) != "").all() else ""
+
+
+def instants(tables: Sequence[pd.DataFrame]) -> list[pd.Series]:
+    """(n,) for each table a text that companions share: `presentation_id`, and `frame` where all tables have it.
+
+    Where the presentation is not named, or several rows of a subset show one instant, so that none of them is more
+    another table's than the rest, the text is the row's own. Needs `presentation_id` and `subset`.
+    """
+    has_frames = all("frame" in table and table["frame"].notna().any() for table in tables)
+    keys = []
+    for number, table in enumerate(tables):
+        names = plain_column(table[PRESENTATION])
+        texts = names + "#" + _numerals(table["frame"]) if has_frames else names
+        is_own = (names == "") | pd.DataFrame({"of": texts, "in": table["subset"]}).duplicated(keep=False)
+        own = pd.Series([f"\n{number}\n{row}" for row in range(len(table))], table.index, dtype="str")
+        keys.append(texts.where(~is_own, own))
+    return keys
+
+
+def _numerals(frames: pd.Series) -> pd.Series:
+    different = frames.unique()
+    texts = {frame: "" if pd.isna(frame) else f"{float(frame):.15g}" for frame in different}
+    return frames.map(texts).fillna("").astype("str")
+
+
+def scenes(rows: pd.DataFrame) -> pd.Series:
+    """(n,) what a row shows, the same for companions; a row of no named presentation shows something of its own."""
+    own = "\n" + rows["sample_id"]
+    if PRESENTATION not in rows or len(modalities(rows)) < 2:
+        return own
+    names = plain_column(rows[PRESENTATION])
+    return (names + "#" + _numerals(rows["frame"])).where(names != "", own)
