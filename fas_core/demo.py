@@ -46,6 +46,8 @@ def make(where: Places, say: Callable[[str], None]) -> None:
     make_folder(jobs_folder(where.cache))
     job = jobs_folder(where.cache) / "demo.json"
     if not where.manifest.is_file():
+        from fas_core.training import train  # noqa: F401  # what is not installed is said before minutes of rendering
+
         _render(where, job)
     runs = []
     for experiment in EXPERIMENTS:

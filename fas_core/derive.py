@@ -23,7 +23,7 @@ from typing import NamedTuple, Protocol, cast
 import numpy as np
 
 from fas_core import scores
-from fas_core.errors import BadInputError
+from fas_core.errors import BadInputError, needing_pytorch
 from fas_core.evaluation import paths, separation, traversal
 from fas_core.evaluation.causes import of_run as causes
 from fas_core.files import atomic_file, make_folder, opened_file
@@ -95,7 +95,8 @@ def _keep_opening(run: Run) -> None:
     codes = paths.opening(run, scores.usual(scores.offered(run))).codes.astype(np.float32)
     if traversal.known_images(run, codes) is not None:
         return
-    from fas_core.inference import predict
+    with needing_pytorch():
+        from fas_core.inference import predict
 
     traversal.keep_images(run, codes, predict.decoded(codes, predict.ready(run, "cpu")))
 

@@ -1,7 +1,9 @@
 """Who may import whom, read from the code itself: `tests/house.py` states the floors."""
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -21,7 +23,6 @@ def test_no_room_imports_from_a_higher_floor_nor_from_a_neighbour() -> None:
 
 def test_an_import_from_a_higher_floor_is_found() -> None:
     import ast
-    from pathlib import Path
 
     low = Module("fas_core.metrics.rates", Path("rates.py"), ast.parse("from fas_core.runs import store"))
     assert imports_upward([low]) == ["fas_core.metrics.rates -> fas_core.runs.store"]
@@ -58,15 +59,20 @@ def test_each_room_is_on_one_floor_and_there() -> None:
 
 
 @pytest.mark.process
-def test_reading_never_loads_torch() -> None:
-    reading = [
-        m.name
-        for m in MODULES
-        if not _starts(m.name, (*TORCH, "app.main", "app.views", "fas_core.cli.__main__", "fas_core.demo"))
-    ]
-    script = (
-        f"import importlib, sys; [importlib.import_module(name) for name in {reading!r}]; "
-        "print([m for m in ('torch', 'umap', 'numba', 'kornia') if m in sys.modules])"
-    )
-    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=PROJECT, check=True)
-    assert result.stdout.strip() == "[]"
+def test_all_but_making_works_where_no_extra_is_installed(tiny_cache: Path) -> None:
+    """Nor is what is slow to import loaded before it is asked for."""
+    script = [sys.executable, "-m", "tests.without_extras", str(tiny_cache), "a"]
+    ended = subprocess.run(script, capture_output=True, text=True, cwd=PROJECT)
+    assert ended.returncode == 0, ended.stderr
+    shown = json.loads(ended.stdout.splitlines()[-1])
+    assert shown["imported"] == []
+    assert shown["evaluate"].startswith("0")
+    remedy = "needs PyTorch, which is not installed: pip install 'fas-explorer[train]'"
+    for command in ("train", "models"):
+        assert shown[command].startswith("2 fas: This")
+        assert remedy in shown[command]
+        assert "Traceback" not in shown[command]
+    for page in ("traversal", "upload"):
+        assert remedy in shown["pages"].pop(page)
+    assert len(shown["pages"]) == 14
+    assert not [page for page, said in shown["pages"].items() if said]

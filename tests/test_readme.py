@@ -22,6 +22,7 @@ def test_the_first_block_is_two_lines_that_set_up_the_demo_and_the_tests() -> No
     assert block
     first, second = block[1].strip().splitlines()
     assert first.startswith("python3 -m venv .venv")
+    assert "-e '.[train]'" in first  # the demo trains
     assert first.endswith("fas demo")
     assert second.startswith("python3 -m venv .venv")
     assert "[test]" in second

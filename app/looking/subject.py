@@ -57,7 +57,8 @@ def of_run(run: Run, row: int, chosen: str) -> Subject:
 def of_upload(run: Run, name: str, data: bytes, chosen: str) -> Subject:
     """The bytes of an image file, judged by the checkpoint of a Run; kept for this session until another one comes.
 
-    Raises UnreadableImageError for what is no image, BadInputError where the checkpoint is gone or has changed.
+    Raises UnreadableImageError for what is no image, BadInputError where the checkpoint is gone or has changed, or
+    PyTorch is not installed.
     """
     names = [name for name in scores.listed(run, chosen) if scores.base_of(name) not in run.joined]
     key = (run.digest, hashlib.sha256(data).hexdigest(), names[-1] if names else "")
@@ -75,9 +76,9 @@ def of_upload(run: Run, name: str, data: bytes, chosen: str) -> Subject:
 
 
 def _outputs(run: Run, data: bytes) -> predict.Outputs:
-    from fas_core.inference import predict, preparing
-
     with network.of(run) as model:
+        from fas_core.inference import predict, preparing
+
         given = preparing.input_of(run.info)
         raw = images.of_bytes(data, given.size, given.channels)
         return predict.outputs_of(run, raw[np.newaxis], model=model)

@@ -9,11 +9,12 @@ import importlib
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.session.cache import cached, keyed
+from fas_core.errors import needing_pytorch
 from fas_core.runs.store import Run
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ class _Checkpoint:
 
 @cached(entries=2)
 def _loaded(checkpoint: _Checkpoint) -> infer.Ready:
-    from fas_core.inference import predict
+    with needing_pytorch():
+        from fas_core.inference import predict
 
     return predict.ready(checkpoint.run)
 
@@ -45,14 +47,19 @@ def _loaded(checkpoint: _Checkpoint) -> infer.Ready:
 def warm() -> None:
     """Begins to load PyTorch and returns at once: that takes seconds, in which somebody looks for an image."""
     if _PREDICT not in sys.modules:
-        threading.Thread(target=importlib.import_module, args=(_PREDICT,), daemon=True).start()
+        threading.Thread(target=_load, daemon=True).start()
+
+
+def _load() -> None:
+    with suppress(ImportError):  # said to whom asks for the model
+        importlib.import_module(_PREDICT)
 
 
 @contextmanager
 def of(run: Run) -> Iterator[infer.Ready]:
     """The model, for this session alone while the block runs.
 
-    Raises BadInputError where the checkpoint is gone or has changed.
+    Raises BadInputError where the checkpoint is gone or has changed, or PyTorch is not installed.
     """
     with _one_at_a_time:
         yield _loaded(_Checkpoint(run))

@@ -28,7 +28,7 @@ from fas_core.cli import (
     transfers,
 )
 from fas_core.cli.printing import say, show_all_texts
-from fas_core.errors import BadInputError
+from fas_core.errors import BadInputError, needing_pytorch
 from fas_core.files import be_private
 
 app = typer.Typer(
@@ -113,7 +113,8 @@ def main() -> None:
     # lightning-fabric tells the precision of every model it prepares, those too that are but timed.
     logging.getLogger().handlers[0].setLevel(logging.WARNING)
     try:
-        code = parser(prog_name="fas", standalone_mode=False)
+        with needing_pytorch():
+            code = parser(prog_name="fas", standalone_mode=False)
     except BadInputError as error:
         _stop(str(error))
     except typer.Abort:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,8 @@ from fas_core.runs import store
 MAIN = Path(__file__).resolve().parents[2] / "app" / "main.py"
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _started_once() -> Iterator[None]:
+@contextmanager
+def started_once() -> Iterator[None]:
     """As a server does it: `AppTest` would compile the scripts at every run, which takes a third of the time, and each
     would look for components in the metadata of all installed packages, which takes a tenth of a second.
     """
@@ -28,6 +29,12 @@ def _started_once() -> Iterator[None]:
         patched.setattr(manifest_scanner, "scan_component_manifests", installed)
         for module in (app_test, local_script_runner):
             patched.setattr(module, "ScriptCache", lambda: compiled)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _started_once() -> Iterator[None]:
+    with started_once():
         yield
 
 
