@@ -52,6 +52,7 @@ def card_form(shown: Shown, point: OperatingPoint, *, key: str) -> bool:
         warnings = [
             *cautions(run, point.rule, point.chosen_on, point.reported_on),
             *cards.cost_cautions(point.rule, costs),
+            *readers.decided(run, score, shown.level).short_cautions([*point.chosen_on, *point.reported_on]),
         ]
         if warnings:
             st.warning("\n\n".join(escaped(caution.message) for caution in warnings), icon=":material/warning:")

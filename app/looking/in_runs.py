@@ -58,7 +58,7 @@ def _in_run(shown: Shown, run: Run, row: int) -> InRun:
     """By the score and the rule that the sidebar states, applied to this Run."""
     offered = scores.offered(run)
     score = shown.score if shown.score in offered else scores.usual(offered)
-    level = shown.level if shown.level in readers.levels(run) else FRAME
+    level = FRAME if readers.why_not_at(run, shown.level) else shown.level
     value = float(readers.decided_values(run, score, level)[row])
     subsets = [name for name in shown.subsets if name in run.subsets] or run.subsets
     is_own = run.digest == shown.run.digest or operating.rule(run, score, level).kind != BY_HAND

@@ -138,8 +138,18 @@ def adjusted_scores(run: Run, score: str) -> list[str]:
 
 @cached(entries=64)
 def levels(run: Run) -> list[str]:
-    """The decision levels that a Run can be judged at."""
-    return presentations.levels(run)
+    """The decision levels that are offered for a Run: see `presentations.suggested`."""
+    return presentations.suggested(run)
+
+
+@cached(entries=64)
+def why_not_at(run: Run, level: str) -> str:
+    """Why a Run cannot be judged at a level, in a sentence; "" where it can be."""
+    try:
+        grouping(run, level)
+    except BadInputError as error:
+        return str(error)
+    return ""
 
 
 @cached(entries=16)

@@ -13,11 +13,22 @@ from app.session import operating
 from app.session.address import keep_valid, link_params, put_in_address
 from app.session.cache import keyed
 from app.session.jobs import under_way, watch_jobs
-from app.session.readers import adjusted_scores, cache_folder, called, labels_meant, levels, runs, with_most_to_show
+from app.session.readers import (
+    adjusted_scores,
+    cache_folder,
+    called,
+    decided,
+    labels_meant,
+    levels,
+    runs,
+    why_not_at,
+    with_most_to_show,
+)
 from app.words import escaped, label_of
 from fas_core import progress, scores
-from fas_core.data.names import TRAIN
-from fas_core.evaluation.presentations import FRAME
+from fas_core.data.names import TRAIN, outside_training
+from fas_core.evaluation.levels import FRAME
+from fas_core.evaluation.levels import level as rule_of
 from fas_core.runs import naming
 from fas_core.runs.store import CONTENTS, Run
 
@@ -43,7 +54,7 @@ def sidebar() -> Run | None:
     )
     if offered := scores.offered(run):
         score = _score_control(run, offered)
-        _level_control(run)
+        _level_control(run, score)
         operating.controls(run, score, chosen_level(run))
     copy_link()
     under_way()
@@ -109,22 +120,38 @@ def _score_control(run: Run, offered: Sequence[str]) -> str:
 def chosen_level(run: Run) -> str:
     """The decision level chosen in the sidebar, if this Run has it."""
     chosen = str(st.session_state.get("level", FRAME))
-    return chosen if chosen in levels(run) else FRAME
+    return FRAME if why_not_at(run, chosen) else chosen
 
 
-def _level_control(run: Run) -> None:
+def _level_control(run: Run, score: str) -> None:
     offered = levels(run)
     if len(offered) == 1:
         return
+    chosen = str(st.session_state.get("level", st.query_params.get("level", FRAME)))
+    problem = why_not_at(run, chosen)
+    if problem:
+        st.session_state.update({"level": FRAME, "_level_refused": problem})
+        chosen = FRAME
+    offered = offered if chosen in offered else [*offered, chosen]
     keep_valid("level", offered, FRAME)
     st.selectbox(
         "Decision level",
         offered,
         key="level",
         bind="query-params",
-        help="Frame: every image is a decision. Video or session: one decision by the mean, median or maximum of the "
-        "scores of its frames, as tests usually report.",
+        accept_new_options=not problem,  # what the address has that is none of these is dropped then
+        on_change=lambda: st.session_state.pop("_level_refused", None),
+        help="Frame: every image is a decision. Video or session: one decision by the scores of its frames, as tests "
+        "usually report. Others can be typed: **video 3 of 10** (of 1s, of all), **video ema 0.5s** (ema 5: frames), "
+        "**video mean first 1s** (median, max; first 10: frames).",
     )
+    if refused := st.session_state.get("_level_refused"):
+        st.warning(escaped(refused), icon=":material/rule:")
+    of = rule_of(chosen)
+    if of.is_ordered or of.k:
+        said = [f"{of.words[0].upper()}{of.words[1:]}."]
+        short = decided(run, score, chosen).short_cautions(outside_training(chosen_subsets(run)))
+        st.caption(escaped(" ".join([*said, *(caution.message for caution in short)])))
 
 
 # ------------------------------------------------------------------------------------------------- what is shown
@@ -138,7 +165,7 @@ class Shown:
     run: Run
     subsets: tuple[str, ...]  # in the protocol's order
     score: str
-    level: str  # what decisions are made on: see `presentations.LEVELS`
+    level: str  # what decisions are made on: see `evaluation.levels`
 
     @property
     def digest(self) -> str:

@@ -252,7 +252,7 @@ def certify(
     )
     on = list(dict.fromkeys([*judged.chosen_on, *judged.reported_on]))
     warnings = [] if run is None else health.cautions(run, on)
-    warnings += [cards.OPTIMISTIC] if judged.is_optimistic else []
+    warnings += [*([cards.OPTIMISTIC] if judged.is_optimistic else []), *decided.short_cautions(on)]
     for warning in warnings:
         say(f"{'Optimistic' if warning.kind == 'optimistic' else 'Warning'}: {warning.message}")
     sheets = [judged.sheet(each) for each in chosen]
@@ -299,6 +299,9 @@ def predict(
     higher_is: Annotated[
         str | None, typer.Option(help="With --scores, what a higher score means: attack, or bona_fide (then negated).")
     ] = None,
+    every: Annotated[
+        str | None, typer.Option(help="With images of one video, seconds between them, 0.1s: for levels of seconds.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     although_withdrawn: Annotated[
         bool, typer.Option("--although-withdrawn", help="Apply a card that was withdrawn.")
@@ -317,19 +320,24 @@ def predict(
     if scores is not None:
         if image:
             raise BadInputError(f"Name images or --scores {scores}, not both: images are scored by the card's model.")
+        if every is not None:
+            raise BadInputError("--every is about images; the column 'time' of a file of --scores says it of each row.")
         return _predict_scores(card, scores, cache, column or [], higher_is, about if as_json else None)
     if not image:
         raise BadInputError("Name images, or a file of scores with --scores.")
     if column or higher_is is not None:
         raise BadInputError("--column and --higher-is are about a file of --scores; images have neither.")
+    from fas_core.data.videos import Sampling
     from fas_core.inference import predict as core
 
-    verdicts = core.verdicts(card, cache, image, device)
+    apart = None if every is None else Sampling.of(every, None).every
+    verdicts = core.verdicts(card, cache, image, device, every=apart)
     if as_json:
         return print_json([verdict.as_json() | {"card": about} for verdict in verdicts])
     for verdict in verdicts:
         score = "no score" if verdict.score is None else f"score {verdict.score:.6g}"
         why = f" ({verdict.reason})" if verdict.reason else ""
+        why += f", of fewer images than '{card.level}' asks for" if verdict.is_short else ""
         print(f"{', '.join(map(str, verdict.images))}: {verdict.called}, {score}{why}")
 
 

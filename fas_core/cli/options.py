@@ -54,7 +54,13 @@ HigherIsOption = Annotated[
 ]
 LevelOption = Annotated[
     str,
-    typer.Option("--level", help="What is decided on: frame, or video or session with mean, median or max of frames."),
+    typer.Option(
+        "--level",
+        help="What is decided on: frame, or video (session) with a rule: mean, median, max of its frames; 3 of 10 (an "
+        "attack where 3 of the first 10 frames are; also of 1s, of all); ema 0.5s (mean in which a frame half a second "
+        "earlier counts half; ema 5: five frames). Behind mean, median, max, ema: first 1s, first 10. Example: "
+        "'video mean first 1s'. Frames are in order of column time, else frame.",
+    ),
 ]
 FailClosedOption = Annotated[
     bool, typer.Option("--fail-closed", help="A missing score or unreadable image counts as an attack.")

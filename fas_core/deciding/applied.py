@@ -24,7 +24,7 @@ from fas_core.deciding import card
 from fas_core.deciding.card import Card
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
-from fas_core.evaluation.presentations import FRAME, Presentations, grouped, summed_up
+from fas_core.evaluation.presentations import FRAME, Presentations, grouped
 from fas_core.runs import scorefile
 from fas_core.runs.store import Run
 
@@ -41,6 +41,7 @@ class Outcome:
     score: float | None
     threshold: float
     is_attack: bool
+    is_short: bool = False  # whether there is less than the level asks for: see `evaluation.levels`
 
     @property
     def called(self) -> str:
@@ -55,6 +56,7 @@ class Outcome:
             "threshold": self.threshold,
             "verdict": self.called,
             "reason": "the file has no score of it" if self.score is None else None,
+            **({"is_short": True} if self.is_short else {}),
         }
 
 
@@ -68,10 +70,12 @@ class Outcomes:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many are called what; `no_score` ones are among the attacks."""
+        """How many are called what; `no_score` ones are among the attacks, `short` ones, if any, anywhere."""
         n_attack = sum(outcome.is_attack for outcome in self.of)
         n_missing = sum(outcome.score is None for outcome in self.of)
-        return {"n": len(self.of), ATTACK: n_attack, BONA_FIDE: len(self.of) - n_attack, "no_score": n_missing}
+        n_short = sum(outcome.is_short for outcome in self.of)
+        counts = {"n": len(self.of), ATTACK: n_attack, BONA_FIDE: len(self.of) - n_attack, "no_score": n_missing}
+        return counts | ({"short": n_short} if n_short else {})
 
     def as_json(self) -> Json:
         verdicts = [outcome.as_json() for outcome in self.of]
@@ -82,7 +86,8 @@ class Outcomes:
         counts, what = self.counts, self.level.split(" ")[0] if self.level != FRAME else "sample"
         missing = f", {counts['no_score']:,} of them without a score" if counts["no_score"] else ""
         things = f"{counts['n']:,} {what}{'' if counts['n'] == 1 else 's'}"
-        return f"{things}: {counts[ATTACK]:,} attack{missing}; {counts[BONA_FIDE]:,} bona fide"
+        short = f"; {counts['short']:,} shorter than the level asks for" if "short" in counts else ""
+        return f"{things}: {counts[ATTACK]:,} attack{missing}; {counts[BONA_FIDE]:,} bona fide{short}"
 
 
 def read(
@@ -164,16 +169,20 @@ def of_scores(frozen: Card, rows: pd.DataFrame, whose: str = "The file") -> Outc
     Raises BadInputError where the card was changed, and where the rows do not name what the card decides on.
     """
     card.require_untouched(frozen, "The card")
-    of_row, _ = grouped(rows, frozen.level, whose)
-    values = summed_up(rows[scorefile.SCORE].to_numpy(np.float64), of_row, frozen.level)
+    frames, scores = grouped(rows, frozen.level, whose), rows[scorefile.SCORE].to_numpy(np.float64)
+    values = frames.summed_up(scores)
     called = np.ones(len(values), np.bool_)
     answered = ~np.isnan(values)
     called[answered] = metrics.is_attack(values[answered], frozen.threshold)
-    ids = rows["sample_id"].groupby(of_row).agg(tuple)
+    ids = rows["sample_id"].groupby(frames.of_row).agg(tuple)
     return Outcomes(
         tuple(
-            Outcome(names, frozen.level != FRAME, None if math.isnan(value) else value, frozen.threshold, is_attack)
-            for names, value, is_attack in zip(ids, values.tolist(), called.tolist(), strict=True)
+            Outcome(
+                names, frozen.level != FRAME, None if math.isnan(value) else value, frozen.threshold, is_attack, short
+            )
+            for names, value, is_attack, short in zip(
+                ids, values.tolist(), called.tolist(), frames.is_short(scores).tolist(), strict=True
+            )
         ),
         frozen.score,
         frozen.level,

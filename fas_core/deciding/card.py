@@ -218,7 +218,11 @@ def card(
         chosen_on=tuple(chosen_on),
         reported_on=tuple(reported_on),
         optimistic=_is_optimistic(rule, chosen_on, reported_on),
-        warnings=(*cautions(run, rule, chosen_on, reported_on), *cost_cautions(rule, costs)),
+        warnings=(
+            *cautions(run, rule, chosen_on, reported_on),
+            *cost_cautions(rule, costs),
+            *decided.short_cautions([*chosen_on, *reported_on]),
+        ),
         chosen=run_metrics.rates_at(decided, chosen_on, threshold) if chosen_on else None,
         reported=reported,
         targets={name: target for name, target in held.items() if target is not None},

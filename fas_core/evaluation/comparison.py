@@ -23,7 +23,7 @@ from fas_core.evaluation.differences import (
 )
 from fas_core.evaluation.join import Joined, System, joined, outside_training
 from fas_core.evaluation.matching import Matching, judged_subsets, matching, targets
-from fas_core.evaluation.presentations import FRAME
+from fas_core.evaluation.presentations import FRAME, short_cautions
 from fas_core.evaluation.regressions import Regressions, groupings, what_got_worse
 from fas_core.evaluation.words import in_words
 from fas_core.metrics.limits import Target
@@ -215,7 +215,8 @@ def _companions(systems: Sequence[System], both: Joined, subsets: Sequence[str],
     if not both.pairing_words:
         return Companions(both.by, both.modalities, ())
     areas = [metrics.roc_auc(of_run) for of_run in both.score_sets] if both.has_both_classes else []
-    fused = fusion.words_on(joined(systems), subsets, dev_subsets(systems[0].run.subsets), level, areas)
+    run = systems[0].run
+    fused = fusion.words_on(joined(systems), run, subsets, dev_subsets(run.subsets), level, areas)
     return Companions(both.by, both.modalities, tuple(filter(None, (both.pairing_words, fused))))
 
 
@@ -234,6 +235,8 @@ def cautions(both: Joined, systems: Sequence[System], by: Matching) -> list[tupl
             listed += [(run, caution) for caution in (*of_run, *filter(None, [shared]))]
     for (run, _), rows in zip(systems[1:], both.rows[1:], strict=True):
         listed += [(run, caution) for caution in _other_species(both, run, rows)]
+    if both.level is not None and both.is_short is not None:
+        listed += [(systems[0].run, caution) for caution in short_cautions(both.level, both.is_short)]
     return listed
 
 

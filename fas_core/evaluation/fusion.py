@@ -22,6 +22,8 @@ from fas_core import metrics, scores
 from fas_core.data.names import BONA_FIDE, dev_subsets, readable
 from fas_core.errors import BadInputError
 from fas_core.evaluation.join import Joined, System, at_level, joined, pairing, require_others
+from fas_core.evaluation.levels import ORDER
+from fas_core.evaluation.presentations import COLUMNS, grouped
 from fas_core.runs.store import Run
 
 MEAN, LARGEST = "mean", "max"
@@ -102,9 +104,9 @@ def fused(systems: Sequence[System], how: str = MEAN, chosen_on: Sequence[str] =
     return Fused(tuple(systems), how, chosen, int(calibrating.sum()), values, tuple(notes))
 
 
-def fused_of(both: Joined, how: str, chosen_on: Sequence[str], level: str) -> tuple[Joined, int]:
-    """The fused score of frames that all Runs have (`joined` without a level), as that of one Run, decided on at a
-    level; and how many live samples of some subsets calibrate it.
+def fused_of(both: Joined, run: Run, how: str, chosen_on: Sequence[str], level: str) -> tuple[Joined, int]:
+    """The fused score of frames that all Runs have (`joined` without a level), as one of the first of them, `run`,
+    decided on at a level; and how many live samples of some subsets calibrate it.
 
     Raises BadInputError where they are fewer than `LEAST`.
     """
@@ -113,16 +115,22 @@ def fused_of(both: Joined, how: str, chosen_on: Sequence[str], level: str) -> tu
     calibrating = is_live & np.isfinite(table).all(axis=0)
     _require_enough(int(calibrating.sum()), "A", chosen_on)
     alone = replace(both.of_first(1), scores=(_combined(table, calibrating, how),))
-    return at_level(alone, level, "Run A"), int(calibrating.sum())
+    columns = [name for name in (*COLUMNS, *ORDER) if name in run.column_names()]
+    frames = grouped(run.samples(columns), level, f"Run {run.info.name}")
+    frames = frames.only(np.isin(np.arange(len(run)), both.rows[0]))
+    return at_level(alone, frames, np.ones(len(both), np.bool_)), int(calibrating.sum())
 
 
-def words_on(both: Joined, subsets: Sequence[str], chosen_on: Sequence[str], level: str, each: Sequence[float]) -> str:
-    """A sentence: what the fused score separates in some subsets, beside what each Run does alone, its AUC.
+def words_on(
+    both: Joined, run: Run, subsets: Sequence[str], chosen_on: Sequence[str], level: str, each: Sequence[float]
+) -> str:
+    """A sentence: what the fused score separates in some subsets, beside what each Run does alone, its AUC. As
+    `fused_of`.
 
     "" where it cannot be said: too few live samples, or one class.
     """
     try:
-        together, n = fused_of(both, MEAN, chosen_on, level)
+        together, n = fused_of(both, run, MEAN, chosen_on, level)
     except BadInputError:
         return ""
     judged = together.in_subsets(subsets)

@@ -19,7 +19,9 @@ from fas_core.data import modalities
 from fas_core.data.names import ATTACK, BONA_FIDE, is_training
 from fas_core.delivery import are_injected
 from fas_core.errors import BadInputError
-from fas_core.evaluation.presentations import COLUMNS, FRAME, grouped, summed_up
+from fas_core.evaluation.levels import FRAME, ORDER, Frames, Level
+from fas_core.evaluation.levels import level as rule_of
+from fas_core.evaluation.presentations import COLUMNS, grouped
 from fas_core.metrics import ScoreSet
 from fas_core.metrics.operating_point import Rule
 from fas_core.metrics.resampling import Statistic
@@ -154,6 +156,8 @@ class Joined:
     first_alone: tuple[Mapping[str, str], ...] = ()  # as `alone`, the id of the first one
     by: str = KEY[0]  # how they are matched, as `Pairing`
     modalities: tuple[str, ...] = ()  # of each Run
+    level: Level | None = None  # None before anything is taken together
+    is_short: NDArray[np.bool_] | None = None  # (n,) see `Frames.is_short`; None likewise
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -243,6 +247,7 @@ class Joined:
             samples=self.samples[wanted].reset_index(drop=True),
             rows=tuple(rows[wanted] for rows in self.rows),
             scores=tuple(values[wanted] for values in self.scores),
+            is_short=None if self.is_short is None else self.is_short[wanted],
         )
 
     def of_first(self, k: int) -> Joined:
@@ -273,7 +278,8 @@ def joined(systems: Sequence[System], level: str = FRAME) -> Joined:
     """
     require_others(systems)
     a = systems[0].run
-    ours = a.samples([name for name in COLUMNS if name in a.column_names()])
+    order = [name for name in ORDER if rule_of(level).is_ordered and name in a.column_names()]
+    ours = a.samples([*(name for name in COLUMNS if name in a.column_names()), *order])
     others = [system.run.samples([*KEY, "label"]) for system in systems[1:]]
     paired = pairing([system.run for system in systems])
     for system, theirs, of in zip(systems[1:], others, paired.position[1:], strict=True):
@@ -295,7 +301,9 @@ def joined(systems: Sequence[System], level: str = FRAME) -> Joined:
         n_no_response=int((~answered & ~injected).sum()),
         n_injected=int(injected.sum()),
     )
-    return at_level(everything.only(answered & ~injected), level, f"Run {a.info.name}")
+    frames = grouped(samples, level, f"Run {a.info.name}")
+    everything = replace(everything, samples=samples.drop(columns=order))
+    return at_level(everything, frames, answered & ~injected)
 
 
 def require_others(systems: Sequence[System]) -> None:
@@ -329,13 +337,18 @@ def _require_same_labels(a: Run, ours: pd.DataFrame, b: Run, theirs: pd.DataFram
         )
 
 
-def at_level(both: Joined, level: str, whose: str) -> Joined:
-    of_row, first = grouped(both.samples, level, whose)
+def at_level(both: Joined, frames: Frames, wanted: NDArray[np.bool_]) -> Joined:
+    """Of the frames that are wanted; presentations that a rule sees none of, in one of the Runs, are left out."""
+    is_counted = wanted & frames.is_counted
+    is_short = frames.is_short(np.where(wanted, 0.0, np.nan))
+    both, kept = both.only(is_counted), frames.only(is_counted)
     return replace(
         both,
-        samples=both.samples.iloc[first].reset_index(drop=True),
-        rows=tuple(rows[first] for rows in both.rows),
-        scores=tuple(summed_up(values, of_row, level) for values in both.scores),
+        samples=both.samples.iloc[kept.first].reset_index(drop=True),
+        rows=tuple(rows[kept.first] for rows in both.rows),
+        scores=tuple(kept.summed_up(values) for values in both.scores),
+        level=frames.level,
+        is_short=is_short[frames.of_row[is_counted][kept.first]],
     )
 
 

@@ -9,7 +9,7 @@ Tests of attack detection usually report per video: frames of one video are no i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -20,19 +20,19 @@ from fas_core import metrics
 from fas_core.data.names import ATTACK
 from fas_core.delivery import is_injected
 from fas_core.errors import BadInputError
+from fas_core.evaluation import levels as rules
+from fas_core.evaluation.levels import FRAME as FRAME
+from fas_core.evaluation.levels import GROUPED, NUMBER, ORDER, STATISTICS, Frames, Level
 from fas_core.metrics import ScoreSet
 from fas_core.metrics import operating_point as op
 from fas_core.metrics.cost import Costs
 from fas_core.metrics.limits import Trials
 from fas_core.metrics.operating_point import Rule
 from fas_core.metrics.uncertainty import UNITS, WITHIN, Units
+from fas_core.runs.health import Caution
 from fas_core.runs.scorefile import SCORE, ScoreFile
 from fas_core.runs.store import Run
 
-FRAME = "frame"
-GROUPED = {"video": "video_id", "session": "session_id"}
-STATISTICS = ("mean", "median", "max")
-LEVELS = (FRAME, *(f"{unit} {statistic}" for unit in GROUPED for statistic in STATISTICS))
 COLUMNS = ("sample_id", "subset", "label", "pai_species", "subject_id", *GROUPED.values())  # that presentations keep
 _SAME = ("subset", "label", "pai_species", "subject_id")  # frames of one presentation agree in these
 _NAMED_BY = {"video": ("session_id", "video_id"), "session": ("session_id",)}  # a video's id counts in its session
@@ -42,10 +42,18 @@ _NAMED_BY = {"video": ("session_id", "video_id"), "session": ("session_id",)}  #
 class Grouping:
     """The m presentations of a Run at a level, whatever score they are judged by."""
 
-    level: str
+    frames: Frames  # the Run's samples, in row order, and then its failures
     rows: pd.DataFrame  # (m,) of the first frame: subset, label, pai_species, sample_id, and the ids that the Run has
-    of_row: NDArray[np.int64]  # for each of the Run's samples, in row order, and then of its failures, its presentation
     n: int  # samples of the Run
+
+    @property
+    def level(self) -> str:
+        return str(self.frames.level)
+
+    @property
+    def of_row(self) -> NDArray[np.int64]:
+        """For each of the Run's samples, in row order, and then of its failures, its presentation."""
+        return self.frames.of_row
 
     @cached_property
     def kinds(self) -> tuple[NDArray[np.int32], list[str]]:
@@ -94,8 +102,16 @@ class Grouping:
     def judged(self, values: NDArray[np.float64], *, fail_closed: bool = False) -> Presentations:
         """By a score per sample, (n,), as `presentations` says."""
         scores = np.concatenate([values, np.full(len(self.of_row) - self.n, np.nan)])
-        decided = summed_up(scores, self.of_row, self.level)
-        return Presentations(self, np.where(np.isnan(decided), np.inf, decided) if fail_closed else decided)
+        decided = self.frames.summed_up(scores)
+        return Presentations(
+            self,
+            np.where(np.isnan(decided), np.inf, decided) if fail_closed else decided,
+            self.frames.is_short(scores),
+        )
+
+    def up_to(self, last: rules.Span) -> Grouping:
+        """As if no frame beyond a time, or number of frames, had been seen yet; the level must know their order."""
+        return replace(self, frames=self.frames.up_to(last))
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +120,7 @@ class Presentations:
 
     of: Grouping
     values: NDArray[np.float64]  # (m,)
+    is_short: NDArray[np.bool_]  # (m,) whether one lacks frames, seconds or scores that the level asks for
 
     @property
     def level(self) -> str:
@@ -128,6 +145,10 @@ class Presentations:
         chosen = slice(None) if subsets is None else self.of.of_subsets(subsets)
         return metrics.score_set_from_codes(self.values[chosen], codes[chosen], names)
 
+    def short_cautions(self, subsets: Sequence[str]) -> list[Caution]:
+        """How many presentations of some subsets lack what the level asks for, in one entry; [] where none does."""
+        return short_cautions(self.of.frames.level, self.is_short[self.within(subsets)])
+
     def threshold_by(self, rule: Rule, subsets: Sequence[str], costs: Costs | None = None) -> float:
         """`operating_point.threshold_by` on the presentations of some subsets, which know their subjects."""
         return op.threshold_by(rule, self.score_set(subsets), costs, self.trials(subsets) if rule.at_95 else None)
@@ -139,6 +160,16 @@ class Presentations:
         return Trials(self.values[chosen], codes[chosen], names, self.of.units(chosen))
 
 
+def short_cautions(of: Level, is_short: NDArray[np.bool_]) -> list[Caution]:
+    """How many of m presentations, (m,), lack what their level asks for: one entry; none where none does."""
+    n, n_short = len(is_short), int(is_short.sum())
+    if not n_short:
+        return []
+    are = f"{n_short:,} of {n:,} {of.unit}s {'has' if n_short == 1 else 'have'}"
+    message = f"{are} less than '{of}' asks for ({of.asks_for}): each is decided on what it has."
+    return [Caution("short_presentations", message, {"n_short": n_short, "n": n})]
+
+
 def levels(run: Run) -> list[str]:
     """The levels at which a Run can be judged: frame, and those whose column names every sample."""
     return levels_of(run.samples([column for column in GROUPED.values() if column in run.column_names()]))
@@ -148,6 +179,25 @@ def levels_of(rows: pd.DataFrame) -> list[str]:
     """The same of n samples with their columns."""
     units = [unit for unit, column in GROUPED.items() if column in rows and is_named(rows[column]).all()]
     return [FRAME, *(f"{unit} {statistic}" for unit in units for statistic in STATISTICS)]
+
+
+def suggested(run: Run) -> list[str]:
+    """`levels`, and those of the rules that count frames or seconds which videos usually need, where frames have an
+    order and a video has several."""
+    plain = levels(run)
+    video = next((name for name in plain if name.startswith("video")), None)
+    if video is None or not set(ORDER) & set(run.column_names()):
+        return plain
+    offered = []
+    for text in ("video 3 of 10", "video ema 0.5s", "video mean first 1s", "video ema 5", "video mean first 5"):
+        try:
+            in_order = grouping(run, text)
+        except BadInputError:
+            continue
+        if len(in_order.rows) == len(in_order.of_row):
+            return plain
+        offered.append(text)
+    return [*plain, *offered[:3]]
 
 
 def decided_on(run: Run, level: str) -> str:
@@ -179,43 +229,50 @@ def presentations(
     fail_closed: bool = False,
     columns: Sequence[str] = (),
 ) -> Presentations:
-    """Every sample of a Run, the images that gave no output too, as presentations at a level of `LEVELS`.
+    """Every sample of a Run, the images that gave no output too, as presentations at a level: see `levels`.
 
     `values`: (n,) a score per sample in row order. Frames of one video (or session) with the same subset, subject,
-    session, label and species are one presentation; its score is the mean, median or maximum of those of its frames
-    that have one. `fail_closed`: a presentation without any score gets +inf, which every threshold calls an attack.
+    session, label and species are one presentation; its score is what the level makes of those of its frames that have
+    one. `fail_closed`: a presentation without any score gets +inf, which every threshold calls an attack.
     `columns`: further ones of the Run's samples to keep, by the first frame.
-    Raises BadInputError for an unknown level, and for one that the Run does not name for every sample.
+    Raises BadInputError for an unknown level, for one that the Run does not name for every sample, and where frames
+    have no order that it asks for.
     """
     return grouping(run, level, columns).judged(values, fail_closed=fail_closed)
 
 
-def grouping(run: Run, level: str = FRAME, columns: Sequence[str] = ()) -> Grouping:
-    """What `presentations` have in common for every score. Repeated texts are kept once, as categories."""
+def grouping(run: Run, level: str = FRAME, columns: Sequence[str] = (), *, in_order: bool = False) -> Grouping:
+    """What `presentations` have in common for every score. Repeated texts are kept once, as categories.
+
+    `in_order`: frames have an order although the level asks for none; raises BadInputError where they have not.
+    """
+    asks = in_order or rules.level(level).is_ordered
     wanted = [name for name in dict.fromkeys((*COLUMNS, *columns)) if name in run.column_names()]
+    order = [name for name in ORDER if asks and name in run.column_names() and name not in wanted]
     repeated = [name for name in (*_SAME, *GROUPED.values()) if name in wanted]
-    rows, failures = run.samples(wanted, repeated=repeated), run.failures()
+    rows, failures = run.samples([*wanted, *order], repeated=repeated), run.failures()
     n = len(rows)
     if len(failures):
         rows = pd.concat([rows, failures[[name for name in rows if name in failures]]], ignore_index=True)
         rows["pai_species"] = rows["pai_species"].astype("str").fillna("")
         rows = rows.astype(dict.fromkeys(repeated, "category"))
-    of_row, first = grouped(rows, level, f"Run {run.info.name}")
+    frames = grouped(rows, level, f"Run {run.info.name}", in_order=in_order)
+    rows = rows.drop(columns=order)
     if level != FRAME:
-        rows = rows.iloc[first].reset_index(drop=True)
-    return Grouping(level, rows, of_row, n)
+        rows = rows.iloc[frames.first].reset_index(drop=True)
+    return Grouping(frames, rows, n)
 
 
 def of_file(file: ScoreFile, level: str = FRAME) -> Presentations:
     """What `presentations` gives for a Run, of a score file. Raises BadInputError as it does."""
-    of_row, first = grouped(file.rows, level, str(file.source))
-    whole = Grouping(level, file.rows.iloc[first].reset_index(drop=True), of_row, len(file.rows))
+    frames = grouped(file.rows, level, str(file.source))
+    whole = Grouping(frames, file.rows.iloc[frames.first].reset_index(drop=True), len(file.rows))
     return whole.judged(file.rows[SCORE].to_numpy(np.float64))
 
 
 def same_video(rows: pd.DataFrame, row: int) -> NDArray[np.int64]:
-    """Rows of the frames of the video that a sample is one of, in order of `frame` where there is one; none where the
-    sample names no video. `rows`: with columns of `COLUMNS`.
+    """Rows of the frames of the video that a sample is one of, in order of `time` where all have one, else of `frame`;
+    none where the sample names no video. `rows`: with columns of `COLUMNS` and `levels.ORDER`.
     """
     column = GROUPED["video"]
     if column not in rows or not is_named(rows[column].iloc[[row]])[0]:
@@ -225,34 +282,25 @@ def same_video(rows: pd.DataFrame, row: int) -> NDArray[np.int64]:
         if name in rows:
             is_same[is_same] = rows[name].to_numpy(object)[is_same] == rows[name].iloc[row]
     frames = np.flatnonzero(is_same)
-    order = np.argsort(rows["frame"].to_numpy(np.float64)[frames], kind="stable") if "frame" in rows else slice(None)
+    keys = [pd.to_numeric(rows[name].iloc[frames], errors="coerce") for name in ORDER[::-1] if name in rows]
+    keys = [key.to_numpy(np.float64) for key in keys if key.notna().all() or key.name == NUMBER]
+    order = np.lexsort(keys) if keys else slice(None)
     return np.asarray(frames[order], np.int64)
 
 
-def grouped(rows: pd.DataFrame, level: str, whose: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Which presentation each of n rows (columns of `COLUMNS`) is part of, (n,), and the first row of each, (m,).
+def grouped(rows: pd.DataFrame, level: str, whose: str, *, in_order: bool = False) -> Frames:
+    """n rows (columns of `COLUMNS` and `levels.ORDER`) as the frames of presentations.
 
-    Raises BadInputError as `presentations` does; `whose` rows they are is for its message.
+    Raises BadInputError as `presentations` and `grouping` do; `whose` rows they are is for its message.
     """
-    if level not in LEVELS:
-        raise BadInputError(f"There is no decision level '{level}'. Levels: {', '.join(LEVELS)}.")
-    if level == FRAME:
-        return np.arange(len(rows)), np.arange(len(rows))
-    unit = level.split(" ")[0]
-    column = GROUPED[unit]
+    of = rules.level(level)
+    if of.unit == FRAME:
+        return Frames(of, np.arange(len(rows)), np.arange(len(rows)))
+    column = GROUPED[of.unit]
     if column not in rows or not is_named(rows[column]).all():
         why = "is empty in some rows" if column in rows else "is missing"
-        raise BadInputError(f"{whose} cannot be judged per {unit}: column '{column}' {why}. Level frame always can.")
-    key = [name for name in (*_SAME, *_NAMED_BY[unit]) if name in rows]
+        raise BadInputError(f"{whose} cannot be judged per {of.unit}: column '{column}' {why}. Level frame always can.")
+    key = [name for name in (*_SAME, *_NAMED_BY[of.unit]) if name in rows]
     of_row = rows.groupby(key, sort=False, dropna=False).ngroup().to_numpy(np.int64)
-    return of_row, np.unique(of_row, return_index=True)[1]
-
-
-def summed_up(values: NDArray[np.float64], of_row: NDArray[np.int64], level: str) -> NDArray[np.float64]:
-    """(m,) the mean, median or max of the values (n,) of each presentation, by number; NaN where none has a value."""
-    if level == FRAME:
-        return values
-    by_presentation = pd.Series(values).groupby(of_row)
-    summary = by_presentation.agg(level.split(" ")[1]).to_numpy(np.float64)
-    # Between +inf and -inf is no number; +inf wins, so that an attack does not vanish as a non-response.
-    return np.where(np.isnan(summary) & (by_presentation.count().to_numpy() > 0), np.inf, summary)
+    frames = Frames(of, of_row, np.unique(of_row, return_index=True)[1])
+    return rules.placed(frames, rows, whose) if in_order or of.is_ordered else frames

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fas_core import metrics, scores
-from fas_core.data.names import ATTACK, BONA_FIDE, TRAIN, dev_subsets
+from fas_core.data.names import ATTACK, BONA_FIDE, TRAIN, dev_subsets, outside_training
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.evaluation.presentations import FRAME, Presentations, presentations
@@ -140,7 +140,7 @@ def evaluated(
 ) -> RunMetrics:
     """Metrics per score and subset, None where undefined.
 
-    Every frame is judged by itself, or every video or session as a whole (`presentations.LEVELS`). To the metrics of a
+    Every frame is judged by itself, or every video or session as a whole (see `levels`). To the metrics of a
     score file come 95 % intervals of the AUCs and the EER, by resampling whole subjects or the nearest to that which
     all samples of a cell name: `roc_auc_ci95`, `roc_auc_per_species_ci95` and `eer_ci95`.
     `at_threshold` has the rates at each of `thresholds`. Raises BadInputError for an unknown score, subset or level,
@@ -172,7 +172,11 @@ def evaluated(
                     at_dev_threshold=at_dev_threshold(run, decided[name], judged),
                 )
     errors = reconstruction_errors(run) if run.has("inputs", "reconstructions") else None
-    return RunMetrics(run.id, level, of_scores, tuple(health.cautions(run, subsets)), errors)
+    warnings = health.cautions(run, subsets)
+    for caution in (c for by_score in decided.values() for c in by_score.short_cautions(outside_training(subsets))):
+        if caution not in warnings:  # of k of n: a score may lack where another does not
+            warnings.append(caution)
+    return RunMetrics(run.id, level, of_scores, tuple(warnings), errors)
 
 
 def at_dev_threshold(run: Run, decided: Presentations, subset: str, rule: Rule = DEFAULT) -> DevRates | None:

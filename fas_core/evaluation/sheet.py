@@ -55,7 +55,7 @@ class Comparison:
     """Runs with a score each, on some subsets of A, the first, at thresholds that one rule matches."""
 
     systems: tuple[System, ...]
-    level: str  # what decisions are made on: see `presentations.LEVELS`
+    level: str  # what decisions are made on: see `evaluation.levels`
     subsets: tuple[str, ...]  # judged
     rule: Rule
     chosen_on: tuple[str, ...] = ()  # subsets that fix the thresholds; none: they are matched anew on what is judged
@@ -367,7 +367,8 @@ class Sheet:
         areas = [metrics.roc_auc(of_run) for of_run in both.score_sets] if both.has_both_classes else []
         every = self._samples(systems, FRAME, tuple(systems[0].run.subsets)).joined
         calibrating = dev_subsets(systems[0].run.subsets)
-        fused = fusion.words_on(every, self.comparison.subsets, calibrating, self.comparison.level, areas)
+        by = self.comparison
+        fused = fusion.words_on(every, systems[0].run, by.subsets, calibrating, by.level, areas)
         return f"{both.pairing_words} {fused}".strip()
 
     @property

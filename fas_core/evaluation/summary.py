@@ -56,7 +56,7 @@ class Summary:
     """A Run by a score, on some subsets, at an operating point; None, and why, where its rule cannot be applied."""
 
     system: System
-    level: str  # what decisions are made on: see `presentations.LEVELS`
+    level: str  # what decisions are made on: see `evaluation.levels`
     subsets: tuple[str, ...]
     point: OperatingPoint | None
     problem: str

@@ -18,7 +18,8 @@ from fas_core.data.names import ATTACK, BONA_FIDE
 from fas_core.deciding import card
 from fas_core.deciding.card import Card
 from fas_core.errors import BadInputError
-from fas_core.evaluation.presentations import FRAME, summed_up
+from fas_core.evaluation import levels
+from fas_core.evaluation.levels import FRAME
 from fas_core.inference import infer, preparing
 from fas_core.inference.infer import Ready
 from fas_core.runs.store import Run
@@ -110,6 +111,7 @@ class Verdict:
     threshold: float
     is_attack: bool
     reason: str  # why there is no score
+    is_short: bool = False  # whether the images are fewer than the card's level asks for
 
     @property
     def called(self) -> str:
@@ -124,15 +126,21 @@ class Verdict:
             "threshold": self.threshold,
             "verdict": self.called,
             "reason": self.reason or None,
+            **({"is_short": True} if self.is_short else {}),
         }
 
 
-def verdicts(frozen: Card, cache: Path, paths: Sequence[Path], device: str = "auto") -> list[Verdict]:
-    """One per image, or one of all of them together where the card decides per video or session.
+def verdicts(
+    frozen: Card, cache: Path, paths: Sequence[Path], device: str = "auto", *, every: float | None = None
+) -> list[Verdict]:
+    """One per image, or one of all of them together, in their order, where the card decides per video or session.
 
+    `every`: seconds from one image to the next, for cards whose level counts seconds.
     Raises BadInputError where the card was changed, its Run is gone or has changed, or its checkpoint is not there.
     """
     card.require_untouched(frozen, "The card")
+    of_level = levels.level(frozen.level)
+    together = None if of_level.unit == FRAME else levels.in_given_order(len(paths), of_level, every)
     run = card.run_of(frozen, cache)
     if frozen.run_digest != run.digest_of(frozen.score):
         raise BadInputError(
@@ -159,18 +167,18 @@ def verdicts(frozen: Card, cache: Path, paths: Sequence[Path], device: str = "au
         values[list(readable)] = scores.of_outputs(of_images, frozen.score, run)
     for number in np.flatnonzero(np.isnan(values)).tolist():
         reasons[number] = reasons[number] or "the model's output is not a number"
-    if frozen.level == FRAME:
+    if together is None:
         return [
             _verdict((path,), value, frozen, reason)
             for path, value, reason in zip(paths, values.tolist(), reasons, strict=True)
         ]
-    value = float(summed_up(values, np.zeros(len(values), np.int64), frozen.level)[0])
+    value, is_short = float(together.summed_up(values)[0]), bool(together.is_short(values)[0])
     failed = [f"{path}: {reason}" for path, reason in zip(paths, reasons, strict=True) if reason]
-    return [_verdict(tuple(paths), value, frozen, "; ".join(failed))]
+    return [_verdict(tuple(paths), value, frozen, "; ".join(failed), is_short=is_short)]
 
 
-def _verdict(paths: tuple[Path, ...], value: float, frozen: Card, reason: str) -> Verdict:
+def _verdict(paths: tuple[Path, ...], value: float, frozen: Card, reason: str, *, is_short: bool = False) -> Verdict:
     missing = math.isnan(value)
     is_attack = missing or bool(metrics.is_attack([value], frozen.threshold)[0])
     score = None if missing else value
-    return Verdict(paths, frozen.level != FRAME, score, frozen.threshold, is_attack, reason)
+    return Verdict(paths, frozen.level != FRAME, score, frozen.threshold, is_attack, reason, is_short)

@@ -18,6 +18,7 @@ from fas_core.reports.html import Triplet, section
 from fas_core.reports.pictures import HIDDEN, SCALE, pictures_of, png
 from fas_core.reports.tables import frame
 from fas_core.runs import health
+from fas_core.runs.health import Caution
 
 MOST_IMAGES, MOST_IDS = 15, 45  # samples decided wrongly, with images and without
 SIDE = 96  # pixels of an image
@@ -76,7 +77,7 @@ def _answer(about: Summary) -> list[Markup]:
         *([html.paragraph(Markup(limit), "answer")] if limit else []),
         html.paragraph(Markup(lets_through), "answer"),
         html.paragraph(Markup(separates), "answer"),
-        *(html.warning("Caution.", caution.message) for caution in health.cautions(run, about.subsets)),
+        *(html.warning("Caution.", caution.message) for caution in _cautions(about)),
     ]
     parts.append(section("How well does it separate?", frame(metrics_table(about), BRACKETS)))
     species = species_table(about)
@@ -84,6 +85,12 @@ def _answer(about: Summary) -> list[Markup]:
         parts.append(section("Attacks by species, worst first, where it is reported", frame(species)))
     to_sign = [] if decision else [html.signatures({"Decided by": ""})]
     return [*parts, html.paragraph(f"{rule_words(about)}.", "quiet"), *to_sign]
+
+
+def _cautions(about: Summary) -> list[Caution]:
+    run, score = about.system
+    decided = presentations.presentations(run, scores.values(run, score), about.level)
+    return [*health.cautions(run, about.subsets), *decided.short_cautions(about.subsets)]
 
 
 def _wrong(about: Summary, *, with_images: bool, hides_faces: bool) -> Markup:

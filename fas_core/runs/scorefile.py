@@ -173,7 +173,8 @@ def read(
 def read_unlabelled(
     path: Path, score: str, columns: Mapping[str, Sequence[str]] | None = None, is_negated: bool = False
 ) -> pd.DataFrame:
-    """Rows that are yet to be decided on: sample_id, `score` as "score", and subject, session and video where named.
+    """Rows that are yet to be decided on: sample_id, `score` as "score", and subject, session, video, frame and time
+    where named.
 
     Labels, species and subsets are not looked at. An empty score is a non-response. Raises BadInputError naming the
     first offending row for a column that is missing, an empty or repeated sample_id, and a score that is no number.
@@ -192,7 +193,7 @@ def read_unlabelled(
     rows = pd.DataFrame({"sample_id": plain_column(table["sample_id"]), SCORE: _scores(path, table[score])})
     _refuse_first(path, rows["sample_id"] == "", rows["sample_id"], "the sample_id is empty")
     _refuse_first(path, rows["sample_id"].duplicated(), rows["sample_id"], "sample_id '{}' is used before")
-    for name in ("subject_id", "session_id", "video_id"):
+    for name in ("subject_id", "session_id", "video_id", "frame", "time"):
         if name in table:
             rows[name] = text_column(table[name])
     if is_negated:

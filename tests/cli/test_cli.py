@@ -14,6 +14,7 @@ from fas_core.cli import evaluation, main
 from fas_core.deciding.card import read
 from fas_core.runs import store
 from tests.conftest import TINY_MODEL, Result, learned_samples, message, tiny_samples, write_image_run
+from tests.video_runs import video_samples, write_video_run
 
 
 def commands() -> list[list[str]]:
@@ -630,6 +631,32 @@ def test_what_a_score_follows_is_said_and_counted(tmp_path: Path, fas: Callable[
     assert "cannot be said of 6 attacks" in fas("causes", "a", "--score", "rec", "--cache", tmp_path).out
     assert "no score 'rec~brightness'" in message(fas("causes", "a", "--score", "rec~brightness", "--cache", tmp_path))
     assert "no subset 'nope'" in message(fas("causes", "a", "--score", "rec", "--subset", "nope", "--cache", tmp_path))
+
+
+def test_levels_of_videos_go_all_the_way(tmp_path: Path, fas: Callable[..., Result]) -> None:
+    samples = video_samples()
+    write_video_run(tmp_path / "cache", samples)
+    cache, level = ("--cache", tmp_path / "cache"), ("--level", "video 2 of 4")
+    evaluated = json.loads(fas("evaluate", "videos", *level, *cache, "--json").out)
+    assert evaluated["level"] == "video 2 of 4"
+    assert evaluated["scores"]["score"]["test"]["n_attack"] == 8
+    (short,) = [warning for warning in evaluated["warnings"] if warning["kind"] == "short_presentations"]
+    assert 0 < short["n_short"] < short["n"] == 32
+    card = tmp_path / "op.json"
+    frozen = fas("threshold", "videos", *level, *cache, "--out", card)
+    assert "less than 'video 2 of 4' asks for (4 frames)" in frozen.err
+    assert fas("threshold", "--check", card, *cache).code == 0
+    samples.to_csv(tmp_path / "new.csv", index=False)
+    told = json.loads(fas("predict", "--operating-point", card, "--scores", tmp_path / "new.csv", *cache, "--json").out)
+    assert (told["counts"]["n"], told["level"]) == (32, "video 2 of 4")
+    assert told["counts"]["short"] == sum(verdict.get("is_short", False) for verdict in told["verdicts"]) > 0
+    page = fas("report", "videos", "--score", "score", *level, *cache, "--out", tmp_path / "r.html")
+    assert page.code == 0
+    assert "by video 2 of 4" in (tmp_path / "r.html").read_text()
+    assert "video mean first 1s" in message(fas("evaluate", "videos", "--level", "video mean 1s", *cache))
+    bare = samples.drop(columns=["time", "frame"])
+    write_video_run(tmp_path / "cache", bare, "bare")
+    assert "its frames have no order" in message(fas("threshold", "bare", *level, *cache))
 
 
 def test_a_plan_is_held_against_scores(tmp_path: Path, fas: Callable[..., Result]) -> None:

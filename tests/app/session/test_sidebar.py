@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.app.conftest import MAIN, page, texts
 from tests.conftest import tiny_samples, write_image_run
+from tests.video_runs import write_video_run
 
 pytestmark = pytest.mark.usefixtures("fresh_caches")
 
@@ -34,6 +35,22 @@ def test_it_opens_on_the_run_with_most_to_show_and_tells_names_apart(
     assert asked.sidebar.warning[0].value == "Several Runs are called m; the newest is shown."
     assert asked.sidebar.selectbox(key="run").value != run.value
     assert "There is no Run nobody here" in opened_with("nobody").sidebar.warning[0].value
+
+
+def test_levels_are_offered_typed_and_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAS_CACHE", str(tmp_path))
+    write_video_run(tmp_path)
+    # One that is typed is not among those that are offered; it comes back from its address.
+    typed = page(cache=tmp_path, run="videos", level="video 2 of 4")
+    level = typed.sidebar.selectbox(key="level")
+    assert level.value == "video 2 of 4"
+    assert level.options[-4:] == ["video 3 of 10", "video ema 0.5s", "video mean first 1s", "video 2 of 4"]
+    said = "\n".join(caption.value for caption in typed.sidebar.caption).replace("\\", "")
+    assert "An attack where 2 of its first 4 frames reach the threshold. 6 of 32 videos have less" in said
+    assert not typed.sidebar.warning
+    refused = page(cache=tmp_path, run="videos", level="video 2/4")
+    assert "There is no decision level 'video 2/4'" in refused.sidebar.warning[0].value.replace("\\", "")
+    assert refused.sidebar.selectbox(key="level").value == "frame"
 
 
 def opened_with(run: str) -> AppTest:
