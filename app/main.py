@@ -32,7 +32,10 @@ GROUPS = {
         st.Page("views/losses.py", title="Losses"),
         st.Page("views/cards.py", title="Operating points"),
     ],
-    "Compare": [st.Page("views/compare.py", title="Compare")],
+    "Compare": [
+        st.Page("views/compare.py", title="Compare"),
+        st.Page("views/matrix.py", title="Across data sets"),
+    ],
     "Data": [st.Page("views/data.py", title="Data")],
     "Train": [st.Page("views/training.py", title="Training")],
 }

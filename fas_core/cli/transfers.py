@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fas_core.cli.options import CacheOption, JsonOption, LevelOption
-from fas_core.cli.printing import number, print_json, print_table, rate
+from fas_core.cli.printing import number, print_json, print_table, rate, say, say_notes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fas_core.evaluation.transfers import Cell, Matrix
 
 
 def matrix(
@@ -15,24 +20,38 @@ def matrix(
     cache: CacheOption,
     score: Annotated[str | None, typer.Option(help="The score of every Run; else each Run's usual one.")] = None,
     level: LevelOption = "frame",
+    intervals: Annotated[bool, typer.Option("--intervals", help="95 % intervals too: --json has them.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """AUC and EER by what was trained on and what is tested on. Example: `fas matrix loo-oulu loo-siw --json`
+    """AUC, APCER and BPCER by what was trained on and what is tested on. Example: `fas matrix loo-oulu loo-siw --json`
 
     Data sets are the samples' sources (fas data merge), else the Runs' manifests; * marks those that a model learned.
+    Runs of one checkpoint are a row; its threshold is chosen where it learned.
     """
+    from fas_core import scores
     from fas_core.evaluation import transfers
+    from fas_core.evaluation.join import System
     from fas_core.runs import store
 
-    table = transfers.matrix([store.open_run(cache, run) for run in runs], score, level)
+    opened = [store.open_run(cache, run) for run in runs]
+    systems = [System(run, score or scores.usual(scores.offered(run))) for run in opened]
+    table = transfers.matrix(systems, level, with_intervals=intervals)
     if as_json:
         return print_json(table.as_json())
+    _print(table, "AUC (EER) on", lambda cell: f"{number(cell.roc_auc)} ({rate(cell.eer)})")
+    _print(
+        table,
+        f"Worst APCER / BPCER where {table.rule.words} is chosen on the data that was learned, on",
+        lambda cell: f"{rate(cell.apcer)} / {rate(cell.bpcer)}" + " optimistic" * cell.is_optimistic,
+    )
+    say(" ".join(filter(None, (transfers.answer(table), transfers.answer_of_rates(table)))))
+    say_notes([transfers.CAUTION, *table.notes])
+
+
+def _print(table: Matrix, title: str, words: Callable[[Cell], str]) -> None:
     rows = []
     for row in table.rows:
-        texts = []
-        for name in table.tested_on:
-            cell = row.cells.get(name)
-            mark = "*" if cell and cell.is_trained_on else ""
-            texts.append("" if cell is None else f"{number(cell.roc_auc)} ({rate(cell.eer)}){mark}")
+        cells = [row.cells.get(name) for name in table.tested_on]
+        texts = ["" if cell is None else words(cell) + "*" * bool(cell.is_trained_on) for cell in cells]
         rows.append([row.called, row.score, ", ".join(row.trained_on) or "not stated", *texts])
-    print_table("AUC (EER) on", ["run", "score", "trained on", *table.tested_on], rows)
+    print_table(title, ["run", "score", "trained on", *table.tested_on], rows)

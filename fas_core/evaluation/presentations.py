@@ -139,6 +139,11 @@ class Presentations:
         """(m,) whether it is a presentation of one of these subsets; injection attacks are none."""
         return self.of.within(subsets)
 
+    def part(self, chosen: NDArray[np.bool_]) -> Presentations:
+        """Some presentations by themselves, (m,) booleans; their frames are not looked at any more."""
+        rows, n = self.rows[chosen].reset_index(drop=True), int(chosen.sum())
+        return Presentations(Grouping(self.level, rows, np.arange(n), n), self.values[chosen])
+
     def score_set(self, subsets: Sequence[str] | None = None) -> ScoreSet:
         """The presentations of some subsets, of all by default, as one sorted set of scores; injections apart in it."""
         codes, names = self.of.kinds

@@ -1,98 +1,325 @@
-"""What models trained on some data sets make of others: a row per Run, a column per data set that is tested on.
+"""What models that learned some data sets make of others: a row per model, a column per data set that is tested on.
 
-A Run's samples are of the `source` that they name (`fas data merge`), else of its manifest. Training images and
-injection attacks are left out.
+A sample is of the `source` that it names (`fas data merge`), else of its Run's manifest. A model's Runs, on whatever
+manifests, are one row. Its threshold is chosen once, where it learned: on the subset for choosing thresholds (`dev`, or
+else `live`, or else `train`) of the data sets that it was trained on. Cells leave out training images, injection
+attacks and, where a data set has others, the samples of the subset for choosing.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fas_core import metrics, scores
 from fas_core.data.merging import SOURCE
-from fas_core.data.names import ATTACK, outside_training
+from fas_core.data.names import ATTACK, LEARNED, TRAINING_USE, dev_subsets, fresh_subsets, outside_training
 from fas_core.documents import Json
+from fas_core.evaluation.join import System
 from fas_core.evaluation.presentations import FRAME, Presentations, presentations
+from fas_core.evaluation.run_metrics import auc_interval, rates_at
 from fas_core.metrics import UndefinedMetricError
+from fas_core.metrics.operating_point import DEFAULT, Rule
+from fas_core.metrics.uncertainty import UnitInterval
 from fas_core.runs import naming
 from fas_core.runs.store import Run
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A Run on one data set; None where it has presentations of one class only."""
+    """A model on one data set; numbers are None where it has presentations of one class only, or no threshold."""
 
+    run: str  # the id of the Run that it is of
     roc_auc: float | None
     eer: float | None
     n_bona_fide: int
     n_attack: int
+    n_people: int | None  # None where nobody is named
     is_trained_on: bool | None  # None where nobody knows
+    apcer: float | None  # of the worst species, at the model's threshold
+    apcer_worst: str | None  # which that is
+    bpcer: float | None
+    is_optimistic: bool  # whether the threshold was chosen on these very samples
+    roc_auc_ci95: UnitInterval | None = None  # where they are asked for
+    apcer_ci95: UnitInterval | None = None
+    bpcer_ci95: UnitInterval | None = None
 
 
 @dataclass(frozen=True)
 class Row:
-    """A Run by a score, on every data set that it was tested on."""
+    """A model by a score, on every data set that it was tested on."""
 
-    run: str  # the id
+    run: str  # the id of its first Run
     called: str
     score: str
-    trained_on: tuple[str, ...]  # sources; empty where the checkpoint names none
+    trained_on: tuple[str, ...]  # data sets; empty where nobody knows
+    threshold: float | None  # None where the rule gives none
+    chosen_on: tuple[str, ...]  # subset and data set
     cells: Mapping[str, Cell]
+
+    def changes(self, measure: str) -> dict[str, float]:
+        """Data set that it did not learn -> how much higher a measure (`roc_auc`, `apcer`, `bpcer`) is there than on
+        those that it learned, the median of these."""
+        known = {name: value for name, cell in self.cells.items() if (value := getattr(cell, measure)) is not None}
+        home = [value for name, value in known.items() if self.cells[name].is_trained_on]
+        if not home:
+            return {}
+        return {name: v - median(home) for name, v in known.items() if self.cells[name].is_trained_on is False}
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """Rows in the order of the Runs; columns by name."""
+    """Rows in the order of their first Runs; columns by name. Sentences on what was left out."""
 
     level: str
+    rule: Rule
     tested_on: tuple[str, ...]
     rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
 
     def as_json(self) -> Json:
         """The document of `fas matrix --json`."""
-        return metrics.json_safe(asdict(self))
+        return metrics.json_safe(asdict(self) | {"rule": self.rule})
 
 
-def matrix(runs: Sequence[Run], score: str | None = None, level: str = FRAME) -> Matrix:
-    """By one score, or each Run by its usual one. Raises BadInputError for a score or level that a Run has not."""
+def matrix(
+    systems: Sequence[System], level: str = FRAME, rule: Rule = DEFAULT, *, with_intervals: bool = False
+) -> Matrix:
+    """Of Runs by their scores; those of one checkpoint by one score are a row. `with_intervals`: 95 %, by subject.
+
+    Raises BadInputError for a score or level that a Run has not.
+    """
+    runs = [system.run for system in systems]
     called = naming.told_apart([naming.facts_of(run) for run in runs])
-    rows = tuple(_row(run, called[run.id], score or scores.usual(scores.offered(run)), level) for run in runs)
-    return Matrix(level, tuple(sorted({name for row in rows for name in row.cells})), rows)
+    data_names = _data_names(runs)
+    models: dict[tuple[str, str], list[System]] = {}
+    for system in systems:
+        models.setdefault((system.run.info.checkpoint_sha256 or system.run.id, system.score), []).append(system)
+    times = Counter(group[0].run.info.name for group in models.values())
+    rows, notes = [], []
+    for group in models.values():
+        first = group[0].run
+        name = first.info.name if times[first.info.name] == 1 else called[first.id]
+        tested = [_tested(system, level, data_names) for system in group]
+        row, more = _row(name, tested, data_names, rule, with_intervals=with_intervals)
+        rows.append(row)
+        notes += more
+    return Matrix(level, rule, tuple(sorted({name for row in rows for name in row.cells})), tuple(rows), tuple(notes))
 
 
-def _row(run: Run, called: str, score: str, level: str) -> Row:
-    decided = presentations(run, scores.values(run, score), level, columns=[SOURCE])
-    images = run.info.checkpoint_header.get("images", {})
-    trained_on = tuple(sorted(images.get("sources", {})))
-    is_tested = decided.within(outside_training(run.subsets))
+@dataclass(frozen=True)
+class _Tested:
+    """A Run by a score, and the data set of each of its presentations, (m,)."""
+
+    system: System
+    decided: Presentations
+    of: NDArray[np.str_]
+
+    @property
+    def names(self) -> list[str]:
+        return sorted(set(self.of[self.decided.within(outside_training(self.system.run.subsets))]) - {""})
+
+    def for_choosing(self, wanted: Sequence[str]) -> list[tuple[tuple[str, str], NDArray[np.bool_]]]:
+        """Subset and data set, and (m,) which presentations these are, on which a threshold can be chosen; of the data
+        sets that are `wanted`, if any."""
+        return [
+            ((subset, name), chosen)
+            for subset in dev_subsets(self.system.run.subsets)
+            for name in wanted or sorted(set(self.of) - {""})
+            if (chosen := self.decided.within([subset]) & (self.of == name)).any()
+        ]
+
+    def judged(self, name: str) -> tuple[Presentations, bool]:
+        """The presentations of a data set, and whether those of the subset for choosing are among them."""
+        subsets = self.system.run.subsets
+        for wanted in (fresh_subsets(subsets, dev_subsets(subsets)), outside_training(subsets)):
+            chosen = self.decided.within(wanted) & (self.of == name)
+            is_attack = (self.decided.rows["label"] == ATTACK).to_numpy()[chosen]
+            if is_attack.any() and not is_attack.all():
+                break
+        return self.decided.part(chosen), bool(set(wanted) & set(dev_subsets(subsets)))
+
+
+def _tested(system: System, level: str, data_names: Mapping[str, str]) -> _Tested:
+    run, score = system
+    decided = presentations(run, scores.values(run, score), level, columns=[SOURCE, TRAINING_USE])
+    of = np.full(len(decided.rows), data_names[run.id])
     if SOURCE in decided.rows:
-        of_row = decided.rows[SOURCE].astype("str").fillna("").to_numpy(str)
-    else:
-        of_row = np.full(len(decided.rows), naming.facts_of(run).data or run.info.name)
-    names = sorted(set(of_row[is_tested]) - {""})
-    return Row(
-        run.id,
-        called,
-        score,
-        trained_on,
-        {
-            name: _cell(decided, is_tested & (of_row == name), name in trained_on if trained_on else None)
-            for name in names
-        },
+        of = decided.rows[SOURCE].astype("str").fillna("").to_numpy(str)
+    return _Tested(system, decided, of)
+
+
+def _data_names(runs: Sequence[Run]) -> dict[str, str]:
+    """By id, what the data set of a Run is called; where several manifests are of one name, each has its hash."""
+    facts = {run.id: naming.facts_of(run) for run in runs}
+    hashes: dict[str, set[str]] = {}
+    for of_run in facts.values():
+        hashes.setdefault(of_run.data, set()).add(of_run.data_sha256)
+    return {
+        run: f"{of_run.data} {of_run.data_sha256[:6]}".strip() if len(hashes[of_run.data]) > 1 else of_run.data
+        for run, of_run in facts.items()
+    } | {run.id: run.info.name for run in runs if not facts[run.id].data}
+
+
+def _trained_on(group: Sequence[_Tested], data_names: Mapping[str, str]) -> tuple[tuple[str, ...], bool]:
+    """The data sets that a model has learned, and whether it is known that it has learned no other one that is tested.
+
+    By the sources that its checkpoint names, by the contents of its training images, by the manifest it was trained on.
+    """
+    header = group[0].system.run.info.checkpoint_header
+    images = header.get("images", {})
+    sources = images.get("sources", {}) if isinstance(images, Mapping) else {}
+    learned = set(map(str, sources)) if isinstance(sources, Mapping) else set()
+    is_known = bool(learned)
+    for tested in group:
+        rows, run = tested.decided.rows, tested.system.run
+        if TRAINING_USE in rows:
+            learned |= set(tested.of[(rows[TRAINING_USE] == LEARNED).to_numpy(bool)])
+            is_known = True
+        if SOURCE not in rows and run.info.manifest_sha256 and header.get("data_sha256") == run.info.manifest_sha256:
+            learned.add(data_names[run.id])
+            is_known = True
+    return tuple(sorted(learned - {""})), is_known
+
+
+def _row(
+    called: str, group: Sequence[_Tested], data_names: Mapping[str, str], rule: Rule, *, with_intervals: bool
+) -> tuple[Row, list[str]]:
+    trained_on, is_known = _trained_on(group, data_names)
+    threshold, chosen_on = _threshold(group, trained_on, rule)
+    cells: dict[str, Cell] = {}
+    n_others: Counter[str] = Counter()
+    for tested in group:
+        for name in tested.names:
+            is_trained_on = name in trained_on if is_known else None
+            cell = _cell(tested, name, is_trained_on, threshold, chosen_on, with_intervals=with_intervals)
+            before = cells.get(name)
+            n_others[name] += before is not None
+            if before is None or cell.n_bona_fide + cell.n_attack > before.n_bona_fide + before.n_attack:
+                cells[name] = cell
+    first = group[0].system
+    row = Row(first.run.id, called, first.score, trained_on, threshold, tuple(map(" of ".join, chosen_on)), cells)
+    return row, [
+        f"{called} was tested on {name} in {n + 1} Runs: the one with the most samples is shown."
+        for name, n in n_others.items()
+        if n
+    ]
+
+
+def _threshold(
+    group: Sequence[_Tested], trained_on: Sequence[str], rule: Rule
+) -> tuple[float | None, list[tuple[str, str]]]:
+    """A model's threshold, and the subsets and data sets that chose it: where it learned, else where it is tested; of
+    the first Run that has some, all of them together."""
+    for wanted in (trained_on, ()) if trained_on else ((),):
+        for tested in group:
+            places = tested.for_choosing(wanted)
+            if not places:
+                continue
+            chosen = np.logical_or.reduce([mask for _, mask in places])
+            part = tested.decided.part(chosen)
+            with suppress(UndefinedMetricError):
+                return part.threshold_by(rule, tested.system.run.subsets), [place for place, _ in places]
+    return None, []
+
+
+def _cell(
+    tested: _Tested,
+    name: str,
+    is_trained_on: bool | None,
+    threshold: float | None,
+    chosen_on: Sequence[tuple[str, str]],
+    *,
+    with_intervals: bool,
+) -> Cell:
+    part, holds_choosing = tested.judged(name)
+    subsets = tested.system.run.subsets
+    scored, is_attack = part.score_set(subsets), (part.rows["label"] == ATTACK).to_numpy()
+    auc = eer = interval = rates = None
+    with suppress(UndefinedMetricError):
+        auc, eer = metrics.roc_auc(scored), metrics.equal_error_rate(scored).value
+        interval = auc_interval(part, subsets) if with_intervals else None
+    if threshold is not None:
+        rates = rates_at(part, subsets, threshold)
+    people = set(part.rows["subject_id"].astype("str")) - {"", "nan"} if "subject_id" in part.rows else set()
+    return Cell(
+        tested.system.run.id,
+        auc,
+        eer,
+        int((~is_attack).sum()),
+        int(is_attack.sum()),
+        len(people) or None,
+        is_trained_on,
+        None if rates is None else rates.apcer_max,
+        None if rates is None else rates.apcer_worst,
+        None if rates is None else rates.bpcer,
+        holds_choosing and any(of == name for _, of in chosen_on),
+        interval,
+        rates.worst_interval if rates is not None and with_intervals else None,
+        rates.bpcer_interval if rates is not None and with_intervals else None,
     )
 
 
-def _cell(decided: Presentations, chosen: NDArray[np.bool_], is_trained_on: bool | None) -> Cell:
-    codes, names = decided.of.kinds
-    judged = metrics.score_set_from_codes(decided.values[chosen], codes[chosen], names)
-    is_attack = (decided.rows["label"] == ATTACK).to_numpy()[chosen]
-    auc: float | None = None
-    eer: float | None = None
-    with suppress(UndefinedMetricError):
-        auc, eer = metrics.roc_auc(judged), metrics.equal_error_rate(judged).value
-    return Cell(auc, eer, int((~is_attack).sum()), int(is_attack.sum()), is_trained_on)
+# ------------------------------------------------------------------------------------------------------- in words
+
+
+def answer(of: Matrix) -> str:
+    """By how much AUC changes from what models have learned to what they have not, in a sentence."""
+    changes = _changes(of, "roc_auc")
+    if not changes:
+        return _without_changes(of)
+    typical = median(change for change, _, _ in changes)
+    least, called, name = min(changes)
+    is_same = abs(typical) < 0.005
+    said = "stays as it is" if is_same else f"{'falls' if typical < 0 else 'rises'} by {abs(typical):.2f}"
+    if len(changes) == 1:
+        return f"Judged on other data than it learned, {called} on {name}, AUC {said}."
+    most = f"; most for {called} on {name}, {_signed(least)}" if least < -0.005 else ""
+    return f"Judged on other data than they learned, AUC {said} at the median of {len(changes)} pairs{most}."
+
+
+def answer_of_rates(of: Matrix) -> str:
+    """The same of both errors at the models' thresholds; "" where no model has both sides."""
+    apcer, bpcer = ([change for change, _, _ in _changes(of, measure)] for measure in ("apcer", "bpcer"))
+    if not apcer or not bpcer:
+        return ""
+    n = max(len(apcer), len(bpcer))
+    at = f" at the median of {n} pairs" if n > 1 else ""
+    return (
+        f"With the threshold of the data they learned, on other data the worst APCER {_points(median(apcer))} and "
+        f"BPCER {_points(median(bpcer))}{at}."
+    )
+
+
+def _changes(of: Matrix, measure: str) -> list[tuple[float, str, str]]:
+    """Change, model and data set of each pair of a model and a data set that it did not learn."""
+    return [(change, row.called, name) for row in of.rows for name, change in row.changes(measure).items()]
+
+
+def _points(change: float) -> str:
+    n = round(100 * abs(change))
+    return f"{'rises' if change > 0 else 'falls'} by {n} point{'s' if n != 1 else ''}" if n else "stays as it is"
+
+
+def _without_changes(of: Matrix) -> str:
+    cells = [cell for row in of.rows for cell in row.cells.values() if cell.roc_auc is not None]
+    if not cells:
+        return "No data set here has live faces and attacks outside training: there is no AUC."
+    if all(cell.is_trained_on is None for cell in cells):
+        return "What these models have learned is not known, so that nobody can say which data are new to them."
+    if all(cell.is_trained_on for cell in cells):
+        return "Every model is judged on the data set that it has learned alone: cache it on another one, too."
+    return "No model is judged both on a data set that it has learned and on one that it has not."
+
+
+def _signed(change: float) -> str:
+    return f"{change:+.2f}".replace("-", "−")
+
+
+CAUTION = "Data may be harder as well as foreign: down a column, all models are judged on the same."

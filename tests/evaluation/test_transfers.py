@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from fas_core.evaluation import transfers
+from fas_core.evaluation.join import System
 from fas_core.runs import store
 from tests.conftest import Result
 
@@ -48,10 +49,76 @@ def test_a_cell_is_of_one_source_outside_training(fas: Callable[..., Result], tm
         assert text in table
     run = store.open_run(cache, "x")
     run.info = replace(run.info, checkpoint_header={"images": {"sources": {"b": 10}}})  # as a training writes it
-    (learned,) = transfers.matrix([run]).rows
+    (learned,) = transfers.matrix([System(run, "score")]).rows
     assert (learned.trained_on, learned.cells["b"].is_trained_on, learned.cells["a"].is_trained_on) == (
         ("b",), True, False,
     )  # fmt: skip
+
+
+def systems_of_a_checkpoint(fas: Callable[..., Result], folder: Path, **learned: object) -> list[System]:
+    """One checkpoint on the data set that it learned, and on another one."""
+    cache = folder / "cache"
+    home = rows("a", list(range(20)), [], "dev") + rows("a", [1, 2], [30, 10])
+    away = rows("b", list(range(100, 120)), [], "dev") + rows("b", [5, 25], [30, 20])
+    systems = []
+    for name, listed in (("home", home), ("away", away)):
+        table = pd.DataFrame(listed).drop(columns="source")
+        species = ["mask" if i % 2 else "paper" for i in range(len(table))]
+        table["pai_species"] = ["" if kind == "live" else of for kind, of in zip(table.label, species, strict=True)]
+        table["subject_id"] = [f"{name}{i % 7}" for i in range(len(table))]
+        table.to_csv(folder / f"{name}.csv", index=False)
+        assert fas("scores", "import", folder / f"{name}.csv", "--name", "m", "--cache", cache).code == 0
+    for path in (cache / "runs").iterdir():
+        run = store.open_run(cache, path.name)
+        name = run.samples(["subject_id"])["subject_id"].iloc[0][:4]
+        run.info = replace(
+            run.info, manifest=f"{name}.csv", manifest_sha256=name, checkpoint_sha256="c", checkpoint_header=learned
+        )
+        systems.append(System(run, "score"))
+    return sorted(systems, key=lambda system: system.run.info.manifest)  # away first
+
+
+def test_runs_of_a_checkpoint_are_a_row_with_one_threshold_chosen_where_it_learned(
+    fas: Callable[..., Result], tmp_path: Path
+) -> None:
+    systems = systems_of_a_checkpoint(fas, tmp_path, data_sha256="home")
+    of = transfers.matrix(systems, with_intervals=True)
+    (row,) = of.rows
+    assert (row.called, row.trained_on, row.chosen_on, of.tested_on) == (
+        "m",
+        ("home",),
+        ("dev of home",),
+        ("away", "home"),
+    )
+    assert 18 < (row.threshold or 0) < 19  # of 20 live faces at home one may be rejected
+    home, away = row.cells["home"], row.cells["away"]
+    assert (home.roc_auc, home.apcer, home.apcer_worst, home.bpcer) == (1.0, 1.0, "mask", 0.0)
+    assert (away.roc_auc, away.apcer, away.bpcer) == (0.75, 0.0, 0.5)
+    assert [(cell.n_bona_fide, cell.n_attack, cell.n_people) for cell in (home, away)] == [(2, 2, 4), (2, 2, 4)]
+    assert (home.is_trained_on, away.is_trained_on, home.is_optimistic) == (True, False, False)
+    assert [system.run.id for system in systems] == [away.run, home.run]
+    assert home.roc_auc_ci95 is not None
+    assert away.bpcer_ci95 is not None
+    assert away.bpcer_ci95.low < 0.5
+    assert row.changes("roc_auc") == {"away": -0.25}
+    assert transfers.answer(of) == "Judged on other data than it learned, m on away, AUC falls by 0.25."
+    assert transfers.answer_of_rates(of) == (
+        "With the threshold of the data they learned, on other data the worst APCER falls by 100 points and BPCER "
+        "rises by 50 points."
+    )
+
+
+def test_what_a_model_learned_is_not_guessed(fas: Callable[..., Result], tmp_path: Path) -> None:
+    systems = systems_of_a_checkpoint(fas, tmp_path)
+    of = transfers.matrix(systems)
+    assert [cell.is_trained_on for cell in of.rows[0].cells.values()] == [None, None]
+    assert of.rows[0].trained_on == ()
+    assert transfers.answer(of).startswith("What these models have learned is not known")
+    (alone,) = transfers.matrix(systems[:1]).rows
+    assert alone.cells["away"].roc_auc == 0.75
+    for system in systems:
+        system.run.info = replace(system.run.info, checkpoint_header={"images": {"sources": {"elsewhere": 1}}})
+    assert transfers.answer(transfers.matrix(systems)).startswith("No model is judged both on a data set")
 
 
 def test_a_score_that_a_run_has_not_is_refused(fas: Callable[..., Result], tiny_cache: Path) -> None:
