@@ -13,6 +13,9 @@ os.environ.setdefault("NUMBA_NUM_THREADS", "1")  # numba, once it is used, gives
 # What one process has compiled is there for the others, and for the next run.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).resolve().parents[1] / ".pytest_cache" / "numba"))
 
+# Nobody's own keys sign what tests make, nor are they asked about it; see `_own_cache` for each test.
+os.environ["XDG_CONFIG_HOME"] = str(Path(__file__).resolve().parents[1] / ".pytest_cache" / "config")
+
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -48,8 +51,9 @@ def shared() -> Path:
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads or writes the developer's own Runs."""
+    """No test reads or writes the developer's own Runs and keys."""
     monkeypatch.setenv("FAS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
 
 @pytest.fixture(autouse=True)

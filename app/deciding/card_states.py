@@ -32,8 +32,11 @@ _BESIDE = {SUPERSEDE: "This card takes its place", KEEP: "Both stay approved"}
 
 def show_state(shown: Kept, kept: Sequence[Kept]) -> None:
     """What was decided about a card, oldest first, in words."""
+    its_card = f"Card {escaped(shown.path.stem)}, {escaped(shown.card.standing.words)}."
+    if refusal := shown.card.standing.refusal("This card", "fas keys sign CARD"):
+        st.error(escaped(refusal), icon=":material/key_off:")
     if not shown.history.events:
-        st.caption(f"Draft: nobody has approved it yet. Card {escaped(shown.path.stem)}.")
+        st.caption(f"Draft: nobody has approved it yet. {its_card}")
         return
     successors = {entry.card.sha256: entry.path.stem for entry in kept}
     lines = []
@@ -42,9 +45,9 @@ def show_state(shown: Kept, kept: Sequence[Kept]) -> None:
         instead = f", {escaped(successors.get(event.successor, 'a card that is not here'))} is in its place"
         lines.append(
             f"**{event.state.capitalize()}** by {by} on {event.when[:10]}{instead if event.successor else ''}: "
-            f"{escaped(event.why)}"
+            f"{escaped(event.why)}" + (f" ({escaped(event.standing.words)})" if event.signature else "")
         )
-    st.caption("  \n".join([*lines, f"Card {escaped(shown.path.stem)}."]))
+    st.caption("  \n".join([*lines, its_card]))
 
 
 def decision_forms(shown: Kept, kept: Sequence[Kept]) -> None:

@@ -83,7 +83,7 @@ def card_form(shown: Shown, point: OperatingPoint, *, key: str) -> bool:
                 by=by.strip(),
                 note=note.strip(),
             )
-            st.session_state["_saved_card"] = card_states.keep(content, cache_folder()).stem
+            st.session_state["_saved_card"] = card_states.keep(cards.signed(content), cache_folder()).stem
         except BadInputError as error:
             st.error(escaped(str(error)), icon=":material/lock:")
             return False

@@ -89,6 +89,7 @@ def listed(kept: list[Kept]) -> pd.DataFrame:
                 "Reported on": ", ".join(frozen.reported_on),
                 "Level": frozen.level,
                 "By": frozen.by,
+                "Signature": frozen.standing.words,
                 "Check": check_of(frozen, known) + (", optimistic" if frozen.optimistic else ""),
             }
         )
@@ -207,6 +208,7 @@ def check(frozen: Card, its_run: Run | None) -> None:
     if its_run is None:
         return
     try:
+        cards.require_accepted(frozen, "The card")
         differences = cards.differences(frozen, its_run)
     except BadInputError as error:
         differences = [str(error)]

@@ -1,1 +1,1 @@
-"""Who may do what: the settings of a server that others reach, and who has signed in at it."""
+"""Who may do what, and who may be believed: settings of a server, logins, roles, the log, keys that sign results."""

@@ -26,7 +26,7 @@ def list_cards(context: typer.Context, cache: CacheOption, as_json: JsonOption =
     def row(entry: card_states.Kept) -> dict[str, str]:
         card = entry.card
         said = {"card": entry.path.stem, "run": card.run_name, "score": card.score, "rule": str(card.rule)}
-        return said | {"state": entry.history.in_words}
+        return said | {"state": entry.history.in_words, "signature": entry.card.standing.words}
 
     remedy = "fas threshold RUN ... --out op.json, then: fas cards keep op.json"
     return print_kept("cards", card_states.kept(cache), row, cache=cache, remedy=remedy, as_json=as_json)
@@ -37,7 +37,7 @@ def keep_card(file: Annotated[Path, typer.Argument(metavar="FILE")], cache: Cach
     from fas_core.deciding import card as cards
     from fas_core.deciding import card_states
 
-    print(card_states.keep(cards.read_untouched(file), cache).stem)
+    print(card_states.keep(cards.read_accepted(file), cache).stem)
 
 
 def print_pages(
@@ -52,7 +52,7 @@ def print_pages(
     from fas_core.reports.pdf import pdf
 
     path = card_states.file_named(card, cache)
-    frozen = cards.read_untouched(path)
+    frozen = cards.read_accepted(path)
     if out.suffix not in (".pdf", ".html"):
         raise BadInputError(f"--out {out} is neither .pdf nor .html: name it as what it is to be.")
     try:
@@ -121,7 +121,7 @@ def _decide(name: str, cache: Path, state: str, why: str, by: str, successor: st
     from fas_core.deciding import card_states
 
     path = card_states.file_named(name, cache)
-    in_its_place = None if successor is None else cards.read_untouched(card_states.file_named(successor, cache))
+    in_its_place = None if successor is None else cards.read_accepted(card_states.file_named(successor, cache))
     card_states.add(path, state, by=by, why=why, successor=in_its_place)
     _say_state(path)
 

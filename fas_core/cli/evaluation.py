@@ -158,6 +158,7 @@ def operating_point(
         by=by,
         note=note,
     )
+    card = cards.signed(card)
     if out is not None:
         cards.write(card, out)
     _say_card(card, as_json)
@@ -188,14 +189,18 @@ def _costs(
 
 
 def _check_card(path: Path, cache: Path, as_json: bool) -> None:
+    from fas_core.access import keys
     from fas_core.deciding import card as cards
 
     card = cards.read(path)
+    if keys.trusted() is not None:
+        cards.require_accepted(card, str(path))
     differences = cards.differences(card, cards.run_of(card, cache))
     if as_json:
-        print_json({"card": str(path), "differences": differences})
+        print_json({"card": str(path), "differences": differences, "signature": card.standing.words})
     else:
-        same = f"{path}: everything is as it was: threshold {card.threshold}, rule {card.rule}."
+        signed = card.standing.words
+        same = f"{path}: everything is as it was: threshold {card.threshold}, rule {card.rule}; the card is {signed}."
         print("\n".join(differences) or same)
     if differences:
         sys.exit(1)
@@ -242,7 +247,7 @@ def certify(
     chosen = [plans.plan(name) for name in plan]
     if sum(given is not None for given in (threshold, rule, operating_point)) > 1:
         raise BadInputError("Give one of --threshold, --rule and --operating-point: each says what the threshold is.")
-    point = None if operating_point is None else cards.read_untouched(operating_point)
+    point = None if operating_point is None else cards.read_accepted(operating_point)
     decided, run = _decided(source, cache, score, level, fail_closed, point)
     by = op.rule(rule or str(op.DEFAULT) if threshold is None else f"threshold={threshold!r}")
     judged = (
@@ -315,7 +320,7 @@ def predict(
     from fas_core.deciding import card as cards
     from fas_core.deciding import card_states
 
-    card = cards.read(operating_point)
+    card = cards.read_accepted(operating_point)
     about = _applied(operating_point, card, card_states.in_force(operating_point, card, cache), although_withdrawn)
     if scores is not None:
         if image:
@@ -356,7 +361,7 @@ def _applied(path: Path, card: Card, history: History, although_withdrawn: bool)
         )
     say(
         f"Card {card.sha256[:12]} ({path.name}), {history.state}: {card.run_name} ({card.run[:6]}), {card.score} per "
-        f"{card.level}, threshold {threshold_text(card.threshold)}."
+        f"{card.level}, threshold {threshold_text(card.threshold)}; {card.standing.words}."
     )
     warnings = [] if history.state == APPROVED else [f"{path} is {history.in_words}."]
     if history.state == SUPERSEDED:
@@ -366,7 +371,8 @@ def _applied(path: Path, card: Card, history: History, although_withdrawn: bool)
     for warning in warnings:
         say(f"Warning: {warning}")
     named = {"run": card.run, "run_name": card.run_name, "score": card.score, "threshold": card.threshold}
-    return {"sha256": card.sha256, "state": history.state, **named, "warnings": warnings}
+    signed = {"signature": card.standing.words}
+    return {"sha256": card.sha256, "state": history.state, **named, **signed, "warnings": warnings}
 
 
 def _unlike(card: Card, cache: Path, values: NDArray[np.float64]) -> str:
@@ -455,7 +461,7 @@ def report_on(
     from fas_core.runs import store
 
     chosen = store.open_run(cache, run)
-    card = None if operating_point is None else cards.read_untouched(operating_point)
+    card = None if operating_point is None else cards.read_accepted(operating_point)
     judged_by, by = score or (card.score if card is not None else only_score(chosen, run)), op.rule(rule)
     systems = [System(chosen, judged_by), *(_system(cache, text, judged_by) for text in compare_with or [])]
     on = choose_on or dev_subsets(chosen.subsets)

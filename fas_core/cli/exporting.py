@@ -49,7 +49,7 @@ def export(
         out,
         images=images,
         hides_faces=pixelate,
-        card=None if operating_point is None else cards.read_untouched(operating_point),
+        card=None if operating_point is None else cards.read_accepted(operating_point),
         rule=op.DEFAULT if rule is None else op.rule(rule),
     )
     for line in words:

@@ -21,6 +21,7 @@ from fas_core.cli import (
     evaluation,
     exporting,
     figures,
+    keys,
     runs,
     scores,
     server,
@@ -49,6 +50,7 @@ runs_app = typer.Typer(invoke_without_command=True)
 runs_app.callback()(runs.list_runs)
 decisions_app = typer.Typer(help="Runs that were approved or refused.", invoke_without_command=True)
 decisions_app.callback()(decisions.list_decisions)
+keys_app = typer.Typer(help="Keys that sign results, and those that are trusted.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 app.add_typer(scores_app, name="scores")
 
@@ -92,6 +94,13 @@ app.add_typer(decisions_app, name="decisions")
 decisions_app.command("list")(decisions.list_decisions)
 decisions_app.command("add")(decisions.add_decision)
 app.command("audit")(audit.audit)
+app.add_typer(keys_app, name="keys")
+keys_app.command("new")(keys.new_key)
+keys_app.command("show")(keys.show_key)
+keys_app.command("list")(keys.list_keys)
+keys_app.command("trust")(keys.trust_key)
+keys_app.command("untrust")(keys.untrust_key)
+keys_app.command("sign")(keys.sign)
 app.command("report")(evaluation.report_on)
 app.command("figures")(figures.figures)
 app.command("export")(exporting.export)

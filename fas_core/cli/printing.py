@@ -123,6 +123,8 @@ def print_verified(entry: Verified) -> None:
         state += f", {len(entry.repaired)} repaired"
     if entry.missing:
         state += f", {len(entry.missing)} shards not made yet"
+    if entry.signature:
+        state += f", {entry.signature}"
     print(f"{entry.run} {entry.name or ''}".rstrip() + f": {state}")
     for listed, prefix in ((entry.damage, ""), (entry.repaired, "repaired: ")):
         for damage in listed:
@@ -209,6 +211,7 @@ def print_card(card: Card) -> None:
     chosen_on = ", ".join(card.chosen_on) or "nothing: set by hand"
     print(f"{card.run_name}, {card.score} per {card.level}: threshold {card.threshold}")
     print(f"Rule {card.rule}, chosen on {chosen_on}. At or above the threshold is an attack.")
+    print(f"The card is {card.standing.words}.")
     if card.costs is not None:
         print(f"Costs: {card.costs.in_words}.")
     cells = {f"chosen: {chosen_on}": card.chosen} if card.chosen else {}

@@ -153,7 +153,10 @@ def verify(
     repair: Annotated[bool, typer.Option("--repair", help="Compute damaged shards anew.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Reads every byte of Runs against its checksum; status 2 on damage. Example: `fas verify small_dcvae --repair`"""
+    """Reads every byte of Runs against its checksum, and their signatures; status 2 on damage.
+
+    Example: `fas verify small_dcvae --repair`
+    """
     from fas_core import progress
     from fas_core.runs import store
     from fas_core.runs.upkeep import folders_to_verify, shard_folders, verified
@@ -178,6 +181,8 @@ def verify(
     if any(entry.damage for entry in entries):
         remedy = "Damage remains: see the list." if repair else "Compute damaged shards anew: fas verify --repair"
         raise BadInputError(" ".join(reasons) or remedy)
+    if refusals := [entry.refusal for entry in entries if entry.refusal]:
+        raise BadInputError(" ".join(refusals[:3]) + (f" And {len(refusals) - 3} more." if len(refusals) > 3 else ""))
 
 
 def prune(

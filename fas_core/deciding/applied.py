@@ -168,7 +168,7 @@ def of_scores(frozen: Card, rows: pd.DataFrame, whose: str = "The file") -> Outc
 
     Raises BadInputError where the card was changed, and where the rows do not name what the card decides on.
     """
-    card.require_untouched(frozen, "The card")
+    card.require_accepted(frozen, "The card")
     frames, scores = grouped(rows, frozen.level, whose), rows[scorefile.SCORE].to_numpy(np.float64)
     values = frames.summed_up(scores)
     called = np.ones(len(values), np.bool_)

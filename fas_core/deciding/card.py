@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 
 from fas_core import documents, metrics, scores
+from fas_core.access import keys
+from fas_core.access.keys import Signature, Standing
 from fas_core.data.names import fresh_subsets
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
@@ -42,7 +44,8 @@ VERSION = 1
 DIRECTION = "higher = more attack-like; a score at or above the threshold is an attack"
 _DECIDED = ("run_digest", "score", "level", "fail_closed", "rule", "costs", "threshold", "chosen_on", "reported_on")
 _LAXER = (0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)  # limits to be offered
-_SAID = ("created", "by", "note", "sha256")  # what people say, and the seal: nothing that can be computed again
+_SAID = ("created", "by", "note", "sha256", "signature")  # by people, and the seal: nothing to be computed again
+KIND = "card"  # of what is signed
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,8 @@ class Card:
     created: str  # ISO 8601
     by: str
     note: str
-    sha256: str = ""  # the seal: of all the rest
+    sha256: str = ""  # the seal: of all the rest but the signature, which is over the seal
+    signature: Signature | None = None
 
     def as_json(self) -> Json:
         """The document, from whose fields the seal is computed."""
@@ -128,6 +132,7 @@ class Card:
             raise BadInputError(f"{where} has no 'sha256'.")
         frozen = documents.read_as(cls, content | {"trade_offs": content.get("trade_offs") or None}, where)
         documents.require_date(frozen.created, where, "created")
+        _require_finite(frozen, where)
         return frozen
 
     @property
@@ -161,8 +166,8 @@ class Card:
 
     @property
     def seal(self) -> str:
-        """The SHA-256 of the document without its seal."""
-        plain = {name: value for name, value in self.as_json().items() if name != "sha256"}
+        """The SHA-256 of the document without its seal and signature."""
+        plain = {name: value for name, value in self.as_json().items() if name not in ("sha256", "signature")}
         return hashlib.sha256(json.dumps(plain, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
     @property
@@ -171,7 +176,12 @@ class Card:
         return self.sha256 == self.seal
 
     def sealed(self) -> Card:
-        return replace(self, sha256=self.seal)
+        return replace(self, sha256=self.seal, signature=None)
+
+    @property
+    def standing(self) -> Standing:
+        """Whether it is signed, by whom, and whether it is accepted here."""
+        return keys.standing(KIND, self.seal, self.signature)
 
 
 def card(
@@ -372,6 +382,8 @@ def differences(before: Card, run: Run) -> list[str]:
     Rates and thresholds count as equal to nine digits: other processors sum in another order.
     """
     seal = [] if before.is_untouched else ["sha256: the card was changed after it was written"]
+    if before.standing.kind == keys.CHANGED:
+        seal.append("signature: the card was changed after it was signed")
     now = card(
         run,
         before.score,
@@ -476,7 +488,10 @@ def write(frozen: Card, path: Path) -> Path:
 
 
 def cards(cache: Path) -> tuple[list[tuple[Path, Card]], list[str]]:
-    """The cards of a cache folder with their files, newest first, and what is wrong with other files."""
+    """The cards of a cache folder with their files, newest first, and what is wrong with other files.
+
+    Also those that are not accepted here, as `Card.standing` says.
+    """
     by_file, problems = [], []
     for path in sorted(folder(cache).glob("*.json"), reverse=True):
         try:
@@ -501,17 +516,43 @@ def read(path: Path) -> Card:
     return Card.from_json(content, str(path))
 
 
-def read_untouched(path: Path) -> Card:
-    """A card from its file. Raises BadInputError where it is none, or was changed after it was written."""
+def read_accepted(path: Path) -> Card:
+    """A card from its file. Raises BadInputError where it is none, and as `require_accepted`."""
     frozen = read(path)
-    require_untouched(frozen, str(path))
+    require_accepted(frozen, str(path))
     return frozen
 
 
+def require_accepted(frozen: Card, where: str) -> None:
+    """Raises BadInputError for a card on which no decision may rest here: it was changed, its threshold is no number,
+    or trusted keys are set and none of them has signed it."""
+    require_untouched(frozen, where)
+    if refusal := frozen.standing.refusal(where, "fas keys sign CARD"):
+        raise BadInputError(refusal)
+
+
 def require_untouched(frozen: Card, where: str) -> None:
-    """Raises BadInputError for a card that was changed after it was written: no decision may rest on it."""
+    """Raises BadInputError for a card that was changed after it was written or signed, whoever may be trusted."""
+    _require_finite(frozen, where)
     if not frozen.is_untouched:
         raise BadInputError(f"{where} was changed after it was written. Make it anew with 'fas threshold'.")
+    if frozen.standing.kind == keys.CHANGED:
+        raise BadInputError(frozen.standing.refusal(where, ""))
+
+
+def _require_finite(frozen: Card, where: str) -> None:
+    """Raises BadInputError for a threshold that every score, or none, is at or above."""
+    if not math.isfinite(frozen.threshold):
+        raise BadInputError(
+            f"{where}: its threshold {frozen.threshold} is no finite number: nothing can be decided by it. Make it "
+            "anew with 'fas threshold'."
+        )
+
+
+def signed(frozen: Card) -> Card:
+    """It with the signature of the user's key; as it is where there is no key. See `keys.signed` for errors."""
+    signature = keys.signed(KIND, frozen.seal)
+    return frozen if signature is None else replace(frozen, signature=signature)
 
 
 def run_of(frozen: Card, cache: Path) -> Run:

@@ -6,7 +6,9 @@
 
 A card itself never changes. Each decision about it is a line of JSON in a file beside it, `op.events.jsonl` of
 `op.json`. Every line holds the seal of the line before it, the first the card's: one that was changed, or taken out of
-their middle, is found.
+their middle, is found; so is one from the end, where this user has made it. Decisions are signed as cards are, and
+where trusted keys are set, only those that one of them has signed count. A signature that comes later has a line of its
+own.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fas_core import documents
+from fas_core.access import ends, keys
+from fas_core.access.keys import Signature, Standing
 from fas_core.deciding import card
 from fas_core.deciding.card import Card
 from fas_core.documents import Json
@@ -35,6 +39,7 @@ NEXT = {  # what may follow on a state
     WITHDRAWN: (),
 }
 LONGEST_WHY, LONGEST_NAME = 2000, 100  # characters
+_KIND = "decision about a card"  # of what is signed
 SUPERSEDE, KEEP = BESIDE = ("supersede", "keep")  # what becomes of other approved cards of the same Run and score
 
 
@@ -48,12 +53,18 @@ class Event:
     when: str  # UTC, ISO 8601
     successor: str  # the seal of the card in its place, where it was superseded; else ""
     previous: str  # the seal of the event before, or of the card
-    sha256: str = ""  # the seal: of all the rest
+    sha256: str = ""  # the seal: of all the rest but the signature, which is over the seal
+    signature: Signature | None = None
 
     @property
     def seal(self) -> str:
-        plain = {name: value for name, value in asdict(self).items() if name != "sha256"}
+        plain = {name: value for name, value in asdict(self).items() if name not in ("sha256", "signature")}
         return hashlib.sha256(json.dumps(plain, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+    @property
+    def standing(self) -> Standing:
+        """Whether it is signed, by whom, and whether it counts here."""
+        return keys.standing(_KIND, self.seal, self.signature)
 
 
 @dataclass(frozen=True)
@@ -90,26 +101,35 @@ def require_undecided(path: Path) -> None:
 
 
 def history(path: Path, frozen: Card) -> History:
-    """What was decided about the card in a file. Raises BadInputError where that was changed afterwards."""
+    """What was decided about the card in a file. Raises BadInputError where that was changed afterwards, and where
+    trusted keys are set and a decision is signed by none of them."""
+    return _counting(_text(path), frozen, file_of(path))
+
+
+def _text(path: Path) -> str:
     try:
         with opened_file(file_of(path)) as file:
-            text = file.read().decode()
+            return file.read().decode()
     except FileNotFoundError:
-        text = ""
+        return ""
     except (OSError, UnicodeDecodeError) as error:
         raise BadInputError(f"{file_of(path)} cannot be read: {error}.") from error
-    return _parsed(text, frozen, file_of(path))
 
 
 def add(path: Path, state: str, *, by: str = "", why: str, successor: Card | None = None) -> Event:
     """Adds a decision about the card in a file, and returns it when the disk has it.
 
     `by`: the login name where it is empty. `successor`: the card in its place, needed to supersede one and only then.
-    Raises BadInputError where the card or what was decided before was changed, where the state does not follow on that
-    of the card, and without a reason.
+    It is signed where the user has a key. Raises BadInputError where the card or what was decided before was changed,
+    where the state does not follow on that of the card, without a reason, and where what is to decide from here on is
+    not accepted (`card.require_accepted`).
     """
     frozen = card.read(path)
     card.require_untouched(frozen, str(path))
+    if state == APPROVED:
+        card.require_accepted(frozen, str(path))
+    if successor is not None:
+        card.require_accepted(successor, "The card in its place")
     if not why.strip():
         raise BadInputError("A decision about a card needs a reason: --why 'in words'.")
     if (successor is not None) != (state == SUPERSEDED):
@@ -119,15 +139,19 @@ def add(path: Path, state: str, *, by: str = "", why: str, successor: Card | Non
     said = (by.strip()[:LONGEST_NAME] or _login(), why.strip()[:LONGEST_WHY])
     try:
         with end_of(file_of(path)) as end:  # nobody else decides meanwhile
-            before = _parsed(end.text(), frozen, file_of(path))
+            before = _counting(end.text(), frozen, file_of(path))
             if state not in NEXT[before.state]:
                 may = " or ".join(NEXT[before.state]) or "nothing any more: make a new card"
                 raise BadInputError(f"{path} is {before.in_words}. It can become {may}.")
             previous = before.events[-1].sha256 if before.events else frozen.sha256
             now = datetime.now(UTC).isoformat(timespec="seconds")
             event = Event(state, *said, now, "" if successor is None else successor.sha256, previous)
-            sealed = replace(event, sha256=event.seal)
-            end.write_line(json.dumps(asdict(sealed), ensure_ascii=False))
+            sealed = replace(event, sha256=event.seal, signature=keys.signed(_KIND, event.seal))
+            if refusal := sealed.standing.refusal("This decision", keys.BY_WHOM):
+                raise BadInputError(refusal)
+            written = {name: value for name, value in asdict(sealed).items() if value is not None}
+            end.write_line(json.dumps(written, ensure_ascii=False))
+            ends.note(file_of(path), frozen.sha256, sealed.sha256)
     except OSError as error:
         raise BadInputError(
             f"The decision cannot be kept in {file_of(path)}: {error.strerror or error}. Make the folder writable."
@@ -135,17 +159,59 @@ def add(path: Path, state: str, *, by: str = "", why: str, successor: Card | Non
     return sealed
 
 
+def sign(path: Path) -> list[str]:
+    """Signs the card in a file, and the decisions about it that are not signed by a key that is known here.
+
+    Returns what was signed, in words. Raises BadInputError without a key, and where anything of it was changed.
+    """
+    frozen = card.read(path)
+    card.require_untouched(frozen, str(path))
+    signed = []
+    if not frozen.standing.is_known:
+        card.write(replace(frozen, signature=keys.signature(card.KIND, frozen.seal)), path)
+        signed.append(f"card {path.stem}")
+    if not file_of(path).exists():
+        return signed
+    with end_of(file_of(path)) as end:
+        for event in _parsed(end.text(), frozen, file_of(path)).events:
+            if event.standing.kind == keys.CHANGED:
+                raise BadInputError(event.standing.refusal(f"A decision in {file_of(path)}", ""))
+            if not event.standing.is_known:
+                line = {"signs": event.sha256, "signature": asdict(keys.signature(_KIND, event.seal))}
+                end.write_line(json.dumps(line, ensure_ascii=False))
+                signed.append(f"{event.state} by {event.by} on {event.when[:10]}")
+    return signed
+
+
+def _counting(text: str, frozen: Card, path: Path) -> History:
+    """As `_parsed`. Raises BadInputError as well where lines were taken from the end, and for a decision that does not
+    count here."""
+    said = _parsed(text, frozen, path)
+    ends.require(path, frozen.sha256, [event.sha256 for event in said.events])
+    for event in said.events:
+        what = f"The decision {event.state} by {event.by} on {event.when[:10]}, in {path},"
+        if refusal := event.standing.refusal(what, "fas keys sign CARD"):
+            raise BadInputError(refusal)
+    return said
+
+
 def _parsed(text: str, frozen: Card, path: Path) -> History:
+    """The decisions in the lines of a file. Raises BadInputError where one was changed, or taken from their middle."""
     events: list[Event] = []
     for line in text.splitlines():
         try:
             content = documents.parsed(line)
         except ValueError:  # half a line of a writer that was killed: it never came to be
             continue
-        names = [field.name for field in fields(Event)]
+        if isinstance(content, dict) and content.keys() == {"signs", "signature"}:
+            signature = documents.read_as(Signature, content["signature"], f"{path}: signature")
+            events = [replace(e, signature=signature) if e.sha256 == content["signs"] else e for e in events]
+            continue
+        names = [field.name for field in fields(Event) if field.name != "signature"]
         if not isinstance(content, dict) or any(not isinstance(content.get(name), str) for name in names):
             raise BadInputError(f"{path}: a line is no decision about a card. Bring the file back as it was.")
-        event = Event(**{name: content[name] for name in names})
+        said = {name: content.get(name) for name in (*names, "signature")}
+        event = documents.read_as(Event, said, str(path))
         expected = events[-1].sha256 if events else frozen.sha256
         state = events[-1].state if events else DRAFT
         if event.sha256 != event.seal or event.previous != expected or event.state not in NEXT[state]:
@@ -190,6 +256,7 @@ class Kept:
         )
         document = self.card.as_json()
         about = {name: document[name] for name in (*said, "by", "note")} | {"targets": document.get("targets")}
+        about["signature"] = self.card.standing.words
         return {"card": self.path.stem, "file": str(self.path), **about, **self.history.as_json()}
 
 
@@ -215,7 +282,11 @@ def in_force(path: Path, frozen: Card, cache: Path) -> History:
 
 
 def keep(frozen: Card, cache: Path) -> Path:
-    """Writes a card among those of a cache folder. Raises BadInputError where the same one is kept and in force."""
+    """Writes a card among those of a cache folder. Raises BadInputError where the same one is kept and in force, and
+    for one that is not accepted here."""
+    card.require_untouched(frozen, "The card")
+    if refusal := frozen.standing.refusal("The card", keys.BY_WHOM):
+        raise BadInputError(refusal)
     for other in kept(cache)[0]:
         if other.history.state in (DRAFT, APPROVED) and card.are_alike(frozen, other.card):
             raise BadInputError(
@@ -246,7 +317,7 @@ def approve(
     the same Run and score that are approved in the cache folder. Raises BadInputError as `add`, where there are such
     and nothing is said of them, and where the limit is missed.
     """
-    frozen = card.read_untouched(path)
+    frozen = card.read_accepted(path)
     with _alone(card.folder(cache)):  # nobody approves another one meanwhile
         others, said = approved_beside(frozen, cache), [why]
         if frozen.missed and not although_missed:

@@ -5,7 +5,8 @@
     decisions.kept(cache)
 
 A decision is a sealed JSON document in a file of its own, among those of `cache/decisions`. A later one about the same
-Run takes its place and holds its seal, so that one which was changed, or taken out of their middle, is found.
+Run takes its place and holds its seal, so that one which was changed, or taken out of their middle, is found. Where
+trusted keys are set, those that none of them has signed are none.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fas_core import documents, texts
+from fas_core.access import keys
+from fas_core.access.keys import Signature, Standing
 from fas_core.data.names import readable
 from fas_core.deciding.card import Card
 from fas_core.documents import Json
@@ -37,7 +40,13 @@ VERSION = 1
 APPROVED, REFUSED = VERDICTS = ("approved", "refused")
 MOST_WORSE = 8  # rows of what got worse, of live faces and of attacks: about what the page Compare shows at once
 LONGEST_NAME, LONGEST_TEXT, MOST_CONDITIONS = 100, 2000, 20  # characters of a name, of a reason or condition
-_MADE = ("when", "supersedes", "sha256")  # what `keep` adds: two decisions that differ in nothing else are the same
+_KIND = "decision"  # of what is signed
+_MADE = (
+    "when",
+    "supersedes",
+    "sha256",
+    "signature",
+)  # what `keep` adds: two decisions that differ in nothing else are the same
 
 
 @dataclass(frozen=True)
@@ -167,11 +176,14 @@ class Decision:
     evidence: Evidence
     when: str = ""  # UTC, ISO 8601
     supersedes: str = ""  # the seal of the decision about the same Run whose place it takes; "" for the first
-    sha256: str = ""  # the seal: of all the rest
+    sha256: str = ""  # the seal: of all the rest but the signature, which is over the seal
+    signature: Signature | None = None
 
     def as_json(self) -> Json:
         """The document, from whose fields the seal is computed."""
         document = {f.name: getattr(self, f.name) for f in fields(self)} | {"evidence": self.evidence.as_json()}
+        if self.signature is None:
+            del document["signature"]
         safe: Json = json_safe(document)
         return safe
 
@@ -186,12 +198,20 @@ class Decision:
         documents.require_date(decision.when, where, "when")
         if decision.sha256 != decision.seal:
             raise BadInputError(f"{where} was changed after it was written. Bring the file back as it was.")
+        if refusal := decision.standing.refusal(where, f"decide anew; {keys.BY_WHOM}"):
+            raise BadInputError(refusal)
         return decision
 
     @property
     def seal(self) -> str:
-        """The SHA-256 of the document without its seal."""
-        return _sha256({name: value for name, value in self.as_json().items() if name != "sha256"})
+        """The SHA-256 of the document without its seal and signature."""
+        unsealed = {name: value for name, value in self.as_json().items() if name not in ("sha256", "signature")}
+        return _sha256(unsealed)
+
+    @property
+    def standing(self) -> Standing:
+        """Whether it is signed, by whom, and whether it counts here."""
+        return keys.standing(_KIND, self.seal, self.signature)
 
     @property
     def content(self) -> str:
@@ -387,7 +407,8 @@ def about(runs: Sequence[Run]) -> list[Kept]:
 def keep(decision: Decision, cache: Path) -> Decision:
     """Seals a draft and writes it among the decisions of a cache folder, in the place of the latest about its Run.
 
-    Raises BadInputError where the same is kept already, and where the folder cannot be written.
+    It is signed where the user has a key. Raises BadInputError where the same is kept already, where it would not be
+    accepted here, and where the folder cannot be written.
     """
     try:
         with end_of(folder(cache) / ".lock"):  # nobody else decides meanwhile
@@ -405,7 +426,9 @@ def keep(decision: Decision, cache: Path) -> Decision:
             dated = replace(
                 decision, when=datetime.now(UTC).isoformat(timespec="microseconds"), supersedes=next(iter(of_run), "")
             )
-            sealed = replace(dated, sha256=dated.seal)
+            sealed = replace(dated, sha256=dated.seal, signature=keys.signed(_KIND, dated.seal))
+            if refusal := sealed.standing.refusal("This decision", keys.BY_WHOM):
+                raise BadInputError(refusal)
             write(sealed, folder(cache))
     except OSError as error:
         raise BadInputError(

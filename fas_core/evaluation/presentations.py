@@ -142,7 +142,9 @@ class Presentations:
     def part(self, chosen: NDArray[np.bool_]) -> Presentations:
         """Some presentations by themselves, (m,) booleans; their frames are not looked at any more."""
         rows, n = self.rows[chosen].reset_index(drop=True), int(chosen.sum())
-        return Presentations(Grouping(self.level, rows, np.arange(n), n), self.values[chosen])
+        alone = np.arange(n)
+        frames = Frames(self.of.frames.level, alone, alone)
+        return Presentations(Grouping(frames, rows, n), self.values[chosen], self.is_short[chosen])
 
     def score_set(self, subsets: Sequence[str] | None = None) -> ScoreSet:
         """The presentations of some subsets, of all by default, as one sorted set of scores; injections apart in it."""

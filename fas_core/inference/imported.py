@@ -27,7 +27,7 @@ from fas_core.files import file_sha256, make_folder, require_writable
 from fas_core.inference import arrays
 from fas_core.inference.arrays import INPUTS, LATENTS, RECONSTRUCTIONS, Named, Numbers, Rows
 from fas_core.progress import task
-from fas_core.runs import scorecolumns, store
+from fas_core.runs import scorecolumns, signatures, store
 from fas_core.runs.store import Run, RunInfo
 from fas_core.texts import plain_column
 
@@ -394,6 +394,7 @@ def _write(cache: Path, info: RunInfo, plan: Plan, columns: Scores) -> None:
                     rows = of_subset[number * info.shard_size : (number + 1) * info.shard_size]
                     store.write_shard(folder / subset / shard, **_shard(plan, columns, rows))
                     progress.advance(len(rows))
+        signatures.sign(store.opened(folder))
         try:
             folder.rename(store.runs_folder(cache) / info.run)
         except OSError:

@@ -38,7 +38,7 @@ from fas_core.models.building import VariationalAutoencoder
 from fas_core.models.input import Input
 from fas_core.models.onnx_model import OnnxModel, Told
 from fas_core.progress import task
-from fas_core.runs import store
+from fas_core.runs import signatures, store
 from fas_core.runs.lock import claimed
 from fas_core.training import checkpoint, devices
 from fas_core.training.devices import ONNX, PRECISIONS
@@ -231,7 +231,10 @@ def write_runs(
         total = sum(len(work.rows) for work in missing)
         with task(stage, total, job_file=job_file, stage="cache") as progress:
             engine.write(plan, all_loaded, missing, progress.advance)
-        return [store.opened(store.create(cache, target.info)) for target in targets]
+        runs = [store.opened(store.create(cache, target.info)) for target in targets]
+        for i in {i for work in missing for i in work.targets}:
+            signatures.sign(runs[i])
+        return runs
 
 
 def _precisions(

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from fas_core import metrics, scores
+from fas_core.access import keys
 from fas_core.data import images, measures
 from fas_core.data.names import ATTACK, BONA_FIDE
 from fas_core.deciding import card
@@ -22,6 +23,7 @@ from fas_core.evaluation import levels
 from fas_core.evaluation.levels import FRAME
 from fas_core.inference import infer, preparing
 from fas_core.inference.infer import Ready
+from fas_core.runs import signatures
 from fas_core.runs.store import Run
 from fas_core.training import checkpoint, devices
 
@@ -138,7 +140,7 @@ def verdicts(
     `every`: seconds from one image to the next, for cards whose level counts seconds.
     Raises BadInputError where the card was changed, its Run is gone or has changed, or its checkpoint is not there.
     """
-    card.require_untouched(frozen, "The card")
+    card.require_accepted(frozen, "The card")
     of_level = levels.level(frozen.level)
     together = None if of_level.unit == FRAME else levels.in_given_order(len(paths), of_level, every)
     run = card.run_of(frozen, cache)
@@ -146,6 +148,7 @@ def verdicts(
         raise BadInputError(
             f"Run {run.info.name} has changed since the card was made. Check it: fas threshold --check."
         )
+    _require_same_model(frozen, run)
     if joined := run.joined.get(scores.base_of(frozen.score)):
         raise BadInputError(
             f"The card is of '{frozen.score}', which was joined from {joined.source}: the model does not give it. "
@@ -175,6 +178,19 @@ def verdicts(
     value, is_short = float(together.summed_up(values)[0]), bool(together.is_short(values)[0])
     failed = [f"{path}: {reason}" for path, reason in zip(paths, reasons, strict=True) if reason]
     return [_verdict(tuple(paths), value, frozen, "; ".join(failed), is_short=is_short)]
+
+
+def _require_same_model(frozen: Card, run: Run) -> None:
+    """Raises BadInputError where run.json, which is no part of the Run's digest, names another model than the card."""
+    standing = signatures.standing(run)
+    if standing.kind == keys.CHANGED:
+        raise BadInputError(standing.refusal(f"Run {run.info.name}", f"fas keys sign {run.id}"))
+    for what in ("checkpoint_sha256", "preprocessing", "precision"):
+        if (getattr(frozen, what) or "") != getattr(run.info, what):
+            raise BadInputError(
+                f"Run {run.info.name} has another {what.partition('_')[0]} than when the card was made. Bring its "
+                "run.json back as it was, or make the card anew with 'fas threshold'."
+            )
 
 
 def _verdict(paths: tuple[Path, ...], value: float, frozen: Card, reason: str, *, is_short: bool = False) -> Verdict:

@@ -74,6 +74,7 @@ def page(card: Card, run: Run | None, history: History | None = None) -> str:
         approver = next((event.by for event in history.events if event.state == APPROVED), "")
         said = {
             event.state: f"by {event.by or '–'}{_same_person(card, event)}, {event.when[:10]}: {_short(event.why)}"
+            + (f" ({event.standing.words})" if event.signature else "")
             for event in history.events
         }
         second.append(section("Decisions about this card", facts(said)))
@@ -171,7 +172,9 @@ def _things(card: Card) -> str:
 
 def _who(card: Card) -> str:
     by = f" by {card.by}" if card.by else ""
-    return f"Decided on {card.created.replace('T', ' ')}{by}. Not a certificate: no test laboratory was involved."
+    signed = card.standing.words
+    when = card.created.replace("T", " ")
+    return f"Decided on {when}{by}; {signed}. Not a certificate: no test laboratory was involved."
 
 
 # ---------------------------------------------------------------------------------------------- page 1: the decision
@@ -456,7 +459,7 @@ def _provenance(card: Card) -> dict[str, str]:
         **model,
         "Data": data_words(card.manifest, card.manifest_sha256),
         "Formats": f"of the Run {card.format_version}, of the card {card.version}",
-        "Seal of the card": card.sha256,
+        "Seal of the card": f"{card.sha256}, {card.standing.words}",
         "Check": "fas threshold --check CARD.json",
     }
 

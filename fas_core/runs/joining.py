@@ -22,7 +22,7 @@ from fas_core.data.names import ATTACK, BONA_FIDE
 from fas_core.errors import BadInputError
 from fas_core.files import atomic_file
 from fas_core.metrics import roc_auc, score_set
-from fas_core.runs import scorecolumns, scorefile, scorelists, store
+from fas_core.runs import scorecolumns, scorefile, scorelists, signatures, store
 from fas_core.runs.lock import claimed
 from fas_core.runs.store import JOINED, JoinedScore, Run
 from fas_core.texts import plain_column
@@ -135,12 +135,16 @@ def join(run: Run, values: Mapping[str, NDArray[np.float64]], higher: Mapping[st
         sha256 = hashlib.sha256(content).hexdigest()
         missing = int(np.isnan(of_name).sum())
         entries[name] = JoinedScore(higher[name], source, path, len(content), sha256, run.shards_digest, missing)
+    is_known = signatures.standing(run).is_known
     with claimed([run.folder]):
         for path, content in tables.items():
             with atomic_file(run.folder / path) as temporary:
                 temporary.write_bytes(content)
         _keep(run.folder, entries)
-    return store.opened(run.folder)
+        grown = store.opened(run.folder)
+        if is_known:
+            signatures.sign(grown)
+    return grown
 
 
 def _keep(folder: Path, entries: Mapping[str, JoinedScore]) -> None:

@@ -44,7 +44,7 @@ from fas_core.data.names import (
 from fas_core.delivery import DELIVERY, delivery_problem, named_by_delivery, one_spelling_of_species
 from fas_core.errors import BadInputError
 from fas_core.files import read_table
-from fas_core.runs import scorelists
+from fas_core.runs import scorelists, signatures
 from fas_core.runs.lock import claimed
 from fas_core.runs.scorecolumns import directions
 from fas_core.runs.store import Run, RunInfo, create, opened, run_id, runs_folder, write_shard
@@ -637,7 +637,11 @@ def scores_only_run(cache: Path, name: str, table: pd.DataFrame, scores: Sequenc
         shard_size=max(ordered.values()),
     )
     with claimed([runs_folder(cache) / info.run]):
+        is_new = not (runs_folder(cache) / info.run / "run.json").exists()
         folder = create(cache, info)
         for subset in ordered:
             write_shard(folder / subset / "shard-00000", table[table["subset"] == subset].reset_index(drop=True))
-    return opened(folder)
+        run = opened(folder)
+        if is_new:
+            signatures.sign(run)
+    return run

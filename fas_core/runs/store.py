@@ -8,6 +8,7 @@
                                           failures.parquet   rows whose image gave no output, with the reason
                                           meta.json          sizes and checksums, written last
     cache/runs/<run>/joined.json, joined-*.parquet        scores that were joined to its samples later, and checksums
+    cache/runs/<run>/signature.json                       of who has made it, over all checksums
 
 A shard is complete or absent: it is filled in a folder of another name, brought to the disk and renamed. Names that
 begin with a dot are no content. Samples are joined by `sample_id`; a row number means nothing outside one opened Run.
@@ -57,6 +58,7 @@ CONTENTS = {  # what a Run may hold; each may be missing
     "losses": "losses",
 }
 JOINED = "joined.json"  # the scores of other systems that were joined to a Run
+SIGNATURE = "signature.json"  # by whoever has made the Run
 RUN_ID = re.compile("[0-9a-f]{12}")
 MOST_SHARDS, MOST_SAMPLES = 10**6, 10**9  # of a subset; what says more is damaged
 _OF_MACHINE = (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EPERM, errno.EAGAIN, errno.ESTALE)

@@ -13,9 +13,11 @@ from fas_core.data.manifest import Manifest
 from fas_core.data.manifest import read as read_manifest
 from fas_core.errors import BadInputError
 from fas_core.files import file_sha256
+from fas_core.runs import signatures
 from fas_core.runs.lock import claimed
 from fas_core.runs.store import (
     JOINED,
+    SIGNATURE,
     FileMeta,
     Place,
     Run,
@@ -51,6 +53,8 @@ class Verified:
     damage: Sequence[Damage]
     missing: Sequence[Place]  # see `Run.missing`
     repaired: Sequence[Damage] = ()
+    signature: str = ""  # how its signature stands, in words; "" of a Run whose run.json is damaged
+    refusal: str = ""  # why it is not accepted here; "" where it is
 
 
 def folders_to_verify(cache: Path) -> list[Path]:
@@ -105,7 +109,7 @@ def damage(run: Run) -> list[Damage]:
 def _damage(folder: Path, info: RunInfo | None, advance: Callable[[], object] = lambda: None) -> list[Damage]:
     """As `damage`. `info` None: the run.json is damaged, so that every shard may be part of the Run."""
     joined = {path.name: "" for path in folder.glob("joined*")} if info is None else _joined_files(folder)
-    parts = [path for path in files_in(folder) if path.name not in ("run.json", *joined)]
+    parts = [path for path in files_in(folder) if path.name not in ("run.json", SIGNATURE, *joined)]
     subsets = [path for path in parts if path.is_dir() and (info is None or path.name in info.subsets)]
     entries = [Damage(p.name, "", STRAY) for p in parts if p not in subsets]
     for shard in (shard for path in subsets for shard in files_in(path)):
@@ -134,7 +138,15 @@ def verified(folder: Path, advance: Callable[[], object] = lambda: None) -> Veri
         run = opened(folder)
     except BadInputError as error:
         return Verified(folder.name, None, [Damage("", "", str(error)), *_damage(folder, None, advance)], [])
-    return Verified(run.id, run.info.name, _damage(folder, run.info, advance), run.missing)
+    signed = signatures.standing(run)
+    return Verified(
+        run.id,
+        run.info.name,
+        _damage(folder, run.info, advance),
+        run.missing,
+        signature=signed.words,
+        refusal=signed.refusal(f"Run {run.info.name}", f"fas keys sign {run.id}"),
+    )
 
 
 def sources(run: Run) -> tuple[Path, Manifest]:

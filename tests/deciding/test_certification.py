@@ -185,14 +185,14 @@ def test_a_card_says_how_it_is_judged(tmp_path: Path) -> None:
     rows = pd.concat([table(subset="dev"), table()]).assign(sample_id=lambda t: [f"s{i}" for i in range(len(t))])
     run: store.Run = scores_only_run(tmp_path, "r", rows, ["score"], "")
     path = cards.write(cards.card(run, "score", rule("threshold=10"), ["dev"], ["test"], by="x"), tmp_path / "op.json")
-    point = cards.read_untouched(path)
+    point = cards.read_accepted(path)
     assert (point.run, point.score, point.level, point.threshold) == (run.id, "score", "frame", 10.0)
     at = at_card(point, presentations(run, scores.values(run, "score")))
     assert (at.threshold, at.reported_on, at.chosen_on) == (10.0, ("test",), ("dev",))
     assert at.sheet(plans.plan("ibeta-level-1")).bona_fide.n == 20
     path.write_text(path.read_text().replace('"threshold": 10.0', '"threshold": 11.0'))
     with pytest.raises(BadInputError, match="was changed after it was written"):
-        cards.read_untouched(path)
+        cards.read_accepted(path)
 
 
 def test_nothing_is_said_to_be_certified(tmp_path: Path) -> None:

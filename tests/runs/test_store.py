@@ -272,7 +272,8 @@ def test_one_changed_bit_is_found(tiny_cache: Path, file: str) -> None:
     expected = Damage("live", "shard-00000", f"{file} does not match its checksum")
     assert damage(run) == [expected]
     assert asdict(verified(run.folder)) == {
-        "run": run.id, "name": "a", "damage": [vars(expected)], "missing": [], "repaired": ()
+        "run": run.id, "name": "a", "damage": [vars(expected)], "missing": [], "repaired": (),
+        "signature": "unsigned", "refusal": ""
     }  # fmt: skip
 
 
