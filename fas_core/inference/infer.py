@@ -201,18 +201,7 @@ def write_runs(
     chosen = data.only(subsets).subset_names() if subsets else data.subset_names()
     all_loaded = [loaded(path, told) for path in checkpoints]
     device = engine.checked_device(_device_for(all_loaded, device, precision), precision)
-    given = {each.model.input: each.path.name for each in all_loaded}
-    if len(given) > 1:
-        wanted = "; ".join(f"{name}: {each.words}" for each, name in given.items())
-        raise BadInputError(f"The checkpoints expect different images ({wanted}). Cache them with one command each.")
-    for each in all_loaded:
-        clashing = sorted(set(data.rows.columns) & ({*each.form.losses, "is_constant", "reason", TRAINING_USE}))
-        if clashing:
-            raise BadInputError(f"{data.source}: column '{clashing[0]}' has the name of a score. Rename the column.")
-    videos.require_frames(data)
-    modalities.the_one(data)
-    if not any(path.is_file() for path in data.image_paths()):
-        raise BadInputError(f"{data.source}: none of its {len(data)} images is there, e.g. {data.image_paths()[0]}.")
+    _require_fitting(all_loaded, data)
     require_writable(cache)
 
     n = int(data.rows["subset"].isin(chosen).sum())
@@ -224,7 +213,7 @@ def write_runs(
         info = run_info(each, data, settled)
         targets.append(Target(each.path.absolute(), info, store.runs_folder(cache.absolute()) / info.run))
     all_loaded = [computed_in(settled, each, cache) for each, settled in pairs]
-    plan = Plan(targets, cache.absolute(), data.root.absolute(), _folders(data), next(iter(given)), device)
+    plan = Plan(targets, cache.absolute(), data.root.absolute(), _folders(data), pairs[0][0].model.input, device)
     stage = f"Caching {', '.join(target.info.name for target in targets)}"
     with claimed([target.folder for target in targets]):
         missing = list(_missing(targets, chosen, data))
@@ -235,6 +224,22 @@ def write_runs(
         for i in {i for work in missing for i in work.targets}:
             signatures.sign(runs[i])
         return runs
+
+
+def _require_fitting(checkpoints: Sequence[Loaded], data: Manifest) -> None:
+    """Raises BadInputError where checkpoints want different images, or the manifest is not what any can be run on."""
+    given = {each.model.input: each.path.name for each in checkpoints}
+    if len(given) > 1:
+        wanted = "; ".join(f"{name}: {each.words}" for each, name in given.items())
+        raise BadInputError(f"The checkpoints expect different images ({wanted}). Cache them with one command each.")
+    for each in checkpoints:
+        clashing = sorted(set(data.rows.columns) & ({*each.form.losses, "is_constant", "reason", TRAINING_USE}))
+        if clashing:
+            raise BadInputError(f"{data.source}: column '{clashing[0]}' has the name of a score. Rename the column.")
+    videos.require_frames(data)
+    modalities.the_one(data)
+    if not any(path.is_file() for path in data.image_paths()):
+        raise BadInputError(f"{data.source}: none of its {len(data)} images is there, e.g. {data.image_paths()[0]}.")
 
 
 def _precisions(
