@@ -83,7 +83,9 @@ def compare(
 
 
 def _say_cautions(of: Several) -> None:
-    """Each once, though several pairs share a Run."""
+    """Each once, though several pairs share a Run; then whose scores have another sign than where they are from."""
+    from fas_core import scores
+
     called = {
         system.run.id: name.removesuffix(f", {system.score}") for system, name in zip(of.systems, of.names, strict=True)
     }
@@ -93,6 +95,9 @@ def _say_cautions(of: Several) -> None:
         for of_run, caution in pair.cautions
     ):
         say(said)
+    for (run, score), name in zip(of.systems, of.names, strict=True):
+        if words := scores.sign_words(run, score):
+            say(f"Note: {name}: {words}")
 
 
 def systems_of(

@@ -57,7 +57,7 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Metrics per score and subset. Example: `fas evaluate small_dcvae --score rec --level 'video mean'`"""
-    from fas_core import files
+    from fas_core import files, scores
     from fas_core.evaluation import run_metrics
     from fas_core.reports import papers
     from fas_core.runs import store
@@ -67,9 +67,10 @@ def evaluate(
     opened = store.open_run(cache, run)
     of_run = run_metrics.evaluated(opened, score, subset, level, fail_closed=fail_closed, thresholds=threshold or ())
     if as_json:
-        return print_json(of_run.as_json())
+        return print_json(of_run.as_json() | {"negated": [n for n in of_run.scores if scores.is_negated(opened, n)]})
     for warning in of_run.warnings:
         say(f"Warning: {warning.message}")
+    say_notes(filter(None, (scores.sign_words(opened, name) for name in of_run.scores)))
     if as_csv:
         return print(files.csv(papers.numbers(of_run)).decode(), end="")
     if as_latex:
@@ -161,11 +162,14 @@ def operating_point(
     card = cards.signed(card)
     if out is not None:
         cards.write(card, out)
-    _say_card(card, as_json)
+    _say_card(card, chosen, as_json)
 
 
-def _say_card(card: Card, as_json: bool) -> None:
+def _say_card(card: Card, run: Run, as_json: bool) -> None:
     """Its warnings, then the card."""
+    from fas_core import scores
+
+    say_notes(filter(None, [scores.sign_words(run, card.score)]))
     for warning in card.warnings or ():
         say(f"{'Optimistic' if warning.kind == 'optimistic' else 'Warning'}: {warning.message}")
     print_json(card.as_json()) if as_json else print_card(card)
@@ -189,13 +193,16 @@ def _costs(
 
 
 def _check_card(path: Path, cache: Path, as_json: bool) -> None:
+    from fas_core import scores
     from fas_core.access import keys
     from fas_core.deciding import card as cards
 
     card = cards.read(path)
     if keys.trusted() is not None:
         cards.require_accepted(card, str(path))
-    differences = cards.differences(card, cards.run_of(card, cache))
+    run = cards.run_of(card, cache)
+    differences = cards.differences(card, run)
+    say_notes(filter(None, [scores.sign_words(run, card.score)]))
     if as_json:
         print_json({"card": str(path), "differences": differences, "signature": card.standing.words})
     else:
@@ -286,7 +293,9 @@ def _decided(
     run = store.open_run(cache, source)
     if point is not None and run.id != point.run:
         raise BadInputError(f"The card is of Run {point.run}, and {source} is Run {run.id}: give that, or --threshold.")
-    values = scores.values(run, score or only_score(run, source))
+    decided_by = score or only_score(run, source)
+    values = scores.values(run, decided_by)
+    say_notes(filter(None, [scores.sign_words(run, decided_by)]))
     chosen = level or usual_level(presentations.levels(run))
     return presentations.presentations(run, values, chosen, fail_closed=fail_closed), run
 
@@ -321,7 +330,8 @@ def predict(
     from fas_core.deciding import card_states
 
     card = cards.read_accepted(operating_point)
-    about = _applied(operating_point, card, card_states.in_force(operating_point, card, cache), although_withdrawn)
+    history = card_states.in_force(operating_point, card, cache)
+    about = _applied(operating_point, card, history, cache, although_withdrawn)
     if scores is not None:
         if image:
             raise BadInputError(f"Name images or --scores {scores}, not both: images are scored by the card's model.")
@@ -346,11 +356,13 @@ def predict(
         print(f"{', '.join(map(str, verdict.images))}: {verdict.called}, {score}{why}")
 
 
-def _applied(path: Path, card: Card, history: History, although_withdrawn: bool) -> dict[str, object]:
+def _applied(path: Path, card: Card, history: History, cache: Path, although_withdrawn: bool) -> dict[str, object]:
     """Says which card is applied and what speaks against it; the same for JSON.
 
     Raises BadInputError for a card that was withdrawn, unless that is asked for.
     """
+    from fas_core import scores
+    from fas_core.deciding import applied
     from fas_core.deciding.card_states import APPROVED, SUPERSEDED, WITHDRAWN
     from fas_core.evaluation.words import threshold_text
 
@@ -370,23 +382,37 @@ def _applied(path: Path, card: Card, history: History, although_withdrawn: bool)
         warnings.append(f"The limit of the card is missed: {card.missed}.")
     for warning in warnings:
         say(f"Warning: {warning}")
+    is_negated = applied.was_negated(card, _run_of(card, cache))
+    say_notes([scores.turned_words(card.score)] if is_negated else [])
     named = {"run": card.run, "run_name": card.run_name, "score": card.score, "threshold": card.threshold}
     signed = {"signature": card.standing.words}
-    return {"sha256": card.sha256, "state": history.state, **named, **signed, "warnings": warnings}
+    return {
+        "sha256": card.sha256,
+        "state": history.state,
+        **named,
+        "negated": is_negated,
+        **signed,
+        "warnings": warnings,
+    }
+
+
+def _run_of(card: Card, cache: Path) -> Run | None:
+    """The Run of a card, where it is at hand: a card decides without it as well."""
+    from fas_core.deciding import card as cards
+
+    with suppress(BadInputError):
+        return cards.run_of(card, cache)
+    return None
 
 
 def _unlike(card: Card, cache: Path, values: NDArray[np.float64]) -> str:
     """`applied.unlike`; "" where the card's Run is not here as it was."""
     from fas_core import scores
     from fas_core.deciding import applied
-    from fas_core.deciding import card as cards
     from fas_core.evaluation.presentations import presentations
 
-    try:
-        run = cards.run_of(card, cache)
-    except BadInputError:
-        return ""
-    if run.digest_of(card.score) != card.run_digest:
+    run = _run_of(card, cache)
+    if run is None or run.digest_of(card.score) != card.run_digest:
         return ""
     return applied.unlike(card, presentations(run, scores.values(run, card.score), card.level), values)
 
@@ -398,13 +424,9 @@ def _predict_scores(
     import numpy as np
 
     from fas_core.deciding import applied
-    from fas_core.deciding import card as cards
     from fas_core.runs import scorefile
 
-    run = None
-    with suppress(BadInputError):  # it decides without its Run as well
-        run = cards.run_of(card, cache)
-    rows = applied.read(path, card, scorefile.column_names(columns), higher_is, run)
+    rows = applied.read(path, card, scorefile.column_names(columns), higher_is, _run_of(card, cache))
     judged = applied.of_scores(card, rows, str(path))
     values = np.array([np.nan if outcome.score is None else outcome.score for outcome in judged.of], np.float64)
     if unlike := _unlike(card, cache, values):

@@ -8,24 +8,22 @@ What has no score is an attack, as an image that cannot be read is.
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fas_core import metrics
+from fas_core import metrics, scores
 from fas_core.data.names import ATTACK, BONA_FIDE
 from fas_core.deciding import card
 from fas_core.deciding.card import Card
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.evaluation.presentations import FRAME, Presentations, grouped
-from fas_core.runs import scorefile
+from fas_core.runs import scorefile, sources
 from fas_core.runs.store import Run
 
 _LARGE = 50  # presentations of a kind from which on its distribution is looked at
@@ -105,9 +103,7 @@ def read(
     """
     if higher_is not in (None, ATTACK, BONA_FIDE):
         raise BadInputError(f"--higher-is {higher_is}: write {BONA_FIDE} or {ATTACK}.")
-    if higher_is is None and (
-        _was_negated(frozen) or (run is not None and run.declared.get(frozen.score) == BONA_FIDE)
-    ):
+    if higher_is is None and was_negated(frozen, run):
         raise BadInputError(
             f"Higher scores were bona fide in the file that the card's '{frozen.score}' came from, and were negated. "
             f"Say what they are in {path}: --higher-is {BONA_FIDE}, or --higher-is {ATTACK} where they are negated too."
@@ -115,17 +111,13 @@ def read(
     return scorefile.read_unlabelled(path, frozen.score, columns, is_negated=higher_is == BONA_FIDE)
 
 
-def _was_negated(frozen: Card) -> bool:
-    """Whether the scores of a card from a score file were turned round at import, as its Run's source says."""
-    if frozen.checkpoint_sha256 or not frozen.manifest:
-        return False
-    try:
-        words = shlex.split(frozen.manifest)
-    except ValueError:  # a path with a quote in it
-        return False
-    said = [value for option, value in pairwise(words) if option == "--higher-is"]
-    last = [value for value in said if value.rpartition("=")[0] in ("", frozen.score)]
-    return bool(last) and last[-1].rpartition("=")[2] == BONA_FIDE
+def was_negated(frozen: Card, run: Run | None = None) -> bool:
+    """Whether the scores of a card were turned round when they were imported or joined: of a score file its source says
+    so, of anything else its Run, where that is at hand."""
+    is_of_file = not frozen.checkpoint_sha256 and frozen.manifest
+    return (is_of_file and sources.is_negated(str(frozen.manifest), scores.base_of(frozen.score))) or (
+        run is not None and scores.is_negated(run, frozen.score)
+    )
 
 
 def unlike(frozen: Card, of_card: Presentations, values: NDArray[np.float64]) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fas_core import metrics
+from fas_core import metrics, scores
 from fas_core.data.names import dev_subsets, outside_training, readable
 from fas_core.errors import BadInputError
 from fas_core.evaluation import comparison as paired
@@ -379,7 +379,14 @@ class Sheet:
         each = ", ".join(f"{number(t)} ({letter})" for letter, t in zip(letters, self.thresholds, strict=True))
         costs = "" if self.comparison.costs is None else f" Costs: {self.comparison.costs.in_words}."
         problem = f" {self.matching.problem}" if self.matching.problem else ""
-        return f"Thresholds {each}: {self.matching.words}.{problem}{costs}"
+        signs = f" {self.signs_words}" if self.signs_words else ""
+        return f"Thresholds {each}: {self.matching.words}.{problem}{costs}{signs}"
+
+    @property
+    def signs_words(self) -> str:
+        """Whose values have the other sign than where they are from; "" where none has."""
+        turned = [scores.sign_words(*system) for system in self.comparison.systems]
+        return " ".join(f"{letter}: {said}" for letter, said in zip(LETTERS, turned, strict=False) if said)
 
     @property
     def units_words(self) -> str:

@@ -101,6 +101,7 @@ def _curves_by_subset(system: System) -> Figure:
         pr.line(curve.recall, curve.precision, style.colour, style.dash, name=f"{name}, AP {average:.3f}")
         det.line(curve.apcer_pooled, curve.bpcer, style.colour, style.dash, name=name)
     caption = f"Figures 4.16 and 4.18 of the thesis, for the score {system.score}; and DET. {svg.DET_SCALES}"
+    caption = f"{caption} {scores.sign_words(*system)}".strip()
     drawings = Drawing("ROC", roc), Drawing("Precision, recall", pr), Drawing("DET", det)
     return Figure("subsets", title, caption, drawings)
 
@@ -116,6 +117,7 @@ def _losses(run: Run) -> list[Figure]:
         "Figures 4.1, 4.5 and 4.9 of the thesis: each loss per group; every group's bars sum to 1, the outermost also "
         "hold what lies beyond."
     )
+    about = " ".join(filter(None, [about, *(scores.sign_words(run, name) for name in names)]))
     drawings = [drawing for name, of_name in values.items() for drawing in distribution(of_name, kinds, name)]
     parts = [Figure("losses", "Distribution of each loss", about, tuple(drawings))]
     curved = {name: of_name[tested] for name, of_name in values.items() if _has_both(of_name[tested], attack[tested])}

@@ -14,6 +14,7 @@ from dataclasses import replace
 from markupsafe import Markup
 
 from fas_core import metrics, scores
+from fas_core.deciding import applied
 from fas_core.deciding.card import OPTIMISTIC, Card
 from fas_core.deciding.card_states import APPROVED, Event, History
 from fas_core.deciding.certification import rounded_up
@@ -61,7 +62,7 @@ def page(card: Card, run: Run | None, history: History | None = None) -> str:
         html.answer(f"{verdict(card)}.", answer(card)),
         *state,
         *note,
-        *_decision(card, behind),
+        *_decision(card, run, behind),
         *_data(card, run, behind),
     ]
     second = [
@@ -86,7 +87,7 @@ def sections(card: Card, run: Run | None) -> list[Markup]:
     """What both pages say below their first lines, and what a longer report has beside; `run` as for `page`."""
     its_run, behind = _behind(card, run)
     return [
-        *_decision(card, behind),
+        *_decision(card, run, behind),
         *_data(card, run, behind),
         section("Test plan", _plan(card, behind)),
         section("Other thresholds, on the reported samples", _trade_offs(card)),
@@ -180,9 +181,9 @@ def _who(card: Card) -> str:
 # ---------------------------------------------------------------------------------------------- page 1: the decision
 
 
-def _decision(card: Card, behind: Evidence | None) -> list[Markup]:
+def _decision(card: Card, run: Run | None, behind: Evidence | None) -> list[Markup]:
     parts = [
-        section("The decision", html.paragraph(_rule(card))),
+        section("The decision", html.paragraph(_rule(card, run))),
         section("Target against outcome", _outcome(card)),
         section("Attacks by species", _species(card)),
     ]
@@ -200,13 +201,14 @@ def _decision(card: Card, behind: Evidence | None) -> list[Markup]:
     return parts
 
 
-def _rule(card: Card) -> str:
+def _rule(card: Card, run: Run | None) -> str:
     asked = "" if card.asked is None else f", to keep {card.asked.words}"
     chosen = f"chosen on {_listed(card.chosen_on)}" if card.chosen_on else "chosen on no data: set by hand"
     missing = "counts as an attack" if card.fail_closed else "is a non-response, counted beside the rates"
+    sign = f" {scores.turned_words(card.score)}" if applied.was_negated(card, run) else ""
     return (
         f"Rule {card.rule}{asked}, {chosen}, reported on {_listed(card.reported_on)}. Judged by {card.score} per "
-        f"{card.level}: {card.direction}; no score {missing}."
+        f"{card.level}: {card.direction}; no score {missing}.{sign}"
     )
 
 

@@ -118,11 +118,15 @@ def of_runs(sheet: Sheet, b: int) -> Figure:
     for letter in ("A", LETTERS[b]):
         curve, values = curve_of[letter], sets[letter]
         drawings += errors(letter, curve, values, at.get(letter), is_named=letter == "A")
-    return Figure("curves", "Curves", f"Dots and upright lines: the thresholds. {svg.DET_SCALES}", tuple(drawings))
+    caption = f"Dots and upright lines: the thresholds. {svg.DET_SCALES} {sheet.signs_words}".strip()
+    return Figure("curves", "Curves", caption, tuple(drawings))
 
 
-def of_subsets(sets: dict[str, ScoreSet], threshold: float | None) -> Figure:
-    """Of the score sets of one Run by subset, and the errors of all of them together, the last."""
+def of_subsets(sets: dict[str, ScoreSet], threshold: float | None, sign_words: str = "") -> Figure:
+    """Of the score sets of one Run by subset, and the errors of all of them together, the last.
+
+    `sign_words`: as of `scores.sign_words`.
+    """
     both = {name: scores for name, scores in sets.items() if scores.n_bona_fide and scores.n_attack}
     if not both:
         return Figure("curves", "Curves", ONE_CLASS)
@@ -130,4 +134,5 @@ def of_subsets(sets: dict[str, ScoreSet], threshold: float | None) -> Figure:
     drawings, curve_of = _of_each(both, looks, [] if threshold is None else [threshold] * len(both))
     last = list(both)[-1]
     drawings += errors(last, curve_of[last], both[last], threshold)
-    return Figure("curves", "Curves", f"Dots and upright lines: the threshold. {svg.DET_SCALES}", tuple(drawings))
+    caption = f"Dots and upright lines: the threshold. {svg.DET_SCALES} {sign_words}".strip()
+    return Figure("curves", "Curves", caption, tuple(drawings))

@@ -59,7 +59,7 @@ def sheets(about: Summary, *, with_images: bool, hides_faces: bool) -> list[list
     sets["together"] = about.readers.score_set(judged_on(about))
     threshold = None if about.point is None else about.point.threshold
     wrong = _wrong(about, with_images=with_images, hides_faces=hides_faces)
-    return [_answer(about), [curves.of_subsets(sets, threshold).section(), wrong]]
+    return [_answer(about), [curves.of_subsets(sets, threshold, scores.sign_words(*about.system)).section(), wrong]]
 
 
 def _answer(about: Summary) -> list[Markup]:
@@ -84,7 +84,8 @@ def _answer(about: Summary) -> list[Markup]:
     if len(species):
         parts.append(section("Attacks by species, worst first, where it is reported", frame(species)))
     to_sign = [] if decision else [html.signatures({"Decided by": ""})]
-    return [*parts, html.paragraph(f"{rule_words(about)}.", "quiet"), *to_sign]
+    said = f"{rule_words(about)}. {scores.sign_words(run, score)}".strip()
+    return [*parts, html.paragraph(said, "quiet"), *to_sign]
 
 
 def _cautions(about: Summary) -> list[Caution]:

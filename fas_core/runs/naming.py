@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from fas_core.runs import sources
 from fas_core.runs.store import Run
 
 NEVER_ALONE = ("epochs", "latent_dim")  # settings that have a word of their own
@@ -24,7 +25,7 @@ class Facts:
     data: str = ""  # the name of the manifest, or of its folder where that is all that tells it
     data_sha256: str = ""
     modality: str = ""
-    source: str = ""  # the score file
+    source: str = ""  # the score file, as `sources` reads it
     epoch: int | None = None  # after which the checkpoint was kept
     latent_dim: int | None = None
     settings: Mapping[str, object] = field(default_factory=dict)  # of the training
@@ -35,9 +36,8 @@ class Facts:
     def words(self) -> list[str]:
         """Data set, modality, epochs, width and date."""
         date = "" if self.made_at is None else f"{self.made_at:%Y-%m-%d}"
-        return [
-            words for words in (self.data or self.source, self.modality, _epochs(self), _width(self), date) if words
-        ]
+        of = self.data or sources.in_words(self.source)
+        return [words for words in (of, self.modality, _epochs(self), _width(self), date) if words]
 
 
 def facts_of(run: Run) -> Facts:
@@ -84,7 +84,7 @@ _TELLING: tuple[Callable[[Facts], str], ...] = (
     _epochs,
     _width,
     _settings,
-    lambda facts: facts.source,
+    lambda facts: sources.in_words(facts.source),
     lambda facts: f"data {facts.data_sha256[:6]}" if facts.data_sha256 else "",
     lambda facts: f"checkpoint {facts.checkpoint_sha256[:6]}" if facts.checkpoint_sha256 else "",
     lambda facts: "" if facts.made_at is None else f"{facts.made_at:%Y-%m-%d %H:%M}",

@@ -21,9 +21,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fas_core.data.names import ATTACK, TRAIN
+from fas_core.data.names import ATTACK, BONA_FIDE, TRAIN
 from fas_core.errors import BadInputError
 from fas_core.latent import has_training_rows
+from fas_core.runs import sources
 from fas_core.runs.store import Run
 from fas_core.scores import _adjusted
 
@@ -52,13 +53,33 @@ def description(run: Run, name: str) -> str:
     if cause:
         return f"{base} less what follows the {cause} of the image, by a curve fitted on live training images alone."
     if is_declared(run, name):
-        turned = "" if run.declared[name] == ATTACK else " Higher was bona fide there, so it is negated."
+        turned = " Higher was bona fide there, so it is negated." if is_negated(run, name) else ""
         if name in run.joined:
             return f"Joined from {run.joined[name].source}.{turned}"
         if run.is_of_scores:
-            return "Column of the imported score file."
+            return f"Column of the imported score file.{turned}"
         return f"A column of {'the model itself' if run.info.model else run.info.source}.{turned}"
     return (_module(name).__doc__ or "").strip().splitlines()[0]
+
+
+def is_negated(run: Run, name: str) -> bool:
+    """Whether higher values were bona fide where a score is from, so that all that is said of it has the other sign."""
+    base = base_of(name)
+    if run.is_of_scores and base not in run.joined:
+        return sources.is_negated(run.info.source, base)
+    return run.declared.get(base) == BONA_FIDE
+
+
+def sign_words(run: Run, name: str) -> str:
+    """For wherever a value or threshold of a score is printed: a sentence where its sign is turned round, else ""."""
+    return turned_words(base_of(name)) if is_negated(run, name) else ""
+
+
+def turned_words(score: str) -> str:
+    return (
+        f"Higher {score} was bona fide where it is from, so it is negated here, its thresholds too: 0.7 there is −0.7 "
+        "here."
+    )
 
 
 def offered(run: Run) -> list[str]:
