@@ -14,34 +14,23 @@ from app.charts import curves as run_charts
 from app.charts import ridges
 from app.charts.curves import RunCurves
 from app.charts.echarts import Option
+from app.deciding.judged import LIVE_ELSEWHERE, WHAT_AUC_IS, caveats, cells, one_class_only, tested
 from app.parts.head import head
 from app.session import sidebar
 from app.session.cache import cached
-from app.session.readers import frame_units, samples, score_values
+from app.session.readers import frame_units, score_values
 from app.session.sidebar import Shown
 from app.session.tables import show_rows
 from app.words import escaped
 from fas_core import metrics, scores
-from fas_core.data.names import in_group_order, outside_training, readable
+from fas_core.data.names import in_group_order, readable
 from fas_core.evaluation import ranking
-from fas_core.evaluation.ranking import Cells, Ranking, area
+from fas_core.evaluation.ranking import Ranking, area
 from fas_core.metrics import ScoreSet, bins
 from fas_core.reports.palette import ALL_ATTACKS, MOST_SCORES, score_styles
-from fas_core.runs import store
 from fas_core.runs.store import Run
 
 MEASURES = {"AUC": "auc", "Average precision": "average_precision"}
-LIVE_ELSEWHERE = "live faces outside training"
-
-
-@cached(entries=16)
-def cells(run: Run) -> Cells:
-    return ranking.cells(samples(run, ranking.KINDS))
-
-
-def tested(shown: Shown) -> tuple[str, ...]:
-    """The chosen subsets that scores are judged on: those outside training, where there are any."""
-    return tuple(outside_training(shown.subsets)) or shown.subsets
 
 
 @cached(entries=256, spinner="Measuring every score …")
@@ -84,53 +73,6 @@ def axis_title(score: str, run: Run) -> str:
         return score
     words = re.sub(r" \([^)]*\)\.?$|\.$", "", about(score, run))
     return "\n".join(textwrap.wrap(words, 54)[:3])
-
-
-# ------------------------------------------------------------------------------------------------------------ in words
-
-
-WHAT_AUC_IS = (
-    "AUC: the share of pairs of an attack and a live face in which the attack has the higher score; 0.5 is chance."
-)
-
-
-def where(rankings: Mapping[str, Ranking]) -> str:
-    """On which subset, or which species of it, the best score there does best and worst."""
-    said = []
-    for word, (_, row) in zip(("Easiest", "Hardest"), ranking.extremes(rankings).iterrows(), strict=False):
-        species, subset = (escaped(readable(row[key])) for key in ("species", "subset"))
-        place = f"{species} in {subset}" if row["is_one_of_several"] else subset
-        auc = area(row["auc"], min(row["n_live"], row["n_attack"]))
-        by = f" by {escaped(row['score'])}" if len(rankings) > 1 else ""
-        said.append(f"{word}: **{place}** (n = {row['n_attack']:,}), AUC **{auc}**{by}.")
-    return " ".join(said)
-
-
-def caveats(shown: Shown, rankings: Mapping[str, Ranking]) -> str:
-    """Where the best score does best and worst, what the numbers stand on, and what they leave out."""
-    subsets = tested(shown)
-    names, together = escaped(", ".join(map(readable, subsets))), " together" * (len(subsets) > 1)
-    words = f"{where(rankings)} On {names}{together}.".lstrip()
-    if len(subsets) < len(shown.subsets):
-        words += " Training images are left out."
-    if n_failed := sum(sum(store.non_responses(shown.run, subset).values()) for subset in subsets):
-        words += f" {n_failed:,} images gave no output and are left out."
-    if missing := {name: of_score.n_missing for name, of_score in rankings.items() if of_score.n_missing}:
-        each = ", ".join(f"{n:,} without {escaped(name)}" for name, n in missing.items())
-        words += f" Samples left out because they have no score: {each}."
-    if without := [name for name in scores.listed(shown.run, shown.score) if name not in rankings]:
-        words += f" Not defined, for one class has no score at all: {escaped(', '.join(without))}."
-    return words
-
-
-def one_class_only(shown: Shown) -> str:
-    """Why no score can be judged, and what can still be seen."""
-    pooled = cells(shown.run).score_set(score_values(shown.run, shown.score), tested(shown))
-    missing = LIVE_ELSEWHERE if pooled.n_attack else "attacks"
-    return (
-        f"The chosen subsets hold no {missing} with a score, so it cannot be said which score tells attacks from live "
-        "faces: AUC and curves need both. What can be seen is how each score is distributed."
-    )
 
 
 # ------------------------------------------------------------------------------------------------------------ on screen

@@ -12,6 +12,8 @@ from fas_core.cli.options import CacheOption, JsonOption, LevelOption, only_scor
 from fas_core.cli.printing import number, print_json, print_table, say
 from fas_core.errors import BadInputError
 
+MOST_TOO_FEW = 3  # groups too small to judge that are named; all are in the JSON
+
 if TYPE_CHECKING:
     from fas_core.evaluation.comparison import PairedComparison
     from fas_core.evaluation.differences import Difference
@@ -228,6 +230,7 @@ def _print_worse(worse: Regressions) -> None:
         of = f", {worse.unit}s" if worse.unit != "sample" else ""
         small = "; ".join(
             f"{cell.words} {cell.shares} (n = {cell.n:,}{f'{of} = {cell.n_units}' if of else ''})"
-            for cell in worse.too_few
+            for cell in worse.too_few[:MOST_TOO_FEW]
         )
-        print(f"Too few to judge: {small}.")
+        more = len(worse.too_few) - MOST_TOO_FEW
+        print(f"Too few to judge: {small}{f'; {more:,} more, all in --json' if more > 0 else ''}.")

@@ -210,9 +210,15 @@ def scores_fuse(
 def scores_export(
     run: Annotated[str, typer.Argument(metavar="RUN")],
     score: Annotated[str, typer.Option(help="The score to write.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the lists, scores-<subset>.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the lists, one file per subset.")],
     cache: CacheOption,
-    kind: Annotated[str, typer.Option("--format", help="csv, or bob-csv, bob4, bob5 of bob.pad.")] = "csv",
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="csv or bob-csv: files scores-SUBSET.csv; bob4 or bob5, bob.pad's lists: scores-SUBSET.txt.",
+        ),
+    ] = "csv",
     subset: Annotated[list[str] | None, typer.Option(help="Only this subset; may be repeated.")] = None,
 ) -> None:
     """A Run's scores as lists, one per subset. Example: `fas scores export m --score rec --format bob4 --out lists/`

@@ -80,6 +80,11 @@ class Ranking:
     rows: pd.DataFrame  # subset and species (ALL: together), n_live, n_attack, auc, average_precision
 
     @property
+    def n_judged(self) -> int:
+        """Samples with a score."""
+        return self.n_live + self.n_attack
+
+    @property
     def n(self) -> int:
         """Samples of the rarer class."""
         return min(self.n_live, self.n_attack)
@@ -148,13 +153,15 @@ def _hardest(
 
 
 def by_place(rankings: Mapping[str, Ranking], column: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What each score reaches where: the `rows` of every place, and `column` of them by score, by subset and species.
+    """What each score reaches where: how many samples every place has, those of the score with most, and `column` of
+    the `rows` by score; both by subset and species.
 
     Places: all subsets together, then species of all, then each subset, those where a score does best first. Scores:
     the best of all subsets together first. NaN where a score has no such row.
     """
     keys = ["subset", "species"]
-    rows = pd.concat([of_score.rows for of_score in rankings.values()]).drop_duplicates(keys).set_index(keys)
+    rows = pd.concat([of_score.rows for of_score in rankings.values()])
+    rows = rows.groupby(keys, sort=False)[["n_live", "n_attack"]].max()
     ranked = sorted(rankings, key=lambda name: -getattr(rankings[name], column))
     values = pd.DataFrame({name: rankings[name].rows.set_index(keys)[column] for name in ranked}).reindex(rows.index)
     of_subset, of_species = (rows.index.get_level_values(key) != ALL for key in keys)
@@ -201,14 +208,22 @@ def answer(rankings: Mapping[str, Ranking], named: Callable[[str], str] = str) -
     together = f"; {pooled}" if best.hardest.is_one_of_several else ""
     if len(ranked) == 1:
         return f"**{names[0]}** tells the {hardest}{n}, from live faces with {_auc(best)}{together}."
+    fewer = fewer_words(rankings, named)
     if _area(best) == _area(worst):
-        return f"All {len(ranked)} scores do alike on their {hardest}{n}: {_auc(best)}{together}."
+        return f"All {len(ranked)} scores do alike on their {hardest}{n}: {_auc(best)}{together}.{fewer}"
     second = f"then {names[1]} ({_area(ranked[1])}), " if len(ranked) > 2 else ""
     return (
         f"Of {len(ranked)} scores, **{names[0]}** does best on its {hardest}{n}: {_auc(best)}, optimistic, for it is "
         f"chosen on the samples it is judged on; {second}**{names[-1]}** does least: {named(worst.hardest.species)}, "
-        f"{_auc(worst)}." + (f" With {names[0]} {pooled}." if best.hardest.is_one_of_several else "")
+        f"{_auc(worst)}." + (f" With {names[0]} {pooled}." if best.hardest.is_one_of_several else "") + fewer
     )
+
+
+def fewer_words(rankings: Mapping[str, Ranking], named: Callable[[str], str] = str) -> str:
+    """Which scores are judged on fewer samples than others, behind a blank; "" where all are on the same number."""
+    most = max(of_score.n_judged for of_score in rankings.values())
+    told = [f"{named(name)} ({r.n_judged:,} of {most:,})" for name, r in rankings.items() if r.n_judged < most]
+    return f" On fewer samples, which may decide its place: {', '.join(told)}." if told else ""
 
 
 def _area(of_score: Ranking) -> str:

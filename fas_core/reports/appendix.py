@@ -19,7 +19,7 @@ from fas_core.reports.curves import RUN_LOOKS, planes, thinned
 from fas_core.reports.figures import Drawing, Figure
 from fas_core.reports.forest import Forest
 from fas_core.reports.html import Triplet
-from fas_core.reports.pictures import ERROR_LIMIT, HIDDEN, PictureSheet, pictures_of, png
+from fas_core.reports.pictures import HIDDEN, NAMES, SCALE, PictureSheet, pictures_of, pictures_words, png
 from fas_core.reports.svg import Plot, linear_axis
 from fas_core.reports.tables import forest_rows
 from fas_core.runs import traininglog
@@ -28,7 +28,6 @@ from fas_core.runs.store import Run
 MOST_LOSSES = 9  # drawn by themselves
 MOST_DOTS = 2_500  # of a scatter
 PER_SUBSET = 4  # images with their reconstructions
-_SCORE_LOOKS = tuple((colour, dash) for dash in palette.DASHES for colour in ("#222222", "#8a8a8a", "#94754F"))
 
 
 def figures(system: System) -> list[Figure]:
@@ -122,19 +121,20 @@ def _losses(run: Run) -> list[Figure]:
     parts = [Figure("losses", "Distribution of each loss", about, tuple(drawings))]
     curved = {name: of_name[tested] for name, of_name in values.items() if _has_both(of_name[tested], attack[tested])}
     if curved:
-        drawings = []
+        drawings, styles = [], palette.score_styles(names)
         for positive, sign in (("attack", 1.0), ("live", -1.0)):
             plane = Plot(
                 linear_axis("recall in %", 0, 1, percent=True),
                 linear_axis("precision in %", 0, 1, percent=True),
                 f"Precision and recall of each loss, {positive} as what is looked for",
             )
-            for (colour, dash), (name, of_name) in zip(_SCORE_LOOKS, curved.items(), strict=False):
+            for name, of_name in curved.items():
                 wanted = attack[tested] if positive == "attack" else ~attack[tested]
                 score_set = metrics.score_set(sign * of_name, wanted)
                 curve = thinned(score_set)
                 average = metrics.average_precision(score_set)
-                plane.line(curve.recall, curve.precision, colour, dash, name=f"{name}, AP {average:.3f}")
+                style = styles[name]
+                plane.line(curve.recall, curve.precision, style.colour, style.dash, name=f"{name}, AP {average:.3f}")
             drawings.append(Drawing(positive, plane))
         caption = "Figures 4.2 and 4.6 of the thesis: outside training, attacks, and live faces, as what is looked for."
         title = "Precision and recall of each loss"
@@ -232,7 +232,8 @@ def trainings(systems: Sequence[System]) -> Figure | None:
 
 
 def reconstructions(system: System, *, hides_faces: bool) -> Figure:
-    """Figures 4.11 to 4.15 and 4.17: original, reconstruction and error of a few samples of every subset."""
+    """Figures 4.11 to 4.15 and 4.17: what there is of original, reconstruction and error of a few samples of every
+    subset."""
     run, score = system
     rows = run.samples(["sample_id", "subset", "label", "pai_species"])
     attack = rows["label"].to_numpy() == ATTACK
@@ -249,9 +250,10 @@ def reconstructions(system: System, *, hides_faces: bool) -> Figure:
             triplets.append(Triplet([(what, png(picture)) for what, picture in pictures.items()], words, name))
         drawings.append(Drawing(readable(subset), PictureSheet(triplets, readable(subset))))
     about = (
-        "Figures 4.11 to 4.15 and 4.17 of the thesis: original, reconstruction and absolute error, from 0 (dark) to "
-        f"{ERROR_LIMIT:g} of the pixel range or more (bright), evenly taken from every subset."
-    )
+        f"Figures 4.11 to 4.15 and 4.17 of the thesis: {pictures_words(run)}, evenly taken from every subset. "
+        f"{SCALE if len(run.pictures) == len(NAMES) else ''}"
+    ).strip()
+    about = f"{about} {scores.sign_words(run, score)}".strip()
     hidden = f" {HIDDEN}" if hides_faces else ""
     missing = run.without("inputs", "reconstructions")
     hidden += f" {run.info.name} {missing}." if missing else ""

@@ -275,10 +275,13 @@ def category_styles(count_of: Mapping[str, int]) -> dict[str, Style]:
     return styles
 
 
-# Colours belong to classes: scores differ by line style, and by tones of gray that no class has.
-SCORE_COLOURS = ("#7A7A7A", "#5F7596", "#94754F")
+# Colours belong to classes: scores have muted ones that no class has, one for each that a model with codes and images
+# gives, and differ by line style too.
+SCORE_COLOURS = (
+    "#7A7A7A", "#94754F", "#6C66D0", "#3B8C7E", "#C0605A", "#7F8C2E", "#9A5FA8", "#5F7596", "#4C8A3F",
+)  # fmt: skip
 _SCORE_DASHES = tuple(DASHES)[:5]  # whose number has no factor in common with that of the colours
-MOST_SCORES = len(SCORE_COLOURS) * len(_SCORE_DASHES)  # that look different
+MOST_SCORES = 15  # in a chart; more look different
 
 
 def score_styles(names: Sequence[str]) -> dict[str, Style]:

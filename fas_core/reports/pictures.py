@@ -63,6 +63,12 @@ def pictures_of(run: Run, rows: NDArray[np.int64], *, hides_faces: bool) -> list
     return listed
 
 
+def pictures_words(run: Run) -> str:
+    """What `pictures_of` has of each image of this Run: original, reconstruction and error."""
+    held = [NAMES[name] for name in run.pictures]
+    return f"{' , '.join(held)} and error".replace(" ,", ",") if len(held) == len(NAMES) else f"{held[0]} alone"
+
+
 class PictureSheet:
     """Triplets in two columns, what is said of each below it, as SVG."""
 

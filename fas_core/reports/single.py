@@ -15,7 +15,7 @@ from fas_core.evaluation.words import number, threshold_text
 from fas_core.metrics.operating_point import BY_HAND
 from fas_core.reports import curves, decisions, html
 from fas_core.reports.html import Triplet, section
-from fas_core.reports.pictures import HIDDEN, SCALE, pictures_of, png
+from fas_core.reports.pictures import HIDDEN, NAMES, SCALE, pictures_of, pictures_words, png
 from fas_core.reports.tables import frame
 from fas_core.runs import health
 from fas_core.runs.health import Caution
@@ -137,7 +137,9 @@ def _wrong(about: Summary, *, with_images: bool, hides_faces: bool) -> Markup:
         )
         for i, pictures in zip(shown, pictures_of(run, frames, hides_faces=hides_faces), strict=True)
     ]
-    about_them = html.paragraph(f"Original, reconstruction and error. {SCALE}", "quiet")
+    words = pictures_words(run)
+    scale = SCALE if len(run.pictures) == len(NAMES) else ""
+    about_them = html.paragraph(f"{words[0].upper()}{words[1:]}. {scale}".strip(), "quiet")
     return section(title, html.joined([html.paragraph(lead), about_them, html.triplets("", cards, SIDE)]))
 
 

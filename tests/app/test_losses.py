@@ -86,7 +86,8 @@ def test_the_answer_names_the_best_and_the_worst_score_with_numbers(tiny_cache: 
     assert re.search(rf"\*\*{re.escape(worst)}\*\* does least: \w+, AUC \*\*{auc[worst]:.2f}\*\*", said)
     assert "optimistic, for it is chosen on the samples it is judged on" in said
     assert said.index("all 6 attacks against 10 live faces: ") > said.index("AUC")
-    assert any("Easiest: **" in words.value for words in at.caption)  # below the curves
+    below = next(words.value for words in at.caption if "Easiest: **" in words.value)  # the curves
+    assert "The AUC on Overview is of seen paper, unseen mask alone, for the threshold is not chosen there" in below
 
 
 def test_the_table_holds_what_scikit_learn_computes(tiny_cache: Path) -> None:
@@ -238,5 +239,6 @@ def test_names_from_files_are_shown_as_they_are(tiny_cache: Path) -> None:
 def test_scores_look_different_and_like_no_class() -> None:
     styles = score_styles([f"s{i}" for i in range(MOST_SCORES)])
     assert len(set(styles.values())) == MOST_SCORES
+    assert len({style.colour for style in list(styles.values())[:9]}) == 9
     taken = {BONA_FIDE_COLOUR, TRAINING_COLOUR, *SPECIES_COLOURS.values(), *MORE_COLOURS}
     assert not taken & {style.colour for style in styles.values()}

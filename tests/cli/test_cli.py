@@ -11,6 +11,7 @@ import pytest
 
 from fas_core import derive
 from fas_core.cli import evaluation, main
+from fas_core.cli.comparing import MOST_TOO_FEW
 from fas_core.deciding.card import read
 from fas_core.runs import store
 from tests.conftest import TINY_MODEL, Result, learned_samples, message, tiny_samples, write_image_run
@@ -467,7 +468,10 @@ def test_a_comparison_judges_elsewhere_than_it_chooses_and_says_what_got_worse(
     }
     printed = fas(*asked).out
     assert "What got worse cannot be said: every species and group has too few samples" in printed
-    assert "Too few to judge: live faces 50 → 50 % (n = 6, subjects = 6); " in printed
+    (too_few,) = (line for line in printed.splitlines() if line.startswith("Too few to judge: "))
+    assert too_few.startswith("Too few to judge: live faces 50 → 50 % (n = 6, subjects = 6); ")
+    assert too_few.count("n = ") == MOST_TOO_FEW
+    assert re.search(r"; \d+ more, all in --json\.$", too_few)
     assert "no subset dev to choose on; it has train, live" in message(fas(*asked, "--choose-on", "dev"))
 
 

@@ -161,6 +161,18 @@ def test_places_stand_by_level_and_then_by_what_is_reached_there() -> None:
     assert rows["n_attack"].tolist() == [20, 5, 10, 5, 10]
 
 
+def test_a_score_of_fewer_samples_is_told_beside_the_ranking() -> None:
+    """All attacks of "part" are in few samples: what it is ranked by is not what the others are."""
+    rows = people(8)
+    values = np.random.default_rng(0).normal(size=len(rows)) + 2.0 * (rows["label"] == "attack")
+    part = values.where(np.arange(len(rows)) % 4 < 3).to_numpy()
+    rankings = {"part": of(rows, part), "whole": of(rows, values.to_numpy())}
+    assert ranking.answer(rankings).endswith(" On fewer samples, which may decide its place: part (120 of 160).")
+    places, _ = ranking.by_place(rankings, "auc")
+    assert places[["n_live", "n_attack"]].sum(axis=1).tolist() == [160]
+    assert "fewer" not in ranking.answer({"a": rankings["whole"], "b": of(rows, -values.to_numpy())})
+
+
 @pytest.mark.parametrize(
     ("auc", "said"), [(1.0, "100 %"), (0.997, ">99 %"), (0.834, "83 %"), (0.001, "<1 %"), (0, "0 %")]
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from fas_core.errors import BadInputError
 from fas_core.reports import figures, html, svg
 from fas_core.reports.figures import Drawing, Figure
 from fas_core.reports.palette import Style
+from fas_core.reports.pictures import pictures_words
 from fas_core.reports.svg import Plot, linear_axis
 from tests.conftest import Result, message
 
@@ -92,3 +94,15 @@ def test_figures_of_two_runs(fas: Callable[..., Result], tiny_cache: Path, tmp_p
 def test_the_page_of_a_drawing_is_as_large_as_that_wherever_it_begins() -> None:
     page = html.drawing_page("t", Markup("<svg viewBox='-8 0.5 601 225'></svg>"), "c")
     assert "@page { size: 601px 225px" in page
+
+
+@pytest.mark.parametrize(
+    ("held", "words"),
+    [
+        (("inputs", "reconstructions"), "original, reconstruction and error"),
+        (("inputs",), "original alone"),
+        (("reconstructions",), "reconstruction alone"),
+    ],
+)
+def test_a_caption_names_the_pictures_that_there_are(held: tuple[str, ...], words: str) -> None:
+    assert pictures_words(SimpleNamespace(pictures=held)) == words
