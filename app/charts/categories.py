@@ -91,6 +91,34 @@ def _lines(
     }
 
 
+def along_path(
+    places: Sequence[str], values: Sequence[float], *, title: str, levels: Mapping[str, float], is_ordered: bool
+) -> Option:
+    """A number of each code of a path, and named levels that it is read against; unconnected where it has no order."""
+    line = {
+        "type": "line",
+        "data": [[place, value] for place, value in zip(places, values, strict=True)],
+        "symbol": "circle",
+        "symbolSize": 8,
+        "showAllSymbol": True,
+        "lineStyle": {"color": TEXT_COLOUR, "width": 2, "opacity": 1 if is_ordered else 0},
+        "itemStyle": {"color": NEUTRAL, "opacity": 1},
+        "emphasis": {"disabled": True},
+    }
+    label = {"position": "insideStartTop", "fontSize": 12, "color": NEUTRAL}
+    drawn = [{"yAxis": value, "label": {"formatter": name}} for name, value in levels.items()]
+    within = [*values, *levels.values()]
+    room = 0.08 * (max(within) - min(within)) or 1.0
+    return {
+        "animation": False,
+        "grid": {"left": 66, "right": 16, "top": 16, "bottom": 48, "outerBoundsMode": "none"},
+        "tooltip": {"trigger": "item", "confine": True},
+        "xAxis": _category_axis("", places),
+        "yAxis": value_axis(title, min=min(within) - room, max=max(within) + room, nameGap=48),
+        "series": [line, marks(drawn, {"color": NEUTRAL, "width": 1, "type": line_type("dot")}, label)],
+    }
+
+
 # ------------------------------------------------------------------------------------------------ criteria of mixtures
 
 

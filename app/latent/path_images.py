@@ -9,11 +9,13 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
+from app.charts import categories
 from app.components import strip as component
 from app.components.gallery import Panel, error_panel, picture
 from app.components.zoom import zoomed
 from app.session import readers
 from app.session.address import keep_valid
+from app.words import escaped
 from fas_core.data.names import readable
 from fas_core.evaluation import paths, traversal
 from fas_core.evaluation.paths import LETTERS, Path, Unlike
@@ -63,6 +65,20 @@ def show_path(path: Path, images: NDArray[np.uint8], unlike: Unlike | None, cont
     if bases is not None:
         panels = [picture(path.first, bases[:1]), *panels, change_panel(path, bases[:1], large)]
     zoomed(path.places[chosen], panels, key="large_step")
+
+
+def show_without_images(path: Path, unlike: Unlike | None) -> None:
+    """What a score says of the codes of a path that nothing decodes; a grid is told of in the answer alone."""
+    if unlike is None or path.columns != len(path.codes):
+        return
+    levels = {"median of live faces": float(np.median(unlike.live))}
+    levels |= {} if unlike.threshold is None else {"threshold": unlike.threshold}
+    title = f"{unlike.score}: how unlike live training codes"
+    st.markdown(f"**{escaped(title)}**, by the codes alone")
+    chart = categories.along_path(
+        path.places, unlike.values.tolist(), title=unlike.score, levels=levels, is_ordered=path.is_ordered
+    )
+    st.echarts_chart(chart, key="unlikeness", height=categories.CRITERION_HEIGHT, alt=title)
 
 
 def change_panel(path: Path, bases: NDArray[np.uint8], images: NDArray[np.uint8]) -> Panel:

@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app.components.gallery import Card, gallery, pictures
 from app.latent.chosen_samples import chosen_rows, live_rows
-from app.latent.path_images import sheet_of, show_path
+from app.latent.path_images import sheet_of, show_path, show_without_images
 from app.parts import network
 from app.parts.head import head
 from app.session import operating, readers, sidebar
@@ -262,6 +262,8 @@ def page() -> None:
         images = decoded(Codes(run, path.codes.astype(np.float32)))
     except BadInputError as error:
         st.warning(f"Nothing can be decoded. {escaped(str(error))}", icon=":material/link_off:")
+        show_without_images(path, unlike)
+        st.caption(about(path, landscape(run), direction))
         return
     left, right = st.columns([1, 6], gap="small") if rows else (None, st.container())
     with right:

@@ -240,6 +240,14 @@ def test_a_checkpoint_that_is_gone_or_has_changed_is_one_message(cache: Path, st
         assert ("any more" if state == "gone" else "another checkpoint") in at.warning[0].value
         assert "back" in at.warning[0].value  # the remedy
         assert answer(at).startswith("The code of")
+        (chart,) = (json.loads(chart.proto.spec) for chart in at.get("echarts_chart"))  # by the codes alone
+        line, levels = chart["series"]
+        expected = paths.opening(store.open_run(cache, "dcvae"), "rec")
+        score = chart["yAxis"]["name"]
+        values = traversal.unlikeness(store.open_run(cache, "dcvae"), score, expected.codes)
+        np.testing.assert_allclose([value for _, value in line["data"]], values)
+        assert [place for place, _ in line["data"]] == expected.places
+        assert levels["markLine"]["data"][0]["label"]["formatter"] == "median of live faces"
     finally:
         file.write_bytes(content)
     st.cache_resource.clear()
