@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go  # for what is zoomed into and saved as a picture; curves are ECharts: see echarts.py
+from numpy.typing import NDArray
 
 from fas_core.data.names import readable
 from fas_core.metrics.cost import CostCurve
@@ -96,6 +98,48 @@ def cost_curve(
     # High where everybody is rejected: the region around the minimum is what is to be read.
     chart.update_yaxes(range=[0, 1.05 * min(curve.high[shown].max(), 6 * max(curve.likely[curve.best], 1e-9))])
     chart.add_vline(x=threshold, line={"color": NEUTRAL, "width": 3})
+    return chart
+
+
+@dataclass(frozen=True)
+class ErrorLine:
+    """A rate, in shares, at each of m places with its interval; NaN where there is none. Lines that mean no class are
+    told apart by their dash."""
+
+    name: str
+    colour: str
+    dash: str  # of `palette.DASHES`
+    rates: NDArray[np.float64]  # (m,)
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    notes: Sequence[str]  # (m,) what the pointer reads beside the rate
+
+
+def errors_over_time(lines: Sequence[ErrorLine], places: Sequence[str], *, x_title: str) -> go.Figure:
+    """Rates at places that follow each other, evenly apart whatever lies between, with their intervals as bands."""
+    chart = figure(x_title=x_title, y_title="share decided wrongly, in %", height=360)
+    x = list(places)
+    for line in lines:
+        edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
+        edge |= {"legendgroup": line.name}
+        if np.isfinite(line.low).all():
+            chart.add_scatter(x=x, y=100 * line.low, name=f"{line.name}, lowest", **edge)
+            filled = {"fill": "tonexty", "fillcolor": _clear(line.colour, 0.13)}
+            chart.add_scatter(x=x, y=100 * line.high, name=f"{line.name}, highest", **filled, **edge)
+        chart.add_scatter(
+            x=x,
+            y=100 * line.rates,
+            name=line.name,
+            legendgroup=line.name,
+            mode="lines+markers",
+            line={"color": line.colour, "width": 2.5, "dash": line.dash},
+            marker={"size": 7},
+            customdata=[plot_text(note) for note in line.notes],
+            hovertemplate="%{x}<br>%{customdata}<extra></extra>",
+        )
+    tops = [100 * float(np.nanmax(np.r_[line.rates, line.high, 0.01])) for line in lines]
+    chart.update_yaxes(range=[0, min(100.0, 1.05 * max(tops))], rangemode="tozero")
+    chart.update_xaxes(type="category")
     return chart
 
 

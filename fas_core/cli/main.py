@@ -22,6 +22,7 @@ from fas_core.cli import (
     exporting,
     figures,
     keys,
+    over_time,
     runs,
     scores,
     server,
@@ -78,6 +79,7 @@ app.command("marks")(runs.export_marks)
 app.command("verify")(runs.verify)
 app.command("prune")(runs.prune)
 app.command("evaluate")(evaluation.evaluate)
+app.command("over-time")(over_time.over_time)
 app.command("causes")(causes.causes)
 app.command("threshold")(evaluation.operating_point)
 app.command("certify")(evaluation.certify)

@@ -323,6 +323,8 @@ def placed(frames: Frames, rows: pd.DataFrame, whose: str) -> Frames:
             ids = " and ".join(f"'{rows['sample_id'].iloc[row]}'" for row in pair)
             why = f"its frames have no order: {ids} are of one {of.unit} and have the same {' and '.join(by)}"
     if why:
+        if not of.is_ordered:
+            raise BadInputError(f"{whose} cannot be judged over time: {why}.")
         raise BadInputError(f"{whose} cannot be judged by '{of}': {why}. What needs no order: {of.unit} mean.")
     counts = np.bincount(frames.of_row, minlength=len(frames.first))
     position = np.empty(len(order), np.int64)

@@ -1,6 +1,7 @@
 """The Threshold page, up to what it hands to the browser; what that makes of it is in tests/e2e/test_threshold.py."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from fas_core.reports.palette import ALL_ATTACKS, Style
 from fas_core.runs import scorefile, store
 from fas_core.runs.scorefile import scores_only_run
 from tests.conftest import learned_samples, write_image_run
+from tests.video_runs import write_video_run
 
 from .conftest import page, texts
 
@@ -360,3 +362,19 @@ def test_one_s_own_plans_are_offered_and_broken_ones_named(tmp_path: Path) -> No
     assert not at.exception
     assert any("bad\\.toml" in warning.value for warning in at.warning)
     assert any("Would meet the counts and limits of iBeta level 1, 1 species" in said.value for said in at.markdown)
+
+
+def test_how_soon_there_can_be_a_decision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAS_CACHE", str(tmp_path))
+    write_video_run(tmp_path)
+    at = page("threshold", cache=tmp_path, run="videos", level="video mean", more="How soon?")
+    assert not at.exception
+    said = texts(at)
+    assert re.search(r"At the first frame BPCER \*\*\d+ %.*; after 1.* s BPCER", said)
+    assert "Each time has a threshold of its own" in said
+    drawn = json.loads(at.get("plotly_chart")[-1].proto.spec)
+    by_name = {trace["name"]: trace for trace in drawn["data"]}
+    assert by_name["BPCER"]["x"][0] == "first frame"
+    assert {"APCER of the worst species", "APCER of all attacks", "BPCER, lowest"} <= set(by_name)
+    at.sidebar.selectbox(key="level").set_value("frame").run()
+    assert "Every image is a decision by itself" in texts(at)

@@ -657,6 +657,12 @@ def test_levels_of_videos_go_all_the_way(tmp_path: Path, fas: Callable[..., Resu
     page = fas("report", "videos", "--score", "score", *level, *cache, "--out", tmp_path / "r.html")
     assert page.code == 0
     assert "by video 2 of 4" in (tmp_path / "r.html").read_text()
+    over_time = json.loads(fas("over-time", "videos", *cache, "--at", "0.5s", "--at", "0.2s", "--json").out)
+    assert [told["after"] for told in over_time["times"]] == [0.2, 0.5]
+    assert (over_time["unit"], over_time["level"], over_time["n"]) == ("s", "video mean", 16)
+    assert "ended" in fas("over-time", "videos", *cache).out
+    assert "Take a level of videos" in message(fas("over-time", "videos", *cache, "--level", "frame"))
+    assert "'soon' is no number" in message(fas("over-time", "videos", *cache, "--at", "soon"))
     assert "video mean first 1s" in message(fas("evaluate", "videos", "--level", "video mean 1s", *cache))
     bare = samples.drop(columns=["time", "frame"])
     write_video_run(tmp_path / "cache", bare, "bare")

@@ -1,0 +1,82 @@
+"""`fas over-time`: errors against the time until there is a decision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fas_core.cli.evaluation import RuleOption
+from fas_core.cli.options import CacheOption, JsonOption, LevelOption, only_score
+from fas_core.cli.printing import print_json, print_table, say
+
+if TYPE_CHECKING:
+    from fas_core.evaluation.over_time import OverTime
+
+
+def over_time(
+    run: Annotated[str, typer.Argument(metavar="RUN")],
+    cache: CacheOption,
+    score: Annotated[str | None, typer.Option(help="The score to decide by.")] = None,
+    rule: RuleOption = "bpcer<=0.05",
+    choose_on: Annotated[list[str] | None, typer.Option(help="Subset the rule looks at; may be repeated.")] = None,
+    report_on: Annotated[list[str] | None, typer.Option(help="Subset reported on; may be repeated.")] = None,
+    level: LevelOption = "video mean",
+    at: Annotated[
+        list[str] | None, typer.Option(help="After so many seconds (0.5s) or frames (5); may be repeated.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """BPCER and APCER when deciding on the frames up to a time, at thresholds chosen for that time.
+
+    Example: `fas over-time small_dcvae --score rec --level 'video mean' --at 0.5s --at 2s`
+    """
+    from fas_core import scores
+    from fas_core.data.names import dev_subsets, fresh_subsets
+    from fas_core.deciding import card as cards
+    from fas_core.errors import BadInputError
+    from fas_core.evaluation import levels, presentations
+    from fas_core.evaluation import over_time as core
+    from fas_core.metrics import operating_point as op
+    from fas_core.runs import store
+
+    opened = store.open_run(cache, run)
+    by, of = score or only_score(opened, run), op.rule(rule)
+    on = choose_on or dev_subsets(opened.subsets)
+    reported_on = report_on or fresh_subsets(opened.subsets, on) or list(opened.subsets)
+    for name in (*on, *reported_on):
+        if name not in opened.subsets:
+            raise BadInputError(f"Run {run} has no subset '{name}'. Subsets: {', '.join(opened.subsets)}.")
+    if of.kind == op.COST:
+        raise BadInputError("The rule cost needs costs, which the page Threshold has. Take another rule here.")
+    frames = presentations.grouping(opened, level, in_order=level != levels.FRAME)
+    told = core.over_time(
+        frames, scores.values(opened, by), of, on, reported_on, times=[levels.span(text) for text in at or ()]
+    )
+    warnings = cards.cautions(opened, of, on, reported_on)
+    if as_json:
+        said = {"warnings": [warning.as_json() for warning in warnings]}
+        return print_json({"run": opened.id, "score": by, **told.as_json(), **said})
+    for warning in warnings:
+        say(f"{'Optimistic' if warning.kind == 'optimistic' else 'Warning'}: {warning.message}")
+    _print(f"{run}: {by}", told)
+
+
+def _print(title: str, told: OverTime) -> None:
+    from fas_core.evaluation.words import rate_text, threshold_text
+
+    rows = [
+        [
+            at_time.words,
+            threshold_text(float(f"{at_time.threshold:.6g}")),
+            rate_text(at_time.bpcer, at_time.bpcer_interval),
+            rate_text(at_time.apcer_max, at_time.apcer_worst_interval),
+            at_time.apcer_worst or "",
+            rate_text(at_time.apcer_pooled, at_time.apcer_pooled_interval),
+            f"{at_time.n_ended:,}",
+        ]
+        for at_time in told.times
+    ]
+    heads = ["decided", "threshold", "BPCER", "worst APCER", "of", "APCER, all attacks", "ended before"]
+    print_table(f"{title}, {told.level}, on {', '.join(told.reported_on)} (n = {told.n:,})", heads, rows)
+    print(f"{told.sentence()}\n{told.caveat}")
