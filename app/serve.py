@@ -1,6 +1,6 @@
 """The server's process: what pages import is loaded before anybody comes, so that no page is the one that waits for it.
 
-`python -m app.serve run app/main.py ...`, with the arguments of `streamlit`. PyTorch is left to who decodes.
+`python -m app.serve HOST PORT`, with the settings of `FAS_CONFIG`. PyTorch is left to who decodes.
 """
 
 from __future__ import annotations
@@ -8,9 +8,13 @@ from __future__ import annotations
 import importlib
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
+
+from fas_core.access.settings import Settings, of_process, require_safe
+from fas_core.errors import BadInputError
 
 HOUSE = Path(__file__).resolve().parent
 GRACE = 5.0  # seconds to end
@@ -37,13 +41,49 @@ def end_with(handle: int) -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-if __name__ == "__main__":
-    from streamlit.web import cli
+def serve(host: str, port: int, settings: Settings) -> None:
+    """Serves until it is ended. Nothing is asked of the internet, whatever the environment or other files say."""
+    from streamlit import net_util
 
+    from app.gate import gate
+
+    require_safe(settings, host)
+    # Streamlit would ask others for its own address, to show it or to compare an origin with it.
+    net_util.get_external_ip = net_util.get_internal_ip = lambda: None
+    os.environ["FORWARDED_ALLOW_IPS"] = (
+        "none"  # uvicorn believes headers of the proxy otherwise; the gate looks at them
+    )
+    server = settings.server
+    tls = {"server.sslCertFile": str(server.certificate), "server.sslKeyFile": str(server.key)}
+    gate.app(str(HOUSE / "main.py"), settings).run(
+        config={
+            "server.address": host,
+            "server.port": port,
+            "server.allowedHosts": list(settings.names),
+            "server.enableCORS": True,
+            "server.enableXsrfProtection": True,
+            "server.enableStaticServing": False,
+            "server.enableAgentApi": False,
+            "server.headless": True,
+            "browser.serverAddress": settings.names[0],
+            "browser.gatherUsageStats": False,
+            "client.showErrorDetails": "none",
+            "logger.hideWelcomeMessage": True,
+            **(tls if server.certificate else {}),
+        }
+    )
+
+
+if __name__ == "__main__":
     from fas_core.files import be_private
 
     be_private()
     if handle := os.environ.pop("FAS_ENDS_WITH", ""):  # nor do those that it starts know it
         end_with(int(handle))
-    load_pages()
-    cli.main(prog_name="streamlit")
+    try:
+        told = of_process()
+        load_pages()
+        serve(sys.argv[1], int(sys.argv[2]), told)
+    except BadInputError as error:
+        print(f"fas: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -39,7 +39,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("fas_core.demo",),
     ("fas_core.bench", "app.words"),
     ("fas_core.cli", "app.charts"),
-    ("app.components",),
+    ("app.components", "app.gate"),
     ("app.session",),
     ("app.parts",),
     ("app.comparing", "app.data", "app.deciding", "app.latent", "app.looking", "app.training"),

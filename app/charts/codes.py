@@ -18,7 +18,7 @@ def among(xy: Floats, kinds: NDArray[np.str_], at: Floats, *, titles: tuple[str,
     chart = plots.figure(x_title=titles[0], y_title=titles[1], height=460)
     for kind, style in styles_of(in_group_order(sorted(set(kinds)))).items():
         here = kinds == kind
-        chart.add_scattergl(
+        chart.add_scatter(
             x=xy[here, 0],
             y=xy[here, 1],
             mode="markers",

@@ -130,7 +130,7 @@ def ellipses(
     (k, 2, 2). The one `chosen` is heavy."""
     chart = figure(x_title=titles[0], y_title=titles[1], height=520)
     for name, style in styles_of(in_group_order(list(points))).items():
-        chart.add_scattergl(
+        chart.add_scatter(
             x=points[name][:, 0].astype(np.float32),
             y=points[name][:, 1].astype(np.float32),
             mode="markers",

@@ -17,10 +17,14 @@ from typing import Annotated
 
 import typer
 
-from fas_core import PROJECT, default_cache
+from fas_core import default_cache
+from fas_core.access import settings
+from fas_core.access.settings import CONFIG, DEFAULT_HOST, DEFAULT_PORT
 from fas_core.cli.options import CacheOption
 from fas_core.cli.printing import say
 from fas_core.errors import BadInputError
+
+LAPTOP = settings.Settings()  # nobody signs in, nobody else comes in
 
 # ------------------------------------------------------------------------------------------------------ demo and app
 
@@ -35,7 +39,7 @@ def demo(
 
     where = demo_parts.places(root, default_cache())
     _end_on_sigterm()
-    server = _start_server(where.cache, port, "127.0.0.1") if app_wanted else None
+    server = _start_server(where.cache, "127.0.0.1", port) if app_wanted else None
     try:
         demo_parts.make(where, say)
         if server is None:
@@ -51,15 +55,27 @@ def demo(
 def serve(
     cache: CacheOption,
     data: Annotated[list[Path] | None, typer.Option(help="Manifest for the page Data; may be repeated.")] = None,
-    port: Annotated[int, typer.Option(help="Port.")] = 8501,
-    host: Annotated[str, typer.Option(help="Address to bind; 127.0.0.1 is this machine only.")] = "127.0.0.1",
+    port: Annotated[int | None, typer.Option(help="Port.", show_default=str(DEFAULT_PORT))] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            help="Address to bind; 127.0.0.1 is this machine only, any other needs --config.", show_default=DEFAULT_HOST
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(envvar=CONFIG, help="Settings of a server that others reach: names, TLS, login.", show_default=""),
+    ] = None,
 ) -> None:
     """The web app on the Runs of a cache folder. Example: `fas app --data faces.csv --port 8600`"""
     for path in data or []:
         if not path.is_file():
             raise BadInputError(f"{path} is no file. Give a manifest: fas app --data M.csv")
+    told = settings.read(config) if config else settings.Settings()
+    host = told.server.host or DEFAULT_HOST if host is None else host
+    settings.require_safe(told, host)
     _end_on_sigterm()
-    server = _start_server(cache, port, host, data or [])
+    server = _start_server(cache, host, port or told.server.port or DEFAULT_PORT, data or [], told)
     try:
         sys.exit(server.wait())
     finally:
@@ -77,7 +93,9 @@ def _end(server: subprocess.Popen[bytes]) -> None:
         server.wait(timeout=10)
 
 
-def _start_server(cache: Path, port: int, host: str, data: Sequence[Path] = ()) -> subprocess.Popen[bytes]:
+def _start_server(
+    cache: Path, host: str, port: int, data: Sequence[Path] = (), told: settings.Settings = LAPTOP
+) -> subprocess.Popen[bytes]:
     """Starts Streamlit as a child process; raises BadInputError when the address cannot be bound."""
     from fas_core.files import make_folder
 
@@ -93,29 +111,29 @@ def _start_server(cache: Path, port: int, host: str, data: Sequence[Path] = ()) 
             )
             raise BadInputError(f"Cannot serve on {host}:{port} ({error}). {remedy}") from error
     make_folder(cache)
-    script = PROJECT / "app" / "main.py"
-    command = [sys.executable, "-P", "-X", "utf8", "-m", "app.serve", "run", str(script)]
-    command += [f"--server.address={host}", f"--server.port={port}", "--server.headless=true"]
-    if host not in ("127.0.0.1", "localhost", "::1"):
-        command += ["--server.allowedHosts=[]"]
+    command = [sys.executable, "-P", "-X", "utf8", "-m", "app.serve", host, str(port)]
     # Large arrays go back to the system when they are done with: glibc keeps most of them otherwise.
     frugal = {"MALLOC_MMAP_THRESHOLD_": "1000000", "MALLOC_ARENA_MAX": "2"}
     # The server ends when the end of this pipe that is held here is closed, however this process ends.
     held, _held_here = os.pipe()
-    told = {"FAS_CACHE": str(cache.resolve()), "FAS_ENDS_WITH": str(held)}
+    handed = {"FAS_CACHE": str(cache.resolve()), "FAS_ENDS_WITH": str(held), CONFIG: str(told.path or "")}
     if data:
-        told["FAS_DATA"] = "\n".join(str(path.resolve()) for path in data)
-    server = subprocess.Popen(command, env=frugal | os.environ | told, pass_fds=[held])
+        handed["FAS_DATA"] = "\n".join(str(path.resolve()) for path in data)
+    server = subprocess.Popen(command, env=frugal | os.environ | handed, pass_fds=[held])
     os.close(held)
-    threading.Thread(target=_say_when_it_answers, args=(server, host, port), daemon=True).start()
+    threading.Thread(target=_say_when_it_answers, args=(server, host, port, told), daemon=True).start()
     return server
 
 
-def _say_when_it_answers(server: subprocess.Popen[bytes], host: str, port: int) -> None:
+def _say_when_it_answers(server: subprocess.Popen[bytes], host: str, port: int, told: settings.Settings) -> None:
     """Says where the app is once it is there: it loads first what pages import, which takes seconds."""
     at = "::1" if host == "::" else "127.0.0.1" if host == "0.0.0.0" else host
+    address = f"http://{host}:{port}"
+    if told.server.names:
+        shown = "" if told.server.is_behind_proxy or port == 443 else f":{port}"
+        address = f"{'https' if told.server.is_https else 'http'}://{told.server.names[0]}{shown}"
     while server.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection((at, port), timeout=1):
-            return say(f"Serving on http://{host}:{port}")
+            return say(f"Serving on {address}")
         time.sleep(0.2)
     return None
