@@ -146,3 +146,18 @@ def test_nobody_serves_others_without_login_names_and_tls(
     assert len(wanted.split("; ")) == len(lacking)
     assert all(what in wanted for what in lacking)
     assert "fas app --config" in str(refused.value)
+
+
+def test_the_settings_of_the_readme_are_read(tmp_path: Path) -> None:
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    text = readme.partition("```toml\n# /etc/fas.toml")[2].partition("```")[0].partition("\n")[2]
+    (tmp_path / "secret").write_text(f"{SECRET}\n")
+    told = read(tmp_path, text.replace("/run/secrets/fas", str(tmp_path / "secret")))
+    settings.require_safe(told, told.server.host or settings.DEFAULT_HOST)
+    assert isinstance(told.login, settings.Oidc)
+    defaults = settings.Oidc(told.login.issuer, "fas")
+    assert (told.login.groups, told.login.scopes, told.session) == (
+        defaults.groups,
+        defaults.scopes,
+        settings.Session(),
+    )

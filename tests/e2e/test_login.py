@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+from playwright.sync_api import Browser, BrowserContext, expect
 from websockets import Subprotocol
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from fas_core.bench.drag import free_port
 from tests.app.gate.provider import SECRET, Provider, served
-from tests.conftest import tiny_samples, write_image_run
+from tests.conftest import PROJECT, tiny_samples, write_image_run
 
 from .conftest import watched
 
@@ -30,35 +38,109 @@ def provider() -> Iterator[Provider]:
         yield opened
 
 
+# Tells of every way out of this machine that a process tries.
+WATCH = """
+import socket
+from ipaddress import ip_address
+def told(name, at):
+    plain = getattr(socket.socket, name)
+    def call(self, *arguments):
+        address = arguments[at]
+        if isinstance(address, tuple) and not ip_address(address[0]).is_loopback:
+            with open({out!r}, "a") as file:
+                print(name, address, file=file)
+            raise OSError("nothing is to be reached")
+        return plain(self, *arguments)
+    setattr(socket.socket, name, call)
+for name in ("connect", "connect_ex"):
+    told(name, 0)
+told("sendto", -1)
+plain = socket.getaddrinfo
+def getaddrinfo(host, *arguments, **named):
+    if host not in (None, "localhost", "127.0.0.1", "0.0.0.0"):
+        with open({out!r}, "a") as file:
+            print("getaddrinfo", host, file=file)
+        raise OSError("nothing is to be asked for")
+    return plain(host, *arguments, **named)
+socket.getaddrinfo = getaddrinfo
+"""
+
+
 @pytest.fixture(scope="module")
-def guarded(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of `fas app --config` on a cache with one Run."""
-    folder = tmp_path_factory.mktemp("guarded")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("guarded")
+
+
+@pytest.fixture(scope="module")
+def guarded(provider: Provider, folder: Path) -> Iterator[str]:
+    """The address of `fas app --config` on every address of this machine, on a cache with one Run.
+
+    By a certificate of its own; in an environment that would rather ask the internet, and that tells of it.
+    """
     write_image_run(folder / "cache", "a", tiny_samples())
-    config = folder / "fas.toml"
-    config.write_text(
-        f'[login]\nkind = "oidc"\nissuer = "{provider.issuer}"\nclient_id = "fas"\nclient_secret_env = "FAS_SECRET"\n'
-    )
+    write_certificate(folder)
     port = free_port()
-    command = [sys.executable, "-P", "-m", "fas_core.cli", "app", "--cache", str(folder / "cache"), "--port", str(port)]
-    environment = os.environ | {"FAS_SECRET": SECRET}
-    server = subprocess.Popen([*command, "--config", str(config)], env=environment, stderr=subprocess.DEVNULL)
+    (folder / "fas.toml").write_text(
+        f"""
+        [server]
+        host = "0.0.0.0"
+        port = {port}
+        names = ["127.0.0.1"]
+        certificate = "{folder / "certificate.pem"}"
+        key = "{folder / "key.pem"}"
+        [login]
+        kind = "oidc"
+        issuer = "{provider.issuer}"
+        client_id = "fas"
+        client_secret_env = "FAS_SECRET"
+        """
+    )
+    (folder / "sitecustomize.py").write_text(WATCH.replace("{out!r}", repr(str(folder / "asked"))))
+    paths = os.pathsep.join([str(folder), str(PROJECT)])
+    wishes = {"STREAMLIT_BROWSER_GATHER_USAGE_STATS": "true", "STREAMLIT_SERVER_ENABLE_CORS": "false"}
+    command = [sys.executable, "-P", "-m", "fas_core.cli", "app", "--cache", str(folder / "cache")]
+    environment = os.environ | wishes | {"FAS_SECRET": SECRET, "PYTHONPATH": paths}
+    server = subprocess.Popen([*command, "--config", str(folder / "fas.toml")], env=environment)
+    address = f"https://127.0.0.1:{port}"
     try:
-        for _ in range(1200):
+        end = time.monotonic() + 120
+        while status(f"{address}/_stcore/health") != 401:
             assert server.poll() is None, "it has ended"
-            if status(f"http://127.0.0.1:{port}/_stcore/health") == 401:
-                break
+            assert time.monotonic() < end, "it does not answer"
             time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
+        yield address
     finally:
         server.terminate()
         server.wait(timeout=20)
 
 
+def write_certificate(folder: Path) -> None:
+    """For "localhost", by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "certificate.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    unlocked = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "key.pem").write_bytes(unlocked)
+
+
+def trusting() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
 def status(address: str, **headers: str) -> int:
     asked = urllib.request.Request(address, headers={name.replace("_", "-"): text for name, text in headers.items()})
     try:
-        with urllib.request.urlopen(asked, timeout=10) as answer:
+        with urllib.request.urlopen(asked, timeout=10, context=trusting()) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
@@ -67,35 +149,35 @@ def status(address: str, **headers: str) -> int:
 
 
 def websocket(address: str, **headers: str) -> str:
-    """What comes of one: what it is closed for, "open" where it stays so for a second."""
+    """What comes of one: the status by which it is refused, or "open"."""
     place = f"{address.replace('http', 'ws', 1)}/_stcore/stream"
     try:
-        with connect(place, additional_headers=headers, subprotocols=[Subprotocol("streamlit")]) as opened:
-            opened.recv(timeout=1)
-            return "message"
+        with connect(place, additional_headers=headers, subprotocols=[Subprotocol("streamlit")], ssl=trusting()):
+            return "open"
     except InvalidStatus as refused:
         return str(refused.response.status_code)
-    except TimeoutError:
-        return "open"
-    except ConnectionClosed:
-        return "closed"
 
 
-def test_a_person_signs_in_looks_and_signs_out(browser: Browser, guarded: str) -> None:
-    for headers in ({}, {"Cookie": "fas_session=forged"}, {"Origin": "http://evil.example"}):
+def cookie_of(context: BrowserContext) -> str:
+    (cookie,) = [each for each in context.cookies() if each["name"] == "__Host-fas_session"]
+    assert (cookie["httpOnly"], cookie["secure"], cookie["sameSite"], cookie["expires"]) == (True, True, "Lax", -1)
+    return f"__Host-fas_session={cookie['value']}"
+
+
+def test_a_person_signs_in_looks_and_signs_out(browser: Browser, guarded: str, folder: Path) -> None:
+    for headers in ({}, {"Cookie": "__Host-fas_session=forged"}, {"Origin": "http://evil.example"}):
         assert websocket(guarded, **headers) == "403"
     assert status(f"{guarded}/_stcore/metrics") == 401
     assert status(f"{guarded}/_stcore/metrics", Host="evil.example") == 403
-    context = browser.new_context(reduced_motion="reduce")
+    context = browser.new_context(reduced_motion="reduce", ignore_https_errors=True)
     with watched(context, guarded) as tab:
         tab.open("threshold")
         assert tab.page.url.partition("?")[0] == f"{guarded}/threshold"
         expect(tab.page.get_by_text("Signed in as Ada")).to_be_visible()
         expect(tab.page.get_by_role("heading", name="Threshold", exact=True)).to_be_visible()
-        (cookie,) = [each for each in context.cookies() if each["name"] == "fas_session"]
-        assert (cookie["httpOnly"], cookie["sameSite"], cookie["expires"]) == (True, "Lax", -1)
-        known = {"Cookie": f"fas_session={cookie['value']}", "Origin": guarded}
+        known = {"Cookie": cookie_of(context), "Origin": guarded}
         assert websocket(guarded, **known) == "open"
+        assert websocket(guarded, **known | {"Origin": "http://evil.example"}) == "403"
         assert status(f"{guarded}/_stcore/metrics", Cookie=known["Cookie"]) == 200
         assert [text for text in tab.wrong if not text.startswith("foreign request")] == []  # but for the provider
         second = context.new_page()
@@ -110,3 +192,4 @@ def test_a_person_signs_in_looks_and_signs_out(browser: Browser, guarded: str) -
         tab.page.wait_for_url(re.compile("threshold"))  # the provider still knows them, and lets them in anew
         expect(tab.page.get_by_text("Signed in as Ada")).to_be_visible()
     context.close()
+    assert not (folder / "asked").exists(), (folder / "asked").read_text()
