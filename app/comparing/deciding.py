@@ -9,9 +9,11 @@ import streamlit as st
 from app.comparing.answer import details
 from app.comparing.comparison import LETTERS, Comparison, flips, joined, matching, sheet, worse
 from app.parts.decided import history
+from app.session import identity
 from app.session.page import fragment
 from app.session.readers import cache_folder
 from app.words import escaped
+from fas_core.access.roles import Right
 from fas_core.deciding import decisions
 from fas_core.deciding.decisions import Evidence, JudgedRun
 from fas_core.errors import BadInputError
@@ -27,13 +29,17 @@ SAID = "_decided"  # what became of the last press
 def show_deciding(comparison: Comparison, b: int, *, with_intervals: bool) -> None:
     """Asks for a verdict on Run `b` against A, with a name and a reason; what the page says is kept with it."""
     system, letter = comparison.systems[b], LETTERS[b]
+    if not identity.may(Right.DECIDE, system.run):
+        history(system.run)
+        return
     evidence = evidence_of(comparison, b, with_intervals=with_intervals)
     with st.form("deciding", border=False):
         names = [escaped(of.run.info.name) for of in (system, comparison.a)]
         st.markdown(f"**Approve or refuse {letter}, {names[0]}**, against A, {names[1]}")
         left, right = st.columns([1, 2])
         left.segmented_control("Verdict", decisions.VERDICTS, format_func=str.capitalize, key="verdict")
-        left.text_input("Decided by", max_chars=decisions.LONGEST_NAME, placeholder="your name", key="decided_by")
+        with left:
+            identity.signed("Decided by", key="decided_by", most=decisions.LONGEST_NAME)
         right.text_area("Reason", max_chars=decisions.LONGEST_TEXT, height=68, key="decided_reason")
         right.text_area("Conditions, one a line", height=68, key="decided_conditions")
         if evidence.missed:
@@ -66,7 +72,9 @@ def keep(comparison: Comparison, b: int, evidence: Evidence) -> None:
     at_a, at_b = (None, None) if turned is None else (turned.threshold_a, turned.threshold_b)
     judged, in_use = JudgedRun.of(comparison.systems[b], at_b), JudgedRun.of(comparison.a, at_a)
     verdict, although_missed = chosen["verdict"], bool(chosen["decided_although"])
+    about = comparison.systems[b].run
     try:
+        identity.require(Right.DECIDE, about)
         if not verdict:
             raise BadInputError("Choose a verdict: approved or refused.")
         if verdict == decisions.APPROVED and evidence.missed and not although_missed:
@@ -76,11 +84,12 @@ def keep(comparison: Comparison, b: int, evidence: Evidence) -> None:
             in_use,
             evidence,
             verdict=str(verdict),
-            by=str(st.session_state.get("decided_by") or ""),
+            by=identity.signed_by(str(st.session_state.get("decided_by") or "")),
             reason=str(chosen["decided_reason"]),
             conditions=str(chosen["decided_conditions"]).splitlines(),
             although_missed=although_missed,
         )
+        identity.tell("decision", {"run": about.id, "verdict": str(verdict), "why": str(chosen["decided_reason"])})
         sealed = decisions.keep(draft, cache_folder())
     except BadInputError as error:
         st.session_state[SAID] = (str(error), False)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from app.comparing.comparison import SUBSET, Comparison, groupings, sheet
 from app.comparing.scatter import points_of
 from app.parts.report_buttons import report_buttons
+from app.session import faces
+from app.session.address import keep_valid
 from app.session.page import fragment
 from app.session.readers import cache_folder
 from fas_core.deciding import card_states
@@ -14,7 +18,7 @@ from fas_core.deciding.card import Card
 from fas_core.deciding.card_states import APPROVED, DRAFT, SUPERSEDED, WITHDRAWN
 from fas_core.evaluation.changes import CHANGE, Filter
 from fas_core.reports import report
-from fas_core.reports.report import AS_THEY_ARE, NO_IMAGES, PIXELATED, Options
+from fas_core.reports.report import NO_IMAGES, PIXELATED, Options
 
 NO_CARD = "none"
 STATES = (APPROVED, DRAFT, SUPERSEDED, WITHDRAWN)  # in the order in which cards are offered
@@ -23,7 +27,7 @@ STATES = (APPROVED, DRAFT, SUPERSEDED, WITHDRAWN)  # in the order in which cards
 @fragment
 def show_report(comparison: Comparison, b: int) -> None:
     """One file of what the page shows, HTML or PDF, made when it is asked for."""
-    run = comparison.a.run
+    run, runs = comparison.a.run, [system.run for system in comparison.systems]
     kept = [entry for entry in card_states.kept(cache_folder())[0] if entry.card.run == run.id]
     of_a = {f"{entry.card.rule} on {entry.card.score}, {entry.card.created}": entry for entry in kept}
     by_state = sorted(of_a, key=lambda name: STATES.index(of_a[name].history.state))  # newest first in each
@@ -33,12 +37,13 @@ def show_report(comparison: Comparison, b: int) -> None:
             format_func=lambda name: f"{name} ({of_a[name].history.state})" if name in of_a else str(name),
             help="Cards of Run A, made on the page Threshold.",
         )  # fmt: skip
-        images = NO_IMAGES
-        if run.pictures:
+        images, offered = NO_IMAGES, faces.ways(runs)  # what the address or a clear session has left is not offered
+        keep_valid("report_images", offered, PIXELATED)
+        if len(offered) > 1:
             images = str(
                 st.segmented_control(
                     "Images",
-                    (NO_IMAGES, PIXELATED, AS_THEY_ARE),
+                    offered,
                     default=PIXELATED,
                     key="report_images",
                     bind="query-params",
@@ -53,7 +58,10 @@ def show_report(comparison: Comparison, b: int) -> None:
         )
         card = of_a[str(named)].card if named in of_a else None
         wanted = options(comparison, b, images, with_appendix=with_appendix, card=card)
-        report_buttons(lambda: report.page(sheet(comparison), wanted), run)
+        sight = faces.of_all(runs)
+        report_buttons(
+            lambda: report.page(sheet(comparison), replace(wanted, images=sight.of_report(wanted.images))), run
+        )
     st.caption(
         "What this page shows: answer, forest plot, what got worse; curves and every metric; samples that changed, as "
         "they are filtered here. Its settings stand on every page's foot."

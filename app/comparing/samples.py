@@ -15,6 +15,7 @@ from app.components import gallery as component
 from app.components.scatter import carried
 from app.components.zoom import zoomed
 from app.parts import filters, sample
+from app.session import faces
 from app.session.page import fragment
 from app.session.tables import show_rows
 from app.words import escaped, number
@@ -32,6 +33,7 @@ from fas_core.evaluation.changes import (
     verdict_masks,
 )
 from fas_core.reports.palette import style_of
+from fas_core.runs.store import Run
 
 PER_PAGE = 24
 
@@ -51,7 +53,7 @@ def show_list(comparison: Comparison, b: int) -> None:
     pair, points = pair_of(sheet(comparison), b), points_of(comparison)
     selected = show_scatter(comparison, b)
     runs = (comparison.a.run, comparison.systems[b].run)
-    without = [f"{run.info.name}: {run.without('inputs', 'reconstructions')}." for run in runs if not run.pictures]
+    without = [f"{run.info.name}: {lacking(run)}." for run in runs if not faces.kinds(run)]
     fits, order, display = sample_controls(pair, has_images=not without, on_change=points.to_first_page)
     rows = ordered(pair, narrowed(fits, selected), order)
     if not len(rows):
@@ -62,6 +64,11 @@ def show_list(comparison: Comparison, b: int) -> None:
     else:
         with st.container():
             show_page(comparison, pair, rows, display, paging=points.paging)
+
+
+def lacking(run: Run) -> str:
+    """Why none of its images are shown."""
+    return "images are for another role" if run.pictures else run.without("inputs", "reconstructions")
 
 
 def sample_controls(
@@ -178,7 +185,7 @@ def panels_of(
     letter = LETTERS[pair.b]
     shown = replace(display, ssim=False)
     of_a, of_b = (
-        {panel.name: panel for panel in shown.panels(comparison.systems[i].run, pair.both.rows[i][rows])}
+        {panel.name: panel for panel in faces.panels(shown, comparison.systems[i].run, pair.both.rows[i][rows])}
         for i in (0, pair.b)
     )
     named = (

@@ -16,6 +16,7 @@ from app.components.scatter import Answer, Colours, Plane
 from app.parts import columns
 from app.parts.colouring import GROUP, Colouring, coloured
 from app.parts.selection import Points
+from app.session import faces
 from app.session.cache import cached
 from app.session.page import fragment
 from app.words import number
@@ -67,7 +68,7 @@ def show_scatter(comparison: Comparison, b: int) -> NDArray[np.int64]:
         on_selected=points.keep,
         key="compare_scatter",
         lines=lines(comparison, b),
-        has_images=comparison.a.run.has("inputs"),
+        has_images="inputs" in faces.kinds(comparison.a.run),
     )
     plot.carried_selection(points.selected)
     rows = points.within(points.selected)

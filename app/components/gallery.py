@@ -24,7 +24,6 @@ from app.components.pressed import Marking, Place, hear_place, hear_presses, mar
 from app.words import escaped
 from fas_core.evaluation.similarity import ssim_map
 from fas_core.reports.pictures import NAMES
-from fas_core.runs.store import Run
 
 ERROR_LIMIT = 0.5  # what the top of the error scale stands for, of the pixel range 0..1, until the user changes it
 SSIM_LIMIT = 1.0  # of 1 - SSIM, which is 0 where image and reconstruction are alike and hardly ever above 1
@@ -231,11 +230,6 @@ def picture(name: str, images: NDArray[np.uint8]) -> Panel:
     return Panel(name, images, "gray" if images.ndim == 3 else "colour")
 
 
-def pictures(run: Run, rows: NDArray[np.int64]) -> list[Panel]:
-    """Original and reconstruction of some rows of a Run: what it holds of them."""
-    return [picture(NAMES[name], run.images(name, rows)) for name in run.pictures]
-
-
 @dataclass(frozen=True)
 class Display:
     """How images are shown, chosen once for all pages."""
@@ -245,12 +239,9 @@ class Display:
     signed: bool
     ssim: bool = False
 
-    def panels(self, run: Run, rows: NDArray[np.int64]) -> list[Panel]:
-        """What is shown of some rows of a Run: original, reconstruction, error, and the SSIM map if wanted."""
-        return self.of_images({name: run.images(name, rows) for name in run.pictures})
-
     def of_images(self, images: Mapping[str, NDArray[np.uint8]]) -> list[Panel]:
-        """The same of images by name, as `Run.pictures`; what takes both is left out where one is missing."""
+        """What is shown of images by name, as `Run.pictures`: original, reconstruction, error, and the SSIM map if
+        wanted; what takes both is left out where one is missing."""
         panels = [picture(NAMES[name], of_name) for name, of_name in images.items()]
         if len(panels) < len(NAMES):
             return panels

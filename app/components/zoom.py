@@ -1,6 +1,6 @@
 """One sample, large: its images in panes that are zoomed and moved together, with the value under the pointer.
 
-zoomed("seen_paper_3", pictures(run, rows), key="large")
+zoomed("seen_paper_3", panels, key="large")
 """
 
 from __future__ import annotations

@@ -11,9 +11,11 @@ from app.components.gallery import Card
 from app.data import known
 from app.data.known import DataSet
 from app.data.sheet import drawn
+from app.session import identity
 from app.session.cache import cached
 from app.session.tables import show_rows
 from app.words import escaped, number
+from fas_core.access.roles import Right
 from fas_core.data import acceptance, dedupe, thumbnails
 from fas_core.data.acceptance import Verdict
 from fas_core.data.names import in_protocol_order, readable
@@ -87,7 +89,7 @@ def show_duplicates(data: DataSet) -> None:
         st.caption(
             f"Near: nearer than {of.limit.words}, {number(of.limit.distance)} by root mean square of pixels in 0–1."
         )
-    if len(of.pairs):
+    if len(of.pairs) and identity.may(Right.PICTURES, None):
         _show_pairs(data, of)
 
 

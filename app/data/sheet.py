@@ -17,8 +17,10 @@ from app.components.gallery import Card, Panel
 from app.data import picks
 from app.data.known import DataSet
 from app.data.picks import Pick
+from app.session import faces, identity
 from app.session.cache import cached
 from app.words import escaped
+from fas_core.access.roles import Right, role_with
 from fas_core.data import images
 from fas_core.data.acceptance import PLACES, kinds_of
 from fas_core.data.manifest import CUT_FROM
@@ -34,14 +36,28 @@ BOX_COLOUR, EYE_COLOUR = (0, 220, 255), (255, 90, 0)
 Picture = tuple[str, tuple[float, ...]]  # a file, and PLACES in it
 
 
+def drawn(data: DataSet, wanted: tuple[Picture, ...]) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """(n, SIDE, SIDE, 3) pictures as they may be seen, with what is known of the face drawn in, and why one is not
+    there, "" where it is."""
+    sight = faces.sight(None)
+    is_clear = sight.shows_clear(lambda: [named(data, file) for file, _ in wanted])
+    return _all_drawn(data, wanted, is_clear)
+
+
+def named(data: DataSet, file: str) -> str:
+    """What a picture is called: its path from the manifest's folder, where it is in there."""
+    path = Path(file)
+    return str(path.relative_to(data.path.parent)) if path.is_relative_to(data.path.parent) else path.name
+
+
 @cached(entries=8)
-def drawn(data: DataSet, wanted: tuple[Picture, ...]) -> tuple[NDArray[np.uint8], tuple[str, ...]]:  # noqa: ARG001
-    """(n, SIDE, SIDE, 3) pictures with what is known of the face drawn in, and why one is not there, "" where it is."""
-    shown = [_drawn(Path(file), places) for file, places in wanted]
+def _all_drawn(data: DataSet, wanted: tuple[Picture, ...], is_clear: bool) -> tuple[NDArray[np.uint8], tuple[str, ...]]:  # noqa: ARG001
+    shown = [_drawn(Path(file), places, is_clear=is_clear) for file, places in wanted]
     return np.stack([image for image, _ in shown]), tuple(why for _, why in shown)
 
 
-def _drawn(file: Path, places: tuple[float, ...], side: int = SIDE) -> tuple[NDArray[np.uint8], str]:
+def _drawn(file: Path, places: tuple[float, ...], side: int = SIDE, *, is_clear: bool) -> tuple[NDArray[np.uint8], str]:
+    """Where it is not to be clear the picture is pixelated, and what is known of the face drawn over that."""
     ground = Image.new("RGB", (side, side), (128, 128, 128))
     if is_video(file):
         return np.asarray(ground), "a video"
@@ -53,6 +69,8 @@ def _drawn(file: Path, places: tuple[float, ...], side: int = SIDE) -> tuple[NDA
     small = whole.resize(
         (max(1, round(whole.width * scale)), max(1, round(whole.height * scale))), Image.Resampling.BOX
     )
+    if not is_clear:
+        small = Image.fromarray(faces.hidden(np.asarray(small)[np.newaxis])[0])
     at = ((side - small.width) // 2, (side - small.height) // 2)
     ground.paste(small, at)
     _draw_places(ImageDraw.Draw(ground), np.array(places, np.float64) * scale, at)
@@ -78,6 +96,9 @@ def _places(rows: pd.DataFrame) -> list[tuple[float, ...]]:
 
 def show(data: DataSet, pick: Pick) -> None:
     table, rows = picks.rows_of(data, pick)
+    if not identity.may(Right.PICTURES, None):
+        st.caption(f"The images are for the role {role_with(Right.PICTURES)}, on all Runs.")
+        return
     if not len(rows):
         st.caption(_nothing(pick))
         return
@@ -120,13 +141,14 @@ def _show_page(data: DataSet, rows: pd.DataFrame, *, is_left: bool) -> None:
     if chosen is not None:
         at = [card.sample_id for card in cards].index(chosen)
         file = files[at] if is_left else str(data.path.parent / rows[CUT_FROM if has_source else "path"].iloc[at])
-        _enlarged(file, _places(rows)[at], rows.iloc[at])
+        _enlarged(data, file, _places(rows)[at], rows.iloc[at])
 
 
 @st.dialog("One picture", width="large")
-def _enlarged(file: str, places: tuple[float, ...], row: pd.Series) -> None:
+def _enlarged(data: DataSet, file: str, places: tuple[float, ...], row: pd.Series) -> None:
     """The whole picture, and what is known of it."""
-    image, why = _drawn(Path(file), places, SIDE_OF_ONE)
+    is_clear = faces.sight(None).shows_clear(lambda: [named(data, file)])
+    image, why = _drawn(Path(file), places, SIDE_OF_ONE, is_clear=is_clear)
     if why:
         st.caption(escaped(why))
     else:

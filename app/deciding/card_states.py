@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from app.session import identity
 from app.session.readers import cache_folder
 from app.words import escaped
+from fas_core.access.roles import NotAllowedError, Right, role_with
 from fas_core.deciding import card_states
 from fas_core.deciding.card_states import (
     APPROVED,
@@ -28,6 +30,13 @@ _ACTIONS = {
     WITHDRAWN: ("Withdraw", ":material/block:"),
 }
 _BESIDE = {SUPERSEDE: "This card takes its place", KEEP: "Both stay approved"}
+
+
+def known_cards() -> tuple[list[Kept], Sequence[str]]:
+    """Cards of Runs that who is at the page may know of, and what is wrong with files."""
+    kept, problems = card_states.kept(cache_folder())
+    may_know = [entry for entry in kept if identity.knows(entry.card.run, entry.card.run_name)]
+    return may_know, problems if identity.may(Right.NUMBERS, None) else []
 
 
 def show_state(shown: Kept, kept: Sequence[Kept]) -> None:
@@ -74,20 +83,22 @@ def _form(shown: Kept, state: str, others: Sequence[Kept]) -> None:
         successor = None
         if state == SUPERSEDED and others:
             successor = st.selectbox("By the card", others, format_func=_called, key=f"successor_{name}")
-        by = st.text_input(
-            "Who decides", max_chars=card_states.LONGEST_NAME, placeholder="your name", key=f"{state}_by"
-        )
+        by = identity.signed("Who decides", key=f"{state}_by", most=card_states.LONGEST_NAME)
         why = st.text_area("Why", max_chars=card_states.LONGEST_WHY, height=90, key=f"{state}_why_{name}")
         although_missed, beside = _objections(shown) if state == APPROVED else (False, "")
         if state == WITHDRAWN:
             st.caption("For good: fas predict refuses a card that was withdrawn. Nothing of it is erased.")
         if not st.form_submit_button(label, icon=icon, type="primary"):
             return
+    by = identity.signed_by(by)
     try:
+        require_decider(shown, state, by)
         if not by.strip() or not why.strip():
             raise BadInputError("A decision needs the name of who decides, and a reason.")
         if state == APPROVED and shown.card.missed and not although_missed:
             raise BadInputError("The limit is missed: tick that it is approved all the same, or choose a threshold.")
+        about_card = {"run": shown.card.run, "card": name, "state": state, "why": why}
+        identity.tell("decision", about_card)
         if state == APPROVED:
             card_states.approve(
                 shown.path, cache_folder(), by=by, why=why, although_missed=although_missed, beside=beside
@@ -99,6 +110,18 @@ def _form(shown: Kept, state: str, others: Sequence[Kept]) -> None:
         return
     st.toast(f"The card is {state}.", icon=icon)
     st.rerun()
+
+
+def require_decider(shown: Kept, state: str, by: str) -> None:
+    """Raises NotAllowedError where who is at the page may not decide about a card, or has frozen what is to be approved
+    and the settings ask for a second person."""
+    card = shown.card
+    if Right.DECIDE not in identity.rights_on(card.run, card.run_name):
+        identity.tell("refused", {"asked": "decide", "run": card.run, "card": shown.path.stem})
+        raise NotAllowedError(f"Cards are decided about by the role {role_with(Right.DECIDE)}.")
+    if state == APPROVED and identity.access().roles.second_person and by.strip() == card.by.strip():
+        identity.tell("refused", {"asked": "approve what one has frozen", "run": card.run, "card": shown.path.stem})
+        raise NotAllowedError("Who has frozen a card may not approve it: a second person is asked for.")
 
 
 def _objections(shown: Kept) -> tuple[bool, str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.session import operating, readers
+from app.session import identity, operating, readers
 from app.session.cache import cached
 from app.session.readers import cache_folder
 from app.session.sidebar import Shown
 from app.words import about, escaped
+from fas_core.access.roles import Right
 from fas_core.deciding import card as cards
 from fas_core.deciding import card_states
 from fas_core.errors import BadInputError
@@ -57,7 +58,8 @@ def card_form(shown: Shown, point: OperatingPoint, *, key: str) -> bool:
         if warnings:
             st.warning("\n\n".join(escaped(caution.message) for caution in warnings), icon=":material/warning:")
         left, right = st.columns([1, 3])
-        by = left.text_input("Decided by", max_chars=100, placeholder="your name")
+        with left:
+            by = identity.signed("Decided by", key=f"{key}_by", most=100)
         note = right.text_input("Note", max_chars=1000, placeholder="why this threshold")
         closed = st.checkbox(
             "A missing score or unreadable image counts as an attack",
@@ -66,7 +68,9 @@ def card_form(shown: Shown, point: OperatingPoint, *, key: str) -> bool:
         )
         if not st.form_submit_button("Save as a card", icon=":material/lock:", type="primary"):
             return False
+        by = identity.signed_by(by)
         try:
+            identity.require(Right.DECIDE, run)
             if not by.strip():
                 raise BadInputError("A card needs the name of who decides.")
             content = cards.card(
@@ -83,7 +87,9 @@ def card_form(shown: Shown, point: OperatingPoint, *, key: str) -> bool:
                 by=by.strip(),
                 note=note.strip(),
             )
-            st.session_state["_saved_card"] = card_states.keep(cards.signed(content), cache_folder()).stem
+            kept = cards.signed(content)
+            identity.tell("decision", {"run": run.id, "card": kept.sha256, "state": "frozen", "why": note})
+            st.session_state["_saved_card"] = card_states.keep(kept, cache_folder()).stem
         except BadInputError as error:
             st.error(escaped(str(error)), icon=":material/lock:")
             return False

@@ -9,8 +9,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app.charts import mixtures
-from app.components.gallery import Card, gallery, pictures
-from app.session import readers
+from app.components.gallery import Card, gallery
+from app.session import faces, readers
 from app.words import escaped
 from fas_core.data.names import GROUP_ORDER, TRAIN, in_group_order, readable
 from fas_core.evaluation.likelihood import nats
@@ -128,8 +128,9 @@ def show_images_of(
             f"{nats(likelihoods.log_likelihood[row])} nats · {100 * likelihoods.responsibility[row]:.0f} % responsible",
         ]
         cards.append(Card(ids[row], lines, readable(kind), style.colour, style.is_hollow))
-    with st.container(height=420, border=False):
-        gallery(cards, pictures(run, shown), key="component_images", size=96)
+    if faces.kinds(run):
+        with st.container(height=420, border=False):
+            gallery(cards, faces.pictures(run, shown), key="component_images", size=96)
     return chosen
 
 

@@ -15,6 +15,7 @@ from app.components.gallery import Panel, error_panel, picture
 from app.components.zoom import zoomed
 from app.session import readers
 from app.session.address import keep_valid
+from app.session.faces import Sight
 from app.words import escaped
 from fas_core.data.names import readable
 from fas_core.evaluation import paths, traversal
@@ -100,13 +101,16 @@ def enlarge(index: int) -> None:
     st.session_state["step"] = index + 1
 
 
-def sheet_of(run: Run, path: Path, images: NDArray[np.uint8], rows: list[int], unlike: Unlike | None) -> bytes:
-    """The PNG of what is shown: the samples and their reconstructions, then the decoded images."""
+def sheet_of(
+    sight: Sight, run: Run, path: Path, images: NDArray[np.uint8], rows: list[int], unlike: Unlike | None
+) -> bytes:
+    """The PNG of what is shown: the samples and their reconstructions, then the decoded images, all as `sight` has
+    them."""
     ids = readers.ids(run)
     tiles = [traversal.Tile(image, lines) for image, lines in zip(images, paths.captions(path, unlike), strict=True)]
     sheet = [tiles[i : i + path.columns] for i in range(0, len(tiles), path.columns)]
     if rows:
-        shown = {kind: run.images(kind, rows) for kind in run.pictures}
+        shown = {kind: sight.images(run, kind, rows) for kind in run.pictures}
         first = []
         for i, (row, letter) in enumerate(zip(rows, LETTERS, strict=False)):
             name = f"{letter} " if len(rows) > 1 else ""

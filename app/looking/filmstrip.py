@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from app.components.gallery import picture
 from app.components.strip import Level, Line, strip
-from app.session import operating, readers
+from app.session import faces, operating, readers
 from app.session.cache import cached
 from app.session.sidebar import Shown
 from app.words import escaped, number
@@ -42,7 +42,7 @@ def show(shown: Shown, row: int, go_to: Callable[[str], None]) -> None:
     """Nothing where the data name no video, or the image is its only frame. `go_to`: called with a sample_id."""
     run = shown.run
     rows = frames_of(run, row)
-    if len(rows) < 2:
+    if len(rows) < 2 or "inputs" not in faces.kinds(run):
         return
     if len(rows) > MOST:  # whichever MOST of them are nearest
         first = int(np.clip(np.flatnonzero(rows == row)[0] - MOST // 2, 0, len(rows) - MOST))
@@ -58,7 +58,7 @@ def show(shown: Shown, row: int, go_to: Callable[[str], None]) -> None:
     levels = [] if threshold is None else [Level(threshold, "threshold", is_threshold=True)]
     ids = readers.ids(run)
     strip(
-        picture("original", run.images("inputs", rows[at])),
+        picture("original", faces.images(run, "inputs", rows[at])),
         [[f"frame {names[i]}", number(values[i])] for i in at],
         columns=len(at),
         key="filmstrip",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from app.components import gallery as component
 from app.looking.subject import Subject
-from app.session import operating, readers
+from app.session import faces, operating, readers
 from app.session.cache import cached
 from app.session.sidebar import Shown
 from app.words import escaped, label_of, number
@@ -42,14 +42,14 @@ def _rows(run: Run, other: Run) -> NDArray[np.int64]:
 
 def everywhere(shown: Shown, subject: Subject) -> list[InRun]:
     """The sample in the Run shown, and in every other one that holds it with the very same pixels."""
-    if subject.row is None or "inputs" not in subject.images:
+    if subject.row is None or "inputs" not in subject.pixels:
         return []
     held = [_in_run(shown, shown.run, subject.row)]
     for other in readers.runs()[0]:
         if other.digest == shown.run.digest or not other.has("inputs") or not len(other):
             continue
         row = int(_rows(shown.run, other)[subject.row])
-        if row >= 0 and np.array_equal(other.images("inputs", [row]), subject.images["inputs"]):
+        if row >= 0 and np.array_equal(faces.to_compute(other, "inputs", [row]), subject.pixels["inputs"]):
             held.append(_in_run(shown, other, row))
     return held
 
@@ -80,17 +80,16 @@ def answer(held: list[InRun], label: str) -> str:
     return f"{n} of {len(verdicts)} Runs {'calls' if n == 1 else 'call'} it attack, which is {right}."
 
 
-def show(shown: Shown, subject: Subject, held: list[InRun], display: component.Display) -> tuple[Run, str] | None:
+def show(shown: Shown, held: list[InRun], display: component.Display) -> tuple[Run, str] | None:
     """A triplet per Run; the Run and sample of one that is chosen. Nothing where only one Run has the sample."""
     if len(held) < 2:
         return None
     label = str(readers.samples(shown.run, ("label",))["label"].iloc[held[0].row])
     st.markdown(f"**In every Run of this data** · {escaped(answer(held, label))}")
     cards = [_card(in_run, label, is_first=in_run is held[0]) for in_run in held]
-    images = {"inputs": np.concatenate([subject.images["inputs"]] * len(held))}
-    if all(in_run.run.has("reconstructions") for in_run in held):
-        images["reconstructions"] = np.concatenate([r.run.images("reconstructions", [r.row]) for r in held])
-    chosen = component.gallery(cards, display.of_images(images), key="in_runs", size=80)
+    shared = [kind for kind in ("inputs", "reconstructions") if all(kind in faces.kinds(r.run) for r in held)]
+    images = {kind: np.concatenate([faces.images(r.run, kind, [r.row]) for r in held]) for kind in shared}
+    chosen = component.gallery(cards, display.of_images(images), key="in_runs", size=80) if images else None
     has_none = any(in_run.threshold is None for in_run in held)
     without = " None where it cannot be: set by hand, or chosen on subsets that a Run has not." if has_none else ""
     st.caption(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from app.components import gallery as component
 from app.looking.filmstrip import frames_of
 from app.looking.subject import Subject
-from app.session import readers
+from app.session import faces, readers
 from app.words import escaped, number
 from fas_core.data.names import ATTACK, LIVE, TRAIN, readable
 from fas_core.errors import BadInputError
@@ -41,7 +41,7 @@ def nearest(run: Run, subject: Subject, by: By, among: Among) -> tuple[NDArray[n
     k = NEAREST[among] + len(own)
     try:
         if by == "pixels":
-            distances, rows = neighbours.nearest_pictures(run, subject.images["inputs"][0], k, among, own=subject.row)
+            distances, rows = neighbours.nearest_pictures(run, subject.pixels["inputs"][0], k, among, own=subject.row)
         elif subject.row is None and subject.code is not None:
             distances, rows = (near[0] for near in neighbours.nearest_to(run, subject.code[np.newaxis], k, among))
         else:
@@ -56,7 +56,7 @@ def nearest(run: Run, subject: Subject, by: By, among: Among) -> tuple[NDArray[n
 def show(run: Run, subject: Subject) -> str | None:
     """Both rows of images, training first; the sample_id of one at the moment it is chosen."""
     ways = duplicates.ways(run)[::-1]
-    if not ways:
+    if not ways or not faces.kinds(run):
         return None
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown("**Nearest images**", width="content")
@@ -126,4 +126,4 @@ def _gallery(run: Run, distances: NDArray[np.float64], rows: NDArray[np.int64], 
                 is_hollow=style.is_hollow,
             )
         )
-    return component.gallery(cards, component.pictures(run, rows), key=key, size=64)
+    return component.gallery(cards, faces.pictures(run, rows), key=key, size=64)

@@ -9,13 +9,12 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app.components.gallery import Card
-from app.components.pressed import Marking, Place, Press
+from app.components.pressed import Place, Press
 from app.components.reviewer import reviewer
 from app.looking import trail
 from app.parts import marking
 from app.session import readers
 from app.session.sidebar import Shown
-from fas_core.runs import marks
 from fas_core.runs.store import Run
 
 
@@ -53,6 +52,6 @@ def review(run: Run, rows: NDArray[np.intp], at: int, words: str, *, key: str, g
         own_note="" if said is None else said.note,
     )
     place = Place(at, len(rows), 1, go_to, lambda to: str(ids[rows[to]]))
-    by_keys = Marking(pressed, marks.labels(run.cache), marking.known_person())
-    reviewer(card, words, key=key, place=place, marking=by_keys)
+    if (by_keys := marking.by_keys(run, pressed)) is not None:
+        reviewer(card, words, key=key, place=place, marking=by_keys)
     marking.show_others(run, sample_id)

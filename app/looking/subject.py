@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from starlette.formparsers import MultiPartParser
 
 from app.parts import network
-from app.session import readers
+from app.session import faces, identity, readers
 from fas_core import scores
+from fas_core.access.roles import Right
 from fas_core.data import images
 from fas_core.runs.store import Run
 
@@ -37,9 +38,17 @@ class Subject:
 
     name: str
     row: int | None
-    images: Mapping[str, NDArray[np.uint8]]  # (1, H, W) or (1, H, W, 3) by name, as `Run.pictures`
+    pixels: Mapping[str, NDArray[np.uint8]]  # (1, H, W) or (1, H, W, 3) by name, as `Run.pictures`; to compute with
     code: NDArray[np.float32] | None  # (d,)
     scores: dict[str, float]  # NaN where there is none
+
+    def images(self, run: Run) -> dict[str, NDArray[np.uint8]]:
+        """The pixels as who is at the page may see them: those of the Run's sample, or of what was uploaded to it."""
+        if not faces.kinds(run):
+            return {}
+        sight = faces.sight(run)
+        name = self.name if self.row is not None else "an upload"
+        return {kind: sight.seen(pixels, lambda: [name]) for kind, pixels in self.pixels.items()}
 
 
 def of_run(run: Run, row: int, chosen: str) -> Subject:
@@ -48,7 +57,7 @@ def of_run(run: Run, row: int, chosen: str) -> Subject:
     return Subject(
         str(readers.ids(run)[row]),
         row,
-        {name: run.images(name, rows) for name in run.pictures},
+        {name: faces.to_compute(run, name, rows) for name in run.pictures},
         next(run.latent_blocks(rows))[0] if run.has("latents") else None,
         {name: float(readers.score_values(run, name)[row]) for name in scores.listed(run, chosen)},
     )
@@ -65,6 +74,8 @@ def of_upload(run: Run, name: str, data: bytes, chosen: str) -> Subject:
     kept = st.session_state.get("_judged")
     if kept is not None and kept[0] == key:
         return replace(cast(Subject, kept[1]), name=name)
+    identity.require(Right.PICTURES, run)
+    identity.tell("upload", {"run": run.id, "sha256": key[1], "bytes": len(data)})
     outputs = _outputs(run, data)
     values = {score: float(scores.of_outputs(outputs, score, run)[0]) for score in names}
     pictures = {"inputs": outputs.inputs}

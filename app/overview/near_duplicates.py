@@ -9,12 +9,13 @@ import streamlit as st
 from app.components import gallery as component
 from app.components.link import follow
 from app.looking.nearest import HELP, UNITS, WORDS, place
-from app.session import readers
+from app.session import faces, identity, readers
 from app.session.address import link_params
 from app.session.cache import NotComputedError, cached
 from app.session.jobs import worker
 from app.session.sidebar import Shown
 from app.words import escaped, number
+from fas_core.access.roles import Right
 from fas_core.data.names import TRAIN
 from fas_core.reports.palette import style_of
 from fas_core.runs import duplicates, selections
@@ -125,13 +126,16 @@ def show_pairs(run: Run, near: NearDuplicates, by: By) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if len(listed) > SHOWN:
             st.caption(f"The {SHOWN} nearest of {len(listed):,}.")
-        if st.button("Open these samples in the gallery", icon=":material/grid_view:", key="open_duplicates"):
+        label = "Open these samples in the gallery"
+        if identity.may(Right.MARK, run) and st.button(label, icon=":material/grid_view:", key="open_duplicates"):
             open_samples(run, listed, f"near-duplicates, {WORDS[by].lower()}, {SCOPES[chosen or offered[0]].lower()}")
-    draw(run, near, listed.head(SHOWN), by)
+    if faces.kinds(run):
+        draw(run, near, listed.head(SHOWN), by)
 
 
 def open_samples(run: Run, pairs: pd.DataFrame, name: str) -> None:
     """Leads to the samples of some pairs, as a saved selection that each time begins anew."""
+    identity.require(Right.MARK, run)
     name = name.replace(",", "")
     rows = np.unique(pairs[["a", "b"]].to_numpy())
     selections.delete(run, name)
@@ -162,10 +166,8 @@ def draw(run: Run, near: NearDuplicates, pairs: pd.DataFrame, by: By) -> None:
         for first, second, distance in zip(a.tolist(), b.tolist(), pairs["distance"].tolist(), strict=True)
     ]
     names = ("training", "test") if pairs["is_training"].all() else ("first", "second")
-    kind = run.pictures[:1]  # originals, or what there is
-    panels = [
-        component.picture(name, run.images(kind[0], rows)) for name, rows in zip(names, (a, b), strict=True) if kind
-    ]
+    kind = faces.kinds(run)[0]  # originals, or what there is
+    panels = [component.picture(name, faces.images(run, kind, rows)) for name, rows in zip(names, (a, b), strict=True)]
     chosen = component.gallery(cards, panels, key="near_duplicates", size=128)
     if chosen is not None:
         follow("views/image.py", f"Open {escaped(chosen)}", link_params() | {"image": [chosen]})

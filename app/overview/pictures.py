@@ -15,7 +15,7 @@ from app.charts.echarts import Option
 from app.components import gallery as component
 from app.components.gallery import Card
 from app.components.link import follow
-from app.session import readers, sidebar
+from app.session import faces, readers, sidebar
 from app.session.address import link_params
 from app.session.cache import cached
 from app.session.readers import decisions, score_values
@@ -160,9 +160,9 @@ def show_triplets(shown: Shown, of: Summary) -> None:
         st.caption("No images are shown: this Run was imported from a score file, which has none.")
         return
     chosen = examples_of(shown, of)
-    if chosen:
+    if chosen and faces.kinds(shown.run):
         rows = np.array(list(chosen.values()))
-        panels = component.Display(SIDE, component.ERROR_LIMIT, signed=False).panels(shown.run, rows)
+        panels = faces.panels(component.Display(SIDE, component.ERROR_LIMIT, signed=False), shown.run, rows)
         opened = component.gallery(cards(shown, chosen), panels, key="examples", size=SIDE)
         if opened is not None:
             follow("views/image.py", "Open this image", link_params() | {"image": opened})

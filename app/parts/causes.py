@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from app.components.link import follow
 from app.parts import columns
+from app.session import identity
 from app.session.address import link_params
 from app.session.cache import NotComputedError, cached
 from app.session.readers import score_values
 from app.session.sidebar import Shown
 from app.session.tables import show_rows
 from app.words import escaped
+from fas_core.access.roles import Right
 from fas_core.evaluation.causes import of_run, words
 from fas_core.evaluation.causes.of_run import Follows, Nuisance, Sampled
 from fas_core.evaluation.causes.shares import Share
@@ -85,7 +87,7 @@ def warn(shown: Shown) -> None:
 
 def open_samples(shown: Shown, rows: NDArray[np.int64], name: str) -> None:
     """Leads to some samples: in the gallery, as a saved selection of this name, or in a list without images."""
-    if shown.run.is_of_scores:
+    if shown.run.is_of_scores or not {Right.MARK, Right.PICTURES} <= identity.rights(shown.run):
         list_samples(shown, rows, name)
         return
     name = selection_name(name)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from app.session import faces
 from app.session.cache import cached
 from app.session.readers import score_values
 from fas_core import scores
@@ -136,8 +137,9 @@ def scores_of(run: Run, score: str, rows: NDArray[np.int64]) -> NDArray[np.float
 
 
 def images_of(run: Run, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """The originals of some rows; of a Run without them, images without a pixel."""
-    return run.images("inputs", rows) if run.has("inputs") else np.empty((len(rows), 0, 0), np.uint8)
+    """The originals of some rows; where there are none to be seen, images without a pixel."""
+    is_shown = "inputs" in faces.kinds(run)
+    return faces.images(run, "inputs", rows) if is_shown else np.empty((len(rows), 0, 0), np.uint8)
 
 
 def ids_of(run: Run, rows: NDArray[np.int64]) -> list[str]:

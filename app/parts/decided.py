@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from app.session import identity
 from app.session.readers import cache_folder, runs
 from app.words import escaped
+from fas_core.access.roles import Right
 from fas_core.deciding import decisions
 from fas_core.deciding.decisions import APPROVED, Kept
 from fas_core.runs.store import Run
@@ -48,7 +50,9 @@ def history(run: Run) -> None:
 
 def show_decided() -> None:
     """The latest decision about every Run, and files that are none."""
-    entries, problems = decisions.kept(cache_folder())
+    kept, problems = decisions.kept(cache_folder())
+    entries = [entry for entry in kept if identity.knows(entry.decision.about.run, entry.decision.about.name)]
+    problems = problems if identity.may(Right.NUMBERS, None) else []
     if not entries and not problems:
         return
     st.header("What was decided?")

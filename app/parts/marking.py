@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -11,11 +12,13 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.components.pressed import Press
-from app.session import readers
+from app.components.pressed import Marking, Press
+from app.session import identity, readers
 from app.session.cache import cached
+from app.session.identity import person
 from app.words import escaped
 from fas_core import files
+from fas_core.access.roles import Right
 from fas_core.errors import BadInputError
 from fas_core.runs import marks
 from fas_core.runs.marks import Agreement, Mark
@@ -59,19 +62,23 @@ def _stamp(path: Path) -> tuple[int, int]:
     return about.st_mtime_ns, about.st_size
 
 
-def person() -> str:
-    """Who marks in this session, as that person says; "" without a name."""
-    return known_person() or ""
-
-
 def known_person() -> str | None:
-    """None until this session has heard of a name, from its field or from the browser, which remembers the last one."""
-    name = st.session_state.get("_person", st.session_state.get("person") or None)
-    return None if name is None else str(name).strip()[: marks.LONGEST_NAME]
+    """Who marks in this session. On a laptop None until it has heard of a name, from its field or from the browser,
+    which remembers the last one."""
+    return person() if identity.knows_person() else None
+
+
+def by_keys(run: Run, pressed: Callable[[Press], None]) -> Marking | None:
+    """What keys do on the samples of a Run; nothing for who may not mark them."""
+    if not identity.may(Right.MARK, run):
+        return None
+    return Marking(pressed, marks.labels(run.cache), known_person())
 
 
 def _name_person(name: str) -> None:
-    st.session_state["_person"] = name
+    """Only a laptop asks for names: those of others are their logins'."""
+    if identity.is_laptop():
+        st.session_state["_person"] = name
 
 
 def own(run: Run) -> dict[str, Mark]:
@@ -161,7 +168,8 @@ def _undo(run: Run) -> str | None:
 
 def _write(run: Run, mark: Mark) -> bool:
     try:
-        marks.make(run, mark.sample_id, by=mark.by, is_marked=mark.is_marked, note=mark.note, own_label=mark.own_label)
+        identity.require(Right.MARK, run)
+        marks.make(run, mark.sample_id, by=person(), is_marked=mark.is_marked, note=mark.note, own_label=mark.own_label)
     except BadInputError as error:
         st.session_state["_mark_problem"] = str(error)
         return False
@@ -174,6 +182,16 @@ def _write(run: Run, mark: Mark) -> bool:
 def menu(run: Run) -> None:
     """Who marks, what the labels are called, how far people agree, and everybody's marks as a file."""
     person_control()
+    if identity.may(Right.MARK, None):
+        _label_names(run)
+    show_problem()
+    path = marks.file_of(run)
+    for agreement in _agreements(run, str(path), _stamp(path)):
+        st.caption(escaped(agreement.words))
+    download(run)
+
+
+def _label_names(run: Run) -> None:
     key = "_label_names"
     st.session_state[key] = ", ".join(marks.labels(run.cache))
     st.text_input(
@@ -183,14 +201,12 @@ def menu(run: Run) -> None:
         args=(run, key),
         help="Five names with commas between them, for all Runs. What has been labelled keeps its name of then.",
     )
-    show_problem()
-    path = marks.file_of(run)
-    for agreement in _agreements(run, str(path), _stamp(path)):
-        st.caption(escaped(agreement.words))
-    download(run)
 
 
 def person_control(width: Literal["stretch"] | int = "stretch") -> None:
+    if not identity.is_laptop():
+        st.caption(f"Marks and notes are kept under the name of your login: **{escaped(person())}**.")
+        return
     if "_person" in st.session_state:
         st.session_state["person"] = person()  # which may have been given by keys
     st.text_input(
@@ -209,6 +225,7 @@ def person_control(width: Literal["stretch"] | int = "stretch") -> None:
 def _name_labels(run: Run, key: str) -> None:
     names = [name.strip() for name in str(st.session_state[key]).split(",")]
     try:
+        identity.require(Right.MARK, None)
         if len(names) > len(marks.LABELS):
             raise BadInputError(f"There are five labels, and {len(names)} names: take some out.")
         marks.name_labels(run.cache, [*names, *[""] * (len(marks.LABELS) - len(names))])
@@ -228,7 +245,7 @@ def download(run: Run) -> None:
     n = len(of_run(run))
     st.download_button(
         f"Download {n:,} {'mark' if n == 1 else 'marks and notes'} (CSV)",
-        lambda: csv(run),
+        identity.exported(lambda: csv(run), "marks", run),
         file_name=f"{run.info.name}-marks.csv",
         mime="text/csv",
         on_click="ignore",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from app.session import identity
 from fas_core.reports.pdf import pdf
 from fas_core.runs.store import Run
 
@@ -14,7 +15,7 @@ def report_buttons(page: Callable[[], str], run: Run) -> None:
     """`page`: the HTML."""
     st.download_button(
         "Report (HTML)",
-        page,
+        identity.exported(page, "report, HTML", run),
         f"report-{run.id}.html",
         "text/html",
         icon=":material/print:",
@@ -24,7 +25,7 @@ def report_buttons(page: Callable[[], str], run: Run) -> None:
     )
     st.download_button(
         "Report (PDF)",
-        lambda: pdf(page()),
+        identity.exported(lambda: pdf(page()), "report, PDF", run),
         f"report-{run.id}.pdf",
         "application/pdf",
         icon=":material/picture_as_pdf:",

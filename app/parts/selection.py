@@ -17,9 +17,11 @@ from app.components import scatter as plot
 from app.components.gallery import Card
 from app.components.scatter import Answer, Selection
 from app.parts import columns
+from app.session import faces, identity
 from app.session.cache import keyed
 from app.words import escaped
 from fas_core import files
+from fas_core.access.roles import Right
 from fas_core.data.names import in_group_order, readable
 from fas_core.errors import BadInputError
 from fas_core.reports.palette import style_of
@@ -129,11 +131,11 @@ class Points:
     def hover(self, answers: Callable[[NDArray[np.int64]], Sequence[Answer]]) -> None:
         """See `scatter.hover`: in a fragment of its own."""
         on_shown = partial(plot.keep_shown, f"_{self.page}_shown")
-        images = self._images if self.run.has("inputs") else None
+        images = self._images if "inputs" in faces.kinds(self.run) else None
         plot.hover(answers, images=images, run=self.name, n=len(self), on_shown=on_shown, key=f"{self.page}_hover")
 
     def _images(self, points: NDArray[np.int64]) -> NDArray[np.uint8]:
-        return self.run.images("inputs", self.rows_of(points))
+        return faces.images(self.run, "inputs", self.rows_of(points))
 
 
 # --------------------------------------------------------------------------------------------- selections with names
@@ -162,6 +164,8 @@ def saved_selections(points: Points) -> None:
     names = selections.names(points.run)
     if st.session_state.get("selection") not in names:
         st.session_state["selection"] = None
+    if not identity.may(Right.MARK, points.run):
+        return
     with st.popover("Saved selections", icon=":material/bookmark:", width="stretch"):
         opened = st.selectbox(
             "Open",
@@ -225,6 +229,7 @@ def _save(points: Points) -> None:
 
 
 def _save_as(points: Points, name: str) -> None:
+    identity.require(Right.MARK, points.run)
     selections.save(points.run, name, columns.ids_of(points.run, points.within(points.selected)))
     st.session_state["selection"] = name
     st.session_state[f"_{points.page}_opened"] = (points.run.id, name)
@@ -232,6 +237,8 @@ def _save_as(points: Points, name: str) -> None:
 
 def _delete(points: Points, name: str) -> None:
     """What is selected stays selected."""
+    identity.require(Right.MARK, points.run)
+    identity.tell("deletion", {"what": "selection", "name": name, "run": points.run.id})
     selections.delete(points.run, name)
     _close(points)
 
@@ -248,7 +255,7 @@ def download_ids(points: Points, n: int, table: Callable[[], pd.DataFrame]) -> N
         ):
             st.download_button(
                 f"Download the {n:,} ids ({kind})",
-                partial(_content, content, table),
+                identity.exported(partial(_content, content, table), "sample ids", points.run),
                 file_name=f"{points.run.info.name}-ids.{kind.lower()}",
                 mime=mime,
                 on_click="ignore",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
+from app.session import identity
 from app.session.readers import cache_folder
 from app.words import escaped
 from fas_core import derive, progress
+from fas_core.access.roles import Right
 from fas_core.runs import store
 from fas_core.runs.store import Run
 
@@ -15,7 +17,7 @@ from fas_core.runs.store import Run
 
 def under_way() -> None:
     """Progress of long work in the sidebar, while there is any."""
-    if progress.jobs(cache_folder()):
+    if identity.may(Right.NUMBERS, None) and progress.jobs(cache_folder()):
         st.divider()
         watch_jobs()
 

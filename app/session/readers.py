@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from app.session import identity
 from app.session.cache import cached
 from app.words import label_of
 from fas_core import derive, metrics, scores
+from fas_core.access.roles import Right
 from fas_core.data.names import groups_of
 from fas_core.errors import BadInputError
 from fas_core.evaluation import presentations, run_metrics
@@ -45,7 +47,8 @@ def _opened(folder: str, stamp: tuple[int, ...]) -> Run:  # noqa: ARG001 - part 
 
 
 def runs() -> tuple[list[Run], list[str]]:
-    """Runs of the cache folder that hold at least one shard, newest first, and what is wrong with the others."""
+    """Runs of the cache folder that hold at least one shard, newest first, and what is wrong with the others; of all
+    of these what who is at the page may know of."""
     readable, problems = [], []
     for folder in store.run_folders(cache_folder()):
         try:
@@ -53,9 +56,9 @@ def runs() -> tuple[list[Run], list[str]]:
         except (BadInputError, OSError) as error:
             problems.append(str(error))
             continue
-        if run.shards:
+        if run.shards and identity.may(Right.NUMBERS, run):
             readable.append(run)
-    return readable, problems
+    return readable, problems if identity.may(Right.NUMBERS, None) else []
 
 
 def called() -> dict[str, str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from app.components.link import copy_link
-from app.session import operating
+from app.session import faces, identity, operating
 from app.session.address import keep_valid, link_params, put_in_address
 from app.session.cache import keyed
 from app.session.jobs import under_way, watch_jobs
@@ -26,6 +26,7 @@ from app.session.readers import (
 )
 from app.words import escaped, label_of
 from fas_core import progress, scores
+from fas_core.access.roles import Right
 from fas_core.data.names import TRAIN, outside_training
 from fas_core.evaluation.levels import FRAME
 from fas_core.evaluation.levels import level as rule_of
@@ -40,6 +41,7 @@ def sidebar() -> Run | None:
     choices, _ = runs()
     if not choices:
         st.caption("No Run yet.")
+        faces.control(None)
         return None
     run = _run_control(choices)
     keep_valid("subsets", run.subsets, run.subsets)
@@ -56,6 +58,7 @@ def sidebar() -> Run | None:
         score = _score_control(run, offered)
         _level_control(run, score)
         operating.controls(run, score, chosen_level(run))
+    faces.control(run)
     copy_link()
     under_way()
     return run
@@ -269,6 +272,10 @@ def say_missing(run: Run, *content: str) -> None:
 
 def nothing_yet() -> None:
     """The page of an empty cache folder: what is under way, or the command that makes the first Run."""
+    if not identity.may(Right.NUMBERS, None):
+        st.title("FAS Explorer")
+        st.write("There is no Run here that you may see. Roles are granted by who operates this server.")
+        st.stop()
     jobs = progress.jobs(cache_folder())
     st.title("FAS Explorer")
     if jobs:

@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.typing import DataframeState
 
 from app.components.saving import CSV, TABLE
-from app.session import saved
+from app.session import identity, saved
 from fas_core import files
 
 
@@ -27,7 +27,7 @@ def show_rows(rows: pd.DataFrame, name: str, **how: Any) -> DataframeState:
         state = st.dataframe(rows, hide_index=True, **how)
         st.download_button(
             f"Save {name} as CSV",
-            lambda: files.csv(as_shown(rows, columns)),
+            identity.exported(lambda: files.csv(as_shown(rows, columns)), f"table {name}", None),
             saved.file_name(name, "csv"),
             "text/csv",
             key=f"{CSV}{name}",

@@ -11,9 +11,11 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from app.session import faces, identity
 from app.session.address import keep_valid
 from app.session.cache import cached, keyed
 from app.words import escaped
+from fas_core.access.roles import Right
 from fas_core.runs import traininglog
 from fas_core.runs.traininglog import Samples, Training
 
@@ -42,11 +44,12 @@ class Row:
 
     of: Written
     epoch: int | None  # None: the originals
-    images: NDArray[np.uint8]
+    images: NDArray[np.uint8]  # as they may be seen
+    is_clear: bool
 
     @property
     def digest(self) -> str:
-        return repr((self.of.digest, self.epoch))
+        return repr((self.of.digest, self.epoch, self.is_clear))
 
 
 def written(training: Training) -> Written:
@@ -84,15 +87,24 @@ def show_reconstructions(chosen: dict[str, Training], logs: dict[str, pd.DataFra
     with st.container():  # of its own: what stands below keeps its place when the slider appears
         epoch = chosen_epoch(training, samples, kept)
     st.write(about_images(samples, epoch))
-    row_of_images("Original", samples, Row(of, None, samples.inputs))
+    if not identity.may(Right.PICTURES, None):
+        return
+    sight = faces.sight(None)
+    names = [f"{training.name}, {name}" for name in samples.ids]
+
+    def row(number: int | None) -> Row:
+        pixels = samples.inputs if number is None else samples.epochs[number]
+        return Row(of, number, sight.seen(pixels, lambda: names), sight.is_clear)
+
+    row_of_images("Original", samples, row(None))
     mark = "  \nkept" if epoch == kept else ""
-    row_of_images(f"**Epoch {epoch + 1:,}**{mark}", samples, Row(of, epoch, samples.epochs[epoch]))
+    row_of_images(f"**Epoch {epoch + 1:,}**{mark}", samples, row(epoch))
     numbers = list(samples.epochs)
     strip = [numbers[i] for i in dict.fromkeys(np.linspace(0, len(numbers) - 1, STRIP).round().astype(int).tolist())]
     if len(strip) > 1:
         st.markdown("**From the first to the last**")
         for number in strip:
-            row_of_images(f"Epoch {number + 1:,}", samples, Row(of, number, samples.epochs[number]))
+            row_of_images(f"Epoch {number + 1:,}", samples, row(number))
 
 
 def chosen_epoch(training: Training, samples: Samples, kept: int | None) -> int:

@@ -7,17 +7,18 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from app.deciding.card_states import decision_forms, show_state
+from app.deciding.card_states import decision_forms, known_cards, show_state
 from app.deciding.freezing import card_form, just_saved
-from app.session import operating, sidebar
+from app.session import identity, operating, sidebar
 from app.session.address import link_params, put_in_address
 from app.session.cache import cached
-from app.session.readers import cache_folder, runs
+from app.session.readers import runs
 from app.session.sidebar import Shown
 from app.session.tables import show_rows
 from app.words import escaped, threshold_text
+from fas_core.access.roles import Right
 from fas_core.deciding import card as cards
-from fas_core.deciding import card_states, tested
+from fas_core.deciding import tested
 from fas_core.deciding.card import Card
 from fas_core.deciding.card_states import Kept
 from fas_core.errors import BadInputError
@@ -48,6 +49,8 @@ def save_form(shown: Shown) -> None:
     point, problem = operating.operating_point(shown.run, shown.score, shown.level, shown.subsets)
     if point is None:
         st.warning(problem, icon=":material/rule:")
+        return
+    if not identity.may(Right.DECIDE, shown.run):
         return
     with st.expander("Freeze what the sidebar says", icon=":material/lock:"):
         if card_form(shown, point, key="save_card"):
@@ -131,7 +134,8 @@ def show_card(shown: Kept, kept: list[Kept]) -> None:
     show_state(shown, kept)
     show_wrong(shown, its_run)
     with st.container(horizontal=True, key="card_actions"):
-        decision_forms(shown, kept)
+        if Right.DECIDE in identity.rights_on(frozen.run, frozen.run_name):
+            decision_forms(shown, kept)
         downloads(shown, its_run)
         is_checked = st.button(
             "Compute it again", icon=":material/fact_check:", key=f"check_{shown.path.stem}", disabled=its_run is None
@@ -148,15 +152,16 @@ def downloads(shown: Kept, its_run: Run | None) -> None:
     def page() -> str:
         return card.page(shown.card, its_run, shown.history)
 
-    files: dict[str, tuple[bytes | Callable[[], str | bytes], str, str]] = {
+    files: dict[str, tuple[Callable[[], str | bytes], str, str]] = {
         "PDF": (lambda: pdf(page()), "application/pdf", ":material/picture_as_pdf:"),
         "HTML": (page, "text/html", ":material/print:"),
-        "JSON": (shown.path.read_bytes(), "application/json", ":material/download:"),
+        "JSON": (shown.path.read_bytes, "application/json", ":material/download:"),
     }
     name = shown.path.stem
     for kind, (content, mime, icon) in files.items():
+        told = identity.exported(content, f"card {name}, {kind}", its_run)
         st.download_button(
-            kind, content, f"{name}.{kind.lower()}", mime, icon=icon, key=f"{kind}_{name}", on_click="ignore"
+            kind, told, f"{name}.{kind.lower()}", mime, icon=icon, key=f"{kind}_{name}", on_click="ignore"
         )
 
 
@@ -260,7 +265,7 @@ def side_by_side(chosen: list[Kept]) -> pd.DataFrame:
 def operating_points() -> None:
     shown = sidebar.shown()
     st.title("Operating points")
-    kept, problems = card_states.kept(cache_folder())
+    kept, problems = known_cards()
     for problem in problems:
         st.warning(escaped(problem), icon=":material/warning:")
     if not kept:

@@ -11,8 +11,10 @@ from app.data import doubts, faces, known, picks, sheet, steps
 from app.data.known import DataSet
 from app.data.picks import Pick
 from app.parts.head import Head, head
+from app.session import identity
 from app.session.address import put_in_address
 from app.words import escaped
+from fas_core.access.roles import Right
 from fas_core.data import acceptance
 
 # The sheet stays in sight while the charts beside it scroll; on a small screen it is above them.
@@ -79,6 +81,7 @@ def forget_clicks() -> None:
 
 def show_data() -> None:
     """The page."""
+    identity.needs(Right.NUMBERS, None, "The page Data, which is of no single Run,")
     named = known.known()
     if not named:
         nothing_known()

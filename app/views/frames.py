@@ -19,7 +19,7 @@ from app.parts import columns
 from app.parts.colouring import GROUP, Colouring, coloured
 from app.parts.head import head
 from app.parts.selection import Points
-from app.session import sidebar
+from app.session import faces, sidebar
 from app.session.address import put_in_address
 from app.session.page import fragment
 from app.words import escaped
@@ -142,7 +142,7 @@ def show_plot(shown: Beside, i: int, *, has_legend: bool) -> None:
         key=f"frames_{'step' if shown.steps.are_epochs else step.short}",
         trails=trails(shown, i),
         has_legend=has_legend,
-        has_images=shown.points.run.has("inputs"),
+        has_images="inputs" in faces.kinds(shown.points.run),
     )
 
 
@@ -203,13 +203,15 @@ def show_images(shown: Beside) -> None:
 def show_cards(shown: Beside, points: NDArray[np.int64]) -> None:
     steps, cards = shown.steps.each, shown.points.cards(points)
     run = shown.points.run
-    panels = [picture("original", run.images("inputs", shown.points.rows_of(points)))] if run.has("inputs") else []
+    panels = []
+    if "inputs" in faces.kinds(run):
+        panels.append(picture("original", faces.images(run, "inputs", shown.points.rows_of(points))))
     some = np.unique(np.linspace(0, len(steps) - 1, MOST_RECONSTRUCTIONS, dtype=int))
     for i in some.tolist():
-        if steps[i].run.has("reconstructions"):
-            images = steps[i].run.images("reconstructions", shown.both.rows[i][points])
+        if "reconstructions" in faces.kinds(steps[i].run):
+            images = faces.images(steps[i].run, "reconstructions", shown.both.rows[i][points])
             panels.append(picture(steps[i].name, images))
-    chosen = gallery(cards, panels, key="frames_images", size=96)
+    chosen = gallery(cards, panels, key="frames_images", size=96) if panels else None
     if chosen is not None:
         point = points[[card.sample_id for card in cards].index(chosen)]
         st.session_state[MARKED] = (shown.points.name, int(point))

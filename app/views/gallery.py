@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
 from app.components import gallery as component
-from app.components.pressed import Marking, Place, Press, lead
+from app.components.pressed import Place, Press, lead
 from app.components.zoom import zoomed
 from app.looking import order, trail
 from app.looking.cards import Choice, cards_of
@@ -19,17 +19,17 @@ from app.looking.reviewing import position, review
 from app.parts import filters, marking, sample, standing
 from app.parts.filters import Active
 from app.parts.head import head
-from app.session import operating, sidebar
+from app.session import faces, identity, operating, sidebar
 from app.session.address import link_params
 from app.session.page import fragment
 from app.session.sidebar import Shown
 from app.session.tables import show_rows
 from app.words import MISSED, REJECTED, RIGHT, about, escaped
 from fas_core import scores
+from fas_core.access.roles import Right
 from fas_core.data.names import readable
 from fas_core.evaluation import verdicts
 from fas_core.evaluation.verdicts import NO_RESPONSE
-from fas_core.runs import marks
 
 SHEET, REVIEW, LARGE = "Sheet", "Review", "One"
 LAYOUTS: dict[str, component.Layout] = {SHEET: "sheet", REVIEW: "review", LARGE: "large"}
@@ -109,7 +109,8 @@ def controls(images: Judged, place: DeltaGenerator) -> tuple[Choice, Listed, lis
             )
         with st.popover("Marks", key="marks_menu", on_change="rerun"):  # of what is kept when it is opened
             active += filters.by_marks(run, on_change=to_first_page)
-            marking.menu(run)
+            if identity.may(Right.MARK, run):
+                marking.menu(run)
         with st.popover("Display"):
             more = st.multiselect(
                 "More scores on the cards",
@@ -202,7 +203,7 @@ def details(images: Judged, rows: NDArray[np.intp], words: str, choice: Choice) 
             icon=":material/open_in_full:",
             query_params=link_params() | {"image": sample_id},
         )
-    zoomed(sample_id, choice.display.panels(run, np.array([row])), key="detail_images")
+    zoomed(sample_id, faces.panels(choice.display, run, [row]), key="detail_images")
     left, right = st.columns(2)
     with left:
         standing.show_scores(run, row, images.shown.score)
@@ -235,12 +236,12 @@ def show_page(images: Judged, of_list: Listed, choice: Choice) -> None:
         marking.show_problem()
         chosen = component.gallery(
             cards_of(images, on_page, choice, of_list.headed(first, len(on_page))),
-            choice.display.panels(run, on_page),
+            faces.panels(choice.display, run, on_page),
             key="images",
             size=choice.display.size,
             layout=choice.layout,
             place=Place(first, len(rows), per_page, turned, lambda at: str(images.ids[rows[at]]), of_list.name),
-            marking=Marking(pressed, marks.labels(run.cache), marking.known_person()),
+            marking=marking.by_keys(run, pressed),
         )
     if chosen is not None:
         st.session_state.update(_detail_at=position(run, rows, chosen), _per_page=per_page)
@@ -264,6 +265,7 @@ def show_failures(shown: Shown) -> None:
 def gallery() -> None:
     shown = sidebar.shown()
     top = head("Gallery")
+    identity.needs(Right.PICTURES, shown.run, "The gallery")
     sidebar.needs(shown.run, "The gallery", *([] if shown.run.pictures else ["inputs"]))
     point, problem = operating.operating_point(shown.run, shown.score, shown.level, shown.subsets)
     images = judged(shown, point)

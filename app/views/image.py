@@ -17,14 +17,15 @@ from app.looking.subject import Subject
 from app.parts import marking, network, sample, standing
 from app.parts.head import Head, head
 from app.parts.standing import LIVE_TRAINING
-from app.session import operating, readers, sidebar
+from app.session import faces, identity, operating, readers, sidebar
 from app.session.address import link_params
 from app.session.cache import cached
 from app.session.readers import cache_folder, decided_values, samples, score_values
 from app.session.sidebar import Shown
 from app.session.tables import show_rows
 from app.words import escaped, label_of, number, threshold_text
-from fas_core.data import images
+from fas_core.access.roles import Right
+from fas_core.data import images as files
 from fas_core.data.names import ATTACK, readable
 from fas_core.deciding import card as cards
 from fas_core.evaluation.presentations import FRAME
@@ -77,7 +78,7 @@ def uploaded(shown: Shown) -> Subject | None:
     try:
         with st.spinner("Asking the model …"):
             return subjects.of_upload(shown.run, file.name, file.getvalue(), shown.score)
-    except images.UnreadableImageError as error:
+    except files.UnreadableImageError as error:
         st.error(f"{escaped(file.name)}: {escaped(str(error))}", icon=":material/broken_image:")
         return None
 
@@ -165,18 +166,18 @@ def show_scatter(shown: Shown, code: NDArray[np.float32]) -> None:
 def show_in_runs(shown: Shown, subject: Subject, display: component.Display) -> None:
     """The sample in every Run of the same data, and any two of all these images with an edge between them."""
     held = in_runs.everywhere(shown, subject)
-    picked = in_runs.show(shown, subject, held, display)
+    picked = in_runs.show(shown, held, display)
     if picked is not None:
         run, st.session_state["_go_to"] = picked
         st.query_params["run"] = label_of(run)
         st.rerun()
-    panels = display.of_images(subject.images)
+    panels = display.of_images(subject.images(shown.run))
     if len(panels) < 2:
         return
     with st.expander("Slide one image over another", icon=":material/compare:"):
-        with_some = [(label_of(other.run), other) for other in held[1:] if other.run.has("reconstructions")]
+        with_some = [(label_of(other.run), other) for other in held[1:] if "reconstructions" in faces.kinds(other.run)]
         of_others = [
-            component.picture(f"reconstruction, {name}", other.run.images("reconstructions", [other.row]))
+            component.picture(f"reconstruction, {name}", faces.images(other.run, "reconstructions", [other.row]))
             for name, other in with_some
         ]
         before_after(subject.name, [*panels, *of_others], key="image_slider")
@@ -231,7 +232,7 @@ def chosen_subject(shown: Shown, top: Head) -> tuple[Subject | None, bool, compo
     with top.controls:
         source = st.segmented_control(
             "Image",
-            [OF_RUN, UPLOAD],
+            [OF_RUN, UPLOAD] if identity.may(Right.PICTURES, shown.run) else [OF_RUN],
             default=OF_RUN,
             key="image_source",
             bind="query-params",
@@ -242,7 +243,7 @@ def chosen_subject(shown: Shown, top: Head) -> tuple[Subject | None, bool, compo
             row = asked_for(shown)
         with st.popover("Display", icon=":material/tune:"):
             display = component.display_controls(sizes=False, ssim=True)
-        if source == OF_RUN:
+        if source == OF_RUN and identity.may(Right.MARK, shown.run):
             with st.popover("Marks", icon=":material/star:", key="marks_menu", on_change="rerun"):
                 marking.menu(shown.run)
     if source == UPLOAD:
@@ -256,8 +257,8 @@ def chosen_subject(shown: Shown, top: Head) -> tuple[Subject | None, bool, compo
 def show(shown: Shown, subject: Subject, display: component.Display) -> None:
     """Everything about one image."""
     run = shown.run
-    if subject.images:
-        zoomed(subject.name, display.of_images(subject.images), key="image_panes")
+    if images := subject.images(run):
+        zoomed(subject.name, display.of_images(images), key="image_panes")
     sidebar.say_missing(run, "inputs", "reconstructions", "latents")
     if subject.row is not None:
         reviewing.follow(shown, subject.row, key="image")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
 from app.components import scatter as plot
-from app.components.gallery import gallery, pictures
+from app.components.gallery import gallery
 from app.components.scatter import Answer, Colours
 from app.latent import explained
 from app.latent.explained import Chosen
@@ -22,7 +22,7 @@ from app.latent.unusual import UNUSUAL, attacks_like_live, live_unlike_training,
 from app.parts import columns
 from app.parts.colouring import GROUP, SCORE, VERDICT, Colouring, Judged, coloured
 from app.parts.selection import Points, download_ids, keep_unnamed, saved_selections
-from app.session import operating, sidebar
+from app.session import faces, operating, sidebar
 from app.session.cache import cached
 from app.session.page import fragment
 from app.session.sidebar import Shown
@@ -117,7 +117,9 @@ def show_images(codes: Codes, rows: NDArray[np.int64]) -> int | None:
     """Original and reconstruction of some rows; the row of a card at the moment it is chosen."""
     far = None if codes.distance is None else [[distance_text(value)] for value in codes.distance[rows].tolist()]
     cards = codes.points.cards(rows, far)
-    chosen = gallery(cards, pictures(codes.run, rows), key="latent_images", size=SIZE)
+    if not faces.kinds(codes.run):
+        return None
+    chosen = gallery(cards, faces.pictures(codes.run, rows), key="latent_images", size=SIZE)
     return None if chosen is None else int(rows[[card.sample_id for card in cards].index(chosen)])
 
 
@@ -230,7 +232,7 @@ def explorer(codes: Codes) -> None:
             off=off,
             marked=marked,
             on_selected=partial(keep_unnamed, points),
-            has_images=codes.run.has("inputs"),
+            has_images="inputs" in faces.kinds(codes.run),
             fills=True,
             key="latent_scatter",
         )

@@ -16,7 +16,7 @@ from app.deciding.over_time import show_over_time
 from app.deciding.transfer import show_transfer
 from app.parts import causes
 from app.parts.head import head
-from app.session import operating, readers, sidebar
+from app.session import identity, operating, readers, sidebar
 from app.session.address import link_params, put_in_address
 from app.session.cache import cached
 from app.session.readers import decisions, pooled_score_set, score_values
@@ -24,6 +24,7 @@ from app.session.sidebar import Shown
 from app.session.tables import show_rows
 from app.words import about, escaped
 from fas_core import metrics
+from fas_core.access.roles import Right, role_with
 from fas_core.data.names import ATTACK, groups_of
 from fas_core.evaluation import breakdown, presentations
 from fas_core.evaluation.presentations import Presentations
@@ -125,7 +126,10 @@ def show_panel(shown: Shown, point: OperatingPoint) -> None:
     if counted is not None:
         open_samples(shown, point, counted)
     elif st.session_state.pop("_freeze", None) is not None:
-        freeze(shown, point)
+        if identity.may(Right.DECIDE, shown.run):
+            freeze(shown, point)
+        else:
+            st.toast(f"Freezing is for the role {role_with(Right.DECIDE)}.", icon=":material/lock:")
 
 
 @st.dialog("Freeze this threshold")

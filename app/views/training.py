@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from app.parts.head import head
-from app.session import saved
+from app.session import identity, saved
 from app.session.address import keep_valid
 from app.session.cache import cached, keyed
 from app.session.page import errors_shown
@@ -19,6 +19,7 @@ from app.session.tables import show_rows
 from app.training.reconstructions import show_reconstructions
 from app.training.training_curves import EPOCHS, IMAGES, STEPS, batch_size, show_curves
 from app.words import escaped
+from fas_core.access.roles import Right
 from fas_core.data.names import readable
 from fas_core.errors import BadInputError
 from fas_core.evaluation import trainings
@@ -204,6 +205,7 @@ def show() -> None:
 
 
 def page() -> None:
+    identity.needs(Right.NUMBERS, None, "The page Training, which is of no single Run,")
     known = traininglog.trainings(cache_folder())
     st.session_state["_trainings_seen"] = states_of(known)
 

@@ -10,18 +10,19 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
-from app.components.gallery import Card, gallery, pictures
+from app.components.gallery import Card, gallery
 from app.latent.chosen_samples import chosen_rows, live_rows
 from app.latent.path_images import sheet_of, show_path, show_without_images
 from app.parts import network
 from app.parts.head import head
-from app.session import operating, readers, sidebar
+from app.session import faces, identity, operating, readers, sidebar
 from app.session.address import keep_valid
 from app.session.cache import cached, keyed
 from app.session.readers import score_values
 from app.session.sidebar import Shown
 from app.words import escaped, label_of, number
 from fas_core import scores
+from fas_core.access.roles import Right
 from fas_core.data.names import readable
 from fas_core.errors import BadInputError
 from fas_core.evaluation import paths, traversal
@@ -193,7 +194,7 @@ def show_samples(run: Run, rows: list[int]) -> None:
         style = style_of(str(readers.groups(run)[row]))
         lines = (f"{letter}: {ids[row]}" if len(rows) > 1 else str(ids[row]),)
         cards.append(Card(str(ids[row]), lines, readable(str(readers.groups(run)[row])), style.colour, style.is_hollow))
-    chosen = gallery(cards, pictures(run, np.array(rows)), key="traversal_samples", size=64)
+    chosen = gallery(cards, faces.pictures(run, rows), key="traversal_samples", size=64)
     if chosen is not None:
         st.switch_page("views/image.py", query_params={"run": label_of(run), "image": chosen})
 
@@ -233,6 +234,7 @@ def page() -> None:
     shown = sidebar.shown()
     run = shown.run
     top = head("Traversal")
+    identity.needs(Right.PICTURES, run, "Decoding along the latent space")
     sidebar.needs(run, "Decoding along the latent space", "latents")
     landscape(run)
     if st.query_params.get("decode") == ONE:  # a link says it; the default stands in no address that the page has made
@@ -259,12 +261,15 @@ def page() -> None:
     ]
     top.answer.write(paths.answer(path, unlike, names, escaped(path.name)))
     try:
-        images = decoded(Codes(run, path.codes.astype(np.float32)))
+        pixels = decoded(Codes(run, path.codes.astype(np.float32)))
     except BadInputError as error:
         st.warning(f"Nothing can be decoded. {escaped(str(error))}", icon=":material/link_off:")
         show_without_images(path, unlike)
         st.caption(about(path, landscape(run), direction))
         return
+    sight = faces.sight(run)
+    decoded_as = [f"decoded, {path.name}, from {', '.join(ids) or 'the prior'}"]
+    images = sight.seen(pixels, lambda: decoded_as)
     left, right = st.columns([1, 6], gap="small") if rows else (None, st.container())
     with right:
         show_path(path, images, unlike, top.controls)
@@ -274,7 +279,9 @@ def page() -> None:
     st.caption(about(path, landscape(run), direction))
     st.download_button(
         "Download the images (PNG)",
-        lambda: sheet_of(run, path, images, rows, unlike),
+        identity.exported(
+            lambda: sheet_of(sight, run, path, sight.seen(pixels, lambda: decoded_as), rows, unlike), "images", run
+        ),
         file_name=traversal.file_name(run.info.name, *ids, path.name),
         mime="image/png",
         on_click="ignore",

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 def audit(
     *,
-    folder: Annotated[Path | None, typer.Option(help="Of the log, where [audit] of the settings names one.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Settings whose [audit] says where the log is.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Where the log is, if not there.")] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Whether every line holds the one before it.")] = False,
     since: Annotated[str | None, typer.Option(metavar="DATE", help="From this date (and time, UTC) on.")] = None,
     person: Annotated[str | None, typer.Option(metavar="NAME", help="A part of the name of who did it.")] = None,
@@ -29,11 +30,13 @@ def audit(
 
     With --verify status 1 where the log was changed. Example: `fas audit --since 2026-01-31 --person ada`
     """
-    from fas_core.access.audit import Log, default_folder
+    from fas_core.access import settings
+    from fas_core.access.audit import Log, Settings
 
     if folder is not None and not folder.is_dir():
         raise BadInputError(f"There is no audit log in {folder}. Name the folder that [audit] of the settings names.")
-    log = Log(folder or default_folder())
+    said = settings.of_process() if config is None else settings.read(config)
+    log = Settings.of(said.section("audit"), f"{said.path}, [audit]").log if folder is None else Log(folder)
     if verify:
         _verify(log, as_json=as_json)
         return
