@@ -7,6 +7,7 @@ What is read is a regular file: a pipe may never say anything, and a device neve
 from __future__ import annotations
 
 import codecs
+import ctypes
 import errno
 import hashlib
 import io
@@ -14,6 +15,7 @@ import os
 import re
 import shutil
 import stat
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -343,15 +345,19 @@ class end_of:
         if self.below is not None:
             require_unlinked(self.path, self.below)
             flags |= os.O_NOFOLLOW
-        is_new = not self.path.exists()
-        self.handle = os.open(self.path, flags, 0o600)
-        if not stat.S_ISREG(os.fstat(self.handle).st_mode):
-            os.close(self.handle)
-            raise OSError(errno.EINVAL, "Is no regular file", str(self.path))
-        if is_new:
-            make_private(self.path)
-        fcntl.flock(self.handle, fcntl.LOCK_EX)
-        return self
+        while True:
+            is_new = not self.path.exists()
+            self.handle = os.open(self.path, flags, 0o600)
+            if not stat.S_ISREG(os.fstat(self.handle).st_mode):
+                os.close(self.handle)
+                raise OSError(errno.EINVAL, "Is no regular file", str(self.path))
+            if is_new:
+                make_private(self.path)
+            fcntl.flock(self.handle, fcntl.LOCK_EX)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(self.path.stat(), os.fstat(self.handle)):
+                    return self
+            os.close(self.handle)  # another file has taken its place while this one was waited for
 
     def __exit__(self, *_: object) -> None:
         os.close(self.handle)  # which unlocks
@@ -439,6 +445,40 @@ class new_folder:
             raise BadInputError(cannot_write(self.path, error)) from error
         finally:
             shutil.rmtree(self.temporary, ignore_errors=True)
+
+
+def exchange(new: Path, old: Path) -> None:
+    """Each of two folders beside each other takes the other's name, at one moment.
+
+    Where the system or its disk cannot do that, `old` is away for a moment, and after a kill within it stays under the
+    name of `_away`: see `settle`.
+    """
+    name, swap, at = _EXCHANGE.get(sys.platform, ("", 0, 0))
+    if function := getattr(ctypes.CDLL(None, use_errno=True), name, None) if name else None:
+        if function(at, os.fsencode(new), at, os.fsencode(old), swap) == 0:
+            return
+        number = ctypes.get_errno()
+        if number not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise OSError(number, os.strerror(number), str(old))
+    old.rename(_away(old))
+    new.rename(old)
+    _away(old).rename(new)
+
+
+def settle(old: Path) -> None:
+    """Brings back what an `exchange` that was killed has left away."""
+    if _away(old).exists() and not old.exists():
+        _away(old).rename(old)
+
+
+def _away(path: Path) -> Path:
+    return path.with_name(f".away-{path.name}")
+
+
+_EXCHANGE = {  # platform -> function, its flag, and the folder that paths are relative to
+    "linux": ("renameat2", 2, -100),
+    "darwin": ("renameatx_np", 2, -2),
+}
 
 
 def make_folder(folder: Path) -> None:

@@ -198,6 +198,15 @@ def _keep(cache: Path, key: str, value: bytes) -> None:
             entries.set(key, value)
 
 
+def remove(cache: Path) -> None:
+    """Deletes all derived results of a cache folder, with what is left of stores that were damaged. They are computed
+    again when they are needed. Of a single Run they cannot be told: an entry's key is a hash, and a database keeps the
+    bytes of rows that were deleted."""
+    _remove(cache)
+    for remains in cache.glob("memo.damaged-*"):
+        shutil.rmtree(remains, ignore_errors=True)
+
+
 def _remove(cache: Path) -> None:
     """Deletes the store, out of the way first: another process may begin a new one at any moment."""
     aside = folder(cache).with_name(f"memo.damaged-{os.getpid()}")

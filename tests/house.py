@@ -34,7 +34,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("fas_core.scores",),
     ("fas_core.evaluation",),
     ("fas_core.deciding",),
-    ("fas_core.reports", "fas_core.inference"),
+    ("fas_core.reports", "fas_core.inference", "fas_core.erasure"),
     ("fas_core.derive", "fas_core.exports"),
     ("fas_core.demo",),
     ("fas_core.bench", "app.words"),

@@ -23,7 +23,7 @@ from fas_core.evaluation.join import System
 from fas_core.evaluation.summary import Summary
 from fas_core.metrics.operating_point import OperatingPoint
 from fas_core.reports import report
-from fas_core.runs import health, naming
+from fas_core.runs import health, naming, tombstones
 from fas_core.runs.store import Run
 
 REPEATED = (TRAINING_USE, "subset", "label", "pai_species", "subject_id", "session_id", "held_out_by")
@@ -122,6 +122,8 @@ def show_data(shown: Shown, point: OperatingPoint | None) -> None:
         counts[counts["subset"].isin(shown.subsets)].rename(columns=lambda c: c.replace("_", " ").capitalize()),
         "counts",
     )
+    if removed := tombstones.words_of(shown.run.cache, shown.run.id):
+        st.caption(f"Of this Run: {escaped(removed)}. Its numbers are of those who are left.")
     if numbers := scores.undeclared(shown.run):
         st.caption(
             f"Columns of numbers that are no scores: {escaped(', '.join(numbers))}. Declare one by saying which class "

@@ -21,6 +21,7 @@ from fas_core.cli import (
     evaluation,
     exporting,
     figures,
+    forgetting,
     keys,
     over_time,
     runs,
@@ -78,6 +79,7 @@ runs_app.command("import")(runs.import_arrays)
 app.command("marks")(runs.export_marks)
 app.command("verify")(runs.verify)
 app.command("prune")(runs.prune)
+app.command("forget")(forgetting.forget)
 app.command("evaluate")(evaluation.evaluate)
 app.command("over-time")(over_time.over_time)
 app.command("causes")(causes.causes)

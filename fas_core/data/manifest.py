@@ -221,6 +221,20 @@ class Manifest:
         return digest.hexdigest(), contents
 
 
+def with_gaps(data: Manifest, order: Sequence[tuple[str, NDArray[np.int64]]], sha256: str) -> Manifest:
+    """Rows of a manifest subset by subset in another order, -1 standing for a gap, where the row means nothing.
+
+    `sha256`: that of the manifest whose place this takes; its own would be another.
+    """
+    places = np.concatenate([of_subset for _, of_subset in order])
+    rows = data.rows.iloc[places.clip(0)].reset_index(drop=True)  # a gap keeps the columns' types
+    rows["subset"] = np.repeat([subset for subset, _ in order], [len(of_subset) for _, of_subset in order])
+    contents = np.where(places[:, None] < 0, 0, data.contents[places]).astype(np.uint8)
+    whole = Manifest(rows, data.source, data.notes)
+    vars(whole)["_hashed"] = (sha256, contents)
+    return whole
+
+
 def text_column(values: pd.Series) -> pd.Series:
     """Values as `plain` text, "" where unknown (missing, none, unknown, n/a)."""
     text = plain_column(values)

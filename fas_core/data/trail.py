@@ -177,8 +177,16 @@ def left_file(manifest: Path) -> Path:
 
 def write(done: Step, manifest: Path, sources: Sequence[Path] = ()) -> None:
     """Writes the trail of a manifest that lies there, made from other ones."""
-    before = tuple(_source(source, manifest) for source in sources)
-    document = {"version": VERSION} | asdict(Trail(done, manifest.name, file_sha256(manifest), before))
+    _write(Trail(done, manifest.name, file_sha256(manifest), tuple(_source(s, manifest) for s in sources)), manifest)
+
+
+def add_step(manifest: Path, done: Step, before: Trail) -> None:
+    """Writes the trail of a manifest that was changed where it lies: what it was before, and what was done."""
+    _write(Trail(done, manifest.name, file_sha256(manifest), (before,)), manifest)
+
+
+def _write(trail: Trail, manifest: Path) -> None:
+    document = {"version": VERSION} | asdict(trail)
     with atomic_file(path_of(manifest)) as temporary:
         temporary.write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
 

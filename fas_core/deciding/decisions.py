@@ -33,6 +33,7 @@ from fas_core.files import atomic_file, end_of
 from fas_core.metrics import json_safe
 from fas_core.metrics.limits import Target, target_words
 from fas_core.metrics.operating_point import Rule
+from fas_core.runs import tombstones
 from fas_core.runs.health import Caution
 from fas_core.runs.store import Run
 
@@ -76,7 +77,10 @@ class JudgedRun:
         """What has become of it: "" where it is as it was. `run`: the one with its id now, None where there is none."""
         if run is None:
             return "its Run is gone"
-        return "" if run.digest_of(self.score) == self.digest else "its Run has changed since"
+        if run.digest_of(self.score) == self.digest:
+            return ""
+        removed = tombstones.words_of(run.cache, run.id)
+        return f"its Run has changed since{f' ({removed})' if removed else ''}"
 
 
 @dataclass(frozen=True)
@@ -441,10 +445,15 @@ def write(decision: Decision, to: Path) -> Path:
     """Writes a sealed decision into a folder, under a name of its own."""
     stamp = decision.when.replace(":", "").replace("+0000", "")
     path = to / f"{stamp}-{decision.about.run}-{decision.sha256[:6]}.json"
+    rewrite(decision, path)
+    return path
+
+
+def rewrite(decision: Decision, path: Path) -> None:
+    """Writes a sealed decision into a file, in the place of what is there."""
     with atomic_file(path) as temporary:
         text = json.dumps(decision.as_json(), indent=1, ensure_ascii=False, allow_nan=False)
         temporary.write_text(text + "\n", encoding="utf-8")
-    return path
 
 
 def read(path: Path) -> Decision:

@@ -38,8 +38,9 @@ from fas_core.models.building import VariationalAutoencoder
 from fas_core.models.input import Input
 from fas_core.models.onnx_model import OnnxModel, Told
 from fas_core.progress import task
-from fas_core.runs import signatures, store
+from fas_core.runs import signatures, store, tombstones
 from fas_core.runs.lock import claimed
+from fas_core.runs.tombstones import Tombstone
 from fas_core.training import checkpoint, devices
 from fas_core.training.devices import ONNX, PRECISIONS
 from fas_core.training.known import Known
@@ -213,13 +214,15 @@ def write_runs(
         info = run_info(each, data, settled)
         targets.append(Target(each.path.absolute(), info, store.runs_folder(cache.absolute()) / info.run))
     all_loaded = [computed_in(settled, each, cache) for each, settled in pairs]
+    gone = tombstones.of_manifest(cache, data.sha256)
     plan = Plan(targets, cache.absolute(), data.root.absolute(), _folders(data), pairs[0][0].model.input, device)
     stage = f"Caching {', '.join(target.info.name for target in targets)}"
     with claimed([target.folder for target in targets]):
-        missing = list(_missing(targets, chosen, data))
+        missing = list(_missing(targets, chosen, data, gone))
         total = sum(len(work.rows) for work in missing)
         with task(stage, total, job_file=job_file, stage="cache") as progress:
             engine.write(plan, all_loaded, missing, progress.advance)
+        tombstones.inherit(cache, gone, [target.info.run for target in targets])
         runs = [store.opened(store.create(cache, target.info)) for target in targets]
         for i in {i for work in missing for i in work.targets}:
             signatures.sign(runs[i])
@@ -397,7 +400,10 @@ def batch_size(fabric: Fabric) -> int:
     return BATCH_CPU if fabric.device.type == "cpu" else BATCH_GPU
 
 
-def _missing(targets: Sequence[Target], subsets: Sequence[str], data: Manifest) -> Iterator[Work]:
+def _missing(
+    targets: Sequence[Target], subsets: Sequence[str], data: Manifest, gone: Sequence[Tombstone]
+) -> Iterator[Work]:
+    """Without whom was removed from Runs of the same manifest."""
     for subset in subsets:
         of_subset = np.flatnonzero(data.rows["subset"] == subset)
         size = targets[0].info.shard_size
@@ -405,6 +411,7 @@ def _missing(targets: Sequence[Target], subsets: Sequence[str], data: Manifest) 
             wanted = [i for i, target in enumerate(targets) if not store.is_shard(target.shard(subset, name))]
             if wanted:
                 here = of_subset[number * size : (number + 1) * size]
+                here = here[tombstones.left(gone, subset, number * size, len(here))]
                 yield Work(subset, name, data.rows.iloc[here], wanted, data.contents[here])
 
 

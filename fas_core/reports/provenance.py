@@ -8,6 +8,7 @@ from importlib import metadata
 from fas_core import scores
 from fas_core.evaluation.join import System
 from fas_core.models import Origin
+from fas_core.runs import tombstones
 from fas_core.runs.store import Run
 
 
@@ -28,6 +29,7 @@ def of_system(system: System) -> dict[str, str]:
         **_joined(run, system.score),
         "Data": data_words(info.manifest or info.source, info.manifest_sha256),
         "Samples": ", ".join(f"{name} {n:,}" for name, n in info.subsets.items()),
+        **({"Removed": removed} if (removed := tombstones.words_of(run.cache, run.id)) else {}),
     }
 
 

@@ -126,13 +126,8 @@ def join(run: Run, values: Mapping[str, NDArray[np.float64]], higher: Mapping[st
     entries = dict(run.joined)
     tables: dict[str, bytes] = {}
     for name, of_name in values.items():
-        file = io.BytesIO()
-        pq.write_table(pa.Table.from_pandas(samples.assign(value=of_name), preserve_index=False), file)
-        content = file.getvalue()
-        digest = hashlib.sha256(name.encode() + b"\n" + content).hexdigest()
-        path = f"joined-{digest[:12]}.parquet"
+        path, content, sha256 = packed(name, samples.assign(value=of_name))
         tables[path] = content
-        sha256 = hashlib.sha256(content).hexdigest()
         missing = int(np.isnan(of_name).sum())
         entries[name] = JoinedScore(higher[name], source, path, len(content), sha256, run.shards_digest, missing)
     is_known = signatures.standing(run).is_known
@@ -140,14 +135,23 @@ def join(run: Run, values: Mapping[str, NDArray[np.float64]], higher: Mapping[st
         for path, content in tables.items():
             with atomic_file(run.folder / path) as temporary:
                 temporary.write_bytes(content)
-        _keep(run.folder, entries)
+        keep(run.folder, entries)
         grown = store.opened(run.folder)
         if is_known:
             signatures.sign(grown)
     return grown
 
 
-def _keep(folder: Path, entries: Mapping[str, JoinedScore]) -> None:
+def packed(name: str, table: pd.DataFrame) -> tuple[str, bytes, str]:
+    """The file's name, its bytes and their SHA-256 for the values (`KEY`, `value`) of a score that is to be joined."""
+    file = io.BytesIO()
+    pq.write_table(pa.Table.from_pandas(table, preserve_index=False), file)
+    content = file.getvalue()
+    digest = hashlib.sha256(name.encode() + b"\n" + content).hexdigest()
+    return f"joined-{digest[:12]}.parquet", content, hashlib.sha256(content).hexdigest()
+
+
+def keep(folder: Path, entries: Mapping[str, JoinedScore]) -> None:
     """joined.json says what is there; then what it does not name is removed."""
     document = {"format": store.FORMAT_VERSION, "scores": {name: asdict(entry) for name, entry in entries.items()}}
     with atomic_file(folder / JOINED) as temporary:

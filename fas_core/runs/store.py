@@ -27,7 +27,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -44,7 +44,7 @@ from fas_core.data import modalities
 from fas_core.data.names import ATTACK, BONA_FIDE, SUBSET_NAME, in_protocol_order
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
-from fas_core.files import atomic_file, file_sha256, make_folder, make_private, opened_file, require_unlinked
+from fas_core.files import atomic_file, exchange, file_sha256, make_folder, make_private, opened_file, require_unlinked
 from fas_core.runs import measured
 
 FORMAT_VERSION = 2
@@ -133,12 +133,17 @@ def create(cache: Path, info: RunInfo) -> Path:
     except UnreadableNowError:
         raise
     except BadInputError:
-        with atomic_file(folder / "run.json") as temporary:
-            temporary.write_text(sealed(asdict(info)), encoding="utf-8")
-            _synced(temporary)
-        _synced(folder)
+        rewrite_info(folder, info)
         _synced(folder.parent)
     return folder
+
+
+def rewrite_info(folder: Path, info: RunInfo) -> None:
+    """Puts another run.json in the place of the one that is there."""
+    with atomic_file(folder / "run.json", folder.parent) as temporary:
+        temporary.write_text(sealed(asdict(info)), encoding="utf-8")
+        _synced(temporary)
+    _synced(folder)
 
 
 def is_shard(folder: Path) -> bool:
@@ -164,6 +169,29 @@ def write_shard(
     """
     if is_shard(shard):
         return
+    with _filled(shard, samples, failures, arrays) as temporary:
+        if not is_shard(shard):
+            delete(shard)  # what is left of one that somebody has deleted in part
+        try:
+            temporary.rename(shard)
+        except OSError:
+            if not is_shard(shard):  # somebody else finished the same shard: theirs is as good
+                raise
+
+
+def replace_shard(
+    shard: Path, samples: pd.DataFrame, failures: pd.DataFrame | None = None, **arrays: NDArray[Any]
+) -> None:
+    """As `write_shard`, in the place of the complete shard that is there: a kill leaves the one or the other."""
+    with _filled(shard, samples, failures, arrays) as temporary:
+        exchange(temporary, shard)
+
+
+@contextmanager
+def _filled(
+    shard: Path, samples: pd.DataFrame, failures: pd.DataFrame | None, arrays: Mapping[str, NDArray[Any]]
+) -> Iterator[Path]:
+    """A folder beside a shard that holds its content, brought to the disk; the block moves it. See `write_shard`."""
     require_unlinked(shard.parent, shard.parents[2])
     make_folder(shard.parent)
     temporary = Path(tempfile.mkdtemp(prefix=f".{shard.name}.", dir=shard.parent))
@@ -183,13 +211,7 @@ def write_shard(
         for path in (*temporary.iterdir(), temporary):
             make_private(path)
             _synced(path)
-        if not is_shard(shard):
-            delete(shard)  # what is left of one that somebody has deleted in part
-        try:
-            temporary.rename(shard)
-        except OSError:
-            if not is_shard(shard):  # somebody else finished the same shard: theirs is as good
-                raise
+        yield temporary
         _synced(shard.parent)
         _synced(shard.parent.parent)
     except OSError as error:

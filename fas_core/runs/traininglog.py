@@ -57,6 +57,12 @@ def epoch_file(out: Path, epoch: int) -> Path:
     return out.with_suffix(f".epoch-{epoch:04d}.safetensors")
 
 
+def of_training(checkpoint: Path) -> Path:
+    """The checkpoint that a training keeps at its end, of one that it has kept after an epoch."""
+    of_epoch = _OF_EPOCH.fullmatch(checkpoint.stem)
+    return checkpoint.with_name(f"{of_epoch[1]}{checkpoint.suffix}") if of_epoch else checkpoint
+
+
 _OF_EPOCH = re.compile(r"(.+)\.epoch-(\d+)")
 
 

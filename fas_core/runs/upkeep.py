@@ -13,7 +13,7 @@ from fas_core.data.manifest import Manifest
 from fas_core.data.manifest import read as read_manifest
 from fas_core.errors import BadInputError
 from fas_core.files import file_sha256
-from fas_core.runs import signatures
+from fas_core.runs import signatures, tombstones
 from fas_core.runs.lock import claimed
 from fas_core.runs.store import (
     JOINED,
@@ -55,6 +55,7 @@ class Verified:
     repaired: Sequence[Damage] = ()
     signature: str = ""  # how its signature stands, in words; "" of a Run whose run.json is damaged
     refusal: str = ""  # why it is not accepted here; "" where it is
+    removed: str = ""  # who was removed from it, in words: see `tombstones`
 
 
 def folders_to_verify(cache: Path) -> list[Path]:
@@ -146,6 +147,7 @@ def verified(folder: Path, advance: Callable[[], object] = lambda: None) -> Veri
         run.missing,
         signature=signed.words,
         refusal=signed.refusal(f"Run {run.info.name}", f"fas keys sign {run.id}"),
+        removed=tombstones.words_of(run.cache, run.id),
     )
 
 
@@ -179,6 +181,9 @@ def sources(run: Run) -> tuple[Path, Manifest]:
     if file_sha256(checkpoint) != info.checkpoint_sha256:
         raise BadInputError(f"The checkpoint of Run {info.name} has changed: {checkpoint}. {by_hand}")
     manifest = modalities.of_one(read_manifest(source), info.modality)
+    stone = tombstones.of(run.cache, run.id)
+    if stone is not None and stone.manifest_now and manifest.sha256 == stone.manifest_now:
+        return checkpoint, tombstones.as_planned(manifest, stone, info.subsets)
     if manifest.sha256 != info.manifest_sha256:
         raise BadInputError(f"The manifest of Run {info.name}, or one of its images, has changed: {source}. {by_hand}")
     return checkpoint, manifest

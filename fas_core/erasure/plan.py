@@ -1,0 +1,351 @@
+"""What is to be removed of a person, as a value, so that it can be listed first, and gone on with after a kill."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fas_core import documents
+from fas_core.data import manifest, modalities, trail
+from fas_core.data.manifest import CUT_FROM, Manifest
+from fas_core.data.merging import IDS, SOURCE
+from fas_core.data.names import DEV, LEARNED, TRAINING_USE
+from fas_core.data.trail import Step
+from fas_core.erasure import person
+from fas_core.erasure.person import PEOPLE, Place
+from fas_core.erasure.words import Names
+from fas_core.errors import BadInputError
+from fas_core.files import atomic_file
+from fas_core.runs import tombstones, traininglog
+from fas_core.runs.store import Run, Shard
+from fas_core.runs.tombstones import UNFINISHED, Removal
+
+FORGET = "forget"  # the step of a trail
+WHY = "removed as a person asked for it, or their time was over"
+USES = {LEARNED: "learned from {} of them", DEV: "was chosen by {} of them"}
+
+
+@dataclass(frozen=True)
+class OfRun:
+    """What is removed from a Run: ids by subset, and their places (see `tombstones`)."""
+
+    run: str
+    name: str
+    manifest_sha256: str
+    modality: str  # of the manifest's rows; "" all
+    samples: Mapping[str, tuple[str, ...]]
+    places: Mapping[str, tuple[int, ...]]
+    unplaced: tuple[str, ...]
+
+    @property
+    def n(self) -> int:
+        return sum(map(len, self.samples.values()))
+
+
+@dataclass(frozen=True)
+class OfManifest:
+    """What is removed from a manifest, and the step of its trail that says so."""
+
+    path: str
+    samples: tuple[str, ...]
+    step: Step
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything about one person. It names them: it is gone when it is done."""
+
+    id: str
+    when: str  # ISO date
+    subject: str
+    names: tuple[str, ...]  # what their rows are called, see `Names`
+    runs: tuple[OfRun, ...]
+    manifests: tuple[OfManifest, ...]
+    images: tuple[str, ...]  # files to be deleted
+    kept_images: tuple[str, ...]  # files that other rows name too
+    learned: Mapping[str, str]  # checkpoint -> what it had of them, in words
+    manifest_now: Mapping[str, str]  # hash of a manifest -> that of the same one without them
+    seals: Mapping[str, str]  # of documents that were sealed anew -> the new seal
+
+    @property
+    def instead(self) -> str:
+        """What stands in the place of their names."""
+        return f"(person removed {self.when})"
+
+    @property
+    def called(self) -> Names:
+        return Names(self.names, self.instead)
+
+    def removal_of(self, about: OfRun) -> Removal:
+        return Removal(self.id, self.when, 1, about.n, about.places, about.unplaced)
+
+    @property
+    def lines(self) -> list[str]:
+        """What goes, a line each, for who is to say yes."""
+        lines = [f"Run {about.name} ({about.run}): {about.n:,} images" for about in self.runs]
+        lines += [f"Manifest {about.path}: {len(about.samples):,} rows" for about in self.manifests]
+        return [*lines, *(f"File {path}" for path in self.images)]
+
+
+def planned(
+    cache: Path,
+    subject: str,
+    *,
+    sets: Sequence[str] = (),
+    manifests: Sequence[Path] = (),
+    with_images: bool = False,
+) -> Plan:
+    """What is to be removed of a person. `sets`: see `person.chosen`; it and `person.people` raise BadInputError."""
+    subject = manifest.text_column(pd.Series([subject])).iloc[0]
+    places = person.chosen(subject, person.people(cache, subject, manifests), sets)
+    of_files = [place for place in places if isinstance(place.where, Path)]
+    images, kept_images = _images(of_files) if with_images else ([], [])
+    return Plan(
+        secrets.token_hex(8),
+        datetime.now(UTC).date().isoformat(),
+        subject,
+        tuple(sorted(_names(subject, places))),
+        tuple(_of_runs(cache, subject, places)),
+        tuple(_of_manifests(of_files)),
+        tuple(images),
+        tuple(kept_images),
+        _learned(cache, places),
+        {},
+        {},
+    )
+
+
+def _names(subject: str, places: Sequence[Place]) -> set[str]:
+    """All ids and files of their rows that no other row has."""
+    names = {subject}
+    for place in places:
+        others = person.rows_of(place.where) if isinstance(place.where, Run) else manifest.read(place.where).rows
+        others = others[~others["sample_id"].isin(place.rows["sample_id"])]
+        names |= {f"{place.data}/{subject}"} if SOURCE in place.rows else set()
+        for column in (name for name in ("path", CUT_FROM, *IDS) if name in place.rows and name not in PEOPLE):
+            rest = set(others[column]) if column in others else set()
+            names |= set(place.rows[column].astype("str")) - rest - {""}
+    return names
+
+
+def _of_runs(cache: Path, subject: str, places: Sequence[Place]) -> Iterator[OfRun]:
+    runs: dict[str, tuple[Run, list[Place]]] = {}
+    for place in places:
+        if isinstance(place.where, Run):
+            runs.setdefault(place.where.id, (place.where, []))[1].append(place)
+    for run, of_run in runs.values():
+        rows = pd.concat([place.rows for place in of_run])
+        samples = {str(subset): tuple(ids) for subset, ids in rows.groupby("subset", sort=False)["sample_id"]}
+        at, unplaced = _places(cache, run, subject, of_run, samples)
+        yield OfRun(run.id, run.info.name, run.info.manifest_sha256, run.info.modality, samples, at, unplaced)
+
+
+def _places(
+    cache: Path, run: Run, subject: str, of_run: Sequence[Place], samples: Mapping[str, tuple[str, ...]]
+) -> tuple[dict[str, tuple[int, ...]], tuple[str, ...]]:
+    """Places of some samples among those planned, by subset, and the subsets of which not all are known.
+
+    Where the manifest is there, it says them, also those of shards that are not made yet; else the shards do, unless an
+    image without outputs, whose place they do not keep, comes between.
+    """
+    data, stone = person.manifest_of(run), tombstones.of(cache, run.id)
+    planned = _planned_too(data, subject, of_run)
+    at: dict[str, tuple[int, ...]] = {}
+    unplaced = []
+    for subset, n in run.info.subsets.items():
+        wanted = {*samples.get(subset, ()), *planned.get(subset, ())}
+        gone = np.empty(0, np.int64) if stone is None else stone.places(subset)
+        listed = _listed(data, subset, n, gone)
+        if listed is None or not _agree(run, subset, listed):
+            listed = _by_shards(run, subset, n, gone)
+        place_of = {sample: place for place, sample in enumerate(listed) if sample}
+        at[subset] = tuple(sorted(place_of[sample] for sample in wanted if sample in place_of))
+        is_whole = all(listed[place] for place in np.setdiff1d(np.arange(n), gone))
+        if not is_whole:
+            unplaced.append(subset)
+    return {subset: these for subset, these in at.items() if these}, tuple(unplaced)
+
+
+def _planned_too(data: Manifest | None, subject: str, of_run: Sequence[Place]) -> dict[str, list[str]]:
+    """Their samples by subset as the manifest has them: also those whose shards are not made yet."""
+    if data is None:
+        return {}
+    rows = data.rows[person.rows_about(data.rows, subject)]
+    if SOURCE in rows and any((place.rows[SOURCE] != "").any() for place in of_run if SOURCE in place.rows):
+        rows = rows[rows[SOURCE].isin([place.data for place in of_run])]
+    return {str(subset): ids.tolist() for subset, ids in rows.groupby("subset")["sample_id"]}
+
+
+def _listed(data: Manifest | None, subset: str, n: int, gone: NDArray[np.int64]) -> list[str] | None:
+    """(n,) ids of the samples planned by a manifest as it was, or as it is without those who are gone ("")."""
+    if data is None:
+        return None
+    ids = data.rows.loc[data.rows["subset"] == subset, "sample_id"].tolist()
+    if len(ids) == n:
+        return ids
+    kept = np.setdiff1d(np.arange(n), gone)
+    if len(ids) != len(kept):
+        return None
+    listed = [""] * n
+    for place, sample in zip(kept, ids, strict=True):
+        listed[place] = sample
+    return listed
+
+
+def _agree(run: Run, subset: str, listed: Sequence[str]) -> bool:
+    """Whether every shard holds samples that the list has there."""
+    for shard, begin, end in _shards(run, subset):
+        ids = set(_ids(shard, "samples")) | set(_ids(shard, "failures"))
+        if not ids <= set(listed[begin:end]):
+            return False
+    return True
+
+
+def _by_shards(run: Run, subset: str, n: int, gone: NDArray[np.int64]) -> list[str]:
+    listed = [""] * n
+    for shard, begin, end in _shards(run, subset):
+        kept = np.setdiff1d(np.arange(begin, min(end, n)), gone)
+        ids = _ids(shard, "samples")
+        if len(ids) == len(kept):
+            for place, sample in zip(kept, ids, strict=True):
+                listed[place] = sample
+    return listed
+
+
+def _shards(run: Run, subset: str) -> Iterator[tuple[Shard, int, int]]:
+    size = run.info.shard_size
+    for shard in (shard for shard in run.shards if shard.subset == subset):
+        number = int(shard.folder.name.removeprefix("shard-"))
+        yield shard, number * size, (number + 1) * size
+
+
+def _ids(shard: Shard, table: str) -> list[str]:
+    if f"{table}.parquet" not in shard.meta.files:
+        return []
+    return [str(sample) for sample in shard.table(table, ["sample_id"])["sample_id"].to_pylist()]
+
+
+# ---------------------------------------------------------------------------------------------------- manifests, images
+
+
+def _of_manifests(places: Sequence[Place]) -> Iterator[OfManifest]:
+    for path in dict.fromkeys(place.where for place in places if isinstance(place.where, Path)):
+        samples = pd.concat([place.rows["sample_id"] for place in places if place.where == path])
+        data = manifest.read(path)
+        kept = data.rows[~data.rows["sample_id"].isin(samples)]
+        left = pd.DataFrame({"sample_id": samples, "reason": WHY})
+        yield OfManifest(str(path), tuple(samples), trail.kept_step(FORGET, [data], kept, left))
+
+
+def _images(places: Sequence[Place]) -> tuple[list[str], list[str]]:
+    """Files that their rows name, regular ones, and of these what other rows name as well."""
+    theirs: dict[Path, None] = {}
+    others: set[Path] = set()
+    for path in dict.fromkeys(place.where for place in places if isinstance(place.where, Path)):
+        rows = manifest.read(path).rows
+        samples = pd.concat([place.rows["sample_id"] for place in places if place.where == path])
+        is_theirs = rows["sample_id"].isin(samples)
+        for column in (name for name in ("path", CUT_FROM) if name in rows):
+            for name, mine in zip(rows[column].astype("str").fillna(""), is_theirs, strict=True):
+                file = path.parent / name
+                if name and mine and file.is_file() and not file.is_symlink():
+                    theirs.setdefault(file.resolve())
+                elif name and not mine:
+                    others.add(file.resolve())
+    return [str(p) for p in theirs if p not in others], [str(p) for p in theirs if p in others]
+
+
+# ---------------------------------------------------------------------------------------------------------- checkpoints
+
+
+def _learned(cache: Path, places: Sequence[Place]) -> dict[str, str]:
+    """Checkpoint -> what it had of them, as its Runs tell, or the record in the file: weights cannot forget."""
+    said: dict[str, str] = {}
+    for place in places:
+        if not isinstance(place.where, Run) or TRAINING_USE not in place.rows:
+            continue
+        counts = place.rows[TRAINING_USE].value_counts()
+        words = [text.format(f"{counts[use]:,}") for use, text in USES.items() if counts.get(use)]
+        if words:
+            info = place.where.info
+            said[info.checkpoint_path or info.checkpoint] = " and ".join(words)
+    contents = [_contents(place) for place in places if isinstance(place.where, Path)]
+    for file in _checkpoints(cache):
+        if str(file) not in said and (words_of_file := _used_by(file, contents)):
+            said[str(file)] = words_of_file
+    return said
+
+
+def _contents(place: Place) -> NDArray[np.uint8]:
+    """Of their files, as `Manifest.contents`."""
+    assert isinstance(place.where, Path)
+    return Manifest(place.rows, place.where).contents
+
+
+def _checkpoints(cache: Path) -> list[Path]:
+    """Those of trainings that the cache folder knows of, of each epoch too."""
+    files: dict[Path, None] = {}
+    for training in traininglog.trainings(cache):
+        out = training.checkpoint
+        pattern = f"{out.stem}.*{out.suffix}"
+        for path in (out, *sorted(out.parent.glob(pattern))):
+            if path.is_file():
+                files.setdefault(path)
+    return list(files)
+
+
+def _used_by(file: Path, contents: Sequence[NDArray[np.uint8]]) -> str:
+    from fas_core.training import checkpoint  # PyTorch: only where there are trainings
+
+    try:
+        known = checkpoint.known_of(file)
+    except Exception:  # safetensors has an exception of its own for what is no such file
+        return ""
+    if known is None:
+        return ""
+    use = np.concatenate([known.use_of(these) for these in contents]) if contents else np.empty(0, np.str_)
+    counts = {name: int((use == name).sum()) for name in USES}
+    return " and ".join(USES[name].format(f"{n:,}") for name, n in counts.items() if n)
+
+
+# -------------------------------------------------------------------------------------------------------- written down
+
+
+def with_hashes(plan: Plan) -> Plan:
+    """With what the manifests of its Runs will be: reads every image that they name, where they are as they were."""
+    now: dict[str, str] = {}
+    for about in plan.manifests:
+        whole = manifest.read(Path(about.path))
+        there = ("", *modalities.modalities(whole.rows))
+        for modality in (m for m in sorted({of_run.modality for of_run in plan.runs}) if m in there):
+            data = modalities.of_one(whole, modality)
+            kept = data.rows[~data.rows["sample_id"].isin(about.samples)].reset_index(drop=True)
+            if data.sha256 in {of_run.manifest_sha256 for of_run in plan.runs}:
+                now[data.sha256] = Manifest(kept, data.source).sha256
+    return replace(plan, manifest_now=now)
+
+
+def unfinished(cache: Path) -> Plan | None:
+    """The plan that was interrupted in a cache folder; None where there is none."""
+    path = cache / UNFINISHED
+    try:
+        return documents.read_as(Plan, documents.read(path, cache, largest=2**31), str(path))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise BadInputError(
+            f"{path} cannot be read ({error}). Delete it, then forget the same person again."
+        ) from error
+
+
+def write_down(plan: Plan, cache: Path) -> None:
+    with atomic_file(cache / UNFINISHED, cache) as temporary:
+        temporary.write_text(json.dumps(asdict(plan)), encoding="utf-8")
