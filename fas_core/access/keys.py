@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from fas_core.errors import BadInputError
 from fas_core.files import atomic_file, cannot_write, make_folder, opened_file
@@ -135,6 +135,25 @@ def signature(what: str, seal: str) -> Signature:
     if by_own is None:
         raise BadInputError("There is no key to sign with. Make one: fas keys new")
     return by_own
+
+
+class Signed(Protocol):
+    """A document that may be signed."""
+
+    @property
+    def seal(self) -> str: ...
+    @property
+    def signature(self) -> Signature | None: ...
+    @property
+    def standing(self) -> Standing: ...
+
+
+def signed_anew(what: str, seal: str, before: Signed) -> Signature | None:
+    """The signature of a document that its keeper had to change: what it was signed by while the seal is the same; the
+    user's, where it was that of a known key; else, and where the user has no key, None."""
+    if seal == before.seal:
+        return before.signature
+    return signed(what, seal) if before.standing.is_known else None
 
 
 def standing(what: str, seal: str, by: Signature | None) -> Standing:

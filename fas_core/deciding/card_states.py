@@ -16,7 +16,7 @@ from __future__ import annotations
 import getpass
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ from fas_core.deciding import card
 from fas_core.deciding.card import Card
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
-from fas_core.files import end_of, opened_file
+from fas_core.files import atomic_file, end_of, opened_file
 
 DRAFT, APPROVED, SUPERSEDED, WITHDRAWN = "draft", "approved", "superseded", "withdrawn"
 NEXT = {  # what may follow on a state
@@ -149,8 +149,7 @@ def add(path: Path, state: str, *, by: str = "", why: str, successor: Card | Non
             sealed = replace(event, sha256=event.seal, signature=keys.signed(_KIND, event.seal))
             if refusal := sealed.standing.refusal("This decision", keys.BY_WHOM):
                 raise BadInputError(refusal)
-            written = {name: value for name, value in asdict(sealed).items() if value is not None}
-            end.write_line(json.dumps(written, ensure_ascii=False))
+            end.write_line(_line(sealed))
             ends.note(file_of(path), frozen.sha256, sealed.sha256)
     except OSError as error:
         raise BadInputError(
@@ -173,7 +172,7 @@ def sign(path: Path) -> list[str]:
     if not file_of(path).exists():
         return signed
     with end_of(file_of(path)) as end:
-        for event in _parsed(end.text(), frozen, file_of(path)).events:
+        for event in _parsed(end.text(), frozen.sha256, file_of(path)).events:
             if event.standing.kind == keys.CHANGED:
                 raise BadInputError(event.standing.refusal(f"A decision in {file_of(path)}", ""))
             if not event.standing.is_known:
@@ -183,10 +182,42 @@ def sign(path: Path) -> list[str]:
     return signed
 
 
+def rewrite(path: Path, before: str, plain: Callable[[Event], Event]) -> None:
+    """Writes the decisions about the card in a file, whose seal was `before`, as `plain` makes them, chained to it as
+    it is now. Those that a key known here has signed are signed by the user's own, if there is one, others by none.
+
+    Raises BadInputError where any of them was changed or lost by others: that is not made good.
+    """
+    frozen, file = card.read(path), file_of(path)
+    card.require_untouched(frozen, str(path))
+    if not file.exists():
+        return
+    with end_of(file, file.parent) as end:
+        try:
+            said = _parsed(end.text(), before, file)
+            ends.require(file, before, [event.sha256 for event in said.events])
+        except BadInputError:  # done before an interruption, or else this raises it again
+            said = _parsed(end.text(), frozen.sha256, file)
+        chained: list[Event] = []
+        for event in said.events:
+            previous = chained[-1].sha256 if chained else frozen.sha256
+            anew = replace(plain(event), previous=previous)
+            chained.append(replace(anew, sha256=anew.seal, signature=keys.signed_anew(_KIND, anew.seal, event)))
+        if chained and tuple(chained) != said.events:
+            with atomic_file(file) as temporary:
+                temporary.write_text("".join(f"{_line(event)}\n" for event in chained), encoding="utf-8")
+        if chained:
+            ends.note(file, frozen.sha256, chained[-1].sha256)
+
+
+def _line(event: Event) -> str:
+    return json.dumps({name: value for name, value in asdict(event).items() if value is not None}, ensure_ascii=False)
+
+
 def _counting(text: str, frozen: Card, path: Path) -> History:
     """As `_parsed`. Raises BadInputError as well where lines were taken from the end, and for a decision that does not
     count here."""
-    said = _parsed(text, frozen, path)
+    said = _parsed(text, frozen.sha256, path)
     ends.require(path, frozen.sha256, [event.sha256 for event in said.events])
     for event in said.events:
         what = f"The decision {event.state} by {event.by} on {event.when[:10]}, in {path},"
@@ -195,8 +226,11 @@ def _counting(text: str, frozen: Card, path: Path) -> History:
     return said
 
 
-def _parsed(text: str, frozen: Card, path: Path) -> History:
-    """The decisions in the lines of a file. Raises BadInputError where one was changed, or taken from their middle."""
+def _parsed(text: str, of: str, path: Path) -> History:
+    """The decisions in the lines of a file about the card with the seal `of`.
+
+    Raises BadInputError where one was changed, or taken from their middle.
+    """
     events: list[Event] = []
     for line in text.splitlines():
         try:
@@ -212,7 +246,7 @@ def _parsed(text: str, frozen: Card, path: Path) -> History:
             raise BadInputError(f"{path}: a line is no decision about a card. Bring the file back as it was.")
         said = {name: content.get(name) for name in (*names, "signature")}
         event = documents.read_as(Event, said, str(path))
-        expected = events[-1].sha256 if events else frozen.sha256
+        expected = events[-1].sha256 if events else of
         state = events[-1].state if events else DRAFT
         if event.sha256 != event.seal or event.previous != expected or event.state not in NEXT[state]:
             raise BadInputError(

@@ -41,7 +41,7 @@ VERSION = 1
 APPROVED, REFUSED = VERDICTS = ("approved", "refused")
 MOST_WORSE = 8  # rows of what got worse, of live faces and of attacks: about what the page Compare shows at once
 LONGEST_NAME, LONGEST_TEXT, MOST_CONDITIONS = 100, 2000, 20  # characters of a name, of a reason or condition
-_KIND = "decision"  # of what is signed
+KIND = "decision"  # of what is signed
 _MADE = (
     "when",
     "supersedes",
@@ -215,7 +215,7 @@ class Decision:
     @property
     def standing(self) -> Standing:
         """Whether it is signed, by whom, and whether it counts here."""
-        return keys.standing(_KIND, self.seal, self.signature)
+        return keys.standing(KIND, self.seal, self.signature)
 
     @property
     def content(self) -> str:
@@ -430,7 +430,7 @@ def keep(decision: Decision, cache: Path) -> Decision:
             dated = replace(
                 decision, when=datetime.now(UTC).isoformat(timespec="microseconds"), supersedes=next(iter(of_run), "")
             )
-            sealed = replace(dated, sha256=dated.seal, signature=keys.signed(_KIND, dated.seal))
+            sealed = replace(dated, sha256=dated.seal, signature=keys.signed(KIND, dated.seal))
             if refusal := sealed.standing.refusal("This decision", keys.BY_WHOM):
                 raise BadInputError(refusal)
             write(sealed, folder(cache))

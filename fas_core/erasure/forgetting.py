@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fas_core import documents, memo
+from fas_core.access import keys
 from fas_core.data import manifest, trail
 from fas_core.erasure import judged
 from fas_core.erasure import plan as planning
@@ -31,7 +32,7 @@ from fas_core.erasure.words import Names
 from fas_core.errors import BadInputError
 from fas_core.files import atomic_file, end_of, file_sha256, opened_file, read_table, settle, write_table
 from fas_core.progress import jobs_folder
-from fas_core.runs import joining, marks, selections, store, tombstones, traininglog
+from fas_core.runs import joining, marks, selections, signatures, store, tombstones, traininglog
 from fas_core.runs.lock import claimed
 from fas_core.runs.store import Run, Shard
 from fas_core.runs.traininglog import Samples
@@ -127,6 +128,10 @@ def _forget_in_run(folder: Path, about: OfRun, names: Names) -> None:
     samples = frozenset(sample for ids in about.samples.values() for sample in ids)
     _forget_in_marks(run, samples, names)
     _forget_in_selections(run, samples, names)
+    if about.signed not in (keys.UNSIGNED, keys.CHANGED):  # the latter is not made good
+        is_known = about.signed in (keys.TRUSTED, keys.OWN)
+        if not (is_known and signatures.sign(store.opened(folder))):
+            (folder / store.SIGNATURE).unlink(missing_ok=True)
 
 
 def _forget_in_shard(shard: Shard, samples: tuple[str, ...]) -> None:

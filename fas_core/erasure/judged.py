@@ -1,24 +1,23 @@
 """Cards and decisions without somebody's names: what was decided, on which numbers, by whom and when, stays.
 
-A document whose text changes is sealed anew, and so is what holds its seal: the events of a card, a later decision.
+A document whose text changes is sealed anew, and so is what holds its seal: the events of a card, a later decision; of
+what a known key had signed, the one who forgets takes it over by a signature of his or her own.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
-from itertools import pairwise
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
-from fas_core import documents
+from fas_core.access import keys
 from fas_core.deciding import card, card_states, decisions
 from fas_core.deciding.card import Card
 from fas_core.deciding.card_states import Event
 from fas_core.deciding.decisions import Decision
 from fas_core.erasure.words import Names
 from fas_core.errors import BadInputError
-from fas_core.files import atomic_file, end_of
 from fas_core.runs.health import Caution
 
 Seals = dict[str, str]  # of documents as they were -> as they are
@@ -51,8 +50,12 @@ def forget(
     keep(changed)
     for path, frozen in cards.items():
         card.write(frozen, path)
-    for path in card.folder(cache).glob("*.json"):
-        _chain_anew(path, names, changed)
+    were = {now: before for before, now in changed.items()}
+    for path, frozen in card.cards(cache)[0]:
+        with suppress(BadInputError):  # it says so itself wherever it is shown
+            card_states.rewrite(
+                path, were.get(frozen.sha256, frozen.sha256), lambda event: _event_without(event, names, changed)
+            )
     for path, decision in judged.items():
         decisions.rewrite(decision, path)
 
@@ -61,7 +64,9 @@ def _card_without(frozen: Card, names: Names) -> Card:
     subjects = tuple(replace(who, subject_id=names.without(who.subject_id)) for who in frozen.worst_subjects)
     warnings = None if frozen.warnings is None else tuple(_caution_without(said, names) for said in frozen.warnings)
     plain = replace(frozen, worst_subjects=subjects, warnings=warnings, note=names.without(frozen.note))
-    return plain if plain == frozen else plain.sealed()
+    if plain == frozen:
+        return plain
+    return replace(plain.sealed(), signature=keys.signed_anew(card.KIND, plain.seal, frozen))
 
 
 def _caution_without(caution: Caution, names: Names) -> Caution:
@@ -85,41 +90,10 @@ def _decision_without(decision: Decision, names: Names, runs: set[str], changed:
                 missed=names.without(evidence.missed),
             ),
         )
-    return plain if plain == decision else replace(plain, sha256=plain.seal)
+    if plain == decision:
+        return plain
+    return replace(plain, sha256=plain.seal, signature=keys.signed_anew(decisions.KIND, plain.seal, decision))
 
 
-def _chain_anew(path: Path, names: Names, changed: Mapping[str, str]) -> None:
-    """The events of a card whose seal, or that of a card in its place, has changed."""
-    file = card_states.file_of(path)
-    if not file.exists():
-        return
-    try:
-        frozen = card.read_untouched(path)
-    except BadInputError:  # it says so itself wherever it is shown
-        return
-    with end_of(file, file.parent) as end:
-        events = [
-            documents.read_as(Event, documents.parsed(line), str(file)) for line in end.text().splitlines() if line
-        ]
-        before = next((old for old, new in changed.items() if new == frozen.sha256), frozen.sha256)
-        if not events or events[0].previous not in (before, frozen.sha256) or not _hold(events):
-            return  # what was changed by others is not made good
-        previous, chained = frozen.sha256, []
-        for event in events:
-            plain = replace(
-                event,
-                why=names.without(event.why),
-                successor=changed.get(event.successor, event.successor),
-                previous=previous,
-            )
-            chained.append(replace(plain, sha256=plain.seal))
-            previous = chained[-1].sha256
-        if chained != events:
-            with atomic_file(file) as temporary:
-                lines = (json.dumps(asdict(event), ensure_ascii=False) for event in chained)
-                temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-
-
-def _hold(events: list[Event]) -> bool:
-    links = pairwise(events)
-    return all(event.sha256 == event.seal for event in events) and all(b.previous == a.sha256 for a, b in links)
+def _event_without(event: Event, names: Names, changed: Mapping[str, str]) -> Event:
+    return replace(event, why=names.without(event.why), successor=changed.get(event.successor, event.successor))

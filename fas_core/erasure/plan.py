@@ -24,7 +24,7 @@ from fas_core.erasure.person import PEOPLE, Place
 from fas_core.erasure.words import Names
 from fas_core.errors import BadInputError
 from fas_core.files import atomic_file
-from fas_core.runs import tombstones, traininglog
+from fas_core.runs import signatures, tombstones, traininglog
 from fas_core.runs.store import Run, Shard
 from fas_core.runs.tombstones import UNFINISHED, Removal
 
@@ -44,6 +44,7 @@ class OfRun:
     samples: Mapping[str, tuple[str, ...]]
     places: Mapping[str, tuple[int, ...]]
     unplaced: tuple[str, ...]
+    signed: str  # how its signature stood, a kind of `keys.Standing`
 
     @property
     def n(self) -> int:
@@ -145,7 +146,8 @@ def _of_runs(cache: Path, subject: str, places: Sequence[Place]) -> Iterator[OfR
         rows = pd.concat([place.rows for place in of_run])
         samples = {str(subset): tuple(ids) for subset, ids in rows.groupby("subset", sort=False)["sample_id"]}
         at, unplaced = _places(cache, run, subject, of_run, samples)
-        yield OfRun(run.id, run.info.name, run.info.manifest_sha256, run.info.modality, samples, at, unplaced)
+        signed = signatures.standing(run).kind
+        yield OfRun(run.id, run.info.name, run.info.manifest_sha256, run.info.modality, samples, at, unplaced, signed)
 
 
 def _places(

@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from fas_core import derive, memo
+from fas_core.access import keys
 from fas_core.data import manifest, trail
 from fas_core.deciding import card, card_states, decisions
 from fas_core.erasure import forgetting, plan
@@ -25,7 +26,7 @@ from fas_core.evaluation.comparison import PairedComparison, compared
 from fas_core.evaluation.join import System
 from fas_core.latent import projection
 from fas_core.metrics import operating_point as op
-from fas_core.runs import joining, marks, selections, store, tombstones, traininglog
+from fas_core.runs import joining, marks, selections, signatures, store, tombstones, traininglog
 from fas_core.runs.upkeep import verified
 from tests.conftest import Result, message, tiny_samples, write_image_run
 
@@ -234,6 +235,31 @@ def test_a_kill_at_any_moment_leaves_old_or_new_and_a_second_call_finishes(
         assert tombstones.words_of(house.cache, house.a.id).startswith(f"1 person, {THEIRS} images removed")
         assert card_states.kept(house.cache)[1] == decisions.kept(house.cache)[1] == [], at
         assert [entry.history.state for entry in card_states.kept(house.cache)[0]] == ["approved"], at
+
+
+@pytest.mark.parametrize("at", [None, 40])
+def test_what_a_known_key_has_signed_is_signed_by_who_forgets(
+    tmp_path: Path, at: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys.new("Ada")
+    house = House(tmp_path)
+    signatures.sign(house.a)
+    card_states.sign(house.card)
+    before = card.read(house.card).sha256
+    if at is not None:
+        assert _killed_after(house, at, monkeypatch) == at
+        forgetting.forget(plan.unfinished(house.cache) or house.planned(), house.cache)
+    else:
+        forgetting.forget(house.planned(), house.cache)
+    assert [signatures.standing(run).kind for run in store.all_runs(house.cache)] == [keys.OWN, keys.UNSIGNED]
+    [kept], problems = card_states.kept(house.cache)
+    said = [kept.card.standing, *(event.standing for event in kept.history.events)]
+    judged = [entry.decision.standing for entry in decisions.kept(house.cache)[0]]
+    assert ({each.kind for each in said + judged}, problems) == ({keys.OWN}, [])
+    assert kept.card.sha256 != before
+    keys.key_file().unlink()  # lines that are lost are found by what is noted of their end
+    card_states.file_of(house.card).write_text("")
+    assert "has lost lines" in card_states.kept(house.cache)[1][0]
 
 
 class KilledError(BaseException):
