@@ -10,6 +10,7 @@ const HEIGHT = 150; // pixels, as in strip.css
 const PLACES = 20; // below the line where it is saved, without the images
 const EDGE = 8; // room for points at the top and bottom
 const SMALLEST_TILE = 66;
+const AXIS = 18; // below the line where its points stand on an axis
 const LABEL = 48; // room for the numbers of the axis, where the line is wider than its images
 const drawn = new WeakMap(); // root -> what was drawn last, and what draws it again when the width changes
 
@@ -54,8 +55,9 @@ const tileOf = (data, value) => (data.at ? data.at.indexOf(value) : value);
 const valueOf = (data, tile) => (data.at ? data.at[tile] : tile);
 
 // From the lowest to the highest of the points and levels, with air above and below.
-function rangeOf({ values, levels }) {
-  const all = [...values.filter((value) => value !== null), ...levels.map((level) => level.value)];
+function rangeOf({ values, levels, decision }) {
+  const points = [...values, ...(decision?.soFar ?? [])].filter((value) => value !== null);
+  const all = [...points, ...levels.map((level) => level.value)];
   const [low, high] = [Math.min(...all), Math.max(...all)];
   const air = (high - low || Math.abs(high) || 1) * 0.12;
   return [low - air, high + air];
@@ -71,7 +73,36 @@ function placesOf(root, holder, data) {
   const { width } = holder.getBoundingClientRect();
   const room = width - LABEL - EDGE;
   const n = data.line.values.length;
-  return { centres: data.line.values.map((_, i) => LABEL + (n > 1 ? (i / (n - 1)) * room : room / 2)), width };
+  const along = data.line.axis?.values ?? data.line.values.map((_, i) => i);
+  const [first, span] = [along[0], along[n - 1] - along[0]];
+  const onAxis = (x) => LABEL + (span > 0 ? ((x - first) / span) * room : room / 2);
+  return { centres: along.map(onAxis), width, onAxis };
+}
+
+// The axis that the points stand on, its title at the right end.
+function axisOf({ axis }, width, onAxis) {
+  const y = HEIGHT + 14;
+  const low = axis.values[0];
+  const ticks = ticksBetween(low, axis.values.at(-1), Math.max(2, Math.floor(width / 120)));
+  const end = width - 7 * axis.title.length - 40; // what is further right is the title's
+  const shown = ticks.filter((tick) => onAxis(tick) < end);
+  return [
+    ...shown.map((tick) => svg("text", { x: onAxis(tick), y, class: "quiet", "text-anchor": "middle" }, number(tick))),
+    svg("text", { x: width, y, class: "quiet", "text-anchor": "end" }, axis.title),
+  ];
+}
+
+// What the rule makes of the points up to each, and where it is settled.
+function decisionOf({ decision }, centres, at, width) {
+  const points = decision.soFar.flatMap((value, i) => (value === null ? [] : [`${centres[i]},${at(value)}`])).join(" ");
+  const x = centres[decision.at];
+  const isLeft = x > width / 2; // where there is more room for the words
+  const place = { x: x + (isLeft ? -6 : 6), y: EDGE + 6, class: "halo", "text-anchor": isLeft ? "end" : "start" };
+  return [
+    svg("polyline", { points, class: "so-far" }),
+    svg("line", { x1: x, x2: x, y1: 0, y2: HEIGHT, class: "settled" }),
+    svg("text", place, decision.words),
+  ];
 }
 
 // What the points are, and what the lines across are.
@@ -85,6 +116,13 @@ function legend(line) {
     name.append(swatch, ` ${level.name} ${number(level.value)}`);
     made.append(name);
   }
+  if (line.decision) {
+    const name = element("span");
+    const swatch = svg("svg", { width: 22, height: 8, "aria-hidden": "true" });
+    swatch.append(svg("line", { x1: 0, x2: 22, y1: 4, y2: 4, class: "so-far" }));
+    name.append(swatch, ` ${line.decision.title}`);
+    made.append(name);
+  }
   return made;
 }
 
@@ -92,14 +130,17 @@ function drawLine(root, data) {
   const holder = root.querySelector(".line");
   const { line } = data;
   if (!line) return holder.replaceChildren();
-  const { centres, width } = placesOf(root, holder, data);
+  const { centres, width, onAxis } = placesOf(root, holder, data);
   const [low, high] = rangeOf(line);
   const at = (value) => EDGE + ((high - value) / (high - low)) * (HEIGHT - 2 * EDGE);
   const said = line.places
     .map((place, i) => `${place}: ${line.values[i] === null ? "no score" : number(line.values[i])}`)
     .join("; ");
   const levels = line.levels.map((level) => `${level.name}: ${number(level.value)}`).join("; ");
-  const picture = svg("svg", { role: "img", "aria-label": `${line.title}. ${said}. ${levels}` });
+  const decided = line.decision ? `. ${line.decision.title}: ${line.decision.words}` : "";
+  const picture = svg("svg", { role: "img", "aria-label": `${line.title}. ${said}. ${levels}${decided}` });
+  picture.style.height = `${HEIGHT + (line.axis ? AXIS : 0)}px`;
+  if (line.axis) picture.append(...axisOf(line, width, onAxis));
   for (const tick of ticksBetween(low, high, 4)) {
     picture.append(svg("line", { x1: 0, x2: width, y1: at(tick), y2: at(tick), class: "rule" }));
     picture.append(svg("text", { x: 0, y: at(tick) - 3, class: "quiet halo" }, number(tick)));
@@ -112,15 +153,15 @@ function drawLine(root, data) {
     const points = line.values.flatMap((value, i) => (value === null ? [] : [`${centres[i]},${at(value)}`])).join(" ");
     picture.append(svg("polyline", { points, class: "path" }));
   }
-  const apart = centres.length > 1 ? centres[1] - centres[0] : width;
+  if (line.decision) picture.append(...decisionOf(line, centres, at, width));
+  const apart = centres.length > 1 ? (centres.at(-1) - centres[0]) / (centres.length - 1) : width;
   const r = Math.max(1.5, Math.min(5, apart / 2.5));
   line.values.forEach((value, i) => {
     const isCurrent = data.at && i === data.chosen;
-    if (value !== null) {
-      picture.append(
-        svg("circle", { cx: centres[i], cy: at(value), r: isCurrent ? 7 : r, class: isCurrent ? "current" : "" }),
-      );
-    }
+    if (value === null) return;
+    const isPassedOver = line.decision && !line.decision.counted[i];
+    const look = isCurrent ? "current" : isPassedOver ? "passed-over" : "";
+    picture.append(svg("circle", { cx: centres[i], cy: at(value), r: isCurrent ? 7 : r, class: look }));
   });
   holder.replaceChildren(legend(line), picture);
 }
@@ -140,7 +181,7 @@ function redraw(root, context, looks) {
     context.setLineDash(style.strokeDasharray === "none" ? [] : style.strokeDasharray.match(/[\d.]+/g).map(Number));
     context.beginPath();
     if (shape.matches("text")) {
-      context.textAlign = "left";
+      context.textAlign = { middle: "center", end: "right" }[shape.getAttribute("text-anchor")] ?? "left";
       context.fillText(shape.textContent, at("x"), at("y"));
     } else if (shape.matches("circle")) {
       const isCurrent = shape.matches(".current");
@@ -157,6 +198,7 @@ function redraw(root, context, looks) {
       context.stroke();
     }
   }
+  if (data.line.axis) return; // which says the places
   Object.assign(context, { fillStyle: looks.ink, textAlign: "center" });
   let from = -Infinity; // where the last word ends
   placesOf(root, holder, data).centres.forEach((x, i) => {
@@ -186,6 +228,7 @@ function offerLine(root) {
       rows: [
         ...line.places.map((place, i) => ["point", place, line.values[i]]),
         ...line.levels.map((level) => ["level", level.name, level.value]),
+        ...(line.decision?.soFar ?? []).map((value, i) => [line.decision.title, line.places[i], value]),
       ],
     }),
   });

@@ -39,6 +39,25 @@ class Level:
 
 
 @dataclass(frozen=True)
+class Axis:
+    """Where the points of a line stand, (n,), which ascend; evenly where there is none."""
+
+    title: str
+    values: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a rule makes of the values up to each, (n,); which it looks at, (n,); and where, in words, it is settled."""
+
+    title: str
+    so_far: Sequence[float]
+    is_counted: Sequence[bool]
+    at: int
+    words: str
+
+
+@dataclass(frozen=True)
 class Line:
     """One number per image: `values` (n,), at `places` that are said in words. What is not finite has no point."""
 
@@ -47,6 +66,36 @@ class Line:
     places: Sequence[str]
     levels: Sequence[Level] = ()
     is_ordered: bool = True  # whether the images follow each other; where not, their points are not connected
+    axis: Axis | None = None  # only where some values have no image
+    decision: Decision | None = None
+
+    def drawable(self) -> dict[str, object]:
+        """What the browser draws."""
+        axis, decision = self.axis, self.decision
+        return {
+            "title": self.title,
+            "values": _finite(self.values),
+            "places": list(self.places),
+            "levels": [
+                {"value": float(level.value), "name": level.name, "threshold": level.is_threshold}
+                for level in self.levels
+            ],
+            "ordered": self.is_ordered,
+            "axis": None if axis is None else {"title": axis.title, "values": [float(x) for x in axis.values]},
+            "decision": None
+            if decision is None
+            else {
+                "title": decision.title,
+                "soFar": _finite(decision.so_far),
+                "counted": [bool(is_counted) for is_counted in decision.is_counted],
+                "at": int(decision.at),
+                "words": decision.words,
+            },
+        }
+
+
+def _finite(values: Sequence[float]) -> list[float | None]:
+    return [float(value) if math.isfinite(value) else None for value in values]
 
 
 def strip(
@@ -77,18 +126,7 @@ def strip(
             "columns": columns,
             "chosen": chosen,
             "at": None if at is None else [int(value) for value in at],
-            "line": None
-            if line is None
-            else {
-                "title": line.title,
-                "values": [float(value) if math.isfinite(value) else None for value in line.values],
-                "places": list(line.places),
-                "levels": [
-                    {"value": float(level.value), "name": level.name, "threshold": level.is_threshold}
-                    for level in line.levels
-                ],
-                "ordered": line.is_ordered,
-            },
+            "line": None if line is None else line.drawable(),
         },
         on_chosen_change=lambda: _chosen(key, n, on_choose),
     )

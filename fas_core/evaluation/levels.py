@@ -27,6 +27,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fas_core import metrics
 from fas_core.errors import BadInputError
 
 Floats = NDArray[np.float64]
@@ -117,7 +118,7 @@ class Level:
         if self.statistic == OF:
             return f"an attack where {self.k} of {frames} {'reaches' if self.k == 1 else 'reach'} the threshold"
         if self.half_life is not None:
-            return f"the exponential mean of {frames}, half as much with every {self.half_life.words} before the last"
+            return f"the exponential mean of {frames}: one that is {self.half_life.words} before the last counts half"
         return f"the {'maximum' if self.statistic == 'max' else self.statistic} of {frames}"
 
     @property
@@ -238,6 +239,38 @@ class Frames:
         mean[of_row[value == -np.inf]] = -np.inf
         mean[of_row[value == np.inf]] = np.inf  # wins, as in other means
         return mean
+
+    def alone(self, row: int) -> tuple[Ints, Frames]:
+        """The rows of the presentation that a row is a frame of, in order, and they as frames of their own."""
+        if self.position is None:
+            raise ValueError("these frames have no order")
+        rows = np.flatnonzero(self.of_row == self.of_row[row])
+        rows = rows[np.argsort(self.position[rows])]
+        seconds = None if self.seconds is None else self.seconds[rows]
+        zeros = np.zeros(len(rows), np.int64)
+        return rows, replace(self, of_row=zeros, first=zeros[:1], position=self.position[rows], seconds=seconds)
+
+    def so_far(self, values: Floats) -> Floats:
+        """(n,) of one presentation, as `alone` has it: its score as each frame leaves it, by `values` (n,)."""
+        of_row, row = np.tril_indices(len(values))
+        seconds = None if self.seconds is None else self.seconds[row]
+        first = np.cumsum(np.arange(len(values)))
+        return replace(self, of_row=of_row, first=first, position=row, seconds=seconds).summed_up(values[row])
+
+    def settled_at(self, values: Floats, threshold: float) -> int:
+        """Of one presentation, as `alone` has it: the row after which no other can change the decision.
+
+        Where k frames reach the threshold, or one does and the maximum decides, it is settled; else with the last frame
+        that is looked at.
+        """
+        counted = np.flatnonzero(self.is_counted)
+        k = {OF: self.level.k, "max": 1}.get(self.level.statistic)
+        if k is not None:
+            answered = counted[~np.isnan(values[counted])]
+            reaching = answered[metrics.is_attack(values[answered], threshold)]
+            if len(reaching) >= k:
+                return int(reaching[k - 1])
+        return int(counted[-1])
 
     def is_short(self, values: Floats) -> Bools:
         """(m,) whether a presentation lacks something that the rule asks for: frames, seconds or, for k of n, scores.

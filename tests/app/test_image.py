@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from fas_core.metrics import operating_point
 from fas_core.runs import marks, store
 from tests.app.conftest import page, texts
 from tests.conftest import tiny_samples, write_image_run
+from tests.video_runs import write_video_image_run
 
 
 @pytest.fixture
@@ -287,3 +289,13 @@ def test_a_checkpoint_that_is_gone_is_said(
 
 def test_no_upload_is_spooled_to_a_file() -> None:
     assert MultiPartParser.spool_max_size > images.MAX_FILE_BYTES
+
+
+def test_a_video_is_shown_over_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAS_CACHE", str(tmp_path))
+    run = write_video_image_run(tmp_path)
+    sample = str(run.samples()["sample_id"].iloc[0])
+    at = page("image", cache=tmp_path, run="clips", score="rec", level="video mean first 0.6s", image=sample)
+    assert not at.exception
+    said = texts(at).replace("\\", "")
+    assert re.search(r"By video mean first 0.6s, of \d of \d frames: .* settled at frame \d+, 0.\d\d s", said)

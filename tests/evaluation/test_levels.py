@@ -251,3 +251,36 @@ def test_images_on_the_command_line_are_in_their_order() -> None:
     assert frames.summed_up(np.array([1.0, 2, 6, 100]))[0] == 3
     assert not frames.is_short(np.zeros(4))[0]
     assert levels.in_given_order(2, of, 0.5).is_short(np.zeros(2))[0]
+
+
+def test_how_a_video_decides_frame_by_frame(tmp_path: Path) -> None:
+    samples = video_samples()
+    run = write_video_run(tmp_path, samples)
+    row = int(np.flatnonzero((run.samples()["subject_id"] == "s1") & (run.samples()["video_id"] == "v2"))[3])
+    ordered = run.samples().iloc[:][lambda rows: (rows["subject_id"] == "s1") & (rows["video_id"] == "v2")]
+    ordered = ordered.sort_values("time")
+    for level, of in BY_HAND.items():
+        grouped = presentations.grouping(run, level, in_order=True)
+        rows, frames = grouped.frames.alone(row)
+        assert rows.tolist() == ordered.index.tolist()
+        values, times = ordered["score"].to_numpy(), ordered["time"].to_numpy()
+        by_hand = [of(values[: i + 1], times[: i + 1]) for i in range(len(rows)) if not np.isnan(values[: i + 1]).all()]
+        so_far = frames.so_far(values)
+        np.testing.assert_allclose(so_far[~np.isnan(so_far)], by_hand)
+        decided = presentations.presentations(run, scores.values(run, "score"), level)
+        assert so_far[-1] == decided.values[decided.of_frame[row]]
+
+
+def test_a_decision_is_settled_when_nothing_can_change_it() -> None:
+    values = np.array([0.0, np.nan, 2.0, 1.0, 3.0, 3.0])
+
+    def at(level: str, threshold: float) -> int:
+        return levels.in_given_order(6, levels.level(level), 0.5).settled_at(values, threshold)
+
+    assert at("video 2 of 5", 1.0) == 3  # the second that reaches it; equal is enough
+    assert at("video 2 of 5", 2.5) == 4  # never: with the last that counts
+    assert at("video 1 of all", 3.0) == 4
+    assert at("video max first 2", 1.0) == 1
+    assert at("video max", 2.0) == 2
+    assert at("video mean", -9.0) == 5
+    assert at("video mean first 1s", -9.0) == 2
