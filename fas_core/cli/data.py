@@ -221,17 +221,24 @@ def data_frames(
     boxes: Annotated[
         str, typer.Option(help="What a set's boxes are in, of turned videos: shown or stored; else found out.")
     ] = "",
+    modality: Annotated[str, typer.Option(help="Of HDF5 files: only this stream, e.g. depth.")] = "",
+    ranges: Annotated[
+        list[str] | None,
+        typer.Option("--range", help="Of HDF5 files: what is black and white, e.g. depth=300..1200; may be repeated."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Videos -> frames, with video_id, frame, time. Example: `fas data frames videos.csv --out frames/ --every 1s`
 
-    Every column is carried over; goes on where it was. What is damaged is kept up to there, and listed.
+    Every column is carried over; goes on where it was. What is damaged is kept up to there, and listed. HDF5 files
+    (3DMAD, WMCA) give frames of each stream, with modality and presentation_id.
     """
-    from fas_core.data import manifest, trail, videos
+    from fas_core.data import manifest, streams, trail, videos
 
     source = manifest.read(manifest_path)
     say_notes(source.notes)
-    frames = videos.write_frames(source, out, videos.Sampling.of(every, n), boxes_are=boxes)
+    of_hdf5 = streams.Streams.of(modality, ranges or [])
+    frames = videos.write_frames(source, out, videos.Sampling.of(every, n), boxes_are=boxes, of_hdf5=of_hdf5)
     written, left = out / "manifest.csv", out / "manifest.left.csv"
     trail.write(trail.frames_step(source, frames.rows, frames.left, frames.notes), written, [manifest_path])
     say_notes(frames.notes)

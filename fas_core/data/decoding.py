@@ -208,7 +208,7 @@ def _reason(path: Path, error: Exception) -> str:
     if isinstance(error, ValueError) and head[4:8] == b"ftyp":
         return "cut off or damaged: its index (moov) is not there, without which no frame can be found"
     if head.startswith(b"\x89HDF"):
-        return "HDF5: export its frames or videos by the data set's own tools"
+        return "HDF5 under another ending: call it .h5"
     reason = getattr(error, "strerror", None) or str(error)
     return f"not a readable video: {reason[:1].lower()}{reason[1:]}"
 

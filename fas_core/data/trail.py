@@ -115,7 +115,7 @@ def frames_step(source: Manifest, frames: pd.DataFrame, left: pd.DataFrame, note
     `left`: `sample_id`, `reason`, and `frames`, how many of a video there are nevertheless.
     """
     ids = frames["sample_id"]
-    of_video = ids.where(frames["time"].isna(), ids.str.rpartition("#")[0])
+    of_video = ids.where(ids.isin(source.rows["sample_id"]), ids.str.rpartition("#")[0])
     return _step("frames", ("videos", "frames"), source.rows, left, of_video.nunique(), len(frames), notes)
 
 

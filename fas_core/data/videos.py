@@ -7,6 +7,8 @@ itself does not, it is flipped as the sets' own readers do, so that their boxes 
 frame rate. A video is kept up to its first fault, where the decoder refuses a packet or marks it or its frame as
 damaged: what comes after may be made up by the decoder.
 
+HDF5 files hold streams of several modalities: `streams` says how they are read.
+
 Frames are JPEGs of quality 95, numbered from 0 in the order in which they are shown. The folder of a video is there as
 a whole or not at all, and holds what it was made from, so that a command that was killed goes on where it was, and a
 video or a rule that has changed is done anew.
@@ -20,7 +22,7 @@ import math
 import re
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -32,9 +34,11 @@ import numpy as np
 import pandas as pd
 
 from fas_core import documents
-from fas_core.data import boxes, manifest, processes
+from fas_core.data import boxes, manifest, processes, streams
 from fas_core.data.decoding import DAMAGED, Display, Reading, require_av
 from fas_core.data.manifest import BOXES, Manifest
+from fas_core.data.modalities import MODALITY, PRESENTATION
+from fas_core.data.streams import Stream, Streams
 from fas_core.documents import Json, read_as
 from fas_core.errors import BadInputError
 from fas_core.files import end_of, make_folder, require_writable, write_table
@@ -43,12 +47,13 @@ from fas_core.progress import task
 _ENDINGS = (
     "avi mov mp4 m4v mkv webm wmv asf mpg mpeg m2v mts m2ts ts vob flv f4v 3gp 3g2 ogv ogg mxf mjpeg mjpg h264 hevc"
 )
-SUFFIXES = frozenset(f".{ending}" for ending in [*_ENDINGS.split(), "h5", "hdf5"])  # the last are named, but not read
+SUFFIXES = frozenset(f".{ending}" for ending in _ENDINGS.split()) | streams.SUFFIXES
 
 RULES = "2: as shown (display matrix, square pixels); JPEG 95"  # hashed into what a folder was made from
 QUALITY = 95
 FRAMES, ABOUT = "frames", "frames.json"
 FLIPPED = "should_flip"  # a column of layouts: "yes" where the set says that a clip is stored upside down
+ALL_STREAMS = Streams()
 LEFT_COLUMNS = ("sample_id", "path", "subset", "label", "pai_species", "subject_id", "frames", "reason")
 
 
@@ -93,6 +98,11 @@ class Taken:
     problem: str = ""  # why frames are missing: all of them, or those from a fault on
     notes: tuple[str, ...] = ()  # kinds of remarks, counted over the videos
     display: Display | None = None  # by its file alone; what the set says is upside down, its boxes know as such
+    streams: tuple[Stream, ...] = ()  # of an HDF5 file, whose frames are not in `numbers`
+
+    @property
+    def n(self) -> int:
+        return len(self.numbers) + sum(len(stream.numbers) for stream in self.streams)
 
 
 @dataclass(frozen=True)
@@ -129,17 +139,21 @@ class Frames:
 
 
 def write_frames(
-    data: Manifest, out: Path, sampling: Sampling, n_processes: int | None = None, boxes_are: str = ""
+    data: Manifest,
+    out: Path,
+    sampling: Sampling,
+    n_processes: int | None = None,
+    boxes_are: str = "",
+    of_hdf5: Streams = ALL_STREAMS,
 ) -> Frames:
     """Takes the frames of the manifest's videos into `out`/frames, and says of each what is known of its video.
 
     Rows that are images stay as they are. What a set says of each frame (`boxes`) is filled in; `boxes_are` as in
     `boxes.as_shown`. `path` of the result is relative to `out`, where manifest.csv and manifest.left.csv are written.
-    `n_processes` as in `processes.done`. Raises BadInputError where PyAV is missing, no row is a video, or none has
-    frames.
+    `n_processes` as in `processes.done`; `of_hdf5`: what is taken of HDF5 files. Raises BadInputError where PyAV or
+    h5py is missing, no row is a video, or none has frames.
     """
     boxes.require_known(boxes_are)
-    require_av()
     paths = data.image_paths()
     is_of_video = np.array([is_video(path) for path in paths])
     if not is_of_video.any():
@@ -147,11 +161,15 @@ def write_frames(
             f"{data.source}: none of its {len(data)} rows is a video (e.g. {data.rows['path'].iloc[0]}). Videos end in "
             f"{', '.join(sorted(SUFFIXES)[:8])} ..."
         )
+    _require_readers(paths)
     require_writable(out)
     places = [_place(out, sample) for sample in data.rows["sample_id"]]
-    work = partial(_worked, sampling=sampling)
-    is_flipped = data.rows[FLIPPED] == "yes" if FLIPPED in data.rows else pd.Series(False, data.rows.index)
-    items = [_Clip(paths[row], places[row], bool(is_flipped[row])) for row in np.flatnonzero(is_of_video)]
+    work = partial(_worked, sampling=sampling, of_hdf5=of_hdf5)
+    told = data.rows.reindex(columns=[FLIPPED, MODALITY]).astype("str").fillna("")
+    items = [
+        _Clip(paths[row], places[row], told[FLIPPED].iloc[row] == "yes", told[MODALITY].iloc[row])
+        for row in np.flatnonzero(is_of_video)
+    ]
     taken: dict[Path, Taken] = {}
     with end_of(out / ".lock"), task("Reading videos", len(items)) as shown:  # a second command waits for the first
         for clip, result in processes.done(work, items, n_processes):
@@ -195,6 +213,15 @@ def require_frames(data: Manifest) -> None:
         )
 
 
+def _require_readers(paths: Iterable[Path]) -> None:
+    """Raises BadInputError where a package is missing that some of the files are read by."""
+    suffixes = {path.suffix.lower() for path in paths}
+    if suffixes & (SUFFIXES - streams.SUFFIXES):
+        require_av()
+    if suffixes & streams.SUFFIXES:
+        streams.require_h5py()
+
+
 def _folder_name(sample: str) -> str:
     """Readable and unique: what of the id every file system can hold, and the beginning of its hash."""
     readable = re.sub(r"[^A-Za-z0-9._-]+", "_", sample).strip("._")[-80:]
@@ -225,16 +252,33 @@ def _rows(data: Manifest, out: Path, places: list[Path], taken: dict[Path, Taken
                 time=[round(time, 6) for time in result.times],
             )
         )
+        parts += [_of_stream(there.iloc[[row]], folder, stream) for stream in result.streams]
         if result.problem:
             known = {name: data.rows[name].iloc[row] for name in LEFT_COLUMNS if name in data.rows}
-            left.append(known | {"frames": len(result.numbers), "reason": result.problem})
+            left.append(known | {"frames": result.n, "reason": result.problem})
     return pd.concat(parts, ignore_index=True), pd.DataFrame(left, columns=list(LEFT_COLUMNS))
+
+
+def _of_stream(row: pd.DataFrame, folder: str, stream: Stream) -> pd.DataFrame:
+    """A recording's row, repeated for the frames of one of its streams: companions share presentation and frame."""
+    sample, named = row["sample_id"].iloc[0], row.get(PRESENTATION, row["video_id"])
+    repeated = row.iloc[np.zeros(len(stream.numbers), np.int64)].assign(
+        path=[f"{folder}/{stream.folder}/{number:06d}.{stream.ending}" for number in stream.numbers],
+        sample_id=[f"{sample}#{stream.modality}-{number}" for number in stream.numbers],
+        frame=np.array(stream.numbers, np.float64),
+        time=[round(time, 6) for time in stream.times] or np.nan,
+        **{MODALITY: stream.modality, PRESENTATION: named.iloc[0] or row["video_id"].iloc[0]},
+    )
+    if stream.eyes:
+        repeated[list(boxes.EYES)] = [eyes or (np.nan,) * len(boxes.EYES) for eyes in stream.eyes]
+    return repeated
 
 
 def _notes(data: Manifest, taken: dict[Path, Taken], sampling: Sampling) -> list[str]:
     counted = Counter(note for result in taken.values() for note in result.notes)
     notes = [f"{n} {'video' if n == 1 else 'videos'}: {note}." for note, n in sorted(counted.items())]
-    few = sum(0 < len(result.numbers) < (sampling.n or 0) for result in taken.values())
+    each = [len(numbers) for of in taken.values() for numbers in (of.numbers, *(s.numbers for s in of.streams))]
+    few = sum(0 < n < (sampling.n or 0) for n in each)
     if few:
         notes.append(
             f"{few} {'video has' if few == 1 else 'videos have'} fewer than {sampling.n} frames: all are taken."
@@ -251,6 +295,11 @@ class _Clip(NamedTuple):
     path: Path
     folder: Path  # of its frames
     is_flipped: bool = False  # stored upside down, as the data set says
+    modality: str = ""  # as the data set says
+
+    @property
+    def is_hdf5(self) -> bool:
+        return self.path.suffix.lower() in streams.SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -261,9 +310,9 @@ class _Kept:
     taken: Taken
 
 
-def _worked(clip: _Clip, sampling: Sampling) -> Taken:
+def _worked(clip: _Clip, sampling: Sampling, of_hdf5: Streams) -> Taken:
     """The frames of a video in its folder, now or from before."""
-    path, folder, is_flipped = clip
+    path, folder, is_flipped, modality = clip
     try:
         stat = path.stat()
     except OSError as error:
@@ -276,6 +325,7 @@ def _worked(clip: _Clip, sampling: Sampling) -> Taken:
         return Taken(problem="not a regular file")
     made_from = {"bytes": stat.st_size, "changed": stat.st_mtime_ns, "sampling": sampling.words, "rules": RULES}
     made_from |= {"flipped": True} if is_flipped else {}
+    made_from |= {"rules": streams.RULES, "streams": repr(of_hdf5), "modality": modality} if clip.is_hdf5 else {}
     with suppress(OSError, ValueError):  # none yet, or not whole
         kept = read_as(_Kept, documents.read(folder / ABOUT), "it")
         if kept.made_from == made_from and len(kept.taken.numbers) == len(kept.taken.times):
@@ -285,8 +335,14 @@ def _worked(clip: _Clip, sampling: Sampling) -> Taken:
         shutil.rmtree(stale, ignore_errors=True)
     make_folder(temporary)
     try:
-        taken = _taken(path, temporary, sampling, is_flipped=is_flipped)
-        if taken.numbers:
+        if clip.is_hdf5:
+            several, problem, notes = streams.write_streams(
+                path, temporary, modality, of_hdf5, sampling.every, sampling.n
+            )
+            taken = Taken(problem=problem, notes=notes, streams=several)
+        else:
+            taken = _taken(path, temporary, sampling, is_flipped=is_flipped)
+        if taken.n:
             (temporary / ABOUT).write_text(json.dumps(asdict(_Kept(made_from, taken))))
             temporary.replace(folder)
     finally:

@@ -221,9 +221,9 @@ def test_what_is_damaged_is_kept_up_to_there_and_each_other_video_says_why_it_ha
     headless.write_bytes(write(tmp_path / "slow.mp4").read_bytes()[:1500])
     (tmp_path / "empty.avi").touch()
     (tmp_path / "playlist.mp4").write_text("#EXTM3U\n#EXTINF:1,\nwhole.mp4\n#EXT-X-ENDLIST\n")
-    (tmp_path / "data.hdf5").write_bytes(b"\x89HDF\r\n\x1a\n")
+    (tmp_path / "data.mkv").write_bytes(b"\x89HDF\r\n\x1a\n")
     paths = [tail, middle, headless, silent(tmp_path / "sound.mp4")]
-    paths += [tmp_path / name for name in ("empty.avi", "playlist.mp4", "data.hdf5", "absent.mov")]
+    paths += [tmp_path / name for name in ("empty.avi", "playlist.mp4", "data.mkv", "absent.mov")]
     Image.new("L", (9, 9)).save(tmp_path / "still.png")
     data = data_of(tmp_path, *paths, tmp_path / "still.png", phone=list("abcdefghi"))
     frames = videos.write_frames(data, tmp_path / "out", Sampling(every=0.04), 0)
@@ -243,7 +243,7 @@ def test_what_is_damaged_is_kept_up_to_there_and_each_other_video_says_why_it_ha
         "sound.mp4": "audio only",
         "empty.avi": "not a readable video: the file is empty",
         "playlist.mp4": "not a readable video",  # it would name other files
-        "data.hdf5": "HDF5",
+        "data.mkv": "HDF5",
         "absent.mov": "no such file",
     }.items():
         assert reason[name].startswith(why)

@@ -4,7 +4,7 @@ Data/01/01_01_01.hdf5            person_session_take; session 01, 02 bona fide, 
 Data/03/17_03_05.hdf5            the last of them; Color_Data, Depth_Data and Eye_Pos are within
 
 Needs no lists. Protocol classification: people 1 to 7 train, 8 to 12 dev, 13 to 17 test; loo-01 to loo-17 test on one
-person. Its files are HDF5, which become rows; fas data frames does not read them.
+person. Its files are HDF5, of which fas data frames takes colour and depth, 30 frames a second, with the eyes.
 Source: Erdogmus, Marcel, Spoofing in 2D Face Recognition with 3D Masks, BTAS 2013; names and parts as
 xbob.db.maskattack 1.0 reads them.
 """

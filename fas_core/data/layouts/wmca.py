@@ -7,7 +7,7 @@ WMCA_Grandtest.txt                                          ,client_id,filepath,
 type 0 bona fide, 1 facial disguise, 2 fake face, 3 photo, 4 video; which of the seven species an attack is of follows
 from type and instrument. Needs the list for its protocols: grandtest, and one per species (loo-glasses, ...), trained
 without it and tested on it and on the bona fide of the test part. Presenters are in several parts. Its files are HDF5,
-which become rows; fas data frames does not read them.
+of which fas data frames takes the frames of every stream, by --n as nothing says when they were taken.
 Source: George et al., Biometric Face PAD with Multi-channel CNN, TIFS 2020, whose counts per species these are; names
 and lists as liuajian/CASIA-FAS-Dataset has them.
 """
