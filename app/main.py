@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from app.parts import search
-from app.session import navigation, saved, sidebar, signed_in
+from app.session import navigation, saved, sidebar, signed_in, uploads
 from app.session.page import errors_shown, give_back_memory
 from fas_core import scores
 
@@ -79,6 +79,8 @@ with st.sidebar, errors_shown():
             search.search(run, sidebar.chosen_score(run) if scores.offered(run) else None, page.url_path)
     signed_in.signed_in()
 saved.begin(page.url_path)
+if page.url_path != "image":
+    uploads.leave()
 try:
     with errors_shown():
         page.run()

@@ -14,10 +14,10 @@ from app.components.zoom import zoomed
 from app.looking import filmstrip, in_runs, nearest, reviewing
 from app.looking import subject as subjects
 from app.looking.subject import Subject
-from app.parts import marking, network, sample, standing
+from app.parts import marking, sample, standing
 from app.parts.head import Head, head
 from app.parts.standing import LIVE_TRAINING
-from app.session import faces, identity, operating, readers, sidebar
+from app.session import faces, identity, operating, readers, sidebar, uploads
 from app.session.address import link_params
 from app.session.cache import cached
 from app.session.readers import cache_folder, decided_values, samples, score_values
@@ -25,7 +25,6 @@ from app.session.sidebar import Shown
 from app.session.tables import show_rows
 from app.words import escaped, label_of, number, threshold_text
 from fas_core.access.roles import Right
-from fas_core.data import images as files
 from fas_core.data.names import ATTACK, readable
 from fas_core.deciding import card as cards
 from fas_core.evaluation.presentations import FRAME
@@ -61,26 +60,6 @@ def asked_for(shown: Shown) -> int | None:
     if len(matching) > 1:
         st.caption(f"The first of {len(matching):,} ids that contain this.")
     return most_suspicious(shown) if not asked else int(matching[0]) if len(matching) else None
-
-
-def uploaded(shown: Shown) -> Subject | None:
-    """The uploaded image as the Run's checkpoint sees it; None until there is one that can be read."""
-    network.warm()
-    file = st.file_uploader(
-        "An image of a face",
-        key="upload",
-        max_upload_size=subjects.MOST_MEGABYTES,
-        help="JPEG, PNG, WebP, AVIF, JPEG 2000, TIFF, BMP, GIF or PNM. It is cut and scaled as the Run's images were.",
-    )
-    st.caption("The image stays in this machine's memory while the page is open. It is never written to disk.")
-    if file is None:
-        return None
-    try:
-        with st.spinner("Asking the model …"):
-            return subjects.of_upload(shown.run, file.name, file.getvalue(), shown.score)
-    except files.UnreadableImageError as error:
-        st.error(f"{escaped(file.name)}: {escaped(str(error))}", icon=":material/broken_image:")
-        return None
 
 
 # ---------------------------------------------------------------------------------------------------------- verdicts
@@ -247,7 +226,8 @@ def chosen_subject(shown: Shown, top: Head) -> tuple[Subject | None, bool, compo
             with st.popover("Marks", icon=":material/star:", key="marks_menu", on_change="rerun"):
                 marking.menu(shown.run)
     if source == UPLOAD:
-        return uploaded(shown), True, display
+        return subjects.uploaded(shown), True, display
+    uploads.leave()
     if row is None:
         sample.say_missing(str(st.session_state["image"]))
         return None, False, display

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from starlette.formparsers import MultiPartParser
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 from streamlit.testing.v1 import AppTest
 
 from app.looking import trail
+from app.session import uploads
 from app.words import number
 from fas_core import scores
 from fas_core.data import images
@@ -299,3 +303,41 @@ def test_a_video_is_shown_over_time(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert not at.exception
     said = texts(at).replace("\\", "")
     assert re.search(r"By video mean first 0.6s, of \d of \d frames: .* settled at frame \d+, 0.\d\d s", said)
+
+
+def test_an_upload_leaves_the_memory_when_it_is_judged_and_with_the_page(
+    trained_run: tuple[store.Run, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, root = trained_run
+    monkeypatch.setenv("FAS_CACHE", str(run.cache))
+    managers: list[MemoryUploadedFileManager] = []
+    add = MemoryUploadedFileManager.add_file
+    monkeypatch.setattr(
+        MemoryUploadedFileManager, "add_file", lambda self, *given: managers.append(self) or add(self, *given)
+    )
+    at = opened(run.cache, run.info.name, image_source="Upload")
+    data = (root / run.samples(["path"])["path"].iloc[3]).read_bytes()
+    at.file_uploader[0].upload("me.png", data, "image/png").run()
+    assert answer(at).startswith("**me.png** has")
+    assert managers
+    assert all(not manager.file_storage for manager in managers)
+    kept = at.session_state[uploads.KEPT]
+    assert kept.square.nbytes < 20_000  # what the model sees, and not the file
+    at.switch_page("views/overview.py").run()
+    assert uploads.KEPT not in at.session_state
+
+
+def test_a_server_holds_a_bounded_number_of_uploads_for_a_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "MOST_OF_ALL", 250)
+    monkeypatch.setattr(uploads, "LONGEST", 0.3)
+    manager = MemoryUploadedFileManager("/upload")
+    for i in range(8):  # of one session the latest alone
+        manager.add_file("session", UploadedFileRec(str(i), "x.png", "image/png", bytes(100)))
+    assert list(manager.file_storage["session"]) == ["7"]
+    for session in ("b", "c"):  # of all sessions together what there is room for, the latest first
+        manager.add_file(session, UploadedFileRec("0", "x.png", "image/png", bytes(100)))
+    assert list(manager.file_storage) == ["b", "c"]
+    deadline = time.monotonic() + 5
+    while any(manager.file_storage.values()) and time.monotonic() < deadline:
+        time.sleep(0.05)  # nobody asks for it, nor ends a session
+    assert not any(manager.file_storage.values())
