@@ -467,9 +467,17 @@ def are_alike(a: Card, b: Card) -> bool:
 # ---------------------------------------------------------------------------------------------------------- as files
 
 
+FOLDER = "operating_points"
+
+
 def folder(cache: Path) -> Path:
     """Where the app keeps the cards of a cache folder."""
-    return cache / "operating_points"
+    return cache / FOLDER
+
+
+def cache_of(path: Path) -> Path | None:
+    """The cache folder in which a file of cards lies, below which no symbolic link is followed; None elsewhere."""
+    return path.parent.parent if path.parent.name == FOLDER else None
 
 
 def kept(frozen: Card, cache: Path) -> Path:
@@ -481,7 +489,7 @@ def kept(frozen: Card, cache: Path) -> Path:
 
 
 def write(frozen: Card, path: Path) -> Path:
-    with atomic_file(path) as temporary:
+    with atomic_file(path, cache_of(path)) as temporary:
         text = json.dumps(frozen.as_json(), indent=1, ensure_ascii=False, allow_nan=False)
         temporary.write_text(text + "\n", encoding="utf-8")
     return path
@@ -506,7 +514,7 @@ def cards(cache: Path) -> tuple[list[tuple[Path, Card]], list[str]]:
 def read(path: Path) -> Card:
     """A card from its file. Raises BadInputError where it is missing, is no card, or is of another version."""
     try:
-        content = documents.read(path)
+        content = documents.read(path, cache_of(path))
     except OSError as error:
         raise BadInputError(
             f"{path}: {error.strerror or error}. Give the file that 'fas threshold --out' wrote."

@@ -108,7 +108,7 @@ def history(path: Path, frozen: Card) -> History:
 
 def _text(path: Path) -> str:
     try:
-        with opened_file(file_of(path)) as file:
+        with opened_file(file_of(path), card.cache_of(path)) as file:
             return file.read().decode()
     except FileNotFoundError:
         return ""
@@ -138,7 +138,7 @@ def add(path: Path, state: str, *, by: str = "", why: str, successor: Card | Non
         raise BadInputError(f"{path} cannot take its own place: name another card.")
     said = (by.strip()[:LONGEST_NAME] or _login(), why.strip()[:LONGEST_WHY])
     try:
-        with end_of(file_of(path)) as end:  # nobody else decides meanwhile
+        with end_of(file_of(path), card.cache_of(path)) as end:  # nobody else decides meanwhile
             before = _counting(end.text(), frozen, file_of(path))
             if state not in NEXT[before.state]:
                 may = " or ".join(NEXT[before.state]) or "nothing any more: make a new card"
@@ -171,7 +171,7 @@ def sign(path: Path) -> list[str]:
         signed.append(f"card {path.stem}")
     if not file_of(path).exists():
         return signed
-    with end_of(file_of(path)) as end:
+    with end_of(file_of(path), card.cache_of(path)) as end:
         for event in _parsed(end.text(), frozen.sha256, file_of(path)).events:
             if event.standing.kind == keys.CHANGED:
                 raise BadInputError(event.standing.refusal(f"A decision in {file_of(path)}", ""))
@@ -192,7 +192,7 @@ def rewrite(path: Path, before: str, plain: Callable[[Event], Event]) -> None:
     card.require_untouched(frozen, str(path))
     if not file.exists():
         return
-    with end_of(file, file.parent) as end:
+    with end_of(file, card.cache_of(path)) as end:
         try:
             said = _parsed(end.text(), before, file)
             ends.require(file, before, [event.sha256 for event in said.events])
@@ -204,7 +204,7 @@ def rewrite(path: Path, before: str, plain: Callable[[Event], Event]) -> None:
             anew = replace(plain(event), previous=previous)
             chained.append(replace(anew, sha256=anew.seal, signature=keys.signed_anew(_KIND, anew.seal, event)))
         if chained and tuple(chained) != said.events:
-            with atomic_file(file) as temporary:
+            with atomic_file(file, card.cache_of(path)) as temporary:
                 temporary.write_text("".join(f"{_line(event)}\n" for event in chained), encoding="utf-8")
         if chained:
             ends.note(file, frozen.sha256, chained[-1].sha256)
@@ -383,7 +383,7 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
         return
     try:
-        with end_of(folder / ".lock"):
+        with end_of(folder / ".lock", folder.parent):
             yield
     except OSError as error:
         raise BadInputError(f"{folder}: {error.strerror or error}. Make the folder writable.") from error

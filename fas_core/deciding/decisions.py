@@ -384,7 +384,7 @@ def kept(cache: Path) -> tuple[list[Kept], list[str]]:
     problems: list[str] = []
     for path in sorted(folder(cache).glob("*.json")):
         try:
-            by_file.append((path, read(path)))
+            by_file.append((path, read(path, cache)))
         except BadInputError as error:
             problems.append(str(error))
     by_file.sort(key=lambda entry: entry[1].when, reverse=True)
@@ -415,7 +415,7 @@ def keep(decision: Decision, cache: Path) -> Decision:
     accepted here, and where the folder cannot be written.
     """
     try:
-        with end_of(folder(cache) / ".lock"):  # nobody else decides meanwhile
+        with end_of(folder(cache) / ".lock", cache):  # nobody else decides meanwhile
             before, _ = kept(cache)
             for other in before:
                 if other.decision.content == decision.content:
@@ -433,7 +433,7 @@ def keep(decision: Decision, cache: Path) -> Decision:
             sealed = replace(dated, sha256=dated.seal, signature=keys.signed(KIND, dated.seal))
             if refusal := sealed.standing.refusal("This decision", keys.BY_WHOM):
                 raise BadInputError(refusal)
-            write(sealed, folder(cache))
+            write(sealed, folder(cache), cache)
     except OSError as error:
         raise BadInputError(
             f"The decision cannot be kept in {folder(cache)}: {error.strerror or error}. Make the folder writable."
@@ -441,25 +441,28 @@ def keep(decision: Decision, cache: Path) -> Decision:
     return sealed
 
 
-def write(decision: Decision, to: Path) -> Path:
-    """Writes a sealed decision into a folder, under a name of its own."""
+def write(decision: Decision, to: Path, below: Path | None = None) -> Path:
+    """Writes a sealed decision into a folder, under a name of its own. `below`: see `files.opened_file`."""
     stamp = decision.when.replace(":", "").replace("+0000", "")
     path = to / f"{stamp}-{decision.about.run}-{decision.sha256[:6]}.json"
-    rewrite(decision, path)
+    rewrite(decision, path, below)
     return path
 
 
-def rewrite(decision: Decision, path: Path) -> None:
+def rewrite(decision: Decision, path: Path, below: Path | None) -> None:
     """Writes a sealed decision into a file, in the place of what is there."""
-    with atomic_file(path) as temporary:
+    with atomic_file(path, below) as temporary:
         text = json.dumps(decision.as_json(), indent=1, ensure_ascii=False, allow_nan=False)
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def read(path: Path) -> Decision:
-    """A decision from its file. Raises BadInputError where it cannot be read, is none, or was changed."""
+def read(path: Path, below: Path | None = None) -> Decision:
+    """A decision from its file. `below`: see `files.opened_file`.
+
+    Raises BadInputError where it cannot be read, is none, or was changed.
+    """
     try:
-        content = documents.read(path)
+        content = documents.read(path, below)
     except OSError as error:
         raise BadInputError(f"{path}: {error.strerror or error}.") from error
     except ValueError as error:

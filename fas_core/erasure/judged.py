@@ -57,7 +57,7 @@ def forget(
                 path, were.get(frozen.sha256, frozen.sha256), lambda event: _event_without(event, names, changed)
             )
     for path, decision in judged.items():
-        decisions.rewrite(decision, path)
+        decisions.rewrite(decision, path, cache)
 
 
 def _card_without(frozen: Card, names: Names) -> Card:
