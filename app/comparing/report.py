@@ -59,8 +59,9 @@ def show_report(comparison: Comparison, b: int) -> None:
         card = of_a[str(named)].card if named in of_a else None
         wanted = options(comparison, b, images, with_appendix=with_appendix, card=card)
         sight = faces.of_all(runs)
+        about = sheet(comparison)
         report_buttons(
-            lambda: report.page(sheet(comparison), replace(wanted, images=sight.of_report(wanted.images))), run
+            lambda: sight.of_report(images, lambda ways: report.page(about, replace(wanted, images=ways))), run
         )
     st.caption(
         "What this page shows: answer, forest plot, what got worse; curves and every metric; samples that changed, as "

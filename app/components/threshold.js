@@ -173,6 +173,7 @@ class Panel extends Layout {
     if (this.score !== data.score || String(this.limits) !== String(data.limits)) this.unheard = []; // of another Run
     this.score = data.score;
     this.limits = data.limits;
+    this.freeze.hidden = !data.freezes;
     this.roles = data.roles;
     this.limit = data.limit;
     const pinned = data.pinned;

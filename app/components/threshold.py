@@ -91,7 +91,7 @@ class Heard:
     prevalence: Callable[[float], None]
     pinned: Callable[[list[str]], None]
     plane: Callable[[str], None]
-    freeze: Callable[[float], None]
+    freeze: Callable[[float], None] | None  # None: who is at the page may not, and there is no button
     open: Callable[[Counted], None]
 
 
@@ -175,18 +175,23 @@ def threshold_panel(
             "limit": None if limit is None else asdict(limit),
             "pinned": list(pinned),
             "plane": plane,
+            "freezes": heard.freeze is not None,
         },
         on_threshold_change=lambda: _if_finite(_said(key, "threshold"), heard.threshold),
         on_prevalence_change=lambda: _if_finite(_said(key, "prevalence"), heard.prevalence),
         on_pinned_change=lambda: _if_names(_said(key, "pinned"), heard.pinned),
         on_plane_change=lambda: _if_plane(_said(key, "plane"), heard.plane),
-        on_freeze_change=lambda: _if_finite(_said(key, "freeze"), heard.freeze),
+        on_freeze_change=lambda: _if_finite(_said(key, "freeze"), heard.freeze or _nobody),
         on_open_change=lambda: _if_counted(_said(key, "open"), heard.open),
     )
 
 
 def _said(key: str, name: str) -> object:
     return st.session_state[key].get(name)
+
+
+def _nobody(_: float) -> None:
+    """Hears of what nobody may do."""
 
 
 def _if_finite(value: object, tell: Callable[[float], None]) -> None:

@@ -45,13 +45,19 @@ def listed(entries: Sequence[Kept]) -> None:
 def history(run: Run) -> None:
     """All decisions about a Run; nothing where there are none."""
     if entries := [entry for entry in decisions.kept(cache_folder())[0] if entry.decision.about.run == run.id]:
-        listed(entries)
+        listed([entry for entry in entries if _may_be_known(entry)])
+
+
+def _may_be_known(entry: Kept) -> bool:
+    """Whether who is at the page may know of all Runs that a decision names."""
+    named = (entry.decision.about, entry.decision.against)
+    return all(judged is None or identity.knows(judged.run, judged.name) for judged in named)
 
 
 def show_decided() -> None:
     """The latest decision about every Run, and files that are none."""
     kept, problems = decisions.kept(cache_folder())
-    entries = [entry for entry in kept if identity.knows(entry.decision.about.run, entry.decision.about.name)]
+    entries = [entry for entry in kept if _may_be_known(entry)]
     problems = problems if identity.may(Right.NUMBERS, None) else []
     if not entries and not problems:
         return

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import streamlit as st
@@ -20,7 +21,7 @@ from app.session import identity, readers
 from app.words import escaped
 from fas_core.access.audit import Log
 from fas_core.access.roles import NotAllowedError, Right, role_with
-from fas_core.reports.pictures import BLOCKS, NAMES, pixelated
+from fas_core.reports.pictures import BLOCKS, NAMES, pixelated, shown_clear
 from fas_core.reports.report import AS_THEY_ARE, NO_IMAGES, PIXELATED
 from fas_core.runs.store import Run
 
@@ -58,29 +59,38 @@ class Sight:
 
     def shows_clear(self, samples: Callable[[], Sequence[str]]) -> bool:
         """Whether some images are to be drawn clear: of that the log is told."""
-        if not self.is_clear:
-            return False
+        if self.is_clear:
+            self._tell(self.of, samples)
+        return self.is_clear
+
+    def _tell(self, of: str, samples: Callable[[], Sequence[str]]) -> None:
         if self.log is not None:
-            new = [name for name in dict.fromkeys(samples()) if (self.of, name) not in self.told]
-            self.log.add_samples("faces", self.by, {"run": self.of, "reason": self.reason}, new)
-            self.told.update((self.of, name) for name in new)
-        return True
+            new = [name for name in dict.fromkeys(samples()) if (of, name) not in self.told]
+            self.log.add_samples("faces", self.by, {"run": of, "reason": self.reason}, new)
+            self.told.update((of, name) for name in new)
 
     def images(self, run: Run, name: str, rows: Sequence[int] | NDArray[np.int64]) -> Pixels:
         """`Run.images`, as they may be seen."""
         if run.id != self.of:
             raise ValueError(f"asked for Run {self.of}, not {run.id}")
-        return self.seen(run.images(name, rows), lambda: [str(each) for each in readers.ids(run)[np.asarray(rows)]])
+        return self.seen(run.images(name, rows), partial(_names, run, rows))
 
-    def of_report(self, images: str) -> str:
-        """How a report has images, of those ways that it offers, if somebody wants it so."""
+    def of_report(self, images: str, page: Callable[[str], str]) -> str:
+        """A report with images as somebody has asked for, or as they may be seen; it is told of before it is handed
+        over. `page`: makes it, with its images one of `ways`."""
         if not self.sees:
-            return NO_IMAGES
-        if images == AS_THEY_ARE and not self.is_clear:
-            return PIXELATED
-        if images == AS_THEY_ARE and self.log is not None:
-            self.log.add("faces", self.by, {"run": self.of, "reason": self.reason, "samples": "those of a report"})
-        return images
+            return page(NO_IMAGES)
+        if images != AS_THEY_ARE or not self.is_clear:
+            return page(PIXELATED if images == AS_THEY_ARE else images)
+        with shown_clear() as shown:
+            text = page(AS_THEY_ARE)
+        for run, rows in shown:
+            self._tell(run.id, partial(_names, run, rows))
+        return text
+
+
+def _names(run: Run, rows: Sequence[int] | NDArray[np.int64]) -> list[str]:
+    return [str(each) for each in readers.ids(run)[np.asarray(rows, np.int64)]]
 
 
 def hidden(images: Pixels) -> Pixels:
@@ -100,16 +110,7 @@ def sight(run: Run | None) -> Sight:
 def of_all(runs: Sequence[Run]) -> Sight:
     """What who is at the page may see of each of some Runs."""
     each = [sight(run) for run in runs]
-    weakest = min(each, key=lambda of: (of.sees, of.clear_until))
-    return Sight(
-        weakest.by,
-        ", ".join(of.of for of in each),
-        weakest.sees,
-        weakest.clear_until,
-        weakest.reason,
-        weakest.log,
-        weakest.told,
-    )
+    return replace(min(each, key=lambda of: (of.sees, of.clear_until)), of=", ".join(of.of for of in each))
 
 
 # ------------------------------------------------------------------------------------------------------------ of a Run

@@ -24,7 +24,7 @@ from app.session.sidebar import Shown
 from app.session.tables import show_rows
 from app.words import about, escaped
 from fas_core import metrics
-from fas_core.access.roles import Right, role_with
+from fas_core.access.roles import Right
 from fas_core.data.names import ATTACK, groups_of
 from fas_core.evaluation import breakdown, presentations
 from fas_core.evaluation.presentations import Presentations
@@ -117,7 +117,7 @@ def show_panel(shown: Shown, point: OperatingPoint) -> None:
             prevalence=set_prevalence,
             pinned=operating.pin,
             plane=partial(remember, "plane"),
-            freeze=partial(remember, "_freeze"),
+            freeze=partial(remember, "_freeze") if identity.may(Right.DECIDE, shown.run) else None,
             open=partial(remember, "_open"),
         ),
         key="threshold_panel",
@@ -126,10 +126,7 @@ def show_panel(shown: Shown, point: OperatingPoint) -> None:
     if counted is not None:
         open_samples(shown, point, counted)
     elif st.session_state.pop("_freeze", None) is not None:
-        if identity.may(Right.DECIDE, shown.run):
-            freeze(shown, point)
-        else:
-            st.toast(f"Freezing is for the role {role_with(Right.DECIDE)}.", icon=":material/lock:")
+        freeze(shown, point)
 
 
 @st.dialog("Freeze this threshold")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 import pandas as pd
@@ -49,11 +51,27 @@ def error_map(original: NDArray[np.uint8], reconstruction: NDArray[np.uint8]) ->
     return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
 
 
+_SHOWN: ContextVar[list[tuple[Run, NDArray[np.int64]]] | None] = ContextVar("shown", default=None)
+
+
+@contextmanager
+def shown_clear() -> Iterator[list[tuple[Run, NDArray[np.int64]]]]:
+    """The rows of Runs whose images pages have shown as they are, once the block is done: who looks is told of."""
+    shown: list[tuple[Run, NDArray[np.int64]]] = []
+    token = _SHOWN.set(shown)
+    try:
+        yield shown
+    finally:
+        _SHOWN.reset(token)
+
+
 def pictures_of(run: Run, rows: NDArray[np.int64], *, hides_faces: bool) -> list[dict[str, NDArray[np.uint8]]]:
     """Of each row what the Run holds of original, reconstruction and, where it holds both, the error."""
     images = {name: run.images(name, rows) for name in run.pictures}
     if hides_faces:
         images = {name: pixelated(of_name) for name, of_name in images.items()}
+    elif (shown := _SHOWN.get()) is not None:
+        shown.append((run, rows))
     listed = []
     for place in range(len(rows)):
         pictures = {NAMES[name]: of_name[place] for name, of_name in images.items()}

@@ -39,6 +39,8 @@ from fas_core.access.policy import Policy
 from fas_core.access.roles import ClearFaces, NotAllowedError, Right, Roles
 from fas_core.deciding import card_states
 from fas_core.evaluation import traversal
+from fas_core.reports.pictures import pictures_of
+from fas_core.reports.report import AS_THEY_ARE, NO_IMAGES, PIXELATED
 from fas_core.runs import marks, selections, store, traininglog
 
 from .conftest import MAIN, page, texts
@@ -330,8 +332,8 @@ def test_a_viewer_sees_numbers_and_no_image_and_nobody_else_sees_more_than_that(
 ) -> None:
     as_whom("viewer")
     assert "is for the role analyst" in texts(opened("gallery", house))
-    at = opened("threshold", house)
-    assert any(e.key == "threshold_panel" for e in at.get("bidi_component"))
+    (panel,) = [e for e in opened("threshold", house).get("bidi_component") if e.key == "threshold_panel"]
+    assert json.loads(panel.proto.mixed.json)["freezes"] is False
     as_whom("nobody")
     at = opened("threshold", house)
     assert "There is no Run here that you may see" in "\n".join(element.value for element in at.markdown)
@@ -392,6 +394,24 @@ def test_what_cannot_be_told_of_is_not_shown(
     at.run()
     assert not sent.n_clear()
     assert "Cannot write to" in texts(at)
+
+
+def test_a_report_with_clear_images_is_told_of_by_its_samples(house: Path, tmp_path: Path) -> None:
+    run, log, asked = store.open_run(house, "a"), Log(tmp_path / "report"), []
+    sight = faces.Sight("ada", run.id, True, time.time() + 60, "why", log, set())
+
+    def made_page(images: str) -> str:
+        asked.append(images)
+        shown = pictures_of(run, np.array([3, 5]), hides_faces=images == PIXELATED) if images != NO_IMAGES else []
+        return str(sum(is_striped(each["original"]) for each in shown))
+
+    assert sight.of_report(AS_THEY_ARE, made_page) == "2"
+    (entry,) = log.entries()
+    assert entry.about["samples"] == run.samples()["sample_id"].iloc[[3, 5]].tolist()
+    assert replace(sight, clear_until=time.time()).of_report(AS_THEY_ARE, made_page) == "0"
+    assert replace(sight, sees=False).of_report(AS_THEY_ARE, made_page) == "0"
+    assert asked == [AS_THEY_ARE, PIXELATED, NO_IMAGES]
+    assert len(list(log.entries())) == 1
 
 
 def test_marks_are_the_logins_and_those_of_others_stay(house: Path, as_whom: Callable[[str], None]) -> None:
