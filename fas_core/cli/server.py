@@ -64,7 +64,9 @@ def serve(
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option(envvar=CONFIG, help="Settings of a server that others reach: names, TLS, login.", show_default=""),
+        typer.Option(
+            envvar=CONFIG, help="Settings of a server that others reach: names, TLS, login.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """The web app on the Runs of a cache folder. Example: `fas app --data faces.csv --port 8600`"""
@@ -72,7 +74,7 @@ def serve(
         if not path.is_file():
             raise BadInputError(f"{path} is no file. Give a manifest: fas app --data M.csv")
     told = settings.read(config) if config else settings.Settings()
-    host = told.server.host or DEFAULT_HOST if host is None else host
+    host = next(named for named in (host, told.server.host, DEFAULT_HOST) if named is not None)
     settings.require_safe(told, host)
     _end_on_sigterm()
     server = _start_server(cache, host, port or told.server.port or DEFAULT_PORT, data or [], told)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fas_core.access import settings
 from fas_core.errors import BadInputError
+from tests.conftest import Result, message
 
 WHOLE = """
 [server]
@@ -161,3 +163,20 @@ def test_the_settings_of_the_readme_are_read(tmp_path: Path) -> None:
         defaults.scopes,
         settings.Session(),
     )
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "fas.example.org"])
+def test_the_app_refuses_to_serve_others_without_settings(
+    host: str, fas: Callable[..., Result], tmp_path: Path
+) -> None:
+    said = message(fas("app", "--host", host))
+    assert "[login] kind" in said
+    assert "[server] names" in said
+    (tmp_path / "fas.toml").write_text(f'[server]\nhost = "{host}"\n')
+    assert message(fas("app", "--config", tmp_path / "fas.toml")).count("[server]") == said.count("[server]")
+    assert "there is no section [sever]" in message(fas("app", "--config", written(tmp_path, "[sever]\n")))
+
+
+def written(folder: Path, text: str) -> Path:
+    (folder / "other.toml").write_text(text)
+    return folder / "other.toml"
