@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from fas_core.cli.evaluation import RuleOption
 from fas_core.cli.options import CacheOption, JsonOption, LevelOption, only_score
-from fas_core.cli.printing import print_json, print_table, say
-
-if TYPE_CHECKING:
-    from fas_core.evaluation.over_time import OverTime
+from fas_core.cli.printing import print_json, print_table, say, say_notes
 
 
 def over_time(
@@ -55,28 +52,12 @@ def over_time(
     )
     warnings = cards.cautions(opened, of, on, reported_on)
     if as_json:
-        said = {"warnings": [warning.as_json() for warning in warnings]}
+        said = {"warnings": [warning.as_json() for warning in warnings], "negated": scores.is_negated(opened, by)}
         return print_json({"run": opened.id, "score": by, **told.as_json(), **said})
     for warning in warnings:
         say(f"{'Optimistic' if warning.kind == 'optimistic' else 'Warning'}: {warning.message}")
-    _print(f"{run}: {by}", told)
-
-
-def _print(title: str, told: OverTime) -> None:
-    from fas_core.evaluation.words import rate_text, threshold_text
-
-    rows = [
-        [
-            at_time.words,
-            threshold_text(float(f"{at_time.threshold:.6g}")),
-            rate_text(at_time.bpcer, at_time.bpcer_interval),
-            rate_text(at_time.apcer_max, at_time.apcer_worst_interval),
-            at_time.apcer_worst or "",
-            rate_text(at_time.apcer_pooled, at_time.apcer_pooled_interval),
-            f"{at_time.n_ended:,}",
-        ]
-        for at_time in told.times
-    ]
-    heads = ["decided", "threshold", "BPCER", "worst APCER", "of", "APCER, all attacks", "ended before"]
-    print_table(f"{title}, {told.level}, on {', '.join(told.reported_on)} (n = {told.n:,})", heads, rows)
+    say_notes(filter(None, [scores.sign_words(opened, by)]))
+    title = f"{run}: {by}, {told.level}, on {', '.join(told.reported_on)} (n = {told.n:,})"
+    table = told.table()
+    print_table(title, list(table), table.to_numpy(str).tolist())
     print(f"{told.sentence()}\n{told.caveat}")

@@ -336,7 +336,7 @@ def placed(frames: Frames, rows: pd.DataFrame, whose: str) -> Frames:
     Raises BadInputError where there is no order, or seconds are asked for and there are none.
     """
     of = frames.level
-    problems = {name: _gap(rows, name) for name in ORDER}
+    problems = {name: gap(rows, name) for name in ORDER}
     why = ""
     if of.needs_time and problems[TIME]:
         why = f"{problems[TIME]}, and it counts seconds. Frames can be counted instead, as in 'video mean first 10'"
@@ -368,7 +368,7 @@ def placed(frames: Frames, rows: pd.DataFrame, whose: str) -> Frames:
     return replace(frames, position=position, seconds=seconds)
 
 
-def _gap(rows: pd.DataFrame, name: str) -> str:
+def gap(rows: pd.DataFrame, name: str) -> str:
     """What is wrong with a column of `ORDER`, in words; "" where every row has a number."""
     if name not in rows:
         return f"there is no column '{name}'"

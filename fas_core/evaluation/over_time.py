@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from fas_core import metrics
@@ -23,7 +24,7 @@ from fas_core.errors import BadInputError
 from fas_core.evaluation.levels import FRAME, Frames, Span
 from fas_core.evaluation.presentations import Grouping, Presentations
 from fas_core.evaluation.run_metrics import rates_at
-from fas_core.evaluation.words import rate_text
+from fas_core.evaluation.words import number, rate_text
 from fas_core.metrics import UndefinedMetricError, uncertainty
 from fas_core.metrics.cost import Costs
 from fas_core.metrics.operating_point import BY_HAND, Rule
@@ -100,6 +101,23 @@ class OverTime:
         parts = [f"{self.times[i].words} {self.times[i].rates(said, strong)}" for i in told]
         text = "; ".join(parts)
         return f"{text[0].upper()}{text[1:]}."
+
+    def table(self) -> pd.DataFrame:
+        """A row per time, in words."""
+        return pd.DataFrame(
+            [
+                {
+                    "Decided": at.words,
+                    "BPCER": rate_text(at.bpcer, at.bpcer_interval),
+                    "Worst APCER": rate_text(at.apcer_max, at.apcer_worst_interval),
+                    "of": at.apcer_worst or "",
+                    "APCER, all attacks": rate_text(at.apcer_pooled, at.apcer_pooled_interval),
+                    "Threshold": number(at.threshold),
+                    "Ended before": f"{at.n_ended:,}",
+                }
+                for at in self.times
+            ]
+        )
 
     @property
     def caveat(self) -> str:

@@ -22,7 +22,7 @@ from fas_core.delivery import is_injected
 from fas_core.errors import BadInputError
 from fas_core.evaluation import levels as rules
 from fas_core.evaluation.levels import FRAME as FRAME
-from fas_core.evaluation.levels import GROUPED, NUMBER, ORDER, STATISTICS, Frames, Level
+from fas_core.evaluation.levels import GROUPED, NUMBER, ORDER, STATISTICS, TIME, Frames, Level
 from fas_core.metrics import ScoreSet
 from fas_core.metrics import operating_point as op
 from fas_core.metrics.cost import Costs
@@ -189,22 +189,18 @@ def levels_of(rows: pd.DataFrame) -> list[str]:
 
 
 def suggested(run: Run) -> list[str]:
-    """`levels`, and those of the rules that count frames or seconds which videos usually need, where frames have an
-    order and a video has several."""
+    """`levels`, and those of the rules that count frames or seconds which videos usually need, where frames have
+    numbers or times and a video has several."""
     plain = levels(run)
-    video = next((name for name in plain if name.startswith("video")), None)
-    if video is None or not set(ORDER) & set(run.column_names()):
+    if not any(name.startswith("video") for name in plain):
         return plain
-    offered = []
-    for text in ("video 3 of 10", "video ema 0.5s", "video mean first 1s", "video ema 5", "video mean first 5"):
-        try:
-            in_order = grouping(run, text)
-        except BadInputError:
-            continue
-        if len(in_order.rows) == len(in_order.of_row):
-            return plain
-        offered.append(text)
-    return [*plain, *offered[:3]]
+    key = [name for name in (*_SAME, *_NAMED_BY["video"]) if name in run.column_names()]
+    rows = run.samples([*key, *(name for name in ORDER if name in run.column_names())], repeated=key)
+    if not rows.duplicated(key).any():
+        return plain
+    if not rules.gap(rows, TIME):
+        return [*plain, "video 3 of 10", "video ema 0.5s", "video mean first 1s"]
+    return [*plain, *(() if rules.gap(rows, NUMBER) else ("video 3 of 10", "video ema 5", "video mean first 5"))]
 
 
 def decided_on(run: Run, level: str) -> str:

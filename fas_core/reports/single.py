@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 
 from fas_core import scores
 from fas_core.data.names import ATTACK, readable
+from fas_core.errors import BadInputError
 from fas_core.evaluation import presentations
+from fas_core.evaluation.over_time import over_time
+from fas_core.evaluation.presentations import FRAME
 from fas_core.evaluation.summary import Summary, headline, judged_on, limit_words, metrics_table, species_table
 from fas_core.evaluation.verdicts import MISSED, REJECTED, verdicts_at
 from fas_core.evaluation.words import number, threshold_text
@@ -59,7 +62,8 @@ def sheets(about: Summary, *, with_images: bool, hides_faces: bool) -> list[list
     sets["together"] = about.readers.score_set(judged_on(about))
     threshold = None if about.point is None else about.point.threshold
     wrong = _wrong(about, with_images=with_images, hides_faces=hides_faces)
-    return [_answer(about), [curves.of_subsets(sets, threshold, scores.sign_words(*about.system)).section(), wrong]]
+    of_subsets = curves.of_subsets(sets, threshold, scores.sign_words(*about.system))
+    return [_answer(about), [of_subsets.section(), *_over_time(about), wrong]]
 
 
 def _answer(about: Summary) -> list[Markup]:
@@ -92,6 +96,20 @@ def _cautions(about: Summary) -> list[Caution]:
     run, score = about.system
     decided = presentations.presentations(run, scores.values(run, score), about.level)
     return [*health.cautions(run, about.subsets), *decided.short_cautions(about.subsets)]
+
+
+def _over_time(about: Summary) -> list[Markup]:
+    """How soon there can be a decision; nothing where frames decide, or have no order."""
+    (run, score), point = about.system, about.point
+    if point is None or about.level == FRAME:
+        return []
+    try:
+        frames = presentations.grouping(run, about.level, in_order=True)
+        told = over_time(frames, scores.values(run, score), point.rule, point.chosen_on, point.reported_on)
+    except BadInputError:
+        return []
+    lead = html.joined([html.paragraph(told.sentence()), html.paragraph(told.caveat, "quiet")])
+    return [section("How soon?", html.joined([lead, frame(told.table())]))]
 
 
 def _wrong(about: Summary, *, with_images: bool, hides_faces: bool) -> Markup:

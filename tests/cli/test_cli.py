@@ -656,11 +656,16 @@ def test_levels_of_videos_go_all_the_way(tmp_path: Path, fas: Callable[..., Resu
     assert told["counts"]["short"] == sum(verdict.get("is_short", False) for verdict in told["verdicts"]) > 0
     page = fas("report", "videos", "--score", "score", *level, *cache, "--out", tmp_path / "r.html")
     assert page.code == 0
-    assert "by video 2 of 4" in (tmp_path / "r.html").read_text()
+    html = (tmp_path / "r.html").read_text()
+    assert "by video 2 of 4" in html
+    assert "have less than" in html
+    assert re.search(r"How soon\?.*At the first frame BPCER", html, re.DOTALL)
     over_time = json.loads(fas("over-time", "videos", *cache, "--at", "0.5s", "--at", "0.2s", "--json").out)
     assert [told["after"] for told in over_time["times"]] == [0.2, 0.5]
     assert (over_time["unit"], over_time["level"], over_time["n"]) == ("s", "video mean", 16)
-    assert "ended" in fas("over-time", "videos", *cache).out
+    in_words = fas("over-time", "videos", *cache).out
+    assert "At the first frame BPCER" in in_words
+    assert "Ended" in in_words
     assert "Take a level of videos" in message(fas("over-time", "videos", *cache, "--level", "frame"))
     assert "'soon' is no number" in message(fas("over-time", "videos", *cache, "--at", "soon"))
     assert "video mean first 1s" in message(fas("evaluate", "videos", "--level", "video mean 1s", *cache))
