@@ -110,7 +110,7 @@ class OverTime:
                     "Decided": at.words,
                     "BPCER": rate_text(at.bpcer, at.bpcer_interval),
                     "Worst APCER": rate_text(at.apcer_max, at.apcer_worst_interval),
-                    "of": at.apcer_worst or "",
+                    "Species": at.apcer_worst or "",
                     "APCER, all attacks": rate_text(at.apcer_pooled, at.apcer_pooled_interval),
                     "Threshold": number(at.threshold),
                     "Ended before": f"{at.n_ended:,}",
@@ -216,13 +216,10 @@ def usual_times(grouped: Grouping, reported_on: Sequence[str]) -> list[Span]:
     frames, in_seconds = grouped.frames, grouped.frames.seconds is not None
     if frames.level.unit == FRAME:
         raise BadInputError("Level frame decides at once. Take a level of videos, such as 'video mean'.")
-    ends = _ends(frames, grouped.within(reported_on)[frames.of_row])
+    ends = _ends(frames, grouped.within(reported_on)[frames.of_row] & frames.is_counted)
     if ends is None:
         raise BadInputError("No reported video has a second frame, so that nothing changes with time.")
     step, longest = ends
-    window = frames.level.window
-    if window is not None and window.in_seconds == in_seconds:
-        longest = min(longest, window.value)
     first = Span(0.0, True) if in_seconds else Span(1.0, False)
     steps = STEPS if in_seconds else COUNTS
     ladder = [digit * 10.0**power for power in range(-3, 6) for digit in steps]
