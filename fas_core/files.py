@@ -189,7 +189,8 @@ def _decoded(path: Path, content: bytes) -> str:
 
 def _separated(path: Path, text: str) -> pd.DataFrame:
     text, separator, n_skipped = _without_first_lines(text)
-    rows = reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    encoded = text.encode()  # `io.StringIO` would take four bytes a character
+    rows = reader(io.TextIOWrapper(io.BytesIO(encoded), "utf-8", newline=""), delimiter=separator, strict=True)
     begins = 0
     try:
         header = [plain(name) for name in next(rows, [])]
@@ -210,7 +211,7 @@ def _separated(path: Path, text: str) -> pd.DataFrame:
         ) from error
     width = len(header)
     table = pd.read_csv(
-        io.StringIO(text, newline=""),
+        io.BytesIO(encoded),
         sep=separator,
         dtype=str,
         keep_default_na=False,

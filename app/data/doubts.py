@@ -10,7 +10,7 @@ from app.components import gallery as component
 from app.components.gallery import Card
 from app.data import known
 from app.data.known import DataSet
-from app.data.sheet import drawn
+from app.data.sheet import Picture, drawn
 from app.session import identity
 from app.session.cache import cached
 from app.session.tables import show_rows
@@ -56,7 +56,7 @@ def show_verdict(judged: Verdict) -> None:
 
 def show_leaks(data: DataSet) -> None:
     st.header("Is anybody on both sides?")
-    leaks = acceptance.leaks(known.contents(data))
+    leaks = known.leaks(data)
     if not leaks:
         st.write(
             "No person and no recording is both where models learn or thresholds are chosen, and where they are judged."
@@ -107,13 +107,11 @@ def _show_pairs(data: DataSet, of: NearDuplicates) -> None:
     ]
     panels = []
     for name, which in (("first", a), ("second", b)):
-        files = tuple((str(data.path.parent / path), ()) for path in rows["path"].iloc[which])
+        files = tuple(Picture(str(data.path.parent / path)) for path in rows["path"].iloc[which])
         panels.append(component.picture(name, drawn(data, files)[0]))
     component.gallery(cards, panels, key="data_pairs", size=96)
 
 
 def show_counts(data: DataSet) -> None:
     st.header("What is in it?")
-    show_rows(
-        acceptance.counts(known.contents(data)).rename(columns=lambda c: readable(str(c)).capitalize()), "subsets"
-    )
+    show_rows(known.counts(data).rename(columns=lambda c: readable(str(c)).capitalize()), "subsets")

@@ -17,7 +17,7 @@ from app.session.cache import cached, keyed
 from app.session.readers import runs
 from app.words import label_of
 from fas_core.data import acceptance, manifest, trail
-from fas_core.data.acceptance import Histogram, Verdict
+from fas_core.data.acceptance import Histogram, Leak, Verdict
 from fas_core.data.trail import Funnel
 
 
@@ -82,6 +82,18 @@ def way(data: DataSet) -> Funnel:
 def verdict(data: DataSet, n_beside_training: int | None) -> Verdict:
     """See `acceptance.verdict`."""
     return acceptance.verdict(contents(data), way(data), n_beside_training)
+
+
+@cached(entries=16)
+def leaks(data: DataSet) -> list[Leak]:
+    """See `acceptance.leaks`."""
+    return acceptance.leaks(contents(data))
+
+
+@cached(entries=16)
+def counts(data: DataSet) -> pd.DataFrame:
+    """See `acceptance.counts`. Shared between sessions: do not change it."""
+    return acceptance.counts(contents(data))
 
 
 @cached(entries=16)

@@ -4,7 +4,12 @@ disk."""
 from __future__ import annotations
 
 import math
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,11 +26,12 @@ from app.session import faces, identity
 from app.session.cache import cached
 from app.words import escaped
 from fas_core.access.roles import Right, role_with
-from fas_core.data import images
+from fas_core.data import boxes, decoding, images
 from fas_core.data.acceptance import PLACES, kinds_of
-from fas_core.data.manifest import CUT_FROM
+from fas_core.data.manifest import BOXES, CUT_FROM
 from fas_core.data.names import readable
 from fas_core.data.videos import is_video
+from fas_core.errors import BadInputError
 from fas_core.reports.palette import NEUTRAL, style_of
 
 SIDE, SIDE_OF_ONE = 160, 560  # pixels of a picture of the sheet, and alone
@@ -33,14 +39,23 @@ SIZE, LARGE = 66, 104  # on the screen, beside another picture and alone
 PER_PAGE = 24
 BOX_COLOUR, EYE_COLOUR = (0, 220, 255), (255, 90, 0)
 
-Picture = tuple[str, tuple[float, ...]]  # a file, and PLACES in it
+
+class Picture(NamedTuple):
+    """A file, and what is known of the face in it: PLACES, or the set's file of boxes by frame."""
+
+    file: str
+    places: tuple[float, ...] = ()
+    boxes: str = ""
 
 
 def drawn(data: DataSet, wanted: tuple[Picture, ...]) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     """(n, SIDE, SIDE, 3) pictures as they may be seen, with what is known of the face drawn in, and why one is not
-    there, "" where it is."""
+    there, "" where it is.
+
+    Of a video its first frame that can be read.
+    """
     sight = faces.sight(None)
-    is_clear = sight.shows_clear(lambda: [named(data, file) for file, _ in wanted])
+    is_clear = sight.shows_clear(lambda: [named(data, picture.file) for picture in wanted])
     return _all_drawn(data, wanted, is_clear)
 
 
@@ -50,20 +65,33 @@ def named(data: DataSet, file: str) -> str:
     return str(path.relative_to(data.path.parent)) if path.is_relative_to(data.path.parent) else path.name
 
 
-@cached(entries=8)
+@cached(entries=8, spinner="Reading pictures …")
 def _all_drawn(data: DataSet, wanted: tuple[Picture, ...], is_clear: bool) -> tuple[NDArray[np.uint8], tuple[str, ...]]:  # noqa: ARG001
-    shown = [_drawn(Path(file), places, is_clear=is_clear) for file, places in wanted]
+    with ThreadPoolExecutor() as pool:
+        shown = list(pool.map(partial(_drawn, is_clear=is_clear), wanted))
     return np.stack([image for image, _ in shown]), tuple(why for _, why in shown)
 
 
-def _drawn(file: Path, places: tuple[float, ...], side: int = SIDE, *, is_clear: bool) -> tuple[NDArray[np.uint8], str]:
+def _whole(picture: Picture) -> tuple[Image.Image, tuple[float, ...]]:
+    """RGB, and the places in it. Raises UnreadableImageError or BadInputError with the reason."""
+    file = Path(picture.file)
+    if not is_video(file):
+        return images.eight_bits(images.picture(file)).convert("RGB"), picture.places
+    whole, number, display = decoding.first_picture(file)
+    if picture.boxes and np.isnan(picture.places).all():
+        with suppress(BadInputError):
+            places, _ = boxes.as_shown(boxes.read(Path(picture.boxes)), display)
+            of_frame = places.loc[places["frame"] == number, list(PLACES)].to_numpy(np.float64)
+            return whole, tuple(of_frame[0].tolist()) if len(of_frame) else ()
+    return whole, picture.places
+
+
+def _drawn(picture: Picture, side: int = SIDE, *, is_clear: bool) -> tuple[NDArray[np.uint8], str]:
     """Where it is not to be clear the picture is pixelated, and what is known of the face drawn over that."""
     ground = Image.new("RGB", (side, side), (128, 128, 128))
-    if is_video(file):
-        return np.asarray(ground), "a video"
     try:
-        whole = images.eight_bits(images.picture(file)).convert("RGB")
-    except images.UnreadableImageError as error:
+        whole, places = _whole(picture)
+    except (images.UnreadableImageError, BadInputError) as error:
         return np.asarray(ground), str(error)
     scale = side / max(whole.size)
     small = whole.resize(
@@ -92,6 +120,16 @@ def _draw_places(pen: ImageDraw.ImageDraw, places: NDArray[np.float64], at: tupl
 
 def _places(rows: pd.DataFrame) -> list[tuple[float, ...]]:
     return [tuple(row) for row in rows.reindex(columns=list(PLACES)).to_numpy(np.float64).tolist()]
+
+
+def _pictures(data: DataSet, rows: pd.DataFrame, column: str) -> list[Picture]:
+    """The whole pictures that rows of a manifest name in a column."""
+    folder = data.path.parent
+    of_sets = rows[BOXES].astype("str").fillna("") if BOXES in rows else [""] * len(rows)
+    return [
+        Picture(str(folder / path), places, str(folder / of_set) if of_set else "")
+        for path, places, of_set in zip(rows[column], _places(rows), of_sets, strict=True)
+    ]
 
 
 def show(data: DataSet, pick: Pick) -> None:
@@ -127,33 +165,33 @@ def _show_page(data: DataSet, rows: pd.DataFrame, *, is_left: bool) -> None:
             Card(f"{at}~{name}", [str(name)], group=_detail(str(reason)), colour=NEUTRAL)
             for at, (name, reason) in enumerate(zip(rows["name"], rows["reason"], strict=True))
         ]
-        panels = [_panel(data, "picture", files, _places(rows), cards)]
+        pictures = [Picture(file, places) for file, places in zip(files, _places(rows), strict=True)]
+        panels = [_panel(data, "picture", pictures, cards)]
     else:
         cards = _cards(rows)
-        crops = [str(data.path.parent / path) for path in rows["path"]]
+        pictures = _pictures(data, rows, CUT_FROM if has_source else "path")
+        panels = [_panel(data, "picture", pictures, cards)]
         if has_source:
-            whole = [str(data.path.parent / path) for path in rows[CUT_FROM]]
-            panels = [_panel(data, "picture", whole, _places(rows), cards)]
-            panels.append(_panel(data, "crop", crops, [()] * len(crops), cards))
-        else:
-            panels = [_panel(data, "picture", crops, _places(rows), cards)]
+            crops = [Picture(str(data.path.parent / path)) for path in rows["path"]]
+            panels.append(_panel(data, "crop", crops, cards))
     chosen = component.gallery(cards, panels, key="data_sheet", size=SIZE if len(panels) > 1 else LARGE)
     if chosen is not None:
         at = [card.sample_id for card in cards].index(chosen)
-        file = files[at] if is_left else str(data.path.parent / rows[CUT_FROM if has_source else "path"].iloc[at])
-        _enlarged(data, file, _places(rows)[at], rows.iloc[at])
+        _enlarged(data, pictures[at], rows.iloc[at])
 
 
 @st.dialog("One picture", width="large")
-def _enlarged(data: DataSet, file: str, places: tuple[float, ...], row: pd.Series) -> None:
+def _enlarged(data: DataSet, picture: Picture, row: pd.Series) -> None:
     """The whole picture, and what is known of it."""
-    is_clear = faces.sight(None).shows_clear(lambda: [named(data, file)])
-    image, why = _drawn(Path(file), places, SIDE_OF_ONE, is_clear=is_clear)
+    is_clear = faces.sight(None).shows_clear(lambda: [named(data, picture.file)])
+    image, why = _drawn(picture, SIDE_OF_ONE, is_clear=is_clear)
     if why:
         st.caption(escaped(why))
     else:
         st.image(image, width=SIDE_OF_ONE)
-    known = {str(name): str(value) for name, value in row.items() if name not in ("file", "path", CUT_FROM, *PLACES)}
+    known = {
+        str(name): str(value) for name, value in row.items() if name not in ("file", "path", CUT_FROM, BOXES, *PLACES)
+    }
     for name, value in known.items():
         if value not in ("", "nan"):
             st.caption(f"{escaped(readable(name))}: {escaped(value)}")
@@ -173,11 +211,9 @@ def _cards(rows: pd.DataFrame) -> list[Card]:
     return cards
 
 
-def _panel(data: DataSet, name: str, files: list[str], places: list[tuple[float, ...]], cards: list[Card]) -> Panel:
-    wanted = tuple((file, place) for file, place in zip(files, places, strict=True))
-    images_of, why = drawn(data, wanted)
-    missing = [reason for reason in why if reason]
-    if missing:
-        n = len(missing)
-        st.caption(escaped(f"{n} of these {len(cards)} cannot be shown as a {name}: {missing[0]}."))
+def _panel(data: DataSet, name: str, pictures: list[Picture], cards: list[Card]) -> Panel:
+    images_of, why = drawn(data, tuple(pictures))
+    if missing := Counter(reason for reason in why if reason):
+        reasons = "; ".join(f"{reason} ({n})" if len(missing) > 1 else reason for reason, n in missing.most_common(4))
+        st.caption(escaped(f"{missing.total()} of these {len(cards)} cannot be shown as a {name}: {reasons}."))
     return component.picture(name, images_of)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fas_core.data.manifest import CUT_FROM, Manifest
+from fas_core.data.manifest import BOXES, CUT_FROM, Manifest
 from fas_core.data.names import ALL, ATTACK, BONA_FIDE, DEV_WORDS, TRAIN, in_protocol_order, readable
 from fas_core.data.trail import Funnel, Stage
 
@@ -26,7 +26,7 @@ MEASURES = {  # what is known of each face, and what it is called
 }
 PLACES = ("box_x", "box_y", "box_width", "box_height", "right_eye_x", "right_eye_y", "left_eye_x", "left_eye_y")
 KINDS = ("subset", "label", "pai_species", "subject_id", "video_id")
-TEXTS = ("sample_id", "path", CUT_FROM)
+TEXTS = ("sample_id", "path", CUT_FROM, BOXES)
 UNEQUAL = 0.10  # between shares of two groups that left: from here on it matters
 FEW = 30  # of a group: shares of fewer say little
 TELLS_APART = 0.80  # AUC of one measure between bona fide and attacks
@@ -56,11 +56,13 @@ def kinds_of(rows: pd.DataFrame) -> NDArray[np.object_]:
 
 def counts(rows: pd.DataFrame) -> pd.DataFrame:
     """Images per subset (rows) and kind (columns), and people."""
-    subset = pd.Categorical(rows["subset"].astype("str"), in_protocol_order(rows["subset"].astype("str").unique()))
-    table = pd.crosstab(subset, kinds_of(rows))
-    named = rows[rows["subject_id"].astype("str") != ""]
-    people = named.groupby(named["subset"].astype("str"))["subject_id"].nunique()
-    table.insert(0, "people", people.reindex(table.index).fillna(0).astype(int))
+    of_kind = rows.groupby(["subset", "label", "pai_species"], observed=True).size().rename("n").reset_index()
+    listed = in_protocol_order(of_kind["subset"].astype("str").unique())
+    subset = pd.Categorical(of_kind["subset"].astype("str"), listed)
+    table = pd.crosstab(subset, kinds_of(of_kind), of_kind["n"], aggfunc="sum").fillna(0).astype(int)
+    people = rows[["subset", "subject_id"]].drop_duplicates().astype("str")
+    n_people = people.loc[people["subject_id"] != "", "subset"].value_counts()
+    table.insert(0, "people", n_people.reindex(table.index).fillna(0).astype(int))
     return table.rename_axis("subset").rename_axis(None, axis=1).reset_index()
 
 
@@ -96,9 +98,9 @@ def leaks(rows: pd.DataFrame) -> list[Leak]:
     Subsets `seen_...` are made of people of training on purpose: recordings alone are told of them.
     """
     listed = []
-    names = in_protocol_order(rows["subset"].astype("str").unique())
+    names = in_protocol_order(rows["subset"].drop_duplicates().astype("str"))
     for what, column in (("people", "subject_id"), ("recordings", "video_id")):
-        given = rows[[column, "subset"]].astype("str").drop_duplicates()
+        given = rows[[column, "subset"]].drop_duplicates().astype("str")
         within = {name: set(given.loc[given["subset"] == name, column]) - {""} for name in names}
         for a, b in combinations(names, 2):
             is_on_purpose = what == "people" and TRAIN in (a, b) and any(name.startswith("seen_") for name in (a, b))

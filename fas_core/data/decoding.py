@@ -103,6 +103,10 @@ def first_picture(path: Path) -> tuple[Image.Image, int, Display]:
     Raises UnreadableImageError with the reason where there is none, BadInputError where PyAV is missing.
     """
     require_av()
+    try:
+        opened_file(path).close()  # a pipe or device would block or never end
+    except OSError as error:
+        raise images.UnreadableImageError(f"cannot be read: {error.strerror}") from error
     reading = Reading(path)
     for number, _, frame in reading.frames():
         display = Display.of(frame, reading.pixel_ratio)

@@ -368,8 +368,9 @@ def checked(table: pd.DataFrame, labels: LabelValues | None = None) -> Checked:
     named = rows["subset"].map({name: bool(SUBSET_NAME.fullmatch(name)) for name in rows["subset"].unique()})
     note(~named.astype(bool), "subset name '{}': use letters, digits, _ - . only".format, rows["subset"])
     wrong = {pair: species_problem(*pair) or "" for pair in rows[["label", "pai_species"]].value_counts().index}
-    said_of = pd.Series([wrong[pair] for pair in zip(rows["label"], rows["pai_species"], strict=True)], dtype="str")
-    note(said_of != "", str, said_of)
+    if any(wrong.values()):
+        said_of = pd.Series([wrong[pair] for pair in zip(rows["label"], rows["pai_species"], strict=True)], dtype="str")
+        note(said_of != "", str, said_of)
     free = {name: _free_column(table[name]) for name in table.columns if name not in COLUMNS}
     rows = rows.assign(**free)
     notes += [*recurring_ids(rows), *alike_people(rows)]

@@ -337,7 +337,7 @@ def left_rows(stage: Stage) -> pd.DataFrame:
         rows["file"] = [str(folder / path) if stage.step.root else "" for path in rows["name"]]
         return rows[columns]
     rows["name"] = listed["sample_id"].astype("str")
-    known = [_places(source) for source in stage.sources]
+    known = [_places(source, rows["name"]) for source in stage.sources]
     known = [table for table in known if table is not None]
     if not known:
         return rows.assign(file="")[columns]
@@ -346,8 +346,8 @@ def left_rows(stage: Stage) -> pd.DataFrame:
     return rows.join(found_of.assign(file=found_of["file"].fillna("")))
 
 
-def _places(manifest: Path) -> pd.DataFrame | None:
-    """`name`, `file` and numbers (places of the face) of the rows of a manifest; None where it is not there."""
+def _places(manifest: Path, wanted: pd.Series) -> pd.DataFrame | None:
+    """`name`, `file` and numbers (places of the face) of some rows of a manifest; None where it is not there."""
     try:
         table = read_table(manifest)
     except BadInputError:
@@ -356,7 +356,10 @@ def _places(manifest: Path) -> pd.DataFrame | None:
         return None
     paths = table["path"].astype("str").fillna("")
     names = table["sample_id"].astype("str").fillna("") if "sample_id" in table else paths
-    known = pd.DataFrame({"name": names.where(names != "", paths), "file": [str(manifest.parent / p) for p in paths]})
+    names = names.where(names != "", paths)
+    is_wanted = names.isin(wanted)
+    table, paths = table[is_wanted], paths[is_wanted]
+    known = pd.DataFrame({"name": names[is_wanted], "file": [str(manifest.parent / p) for p in paths]})
     for column in (name for name in table if re.fullmatch(r"box_\w+|(left|right)_eye_[xy]", str(name))):
         known[column] = pd.to_numeric(table[column], errors="coerce")
     return known

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +10,7 @@ from PIL import Image
 
 from app.data import known, picks
 from app.data.known import DataSet
-from app.data.sheet import BOX_COLOUR, drawn
+from app.data.sheet import BOX_COLOUR, Picture, drawn
 from fas_core.data import manifest, trail
 from fas_core.files import write_table
 
@@ -90,11 +91,20 @@ def test_the_rows_of_a_pick_are_those_of_its_count(faces: Path) -> None:
 
 def test_boxes_are_drawn_where_they_are_and_what_cannot_be_read_is_told(faces: Path) -> None:
     places = (*PLACES.values(), *[float("nan")] * 4)
-    wanted = ((str(faces.parent / "p0.png"), places), (str(faces), ()), (str(faces.with_suffix(".mov")), ()))
+    video, of_set = faces.with_suffix(".mp4"), faces.with_suffix(".face")
+    with av.open(str(video), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height = 32, 64
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((64, 32, 3), 128, np.uint8), "rgb24")))
+        container.mux(stream.encode())
+    of_set.write_text("0 8 8 16 16\n")
+    unread = [Picture(str(faces)), Picture(str(faces.with_suffix(".mov")))]
+    wanted = (Picture(str(faces.parent / "p0.png"), places), Picture(str(video), (np.nan,) * 8, str(of_set)), *unread)
     images, why = drawn(DataSet.at(faces), wanted)
-    assert why[0] == ""
-    assert why[1]
-    assert why[2] == "a video"
+    assert why[:2] == ("", "")
+    assert why[2]
+    assert why[3] == "cannot be read: No such file or directory"
+    assert (images[1, 20, 60:100] == BOX_COLOUR).all()  # of a video its first frame, with the set's own box
     # 64 pixels high become 160, 32 wide become 80 in the middle: the box begins at (40 + 20, 20)
     assert (images[0, 20, 60:100] == BOX_COLOUR).all()
     assert (images[0, 19, 60:100] == 128).all()
