@@ -319,9 +319,8 @@ def checked(table: pd.DataFrame, labels: LabelValues | None = None) -> Checked:
 
     Raises BadInputError only where `labels` do not fit the column label.
     """
-    listed = ", ".join(map(str, table.columns[:12]))
     problems = [
-        Problem(0, "", f"column '{name}' is missing (columns here: {listed})")
+        Problem(0, "", f"column '{name}' is missing (columns here: {', '.join(map(str, table.columns[:12]))})")
         for name in ("path", "label")
         if name not in table
     ]
@@ -369,7 +368,7 @@ def checked(table: pd.DataFrame, labels: LabelValues | None = None) -> Checked:
     note(~named.astype(bool), "subset name '{}': use letters, digits, _ - . only".format, rows["subset"])
     wrong = {pair: species_problem(*pair) or "" for pair in rows[["label", "pai_species"]].value_counts().index}
     if any(wrong.values()):
-        said_of = pd.Series([wrong[pair] for pair in zip(rows["label"], rows["pai_species"], strict=True)], dtype="str")
+        said_of = pd.Series(map(wrong.get, zip(rows["label"], rows["pai_species"], strict=True)), dtype="str")
         note(said_of != "", str, said_of)
     free = {name: _free_column(table[name]) for name in table.columns if name not in COLUMNS}
     rows = rows.assign(**free)
