@@ -1,5 +1,7 @@
 """What can be computed from the codes of a Run: projections to the plane, mixtures and their likelihoods."""
 
+from weakref import WeakKeyDictionary
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -24,8 +26,18 @@ def training_rows(run: Run) -> NDArray[np.int64]:
     return rows
 
 
+_known: WeakKeyDictionary[Run, dict[int, bool]] = WeakKeyDictionary()  # which scores a Run has is asked all the time
+
+
 def has_training_rows(run: Run, n: int) -> bool:
-    """Whether there are n `training_rows` at least; reads no more shards than it takes to tell."""
+    """Whether there are n `training_rows` at least; reads no more shards than it takes to tell, and those once."""
+    answers = _known.setdefault(run, {})
+    if n not in answers:
+        answers[n] = _has_training_rows(run, n)
+    return answers[n]
+
+
+def _has_training_rows(run: Run, n: int) -> bool:
     columns, missing = _judged_by(run), n
     for shard in run.shards if missing > 0 else ():
         missing -= int(_is_fitted_on(shard.table("samples", columns).to_pandas()).sum())

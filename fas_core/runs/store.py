@@ -556,15 +556,19 @@ class Run:
 
     def column_names(self) -> list[str]:
         """Names of the samples' own columns, in the file's order; without the scores joined to them."""
+        return list(self._column_names)
+
+    @cached_property
+    def _column_names(self) -> tuple[str, ...]:
         if not self.shards:
-            return []
+            return ()
         try:
             path = self.shards[0].folder / "samples.parquet"
             opened_file(path, self.shards[0].runs).close()
             names = pq.read_schema(path).names
         except (OSError, MemoryError, pa.ArrowException) as error:
             raise _unread(path, error) from error
-        return [str(name) for name in names]
+        return tuple(str(name) for name in names)
 
     def samples(self, columns: Sequence[str] | None = None, *, repeated: Sequence[str] = ()) -> pd.DataFrame:
         """One row per sample that has outputs; only the columns asked for are read from disk. None: all of its own;
