@@ -16,7 +16,7 @@ from app.session.cache import cached
 from app.session.tables import show_rows
 from app.words import escaped, number
 from fas_core.access.roles import Right
-from fas_core.data import acceptance, dedupe, thumbnails
+from fas_core.data import dedupe, thumbnails
 from fas_core.data.acceptance import Verdict
 from fas_core.data.names import in_protocol_order, readable
 from fas_core.runs import duplicates
