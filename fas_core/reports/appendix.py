@@ -20,6 +20,7 @@ from fas_core.reports.figures import Drawing, Figure
 from fas_core.reports.forest import Forest
 from fas_core.reports.html import Triplet
 from fas_core.reports.pictures import HIDDEN, NAMES, SCALE, PictureSheet, pictures_of, pictures_words, png
+from fas_core.reports.pseudonyms import Pseudonyms
 from fas_core.reports.svg import Plot, linear_axis
 from fas_core.reports.tables import forest_rows
 from fas_core.runs import traininglog
@@ -42,13 +43,13 @@ def everything(systems: Sequence[System], *, hides_faces: bool) -> Iterator[tupl
     """
     chosen_on = dev_subsets(systems[0].run.subsets)  # as on the screen
     sheet = Sheet(comparison(systems, chosen_on=chosen_on)) if len(systems) > 1 else None
-    names = [system.run.info.name for system in systems]
+    names, pseudonyms = [system.run.info.name for system in systems], Pseudonyms() if hides_faces else None
     for name, system in zip(names, systems, strict=True):
         whose = name if names.count(name) == 1 else f"{name}-{system.run.id}"
         for figure in figures(system):
             yield whose, figure
         if system.run.pictures:
-            yield whose, reconstructions(system, hides_faces=hides_faces)
+            yield whose, reconstructions(system, pseudonyms)
     if (of_trainings := trainings(systems)) is not None:
         yield "runs" if sheet else "", of_trainings
     if sheet is not None:
@@ -231,7 +232,7 @@ def trainings(systems: Sequence[System]) -> Figure | None:
     return Figure("trainings", "Trainings", about, (Drawing("Dev loss", plane),))
 
 
-def reconstructions(system: System, *, hides_faces: bool) -> Figure:
+def reconstructions(system: System, names: Pseudonyms | None) -> Figure:
     """Figures 4.11 to 4.15 and 4.17: what there is of original, reconstruction and error of a few samples of every
     subset."""
     run, score = system
@@ -243,9 +244,10 @@ def reconstructions(system: System, *, hides_faces: bool) -> Figure:
         here = run.rows_of(subset)
         chosen = np.sort(np.concatenate([_evenly(here[attack[here]]), _evenly(here[~attack[here]])]))
         triplets = []
-        for row, pictures in zip(chosen, pictures_of(run, chosen, hides_faces=hides_faces), strict=True):
+        for row, pictures in zip(chosen, pictures_of(run, chosen, hides_faces=names is not None), strict=True):
             kind = str(rows["pai_species"].iloc[row]) or "attack" if attack[row] else "live"
-            name = "" if hides_faces else str(rows["sample_id"].iloc[row])
+            name = str(rows["sample_id"].iloc[row])
+            name = name if names is None else names.of("sample_id", name)
             words = f"{kind} · {score} {values[row]:.5g}"
             triplets.append(Triplet([(what, png(picture)) for what, picture in pictures.items()], words, name))
         drawings.append(Drawing(readable(subset), PictureSheet(triplets, readable(subset))))
@@ -254,7 +256,7 @@ def reconstructions(system: System, *, hides_faces: bool) -> Figure:
         f"{SCALE if len(run.pictures) == len(NAMES) else ''}"
     ).strip()
     about = f"{about} {scores.sign_words(run, score)}".strip()
-    hidden = f" {HIDDEN}" if hides_faces else ""
+    hidden = "" if names is None else f" {HIDDEN}"
     missing = run.without("inputs", "reconstructions")
     hidden += f" {run.info.name} {missing}." if missing else ""
     return Figure("reconstructions", "Reconstructions", about + hidden, tuple(drawings))

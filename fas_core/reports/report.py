@@ -37,6 +37,7 @@ from fas_core.reports.forest import forest
 from fas_core.reports.html import Triplet, facts, html_page, section
 from fas_core.reports.pictures import HIDDEN, SCALE, pictures_of, png
 from fas_core.reports.provenance import of_system, software, version
+from fas_core.reports.pseudonyms import Pseudonyms
 from fas_core.reports.tables import EACH_ALONE, forest_rows, frame, groups_table, metrics_table, worse_table
 
 NO_IMAGES, PIXELATED, AS_THEY_ARE = "none", "pixelated", "as they are"
@@ -62,20 +63,21 @@ class Options:
 def page(about: Sheet | Summary, options: Options | None = None) -> str:
     """The HTML. Raises BadInputError for a card of another Run, a column that A does not have, and as `Sheet`."""
     options = options or Options()
+    names = Pseudonyms() if options.images == PIXELATED else None
     if isinstance(about, Summary):
         systems: tuple[System, ...] = (about.system,)
         title, foot = single.question(about), f"{single.foot(about)} · {_made()}"
-        hides_faces = options.images == PIXELATED
-        sheets = single.sheets(about, with_images=options.images != NO_IMAGES, hides_faces=hides_faces)
+        sheets = single.sheets(about, with_images=options.images != NO_IMAGES, names=names)
     else:
         systems, b = about.comparison.systems, options.detail
         title, foot = _question(about.comparison.letters[1:]), _foot(about, options)
-        evidence = [curves.of_runs(about, b).section(), *_metrics(about, b), _groups(about, b, options)]
-        sheets = [_decision(about, b, title), [*evidence, _changed(about, options)]]
+        evidence = [curves.of_runs(about, b).section(), *_metrics(about, b), _groups(about, b, options, names)]
+        sheets = [_decision(about, b, title), [*evidence, _changed(about, options, names)]]
     _require_card_of(systems[0], options.card)
-    sheets += _behind(systems, options)
+    sheets += _behind(systems, options, names)
     sheets[-1] += _origins(systems)  # on the last page, where there is room
-    return html_page(title, [html.sheet(parts) for parts in sheets], foot)
+    whole = html_page(title, [html.sheet(parts) for parts in sheets], foot)
+    return whole if names is None else names.within(whole, [system.run for system in systems])
 
 
 def _require_card_of(system: System, card: Card | None) -> None:
@@ -176,7 +178,7 @@ def _metrics(sheet: Sheet, b: int) -> list[Markup]:
     return [section("Every metric", html.joined([*words, every]))]
 
 
-def _groups(sheet: Sheet, b: int, options: Options) -> Markup:
+def _groups(sheet: Sheet, b: int, options: Options, names: Pseudonyms | None) -> Markup:
     """Shares of wrong verdicts by the groups of a column."""
     column, letter = options.groups_by or sheet.groups_by(b), LETTERS[b]
     if column not in (SUBSET, *sheet.groupings):
@@ -186,6 +188,8 @@ def _groups(sheet: Sheet, b: int, options: Options) -> Markup:
     if not len(sheet.joined):
         return html.paragraph("The Runs have no sample in common.")
     rates = sheet.group_rates(b, column, with_intervals=sheet.joined.has_both_classes)
+    if names is not None:
+        rates = rates.assign(group=[names.of(column, str(group)) for group in rates["group"]])
     formats = {"Wrong in A": ".1f", f"Wrong in {letter}": ".1f", f"{letter} − A": "+.1f"}  # whatever the groups' sizes
     formats |= {"AUC A": ".2f", f"AUC {letter}": ".2f"}
     shown = groups_table(rates, column, letter, has_units=not sheet.joined.units[1]).dropna(
@@ -199,7 +203,7 @@ def _groups(sheet: Sheet, b: int, options: Options) -> Markup:
 # -------------------------------------------------------------------------------------------------------- page 3
 
 
-def _changed(sheet: Sheet, options: Options) -> Markup:
+def _changed(sheet: Sheet, options: Options, names: Pseudonyms | None) -> Markup:
     """The samples that another Run decides otherwise: images where both Runs have some, else a table."""
     b, systems = options.detail, sheet.comparison.systems
     pair = changes.pair_of(sheet, b)
@@ -217,7 +221,7 @@ def _changed(sheet: Sheet, options: Options) -> Markup:
         return section(title, html.paragraph(f"{lead} No sample fits."))
     if without:
         lead += f" {' '.join(dict.fromkeys(without))}"
-        return section(title, html.joined([html.paragraph(lead), _ids(pair, rows)]))
+        return section(title, html.joined([html.paragraph(lead), _ids(pair, rows, names)]))
     if options.images == NO_IMAGES:
         return section(title, html.paragraph(f"{lead} Images are left out."))
     hidden = f" {HIDDEN}" if options.images == PIXELATED else ""
@@ -225,12 +229,14 @@ def _changed(sheet: Sheet, options: Options) -> Markup:
     lacking = [f" {run.info.name} {missing}." for run in runs if (missing := run.without("inputs", "reconstructions"))]
     note = f"Original, A, {letter}, and the error of each. {SCALE}{hidden}{''.join(dict.fromkeys(lacking))}"
     about = html.paragraph(note, "quiet")
-    cards = _cards(sheet, pair, rows[:MOST_IMAGES], options)
+    cards = _cards(sheet, pair, rows[:MOST_IMAGES], names)
     return section(title, html.joined([html.paragraph(lead + shown), about, html.triplets("", cards, SIDE)]))
 
 
-def _ids(pair: Pair, rows: NDArray[np.int64]) -> Markup:
+def _ids(pair: Pair, rows: NDArray[np.int64], names: Pseudonyms | None) -> Markup:
     shown = changes.samples_table(pair, rows[:MOST_IDS])
+    if names is not None:
+        shown["Sample"] = [names.of("sample_id", sample) for sample in shown["Sample"]]
     scores_shown = [name for name in shown if str(name).startswith("Score of")]
     for name in scores_shown:
         shown[name] = [number(float(value)) for value in shown[name]]
@@ -238,14 +244,15 @@ def _ids(pair: Pair, rows: NDArray[np.int64]) -> Markup:
     return frame(shown, more)
 
 
-def _cards(sheet: Sheet, pair: Pair, rows: NDArray[np.int64], options: Options) -> list[Triplet]:
+def _cards(sheet: Sheet, pair: Pair, rows: NDArray[np.int64], names: Pseudonyms | None) -> list[Triplet]:
     """Of each sample the original, both reconstructions, and the error of each against its own input."""
-    hides_faces, at, letter = options.images == PIXELATED, pair.flips, LETTERS[pair.b]
+    hides_faces, at, letter = names is not None, pair.flips, LETTERS[pair.b]
     of_a, of_b = (
         pictures_of(sheet.comparison.systems[i].run, pair.both.rows[i][rows], hides_faces=hides_faces)
         for i in (0, pair.b)
     )
     cards = []
+    ids = pair.both.samples["sample_id"].to_numpy(str)
     for place, row in enumerate(rows):
         a, b = of_a[place], of_b[place]
         stated = {
@@ -265,7 +272,7 @@ def _cards(sheet: Sheet, pair: Pair, rows: NDArray[np.int64], options: Options) 
             Triplet(
                 [(what, png(picture)) for what, picture in pictures.items()],
                 f"{readable(pair.kinds[row])}: {words}",
-                "" if hides_faces else str(pair.both.samples["sample_id"].iloc[row]),
+                ids[row] if names is None else names.of("sample_id", ids[row]),
             )
         )
     return cards
@@ -274,19 +281,20 @@ def _cards(sheet: Sheet, pair: Pair, rows: NDArray[np.int64], options: Options) 
 # ------------------------------------------------------------------------------------------------- behind the pages
 
 
-def _behind(systems: Sequence[System], options: Options) -> list[list[Markup]]:
+def _behind(systems: Sequence[System], options: Options, names: Pseudonyms | None) -> list[list[Markup]]:
     """A sheet each: the card, and the thesis' figures where they are asked for."""
     card, sheets = options.card, []
     if card is not None:
+        card = card if names is None else names.of_card(card)
         answer = html.paragraph(cardpage.answer(card), "answer")
         sheets.append([html.heading("Operating point of A"), answer, *cardpage.sections(card, systems[0].run)])
     if options.with_appendix:
-        with_images, hides_faces = options.images != NO_IMAGES, options.images == PIXELATED
+        with_images = options.images != NO_IMAGES
         for letter, system in zip(LETTERS, systems, strict=False):
             which = f"{letter}, " if len(systems) > 1 else ""
             figures = [*appendix.figures(system)]
             if with_images and system.run.pictures:
-                figures.append(appendix.reconstructions(system, hides_faces=hides_faces))
+                figures.append(appendix.reconstructions(system, names))
             sections = [figure.section() for figure in figures]
             sheets.append([html.heading(f"Appendix: {which}{system.run.info.name}"), *sections])
         if (trainings := appendix.trainings(systems)) is not None:

@@ -19,6 +19,7 @@ from fas_core.metrics.operating_point import BY_HAND
 from fas_core.reports import curves, decisions, html
 from fas_core.reports.html import Triplet, section
 from fas_core.reports.pictures import HIDDEN, NAMES, SCALE, pictures_of, pictures_words, png
+from fas_core.reports.pseudonyms import Pseudonyms
 from fas_core.reports.tables import frame
 from fas_core.runs import health
 from fas_core.runs.health import Caution
@@ -55,13 +56,13 @@ def foot(about: Summary) -> str:
     return " · ".join([f"{run.info.name} ({run.id[:6]}), {score}", rule_words(about), f"of {shown}, by {about.level}"])
 
 
-def sheets(about: Summary, *, with_images: bool, hides_faces: bool) -> list[list[Markup]]:
+def sheets(about: Summary, *, with_images: bool, names: Pseudonyms | None) -> list[list[Markup]]:
     """A page for question and answer; then curves, and what is decided wrongly."""
     sets = {name: about.readers.score_set([name]) for name in about.subsets}
     sets = {name: of_subset for name, of_subset in sets.items() if of_subset.n_bona_fide and of_subset.n_attack}
     sets["together"] = about.readers.score_set(judged_on(about))
     threshold = None if about.point is None else about.point.threshold
-    wrong = _wrong(about, with_images=with_images, hides_faces=hides_faces)
+    wrong = _wrong(about, with_images=with_images, names=names)
     of_subsets = curves.of_subsets(sets, threshold, scores.sign_words(*about.system))
     return [_answer(about), [of_subsets.section(), *_over_time(about), wrong]]
 
@@ -112,7 +113,7 @@ def _over_time(about: Summary) -> list[Markup]:
     return [section("How soon?", html.joined([lead, frame(told.table())]))]
 
 
-def _wrong(about: Summary, *, with_images: bool, hides_faces: bool) -> Markup:
+def _wrong(about: Summary, *, with_images: bool, names: Pseudonyms | None) -> Markup:
     """The samples furthest on the wrong side of the threshold, where it is reported."""
     (run, score), title = about.system, "Samples decided wrongly"
     if about.point is None:
@@ -129,7 +130,7 @@ def _wrong(about: Summary, *, with_images: bool, hides_faces: bool) -> Markup:
     if not len(listed):
         return section(title, html.paragraph("None."))
     kinds = np.where(rows["label"].to_numpy() == ATTACK, rows["pai_species"].to_numpy(str), "live")
-    ids = rows["sample_id"].to_numpy(str)
+    ids = [sample if names is None else names.of("sample_id", sample) for sample in rows["sample_id"].astype("str")]
     missing = run.without("inputs", "reconstructions")
     if missing:
         lead += f" {run.info.name}: {missing}."
@@ -146,14 +147,14 @@ def _wrong(about: Summary, *, with_images: bool, hides_faces: bool) -> Markup:
     first_frame = dict(zip(of_run[0].tolist(), of_run[1].tolist(), strict=True))
     shown = [i for i in listed if int(chosen[i]) in first_frame][:MOST_IMAGES]
     frames = np.array([first_frame[int(chosen[i])] for i in shown], np.int64)
-    lead += f" {HIDDEN}" if hides_faces else ""
+    lead += "" if names is None else f" {HIDDEN}"
     cards = [
         Triplet(
             [(what, png(picture)) for what, picture in pictures.items()],
             f"{kinds[i] or 'attack'} {verdicts[i]} · {score} {number(values[i])}",
-            "" if hides_faces else ids[i],
+            ids[i],
         )
-        for i, pictures in zip(shown, pictures_of(run, frames, hides_faces=hides_faces), strict=True)
+        for i, pictures in zip(shown, pictures_of(run, frames, hides_faces=names is not None), strict=True)
     ]
     words = pictures_words(run)
     scale = SCALE if len(run.pictures) == len(NAMES) else ""
