@@ -9,13 +9,14 @@ import streamlit as st
 
 from app.deciding.card_states import decision_forms, known_cards, show_state
 from app.deciding.freezing import card_form, just_saved
+from app.deciding.several_cards import side_by_side, verdicts
 from app.session import identity, operating, sidebar
 from app.session.address import link_params, put_in_address
 from app.session.cache import cached
 from app.session.readers import runs
 from app.session.sidebar import Shown
 from app.session.tables import show_rows
-from app.words import escaped, threshold_text
+from app.words import escaped
 from fas_core.access.roles import Right
 from fas_core.deciding import card as cards
 from fas_core.deciding import tested
@@ -23,13 +24,10 @@ from fas_core.deciding.card import Card
 from fas_core.deciding.card_states import Kept
 from fas_core.errors import BadInputError
 from fas_core.evaluation.words import rate_text
-from fas_core.metrics.limits import short_words
 from fas_core.metrics.operating_point import COST, DEFAULT
 from fas_core.reports import card
 from fas_core.reports.pdf import pdf
 from fas_core.runs.store import Run
-
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def by_id() -> dict[str, Run]:
@@ -223,40 +221,6 @@ def check(frozen: Card, its_run: Run | None) -> None:
         st.error(f"The card does not hold: {first}", icon=":material/error:")
     else:
         st.success("Computed again: every number of the card is the same.", icon=":material/check_circle:")
-
-
-def verdicts(chosen: list[Kept]) -> str:
-    """Each card's limit against what came out, in a few words."""
-    each = [
-        f"{letter}, {escaped(entry.card.run_name)}: **{escaped(card.verdict(entry.card).lower())}**"
-        for letter, entry in zip(LETTERS, chosen, strict=False)
-    ]
-    return f"{'; '.join(each)}."
-
-
-def side_by_side(chosen: list[Kept]) -> pd.DataFrame:
-    """One column per card: its state, its limit subset by subset, BPCER, ACER, APCER of every species."""
-    together = [entry.card.reported_together for entry in chosen]
-    names = list(dict.fromkeys(name for cell in together for name in cell.apcer_per_species))
-    subsets = list(dict.fromkeys(name for entry in chosen for name in entry.card.targets or {}))
-    limits = [f"Limit on {name}" for name in subsets]
-    about = ["State", "Threshold", "Rule", "Reported on", *limits, "BPCER"]
-    table: dict[str, list[str]] = {"": [*about, *(f"APCER {name}" for name in names), "ACER", "Note"]}
-    for letter, entry, cell in zip(LETTERS, chosen, together, strict=False):
-        frozen = entry.card
-        targets = frozen.held
-        table[f"{letter}: {frozen.run_name}"] = [
-            entry.history.state,
-            threshold_text(frozen.threshold),
-            str(frozen.rule),
-            ", ".join(frozen.reported_on),
-            *(short_words(targets[name]) if name in targets else "–" for name in subsets),
-            rate_text(cell.bpcer, cell.bpcer_interval),
-            *(rate_text(cell.apcer_per_species.get(name), cell.apcer_interval_per_species.get(name)) for name in names),
-            "–" if cell.acer is None else f"{100 * cell.acer:.1f} %",
-            frozen.note,
-        ]
-    return pd.DataFrame(table)
 
 
 # ---------------------------------------------------------------------------------------------------------------- page
