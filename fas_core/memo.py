@@ -2,7 +2,8 @@
 
 The store is diskcache in `cache/memo`, with a Disk that takes text keys and byte values only and refuses everything
 else in both directions: diskcache's own, its JSONDisk included, unpickle whatever row somebody has planted.
-A value is a checksum and arrays in NumPy's npz format, read with allow_pickle=False. What is damaged, one entry or the
+A value is a checksum and arrays in NumPy's npz format, read with allow_pickle=False, and encrypted where there is a key
+(`access.secret`): what is derived from codes tells of them. What is damaged, one entry or the
 whole store, is logged and computed again; where nothing can be kept, everything is computed each time. So it is while
 another process holds the store: a page waits for it two seconds, once, and then does without it for a while.
 """
@@ -28,6 +29,7 @@ import numpy as np
 from diskcache.core import MODE_BINARY, MODE_PICKLE, MODE_RAW, UNKNOWN
 from numpy.typing import NDArray
 
+from fas_core.access import secret
 from fas_core.errors import BadInputError
 from fas_core.files import make_folder
 
@@ -182,7 +184,7 @@ def arrays(cache: Path, kind: str, parameters: Mapping[str, Any], compute: Calla
     key = key_of(kind, parameters)
     try:
         _keep(cache, key, _sealed(key, computed))
-    except (_UnusableError, _DamagedError) as error:
+    except (_UnusableError, _DamagedError, BadInputError) as error:  # the last: the key that is named is not there
         _log.warning("derived results cannot be kept in %s (%s)", folder(cache), error)
     return computed
 
@@ -225,13 +227,14 @@ def _seal(key: str, archive: bytes) -> bytes:
 def _sealed(key: str, values: Arrays) -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **values)
-    return _seal(key, buffer.getvalue()) + buffer.getvalue()
+    archive = secret.sealed(buffer.getvalue(), key)
+    return _seal(key, archive) + archive
 
 
 def _unsealed(key: str, content: bytes) -> Arrays:
     if content[:_SEAL] != _seal(key, content[_SEAL:]):
         raise ValueError("its checksum does not match")
-    with np.load(io.BytesIO(content[_SEAL:]), allow_pickle=False) as archive:
+    with np.load(io.BytesIO(secret.opened(content[_SEAL:], key)), allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
 
 

@@ -39,7 +39,7 @@ SHOWN = 16  # digits of a key
 TRUSTED, OWN, UNKNOWN, UNSIGNED, CHANGED, UNCHECKED = "trusted", "own", "unknown", "unsigned", "changed", "unchecked"
 BY_WHOM = "fas keys new makes a key, fas keys trust KEY.pub trusts it"  # who has none cannot sign
 _DIGITS = re.compile("[0-9a-f]{64}")
-_NO_LIBRARY = "Signatures need the extra 'keys': pip install 'fas-explorer[keys]'."
+NO_LIBRARY = "Signatures need the extra 'keys': pip install 'fas-explorer[keys]'."
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Standing:
         if self.kind == CHANGED:
             return f"{what} was changed after it was signed. Bring it back as it was, or make it anew."
         if self.kind == UNCHECKED:
-            return f"{what} is signed. {_NO_LIBRARY}"
+            return f"{what} is signed. {NO_LIBRARY}"
         whom = f"only what one of the keys in {trusted_file()} has signed is accepted here"
         if self.kind == OWN:
             return f"{what} is signed by your own key, but {whom}: fas keys trust {_public_file(key_file())}"
@@ -235,7 +235,7 @@ def new(name: str = "", path: Path | None = None) -> PublicKey:
         from cryptography.hazmat.primitives import serialization as form
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     except ImportError:
-        raise BadInputError(_NO_LIBRARY) from None
+        raise BadInputError(NO_LIBRARY) from None
     path = path or key_file()
     private = Ed25519PrivateKey.generate()
     secret = os.environ.get(PASSPHRASE, "").encode()
@@ -276,7 +276,7 @@ def _private_key() -> Ed25519PrivateKey | None:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
     except ImportError:
-        raise BadInputError(f"{path} is a key. {_NO_LIBRARY}") from None
+        raise BadInputError(f"{path} is a key. {NO_LIBRARY}") from None
     is_locked = b"ENCRYPTED" in content
     secret = os.environ.get(PASSPHRASE, "").encode() or None
     if is_locked and secret is None:

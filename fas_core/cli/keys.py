@@ -17,19 +17,28 @@ def new_key(
     out: Annotated[
         Path | None, typer.Option("--out", help="File of the private key; by default FAS_KEY or ~/.config/fas/key.")
     ] = None,
+    data: Annotated[
+        bool, typer.Option("--data", help="The key that Runs are encrypted with: of FAS_DATA_KEY, or beside the other.")
+    ] = False,
 ) -> None:
     """Makes a key that signs cards, decisions and Runs; FAS_KEY_PASSPHRASE locks it.
 
     Example: `fas keys new --name Ada`
     """
-    from fas_core.access import keys
+    from fas_core.access import keys, secret
 
+    if data:
+        path = secret.new(out)
+        say(f"The key is in {path}, for you alone. What it encrypts is lost without it: keep a copy elsewhere.")
+        if path != secret.key_file():
+            say(f"It is used where it is named: {secret.DATA_KEY}={path}")
+        return print(path)
     public = keys.new(name, out)
     path = out or keys.key_file()
     say(f"The key is in {path}, for you alone. Whoever is to trust it gets {path}.pub: fas keys trust {path}.pub")
     if path != keys.key_file():
         say(f"It signs where it is named: {keys.KEY}={path}")
-    print(public.line)
+    return print(public.line)
 
 
 def list_keys(as_json: JsonOption = False) -> None:

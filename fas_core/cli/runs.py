@@ -30,18 +30,19 @@ def list_runs(context: typer.Context, cache: CacheOption, as_json: JsonOption = 
     for folder in store.run_folders(cache):
         try:
             run = store.opened(folder)
-            listed.append((naming.facts_of(run), run.summary(), scores.undeclared(run)))
+            is_encrypted = bool(run.shards) and all(shard.meta.encrypted for shard in run.shards)
+            listed.append((naming.facts_of(run), run.summary(), scores.undeclared(run), is_encrypted))
         except BadInputError as error:
             say(str(error))
-    called = naming.told_apart([facts for facts, _, _ in listed])
+    called = naming.told_apart([facts for facts, _, _, _ in listed])
     if as_json:
         return print_json(
             [
                 asdict(about)
                 | {"called": called[facts.id], "data": facts.data, "modality": facts.modality}
                 | {"epoch": facts.epoch, "latent_dim": facts.latent_dim}
-                | {"undeclared": undeclared}
-                for facts, about, undeclared in listed
+                | {"undeclared": undeclared, "encrypted": is_encrypted}
+                for facts, about, undeclared, is_encrypted in listed
             ]
         )
     rows = [
@@ -58,17 +59,33 @@ def list_runs(context: typer.Context, cache: CacheOption, as_json: JsonOption = 
             f"{about.bytes / 1e6:,.1f} MB",
             age(about.created),
         ]
-        for facts, about, _ in listed
+        for facts, about, _, _ in listed
     ]
     columns = ["run", "called", "model", "data", "epochs", "dims", "samples", "failures", "complete", "size", "age"]
     print_table(f"Runs in {cache}", columns, rows)
-    for facts, _, undeclared in listed:
+    for facts, _, undeclared, _ in listed:
         if undeclared:
             say(
                 f"Note: {called[facts.id]}: columns of numbers that are no scores: {', '.join(undeclared)}. Declare "
                 f"one: fas scores join {facts.id} --score {undeclared[0]} --higher-is attack"
             )
     return None
+
+
+def encrypt_run(runs: Annotated[list[str], typer.Argument(metavar="RUN...")], cache: CacheOption) -> None:
+    """Encrypts the pixels and codes of Runs; goes on where it was. Example: `fas runs encrypt small_dcvae`"""
+    from fas_core import progress
+    from fas_core.runs import encrypting, store
+
+    opened = [store.open_run(cache, run) for run in runs]
+    with progress.task("Encrypting shards", sum(len(run.shards) for run in opened)) as shown:
+        for run in opened:
+            encrypting.encrypt(run, shown.advance)
+            print(run.id, flush=True)
+    say(
+        "Without the key nothing of it can be read: keep a copy elsewhere. Derived results were dropped. What deleted "
+        "files, backups and snapshots of the disk still hold is in the clear."
+    )
 
 
 def import_arrays(

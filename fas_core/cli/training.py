@@ -201,6 +201,9 @@ def cache_runs(
         str | None,
         typer.Option(help="Of pixels for an ONNX file: unit (0..1), signed (-1..1), 0..255, standard, mean/deviation."),
     ] = None,
+    encrypt: Annotated[
+        bool, typer.Option("--encrypt", help="Pixels and codes by the key of FAS_DATA_KEY (fas keys new --data).")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Images -> Run; goes on where it was, prints the run id. Example: `fas cache m.safetensors --data m.csv`"""
@@ -222,6 +225,7 @@ def cache_runs(
         device=device,
         precision=precision,
         told=onnx_model.told(image_input, scaling),
+        encrypts=encrypt,
     )
     for run in runs:
         derive.compare_samples(run)

@@ -57,6 +57,7 @@ def write_runs(
     device: str = "auto",
     precision: str = "auto",
     told: Told | None = None,
+    encrypts: bool = False,
 ) -> list[store.Run]:
     """As `infer.write_runs`, computed by the Ray cluster at RAY_ADDRESS, or by one that is started here for the while.
 
@@ -73,6 +74,7 @@ def write_runs(
             precision=precision,
             told=told,
             engine=RayCluster(ray),
+            encrypts=encrypts,
         )
 
 

@@ -38,7 +38,7 @@ from fas_core.models.building import VariationalAutoencoder
 from fas_core.models.input import Input
 from fas_core.models.onnx_model import OnnxModel, Told
 from fas_core.progress import task
-from fas_core.runs import signatures, store, tombstones
+from fas_core.runs import encrypted, encrypting, signatures, store, tombstones
 from fas_core.runs.lock import claimed
 from fas_core.runs.tombstones import Tombstone
 from fas_core.training import checkpoint, devices
@@ -186,12 +186,14 @@ def write_runs(
     told: Told | None = None,
     job_file: Path | None = None,
     engine: Engine | None = None,
+    encrypts: bool = False,
 ) -> list[store.Run]:
     """The Runs of some checkpoints on some subsets (all by default), complete; returns them opened.
 
     `precision` "auto" goes on with that of a Run which is there, whole or begun; checkpoints without one take that of
     the others or, where there is none, bf16 if it is clearly faster (`settled_precision`), else fp32: on the CPU of
-    this machine by ONNX Runtime where that is faster (`onnx_engine`). `told`: of the input of ONNX files, which run on
+    this machine by ONNX Runtime where that is faster (`onnx_engine`). `encrypts`: all arrays of the Runs, those too
+    that are there; a Run that is encrypted goes on so. `told`: of the input of ONNX files, which run on
     the CPU in fp32 alone. `engine` None: this process.
     Raises BadInputError when no image of the manifest is there, when it holds several modalities, or has a column that
     a loss term needs.
@@ -218,6 +220,8 @@ def write_runs(
     plan = Plan(targets, cache.absolute(), data.root.absolute(), _folders(data), pairs[0][0].model.input, device)
     stage = f"Caching {', '.join(target.info.name for target in targets)}"
     with claimed([target.folder for target in targets]):
+        for target in targets if encrypts else ():
+            encrypted.mark(target.folder)
         missing = list(_missing(targets, chosen, data, gone))
         total = sum(len(work.rows) for work in missing)
         with task(stage, total, job_file=job_file, stage="cache") as progress:
@@ -226,7 +230,7 @@ def write_runs(
         runs = [store.opened(store.create(cache, target.info)) for target in targets]
         for i in {i for work in missing for i in work.targets}:
             signatures.sign(runs[i])
-        return runs
+        return [encrypting.encrypt_claimed(run) for run in runs] if encrypts else runs
 
 
 def _require_fitting(checkpoints: Sequence[Loaded], data: Manifest) -> None:

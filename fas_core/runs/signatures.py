@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from fas_core import documents
 from fas_core.access import keys
@@ -20,10 +20,13 @@ KIND = "run"
 
 
 def seal(run: Run) -> str:
-    """Stands for all that a Run says: its run.json, its shards with what meta.json says of them, its joined scores."""
+    """Stands for all that a Run says: its run.json, its shards with what meta.json says of them, its joined scores.
+
+    Encrypted or not is the same.
+    """
     told = {
         "info": asdict(run.info),
-        "shards": [[shard.subset, shard.folder.name, shard.meta.as_json()] for shard in run.shards],
+        "shards": [[s.subset, s.folder.name, replace(s.meta, encrypted={}).as_json()] for s in run.shards],
         "joined": {name: asdict(score) for name, score in run.joined.items()},
     }
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

@@ -8,6 +8,7 @@
                                           failures.parquet   rows whose image gave no output, with the reason
                                           meta.json          sizes and checksums, written last
     cache/runs/<run>/joined.json, joined-*.parquet        scores that were joined to its samples later, and checksums
+    cache/runs/<run>/.encrypted                           arrays are written encrypted, as .npy.aes: see `encrypted`
     cache/runs/<run>/signature.json                       of who has made it, over all checksums
 
 A shard is complete or absent: it is filled in a folder of another name, brought to the disk and renamed. Names that
@@ -40,12 +41,15 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fas_core import documents
+from fas_core.access import secret
+from fas_core.access.secret import TamperedError
 from fas_core.data import modalities
 from fas_core.data.names import ATTACK, BONA_FIDE, SUBSET_NAME, in_protocol_order
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.files import atomic_file, exchange, file_sha256, make_folder, make_private, opened_file, require_unlinked
-from fas_core.runs import measured
+from fas_core.runs import encrypted, measured
+from fas_core.runs.encrypted import EncryptedMeta
 
 FORMAT_VERSION = 2
 SHARD_SIZE = 1024  # images, about 33 MB of pixels: what a kill can cost. Another size is another FORMAT_VERSION
@@ -196,8 +200,7 @@ def _filled(
     make_folder(shard.parent)
     temporary = Path(tempfile.mkdtemp(prefix=f".{shard.name}.", dir=shard.parent))
     try:
-        for name, array in arrays.items():
-            _write_array(array, temporary / f"{name}.npy")
+        plain, in_place = _write_arrays(arrays, shard, temporary)
         _write_parquet(samples, temporary / "samples.parquet")
         if failures is not None:
             _write_parquet(failures, temporary / "failures.parquet")
@@ -205,7 +208,8 @@ def _filled(
             len(samples),
             0 if failures is None else len(failures),
             {name: ArrayMeta(array.shape, str(array.dtype)) for name, array in arrays.items()},
-            {path.name: FileMeta(path.stat().st_size, file_sha256(path)) for path in files_in(temporary)},
+            plain | {path.name: file_meta(path) for path in files_in(temporary) if path.suffix != encrypted.SUFFIX},
+            encrypted=in_place,
         )
         (temporary / "meta.json").write_text(sealed(meta.as_json()), encoding="utf-8")
         for path in (*temporary.iterdir(), temporary):
@@ -219,6 +223,51 @@ def _filled(
         raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write_arrays(
+    arrays: Mapping[str, NDArray[Any]], shard: Path, folder: Path
+) -> tuple[dict[str, FileMeta], dict[str, EncryptedMeta]]:
+    """Writes the arrays of a shard into a folder, in the clear or encrypted as its Run is.
+
+    Returns what is said of the files in the clear that encrypted ones stand for, and of these; both by plain names.
+    """
+    own = encrypted.require_key(shard.parents[1]) if encrypted.marked(shard.parents[1]) else None
+    plain: dict[str, FileMeta] = {}
+    in_place: dict[str, EncryptedMeta] = {}
+    for name, array in arrays.items():
+        file = f"{name}.npy"
+        if own is None:
+            _write_array(array, folder / file)
+        else:
+            plain[file], in_place[file] = encrypted_array(array, folder / f"{file}{encrypted.SUFFIX}", shard, name, own)
+    return plain, in_place
+
+
+def encrypted_array(
+    array: NDArray[Any], path: Path, shard: Path, name: str, own: bytes
+) -> tuple[FileMeta, EncryptedMeta]:
+    """Writes an array of a shard encrypted; returns what is said of its file in the clear, and of this one."""
+    array = np.ascontiguousarray(array)
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
+    plain = hashlib.sha256(header.getvalue())
+    plain.update(array.reshape(-1).view(np.uint8).data)
+    rows, salt = encrypted.write(array, path, shard, name, own)
+    _synced(path)
+    written = file_meta(path)
+    return (
+        FileMeta(len(header.getvalue()) + array.nbytes, plain.hexdigest()),
+        EncryptedMeta(written.bytes, written.sha256, rows, salt, secret.key_id(own)),
+    )
+
+
+def rewrite_meta(shard: Path, meta: ShardMeta) -> None:
+    """Puts another meta.json in the place of a shard's, and returns when the disk has it."""
+    with atomic_file(shard / "meta.json") as temporary:
+        temporary.write_text(sealed(meta.as_json()), encoding="utf-8")
+        _synced(temporary)
+    _synced(shard)
 
 
 def _write_array(array: NDArray[Any], path: Path) -> None:
@@ -259,6 +308,10 @@ class FileMeta:
     sha256: str
 
 
+def file_meta(path: Path) -> FileMeta:
+    return FileMeta(path.stat().st_size, file_sha256(path))
+
+
 @dataclass(frozen=True)
 class ArrayMeta:
     """An array of a shard, as `np.dtype` names its type."""
@@ -274,8 +327,9 @@ class ShardMeta:
     n: int
     n_failures: int
     arrays: Mapping[str, ArrayMeta]
-    files: Mapping[str, FileMeta]
+    files: Mapping[str, FileMeta]  # in the clear, whether they are or not: what a Run's digest is of
     format: int = FORMAT_VERSION
+    encrypted: Mapping[str, EncryptedMeta] = field(default_factory=dict)  # name in the clear -> what is there instead
 
     @classmethod
     def of(cls, content: Json, where: str) -> ShardMeta:
@@ -288,10 +342,23 @@ class ShardMeta:
             size = math.prod(array.shape) * np.dtype(array.dtype).itemsize if array.dtype in DTYPES else -1
             if file is None or array.shape[:1] != (meta.n,) or min(array.shape) < 0 or not 0 <= size <= file.bytes:
                 raise BadInputError(f"{where} says what no array '{name}' is.")
+        for file_name, about in meta.encrypted.items():
+            array = meta.arrays.get(file_name.removesuffix(".npy"), ArrayMeta((), ""))
+            if not array.shape or not about.fits(array.shape, array.dtype):
+                raise BadInputError(f"{where} says what no encrypted array '{file_name}' is.")
         return meta
 
     def as_json(self) -> Json:
-        return asdict(self)
+        """Without `encrypted` where nothing is."""
+        return {name: value for name, value in asdict(self).items() if value or name != "encrypted"}
+
+    @property
+    def on_disk(self) -> dict[str, FileMeta]:
+        """The files of the shard as they lie there."""
+        instead = {
+            f"{name}{encrypted.SUFFIX}": FileMeta(about.bytes, about.sha256) for name, about in self.encrypted.items()
+        }
+        return {name: about for name, about in self.files.items() if name not in self.encrypted} | instead
 
 
 @dataclass(frozen=True)
@@ -317,7 +384,12 @@ class Shard:
         return hashlib.sha256(json.dumps(self.meta.as_json()["files"], sort_keys=True).encode()).hexdigest()
 
     def array(self, name: str) -> NDArray[Any]:
-        """A read-only memory map; raises BadInputError when the file is not what meta.json promises."""
+        """A read-only memory map, or all of an encrypted array, decrypted.
+
+        Raises BadInputError when the file is not what meta.json promises, and NoKeyError where its key is not here.
+        """
+        if f"{name}.npy" in self.meta.encrypted:
+            return self._decrypted(name, None)
         path = self.folder / f"{name}.npy"
         try:
             opened_file(path, self.runs).close()
@@ -330,6 +402,8 @@ class Shard:
 
     def items(self, name: str, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Some rows of an array, (m, ...); a few of many are read many times faster than through a memory map."""
+        if f"{name}.npy" in self.meta.encrypted:
+            return self._decrypted(name, rows)
         path, about = self.folder / f"{name}.npy", self.meta.arrays[name]
         items: NDArray[Any] = np.empty((len(rows), *about.shape[1:]), about.dtype)
         stride = items.itemsize * int(np.prod(items.shape[1:]))
@@ -343,6 +417,24 @@ class Shard:
                     file.seek(size - (self.n - int(row)) * stride)  # the array is the end of its file
                     file.readinto(item.data)
         except OSError as error:
+            raise _unread(path, error) from error
+        return items
+
+    def _decrypted(self, name: str, rows: NDArray[np.int64] | None) -> NDArray[Any]:
+        """Some rows of an encrypted array, or all of them; nothing else is decrypted."""
+        array, about = self.meta.arrays[name], self.meta.encrypted[f"{name}.npy"]
+        path = self.folder / f"{name}.npy{encrypted.SUFFIX}"
+        items: NDArray[Any] = np.empty((array.shape[0] if rows is None else len(rows), *array.shape[1:]), array.dtype)
+        try:
+            with opened_file(path, self.runs) as buffered:
+                file = cast("io.FileIO", buffered.raw)
+                if os.fstat(file.fileno()).st_size != about.bytes:
+                    raise BadInputError(_damaged(self.folder, path.name))
+                reader = encrypted.Reader(file, self.folder, name, array.shape, array.dtype, about)
+                reader.all(items) if rows is None else reader.some(rows, items)
+        except TamperedError as error:
+            raise BadInputError(_damaged(self.folder, path.name)) from error
+        except (OSError, MemoryError) as error:
             raise _unread(path, error) from error
         return items
 
@@ -474,7 +566,15 @@ class Run:
     def has(self, *content: str) -> bool:
         """Whether it holds all of these `CONTENTS`. A Run without a shard holds no array yet."""
         arrays = self.shards[0].meta.arrays if self.shards else {}
-        return all(bool(self.info.scores) if name == "losses" else name in arrays for name in content)
+        return all(
+            bool(self.info.scores) if name == "losses" else name in arrays and not self.locked for name in content
+        )
+
+    @cached_property
+    def locked(self) -> str:
+        """Why its arrays cannot be read, in words, where they are encrypted; "" where they can, or are not."""
+        ids = {about.key for shard in self.shards for about in shard.meta.encrypted.values()}
+        return next(filter(None, map(secret.problem, sorted(ids))), "")
 
     @property
     def pictures(self) -> tuple[str, ...]:
@@ -486,6 +586,8 @@ class Run:
         missing = [CONTENTS[name] for name in content if not self.has(name)]
         if missing and self.is_of_scores:
             return "imported from a score file, without images"
+        if missing and self.locked:
+            return f"is encrypted, and {self.locked}"
         return f"holds no {' and no '.join(missing)}" if missing else ""
 
     def require(self, *content: str) -> None:

@@ -73,7 +73,7 @@ def shard_folders(folder: Path) -> list[Path]:
 def shard_damage(shard: Path) -> list[str]:
     """What is wrong with the files of one shard, read to the last byte; empty when nothing is."""
     try:
-        expected = read_meta(shard).files
+        expected = read_meta(shard).on_disk
     except UnreadableNowError:
         raise
     except BadInputError:

@@ -4,11 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from fas_core.access import secret
+from fas_core.runs import encrypting
 from tests.conftest import tiny_samples, write_image_run
 from tests.odd_runs import ODD, PARTIAL, write_odd_run, write_partial_run
 
 from .conftest import page, texts
 from .test_views import RUN_VIEWS
+
+LOCKED = {"overview", "gallery", "image", "latent", "frames", "traversal", "separation", "likelihood"}  # need the key
 
 
 @pytest.mark.parametrize("has_images", [True, False], ids=["images", "scores"])
@@ -27,6 +31,16 @@ def test_every_page_shows_what_a_run_holds(kind: str, tmp_path: Path) -> None:
     for content, words in names.items():
         is_said = any(f"no {words}" in of_page for of_page in said.values())
         assert is_said == (content not in PARTIAL[kind]), (content, said)
+
+
+def test_every_page_says_that_a_run_is_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = write_image_run(tmp_path / "cache", "locked", tiny_samples())
+    monkeypatch.setenv(secret.DATA_KEY, "0" * 64)
+    encrypting.encrypt(run)
+    monkeypatch.delenv(secret.DATA_KEY)
+    said = _open_every_page(tmp_path / "cache", "locked")
+    without = {view for view, of_page in said.items() if "is encrypted, and its key" in of_page}
+    assert without == LOCKED, {view: said[view] for view in without ^ LOCKED}
 
 
 def _open_every_page(cache: Path, kind: str) -> dict[str, str]:

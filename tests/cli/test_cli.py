@@ -66,6 +66,14 @@ def test_from_images_to_metrics(
     assert "holds only bona fide" in message(
         fas("evaluate", "m", "--subset", "live", "--score", "rec", "--cache", cache)
     )
+    again = ("cache", checkpoint, "--data", tiny_faces, "--cache", cache, "--encrypt")
+    assert "There is no key to encrypt with" in message(fas(*again))
+    monkeypatch.setenv("FAS_DATA_KEY", "0" * 64)
+    assert fas(*again).out.strip() == run
+    whole = store.open_run(cache, run)
+    assert whole.is_complete
+    assert all(set(shard.meta.encrypted) == {f"{name}.npy" for name in store.ARRAYS} for shard in whole.shards)
+    assert fas("verify", run, "--cache", cache).code == 0
     assert fas("prune", run, "--cache", cache, "--yes").code == 0
     assert json.loads(fas("runs", "--cache", cache, "--json").out) == []
 
