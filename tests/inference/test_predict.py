@@ -66,6 +66,22 @@ def test_per_session_all_images_make_one_decision(trained_run: tuple[store.Run, 
     assert (nothing.called, nothing.score) == ("attack", None)
 
 
+def test_images_of_a_video_are_decided_on_in_their_order(trained_run: tuple[store.Run, Path]) -> None:
+    run, root = trained_run
+    paths = [root / path for path in run.samples(["path"])["path"].iloc[:5]]
+    values = scores.values(run, "pixel_l2")[:5]
+    timed = replace(card_of(run), level="video mean first 0.2s").sealed()
+    [entry] = predict.verdicts(timed, run.cache, paths, "cpu", every=0.1)
+    assert entry.score == pytest.approx(values[:3].mean(), rel=1e-4)
+    assert not entry.is_short
+    with pytest.raises(BadInputError, match="counts seconds, and images have none.*--every"):
+        predict.verdicts(timed, run.cache, paths, "cpu")
+    counted = replace(timed, level="video 2 of 10").sealed()
+    [entry] = predict.verdicts(counted, run.cache, paths, "cpu")
+    assert entry.score == pytest.approx(np.sort(values)[-2], rel=1e-4)
+    assert entry.as_json()["is_short"]
+
+
 def test_nothing_is_decided_by_a_card_that_does_not_hold(
     trained_run: tuple[store.Run, Path], tmp_path: Path, tiny_checkpoint: Path
 ) -> None:
