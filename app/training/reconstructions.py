@@ -137,11 +137,12 @@ def _beside_each_other(row: Row) -> tuple[bytes, int]:
     """One PNG with transparent gaps, enlarged by whole factors up to `SIDE`, and its width."""
     factor = max(1, SIDE // row.images.shape[2])
     large = row.images.repeat(factor, 1).repeat(factor, 2)
-    n, height, width = large.shape
-    sheet = np.zeros((height, n, width + GAP, 2), np.uint8)  # gray and opacity
-    sheet[:, :, :width, 0] = large.transpose(1, 0, 2)
-    sheet[:, :, :width, 1] = 255
-    sheet = sheet.reshape(height, n * (width + GAP), 2)[:, :-GAP]
+    n, height, width, *colours = large.shape
+    channels = 1 + (colours or [1])[0]  # gray or colour, and opacity
+    sheet = np.zeros((height, n, width + GAP, channels), np.uint8)
+    sheet[:, :, :width, :-1] = np.moveaxis(large.reshape(n, height, width, -1), 0, 1)
+    sheet[:, :, :width, -1] = 255
+    sheet = sheet.reshape(height, n * (width + GAP), channels)[:, :-GAP]
     file = io.BytesIO()
     Image.fromarray(sheet).save(file, "PNG", compress_level=1)
     return file.getvalue(), sheet.shape[1]

@@ -29,6 +29,7 @@ from fas_core.files import CONTENT_BYTES
 from fas_core.models.base import Autoencoder, OptimizerSettings, Step
 from fas_core.models.building import UpsampledConv2d
 from fas_core.models.draws import Draws
+from fas_core.models.input import Input
 from fas_core.training import devices, experiments, train
 
 WIDTH, LATENT, BATCH, ROUNDS = 0.25, 128, 8, 3
@@ -101,7 +102,7 @@ def _loaded(images: int, steps: int = 100) -> float:
         contents = np.zeros((images, CONTENT_BYTES), np.uint8)
         split = train.Split(Path(folder), paths, paths[:0], contents, contents[:0])
         with train._Batches(split, experiment, devices.one_device("cpu", "fp32"), contents) as feed:
-            for step, _, _ in feed.from_step(0, 128):
+            for step, _, _ in feed.from_step(0, Input()):
                 if step == steps:
                     break
     return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

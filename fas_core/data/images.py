@@ -196,6 +196,11 @@ def pixels(x: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     return np.rint(np.clip(x, 0.0, 1.0) * 255.0).astype(np.uint8)
 
 
+def pictures(planes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(n, c, H, W) -> (n, H, W), or (n, H, W, 3) in colour: as images are kept to be looked at."""
+    return np.moveaxis(planes, 1, -1) if planes.shape[1] > 1 else planes[:, 0]
+
+
 def content(x: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     """(CONTENT_BYTES,) of the SHA-256 of one image in [0, 1] as 8-bit values: the same for every file of this picture.
 

@@ -566,7 +566,7 @@ def device_outputs(network: Ready, x: torch.Tensor) -> dict[str, torch.Tensor]:
 
 
 def displayed(reconstructions: torch.Tensor) -> torch.Tensor:
-    """(n, c, H, W) in [0, 1] -> uint8 as `preparing.pictures`; what is no number is middle gray."""
+    """(n, c, H, W) in [0, 1] -> uint8 as `images.pictures`; what is no number is middle gray."""
     pixels = reconstructions.float().nan_to_num(0.5).clamp(0, 1).mul(255).round().to(torch.uint8)
     return pixels[:, 0] if pixels.shape[1] == 1 else pixels.movedim(1, -1).contiguous()
 

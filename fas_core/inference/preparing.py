@@ -29,12 +29,7 @@ def prepared(raw: NDArray[np.float32], given: Input) -> tuple[NDArray[np.float32
     seen = images.standard_scaled(raw) if given.scaling == STANDARD else raw
     mean, std = (np.array(part, np.float32).reshape(-1, 1, 1) for part in given.affine)
     is_affine = given.scaling != STANDARD and (mean.any() or (std != 1).any())
-    return (seen - mean) / std if is_affine else seen, pictures(images.pixels(seen))
-
-
-def pictures(planes: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(n, c, H, W) -> (n, H, W), or (n, H, W, 3) in colour: as a Run keeps images."""
-    return np.moveaxis(planes, 1, -1) if planes.shape[1] == COLOUR else planes[:, 0]
+    return (seen - mean) / std if is_affine else seen, images.pictures(images.pixels(seen))
 
 
 def shape_of_pictures(given: Input) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ from torch.optim import Adam, Optimizer
 from fas_core.errors import BadInputError
 from fas_core.models import losses
 from fas_core.models.draws import Draws
+from fas_core.models.input import GRAY
 from fas_core.models.input import Input as Input  # whoever writes a model finds both in one place
 
 HIGHER_IS = ("attack", "bona_fide")  # which class a higher value of a loss speaks for
@@ -229,7 +230,10 @@ class Step:
 
 
 class Autoencoder(Model):
-    """What training needs besides: optimisers, a step, and which loss chooses the checkpoint. Gray, standard scaled."""
+    """What training needs besides: optimisers, a step, and which loss chooses the checkpoint.
+
+    Standard scaled; gray, unless its settings have `image_channels` 3.
+    """
 
     loss_names: ClassVar[tuple[str, ...]]  # of `outputs`
     chosen_by: ClassVar[str]  # the loss whose mean over the dev images chooses the checkpoint
@@ -238,11 +242,11 @@ class Autoencoder(Model):
 
     @property
     def input(self) -> Input:
-        return Input(self.config.image_size)
+        return Input(self.config.image_size, getattr(self.config, "image_channels", GRAY))
 
     @abstractmethod
     def decode(self, z: Tensor) -> Tensor:
-        """(n, d) -> (n, 1, H, W) in [0, 1]."""
+        """(n, d) -> (n, c, H, W) in [0, 1]."""
 
     @abstractmethod
     def forward(self, x: Tensor) -> Outputs:
@@ -254,7 +258,7 @@ class Autoencoder(Model):
 
     @abstractmethod
     def training_step(self, x: Tensor, optimizers: Sequence[Optimizer], step: Step) -> dict[str, Tensor]:
-        """One update on a batch (n, 1, H, W), n as in `step.draws`; returns batch means by name."""
+        """One update on a batch (n, c, H, W), n as in `step.draws`; returns batch means by name."""
 
 
 def parts(model: Model) -> dict[str, nn.Module]:

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from fas_core.models import losses
 from fas_core.models.base import Autoencoder, OptimizerSettings, Outputs, Step
+from fas_core.models.input import COLOUR, GRAY
 
 LOG_VARIANCE_RANGE = (-15.0, 15.0)  # exp() of anything outside overflows half precision; trained codes stay inside
 
@@ -21,7 +22,7 @@ LOG_VARIANCE_RANGE = (-15.0, 15.0)  # exp() of anything outside overflows half p
 class VariationalAutoencoder(Autoencoder):
     """A VAE whose code is the mean of its posterior; the loss is the negative ELBO (equation 3.1).
 
-    `encoder`: (n, 1, H, W) -> (n, 2d), means then log variances. `decoder`: (n, d) -> logits (n, 1, H, W).
+    `encoder`: (n, c, H, W) -> (n, 2d), means then log variances. `decoder`: (n, d) -> logits (n, c, H, W).
     """
 
     loss_names = ("rec", "kl", "elbo", "excess_bce", *losses.IMAGE_TERMS)
@@ -75,6 +76,7 @@ class Size:
     width: float = 1.0
     latent_dim: int = 512
     image_size: int = 128
+    image_channels: int = GRAY  # or 3, colour
 
     def channels(self, at_full_width: int) -> int:
         return max(1, round(at_full_width * self.width))
@@ -84,6 +86,8 @@ class Size:
             raise ValueError(f"width {self.width} must lie in (0, 4]")
         if self.latent_dim < 1:
             raise ValueError(f"latent_dim {self.latent_dim} must be positive")
+        if self.image_channels not in (GRAY, COLOUR):
+            raise ValueError(f"image_channels {self.image_channels} must be {GRAY}, gray, or {COLOUR}, colour")
         for name, value in vars(self).items():
             if name.startswith("w_") and not 0 <= value < math.inf:
                 raise ValueError(f"the weight {name} {value} must not be negative")

@@ -18,11 +18,11 @@ class Config(VariationalConfig):
 
 
 class Encoder(nn.Sequential):
-    """Left half of table 3.2 up to "Fully connected": (n, 1, H, W) -> (n, 2 * latent_dim), mean then log variance."""
+    """Left half of table 3.2 up to "Fully connected": (n, c, H, W) -> (n, 2 * latent_dim), mean then log variance."""
 
     def __init__(self, config: Config) -> None:
         c = [config.channels(k) for k in (32, 64, 128, 256, 512)]
-        layers: list[nn.Module] = [nn.Conv2d(1, c[0], 3, padding=1), nn.ReLU()]
+        layers: list[nn.Module] = [nn.Conv2d(config.image_channels, c[0], 3, padding=1), nn.ReLU()]
         for before, after in pairwise(c):
             # The table has the ReLU before the pooling: the result is the same, and this way it has a quarter to do.
             layers += [nn.Conv2d(before, after, 3, padding=1), nn.MaxPool2d(2), nn.ReLU()]
@@ -31,7 +31,7 @@ class Encoder(nn.Sequential):
 
 
 class Decoder(nn.Sequential):
-    """Right half of table 3.2, without its sigmoid: (n, latent_dim) -> logits (n, 1, H, W)."""
+    """Right half of table 3.2, without its sigmoid: (n, latent_dim) -> logits (n, c, H, W)."""
 
     def __init__(self, config: Config) -> None:
         first = config.latent_dim // config.bottom**2
@@ -41,7 +41,8 @@ class Decoder(nn.Sequential):
             # Nearest neighbour is the default of the framework whose vocabulary the table uses.
             layers += [UpsampledConv2d(before, after), nn.ReLU()]
         last = config.channels(32)
-        super().__init__(*layers, nn.Conv2d(c[-1], last, 3, padding=1), nn.ReLU(), nn.Conv2d(last, 1, 1))
+        layers += [nn.Conv2d(c[-1], last, 3, padding=1), nn.ReLU(), nn.Conv2d(last, config.image_channels, 1)]
+        super().__init__(*layers)
 
 
 class Model(VariationalAutoencoder):

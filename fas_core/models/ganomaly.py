@@ -43,7 +43,7 @@ class Config(Size):
 
 
 class Encoder(nn.Module):
-    """Left half of table 3.4: (n, 1, H, W) in [-1, 1] -> features (n, latent_dim, 4, 4) -> (n, outputs).
+    """Left half of table 3.4: (n, c, H, W) in [-1, 1] -> features (n, latent_dim, 4, 4) -> (n, outputs).
 
     Batch normalisation follows the activation, as the table's rows do (Akcay: before it, and none in the first layer).
     The fourth "256x32x64" of the table is 256x32x32.
@@ -52,7 +52,7 @@ class Encoder(nn.Module):
     def __init__(self, config: Config, outputs: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        for before, after in pairwise([1, *config.widths]):
+        for before, after in pairwise([config.image_channels, *config.widths]):
             layers += [
                 nn.Conv2d(before, after, 4, stride=2, padding=1, bias=False),
                 nn.LeakyReLU(SLOPE),
@@ -73,7 +73,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Sequential):
-    """Right half of table 3.4: (n, latent_dim) -> (n, 1, H, W) in [-1, 1]."""
+    """Right half of table 3.4: (n, latent_dim) -> (n, c, H, W) in [-1, 1]."""
 
     def __init__(self, config: Config) -> None:
         widths = config.widths[::-1]
@@ -89,7 +89,9 @@ class Decoder(nn.Sequential):
                 nn.ReLU(),
                 nn.BatchNorm2d(after),
             ]
-        last = nn.ConvTranspose2d(widths[-1], 1, 3, stride=2, padding=1, output_padding=1, bias=False)
+        last = nn.ConvTranspose2d(
+            widths[-1], config.image_channels, 3, stride=2, padding=1, output_padding=1, bias=False
+        )
         super().__init__(*layers, last, nn.Tanh())
 
 

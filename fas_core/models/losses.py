@@ -13,7 +13,7 @@ SSIM_WINDOW = 11
 
 
 def bce(x: Tensor, logits: Tensor) -> Tensor:
-    """Reconstruction loss of the VAEs, in nats: binary cross-entropy summed over the pixels, (n, 1, H, W) -> (n,).
+    """Reconstruction loss of the VAEs, in nats: binary cross-entropy summed over the pixels, (n, c, H, W) -> (n,).
 
     Equations 3.2 and 3.3. The printed equation divides by HW; the losses the thesis reports (10 to 10,000) are
     those of the sum, which is also what makes L_rec + L_KL an ELBO. `logits` are the decoder's output before its

@@ -53,18 +53,20 @@ class UpsampledResBlock(ResBlock):
 
 
 class Encoder(nn.Sequential):
-    """Left half of table 3.3 up to "Fully connected": (n, 1, H, W) -> (n, 2 * latent_dim), mean then log variance."""
+    """Left half of table 3.3 up to "Fully connected": (n, c, H, W) -> (n, 2 * latent_dim), mean then log variance."""
 
     def __init__(self, config: Config) -> None:
         c = [config.channels(k) for k in (32, 64, 128, 256, 512, 512)]
-        layers: list[nn.Module] = [nn.Conv2d(1, c[0], 3, padding=1)]  # no activation: "-" in the table
+        layers: list[nn.Module] = [
+            nn.Conv2d(config.image_channels, c[0], 3, padding=1)  # no activation: "-" in the table
+        ]
         for before, after in pairwise(c):
             layers += [ResBlock(before, after), nn.AvgPool2d(2)]
         super().__init__(*layers, nn.Flatten(), FullPrecisionLinear(c[-1] * config.bottom**2, 2 * config.latent_dim))
 
 
 class Decoder(nn.Sequential):
-    """Right half of table 3.3, without its sigmoid: (n, latent_dim) -> logits (n, 1, H, W).
+    """Right half of table 3.3, without its sigmoid: (n, latent_dim) -> logits (n, c, H, W).
 
     The table's third block keeps 256 channels and the upsampling after it halves them, which upsampling cannot: here
     the block halves them, as all the others do.
@@ -76,7 +78,7 @@ class Decoder(nn.Sequential):
         layers: list[nn.Module] = [nn.Unflatten(1, (first, config.bottom, config.bottom))]
         for before, after in pairwise(c):
             layers.append(UpsampledResBlock(before, after))
-        super().__init__(*layers, nn.LeakyReLU(SLOPE), nn.Conv2d(c[-1], 1, 1))
+        super().__init__(*layers, nn.LeakyReLU(SLOPE), nn.Conv2d(c[-1], config.image_channels, 1))
 
 
 class Model(VariationalAutoencoder):

@@ -228,7 +228,7 @@ def between_first_and_best(loss: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Samples:
-    """A few images (n, H, W) u8, their reconstructions (n, H, W) u8 after some epochs, and their ids."""
+    """A few images (n, H, W) or (n, H, W, 3) u8, their reconstructions alike after some epochs, and their ids."""
 
     inputs: NDArray[np.uint8]
     epochs: dict[int, NDArray[np.uint8]]
@@ -236,8 +236,11 @@ class Samples:
 
     def __post_init__(self) -> None:
         arrays = [self.inputs, *self.epochs.values()]
-        if self.inputs.ndim != 3 or any(a.shape != self.inputs.shape or a.dtype != np.uint8 for a in arrays):
-            raise ValueError(f"inputs and reconstructions must be bytes of one shape (n, H, W): {self.inputs.shape}")
+        is_shape = self.inputs.ndim == 3 or (self.inputs.ndim == 4 and self.inputs.shape[3] == 3)
+        if not is_shape or any(a.shape != self.inputs.shape or a.dtype != np.uint8 for a in arrays):
+            raise ValueError(
+                f"inputs and reconstructions must be bytes of one shape (n, H, W) or (n, H, W, 3): {self.inputs.shape}"
+            )
         if len(self.ids) != len(self.inputs):
             raise ValueError(f"{len(self.inputs)} images but {len(self.ids)} ids")
 

@@ -55,7 +55,7 @@ def require_known(names: Collection[str]) -> None:
 
 
 def augmented(x: Tensor, names: Collection[str], draws: Draws) -> Tensor:
-    """`x` (n, 1, H, W) in [0, 1] with the augmentations `names`, as a new tensor of that shape and range.
+    """`x` (n, c, H, W) in [0, 1] with the augmentations `names`, as a new tensor of that shape and range.
 
     `draws` are those of the n images; the order of `names` is of no consequence. An image to which nothing happens
     comes out bit for bit as it was. Call it outside autocast, which would round the coordinates of the warp. Raises

@@ -36,6 +36,7 @@ from fas_core.errors import BadInputError
 from fas_core.files import CONTENT_BYTES, require_writable
 from fas_core.models.base import Autoencoder, OptimizerSettings, Step
 from fas_core.models.draws import Draws, shuffled, step_seed
+from fas_core.models.input import Input
 from fas_core.progress import task
 from fas_core.runs import traininglog
 from fas_core.runs.traininglog import epoch_file, resume_file
@@ -108,7 +109,7 @@ def train(
     with bar if notes else nullcontext() as progress, feed, notes or nullcontext():
         if progress:
             progress.begin_at(state.step)
-        for step, rows, x in feed.from_step(state.step, model.config.image_size):
+        for step, rows, x in feed.from_step(state.step, model.input):
             terms = _step(fabric, model, optimizers, experiment, step, rows, x)
             is_end = (step + 1) % experiment.batches_per_epoch == 0
             if is_end:
@@ -330,8 +331,8 @@ class _Batches:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def from_step(self, first: int, size: int) -> Iterator[tuple[int, list[int], torch.Tensor]]:
-        """(step, places in the whole batch, images (n, 1, size, size) after standard scaling) until the end."""
+    def from_step(self, first: int, given: Input) -> Iterator[tuple[int, list[int], torch.Tensor]]:
+        """(step, places in the whole batch, images (n, c, size, size) after standard scaling) until the end."""
         e = self._experiment
 
         def submitted(step: int) -> list[tuple[int, int, Future[_Image | None]]]:
@@ -339,7 +340,7 @@ class _Batches:
                 chosen = order_at(step, e.batch_size, len(self._paths), e.seed).tolist()
             else:
                 chosen = sampling.drawn_at(step, e.batch_size, self._chances, e.seed).tolist()
-            return [(row, chosen[row], self._pool.submit(self._loaded, chosen[row], size)) for row in self._share]
+            return [(row, chosen[row], self._pool.submit(self._loaded, chosen[row], given)) for row in self._share]
 
         ahead = submitted(first) if first < e.steps else []
         for step in range(first, e.steps):
@@ -359,10 +360,10 @@ class _Batches:
             here = self._fabric.to_device(torch.from_numpy(self._pictures.astype(np.int32)))
             self._pictures[:] = torch.as_tensor(self._fabric.all_reduce(here, reduce_op="max")).cpu().numpy()
 
-    def _loaded(self, position: int, size: int) -> _Image | None:
+    def _loaded(self, position: int, given: Input) -> _Image | None:
         path = self._root / self._paths.iloc[position]
         try:
-            raw = images.load(path, size)
+            raw = images.load(path, given.size, given.channels)
         except images.UnreadableImageError as error:
             self.unreadable[str(path)] = str(error)
             return None
@@ -371,20 +372,21 @@ class _Batches:
 
 
 class _Image(NamedTuple):
-    raw: NDArray[np.float32]  # (1, size, size) in [0, 1]
+    raw: NDArray[np.float32]  # (c, size, size) in [0, 1]
     content: NDArray[np.uint8]  # (CONTENT_BYTES,)
 
 
-def _batch(root: Path, rows: pd.DataFrame, size: int) -> tuple[list[str], torch.Tensor, NDArray[np.uint8]]:
-    """Ids, images (n, 1, size, size) after standard scaling, and contents of the pictures, of every readable row."""
+def _batch(root: Path, rows: pd.DataFrame, given: Input) -> tuple[list[str], torch.Tensor, NDArray[np.uint8]]:
+    """Ids, images (n, c, size, size) after standard scaling, and contents of the pictures, of every readable row."""
     ids, loaded = [], []
     for path, sample_id in zip(rows["path"], rows["sample_id"], strict=True):
         try:
-            loaded.append(images.load(root / path, size))
+            loaded.append(images.load(root / path, given.size, given.channels))
             ids.append(sample_id)
         except images.UnreadableImageError:
             continue  # counted and listed by `fas data check` and by every Run
-    stacked = np.stack(loaded) if loaded else np.empty((0, 1, size, size), np.float32)
+    shape = (0, given.channels, given.size, given.size)
+    stacked = np.stack(loaded) if loaded else np.empty(shape, np.float32)
     contents = np.array([images.content(raw) for raw in stacked], np.uint8).reshape(-1, CONTENT_BYTES)
     return ids, torch.from_numpy(images.standard_scaled(stacked)), contents
 
@@ -435,14 +437,13 @@ class _Notes:
         experiment: Experiment,
         record: Sequence[str],
     ) -> None:
-        size = model.config.image_size
         self._out, self._model = out, model
-        _, self._dev, self.dev_pictures = _batch(split.root, split.dev, size)
+        _, self._dev, self.dev_pictures = _batch(split.root, split.dev, model.input)
         shown = split.dev if len(self._dev) else split.learned
         places = np.unique(
             np.linspace(0, len(shown) - 1, SHOWN, dtype=int)
         )  # all over: neighbours are often one person
-        ids, self._shown, _ = _batch(split.root, shown.iloc[places], size)
+        ids, self._shown, _ = _batch(split.root, shown.iloc[places], model.input)
         self.log = traininglog.Log(out, [*model.loss_names, *model.events], first_step)
         known = traininglog.read_samples(out) if first_step else None
         epochs = known.epochs if known else {}
@@ -475,8 +476,9 @@ class _Notes:
             shown = self._model.decode(self._model.encode(fabric.to_device(self._shown))).float().cpu()
             batches = [fabric.to_device(part) for part in torch.split(self._dev, 64) if len(part)]
             parts = [self._model.outputs(batch).losses for batch in batches]
-        self._epochs[epoch] = images.pixels(shown.numpy())[:, 0]
-        traininglog.write_samples(self._out, images.pixels(self._shown.numpy())[:, 0], self._epochs, self._ids)
+        self._epochs[epoch] = images.pictures(images.pixels(shown.numpy()))
+        originals = images.pictures(images.pixels(self._shown.numpy()))
+        traininglog.write_samples(self._out, originals, self._epochs, self._ids)
         dev = {
             name: float(torch.cat([part[name].float().cpu() for part in parts]).mean())
             for name in (self._model.loss_names if parts else ())
@@ -575,7 +577,7 @@ class _State:
             "epoch": epoch,
             "steps": step,
             "dev": {model.chosen_by: dev} if dev is not None else {},
-            "preprocessing": images.PREPROCESSING,
+            "preprocessing": f"{images.LOADING[model.input.channels]}; {images.STANDARD_SCALING}",
             "options": options(model, optimizers),
             "version": version("fas-explorer"),
             "images": {

@@ -315,3 +315,10 @@ def test_a_shelf_beside_a_face_is_no_second_one():
     assert cutting._largest([face(100, 0.9), face(40, 0.8)]).side == 100
     with pytest.raises(cutting.NoFace, match=r"several faces: 2 of similar size \(120, 100 pixels\)"):
         cutting._largest([face(100, 0.9), face(120, 0.7)])
+
+
+def test_where_no_picture_leaves_nothing_is_counted():
+    nothing = pd.DataFrame(columns=["sample_id", "reason"])
+    assert cutting.Faces(pd.DataFrame(), nothing, []).kinds == {}
+    some = pd.DataFrame({"reason": ["no face", "several faces: 2", "no face"]})
+    assert cutting.Faces(pd.DataFrame(), some, []).kinds == {"no face": 2, "several faces": 1}

@@ -18,6 +18,7 @@ from fas_core.data import filters, images, manifest
 from fas_core.data.manifest import Manifest, normalised
 from fas_core.errors import BadInputError
 from fas_core.models.draws import Draws
+from fas_core.models.input import Input
 from fas_core.runs import traininglog
 from fas_core.training import augment, checkpoint, experiments, train
 from fas_core.training.experiments.base import Experiment
@@ -388,7 +389,7 @@ def test_reconstructions_after_each_epoch_are_kept(tiny_checkpoint: Path, data: 
     assert (samples.ids[0], samples.ids[-1]) == (dev[0], dev[-1])  # from all over the set, which is sorted by person
     assert len(samples.ids) == len(set(samples.ids)) == min(train.SHOWN, len(dev))
     model, header = checkpoint.loaded(tiny_checkpoint)
-    _, x, _ = train._batch(data.root, data.rows.set_index("sample_id", drop=False).loc[samples.ids], 32)
+    _, x, _ = train._batch(data.root, data.rows.set_index("sample_id", drop=False).loc[samples.ids], Input(32))
     last = images.pixels(model.outputs(x).reconstructions.detach().numpy())[:, 0]
     epoch = header["steps"] // 4 - 1
     np.testing.assert_allclose(samples.epochs[epoch].astype(int), last.astype(int), atol=1)
@@ -453,7 +454,7 @@ def test_the_loader_holds_two_batches_whatever_the_size_of_the_data(
     long = train.Split(split.root, learned, split.dev, files, split.dev_files)
     alone = SimpleNamespace(global_rank=0, world_size=1)
     with train._Batches(long, experiment, alone, np.zeros_like(files)) as feed:  # type: ignore[arg-type]
-        for step, _, x in feed.from_step(0, 32):
+        for step, _, x in feed.from_step(0, Input(32)):
             time.sleep(0.01)
             assert len(x) == experiment.batch_size
             assert decoded <= (step + 2) * experiment.batch_size

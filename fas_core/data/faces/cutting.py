@@ -17,6 +17,7 @@ import json
 import math
 import re
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -93,8 +94,8 @@ class Faces:
     @property
     def kinds(self) -> dict[str, int]:
         """How many pictures left, by the kind of their reason."""
-        counts = self.left["reason"].str.partition(":")[0].value_counts().sort_index()
-        return {str(kind): int(n) for kind, n in counts.items()}
+        counts = Counter(reason.partition(":")[0] for reason in self.left["reason"])
+        return dict(sorted(counts.items()))
 
     def as_json(self) -> Json:
         """The document of `fas data faces --json`."""
