@@ -44,6 +44,7 @@ def sidebar() -> Run | None:
         faces.control(None)
         return None
     run = _run_control(choices)
+    faces.control(run)
     keep_valid("subsets", run.subsets, run.subsets)
     st.pills(
         "Subsets",
@@ -58,7 +59,6 @@ def sidebar() -> Run | None:
         score = _score_control(run, offered)
         _level_control(run, score)
         operating.controls(run, score, chosen_level(run))
-    faces.control(run)
     copy_link()
     under_way()
     return run

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import getpass
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fas_core.access import audit
-from fas_core.access.audit import Log
+from fas_core.access.audit import Kind, Log, Value
 from fas_core.access.roles import ClearFaces, Roles
 from fas_core.access.settings import Settings
+from fas_core.access.settings import of_process as settings_of_process
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,16 @@ def of(settings: Settings) -> Policy:
         ClearFaces.of(settings.section("faces"), _at(settings, "faces")),
         told.log if needs_login or "audit" in settings.sections else None,
     )
+
+
+def tell(kind: Kind, about: Mapping[str, Value]) -> None:
+    """Adds what a command is about to do to the audit log, where the settings that `FAS_CONFIG` names ask for one.
+
+    Raises BadInputError where that cannot be written.
+    """
+    log = of(settings_of_process()).log
+    if log is not None:
+        log.add(kind, f"{getpass.getuser()} at this machine", about)
 
 
 def _at(settings: Settings, section: str) -> str:

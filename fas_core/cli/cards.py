@@ -84,6 +84,7 @@ def approve(
     ] = "",
 ) -> None:
     """Approves a draft. Example: `fas cards approve 2026-11-29 --why "pilot at gate 3" --by Ada`"""
+    from fas_core.access import policy
     from fas_core.deciding import card as cards
     from fas_core.deciding import card_states
 
@@ -91,6 +92,7 @@ def approve(
         raise BadInputError(f"--beside {beside}: write {' or '.join(card_states.BESIDE)}.")
     path = card_states.file_named(card, cache)
     replaced = card_states.approved_beside(cards.read(path), cache) if beside == card_states.SUPERSEDE else []
+    policy.tell("decision", {"card": path.stem, "state": card_states.APPROVED, "by": by, "why": why})
     card_states.approve(path, cache, by=by, why=why, although_missed=although_missed, beside=beside)
     for changed in (path, *(other.path for other in replaced)):
         _say_state(changed)
@@ -117,11 +119,13 @@ def withdraw(card: CardArgument, cache: CacheOption, why: WhyOption, by: ByOptio
 
 
 def _decide(name: str, cache: Path, state: str, why: str, by: str, successor: str | None = None) -> None:
+    from fas_core.access import policy
     from fas_core.deciding import card as cards
     from fas_core.deciding import card_states
 
     path = card_states.file_named(name, cache)
     in_its_place = None if successor is None else cards.read_accepted(card_states.file_named(successor, cache))
+    policy.tell("decision", {"card": path.stem, "state": state, "by": by, "why": why})
     card_states.add(path, state, by=by, why=why, successor=in_its_place)
     _say_state(path)
 

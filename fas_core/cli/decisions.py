@@ -60,6 +60,7 @@ def add_decision(
     Example: `fas decisions add small_resvae --against small_dcvae --score rec --verdict approved --by Ada --reason
     "fewer masks pass"`
     """
+    from fas_core.access import policy
     from fas_core.deciding import decisions
     from fas_core.evaluation.join import System
     from fas_core.metrics import operating_point as op
@@ -82,6 +83,7 @@ def add_decision(
     )
     for caution in evidence.cautions:
         say(f"Warning: {caution.message}")
+    policy.tell("decision", {"run": opened.id, "verdict": verdict, "by": by, "why": reason})
     sealed = decisions.keep(draft, cache)
     print(sealed.in_words)
     for entry in decisions.kept(cache)[0]:

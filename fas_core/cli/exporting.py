@@ -37,14 +37,17 @@ def export(
     if out is None:
         raise BadInputError("Say where to write: --out FOLDER")
     from fas_core import exports
+    from fas_core.access import policy
     from fas_core.deciding import card as cards
     from fas_core.metrics import operating_point as op
     from fas_core.runs import store
 
     if rule is not None and operating_point is not None:
         raise BadInputError("Give one of --rule and --operating-point: each says what the threshold is.")
+    opened = store.open_run(cache, run)
+    policy.tell("export", {"run": opened.id, "what": tool, "images": f"pixelated {images}" if pixelate else images})
     words = exports.write(
-        store.open_run(cache, run),
+        opened,
         tool,
         out,
         images=images,

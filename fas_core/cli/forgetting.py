@@ -39,6 +39,7 @@ def forget(
 ) -> None:
     """Removes a person from manifests, Runs and all that is made of them, after asking. Example: `fas forget s01`"""
     from fas_core import progress
+    from fas_core.access import policy
     from fas_core.erasure import forgetting
     from fas_core.erasure import plan as planning
 
@@ -54,6 +55,7 @@ def forget(
             return print_json(_planned(plan)) if as_json else None
         if not yes and not typer.confirm("Remove all of this for good?"):
             raise BadInputError("Nothing was removed. Answer y, or pass --yes.")
+    policy.tell("deletion", {"what": "a person", "runs": [about.run for about in plan.runs], "files": len(plan.images)})
     with progress.task("Forgetting", len(plan.runs)) as shown:
         done = forgetting.forget(plan, cache, shown.advance)
     if as_json:

@@ -208,6 +208,7 @@ def prune(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Removes a Run from the cache, after asking. Example: `fas prune small_dcvae`"""
+    from fas_core.access import policy
     from fas_core.runs import store
     from fas_core.runs.upkeep import remove
 
@@ -216,5 +217,6 @@ def prune(
     size = f"{about.bytes / 1e6:,.1f} MB, {age(about.created)} old"
     if not yes and not typer.confirm(f"Remove Run {chosen.id} ({chosen.info.name}, {size})?"):
         raise BadInputError("Nothing was removed. Answer y, or pass --yes.")
+    policy.tell("deletion", {"run": chosen.id, "what": "a Run", "name": chosen.info.name})
     remove(chosen)
     say(f"Removed {chosen.id} ({chosen.info.name}).")

@@ -172,3 +172,18 @@ def test_the_command_lists_finds_and_verifies(log: Log) -> None:
     code, words = said("--verify", "--json")
     assert code == 1
     assert "does not hold the SHA-256" in json.loads(words)["problems"][0]
+
+
+def test_commands_tell_the_log_that_the_settings_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.conftest import tiny_samples, write_image_run
+
+    cache = tmp_path / "cache"
+    run = write_image_run(cache, "a", tiny_samples())
+    config = tmp_path / "fas.toml"
+    config.write_text(f'[audit]\nfolder = "{tmp_path / "log"}"\n')
+    monkeypatch.setenv("FAS_CONFIG", str(config))
+    assert CliRunner().invoke(app, ["prune", "a", "--yes", "--cache", str(cache)]).exit_code == 0
+    (entry,) = Log(tmp_path / "log").entries()
+    assert (entry.kind, entry.about["run"], entry.about["name"]) == ("deletion", run.id, "a")
+    assert entry.who.endswith(" at this machine")
+    assert json.loads(CliRunner().invoke(app, ["audit", "--json"]).stdout)[0]["kind"] == "deletion"
