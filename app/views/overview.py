@@ -124,6 +124,8 @@ def show_data(shown: Shown, point: OperatingPoint | None) -> None:
     )
     if removed := tombstones.words_of(shown.run.cache, shown.run.id):
         st.caption(f"Of this Run: {escaped(removed)}. Its numbers are of those who are left.")
+    if late := health.overdue(shown.run):
+        st.warning(escaped(late), icon=":material/event_busy:")
     if numbers := scores.undeclared(shown.run):
         st.caption(
             f"Columns of numbers that are no scores: {escaped(', '.join(numbers))}. Declare one by saying which class "

@@ -38,9 +38,6 @@ def forget(
     as_json: JsonOption = False,
 ) -> None:
     """Removes a person from manifests, Runs and all that is made of them, after asking. Example: `fas forget s01`"""
-    from fas_core import progress
-    from fas_core.access import policy
-    from fas_core.erasure import forgetting
     from fas_core.erasure import plan as planning
 
     plan = planning.unfinished(cache)
@@ -50,18 +47,14 @@ def forget(
         raise BadInputError("Nothing was interrupted. Name who is to be forgotten: fas forget SUBJECT")
     else:
         plan = planning.planned(cache, subject, sets=of_set or [], manifests=data or [], with_images=images)
-        _list(plan)
+        list_planned(plan)
         if dry_run:
             return print_json(_planned(plan)) if as_json else None
         if not yes and not typer.confirm("Remove all of this for good?"):
             raise BadInputError("Nothing was removed. Answer y, or pass --yes.")
-    policy.tell("deletion", {"what": "a person", "runs": [about.run for about in plan.runs], "files": len(plan.images)})
-    with progress.task("Forgetting", len(plan.runs)) as shown:
-        done = forgetting.forget(plan, cache, shown.advance)
+    done = carry_out(plan, cache)
     if as_json:
         print_json(asdict(done))
-    _say_done(done)
-    _derive_anew(cache, done)
     if subject not in ("", plan.subject):
         say(f"That was what had been interrupted. Now run the command again for {subject}.")
     return None
@@ -77,7 +70,23 @@ def _planned(plan: Plan) -> dict[str, object]:
     }
 
 
-def _list(plan: Plan) -> None:
+def carry_out(plan: Plan, cache: Path) -> Forgotten:
+    """Does what is planned, says what was done, and derives anew what was made of the Runs."""
+    from fas_core import progress
+    from fas_core.access import policy
+    from fas_core.erasure import forgetting
+
+    what = {"what": "a person" if plan.subject else "what was overdue"}
+    policy.tell("deletion", {**what, "runs": [about.run for about in plan.runs], "files": len(plan.images)})
+    with progress.task("Removing", len(plan.runs)) as shown:
+        done = forgetting.forget(plan, cache, shown.advance)
+    _say_done(done)
+    _derive_anew(cache, done)
+    return done
+
+
+def list_planned(plan: Plan) -> None:
+    """Says what is to go."""
     lines = plan.lines
     n_fixed = len(lines) - len(plan.images)
     for line in lines[: n_fixed + MOST_FILES]:

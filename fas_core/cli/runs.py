@@ -203,11 +203,22 @@ def verify(
 
 
 def prune(
-    run: Annotated[str, typer.Argument(metavar="RUN")],
     cache: CacheOption,
+    run: Annotated[str, typer.Argument(metavar="[RUN]")] = "",
+    expired: Annotated[
+        bool, typer.Option("--expired", help="Images whose last day (column retain_until) is over, from everything.")
+    ] = False,
+    data: Annotated[
+        list[Path] | None, typer.Option("--data", help="With --expired: a manifest beside those that Runs name.")
+    ] = None,
+    images: Annotated[bool, typer.Option("--images", help="With --expired: delete the image files too.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Removes a Run from the cache, after asking. Example: `fas prune small_dcvae`"""
+    """Removes a Run, or what may not be kept any longer, after asking. Example: `fas prune small_dcvae`"""
+    if expired == bool(run):
+        raise BadInputError("Name a Run, fas prune RUN, or remove what may not be kept any longer: fas prune --expired")
+    if expired:
+        return _prune_expired(cache, data or [], with_images=images, yes=yes)
     from fas_core.access import policy
     from fas_core.runs import store
     from fas_core.runs.upkeep import remove
@@ -220,3 +231,20 @@ def prune(
     policy.tell("deletion", {"run": chosen.id, "what": "a Run", "name": chosen.info.name})
     remove(chosen)
     say(f"Removed {chosen.id} ({chosen.info.name}).")
+    return None
+
+
+def _prune_expired(cache: Path, manifests: list[Path], *, with_images: bool, yes: bool) -> None:
+    from fas_core.cli.forgetting import carry_out, list_planned
+    from fas_core.erasure import plan as planning
+
+    if planning.unfinished(cache) is not None:
+        raise BadInputError("Somebody was to be forgotten, and that was interrupted. Finish it first: fas forget")
+    plan = planning.expired(cache, manifests=manifests, with_images=with_images)
+    if not plan.lines:
+        return say("Nothing is kept beyond its last day.")
+    list_planned(plan)
+    if not yes and not typer.confirm("Remove all of this for good?"):
+        raise BadInputError("Nothing was removed. Answer y, or pass --yes.")
+    carry_out(plan, cache)
+    return None

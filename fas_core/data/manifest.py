@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fas_core.data import retention
 from fas_core.data.names import (
     ALL,
     ATTACK,
@@ -28,6 +29,7 @@ from fas_core.data.names import (
     one_spelling_of_subsets,
     recurring_ids,
 )
+from fas_core.data.retention import RETAIN
 from fas_core.delivery import DELIVERY, delivery_problem, named_by_delivery, one_spelling_of_species, spelled
 from fas_core.errors import BadInputError
 from fas_core.files import CONTENT_BYTES, MISSING, content_hashes, read_table, write_table
@@ -308,6 +310,16 @@ class Checked:
     notes: list[str]
 
 
+def _no_days(table: pd.DataFrame) -> tuple[pd.Series, Callable[[str], str], pd.Series]:
+    """(n,) whether a row's last day is no date, what to say of it, and (n,) the days as they are written."""
+    until = plain_column(table[RETAIN]) if RETAIN in table else pd.Series("", table.index)
+    wrong = [text for text, day in retention.last_days(until).items() if day is None]
+    return until.isin(wrong), NO_DAY.format, until
+
+
+NO_DAY = RETAIN + " '{}' is no date: write it as 2027-05-31, the last day on which the image may be kept"
+
+
 def normalised(table: pd.DataFrame, labels: LabelValues | None = None) -> tuple[pd.DataFrame, list[Problem]]:
     """The rows and problems of `checked`."""
     parsed = checked(table, labels)
@@ -351,15 +363,16 @@ def checked(table: pd.DataFrame, labels: LabelValues | None = None) -> Checked:
         rows["pai_species"], why = _delivered(rows, text_column(table[DELIVERY]))
         note(why != "", str, why)
     for name in NUMBER_COLUMNS:
-        if name in table:
-            text = text_column(table[name])
-            rows[name] = read_numbers(text)
-            is_unread = rows[name].isna() & (text != "")
-            why = unread_numbers(text, is_unread)
-            problem_of = {t: f"{name} '{t}' is not a number{f': {why[t]}' if why[t] else ''}" for t in why}
-            note(is_unread, problem_of.__getitem__, text)
-        else:
+        if name not in table:
             rows[name] = np.nan
+            continue
+        text = text_column(table[name])
+        rows[name] = read_numbers(text)
+        is_unread = rows[name].isna() & (text != "")
+        why = unread_numbers(text, is_unread)
+        problem_of = {t: f"{name} '{t}' is not a number{f': {why[t]}' if why[t] else ''}" for t in why}
+        note(is_unread, problem_of.__getitem__, text)
+    note(*_no_days(table))
     repeated = rows["sample_id"].duplicated()
     ids = enumerate(rows["sample_id"], start=1) if repeated.any() else ()
     first_row = {sample: row for row, sample in reversed(list(ids))}

@@ -36,6 +36,7 @@ from fas_core.runs import joining, marks, selections, signatures, store, tombsto
 from fas_core.runs.lock import claimed
 from fas_core.runs.store import Run, Shard
 from fas_core.runs.traininglog import Samples
+from fas_core.runs.upkeep import remove
 
 LARGEST_TEXT = 64 * 2**20  # bytes of a file that is searched for names
 
@@ -79,6 +80,10 @@ def forget(plan: Plan, cache: Path, advance: Callable[[], object] = lambda: None
             shutil.rmtree(path, ignore_errors=True)
         memo.remove(cache)
 
+    emptied = [run for run in store.all_runs(cache) if run.id in {about.run for about in plan.runs} and _is_empty(run)]
+    for run in emptied:
+        remove(run)
+
     def keep(seals: judged.Seals) -> None:
         planning.write_down(replace(plan, seals=seals), cache)
 
@@ -103,6 +108,10 @@ def forget(plan: Plan, cache: Path, advance: Callable[[], object] = lambda: None
         plan.learned,
         still_named,
     )
+
+
+def _is_empty(run: Run) -> bool:
+    return run.is_complete and not len(run) and not run.n_failures
 
 
 def _require_writable(plan: Plan) -> None:

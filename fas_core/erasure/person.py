@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from fas_core.data import manifest, modalities, trail
 from fas_core.data.manifest import CUT_FROM, Manifest
 from fas_core.data.merging import IDS, SOURCE
 from fas_core.data.names import TRAINING_USE
+from fas_core.data.retention import RETAIN
 from fas_core.data.trail import Trail
 from fas_core.errors import BadInputError
 from fas_core.runs import store
 from fas_core.runs.store import Run
 
 PEOPLE = ("subject_id", "presenter_id")  # columns that name who is seen
-COLUMNS = ("subset", "path", CUT_FROM, SOURCE, TRAINING_USE, *IDS)
+COLUMNS = ("subset", "path", CUT_FROM, SOURCE, TRAINING_USE, RETAIN, *IDS)
 COMPARED = 4  # images by which two Runs are found to be of the same data
+
+
+Wanted = Callable[[pd.DataFrame], NDArray[np.bool_]]  # which rows of a table are meant
 
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """A Run or a manifest that names somebody of this id, and those rows of it that are of one data set."""
+    """A Run or a manifest with rows that are meant, and those of them that are of one data set."""
 
     where: Run | Path
     data: str  # the data set: its column `source`, or the name of the manifest
@@ -56,24 +62,31 @@ class Person:
         return f"{self.name} ({'; '.join(parts)})"
 
 
-def people(cache: Path, subject: str, manifests: Sequence[Path]) -> list[Person]:
-    """Everybody of this id, each with all places that are shown to be of the same data.
+def places(cache: Path, wanted: Wanted, manifests: Sequence[Path]) -> tuple[list[Place], list[_Kin]]:
+    """Everything that has wanted rows, and which manifests were made of each other.
 
-    Raises BadInputError where a Run or manifest cannot be read: nobody knows whether it names them.
+    Raises BadInputError where a Run or manifest cannot be read: nobody knows whether it has any.
     """
     runs = [*_readable_runs(cache)]
-    places = [place for run in runs for place in _in_run(run, subject)]
+    listed = [place for run in runs for place in _in_run(run, wanted)]
     files = [Path(run.info.manifest_path) for run in runs if run.info.manifest_path]
     kin = _kin([*manifests, *files])
     given = {path.resolve() for path in manifests}
     for path in dict.fromkeys(path for line in kin for path in sorted(line.files)):
-        places += _in_manifest(path, subject, is_asked_for=path in given)
-    group = list(range(len(places)))
-    for i, a in enumerate(places):
+        listed += _in_manifest(path, wanted, is_asked_for=path in given)
+    return listed, kin
+
+
+def people(cache: Path, subject: str, manifests: Sequence[Path]) -> list[Person]:
+    """Everybody of this id, each with all places that are shown to be of the same data. Raises as `places` does."""
+    places_of_id, kin = places(cache, partial(rows_about, subject=subject), manifests)
+    group = list(range(len(places_of_id)))
+    for i, a in enumerate(places_of_id):
         for j in range(i):
-            if group[i] != group[j] and _are_of_same_data(a, places[j], kin):
+            if group[i] != group[j] and _are_of_same_data(a, places_of_id[j], kin):
                 group = [group[j] if g == group[i] else g for g in group]
-    together = [tuple(p for p, g in zip(places, group, strict=True) if g == number) for number in dict.fromkeys(group)]
+    numbered = list(zip(places_of_id, group, strict=True))
+    together = [tuple(place for place, g in numbered if g == number) for number in dict.fromkeys(group)]
     return _named(together)
 
 
@@ -116,7 +129,7 @@ def _id_of(place: Place) -> str:
 # ------------------------------------------------------------------------------------------------------------ reading
 
 
-def rows_about(table: pd.DataFrame, subject: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def rows_about(table: pd.DataFrame, subject: str) -> NDArray[np.bool_]:
     """(n,) whether a row names them, also by the id that merging has given them."""
     is_about = np.zeros(len(table), np.bool_)
     merged = (manifest.text_column(table[SOURCE]) + "/" + subject).to_numpy(str) if SOURCE in table else None
@@ -149,20 +162,20 @@ def _readable_runs(cache: Path) -> Iterator[Run]:
         yield run
 
 
-def _in_run(run: Run, subject: str) -> Iterator[Place]:
+def _in_run(run: Run, wanted: Wanted) -> Iterator[Place]:
     """Of one that is not complete also where they are yet to come: without rows then."""
     info = run.info
     file = Path(info.manifest_path) if info.manifest_path else None
     data = info.manifest or info.source or info.name
     rows = rows_of(run) if run.shards else pd.DataFrame(columns=["subset", "sample_id"], dtype="str")
-    theirs = rows[rows_about(rows, subject)]
+    theirs = rows[wanted(rows)]
     listed = manifest_of(run) if theirs.empty and not run.is_complete else None
-    if listed is not None and rows_about(listed.rows, subject).any():
+    if listed is not None and wanted(listed.rows).any():
         yield Place(run, data, file and file.resolve(), theirs)
     yield from _by_data(run, data, file, theirs)
 
 
-def _in_manifest(path: Path, subject: str, *, is_asked_for: bool) -> Iterator[Place]:
+def _in_manifest(path: Path, wanted: Wanted, *, is_asked_for: bool) -> Iterator[Place]:
     """Of manifests that nobody has named, those that cannot be read any more are none."""
     try:
         data = manifest.read(path)
@@ -170,7 +183,7 @@ def _in_manifest(path: Path, subject: str, *, is_asked_for: bool) -> Iterator[Pl
         if is_asked_for or path.exists():
             raise
         return
-    yield from _by_data(path, path.name, path, data.rows[rows_about(data.rows, subject)])
+    yield from _by_data(path, path.name, path, data.rows[wanted(data.rows)])
 
 
 def _by_data(where: Run | Path, name: str, file: Path | None, rows: pd.DataFrame) -> Iterator[Place]:

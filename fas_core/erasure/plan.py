@@ -6,7 +6,8 @@ import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import date
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fas_core import documents
-from fas_core.data import manifest, modalities, trail
+from fas_core.data import manifest, modalities, retention, trail
 from fas_core.data.manifest import CUT_FROM, Manifest
 from fas_core.data.merging import IDS, SOURCE
 from fas_core.data.names import DEV, LEARNED, TRAINING_USE
 from fas_core.data.trail import Step
 from fas_core.erasure import person
-from fas_core.erasure.person import PEOPLE, Place
+from fas_core.erasure.person import PEOPLE, Place, Wanted
 from fas_core.erasure.words import Names
 from fas_core.errors import BadInputError
 from fas_core.files import atomic_file
@@ -66,7 +67,8 @@ class Plan:
 
     id: str
     when: str  # ISO date
-    subject: str
+    subject: str  # "" of everybody whose time is over
+    people: int
     names: tuple[str, ...]  # what their rows are called, see `Names`
     runs: tuple[OfRun, ...]
     manifests: tuple[OfManifest, ...]
@@ -86,7 +88,7 @@ class Plan:
         return Names(self.names, self.instead)
 
     def removal_of(self, about: OfRun) -> Removal:
-        return Removal(self.id, self.when, 1, about.n, about.places, about.unplaced)
+        return Removal(self.id, self.when, self.people, about.n, about.places, about.unplaced)
 
     @property
     def lines(self) -> list[str]:
@@ -107,14 +109,26 @@ def planned(
     """What is to be removed of a person. `sets`: see `person.chosen`; it and `person.people` raise BadInputError."""
     subject = manifest.text_column(pd.Series([subject])).iloc[0]
     places = person.chosen(subject, person.people(cache, subject, manifests), sets)
+    return _plan(cache, partial(person.rows_about, subject=subject), places, subject, with_images=with_images)
+
+
+def expired(cache: Path, *, manifests: Sequence[Path] = (), with_images: bool = False, on: date | None = None) -> Plan:
+    """What is to be removed since the day until which it may be kept is over. Raises BadInputError as `planned`."""
+    wanted = partial(retention.overdue, on=on or retention.today())
+    places, _ = person.places(cache, wanted, manifests)
+    return _plan(cache, wanted, places, "", with_images=with_images)
+
+
+def _plan(cache: Path, wanted: Wanted, places: Sequence[Place], subject: str, *, with_images: bool) -> Plan:
     of_files = [place for place in places if isinstance(place.where, Path)]
     images, kept_images = _images(of_files) if with_images else ([], [])
     return Plan(
         secrets.token_hex(8),
-        datetime.now(UTC).date().isoformat(),
+        retention.today().isoformat(),
         subject,
+        1 if subject else _n_people(places),
         tuple(sorted(_names(subject, places))),
-        tuple(_of_runs(cache, subject, places)),
+        tuple(_of_runs(cache, wanted, places)),
         tuple(_of_manifests(of_files)),
         tuple(images),
         tuple(kept_images),
@@ -124,20 +138,25 @@ def planned(
     )
 
 
+def _n_people(places: Sequence[Place]) -> int:
+    named = (set(place.rows["subject_id"]) for place in places if "subject_id" in place.rows)
+    return len(set().union(*named) - {""})
+
+
 def _names(subject: str, places: Sequence[Place]) -> set[str]:
     """All ids and files of their rows that no other row has."""
-    names = {subject}
+    names, columns = {subject} - {""}, ("path", CUT_FROM, *IDS)
     for place in places:
         others = person.rows_of(place.where) if isinstance(place.where, Run) else manifest.read(place.where).rows
         others = others[~others["sample_id"].isin(place.rows["sample_id"])]
-        names |= {f"{place.data}/{subject}"} if SOURCE in place.rows else set()
-        for column in (name for name in ("path", CUT_FROM, *IDS) if name in place.rows and name not in PEOPLE):
+        names |= {f"{place.data}/{subject}"} if SOURCE in place.rows and subject else set()
+        for column in (name for name in columns if name in place.rows and not (subject and name in PEOPLE)):
             rest = set(others[column]) if column in others else set()
             names |= set(place.rows[column].astype("str")) - rest - {""}
     return names
 
 
-def _of_runs(cache: Path, subject: str, places: Sequence[Place]) -> Iterator[OfRun]:
+def _of_runs(cache: Path, wanted: Wanted, places: Sequence[Place]) -> Iterator[OfRun]:
     runs: dict[str, tuple[Run, list[Place]]] = {}
     for place in places:
         if isinstance(place.where, Run):
@@ -145,13 +164,13 @@ def _of_runs(cache: Path, subject: str, places: Sequence[Place]) -> Iterator[OfR
     for run, of_run in runs.values():
         rows = pd.concat([place.rows for place in of_run])
         samples = {str(subset): tuple(ids) for subset, ids in rows.groupby("subset", sort=False)["sample_id"]}
-        at, unplaced = _places(cache, run, subject, of_run, samples)
+        at, unplaced = _places(cache, run, _planned_too(person.manifest_of(run), wanted, of_run), samples)
         signed = signatures.standing(run).kind
         yield OfRun(run.id, run.info.name, run.info.manifest_sha256, run.info.modality, samples, at, unplaced, signed)
 
 
 def _places(
-    cache: Path, run: Run, subject: str, of_run: Sequence[Place], samples: Mapping[str, tuple[str, ...]]
+    cache: Path, run: Run, planned_too: Mapping[str, Sequence[str]], samples: Mapping[str, tuple[str, ...]]
 ) -> tuple[dict[str, tuple[int, ...]], tuple[str, ...]]:
     """Places of some samples among those planned, by subset, and the subsets of which not all are known.
 
@@ -159,28 +178,27 @@ def _places(
     image without outputs, whose place they do not keep, comes between.
     """
     data, stone = person.manifest_of(run), tombstones.of(cache, run.id)
-    planned = _planned_too(data, subject, of_run)
     at: dict[str, tuple[int, ...]] = {}
     unplaced = []
     for subset, n in run.info.subsets.items():
-        wanted = {*samples.get(subset, ()), *planned.get(subset, ())}
+        theirs = {*samples.get(subset, ()), *planned_too.get(subset, ())}
         gone = np.empty(0, np.int64) if stone is None else stone.places(subset)
         listed = _listed(data, subset, n, gone)
         if listed is None or not _agree(run, subset, listed):
             listed = _by_shards(run, subset, n, gone)
         place_of = {sample: place for place, sample in enumerate(listed) if sample}
-        at[subset] = tuple(sorted(place_of[sample] for sample in wanted if sample in place_of))
+        at[subset] = tuple(sorted(place_of[sample] for sample in theirs if sample in place_of))
         is_whole = all(listed[place] for place in np.setdiff1d(np.arange(n), gone))
         if not is_whole:
             unplaced.append(subset)
     return {subset: these for subset, these in at.items() if these}, tuple(unplaced)
 
 
-def _planned_too(data: Manifest | None, subject: str, of_run: Sequence[Place]) -> dict[str, list[str]]:
+def _planned_too(data: Manifest | None, wanted: Wanted, of_run: Sequence[Place]) -> dict[str, list[str]]:
     """Their samples by subset as the manifest has them: also those whose shards are not made yet."""
     if data is None:
         return {}
-    rows = data.rows[person.rows_about(data.rows, subject)]
+    rows = data.rows[wanted(data.rows)]
     if SOURCE in rows and any((place.rows[SOURCE] != "").any() for place in of_run if SOURCE in place.rows):
         rows = rows[rows[SOURCE].isin([place.data for place in of_run])]
     return {str(subset): ids.tolist() for subset, ids in rows.groupby("subset")["sample_id"]}

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fas_core import documents
+from fas_core.data import retention
 from fas_core.data.modalities import MODALITY
 from fas_core.data.names import (
     ATTACK,
@@ -27,6 +28,7 @@ from fas_core.data.names import (
     is_training,
     outside_training,
 )
+from fas_core.data.retention import RETAIN
 from fas_core.delivery import are_injected
 from fas_core.errors import BadInputError
 from fas_core.runs import duplicates
@@ -187,6 +189,18 @@ def near_duplicates(run: Run, subsets: Sequence[str]) -> Caution | None:
         f"nearer than {compared.limit.words}. Numbers on them are not those of new faces.",
         {"n_images": n, "n_near": len(rows), "n_attacks": n_attack, "subsets": of_subsets},
     )
+
+
+def overdue(run: Run) -> str:
+    """How much of a Run may not be kept any longer, in a sentence; "" where nothing is late."""
+    if RETAIN not in run.column_names():
+        return ""
+    rows = run.samples([RETAIN])
+    late = retention.overdue(rows, retention.today())
+    if not late.any():
+        return ""
+    images = "1 image was" if late.sum() == 1 else f"{int(late.sum()):,} images were"
+    return f"{images} to be kept until {retention.latest(rows[late])} at the latest: fas prune --expired removes them."
 
 
 def counts(samples: pd.DataFrame) -> pd.DataFrame:
