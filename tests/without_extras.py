@@ -40,7 +40,7 @@ def imported() -> list[str]:
     for module in modules():
         if not any(module.name == room or module.name.startswith(f"{room}.") for room in RUN_LATER):
             importlib.import_module(module.name)
-    return [name for name in (*NOT_INSTALLED, "umap", "numba") if name in sys.modules]
+    return [name for name in (*NOT_INSTALLED, "umap", "numba", "scipy.stats") if name in sys.modules]
 
 
 def pages(cache: str, run: str) -> dict[str, str]:

@@ -25,10 +25,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from fas_core.evaluation.causes.shares import Factor
 from fas_core.evaluation.causes.words import named
+from fas_core.metrics.ranks import mid_ranks
 from fas_core.metrics.uncertainty import Units, codes_of
 
 Floats = NDArray[np.float64]
@@ -142,7 +142,7 @@ def _values(factor: Factor) -> list[_Asked]:
         if stated.sum() < MIN_SAMPLES or np.ptp(raw[stated]) == 0:
             return []
         ranks = np.full(len(raw), np.nan)
-        ranks[stated] = rankdata(raw[stated])
+        ranks[stated] = mid_ranks(raw[stated])
         return [_Asked(factor.name, "", ranks, raw)]
     assert factor.codes is not None
     counts = np.bincount(factor.codes[factor.codes >= 0], minlength=len(factor.names))

@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import eval_legendre
-from scipy.stats import rankdata
 
+from fas_core.metrics.ranks import mid_ranks
 from fas_core.metrics.uncertainty import RESAMPLES, Units, codes_of, draws, expanded
 
 Floats = NDArray[np.float64]
@@ -136,7 +136,7 @@ def explained(
         return Explained(
             here.size, n_missing, units.name, n_units, (), None, (), {factor.name: why for factor in factors}
         )
-    data = _Data(_standard(rankdata(scores[here])), codes, n_units, units.name)
+    data = _Data(_standard(mid_ranks(scores[here])), codes, n_units, units.name)
     judged, skipped = [], {}
     for factor in factors:
         part = _of_rows(factor, here)
@@ -241,7 +241,7 @@ def _design(factor: Factor, levels: Ints) -> Floats:
     if factor.numbers is not None:
         numbers = factor.numbers[stated]
         degree = min(3, len(np.unique(numbers)) - 1)
-        places = 2 * (rankdata(numbers) - 0.5) / len(numbers) - 1
+        places = 2 * (mid_ranks(numbers) - 0.5) / len(numbers) - 1
         columns = np.zeros((len(stated), degree))
         columns[stated] = np.stack([_standard(np.asarray(eval_legendre(k + 1, places))) for k in range(degree)], axis=1)
     else:
@@ -272,8 +272,8 @@ def _are_same(a: _Judged, b: _Judged) -> bool:
     if both.sum() < max(MIN_SAMPLES, SAME * max(a.factor.stated.sum(), b.factor.stated.sum())):
         return False
     if a.factor.numbers is not None and b.factor.numbers is not None:
-        ranks = np.stack([rankdata(a.factor.numbers[both]), rankdata(b.factor.numbers[both])])
-        return bool(abs(np.corrcoef(ranks)[0, 1]) >= SAME)
+        x, y = _standard(mid_ranks(a.factor.numbers[both])), _standard(mid_ranks(b.factor.numbers[both]))
+        return bool(abs(np.mean(x * y)) >= SAME)
     if a.factor.codes is None or b.factor.codes is None:
         return False
     (first, n_first), (second, n_second) = (codes_of(codes[both]) for codes in (a.factor.codes, b.factor.codes))
@@ -443,7 +443,7 @@ def _behind(data: _Data, causes: Sequence[Cause], judged: Sequence[_Judged]) -> 
         if cause.kind == COLUMN and cause.alone.low is not None and cause.alone.low > 0:
             both = look.stated & of[cause.name].factor.stated
             values = np.zeros(len(both))
-            values[both] = _standard(rankdata(look.numbers[both]))
+            values[both] = _standard(mid_ranks(look.numbers[both]))
             of_look = _Data(values[both], data.codes[both], data.n_units, data.unit)
             item = of[cause.name]
             part = _Judged(_of_rows(item.factor, np.flatnonzero(both)), item.levels, item.columns[both])
@@ -467,7 +467,7 @@ def _alone(
     resamples = _Resamples(data.codes[stated])
     resamples.add(_explained_share, fits.squared_errors(mine), fits.squared_errors([]))
     if item.factor.numbers is not None:
-        a, b = _standard(rankdata(item.factor.numbers[stated])), _standard(rankdata(y))
+        a, b = _standard(mid_ranks(item.factor.numbers[stated])), _standard(mid_ranks(y))
         resamples.add(_correlation, np.ones(len(y)), a, b, np.square(a), np.square(b), a * b)
     share, *rho = resamples.shares()
     return share, rho[0] if rho else None
