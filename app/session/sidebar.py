@@ -131,8 +131,8 @@ def _level_control(run: Run, score: str) -> None:
     if len(offered) == 1:
         return
     chosen = str(st.session_state.get("level", st.query_params.get("level", FRAME)))
-    problem = why_not_at(run, chosen)
-    if problem:
+    is_of_address = "level" not in st.session_state
+    if problem := why_not_at(run, chosen):
         st.session_state.update({"level": FRAME, "_level_refused": problem})
         chosen = FRAME
     offered = offered if chosen in offered else [*offered, chosen]
@@ -142,12 +142,14 @@ def _level_control(run: Run, score: str) -> None:
         offered,
         key="level",
         bind="query-params",
-        accept_new_options=not problem,  # what the address has that is none of these is dropped then
+        accept_new_options=not (problem and is_of_address),  # without it, what the address has is dropped
         on_change=lambda: st.session_state.pop("_level_refused", None),
         help="Frame: every image is a decision. Video or session: one decision by the scores of its frames, as tests "
         "usually report. Others can be typed: **video 3 of 10** (of 1s, of all), **video ema 0.5s** (ema 5: frames), "
         "**video mean first 1s** (median, max; first 10: frames).",
     )
+    if problem and is_of_address:
+        st.rerun()  # from now on others can be typed
     if refused := st.session_state.get("_level_refused"):
         st.warning(escaped(refused), icon=":material/rule:")
     of = rule_of(chosen)
