@@ -244,6 +244,7 @@ def test_a_command_goes_on_where_it_was_and_knows_what_has_changed(tmp_path, hea
     whole = images.picture
     monkeypatch.setattr(images, "picture", lambda path: (read.append(path.name), whole(path))[1])
     first = faces_of(data)
+    assert (first.kinds, first.as_json()["left"], len(first.left)) == ({}, {}, 0)
     again = faces_of(data)
     assert read == [*shown]
     pd.testing.assert_frame_equal(first.rows, again.rows)

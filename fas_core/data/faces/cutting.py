@@ -193,7 +193,8 @@ def _parted(data: Manifest, out: Path, table: pd.DataFrame) -> tuple[pd.DataFram
     is_cut = table["reason"].isna().to_numpy()
     rows = manifest.relocated(data, out)
     known = [name for name in LEFT_COLUMNS if name in rows]
-    left = data.rows.loc[~is_cut, known].assign(reason=table.loc[~is_cut, "reason"].to_numpy())
+    reasons = table.loc[~is_cut, "reason"].astype("str")  # of numbers where nothing has left
+    left = data.rows.loc[~is_cut, known].assign(reason=reasons.to_numpy())
     rows, table = rows[is_cut].reset_index(drop=True), table[is_cut].reset_index(drop=True)
     rows[CUT_FROM] = rows["path"]
     folder = out.with_suffix(".crops").name
