@@ -21,6 +21,7 @@ export function actionOf(event) {
 
 // `id`: null where the browser does not know yet which sample stands at this place.
 export function press(review, component, { what, value = null, id = null, at = review.at }) {
+  if (!component.data.marking) return; // nobody hears it
   review.count += 1;
   review.presses.push({ n: review.count, what, value, id, at });
   if (what === "seen") {

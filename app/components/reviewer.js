@@ -32,6 +32,10 @@ function drawBar(bar) {
   bar.querySelector(".on").disabled = review.at >= place.total - 1;
   bar.querySelector(".progress").textContent =
     `${(review.at + 1).toLocaleString()} of ${place.total.toLocaleString()} ${words}`;
+  for (const part of bar.querySelectorAll(".star, .labels, .person, .note, .undo")) {
+    part.style.display = marking ? "" : "none"; // who may not mark goes through the list all the same
+  }
+  if (!marking) return said;
   const star = bar.querySelector(".star");
   star.textContent = said.marked ? "★ Marked" : "☆ Mark";
   star.setAttribute("aria-pressed", String(said.marked));
@@ -53,6 +57,7 @@ function drawBar(bar) {
 function act(bar, action) {
   const now = drawn.get(bar);
   const { component, review } = now;
+  if (!component.data.marking) return undefined;
   if (action.what === "note") return bar.querySelector(".note").focus();
   const { marking } = component.data;
   const card = cardHere(bar);
@@ -122,7 +127,7 @@ export default function (component) {
   const isOther = now.component.data.card.id !== data.card.id;
   if (isWriting && isOther) keepNote(bar);
   now.component = component;
-  forgetKept(review, data.marking.kept);
+  forgetKept(review, data.marking?.kept ?? 0);
   const isLed = hasArrived(review, data.place);
   if (!isLed && !review.isWaiting) review.at = data.place.first;
   const said = drawBar(bar);

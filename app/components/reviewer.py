@@ -27,9 +27,9 @@ _mount = mounted(
 )
 
 
-def reviewer(card: Card, words: str, *, key: str, place: Place, marking: Marking) -> None:
+def reviewer(card: Card, words: str, *, key: str, place: Place, marking: Marking | None) -> None:
     """Draws what the person says of the sample `card`, which stands at `place.first` in its list of `words` ("rejected
-    live"). Keys work wherever the focus is, but for fields: n and p, m, 1 to 5, / and u."""
+    live"). Keys work wherever the focus is, but for fields: n and p, and with `marking` m, 1 to 5, / and u."""
     _mount(
         key=key,
         data={

@@ -52,6 +52,5 @@ def review(run: Run, rows: NDArray[np.intp], at: int, words: str, *, key: str, g
         own_note="" if said is None else said.note,
     )
     place = Place(at, len(rows), 1, go_to, lambda to: str(ids[rows[to]]))
-    if (by_keys := marking.by_keys(run, pressed)) is not None:
-        reviewer(card, words, key=key, place=place, marking=by_keys)
+    reviewer(card, words, key=key, place=place, marking=marking.by_keys(run, pressed))
     marking.show_others(run, sample_id)
