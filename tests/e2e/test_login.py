@@ -25,6 +25,7 @@ from websockets import Subprotocol
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from fas_core.access.audit import Log
 from fas_core.bench.drag import free_port
 from tests.app.gate.provider import SECRET, Provider, served
 from tests.conftest import PROJECT, tiny_samples, write_image_run
@@ -93,6 +94,10 @@ def guarded(provider: Provider, folder: Path) -> Iterator[str]:
         issuer = "{provider.issuer}"
         client_id = "fas"
         client_secret_env = "FAS_SECRET"
+        [[roles.viewer]]
+        people = ["*"]
+        [audit]
+        folder = "{folder / "audit"}"
         """
     )
     (folder / "sitecustomize.py").write_text(WATCH.replace("{out!r}", repr(str(folder / "asked"))))
@@ -193,3 +198,7 @@ def test_a_person_signs_in_looks_and_signs_out(browser: Browser, guarded: str, f
         expect(tab.page.get_by_text("Signed in as Ada")).to_be_visible()
     context.close()
     assert not (folder / "asked").exists(), (folder / "asked").read_text()
+    told = [(entry.kind, entry.who, entry.about.get("why")) for entry in Log(folder / "audit").entries()]
+    assert {("refused", "", "nobody"), ("refused", "", "host"), ("refused", "", "origin")} <= set(told)
+    of_ada = [(kind, why) for kind, who, why in told if who == "Ada (u1)"]
+    assert of_ada == [("login", None), ("logout", "signed out"), ("login", None)]
