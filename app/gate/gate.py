@@ -295,9 +295,12 @@ class Gate:
 
         async def received() -> Message:
             incoming = asyncio.ensure_future(receive())
-            await asyncio.wait({incoming, over}, return_when=asyncio.FIRST_COMPLETED)
+            try:
+                await asyncio.wait({incoming, over}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                if over.done() or not incoming.done():
+                    incoming.cancel()
             if over.done():
-                incoming.cancel()
                 await shut()
                 return {"type": "websocket.disconnect", "code": POLICY_VIOLATION}
             message = incoming.result()

@@ -62,6 +62,7 @@ class Provider:
         """Asks nothing yet. Raises BadInputError without Authlib."""
         try:
             with warnings.catch_warnings(record=True):  # it would rather have the successor of httpx
+                import httpx
                 from authlib.integrations.starlette_client import StarletteOAuth2App
         except ImportError as error:
             raise BadInputError(
@@ -79,6 +80,7 @@ class Provider:
                 "scope": " ".join(oidc.scopes),
                 "code_challenge_method": "S256",
                 "timeout": PATIENCE,
+                "verify": httpx.create_ssl_context(),  # once: it reads every authority that there is
                 **({} if oidc.client_secret() else {"token_endpoint_auth_method": "none"}),
             },
         )
