@@ -20,11 +20,7 @@ function onPaper(svg) {
 /** @param {any} plot the node that Plotly draws in */
 export function drawingOfPlot(plot) {
   const { width, height } = plot._fullLayout;
-  const [under, ...over] = plot.querySelectorAll("svg.main-svg");
-  const points = [...plot.querySelectorAll("canvas.gl-canvas-context")].map(
-    (canvas) => `<image width="${width}" height="${height}" href="${canvas.toDataURL("image/png")}"/>`,
-  );
-  return { body: [onPaper(under), ...points, ...over.map(onPaper)].join("\n"), width, height };
+  return { body: [...plot.querySelectorAll("svg.main-svg")].map(onPaper).join("\n"), width, height };
 }
 
 /** What is drawn of every trace that the legend has not switched off, by its name. */
