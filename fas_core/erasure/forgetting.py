@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from fas_core.erasure.words import Names
 from fas_core.errors import BadInputError
 from fas_core.files import atomic_file, end_of, file_sha256, opened_file, read_table, settle, write_table
 from fas_core.progress import jobs_folder
-from fas_core.runs import joining, marks, selections, signatures, store, tombstones, traininglog
+from fas_core.runs import encrypted, joining, marks, selections, signatures, store, tombstones, traininglog
 from fas_core.runs.lock import claimed
 from fas_core.runs.store import Run, Shard
 from fas_core.runs.traininglog import Samples
@@ -63,6 +63,7 @@ def forget(plan: Plan, cache: Path, advance: Callable[[], object] = lambda: None
     folders = [store.runs_folder(cache) / about.run for about in plan.runs]
     folders = [folder for folder in folders if folder.is_dir()]  # pruned meanwhile
     _require_writable(plan)
+    _require_keys(folders)
     with claimed(folders):
         if planning.unfinished(cache) is None:
             plan = planning.with_hashes(plan)
@@ -119,6 +120,13 @@ def _require_writable(plan: Plan) -> None:
     for path in (Path(about.path) for about in plan.manifests):
         if path.exists() and not (os.access(path.parent, os.W_OK) and os.access(path, os.W_OK)):
             raise BadInputError(f"{path} names them and cannot be written. Change its permissions, then try again.")
+
+
+def _require_keys(folders: Sequence[Path]) -> None:
+    """Of Runs whose pixels and codes are encrypted: shards without somebody are written anew."""
+    for run in map(store.opened, folders):
+        if run.locked:
+            raise BadInputError(f"Run {run.info.name} is encrypted, and {run.locked}. Then run the command again.")
 
 
 # ---------------------------------------------------------------------------------------------------------------- Runs
@@ -322,7 +330,7 @@ def _forget_in_list(path: Path, samples: set[str], names: Names) -> None:
 
 def _naming(cache: Path, names: Names) -> Iterator[str]:
     """Files in which a name of theirs still stands: of data sets that were not meant, or of nobody known here."""
-    arrays = {".npy", ".npz"}
+    arrays = {".npy", ".npz", encrypted.SUFFIX}
     for path in sorted(cache.rglob("*")):
         if path.is_symlink() or not path.is_file() or path.suffix in arrays or path.name == tombstones.UNFINISHED:
             continue

@@ -181,6 +181,26 @@ def test_what_is_killed_in_the_middle_goes_on(run: store.Run, monkeypatch: pytes
     assert path.exists()
 
 
+def test_a_person_is_forgotten_with_the_key_alone(
+    run: store.Run, fas: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(secret.DATA_KEY, "0" * 64)
+    kept = np.flatnonzero(run.samples(["subject_id"])["subject_id"] != "u1")
+    inputs = run.images("inputs", kept)
+    encrypting.encrypt(run)
+    monkeypatch.delenv(secret.DATA_KEY)
+    said = message(fas("forget", "u1", "--yes"))
+    assert "is encrypted, and its key" in said
+    assert said.endswith("Then run the command again.")
+    assert len(store.opened(run.folder)) == 24
+    monkeypatch.setenv(secret.DATA_KEY, "0" * 64)
+    assert fas("forget", "u1", "--yes").code == 0
+    now = store.opened(run.folder)
+    np.testing.assert_array_equal(now.images("inputs", np.arange(len(now))), inputs)
+    assert [path.name for path in files(now) if path.suffix == ".npy"] == []
+    assert damage(now) == []
+
+
 def test_derived_results_are_encrypted_where_there_is_a_key(
     run: store.Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
