@@ -39,7 +39,7 @@ SHOWN = 16  # digits of a key
 TRUSTED, OWN, UNKNOWN, UNSIGNED, CHANGED, UNCHECKED = "trusted", "own", "unknown", "unsigned", "changed", "unchecked"
 BY_WHOM = "fas keys new makes a key, fas keys trust KEY.pub trusts it"  # who has none cannot sign
 _DIGITS = re.compile("[0-9a-f]{64}")
-NO_LIBRARY = "Signatures need the extra 'keys': pip install 'fas-explorer[keys]'."
+NO_LIBRARY = "Keys take the library 'cryptography': pip install 'fas-explorer[keys]'."
 
 
 @dataclass(frozen=True)

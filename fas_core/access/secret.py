@@ -110,7 +110,7 @@ def problem(wanted: str) -> str:
         return f"its key ({wanted}) is not here: put it into {where}, or name its file in {DATA_KEY}"
     if key_id(own) != wanted:
         return f"{where} is another key ({key_id(own)}) than its own ({wanted}): name the file of that in {DATA_KEY}"
-    return "" if _has_library() else NO_LIBRARY.removesuffix(".")
+    return "" if _has_library() else f"{NO_LIBRARY[0].lower()}{NO_LIBRARY[1:-1]}"
 
 
 @lru_cache(maxsize=1)

@@ -112,13 +112,13 @@ class Reader:
     def __init__(
         self, file: io.FileIO, shard: Path, name: str, shape: tuple[int, ...], dtype: str, about: EncryptedMeta
     ) -> None:
-        from cryptography.exceptions import InvalidTag
-
-        self.failure = InvalidTag
         own = secret.key()
         if own is None or secret.key_id(own) != about.key:
             raise NoKeyError(f"Run {shard.parents[1].name} is encrypted, and {secret.problem(about.key)}.")
         self.cipher = secret.cipher(own, bytes.fromhex(about.salt))
+        from cryptography.exceptions import InvalidTag  # without it there is no cipher
+
+        self.failure = InvalidTag
         self.place = _place(shard, name, shape, dtype, about.rows)
         self.handle, self.n, self.rows = file.fileno(), shape[0], about.rows
         self.stride = np.dtype(dtype).itemsize * math.prod(shape[1:])
