@@ -181,16 +181,20 @@ def _among_live(place: float) -> str:
 def panels_of(
     comparison: Comparison, pair: Pair, rows: NDArray[np.int64], display: component.Display
 ) -> list[component.Panel]:
-    """Original, both reconstructions, both errors; the other Run's error is against its own input."""
+    """Original, both reconstructions, both errors; the other Run's error is against its own input, which is shown where
+    it is of another modality."""
     letter = LETTERS[pair.b]
     shown = replace(display, ssim=False)
     of_a, of_b = (
         {panel.name: panel for panel in faces.panels(shown, comparison.systems[i].run, pair.both.rows[i][rows])}
         for i in (0, pair.b)
     )
+    originals = of_a.get("original"), of_b.get("original")
+    each = pair.both.has_companions and all(originals)
     named = (
-        ("original", of_a.get("original", of_b.get("original"))),
+        ("original A" if each else "original", originals[0] or originals[1]),
         ("A", of_a.get("reconstruction")),
+        (f"original {letter}", originals[1] if each else None),
         (letter, of_b.get("reconstruction")),
         ("error A", of_a.get("error")),
         (f"error {letter}", of_b.get("error")),

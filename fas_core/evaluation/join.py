@@ -168,9 +168,14 @@ class Joined:
         return tuple(sum(of_run.values()) for of_run in self.alone)
 
     @property
+    def has_companions(self) -> bool:
+        """Whether the Runs are of several modalities, so that each has a picture of its own of a sample."""
+        return self.by != KEY[0]
+
+    @property
     def pairing_words(self) -> str:
         """How Runs of several modalities are joined and what has no companion; "" of one modality."""
-        if self.by == KEY[0]:
+        if not self.has_companions:
             return ""
         kinds = ", ".join(f"{letter} {kind}" for letter, kind in zip(LETTERS, self.modalities, strict=False))
         without = [

@@ -227,7 +227,8 @@ def _changed(sheet: Sheet, options: Options, names: Pseudonyms | None) -> Markup
     hidden = f" {HIDDEN}" if options.images == PIXELATED else ""
     shown = f" The first {MOST_IMAGES} are shown." if len(rows) > MOST_IMAGES else ""
     lacking = [f" {run.info.name} {missing}." for run in runs if (missing := run.without("inputs", "reconstructions"))]
-    note = f"Original, A, {letter}, and the error of each. {SCALE}{hidden}{''.join(dict.fromkeys(lacking))}"
+    own = f"Original, A, {'its own original, ' if pair.both.has_companions else ''}{letter}"
+    note = f"{own}, and the error of each. {SCALE}{hidden}{''.join(dict.fromkeys(lacking))}"
     about = html.paragraph(note, "quiet")
     cards = _cards(sheet, pair, rows[:MOST_IMAGES], names)
     return section(title, html.joined([html.paragraph(lead + shown), about, html.triplets("", cards, SIDE)]))
@@ -255,9 +256,11 @@ def _cards(sheet: Sheet, pair: Pair, rows: NDArray[np.int64], names: Pseudonyms 
     ids = pair.both.samples["sample_id"].to_numpy(str)
     for place, row in enumerate(rows):
         a, b = of_a[place], of_b[place]
+        other = b.get("original") if pair.both.has_companions and "original" in a else None
         stated = {
             "original": a.get("original", b.get("original")),
             "A": a.get("reconstruction"),
+            f"original of {letter}": other,
             letter: b.get("reconstruction"),
             "error of A": a.get("error"),
             f"error of {letter}": b.get("error"),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from app.comparing import scatter
 from app.comparing.comparison import Comparison, joined, sheet
-from app.comparing.samples import cards_of
+from app.comparing.samples import cards_of, panels_of
+from app.components import gallery as component
 from fas_core.evaluation.changes import (
     ALL,
     BOTH_WRONG,
@@ -26,7 +28,11 @@ from fas_core.evaluation.changes import (
     samples_table,
     verdict_masks,
 )
-from fas_core.metrics.operating_point import Rule
+from fas_core.evaluation.join import System
+from fas_core.evaluation.presentations import FRAME
+from fas_core.evaluation.sheet import Sheet
+from fas_core.metrics.operating_point import DEFAULT, Rule
+from tests.conftest import tiny_samples, write_image_run
 
 
 @pytest.fixture
@@ -119,3 +125,20 @@ def test_its_points_are_the_common_samples_coloured_as_everywhere(of_three: Comp
     drawn = {category.name: category.n for category in colours.categories}
     assert drawn == {"bona fide": 4, "mask": 2, "paper": 1}
     assert len(colours.codes) == len(scatter.plane(of_three, 2).points) == 7
+
+
+def test_each_of_two_modalities_has_its_own_original(tmp_path: Path) -> None:
+    samples = tiny_samples()
+    of_kind = [
+        samples.assign(modality=kind, presentation_id=samples["sample_id"], sample_id=kind + "/" + samples["sample_id"])
+        for kind in ("nir", "depth")
+    ]
+    runs = [write_image_run(tmp_path, rows["modality"][0], rows, seed=i) for i, rows in enumerate(of_kind)]
+    systems = tuple(System(run, "pixel_l2") for run in runs)
+    chosen = Comparison(systems, FRAME, ("live", "seen_paper"), DEFAULT)
+    pair = pair_of(Sheet(chosen), 1)
+    rows = np.arange(3)
+    panels = panels_of(chosen, pair, rows, component.Display(size=80, limit=0.5, signed=False))
+    assert [panel.name for panel in panels] == ["original A", "A", "original B", "B", "error A", "error B"]
+    for panel, run, of_run in zip((panels[0], panels[2]), runs, pair.both.rows, strict=True):
+        np.testing.assert_array_equal(panel.images, run.images("inputs", of_run[rows]))
