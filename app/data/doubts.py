@@ -27,10 +27,15 @@ SHOWN_PAIRS = 12
 
 
 @cached(entries=4, spinner="Reading and comparing every image …")
-def near(data: DataSet) -> NearDuplicates:
-    """What is nearly the same among the images of a manifest; those that cannot be read are like nothing."""
+def near(data: DataSet) -> NearDuplicates | None:
+    """What is nearly the same among the images of a manifest; those that cannot be read, as videos, are like nothing.
+
+    None where none can be read.
+    """
     rows = known.contents(data)
     small, is_readable = dedupe.thumbnails_of([data.path.parent / path for path in rows["path"]])
+    if not is_readable.any():
+        return None
     samples = pd.DataFrame({name: rows[name].astype("str") for name in ("subset", "label", "subject_id")})
     samples = samples[is_readable].reset_index(drop=True)
     subsets = in_protocol_order(samples["subset"].unique())
@@ -84,6 +89,12 @@ def show_duplicates(data: DataSet) -> None:
         )
         return
     of = near(data)
+    if of is None:
+        st.write(
+            "None of its pictures can be read, so they are not compared. Videos are, by their frames: fas data frames "
+            "M.csv --out DIR"
+        )
+        return
     st.write(escaped(of.answer))
     if of.limit.n_live:
         st.caption(

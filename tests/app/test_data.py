@@ -110,6 +110,16 @@ def test_boxes_are_drawn_where_they_are_and_what_cannot_be_read_is_told(faces: P
     assert (images[0, 19, 60:100] == 128).all()
 
 
+def test_a_manifest_of_videos_alone_is_shown(faces: Path) -> None:
+    rows = pd.read_csv(faces)
+    write_table(rows.assign(path=[f"{name}.mov" for name in rows["sample_id"]]), faces)
+    at = page("data")
+    assert not at.exception
+    said = texts(at).replace("\\", "")
+    assert "Videos are, by their frames" in said
+    assert "10 of these 10 cannot be shown as a picture: cannot be read: No such file or directory." in said
+
+
 def test_a_manifest_that_has_changed_is_read_anew(faces: Path) -> None:
     before = DataSet.at(faces)
     assert len(known.contents(before)) == 10
