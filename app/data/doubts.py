@@ -91,8 +91,8 @@ def show_duplicates(data: DataSet) -> None:
     of = near(data)
     if of is None:
         st.write(
-            "None of its pictures can be read, so they are not compared. Videos are, by their frames: fas data frames "
-            "M.csv --out DIR"
+            "None of its rows is an image that can be read. Videos are compared by their frames: fas data frames M.csv "
+            "--out DIR"
         )
         return
     st.write(escaped(of.answer))

@@ -116,7 +116,7 @@ def test_a_manifest_of_videos_alone_is_shown(faces: Path) -> None:
     at = page("data")
     assert not at.exception
     said = texts(at).replace("\\", "")
-    assert "Videos are, by their frames" in said
+    assert "Videos are compared by their frames" in said
     assert "10 of these 10 cannot be shown as a picture: cannot be read: No such file or directory." in said
 
 
