@@ -24,7 +24,8 @@ def test_without_the_demo_it_is_said_how_to_make_it(tiny_cache: Path, monkeypatc
         pages.demo_cache()
 
 
-def test_a_page_is_opened_and_opened_again(tiny_cache: Path) -> None:
+def test_a_page_is_opened_and_opened_again(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "KINDS", ())  # whether the browser has other pages' scripts, nobody looks at here
     if not any(map(shutil.which, drag.BROWSERS)):
         pytest.skip("no Chromium on this machine: apt-get install chromium")
     figures = apart(pages.figures, pages=["cards"], cache=tiny_cache)
