@@ -131,20 +131,20 @@ def show_page(
         chosen = component.gallery(cards, panels, key="compare_images", size=display.size)
     if chosen is not None:
         component.start_at(chosen)
-        details(comparison, cards, panels, pair.both.rows[0][shown])
+        details(comparison, pair, shown, display)
 
 
 @st.dialog("One image", width=880, position="right")
-def details(
-    comparison: Comparison, cards: list[component.Card], panels: list[component.Panel], of_a: NDArray[np.int64]
-) -> None:
-    """One sample in both Runs, large, zoomed together; steps through the images of the page, rows `of_a` of A."""
-    sample_ids = [card.sample_id for card in cards]
+def details(comparison: Comparison, pair: Pair, rows: NDArray[np.int64], display: component.Display) -> None:
+    """One sample in both Runs, large, zoomed together; steps through those of the page, `rows` of the pair."""
+    sample_ids = pair.both.samples["sample_id"].iloc[rows].astype("str").tolist()
     at = sample_ids.index(component.stepper(sample_ids))
-    zoomed(sample_ids[at], [replace(panel, images=panel.images[at : at + 1]) for panel in panels], key="large_runs")
-    st.write("  \n".join(escaped(line) for line in cards[at].lines))
+    row = rows[at : at + 1]
+    (card,) = cards_of(pair, row)
+    zoomed(card.sample_id, panels_of(comparison, pair, row, display), key="large_runs")  # as they may be seen by now
+    st.write("  \n".join(escaped(line) for line in card.lines))
     st.markdown("**Metadata**")
-    sample.show_metadata(comparison.a.run, int(of_a[at]))
+    sample.show_metadata(comparison.a.run, int(pair.both.rows[0][row[0]]))
 
 
 def cards_of(pair: Pair, rows: NDArray[np.int64]) -> list[component.Card]:
