@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -96,8 +97,10 @@ def forget(plan: Plan, cache: Path, advance: Callable[[], object] = lambda: None
         _forget_in_training(checkpoint, plan.called)
     for about_file in plan.manifests:
         _forget_in_manifest(about_file, plan.called)
-    for image in plan.images:
-        Path(image).unlink(missing_ok=True)
+    for image in map(Path, plan.images):
+        image.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder of theirs that holds nothing any more may be called after them
+            image.parent.rmdir()
     still_named = tuple(_naming(cache, plan.called))
     (cache / tombstones.UNFINISHED).unlink(missing_ok=True)
     return Forgotten(

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from fas_core import documents
 from fas_core.data import manifest, modalities, retention, trail
 from fas_core.data.manifest import CUT_FROM, Manifest
 from fas_core.data.merging import IDS, SOURCE
-from fas_core.data.names import DEV, LEARNED, TRAINING_USE
+from fas_core.data.names import DEV, LEARNED, TRAINING_USE, is_training
 from fas_core.data.trail import Step
 from fas_core.erasure import person
 from fas_core.erasure.person import PEOPLE, Place, Wanted
@@ -162,6 +163,8 @@ def _of_runs(cache: Path, wanted: Wanted, places: Sequence[Place]) -> Iterator[O
         if isinstance(place.where, Run):
             runs.setdefault(place.where.id, (place.where, []))[1].append(place)
     for run, of_run in runs.values():
+        if run.locked:
+            raise BadInputError(f"Run {run.info.name} ({run.id}) is encrypted, and {run.locked}.")
         rows = pd.concat([place.rows for place in of_run])
         samples = {str(subset): tuple(ids) for subset, ids in rows.groupby("subset", sort=False)["sample_id"]}
         at, unplaced = _places(cache, run, _planned_too(person.manifest_of(run), wanted, of_run), samples)
@@ -289,19 +292,25 @@ def _images(places: Sequence[Place]) -> tuple[list[str], list[str]]:
 def _learned(cache: Path, places: Sequence[Place]) -> dict[str, str]:
     """Checkpoint -> what it had of them, as its Runs tell, or the record in the file: weights cannot forget."""
     said: dict[str, str] = {}
-    for place in places:
-        if not isinstance(place.where, Run) or TRAINING_USE not in place.rows:
-            continue
-        counts = place.rows[TRAINING_USE].value_counts()
-        words = [text.format(f"{counts[use]:,}") for use, text in USES.items() if counts.get(use)]
-        if words:
-            info = place.where.info
-            said[info.checkpoint_path or info.checkpoint] = " and ".join(words)
+    for place in (place for place in places if isinstance(place.where, Run)):
+        if words := _said_by_run(place):
+            info = cast(Run, place.where).info
+            said[info.checkpoint_path or info.checkpoint] = words
     contents = [_contents(place) for place in places if isinstance(place.where, Path)]
     for file in _checkpoints(cache):
         if str(file) not in said and (words_of_file := _used_by(file, contents)):
             said[str(file)] = words_of_file
     return said
+
+
+def _said_by_run(place: Place) -> str:
+    """By what each row says of its use; where none does, by whether the training was of the Run's manifest."""
+    if TRAINING_USE in place.rows:
+        counts = place.rows[TRAINING_USE].value_counts()
+        return " and ".join(text.format(f"{counts[use]:,}") for use, text in USES.items() if counts.get(use))
+    info, n = cast(Run, place.where).info, int(is_training(place.rows).sum())
+    is_of_it = bool(info.manifest_sha256) and info.checkpoint_header.get("data_sha256") == info.manifest_sha256
+    return f"was trained on data that hold {n:,} of them for training" if is_of_it and n else ""
 
 
 def _contents(place: Place) -> NDArray[np.uint8]:
@@ -323,10 +332,12 @@ def _checkpoints(cache: Path) -> list[Path]:
 
 
 def _used_by(file: Path, contents: Sequence[NDArray[np.uint8]]) -> str:
-    from fas_core.training import checkpoint  # PyTorch: only where there are trainings
-
     try:
+        from fas_core.training import checkpoint  # PyTorch: only where there are trainings
+
         known = checkpoint.known_of(file)
+    except ImportError:
+        return "may have learned from them: without PyTorch (the extra train) its record cannot be read"
     except Exception:  # safetensors has an exception of its own for what is no such file
         return ""
     if known is None:

@@ -40,7 +40,7 @@ def samples_with(who: str, prefix: str = "zq") -> pd.DataFrame:
     theirs = [1, 5, 9, 11, 16, 22]
     samples.loc[theirs, "subject_id"] = who
     samples.loc[theirs, "sample_id"] = [f"{prefix}Sample{i}" for i in theirs]
-    samples.loc[theirs, "path"] = [f"images/{prefix}File{i}.png" for i in theirs]
+    samples.loc[theirs, "path"] = [f"images/{who}/{prefix}File{i}.png" for i in theirs]
     samples.loc[theirs, "video_id"] = f"{prefix}Video"
     return samples
 
@@ -67,7 +67,7 @@ class House:
 
     def _write_manifest(self) -> None:
         folder = self.manifest.parent
-        (folder / "images").mkdir(parents=True)
+        (folder / "images" / WHO).mkdir(parents=True)
         for i, path in enumerate(self.samples["path"]):
             Image.fromarray(np.full((8, 8), i, np.uint8)).save(folder / path)
         manifest.write(self.samples, self.manifest)
@@ -319,7 +319,7 @@ def test_the_command_lists_first_and_says_what_was_removed(
     before = house.traces()
     listed = fas("forget", WHO, "--cache", house.cache, "--dry-run", "--images", "--json")
     assert json.loads(listed.out)["manifests"] == {str(house.manifest): THEIRS}
-    assert f"File {house.manifest.parent / 'images' / 'zqFile9.png'}" in listed.err
+    assert f"File {house.manifest.parent / 'images' / WHO / 'zqFile9.png'}" in listed.err
     derived: list[str] = []
     monkeypatch.setattr(derive, "compute_quick", lambda run: derived.append(run.info.name))
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
@@ -331,3 +331,19 @@ def test_the_command_lists_first_and_says_what_was_removed(
     assert sorted(derived) == ["a", "b"]
     assert f"1 person, {THEIRS} images removed on " in fas("verify", "--cache", house.cache).out
     assert "Nothing was interrupted" in message(fas("forget", "--cache", house.cache))
+
+
+def test_checkpoints_of_before_are_told_by_the_data_that_they_learned_from(tmp_path: Path) -> None:
+    samples = samples_with(WHO)
+    of_it = write_image_run(tmp_path, "a", samples, header={"data_sha256": "1" * 64})
+    write_image_run(tmp_path, "b", samples, seed=1, header={"data_sha256": "2" * 64})
+    assert plan.planned(tmp_path, WHO).learned == {
+        of_it.info.checkpoint: "was trained on data that hold 2 of them for training"
+    }
+
+
+def test_an_encrypted_run_is_not_begun_without_its_key(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store.Run, "locked", "its key is not here")
+    with pytest.raises(BadInputError, match="is encrypted, and its key is not here"):
+        house.planned()
+    assert plan.unfinished(house.cache) is None
