@@ -10,7 +10,8 @@ from app.overview import near_duplicates
 from fas_core import derive, metrics, progress, scores
 from fas_core.evaluation import presentations, run_metrics
 from fas_core.metrics import limits, operating_point
-from fas_core.runs import duplicates, selections, store
+from fas_core.runs import duplicates, selections, store, tombstones
+from fas_core.runs.tombstones import Removal
 from tests.conftest import learned_samples, tiny_samples, write_image_run
 
 from .conftest import page, texts
@@ -225,3 +226,11 @@ def test_a_large_run_is_compared_when_somebody_asks(tiny_cache: Path, monkeypatc
     assert "None of 24 images is nearly the same as another one" in texts(at)
     monkeypatch.setattr(duplicates, "MOST", 23)
     assert "24 images are over 23" in texts(page(cache=tiny_cache, run="a"))
+
+
+def test_who_was_removed_and_who_is_late_is_said(tmp_path: Path) -> None:
+    run = write_image_run(tmp_path / "cache", "a", tiny_samples().assign(retain_until="2020-12-31"))
+    tombstones.add(tmp_path / "cache", run.id, Removal("1", "2026-11-30", 1, 40, {}))
+    said = texts(page(cache=tmp_path / "cache", run="a")).replace("\\", "")
+    assert "1 person, 40 images removed on 2026-11-30" in said
+    assert f"{len(run)} images were to be kept until 2020-12-31 at the latest: fas prune --expired" in said
