@@ -383,8 +383,7 @@ def checked(table: pd.DataFrame, labels: LabelValues | None = None) -> Checked:
     if any(wrong.values()):
         said_of = pd.Series(map(wrong.get, zip(rows["label"], rows["pai_species"], strict=True)), dtype="str")
         note(said_of != "", str, said_of)
-    free = {name: _free_column(table[name]) for name in table.columns if name not in COLUMNS}
-    rows = rows.assign(**free)
+    rows = rows.assign(**{name: _free_column(table[name]) for name in table.columns if name not in COLUMNS})
     notes += [*recurring_ids(rows), *alike_people(rows)]
     return Checked(rows.reset_index(drop=True), sorted(problems, key=lambda p: p.row), notes)
 
