@@ -78,6 +78,7 @@ def keep_upload(run: Run, file: UploadedFile) -> None:
     if before is not None and before.id == file.file_id:
         return
     identity.require(Right.PICTURES, run)
+    network.require()
     identity.tell("upload", {"run": run.id, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)})
     try:
         kept = Upload(file.file_id, file.name, images.of_bytes(data, *_given(run)))

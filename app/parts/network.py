@@ -55,6 +55,12 @@ def _load() -> None:
         importlib.import_module(_PREDICT)
 
 
+def require() -> None:
+    """Raises BadInputError where PyTorch is not installed."""
+    with needing_pytorch():
+        importlib.import_module(_PREDICT)
+
+
 @contextmanager
 def of(run: Run) -> Iterator[infer.Ready]:
     """The model, for this session alone while the block runs.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
 from fas_core.data import images
+from fas_core.errors import BadInputError
 from fas_core.models.input import COLOUR, GRAY, STANDARD, Input
 from fas_core.runs.store import RunInfo
 
@@ -20,8 +23,19 @@ def rules(given: Input) -> str:
 
 
 def input_of(info: RunInfo) -> Input:
-    """What the model of a Run is given; one that does not say it is of a model of this package."""
-    return Input.of(info.input) if info.input else Input(int(info.checkpoint_header["config"]["image_size"]))
+    """What the model of a Run is given; one that does not say it is of a model of this package.
+
+    Raises BadInputError where no checkpoint says it: of arrays or scores that were imported.
+    """
+    if info.input:
+        return Input.of(info.input)
+    config = info.checkpoint_header.get("config")
+    if not isinstance(config, Mapping) or "image_size" not in config:
+        raise BadInputError(
+            f"Run {info.name} was made by no checkpoint of this package, so there is no model to ask. Choose a Run of "
+            "one: fas cache CHECKPOINT --data M.csv"
+        )
+    return Input(int(config["image_size"]))
 
 
 def prepared(raw: NDArray[np.float32], given: Input) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:

@@ -7,6 +7,7 @@ import pytest
 from fas_core.access import secret
 from fas_core.runs import encrypting
 from tests.conftest import tiny_samples, write_image_run
+from tests.house import PROJECT
 from tests.odd_runs import ODD, PARTIAL, write_odd_run, write_partial_run
 
 from .conftest import page, texts
@@ -56,3 +57,12 @@ def _open_every_page(cache: Path, kind: str) -> dict[str, str]:
         said[view] = texts(at)
     assert not wrong
     return said
+
+
+def test_an_upload_is_told_that_no_model_can_be_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAS_CACHE", str(tmp_path))
+    run = write_image_run(tmp_path, "imported", tiny_samples(), seed=1)
+    at = page("image", cache=tmp_path, run=run.info.name, image_source="Upload")
+    at.file_uploader[0].upload("me.png", (PROJECT / ".github" / "threshold.png").read_bytes(), "image/png").run()
+    assert not at.exception
+    assert any("there is no model to ask" in error.value for error in at.error)
