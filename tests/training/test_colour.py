@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,8 @@ from fas_core.data import manifest
 from fas_core.data.manifest import Manifest
 from fas_core.data.names import LEARNED, TRAINING_USE
 from fas_core.errors import BadInputError
-from fas_core.inference import infer
-from fas_core.runs import traininglog
+from fas_core.inference import imported, infer
+from fas_core.runs import health, store, traininglog
 from fas_core.training import checkpoint, experiments, train
 from tests.conftest import TINY_MODEL
 
@@ -56,6 +57,28 @@ def test_a_training_in_colour_gives_runs_in_colour(data: Manifest, tmp_path: Pat
     assert left[0] > left[2] + 40  # red on the left
     used = run.samples([TRAINING_USE])[TRAINING_USE]
     assert (used == LEARNED).sum() == header["images"]["learned"]  # known by their colours
+    assert health.other_modality(run) is None
+    elsewhere = store.Run(run.folder, replace(run.info, modality="nir"), run.shards)
+    assert [c.message for c in health.cautions(elsewhere) if c.kind == "other_modality"] == [
+        "The model has learned from images of modality rgb; these are nir."
+    ]
+
+
+def test_several_modalities_are_refused_before_anything_is_made(
+    data: Manifest, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    kinds = np.where(np.arange(len(data)) % 2, "nir", "rgb")
+    both = manifest.read(manifest.write(data.rows.assign(modality=kinds), tmp_path / "both.csv"))
+    out, cache = tmp_path / "m.safetensors", tmp_path / "cache"
+    says = r"both.csv holds several modalities \(nir, rgb\), .* Choose it: --modality rgb$"
+    with pytest.raises(BadInputError, match=says):
+        train.train(experiments.preset("small_dcvae").with_settings(COLOUR), both, out, device="cpu")
+    with pytest.raises(BadInputError, match=says):
+        infer.write_runs([tiny_checkpoint], both, cache, device="cpu")
+    with pytest.raises(BadInputError, match=says):
+        imported.write_run(tmp_path / "arrays", both, cache, "acme")
+    assert not out.exists()
+    assert not list(cache.glob("runs/*"))
 
 
 @pytest.mark.parametrize("name", ["dcvae", "resvae", "ganomaly"])
@@ -76,7 +99,7 @@ def test_reconstructions_beside_each_other_keep_their_colours(tmp_path: Path) ->
     images = np.zeros((2, 16, 16, 3), np.uint8)
     images[0, ..., 0], images[1, ..., 2] = 200, 90
     training = traininglog.announced(tmp_path, tmp_path / "m.safetensors", {}, 4, chosen_by="elbo")
-    row = reconstructions.Row(reconstructions.written(training), None, images)
+    row = reconstructions.Row(reconstructions.written(training), None, images, is_clear=True)
     png, _ = reconstructions._beside_each_other(row)
     sheet = np.asarray(Image.open(io.BytesIO(png)))
     assert sheet[5, 5].tolist() == [200, 0, 0, 255]
