@@ -17,13 +17,16 @@ that is not mirrored.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fas_core.data import images
 from fas_core.data.decoding import Display
 from fas_core.data.manifest import BOXES, Manifest
 from fas_core.errors import BadInputError
@@ -33,6 +36,7 @@ from fas_core.texts import read_numbers
 BOX = ("box_x", "box_y", "box_width", "box_height")
 EYES = ("right_eye_x", "right_eye_y", "left_eye_x", "left_eye_y")
 PLACES = BOX + EYES
+Floats = NDArray[np.float64]
 LARGEST = 64 * 2**20  # bytes that are read of a file: days of video
 
 
@@ -103,6 +107,8 @@ def within(box: Sequence[float], width: int, height: int) -> tuple[float, ...] |
 
 
 SHOWN, STORED = "shown", "stored"  # what the pixels of boxes are of
+LOOKED_AT = 3  # frames of a video in which faces are looked for
+NEAR, APART = 0.6, 0.15  # sides of a face: how far what is told of it may be off, and how much less than the other way
 
 
 def require_known(boxes_are: str) -> None:
@@ -111,17 +117,23 @@ def require_known(boxes_are: str) -> None:
         raise BadInputError(f"--boxes {boxes_are}: pixels are those of the picture as {SHOWN}, or as {STORED}.")
 
 
-def as_shown(places: pd.DataFrame, display: Display, boxes_are: str = "") -> tuple[pd.DataFrame, str]:
-    """`PLACES` (n rows) of a video's file of boxes as those of its pictures as shown; and what they were taken for.
+def as_shown(
+    places: pd.DataFrame, display: Display, boxes_are: str = "", seen: Callable[[], Mapping[int, Floats]] | None = None
+) -> tuple[pd.DataFrame, str]:
+    """`PLACES` (n rows, by frame) of a video's file of boxes as those of its pictures as shown; and what they were
+    taken for.
 
     `boxes_are`: what somebody knows of them, "" where nobody does. Then the eyes tell it of a picture that is turned by
     a quarter: they lie beside each other as shown. Else it is what the middles of faces lie within, where that is one
-    of both; else they are taken for those of the picture as shown, and "unclear" is told.
+    of both. Else where a detector has `seen` faces, (4,) each, in some frames as shown. Else they are taken for those
+    of the picture as shown, and "unclear" is told.
     """
     told = places[list(PLACES)].to_numpy(np.float64)
     if display.is_as_stored:
         return places, SHOWN
     kind = boxes_are or _told_by_eyes(told[:, 4:], display) or _told_by_edges(told, display)
+    if not kind and seen is not None:
+        kind = _told_by_faces(places, display, seen())
     if kind != STORED:
         return places, kind or "unclear"
     first, second = display.points(told[:, 0:2]), display.points(told[:, 0:2] + told[:, 2:4])
@@ -148,6 +160,33 @@ def _told_by_edges(told: NDArray[np.float64], display: Display) -> str:
     return "" if fits_shown == fits_stored else SHOWN if fits_shown else STORED
 
 
+def _told_by_faces(places: pd.DataFrame, display: Display, seen: Mapping[int, Floats]) -> str:
+    distances = []  # of what is told from the face that is seen, in its sides: as shown, as stored
+    for number, face in seen.items():
+        if number in places.index:
+            told = places.loc[number, list(PLACES)].to_numpy(np.float64)
+            middle = told[:2] + told[2:4] / 2 if not np.isnan(told[:4]).any() else (told[4:6] + told[6:8]) / 2
+            both = np.vstack([middle, display.points(middle[None])])
+            distances.append(np.linalg.norm(both - (face[:2] + face[2:] / 2), axis=1) / max(face[2:]))
+    shown, stored = np.mean(distances, axis=0) if distances else (np.nan, np.nan)
+    if not abs(shown - stored) > APART or min(shown, stored) > NEAR:
+        return ""
+    return SHOWN if shown < stored else STORED
+
+
+def _seen(pictures: Mapping[int, Path]) -> dict[int, Floats]:
+    """The boxes of the one face that a detector sees in some of the pictures of a video, by frame."""
+    from fas_core.data.faces import cutting
+
+    if not cutting.detectors():
+        return {}
+    boxes = {}
+    for number, path in list(pictures.items())[:: max(1, len(pictures) // LOOKED_AT)][:LOOKED_AT]:
+        with suppress(images.UnreadableImageError, cutting.NoFace):
+            boxes[number] = cutting.chosen(images.eight_bits(images.picture(path)))[0].box
+    return boxes
+
+
 def filled(
     manifest: Manifest, displays: Mapping[str, Display] | None = None, boxes_are: str = ""
 ) -> tuple[pd.DataFrame, list[str]]:
@@ -171,7 +210,8 @@ def filled(
             missing.append(str(error))
             continue
         if display := (displays or {}).get(str(name)):
-            places, kind = as_shown(places, display, boxes_are)
+            paths = {int(n): manifest.root / p for n, p in zip(of_file["frame"], of_file["path"], strict=True)}
+            places, kind = as_shown(places, display, boxes_are, partial(_seen, paths))
             taken_for[kind] += 1
         told = places[list(PLACES)].reindex(of_file["frame"].astype(np.int64)).set_index(of_file.index)
         of_rows = places.loc[places.index.isin(of_file["frame"]) & places[EYES[0]].notna(), "is_turned"]

@@ -5,6 +5,7 @@ import os
 import struct
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -16,6 +17,8 @@ from typer.testing import CliRunner
 from fas_core.cli.main import app
 from fas_core.data import boxes, manifest, processes, videos
 from fas_core.data.decoding import Display
+from fas_core.data.faces import cutting
+from fas_core.data.faces.face import Face
 from fas_core.data.videos import Sampling
 from fas_core.errors import BadInputError
 
@@ -164,7 +167,10 @@ QUARTER = (0, 1, -1, 0)  # clockwise
         ((1, 0, 0, 1), 1, "0 10 20 8 10", "", (10, 20, 8, 10), ""),
     ],
 )
-def test_boxes_of_a_turned_video_are_those_of_its_picture_as_shown(tmp_path, matrix, ratio, text, stated, box, says):
+def test_boxes_of_a_turned_video_are_those_of_its_picture_as_shown(
+    tmp_path, monkeypatch, matrix, ratio, text, stated, box, says
+):
+    monkeypatch.setattr(cutting, "detectors", list)
     path = turned(tmp_path / "turned.mov", write(tmp_path / "a.mov", TIMES[:2], ratio=ratio), matrix)
     (tmp_path / "a.face").write_text(text)
     data = data_of(tmp_path, path, boxes=["a.face"])
@@ -173,6 +179,26 @@ def test_boxes_of_a_turned_video_are_those_of_its_picture_as_shown(tmp_path, mat
         assert frames.rows.loc[0, list(boxes.BOX)].tolist() == list(box)
         told = [note for note in frames.notes if "boxes" in note and "no face" not in note]
         assert [says in note for note in told] == ([True] if says else [])
+
+
+@pytest.mark.parametrize(
+    ("seen", "box", "says"),
+    [
+        ((2, 18, 20, 20), (10, 20, 8, 10), ""),  # near the box as shown
+        ((16, 8, 16, 16), (18, 10, 10, 8), "1 turned videos are in pixels of the stored picture"),
+        ((14, 16, 16, 16), (10, 20, 8, 10), "--boxes stored says otherwise"),  # as near to either
+        ((0, 44, 16, 16), (10, 20, 8, 10), "--boxes stored says otherwise"),  # somebody else
+    ],
+)
+def test_where_boxes_would_fit_either_a_detector_tells(tmp_path, monkeypatch, seen, box, says):
+    face = Face(np.array(seen, np.float64), 0.9, "test")
+    detector = SimpleNamespace(NAME="test", faces=lambda _: [face])
+    monkeypatch.setattr(cutting, "detectors", lambda: [detector])
+    path = turned(tmp_path / "turned.mov", write(tmp_path / "a.mov", TIMES[:2]), QUARTER)
+    (tmp_path / "a.face").write_text("0 10 20 8 10\n1 10 20 8 10\n")
+    frames = videos.write_frames(data_of(tmp_path, path, boxes=["a.face"]), tmp_path / "out", Sampling(n=2), 0)
+    assert frames.rows.loc[0, list(boxes.BOX)].tolist() == list(box)
+    assert [says in note for note in frames.notes if "boxes" in note] == ([True] if says else [])
 
 
 def test_a_point_of_the_stored_picture_is_where_it_is_shown():
