@@ -78,7 +78,7 @@ def stopped(address: str) -> Iterator[None]:
 def expect_at(tab: Tab, run: store.Run, position: int) -> None:
     """Waits until a place in the list, counted from 1, has the focus and is said to."""
     expect(tab.page.locator(".gallery .progress")).to_have_text(f"{position} of 360")
-    tab.page.wait_for_function(f"({FOCUSED})() === {in_order(run)[position - 1]!r}", timeout=20_000)
+    tab.page.wait_for_function(f"() => ({FOCUSED})() === {in_order(run)[position - 1]!r}", timeout=20_000)
 
 
 def test_three_hundred_presses_end_on_image_301(reviewing: Tab, run: store.Run) -> None:
@@ -207,7 +207,7 @@ def test_image_follows_the_list_and_back_restores_the_place(reviewing: Tab, run:
     tab.expect_query(find="live")
     of_list = [sample_id for sample_id in reversed(ids) if "live" in sample_id]
     hold(tab, "n", 40)
-    tab.page.wait_for_function(f"({FOCUSED})() === {of_list[40]!r}")
+    tab.page.wait_for_function(f"() => ({FOCUSED})() === {of_list[40]!r}")
     tab.settle()
     scrolled = tab.page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop")
     assert scrolled > 100
@@ -230,7 +230,7 @@ def test_image_follows_the_list_and_back_restores_the_place(reviewing: Tab, run:
     tab.settle()
     assert tab.page.url == left
     assert ids_of_cards(tab) == of_list
-    tab.page.wait_for_function(f"({FOCUSED})() === {of_list[40]!r}")
+    tab.page.wait_for_function(f"() => ({FOCUSED})() === {of_list[40]!r}")
     assert abs(tab.page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop") - scrolled) < 5
     tab.page.get_by_role("button", name="id contains live").click()  # the chip
     expect(tab.page.locator("button.card")).to_have_count(60)
