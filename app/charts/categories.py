@@ -105,16 +105,23 @@ def along_path(
         "itemStyle": {"color": NEUTRAL, "opacity": 1},
         "emphasis": {"disabled": True},
     }
-    label = {"position": "insideStartTop", "fontSize": 12, "color": NEUTRAL}
+    label = {"position": "end", "fontSize": 12, "color": NEUTRAL}
     drawn = [{"yAxis": value, "label": {"formatter": name}} for name, value in levels.items()]
     within = [*values, *levels.values()]
     room = 0.08 * (max(within) - min(within)) or 1.0
     return {
         "animation": False,
-        "grid": {"left": 66, "right": 16, "top": 16, "bottom": 48, "outerBoundsMode": "none"},
+        "grid": {
+            "left": 66,
+            "right": 12 + _LETTER * max(map(len, levels), default=0),
+            "top": 16,
+            "bottom": 48,
+            "outerBoundsMode": "none",
+        },
         "tooltip": {"trigger": "item", "confine": True},
         "xAxis": _category_axis("", places),
-        "yAxis": value_axis(title, min=min(within) - room, max=max(within) + room, nameGap=48),
+        "yAxis": value_axis(title, min=min(within) - room, max=max(within) + room, nameGap=48)
+        | {"axisLabel": {"fontSize": 12, "hideOverlap": True, "showMinLabel": False, "showMaxLabel": False}},
         "series": [line, marks(drawn, {"color": NEUTRAL, "width": 1, "type": line_type("dot")}, label)],
     }
 
