@@ -314,7 +314,7 @@ def _without_changes(of: Matrix) -> str:
     if all(cell.is_trained_on is None for cell in cells):
         return "What these models have learned is not known, so that nobody can say which data are new to them."
     if all(cell.is_trained_on for cell in cells):
-        return "Every model is judged on the data set that it has learned alone: cache it on another one, too."
+        return "Every model is judged only on the data set it learned from: cache it on another one, too."
     return "No model is judged both on a data set that it has learned and on one that it has not."
 
 
