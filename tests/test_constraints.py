@@ -14,7 +14,7 @@ from packaging.version import Version
 PROJECT = Path(__file__).resolve().parents[1]
 LINES = (PROJECT / ".ci" / "constraints.txt").read_text().splitlines()
 PINNED = {canonicalize_name(name): Version(version) for name, _, version in (line.partition("==") for line in LINES)}
-HASHED = {name: PROJECT / ".ci" / f"lock-{name}.txt" for name in ("app", "test")}
+HASHED = {name: PROJECT / ".ci" / f"lock-{name}.txt" for name in ("app", "test", "torch")}
 BY_MINOR = ("torch", "streamlit")  # pyproject.toml says why
 DECLARED = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
 
@@ -64,7 +64,8 @@ def test_a_lock_file_has_a_hash_for_every_line_and_the_versions_that_are_tested(
 
 
 def test_the_lock_files_hold_what_the_app_and_what_the_tests_need() -> None:
-    app, test = locked("app"), locked("test")
+    app, test = locked("app"), {**locked("test"), **locked("torch")}
+    assert list(locked("torch")) == ["torch"]
     extras = DECLARED["optional-dependencies"]
     needed = {canonicalize_name(Requirement(text).name) for text in DECLARED["dependencies"]}
     only_extra = {canonicalize_name(requirement.name) for requirement in asked_for()} - needed
@@ -79,7 +80,8 @@ def test_the_lock_files_hold_what_the_app_and_what_the_tests_need() -> None:
 
 def test_what_ci_installs_is_hashed_and_its_licences_are_looked_at() -> None:
     run = (PROJECT / ".ci" / "run").read_text()
-    assert "--require-hashes --no-deps -r .ci/lock-test.txt" in run
+    for file in ("test.txt", "torch.txt"):
+        assert re.search(rf"--require-hashes --no-deps .*-r \.ci/lock-{file}\n", run)
     assert "-c .ci/constraints.txt" in run
     assert "pip-licenses >" in run
     assert "cyclonedx-py environment" in run
