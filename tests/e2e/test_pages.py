@@ -25,6 +25,7 @@ PAGES = {
     "losses": "Losses",
     "cards": "Operating points",
     "compare": "Compare",
+    "matrix": "Across data sets",
     "data": "Data",
     "training": "Training",
 }
