@@ -38,7 +38,7 @@ from fas_core.files import opened_file, shortened
 CONFIG = "FAS_CONFIG"  # the variable by which a process is told where the file is
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8501
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")  # what this machine is called where nobody else reaches it
-HANDED_ON = ("roles", "audit", "faces", "retention")
+HANDED_ON = ("roles", "audit", "faces")
 LARGEST = 2**20  # bytes of the file, and of one with a secret
 LONGEST = 7 * 24 * 60  # minutes that a session may be allowed to last
 
