@@ -12,9 +12,11 @@
                            max and ema
 
 `session` in the place of `video` takes all frames of a session together. Frames are in order of `time`, where every one
-has it, else of `frame`. Seconds count from a video's first frame in the data. What a rule asks for and a video does not
-have (so many frames, seconds or scores) changes nothing about the others: it is decided on what it has, of fewer than k
-scores by the smallest, and counted as short.
+has it, else of `frame`. Seconds count from a video's first frame in the data; its first second holds the frames before
+1 s, so of 10 frames a second the ten from 0 to 0.9 s. What a rule asks for and a video does not have (so many frames,
+seconds or scores) changes nothing about the others: it is decided on what it has, of fewer than k scores by the
+smallest, and counted as short. A video has so many seconds where its last frame and its usual step (the median between
+two frames) reach them.
 """
 
 from __future__ import annotations
@@ -169,15 +171,16 @@ class Frames:
     @property
     def is_counted(self) -> Bools:
         """(n,) whether the rule looks at it."""
-        return self._within(self.level.window) & self._within(self.cut)
+        return self._within(self.level.window, -SAME_TIME) & self._within(self.cut, SAME_TIME)
 
-    def _within(self, window: Span | None) -> Bools:
+    def _within(self, window: Span | None, leeway: float) -> Bools:
+        """`leeway`: of times; above 0, a frame at the very end is within."""
         if window is None:
             return np.ones(len(self.of_row), np.bool_)
         if window.in_seconds:
             if self.seconds is None:
                 raise ValueError("these frames have no times")
-            return self.seconds <= window.value + SAME_TIME
+            return self.seconds < window.value + leeway
         if self.position is None:
             raise ValueError("these frames have no order")
         return self.position < window.value
@@ -275,11 +278,15 @@ class Frames:
     def is_short(self, values: Floats) -> Bools:
         """(m,) whether a presentation lacks something that the rule asks for: frames, seconds or, for k of n, scores.
 
-        Where its last frame is earlier than so many seconds, it lacks seconds.
+        It lacks seconds where its last frame and its usual step do not reach them.
         """
         if self.level.unit == FRAME:
             return np.zeros(len(self.first), np.bool_)
-        few = self._ends_before(self.level.window)
+        window = self.level.window
+        if window is not None and window.in_seconds:
+            few = self.lengths + self._steps < window.value - 2 * SAME_TIME  # a sum of two that are rounded
+        else:
+            few = self._ends_before(window)
         if self.level.statistic == OF:
             few = few | (self._counts(self.is_counted & ~np.isnan(values)) < self.level.k)
         return few
@@ -303,6 +310,17 @@ class Frames:
         longest = np.zeros(len(self.first))
         np.maximum.at(longest, self.of_row, self.seconds)
         return longest
+
+    @property
+    def _steps(self) -> Floats:
+        """(m,) seconds from a frame to the next, the median; 0 of a single frame."""
+        if self.seconds is None:
+            raise ValueError("these frames have no times")
+        order = np.lexsort((self.seconds, self.of_row))
+        of_row = self.of_row[order]
+        is_same = np.diff(of_row) == 0
+        steps = pd.Series(np.diff(self.seconds[order])[is_same]).groupby(of_row[1:][is_same]).median()
+        return steps.reindex(np.arange(len(self.first)), fill_value=0.0).to_numpy(np.float64)
 
     def _counts(self, wanted: Bools) -> Ints:
         """(m,) how many of some rows each presentation has."""

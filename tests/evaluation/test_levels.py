@@ -20,7 +20,7 @@ Of = Callable[[NDArray[np.float64], NDArray[np.float64]], float]
 
 
 def _kept(values: NDArray[np.float64], times: NDArray[np.float64], seconds: float) -> NDArray[np.float64]:
-    inside = values[times - times[0] <= seconds]
+    inside = values[times - times[0] < seconds - 1e-9]
     return inside[~np.isnan(inside)]
 
 
@@ -115,7 +115,9 @@ def test_short_videos_are_counted(tmp_path: Path, fas: Callable[..., tuple[int, 
     samples = video_samples().assign(score=lambda rows: rows["score"].fillna(0.5))
     run = write_video_run(tmp_path / "cache", samples)
     sizes = samples.groupby(["subset", "subject_id", "video_id"])["time"].agg(["size", "min", "max"])
-    length = sizes["max"] - sizes["min"]
+    step = samples.sort_values("time").groupby(["subset", "subject_id", "video_id"])["time"]
+    step = step.apply(lambda times: np.median(np.diff(times)) if len(times) > 1 else 0.0)
+    length = sizes["max"] - sizes["min"] + step
 
     def short(level: str, subsets: list[str]) -> tuple[object, object]:
         decided = presentations.presentations(run, scores.values(run, "score"), level)
@@ -243,14 +245,29 @@ def test_a_card_decides_on_new_scores_in_their_order(tmp_path: Path) -> None:
         applied.of_scores(frozen, applied.read(tmp_path / "bare.csv", frozen), "bare.csv")
 
 
+@pytest.mark.parametrize(
+    ("rate", "n", "counted", "is_short"), [(10, 10, 10, False), (10, 9, 9, True), (30, 45, 30, False)]
+)
+def test_a_first_second_is_as_many_frames_as_there_are_in_a_second(
+    rate: int, n: int, counted: int, is_short: bool
+) -> None:
+    times = np.round(np.arange(n) / rate, 6)
+    rows = pd.DataFrame({"sample_id": [str(i) for i in range(n)], "time": times})
+    unplaced = levels.Frames(levels.level("video mean first 1s"), np.zeros(n, np.int64), np.zeros(1, np.int64))
+    frames = levels.placed(unplaced, rows, "it")
+    assert frames.is_counted.sum() == counted
+    assert frames.is_short(np.zeros(n)).tolist() == [is_short]
+
+
 def test_images_on_the_command_line_are_in_their_order() -> None:
     of = levels.level("video mean first 1s")
     with pytest.raises(BadInputError, match="--every"):
         levels.in_given_order(3, of)
     frames = levels.in_given_order(4, of, 0.5)
-    assert frames.summed_up(np.array([1.0, 2, 6, 100]))[0] == 3
+    assert frames.summed_up(np.array([1.0, 2, 6, 100]))[0] == 1.5  # at 0 and 0.5 s
     assert not frames.is_short(np.zeros(4))[0]
-    assert levels.in_given_order(2, of, 0.5).is_short(np.zeros(2))[0]
+    assert not levels.in_given_order(2, of, 0.5).is_short(np.zeros(2))[0]  # the second one stands for half a second
+    assert levels.in_given_order(1, of, 0.5).is_short(np.zeros(1))[0]
 
 
 def test_how_a_video_decides_frame_by_frame(tmp_path: Path) -> None:
@@ -283,4 +300,4 @@ def test_a_decision_is_settled_when_nothing_can_change_it() -> None:
     assert at("video max first 2", 1.0) == 1
     assert at("video max", 2.0) == 2
     assert at("video mean", -9.0) == 5
-    assert at("video mean first 1s", -9.0) == 2
+    assert at("video mean first 1s", -9.0) == 1
