@@ -17,7 +17,7 @@ from app.session.cache import cached, keyed
 from app.session.readers import runs
 from app.words import label_of
 from fas_core.data import acceptance, manifest, trail
-from fas_core.data.acceptance import Histogram, Leak, Verdict
+from fas_core.data.acceptance import Histogram, Leak, OfVideos, Verdict
 from fas_core.data.trail import Funnel
 
 
@@ -82,6 +82,12 @@ def way(data: DataSet) -> Funnel:
 def verdict(data: DataSet, n_beside_training: int | None) -> Verdict:
     """See `acceptance.verdict`."""
     return acceptance.verdict(contents(data), way(data), n_beside_training)
+
+
+@cached(entries=16)
+def of_videos(data: DataSet) -> OfVideos:
+    """See `acceptance.of_videos`."""
+    return acceptance.of_videos(contents(data))
 
 
 @cached(entries=16)

@@ -92,7 +92,7 @@ def show_data() -> None:
     data = DataSet.at(named[name])
     near = doubts.compared(data)
     judged = known.verdict(data, None if near is None else len(near.beside_training(near.subsets)))
-    place.answer.write(escaped(acceptance.answer(known.way(data), judged)))
+    place.answer.write(escaped(acceptance.answer(known.way(data), judged, known.of_videos(data))))
     place.beside.badge(judged.words, color="red" if judged.against else "green")
     pick = picks.chosen(data)
     with place.controls:

@@ -249,7 +249,8 @@ def data_frames(
         rows = [[str(kind), str(n), str(kept)] for kind, n, kept in frames.kinds.itertuples()]
         print_table("Videos that gave no frame, or not all", ["reason", "videos", "frames kept"], rows)
     beside = f", and {frames.n_images} images beside them" if frames.n_images else ""
-    say(f"{written}: {frames.n_frames} frames of {frames.n_videos} videos{beside}")
+    came_in = f" of {frames.n_videos}" if frames.n_with_frames < frames.n_videos else ""
+    say(f"{written}: {frames.n_frames} frames of {frames.n_with_frames}{came_in} videos{beside}")
 
 
 def data_faces(

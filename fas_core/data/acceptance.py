@@ -25,7 +25,7 @@ MEASURES = {  # what is known of each face, and what it is called
     "face_exposure": "exposure",
 }
 PLACES = ("box_x", "box_y", "box_width", "box_height", "right_eye_x", "right_eye_y", "left_eye_x", "left_eye_y")
-KINDS = ("subset", "label", "pai_species", "subject_id", "video_id")
+KINDS = ("subset", "label", "pai_species", "subject_id", "session_id", "video_id")
 TEXTS = ("sample_id", "path", CUT_FROM, BOXES)
 UNEQUAL = 0.10  # between shares of two groups that left: from here on it matters
 FEW = 30  # of a group: shares of fewer say little
@@ -294,9 +294,23 @@ def _in_order_of_kinds(kinds: pd.Series) -> list[str]:
 # -------------------------------------------------------------------------------------------------- the answer in words
 
 
-def answer(way: Funnel, judged: Verdict) -> str:
+@dataclass(frozen=True)
+class OfVideos:
+    """How many videos are in a manifest, and how many of its rows are of one."""
+
+    n: int
+    n_rows: int
+
+
+def of_videos(rows: pd.DataFrame) -> OfVideos:
+    """Of the `contents` of a manifest; a video's id counts in its session."""
+    named = rows.loc[rows["video_id"].astype("str") != "", ["subject_id", "session_id", "video_id"]]
+    return OfVideos(len(named.drop_duplicates()), len(named))
+
+
+def answer(way: Funnel, judged: Verdict, of: OfVideos) -> str:
     """In a sentence: what came in, what is left of it, why most left, and the gravest that speaks against it."""
-    said = [_came_in(way)]
+    said = [_came_in(way, of)]
     if (most := way.most_left) is not None:
         stage, kind, n = most
         said.append(
@@ -307,11 +321,16 @@ def answer(way: Funnel, judged: Verdict) -> str:
     return "; ".join(said) + "."
 
 
-def _came_in(way: Funnel) -> str:
+def _came_in(way: Funnel, of: OfVideos) -> str:
     if not way.stages:
         return f"{way.n_rows:,} rows, of which nothing is recorded"
     last = way.stages[-1].step
-    first = next((stage.step for stage in way.stages if stage.step.name == "frames"), way.stages[0].step)
-    if first.unit_out == last.unit_out or first.unit_in == last.unit_out:
-        return f"{way.n_rows:,} of {first.n_in:,} {first.unit_in} are here"
-    return f"{first.n_kept:,} of {first.n_in:,} {first.unit_in} gave {way.n_rows:,} {last.unit_out}"
+    frames = [stage.step for stage in way.stages if stage.step.name == "frames"]
+    if not frames:
+        first = way.stages[0].step
+        if last.unit_out in (first.unit_out, first.unit_in):
+            return f"{way.n_rows:,} of {first.n_in:,} {first.unit_in} are here"
+        return f"{first.n_kept:,} of {first.n_in:,} {first.unit_in} gave {way.n_rows:,} {last.unit_out}"
+    n_in, n_with_frames = sum(step.n_in for step in frames), sum(step.n_kept for step in frames)
+    n_rows = f"{of.n_rows:,}" if of.n_rows == way.n_rows else f"{of.n_rows:,} of {way.n_rows:,}"
+    return f"{min(of.n, n_with_frames):,} of {n_in:,} videos gave {n_rows} {last.unit_out}"

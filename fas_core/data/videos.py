@@ -120,6 +120,11 @@ class Frames:
         return len(self.rows) - self.n_images
 
     @property
+    def n_with_frames(self) -> int:
+        """Videos that gave a frame at least."""
+        return self.n_videos - int((self.left["frames"].astype(np.int64) == 0).sum())
+
+    @property
     def kinds(self) -> pd.DataFrame:
         """What is wrong with videos (the index: `damaged`, `audio only`, ...), how many `videos`, their `frames`."""
         kinds = [reason.partition(":")[0] for reason in self.left["reason"]]
@@ -130,6 +135,7 @@ class Frames:
         """The document of `fas data frames --json`."""
         return {
             "n_videos": self.n_videos,
+            "n_videos_with_frames": self.n_with_frames,
             "n_images": self.n_images,
             "n_frames": self.n_frames,
             "left": self.kinds.to_dict("index"),

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from fas_core.data import acceptance
-from fas_core.data.acceptance import Leak, Verdict
+from fas_core.data.acceptance import Leak, OfVideos, Verdict
 from fas_core.data.manifest import Manifest
 from fas_core.data.trail import Funnel, Stage, Step
 
@@ -19,7 +19,7 @@ def contents(*parts: tuple[str, str, str, list[str]], **columns: list[object]) -
     rows = [(subset, label, species, who) for subset, label, species, people in parts for who in people]
     table = pd.DataFrame(rows, columns=["subset", "label", "pai_species", "subject_id"])
     ids = [str(i) for i in range(len(table))]
-    table = table.assign(sample_id=ids, path=ids, video_id="", **columns)
+    table = table.assign(sample_id=ids, path=ids, session_id="", **({"video_id": ""} | columns))
     return acceptance.contents(Manifest(table, Path("m.csv")))
 
 
@@ -127,10 +127,27 @@ def test_the_answer_says_what_came_in_and_why_most_left() -> None:
     )
     way = Funnel(stages, None, 49212, is_whole=True)
     against = Verdict(("12 people are in train and test: not fit for judging.",), ())
-    assert acceptance.answer(way, against) == (
-        "4,980 of 5,200 videos gave 49,212 faces; most left because: damaged (220 of 5,200 videos at frames); "
+    assert acceptance.answer(way, against, OfVideos(4978, 49212)) == (
+        "4,978 of 5,200 videos gave 49,212 faces; most left because: damaged (220 of 5,200 videos at frames); "
         "12 people are in train and test: not fit for judging."
     )
-    assert acceptance.answer(Funnel((), None, 7, is_whole=False), Verdict((), ())) == (
+    assert acceptance.answer(Funnel((), None, 7, is_whole=False), Verdict((), ()), OfVideos(0, 0)) == (
         "7 rows, of which nothing is recorded."
     )
+
+
+def test_a_video_without_a_face_is_not_said_to_have_given_one() -> None:
+    rows = contents(("all", "bona_fide", "", ["a", "a", "b", "c"]), video_id=["v1", "v1", "v1", ""])
+    assert acceptance.of_videos(rows) == OfVideos(2, 3)  # of two people; a picture beside them
+    stages = (
+        stage("frames", 2, 1, 3, {"damaged": 1}),
+        stage("frames", 2, 2, 2, {}),
+        stage("faces", 5, 3, 3, {"no face": 2}),
+        stage("merge", 4, 4, 4, {}),
+    )
+    faces = Funnel(stages[:3], None, 3, is_whole=True)
+    assert acceptance.answer(faces, Verdict((), ()), OfVideos(2, 3)).startswith("2 of 4 videos gave 3 faces;")
+    alone = Funnel((stages[0],), None, 3, is_whole=True)
+    assert acceptance.answer(alone, Verdict((), ()), OfVideos(1, 3)).startswith("1 of 2 videos gave 3 frames;")
+    merged = Funnel(stages, None, 4, is_whole=True)
+    assert acceptance.answer(merged, Verdict((), ()), OfVideos(2, 3)).startswith("2 of 4 videos gave 3 of 4 images;")

@@ -274,6 +274,7 @@ def test_what_is_damaged_is_kept_up_to_there_and_each_other_video_says_why_it_ha
     }.items():
         assert reason[name].startswith(why)
     assert frames.as_json()["left"]["damaged"]["videos"] == 2
+    assert frames.as_json()["n_videos_with_frames"] == 2 < frames.n_videos
     image = frames.rows[frames.rows["path"].str.endswith("still.png")]
     assert (image["phone"].item(), image["video_id"].item()) == ("i", "")
     assert set(frames.rows.loc[frames.rows["video_id"] == "tail.mp4", "phone"]) == {"a"}
