@@ -29,7 +29,7 @@ from app.words import escaped, label_of
 from fas_core import scores
 from fas_core.data.names import outside_training
 from fas_core.errors import BadInputError
-from fas_core.evaluation.join import System, require_others
+from fas_core.evaluation.join import System, nothing_common_words, require_others
 from fas_core.evaluation.matching import judged_subsets
 from fas_core.metrics.cost import Costs
 from fas_core.metrics.operating_point import COST, DEFAULT, Rule
@@ -123,14 +123,8 @@ def end_if_nothing_common(comparison: Comparison) -> None:
     """Ends the page where no sample is in all Runs, saying how large they are."""
     if len(joined(comparison)):
         return
-    a, *others = (system.run for system in comparison.systems)
-    sizes = ", ".join(f"{escaped(run.info.name)} {len(run):,}" for run in others)
-    st.info(
-        f"A and {' and '.join(comparison.letters[1:])} have no sample in common in the chosen subsets. "
-        f"{escaped(a.info.name)} holds {len(a):,} samples, {sizes}: other data, or other ids. Choose other Runs, or "
-        "make one:",
-        icon=":material/link_off:",
-    )
+    said = escaped(nothing_common_words(comparison.systems, " in the chosen subsets"))
+    st.info(f"{said} Choose other Runs, or make one:", icon=":material/link_off:")
     st.code(MAKE_ANOTHER, language="bash")
     st.stop()
 

@@ -21,7 +21,7 @@ from fas_core.evaluation.differences import (
     flips,
     resampled,
 )
-from fas_core.evaluation.join import Joined, System, joined, outside_training
+from fas_core.evaluation.join import Joined, System, joined, outside_training, require_common
 from fas_core.evaluation.matching import Matching, judged_subsets, matching, targets
 from fas_core.evaluation.presentations import FRAME, short_cautions
 from fas_core.evaluation.regressions import Regressions, groupings, what_got_worse
@@ -82,7 +82,7 @@ class PairedComparison:
     n_units: int
     samples_are_independent: bool
     resamples: int
-    metrics: Mapping[Statistic, Difference]  # empty without a common sample
+    metrics: Mapping[Statistic, Difference]
     verdicts: Verdicts | None
     no_verdicts_because: str  # "" where there are some
     matching: Matching  # what the thresholds are by
@@ -165,20 +165,23 @@ def compared(
 
     `chosen_on`: subsets whose common samples fix each Run's threshold, judged on the others; without them thresholds
     are matched anew on what is judged. `letter`: what the sentences call the Run that is not A. `among`: only samples
-    that these have too. Raises BadInputError as `joined`, `matching` do, and for a subset that A does not have.
+    that these have too. Raises BadInputError as `joined`, `require_common`, `matching` do, and for a subset that A does
+    not have.
     """
     if unknown := [name for name in chosen_on if name not in a.run.subsets]:
         raise BadInputError(
             f"Run {a.run.info.name} has no subset {', '.join(unknown)} to choose on; it has {', '.join(a.run.subsets)}."
         )
-    everything = joined([a, b, *among], level).of_first(2)
+    of_all = joined([a, b, *among], level)
+    require_common(of_all, [a, b, *among])
+    everything = of_all.of_first(2)
     both = outside_training(everything)
     subsets, chosen_on = judged_subsets(in_protocol_order(both.samples["subset"].unique()), chosen_on)
     both = both.in_subsets(subsets) if chosen_on else both
     matched = matching(everything.in_subsets(chosen_on) if chosen_on else both, rule, chosen_on, f"A{letter}")
     by = rule if rule.has_limit else DEFAULT  # of metrics that are not at given thresholds
     drawn = resampled(both, by, at=matched.at or None, resamples=resamples) if both.has_both_classes else None
-    of_each = differences(both, by, drawn, at=matched.at or None) if len(both) else {}
+    of_each = differences(both, by, drawn, at=matched.at or None)
     units, independent = both.units
     at = flips(both, matched.thresholds) if matched.thresholds else None
     columns = groupings([a.run, b.run], both)

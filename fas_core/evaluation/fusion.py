@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from fas_core import metrics, scores
 from fas_core.data.names import BONA_FIDE, dev_subsets, readable
 from fas_core.errors import BadInputError
-from fas_core.evaluation.join import Joined, System, at_level, joined, pairing, require_others
+from fas_core.evaluation.join import Joined, System, at_level, joined, pairing, require_common
 from fas_core.evaluation.levels import ORDER
 from fas_core.evaluation.presentations import COLUMNS, grouped
 from fas_core.runs.store import Run
@@ -73,15 +73,14 @@ def fused(systems: Sequence[System], how: str = MEAN, chosen_on: Sequence[str] =
     those on which thresholds are chosen.
 
     Raises BadInputError for another `how`, subsets that there are not, fewer than `LEAST` live samples in them that
-    all Runs have a score of, and as `joined`.
+    all Runs have a score of, and as `joined`, `require_common`.
     """
     if how not in (MEAN, LARGEST):
         raise BadInputError(f"--how {how}: choose {MEAN} or {LARGEST}.")
-    require_others(systems)
+    require_common(joined(systems), systems)  # first: what is not the same data, no calibration mends
     run = systems[0].run
     chosen = _chosen(systems[0], chosen_on)
     paired = pairing([system.run for system in systems])
-    joined(systems)  # refuses what is not the same data
     samples = run.samples(["sample_id", "label", "subset"])
     table = np.stack(
         [np.append(scores.values(*system), np.nan)[rows] for system, rows in zip(systems, paired.position, strict=True)]

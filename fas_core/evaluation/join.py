@@ -322,6 +322,28 @@ def require_others(systems: Sequence[System]) -> None:
             )
 
 
+def nothing_common_words(systems: Sequence[System], where: str = "") -> str:
+    """That Runs share no sample, and how large they are. `where`: in which of them, with a space before it."""
+    a, *others = (run for run, _ in systems)
+    sizes = ", ".join(f"{run.info.name} {len(run):,}" for run in others)
+    return (
+        f"{' and '.join(LETTERS[: len(systems)])} have no sample in common{where}. {a.info.name} holds {len(a):,} "
+        f"samples, {sizes}: other data, or other ids."
+    )
+
+
+def require_common(both: Joined, systems: Sequence[System]) -> None:
+    """Raises BadInputError where nothing is left of some Runs joined: no sample is in all, or none has all scores."""
+    if len(both):
+        return
+    if both.n_no_response:
+        raise BadInputError(
+            f"No sample that {' and '.join(LETTERS[: len(systems)])} have in common has a score in each "
+            f"({both.n_no_response:,} lack one). Choose another score."
+        )
+    raise BadInputError(f"{nothing_common_words(systems)} Choose other Runs.")
+
+
 def _rest(table: pd.DataFrame, common: NDArray[np.int64]) -> pd.DataFrame:
     """The samples of a table that are not among the common ones."""
     is_alone = np.ones(len(table), np.bool_)

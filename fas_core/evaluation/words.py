@@ -47,7 +47,7 @@ def in_words(
     the thresholds are by, where they are not matched on these samples, or cannot be. `worse`: what got worse, which
     says of live faces and of each species whether the difference is clear; the p told here are of each by itself.
     """
-    if not differences or differences[ROC_AUC].difference is None:
+    if differences[ROC_AUC].difference is None:
         return ["The common samples hold one class only: there is nothing to trade off."]
     if matching is not None and matching.problem:
         words = [f"{matching.problem.rstrip('.')}, so nothing is compared at a threshold."]

@@ -15,6 +15,7 @@ from fas_core.deciding import card
 from fas_core.errors import BadInputError
 from fas_core.evaluation import differences, sheet
 from fas_core.evaluation.comparison import compared, document_name
+from fas_core.evaluation.fusion import fused
 from fas_core.evaluation.join import System, joined
 from fas_core.evaluation.matching import matching
 from fas_core.metrics import operating_point as op
@@ -77,9 +78,17 @@ def test_training_images_are_not_judged(tiny_cache: Path) -> None:
     assert compared(System(a, "rec"), System(a, "kl"), resamples=20).as_json()["n_only_a"] == 0
 
 
-def test_nothing_in_common(tmp_path: Path) -> None:
-    document = document_of(run_of(tmp_path, "a", ATTACKS_A), run_of(tmp_path, "b", LIVE))
-    assert (document["n_common"], document["n_only_a"], document["n_only_b"], document["metrics"]) == (0, 6, 20, {})
+def test_runs_with_nothing_in_common_are_refused(tmp_path: Path) -> None:
+    a, b = run_of(tmp_path, "a", LIVE), run_of(tmp_path, "b", ATTACKS_A)
+    systems = [System(a, "score"), System(b, "score")]
+    said = "A and B have no sample in common. a holds 20 samples, b 6: other data, or other ids. Choose other Runs."
+    for refuses in (lambda: compared(*systems), lambda: fused(systems, chosen_on=["live"])):
+        with pytest.raises(BadInputError) as error:
+            refuses()
+        assert str(error.value) == said
+    silent = run_of(tmp_path, "silent", dict.fromkeys(LIVE, float("nan")))
+    with pytest.raises(BadInputError, match=r"has a score in each \(20 lack one\)\. Choose another score"):
+        compared(systems[0], System(silent, "score"))
 
 
 def test_thresholds_can_be_matched_by_apcer(both: tuple[store.Run, store.Run]) -> None:
