@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from fas_core.data.manifest import Manifest
 from fas_core.errors import BadInputError
@@ -73,6 +75,28 @@ def of_all(rows: pd.DataFrame) -> str:
     """The modality that every row is of, "" where there are several or some row names none."""
     there = modalities(rows)
     return there[0] if len(there) == 1 and (plain_column(rows[MODALITY]) != "").all() else ""
+
+
+def spelled_column(rows: pd.DataFrame) -> pd.Series:
+    """(n,) the modality of each row in its one spelling, "" where none is named."""
+    if MODALITY not in rows:
+        return pd.Series("", rows.index, dtype="str")
+    texts = plain_column(rows[MODALITY].fillna(""))
+    return texts.map({text: spelled(text) for text in texts.unique()})
+
+
+def companions(rows: pd.DataFrame) -> NDArray[np.int64]:
+    """(n,) a number that companions share, -1 for a row that has none.
+
+    Rows of one instant are companions where each is of another modality: of two of one, which is meant is unknown.
+    """
+    if PRESENTATION not in rows or len(modalities(rows)) < 2:
+        return np.full(len(rows), -1)
+    of = pd.DataFrame({"scene": scenes(rows), "modality": spelled_column(rows)}, rows.index)
+    is_one = (of["modality"] != "") & ~of.duplicated(keep=False)
+    by_scene = of.assign(is_one=is_one).groupby("scene")
+    is_companion = by_scene["is_one"].transform("all") & (by_scene["scene"].transform("size") > 1)
+    return np.where(is_companion, by_scene.ngroup(), -1)
 
 
 def instants(tables: Sequence[pd.DataFrame]) -> list[pd.Series]:

@@ -270,6 +270,65 @@ def test_a_command_goes_on_where_it_was_and_knows_what_has_changed(tmp_path, hea
     assert elsewhere["source_path"].tolist() == [f"../{name}" for name in shown]
 
 
+class SeesBright:
+    """A detector: a face in the bright part of a picture, none in a dark one."""
+
+    NAME = "bright"
+
+    @staticmethod
+    def faces(picture: Image.Image) -> list[Face]:
+        rows, columns = np.nonzero(np.asarray(picture.convert("L")) > 128)
+        box = (columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1) if len(rows) else None
+        eyes = None if box is None else np.array([[box[0] + 20.0, box[1] + 30.0], [box[0] + 50.0, box[1] + 30.0]])
+        return [] if box is None else [Face(np.array(box, np.float64), 0.9, "bright", eyes)]
+
+
+def test_companions_of_one_size_have_the_face_that_is_seen_in_one_of_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(cutting, "detectors", lambda: [SeesBright])
+    monkeypatch.setattr(cutting, "CHUNK", 2)  # which parts no companions
+    monkeypatch.setattr(blazeface, "is_installed", lambda: False)
+
+    def lit(x: int | None, level: int = 250, size: tuple[int, int] = (200, 150)) -> Image.Image:
+        shown = Image.new("L", size, 20)
+        if x is not None:
+            shown.paste(level, (x, 40, x + 70, 110))
+        return shown
+
+    shown = {
+        "1-rgb.png": lit(30), "2-rgb.png": lit(None), "3-rgb.png": lit(60), "4-rgb.png": lit(None), "5-rgb.png": lit(9),
+        "1-depth.png": lit(90), "2-depth.png": lit(90), "3-depth.png": lit(20, size=(100, 120)), "4-depth.png": lit(90),
+        "1-nir.png": lit(99), "2-nir.png": lit(50), "3-nir.png": lit(None), "4-nir.png": lit(None),
+        "5-ir.png": lit(50), "5-nir.png": lit(99),
+    }  # fmt: skip
+    names = [name.removesuffix(".png").split("-") for name in shown]
+    data = data_of(tmp_path, shown, presentation_id=[n for n, _ in names], modality=[kind for _, kind in names])
+    faces = faces_of(data)
+    rows = faces.rows.set_index("sample_id")
+    assert rows["box_x"].to_dict() == {
+        "1-rgb.png": 30, "1-depth.png": 30, "1-nir.png": 30,  # colour is the best to see in
+        "2-rgb.png": 50, "2-depth.png": 50, "2-nir.png": 50,  # infrared is the next
+        "3-rgb.png": 60, "3-nir.png": 60, "3-depth.png": 20,  # of another size: by itself
+        "5-rgb.png": 9, "5-ir.png": 50, "5-nir.png": 99,  # two of one modality: which is meant is unknown
+    }  # fmt: skip
+    assert rows.loc["1-depth.png", ["right_eye_x", "left_eye_x"]].tolist() == [50, 80]
+    assert rows["face_in"].fillna("")[["1-rgb.png", "1-depth.png", "2-rgb.png", "3-depth.png"]].tolist() == [
+        "", "rgb", "nir", "",
+    ]  # fmt: skip
+    assert dict(zip(faces.left["sample_id"], faces.left["reason"], strict=True)) == {
+        "4-rgb.png": "no face: the detectors find none",
+        "4-depth.png": "no face: the detectors find none, in its companion of rgb",
+        "4-nir.png": "no face: the detectors find none, in its companion of rgb",
+    }
+    assert faces.notes[1:4] == [
+        "Cut out of each modality: 3 of 4 depth, 5 of 6 nir, 4 of 5 rgb.",
+        "Companions of one picture size share the face that is seen in one (face_in): 1 depth have that of nir, 1 "
+        "depth have that of rgb, 2 nir have that of rgb, 1 rgb have that of nir.",
+        "The pictures of 1 depth are not of their companions' size: faces were looked for in each by itself, and may "
+        "be of other parts of the scene.",
+    ]
+    pd.testing.assert_frame_equal(faces_of(data).rows, faces.rows)  # what was kept
+
+
 def test_without_the_networks_dlib_gives_boxes_and_without_both_it_is_said(tmp_path, heads, monkeypatch):
     monkeypatch.setattr(blazeface, "is_installed", lambda: False)
     data = data_of(tmp_path, {"a.png": picture((heads[0][0], 100, 80))})

@@ -3,7 +3,8 @@
 Where the face is, the data set says itself, if the manifest has a box (`BOX`) or eyes (`EYES`), or names a file of them
 by frame (`boxes`): pixels of the upright picture from its top left corner. Elsewhere a detector says it: BlazeFace, and
 where that finds none, or is not installed, dlib's. A face is cut out as a square with a margin; what cannot be cut out
-leaves, with its reason.
+leaves, with its reason. A depth map shows a detector nothing it knows: where companions (`modalities.companions`) have
+pictures of one size, the face of the one in which it is seen (the set's own, else rgb, gray, nir) is that of all.
 
 Pose comes from 468 points, pitch less the camera's (`pose.camera_tilt`); a pose that the manifest has stays. Crops are
 PNGs, in folders of `CHUNK` rows each that are there as a whole or not at all and are called by the hash of what they
@@ -18,10 +19,11 @@ import math
 import re
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,7 +32,7 @@ import pandas as pd
 from PIL import Image
 
 from fas_core import documents
-from fas_core.data import boxes, images, manifest, processes
+from fas_core.data import boxes, images, manifest, modalities, processes
 from fas_core.data.boxes import BOX, PLACES
 from fas_core.data.faces import blazeface, crops, hog, pose
 from fas_core.data.faces.face import Face, Floats, overlap
@@ -43,6 +45,8 @@ from fas_core.texts import read_numbers
 
 POSE = ("pose_x", "pose_y", "pose_z")  # pitch, yaw, roll in degrees
 FACE_BY = "face_by"
+FACE_IN = "face_in"  # the modality of the companion that the face was seen in
+SEEING = ("rgb", "gray", "nir")  # modalities that detectors can see in, the best first
 MEASURED = ("face_score", "faces", "face_size", "face_sharpness", "face_exposure", "face_outside")
 LEFT_COLUMNS = ("sample_id", "path", "subset", "label", "pai_species", "subject_id", "reason")
 
@@ -64,6 +68,13 @@ class _Row(NamedTuple):
 
     path: Path
     places: tuple[float, ...]  # of PLACES
+    instant: int = -1  # the same number for companions, -1 without any
+    modality: str = ""
+
+    @property
+    def is_given(self) -> bool:
+        """Whether the manifest says where its face is."""
+        return not (np.isnan(self.places[:4]).any() and np.isnan(self.places[4:]).any())
 
 
 @dataclass(frozen=True)
@@ -131,9 +142,13 @@ def write_faces(data: Manifest, out: Path, how: How = How(), n_processes: int | 
     require_writable(folder)
     given, notes = _given(data)
     _require_detector(data, given)
-    rows = [_Row(path, tuple(places)) for path, places in zip(data.image_paths(), given, strict=True)]
-    chunks = [(rows[first : first + CHUNK], folder) for first in range(0, len(rows), CHUNK)]
-    results: dict[Path, list[dict[str, Any]]] = {}
+    instants, kinds = modalities.companions(data.rows), modalities.spelled_column(data.rows)
+    rows = [
+        _Row(path, tuple(places), int(instant), kind if instant >= 0 else "")
+        for path, places, instant, kind in zip(data.image_paths(), given, instants, kinds, strict=True)
+    ]
+    chunks = [(chunk, folder) for chunk in _chunks(rows)]
+    results: dict[int, dict[str, Any]] = {}  # by the row's identity: two rows may be of one file
     used = set()
     with end_of(folder / ".lock"), task("Cutting out faces", len(rows)) as shown:
         for (chunk, _), done in processes.done(partial(_worked, how=how), chunks, n_processes):
@@ -141,20 +156,59 @@ def write_faces(data: Manifest, out: Path, how: How = How(), n_processes: int | 
             used.add(name)
             shown.advance(len(chunk))
             for row, result in zip(chunk, found_of, strict=True):
-                results.setdefault(row.path, []).append(result | {"folder": name})
+                results[id(row)] = result | {"folder": name}
         others = [path for path in folder.iterdir() if path.name not in used and re.fullmatch(_OF_CHUNK, path.name)]
         if others:  # which manifests made of an earlier one may still name
             notes.append(f"{folder}: {len(others)} folders hold crops of earlier commands, which {out} does not name.")
-    table = pd.DataFrame([results[row.path].pop(0) for row in rows])
+    table = pd.DataFrame([results[id(row)] for row in rows])
     cut_out, left = _parted(data, out, table)
     if cut_out.empty:
         reasons = "; ".join(f"{reason} ({n})" for reason, n in left["reason"].value_counts().head(5).items())
         raise BadInputError(f"{data.source}: no face was found in its {len(rows)} pictures: {reasons}.")
     cut_out, more = _with_poses(cut_out)
-    notes += [*more, *_reaching_out(cut_out, table["room"].dropna().to_numpy(np.float64), how)]
+    notes += [*more, *_on_companions(table, kinds)]
+    notes += _reaching_out(cut_out, table["room"].dropna().to_numpy(np.float64), how)
     manifest.write(cut_out, out)
     write_table(left, out.with_suffix(".left.csv"))
     return Faces(cut_out, left, notes)
+
+
+def _chunks(rows: Sequence[_Row]) -> list[list[_Row]]:
+    """Rows in their order, companions beside the first of them, in parts of about `CHUNK` that part no companions."""
+    companions: dict[tuple[int, int], list[_Row]] = {}
+    for number, row in enumerate(rows):
+        companions.setdefault((row.instant, -1 if row.instant >= 0 else number), []).append(row)
+    chunks: list[list[_Row]] = [[]]
+    for instant in companions.values():
+        if len(chunks[-1]) >= CHUNK:
+            chunks.append([])
+        chunks[-1] += instant
+    return chunks
+
+
+def _on_companions(table: pd.DataFrame, kinds: pd.Series) -> list[str]:
+    """Sentences on what each of several modalities kept, and on whose face was whose."""
+    table = table.reindex(columns=["reason", FACE_IN, "is_apart"]).assign(of=kinds.to_numpy())
+    by_kind = table[table["of"] != ""].groupby("of")
+    if len(by_kind) < 2:
+        return []
+    notes = [
+        "Cut out of each modality: "
+        + ", ".join(f"{int(of['reason'].isna().sum())} of {len(of)} {kind}" for kind, of in by_kind)
+        + "."
+    ]
+    lent = table[table["reason"].isna()].groupby(["of", FACE_IN]).size()
+    if len(lent):
+        counts = ", ".join(f"{n} {kind} have that of {lender}" for (kind, lender), n in lent.items())
+        notes.append(f"Companions of one picture size share the face that is seen in one ({FACE_IN}): {counts}.")
+    apart = table[table["is_apart"].notna()].groupby("of").size()
+    if len(apart):
+        counts = ", ".join(f"{n} {kind}" for kind, n in apart.items())
+        notes.append(
+            f"The pictures of {counts} are not of their companions' size: faces were looked for in each by itself, and "
+            "may be of other parts of the scene."
+        )
+    return notes
 
 
 def _given(data: Manifest) -> tuple[Floats, list[str]]:
@@ -189,7 +243,7 @@ def _require_detector(data: Manifest, given: Floats) -> None:
 
 def _parted(data: Manifest, out: Path, table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The manifest's rows with what was cut out of them, and those that left."""
-    table = table.reindex(columns=["folder", "file", "reason", FACE_BY, *MEASURED, *PLACES, *POSE])
+    table = table.reindex(columns=["folder", "file", "reason", FACE_BY, FACE_IN, *MEASURED, *PLACES, *POSE])
     is_cut = table["reason"].isna().to_numpy()
     rows = manifest.relocated(data, out)
     known = [name for name in LEFT_COLUMNS if name in rows]
@@ -202,6 +256,8 @@ def _parted(data: Manifest, out: Path, table: pd.DataFrame) -> tuple[pd.DataFram
     rows = rows.drop(columns=[name for name in PLACES if name in rows])
     for name in (FACE_BY, *MEASURED, *PLACES):
         rows[name] = table[name] if name == FACE_BY else table[name].astype(np.float64).round(4)
+    if table[FACE_IN].notna().any():
+        rows[FACE_IN] = table[FACE_IN].fillna("")
     return rows.join(table[list(POSE)].astype(np.float64).add_prefix("own_")), left.reset_index(drop=True)
 
 
@@ -256,7 +312,10 @@ def _worked(item: tuple[Sequence[_Row], Path], how: How) -> tuple[str, list[dict
         shutil.rmtree(stale, ignore_errors=True)
     make_folder(temporary)
     try:
-        results = [_result(row, temporary / f"{number:02d}.png", how) for number, row in enumerate(rows)]
+        files = iter([temporary / f"{number:02d}.png" for number in range(len(rows))])
+        results = [
+            _result(sight, next(files), how) for companions in _by_instant(rows) for sight in _sights(companions, how)
+        ]
         (temporary / "faces.json").write_text(json.dumps(results))
         temporary.replace(folder)
     finally:
@@ -279,7 +338,7 @@ def _kept(path: Path, n: int) -> list[dict[str, Any]]:
     return results
 
 
-_TEXTS = ("reason", "file", FACE_BY)  # of a result; all else are numbers
+_TEXTS = ("reason", "file", FACE_BY, FACE_IN)  # of a result; all else are numbers
 
 
 def _key(rows: Sequence[_Row], how: How) -> str:
@@ -293,32 +352,109 @@ def _key(rows: Sequence[_Row], how: How) -> str:
         except (OSError, ValueError):
             changed = (-1, -1)
         digest.update(repr((str(row.path), changed, row.places)).encode())
+    for companions in _by_instant(rows):
+        if len(companions) > 1:
+            digest.update(repr([(str(row.path), row.modality) for row in companions]).encode())
     return digest.hexdigest()[:16]
 
 
-def _result(row: _Row, file: Path, how: How) -> dict[str, Any]:
-    """What was found in a picture, its crop written to `file`; or `reason`."""
+def _by_instant(rows: Sequence[_Row]) -> Iterator[list[_Row]]:
+    """Companions that lie side by side."""
+    for _, numbered in groupby(enumerate(rows), lambda item: item[1].instant if item[1].instant >= 0 else ~item[0]):
+        yield [row for _, row in numbered]
+
+
+@dataclass(frozen=True, eq=False)
+class _Sight:
+    """A picture and its face, or why there is none."""
+
+    picture: Image.Image | None = None
+    face: Face | None = None
+    n_faces: float = np.nan
+    points: Floats | None = None
+    reason: str = ""
+    seen_in: str = ""  # the modality of the companion whose face it is
+    is_apart: bool = False  # of another size than the companion whose face it would be
+
+
+def _sights(rows: Sequence[_Row], how: How) -> list[_Sight]:
+    """Of companions, or of one picture. In the order of `SEEING` the first that shows a face lends it to the others."""
+    own: dict[int, _Sight] = {}
+    pictures = [_opened(row.path) for row in rows]
+
+    def of_itself(number: int) -> _Sight:
+        if number not in own:
+            own[number] = _sight(pictures[number].picture, rows[number], how)
+        return own[number]
+
+    readable = [number for number, opened in enumerate(pictures) if opened.picture is not None]
+    seeing = [number for number in readable if rows[number].is_given or rows[number].modality in SEEING]
+    seeing.sort(key=lambda number: -1 if rows[number].is_given else SEEING.index(rows[number].modality))
+    sights = []
+    for number, opened in enumerate(pictures):
+        if opened.picture is None:
+            sights.append(opened)
+            continue
+        lenders = [other for other in seeing if _size(pictures[other]) == _size(opened)]
+        if rows[number].is_given or not lenders:
+            lenders = [number]
+        lender = next((other for other in lenders if not of_itself(other).reason), lenders[0])
+        sight = replace(of_itself(lender), picture=opened.picture)
+        if lender != number:
+            kind = rows[lender].modality
+            where = f", in its companion of {kind}"
+            sight = replace(sight, seen_in=kind, reason=sight.reason and sight.reason + where)
+        is_apart = not rows[number].is_given and bool(seeing) and _size(pictures[seeing[0]]) != _size(opened)
+        sights.append(replace(sight, is_apart=is_apart))
+    return sights
+
+
+def _size(opened: _Sight) -> tuple[int, int]:
+    return opened.picture.size if opened.picture is not None else (0, 0)
+
+
+def _opened(path: Path) -> _Sight:
     try:
-        picture = images.picture(row.path)
+        return _Sight(images.picture(path))
+    except images.UnreadableImageError as error:
+        return _Sight(reason=f"unreadable: {error}")
+
+
+def _sight(picture: Image.Image | None, row: _Row, how: How) -> _Sight:
+    """The face of a picture by its own places, or else by what is seen in it."""
+    assert picture is not None
+    try:
         face, n_faces = chosen(images.eight_bits(picture), row.places)
         points = _points(picture, face)
         if how.by_eyes and face.eyes is None and points is not None:
             face = Face(face.box, face.score, face.by, pose.eyes_of(points))
         if how.by_eyes and face.eyes is None:
             raise NoFace("no eyes: it cannot be aligned by them")
-        angles = pose.of_points(points) if points is not None else (np.nan,) * 3
+    except NoFace as error:
+        return _Sight(picture, reason=str(error))
+    return _Sight(picture, face, n_faces, points)
+
+
+def _result(sight: _Sight, file: Path, how: How) -> dict[str, Any]:
+    """What was found in a picture, its crop written to `file`; or `reason`."""
+    apart = {"is_apart": 1.0} if sight.is_apart else {}
+    picture, face = sight.picture, sight.face
+    if picture is None or face is None:
+        return {"reason": sight.reason} | apart
+    angles = pose.of_points(sight.points) if sight.points is not None else (np.nan,) * 3
+    try:
         where = crops.aligned(face, how.margin, angles[1]) if how.by_eyes else crops.square(face, how.margin)
         crop = crops.cut(picture, where)
     except images.UnreadableImageError as error:
-        return {"reason": f"unreadable: {error}"}
-    except NoFace as error:
-        return {"reason": str(error)}
+        return {"reason": f"unreadable: {error}"} | apart
     _save(crop, file)
     sharpness, exposure = crops.looks(crop, how.margin)
     eyes = face.eyes.ravel() if face.eyes is not None else np.full(4, np.nan)
-    numbers = (face.score, n_faces, face.side, sharpness, exposure, where.outside(*picture.size))
+    numbers = (face.score, sight.n_faces, face.side, sharpness, exposure, where.outside(*picture.size))
     values = zip((*MEASURED, *PLACES, *POSE), (*numbers, *face.box, *eyes, *angles), strict=True)
-    about = {"file": file.name, FACE_BY: face.by, "room": crops.room(face, *picture.size)}
+    about = {"file": file.name, FACE_BY: face.by, "room": crops.room(face, *picture.size)} | apart
+    if sight.seen_in:
+        about[FACE_IN] = sight.seen_in
     return about | {n: None if np.isnan(v) else round(float(v), 4) for n, v in values}
 
 
