@@ -39,6 +39,11 @@ def plain(text: str) -> str:
     return text.strip()
 
 
+def counted(n: int, nouns: str) -> str:
+    """As 1 image, 2 images: of a plural that ends in s."""
+    return f"{n} {nouns.removesuffix('s') if n == 1 else nouns}"
+
+
 def plain_column(values: pd.Series) -> pd.Series:
     """(n,) `plain` of every value as text, "" where there is none; whole numbers stored as floats are 1, not 1.0."""
     if pd.api.types.is_float_dtype(values):

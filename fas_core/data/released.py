@@ -26,6 +26,7 @@ from fas_core.data.videos import SUFFIXES as VIDEO_SUFFIXES
 from fas_core.documents import read_as
 from fas_core.errors import BadInputError
 from fas_core.files import opened_file
+from fas_core.texts import counted
 
 Names = Mapping[str, str]
 """The named groups of a clip's place, in small letters, "" where absent; in rules also the columns made of them."""
@@ -424,27 +425,31 @@ def _reading(dataset: DataSet, rows: pd.DataFrame) -> list[str]:
     """A line per subset, label and species; the last compares the counts with the published ones."""
     if rows.empty:
         return []
-    lines = []
     clip = rows["video_id"].where(rows["video_id"] != "", rows["sample_id"])
     if "presentation_id" in rows:
         clip = rows["presentation_id"] + rows["frame"].where(rows["video_id"] == "", "")
-    counted = rows.assign(clip=clip)
-    for (subset, label, species), of_kind in counted.groupby(["subset", "label", "pai_species"], sort=True):
+    are_images, has_companions = dataset.unit == "images", len(modalities.modalities(rows)) > 1
+    instant = rows["sample_id"] if are_images else clip
+    if are_images and has_companions:
+        instant = rows["presentation_id"] + "#" + rows["frame"]
+    of_clips = rows.assign(clip=rows["sample_id"] if are_images else clip, instant=instant)
+    lines = []
+    for (subset, label, species), of_kind in of_clips.groupby(["subset", "label", "pai_species"], sort=True):
         kind = f"{label} of species {species}" if species else str(label)
+        n, n_instants = of_kind["clip"].nunique(), of_kind["instant"].nunique()
         people = of_kind["subject_id"][of_kind["subject_id"] != ""].nunique()
-        told = f", {people} subjects" if people else ""
-        lines.append(f"{subset or 'no subset'} -> {kind}: {of_kind['clip'].nunique()} {dataset.unit}{told}")
-    clips = counted.drop_duplicates("clip") if dataset.unit != "images" else counted.drop_duplicates("sample_id")
-    if dataset.unit == "images" and "modality" in rows:
-        clips = counted.drop_duplicates(["presentation_id", "frame"])
-    return [*lines, *_compared(dataset, clips)]
+        beside = f", {counted(n_instants, 'instants')}" if are_images and has_companions else ""
+        told = f", {counted(people, 'subjects')}" if people else ""
+        lines.append(f"{subset or 'no subset'} -> {kind}: {counted(n, dataset.unit)}{beside}{told}")
+    unit = "instants" if are_images and has_companions else dataset.unit  # as the set's paper counts
+    return [*lines, *_compared(dataset, of_clips.drop_duplicates("instant"), unit)]
 
 
-def _compared(dataset: DataSet, clips: pd.DataFrame) -> list[str]:
+def _compared(dataset: DataSet, clips: pd.DataFrame, unit: str) -> list[str]:
     differ = [_differences(clips, release) for release in (dataset.published, dataset.reissued) if release]
     if not all(differ):
-        return [f"as many {dataset.unit} as published"]
-    return [f"{dataset.title} as published: {'; '.join(differ[0])} {dataset.unit}. Is it complete?"]
+        return [f"as many {unit} as published"]
+    return [f"{dataset.title} as published, in {unit}: {'; '.join(differ[0])}. Is it complete?"]
 
 
 def _differences(clips: pd.DataFrame, release: Mapping[str, tuple[int, ...]]) -> list[str]:

@@ -318,6 +318,17 @@ def test_every_released_set_is_in_a_tree() -> None:
     assert {name for name in layouts.names() if layouts.described(name)} == set(TREES)
 
 
+def test_images_of_several_modalities_are_counted_with_their_instants_beside_them(tmp_path: Path) -> None:
+    reading = layouts.scanned(written(tmp_path / "set", TREES["casia-surf"])).reading
+    assert reading[1:5] == (
+        "dev -> attack of species cutout: 2 images, 1 instant",
+        "dev -> bona_fide: 1 image, 1 instant",
+        "train -> attack of species cutout: 1 image, 1 instant, 1 subject",
+        "train -> bona_fide: 3 images, 1 instant, 1 subject",
+    )
+    assert reading[5].startswith("CASIA-SURF as published, in instants: train 8942 bona fide + 20324 attacks, here 1 ")
+
+
 @pytest.mark.parametrize("name", TREES)
 def test_a_miniature_of_the_set(name: str, tmp_path: Path) -> None:
     tree = TREES[name]
