@@ -8,7 +8,7 @@ attacks and, where a data set has others, the samples of the subset for choosing
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -156,15 +156,22 @@ def _tested(system: System, level: str, data_names: Mapping[str, str]) -> _Teste
 
 
 def _data_names(runs: Sequence[Run]) -> dict[str, str]:
-    """By id, what the data set of a Run is called; where several manifests are of one name, each has its hash."""
+    """By id, what the data set of a Run is called: its manifest's name; where that is of several, with the modality,
+    and where this tells too few of them apart, with the hash."""
     facts = {run.id: naming.facts_of(run) for run in runs}
-    hashes: dict[str, set[str]] = {}
+    modalities, hashes = defaultdict[str, set[str]](set), defaultdict[tuple[str, str], set[str]](set)
     for of_run in facts.values():
-        hashes.setdefault(of_run.data, set()).add(of_run.data_sha256)
-    return {
-        run: f"{of_run.data} {of_run.data_sha256[:6]}".strip() if len(hashes[of_run.data]) > 1 else of_run.data
-        for run, of_run in facts.items()
-    } | {run.id: run.info.name for run in runs if not facts[run.id].data}
+        modalities[of_run.data].add(of_run.modality)
+        hashes[of_run.data, of_run.modality].add(of_run.data_sha256)
+
+    def name(of_run: naming.Facts) -> str:
+        if not of_run.data:
+            return of_run.name
+        modality = of_run.modality if len(modalities[of_run.data]) > 1 else ""
+        sha256 = of_run.data_sha256[:6] if len(hashes[of_run.data, of_run.modality]) > 1 else ""
+        return " ".join(filter(None, [of_run.data, modality, sha256]))
+
+    return {run: name(of_run) for run, of_run in facts.items()}
 
 
 def _trained_on(group: Sequence[_Tested], data_names: Mapping[str, str]) -> tuple[tuple[str, ...], bool]:
@@ -268,6 +275,8 @@ def _cell(
 
 # ------------------------------------------------------------------------------------------------------- in words
 
+_SAME = 0.005  # a smaller change of AUC is none in two decimals
+
 
 def answer(of: Matrix) -> str:
     """By how much AUC changes from what models have learned to what they have not, in a sentence."""
@@ -275,13 +284,18 @@ def answer(of: Matrix) -> str:
     if not changes:
         return _without_changes(of)
     typical = median(change for change, _, _ in changes)
-    least, called, name = min(changes)
-    is_same = abs(typical) < 0.005
-    said = "stays as it is" if is_same else f"{'falls' if typical < 0 else 'rises'} by {abs(typical):.2f}"
+    direction = "" if abs(typical) < _SAME else "falls" if typical < 0 else "rises"
+    said = f"{direction} by {abs(typical):.2f}" if direction else "stays as it is"
     if len(changes) == 1:
+        _, called, name = changes[0]
         return f"Judged on other data than it learned, {called} on {name}, AUC {said}."
-    most = f"; most for {called} on {name}, {_signed(least)}" if least < -0.005 else ""
-    return f"Judged on other data than they learned, AUC {said} at the median of {len(changes)} pairs{most}."
+    said += f" at the median of {len(changes)} pairs"
+    furthest = {"rises": max(changes), "falls": min(changes)}
+    for verb, (change, called, name) in sorted(furthest.items(), key=lambda way: way[0] != direction):
+        if (change if verb == "rises" else -change) >= _SAME:
+            most = "most" if verb == direction else f"it {verb} most"
+            said += f"; {most} for {called} on {name}, {_signed(change)}"
+    return f"Judged on other data than they learned, AUC {said}."
 
 
 def answer_of_rates(of: Matrix) -> str:

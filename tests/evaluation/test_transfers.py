@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from fas_core.evaluation import transfers
 from fas_core.evaluation.join import System
+from fas_core.metrics.operating_point import DEFAULT
 from fas_core.runs import store
 from tests.conftest import Result
 
@@ -119,6 +121,55 @@ def test_what_a_model_learned_is_not_guessed(fas: Callable[..., Result], tmp_pat
     for system in systems:
         system.run.info = replace(system.run.info, checkpoint_header={"images": {"sources": {"elsewhere": 1}}})
     assert transfers.answer(transfers.matrix(systems)).startswith("No model is judged both on a data set")
+
+
+def test_the_sentence_names_who_changes_most_its_way_and_the_other_way() -> None:
+    def said(**changes: float) -> str:
+        cell = transfers.Cell("r", 0.5, None, 9, 9, None, True, None, None, None, False)
+        rows = [
+            transfers.Row(
+                name, name, "rec", ("home",), None, (),
+                {"home": cell, "away": replace(cell, roc_auc=0.5 + change, is_trained_on=False)},
+            )
+            for name, change in changes.items()
+        ]  # fmt: skip
+        sentence = transfers.answer(transfers.Matrix("frame", DEFAULT, ("away", "home"), tuple(rows)))
+        return sentence.removeprefix("Judged on other data than they learned, AUC ")
+
+    assert said(rgb=0.11, m=-0.05) == (
+        "rises by 0.03 at the median of 2 pairs; most for rgb on away, +0.11; it falls most for m on away, −0.05."
+    )
+    assert said(a=-0.2, b=-0.1, c=0.05) == (
+        "falls by 0.10 at the median of 3 pairs; most for a on away, −0.20; it rises most for c on away, +0.05."
+    )
+    assert said(a=-0.2, b=-0.1) == "falls by 0.15 at the median of 2 pairs; most for a on away, −0.20."
+    assert said(a=0.1, b=0.2) == "rises by 0.15 at the median of 2 pairs; most for b on away, +0.20."
+    assert said(a=0.1, b=-0.1) == (
+        "stays as it is at the median of 2 pairs; it rises most for a on away, +0.10; it falls most for b on away, "
+        "−0.10."
+    )
+    assert said(a=0.001, b=-0.001) == "stays as it is at the median of 2 pairs."
+
+
+def test_data_sets_of_one_name_are_told_apart_by_modality_before_their_hash(
+    fas: Callable[..., Result], tmp_path: Path
+) -> None:
+    (run, _) = (system.run for system in systems_of_a_checkpoint(fas, tmp_path))
+
+    def tested_on(*data: tuple[str, str, str]) -> tuple[str, ...]:
+        systems = [System(copy(run), "score") for _ in data]
+        for (name, modality, sha256), (of_data, _) in zip(data, systems, strict=True):
+            of_data.info = replace(
+                run.info, run=f"{modality}{sha256}{name}", manifest=f"{name}.csv", modality=modality,
+                manifest_sha256=sha256,
+            )  # fmt: skip
+        return transfers.matrix(systems).tested_on
+
+    assert tested_on(("surf", "rgb", "a1"), ("surf", "depth", "b2")) == ("surf depth", "surf rgb")
+    assert tested_on(("surf", "rgb", "a1"), ("surf", "rgb", "b2"), ("x", "rgb", "a1")) == ("surf a1", "surf b2", "x")
+    assert tested_on(("surf", "", "a1"), ("surf", "nir", "b2"), ("surf", "nir", "c3")) == (
+        "surf", "surf nir b2", "surf nir c3",
+    )  # fmt: skip
 
 
 def test_a_score_that_a_run_has_not_is_refused(fas: Callable[..., Result], tiny_cache: Path) -> None:
