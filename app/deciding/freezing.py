@@ -45,7 +45,7 @@ def card_form(shown: Shown, point: OperatingPoint, *, key: str) -> bool:
     """Asks who decides and why; whether the card has been saved by this run of the page."""
     run, score = shown.run, shown.score
     with st.form(key, border=False):
-        st.markdown(f"**{escaped(run.info.name)}, {escaped(score)}**")
+        st.markdown(f"**{escaped(run.info.name)}, {escaped(score)} per {escaped(shown.level)}**")
         st.caption(about(point))
         if missed := limit_missed(shown, point):
             st.warning(escaped(missed), icon=":material/rule:")

@@ -24,18 +24,19 @@ def verdicts(chosen: Sequence[Kept]) -> str:
 
 
 def side_by_side(chosen: Sequence[Kept]) -> pd.DataFrame:
-    """One column per card: its state, its limit subset by subset, BPCER, ACER, APCER of every species."""
+    """One column per card: its state, its level, its limit subset by subset, BPCER, ACER, APCER of every species."""
     together = [entry.card.reported_together for entry in chosen]
     names = list(dict.fromkeys(name for cell in together for name in cell.apcer_per_species))
     subsets = list(dict.fromkeys(name for entry in chosen for name in entry.card.targets or {}))
     limits = [f"Limit on {name}" for name in subsets]
-    about = ["State", "Threshold", "Rule", "Reported on", *limits, "BPCER"]
+    about = ["State", "Level", "Threshold", "Rule", "Reported on", *limits, "BPCER"]
     table: dict[str, list[str]] = {"": [*about, *(f"APCER {name}" for name in names), "ACER", "Note"]}
     for letter, entry, cell in zip(LETTERS, chosen, together, strict=False):
         frozen = entry.card
         targets = frozen.held
         table[f"{letter}: {frozen.run_name}"] = [
             entry.history.state,
+            frozen.level,
             threshold_text(frozen.threshold),
             str(frozen.rule),
             ", ".join(frozen.reported_on),

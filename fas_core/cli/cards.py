@@ -25,7 +25,8 @@ def list_cards(context: typer.Context, cache: CacheOption, as_json: JsonOption =
 
     def row(entry: card_states.Kept) -> dict[str, str]:
         card = entry.card
-        said = {"card": entry.path.stem, "run": card.run_name, "score": card.score, "rule": str(card.rule)}
+        said = {"card": entry.path.stem, "run": card.run_name, "score": card.score, "level": card.level}
+        said |= {"rule": str(card.rule)}
         return said | {"state": entry.history.in_words, "signature": entry.card.standing.words}
 
     remedy = "fas threshold RUN ... --out op.json, then: fas cards keep op.json"

@@ -125,7 +125,8 @@ def answer(card: Card) -> str:
         told.append(f"{rate_text(cell.bpcer, cell.bpcer_interval)} of bona fide {_things(card)} are rejected")
     if not told:
         return "Nothing was reported."
-    return f"{held} At the threshold {threshold_text(card.threshold)}, {'; '.join(told)}.".strip()
+    at = f"Judged per {card.level}, at the threshold {threshold_text(card.threshold)}"
+    return f"{held} {at}, {'; '.join(told)}.".strip()
 
 
 def _singled_out(cell: ReportedRates, name: str) -> str:

@@ -131,7 +131,8 @@ def _decision(sheet: Sheet, b: int, title: str) -> list[Markup]:
     """The question, its answer, and what the answer is made of."""
     is_two_sided, systems = sheet.joined.has_both_classes, sheet.comparison.systems
     decision = decided.at_the_top([system.run for system in systems[1:]])
-    parts = [html.title(title), html.paragraph(_names(systems), "quiet"), decision]
+    whose = f"{_names(systems)} · per {sheet.comparison.level}"
+    parts = [html.title(title), html.paragraph(whose, "quiet"), decision]
     for i in range(1, len(systems)):
         parts.append(html.verdict(*sheet.headline(i, with_intervals=is_two_sided)))
     parts += [html.warning(f"{letters}:", message) for message, letters in sheet.cautions_said.items()]

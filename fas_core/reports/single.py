@@ -77,7 +77,7 @@ def _answer(about: Summary) -> list[Markup]:
     decision = decisions.at_the_top([run])
     parts = [
         html.title(question(about)),
-        html.paragraph(f"{run.info.name} ({run.id[:6]}), {score}", "quiet"),
+        html.paragraph(f"{run.info.name} ({run.id[:6]}), {score} per {about.level}", "quiet"),
         decision,
         *([html.paragraph(Markup(limit), "answer")] if limit else []),
         html.paragraph(Markup(lets_through), "answer"),

@@ -49,6 +49,7 @@ def test_the_sidebar_s_operating_point_is_frozen(tiny_cache: Path) -> None:
     assert "No threshold is frozen yet" in texts(at)
     by_rule = f"fas threshold {store.open_run(tiny_cache, 'a').id} --score rec --rule 'apcer[paper]<=0.4' --level frame"
     assert at.code[0].value.startswith(by_rule)
+    assert "**a, rec per frame**" in texts(at)
     assert not save(at).exception
     [(_, content)] = card.cards(tiny_cache)[0]
     assert (str(content.rule), content.by, content.note) == ("apcer[paper]<=0.4", "Ada", "pilot")
@@ -102,7 +103,7 @@ def test_cards_are_compared_and_one_whose_run_is_gone_is_said(tiny_cache: Path) 
     at = page("cards", cache=tiny_cache, run="a", card=[path.stem for path, _ in card.cards(tiny_cache)[0]])
     table = at.dataframe[0].value  # the list follows
     assert len(table.columns) == 4
-    assert {"BPCER", "APCER paper", "ACER", "Limit on test", "Limit on seen_paper"} <= set(table[""])
+    assert {"Level", "BPCER", "APCER paper", "ACER", "Limit on test", "Limit on seen_paper"} <= set(table[""])
     assert {f"of {name}" for name in ("a", "b", "vendor")} == set(table.iloc[-1, 1:])
     assert {button.key for button in at.get("download_button")} == {"csv_cards", "csv_cards_side_by_side"}  # no card's
     for letter, entry in zip("ABC", card_states.kept(tiny_cache)[0], strict=True):

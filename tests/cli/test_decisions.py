@@ -26,7 +26,7 @@ def test_decisions_are_added_and_listed(tiny_cache: Path, fas: Callable[..., Res
     assert (earlier["verdict"], earlier["superseded"], earlier["against"]["name"]) == ("approved", True, "a")
     assert later["against"] is None
     [sentence] = later["evidence"]["numbers"]
-    assert f"At the threshold {later['about']['threshold']}, the worst attack" in sentence
+    assert f"Judged per frame, at the threshold {later['about']['threshold']}, the worst attack" in sentence
     listed = fas("decisions", "--cache", tiny_cache).out
     assert "(superseded)" in listed
     assert "until May" in listed

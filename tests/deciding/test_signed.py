@@ -186,6 +186,7 @@ def test_commands_say_who_has_signed_and_refuse_the_rest(
     assert json.loads(fas(*by_card).out)["card"]["signature"] == whose
     assert whose in fas(*check).out
     name = fas("cards", "keep", out).out.strip()
+    assert "level" in fas("cards").out
     assert json.loads(fas("cards", "--json").out)[0]["signature"] == whose
     assert fas("keys", "untrust", "Ada").code == 0
     assert "signed by your own key, but only" in message(fas(*by_card))

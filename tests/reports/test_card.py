@@ -164,6 +164,7 @@ def test_however_much_there_is_to_say_it_is_two_pages_that_say_what_the_card_say
     first, second = pages(pdf(html))
     assert first.startswith(f"Operating point of {large.info.name}, score")
     said = f"{cardpage.verdict(content)}. {cardpage.answer(content)}"
+    assert "Judged per frame, at the threshold" in said
     assert re.sub(r"[-\s]", "", said) in re.sub(r"[-\s\ufffe]", "", first)  # lines end anywhere
     for name, target in (content.targets or {}).items():
         upper = limits.share_text(target.upper95 or 0, target.limit)

@@ -87,6 +87,7 @@ def test_a_decision_comes_first_evidence_behind_it_and_hashes_last(runs: tuple[s
         page.text.index(part)
         for part in (
             "Is B as good as A?",
+            "per frame",
             "What got worse: 0 of 0 compared",
             "Signature",
             "Every metric",
@@ -133,6 +134,7 @@ def test_one_run_says_what_the_core_says_and_lists_what_is_wrong(runs: tuple[sto
     about = summary(System(a, "rec"), op.rule("bpcer<=0.25"), chosen_on=["live"])
     page = Page(report.page(about))
     separates, lets_through = headline(about)
+    assert f"({a.id[:6]}), rec per frame" in page.text
     for sentence in (separates, lets_through):
         assert sentence.replace(" ", "") in page.text.replace(" ", "")
     assert about.point is not None
