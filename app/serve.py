@@ -83,6 +83,9 @@ if __name__ == "__main__":
     try:
         told = of_process()
         load_pages()
+        from app.session import identity
+
+        identity.access()  # what they say of people, and a log that cannot be written, is refused before anybody comes
         serve(sys.argv[1], int(sys.argv[2]), told)
     except BadInputError as error:
         print(f"fas: {error}", file=sys.stderr)

@@ -93,7 +93,9 @@ class Roles:
         grant that is to nobody or on no Run."""
         known = [field.name for field in fields(Roles)]
         if strange := [name for name in table if name not in known]:
-            raise BadInputError(f"{where} grants the role '{strange[0]}'. There are: {', '.join(ROLES)}.")
+            raise BadInputError(
+                f"{where} grants the role '{strange[0]}'. There are: {', '.join(ROLES)}; and second_person = true."
+            )
         # One grant may be a table of its own, [roles.viewer], as well as one of several, [[roles.viewer]].
         lists = {name: [grants] if isinstance(grants, Mapping) else grants for name, grants in table.items()}
         roles = documents.read_as(Roles, lists, where)

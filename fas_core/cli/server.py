@@ -18,7 +18,7 @@ from typing import Annotated
 import typer
 
 from fas_core import default_cache
-from fas_core.access import settings
+from fas_core.access import policy, settings
 from fas_core.access.settings import CONFIG, DEFAULT_HOST, DEFAULT_PORT
 from fas_core.cli.options import CacheOption
 from fas_core.cli.printing import say
@@ -76,6 +76,7 @@ def serve(
     told = settings.read(config) if config else settings.Settings()
     host = next(named for named in (host, told.server.host, DEFAULT_HOST) if named is not None)
     settings.require_safe(told, host)
+    policy.of(told)  # what it says of people is refused here, and not to who comes first
     _end_on_sigterm()
     server = _start_server(cache, host, port or told.server.port or DEFAULT_PORT, data or [], told)
     try:

@@ -177,6 +177,42 @@ def test_the_app_refuses_to_serve_others_without_settings(
     assert "there is no section [sever]" in message(fas("app", "--config", written(tmp_path, "[sever]\n")))
 
 
+OF_PROXY = """
+[server]
+host = "192.0.2.7"
+names = ["fas.example.org"]
+behind = "proxy"
+proxies = ["127.0.0.1"]
+[login]
+kind = "headers"
+subject = "X-User"
+"""
+OF_PROVIDER = OF_PROXY.partition("[login]")[0] + f"[login]\n{OIDC}"
+
+
+@pytest.mark.parametrize(
+    ("mistake", "said"),
+    [
+        ('[[roles.viewer]]\npersons = ["*"]', "persons"),
+        ('[[roles.analist]]\ngroups = ["lab"]', "'analist'"),
+        ("[[roles.face_reader]]", "'face_reader' to nobody"),
+        ("[roles]\nsecondperson = true", "second_person = true"),
+        ("[faces]\nminuts = 15", "minuts"),
+        ("[audit]\nfoldr = 'a'", "foldr"),
+    ],
+)
+@pytest.mark.parametrize("login", [OF_PROXY, OF_PROVIDER])
+def test_a_mistake_about_people_is_refused_before_anybody_comes(
+    login: str, mistake: str, said: str, fas: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, f"{login}\n{mistake}\n")  # its host is no address here: what is served ends with that
+    monkeypatch.setenv("FAS_CONFIG", str(path))
+    for arguments in ([], ["--config", path]):
+        refused = message(fas("app", *arguments, "--cache", tmp_path / "cache"))
+        assert f"{path}, [{mistake.strip('[').partition(']')[0].partition('.')[0]}]" in refused
+        assert said in refused
+
+
 def written(folder: Path, text: str) -> Path:
     (folder / "other.toml").write_text(text)
     return folder / "other.toml"
