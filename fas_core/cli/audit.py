@@ -32,11 +32,16 @@ def audit(
     """
     from fas_core.access import settings
     from fas_core.access.audit import Log, Settings
+    from fas_core.access.settings import CONFIG
 
     if folder is not None and not folder.is_dir():
         raise BadInputError(f"There is no audit log in {folder}. Name the folder that [audit] of the settings names.")
     said = settings.of_process() if config is None else settings.read(config)
     log = Settings.of(said.section("audit"), f"{said.path}, [audit]").log if folder is None else Log(folder)
+    if not log.files:
+        is_own = folder is None and said.path is None
+        hint = f" A server's log is found by its settings: fas audit --config fas.toml, or {CONFIG}." if is_own else ""
+        say(f"Nothing is in {log.folder} yet.{hint}")
     if verify:
         _verify(log, as_json=as_json)
         return
@@ -49,8 +54,8 @@ def audit(
     elif entries:
         rows = [[entry.when[:19].replace("T", " "), entry.kind, entry.who, entry.words] for entry in entries]
         print_table(f"Audit log in {log.folder}", ["when (UTC)", "what", "who", "about"], rows)
-    else:
-        say(f"Nothing of that is in {log.folder}." if log.files else f"Nothing is in {log.folder} yet.")
+    elif log.files:
+        say(f"Nothing of that is in {log.folder}.")
 
 
 def _verify(log: Log, *, as_json: bool) -> None:

@@ -187,3 +187,20 @@ def test_commands_tell_the_log_that_the_settings_name(tmp_path: Path, monkeypatc
     assert (entry.kind, entry.about["run"], entry.about["name"]) == ("deletion", run.id, "a")
     assert entry.who.endswith(" at this machine")
     assert json.loads(CliRunner().invoke(app, ["audit", "--json"]).stdout)[0]["kind"] == "deletion"
+
+
+def test_who_asks_for_no_log_in_particular_is_told_how_that_of_a_server_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.delenv("FAS_CONFIG", raising=False)
+    config = tmp_path / "fas.toml"
+    config.write_text(f'[audit]\nfolder = "{tmp_path / "log"}"\n')
+    hint = "fas audit --config fas.toml, or FAS_CONFIG"
+    for more in ([], ["--verify"], ["--json"]):
+        own = CliRunner().invoke(app, ["audit", *more])
+        of_server = CliRunner().invoke(app, ["audit", *more, "--config", str(config)])
+        assert own.exit_code == of_server.exit_code == 0
+        assert hint in own.stderr.replace("\n", " ")
+        assert "Nothing is in" in of_server.stderr
+        assert hint not in of_server.stderr.replace("\n", " ")
