@@ -29,6 +29,7 @@ _ACTIONS = {
     SUPERSEDED: ("Supersede", ":material/published_with_changes:"),
     WITHDRAWN: ("Withdraw", ":material/block:"),
 }
+SECOND = "Who has frozen a card may not approve it: a second person is asked for."
 _BESIDE = {SUPERSEDE: "This card takes its place", KEEP: "Both stay approved"}
 
 
@@ -72,7 +73,10 @@ def decision_forms(shown: Kept, kept: Sequence[Kept]) -> None:
             key=f"{state}_popover_{shown.path.stem}",  # closes with its state, instead of becoming the next one's
             help="Freeze the operating point that is to take its place first." if lacks_other else None,
         ):
-            _form(shown, state, others)
+            if state == APPROVED and not identity.is_laptop() and _lacks_second(shown, identity.person()):
+                st.info(SECOND, icon=":material/group:")
+            else:
+                _form(shown, state, others)
 
 
 def _form(shown: Kept, state: str, others: Sequence[Kept]) -> None:
@@ -119,9 +123,14 @@ def require_decider(shown: Kept, state: str, by: str) -> None:
     if Right.DECIDE not in identity.rights_on(card.run, card.run_name):
         identity.tell("refused", {"asked": "decide", "run": card.run, "card": shown.path.stem})
         raise NotAllowedError(f"Cards are decided about by the role {role_with(Right.DECIDE)}.")
-    if state == APPROVED and identity.access().roles.second_person and by.strip() == card.by.strip():
+    if state == APPROVED and _lacks_second(shown, by):
         identity.tell("refused", {"asked": "approve what one has frozen", "run": card.run, "card": shown.path.stem})
-        raise NotAllowedError("Who has frozen a card may not approve it: a second person is asked for.")
+        raise NotAllowedError(SECOND)
+
+
+def _lacks_second(shown: Kept, by: str) -> bool:
+    """Whether the settings ask for somebody else to approve what this person has frozen."""
+    return identity.access().roles.second_person and by.strip() == shown.card.by.strip()
 
 
 def _objections(shown: Kept) -> tuple[bool, str]:

@@ -28,6 +28,7 @@ from fas_core.runs.store import Run
 Pixels = NDArray[np.uint8]  # (n, H, W) or (n, H, W, 3)
 _CLEAR, _TOLD = "_faces_clear", "_faces_told"  # of the session: until when for whom and why; samples told of since
 REASON = "faces_reason"
+FOR_WHOM = f"are for the role {role_with(Right.PICTURES)}, which you have not been granted."
 LONGEST_REASON = 300
 LOOK_EVERY = 5.0  # seconds: whether clear faces have become too old
 
@@ -54,7 +55,7 @@ class Sight:
         Raises NotAllowedError for who may see none.
         """
         if not self.sees:
-            raise NotAllowedError(f"Images are for the role {role_with(Right.PICTURES)}.")
+            raise NotAllowedError(f"Images {FOR_WHOM}")
         return images if self.shows_clear(samples) else hidden(images)
 
     def shows_clear(self, samples: Callable[[], Sequence[str]]) -> bool:
@@ -159,7 +160,10 @@ def _clear() -> tuple[float, str]:
 
 def control(run: Run | None) -> None:
     """In the sidebar: how images are shown, and for a face reader the way to see them clear. Nothing on a laptop."""
-    if identity.is_laptop() or not identity.may(Right.PICTURES, run):
+    if identity.is_laptop() or not identity.may(Right.NUMBERS, run):
+        return
+    if not identity.may(Right.PICTURES, run):
+        st.caption(f":material/lock: Images {FOR_WHOM}")
         return
     if not identity.may(Right.FACES, run):
         st.caption(":material/blur_on: Images are pixelated.")

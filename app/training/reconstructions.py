@@ -67,6 +67,9 @@ def samples_of(of: Written) -> Samples | None:
 
 def show_reconstructions(chosen: dict[str, Training], logs: dict[str, pd.DataFrame]) -> None:
     """Of one of the trainings, by label: the samples that it follows, after a chosen epoch and over all of them."""
+    if not identity.may(Right.PICTURES, None):
+        st.caption(f":material/lock: The reconstructions of trainings {faces.FOR_WHOM}")
+        return
     st.header("What do its reconstructions look like?" if len(chosen) == 1 else "What do reconstructions look like?")
     label = next(iter(chosen))
     if len(chosen) > 1:
@@ -87,8 +90,6 @@ def show_reconstructions(chosen: dict[str, Training], logs: dict[str, pd.DataFra
     with st.container():  # of its own: what stands below keeps its place when the slider appears
         epoch = chosen_epoch(training, samples, kept)
     st.write(about_images(samples, epoch))
-    if not identity.may(Right.PICTURES, None):
-        return
     sight = faces.sight(None)
     names = [f"{training.name}, {name}" for name in samples.ids]
 

@@ -207,11 +207,12 @@ def answer(shown: Shown, subject: Subject) -> str:
 
 def chosen_subject(shown: Shown, top: Head) -> tuple[Subject | None, bool, component.Display]:
     """The image asked for, if there is one; whether it is to be uploaded; and how it is shown."""
-    row = None
+    row, sees = None, identity.may(Right.PICTURES, shown.run)
+    display = component.Display(component.SIZE, component.ERROR_LIMIT, signed=False)
     with top.controls:
         source = st.segmented_control(
             "Image",
-            [OF_RUN, UPLOAD] if identity.may(Right.PICTURES, shown.run) else [OF_RUN],
+            [OF_RUN, UPLOAD] if sees else [OF_RUN],
             default=OF_RUN,
             key="image_source",
             bind="query-params",
@@ -220,8 +221,9 @@ def chosen_subject(shown: Shown, top: Head) -> tuple[Subject | None, bool, compo
         )
         if source == OF_RUN:
             row = asked_for(shown)
-        with st.popover("Display", icon=":material/tune:"):
-            display = component.display_controls(sizes=False, ssim=True)
+        if sees:
+            with st.popover("Display", icon=":material/tune:"):
+                display = component.display_controls(sizes=False, ssim=True)
         if source == OF_RUN and identity.may(Right.MARK, shown.run):
             with st.popover("Marks", icon=":material/star:", key="marks_menu", on_change="rerun"):
                 marking.menu(shown.run)
@@ -239,10 +241,13 @@ def show(shown: Shown, subject: Subject, display: component.Display) -> None:
     run = shown.run
     if images := subject.images(run):
         zoomed(subject.name, display.of_images(images), key="image_panes")
+    sees = identity.may(Right.PICTURES, run)
+    if not sees and run.pictures:
+        st.caption(f":material/lock: Images {faces.FOR_WHOM}")
     sidebar.say_missing(run, "inputs", "reconstructions", "latents")
     if subject.row is not None:
         reviewing.follow(shown, subject.row, key="image")
-        if run.info.checkpoint:
+        if run.info.checkpoint and sees:
             around = {"sample": subject.name, "decode": "Along a direction"}
             way = link_params() | around
             st.page_link("views/traversal.py", label="Decode around it", icon=":material/route:", query_params=way)

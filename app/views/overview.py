@@ -9,7 +9,7 @@ from app.parts import causes
 from app.parts.decided import show_decided
 from app.parts.head import head
 from app.parts.report_buttons import report_buttons
-from app.session import operating, sidebar
+from app.session import faces, operating, sidebar
 from app.session.address import link_params
 from app.session.cache import cached
 from app.session.readers import Kept, cache_folder, called, pooled_score_set, runs
@@ -176,7 +176,7 @@ def show_next(about: Summary) -> None:
     st.header("Where next?")
     places = [
         ("views/threshold.py", "Choose a threshold", ":material/tune:", True),
-        ("views/gallery.py", "See the reconstructions", ":material/grid_view:", bool(run.pictures)),
+        ("views/gallery.py", "See the reconstructions", ":material/grid_view:", bool(faces.kinds(run))),
         ("views/latent.py", "Look at the latent space", ":material/scatter_plot:", run.has("latents")),
         ("views/compare.py", "Compare with another Run", ":material/compare:", True),
     ]

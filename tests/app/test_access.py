@@ -30,6 +30,7 @@ from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunCon
 from streamlit.testing.v1 import AppTest
 
 from app.components import gallery as gallery_component
+from app.deciding import card_states as deciding
 from app.gate import who
 from app.parts import selection
 from app.session import faces, identity
@@ -332,6 +333,16 @@ def test_a_viewer_sees_numbers_and_no_image_and_nobody_else_sees_more_than_that(
 ) -> None:
     as_whom("viewer")
     assert "is for the role analyst" in texts(opened("gallery", house))
+    at = opened("image", house)
+    assert texts(at).count("Images are for the role analyst") == 2  # in the sidebar, and in place of them
+    assert not [popover for popover in at.get("popover") if popover.proto.popover.label == "Display"]
+    assert "Decode around it" not in [link.proto.label for link in at.get("page_link")]
+    at = opened("training", house)
+    assert "The reconstructions of trainings are for the role analyst" in texts(at)
+    assert not at.select_slider
+    assert "look like?" not in texts(at)
+    links = {link.proto.label: link.proto.disabled for link in opened("overview", house).get("page_link")}
+    assert (links["See the reconstructions"], links["Choose a threshold"]) == (True, False)
     (panel,) = [e for e in opened("threshold", house).get("bidi_component") if e.key == "threshold_panel"]
     assert json.loads(panel.proto.mixed.json)["freezes"] is False
     as_whom("nobody")
@@ -463,6 +474,13 @@ def test_a_card_is_signed_by_the_login_and_approved_by_somebody_else(
     (kept,) = card_states.kept(house)[0]
     assert kept.card.by == "lead"
 
+    as_whom("lead")
+    at = opened("cards", house)
+    assert "a second person is asked for" in texts(at)
+    assert "Approve" not in [button.label for button in at.button]
+    with pytest.raises(NotAllowedError, match="a second person"):  # as a form that is still open would
+        deciding.require_decider(kept, card_states.APPROVED, "lead")
+
     def approve(whom: str) -> AppTest:
         as_whom(whom)
         at = opened("cards", house)
@@ -471,7 +489,6 @@ def test_a_card_is_signed_by_the_login_and_approved_by_somebody_else(
             box.check()
         return next(button for button in at.button if button.label == "Approve").click().run()
 
-    assert "a second person is asked for" in texts(approve("lead"))
     assert not card_states.kept(house)[0][0].history.events
     approve("decider")
     (event,) = card_states.kept(house)[0][0].history.events
