@@ -64,7 +64,7 @@ class Entry:
 class Verified:
     """What going through all lines has shown."""
 
-    n: int  # entries
+    n: int  # entries that are here, whatever number the last of them has
     sha256: str  # of the last line
     problems: tuple[str, ...]  # the chain is whole where there are none
     notes: tuple[str, ...] = ()  # what is as it may be after a kill
@@ -181,7 +181,7 @@ class Log:
         numbers = [int(path.stem.rpartition("-")[2]) for path in self.files]
         problems = [f"{self._path(number).name} is not here" for number in _gaps(numbers)]
         notes, n, sha256, torn, known = [], 0, FIRST, "", _noted(self.folder)
-        is_known = known is None or known[0] == 0
+        is_known, count = known is None or known[0] == 0, 0
         for where, line in self._lines():
             entry = _entry(line)
             if torn and (entry is None or entry.kind != "torn"):
@@ -194,7 +194,7 @@ class Log:
                     problems.append(f"{where} does not hold the SHA-256 of the line before it")
                 elif entry.n != n + 1:
                     problems.append(f"{where} is number {entry.n:,}, after number {n:,}")
-                n = entry.n
+                n, count = entry.n, count + 1
             sha256 = hashlib.sha256(line.rstrip(b"\n")).hexdigest()
             is_known = is_known or (n, sha256) == known
         if torn:
@@ -203,7 +203,7 @@ class Log:
             problems.append(f"the last entries are not here: there were {known[0]:,}, the last with SHA-256 {known[1]}")
         if known is None and n:
             problems.append("last.json, which says how many entries there were, is missing or damaged")
-        return Verified(n, sha256, tuple(problems), tuple(notes))
+        return Verified(count, sha256, tuple(problems), tuple(notes))
 
 
 def _gaps(numbers: Sequence[int]) -> list[int]:

@@ -71,7 +71,9 @@ CHANGES: dict[str, Callable[[Log], None]] = {
 @pytest.mark.parametrize("how", CHANGES)
 def test_every_change_is_told_then_and_later(log: Log, how: str) -> None:
     CHANGES[how](log)
+    whole = sum(line.startswith(b"{") for path in log.files for line in lines_of(path))
     assert log.verified().problems
+    assert log.verified().n == whole
     log.add("login", "cy", {})
     assert log.verified().problems
 
