@@ -30,7 +30,7 @@ def list_cards(context: typer.Context, cache: CacheOption, as_json: JsonOption =
         return said | {"state": entry.history.in_words, "signature": entry.card.standing.words}
 
     remedy = "fas threshold RUN ... --out op.json, then: fas cards keep op.json"
-    return print_kept("cards", card_states.kept(cache), row, cache=cache, remedy=remedy, as_json=as_json)
+    return print_kept("cards", card_states.listed(cache), row, cache=cache, remedy=remedy, as_json=as_json)
 
 
 def keep_card(file: Annotated[Path, typer.Argument(metavar="FILE")], cache: CacheOption) -> None:
@@ -61,7 +61,7 @@ def print_pages(
     except BadInputError as error:
         say(f"Warning: {error}")
         run = None
-    html = cardpage.page(frozen, run, card_states.history(path, frozen))
+    html = cardpage.page(frozen, run, card_states.in_force(path, frozen, cache))
     content = pdf(html) if out.suffix == ".pdf" else html.encode()
     with atomic_file(out) as temporary:
         temporary.write_bytes(content)
@@ -91,7 +91,7 @@ def approve(
 
     if beside and beside not in card_states.BESIDE:
         raise BadInputError(f"--beside {beside}: write {' or '.join(card_states.BESIDE)}.")
-    path = card_states.file_named(card, cache)
+    path = _decided_at(card, cache)
     replaced = card_states.approved_beside(cards.read(path), cache) if beside == card_states.SUPERSEDE else []
     policy.tell("decision", {"card": path.stem, "state": card_states.APPROVED, "by": by, "why": why})
     card_states.approve(path, cache, by=by, why=why, although_missed=although_missed, beside=beside)
@@ -124,11 +124,22 @@ def _decide(name: str, cache: Path, state: str, why: str, by: str, successor: st
     from fas_core.deciding import card as cards
     from fas_core.deciding import card_states
 
-    path = card_states.file_named(name, cache)
+    path = _decided_at(name, cache)
     in_its_place = None if successor is None else cards.read_accepted(card_states.file_named(successor, cache))
     policy.tell("decision", {"card": path.stem, "state": state, "by": by, "why": why})
     card_states.add(path, state, by=by, why=why, successor=in_its_place)
     _say_state(path)
+
+
+def _decided_at(name: str, cache: Path) -> Path:
+    """The file beside which a decision about a card is written: of one that the cache folder keeps too, that one's."""
+    from fas_core.deciding import card_states
+
+    path = card_states.file_named(name, cache)
+    decided_at = card_states.decided_at(path, cache)
+    if decided_at.resolve() != path.resolve():
+        say(f"Note: {path} is kept as {decided_at.stem}: the decision is about that one.")
+    return decided_at
 
 
 def _say_state(path: Path) -> None:

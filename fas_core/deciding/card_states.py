@@ -32,6 +32,7 @@ from fas_core.errors import BadInputError
 from fas_core.files import atomic_file, end_of, opened_file
 
 DRAFT, APPROVED, SUPERSEDED, WITHDRAWN = "draft", "approved", "superseded", "withdrawn"
+REFUSED = "not accepted"  # of a card whose decisions do not count here: nothing may follow
 NEXT = {  # what may follow on a state
     DRAFT: (APPROVED, SUPERSEDED, WITHDRAWN),
     APPROVED: (SUPERSEDED, WITHDRAWN),
@@ -72,14 +73,19 @@ class History:
     """The decisions about a card, oldest first."""
 
     events: tuple[Event, ...]
+    refusal: str = ""  # why what was decided does not count here; then no event is told of
 
     @property
     def state(self) -> str:
+        if self.refusal:
+            return REFUSED
         return self.events[-1].state if self.events else DRAFT
 
     @property
     def in_words(self) -> str:
         """Its state with who, when and why: approved by Ada on 2026-11-29: pilot at gate 3."""
+        if self.refusal:
+            return f"{REFUSED}: what was decided about it does not count here"
         if not self.events:
             return f"{DRAFT}: nobody has approved it yet"
         last = self.events[-1]
@@ -295,15 +301,32 @@ class Kept:
 
 
 def kept(cache: Path) -> tuple[list[Kept], list[str]]:
-    """The cards of a cache folder, newest first, and what is wrong with other files there."""
+    """The cards of a cache folder whose decisions count, newest first, and what is wrong with other files there."""
+    entries, problems = listed(cache)
+    return [entry for entry in entries if not entry.history.refusal], problems
+
+
+def listed(cache: Path) -> tuple[list[Kept], list[str]]:
+    """As `kept`, with the cards whose decisions do not count here: their history is a refusal."""
     by_file, problems = card.cards(cache)
-    with_history: list[Kept] = []
+    entries: list[Kept] = []
     for path, frozen in by_file:
         try:
-            with_history.append(Kept(path, frozen, history(path, frozen)))
+            said = history(path, frozen)
         except BadInputError as error:
             problems.append(str(error))
-    return with_history, problems
+            said = History((), str(error))
+        entries.append(Kept(path, frozen, said))
+    return entries, problems
+
+
+def decided_at(path: Path, cache: Path) -> Path:
+    """The file of the card that a decision about the one in a file is written beside: where nothing was decided beside
+    that, the same card among those that a cache folder keeps. So it is read: see `in_force`."""
+    if file_of(path).exists():
+        return path
+    digest = card.read(path).sha256
+    return next((other for other, frozen in card.cards(cache)[0] if frozen.sha256 == digest), path)
 
 
 def in_force(path: Path, frozen: Card, cache: Path) -> History:

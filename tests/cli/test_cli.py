@@ -373,8 +373,13 @@ def test_cards_are_kept_approved_superseded_and_withdrawn(
     assert run("cards", "withdraw", out, "--why", "a leak").code == 0
     assert "is withdrawn by" in message(run(*by_card))
     assert "op.json is withdrawn by" in run(*by_card, "--although-withdrawn").err
-    assert "choose another --out" in message(run(*chosen, "--out", out))
+    [state] = [entry["state"] for entry in json.loads(run("cards", "--json").out) if entry["card"] == name]
+    assert state == "withdrawn"  # of the file, which is kept as that
     assert run("threshold", "--check", out).code == 0
+    apart = tmp_path / "apart.json"  # which is kept nowhere: the decision is beside it
+    assert run(*chosen, "--rule", "bpcer<=0.3", "--out", apart).code == 0
+    assert run("cards", "withdraw", apart, "--why", "a leak").code == 0
+    assert "choose another --out" in message(run(*chosen, "--out", apart))
 
 
 def test_a_threshold_is_frozen_checked_and_used(

@@ -174,3 +174,16 @@ def test_a_card_is_named_by_its_file_or_the_beginning_of_its_name(run: store.Run
         card_states.file_named("20", run.cache)
     with pytest.raises(BadInputError, match="'x' is no card of .*, and no file. Cards: 20"):
         card_states.file_named("x", run.cache)
+
+
+def test_a_decision_about_a_file_is_written_where_it_is_read(run: store.Run, tmp_path: Path) -> None:
+    content = frozen(run)
+    path = card.write(content, tmp_path / "op.json")
+    assert card_states.decided_at(path, run.cache) == path
+    kept = card_states.keep(content, run.cache)
+    assert card_states.decided_at(path, run.cache) == card_states.decided_at(kept, run.cache) == kept
+    card_states.add(kept, APPROVED, by="Ada", why="x")
+    assert card_states.in_force(path, content, run.cache).state == APPROVED
+    card_states.add(path, WITHDRAWN, by="Ada", why="before it was kept")  # then the file has a history of its own
+    assert card_states.decided_at(path, run.cache) == path
+    assert card_states.in_force(path, content, run.cache).state == WITHDRAWN

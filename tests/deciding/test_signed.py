@@ -194,3 +194,27 @@ def test_commands_say_who_has_signed_and_refuse_the_rest(
     assert "signed by an unknown key" in message(fas(*by_card))
     assert "signed by an unknown key" in cardpage.page(card.read(out), None)
     assert "signed by an unknown key" in message(fas("cards", "approve", name, "--why", "x", "--although-missed"))
+
+
+def test_a_kept_card_whose_decisions_do_not_count_here_is_listed_as_that(
+    run: store.Run, tmp_path: Path, fas: Callable[..., Result]
+) -> None:
+    cache = ("--cache", run.cache)
+    keys.new("Eve")
+    path = card.write(frozen(run), tmp_path / "op.json")
+    name = fas("cards", "keep", path, *cache).out.strip()
+    approved = fas("cards", "approve", path, "--why", "pilot", "--although-missed", *cache)
+    assert approved.out.startswith(f"{name}: approved by ")
+    assert f"op.json is kept as {name}: the decision is about that one" in approved.err
+    assert not card_states.file_of(path).exists()
+    keys.new("Ada", tmp_path / "ada")
+    keys.trust(tmp_path / "ada.pub")
+    keys.key_file().unlink()
+    keys.key_file().with_name("key.pub").unlink()
+    [entry] = json.loads(fas("cards", "--json", *cache).out)
+    assert (entry["card"], entry["state"]) == (name, "not accepted")
+    assert entry["signature"].startswith("signed by an unknown key")
+    listed = fas("cards", *cache)
+    assert "No cards" not in listed.out
+    assert "is signed by an unknown key" in listed.err
+    assert card_states.kept(run.cache)[0] == []  # it is no reason for anything
