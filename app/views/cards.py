@@ -234,8 +234,9 @@ def operating_points() -> None:
         st.warning(escaped(problem), icon=":material/warning:")
     if not kept:
         st.write(
-            f"No {'other ' if problems else ''}threshold is frozen yet. A card keeps a threshold with its rule, data, checkpoint, errors and "
-            "intervals: anybody can compute it again, and **fas predict** can apply it to new images."
+            f"No {'other ' if problems else ''}threshold is frozen yet. A card keeps a threshold with its rule, data, "
+            "checkpoint, errors and intervals: anybody can compute it again, and **fas predict** can apply it to new "
+            "images."
         )
         st.page_link(
             "views/threshold.py", label="Choose a threshold", icon=":material/tune:", query_params=link_params()
