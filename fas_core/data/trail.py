@@ -12,7 +12,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,16 @@ import pandas as pd
 
 from fas_core import documents
 from fas_core.data.manifest import Manifest
-from fas_core.data.names import ATTACK
+from fas_core.data.modalities import MODALITY, spelled
+from fas_core.data.names import ALL, ATTACK
 from fas_core.documents import read_as
 from fas_core.errors import BadInputError
 from fas_core.files import atomic_file, file_sha256, read_table
 
 VERSION = 1
-_GROUPED = ["sample_id", "label", "pai_species"]
+_ALIKE = ["subset", "label", "pai_species", "subject_id", "session_id"]  # in which rows of one presentation agree
+_GROUPED = ["sample_id", "video_id", *_ALIKE]
+_LOSES_NOTHING = ("merge", "subsets", "forget")  # other ids; another protocol's people; told where it was done
 NO_SUBSET = "in no subset of the protocol"
 UNKNOWN_STEP = "before"  # of a manifest without a trail that has a list of what left
 
@@ -47,6 +50,19 @@ def kind_of(reason: str) -> str:
 
 
 @dataclass(frozen=True)
+class Lost:
+    """So many whole presentations (videos, or images of none) that left at a step for a kind of reason."""
+
+    subset: str
+    pai_species: str  # "" of bona fide
+    is_attack: bool
+    unit: str  # videos or images
+    modality: str  # "" where it is not said
+    kind: str
+    n: int
+
+
+@dataclass(frozen=True)
 class Step:
     """What one command did. Counts are of what came in (`unit_in`), but for `n_out`, the rows that were written."""
 
@@ -61,6 +77,7 @@ class Step:
     groups: Mapping[str, tuple[int, int]]  # bona fide, or a species -> (came in, left)
     notes: tuple[str, ...] = ()
     root: str = ""  # the folder that what left lies in, relative to the manifest, where these are no samples
+    lost: tuple[Lost, ...] = ()
 
     @property
     def n_left(self) -> int:
@@ -100,13 +117,14 @@ def kept_step(
 
     Subsets that take in not everybody leave the rest for that reason.
     """
-    came_in = pd.concat([source.rows[_GROUPED] for source in sources], ignore_index=True)
+    came_in = pd.concat([_grouped(source) for source in sources], ignore_index=True)
     stays = came_in["sample_id"].isin(kept["sample_id"])
     if name == "subsets":
         rest = came_in.loc[~stays, ["sample_id"]].assign(reason=NO_SUBSET)
         left = rest if left is None else pd.concat([left, rest[~rest["sample_id"].isin(left["sample_id"])]])
     n_kept = len(kept) if name == "merge" else int(stays.sum())  # there, every row has a new id
-    return _step(name, UNITS.get(name, ("images", "images")), came_in, left, n_kept, len(kept), notes)
+    lost = () if name in _LOSES_NOTHING else _lost(came_in, stays, left)
+    return _step(name, UNITS.get(name, ("images", "images")), came_in, left, n_kept, len(kept), notes, lost)
 
 
 def frames_step(source: Manifest, frames: pd.DataFrame, left: pd.DataFrame, notes: Sequence[str]) -> Step:
@@ -116,7 +134,39 @@ def frames_step(source: Manifest, frames: pd.DataFrame, left: pd.DataFrame, note
     """
     ids = frames["sample_id"]
     of_video = ids.where(ids.isin(source.rows["sample_id"]), ids.str.rpartition("#")[0])
-    return _step("frames", ("videos", "frames"), source.rows, left, of_video.nunique(), len(frames), notes)
+    came_in = _grouped(source)
+    is_video = ~came_in["sample_id"].isin(ids)
+    came_in["video_id"] = came_in["video_id"].where(~is_video | (came_in["video_id"] != ""), came_in["sample_id"])
+    gave_none = left["sample_id"][left["frames"].astype(np.float64) == 0]
+    lost = _lost(came_in, ~came_in["sample_id"].isin(gave_none), left)
+    return _step("frames", ("videos", "frames"), came_in, left, of_video.nunique(), len(frames), notes, lost)
+
+
+def _grouped(source: Manifest) -> pd.DataFrame:
+    told = source.rows[MODALITY].astype("str").fillna("") if MODALITY in source.rows else pd.Series([], dtype="str")
+    one_of = {text: spelled(text) for text in told.unique()}
+    return source.rows[_GROUPED].assign(**{MODALITY: told.map(one_of) if len(told) else ""})
+
+
+def _lost(came_in: pd.DataFrame, stays: pd.Series, left: pd.DataFrame | None) -> tuple[Lost, ...]:
+    """Presentations of which no row stays, by the reason that most of their rows left for."""
+    if stays.all():
+        return ()
+    is_of_video = came_in["video_id"] != ""
+    own = came_in["video_id"].where(is_of_video, came_in["sample_id"])
+    rows = came_in.assign(own=own, unit=np.where(is_of_video, "videos", "images"), stays=stays)
+    key = [*_ALIKE, MODALITY, "unit", "own"]
+    gone = rows[~rows.groupby(key)["stays"].transform("any")]
+    if not len(gone):
+        return ()
+    reasons = {} if left is None else dict(zip(left["sample_id"], map(kind_of, map(str, left["reason"])), strict=True))
+    gone = gone.assign(kind=[reasons.get(sample, "no reason given") for sample in gone["sample_id"]])
+    of_each = gone.groupby(key, sort=False)["kind"].agg(lambda kinds: kinds.mode().iloc[0]).reset_index()
+    counted = of_each.value_counts(["subset", "label", "pai_species", "unit", MODALITY, "kind"])
+    return tuple(
+        Lost(subset, species, label == ATTACK, unit, modality, kind, int(n))
+        for (subset, label, species, unit, modality, kind), n in counted.sort_index().items()
+    )
 
 
 def _step(
@@ -127,6 +177,7 @@ def _step(
     n_kept: int,
     n_out: int,
     notes: Sequence[str],
+    lost: tuple[Lost, ...],
 ) -> Step:
     left = pd.DataFrame({"sample_id": [], "reason": []}) if left is None else left
     is_part = left["frames"].to_numpy(np.float64) > 0 if "frames" in left else np.zeros(len(left), np.bool_)
@@ -143,6 +194,7 @@ def _step(
         _counted(k for k, part in zip(kinds, is_part, strict=True) if part),
         {str(group): (int(n), int(gone_of.get(group, 0))) for group, n in kind.value_counts().sort_index().items()},
         tuple(notes),
+        lost=lost,
     )
 
 
@@ -218,6 +270,24 @@ def read(manifest: Path) -> Trail | None:
         raise BadInputError(
             f"{path} is not readable as a trail ({error}). Delete it: the manifest stays, without its history."
         ) from error
+
+
+def lost(manifest: Path) -> list[tuple[str, Lost]]:
+    """The presentations that left on the way to a manifest, each entry with the name of its step.
+
+    What left before there were the manifest's subsets is of the subset `ALL`. Empty where there is no trail; raises
+    BadInputError where it is damaged.
+    """
+    trail = read(manifest)
+    return [] if trail is None else list(_all_lost(trail))
+
+
+def _all_lost(trail: Trail) -> Iterator[tuple[str, Lost]]:
+    for source in trail.made_from:
+        for step, entry in _all_lost(source):
+            yield step, replace(entry, subset=ALL) if trail.step.name == "subsets" else entry
+    for entry in trail.step.lost:
+        yield trail.step.name, entry
 
 
 # ----------------------------------------------------------------------------------------------------------- the funnel

@@ -35,6 +35,7 @@ from fas_core.runs.health import SUBJECT_OVERLAP
 from fas_core.runs.store import Run
 
 _HEADS = {
+    "left_before": "Lost on the way.",
     "optimistic": "Optimistic.",
     "training_overlap": "On learned images.",
     "subject_overlap": "The same people.",

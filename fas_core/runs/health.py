@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fas_core import documents
-from fas_core.data import retention
+from fas_core.data import retention, trail
 from fas_core.data.modalities import MODALITY
 from fas_core.data.names import (
+    ALL,
     ATTACK,
     BONA_FIDE,
     DEV,
@@ -29,7 +31,7 @@ from fas_core.data.names import (
     outside_training,
 )
 from fas_core.data.retention import RETAIN
-from fas_core.delivery import are_injected
+from fas_core.delivery import are_injected, is_injected
 from fas_core.errors import BadInputError
 from fas_core.runs import duplicates
 from fas_core.runs.store import Run
@@ -40,7 +42,7 @@ class Caution:
     """Why numbers on some samples may mislead: an entry of `warnings` in JSON documents."""
 
     # training_overlap, near_duplicates, subset_overlap, subject_overlap, no_subjects, species_differ, injections,
-    # optimistic, other_modality
+    # optimistic, other_modality, left_before
     kind: str
     message: str  # a sentence
     counts: Mapping[str, object] = field(default_factory=dict)  # how many samples, images or subjects it is about
@@ -58,6 +60,7 @@ class Caution:
         return documents.read_as(cls, said | {"counts": counts}, where)
 
 
+LABELS = (BONA_FIDE, ATTACK)
 SUBJECT_OVERLAP = "subject_overlap"
 OPTIMISTIC = Caution(
     "optimistic",
@@ -108,8 +111,72 @@ def cautions(run: Run, subsets: Sequence[str] | None = None) -> list[Caution]:
     nameless = int((samples["subject_id"] == "").sum()) if "subject_id" in samples else len(samples)
     if nameless:
         listed.append(Caution("no_subjects", _nameless(run, nameless), {"n_samples": nameless}))
-    listed.append(injections(samples))
+    listed += [injections(samples), left_before(run, wanted)]
     return [caution for caution in listed if caution is not None]
+
+
+def left_before(run: Run, subsets: Sequence[str]) -> Caution | None:
+    """How many whole presentations (videos, or images of none) of some subsets left before the Run was made.
+
+    By the trail of its manifest, as it is there now; None where there is none, where it cannot be read, and where
+    nothing left. What left before there were subsets is told, whatever they are.
+    """
+    if not run.info.manifest_path:
+        return None
+    try:
+        every = trail.lost(Path(run.info.manifest_path))
+    except BadInputError:  # the page Data says so; numbers on what is here stand without it
+        return None
+    modality = run.info.modality
+    lost = [
+        (step, of)
+        for step, of in every
+        if of.subset in (*subsets, ALL)
+        and (not modality or of.modality in ("", modality))
+        and not is_injected(of.pai_species)
+    ]
+    if not lost:
+        return None
+    n_here = _presentations_of(run, subsets)
+    said, of_subsets = [], {}
+    for name in in_protocol_order(sorted({of.subset for _, of in lost})):
+        here = [(step, of) for step, of in lost if of.subset == name]
+        n_left = {label: sum(of.n for _, of in here if of.is_attack == (label == ATTACK)) for label in LABELS}
+        is_known = name in subsets
+        n_of = {label: n + n_here.get((name, label), 0) for label, n in n_left.items()} if is_known else {}
+        counted = {label: f"{n:,} of {n_of[label]:,}" if is_known else f"{n:,}" for label, n in n_left.items()}
+        units = {of.unit for _, of in here}
+        unit = units.pop() if len(units) == 1 else "presentations"
+        where = f"of {name}" if is_known else "before there were subsets"
+        said.append(f"{counted[BONA_FIDE]} bona fide and {counted[ATTACK]} attack {unit} {where} ({_reasons(here)})")
+        of_subsets[name] = {"left": n_left} | ({"of": n_of} if is_known else {})
+    return Caution(
+        "left_before",
+        f"Left before the Run: {'; '.join(said)}. They are no non-responses here.",
+        {"n_left": sum(of.n for _, of in lost), "subsets": of_subsets},
+    )
+
+
+def _reasons(lost: Sequence[tuple[str, trail.Lost]]) -> str:
+    """ "faces: no face 2, frames: damaged 1" """
+    n_of: dict[str, int] = {}
+    for step, of in lost:
+        n_of[f"{step}: {of.kind}"] = n_of.get(f"{step}: {of.kind}", 0) + of.n
+    return ", ".join(f"{reason} {n:,}" for reason, n in sorted(n_of.items(), key=lambda item: -item[1]))
+
+
+def _presentations_of(run: Run, subsets: Sequence[str]) -> dict[tuple[str, str], int]:
+    """(subset, label) -> videos, and images of none, with those that gave no output; injections are none."""
+    key = ["subset", "label", "pai_species", "subject_id", "session_id", "video_id"]
+    columns = [name for name in (*key, "sample_id") if name in run.column_names()]
+    failures = run.failures()
+    rows = pd.concat([run.samples(columns), failures[[name for name in columns if name in failures]]]).astype("str")
+    rows = rows.fillna("")
+    rows = rows[rows["subset"].isin(list(subsets)) & ~are_injected(rows["pai_species"])]
+    if "video_id" in rows:
+        rows["sample_id"] = rows["sample_id"].where(rows["video_id"] == "", "")
+    sizes = rows.drop_duplicates().groupby(["subset", "label"]).size()
+    return {(str(subset), str(label)): int(n) for (subset, label), n in sizes.items()}
 
 
 def other_modality(run: Run) -> Caution | None:
@@ -261,8 +328,8 @@ def findings(
     nameless = int((samples["subject_id"] == "").sum()) if "subject_id" in samples else len(samples)
     if nameless:
         sentences.append(_nameless(run, nameless))
-    injected = injections(samples)
-    return sentences if injected is None else [*sentences, injected.message]
+    others = (injections(samples), left_before(run, outside_training(run.subsets)))
+    return [*sentences, *(caution.message for caution in others if caution is not None)]
 
 
 def _roles(

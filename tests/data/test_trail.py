@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from fas_core.cli.main import app
 from fas_core.data import manifest, trail
 from fas_core.data.manifest import Manifest
+from fas_core.data.trail import Lost
 from fas_core.errors import BadInputError
 from fas_core.files import write_table
 
@@ -60,9 +61,31 @@ def test_the_whole_way_is_known_although_its_files_are_elsewhere(tmp_path: Path)
     assert (frames.left, frames.partly, frames.notes) == ({"no frames": 1}, {"damaged": 1}, ("said",))
     assert frames.groups == {"bona fide": (2, 0), "p": (2, 1)}
     assert (cut.n_in, cut.n_kept, cut.left) == (9, 7, {"no face": 1, "cut off": 1})
+    assert [of.unit for of in cut.lost] == ["images", "images"]  # its rows name no video
+    assert frames.lost == (Lost("all", "p", True, "videos", "", "no frames", 1),)
     assert way.most_left is not None
     assert way.most_left[1:] == ("no frames", 1)
     assert trail.left_rows(way.stages[2])["file"].tolist() == ["", ""]  # they are known by name alone
+
+
+def test_a_presentation_is_lost_where_none_of_its_rows_stays(tmp_path: Path) -> None:
+    """A video of three frames loses two, another all; a picture beside them; the subsets are made last."""
+    ids = ["v#0", "v#1", "v#2", "w#0", "w#1", "w#2", "still", "other"]
+    videos = [*["1"] * 3, *["1"] * 3, "", ""]  # one id in two sessions
+    sessions = [*["a"] * 3, *["b"] * 3, "", ""]
+    about = {"video_id": videos, "session_id": sessions, "modality": "Colour", "label": [*["live"] * 7, "attack"]}
+    data = data_of(tmp_path / "m.csv", ids, subset="test", **about)  # type: ignore[arg-type]
+    reasons = ["no face: x", "no face: x", "no face: y", "cut off: 9 %", "no face: z", "no face: a"]
+    left = pd.DataFrame({"sample_id": ids[1:7], "reason": reasons})
+    faces = data_of(tmp_path / "faces.csv", ["v#0", "other"], subset=["dev", "test"])
+    trail.write(trail.kept_step("faces", [data], faces.rows, left), faces.source, [data.source])
+    expected = [("images", "no face"), ("videos", "no face")]
+    known = trail.lost(faces.source)
+    assert known == [("faces", Lost("test", "", False, unit, "rgb", kind, 1)) for unit, kind in expected]
+    split = data_of(tmp_path / "split.csv", ["v#0"])
+    trail.write(trail.kept_step("subsets", [faces], split.rows), split.source, [faces.source])
+    assert [of.subset for _, of in trail.lost(split.source)] == ["all", "all"]  # those it had are others now
+    assert trail.lost(data.source) == []
 
 
 def test_what_is_changed_by_hand_is_a_gap(tmp_path: Path) -> None:
