@@ -46,7 +46,7 @@ def show_decision(comparison: Comparison, b: int, feared: Sequence[str], *, with
 def show_worse(comparison: Comparison, b: int, got_worse: Regressions, feared: Sequence[str]) -> None:
     """Live faces, then attacks, each by size. A row chosen opens its samples in the part below."""
     st.markdown(
-        f"**What got worse** · {len(got_worse.clear)} of {got_worse.n_compared:,} compared, beyond chance",
+        f"**What got worse** · {got_worse.clear_words}",
         help="Every species, subset and group of the data's columns in which the other Run makes more mistakes. p is "
         f"by swapping the Runs' verdicts within whole units. {got_worse.correction_words}",
     )
@@ -54,10 +54,9 @@ def show_worse(comparison: Comparison, b: int, got_worse: Regressions, feared: S
     for (name, key), cells, most in zip(named, got_worse.listed(feared), ROWS, strict=True):
         if cells:
             _show_cells(comparison, b, cells, name, key, got_worse.unit, most)
-    if not any(got_worse.listed()):
-        st.caption("No species, subset or group got worse.")
-    said = [got_worse.counts_words, got_worse.of_one_words()]
-    st.caption(f"A row chosen lists its samples below. {escaped(' '.join(filter(None, said)))}")
+    lead = "A row chosen lists its samples below." if any(got_worse.listed()) else got_worse.sentence(LETTERS[b])
+    said = [lead, got_worse.counts_words, got_worse.of_one_words()]
+    st.caption(escaped(" ".join(filter(None, said))))
 
 
 def _show_cells(

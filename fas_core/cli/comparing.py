@@ -137,7 +137,7 @@ def _print_several(of: Several) -> None:
             for statistic, metric in other.metrics.items()
         ]
         print_table(f"{name} (B) minus {first} (A)", ["metric", "A", "B (B - A, 95 %)"], rows)
-        print(" ".join(other.in_words))
+        print(" ".join(filter(None, [other.headline, *other.in_words])))
     print(f"In brackets: 95 % by {pair.unit}, n = {pair.n_units:,}, of the difference on the same people.")
     for group in of.seeds:
         rows = [
@@ -170,7 +170,7 @@ def _print_pair(of: Several) -> None:
         name if name.endswith(f", {score}") else f"{name}, {score}"
         for name, (_, score) in zip(of.names, of.systems, strict=True)
     )
-    print(f"A: {a}. B: {b}.")
+    print(f"A: {a}. B: {b}.", end=f"\n{compared.headline}\n" if compared.headline else "\n")
     print(
         f"{compared.n_common:,} samples compared, {compared.n_only_a:,} only in A, {compared.n_only_b:,} only in B, "
         f"{compared.n_no_response:,} without a score in one of them. Training images are left out."

@@ -312,7 +312,7 @@ def by_comparison(compared: PairedComparison) -> tuple[JudgedRun, JudgedRun, Evi
         rule=compared.matching.rule,
         chosen_on=compared.matching.chosen_on,
         judged_on=compared.judged_on,
-        numbers=(names, *filter(None, [limit]), *compared.in_words),
+        numbers=(names, *filter(None, [compared.headline, limit]), *compared.in_words),
         cautions=named_cautions(compared.cautions, [a.run, b.run]),
         worse=worsened(compared.worse),
         missed=missed(compared.matching, compared.targets, 1, compared.judged_on),

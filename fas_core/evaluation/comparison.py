@@ -21,6 +21,7 @@ from fas_core.evaluation.differences import (
     flips,
     resampled,
 )
+from fas_core.evaluation.headline import headline, named
 from fas_core.evaluation.join import Joined, System, joined, outside_training, require_common
 from fas_core.evaluation.matching import Matching, judged_subsets, matching, targets
 from fas_core.evaluation.presentations import FRAME, short_cautions
@@ -90,6 +91,7 @@ class PairedComparison:
     targets: tuple[Target, ...]  # of A and B: whether the rule's limit holds where they are judged
     worse: Regressions | None  # None where nothing is compared at thresholds
     cautions: tuple[tuple[Run, Caution], ...]
+    headline: str  # whether B is better or worse, as the screen says it; "" where `worse` is None
     in_words: tuple[str, ...]  # sentences of plain text
     companions: Companions
 
@@ -122,6 +124,7 @@ class PairedComparison:
                     "not_matched_because": self.matching.problem or None,
                     "targets": {name: target.as_json() for name, target in zip("ab", self.targets, strict=False)},
                 },
+                "headline": self.headline or None,
                 "worse": None if self.worse is None else self.worse.as_json(),
                 "metrics": {
                     document_name(statistic): difference.as_json() for statistic, difference in self.metrics.items()
@@ -187,6 +190,7 @@ def compared(
     columns = groupings([a.run, b.run], both)
     worse = None if at is None else what_got_worse(both, matched, columns, drawn, resamples=resamples if drawn else 0)
     words = in_words(both, rule, of_each, at, letter, matched, worse)
+    called = named(letter, b.run.info.name, [of.run.info.name for of in (a, b, *among)])
     return PairedComparison(
         a=a,
         b=b,
@@ -208,6 +212,7 @@ def compared(
         targets=targets(both, matched),
         worse=worse,
         cautions=tuple(cautions(both, [a, b], matched)),
+        headline="" if worse is None else "".join(headline(worse, called)),
         in_words=(*words, *([worse.sentence(letter)] if worse is not None else [])),
         companions=_companions([a, b], both, subsets, level),
     )

@@ -21,6 +21,11 @@ class Headline(NamedTuple):
     but: str  # the worst regression of live faces or of a group, from a comma on; "" where chance explains every one
 
 
+def named(letter: str, name: str, names: Sequence[str]) -> str:
+    """B (gate_v2); the letter alone where several of the Runs compared, `names`, are called so."""
+    return letter if list(names).count(name) > 1 else f"{letter} ({name})"
+
+
 def headline(worse: Regressions, letter: str = "B", feared: Sequence[str] = ()) -> Headline:
     """Whether the other Run is better or worse and in what: species and live faces as a whole, then the worst groups.
 

@@ -246,6 +246,13 @@ class Regressions:
         )
 
     @property
+    def clear_words(self) -> str:
+        """How many got worse, for a title: 3 of 126 compared, beyond chance."""
+        if not self.n_compared:
+            return "cannot be said"
+        return f"{len(self.clear):,} of {self.n_compared:,} compared, beyond chance"
+
+    @property
     def counts_words(self) -> str:
         """How many are compared, and what became of them: every row of both lists is counted once."""
         if not self.n_compared:
@@ -269,8 +276,9 @@ class Regressions:
         n_samples = len(self.too_few) - n_units
         why = [f"{n_units:,} of fewer than {MIN_UNITS} {self.unit}s"] if n_units else []
         why += [f"{n_samples:,} of fewer than {MIN_SAMPLES} samples"] if n_samples else []
-        small = f"{len(self.too_few):,} more are too small to judge, {' and '.join(why)}"
-        return f"{small}: the last rows, where they got worse."
+        small = f"{len(self.too_few):,}{' more' if self.n_compared else ''} are too small to judge, {' and '.join(why)}"
+        is_listed = any(cell.difference > 0 for cell in self.too_few)
+        return f"{small}{': the last rows, where they got worse' if is_listed else ''}."
 
     def of_one_words(self, most: int = 2) -> str:
         """Groups beyond chance of which one unit holds most samples; "" where there are none."""

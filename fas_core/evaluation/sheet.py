@@ -24,7 +24,7 @@ from fas_core.evaluation import comparison as paired
 from fas_core.evaluation import differences as core
 from fas_core.evaluation import fusion, join, regressions
 from fas_core.evaluation.differences import Difference, Flips
-from fas_core.evaluation.headline import Headline, headline
+from fas_core.evaluation.headline import Headline, headline, named
 from fas_core.evaluation.join import Joined, System
 from fas_core.evaluation.matching import Matching, judged_subsets, limits_words, matching, targets
 from fas_core.evaluation.presentations import FRAME
@@ -312,7 +312,7 @@ class Sheet:
     def name(self, b: int) -> str:
         """B (gate_v2); the letter alone where several of the Runs are called so."""
         names = [run.info.name for run, _ in self.comparison.systems]
-        return LETTERS[b] if names.count(names[b]) > 1 else f"{LETTERS[b]} ({names[b]})"
+        return named(LETTERS[b], names[b], names)
 
     def area_words(self, b: int, most: int = 2) -> str:
         """The largest falls of the AUC by group; "" where none is as large as `AREA_FALL`."""

@@ -45,7 +45,8 @@ def in_words(
 
     `at`: the verdicts of A and the other Run, None where there are none. `letter`: of the other Run. `matching`: what
     the thresholds are by, where they are not matched on these samples, or cannot be. `worse`: what got worse, which
-    says of live faces and of each species whether the difference is clear; the p told here are of each by itself.
+    says of live faces and of each species whether the difference is clear, or cannot be judged; the p told here are of
+    each by itself.
     """
     if differences[ROC_AUC].difference is None:
         return ["The common samples hold one class only: there is nothing to trade off."]
@@ -57,9 +58,11 @@ def in_words(
     digits = 2 if min(both.is_attack.sum(), (~both.is_attack).sum()) < 1000 else 3
     is_sure = (auc.p is None or auc.p < 0.05) and auc.difference != 0
     how = "better" if (auc.difference or 0) > 0 else "worse"
-    over_all = f"{letter} separates {how}" if is_sure else "the two cannot be told apart"
+    over_all = f" {letter} separates {how}" if is_sure else " the two cannot be told apart"
+    if worse is not None and not worse.n_compared:
+        over_all = ", of too few to judge"
     words.append(
-        f"Over all thresholds {over_all}: AUC {auc.b:.{digits}f} instead of {auc.a:.{digits}f}"
+        f"Over all thresholds{over_all}: AUC {auc.b:.{digits}f} instead of {auc.a:.{digits}f}"
         f"{_evidence(auc, 1, digits)}."
     )
     if at is None or (matching is not None and matching.problem):
@@ -81,16 +84,19 @@ def _species_words(
 ) -> str:
     n_live = counts.get(BONA_FIDE, 0)
     is_clear = {} if worse is None else {cell.kind: cell.is_clear for cell in worse.overall if cell.p is not None}
+    too_few = set() if worse is None else {cell.kind for cell in worse.overall if cell.p is None}
+    is_small = BONA_FIDE in too_few
     is_fixed = matching is not None and matching.is_fixed
     if rule.kind == APCER and not is_fixed:
         rejected = differences[bpcer_by(rule)]
         lead = f"Where each lets at most {100 * rule.value:g} % of every species pass, {letter} rejects "
-        return f"{lead}{_change(rejected, n_live, 'of the live samples', is_clear.get(BONA_FIDE))}."
+        return f"{lead}{_change(rejected, n_live, 'of the live samples', is_clear.get(BONA_FIDE), is_small=is_small)}."
     by_rule = None if is_fixed else rule
     by_name = {name: differences[apcer_of(name, by_rule)] for name in counts if name != BONA_FIDE}
     lead = f"Where each rejects at most {100 * rule.value:g} % of the {n_live:,} live samples, "
     if matching is not None and is_fixed:
-        live = _change(differences[BPCER_FIXED], n_live, f"of the {n_live:,} live samples", is_clear.get(BONA_FIDE))
+        of = f"of the {n_live:,} live samples"
+        live = _change(differences[BPCER_FIXED], n_live, of, is_clear.get(BONA_FIDE), is_small=is_small)
         where = ", ".join(matching.chosen_on) or "what is judged"
         lead = f"At thresholds for {rule.words} chosen on {where}, {letter} rejects {live}; "
         if rule.kind == BY_HAND:
@@ -101,6 +107,7 @@ def _species_words(
     is_told = {
         name: is_clear.get(name, apcer_of(name, by_rule) in beyond or (metric.p is None and metric.difference != 0))
         for name, metric in by_name.items()
+        if name not in too_few
     }
     by_size = sorted(by_name, key=lambda name: (-abs(by_name[name].difference or 0), name))
 
@@ -109,27 +116,30 @@ def _species_words(
         more = len(names) - len(told)
         return "; ".join([*told, f"{more} more species"] if more else told)
 
-    fewer = [name for name in by_size if is_told[name] and (by_name[name].difference or 0) < 0]
-    more = [name for name in by_size if is_told[name] and (by_name[name].difference or 0) > 0]
-    rest = [name for name in by_size if not is_told[name]]
+    fewer = [name for name in by_size if is_told.get(name) and (by_name[name].difference or 0) < 0]
+    more = [name for name in by_size if is_told.get(name) and (by_name[name].difference or 0) > 0]
+    rest = [name for name in by_size if not is_told.get(name, True)]
+    small = [name for name in by_size if name in too_few]
     parts = [f"{letter} misses fewer attacks of {listed(fewer)}"] if fewer else []
     parts += [f"{'but more' if fewer else letter + ' misses more attacks'} of {listed(more)}"] if more else []
     none_told = "there is no clear difference" if not parts else "no clear difference for"
     parts += [f"{none_told}{'' if parts else ':'} {listed(rest)}"] if rest else []
-    alone = {name: metric.p < 0.05 for name, metric in by_name.items() if metric.p is not None}
+    alone = {name: p < 0.05 for name in is_told if (p := by_name[name].p) is not None}
     if any(is_told[name] != is_alone for name, is_alone in alone.items()):
         among = f"{len(by_name)} species" if worse is None else worse.wholes_words
         parts[-1] += f" (each p is of one species; what is clear is so after Holm's correction for {among})"
+    parts += [f"too few attacks to judge: {listed(small)}"] if small else []
     return f"{lead}{'; '.join(parts)}."
 
 
-def _change(metric: Difference, n: int, of: str, is_clear: bool | None = None) -> str:
-    """`is_clear`: beyond chance; None where that is for p to say."""
+def _change(metric: Difference, n: int, of: str, is_clear: bool | None = None, *, is_small: bool = False) -> str:
+    """`is_clear`: beyond chance; None where that is for p to say. `is_small`: too few to say so."""
     if metric.difference == 0:
         return f"the same share {of}, {_percent(metric.a, n)}"
     more = "fewer" if (metric.difference or 0) < 0 else "more"
     is_sure = is_clear if is_clear is not None else metric.p is None or metric.p < 0.05
-    return f"{more} {of}: {_rates(metric, n)}{'' if is_sure else '; chance may explain it'}"
+    doubt = "; too few to judge" if is_small else "" if is_sure else "; chance may explain it"
+    return f"{more} {of}: {_rates(metric, n)}{doubt}"
 
 
 def _rates(metric: Difference, n: int) -> str:

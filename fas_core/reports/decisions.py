@@ -60,7 +60,7 @@ def _facts(decision: Decision) -> dict[str, str]:
         f"{evidence.level}",
         "Judged on": ", ".join(evidence.judged_on),
         "Numbers as shown": " ".join(evidence.numbers),
-        **({"What got worse, as shown": evidence.worse_words() or "nothing"} if evidence.worse is not None else {}),
+        **({"What got worse, as shown": evidence.worse_words() or "no row"} if evidence.worse is not None else {}),
         "Cautions": " ".join(caution.message for caution in evidence.cautions) or "none",
         "Content of the Runs": ", ".join(f"{run.run} {run.digest}" for run in judged),
         "Seal": decision.sha256,

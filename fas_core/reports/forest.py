@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 from markupsafe import Markup, escape
@@ -58,7 +58,8 @@ def rows_of(
     rows = [_row_of(cell) for cell in by_fear]
     areas = [statistic for statistic in of_each if statistic.name == "roc_auc"] if with_species else [ROC_AUC]
     of_areas = (_area_row(area, of_each[area]) for area in areas if area in of_each)
-    return rows + [row for row in of_areas if row is not None]
+    is_judged = worse is None or worse.n_compared > 0
+    return rows + [replace(row, is_clear=row.is_clear and is_judged) for row in of_areas if row is not None]
 
 
 def _row_of(cell: Cell) -> Row:

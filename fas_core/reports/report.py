@@ -150,14 +150,14 @@ def _worse(sheet: Sheet, b: int, *, with_intervals: bool) -> Markup:
         return html.paragraph(
             "What got worse is told at thresholds that can be matched: choose another limit.", "quiet"
         )
-    title = f"What got worse: {len(worse.clear)} of {worse.n_compared:,} compared, beyond chance"
+    title = f"What got worse: {worse.clear_words}"
     parts, n_more = [], 0
     for name, shown, every in zip(("Live faces", "Attacks"), worse.first(MOST_WORSE), worse.listed(), strict=True):
         n_more += len(every) - len(shown)
         if shown:
             parts.append(frame(worse_table(shown, LETTERS[b], worse.unit).rename(columns={"Group": name}), ""))
     if not parts:
-        return section(title, html.paragraph("No species, subset or group got worse."))
+        return section(title, html.paragraph(worse.sentence(LETTERS[b])))
     more = f"{n_more:,} more rows are on the screen. " if n_more else ""
     said = [worse.counts_words, worse.of_one_words(), worse.better_words(), sheet.area_words(b)]
     parts.append(html.paragraph(" ".join(filter(None, said))))

@@ -51,7 +51,8 @@ def test_it_holds_what_was_decided_on_and_reads_as_it_was_written(tiny_cache: Pa
     assert (sealed.about.digest, sealed.against and sealed.against.digest) == (b.digest, a.digest)
     assert (sealed.evidence.rule, sealed.evidence.judged_on) == (RULE, ("seen_paper", "unseen_mask"))
     shown = compared(System(a, "rec"), System(b, "rec"), RULE, chosen_on=["live"], resamples=50)
-    said, limit, *rest = sealed.evidence.numbers
+    said, headline, limit, *rest = sealed.evidence.numbers
+    assert headline == shown.headline
     assert (said, tuple(rest)) == ("A is a by rec, B is b by rec.", shown.in_words)
     assert limit.startswith("The limit BPCER ≤ 20 % on seen paper, unseen mask: A ")
     assert shown.verdicts is not None

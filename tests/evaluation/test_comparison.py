@@ -78,6 +78,22 @@ def test_training_images_are_not_judged(tiny_cache: Path) -> None:
     assert compared(System(a, "rec"), System(a, "kl"), resamples=20).as_json()["n_only_a"] == 0
 
 
+def test_of_too_few_samples_nothing_is_claimed_by_any_sentence(both: tuple[store.Run, store.Run]) -> None:
+    systems, rule = [System(run, "score") for run in both], op.rule("bpcer<=0.1")
+    comparison = compared(*systems, rule, resamples=20)
+    assert comparison.worse is not None
+    assert comparison.worse.n_compared == 0
+    of_sheet = sheet.Sheet(sheet.comparison(systems, rule, is_matched=True))
+    assert comparison.headline == "".join(of_sheet.headline(1, with_intervals=False))
+    assert comparison.headline.startswith("B (b) cannot be judged, as every species and group has too few samples: ")
+    of_species, over_all, _, what_got_worse = comparison.in_words
+    assert "the 20 live samples, too few attacks to judge: mask " in of_species
+    assert "misses" not in of_species
+    assert over_all.startswith("Over all thresholds, of too few to judge: AUC ")
+    assert what_got_worse == "What got worse cannot be said: every species and group has too few samples to judge."
+    assert comparison.worse.clear_words == "cannot be said"
+
+
 def test_runs_with_nothing_in_common_are_refused(tmp_path: Path) -> None:
     a, b = run_of(tmp_path, "a", LIVE), run_of(tmp_path, "b", ATTACKS_A)
     systems = [System(a, "score"), System(b, "score")]

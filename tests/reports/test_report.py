@@ -88,7 +88,7 @@ def test_a_decision_comes_first_evidence_behind_it_and_hashes_last(runs: tuple[s
         for part in (
             "Is B as good as A?",
             "per frame",
-            "What got worse: 0 of 0 compared",
+            "What got worse: cannot be said",
             "Signature",
             "Every metric",
             "Group by group: ",
