@@ -56,7 +56,7 @@ def data_scan(
 
     How every kind of folder was read, or every label, is printed first; files that fit nothing are listed beside M.
     """
-    from fas_core.data import filters, layouts, manifest, trail
+    from fas_core.data import filters, layouts, manifest, modalities, trail
     from fas_core.data.names import ATTACK
     from fas_core.data.videos import is_video
     from fas_core.files import require_writable, write_table
@@ -72,7 +72,8 @@ def data_scan(
     checked = manifest.checked(rows)
     if checked.problems:
         raise BadInputError(manifest.problems_message(root, checked.problems))
-    say_notes(dict.fromkeys((*scan.notes, *checked.notes)))
+    notes = (*scan.notes, *modalities.lacking(checked.rows))
+    say_notes(dict.fromkeys((*notes, *checked.notes)))
     require_writable(out.parent)
     manifest.write(checked.rows, out)
     if scan.left:
@@ -82,7 +83,7 @@ def data_scan(
         say(f"{filters.left_file(out)}: the {len(scan.left)} that are no rows, each with its reason")
     n, n_attack = len(checked.rows), int((checked.rows["label"] == ATTACK).sum())
     what = "videos" if all(is_video(Path(path)) for path in checked.rows["path"]) else "images"
-    trail.write(trail.scan_step(root, out, what, n, [file.reason for file in scan.left], scan.notes), out)
+    trail.write(trail.scan_step(root, out, what, n, [file.reason for file in scan.left], notes), out)
     say(f"{out}: {n} {what}, {n - n_attack} bona fide, {n_attack} attacks")
 
 

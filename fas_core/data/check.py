@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fas_core.data import images, manifest, subsets
+from fas_core.data import images, manifest, modalities, subsets
 from fas_core.data.manifest import Problem
 from fas_core.data.names import ATTACK, BONA_FIDE, in_protocol_order
 from fas_core.data.videos import is_video
@@ -54,7 +54,7 @@ def checked(path: Path) -> Checked:
         problems=sorted(problems, key=lambda p: (p.row, p.problem)),
         duplicates=duplicates,
         shared_subjects=shared_subjects(rows, names),
-        notes=[*parsed.notes, *_videos(rows, path)],
+        notes=[*parsed.notes, *modalities.lacking(rows), *_videos(rows, path)],
     )
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fas_core.data.manifest import Manifest
 from fas_core.errors import BadInputError
-from fas_core.texts import plain, plain_column
+from fas_core.texts import counted, plain, plain_column
 
 MODALITY, PRESENTATION = "modality", "presentation_id"
 KEPT = (MODALITY, PRESENTATION, "frame")  # columns that companions are told by
@@ -129,3 +129,25 @@ def scenes(rows: pd.DataFrame) -> pd.Series:
         return own
     names = plain_column(rows[PRESENTATION])
     return (names + "#" + _numerals(rows["frame"])).where(names != "", own)
+
+
+def lacking(rows: pd.DataFrame) -> list[str]:
+    """A sentence per modality that some instants lack, of those that rows are of, with the first such instant."""
+    kinds = modalities(rows)
+    if PRESENTATION not in rows or len(kinds) < 2:
+        return []
+    of = pd.DataFrame({"scene": scenes(rows), "modality": spelled_column(rows)}, rows.index)
+    is_named = plain_column(rows[PRESENTATION]) != ""
+    n, notes = of.loc[is_named, "scene"].nunique(), []
+    for kind in kinds:
+        has_it = of["scene"].isin(of.loc[of["modality"] == kind, "scene"])
+        without = rows[is_named & ~has_it & ~of["scene"].duplicated()]
+        if len(without):
+            first = plain(without[PRESENTATION].iloc[0])
+            frame = _numerals(without["frame"].iloc[:1]).iloc[0]
+            at = f", frame {frame}" if frame else ""
+            lack = "lacks" if len(without) == 1 else "lack"
+            notes.append(f"{len(without)} of {counted(n, 'instants')} {lack} {kind}, first '{first}'{at}.")
+    if n_unnamed := int((~is_named).sum()):
+        notes.append(f"Without companions, as no {PRESENTATION} is named: {counted(n_unnamed, 'rows')}.")
+    return notes

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fas_core.data import filters, manifest, modalities, subsets
+from fas_core.data import check, filters, manifest, modalities, subsets
 from fas_core.errors import BadInputError
 
 
@@ -42,6 +42,20 @@ def test_one_modality_is_chosen_by_any_of_its_names_or_the_manifest_is_refused(t
     unnamed = rows_of(kinds=("rgb", ""))
     assert modalities.the_one(read(tmp_path, unnamed)) == ""  # a part of it says nothing
     assert modalities.the_one(read(tmp_path, rows_of().drop(columns="modality"))) == ""
+
+
+def test_instants_that_lack_a_modality_are_counted_and_the_first_is_named(tmp_path: Path) -> None:
+    rows = rows_of()
+    says = ["16 of 48 instants lack nir, first '00_live', frame 2."]
+    assert check.checked(read(tmp_path, rows).source).notes == says
+    assert modalities.lacking(read(tmp_path, rows[rows["modality"] == "Color"]).rows) == []
+    first, rest = rows.iloc[:1], rows.iloc[1:]
+    infrared_first = pd.concat([rest, first.assign(presentation_id="")])  # its companion is alone, too
+    assert modalities.lacking(read(tmp_path, infrared_first).rows) == [
+        *says, "1 of 48 instants lacks rgb, first '00_live', frame 0.",
+        "Without companions, as no presentation_id is named: 1 row.",
+    ]  # fmt: skip
+    assert modalities.lacking(read(tmp_path, rows.drop(columns="presentation_id")).rows) == []
 
 
 def test_companions_are_in_one_subset_and_as_if_one_modality_were_all(tmp_path: Path) -> None:
