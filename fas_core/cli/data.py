@@ -114,19 +114,20 @@ def data_merge(
 ) -> None:
     """Manifests as one, each row with its source. Example: `fas data merge oulu.csv msu=b/m.csv --out both.csv`
 
-    Ids of subjects, sessions and videos get their source's name before them.
+    Ids of subjects, sessions and videos get their source's name before them. Manifests of one set, such as one per
+    modality, are given one name (surf=rgb.csv surf=depth.csv), so that companions stay linked.
     """
     from fas_core.data import manifest, merging, subsets, trail
     from fas_core.data.names import BONA_FIDE
 
-    sources = {name: manifest.read(path) for name, path in merging.named(manifests).items()}
+    parts = {name: [manifest.read(path) for path in paths] for name, paths in merging.named(manifests).items()}
+    sources = {name: merging.of_one_set(of_one) for name, of_one in parts.items()}
     for name, source in sources.items():
         say_notes(f"{name}: {note}" for note in source.notes)
     merged = merging.merged(sources, out)
     manifest.write(merged.rows, out)
-    trail.write(
-        trail.kept_step("merge", list(sources.values()), merged.rows), out, [s.source for s in sources.values()]
-    )
+    read = [part for of_one in parts.values() for part in of_one]
+    trail.write(trail.kept_step("merge", read, merged.rows), out, [part.source for part in read])
     by_source = merged.rows.assign(subset=merged.rows[merging.SOURCE])
     counts = subsets.counts(by_source, list(dict.fromkeys(by_source["subset"])))
     rows = [[name, *(str(n) for n in count.values())] for name, count in counts.items()]

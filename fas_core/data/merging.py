@@ -14,6 +14,7 @@ from fas_core.data.names import SUBSET_NAME
 from fas_core.errors import BadInputError
 
 SOURCE = "source"  # the column: which manifest, of those that were merged, a row comes from
+LINK = "presentation_id"  # what companions of several modalities are told by
 IDS = ("sample_id", "subject_id", "session_id", "video_id", "presentation_id", "presenter_id")
 
 
@@ -25,24 +26,46 @@ class Merged:
     notes: tuple[str, ...]
 
 
-def named(texts: Sequence[str]) -> dict[str, Path]:
-    """Source -> manifest, of `NAME=FILE` or `FILE`, whose name it is then.
+def named(texts: Sequence[str]) -> dict[str, list[Path]]:
+    """Source -> its manifests, of `NAME=FILE` or `FILE`, whose name it is then; parts of one set are given one name.
 
-    Raises BadInputError for fewer than two, a name that is there twice, or one that no table could hold.
+    Raises BadInputError for fewer than two, a name that two files have without being given it, or one that no table
+    could hold.
     """
-    sources: dict[str, Path] = {}
+    sources: dict[str, list[Path]] = {}
+    is_given: dict[str, bool] = {}
     for text in texts:
         name, separator, file = text.partition("=")
         path = Path(file if separator else text)
         name = name if separator else path.stem
         if not SUBSET_NAME.fullmatch(name):
             raise BadInputError(f"The source '{name}' is no name: letters, digits, _ - . only. Write NAME={path}.")
-        if name in sources:
-            raise BadInputError(f"Two sources are called '{name}': {sources[name]}, {path}. Write NAME=FILE for one.")
-        sources[name] = path
-    if len(sources) < 2:
+        if name in sources and not (separator and is_given[name]):
+            raise BadInputError(
+                f"Two sources are called '{name}': {sources[name][0]}, {path}. Write NAME=FILE for one, or for both of "
+                "one data set the same name."
+            )
+        sources.setdefault(name, []).append(path)
+        is_given[name] = bool(separator)
+    if sum(map(len, sources.values())) < 2:
         raise BadInputError("Merging needs two manifests at least: fas data merge A.csv B.csv --out M.csv")
     return sources
+
+
+def of_one_set(parts: Sequence[Manifest]) -> Manifest:
+    """The rows of several manifests of one data set, such as one per modality: one id is one thing in all of them.
+
+    Raises BadInputError where one was merged before.
+    """
+    first, *others = parts
+    if not others:
+        return first
+    for part in parts:
+        if SOURCE in part.rows and (part.rows[SOURCE].astype("str").fillna("") != "").any():
+            raise BadInputError(f"{part.source} was merged before (column {SOURCE}): give it a name of its own.")
+    rows = [manifest.relocated(part, first.source).astype("str").fillna("") for part in parts]
+    notes = tuple(note for part in parts for note in part.notes)
+    return Manifest(pd.concat(rows, ignore_index=True).fillna(""), first.source, notes)
 
 
 def merged(sources: Mapping[str, Manifest], out: Path) -> Merged:
@@ -92,6 +115,7 @@ def _clashes(ids: Sequence[pd.DataFrame]) -> list[str]:
             notes.append(
                 f"{column}: {len(shared)} ids are in several sources (e.g. {min(shared)}). They count as different: "
                 "each has its source's name before it."
+                + (" Are these modalities of one set? NAME=A.csv NAME=B.csv keeps them linked." * (column == LINK))
             )
     return notes
 
@@ -107,9 +131,11 @@ def _differing_columns(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         name: {str(column) for column in table if (table[column].astype("str").fillna("") != "").any()}
         for name, table in tables.items()
     }
-    notes = []
+    lacking: dict[str, list[str]] = {}
     for column in sorted(set().union(*said_by.values()) - {SOURCE, "path", "sample_id", "label"}):
-        without = [name for name, said in said_by.items() if column not in said]
-        if without:
-            notes.append(f"column {column}: nothing in {', '.join(without)}.")
-    return notes
+        if without := [name for name, said in said_by.items() if column not in said]:
+            lacking.setdefault(", ".join(without), []).append(column)
+    return [
+        f"Nothing in {names} of the {'column' if len(columns) == 1 else 'columns'} {', '.join(columns)}."
+        for names, columns in lacking.items()
+    ]

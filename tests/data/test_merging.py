@@ -3,7 +3,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fas_core.data import folds, manifest, merging
+from fas_core.data import folds, manifest, merging, modalities
 from fas_core.data.manifest import Manifest
 from fas_core.errors import BadInputError
 
@@ -40,8 +40,9 @@ def test_people_of_two_sources_stay_apart(tmp_path: Path) -> None:
     assert rows["pose_x"].isna().tolist() == [False, True, True]
     said = " ".join(merged.notes)
     assert "subject_id: 1 ids are in several sources (e.g. 01). They count as different" in said
-    assert "column glasses" not in said
-    assert "column pose_x: nothing in b." in said
+    assert "glasses" not in said
+    assert "Nothing in b of the columns boxes, pai_species, pose_x, video_id." in merged.notes
+    assert "Nothing in a of the column presentation_id." in merged.notes
     manifest.write(merged.rows, out)
     c = written(tmp_path / "c.csv", [a_row("9", "live", "01")])
     again = merging.merged({"m": manifest.read(out), "c": c}, tmp_path / "all.csv")  # what was merged keeps its sources
@@ -56,13 +57,37 @@ def test_people_of_two_sources_stay_apart(tmp_path: Path) -> None:
     [
         (["a.csv"], "needs two manifests"),
         (["a.csv", "x/a.csv"], "Two sources are called 'a'"),
+        (["a.csv", "a=b.csv"], "Two sources are called 'a'"),
         (["a.csv", "my data.csv"], r"'my data' is no name.*NAME=my data.csv"),
     ],
 )
 def test_sources_need_names_of_their_own(texts: list[str], why: str) -> None:
     with pytest.raises(BadInputError, match=why):
         merging.named(texts)
-    assert merging.named(["a.csv", "b=x/a.csv"]) == {"a": Path("a.csv"), "b": Path("x/a.csv")}
+    assert merging.named(["a.csv", "b=x/a.csv"]) == {"a": [Path("a.csv")], "b": [Path("x/a.csv")]}
+
+
+def test_modalities_of_one_set_stay_linked_where_they_are_given_one_name(tmp_path: Path) -> None:
+    rgb, depth = (
+        written(
+            tmp_path / kind / "m.csv", [a_row(f"{kind}1", "live", "01", modality=kind, presentation_id="p", frame=3)]
+        )
+        for kind in ("rgb", "depth")
+    )
+    other = written(tmp_path / "c.csv", [a_row("1", "live", "01")])
+    assert merging.named(["s=rgb/m.csv", "s=depth/m.csv"]) == {"s": [Path("rgb/m.csv"), Path("depth/m.csv")]}
+    merged = merging.merged({"s": merging.of_one_set([rgb, depth]), "c": other}, tmp_path / "m.csv")
+    assert merged.rows["path"].tolist() == ["rgb/rgb1.png", "depth/depth1.png", "1.png"]
+    assert merged.rows["presentation_id"].tolist() == ["s/p", "s/p", ""]
+    assert merged.rows["frame"].tolist()[:2] == [3, 3]
+    companions = modalities.companions(merged.rows)
+    assert companions[0] == companions[1] >= 0 > companions[2]
+    apart = merging.merged({"a": rgb, "b": depth}, tmp_path / "m.csv")
+    assert (modalities.companions(apart.rows) == -1).all()
+    assert any("presentation_id: 1 ids" in note and "NAME=A.csv NAME=B.csv keeps them" in note for note in apart.notes)
+    manifest.write(merged.rows, tmp_path / "m.csv")
+    with pytest.raises(BadInputError, match=r"m.csv was merged before \(column source\)"):
+        merging.of_one_set([manifest.read(tmp_path / "m.csv"), rgb])
 
 
 def people(tmp_path: Path, **more: object) -> Manifest:
