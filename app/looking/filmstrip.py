@@ -57,8 +57,8 @@ class Course:
     values: NDArray[np.float64]  # (n,)
 
     def settled_at(self, threshold: float) -> int:
-        """The frame after which no other changes the decision."""
-        return self.frames.settled_at(self.values, threshold)
+        """The frame from which the decision stays as it is."""
+        return self.frames.settled_at(self.values, self.so_far, threshold)
 
 
 @cached(entries=16)
@@ -133,6 +133,7 @@ def show(shown: Shown, row: int, go_to: Callable[[str], None]) -> None:
 
 
 SECONDS, FRAMES = "seconds", "frame"  # titles of the axis
+FROM_THE_FIRST = "from the first frame"
 
 
 def axis_of(about: pd.DataFrame) -> Axis | None:
@@ -155,7 +156,7 @@ def decision_of(of_video: Course, threshold: float, places: list[str]) -> Decisi
         of_video.so_far.tolist(),
         of_video.frames.is_counted.tolist(),
         at,
-        f"{called(value, threshold)}, {_when(places[at])}",
+        f"{called(value, threshold)}, {_when(places[at]) if at else FROM_THE_FIRST}",
     )
 
 
@@ -166,7 +167,7 @@ def decision_words(of_video: Course, threshold: float, places: list[str]) -> str
     n = int(of_video.frames.is_counted.sum())
     looked_at = f"all {n} frames" if n == len(places) else f"{n} of {len(places)} frames"
     what = f"{called(value, threshold)} with {number(value)}"
-    return f"By {of_video.level}, of {looked_at}: {what}, settled at {places[at]}."
+    return f"By {of_video.level}, of {looked_at}: {what}, {f'settled at {places[at]}' if at else FROM_THE_FIRST}."
 
 
 def _when(place: str) -> str:

@@ -260,20 +260,16 @@ class Frames:
         first = np.cumsum(np.arange(len(values)))
         return replace(self, of_row=of_row, first=first, position=row, seconds=seconds).summed_up(values[row])
 
-    def settled_at(self, values: Floats, threshold: float) -> int:
-        """Of one presentation, as `alone` has it: the row after which no other can change the decision.
-
-        Where k frames reach the threshold, or one does and the maximum decides, it is settled; else with the last frame
-        that is looked at.
-        """
-        counted = np.flatnonzero(self.is_counted)
-        k = {OF: self.level.k, "max": 1}.get(self.level.statistic)
-        if k is not None:
-            answered = counted[~np.isnan(values[counted])]
-            reaching = answered[metrics.is_attack(values[answered], threshold)]
-            if len(reaching) >= k:
-                return int(reaching[k - 1])
-        return int(counted[-1])
+    def settled_at(self, values: Floats, so_far: Floats, threshold: float) -> int:
+        """Of one presentation, as `alone` has it: the first row from which the decision on what was seen so far stays
+        as it is. `so_far`: (n,) as the method of that name has it. Of k frames, fewer are no attack yet."""
+        is_silent, is_attack = np.isnan(so_far), np.zeros(len(so_far), np.bool_)
+        is_attack[~is_silent] = metrics.is_attack(so_far[~is_silent], threshold)
+        if self.level.statistic == OF:
+            n_answered = np.cumsum(self.is_counted & ~np.isnan(values))
+            is_attack &= n_answered >= min(self.level.k, n_answered[-1])
+        is_other = (is_attack != is_attack[-1]) | (is_silent != is_silent[-1])
+        return int(np.flatnonzero(is_other).max(initial=-1)) + 1
 
     def is_short(self, values: Floats) -> Bools:
         """(m,) whether a presentation lacks something that the rule asks for: frames, seconds or, for k of n, scores.

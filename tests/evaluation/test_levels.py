@@ -288,16 +288,28 @@ def test_how_a_video_decides_frame_by_frame(tmp_path: Path) -> None:
         assert so_far[-1] == decided.values[decided.of_frame[row]]
 
 
-def test_a_decision_is_settled_when_nothing_can_change_it() -> None:
+def at_mean(values: np.ndarray, threshold: float) -> int:
+    frames = levels.in_given_order(len(values), levels.level("video mean"))
+    return frames.settled_at(values, frames.so_far(values), threshold)
+
+
+def test_a_decision_is_settled_when_it_stays_as_it_is() -> None:
     values = np.array([0.0, np.nan, 2.0, 1.0, 3.0, 3.0])
 
     def at(level: str, threshold: float) -> int:
-        return levels.in_given_order(6, levels.level(level), 0.5).settled_at(values, threshold)
+        frames = levels.in_given_order(6, levels.level(level), 0.5)
+        return frames.settled_at(values, frames.so_far(values), threshold)
 
     assert at("video 2 of 5", 1.0) == 3  # the second that reaches it; equal is enough
-    assert at("video 2 of 5", 2.5) == 4  # never: with the last that counts
+    assert at("video 2 of 5", 2.5) == 0  # never: it is bona fide from the first on
+    assert at("video 2 of 5", 0.0) == 2  # one that reaches it is not two
     assert at("video 1 of all", 3.0) == 4
-    assert at("video max first 2", 1.0) == 1
+    assert at("video max first 2", 1.0) == 0
     assert at("video max", 2.0) == 2
-    assert at("video mean", -9.0) == 5
-    assert at("video mean first 1s", -9.0) == 1
+    assert at("video mean", -9.0) == 0
+    assert at("video mean", 1.1) == 4  # 0, 0, 1, 1, 1.5, 1.8
+    assert at("video mean first 1s", 1.0) == 0
+    assert at("video mean first 1.5s", 1.0) == 2
+    assert at("video ema 0.3s", 9.0) == 0
+    assert at_mean(np.array([np.nan, np.nan, 5.0, 1.0]), 9.0) == 2  # without a score there is no decision
+    assert at_mean(np.full(2, np.nan), 9.0) == 0
