@@ -69,6 +69,10 @@ class AtTime:
         """ "after 0.5 s", "at the first frame" """
         return f"after {self.place}" if self.after.value else f"at the {self.place}"
 
+    def ended_words(self, n: int, unit: str) -> str:
+        """ "18 of 24 videos have ended", of n; "" where it is at most a tenth."""
+        return f"{self.n_ended:,} of {n:,} {unit}s have ended" if 10 * self.n_ended > n else ""
+
     def rates(self, said: Callable[[str], str] = str, strong: Callable[[str], str] = str) -> str:
         """ "BPCER 4 % (2–7), APCER 12 % (8–18), replay" """
         apcer = f"APCER {strong(rate_text(self.apcer_max, self.apcer_worst_interval))}"
@@ -96,9 +100,13 @@ class OverTime:
         return metrics.json_safe(document | {"in_words": [self.sentence(), self.caveat]})
 
     def sentence(self, said: Callable[[str], str] = str, strong: Callable[[str], str] = str) -> str:
-        """The rates at the first time, one in the middle, and the last; `said` and `strong` as of `headline`."""
+        """The rates at the first time, one in the middle, and the last, and how many have ended by then where it is
+        more than a tenth; `said` and `strong` as of `headline`."""
         told = dict.fromkeys((0, len(self.times) // 2, len(self.times) - 1))
-        parts = [f"{self.times[i].words} {self.times[i].rates(said, strong)}" for i in told]
+        parts = []
+        for at in (self.times[i] for i in told):
+            ended = at.ended_words(self.n, self.unit)
+            parts.append(f"{at.words} {at.rates(said, strong)}" + (f" ({ended})" if ended else ""))
         text = "; ".join(parts)
         return f"{text[0].upper()}{text[1:]}."
 
@@ -120,17 +128,25 @@ class OverTime:
         )
 
     @property
+    def unit(self) -> str:
+        """What decides: video, session."""
+        return self.level.split(" ")[0]
+
+    @property
     def caveat(self) -> str:
         """How far it can be believed."""
         if self.rule.kind == BY_HAND:
             threshold = "The threshold was set by hand and is the same at all times"
         else:
             threshold = f"Each time has a threshold of its own, {self.rule.words} on {', '.join(self.chosen_on)}"
-        middle = self.times[len(self.times) // 2]
-        unit = self.level.split(" ")[0]
-        ended = f"; {middle.words} {middle.n_ended:,} of {self.n:,} {unit}s have ended and count with what they have"
+        first = next((at for at in self.times if at.ended_words(self.n, self.unit)), None)
+        ended = "" if first is None else f"; {first.words} {first.ended_words(self.n, self.unit)}"
+        if first is not None:
+            last = self.times[-1]
+            ended += "" if last is first else f", {last.words} {last.n_ended:,}"
+            ended += ": they count with what they have"
         return (
-            f"{threshold}{ended if middle.n_ended else ''}. A time that is picked by these rates was picked on "
+            f"{threshold}{ended}. A time that is picked by these rates was picked on "
             f"{', '.join(self.reported_on)}: on others it may do worse."
         )
 

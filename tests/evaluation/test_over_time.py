@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +90,13 @@ def test_the_whole_of_the_videos_comes_last_and_says_what_the_level_does(tmp_pat
     assert words.startswith("At the first frame BPCER ")
     assert f"after {values[-1]:.3g} s BPCER" in words
     assert "chosen" not in words
-    assert "dev; after" in told.caveat
+    late = [at for at in told.times if 10 * at.n_ended > told.n]
+    assert 0 < len(late) < len(told.times)
+    assert words.count("have ended") == sum(told.times[i] in late for i in (0, len(told.times) // 2, -1))
+    assert words.endswith(f" ({told.times[-1].n_ended} of {told.n} videos have ended).")
+    assert f"dev; {late[0].words} {late[0].n_ended} of {told.n} videos have ended" in told.caveat
+    early = replace(told, times=(replace(late[0], n_ended=told.n // 10),))
+    assert "ended" not in early.sentence() + early.caveat
     # The last frame that counts is the end of it; by hand, the threshold is the same at all times.
     short = _told(run, "video mean first 0.7s", "threshold=0.25")
     grouped = presentations.grouping(run, "video mean first 0.7s", in_order=True)
