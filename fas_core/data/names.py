@@ -19,6 +19,10 @@ ALL = "all"  # the subset of a row that names none
 TRAIN, LIVE = "train", "live"  # subsets: what models learn from, and people without attacks whom nobody trained on
 DEV_WORDS = ("dev", "devel", "development", "val", "valid", "validation")
 SUBSET_WORDS = {"train", "training", *DEV_WORDS, "test", "testing", "eval"}
+POSE = ("pose_x", "pose_y", "pose_z")  # pitch, yaw, roll in degrees
+MEASURED = ("face_score", "faces", "face_size", "face_sharpness", "face_exposure", "face_outside")  # as faces are cut
+FACE_BY, CAMERA_TILT = "face_by", "camera_tilt"
+FACE_IN = "face_in"  # the modality of the companion that the face was seen in
 SUBSET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
 
 

@@ -15,11 +15,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fas_core import scores
-from fas_core.data.names import ATTACK, TRAIN
+from fas_core.data.boxes import PLACES
+from fas_core.data.manifest import BOXES, CUT_FROM
+from fas_core.data.names import ATTACK, CAMERA_TILT, FACE_BY, FACE_IN, MEASURED, POSE, TRAIN, TRAINING_USE
 from fas_core.deciding.card import Card
 from fas_core.errors import BadInputError
 from fas_core.evaluation import breakdown
 from fas_core.evaluation.breakdown import Breakdown, Gap
+from fas_core.evaluation.levels import ORDER
 from fas_core.evaluation.presentations import Presentations, presentations
 from fas_core.metrics import UndefinedMetricError, cost
 from fas_core.metrics.scoreset import UNSPECIFIED
@@ -29,9 +32,19 @@ from fas_core.runs.store import Run
 MATERIALS = ("material", "pai_detail", "attack_detail")
 PRESENTERS = ("presenter", "presented_by", "operator")
 PEOPLE = ("subject_id", "session_id")
-ASKED = (*PEOPLE, "sex", "age", "skin_tone", "capture_device", "lighting")  # what evaluators ask for
+# What evaluators ask for, and the columns that say it.
+ASKED: Mapping[str, tuple[str, ...]] = {
+    **{name: (name,) for name in PEOPLE},
+    "sex": ("sex", "gender"),
+    "age": ("age",),
+    "skin_tone": ("skin_tone", "skin"),
+    "capture_device": ("capture_device", "device", "camera", "sensor"),
+    "lighting": ("lighting", "light", "illumination"),
+}
+# Columns that steps of this package write: of pictures and faces in them, no groups of people or circumstances.
+_WRITTEN = (*ORDER, TRAINING_USE, *PLACES, *POSE, *MEASURED, FACE_BY, FACE_IN, CAMERA_TILT, CUT_FROM, BOXES)
 CHOOSING = "choosing the threshold"  # where subjects are that a card reports too
-_OF_ATTACKS = (*MATERIALS, *PRESENTERS)
+_OF_ATTACKS = (*MATERIALS, *PRESENTERS, "instrument", "support")  # of bona fide there is nothing to be said
 
 
 @dataclass(frozen=True)
@@ -51,7 +64,7 @@ class Evidence:
     """What stands behind the rates of a card, on the samples that it reports."""
 
     kinds: tuple[Kind, ...]  # bona fide first, then species by name
-    unstated: Mapping[str, float]  # column -> share of presentations (materials, presenters: of attacks), if above 0
+    unstated: Mapping[str, float]  # column -> share of presentations (of what only attacks have: of these), if above 0
     absent: tuple[str, ...]  # of `ASKED`, those without a column
     shared: Mapping[str, int]  # subjects that are reported and also in train, and where the threshold was chosen
     columns: tuple[str, ...]  # that the rates were broken down by
@@ -61,8 +74,10 @@ class Evidence:
 
 def evidence(card: Card, run: Run) -> Evidence:
     """Of a card and its Run, whose digest must be the one on the card."""
-    by = [name for name in breakdown.columns_for(run) if name != "subset"]  # rates of subsets stand on the card
-    columns = [name for name in run.column_names() if name in (*by, *ASKED, *_OF_ATTACKS)]
+    left_out = ("subset", *_WRITTEN)  # rates of subsets stand on the card
+    by = [name for name in breakdown.columns_for(run) if name not in left_out]
+    asked = [name for names in ASKED.values() for name in names]
+    columns = [name for name in run.column_names() if name in (*by, *asked, *_OF_ATTACKS)]
     decided = presentations(
         run, scores.values(run, card.score), card.level, fail_closed=card.fail_closed, columns=columns
     )
@@ -72,7 +87,7 @@ def evidence(card: Card, run: Run) -> Evidence:
     return Evidence(
         kinds=tuple(_kinds(rows)),
         unstated=_unstated(rows, [name for name in columns if name in rows]),
-        absent=tuple(name for name in ASKED if name not in rows),
+        absent=tuple(what for what, names in ASKED.items() if not any(name in rows for name in names)),
         shared=_shared(decided, card),
         columns=tuple(used),
         gaps=tuple(_gaps(rows, values, card.threshold, used)),

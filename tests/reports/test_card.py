@@ -194,6 +194,23 @@ def test_however_much_there_is_to_say_it_is_two_pages_that_say_what_the_card_say
         assert f"seal {content.sha256[:16]}" in page
 
 
+def test_columns_of_layouts_answer_what_is_asked_and_those_of_own_steps_are_no_groups(tmp_path: Path) -> None:
+    rows = tiny_samples()[["sample_id", "label", "pai_species", "subset"]].assign(score=1.0, device="webcam")
+    is_attack = (rows["label"] == "attack").to_numpy()
+    second = np.arange(len(rows)) % 2 == 1
+    rows["light"] = np.where(second, "adverse", "controlled")
+    for name in ("instrument", "support"):
+        rows[name] = np.where(is_attack, np.where(second, "a", "b"), "")
+    for name in ("box_x", "face_score", "right_eye_y", "face_sharpness", "pose_x", "camera_tilt"):
+        rows[name] = second + 0.5
+    rows["training_use"] = ""
+    run = scores_only_run(tmp_path, "v", rows, ["score"], "v")
+    behind = tested.evidence(card.card(run, "score", op.rule("threshold=1"), [], ["live", "seen_paper"]), run)
+    assert set(behind.columns) == {"light", "instrument", "support"}
+    assert behind.unstated == {}
+    assert behind.absent == ("subject_id", "session_id", "sex", "age", "skin_tone")
+
+
 def test_the_test_plan_counts_what_was_presented(large: Run) -> None:
     content = card.card(large, "score", op.DEFAULT, ["dev"], ["test_0", "test_1"])
     rows = large.samples(["subset", "label", "pai_species", "subject_id", "pai_detail", "presenter"])

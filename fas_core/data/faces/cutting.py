@@ -37,17 +37,14 @@ from fas_core.data.boxes import BOX, PLACES
 from fas_core.data.faces import blazeface, crops, hog, pose
 from fas_core.data.faces.face import Face, Floats, overlap
 from fas_core.data.manifest import CUT_FROM, Manifest
+from fas_core.data.names import CAMERA_TILT, FACE_BY, FACE_IN, MEASURED, POSE
 from fas_core.documents import Json, read_as
 from fas_core.errors import BadInputError
 from fas_core.files import end_of, make_folder, require_writable, write_table
 from fas_core.progress import task
 from fas_core.texts import read_numbers
 
-POSE = ("pose_x", "pose_y", "pose_z")  # pitch, yaw, roll in degrees
-FACE_BY = "face_by"
-FACE_IN = "face_in"  # the modality of the companion that the face was seen in
 SEEING = ("rgb", "gray", "nir")  # modalities that detectors can see in, the best first
-MEASURED = ("face_score", "faces", "face_size", "face_sharpness", "face_exposure", "face_outside")
 LEFT_COLUMNS = ("sample_id", "path", "subset", "label", "pai_species", "subject_id", "reason")
 
 GIVEN, GIVEN_EYES = "given", "given eyes"
@@ -284,7 +281,7 @@ def _with_poses(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     rows[list(POSE)] = rows[list(POSE)].where(is_given, own.round(2))
     notes = [note] if note else []
     if own.notna().any(axis=None):
-        rows["camera_tilt"] = np.round(tilt, 2)
+        rows[CAMERA_TILT] = np.round(tilt, 2)
     n = int(rows[list(POSE)].isna().any(axis=1).sum())
     if n and not blazeface.is_installed():
         notes.append(f"The head poses of {n} faces are unknown: they need BlazeFace's points. {INSTALL}")
