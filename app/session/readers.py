@@ -36,11 +36,6 @@ def cache_folder() -> Path:
 # --------------------------------------------------------------------------------------------------- Runs and samples
 
 
-def _stamp(folder: Path) -> tuple[int, ...]:
-    """Changes whenever a shard appears or goes: shards are renamed into their subset's folder."""
-    return tuple(p.stat().st_mtime_ns for p in sorted((folder, *(d for d in folder.iterdir() if d.is_dir()))))
-
-
 @cached(entries=64)
 def _opened(folder: str, stamp: tuple[int, ...]) -> Run:  # noqa: ARG001 - part of the key
     return store.opened(Path(folder))
@@ -52,7 +47,7 @@ def runs() -> tuple[list[Run], list[str]]:
     readable, problems = [], []
     for folder in store.run_folders(cache_folder()):
         try:
-            run = _opened(str(folder), _stamp(folder))
+            run = _opened(str(folder), store.stamp_of(folder))
         except (BadInputError, OSError) as error:
             problems.append(str(error))
             continue

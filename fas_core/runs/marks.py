@@ -22,7 +22,7 @@ from fas_core.errors import BadInputError
 from fas_core.files import atomic_file, end_of, opened_file
 from fas_core.metrics.agreement import Kappa, cohen_kappa
 from fas_core.metrics.uncertainty import UNITS, unit_of
-from fas_core.runs.store import Run
+from fas_core.runs.store import Run, require_held
 
 LONGEST_NOTE, LONGEST_NAME, LONGEST_LABEL = 2000, 100, 40  # characters
 LABELS = ("1", "2", "3", "4", "5")  # what the five labels are called until somebody names them
@@ -54,7 +54,10 @@ def file_of(run: Run) -> Path:
 
 
 def make(run: Run, sample_id: str, *, by: str, is_marked: bool, note: str = "", own_label: str = "") -> Mark:
-    """Keeps a mark and returns it when the disk has it. Raises BadInputError where it cannot be written."""
+    """Keeps a mark and returns it when the disk has it.
+
+    Raises BadInputError where it cannot be written, and where the Run does not hold the sample (any more).
+    """
     mark = Mark(
         sample_id,
         by.strip()[:LONGEST_NAME],
@@ -66,6 +69,7 @@ def make(run: Run, sample_id: str, *, by: str, is_marked: bool, note: str = "", 
     path = file_of(run)
     try:
         with end_of(path, run.cache) as end:
+            require_held(run, [sample_id])  # with the file held: who forgets comes here after the shards
             end.write_line(json.dumps(asdict(mark)))
     except OSError as error:
         raise BadInputError(

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from fas_core.errors import BadInputError
 from fas_core.files import make_folder, make_private, opened_file, require_unlinked
-from fas_core.runs.store import Run
+from fas_core.runs.store import Run, require_held
 
 NAME = re.compile(r"\w(?:[\w .+=-]{0,62}[\w+=-])?")
 
@@ -37,12 +37,14 @@ def names(run: Run) -> list[str]:
 def save(run: Run, name: str, sample_ids: Sequence[str] | pd.Series) -> Path:
     """Writes a selection, whole or not at all.
 
-    Raises BadInputError for a name that is taken or cannot be one, and where nothing is selected.
+    Raises BadInputError for a name that is taken or cannot be one, where nothing is selected, and where the Run
+    does not hold all of it (any more).
     """
     path = _path(run, name)
     ids = pa.array(sample_ids, pa.string())
     if not len(ids):
         raise BadInputError(f"The selection '{name}' of Run {run.info.name} would hold no sample: select some first.")
+    require_held(run, ids.to_pylist())
     make_folder(path.parent)
     temporary = path.with_name(f".{os.getpid()}-{os.urandom(6).hex()}.tmp")
     try:
@@ -60,6 +62,11 @@ def save(run: Run, name: str, sample_ids: Sequence[str] | pd.Series) -> Path:
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+    try:
+        require_held(run, ids.to_pylist())  # who forgets may have looked for selections just before
+    except BadInputError:
+        path.unlink(missing_ok=True)
+        raise
     return path
 
 

@@ -27,7 +27,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -37,6 +37,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -533,8 +534,10 @@ class Run:
         shards: tuple[Shard, ...],
         broken: tuple[Path, ...] = (),
         joined: Mapping[str, JoinedScore] | None = None,
+        stamp: tuple[int, ...] = (),
     ) -> None:
         self.folder = folder
+        self.stamp = stamp  # as `stamp_of` was before it was read; () says nothing
         self.joined: Mapping[str, JoinedScore] = joined or {}
         self.info = info
         self.shards = shards
@@ -716,6 +719,12 @@ class Run:
         tables = [shard.table(name, None if columns is None else list(columns), repeated) for shard in shards]
         return pa.concat_tables(tables, promote_options="permissive").to_pandas()
 
+    @cached_property
+    def sample_ids(self) -> pa.ChunkedArray:
+        """(n,) texts in row order, read once."""
+        columns = (shard.table("samples", ["sample_id"]).column(0).cast(pa.string()) for shard in self.shards)
+        return pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string())
+
     def rows_of(self, subset: str) -> NDArray[np.int64]:
         """Row numbers of one subset, in order."""
         spans = [np.arange(s.start, s.start + s.n) for s in self.shards if s.subset == subset]
@@ -783,10 +792,35 @@ def _in_order(column: pd.Series) -> pd.Series:
     return column.cat.set_categories(sorted(column.cat.categories))
 
 
+def stamp_of(folder: Path) -> tuple[int, ...]:
+    """Changes whenever a shard of a Run appears, goes or is replaced: shards are renamed into their subset's folder."""
+    return tuple(p.stat().st_mtime_ns for p in sorted((folder, *(d for d in folder.iterdir() if d.is_dir()))))
+
+
+def require_held(run: Run, sample_ids: Iterable[str]) -> None:
+    """Raises BadInputError where a Run, as it is on the disk by now, does not hold every one of these samples: what was
+    opened before somebody was removed must not bring their ids back.
+    """
+    try:
+        now = run if run.stamp == stamp_of(run.folder) else opened(run.folder)
+    except FileNotFoundError as error:
+        raise BadInputError(f"Run {run.info.name} is not there any more, so nothing is kept of it.") from error
+    wanted = pa.array(list(set(sample_ids)), pa.string())
+    held = now.sample_ids.filter(pc.is_in(now.sample_ids, value_set=wanted))
+    if n_gone := len(wanted) - len(held.unique()):
+        raise BadInputError(
+            f"{n_gone:,} of the samples {'is' if n_gone == 1 else 'are'} not in Run {run.info.name} (any more), so "
+            "nothing is kept. Load the page anew to see what the Run holds."
+        )
+
+
 def opened(folder: Path) -> Run:
     """The Run in `folder`; raises BadInputError when it is none, or was written in another format."""
     where = folder / "run.json"
     info = read_json(where, folder.parent)
+    stamp: tuple[int, ...] = ()
+    with suppress(OSError):  # then it is opened anew where that matters
+        stamp = stamp_of(folder)
     if info.get("format") != FORMAT_VERSION:
         written = info.get("format")
         raise BadInputError(f"{folder} was written in format {written}, this version reads {FORMAT_VERSION}.")
@@ -814,7 +848,7 @@ def opened(folder: Path) -> Run:
                     broken.append(meta_file.parent)
                     continue
                 start += shards[-1].n
-    return Run(folder, run_info, tuple(shards), tuple(broken), _joined(folder))
+    return Run(folder, run_info, tuple(shards), tuple(broken), _joined(folder), stamp)
 
 
 def _joined(folder: Path) -> dict[str, JoinedScore]:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -189,6 +190,40 @@ def test_afterwards_they_are_in_no_byte(house: House) -> None:
     assert run.joined["vendor"].of == run.shards_digest
     rest = [i for i, sample in enumerate(house.samples["sample_id"]) if not sample.startswith("zq")]
     np.testing.assert_array_equal(run.samples(["vendor"])["vendor"], rest)
+
+
+def test_a_page_that_was_open_before_brings_no_id_back(house: House) -> None:
+    """Runs as a page has opened them, one of which is empty and gone afterwards."""
+    alone = house.samples[house.samples["subject_id"] == WHO].reset_index(drop=True)
+    alone = write_image_run(house.cache, "alone", alone, seed=4)
+    info = replace(alone.info, manifest="people.csv", manifest_path=str(house.manifest))
+    store.rewrite_info(alone.folder, info)
+    before = store.opened(house.a.folder)
+    marks.make(before, "zqSample11", by="Ada", is_marked=False)  # what it knows of its samples was read by then
+    forgetting.forget(house.planned(with_images=True), house.cache)
+    for run in (before, store.opened(house.a.folder), alone):
+        with pytest.raises(BadInputError, match="1 of the samples is not in Run a|Run alone is not there any more"):
+            marks.make(run, "zqSample9", by="Ada", is_marked=True)
+        with pytest.raises(BadInputError, match="1 of the samples is not in Run a|Run alone is not there any more"):
+            selections.save(run, "again", ["zqSample9"])
+    assert house.traces() == []
+    marks.make(before, "live_0", by="Ada", is_marked=False)
+    assert selections.save(before, "others", ["live_0"]).is_file()
+
+
+def test_a_selection_that_is_saved_while_somebody_is_forgotten_is_taken_back(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = os.link
+
+    def linked_late(*paths: Path) -> None:
+        forgetting.forget(house.planned(with_images=True), house.cache)
+        link(*paths)
+
+    monkeypatch.setattr(os, "link", linked_late)
+    with pytest.raises(BadInputError, match="1 of the samples is not in Run a"):
+        selections.save(house.a, "again", ["zqSample9", "live_0"])
+    assert house.traces() == []
 
 
 def test_what_others_said_stays_and_its_seals_hold(house: House) -> None:

@@ -25,6 +25,13 @@ for i in range(20):
 """
 
 
+def say_of_gone(run: store.Run, by: str) -> None:
+    """A mark of a sample that the Run does not hold any more: it was made anew with fewer."""
+    path = marks.file_of(run)
+    line = json.loads(path.read_text().splitlines()[0]) | {"sample_id": "gone", "by": by, "is_marked": True, "note": ""}
+    path.write_text(f"{path.read_text()}{json.dumps(line)}\n")
+
+
 def files_of(run: store.Run) -> dict[Path, float]:
     return {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")}
 
@@ -70,8 +77,8 @@ def test_half_a_line_swallows_no_mark(tiny_cache: Path) -> None:
 
 def test_export_says_what_the_run_says_of_a_sample(tiny_cache: Path) -> None:
     run = store.open_run(tiny_cache, "a")
-    for sample_id in ("seen_paper_4", "gone"):
-        marks.make(run, sample_id, by="=anna", is_marked=True, note='a "quote", and\nmore')
+    marks.make(run, "seen_paper_4", by="=anna", is_marked=True, note='a "quote", and\nmore')
+    say_of_gone(run, "=anna")
     table = marks.table(run, marks.current(marks.history(run)))
     assert list(table.columns) == [*marks.COLUMNS, "subset", "label", "pai_species"]
     assert table["sample_id"].to_list() == ["seen_paper_4", "gone"]
@@ -100,7 +107,7 @@ def test_two_people_agree_about_what_both_have_looked_at(fas: Callable[..., Resu
         marks.make(run, f"live_{i}", by="bo", is_marked=bool(bo), note="x" * i)
     marks.make(run, "seen_paper_4", by="anna", is_marked=True)  # bo has not looked at it
     for name in ("anna", "bo"):
-        marks.make(run, "gone", by=name, is_marked=True)  # of no sample of the Run
+        say_of_gone(run, name)
     marks.make(run, "live_3", by="cy", is_marked=False)  # who says nothing
     [of_two] = marks.agreements(run, marks.history(run))  # with cy there is nothing to agree about
     assert (of_two.people, of_two.about, of_two.kappa.n, of_two.kappa.observed) == (("anna", "bo"), "marks", 4, 0.75)
@@ -139,7 +146,7 @@ def test_the_command_exports_everybodys_marks(fas: Callable[..., Result], tiny_c
     marks.make(run, "live_0", by="anna", is_marked=True, note="=HYPERLINK(1)")
     marks.make(run, "live_1", by="bo", is_marked=True)
     marks.make(run, "live_1", by="bo", is_marked=False)
-    marks.make(run, "gone", by="bo", is_marked=True)
+    say_of_gone(run, "bo")
     answer = fas("marks", "a", "--cache", tiny_cache)
     first, of_anna, other = answer.out.splitlines()
     assert (answer.code, first.split(",")[:4]) == (0, ["sample_id", "by", "is_marked", "note"])

@@ -19,10 +19,10 @@ def run(tiny_cache: Path) -> store.Run:
 
 def test_what_is_saved_is_read_in_its_order(run: store.Run) -> None:
     assert selections.names(run) == []
-    selections.save(run, "odd masks", ["unseen_mask_4", "train_0", "=1+1", "ü"])
+    selections.save(run, "odd masks", ["unseen_mask_4", "train_0", "live_0", "seen_paper_1"])
     selections.save(run, "Bright", ["train_1"])
     assert selections.names(run) == ["Bright", "odd masks"]
-    assert selections.sample_ids(run, "odd masks").tolist() == ["unseen_mask_4", "train_0", "=1+1", "ü"]
+    assert selections.sample_ids(run, "odd masks").tolist() == ["unseen_mask_4", "train_0", "live_0", "seen_paper_1"]
 
 
 def test_selections_lie_beside_the_run_and_are_its_own(run: store.Run, tiny_cache: Path) -> None:
@@ -37,7 +37,7 @@ def test_selections_lie_beside_the_run_and_are_its_own(run: store.Run, tiny_cach
 def test_a_name_is_taken_once_also_by_many_at_once(run: store.Run) -> None:
     def attempt(i: int) -> bool:
         try:
-            selections.save(run, "s", [f"id{i}"])
+            selections.save(run, "s", [f"live_{i % 4}", f"train_{i // 4}"])
         except BadInputError:
             return False
         return True
@@ -45,13 +45,16 @@ def test_a_name_is_taken_once_also_by_many_at_once(run: store.Run) -> None:
     with ThreadPoolExecutor(8) as pool:
         outcomes = list(pool.map(attempt, range(8)))
     assert sum(outcomes) == 1
-    assert selections.sample_ids(run, "s").tolist() == [f"id{outcomes.index(True)}"]
+    assert selections.sample_ids(run, "s").tolist() == [
+        f"live_{outcomes.index(True) % 4}",
+        f"train_{outcomes.index(True) // 4}",
+    ]
     with pytest.raises(BadInputError, match="has a selection 's' already"):
-        selections.save(run, "s", ["other"])
+        selections.save(run, "s", ["train_1"])
     selections.delete(run, "s")
     selections.delete(run, "s")
-    selections.save(run, "s", ["other"])
-    assert selections.sample_ids(run, "s").tolist() == ["other"]
+    selections.save(run, "s", ["train_1"])
+    assert selections.sample_ids(run, "s").tolist() == ["train_1"]
 
 
 ELSEWHERE = ["", ".hidden", "../up", "a/b", "a\\b", "x" * 65, "a\n", "ends.", " a", "a\x00", "con:"]
@@ -60,7 +63,7 @@ ELSEWHERE = ["", ".hidden", "../up", "a/b", "a\\b", "x" * 65, "a\n", "ends.", " 
 @pytest.mark.parametrize("name", ELSEWHERE)
 def test_names_that_lead_elsewhere_are_refused(run: store.Run, name: str) -> None:
     actions: list[Callable[[], object]] = [
-        lambda: selections.save(run, name, ["a"]),
+        lambda: selections.save(run, name, ["train_0"]),
         lambda: selections.sample_ids(run, name),
         lambda: selections.delete(run, name),
     ]
