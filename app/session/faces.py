@@ -177,8 +177,8 @@ def control(run: Run | None) -> None:
         if asked.reason:
             st.text_input("Reason", key=REASON, max_chars=LONGEST_REASON, placeholder="why they have to be clear")
         st.button("See them clear", on_click=see_clear, args=(run,), key="faces_clear", icon=":material/visibility:")
-    if problem := st.session_state.pop("_faces_problem", ""):
-        st.warning(escaped(problem), icon=":material/rule:")
+        if problem := st.session_state.pop("_faces_problem", ""):
+            st.warning(escaped(problem), icon=":material/rule:")
 
 
 @st.fragment(run_every=LOOK_EVERY)

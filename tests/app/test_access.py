@@ -374,7 +374,8 @@ def test_faces_are_clear_for_a_reason_and_a_time(
     at = opened("traversal", house)
     assert not sent.n_clear()
     at.button(key="faces_clear").click().run()
-    assert "State a reason" in texts(at)
+    (asking,) = [popover for popover in at.get("popover") if popover.proto.popover.label == "Faces are pixelated"]
+    assert ["State a reason" in warning.value for warning in asking.get("warning")] == [True]  # where it is asked for
     assert not sent.n_clear()
     at.text_input(key="faces_reason").set_value("who is the third mask?")
     sent.forget()
