@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fas_core.cli.options import CacheOption, JsonOption, only_score
+from fas_core.cli.options import CacheOption, JsonOption, only_score, opened_run
 from fas_core.cli.printing import print_json, print_table, say
 from fas_core.errors import BadInputError
 
@@ -28,9 +28,8 @@ def causes(
     Example: `fas causes small_dcvae --score rec`
     """
     from fas_core.evaluation.causes import of_run, words
-    from fas_core.runs import store
 
-    opened = store.open_run(cache, run)
+    opened = opened_run(cache, run)
     if strange := [name for name in subset or () if name not in opened.subsets]:
         raise BadInputError(
             f"Run {opened.info.name} has no subset '{strange[0]}'. Subsets: {', '.join(opened.subsets)}."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fas_core.cli.options import CacheOption, JsonOption, LevelOption, only_score
+from fas_core.cli.options import CacheOption, JsonOption, LevelOption, only_score, opened_run
 from fas_core.cli.printing import number, print_json, print_table, say
 from fas_core.errors import BadInputError
 
@@ -107,17 +107,16 @@ def systems_of(
 ) -> list[System]:
     """What RUN or RUN:SCORE name; a name may hold a colon itself. `by`: as of `only_score`."""
     from fas_core.evaluation.join import System
-    from fas_core.runs import store
 
     opened: list[tuple[Run, str]] = []
     for text in runs:
         try:
-            opened.append((store.open_run(cache, text), ""))
+            opened.append((opened_run(cache, text), ""))
         except BadInputError:
             name, _, own = text.rpartition(":")
             if not name:
                 raise
-            opened.append((store.open_run(cache, name), own))
+            opened.append((opened_run(cache, name), own))
     first = opened[0][1] or score or only_score(opened[0][0], runs[0], by)
     others = [own or score_b or score or first for _, own in opened[1:]]
     return [System(run, by) for (run, _), by in zip(opened, [first, *others], strict=True)]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fas_core.cli.options import CacheOption, JsonOption, LevelOption, only_score
+from fas_core.cli.options import CacheOption, JsonOption, LevelOption, only_score, opened_run
 from fas_core.cli.printing import print_kept, say
 
 MOST_WORSE = 2  # groups that got worse, of each decision listed
@@ -64,11 +64,10 @@ def add_decision(
     from fas_core.deciding import decisions
     from fas_core.evaluation.join import System
     from fas_core.metrics import operating_point as op
-    from fas_core.runs import store
 
-    opened = store.open_run(cache, run)
+    opened = opened_run(cache, run)
     system = System(opened, score or only_score(opened, run))
-    other = None if against is None else System(store.open_run(cache, against), score_against or system.score)
+    other = None if against is None else System(opened_run(cache, against), score_against or system.score)
     decisions.require_said(verdict, by, reason)  # before the work begins
     judged, in_use, evidence = _evidence(system, other, op.rule(rule), choose_on, level)
     draft = decisions.draft(

@@ -18,6 +18,7 @@ from fas_core.cli.options import (
     LevelOption,
     OutOption,
     only_score,
+    opened_run,
 )
 from fas_core.cli.printing import (
     number,
@@ -60,11 +61,10 @@ def evaluate(
     from fas_core import files, scores
     from fas_core.evaluation import run_metrics
     from fas_core.reports import papers
-    from fas_core.runs import store
 
     if as_csv + as_latex + as_json > 1:
         raise BadInputError("--csv, --latex and --json: choose one.")
-    opened = store.open_run(cache, run)
+    opened = opened_run(cache, run)
     of_run = run_metrics.evaluated(opened, score, subset, level, fail_closed=fail_closed, thresholds=threshold or ())
     if as_json:
         return print_json(of_run.as_json() | {"negated": [n for n in of_run.scores if scores.is_negated(opened, n)]})
@@ -136,13 +136,12 @@ def operating_point(
     from fas_core.deciding import card as cards
     from fas_core.deciding import card_states
     from fas_core.metrics import operating_point as op
-    from fas_core.runs import store
 
     if check is not None:
         return _check_card(check, cache, as_json)
     if run is None:
         raise BadInputError("Name a Run, for example: fas threshold small_dcvae --score rec --report-on unseen_paper")
-    chosen = store.open_run(cache, run)
+    chosen = opened_run(cache, run)
     if out is not None:
         card_states.require_undecided(out)
     by_rule, dev = op.rule(rule), choose_on or dev_subsets(chosen.subsets)
@@ -282,7 +281,7 @@ def _decided(
     from fas_core import scores
     from fas_core.deciding.certification import usual_level
     from fas_core.evaluation import file_metrics, presentations
-    from fas_core.runs import scorefile, store
+    from fas_core.runs import scorefile
 
     if point is not None:
         score, level, fail_closed = score or point.score, level or point.level, fail_closed or point.fail_closed
@@ -290,7 +289,7 @@ def _decided(
         file = scorefile.read(Path(source))
         file = file_metrics.fail_closed(file) if fail_closed else file
         return presentations.of_file(file, level or usual_level(presentations.levels_of(file.rows))), None
-    run = store.open_run(cache, source)
+    run = opened_run(cache, source)
     if point is not None and run.id != point.run:
         raise BadInputError(f"The card is of Run {point.run}, and {source} is Run {run.id}: give that, or --threshold.")
     decided_by = score or only_score(run, source)
@@ -480,9 +479,8 @@ def report_on(
     from fas_core.evaluation.summary import summary
     from fas_core.metrics import operating_point as op
     from fas_core.reports import report as core
-    from fas_core.runs import store
 
-    chosen = store.open_run(cache, run)
+    chosen = opened_run(cache, run)
     card = None if operating_point is None else cards.read_accepted(operating_point)
     judged_by, by = score or (card.score if card is not None else only_score(chosen, run)), op.rule(rule)
     systems = [System(chosen, judged_by), *(_system(cache, text, judged_by) for text in compare_with or [])]
@@ -512,7 +510,6 @@ def _write_report(html: str, out: Path, as_pdf: bool) -> None:
 def _system(cache: Path, text: str, usual_score: str) -> System:
     """What RUN or RUN:SCORE names."""
     from fas_core.evaluation.join import System
-    from fas_core.runs import store
 
     name, _, score = text.partition(":")
-    return System(store.open_run(cache, name), score or usual_score)
+    return System(opened_run(cache, name), score or usual_score)

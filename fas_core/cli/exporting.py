@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fas_core.cli.options import CacheOption
+from fas_core.cli.options import CacheOption, opened_run
 from fas_core.cli.printing import say
 from fas_core.errors import BadInputError
 
@@ -40,11 +40,10 @@ def export(
     from fas_core.access import policy
     from fas_core.deciding import card as cards
     from fas_core.metrics import operating_point as op
-    from fas_core.runs import store
 
     if rule is not None and operating_point is not None:
         raise BadInputError("Give one of --rule and --operating-point: each says what the threshold is.")
-    opened = store.open_run(cache, run)
+    opened = opened_run(cache, run)
     policy.tell("export", {"run": opened.id, "what": tool, "images": f"pixelated {images}" if pixelate else images})
     words = exports.write(
         opened,

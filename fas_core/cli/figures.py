@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fas_core.cli.options import CacheOption, only_score
+from fas_core.cli.options import CacheOption, only_score, opened_run
 from fas_core.cli.printing import say
 
 
@@ -26,9 +26,8 @@ def figures(
     from fas_core.evaluation.join import System
     from fas_core.reports import appendix
     from fas_core.reports import figures as core
-    from fas_core.runs import store
 
-    opened = [store.open_run(cache, run) for run in runs]
+    opened = [opened_run(cache, run) for run in runs]
     systems = [System(run, score or only_score(run, run.info.name)) for run in opened]
     drawn = appendix.everything(systems, hides_faces=pixelate)
     paths = core.write(drawn, out, kinds.split(","))

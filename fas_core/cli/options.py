@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fas_core import default_cache
+from fas_core.cli.printing import say_notes
 from fas_core.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -65,6 +66,16 @@ LevelOption = Annotated[
 FailClosedOption = Annotated[
     bool, typer.Option("--fail-closed", help="A missing score or unreadable image counts as an attack.")
 ]
+
+
+def opened_run(cache: Path, reference: str) -> Run:
+    """As `store.open_run`; says what is left out where the Run's key is not here."""
+    from fas_core import scores
+    from fas_core.runs import store
+
+    run = store.open_run(cache, reference)
+    say_notes(filter(None, [scores.left_out(run)]))
+    return run
 
 
 def only_score(run: Run, called: str, by: str = "--score") -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fas_core.cli.evaluation import RuleOption
-from fas_core.cli.options import CacheOption, JsonOption, LevelOption, only_score
+from fas_core.cli.options import CacheOption, JsonOption, LevelOption, only_score, opened_run
 from fas_core.cli.printing import print_json, print_table, say, say_notes
 
 
@@ -35,9 +35,8 @@ def over_time(
     from fas_core.evaluation import levels, presentations
     from fas_core.evaluation import over_time as core
     from fas_core.metrics import operating_point as op
-    from fas_core.runs import store
 
-    opened = store.open_run(cache, run)
+    opened = opened_run(cache, run)
     by, of = score or only_score(opened, run), op.rule(rule)
     on = choose_on or dev_subsets(opened.subsets)
     reported_on = report_on or fresh_subsets(opened.subsets, on) or list(opened.subsets)

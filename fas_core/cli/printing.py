@@ -125,6 +125,8 @@ def print_verified(entry: Verified) -> None:
         state += f", {len(entry.missing)} shards not made yet"
     if entry.signature:
         state += f", {entry.signature}"
+    if entry.keys:
+        state += f", encrypted by key {' and '.join(entry.keys)}"
     if entry.removed:
         state += f" ({entry.removed})"
     print(f"{entry.run} {entry.name or ''}".rstrip() + f": {state}")

@@ -31,18 +31,18 @@ def list_runs(context: typer.Context, cache: CacheOption, as_json: JsonOption = 
         try:
             run = store.opened(folder)
             is_encrypted = bool(run.shards) and all(shard.meta.encrypted for shard in run.shards)
-            listed.append((naming.facts_of(run), run.summary(), scores.undeclared(run), is_encrypted))
+            listed.append((naming.facts_of(run), run.summary(), scores.undeclared(run), is_encrypted, run.key_ids))
         except BadInputError as error:
             say(str(error))
-    called = naming.told_apart([facts for facts, _, _, _ in listed])
+    called = naming.told_apart([facts for facts, *_ in listed])
     if as_json:
         return print_json(
             [
                 asdict(about)
                 | {"called": called[facts.id], "data": facts.data, "modality": facts.modality}
                 | {"epoch": facts.epoch, "latent_dim": facts.latent_dim}
-                | {"undeclared": undeclared, "encrypted": is_encrypted}
-                for facts, about, undeclared, is_encrypted in listed
+                | {"undeclared": undeclared, "encrypted": is_encrypted, "keys": key_ids}
+                for facts, about, undeclared, is_encrypted, key_ids in listed
             ]
         )
     rows = [
@@ -59,11 +59,14 @@ def list_runs(context: typer.Context, cache: CacheOption, as_json: JsonOption = 
             f"{about.bytes / 1e6:,.1f} MB",
             age(about.created),
         ]
-        for facts, about, _, _ in listed
+        for facts, about, *_ in listed
     ]
     columns = ["run", "called", "model", "data", "epochs", "dims", "samples", "failures", "complete", "size", "age"]
     print_table(f"Runs in {cache}", columns, rows)
-    for facts, _, undeclared, _ in listed:
+    for facts, _, undeclared, is_encrypted, key_ids in listed:
+        if key_ids:
+            how = "encrypted" if is_encrypted else "encrypted in part"
+            say(f"Note: {called[facts.id]} is {how}, by key {' and '.join(key_ids)}.")
         if undeclared:
             say(
                 f"Note: {called[facts.id]}: columns of numbers that are no scores: {', '.join(undeclared)}. Declare "

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fas_core.cli.options import CacheOption, JsonOption, LevelOption
+from fas_core.cli.options import CacheOption, JsonOption, LevelOption, opened_run
 from fas_core.cli.printing import number, print_json, print_table, rate, say, say_notes
 
 if TYPE_CHECKING:
@@ -31,9 +31,8 @@ def matrix(
     from fas_core import scores
     from fas_core.evaluation import transfers
     from fas_core.evaluation.join import System
-    from fas_core.runs import store
 
-    opened = [store.open_run(cache, run) for run in runs]
+    opened = [opened_run(cache, run) for run in runs]
     systems = [System(run, score or scores.usual(scores.offered(run))) for run in opened]
     table = transfers.matrix(systems, level, with_intervals=intervals)
     if as_json:

@@ -573,11 +573,15 @@ class Run:
             bool(self.info.scores) if name == "losses" else name in arrays and not self.locked for name in content
         )
 
+    @property
+    def key_ids(self) -> list[str]:
+        """Of the keys by which its arrays are encrypted; none where they are in the clear."""
+        return sorted({about.key for shard in self.shards for about in shard.meta.encrypted.values()})
+
     @cached_property
     def locked(self) -> str:
         """Why its arrays cannot be read, in words, where they are encrypted; "" where they can, or are not."""
-        ids = {about.key for shard in self.shards for about in shard.meta.encrypted.values()}
-        return next(filter(None, map(secret.problem, sorted(ids))), "")
+        return next(filter(None, map(secret.problem, self.key_ids)), "")
 
     @property
     def pictures(self) -> tuple[str, ...]:

@@ -55,6 +55,7 @@ class Verified:
     repaired: Sequence[Damage] = ()
     signature: str = ""  # how its signature stands, in words; "" of a Run whose run.json is damaged
     refusal: str = ""  # why it is not accepted here; "" where it is
+    keys: Sequence[str] = ()  # ids of those by which it is encrypted; none of a Run in the clear
     removed: str = ""  # who was removed from it, in words: see `tombstones`
 
 
@@ -147,6 +148,7 @@ def verified(folder: Path, advance: Callable[[], object] = lambda: None) -> Veri
         run.missing,
         signature=signed.words,
         refusal=signed.refusal(f"Run {run.info.name}", f"fas keys sign {run.id}"),
+        keys=run.key_ids,
         removed=tombstones.words_of(run.cache, run.id),
     )
 

@@ -25,7 +25,7 @@ from fas_core.data.names import ATTACK, BONA_FIDE, TRAIN
 from fas_core.errors import BadInputError
 from fas_core.latent import has_training_rows
 from fas_core.runs import sources
-from fas_core.runs.store import Run
+from fas_core.runs.store import CONTENTS, Run
 from fas_core.scores import _adjusted
 
 WITHOUT = "~"  # between a score and what of it is taken off
@@ -91,6 +91,20 @@ def offered(run: Run) -> list[str]:
     can_be_fitted = {n: has_training_rows(run, n) for n in set(needed.values())}
     registered = [name for name, n in needed.items() if can_be_fitted[n]]
     return [*registered, *(name for name in run.declared if is_declared(run, name))]
+
+
+def left_out(run: Run) -> str:
+    """What of an encrypted Run is not there without its key, counted, and why, in words; "" where all of it is."""
+    if not run.locked:
+        return ""
+    arrays = run.shards[0].meta.arrays
+    contents = [words for name, words in CONTENTS.items() if name in arrays]
+    offered_now, has_with_key = offered(run), {*run.info.scores, *arrays}
+    needed = [name for name in names() if name not in offered_now and set(_module(name).NEEDS) <= has_with_key]
+    lacking = [name for name in needed if has_training_rows(run, getattr(_module(name), "TRAINING_IMAGES", 0))]
+    n, plural = len(lacking), "" if len(lacking) == 1 else "s"
+    and_scores = f", and {n} score{plural} computed of them: {', '.join(lacking)}" if lacking else ""
+    return f"Run {run.info.name} is encrypted, and {run.locked}. Left out: its {', '.join(contents)}{and_scores}."
 
 
 def adjusted(run: Run, base: str) -> list[str]:

@@ -251,10 +251,20 @@ def test_commands(run: store.Run, fas: Callable[..., Result], monkeypatch: pytes
     assert "is there already. What it has encrypted needs it" in message(fas("keys", "new", "--data"))
     assert fas("runs", "encrypt", "a").out == f"{run.id}\n"
     assert json.loads(fas("runs", "--json").out)[0]["encrypted"] is True
-    assert fas("verify").code == 0
+    wanted = secret.key_id(secret.key() or b"")
+    [entry] = json.loads(fas("verify", "--json").out)
+    assert entry["keys"] == json.loads(fas("runs", "--json").out)[0]["keys"] == [wanted]
     secret._of_file.cache_clear()
     path.rename(path.with_name("elsewhere"))
-    assert fas("verify").code == 0
-    assert fas("evaluate", "a", "--score", "rec").code == 0
-    assert fas("export", "a", "--to", "parquet", "--out", run.cache / "out").code == 0
+    verified = fas("verify")
+    assert (verified.code, f", encrypted by key {wanted}" in verified.out) == (0, True)
+    assert f"Note: a is encrypted, by key {wanted}." in fas("runs").err
+    told = (
+        f"Note: Run a is encrypted, and its key ({wanted}) is not here: put it into {path}, or name its file in "
+        "FAS_DATA_KEY. Left out: its latent codes, reconstructions, original images, and 1 score computed of them: "
+        "mahalanobis."
+    )
+    for command in (("evaluate", "a"), ("export", "a", "--to", "parquet", "--out", run.cache / "out")):
+        done = fas(*command)
+        assert (done.code, told in done.err) == (0, True), done.err
     assert not {"latents", "input"} & set(pd.read_parquet(run.cache / "out" / "samples.parquet").columns)
