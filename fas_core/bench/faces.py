@@ -22,9 +22,9 @@ from PIL import Image
 from fas_core.data import boxes, images, manifest
 from fas_core.data.boxes import BOX, EYES
 from fas_core.data.faces import blazeface, cutting, hog, pose
-from fas_core.data.faces.cutting import POSE
 from fas_core.data.faces.face import Face, overlap
 from fas_core.data.manifest import Manifest
+from fas_core.data.names import POSE
 from fas_core.errors import BadInputError
 from fas_core.texts import read_numbers
 
