@@ -416,9 +416,10 @@ def _cells(document: Mapping[str, Any]) -> list[Json]:
 
 
 def _computed(of: Card) -> Json:
-    """What of a card can be computed again: not what people say, nor the sentences of its warnings."""
+    """What of a card can be computed again from its Run: not what people say, nor the sentences of its warnings, nor
+    what left before the Run, which the trail beside the manifest alone tells."""
     document = of.as_json()
-    warnings = document.get("warnings", [])
+    warnings = [caution for caution in document.get("warnings", []) if caution["kind"] != health.LEFT_BEFORE]
     without_words = [{k: v for k, v in caution.items() if k != "message"} for caution in warnings]
     return {k: v for k, v in document.items() if k not in _SAID} | {"warnings": without_words}
 

@@ -62,6 +62,7 @@ class Caution:
 
 LABELS = (BONA_FIDE, ATTACK)
 SUBJECT_OVERLAP = "subject_overlap"
+LEFT_BEFORE = "left_before"
 OPTIMISTIC = Caution(
     "optimistic",
     "The threshold was set by hand or chosen on samples that it is reported on. On new data the errors will be larger.",
@@ -151,7 +152,7 @@ def left_before(run: Run, subsets: Sequence[str]) -> Caution | None:
         said.append(f"{counted[BONA_FIDE]} bona fide and {counted[ATTACK]} attack {unit} {where} ({_reasons(here)})")
         of_subsets[name] = {"left": n_left} | ({"of": n_of} if is_known else {})
     return Caution(
-        "left_before",
+        LEFT_BEFORE,
         f"Left before the Run: {'; '.join(said)}. They are no non-responses here.",
         {"n_left": sum(of.n for _, of in lost), "subsets": of_subsets},
     )

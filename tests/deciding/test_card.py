@@ -14,7 +14,7 @@ from fas_core.errors import BadInputError
 from fas_core.metrics import operating_point as op
 from fas_core.metrics.cost import Costs, Share
 from fas_core.reports import card as cardpage
-from fas_core.runs import store
+from fas_core.runs import health, store
 from fas_core.runs.scorefile import scores_only_run
 from tests.conftest import learned_samples, tiny_samples, write_image_run
 
@@ -262,6 +262,9 @@ def test_cards_of_before_warnings_still_hold_and_their_numbers_are_checked(tmp_p
     assert card.differences(Card.from_json(before.as_json(), "card"), run) == []
     warning, shared = content.warnings or ()
     assert card.differences(replace(content, warnings=(warning,)).sealed(), run) == []  # of before people were counted
+
+    told = (warning, shared, health.Caution(health.LEFT_BEFORE, "x", {"n_left": 2}))
+    assert card.differences(replace(content, warnings=told).sealed(), run) == []  # the manifest's trail is elsewhere
 
     def lines(**changed: Any) -> list[str]:
         return card.differences(replace(content, warnings=(replace(warning, **changed), shared)).sealed(), run)
