@@ -125,10 +125,12 @@ def systems_of(
 def _print_several(of: Several) -> None:
     """Each Run against the first, in a table and in words; then experiments of several seeds."""
     from fas_core.evaluation.comparison import document_name
+    from fas_core.evaluation.levels import FRAME, level
     from fas_core.evaluation.several import SPREAD
 
     pair, first = of.pairs[0], of.names[0]
-    print(f"{pair.n_common:,} samples that all {len(of.systems)} have. Training images are left out.")
+    unit = "sample" if pair.level == FRAME else level(pair.level).unit
+    print(f"{pair.n_common:,} {unit}s that all {len(of.systems)} have. Training images are left out.")
     print("\n".join(pair.companions.in_words[:1]), end="\n" if pair.companions.in_words else "")
     for name, other in zip(of.names[1:], of.pairs, strict=True):
         rows = [
@@ -170,10 +172,7 @@ def _print_pair(of: Several) -> None:
         for name, (_, score) in zip(of.names, of.systems, strict=True)
     )
     print(f"A: {a}. B: {b}.", end=f"\n{compared.headline}\n" if compared.headline else "\n")
-    print(
-        f"{compared.n_common:,} samples compared, {compared.n_only_a:,} only in A, {compared.n_only_b:,} only in B, "
-        f"{compared.n_no_response:,} without a score in one of them. Training images are left out."
-    )
+    print(f"{compared.counts_words}. Training images are left out.")
     print("\n".join((*compared.companions.in_words, *compared.in_words)))
     for letter, target in zip("AB", compared.targets, strict=False):
         optimistic = " Optimistic." if compared.matching.is_optimistic else ""

@@ -83,6 +83,7 @@ class PairedComparison:
     n_units: int
     samples_are_independent: bool
     resamples: int
+    counts_words: str  # as `Joined.counts_words`
     metrics: Mapping[Statistic, Difference]
     verdicts: Verdicts | None
     no_verdicts_because: str  # "" where there are some
@@ -204,6 +205,7 @@ def compared(
         n_units=codes_of(units.groups)[1],
         samples_are_independent=independent,
         resamples=resamples,
+        counts_words=both.counts_words,
         metrics=of_each,
         verdicts=None if at is None else _verdicts(both, at, rule),
         no_verdicts_because=matched.problem if at is None else "",

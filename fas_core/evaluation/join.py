@@ -168,6 +168,22 @@ class Joined:
         return tuple(sum(of_run.values()) for of_run in self.alone)
 
     @property
+    def unit(self) -> str:
+        """What a row is: sample, video or session."""
+        return "sample" if self.level is None or self.level.unit == FRAME else self.level.unit
+
+    @property
+    def counts_words(self) -> str:
+        """How many rows are compared, and how many samples are not, which are frames where a row is a video."""
+        frames = "" if self.unit == "sample" else " frames"
+        where = "only in" if len(self.rows) == 2 else "not common to all in"
+        words = [f"{len(self):,} {self.unit}{'' if len(self) == 1 else 's'} compared"]
+        words += [f"{n:,}{frames} {where} {letter}" for letter, n in zip(LETTERS, self.n_only, strict=False) if n]
+        if self.n_no_response:
+            words.append(f"{self.n_no_response:,}{frames} left out because one of the Runs gave no score")
+        return ", ".join(words)
+
+    @property
     def has_companions(self) -> bool:
         """Whether the Runs are of several modalities, so that each has a picture of its own of a sample."""
         return self.by != KEY[0]

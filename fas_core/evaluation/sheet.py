@@ -350,13 +350,7 @@ class Sheet:
     @property
     def samples_words(self) -> str:
         """How many samples are compared, and how many are not."""
-        both = self.joined
-        where = "only in" if len(self.comparison.systems) == 2 else "not common to all in"
-        words = [f"{len(both):,} samples compared"]
-        words += [f"{only:,} {where} {letter}" for letter, only in zip(LETTERS, both.n_only, strict=False) if only]
-        if both.n_no_response:
-            words.append(f"{both.n_no_response:,} left out because one of the Runs gave no score")
-        return ", ".join(words)
+        return self.joined.counts_words
 
     @_once
     def companions_words(self) -> str:

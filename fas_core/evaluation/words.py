@@ -53,7 +53,7 @@ def in_words(
     if matching is not None and matching.problem:
         words = [f"{matching.problem.rstrip('.')}, so nothing is compared at a threshold."]
     else:
-        words = [_species_words(rule, differences, both.kind_counts, letter, matching, worse)]
+        words = [_species_words(rule, differences, both.kind_counts, letter, matching, worse, f"live {both.unit}s")]
     auc = differences[ROC_AUC]
     digits = 2 if min(both.is_attack.sum(), (~both.is_attack).sum()) < 1000 else 3
     is_sure = (auc.p is None or auc.p < 0.05) and auc.difference != 0
@@ -81,6 +81,7 @@ def _species_words(
     letter: str,
     matching: Matching | None = None,
     worse: Regressions | None = None,
+    live_ones: str = "live samples",
 ) -> str:
     n_live = counts.get(BONA_FIDE, 0)
     is_clear = {} if worse is None else {cell.kind: cell.is_clear for cell in worse.overall if cell.p is not None}
@@ -90,12 +91,12 @@ def _species_words(
     if rule.kind == APCER and not is_fixed:
         rejected = differences[bpcer_by(rule)]
         lead = f"Where each lets at most {100 * rule.value:g} % of every species pass, {letter} rejects "
-        return f"{lead}{_change(rejected, n_live, 'of the live samples', is_clear.get(BONA_FIDE), is_small=is_small)}."
+        return f"{lead}{_change(rejected, n_live, f'of the {live_ones}', is_clear.get(BONA_FIDE), is_small=is_small)}."
     by_rule = None if is_fixed else rule
     by_name = {name: differences[apcer_of(name, by_rule)] for name in counts if name != BONA_FIDE}
-    lead = f"Where each rejects at most {100 * rule.value:g} % of the {n_live:,} live samples, "
+    lead = f"Where each rejects at most {100 * rule.value:g} % of the {n_live:,} {live_ones}, "
     if matching is not None and is_fixed:
-        of = f"of the {n_live:,} live samples"
+        of = f"of the {n_live:,} {live_ones}"
         live = _change(differences[BPCER_FIXED], n_live, of, is_clear.get(BONA_FIDE), is_small=is_small)
         where = ", ".join(matching.chosen_on) or "what is judged"
         lead = f"At thresholds for {rule.words} chosen on {where}, {letter} rejects {live}; "

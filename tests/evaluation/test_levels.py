@@ -135,6 +135,8 @@ def test_short_videos_are_counted(tmp_path: Path, fas: Callable[..., tuple[int, 
     frozen = card.card(run, "score", DEFAULT, ["dev"], ["test"], level="video mean first 3")
     other = write_video_run(tmp_path / "cache", samples.assign(score=samples["score"] + 1), "other")
     pair = compared(System(run, "score"), System(other, "score"), level="video mean first 3", chosen_on=["dev"])
+    assert pair.counts_words.startswith(f"{pair.n_common} videos compared")
+    assert " live videos" in pair.in_words[0]
     for warnings in (
         run_metrics.evaluated(run, level="video mean first 3").warnings,
         frozen.warnings or (),
