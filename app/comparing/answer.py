@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from app.comparing.comparison import LETTERS, Comparison, joined, sheet
 from app.words import escaped
 from fas_core.metrics.operating_point import COST, Rule
+from fas_core.runs.joining import free_name
 
 
 def names_of_runs(comparison: Comparison) -> str:
@@ -70,7 +71,8 @@ def companions(comparison: Comparison) -> str:
     if not (said := sheet(comparison).companions_words()):
         return ""
     of_each = " ".join(f"{run.id}:{score}" for run, score in comparison.systems)
-    return f"{escaped(said)} As a score of A: `fas scores fuse {of_each}`"
+    name = free_name(comparison.a.run, "fused")
+    return f"{escaped(said)} As a score of A: `fas scores fuse {of_each} --name {name}`"
 
 
 def caveats(comparison: Comparison, *, with_intervals: bool, leaves_training_out: bool) -> str:

@@ -264,8 +264,14 @@ def require_free(
         if name in run.joined and not replaces:
             raise BadInputError(
                 f"Run {run.info.name} has a score '{name}' already, joined from {run.joined[name].source}. Take "
-                "another name, or put this one in its place: --replace"
+                f"another name, e.g. {free_name(run, name)}, or put this one in its place: --replace"
             )
+
+
+def free_name(run: Run, name: str) -> str:
+    """A name like this one that a joined score can have in a Run: itself, or with the first number that is free."""
+    taken = {*run.joined, *run.column_names(), *run.info.scores}
+    return next(of for of in (name, *(f"{name}_{n}" for n in range(2, len(taken) + 3))) if of not in taken)
 
 
 def reversed_note(name: str, values: NDArray[np.float64], samples: pd.DataFrame) -> str:

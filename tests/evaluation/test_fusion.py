@@ -160,7 +160,7 @@ def test_the_command_gives_the_first_run_a_score_like_any_other(
     largest = fusion.fused([System(a, "score"), System(b, "score")], "max")
     np.testing.assert_array_equal(scores.values(store.opened(a.folder), "fused"), largest.values)
     for wrong, problem in (
-        (call, "has a score 'fused' already"),
+        (call, "Take another name, e.g. fused_2, or put this one in its place: --replace"),
         ([*call, "--name", "other", "--how", "sum"], "--how sum: choose mean or max."),
         ([*call, "--name", "other", "--choose-on", "live"], "has no subset live to calibrate on; it has dev, test"),
         (["scores", "fuse", "nir", *call[3:]], "Choose a score of Run nir with RUN:SCORE: score, fused."),

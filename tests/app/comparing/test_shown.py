@@ -14,7 +14,9 @@ from app.comparing.comparison import Comparison
 from fas_core.evaluation.join import System
 from fas_core.evaluation.verdicts import in_widths
 from fas_core.metrics.operating_point import Rule
+from fas_core.runs import joining
 from fas_core.runs.scorefile import scores_only_run
+from fas_core.runs.store import Run
 
 from .conftest import SCORES_A, SCORES_B
 
@@ -55,6 +57,20 @@ def test_caveats_count_what_one_run_has_alone(comparison: Comparison, of_three: 
     assert judged(other).endswith(" · 0 samples compared")  # those of other subsets are not counted
     three = replace(of_three, systems=(*of_three.systems[:2], small))
     assert judged(three).endswith(" · 5 samples compared, 3 not common to all in A, 3 not common to all in B")
+
+
+def test_the_command_for_a_fused_score_takes_a_free_name(comparison: Comparison, tmp_path: Path) -> None:
+    table = comparison.a.run.samples().assign(score=SCORES_A, device=[f"d{i}" for i in range(8)])
+    table["presentation_id"] = table["sample_id"]
+    kinds = {kind: table.assign(modality=kind) for kind in ("nir", "depth")}
+    nir, depth = (scores_only_run(tmp_path, kind, of, ["score"], "by hand") for kind, of in kinds.items())
+
+    def told(run: Run) -> str:
+        return answer.companions(replace(comparison, systems=(System(run, "score"), System(depth, "score"))))
+
+    command = f"As a score of A: `fas scores fuse {nir.id}:score {depth.id}:score --name fused"
+    assert told(nir).endswith(f"{command}`")
+    assert told(joining.join(nir, {"fused": np.arange(8.0)}, {"fused": "attack"}, "before")).endswith(f"{command}_2`")
 
 
 def test_caveats_without_verdicts_say_why(comparison: Comparison) -> None:
