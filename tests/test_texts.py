@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fas_core.cli import printing
 from fas_core.texts import (
+    counted,
     distinct_numbers,
     exact_numbers,
     one_spelling,
@@ -100,3 +102,9 @@ MIXED = (
 def test_what_to_write_instead_of_a_number_that_is_not_read(texts: list[str], why: dict[str, str]) -> None:
     column = pd.Series(texts, dtype="str")
     assert unread_numbers(column, read_numbers(column).isna() & (column != "")) == why
+
+
+def test_one_of_them_is_no_plural_and_small_files_are_told_in_kilobytes() -> None:
+    assert [counted(n, "videos") for n in (0, 1, 2)] == ["0 videos", "1 video", "2 videos"]
+    sizes = [printing.file_size(n) for n in (3, 46_496, 999_499, 999_500, 2_345_678_901)]
+    assert sizes == ["1 kB", "46 kB", "999 kB", "1.0 MB", "2,345.7 MB"]

@@ -20,6 +20,7 @@ from fas_core.cli.options import (
 )
 from fas_core.cli.printing import print_json, print_table, rate, say, say_notes
 from fas_core.errors import BadInputError
+from fas_core.texts import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,7 +81,7 @@ def data_scan(
         write_table(scan.left_table(), filters.left_file(out))
         for reason, n in Counter(file.reason for file in scan.left).most_common():
             say(f"left out: {n}, {reason}")
-        say(f"{filters.left_file(out)}: the {len(scan.left)} that are no rows, each with its reason")
+        say(f"{filters.left_file(out)}: {counted(len(scan.left), 'files')} left out, and why")
     n, n_attack = len(checked.rows), int((checked.rows["label"] == ATTACK).sum())
     what = "videos" if all(is_video(Path(path)) for path in checked.rows["path"]) else "images"
     trail.write(trail.scan_step(root, out, what, n, [file.reason for file in scan.left], notes), out)
@@ -201,7 +202,7 @@ def data_filter(
     manifest.write(stays, out)
     write_table(filtered.left, filters.left_file(out))
     trail.write(trail.kept_step("filter", [source], stays, filtered.left), out, [manifest_path])
-    say(f"{filters.left_file(out)}: the {len(filtered.left)} images that left, each with its reason")
+    say(f"{filters.left_file(out)}: {counted(len(filtered.left), 'images')} that left, and why")
     say_notes(filtered.notes)
     document = filtered.as_json()
     if as_json:
@@ -244,15 +245,15 @@ def data_frames(
     written, left = out / "manifest.csv", out / "manifest.left.csv"
     trail.write(trail.frames_step(source, frames.rows, frames.left, frames.notes), written, [manifest_path])
     say_notes(frames.notes)
-    say(f"{left}: the {len(frames.left)} videos that gave no frame, or not all, each with its reason")
+    say(f"{left}: {counted(len(frames.left), 'videos')} that gave no frame, or not all, and why")
     if as_json:
         return print_json(frames.as_json())
     if len(frames.kinds):
         rows = [[str(kind), str(n), str(kept)] for kind, n, kept in frames.kinds.itertuples()]
         print_table("Videos that gave no frame, or not all", ["reason", "videos", "frames kept"], rows)
-    beside = f", and {frames.n_images} images beside them" if frames.n_images else ""
-    came_in = f" of {frames.n_videos}" if frames.n_with_frames < frames.n_videos else ""
-    say(f"{written}: {frames.n_frames} frames of {frames.n_with_frames}{came_in} videos{beside}")
+    beside = f", and {counted(frames.n_images, 'images')} beside them" if frames.n_images else ""
+    gave = f"{frames.n_with_frames} of " if frames.n_with_frames < frames.n_videos else ""
+    say(f"{written}: {counted(frames.n_frames, 'frames')} of {gave}{counted(frames.n_videos, 'videos')}{beside}")
 
 
 def data_faces(
@@ -276,7 +277,7 @@ def data_faces(
     done = trail.kept_step("faces", [source], faces.rows, faces.left, faces.notes)
     trail.write(done, out, [manifest_path])
     left = out.with_suffix(".left.csv")
-    say(f"{left}: the {len(faces.left)} pictures without a face to judge, each with its reason")
+    say(f"{left}: {counted(len(faces.left), 'pictures')} without a face to judge, and why")
     if as_json:
         return print_json(faces.as_json())
     n = len(faces.rows) + len(faces.left)
@@ -327,7 +328,7 @@ def data_dedupe(
     manifest.write(manifest.relocated(manifest.Manifest(unique.rows, source.source), out), out)
     write_table(unique.left, filters.left_file(out))
     trail.write(trail.kept_step("dedupe", [source], unique.rows, unique.left), out, [manifest_path])
-    say(f"{filters.left_file(out)}: the {len(unique.left)} images that left, each with the one that stays")
+    say(f"{filters.left_file(out)}: {counted(len(unique.left), 'images')} that left, and which stays")
     say_notes(unique.notes)
     document = unique.as_json()
     if as_json:

@@ -21,6 +21,7 @@ from fas_core.cli.options import (
     opened_run,
 )
 from fas_core.cli.printing import (
+    file_size,
     number,
     print_at_thresholds,
     print_card,
@@ -504,7 +505,7 @@ def _write_report(html: str, out: Path, as_pdf: bool) -> None:
     with atomic_file(out) as temporary:
         temporary.write_bytes(content)
     how = "" if as_pdf else " It loads nothing; a browser prints it as PDF."
-    say(f"Wrote {out} ({len(content) / 1e6:.1f} MB).{how}")
+    say(f"Wrote {out} ({file_size(len(content))}).{how}")
 
 
 def _system(cache: Path, text: str, usual_score: str) -> System:

@@ -106,6 +106,11 @@ def number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
+def file_size(n_bytes: int) -> str:
+    """In MB, below one in kB, of which there is one at least."""
+    return f"{n_bytes / 1e6:,.1f} MB" if n_bytes >= 999_500 else f"{max(1, round(n_bytes / 1e3))} kB"
+
+
 def age(created: str) -> str:
     """Time since an ISO date in its largest unit: "3 days"."""
     seconds = (datetime.now(UTC) - datetime.fromisoformat(created)).total_seconds()

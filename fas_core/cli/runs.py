@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fas_core.cli.options import CacheOption, DataOption, JsonOption, ModalityOption
-from fas_core.cli.printing import age, print_json, print_table, print_verified, say, say_notes
+from fas_core.cli.printing import age, file_size, print_json, print_table, print_verified, say, say_notes
 from fas_core.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def list_runs(context: typer.Context, cache: CacheOption, as_json: JsonOption = 
             f"{sum(about.subsets.values()):,}",
             str(about.n_failures),
             "yes" if about.complete else "no",
-            f"{about.bytes / 1e6:,.1f} MB",
+            file_size(about.bytes),
             age(about.created),
         ]
         for facts, about, *_ in listed
@@ -228,7 +228,7 @@ def prune(
 
     chosen = store.open_run(cache, run)
     about = chosen.summary()
-    size = f"{about.bytes / 1e6:,.1f} MB, {age(about.created)} old"
+    size = f"{file_size(about.bytes)}, {age(about.created)} old"
     if not yes and not typer.confirm(f"Remove Run {chosen.id} ({chosen.info.name}, {size})?"):
         raise BadInputError("Nothing was removed. Answer y, or pass --yes.")
     policy.tell("deletion", {"run": chosen.id, "what": "a Run", "name": chosen.info.name})

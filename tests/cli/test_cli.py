@@ -554,7 +554,7 @@ def test_released_sets_are_scanned_merged_and_left_out_in_turn(fas: Callable[...
     assert said[0] == "read as CASIA-FASD: --layout casia-fasd"
     assert said[-3:] == [
         "left out: 1, no place or name of CASIA-FASD",
-        f"{tmp_path / 'casia.left.csv'}: the 1 that are no rows, each with its reason",
+        f"{tmp_path / 'casia.left.csv'}: 1 file left out, and why",
         f"{manifests[0]}: 3 videos, 1 bona fide, 2 attacks",
     ]
     assert pd.read_csv(tmp_path / "casia.left.csv")["path"].tolist() == ["test_release/1/x.avi"]

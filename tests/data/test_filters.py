@@ -195,7 +195,7 @@ def test_the_command_writes_both_files_and_counts(tiny_faces: Path, tmp_path: Pa
     result = fas("data", "filter", posed, "--out", out)
     assert result.code == 0
     assert "head pose" in result.out
-    assert "filtered.left.csv: the 2 images that left, each with its reason" in result.err
+    assert "filtered.left.csv: 2 images that left, and why" in result.err
     assert "fewer than 4 images" in result.err
     left = pd.read_csv(tmp_path / "elsewhere" / "filtered.left.csv")
     assert left["sample_id"].tolist() == source.rows.loc[turned[:2], "sample_id"].tolist()

@@ -332,7 +332,7 @@ def test_the_command_works_in_processes_and_a_crash_costs_one_item(tmp_path):
         app, ["data", "frames", str(tmp_path / "videos.csv"), "--out", str(tmp_path / "out"), "--n", "2"]
     )
     assert result.exit_code == 0, result.output
-    assert "2 frames of 1 videos" in result.output
+    assert "2 frames of 1 video\n" in result.output
     assert manifest.read(tmp_path / "out" / "manifest.csv").rows["frame"].tolist() == [1, 4]
     crash = "__import__('os')._exit(11)"
     assert dict(processes.done(eval, ["1", "2", crash, "4", "5"], 2)) == {"1": 1, "2": 2, crash: None, "4": 4, "5": 5}
