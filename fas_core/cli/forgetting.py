@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -66,7 +67,10 @@ def _planned(plan: Plan) -> dict[str, object]:
         "manifests": {about.path: len(about.samples) for about in plan.manifests},
         "images": plan.images,
         "kept_images": plan.kept_images,
+        "kept_by": plan.kept_by,
+        "holders": {holder.name: len(holder.files) for holder in plan.holders},
         "learned": plan.learned,
+        "unknown": plan.unknown,
     }
 
 
@@ -80,7 +84,7 @@ def carry_out(plan: Plan, cache: Path) -> Forgotten:
     policy.tell("deletion", {**what, "runs": [about.run for about in plan.runs], "files": len(plan.images)})
     with progress.task("Removing", len(plan.runs)) as shown:
         done = forgetting.forget(plan, cache, shown.advance)
-    _say_done(done)
+    _say_done(done, plan)
     _derive_anew(cache, done)
     return done
 
@@ -93,24 +97,43 @@ def list_planned(plan: Plan) -> None:
         say(line)
     if len(plan.images) > MOST_FILES:
         say(f"... and {len(plan.images) - MOST_FILES:,} more files.")
+    kept = [f"Kept: {path}, which {', '.join(names)} names too" for path, names in plan.kept_by.items()]
+    for line in kept[:MOST_FILES]:
+        say(line)
+    if len(kept) > MOST_FILES:
+        say(f"... and {len(kept) - MOST_FILES:,} more files are kept.")
+    for line in plan.lines_of_holders:
+        say(f"Note: {line}.")
+    for checkpoint, words in plan.learned.items():
+        say(f"Note: {checkpoint} {words}: weights cannot forget.")
+    _say_unknown(plan.unknown)
     say(
         "With them go their codes, scores, marks, selections and joined scores; results derived from all Runs are "
         "computed again. Their names are taken out of cards and decisions."
     )
 
 
-def _say_done(done: Forgotten) -> None:
+def _say_unknown(checkpoints: Mapping[str, int]) -> None:
+    for checkpoint, n in checkpoints.items():
+        in_train = f"; its Run has {n:,} of them in the subset train" if n else ""
+        say(f"Warning: of {checkpoint} it cannot be known whether it learned from them{in_train}.")
+
+
+def _say_done(done: Forgotten, plan: Plan) -> None:
     n = sum(done.runs.values())
     say(f"Removed: {n:,} images of {len(done.runs)} Runs, {sum(done.manifests.values()):,} rows of manifests.")
     if done.images:
         say(f"Deleted {done.images:,} image files.")
     if done.kept_images:
-        say(f"Kept {len(done.kept_images)} files that other rows name too, first {done.kept_images[0]}.")
+        say(f"Kept {len(done.kept_images):,} files that other rows name too, first {done.kept_images[0]}.")
+    for line in plan.lines_of_holders:
+        say(f"Note: {line}.")
     for checkpoint, words in done.learned.items():
         say(
             f"Warning: {checkpoint} {words}: weights cannot forget. Train it again without them, then prune its Runs "
             "and delete it."
         )
+    _say_unknown(done.unknown)
     for path in done.still_named:
         say(f"Note: {path} still holds a text like their names.")
     say(

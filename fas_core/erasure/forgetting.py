@@ -52,6 +52,7 @@ class Forgotten:
     images: int  # files that were deleted
     kept_images: tuple[str, ...]  # files that show others too, or that somebody else is said to be on
     learned: Mapping[str, str]  # checkpoint -> what it had of them
+    unknown: Mapping[str, int]  # as in the plan: checkpoints of which nobody knows
     still_named: tuple[str, ...]  # files of the cache folder in which a name of theirs still stands
 
 
@@ -110,6 +111,7 @@ def forget(plan: Plan, cache: Path, advance: Callable[[], object] = lambda: None
         len(plan.images),
         plan.kept_images,
         plan.learned,
+        plan.unknown,
         still_named,
     )
 

@@ -77,6 +77,16 @@ def places(cache: Path, wanted: Wanted, manifests: Sequence[Path]) -> tuple[list
     return listed, kin
 
 
+def tables(cache: Path, manifests: Sequence[Path]) -> Iterator[tuple[Run | Path, pd.DataFrame]]:
+    """All rows of every Run and manifest in which `places` looks, numbered as those of a `Place`."""
+    runs = [*_readable_runs(cache)]
+    yield from ((run, rows_of(run)) for run in runs if run.shards)
+    kin = _kin([*manifests, *(Path(run.info.manifest_path) for run in runs if run.info.manifest_path)])
+    for path in dict.fromkeys(path for line in kin for path in sorted(line.files)):
+        if path.exists():
+            yield path, manifest.read(path).rows
+
+
 def people(cache: Path, subject: str, manifests: Sequence[Path]) -> list[Person]:
     """Everybody of this id, each with all places that are shown to be of the same data. Raises as `places` does."""
     places_of_id, kin = places(cache, partial(rows_about, subject=subject), manifests)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
+from functools import cache as cached
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -33,6 +34,7 @@ from fas_core.runs.tombstones import UNFINISHED, Removal
 FORGET = "forget"  # the step of a trail
 WHY = "removed as a person asked for it, or their time was over"
 USES = {LEARNED: "learned from {} of them", DEV: "was chosen by {} of them"}
+UNKNOWN = "unknown"  # whether a checkpoint learned from them
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,21 @@ class OfManifest:
 
 
 @dataclass(frozen=True)
+class Holder:
+    """A Run or manifest of which rows stay that name files of those that go."""
+
+    name: str  # Run a (0123456789ab), or Manifest FILE
+    files: tuple[str, ...]
+    n_without_day: int  # of these files: those of which no row of it says a last day
+
+    def words(self, *, is_for_time: bool) -> str:
+        n, of_them = len(self.files), ""
+        if is_for_time and self.n_without_day:
+            of_them = f", {self.n_without_day:,} without a last day (column {retention.RETAIN})"
+        return f"{self.name} names {n:,} of the same files in rows that stay{of_them}"
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything about one person. It names them: it is gone when it is done."""
 
@@ -78,6 +95,8 @@ class Plan:
     learned: Mapping[str, str]  # checkpoint -> what it had of them, in words
     manifest_now: Mapping[str, str]  # hash of a manifest -> that of the same one without them
     seals: Mapping[str, str]  # of documents that were sealed anew -> the new seal
+    unknown: Mapping[str, int] = field(default_factory=dict)  # checkpoint without a record -> theirs in subset train
+    holders: tuple[Holder, ...] = ()  # whose rows name the same files and stay
 
     @property
     def instead(self) -> str:
@@ -98,6 +117,15 @@ class Plan:
         lines += [f"Manifest {about.path}: {len(about.samples):,} rows" for about in self.manifests]
         return [*lines, *(f"File {path}" for path in self.images)]
 
+    @property
+    def kept_by(self) -> dict[str, list[str]]:
+        """File that is kept -> who names it."""
+        return {file: [holder.name for holder in self.holders if file in holder.files] for file in self.kept_images}
+
+    @property
+    def lines_of_holders(self) -> list[str]:
+        return [holder.words(is_for_time=not self.subject) for holder in self.holders]
+
 
 def planned(
     cache: Path,
@@ -110,19 +138,26 @@ def planned(
     """What is to be removed of a person. `sets`: see `person.chosen`; it and `person.people` raise BadInputError."""
     subject = manifest.text_column(pd.Series([subject])).iloc[0]
     places = person.chosen(subject, person.people(cache, subject, manifests), sets)
-    return _plan(cache, partial(person.rows_about, subject=subject), places, subject, with_images=with_images)
+    wanted = partial(person.rows_about, subject=subject)
+    return _plan(cache, wanted, places, manifests, subject, with_images=with_images)
 
 
 def expired(cache: Path, *, manifests: Sequence[Path] = (), with_images: bool = False, on: date | None = None) -> Plan:
     """What is to be removed since the day until which it may be kept is over. Raises BadInputError as `planned`."""
     wanted = partial(retention.overdue, on=on or retention.today())
     places, _ = person.places(cache, wanted, manifests)
-    return _plan(cache, wanted, places, "", with_images=with_images)
+    return _plan(cache, wanted, places, manifests, "", with_images=with_images)
 
 
-def _plan(cache: Path, wanted: Wanted, places: Sequence[Place], subject: str, *, with_images: bool) -> Plan:
+def _plan(
+    cache: Path, wanted: Wanted, places: Sequence[Place], manifests: Sequence[Path], subject: str, *, with_images: bool
+) -> Plan:
     of_files = [place for place in places if isinstance(place.where, Path)]
-    images, kept_images = _images(of_files) if with_images else ([], [])
+    files = _files(of_files)
+    holders = tuple(_holders(cache, manifests, places, files)) if files else ()
+    held = {file for holder in holders for file in holder.files}
+    images = files if with_images else []
+    learned, unknown = _learned(cache, places)
     return Plan(
         secrets.token_hex(8),
         retention.today().isoformat(),
@@ -131,11 +166,13 @@ def _plan(cache: Path, wanted: Wanted, places: Sequence[Place], subject: str, *,
         tuple(sorted(_names(subject, places))),
         tuple(_of_runs(cache, wanted, places)),
         tuple(_of_manifests(of_files)),
-        tuple(images),
-        tuple(kept_images),
-        _learned(cache, places),
+        tuple(file for file in images if file not in held),
+        tuple(file for file in images if file in held),
+        learned,
         {},
         {},
+        unknown,
+        holders,
     )
 
 
@@ -268,49 +305,82 @@ def _of_manifests(places: Sequence[Place]) -> Iterator[OfManifest]:
         yield OfManifest(str(path), tuple(samples), trail.kept_step(FORGET, [data], kept, left))
 
 
-def _images(places: Sequence[Place]) -> tuple[list[str], list[str]]:
-    """Files that their rows name, regular ones, and of these what other rows name as well."""
-    theirs: dict[Path, None] = {}
-    others: set[Path] = set()
-    for path in dict.fromkeys(place.where for place in places if isinstance(place.where, Path)):
-        rows = manifest.read(path).rows
-        samples = pd.concat([place.rows["sample_id"] for place in places if place.where == path])
-        is_theirs = rows["sample_id"].isin(samples)
-        for column in (name for name in ("path", CUT_FROM) if name in rows):
-            for name, mine in zip(rows[column].astype("str").fillna(""), is_theirs, strict=True):
-                file = path.parent / name
-                if name and mine and file.is_file() and not file.is_symlink():
-                    theirs.setdefault(file.resolve())
-                elif name and not mine:
-                    others.add(file.resolve())
-    return [str(p) for p in theirs if p not in others], [str(p) for p in theirs if p in others]
+def _files(places: Sequence[Place]) -> list[str]:
+    """Regular files that rows of manifests name."""
+    files: dict[str, None] = {}
+    for place in places:
+        assert isinstance(place.where, Path)
+        for name in _named_by(place.rows):
+            file = place.where.parent / name
+            if file.is_file() and not file.is_symlink():
+                files.setdefault(str(file.resolve()))
+    return list(files)
+
+
+def _named_by(rows: pd.DataFrame) -> list[str]:
+    columns = [rows[name].astype("str").fillna("") for name in ("path", CUT_FROM) if name in rows]
+    return [name for column in columns for name in dict.fromkeys(column) if name]
+
+
+def _holders(cache: Path, manifests: Sequence[Path], places: Sequence[Place], files: Sequence[str]) -> Iterator[Holder]:
+    """Every Run and known manifest of which other rows name some of these files."""
+    wanted, resolved = set(files), cached(lambda file: str(Path(file).resolve()))
+    for where, rows in person.tables(cache, manifests):
+        folder = where.parent if isinstance(where, Path) else Path(where.info.manifest_path).parent
+        if isinstance(where, Run) and not where.info.manifest_path:
+            continue
+        going = [place.rows.index for place in places if _is_same(place.where, where)]
+        stay = rows.drop(index=list(dict.fromkeys(row for these in going for row in these)), errors="ignore")
+        held = set(map(resolved, (str(folder / name) for name in _named_by(stay)))) & wanted
+        if not held:
+            continue
+        days = stay[retention.RETAIN].astype("str").fillna("") if retention.RETAIN in stay else None
+        dated = stay.iloc[:0] if days is None else stay[days != ""]
+        with_day = set(map(resolved, (str(folder / name) for name in _named_by(dated))))
+        name = f"Manifest {where}" if isinstance(where, Path) else f"Run {where.info.name} ({where.id})"
+        yield Holder(name, tuple(file for file in files if file in held), len(held - with_day))
+
+
+def _is_same(a: Run | Path, b: Run | Path) -> bool:
+    return a == b if isinstance(a, Path) or isinstance(b, Path) else a.id == b.id
 
 
 # ---------------------------------------------------------------------------------------------------------- checkpoints
 
 
-def _learned(cache: Path, places: Sequence[Place]) -> dict[str, str]:
-    """Checkpoint -> what it had of them, as its Runs tell, or the record in the file: weights cannot forget."""
+def _learned(cache: Path, places: Sequence[Place]) -> tuple[dict[str, str], dict[str, int]]:
+    """Checkpoint -> what it had of them, as its Runs tell, or the record in the file: weights cannot forget. And
+    those of which neither tells anything, with how many of them a Run has in the subset train.
+    """
     said: dict[str, str] = {}
+    n_train: dict[str, int] = {}
     for place in (place for place in places if isinstance(place.where, Run)):
-        if words := _said_by_run(place):
-            info = cast(Run, place.where).info
-            said[info.checkpoint_path or info.checkpoint] = words
+        info, words = cast(Run, place.where).info, _said_by_run(place)
+        checkpoint = info.checkpoint_path or info.checkpoint
+        if checkpoint and said.get(checkpoint, "") in ("", UNKNOWN):
+            said[checkpoint] = words or said.get(checkpoint, "")
+            n_train[checkpoint] = max(n_train.get(checkpoint, 0), int(is_training(place.rows).sum()))
     contents = [_contents(place) for place in places if isinstance(place.where, Path)]
     for file in _checkpoints(cache):
-        if str(file) not in said and (words_of_file := _used_by(file, contents)):
-            said[str(file)] = words_of_file
-    return said
+        by_runs = said.get(str(file), UNKNOWN)
+        if by_runs in ("", UNKNOWN):  # their Runs may be of other images than it learned from
+            by_file = _used_by(file, contents)
+            said[str(file)] = by_runs if by_file == UNKNOWN else by_file
+    learned = {checkpoint: words for checkpoint, words in said.items() if words not in ("", UNKNOWN)}
+    return learned, {checkpoint: n_train.get(checkpoint, 0) for checkpoint, w in said.items() if w == UNKNOWN}
 
 
 def _said_by_run(place: Place) -> str:
-    """By what each row says of its use; where none does, by whether the training was of the Run's manifest."""
+    """By what each row says of its use; where none does, by whether the training was of the Run's manifest. "" where
+    it learned from none of them, UNKNOWN where nothing tells it.
+    """
     if TRAINING_USE in place.rows:
         counts = place.rows[TRAINING_USE].value_counts()
         return " and ".join(text.format(f"{counts[use]:,}") for use, text in USES.items() if counts.get(use))
     info, n = cast(Run, place.where).info, int(is_training(place.rows).sum())
-    is_of_it = bool(info.manifest_sha256) and info.checkpoint_header.get("data_sha256") == info.manifest_sha256
-    return f"was trained on data that hold {n:,} of them for training" if is_of_it and n else ""
+    if not info.manifest_sha256 or info.checkpoint_header.get("data_sha256") != info.manifest_sha256:
+        return UNKNOWN
+    return f"was trained on data that hold {n:,} of them for training" if n else ""
 
 
 def _contents(place: Place) -> NDArray[np.uint8]:
@@ -339,9 +409,9 @@ def _used_by(file: Path, contents: Sequence[NDArray[np.uint8]]) -> str:
     except ImportError:
         return "may have learned from them: without PyTorch (the extra train) its record cannot be read"
     except Exception:  # safetensors has an exception of its own for what is no such file
-        return ""
+        return UNKNOWN
     if known is None:
-        return ""
+        return UNKNOWN
     use = np.concatenate([known.use_of(these) for these in contents]) if contents else np.empty(0, np.str_)
     counts = {name: int((use == name).sum()) for name in USES}
     return " and ".join(USES[name].format(f"{n:,}") for name, n in counts.items() if n)

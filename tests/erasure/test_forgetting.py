@@ -368,13 +368,22 @@ def test_the_command_lists_first_and_says_what_was_removed(
     assert "Nothing was interrupted" in message(fas("forget", "--cache", house.cache))
 
 
-def test_checkpoints_of_before_are_told_by_the_data_that_they_learned_from(tmp_path: Path) -> None:
+def test_checkpoints_of_before_are_told_by_the_data_that_they_learned_from(
+    tmp_path: Path, fas: Callable[..., Result]
+) -> None:
     samples = samples_with(WHO)
     of_it = write_image_run(tmp_path, "a", samples, header={"data_sha256": "1" * 64})
-    write_image_run(tmp_path, "b", samples, seed=1, header={"data_sha256": "2" * 64})
-    assert plan.planned(tmp_path, WHO).learned == {
-        of_it.info.checkpoint: "was trained on data that hold 2 of them for training"
-    }
+    other = write_image_run(tmp_path, "b", samples, seed=1, header={"data_sha256": "2" * 64})
+    told = samples.assign(training_use="none")
+    write_image_run(tmp_path, "c", told, seed=2)  # which learned from none of them
+    rest = samples[samples["subset"] != "train"].reset_index(drop=True)
+    silent = write_image_run(tmp_path, "d", rest, seed=3)
+    planned = plan.planned(tmp_path, WHO)
+    assert planned.learned == {of_it.info.checkpoint: "was trained on data that hold 2 of them for training"}
+    assert planned.unknown == {other.info.checkpoint: 2, silent.info.checkpoint: 0}
+    listed = fas("forget", WHO, "--cache", tmp_path, "--dry-run").err
+    assert f"of {silent.info.checkpoint} it cannot be known whether it learned from them.\n" in listed
+    assert f"of {other.info.checkpoint} it cannot be known whether it learned from them; its Run has 2 of" in listed
 
 
 def test_an_encrypted_run_is_not_begun_without_its_key(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Until when images may be kept: said by the manifest, carried by every Run, and over when the day is."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -76,3 +77,41 @@ def test_what_is_late_is_said_and_removed_everywhere(
 def test_on_another_day_nothing_is_late(cache: Path) -> None:
     assert plan.expired(cache, on=date(2026, 3, 31)).lines == []
     assert len(plan.expired(cache, on=date(2026, 4, 1)).runs) == 2
+
+
+def test_a_file_that_rows_without_a_last_day_name_is_kept(
+    source: Path, cache: Path, fas: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy of a manifest that says last days; the manifest itself and its Runs do not."""
+    dated = manifest.read(source).rows
+    copy = source.with_name("m2.csv")
+    manifest.write(dated, copy)
+    manifest.write(dated.drop(columns="retain_until"), source)
+    for run in list(store.all_runs(cache)):
+        shutil.rmtree(run.folder)
+    run = write_image_run(cache, "plain", dated.drop(columns="retain_until"), seed=1)
+    store.rewrite_info(run.folder, replace(run.info, manifest_path=str(source)))
+    for path in dated["path"]:
+        (source.parent / path).parent.mkdir(exist_ok=True, parents=True)
+        (source.parent / path).write_bytes(b"x")
+    late = dated[dated["retain_until"] == LATE]
+    own = source.parent / "only_in_copy.png"
+    own.write_bytes(b"x")
+    extra = late.iloc[:1].assign(path=own.name, sample_id="extra")
+    manifest.write(pd.concat([dated, extra], ignore_index=True), copy)
+
+    planned = plan.expired(cache, manifests=[copy], with_images=True)
+    files = {str((source.parent / path).resolve()) for path in late["path"]}
+    assert (planned.images, set(planned.kept_images)) == ((str(own),), files)
+    names = [f"Run plain ({run.id})", f"Manifest {source}"]
+    assert all(sorted(by) == sorted(names) for by in planned.kept_by.values())
+    monkeypatch.setattr(derive, "compute_quick", lambda run: None)
+    done = fas("prune", "--expired", "--images", "--yes", "--data", copy, "--cache", cache)
+    n = len(files)
+    for name in names:
+        said = f"{name} names {n:,} of the same files in rows that stay, {n:,} without a last day (column retain_until)"
+        assert said in done.err
+    assert f"Kept: {sorted(files)[0]}, which " in done.err
+    assert not own.exists()
+    assert all(Path(file).is_file() for file in files)
+    assert len(manifest.read(copy)) == len(dated) - len(late)
