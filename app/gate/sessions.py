@@ -12,7 +12,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from fas_core.access.login import Login
 
@@ -33,6 +33,7 @@ class Session:
     asked: float = 0.0  # when the provider was last asked in vain for a longer login
     renewing: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
     reason: Reason | None = None  # why it is over
+    kept: dict[str, Any] = field(default_factory=dict, repr=False)  # by pages, in all its tabs and addresses
 
 
 class Sessions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
@@ -30,6 +30,15 @@ def login() -> Login | None:
     """
     session = _session()
     return None if session is None else session.login
+
+
+def kept() -> dict[str, Any] | None:
+    """What pages keep for as long as this login lasts, in whichever tab; None where nobody signs in.
+
+    Raises BadInputError as `login`.
+    """
+    session = _session()
+    return None if session is None else session.kept
 
 
 def for_later(work: Callable[[], T]) -> Callable[[], T]:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
 from app.components.gallery import Display, Panel, picture
+from app.gate import who
 from app.session import identity, readers
 from app.words import escaped
 from fas_core.access.audit import Log
@@ -26,7 +28,7 @@ from fas_core.reports.report import AS_THEY_ARE, NO_IMAGES, PIXELATED
 from fas_core.runs.store import Run
 
 Pixels = NDArray[np.uint8]  # (n, H, W) or (n, H, W, 3)
-_CLEAR, _TOLD = "_faces_clear", "_faces_told"  # of the session: until when for whom and why; samples told of since
+_CLEAR, _TOLD = "_faces_clear", "_faces_told"  # until when, for whom and why; samples told of since
 REASON = "faces_reason"
 FOR_WHOM = f"are for the role {role_with(Right.PICTURES)}, which you have not been granted."
 LONGEST_REASON = 300
@@ -103,7 +105,7 @@ def sight(run: Run | None) -> Sight:
     """What who is at the page may see now; None: of what is of no single Run."""
     held = identity.rights(run)
     until, reason = (math.inf, "") if identity.is_laptop() else _clear() if Right.FACES in held else (0.0, "")
-    told = st.session_state.setdefault(_TOLD, set())
+    told = _kept().setdefault(_TOLD, set())
     of = "" if run is None else run.id
     return Sight(identity.person(), of, Right.PICTURES in held, until, reason, identity.access().log, told)
 
@@ -152,9 +154,15 @@ def ways(runs: Sequence[Run]) -> tuple[str, ...]:
 # ------------------------------------------------------------------------------------------------------- clear, for now
 
 
+def _kept() -> MutableMapping[Any, Any]:
+    """Of the login, whichever address is opened; on a laptop of the tab."""
+    of_login = who.kept()
+    return st.session_state if of_login is None else of_login
+
+
 def _clear() -> tuple[float, str]:
-    """Until when faces are clear in this session, and why; 0 where they are not."""
-    by, until, reason = st.session_state.get(_CLEAR, ("", 0.0, ""))
+    """Until when faces are clear in this login, and why; 0 where they are not."""
+    by, until, reason = _kept().get(_CLEAR, ("", 0.0, ""))
     return (until, reason) if by == identity.person() else (0.0, "")
 
 
@@ -201,9 +209,8 @@ def see_clear(run: Run | None) -> None:
         st.session_state["_faces_problem"] = "State a reason to see faces clear."
         return
     identity.tell("faces", {"clear for minutes": asked.minutes, "reason": reason})
-    st.session_state[_CLEAR] = (identity.person(), time.time() + 60 * asked.minutes, reason)
-    st.session_state[_TOLD] = set()
+    _kept().update({_CLEAR: (identity.person(), time.time() + 60 * asked.minutes, reason), _TOLD: set()})
 
 
 def see_pixelated() -> None:
-    st.session_state.pop(_CLEAR, None)
+    _kept().pop(_CLEAR, None)

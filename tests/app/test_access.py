@@ -32,6 +32,7 @@ from streamlit.testing.v1 import AppTest
 from app.components import gallery as gallery_component
 from app.deciding import card_states as deciding
 from app.gate import who
+from app.gate.sessions import Sessions
 from app.parts import selection
 from app.session import faces, identity
 from fas_core.access.audit import Log
@@ -391,6 +392,38 @@ def test_faces_are_clear_for_a_reason_and_a_time(
     assert not sent.n_clear()
     kinds = [entry.kind for entry in identity.access().log.entries()]  # type: ignore[union-attr]
     assert {"faces", "export"} <= set(kinds)
+
+
+def test_faces_stay_clear_in_the_next_tab_of_the_login_and_no_longer_than_it(
+    house: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look(states: bool) -> None:
+        import streamlit as st
+
+        from app.session import faces, readers
+
+        run = next(run for run in readers.runs()[0] if run.info.name == "a")
+        if states:
+            st.session_state["faces_reason"] = "the third mask"
+            faces.see_clear(run)
+        faces.images(run, "inputs", [3, 5])
+        st.write(faces.sight(run).is_clear)
+
+    def is_clear(*, states: bool = False) -> bool:
+        at = AppTest.from_function(look, args=(states,)).run()
+        assert not at.exception
+        return at.markdown[0].value == "`True`"
+
+    sessions = Sessions(900, 900)
+    signed_in = [sessions.begin(Login("reader", "", (), math.inf))[1]]
+    monkeypatch.setattr(sessions, "of_page", lambda page: signed_in[-1])
+    monkeypatch.setattr(who, "_IN_USE", [sessions])
+    assert [is_clear(), is_clear(states=True), is_clear()] == [False, True, True]
+    (told,) = [entry for entry in identity.access().log.entries() if "samples" in entry.about]  # type: ignore[union-attr]
+    assert (told.about["reason"], len(told.about["samples"])) == ("the third mask", 2)  # type: ignore[arg-type]
+    sessions.end(signed_in[-1], "signed out")
+    signed_in.append(sessions.begin(Login("reader", "", (), math.inf))[1])
+    assert not is_clear()
 
 
 def test_what_cannot_be_told_of_is_not_shown(
