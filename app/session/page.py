@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -11,10 +12,12 @@ import pyarrow as pa
 import streamlit as st
 
 from app.words import escaped
+from fas_core.access.secret import NoKeyError
 from fas_core.errors import BadInputError
 from fas_core.files import is_about_space
 
 P = ParamSpec("P")
+_log = logging.getLogger(__name__)
 
 pa.set_memory_pool(pa.system_memory_pool())  # the default one keeps what is freed, hundreds of megabytes of it
 
@@ -32,6 +35,9 @@ def errors_shown() -> Iterator[None]:
     """Bad input, damaged files and a lack of memory or room become one readable box instead of a stack trace."""
     try:
         yield
+    except NoKeyError as error:
+        _log.warning("%s", error)
+        st.error("This server has no key for what is encrypted here.", icon=":material/key_off:")
     except BadInputError as error:
         st.error(escaped(str(error)), icon=":material/error:")
     except OSError as error:

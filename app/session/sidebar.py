@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import streamlit as st
 
@@ -32,6 +34,8 @@ from fas_core.evaluation.levels import FRAME
 from fas_core.evaluation.levels import level as rule_of
 from fas_core.runs import naming
 from fas_core.runs.store import CONTENTS, Run
+
+_log = logging.getLogger(__name__)
 
 # ------------------------------------------------------------------------------------------------------- its controls
 
@@ -252,10 +256,13 @@ def needs(run: Run, what: str, *content: str) -> None:
         return
     if run.is_of_scores:
         why = f"{what} needs images and latent codes. {name} was imported from a score file, which has neither."
+    elif run.locked:
+        why = f"{locked_words(run)} {what} needs them."
     else:
         kept = [words for part, words in CONTENTS.items() if part != "losses" and run.has(part)]
         wanted = " and ".join(CONTENTS[part] for part in content)
-        why = f"{what} needs {wanted}. {name} {run.without(*content)}, only {' and '.join(kept)}."
+        only = f", only {' and '.join(kept)}" if kept else ""
+        why = f"{what} needs {wanted}. {name} {run.without(*content)}{only}."
     st.info(
         f"{why} Choose another Run in the sidebar, or open the Threshold page, which needs scores only.",
         icon=":material/hide_image:",
@@ -269,7 +276,19 @@ def needs(run: Run, what: str, *content: str) -> None:
 def say_missing(run: Run, *content: str) -> None:
     """Which of these `CONTENTS` the page could have shown and the Run does not hold."""
     if missing := run.without(*content):
-        st.caption(f":material/hide_image: {escaped(run.info.name)} {missing}.")
+        words = locked_words(run) if run.locked else f"{escaped(run.info.name)} {missing}."
+        st.caption(f":material/hide_image: {words}")
+
+
+def locked_words(run: Run) -> str:
+    """That a Run's key is not here, for people at a browser; where keys are to be is for the server's log."""
+    _log_locked(run.id, run.locked)
+    return "This Run's images and codes are encrypted, and this server has no key for them."
+
+
+@lru_cache(maxsize=256)  # once each, not with every page
+def _log_locked(run: str, why: str) -> None:
+    _log.warning("Run %s is encrypted, and %s.", run, why)
 
 
 def nothing_yet() -> None:

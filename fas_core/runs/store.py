@@ -594,7 +594,7 @@ class Run:
         if missing and self.is_of_scores:
             return "imported from a score file, without images"
         if missing and self.locked:
-            return f"is encrypted, and {self.locked}"
+            return "is encrypted, and cannot be opened here"  # why, and where keys are, is for commands: see `locked`
         return f"holds no {' and no '.join(missing)}" if missing else ""
 
     def require(self, *content: str) -> None:
@@ -604,7 +604,9 @@ class Run:
         if not self.shards:
             raise BadInputError(f"Run {self.info.name} has no complete shard yet. Run 'fas cache' again to go on.")
         if missing := self.without(*content):
-            raise BadInputError(f"Run {self.info.name} {missing}.")
+            raise BadInputError(
+                f"Run {self.info.name} {f'is encrypted, and {self.locked}' if self.locked else missing}."
+            )
 
     @property
     def is_complete(self) -> bool:

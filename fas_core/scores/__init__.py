@@ -176,14 +176,15 @@ def _what_it_needs(run: Run, name: str) -> str:
     """Why a Run has none of the scores that are computed here, after its name; "" of any other name."""
     if name not in names():
         return ""
+    needs_key = f": it is encrypted, and {run.locked}" if run.locked else ""
     if name in _OF_BOTH_IMAGES:
         without = run.without("inputs", "reconstructions")
-        return f": it {without}" if without else ""
+        return needs_key or (f": it {without}" if without else "")
     if "latents" in _module(name).NEEDS:
         few = (
             f"has fewer than {_module(name).TRAINING_IMAGES} live images of subset {TRAIN}, on whose codes it is fitted"
         )
-        return f": it {run.without('latents') or few}"
+        return needs_key or f": it {run.without('latents') or few}"
     return f": its model gives no {_module(name).NEEDS[0]}"
 
 

@@ -34,14 +34,24 @@ def test_every_page_shows_what_a_run_holds(kind: str, tmp_path: Path) -> None:
         assert is_said == (content not in PARTIAL[kind]), (content, said)
 
 
-def test_every_page_says_that_a_run_is_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_page_says_that_a_run_is_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     run = write_image_run(tmp_path / "cache", "locked", tiny_samples())
     monkeypatch.setenv(secret.DATA_KEY, "0" * 64)
     encrypting.encrypt(run)
     monkeypatch.delenv(secret.DATA_KEY)
     said = _open_every_page(tmp_path / "cache", "locked")
-    without = {view for view, of_page in said.items() if "is encrypted, and its key" in of_page}
+    without = {
+        view
+        for view, of_page in said.items()
+        if "images and codes are encrypted, and this server has no key" in of_page
+    }
     assert without == LOCKED, {view: said[view] for view in without ^ LOCKED}
+    for view, of_page in said.items():  # neither where a key would be, nor half a sentence
+        assert secret.DATA_KEY not in of_page, view
+        assert "only ." not in of_page, view
+    assert f"Run {run.id} is encrypted, and its key" in caplog.text  # for who operates the server
 
 
 def _open_every_page(cache: Path, kind: str) -> dict[str, str]:

@@ -86,8 +86,9 @@ def test_without_the_key_only_what_needs_no_pixels_is_left(run: store.Run, monke
     wanted = secret.key_id(bytes(32))
     monkeypatch.setenv(secret.DATA_KEY, "1" * 64)
     other = store.opened(run.folder)
-    assert other.without("inputs") == (
-        f"is encrypted, and FAS_DATA_KEY is another key ({secret.key_id(bytes.fromhex('1' * 64))}) than its own "
+    assert other.without("inputs") == "is encrypted, and cannot be opened here"
+    assert other.locked == (
+        f"FAS_DATA_KEY is another key ({secret.key_id(bytes.fromhex('1' * 64))}) than its own "
         f"({wanted}): name the file of that in FAS_DATA_KEY"
     )
     with pytest.raises(BadInputError, match="is encrypted, and FAS_DATA_KEY is another key"):
