@@ -172,13 +172,7 @@ def compared(
     that these have too. Raises BadInputError as `joined`, `require_common`, `matching` do, and for a subset that A does
     not have.
     """
-    if unknown := [name for name in chosen_on if name not in a.run.subsets]:
-        raise BadInputError(
-            f"Run {a.run.info.name} has no subset {', '.join(unknown)} to choose on; it has {', '.join(a.run.subsets)}."
-        )
-    of_all = joined([a, b, *among], level)
-    require_common(of_all, [a, b, *among])
-    everything = of_all.of_first(2)
+    everything = _common([a, b, *among], level, chosen_on)
     both = outside_training(everything)
     subsets, chosen_on = judged_subsets(in_protocol_order(both.samples["subset"].unique()), chosen_on)
     both = both.in_subsets(subsets) if chosen_on else both
@@ -218,6 +212,18 @@ def compared(
         in_words=(*words, *([worse.sentence(letter)] if worse is not None else [])),
         companions=_companions([a, b], both, subsets, level),
     )
+
+
+def _common(systems: Sequence[System], level: str, chosen_on: Sequence[str]) -> Joined:
+    """The first two Runs on the samples that all have; some, and with the subsets to choose on, or it raises."""
+    run = systems[0].run
+    if unknown := [name for name in chosen_on if name not in run.subsets]:
+        raise BadInputError(
+            f"Run {run.info.name} has no subset {', '.join(unknown)} to choose on; it has {', '.join(run.subsets)}."
+        )
+    of_all = joined(systems, level)
+    require_common(of_all, systems)
+    return of_all.of_first(2)
 
 
 def _companions(systems: Sequence[System], both: Joined, subsets: Sequence[str], level: str) -> Companions:
