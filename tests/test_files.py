@@ -160,7 +160,10 @@ def test_pipes_devices_and_folders_are_refused_at_once(pipe: Path) -> None:
         with pytest.raises(OSError, match="regular|folder|device"):
             images.is_image(path)
     assert [*files.content_hashes([pipe, Path("/dev/zero")])] == [files.MISSING] * 2
-    assert videos._worked((pipe, pipe.parent / "out", False), videos.Sampling(n=1)).problem == "not a regular file"
+    assert (
+        videos._worked(videos._Clip(pipe, pipe.parent / "out"), videos.Sampling(n=1), videos.ALL_STREAMS).problem
+        == "not a regular file"
+    )
     with pytest.raises(OSError, match="regular"), files.end_of(pipe):
         pass
 

@@ -169,7 +169,8 @@ def _undo(run: Run) -> str | None:
 def _write(run: Run, mark: Mark) -> bool:
     try:
         identity.require(Right.MARK, run)
-        marks.make(run, mark.sample_id, by=person(), is_marked=mark.is_marked, note=mark.note, own_label=mark.own_label)
+        by = mark.by if identity.is_laptop() else person()  # at one screen anybody may undo what was done on it
+        marks.make(run, mark.sample_id, by=by, is_marked=mark.is_marked, note=mark.note, own_label=mark.own_label)
     except BadInputError as error:
         st.session_state["_mark_problem"] = str(error)
         return False

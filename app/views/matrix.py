@@ -185,7 +185,8 @@ def cell_control(place: Head, of: Matrix) -> None:
     cells = {f"{of.rows[at].called} on {name}": of.rows[at].cells[name].run for at, name in sorted(cells_of(of))}
     with place.controls.popover("Open a cell", icon=":material/open_in_new:"):
         wanted = st.selectbox("Cell", list(cells), key="matrix_cell", width=360)
-        st.button("Open its Run", on_click=open_run, args=(cells[str(wanted)],), type="primary")
+        if wanted is not None:
+            st.button("Open its Run", on_click=open_run, args=(cells[wanted],), type="primary")
 
 
 def show_models(of: Matrix) -> None:

@@ -201,7 +201,9 @@ def _of_runs(cache: Path, wanted: Wanted, places: Sequence[Place]) -> Iterator[O
             runs.setdefault(place.where.id, (place.where, []))[1].append(place)
     for run, of_run in runs.values():
         if run.locked:
-            raise BadInputError(f"Run {run.info.name} ({run.id}) is encrypted, and {run.locked}.")
+            raise BadInputError(
+                f"Run {run.info.name} ({run.id}) is encrypted, and {run.locked}. Then run the command again."
+            )
         rows = pd.concat([place.rows for place in of_run])
         samples = {str(subset): tuple(ids) for subset, ids in rows.groupby("subset", sort=False)["sample_id"]}
         at, unplaced = _places(cache, run, _planned_too(person.manifest_of(run), wanted, of_run), samples)

@@ -96,7 +96,10 @@ def test_settings_reach_experiment_and_model() -> None:
         ("beta1=2", r"lie in \[0, 1\)"),
         ("seed=-1", "seed must lie in"),
         ("schedule=cosine", "choose constant or constant_then_linear"),
-        ("bath_size=5", "'bath_size'. Did you mean batch_size.*training: augmentations, .*dcvae: image_size, .*width"),
+        (
+            "bath_size=5",
+            "'bath_size'. Did you mean batch_size.*training: aug.*dcvae: image_channels, image_size, .*width",
+        ),
         ("widht=0.5", "'widht'. Did you mean width.*training: augmentations, batch_size, .*seed; of model dcvae"),
         ("name=other", "there is no setting 'name'"),
     ],
