@@ -186,6 +186,7 @@ def test_columns_that_make_groups_are_offered(tiny_cache: Path) -> None:
     n = 60
     rows = pd.DataFrame({"free_text": [f"t{i}" for i in range(n)], "brightness": np.arange(n) / n, "one": "x"})
     assert breakdown.offered(rows.assign(sample_id=rows["free_text"], sex=["f", "m"] * 30)) == ["brightness", "sex"]
+    assert breakdown.offered(rows.assign(box_y=rows["brightness"], left_eye_x=rows["brightness"])) == ["brightness"]
 
 
 @pytest.mark.parametrize(
