@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -188,7 +189,7 @@ def test_page_file_and_command_say_the_same(
         assert sheets.table("Wrong more often") == shown(worse, {})[: report.MOST_WORSE]
     else:
         assert all(rows[0][:1] != ["Wrong more often"] for rows in sheets.tables if rows)
-    [judged] = [caption.value for caption in at.caption if "samples compared" in caption.value]
+    [judged] = [caption.value for caption in at.caption if re.search(r"\d (samples|videos) compared", caption.value)]
     rule = plain(judged)[0].split(" · ")[-2]
     assert paper.count(f"{rule}, by {state['level']}") == 1  # of the foot; its other place is a string of CSS
 

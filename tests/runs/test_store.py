@@ -273,7 +273,7 @@ def test_one_changed_bit_is_found(tiny_cache: Path, file: str) -> None:
     assert damage(run) == [expected]
     assert asdict(verified(run.folder)) == {
         "run": run.id, "name": "a", "damage": [vars(expected)], "missing": [], "repaired": (),
-        "signature": "unsigned", "refusal": "", "removed": ""
+        "signature": "unsigned", "refusal": "", "removed": "", "keys": []
     }  # fmt: skip
 
 
