@@ -105,7 +105,7 @@ def uploaded(shown: Shown) -> Subject | None:
             if file is not None:
                 keep_upload(shown.run, file)
             elif not uploads.is_shown("upload"):
-                uploads.leave()
+                uploads.drop()
             return of_upload(shown.run, shown.score)
     except images.UnreadableImageError as error:
         st.error(escaped(str(error)), icon=":material/broken_image:")

@@ -54,7 +54,8 @@ MemoryUploadedFileManager.add_file = _bounded(MemoryUploadedFileManager.add_file
 def taken(file: UploadedFile) -> bytes:
     """The bytes of an uploaded file, which the server holds no longer."""
     data = file.getvalue()
-    _remove()
+    if (context := get_script_run_ctx()) is not None:  # this one alone: its successor may have arrived meanwhile
+        context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
     file.close()  # the widget's value stays until the next run of the page
     return data
 
@@ -64,13 +65,12 @@ def is_shown(key: str) -> bool:
     return st.session_state.get(key) is not None
 
 
+def drop() -> None:
+    """Nothing of what was made of an upload stays; whoever has cleared the uploader may be sending another file."""
+    st.session_state.pop(KEPT, None)
+
+
 def leave() -> None:
-    """Nothing of an upload stays, nor of what was made of it."""
-    if st.session_state.pop(KEPT, None) is not None:
-        _remove()
-
-
-def _remove() -> None:
-    context = get_script_run_ctx()
-    if context is not None:
+    """Nothing of an upload stays, on the server or of what was made of it: the page is left."""
+    if st.session_state.pop(KEPT, None) is not None and (context := get_script_run_ctx()) is not None:
         context.uploaded_file_mgr.remove_session_files(context.session_id)

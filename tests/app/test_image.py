@@ -13,10 +13,12 @@ import pandas as pd
 import pytest
 from starlette.formparsers import MultiPartParser
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 from streamlit.testing.v1 import AppTest
 
 from app.looking import trail
+from app.parts import network
 from app.session import uploads
 from app.words import number
 from fas_core import scores
@@ -323,11 +325,34 @@ def test_an_upload_leaves_the_memory_when_it_is_judged_and_with_the_page(
     at.file_uploader[0].upload("me.png", data, "image/png").run()
     assert answer(at).startswith("**me.png** has")
     assert managers
-    assert all(not manager.file_storage for manager in managers)
+    assert not any(files for manager in managers for files in manager.file_storage.values())
     kept = at.session_state[uploads.KEPT]
     assert kept.square.nbytes < 20_000  # what the model sees, and not the file
     at.switch_page("views/overview.py").run()
     assert uploads.KEPT not in at.session_state
+
+
+def test_an_upload_that_arrives_while_the_one_before_it_is_cleared_stays(
+    trained_run: tuple[store.Run, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A browser that replaces a file says first that there is none, and sends the next one meanwhile."""
+    run, root = trained_run
+    monkeypatch.setenv("FAS_CACHE", str(run.cache))
+    at = opened(run.cache, run.info.name, image_source="Upload")
+    data = (root / run.samples(["path"])["path"].iloc[3]).read_bytes()
+    at.file_uploader[0].upload("first.png", data, "image/png").run()
+    managers: list[MemoryUploadedFileManager] = []
+
+    def arrive() -> None:
+        context = get_script_run_ctx()
+        assert context is not None
+        managers.append(context.uploaded_file_mgr)
+        context.uploaded_file_mgr.add_file(context.session_id, UploadedFileRec("2", "second.png", "image/png", data))
+
+    monkeypatch.setattr(network, "warm", arrive)
+    at.file_uploader[0].clear().run()
+    assert uploads.KEPT not in at.session_state
+    assert [list(files) for manager in managers for files in manager.file_storage.values()] == [["2"]]
 
 
 def test_a_server_holds_a_bounded_number_of_uploads_for_a_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
