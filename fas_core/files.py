@@ -412,6 +412,26 @@ class atomic_file:
             self.temporary.unlink(missing_ok=True)
 
 
+def write_secret(content: bytes, path: Path, where_there_is_one: str) -> None:
+    """A file for its owner alone, whole or not at all, which never takes the place of another.
+
+    `where_there_is_one`: what to do then, in words. Raises BadInputError, and where nothing can be written.
+    """
+    make_folder(path.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)  # 0600
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            os.link(name, path)
+        finally:
+            Path(name).unlink()
+    except FileExistsError:
+        raise BadInputError(f"{path} is there already. {where_there_is_one}") from None
+    except OSError as error:
+        raise BadInputError(cannot_write(path, error)) from error
+
+
 class new_folder:
     """A folder beside `path` that takes its name when the block ends well, and vanishes otherwise.
 

@@ -225,6 +225,24 @@ def test_what_is_written_is_its_owners_alone(tmp_path: Path, umask: int, monkeyp
         files.make_folder(tmp_path / "other")
 
 
+def test_a_secret_is_whole_its_owners_alone_and_replaces_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "keys" / "key.pem"
+    files.write_secret(b"first", path, "Choose another.")
+    assert path.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(BadInputError, match="is there already. Choose another."):
+        files.write_secret(b"second", path, "Choose another.")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(os, "link", full)
+    with pytest.raises(BadInputError):
+        files.write_secret(b"third", path.with_name("other"), "")
+    assert [(file.name, file.read_bytes()) for file in path.parent.iterdir()] == [("key.pem", b"first")]
+
+
 @pytest.mark.parametrize(
     "error",
     [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import cast
 
 import streamlit as st
 from starlette.formparsers import MultiPartParser
@@ -54,8 +55,10 @@ MemoryUploadedFileManager.add_file = _bounded(MemoryUploadedFileManager.add_file
 def taken(file: UploadedFile) -> bytes:
     """The bytes of an uploaded file, which the server holds no longer."""
     data = file.getvalue()
-    if (context := get_script_run_ctx()) is not None:  # this one alone: its successor may have arrived meanwhile
-        context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
+    context = get_script_run_ctx()
+    if context is not None:  # this one alone: its successor may have arrived meanwhile
+        manager = cast(MemoryUploadedFileManager, context.uploaded_file_mgr)
+        manager.remove_file(context.session_id, file.file_id)
     file.close()  # the widget's value stays until the next run of the page
     return data
 

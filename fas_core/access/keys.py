@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from fas_core.errors import BadInputError
-from fas_core.files import atomic_file, cannot_write, make_folder, opened_file
+from fas_core.files import atomic_file, opened_file, write_secret
 from fas_core.texts import plain
 
 if TYPE_CHECKING:
@@ -242,16 +242,7 @@ def new(name: str = "", path: Path | None = None) -> PublicKey:
     lock = form.BestAvailableEncryption(secret) if secret else form.NoEncryption()
     content = private.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, lock)
     public = PublicKey(private.public_key().public_bytes_raw().hex(), _name(name) or _login())
-    make_folder(path.parent)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise BadInputError(f"{path} is there already. Choose another file: fas keys new --out FILE") from None
-    except OSError as error:
-        raise BadInputError(cannot_write(path, error)) from error
-    with os.fdopen(handle, "wb") as file:
-        os.fchmod(handle, 0o600)
-        file.write(content)
+    write_secret(content, path, "Choose another file: fas keys new --out FILE")
     with atomic_file(_public_file(path)) as temporary:
         temporary.write_text(f"{public.line}\n", encoding="utf-8")
     return public

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from fas_core.access.keys import NO_LIBRARY, folder
 from fas_core.errors import BadInputError
-from fas_core.files import cannot_write, make_folder, opened_file
+from fas_core.files import opened_file, write_secret
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -80,16 +80,8 @@ def new(path: Path | None = None) -> Path:
     path = path or key_file()
     if path is None:
         raise BadInputError(f"{DATA_KEY} holds a key already. Name a file: --out FILE")
-    make_folder(path.parent)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise BadInputError(f"{path} is there already. What it has encrypted needs it; another: --out FILE") from None
-    except OSError as error:
-        raise BadInputError(cannot_write(path, error)) from error
-    with os.fdopen(handle, "w") as file:
-        os.fchmod(handle, 0o600)
-        file.write(f"{os.urandom(32).hex()}\n")
+    content = f"{os.urandom(32).hex()}\n".encode()
+    write_secret(content, path, "What it has encrypted needs it; another: --out FILE")
     return path
 
 
