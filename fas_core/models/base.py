@@ -211,6 +211,7 @@ class Step:
 
     fabric: Fabric
     draws: Draws
+    done: float = 1.0  # the share of all steps that are over, in [0, 1): of the step alone, whenever it is gone on with
 
     def update(self, optimizer: Optimizer, loss: Tensor, *, keep_graph: bool = False) -> None:
         """Changes the optimiser's parameters, and no others, along the gradient averaged over the processes."""

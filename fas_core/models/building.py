@@ -23,6 +23,12 @@ class VariationalAutoencoder(Autoencoder):
     """A VAE whose code is the mean of its posterior; the loss is the negative ELBO (equation 3.1).
 
     `encoder`: (n, c, H, W) -> (n, 2d), means then log variances. `decoder`: (n, d) -> logits (n, c, H, W).
+
+    With `w_ssim` the loss, still called `elbo`, holds that many times `losses.dissimilarity` too, in training and in
+    looking, as it then is what the checkpoint is chosen by. With `kl_warmup`, a share of all steps, the weight of the
+    KL term rises from zero to `w_kl` over them, in a straight line, so that the decoder learns to use the code before
+    the prior can switch it off (Bowman et al., 2016; Sonderby et al., 2016, have it linear). The gradient alone is
+    warmed up: what the log and the dev loss call `elbo` has the whole weight all along, and compares between epochs.
     """
 
     loss_names = ("rec", "kl", "elbo", "excess_bce", *losses.IMAGE_TERMS)
@@ -54,8 +60,11 @@ class VariationalAutoencoder(Autoencoder):
         return Outputs(mean, logits.sigmoid(), terms)
 
     def _terms(self, x: Tensor, mean: Tensor, log_variance: Tensor, logits: Tensor) -> dict[str, Tensor]:
-        rec, kl = losses.bce(x, logits), losses.kl(mean, log_variance)
-        return {"rec": rec, "kl": kl, "elbo": self.config.w_rec * rec + self.config.w_kl * kl}
+        rec, kl, c = losses.bce(x, logits), losses.kl(mean, log_variance), self.config
+        elbo = c.w_rec * rec + c.w_kl * kl
+        if c.w_ssim:
+            elbo = elbo + c.w_ssim * losses.dissimilarity(x, logits.float().sigmoid())
+        return {"rec": rec, "kl": kl, "elbo": elbo}
 
     def optimizers(self, settings: OptimizerSettings) -> list[Optimizer]:
         return [settings.adam(self)]
@@ -65,8 +74,14 @@ class VariationalAutoencoder(Autoencoder):
         noise = step.draws.normal(mean.shape[1])
         z = mean + noise * (0.5 * log_variance).exp()  # reparametrisation, section 2.3.1
         terms = {name: term.mean() for name, term in self._terms(x, mean, log_variance, self.decoder(z)).items()}
-        step.update(optimizers[0], terms["elbo"])
+        not_yet = self.config.w_kl * (1 - warmed_up(step.done, self.config.kl_warmup))
+        step.update(optimizers[0], terms["elbo"] - not_yet * terms["kl"] if not_yet else terms["elbo"])
         return {name: term.detach() for name, term in terms.items()}
+
+
+def warmed_up(done: float, warmup: float) -> float:
+    """Which share of its weight a term has where a share `done` of all steps is over: 1 after the first `warmup`."""
+    return 1.0 if done >= warmup else done / warmup
 
 
 @dataclass(frozen=True)
@@ -94,11 +109,8 @@ class Size:
 
 
 @dataclass(frozen=True)
-class VariationalConfig(Size):
-    """Of a VAE whose decoder starts from the code as a map: `latent_dim` must fill whole channels of the smallest."""
-
-    w_rec: float = 1.0
-    w_kl: float = 1.0
+class MapConfig(Size):
+    """Of a model whose decoder starts from the code as a map: `latent_dim` must fill whole channels of the smallest."""
 
     halvings: ClassVar[int]  # how often the encoder halves the image
 
@@ -114,6 +126,21 @@ class VariationalConfig(Size):
             raise ValueError(f"image_size {self.image_size} must be a multiple of {least}, at least 32")
         if self.latent_dim % self.bottom**2:
             raise ValueError(f"latent_dim {self.latent_dim} must be a multiple of {self.bottom**2}, the smallest map")
+
+
+@dataclass(frozen=True)
+class VariationalConfig(MapConfig):
+    """Of a VAE."""
+
+    w_rec: float = 1.0
+    w_kl: float = 1.0
+    w_ssim: float = 0.0
+    kl_warmup: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.kl_warmup <= 1:
+            raise ValueError(f"kl_warmup {self.kl_warmup} must be a share of all steps, in [0, 1]")
 
 
 class FullPrecisionLinear(nn.Linear):

@@ -29,6 +29,7 @@ class Config(Size):
     w_rec: float = 50.0
     w_enc: float = 1.0
     w_adv: float = 1.0
+    w_ssim: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -115,7 +116,8 @@ class Model(Autoencoder):
     """Trained by turns: the generator (both encoders and the decoder) on equation 3.8, then the discriminator.
 
     Images are moved from [0, 1] to the range of the decoder's tanh, [-1, 1], and reconstructions back; `rec`, `enc` and
-    `adv` are in that range, the pixel errors in [0, 1].
+    `adv` are in that range, the pixel errors in [0, 1]. With `w_ssim` the generator's loss also holds that many times
+    1 - SSIM, a mean over the pixels as all its terms are (Bergmann et al., 2018).
     """
 
     loss_names = ("rec", "enc", "adv", "disc", "total", *losses.IMAGE_TERMS)
@@ -158,6 +160,8 @@ class Model(Autoencoder):
         adv = losses.mean_square(features, generated_features)
         disc = losses.discrimination(self.discriminator.head(features), self.discriminator.head(generated_features))
         total = c.w_rec * rec + c.w_enc * enc + c.w_adv * adv
+        if c.w_ssim:
+            total = total + c.w_ssim * (1 - losses.ssim(x, _unsigned(generated)))
         return z, generated, {"rec": rec, "enc": enc, "adv": adv, "disc": disc, "total": total}
 
     def optimizers(self, settings: OptimizerSettings) -> list[Optimizer]:

@@ -5,6 +5,8 @@ Sums and logarithms are taken in float32 whatever precision the network ran in.
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -105,6 +107,14 @@ def ssim(x: Tensor, reconstruction: Tensor) -> Tensor:
     mean_x, mean_y = mean_x + 0.5, mean_y + 0.5
     luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
     return (luminance * (2 * covariance + c2) / (var_x + var_y + c2)).reshape(n, -1).mean(1)
+
+
+def dissimilarity(x: Tensor, reconstruction: Tensor) -> Tensor:
+    """1 - `ssim`, times the number of pixels, (n, c, H, W) in [0, 1] -> (n,): of the size of the sum that `bce` is.
+
+    Bergmann et al. (2018) train autoencoders on the sum of it over the pixels.
+    """
+    return math.prod(x.shape[1:]) * (1 - ssim(x, reconstruction))
 
 
 def of_images(x: Tensor, reconstruction: Tensor) -> dict[str, Tensor]:

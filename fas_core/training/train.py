@@ -411,7 +411,7 @@ def _step(
             group["lr"] = rate
     model.train()
     x = augment.augmented(fabric.to_device(x), experiment.augmentations, draws)
-    step = Step(fabric, draws)
+    step = Step(fabric, draws, number / experiment.steps)
     with fabric.autocast():
         terms = model.training_step(x, optimizers, step)
     means = step.mean(torch.stack([term.float().to(x.device) for term in terms.values()])).tolist()

@@ -1,8 +1,14 @@
+from dataclasses import replace
+
+import pytest
 import torch
+from lightning_fabric import Fabric
 from torch import nn
 
 from fas_core.models import dcvae
+from fas_core.models.base import OptimizerSettings, Step
 from fas_core.models.building import UpsampledConv2d
+from fas_core.models.draws import Draws
 
 
 def test_layers_are_those_of_table_3_2() -> None:
@@ -57,6 +63,43 @@ def test_weights_enter_the_elbo() -> None:
     model = dcvae.Model(dcvae.Config(width=0.125, latent_dim=16, image_size=32, w_rec=2.0, w_kl=0.5))
     terms = model.outputs(torch.rand(3, 1, 32, 32)).losses
     torch.testing.assert_close(terms["elbo"], 2 * terms["rec"] + 0.5 * terms["kl"])
+
+
+def gradients(model: dcvae.Model) -> list[torch.Tensor]:
+    return [p.grad.clone() for p in model.parameters() if p.grad is not None]
+
+
+@pytest.mark.parametrize(("done", "share"), [(0.0, 0.0), (0.1, 0.25), (0.4, 1.0), (0.9, 1.0)])
+def test_the_kl_term_is_warmed_up_in_a_straight_line(done: float, share: float) -> None:
+    """By the gradients of rec + share * w_kl * kl at the same codes; what the log calls elbo has the whole weight."""
+    torch.manual_seed(0)
+    model = dcvae.Model(dcvae.Config(width=0.125, latent_dim=16, image_size=32, w_kl=3.0, kl_warmup=0.4))
+    x, fabric = torch.rand(4, 1, 32, 32), Fabric(accelerator="cpu", devices=1)
+    terms = model.training_step(
+        x, model.optimizers(OptimizerSettings(0.0, 0.9, 0.99)), Step(fabric, Draws(0, 5, 4), done)
+    )
+    torch.testing.assert_close(terms["elbo"], terms["rec"] + 3 * terms["kl"])
+    taken = gradients(model)
+    mean, log_variance = model.posterior(x)
+    z = mean + Draws(0, 5, 4).normal(16) * (log_variance / 2).exp()
+    rec = nn.functional.binary_cross_entropy(model.decode(z), x, reduction="sum") / 4
+    kl = (mean.square() + log_variance.exp() - log_variance - 1).sum() / 8
+    model.zero_grad()
+    (rec + share * 3 * kl).backward()
+    for gradient, wanted in zip(taken, gradients(model), strict=True):
+        torch.testing.assert_close(gradient, wanted, rtol=1e-3, atol=1e-3)
+
+
+def test_similarity_is_in_the_loss_where_it_has_a_weight() -> None:
+    config = dcvae.Config(width=0.125, latent_dim=16, image_size=32)
+    torch.manual_seed(0)
+    model = dcvae.Model(config)
+    x = torch.rand(3, 1, 32, 32)
+    plain = model.outputs(x).losses
+    model.config = replace(config, w_ssim=0.5)
+    weighted = model.outputs(x).losses
+    torch.testing.assert_close(weighted["elbo"], plain["elbo"] + 0.5 * 32 * 32 * (1 - plain["ssim"]))
+    assert torch.equal(weighted["rec"], plain["rec"])
 
 
 def test_an_absurd_variance_stays_finite() -> None:

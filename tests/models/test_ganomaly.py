@@ -1,4 +1,5 @@
 import logging
+from dataclasses import replace
 
 import pytest
 import torch
@@ -86,6 +87,8 @@ def test_terms_are_their_formulas(model: ganomaly.Model) -> None:
     torch.testing.assert_close(terms["total"], 50 * terms["rec"] + terms["enc"] + terms["adv"])
     torch.testing.assert_close(terms["pixel_l1"], terms["rec"] / 2)
     torch.testing.assert_close(model.outputs(x).reconstructions, (g + 1) / 2)
+    model.config = replace(model.config, w_ssim=7.0)
+    torch.testing.assert_close(model.outputs(x).losses["total"], terms["total"] + 7 * (1 - terms["ssim"]))
 
 
 def test_each_player_moves_its_own_weights(model: ganomaly.Model) -> None:

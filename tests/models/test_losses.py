@@ -96,3 +96,4 @@ def test_ssim() -> None:
     expected = [ssim_by_loops(a[0].double().numpy(), b[0].double().numpy()) for a, b in zip(x, y, strict=True)]
     np.testing.assert_allclose(losses.ssim(x, y).numpy(), expected, atol=1e-4)
     assert (losses.ssim(x, y) < 0.9).all()
+    np.testing.assert_allclose(losses.dissimilarity(x, y).numpy(), 224 * (1 - np.array(expected)), atol=0.03)

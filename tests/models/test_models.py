@@ -123,6 +123,8 @@ def test_bad_settings_are_named() -> None:
             models.built("dcvae", {setting: value})
     with pytest.raises(BadInputError, match="must not be negative"):
         models.built("dcvae", {"w_kl": -1.0})
+    with pytest.raises(BadInputError, match="kl_warmup 1.5 must be a share"):
+        models.built("resvae", {"kl_warmup": 1.5})
     with pytest.raises(BadInputError, match="image_size 100"):
         models.built("dcvae", {"image_size": 100})
     with pytest.raises(BadInputError, match="image_size 48 must be a multiple of 32"):
