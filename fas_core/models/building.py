@@ -153,6 +153,22 @@ class FullPrecisionLinear(nn.Linear):
             return super().forward(x.float())
 
 
+HE = "weights N(0, 2 / inputs), no offsets (He et al., 2015)"
+
+
+@torch.no_grad()
+def he_initialised(module: nn.Module) -> None:
+    """As HE says: what an image is told apart by keeps its size through any number of layers with ReLUs.
+
+    With PyTorch's defaults it halves in each, so that a decoder whose code has no noise may begin, and end, with the
+    same gray for all. To be handed to `Module.apply`, which calls it on every layer.
+    """
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        if module.bias is not None:
+            module.bias.zero_()
+
+
 class UpsampledConv2d(nn.Conv2d):
     """Nearest-neighbour upsampling by two and then a 3x3 convolution, (n, c, H, W) -> (n, c', 2H, 2W), as one layer.
 

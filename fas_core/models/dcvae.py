@@ -7,7 +7,15 @@ from itertools import pairwise
 
 from torch import nn
 
-from fas_core.models.building import FullPrecisionLinear, UpsampledConv2d, VariationalAutoencoder, VariationalConfig
+from fas_core.models.building import (
+    FullPrecisionLinear,
+    MapConfig,
+    UpsampledConv2d,
+    VariationalAutoencoder,
+    VariationalConfig,
+)
+
+WIDTHS = (32, 64, 128, 256, 512)  # channels of the table, the first before any halving
 
 
 @dataclass(frozen=True)
@@ -17,23 +25,33 @@ class Config(VariationalConfig):
     halvings = 4
 
 
-class Encoder(nn.Sequential):
-    """Left half of table 3.2 up to "Fully connected": (n, c, H, W) -> (n, 2 * latent_dim), mean then log variance."""
+def convolutions(config: MapConfig) -> list[nn.Module]:
+    """Left half of table 3.2 up to the smallest map: (n, c, H, W) -> (n, channels, bottom, bottom)."""
+    c = [config.channels(k) for k in WIDTHS]
+    layers: list[nn.Module] = [nn.Conv2d(config.image_channels, c[0], 3, padding=1), nn.ReLU()]
+    for before, after in pairwise(c):
+        # The table has the ReLU before the pooling: the result is the same, and this way it has a quarter to do.
+        layers += [nn.Conv2d(before, after, 3, padding=1), nn.MaxPool2d(2), nn.ReLU()]
+    return layers
 
-    def __init__(self, config: Config) -> None:
-        c = [config.channels(k) for k in (32, 64, 128, 256, 512)]
-        layers: list[nn.Module] = [nn.Conv2d(config.image_channels, c[0], 3, padding=1), nn.ReLU()]
-        for before, after in pairwise(c):
-            # The table has the ReLU before the pooling: the result is the same, and this way it has a quarter to do.
-            layers += [nn.Conv2d(before, after, 3, padding=1), nn.MaxPool2d(2), nn.ReLU()]
-        # "Two layers prior to the latent" (section 3.3) are one linear layer of 2d outputs: the same parameters.
-        super().__init__(*layers, nn.Flatten(), FullPrecisionLinear(c[-1] * config.bottom**2, 2 * config.latent_dim))
+
+class Encoder(nn.Sequential):
+    """Left half of table 3.2 up to "Fully connected": (n, c, H, W) -> (n, outputs).
+
+    Those of the VAE are means, then log variances: "two layers prior to the latent" (section 3.3) are one linear layer
+    of 2d outputs, the same parameters.
+    """
+
+    def __init__(self, config: MapConfig, outputs: int) -> None:
+        pixels = config.bottom**2
+        linear = FullPrecisionLinear(config.channels(WIDTHS[-1]) * pixels, outputs)
+        super().__init__(*convolutions(config), nn.Flatten(), linear)
 
 
 class Decoder(nn.Sequential):
     """Right half of table 3.2, without its sigmoid: (n, latent_dim) -> logits (n, c, H, W)."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: MapConfig) -> None:
         first = config.latent_dim // config.bottom**2
         c = [first, *(config.channels(k) for k in (512, 256, 128, 64))]
         layers: list[nn.Module] = [nn.Unflatten(1, (first, config.bottom, config.bottom))]
@@ -51,4 +69,4 @@ class Model(VariationalAutoencoder):
     settings = Config
 
     def __init__(self, config: Config) -> None:
-        super().__init__(config, Encoder(config), Decoder(config))
+        super().__init__(config, Encoder(config, 2 * config.latent_dim), Decoder(config))

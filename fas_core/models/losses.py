@@ -61,6 +61,11 @@ def mean_square(a: Tensor, b: Tensor) -> Tensor:
     return (a.float() - b.float()).square().flatten(1).mean(1)
 
 
+def squared_error(x: Tensor, reconstruction: Tensor) -> Tensor:
+    """Squared difference summed over the pixels, (n, c, H, W) -> (n,): what Gong et al. (2019) reconstruct by."""
+    return (x.float() - reconstruction.float()).square().flatten(1).sum(1)
+
+
 def discrimination(real_logits: Tensor, generated_logits: Tensor) -> Tensor:
     """What the discriminator minimises, in nats: binary cross-entropy, halved, for real 1 and generated 0, (n,).
 

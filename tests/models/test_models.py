@@ -9,13 +9,22 @@ from fas_core.errors import BadInputError
 from fas_core.models.base import Autoencoder, OptimizerSettings, Step, parameter_count, parts
 from fas_core.models.draws import Draws
 
-# Trainable parameters at the thesis' size, computed from its tables independently of this code.
+# Trainable parameters at the usual size, computed from the thesis' tables independently of this code. The denoising
+# autoencoder has half of the DCVAE's linear layer, that of the
+# memory reads one place of the map, and its decoder begins with 64 channels.
 AT_FULL_SIZE = {
     "dcvae": {"": 36_728_065, "encoder": 35_123_456, "decoder": 1_604_609},
     "resvae": {"": 23_299_649, "encoder": 18_249_344, "decoder": 5_050_305},
     "ganomaly": {
         "": 253_803_649, "encoder": 65_546_496, "decoder": 61_350_784, "second_encoder": 65_546_496,
         "discriminator": 61_359_873,
+    },
+    "denoising": {
+        "": 19_950_337, "encoder": 1_568_000 + (32_768 + 1) * 512, "decoder": 1_604_609,
+    },
+    "memae": {
+        "": 3_495_489, "encoder": 1_568_000 + (512 + 1) * 64, "memory": 500 * 64,
+        "decoder": 1_604_609 + 9 * 512 * (64 - 8),
     },
 }  # fmt: skip
 SMALL = {"width": 0.125, "latent_dim": 16, "image_size": 32}
@@ -112,7 +121,7 @@ def test_training_changes_every_parameter(model: Autoencoder) -> None:
 
 
 def test_bad_settings_are_named() -> None:
-    with pytest.raises(BadInputError, match="Unknown model 'vae'. Models: dcvae, ganomaly, resvae"):
+    with pytest.raises(BadInputError, match="Unknown model 'vae'. Models: dcvae, denoising, .*resvae"):
         models.built("vae", {})
     with pytest.raises(BadInputError, match="has no setting 'depth'. Settings: .*width"):
         models.built("dcvae", {"depth": 3})
@@ -125,6 +134,10 @@ def test_bad_settings_are_named() -> None:
         models.built("dcvae", {"w_kl": -1.0})
     with pytest.raises(BadInputError, match="kl_warmup 1.5 must be a share"):
         models.built("resvae", {"kl_warmup": 1.5})
+    with pytest.raises(BadInputError, match="corruption 1.0 must be a share"):
+        models.built("denoising", {"corruption": 1.0})
+    with pytest.raises(BadInputError, match="shrink 500.0 must lie in"):
+        models.built("memae", {"shrink": 500.0})
     with pytest.raises(BadInputError, match="image_size 100"):
         models.built("dcvae", {"image_size": 100})
     with pytest.raises(BadInputError, match="image_size 48 must be a multiple of 32"):
