@@ -6,7 +6,9 @@ candidates, whose distances are then computed in float64. Maps and |x|^2 of the 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -16,11 +18,13 @@ from numpy.typing import NDArray
 
 from fas_core.data import thumbnails
 from fas_core.errors import BadInputError
-from fas_core.latent import has_training_rows, training_rows
+from fas_core.latent import has_training_rows, projection, training_rows
 from fas_core.runs import duplicates
 from fas_core.runs.store import Run
 
 RUNS_KEPT = 4
+AT_ONCE = 1024  # codes whose distances to all others are in memory: 40 MB to ten thousand
+SPARE = 4  # candidates beyond the k nearest in float32, whose order rounding may have turned
 Among = Literal["training", "others"]  # live training images; all other images
 Near = tuple[NDArray[np.float64], NDArray[np.int64]]
 Told = Callable[[float], object]  # hears what share is done
@@ -156,3 +160,38 @@ def of_each(codes: NDArray[np.float32], k: int, told: Told = lambda _: None) -> 
         rows[here] = near_rows[is_other].reshape(-1, k)
         told(min(1.0, (start + duplicates.BLOCK) / len(codes)))
     return distances, rows
+
+
+def distances(
+    among: NDArray[np.floating], codes: NDArray[np.floating], k: int, own: NDArray[np.int64] | None = None
+) -> NDArray[np.float64]:
+    """Euclidean distances, ascending, of the k of m codes (m, d) that are nearest to each of n codes (n, d): (n, k).
+
+    `own`: (n,) the position among the m that is the code itself and so none of its neighbours; -1 where none is. Fewer
+    than k where m, or m - 1 with `own`, are fewer. Products in float32, around the mean of the m, leave some more than
+    k candidates, whose distances are then computed in float64. Memory does not grow with n.
+    """
+    k = min(k, len(among) - (own is not None))
+    if not len(codes) or k < 1:
+        return np.empty((len(codes), max(k, 0)))
+    middle = among.mean(axis=0, dtype=np.float64)
+    centred = (among - middle).astype(np.float32)
+    lengths = np.einsum("md,md->m", centred, centred)
+    n_candidates = min(k + SPARE, len(among))
+
+    def of_block(start: int) -> NDArray[np.float64]:
+        block = (codes[start : start + AT_ONCE] - middle).astype(np.float32)
+        squared = block @ centred.T
+        squared *= -2
+        squared += lengths  # but for the block's own lengths
+        if own is not None:
+            itself = own[start : start + AT_ONCE]
+            squared[np.flatnonzero(itself >= 0), itself[itself >= 0]] = np.inf
+        near = np.argpartition(squared, n_candidates - 1, axis=1)[:, :n_candidates]
+        apart = among[near].astype(np.float64) - codes[start : start + AT_ONCE, np.newaxis]
+        exact = np.sqrt(np.einsum("nkd,nkd->nk", apart, apart))
+        exact[np.isinf(np.take_along_axis(squared, near, axis=1))] = np.inf
+        return np.sort(exact, axis=1)[:, :k]
+
+    with projection.one_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        return np.concatenate(list(pool.map(of_block, range(0, len(codes), AT_ONCE))))

@@ -89,7 +89,7 @@ def offered(run: Run) -> list[str]:
     has = {*run.info.scores, *(["latents"] if run.has("latents") else [])}
     needed = {name: getattr(_module(name), "TRAINING_IMAGES", 0) for name in names() if set(_module(name).NEEDS) <= has}
     can_be_fitted = {n: has_training_rows(run, n) for n in set(needed.values())}
-    registered = [name for name, n in needed.items() if can_be_fitted[n]]
+    registered = [name for name, n in needed.items() if can_be_fitted[n] and not is_declared(run, name)]
     return [*registered, *(name for name in run.declared if is_declared(run, name))]
 
 
@@ -201,7 +201,9 @@ def of_outputs(outputs: Outputs, name: str, reference: Run) -> NDArray[np.float6
 
 def is_declared(run: Run, name: str) -> bool:
     """Whether a score is a column that somebody has declared, not one that is computed by its own module."""
-    return name in run.declared and (run.is_of_scores or name not in names())
+    if name not in run.declared or run.is_of_scores or name not in names():
+        return name in run.declared
+    return name not in _module(name).NEEDS  # a column that had the name of a score before there was one keeps it
 
 
 def undeclared(run: Run) -> list[str]:

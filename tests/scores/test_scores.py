@@ -14,8 +14,9 @@ from fas_core.runs import store
 from tests.conftest import TERMS, tiny_samples, write_image_run
 
 OF_THE_MODEL = ["rec", "kl", "elbo", "excess_bce", "pixel_l1", "pixel_l2"]  # columns as they are
-OF_VAE = [*OF_THE_MODEL, "ssim", "gmm_nll", "mahalanobis"]
-OF_GANOMALY = ["rec", "latent_l2", "feature_l2", "pixel_l1", "pixel_l2", "ssim", "gmm_nll", "mahalanobis"]
+FITTED = ["gmm_nll", "knn", "mahalanobis"]  # on codes of live training images
+OF_VAE = [*OF_THE_MODEL, "ssim", *FITTED]
+OF_GANOMALY = ["rec", "latent_l2", "feature_l2", "pixel_l1", "pixel_l2", "ssim", *FITTED]
 
 
 def run_of(tmp_path: Path, model: str) -> store.Run:
@@ -110,7 +111,7 @@ def test_what_a_run_cannot_offer(tmp_path: Path, tiny_cache: Path) -> None:
     few = samples.drop(samples.index[samples["subset"] == "train"][:1]).reset_index(drop=True)
     seven = write_image_run(tmp_path / "y", "d", few)  # seven images, eight Gaussians
     for run in (untrained, seven):
-        assert set(OF_VAE) - set(scores.offered(run)) == {"gmm_nll", "mahalanobis"}
+        assert set(OF_VAE) - set(scores.offered(run)) == set(FITTED)
     assert scores.offered(store.open_run(tiny_cache, "vendor")) == ["score"]
     with pytest.raises(
         BadInputError, match="no score 'gmm_nll': it has fewer.*Scores: elbo, excess_bce, kl, pixel_l1, pixel_l2"
@@ -130,7 +131,7 @@ def test_fitted_scores_are_offered_by_what_they_are_fitted_on(tmp_path: Path) ->
         name: write_image_run(tmp_path / name, name, rows.reset_index(drop=True), shard_size=5)
         for name, rows in (("other", other_model), ("renamed", renamed), ("attacks", attacks_among))
     }
-    fitted = {"gmm_nll", "mahalanobis"}
+    fitted = set(FITTED)
     assert {name: fitted & set(scores.offered(run)) for name, run in runs.items()} == {
         "other": set(), "renamed": fitted, "attacks": set(),
     }  # fmt: skip
