@@ -2,10 +2,7 @@
 
 Scores of two Runs have other units. What they share is how rare a score is among bona fide samples, so each becomes its
 rank among those of the development set, in (0, 1), and a sample gets the mean or the largest of its ranks. No attack is
-looked at. Ranks are mid-ranks, so that ties count half: of n calibrating scores, `below` below s and `equal` equal to
-it, s has the rank (below + equal / 2) / n. Between two calibrating scores it is interpolated, and beyond the largest
-one (rank r) it is 1 - (1 - r) / (1 + d), where d is the distance from it in units of the calibrating scores' range, so
-that attacks beyond all live people keep their order; below the smallest one likewise.
+looked at. `metrics.ranks` says what a rank is.
 """
 
 from __future__ import annotations
@@ -24,24 +21,10 @@ from fas_core.errors import BadInputError
 from fas_core.evaluation.join import Joined, System, at_level, joined, pairing, require_common
 from fas_core.evaluation.levels import ORDER
 from fas_core.evaluation.presentations import COLUMNS, grouped
+from fas_core.metrics.ranks import LEAST, ranks_among
 from fas_core.runs.store import Run
 
 MEAN, LARGEST = "mean", "max"
-LEAST = 8  # calibrating samples: ranks among fewer say nothing
-
-
-def ranks(values: NDArray[np.float64], among: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n,) in (0, 1), or at its ends for infinite ones, of some values among finite ones, (m,); NaN stays NaN."""
-    different, counts = np.unique(among, return_counts=True)
-    middles = (np.cumsum(counts) - counts / 2) / len(among)
-    span = float(different[-1] - different[0]) or 1.0
-    with np.errstate(over="ignore"):
-        beyond = np.maximum(values - different[-1], 0) / span
-        before = np.maximum(different[0] - values, 0) / span
-    within = np.interp(values, different, middles)
-    return np.where(
-        beyond > 0, 1 - (1 - middles[-1]) / (1 + beyond), np.where(before > 0, middles[0] / (1 + before), within)
-    )
 
 
 @dataclass(frozen=True)
@@ -142,7 +125,7 @@ def words_on(
 
 def _combined(table: NDArray[np.float64], calibrating: NDArray[np.bool_], how: str) -> NDArray[np.float64]:
     """(n,) of scores (k, n)."""
-    of_each = np.stack([ranks(values, values[calibrating]) for values in table])
+    of_each = np.stack([ranks_among(values, values[calibrating]) for values in table])
     return of_each.mean(axis=0) if how == MEAN else of_each.max(axis=0)  # NaN where one of them is
 
 

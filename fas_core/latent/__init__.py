@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fas_core.data.names import BONA_FIDE, LEARNED, TRAINING_USE, is_training
+from fas_core.data.names import BONA_FIDE, LEARNED, TRAIN, TRAINING_USE, dev_subsets, is_training
 from fas_core.errors import BadInputError
 from fas_core.runs.store import Run
 
@@ -44,6 +44,20 @@ def _has_training_rows(run: Run, n: int) -> bool:
         if missing <= 0:
             break
     return missing <= 0
+
+
+def calibrating_rows(run: Run) -> NDArray[np.int64]:
+    """Rows, ascending, of the bona fide images on which thresholds are chosen and that the model did not learn from.
+
+    None where there is no subset to choose on but that of training.
+    """
+    columns, chosen, rows = _judged_by(run), set(dev_subsets(run.subsets)) - {TRAIN}, []
+    for shard in run.shards:
+        if shard.subset in chosen:
+            samples = shard.table("samples", columns).to_pandas()
+            is_live = (samples["label"] == BONA_FIDE).to_numpy(bool)
+            rows.append(shard.start + np.flatnonzero(is_live & ~_is_fitted_on(samples)))
+    return np.concatenate([np.empty(0, np.int64), *rows])
 
 
 def _judged_by(run: Run) -> list[str]:

@@ -2,6 +2,7 @@
 
 A score is a module with a docstring (its first line is what users read), `NEEDS` (the columns of a Run's samples it
 reads, or "latents"), `TRAINING_IMAGES` if it is fitted (how many it needs), and `score(outputs, reference) -> (n,)`.
+`lacks(run)` if it needs something else: what the Run lacks of it, in words after its name; "" where nothing.
 `outputs` is what a model says of the images to be judged: usually a Run. `reference` is the Run whose bona fide
 training images anything fitted is fitted on; usually the same one.
 
@@ -90,7 +91,12 @@ def offered(run: Run) -> list[str]:
     needed = {name: getattr(_module(name), "TRAINING_IMAGES", 0) for name in names() if set(_module(name).NEEDS) <= has}
     can_be_fitted = {n: has_training_rows(run, n) for n in set(needed.values())}
     registered = [name for name, n in needed.items() if can_be_fitted[n] and not is_declared(run, name)]
+    registered = [name for name in registered if not _lacks(run, name)]
     return [*registered, *(name for name in run.declared if is_declared(run, name))]
+
+
+def _lacks(run: Run, name: str) -> str:
+    return cast(str, _module(name).lacks(run)) if hasattr(_module(name), "lacks") else ""
 
 
 def left_out(run: Run) -> str:
@@ -102,6 +108,7 @@ def left_out(run: Run) -> str:
     offered_now, has_with_key = offered(run), {*run.info.scores, *arrays}
     needed = [name for name in names() if name not in offered_now and set(_module(name).NEEDS) <= has_with_key]
     lacking = [name for name in needed if has_training_rows(run, getattr(_module(name), "TRAINING_IMAGES", 0))]
+    lacking = [name for name in lacking if not _lacks(run, name)]
     n, plural = len(lacking), "" if len(lacking) == 1 else "s"
     and_scores = f", and {n} score{plural} computed of them: {', '.join(lacking)}" if lacking else ""
     return f"Run {run.info.name} is encrypted, and {run.locked}. Left out: its {', '.join(contents)}{and_scores}."
@@ -184,7 +191,9 @@ def _what_it_needs(run: Run, name: str) -> str:
         few = (
             f"has fewer than {_module(name).TRAINING_IMAGES} live images of subset {TRAIN}, on whose codes it is fitted"
         )
-        return needs_key or f": it {run.without('latents') or few}"
+        lost = next((f"lacks {need}" for need in _module(name).NEEDS[1:] if need not in run.info.scores), "")
+        is_fitted = has_training_rows(run, _module(name).TRAINING_IMAGES)
+        return needs_key or f": it {run.without('latents') or lost or (is_fitted and _lacks(run, name)) or few}"
     return f": its model gives no {_module(name).NEEDS[0]}"
 
 

@@ -16,6 +16,7 @@ from fas_core.evaluation import fusion
 from fas_core.evaluation.comparison import compared
 from fas_core.evaluation.join import System, common_rows_of, joined
 from fas_core.evaluation.sheet import Sheet, comparison
+from fas_core.metrics.ranks import ranks_among
 from fas_core.runs import store
 from fas_core.runs.scorefile import scores_only_run
 
@@ -104,13 +105,13 @@ def test_instants_that_cannot_be_told_apart_pair_with_nothing(tmp_path: Path) ->
 def test_ranks_are_mid_ranks_and_keep_the_order_beyond_the_calibrating_ones() -> None:
     among = np.array([3.0, 1.0, 1.0, 2.0])
     values = np.array([1.0, 2.0, 3.0, 1.5, 3.5, 7.0, np.inf, 0.0, -np.inf, np.nan])
-    at = fusion.ranks(values, among)
+    at = ranks_among(values, among)
     assert at[:3].tolist() == [0.25, 0.625, 0.875]
     assert at[3] == pytest.approx((0.25 + 0.625) / 2)
     assert at[4:7].tolist() == [1 - 0.125 / 1.25, 1 - 0.125 / 3, 1.0]
     assert at[7:9].tolist() == [0.25 / 1.5, 0.0]
     assert np.isnan(at[9])
-    equal = fusion.ranks(np.array([4.0, 5.0, 6.0]), np.full(9, 5.0))
+    equal = ranks_among(np.array([4.0, 5.0, 6.0]), np.full(9, 5.0))
     assert equal.tolist() == [0.25, 0.5, 0.75]
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.spatial.distance import mahalanobis
 from sklearn.covariance import ledoit_wolf
@@ -15,12 +16,19 @@ from tests.conftest import TERMS, tiny_samples, write_image_run
 
 OF_THE_MODEL = ["rec", "kl", "elbo", "excess_bce", "pixel_l1", "pixel_l2"]  # columns as they are
 FITTED = ["gmm_nll", "knn", "mahalanobis"]  # on codes of live training images
-OF_VAE = [*OF_THE_MODEL, "ssim", *FITTED]
-OF_GANOMALY = ["rec", "latent_l2", "feature_l2", "pixel_l1", "pixel_l2", "ssim", *FITTED]
+OF_VAE = [*OF_THE_MODEL, "ssim", *FITTED, "mean_rank"]
+OF_GANOMALY = ["rec", "latent_l2", "feature_l2", "pixel_l1", "pixel_l2", "ssim", *FITTED, "mean_rank"]
+
+
+def samples_of_all() -> pd.DataFrame:
+    """28 samples, as `tiny_samples` with eight of subset live: enough for every score."""
+    samples = tiny_samples()
+    more = samples[samples["subset"] == "live"].assign(sample_id=lambda rows: "more_" + rows["sample_id"])
+    return pd.concat([samples, more], ignore_index=True)
 
 
 def run_of(tmp_path: Path, model: str) -> store.Run:
-    return write_image_run(tmp_path, "m", tiny_samples(), shard_size=99, model=model)
+    return write_image_run(tmp_path, "m", samples_of_all(), shard_size=99, model=model)
 
 
 def model_of(name: str) -> str:
@@ -39,7 +47,7 @@ def test_each_family_of_models_has_its_scores(model: str, expected: list[str], t
 def test_one_finite_float64_per_sample(name: str, tmp_path: Path) -> None:
     run = run_of(tmp_path, model_of(name))
     values = scores.values(run, name)
-    assert values.shape == (24,)
+    assert values.shape == (28,)
     assert values.dtype == np.float64
     assert np.isfinite(values).all()
     assert len(scores.description(run, name)) > 30
@@ -49,7 +57,8 @@ def test_one_finite_float64_per_sample(name: str, tmp_path: Path) -> None:
 def test_a_sample_keeps_its_value_in_another_order(name: str, tmp_path: Path) -> None:
     """Shards of other sizes, so that nothing may depend on rows or on who stands beside whom."""
     model = model_of(name)
-    runs = [write_image_run(tmp_path / str(n), "a", tiny_samples(), seed=1, shard_size=n, model=model) for n in (3, 99)]
+    samples = samples_of_all()
+    runs = [write_image_run(tmp_path / str(n), "a", samples, seed=1, shard_size=n, model=model) for n in (3, 99)]
     reference = runs[0]
     by_id = [dict(zip(r.samples()["sample_id"], scores.values(r, name, reference), strict=True)) for r in runs]
     assert by_id[0].keys() == by_id[1].keys()
@@ -99,7 +108,7 @@ def test_mahalanobis_is_the_distance_under_the_shrunk_covariance_of_the_referenc
 
 def test_mahalanobis_of_codes_without_a_spread_is_finite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = run_of(tmp_path, "dcvae")
-    monkeypatch.setattr(run, "latents", lambda: np.eye(24, 3, -21, dtype=np.float32))  # only the last three are not 0
+    monkeypatch.setattr(run, "latents", lambda: np.eye(28, 3, -25, dtype=np.float32))  # only the last three are not 0
     values = scores.values(run, "mahalanobis")
     assert values[0] == 0
     np.testing.assert_allclose(values[-3:], 1000)  # one over the root of the regularisation
@@ -111,7 +120,7 @@ def test_what_a_run_cannot_offer(tmp_path: Path, tiny_cache: Path) -> None:
     few = samples.drop(samples.index[samples["subset"] == "train"][:1]).reset_index(drop=True)
     seven = write_image_run(tmp_path / "y", "d", few)  # seven images, eight Gaussians
     for run in (untrained, seven):
-        assert set(OF_VAE) - set(scores.offered(run)) == set(FITTED)
+        assert set(OF_VAE) - set(scores.offered(run)) == {*FITTED, "mean_rank"}
     assert scores.offered(store.open_run(tiny_cache, "vendor")) == ["score"]
     with pytest.raises(
         BadInputError, match="no score 'gmm_nll': it has fewer.*Scores: elbo, excess_bce, kl, pixel_l1, pixel_l2"
