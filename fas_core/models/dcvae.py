@@ -43,9 +43,8 @@ class Encoder(nn.Sequential):
     """
 
     def __init__(self, config: MapConfig, outputs: int) -> None:
-        pixels = config.bottom**2
-        linear = FullPrecisionLinear(config.channels(WIDTHS[-1]) * pixels, outputs)
-        super().__init__(*convolutions(config), nn.Flatten(), linear)
+        inputs = config.channels(WIDTHS[-1]) * config.bottom**2
+        super().__init__(*convolutions(config), nn.Flatten(), FullPrecisionLinear(inputs, outputs))
 
 
 class Decoder(nn.Sequential):
