@@ -153,6 +153,16 @@ class FullPrecisionLinear(nn.Linear):
             return super().forward(x.float())
 
 
+class FullPrecisionConv2d(nn.Conv2d):
+    """Convolution, in fp32 at any precision, where its output is a code."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not torch.amp.is_autocast_available(x.device.type):
+            return super().forward(x)
+        with torch.autocast(x.device.type, enabled=False):
+            return super().forward(x.float())
+
+
 HE = "weights N(0, 2 / inputs), no offsets (He et al., 2015)"
 
 

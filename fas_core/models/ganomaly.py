@@ -13,26 +13,46 @@ from torch.optim import Optimizer
 
 from fas_core.models import losses
 from fas_core.models.base import Autoencoder, OptimizerSettings, Outputs, Step
-from fas_core.models.building import FullPrecisionLinear, Size
+from fas_core.models.building import FullPrecisionConv2d, FullPrecisionLinear, Size
 
 _log = logging.getLogger(__name__)
 
-SLOPE = 0.2  # of the leaky ReLU: the thesis is silent, this is Akcay's
+TABLE, PUBLISHED = "table_3_4", "published"  # whose layers: the thesis', or those of Akcay et al. (2018)
+ACTIVATION_FIRST, NORM_FIRST = "conv-act-bn", "conv-bn-act"
+LAST, WIDEST = "last", "widest"  # of the discriminator's feature maps
 COLLAPSED = 1e-5  # nats: a discriminator with a lower loss teaches the generator nothing more; Akcay's value
 SMALLEST_MAP = 4  # pixels, whatever the image size
 
 
 @dataclass(frozen=True)
 class Config(Size):
-    """The weights are those of table 4.9."""
+    """The weights are those of table 4.9.
+
+    What the thesis leaves open can be told. `layers`: of "table_3_4" an encoder ends in a convolution that keeps the
+    size, an activation and a linear layer; "published" has in their place one 4x4 convolution without padding, no
+    normalisation in the first layer, and a decoder that ends in a 4x4 kernel instead of 3x3. `order`: "conv-act-bn", as
+    the table's rows, or "conv-bn-act", as published. `features`: those of the discriminator that `adv` compares, of its
+    "last" convolution before the output, or the "widest" map, the last that was halved; as published both are the
+    same. `slope`: of the leaky ReLU; Keras' default would be 0.3.
+    """
 
     w_rec: float = 50.0
     w_enc: float = 1.0
     w_adv: float = 1.0
     w_ssim: float = 0.0
+    layers: str = TABLE
+    order: str = ACTIVATION_FIRST
+    features: str = LAST
+    slope: float = 0.2  # the thesis is silent, this is Akcay's
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        choices = {"layers": (TABLE, PUBLISHED), "order": (ACTIVATION_FIRST, NORM_FIRST), "features": (LAST, WIDEST)}
+        for name, values in choices.items():
+            if getattr(self, name) not in values:
+                raise ValueError(f"{name} '{getattr(self, name)}' must be {' or '.join(values)}")
+        if not 0 <= self.slope < 1:
+            raise ValueError(f"slope {self.slope} must lie in [0, 1)")
         if self.image_size < 32 or self.image_size & (self.image_size - 1):
             raise ValueError(f"image_size {self.image_size} must be a power of two, at least 32")
 
@@ -43,27 +63,40 @@ class Config(Size):
         return [self.channels(128 << i) for i in range(count)]
 
 
+def _block(config: Config, convolution: nn.Module, activation: nn.Module, width: int) -> list[nn.Module]:
+    """A convolution with `width` channels out, its activation and its normalisation, in the order that is wanted."""
+    norm = nn.BatchNorm2d(width)
+    after = [activation, norm] if config.order == ACTIVATION_FIRST else [norm, activation]
+    return [convolution, *after]
+
+
 class Encoder(nn.Module):
     """Left half of table 3.4: (n, c, H, W) in [-1, 1] -> features (n, latent_dim, 4, 4) -> (n, outputs).
 
     Batch normalisation follows the activation, as the table's rows do (Akcay: before it, and none in the first layer).
-    The fourth "256x32x64" of the table is 256x32x32.
+    The fourth "256x32x64" of the table is 256x32x32. As published, the features are (n, widest, 4, 4).
     """
 
     def __init__(self, config: Config, outputs: int) -> None:
         super().__init__()
+        is_published = config.layers == PUBLISHED
         layers: list[nn.Module] = []
         for before, after in pairwise([config.image_channels, *config.widths]):
-            layers += [
-                nn.Conv2d(before, after, 4, stride=2, padding=1, bias=False),
-                nn.LeakyReLU(SLOPE),
-                nn.BatchNorm2d(after),
-            ]
+            convolution = nn.Conv2d(before, after, 4, stride=2, padding=1, bias=False)
+            block = _block(config, convolution, nn.LeakyReLU(config.slope), after)
+            layers += block if layers or not is_published else [convolution, nn.LeakyReLU(config.slope)]
+        self.halved = len(layers)  # after so many of `features` the map is the widest
+        widest = config.widths[-1]
+        self.head: nn.Module
+        if is_published:
+            self.features = nn.Sequential(*layers)
+            self.head = nn.Sequential(FullPrecisionConv2d(widest, outputs, SMALLEST_MAP, bias=False), nn.Flatten())
+            return
         # Stride 1 with the size kept ("same") pads an even kernel by one pixel more on one side.
         layers += [
             nn.ZeroPad2d((1, 2, 1, 2)),
-            nn.Conv2d(config.widths[-1], config.latent_dim, 4, bias=False),
-            nn.LeakyReLU(SLOPE),
+            nn.Conv2d(widest, config.latent_dim, 4, bias=False),
+            nn.LeakyReLU(config.slope),
         ]
         self.features = nn.Sequential(*layers)
         self.head = nn.Sequential(nn.Flatten(), FullPrecisionLinear(config.latent_dim * SMALLEST_MAP**2, outputs))
@@ -72,26 +105,28 @@ class Encoder(nn.Module):
         out: Tensor = self.head(self.features(x))
         return out
 
+    def both(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The widest feature map and the last."""
+        widest = self.features[: self.halved](x)
+        return widest, self.features[self.halved :](widest)
+
 
 class Decoder(nn.Sequential):
     """Right half of table 3.4: (n, latent_dim) -> (n, c, H, W) in [-1, 1]."""
 
     def __init__(self, config: Config) -> None:
         widths = config.widths[::-1]
+        first = nn.ConvTranspose2d(config.latent_dim, widths[0], 4, bias=False)
         layers: list[nn.Module] = [
             nn.Unflatten(1, (config.latent_dim, 1, 1)),
-            nn.ConvTranspose2d(config.latent_dim, widths[0], 4, bias=False),
-            nn.ReLU(),
-            nn.BatchNorm2d(widths[0]),
+            *_block(config, first, nn.ReLU(), widths[0]),
         ]
         for before, after in pairwise(widths):
-            layers += [
-                nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=False),
-                nn.ReLU(),
-                nn.BatchNorm2d(after),
-            ]
+            convolution = nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=False)
+            layers += _block(config, convolution, nn.ReLU(), after)
+        kernel, more = (4, 0) if config.layers == PUBLISHED else (3, 1)
         last = nn.ConvTranspose2d(
-            widths[-1], config.image_channels, 3, stride=2, padding=1, output_padding=1, bias=False
+            widths[-1], config.image_channels, kernel, stride=2, padding=1, output_padding=more, bias=False
         )
         super().__init__(*layers, last, nn.Tanh())
 
@@ -156,8 +191,10 @@ class Model(Autoencoder):
         generated = self.decoder(z)
         rec = losses.l1(signed, generated)
         enc = losses.mean_square(z, self.second_encoder(generated))
-        features, generated_features = (self.discriminator.features(images) for images in (signed, generated))
-        adv = losses.mean_square(features, generated_features)
+        widest, features = self.discriminator.both(signed)
+        generated_widest, generated_features = self.discriminator.both(generated)
+        compared = (features, generated_features) if c.features == LAST else (widest, generated_widest)
+        adv = losses.mean_square(*compared)
         disc = losses.discrimination(self.discriminator.head(features), self.discriminator.head(generated_features))
         total = c.w_rec * rec + c.w_enc * enc + c.w_adv * adv
         if c.w_ssim:

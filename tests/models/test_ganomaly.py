@@ -1,5 +1,6 @@
 import logging
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -7,7 +8,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from fas_core.models import ganomaly
-from fas_core.models.base import OptimizerSettings, Step
+from fas_core.models.base import OptimizerSettings, Step, parameter_count, parts
 from fas_core.models.draws import Draws
 
 SETTINGS = OptimizerSettings(1e-3, 0.5, 0.99)
@@ -42,6 +43,70 @@ def test_layers_are_those_of_table_3_4() -> None:
     ]  # fmt: skip
     kinds = [type(layer).__name__ for layer in model.encoder.features]  # type: ignore[union-attr]
     assert kinds[:3] == ["Conv2d", "LeakyReLU", "BatchNorm2d"]  # activation, then normalisation: the table's order
+
+
+def published(width: float, latent_dim: int) -> ganomaly.Model:
+    return ganomaly.Model(
+        ganomaly.Config(width=width, latent_dim=latent_dim, layers="published", order="conv-bn-act", features="last")
+    )
+
+
+@pytest.mark.parametrize(("ngf", "nz", "total"), [(128, 512, 228_661_504), (64, 100, 49_515_648)])
+def test_the_published_layers_have_the_papers_parameters(ngf: int, nz: int, total: int) -> None:
+    """Counted from the layout of the authors' networks at 128x128x1, and against their code's own count."""
+    widths = [ngf * 2**i for i in range(5)]  # 64, 32, 16, 8 and 4 pixels
+    norms = 2 * sum(widths[1:])  # none in the first layer
+    halving = 16 * (widths[0] + sum(a * b for a, b in pairwise(widths)))
+    encoder, critic = (halving + norms + 16 * widths[-1] * outputs for outputs in (nz, 1))
+    decoder = halving + norms + 2 * widths[0] + 16 * nz * widths[-1]
+    with torch.device("meta"):
+        model = published(ngf / 128, nz)
+    counted = {name: parameter_count(module) for name, module in parts(model).items()}
+    assert counted == {
+        "encoder": encoder, "decoder": decoder, "second_encoder": encoder, "discriminator": critic,
+    }  # fmt: skip
+    assert sum(counted.values()) == total
+
+
+def test_the_published_layers_stand_in_the_papers_order() -> None:
+    with torch.device("meta"):
+        model = published(1.0, 100)
+    kinds = [type(layer).__name__.removeprefix("FullPrecision") for layer in model.encoder.features]  # type: ignore[union-attr]
+    assert kinds == ["Conv2d", "LeakyReLU", *4 * ["Conv2d", "BatchNorm2d", "LeakyReLU"]]
+    (head, _), last = model.encoder.head, model.decoder[-2]  # type: ignore[misc]
+    assert (head.kernel_size, head.stride, head.padding, head.out_channels) == ((4, 4), (1, 1), (0, 0), 100)
+    assert (last.kernel_size, last.stride, last.padding, last.output_padding) == ((4, 4), (2, 2), (1, 1), (0, 0))
+    kinds = [type(layer).__name__ for layer in model.decoder]
+    assert kinds[1:] == [*5 * ["ConvTranspose2d", "BatchNorm2d", "ReLU"], "ConvTranspose2d", "Tanh"]
+
+
+@pytest.mark.parametrize("layers", ["table_3_4", "published"])
+def test_what_the_thesis_leaves_open_can_be_told(layers: str) -> None:
+    """Each setting changes what it names: read off the layers, and the loss off the feature maps."""
+    torch.manual_seed(0)
+    config = ganomaly.Config(
+        width=0.125, latent_dim=16, image_size=32, layers=layers, order="conv-bn-act", features="widest", slope=0.3
+    )
+    model = ganomaly.Model(config).eval()
+    x = torch.rand(3, 1, 32, 32)
+    terms = model.outputs(x).losses
+    kinds = [type(layer).__name__ for layer in model.encoder.features]  # type: ignore[union-attr]
+    first = ["Conv2d", "LeakyReLU"] if layers == "published" else ["Conv2d", "BatchNorm2d", "LeakyReLU"]
+    assert kinds[: len(first) + 3] == [*first, "Conv2d", "BatchNorm2d", "LeakyReLU"]
+    assert {layer.negative_slope for layer in model.modules() if isinstance(layer, nn.LeakyReLU)} == {0.3}
+    maps: list[torch.Tensor] = []
+    norms = [layer for layer in model.discriminator.features if isinstance(layer, nn.BatchNorm2d)]  # type: ignore[union-attr]
+    norms[-1].register_forward_hook(lambda _module, _given, out: maps.append(out))
+    model.outputs(x)
+    images, generated = (torch.where(each > 0, each, 0.3 * each) for each in maps)  # the activation that follows
+    torch.testing.assert_close(terms["adv"], (images - generated).square().mean((1, 2, 3)))
+    last = ganomaly.Model(replace(config, features="last")).eval()
+    last.load_state_dict(model.state_dict())
+    is_same = torch.allclose(last.outputs(x).losses["adv"], terms["adv"])
+    assert is_same == (layers == "published")
+    for setting, value in (("layers", "mine"), ("order", "bn-conv-act"), ("features", "first"), ("slope", 1.0)):
+        with pytest.raises(ValueError, match=f"{setting} .*{value}"):
+            replace(config, **{setting: value})
 
 
 def test_the_initialisation_reaches_every_layer() -> None:
