@@ -26,6 +26,12 @@ def training_rows(run: Run) -> NDArray[np.int64]:
     return rows
 
 
+def sampled_training_rows(run: Run, limit: int) -> NDArray[np.int64]:
+    """`training_rows`, ascending; of more than `limit`, so many of them, always the same."""
+    rows = training_rows(run)
+    return rows if len(rows) <= limit else np.sort(np.random.default_rng(0).choice(rows, limit, replace=False))
+
+
 _known: WeakKeyDictionary[Run, dict[int, bool]] = WeakKeyDictionary()  # which scores a Run has is asked all the time
 
 

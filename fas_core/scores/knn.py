@@ -12,39 +12,25 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fas_core import memo
-from fas_core.latent import mixture, neighbours, training_rows
+from fas_core.latent import mixture, neighbours, sampled_training_rows
 from fas_core.runs.store import Run
-from fas_core.scores import Outputs
+from fas_core.scores import Outputs, _kept
 
 NEEDS = ("latents",)
 TRAINING_IMAGES = 8  # as `gmm_nll`
 K = 5
-LIMIT, SEED = 10_000, 0  # training images that are compared with, and which
+LIMIT = 10_000  # training images that are compared with
 _FORMAT = 1
 
 
 def score(outputs: Outputs, reference: Run) -> NDArray[np.float64]:
     """Mean distance from the nearest bona fide images of `train` in `reference`, (n,)."""
-    if not isinstance(outputs, Run):
-        return _values(outputs.latents(), None, reference)
-    about = {"run": outputs.shards_digest, "among": reference.shards_digest, "format": _FORMAT}
-    return memo.arrays(reference.cache, "knn", about, lambda: {"values": _of_run(outputs, reference)})["values"]
 
+    def computed() -> NDArray[np.float64]:
+        rows, own = sampled_training_rows(reference, LIMIT), None
+        if isinstance(outputs, Run):
+            ids = reference.sample_ids.take(rows).to_pandas()
+            own = pd.Index(ids).get_indexer(outputs.sample_ids.to_pandas())
+        return neighbours.distances(mixture.codes(reference, rows), outputs.latents(), K, own).mean(axis=1)
 
-def _of_run(run: Run, reference: Run) -> NDArray[np.float64]:
-    ids = reference.sample_ids.take(compared_with(reference)).to_pandas()
-    return _values(run.latents(), pd.Index(ids).get_indexer(run.sample_ids.to_pandas()), reference)
-
-
-def _values(codes: NDArray[np.floating], own: NDArray[np.int64] | None, reference: Run) -> NDArray[np.float64]:
-    among = mixture.codes(reference, compared_with(reference))
-    return neighbours.distances(among, codes, K, own).mean(axis=1)
-
-
-def compared_with(reference: Run) -> NDArray[np.int64]:
-    """Rows of the training images that are compared with, ascending."""
-    rows = training_rows(reference)
-    if len(rows) <= LIMIT:
-        return rows
-    return np.sort(np.random.default_rng(SEED).choice(rows, LIMIT, replace=False))
+    return _kept.values("knn", _FORMAT, outputs, reference, computed)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from fas_core import scores
-from fas_core.latent import neighbours
+from fas_core.latent import neighbours, sampled_training_rows
 from fas_core.runs import joining, store
 from fas_core.scores import knn
 from tests.conftest import tiny_samples, write_image_run
@@ -79,10 +79,12 @@ def test_distances_are_exact_where_float32_is_not(monkeypatch: pytest.MonkeyPatc
 def test_a_sample_of_many_training_images_is_always_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = write_image_run(tmp_path, "a", tiny_samples())
     monkeypatch.setattr(knn, "LIMIT", 6)
-    rows = knn.compared_with(run)
+    rows = sampled_training_rows(run, 6)
     assert len(set(rows)) == 6
     assert set(rows) < set(run.rows_of("train"))
-    np.testing.assert_array_equal(rows, knn.compared_with(store.opened(run.folder)))
+    codes = np.asarray(run.latents(), np.float64)
+    others = next(row for row in range(24) if row not in run.rows_of("train"))
+    assert scores.values(store.opened(run.folder), "knn")[others] == pytest.approx(by_hand(codes[others], codes[rows]))
 
 
 def test_a_column_that_was_declared_before_there_was_such_a_score_keeps_its_name(tmp_path: Path) -> None:

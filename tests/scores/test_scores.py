@@ -15,7 +15,7 @@ from fas_core.runs import store
 from tests.conftest import TERMS, tiny_samples, write_image_run
 
 OF_THE_MODEL = ["rec", "kl", "elbo", "excess_bce", "pixel_l1", "pixel_l2"]  # columns as they are
-FITTED = ["gmm_nll", "knn", "mahalanobis"]  # on codes of live training images
+FITTED = ["flow", "gmm_nll", "knn", "mahalanobis"]  # on codes of live training images
 OF_VAE = [*OF_THE_MODEL, "ssim", *FITTED, "mean_rank"]
 OF_GANOMALY = ["rec", "latent_l2", "feature_l2", "pixel_l1", "pixel_l2", "ssim", *FITTED, "mean_rank"]
 
