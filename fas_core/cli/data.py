@@ -289,17 +289,37 @@ def data_faces(
 def data_attacks(
     manifest_path: Annotated[Path, typer.Argument(metavar="M")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the attack images and manifest.csv.")],
-    species: Annotated[str, typer.Option(help="Comma-separated: paper, replay, mask.")] = "paper,replay,mask",
+    species: Annotated[
+        str,
+        typer.Option(
+            help="Comma-separated: paper, replay, mask, cutout, half_mask, paper_glasses, funny_eyes, impersonation, "
+            "obfuscation."
+        ),
+    ] = "paper,replay,mask",
     seed: Annotated[int, typer.Option(help="Which images are attacked, and how.")] = 0,
+    strength: Annotated[
+        str, typer.Option(help="Comma-separated, above 0 up to 1: how much shows that it is an attack.")
+    ] = "1",
 ) -> None:
-    """Simulated attacks on real live images. Example: `fas data attacks faces.csv --out attacked/`"""
-    from fas_core.data import attacks, manifest, trail
+    """Simulated attacks on real live images. Example: `fas data attacks faces.csv --out attacked/ --strength 0.5,1`
+
+    No evidence about real attacks: for trying out tools, and for asking from which strength on something is seen. Where
+    eyes are known (right_eye_x, ...), they place and size what is worn; else a face in the middle is assumed. Goes on
+    where it was.
+    """
+    from fas_core.data import manifest, simulation, trail
+    from fas_core.data.attacks.writing import write_attacked_data_set
 
     source = manifest.read(manifest_path)
     say_notes(source.notes)
-    written = attacks.write_attacked_data_set(source, out, [s.strip() for s in species.split(",") if s.strip()], seed)
+    try:
+        strengths = [float(text) for text in strength.split(",") if text.strip()]
+    except ValueError:
+        raise BadInputError(f"--strength {strength}: give numbers above 0 up to 1, e.g. 0.25,0.5,1.") from None
+    names = [s.strip() for s in species.split(",") if s.strip()]
+    written = write_attacked_data_set(source, out, names, seed, strengths)
     trail.write(trail.kept_step("attacks", [source], manifest.read(written).rows), written, [manifest_path])
-    say(f"{written}: live images of {manifest_path} and simulated attacks on them")
+    say(f"{written}: live images of {manifest_path} and simulated attacks on them, {simulation.NO_EVIDENCE}")
 
 
 def data_dedupe(

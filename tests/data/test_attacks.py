@@ -1,17 +1,22 @@
-"""Simulated attacks: reproducible, in range, unlike a blur of their source, and unlike each other."""
+"""Simulated attacks: reproducible, in range, stronger with their strength, and unlike each other."""
 
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 from scipy import ndimage
 
-from fas_core.data import attacks, images
+from fas_core.data import attacks, images, manifest, simulation
+from fas_core.data.attacks.writing import write_attacked_data_set
 from fas_core.errors import BadInputError
 
 ORL = Path(__file__).parents[2].parent / "shared" / "data" / "orl_faces" / "images"
 SPECIES = ("paper", "replay", "mask")
+EVERY = tuple(attacks.SPECIES)
+STRENGTHS = (0.05, 0.25, 0.5, 1.0)
 
 
 def drawn_face(height: int = 128, width: int = 128, seed: int = 0) -> NDArray[np.float32]:
@@ -57,13 +62,20 @@ def peakedness(x: NDArray[np.float32]) -> float:
     return float(fine[-20:].sum() / fine.sum())
 
 
-@pytest.mark.parametrize("species", SPECIES)
-@pytest.mark.parametrize("shape", [(128, 128), (112, 92), (64, 200), (224, 224), (16, 16), (5, 9)])
-def test_shape_range_and_type(species: str, shape: tuple[int, int]) -> None:
-    image = drawn_face(*shape)
+def coloured(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(H, W, 3) a gray image in the colours of skin."""
+    return np.stack([image, 0.8 * image, 0.65 * image], axis=-1).astype(np.float32)
+
+
+@pytest.mark.parametrize("species", EVERY)
+@pytest.mark.parametrize("shape", [(128, 128), (112, 92), (64, 200), (224, 224, 3), (16, 16), (5, 9), (7, 6, 3)])
+def test_shape_range_and_type(species: str, shape: tuple[int, ...]) -> None:
+    image = drawn_face(*shape[:2])
+    image = coloured(image) if len(shape) == 3 else image
     before = image.copy()
-    for seed in range(8):
-        attack = attacks.simulated(image, species, np.random.default_rng(seed))
+    for seed in range(4):
+        eyes = None if seed % 2 else np.array([[0.35, 0.4], [0.62, 0.45]]) * [shape[1], shape[0]]
+        attack = attacks.simulated(image, species, np.random.default_rng(seed), STRENGTHS[seed], eyes)
         assert attack.shape == shape
         assert attack.dtype == np.float32
         assert np.isfinite(attack).all()
@@ -72,7 +84,7 @@ def test_shape_range_and_type(species: str, shape: tuple[int, int]) -> None:
     np.testing.assert_array_equal(image, before)
 
 
-@pytest.mark.parametrize("species", SPECIES)
+@pytest.mark.parametrize("species", EVERY)
 @pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
 def test_flat_images_do_no_harm(species: str, level: float) -> None:
     for seed in range(8):
@@ -80,13 +92,118 @@ def test_flat_images_do_no_harm(species: str, level: float) -> None:
         assert np.isfinite(attack).all()
 
 
-@pytest.mark.parametrize("species", SPECIES)
+@pytest.mark.parametrize("species", EVERY)
 def test_the_generator_alone_decides(species: str) -> None:
     image = drawn_face()
     first, again, other = (attacks.simulated(image, species, np.random.default_rng(seed)) for seed in (3, 3, 4))
     np.testing.assert_array_equal(first, again)
     assert np.abs(first - other).mean() > 0.01
     np.testing.assert_array_equal(attacks.simulated(image.astype(np.float64), species, np.random.default_rng(3)), first)
+
+
+@pytest.mark.parametrize("species", EVERY)
+def test_an_attack_is_the_further_from_its_live_image_the_stronger_it_is(species: str) -> None:
+    """Of the mean over draws, in gray and in colour; near 0 hardly anything shows, at 1 much does."""
+    for image in (drawn_face(), coloured(drawn_face())):
+        distances = [
+            np.mean([rms(attacks.simulated(image, species, np.random.default_rng(n), by) - image) for n in range(8)])
+            for by in STRENGTHS
+        ]
+        assert np.all(np.diff(distances) > 0)
+        assert distances[0] < 0.25 * distances[-1]
+        assert distances[-1] > 0.06, distances
+
+
+def rms(x: NDArray[np.float32]) -> float:
+    return float(np.sqrt(np.square(x, dtype=np.float64).mean()))
+
+
+@pytest.mark.parametrize("species", ["mask", "cutout", "paper_glasses", "funny_eyes", "impersonation", "obfuscation"])
+def test_eyes_that_are_known_place_and_turn_what_is_worn(species: str) -> None:
+    """A small face in a corner: what changes lies about its eyes, and turns with them."""
+    image = np.full((160, 200), 0.5, np.float32)
+    image += 0.03 * np.random.default_rng(0).standard_normal(image.shape, dtype=np.float32)
+    for eyes in (np.array([[50, 60], [74, 60]]), np.array([[120, 90], [138, 108]])):
+        changed = np.zeros_like(image)
+        for n in range(12):
+            attack = attacks.simulated(image, species, np.random.default_rng(n), 1.0, eyes.astype(np.float64))
+            # All of a print changes: of one that has holes, they alone are looked at.
+            reference = attacks.simulated(image, "paper", np.random.default_rng(n)) if species == "cutout" else image
+            changed += np.abs(attack - reference)
+        reach = 2.2 * np.hypot(*(eyes[1] - eyes[0]))
+        y, x = np.mgrid[:160, :200]
+        middle = eyes.mean(0)
+        near = np.hypot(x - middle[0], y - middle[1]) < reach
+        at_eyes = np.mean([changed[ey - 4 : ey + 5, ex - 4 : ex + 5].mean() for ex, ey in eyes])
+        assert at_eyes > 3 * changed[~near].mean()
+        if species in ("paper_glasses", "funny_eyes"):
+            longest = np.linalg.eigh(np.cov(np.argwhere(changed > 0.3 * changed.max()).T))[1][:, -1]
+            slope = longest[0] / longest[1]
+            np.testing.assert_allclose(slope, (eyes[1, 1] - eyes[0, 1]) / (eyes[1, 0] - eyes[0, 0]), atol=0.1)
+
+
+def test_a_colour_image_gets_colour_and_a_gray_one_the_same_draws() -> None:
+    """Red, green and blue lattices of a screen lie apart; what is the same in all channels stays as in gray."""
+    gray, colour = drawn_face(), np.repeat(drawn_face()[..., np.newaxis], 3, axis=-1)
+    for species in EVERY:
+        a = attacks.simulated(gray, species, np.random.default_rng(1))
+        b = attacks.simulated(colour, species, np.random.default_rng(1))
+        assert np.corrcoef(a.ravel(), b.mean(axis=-1).ravel())[0, 1] > 0.8, species
+        assert np.ptp(b, axis=-1).mean() > 0.003, species
+
+
+@pytest.mark.parametrize("strength", [0.0, -0.5, 1.01, float("nan")])
+def test_strengths_that_are_none_are_refused(strength: float) -> None:
+    with pytest.raises(BadInputError, match="above 0 and at most 1"):
+        attacks.simulated(drawn_face(), "paper", np.random.default_rng(0), strength)
+
+
+def live_set(folder: Path) -> manifest.Manifest:
+    """Five people, two images each: gray ones of 100 pixels, and in colour, 300 wide and 200 tall, with eyes."""
+    folder.mkdir()
+    rows = []
+    for person in range(5):
+        for shot in range(2):
+            face = drawn_face(200, 200, seed=person)
+            wide = np.pad(face, ((0, 0), (50, 50)), mode="edge")
+            is_coloured = shot == 1
+            picture = coloured(wide) if is_coloured else drawn_face(100, 100, seed=person)
+            Image.fromarray(images.pixels(picture)).save(folder / f"{person}{shot}.png")
+            eyes = (50 + 66, 88.0, 50 + 134, 88.0) if is_coloured else ("",) * 4
+            rows.append((f"{person}{shot}.png", "bona_fide", str(person), *eyes))
+    columns = ["path", "label", "subject_id", "right_eye_x", "right_eye_y", "left_eye_x", "left_eye_y"]
+    pd.DataFrame(rows, columns=columns).to_csv(folder / "m.csv", index=False)
+    return manifest.read(folder / "m.csv")
+
+
+def test_a_data_set_of_several_strengths_is_paired_says_so_and_goes_on_where_it_was(tmp_path: Path) -> None:
+    live = live_set(tmp_path / "live")
+    species, strengths = ["funny_eyes", "paper"], [1.0, 0.25]
+    written = manifest.read(write_attacked_data_set(live, tmp_path / "out", species, strengths=strengths))
+    rows = written.rows[written.rows["label"] == "attack"]
+    assert set(rows["pai_species"]) == set(species)
+    by_strength = rows.groupby(simulation.STRENGTH)
+    assert by_strength[simulation.SOURCE].apply(sorted).tolist()[0] == by_strength[simulation.SOURCE].apply(sorted)[1.0]
+    assert simulation.simulated_species(written.rows) == sorted(species)
+    assert simulation.caveat(species) == "Simulated: funny eyes, paper; no evidence about real attacks."
+    assert list(rows.loc[rows[simulation.STRENGTH] == 0.25, "sample_id"].str.partition("/")[0].unique()) == [
+        "funny_eyes@0.25",
+        "paper@0.25",
+    ]
+    for path, of in zip(rows["path"], rows[simulation.SOURCE], strict=True):
+        with Image.open(written.root / path) as image:
+            assert (image.mode, image.size) == (("RGB", (200, 200)) if of.endswith("1.png") else ("L", (128, 128)))
+    of_colour = rows[rows[simulation.SOURCE].str.endswith("1.png")].iloc[0]
+    eye = float(of_colour["right_eye_x"]), float(of_colour["right_eye_y"])
+    assert eye == (66.0, 88.0)  # on the square that was cut out
+
+    before = {path: (written.root / path).stat().st_mtime_ns for path in rows["path"]}
+    gone, *kept = rows["path"]
+    content = (written.root / gone).read_bytes()
+    (written.root / gone).unlink()
+    write_attacked_data_set(live, tmp_path / "out", species, strengths=[0.25, 1.0])
+    assert (written.root / gone).read_bytes() == content
+    assert all((written.root / path).stat().st_mtime_ns == before[path] for path in kept)
 
 
 @pytest.mark.parametrize("species", SPECIES)
@@ -192,4 +309,4 @@ def test_real_faces_stay_faces(species: str) -> None:
 def test_unknown_species_are_refused_with_the_choices() -> None:
     with pytest.raises(BadInputError, match=r"'latex'.*paper, replay, mask"):
         attacks.simulated(drawn_face(), "latex", np.random.default_rng(0))
-    assert tuple(attacks.SPECIES) == SPECIES
+    assert EVERY[:3] == SPECIES

@@ -55,7 +55,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
 
 
 def made_cache(folder: Path) -> Path:
-    from fas_core.data import attacks, layouts
+    from fas_core.data import layouts
+    from fas_core.data.attacks.writing import write_attacked_data_set
     from fas_core.runs import scorefile
 
     data = data_set.render_data_set(folder / "data", subjects=6, share=0.1)
@@ -65,7 +66,7 @@ def made_cache(folder: Path) -> Path:
         rows = layouts.scanned(SHARED / "data" / "orl_faces", "csv").rows
         few = rows[rows["subject_id"].isin(sorted(rows["subject_id"].unique())[:12])].reset_index(drop=True)
         live = manifest.Manifest(manifest.normalised(few)[0], folder / "orl.csv")
-        attacked = attacks.write_attacked_data_set(live, folder / "orl", ["paper", "replay", "mask"])
+        attacked = write_attacked_data_set(live, folder / "orl", ["paper", "replay", "mask"])
         protocol = subsets.protocol(manifest.read(attacked))
         made_run(manifest.write(protocol.rows, attacked), "real", folder)
         for name, published in (("other", "quality_rbf"), ("system", "auxiliary")):
