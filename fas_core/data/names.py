@@ -21,6 +21,13 @@ DEV_WORDS = ("dev", "devel", "development", "val", "valid", "validation")
 SUBSET_WORDS = {"train", "training", *DEV_WORDS, "test", "testing", "eval"}
 POSE = ("pose_x", "pose_y", "pose_z")  # pitch, yaw, roll in degrees
 MEASURED = ("face_score", "faces", "face_size", "face_sharpness", "face_exposure", "face_outside")  # as faces are cut
+POINTS = ("nose_x", "nose_y", "mouth_x", "mouth_y")  # the nose's tip and the mouth's middle, in pixels of the picture
+CROP = (
+    "crop_x",
+    "crop_y",
+    "crop_side",
+    "crop_angle",
+)  # the middle of a face's square in its picture, in pixels; degrees
 FACE_BY, CAMERA_TILT = "face_by", "camera_tilt"
 FACE_IN = "face_in"  # the modality of the companion that the face was seen in
 SUBSET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")

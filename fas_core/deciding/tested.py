@@ -17,7 +17,18 @@ from numpy.typing import NDArray
 from fas_core import scores
 from fas_core.data.boxes import PLACES
 from fas_core.data.manifest import BOXES, CUT_FROM
-from fas_core.data.names import ATTACK, CAMERA_TILT, FACE_BY, FACE_IN, MEASURED, POSE, TRAIN, TRAINING_USE
+from fas_core.data.names import (
+    ATTACK,
+    CAMERA_TILT,
+    CROP,
+    FACE_BY,
+    FACE_IN,
+    MEASURED,
+    POINTS,
+    POSE,
+    TRAIN,
+    TRAINING_USE,
+)
 from fas_core.deciding.card import Card
 from fas_core.errors import BadInputError
 from fas_core.evaluation import breakdown
@@ -42,7 +53,9 @@ ASKED: Mapping[str, tuple[str, ...]] = {
     "lighting": ("lighting", "light", "illumination"),
 }
 # Columns that steps of this package write: of pictures and faces in them, no groups of people or circumstances.
-_WRITTEN = (*ORDER, TRAINING_USE, *PLACES, *POSE, *MEASURED, FACE_BY, FACE_IN, CAMERA_TILT, CUT_FROM, BOXES)
+_WRITTEN = (
+    *ORDER, TRAINING_USE, *PLACES, *POINTS, *CROP, *POSE, *MEASURED, FACE_BY, FACE_IN, CAMERA_TILT, CUT_FROM, BOXES,
+)  # fmt: skip
 CHOOSING = "choosing the threshold"  # where subjects are that a card reports too
 _OF_ATTACKS = (*MATERIALS, *PRESENTERS, "instrument", "support")  # of bona fide there is nothing to be said
 

@@ -22,7 +22,7 @@ from scipy.special import ndtri, stdtrit
 from fas_core import metrics
 from fas_core.data.boxes import PLACES
 from fas_core.data.manifest import BOXES, CUT_FROM, text_column
-from fas_core.data.names import ATTACK, BONA_FIDE
+from fas_core.data.names import ATTACK, BONA_FIDE, CROP, POINTS
 from fas_core.delivery import are_injected
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
@@ -39,7 +39,7 @@ LEVEL = 0.95
 # What names samples or presentations, or says what they are: no group of people or circumstances.
 NO_GROUPS = (
     "path", "sample_id", "label", "pai_species", "subject_id", "session_id", "video_id", "frame", "score", "reason",
-    *PLACES, BOXES, CUT_FROM,
+    *PLACES, *POINTS, *CROP, BOXES, CUT_FROM,
 )  # fmt: skip
 
 

@@ -107,7 +107,7 @@ def texture(mode: str = "L") -> Image.Image:
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "I;16"])
 def test_a_box_of_the_set_is_cut_to_the_pixel(tmp_path, mode, monkeypatch):
-    monkeypatch.setattr(cutting, "_points", lambda *_: None)
+    monkeypatch.setattr(cutting, "points_of", lambda *_: None)
     monkeypatch.setattr(cutting, "detectors", list)  # nobody is asked
     shown = texture(mode)
     if mode == "I;16":
@@ -127,7 +127,7 @@ def test_a_box_of_the_set_is_cut_to_the_pixel(tmp_path, mode, monkeypatch):
 
 
 def test_a_file_of_boxes_says_where_the_face_is_in_each_frame(tmp_path, monkeypatch):
-    monkeypatch.setattr(cutting, "_points", lambda *_: None)
+    monkeypatch.setattr(cutting, "points_of", lambda *_: None)
     (tmp_path / "clip.face").write_text("0 10 20 30 30\n7 50 60 40 40\n")
     shown = {"a.png": texture(), "b.png": texture()}
     faces = faces_of(data_of(tmp_path, shown, frame=[0, 7], boxes=["clip.face"] * 2), How(margin=0))
@@ -137,7 +137,7 @@ def test_a_file_of_boxes_says_where_the_face_is_in_each_frame(tmp_path, monkeypa
 
 
 def test_eyes_come_to_the_same_places_whatever_the_heads_tilt(tmp_path, monkeypatch):
-    monkeypatch.setattr(cutting, "_points", lambda *_: None)
+    monkeypatch.setattr(cutting, "points_of", lambda *_: None)
     monkeypatch.setattr(cutting, "detectors", list)
     shown, eyes = {}, []
     for i, degrees in enumerate((0, 25, -40)):

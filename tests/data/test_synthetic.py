@@ -8,6 +8,9 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
+from fas_core.data import regions
+from fas_core.data.boxes import EYES
+from fas_core.data.names import CROP, POINTS
 from fas_core.data.synthetic.data_set import render_data_set
 from fas_core.data.synthetic.heads import head_at_rest, view_of
 from fas_core.data.synthetic.noise import rng_of
@@ -101,11 +104,24 @@ def test_default_set_has_the_promised_size() -> None:
         assert 130 <= sizes[subset, True] <= 170, subset
 
 
+def test_it_is_told_where_eyes_are_on_heads_prints_and_masks(table: pd.DataFrame, images: np.ndarray) -> None:
+    """As a detector sees them: within two pixels mostly."""
+    places = regions.placed(table)
+    assert places.has_eyes.all()
+    some = table.groupby("pai_species").head(6).index
+    seen = regions.seen(np.uint8(255 * images[some]))
+    off = 128 * np.linalg.norm(seen.eyes - places.eyes[some], axis=2).max(1)
+    by_species = pd.Series(off).groupby(table["pai_species"][some].to_numpy()).median()
+    assert len(by_species) == 3
+    assert (by_species < 4).all()
+    assert np.nanmedian(128 * np.linalg.norm(seen.mouth - places.mouth[some], axis=1)) < 4
+
+
 def test_columns_are_filled(table: pd.DataFrame) -> None:
     free = ["glasses", "hat", "beard", "hand"]
     poses = ["pose_x", "pose_y", "pose_z"]
     named = ["path", "sample_id", "label", "pai_species", "subject_id", "session_id", "subset", "video_id", "frame"]
-    assert set(table.columns) == {*named, *poses, *free, "attack_detail"}
+    assert set(table.columns) == {*named, *poses, *EYES, *POINTS, *CROP, *free, "attack_detail"}
     assert set(np.unique(table[free])) == {"yes", "no"}
     assert (table.drop(columns=["pai_species", "attack_detail"]).astype(str) != "").all(axis=None)
     assert ((table["attack_detail"] != "") == (table["label"] == "attack")).all()

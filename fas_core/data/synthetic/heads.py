@@ -46,6 +46,15 @@ class Head:
     eyes: list[tuple[float, Window]]  # side (-1, 1) and part of the grid of each eye
     mouth: Window
 
+    @property
+    def landmarks(self) -> tuple[Array, Array]:
+        """Rows and columns of the grid, (4,) each: its right eye, its left one, the nose's tip, the mouth's middle."""
+        t = self.traits
+        at = [(-t["eye_x"], t["eye_y"]), (t["eye_x"], t["eye_y"]), (0.0, t["nose_len"] - 0.05), (0.0, t["mouth_y"])]
+        nearest = [np.argmin(np.square(self.x - x) + np.square(self.y - y) + 9.0 * (self.z < 0)) for x, y in at]
+        rows, columns = np.unravel_index(nearest, self.x.shape)
+        return rows, columns
+
 
 def egg(traits: Traits) -> tuple[Array, Array, Array, Array]:
     """x, y, z and longitude (radians, 0 in front) of a face-shaped egg; the grid is finest along the face's middle."""

@@ -26,6 +26,7 @@ class Sheet:
     lean: Array  # (2,) away from the camera, sideways and up
     glare: tuple[float, float, float]  # where (x, y) and how bright
     hands: int
+    points: Array  # (k, 2) column, row of what is to be found again, on the picture that was printed
 
 
 def inked(rng: Rng, picture: Array) -> tuple[Array, float]:
@@ -40,8 +41,8 @@ def inked(rng: Rng, picture: Array) -> tuple[Array, float]:
     return black + (white - black) * np.clip(ink, 0, 1), white
 
 
-def printed(rng: Rng, picture: Array, detail: str) -> Sheet:
-    """The sheet for one print session, from a (CANVAS, CANVAS) picture of the subject."""
+def printed(rng: Rng, picture: Array, points: Array, detail: str) -> Sheet:
+    """The sheet for one print session, from a (CANVAS, CANVAS) picture of the subject and points (k, 2) in it."""
     bordered = detail in ("bordered print", "tilted print")
     tone, white = inked(rng, picture)
     margin = int(rng.uniform(14, 34)) * bordered
@@ -61,6 +62,7 @@ def printed(rng: Rng, picture: Array, detail: str) -> Sheet:
         lean=rng.normal(0, 0.22 if detail == "tilted print" else 0.05, 2),
         glare=(float(rng.uniform(-0.6, 0.6)), float(rng.uniform(-0.7, 0.3)), float(rng.choice([0.0, 0.3, 0.8]))),
         hands=int(rng.integers(0, 3)) * (small or detail == "cut-out print"),
+        points=points,
     )
 
 
@@ -80,8 +82,11 @@ def paper_left(rng: Rng, size: int, detail: str) -> Array:
     return np.ones((size, size), dtype=np.float32)
 
 
-def print_image(sheet: Sheet, wall: Array, looks: Traits, rng: Rng, pose: Pose) -> Array:
-    """(CANVAS, CANVAS) gray: the sheet held before the camera, lit, perhaps with fingers on its edge."""
+def print_image(sheet: Sheet, wall: Array, looks: Traits, rng: Rng, pose: Pose) -> tuple[Array, Array]:
+    """(CANVAS, CANVAS) gray: the sheet held before the camera, lit, perhaps with fingers on its edge.
+
+    And (k, 2) where the `points` of its picture are in it; NaN where they are out of view.
+    """
     axis = (np.arange(CANVAS, dtype=np.float32) - CANVAS / 2) / (CANVAS / 2)
     x, y = axis[None, :] + float(rng.normal(0, 0.02)), axis[:, None] + float(rng.normal(0, 0.02))
     cos, sin = math.cos(math.radians(pose[2])), math.sin(math.radians(pose[2]))
@@ -108,4 +113,12 @@ def print_image(sheet: Sheet, wall: Array, looks: Traits, rng: Rng, pose: Pose) 
         edge = CANVAS / 2 + side * sheet.face * 0.9 * middle * (0.9 if sheet.face > 0.9 else 1.0)
         tip = np.array([edge - side * 12, CANVAS * (0.6 + 0.12 * side) + 12 * looks["light_x"]])
         image = finger(image, tip, tip + np.array([side * 90, 45.0]), 15.0, 0.75, nail=True)
-    return image
+    on_sheet = sheet.points + (sheet.tone.shape[0] - CANVAS) / 2 - 0.5  # pixels count from their middles
+    return image, np.array([_seen_at(where, point) for point in on_sheet])
+
+
+def _seen_at(where: Array, point: Array) -> Array:
+    """(2,) column, row of the canvas that look at a point (column, row) of the sheet; NaN where none does."""
+    distance = np.hypot(where[0] - point[1], where[1] - point[0])
+    row, column = np.unravel_index(int(distance.argmin()), distance.shape)
+    return np.array([column, row]) + 0.5 if distance[row, column] < 2 else np.full(2, np.nan)

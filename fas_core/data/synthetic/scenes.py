@@ -195,8 +195,11 @@ def mood_of_frame(rng: Rng, traits: Traits, looks: Traits) -> Traits:
     }
 
 
-def face_image(head: Head, behind: Array, looks: Traits, pose: Pose, mood: Traits, rng: Rng) -> Array:
-    """(CANVAS, CANVAS) gray: the head in a pose and mood before its scene, with its hat and glasses."""
+def face_image(head: Head, behind: Array, looks: Traits, pose: Pose, mood: Traits, rng: Rng) -> tuple[Array, Array]:
+    """(CANVAS, CANVAS) gray: the head in a pose and mood before its scene, with its hat and glasses.
+
+    And (4, 2) where eyes, nose and mouth are in it, as `Head.landmarks`: column, row from the canvas' corner.
+    """
     albedo = head.albedo.copy()
     for side, window in head.eyes:
         if head.cover != "mannequin" or head.traits["painted"]:
@@ -213,7 +216,9 @@ def face_image(head: Head, behind: Array, looks: Traits, pose: Pose, mood: Trait
         image = cap_brim(image, view, looks, head.traits)
     if looks["glasses"]:
         image = spectacles(image, view, looks, head.traits, float(rng.beta(1, 3)))
-    return image
+    of = head.landmarks
+    column, row, _ = view(head.x[of], y[of], head.z[of])
+    return image, np.stack([column, row], axis=1) + 0.5  # the middle of the two pixels that a vertex is drawn on
 
 
 def sensor_image(image: Array, rng: Rng, looks: Traits) -> npt.NDArray[np.uint8]:
