@@ -27,6 +27,7 @@ from fas_core.cli import (
     runs,
     scores,
     server,
+    stress,
     training,
     transfers,
 )
@@ -83,6 +84,7 @@ app.command("prune")(runs.prune)
 app.command("forget")(forgetting.forget)
 app.command("evaluate")(evaluation.evaluate)
 app.command("over-time")(over_time.over_time)
+app.command("stress")(stress.stress)
 app.command("causes")(causes.causes)
 app.command("threshold")(evaluation.operating_point)
 app.command("certify")(evaluation.certify)

@@ -223,6 +223,7 @@ def prune(
     if expired:
         return _prune_expired(cache, data or [], with_images=images, yes=yes)
     from fas_core.access import policy
+    from fas_core.evaluation import stressed
     from fas_core.runs import store
     from fas_core.runs.upkeep import remove
 
@@ -233,6 +234,7 @@ def prune(
         raise BadInputError("Nothing was removed. Answer y, or pass --yes.")
     policy.tell("deletion", {"run": chosen.id, "what": "a Run", "name": chosen.info.name})
     remove(chosen)
+    stressed.remove(chosen.cache, chosen.id)
     say(f"Removed {chosen.id} ({chosen.info.name}).")
     return None
 

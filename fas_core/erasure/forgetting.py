@@ -31,6 +31,7 @@ from fas_core.erasure import plan as planning
 from fas_core.erasure.plan import OfManifest, OfRun, Plan
 from fas_core.erasure.words import Names
 from fas_core.errors import BadInputError
+from fas_core.evaluation import stressed
 from fas_core.files import atomic_file, end_of, file_sha256, opened_file, read_table, settle, write_table
 from fas_core.progress import jobs_folder
 from fas_core.runs import encrypted, joining, marks, selections, signatures, store, tombstones, traininglog
@@ -82,6 +83,8 @@ def forget(plan: Plan, cache: Path, advance: Callable[[], object] = lambda: None
         for path in (*store.runs_folder(cache).glob(".removed-*"), *store.runs_folder(cache).glob("*/.away-*")):
             shutil.rmtree(path, ignore_errors=True)
         memo.remove(cache)
+        for about in plan.runs:
+            stressed.remove(cache, about.run)
 
     emptied = [run for run in store.all_runs(cache) if run.id in {about.run for about in plan.runs} and _is_empty(run)]
     for run in emptied:

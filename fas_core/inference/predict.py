@@ -144,11 +144,7 @@ def verdicts(
     of_level = levels.level(frozen.level)
     together = None if of_level.unit == FRAME else levels.in_given_order(len(paths), of_level, every)
     run = card.run_of(frozen, cache)
-    if frozen.run_digest != run.digest_of(frozen.score):
-        raise BadInputError(
-            f"Run {run.info.name} has changed since the card was made. Check it: fas threshold --check."
-        )
-    _require_same_model(frozen, run)
+    require_as_on_card(frozen, run)
     if joined := run.joined.get(scores.base_of(frozen.score)):
         raise BadInputError(
             f"The card is of '{frozen.score}', which was joined from {joined.source}: the model does not give it. "
@@ -180,8 +176,13 @@ def verdicts(
     return [_verdict(tuple(paths), value, frozen, "; ".join(failed), is_short=is_short)]
 
 
-def _require_same_model(frozen: Card, run: Run) -> None:
-    """Raises BadInputError where run.json, which is no part of the Run's digest, names another model than the card."""
+def require_as_on_card(frozen: Card, run: Run) -> None:
+    """Raises BadInputError where the Run of a card has changed, or its run.json, which is no part of the digest, names
+    another model."""
+    if frozen.run_digest != run.digest_of(frozen.score):
+        raise BadInputError(
+            f"Run {run.info.name} has changed since the card was made. Check it: fas threshold --check."
+        )
     standing = signatures.standing(run)
     if standing.kind == keys.CHANGED:
         raise BadInputError(standing.refusal(f"Run {run.info.name}", f"fas keys sign {run.id}"))

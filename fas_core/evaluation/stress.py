@@ -1,0 +1,341 @@
+"""Errors at a fixed threshold against what goes wrong with an image, step by step: where an operating point breaks.
+
+    errors(stressed.newest(run, "rec", "frame", ["test"]), run, ["test"], threshold)
+
+Every step is judged on the same presentations as the images without it, so that differences are paired: both on the
+same resamples of whole subjects. An error is the BPCER, the worst APCER or, where a limit names a species, its APCER.
+**It breaks at the mildest step from which on** (that step and every harsher one) **it is clearly above the error of the
+images as they are** (the whole paired 95 % interval of the difference is above 0) **and, where there is a limit to this
+error, beyond it.** Each step is judged by itself. The threshold is given: nothing is chosen on stressed images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from fas_core import metrics
+from fas_core.data.degradations import KINDS, Kind
+from fas_core.data.names import readable
+from fas_core.documents import Json
+from fas_core.errors import BadInputError
+from fas_core.evaluation import run_metrics, stressed
+from fas_core.evaluation.presentations import Presentations
+from fas_core.evaluation.run_metrics import ReportedRates
+from fas_core.evaluation.stressed import Kept, Sample
+from fas_core.evaluation.words import rate_text, signed, threshold_text
+from fas_core.metrics import resampling
+from fas_core.metrics.operating_point import APCER, BPCER, Rule
+from fas_core.metrics.resampling import Resampled, Statistic
+from fas_core.runs.store import Run
+
+_BPCER, _WORST = Statistic("bpcer"), Statistic("apcer_max")
+
+
+@dataclass(frozen=True)
+class Change:
+    """An error less that of the images as they are; its 95 % interval by resampling units; None where undefined."""
+
+    difference: float | None
+    low: float | None
+    high: float | None
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether it is an increase beyond chance."""
+        return self.low is not None and self.low > 0
+
+
+@dataclass(frozen=True)
+class AtStep:
+    """Errors at one amount."""
+
+    amount: float
+    rates: ReportedRates
+    changes: Mapping[str, Change]  # by "bpcer", "apcer_max" and "apcer[species]"
+    above: tuple[str, ...]  # those of these that are clearly above, and beyond their limit where there is one
+
+    def as_json(self) -> Json:
+        return {"amount": self.amount, **_of_rates(self.rates), "changes": self.changes, "above": self.above}
+
+
+@dataclass(frozen=True)
+class Break:
+    """Where an error breaks: at this amount and at all that is harsher."""
+
+    error: str
+    amount: float
+    in_words: str  # "JPEG quality 30 and below"
+
+
+@dataclass(frozen=True)
+class OfKind:
+    """A degradation with the steps that are there, in the order of an axis."""
+
+    kind: Kind
+    steps: tuple[AtStep, ...]
+    breaks: tuple[Break, ...]
+    n_missing: int  # steps that were not computed yet
+
+    def at(self, amount: float) -> AtStep:
+        return next(step for step in self.steps if step.amount == amount)
+
+    def as_json(self) -> Json:
+        said = {"kind": self.kind.name, "unit": self.kind.title, "n_missing": self.n_missing}
+        return said | {"breaks": self.breaks, "steps": self.steps}
+
+
+@dataclass(frozen=True)
+class Stress:
+    """An operating point under stress."""
+
+    kept: Kept
+    sample: Sample
+    threshold: float
+    limit: Rule | None
+    reported_on: tuple[str, ...]
+    n: int  # presentations that are judged here
+    unstressed: ReportedRates
+    of_kinds: tuple[OfKind, ...]
+
+    def as_json(self) -> Json:
+        """The document of `fas stress --json`."""
+        about = self.kept.about
+        return metrics.json_safe(
+            {
+                "run": about.run,
+                "score": about.score,
+                "level": about.level,
+                "threshold": self.threshold,
+                "limit": None if self.limit is None else str(self.limit),
+                "reported_on": self.reported_on,
+                "seed": about.seed,
+                "n": self.n,
+                "n_of": self.sample.n_of,
+                "n_images": about.n_images,
+                "n_files": about.n_files,
+                "counts": self.sample.counts,
+                "unit": None if self.unstressed.bpcer_interval is None else self.unstressed.bpcer_interval.unit,
+                "unstressed": _of_rates(self.unstressed),
+                "kinds": self.of_kinds,
+                "in_words": [self.sentence(), self.caveat],
+            }
+        )
+
+    def table(self, of: OfKind) -> pd.DataFrame:
+        """A row per step of a kind, in words, after one of the images as they are."""
+        rows = [{"Step": "none", **_in_words(self.unstressed, {})}]
+        rows += [{"Step": of.kind.text(at.amount), **_in_words(at.rates, at.changes)} for at in of.steps]
+        return pd.DataFrame(rows)
+
+    def sentence(self, said: Callable[[str], str] = str, strong: Callable[[str], str] = str) -> str:
+        """Where it breaks, kind by kind, and which kinds it stands; `said` and `strong` as of `summary.headline`."""
+        broken = [self._breaks_words(of, said, strong) for of in self.of_kinds if of.breaks]
+        whole = [of.kind for of in self.of_kinds if not of.breaks]
+        if not self.of_kinds:
+            return "No step was computed yet."
+        beyond = " beyond its limit" if self.limit is not None else ""
+        told = _listed([_short(of) for of in whole])
+        if not broken:
+            return f"It holds: no step of {told} raises an error clearly{beyond}. {self._start(said)}"
+        text = f"It breaks at {'; at '.join(broken)}."
+        return f"{text} No step of {told} raises an error clearly{beyond}." if whole else text
+
+    def _start(self, said: Callable[[str], str]) -> str:
+        rates = self.unstressed
+        worst = "" if rates.apcer_worst is None else f", {said(rates.apcer_worst)}"
+        apcer = rate_text(rates.apcer_max, rates.worst_interval)
+        return f"As the images are: BPCER {rate_text(rates.bpcer, rates.bpcer_interval)}, worst APCER {apcer}{worst}."
+
+    def _breaks_words(self, of: OfKind, said: Callable[[str], str], strong: Callable[[str], str]) -> str:
+        by_place: dict[str, list[Break]] = {}
+        for each in of.breaks:
+            by_place.setdefault(each.in_words, []).append(each)
+        changes = {
+            place: ", ".join(self._change_words(of.at(each.amount), each.error, said) for each in breaks)
+            for place, breaks in by_place.items()
+        }
+        return "; at ".join(f"{strong(place)}: {words}" for place, words in changes.items())
+
+    def _change_words(self, at: AtStep, error: str, said: Callable[[str], str]) -> str:
+        change, before, after = at.changes[error], _rate(self.unstressed, error), _rate(at.rates, error)
+        name = "BPCER" if error == "bpcer" else "worst APCER" if error == "apcer_max" else f"APCER {said(error[6:-1])}"
+        worst = f", {said(at.rates.apcer_worst)}" if error == "apcer_max" and at.rates.apcer_worst else ""
+        low, high = (signed(100 * (end or 0), 0) for end in (change.low, change.high))
+        return f"{name} {100 * (before or 0):.0f} → {100 * (after or 0):.0f} % ({low} to {high} points{worst})"
+
+    @property
+    def caveat(self) -> str:
+        """How far it can be believed, and of what it is."""
+        about = self.kept.about
+        what = {"frame": "images"}.get(about.level, f"{about.level.split(' ')[0]}s")
+        drawn = f"all {self.n:,}" if len(self.sample.grouping.rows) == self.sample.n_of else f"{self.n:,} drawn"
+        held = about.n_images - about.n_files
+        source = (
+            ""
+            if not held
+            else (
+                f" {held:,} of {about.n_images:,} images are not in their files any more as they were: what the Run "
+                "holds of them was degraded, after its scaling."
+            )
+        )
+        missing = sum(of.n_missing for of in self.of_kinds)
+        return (
+            f"Synthetic degradations of the same test faces ({drawn} {what}, seed {about.seed}), no evidence of a real "
+            f"camera; the threshold {threshold_text(self.threshold)} stays. Each step is judged by itself."
+            + source
+            + (f" {missing:,} steps were not computed yet." if missing else "")
+        )
+
+
+def errors(
+    kept: Kept,
+    run: Run,
+    reported_on: Sequence[str],
+    threshold: float,
+    limit: Rule | None = None,
+    *,
+    fail_closed: bool = False,
+) -> Stress:
+    """Of some subsets, which the kept scores are of. Raises BadInputError where they do not fit the Run."""
+    about = kept.about
+    drawn = stressed.sample(run, about.level, about.subsets, about.n, about.seed)
+    before = kept.scores()
+    if before is None or len(drawn.rows) != about.n_images:
+        raise BadInputError(f"{kept.folder} holds no scores of the images as they are. Run 'fas stress' again.")
+    chosen = drawn.grouping.within(reported_on)
+
+    def judged(values: stressed.Floats) -> Presentations:
+        return drawn.grouping.judged(values, fail_closed=fail_closed).part(chosen)
+
+    present = []
+    for kind in KINDS:
+        values = {amount: kept.scores(kind, amount) for amount in kind.steps(_side(run))}
+        present.append((kind, {amount: judged(of) for amount, of in values.items() if of is not None}, len(values)))
+    present = [(kind, steps, n) for kind, steps, n in present if steps]
+    unstressed = judged(before)
+    every = [unstressed, *(step for _, steps, _ in present for step in steps.values())]
+    drawn_again = _resampled(every, threshold)
+    rates = [run_metrics.rates_at(step, reported_on, threshold) for step in every]
+    of_kinds, i = [], 0
+    for kind, steps, n in present:
+        at = {}
+        for amount in steps:
+            i += 1
+            at[amount] = _at(amount, rates[0], rates[i], drawn_again, i, limit)
+        of_kinds.append(OfKind(kind, tuple(at.values()), tuple(_breaks(kind, at, limit)), n - len(steps)))
+    return Stress(kept, drawn, threshold, limit, tuple(reported_on), int(chosen.sum()), rates[0], tuple(of_kinds))
+
+
+def _side(run: Run) -> int:
+    """Pixels of the square that the model of a Run is given."""
+    return run.shards[0].meta.arrays["inputs"].shape[1]
+
+
+def _resampled(every: Sequence[Presentations], threshold: float) -> Resampled:
+    """All errors of all steps on the same resamples; number 0 is of the images as they are."""
+    of = every[0].of
+    codes, names = of.kinds
+    species = np.array(["", *names], object)[codes]
+    present = [name for k, name in enumerate(names, 1) if (codes == k).any()]
+    return resampling.resampled(
+        [step.values for step in every],
+        codes > 0,
+        of.units(np.ones(len(codes), np.bool_)),
+        [_BPCER, _WORST, *(Statistic("apcer", name) for name in present)],
+        species=species,
+        thresholds=[threshold] * len(every),
+    )
+
+
+def _at(
+    amount: float, before: ReportedRates, after: ReportedRates, drawn: Resampled, i: int, limit: Rule | None
+) -> AtStep:
+    changes = {}
+    for statistic in drawn.values:
+        error = statistic.name if statistic.species is None else f"apcer[{statistic.species}]"
+        was, is_now = _rate(before, error), _rate(after, error)
+        interval = drawn.difference(statistic, i, 0)
+        ends = (None, None) if interval is None else (interval.low, interval.high)
+        changes[error] = Change(None if was is None or is_now is None else is_now - was, *ends)
+    above = tuple(name for name, change in changes.items() if change.is_clear and _is_beyond(name, after, limit))
+    return AtStep(amount, after, changes, above)
+
+
+def _is_beyond(error: str, rates: ReportedRates, limit: Rule | None) -> bool:
+    """Whether an error is beyond its limit; where it has none, any is."""
+    rate = _rate(rates, error)
+    return not _limits(limit, error) or limit is None or (rate is not None and rate > limit.value)
+
+
+def _limits(limit: Rule | None, error: str) -> bool:
+    """Whether a limit is one of this error."""
+    if limit is None or limit.kind not in (BPCER, APCER):
+        return False
+    if limit.kind == BPCER:
+        return error == "bpcer"
+    return error == (f"apcer[{limit.species}]" if limit.species else "apcer_max")
+
+
+def _breaks(kind: Kind, at: Mapping[float, AtStep], limit: Rule | None) -> list[Break]:
+    """Of each error, per way that things go wrong, the mildest step from which on it is above."""
+    judged = ["bpcer", "apcer_max", *([f"apcer[{limit.species}]"] if limit is not None and limit.species else [])]
+    breaks = []
+    for arm in kind.arms:
+        harshest_first = [at[amount] for amount in reversed(arm) if amount in at]
+        for error in judged:
+            mildest = None
+            for step in harshest_first:
+                if error not in step.above:
+                    break
+                mildest = step.amount
+            if mildest is not None:
+                breaks.append(Break(error, mildest, kind.from_here(mildest)))
+    return breaks
+
+
+def _rate(rates: ReportedRates, error: str) -> float | None:
+    if error == "bpcer":
+        return rates.bpcer
+    return rates.apcer_max if error == "apcer_max" else rates.apcer_per_species.get(error[6:-1])
+
+
+def _in_words(rates: ReportedRates, changes: Mapping[str, Change]) -> dict[str, str]:
+    return {
+        "BPCER": rate_text(rates.bpcer, rates.bpcer_interval),
+        "less none": _points(changes.get("bpcer")),
+        "Worst APCER": rate_text(rates.apcer_max, rates.worst_interval),
+        "Species": rates.apcer_worst or "",
+        "less none ": _points(changes.get("apcer_max")),
+    }
+
+
+def _points(change: Change | None) -> str:
+    """ "+7 (+3 to +11)" percentage points"""
+    if change is None or change.difference is None:
+        return "–"
+    text = signed(100 * change.difference, 0)
+    if change.low is None or change.high is None:
+        return text
+    return f"{text} ({signed(100 * change.low, 0)} to {signed(100 * change.high, 0)})"
+
+
+def _of_rates(rates: ReportedRates) -> Json:
+    names = (
+        "bpcer", "bpcer_interval", "apcer_max", "apcer_worst", "apcer_per_species", "apcer_interval_per_species",
+        "n_bona_fide", "n_per_species", "n_non_response",
+    )  # fmt: skip
+    return {name: getattr(rates, name) for name in names}
+
+
+def _listed(names: Sequence[str]) -> str:
+    """a, b or c"""
+    return " or ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def _short(kind: Kind) -> str:
+    """Without its unit."""
+    return readable(kind.name).replace("jpeg", "JPEG quality").replace("brightness", "light")
