@@ -73,6 +73,41 @@ def training_curves(curves: Sequence[TrainingCurve], *, x_title: str, x_max: flo
     }
 
 
+def sweep_curves(curves: Sequence[tuple[str, NDArray[np.float64]]], *, x_max: float, y_title: str) -> Option:
+    """(name, (n, 2) epochs and values) of each setting, the first one highlighted, the others gray with their place."""
+    axis = {"type": "value", "splitLine": {"lineStyle": {"color": GRID_COLOUR}}}
+    label = {"hideOverlap": True, "fontSize": 12}
+    title = {"nameLocation": "middle", "nameTextStyle": {"fontSize": 12}}
+    series = []
+    for place, (name, points) in enumerate(curves, start=1):
+        colour = BONA_FIDE_COLOUR if place == 1 else TRAINING_COLOUR
+        series.append(
+            {
+                "type": "line",
+                "name": name,
+                "data": pairs(points),
+                "symbol": "circle",
+                "symbolSize": 6 if place == 1 else 4,
+                "z": 3 if place == 1 else 2,
+                "lineStyle": {"color": colour, "width": 2.5 if place == 1 else 1.5, "opacity": 1},
+                "itemStyle": {"color": colour, "opacity": 1},
+                "endLabel": {"show": True, "formatter": str(place), "fontSize": 12, "color": colour},
+                "labelLayout": {"moveOverlap": "shiftY"},
+            }
+        )
+    return {
+        "animation": False,
+        "grid": {"left": 64, "right": 36, "top": 16, "bottom": 42, "outerBoundsMode": "none"},
+        "tooltip": {"trigger": "item", "confine": True, "valueFormatter": "%,.4g"},
+        "xAxis": axis
+        | {"min": 0, "max": x_max, "minInterval": 1, "axisLabel": label}
+        | title
+        | {"name": "epoch", "nameGap": 26},
+        "yAxis": axis | {"scale": True, "axisLabel": label, "name": y_title, "nameGap": 48} | title,
+        "series": series,
+    }
+
+
 def _series_of(curve: TrainingCurve, line_type: object, top: float, n_beside: int) -> list[Option]:
     of = f"{curve.letter}, " if curve.letter else ""
     has_dev = len(curve.epochs) > 0

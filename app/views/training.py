@@ -17,6 +17,7 @@ from app.session.page import errors_shown
 from app.session.readers import cache_folder
 from app.session.tables import show_rows
 from app.training.reconstructions import show_reconstructions
+from app.training.sweeps import show_sweeps
 from app.training.training_curves import EPOCHS, IMAGES, STEPS, batch_size, show_curves
 from app.words import escaped
 from fas_core.access.roles import Right
@@ -201,6 +202,7 @@ def show() -> None:
                 show_reconstructions(chosen, logs)
             except BadInputError as error:
                 st.warning(escaped(str(error)), icon=":material/warning:")
+    show_sweeps(everything)
     show_all(everything)
 
 

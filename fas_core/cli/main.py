@@ -28,6 +28,7 @@ from fas_core.cli import (
     scores,
     server,
     stress,
+    sweeping,
     training,
     transfers,
 )
@@ -73,6 +74,7 @@ data_app.command("attacks")(data.data_attacks)
 app.command("models")(training.list_models)
 app.command("experiments")(training.list_experiments)
 app.command("train")(training.train)
+app.command("sweep")(sweeping.sweep)
 app.command("adopt")(training.adopt)
 app.command("cache")(training.cache_runs)
 app.add_typer(runs_app, name="runs")

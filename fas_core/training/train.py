@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
@@ -34,7 +35,7 @@ from fas_core.data.names import ATTACK, BONA_FIDE, TRAIN, is_training
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.files import CONTENT_BYTES, require_writable
-from fas_core.models.base import Autoencoder, OptimizerSettings, Step
+from fas_core.models.base import Autoencoder, OptimizerSettings, Step, parameter_count
 from fas_core.models.draws import Draws, shuffled, step_seed
 from fas_core.models.input import Input
 from fas_core.progress import task
@@ -51,6 +52,7 @@ DEV_LIMIT = 1024  # images: the dev loss of an epoch must stay cheap beside the 
 DEV_GROUPS = 16  # sessions (or subjects) that a dev set is spread over at least, where a tenth is as many
 SHOWN = 8  # images whose reconstructions are kept after every epoch
 DECODERS = 4
+PACE_STEPS, PACE_SECONDS = 8, 2.0  # what a measured pace takes at most, beyond the step that is under way
 PICTURES = "pictures"  # the tensor of a resume file that holds the contents of those that were learned
 
 
@@ -126,6 +128,58 @@ def train(
     feed.warn_of_unreadable()
     resume_file(out).unlink(missing_ok=True)  # whichever process comes first
     return out
+
+
+def completed(
+    experiment: Experiment,
+    data: Manifest,
+    out: Path,
+    *,
+    cache: Path | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    job_file: Path | None = None,
+) -> Path:
+    """`out`, trained to its end: begun, gone on with, or as it is where it has ended. Arguments as of `train`.
+
+    Raises BadInputError as that does, and where `out` is of other settings or data.
+    """
+    is_begun = resume_file(out).is_file()
+    if out.is_file() and not is_begun:
+        header = checkpoint.header_of(out)
+        for part, expected in (("experiment", experiment.as_json()), ("data_sha256", data.sha256)):
+            if header.get(part) != expected:
+                what = "settings" if part == "experiment" else "data"
+                raise BadInputError(f"{out} was trained with other {what}. Choose another --out, or delete it first.")
+        return out
+    return train(
+        experiment, data, out, cache=cache, resume=is_begun, device=device, precision=precision, job_file=job_file
+    )
+
+
+class Pace(NamedTuple):
+    """Measured on this machine."""
+
+    seconds_per_step: float
+    parameters: int
+
+
+def pace(experiment: Experiment, data: Manifest, *, device: str = "auto", precision: str = "auto") -> Pace:
+    """How fast a training goes: some steps as `train` makes them, thrown away. Raises BadInputError as that does."""
+    _require_trainable(experiment, data)
+    split = train_dev_split(data, experiment.seed)
+    fabric = _processes(experiment, device, "fp32" if precision == "auto" else precision)
+    model, optimizers = _untrained(experiment, fabric)
+    with _Batches(split, experiment, fabric, np.zeros((len(split.learned), CONTENT_BYTES), np.uint8)) as feed:
+        begun, n = 0.0, -1  # the first step, which warms up, does not count
+        for step, rows, x in feed.from_step(0, model.input):
+            _step(fabric, model, optimizers, experiment, step, rows, x)
+            n += 1
+            begun = begun or time.perf_counter()
+            elapsed = time.perf_counter() - begun
+            if n and (n == PACE_STEPS or elapsed > PACE_SECONDS):
+                break
+    return Pace(elapsed / n if n > 0 else math.nan, parameter_count(model))
 
 
 def _told(source_weights: Mapping[str, float] | None, modality: str) -> Json:

@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app.charts.trainings import TrainingCurve, training_curves
-from fas_core.runs import traininglog
+from fas_core.runs import sweeps, traininglog
 from fas_core.runs.traininglog import Log, metrics_log, resume_file, samples_file
 from fas_core.training import experiments
 from tests.conftest import tiny_samples, write_image_run
@@ -361,3 +361,22 @@ def test_a_constant_and_no_value_at_all_have_an_axis() -> None:
         option: Any = training_curves([curve], x_title="epoch", x_max=3)
         assert option["yAxis"]["min"] == 0
         assert top <= option["yAxis"]["max"] <= 1.5 * top
+
+
+def test_a_sweep_says_which_setting_is_first_and_draws_all(cache: Path) -> None:
+    members = []
+    for w_kl, dev in ((0.5, DEV), (2.0, tuple(1.1 * value for value in DEV))):
+        out = train(cache, f"sweep-{w_kl}", VAE | {"w_kl": w_kl}, dev=dev)
+        members.append(sweeps.Member({"w_kl": w_kl}, 0, out))
+    members.append(sweeps.Member({"w_kl": 9.0}, 0, cache / "models" / "not begun.safetensors"))
+    sweeps.entered(cache, cache / "models", "small_dcvae", "elbo", members)
+    at = training()
+    [answer] = [m.value.replace("\\", "") for m in at.markdown if "reconstructs live dev images best" in m.value]
+    assert answer.startswith("w_kl=0.5 reconstructs live dev images best: 0.0881 of the pixel range")
+    assert "1 of 3 settings is not finished" in answer
+    [spec] = [json.loads(chart.proto.spec) for chart in at.get("echarts_chart")][-1:]
+    assert [line["name"] for line in spec["series"]] == ["1 · w_kl=0.5", "2 · w_kl=2.0"]
+    assert spec["series"][0]["data"][-1] == [5.0, DEV[-1] / 1e5]
+    [table] = [frame.value for frame in at.dataframe if "Dev error" in frame.value]
+    assert table["Setting"].tolist() == ["w_kl=0.5", "w_kl=2.0", "w_kl=9.0"]
+    assert table["Seeds"].tolist() == ["1 of 1", "1 of 1", "0 of 1"]

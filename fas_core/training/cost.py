@@ -1,0 +1,58 @@
+"""What some trainings will take before they begin: steps, images, time by the pace of this machine, disk."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from fas_core.data.manifest import Manifest
+from fas_core.documents import Json
+from fas_core.runs.traininglog import resume_file
+from fas_core.training import train as training
+from fas_core.training.experiments.base import Experiment
+
+BYTES = 4  # of a parameter; a resume file holds it with two moments of Adam, as long as its training goes
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of what is still to be trained. `seconds`: None where nothing was measured; `disk` in bytes that stay."""
+
+    trainings: int
+    done: int  # trainings that have ended already
+    steps: int
+    images: int
+    seconds: float | None
+    disk: int
+    passing: int  # bytes of the largest resume file, which goes when its training ends
+
+    def as_json(self) -> Json:
+        return asdict(self)
+
+
+def cost(
+    trainings: Sequence[tuple[Experiment, Manifest, Path]], *, device: str = "auto", precision: str = "auto"
+) -> Cost:
+    """Of experiments with their data and checkpoints; those that have ended cost nothing.
+
+    The pace is measured once for every model, config, batch size and augmentations. Raises BadInputError as `train`.
+    """
+    paces: dict[str, training.Pace] = {}
+    steps = images = disk = passing = done = 0
+    seconds = 0.0
+    for experiment, data, out in trainings:
+        if out.is_file() and not resume_file(out).is_file():
+            done += 1
+            continue
+        alike = repr((experiment.model, experiment.config, experiment.batch_size, experiment.augmentations))
+        if alike not in paces:
+            paces[alike] = training.pace(experiment, data, device=device, precision=precision)
+        steps += experiment.steps
+        images += experiment.steps * experiment.batch_size
+        seconds += experiment.steps * paces[alike].seconds_per_step
+        disk += BYTES * paces[alike].parameters
+        passing = max(passing, 3 * BYTES * paces[alike].parameters)
+    known = None if math.isnan(seconds) else seconds
+    return Cost(len(trainings) - done, done, steps, images, known, disk, passing)
