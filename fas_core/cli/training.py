@@ -119,6 +119,9 @@ def train(
     source_weights: Annotated[
         str | None, typer.Option(help="How often images of each source are seen: a=1,b=2 (fas data merge).")
     ] = None,
+    features: Annotated[
+        Path | None, typer.Option(help="Trained checkpoint that the loss looks with (small_perceptual).")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
@@ -151,6 +154,7 @@ def train(
         device=device,
         precision=precision,
         source_weights=sampling.weights_of(source_weights) if source_weights is not None else None,
+        features=features,
     )
     if is_first:
         say(f"{out} (metrics log: {traininglog.metrics_log(out)})")

@@ -240,6 +240,7 @@ class Autoencoder(Model):
     chosen_by: ClassVar[str]  # the loss whose mean over the dev images chooses the checkpoint
     initialisation: ClassVar[str] = "PyTorch's defaults"  # of the weights, which the thesis leaves open
     events: ClassVar[tuple[str, ...]] = ()  # what `training_step` returns besides losses: 1 where it happened
+    features_of: ClassVar[str] = ""  # the model of which a trained one must be given: `fas train --features`
 
     @property
     def input(self) -> Input:
@@ -252,6 +253,12 @@ class Autoencoder(Model):
     @abstractmethod
     def forward(self, x: Tensor) -> Outputs:
         """Codes, reconstructions and every loss in one pass; with the `IMAGE_TERMS` they are exactly `loss_names`."""
+
+    def take_features(self, trained: Model) -> None:
+        """Of a trained `features_of`, before the first step, into weights of its own that no step changes.
+
+        Raises BadInputError, in the midst of a sentence, where they do not fit.
+        """
 
     @abstractmethod
     def optimizers(self, settings: OptimizerSettings) -> list[Optimizer]:

@@ -31,7 +31,7 @@ class VariationalAutoencoder(Autoencoder):
     warmed up: what the log and the dev loss call `elbo` has the whole weight all along, and compares between epochs.
     """
 
-    loss_names = ("rec", "kl", "elbo", "excess_bce", *losses.IMAGE_TERMS)
+    loss_names: ClassVar[tuple[str, ...]] = ("rec", "kl", "elbo", "excess_bce", *losses.IMAGE_TERMS)
     chosen_by = "elbo"
     memory_format = torch.channels_last
     is_reentrant = True

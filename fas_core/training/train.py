@@ -42,7 +42,9 @@ from fas_core.progress import task
 from fas_core.runs import traininglog
 from fas_core.runs.traininglog import epoch_file, resume_file
 from fas_core.training import augment, checkpoint, devices, recorders, sampling
+from fas_core.training import features as trained_features
 from fas_core.training.experiments.base import Experiment
+from fas_core.training.features import Features
 from fas_core.training.known import Known
 
 _log = logging.getLogger(__name__)
@@ -80,6 +82,7 @@ def train(
     device: str = "auto",
     precision: str = "auto",
     source_weights: Mapping[str, float] | None = None,
+    features: Path | None = None,
     job_file: Path | None = None,
 ) -> Path:
     """Trains and writes the checkpoint with the lowest dev loss of any epoch; returns `out`.
@@ -89,6 +92,7 @@ def train(
     `precision` "auto" is "fp32". `keep_epochs`: after how many epochs the weights are kept in `traininglog.epoch_file`,
     whatever their dev loss; a resumed training keeps those it was begun with. `record`: names of `recorders`.
     `source_weights`: how often images of each `source` are seen, instead of each image once a round (`sampling`).
+    `features`: the checkpoint of a trained model that the loss looks with (`features`).
 
     Raises BadInputError when there is nothing to train on, or several modalities, when training diverges (naming the
     step), when `resume` finds the state of another experiment, other data or weights, or other epochs to keep, when
@@ -97,13 +101,13 @@ def train(
     keep_epochs = _epochs_to_keep(experiment, keep_epochs)
     _require_free(out, keep_epochs, resume=resume)
     modality = _require_trainable(experiment, data)
-    _require_ways(out, record, device, precision)
-    precision = "fp32" if precision == "auto" else precision  # measured, it could be another one after a kill
+    precision = _require_ways(out, record, device, precision)
+    experiment, given = trained_features.read(experiment, features)
     split = train_dev_split(data, experiment.seed)
     fabric = _processes(experiment, device, precision)
-    model, optimizers = _untrained(experiment, fabric)
+    model, optimizers = _untrained(experiment, fabric, given)
     settings = {"experiment": experiment.as_json(), "data_sha256": data.sha256, "precision": precision}
-    state = _State(out, settings | _told(source_weights, modality), keep_epochs, split)
+    state = _State(out, settings | _told(source_weights, modality, given), keep_epochs, split, given)
     state.begin(fabric, model, optimizers, resume=resume)
     notes = _Notes(out, model, split, state.step, cache, experiment, record) if fabric.is_global_zero else None
     bar = task(f"Training {experiment.name}", experiment.steps, job_file=job_file, stage="train")
@@ -116,18 +120,22 @@ def train(
             is_end = (step + 1) % experiment.batches_per_epoch == 0
             if is_end:
                 feed.share_pictures()
-            if not (notes and progress):
-                continue  # one process writes for all
-            epoch = step // experiment.batches_per_epoch
-            notes.add({"epoch": epoch, "step": step, "split": "train", **terms})
-            progress.advance()
-            if is_end:
-                dev = notes.epoch_done(fabric, epoch, step)
-                state.epoch_done(step + 1, epoch + 1, model, optimizers, dev, notes.dev_pictures)
+            if notes and progress:  # one process writes for all
+                epoch = step // experiment.batches_per_epoch
+                notes.add({"epoch": epoch, "step": step, "split": "train", **terms})
+                progress.advance()
+                if is_end:
+                    dev = notes.epoch_done(fabric, epoch, step)
+                    state.epoch_done(step + 1, epoch + 1, model, optimizers, dev, notes.dev_pictures)
+    _end(fabric, feed, out)
+    return out
+
+
+def _end(fabric: Fabric, feed: _Batches, out: Path) -> None:
+    """After the last step of every process."""
     fabric.barrier()
     feed.warn_of_unreadable()
     resume_file(out).unlink(missing_ok=True)  # whichever process comes first
-    return out
 
 
 def completed(
@@ -182,10 +190,11 @@ def pace(experiment: Experiment, data: Manifest, *, device: str = "auto", precis
     return Pace(elapsed / n if n > 0 else math.nan, parameter_count(model))
 
 
-def _told(source_weights: Mapping[str, float] | None, modality: str) -> Json:
+def _told(source_weights: Mapping[str, float] | None, modality: str, features: Features | None) -> Json:
     """Nothing where there are none, so that a training without is called as it was before there were any."""
     weights = {"source_weights": dict(source_weights)} if source_weights else {}
-    return weights | ({MODALITY: modality} if modality else {})
+    of_features = {"features_sha256": features.sha256} if features else {}
+    return weights | ({MODALITY: modality} if modality else {}) | of_features
 
 
 def _require_shareable(experiment: Experiment) -> None:
@@ -240,11 +249,13 @@ def _require_trainable(experiment: Experiment, data: Manifest) -> str:
     return the_one(data)
 
 
-def _require_ways(out: Path, record: Sequence[str], device: str, precision: str) -> None:
-    """Raises BadInputError for recorders, devices, precisions that there are not, and where nothing can be written."""
+def _require_ways(out: Path, record: Sequence[str], device: str, precision: str) -> str:
+    """The precision. Raises BadInputError for recorders, devices, precisions that there are not, and where nothing can
+    be written."""
     recorders.require(record)
     devices.require_known(device, precision)
     require_writable(out.parent)
+    return "fp32" if precision == "auto" else precision  # measured, it could be another one after a kill
 
 
 def _processes(experiment: Experiment, device: str, precision: str) -> Fabric:
@@ -258,10 +269,15 @@ def _processes(experiment: Experiment, device: str, precision: str) -> Fabric:
     return fabric
 
 
-def _untrained(experiment: Experiment, fabric: Fabric) -> tuple[Autoencoder, list[Optimizer]]:
+def _untrained(
+    experiment: Experiment, fabric: Fabric, features: Features | None = None
+) -> tuple[Autoencoder, list[Optimizer]]:
     """The model as it begins, on the device, and its optimisers."""
     torch.manual_seed(experiment.seed)
-    model = models.trainable(experiment.model, experiment.config).to(fabric.device)
+    model = models.trainable(experiment.model, experiment.config)
+    if features is not None:
+        features.give(model)
+    model.to(fabric.device)
     model.to(memory_format=model.memory_format)  # type: ignore[call-overload]
     return model, model.optimizers(OptimizerSettings(experiment.learning_rate, experiment.beta1, experiment.beta2))
 
@@ -567,8 +583,11 @@ def options(model: Autoencoder, optimizers: Sequence[Optimizer]) -> Json:
 class _State:
     """What must survive a kill: weights, optimisers, step, the best dev loss so far."""
 
-    def __init__(self, out: Path, settings: Json, keep_epochs: Sequence[int], split: Split) -> None:
+    def __init__(
+        self, out: Path, settings: Json, keep_epochs: Sequence[int], split: Split, features: Features | None = None
+    ) -> None:
         self.out, self.settings, self.keep_epochs, self.split = out, settings, list(keep_epochs), split
+        self.features = features
         self.step = 0
         self.best = math.inf
         # (n, CONTENT_BYTES) of the pictures learned so far: kept, as a training that goes on may not read all again
@@ -594,6 +613,7 @@ class _State:
             ("data_sha256", "data"),
             ("precision", "precision"),
             ("source_weights", "weights of sources"),
+            ("features_sha256", "features"),
         ):
             if header.get(part) != self.settings.get(part):
                 raise BadInputError(f"{path} belongs to other {what}. Leave out --resume to train anew.")
@@ -625,7 +645,8 @@ class _State:
     ) -> None:
         """Writes the checkpoint when this epoch is the best (or there is no dev set), and the epoch's own where it is
         to be kept; then the resume file. `epoch`: how many are over."""
-        known = Known.of([self.split.learned_files, self.pictures], [self.split.dev_files, dev_pictures])
+        learned = [self.split.learned_files, self.pictures, *(self.features.learned if self.features else [])]
+        known = Known.of(learned, [self.split.dev_files, dev_pictures])
         details = self.settings | {
             "training": training_digest(self.settings),
             "epoch": epoch,

@@ -22,6 +22,9 @@ AT_FULL_SIZE = {
     "denoising": {
         "": 19_950_337, "encoder": 1_568_000 + (32_768 + 1) * 512, "decoder": 1_604_609,
     },
+    "perceptual": {  # the features are frozen
+        "": 36_728_065, "encoder": 35_123_456, "decoder": 1_604_609, "features": 0,
+    },
     "memae": {
         "": 3_495_489, "encoder": 1_568_000 + (512 + 1) * 64, "memory": 500 * 64,
         "decoder": 1_604_609 + 9 * 512 * (64 - 8),
@@ -113,11 +116,14 @@ def test_half_precision_keeps_losses_in_full(model: Autoencoder) -> None:
 
 
 def test_training_changes_every_parameter(model: Autoencoder) -> None:
-    before = {name: value.clone() for name, value in model.named_parameters()}
+    before = {name: value.clone() for name, value in model.named_parameters() if value.requires_grad}
+    frozen = {name: value.clone() for name, value in model.named_parameters() if not value.requires_grad}
     model.train().training_step(
         torch.rand(6, 1, 32, 32), model.optimizers(OptimizerSettings(1e-2, 0.9, 0.99)), step_of(6)
     )
-    assert [name for name, value in model.named_parameters() if torch.equal(value, before[name])] == []
+    after = dict(model.named_parameters())
+    assert [name for name, value in before.items() if torch.equal(value, after[name])] == []
+    assert [name for name, value in frozen.items() if not torch.equal(value, after[name])] == []
 
 
 def test_bad_settings_are_named() -> None:

@@ -221,6 +221,36 @@ def test_resuming_something_else_is_refused(
         train.train(experiment, data, out, device="cpu", resume=True)
 
 
+def test_a_training_that_looks_with_another_models_features(
+    tmp_path: Path, experiment: Experiment, data: Manifest, tiny_checkpoint: Path
+) -> None:
+    """They are frozen in its own weights; what they are of is part of what it is called; their images are learned."""
+    out, again = tmp_path / "m.safetensors", tmp_path / "again.safetensors"
+    tiny = [*TINY_MODEL, "epochs=1", "batches_per_epoch=1"]
+    wanted = experiments.preset("small_perceptual").with_settings(tiny)
+    with pytest.raises(BadInputError, match="what a trained dcvae sees of them: .*--features CHECKPOINT"):
+        train.train(wanted, data, out, device="cpu")
+    with pytest.raises(BadInputError, match="model dcvae looks with no other model's. Leave it out"):
+        train.train(experiment, data, out, device="cpu", features=tiny_checkpoint)
+    few = Manifest(data.rows.iloc[::2].reset_index(drop=True), data.source)
+    train.train(wanted, few, out, device="cpu", features=tiny_checkpoint)
+    trained, kept = load_file(tiny_checkpoint), load_file(out)
+    names = [name for name in kept if name.startswith("features.")]
+    assert len(names) == 8
+    for name in names:
+        assert torch.equal(kept[name], trained[name.replace("features.", "encoder.")])
+    known = checkpoint.known_of(out)
+    learned = checkpoint.known_of(tiny_checkpoint).learned
+    assert set(known.use_of(learned)) == {"learned"}
+    header = checkpoint.header_of(out)
+    assert header["features_sha256"] == checkpoint.sha256(tiny_checkpoint)
+    with pytest.raises(BadInputError, match="is a perceptual; expected a trained dcvae"):
+        train.train(wanted, few, again, device="cpu", features=out)
+    colour = wanted.with_settings(["image_channels=3"])
+    with pytest.raises(BadInputError, match="features are of images with 1 channels, and this training has 3"):
+        train.train(colour, few, again, device="cpu", features=tiny_checkpoint)
+
+
 def test_divergence_names_the_step(tmp_path: Path, data: Manifest, experiment: Experiment) -> None:
     with pytest.raises(BadInputError, match=r"diverged at step \d+: \w+ is (nan|inf)"):
         train.train(experiment.with_settings(["learning_rate=1e20"]), data, tmp_path / "m.safetensors", device="cpu")
