@@ -172,6 +172,17 @@ def found(cache: Path, kind: str, parameters: Mapping[str, Any]) -> Arrays | Non
     return None
 
 
+def is_kept(cache: Path, kind: str, parameters: Mapping[str, Any]) -> bool:
+    """Whether there is a result of this kind and these parameters, which is not read."""
+    if not folder(cache).is_dir():
+        return False
+    try:
+        with _store(cache) as entries:
+            return key_of(kind, parameters) in entries
+    except (_DamagedError, _UnusableError):
+        return False
+
+
 def arrays(cache: Path, kind: str, parameters: Mapping[str, Any], compute: Callable[[], Mapping[str, Any]]) -> Arrays:
     """The stored arrays of this kind and these parameters, computed and stored first if need be.
 

@@ -128,6 +128,9 @@ class _Some:
     def looks(self, name: str) -> NDArray[np.float64]:
         return self.run.looks(name)[self.rows]
 
+    def pairs(self, measure: str) -> dict[str, NDArray[np.float64]]:
+        return self.run.pairs(measure, self.rows)
+
 
 def scores_of(run: Run, score: str, rows: NDArray[np.int64]) -> NDArray[np.float64]:
     """A score of some rows, which ascend; of millions, the others are not read where nothing is fitted."""

@@ -59,7 +59,7 @@ def sidebar() -> Run | None:
         bind="query-params",
         help="Every page shows these subsets only.",
     )
-    if offered := scores.offered(run):
+    if offered := scores.to_choose(run):
         score = _score_control(run, offered)
         _level_control(run, score)
         operating.controls(run, score, chosen_level(run))

@@ -204,6 +204,9 @@ class _Codes:
     def looks(self, name: str) -> Floats:
         raise NotImplementedError("only scores of codes are asked for")
 
+    def pairs(self, measure: str) -> dict[str, Floats]:
+        raise NotImplementedError("only scores of codes are asked for")
+
 
 def _computed(run: Run) -> Separation:
     has = run.column_names()

@@ -213,6 +213,9 @@ class _CodesAlone:
     def looks(self, name: str) -> NDArray[np.float64]:
         raise BadInputError(f"A code alone has no {name}: choose one of the scores {', '.join(SCORES)}.")
 
+    def pairs(self, measure: str) -> dict[str, NDArray[np.float64]]:
+        raise BadInputError(f"A code alone has no {measure}: choose one of the scores {', '.join(SCORES)}.")
+
 
 def unlikeness(run: Run, score: str, codes: NDArray[np.floating]) -> NDArray[np.float64]:
     """(n,) one of `SCORES` of codes (n, d), fitted as for the Run; raises BadInputError for another score."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ from numpy.typing import NDArray
 
 from fas_core import metrics, scores
 from fas_core.access import keys
-from fas_core.data import images, measures
+from fas_core.data import images, measures, pairs, regions
 from fas_core.data.names import ATTACK, BONA_FIDE
+from fas_core.data.regions import Places
 from fas_core.deciding import card
 from fas_core.deciding.card import Card
 from fas_core.errors import BadInputError
@@ -47,6 +49,14 @@ class Outputs:
 
     def looks(self, name: str) -> NDArray[np.float64]:
         return measures.of_pixels(measures.luma(self.inputs))[name]
+
+    def pairs(self, measure: str) -> dict[str, NDArray[np.float64]]:
+        needs_places = "places" in pairs.MEASURES[measure].needs
+        return pairs.of(measure, self.inputs, self.reconstructions, self._places if needs_places else None)
+
+    @cached_property
+    def _places(self) -> Places:
+        return regions.seen(self.inputs)
 
 
 def ready(run: Run, device: str = "auto") -> Ready:
@@ -165,7 +175,7 @@ def verdicts(
         of_images = outputs_of(run, np.stack([*readable.values()]), device)
         values[list(readable)] = scores.of_outputs(of_images, frozen.score, run)
     for number in np.flatnonzero(np.isnan(values)).tolist():
-        reasons[number] = reasons[number] or "the model's output is not a number"
+        reasons[number] = reasons[number] or scores.why_missing(frozen.score)
     if together is None:
         return [
             _verdict((path,), value, frozen, reason)

@@ -755,6 +755,15 @@ class Run:
         self.require("inputs")
         return measured.of_run(self)[name]
 
+    def pairs(self, measure: str, rows: NDArray[np.int64] | None = None) -> dict[str, NDArray[np.float64]]:
+        """(n,) of each column of one of `data.pairs.MEASURES`; measured once a Run. `rows`: of some, which ascend."""
+        return measured.of_pairs(self, measure, rows)
+
+    @cached_property
+    def places_known(self) -> frozenset[str]:
+        """Which of `measured.EYES` and `measured.FACE` its samples tell."""
+        return measured.places_known(self)
+
     def images(self, name: str, rows: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
         """`inputs` or `reconstructions` of some rows, uint8 in the order asked; reads only those images.
 

@@ -1,7 +1,8 @@
 """Anomaly scores, one module each: higher = more attack-like, one raw float64 per sample, never rescaled.
 
 A score is a module with a docstring (its first line is what users read), `NEEDS` (the columns of a Run's samples it
-reads, or "latents"), `TRAINING_IMAGES` if it is fitted (how many it needs), and `score(outputs, reference) -> (n,)`.
+reads, "latents", "inputs", "reconstructions", and `EYES` or `FACE`: where the face is), `MEASURE` if it is of pictures
+(which of `data.pairs`), `TRAINING_IMAGES` if it is fitted (how many), and `score(outputs, reference) -> (n,)`.
 `lacks(run)` if it needs something else: what the Run lacks of it, in words after its name; "" where nothing.
 `outputs` is what a model says of the images to be judged: usually a Run. `reference` is the Run whose bona fide
 training images anything fitted is fitted on; usually the same one.
@@ -22,15 +23,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fas_core.data.faces import cutting
 from fas_core.data.names import ATTACK, BONA_FIDE, TRAIN
 from fas_core.errors import BadInputError
 from fas_core.latent import has_training_rows
-from fas_core.runs import sources
+from fas_core.runs import measured, sources
+from fas_core.runs.measured import EYES as EYES  # whoever writes a score finds what it can need here
+from fas_core.runs.measured import FACE as FACE
 from fas_core.runs.store import CONTENTS, Run
 from fas_core.scores import _adjusted
 
 WITHOUT = "~"  # between a score and what of it is taken off
 LOOKS = _adjusted.CAUSES  # which can be
+# Listed first and in this order of names; what the thesis does not have comes behind it.
+OF_THESIS = ("elbo", "feature_l2", "gmm_nll", "kl", "latent_l2", "pixel_l1", "pixel_l2", "rec")
+_PICTURES = ("inputs", "reconstructions")
+GET_PLACES = "Cut the faces out and make the Run anew: fas data faces MANIFEST --out FACES.csv, fas cache CHECKPOINT"
 _OF_BOTH_IMAGES = ("pixel_l1", "pixel_l2", "ssim")  # of an image and its reconstruction
 
 
@@ -43,9 +51,13 @@ class Outputs(Protocol):
 
     def looks(self, name: str) -> NDArray[np.float64]: ...  # one of `data.measures.OF_PIXELS`
 
+    def pairs(self, measure: str) -> dict[str, NDArray[np.float64]]: ...  # one of `data.pairs.MEASURES`
+
 
 def names() -> list[str]:
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+    """The thesis' first, then the others, by name."""
+    modules = (module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+    return sorted(modules, key=lambda name: (name not in OF_THESIS, name))
 
 
 def description(run: Run, name: str) -> str:
@@ -84,15 +96,36 @@ def turned_words(score: str) -> str:
 
 
 def offered(run: Run) -> list[str]:
-    """Scores this Run has: those whose needs its outputs meet, and columns that are declared to be scores."""
+    """Scores this Run has: those whose needs its outputs meet, and columns that are declared to be scores.
+
+    Not those `on_demand`, which would have to be asked for by name.
+    """
     if run.is_of_scores:
         return list(run.declared)
-    has = {*run.info.scores, *(["latents"] if run.has("latents") else [])}
-    needed = {name: getattr(_module(name), "TRAINING_IMAGES", 0) for name in names() if set(_module(name).NEEDS) <= has}
-    can_be_fitted = {n: has_training_rows(run, n) for n in set(needed.values())}
-    registered = [name for name, n in needed.items() if can_be_fitted[n] and not is_declared(run, name)]
-    registered = [name for name in registered if not _lacks(run, name)]
+    waiting = {name for name in names() if _is_on_demand(run, name)}
+    registered = [name for name in _computed(run, names()) if name not in waiting and not is_declared(run, name)]
     return [*registered, *(name for name in run.declared if is_declared(run, name))]
+
+
+def on_demand(run: Run) -> list[str]:
+    """Scores of the pictures of a Run with more than `measured.MOST_PAIRS`: minutes, which no list is worth."""
+    return _computed(run, [name for name in names() if _is_on_demand(run, name)])
+
+
+def _is_on_demand(run: Run, name: str) -> bool:
+    return len(run) > measured.MOST_PAIRS and hasattr(_module(name), "MEASURE")
+
+
+def _computed(run: Run, of: Sequence[str]) -> list[str]:
+    """Those of some scores that are computed here whose needs a Run meets."""
+    if run.is_of_scores:
+        return []
+    has = {*run.info.scores, *(name for name in ("latents", *_PICTURES) if run.has(name))}
+    if any(not has.issuperset(_module(name).NEEDS) for name in of):
+        has |= run.places_known
+    needed = {name: getattr(_module(name), "TRAINING_IMAGES", 0) for name in of if has.issuperset(_module(name).NEEDS)}
+    can_be_fitted = {n: has_training_rows(run, n) for n in set(needed.values())}
+    return [name for name, n in needed.items() if can_be_fitted[n] and not _lacks(run, name)]
 
 
 def _lacks(run: Run, name: str) -> str:
@@ -105,7 +138,7 @@ def left_out(run: Run) -> str:
         return ""
     arrays = run.shards[0].meta.arrays
     contents = [words for name, words in CONTENTS.items() if name in arrays]
-    offered_now, has_with_key = offered(run), {*run.info.scores, *arrays}
+    offered_now, has_with_key = offered(run), {*run.info.scores, *arrays, *run.places_known}
     needed = [name for name in names() if name not in offered_now and set(_module(name).NEEDS) <= has_with_key]
     lacking = [name for name in needed if has_training_rows(run, getattr(_module(name), "TRAINING_IMAGES", 0))]
     lacking = [name for name in lacking if not _lacks(run, name)]
@@ -116,9 +149,18 @@ def left_out(run: Run) -> str:
 
 def adjusted(run: Run, base: str) -> list[str]:
     """A score of this Run without what follows each look of an image; none where that cannot be fitted."""
-    if not run.has("inputs") or base not in offered(run) or not has_training_rows(run, _adjusted.TRAINING_IMAGES):
+    if (
+        not run.has("inputs")
+        or base not in (*offered(run), *on_demand(run))
+        or not has_training_rows(run, _adjusted.TRAINING_IMAGES)
+    ):
         return []
     return [f"{base}{WITHOUT}{cause}" for cause in _adjusted.CAUSES]
+
+
+def to_choose(run: Run) -> list[str]:
+    """`offered`, and of those `on_demand` the ones that somebody has had measured."""
+    return [*offered(run), *(name for name in on_demand(run) if measured.is_measured(run, _module(name).MEASURE))]
 
 
 def listed(run: Run, chosen: str) -> list[str]:
@@ -134,7 +176,7 @@ def base_of(name: str) -> str:
 
 def has(run: Run, name: str) -> bool:
     """Whether `values` gives it."""
-    return name in offered(run) or name in adjusted(run, _parts(name)[0])
+    return name in offered(run) or name in adjusted(run, _parts(name)[0]) or name in on_demand(run)
 
 
 def _parts(name: str) -> tuple[str, str]:
@@ -184,17 +226,30 @@ def _what_it_needs(run: Run, name: str) -> str:
     if name not in names():
         return ""
     needs_key = f": it is encrypted, and {run.locked}" if run.locked else ""
-    if name in _OF_BOTH_IMAGES:
-        without = run.without("inputs", "reconstructions")
-        return needs_key or (f": it {without}" if without else "")
-    if "latents" in _module(name).NEEDS:
-        few = (
-            f"has fewer than {_module(name).TRAINING_IMAGES} live images of subset {TRAIN}, on whose codes it is fitted"
-        )
-        lost = next((f"lacks {need}" for need in _module(name).NEEDS[1:] if need not in run.info.scores), "")
-        is_fitted = has_training_rows(run, _module(name).TRAINING_IMAGES)
-        return needs_key or f": it {run.without('latents') or lost or (is_fitted and _lacks(run, name)) or few}"
-    return f": its model gives no {_module(name).NEEDS[0]}"
+    needs = _module(name).NEEDS
+    arrays = _PICTURES if name in _OF_BOTH_IMAGES else [need for need in needs if need in CONTENTS]
+    if arrays:
+        if needs_key or (without := run.without(*arrays)):
+            return needs_key or f": it {without}"
+        if {EYES, FACE} & set(needs) - run.places_known:
+            return f": its samples do not tell the {' or '.join({EYES, FACE} & set(needs))}. {GET_PLACES}"
+        if lost := [need for need in needs if need not in (*CONTENTS, EYES, FACE, *run.info.scores)]:
+            return f": it lacks {lost[0]}"
+        n, fitted_on = getattr(_module(name), "TRAINING_IMAGES", 0), "whose codes" if "latents" in needs else "which"
+        few = f"has fewer than {n} live images of subset {TRAIN}, on {fitted_on} it is fitted"
+        lack = _lacks(run, name) if has_training_rows(run, n) else few
+        return f": it {lack}" if lack else ""
+    return f": its model gives no {needs[0]}"
+
+
+def why_missing(name: str) -> str:
+    """Why an image has no value of a score that its Run has, for whoever judges it."""
+    base = base_of(name)
+    if base in names() and {EYES, FACE} & set(_module(base).NEEDS):
+        if not cutting.detectors():
+            return f"where its face is is not known, as no face detector is installed: {cutting.INSTALL}"
+        return "no face, or several, are seen in it, and the score is of one"
+    return "the model's output is not a number"
 
 
 def of_outputs(outputs: Outputs, name: str, reference: Run) -> NDArray[np.float64]:
@@ -227,7 +282,7 @@ def columns(run: Run) -> set[str]:
 
 def is_of_each(name: str) -> bool:
     """Whether a sample has this score by its own outputs, with nothing fitted on others."""
-    return name in names() and "latents" not in _module(name).NEEDS
+    return name in names() and not hasattr(_module(name), "TRAINING_IMAGES")
 
 
 def column(name: str) -> Callable[[Outputs, Run], NDArray[np.float64]]:
@@ -235,6 +290,15 @@ def column(name: str) -> Callable[[Outputs, Run], NDArray[np.float64]]:
 
     def score(outputs: Outputs, reference: Run) -> NDArray[np.float64]:  # noqa: ARG001 - as of every score
         return outputs.samples([name])[name].to_numpy(np.float64)
+
+    return score
+
+
+def of_pair(measure: str, name: str) -> Callable[[Outputs, Run], NDArray[np.float64]]:
+    """A `score` that is a column of one of `data.pairs.MEASURES`, which its module names as its `MEASURE`."""
+
+    def score(outputs: Outputs, reference: Run) -> NDArray[np.float64]:  # noqa: ARG001 - as of every score
+        return outputs.pairs(measure)[name]
 
     return score
 

@@ -9,22 +9,26 @@ from scipy.spatial.distance import mahalanobis
 from sklearn.covariance import ledoit_wolf
 
 from fas_core import memo, scores
+from fas_core.data.boxes import EYES
 from fas_core.errors import BadInputError
 from fas_core.latent import mixture
 from fas_core.runs import store
 from tests.conftest import TERMS, tiny_samples, write_image_run
 
 OF_THE_MODEL = ["rec", "kl", "elbo", "excess_bce", "pixel_l1", "pixel_l2"]  # columns as they are
+OF_FACES = ["eyes_l2", "nose_l2", "mouth_l2", "face_l2"]
+OF_PICTURES = [*OF_FACES, "ms_ssim"]
 FITTED = ["flow", "gmm_nll", "knn", "mahalanobis"]  # on codes of live training images
-OF_VAE = [*OF_THE_MODEL, "ssim", *FITTED, "mean_rank"]
-OF_GANOMALY = ["rec", "latent_l2", "feature_l2", "pixel_l1", "pixel_l2", "ssim", *FITTED, "mean_rank"]
+OF_VAE = [*OF_THE_MODEL, "ssim", *FITTED, "mean_rank", *OF_PICTURES]
+OF_GANOMALY = ["rec", "latent_l2", "feature_l2", "pixel_l1", "pixel_l2", "ssim", *FITTED, "mean_rank", *OF_PICTURES]
+PLACES = dict(zip(EYES, (9.0, 12.5, 22.0, 13.0), strict=True)) | {"width": 32, "height": 32}
 
 
 def samples_of_all() -> pd.DataFrame:
     """28 samples, as `tiny_samples` with eight of subset live: enough for every score."""
     samples = tiny_samples()
     more = samples[samples["subset"] == "live"].assign(sample_id=lambda rows: "more_" + rows["sample_id"])
-    return pd.concat([samples, more], ignore_index=True)
+    return pd.concat([samples, more], ignore_index=True).assign(**PLACES)
 
 
 def run_of(tmp_path: Path, model: str) -> store.Run:
@@ -39,8 +43,16 @@ def model_of(name: str) -> str:
 @pytest.mark.parametrize(("model", "expected"), [("dcvae", OF_VAE), ("ganomaly", OF_GANOMALY)])
 def test_each_family_of_models_has_its_scores(model: str, expected: list[str], tmp_path: Path) -> None:
     run = run_of(tmp_path, model)
-    assert scores.offered(run) == sorted(expected)
+    assert scores.offered(run) == [name for name in scores.names() if name in expected]
+    assert set(scores.offered(run)) == set(expected)
     assert set(OF_VAE) | set(OF_GANOMALY) == set(scores.names())
+
+
+def test_the_thesis_scores_come_first() -> None:
+    names = scores.names()
+    n = sum(name in scores.OF_THESIS for name in names)
+    assert set(names[:n]) == set(scores.OF_THESIS)
+    assert names == [*sorted(names[:n]), *sorted(names[n:])]
 
 
 @pytest.mark.parametrize("name", scores.names())
@@ -66,7 +78,9 @@ def test_a_sample_keeps_its_value_in_another_order(name: str, tmp_path: Path) ->
         assert value == pytest.approx(by_id[1][sample], rel=1e-9)
 
 
-@pytest.mark.parametrize("name", [n for n in scores.names() if n != "kl"])  # the KL terms of these Runs are all alike
+@pytest.mark.parametrize(  # the KL terms and pictures of these Runs are all alike
+    "name", [n for n in scores.names() if n not in ("kl", *OF_PICTURES)]
+)
 def test_attacks_score_higher(name: str, tmp_path: Path) -> None:
     run = run_of(tmp_path, model_of(name))
     attack = (run.samples(["label"])["label"] == "attack").to_numpy()
@@ -120,10 +134,11 @@ def test_what_a_run_cannot_offer(tmp_path: Path, tiny_cache: Path) -> None:
     few = samples.drop(samples.index[samples["subset"] == "train"][:1]).reset_index(drop=True)
     seven = write_image_run(tmp_path / "y", "d", few)  # seven images, eight Gaussians
     for run in (untrained, seven):
-        assert set(OF_VAE) - set(scores.offered(run)) == {*FITTED, "mean_rank"}
+        assert set(OF_VAE) - set(scores.offered(run)) == {*FITTED, *OF_FACES, "mean_rank"}
     assert scores.offered(store.open_run(tiny_cache, "vendor")) == ["score"]
     with pytest.raises(
-        BadInputError, match="no score 'gmm_nll': it has fewer.*Scores: elbo, excess_bce, kl, pixel_l1, pixel_l2"
+        BadInputError,
+        match="no score 'gmm_nll': it has fewer.*Scores: elbo, kl, pixel_l1, pixel_l2, rec, excess_bce, ms_ssim",
     ):
         scores.values(untrained, "gmm_nll")
 
