@@ -127,7 +127,7 @@ def test_a_locked_run_counts_them_as_left_out(run: store.Run, monkeypatch: pytes
         scores.values(locked, "eyes_l2")
 
 
-def test_what_has_no_reconstructions_has_none(tmp_path: Path) -> None:
+def test_originals_alone_have_a_spectrum_alone(tmp_path: Path) -> None:
     """Of a model that does not decode; codes alone have no picture at all."""
     whole = write_image_run(tmp_path / "whole", "m", tiny_samples().assign(**PLACES), shard_size=99)
     runs = {}
@@ -139,7 +139,7 @@ def test_what_has_no_reconstructions_has_none(tmp_path: Path) -> None:
             folder = store.runs_folder(cache) / whole.id / shard.subset / shard.folder.name
             store.write_shard(folder, shard.table("samples", None).to_pandas(), **arrays)
         runs[content] = store.opened(store.runs_folder(cache) / whole.id)
-    assert not set(OF_PICTURES) & set(scores.offered(runs["inputs"]))
+    assert set(OF_PICTURES) & set(scores.offered(runs["inputs"])) == {"frequency"}
     assert not set(OF_PICTURES) & set(scores.offered(runs["latents"]))
     with pytest.raises(BadInputError, match="no score 'ms_ssim': it holds no reconstructions"):
         scores.values(runs["inputs"], "ms_ssim")

@@ -10,6 +10,7 @@ from sklearn.covariance import ledoit_wolf
 
 from fas_core import memo, scores
 from fas_core.data.boxes import EYES
+from fas_core.data.pairs import of_spectrum
 from fas_core.errors import BadInputError
 from fas_core.latent import mixture
 from fas_core.runs import store
@@ -17,10 +18,11 @@ from tests.conftest import TERMS, tiny_samples, write_image_run
 
 OF_THE_MODEL = ["rec", "kl", "elbo", "excess_bce", "pixel_l1", "pixel_l2"]  # columns as they are
 OF_FACES = ["eyes_l2", "nose_l2", "mouth_l2", "face_l2"]
-OF_PICTURES = [*OF_FACES, "ms_ssim"]
-FITTED = ["flow", "gmm_nll", "knn", "mahalanobis"]  # on codes of live training images
-OF_VAE = [*OF_THE_MODEL, "ssim", *FITTED, "mean_rank", *OF_PICTURES]
-OF_GANOMALY = ["rec", "latent_l2", "feature_l2", "pixel_l1", "pixel_l2", "ssim", *FITTED, "mean_rank", *OF_PICTURES]
+OF_PICTURES = [*OF_FACES, "ms_ssim", "frequency"]
+OF_CODES = ["flow", "gmm_nll", "knn", "mahalanobis"]
+FITTED = [*OF_CODES, "frequency"]  # on live training images
+OF_VAE = [*OF_THE_MODEL, "ssim", *OF_CODES, "mean_rank", *OF_PICTURES]
+OF_GANOMALY = ["rec", "latent_l2", "feature_l2", "pixel_l1", "pixel_l2", "ssim", *OF_CODES, "mean_rank", *OF_PICTURES]
 PLACES = dict(zip(EYES, (9.0, 12.5, 22.0, 13.0), strict=True)) | {"width": 32, "height": 32}
 
 
@@ -118,6 +120,18 @@ def test_mahalanobis_is_the_distance_under_the_shrunk_covariance_of_the_referenc
     np.testing.assert_allclose(scores.values(run, "mahalanobis", reference), expected, rtol=1e-9)  # from the memo
     assert memo.found(tiny_cache, "mahalanobis", {"run": reference.digest}) is not None
     assert not np.allclose(scores.values(run, "mahalanobis"), expected)
+
+
+def test_frequency_is_the_distance_of_spectra_from_those_of_live_training_images(tmp_path: Path) -> None:
+    run = run_of(tmp_path / "a", "dcvae")
+    spectra = np.column_stack([*of_spectrum(run.images("inputs", np.arange(len(run)))).values()])
+    training = spectra[run.rows_of("train")]
+    standard = (spectra - training.mean(0)) / training.std(0)
+    shrunk = ledoit_wolf(standard[run.rows_of("train")], assume_centered=True)[0]
+    expected = [mahalanobis(z, np.zeros(4), np.linalg.inv(shrunk)) for z in standard]
+    np.testing.assert_allclose(scores.values(run, "frequency"), expected, rtol=1e-5)
+    other = write_image_run(tmp_path / "b", "m", tiny_samples(), shard_size=99, seed=5)
+    assert not np.allclose(scores.values(run, "frequency", other), expected)
 
 
 def test_mahalanobis_of_codes_without_a_spread_is_finite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
