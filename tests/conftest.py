@@ -102,7 +102,7 @@ def learned_samples() -> pd.DataFrame:
 # What each family of models writes per image; see its `loss_names`.
 TERMS = {
     "dcvae": ["rec", "kl", "elbo", "excess_bce", "pixel_l1", "pixel_l2", "ssim"],
-    "ganomaly": ["rec", "enc", "adv", "disc", "total", "pixel_l1", "pixel_l2", "ssim"],
+    "ganomaly": ["rec", "enc", "adv", "disc", "discriminator", "total", "pixel_l1", "pixel_l2", "ssim"],
 }
 
 
@@ -155,6 +155,7 @@ def write_image_run(
         "enc": enc,
         "adv": adv,
         "disc": disc,
+        "discriminator": 2 * disc,
         "total": 50 * rec + enc + adv,
         "pixel_l1": pixel_l1,
         "pixel_l2": pixel_l2,

@@ -39,6 +39,11 @@ TERMS = {
     ),
     "total": ("Generator, all terms", "", "What the generator minimises: the weighted sum of its terms."),
     "disc": ("Discriminator", "nats", "Cross-entropy of telling images from reconstructions; 0.69 is guessing."),
+    "discriminator": (
+        "Discriminator on images",
+        "nats",
+        "How far the discriminator takes images themselves for generated; 0.69 is guessing.",
+    ),
     "pixel_l1": ("Mean error per pixel", "", "Of the pixel range 0 to 1."),
     "pixel_l2": ("RMS error per pixel", "", "Root mean square, of the pixel range 0 to 1."),
     "ssim": ("Structural similarity", "", "SSIM: 1 for equal images. Higher is better."),

@@ -155,7 +155,7 @@ class Model(Autoencoder):
     1 - SSIM, a mean over the pixels as all its terms are (Bergmann et al., 2018).
     """
 
-    loss_names = ("rec", "enc", "adv", "disc", "total", *losses.IMAGE_TERMS)
+    loss_names = ("rec", "enc", "adv", "disc", "discriminator", "total", *losses.IMAGE_TERMS)
     # The encoder and adversarial terms are measured with networks that move themselves: between epochs, only the
     # reconstruction loss compares.
     chosen_by = "rec"
@@ -195,11 +195,13 @@ class Model(Autoencoder):
         generated_widest, generated_features = self.discriminator.both(generated)
         compared = (features, generated_features) if c.features == LAST else (widest, generated_widest)
         adv = losses.mean_square(*compared)
-        disc = losses.discrimination(self.discriminator.head(features), self.discriminator.head(generated_features))
+        logits, generated_logits = (self.discriminator.head(of) for of in (features, generated_features))
+        disc, doubt = losses.discrimination(logits, generated_logits), losses.doubt(logits)
         total = c.w_rec * rec + c.w_enc * enc + c.w_adv * adv
         if c.w_ssim:
             total = total + c.w_ssim * (1 - losses.ssim(x, _unsigned(generated)))
-        return z, generated, {"rec": rec, "enc": enc, "adv": adv, "disc": disc, "total": total}
+        terms = {"rec": rec, "enc": enc, "adv": adv, "disc": disc, "discriminator": doubt, "total": total}
+        return z, generated, terms
 
     def optimizers(self, settings: OptimizerSettings) -> list[Optimizer]:
         return [settings.adam(self.encoder, self.decoder, self.second_encoder), settings.adam(self.discriminator)]

@@ -76,6 +76,14 @@ def discrimination(real_logits: Tensor, generated_logits: Tensor) -> Tensor:
     return (F.softplus(-real) + F.softplus(generated)) / 2
 
 
+def doubt(real_logits: Tensor) -> Tensor:
+    """How far the discriminator takes images for generated, in nats: -log of the probability of being real, (n,).
+
+    The half of `discrimination` that is of the images themselves (section 2.5.2 of the thesis); 0.69 is a coin's toss.
+    """
+    return F.softplus(-real_logits.float().flatten())
+
+
 def pixel_l1(x: Tensor, reconstruction: Tensor) -> Tensor:
     """Mean absolute error per pixel, in units of the [0, 1] range: (n, c, H, W) -> (n,)."""
     return l1(x, reconstruction)

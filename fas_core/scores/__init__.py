@@ -36,7 +36,7 @@ from fas_core.scores import _adjusted
 WITHOUT = "~"  # between a score and what of it is taken off
 LOOKS = _adjusted.CAUSES  # which can be
 # Listed first and in this order of names; what the thesis does not have comes behind it.
-OF_THESIS = ("elbo", "feature_l2", "gmm_nll", "kl", "latent_l2", "pixel_l1", "pixel_l2", "rec")
+OF_THESIS = ("discriminator", "elbo", "feature_l2", "gmm_nll", "kl", "latent_l2", "pixel_l1", "pixel_l2", "rec")
 _PICTURES = ("inputs", "reconstructions")
 GET_PLACES = "Cut the faces out and make the Run anew: fas data faces MANIFEST --out FACES.csv, fas cache CHECKPOINT"
 _OF_BOTH_IMAGES = ("pixel_l1", "pixel_l2", "ssim")  # of an image and its reconstruction

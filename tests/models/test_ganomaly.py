@@ -149,6 +149,7 @@ def test_terms_are_their_formulas(model: ganomaly.Model) -> None:
     torch.testing.assert_close(terms["adv"], (f - fg).square().mean((1, 2, 3)))
     p, pg = model.discriminator(s).sigmoid()[:, 0], model.discriminator(g).sigmoid()[:, 0]
     torch.testing.assert_close(terms["disc"], -(p.log() + (1 - pg).log()) / 2)
+    torch.testing.assert_close(terms["discriminator"], -p.log())
     torch.testing.assert_close(terms["total"], 50 * terms["rec"] + terms["enc"] + terms["adv"])
     torch.testing.assert_close(terms["pixel_l1"], terms["rec"] / 2)
     torch.testing.assert_close(model.outputs(x).reconstructions, (g + 1) / 2)

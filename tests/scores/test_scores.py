@@ -22,7 +22,8 @@ OF_PICTURES = [*OF_FACES, "ms_ssim", "frequency"]
 OF_CODES = ["flow", "gmm_nll", "knn", "mahalanobis"]
 FITTED = [*OF_CODES, "frequency"]  # on live training images
 OF_VAE = [*OF_THE_MODEL, "ssim", *OF_CODES, "mean_rank", *OF_PICTURES]
-OF_GANOMALY = ["rec", "latent_l2", "feature_l2", "pixel_l1", "pixel_l2", "ssim", *OF_CODES, "mean_rank", *OF_PICTURES]
+OF_GANOMALY = ["rec", "discriminator", "latent_l2", "feature_l2", "pixel_l1", "pixel_l2", "ssim"]
+OF_GANOMALY += [*OF_CODES, "mean_rank", *OF_PICTURES]
 PLACES = dict(zip(EYES, (9.0, 12.5, 22.0, 13.0), strict=True)) | {"width": 32, "height": 32}
 
 
