@@ -116,10 +116,12 @@ def write_image_run(
     model: str = "dcvae",
     dimensions: int = 8,
     header: dict[str, object] | None = None,
+    patches: bool = False,
 ) -> store.Run:
     """A Run as inference would write it, from random codes and pixels; attacks have larger losses. No torch.
 
-    `model`: a key of `TERMS`, whose columns the Run gets. `header`: that of the checkpoint.
+    `model`: a key of `TERMS`, whose columns the Run gets. `header`: that of the checkpoint. `patches`: with features of
+    2 x 2 places.
     """
     rng = np.random.default_rng(seed)
     n, size = len(samples), 32
@@ -163,6 +165,10 @@ def write_image_run(
     }
     columns = {term: terms[term].astype(np.float32) for term in TERMS[model]}
     table = samples.assign(is_constant=False, **columns)
+    arrays = {"latents": latents, "reconstructions": reconstructions, "inputs": inputs}
+    if patches:
+        features = np.random.default_rng(seed).normal(0, 1, (n, 2, 2, 4)) + 2 * attack[:, None, None, None]
+        arrays["features"] = features.astype(np.float16)
     for subset in info.subsets:
         rows = np.flatnonzero(samples["subset"] == subset)
         for number, shard in enumerate(info.shard_names(subset)):
@@ -171,9 +177,7 @@ def write_image_run(
                 folder / subset / shard,
                 table.iloc[here].reset_index(drop=True),
                 samples.iloc[:0].assign(reason=pd.Series([], dtype="str")),
-                latents=latents[here],
-                reconstructions=reconstructions[here],
-                inputs=inputs[here],
+                **{array: values[here] for array, values in arrays.items()},
             )
     return store.opened(folder)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -208,6 +209,12 @@ def cache_runs(
     encrypt: Annotated[
         bool, typer.Option("--encrypt", help="Pixels and codes by the key of FAS_DATA_KEY (fas keys new --data).")
     ] = False,
+    patches: Annotated[
+        bool,
+        typer.Option(
+            "--patches", help="Keeps what the encoder says of 64 places of each image (4 kB), for the score patches."
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Images -> Run; goes on where it was, prints the run id. Example: `fas cache m.safetensors --data m.csv`"""
@@ -215,7 +222,6 @@ def cache_runs(
     from fas_core.data import manifest, modalities
     from fas_core.inference import cluster, infer
     from fas_core.models import onnx_model
-    from fas_core.runs import health
 
     if engine not in ("local", "ray"):
         raise BadInputError(f"--engine {engine}: choose local or ray.")
@@ -230,12 +236,9 @@ def cache_runs(
         precision=precision,
         told=onnx_model.told(image_input, scaling),
         encrypts=encrypt,
+        keeps_features=patches,
     )
-    for run in runs:
-        derive.compare_samples(run)
-    warnings = [{"run": run.id, **caution.as_json()} for run in runs for caution in health.cautions(run)]
-    for warning in warnings:
-        say(f"Warning: {warning['message']}")
+    warnings = _warnings(runs)
     if as_json:
         print_json({"runs": [run.id for run in runs], "warnings": warnings})
     for run in runs:
@@ -244,6 +247,19 @@ def cache_runs(
         _say_of(run)
     for run in runs:
         derive.compute(run)
+
+
+def _warnings(runs: Sequence[Run]) -> list[dict[str, object]]:
+    """What the data of some Runs is to be warned of, which is said."""
+    from fas_core import derive
+    from fas_core.runs import health
+
+    for run in runs:
+        derive.compare_samples(run)
+    warnings = [{"run": run.id, **caution.as_json()} for run in runs for caution in health.cautions(run)]
+    for warning in warnings:
+        say(f"Warning: {warning['message']}")
+    return warnings
 
 
 def _say_of(run: Run) -> None:

@@ -58,6 +58,7 @@ def write_runs(
     precision: str = "auto",
     told: Told | None = None,
     encrypts: bool = False,
+    keeps_features: bool = False,
 ) -> list[store.Run]:
     """As `infer.write_runs`, computed by the Ray cluster at RAY_ADDRESS, or by one that is started here for the while.
 
@@ -75,6 +76,7 @@ def write_runs(
             told=told,
             engine=RayCluster(ray),
             encrypts=encrypts,
+            keeps_features=keeps_features,
         )
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import astuple, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar, final
 
@@ -32,7 +33,7 @@ from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.files import CONTENT_BYTES, require_writable
 from fas_core.inference import preparing
-from fas_core.models import Origin, onnx_model
+from fas_core.models import Origin, onnx_model, patches
 from fas_core.models.base import Form, Model
 from fas_core.models.building import VariationalAutoencoder
 from fas_core.models.input import Input
@@ -94,6 +95,7 @@ class Ready:
     fabric: Fabric
     model: Model
     form: Form
+    gives_features: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ class ThisProcess:
         write_shards(plan, checkpoints, works, advance)
 
 
-def run_info(each: Loaded, data: Manifest, precision: str) -> store.RunInfo:
+def run_info(each: Loaded, data: Manifest, precision: str, *, keeps_features: bool = False) -> store.RunInfo:
     """What the Run of a checkpoint on some data is. Its id changes with any input, so it is never stale.
 
     The code of a model from another package is such an input, and so is what it is given. That of the models of this
@@ -148,6 +150,8 @@ def run_info(each: Loaded, data: Manifest, precision: str) -> store.RunInfo:
         told = [each.origin.as_json(), given.as_json()]
     elif isinstance(each.model, OnnxModel):
         told = [given.as_json()]  # which a user may have told
+    if keeps_features:
+        told.append({"patches": patches.KEPT})
     preprocessing = preparing.rules(given)
     sizes = data.rows["subset"].value_counts()
     return store.RunInfo(
@@ -166,6 +170,7 @@ def run_info(each: Loaded, data: Manifest, precision: str) -> store.RunInfo:
         checkpoint_sha256=digest,
         checkpoint_path=str(path.resolve()),
         manifest_path=str(data.source.resolve()),
+        patches=patches.KEPT if keeps_features else {},
         modality=modalities.of_all(data.rows),
         checkpoint_header=each.header,
         manifest=data.source.name,
@@ -187,6 +192,7 @@ def write_runs(
     job_file: Path | None = None,
     engine: Engine | None = None,
     encrypts: bool = False,
+    keeps_features: bool = False,
 ) -> list[store.Run]:
     """The Runs of some checkpoints on some subsets (all by default), complete; returns them opened.
 
@@ -194,9 +200,10 @@ def write_runs(
     the others or, where there is none, bf16 if it is clearly faster (`settled_precision`), else fp32: on the CPU of
     this machine by ONNX Runtime where that is faster (`onnx_engine`). `encrypts`: all arrays of the Runs, those too
     that are there; a Run that is encrypted goes on so. `told`: of the input of ONNX files, which run on
-    the CPU in fp32 alone. `engine` None: this process.
+    the CPU in fp32 alone. `keeps_features`: what the encoder says of places in images too, for the score `patches`;
+    these are other Runs than without. `engine` None: this process.
     Raises BadInputError when no image of the manifest is there, when it holds several modalities, or has a column that
-    a loss term needs.
+    a loss term needs, and where features are to be kept of a model without them.
     """
     # Before files are looked for; whether there is a GPU where it is computed, the engine says.
     devices.require_known("auto" if device == "cuda" else device, precision, onnx=True)
@@ -205,16 +212,17 @@ def write_runs(
     all_loaded = [loaded(path, told) for path in checkpoints]
     device = engine.checked_device(_device_for(all_loaded, device, precision), precision)
     _require_fitting(all_loaded, data)
+    _require_features(all_loaded if keeps_features else [], precision)
     require_writable(cache)
 
     n = int(data.rows["subset"].isin(chosen).sum())
-    precisions = _precisions(all_loaded, data, cache, engine, device, precision, n)
+    info_of = partial(run_info, data=data, keeps_features=keeps_features)
+    precisions = _precisions(all_loaded, info_of, cache, engine, device, precision, n)
     device = "cpu" if ONNX in precisions else device
     pairs = list(zip(all_loaded, precisions, strict=True))
-    targets = []
-    for each, settled in pairs:
-        info = run_info(each, data, settled)
-        targets.append(Target(each.path.absolute(), info, store.runs_folder(cache.absolute()) / info.run))
+    infos = [info_of(each, precision=settled) for each, settled in pairs]
+    folder = store.runs_folder(cache.absolute())
+    targets = [Target(each.path.absolute(), i, folder / i.run) for each, i in zip(all_loaded, infos, strict=True)]
     all_loaded = [computed_in(settled, each, cache) for each, settled in pairs]
     gone = tombstones.of_manifest(cache, data.sha256)
     plan = Plan(targets, cache.absolute(), data.root.absolute(), _folders(data), pairs[0][0].model.input, device)
@@ -249,20 +257,39 @@ def _require_fitting(checkpoints: Sequence[Loaded], data: Manifest) -> None:
         raise BadInputError(f"{data.source}: none of its {len(data)} images is there, e.g. {data.image_paths()[0]}.")
 
 
+def _require_features(checkpoints: Sequence[Loaded], precision: str) -> None:
+    """Raises BadInputError where one of some checkpoints has no features to keep, or none in this precision."""
+    for each in checkpoints:
+        if not each.model.has_features:
+            raise BadInputError(
+                f"{each.path}: its model says nothing of places in an image (it has no `features`), so nothing can be "
+                "kept for the score patches. Leave --patches out."
+            )
+        if precision == ONNX:
+            raise BadInputError(f"--precision {ONNX}: there encoders give no features. Leave it out, or --patches.")
+
+
 def _precisions(
-    checkpoints: Sequence[Loaded], data: Manifest, cache: Path, engine: Engine, device: str, asked: str, n: int
+    checkpoints: Sequence[Loaded],
+    info_of: Callable[..., store.RunInfo],
+    cache: Path,
+    engine: Engine,
+    device: str,
+    asked: str,
+    n: int,
 ) -> list[str]:
     """One for each checkpoint, of whose images n are wanted, as `write_runs` says."""
     free = [each for each in checkpoints if not each.model.is_of_cpu]
     if asked != "auto":
         return ["fp32" if each.model.is_of_cpu else asked for each in checkpoints]
-    known = {each.path: _known_precision(each, data, cache) for each in free}
+    known = {each.path: _known_precision(each, info_of, cache) for each in free}
     settled = next(filter(None, known.values()), None) or (engine.settled_precision(free, device) if free else "fp32")
     is_here = isinstance(engine, ThisProcess) and devices.one_device(device, "fp32").device.type == "cpu"
     precisions = []
     for each in checkpoints:
         precision = "fp32" if each.model.is_of_cpu else known[each.path] or settled
-        if precision == "fp32" and is_here and not each.model.is_of_cpu and known[each.path] is None:
+        is_open = precision == "fp32" and is_here and not each.model.is_of_cpu and known[each.path] is None
+        if is_open and not info_of(each, precision=precision).patches:
             from fas_core.inference import onnx_engine
 
             precision = onnx_engine.precision_of_fp32(each, n, cache)
@@ -270,10 +297,10 @@ def _precisions(
     return precisions
 
 
-def _known_precision(each: Loaded, data: Manifest, cache: Path) -> str | None:
+def _known_precision(each: Loaded, info_of: Callable[..., store.RunInfo], cache: Path) -> str | None:
     """That of the checkpoint's Run on this data: what was measured once may not come out the same again."""
     folder = store.runs_folder(cache)
-    return next((p for p in (*PRECISIONS, ONNX) if (folder / run_info(each, data, p).run).is_dir()), None)
+    return next((p for p in (*PRECISIONS, ONNX) if (folder / info_of(each, precision=p).run).is_dir()), None)
 
 
 def _device_for(checkpoints: Sequence[Loaded], device: str, precision: str) -> str:
@@ -347,8 +374,10 @@ def require_same_code(run: store.Run, each: Loaded) -> None:
 def write_shards(plan: Plan, checkpoints: Sequence[Loaded], works: Sequence[Work], advance: Advance) -> None:
     """Computes some shards in this process and writes them; `checkpoints`: one per target of the plan."""
     fabrics = [devices.one_device(plan.device, target.info.precision) for target in plan.targets]
-    pairs = zip(fabrics, checkpoints, strict=True)
-    networks = [Ready(fabric, each.model.to(fabric.device), each.form) for fabric, each in pairs]
+    networks = [
+        Ready(fabric, each.model.to(fabric.device), each.form, bool(target.info.patches))
+        for fabric, each, target in zip(fabrics, checkpoints, plan.targets, strict=True)
+    ]
     with ThreadPoolExecutor(1) as writer, closing(_computed(networks, works, plan, advance)) as computed:
         written: Future[None] | None = None
         for work, parts in computed:
@@ -555,13 +584,14 @@ def device_outputs(network: Ready, x: torch.Tensor) -> dict[str, torch.Tensor]:
     x = fabric.to_device(x).contiguous(memory_format=model.memory_format)
     with fabric.autocast():
         out = model.outputs(x)
+        features = {"features": model.patches(x)} if network.gives_features else {}
     if (out.latents.shape[1], out.reconstructions is not None, tuple(out.losses)) != astuple(form):
         raise BadInputError(
             f"The model {type(model).__module__} says other things of some images than of others: a code of "
             f"{out.latents.shape[1]}, losses {', '.join(out.losses) or 'none'}; expected {form.latent_dim} and "
             f"{', '.join(form.losses) or 'none'}. Its outputs must have one form."
         )
-    tensors = {name: loss.float() for name, loss in out.losses.items()} | {"latents": out.latents.float()}
+    tensors = {name: loss.float() for name, loss in out.losses.items()} | {"latents": out.latents.float()} | features
     return tensors if out.reconstructions is None else tensors | {"reconstructions": displayed(out.reconstructions)}
 
 
@@ -586,7 +616,7 @@ def _write(plan: Plan, checkpoints: Sequence[Loaded], work: Work, parts: Sequenc
         if known is not None:
             use = known.use_of(work.contents, pictures)
             rows = rows.assign(**{TRAINING_USE: pd.Series(use, rows.index, "str")})
-        shard = _shard_content(rows, parts, outputs, checkpoints[i])
+        shard = _shard_content(rows, parts, outputs, checkpoints[i], keeps_features=bool(target.info.patches))
         store.create(plan.cache, target.info)  # with the first shard: what fails before it leaves nothing behind
         store.write_shard(target.shard(work.subset, work.name), **shard)
 
@@ -596,18 +626,24 @@ def _shard_content(
     batches: Sequence[_Part],
     outputs: Sequence[dict[str, NDArray[Any]]],
     loaded: Loaded,
+    *,
+    keeps_features: bool,
 ) -> dict[str, Any]:
     """Keyword arguments of `store.write_shard`; there are no reconstructions of a model that does not decode."""
     names, form, called = loaded.form.losses, loaded.form, loaded.path.name
     empty = {name: np.empty(0, np.float32) for name in names} | {"latents": np.empty((0, form.latent_dim), np.float32)}
     if form.decodes:
         empty["reconstructions"] = np.empty((0, *preparing.shape_of_pictures(loaded.model.input)), np.uint8)
+    if keeps_features:
+        empty["features"] = np.empty((0, patches.GRID, patches.GRID, patches.DIMENSIONS), np.float16)
     arrays: dict[str, NDArray[Any]] = {
         name: np.concatenate([part[name] for part in outputs]) if outputs else value for name, value in empty.items()
     }
     good = [position for batch in batches for position in batch.positions]
     reasons = {position: why for batch in batches for position, why in batch.reasons.items()}
     finite = np.isfinite(arrays["latents"]).all(1) & np.all([np.isfinite(arrays[name]) for name in names], axis=0)
+    if keeps_features:
+        finite &= np.isfinite(arrays["features"]).all(axis=(1, 2, 3))
     reasons |= {good[i]: "the model's output is not finite" for i in np.flatnonzero(~finite)}
     if good and not finite.any():
         raise BadInputError(

@@ -40,12 +40,17 @@ class Outputs:
     codes: NDArray[np.float32]  # (n, d)
     inputs: NDArray[np.uint8]  # (n, H, W) or (n, H, W, 3)
     reconstructions: NDArray[np.uint8] | None  # alike; None of a model that does not decode
+    maps: NDArray[np.float16] | None = None  # (n, h, w, c) as the Run keeps them; None where it keeps none
 
     def samples(self, columns: Sequence[str]) -> pd.DataFrame:
         return self.table[list(columns)]
 
     def latents(self) -> NDArray[np.float32]:
         return self.codes
+
+    def features(self) -> NDArray[np.float16]:
+        assert self.maps is not None  # or the Run would not have the score that asks
+        return self.maps
 
     def looks(self, name: str) -> NDArray[np.float64]:
         return measures.of_pixels(measures.luma(self.inputs))[name]
@@ -74,7 +79,7 @@ def ready(run: Run, device: str = "auto") -> Ready:
     loaded = infer.loaded_of(run, path)
     infer.require_same_code(run, loaded)
     fabric = devices.one_device("cpu" if loaded.model.is_of_cpu else device, run.info.precision)
-    return Ready(fabric, loaded.model.to(fabric.device), loaded.form)
+    return Ready(fabric, loaded.model.to(fabric.device), loaded.form, bool(run.info.patches))
 
 
 def outputs_of(run: Run, raw: NDArray[np.float32], device: str = "auto", *, model: Ready | None = None) -> Outputs:
@@ -90,7 +95,7 @@ def outputs_of(run: Run, raw: NDArray[np.float32], device: str = "auto", *, mode
         parts.append({name: tensor.cpu().numpy() for name, tensor in tensors.items()})
     arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     table = pd.DataFrame({name: arrays[name] for name in with_model.form.losses}, index=range(len(x)))
-    return Outputs(table, arrays["latents"], inputs, arrays.get("reconstructions"))
+    return Outputs(table, arrays["latents"], inputs, arrays.get("reconstructions"), arrays.get("features"))
 
 
 @torch.inference_mode()

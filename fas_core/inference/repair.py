@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fas_core.errors import BadInputError
 from fas_core.inference import infer, preparing
+from fas_core.models import patches
 from fas_core.runs import store
 from fas_core.runs.upkeep import Damage, Verified, discard, sources, verified
 
@@ -24,9 +25,19 @@ def repair(folder: Path, damage: Sequence[Damage]) -> Verified:
     infer.require_same_code(run, loaded)
     if run.info.preprocessing != preparing.rules(loaded.model.input):
         raise BadInputError(f"Run {run.info.name} was made by another version, which prepared images differently.")
+    if run.info.patches not in ({}, patches.KEPT):
+        raise BadInputError(f"Run {run.info.name} was made by another version, which kept other features.")
     discarded = discard(run, damage)
     if discarded:
         subsets = sorted({shard.subset for shard in discarded})
         told = infer.told_of(run.info)
-        infer.write_runs([checkpoint], data, run.cache, subsets=subsets, precision=run.info.precision, told=told)
+        infer.write_runs(
+            [checkpoint],
+            data,
+            run.cache,
+            subsets=subsets,
+            precision=run.info.precision,
+            told=told,
+            keeps_features=bool(run.info.patches),
+        )
     return replace(verified(folder), repaired=discarded)

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 GROUP = "fas_explorer.models"
 OWN = "fas-explorer"  # the distribution that this package is part of
-NO_MODELS = ("base", "building", "draws", "input", "losses", "onnx_graph", "onnx_model")  # what models are made of
+# What models are made of.
+NO_MODELS = ("base", "building", "draws", "input", "losses", "onnx_graph", "onnx_model", "patches")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from fas_core.errors import BadInputError
-from fas_core.models import losses
+from fas_core.models import losses, patches
 from fas_core.models.draws import Draws
 from fas_core.models.input import GRAY
 from fas_core.models.input import Input as Input  # whoever writes a model finds both in one place
@@ -77,6 +77,10 @@ class Model(nn.Module, ABC):
         """(n, d) -> images, scaled as `input` says. A model without it has no reconstructions."""
         raise NotImplementedError
 
+    def features(self, x: Tensor) -> Tensor:
+        """Images -> a map (n, c, h, w) from the middle of the encoder. A model without it has no `patches`."""
+        raise NotImplementedError
+
     def losses(self, x: Tensor, latents: Tensor, reconstructions: Tensor | None) -> dict[str, Tensor]:  # noqa: ARG002
         """Losses of its own per image, (n,) each, unreduced, given what the model has said of the images."""
         return {}
@@ -91,6 +95,29 @@ class Model(nn.Module, ABC):
     def decodes(self) -> bool:
         """Whether there is a `decode`."""
         return type(self).decode is not Model.decode
+
+    @property
+    def has_features(self) -> bool:
+        """Whether there are `features`."""
+        return type(self).features is not Model.features
+
+    @final
+    def patches(self, x: Tensor) -> Tensor:
+        """What a Run keeps of `features`, as `patches.projected`.
+
+        Raises BadInputError where `features` fails or returns something else than it should.
+        """
+        try:
+            features = self.features(x)
+        except (Exception, SystemExit) as error:
+            raise BadInputError(f"{_called(self)}: features failed on {len(x)} images: {_where(error)}") from error
+        if not _is_float(features) or features.ndim != 4 or len(features) != len(x) or not features.numel():
+            raise BadInputError(
+                f"{_called(self)}: features returned {_kind(features)} for {len(x)} images; expected floats "
+                f"({len(x)}, c, h, w), a map each."
+            )
+        with torch.autocast(x.device.type, enabled=False):
+            return patches.projected(features)
 
     @final
     def outputs(self, x: Tensor) -> Outputs:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from fas_core.models import losses
+from fas_core.models import losses, patches
 from fas_core.models.base import Autoencoder, OptimizerSettings, Outputs, Step
 from fas_core.models.input import COLOUR, GRAY
 
@@ -22,7 +22,8 @@ LOG_VARIANCE_RANGE = (-15.0, 15.0)  # exp() of anything outside overflows half p
 class VariationalAutoencoder(Autoencoder):
     """A VAE whose code is the mean of its posterior; the loss is the negative ELBO (equation 3.1).
 
-    `encoder`: (n, c, H, W) -> (n, 2d), means then log variances. `decoder`: (n, d) -> logits (n, c, H, W).
+    `encoder`: (n, c, H, W) -> (n, 2d), means then log variances, layer by layer. `decoder`: (n, d) -> logits (n, c, H,
+    W).
 
     With `w_ssim` the loss, still called `elbo`, holds that many times `losses.dissimilarity` too, in training and in
     looking, as it then is what the checkpoint is chosen by. With `kl_warmup`, a share of all steps, the weight of the
@@ -36,7 +37,7 @@ class VariationalAutoencoder(Autoencoder):
     memory_format = torch.channels_last
     is_reentrant = True
 
-    def __init__(self, config: Any, encoder: nn.Module, decoder: nn.Module) -> None:
+    def __init__(self, config: Any, encoder: nn.Sequential, decoder: nn.Module) -> None:
         super().__init__(config)
         self.encoder = encoder
         self.decoder = decoder
@@ -51,6 +52,9 @@ class VariationalAutoencoder(Autoencoder):
 
     def decode(self, z: Tensor) -> Tensor:
         return self.decoder(z).float().sigmoid()
+
+    def features(self, x: Tensor) -> Tensor:
+        return patches.middle(self.encoder, x)
 
     def forward(self, x: Tensor) -> Outputs:
         mean, log_variance = self.posterior(x)

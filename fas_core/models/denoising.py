@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from fas_core.models import losses
+from fas_core.models import losses, patches
 from fas_core.models.base import Autoencoder, OptimizerSettings, Outputs, Step
 from fas_core.models.building import HE, MapConfig, he_initialised
 from fas_core.models.dcvae import Decoder, Encoder
@@ -56,6 +56,9 @@ class Model(Autoencoder):
 
     def decode(self, z: Tensor) -> Tensor:
         return self.decoder(z).float().sigmoid()
+
+    def features(self, x: Tensor) -> Tensor:
+        return patches.middle(self.encoder, x)
 
     def forward(self, x: Tensor) -> Outputs:
         z = self.encode(x)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from fas_core.models import losses
+from fas_core.models import losses, patches
 from fas_core.models.base import Autoencoder, OptimizerSettings, Outputs, Step
 from fas_core.models.building import FullPrecisionConv2d, FullPrecisionLinear, Size
 
@@ -179,6 +179,9 @@ class Model(Autoencoder):
 
     def decode(self, z: Tensor) -> Tensor:
         return _unsigned(self.decoder(z).float())
+
+    def features(self, x: Tensor) -> Tensor:
+        return patches.middle(self.encoder.features, _signed(x))
 
     def forward(self, x: Tensor) -> Outputs:
         z, generated, terms = self._pass(x)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from fas_core.models import losses
+from fas_core.models import losses, patches
 from fas_core.models.base import Autoencoder, OptimizerSettings, Outputs, Step
 from fas_core.models.building import HE, FullPrecisionLinear, MapConfig, he_initialised
 from fas_core.models.dcvae import WIDTHS, Decoder, convolutions
@@ -107,6 +107,9 @@ class Model(Autoencoder):
 
     def decode(self, z: Tensor) -> Tensor:
         return self._painted(z)[0]
+
+    def features(self, x: Tensor) -> Tensor:
+        return patches.middle(self.encoder.features, x)
 
     def forward(self, x: Tensor) -> Outputs:
         z, images, terms = self._pass(x)

@@ -54,18 +54,18 @@ class Model(VariationalAutoencoder):
         super().__init__(config, encoder, dcvae.Decoder(config))
         layers = dcvae.convolutions(replace(config, width=config.features_width))
         halvings = [i for i, layer in enumerate(layers) if isinstance(layer, nn.MaxPool2d)]
-        self.features = nn.Sequential(*layers[: halvings[LEVELS - 1] + 2])  # with the ReLU behind it
-        self.features.requires_grad_(False)
+        self.frozen = nn.Sequential(*layers[: halvings[LEVELS - 1] + 2])  # with the ReLU behind it
+        self.frozen.requires_grad_(False)
 
     def take_features(self, trained: AnyModel) -> None:
-        names = self.features.state_dict()
+        names = self.frozen.state_dict()
         weights = trained.get_submodule("encoder").state_dict()
         if any(weights[name].shape != value.shape for name, value in names.items()):
             raise BadInputError(
                 f"its features are of images with {trained.input.channels} channels, and this training has "
                 f"{self.input.channels}"
             )
-        self.features.load_state_dict({name: weights[name] for name in names})
+        self.frozen.load_state_dict({name: weights[name] for name in names})
 
     def optimizers(self, settings: OptimizerSettings) -> list[torch.optim.Optimizer]:
         return [settings.adam(self.encoder, self.decoder)]
@@ -79,7 +79,7 @@ class Model(VariationalAutoencoder):
     def _difference(self, x: Tensor, reconstruction: Tensor) -> Tensor:
         """(n,) relative squared difference of the features, a mean over the levels."""
         shares = []
-        for layer in self.features:
+        for layer in self.frozen:
             x, reconstruction = layer(x), layer(reconstruction)
             if isinstance(layer, nn.MaxPool2d):
                 of_image, of_other = x.float().relu(), reconstruction.float().relu()

@@ -4,6 +4,7 @@
     cache/runs/<run>/.lock                                while somebody writes the Run: who
     cache/runs/<run>/<subset>/shard-00000/latents.npy     (n, d) float32
                                           reconstructions.npy, inputs.npy   (n, H, W) or (n, H, W, 3) uint8
+                                          features.npy       (n, h, w, c) float16 of places in images, where asked for
                                           samples.parquet    ids, metadata, one column per loss term
                                           failures.parquet   rows whose image gave no output, with the reason
                                           meta.json          sizes and checksums, written last
@@ -55,11 +56,12 @@ from fas_core.runs.encrypted import EncryptedMeta
 FORMAT_VERSION = 2
 SHARD_SIZE = 1024  # images, about 33 MB of pixels: what a kill can cost. Another size is another FORMAT_VERSION
 ARRAYS = ("latents", "reconstructions", "inputs")
-DTYPES = ("float32", "float64", "uint8")
+DTYPES = ("float16", "float32", "float64", "uint8")
 CONTENTS = {  # what a Run may hold; each may be missing
     "latents": "latent codes",
     "reconstructions": "reconstructions",
     "inputs": "original images",
+    "features": "encoder features by place",
     "losses": "losses",
 }
 JOINED = "joined.json"  # the scores of other systems that were joined to a Run
@@ -98,6 +100,7 @@ class RunInfo:
     declared: dict[str, str] = field(default_factory=dict)  # columns that are scores: the class higher values are of
     checkpoint_path: str = ""  # where both were when the Run was begun, absolute; no part of the id
     manifest_path: str = ""
+    patches: Json = field(default_factory=dict)  # grid, dimensions and seed of `features`; {} where there are none
     modality: str = ""  # of all images: rgb, nir, depth, ...; "" where the manifest does not say it
     shard_size: int = field(default_factory=lambda: SHARD_SIZE)
     format: int = FORMAT_VERSION
@@ -744,11 +747,18 @@ class Run:
 
     def latent_blocks(self, rows: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
         """The codes of some rows, which ascend, a shard at a time: (m, d) each, m > 0; never all in memory."""
-        self.require("latents")
+        return self._blocks("latents", rows)
+
+    def feature_blocks(self, rows: NDArray[np.int64]) -> Iterator[NDArray[np.float16]]:
+        """As `latent_blocks`: (m, h, w, c), of h x w places."""
+        return self._blocks("features", rows)
+
+    def _blocks(self, name: str, rows: NDArray[np.int64]) -> Iterator[NDArray[Any]]:
+        self.require(name)
         for shard in self.shards:
             here = rows[np.searchsorted(rows, shard.start) : np.searchsorted(rows, shard.start + shard.n)]
             if len(here):
-                yield shard.array("latents")[here - shard.start]
+                yield shard.array(name)[here - shard.start]
 
     def looks(self, name: str) -> NDArray[np.float64]:
         """(n,) one of `data.measures` of every image; measured once a Run."""

@@ -1,9 +1,9 @@
 """Anomaly scores, one module each: higher = more attack-like, one raw float64 per sample, never rescaled.
 
 A score is a module with a docstring (its first line is what users read), `NEEDS` (the columns of a Run's samples it
-reads, "latents", "inputs", "reconstructions", and `EYES` or `FACE`: where the face is), `MEASURE` if it is of pictures
-(which of `data.pairs`), `TRAINING_IMAGES` if it is fitted (how many), and `score(outputs, reference) -> (n,)`.
-`lacks(run)` if it needs something else: what the Run lacks of it, in words after its name; "" where nothing.
+reads, "latents", "features", "inputs", "reconstructions", and `EYES` or `FACE`: where the face is), `MEASURE` if it is
+of pictures (which of `data.pairs`), `TRAINING_IMAGES` if it is fitted (how many), and `score(outputs, reference) ->
+(n,)`. `lacks(run)` if it needs something else: what the Run lacks of it, in words after its name; "" where nothing.
 `outputs` is what a model says of the images to be judged: usually a Run. `reference` is the Run whose bona fide
 training images anything fitted is fitted on; usually the same one.
 
@@ -120,7 +120,7 @@ def _computed(run: Run, of: Sequence[str]) -> list[str]:
     """Those of some scores that are computed here whose needs a Run meets."""
     if run.is_of_scores:
         return []
-    has = {*run.info.scores, *(name for name in ("latents", *_PICTURES) if run.has(name))}
+    has = {*run.info.scores, *(name for name in ("latents", "features", *_PICTURES) if run.has(name))}
     if any(not has.issuperset(_module(name).NEEDS) for name in of):
         has |= run.places_known
     needed = {name: getattr(_module(name), "TRAINING_IMAGES", 0) for name in of if has.issuperset(_module(name).NEEDS)}
@@ -228,18 +228,27 @@ def _what_it_needs(run: Run, name: str) -> str:
     needs_key = f": it is encrypted, and {run.locked}" if run.locked else ""
     needs = _module(name).NEEDS
     arrays = _PICTURES if name in _OF_BOTH_IMAGES else [need for need in needs if need in CONTENTS]
-    if arrays:
-        if needs_key or (without := run.without(*arrays)):
-            return needs_key or f": it {without}"
-        if {EYES, FACE} & set(needs) - run.places_known:
-            return f": its samples do not tell the {' or '.join({EYES, FACE} & set(needs))}. {GET_PLACES}"
-        if lost := [need for need in needs if need not in (*CONTENTS, EYES, FACE, *run.info.scores)]:
-            return f": it lacks {lost[0]}"
-        n, fitted_on = getattr(_module(name), "TRAINING_IMAGES", 0), "whose codes" if "latents" in needs else "which"
-        few = f"has fewer than {n} live images of subset {TRAIN}, on {fitted_on} it is fitted"
-        lack = _lacks(run, name) if has_training_rows(run, n) else few
-        return f": it {lack}" if lack else ""
-    return f": its model gives no {needs[0]}"
+    if not arrays:
+        return f": its model gives no {needs[0]}"
+    if needs_key:
+        return needs_key
+    if without := run.without(*arrays):
+        can_have = "features" in arrays and run.info.checkpoint
+        remedy = ". Cache them too: fas cache CHECKPOINT --data MANIFEST --patches" if can_have else ""
+        return f": it {without}{remedy}"
+    if {EYES, FACE} & set(needs) - run.places_known:
+        return f": its samples do not tell the {' or '.join({EYES, FACE} & set(needs))}. {GET_PLACES}"
+    lack = _lacks_to_be_fitted(run, name)
+    return f": it {lack}" if lack else ""
+
+
+def _lacks_to_be_fitted(run: Run, name: str) -> str:
+    n, needs = getattr(_module(name), "TRAINING_IMAGES", 0), _module(name).NEEDS
+    if lost := [need for need in needs if need not in (*CONTENTS, EYES, FACE, *run.info.scores)]:
+        return f"has no {lost[0]}"
+    whose = "whose codes" if "latents" in needs else "which"
+    few = f"has fewer than {n} live images of subset {TRAIN}, on {whose} it is fitted"
+    return _lacks(run, name) if has_training_rows(run, n) else few
 
 
 def why_missing(name: str) -> str:

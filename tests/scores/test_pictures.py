@@ -29,7 +29,8 @@ def run(tmp_path: Path) -> store.Run:
 def outputs_of(run: store.Run, rows: np.ndarray) -> predict.Outputs:
     """What the model would say of images of the Run that somebody uploads."""
     pictures = [run.images(name, rows) for name in ("inputs", "reconstructions")]
-    return predict.Outputs(run.samples(list(run.info.scores)).iloc[rows], run.latents()[rows], *pictures)
+    maps = np.concatenate([*run.feature_blocks(rows)]) if run.has("features") else None
+    return predict.Outputs(run.samples(list(run.info.scores)).iloc[rows], run.latents()[rows], *pictures, maps)
 
 
 @pytest.mark.parametrize("name", scores.names())
@@ -37,11 +38,11 @@ def test_every_score_says_what_it_needs_and_is_of_runs_and_uploads(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = scores._module(name)
-    known = {"latents", "inputs", "reconstructions", scores.EYES, scores.FACE}
+    known = {"latents", "features", "inputs", "reconstructions", scores.EYES, scores.FACE}
     assert all(need in known or need.isidentifier() for need in module.NEEDS)
     assert module.__doc__.strip().splitlines()[0].endswith(".")
     model = "dcvae" if set(module.NEEDS) <= {*known, "rec", "kl", "elbo", "excess_bce", "ssim"} else "ganomaly"
-    run = write_image_run(tmp_path, "m", samples_of_all(), shard_size=5, model=model)
+    run = write_image_run(tmp_path, "m", samples_of_all(), shard_size=5, model=model, patches=True)
     monkeypatch.setattr(regions, "seen", lambda x: measured._places(run, run.shards[0])[: len(x)])
     values = scores.values(run, name)
     some = np.flatnonzero(run.samples(["subset"])["subset"] != TRAIN)[[0, 7, -1]]  # `knn` leaves out what it learned

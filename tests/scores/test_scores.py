@@ -21,9 +21,9 @@ OF_FACES = ["eyes_l2", "nose_l2", "mouth_l2", "face_l2"]
 OF_PICTURES = [*OF_FACES, "ms_ssim", "frequency"]
 OF_CODES = ["flow", "gmm_nll", "knn", "mahalanobis"]
 FITTED = [*OF_CODES, "frequency"]  # on live training images
-OF_VAE = [*OF_THE_MODEL, "ssim", *OF_CODES, "mean_rank", *OF_PICTURES]
+OF_VAE = [*OF_THE_MODEL, "ssim", *OF_CODES, "mean_rank", "patches", *OF_PICTURES]
 OF_GANOMALY = ["rec", "discriminator", "latent_l2", "feature_l2", "pixel_l1", "pixel_l2", "ssim"]
-OF_GANOMALY += [*OF_CODES, "mean_rank", *OF_PICTURES]
+OF_GANOMALY += [*OF_CODES, "mean_rank", "patches", *OF_PICTURES]
 PLACES = dict(zip(EYES, (9.0, 12.5, 22.0, 13.0), strict=True)) | {"width": 32, "height": 32}
 
 
@@ -35,7 +35,7 @@ def samples_of_all() -> pd.DataFrame:
 
 
 def run_of(tmp_path: Path, model: str) -> store.Run:
-    return write_image_run(tmp_path, "m", samples_of_all(), shard_size=99, model=model)
+    return write_image_run(tmp_path, "m", samples_of_all(), shard_size=99, model=model, patches=True)
 
 
 def model_of(name: str) -> str:
@@ -73,7 +73,10 @@ def test_a_sample_keeps_its_value_in_another_order(name: str, tmp_path: Path) ->
     """Shards of other sizes, so that nothing may depend on rows or on who stands beside whom."""
     model = model_of(name)
     samples = samples_of_all()
-    runs = [write_image_run(tmp_path / str(n), "a", samples, seed=1, shard_size=n, model=model) for n in (3, 99)]
+    runs = [
+        write_image_run(tmp_path / str(n), "a", samples, seed=1, shard_size=n, model=model, patches=True)
+        for n in (3, 99)
+    ]
     reference = runs[0]
     by_id = [dict(zip(r.samples()["sample_id"], scores.values(r, name, reference), strict=True)) for r in runs]
     assert by_id[0].keys() == by_id[1].keys()
@@ -149,7 +152,7 @@ def test_what_a_run_cannot_offer(tmp_path: Path, tiny_cache: Path) -> None:
     few = samples.drop(samples.index[samples["subset"] == "train"][:1]).reset_index(drop=True)
     seven = write_image_run(tmp_path / "y", "d", few)  # seven images, eight Gaussians
     for run in (untrained, seven):
-        assert set(OF_VAE) - set(scores.offered(run)) == {*FITTED, *OF_FACES, "mean_rank"}
+        assert set(OF_VAE) - set(scores.offered(run)) == {*FITTED, *OF_FACES, "mean_rank", "patches"}
     assert scores.offered(store.open_run(tiny_cache, "vendor")) == ["score"]
     with pytest.raises(
         BadInputError,
