@@ -7,6 +7,7 @@ is written, and the square goes when the page is left. PyTorch is loaded once an
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
@@ -139,7 +140,8 @@ def _judged(run: Run, name: str, square: NDArray[np.float32], names: list[str]) 
         from fas_core.inference import predict
 
         outputs = predict.outputs_of(run, square[np.newaxis], model=model)
-    values = {score: float(scores.of_outputs(outputs, score, run)[0]) for score in names}
+    of_all = {score: float(scores.of_outputs(outputs, score, run)[0]) for score in names}
+    values = {score: value for score, value in of_all.items() if not math.isnan(value)}  # of motion there is none
     pictures = {"inputs": outputs.inputs}
     if outputs.reconstructions is not None:
         pictures["reconstructions"] = outputs.reconstructions

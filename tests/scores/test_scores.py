@@ -21,17 +21,18 @@ OF_FACES = ["eyes_l2", "nose_l2", "mouth_l2", "face_l2"]
 OF_PICTURES = [*OF_FACES, "ms_ssim", "frequency"]
 OF_CODES = ["flow", "gmm_nll", "knn", "mahalanobis"]
 FITTED = [*OF_CODES, "frequency"]  # on live training images
-OF_VAE = [*OF_THE_MODEL, "ssim", *OF_CODES, "mean_rank", "patches", *OF_PICTURES]
-OF_GANOMALY = ["rec", "discriminator", "latent_l2", "feature_l2", "pixel_l1", "pixel_l2", "ssim"]
-OF_GANOMALY += [*OF_CODES, "mean_rank", "patches", *OF_PICTURES]
+FOR_ALL = ["pixel_l1", "pixel_l2", "ssim", *OF_CODES, "mean_rank", "motion", "patches", *OF_PICTURES]
+OF_VAE = [*OF_THE_MODEL, *(name for name in FOR_ALL if name not in OF_THE_MODEL)]
+OF_GANOMALY = ["rec", "discriminator", "latent_l2", "feature_l2", *FOR_ALL]
 PLACES = dict(zip(EYES, (9.0, 12.5, 22.0, 13.0), strict=True)) | {"width": 32, "height": 32}
 
 
 def samples_of_all() -> pd.DataFrame:
-    """28 samples, as `tiny_samples` with eight of subset live: enough for every score."""
+    """28 samples, as `tiny_samples` with eight of subset live, frames of videos: enough for every score."""
     samples = tiny_samples()
     more = samples[samples["subset"] == "live"].assign(sample_id=lambda rows: "more_" + rows["sample_id"])
-    return pd.concat([samples, more], ignore_index=True).assign(**PLACES)
+    rows = pd.concat([samples, more], ignore_index=True).assign(**PLACES)
+    return rows.assign(subject_id=rows["subset"], session_id="", video_id="v", frame=np.arange(28.0) ** 1.1)
 
 
 def run_of(tmp_path: Path, model: str) -> store.Run:
@@ -84,8 +85,8 @@ def test_a_sample_keeps_its_value_in_another_order(name: str, tmp_path: Path) ->
         assert value == pytest.approx(by_id[1][sample], rel=1e-9)
 
 
-@pytest.mark.parametrize(  # the KL terms and pictures of these Runs are all alike
-    "name", [n for n in scores.names() if n not in ("kl", *OF_PICTURES)]
+@pytest.mark.parametrize(  # the KL terms, the motion and the pictures of these Runs are all alike
+    "name", [n for n in scores.names() if n not in ("kl", "motion", *OF_PICTURES)]
 )
 def test_attacks_score_higher(name: str, tmp_path: Path) -> None:
     run = run_of(tmp_path, model_of(name))
@@ -152,7 +153,7 @@ def test_what_a_run_cannot_offer(tmp_path: Path, tiny_cache: Path) -> None:
     few = samples.drop(samples.index[samples["subset"] == "train"][:1]).reset_index(drop=True)
     seven = write_image_run(tmp_path / "y", "d", few)  # seven images, eight Gaussians
     for run in (untrained, seven):
-        assert set(OF_VAE) - set(scores.offered(run)) == {*FITTED, *OF_FACES, "mean_rank", "patches"}
+        assert set(OF_VAE) - set(scores.offered(run)) == {*FITTED, *OF_FACES, "mean_rank", "motion", "patches"}
     assert scores.offered(store.open_run(tiny_cache, "vendor")) == ["score"]
     with pytest.raises(
         BadInputError,

@@ -1,0 +1,111 @@
+"""How unusually much or little the code moves from frame to frame, in nats: both a still picture and a shaken one.
+
+The distance of a frame's code from that of the frame before it in its video, per second where the samples have the
+column `time`, else per number in `frame`; a video's first frame has that of the second. What counts is how improbable
+its logarithm is among live training videos, by a normal distribution: -log p. A code that does not move at all counts
+as a hundredth of their median. A Run has it where every sample is one of several frames of a video and their order is
+known, so that none lacks a value; an image by itself, as an upload is, has none.
+"""
+
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fas_core import memo
+from fas_core.errors import BadInputError
+from fas_core.latent import training_rows
+from fas_core.runs.store import Run
+from fas_core.scores import Outputs, _kept
+
+NEEDS = ("latents",)
+TRAINING_IMAGES = 8
+ORDER = ("time", "frame")  # the first that every sample has
+STILL = 0.01  # of the live training videos' median
+_OF_VIDEO = (
+    "subset",
+    "label",
+    "pai_species",
+    "subject_id",
+    "session_id",
+    "video_id",
+)  # as presentations
+_FORMAT = 1
+
+_answers: WeakKeyDictionary[Run, str] = WeakKeyDictionary()  # which scores a Run has is asked all the time
+
+
+def lacks(run: Run) -> str:
+    """What it lacks to be moved in, in words after its name; "" where nothing."""
+    if run not in _answers:
+        _answers[run] = _lacks(run)
+    return _answers[run]
+
+
+def score(outputs: Outputs, reference: Run) -> NDArray[np.float64]:
+    """-log p of the logarithm of the motion, (n,); NaN of images that are no frames. Fitted on bona fide frames of
+    `train` in `reference`; raises BadInputError where that has no videos."""
+    if not isinstance(outputs, Run) or lacks(outputs):
+        return np.full(len(outputs.latents()), np.nan)
+    if lacks(reference):
+        raise BadInputError(f"Run {reference.info.name} {lacks(reference)}, so no motion can be fitted on it.")
+
+    def computed() -> NDArray[np.float64]:
+        about = {"run": reference.shards_digest, "format": _FORMAT}
+        fit = memo.arrays(reference.cache, "motion", about, lambda: _fitted(reference))
+        logarithm = np.log(np.maximum(_motion(outputs), fit["still"]))
+        apart = (logarithm - fit["mean"]) / fit["deviation"]
+        return np.asarray(0.5 * apart**2 + np.log(fit["deviation"]) + 0.5 * np.log(2 * np.pi))
+
+    return _kept.values("motion", _FORMAT, outputs, reference, computed)
+
+
+def _fitted(reference: Run) -> memo.Arrays:
+    motion = _motion(reference)[training_rows(reference)]
+    still = max(STILL * float(np.median(motion)), float(np.finfo(np.float32).tiny))
+    logarithm = np.log(np.maximum(motion, still))
+    deviation = max(float(logarithm.std()), float(np.finfo(np.float32).eps))
+    return {"still": np.array(still), "mean": logarithm.mean(), "deviation": np.array(deviation)}
+
+
+def _lacks(run: Run) -> str:
+    columns, named = run.column_names(), "video_id" in run.column_names()
+    if not named or any(
+        bool((shard.table("samples", ["video_id"]).to_pandas()["video_id"].astype("str") == "").any())
+        for shard in run.shards
+    ):
+        return "has samples that are of no video, as column video_id says"
+    if not any(name in columns for name in ORDER):
+        return f"does not say when frames were taken: it has no column {' or '.join(ORDER)}"
+    frames = _frames(run)
+    if not np.isfinite(frames["at"]).all():
+        return f"does not say of every sample when it was taken, in column {' or '.join(ORDER)}"
+    if (frames.groupby("video", sort=False)["at"].transform("size") < 2).any():
+        return "has videos of a single frame"
+    return "has two frames of one video at one time" if frames.duplicated(["video", "at"]).any() else ""
+
+
+def _frames(run: Run) -> pd.DataFrame:
+    """(n,) of each sample, the video and when it was taken."""
+    columns = run.column_names()
+    order = [name for name in ORDER if name in columns]
+    rows = run.samples([*(name for name in _OF_VIDEO if name in columns), *order])
+    at = [pd.to_numeric(rows[name], errors="coerce").to_numpy(np.float64) for name in order]
+    whole = next((values for values in at if np.isfinite(values).all()), at[0])
+    video = rows.groupby([name for name in _OF_VIDEO if name in rows], sort=False, dropna=False).ngroup()
+    return pd.DataFrame({"video": video.to_numpy(), "at": whole})
+
+
+def _motion(run: Run) -> NDArray[np.float64]:
+    """(n,) distance from the frame before, or of the first frame to the one behind it, per unit of time."""
+    frames, codes = _frames(run), run.latents()
+    order = np.lexsort((frames["at"], frames["video"]))
+    video, at = frames["video"].to_numpy()[order], frames["at"].to_numpy()[order]
+    apart = np.linalg.norm(codes[order[1:]].astype(np.float64) - codes[order[:-1]], axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):  # between videos, where it is not used
+        rates = apart / np.diff(at)
+    is_first = np.append(True, video[1:] != video[:-1])
+    motion = np.empty(len(order))
+    motion[order] = np.where(is_first, np.append(rates, np.nan), np.insert(rates, 0, np.nan))
+    return motion
