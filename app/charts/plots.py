@@ -73,7 +73,7 @@ def cost_curve(
     colour = SPECIES_COLOURS["partial"]
     for name, y, fill in (("lowest", curve.low[shown], None), ("highest", curve.high[shown], "tonexty")):
         edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
-        chart.add_scatter(x=x, y=y, name=name, fill=fill, fillcolor=_clear(colour, 0.25), **edge)
+        chart.add_scatter(x=x, y=y, name=name, fill=fill, fillcolor=clear(colour, 0.25), **edge)
     chart.add_scatter(
         x=x,
         y=curve.likely[shown],
@@ -84,7 +84,7 @@ def cost_curve(
         hovertemplate="threshold %{x:.5~g}<br>cost %{y:,.0f} (%{customdata[0]:,.0f}–%{customdata[1]:,.0f})"
         "<extra></extra>",
     )
-    chart.add_vrect(x0=low, x1=high, fillcolor=_clear(NEUTRAL, 0.15), line_width=0, layer="below")
+    chart.add_vrect(x0=low, x1=high, fillcolor=clear(NEUTRAL, 0.15), line_width=0, layer="below")
     chart.add_scatter(
         x=[curve.thresholds[curve.best]],
         y=[curve.likely[curve.best]],
@@ -124,7 +124,7 @@ def errors_over_time(lines: Sequence[ErrorLine], places: Sequence[str], *, x_tit
         edge |= {"legendgroup": line.name}
         if np.isfinite(line.low).all():
             chart.add_scatter(x=x, y=100 * line.low, name=f"{line.name}, lowest", **edge)
-            filled = {"fill": "tonexty", "fillcolor": _clear(line.colour, 0.13)}
+            filled = {"fill": "tonexty", "fillcolor": clear(line.colour, 0.13)}
             chart.add_scatter(x=x, y=100 * line.high, name=f"{line.name}, highest", **filled, **edge)
         chart.add_scatter(
             x=x,
@@ -143,6 +143,6 @@ def errors_over_time(lines: Sequence[ErrorLine], places: Sequence[str], *, x_tit
     return chart
 
 
-def _clear(colour: str, alpha: float) -> str:
+def clear(colour: str, alpha: float) -> str:
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{alpha})"

@@ -13,6 +13,7 @@ from app.deciding.certification import show_certification
 from app.deciding.costs import show_costs
 from app.deciding.freezing import card_form, cautions
 from app.deciding.over_time import show_over_time
+from app.deciding.stress import show_stress
 from app.deciding.transfer import show_transfer
 from app.parts import causes
 from app.parts.head import head
@@ -194,6 +195,7 @@ def show_more(shown: Shown, point: OperatingPoint) -> None:
         "What does it cost?": show_costs,
         "For whom does it fail?": show_groups,
         "How soon?": show_over_time,
+        "What breaks it?": show_stress,
         "What would it prove?": show_certification,
     }
     for tab, show in zip(st.tabs(list(parts), key="more", bind="query-params"), parts.values(), strict=True):

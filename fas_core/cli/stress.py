@@ -44,13 +44,14 @@ def stress(
     from fas_core.deciding import card as cards
     from fas_core.deciding import card_states
     from fas_core.evaluation import stress as core
+    from fas_core.evaluation import stressed
     from fas_core.inference import predict, stressing
 
     opened = opened_run(cache, run)
     frozen = cards.read_accepted(card_states.file_named(threshold, cache))
     if frozen.run != opened.id:
         raise BadInputError(f"The card is of Run {frozen.run} ({frozen.run_name}), and {run} is Run {opened.id}.")
-    stressing.require_possible(opened, frozen.score)
+    stressed.require_possible(opened, frozen.score)
     predict.require_as_on_card(frozen, opened)
     chosen = degradations.kinds([name.strip() for name in kinds.split(",") if name.strip()])
     kept = stressing.stress(

@@ -101,6 +101,15 @@ class Stress:
     unstressed: ReportedRates
     of_kinds: tuple[OfKind, ...]
 
+    @property
+    def _missing(self) -> str:
+        """What was not computed, in words: "2 steps of noise, light"; "" where nothing lacks."""
+        n_missing = {of.kind.name: of.n_missing for of in self.of_kinds}
+        steps = [(n_missing.get(kind.name), _short(kind)) for kind in KINDS]
+        return ", ".join(
+            name if n is None else f"{n} step{'' if n == 1 else 's'} of {name}" for n, name in steps if n != 0
+        )
+
     def as_json(self) -> Json:
         """The document of `fas stress --json`."""
         about = self.kept.about
@@ -164,8 +173,7 @@ class Stress:
         change, before, after = at.changes[error], _rate(self.unstressed, error), _rate(at.rates, error)
         name = "BPCER" if error == "bpcer" else "worst APCER" if error == "apcer_max" else f"APCER {said(error[6:-1])}"
         worst = f", {said(at.rates.apcer_worst)}" if error == "apcer_max" and at.rates.apcer_worst else ""
-        low, high = (signed(100 * (end or 0), 0) for end in (change.low, change.high))
-        return f"{name} {100 * (before or 0):.0f} → {100 * (after or 0):.0f} % ({low} to {high} points{worst})"
+        return f"{name} {100 * (before or 0):.0f} → {100 * (after or 0):.0f} % ({_range(change)} points{worst})"
 
     @property
     def caveat(self) -> str:
@@ -182,12 +190,11 @@ class Stress:
                 "holds of them was degraded, after its scaling."
             )
         )
-        missing = sum(of.n_missing for of in self.of_kinds)
         return (
             f"Synthetic degradations of the same test faces ({drawn} {what}, seed {about.seed}), no evidence of a real "
             f"camera; the threshold {threshold_text(self.threshold)} stays. Each step is judged by itself."
             + source
-            + (f" {missing:,} steps were not computed yet." if missing else "")
+            + (f" Not computed yet: {self._missing}." if self._missing else "")
         )
 
 
@@ -306,21 +313,26 @@ def _rate(rates: ReportedRates, error: str) -> float | None:
 def _in_words(rates: ReportedRates, changes: Mapping[str, Change]) -> dict[str, str]:
     return {
         "BPCER": rate_text(rates.bpcer, rates.bpcer_interval),
-        "less none": _points(changes.get("bpcer")),
+        "less none": points(changes.get("bpcer")),
         "Worst APCER": rate_text(rates.apcer_max, rates.worst_interval),
         "Species": rates.apcer_worst or "",
-        "less none ": _points(changes.get("apcer_max")),
+        "less none ": points(changes.get("apcer_max")),
     }
 
 
-def _points(change: Change | None) -> str:
+def points(change: Change | None) -> str:
     """ "+7 (+3 to +11)" percentage points"""
     if change is None or change.difference is None:
         return "–"
     text = signed(100 * change.difference, 0)
-    if change.low is None or change.high is None:
-        return text
-    return f"{text} ({signed(100 * change.low, 0)} to {signed(100 * change.high, 0)})"
+    return text if change.low is None or change.high is None else f"{text} ({_range(change)})"
+
+
+def _range(change: Change) -> str:
+    """ "+3 to +11" percentage points, with as many digits as leave a clear end on its side of 0."""
+    low, high = 100 * (change.low or 0), 100 * (change.high or 0)
+    digits = next((n for n in (0, 1) if all(round(end, n) or not end for end in (low, high))), 2)
+    return f"{signed(low, digits)} to {signed(high, digits)}"
 
 
 def _of_rates(rates: ReportedRates) -> Json:

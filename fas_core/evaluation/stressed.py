@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fas_core import documents
+from fas_core import documents, scores
 from fas_core.data.degradations import VERSION, Kind
 from fas_core.data.names import BONA_FIDE
 from fas_core.errors import BadInputError
@@ -36,6 +36,24 @@ _FORMAT = 1
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
+
+
+def require_possible(run: Run, score: str) -> None:
+    """Raises BadInputError where no model can be asked for a score of degraded images."""
+    if run.is_of_scores:
+        raise BadInputError(
+            f"Run {run.info.name} was imported from a score file: there are no images to degrade, and no model to ask."
+        )
+    if joined := run.joined.get(scores.base_of(score)):
+        raise BadInputError(
+            f"'{score}' of Run {run.info.name} was joined from {joined.source}: its model does not give it for other "
+            f"images. Choose another: {', '.join(name for name in scores.offered(run) if name not in run.joined)}."
+        )
+    if not run.info.checkpoint:
+        raise BadInputError(f"Run {run.info.name} was imported as arrays: there is no model to ask.")
+    run.require("inputs")
+    if not scores.has(run, score):
+        scores.values(run, score)  # which says what there is
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,24 +25,6 @@ BLOCK = 64  # images that are degraded and judged at once
 KEPT_BYTES = 2**28  # of original images that stay in memory; more are read again for every step
 
 
-def require_possible(run: Run, score: str) -> None:
-    """Raises BadInputError where no model can be asked for a score of degraded images."""
-    if run.is_of_scores:
-        raise BadInputError(
-            f"Run {run.info.name} was imported from a score file: there are no images to degrade, and no model to ask."
-        )
-    if joined := run.joined.get(scores.base_of(score)):
-        raise BadInputError(
-            f"'{score}' of Run {run.info.name} was joined from {joined.source}: its model does not give it for other "
-            f"images. Choose another: {', '.join(name for name in scores.offered(run) if name not in run.joined)}."
-        )
-    if not run.info.checkpoint:
-        raise BadInputError(f"Run {run.info.name} was imported as arrays: there is no model to ask.")
-    run.require("inputs")
-    if not scores.has(run, score):
-        scores.values(run, score)  # which says what there is
-
-
 def stress(
     run: Run,
     score: str,
@@ -58,9 +40,9 @@ def stress(
     """Has the checkpoint of a Run judge at most n presentations (`stressed.sample`) at every step of some kinds.
 
     The images as they are come first, judged in the same way. A step is written when it is complete; what is there is
-    not computed again. Raises BadInputError as `require_possible`, and as `predict.ready`.
+    not computed again. Raises BadInputError as `stressed.require_possible`, and as `predict.ready`.
     """
-    require_possible(run, score)
+    stressed.require_possible(run, score)
     if n < 1:
         raise BadInputError(f"--n {n}: at least one presentation.")
     model = predict.ready(run, device)

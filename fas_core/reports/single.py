@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fas_core import scores
 from fas_core.data.names import ATTACK, readable
 from fas_core.errors import BadInputError
-from fas_core.evaluation import presentations
+from fas_core.evaluation import presentations, stress, stressed
 from fas_core.evaluation.over_time import over_time
 from fas_core.evaluation.presentations import FRAME
 from fas_core.evaluation.summary import Summary, headline, judged_on, limit_words, metrics_table, species_table
@@ -64,7 +64,7 @@ def sheets(about: Summary, *, with_images: bool, names: Pseudonyms | None) -> li
     threshold = None if about.point is None else about.point.threshold
     wrong = _wrong(about, with_images=with_images, names=names)
     of_subsets = curves.of_subsets(sets, threshold, scores.sign_words(*about.system))
-    return [_answer(about), [of_subsets.section(), *_over_time(about), wrong]]
+    return [_answer(about), [of_subsets.section(), *_over_time(about), *_under_stress(about), wrong]]
 
 
 def _answer(about: Summary) -> list[Markup]:
@@ -111,6 +111,24 @@ def _over_time(about: Summary) -> list[Markup]:
         return []
     lead = html.joined([html.paragraph(told.sentence()), html.paragraph(told.caveat, "quiet")])
     return [section("How soon?", html.joined([lead, frame(told.table())]))]
+
+
+def _under_stress(about: Summary) -> list[Markup]:
+    """What breaks the operating point, where that was computed."""
+    (run, score), point = about.system, about.point
+    if point is None or not run.has("inputs"):
+        return []
+    kept = stressed.newest(run, score, about.level, point.reported_on)
+    if kept is None or kept.scores() is None:
+        return []
+    limit = point.rule if point.rule.has_limit else None
+    told = stress.errors(kept, run, point.reported_on, point.threshold, limit)
+    lead = html.joined([html.paragraph(told.sentence()), html.paragraph(told.caveat, "quiet")])
+    tables = [
+        html.table(list(table), table.to_numpy(str).tolist(), of.kind.title)
+        for of, table in ((of, told.table(of)) for of in told.of_kinds if of.breaks)
+    ]
+    return [section("What breaks it?", html.joined([lead, *tables]))]
 
 
 def _wrong(about: Summary, *, with_images: bool, names: Pseudonyms | None) -> Markup:

@@ -13,12 +13,13 @@ from streamlit.testing.v1 import AppTest
 
 from app.components.threshold import Cell, Prepared, prepared
 from fas_core import metrics, scores
-from fas_core.evaluation import presentations
+from fas_core.data.degradations import BY_NAME
+from fas_core.evaluation import presentations, stressed
 from fas_core.metrics import operating_point, uncertainty
 from fas_core.reports.palette import ALL_ATTACKS, Style
 from fas_core.runs import scorefile, store
 from fas_core.runs.scorefile import scores_only_run
-from tests.conftest import learned_samples, write_image_run
+from tests.conftest import learned_samples, tiny_samples, write_image_run
 from tests.video_runs import write_video_run
 
 from .conftest import page, texts
@@ -378,3 +379,33 @@ def test_how_soon_there_can_be_a_decision(tmp_path: Path, monkeypatch: pytest.Mo
     assert {"APCER of the worst species", "APCER of all attacks", "BPCER, lowest"} <= set(by_name)
     at.sidebar.selectbox(key="level").set_value("frame").run()
     assert "Every image is a decision by itself" in texts(at)
+
+
+def test_what_breaks_the_operating_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAS_CACHE", str(tmp_path))
+    run = write_image_run(tmp_path, "m", tiny_samples(), header={"model": "dcvae", "config": {"image_size": 32}})
+    at = page("threshold", cache=tmp_path, run="m", score="rec", more="What breaks it?")
+    assert not at.exception
+    [command] = [code.value for code in at.code]
+    assert f"fas threshold {run.id} --score rec --rule 'bpcer<=0.05' --choose-on live --report-on seen_paper" in command
+    assert f"fas stress {run.id} --threshold op.json" in command
+    about = stressed.About(run.id, run.digest_of("rec"), "rec", "frame", ("seen_paper", "unseen_mask"), 9, 0, 9, 0, "")
+    rows = stressed.sample(run, "frame", about.subsets, 9).rows
+    kept, values = stressed.kept(tmp_path, about), scores.values(run, "rec")[rows]
+    kept.keep(values)
+    for amount in BY_NAME["brightness"].steps(32):
+        kept.keep(values + (500 if amount > 1 else 0), BY_NAME["brightness"], amount)
+    at.run()
+    assert not at.exception
+    said = texts(at)
+    assert "It breaks at **1\\.5 stops brighter and more**: BPCER " in said
+    assert "Synthetic degradations of the same test faces \\(9 drawn images, seed 0\\)" in said
+    assert "9 of 9 images are not in their files any more" in said
+    drawn = json.loads(at.get("plotly_chart")[-1].proto.spec)
+    bpcer = next(trace for trace in drawn["data"] if trace["name"] == "BPCER")
+    assert drawn["layout"]["xaxis"]["ticktext"] == ["−3", "−2", "−1", "−0.5", "0", "+0.5", "+1", "+1.5", "+2"]
+    assert len(bpcer["customdata"]) == 9
+    assert bpcer["customdata"][-1].startswith("+2: BPCER 100 %")
+    shaded = [(shape["x0"], shape["x1"]) for shape in drawn["layout"]["shapes"] if shape["type"] == "rect"]
+    assert shaded == [(6.5, 8.5)]
+    assert len(at.get("image")) == 9  # the face as it is, and at each step

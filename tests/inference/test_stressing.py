@@ -110,12 +110,12 @@ def test_complete_steps_are_kept_and_images_are_those_that_the_run_saw(
 
 def test_what_has_no_model_or_image_is_refused_in_one_message(run: store.Run, tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="imported from a score file: there are no images to degrade"):
-        stressing.require_possible(write_video_run(tmp_path / "scores"), "score")
+        stressed.require_possible(write_video_run(tmp_path / "scores"), "score")
     with pytest.raises(BadInputError, match="has no score 'nothing'"):
-        stressing.require_possible(run, "nothing")
+        stressed.require_possible(run, "nothing")
     vars(run.info)["checkpoint_path"] = str(tmp_path / "gone.safetensors")
     with pytest.raises(BadInputError, match="is not at .*gone.safetensors any more"):
         stressing.stress(run, "pixel_l2", "frame", ["seen_paper"], kinds([]))
     vars(run.info)["checkpoint"] = ""
     with pytest.raises(BadInputError, match="imported as arrays: there is no model to ask"):
-        stressing.require_possible(run, "pixel_l2")
+        stressed.require_possible(run, "pixel_l2")
