@@ -17,6 +17,7 @@ from app.session.sidebar import Shown, locked_words
 from app.words import escaped, threshold_text
 from fas_core.data import degradations
 from fas_core.data.degradations import BY_NAME
+from fas_core.data.images import pictures, pixels
 from fas_core.data.names import BONA_FIDE
 from fas_core.errors import BadInputError
 from fas_core.evaluation import stress, stressed
@@ -168,10 +169,7 @@ def _ends(intervals: list[RateInterval | None], end: str) -> NDArray[np.float64]
 @cached(entries=32)
 def _steps_of_face(run: Run, row: int, name: str, kind: str, seed: int) -> NDArray[np.uint8]:
     """(1 + steps, H, W) or with colour: an image as it is and at every step, as it is before the model's scaling."""
-    from fas_core.data.images import pictures, pixels
-    from fas_core.inference.originals import Originals
-
-    raw = Originals(run).read(np.array([row]))[0][0]
+    raw = faces.original_to_compute(run, row)
     of = BY_NAME[kind]
     steps = [
         degradations.degraded(raw, of, amount, degradations.rng_of(seed, kind, name))
@@ -201,9 +199,9 @@ def show_face(run: Run, told: Stress) -> None:
         return
     sample = str(table["sample_id"].iloc[first])
     name = f"{table['subset'].iloc[first]}/{sample}"
-    pictures = _steps_of_face(run, int(rows[first]), name, chosen, told.kept.about.seed)
+    steps = _steps_of_face(run, int(rows[first]), name, chosen, told.kept.about.seed)
     of = BY_NAME[chosen]
-    captions = ["as it is", *(of.text(amount) for amount in of.steps(pictures.shape[1]))]
+    captions = ["as it is", *(of.text(amount) for amount in of.steps(steps.shape[1]))]
     with st.container(horizontal=True, gap="small"):
-        for picture, caption in zip(sight.seen(pictures, lambda: [sample]), captions, strict=True):
+        for picture, caption in zip(sight.seen(steps, lambda: [sample]), captions, strict=True):
             st.image(picture, caption=caption, width=WIDTH)

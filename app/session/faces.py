@@ -144,6 +144,13 @@ def to_compute(run: Run, name: str, rows: Sequence[int] | NDArray[np.int64]) -> 
     return run.images(name, rows)
 
 
+def original_to_compute(run: Run, row: int) -> NDArray[np.float32]:
+    """(c, H, W) in [0, 1] of an original as it is, before the model scales it; what comes of it goes through `seen`."""
+    from fas_core.inference.originals import Originals
+
+    return Originals(run).read(np.array([row]))[0][0]
+
+
 def ways(runs: Sequence[Run]) -> tuple[str, ...]:
     """How a report of some Runs may have images."""
     if not any(run.pictures for run in runs) or not of_all(runs).sees:

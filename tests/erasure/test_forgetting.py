@@ -23,6 +23,7 @@ from fas_core.data import manifest, trail
 from fas_core.deciding import card, card_states, decisions
 from fas_core.erasure import forgetting, plan
 from fas_core.errors import BadInputError
+from fas_core.evaluation import stressed
 from fas_core.evaluation.comparison import PairedComparison, compared
 from fas_core.evaluation.join import System
 from fas_core.latent import projection
@@ -172,6 +173,8 @@ def test_afterwards_they_are_in_no_byte(house: House) -> None:
         "runs", "marks", "selections", "memo", "operating_points", "decisions", "jobs"
     }  # fmt: skip
     digest, n = house.a.digest, len(house.a)
+    about = stressed.About(house.a.id, house.a.digest_of("rec"), "rec", "frame", ("seen_paper",), 9, 0, 9, 0, "")
+    stressed.kept(house.cache, about).keep(np.zeros(9))
     done = forgetting.forget(house.planned(with_images=True), house.cache)
     assert house.traces() == []
     assert done.still_named == ()
@@ -180,6 +183,8 @@ def test_afterwards_they_are_in_no_byte(house: House) -> None:
     assert done.learned == {
         str(house.root / "models" / f"{name}.safetensors"): "learned from 2 of them" for name in "ab"
     }
+
+    assert not stressed.folder_of(house.cache, house.a.id).exists()
 
     run = store.open_run(house.cache, "a")
     assert (run.id, len(run), run.is_complete) == (house.a.id, n - THEIRS, True)
