@@ -17,6 +17,7 @@ from app.session.sidebar import Shown
 from app.session.tables import show_rows
 from app.words import about, escaped, label_of
 from fas_core import memo, metrics, scores
+from fas_core.data import simulation
 from fas_core.data.names import TRAINING_USE, fresh_subsets
 from fas_core.evaluation import summary as core
 from fas_core.evaluation.join import System
@@ -27,7 +28,7 @@ from fas_core.runs import health, naming, tombstones
 from fas_core.runs.store import Run
 
 REPEATED = (TRAINING_USE, "subset", "label", "pai_species", "subject_id", "session_id", "held_out_by")
-DATA_COLUMNS = ("sample_id", "is_constant", *REPEATED)
+DATA_COLUMNS = ("sample_id", "is_constant", *REPEATED, *simulation.COLUMNS)
 
 
 def summary(shown: Shown, point: OperatingPoint | None, problem: str) -> Summary:

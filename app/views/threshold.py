@@ -13,6 +13,7 @@ from app.deciding.certification import show_certification
 from app.deciding.costs import show_costs
 from app.deciding.freezing import card_form, cautions
 from app.deciding.over_time import show_over_time
+from app.deciding.strengths import show_strengths
 from app.deciding.stress import show_stress
 from app.deciding.transfer import show_transfer
 from app.parts import causes
@@ -29,11 +30,12 @@ from fas_core.access.roles import Right
 from fas_core.data.names import ATTACK, groups_of
 from fas_core.evaluation import breakdown, presentations
 from fas_core.evaluation.presentations import Presentations
+from fas_core.evaluation.strengths import has_strengths
 from fas_core.evaluation.words import rate_text
 from fas_core.metrics import uncertainty
 from fas_core.metrics.operating_point import BY_HAND, OperatingPoint
 from fas_core.reports.palette import style_of
-from fas_core.runs.health import SUBJECT_OVERLAP
+from fas_core.runs.health import SIMULATED, SUBJECT_OVERLAP
 
 DEFAULT_PREVALENCE = 0.01  # one attack among a hundred presentations
 EXACT_TO = 200_000  # scores, of which intervals are made anew for each rule
@@ -198,6 +200,8 @@ def show_more(shown: Shown, point: OperatingPoint) -> None:
         "What breaks it?": show_stress,
         "What would it prove?": show_certification,
     }
+    if has_strengths(shown.run):
+        parts["From which strength?"] = show_strengths
     for tab, show in zip(st.tabs(list(parts), key="more", bind="query-params"), parts.values(), strict=True):
         if tab.open:
             with tab:
@@ -219,7 +223,7 @@ def threshold() -> None:
     for caution in cautions(shown.run, point.rule, point.chosen_on, point.reported_on):
         if caution.kind in ("training_overlap", "injections"):
             st.warning(escaped(caution.message), icon=":material/warning:")
-        elif caution.kind in (SUBJECT_OVERLAP, "no_subjects"):
+        elif caution.kind in (SUBJECT_OVERLAP, "no_subjects", SIMULATED):
             said += f" :orange[:material/warning: {escaped(caution.message)}]"
     causes.warn(shown)
     place.answer.caption(said)

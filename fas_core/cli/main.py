@@ -27,6 +27,7 @@ from fas_core.cli import (
     runs,
     scores,
     server,
+    strengths,
     stress,
     sweeping,
     training,
@@ -87,6 +88,7 @@ app.command("forget")(forgetting.forget)
 app.command("evaluate")(evaluation.evaluate)
 app.command("over-time")(over_time.over_time)
 app.command("stress")(stress.stress)
+app.command("strengths")(strengths.strengths)
 app.command("causes")(causes.causes)
 app.command("threshold")(evaluation.operating_point)
 app.command("certify")(evaluation.certify)

@@ -1,7 +1,8 @@
 """Which attacks are simulated: said by the data itself, and known here alone.
 
 `fas data attacks` writes the columns below; they travel with a manifest into Runs, and with a Run's samples into score
-files. What an error rate of such attacks says is said in one sentence wherever it stands: `caveat`.
+files. What an error rate of such attacks says is said in one sentence wherever it stands: `caveat`, which
+`runs.health` passes on to whatever shows rates.
 """
 
 from __future__ import annotations
@@ -38,4 +39,4 @@ def simulated_species(samples: pd.DataFrame) -> list[str]:
 def caveat(species: Iterable[str]) -> str:
     """What is to be said beside rates of these simulated species; "" of none."""
     names = ", ".join(name.replace("_", " ") for name in species)
-    return f"Simulated: {names}; {NO_EVIDENCE}." if names else ""
+    return f"Attacks of {names} are simulated: {NO_EVIDENCE}." if names else ""

@@ -398,8 +398,9 @@ def differences(before: Card, run: Run) -> list[str]:
     )
     if before.warnings is None:  # a card of before there were any
         now = replace(now, warnings=None)
-    elif now.warnings is not None and SUBJECT_OVERLAP not in (caution.kind for caution in before.warnings):
-        now = replace(now, warnings=tuple(said for said in now.warnings if said.kind != SUBJECT_OVERLAP))  # of before
+    elif now.warnings is not None:  # and of before there were some kinds of them
+        new = {SUBJECT_OVERLAP, health.SIMULATED} - {caution.kind for caution in before.warnings}
+        now = replace(now, warnings=tuple(said for said in now.warnings if said.kind not in new))
     if before.targets is not None:
         return seal + _differing(_computed(before), _computed(now))
     # A card of before limits were checked, when intervals followed another rule.

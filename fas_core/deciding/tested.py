@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fas_core import scores
+from fas_core.data import simulation
 from fas_core.data.boxes import PLACES
 from fas_core.data.manifest import BOXES, CUT_FROM
 from fas_core.data.names import (
@@ -55,6 +56,7 @@ ASKED: Mapping[str, tuple[str, ...]] = {
 # Columns that steps of this package write: of pictures and faces in them, no groups of people or circumstances.
 _WRITTEN = (
     *ORDER, TRAINING_USE, *PLACES, *POINTS, *CROP, *POSE, *MEASURED, FACE_BY, FACE_IN, CAMERA_TILT, CUT_FROM, BOXES,
+    *simulation.COLUMNS,
 )  # fmt: skip
 CHOOSING = "choosing the threshold"  # where subjects are that a card reports too
 _OF_ATTACKS = (*MATERIALS, *PRESENTERS, "instrument", "support")  # of bona fide there is nothing to be said

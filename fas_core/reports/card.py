@@ -40,6 +40,7 @@ _HEADS = {
     "training_overlap": "On learned images.",
     "subject_overlap": "The same people.",
     "no_subjects": "Nobody is named.",
+    "simulated": "No real attacks.",
 }
 # On paper: the JSON and the app have all.
 MOST_ROWS = 10  # of subsets and species together, but three species at least

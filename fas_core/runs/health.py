@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fas_core import documents
-from fas_core.data import retention, trail
+from fas_core.data import retention, simulation, trail
 from fas_core.data.modalities import MODALITY
 from fas_core.data.names import (
     ALL,
@@ -42,7 +42,7 @@ class Caution:
     """Why numbers on some samples may mislead: an entry of `warnings` in JSON documents."""
 
     # training_overlap, near_duplicates, subset_overlap, subject_overlap, no_subjects, species_differ, injections,
-    # optimistic, other_modality, left_before
+    # optimistic, other_modality, left_before, simulated
     kind: str
     message: str  # a sentence
     counts: Mapping[str, object] = field(default_factory=dict)  # how many samples, images or subjects it is about
@@ -63,6 +63,7 @@ class Caution:
 LABELS = (BONA_FIDE, ATTACK)
 SUBJECT_OVERLAP = "subject_overlap"
 LEFT_BEFORE = "left_before"
+SIMULATED = "simulated"
 OPTIMISTIC = Caution(
     "optimistic",
     "The threshold was set by hand or chosen on samples that it is reported on. On new data the errors will be larger.",
@@ -98,9 +99,10 @@ def subject_overlap(run: Run, chosen_on: Sequence[str], reported_on: Sequence[st
 
 def cautions(run: Run, subsets: Sequence[str] | None = None) -> list[Caution]:
     """What to know before numbers on some subsets (all outside `train`, by default) are believed."""
-    columns = ("sample_id", "subset", "subject_id", "session_id", "pai_species", TRAINING_USE)
+    columns = ("sample_id", "subset", "subject_id", "session_id", "pai_species", TRAINING_USE, *simulation.COLUMNS)
     present = [name for name in columns if name in run.column_names()]
-    samples = run.samples(present, repeated=[name for name in present if name == "pai_species"])
+    texts = {"pai_species", simulation.SIMULATED, simulation.SOURCE}
+    samples = run.samples(present, repeated=[name for name in present if name in texts])
     wanted = outside_training(run.subsets if subsets is None else subsets)
     samples = samples[samples["subset"].isin(wanted)]
     if not len(samples):
@@ -112,7 +114,7 @@ def cautions(run: Run, subsets: Sequence[str] | None = None) -> list[Caution]:
     nameless = int((samples["subject_id"] == "").sum()) if "subject_id" in samples else len(samples)
     if nameless:
         listed.append(Caution("no_subjects", _nameless(run, nameless), {"n_samples": nameless}))
-    listed += [injections(samples), left_before(run, wanted)]
+    listed += [injections(samples), left_before(run, wanted), simulated(samples)]
     return [caution for caution in listed if caution is not None]
 
 
@@ -202,6 +204,13 @@ def injections(samples: pd.DataFrame) -> Caution | None:
         f"Injection attacks are no presentations and in no rate of them: {each}.",
         {"n_per_species": {str(name): int(n) for name, n in counts.items()}},
     )
+
+
+def simulated(samples: pd.DataFrame) -> Caution | None:
+    """Which species of some samples are simulated attacks, and what that is worth; None where none is."""
+    if "pai_species" not in samples or not (species := simulation.simulated_species(samples)):
+        return None
+    return Caution(SIMULATED, simulation.caveat(species), {"simulated_species": species})
 
 
 def training_overlap(samples: pd.DataFrame) -> Caution | None:
@@ -329,7 +338,7 @@ def findings(
     nameless = int((samples["subject_id"] == "").sum()) if "subject_id" in samples else len(samples)
     if nameless:
         sentences.append(_nameless(run, nameless))
-    others = (injections(samples), left_before(run, outside_training(run.subsets)))
+    others = (injections(samples), left_before(run, outside_training(run.subsets)), simulated(samples))
     return [*sentences, *(caution.message for caution in others if caution is not None)]
 
 

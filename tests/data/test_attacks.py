@@ -185,7 +185,7 @@ def test_a_data_set_of_several_strengths_is_paired_says_so_and_goes_on_where_it_
     by_strength = rows.groupby(simulation.STRENGTH)
     assert by_strength[simulation.SOURCE].apply(sorted).tolist()[0] == by_strength[simulation.SOURCE].apply(sorted)[1.0]
     assert simulation.simulated_species(written.rows) == sorted(species)
-    assert simulation.caveat(species) == "Simulated: funny eyes, paper; no evidence about real attacks."
+    assert simulation.caveat(species) == "Attacks of funny eyes, paper are simulated: no evidence about real attacks."
     assert list(rows.loc[rows[simulation.STRENGTH] == 0.25, "sample_id"].str.partition("/")[0].unique()) == [
         "funny_eyes@0.25",
         "paper@0.25",

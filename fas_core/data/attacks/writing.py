@@ -42,9 +42,9 @@ def write_attacked_data_set(
 
     A fifth of the subjects stay without attacks, because the protocol's subset `live` consists of such subjects. Of
     every other subject, a random half of the images is attacked with each species, at each strength, with the same
-    draws at all of them. An attack belongs to the subject it shows, has a session of its own, and says from which image
-    it was made and how (`simulation.COLUMNS`). An image that is there already, made of the same, is kept. Raises
-    BadInputError for an unknown species or strength, or when no bona fide image can be read.
+    draws at all of them. An attack belongs to the subject it shows, has a session of its own per strength, and says
+    from which image it was made and how (`simulation.COLUMNS`). An image that is there already, made of the same, is
+    kept. Raises BadInputError for an unknown species or strength, or when no bona fide image can be read.
     """
     for name in species:
         require_species(name)
@@ -140,19 +140,21 @@ class _Making:
                 Image.fromarray(images.pixels(attack)).save(temporary, format="PNG")
         own_places = {name: round(float(own[i]), 3) for i, name in enumerate(boxes.PLACES) if name in row}
         own_places = {} if row.get(CUT_FROM) else own_places
+        subject, source_id = row["subject_id"], row["sample_id"]
+        suffix = {strength: "" if strength == 1 else f"@{strength}" for strength in self.strengths}
         return [
             dict(row)
             | own_places
             | {name: "" for name in (BOXES,) if name in row}
             | {
                 "path": file,
-                "sample_id": f"{kind}{'' if strength == 1 else f'@{strength}'}/{row['sample_id']}",
+                "sample_id": f"{kind}{suffix[strength]}/{source_id}",
                 "label": ATTACK,
                 "pai_species": kind,
-                "subject_id": row["subject_id"],
-                "session_id": f"{row['subject_id']}/simulated {kind}" if row["subject_id"] else "",
+                "subject_id": subject,
+                "session_id": f"{subject}/simulated {kind}{suffix[strength]}" if subject else "",
                 "subset": "",
-                SOURCE: row["sample_id"],
+                SOURCE: source_id,
                 STRENGTH: strength,
                 SIMULATED: YES,
             }

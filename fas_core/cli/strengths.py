@@ -1,0 +1,55 @@
+"""`fas strengths`: from which strength on simulated attacks are found."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from fas_core.cli.evaluation import RuleOption
+from fas_core.cli.options import CacheOption, JsonOption, LevelOption, only_score, opened_run
+from fas_core.cli.printing import print_json, print_table, say, say_notes
+
+
+def strengths(
+    run: Annotated[str, typer.Argument(metavar="RUN")],
+    cache: CacheOption,
+    score: Annotated[str | None, typer.Option(help="The score to decide by.")] = None,
+    rule: RuleOption = "bpcer<=0.05",
+    choose_on: Annotated[list[str] | None, typer.Option(help="Subset the rule looks at; may be repeated.")] = None,
+    report_on: Annotated[list[str] | None, typer.Option(help="Subset reported on; may be repeated.")] = None,
+    level: LevelOption = "frame",
+    as_json: JsonOption = False,
+) -> None:
+    """APCER of simulated attacks against their strength, at one threshold. No evidence about real attacks.
+
+    Example: `fas strengths small_dcvae --score rec`
+    """
+    from fas_core import scores
+    from fas_core.data.names import dev_subsets, fresh_subsets
+    from fas_core.deciding import card as cards
+    from fas_core.errors import BadInputError
+    from fas_core.evaluation.strengths import by_strength
+    from fas_core.metrics import operating_point as op
+
+    opened = opened_run(cache, run)
+    by, of = score or only_score(opened, run), op.rule(rule)
+    on = choose_on or dev_subsets(opened.subsets)
+    reported_on = report_on or fresh_subsets(opened.subsets, on) or list(opened.subsets)
+    for name in (*on, *reported_on):
+        if name not in opened.subsets:
+            raise BadInputError(f"Run {run} has no subset '{name}'. Subsets: {', '.join(opened.subsets)}.")
+    if of.kind == op.COST:
+        raise BadInputError("The rule cost needs costs, which the page Threshold has. Take another rule here.")
+    told = by_strength(opened, scores.values(opened, by), of, on, reported_on, level)
+    warnings = [said for said in cards.cautions(opened, of, on, reported_on) if said.kind != "simulated"]
+    if as_json:
+        said = {"warnings": [warning.as_json() for warning in warnings], "negated": scores.is_negated(opened, by)}
+        return print_json({"run": opened.id, "score": by, **told.as_json(), **said})
+    for warning in warnings:
+        say(f"{'Optimistic' if warning.kind == 'optimistic' else 'Warning'}: {warning.message}")
+    say_notes(filter(None, [scores.sign_words(opened, by)]))
+    table = told.table()
+    title = f"{run}: {by}, APCER by strength on {', '.join(told.reported_on)}, threshold {told.threshold:.4g}"
+    print_table(title, list(table), table.to_numpy(str).tolist())
+    print(f"{told.sentence()}\n{told.caveat}")
