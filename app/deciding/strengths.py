@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import streamlit as st
 
@@ -12,12 +14,13 @@ from app.session.cache import cached
 from app.session.sidebar import Shown
 from app.session.tables import show_rows
 from app.words import escaped
+from fas_core.data.names import readable
 from fas_core.errors import BadInputError
 from fas_core.evaluation.strengths import Curve, Strengths, by_strength
 from fas_core.evaluation.words import rate_text
 from fas_core.metrics.cost import Costs
 from fas_core.metrics.operating_point import COST, OperatingPoint, Rule
-from fas_core.reports.palette import styles_of
+from fas_core.reports.palette import DASHES, styles_of
 
 
 @cached(entries=16, spinner="Counting by strength …")
@@ -37,10 +40,9 @@ def show_strengths(shown: Shown, point: OperatingPoint) -> None:
         st.info(escaped(str(error)), icon=":material/science:")
         return
     st.write(told.sentence(escaped, lambda text: f"**{text}**"))
-    styles = styles_of([curve.species for curve in told.curves])
     st.plotly_chart(
         plots.errors_over_time(
-            [line_of(curve, told.strengths, styles[curve.species].colour) for curve in told.curves],
+            lines_of(told),
             [f"{strength:g}" for strength in told.strengths],
             x_title="strength of the attack",
         ),
@@ -51,20 +53,32 @@ def show_strengths(shown: Shown, point: OperatingPoint) -> None:
     st.caption(f"{escaped(told.caveat)} Bands: these intervals.")
 
 
-def line_of(curve: Curve, strengths: list[float], colour: str) -> ErrorLine:
+def lines_of(told: Strengths) -> list[ErrorLine]:
+    """In the colours that species have elsewhere; those that share one by their dashes."""
+    styles = styles_of([curve.species for curve in told.curves])
+    lines, n_of = [], Counter[str]()
+    for curve in told.curves:
+        colour = styles[curve.species].colour
+        lines.append(line_of(curve, told.strengths, colour, list(DASHES)[n_of[colour] % len(DASHES)]))
+        n_of[colour] += 1
+    return lines
+
+
+def line_of(curve: Curve, strengths: list[float], colour: str, dash: str) -> ErrorLine:
     """The APCER of a species at each of some strengths, NaN where it has no such attack."""
+    name = readable(curve.species)
     points = {point.strength: point for point in curve.points}
     at = [points.get(strength) for strength in strengths]
     intervals = [None if point is None else point.interval for point in at]
     return ErrorLine(
-        curve.species,
+        name,
         colour,
-        "solid",
+        dash,
         np.array([np.nan if point is None or point.apcer is None else point.apcer for point in at]),
         np.array([np.nan if interval is None else interval.low for interval in intervals]),
         np.array([np.nan if interval is None else interval.high for interval in intervals]),
         [
-            "" if point is None else f"{curve.species}: APCER {rate_text(point.apcer, point.interval)}, n = {point.n:,}"
+            "" if point is None else f"{name}: APCER {rate_text(point.apcer, point.interval)}, n = {point.n:,}"
             for point in at
         ],
     )

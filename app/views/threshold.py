@@ -223,8 +223,10 @@ def threshold() -> None:
     for caution in cautions(shown.run, point.rule, point.chosen_on, point.reported_on):
         if caution.kind in ("training_overlap", "injections"):
             st.warning(escaped(caution.message), icon=":material/warning:")
-        elif caution.kind in (SUBJECT_OVERLAP, "no_subjects", SIMULATED):
+        elif caution.kind in (SUBJECT_OVERLAP, "no_subjects"):
             said += f" :orange[:material/warning: {escaped(caution.message)}]"
+        elif caution.kind == SIMULATED:
+            st.caption(f":orange[:material/science: {escaped(caution.message)}]")
     causes.warn(shown)
     place.answer.caption(said)
     show_panel(shown, point)

@@ -10,6 +10,8 @@ from fas_core.cli.evaluation import RuleOption
 from fas_core.cli.options import CacheOption, JsonOption, LevelOption, only_score, opened_run
 from fas_core.cli.printing import print_json, print_table, say, say_notes
 
+MOST_NAMED = 4  # subsets, in a title
+
 
 def strengths(
     run: Annotated[str, typer.Argument(metavar="RUN")],
@@ -50,6 +52,8 @@ def strengths(
         say(f"{'Optimistic' if warning.kind == 'optimistic' else 'Warning'}: {warning.message}")
     say_notes(filter(None, [scores.sign_words(opened, by)]))
     table = told.table()
-    title = f"{run}: {by}, APCER by strength on {', '.join(told.reported_on)}, threshold {told.threshold:.4g}"
+    n = len(told.reported_on)
+    where = ", ".join(told.reported_on) if n <= MOST_NAMED else f"{n} subsets"
+    title = f"{run}: {by}, APCER by strength on {where}, threshold {told.threshold:.4g}"
     print_table(title, list(table), table.to_numpy(str).tolist())
     print(f"{told.sentence()}\n{told.caveat}")

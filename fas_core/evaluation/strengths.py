@@ -69,22 +69,13 @@ class Curve:
             lowest = point.strength
         return lowest
 
-    def words(self, said: Callable[[str], str] = str, strong: Callable[[str], str] = str) -> str:
-        """ "paper is mostly missed below strength 0.5 (APCER 80 % (70–88) at 0.25, 12 % (8–18) at 0.5)" """
-        name = strong(said(self.species.replace("_", " ")))
+    @property
+    def missed_words(self) -> str:
+        """Where most of its attacks are missed: "at every strength", "below strength 0.5", or "at none"."""
         start = self.noticed_from
-        last, first = self.points[-1], self.points[0]
         if start is None:
-            return f"{name} is mostly missed at every strength (APCER {_at(last)})"
-        if start == first.strength:
-            return f"{name} is mostly found at every strength (APCER {_at(first)})"
-        place = [point.strength for point in self.points].index(start)
-        below, here = self.points[place - 1], self.points[place]
-        return f"{name} is mostly missed below strength {start:g} (APCER {_at(below)}, {_at(here)})"
-
-
-def _at(point: AtStrength) -> str:
-    return f"{rate_text(point.apcer, point.interval)} at {point.strength:g}"
+            return "at every strength"
+        return "at none" if start == self.points[0].strength else f"below strength {start:g}"
 
 
 @dataclass(frozen=True)
@@ -104,16 +95,24 @@ class Strengths:
     def caveat(self) -> str:
         """What it is worth, and how it was decided."""
         chosen = "set by hand" if self.rule.kind == BY_HAND else f"{self.rule.words} on {', '.join(self.chosen_on)}"
+        simulated = caveat(curve.species for curve in self.curves)
         return (
-            f"{caveat(curve.species for curve in self.curves)} One threshold for all strengths, {chosen}; "
-            f"intervals 95 % by {self.unit}. A strength is a property of its simulation: those of two species do not "
-            "compare."
+            f"{simulated} Mostly missed: with an APCER above {100 * NOTICED:.0f} %. One threshold for all strengths, "
+            f"{chosen}; intervals 95 % by {self.unit}. Strengths of two species do not compare: each scales what its "
+            "own simulation shows."
         )
 
     def sentence(self, said: Callable[[str], str] = str, strong: Callable[[str], str] = str) -> str:
-        """From which strength on each species is found, the one that takes most first; `said`, `strong`: of names."""
-        ordered = sorted(self.curves, key=lambda curve: -(np.inf if curve.noticed_from is None else curve.noticed_from))
-        return f"{'; '.join(curve.words(said, strong) for curve in ordered)}."
+        """ "Mostly missed at every strength: mask, replay; below strength 0.5: paper; at none: cutout." `said`,
+        `strong`: of names."""
+        hardest = sorted(self.curves, key=lambda curve: -(np.inf if curve.noticed_from is None else curve.noticed_from))
+        groups: dict[str, list[str]] = {}
+        for curve in hardest:
+            groups.setdefault(curve.missed_words, []).append(strong(said(curve.species.replace("_", " "))))
+        if "at none" in groups:
+            groups["at none"] = groups.pop("at none")
+        listed = [f"{where}: {', '.join(names)}" for where, names in groups.items()]
+        return f"Mostly missed {'; '.join(listed)}."
 
     @property
     def strengths(self) -> list[float]:

@@ -206,6 +206,21 @@ def test_a_data_set_of_several_strengths_is_paired_says_so_and_goes_on_where_it_
     assert all((written.root / path).stat().st_mtime_ns == before[path] for path in kept)
 
 
+def test_on_a_face_that_was_cut_out_its_eyes_are_those_of_the_crop(tmp_path: Path) -> None:
+    """Its manifest tells them in pixels of the picture that it was cut out of, with where the crop lies there."""
+    Image.fromarray(np.full((100, 100), 128, np.uint8)).save(tmp_path / "crop.png")
+    about = {"source_path": "p.png", "crop_x": 300.0, "crop_y": 200.0, "crop_side": 64.0, "crop_angle": 0.0}
+    eyes = {"right_eye_x": 284.0, "right_eye_y": 192.0, "left_eye_x": 308.0, "left_eye_y": 192.0}
+    row = {"path": "crop.png", "label": "bona_fide", "subject_id": "a"} | about | eyes
+    pd.DataFrame([row]).to_csv(tmp_path / "m.csv", index=False)
+    source = manifest.read(tmp_path / "m.csv")
+    written = manifest.read(write_attacked_data_set(source, tmp_path / "out", ["funny_eyes"]))
+    attack = written.rows[written.rows["label"] == "attack"].iloc[0]
+    changed = np.abs(images.load(written.root / attack["path"])[0] - 128 / 255) > 0.03
+    np.testing.assert_allclose(np.argwhere(changed).mean(0), [0.375 * 128, (0.25 + 0.625) / 2 * 128], atol=2)
+    assert {name: attack[name] for name in eyes} == eyes  # as told of the picture, with where the crop lies
+
+
 @pytest.mark.parametrize("species", SPECIES)
 def test_no_attack_is_a_mere_blur(species: str) -> None:
     """The best blur of the source, at the best brightness and contrast, still leaves a good part unexplained."""

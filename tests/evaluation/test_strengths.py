@@ -64,10 +64,7 @@ def test_rates_are_counted_at_one_threshold_and_put_in_words(run: Run) -> None:
     assert interval is not None
     assert (interval.unit, interval.n_units) == ("subject", 10)
     assert interval.low < 0.2 < interval.high
-    assert told.sentence() == (
-        "mask is mostly missed at every strength (APCER 100 % (≥ 74 %) at 1); "
-        "paper is mostly missed below strength 0.25 (APCER 100 % (≥ 74 %) at 0.1, 20 % (3–56) at 0.25)."
-    )
+    assert told.sentence() == "Mostly missed at every strength: mask; below strength 0.25: paper."
     assert told.caveat.startswith(SAID)
     assert list(told.table().columns) == ["Species", "0.1", "0.25", "1", "Half found from"]
     assert told.table()["0.1"].tolist()[0] == ""
@@ -76,8 +73,9 @@ def test_rates_are_counted_at_one_threshold_and_put_in_words(run: Run) -> None:
 def test_a_curve_that_comes_back_up_is_found_from_above_it() -> None:
     points = tuple(AtStrength(strength, missed, 10, 0, None) for strength, missed in ((0.1, 2), (0.5, 8), (1.0, 1)))
     assert Curve("paper", points).noticed_from == 1.0
-    assert Curve("paper", points[:1]).words() == "paper is mostly found at every strength (APCER 20 % at 0.1)"
-    assert Curve("half_mask", points[:2]).words() == "half mask is mostly missed at every strength (APCER 80 % at 0.5)"
+    assert Curve("paper", points).missed_words == "below strength 1"
+    assert Curve("paper", points[:1]).missed_words == "at none"
+    assert Curve("paper", points[:2]).missed_words == "at every strength"
 
 
 def test_what_is_simulated_is_said_by_the_datas_own_columns_where_rates_are(run: Run, tmp_path: Path) -> None:
@@ -109,7 +107,7 @@ def test_the_command(run: Run, fas: Callable[..., Result]) -> None:
     assert (told["chosen_on"], told["reported_on"], told["optimistic"]) == (["dev"], ["test"], False)
     in_words = fas("strengths", "strengths", *cache)
     assert in_words.code == 0
-    assert "paper is mostly missed below strength 0.25" in in_words.out
+    assert "below strength 0.25: paper" in in_words.out
     assert SAID.replace(" ", "") in in_words.out.replace(" ", "").replace("\n", "")
     assert SAID.replace(" ", "") in fas("evaluate", "strengths", *cache).err.replace(" ", "").replace("\n", "")
     assert "No attack of dev states a strength" in message(

@@ -27,7 +27,7 @@ def paper_glasses(scene: Scene, rng: np.random.Generator, strength: float) -> ND
     larger = rng.uniform(0.78, 0.88)
     u, v = face.on_picture(-larger * face.x, face.eye_y + larger * y)
     ink = sampled(scene.image, u, v) ** rng.uniform(0.9, 1.3)
-    ink = halftoned(ink, u, v, rng, 0.6)
+    ink = halftoned(ink, u, v, rng, 0.4)
     ink = 1 + coverage(edge - margin) * (ink - 1)
     light = 1 + rng.uniform(-0.12, 0.12) * face.x / (2 * face.eye_x)
     sheet = (0.12 + 0.78 * ink) * light * scene.tinted(1.0, 0.985, 0.94)

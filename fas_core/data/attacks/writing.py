@@ -16,11 +16,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from fas_core.data import boxes, images
+from fas_core.data import boxes, images, regions
 from fas_core.data.attacks import require_species, require_strength, simulated
 from fas_core.data.images import UnreadableImageError
 from fas_core.data.manifest import BOXES, CUT_FROM, Manifest, relocated, write
-from fas_core.data.names import ATTACK, BONA_FIDE
+from fas_core.data.names import ATTACK, BONA_FIDE, CROP
 from fas_core.data.simulation import SIMULATED, SOURCE, STRENGTH, YES
 from fas_core.errors import BadInputError
 from fas_core.files import atomic_file, file_sha256
@@ -59,7 +59,7 @@ def write_attacked_data_set(
     if target.resolve() == source.source.resolve():
         raise BadInputError(f"{target} is the manifest that is read. Choose another --out folder.")
     chosen = _chosen(source, live, species, seed)
-    making = _Making(source, _places(source), strengths, out, seed)
+    making = _Making(source, _places(source), _eyes_of_crops(source), strengths, out, seed)
     rows = []
     with task("Simulating attacks", len(chosen)) as shown:
         for number, kind in chosen:
@@ -93,16 +93,28 @@ def _chosen(source: Manifest, live: pd.DataFrame, species: Sequence[str], seed: 
 
 
 def _places(source: Manifest) -> NDArray[np.float64]:
-    """(n, 8) `boxes.PLACES` in pixels of each row's picture, the eye further left first; NaN where unknown."""
+    """(n, 8) `boxes.PLACES` in pixels of each row's picture, the eye further left first; NaN where unknown, and of
+    faces that were cut out: theirs are in pixels of the picture that they were cut out of."""
     rows, _ = boxes.filled(source)
     places = np.full((len(rows), len(boxes.PLACES)), np.nan)
     for column, name in enumerate(boxes.PLACES):
         if name in rows:
             places[:, column] = read_numbers(rows[name].astype("str").fillna(""))
-    if CUT_FROM in rows:  # these are pixels of the picture that the face was cut out of
-        places[(rows[CUT_FROM].fillna("") != "").to_numpy(bool)] = np.nan
+    places[_are_cut(rows)] = np.nan
     places[:, 4:] = boxes.in_order(places[:, 4:])
     return places
+
+
+def _eyes_of_crops(source: Manifest) -> NDArray[np.float64]:
+    """(n, 4) both eyes in shares of the crop, by what `fas data faces` says of it; NaN of any other row."""
+    eyes = regions.placed(source.rows).eyes.reshape(-1, 4)
+    return np.where(_are_cut(source.rows)[:, np.newaxis], eyes, np.nan)
+
+
+def _are_cut(rows: pd.DataFrame) -> NDArray[np.bool_]:
+    """(n,) which rows are faces that were cut out."""
+    told = [rows[name].astype("str").fillna("") != "" for name in (CUT_FROM, *CROP) if name in rows]
+    return np.any([of_column.to_numpy(bool) for of_column in told], axis=0) if told else np.zeros(len(rows), np.bool_)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +123,7 @@ class _Making:
 
     source: Manifest
     places: NDArray[np.float64]  # (n, 8) of `boxes.PLACES`
+    eyes_of_crops: NDArray[np.float64]  # (n, 4)
     strengths: Sequence[float]
     out: Path
     seed: int
@@ -135,11 +148,15 @@ class _Making:
         key = int.from_bytes(hashlib.sha256(f"{self.seed}/{kind}/{row['sample_id']}".encode()).digest()[:8], "big")
         for strength, file in missing:
             assert image is not None
-            attack = simulated(image, kind, np.random.default_rng(key), strength, square.eyes(own))
+            attack = simulated(
+                image, kind, np.random.default_rng(key), strength, square.eyes(own, self.eyes_of_crops[number])
+            )
             with atomic_file(self.out / file) as temporary:
                 Image.fromarray(images.pixels(attack)).save(temporary, format="PNG")
-        own_places = {name: round(float(own[i]), 3) for i, name in enumerate(boxes.PLACES) if name in row}
-        own_places = {} if row.get(CUT_FROM) else own_places
+        own_places = {}
+        if not np.isnan(own).all():
+            own_places = {name: round(float(at), 3) for name, at in zip(boxes.PLACES, own, strict=True) if name in row}
+            own_places |= {name: square.size for name in regions.SIZE if name in row}
         subject, source_id = row["subject_id"], row["sample_id"]
         suffix = {strength: "" if strength == 1 else f"@{strength}" for strength in self.strengths}
         return [
@@ -163,8 +180,11 @@ class _Making:
 
     def _name(self, number: int, kind: str, strength: float, content: str) -> str:
         """What an image is called: by all that it is made of."""
-        sample, places = self.source.rows["sample_id"].iloc[number], self.places[number].round(3).tolist()
-        parts = (VERSION, self.seed, kind, f"{strength}", sample, content, places)
+        sample, places = (
+            self.source.rows["sample_id"].iloc[number],
+            np.r_[self.places[number], self.eyes_of_crops[number]],
+        )
+        parts = (VERSION, self.seed, kind, f"{strength}", sample, content, places.round(4).tolist())
         return f"{number:06d}_{hashlib.sha256(repr(parts).encode()).hexdigest()[:8]}.png"
 
 
@@ -201,8 +221,8 @@ class _Square:
         moved = places - np.array([left, top, 0, 0, left, top, left, top])
         return moved * (self.size / self._side)
 
-    def eyes(self, places: NDArray[np.float64]) -> NDArray[np.float64] | None:
-        """(2, 2) both eyes, if they are known and on it, apart from each other."""
-        eyes = places[4:].reshape(2, 2)
+    def eyes(self, places: NDArray[np.float64], of_crop: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """(2, 2) both eyes, if they are known, by (8,) places on it or (4,) shares of it, and on it, and apart."""
+        eyes = np.where(np.isnan(of_crop), places[4:], of_crop * self.size).reshape(2, 2)
         is_seen = bool(((eyes > 0) & (eyes < self.size)).all()) and math.dist(*eyes) > self.size / 50
         return eyes if is_seen else None
