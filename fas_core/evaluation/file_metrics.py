@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from fas_core import metrics
+from fas_core.data import simulation
 from fas_core.data.names import ATTACK
 from fas_core.evaluation import breakdown
 from fas_core.evaluation.breakdown import Breakdown
@@ -64,6 +65,8 @@ def notes(file: ScoreFile, thresholds: Sequence[float] = (), *, is_negated: bool
             "beside the rates, never as live. Fill them in if the system did answer."
         )
     sentences += [f"Note: {note}" for note in (*file.notes, *scorefile.oddities(file.rows, is_negated=is_negated))]
+    if caveat := simulation.caveat(simulation.simulated_species(file.rows)):
+        sentences.append(f"Note: {caveat}")
     warnings = (scorefile.outside(values, threshold) for threshold in thresholds)
     return sentences + [f"Note: {warning}" for warning in warnings if warning]
 

@@ -110,6 +110,8 @@ def test_the_command(run: Run, fas: Callable[..., Result]) -> None:
     assert "below strength 0.25: paper" in in_words.out
     assert SAID.replace(" ", "") in in_words.out.replace(" ", "").replace("\n", "")
     assert SAID.replace(" ", "") in fas("evaluate", "strengths", *cache).err.replace(" ", "").replace("\n", "")
+    samples().to_csv(run.cache / "scores.csv", index=False)
+    assert f"Note: {SAID}" in fas("metrics", run.cache / "scores.csv").err.replace("\n", " ")
     assert "No attack of dev states a strength" in message(
         fas("strengths", "strengths", "--choose-on", "dev", "--report-on", "dev", *cache)
     )

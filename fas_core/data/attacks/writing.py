@@ -53,7 +53,8 @@ def write_attacked_data_set(
     strengths = sorted(set(strengths))
     live = source.rows[source.rows["label"] == BONA_FIDE]
     if live.empty or not species or not strengths:
-        what = "no bona fide image to attack" if species else "no species was named"
+        missing = "no species was named" if not species else "no strength was named" if not strengths else ""
+        what = missing or "no bona fide image to attack"
         raise BadInputError(f"{source.source}: {what}.")
     target = out / "manifest.csv"
     if target.resolve() == source.source.resolve():
