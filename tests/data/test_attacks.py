@@ -219,6 +219,7 @@ def test_on_a_face_that_was_cut_out_its_eyes_are_those_of_the_crop(tmp_path: Pat
     changed = np.abs(images.load(written.root / attack["path"])[0] - 128 / 255) > 0.03
     np.testing.assert_allclose(np.argwhere(changed).mean(0), [0.375 * 128, (0.25 + 0.625) / 2 * 128], atol=2)
     assert {name: attack[name] for name in eyes} == eyes  # as told of the picture, with where the crop lies
+    assert attack["source_path"] == "../p.png"  # beside the manifest that is read
 
 
 @pytest.mark.parametrize("species", SPECIES)

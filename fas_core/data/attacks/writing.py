@@ -60,7 +60,8 @@ def write_attacked_data_set(
     if target.resolve() == source.source.resolve():
         raise BadInputError(f"{target} is the manifest that is read. Choose another --out folder.")
     chosen = _chosen(source, live, species, seed)
-    making = _Making(source, _places(source), _eyes_of_crops(source), strengths, out, seed)
+    rows_here = relocated(source, target)
+    making = _Making(source, rows_here, _places(source), _eyes_of_crops(source), strengths, out, seed)
     rows = []
     with task("Simulating attacks", len(chosen)) as shown:
         for number, kind in chosen:
@@ -73,7 +74,7 @@ def write_attacked_data_set(
         raise BadInputError(
             f"{source.source}: none of the images to attack could be read, e.g. {live['path'].iloc[0]}."
         )
-    both = pd.concat([relocated(source, target), pd.DataFrame(rows)], ignore_index=True)
+    both = pd.concat([rows_here, pd.DataFrame(rows)], ignore_index=True)
     texts = [name for name in both.columns if not pd.api.types.is_numeric_dtype(both[name])]
     both[texts] = both[texts].fillna("")
     return write(both, target)
@@ -88,7 +89,7 @@ def _chosen(source: Manifest, live: pd.DataFrame, species: Sequence[str], seed: 
     return [
         (int(number), kind)
         for _, group in live[~live["subject_id"].isin(spared)].groupby("subject_id")
-        for kind in sorted(species)
+        for kind in sorted(set(species))
         for number in sorted(rng.permutation(group.index)[: -(-len(group) // 2)])
     ]
 
@@ -123,6 +124,7 @@ class _Making:
     """What attacks are made of, and where they are written."""
 
     source: Manifest
+    rows_here: pd.DataFrame  # those of `source`, as a manifest in `out` has them
     places: NDArray[np.float64]  # (n, 8) of `boxes.PLACES`
     eyes_of_crops: NDArray[np.float64]  # (n, 4)
     strengths: Sequence[float]
@@ -135,9 +137,9 @@ class _Making:
 
         What the manifest says of the live image (pose, glasses, ...) is true of the picture of it.
         """
-        row, places = self.source.rows.loc[number], self.places[number]
+        row, places = self.rows_here.loc[number], self.places[number]
         try:
-            square = _Square(self.source.root / row["path"])
+            square = _Square(self.source.root / self.source.rows["path"].iloc[number])
             names = [self._name(number, kind, strength, square.sha256) for strength in self.strengths]
             files = [f"images/{kind}/{name}" for name in names]
             missing = [pair for pair in zip(self.strengths, files, strict=True) if not (self.out / pair[1]).is_file()]
@@ -149,9 +151,8 @@ class _Making:
         key = int.from_bytes(hashlib.sha256(f"{self.seed}/{kind}/{row['sample_id']}".encode()).digest()[:8], "big")
         for strength, file in missing:
             assert image is not None
-            attack = simulated(
-                image, kind, np.random.default_rng(key), strength, square.eyes(own, self.eyes_of_crops[number])
-            )
+            eyes = square.eyes(own, self.eyes_of_crops[number])
+            attack = simulated(image, kind, np.random.default_rng(key), strength, eyes)
             with atomic_file(self.out / file) as temporary:
                 Image.fromarray(images.pixels(attack)).save(temporary, format="PNG")
         own_places = {}
@@ -181,10 +182,8 @@ class _Making:
 
     def _name(self, number: int, kind: str, strength: float, content: str) -> str:
         """What an image is called: by all that it is made of."""
-        sample, places = (
-            self.source.rows["sample_id"].iloc[number],
-            np.r_[self.places[number], self.eyes_of_crops[number]],
-        )
+        sample = self.source.rows["sample_id"].iloc[number]
+        places = np.append(self.places[number], self.eyes_of_crops[number])
         parts = (VERSION, self.seed, kind, f"{strength}", sample, content, places.round(4).tolist())
         return f"{number:06d}_{hashlib.sha256(repr(parts).encode()).hexdigest()[:8]}.png"
 
