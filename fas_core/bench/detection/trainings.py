@@ -1,0 +1,114 @@
+"""What is trained: the thesis' three models, and every further preset for two cores; each with one line on why."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+
+from fas_core.bench.detection.sets import Faces
+from fas_core.errors import BadInputError
+from fas_core.files import make_folder
+from fas_core.runs import traininglog
+from fas_core.runs.store import Run
+from fas_core.training import experiments
+from fas_core.training.experiments.base import Experiment
+
+THESIS = {"small_dcvae": "rec", "small_resvae": "rec", "small_ganomaly": "pixel_l2"}
+"""The models of the thesis at the width for two cores, and the score that it judges each by (section 3.5.2)."""
+
+VARIANTS: tuple[tuple[str, str, tuple[str, ...], str], ...] = ()
+"""Name, preset, settings of it, why: additions that are a setting and no preset of their own."""
+
+SECONDS_PER_IMAGE = 0.01  # of a training step at the width for two cores, on two that do nothing else
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How long trainings are, and how many faces are rendered."""
+
+    steps: int | None  # None: as many as the preset has
+    epochs: int
+    people: int
+    share: float  # of the frames of the demo's recordings
+
+    def shortened(self, preset: Experiment) -> Experiment:
+        if self.steps is None:
+            return preset
+        return replace(preset, batches_per_epoch=self.steps // self.epochs, epochs=self.epochs)
+
+
+SCALES = {
+    "tiny": Scale(steps=4, epochs=2, people=12, share=0.1),
+    "small": Scale(steps=320, epochs=4, people=40, share=0.4),
+    "full": Scale(steps=None, epochs=0, people=40, share=1.0),
+}
+
+
+@dataclass(frozen=True)
+class Training:
+    """A model to be trained, as `experiment` says but for its seed."""
+
+    name: str
+    experiment: Experiment
+    why: str
+
+    @property
+    def is_thesis(self) -> bool:
+        return self.name in THESIS
+
+
+def listed(scale: str) -> list[Training]:
+    """The thesis' first, then every preset for two cores (`small_...`) by name, then `VARIANTS`.
+
+    Raises BadInputError for a scale that there is not.
+    """
+    if scale not in SCALES:
+        raise BadInputError(f"There is no scale '{scale}'. Scales: {', '.join(SCALES)}.")
+    others = [name for name in experiments.names() if name.startswith("small_") and name not in THESIS]
+    every = [_training(name, name, (), _first_line(name), scale) for name in (*THESIS, *others)]
+    every += [_training(name, preset, settings, why, scale) for name, preset, settings, why in VARIANTS]
+    return every
+
+
+def _training(name: str, preset: str, settings: tuple[str, ...], why: str, scale: str) -> Training:
+    experiment = experiments.preset(preset).with_settings(list(settings))
+    return Training(name, SCALES[scale].shortened(replace(experiment, name=name)), why)
+
+
+def _first_line(preset: str) -> str:
+    return (import_module(f"{experiments.__name__}.{preset}").__doc__ or "").strip().splitlines()[0]
+
+
+def checkpoint(training: Training, faces: Faces) -> Path:
+    """Where its weights lie: another file for other settings, so that none is taken for what it is not."""
+    settings = json.dumps(training.experiment.as_json(), sort_keys=True)
+    key = hashlib.sha256(f"{settings}{faces.seed}{faces.learned.sha256}".encode()).hexdigest()
+    return faces.root / "checkpoints" / key[:8] / f"{training.name}.safetensors"
+
+
+def is_done(training: Training, faces: Faces) -> bool:
+    out = checkpoint(training, faces)
+    return out.is_file() and not traininglog.resume_file(out).is_file()
+
+
+def seconds(training: Training) -> float:
+    """About what it takes on two cores that do nothing else."""
+    return SECONDS_PER_IMAGE * training.experiment.steps * training.experiment.batch_size
+
+
+def run(training: Training, faces: Faces) -> Run:
+    """Its Run on all the images of the data set; trains and caches what is not there yet, going on where it was."""
+    from fas_core.inference import infer
+    from fas_core.training import train
+
+    out = checkpoint(training, faces)
+    if not is_done(training, faces):
+        make_folder(out.parent)
+        goes_on = traininglog.resume_file(out).is_file()
+        if out.is_file() and not goes_on:
+            out.unlink()
+        train.train(replace(training.experiment, seed=faces.seed), faces.learned, out, resume=goes_on)
+    return infer.write_runs([out], faces.judged, faces.root / "cache", precision="fp32")[0]
