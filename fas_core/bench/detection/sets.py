@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from fas_core.data import attacks, manifest
+from fas_core.data.attacks.writing import write_attacked_data_set
 from fas_core.data.manifest import Manifest
 from fas_core.data.names import ATTACK, TRAIN
 from fas_core.errors import BadInputError
@@ -27,6 +28,7 @@ from fas_core.files import make_folder
 
 DEV, TEST = "dev", "test"
 TEST_SHARE, DEV_SHARE = 0.4, 0.2  # of the people
+ATTACKED = 12  # live images of each person at most; `fas data attacks` shows every second one to each species
 FEWEST = 6  # people: two of each part at least
 RENDERED = "rendered"
 
@@ -89,9 +91,12 @@ def shared_out(source: Manifest, seed: int) -> pd.Series:
 
 
 def _attacked(kept: Manifest, folder: Path, seed: int) -> Manifest:
-    """With simulated attacks of every kind on live images of test."""
-    live = Manifest(kept.rows[kept.rows["subset"] == TEST].reset_index(drop=True), kept.source)
-    made_up = manifest.read(attacks.write_attacked_data_set(live, folder / "attacks", list(attacks.SPECIES), seed))
+    """With simulated attacks of every kind on live images of test, on some of each person."""
+    tested = kept.rows[kept.rows["subset"] == TEST]
+    order = np.random.default_rng([seed, 8]).permutation(tested.index.to_numpy())
+    chosen = tested.loc[order].groupby("subject_id").head(ATTACKED).sort_index()
+    live = Manifest(chosen.reset_index(drop=True), kept.source)
+    made_up = manifest.read(write_attacked_data_set(live, folder / "attacks", list(attacks.SPECIES), seed))
     is_attack = made_up.rows["label"] == ATTACK
     simulated = manifest.relocated(made_up, folder / "judged.csv")[is_attack].assign(subset=TEST)
     both = pd.concat([manifest.relocated(kept, folder / "judged.csv"), simulated], ignore_index=True)

@@ -83,10 +83,12 @@ def _first_line(preset: str) -> str:
 
 
 def checkpoint(training: Training, faces: Faces) -> Path:
-    """Where its weights lie: another file for other settings, so that none is taken for what it is not."""
+    """Where its weights lie: another file for other settings, images or people, so that none is taken for what it is
+    not."""
     settings = json.dumps(training.experiment.as_json(), sort_keys=True)
-    key = hashlib.sha256(f"{settings}{faces.seed}{faces.learned.sha256}".encode()).hexdigest()
-    return faces.root / "checkpoints" / key[:8] / f"{training.name}.safetensors"
+    who = faces.learned.rows[["sample_id", "subject_id", "session_id"]].to_csv(index=False, lineterminator="\n")
+    digest = hashlib.sha256(f"{settings}{faces.seed}{who}".encode() + faces.learned.contents.tobytes())
+    return faces.root / "checkpoints" / digest.hexdigest()[:8] / f"{training.name}.safetensors"
 
 
 def is_done(training: Training, faces: Faces) -> bool:
