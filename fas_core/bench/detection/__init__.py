@@ -136,7 +136,11 @@ def measured(
     offered: dict[str, dict[str, str]] = {}
     for training in plan.trainings:
         for i, each in enumerate(faces):
-            run = trainings.run(training, each)
+            try:
+                run = trainings.run(training, each)
+            except BadInputError as error:  # what it asks of the data is not there
+                not_measured[f"{training.name} on {each.name}"] = str(error)
+                continue
             of_run = scored(run, each, not_measured)
             say(f"{training.name} on {each.name}, seed {each.seed}: {len(of_run)} scores")
             offered.setdefault(training.name, {}).update({name: scores.description(run, name) for name in of_run})
@@ -156,7 +160,8 @@ def additions(of: Sequence[Training], offered: dict[str, dict[str, str]]) -> dic
     Trainings that it has not, by what it would judge them by; scores that it does not judge by, on the first of its
     models that has them. `offered`: model -> score -> what it is. Depends on no measured figure.
     """
-    ways = {Way(each.name, scores.usual([*offered[each.name]])): each.why for each in of if not each.is_thesis}
+    further = [each for each in of if not each.is_thesis and each.name in offered]
+    ways = {Way(each.name, scores.usual([*offered[each.name]])): each.why for each in further}
     model_of = {score: model for model in reversed(THESIS) for score in offered.get(model, {})}
     for score in dict.fromkeys(score for model in THESIS for score in offered.get(model, {})):
         if THESIS[model := model_of[score]] != score:

@@ -19,9 +19,6 @@ from fas_core.training.experiments.base import Experiment
 THESIS = {"small_dcvae": "rec", "small_resvae": "rec", "small_ganomaly": "pixel_l2"}
 """The models of the thesis at the width for two cores, and the score that it judges each by (section 3.5.2)."""
 
-VARIANTS: tuple[tuple[str, str, tuple[str, ...], str], ...] = ()
-"""Name, preset, settings of it, why: additions that are a setting and no preset of their own."""
-
 SECONDS_PER_IMAGE = 0.01  # of a training step at the width for two cores, on two that do nothing else
 
 
@@ -61,25 +58,20 @@ class Training:
 
 
 def listed(scale: str) -> list[Training]:
-    """The thesis' first, then every preset for two cores (`small_...`) by name, then `VARIANTS`.
+    """The thesis' first, then every other preset for two cores (`small_...`) by name.
 
     Raises BadInputError for a scale that there is not.
     """
     if scale not in SCALES:
         raise BadInputError(f"There is no scale '{scale}'. Scales: {', '.join(SCALES)}.")
     others = [name for name in experiments.names() if name.startswith("small_") and name not in THESIS]
-    every = [_training(name, name, (), _first_line(name), scale) for name in (*THESIS, *others)]
-    every += [_training(name, preset, settings, why, scale) for name, preset, settings, why in VARIANTS]
-    return every
+    return [_training(name, scale) for name in (*THESIS, *others)]
 
 
-def _training(name: str, preset: str, settings: tuple[str, ...], why: str, scale: str) -> Training:
-    experiment = experiments.preset(preset).with_settings(list(settings))
-    return Training(name, SCALES[scale].shortened(replace(experiment, name=name)), why)
-
-
-def _first_line(preset: str) -> str:
-    return (import_module(f"{experiments.__name__}.{preset}").__doc__ or "").strip().splitlines()[0]
+def _training(name: str, scale: str) -> Training:
+    experiment = SCALES[scale].shortened(experiments.preset(name))
+    why = (import_module(f"{experiments.__name__}.{name}").__doc__ or "").strip().splitlines()[0]
+    return Training(name, experiment, why)
 
 
 def checkpoint(training: Training, faces: Faces) -> Path:
