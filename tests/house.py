@@ -36,7 +36,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("fas_core.deciding",),
     ("fas_core.reports", "fas_core.inference", "fas_core.erasure"),
     ("fas_core.derive", "fas_core.exports"),
-    ("fas_core.demo",),
+    ("fas_core.demo", "fas_core.reproduce"),
     ("fas_core.bench", "app.words"),
     ("fas_core.cli", "app.charts"),
     ("app.components", "app.gate"),

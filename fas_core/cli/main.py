@@ -24,6 +24,7 @@ from fas_core.cli import (
     forgetting,
     keys,
     over_time,
+    reproducing,
     runs,
     scores,
     server,
@@ -114,6 +115,7 @@ keys_app.command("untrust")(keys.untrust_key)
 keys_app.command("sign")(keys.sign)
 app.command("report")(evaluation.report_on)
 app.command("figures")(figures.figures)
+app.command("reproduce")(reproducing.reproduce)
 app.command("export")(exporting.export)
 app.command("metrics")(scores.score_metrics)
 scores_app.command("import")(scores.scores_import)

@@ -33,7 +33,7 @@ PER_SUBSET = 4  # images with their reconstructions
 
 def figures(system: System) -> list[Figure]:
     """All that is drawn of numbers; `reconstructions` shows the images."""
-    return [_curves_by_subset(system), *_losses(system.run), *_latent_space(system.run)]
+    return [_curves_by_subset(system), *losses(system.run), *latent_space(system.run)]
 
 
 def everything(systems: Sequence[System], *, hides_faces: bool) -> Iterator[tuple[str, Figure]]:
@@ -106,9 +106,12 @@ def _curves_by_subset(system: System) -> Figure:
     return Figure("subsets", title, caption, drawings)
 
 
-def _losses(run: Run) -> list[Figure]:
-    """Figures 4.1, 4.5, 4.9: each loss per group; 4.2, 4.6: precision-recall of each, live and spoof."""
-    names = [name for name in scores.offered(run) if name in run.info.scores][:MOST_LOSSES]
+def losses(run: Run, names: Sequence[str] = ()) -> list[Figure]:
+    """Figures 4.1, 4.5, 4.9: each loss per group; 4.2, 4.6: precision-recall of each, live and spoof.
+
+    `names`: of the losses; by default the first ones that the Run has.
+    """
+    names = names or [name for name in scores.offered(run) if name in run.info.scores][:MOST_LOSSES]
     rows = run.samples(["subset", "label", "pai_species"])
     kinds, attack = groups_of(rows), rows["label"].to_numpy() == ATTACK
     tested = ~is_training(rows)
@@ -172,7 +175,7 @@ def distribution(values: NDArray[np.float64], kinds: NDArray[np.str_], title: st
     return [Drawing(title, plane)]
 
 
-def _latent_space(run: Run) -> list[Figure]:
+def latent_space(run: Run) -> list[Figure]:
     """Figures 4.3, 4.7, 4.8, 4.10: two principal components, and UMAP where it is kept; 4.4: likelihoods."""
     if not run.has("latents"):
         return []
@@ -236,21 +239,12 @@ def reconstructions(system: System, names: Pseudonyms | None) -> Figure:
     """Figures 4.11 to 4.15 and 4.17: what there is of original, reconstruction and error of a few samples of every
     subset."""
     run, score = system
-    rows = run.samples(["sample_id", "subset", "label", "pai_species"])
-    attack = rows["label"].to_numpy() == ATTACK
-    values = scores.values(run, score)
+    attack = run.samples(["label"])["label"].to_numpy() == ATTACK
     drawings = []
     for subset in run.subsets:
         here = run.rows_of(subset)
         chosen = np.sort(np.concatenate([_evenly(here[attack[here]]), _evenly(here[~attack[here]])]))
-        triplets = []
-        for row, pictures in zip(chosen, pictures_of(run, chosen, hides_faces=names is not None), strict=True):
-            kind = str(rows["pai_species"].iloc[row]) or "attack" if attack[row] else "live"
-            name = str(rows["sample_id"].iloc[row])
-            name = name if names is None else names.of("sample_id", name)
-            words = f"{kind} · {score} {values[row]:.5g}"
-            triplets.append(Triplet([(what, png(picture)) for what, picture in pictures.items()], words, name))
-        drawings.append(Drawing(readable(subset), PictureSheet(triplets, readable(subset))))
+        drawings.append(pictures_drawing(system, chosen, readable(subset), names))
     about = (
         f"Figures 4.11 to 4.15 and 4.17 of the thesis: {pictures_words(run)}, evenly taken from every subset. "
         f"{SCALE if len(run.pictures) == len(NAMES) else ''}"
@@ -260,6 +254,20 @@ def reconstructions(system: System, names: Pseudonyms | None) -> Figure:
     missing = run.without("inputs", "reconstructions")
     hidden += f" {run.info.name} {missing}." if missing else ""
     return Figure("reconstructions", "Reconstructions", about + hidden, tuple(drawings))
+
+
+def pictures_drawing(system: System, chosen: NDArray[np.int64], title: str, names: Pseudonyms | None) -> Drawing:
+    """Some samples by their rows: what there is of original, reconstruction and error, with kind and score."""
+    run, score = system
+    rows = run.samples(["sample_id", "label", "pai_species"]).iloc[chosen]
+    values = scores.values(run, score)[chosen]
+    triplets = []
+    for place, pictures in enumerate(pictures_of(run, chosen, hides_faces=names is not None)):
+        label, species, name = (str(rows[column].iloc[place]) for column in ("label", "pai_species", "sample_id"))
+        words = f"{(species or 'attack') if label == ATTACK else 'live'} · {score} {values[place]:.5g}"
+        name = name if names is None else names.of("sample_id", name)
+        triplets.append(Triplet([(what, png(picture)) for what, picture in pictures.items()], words, name))
+    return Drawing(title, PictureSheet(triplets, title))
 
 
 def _evenly(rows: NDArray[np.int64]) -> NDArray[np.int64]:

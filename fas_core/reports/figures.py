@@ -57,8 +57,7 @@ def write(figures: Iterable[tuple[str, Figure]], folder: Path, formats: Sequence
     An SVG stands on its own: it names no file and no font, and its text is text. `formats`: of `FORMATS`. Raises
     BadInputError for another format, before anything is drawn, and where this machine cannot make PDFs.
     """
-    if unknown := [name for name in formats if name not in FORMATS]:
-        raise BadInputError(f"--format {','.join(formats)}: '{unknown[0]}' is none of {', '.join(FORMATS)}.")
+    _require_known(formats)
     paths = []
     for prefix, figure in figures:
         for drawing in figure.drawings:
@@ -71,6 +70,18 @@ def write(figures: Iterable[tuple[str, Figure]], folder: Path, formats: Sequence
                     temporary.write_bytes(content)
                 paths.append(path)
     return paths
+
+
+def checked_formats(text: str) -> list[str]:
+    """Formats separated by commas. Raises BadInputError for one that there is not, before work that takes long."""
+    formats = [name.strip() for name in text.split(",")]
+    _require_known(formats)
+    return formats
+
+
+def _require_known(formats: Sequence[str]) -> None:
+    if unknown := [name for name in formats if name not in FORMATS]:
+        raise BadInputError(f"--format {','.join(formats)}: '{unknown[0]}' is none of {', '.join(FORMATS)}.")
 
 
 def _plain_name(text: str) -> str:

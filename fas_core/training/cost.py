@@ -14,11 +14,15 @@ from fas_core.training import train as training
 from fas_core.training.experiments.base import Experiment
 
 BYTES = 4  # of a parameter; a resume file holds it with two moments of Adam, as long as its training goes
+FORWARD = 1 / 3  # of a training step: what its way forwards takes
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of what is still to be trained. `seconds`: None where nothing was measured; `disk` in bytes that stay."""
+    """Of what is still to be trained, and cached.
+
+    `seconds`: None where nothing was measured; `disk` in bytes that stay.
+    """
 
     trainings: int
     done: int  # trainings that have ended already
@@ -33,9 +37,15 @@ class Cost:
 
 
 def cost(
-    trainings: Sequence[tuple[Experiment, Manifest, Path]], *, device: str = "auto", precision: str = "auto"
+    trainings: Sequence[tuple[Experiment, Manifest, Path]],
+    *,
+    cached: int = 0,
+    device: str = "auto",
+    precision: str = "auto",
 ) -> Cost:
     """Of experiments with their data and checkpoints; those that have ended cost nothing.
+
+    `cached`: images of the Run that is made of each checkpoint.
 
     The pace is measured once for every model, config, batch size and augmentations. Raises BadInputError as `train`.
     """
@@ -51,8 +61,17 @@ def cost(
             paces[alike] = training.pace(experiment, data, device=device, precision=precision)
         steps += experiment.steps
         images += experiment.steps * experiment.batch_size
-        seconds += experiment.steps * paces[alike].seconds_per_step
-        disk += BYTES * paces[alike].parameters
+        per_step = paces[alike].seconds_per_step
+        seconds += experiment.steps * per_step + cached * FORWARD * per_step / experiment.batch_size
+        disk += BYTES * paces[alike].parameters + cached * _bytes_of_image(experiment)
         passing = max(passing, 3 * BYTES * paces[alike].parameters)
     known = None if math.isnan(seconds) else seconds
     return Cost(len(trainings) - done, done, steps, images, known, disk, passing)
+
+
+def _bytes_of_image(experiment: Experiment) -> int:
+    """In a Run: original and reconstruction, code, and a row of its table."""
+    size, channels = (
+        int(experiment.config.get(name, usual)) for name, usual in (("image_size", 128), ("image_channels", 1))
+    )
+    return 2 * size**2 * channels + BYTES * int(experiment.config.get("latent_dim", 512)) + 100

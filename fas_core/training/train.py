@@ -153,13 +153,14 @@ def completed(
     Raises BadInputError as that does, and where `out` is of other settings or data.
     """
     is_begun = resume_file(out).is_file()
-    if out.is_file() and not is_begun:
-        header = checkpoint.header_of(out)
+    if is_begun or out.is_file():
+        header = checkpoint.header_of(resume_file(out) if is_begun else out)
         for part, expected in (("experiment", experiment.as_json()), ("data_sha256", data.sha256)):
             if header.get(part) != expected:
                 what = "settings" if part == "experiment" else "data"
                 raise BadInputError(f"{out} was trained with other {what}. Choose another --out, or delete it first.")
-        return out
+        if not is_begun:
+            return out
     return train(
         experiment, data, out, cache=cache, resume=is_begun, device=device, precision=precision, job_file=job_file
     )
