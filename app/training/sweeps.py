@@ -84,8 +84,8 @@ def show_table(sweep: Sweep, settings: Sequence[Setting]) -> None:
     rows = [
         {
             "Place": place if each.is_finished else None,
-            "Setting": each.words,
             "Dev error": each.error,
+            "Setting": each.words,
             "± seeds": each.deviation,
             "SSIM": each.ssim,
             "Seeds": f"{len(each.errors)} of {len(each.members)}",

@@ -197,12 +197,12 @@ def show() -> None:
         show_curves(chosen, letters, logs, unit)
         st.caption("Kept is the checkpoint of the epoch with the lowest dev loss.", help=WHAT_DEV_IS)
         show_settings(chosen, letters)
+        show_sweeps(everything)
         with st.container():
             try:
                 show_reconstructions(chosen, logs)
             except BadInputError as error:
                 st.warning(escaped(str(error)), icon=":material/warning:")
-    show_sweeps(everything)
     show_all(everything)
 
 

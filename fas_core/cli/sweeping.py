@@ -92,10 +92,10 @@ def say_cost(takes: Cost, what: str) -> None:
     ready = f" {takes.done} trainings have ended already." if takes.done else ""
     if not takes.trainings:
         return say(f"{what}: nothing is left to train.{ready}")
-    time = "" if takes.seconds is None else f", about {duration(takes.seconds)} at the pace just measured"
+    time = f", about {duration(takes.seconds)} at the pace just measured"
     say(
         f"{what}: {takes.trainings} trainings, {takes.steps:,} steps, {takes.images:,} images{time}; "
-        f"{file_size(takes.disk)} of checkpoints, and {file_size(takes.passing)} while one is trained.{ready}"
+        f"{file_size(takes.disk)} on disk, and {file_size(takes.passing)} more while one is trained.{ready}"
     )
 
 

@@ -113,8 +113,9 @@ def _filtered(data: Manifest) -> tuple[Manifest | None, str]:
         outcome = filters.filtered(data, MAX_ANGLE, IQR)
     except BadInputError as error:
         return None, str(error)
-    counts = ", ".join(f"{n:,} by {kind.replace('_', ' ')}" for kind, n in outcome.counts.items() if n)
-    words = f"Of {outcome.train_before:,} live training images {len(outcome.left):,} left ({counts or 'none'})."
+    counts = [f"{n:,} by {kind.replace('_', ' ')}" for kind, n in outcome.counts.items() if n]
+    n_out = f"{len(outcome.left):,} were filtered out ({', '.join(counts) or 'none'})"
+    words = f"Of {outcome.train_before:,} live training images {n_out}."
     return Manifest(outcome.rows, data.source, data.notes), " ".join([words, *outcome.notes])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,14 +20,14 @@ FORWARD = 1 / 3  # of a training step: what its way forwards takes
 class Cost:
     """Of what is still to be trained, and cached.
 
-    `seconds`: None where nothing was measured; `disk` in bytes that stay.
+    `disk`: bytes that stay.
     """
 
     trainings: int
     done: int  # trainings that have ended already
     steps: int
     images: int
-    seconds: float | None
+    seconds: float
     disk: int
     passing: int  # bytes of the largest resume file, which goes when its training ends
 
@@ -65,8 +64,7 @@ def cost(
         seconds += experiment.steps * per_step + cached * FORWARD * per_step / experiment.batch_size
         disk += BYTES * paces[alike].parameters + cached * _bytes_of_image(experiment)
         passing = max(passing, 3 * BYTES * paces[alike].parameters)
-    known = None if math.isnan(seconds) else seconds
-    return Cost(len(trainings) - done, done, steps, images, known, disk, passing)
+    return Cost(len(trainings) - done, done, steps, images, seconds, disk, passing)
 
 
 def _bytes_of_image(experiment: Experiment) -> int:

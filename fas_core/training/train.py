@@ -180,15 +180,14 @@ def pace(experiment: Experiment, data: Manifest, *, device: str = "auto", precis
     fabric = _processes(experiment, device, "fp32" if precision == "auto" else precision)
     model, optimizers = _untrained(experiment, fabric)
     with _Batches(split, experiment, fabric, np.zeros((len(split.learned), CONTENT_BYTES), np.uint8)) as feed:
-        begun, n = 0.0, -1  # the first step, which warms up, does not count
+        seconds, begun = [], time.perf_counter()
         for step, rows, x in feed.from_step(0, model.input):
             _step(fabric, model, optimizers, experiment, step, rows, x)
-            n += 1
-            begun = begun or time.perf_counter()
-            elapsed = time.perf_counter() - begun
-            if n and (n == PACE_STEPS or elapsed > PACE_SECONDS):
+            seconds.append(time.perf_counter() - begun)
+            begun = time.perf_counter()
+            if len(seconds) > PACE_STEPS or sum(seconds[1:]) > PACE_SECONDS:
                 break
-    return Pace(elapsed / n if n > 0 else math.nan, parameter_count(model))
+    return Pace(float(np.median(seconds[1:] or seconds)), parameter_count(model))  # the first one warms up
 
 
 def _told(source_weights: Mapping[str, float] | None, modality: str, features: Features | None) -> Json:
