@@ -14,7 +14,7 @@ from fas_core.data import images, manifest
 from fas_core.erasure import forgetting
 from fas_core.errors import BadInputError
 from fas_core.inference import infer, predict, repair
-from fas_core.models import ganomaly, patches, resvae
+from fas_core.models import denoising, ganomaly, memae, patches, resvae
 from fas_core.models.base import Model
 from fas_core.runs import encrypting, store, upkeep
 
@@ -107,7 +107,7 @@ def test_what_has_no_features_says_so(tiny_checkpoint: Path, tiny_faces: Path, t
         Wrong(None).patches(torch.zeros(3, 1, 32, 32))
 
 
-@pytest.mark.parametrize("package", [ganomaly, resvae])
+@pytest.mark.parametrize("package", [denoising, ganomaly, memae, resvae])
 def test_the_other_models_give_them_too(package: object) -> None:
     """Of each image by itself, from a map of 16 x 16."""
     config = package.Config(width=0.05, latent_dim=64, image_size=64)  # type: ignore[attr-defined]
