@@ -29,12 +29,12 @@ def stress(
     """Where an operating point breaks: both errors against JPEG quality, blur, noise, light, resolution, covers.
 
     The checkpoint judges degraded images at the card's threshold; differences to the images as they are come with
-    paired 95 % intervals by subject. An error breaks at the mildest step from which on it is clearly above, and beyond
-    its limit where the card has one. Complete steps are kept: the same command goes on. The tab "What breaks it?" on
-    the page Threshold shows them.
+    paired 95 % intervals by subject. An error breaks at the mildest step from which on it is clearly above (the whole
+    interval, and p at most 5 %) and beyond its limit where the card has one. Complete steps are kept: the same command
+    goes on. The tab "What breaks it?" on the page Threshold shows them.
 
     JSON: `unstressed` and, per kind, `steps`: `amount`, `bpcer`, `apcer_max`, `apcer_worst`, `apcer_per_species` with
-    their intervals, `changes` (difference, low, high), `above`; `breaks`; `counts` of the sample, `n_files`: images
+    their intervals, `changes` (difference, low, high, p), `above`; `breaks`; `counts` of the sample, `n_files`: images
     from their files, the others from the Run; `in_words`.
 
     Example: `fas stress small_dcvae --threshold op.json --kinds jpeg,blur --n 200`

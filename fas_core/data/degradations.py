@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from fas_core.data.images import pixels
+from fas_core.data.images import pictures, pixels
 from fas_core.errors import BadInputError
 
 VERSION = 1  # raise it whenever what a step does to an image changes
@@ -63,12 +63,10 @@ def rng_of(seed: int, kind: str, sample: str) -> np.random.Generator:
     return np.random.default_rng(np.frombuffer(digest, np.uint32))
 
 
-def jpeg(image: Pixels, quality: float, _: np.random.Generator) -> Pixels:
+def jpeg(image: Pixels, quality: float, _: object = None) -> Pixels:
     """Coded at a quality of libjpeg (95 good, 10 bad) and decoded; colour is halved in size, as it usually is."""
-    planes = pixels(image)
     buffer = io.BytesIO()
-    picture = Image.fromarray(planes[0] if len(planes) == 1 else np.moveaxis(planes, 0, -1))
-    picture.save(buffer, "JPEG", quality=int(quality))
+    Image.fromarray(pictures(pixels(image)[None])[0]).save(buffer, "JPEG", quality=int(quality))
     with Image.open(buffer, formats=["JPEG"]) as coded:
         decoded = np.asarray(coded, np.float32) / np.float32(255)
     return decoded[None] if decoded.ndim == 2 else np.moveaxis(decoded, -1, 0)

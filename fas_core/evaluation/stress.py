@@ -5,8 +5,10 @@
 Every step is judged on the same presentations as the images without it, so that differences are paired: both on the
 same resamples of whole subjects. An error is the BPCER, the worst APCER or, where a limit names a species, its APCER.
 **It breaks at the mildest step from which on** (that step and every harsher one) **it is clearly above the error of the
-images as they are** (the whole paired 95 % interval of the difference is above 0) **and, where there is a limit to this
-error, beyond it.** Each step is judged by itself. The threshold is given: nothing is chosen on stressed images.
+images as they are and, where there is a limit to this error, beyond it.** Clearly: the whole paired 95 % interval of
+the difference is above 0, and the exact test that swaps verdicts within people (`uncertainty.swap_p`; of the worst
+APCER that of the species which is the worst at the step) has a p of 5 % at most, which fewer than six people cannot
+reach. Each step is judged by itself. The threshold is given: nothing is chosen on stressed images.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from fas_core import metrics
 from fas_core.data.degradations import KINDS, Kind
@@ -29,24 +32,28 @@ from fas_core.evaluation.stressed import Kept, Sample
 from fas_core.evaluation.words import rate_text, signed, threshold_text
 from fas_core.metrics import resampling
 from fas_core.metrics.operating_point import APCER, BPCER, Rule
-from fas_core.metrics.resampling import Resampled, Statistic
+from fas_core.metrics.resampling import Statistic
+from fas_core.metrics.uncertainty import UnitInterval, codes_of, swap_p
 from fas_core.runs.store import Run
 
+SURE = 0.05  # the largest p of what is clear
 _BPCER, _WORST = Statistic("bpcer"), Statistic("apcer_max")
 
 
 @dataclass(frozen=True)
 class Change:
-    """An error less that of the images as they are; its 95 % interval by resampling units; None where undefined."""
+    """An error less that of the images as they are; its 95 % interval by resampling units, and p of "no difference" by
+    swapping verdicts within units; None where undefined."""
 
     difference: float | None
     low: float | None
     high: float | None
+    p: float | None
 
     @property
     def is_clear(self) -> bool:
         """Whether it is an increase beyond chance."""
-        return self.low is not None and self.low > 0
+        return self.low is not None and self.low > 0 and self.p is not None and self.p <= SURE
 
 
 @dataclass(frozen=True)
@@ -225,14 +232,14 @@ def errors(
     present = [(kind, steps, n) for kind, steps, n in present if steps]
     unstressed = judged(before)
     every = [unstressed, *(step for _, steps, _ in present for step in steps.values())]
-    drawn_again = _resampled(every, threshold)
+    paired = _paired(every, threshold)
     rates = [run_metrics.rates_at(step, reported_on, threshold) for step in every]
     of_kinds, i = [], 0
     for kind, steps, n in present:
         at = {}
         for amount in steps:
             i += 1
-            at[amount] = _at(amount, rates[0], rates[i], drawn_again, i, limit)
+            at[amount] = _at(amount, rates[0], rates[i], paired[i], limit)
         of_kinds.append(OfKind(kind, tuple(at.values()), tuple(_breaks(kind, at, limit)), n - len(steps)))
     return Stress(kept, drawn, threshold, limit, tuple(reported_on), int(chosen.sum()), rates[0], tuple(of_kinds))
 
@@ -242,32 +249,62 @@ def _side(run: Run) -> int:
     return run.shards[0].meta.arrays["inputs"].shape[1]
 
 
-def _resampled(every: Sequence[Presentations], threshold: float) -> Resampled:
-    """All errors of all steps on the same resamples; number 0 is of the images as they are."""
+def _paired(every: Sequence[Presentations], threshold: float) -> list[dict[str, tuple[UnitInterval | None, float]]]:
+    """Of each step the interval and p of what each error is more than that of number 0, the images as they are.
+
+    Live people and those who attack are drawn by themselves: nobody who is the only one of his kind is in every draw.
+    """
     of = every[0].of
     codes, names = of.kinds
     species = np.array(["", *names], object)[codes]
     present = [name for k, name in enumerate(names, 1) if (codes == k).any()]
-    return resampling.resampled(
-        [step.values for step in every],
-        codes > 0,
-        of.units(np.ones(len(codes), np.bool_)),
-        [_BPCER, _WORST, *(Statistic("apcer", name) for name in present)],
-        species=species,
-        thresholds=[threshold] * len(every),
-    )
+    by_class = {False: [_BPCER], True: [_WORST, *(Statistic("apcer", name) for name in present)]}
+    changes: list[dict[str, tuple[UnitInterval | None, float]]] = [{} for _ in every]
+    for is_attack, statistics in by_class.items():
+        wanted = (codes > 0) == is_attack
+        if not wanted.any():
+            continue
+        drawn = resampling.resampled(
+            [step.values[wanted] for step in every],
+            codes[wanted] > 0,
+            of.units(wanted),
+            statistics,
+            species=species[wanted],
+            thresholds=[threshold] * len(every),
+        )
+        for i, step in enumerate(every):
+            for statistic in statistics:
+                name = statistic.species
+                rows = codes == (0 if name is None else 1 + names.index(name))
+                p = 1.0 if statistic is _WORST else _swap_p(every[0], step, rows, threshold)
+                error = statistic.name if name is None else f"apcer[{name}]"
+                changes[i][error] = (drawn.difference(statistic, i, 0), p)
+    return changes
+
+
+def _swap_p(before: Presentations, after: Presentations, rows: NDArray[np.bool_], threshold: float) -> float:
+    """Of "some presentations, (m,), are decided wrongly as often": whole units whose verdicts might be swapped."""
+    rows = rows & ~np.isnan(before.values) & ~np.isnan(after.values)
+    was, is_now = (metrics.is_attack(of.values[rows], threshold).astype(np.int64) for of in (before, after))
+    units, n_units = codes_of(before.of.units(rows).groups)
+    return swap_p(np.rint(np.bincount(units, is_now - was, n_units)).astype(np.int64))
 
 
 def _at(
-    amount: float, before: ReportedRates, after: ReportedRates, drawn: Resampled, i: int, limit: Rule | None
+    amount: float,
+    before: ReportedRates,
+    after: ReportedRates,
+    paired: Mapping[str, tuple[UnitInterval | None, float]],
+    limit: Rule | None,
 ) -> AtStep:
     changes = {}
-    for statistic in drawn.values:
-        error = statistic.name if statistic.species is None else f"apcer[{statistic.species}]"
+    for error, (interval, p) in paired.items():
         was, is_now = _rate(before, error), _rate(after, error)
-        interval = drawn.difference(statistic, i, 0)
-        ends = (None, None) if interval is None else (interval.low, interval.high)
-        changes[error] = Change(None if was is None or is_now is None else is_now - was, *ends)
+        if was is None or is_now is None or interval is None:
+            changes[error] = Change(None if was is None or is_now is None else is_now - was, None, None, None)
+        else:
+            of = f"apcer[{after.apcer_worst}]" if error == "apcer_max" else error
+            changes[error] = Change(is_now - was, interval.low, interval.high, paired[of][1] if of in paired else p)
     above = tuple(name for name, change in changes.items() if change.is_clear and _is_beyond(name, after, limit))
     return AtStep(amount, after, changes, above)
 

@@ -160,14 +160,16 @@ def kept(cache: Path, about: About) -> Kept:
 
 def newest(run: Run, score: str, level: str, subsets: Sequence[str]) -> Kept | None:
     """The kept scores of the most presentations, and of those the newest, that are of all of these subsets; None where
-    there are none of the Run as it is."""
+    there are none of the Run as it is, or none yet of its images as they are."""
     fitting: list[tuple[int, float, Kept]] = []
     for path in sorted(folder_of(run.cache, run.id).glob(f"*/{_ABOUT}")):
         about = _about(path.parent)
         if about is None or about.key != path.parent.name or (about.score, about.level) != (score, level):
             continue
-        if about.run_digest == run.digest_of(score) and set(subsets) <= set(about.subsets):
-            fitting.append((about.n, path.stat().st_mtime, Kept(path.parent, about)))
+        here = Kept(path.parent, about)
+        is_of_all = about.run_digest == run.digest_of(score) and set(subsets) <= set(about.subsets)
+        if is_of_all and here.scores() is not None:
+            fitting.append((about.n, path.stat().st_mtime, here))
     return max(fitting, key=lambda each: each[:2])[2] if fitting else None
 
 

@@ -119,7 +119,7 @@ def _under_stress(about: Summary) -> list[Markup]:
     if point is None or not run.has("inputs"):
         return []
     kept = stressed.newest(run, score, about.level, point.reported_on)
-    if kept is None or kept.scores() is None:
+    if kept is None:
         return []
     limit = point.rule if point.rule.has_limit else None
     told = stress.errors(kept, run, point.reported_on, point.threshold, limit)

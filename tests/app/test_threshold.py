@@ -383,14 +383,17 @@ def test_how_soon_there_can_be_a_decision(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_what_breaks_the_operating_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAS_CACHE", str(tmp_path))
-    run = write_image_run(tmp_path, "m", tiny_samples(), header={"model": "dcvae", "config": {"image_size": 32}})
+    samples = tiny_samples().assign(subject_id=lambda rows: rows["sample_id"])
+    run = write_image_run(tmp_path, "m", samples, header={"model": "dcvae", "config": {"image_size": 32}})
     at = page("threshold", cache=tmp_path, run="m", score="rec", more="What breaks it?")
     assert not at.exception
     [command] = [code.value for code in at.code]
     assert f"fas threshold {run.id} --score rec --rule 'bpcer<=0.05' --choose-on live --report-on seen_paper" in command
     assert f"fas stress {run.id} --threshold op.json" in command
-    about = stressed.About(run.id, run.digest_of("rec"), "rec", "frame", ("seen_paper", "unseen_mask"), 9, 0, 9, 0, "")
-    rows = stressed.sample(run, "frame", about.subsets, 9).rows
+    about = stressed.About(
+        run.id, run.digest_of("rec"), "rec", "frame", ("seen_paper", "unseen_mask"), 12, 0, 12, 0, ""
+    )
+    rows = stressed.sample(run, "frame", about.subsets, 12).rows
     kept, values = stressed.kept(tmp_path, about), scores.values(run, "rec")[rows]
     kept.keep(values)
     for amount in BY_NAME["brightness"].steps(32):
@@ -399,8 +402,8 @@ def test_what_breaks_the_operating_point(tmp_path: Path, monkeypatch: pytest.Mon
     assert not at.exception
     said = texts(at)
     assert "It breaks at **1\\.5 stops brighter and more**: BPCER " in said
-    assert "Synthetic degradations of the same test faces \\(9 drawn images, seed 0\\)" in said
-    assert "9 of 9 images are not in their files any more" in said
+    assert "Synthetic degradations of the same test faces \\(all 12 images, seed 0\\)" in said
+    assert "12 of 12 images are not in their files any more" in said
     drawn = json.loads(at.get("plotly_chart")[-1].proto.spec)
     bpcer = next(trace for trace in drawn["data"] if trace["name"] == "BPCER")
     assert drawn["layout"]["xaxis"]["ticktext"] == ["−3", "−2", "−1", "−0.5", "0", "+0.5", "+1", "+1.5", "+2"]

@@ -101,10 +101,13 @@ def test_what_is_kept_is_of_this_run_score_level_and_subsets(run: Run) -> None:
     assert kept.scores() is None
     kept.keep(scores(0.04, 0.2), JPEG, 30)
     np.testing.assert_array_equal(kept.scores(JPEG, 30), scores(0.04, 0.2))
+    assert stressed.newest(run, "rec", "frame", ["test"]) is None  # nothing to compare with
+    kept.keep(scores(0.04, 0.2))
     (kept.folder / "jpeg-30.npy").write_bytes(b"half")
     assert kept.scores(JPEG, 30) is None  # and is computed again
     assert stressed.newest(run, "rec", "frame", ["test"]) == kept
     larger = kept_of(run, n=2000)
+    larger.keep(scores(0.04, 0.2))
     assert stressed.newest(run, "rec", "frame", ["test"]) == larger
     for score, level, subsets in (("kl", "frame", ["test"]), ("rec", "video mean", ["test"]), ("rec", "frame", ["a"])):
         assert stressed.newest(run, score, level, subsets) is None
@@ -141,3 +144,34 @@ def test_a_sample_is_of_whole_presentations_evenly_of_each_kind(run: Run, tmp_pa
     np.testing.assert_allclose(np.sort(decided.values), np.sort(means.mean().to_numpy()))
     with pytest.raises(BadInputError, match="no image with an output in nothing"):
         stressed.sample(run, "frame", ["nothing"], 6)
+
+
+def test_a_few_people_break_nothing(tmp_path: Path) -> None:
+    """One is live alone, all others attack as well: drawn together, he would be in every resample."""
+    i = np.arange(120)
+    table = pd.DataFrame(
+        {
+            "path": [f"{k}.png" for k in i],
+            "sample_id": [f"s{k}" for k in i],
+            "label": np.where(i < 80, "bona_fide", "attack"),
+            "pai_species": np.where(i < 80, "", "print"),
+            "subject_id": [f"p{k % 20}" if k != 40 else "alone" for k in i],
+            "subset": "test",
+        }
+    )
+    table.loc[(i < 80) & (i % 20 == 0), "subject_id"] = "alone"
+    run = write_image_run(tmp_path, "m", table, shard_size=400)
+    kept = kept_of(run)
+    kept.keep(np.where(i < 80, 0.0, 1.0))
+    for amount, n_people in zip(JPEG.arms[0], (0, 0, 0, 1, 4, 5, 6), strict=True):
+        wrong = (i < 80) & (i % 20 < n_people)
+        kept.keep(np.where(i < 80, wrong, True).astype(float), JPEG, amount)
+    told = stress.errors(kept, run, ["test"], 0.5)
+    [jpeg] = told.of_kinds
+    one = jpeg.at(40).changes["bpcer"]
+    assert one.difference == pytest.approx(1 / 20)
+    assert one.low == 0  # not every draw has him
+    four = jpeg.at(30).changes["bpcer"]
+    assert four.low > 0
+    assert four.p == 0.125  # four people, all of whom got worse: a coin four times
+    assert [(b.error, b.amount) for b in jpeg.breaks] == [("bpcer", 10)]  # six: 1 in 32

@@ -7,12 +7,10 @@ screen is turned and away (so that its bezel is seen): near 0 a perfect screen, 
 
 from __future__ import annotations
 
-import io
 import math
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from scipy import ndimage
 
 from fas_core.data.attacks.optics import (
@@ -31,7 +29,7 @@ from fas_core.data.attacks.optics import (
     unit_of,
     viewed_from,
 )
-from fas_core.data.images import pictures, pixels
+from fas_core.data.degradations import jpeg
 
 _SUBPIXEL = 2 * math.pi / 3  # red, green and blue of a screen's pixel lie a third of it apart
 
@@ -40,7 +38,7 @@ def replay(scene: Scene, rng: np.random.Generator, strength: float) -> NDArray[n
     """The image played on a screen in front of the camera."""
     shape, unit = scene.shape, unit_of(scene.shape)
     u, v = viewed_from(shape, rng, turn=3.0, zoom=(0.84, 1.14), lean=0.05, strength=strength)
-    video = _compressed(scene.image, quality=round(blend(96, float(rng.integers(25, 60)), strength)))
+    video = jpeg(scene.image, quality=round(blend(96, float(rng.integers(25, 60)), strength)))
     shown = sampled(blend(scene.image, video, strength), u, v) ** blend(1, rng.uniform(0.75, 1.15), strength)
     spread = 0.5 * unit * strength
     shown = ndimage.gaussian_filter(shown, (0, spread, spread))
@@ -57,15 +55,6 @@ def replay(scene: Scene, rng: np.random.Generator, strength: float) -> NDArray[n
     behind = surroundings(shape, rng)
     seen = behind + coverage(inset + width) * (device - behind)
     return photographed(seen, rng, blur=0.3 * unit * strength, noise=0.008 * strength)
-
-
-def _compressed(image: Planes, quality: int) -> Planes:
-    """`image` after lossy coding, as video on a phone is."""
-    buffer = io.BytesIO()
-    Image.fromarray(pictures(pixels(image)[np.newaxis])[0]).save(buffer, "JPEG", quality=quality)
-    with Image.open(buffer, formats=["JPEG"]) as coded:
-        values = np.asarray(coded, dtype=np.float32) / 255
-    return values[np.newaxis] if values.ndim == 2 else np.moveaxis(values, -1, 0)
 
 
 def _lattice(u: Plane, v: Plane, rng: np.random.Generator, strength: float, channels: int) -> Planes:
