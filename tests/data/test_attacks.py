@@ -114,6 +114,21 @@ def test_an_attack_is_the_further_from_its_live_image_the_stronger_it_is(species
         assert distances[-1] > 0.06, distances
 
 
+@pytest.mark.parametrize(
+    ("species", "quarters", "spread"),
+    [
+        ("paper", [0.43943, 0.43833, 0.41865, 0.47335], 0.19537),
+        ("replay", [0.42395, 0.47247, 0.49742, 0.51418], 0.21031),
+        ("mask", [0.48284, 0.48888, 0.4872, 0.49393], 0.19159),
+    ],
+)
+def test_gray_attacks_of_full_strength_are_what_they_were(species: str, quarters: list[float], spread: float) -> None:
+    """Data sets that were made before there were strengths are made again."""
+    attack = attacks.simulated(drawn_face(), species, np.random.default_rng(3))
+    np.testing.assert_allclose(attack.reshape(2, 64, 2, 64).mean((1, 3)).ravel(), quarters, atol=2e-5)
+    assert attack.std() == pytest.approx(spread, abs=2e-5)
+
+
 def rms(x: NDArray[np.float32]) -> float:
     return float(np.sqrt(np.square(x, dtype=np.float64).mean()))
 
@@ -176,11 +191,16 @@ def live_set(folder: Path) -> manifest.Manifest:
     return manifest.read(folder / "m.csv")
 
 
-def test_a_data_set_of_several_strengths_is_paired_says_so_and_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_data_set_of_several_strengths_is_paired_says_so_and_goes_on_where_it_was(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     live = live_set(tmp_path / "live")
     species, strengths = ["funny_eyes", "paper"], [1.0, 0.25]
     written = manifest.read(write_attacked_data_set(live, tmp_path / "out", species, strengths=strengths))
     rows = written.rows[written.rows["label"] == "attack"]
+    of_eyes = set(rows.loc[rows["pai_species"] == "funny_eyes", simulation.SOURCE])
+    n_gray = sum(source.endswith("0.png") for source in of_eyes)
+    assert f"no eyes are known of {n_gray} of {len(of_eyes)} images" in caplog.text
     assert set(rows["pai_species"]) == set(species)
     by_strength = rows.groupby(simulation.STRENGTH)
     assert by_strength[simulation.SOURCE].apply(sorted).tolist()[0] == by_strength[simulation.SOURCE].apply(sorted)[1.0]

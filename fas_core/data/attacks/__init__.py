@@ -36,6 +36,7 @@ SPECIES: dict[str, Species] = {
     "impersonation": impersonation,
     "obfuscation": obfuscation,
 }
+BY_FACE = frozenset(SPECIES) - {"paper", "replay"}  # placed and sized by the eyes
 
 
 def simulated(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fas_core.data import boxes, images, regions
-from fas_core.data.attacks import require_species, require_strength, simulated
+from fas_core.data.attacks import BY_FACE, require_species, require_strength, simulated
 from fas_core.data.images import UnreadableImageError
 from fas_core.data.manifest import BOXES, CUT_FROM, Manifest, relocated, write
 from fas_core.data.names import ATTACK, BONA_FIDE, CROP
@@ -67,6 +67,14 @@ def write_attacked_data_set(
         for number, kind in chosen:
             rows += making.write(number, kind)
             shown.advance()
+    by_face = {number for number, kind in chosen if kind in BY_FACE}
+    if n_assumed := sum(not making.knows_eyes(number) for number in by_face):
+        _log.warning(
+            "no eyes are known of %d of %d images: a face in the middle was assumed. fas data faces cuts faces out, "
+            "with their eyes",
+            n_assumed,
+            len(by_face),
+        )
     n_left = len(chosen) - len(rows) // len(strengths)
     if n_left:
         _log.warning("%d attacks were left out: their live images could not be read", n_left)
@@ -130,6 +138,10 @@ class _Making:
     strengths: Sequence[float]
     out: Path
     seed: int
+
+    def knows_eyes(self, number: int) -> bool:
+        """Whether a row's picture or crop states them."""
+        return bool(np.isfinite([self.places[number, 4:], self.eyes_of_crops[number]]).all(1).any())
 
     def write(self, number: int, kind: str) -> list[dict[str, Any]]:
         """The manifest rows of one attack at every strength after writing its images; none where the live image cannot
