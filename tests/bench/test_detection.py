@@ -243,6 +243,10 @@ def test_verdicts_are_corrected_for_all_additions_and_against_the_best_of_the_th
         "- 2 of 13 additions clearly better than small_ganomaly, pixel_l2: small_dcvae, good; small_dcvae, part" in text
     )
     assert "- Goal, an AUC of 0.85 on unseen masks: met. The highest of 14, so optimistic, is small_dcvae, good" in text
+    assert "| small_dcvae, partly (a alone) |" in text
+    assert "too few" not in text
+    few = Judged([presented(people=6)], {way: [of_each[0][:96]] for way, of_each in scores.items()}, 500)
+    assert "- 3 people with attacks are too few" in verdict.sentences(verdict.verdicts(few, [BASE, OTHER], listed))[3]
     document = verdict.as_json(came_out)
     assert document["n_comparisons"] == 13
     assert document["additions"][0]["verdict"] == verdict.BETTER

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,6 +32,8 @@ from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.files import atomic_file, make_folder, write_table
 from fas_core.runs.store import Run
+
+RESAMPLES_OF_PAIRS = 2_000  # of intervals alone, which are thousands; nothing is corrected among them
 
 
 @dataclass(frozen=True)
@@ -90,18 +92,18 @@ class Measured:
     @property
     def pairs(self) -> pd.DataFrame:
         """Every model by every score that its Runs have, over all data sets and in each, of all attacks and species."""
-        rows: list[dict[str, object]] = []
+        judged, rows = replace(self.judged, resamples=min(self.judged.resamples, RESAMPLES_OF_PAIRS)), []
         species = ["", *sorted(set().union(*(images.attacks for images in self.judged.images)) - {""})]
-        for way in self.judged.scores:
-            for place in (None, *self.judged.data_sets):
+        for way in judged.scores:
+            for place in (None, *judged.data_sets):
                 for kind in species:
-                    if (auc := self.judged.interval(AUC, way, kind, place)) is None:
+                    if (auc := judged.interval(AUC, way, kind, place)) is None:
                         continue
                     row: dict[str, object] = way._asdict() | {"data_set": place or "all", "species": kind or "all"}
                     for name, interval in (
                         (AUC, auc),
-                        (APCER, self.judged.interval(APCER, way, kind, place)),
-                        (BPCER, self.judged.interval(BPCER, way, "", place)),
+                        (APCER, judged.interval(APCER, way, kind, place)),
+                        (BPCER, judged.interval(BPCER, way, "", place)),
                     ):
                         values = interval or (None, None, None)
                         row |= dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))

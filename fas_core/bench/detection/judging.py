@@ -80,12 +80,14 @@ class Interval(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """What a way has more than another, `p` of no difference, at least what so many people can say at all."""
+    """What a way has more than another, `p` of no difference, and how many people it rests on: attackers, or those with
+    live images where they are fewer."""
 
     value: float
     low: float | None
     high: float | None
     p: float | None
+    n_people: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,7 +267,7 @@ class Judged:
         change = drawn - of_base_drawn
         n = self._n_units(metric, species, rows)
         low, high = _ends(change, n, -1.0)
-        return Difference(value - of_base, low, high, no_difference_p(change, n))
+        return Difference(value - of_base, low, high, no_difference_p(change, n), n)
 
 
 def _ends(of_resamples: Floats, n_units: int, smallest: float) -> tuple[float | None, float | None]:

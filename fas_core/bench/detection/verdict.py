@@ -159,7 +159,7 @@ def markdown(of: Verdicts, data_sets: Sequence[str]) -> str:
         change = row.against.get(of.best)
         verdict = ("thesis, the best here" if row.way == of.best else "thesis") if is_base else row.verdict(of.best)
         cells = [
-            str(row.way),
+            _named(row, data_sets),
             _cell(row.auc.get("")),
             _signed(change),
             f"**{verdict}**" if verdict in (BETTER, WORSE) else verdict,
@@ -175,6 +175,12 @@ def markdown(of: Verdicts, data_sets: Sequence[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _named(row: Row, data_sets: Sequence[str]) -> str:
+    """The way, with the data sets that it is of where these are not all."""
+    has = [name for name in data_sets if name in row.auc]
+    return str(row.way) if len(has) == len(data_sets) else f"{row.way} ({', '.join(has)} alone)"
+
+
 def sentences(of: Verdicts) -> list[str]:
     """The findings, whichever they are."""
     lines = []
@@ -183,6 +189,12 @@ def sentences(of: Verdicts) -> list[str]:
         named = f": {'; '.join(map(str, ways))}" if ways else ""
         lines.append(f"- {len(ways)} of {len(of.additions)} additions {verdict} than {of.best}{named}.")
     lines[-1] = lines[-1].replace(f"{ALIKE} than", f"{ALIKE} from")
+    n_people = max((change.n_people for row in of.additions for change in row.against.values()), default=0)
+    if of.additions and len(of.additions) * 2.0 ** (1 - n_people) >= LEVEL:
+        lines.append(
+            f"- {n_people} people with attacks are too few for a clear difference among {len(of.additions)} "
+            "comparisons: p is at least 2^(1 - n). Take more people, or more data sets."
+        )
     if of.goal is not None:
         auc = of.goal.auc[""]
         each = ", ".join(f"{place} {_cell(interval)}" for place, interval in of.goal.auc.items() if place)
