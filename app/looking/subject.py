@@ -7,7 +7,6 @@ is written, and the square goes when the page is left. PyTorch is loaded once an
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
@@ -127,7 +126,7 @@ def of_upload(run: Run, chosen: str) -> Subject | None:
     size, channels = _given(run)
     if kept.square.shape != (channels, size, size):
         raise BadInputError("This Run's model is given other images (size or colour). Upload the image again.")
-    names = [name for name in scores.listed(run, chosen) if scores.base_of(name) not in run.joined]
+    names = [name for name in scores.listed(run, chosen) if not _is_of_run_alone(run, name)]
     key = (run.digest, names[-1] if names else "")
     if key not in kept.judged:
         kept.judged.clear()
@@ -135,13 +134,17 @@ def of_upload(run: Run, chosen: str) -> Subject | None:
     return kept.judged[key]
 
 
+def _is_of_run_alone(run: Run, name: str) -> bool:
+    """Whether a score is of the Run's samples only: joined to them from a file, or of frames among others."""
+    return scores.base_of(name) in run.joined or scores.is_of_videos(run, name)
+
+
 def _judged(run: Run, name: str, square: NDArray[np.float32], names: list[str]) -> Subject:
     with network.of(run) as model:
         from fas_core.inference import predict
 
         outputs = predict.outputs_of(run, square[np.newaxis], model=model)
-    of_all = {score: float(scores.of_outputs(outputs, score, run)[0]) for score in names}
-    values = {score: value for score, value in of_all.items() if not math.isnan(value)}  # of motion there is none
+    values = {score: float(scores.of_outputs(outputs, score, run)[0]) for score in names}
     pictures = {"inputs": outputs.inputs}
     if outputs.reconstructions is not None:
         pictures["reconstructions"] = outputs.reconstructions

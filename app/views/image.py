@@ -24,6 +24,7 @@ from app.session.readers import cache_folder, decided_values, samples, score_val
 from app.session.sidebar import Shown
 from app.session.tables import show_rows
 from app.words import escaped, label_of, number, threshold_text
+from fas_core import scores
 from fas_core.access.roles import Right
 from fas_core.data.names import ATTACK, readable
 from fas_core.deciding import card as cards
@@ -186,7 +187,8 @@ def answer(shown: Shown, subject: Subject) -> str:
         name += f" ({escaped(readable(str(readers.groups(run)[subject.row])))})"
     value = subject.scores.get(score, math.nan)
     if score not in subject.scores:
-        return f"{name} has no {escaped(score)}, which was joined from a file. Choose another score in the sidebar."
+        why = "is of frames of a video" if scores.is_of_videos(run, score) else "was joined from a file"
+        return f"{name} has no {escaped(score)}, which {why}. Choose another score in the sidebar."
     words = f"{name} has {escaped(score)} {number(value)}"
     share = standing.place(run, score, value)
     if not math.isnan(share):

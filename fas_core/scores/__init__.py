@@ -4,6 +4,7 @@ A score is a module with a docstring (its first line is what users read), `NEEDS
 reads, "latents", "features", "inputs", "reconstructions", and `EYES` or `FACE`: where the face is), `MEASURE` if it is
 of pictures (which of `data.pairs`), `TRAINING_IMAGES` if it is fitted (how many), and `score(outputs, reference) ->
 (n,)`. `lacks(run)` if it needs something else: what the Run lacks of it, in words after its name; "" where nothing.
+`OF_VIDEOS` if it is of a frame among those of its video.
 `outputs` is what a model says of the images to be judged: usually a Run. `reference` is the Run whose bona fide
 training images anything fitted is fitted on; usually the same one.
 
@@ -292,6 +293,12 @@ def columns(run: Run) -> set[str]:
 def is_of_each(name: str) -> bool:
     """Whether a sample has this score by its own outputs, with nothing fitted on others."""
     return name in names() and not hasattr(_module(name), "TRAINING_IMAGES")
+
+
+def is_of_videos(run: Run, name: str) -> bool:
+    """Whether a sample has this score among the frames of its video only: an image by itself has none."""
+    base = base_of(name)
+    return base in names() and not is_declared(run, base) and hasattr(_module(base), "OF_VIDEOS")
 
 
 def column(name: str) -> Callable[[Outputs, Run], NDArray[np.float64]]:

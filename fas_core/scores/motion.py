@@ -4,7 +4,7 @@ The distance of a frame's code from that of the frame before it in its video, pe
 column `time`, else per number in `frame`; a video's first frame has that of the second. What counts is how improbable
 its logarithm is among live training videos, by a normal distribution: -log p. A code that does not move at all counts
 as a hundredth of their median. A Run has it where every sample is one of several frames of a video and their order is
-known, so that none lacks a value; an image by itself, as an upload is, has none.
+known, so that none lacks a value; an image by itself, as an upload is, has no motion.
 """
 
 from weakref import WeakKeyDictionary
@@ -21,6 +21,7 @@ from fas_core.scores import Outputs, _kept
 
 NEEDS = ("latents",)
 TRAINING_IMAGES = 8
+OF_VIDEOS = True
 ORDER = ("time", "frame")  # the first that every sample has
 STILL = 0.01  # of the live training videos' median
 _OF_VIDEO = (
@@ -44,12 +45,15 @@ def lacks(run: Run) -> str:
 
 
 def score(outputs: Outputs, reference: Run) -> NDArray[np.float64]:
-    """-log p of the logarithm of the motion, (n,); NaN of images that are no frames. Fitted on bona fide frames of
-    `train` in `reference`; raises BadInputError where that has no videos."""
-    if not isinstance(outputs, Run) or lacks(outputs):
-        return np.full(len(outputs.latents()), np.nan)
-    if lacks(reference):
-        raise BadInputError(f"Run {reference.info.name} {lacks(reference)}, so no motion can be fitted on it.")
+    """-log p of the logarithm of the motion, (n,), fitted on bona fide frames of `train` in `reference`.
+
+    Raises BadInputError for images that are no frames of a Run's videos, and where the reference has none.
+    """
+    if not isinstance(outputs, Run):
+        raise BadInputError("An image by itself has no motion, which is from frame to frame. Choose another score.")
+    for run in (outputs, reference):
+        if lacks(run):
+            raise BadInputError(f"Run {run.info.name} {lacks(run)}, so that it has no motion.")
 
     def computed() -> NDArray[np.float64]:
         about = {"run": reference.shards_digest, "format": _FORMAT}

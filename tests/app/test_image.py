@@ -263,8 +263,11 @@ def test_an_uploaded_image_gets_the_scores_of_the_same_image_in_the_run(
     assert answer(at).startswith("**<b>me</b>.png** has")
     values = table(at, "live training images").set_index("Score")["Value"]
     for name in scores.offered(run):
-        expected = scores.values(run, name)[3]
-        assert float(values[name].replace(",", "")) == pytest.approx(expected, rel=2e-3), name
+        expected, shown = scores.values(run, name)[3], float(values[name].replace(",", ""))
+        if samples["subset"].iloc[3] == "train" and name in ("knn", "mean_rank"):  # nobody knows that it is its own
+            assert shown <= expected * 1.002, name
+        else:
+            assert shown == pytest.approx(expected, rel=2e-3), name
     nearest = next(content for content in drawn(at) if "cards" in content)["cards"]
     if samples["subset"].iloc[3] == "train":
         assert nearest[0]["id"] == samples["sample_id"].iloc[3]

@@ -84,4 +84,7 @@ def test_what_is_no_video_has_no_motion(changed: object, why: str, tmp_path: Pat
 
 def test_an_image_by_itself_has_no_motion(tmp_path: Path) -> None:
     run = write_image_run(tmp_path, "a", clips())
-    assert np.isnan(scores.of_outputs(Codes(run.latents()[:2]), "motion", run)).all()
+    with pytest.raises(BadInputError, match="An image by itself has no motion"):
+        scores.of_outputs(Codes(run.latents()[:2]), "motion", run)
+    assert scores.is_of_videos(run, "motion~brightness")
+    assert not scores.is_of_videos(run, "knn")
