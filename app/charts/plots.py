@@ -138,7 +138,7 @@ def errors_over_time(lines: Sequence[ErrorLine], places: Sequence[str], *, x_tit
             hovertemplate="%{x}<br>%{customdata}<extra></extra>",
         )
     tops = [100 * float(np.nanmax(np.r_[line.rates, line.high, 0.01])) for line in lines]
-    chart.update_yaxes(range=[0, min(100.0, 1.05 * max(tops))], rangemode="tozero")
+    chart.update_yaxes(range=[0, min(102.0, 1.05 * max(tops))], rangemode="tozero")  # 100 with its whole marker
     chart.update_xaxes(type="category")
     return chart
 

@@ -407,6 +407,6 @@ export class Drawing {
     const [live, attacks] = [near(this.live), near(this.all)];
     if (live + attacks === 0) return `No sample within ±${number(nearest, 2)}.`;
     const exact = same ? ` ${many(same, "sample has", "samples have")} exactly this score.` : "";
-    return `Within ±${number(around, 2)}: ${grouped(live)} live, ${many(attacks, "attack")}.${exact}`;
+    return `Within ±${number(around, 2)} of it: ${grouped(live)} live, ${many(attacks, "attack")}.${exact}`;
   }
 }

@@ -56,7 +56,7 @@ def show_over_time(shown: Shown, point: OperatingPoint) -> None:
     except BadInputError as error:
         st.info(escaped(str(error)), icon=":material/timer:")
         return
-    st.write(told.sentence(escaped, lambda text: f"**{text}**"))
+    st.write(f"{told.answer(lambda text: f'**{text}**')} {told.sentence(escaped, lambda text: f'**{text}**')}")
     st.plotly_chart(
         plots.errors_over_time(lines_of(told), [at.place for at in told.times], x_title="decided after"),
         key="over_time",

@@ -59,4 +59,4 @@ def over_time(
     title = f"{run}: {by}, {told.level}, on {', '.join(told.reported_on)} (n = {told.n:,})"
     table = told.table()
     print_table(title, list(table), table.to_numpy(str).tolist())
-    print(f"{told.sentence()}\n{told.caveat}")
+    print(f"{told.answer()} {told.sentence()}\n{told.caveat}")

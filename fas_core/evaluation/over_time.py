@@ -32,6 +32,7 @@ from fas_core.metrics.uncertainty import RateInterval
 
 STEPS = (1, 1.5, 2, 3, 5, 7)  # times ten to some power: what is looked at where no times are asked for
 COUNTS = (1, 2, 3, 5, 7)  # of frames, which are whole
+NEAR = 0.05  # of an error in the end: so much above it is told to be near it
 
 
 def short_seconds(value: float) -> str:
@@ -96,8 +97,31 @@ class OverTime:
         """The document of `fas over-time --json`, without the Run and the score."""
         unit = "s" if self.times[0].after.in_seconds else "frames"
         times = [vars(at) | {"after": at.after.value} for at in self.times]
-        document = vars(self) | {"rule": str(self.rule), "unit": unit, "times": times}
+        near = {"near_from": self.near_from.after.value}
+        document = vars(self) | {"rule": str(self.rule), "unit": unit, "times": times} | near
         return metrics.json_safe(document | {"in_words": [self.sentence(), self.caveat]})
+
+    @property
+    def near_from(self) -> AtTime:
+        """The first time from which on neither error is more than `NEAR` above what it is in the end."""
+        last = self.times[-1]
+
+        def is_above(at: AtTime) -> bool:
+            pairs = ((at.bpcer, last.bpcer), (at.apcer_max, last.apcer_max))
+            return any(now is not None and end is not None and now > end + NEAR + 1e-9 for now, end in pairs)
+
+        return self.times[max((i + 1 for i, at in enumerate(self.times) if is_above(at)), default=0)]
+
+    def answer(self, strong: Callable[[str], str] = str) -> str:
+        """How soon, in a sentence: that is said of these samples, and proves nothing about others."""
+        near, last = self.near_from, self.times[-1]
+        points = f"{100 * NEAR:g} points"
+        if near is last:
+            return f"Not before the end: only {strong(last.words)} are both errors within {points} of what they end at."
+        when = strong(f"{near.words[0].upper()}{near.words[1:]}")
+        if near is self.times[0]:
+            return f"{when}: both errors are already within {points} of what they end at."
+        return f"{when}: from then on neither error is more than {points} above what it ends at."
 
     def sentence(self, said: Callable[[str], str] = str, strong: Callable[[str], str] = str) -> str:
         """The rates at the first time, one in the middle, and the last, and how many have ended by then where it is

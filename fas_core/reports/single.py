@@ -109,7 +109,7 @@ def _over_time(about: Summary) -> list[Markup]:
         told = over_time(frames, scores.values(run, score), point.rule, point.chosen_on, point.reported_on)
     except BadInputError:
         return []
-    lead = html.joined([html.paragraph(told.sentence()), html.paragraph(told.caveat, "quiet")])
+    lead = html.joined([html.paragraph(f"{told.answer()} {told.sentence()}"), html.paragraph(told.caveat, "quiet")])
     return [section("How soon?", html.joined([lead, frame(told.table())]))]
 
 

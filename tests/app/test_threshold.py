@@ -371,7 +371,7 @@ def test_how_soon_there_can_be_a_decision(tmp_path: Path, monkeypatch: pytest.Mo
     at = page("threshold", cache=tmp_path, run="videos", level="video mean", more="How soon?")
     assert not at.exception
     said = texts(at)
-    assert re.search(r"At the first frame BPCER \*\*\d+ %.*; after 1.* s BPCER", said)
+    assert re.search(r"5 points .*\. At the first frame BPCER \*\*\d+ %.*; after 1.* s BPCER", said)
     assert "Each time has a threshold of its own" in said
     drawn = json.loads(at.get("plotly_chart")[-1].proto.spec)
     by_name = {trace["name"]: trace for trace in drawn["data"]}

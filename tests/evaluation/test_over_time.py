@@ -128,3 +128,23 @@ def test_without_times_frames_are_counted(tmp_path: Path) -> None:
         _told(bare)
     with pytest.raises(BadInputError, match=r"APCER of mask .* cannot be applied to dev after 1 frame"):
         _told(run, by="apcer[mask]<=0.1")
+
+
+def test_how_soon_is_the_first_time_from_which_on_no_error_is_far_above_its_end(tmp_path: Path) -> None:
+    told = _told(write_video_run(tmp_path), times=("0.2s", "0.4s", "0.6s", "0.8s"))
+
+    def at(*rates: tuple[float, float | None]) -> OverTime:
+        times = zip(told.times, rates, strict=True)
+        return replace(told, times=tuple(replace(t, bpcer=live, apcer_max=worst) for t, (live, worst) in times))
+
+    later = at((0.3, 0.5), (0.1, 0.25), (0.14, 0.1), (0.1, 0.2))  # near at once in the third, by both errors
+    assert later.near_from.after.value == 0.4
+    assert later.answer() == "After 0.4 s: from then on neither error is more than 5 points above what it ends at."
+    assert later.as_json()["near_from"] == 0.4
+    again = at((0.1, 0.2), (0.1, 0.26), (0.1, 0.2), (0.1, 0.2))  # not for good
+    assert again.near_from.after.value == 0.6
+    assert (
+        at((0.1, None), (0.1, 0.2), (0.1, 0.2), (0.1, 0.2)).answer("**{}**".format).startswith("**After 0.2 s**: both")
+    )
+    only = at((0.3, 0.2), (0.3, 0.2), (0.3, 0.2), (0.1, 0.2)).answer()
+    assert only.startswith("Not before the end: only after 0.8 s")
