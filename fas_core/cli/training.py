@@ -161,6 +161,42 @@ def train(
         say(f"{out} (metrics log: {traininglog.metrics_log(out)})")
 
 
+def distil(
+    teacher: Annotated[Path, typer.Argument(metavar="CKPT", help="Checkpoint of the large model.")],
+    data: DataOption,
+    out: Annotated[Path, typer.Option("--out", help="Checkpoint to write (.safetensors).")],
+    cache: CacheOption,
+    modality: ModalityOption = "",
+    width: Annotated[
+        float | None, typer.Option(help="Of the student; 1 is the thesis' size. By default half of its teacher's.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value, as of fas train: epochs=30; may be repeated.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+) -> None:
+    """A small student of a large model, taught on live images alone. Example: `fas distil m.safetensors --data m.csv
+    --out student.safetensors`
+
+    It learns the code and the reconstruction of its teacher (Hinton et al., 2015), and needs it no more afterwards.
+    """
+    from fas_core.data import manifest, modalities
+    from fas_core.runs import traininglog
+    from fas_core.training import distil
+    from fas_core.training import train as training
+
+    if out.suffix != ".safetensors":
+        raise BadInputError(f"--out {out}: a checkpoint's name ends in .safetensors.")
+    of = distil.teacher(teacher)
+    wanted = distil.experiment(of, width, settings or [])
+    images = modalities.of_one(manifest.read(data), modality)
+    say_notes(images.notes)
+    training.train(wanted, images, out, cache=cache, teacher=of, resume=resume, device=device, precision=precision)
+    say(f"{out} (metrics log: {traininglog.metrics_log(out)})")
+
+
 def adopt(
     weights: Annotated[Path, typer.Argument(help="Plain .safetensors, without a header of FAS Explorer.")],
     model: Annotated[str, typer.Option("--model", help="Whose weights they are: a name, as in `fas models`.")],

@@ -155,7 +155,8 @@ def _seeds(of: Several) -> tuple[Seeds, ...]:
         if not isinstance(experiment, Mapping) or not isinstance(seed := experiment.get("seed"), int):
             continue
         settings = sorted((name, repr(value)) for name, value in experiment.items() if name != "seed")
-        shared = settings, header.get("data_sha256"), header.get("precision"), run.info.manifest_sha256, score
+        of_training = [header.get(part) for part in ("data_sha256", "precision", "teacher")]
+        shared = settings, repr(of_training), run.info.manifest_sha256, score
         groups.setdefault(repr(shared), []).append((seed, number))
     listed = [sorted(members) for members in groups.values() if len({seed for seed, _ in members}) == len(members) > 1]
     of_first = next((members for members in listed if any(number == 0 for _, number in members)), [(0, 0)])

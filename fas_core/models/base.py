@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, Self, final
 
 import torch
 from lightning_fabric import Fabric
@@ -294,6 +294,18 @@ class Autoencoder(Model):
     @abstractmethod
     def training_step(self, x: Tensor, optimizers: Sequence[Optimizer], step: Step) -> dict[str, Tensor]:
         """One update on a batch (n, c, H, W), n as in `step.draws`; returns batch means by name."""
+
+    def distances(self, x: Tensor, teacher: Self) -> dict[str, Tensor]:
+        """How far from a teacher's is what it says of images x, by name, (n,) each, to be added up and made small.
+
+        `teacher`: another one of the class, with codes as long; no gradient reaches it. To be overridden where a model
+        says more than codes and reconstructions, or knows what a distance in its code is worth.
+        """
+        with torch.no_grad():
+            code = teacher.encode(x)
+            picture = teacher.decode(code)
+        own = self.encode(x)
+        return {"code": losses.mean_square(code, own), "picture": losses.mean_square(picture, self.decode(own))}
 
 
 def parts(model: Model) -> dict[str, nn.Module]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 import torch.nn.functional as F
@@ -81,6 +81,18 @@ class VariationalAutoencoder(Autoencoder):
         not_yet = self.config.w_kl * (1 - warmed_up(step.done, self.config.kl_warmup))
         step.update(optimizers[0], terms["elbo"] - not_yet * terms["kl"] if not_yet else terms["elbo"])
         return {name: term.detach() for name, term in terms.items()}
+
+    def distances(self, x: Tensor, teacher: Self) -> dict[str, Tensor]:
+        """In nats: the KL divergence of the student's posterior from the teacher's, and of its pixels from the
+        teacher's pixels. A number of the code that the teacher is unsure of weighs little."""
+        with torch.no_grad():
+            of_teacher = teacher.posterior(x)
+            picture = teacher.decode(of_teacher[0])
+        mean, log_variance = self.posterior(x)
+        return {
+            "code": losses.kl_between(*of_teacher, mean, log_variance),
+            "picture": losses.excess_bce(picture, self.decoder(mean)),
+        }
 
 
 def warmed_up(done: float, warmup: float) -> float:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -189,22 +190,38 @@ class Model(Autoencoder):
 
     def _pass(self, x: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Codes, generated images in [-1, 1], and the terms of both players per image."""
-        signed, c = _signed(x), self.config
-        z = self.encoder(signed)
-        generated = self.decoder(z)
-        rec = losses.l1(signed, generated)
-        enc = losses.mean_square(z, self.second_encoder(generated))
-        widest, features = self.discriminator.both(signed)
-        generated_widest, generated_features = self.discriminator.both(generated)
-        compared = (features, generated_features) if c.features == LAST else (widest, generated_widest)
-        adv = losses.mean_square(*compared)
-        logits, generated_logits = (self.discriminator.head(of) for of in (features, generated_features))
-        disc, doubt = losses.discrimination(logits, generated_logits), losses.doubt(logits)
+        said, c = self._said(x), self.config
+        rec = losses.l1(_signed(x), said["generated"])
+        enc = losses.mean_square(said["code"], said["second_code"])
+        kind = "features" if c.features == LAST else "widest"
+        adv = losses.mean_square(said[kind], said[f"generated_{kind}"])
+        disc = losses.discrimination(said["logit"], said["generated_logit"])
+        doubt = losses.doubt(said["logit"])
         total = c.w_rec * rec + c.w_enc * enc + c.w_adv * adv
         if c.w_ssim:
-            total = total + c.w_ssim * (1 - losses.ssim(x, _unsigned(generated)))
+            total = total + c.w_ssim * (1 - losses.ssim(x, _unsigned(said["generated"])))
         terms = {"rec": rec, "enc": enc, "adv": adv, "disc": disc, "discriminator": doubt, "total": total}
-        return z, generated, terms
+        return said["code"], said["generated"], terms
+
+    def _said(self, x: Tensor) -> dict[str, Tensor]:
+        """What the four networks say of images in [0, 1]; generated ones are in [-1, 1]."""
+        signed = _signed(x)
+        code = self.encoder(signed)
+        generated = self.decoder(code)
+        second_code = self.second_encoder(generated)
+        widest, features = self.discriminator.both(signed)
+        generated_widest, generated_features = self.discriminator.both(generated)
+        return {
+            "code": code,
+            "generated": generated,
+            "second_code": second_code,
+            "widest": widest,
+            "features": features,
+            "generated_widest": generated_widest,
+            "generated_features": generated_features,
+            "logit": self.discriminator.head(features),
+            "generated_logit": self.discriminator.head(generated_features),
+        }
 
     def optimizers(self, settings: OptimizerSettings) -> list[Optimizer]:
         return [settings.adam(self.encoder, self.decoder, self.second_encoder), settings.adam(self.discriminator)]
@@ -219,6 +236,28 @@ class Model(Autoencoder):
             _log.warning("The discriminator's loss fell below %g: it starts anew.", COLLAPSED)
             self.discriminator.apply(dcgan_initialised)
         return {name: term.detach() for name, term in terms.items()} | {"disc_reset": torch.tensor(float(collapsed))}
+
+    def distances(self, x: Tensor, teacher: Self) -> dict[str, Tensor]:
+        """Of everything that a loss of the model is made of, by the weights of equation 3.8; there is no game.
+
+        Feature maps as wide as the network, which a narrower one cannot have, are left to follow from the logits.
+        """
+        with torch.no_grad():
+            of_teacher = teacher._said(x)
+        own, c = self._said(x), self.config
+
+        def apart(*names: str) -> Tensor:
+            """(n,) sum of mean squares."""
+            return torch.stack([losses.mean_square(of_teacher[name], own[name]) for name in names]).sum(0)
+
+        terms = {
+            "code": c.w_enc * apart("code", "second_code"),
+            "picture": c.w_rec * losses.l1(of_teacher["generated"], own["generated"]),
+            "logits": c.w_adv * apart("logit", "generated_logit"),
+        }
+        if c.layers != PUBLISHED:
+            terms["features"] = c.w_adv * apart("features", "generated_features")
+        return terms
 
 
 def _signed(x: Tensor) -> Tensor:

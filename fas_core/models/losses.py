@@ -33,6 +33,18 @@ def kl(mean: Tensor, log_variance: Tensor) -> Tensor:
     return -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(1)
 
 
+def kl_between(mean: Tensor, log_variance: Tensor, other_mean: Tensor, other_log_variance: Tensor) -> Tensor:
+    """KL divergence of a Gaussian with a diagonal covariance from another one, in nats, summed: (n, d) each -> (n,).
+
+    0 where both are one; `kl` is that from N(0, I).
+    """
+    mean, log_variance, other_mean, log_other = (
+        part.float() for part in (mean, log_variance, other_mean, other_log_variance)
+    )
+    shift = (mean - other_mean).square() / log_other.exp()
+    return 0.5 * (log_other - log_variance + (log_variance - log_other).exp() + shift - 1).sum(1)
+
+
 def excess_bce(x: Tensor, logits: Tensor) -> Tensor:
     """`bce` above the least that any reconstruction can reach, in nats: (n,).
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from importlib import metadata
 
 from fas_core import scores
+from fas_core.documents import Json
 from fas_core.evaluation.join import System
 from fas_core.models import Origin
 from fas_core.runs import tombstones
@@ -20,6 +22,7 @@ def of_system(system: System) -> dict[str, str]:
         model = {
             "Model": " of ".join(filter(None, [info.model, Origin(**info.origin).words if info.origin else ""])) or "–",
             "Checkpoint": f"{info.checkpoint or '–'} sha256 {info.checkpoint_sha256}",
+            **_taught(info.checkpoint_header),
             "Preprocessing, precision": f"{info.preprocessing or '–'}, {info.precision or '–'}",
         }
     return {
@@ -31,6 +34,16 @@ def of_system(system: System) -> dict[str, str]:
         "Samples": ", ".join(f"{name} {n:,}" for name, n in info.subsets.items()),
         **({"Removed": removed} if (removed := tombstones.words_of(run.cache, run.id)) else {}),
     }
+
+
+def _taught(header: Json) -> dict[str, str]:
+    """Whose student a model is, and what it was exported from: where it is any."""
+    rows = {}
+    if isinstance(teacher := header.get("teacher"), Mapping):
+        rows["Student of"] = f"{teacher.get('checkpoint')} sha256 {teacher.get('sha256')}"
+    if isinstance(source := header.get("exported_from"), Mapping):
+        rows["Exported from"] = f"{source.get('checkpoint')} sha256 {source.get('sha256')}"
+    return rows
 
 
 def _joined(run: Run, score: str) -> dict[str, str]:

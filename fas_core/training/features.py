@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fas_core import models
+from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.models.base import Autoencoder, Model
 from fas_core.training import checkpoint
@@ -30,10 +31,21 @@ class Features:
         """Contents of the images that it has learned, for `Known.of`: whoever looks with it has learned them too."""
         return [] if self.known is None else [self.known.learned]
 
-    def give(self, model: Autoencoder) -> None:
-        """Raises BadInputError where the model cannot take them."""
+    @property
+    def dev(self) -> list[NDArray[np.uint8]]:
+        """Those that chose its epoch say nothing of what it sees."""
+        return []
+
+    @property
+    def told(self) -> Json:
+        """What makes a training with it another one."""
+        return {"features_sha256": self.sha256}
+
+    def give(self, model: Autoencoder) -> Autoencoder:
+        """The model that looks with them. Raises BadInputError where it cannot take them."""
         try:
             model.take_features(self.model)
+            return model
         except BadInputError as error:
             raise BadInputError(f"--features {self.path}: {error}.") from error
 

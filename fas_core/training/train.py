@@ -43,6 +43,7 @@ from fas_core.runs import traininglog
 from fas_core.runs.traininglog import epoch_file, resume_file
 from fas_core.training import augment, checkpoint, devices, recorders, sampling
 from fas_core.training import features as trained_features
+from fas_core.training.distil import Teacher
 from fas_core.training.experiments.base import Experiment
 from fas_core.training.features import Features
 from fas_core.training.known import Known
@@ -83,6 +84,7 @@ def train(
     precision: str = "auto",
     source_weights: Mapping[str, float] | None = None,
     features: Path | None = None,
+    teacher: Teacher | None = None,
     job_file: Path | None = None,
 ) -> Path:
     """Trains and writes the checkpoint with the lowest dev loss of any epoch; returns `out`.
@@ -92,7 +94,7 @@ def train(
     `precision` "auto" is "fp32". `keep_epochs`: after how many epochs the weights are kept in `traininglog.epoch_file`,
     whatever their dev loss; a resumed training keeps those it was begun with. `record`: names of `recorders`.
     `source_weights`: how often images of each `source` are seen, instead of each image once a round (`sampling`).
-    `features`: the checkpoint of a trained model that the loss looks with (`features`).
+    `features`: the checkpoint of a trained model that the loss looks with (`features`); `teacher`: who is imitated.
 
     Raises BadInputError when there is nothing to train on, or several modalities, when training diverges (naming the
     step), when `resume` finds the state of another experiment, other data or weights, or other epochs to keep, when
@@ -102,7 +104,7 @@ def train(
     _require_free(out, keep_epochs, resume=resume)
     modality = _require_trainable(experiment, data)
     precision = _require_ways(out, record, device, precision)
-    experiment, given = trained_features.read(experiment, features)
+    experiment, given = (experiment, teacher) if teacher else trained_features.read(experiment, features)
     split = train_dev_split(data, experiment.seed)
     fabric = _processes(experiment, device, precision)
     model, optimizers = _untrained(experiment, fabric, given)
@@ -190,11 +192,10 @@ def pace(experiment: Experiment, data: Manifest, *, device: str = "auto", precis
     return Pace(float(np.median(seconds[1:] or seconds)), parameter_count(model))  # the first one warms up
 
 
-def _told(source_weights: Mapping[str, float] | None, modality: str, features: Features | None) -> Json:
+def _told(source_weights: Mapping[str, float] | None, modality: str, given: Features | Teacher | None) -> Json:
     """Nothing where there are none, so that a training without is called as it was before there were any."""
     weights = {"source_weights": dict(source_weights)} if source_weights else {}
-    of_features = {"features_sha256": features.sha256} if features else {}
-    return weights | ({MODALITY: modality} if modality else {}) | of_features
+    return weights | ({MODALITY: modality} if modality else {}) | (given.told if given else {})
 
 
 def _require_shareable(experiment: Experiment) -> None:
@@ -270,13 +271,12 @@ def _processes(experiment: Experiment, device: str, precision: str) -> Fabric:
 
 
 def _untrained(
-    experiment: Experiment, fabric: Fabric, features: Features | None = None
+    experiment: Experiment, fabric: Fabric, given: Features | Teacher | None = None
 ) -> tuple[Autoencoder, list[Optimizer]]:
     """The model as it begins, on the device, and its optimisers."""
     torch.manual_seed(experiment.seed)
     model = models.trainable(experiment.model, experiment.config)
-    if features is not None:
-        features.give(model)
+    model = model if given is None else given.give(model)
     model.to(fabric.device)
     model.to(memory_format=model.memory_format)  # type: ignore[call-overload]
     return model, model.optimizers(OptimizerSettings(experiment.learning_rate, experiment.beta1, experiment.beta2))
@@ -584,10 +584,15 @@ class _State:
     """What must survive a kill: weights, optimisers, step, the best dev loss so far."""
 
     def __init__(
-        self, out: Path, settings: Json, keep_epochs: Sequence[int], split: Split, features: Features | None = None
+        self,
+        out: Path,
+        settings: Json,
+        keep_epochs: Sequence[int],
+        split: Split,
+        given: Features | Teacher | None = None,
     ) -> None:
         self.out, self.settings, self.keep_epochs, self.split = out, settings, list(keep_epochs), split
-        self.features = features
+        self.given = given
         self.step = 0
         self.best = math.inf
         # (n, CONTENT_BYTES) of the pictures learned so far: kept, as a training that goes on may not read all again
@@ -614,6 +619,7 @@ class _State:
             ("precision", "precision"),
             ("source_weights", "weights of sources"),
             ("features_sha256", "features"),
+            ("teacher", "weights of a teacher"),
         ):
             if header.get(part) != self.settings.get(part):
                 raise BadInputError(f"{path} belongs to other {what}. Leave out --resume to train anew.")
@@ -645,8 +651,10 @@ class _State:
     ) -> None:
         """Writes the checkpoint when this epoch is the best (or there is no dev set), and the epoch's own where it is
         to be kept; then the resume file. `epoch`: how many are over."""
-        learned = [self.split.learned_files, self.pictures, *(self.features.learned if self.features else [])]
-        known = Known.of(learned, [self.split.dev_files, dev_pictures])
+        learned, dev_of_given = (self.given.learned, self.given.dev) if self.given else ([], [])
+        known = Known.of(
+            [self.split.learned_files, self.pictures, *learned], [self.split.dev_files, dev_pictures, *dev_of_given]
+        )
         details = self.settings | {
             "training": training_digest(self.settings),
             "epoch": epoch,
