@@ -28,12 +28,20 @@ def export(
     rule: Annotated[
         str | None, typer.Option(help="Verdicts by this rule on the dev subset, for every score: bpcer<=0.05.")
     ] = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="For onnx: in int8, calibrated on live training images of --data.")
+    ] = False,
+    data: Annotated[Path | None, typer.Option("--data", help="Manifest that --int8 is calibrated on.")] = None,
 ) -> None:
     """A Run with all that is known of its samples, or a model. Example: `fas export m --to fiftyone --out dataset/`"""
     if tool == "onnx":
         if (images, pixelate, operating_point, rule) != ("bytes", False, None, None):
             raise BadInputError("--to onnx writes a model, not images or verdicts. Leave the other options out.")
-        return _export_model(Path(run), out)
+        if int8 != (data is not None):
+            raise BadInputError("--int8 and --data go together: live training images calibrate it. --int8 --data M.csv")
+        return _export_model(Path(run), out, data)
+    if int8 or data is not None:
+        raise BadInputError("--int8 and --data are of a model: fas export CKPT --to onnx --int8 --data M.csv")
     if out is None:
         raise BadInputError("Say where to write: --out FOLDER")
     from fas_core import exports
@@ -59,12 +67,20 @@ def export(
     print(out)
 
 
-def _export_model(checkpoint: Path, out: Path | None) -> None:
+def _export_model(checkpoint: Path, out: Path | None, data: Path | None) -> None:
+    from fas_core.data import manifest
     from fas_core.inference import onnx_export
 
-    exported = onnx_export.export(checkpoint, out)
-    say(
-        f"Its outputs are within {exported.largest_difference:.0e} of the checkpoint's. "
-        f"Look at what it says: fas cache {exported.path} --data MANIFEST"
-    )
+    exported = onnx_export.export(checkpoint, out, None if data is None else manifest.read(data))
+    if int8 := exported.int8:
+        near, by = int8["agreement"], int8["calibrated_on"]
+        pixels = "" if near["pixels"] is None else f", its reconstructions by {near['pixels']:.4f}"
+        say(
+            f"{int8['layers']} layers in int8, calibrated on {by['images']} live training images; in fp32: "
+            f"{', '.join(int8['float']) or 'no layer'}. On {near['images']} other live images its codes differ by "
+            f"{near['codes']:.1%} of their deviation{pixels}."
+        )
+    else:
+        say(f"Its outputs are within {exported.largest_difference:.0e} of the checkpoint's.")
+    say(f"Look at what it says: fas cache {exported.path} --data MANIFEST")
     print(exported.path)

@@ -23,6 +23,7 @@ from fas_core.cli import (
     figures,
     forgetting,
     keys,
+    light,
     over_time,
     reproducing,
     runs,
@@ -96,6 +97,7 @@ app.command("threshold")(evaluation.operating_point)
 app.command("certify")(evaluation.certify)
 app.command("predict")(evaluation.predict)
 app.command("compare")(comparing.compare)
+app.command("light")(light.light)
 app.command("matrix")(transfers.matrix)
 app.add_typer(cards_app, name="cards")
 cards_app.command("keep")(cards.keep_card)

@@ -17,11 +17,13 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
+from fas_core.data.manifest import Manifest
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.files import atomic_file
 from fas_core.inference import infer
 from fas_core.inference.infer import Loaded
+from fas_core.inference.onnx_int8 import Calibration, agreement, calibration, quantised, require_near
 from fas_core.models import losses, onnx_graph
 from fas_core.models.base import Model
 from fas_core.models.onnx_graph import LATENTS, METADATA, RECONSTRUCTIONS
@@ -38,22 +40,24 @@ class Exported:
     """A file that was written."""
 
     path: Path
-    largest_difference: float  # of an output from the checkpoint's, see AGREEMENT
+    largest_difference: float  # of an output from the checkpoint's, see AGREEMENT; in fp32
     decodes: bool
+    int8: Json  # of `onnx_int8`: layers, what stays float, what it was calibrated on, agreement; {} in fp32
 
 
-def export(path: Path, out: Path | None = None) -> Exported:
+def export(path: Path, out: Path | None = None, calibrated_on: Manifest | None = None) -> Exported:
     """Writes the ONNX file of a checkpoint, complete or not at all; `out` None: beside it.
 
-    Raises BadInputError where a file is there, the checkpoint is none, its model cannot be exported, or what the file
-    says differs from what the checkpoint says.
+    `calibrated_on`: in int8, by live training images of these data. Raises BadInputError where a file is there, the
+    checkpoint is none, its model cannot be exported, or what the file says differs from what the checkpoint says.
     """
-    out = out or path.with_suffix(SUFFIX)
+    out = out or path.with_suffix(SUFFIX if calibrated_on is None else f".int8{SUFFIX}")
     if out.exists():
         raise BadInputError(f"{out} is there already. Give another file: --out FILE")
     loaded = infer.loaded(path)
     if isinstance(loaded.model, OnnxModel):
         raise BadInputError(f"{path} is an ONNX file already.")
+    by = None if calibrated_on is None else calibration(loaded, calibrated_on)  # first, as it may be refused
     content = graph_of(loaded)
     again = OnnxModel(onnx_graph.read(content, str(out)), Told())
     difference = _largest_difference(loaded.model, again)
@@ -62,10 +66,24 @@ def export(path: Path, out: Path | None = None) -> Exported:
             f"{path}: what the exported graph says differs from the model by {difference:.1e}, more than "
             f"{AGREEMENT:.0e}. It was not written."
         )
+    int8: Json = {}
+    if by is not None:
+        content, int8 = _in_int8(content, loaded, by)
+        again = OnnxModel(onnx_graph.read(content, str(out)), Told())
     again.require_sane()
     with atomic_file(out) as temporary:
         temporary.write_bytes(content)
-    return Exported(out, difference, again.decodes)
+    return Exported(out, difference, again.decodes, int8)
+
+
+def _in_int8(content: bytes, loaded: Loaded, by: Calibration) -> tuple[bytes, Json]:
+    """A file's graph in int8 and what its metadata say of that. Raises BadInputError where it says something else."""
+    content, about = quantised(content, by)
+    graph = onnx_graph.read(content, str(loaded.path))
+    near = agreement(loaded.model, OnnxModel(graph, Told()), by)
+    about["agreement"] = require_near(near, str(loaded.path))
+    _tell(graph.proto, graph.metadata | {"int8": about})
+    return bytes(graph.proto.SerializeToString()), about
 
 
 def graph_of(loaded: Loaded) -> bytes:
@@ -156,6 +174,12 @@ def _described(proto: Any, loaded: Loaded) -> None:
     }
     if loaded.known is not None:
         about["known"] = loaded.known.as_texts()
+    _tell(proto, about)
+
+
+def _tell(proto: Any, about: Json) -> None:
+    """Writes JSON into the metadata of a file, in the place of any that is there."""
+    del proto.metadata_props[:]
     entry = proto.metadata_props.add()
     entry.key, entry.value = METADATA, json.dumps(about, sort_keys=True)
 

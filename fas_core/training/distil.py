@@ -174,7 +174,7 @@ class Student(Autoencoder):
         step.update(optimizers[0], terms["distance"])
         return {name: term.detach() for name, term in terms.items()}
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         """Of its own model, under the names that it has there."""
         return self.own.state_dict(*args, **kwargs)
 
