@@ -16,6 +16,7 @@ from fas_core.cli.options import (
     JsonOption,
     ModalityOption,
     OutOption,
+    RehashOption,
     SpeciesLabelOption,
 )
 from fas_core.cli.printing import print_json, print_table, rate, say, say_notes
@@ -88,10 +89,17 @@ def data_scan(
     say(f"{out}: {n} {what}, {n - n_attack} bona fide, {n_attack} attacks")
 
 
-def data_check(manifest_path: Annotated[Path, typer.Argument(metavar="M")], as_json: JsonOption = False) -> None:
+def data_check(
+    manifest_path: Annotated[Path, typer.Argument(metavar="M")],
+    rehash: RehashOption = False,
+    as_json: JsonOption = False,
+) -> None:
     """Validates a manifest and every image; status 2 when there is a problem. Example: `fas data check faces.csv`"""
     from fas_core.data import check as datacheck
+    from fas_core.data import hashes
 
+    if rehash:
+        hashes.drop(manifest_path.parent)
     checked = datacheck.checked(manifest_path)
     say_notes(checked.notes)
     if as_json:

@@ -12,6 +12,7 @@ from fas_core.cli.printing import say_notes
 from fas_core.errors import BadInputError
 
 if TYPE_CHECKING:
+    from fas_core.data.manifest import Manifest
     from fas_core.runs.store import Run
 
 CacheOption = Annotated[
@@ -25,6 +26,9 @@ CacheOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 DataOption = Annotated[Path, typer.Option("--data", help="Manifest (CSV or Parquet).")]
+RehashOption = Annotated[
+    bool, typer.Option("--rehash", help="Read every image file again, whether it looks unchanged or not.")
+]
 ModalityOption = Annotated[
     str, typer.Option("--modality", help="Only images of this modality, where there are several: rgb, nir, depth.")
 ]
@@ -66,6 +70,15 @@ LevelOption = Annotated[
 FailClosedOption = Annotated[
     bool, typer.Option("--fail-closed", help="A missing score or unreadable image counts as an attack.")
 ]
+
+
+def read_manifest(path: Path, *, rehash: bool = False) -> Manifest:
+    """As `manifest.read`; `rehash`: what is kept of its files' hashes is dropped."""
+    from fas_core.data import hashes, manifest
+
+    if rehash:
+        hashes.drop(path.parent)
+    return manifest.read(path)
 
 
 def opened_run(cache: Path, reference: str) -> Run:

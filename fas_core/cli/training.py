@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fas_core.cli.options import CacheOption, DataOption, JsonOption, ModalityOption
+from fas_core.cli.options import CacheOption, DataOption, JsonOption, ModalityOption, RehashOption, read_manifest
 from fas_core.cli.printing import print_json, print_table, say, say_notes
 from fas_core.errors import BadInputError
 
@@ -124,11 +124,12 @@ def train(
         Path | None, typer.Option(help="Trained checkpoint that the loss looks with (small_perceptual).")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
+    rehash: RehashOption = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
 ) -> None:
     """Trains on live images of subset `train`. Example: `fas train small_dcvae --data m.csv --out m.safetensors`"""
-    from fas_core.data import manifest, modalities
+    from fas_core.data import modalities
     from fas_core.runs import traininglog
     from fas_core.training import experiments, sampling
     from fas_core.training import train as training
@@ -140,7 +141,7 @@ def train(
         kept = [int(epoch) for epoch in keep_epochs.split(",")] if keep_epochs is not None else []
     except ValueError as error:
         raise BadInputError(f"--keep-epochs {keep_epochs}: write numbers of epochs, as in 1,2,4,8.") from error
-    images = modalities.of_one(manifest.read(data), modality)
+    images = modalities.of_one(read_manifest(data, rehash=rehash), modality)
     is_first = os.environ.get("RANK", "0") == "0"  # of processes that share the training, one speaks
     if is_first:
         say_notes(images.notes)
@@ -174,6 +175,7 @@ def distil(
         list[str] | None, typer.Option("--set", help="key=value, as of fas train: epochs=30; may be repeated.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
+    rehash: RehashOption = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
 ) -> None:
@@ -182,7 +184,7 @@ def distil(
 
     It learns the code and the reconstruction of its teacher (Hinton et al., 2015), and needs it no more afterwards.
     """
-    from fas_core.data import manifest, modalities
+    from fas_core.data import modalities
     from fas_core.runs import traininglog
     from fas_core.training import distil
     from fas_core.training import train as training
@@ -191,7 +193,7 @@ def distil(
         raise BadInputError(f"--out {out}: a checkpoint's name ends in .safetensors.")
     of = distil.teacher(teacher)
     wanted = distil.experiment(of, width, settings or [])
-    images = modalities.of_one(manifest.read(data), modality)
+    images = modalities.of_one(read_manifest(data, rehash=rehash), modality)
     say_notes(images.notes)
     training.train(wanted, images, out, cache=cache, teacher=of, resume=resume, device=device, precision=precision)
     say(f"{out} (metrics log: {traininglog.metrics_log(out)})")
@@ -229,6 +231,7 @@ def cache_runs(
     cache: CacheOption,
     subset: Annotated[list[str] | None, typer.Option("--subset", help="Only this subset; may be repeated.")] = None,
     modality: ModalityOption = "",
+    rehash: RehashOption = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[
         str, typer.Option(help="auto, fp32, bf16, or fp32-onnx: by ONNX Runtime on the CPU.")
@@ -255,13 +258,13 @@ def cache_runs(
 ) -> None:
     """Images -> Run; goes on where it was, prints the run id. Example: `fas cache m.safetensors --data m.csv`"""
     from fas_core import derive
-    from fas_core.data import manifest, modalities
+    from fas_core.data import modalities
     from fas_core.inference import cluster, infer
     from fas_core.models import onnx_model
 
     if engine not in ("local", "ray"):
         raise BadInputError(f"--engine {engine}: choose local or ray.")
-    images = modalities.of_one(manifest.read(data), modality)
+    images = modalities.of_one(read_manifest(data, rehash=rehash), modality)
     say_notes(images.notes)
     runs = (cluster if engine == "ray" else infer).write_runs(
         checkpoints,

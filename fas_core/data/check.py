@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from fas_core.data import images, manifest, modalities, subsets
+from fas_core.data import hashes, images, manifest, modalities, subsets
 from fas_core.data.manifest import Problem
 from fas_core.data.names import ATTACK, BONA_FIDE, in_protocol_order
 from fas_core.data.videos import is_video
-from fas_core.files import content_hashes, read_table
+from fas_core.files import read_table
 from fas_core.progress import task
 
 
@@ -85,8 +85,8 @@ def _image_problems(rows: pd.DataFrame, source: Path) -> list[Problem]:
 def _duplicates(rows: pd.DataFrame, source: Path) -> list[list[str]]:
     """Groups of sample ids whose files hold the same bytes."""
     groups: dict[str, list[str]] = defaultdict(list)
-    hashes = content_hashes([source.parent / path for path in rows["path"]])
-    for sample, content in zip(rows["sample_id"], hashes, strict=True):
+    contents = hashes.content_hashes([source.parent / path for path in rows["path"]], source.parent)
+    for sample, content in zip(rows["sample_id"], contents, strict=True):
         if content != "missing":
             groups[content].append(sample)
     return [group for group in groups.values() if len(group) > 1]

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fas_core.data import retention
+from fas_core.data import hashes, retention
 from fas_core.data.names import (
     ALL,
     ATTACK,
@@ -32,7 +32,7 @@ from fas_core.data.names import (
 from fas_core.data.retention import RETAIN
 from fas_core.delivery import DELIVERY, delivery_problem, named_by_delivery, one_spelling_of_species, spelled
 from fas_core.errors import BadInputError
-from fas_core.files import CONTENT_BYTES, MISSING, content_hashes, read_table, write_table
+from fas_core.files import CONTENT_BYTES, MISSING, read_table, write_table
 from fas_core.texts import exact_numbers, plain, plain_column, read_numbers, unread_numbers
 
 TEXT_COLUMNS = ("path", "sample_id", "label", "pai_species", "subject_id", "session_id", "subset", "video_id")
@@ -211,12 +211,12 @@ class Manifest:
 
     @cached_property
     def _hashed(self) -> tuple[str, NDArray[np.uint8]]:
-        """`sha256` and `contents`: every file is read once."""
+        """`sha256` and `contents`: every file is read once, and not again while it is unchanged (`hashes`)."""
         digest = hashlib.sha256()
         columns = ["sample_id", *sorted(set(self.rows.columns) - {"path", "sample_id"})]
         digest.update(self.rows[columns].to_csv(index=False, lineterminator="\n").encode())
         contents = np.zeros((len(self), CONTENT_BYTES), np.uint8)
-        for row, content in enumerate(content_hashes(self.image_paths())):
+        for row, content in enumerate(hashes.content_hashes(self.image_paths(), self.root)):
             digest.update(content.encode())
             if content != MISSING:
                 contents[row] = np.frombuffer(bytes.fromhex(content[: 2 * CONTENT_BYTES]), np.uint8)

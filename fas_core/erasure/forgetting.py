@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from fas_core import documents, memo
 from fas_core.access import keys
-from fas_core.data import manifest, trail
+from fas_core.data import hashes, manifest, trail
 from fas_core.erasure import judged
 from fas_core.erasure import plan as planning
 from fas_core.erasure.plan import OfManifest, OfRun, Plan
@@ -291,6 +291,7 @@ def _forget_in_manifest(about: OfManifest, names: Names) -> None:
     table, rows = read_table(path), manifest.read(path).rows
     keep = ~rows["sample_id"].isin(samples).to_numpy()
     before = file_sha256(path)
+    hashes.drop(path.parent)
     if not keep.all():
         write_table(table[keep], path)
     way = trail.read(path)

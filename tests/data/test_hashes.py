@@ -1,0 +1,131 @@
+"""What is kept of files' hashes: never of one that has changed."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from fas_core import files
+from fas_core.data import hashes, manifest
+from fas_core.erasure import forgetting
+from fas_core.files import MISSING
+from tests.conftest import Result
+
+N = 6
+
+
+@pytest.fixture(autouse=True)
+def _kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few files are enough, and a change is an old one at once."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "kept"))
+    monkeypatch.setattr(hashes, "LEAST", 2)
+    monkeypatch.setattr(hashes, "SETTLED", 0.0)
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of files that were read, until it is cleared."""
+    names: list[str] = []
+    real = files.file_sha256
+
+    def noted(path: Path) -> str:
+        names.append(path.name)
+        return real(path)
+
+    monkeypatch.setattr(files, "file_sha256", noted)
+    return names
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> list[Path]:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    made_of = [folder / f"{number}.png" for number in range(N)]
+    for number, path in enumerate(made_of):
+        Image.fromarray(np.full((20, 20), 10 * number, np.uint8)).save(path)
+    return made_of
+
+
+def of(paths: list[Path], folder: Path) -> list[str]:
+    return [*hashes.content_hashes(paths, folder)]
+
+
+def test_what_is_unchanged_is_read_once_and_what_is_not_again(
+    paths: list[Path], tmp_path: Path, read: list[str]
+) -> None:
+    gone = tmp_path / "images" / "gone.png"
+    first = of([*paths, gone], tmp_path)
+    assert first == [*files.content_hashes([*paths, gone])]
+    assert first[-1] == MISSING
+    read.clear()
+    assert of([gone, *reversed(paths)], tmp_path) == [MISSING, *reversed(first[:-1])]
+    assert read == ["gone.png"]
+    before = paths[0].stat()  # another content of the same size, with the time of the old one
+    paths[0].write_bytes(bytes(reversed(paths[0].read_bytes())))
+    os.utime(paths[0], ns=(before.st_atime_ns, before.st_mtime_ns))
+    paths[1].replace(paths[2])
+    os.utime(paths[3], (0, 0))
+    read.clear()
+    again = of(paths, tmp_path)
+    assert sorted(read) == ["0.png", "1.png", "2.png", "3.png"]
+    assert again == [*files.content_hashes(paths)]
+    assert again[1:4] == [MISSING, first[1], first[3]]
+    kept = [*(tmp_path / "kept").rglob("*.npy")]
+    assert len(kept) == 1
+    assert b"png" not in kept[0].read_bytes()
+    kept[0].write_bytes(kept[0].read_bytes()[:100])  # damaged, it is as if it were not there
+    read.clear()
+    assert of(paths, tmp_path) == again
+    assert len(read) == N
+
+
+def test_nothing_is_kept_of_what_has_just_changed_or_of_few(
+    paths: list[Path], tmp_path: Path, read: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hashes, "SETTLED", 3600.0)
+    first = of(paths, tmp_path)
+    assert of(paths, tmp_path) == first
+    assert len(read) == 2 * N
+    monkeypatch.setattr(hashes, "SETTLED", 0.0)
+    monkeypatch.setattr(hashes, "LEAST", N + 1)
+    of(paths, tmp_path)
+    assert not (tmp_path / "kept").exists()
+    (tmp_path / "kept").write_text("a file stands where the folder would")
+    monkeypatch.setattr(hashes, "LEAST", 2)
+    assert of(paths, tmp_path) == first
+
+
+def test_two_manifests_of_a_folder_share_and_what_is_long_gone_is_dropped(paths: list[Path], tmp_path: Path) -> None:
+    def n_kept() -> int:
+        return len(hashes._read(tmp_path))
+
+    of(paths[:3], tmp_path)
+    of(paths[3:], tmp_path)
+    assert n_kept() == N
+    for number in range(3):  # the same two files, each time changed
+        for path in paths[:2]:
+            os.utime(path, (number, number))
+        of(paths[:2], tmp_path)
+    assert n_kept() <= N
+
+
+def test_commands_use_it_and_rehash_reads_all(
+    paths: list[Path], tmp_path: Path, read: list[str], fas: Callable[..., Result]
+) -> None:
+    rows = pd.DataFrame({"path": [f"images/{path.name}" for path in paths], "label": "live", "subject_id": "s"})
+    table = manifest.write(manifest.normalised(rows)[0], tmp_path / "m.csv")
+    sha256 = manifest.read(table).sha256
+    read.clear()
+    assert manifest.read(table).sha256 == sha256
+    fas("data", "check", table)
+    assert read == []
+    fas("data", "check", table, "--rehash")
+    assert len(read) == N
+    other = manifest.read(table)
+    assert np.array_equal(other.contents, [np.frombuffer(bytes.fromhex(h[:16]), np.uint8) for h in of(paths, tmp_path)])
+    forgetting._forget_in_manifest(forgetting.OfManifest(str(table), (), None), None)  # type: ignore[arg-type]
+    assert len(hashes._read(tmp_path)) == 0
