@@ -78,8 +78,15 @@ def axis_title(score: str, run: Run) -> str:
 # ------------------------------------------------------------------------------------------------------------ on screen
 
 
-def drawn_scores(run: Run, names: Sequence[str]) -> list[str]:
-    """Scores in the charts: those that are chosen, in the order given; without a choice all, or the first few."""
+def few(names: Sequence[str], chosen: str) -> list[str]:
+    """As many of some scores, best first, as a chart shows clearly: all, or the chosen one, the thesis' and the best of
+    the others, in the order given."""
+    wanted = sorted(names, key=lambda name: (name != chosen, name not in scores.OF_THESIS))[:MOST_SCORES]
+    return [name for name in names if name in wanted]
+
+
+def drawn_scores(run: Run, names: Sequence[str], chosen: str) -> list[str]:
+    """Scores in the charts: those that are chosen, in the order given; without a choice a `few`."""
     if len(names) == 1:
         return list(names)
     with st.popover("Scores"):
@@ -89,10 +96,10 @@ def drawn_scores(run: Run, names: Sequence[str]) -> list[str]:
             key="drawn",
             bind="query-params",
             width=470,
-            placeholder="All" if len(names) <= MOST_SCORES else f"The first {MOST_SCORES}",
+            placeholder="All" if len(names) <= MOST_SCORES else f"The thesis' and the best others, {MOST_SCORES}",
             help="\n".join(f"- **{escaped(name)}**: {escaped(about(name, run))}" for name in names),
         )
-    return [name for name in names if name in wanted] or list(names[:MOST_SCORES])
+    return [name for name in names if name in wanted] or few(names, chosen)
 
 
 def show_curves(shown: Shown, rankings: Mapping[str, Ranking], curves: Mapping[str, RunCurves]) -> None:
@@ -228,7 +235,8 @@ def page() -> None:
     rankings = {name: of_score[name][0] for name in best_first}
     top.answer.write(ranking.answer(rankings, escaped) if rankings else one_class_only(shown))
     with top.beside:
-        names = drawn_scores(shown.run, [*best_first, *(name for name in offered if name not in rankings)])
+        of_all = [*best_first, *(name for name in offered if name not in rankings)]
+        names = drawn_scores(shown.run, of_all, shown.score)
     if curves := {name: of_score[name][1] for name in best_first if name in names}:
         show_curves(shown, rankings, curves)
     if rankings:

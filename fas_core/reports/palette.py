@@ -281,7 +281,7 @@ SCORE_COLOURS = (
     "#7A7A7A", "#94754F", "#6C66D0", "#3B8C7E", "#C0605A", "#7F8C2E", "#9A5FA8", "#5F7596", "#4C8A3F",
 )  # fmt: skip
 _SCORE_DASHES = tuple(DASHES)[:5]  # whose number has no factor in common with that of the colours
-MOST_SCORES = 15  # in a chart; more look different
+MOST_SCORES = 9  # in a chart where nobody chooses: one for each colour; more can be told apart, but not followed
 
 
 def score_styles(names: Sequence[str]) -> dict[str, Style]:
