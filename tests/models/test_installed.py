@@ -147,7 +147,7 @@ def test_a_model_that_only_encodes_makes_a_run_without_reconstructions(
     assert run.is_complete
     assert (run.has("latents", "inputs"), run.has("reconstructions")) == (True, False)
     assert run.images("inputs", [0]).shape == (1, 32, 32, 3)
-    assert scores.offered(run) == ["flow", "gmm_nll", "knn", "mahalanobis"]
+    assert scores.offered(run) == ["gmm_nll", "flow", "frequency", "knn", "mahalanobis"]
     network = infer.loaded(path)
     x = torch.from_numpy(run.images("inputs", np.arange(len(run)))).movedim(-1, 1) / 255
     with torch.inference_mode():  # unit scaling: what is stored is what the model saw, up to 8 bits
