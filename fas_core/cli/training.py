@@ -123,6 +123,9 @@ def train(
     features: Annotated[
         Path | None, typer.Option(help="Trained checkpoint that the loss looks with (small_perceptual).")
     ] = None,
+    condition: Annotated[
+        str | None, typer.Option(help="Columns that a conditional model is told (small_cvae): glasses,pose.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
     rehash: RehashOption = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -157,6 +160,7 @@ def train(
         precision=precision,
         source_weights=sampling.weights_of(source_weights) if source_weights is not None else None,
         features=features,
+        condition=[name.strip() for name in condition.split(",")] if condition else [],
     )
     if is_first:
         say(f"{out} (metrics log: {traininglog.metrics_log(out)})")

@@ -8,6 +8,7 @@ shard that is complete is never computed again. Where shards are computed is an 
 from __future__ import annotations
 
 import json
+import logging
 import math
 import time
 from collections import deque
@@ -36,6 +37,7 @@ from fas_core.inference import preparing
 from fas_core.models import Origin, onnx_model, patches
 from fas_core.models.base import Form, Model
 from fas_core.models.building import VariationalAutoencoder
+from fas_core.models.conditions import in_words
 from fas_core.models.input import Input
 from fas_core.models.onnx_model import OnnxModel, Told
 from fas_core.progress import task
@@ -45,6 +47,8 @@ from fas_core.runs.tombstones import Tombstone
 from fas_core.training import checkpoint, devices
 from fas_core.training.devices import ONNX, PRECISIONS
 from fas_core.training.known import Known
+
+_log = logging.getLogger(__name__)
 
 BATCH_CPU, BATCH_GPU = 8, 256  # images: what fits a core's cache, and what fills a GPU
 DECODERS = 4  # threads that read for a GPU
@@ -251,6 +255,7 @@ def _require_fitting(checkpoints: Sequence[Loaded], data: Manifest) -> None:
         clashing = sorted(set(data.rows.columns) & ({*each.form.losses, "is_constant", "reason", TRAINING_USE}))
         if clashing:
             raise BadInputError(f"{data.source}: column '{clashing[0]}' has the name of a score. Rename the column.")
+    _warn_of_what_is_not_told(checkpoints, data)
     videos.require_frames(data)
     modalities.the_one(data)
     if not any(path.is_file() for path in data.image_paths()):
@@ -267,6 +272,22 @@ def _require_features(checkpoints: Sequence[Loaded], precision: str) -> None:
             )
         if precision == ONNX:
             raise BadInputError(f"--precision {ONNX}: there encoders give no features. Leave it out, or --patches.")
+
+
+def _warn_of_what_is_not_told(checkpoints: Sequence[Loaded], data: Manifest) -> None:
+    """Counts the images of which a model with conditions is told nothing. Raises BadInputError where a column lacks."""
+    for each in checkpoints:
+        if each.model.conditions is not None and (words := in_words(each.model.conditions.told(data.rows))):
+            _log.warning("%s is told of images. %s: that is not known, and not guessed.", each.path.name, words)
+
+
+def require_pixels_alone(model: Model, called: str) -> None:
+    """Raises BadInputError where a model must be told more than images, for whoever has nothing but these."""
+    if model.conditions is not None:
+        raise BadInputError(
+            f"{called} is told {', '.join(model.conditions.columns)} of every image, which pixels do not say. List the "
+            "images in a manifest with these columns, and make a Run of it: fas cache"
+        )
 
 
 def _precisions(
@@ -566,8 +587,13 @@ def _begun(networks: Sequence[Ready], work: Work, batch: _Batch) -> list[dict[st
     """What each model that lacks the shard says of a batch; nothing where no image of it could be read."""
     if not batch.positions:
         return []
-    x = torch.from_numpy(batch.x)
-    return [device_outputs(networks[i], x) for i in work.targets]
+    x, rows = torch.from_numpy(batch.x), work.rows.iloc[batch.positions]
+    return [device_outputs(networks[i], x, _told(networks[i].model, rows)) for i in work.targets]
+
+
+def _told(model: Model, rows: pd.DataFrame) -> torch.Tensor | None:
+    """(b, k) what a model with conditions is told of the images of some rows; None for others."""
+    return None if model.conditions is None else torch.from_numpy(model.conditions.told(rows).numbers)
 
 
 def _part(batch: _Batch, outputs: list[dict[str, NDArray[Any]]]) -> _Part:
@@ -575,15 +601,16 @@ def _part(batch: _Batch, outputs: list[dict[str, NDArray[Any]]]) -> _Part:
 
 
 @torch.inference_mode()
-def device_outputs(network: Ready, x: torch.Tensor) -> dict[str, torch.Tensor]:
+def device_outputs(network: Ready, x: torch.Tensor, told: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
     """Everything a Run keeps of a batch (b, c, H, W), on the model's device; a GPU is still at it.
 
-    Raises BadInputError as `Model.outputs`, and where the model says other things than of the images it was tried on.
+    `told` as of `Model.outputs`. Raises BadInputError as that, and where the model says other things than of the images
+    it was tried on.
     """
     fabric, model, form = network.fabric, network.model, network.form
     x = fabric.to_device(x).contiguous(memory_format=model.memory_format)
     with fabric.autocast():
-        out = model.outputs(x)
+        out = model.outputs(x, None if told is None else fabric.to_device(told))
         features = {"features": model.patches(x)} if network.gives_features else {}
     if (out.latents.shape[1], out.reconstructions is not None, tuple(out.losses)) != astuple(form):
         raise BadInputError(

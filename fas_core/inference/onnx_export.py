@@ -94,6 +94,7 @@ def graph_of(loaded: Loaded) -> bytes:
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise BadInputError(NEEDED) from error
+    infer.require_pixels_alone(loaded.model, f"{loaded.path} cannot be exported, as an ONNX file has one input: it")
     model, given, form = loaded.model, loaded.model.input, loaded.form
     names = [LATENTS, *([RECONSTRUCTIONS] if form.decodes else []), *form.losses]
     x = torch.rand(COMPARED - 1, given.channels, given.size, given.size)

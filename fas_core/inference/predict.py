@@ -85,9 +85,11 @@ def ready(run: Run, device: str = "auto") -> Ready:
 def outputs_of(run: Run, raw: NDArray[np.float32], device: str = "auto", *, model: Ready | None = None) -> Outputs:
     """What the checkpoint of a Run says of images (n, c, H, W) in [0, 1], as `images.load` gives them.
 
-    `model`: the checkpoint's, where it is in memory already. Raises BadInputError as `ready` does.
+    `model`: the checkpoint's, where it is in memory already. Raises BadInputError as `ready` does, and for a
+    model that is told more than images.
     """
     with_model = model or ready(run, device)
+    infer.require_pixels_alone(with_model.model, f"The model of Run {run.info.name}")
     x, inputs = preparing.prepared(raw, with_model.model.input)
     parts, size = [], infer.batch_size(with_model.fabric)
     for start in range(0, len(x), size):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 GROUP = "fas_explorer.models"
 OWN = "fas-explorer"  # the distribution that this package is part of
 # What models are made of.
-NO_MODELS = ("base", "building", "draws", "input", "losses", "onnx_graph", "onnx_model", "patches")
+NO_MODELS = ("base", "building", "conditions", "draws", "input", "losses", "onnx_graph", "onnx_model", "patches")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,6 +16,7 @@ from torch.optim import Adam, Optimizer
 
 from fas_core.errors import BadInputError
 from fas_core.models import losses, patches
+from fas_core.models.conditions import Conditions
 from fas_core.models.draws import Draws
 from fas_core.models.input import GRAY
 from fas_core.models.input import Input as Input  # whoever writes a model finds both in one place
@@ -119,14 +120,23 @@ class Model(nn.Module, ABC):
         with torch.autocast(x.device.type, enabled=False):
             return patches.projected(features)
 
+    @property
+    def conditions(self) -> Conditions | None:
+        """What it is told of an image beside the pixels, by columns of the manifest; None: nothing.
+
+        A model that has some takes them as a second argument of `forward`, (n, k), or None where nothing is known.
+        """
+        return None
+
     @final
-    def outputs(self, x: Tensor) -> Outputs:
+    def outputs(self, x: Tensor, told: Tensor | None = None) -> Outputs:
         """All that a Run keeps of images: codes, reconstructions in [0, 1], own losses and then the `IMAGE_TERMS`.
 
-        Raises BadInputError where `forward` fails or returns something else than it should.
+        `told`: (n, k), `Conditions.told` of the images. Raises BadInputError where `forward` fails or returns something
+        else than it should.
         """
         try:
-            own = self(x)
+            own = self(x) if told is None else self(x, told)
         except BadInputError:
             raise
         except (Exception, SystemExit) as error:
@@ -239,6 +249,7 @@ class Step:
     fabric: Fabric
     draws: Draws
     done: float = 1.0  # the share of all steps that are over, in [0, 1): of the step alone, whenever it is gone on with
+    told: Tensor | None = None  # (n, k) of the images, where the model has `conditions`
 
     def update(self, optimizer: Optimizer, loss: Tensor, *, keep_graph: bool = False) -> None:
         """Changes the optimiser's parameters, and no others, along the gradient averaged over the processes."""

@@ -42,23 +42,33 @@ class VariationalAutoencoder(Autoencoder):
         self.encoder = encoder
         self.decoder = decoder
 
-    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def encoded(self, x: Tensor, told: Tensor | None) -> Tensor:  # noqa: ARG002 - of models with conditions
+        """(n, 2d), means then log variances; `told` (n, k), where the model has `conditions`."""
+        out: Tensor = self.encoder(x)
+        return out
+
+    def logits(self, z: Tensor, told: Tensor | None) -> Tensor:  # noqa: ARG002
+        """(n, d) -> (n, c, H, W)"""
+        out: Tensor = self.decoder(z)
+        return out
+
+    def posterior(self, x: Tensor, told: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Mean and log variance of q(z|x), (n, d) each."""
-        mean, log_variance = self.encoder(x).float().chunk(2, dim=1)
+        mean, log_variance = self.encoded(x, told).float().chunk(2, dim=1)
         return mean, log_variance.clamp(*LOG_VARIANCE_RANGE)
 
     def encode(self, x: Tensor) -> Tensor:
         return self.posterior(x)[0]
 
     def decode(self, z: Tensor) -> Tensor:
-        return self.decoder(z).float().sigmoid()
+        return self.logits(z, None).float().sigmoid()
 
     def features(self, x: Tensor) -> Tensor:
         return patches.middle(self.encoder, x)
 
-    def forward(self, x: Tensor) -> Outputs:
-        mean, log_variance = self.posterior(x)
-        logits = self.decoder(mean).float()
+    def forward(self, x: Tensor, told: Tensor | None = None) -> Outputs:
+        mean, log_variance = self.posterior(x, told)
+        logits = self.logits(mean, told).float()
         terms = self._terms(x, mean, log_variance, logits)
         terms["excess_bce"] = losses.excess_bce(x, logits)
         return Outputs(mean, logits.sigmoid(), terms)
@@ -74,10 +84,11 @@ class VariationalAutoencoder(Autoencoder):
         return [settings.adam(self)]
 
     def training_step(self, x: Tensor, optimizers: Sequence[Optimizer], step: Step) -> dict[str, Tensor]:
-        mean, log_variance = self.posterior(x)
+        mean, log_variance = self.posterior(x, step.told)
         noise = step.draws.normal(mean.shape[1])
         z = mean + noise * (0.5 * log_variance).exp()  # reparametrisation, section 2.3.1
-        terms = {name: term.mean() for name, term in self._terms(x, mean, log_variance, self.decoder(z)).items()}
+        logits = self.logits(z, step.told)
+        terms = {name: term.mean() for name, term in self._terms(x, mean, log_variance, logits).items()}
         not_yet = self.config.w_kl * (1 - warmed_up(step.done, self.config.kl_warmup))
         step.update(optimizers[0], terms["elbo"] - not_yet * terms["kl"] if not_yet else terms["elbo"])
         return {name: term.detach() for name, term in terms.items()}

@@ -39,20 +39,23 @@ class Encoder(nn.Sequential):
     """Left half of table 3.2 up to "Fully connected": (n, c, H, W) -> (n, outputs).
 
     Those of the VAE are means, then log variances: "two layers prior to the latent" (section 3.3) are one linear layer
-    of 2d outputs, the same parameters.
+    of 2d outputs, the same parameters. `told`: how many numbers join what that layer is given.
     """
 
-    def __init__(self, config: MapConfig, outputs: int) -> None:
-        inputs = config.channels(WIDTHS[-1]) * config.bottom**2
+    def __init__(self, config: MapConfig, outputs: int, told: int = 0) -> None:
+        inputs = config.channels(WIDTHS[-1]) * config.bottom**2 + told
         super().__init__(*convolutions(config), nn.Flatten(), FullPrecisionLinear(inputs, outputs))
 
 
 class Decoder(nn.Sequential):
-    """Right half of table 3.2, without its sigmoid: (n, latent_dim) -> logits (n, c, H, W)."""
+    """Right half of table 3.2, without its sigmoid: (n, latent_dim) -> logits (n, c, H, W).
 
-    def __init__(self, config: MapConfig) -> None:
+    `told`: how many channels join the map that the code is.
+    """
+
+    def __init__(self, config: MapConfig, told: int = 0) -> None:
         first = config.latent_dim // config.bottom**2
-        c = [first, *(config.channels(k) for k in (512, 256, 128, 64))]
+        c = [first + told, *(config.channels(k) for k in (512, 256, 128, 64))]
         layers: list[nn.Module] = [nn.Unflatten(1, (first, config.bottom, config.bottom))]
         for before, after in pairwise(c):
             # Nearest neighbour is the default of the framework whose vocabulary the table uses.

@@ -41,8 +41,9 @@ from fas_core.models.input import Input
 from fas_core.progress import task
 from fas_core.runs import traininglog
 from fas_core.runs.traininglog import epoch_file, resume_file
-from fas_core.training import augment, checkpoint, devices, recorders, sampling
+from fas_core.training import augment, checkpoint, conditioning, devices, recorders, sampling
 from fas_core.training import features as trained_features
+from fas_core.training.conditioning import ToldImages
 from fas_core.training.distil import Teacher
 from fas_core.training.experiments.base import Experiment
 from fas_core.training.features import Features
@@ -85,6 +86,7 @@ def train(
     source_weights: Mapping[str, float] | None = None,
     features: Path | None = None,
     teacher: Teacher | None = None,
+    condition: Sequence[str] = (),
     job_file: Path | None = None,
 ) -> Path:
     """Trains and writes the checkpoint with the lowest dev loss of any epoch; returns `out`.
@@ -94,7 +96,8 @@ def train(
     `precision` "auto" is "fp32". `keep_epochs`: after how many epochs the weights are kept in `traininglog.epoch_file`,
     whatever their dev loss; a resumed training keeps those it was begun with. `record`: names of `recorders`.
     `source_weights`: how often images of each `source` are seen, instead of each image once a round (`sampling`).
-    `features`: the checkpoint of a trained model that the loss looks with (`features`); `teacher`: who is imitated.
+    `features`: a trained checkpoint that the loss looks with; `teacher`: who is imitated. `condition`: columns that a
+    conditional model is told.
 
     Raises BadInputError when there is nothing to train on, or several modalities, when training diverges (naming the
     step), when `resume` finds the state of another experiment, other data or weights, or other epochs to keep, when
@@ -102,23 +105,24 @@ def train(
     """
     keep_epochs = _epochs_to_keep(experiment, keep_epochs)
     _require_free(out, keep_epochs, resume=resume)
-    modality = _require_trainable(experiment, data)
+    _require_trainable(experiment, data)
     precision = _require_ways(out, record, device, precision)
     experiment, given = (experiment, teacher) if teacher else trained_features.read(experiment, features)
     split = train_dev_split(data, experiment.seed)
+    experiment, told = conditioning.fitted(experiment, data.rows, split, condition)
     fabric = _processes(experiment, device, precision)
     model, optimizers = _untrained(experiment, fabric, given)
-    settings = {"experiment": experiment.as_json(), "data_sha256": data.sha256, "precision": precision}
-    state = _State(out, settings | _told(source_weights, modality, given), keep_epochs, split, given)
+    settings = _settings(experiment, data, precision, source_weights, given)
+    state = _State(out, settings, keep_epochs, split, given)
     state.begin(fabric, model, optimizers, resume=resume)
-    notes = _Notes(out, model, split, state.step, cache, experiment, record) if fabric.is_global_zero else None
+    notes = _Notes(out, model, split, state.step, cache, experiment, record, told) if fabric.is_global_zero else None
     bar = task(f"Training {experiment.name}", experiment.steps, job_file=job_file, stage="train")
-    feed = _Batches(split, experiment, fabric, state.pictures, source_weights)
+    feed = _Batches(split, experiment, fabric, state.pictures, source_weights, told)
     with bar if notes else nullcontext() as progress, feed, notes or nullcontext():
         if progress:
             progress.begin_at(state.step)
         for step, rows, x in feed.from_step(state.step, model.input):
-            terms = _step(fabric, model, optimizers, experiment, step, rows, x)
+            terms = _step(fabric, model, optimizers, experiment, step, rows, x, feed.told_at(step, rows))
             is_end = (step + 1) % experiment.batches_per_epoch == 0
             if is_end:
                 feed.share_pictures()
@@ -129,15 +133,15 @@ def train(
                 if is_end:
                     dev = notes.epoch_done(fabric, epoch, step)
                     state.epoch_done(step + 1, epoch + 1, model, optimizers, dev, notes.dev_pictures)
-    _end(fabric, feed, out)
-    return out
+    return _ended(fabric, feed, out)
 
 
-def _end(fabric: Fabric, feed: _Batches, out: Path) -> None:
-    """After the last step of every process."""
+def _ended(fabric: Fabric, feed: _Batches, out: Path) -> Path:
+    """After the last step of every process: `out`."""
     fabric.barrier()
     feed.warn_of_unreadable()
     resume_file(out).unlink(missing_ok=True)  # whichever process comes first
+    return out
 
 
 def completed(
@@ -192,10 +196,27 @@ def pace(experiment: Experiment, data: Manifest, *, device: str = "auto", precis
     return Pace(float(np.median(seconds[1:] or seconds)), parameter_count(model))  # the first one warms up
 
 
-def _told(source_weights: Mapping[str, float] | None, modality: str, given: Features | Teacher | None) -> Json:
-    """Nothing where there are none, so that a training without is called as it was before there were any."""
+def _settings(
+    experiment: Experiment,
+    data: Manifest,
+    precision: str,
+    source_weights: Mapping[str, float] | None,
+    given: Features | Teacher | None,
+) -> Json:
+    """What a training is: what it is called by, and what it is gone on with only where it is the same.
+
+    Nothing of what there is not, so that a training without is called as it was before there was any.
+    """
     weights = {"source_weights": dict(source_weights)} if source_weights else {}
-    return weights | ({MODALITY: modality} if modality else {}) | (given.told if given else {})
+    modality = the_one(data)
+    return {
+        "experiment": experiment.as_json(),
+        "data_sha256": data.sha256,
+        "precision": precision,
+        **weights,
+        **({MODALITY: modality} if modality else {}),
+        **(given.told if given else {}),
+    }
 
 
 def _require_shareable(experiment: Experiment) -> None:
@@ -236,9 +257,9 @@ def _require_free(out: Path, keep_epochs: Sequence[int], *, resume: bool) -> Non
         )
 
 
-def _require_trainable(experiment: Experiment, data: Manifest) -> str:
-    """The modality of the data. Raises BadInputError for augmentations that there are not, for videos, for data that
-    must be filtered and are not, and as `modalities.the_one` and `_require_shareable`."""
+def _require_trainable(experiment: Experiment, data: Manifest) -> None:
+    """Raises BadInputError for augmentations that there are not, for videos, for data that must be filtered and are
+    not, and as `modalities.the_one` and `_require_shareable`."""
     augment.require_known(experiment.augmentations)
     videos.require_frames(data)
     if experiment.filtered and not filters.is_filtered(data):
@@ -247,7 +268,7 @@ def _require_trainable(experiment: Experiment, data: Manifest) -> str:
             f"Filter it: fas data filter {data.source} --out FILTERED.csv; or train on all: --set filtered=false"
         )
     _require_shareable(experiment)
-    return the_one(data)
+    the_one(data)
 
 
 def _require_ways(out: Path, record: Sequence[str], device: str, precision: str) -> str:
@@ -382,7 +403,9 @@ class _Batches:
         fabric: Fabric,
         pictures: NDArray[np.uint8],
         source_weights: Mapping[str, float] | None = None,
+        told: ToldImages | None = None,
     ) -> None:
+        self._told = told
         self._chances = sampling.chances(split.learned, source_weights) if source_weights else None
         self._root, self._paths, self._pictures = split.root, split.learned["path"], pictures
         self._experiment, self._fabric = experiment, fabric
@@ -401,15 +424,23 @@ class _Batches:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
+    def told_at(self, step: int, rows: Sequence[int]) -> torch.Tensor | None:
+        """(n, k) what a conditional model is told of some places of a batch; None of others."""
+        return None if self._told is None else torch.from_numpy(self._told.learned[self._chosen_at(step)[[*rows]]])
+
+    def _chosen_at(self, step: int) -> NDArray[np.int64]:
+        """(batch_size,) which of the images that are learned the whole batch of a step holds."""
+        e = self._experiment
+        if self._chances is None:
+            return order_at(step, e.batch_size, len(self._paths), e.seed)
+        return sampling.drawn_at(step, e.batch_size, self._chances, e.seed)
+
     def from_step(self, first: int, given: Input) -> Iterator[tuple[int, list[int], torch.Tensor]]:
         """(step, places in the whole batch, images (n, c, size, size) after standard scaling) until the end."""
         e = self._experiment
 
         def submitted(step: int) -> list[tuple[int, int, Future[_Image | None]]]:
-            if self._chances is None:
-                chosen = order_at(step, e.batch_size, len(self._paths), e.seed).tolist()
-            else:
-                chosen = sampling.drawn_at(step, e.batch_size, self._chances, e.seed).tolist()
+            chosen = self._chosen_at(step).tolist()
             return [(row, chosen[row], self._pool.submit(self._loaded, chosen[row], given)) for row in self._share]
 
         ahead = submitted(first) if first < e.steps else []
@@ -469,8 +500,9 @@ def _step(
     number: int,
     rows: Sequence[int],
     x: torch.Tensor,
+    told: torch.Tensor | None = None,
 ) -> dict[str, float]:
-    """One update; returns the batch means over all processes, and the rate."""
+    """One update; returns the batch means over all processes, and the rate. `told`: (n, k) of a conditional model."""
     draws = Draws(experiment.seed, number, experiment.batch_size, rows, str(fabric.device))
     torch.manual_seed(
         step_seed(experiment.seed, number)
@@ -481,7 +513,7 @@ def _step(
             group["lr"] = rate
     model.train()
     x = augment.augmented(fabric.to_device(x), experiment.augmentations, draws)
-    step = Step(fabric, draws, number / experiment.steps)
+    step = Step(fabric, draws, number / experiment.steps, None if told is None else fabric.to_device(told))
     with fabric.autocast():
         terms = model.training_step(x, optimizers, step)
     means = step.mean(torch.stack([term.float().to(x.device) for term in terms.values()])).tolist()
@@ -506,9 +538,12 @@ class _Notes:
         cache: Path | None,
         experiment: Experiment,
         record: Sequence[str],
+        told: ToldImages | None = None,
     ) -> None:
         self._out, self._model = out, model
-        _, self._dev, self.dev_pictures = _batch(split.root, split.dev, model.input)
+        of_dev, self._dev, self.dev_pictures = _batch(split.root, split.dev, model.input)
+        is_read = split.dev["sample_id"].isin(of_dev).to_numpy()
+        self._told = None if told is None else torch.from_numpy(told.dev[is_read])
         shown = split.dev if len(self._dev) else split.learned
         places = np.unique(
             np.linspace(0, len(shown) - 1, SHOWN, dtype=int)
@@ -545,7 +580,8 @@ class _Notes:
         with fabric.autocast():
             shown = self._model.decode(self._model.encode(fabric.to_device(self._shown))).float().cpu()
             batches = [fabric.to_device(part) for part in torch.split(self._dev, 64) if len(part)]
-            parts = [self._model.outputs(batch).losses for batch in batches]
+            told = [None] * len(batches) if self._told is None else torch.split(fabric.to_device(self._told), 64)
+            parts = [self._model.outputs(x, known).losses for x, known in zip(batches, told, strict=False)]
         self._epochs[epoch] = images.pictures(images.pixels(shown.numpy()))
         originals = images.pictures(images.pixels(self._shown.numpy()))
         traininglog.write_samples(self._out, originals, self._epochs, self._ids)

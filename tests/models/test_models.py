@@ -22,6 +22,7 @@ AT_FULL_SIZE = {
     "denoising": {
         "": 19_950_337, "encoder": 1_568_000 + (32_768 + 1) * 512, "decoder": 1_604_609,
     },
+    "cvae": {"": 36_728_065, "encoder": 35_123_456, "decoder": 1_604_609},  # told nothing, it is the DCVAE
     "perceptual": {  # the features are frozen
         "": 36_728_065, "encoder": 35_123_456, "decoder": 1_604_609, "features": 0,
     },
@@ -127,7 +128,7 @@ def test_training_changes_every_parameter(model: Autoencoder) -> None:
 
 
 def test_bad_settings_are_named() -> None:
-    with pytest.raises(BadInputError, match="Unknown model 'vae'. Models: dcvae, denoising, .*resvae"):
+    with pytest.raises(BadInputError, match="Unknown model 'vae'. Models: cvae, dcvae, denoising, .*resvae"):
         models.built("vae", {})
     with pytest.raises(BadInputError, match="has no setting 'depth'. Settings: .*width"):
         models.built("dcvae", {"depth": 3})
