@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.optim import Optimizer
 
 from fas_core.models import losses, patches
@@ -178,6 +178,49 @@ class FullPrecisionLinear(nn.Linear):
             return super().forward(x)
         with torch.autocast(x.device.type, enabled=False):
             return super().forward(x.float())
+
+
+class _Summed(torch.autograd.Function):
+    """A sum over the processes; what flows back is the sum of what flows back to each."""
+
+    @staticmethod
+    def forward(_ctx: Any, x: Tensor) -> Tensor:
+        total = x.clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_ctx: Any, *gradients: Tensor) -> Tensor:
+        return _Summed.forward(None, gradients[0])
+
+
+def summed(x: Tensor) -> Tensor:
+    """Over the processes that share a training."""
+    total: Tensor = _Summed.apply(x)  # type: ignore[no-untyped-call]
+    return total
+
+
+class BatchNorm2d(nn.BatchNorm2d):
+    """Normalises by the statistics of the whole batch, however many processes share it; alone it is PyTorch's.
+
+    SyncBatchNorm does so on GPUs alone. Sums of other parts come out the same but for the rounding.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or not distributed.is_initialized() or distributed.get_world_size() == 1:
+            return super().forward(x)
+        with torch.autocast(x.device.type, enabled=False):
+            x = x.float()
+            sums = summed(torch.cat([x.sum((0, 2, 3)), x.new_tensor([x.numel() / self.num_features])]))
+            mean, n = sums[:-1] / sums[-1], sums[-1].detach()
+            centred = x - mean.view(1, -1, 1, 1)
+            variance = summed(centred.square().sum((0, 2, 3))) / n
+            scale = self.weight * (variance + self.eps).rsqrt()
+            with torch.no_grad():
+                self.running_mean.lerp_(mean, self.momentum)  # type: ignore[union-attr,arg-type]
+                self.running_var.lerp_(variance * n / (n - 1), self.momentum)  # type: ignore[union-attr,arg-type]
+                self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
+            return centred * scale.view(1, -1, 1, 1) + self.bias.view(1, -1, 1, 1)
 
 
 class FullPrecisionConv2d(nn.Conv2d):

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from fas_core.models import losses, patches
 from fas_core.models.base import Autoencoder, OptimizerSettings, Outputs, Step
-from fas_core.models.building import FullPrecisionConv2d, FullPrecisionLinear, Size
+from fas_core.models.building import BatchNorm2d, FullPrecisionConv2d, FullPrecisionLinear, Size
 
 _log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Config(Size):
 
 def _block(config: Config, convolution: nn.Module, activation: nn.Module, width: int) -> list[nn.Module]:
     """A convolution with `width` channels out, its activation and its normalisation, in the order that is wanted."""
-    norm = nn.BatchNorm2d(width)
+    norm = BatchNorm2d(width)
     after = [activation, norm] if config.order == ACTIVATION_FIRST else [norm, activation]
     return [convolution, *after]
 
@@ -153,7 +153,8 @@ class Model(Autoencoder):
 
     Images are moved from [0, 1] to the range of the decoder's tanh, [-1, 1], and reconstructions back; `rec`, `enc` and
     `adv` are in that range, the pixel errors in [0, 1]. With `w_ssim` the generator's loss also holds that many times
-    1 - SSIM, a mean over the pixels as all its terms are (Bergmann et al., 2018).
+    1 - SSIM, a mean over the pixels as all its terms are (Bergmann et al., 2018). Processes that share a training
+    normalise by the statistics of the whole batch, as one does.
     """
 
     loss_names = ("rec", "enc", "adv", "disc", "discriminator", "total", *losses.IMAGE_TERMS)

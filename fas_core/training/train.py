@@ -24,6 +24,7 @@ import pandas as pd
 import torch
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
 from fas_core import models
@@ -36,6 +37,7 @@ from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.files import CONTENT_BYTES, require_writable
 from fas_core.models.base import Autoencoder, OptimizerSettings, Step, parameter_count
+from fas_core.models.building import BatchNorm2d
 from fas_core.models.draws import Draws, shuffled, step_seed
 from fas_core.models.input import Input
 from fas_core.progress import task
@@ -220,15 +222,13 @@ def _settings(
 
 
 def _require_shareable(experiment: Experiment) -> None:
-    """Raises BadInputError where several processes would normalise by the statistics of their shares of a batch.
-
-    PyTorch's SyncBatchNorm takes those of the whole one, but on GPUs alone.
-    """
+    """Raises BadInputError where several processes would normalise by the statistics of their shares of a batch: with
+    PyTorch's own layers. Those of this package, `building.BatchNorm2d`, take those of the whole one."""
     if devices.n_processes() == 1:
         return
     with torch.device("meta"):  # looked at, not allocated
         layers = models.trainable(experiment.model, experiment.config).modules()
-    if any(isinstance(layer, torch.nn.BatchNorm2d) for layer in layers):
+    if any(isinstance(layer, _BatchNorm) and not isinstance(layer, BatchNorm2d) for layer in layers):
         raise BadInputError(
             f"{experiment.name} cannot be trained by {devices.n_processes()} processes: model {experiment.model} "
             "normalises by the statistics of the whole batch, and each process would see its share of it alone. "

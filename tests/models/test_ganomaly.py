@@ -1,4 +1,7 @@
+import copy
 import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 
@@ -7,7 +10,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from fas_core.models import ganomaly
+from fas_core.models import building, ganomaly
 from fas_core.models.base import OptimizerSettings, Step, parameter_count, parts
 from fas_core.models.draws import Draws
 
@@ -216,3 +219,58 @@ def test_a_reconstruction_reaches_black_and_white(model: ganomaly.Model) -> None
     images = model.eval().decode(torch.randn(4, 16))
     assert images.min() < 0.01
     assert images.max() > 0.99
+
+
+class Shared:
+    """Two threads in the place of two processes."""
+
+    world_size = 2
+
+    def __init__(self) -> None:
+        self.here, self.barrier, self.slots = threading.local(), threading.Barrier(2, timeout=60), [torch.empty(0)] * 2
+
+    def add(self, x: torch.Tensor) -> None:
+        self.slots[self.here.rank] = x.clone()
+        self.barrier.wait()
+        total = self.slots[0] + self.slots[1]
+        self.barrier.wait()
+        x.copy_(total)
+
+    def all_reduce(self, x: torch.Tensor, reduce_op: str) -> torch.Tensor:
+        assert reduce_op == "mean"
+        total = x.detach().clone()
+        self.add(total)
+        return total / 2
+
+    def backward(self, loss: torch.Tensor, **how: object) -> None:
+        loss.backward(**how)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rows", [([0, 2, 4], [1, 3, 5]), ([0, 1, 2, 3], [4, 5])])
+def test_two_processes_normalise_by_the_whole_batch(
+    rows: tuple[list[int], ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gradients and running statistics of both players are those of one process; of unequal shares the latter."""
+    settings = OptimizerSettings(0.0, 0.5, 0.99)
+    torch.manual_seed(0)
+    model = ganomaly.Model(ganomaly.Config(width=0.125, latent_dim=16, image_size=32, order="conv-bn-act"))
+    x, shared = torch.rand(6, 1, 32, 32), Shared()
+    copies = [copy.deepcopy(model), copy.deepcopy(model)]
+    model.train().training_step(x, model.optimizers(settings), step_of(6))
+    monkeypatch.setattr(building.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(building.distributed, "get_world_size", lambda: 2)
+    monkeypatch.setattr(building.distributed, "all_reduce", shared.add)
+
+    def trained(rank: int) -> None:
+        shared.here.rank = rank
+        step = Step(shared, Draws(0, 0, 6, rows[rank]))  # type: ignore[arg-type]
+        copies[rank].train().training_step(x[rows[rank]], copies[rank].optimizers(settings), step)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(trained, range(2)))
+    for part in copies:
+        for name, value in model.named_buffers():
+            torch.testing.assert_close(part.get_buffer(name), value, rtol=1e-5, atol=1e-6)
+        if len(rows[0]) == len(rows[1]):
+            for name, parameter in model.named_parameters():
+                torch.testing.assert_close(part.get_parameter(name).grad, parameter.grad, rtol=1e-4, atol=1e-6)
