@@ -237,9 +237,7 @@ def cache_runs(
     modality: ModalityOption = "",
     rehash: RehashOption = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    precision: Annotated[
-        str, typer.Option(help="auto, fp32, bf16, or fp32-onnx: by ONNX Runtime on the CPU.")
-    ] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16, or fp32-onnx: ONNX Runtime, CPU.")] = "auto",
     engine: Annotated[str, typer.Option(help="local, or ray: a cluster, at RAY_ADDRESS or of this machine.")] = "local",
     image_input: Annotated[
         str | None,

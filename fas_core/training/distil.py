@@ -97,6 +97,11 @@ def teacher(path: Path) -> Teacher:
             f"{path}: a {header['model']} looks with a trained {model.features_of}, which its student would have to "
             "keep. Take another teacher."
         )
+    if model.conditions is not None:
+        raise BadInputError(
+            f"{path}: a {header['model']} is told {', '.join(model.conditions.columns)} of every image, and students are "
+            "told nothing. Take another teacher."
+        )
     return Teacher(path, model, header, checkpoint.known_of(path), checkpoint.sha256(path))
 
 

@@ -114,8 +114,7 @@ def train(
     experiment, told = conditioning.fitted(experiment, data.rows, split, condition)
     fabric = _processes(experiment, device, precision)
     model, optimizers = _untrained(experiment, fabric, given)
-    settings = _settings(experiment, data, precision, source_weights, given)
-    state = _State(out, settings, keep_epochs, split, given)
+    state = _State(out, _settings(experiment, data, precision, source_weights, given), keep_epochs, split, given)
     state.begin(fabric, model, optimizers, resume=resume)
     notes = _Notes(out, model, split, state.step, cache, experiment, record, told) if fabric.is_global_zero else None
     bar = task(f"Training {experiment.name}", experiment.steps, job_file=job_file, stage="train")
@@ -125,11 +124,10 @@ def train(
             progress.begin_at(state.step)
         for step, rows, x in feed.from_step(state.step, model.input):
             terms = _step(fabric, model, optimizers, experiment, step, rows, x, feed.told_at(step, rows))
-            is_end = (step + 1) % experiment.batches_per_epoch == 0
-            if is_end:
+            epoch, in_epoch = divmod(step, experiment.batches_per_epoch)
+            if is_end := in_epoch + 1 == experiment.batches_per_epoch:
                 feed.share_pictures()
             if notes and progress:  # one process writes for all
-                epoch = step // experiment.batches_per_epoch
                 notes.add({"epoch": epoch, "step": step, "split": "train", **terms})
                 progress.advance()
                 if is_end:
