@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fas_core import metrics, scores
+from fas_core.data import simulation
 from fas_core.data.merging import SOURCE
 from fas_core.data.names import ATTACK, LEARNED, TRAINING_USE, dev_subsets, fresh_subsets, outside_training
 from fas_core.documents import Json
@@ -102,7 +103,7 @@ def matrix(
     for system in systems:
         models.setdefault((system.run.info.checkpoint_sha256 or system.run.id, system.score), []).append(system)
     times = Counter(group[0].run.info.name for group in models.values())
-    rows, notes = [], []
+    rows, notes = [], _simulated(runs)
     for group in models.values():
         first = group[0].run
         name = first.info.name if times[first.info.name] == 1 else called[first.id]
@@ -111,6 +112,17 @@ def matrix(
         rows.append(row)
         notes += more
     return Matrix(level, rule, tuple(sorted({name for row in rows for name in row.cells})), tuple(rows), tuple(notes))
+
+
+def _simulated(runs: Sequence[Run]) -> list[str]:
+    """What is to be said of simulated attacks outside training."""
+    species = set()
+    for run in runs:
+        named = [name for name in ("subset", "pai_species", *simulation.COLUMNS) if name in run.column_names()]
+        rows = run.samples(named)
+        if "pai_species" in rows:
+            species |= {*simulation.simulated_species(rows[rows["subset"].isin(outside_training(run.subsets))])}
+    return [simulation.caveat(sorted(species))] if species else []
 
 
 @dataclass(frozen=True)

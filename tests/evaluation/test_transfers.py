@@ -34,9 +34,14 @@ def test_a_cell_is_of_one_source_outside_training(fas: Callable[..., Result], tm
         rows("a", [0, 1], [2, 3]) + rows("b", [0, 2], [1, 3]) + rows("c", [], [1]) + rows("a", [9], [0], "train")
     ).to_csv(tmp_path / "x.csv", index=False)
     pd.DataFrame(rows("b", [0, 1], [2, 3])).drop(columns="source").to_csv(tmp_path / "y.csv", index=False)
-    for name in ("x", "y"):
+    simulated = pd.DataFrame(rows("z", [0, 1], [2, 3])).assign(pai_species=["", "", "mask", "mask"])
+    simulated.assign(simulated=["", "", "yes", "yes"]).to_csv(tmp_path / "z.csv", index=False)
+    for name in ("x", "y", "z"):
         assert fas("scores", "import", tmp_path / f"{name}.csv", "--name", name, "--cache", cache).code == 0
+    said = "Attacks of mask are simulated: no evidence about real attacks."
+    assert json.loads(fas("matrix", "x", "z", "--cache", cache, "--json").out)["notes"] == [said]
     document = json.loads(fas("matrix", "x", "y", "--cache", cache, "--json").out)
+    assert document["notes"] == []
     assert document["tested_on"] == ["a", "b", "c", "y"]
     x, y = document["rows"]
     assert {name: (cell["roc_auc"], cell["eer"]) for name, cell in x["cells"].items()} == {
