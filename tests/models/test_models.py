@@ -24,7 +24,7 @@ AT_FULL_SIZE = {
     },
     "cvae": {"": 36_728_065, "encoder": 35_123_456, "decoder": 1_604_609},  # told nothing, it is the DCVAE
     "perceptual": {  # the features are frozen
-        "": 36_728_065, "encoder": 35_123_456, "decoder": 1_604_609, "features": 0,
+        "": 36_728_065, "encoder": 35_123_456, "decoder": 1_604_609, "frozen": 0,
     },
     "memae": {
         "": 3_495_489, "encoder": 1_568_000 + (512 + 1) * 64, "memory": 500 * 64,

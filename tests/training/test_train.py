@@ -236,10 +236,10 @@ def test_a_training_that_looks_with_another_models_features(
     few = Manifest(data.rows.iloc[::2].reset_index(drop=True), data.source)
     train.train(wanted, few, out, device="cpu", features=tiny_checkpoint)
     trained, kept = load_file(tiny_checkpoint), load_file(out)
-    names = [name for name in kept if name.startswith("features.")]
+    names = [name for name in kept if name.startswith("frozen.")]
     assert len(names) == 8
     for name in names:
-        assert torch.equal(kept[name], trained[name.replace("features.", "encoder.")])
+        assert torch.equal(kept[name], trained[name.replace("frozen.", "encoder.")])
     known = checkpoint.known_of(out)
     learned = checkpoint.known_of(tiny_checkpoint).learned
     assert set(known.use_of(learned)) == {"learned"}
