@@ -4,6 +4,7 @@
         reconstructions.{npy,npz,safetensors,h5}      (n, H, W) gray; (n, H, W, 3) or (n, 3, H, W) in colour
         reconstructions/<sample_id>.png               or image files, named by sample
         inputs.*, inputs/                             the same of what the model was given
+        features.{npy,npz,safetensors,h5}             (n, h, w, c): c numbers of each of h x w places of an image
         scores.{parquet,csv}                          sample_id, and columns of numbers
         ids.{txt,csv,parquet,npy}                     the samples of arrays that do not name them themselves
         outputs.{npz,safetensors,h5}                  or several of these arrays in one file, by their names
@@ -34,8 +35,8 @@ from fas_core.errors import BadInputError
 from fas_core.files import read_table, read_text
 from fas_core.texts import plain, plain_column
 
-LATENTS, RECONSTRUCTIONS, INPUTS, SCORES, IDS, OUTPUTS = (
-    "latents", "reconstructions", "inputs", "scores", "ids", "outputs",
+LATENTS, RECONSTRUCTIONS, INPUTS, FEATURES, SCORES, IDS, OUTPUTS = (
+    "latents", "reconstructions", "inputs", "features", "scores", "ids", "outputs",
 )  # fmt: skip
 SAMPLE_ID = "sample_id"
 _GRAY_MODES = ("1", "L", "LA", "La", "I", "F")
@@ -70,7 +71,7 @@ class Named:
 class Folder:
     """What `read` has found."""
 
-    arrays: Mapping[str, Named]  # by content: latents, reconstructions, inputs
+    arrays: Mapping[str, Named]  # by content: latents, reconstructions, inputs, features
     scores: tuple[Path, pd.DataFrame] | None
     files: tuple[Path, ...]  # all that was read, by name
     unread: tuple[str, ...]  # names of what else lies there
@@ -92,9 +93,9 @@ def read(folder: Path, known: Sequence[str]) -> Folder:
     shared = _only(entries, OUTPUTS, tuple(_CONTAINERS))
     of_shared = _CONTAINERS[shared.suffix](shared) if shared else _Held({}, None)
     arrays = {}
-    for content in (LATENTS, RECONSTRUCTIONS, INPUTS):
+    for content in (LATENTS, RECONSTRUCTIONS, INPUTS, FEATURES):
         suffixes = (".npy", *_CONTAINERS, *([".parquet"] if content == LATENTS else []))
-        path = _only(entries, content, suffixes, or_folder=content != LATENTS)
+        path = _only(entries, content, suffixes, or_folder=content in (RECONSTRUCTIONS, INPUTS))
         if path is None and content in of_shared.arrays:
             named = Named(of_shared.arrays[content], of_shared.ids or ids)
         elif path is None:

@@ -25,7 +25,7 @@ from fas_core.errors import BadInputError
 from fas_core.evaluation.similarity import WINDOW, similarity
 from fas_core.files import file_sha256, make_folder, require_writable
 from fas_core.inference import arrays
-from fas_core.inference.arrays import INPUTS, LATENTS, RECONSTRUCTIONS, Named, Numbers, Rows
+from fas_core.inference.arrays import FEATURES, INPUTS, LATENTS, RECONSTRUCTIONS, Named, Numbers, Rows
 from fas_core.progress import task
 from fas_core.runs import scorecolumns, signatures, store
 from fas_core.runs.store import Run, RunInfo
@@ -182,6 +182,8 @@ def _plan(
     """Checks shapes, values and which rows have all that the folder holds."""
     if LATENTS in contents:
         _require_codes(contents[LATENTS].numbers)
+    if FEATURES in contents:
+        _require_places(contents[FEATURES].numbers)
     shapes = {kind: _shape(contents[kind].numbers) for kind in (RECONSTRUCTIONS, INPUTS) if kind in contents}
     if len(set(shapes.values())) > 1:
         a, b = (f"{contents[kind].numbers.path} has {_sized(shape)}" for kind, shape in shapes.items())
@@ -214,6 +216,15 @@ def _require_codes(numbers: Numbers) -> None:
         raise BadInputError(
             f"{numbers.path} has the shape {shape}. Latents are (n, d): d numbers, at most {MOST_NUMBERS:,}, for each "
             "of n samples; reshape(len(latents), -1) makes rows of maps."
+        )
+
+
+def _require_places(numbers: Numbers) -> None:
+    shape = numbers.shape
+    if len(shape) != 4 or not 1 <= int(np.prod(shape[1:])) <= MOST_NUMBERS:
+        raise BadInputError(
+            f"{numbers.path} has the shape {shape}. Features are (n, h, w, c): c numbers for each of h x w places of n "
+            f"samples, at most {MOST_NUMBERS:,} of each sample."
         )
 
 
@@ -413,6 +424,9 @@ def _shard(plan: Plan, columns: Scores, rows: Rows) -> dict[str, Any]:
     content: dict[str, NDArray[Any]] = {}
     if LATENTS in plan.contents:
         content[LATENTS] = plan.contents[LATENTS].items(good).astype(np.float32)
+    if FEATURES in plan.contents:
+        most = float(np.finfo(np.float16).max)
+        content[FEATURES] = np.clip(plan.contents[FEATURES].items(good), -most, most).astype(np.float16)
     for kind, pixels in plan.pixels.items():
         shown[kind] = pixels.of(plan.contents[kind].items(good))
     if originals is not None:

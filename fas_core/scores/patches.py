@@ -85,12 +85,16 @@ def _of_images(
 def _bank(reference: Run) -> memo.Arrays:
     """Places (m, c) of live training images; which of `images`, rows of the reference, each is of."""
     rows = sampled_training_rows(reference, IMAGES)
-    maps = np.concatenate(list(reference.feature_blocks(rows)))
-    of_image = maps.shape[1] * maps.shape[2]
+    _, height, width, d = reference.shards[0].meta.arrays["features"].shape
+    of_image = height * width
     drawn = np.arange(len(rows) * of_image)
     if len(drawn) > DRAWN:
         drawn = np.sort(np.random.default_rng(0).choice(drawn, DRAWN, replace=False))
-    x = maps.reshape(-1, maps.shape[-1])[drawn].astype(np.float32)
+    x, start = np.empty((len(drawn), d), np.float32), 0
+    for block in reference.feature_blocks(rows):
+        here = slice(*np.searchsorted(drawn, [start, start + len(block) * of_image]))
+        x[here] = block.reshape(-1, d)[drawn[here] - start]
+        start += len(block) * of_image
     chosen = coreset(x, CENTRES)
     return {"places": x[chosen], "image_of": drawn[chosen] // of_image, "images": rows}
 

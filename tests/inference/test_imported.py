@@ -98,6 +98,25 @@ def test_every_format_is_joined_by_id_and_holds_what_was_written(
     assert run.is_complete
 
 
+def test_features_of_places_are_taken_and_judged(
+    data: Manifest, codes: Array, order: NDArray[np.int64], tmp_path: Path
+) -> None:
+    """In float16, whatever they are given in; what is no map of places is refused."""
+    (tmp_path / "in").mkdir()
+    _npy(tmp_path / "in", codes[order], _ids(data, order))
+    maps = codes[:, :D].repeat(4, axis=1).reshape(len(codes), D, 2, 2).transpose(0, 2, 3, 1)
+    maps = maps + np.array([0.0, 1e6])[:, np.newaxis, np.newaxis]
+    np.save(tmp_path / "in" / "features.npy", maps[order])
+    run = imported.write_run(tmp_path / "in", data, tmp_path / "cache", "acme").run
+    held = np.concatenate(list(run.feature_blocks(np.arange(len(run)))))
+    place = pd.Index(data.rows["sample_id"]).get_indexer(run.samples(["sample_id"])["sample_id"])
+    np.testing.assert_array_equal(held, np.clip(maps[place], -65504, 65504).astype(np.float16))
+    assert np.isfinite(scores.values(run, "patches")).all()
+    np.save(tmp_path / "in" / "features.npy", codes[order])
+    with pytest.raises(BadInputError, match=r"features.npy has the shape .* Features are \(n, h, w, c\)"):
+        imported.write_run(tmp_path / "in", data, tmp_path / "cache", "flat")
+
+
 def _image_files(folder: Path, colour: Array, data: Manifest) -> None:
     for sample_id, image in zip(data.rows["sample_id"], colour, strict=True):
         path = folder / "reconstructions" / Path(sample_id).with_suffix(".png")
