@@ -14,6 +14,7 @@ TIGHT = """<style>
 .st-key-head_line { row-gap: 0; }
 .st-key-head_line > :nth-child(2) { flex: 1 1 0; min-width: 0; }
 .st-key-head [data-testid=stMarkdownContainer] { margin-bottom: 0; }
+.st-key-head_line [data-testid=stCaptionContainer] { margin-bottom: 0; }
 .st-key-head_line p, .st-key-head_below p { font-size: 0.9375rem; line-height: 1.25; margin: 0; }
 .st-key-head_controls > * { max-width: 100%; }
 .st-key-head_controls [data-testid=stButtonGroup] > * { flex-wrap: wrap; }

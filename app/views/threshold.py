@@ -226,7 +226,7 @@ def threshold() -> None:
         elif caution.kind in (SUBJECT_OVERLAP, "no_subjects"):
             said += f" :orange[:material/warning: {escaped(caution.message)}]"
         elif caution.kind == SIMULATED:
-            st.caption(f":orange[:material/science: {escaped(caution.message)}]")
+            said += f" :orange[:material/science: {escaped(caution.message)}]"
     causes.warn(shown)
     place.answer.caption(said)
     show_panel(shown, point)
