@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fas_core import metrics
+from fas_core import metrics, scores
 from fas_core.data.degradations import KINDS, Kind
 from fas_core.data.names import readable
 from fas_core.documents import Json
@@ -107,6 +107,7 @@ class Stress:
     n: int  # presentations that are judged here
     unstressed: ReportedRates
     of_kinds: tuple[OfKind, ...]
+    n_unlike: int  # presentations that are decided otherwise in the Run than here, without any degradation
 
     @property
     def _missing(self) -> str:
@@ -133,6 +134,7 @@ class Stress:
                 "n_of": self.sample.n_of,
                 "n_images": about.n_images,
                 "n_files": about.n_files,
+                "n_unlike": self.n_unlike,
                 "counts": self.sample.counts,
                 "unit": None if self.unstressed.bpcer_interval is None else self.unstressed.bpcer_interval.unit,
                 "unstressed": _of_rates(self.unstressed),
@@ -201,6 +203,7 @@ class Stress:
             f"Synthetic degradations of the same test faces ({drawn} {what}, seed {about.seed}), no evidence of a real "
             f"camera; the threshold {threshold_text(self.threshold)} stays. Each step is judged by itself."
             + source
+            + (f" As they are, {self.n_unlike:,} are decided otherwise than in the Run." if self.n_unlike else "")
             + (f" Not computed yet: {self._missing}." if self._missing else "")
         )
 
@@ -230,7 +233,7 @@ def errors(
         values = {amount: kept.scores(kind, amount) for amount in kind.steps(_side(run))}
         present.append((kind, {amount: judged(of) for amount, of in values.items() if of is not None}, len(values)))
     present = [(kind, steps, n) for kind, steps, n in present if steps]
-    unstressed = judged(before)
+    unstressed, in_run = judged(before), judged(scores.values(run, about.score)[drawn.rows])
     every = [unstressed, *(step for _, steps, _ in present for step in steps.values())]
     paired = _paired(every, threshold)
     rates = [run_metrics.rates_at(step, reported_on, threshold) for step in every]
@@ -241,7 +244,14 @@ def errors(
             i += 1
             at[amount] = _at(amount, rates[0], rates[i], paired[i], limit)
         of_kinds.append(OfKind(kind, tuple(at.values()), tuple(_breaks(kind, at, limit)), n - len(steps)))
-    return Stress(kept, drawn, threshold, limit, tuple(reported_on), int(chosen.sum()), rates[0], tuple(of_kinds))
+    n = int(chosen.sum())
+    n_unlike = int((_called(unstressed, threshold) != _called(in_run, threshold)).sum())
+    return Stress(kept, drawn, threshold, limit, tuple(reported_on), n, rates[0], tuple(of_kinds), n_unlike)
+
+
+def _called(of: Presentations, threshold: float) -> NDArray[np.bool_]:
+    """(m,) whether each is called an attack; a missing score counts as one here."""
+    return metrics.is_attack(np.where(np.isnan(of.values), np.inf, of.values), threshold)
 
 
 def _side(run: Run) -> int:

@@ -68,6 +68,11 @@ def stress(
                 values[places] = scores.of_outputs(outputs, score, run)
                 progress.advance(len(places))
             values[~np.isfinite(values)] = np.nan
+            if kind is None and np.isnan(values).all():
+                raise BadInputError(
+                    f"The model of Run {run.info.name} gives no '{score}' of images by themselves. Choose another "
+                    "score for the card: fas threshold"
+                )
             kept.keep(values, kind, amount)
     return kept
 

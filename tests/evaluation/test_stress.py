@@ -48,6 +48,10 @@ def scores(bpcer: float, apcer: float) -> np.ndarray:
     return np.where(np.arange(300) < 200, is_wrong, ~is_wrong).astype(np.float64)
 
 
+def scores_of(run: Run) -> np.ndarray:
+    return run.samples(["rec"])["rec"].to_numpy()
+
+
 def test_it_breaks_at_the_mildest_step_from_which_on_an_error_is_clearly_above(run: Run) -> None:
     kept = kept_of(run)
     kept.keep(scores(0.04, 0.2))

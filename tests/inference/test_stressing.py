@@ -55,6 +55,7 @@ def test_a_step_is_what_a_few_lines_say_of_the_same_images(
     assert step["amount"] == 10
     for rate, label in ((step["bpcer"], "bona_fide"), (step["apcer_max"], "attack")):
         assert rate == pytest.approx(np.mean([wrong for of, wrong in errors if of == label]))
+    assert told["n_unlike"] == 0
     for name in ("bpcer", "apcer_max"):
         assert step["changes"][name]["difference"] == pytest.approx(step[name] - told["unstressed"][name])
     printed = fas(*asked)
@@ -108,11 +109,17 @@ def test_complete_steps_are_kept_and_images_are_those_that_the_run_saw(
     np.testing.assert_allclose(other.scores(), stored[rows], rtol=0.2)  # of the picture that the Run holds
 
 
-def test_what_has_no_model_or_image_is_refused_in_one_message(run: store.Run, tmp_path: Path) -> None:
+def test_what_has_no_model_or_image_is_refused_in_one_message(
+    run: store.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(BadInputError, match="imported from a score file: there are no images to degrade"):
         stressed.require_possible(write_video_run(tmp_path / "scores"), "score")
     with pytest.raises(BadInputError, match="has no score 'nothing'"):
         stressed.require_possible(run, "nothing")
+    with monkeypatch.context() as patched:
+        patched.setattr(stressing.scores, "of_outputs", lambda outputs, *_: np.full(len(outputs.codes), np.nan))
+        with pytest.raises(BadInputError, match="gives no 'pixel_l2' of images by themselves"):
+            stressing.stress(run, "pixel_l2", "frame", ["seen_paper"], kinds([]), device="cpu")
     vars(run.info)["checkpoint_path"] = str(tmp_path / "gone.safetensors")
     with pytest.raises(BadInputError, match="is not at .*gone.safetensors any more"):
         stressing.stress(run, "pixel_l2", "frame", ["seen_paper"], kinds([]))
