@@ -266,6 +266,8 @@ def test_what_is_done_is_not_done_again_and_no_fit_sees_an_attack(
     monkeypatch.setitem(trainings.SCALES, "tiny", short)
     listed = trainings.listed("tiny")
     assert [each.name for each in listed[:3]] == [*trainings.THESIS]
+    perceptual = next(each for each in listed if each.name == "small_perceptual")
+    assert perceptual.looks_with == listed[0]  # trained on the same images, whatever else is asked for
     monkeypatch.setattr(trainings, "listed", lambda _: listed[:1])
     said: list[str] = []
     first = detection.measured(detection.Plan.of("tiny", [0], []), tmp_path / "out", said.append, resamples=50)

@@ -198,7 +198,7 @@ def scored(run: Run, faces: Faces, not_measured: dict[str, str]) -> dict[str, ND
     if np.isnan(rows).any():
         raise BadInputError(f"{faces.judged.source}: {int(np.isnan(rows).sum())} images could not be read.")
     of_each = {}
-    for name in scores.offered(run):
+    for name in [*scores.offered(run), *scores.on_demand(run)]:
         try:
             values = scores.values(run, name)[rows.astype(np.intp)]
         except BadInputError as error:

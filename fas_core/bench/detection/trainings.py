@@ -51,6 +51,7 @@ class Training:
     name: str
     experiment: Experiment
     why: str
+    looks_with: Training | None = None  # whose features are in its loss
 
     @property
     def is_thesis(self) -> bool:
@@ -69,9 +70,12 @@ def listed(scale: str) -> list[Training]:
 
 
 def _training(name: str, scale: str) -> Training:
+    from fas_core import models
+
     experiment = SCALES[scale].shortened(experiments.preset(name))
     why = (import_module(f"{experiments.__name__}.{name}").__doc__ or "").strip().splitlines()[0]
-    return Training(name, experiment, why)
+    wanted = getattr(models.kind(experiment.model).made_by, "features_of", "")
+    return Training(name, experiment, why, _training(f"small_{wanted}", scale) if wanted else None)
 
 
 def checkpoint(training: Training, faces: Faces) -> Path:
@@ -79,7 +83,8 @@ def checkpoint(training: Training, faces: Faces) -> Path:
     not."""
     settings = json.dumps(training.experiment.as_json(), sort_keys=True)
     who = faces.learned.rows[["sample_id", "subject_id", "session_id"]].to_csv(index=False, lineterminator="\n")
-    digest = hashlib.sha256(f"{settings}{faces.seed}{who}".encode() + faces.learned.contents.tobytes())
+    features = checkpoint(training.looks_with, faces).parent.name if training.looks_with else ""
+    digest = hashlib.sha256(f"{settings}{faces.seed}{who}{features}".encode() + faces.learned.contents.tobytes())
     return faces.root / "checkpoints" / digest.hexdigest()[:8] / f"{training.name}.safetensors"
 
 
@@ -96,6 +101,15 @@ def seconds(training: Training) -> float:
 def run(training: Training, faces: Faces) -> Run:
     """Its Run on all the images of the data set; trains and caches what is not there yet, going on where it was."""
     from fas_core.inference import infer
+
+    out = trained(training, faces)
+    keeps_features = infer.loaded(out).model.has_features
+    cache = faces.root / "cache"
+    return infer.write_runs([out], faces.judged, cache, precision="fp32", keeps_features=keeps_features)[0]
+
+
+def trained(training: Training, faces: Faces) -> Path:
+    """Its checkpoint, trained where it is not there yet."""
     from fas_core.training import train
 
     out = checkpoint(training, faces)
@@ -104,5 +118,7 @@ def run(training: Training, faces: Faces) -> Run:
         goes_on = traininglog.resume_file(out).is_file()
         if out.is_file() and not goes_on:
             out.unlink()
-        train.train(replace(training.experiment, seed=faces.seed), faces.learned, out, resume=goes_on)
-    return infer.write_runs([out], faces.judged, faces.root / "cache", precision="fp32")[0]
+        experiment = replace(training.experiment, seed=faces.seed)
+        features = trained(training.looks_with, faces) if training.looks_with else None
+        train.train(experiment, faces.learned, out, resume=goes_on, features=features)
+    return out
