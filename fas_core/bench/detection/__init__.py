@@ -117,11 +117,12 @@ def cost_words(plan: Plan, faces: Sequence[Faces]) -> str:
     missing = [training for training, each in every if not trainings.is_done(training, each)]
     minutes = sum(map(trainings.seconds, missing)) / 60
     steps = sorted({training.experiment.steps for training in plan.trainings})
-    done = len(every) - len(missing)
+    n_steps = " to ".join(f"{n:,}" for n in dict.fromkeys((steps[0], steps[-1])))
+    others = f"The others: about {max(1, round(minutes))} min on two idle cores; Runs and scores half as long again."
     return (
         f"{len(every)} trainings ({len(plan.trainings)} models on {len(faces)} data sets) of "
-        f"{' to '.join(f'{n:,}' for n in dict.fromkeys((steps[0], steps[-1])))} steps, {done} done. The others: about "
-        f"{max(1, round(minutes))} minutes on two idle cores; Runs and scores half as long again."
+        f"{n_steps} steps, {len(every) - len(missing)} done. "
+        f"{others if missing else 'Runs and scores that are there are taken as they are.'}"
     )
 
 
