@@ -172,6 +172,7 @@ class Numbers:
 def measured(runs: Mapping[str, Sequence[Run]]) -> Numbers:
     """By experiment the Runs of its seeds. Raises BadInputError as `tested`."""
     of = tested(next(iter(runs.values()))[0])
+    _require_alike([run for of_seeds in runs.values() for run in of_seeds])
     cells: dict[Cell, Measured] = {}
     rows: list[Row] = []
     for experiment, of_seeds in runs.items():
@@ -189,6 +190,17 @@ def measured(runs: Mapping[str, Sequence[Run]]) -> Numbers:
                 cells[cell] = _found(of, values, cell.group)
         cells |= _of_glasses(of, experiment, of_seeds)
     return Numbers(of, cells, tuple(rows))
+
+
+def _require_alike(runs: Sequence[Run]) -> None:
+    """Raises BadInputError where one lacks samples that another has: they would be judged on other images."""
+    first = runs[0].samples(["sample_id"])["sample_id"].to_numpy(str)
+    for run in runs[1:]:
+        if not np.array_equal(run.samples(["sample_id"])["sample_id"].to_numpy(str), first):
+            raise BadInputError(
+                f"Runs {runs[0].info.name} and {run.info.name} hold outputs of other images, as some could not be read "
+                f"at the time. Remove the one with fewer (fas prune {run.id}), then run the command again."
+            )
 
 
 def _claimed() -> set[Cell]:
@@ -288,11 +300,14 @@ def _rate(
     n_seeds = len(values)
     if any(math.isnan(threshold) for threshold in thresholds):
         return Estimate(math.nan, math.nan, math.nan, n_seeds)
-    called = [metrics.is_attack(v[chosen], t) for v, t in zip(values, thresholds, strict=True)]
-    errors = [~each if of_attacks else each for each in called]
-    units = of.units.of(chosen)
-    interval = uncertainty.rate_interval(np.concatenate(errors), Units(units.name, np.tile(units.groups, n_seeds)))
-    rates = np.array([each.mean() for each in errors])
+    errors, groups, units = [], [], of.units.of(chosen)
+    for of_seed, threshold in zip(values, thresholds, strict=True):
+        answered = ~np.isnan(of_seed[chosen])
+        called = metrics.is_attack(of_seed[chosen][answered], threshold)
+        errors.append(~called if of_attacks else called)
+        groups.append(units.groups[answered])
+    interval = uncertainty.rate_interval(np.concatenate(errors), Units(units.name, np.concatenate(groups)))
+    rates = np.array([each.mean() if len(each) else math.nan for each in errors])
     mean = float(rates.mean())
     if interval is None:
         return Estimate(mean, math.nan, math.nan, n_seeds)
