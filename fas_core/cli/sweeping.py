@@ -89,12 +89,14 @@ def say_cost(takes: Cost, what: str) -> None:
     """What is about to be trained, before it begins."""
     from fas_core.evaluation.trainings import duration
 
-    ready = f" {takes.done} trainings have ended already." if takes.done else ""
+    ended = f"{takes.done} training{'s have' if takes.done > 1 else ' has'} ended already."
+    ready = f" {ended}" if takes.done else ""
     if not takes.trainings:
         return say(f"{what}: nothing is left to train.{ready}")
+    plural = f"{takes.trainings} training{'s' if takes.trainings > 1 else ''}"
     time = f", about {duration(takes.seconds)} at the pace just measured"
     say(
-        f"{what}: {takes.trainings} trainings, {takes.steps:,} steps, {takes.images:,} images{time}; "
+        f"{what}: {plural}, {takes.steps:,} steps, {takes.images:,} images{time}; "
         f"{file_size(takes.disk)} on disk, and {file_size(takes.passing)} more while one is trained.{ready}"
     )
 

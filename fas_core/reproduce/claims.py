@@ -182,8 +182,8 @@ def said(of: Sequence[Judged]) -> str:
     """The verdict as the beginning of a sentence, with the reason where it cannot be told."""
     whole = verdict(of)
     if whole != UNCLEAR:
-        return "Holds here." if whole == HOLDS else "Does not hold here."
-    return f"Cannot be told here{': intervals overlap' if all(each.estimate is not None for each in of) else ''}."
+        return "Holds here:" if whole == HOLDS else "Does not hold here:"
+    return f"Cannot be told here{', intervals overlap' if all(each.estimate is not None for each in of) else ''}:"
 
 
 def sentence(of: Sequence[Judged]) -> str:
@@ -193,8 +193,7 @@ def sentence(of: Sequence[Judged]) -> str:
 
 def numbers(of: Sequence[Judged]) -> str:
     """What the verdict rests on."""
-    words = "; ".join(each.words for each in of)
-    return f"{words[0].upper()}{words[1:]}."
+    return f"{'; '.join(each.words for each in of)}."
 
 
 def _number(value: float) -> str:

@@ -96,7 +96,7 @@ def test_the_whole_chapter_killed_midway_and_gone_on_with(
     assert [figure["figure"] for figure in document["figures"]] == [f"4.{n}" for n in range(1, 19)]
     assert {path.name.split("-")[1] for path in (out / "figures").glob("*.svg")} == {f"4.{n}" for n in range(1, 19)}
     page = (out / "chapter4.html").read_text()
-    assert all(figure["sentence"].split(".")[0] in page for figure in document["figures"])
+    assert all(figure["sentence"].split(":")[0] in page for figure in document["figures"])
     assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org/2000/svg", "")
     assert page.count("<svg") >= 18
     _check_a_row(document, runs)

@@ -68,12 +68,12 @@ def test_a_finding_in_a_sentence() -> None:
         claims.judged(Claim(f"AUC of {c.experiment}", mean_of([c]), above=0.5), cells, {}) for c in (A, B)
     )
     fails = claims.judged(Claim("AUC of a", mean_of([A]), below=0.5), cells, {})
-    assert claims.sentence([holds]) == "Holds here. AUC of a: 0.55 (0.54 to 0.56; above 0.5 is claimed)."
-    assert claims.sentence([holds, unclear]).startswith("Cannot be told here: intervals overlap. AUC of a: 0.55 (")
-    assert claims.sentence([holds, unclear, fails]).startswith("Does not hold here. ")
+    assert claims.sentence([holds]) == "Holds here: AUC of a: 0.55 (0.54 to 0.56; above 0.5 is claimed)."
+    assert claims.sentence([holds, unclear]).startswith("Cannot be told here, intervals overlap: AUC of a: 0.55 (")
+    assert claims.sentence([holds, unclear, fails]).startswith("Does not hold here: ")
     missing = claims.judged(Claim("AUC of c", mean_of([Cell("c", "rec", "mask")]), above=0), {}, {"mask": "no masks"})
     assert claims.sentence([holds, missing]).endswith("; AUC of c: no masks.")
-    assert claims.sentence([holds, missing]).startswith("Cannot be told here. ")
+    assert claims.sentence([holds, missing]).startswith("Cannot be told here: ")
 
 
 def test_every_figure_of_the_chapter_makes_a_claim() -> None:
