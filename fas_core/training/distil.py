@@ -99,7 +99,7 @@ def teacher(path: Path) -> Teacher:
         )
     if model.conditions is not None:
         raise BadInputError(
-            f"{path}: a {header['model']} is told {', '.join(model.conditions.columns)} of each image, and students are "
+            f"{path}: a {header['model']} is told {', '.join(model.conditions.columns)} of each image, students are "
             "told nothing. Take another teacher."
         )
     return Teacher(path, model, header, checkpoint.known_of(path), checkpoint.sha256(path))
