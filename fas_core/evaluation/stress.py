@@ -145,7 +145,7 @@ class Stress:
 
     def table(self, of: OfKind) -> pd.DataFrame:
         """A row per step of a kind, in words, after one of the images as they are."""
-        rows = [{"Step": "none", **_in_words(self.unstressed, {})}]
+        rows = [{"Step": "as is", **_in_words(self.unstressed, {})}]
         rows += [{"Step": of.kind.text(at.amount), **_in_words(at.rates, at.changes)} for at in of.steps]
         return pd.DataFrame(rows)
 
@@ -360,10 +360,10 @@ def _rate(rates: ReportedRates, error: str) -> float | None:
 def _in_words(rates: ReportedRates, changes: Mapping[str, Change]) -> dict[str, str]:
     return {
         "BPCER": rate_text(rates.bpcer, rates.bpcer_interval),
-        "less none": points(changes.get("bpcer")),
+        "BPCER, change": points(changes.get("bpcer")),
         "Worst APCER": rate_text(rates.apcer_max, rates.worst_interval),
         "Species": rates.apcer_worst or "",
-        "less none ": points(changes.get("apcer_max")),
+        "APCER, change": points(changes.get("apcer_max")),
     }
 
 
