@@ -161,6 +161,8 @@ def write(told_of: Chapter, formats: Sequence[str], names: Pseudonyms | None) ->
     out = told_of.plan.out
     drawn = [("", outcome.figure) for outcome in told_of.outcomes]
     paths = files_of.write(drawn, out / "figures", formats)
+    for stale in {*(out / "figures").glob("figure-4.*")} - {*paths}:  # of an earlier call, of other formats or clear
+        stale.unlink()
     page = html_page(told_of)
     if names is not None:
         page = names.within(page, [run for of_seeds in told_of.runs.values() for run in of_seeds])

@@ -77,6 +77,8 @@ def test_the_whole_chapter_killed_midway_and_gone_on_with(
     assert fas(*command).code != 0
     assert not (out / "chapter4.html").exists()
     first = {run.id for run in store.all_runs(cache)}
+    (out / "figures").mkdir()
+    (out / "figures" / "figure-4.1-rec.csv").touch()  # of a call with other formats
     result = fas(*command, "--json")
     assert result.code == 0, result.err
     assert len(seen) == 21  # 10 trainings of two steps, and the one that was interrupted
@@ -95,6 +97,7 @@ def test_the_whole_chapter_killed_midway_and_gone_on_with(
 
     assert [figure["figure"] for figure in document["figures"]] == [f"4.{n}" for n in range(1, 19)]
     assert {path.name.split("-")[1] for path in (out / "figures").glob("*.svg")} == {f"4.{n}" for n in range(1, 19)}
+    assert not list((out / "figures").glob("*.csv"))
     page = (out / "chapter4.html").read_text()
     assert all(figure["sentence"].split(":")[0] in page for figure in document["figures"])
     assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org/2000/svg", "")
