@@ -246,7 +246,7 @@ def test_verdicts_are_corrected_for_all_additions_and_against_the_best_of_the_th
     assert "| small_dcvae, partly (a alone) |" in text
     assert "too few" not in text
     few = Judged([presented(people=6)], {way: [of_each[0][:96]] for way, of_each in scores.items()}, 500)
-    assert "- 3 people with attacks are too few" in verdict.sentences(verdict.verdicts(few, [BASE, OTHER], listed))[3]
+    assert "- 3 people with attacks are too few" in verdict.sentences(verdict.verdicts(few, [BASE, OTHER], listed))[4]
     document = verdict.as_json(came_out)
     assert document["n_comparisons"] == 13
     assert document["additions"][0]["verdict"] == verdict.BETTER

@@ -189,6 +189,10 @@ def sentences(of: Verdicts) -> list[str]:
         named = f": {'; '.join(map(str, ways))}" if ways else ""
         lines.append(f"- {len(ways)} of {len(of.additions)} additions {verdict} than {of.best}{named}.")
     lines[-1] = lines[-1].replace(f"{ALIKE} than", f"{ALIKE} from")
+    lines.append(
+        "- Intervals are 95 % of each figure by itself, by people; a verdict takes all "
+        f"{len(of.additions)} comparisons together (Holm), so that an interval without 0 is not enough for one."
+    )
     n_people = max((change.n_people for row in of.additions for change in row.against.values()), default=0)
     if of.additions and len(of.additions) * 2.0 ** (1 - n_people) >= LEVEL:
         lines.append(
