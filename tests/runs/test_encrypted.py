@@ -268,5 +268,5 @@ def test_commands(run: store.Run, fas: Callable[..., Result], monkeypatch: pytes
     for command in (("evaluate", "a"), ("export", "a", "--to", "parquet", "--out", run.cache / "out")):
         done = fas(*command)
         assert (done.code, told in done.err) == (0, True), done.err
-        assert re.search(r"and \d scores? computed of them: .*mahalanobis, ms_ssim\.", done.err), done.err
+        assert re.search(r"and \d scores? computed of them: .*mahalanobis.*\.", done.err), done.err
     assert not {"latents", "input"} & set(pd.read_parquet(run.cache / "out" / "samples.parquet").columns)
