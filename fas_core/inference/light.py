@@ -49,7 +49,7 @@ class Weight:
 
 
 def weights(of: Sequence[System | Path], level: str = FRAME) -> list[Weight]:
-    """Of Runs and of files of models, timed in turns; AUC of Runs on the samples outside `train` that all of them have.
+    """Of Runs and of files of models, timed in turns; AUC of Runs as `fas compare` has it, where all have samples.
 
     Raises BadInputError for what is neither, and as `predict.ready` and `several` do.
     """
