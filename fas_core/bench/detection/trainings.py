@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -18,6 +19,9 @@ from fas_core.training.experiments.base import Experiment
 
 THESIS = {"small_dcvae": "rec", "small_resvae": "rec", "small_ganomaly": "pixel_l2"}
 """The models of the thesis at the width for two cores, and the score that it judges each by (section 3.5.2)."""
+
+CONDITIONS = ("glasses", "pose")
+"""What a conditional model is told, where its training images say it: what the thesis holds losses against."""
 
 SECONDS_PER_IMAGE = 0.01  # of a training step at the width for two cores, on two that do nothing else
 
@@ -84,8 +88,27 @@ def checkpoint(training: Training, faces: Faces) -> Path:
     settings = json.dumps(training.experiment.as_json(), sort_keys=True)
     who = faces.learned.rows[["sample_id", "subject_id", "session_id"]].to_csv(index=False, lineterminator="\n")
     features = checkpoint(training.looks_with, faces).parent.name if training.looks_with else ""
-    digest = hashlib.sha256(f"{settings}{faces.seed}{who}{features}".encode() + faces.learned.contents.tobytes())
+    told = f"{_told(training, faces)}" if _is_told(training) else ""
+    digest = hashlib.sha256(f"{settings}{faces.seed}{who}{features}{told}".encode() + faces.learned.contents.tobytes())
     return faces.root / "checkpoints" / digest.hexdigest()[:8] / f"{training.name}.safetensors"
+
+
+def _is_told(training: Training) -> bool:
+    from fas_core import models
+
+    return "conditions" in models.settings(training.experiment.model)
+
+
+def _told(training: Training, faces: Faces) -> list[str]:
+    """Those of `CONDITIONS` that tell some of the images that are learned from others; of a model that is told any."""
+    from fas_core.models import conditions
+
+    told = []
+    for name in CONDITIONS if _is_told(training) else ():
+        with suppress(BadInputError):  # no such column, or one that says the same of all
+            conditions.fitted(faces.learned.rows, [name])
+            told.append(name)
+    return told
 
 
 def is_done(training: Training, faces: Faces) -> bool:
@@ -120,5 +143,6 @@ def trained(training: Training, faces: Faces) -> Path:
             out.unlink()
         experiment = replace(training.experiment, seed=faces.seed)
         features = trained(training.looks_with, faces) if training.looks_with else None
-        train.train(experiment, faces.learned, out, resume=goes_on, features=features)
+        told = _told(training, faces)
+        train.train(experiment, faces.learned, out, resume=goes_on, features=features, condition=told)
     return out
