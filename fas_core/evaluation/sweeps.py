@@ -38,10 +38,12 @@ class Setting:
     members: tuple[Member, ...]
     logs: tuple[pd.DataFrame, ...]  # of `members`
     chosen_by: str
+    varied: frozenset[str]  # which of the settings tell it from the others
 
     @property
     def words(self) -> str:
-        return ", ".join(f"{name}={_text(value)}" for name, value in self.settings.items())
+        told = [f"{name}={_text(value)}" for name, value in self.settings.items() if name in self.varied]
+        return ", ".join(told) or "the only setting"
 
     @cached_property
     def errors(self) -> dict[int, float]:
@@ -111,12 +113,18 @@ def ranked(sweep: Sweep) -> list[Setting]:
     grid: dict[str, list[Member]] = {}
     for member in sweep.members:
         grid.setdefault(repr(member.settings), []).append(member)
+    values: dict[str, set[str]] = {}
+    for member in sweep.members:
+        for name, value in member.settings.items():
+            values.setdefault(name, set()).add(repr(value))
+    varied = frozenset(name for name, taken in values.items() if len(taken) > 1)
     settings = [
         Setting(
             members[0].settings,
             tuple(members),
             tuple(traininglog.read_log(member.checkpoint) for member in members),
             sweep.chosen_by,
+            varied,
         )
         for members in grid.values()
     ]

@@ -57,14 +57,14 @@ def sweep_of(folder: Path, errors: dict[float, list[float]]) -> Sweep:
     members = []
     for w_kl, of_seeds in errors.items():
         for seed, error in enumerate(of_seeds):
-            members.append(Member({"w_kl": w_kl}, seed, folder / f"{w_kl}-{seed}.safetensors"))
+            members.append(Member({"w_kl": w_kl, "epochs": 3}, seed, folder / f"{w_kl}-{seed}.safetensors"))
             write_log(members[-1].checkpoint, [error / 2, error, error / 4], [9.0, 7.0 * w_kl, 8.0 * w_kl])
     return Sweep("0" * 8, "small_dcvae", "elbo", tuple(members), 0.0)
 
 
 def test_settings_are_ranked_by_the_error_in_the_kept_epoch(tmp_path: Path) -> None:
     of = sweep_of(tmp_path, {0.1: [0.12, 0.14], 1.0: [0.10, 0.11]})
-    extra = Member({"w_kl": 4.0}, 0, tmp_path / "4.safetensors")
+    extra = Member({"w_kl": 4.0, "epochs": 3}, 0, tmp_path / "4.safetensors")
     write_log(extra.checkpoint, [0.01], [1.0], is_finished=False)  # still in training: no place, however good
     ranked = told.ranked(Sweep(of.id, of.experiment, of.chosen_by, (*of.members, extra), 0.0))
     assert [setting.settings["w_kl"] for setting in ranked] == [1.0, 0.1, 4.0]
