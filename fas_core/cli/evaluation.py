@@ -6,17 +6,23 @@ import sys
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fas_core.cli.options import (
+    AttackShareOption,
     CacheOption,
     ColumnOption,
+    CurrencyOption,
     FailClosedOption,
     JsonOption,
     LevelOption,
+    LossOption,
     OutOption,
+    RejectionCostOption,
+    SessionsOption,
+    costs_of,
     only_score,
     opened_run,
 )
@@ -115,14 +121,11 @@ def operating_point(
     report_on: Annotated[list[str] | None, typer.Option(help="Subset reported on; may be repeated.")] = None,
     level: LevelOption = "frame",
     fail_closed: FailClosedOption = False,
-    sessions: Annotated[float | None, typer.Option(help="Rule cost: sessions a month.")] = None,
-    attack_share: Annotated[
-        list[str] | None,
-        typer.Option(help="Rule cost: SPECIES=SHARE of all sessions, or SPECIES=SHARE:LOW-HIGH; may be repeated."),
-    ] = None,
-    loss: Annotated[float | None, typer.Option(help="Rule cost: loss per accepted attack.")] = None,
-    rejection_cost: Annotated[float | None, typer.Option(help="Rule cost: cost per rejected bona fide.")] = None,
-    currency: Annotated[str | None, typer.Option(help="Rule cost: of the amounts, as EUR or €.")] = None,
+    sessions: SessionsOption = None,
+    attack_share: AttackShareOption = None,
+    loss: LossOption = None,
+    rejection_cost: RejectionCostOption = None,
+    currency: CurrencyOption = None,
     by: Annotated[str, typer.Option(help="Who decides; by default the login name.")] = "",
     note: Annotated[str, typer.Option(help="Why, in words.")] = "",
     out: Annotated[Path | None, typer.Option("--out", help="File of the card; by default printed only.")] = None,
@@ -154,7 +157,7 @@ def operating_point(
         choose_on or ([] if is_by_hand else dev),
         report_on or fresh_subsets(chosen.subsets, dev) or (list(chosen.subsets) if is_by_hand else []),
         level=level,
-        costs=_costs(sessions, attack_share, loss, rejection_cost, currency) if by_rule.kind == op.COST else None,
+        costs=costs_of(by_rule, sessions, attack_share, loss, rejection_cost, currency),
         fail_closed=fail_closed,
         by=by,
         note=note,
@@ -173,23 +176,6 @@ def _say_card(card: Card, run: Run, as_json: bool) -> None:
     for warning in card.warnings or ():
         say(f"{'Optimistic' if warning.kind == 'optimistic' else 'Warning'}: {warning.message}")
     print_json(card.as_json()) if as_json else print_card(card)
-
-
-def _costs(
-    sessions: float | None,
-    shares: list[str] | None,
-    loss: float | None,
-    rejection: float | None,
-    currency: str | None,
-) -> Any:
-    """`cost.Costs` from the options of `fas threshold`."""
-    from fas_core.metrics import cost
-
-    if sessions is None or loss is None or rejection is None or not shares:
-        raise BadInputError(
-            "The rule cost needs --sessions, --loss, --rejection-cost and an --attack-share per species."
-        )
-    return cost.Costs(sessions, cost.shares(shares), loss, rejection, currency, examples=())
 
 
 def _check_card(path: Path, cache: Path, as_json: bool) -> None:

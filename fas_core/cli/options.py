@@ -13,6 +13,9 @@ from fas_core.errors import BadInputError
 
 if TYPE_CHECKING:
     from fas_core.data.manifest import Manifest
+    from fas_core.documents import Json
+    from fas_core.metrics.cost import Costs
+    from fas_core.metrics.operating_point import Rule
     from fas_core.runs.store import Run
 
 CacheOption = Annotated[
@@ -67,6 +70,14 @@ LevelOption = Annotated[
         "'video mean first 1s'. Frames are in order of column time, else frame.",
     ),
 ]
+SessionsOption = Annotated[float | None, typer.Option(help="Rule cost: sessions a month.")]
+AttackShareOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Rule cost: SPECIES=SHARE of all sessions, or SPECIES=SHARE:LOW-HIGH; may be repeated."),
+]
+LossOption = Annotated[float | None, typer.Option(help="Rule cost: loss per accepted attack.")]
+RejectionCostOption = Annotated[float | None, typer.Option(help="Rule cost: cost per rejected bona fide.")]
+CurrencyOption = Annotated[str | None, typer.Option(help="Rule cost: of the amounts, as EUR or €.")]
 FailClosedOption = Annotated[
     bool, typer.Option("--fail-closed", help="A missing score or unreadable image counts as an attack.")
 ]
@@ -100,3 +111,30 @@ def only_score(run: Run, called: str, by: str = "--score") -> str:
     if len(offered) != 1:
         raise BadInputError(f"Choose a score of Run {called} with {by}: {', '.join(offered) or 'it has none'}.")
     return offered[0]
+
+
+def costs_of(
+    rule: Rule,
+    sessions: float | None,
+    shares: list[str] | None,
+    loss: float | None,
+    rejection: float | None,
+    currency: str | None,
+) -> Costs | None:
+    """What the rule cost weighs, by the options of these names; None for any other rule. Raises BadInputError where one
+    is left out."""
+    from fas_core.metrics import cost
+    from fas_core.metrics import operating_point as op
+
+    if rule.kind != op.COST:
+        return None
+    if sessions is None or loss is None or rejection is None or not shares:
+        raise BadInputError(
+            "The rule cost needs --sessions, --loss, --rejection-cost and an --attack-share per species."
+        )
+    return cost.Costs(sessions, cost.shares(shares), loss, rejection, currency, examples=())
+
+
+def costs_as_json(costs: Costs | None) -> Json:
+    """The key "costs" of a document, where there are some."""
+    return {} if costs is None else {"costs": costs.as_json()}

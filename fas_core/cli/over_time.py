@@ -7,7 +7,20 @@ from typing import Annotated
 import typer
 
 from fas_core.cli.evaluation import RuleOption
-from fas_core.cli.options import CacheOption, JsonOption, LevelOption, only_score, opened_run
+from fas_core.cli.options import (
+    AttackShareOption,
+    CacheOption,
+    CurrencyOption,
+    JsonOption,
+    LevelOption,
+    LossOption,
+    RejectionCostOption,
+    SessionsOption,
+    costs_as_json,
+    costs_of,
+    only_score,
+    opened_run,
+)
 from fas_core.cli.printing import print_json, print_table, say, say_notes
 
 
@@ -22,6 +35,11 @@ def over_time(
     at: Annotated[
         list[str] | None, typer.Option(help="After so many seconds (0.5s) or frames (5); may be repeated.")
     ] = None,
+    sessions: SessionsOption = None,
+    attack_share: AttackShareOption = None,
+    loss: LossOption = None,
+    rejection_cost: RejectionCostOption = None,
+    currency: CurrencyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """BPCER and APCER when deciding on the frames up to a time, at thresholds chosen for that time.
@@ -43,20 +61,20 @@ def over_time(
     for name in (*on, *reported_on):
         if name not in opened.subsets:
             raise BadInputError(f"Run {run} has no subset '{name}'. Subsets: {', '.join(opened.subsets)}.")
-    if of.kind == op.COST:
-        raise BadInputError("The rule cost needs costs, which the page Threshold has. Take another rule here.")
+    costs = costs_of(of, sessions, attack_share, loss, rejection_cost, currency)
     frames = presentations.grouping(opened, level, in_order=level != levels.FRAME)
-    told = core.over_time(
-        frames, scores.values(opened, by), of, on, reported_on, times=[levels.span(text) for text in at or ()]
-    )
+    times = [levels.span(text) for text in at or ()]
+    told = core.over_time(frames, scores.values(opened, by), of, on, reported_on, costs=costs, times=times)
     warnings = cards.cautions(opened, of, on, reported_on)
     if as_json:
         said = {"warnings": [warning.as_json() for warning in warnings], "negated": scores.is_negated(opened, by)}
-        return print_json({"run": opened.id, "score": by, **told.as_json(), **said})
+        return print_json({"run": opened.id, "score": by, **told.as_json(), **said, **costs_as_json(costs)})
     for warning in warnings:
         say(f"{'Optimistic' if warning.kind == 'optimistic' else 'Warning'}: {warning.message}")
     say_notes(filter(None, [scores.sign_words(opened, by)]))
     title = f"{run}: {by}, {told.level}, on {', '.join(told.reported_on)} (n = {told.n:,})"
     table = told.table()
     print_table(title, list(table), table.to_numpy(str).tolist())
+    if costs is not None:
+        print(f"Costs: {costs.in_words}.")
     print(f"{told.answer()} {told.sentence()}\n{told.caveat}")

@@ -7,7 +7,20 @@ from typing import Annotated
 import typer
 
 from fas_core.cli.evaluation import RuleOption
-from fas_core.cli.options import CacheOption, JsonOption, LevelOption, only_score, opened_run
+from fas_core.cli.options import (
+    AttackShareOption,
+    CacheOption,
+    CurrencyOption,
+    JsonOption,
+    LevelOption,
+    LossOption,
+    RejectionCostOption,
+    SessionsOption,
+    costs_as_json,
+    costs_of,
+    only_score,
+    opened_run,
+)
 from fas_core.cli.printing import print_json, print_table, say, say_notes
 
 MOST_NAMED = 4  # subsets, in a title
@@ -21,6 +34,11 @@ def strengths(
     choose_on: Annotated[list[str] | None, typer.Option(help="Subset the rule looks at; may be repeated.")] = None,
     report_on: Annotated[list[str] | None, typer.Option(help="Subset reported on; may be repeated.")] = None,
     level: LevelOption = "frame",
+    sessions: SessionsOption = None,
+    attack_share: AttackShareOption = None,
+    loss: LossOption = None,
+    rejection_cost: RejectionCostOption = None,
+    currency: CurrencyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """APCER of simulated attacks against their strength, at one threshold. No evidence about real attacks.
@@ -41,13 +59,12 @@ def strengths(
     for name in (*on, *reported_on):
         if name not in opened.subsets:
             raise BadInputError(f"Run {run} has no subset '{name}'. Subsets: {', '.join(opened.subsets)}.")
-    if of.kind == op.COST:
-        raise BadInputError("The rule cost needs costs, which the page Threshold has. Take another rule here.")
-    told = by_strength(opened, scores.values(opened, by), of, on, reported_on, level)
+    costs = costs_of(of, sessions, attack_share, loss, rejection_cost, currency)
+    told = by_strength(opened, scores.values(opened, by), of, on, reported_on, level, costs=costs)
     warnings = [said for said in cards.cautions(opened, of, on, reported_on) if said.kind != "simulated"]
     if as_json:
         said = {"warnings": [warning.as_json() for warning in warnings], "negated": scores.is_negated(opened, by)}
-        return print_json({"run": opened.id, "score": by, **told.as_json(), **said})
+        return print_json({"run": opened.id, "score": by, **told.as_json(), **said, **costs_as_json(costs)})
     for warning in warnings:
         say(f"{'Optimistic' if warning.kind == 'optimistic' else 'Warning'}: {warning.message}")
     say_notes(filter(None, [scores.sign_words(opened, by)]))
@@ -56,4 +73,6 @@ def strengths(
     where = ", ".join(told.reported_on) if n <= MOST_NAMED else f"{n} subsets"
     title = f"{run}: {by}, APCER by strength on {where}, threshold {told.threshold:.4g}"
     print_table(title, list(table), table.to_numpy(str).tolist())
+    if costs is not None:
+        print(f"Costs: {costs.in_words}.")
     print(f"{told.sentence()}\n{told.caveat}")

@@ -676,6 +676,15 @@ def test_levels_of_videos_go_all_the_way(tmp_path: Path, fas: Callable[..., Resu
     over_time = json.loads(fas("over-time", "videos", *cache, "--at", "0.5s", "--at", "0.2s", "--json").out)
     assert [told["after"] for told in over_time["times"]] == [0.2, 0.5]
     assert (over_time["unit"], over_time["level"], over_time["n"]) == ("s", "video mean", 16)
+    by_cost = ("over-time", "videos", *cache, "--at", "0.2s", "--at", "9s", "--rule", "cost")
+    priced = ("--sessions", 1000, "--loss", 5, "--rejection-cost", 1)
+    priced += ("--attack-share", "print=0.1", "--attack-share", "replay=0.1")
+    by_end = ("threshold", "videos", *cache, "--level", "video mean", "--rule", "cost", *priced, "--json")
+    of_costs, at_end = json.loads(fas(*by_cost, *priced, "--json").out), json.loads(fas(*by_end).out)
+    assert of_costs["times"][-1]["threshold"] == at_end["threshold"] != over_time["times"][-1]["threshold"]
+    assert of_costs["costs"] == at_end["costs"]
+    assert "5 per accepted attack" in fas(*by_cost, *priced).out
+    assert "needs --sessions" in message(fas(*by_cost))
     in_words = fas("over-time", "videos", *cache).out
     assert "At the first frame BPCER" in in_words
     assert "Ended" in in_words

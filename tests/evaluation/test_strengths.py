@@ -110,6 +110,11 @@ def test_the_command(run: Run, fas: Callable[..., Result]) -> None:
     assert "below strength 0.25: paper" in in_words.out
     assert SAID.replace(" ", "") in in_words.out.replace(" ", "").replace("\n", "")
     assert SAID.replace(" ", "") in fas("evaluate", "strengths", *cache).err.replace(" ", "").replace("\n", "")
+    by_cost = ("strengths", "strengths", *cache, "--rule", "cost", "--choose-on", "test", "--report-on", "test")
+    priced = ("--sessions", 1000, "--loss", 500, "--rejection-cost", 1, "--attack-share", "paper=0.1")
+    of_costs = json.loads(fas(*by_cost, *priced, "--json").out)
+    assert (of_costs["threshold"], of_costs["costs"]["per_attack"]) == (0.01, 500)  # no paper attack passes
+    assert "needs --sessions" in message(fas(*by_cost))
     samples().to_csv(run.cache / "scores.csv", index=False)
     assert f"Note: {SAID}" in fas("metrics", run.cache / "scores.csv").err.replace("\n", " ")
     assert "No attack of dev states a strength" in message(
