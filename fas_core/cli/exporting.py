@@ -23,7 +23,9 @@ def export(
     images: Annotated[
         str, typer.Option(help="bytes: as the model saw them; paths: the files they were read from; none.")
     ] = "bytes",
-    pixelate: Annotated[bool, typer.Option("--pixelate", help="Faces on them are not to be recognised.")] = False,
+    pixelate: Annotated[
+        bool, typer.Option("--pixelate", help="Faces are not to be recognised; people and samples have other names.")
+    ] = False,
     operating_point: Annotated[Path | None, typer.Option(help="A card: verdicts by its threshold.")] = None,
     rule: Annotated[
         str | None, typer.Option(help="Verdicts by this rule on the dev subset, for every score: bpcer<=0.05.")

@@ -35,12 +35,14 @@ from fas_core.latent.neighbours import Near
 from fas_core.metrics import UndefinedMetricError
 from fas_core.metrics.operating_point import Rule
 from fas_core.reports.pictures import pixelated
+from fas_core.reports.pseudonyms import KINDS, Pseudonyms
 from fas_core.runs import upkeep
 from fas_core.runs.store import Run, Shard
 
 BYTES, PATHS, NONE = "bytes", "paths", "none"
 IMAGES = (BYTES, PATHS, NONE)  # as the model saw them, in the export; the files they were read from, where they lie
 NEIGHBOURS = projection.NEIGHBOURS  # of every code, among all others
+DIGITS = 16  # of other names: two of a hundred million samples are the same with probability 0.0003
 COMPARED = 100_000  # codes of which neighbours are found: the work grows with the square, these take some minutes
 
 
@@ -83,7 +85,7 @@ class Content:
 
     run: Run
     images: str  # one of `IMAGES`
-    hides_faces: bool
+    names: Pseudonyms | None  # of people, samples and files, where faces must not travel
     values: dict[str, NDArray[np.float64]]  # by score, (n,)
     decided: dict[str, NDArray[np.float64]]  # the same of what is decided on, where there is a threshold
     thresholds: dict[str, Threshold]
@@ -91,6 +93,11 @@ class Content:
     umap: NDArray[np.float32] | None  # (n, 2)
     neighbours: Near | None
     notes: tuple[str, ...]  # what is not there, and why
+
+    @property
+    def hides_faces(self) -> bool:
+        """Whether images are pixelated, and people, samples and files have other names."""
+        return self.names is not None
 
     def score_words(self, name: str) -> str:
         return f"{scores.description(self.run, name)} Higher is more attack-like."
@@ -116,7 +123,12 @@ class Content:
         schemas = [pq.read_schema(shard.folder / "samples.parquet") for shard in self.run.shards]
         whole = pa.unify_schemas(schemas, promote_options="permissive")
         are_scores = {name for name in (*self.run.info.scores, *self.run.declared) if name in self.values}
-        return pa.schema([field for field in whole if field.name not in are_scores])
+        fields = [field for field in whole if field.name not in are_scores]
+        return pa.schema([field.with_type(pa.string()) if self.is_renamed(field.name) else field for field in fields])
+
+    def is_renamed(self, column: str) -> bool:
+        """Whether a column of the samples has other names than the Run."""
+        return self.hides_faces and column in KINDS
 
     def parts(self) -> Iterator[Part]:
         """Every shard. Raises BadInputError, with the remedy, at the first that is not as it was written."""
@@ -124,7 +136,7 @@ class Content:
         for shard in self.run.shards:
             _require_whole(shard)
             here = slice(shard.start, shard.start + shard.n)
-            samples = shard.table("samples", schema.names).cast(schema)
+            samples = self._renamed(shard.table("samples", schema.names).cast(schema))
             labels = np.array(samples["label"].to_pylist())
             codes = np.asarray(shard.array("latents")) if self.run.has("latents") else None
             yield Part(
@@ -141,6 +153,18 @@ class Content:
                 None if self.neighbours is None else (self.neighbours[0][here], self.neighbours[1][here]),
                 self._pictures(shard),
             )
+
+    def _renamed(self, samples: pa.Table) -> pa.Table:
+        """The same samples under other names, where faces must not travel."""
+        if self.names is None:
+            return samples
+        for place, column in enumerate(samples.column_names):
+            if self.is_renamed(column):
+                names = samples[column].to_pylist()
+                instead = {name: self.names.of(column, name) for name in set(names) if name is not None}
+                renamed = pa.array([instead.get(name) for name in names], pa.string())
+                samples = samples.set_column(place, samples.schema.field(column), renamed)
+        return samples
 
     def _pictures(self, shard: Shard) -> list[bytes] | None:
         if self.images != BYTES:
@@ -179,7 +203,7 @@ def gathered(
         yield Content(
             run,
             images if images == PATHS or run.has("inputs") else NONE,
-            hides_faces,
+            Pseudonyms(DIGITS) if hides_faces else None,
             values,
             decided,
             thresholds,

@@ -41,7 +41,9 @@ def write_table(content: Content, path: Path, advance: Callable[[], object], *, 
     own = content.schema()
     columns = _columns(content, with_vectors=with_vectors)
     renamed = {name: free_name(name, columns) for name in own.names}
-    about = {renamed[name]: _of_samples(name) for name in own.names} | {n: words for n, (_, words) in columns.items()}
+    about = {renamed[name]: _of_samples(content, name) for name in own.names} | {
+        n: words for n, (_, words) in columns.items()
+    }
     schema = pa.schema(
         [pa.field(renamed[field.name], field.type) for field in own]
         + [pa.field(name, kind) for name, (kind, _) in columns.items()],
@@ -111,8 +113,9 @@ def _images(content: Content, part: Part) -> pa.Array:
     return pa.StructArray.from_arrays([content_of_files, paths], fields=list(IMAGE))
 
 
-def _of_samples(name: str) -> str:
-    return f"column '{name}' of the Run's samples"
+def _of_samples(content: Content, name: str) -> str:
+    instead = ", under other names by a key that is kept nowhere" if content.is_renamed(name) else ""
+    return f"column '{name}' of the Run's samples{instead}"
 
 
 def _document(content: Content, columns: dict[str, str]) -> dict[str, object]:

@@ -21,7 +21,7 @@ from fas_core.runs.store import Run
 
 KINDS = {column: column.removesuffix("_id") for column in (*IDS, "path")} | {"presenter_id": "subject", "path": "file"}
 SHORTEST = 3  # characters of an id that is looked for within sentences; shorter ones, and numbers, say other things too
-DIGITS = 8  # hexadecimal: two of ten thousand are the same with probability 0.01
+DIGITS = 8  # two of ten thousand are the same with probability 0.01
 
 _TAGS = re.compile(r"(<style.*?</style>|<script.*?</script>|<[^>]*>)", re.DOTALL)
 _ATTRIBUTE = re.compile(r"""\b(title|alt|aria-label)=(["'])(.*?)\2""", re.DOTALL)
@@ -33,17 +33,18 @@ _NAMED = re.compile(
 
 
 class Pseudonyms:
-    """Those of one document."""
+    """Those of one document; `digits`, hexadecimal, are as many as tell its names apart."""
 
-    def __init__(self) -> None:
+    def __init__(self, digits: int = DIGITS) -> None:
         self._key = secrets.token_bytes(32)
+        self._digits = digits
 
     def of(self, column: str, name: str) -> str:
         """subject 3f9a2c1b, for an id of a column; "" for none, and what the texts of other columns are for these."""
         if column not in KINDS or not name:
             return name
         kind = KINDS[column]
-        return f"{kind} {hmac.new(self._key, f'{kind} {name}'.encode(), hashlib.sha256).hexdigest()[:DIGITS]}"
+        return f"{kind} {hmac.new(self._key, f'{kind} {name}'.encode(), hashlib.sha256).hexdigest()[: self._digits]}"
 
     def of_card(self, card: Card) -> Card:
         """A card to be printed; its seal is of the card as it was."""

@@ -82,6 +82,28 @@ def test_images_are_those_that_the_model_saw(run: store.Run, tmp_path: Path) -> 
     np.testing.assert_array_equal(shown[:4, :4], np.rint(inputs[0, :4, :4].mean()))
 
 
+def test_where_faces_are_hidden_nobody_is_named(tmp_path: Path) -> None:
+    samples = learned_samples()
+    samples["subject_id"] = samples["subject_id"].map(
+        {name: i for i, name in enumerate(samples["subject_id"].unique())}
+    )
+    run = write_image_run(tmp_path / "cache", "m", samples.assign(presenter_id=samples["subject_id"].astype(str)))
+    exports.write(run, "parquet", tmp_path / "out", hides_faces=True)
+    table, about = table_of(tmp_path / "out")
+    for column in ("sample_id", "subject_id", "session_id", "path"):
+        before, after = run.samples([column])[column].astype(str), table[column]
+        assert not set(before) & set(after)
+        assert len(pd.DataFrame({"before": before, "after": after}).drop_duplicates()) == before.nunique()
+        assert after.nunique() == before.nunique()
+        assert "other names" in about["columns"][column]
+    assert table["presenter_id"].tolist() == table["subject_id"].tolist()  # one person, one name
+    assert table["subset"].tolist() == run.samples(["subset"])["subset"].tolist()
+    exports.write(run, "fiftyone", tmp_path / "fo", hides_faces=True)
+    first = json.loads((tmp_path / "fo" / "samples.json").read_text())["samples"][0]
+    assert first["sample_id"].startswith("sample ")
+    assert first["sample_id"] != table["sample_id"][0]  # another export has another key
+
+
 def test_the_atlas_gets_the_columns_that_it_documents(run: store.Run, tmp_path: Path) -> None:
     *_, words = exports.write(run, "embedding-atlas", tmp_path / "out")
     assert words.endswith("samples.parquet --x x --y y --neighbors neighbors --image image")
