@@ -68,6 +68,7 @@ st.html(
     "[data-testid=stHeading] h1 { font-size: 1.75rem; padding: 0.25rem 0; }</style>"
 )
 
+navigation.note_unknown(GROUPS)
 page = st.navigation(GROUPS, position="hidden")
 with errors_shown():
     navigation.navigation(GROUPS, SHORT, page)
@@ -79,6 +80,7 @@ with st.sidebar, errors_shown():
             search.search(run, sidebar.chosen_score(run) if scores.offered(run) else None, page.url_path)
     signed_in.signed_in()
 saved.begin(page.url_path)
+navigation.say_unknown(GROUPS, page)
 if page.url_path != "image":
     uploads.leave()
 try:

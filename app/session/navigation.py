@@ -6,11 +6,15 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 from streamlit.navigation.page import Page
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.components.landmarks import landmarks
 from app.session.address import link_params
+from app.words import escaped
 
 Groups = Mapping[str, Sequence[Page]]
+LONGEST = 60  # characters of an address that is said
+UNKNOWN = "_unknown_page"
 
 # The page begins below the navigation, so that nothing scrolls under it; narrow windows give it two rows. The header,
 # which has the button of the sidebar, lies above both and takes no room.
@@ -63,3 +67,32 @@ def navigation(groups: Groups, names: Mapping[str, str], current: Page) -> None:
                     with st.container(key="here_page" if page == current else None):
                         st.page_link(page, label=names.get(page.title, page.title), query_params=shared)
         landmarks()
+
+
+def note_unknown(groups: Groups) -> None:
+    """Keeps the name of a page that the address asks for and that there is not, so that `say_unknown` says it in place
+    of Streamlit's dialog, which names no page. Before `st.navigation`, which then opens the default page.
+    """
+    context = get_script_run_ctx()
+    # The browser asks by name once, when the app is opened; from then on it knows what is open.
+    asked = "" if context is None else context.pages_manager.intended_page_name or ""
+    known = {page.url_path for pages in groups.values() for page in pages}
+    if context is None or asked in known | {""}:
+        return
+    context.pages_manager.set_script_intent("", "")
+    default = next(page for pages in groups.values() for page in pages if not page.url_path)
+    if asked.lower() != default.title.lower():
+        st.session_state[UNKNOWN] = asked
+
+
+def say_unknown(groups: Groups, current: Page) -> None:
+    """What `note_unknown` has kept, and which pages there are, until another one is opened."""
+    if current.url_path:
+        st.session_state.pop(UNKNOWN, None)
+    if not (asked := str(st.session_state.get(UNKNOWN, ""))):
+        return
+    short = asked if len(asked) <= LONGEST else f"{asked[:LONGEST]}…"
+    titles = ", ".join(page.title for pages in groups.values() for page in pages)
+    st.warning(
+        f"There is no page /{escaped(short)}; this is {current.title}. There are: {titles}.", icon=":material/link_off:"
+    )

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
 from app.parts import search
 from fas_core.runs import store
 from tests.conftest import tiny_samples, write_image_run
 
-from .conftest import MAIN, page
+from .conftest import MAIN, page, texts
 
 GROUPS = ["Overview", "Look", "Codes", "Decide", "Compare", "Data", "Train"]
 
@@ -111,3 +112,28 @@ def test_a_run_that_names_no_subject_has_none(tmp_path: Path) -> None:
     run = write_image_run(tmp_path, "nameless", samples, seed=0)
     assert isinstance(search.subjects(run), pd.Series)
     assert not len(search.subjects(run))
+
+
+def test_a_page_that_there_is_not_is_named_until_another_one_is_opened(
+    tiny_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {"name": "no [such]"}
+    monkeypatch.setenv("FAS_CACHE", str(tiny_cache))
+
+    def intent(self: PagesManager, page_script_hash: str, page_name: str) -> None:
+        self._intended_page_script_hash = page_script_hash  # the browser asks by name when it knows of no page yet
+        self._intended_page_name = page_name or ("" if page_script_hash else asked.pop("name", ""))
+
+    monkeypatch.setattr(PagesManager, "set_script_intent", intent)
+    at = page(cache=tiny_cache, run="a")
+    assert at.title[0].value == "Overview"
+    (said,) = [warning.value for warning in at.warning if "no page" in warning.value]
+    assert said.startswith("There is no page /no \\[such\\]; this is Overview. There are: Overview, Gallery, ")
+    assert said.endswith(", Data, Training.")
+    assert "no page" in texts(at.run())
+    assert "no page" not in texts(at.switch_page("views/threshold.py").run())
+    for name, title in (("Overview", "Overview"), ("compare", "Compare")):  # as in the navigation; as in a link
+        asked["name"] = name
+        at = page(cache=tiny_cache, run="a")
+        assert at.title[0].value == title
+        assert "no page" not in texts(at)
