@@ -51,6 +51,8 @@ def chosen_rows(shown: Shown, count: int) -> list[int]:
             if asked and not len(matching):
                 sample.say_missing(asked)
                 st.stop()
+            if asked and str(ids[matching[0]]) != asked:
+                sample.say_another(asked, len(matching))
             rows.append(int(matching[0]) if asked else start)
         st.button("Random live", icon=":material/casino:", on_click=_fill_at_random, args=(shown, count))
         if names := selections.names(run):

@@ -26,7 +26,17 @@ def matching(ids: pd.Index, asked: str) -> NDArray[np.intp]:
 
 def say_missing(asked: str) -> None:
     """That no sample has what is asked for in its id."""
-    st.info(f"No sample of this Run has {escaped(asked)} in its id.", icon=":material/search_off:")
+    st.info(
+        f"No sample of this Run has {escaped(asked)} in its id. It may be one of another Run, or have been removed "
+        "since (`fas forget`).",
+        icon=":material/search_off:",
+    )
+
+
+def say_another(asked: str, n: int) -> None:
+    """That the sample shown is not the one asked for, but the first of the `n` whose ids contain that."""
+    which = "the only one whose id contains" if n == 1 else f"the first of {n:,} whose ids contain"
+    st.caption(f"No sample of this Run is called {escaped(asked)}; this is {which} it.")
 
 
 def show_metadata(run: Run, row: int) -> None:

@@ -278,8 +278,11 @@ def gallery() -> None:
         filters.chips(active, images.is_shown, on_change=to_first_page)
     st.html(BARS if choice.layout == "sheet" else BARS + FULL_WIDTH)
     trail.keep(shown.run, of_list.rows, of_list.words)
+    asked = str(st.session_state.get("find", ""))
     if len(of_list.rows):
         show_page(images, of_list, choice)
+    elif asked and not len(sample.matching(images.ids, asked)):
+        sample.say_missing(asked)
     else:
         st.info(
             "No image fits. Choose another verdict or class, or clear the filters.", icon=":material/filter_alt_off:"

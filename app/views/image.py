@@ -58,8 +58,8 @@ def asked_for(shown: Shown) -> int | None:
         label_visibility="collapsed",
     ).strip()
     matching = sample.matching(readers.ids(shown.run), asked)
-    if len(matching) > 1:
-        st.caption(f"The first of {len(matching):,} ids that contain this.")
+    if len(matching) and str(readers.ids(shown.run)[matching[0]]) != asked:
+        sample.say_another(asked, len(matching))
     return most_suspicious(shown) if not asked else int(matching[0]) if len(matching) else None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from fas_core.latent import neighbours
 from fas_core.metrics import operating_point
 from fas_core.runs import marks, store
 from tests.app.conftest import page, texts
-from tests.conftest import tiny_samples, write_image_run
+from tests.conftest import Result, tiny_samples, write_image_run
 from tests.video_runs import write_video_image_run
 
 
@@ -44,6 +45,25 @@ def opened(cache: Path, run: str = "a", **query: str | list[str]) -> AppTest:
     at = page("image", cache=cache, run=run, **query)
     assert not at.exception
     return at
+
+
+def test_a_link_to_who_was_forgotten_says_so_and_shows_nobody_else_silently(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fas: Callable[..., Result]
+) -> None:
+    monkeypatch.setenv("FAS_CACHE", str(tmp_path))
+    samples = tiny_samples()
+    samples["sample_id"] = samples["sample_id"].replace({"live_0": "ada", "live_1": "ada_2", "live_2": "bob"})
+    samples["subject_id"] = samples["subject_id"].mask(samples["sample_id"].isin(["ada", "bob"]), "gone")
+    write_image_run(tmp_path, "a", samples)
+    assert "**ada**" in answer(opened(tmp_path, image="ada"))
+    assert fas("forget", "gone", "--cache", tmp_path, "--yes").code == 0
+    at = opened(tmp_path, image="bob")
+    assert "No sample of this Run has bob in its id." in texts(at)
+    assert "removed since" in texts(at)
+    assert not at.dataframe
+    at = opened(tmp_path, image="ada")  # of somebody else's id it is a part
+    assert "No sample of this Run is called ada; this is the only one whose id contains it." in texts(at)
+    assert "No sample of this Run has bob in its id." in texts(page("gallery", cache=tmp_path, run="a", find="bob"))
 
 
 def answer(at: AppTest) -> str:
