@@ -154,7 +154,7 @@ class Gate:
         elif path.startswith(OURS):
             await self._auth(scope, asked, send)
         elif self.settings.login is None:
-            await self.app(scope, receive, send)
+            await self._inside(scope, asked, receive, send)
         elif (session := await self._session(asked)) is None:
             await self._sign_in_first(scope, asked, send)
         elif not self._may_have(session, path):
@@ -163,6 +163,15 @@ class Gate:
         else:
             if not path.startswith(BEHIND) or UPLOAD.fullmatch(path):
                 self.sessions.touch(session)
+            await self._inside(scope, asked, receive, send)
+
+    async def _inside(self, scope: Scope, asked: Asked, receive: Receive, send: Send) -> None:
+        """What the app answers. Below a page there is none: it would send its own one, whose script is not there, and
+        the window would stay empty."""
+        path: str = scope["path"]
+        if asked.is_to_be_looked_at and "/" in path.strip("/") and not path.startswith(BEHIND):
+            await _answer(send, 404, pages.page("Not here", "There is nothing at this address.", pages.APP))
+        else:
             await self.app(scope, receive, send)
 
     def _may_have(self, session: Session, path: str) -> bool:

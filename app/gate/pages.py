@@ -29,6 +29,7 @@ def page(title: str, text: str, link: tuple[str, str] | None = None) -> bytes:
 
 
 SIGN_IN = (LOGIN, "Sign in")
+APP = ("/", "Open FAS Explorer")
 WHY_OUT = {
     "idle": "Nothing was done for a while, so you were signed out.",
     "longest": "Your session has reached its longest time.",

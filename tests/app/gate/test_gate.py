@@ -187,6 +187,16 @@ def test_a_proxy_that_nobody_has_named_is_refused(door: Any) -> None:
         assert at.open_status("/", **{name: "10.0.0.9"}) == 403
 
 
+def test_an_address_below_a_page_leads_to_the_app(door: Any, signed_in: Door) -> None:
+    for at in (door(settings.Settings()), signed_in):
+        below = at.browser.get("/gallery/b", headers=LOOK)
+        assert below.status_code == 404
+        assert 'href="/"' in below.text
+        for path in ("/", "/gallery", "/gallery/?run=a", "/media/a.png", "/static/js/a.js"):
+            assert "href" not in at.browser.get(path, headers=LOOK).text
+        assert at.open_status("/gallery/b") == 200  # by a script: not a page that somebody looks at
+
+
 # ----------------------------------------------------------------------------------------------------------- signing in
 
 
