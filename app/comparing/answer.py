@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from app.comparing.comparison import LETTERS, Comparison, joined, sheet
 from app.words import escaped
+from fas_core.evaluation.join import left_out_words
 from fas_core.metrics.operating_point import COST, Rule
 from fas_core.runs.joining import free_name
 
@@ -78,7 +79,7 @@ def companions(comparison: Comparison) -> str:
 def caveats(comparison: Comparison, *, with_intervals: bool, leaves_training_out: bool) -> str:
     """How it is compared."""
     of_all, is_two_sided = sheet(comparison), joined(comparison).has_both_classes
-    said = ["Training images are left out."] if leaves_training_out else []
+    said = [left_out_words(joined(comparison).unit)] if leaves_training_out else []
     said.append(escaped(of_all.thresholds_words))
     if with_intervals:
         said.append(of_all.intervals_words)

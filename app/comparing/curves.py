@@ -24,7 +24,8 @@ Marks = dict[str, tuple[float, float] | None]  # a place on the curve of each Ru
 
 def show_curves(comparison: Comparison, b: int, *, with_intervals: bool) -> None:
     """ROC, precision and recall, and DET; bands of A and Run `b` where there are intervals."""
-    species = [name for name, values in joined(comparison).score_sets[0].attacks.items() if values.size]
+    both = joined(comparison)
+    species, unit = [name for name, values in both.score_sets[0].attacks.items() if values.size], both.unit
     chosen = st.segmented_control(
         "Attacks in the curves",
         [ALL_ATTACKS, *species],
@@ -33,7 +34,7 @@ def show_curves(comparison: Comparison, b: int, *, with_intervals: bool) -> None
         key="attacks",
         bind="query-params",
         required=True,
-        help="The species of the presentation attack; each is compared with all common live samples.",
+        help=f"The species of the presentation attack; each is compared with all common live {unit}s.",
     )
     of = str(chosen) if chosen in species else ""
     sets = score_sets(comparison, of)

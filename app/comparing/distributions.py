@@ -29,8 +29,8 @@ def show_distributions(comparison: Comparison) -> None:
         key="loss",
         bind="query-params",
         width=300,
-        help="Widths of live: distance from the median of the live samples in their interquartile ranges, which brings "
-        "scores of other units together.",
+        help=f"Widths of live: distance from the median of the live {joined(comparison).unit}s in their interquartile "
+        "ranges, which brings scores of other units together.",
     )
     title = "distance from the live median, in interquartile ranges" if loss == IN_WIDTHS else readable(str(loss))
     by_run = values_by_group(comparison, str(loss))

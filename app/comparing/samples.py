@@ -57,7 +57,7 @@ def show_list(comparison: Comparison, b: int) -> None:
     fits, order, display = sample_controls(pair, has_images=not without, on_change=points.to_first_page)
     rows = ordered(pair, narrowed(fits, selected), order)
     if not len(rows):
-        st.info("No sample fits. Choose other verdicts or classes.", icon=":material/filter_alt_off:")
+        st.info(f"No {pair.both.unit} fits. Choose other verdicts or classes.", icon=":material/filter_alt_off:")
     elif display is None:
         st.caption(f"{escaped(' '.join(dict.fromkeys(without)))} Images appear here when both Runs have some.")
         show_table(pair, rows)
@@ -94,7 +94,8 @@ def sample_controls(
             bind="query-params",
             on_change=on_change,
             width=200,
-            help="Change: the place of the score among the common live samples, which does not depend on its unit.",
+            help=f"Change: the place of the score among the common live {pair.both.unit}s, which does not depend on "
+            "its unit.",
         )
         fits = fits & filters.by_class(pair.kinds, pair.kinds.tolist(), key="compare_classes", on_change=on_change)
         display = None
@@ -116,7 +117,7 @@ def show_table(pair: Pair, rows: NDArray[np.int64]) -> None:
         height=380,
         column_config={"Sample": st.column_config.TextColumn(width=220)},
     )
-    st.caption(f"{len(rows):,} samples.")
+    st.caption(f"{len(rows):,} {pair.both.unit}s.")
 
 
 def show_page(

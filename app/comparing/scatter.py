@@ -60,7 +60,7 @@ def show_scatter(comparison: Comparison, b: int) -> NDArray[np.int64]:
         colour="class",
         titles=(of_a, of_b),
         note="",
-        words=f"{len(points):,} samples by two scores, {of_b} and {of_a}.",
+        words=f"{len(points):,} {joined(comparison).unit}s by two scores, {of_b} and {of_a}.",
         has_units=True,
         view=view,
         off=off,

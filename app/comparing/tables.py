@@ -64,10 +64,11 @@ def show_groups(comparison: Comparison, b: int, *, with_intervals: bool) -> None
         )
     )
     rates = group_rates(comparison, b, column, with_intervals=with_intervals)
-    wrong = "Share of wrong verdicts at the threshold: APCER for an attack species, BPCER for bona fide samples."
+    unit = of_all.joined.unit
+    wrong = f"Share of wrong verdicts at the threshold: APCER for an attack species, BPCER for bona fide {unit}s."
     share = st.column_config.NumberColumn(format="%.1f %%", help=wrong)  # one rule, whatever the groups' sizes
     area = st.column_config.NumberColumn(
-        format="%.2f", help="Chance that an attack of this species scores above a bona fide sample of the same rows."
+        format="%.2f", help=f"Chance that an attack of this species scores above a bona fide {unit} of the same rows."
     )
     table = groups_table(rates, column, letter, has_units=not of_all.joined.units[1])
     _show(
@@ -75,7 +76,7 @@ def show_groups(comparison: Comparison, b: int, *, with_intervals: bool) -> None
         "groups",
         460,
         {
-            "n": st.column_config.NumberColumn(format="localized", help="Samples in this row."),
+            "n": st.column_config.NumberColumn(format="localized", help=f"{unit.capitalize()}s in this row."),
             "Wrong in A": share,
             f"Wrong in {letter}": share,
             f"{letter} − A": st.column_config.NumberColumn(
@@ -85,7 +86,7 @@ def show_groups(comparison: Comparison, b: int, *, with_intervals: bool) -> None
             "Fixed": st.column_config.NumberColumn(help=f"Wrong in A, right in {letter}."),
             "Broken": st.column_config.NumberColumn(help=f"Right in A, wrong in {letter}."),
             "McNemar p": st.column_config.TextColumn(
-                help="Of equally many fixed and broken verdicts, if samples were independent."
+                help=f"Of equally many fixed and broken verdicts, if {unit}s were independent."
             ),
             "AUC A": area,
             f"AUC {letter}": area,

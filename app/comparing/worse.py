@@ -54,7 +54,11 @@ def show_worse(comparison: Comparison, b: int, got_worse: Regressions, feared: S
     for (name, key), cells, most in zip(named, got_worse.listed(feared), ROWS, strict=True):
         if cells:
             _show_cells(comparison, b, cells, name, key, got_worse.unit, most)
-    lead = "A row chosen lists its samples below." if any(got_worse.listed()) else got_worse.sentence(LETTERS[b])
+    lead = (
+        f"A row chosen lists its {joined(comparison).unit}s below."
+        if any(got_worse.listed())
+        else got_worse.sentence(LETTERS[b])
+    )
     said = [lead, got_worse.counts_words, got_worse.of_one_words()]
     st.caption(escaped(" ".join(filter(None, said))))
 

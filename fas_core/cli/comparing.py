@@ -125,12 +125,11 @@ def systems_of(
 def _print_several(of: Several) -> None:
     """Each Run against the first, in a table and in words; then experiments of several seeds."""
     from fas_core.evaluation.comparison import document_name
-    from fas_core.evaluation.levels import FRAME, level
+    from fas_core.evaluation.join import left_out_words
     from fas_core.evaluation.several import SPREAD
 
     pair, first = of.pairs[0], of.names[0]
-    unit = "sample" if pair.level == FRAME else level(pair.level).unit
-    print(f"{pair.n_common:,} {unit}s that all {len(of.systems)} have. Training images are left out.")
+    print(f"{pair.n_common:,} {pair.decided}s that all {len(of.systems)} have. {left_out_words(pair.decided)}")
     print("\n".join(pair.companions.in_words[:1]), end="\n" if pair.companions.in_words else "")
     for name, other in zip(of.names[1:], of.pairs, strict=True):
         rows = [
@@ -164,6 +163,7 @@ def _with_difference(metric: Difference) -> str:
 
 def _print_pair(of: Several) -> None:
     """Two Runs: every metric, and what got worse."""
+    from fas_core.evaluation.join import left_out_words
     from fas_core.metrics import limits
 
     [compared] = of.pairs
@@ -172,7 +172,7 @@ def _print_pair(of: Several) -> None:
         for name, (_, score) in zip(of.names, of.systems, strict=True)
     )
     print(f"A: {a}. B: {b}.", end=f"\n{compared.headline}\n" if compared.headline else "\n")
-    print(f"{compared.counts_words}. Training images are left out.")
+    print(f"{compared.counts_words}. {left_out_words(compared.decided)}")
     print("\n".join((*compared.companions.in_words, *compared.in_words)))
     for letter, target in zip("AB", compared.targets, strict=False):
         optimistic = " Optimistic." if compared.matching.is_optimistic else ""
@@ -225,7 +225,7 @@ def _print_worse(worse: Regressions) -> None:
         print(worse.correction_words)
     print("\n".join(filter(None, [worse.counts_words, worse.of_one_words(), worse.better_words()])))
     if worse.too_few:
-        of = f", {worse.unit}s" if worse.unit != "sample" else ""
+        of = f", {worse.unit}s" if worse.has_units else ""
         small = "; ".join(
             f"{cell.words} {cell.shares} (n = {cell.n:,}{f'{of} = {cell.n_units}' if of else ''})"
             for cell in worse.too_few[:MOST_TOO_FEW]

@@ -83,6 +83,7 @@ class PairedComparison:
     n_units: int
     samples_are_independent: bool
     resamples: int
+    decided: str  # what verdicts are on, as `Joined.unit`
     counts_words: str  # as `Joined.counts_words`
     metrics: Mapping[Statistic, Difference]
     verdicts: Verdicts | None
@@ -199,6 +200,7 @@ def compared(
         n_units=codes_of(units.groups)[1],
         samples_are_independent=independent,
         resamples=resamples,
+        decided=both.unit,
         counts_words=both.counts_words,
         metrics=of_each,
         verdicts=None if at is None else _verdicts(both, at, rule),

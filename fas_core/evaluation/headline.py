@@ -39,8 +39,7 @@ def headline(worse: Regressions, letter: str = "B", feared: Sequence[str] = ()) 
     fewer, more = ([cell for cell in attacks if cell.is_clear and sign * cell.difference > 0] for sign in (-1, 1))
     live = next((cell for cell in worse.overall if cell.kind == BONA_FIDE), None)
     if not worse.n_compared:
-        few = "" if worse.unit == "sample" else f" or {worse.unit}s"
-        said = f"every species and group has too few samples{few}"
+        said = f"every species and group has too few {worse.few_of}"
         return Headline(f"{letter} cannot be judged, as {said}: {_alike(attacks, live)}.", "")
     named = _named_groups(worse, is_told=bool(more))
     gains = bool(fewer) or (live is not None and live.is_clear and live.difference < 0)

@@ -136,6 +136,11 @@ def common_rows(tables: Sequence[pd.DataFrame]) -> list[NDArray[np.int64]]:
 # ----------------------------------------------------------------------------------------------- Runs side by side
 
 
+def left_out_words(unit: str) -> str:
+    """That nothing of training is compared; `unit` as `Joined.unit`."""
+    return f"Training {'image' if unit == 'sample' else unit}s are left out."
+
+
 class System(NamedTuple):
     """A Run and the score that it is judged by."""
 

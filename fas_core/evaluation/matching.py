@@ -39,12 +39,13 @@ class Matching:
     reached: tuple[float, ...]  # of each Run the rate that the rule limits, or BPCER, on the samples it was chosen by
     problem: str  # why the Runs are not compared at them; "" where they are
     short: tuple[str, ...] = ()  # of each Run why it is far from what the rule asks for; "" where it is not
+    unit: str = "sample"  # what they were chosen by, as `Joined.unit`
 
     def of(self, b: int) -> Matching:
         """The same for A and Run `b` alone: a third Run that cannot be matched keeps no other from being compared."""
         if not self.thresholds or not self.short:
             return self
-        return replace(self, problem=_problem(self.rule, [self.short[0], self.short[b]]))
+        return replace(self, problem=_problem(self.rule, [self.short[0], self.short[b]], self.unit))
 
     @property
     def is_fixed(self) -> bool:
@@ -104,15 +105,16 @@ def matching(
         return Matching(rule, tuple(chosen_on), (), (), str(error))
     reached = tuple(_rate(of_others, scores, t) for scores, t in zip(sets, thresholds, strict=True))
     short = tuple(
-        _short_words(of_others, letter, scores, threshold, rate)
+        _short_words(of_others, letter, scores, threshold, rate, chosen_by.unit)
         for letter, scores, threshold, rate in zip(letters, sets, thresholds, reached, strict=False)
     )
-    return Matching(rule, tuple(chosen_on), thresholds, reached, _problem(rule, short), short)
+    problem = _problem(rule, short, chosen_by.unit)
+    return Matching(rule, tuple(chosen_on), thresholds, reached, problem, short, chosen_by.unit)
 
 
-def _problem(rule: Rule, short: Sequence[str]) -> str:
+def _problem(rule: Rule, short: Sequence[str], unit: str) -> str:
     """Why Runs are not compared; "" where none falls short."""
-    what = "As many rejected live samples as at A's threshold" if rule.kind == BY_HAND else rule.words
+    what = f"As many rejected live {unit}s as at A's threshold" if rule.kind == BY_HAND else rule.words
     said = "; ".join(filter(None, short))
     return f"{what} cannot be matched: {said}." if said else ""
 
@@ -124,10 +126,10 @@ def _bpcer(scores: ScoreSet, threshold: float) -> float:
     return rate
 
 
-def _short_words(rule: Rule, letter: str, scores: ScoreSet, threshold: float, rate: float) -> str:
+def _short_words(rule: Rule, letter: str, scores: ScoreSet, threshold: float, rate: float, unit: str) -> str:
     """That samples which share a score keep a Run far from what the rule asks for; "" where they do not."""
     if rule.has_limit and _without_ties(rule, scores) - rate > SHORT * rule.value:
-        return _gap_words(rule, letter, scores, threshold, rate)
+        return _gap_words(rule, letter, scores, threshold, rate, unit)
     if rule.kind == EER:
         at = rates_at(scores, threshold)
         bpcer, apcer = at.bpcer or 0.0, at.apcer_pooled or 0.0
@@ -166,7 +168,7 @@ def limits_words(by: Matching, held: Sequence[Target], judged_on: Sequence[str],
     if not held:
         return ""
     by_run = "; ".join(f"{letter} {limits.short_words(of_run)}" for letter, of_run in zip(letters, held, strict=False))
-    optimistic = " Optimistic: the thresholds were chosen on these samples." if by.is_optimistic else ""
+    optimistic = f" Optimistic: the thresholds were chosen on these {by.unit}s." if by.is_optimistic else ""
     where = ", ".join(map(readable, judged_on))
     return f"The limit {by.rule.words} on {where}: {by_run}.{optimistic} {limits.BOUNDS_WORDS}"
 
@@ -183,10 +185,10 @@ def _without_ties(rule: Rule, scores: ScoreSet) -> float:
     return min(math.floor(rule.value * values.size + 1e-9) / values.size for values in kinds if values.size)
 
 
-def _gap_words(rule: Rule, letter: str, scores: ScoreSet, threshold: float, rate: float) -> str:
+def _gap_words(rule: Rule, letter: str, scores: ScoreSet, threshold: float, rate: float, unit: str) -> str:
     """Between which rates a Run has no threshold."""
     beyond = _next_rate(rule, scores, threshold)
-    what = "attacks of a species" if rule.kind == APCER else "live samples"
+    what = "attacks of a species" if rule.kind == APCER else f"live {unit}s"
     return f"{letter} has no point between {100 * rate:.1f} % and {100 * beyond:.1f} %, where {what} share a score"
 
 

@@ -192,6 +192,7 @@ class Regressions:
     n_compared: int  # kinds as a whole, and groups: p is corrected among the ones, and among the others
     unit: str
     better: tuple[Cell, ...] = ()
+    decided: str = "sample"  # what n counts, as `Joined.unit`
 
     @property
     def clear(self) -> tuple[Cell, ...]:
@@ -275,14 +276,24 @@ class Regressions:
         n_units = sum(cell.n_units < MIN_UNITS for cell in self.too_few)
         n_samples = len(self.too_few) - n_units
         why = [f"{n_units:,} of fewer than {MIN_UNITS} {self.unit}s"] if n_units else []
-        why += [f"{n_samples:,} of fewer than {MIN_SAMPLES} samples"] if n_samples else []
+        why += [f"{n_samples:,} of fewer than {MIN_SAMPLES} {self.decided}s"] if n_samples else []
         small = f"{len(self.too_few):,}{' more' if self.n_compared else ''} are too small to judge, {' and '.join(why)}"
         is_listed = any(cell.difference > 0 for cell in self.too_few)
         return f"{small}{': the last rows, where they got worse' if is_listed else ''}."
 
+    @property
+    def has_units(self) -> bool:
+        """Whether what is resampled as a whole is more than what is decided on."""
+        return self.unit not in ("sample", self.decided)
+
+    @property
+    def few_of(self) -> str:
+        """What there are too few of: samples or subjects."""
+        return f"{self.decided}s or {self.unit}s" if self.has_units else f"{self.decided}s"
+
     def of_one_words(self, most: int = 2) -> str:
         """Groups beyond chance of which one unit holds most samples; "" where there are none."""
-        if self.unit == "sample":
+        if not self.has_units:
             return ""
         told = [f"{cell.words} ({cell.n_largest:,} of {cell.n:,})" for cell in self.clear if cell.is_of_one]
         more = f"; {len(told) - most:,} more groups" if len(told) > most else ""
@@ -306,8 +317,7 @@ class Regressions:
     def sentence(self, letter: str = "B") -> str:
         """The worst regressions with their evidence; where none is clear, the largest one, and that it is not so."""
         if not self.n_compared:
-            few = f"samples{'' if self.unit == 'sample' else f' or {self.unit}s'}"
-            return f"What got worse cannot be said: every species and group has too few {few} to judge."
+            return f"What got worse cannot be said: every species and group has too few {self.few_of} to judge."
         if not self.rows:
             return f"Nothing got worse: of {self.n_compared:,} groups, species and subsets compared, none did."
         worst = [next((cell for cell in cells if cell.is_clear), None) for cells in self.listed()]
@@ -324,7 +334,7 @@ class Regressions:
     def _evidence(self, cell: Cell, letter: str) -> str:
         p = "p < 0.001" if (cell.p or 0) < 0.001 else f"p = {cell.p:.3f}"
         interval = "" if cell.low is None else f" [{100 * cell.low:+.0f} to {100 * (cell.high or 0):+.0f}]"
-        units = "" if self.unit == "sample" or not cell.is_of_one else f" of {cell.n_units} {self.unit}s, of which one "
+        units = "" if not self.has_units or not cell.is_of_one else f" of {cell.n_units} {self.unit}s, of which one "
         units += f"has {cell.n_largest:,}" if units else ""
         return (
             f"{cell.change(letter)} ({100 * cell.difference:+.0f} points{interval}, {p} corrected for "
@@ -529,6 +539,7 @@ def what_got_worse(
         n_compared=len(tested),
         unit=both.units[0].name,
         better=ranked(cell for cell in _corrected(each, better=True) if cell.difference < 0),
+        decided=both.unit,
     )
 
 

@@ -394,5 +394,9 @@ class Sheet:
         """What the brackets are."""
         how = "taken as given" if self.matching.is_fixed else "matched anew each time"
         _, independent = self.joined.units
-        p = "; p of the AUC by DeLong." if independent else "; the samples are not independent, so no p is by DeLong."
+        p = (
+            "; p of the AUC by DeLong."
+            if independent
+            else f"; the {self.joined.unit}s are not independent, so no p is by DeLong."
+        )
         return f"In brackets: 95 % of the difference, by resampling {self.units_words}, thresholds {how}{p}"

@@ -105,15 +105,15 @@ def _names(systems: Sequence[System]) -> str:
 def _foot(sheet: Sheet, options: Options) -> str:
     """Everything that decides which numbers these are."""
     by = sheet.comparison
-    listed_by = _filter_words(options.samples, LETTERS[options.detail])
+    listed_by = _filter_words(options.samples, LETTERS[options.detail], sheet.joined.unit)
     groups_by = options.groups_by or sheet.groups_by(options.detail)
     rule, groups = f"{sheet.rule_words}, by {by.level}", f"groups by {readable(groups_by)}"
     return " · ".join([_names(by.systems), rule, groups, listed_by, _made()])
 
 
-def _filter_words(by: Filter, letter: str) -> str:
-    """Which samples are listed: changed, of paper, by largest change."""
-    words = [f"samples listed: {(by.verdicts or changes.CHANGED).replace(' B', f' {letter}').lower()}"]
+def _filter_words(by: Filter, letter: str, unit: str) -> str:
+    """Which samples, or videos (`unit`), are listed: changed, of paper, by largest change."""
+    words = [f"{unit}s listed: {(by.verdicts or changes.CHANGED).replace(' B', f' {letter}').lower()}"]
     words += [f"of {', '.join(map(readable, by.classes))}"] if by.classes else []
     words += [f"{len(by.selected):,} selected"] if by.selected else []
     order = by.order.replace(" B,", f" {letter},")
@@ -210,16 +210,17 @@ def _changed(sheet: Sheet, options: Options, names: Pseudonyms | None) -> Markup
     pair = changes.pair_of(sheet, b)
     rows = changes.listed(pair, options.samples)
     at, letter = pair.flips, LETTERS[b]
-    title = "Samples that changed"
+    unit = pair.both.unit
+    title = f"{unit.capitalize()}s that changed"
     counts = "No verdicts, so none changes."
     if at is not None:
         turned = at.counts()
         counts = f"{letter} puts {turned.fixed:,} wrong verdicts right and {turned.broken:,} right ones wrong."
-    lead = f"{counts} {_filter_words(options.samples, letter).capitalize()}: {len(rows):,}."
+    lead = f"{counts} {_filter_words(options.samples, letter, unit).capitalize()}: {len(rows):,}."
     runs = (systems[0].run, systems[b].run)
     without = [f"{run.info.name}: {run.without('inputs', 'reconstructions')}." for run in runs if not run.pictures]
     if not len(rows):
-        return section(title, html.paragraph(f"{lead} No sample fits."))
+        return section(title, html.paragraph(f"{lead} No {unit} fits."))
     if without:
         lead += f" {' '.join(dict.fromkeys(without))}"
         return section(title, html.joined([html.paragraph(lead), _ids(pair, rows, names)]))

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -137,6 +138,12 @@ def test_short_videos_are_counted(tmp_path: Path, fas: Callable[..., tuple[int, 
     pair = compared(System(run, "score"), System(other, "score"), level="video mean first 3", chosen_on=["dev"])
     assert pair.counts_words.startswith(f"{pair.n_common} videos compared")
     assert " live videos" in pair.in_words[0]
+    assert pair.worse is not None
+    assert "too few videos or subjects" in pair.worse.sentence()
+    of_units = replace(pair.worse, too_few=tuple(replace(cell, n_units=9) for cell in pair.worse.too_few))
+    assert of_units.too_few_words.endswith("of fewer than 30 videos.")
+    said = (*pair.in_words, pair.headline, pair.worse.counts_words, pair.worse.better_words(), pair.matching.problem)
+    assert not any("sample" in sentence for sentence in said)
     for warnings in (
         run_metrics.evaluated(run, level="video mean first 3").warnings,
         frozen.warnings or (),
