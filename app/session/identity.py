@@ -34,6 +34,7 @@ from fas_core.files import atomic_file, file_sha256, opened_file
 from fas_core.runs.store import Run
 
 T = TypeVar("T")
+WHO_GRANTS = "Roles are granted by who operates this server."
 
 
 def access() -> Policy:
@@ -93,9 +94,12 @@ def _refused(right: Right, run: Run | None) -> str:
 
 
 def needs(right: Right, run: Run | None, what: str) -> None:
-    """Ends the page, saying which role it is for, where who is at it lacks a right."""
+    """Ends the page, saying which role it is for and who grants it, where who is at it lacks a right."""
     if not may(right, run):
-        st.info(f"{what} is for the role {role_with(right)}, which you have not been granted.", icon=":material/lock:")
+        st.info(
+            f"{what} is for the role {role_with(right)}, which you have not been granted. {WHO_GRANTS}",
+            icon=":material/lock:",
+        )
         st.stop()
 
 

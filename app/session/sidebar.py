@@ -295,7 +295,7 @@ def nothing_yet() -> None:
     """The page of an empty cache folder: what is under way, or the command that makes the first Run."""
     if not identity.may(Right.NUMBERS, None):
         st.title("FAS Explorer")
-        st.write("There is no Run here that you may see. Roles are granted by who operates this server.")
+        st.write(f"There is no Run here that you may see. {identity.WHO_GRANTS}")
         st.stop()
     jobs = progress.jobs(cache_folder())
     st.title("FAS Explorer")

@@ -346,6 +346,9 @@ def test_a_viewer_sees_numbers_and_no_image_and_nobody_else_sees_more_than_that(
     assert (links["See the reconstructions"], links["Choose a threshold"]) == (True, False)
     (panel,) = [e for e in opened("threshold", house).get("bidi_component") if e.key == "threshold_panel"]
     assert json.loads(panel.proto.mixed.json)["freezes"] is False
+    as_whom("decider")
+    said = texts(opened("gallery", house))
+    assert "The gallery is for the role analyst, which you have not been granted. Roles are granted by who" in said
     as_whom("nobody")
     at = opened("threshold", house)
     assert "There is no Run here that you may see" in "\n".join(element.value for element in at.markdown)
