@@ -48,6 +48,17 @@ def compute(run: Run) -> None:
     compute_slow(run)
 
 
+def amount(text: str) -> Callable[[Run], None] | None:
+    """What computes as much of a Run as the text asks for; None where that is nothing.
+
+    Raises BadInputError for another text than `none`, `quick` and `all`.
+    """
+    amounts = {"none": None, "quick": compute_quick, "all": compute}
+    if text not in amounts:
+        raise BadInputError(f"--derive {text}: choose {', '.join(list(amounts)[:-1])} or {list(amounts)[-1]}.")
+    return amounts[text]
+
+
 def compute_quick(run: Run, *, job_file: Path | None = None) -> None:
     """Projections, mixtures, fitted scores, separation, near-duplicates, what scores follow: seconds.
 

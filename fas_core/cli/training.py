@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -256,16 +256,20 @@ def cache_runs(
             "--patches", help="Keeps what the encoder says of 64 places of each image (4 kB), for the score patches."
         ),
     ] = False,
+    derive: Annotated[
+        str, typer.Option("--derive", help="Ready for pages: none, quick (what is seen at once), all (UMAP too).")
+    ] = "all",
     as_json: JsonOption = False,
 ) -> None:
     """Images -> Run; goes on where it was, prints the run id. Example: `fas cache m.safetensors --data m.csv`"""
-    from fas_core import derive
     from fas_core.data import modalities
+    from fas_core.derive import amount
     from fas_core.inference import cluster, infer
     from fas_core.models import onnx_model
 
     if engine not in ("local", "ray"):
         raise BadInputError(f"--engine {engine}: choose local or ray.")
+    compute = amount(derive)
     images = modalities.of_one(read_manifest(data, rehash=rehash), modality)
     say_notes(images.notes)
     runs = (cluster if engine == "ray" else infer).write_runs(
@@ -279,28 +283,34 @@ def cache_runs(
         encrypts=encrypt,
         keeps_features=patches,
     )
-    warnings = _warnings(runs)
+    _finish(runs, compute, as_json=as_json)
+
+
+def _finish(runs: Sequence[Run], compute: Callable[[Run], None] | None, *, as_json: bool) -> None:
+    """Prints what was made and what it is to be warned of, then has computed what pages show.
+
+    `compute`: None where nothing is, not even the near-duplicates that warnings tell of.
+    """
+    from fas_core import derive
+    from fas_core.runs import health
+
+    if compute:
+        for run in runs:
+            derive.compare_samples(run)
+    warnings = [{"run": run.id, **caution.as_json()} for run in runs for caution in health.cautions(run)]
+    for warning in warnings:
+        say(f"Warning: {warning['message']}")
     if as_json:
         print_json({"runs": [run.id for run in runs], "warnings": warnings})
     for run in runs:
         if not as_json:
             print(run.id, flush=True)
         _say_of(run)
+    if not compute:
+        say("Nothing was derived, near-duplicates were not looked for: pages compute what they show when it is opened.")
+        return
     for run in runs:
-        derive.compute(run)
-
-
-def _warnings(runs: Sequence[Run]) -> list[dict[str, object]]:
-    """What the data of some Runs is to be warned of, which is said."""
-    from fas_core import derive
-    from fas_core.runs import health
-
-    for run in runs:
-        derive.compare_samples(run)
-    warnings = [{"run": run.id, **caution.as_json()} for run in runs for caution in health.cautions(run)]
-    for warning in warnings:
-        say(f"Warning: {warning['message']}")
-    return warnings
+        compute(run)
 
 
 def _say_of(run: Run) -> None:

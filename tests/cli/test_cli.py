@@ -13,6 +13,7 @@ from fas_core import derive
 from fas_core.cli import evaluation, main
 from fas_core.cli.comparing import MOST_TOO_FEW
 from fas_core.deciding.card import read
+from fas_core.evaluation import separation
 from fas_core.runs import store
 from tests.conftest import TINY_MODEL, Result, learned_samples, message, tiny_samples, write_image_run
 from tests.video_runs import video_samples, write_video_run
@@ -44,9 +45,18 @@ def test_from_images_to_metrics(
     settings = [part for setting in TINY_MODEL for part in ("--set", setting)]
     checkpoint, cache = tmp_path / "m.safetensors", tmp_path / "cache"
     assert fas("train", "small_dcvae", "--data", tiny_faces, "--out", checkpoint, *settings).code == 0
-    first = fas("cache", checkpoint, "--data", tiny_faces, "--cache", cache, "--subset", "train", "--subset", "live")
+    asked = ("cache", checkpoint, "--data", tiny_faces, "--cache", cache, "--subset", "train", "--subset", "live")
+    assert "--derive some: choose none, quick or all" in message(fas(*asked, "--derive", "some"))
+    assert not store.runs_folder(cache).exists()  # said before hours of work, not after
+    first = fas(*asked, "--derive", "none")
     assert first.code == 0
     run = first.out.strip()
+    assert "Nothing was derived" in first.err
+    assert not (cache / "memo").exists()
+    assert fas(*asked, "--derive", "quick").out.strip() == run
+    assert separation.known(store.open_run(cache, run)) is not None
+    assert left == []
+    assert fas(*asked).out.strip() == run
     assert [kept.id for kept in left] == [run]
     listed = json.loads(fas("runs", "--cache", cache, "--json").out)
     assert [(r["run"], r["complete"], r["model"]) for r in listed] == [(run, False, "dcvae")]
