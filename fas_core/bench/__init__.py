@@ -31,10 +31,11 @@ def own_process() -> ProcessPoolExecutor:
 
 
 DETECTION = "detection"  # takes an hour, and has no figures to be met: measured when it is asked for by name
+_APART = (DETECTION, "history")  # modules beside the measurements
 
 
 def names() -> list[str]:
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != DETECTION)
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _APART)
 
 
 def description(name: str) -> str:
@@ -79,12 +80,27 @@ def result(name: str, data: Path | None = None) -> Measured:
     if data is not None and "data" not in inspect.signature(module.figures).parameters:
         raise BadInputError(f"The measurement '{name}' takes no --data: it makes what it measures. 'faces' does.")
     figures = module.figures() if data is None else module.figures(data=data)
-    machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {platform.system()}"
     targets = {
         figure: Target(bound, limit, figures[figure] <= limit if bound == "at_most" else figures[figure] >= limit)
         for figure, (bound, limit) in module.TARGETS.items()
     }
-    return Measured(name, machine, figures, targets)
+    return Measured(name, machine(), figures, targets)
+
+
+def machine() -> str:
+    """This one in a line: processor, cores, memory, system, and GPU where PyTorch can use one."""
+    import torch
+
+    try:
+        told = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+        gigabytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
+        memory = [f"{gigabytes:.0f} GB"]
+    except (OSError, ValueError, AttributeError):  # only Linux has both
+        told, memory = [], []
+    model = next((line.partition(":")[2].strip() for line in told if line.startswith("model name")), "")
+    processor = model or platform.processor() or platform.machine()
+    gpu = [torch.cuda.get_device_name()] if torch.cuda.is_available() else []
+    return ", ".join([processor, f"{os.cpu_count()} cores", *memory, platform.system(), *gpu])
 
 
 def medians(works: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
