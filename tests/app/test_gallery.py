@@ -112,7 +112,7 @@ def test_classes_search_and_pages(tiny_cache: Path, monkeypatch: pytest.MonkeyPa
     at.text_input(key="find").set_value("MASK_4").run()
     assert card_ids(at) == ["unseen_mask_4"]
     at.text_input(key="find").set_value("[").run()
-    assert "No image fits" in at.info[0].value
+    assert "No sample of this Run has" in at.info[0].value
 
 
 def test_a_chosen_card_shows_its_scores_and_metadata(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
