@@ -23,7 +23,7 @@ from fas_core.runs import store
 from fas_core.training import checkpoint
 from tests.conftest import tiny_samples
 
-GAIN = {"dcvae": 2.5, "resvae": 2.0, "ganomaly": 5.0}
+GAIN = {"dcvae": 2.5, "resvae": 2.0, "ganomaly": 5.0, "denoising": 2.5, "memae": 5.0, "perceptual": 2.5, "cvae": 2.5}
 SIZE = {"width": 0.125, "latent_dim": 16, "image_size": 32}
 
 
