@@ -74,10 +74,11 @@ def note_unknown(groups: Groups) -> None:
     of Streamlit's dialog, which names no page. Before `st.navigation`, which then opens the default page.
     """
     context = get_script_run_ctx()
+    if context is None:  # the script is imported by a process of a page, whose pages have no addresses
+        return
     # The browser asks by name once, when the app is opened; from then on it knows what is open.
-    asked = "" if context is None else context.pages_manager.intended_page_name or ""
-    known = {page.url_path for pages in groups.values() for page in pages}
-    if context is None or asked in known | {""}:
+    asked = context.pages_manager.intended_page_name or ""
+    if asked in {"", *(page.url_path for pages in groups.values() for page in pages)}:
         return
     context.pages_manager.set_script_intent("", "")
     default = next(page for pages in groups.values() for page in pages if not page.url_path)

@@ -110,7 +110,7 @@ def test_an_id_in_the_address_or_a_part_of_one(cache: Path) -> None:
     assert panes(opened(cache, image="live_2"))["id"] == "live_2"
     at = opened(cache, image="PAPER_")
     assert panes(at)["id"] == "seen_paper_0"
-    assert "The first of 6 ids" in texts(at)
+    assert "the first of 6 whose ids contain it" in texts(at)
     samples = samples_of(cache)
     assert bar(at)["place"]["total"] == len(samples)
     assert bar(at)["place"]["first"] == samples["sample_id"].to_list().index("seen_paper_0")
