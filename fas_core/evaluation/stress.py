@@ -155,12 +155,29 @@ class Stress:
         whole = [of.kind for of in self.of_kinds if not of.breaks]
         if not self.of_kinds:
             return "No step was computed yet."
-        beyond = " beyond its limit" if self.limit is not None else ""
-        told = _listed([_short(of) for of in whole])
+        missed = self._missed_words(said)
+        beyond = " beyond its limit" if self.limit is not None and not missed else ""
+        stands = f"o step of {_listed([_short(of) for of in whole])} raises an error clearly{beyond}."
+        if missed and not broken:
+            return f"{missed}N{stands} {self._start(said)}"
         if not broken:
-            return f"It holds: no step of {told} raises an error clearly{beyond}. {self._start(said)}"
-        text = f"It breaks at {'; at '.join(broken)}."
-        return f"{text} No step of {told} raises an error clearly{beyond}." if whole else text
+            return f"It holds: n{stands} {self._start(said)}"
+        text = f"{missed}It breaks at {'; at '.join(broken)}."
+        return f"{text} N{stands}" if whole else text
+
+    def _missed_words(self, said: Callable[[str], str]) -> str:
+        """That the images as they are miss the limit, with a blank behind it; "" where they do not."""
+        errors_of = ("bpcer", "apcer_max", *(f"apcer[{name}]" for name in self.unstressed.apcer_per_species))
+        error = next((name for name in errors_of if _limits(self.limit, name)), None)
+        if self.limit is None or error is None or not _is_beyond(error, self.unstressed, self.limit):
+            return ""
+        interval = {"bpcer": self.unstressed.bpcer_interval, "apcer_max": self.unstressed.worst_interval}.get(
+            error, self.unstressed.apcer_interval_per_species.get(error[6:-1])
+        )
+        rate = rate_text(_rate(self.unstressed, error), interval, self.limit.value)
+        return (
+            f"Unstressed it already misses its limit: {_name(error, said)} {rate}, limit {100 * self.limit.value:g} %. "
+        )
 
     def _start(self, said: Callable[[str], str]) -> str:
         rates = self.unstressed
@@ -180,8 +197,8 @@ class Stress:
 
     def _change_words(self, at: AtStep, error: str, said: Callable[[str], str]) -> str:
         change, before, after = at.changes[error], _rate(self.unstressed, error), _rate(at.rates, error)
-        name = "BPCER" if error == "bpcer" else "worst APCER" if error == "apcer_max" else f"APCER {said(error[6:-1])}"
         worst = f", {said(at.rates.apcer_worst)}" if error == "apcer_max" and at.rates.apcer_worst else ""
+        name = _name(error, said)
         return f"{name} {100 * (before or 0):.0f} → {100 * (after or 0):.0f} % ({_range(change)} points{worst})"
 
     @property
@@ -355,6 +372,10 @@ def _rate(rates: ReportedRates, error: str) -> float | None:
     if error == "bpcer":
         return rates.bpcer
     return rates.apcer_max if error == "apcer_max" else rates.apcer_per_species.get(error[6:-1])
+
+
+def _name(error: str, said: Callable[[str], str]) -> str:
+    return "BPCER" if error == "bpcer" else "worst APCER" if error == "apcer_max" else f"APCER {said(error[6:-1])}"
 
 
 def _in_words(rates: ReportedRates, changes: Mapping[str, Change]) -> dict[str, str]:

@@ -100,6 +100,27 @@ def test_a_threshold_without_a_break_is_said_to_hold(run: Run) -> None:
         stress.errors(Kept(kept.folder.with_name("other"), kept.about), run, ["test"], 0.5)
 
 
+def test_a_limit_that_is_missed_before_any_stress_is_said_first(run: Run) -> None:
+    kept = kept_of(run)
+    kept.keep(scores(0.42, 0.2))
+    kept.keep(scores(0.42, 0.2), JPEG, 95)
+
+    def sentence(limit: str) -> str:
+        return stress.errors(kept, run, ["test"], 0.5, rule(limit)).sentence(str.upper)
+
+    missed = sentence("bpcer<=0.07")
+    assert missed.startswith("Unstressed it already misses its limit: BPCER 42 % (")
+    assert ", limit 7 %. No step of JPEG quality raises an error clearly. As the images are" in missed
+    assert "misses its limit: worst APCER 20 % (" in sentence("apcer<=0.05")
+    assert "misses its limit: APCER PRINT 20 % (" in sentence("apcer[print]<=0.05")
+    for kept_limit in ("bpcer<=0.42", "apcer[print]<=0.2", "eer"):
+        assert sentence(kept_limit).startswith("It holds: no step")
+    kept.keep(scores(0.9, 0.2), JPEG, 10)
+    broken = sentence("bpcer<=0.07")
+    assert broken.startswith("Unstressed it already misses its limit: BPCER 42 %")
+    assert "limit 7 %. It breaks at JPEG quality 10 and below: BPCER 42 → 90 %" in broken
+
+
 def test_what_is_kept_is_of_this_run_score_level_and_subsets(run: Run) -> None:
     kept = kept_of(run)
     assert kept.scores() is None
