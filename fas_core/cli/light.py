@@ -66,7 +66,9 @@ def _meant(cache: Path, text: str, score: str | None) -> System | Path:
         if path.suffix in SUFFIXES:
             raise BadInputError(f"{path} is not there. Name Runs, checkpoints or ONNX files.") from error
         raise
-    return System(run, score or scores.usual(scores.offered(run)))
+    if score is not None:
+        scores.require(run, score)
+    return System(run, scores.usual(scores.offered(run)) if score is None else score)
 
 
 def _auc(difference: Difference | None) -> tuple[str, str]:

@@ -197,9 +197,14 @@ def values(run: Run, name: str, reference: Run | None = None) -> NDArray[np.floa
 
     Raises BadInputError listing the choices when the Run does not have this score.
     """
+    require(run, name)
+    return of_outputs(run, name, reference or run)
+
+
+def require(run: Run, name: str) -> None:
+    """Raises BadInputError listing the choices when the Run does not have this score."""
     if not has(run, name):
         raise BadInputError(_missing(run, name))
-    return of_outputs(run, name, reference or run)
 
 
 def _missing(run: Run, name: str) -> str:

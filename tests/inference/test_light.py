@@ -150,6 +150,9 @@ def test_what_models_weigh_in_one_table(
     shown = fas("light", "m", "m.int8", "--score", "rec", "--cache", tmp_path)
     assert "ONNX Runtime, int8" in shown.out
     assert "is not there" in message(fas("light", "gone.onnx", "--cache", tmp_path))
+    refused = message(fas("light", "m", "--score", "foo", "--cache", tmp_path))  # of a single Run too
+    assert "has no score 'foo'. Scores: " in refused
+    assert "rec" in refused.partition("Scores: ")[2]
 
 
 def test_int8_needs_live_images_and_says_so(
