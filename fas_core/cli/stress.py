@@ -19,8 +19,9 @@ def stress(
     threshold: Annotated[str, typer.Option(metavar="CARD", help="The card: a file, or the name of a kept one.")],
     cache: CacheOption,
     kinds: Annotated[
-        str, typer.Option(help="jpeg, blur, noise, brightness, resolution, occlusion: some, with commas; else all.")
-    ] = "",
+        str | None,
+        typer.Option(help="jpeg, blur, noise, brightness, resolution, occlusion: some, with commas; else all."),
+    ] = None,
     n: Annotated[int, typer.Option("--n", help="Presentations at most, as evenly of each subset and species.")] = 500,
     seed: Annotated[int, typer.Option(help="Of the sample, of noise and of the places that are covered.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -47,13 +48,14 @@ def stress(
     from fas_core.evaluation import stressed
     from fas_core.inference import predict, stressing
 
+    named = None if kinds is None else [name.strip() for name in kinds.split(",") if name.strip()]
+    chosen = degradations.kinds(named)
     opened = opened_run(cache, run)
     frozen = cards.read_accepted(card_states.file_named(threshold, cache))
     if frozen.run != opened.id:
         raise BadInputError(f"The card is of Run {frozen.run} ({frozen.run_name}), and {run} is Run {opened.id}.")
     stressed.require_possible(opened, frozen.score)
     predict.require_as_on_card(frozen, opened)
-    chosen = degradations.kinds([name.strip() for name in kinds.split(",") if name.strip()])
     kept = stressing.stress(
         opened,
         frozen.score,

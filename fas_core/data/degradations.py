@@ -176,8 +176,12 @@ KINDS = (
 BY_NAME = {kind.name: kind for kind in KINDS}
 
 
-def kinds(names: Sequence[str]) -> list[Kind]:
-    """Those of some names, all where there are none. Raises BadInputError for an unknown name."""
+def kinds(names: Sequence[str] | None = None) -> list[Kind]:
+    """Those of some names, all where nothing is said. Raises BadInputError for an unknown name, and for no name."""
+    if names is None:
+        return list(KINDS)
+    if not names:
+        raise BadInputError(f"No kind of stress is named. Kinds: {', '.join(BY_NAME)}.")
     if unknown := [name for name in names if name not in BY_NAME]:
         raise BadInputError(f"There is no kind of stress '{unknown[0]}'. Kinds: {', '.join(BY_NAME)}.")
-    return [kind for kind in KINDS if not names or kind.name in names]
+    return [kind for kind in KINDS if kind.name in names]

@@ -66,7 +66,9 @@ def test_every_step_is_of_eight_bits_reproducible_and_worse_than_the_one_before(
 
 def test_kinds_are_chosen_by_name_and_steps_that_change_nothing_are_left_out() -> None:
     assert [kind.name for kind in kinds(["blur", "jpeg"])] == ["jpeg", "blur"]
-    assert kinds([]) == list(KINDS)
+    assert kinds() == list(KINDS)
+    with pytest.raises(BadInputError, match=r"No kind of stress is named\. Kinds: jpeg, blur"):
+        kinds([])
     with pytest.raises(BadInputError, match=r"no kind of stress 'fog'\. Kinds: jpeg, blur"):
         kinds(["fog"])
     assert BY_NAME["resolution"].steps(64) == (48, 32, 24, 16)

@@ -110,19 +110,22 @@ def test_complete_steps_are_kept_and_images_are_those_that_the_run_saw(
 
 
 def test_what_has_no_model_or_image_is_refused_in_one_message(
-    run: store.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: store.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fas: Callable[..., Result]
 ) -> None:
     with pytest.raises(BadInputError, match="imported from a score file: there are no images to degrade"):
         stressed.require_possible(write_video_run(tmp_path / "scores"), "score")
+    for nothing in ("", " , "):
+        refused = message(fas("stress", run.id, "--threshold", "op.json", "--kinds", nothing, "--cache", run.cache))
+        assert "No kind of stress is named. Kinds: jpeg, blur, " in refused
     with pytest.raises(BadInputError, match="has no score 'nothing'"):
         stressed.require_possible(run, "nothing")
     with monkeypatch.context() as patched:
         patched.setattr(stressing.scores, "of_outputs", lambda outputs, *_: np.full(len(outputs.codes), np.nan))
         with pytest.raises(BadInputError, match="gives no 'pixel_l2' of images by themselves"):
-            stressing.stress(run, "pixel_l2", "frame", ["seen_paper"], kinds([]), device="cpu")
+            stressing.stress(run, "pixel_l2", "frame", ["seen_paper"], kinds(), device="cpu")
     vars(run.info)["checkpoint_path"] = str(tmp_path / "gone.safetensors")
     with pytest.raises(BadInputError, match="is not at .*gone.safetensors any more"):
-        stressing.stress(run, "pixel_l2", "frame", ["seen_paper"], kinds([]))
+        stressing.stress(run, "pixel_l2", "frame", ["seen_paper"], kinds())
     vars(run.info)["checkpoint"] = ""
     with pytest.raises(BadInputError, match="imported as arrays: there is no model to ask"):
         stressed.require_possible(run, "pixel_l2")
