@@ -16,7 +16,7 @@ from fas_core.models.base import Autoencoder, OptimizerSettings, Outputs, Step
 from fas_core.models.building import HE, FullPrecisionLinear, MapConfig, he_initialised
 from fas_core.models.dcvae import WIDTHS, Decoder, convolutions
 
-TINY = 1e-12  # what divisions and logarithms of weights add
+TINY = 1e-12  # no divisor and no logarithm is of less; added instead, it would be taken for 0 in an ONNX file
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ class Memory(nn.Module):
         cosines = F.normalize(queries, dim=2) @ F.normalize(self.slots, dim=1).T
         weights = cosines.softmax(2)
         above = weights - self.least
-        kept = F.relu(above) * weights / (above.abs() + TINY)
-        return kept / (kept.sum(2, keepdim=True) + TINY)
+        kept = F.relu(above) * weights / above.abs().clamp_min(TINY)
+        return kept / kept.sum(2, keepdim=True).clamp_min(TINY)
 
 
 class Model(Autoencoder):
@@ -127,7 +127,7 @@ class Model(Autoencoder):
         z = self.encode(x)
         images, weights = self._painted(z)
         rec = losses.squared_error(x, images)
-        entropy = -(weights * (weights + TINY).log()).sum(2).mean(1)
+        entropy = -(weights * weights.clamp_min(TINY).log()).sum(2).mean(1)
         return z, images, {"rec": rec, "entropy": entropy, "total": rec + self.config.w_entropy * entropy}
 
     def optimizers(self, settings: OptimizerSettings) -> list[Optimizer]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,9 @@ from fas_core.errors import BadInputError
 from fas_core.inference import infer, onnx_engine, onnx_export, predict
 from fas_core.inference.repair import repair
 from fas_core.models import onnx_model
+from fas_core.models.base import Outputs
 from fas_core.models.input import Input
-from fas_core.models.onnx_model import Told
+from fas_core.models.onnx_model import OnnxModel, Told
 from fas_core.runs import store, upkeep
 from fas_core.training import checkpoint
 from fas_core.training.devices import ONNX
@@ -74,6 +76,23 @@ def test_what_leaves_says_what_the_checkpoint_says(name: str, data: Manifest, tm
     assert (about["model"], about["config"]["latent_dim"], about["epoch"]) == (name, 16, 3)
     assert about["input"] == {"size": 32, "channels": 1, "scaling": "standard"}
     assert about["exported_from"]["sha256"] == checkpoint.sha256(tmp_path / "m.safetensors")
+
+
+def test_a_file_that_says_no_number_is_not_written(
+    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the last output alone, after those that are compared well."""
+    says = OnnxModel.outputs
+
+    def spoilt(model: OnnxModel, x: torch.Tensor) -> Outputs:
+        out = says(model, x)
+        *_, last = out.losses
+        return replace(out, losses=out.losses | {last: out.losses[last] * torch.nan})
+
+    monkeypatch.setattr(OnnxModel, "outputs", spoilt)
+    with pytest.raises(BadInputError, match="differs from the model by nan"):
+        onnx_export.export(tiny_checkpoint, tmp_path / "m.onnx")
+    assert not (tmp_path / "m.onnx").exists()
 
 
 def test_a_file_names_no_place_of_this_machine_and_overwrites_none(exported: Path, tiny_checkpoint: Path) -> None:
