@@ -191,6 +191,10 @@ class Manifest:
         """Names in the thesis' order, others after them by name."""
         return in_protocol_order(self.rows["subset"].unique())
 
+    def says(self, name: str) -> bool:
+        """Whether it has a column: one of `COLUMNS` that nobody filled is none, whether the file names it or not."""
+        return name in self.rows and (name not in COLUMNS or _is_filled(self.rows[name]))
+
     def only(self, subsets: Sequence[str]) -> Manifest:
         """The rows of some subsets; raises BadInputError for a name that no row has."""
         known = self.subset_names()

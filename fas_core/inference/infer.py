@@ -277,7 +277,15 @@ def _require_features(checkpoints: Sequence[Loaded], precision: str) -> None:
 def _warn_of_what_is_not_told(checkpoints: Sequence[Loaded], data: Manifest) -> None:
     """Counts the images of which a model with conditions is told nothing. Raises BadInputError where a column lacks."""
     for each in checkpoints:
-        if each.model.conditions is not None and (words := in_words(each.model.conditions.told(data.rows))):
+        if each.model.conditions is None:
+            continue
+        for name in each.model.conditions.columns:
+            if not data.says(name):
+                raise BadInputError(
+                    f"{data.source} has no column '{name}', or none with a value, which the model of {each.path.name} "
+                    "is told of every image. Add it, empty where it is not known."
+                )
+        if words := in_words(each.model.conditions.told(data.rows)):
             _log.warning("%s is told of images. %s: that is not known, and not guessed.", each.path.name, words)
 
 

@@ -1,16 +1,20 @@
 import logging
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 import torch
 
+from fas_core import models
 from fas_core.data import images, manifest
 from fas_core.data.manifest import Manifest
 from fas_core.errors import BadInputError
 from fas_core.inference import infer, onnx_export, predict
 from fas_core.training import checkpoint, experiments, train
 from tests.conftest import TINY_MODEL
+
+SMALL = {"width": 0.0625, "latent_dim": 16, "image_size": 32}
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +70,9 @@ def test_a_conditional_model_from_training_to_runs(
         assert float(terms["rec"]) == pytest.approx(row.rec, rel=1e-4)
 
     lacking = Manifest(told_faces.rows.drop(columns="glasses"), told_faces.source)
-    with pytest.raises(BadInputError, match="no column 'glasses', which the model is told .* Add it, empty where"):
+    with pytest.raises(
+        BadInputError, match="no column 'glasses', .*model of m.safetensors is told .* Add it, empty where"
+    ):
         infer.write_runs([out], lacking, tmp_path / "cache", device="cpu", precision="fp32")
     with pytest.raises(BadInputError, match="Run m is told glasses of every image, which pixels do not say.*fas cache"):
         predict.outputs_of(run, np.zeros((1, 1, 32, 32), np.float32), device="cpu")
@@ -74,6 +80,25 @@ def test_a_conditional_model_from_training_to_runs(
         onnx_export.export(out)
     ready = predict.ready(run, "cpu")
     assert predict.decoded(np.zeros((2, 16)), ready).shape == (2, 32, 32)  # of codes alone: under nothing known
+
+
+def test_a_manifest_without_a_standard_column_that_is_told_is_refused(tiny_faces: Path, tmp_path: Path) -> None:
+    """Rows have every standard column, empty where the file has none: that is no column, wherever shards are made."""
+    encoding = {"pose_x": {"mean": 0.0, "std": 1.0}, "glasses": {"words": ["no", "yes"]}}
+    path = tmp_path / "m.safetensors"
+    checkpoint.save(path, models.built("cvae", {**SMALL, "conditions": encoding}), "cvae", {})
+    data = manifest.read(tiny_faces)
+    rows = data.rows.assign(glasses="", pose_x=np.nan)
+
+    class Elsewhere:
+        checked_device = staticmethod(lambda device, _precision: device)
+
+    for engine in (None, cast(infer.Engine, Elsewhere())):
+        with pytest.raises(BadInputError, match=r"has no column 'pose_x', .*model of m.safetensors"):
+            infer.write_runs([path], Manifest(rows, data.source), tmp_path / "cache", device="cpu", engine=engine)
+    rows.loc[0, "pose_x"] = 3.0
+    (run,) = infer.write_runs([path], Manifest(rows, data.source), tmp_path / "cache", device="cpu", precision="fp32")
+    assert len(run.samples()) == len(rows)
 
 
 def test_augmentations_that_turn_a_head_are_not_told_its_pose(told_faces: Manifest, tmp_path: Path) -> None:
