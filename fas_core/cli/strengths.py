@@ -51,6 +51,7 @@ def strengths(
     from fas_core.errors import BadInputError
     from fas_core.evaluation.strengths import by_strength
     from fas_core.metrics import operating_point as op
+    from fas_core.runs.health import SIMULATED
 
     opened = opened_run(cache, run)
     by, of = score or only_score(opened, run), op.rule(rule)
@@ -61,11 +62,11 @@ def strengths(
             raise BadInputError(f"Run {run} has no subset '{name}'. Subsets: {', '.join(opened.subsets)}.")
     costs = costs_of(of, sessions, attack_share, loss, rejection_cost, currency)
     told = by_strength(opened, scores.values(opened, by), of, on, reported_on, level, costs=costs)
-    warnings = [said for said in cards.cautions(opened, of, on, reported_on) if said.kind != "simulated"]
+    warnings = cards.cautions(opened, of, on, reported_on)
     if as_json:
         said = {"warnings": [warning.as_json() for warning in warnings], "negated": scores.is_negated(opened, by)}
         return print_json({"run": opened.id, "score": by, **told.as_json(), **said, **costs_as_json(costs)})
-    for warning in warnings:
+    for warning in (warning for warning in warnings if warning.kind != SIMULATED):  # which is said beneath the table
         say(f"{'Optimistic' if warning.kind == 'optimistic' else 'Warning'}: {warning.message}")
     say_notes(filter(None, [scores.sign_words(opened, by)]))
     table = told.table()

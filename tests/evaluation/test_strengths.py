@@ -105,8 +105,10 @@ def test_the_command(run: Run, fas: Callable[..., Result]) -> None:
     assert told["curves"]["paper"]["noticed_from"] == 0.25
     assert [point["apcer"] for point in told["curves"]["paper"]["at_strength"]] == [1.0, 0.2, 0.2]
     assert (told["chosen_on"], told["reported_on"], told["optimistic"]) == (["dev"], ["test"], False)
+    assert {"kind": "simulated", "message": SAID, "simulated_species": ["mask", "paper"]} in told["warnings"]
     in_words = fas("strengths", "strengths", *cache)
     assert in_words.code == 0
+    assert "simulated:" not in in_words.err  # said once, beneath the table
     assert "below strength 0.25: paper" in in_words.out
     assert SAID.replace(" ", "") in in_words.out.replace(" ", "").replace("\n", "")
     assert SAID.replace(" ", "") in fas("evaluate", "strengths", *cache).err.replace(" ", "").replace("\n", "")
