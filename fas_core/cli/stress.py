@@ -36,7 +36,8 @@ def stress(
 
     JSON: `unstressed` and, per kind, `steps`: `amount`, `bpcer`, `apcer_max`, `apcer_worst`, `apcer_per_species` with
     their intervals, `changes` (difference, low, high, p), `above`; `breaks`; `counts` of the sample, `n_files`: images
-    from their files, the others from the Run; `n_unlike`: presentations that the Run decides otherwise; `in_words`.
+    from their files, the others from the Run; `n_unlike`: presentations that the Run decides otherwise; `warnings`;
+    `in_words`.
 
     Example: `fas stress small_dcvae --threshold op.json --kinds jpeg,blur --n 200`
     """

@@ -34,6 +34,8 @@ from fas_core.metrics import resampling
 from fas_core.metrics.operating_point import APCER, BPCER, Rule
 from fas_core.metrics.resampling import Statistic
 from fas_core.metrics.uncertainty import UnitInterval, codes_of, swap_p
+from fas_core.runs import health
+from fas_core.runs.health import Caution
 from fas_core.runs.store import Run
 
 SURE = 0.05  # the largest p of what is clear
@@ -108,6 +110,7 @@ class Stress:
     unstressed: ReportedRates
     of_kinds: tuple[OfKind, ...]
     n_unlike: int  # presentations that are decided otherwise in the Run than here, without any degradation
+    warnings: tuple[Caution, ...]  # about the data
 
     @property
     def _missing(self) -> str:
@@ -139,6 +142,7 @@ class Stress:
                 "unit": None if self.unstressed.bpcer_interval is None else self.unstressed.bpcer_interval.unit,
                 "unstressed": _of_rates(self.unstressed),
                 "kinds": self.of_kinds,
+                "warnings": [warning.as_json() for warning in self.warnings],
                 "in_words": [self.sentence(), self.caveat],
             }
         )
@@ -221,6 +225,7 @@ class Stress:
             f"camera; the threshold {threshold_text(self.threshold)} stays. Each step is judged by itself."
             + source
             + (f" As they are, {self.n_unlike:,} are decided otherwise than in the Run." if self.n_unlike else "")
+            + "".join(f" {warning.message}" for warning in self.warnings if warning.kind == health.SIMULATED)
             + (f" Not computed yet: {self._missing}." if self._missing else "")
         )
 
@@ -263,7 +268,8 @@ def errors(
         of_kinds.append(OfKind(kind, tuple(at.values()), tuple(_breaks(kind, at, limit)), n - len(steps)))
     n = int(chosen.sum())
     n_unlike = int((_called(unstressed, threshold) != _called(in_run, threshold)).sum())
-    return Stress(kept, drawn, threshold, limit, tuple(reported_on), n, rates[0], tuple(of_kinds), n_unlike)
+    warnings = tuple(health.cautions(run, reported_on))
+    return Stress(kept, drawn, threshold, limit, tuple(reported_on), n, rates[0], tuple(of_kinds), n_unlike, warnings)
 
 
 def _called(of: Presentations, threshold: float) -> NDArray[np.bool_]:

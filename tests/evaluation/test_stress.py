@@ -121,6 +121,17 @@ def test_a_limit_that_is_missed_before_any_stress_is_said_first(run: Run) -> Non
     assert "limit 7 %. It breaks at JPEG quality 10 and below: BPCER 42 → 90 %" in broken
 
 
+def test_simulated_attacks_are_said_to_be(run: Run, tmp_path: Path) -> None:
+    samples = run.samples(["path", "sample_id", "label", "pai_species", "subject_id", "subset"])
+    samples["simulated"] = np.where(samples["label"] == "attack", "yes", "")
+    for of, is_simulated in ((run, False), (write_image_run(tmp_path / "s", "s", samples, shard_size=400), True)):
+        kept = kept_of(of)
+        kept.keep(scores(0.04, 0.2))
+        told = stress.errors(kept, of, ["test"], 0.5)
+        assert ("Attacks of print are simulated: no evidence about real attacks." in told.caveat) == is_simulated
+        assert ("simulated" in [said["kind"] for said in told.as_json()["warnings"]]) == is_simulated
+
+
 def test_what_is_kept_is_of_this_run_score_level_and_subsets(run: Run) -> None:
     kept = kept_of(run)
     assert kept.scores() is None
