@@ -64,6 +64,11 @@ def read(experiment: Experiment, path: Path | None) -> tuple[Experiment, Feature
             f"{experiment.name} compares images by what a trained {wanted} sees of them: train one on the same data "
             f"(fas train small_{wanted}), and name it: --features CHECKPOINT"
         )
+    if path.is_file() and path.suffix != ".safetensors":
+        raise BadInputError(
+            f"--features {path}: it is no checkpoint (.safetensors); expected that of a trained {wanted}, which "
+            f"fas train small_{wanted} writes."
+        )
     model, header = checkpoint.loaded(path)
     if header["model"] != wanted:
         raise BadInputError(f"--features {path}: it is a {header['model']}; expected a trained {wanted}.")

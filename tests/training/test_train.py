@@ -233,6 +233,8 @@ def test_a_training_that_looks_with_another_models_features(
         train.train(wanted, data, out, device="cpu")
     with pytest.raises(BadInputError, match="model dcvae looks with no other model's. Leave it out"):
         train.train(experiment, data, out, device="cpu", features=tiny_checkpoint)
+    with pytest.raises(BadInputError, match=r"csv: it is no checkpoint \(.safetensors\); .* fas train small_dcvae"):
+        train.train(wanted, data, out, device="cpu", features=data.source)
     few = Manifest(data.rows.iloc[::2].reset_index(drop=True), data.source)
     train.train(wanted, few, out, device="cpu", features=tiny_checkpoint)
     trained, kept = load_file(tiny_checkpoint), load_file(out)
