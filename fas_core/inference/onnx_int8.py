@@ -37,7 +37,8 @@ from fas_core.models.input import Input
 from fas_core.training.train import train_dev_split
 
 CALIBRATED_ON = 128  # live training images at most
-COMPARED = 64  # live dev images at most
+COMPARED = 64  # live images at most, dev images first
+COLLAPSED = 1e-3  # deviation of codes, over their size: of the same code whatever the image
 CODES, PIXELS = 0.1, 0.02  # what int8 may differ by from fp32, see `Agreement`
 LINEAR = ("Gemm", "MatMul")
 LAYERS = ("Conv", "ConvTranspose", *LINEAR)
@@ -47,11 +48,12 @@ TAPS = ((3, 1), (2, 0))  # of a 4x4 kernel, by phase: those that meet a pixel's 
 
 @dataclass(frozen=True)
 class Agreement:
-    """int8 against fp32 on some live images that calibrated nothing, where there are such."""
+    """int8 against fp32 on live images: first those that calibrated nothing, filled up to `COMPARED` with others."""
 
     codes: float  # root mean square of the differences of codes, over the deviation of codes
     pixels: float | None  # mean absolute difference of reconstructions in [0, 1]; None of a model that does not decode
     images: int
+    is_collapsed: bool = False  # whether the code of fp32 is the same of all these images
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,10 +135,16 @@ def quantised(content: bytes, by: Calibration) -> tuple[bytes, Json]:
 
 @torch.inference_mode()
 def agreement(model: Model, again: Model, by: Calibration) -> Agreement:
-    """Of two models on the images that were held out; the deviation of codes is that of all."""
+    """Of two models on the images that were held out, and on learned ones where those are few.
+
+    The deviation of codes is that of all.
+    """
+    compared = by.held_out
+    if len(compared) < COMPARED and compared is not by.learned:
+        compared = np.concatenate([compared, by.learned])[:COMPARED]
     kept: list[Tensor] = []
     apart, pixels = [], []
-    for part in torch.split(torch.from_numpy(by.held_out), BATCH_CPU):
+    for part in torch.split(torch.from_numpy(compared), BATCH_CPU):
         before, after = model.outputs(part), again.outputs(part)
         kept.append(before.latents.float())
         apart.append((kept[-1] - after.latents).square().flatten())
@@ -144,23 +152,30 @@ def agreement(model: Model, again: Model, by: Calibration) -> Agreement:
             pixels.append((before.reconstructions - after.reconstructions).abs().flatten())
     kept += [model.encode(part).float() for part in torch.split(torch.from_numpy(by.learned), BATCH_CPU)]
     codes = torch.cat(kept)
-    deviation = float((codes - codes.mean(0)).square().mean().sqrt()) or 1.0
+    deviation = float((codes - codes.mean(0)).square().mean().sqrt())
+    is_collapsed = deviation <= COLLAPSED * float(codes.square().mean().sqrt())
     return Agreement(
-        float(torch.cat(apart).mean().sqrt()) / deviation,
+        float(torch.cat(apart).mean().sqrt()) / (deviation or 1.0),
         float(torch.cat(pixels).mean()) if pixels else None,
-        len(by.held_out),
+        len(compared),
+        is_collapsed,
     )
 
 
 def require_near(of: Agreement, called: str) -> Json:
     """`of` for the metadata. Raises BadInputError where int8 says something else than fp32."""
+    if of.is_collapsed:
+        raise BadInputError(
+            f"{called}: its code says the same of all live images that it was compared on: it has collapsed, and int8 "
+            "cannot be judged by it. It was not written: train longer, or export it in fp32, without --int8."
+        )
     if of.codes > CODES or (of.pixels or 0.0) > PIXELS:
         raise BadInputError(
             f"{called}: in int8 its codes differ by {of.codes:.1%} of their deviation and its reconstructions by "
             f"{of.pixels or 0:.3f} on {of.images} live images, more than {CODES:.0%} and {PIXELS}. It was not written: "
             "export it in fp32, without --int8."
         )
-    return asdict(of)
+    return {name: value for name, value in asdict(of).items() if name != "is_collapsed"}
 
 
 # ------------------------------------------------------------------------------------------------------- on the graph

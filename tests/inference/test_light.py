@@ -81,7 +81,7 @@ def test_int8_is_smaller_and_near_by_live_faces_alone(int8: onnx_export.Exported
     assert said == int8.int8
     about = {"images": 72, "seed": 2, "manifest": "pictures.csv", "manifest_sha256": data.sha256}
     assert said["calibrated_on"] == about
-    assert said["agreement"]["images"] == 8
+    assert said["agreement"]["images"] == 64  # 8 of dev, the others learned
     assert said["layers"] == 10  # four convolutions down, four up, the one after them, one linear layer
     assert said["float"] == ["model.encoder.0.weight", "model.decoder.11.weight"]
     assert network.header["exported_from"]["sha256"] == checkpoint.sha256(ready)
@@ -169,6 +169,8 @@ def test_int8_needs_live_images_and_says_so(
     assert not out.exists()
     with pytest.raises(BadInputError, match="is an ONNX file already"):
         onnx_export.export(int8.path, out, data)
+    with pytest.raises(BadInputError, match=r"says the same of all live images.*it has collapsed.*train longer"):
+        onnx_int8.require_near(onnx_int8.Agreement(1e4, 0.001, 8, is_collapsed=True), "m")
     far = onnx_int8.Agreement(0.2, 0.001, 8)
     with pytest.raises(BadInputError, match=r"codes differ by 20.0% of their deviation.*without --int8"):
         onnx_int8.require_near(far, "m")
