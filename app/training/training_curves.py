@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from app.charts.trainings import TrainingCurve, training_curves
 from app.words import escaped
-from fas_core.evaluation.trainings import LEARNING_RATE, RESET, is_vae, resets, words_of
+from fas_core.evaluation.trainings import LEARNING_RATE, RESET, resets, words_of
 from fas_core.runs import traininglog
 from fas_core.runs.traininglog import Training
 
@@ -24,18 +24,18 @@ def show_curves(chosen: dict[str, Training], letters: dict[str, str], logs: dict
     x_max = max(training.steps * per_step(training, unit) for training in chosen.values())
     parts = {label: parts_of(training, logs[label]) for label, training in chosen.items()}
     grid = st.grid(3, min_column_width=220, gap="small")
-    for term, vae in panels(chosen, logs):
-        title, measure, explanation = words_of(term, vae)
+    for term, words in panels(chosen, logs):
+        title, measure, explanation = words
         curves = [
             curve_of(training, letters[label], parts[label], term, unit)
             for label, training in chosen.items()
-            if term in logs[label] and (term != "rec" or is_vae(training) == vae)
+            if term in logs[label] and words_of(term, training) == words
         ]
         with grid.cell(), st.container(gap=None):
             st.markdown(f"**{escaped(title)}**{f', {measure}' if measure else ''}", help=explanation or None)
             st.echarts_chart(
                 training_curves(curves, x_title=x_title, x_max=x_max),
-                key=f"curve_{term}_{vae}",
+                key=f"curve_{term}_{title}",
                 height=230,
                 alt=f"{title} over {unit.lower()}",
             )
@@ -121,13 +121,14 @@ def stride_of(training: Training) -> int:
     return max(1, -(-training.steps // MOST_POINTS))
 
 
-def panels(chosen: dict[str, Training], logs: dict[str, pd.DataFrame]) -> list[tuple[str, bool]]:
-    """(term, is of a VAE) of every term that has values: what chooses the checkpoint first, the learning rate last."""
+def panels(chosen: dict[str, Training], logs: dict[str, pd.DataFrame]) -> list[tuple[str, tuple[str, str, str]]]:
+    """(term, its words) of every term that has values, once for each meaning: what chooses the checkpoint first, the
+    learning rate last."""
     of_all = []
     for label, training in chosen.items():
         log = logs[label]
         terms = [name for name in log.columns[len(traininglog.COLUMNS) :] if name != RESET and log[name].notna().any()]
         terms.sort(key=lambda term, by=training.chosen_by: term != by)  # type: ignore[misc]
-        of_all += [(term, is_vae(training) if term == "rec" else True) for term in (*terms, LEARNING_RATE)]
+        of_all += [(term, words_of(term, training)) for term in (*terms, LEARNING_RATE)]
     unique = dict.fromkeys(of_all)
     return sorted(unique, key=lambda panel: panel[0] == LEARNING_RATE)

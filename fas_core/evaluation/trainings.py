@@ -17,7 +17,7 @@ from fas_core.runs.traininglog import Training
 RESET = "disc_reset"
 LEARNING_RATE = "learning_rate"
 
-# Title, unit, explanation. `rec` means another thing in the family of models that have no ELBO.
+# Title, unit, explanation. `rec` is that of the VAEs.
 TERMS = {
     "elbo": (
         "Negative ELBO",
@@ -37,7 +37,20 @@ TERMS = {
         "",
         "Adversarial term: how differently the discriminator sees an image and its reconstruction.",
     ),
-    "total": ("Generator, all terms", "", "What the generator minimises: the weighted sum of its terms."),
+    "total": ("All terms", "", "What training minimises, of GANomaly its generator: terms by their weights."),
+    "entropy": (
+        "Entropy of the memory's weights",
+        "nats",
+        "How many of its slots are read at once: 0 where it is one.",
+    ),
+    "perceptual": ("Perceptual", "", "How differently a trained encoder sees an image and its reconstruction."),
+    "distance": ("Distance from the teacher", "", "What a student minimises: that of the code and of the picture."),
+    "code": ("Code, from the teacher's", "", "How far a student's codes are from its teacher's."),
+    "picture": (
+        "Reconstruction, from the teacher's",
+        "",
+        "How far a student's pictures are from its teacher's.",
+    ),
     "disc": ("Discriminator", "nats", "Cross-entropy of telling images from reconstructions; 0.69 is guessing."),
     "discriminator": (
         "Discriminator on images",
@@ -49,21 +62,23 @@ TERMS = {
     "ssim": ("Structural similarity", "", "SSIM: 1 for equal images. Higher is better."),
     LEARNING_RATE: ("Learning rate", "", "How large a step is."),
 }
-REC_WITHOUT_ELBO = (
-    "Reconstruction (L1)",
-    "",
-    "Mean absolute difference of image and reconstruction, both from −1 to 1.",
-)
+# What `rec` is of models that have another one, and of those of other packages.
+_RECONSTRUCTIONS = {
+    "ganomaly": (
+        "Reconstruction (L1)",
+        "",
+        "Mean absolute difference of image and reconstruction, both from −1 to 1.",
+    ),
+    "memae": ("Reconstruction (squared)", "", "Squared error, summed over the pixels of an image."),
+}
+_BY_CROSS_ENTROPY = ("dcvae", "resvae", "cvae", "perceptual", "denoising")
 
 
-def is_vae(training: Training) -> bool:
-    return str(training.experiment.get("model", "")).endswith("vae")
-
-
-def words_of(term: str, vae: bool) -> tuple[str, str, str]:
-    """Title, unit and explanation of a term."""
-    if term == "rec" and not vae:
-        return REC_WITHOUT_ELBO
+def words_of(term: str, training: Training) -> tuple[str, str, str]:
+    """Title, unit and explanation of a term of a training."""
+    model = str(training.experiment.get("model", ""))
+    if term == "rec" and model not in _BY_CROSS_ENTROPY:
+        return _RECONSTRUCTIONS.get(model, ("Reconstruction", "", ""))
     return TERMS.get(term, (readable(term), "", ""))
 
 
@@ -89,7 +104,7 @@ def dev_of(training: Training, log: pd.DataFrame) -> pd.Series:
 
 
 def amount(training: Training, value: float) -> str:
-    unit = words_of(training.chosen_by, is_vae(training))[1]
+    unit = words_of(training.chosen_by, training)[1]
     return f"{number(value)}\u00a0{unit}" if unit else number(value)
 
 

@@ -3,7 +3,8 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -11,8 +12,10 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app.charts.trainings import TrainingCurve, training_curves
+from fas_core import models
+from fas_core.evaluation.trainings import words_of
 from fas_core.runs import sweeps, traininglog
-from fas_core.runs.traininglog import Log, metrics_log, resume_file, samples_file
+from fas_core.runs.traininglog import Log, Training, metrics_log, resume_file, samples_file
 from fas_core.training import experiments
 from tests.conftest import tiny_samples, write_image_run
 
@@ -380,3 +383,11 @@ def test_a_sweep_says_which_setting_is_first_and_draws_all(cache: Path) -> None:
     [table] = [frame.value for frame in at.dataframe if "Dev error" in frame.value]
     assert table["Setting"].tolist() == ["w_kl=0.5", "w_kl=2.0", "w_kl=9.0"]
     assert table["Seeds"].tolist() == ["1 of 1", "1 of 1", "0 of 1"]
+
+
+@pytest.mark.parametrize("name", models.built_in())
+def test_every_term_that_a_model_logs_is_explained(name: str) -> None:
+    training = cast(Training, SimpleNamespace(experiment={"model": name}))
+    names = (*models.kind(name).made_by.loss_names, "distance", "code", "picture")  # type: ignore[union-attr]
+    assert [term for term in names if not words_of(term, training)[2]] == []
+    assert ("Cross-entropy" in words_of("rec", training)[2]) == (name not in ("ganomaly", "memae"))
