@@ -253,6 +253,7 @@ class _Last:
 
     @staticmethod
     def of(log: Log) -> _Last:
+        """Where a log ends, so that the next entry follows."""
         n, known_sha256 = _noted(log.folder) or (0, FIRST)
         if not log.files:
             return _Last(0, 0, n, known_sha256)  # of a log whose files were taken away, the chain goes on and tells

@@ -113,6 +113,23 @@ def only_score(run: Run, called: str, by: str = "--score") -> str:
     return offered[0]
 
 
+def subsets_of(
+    run: Run, called: str, choose_on: list[str] | None, report_on: list[str] | None
+) -> tuple[list[str], list[str]]:
+    """Where a threshold is chosen and where it is reported: as named, else dev and what nothing was chosen on.
+
+    Raises BadInputError for a subset that the Run does not have.
+    """
+    from fas_core.data.names import dev_subsets, fresh_subsets
+
+    on = choose_on or dev_subsets(run.subsets)
+    reported_on = report_on or fresh_subsets(run.subsets, on) or list(run.subsets)
+    for name in (*on, *reported_on):
+        if name not in run.subsets:
+            raise BadInputError(f"Run {called} has no subset '{name}'. Subsets: {', '.join(run.subsets)}.")
+    return on, reported_on
+
+
 def costs_of(
     rule: Rule,
     sessions: float | None,

@@ -20,6 +20,7 @@ from fas_core.cli.options import (
     costs_of,
     only_score,
     opened_run,
+    subsets_of,
 )
 from fas_core.cli.printing import print_json, print_table, say, say_notes
 
@@ -46,20 +47,14 @@ def strengths(
     Example: `fas strengths small_dcvae --score rec`
     """
     from fas_core import scores
-    from fas_core.data.names import dev_subsets, fresh_subsets
     from fas_core.deciding import card as cards
-    from fas_core.errors import BadInputError
     from fas_core.evaluation.strengths import by_strength
     from fas_core.metrics import operating_point as op
     from fas_core.runs.health import SIMULATED
 
     opened = opened_run(cache, run)
     by, of = score or only_score(opened, run), op.rule(rule)
-    on = choose_on or dev_subsets(opened.subsets)
-    reported_on = report_on or fresh_subsets(opened.subsets, on) or list(opened.subsets)
-    for name in (*on, *reported_on):
-        if name not in opened.subsets:
-            raise BadInputError(f"Run {run} has no subset '{name}'. Subsets: {', '.join(opened.subsets)}.")
+    on, reported_on = subsets_of(opened, run, choose_on, report_on)
     costs = costs_of(of, sessions, attack_share, loss, rejection_cost, currency)
     told = by_strength(opened, scores.values(opened, by), of, on, reported_on, level, costs=costs)
     warnings = cards.cautions(opened, of, on, reported_on)

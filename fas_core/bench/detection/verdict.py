@@ -114,6 +114,7 @@ def _goal(rows: Sequence[Row]) -> Goal | None:
 
 
 def as_json(of: Verdicts) -> Json:
+    """The document `verdict.json`; rates and AUC are shares, intervals of 95 % by people."""
     return {
         "base_lines": [_row_json(row) for row in of.base_lines],
         "best_base_line": of.best._asdict(),
