@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 
 import torch
@@ -55,4 +56,5 @@ def all_processes(device: str, precision: str) -> Fabric:
         precision=PRECISIONS[precision],  # type: ignore[arg-type]
     )
     fabric.launch()
+    atexit.register(torch.distributed.destroy_process_group)  # else its threads can abort a process that ends
     return fabric
