@@ -1,7 +1,8 @@
 """What the project claims of its speed, measured: one module each, with `figures(...)` and `TARGETS`.
 
 A target is a ratio of two things measured in turns in one run, so that it holds on any machine; the module that has
-absolute ones says why.
+absolute ones says why. A module with `QUICK`, arguments of `figures` under which it takes some seconds, is one of the
+quick ones: then only its ratios have targets, as the others are of what is larger.
 """
 
 from __future__ import annotations
@@ -44,18 +45,26 @@ def description(name: str) -> str:
 
 @dataclass(frozen=True)
 class Target:
-    """A bound of a figure, and whether it is met."""
+    """A bound of a figure, and whether it is met; None where this machine cannot measure the figure."""
 
     bound: Literal["at_most", "at_least"]
     limit: float
-    met: bool
+    met: bool | None
+
+    @staticmethod
+    def of(bound: Literal["at_most", "at_least"], limit: float, value: float | None) -> Target:
+        """What is no number meets nothing."""
+        if value is None:
+            return Target(bound, limit, None)
+        return Target(bound, limit, value <= limit if bound == "at_most" else value >= limit)
 
     @property
     def words(self) -> tuple[str, str]:
-        """The bound ("≤ 0.1") and "met" or "missed"."""
-        return f"{'≤' if self.bound == 'at_most' else '≥'} {self.limit:g}", "met" if self.met else "missed"
+        """The bound ("≤ 0.1") and "met", "MISSED" or "not measured"."""
+        outcome = "not measured" if self.met is None else "met" if self.met else "MISSED"
+        return f"{'≤' if self.bound == 'at_most' else '≥'} {self.limit:g}", outcome
 
-    def as_json(self) -> dict[str, float | bool]:
+    def as_json(self) -> dict[str, float | bool | None]:
         return {self.bound: self.limit, "met": self.met}
 
 
@@ -72,19 +81,44 @@ class Measured:
         return vars(self) | {"targets": {figure: target.as_json() for figure, target in self.targets.items()}}
 
 
-def result(name: str, data: Path | None = None) -> Measured:
-    """Of one measurement, on a manifest's pictures if it takes any; raises BadInputError for another name."""
+_ABSOLUTE = ("seconds", "milliseconds", "megabytes", "rate")  # how a figure ends that is no ratio
+
+
+def quick_names() -> list[str]:
+    return [name for name in names() if hasattr(importlib.import_module(f"{__name__}.{name}"), "QUICK")]
+
+
+def result(name: str, data: Path | None = None, *, quick: bool = False) -> Measured:
+    """Of one measurement, on a manifest's pictures if it takes any; `quick`: small, under a name of its own.
+
+    Raises BadInputError for another name, and for one that is not `quick`.
+    """
     if name not in names():
         raise BadInputError(f"Unknown measurement '{name}'. Measurements: {', '.join([*names(), DETECTION])}.")
     module = importlib.import_module(f"{__name__}.{name}")
+    if quick and not hasattr(module, "QUICK"):
+        raise BadInputError(f"'{name}' is no quick measurement. Quick: {', '.join(quick_names())}.")
     if data is not None and "data" not in inspect.signature(module.figures).parameters:
         raise BadInputError(f"The measurement '{name}' takes no --data: it makes what it measures. 'faces' does.")
-    figures = module.figures() if data is None else module.figures(data=data)
-    targets = {
-        figure: Target(bound, limit, figures[figure] <= limit if bound == "at_most" else figures[figure] >= limit)
-        for figure, (bound, limit) in module.TARGETS.items()
-    }
-    return Measured(name, machine(), figures, targets)
+    figures = module.figures(**(module.QUICK if quick else {}), **({} if data is None else {"data": data}))
+    targets = {figure: Target.of(*bound, figures.get(figure)) for figure, bound in _bounds(name, quick).items()}
+    return Measured(called(name, quick), machine(), figures, targets)
+
+
+def unmeasured(name: str, *, quick: bool = False) -> Measured:
+    """What would have been measured, and was not."""
+    targets = {figure: Target.of(*bound, None) for figure, bound in _bounds(name, quick).items()}
+    return Measured(called(name, quick), machine(), {}, targets)
+
+
+def called(name: str, quick: bool) -> str:
+    return f"{name} (quick)" if quick else name
+
+
+def _bounds(name: str, quick: bool) -> dict[str, tuple[Literal["at_most", "at_least"], float]]:
+    """By figure."""
+    of_all = importlib.import_module(f"{__name__}.{name}").TARGETS
+    return {figure: bound for figure, bound in of_all.items() if not (quick and figure.endswith(_ABSOLUTE))}
 
 
 def machine() -> str:

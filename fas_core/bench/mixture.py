@@ -27,6 +27,7 @@ TARGETS = {
     "diag_drop": ("at_most", 0.005),
     "full_drop": ("at_most", 0.005),
 }
+QUICK = {"n": 1_000, "dimensions": 16, "ks": (4,)}
 
 
 def figures(n: int = 50_000, dimensions: int = 64, ks: tuple[int, ...] = mixture.COMPONENTS) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +16,6 @@ from fas_core.cli.printing import print_json, print_table, say
 from fas_core.errors import BadInputError
 
 if TYPE_CHECKING:
-    from fas_core.bench import Measured
     from fas_core.bench.history import Compared
 
 # --------------------------------------------------------------------------------------------------------------- bench
@@ -37,6 +37,9 @@ def measurements(
     history: Annotated[
         Path | None, typer.Option(help="File of what was measured before (JSON lines): compares, and adds to it.")
     ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Only those that take some seconds, small: ratios, for every change.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """The project's own measurements, as ratios taken in one run. Example: `fas bench metrics`
@@ -46,42 +49,60 @@ def measurements(
     Killed, it goes on where it was.
 
     `fas bench --history bench.jsonl` says beside each figure what it was the last time on this machine. What misses its
-    target, or is worse than then, is warned of: the status is 0.
+    target, or is worse than then, is warned of: the status is 0. Without a name all is measured, which takes an hour or
+    more, and ends with a table of all targets. `--quick` takes less than a minute.
     """
     from fas_core import bench
 
     if history is not None and name == bench.DETECTION:
         raise BadInputError("'detection' keeps what it measured in --out. --history is of the other measurements.")
+    if quick and name == bench.DETECTION:
+        raise BadInputError("'detection' is not quick. Its own way to be short: --scale tiny")
     if name == bench.DETECTION:
         return detection(data or [], scale, range(seed, seed + seeds), only or [], out, as_json=as_json)
     if data is not None and name is None:
         raise BadInputError("--data is of one measurement: fas bench faces --data M.csv")
     if data is not None and len(data) > 1:
         raise BadInputError("The measurement takes one --data. 'detection' takes several.")
-    compared = _compared([name] if name else bench.names(), data[0] if data else None, history, is_only=bool(name))
+    names = [name] if name else bench.quick_names() if quick else bench.names()
+    shows = not as_json and (bool(name) or not quick)
+    compared = _compared(names, data[0] if data else None, history, quick=quick, is_only=bool(name), shows=shows)
     if as_json:
-        documents = [each.measured.as_json() if history is None else each.as_json() for each in compared]
+        measured = [each for each in compared if each.measured.figures]
+        documents = [each.measured.as_json() if history is None else each.as_json() for each in measured]
         return print_json(documents[0] if name else documents)
-    for each in compared:
-        _print(each, with_last=history is not None)
     if not name:
-        _print_targets([each.measured for each in compared], bench.names())
+        _print_targets(compared, with_last=history is not None)
 
 
-def _print_targets(measured: Sequence[Measured], names: Sequence[str]) -> None:
-    """All targets in one table, with what was not measured."""
-    rows = [
-        [result.name, figure, f"{result.figures[figure]:.4g}", *target.words]
-        for result in measured
-        for figure, target in result.targets.items()
-    ]
-    n_met = sum(row[-1] == "met" for row in rows)
-    left = [[name, "", "", "", "not measured"] for name in names if name not in {result.name for result in measured}]
-    print_table(f"{n_met} of {len(rows)} targets met", ["measurement", "figure", "value", "target", ""], rows + left)
+def _print_targets(compared: Sequence[Compared], *, with_last: bool) -> None:
+    """All targets in one table, those too that nothing was measured of."""
+    rows, outcomes = [], Counter[str]()
+    for each in compared:
+        for figure, target in each.measured.targets.items():
+            rows.append([each.measured.name, *_row(each, figure, with_last=with_last)])
+            outcomes[target.words[1]] += 1
+    said = ", ".join(f"{outcomes[outcome]} {outcome}" for outcome in ("met", "MISSED", "not measured"))
+    last = ["last on this machine", "ratio"] if with_last else []
+    columns = ["measurement", "figure", "measured", "target", "", *last]
+    print_table(f"{len(rows)} targets: {said} ({compared[0].measured.machine})", columns, rows)
 
 
-def _compared(names: Sequence[str], data: Path | None, file: Path | None, *, is_only: bool) -> list[Compared]:
-    """What was measured now beside the last time; each is added to the file as soon as it is measured.
+def _row(compared: Compared, figure: str, *, with_last: bool) -> list[str]:
+    """A figure, its value, its target and whether it is met; `with_last`: and what it was, and now over then."""
+    measured, last = compared.measured, compared.last
+    value, target = measured.figures.get(figure), measured.targets.get(figure)
+    row = [figure, "–" if value is None else f"{value:.4g}", *(target.words if target else ("", ""))]
+    if with_last:
+        before, ratio = (last.figures if last else {}).get(figure), compared.ratios.get(figure)
+        row += ["" if before is None else f"{before:.4g}", "" if ratio is None else f"{ratio:.2f}"]
+    return row
+
+
+def _compared(
+    names: Sequence[str], data: Path | None, file: Path | None, *, quick: bool, is_only: bool, shows: bool
+) -> list[Compared]:
+    """What was measured now beside the last time; each is added to the file, and shown, as soon as it is measured.
 
     `is_only`: raises BadInputError where it cannot be measured, which is said of one of many.
     """
@@ -95,15 +116,19 @@ def _compared(names: Sequence[str], data: Path | None, file: Path | None, *, is_
     for name in names:
         say(f"Measuring {name} ...")
         try:
-            measured = bench.result(name, data)
+            measured = bench.result(name, data, quick=quick)
         except BadInputError as error:
             if is_only:
                 raise
             say(f"{name} was not measured: {error}")  # what it needs is not installed
-            continue
+            measured = bench.unmeasured(name, quick=quick)
         compared.append(history.Compared.of(measured, before, data))
+        if not measured.figures:
+            continue
         if file is not None:
             history.add(file, measured, data)
+        if shows:
+            _print(compared[-1], with_last=file is not None)
         for warning in _warnings(compared[-1]):
             say(f"Warning: {warning}")
     return compared
@@ -112,7 +137,7 @@ def _compared(names: Sequence[str], data: Path | None, file: Path | None, *, is_
 def _warnings(compared: Compared) -> Iterator[str]:
     measured, last = compared.measured, compared.last
     for figure, target in measured.targets.items():
-        if not target.met:
+        if target.met is False:
             yield f"{measured.name}, {figure}: {measured.figures[figure]:.4g}, where the target is {target.words[0]}."
     if last is None:
         return
@@ -123,17 +148,11 @@ def _warnings(compared: Compared) -> Iterator[str]:
 def _print(compared: Compared, *, with_last: bool) -> None:
     """The figures of one measurement, each with its target; `with_last`: and with what it was, and now over then."""
     measured, last = compared.measured, compared.last
-    columns = ["figure", "value", "target", ""]
-    rows = [
-        [figure, f"{value:.4g}", *(measured.targets[figure].words if figure in measured.targets else ("", ""))]
-        for figure, value in measured.figures.items()
-    ]
+    columns = ["figure", "measured", "target", ""]
     if with_last:
         columns += [f"on {last.words}" if last else "not measured here before", "ratio"]
-        figures = last.figures if last else {}
-        for row in rows:
-            ratio = compared.ratios.get(row[0])
-            row += [f"{figures[row[0]]:.4g}" if row[0] in figures else "", f"{ratio:.2f}" if ratio else ""]
+    figures = dict.fromkeys([*measured.figures, *measured.targets])
+    rows = [_row(compared, figure, with_last=with_last) for figure in figures]
     print_table(f"{measured.name} ({measured.machine})", columns, rows)
 
 

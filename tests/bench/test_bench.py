@@ -1,6 +1,13 @@
 """What the measurements report, on sizes that take no time; whether targets are met is the machine's affair."""
 
+import importlib
+import inspect
 import json
+import math
+import os
+import shutil
+import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -46,7 +53,7 @@ def test_a_result_says_which_targets_it_meets(monkeypatch: pytest.MonkeyPatch) -
     assert json.loads(ran.stdout) == result
     ran = CliRunner().invoke(main.app, ["bench", "metrics"])
     assert "≤ 0.5" in ran.stdout
-    assert "missed" in ran.stdout
+    assert "MISSED" in ran.stdout
     with pytest.raises(BadInputError, match="Measurements: .*metrics.*train"):
         bench.result("speed")
 
@@ -57,5 +64,60 @@ def test_every_measurement_explains_itself(name: str) -> None:
 
 
 def test_a_target_is_said_with_its_bound() -> None:
-    assert bench.Target("at_most", 0.25, True).words == ("≤ 0.25", "met")
-    assert bench.Target("at_least", 30, False).words == ("≥ 30", "missed")
+    assert bench.Target.of("at_most", 0.25, 0.25).words == ("≤ 0.25", "met")
+    assert bench.Target.of("at_least", 30, 29.9).words == ("≥ 30", "MISSED")
+    assert bench.Target.of("at_least", 30, math.nan).words == ("≥ 30", "MISSED")
+    assert bench.Target.of("at_least", 30, None).words == ("≥ 30", "not measured")
+
+
+def test_quick_ones_are_small_and_have_targets_of_ratios_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[int] = []
+
+    def figures(n: int = 9) -> dict[str, float]:
+        given.append(n)
+        return {"curves": 0.6, "first_seconds": 9.0}
+
+    monkeypatch.setattr(metrics, "figures", figures)
+    monkeypatch.setattr(metrics, "QUICK", {"n": 2})
+    targets = {"curves": ("at_most", 0.5), "first_seconds": ("at_most", 1.0), "of_a_gpu": ("at_least", 0.85)}
+    monkeypatch.setattr(metrics, "TARGETS", targets)
+    result = bench.result("metrics", quick=True)
+    assert given == [2]
+    assert result.name == "metrics (quick)"  # no history of small ones beside large ones
+    assert {figure: target.met for figure, target in result.targets.items()} == {"curves": False, "of_a_gpu": None}
+    assert {name for name, target in bench.result("metrics").targets.items() if target.met is False} == {
+        "curves",
+        "first_seconds",
+    }
+    monkeypatch.setattr(bench, "names", lambda: ["metrics", "train"])
+    ran = CliRunner().invoke(main.app, ["bench", "--quick"])
+    assert ran.exit_code == 0
+    assert "Warning: metrics (quick), curves: 0.6, where the target is ≤ 0.5" in ran.stderr
+    assert "2 targets: 0 met, 1 MISSED, 1 not measured" in ran.stdout
+    assert "train" not in ran.stdout + ran.stderr
+    refused = CliRunner().invoke(main.app, ["bench", "train", "--quick"])
+    assert "'train' is no quick measurement. Quick: metrics." in str(refused.exception)
+
+
+def test_ratios_of_the_quick_ones_are_there() -> None:
+    assert len(bench.quick_names()) >= 5
+    for name in bench.quick_names():
+        module = importlib.import_module(f"fas_core.bench.{name}")
+        assert set(module.QUICK) <= set(inspect.signature(module.figures).parameters), name
+        assert bench.unmeasured(name, quick=True).targets, name
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("status", [0, 2])
+def test_in_ci_nothing_fails(tmp_path: Path, status: int) -> None:
+    fas = tmp_path / ".venv" / "bin" / "fas"
+    fas.parent.mkdir(parents=True)
+    fas.write_text(f'#!/bin/sh\necho "$@"\nexit {status}\n')
+    fas.chmod(0o755)
+    (tmp_path / ".ci").mkdir()
+    script = shutil.copy(Path(__file__).parents[2] / ".ci" / "bench", tmp_path / ".ci")
+    for history, said in (("", "bench --quick\n"), ("kept.jsonl", "bench --quick --history kept.jsonl\n")):
+        environment = os.environ | {"FAS_BENCH_HISTORY": history}
+        ran = subprocess.run(["bash", script], capture_output=True, text=True, env=environment, check=True)
+        assert ran.stdout == said
+        assert ("Warning" in ran.stderr) == bool(status)

@@ -67,19 +67,25 @@ def test_the_command_compares_warns_and_adds(tmp_path: Path, monkeypatch: pytest
     assert len(history.read(file)) == 3
 
 
-def test_all_targets_are_in_one_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    def result(name: str, data: Path | None) -> bench.Measured:
+def test_all_targets_are_in_one_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def result(name: str, data: Path | None, *, quick: bool) -> bench.Measured:
         if name == "drag":
             raise BadInputError("There is no browser.")
         return measured(seconds=1.0, rate=2.0)
 
+    file = tmp_path / "bench.jsonl"
+    history.add(file, measured(seconds=2.0))
+    history.add(file, bench.Measured("drag", bench.machine(), {"event_milliseconds": 7.0}, {}))
     monkeypatch.setattr(bench, "names", lambda: ["drag", "some"])
     monkeypatch.setattr(bench, "result", result)
-    ran = CliRunner().invoke(main.app, ["bench"])
-    table = ran.stdout[ran.stdout.index("2 of 2 targets met") :]
-    assert [line.split("│")[1].strip() for line in table.splitlines() if line.startswith("│")] == [
-        "some",
-        "some",
-        "drag",
+    ran = CliRunner().invoke(main.app, ["bench", "--history", str(file)])
+    table = ran.stdout[ran.stdout.index("3 targets: 2 met, 0 MISSED, 1 not measured") :]
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in table.splitlines() if line.startswith("│")]
+    assert rows == [
+        ["drag", "event_milliseconds", "–", "≤ 16", "not measured", "7", ""],
+        ["some", "seconds", "1", "≤ 9", "met", "2", "0.50"],
+        ["some", "rate", "2", "≥ 1", "met", "", ""],
     ]
-    assert "not measured" in table
+    assert [entry.name for entry in history.read(file)] == ["some", "drag", "some"]  # what was not measured leaves none
+    printed = json.loads(CliRunner().invoke(main.app, ["bench", "--json"]).stdout)
+    assert [document["name"] for document in printed] == ["some"]
