@@ -32,7 +32,7 @@ def own_process() -> ProcessPoolExecutor:
 
 
 DETECTION = "detection"  # takes an hour, and has no figures to be met: measured when it is asked for by name
-_APART = (DETECTION, "history", "synthetic")  # modules beside the measurements
+_APART = (DETECTION, "history", "plan", "probing", "synthetic")  # modules beside the measurements
 
 
 def names() -> list[str]:

@@ -25,6 +25,7 @@ from fas_core.cli import (
     keys,
     light,
     over_time,
+    planning,
     reproducing,
     runs,
     scores,
@@ -125,6 +126,7 @@ scores_app.command("import")(scores.scores_import)
 scores_app.command("join")(scores.scores_join)
 scores_app.command("fuse")(scores.scores_fuse)
 scores_app.command("export")(scores.scores_export)
+app.command("plan")(planning.plan)
 app.command("bench")(bench.measurements)
 parser = typer.main.get_command(app)  # reads the signatures of all commands: once, however many a process runs
 

@@ -1,0 +1,248 @@
+"""What one image more takes here: probes of some seconds each, whatever the machine.
+
+Each is done on more and more images until the time is up: a little batch is enough on a slow machine, and a fast one is
+not judged by what it does in a moment.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from fas_core import models
+from fas_core.bench import own_process
+from fas_core.bench.plan import CACHE, DECODE, HASH, MIXTURES, PCA, READ, SCATTER, TRAIN, UMAP, Law
+from fas_core.data import hashes, images, manifest
+from fas_core.data.manifest import Manifest
+from fas_core.errors import BadInputError
+from fas_core.inference import infer
+from fas_core.latent import projection
+from fas_core.latent.mixture import components_of, fitted
+from fas_core.models import patches
+from fas_core.runs.store import SHARD_SIZE, Run, write_shard
+from fas_core.training import checkpoint, train
+from fas_core.training.experiments.base import Experiment
+
+BOX = 4.0  # seconds
+FILES, SIDE = 64, 128  # pictures that are named again and again, and the side of one
+FIRST_BATCH = 8  # images of a step that is tried first
+CODES, PEOPLE = 2_048, 40  # that mixtures and components are fitted to, and how many clouds they are
+
+
+def probed(experiment: Experiment, box: float = BOX) -> list[Law]:
+    """What is measured here, in `box` seconds each or once; in the order of the work."""
+    dimensions = int(experiment.config.get("latent_dim", 0))
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        _write_pictures(root)
+        return [
+            *_of_manifest(root, box),
+            _of_decoding(root, box),
+            _of_training(root, experiment, box),
+            *_of_caching(root, experiment, box),
+            *_of_deriving(dimensions, box),
+            Law(SCATTER, "page", None, "not measured: fas bench scatter --history FILE"),
+        ]
+
+
+def _write_pictures(root: Path) -> None:
+    """Noise from smooth to fine, as large as a face."""
+    rng = np.random.default_rng(0)
+    for number in range(FILES):
+        coarse = Image.fromarray(rng.integers(0, 256, (4 + number, 4 + number), dtype=np.uint8))
+        coarse.resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(root / f"{number}.png")
+
+
+def _rows(root: Path, n: int, subset: str = "live") -> Manifest:
+    """n images of these files."""
+    rows = pd.DataFrame({"path": [f"{i % FILES}.png" for i in range(n)], "sample_id": [str(i) for i in range(n)]})
+    return Manifest(manifest.normalised(rows.assign(label="live", subset=subset))[0], root / "m.csv")
+
+
+class _Grown(NamedTuple):
+    """What a probe came to: seconds of each, and of how many the largest was."""
+
+    each: float
+    n: int
+
+
+def _grown(seconds_of: Callable[[int], float], n: int, most: int, box: float) -> _Grown:
+    """What more images take more, of n, 4 n, ... of them: of two sizes at least, and no other beyond `box` seconds."""
+    fewer, less = n, seconds_of(n)
+    while True:
+        n = 4 * fewer
+        seconds = seconds_of(n)
+        if 4 * n > most or 5 * seconds > box:
+            return _Grown((seconds - less) / (n - fewer) if seconds > less else seconds / n, n)
+        fewer, less = n, seconds
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _of_manifest(root: Path, box: float) -> Iterator[Law]:
+    """The manifest, checked and held, and the hashes of its images."""
+    held = 0.0
+
+    def read(n: int) -> float:
+        nonlocal held
+        data = _rows(root, n)
+        data.rows.to_csv(data.source, index=False)
+        start = time.perf_counter()
+        rows = manifest.read(data.source).rows
+        seconds = time.perf_counter() - start
+        held = float(rows.memory_usage(deep=True).sum()) / n
+        return seconds
+
+    def hashed(n: int) -> float:
+        data = _rows(root, n)
+        seconds = _seconds(lambda: data.sha256)
+        hashes.drop(root)
+        return seconds
+
+    grown = _grown(read, 1_000, 256_000, box)
+    yield Law(READ, "time", grown.each, f"probe: {grown.n:,} rows")
+    grown = _grown(hashed, FILES, 256_000, box)
+    size = sum(path.stat().st_size for path in root.glob("*.png")) / FILES / 1e3
+    source = f"probe: {grown.n:,} files of {size:.0f} kB in memory; slower storage is not measured"
+    yield Law(HASH, "time", grown.each, source, by_cores=True)
+    yield Law("the manifest", "memory", held, "probe: its table")
+
+
+def _of_decoding(root: Path, box: float) -> Law:
+    """By one thread; cores share it."""
+    paths = _rows(root, FILES).image_paths()
+
+    def decoded(n: int) -> float:
+        return _seconds(lambda: [images.load(paths[i % FILES], SIDE) for i in range(n)])
+
+    cores = os.cpu_count() or 1
+    grown = _grown(decoded, FILES, 100 * FILES, box / 4)
+    return Law(
+        DECODE, "time", grown.each / cores, f"probe: {grown.n} files by one thread, {cores} cores", by_cores=True
+    )
+
+
+def _of_training(root: Path, experiment: Experiment, box: float) -> Law:
+    """Of the preset, whose steps do not grow as the data do. A step of few images is tried before one of all."""
+    what = f"{TRAIN} {experiment.name}: {experiment.steps:,} steps of {experiment.batch_size}"
+    tried = min(FIRST_BATCH, experiment.batch_size)
+    data = _rows(root, 2 * experiment.batch_size + 20, "train")
+    try:
+        per_step = train.pace(replace(experiment, filtered=False, batch_size=tried), data).seconds_per_step
+        if tried < experiment.batch_size and per_step * experiment.batch_size / tried < box / 2:
+            tried = experiment.batch_size
+            per_step = train.pace(replace(experiment, filtered=False), data).seconds_per_step
+    except BadInputError as error:
+        return Law(what, "time", None, f"not measured: {error}")
+    seconds = experiment.steps * per_step * experiment.batch_size / tried
+    return Law(what, "time", 0.0, f"probe: some steps of {tried} images, thrown away", seconds, by_cores=True)
+
+
+def _of_deriving(dimensions: int, box: float) -> Iterator[Law]:
+    """Mixtures and components of all codes as if every image were of training, which is the most they take."""
+    if not dimensions:
+        for what in (MIXTURES, PCA):
+            yield Law(what, "time", None, "not measured: the preset does not say how long codes are")
+    else:
+        rng = np.random.default_rng(0)
+        people = rng.normal(size=(PEOPLE, dimensions))
+        codes = (people[rng.integers(0, PEOPLE, CODES)] + rng.normal(size=(CODES, dimensions))).astype(np.float32)
+        ks = components_of(CODES)
+        fitted(codes[:FILES], 1)  # what is loaded at the first fit is not measured
+        spent, tried = 0.0, 0
+        for k in ks:
+            spent, tried = spent + _seconds(partial(fitted, codes, k)), tried + k
+            if 3 * spent > box:  # the next one has twice as many
+                break
+        source = f"probe: {CODES:,} codes of {dimensions}, up to {k} Gaussians; if every image is of training"
+        yield Law(MIXTURES, "time", spent * sum(ks) / tried / CODES, source, by_cores=True)
+        grown = _grown(lambda n: _seconds(lambda: projection.fitted_pca(codes[:n])), CODES // 4, CODES, box)
+        yield Law(PCA, "time", grown.each, f"probe: {grown.n:,} codes of {dimensions}", by_cores=True)
+    yield Law(UMAP, "time", None, "not measured: fas bench projection --history FILE; --derive quick leaves it out")
+
+
+# -------------------------------------------------------------------------------------------------------- fas cache
+
+
+class _Cached(NamedTuple):
+    grown: _Grown
+    precision: str
+    peak: float  # bytes of the process
+    disk: list[Law]
+
+
+def _of_caching(root: Path, experiment: Experiment, box: float) -> Iterator[Law]:
+    """Seconds of `fas cache`, bytes of the Run, memory of the process."""
+    path = root / "untrained.safetensors"
+    torch.manual_seed(0)
+    checkpoint.save(path, models.built(experiment.model, experiment.config), experiment.model, {})
+    with own_process() as process:
+        probe = process.submit(_cached, path, root, box).result()
+    rate = f"{1 / probe.grown.each:,.1f} images/s"
+    source = f"probe: {probe.grown.n:,} images, {rate}, {probe.precision}"
+    yield Law(CACHE, "time", probe.grown.each, source, by_cores=True)
+    yield from probe.disk
+    yield Law("the checkpoint", "disk", 0.0, "its file", float(path.stat().st_size))
+    yield Law("fas cache, beside the manifest", "memory", 0.0, "the process of the probe, its peak", probe.peak)
+
+
+def _cached(path: Path, root: Path, box: float) -> _Cached:
+    """In a process of its own, so that its memory is that of `fas cache`."""
+
+    def cached(n: int, precision: str = "auto") -> Run:
+        with redirect_stderr(io.StringIO()):  # progress of a moment
+            return infer.write_runs([path], _rows(root, n), root / f"cache{n}", precision=precision)[0]
+
+    first = cached(FIRST_BATCH)  # settles the precision, and warms up
+    grown = _grown(lambda n: _seconds(lambda: cached(n, first.info.precision)), FIRST_BATCH + 1, 65_536, box)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
+    loaded = infer.loaded(path)
+    return _Cached(grown, first.info.precision, peak, [*_sizes(first, root), _features(loaded)])
+
+
+def _sizes(run: Run, root: Path) -> Iterator[Law]:
+    """Bytes of a shard that is full: arrays and table of a Run's first images, again and again."""
+    rows = np.arange(SHARD_SIZE) % len(run)
+    samples = run.samples().iloc[rows].reset_index(drop=True)
+    rng = np.random.default_rng(0)
+    for name in samples.select_dtypes("floating"):
+        samples[name] = rng.random(SHARD_SIZE).astype(samples[name].dtype)  # as different as scores of images are
+    arrays = {name: array[rows] for name, array in _arrays(run).items()}
+    shard = root / "full" / "live" / "shard-00000"
+    write_shard(shard, samples.assign(sample_id=[f"images/{i:07d}.png" for i in range(SHARD_SIZE)]), **arrays)
+    table = sum(file.stat().st_size for file in shard.iterdir() if file.suffix != ".npy")
+    for name in arrays:
+        yield Law(name, "disk", (shard / f"{name}.npy").stat().st_size / SHARD_SIZE, "a shard that was written")
+    source = f"a shard that was written, of {len(samples.columns)} columns; names of people and sessions come to it"
+    yield Law("table", "disk", table / SHARD_SIZE, source)
+
+
+def _arrays(run: Run) -> dict[str, NDArray[Any]]:
+    kept = {name: run.images(name, list(range(len(run)))) for name in ("inputs", "reconstructions") if run.has(name)}
+    return kept | ({"latents": run.latents()} if run.has("latents") else {})
+
+
+def _features(loaded: infer.Loaded) -> Law:
+    what = "features (--patches)"
+    if not loaded.model.has_features:
+        return Law(what, "disk", None, "not measured: the model has none")
+    return Law(what, "disk", patches.GRID**2 * patches.DIMENSIONS * 2.0, "computed, float16")
