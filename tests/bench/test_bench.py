@@ -107,7 +107,6 @@ def test_ratios_of_the_quick_ones_are_there() -> None:
         assert bench.unmeasured(name, quick=True).targets, name
 
 
-@pytest.mark.process
 @pytest.mark.parametrize("status", [0, 2])
 def test_in_ci_nothing_fails(tmp_path: Path, status: int) -> None:
     fas = tmp_path / ".venv" / "bin" / "fas"
