@@ -18,8 +18,7 @@ import stat
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import suppress
 from csv import Error as CsvError
 from csv import reader
@@ -95,6 +94,11 @@ def require_unlinked(path: Path, below: Path) -> None:
     raise ValueError(f"{path} is not below {below}")
 
 
+def joined(folder: Path | str, name: str) -> str:
+    """`folder / name` as text, as it is: of a million names that is ten times as fast."""
+    return name if name.startswith("/") else f"{folder}/{name}"
+
+
 MISSING = "missing"  # in place of the hash of a file that cannot be read
 
 
@@ -104,20 +108,14 @@ CONTENT_BYTES = 8  # of a hash that stands for an image
 def file_sha256(path: Path) -> str:
     """Of all bytes of a regular file, 64 hexadecimal digits. Raises OSError."""
     with opened_file(path) as file:
+        first = file.read(_SMALL)
+        if len(first) < _SMALL:
+            return hashlib.sha256(first).hexdigest()
+        file.seek(0)
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def content_hashes(paths: Sequence[Path]) -> Iterator[str]:
-    """SHA-256 per file, in order; `MISSING` for what cannot be read or is no regular file."""
-
-    def content_hash(path: Path) -> str:
-        try:
-            return file_sha256(path)
-        except (OSError, ValueError):  # a NUL in a path is a ValueError
-            return MISSING
-
-    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        yield from pool.map(content_hash, paths, chunksize=64)
+_SMALL = 2**18  # bytes: `hashlib.file_digest` takes and clears as many for a file of any size
 
 
 def read_table(path: Path) -> pd.DataFrame:

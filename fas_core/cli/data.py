@@ -70,7 +70,7 @@ def data_scan(
         say(line)
     for column in {"path", manifest.BOXES} & set(rows):
         folder = out.parent.resolve()
-        rows[column] = [manifest.relative_to(Path(p), folder) if p else "" for p in rows[column]]
+        rows[column] = manifest.relative_names(rows[column], folder)
     checked = manifest.checked(rows)
     if checked.problems:
         raise BadInputError(manifest.problems_message(root, checked.problems))

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
+import PIL
 
-from fas_core.data import hashes, images, manifest, modalities, subsets
+from fas_core.data import hashes, images, manifest, modalities, processes, subsets
+from fas_core.data.hashes import Contents, Seen, sha256_of
 from fas_core.data.manifest import Problem
 from fas_core.data.names import ATTACK, BONA_FIDE, in_protocol_order
+from fas_core.data.videos import SUFFIXES as VIDEO_SUFFIXES
 from fas_core.data.videos import is_video
 from fas_core.files import read_table
 from fas_core.progress import task
+
+RULES = f"1: decoded; {images.LOADING[1]}; Pillow {PIL.__version__}"  # what is sound by them is not decoded again
+FEW, BATCH = 2_000, 64  # files for which no process is worth its start; files that go to one at a time
+CRASHED = "cannot be decoded: it makes the decoder crash"
 
 
 @dataclass(frozen=True)
@@ -41,8 +51,9 @@ def checked(path: Path) -> Checked:
     rows, problems = parsed.rows, parsed.problems
     if rows.empty and not problems:
         problems.append(Problem(0, "", "the manifest has no rows"))
-    problems += _image_problems(rows, path)
-    duplicates = _duplicates(rows, path)
+    contents = hashes.contents(rows["path"], path.parent, _look, RULES)
+    problems += [Problem(row + 1, name, why) for row, why in contents.problems.items() if (name := rows["path"][row])]
+    duplicates = _duplicates(rows["sample_id"], contents)
     problems += _contradictions(rows, duplicates)
     names = in_protocol_order(rows["subset"].unique()) if len(rows) else []
     return Checked(
@@ -59,46 +70,92 @@ def checked(path: Path) -> Checked:
 
 
 def _videos(rows: pd.DataFrame, source: Path) -> list[str]:
-    n = sum(is_video(Path(path)) for path in rows["path"])
+    is_likely = rows["path"].str.lower().str.endswith(tuple(VIDEO_SUFFIXES)) if len(rows) else []
+    n = sum(is_video(Path(path)) for path in rows["path"][is_likely])
     return [f"{n} rows are videos, which are not looked into: fas data frames {source} --out DIR"] if n else []
 
 
-def _image_problems(rows: pd.DataFrame, source: Path) -> list[Problem]:
-    def reason(path: str) -> str | None:
-        if is_video(Path(path)):
-            return None if (source.parent / path).is_file() else "no such file"
-        try:
-            images.load(source.parent / path)
-        except images.UnreadableImageError as error:
-            return str(error)
-        return None
-
-    problems = []
-    with task("Checking images", len(rows)) as shown, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for row, (path, problem) in enumerate(zip(rows["path"], pool.map(reason, rows["path"]), strict=True), start=1):
-            if problem is not None and path:
-                problems.append(Problem(row, path, problem))
-            shown.advance()
-    return problems
+def _look(paths: Sequence[str]) -> Iterator[tuple[int, Seen]]:
+    """At every image: by threads where they are few, else by processes, as small ones keep the interpreter busy."""
+    batches = _Batches(paths)
+    if not len(batches):
+        return
+    with task("Checking images", len(paths)) as shown, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        by_threads = zip(batches, pool.map(_look_at_batch, batches), strict=True) if len(paths) < FEW else None
+        for (start, batch), seen in by_threads or processes.done(_look_at_batch, batches):
+            if seen is None:  # its process has died at one of them
+                seen = [alone or Seen(b"", CRASHED) for _, alone in processes.done(_look_at, batch, 1)]
+            shown.advance(len(seen))
+            yield from enumerate(seen, start)
 
 
-def _duplicates(rows: pd.DataFrame, source: Path) -> list[list[str]]:
-    """Groups of sample ids whose files hold the same bytes."""
-    groups: dict[str, list[str]] = defaultdict(list)
-    contents = hashes.content_hashes([source.parent / path for path in rows["path"]], source.parent)
-    for sample, content in zip(rows["sample_id"], contents, strict=True):
-        if content != "missing":
-            groups[content].append(sample)
-    return [group for group in groups.values() if len(group) > 1]
+class _Batches(Sequence[tuple[int, Sequence[str]]]):
+    """The paths in parts, each with the position of its first."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self.paths = paths
+
+    def __len__(self) -> int:
+        return -(-len(self.paths) // BATCH)
+
+    def __getitem__(self, at: Any) -> Any:
+        if not 0 <= at < len(self):
+            raise IndexError(at)
+        return at * BATCH, self.paths[at * BATCH : (at + 1) * BATCH]
+
+
+def _look_at_batch(batch: tuple[int, Sequence[str]]) -> list[Seen]:
+    return [_look_at(path) for path in batch[1]]
+
+
+def _look_at(path: str) -> Seen:
+    """The hash of a file, and why it is no image, or "": read once for both."""
+    if is_video(Path(path)):
+        return Seen(sha256_of(path), "" if Path(path).is_file() else "no such file")
+    try:
+        data = images.file_bytes(Path(path))
+    except images.UnreadableImageError as error:
+        return Seen(b"", str(error))
+    sha256 = hashlib.sha256(data).digest() if len(data) <= images.MAX_FILE_BYTES else sha256_of(path)
+    try:
+        images.require_decodable(data)
+    except images.UnreadableImageError as error:
+        return Seen(sha256, str(error))
+    return Seen(sha256)
+
+
+def _duplicates(samples: pd.Series, contents: Contents) -> list[list[str]]:
+    """Groups of sample ids whose files hold the same bytes, in the order of the first of each."""
+    rows = np.flatnonzero(~contents.is_missing)
+    whole = contents.sha256[rows]
+    begins, _ = pd.factorize(whole[:, :8].copy().view(np.uint64).reshape(-1))
+    of_two = np.bincount(begins, minlength=1)[begins] > 1
+    rows, whole, begins = rows[of_two], whole[of_two], begins[of_two]
+    order = np.argsort(begins, kind="stable")
+    names, hashed = samples.iloc[rows[order]].tolist(), whole[order]
+    bounds = np.flatnonzero(np.diff(begins[order], prepend=-1, append=-1)).tolist()
+    groups = []
+    for start, end in pairwise(bounds):
+        if (hashed[start:end] == hashed[start]).all():
+            groups.append(names[start:end])
+        else:  # two files of which only the first 64 bits are the same
+            alike: dict[bytes, list[str]] = defaultdict(list)
+            for name, content in zip(names[start:end], hashed[start:end], strict=True):
+                alike[content.tobytes()].append(name)
+            groups += [group for group in alike.values() if len(group) > 1]
+    return groups
 
 
 def _contradictions(rows: pd.DataFrame, duplicates: list[list[str]]) -> list[Problem]:
     """A problem for every attack whose very image is bona fide in another row."""
-    label_of = dict(zip(rows["sample_id"], rows["label"], strict=True))
+    label_of = dict(zip(rows["sample_id"], rows["label"], strict=True)) if duplicates else {}
     live_of: dict[str, str] = {}
     for group in duplicates:
-        live = [sample for sample in group if label_of[sample] == BONA_FIDE]
-        live_of |= {sample: live[0] for sample in group if live and label_of[sample] == ATTACK}
+        live = next((sample for sample in group if label_of[sample] == BONA_FIDE), None)
+        if live is not None:
+            live_of.update((sample, live) for sample in group if label_of[sample] == ATTACK)
+    if not live_of:
+        return []
     return [
         Problem(row, path, f"an attack with the same image as '{live_of[sample]}', which is bona fide")
         for row, (sample, path) in enumerate(zip(rows["sample_id"], rows["path"], strict=True), start=1)

@@ -2,11 +2,14 @@
 
     ~/.cache/fas-explorer/hashes/<16 digits of the manifest's folder>.npy     (XDG_CACHE_HOME where it is set)
 
-A file is taken for unchanged where all of these are as they were: its place, size, times of change to the nanosecond
-(of the content, which anybody can set, and of the inode, which the system sets), inode and device. Of a file that was
-changed less than two seconds before it was hashed nothing is kept, as a second change could bear the same time. A
-record is 16 bytes of the SHA-256 of all that, and the SHA-256 of the content: no name of a file is in it. `drop`, and
-`--rehash` of the commands, make all files be read again.
+A file is taken for unchanged where all of these are as they were: its place in the manifest's folder, size, times of
+change to the nanosecond (of the content, which anybody can set, and of the inode, which the system sets), inode and
+device. Of a file that was changed less than two seconds before it was hashed nothing is kept, as a second change could
+bear the same time. A record is 64 bits of the place and 64 of the rest, the SHA-256 of the content, and by which rules
+the file was found to be sound, if it was: no name of a file is in it. `drop`, and `--rehash` of the commands, make all
+files be read again.
+
+Names of one file (hard links) are read once.
 """
 
 from __future__ import annotations
@@ -14,11 +17,15 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple, overload
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from fas_core import files
@@ -27,35 +34,93 @@ from fas_core.files import MISSING
 
 LEAST = 1_000  # files: fewer are hashed in a tenth of a second, and leave no trace
 SETTLED = 2.0  # seconds: how coarse times of change are, on the coarsest of file systems
-_RECORD = np.dtype([("key", "<u8"), ("check", "<u8"), ("sha256", "u1", 32)])
+STEP = 65_536  # rows whose names, or states, are objects of Python at a time
+BATCH = 256  # files of one task of a thread
+_RECORD = np.dtype([("key", "<u8"), ("check", "<u8"), ("sound", "<u8"), ("sha256", "u1", 32)])
+_STATE = ("size", "changed", "inode_changed", "inode", "device", "links")
 
 
-def content_hashes(paths: Sequence[Path], folder: Path) -> Iterator[str]:
-    """As `files.content_hashes`; `folder`: the manifest's, whose files' hashes are kept together."""
-    if len(paths) < LEAST:
-        yield from files.content_hashes(paths)
-        return
-    own, is_settled = _keys(paths)
-    kept = _read(folder)
-    at = np.searchsorted(kept["key"], own["key"]).clip(max=max(len(kept) - 1, 0))
-    is_known = np.zeros(len(own), np.bool_)
-    if len(kept):
-        is_known = (own["check"] != 0) & (kept["key"][at] == own["key"]) & (kept["check"][at] == own["check"])
-        own["sha256"][is_known] = kept["sha256"][at[is_known]]
-    fresh = files.content_hashes([path for path, known in zip(paths, is_known, strict=True) if not known])
-    is_kept = is_known.copy()
-    digits = own["sha256"].tobytes().hex()
-    for row, known in enumerate(is_known.tolist()):
-        if known:
-            yield digits[64 * row : 64 * (row + 1)]
-            continue
-        content = next(fresh)
-        if content != MISSING and is_settled[row]:
-            own["sha256"][row] = np.frombuffer(bytes.fromhex(content), np.uint8)
-            is_kept[row] = True
-        yield content
-    if is_kept.sum() > is_known.sum():
-        _write(folder, own[is_kept], kept)
+class Seen(NamedTuple):
+    """What reading a file has come to."""
+
+    sha256: bytes  # none where it cannot be read
+    problem: str = ""  # what is wrong with it, by whoever has looked
+
+
+class Paths(Sequence[str]):
+    """Of some rows, made as they are asked for: those of millions would take more room than the table."""
+
+    def __init__(self, names: pd.Series, folder: Path, rows: NDArray[np.intp]) -> None:
+        self.names, self.folder, self.rows = names, folder, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, at: int) -> str: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> list[str]: ...
+
+    def __getitem__(self, at: int | slice) -> str | list[str]:
+        if isinstance(at, slice):
+            return [files.joined(self.folder, name) for name in self.names.iloc[self.rows[at]]]
+        return files.joined(self.folder, self.names.iloc[self.rows[at]])
+
+
+Look = Callable[[Sequence[str]], Iterator[tuple[int, Seen]]]  # at files: the position of each, and what it came to
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Of the n files that rows name: what is in them, and what is wrong with them."""
+
+    sha256: NDArray[np.uint8]  # (n, 32), zeros where it is missing
+    is_missing: NDArray[np.bool_]  # (n,) that cannot be read, or is no regular file
+    problems: dict[int, str]  # of rows, counted from 0, in their order
+
+    def digits(self) -> Iterator[str]:
+        """As `files.content_hashes`: 64 hexadecimal digits, or `MISSING`."""
+        for start in range(0, len(self.sha256), STEP):
+            digits = self.sha256[start : start + STEP].tobytes().hex()
+            for row, missing in enumerate(self.is_missing[start : start + STEP].tolist()):
+                yield MISSING if missing else digits[64 * row : 64 * (row + 1)]
+
+
+def contents(names: pd.Series, folder: Path, look: Look | None = None, rules: str = "") -> Contents:
+    """Of the files that rows name, relative to the manifest's folder; with it their hashes are kept.
+
+    `look`: reads those that are not known to be unchanged; it may find problems, by `rules`, which name what it looks
+    for: what was found sound by the same rules is not looked at again. Without it they are hashed.
+    """
+    look = look or _hashed
+    own, state, is_settled = _looked_up(names, folder)
+    sound = _mark(rules)
+    is_kept_at_all = len(names) >= LEAST
+    kept = _read(folder) if is_kept_at_all else np.empty(0, _RECORD)
+    is_known = _filled(own, kept) if len(kept) else np.zeros(len(own), np.bool_)
+    is_done = is_known & (own["sound"] == sound) if rules else is_known
+    unread, same_as = _once(np.flatnonzero(~is_done), state)
+    is_missing = np.zeros(len(own), np.bool_)
+    problems: dict[int, str] = {}
+    for position, seen in look(Paths(names, folder, unread)):
+        row = unread[position]
+        is_missing[row] = not seen.sha256
+        own["sha256"][row] = np.frombuffer(seen.sha256 or bytes(32), np.uint8)
+        if seen.problem:
+            problems[int(row)] = seen.problem
+    again = np.flatnonzero(~is_done)
+    own["sha256"][again], is_missing[again] = own["sha256"][same_as], is_missing[same_as]
+    if problems:
+        problems = {r: problems[f] for r, f in zip(again.tolist(), same_as.tolist(), strict=True) if f in problems}
+    if is_kept_at_all:
+        if rules:
+            own["sound"][again] = sound
+            own["sound"][list(problems)] = 0
+        is_kept = is_done | (is_settled & ~is_missing & (own["check"] != 0))
+        if (is_kept & ~is_done).any():
+            _write(folder, own[is_kept], kept)
+    return Contents(own["sha256"], is_missing, problems)
 
 
 def drop(folder: Path) -> None:
@@ -63,21 +128,80 @@ def drop(folder: Path) -> None:
     _place(folder).unlink(missing_ok=True)
 
 
-def _keys(paths: Sequence[Path]) -> tuple[NDArray[np.void], NDArray[np.bool_]]:
-    """(n,) records that lack their hash, zeros where a file is not there; and whether it has not changed just now."""
-    own, is_settled = np.zeros(len(paths), _RECORD), np.zeros(len(paths), np.bool_)
+def sha256_of(path: str) -> bytes:
+    """Of all bytes of a file; none where it cannot be read, or is no regular file."""
+    try:
+        return bytes.fromhex(files.file_sha256(Path(path)))
+    except (OSError, ValueError):  # a NUL in a path is a ValueError
+        return b""
+
+
+def _hashed(paths: Sequence[str]) -> Iterator[tuple[int, Seen]]:
+    def batch(start: int) -> list[Seen]:
+        return [Seen(sha256_of(path)) for path in paths[start : start + BATCH]]
+
+    starts = range(0, len(paths), BATCH)
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        for start, seen in zip(starts, pool.map(batch, starts), strict=True):
+            yield from enumerate(seen, start)
+
+
+def _looked_up(names: pd.Series, folder: Path) -> tuple[NDArray[np.void], NDArray[np.int64], NDArray[np.bool_]]:
+    """(n,) records that lack their hash, zeros where a file is not there; (n, 6) `_STATE`; whether a file has not
+    changed just now."""
+    own, state = np.zeros(len(names), _RECORD), np.zeros((len(names), len(_STATE)), np.int64)
     latest = time.time_ns() - int(SETTLED * 1e9)
-    keys = np.zeros((len(paths), 2), np.uint64)
-    for row, path in enumerate(paths):
-        try:
-            s = path.stat()
-        except (OSError, ValueError):  # a NUL in a path is a ValueError
-            continue
-        text = f"{path.absolute()}\0{s.st_size} {s.st_mtime_ns} {s.st_ctime_ns} {s.st_ino} {s.st_dev}"
-        keys[row] = np.frombuffer(hashlib.sha256(os.fsencode(text)).digest()[:16], "<u8")
-        is_settled[row] = max(s.st_mtime_ns, s.st_ctime_ns) < latest
-    own["key"], own["check"] = keys[:, 0], keys[:, 1]
-    return own, is_settled
+    for start in range(0, len(names), STEP):
+        part = names.iloc[start : start + STEP].to_numpy(object)
+        states = [_state(files.joined(folder, name)) for name in part]
+        state[start : start + STEP] = states
+        with suppress(ValueError):  # a name that is no valid text: nothing is kept of it
+            own["key"][start : start + STEP] = pd.util.hash_array(part, categorize=False)
+    is_there = state[:, _STATE.index("links")] > 0
+    check = np.zeros(len(names), np.uint64)
+    for column in range(_STATE.index("links")):
+        check = pd.util.hash_array(check ^ state[:, column].view(np.uint64))
+    own["check"] = np.where(is_there & (own["key"] != 0), check | np.uint64(1), 0)
+    return own, state, is_there & (state[:, 1:3].max(1, initial=0) < latest)
+
+
+def _state(path: str) -> tuple[int, int, int, int, int, int]:
+    try:
+        s = os.stat(path)  # noqa: PTH116 - a million of them
+    except (OSError, ValueError):  # a NUL in a path is a ValueError
+        return (0, 0, 0, 0, 0, 0)
+    return (s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino & _MOST, s.st_dev & _MOST, max(s.st_nlink, 1))
+
+
+_MOST = 2**63 - 1
+
+
+def _filled(own: NDArray[np.void], kept: NDArray[np.void]) -> NDArray[np.bool_]:
+    """Writes into the records what is kept of them; (n,) whether it is."""
+    at = np.searchsorted(kept["key"], own["key"]).clip(max=len(kept) - 1)
+    is_known = (own["check"] != 0) & (kept["key"][at] == own["key"]) & (kept["check"][at] == own["check"])
+    for name in ("sound", "sha256"):
+        own[name][is_known] = kept[name][at[is_known]]
+    return np.asarray(is_known)
+
+
+def _once(rows: NDArray[np.intp], state: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The rows to read, and for each of `rows` which of those stands for it: names of one file have one."""
+    has_names = state[rows, _STATE.index("links")] > 1
+    linked = rows[has_names]
+    if not len(linked):
+        return rows, rows
+    order = np.lexsort(state[linked, : _STATE.index("links")].T)
+    is_first = np.append(True, (np.diff(state[linked[order], : _STATE.index("links")], axis=0) != 0).any(1))
+    same_as = rows.copy()
+    of_linked = np.empty(len(linked), np.intp)
+    of_linked[order] = linked[order[is_first]][np.cumsum(is_first) - 1]
+    same_as[has_names] = of_linked
+    return np.unique(same_as), same_as
+
+
+def _mark(rules: str) -> int:
+    return int.from_bytes(hashlib.sha256(rules.encode()).digest()[:8], "little") if rules else 0
 
 
 def _place(folder: Path) -> Path:

@@ -112,7 +112,7 @@ def load(path: Path, size: int = 128, channels: int = 1) -> NDArray[np.float32]:
 
     Raises `UnreadableImageError`, and nothing else, when the file cannot be read or decoded. Safe to call from threads.
     """
-    return of_bytes(_file_bytes(path), size, channels)
+    return of_bytes(file_bytes(path), size, channels)
 
 
 def of_bytes(data: bytes, size: int = 128, channels: int = 1) -> NDArray[np.float32]:
@@ -126,10 +126,16 @@ def of_bytes(data: bytes, size: int = 128, channels: int = 1) -> NDArray[np.floa
     return np.stack(squares * (channels // len(squares)))
 
 
+def require_decodable(data: bytes) -> None:
+    """Raises as `of_bytes` does where that would, sooner."""
+    with _decoding(data):
+        _pnm_planes(data, 1) if _is_pnm(data) else _decoded(data, 128, 1)
+
+
 def picture(path: Path) -> Image.Image:
     """The whole picture at `path`, upright, by the same rules but for the square: RGB, or gray of 8 bits (mode L) or,
     where the file has more, of floats in [0, 1] (F). Raises as `load` does."""
-    data = _file_bytes(path)
+    data = file_bytes(path)
     with _decoding(data):
         planes, orientation = (_pnm_planes(data, 3), 1) if _is_pnm(data) else _decoded(data, 0, 3)
     if len(planes) > 1:
@@ -211,8 +217,11 @@ def content(x: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     return np.frombuffer(hashlib.sha256(pixels(x).data).digest()[:CONTENT_BYTES], np.uint8)
 
 
-def _file_bytes(path: Path) -> bytes:
-    """The whole file. Reading it at once leaves no open handle behind and bounds what a decoder can seek in."""
+def file_bytes(path: Path) -> bytes:
+    """The whole file, but of one that is too large only one byte more than `MAX_FILE_BYTES`. Raises as `load` does.
+
+    Reading it at once leaves no open handle behind and bounds what a decoder can seek in.
+    """
     try:
         if not path.is_file():
             raise UnreadableImageError("no such file" if not path.exists() else "not a regular file")

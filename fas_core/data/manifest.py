@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,7 +32,7 @@ from fas_core.data.names import (
 from fas_core.data.retention import RETAIN
 from fas_core.delivery import DELIVERY, delivery_problem, named_by_delivery, one_spelling_of_species, spelled
 from fas_core.errors import BadInputError
-from fas_core.files import CONTENT_BYTES, MISSING, read_table, write_table
+from fas_core.files import CONTENT_BYTES, joined, read_table, write_table
 from fas_core.texts import exact_numbers, plain, plain_column, read_numbers, unread_numbers
 
 TEXT_COLUMNS = ("path", "sample_id", "label", "pai_species", "subject_id", "session_id", "subset", "video_id")
@@ -219,12 +219,10 @@ class Manifest:
         digest = hashlib.sha256()
         columns = ["sample_id", *sorted(set(self.rows.columns) - {"path", "sample_id"})]
         digest.update(self.rows[columns].to_csv(index=False, lineterminator="\n").encode())
-        contents = np.zeros((len(self), CONTENT_BYTES), np.uint8)
-        for row, content in enumerate(hashes.content_hashes(self.image_paths(), self.root)):
+        contents = hashes.contents(self.rows["path"], self.root)
+        for content in contents.digits():
             digest.update(content.encode())
-            if content != MISSING:
-                contents[row] = np.frombuffer(bytes.fromhex(content[: 2 * CONTENT_BYTES]), np.uint8)
-        return digest.hexdigest(), contents
+        return digest.hexdigest(), contents.sha256[:, :CONTENT_BYTES].copy()
 
 
 def with_gaps(data: Manifest, order: Sequence[tuple[str, NDArray[np.int64]]], sha256: str) -> Manifest:
@@ -465,8 +463,34 @@ def relocated(manifest: Manifest, target: Path) -> pd.DataFrame:
     for name in ("path", BOXES, CUT_FROM):
         if name in rows:
             names = rows[name].fillna("")
-            rows[name] = [relative_to(manifest.root / path, folder) if path else "" for path in names]
+            rows[name] = relative_names([path and joined(manifest.root, path) for path in names], folder)
     return rows
+
+
+def relative_names(paths: Iterable[str], folder: Path) -> list[str]:
+    """`relative_to` of many files, "" staying "": of each folder it is looked up once which of its files are links."""
+    beginnings: dict[str, tuple[str, Set[str]] | None] = {}
+    names = []
+    for path in paths:
+        parent, slash, name = path.rpartition("/")
+        if parent not in beginnings:
+            beginnings[parent] = _beginning(parent, folder) if parent or not slash else None
+        known = beginnings[parent]
+        is_plain = known is not None and name not in known[1]
+        names.append(path and (f"{known[0]}{name}" if is_plain and known else relative_to(Path(path), folder)))
+    return names
+
+
+def _beginning(parent: str, folder: Path) -> tuple[str, Set[str]] | None:
+    """How the names of the files in `parent` begin, as a manifest in `folder` names them, and of which that is not
+    true, as they are links or folders; None where that cannot be told."""
+    try:
+        with os.scandir(parent or ".") as entries:
+            others = {entry.name for entry in entries if entry.is_symlink() or entry.is_dir(follow_symlinks=False)}
+    except (OSError, ValueError):
+        return None
+    above = relative_to(Path(parent), folder)
+    return "" if above == "." else f"{above}/", others | {"", ".", ".."}
 
 
 def relative_to(path: Path, folder: Path) -> str:

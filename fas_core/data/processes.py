@@ -31,10 +31,10 @@ def done(
     if n == 0:
         yield from ((item, work(item)) for item in items)
         return
-    waiting = deque(items)
+    waiting = deque(range(len(items)))
     while waiting:
         suspects: list[Item] = []
-        yield from _until_a_crash(work, waiting, min(n, len(waiting)), suspects)
+        yield from _until_a_crash(work, items, waiting, min(n, len(waiting)), suspects)
         while suspects:  # one of them has ended its process
             with _pool(1) as alone:
                 try:
@@ -46,7 +46,7 @@ def done(
 
 
 def _until_a_crash(
-    work: Callable[[Item], Result], waiting: deque[Item], n: int, suspects: list[Item]
+    work: Callable[[Item], Result], items: Sequence[Item], waiting: deque[int], n: int, suspects: list[Item]
 ) -> Iterator[tuple[Item, Result | None]]:
     """What gets done until a process dies; takes from `waiting`, and leaves in `suspects` what was under way."""
     under_way: dict[Future[Result], Item] = {}
@@ -54,8 +54,9 @@ def _until_a_crash(
         try:
             while waiting or under_way:
                 while waiting and len(under_way) < AHEAD * n:
-                    future = pool.submit(work, waiting[0])
-                    under_way[future] = waiting.popleft()
+                    item = items[waiting[0]]
+                    under_way[pool.submit(work, item)] = item
+                    waiting.popleft()
                 for future in wait(under_way, return_when=FIRST_COMPLETED).done:
                     result = future.result()
                     yield under_way.pop(future), result

@@ -21,7 +21,7 @@ from fas_core import documents
 from fas_core.data import modalities
 from fas_core.data.manifest import BOXES
 from fas_core.data.names import ATTACK, BONA_FIDE, DEV_WORDS
-from fas_core.data.scanning import IMAGE_SUFFIXES, Left, Scanned, files
+from fas_core.data.scanning import IMAGE_SUFFIXES, Left, Scanned, ending_of, files, n_before
 from fas_core.data.videos import SUFFIXES as VIDEO_SUFFIXES
 from fas_core.documents import read_as
 from fas_core.errors import BadInputError
@@ -138,10 +138,12 @@ def scanned(dataset: DataSet, root: Path, protocol: str = "", modality: str = ""
     protocol = _protocol_called(dataset, protocol)
     others: list[str] = []
 
-    def is_medium(path: Path, _: object) -> bool:
-        if path.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES:
+    media_suffixes, top = IMAGE_SUFFIXES | VIDEO_SUFFIXES, n_before(root)
+
+    def is_medium(path: str, _: object) -> bool:
+        if ending_of(path) in media_suffixes:
             return True
-        others.append(path.relative_to(root).as_posix())
+        others.append(path[top:])
         return False
 
     media, notes = files(root, is_medium)
@@ -173,12 +175,13 @@ def _ids(rows: pd.DataFrame, where: pd.Series) -> list[str]:
     return rows.loc[where, "sample_id"].tolist() if len(rows) else []
 
 
-def _rows(dataset: DataSet, root: Path, media: list[Path], beside: Files) -> tuple[pd.DataFrame, list[Left]]:
+def _rows(dataset: DataSet, root: Path, media: list[str], beside: Files) -> tuple[pd.DataFrame, list[Left]]:
     rows: list[dict[str, str]] = []
     left: list[Left] = []
     first_of: dict[tuple[str, ...], str] = {}
+    top = n_before(root)
     for path in media:
-        name = path.relative_to(root).as_posix()
+        name = path[top:]
         clip = clip_of(dataset.pattern, name)
         if clip is None:
             left.append(Left(name, f"no place or name of {dataset.title}"))
@@ -201,7 +204,7 @@ def _rows(dataset: DataSet, root: Path, media: list[Path], beside: Files) -> tup
 
 def _row(
     dataset: DataSet,
-    path: Path,
+    path: str,
     name: str,
     matched: re.Match[str],
     names: Names,
@@ -210,10 +213,10 @@ def _row(
     beside: Files,
 ) -> dict[str, str]:
     stem = matched.group(0)
-    is_still = path.suffix.lower() in IMAGE_SUFFIXES and not frame
+    is_still = ending_of(path) in IMAGE_SUFFIXES and not frame
     species = told.get("pai_species", "")
     row = {
-        "path": str(path),
+        "path": path,
         "sample_id": _public(name, matched),
         "label": ATTACK if species else BONA_FIDE,
         "pai_species": species,

@@ -47,7 +47,7 @@ class Scanned:
         return pd.DataFrame([asdict(file) for file in self.left], columns=["path", "reason"])
 
 
-def media_files(root: Path) -> tuple[list[Path], list[str]]:
+def media_files(root: Path) -> tuple[list[str], list[str]]:
     """Every image under `root`, by its ending or else by its content, sorted; and sentences on what was passed over.
 
     Where there is no image, every video instead.
@@ -58,9 +58,12 @@ def media_files(root: Path) -> tuple[list[Path], list[str]]:
     return (images, notes) if images else files(root, _is_video)
 
 
-def files(root: Path, is_taken: Callable[[Path, Skip], bool]) -> tuple[list[Path], list[str]]:
-    """The same of the files that `is_taken` takes; it calls its second argument for the others that are to be told."""
-    taken: list[Path] = []
+def files(root: Path, is_taken: Callable[[str, Skip], bool]) -> tuple[list[str], list[str]]:
+    """The same of the files that `is_taken` takes; it calls its second argument for the others that are to be told.
+
+    A folder's files and folders come by name, so that the whole is in the order of paths, compared name by name.
+    """
+    taken: list[str] = []
     skipped: Counter[str] = Counter()
     examples: dict[str, str] = {}
 
@@ -89,38 +92,47 @@ def files(root: Path, is_taken: Callable[[Path, Skip], bool]) -> tuple[list[Path
                     walk(entry.path, here)
             elif not entry.is_file():
                 skip("links that lead nowhere" if entry.is_symlink() else "no regular files", entry.path)
-            elif is_taken(Path(entry.path), skip):
-                taken.append(Path(entry.path))
+            elif is_taken(entry.path, skip):
+                taken.append(entry.path)
 
     walk(str(root), frozenset())
     _require_utf8(taken)
     kinds = ", ".join(f"{n} {kind} (e.g. {examples[kind]})" for kind, n in sorted(skipped.items()))
     n = skipped.total()
-    return sorted(taken), [f"{n} {'file' if n == 1 else 'files'} skipped: {kinds}."] if n else []
+    return taken, [f"{n} {'file' if n == 1 else 'files'} skipped: {kinds}."] if n else []
 
 
-def _require_utf8(paths: list[Path]) -> None:
+def _require_utf8(paths: list[str]) -> None:
     for path in paths:
-        if not os.fsencode(path).decode("utf-8", "replace") == str(path):
-            raise BadInputError(
-                f"{str(path)!r}: the name is not valid UTF-8, so no table can hold it. Rename the file."
-            )
+        if not path.isascii() and os.fsencode(path).decode("utf-8", "replace") != path:
+            raise BadInputError(f"{path!r}: the name is not valid UTF-8, so no table can hold it. Rename the file.")
 
 
-def _is_taken(path: Path, skip: Skip) -> bool:
-    if path.suffix.lower() in IMAGE_SUFFIXES:
+def n_before(root: Path) -> int:
+    """How many characters of a path that `files` gives come before its name relative to `root`."""
+    return len(str(root).removesuffix("/")) + 1
+
+
+def ending_of(path: str) -> str:
+    """As `Path.suffix`, in small letters, of a file whose name does not begin with a point."""
+    ending = path.rpartition("/")[2].rpartition(".")
+    return f".{ending[2].lower()}" if ending[0] and ending[2] else ""
+
+
+def _is_taken(path: str, skip: Skip) -> bool:
+    if (ending := ending_of(path)) in IMAGE_SUFFIXES:
         return True
     try:
-        if is_image(path):
+        if is_image(Path(path)):
             return True
-        skip(path.suffix.lower() or "without ending", str(path))
+        skip(ending or "without ending", path)
     except OSError:
-        skip("unreadable", str(path))
+        skip("unreadable", path)
     return False
 
 
-def _is_video(path: Path, skip: Skip) -> bool:
-    if is_video(path):
+def _is_video(path: str, skip: Skip) -> bool:
+    if is_video(Path(path)):
         return True
-    skip(path.suffix.lower() or "without ending", str(path))
+    skip(ending_of(path) or "without ending", path)
     return False

@@ -1,5 +1,6 @@
 """What is kept of files' hashes: never of one that has changed."""
 
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from fas_core import files
-from fas_core.data import hashes, manifest
+from fas_core.data import check, hashes, images, manifest
 from fas_core.erasure import forgetting
 from fas_core.files import MISSING
 from tests.conftest import Result
@@ -36,7 +37,13 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(path.name)
         return real(path)
 
+    def noted_image(path: Path) -> bytes:
+        names.append(path.name)
+        return real_image(path)
+
+    real_image = images.file_bytes
     monkeypatch.setattr(files, "file_sha256", noted)
+    monkeypatch.setattr(images, "file_bytes", noted_image)
     return names
 
 
@@ -51,7 +58,11 @@ def paths(tmp_path: Path) -> list[Path]:
 
 
 def of(paths: list[Path], folder: Path) -> list[str]:
-    return [*hashes.content_hashes(paths, folder)]
+    return [*hashes.contents(pd.Series([os.path.relpath(p, folder) for p in paths], dtype="str"), folder).digits()]
+
+
+def afresh(paths: list[Path]) -> list[str]:
+    return [hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else MISSING for path in paths]
 
 
 def test_what_is_unchanged_is_read_once_and_what_is_not_again(
@@ -59,7 +70,7 @@ def test_what_is_unchanged_is_read_once_and_what_is_not_again(
 ) -> None:
     gone = tmp_path / "images" / "gone.png"
     first = of([*paths, gone], tmp_path)
-    assert first == [*files.content_hashes([*paths, gone])]
+    assert first == afresh([*paths, gone])
     assert first[-1] == MISSING
     read.clear()
     assert of([gone, *reversed(paths)], tmp_path) == [MISSING, *reversed(first[:-1])]
@@ -72,7 +83,7 @@ def test_what_is_unchanged_is_read_once_and_what_is_not_again(
     read.clear()
     again = of(paths, tmp_path)
     assert sorted(read) == ["0.png", "1.png", "2.png", "3.png"]
-    assert again == [*files.content_hashes(paths)]
+    assert again == afresh(paths)
     assert again[1:4] == [MISSING, first[1], first[3]]
     kept = [*(tmp_path / "kept").rglob("*.npy")]
     assert len(kept) == 1
@@ -119,6 +130,8 @@ def test_commands_use_it_and_rehash_reads_all(
     rows = pd.DataFrame({"path": [f"images/{path.name}" for path in paths], "label": "live", "subject_id": "s"})
     table = manifest.write(manifest.normalised(rows)[0], tmp_path / "m.csv")
     sha256 = manifest.read(table).sha256
+    fas("data", "check", table)
+    assert len(read) == 2 * N  # hashed, and then looked at
     read.clear()
     assert manifest.read(table).sha256 == sha256
     fas("data", "check", table)
@@ -129,3 +142,41 @@ def test_commands_use_it_and_rehash_reads_all(
     assert np.array_equal(other.contents, [np.frombuffer(bytes.fromhex(h[:16]), np.uint8) for h in of(paths, tmp_path)])
     forgetting._forget_in_manifest(forgetting.OfManifest(str(table), (), None), None)  # type: ignore[arg-type]
     assert len(hashes._read(tmp_path)) == 0
+
+
+def test_names_of_one_file_are_read_once_and_what_is_sound_is_not_looked_at_again(
+    paths: list[Path], tmp_path: Path, read: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    linked = tmp_path / "images" / "again.png"
+    linked.hardlink_to(paths[0])
+    first = of([linked, *paths], tmp_path)
+    assert first[0] == first[1] == afresh(paths)[0]
+    assert len(read) == N
+    paths[3].write_bytes(paths[3].read_bytes()[:40])
+    paths[4].write_bytes(paths[4].read_bytes()[:40])
+    rows = pd.DataFrame({"path": [f"images/{p.name}" for p in (linked, *paths)] + ["images/no.png"], "label": "live"})
+    rows["pai_species"] = ""
+    table = manifest.write(manifest.normalised(rows)[0], tmp_path / "m.csv")
+
+    def problems() -> list[tuple[int, str]]:
+        read.clear()
+        return [(problem.row, problem.problem) for problem in check.checked(table).problems]
+
+    told = problems()
+    assert sorted(read) == ["1.png", "2.png", "3.png", "4.png", "5.png", "again.png", "no.png"]
+    assert [row for row, _ in told] == [5, 6, 8]
+    assert "no such file" in told[2][1]
+    pairs = [["images/again.png", "images/0.png"], ["images/3.png", "images/4.png"]]  # the latter: cut alike
+    assert check.checked(table).duplicates == pairs
+    assert problems() == told  # what is wrong is looked at again, and only that
+    assert sorted(read) == ["3.png", "4.png", "no.png"]
+    os.utime(linked, (0, 0))
+    problems()
+    assert sorted(read) == ["3.png", "4.png", "again.png", "no.png"]
+    monkeypatch.setattr(check, "RULES", "others")
+    assert problems() == told
+    assert len(read) == N + 1
+    monkeypatch.setattr(check, "FEW", 0)  # by processes
+    monkeypatch.setattr(check, "BATCH", 2)
+    hashes.drop(tmp_path)
+    assert problems() == told

@@ -20,19 +20,20 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from fas_core.data.layouts import Asked
 from fas_core.data.manifest import label_word
 from fas_core.data.names import ATTACK, BONA_FIDE, LIVE, SUBSET_WORDS, TRAIN
-from fas_core.data.scanning import Scanned, media_files
-from fas_core.data.videos import is_video
+from fas_core.data.scanning import Scanned, ending_of, media_files, n_before
+from fas_core.data.videos import SUFFIXES as VIDEO_SUFFIXES
 from fas_core.errors import BadInputError
 from fas_core.texts import plain
 
@@ -86,6 +87,8 @@ class _Part:
 
 @dataclass(frozen=True)
 class _Image:
+    """The first image of a folder, which all others in it are read as."""
+
     path: Path
     parts: tuple[str, ...]  # from the root, the file last
     folders: tuple[_Part, ...]  # below the subset, if there is one
@@ -94,6 +97,31 @@ class _Image:
     species: str
     free: tuple[str, ...]  # folders that are neither subset nor class: subject, session
     pattern: tuple[str, ...]  # its folders, "" for those that are free
+    n: int = 1  # images in the folder
+    position: int = 0  # among all images
+
+
+class _Files:
+    """All images, in their order, and what their names say."""
+
+    def __init__(self, root: Path, paths: list[str]) -> None:
+        self.paths, self.top = paths, n_before(root)
+        folders = pd.factorize(np.array([path.rpartition("/")[0] for path in paths], object))[0]
+        self.folders = folders.astype(np.intp)  # (n,) which of the different ones, as they first come
+        _, self.first = np.unique(self.folders, return_index=True)
+        self.n = np.bincount(self.folders)
+        self.is_video = np.array([ending_of(path) in VIDEO_SUFFIXES for path in paths], np.bool_)
+
+    def parts(self, position: int) -> tuple[str, ...]:
+        """Of a file, from the root, itself last."""
+        return tuple(self.paths[position][self.top :].split("/"))
+
+    def says(self, label: str) -> NDArray[np.intp]:
+        """Positions of files whose own names say a label. Numbers say nothing: names are read once without."""
+        stems = "/".join([path.rpartition("/")[2].rpartition(".")[0] for path in self.paths])
+        codes, different = pd.factorize(np.array(re.sub("[0-9]+", "0", stems).split("/"), object))
+        of_each = np.array([_label_of_file(stem) == label for stem in different], np.bool_)
+        return np.flatnonzero(of_each[codes])
 
 
 def scanned(root: Path, asked: Asked) -> Scanned:
@@ -104,20 +132,23 @@ def scanned(root: Path, asked: Asked) -> Scanned:
     if not root.is_dir():
         raise BadInputError(f"{root} is not a folder. Layout 'folder' reads a folder with live/ and spoof/ inside.")
     paths, notes = media_files(root)
+    if not paths:
+        return Scanned(pd.DataFrame(), (), tuple(notes))
+    files = _Files(root, paths)
     by_subset = any(_is_subset(path.name) for path in root.iterdir() if path.is_dir())
-    relative = [path.relative_to(root).parts for path in paths]
+    relative = [files.parts(position) for position in files.first]
     named = {part for parts in relative for part in parts[:-1]}
     read = {name: _part(name) for name in named}
     labelled_subsets = {parts[0] for parts in relative if any(read[name].label for name in parts[1:-1])}
     images = [
-        _image(root, path, parts, read, by_subset, labelled_subsets, told)
-        for path, parts in zip(paths, relative, strict=True)
+        replace(_image(root, parts, read, by_subset, labelled_subsets, told), n=int(n), position=int(position))
+        for parts, n, position in zip(relative, files.n, files.first, strict=True)
     ]
     _require_one_reading(root, images, told)
     _require_people(root, images)
-    _require_classes(root, images, told)
-    rows = pd.DataFrame([_row(image) for image in images])
-    return Scanned(rows, tuple(_reading(images)), (*notes, *_disjoint(images), *_named_live(images)))
+    _require_classes(root, images, told, files)
+    notes += [*_disjoint(images), *_named_live(images, files)]
+    return Scanned(_rows(images, files), tuple(_reading(images, files)), tuple(notes))
 
 
 def _is_subset(name: str) -> bool:
@@ -151,13 +182,13 @@ def _words(name: str) -> list[str]:
 
 def _image(
     root: Path,
-    path: Path,
     parts: tuple[str, ...],
     read: dict[str, _Part],
     by_subset: bool,
     labelled_subsets: set[str],
     told: str,
 ) -> _Image:
+    path = root.joinpath(*parts)
     subset = parts[0].lower() if by_subset and len(parts) > 1 else ""
     folders = [read[name] for name in parts[by_subset:-1]]
     explicit = [part for part in folders if part.label and not part.is_more]
@@ -258,7 +289,7 @@ def _require_people(root: Path, images: Sequence[_Image]) -> None:
             folder = root.joinpath(*image.parts[: image.parts.index(name) + 1])
             remedy = f"move what is in {folder} one folder up" if image.subset else f"scan {folder}"
             why = f"If that is no person, {remedy}; if it is one, move it below the class, live/{name}"
-            all_of = f"so that all {len(images)} images would be of one subject, '{name}'"
+            all_of = f"so that all {sum(each.n for each in images)} images would be of one subject, '{name}'"
             _refuse(root, image.parts, f"read as {_shown(image)}, {all_of}. {why}")
 
 
@@ -294,9 +325,13 @@ def _is_of(name: str, words: set[str]) -> bool:
     return bool(_words(name)) and set(_words(name)) <= words
 
 
-def _require_classes(root: Path, images: Sequence[_Image], told: str) -> None:
+def _require_classes(root: Path, images: Sequence[_Image], told: str, files: _Files) -> None:
     """Raises BadInputError where a folder or file of bona fide images may say that they are something else."""
+    is_live = np.array([image.label == BONA_FIDE for image in images], np.bool_)[files.folders]
+    named = next((int(position) for position in files.says(ATTACK) if is_live[position]), len(files.paths))
     for image in images:
+        if named < image.position:
+            break
         for name in image.free if image.label == BONA_FIDE else image.free[:1]:
             if unsettled := _UNSETTLED & set(_words(name)):
                 _refuse(
@@ -305,8 +340,9 @@ def _require_classes(root: Path, images: Sequence[_Image], told: str) -> None:
                     f"read as {_shown(image)} -> {image.label}, but '{name}' may say what the images show: "
                     f"'{min(unsettled)}' is no word for a class or a species here",
                 )
-        if image.label == BONA_FIDE and _part_of_file(image).label == ATTACK:
-            _refuse(root, image.parts, f"read as {_shown(image)} -> {BONA_FIDE}, but '{image.path.name}' says {ATTACK}")
+    if named < len(files.paths):
+        parts, image = files.parts(named), images[files.folders[named]]
+        _refuse(root, parts, f"read as {_shown(image)} -> {BONA_FIDE}, but '{parts[-1]}' says {ATTACK}")
     if told:
         return
     unlabelled = [image for image in images if image.label == BONA_FIDE and not any(p.label for p in image.folders)]
@@ -322,18 +358,19 @@ def _require_classes(root: Path, images: Sequence[_Image], told: str) -> None:
             )
 
 
-def _part_of_file(image: _Image) -> _Part:
-    words = _words(image.path.stem)
-    return _part(image.path.stem) if set(words) & {*_CLASSES, *_SPECIES} else _Part(image.path.stem)
+def _label_of_file(stem: str) -> str:
+    return _part(stem).label if set(_words(stem)) & {*_CLASSES, *_SPECIES} else ""
 
 
-def _named_live(images: Sequence[_Image]) -> list[str]:
+def _named_live(images: Sequence[_Image], files: _Files) -> list[str]:
     """A sentence where files of attacks are called live: of what they show, perhaps, or of what they lie among."""
-    named = [image for image in images if image.label == ATTACK and _part_of_file(image).label == BONA_FIDE]
-    if not named:
+    is_attack = np.array([image.label == ATTACK for image in images], np.bool_)[files.folders]
+    said = files.says(BONA_FIDE)
+    named = said[is_attack[said]]
+    if not len(named):
         return []
     return [
-        f"{len(named)} of the attacks have a file name that says bona fide (e.g. {'/'.join(named[0].parts)}): "
+        f"{len(named)} of the attacks have a file name that says bona fide (e.g. {'/'.join(files.parts(named[0]))}): "
         "their folder counts."
     ]
 
@@ -344,17 +381,23 @@ def _shown(image: _Image) -> str:
     return "/".join(part or next(names) for part in image.pattern) or "."
 
 
-def _reading(images: Sequence[_Image]) -> list[str]:
+def _reading(images: Sequence[_Image], files: _Files) -> list[str]:
     """A line per pattern of folders, with how many images and different names it has."""
-    of_pattern: dict[tuple[str, str], list[_Image]] = {}
-    for image in images:
+    n_videos = np.bincount(files.folders, files.is_video).astype(np.int64)
+    of_pattern: dict[tuple[str, str], list[int]] = {}
+    for number, image in enumerate(images):
         species = f" of species {image.species}" if image.species else ""
-        of_pattern.setdefault((_shown(image), f"{image.label}{species}"), []).append(image)
+        of_pattern.setdefault((_shown(image), f"{image.label}{species}"), []).append(number)
     lines = []
-    for (pattern, meaning), here in sorted(of_pattern.items()):
-        counts = Counter("video" if is_video(image.path) else "image" for image in here)
-        counts["subject"] = len({image.free[:1] for image in here if image.free})
-        counts["session"] = len({image.free for image in here if len(image.free) > 1})
+    for (pattern, meaning), numbers in sorted(of_pattern.items()):
+        here = [images[number] for number in numbers]
+        videos = int(n_videos[numbers].sum())
+        counts = {
+            "image": sum(image.n for image in here) - videos,
+            "video": videos,
+            "subject": len({image.free[:1] for image in here if image.free}),
+            "session": len({image.free for image in here if len(image.free) > 1}),
+        }
         told = ", ".join(f"{n} {kind}{'s' if n > 1 else ''}" for kind, n in counts.items() if n)
         lines.append(f"{pattern} -> {meaning}: {told}")
     return lines
@@ -373,16 +416,23 @@ def _disjoint(images: Sequence[_Image]) -> list[str]:
     return []
 
 
-def _row(image: _Image) -> dict[str, str]:
-    subject, session = (*image.free, "", "")[:2]
-    return {
-        "path": str(image.path),
-        "sample_id": "/".join(image.parts),
-        "label": image.label,
-        "pai_species": image.species,
-        "subject_id": subject,
-        # A session's name is only unique within its subject.
-        "session_id": f"{subject}/{session}" if session else "",
-        "subset": image.subset,
-        "video_id": "/".join((*image.parts[:-1], image.path.stem)) if is_video(image.path) else "",
-    }
+def _rows(images: Sequence[_Image], files: _Files) -> pd.DataFrame:
+    def of_folders(texts: Iterable[str]) -> pd.Series:
+        return pd.Series(list(texts), dtype="str").take(files.folders).reset_index(drop=True)
+
+    people = [(*image.free, "", "")[:2] for image in images]
+    samples = [path[files.top :] for path in files.paths]
+    videos = zip(samples, files.is_video.tolist(), strict=True)
+    return pd.DataFrame(
+        {
+            "path": pd.Series(files.paths, dtype="str"),
+            "sample_id": pd.Series(samples, dtype="str"),
+            "label": of_folders(image.label for image in images),
+            "pai_species": of_folders(image.species for image in images),
+            "subject_id": of_folders(subject for subject, _ in people),
+            # A session's name is only unique within its subject.
+            "session_id": of_folders(f"{subject}/{session}" if session else "" for subject, session in people),
+            "subset": of_folders(image.subset for image in images),
+            "video_id": pd.Series([name.rpartition(".")[0] if video else "" for name, video in videos], dtype="str"),
+        }
+    )
