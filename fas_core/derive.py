@@ -13,12 +13,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from fas_core.errors import BadInputError, needing_pytorch
 from fas_core.evaluation import paths, separation, traversal
 from fas_core.evaluation.causes import of_run as causes
 from fas_core.files import atomic_file, make_folder, opened_file
-from fas_core.latent import mixture, projection, training_rows
+from fas_core.latent import fitting_sample, mixture, passes, projection, training_rows
 from fas_core.latent.projection import USUAL, FittedOn, Told, Umap
 from fas_core.progress import Job, Task, jobs_folder, task
 from fas_core.runs import duplicates, measured, store
@@ -39,54 +39,145 @@ _log = logging.getLogger(__name__)
 ABANDONED_AFTER = 120.0  # seconds without a sign of life, as `progress.jobs` has it
 BEAT = 20.0  # seconds between signs of life of work that cannot report its progress
 MEASURED = 20_000  # images at most that are measured without being asked for: each is read, a second per thousand or so
+RANGE = 2**16  # rows whose codes one task goes over
+FITTED = 0.6  # share of the time after which all is fitted
+FEW_STEPS = 20  # what all that is said of codes weighs beside the other quick things
 SHARES = 100  # steps of work that reports its progress as a share
 
 
-def compute(run: Run) -> None:
+class Engine(Protocol):
+    """Where the work that a derivation consists of is done. What comes of it is the same everywhere."""
+
+    def map(
+        self, run: Run, works: Sequence[tuple[Callable[..., passes.Arrays], tuple[Any, ...]]]
+    ) -> Iterable[passes.Arrays]:
+        """What each function gives for the Run and its arguments, in order."""
+
+    def said(self, run: Run, says: Sequence[passes.Says], ranges: Sequence[range]) -> Iterable[list[passes.Arrays]]:
+        """`passes.said` of each range of the rows, in order."""
+
+
+class _Here:
+    """This process."""
+
+    def map(
+        self, run: Run, works: Sequence[tuple[Callable[..., passes.Arrays], tuple[Any, ...]]]
+    ) -> Iterable[passes.Arrays]:
+        return (function(run, *arguments) for function, arguments in works)
+
+    def said(self, run: Run, says: Sequence[passes.Says], ranges: Sequence[range]) -> Iterable[list[passes.Arrays]]:
+        return (passes.said(run.codes, says, rows=rows) for rows in ranges)
+
+
+HERE: Engine = _Here()
+
+
+def compute(run: Run, engine: Engine = HERE) -> None:
     """Computes and stores everything that is missing, quick things first. What a Run is too small for is logged."""
-    compute_quick(run)
+    compute_quick(run, engine=engine)
     compute_slow(run)
 
 
-def amount(text: str) -> Callable[[Run], None] | None:
+def amount(text: str) -> Callable[..., None] | None:
     """What computes as much of a Run as the text asks for; None where that is nothing.
 
     Raises BadInputError for another text than `none`, `quick` and `all`.
     """
-    amounts = {"none": None, "quick": compute_quick, "all": compute}
+    amounts: dict[str, Callable[..., None] | None] = {"none": None, "quick": compute_quick, "all": compute}
     if text not in amounts:
         raise BadInputError(f"--derive {text}: choose {', '.join(list(amounts)[:-1])} or {list(amounts)[-1]}.")
     return amounts[text]
 
 
-def compute_quick(run: Run, *, job_file: Path | None = None) -> None:
-    """Projections, mixtures, fitted scores, separation, near-duplicates, what scores follow: seconds.
+def compute_quick(run: Run, *, job_file: Path | None = None, engine: Engine = HERE) -> None:
+    """Projections, mixtures, fitted scores, separation, near-duplicates, what scores follow: seconds, of millions of
+    codes minutes.
 
     Of what the Run holds: nothing of scores alone.
     """
     if run.is_of_scores or not len(run):
         return
     has_codes = run.has("latents")
-    steps: list[Callable[[], object]] = [lambda: projection.pca_of(run)] if has_codes else []
+    steps = [_untold(1, partial(projection.pca_of, run))] if has_codes else []
     if has_codes and _has_training(run):
-        steps += [partial(mixture.likelihoods, run, k) for k in mixture.components_of(len(training_rows(run)))]
-        for name in scores.offered(run):
-            steps.append(partial(scores.values, run, name))
-    steps.append(partial(compare_samples, run))
+        steps.append(Step(FEW_STEPS, lambda told: said_of_codes(run, engine=engine, told=told)))
+        steps.append(_untold(1, partial(_keep_other_scores, run)))
+    steps.append(_untold(1, partial(compare_samples, run)))
     if has_codes:
-        steps += [lambda: separation.of_run(run), partial(_keep_opening, run)]
+        steps += [_untold(1, partial(separation.of_run, run)), _untold(1, partial(_keep_opening, run))]
     if run.has("inputs") and len(run) <= MEASURED:
-        steps += [partial(causes.nuisance, run, name) for name in scores.offered(run)]
+        steps += [_untold(1, partial(causes.nuisance, run, name)) for name in scores.offered(run)]
     missing: list[str] = []
-    with task(f"Deriving from {run.info.name}", len(steps), job_file=job_file, stage="derive") as shown:
-        for step in steps:
-            try:
-                step()
-            except BadInputError as error:  # the Run is there and good: this is only what could be made of it
-                missing.append(str(error))
-            shown.advance()
+    total = sum(step.weight for step in steps)
+    with task(f"Deriving from {run.info.name}", total, job_file=job_file, stage="derive") as shown:
+        done = 0
+        for weight, step in steps:
+            with _beating(shown):
+                try:
+                    step(partial(_show_share, shown, done, weight))
+                except BadInputError as error:  # the Run is there and good: this is only what could be made of it
+                    missing.append(str(error))
+            done += weight
+            shown.update(done)
     for reason in dict.fromkeys(missing):
         _log.warning("%s: %s", run.info.name, reason)
+
+
+def _keep_other_scores(run: Run) -> None:
+    """Each for itself: one that cannot be had does not keep the others."""
+    missing = []
+    for name in scores.offered(run):
+        try:
+            scores.values(run, name)
+        except BadInputError as error:
+            missing.append(str(error))
+    if missing:
+        raise BadInputError(" ".join(dict.fromkeys(missing)))
+
+
+def said_of_codes(
+    run: Run,
+    covariance: str = "diag",
+    dimensions: int = mixture.RAW,
+    *,
+    ks: Sequence[int] = mixture.COMPONENTS,
+    names: Sequence[str] | None = None,
+    engine: Engine = HERE,
+    told: Told = lambda _: None,
+) -> None:
+    """Mixtures of some numbers of Gaussians and some scores of codes (None: all): fitted where they are missing, and
+    what they say of all codes computed in one pass over them. Stored."""
+    can_be = [k for k in mixture.components_of(len(fitting_sample(run))) if k in ks]
+    ks = [k for k in can_be if not mixture.are_known(run, k, covariance, dimensions)]
+    of_codes = scores.of_codes(run)
+    names = [name for name in of_codes if (names is None or name in names) and not scores.is_kept(run, name)]
+    if not ks and not names:
+        return
+    fits = [(_fit, (k, covariance, dimensions)) for k in reversed(ks)]  # what takes longest first
+    others = [(_held_out, (k, covariance, dimensions)) for k in reversed(ks)]
+    answers: list[passes.Arrays] = []
+    for answer in engine.map(run, [*fits, *others]):
+        answers.append(answer)
+        told(FITTED * len(answers) / (len(fits) + len(others)))
+    mixtures = [mixture.kept(run, *about, fit) for (_, about), fit in zip(fits, answers, strict=False)]
+    says = [mixture.placing(run, fit, dimensions) for fit in mixtures] + [scores.says(run, name) for name in names]
+    ranges = [range(i, min(i + RANGE, len(run))) for i in range(0, len(run), RANGE)]
+    parts: list[list[passes.Arrays]] = []
+    for part in engine.said(run, says, ranges):
+        parts.append(part)
+        told(FITTED + (1 - FITTED) * len(parts) / len(ranges))
+    for i, (_, (k, *rest)) in enumerate(fits):
+        mixture.keep(run, k, *rest, passes.joined([part[i] for part in parts]), answers[len(ks) + i]["held_out"])
+    for i, name in enumerate(names, start=len(ks)):
+        scores.keep(run, name, passes.joined([part[i] for part in parts]))
+
+
+def _fit(run: Run, k: int, covariance: str, dimensions: int) -> passes.Arrays:
+    return asdict(mixture.of_training(run, k, covariance, dimensions))
+
+
+def _held_out(run: Run, k: int, covariance: str, dimensions: int) -> passes.Arrays:
+    return {"held_out": mixture.held_out(run, k, covariance, dimensions)}
 
 
 def compare_samples(run: Run) -> None:
@@ -216,6 +307,36 @@ class NearDuplicates:
 
 
 @dataclass(frozen=True)
+class ScoresOfCodes:
+    """The scores of codes, of all images."""
+
+    def __str__(self) -> str:
+        return "scores-of-codes"
+
+    def label(self, name: str) -> str:
+        return f"Scores of the codes of {name}"
+
+    def steps(self, run: Run) -> list[Step]:
+        return [Step(SHARES, lambda told: said_of_codes(run, ks=(), told=told))]
+
+
+@dataclass(frozen=True)
+class ScoreOfCodes:
+    """One of them."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"score-{self.name}"
+
+    def label(self, name: str) -> str:
+        return f"Score {self.name} of {name}"
+
+    def steps(self, run: Run) -> list[Step]:
+        return [Step(SHARES, lambda told: said_of_codes(run, ks=(), names=(self.name,), told=told))]
+
+
+@dataclass(frozen=True)
 class Looks:
     """What the images look like, in numbers."""
 
@@ -260,8 +381,8 @@ class Mixtures:
         return f"Mixtures of Gaussians ({self.covariance}) of {name}"
 
     def steps(self, run: Run) -> list[Step]:
-        ks = mixture.components_of(len(training_rows(run)))
-        return [_untold(k, partial(mixture.likelihoods, run, k, self.covariance, self.dimensions)) for k in ks]
+        said = partial(said_of_codes, run, self.covariance, self.dimensions, names=())
+        return [Step(SHARES, lambda told: said(told=told))]
 
 
 def parsed(text: str) -> Result:
@@ -269,15 +390,17 @@ def parsed(text: str) -> Result:
     kind, _, settings = text.partition("-")
     if kind == "umap":
         return UmapOf(_umap_of(settings))
-    for whole in (PcaOfAll(), Separation(), NearDuplicates(), Looks()):
+    for whole in (PcaOfAll(), Separation(), NearDuplicates(), ScoresOfCodes(), Looks()):
         if text == str(whole):
             return whole
+    if kind == "score" and settings in scores.names():
+        return ScoreOfCodes(settings)
     covariance, _, number = settings.partition("-")
     if kind in ("mixture", "mixtures") and covariance and number.isdecimal():
         return (Mixture if kind == "mixture" else Mixtures)(covariance, int(number))
     raise BadInputError(
         f"'{text}' is nothing that is computed. Choose umap, umap-all-15-0.1-0, pca-all, separation, near-duplicates, "
-        "looks, mixture-diag-8 or mixtures-full-0, or the like."
+        "scores-of-codes, looks, mixture-diag-8 or mixtures-full-0, or the like."
     )
 
 

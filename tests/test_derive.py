@@ -125,8 +125,13 @@ def test_other_texts_are_refused(text: str) -> None:
         parsed(text)
 
 
-def test_mixtures_are_a_step_per_number_of_components(run: store.Run) -> None:
-    assert [step.weight for step in derive.Mixtures("diag", 0).steps(run)] == [1, 2, 4, 8]  # of 8 training images
+def test_mixtures_tell_how_far_they_are(run: store.Run) -> None:
+    (step,) = derive.Mixtures("diag", 2).steps(run)
+    told: list[float] = []
+    step.compute(told.append)
+    assert [k for k in mixture.COMPONENTS if mixture.known_likelihoods(run, k, "diag", 2)] == [1, 2, 4, 8]
+    assert told == sorted(told)
+    assert (len(told), told[-1]) == (9, 1.0)  # two fits of each, and one pass
 
 
 def test_a_umaps_bar_moves_with_its_share(run: store.Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,4 +83,4 @@ def _people(both: Common, rows: NDArray[np.int64]) -> pd.DataFrame:
     """What says whose the samples are."""
     run = both.steps.a.run
     named = [name for name in UNITS if name in run.column_names()]
-    return columns.table_of(run, rows, named) if named else pd.DataFrame(index=range(len(rows)))
+    return run.samples_of(rows, named) if named else pd.DataFrame(index=range(len(rows)))

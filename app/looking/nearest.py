@@ -14,14 +14,14 @@ from app.words import escaped, number
 from fas_core.data.names import ATTACK, LIVE, TRAIN, readable
 from fas_core.errors import BadInputError
 from fas_core.latent import has_training_rows, neighbours
-from fas_core.latent.neighbours import Among
+from fas_core.latent.neighbours import AmongWhom
 from fas_core.reports.palette import style_of
 from fas_core.runs import duplicates
 from fas_core.runs.duplicates import By
 from fas_core.runs.store import Run
 
-NEAREST: dict[Among, int] = {"training": 6, "others": 12}
-HEADINGS: dict[Among, str] = {"training": "Live training images", "others": "All other samples, of any subset"}
+NEAREST: dict[AmongWhom, int] = {"training": 6, "others": 12}
+HEADINGS: dict[AmongWhom, str] = {"training": "Live training images", "others": "All other samples, of any subset"}
 WORDS: dict[By, str] = {"code": "By code", "pixels": "By pixels"}
 UNITS: dict[By, str] = {"code": "distance", "pixels": "difference"}
 HELP = (
@@ -30,7 +30,7 @@ HELP = (
 )
 
 
-def nearest(run: Run, subject: Subject, by: By, among: Among) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def nearest(run: Run, subject: Subject, by: By, among: AmongWhom) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Distances, ascending, and rows of the images nearest to one: (k,) both, none where none are.
 
     Without itself and the other frames of its video, of which a page could be full.
@@ -88,7 +88,7 @@ def show_by(run: Run, subject: Subject, by: By) -> str | None:
     return next((sample for sample in chosen if sample is not None), None)
 
 
-def answer(run: Run, near: dict[Among, tuple[NDArray[np.float64], NDArray[np.int64]]], by: By) -> str:
+def answer(run: Run, near: dict[AmongWhom, tuple[NDArray[np.float64], NDArray[np.int64]]], by: By) -> str:
     """Which class is nearest, and how far training is beside it."""
     first = {among: (float(d[0]), int(rows[0])) for among, (d, rows) in near.items() if len(rows)}
     if not first:

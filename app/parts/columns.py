@@ -98,20 +98,6 @@ def shown_rows(run: Run, chosen: tuple[str, ...]) -> NDArray[np.bool_] | None:
     return np.array([name in chosen for name in subset.names])[subset.codes]
 
 
-def table_of(run: Run, rows: NDArray[np.int64], columns: Sequence[str]) -> pd.DataFrame:
-    """Some columns of some rows, which ascend; only the shards that hold them are read."""
-    parts = []
-    for shard in run.shards:
-        here = rows[np.searchsorted(rows, shard.start) : np.searchsorted(rows, shard.start + shard.n)]
-        if len(here):
-            parts.append(shard.table("samples", columns).take(pa.array(here - shard.start)))
-    return (
-        pa.concat_tables(parts, promote_options="permissive").to_pandas()
-        if parts
-        else pd.DataFrame(columns=list(columns))
-    )
-
-
 @dataclass(frozen=True, eq=False)
 class _Some:
     """Some rows of a Run, which ascend, as scores read them."""
@@ -120,10 +106,11 @@ class _Some:
     rows: NDArray[np.int64]
 
     def samples(self, columns: Sequence[str]) -> pd.DataFrame:
-        return table_of(self.run, self.rows, columns)
+        return self.run.samples_of(self.rows, columns)
 
-    def latents(self) -> NDArray[np.float32]:
-        return self.run.latents()[self.rows]
+    @property
+    def codes(self) -> NDArray[np.float32]:
+        return np.concatenate(list(self.run.latent_blocks(self.rows)))
 
     def looks(self, name: str) -> NDArray[np.float64]:
         return self.run.looks(name)[self.rows]
@@ -148,4 +135,4 @@ def images_of(run: Run, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
 def ids_of(run: Run, rows: NDArray[np.int64]) -> list[str]:
     """Sample ids of some rows, in their order."""
     ascending, back = np.unique(rows, return_inverse=True)
-    return table_of(run, ascending, ["sample_id"])["sample_id"].astype("str").to_numpy()[back].tolist()
+    return run.samples_of(ascending, ["sample_id"])["sample_id"].astype("str").to_numpy()[back].tolist()

@@ -105,7 +105,7 @@ def exported(codes: Codes, rows: NDArray[np.int64]) -> pd.DataFrame:
     """Ids of some rows with what is known of each."""
     names = [name for name in ("sample_id", "subset", "label", "pai_species") if name in codes.run.column_names()]
     ascending, back = np.unique(rows, return_inverse=True)
-    table = columns.table_of(codes.run, ascending, names)
+    table = codes.run.samples_of(ascending, names)
     table[codes.score] = columns.scores_of(codes.run, codes.score, ascending)
     table = table.iloc[back].reset_index(drop=True)
     if codes.distance is not None:
@@ -195,7 +195,7 @@ def told_of(codes: Codes, rows: NDArray[np.int64]) -> list[Answer]:
     """Images of some rows and what is known of them."""
     run, (kinds, names), shown = codes.run, codes.points.groups, tip_columns(codes.run)
     is_own = codes.by in (GROUP, VERDICT, SCORE)
-    table = columns.table_of(run, rows, shown if is_own or codes.by in shown else [*shown, codes.by])
+    table = run.samples_of(rows, shown if is_own or codes.by in shown else [*shown, codes.by])
     values = columns.scores_of(run, codes.score, rows)
     answers = []
     images = columns.images_of(run, rows)

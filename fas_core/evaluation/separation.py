@@ -193,13 +193,10 @@ def _parameters(run: Run) -> dict[str, object]:
 class _Codes:
     """Codes (n, d) as `scores.Outputs`."""
 
-    z: NDArray[np.float32]
+    codes: NDArray[np.float32]
 
     def samples(self, columns: Sequence[str]) -> pd.DataFrame:
         raise NotImplementedError("only scores of codes are asked for")
-
-    def latents(self) -> NDArray[np.float32]:
-        return self.z
 
     def looks(self, name: str) -> Floats:
         raise NotImplementedError("only scores of codes are asked for")

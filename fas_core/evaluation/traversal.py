@@ -207,9 +207,6 @@ class _CodesAlone:
     def samples(self, columns: Sequence[str]) -> pd.DataFrame:
         raise BadInputError(f"A code alone has no {', '.join(columns)}: choose one of the scores {', '.join(SCORES)}.")
 
-    def latents(self) -> NDArray[np.float32]:
-        return self.codes
-
     def looks(self, name: str) -> NDArray[np.float64]:
         raise BadInputError(f"A code alone has no {name}: choose one of the scores {', '.join(SCORES)}.")
 

@@ -45,9 +45,6 @@ class Outputs:
     def samples(self, columns: Sequence[str]) -> pd.DataFrame:
         return self.table[list(columns)]
 
-    def latents(self) -> NDArray[np.float32]:
-        return self.codes
-
     def features(self) -> NDArray[np.float16]:
         assert self.maps is not None  # or the Run would not have the score that asks
         return self.maps

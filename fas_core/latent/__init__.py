@@ -1,5 +1,6 @@
 """What can be computed from the codes of a Run: projections to the plane, mixtures and their likelihoods."""
 
+from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -10,6 +11,8 @@ from fas_core.data.names import BONA_FIDE, LEARNED, TRAIN, TRAINING_USE, dev_sub
 from fas_core.errors import BadInputError
 from fas_core.runs.store import Run
 
+MOST_FITTED, SEED = 200_000, 0  # training images that anything is fitted on; of more, so many are drawn with this seed
+
 
 def training_rows(run: Run) -> NDArray[np.int64]:
     """Rows of the bona fide images that the model learned from: what every fit is fitted on.
@@ -17,7 +20,11 @@ def training_rows(run: Run) -> NDArray[np.int64]:
     Those whose content its checkpoint knows, whatever the manifest calls them; where the checkpoint does not say what
     it learned from, the bona fide images of subset `train`. Raises BadInputError if there are none.
     """
-    rows = np.flatnonzero(_is_fitted_on(run.samples(_judged_by(run))))
+    if run not in _training:
+        columns = _judged_by(run)
+        masks = (_is_fitted_on(shard.table("samples", columns).to_pandas()) for shard in run.shards)
+        _training[run] = np.packbits(np.concatenate([np.empty(0, np.bool_), *masks]))
+    rows = np.flatnonzero(np.unpackbits(_training[run], count=len(run)))
     if not len(rows):
         raise BadInputError(
             f"Run {run.info.name} has no training images, so nothing can be fitted on them. "
@@ -28,9 +35,57 @@ def training_rows(run: Run) -> NDArray[np.int64]:
 
 def sampled_training_rows(run: Run, limit: int) -> NDArray[np.int64]:
     """`training_rows`, ascending; of more than `limit`, so many of them, always the same."""
-    rows = training_rows(run)
-    return rows if len(rows) <= limit else np.sort(np.random.default_rng(0).choice(rows, limit, replace=False))
+    return _drawn(training_rows(run), limit)
 
+
+def _drawn(rows: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
+    return rows if len(rows) <= limit else np.sort(np.random.default_rng(SEED).choice(rows, limit, replace=False))
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Rows (m,), ascending, that something is fitted on, of the n that it could be."""
+
+    rows: NDArray[np.int64]
+    n: int
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def drawn(self, limit: int) -> NDArray[np.int64]:
+        """Its rows, or so many of them, always the same."""
+        return _drawn(self.rows, limit)
+
+    @property
+    def words(self) -> str:
+        """What stands before "live training images": "50,000 of 3,200,000 live training images, drawn with seed 0"."""
+        return sample_words(len(self), self.n, "live training images")
+
+
+def sample_words(m: int, n: int, what: str) -> str:
+    """ "12 images", or where they are not all: "50,000 of 3,200,000 images, drawn with seed 0"."""
+    return f"{n:,} {what}" if m == n else f"{m:,} of {n:,} {what}, drawn with seed {SEED}"
+
+
+def fitting_sample(run: Run) -> Sample:
+    """The training rows that mixtures, principal components and scores of codes are fitted on: all of them up to
+    `MOST_FITTED`. Raises BadInputError as `training_rows`."""
+    rows = training_rows(run)
+    return Sample(_drawn(rows, MOST_FITTED), len(rows))
+
+
+def drawn_rows(n: int) -> NDArray[np.int64]:
+    """Of the first n rows, ascending, those that something is fitted on which is fitted on all images."""
+    return _drawn(np.arange(n), MOST_FITTED)
+
+
+def sample_key(run: Run, *, of_all: bool = False) -> dict[str, object]:
+    """What the key of a stored fit says of the sample that it is of; nothing where it is of all there are."""
+    is_sampled = len(run) > MOST_FITTED and (of_all or has_training_rows(run, MOST_FITTED + 1))
+    return {"sample": MOST_FITTED, "sample_seed": SEED} if is_sampled else {}
+
+
+_training: WeakKeyDictionary[Run, NDArray[np.uint8]] = WeakKeyDictionary()  # whether each row is one, a bit each
 
 _known: WeakKeyDictionary[Run, dict[int, bool]] = WeakKeyDictionary()  # which scores a Run has is asked all the time
 

@@ -12,8 +12,6 @@ not until the sample itself looks Gaussian.
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -21,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from fas_core import memo
-from fas_core.latent import mixture, projection, sampled_training_rows
+from fas_core.latent import fitting_sample, mixture, passes, projection, sample_key
 from fas_core.runs.store import Run
 
 Floats = NDArray[np.float64]
@@ -49,15 +47,17 @@ class Flow:
     slopes: Floats
     rotations: Floats
 
-    def log_likelihood(self, z: NDArray[np.floating]) -> Floats:
+    def log_likelihood(self, z: passes.Codes) -> Floats:
         """log p(z) in nats: (n, d) -> (n,)."""
+        return passes.said(z, [lambda block, _: {"values": self.of_block(block)}])[0]["values"]
 
-        def of_block(start: int) -> Floats:
+    def of_block(self, z: NDArray[np.floating]) -> Floats:
+        """As `log_likelihood`, of few enough codes to be held at once."""
+        parts = [np.empty(0)]
+        for start in range(0, len(z), _ROWS_AT_ONCE):
             u, log_jacobian = self.transformed(z[start : start + _ROWS_AT_ONCE])
-            return log_jacobian - 0.5 * (u.shape[1] * np.log(2 * np.pi) + np.square(u).sum(1))
-
-        with projection.one_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
-            return np.concatenate([np.empty(0), *pool.map(of_block, range(0, len(z), _ROWS_AT_ONCE))])
+            parts.append(log_jacobian - 0.5 * (u.shape[1] * np.log(2 * np.pi) + np.square(u).sum(1)))
+        return np.concatenate(parts)
 
     def transformed(self, z: NDArray[np.floating]) -> tuple[Floats, Floats]:
         """u (n, d), and the logarithm of the Jacobian's determinant, (n,)."""
@@ -71,12 +71,12 @@ class Flow:
 
 def of_training(run: Run) -> Flow:
     """The flow of a Run's bona fide training codes; fitted once, then read from the memo."""
-    about = {"run": run.shards_digest, "format": FORMAT}
+    about = {"run": run.shards_digest, "format": FORMAT} | sample_key(run)
     return Flow(**memo.arrays(run.cache, "flow", about, lambda: asdict(_of_training(run))))
 
 
 def _of_training(run: Run) -> Flow:
-    rows, parts = sampled_training_rows(run, LIMIT), mixture.split(run)
+    rows, parts = fitting_sample(run).drawn(LIMIT), mixture.split(run)
     z, is_held = mixture.codes(run, rows), np.isin(rows, parts.held_out)
     return fitted(z, n_layers(z[~is_held], z[is_held]))
 

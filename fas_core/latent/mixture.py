@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +15,9 @@ from scipy.special import logsumexp
 from fas_core import memo, metrics
 from fas_core.data.names import ATTACK, BONA_FIDE
 from fas_core.errors import BadInputError
-from fas_core.latent import em, projection, training_rows
+from fas_core.latent import em, fitting_sample, has_training_rows, passes, projection, sample_key
+from fas_core.latent.passes import Codes
+from fas_core.latent.projection import PrincipalComponents
 from fas_core.runs.store import Run
 
 COMPONENTS = (1, 2, 4, 8, 16, 32, 64, 128)  # the thesis' numbers of mixtures
@@ -28,9 +28,7 @@ REGULARISATION = em.REGULARISATION
 HELD_OUT = 0.2  # share of the training codes, at least, that the others are judged by
 LOW_SHARE = 0.05  # "improbable" = below this share of the training codes
 SEED = 0
-_ROWS_AT_ONCE = 4096
 _QUICK_WORK = 2e7  # see `is_quick`
-T = TypeVar("T")
 _METHOD = 2  # of fitting; part of the key, so that what another one fitted is not found
 
 
@@ -55,23 +53,25 @@ class Mixture:
         """Akaike's criterion, of the log-likelihoods (n,) of the codes that it was fitted on; lower is better."""
         return float(2 * self.n_parameters - 2 * log_likelihood.sum())
 
-    def log_likelihood(self, z: NDArray[np.floating]) -> NDArray[np.float64]:
+    def log_likelihood(self, z: Codes) -> NDArray[np.float64]:
         """log p(z) in nats: (n, d) -> (n,)."""
-        parts = self._per_block(lambda joint: logsumexp(joint, axis=1), z)
-        return np.concatenate([np.empty(0), *parts])
+        return passes.said(z, [lambda block, _: {"values": logsumexp(self._joint(block), axis=1)}])[0]["values"]
 
-    def placed(self, z: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.int16], NDArray[np.float32]]:
-        """log p(z), the most responsible component, and its responsibility, (n,) each.
+    def placed(self, z: Codes) -> tuple[NDArray[np.float64], NDArray[np.int16], NDArray[np.float32]]:
+        """log p(z), the most responsible component, and its responsibility, (n,) each: see `placed_block`."""
+        values, component, share = passes.said(z, [lambda block, _: self.placed_block(block)])[0].values()
+        return values, component, share
+
+    def placed_block(self, z: NDArray[np.floating]) -> passes.Arrays:
+        """As `placed`, of few enough codes to be held at once: log_likelihood, component, responsibility, (m,) each.
 
         The responsibility of j for z is w_j N(z; mean_j, covariance_j) / p(z) (the posterior of thesis section 2.5.1).
         """
-
-        def place(joint: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-            total = logsumexp(joint, axis=1)
-            return total, joint.argmax(1), np.exp(joint.max(1) - total)
-
-        values, component, share = (np.concatenate(parts) for parts in zip(*self._per_block(place, z), strict=True))
-        return values, component.astype(np.int16), share.astype(np.float32)
+        joint = self._joint(z)
+        total = logsumexp(joint, axis=1)
+        share = np.exp(joint.max(1) - total)
+        placed = {"log_likelihood": total, "component": joint.argmax(1).astype(np.int16)}
+        return placed | {"responsibility": share.astype(np.float32)}
 
     def ellipses(self, axes: NDArray[np.float64], centre: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
         """Means (k, 2) and covariances (k, 2, 2) in the plane of `axes` (2, d) around `centre` (d,)."""
@@ -80,12 +80,6 @@ class Mixture:
         else:
             spread = np.einsum("id,kde,je->kij", axes, self.covariances, axes)
         return (self.means - centre) @ axes.T, spread
-
-    def _per_block(self, of: Callable[[NDArray[np.float64]], T], z: NDArray[np.floating]) -> list[T]:
-        """What `of` makes of `_joint` of some codes at a time, in order."""
-        blocks = [z[i : i + _ROWS_AT_ONCE] for i in range(0, len(z), _ROWS_AT_ONCE)]
-        with projection.one_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
-            return list(pool.map(lambda block: of(self._joint(block)), blocks))
 
     def _joint(self, z: NDArray[np.floating]) -> NDArray[np.float64]:
         """log w_j + log N(z; mean_j, covariance_j): (n, d) -> (n, k)."""
@@ -152,14 +146,23 @@ def dimensions_of(d: int, n: int) -> list[int]:
 def codes(run: Run, rows: NDArray[np.int64], dimensions: int = RAW) -> NDArray[np.floating]:
     """Codes of some rows, which ascend, as they are or in principal components of the training codes: (m, d)."""
     if dimensions == RAW:
-        return np.concatenate(list(run.latent_blocks(rows)))
-    pca = projection.pca_of(run, dimensions)
-    return np.concatenate([pca.applied(block) for block in run.latent_blocks(rows)])
+        z = np.empty((len(rows), run.latent_dim), run.codes.dtype)
+        blocks: Iterable[NDArray[np.floating]] = run.latent_blocks(rows)
+    else:
+        pca = projection.pca_of(run, dimensions)
+        z, blocks = np.empty((len(rows), len(pca.components))), map(pca.applied, run.latent_blocks(rows))
+    start = 0
+    for block in blocks:
+        z[start : start + len(block)] = block
+        start += len(block)
+    return z
 
 
 def _parameters(run: Run, k: int, covariance: str, dimensions: int) -> dict[str, object]:
     fit = {"k": k, "covariance": covariance, "dimensions": dimensions, "seed": SEED, "reg": REGULARISATION}
-    return {"run": run.shards_digest, "method": _METHOD} | fit
+    is_stepwise = len(run) > em.MOST_EXACT and has_training_rows(run, em.MOST_EXACT + 1)
+    steps = {"batch": em.BATCH, "forgetting": em.FORGETTING} if is_stepwise else {}
+    return {"run": run.shards_digest, "method": _METHOD} | fit | steps | sample_key(run)
 
 
 def known(run: Run, k: int, covariance: str = "diag", dimensions: int = RAW) -> Mixture | None:
@@ -169,19 +172,19 @@ def known(run: Run, k: int, covariance: str = "diag", dimensions: int = RAW) -> 
 
 
 def of_training(run: Run, k: int, covariance: str = "diag", dimensions: int = RAW) -> Mixture:
-    """The mixture of a Run's bona fide training codes; fitted once, then read from the memo."""
-    arrays = memo.arrays(
-        run.cache,
-        "mixture",
-        _parameters(run, k, covariance, dimensions),
-        lambda: asdict(fitted(codes(run, training_rows(run), dimensions), k, covariance)),
-    )
-    return Mixture(**arrays)
+    """The mixture of a Run's bona fide training codes, or of a sample of them (`latent.fitting_sample`); fitted once,
+    then read from the memo."""
+    about = _parameters(run, k, covariance, dimensions)
+    return Mixture(**memo.arrays(run.cache, "mixture", about, lambda: _fit(run, k, covariance, dimensions)))
+
+
+def _fit(run: Run, k: int, covariance: str, dimensions: int) -> passes.Arrays:
+    return asdict(fitted(codes(run, fitting_sample(run).rows, dimensions), k, covariance))
 
 
 @dataclass(frozen=True)
 class Likelihoods:
-    """What a mixture says of every row of a Run: see `Mixture.placed`.
+    """What a mixture says of every row of a Run: see `Mixture.placed_block`.
 
     held_out: () mean log-likelihood in nats of the held-out training codes under a mixture that is fitted to the
     others; NaN where those are too few for one.
@@ -199,15 +202,48 @@ def known_likelihoods(run: Run, k: int, covariance: str = "diag", dimensions: in
     return None if arrays is None else Likelihoods(**arrays)
 
 
+def are_known(run: Run, k: int, covariance: str = "diag", dimensions: int = RAW) -> bool:
+    """Whether `likelihoods` are stored, which are not read."""
+    return memo.is_kept(run.cache, "likelihoods", _parameters(run, k, covariance, dimensions))
+
+
 def likelihoods(run: Run, k: int, covariance: str = "diag", dimensions: int = RAW) -> Likelihoods:
     """What the mixture of the training codes says of all rows; two fits where nothing is stored."""
 
     def compute() -> dict[str, Any]:
-        placed = of_training(run, k, covariance, dimensions).placed(codes(run, np.arange(len(run)), dimensions))
-        held_out = np.array(_held_out(run, k, covariance, dimensions))
-        return asdict(Likelihoods(*placed, held_out))
+        says = placing(run, of_training(run, k, covariance, dimensions), dimensions)
+        return passes.said(run.codes, [says])[0] | {"held_out": held_out(run, k, covariance, dimensions)}
 
     return Likelihoods(**memo.arrays(run.cache, "likelihoods", _parameters(run, k, covariance, dimensions), compute))
+
+
+def kept(run: Run, k: int, covariance: str, dimensions: int, fit: passes.Arrays) -> Mixture:
+    """Stores what `of_training` has given elsewhere, as it does."""
+    return Mixture(**memo.arrays(run.cache, "mixture", _parameters(run, k, covariance, dimensions), lambda: fit))
+
+
+def keep(
+    run: Run, k: int, covariance: str, dimensions: int, placed: passes.Arrays, of_held_out: NDArray[np.float64]
+) -> None:
+    """Stores what `placing` and `held_out` have given elsewhere, as `likelihoods`."""
+    about = _parameters(run, k, covariance, dimensions)
+    memo.arrays(run.cache, "likelihoods", about, lambda: placed | {"held_out": of_held_out})
+
+
+@dataclass(frozen=True, eq=False)
+class _Placing:
+    """`passes.Says`: `Mixture.placed_block` of codes as they are, or in principal components."""
+
+    mixture: Mixture
+    pca: PrincipalComponents | None
+
+    def __call__(self, z: NDArray[np.floating], start: int) -> passes.Arrays:  # noqa: ARG002 - as all of them
+        return self.mixture.placed_block(z if self.pca is None else self.pca.applied(z))
+
+
+def placing(run: Run, mixture: Mixture, dimensions: int = RAW) -> passes.Says:
+    """What a mixture says of the codes of a Run, block by block."""
+    return _Placing(mixture, None if dimensions == RAW else projection.pca_of(run, dimensions))
 
 
 @dataclass(frozen=True)
@@ -221,10 +257,11 @@ class Split:
 
 
 def split(run: Run) -> Split:
-    """A fifth of the bona fide training rows held out, or a little more: whole subjects where each row names one."""
-    rows = training_rows(run)
-    samples = run.samples([name for name in ("subject_id",) if name in run.column_names()]).iloc[rows]
-    subjects = samples.get("subject_id", pd.Series("", index=rows)).astype("str").fillna("").to_numpy(str)
+    """A fifth of the rows that are fitted held out, or a little more: whole subjects where each row names one."""
+    rows = fitting_sample(run).rows
+    names = [name for name in ("subject_id",) if name in run.column_names()]
+    subjects = run.samples_of(rows, names)["subject_id"] if names else pd.Series("", index=range(len(rows)))
+    subjects = subjects.astype("str").fillna("").to_numpy(str)
     by_subject = bool((subjects != "").all()) and len(set(subjects)) > 1
     groups = np.unique(subjects, return_inverse=True)[1] if by_subject else np.arange(len(rows))
     sizes = np.bincount(groups)
@@ -233,6 +270,11 @@ def split(run: Run) -> Split:
     is_held = np.isin(groups, order[: min(n_held, len(order) - 1)])
     unit = "subjects" if by_subject else "images"
     return Split(rows[~is_held], rows[is_held], unit, min(n_held, len(order) - 1))
+
+
+def held_out(run: Run, k: int, covariance: str, dimensions: int) -> NDArray[np.float64]:
+    """() as `Likelihoods` has it; a fit."""
+    return np.array(_held_out(run, k, covariance, dimensions))
 
 
 def _held_out(run: Run, k: int, covariance: str, dimensions: int) -> float:

@@ -6,11 +6,9 @@ candidates, whose distances are then computed in float64. Maps and |x|^2 of the 
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal
 
 import numpy as np
@@ -18,19 +16,21 @@ from numpy.typing import NDArray
 
 from fas_core.data import thumbnails
 from fas_core.errors import BadInputError
-from fas_core.latent import has_training_rows, projection, training_rows
+from fas_core.latent import has_training_rows, passes, training_rows
 from fas_core.runs import duplicates
 from fas_core.runs.store import Run
 
 RUNS_KEPT = 4
 AT_ONCE = 1024  # codes whose distances to all others are in memory: 40 MB to ten thousand
 SPARE = 4  # candidates beyond the k nearest in float32, whose order rounding may have turned
-Among = Literal["training", "others"]  # live training images; all other images
+CHUNK = 64  # values of which the smallest is found first
+KEPT = 2**28  # bytes of codes that are kept of a Run, or mapped; of more, each question reads them again
+AmongWhom = Literal["training", "others"]  # live training images; all other images
 Near = tuple[NDArray[np.float64], NDArray[np.int64]]
 Told = Callable[[float], object]  # hears what share is done
 
 
-def nearest(run: Run, rows: NDArray[np.int64], k: int, among: Among = "training") -> Near:
+def nearest(run: Run, rows: NDArray[np.int64], k: int, among: AmongWhom = "training") -> Near:
     """Distances, ascending, and rows of the k images nearest to those in m rows by codes: (m, k) both.
 
     As `nearest_to`; an image is not its own neighbour.
@@ -41,14 +41,14 @@ def nearest(run: Run, rows: NDArray[np.int64], k: int, among: Among = "training"
     return candidates.nearest(codes, own, min(k, len(candidates.rows) - max(map(len, own))))
 
 
-def nearest_to(run: Run, codes: NDArray[np.floating], k: int, among: Among = "training") -> Near:
+def nearest_to(run: Run, codes: NDArray[np.floating], k: int, among: AmongWhom = "training") -> Near:
     """Euclidean distances, ascending, and rows of the k codes nearest to codes (m, d): (m, k) both.
 
     Of equally near ones the first row comes first. Fewer than k where there are no more. Raises BadInputError for codes
     of another length, a Run without images, and one without any image to look among.
     """
     candidates = _codes(run, among)
-    d = candidates.blocks[0].shape[1]
+    d = candidates.d
     if codes.ndim != 2 or codes.shape[1] != d:
         raise BadInputError(
             f"Codes of shape {codes.shape} have no neighbours in Run {run.info.name}, whose have {d} numbers."
@@ -57,7 +57,7 @@ def nearest_to(run: Run, codes: NDArray[np.floating], k: int, among: Among = "tr
 
 
 def nearest_pictures(
-    run: Run, image: NDArray[np.uint8], k: int, among: Among = "training", *, own: int | None = None
+    run: Run, image: NDArray[np.uint8], k: int, among: AmongWhom = "training", *, own: int | None = None
 ) -> Near:
     """Differences, ascending, and rows of the k stored inputs nearest to an image (H, W) by pixels: (k,) both.
 
@@ -80,9 +80,11 @@ def _pictures(run: Run) -> NDArray[np.uint8]:
 
 @dataclass(frozen=True, eq=False)
 class _Codes:
-    """Some codes in blocks (b, d); where each begins and ends; their rows (t,), ascending, and |x|^2."""
+    """Some codes of length d in blocks (b, d), given one after another; where each begins; their rows (t,), ascending,
+    and |x|^2."""
 
-    blocks: tuple[NDArray[np.float32], ...]
+    blocks: Callable[[], Iterable[NDArray[np.float32]]]
+    d: int
     starts: NDArray[np.int64]
     rows: NDArray[np.int64]
     lengths: NDArray[np.float64]
@@ -96,7 +98,7 @@ class _Codes:
         if n < 1:
             return np.empty(0), np.empty(0, np.int64)
         q = code.astype(np.float32)
-        squared = self.lengths - 2 * np.concatenate([block @ q for block in self.blocks])  # but for q's own length
+        squared = self.lengths - 2 * np.concatenate([block @ q for block in self.blocks()])  # but for q's own length
         squared[without] = np.inf
         # Rounding moves a sum of d products by at most d roundings of the product of both norms (Higham, Accuracy and
         # Stability of Numerical Algorithms, 2002, section 3.1); two of these differ by at most twice as much.
@@ -109,20 +111,24 @@ class _Codes:
 
     def _of(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
         """Of positions that ascend."""
-        block = np.searchsorted(self.starts, positions, side="right") - 1
-        return np.concatenate([self.blocks[i][positions[block == i] - self.starts[i]] for i in np.unique(block)])
+        of_block = np.searchsorted(self.starts, positions, side="right") - 1
+        parts = [block[positions[of_block == i] - self.starts[i]] for i, block in enumerate(self.blocks())]
+        return np.concatenate(parts)
 
 
 @lru_cache(maxsize=2 * RUNS_KEPT)
-def _codes(run: Run, among: Among) -> _Codes:
+def _codes(run: Run, among: AmongWhom) -> _Codes:
     rows = _rows(run, among)
-    blocks = tuple(_blocks(run, rows))
-    lengths = [np.einsum("nd,nd->n", block, block, dtype=np.float64) for block in blocks]
-    starts = np.cumsum([0, *map(len, blocks[:-1])])
-    return _Codes(blocks, starts, rows, np.concatenate(lengths))
+    blocks: Callable[[], Iterable[NDArray[np.float32]]] = partial(_blocks, run, rows)
+    if len(rows) * run.latent_dim * np.dtype(np.float32).itemsize <= KEPT:  # a map holds a file open, too
+        kept = tuple(blocks())
+        blocks = lambda: kept  # noqa: E731
+    lengths = [np.einsum("nd,nd->n", block, block, dtype=np.float64) for block in blocks()]
+    starts = np.cumsum([0, *map(len, lengths[:-1])])
+    return _Codes(blocks, run.latent_dim, starts, rows, np.concatenate(lengths))
 
 
-def _rows(run: Run, among: Among) -> NDArray[np.int64]:
+def _rows(run: Run, among: AmongWhom) -> NDArray[np.int64]:
     if among == "training":
         return training_rows(run)
     rows = np.arange(len(run))
@@ -163,35 +169,70 @@ def of_each(codes: NDArray[np.float32], k: int, told: Told = lambda _: None) -> 
 
 
 def distances(
-    among: NDArray[np.floating], codes: NDArray[np.floating], k: int, own: NDArray[np.int64] | None = None
+    among: NDArray[np.floating], codes: passes.Codes, k: int, own: NDArray[np.int64] | None = None
 ) -> NDArray[np.float64]:
     """Euclidean distances, ascending, of the k of m codes (m, d) that are nearest to each of n codes (n, d): (n, k).
 
     `own`: (n,) the position among the m that is the code itself and so none of its neighbours; -1 where none is. Fewer
-    than k where m, or m - 1 with `own`, are fewer. Products in float32, around the mean of the m, leave some more than
-    k candidates, whose distances are then computed in float64. Memory does not grow with n.
+    than k where m, or m - 1 with `own`, are fewer. Memory does not grow with n.
     """
-    k = min(k, len(among) - (own is not None))
-    if not len(codes) or k < 1:
-        return np.empty((len(codes), max(k, 0)))
-    middle = among.mean(axis=0, dtype=np.float64)
-    centred = (among - middle).astype(np.float32)
-    lengths = np.einsum("md,md->m", centred, centred)
-    n_candidates = min(k + SPARE, len(among))
+    them = Among(among)
 
-    def of_block(start: int) -> NDArray[np.float64]:
-        block = (codes[start : start + AT_ONCE] - middle).astype(np.float32)
-        squared = block @ centred.T
+    def says(z: NDArray[np.floating], start: int) -> passes.Arrays:
+        return {"distances": them.distances(z, k, None if own is None else own[start : start + len(z)])}
+
+    return passes.said(codes, [says])[0]["distances"]
+
+
+class Among:
+    """m codes (m, d) among which the nearest are looked for.
+
+    Products in float32, around their mean, leave some more than are asked for, whose distances are then computed in
+    float64.
+    """
+
+    def __init__(self, codes: NDArray[np.floating]) -> None:
+        self._codes = codes
+        self._middle = codes.mean(axis=0, dtype=np.float64)
+        self._centred = (codes - self._middle).astype(np.float32)
+        self._lengths = np.einsum("md,md->m", self._centred, self._centred)
+
+    def distances(
+        self, codes: NDArray[np.floating], k: int, own: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float64]:
+        """As the function, (n, k); in one thread."""
+        k = min(k, len(self._codes) - (own is not None))
+        if not len(codes) or k < 1:
+            return np.empty((len(codes), max(k, 0)))
+        blocks = (slice(start, start + AT_ONCE) for start in range(0, len(codes), AT_ONCE))
+        return np.concatenate([self._distances(codes[rows], k, None if own is None else own[rows]) for rows in blocks])
+
+    def _distances(self, codes: NDArray[np.floating], k: int, own: NDArray[np.int64] | None) -> NDArray[np.float64]:
+        squared = (codes - self._middle).astype(np.float32) @ self._centred.T
         squared *= -2
-        squared += lengths  # but for the block's own lengths
+        squared += self._lengths  # but for the codes' own lengths
         if own is not None:
-            itself = own[start : start + AT_ONCE]
-            squared[np.flatnonzero(itself >= 0), itself[itself >= 0]] = np.inf
-        near = np.argpartition(squared, n_candidates - 1, axis=1)[:, :n_candidates]
-        apart = among[near].astype(np.float64) - codes[start : start + AT_ONCE, np.newaxis]
+            squared[np.flatnonzero(own >= 0), own[own >= 0]] = np.inf
+        near = _smallest(squared, min(k + SPARE, len(self._codes)))
+        apart = self._codes[near].astype(np.float64) - codes[:, np.newaxis]
         exact = np.sqrt(np.einsum("nkd,nkd->nk", apart, apart))
         exact[np.isinf(np.take_along_axis(squared, near, axis=1))] = np.inf
         return np.sort(exact, axis=1)[:, :k]
 
-    with projection.one_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        return np.concatenate(list(pool.map(of_block, range(0, len(codes), AT_ONCE))))
+
+def _smallest(values: NDArray[np.float32], n: int) -> NDArray[np.int64]:
+    """Columns of the n smallest of each row, (m, n), in no order.
+
+    They lie in the n chunks whose smallest values are smallest; putting those in order is a tenth of the work.
+    """
+    n_chunks = values.shape[1] // CHUNK
+    if n_chunks <= 4 * n:
+        return np.argpartition(values, n - 1, axis=1)[:, :n]
+    whole = n_chunks * CHUNK
+    least = values[:, :whole].reshape(len(values), n_chunks, CHUNK).min(axis=2)
+    chunks = np.argpartition(least, n - 1, axis=1)[:, :n]
+    columns = (chunks[:, :, np.newaxis] * CHUNK + np.arange(CHUNK)).reshape(len(values), -1)
+    rest = np.broadcast_to(np.arange(whole, values.shape[1]), (len(values), values.shape[1] - whole))
+    columns = np.concatenate([columns, rest], axis=1)
+    here = np.take_along_axis(values, columns, axis=1)
+    return np.take_along_axis(columns, np.argpartition(here, n - 1, axis=1)[:, :n], axis=1)

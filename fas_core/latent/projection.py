@@ -15,7 +15,15 @@ from threadpoolctl import threadpool_limits
 
 from fas_core import memo
 from fas_core.errors import BadInputError
-from fas_core.latent import training_rows
+from fas_core.latent import (
+    MOST_FITTED,
+    drawn_rows,
+    fitting_sample,
+    has_training_rows,
+    sample_key,
+    sample_words,
+    training_rows,
+)
 from fas_core.runs.store import Run
 
 COMPONENTS = 10  # principal components kept; any two make a plot
@@ -24,6 +32,7 @@ NEIGHBOURS, MIN_DIST = 15, 0.1  # UMAP's own defaults
 UMAP_DIMENSIONS = 50  # principal components that UMAP sees: in all 512, neighbours take much longer to find
 EPOCHS = 200  # as umap-learn takes for large sets
 UMAP_LIMIT = 10_000  # codes that UMAP is fitted on; more are sampled, the rest lies among them, and the page says so
+PLACED_AT_ONCE = 16_384  # of the others
 NEAREST = 3  # fitted codes between which another one lies
 QUICK = 2e11  # multiplications that principal components may take in a page: some seconds of one core
 # Shares of a layout's time after which its neighbours are known, umap is imported, and compiled so that the first epoch
@@ -98,21 +107,35 @@ def _principal_components(blocks: Iterable[NDArray[np.floating]], k: int) -> Pri
 
 
 def pca_rows(run: Run, on: FittedOn = "training") -> tuple[NDArray[np.int64], bool]:
-    """Rows that `pca_of` is fitted on, and whether they are the bona fide training images; all where not two are."""
+    """Rows that `pca_of` is fitted on, and whether they are bona fide training images; of all where not two are. Of
+    many, a sample, as `pca_words` says."""
     if on == "training":
         try:
-            rows = training_rows(run)
+            rows = fitting_sample(run).rows
         except BadInputError:
             pass
         else:
             if len(rows) > 1:  # one has no variance
                 return rows, True
-    return np.arange(len(run)), False
+    return drawn_rows(len(run)), False
+
+
+def pca_words(run: Run, on: FittedOn = "training") -> str:
+    """What `pca_of` is fitted on: "PCA fitted on the 24 live training images"."""
+    rows, is_training = pca_rows(run, on)
+    if is_training:
+        sample = fitting_sample(run)
+        return f"PCA fitted on {'the ' if len(sample) == sample.n else ''}{sample.words}"
+    if on == "training":
+        whom = sample_words(len(rows), len(run), "images")
+        return f"PCA fitted on {'the ' if len(rows) == len(run) else ''}{whom} (there are not two training images)"
+    whom = sample_words(len(rows), len(run), "images")
+    return f"PCA fitted on {'all ' if len(rows) == len(run) else ''}{whom}, attacks among them; no labels"
 
 
 def pca_of(run: Run, k: int = COMPONENTS, on: FittedOn = "training") -> PrincipalComponents:
     """First k principal components of a Run's bona fide training codes, or of all its codes, as where it has fewer than
-    two of them. Raises BadInputError for a Run of fewer than two codes."""
+    two of them; of many, of a sample: see `pca_words`. Raises BadInputError for a Run of fewer than two codes."""
     rows, _ = pca_rows(run, on)
     arrays = memo.arrays(
         run.cache,
@@ -125,22 +148,30 @@ def pca_of(run: Run, k: int = COMPONENTS, on: FittedOn = "training") -> Principa
 
 def _pca_parameters(run: Run, k: int, on: FittedOn) -> dict[str, object]:
     # What is fitted on training images has always been stored under a key that does not say so.
-    return {"run": run.shards_digest, "k": k} | ({} if on == "training" else {"on": on})
+    of_all = on == "all" or not has_training_rows(run, 2)
+    return (
+        {"run": run.shards_digest, "k": k} | ({} if on == "training" else {"on": on}) | sample_key(run, of_all=of_all)
+    )
 
 
 def is_pca_at_hand(run: Run, on: FittedOn = "training") -> bool:
     """Whether `pca_of` answers within seconds: it is stored, or there are not too many codes to multiply."""
-    rows, _ = pca_rows(run, on)
-    if len(rows) * float(run.latent_dim) ** 2 <= QUICK:
+    if min(len(run), MOST_FITTED) * float(run.latent_dim) ** 2 <= QUICK or _is_small(run, on):
         return True
     return memo.found(run.cache, "pca", _pca_parameters(run, COMPONENTS, on)) is not None
 
 
+def _is_small(run: Run, on: FittedOn) -> bool:
+    return len(pca_rows(run, on)[0]) * float(run.latent_dim) ** 2 <= QUICK
+
+
 def coordinates(run: Run, pca: PrincipalComponents) -> NDArray[np.float32]:
     """Every code of a Run in some principal components, (n, k); the codes are read block by block."""
-    blocks = run.latent_blocks(np.arange(len(run)))
+    places = np.empty((len(run), len(pca.components)), np.float32)
     with one_thread():
-        return np.concatenate([pca.applied(block).astype(np.float32) for block in blocks])
+        for shard in run.shards:
+            places[shard.start : shard.start + shard.n] = pca.applied(shard.array("latents"))
+    return places
 
 
 @dataclass(frozen=True)
@@ -231,22 +262,42 @@ def _embedded(run: Run, how: Umap, tell: Told) -> Embedding:
     if len(rows) <= how.neighbours:
         what = "live training images" if how.on == "training" else "images"
         raise BadInputError(f"UMAP needs more than {how.neighbours} {what}; Run {run.info.name} has {len(rows)}.")
-    subset = run.samples(["subset"])["subset"].to_numpy(str)
+    subset = run.samples(["subset"], repeated=["subset"])["subset"].cat.codes.to_numpy()  # in order of name
     rows = rows[sampled_rows(subset[rows], UMAP_LIMIT, how.seed)]
     pca = _principal_components(run.latent_blocks(rows), UMAP_DIMENSIONS)
-    return Embedding(rows, laid_out(coordinates(run, pca), rows, how, tell))
+    with one_thread():
+        sample = np.concatenate([pca.applied(block).astype(np.float32) for block in run.latent_blocks(rows)])
+    points = np.empty((len(run), 2), np.float32)
+    points[rows] = layout = laid_out(sample, how, tell)
+    others = np.ones(len(run), np.bool_)
+    others[rows] = False
+    for start in range(0, len(run), PLACED_AT_ONCE):
+        here = start + np.flatnonzero(others[start : start + PLACED_AT_ONCE])
+        if len(here):
+            with one_thread():
+                z = pca.applied(run.codes[start : start + PLACED_AT_ONCE]).astype(np.float32)[here - start]
+            points[here] = placed(z, sample, layout)
+        tell(LAID_OUT + (1 - LAID_OUT) * start / len(run))
+    tell(1.0)
+    return Embedding(rows, points)
 
 
-def laid_out(
-    z: NDArray[np.float32], rows: NDArray[np.int64], how: Umap = USUAL, tell: Told = lambda _: None
-) -> NDArray[np.float32]:
-    """UMAP (McInnes, Healy and Melville, 2018) of the codes in `rows`, and every other code among them: (n, 2).
+def placed(z: NDArray[np.float32], sample: NDArray[np.float32], layout: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Codes (n, k) among those that were laid out, (m, k) and (m, 2): (n, 2).
 
-    z: (n, k), principal components in order. A code that the layout is not fitted on lies at the mean of its `NEAREST`
-    fitted ones, weighted by the inverse squares of their distances. Neighbours are exact, found by all cores; the
-    result is the same on every call: UMAP gets a seed, and so lays out in one thread.
+    Each lies at the mean of its `NEAREST` ones, weighted by the inverse squares of their distances.
     """
-    sample = z[rows]
+    distance, nearest = _nearest(sample, z, NEAREST)
+    weight = 1 / (distance.astype(np.float64) ** 2 + 1e-30)  # a copy of a fitted code lies where that one does
+    return np.asarray((layout[nearest] * weight[..., None]).sum(1) / weight.sum(1, keepdims=True), np.float32)
+
+
+def laid_out(sample: NDArray[np.float32], how: Umap = USUAL, tell: Told = lambda _: None) -> NDArray[np.float32]:
+    """UMAP (McInnes, Healy and Melville, 2018) of codes (m, k), principal components in order: (m, 2).
+
+    Neighbours are exact, found by all cores; the result is the same on every call: UMAP gets a seed, and so lays out in
+    one thread.
+    """
     distance, neighbours = _nearest(sample, sample, how.neighbours)
     tell(FOUND)
     # Begun at the first two components, the layout keeps their order at large; UMAP's spectral start takes long.
@@ -265,15 +316,7 @@ def laid_out(
             precomputed_knn=(neighbours, distance),  # its own search takes half a minute to compile
             tqdm_kwds={"file": _Epochs(tell), "bar_format": "{n}", "disable": False},
         ).fit_transform(sample)
-    points = np.empty((len(z), 2), np.float32)
-    points[rows] = layout
-    others = np.setdiff1d(np.arange(len(z)), rows)
-    if len(others):
-        distance, nearest = _nearest(sample, z[others], NEAREST)
-        weight = 1 / (distance.astype(np.float64) ** 2 + 1e-30)  # a copy of a fitted code lies where that one does
-        points[others] = (layout[nearest] * weight[..., None]).sum(1) / weight.sum(1, keepdims=True)
-    tell(1.0)
-    return points
+    return np.asarray(layout, np.float32)
 
 
 class _Epochs:
@@ -301,8 +344,11 @@ def _nearest(
     return distance, nearest
 
 
-def sampled_rows(groups: NDArray[np.str_], limit: int, seed: int) -> NDArray[np.int64]:
-    """At most about `limit` of n rows, the same share of every group (at least one), in row order."""
+def sampled_rows(groups: NDArray[np.str_ | np.integer], limit: int, seed: int) -> NDArray[np.int64]:
+    """At most about `limit` of n rows, the same share of every group (at least one), in row order.
+
+    `groups`: (n,) names, or numbers in order of name.
+    """
     n = len(groups)
     if n <= limit:
         return np.arange(n)

@@ -70,6 +70,7 @@ RUN_ID = re.compile("[0-9a-f]{12}")
 MOST_SHARDS, MOST_SAMPLES = 10**6, 10**9  # of a subset; what says more is damaged
 _OF_MACHINE = (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EPERM, errno.EAGAIN, errno.ESTALE)
 KINDS = ("images", "scores")
+FEW = 8  # of this many rows, one that is wanted is read by itself: through a map, all pages between would come along
 FAILURE_COLUMNS = ("sample_id", "label", "subset", "reason")
 
 
@@ -457,6 +458,35 @@ class Shard:
         return table if columns is None else table.select(columns)
 
 
+class Codes:
+    """The codes of some shards as one array (n, d) that is sliced: what is not asked for is not read.
+
+    Whoever goes over all of them slice by slice holds one slice in memory, whatever the size of the Run.
+    """
+
+    def __init__(self, shards: Sequence[Shard]) -> None:
+        self._shards = shards
+        self._starts = np.array([shard.start for shard in shards])
+        about = shards[0].meta.arrays["latents"]
+        self.shape = (sum(shard.n for shard in shards), *about.shape[1:])
+        self.dtype = np.dtype(about.dtype)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> NDArray[np.float32]:
+        start, stop, step = rows.indices(len(self))
+        if step != 1 or stop <= start:
+            return np.empty((0, *self.shape[1:]), self.dtype)
+        first = int(np.searchsorted(self._starts, start, side="right")) - 1
+        last = int(np.searchsorted(self._starts, stop, side="left"))
+        parts = [
+            shard.array("latents")[max(start - shard.start, 0) : stop - shard.start]
+            for shard in self._shards[first:last]
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
 def _joined_damaged(path: Path) -> str:
     return (
         f"{path} is missing or damaged: it holds scores that were joined to Run {path.parent.name}. Delete it and "
@@ -699,6 +729,17 @@ class Run:
         rows = self._table("samples", self.shards, columns, repeated)
         return rows.assign(**{name: rows[name].astype("category").pipe(_in_order) for name in repeated})
 
+    def samples_of(self, rows: NDArray[np.int64], columns: Sequence[str]) -> pd.DataFrame:
+        """Some of its own columns of some rows, which ascend; only the shards that hold them are read."""
+        parts = []
+        for shard in self.shards:
+            here = rows[np.searchsorted(rows, shard.start) : np.searchsorted(rows, shard.start + shard.n)]
+            if len(here):
+                parts.append(shard.table("samples", columns).take(pa.array(here - shard.start)))
+        if not len(rows):
+            return pd.DataFrame(columns=list(columns))
+        return pa.concat_tables(parts, promote_options="permissive").to_pandas()
+
     def _joined_values(self, joined: JoinedScore) -> NDArray[np.float64]:
         """(n,) in row order; NaN for a sample that was not there when they were joined, or has none."""
         path = self.folder / joined.file
@@ -740,10 +781,16 @@ class Run:
         return np.concatenate(spans) if spans else np.empty(0, np.int64)
 
     def latents(self) -> NDArray[np.float32]:
-        """(n, d): mapped from disk when the Run is one shard, gathered otherwise."""
+        """(n, d): mapped from disk when the Run is one shard, gathered otherwise. `codes` needs no memory for it."""
         self.require("latents")
         arrays = [shard.array("latents") for shard in self.shards]
         return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+    @cached_property
+    def codes(self) -> Codes:
+        """(n, d), of which no more is read than is asked for: see `Codes`."""
+        self.require("latents")
+        return Codes(self.shards)
 
     def latent_blocks(self, rows: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
         """The codes of some rows, which ascend, a shard at a time: (m, d) each, m > 0; never all in memory."""
@@ -757,8 +804,10 @@ class Run:
         self.require(name)
         for shard in self.shards:
             here = rows[np.searchsorted(rows, shard.start) : np.searchsorted(rows, shard.start + shard.n)]
-            if len(here):
+            if len(here) and len(here) * FEW >= shard.n:
                 yield shard.array(name)[here - shard.start]
+            elif len(here):
+                yield shard.items(name, here - shard.start)
 
     def looks(self, name: str) -> NDArray[np.float64]:
         """(n,) one of `data.measures` of every image; measured once a Run."""

@@ -3,7 +3,8 @@
 A score is a module with a docstring (its first line is what users read), `NEEDS` (the columns of a Run's samples it
 reads, "latents", "features", "inputs", "reconstructions", and `EYES` or `FACE`: where the face is), `MEASURE` if it is
 of pictures (which of `data.pairs`), `TRAINING_IMAGES` if it is fitted (how many), and `score(outputs, reference) ->
-(n,)`. `lacks(run)` if it needs something else: what the Run lacks of it, in words after its name; "" where nothing.
+(n,)`. `OF_CODES`, an `OfCodes`, if it is of codes alone: of many, all such scores are computed in one pass.
+`lacks(run)` if it needs something else: what the Run lacks of it, in words after its name; "" where nothing.
 `OF_VIDEOS` if it is of a frame among those of its video.
 `outputs` is what a model says of the images to be judged: usually a Run. `reference` is the Run whose bona fide
 training images anything fitted is fitted on; usually the same one.
@@ -19,6 +20,7 @@ import pkgutil
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Protocol, cast
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -27,17 +29,20 @@ from numpy.typing import NDArray
 from fas_core.data.faces import cutting
 from fas_core.data.names import ATTACK, BONA_FIDE, TRAIN
 from fas_core.errors import BadInputError
-from fas_core.latent import has_training_rows
+from fas_core.latent import has_training_rows, passes
+from fas_core.latent.passes import Codes
 from fas_core.runs import measured, sources
 from fas_core.runs.measured import EYES as EYES  # whoever writes a score finds what it can need here
 from fas_core.runs.measured import FACE as FACE
 from fas_core.runs.store import CONTENTS, Run
 from fas_core.scores import _adjusted
+from fas_core.scores._kept import OfCodes
 
 WITHOUT = "~"  # between a score and what of it is taken off
 LOOKS = _adjusted.CAUSES  # which can be
 # Listed first and in this order of names; what the thesis does not have comes behind it.
 OF_THESIS = ("discriminator", "elbo", "feature_l2", "gmm_nll", "kl", "latent_l2", "pixel_l1", "pixel_l2", "rec")
+MOST_CODES = 50_000  # whose scores are computed without being asked for: some seconds
 _PICTURES = ("inputs", "reconstructions")
 GET_PLACES = "Cut the faces out and make the Run anew: fas data faces MANIFEST --out FACES.csv, fas cache CHECKPOINT"
 _OF_BOTH_IMAGES = ("pixel_l1", "pixel_l2", "ssim")  # of an image and its reconstruction
@@ -48,7 +53,8 @@ class Outputs(Protocol):
 
     def samples(self, columns: Sequence[str]) -> pd.DataFrame: ...
 
-    def latents(self) -> NDArray[np.float32]: ...
+    @property
+    def codes(self) -> Codes: ...
 
     def looks(self, name: str) -> NDArray[np.float64]: ...  # one of `data.measures.OF_PIXELS`
 
@@ -109,12 +115,53 @@ def offered(run: Run) -> list[str]:
 
 
 def on_demand(run: Run) -> list[str]:
-    """Scores of the pictures of a Run with more than `measured.MOST_PAIRS`: minutes, which no list is worth."""
+    """Scores of the pictures of a Run with more than `measured.MOST_PAIRS`, and of more than `MOST_CODES` codes that
+    nobody has had computed: minutes, which no list is worth."""
     return _computed(run, [name for name in names() if _is_on_demand(run, name)])
 
 
 def _is_on_demand(run: Run, name: str) -> bool:
-    return len(run) > measured.MOST_PAIRS and hasattr(_module(name), "MEASURE")
+    if hasattr(_module(name), "MEASURE"):
+        return len(run) > measured.MOST_PAIRS
+    parts = [part.__name__.rpartition(".")[2] for part in getattr(_module(name), "PARTS", ())]
+    of_codes = [part for part in parts or [name] if hasattr(_module(part), "OF_CODES")]
+    return bool(of_codes) and len(run) > MOST_CODES and not all(is_kept(run, part) for part in of_codes)
+
+
+# ----------------------------------------------------------------------------------------------------------- of codes
+
+_seen_kept: WeakKeyDictionary[Run, set[str]] = WeakKeyDictionary()  # which scores a Run has is asked all the time
+
+
+def of_codes(run: Run) -> list[str]:
+    """Those that are fitted on a Run's live training codes and then told of each code, see `OfCodes`."""
+    return _computed(run, [name for name in names() if hasattr(_module(name), "OF_CODES")])
+
+
+def waiting(run: Run) -> list[str]:
+    """Those `of_codes` that are `on_demand`, as they would take a page a while and nobody has had them computed."""
+    return [name for name in of_codes(run) if _is_on_demand(run, name)] if len(run) > MOST_CODES else []
+
+
+def is_kept(run: Run, name: str) -> bool:
+    """Whether the values of a score of codes are stored."""
+    kept = _seen_kept.setdefault(run, set())
+    if name not in kept and cast(OfCodes, _module(name).OF_CODES).is_kept(run):
+        kept.add(name)
+    return name in kept
+
+
+def says(run: Run, name: str) -> passes.Says:
+    """What a score of codes says of codes, fitted on a Run's."""
+    return cast(OfCodes, _module(name).OF_CODES).says(run, run)
+
+
+def keep(run: Run, name: str, said: passes.Arrays) -> None:
+    """Stores what it has said of all codes."""
+    cast(OfCodes, _module(name).OF_CODES).keep(run, said)
+
+
+# --------------------------------------------------------------------------------------------------------------------
 
 
 def _computed(run: Run, of: Sequence[str]) -> list[str]:
@@ -161,7 +208,8 @@ def adjusted(run: Run, base: str) -> list[str]:
 
 def to_choose(run: Run) -> list[str]:
     """`offered`, and of those `on_demand` the ones that somebody has had measured."""
-    return [*offered(run), *(name for name in on_demand(run) if measured.is_measured(run, _module(name).MEASURE))]
+    of_pictures = [name for name in on_demand(run) if hasattr(_module(name), "MEASURE")]
+    return [*offered(run), *(name for name in of_pictures if measured.is_measured(run, _module(name).MEASURE))]
 
 
 def listed(run: Run, chosen: str) -> list[str]:

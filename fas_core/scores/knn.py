@@ -8,13 +8,17 @@ images of the same person remain, so that scores of training images are lower th
 on. Of more than 10,000 training images a sample is taken, always the same one.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fas_core.latent import mixture, neighbours, sampled_training_rows
+from fas_core.latent import mixture, passes, sampled_training_rows
+from fas_core.latent.neighbours import Among
 from fas_core.runs.store import Run
-from fas_core.scores import Outputs, _kept
+from fas_core.scores import Outputs
+from fas_core.scores._kept import OfCodes
 
 NEEDS = ("latents",)
 TRAINING_IMAGES = 8  # as `gmm_nll`
@@ -23,14 +27,28 @@ LIMIT = 10_000  # training images that are compared with
 _FORMAT = 1
 
 
+@dataclass(frozen=True, eq=False)
+class _Says:
+    among: Among
+    own: NDArray[np.int32] | None  # (n,) which of those that are compared with each image is; -1: none
+
+    def __call__(self, z: NDArray[np.floating], start: int) -> passes.Arrays:
+        own = None if self.own is None else self.own[start : start + len(z)].astype(np.int64)
+        return {"values": self.among.distances(z, K, own).mean(axis=1)}
+
+
+def _says(outputs: Outputs, reference: Run) -> passes.Says:
+    rows, own = sampled_training_rows(reference, LIMIT), None
+    if isinstance(outputs, Run):
+        ids = pd.Index(reference.samples_of(rows, ["sample_id"])["sample_id"])
+        parts = (shard.table("samples", ["sample_id"]).to_pandas()["sample_id"] for shard in outputs.shards)
+        own = np.concatenate([ids.get_indexer(part).astype(np.int32) for part in parts])
+    return _Says(Among(mixture.codes(reference, rows)), own)
+
+
+OF_CODES = OfCodes("knn", _FORMAT, _says)
+
+
 def score(outputs: Outputs, reference: Run) -> NDArray[np.float64]:
     """Mean distance from the nearest bona fide images of `train` in `reference`, (n,)."""
-
-    def computed() -> NDArray[np.float64]:
-        rows, own = sampled_training_rows(reference, LIMIT), None
-        if isinstance(outputs, Run):
-            ids = reference.sample_ids.take(rows).to_pandas()
-            own = pd.Index(ids).get_indexer(outputs.sample_ids.to_pandas())
-        return neighbours.distances(mixture.codes(reference, rows), outputs.latents(), K, own).mean(axis=1)
-
-    return _kept.values("knn", _FORMAT, outputs, reference, computed)
+    return OF_CODES.values(outputs, reference)

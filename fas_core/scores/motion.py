@@ -32,6 +32,7 @@ _OF_VIDEO = (
     "session_id",
     "video_id",
 )  # as presentations
+_AT_ONCE = 4096  # frames
 _FORMAT = 1
 
 _answers: WeakKeyDictionary[Run, str] = WeakKeyDictionary()  # which scores a Run has is asked all the time
@@ -63,6 +64,13 @@ def score(outputs: Outputs, reference: Run) -> NDArray[np.float64]:
         return np.asarray(0.5 * apart**2 + np.log(fit["deviation"]) + 0.5 * np.log(2 * np.pi))
 
     return _kept.values("motion", _FORMAT, outputs, reference, computed)
+
+
+def _steps(run: Run, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(m - 1,) distances from the code of each of m rows to that of the next."""
+    order = np.argsort(rows)
+    codes = np.concatenate(list(run.latent_blocks(rows[order])))[np.argsort(order)]
+    return np.linalg.norm(codes[1:].astype(np.float64) - codes[:-1], axis=1)
 
 
 def _fitted(reference: Run) -> memo.Arrays:
@@ -103,10 +111,12 @@ def _frames(run: Run) -> pd.DataFrame:
 
 def _motion(run: Run) -> NDArray[np.float64]:
     """(n,) distance from the frame before, or of the first frame to the one behind it, per unit of time."""
-    frames, codes = _frames(run), run.latents()
+    frames = _frames(run)
     order = np.lexsort((frames["at"], frames["video"]))
     video, at = frames["video"].to_numpy()[order], frames["at"].to_numpy()[order]
-    apart = np.linalg.norm(codes[order[1:]].astype(np.float64) - codes[order[:-1]], axis=1)
+    apart = np.concatenate(
+        [np.empty(0), *(_steps(run, order[i : i + _AT_ONCE + 1]) for i in range(0, len(order) - 1, _AT_ONCE))]
+    )
     with np.errstate(divide="ignore", invalid="ignore"):  # between videos, where it is not used
         rates = apart / np.diff(at)
     is_first = np.append(True, video[1:] != video[:-1])

@@ -19,7 +19,7 @@ def test_projection_figures(monkeypatch: pytest.MonkeyPatch) -> None:
         return z[:, :2]
 
     monkeypatch.setattr(projection, "_umap_learn", two_dimensions)
-    monkeypatch.setattr(measured, "laid_out", lambda z, rows, *_: z[:, :2])
+    monkeypatch.setattr(measured, "laid_out", lambda z, *_: z[:, :2])
     figures = projection.figures(n_pca=1_500, n_umap=300, dimensions=24, judged=200)
     assert set(projection.TARGETS) < set(figures)
     assert given == [(300, 24), (300, 24)]  # warming, measured

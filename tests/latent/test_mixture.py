@@ -12,7 +12,7 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 from fas_core.errors import BadInputError
-from fas_core.latent import mixture, training_rows
+from fas_core.latent import mixture, passes, training_rows
 from fas_core.latent.mixture import Mixture
 from fas_core.runs import store
 
@@ -80,7 +80,7 @@ def test_likelihood_of_each_code_does_not_depend_on_the_others(monkeypatch: pyte
     z = np.random.default_rng(1).normal(size=(23, 4))
     fit = mixture.fitted(z, 2)
     together = fit.log_likelihood(z)
-    monkeypatch.setattr(mixture, "_ROWS_AT_ONCE", 5)
+    monkeypatch.setattr(passes, "ROWS", 5)
     np.testing.assert_allclose(fit.log_likelihood(z), together, rtol=0, atol=1e-12)
     np.testing.assert_allclose(fit.log_likelihood(z[::-1]), together[::-1], rtol=0, atol=1e-12)
     assert fit.log_likelihood(z[:0]).shape == (0,)

@@ -55,7 +55,8 @@ def test_nearly_equal_codes_are_told_apart_far_from_the_origin(tmp_path: Path) -
     """In float32 alone |x|^2 - 2 x q of these is noise: 1e8 and differences below 1."""
     rng = np.random.default_rng(0)
     z = (1e4 + rng.integers(-4, 5, (40, 3)) * 2.0**-8).astype(np.float32)
-    training = neighbours._Codes((z[:25], z[25:]), np.array([0, 25]), np.arange(40) + 7, (z.astype(float) ** 2).sum(1))
+    lengths = (z.astype(float) ** 2).sum(1)
+    training = neighbours._Codes(lambda: (z[:25], z[25:]), 3, np.array([0, 25]), np.arange(40) + 7, lengths)
     q = z[3] + np.float32(2.0**-8)
     distances, rows = training.nearest(q[None], [np.zeros(0, np.int64)], 5)
     exact = np.linalg.norm(z.astype(np.float64) - q, axis=1)

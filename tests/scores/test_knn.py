@@ -19,10 +19,7 @@ from tests.conftest import tiny_samples, write_image_run
 class Codes:
     """What a score of codes asks for, of images without an id."""
 
-    z: np.ndarray
-
-    def latents(self) -> np.ndarray:
-        return self.z
+    codes: np.ndarray
 
     def samples(self, columns: Sequence[str]) -> pd.DataFrame:
         raise NotImplementedError(columns)

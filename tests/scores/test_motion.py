@@ -57,7 +57,7 @@ def test_still_and_shaken_are_both_unusual(tmp_path: Path, monkeypatch: pytest.M
     values = []
     for factor in (0.0, 1.0, 100.0):
         moved = np.where((samples["subject_id"] == "s7").to_numpy()[:, None], factor * codes, codes)
-        monkeypatch.setattr(run, "latents", lambda moved=moved: moved)
+        monkeypatch.setattr(run, "latent_blocks", lambda rows, moved=moved: iter([moved[rows]]))
         values.append(scores._module("motion").score(run, run)[(samples["subject_id"] == "s7").to_numpy()])
         monkeypatch.setattr("fas_core.scores._kept.values", lambda *arguments: arguments[-1]())
     still, usual, shaken = values

@@ -141,7 +141,9 @@ def test_frequency_is_the_distance_of_spectra_from_those_of_live_training_images
 
 def test_mahalanobis_of_codes_without_a_spread_is_finite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = run_of(tmp_path, "dcvae")
-    monkeypatch.setattr(run, "latents", lambda: np.eye(28, 3, -25, dtype=np.float32))  # only the last three are not 0
+    codes = np.eye(28, 8, -25, dtype=np.float32)  # only the last three are not 0
+    monkeypatch.setattr(run, "codes", codes)
+    monkeypatch.setattr(run, "latent_blocks", lambda rows: iter([codes[rows]]))
     values = scores.values(run, "mahalanobis")
     assert values[0] == 0
     np.testing.assert_allclose(values[-3:], 1000)  # one over the root of the regularisation
