@@ -50,6 +50,7 @@ from fas_core.data.names import ATTACK, BONA_FIDE, SUBSET_NAME, in_protocol_orde
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.files import atomic_file, exchange, file_sha256, make_folder, make_private, opened_file, require_unlinked
+from fas_core.runs import columns as kept_columns
 from fas_core.runs import encrypted, measured
 from fas_core.runs.encrypted import EncryptedMeta
 
@@ -386,7 +387,8 @@ class Shard:
 
     @cached_property
     def digest(self) -> str:
-        return hashlib.sha256(json.dumps(self.meta.as_json()["files"], sort_keys=True).encode()).hexdigest()
+        files = {name: vars(about) for name, about in self.meta.files.items()}
+        return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
     def array(self, name: str) -> NDArray[Any]:
         """A read-only memory map, or all of an encrypted array, decrypted.
@@ -726,7 +728,10 @@ class Run:
             rows = self.samples([name for name in columns or () if name not in joined] or ["sample_id"])
             values = {name: self._joined_values(self.joined[name]) for name in joined}
             return rows.assign(**values)[list(columns or ())]
-        rows = self._table("samples", self.shards, columns, repeated)
+        if columns is None or len(self.shards) <= kept_columns.FEW:
+            rows = self._table("samples", self.shards, columns, repeated)
+        else:
+            rows = self._kept(columns, repeated)
         return rows.assign(**{name: rows[name].astype("category").pipe(_in_order) for name in repeated})
 
     def samples_of(self, rows: NDArray[np.int64], columns: Sequence[str]) -> pd.DataFrame:
@@ -739,6 +744,20 @@ class Run:
         if not len(rows):
             return pd.DataFrame(columns=list(columns))
         return pa.concat_tables(parts, promote_options="permissive").to_pandas()
+    def _kept(self, columns: Sequence[str], repeated: Sequence[str]) -> pd.DataFrame:
+        """As `_table` of the samples, of columns that are gathered once."""
+
+        def read(names: list[str], texts: list[str]) -> pa.Table:
+            tables = [shard.table("samples", names, texts) for shard in self.shards]
+            return pa.concat_tables(tables, promote_options="permissive").replace_schema_metadata(None)
+
+        table = kept_columns.gathered(self, columns, read)
+        if table is None:
+            return self._table("samples", self.shards, columns, repeated)
+        for place, (name, column) in enumerate(zip(columns, table.columns, strict=True)):
+            if pa.types.is_dictionary(column.type) and name not in repeated:
+                table = table.set_column(place, name, column.cast(column.type.value_type))
+        return table.to_pandas()
 
     def _joined_values(self, joined: JoinedScore) -> NDArray[np.float64]:
         """(n,) in row order; NaN for a sample that was not there when they were joined, or has none."""
@@ -863,7 +882,8 @@ class Run:
 
 def _in_order(column: pd.Series) -> pd.Series:
     """A column of categories with these in order of name."""
-    return column.cat.set_categories(sorted(column.cat.categories))
+    names = column.cat.categories
+    return column if names.is_monotonic_increasing else column.cat.set_categories(sorted(names))
 
 
 def stamp_of(folder: Path) -> tuple[int, ...]:
