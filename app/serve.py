@@ -69,6 +69,7 @@ def serve(host: str, port: int, settings: Settings) -> None:
             "browser.gatherUsageStats": False,
             "client.showErrorDetails": "none",
             "logger.hideWelcomeMessage": True,
+            "runner.postScriptGC": False,  # `give_back_memory` does, and less often
             **(tls if server.certificate else {}),
         }
     )

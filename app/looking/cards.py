@@ -41,12 +41,13 @@ def cards_of(
     names = list(dict.fromkeys([*first, images.shown.score, *by, *choice.more_scores]))
     mine, notes = marking.own(run), marking.notes_by_sample(run, is_blind=choice.layout != "sheet")
     column = None if by else filters.column(run, chosen.by)
+    of_scores = list(zip(*(standing.score_lines(run, name, rows) for name in names), strict=True))
+    briefly = list(zip(*(map(number, score_values(run, name)[rows].tolist()) for name in names), strict=True))
     cards = []
-    for row, heading in zip(rows.tolist(), headings or [""] * len(rows), strict=True):
+    for i, (row, heading) in enumerate(zip(rows.tolist(), headings or [""] * len(rows), strict=True)):
         style = style_of(images.kinds[row])
         sample_id = images.ids[row]
-        lines = [*(standing.score_line(run, name, row) for name in names), sample_id]
-        brief = [number(score_values(run, name)[row]) for name in names]
+        lines, brief = [*of_scores[i], sample_id], list(briefly[i])
         if column is not None:
             value = column[row] if column.dtype.kind == "U" else f"{column[row]:g}"
             lines.insert(0, f"{readable(chosen.by)} {value}")

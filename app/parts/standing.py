@@ -17,7 +17,7 @@ from app.session.tables import show_rows
 from app.words import number
 from fas_core import metrics, scores
 from fas_core.data.names import ATTACK, BONA_FIDE, is_training, readable
-from fas_core.evaluation.verdicts import percentiles
+from fas_core.evaluation.verdicts import ascending, shares_below
 from fas_core.runs.store import Run
 
 LIVE_TRAINING = "live training images"
@@ -37,12 +37,17 @@ def classes(run: Run) -> dict[str, NDArray[np.intp]]:
 
 @cached(entries=256)
 def _ascending(run: Run, score: str, of: str) -> NDArray[np.float64]:
-    return np.sort(score_values(run, score)[classes(run)[of]])
+    return ascending(score_values(run, score)[classes(run)[of]])
 
 
 def place(run: Run, score: str, value: float, of: str = LIVE_TRAINING) -> float:
     """The share of a class with a lower score, 0..1; NaN where there is no such class, or the image has no score."""
-    return float(percentiles([value], _ascending(run, score, of))[0]) if of in classes(run) else math.nan
+    return float(places(run, score, np.array([value]), of)[0])
+
+
+def places(run: Run, score: str, values: NDArray[np.float64], of: str = LIVE_TRAINING) -> NDArray[np.float64]:
+    """`place` of (n,) values."""
+    return shares_below(values, _ascending(run, score, of) if of in classes(run) else np.empty(0))
 
 
 def whole_percent(share: float) -> int | None:
@@ -53,12 +58,15 @@ def whole_percent(share: float) -> int | None:
 # ------------------------------------------------------------------------------------------------------------ in words
 
 
-def score_line(run: Run, score: str, row: int) -> str:
-    """A score of a sample, and what share of the training live images it is above."""
-    value = score_values(run, score)[row]
-    share = whole_percent(exact := place(run, score, value))
-    above = "" if share is None else f" · above {'all' if exact == 1 else f'{share} % of'} training live"
-    return f"{score} {number(value)}{above}"
+def score_lines(run: Run, score: str, rows: NDArray[np.intp]) -> list[str]:
+    """A score of each of some samples, and what share of the training live images it is above."""
+    values = score_values(run, score)[rows]
+    lines = []
+    for value, exact in zip(values.tolist(), places(run, score, values).tolist(), strict=True):
+        share = whole_percent(exact)
+        above = "" if share is None else f" · above {'all' if exact == 1 else f'{share} % of'} training live"
+        lines.append(f"{score} {number(value)}{above}")
+    return lines
 
 
 def show_scores(run: Run, row: int, chosen: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -18,6 +20,8 @@ from fas_core.files import is_about_space
 
 P = ParamSpec("P")
 _log = logging.getLogger(__name__)
+COLLECT_EVERY = 2.0  # seconds
+_collected = [0.0]  # when; monotonic time
 
 pa.set_memory_pool(pa.system_memory_pool())  # the default one keeps what is freed, hundreds of megabytes of it
 
@@ -25,8 +29,13 @@ pa.set_memory_pool(pa.system_memory_pool())  # the default one keeps what is fre
 def give_back_memory() -> None:
     """What a page has read and dropped goes back to the system, after millions of rows a third of all it held.
 
-    A millisecond where there is nothing to give back.
+    A millisecond where there is nothing to give back. What refers to itself is looked for every other second at most,
+    not after every answer to somebody: ten people would wait for it.
     """
+    now = time.monotonic()
+    if now - _collected[0] > COLLECT_EVERY:
+        _collected[0] = now
+        gc.collect()
     pa.default_memory_pool().release_unused()
 
 

@@ -28,8 +28,17 @@ def verdicts_of(attack: NDArray[np.bool_], numbers: NDArray[np.float64], thresho
 
 def percentiles(values: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
     """(n,) share of the reference scores below each value, 0..1; equal ones count half. NaN without a reference."""
+    return shares_below(values, ascending(reference))
+
+
+def ascending(reference: ArrayLike) -> NDArray[np.float64]:
+    """Those that are known, sorted."""
     ordered = np.sort(np.asarray(reference, np.float64))
-    ordered = ordered[~np.isnan(ordered)]
+    return ordered[~np.isnan(ordered)]
+
+
+def shares_below(values: ArrayLike, ordered: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`percentiles` by a reference that is `ascending`: millions need not be sorted again for every value."""
     numbers = np.asarray(values, np.float64)
     if not ordered.size:
         return np.full(numbers.shape, np.nan)

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.scriptrunner.script_cache import ScriptCache
 from streamlit.testing.v1 import AppTest, app_test, local_script_runner
 
+from app.session.cache import clear
 from fas_core.runs import store
 
 MAIN = Path(__file__).resolve().parents[2] / "app" / "main.py"
@@ -41,7 +41,7 @@ def _started_once() -> Iterator[None]:
 @pytest.fixture
 def fresh_caches() -> None:
     """Caches are keyed by content, and the tiny Runs of all tests have the same."""
-    st.cache_resource.clear()
+    clear()
 
 
 def page(

@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 from streamlit.runtime.media_file_manager import MediaFileManager
@@ -35,6 +34,7 @@ from app.gate import who
 from app.gate.sessions import Sessions
 from app.parts import selection
 from app.session import faces, identity
+from app.session.cache import clear
 from fas_core.access.audit import Log
 from fas_core.access.login import Login
 from fas_core.access.policy import Policy
@@ -226,7 +226,7 @@ def house(_striped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     policy = Policy(True, Roles.of(TABLE, "fas.toml"), ClearFaces(), Log(tmp_path / "log"))
     monkeypatch.setattr(identity, "access", lambda: policy)
     monkeypatch.setattr(traversal, "known_images", lambda run, codes: stripes(len(codes), 32))
-    st.cache_resource.clear()
+    clear()
     return cache
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app.components import scatter
+from app.session.cache import clear
 from fas_core.deciding import card, card_states
 from fas_core.evaluation import differences
 from fas_core.evaluation.join import Joined, System, joined
@@ -141,7 +141,7 @@ def test_numbers_stand_before_the_intervals_are_there(tiny_cache: Path, monkeypa
         seen.append(["resampled"])
         return ours(*arguments, **options)
 
-    st.cache_resource.clear()
+    clear()
     ours = differences.resampled
     monkeypatch.setattr(differences, "resampled", recorded)
     page_of(tiny_cache, monkeypatch, "a", "b")

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import streamlit as st
 import torch
 from streamlit.testing.v1 import AppTest
 
+from app.session.cache import clear
 from fas_core import derive, models, scores
 from fas_core.data import manifest
 from fas_core.evaluation import paths, traversal
@@ -212,7 +212,7 @@ def test_samples_are_found_drawn_and_taken_from_a_selection(cache: Path) -> None
 
 
 def test_the_model_is_asked_once_for_the_same_codes(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    st.cache_resource.clear()
+    clear()
     loads: list[str] = []
     asked: list[int] = []
     ready, decoded = predict.ready, predict.decoded
@@ -229,7 +229,7 @@ def test_the_model_is_asked_once_for_the_same_codes(cache: Path, monkeypatch: py
 
 @pytest.mark.parametrize("state", ["gone", "changed"])
 def test_a_checkpoint_that_is_gone_or_has_changed_is_one_message(cache: Path, state: str) -> None:
-    st.cache_resource.clear()
+    clear()
     file = cache / "dcvae.safetensors"
     content = file.read_bytes()
     try:
@@ -250,14 +250,14 @@ def test_a_checkpoint_that_is_gone_or_has_changed_is_one_message(cache: Path, st
         assert levels["markLine"]["data"][0]["label"]["formatter"] == "median of live faces"
     finally:
         file.write_bytes(content)
-    st.cache_resource.clear()
+    clear()
     assert strip(opened(cache))
 
 
 def test_it_opens_with_what_was_decoded_when_the_run_was_made(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = store.open_run(cache, "dcvae")
     derive.compute_quick(run)
-    st.cache_resource.clear()
+    clear()
     monkeypatch.setattr(predict, "decoded", lambda *_: pytest.fail("decoded in the page"))
     images = traversal.known_images(run, paths.opening(run, "rec").codes)
     assert images is not None

@@ -4,8 +4,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-import streamlit as st
 
+from app.session.cache import clear
 from fas_core.runs import store
 
 from .conftest import MAIN, page, texts
@@ -47,7 +47,7 @@ def test_a_damaged_shard_is_one_message(view: str, tiny_cache: Path) -> None:
             for file in ("samples.parquet", "latents.npy", "inputs.npy"):
                 if (shard.folder / file).is_file():
                     (shard.folder / file).write_bytes(b"damaged")
-    st.cache_resource.clear()  # what an earlier test has read is still right, and would be shown
+    clear()  # what an earlier test has read is still right, and would be shown
     at = page(view, cache=tiny_cache, run="a")
     assert not at.exception
     assert "is damaged" in texts(at)

@@ -7,6 +7,7 @@ import pytest
 
 from app.looking import order
 from app.looking.order import DISAGREEMENT, HIGH, LOW, NEAR, RANDOM, Order
+from app.session.cache import clear
 from fas_core.runs import store
 from fas_core.runs.store import Run
 
@@ -17,9 +18,9 @@ EVERY = np.arange(5)
 @pytest.fixture
 def run(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr(order, "score_values", lambda _, score: np.array(VALUES[score]))
-    order.ranks.clear()  # type: ignore[attr-defined]
+    clear()
     yield store.open_run(tiny_cache, "a")
-    order.ranks.clear()  # type: ignore[attr-defined]
+    clear()
 
 
 def ordered(run: Run, kind: str, rows: np.ndarray = EVERY, seed: int = 0) -> list[int]:

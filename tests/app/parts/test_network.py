@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-import streamlit as st
 
 from app.parts import network
+from app.session.cache import clear
 from fas_core.inference import predict
 from fas_core.runs.store import RunInfo
 
@@ -24,7 +24,7 @@ def of(checkpoint: str, precision: str = "fp32", **told: Any) -> RunInfo:
 
 
 def test_runs_of_one_checkpoint_share_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    st.cache_resource.clear()
+    clear()
     loads: list[str] = []
     monkeypatch.setattr(predict, "ready", lambda run: loads.append(run.id) or run.id)
     code, changed = {"digest": "1"}, {"digest": "2"}
@@ -42,4 +42,4 @@ def test_runs_of_one_checkpoint_share_the_model(monkeypatch: pytest.MonkeyPatch)
             models.append(model)
     assert models == ["first", "first", "half", "other", "changed"]
     assert loads == ["first", "half", "other", "changed"]
-    st.cache_resource.clear()
+    clear()

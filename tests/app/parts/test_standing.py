@@ -46,5 +46,5 @@ def test_the_line_below_an_image(tiny_cache: Path, monkeypatch: pytest.MonkeyPat
         (0.256, " · above 25 % of training live"),
         (math.nan, ""),
     ):
-        monkeypatch.setattr(standing, "place", lambda *_, place=place: place)
-        assert standing.score_line(run, "rec", 0) == f"rec {value}{words}"
+        monkeypatch.setattr(standing, "places", lambda *_, place=place: np.array([place]))
+        assert standing.score_lines(run, "rec", np.array([0])) == [f"rec {value}{words}"]
