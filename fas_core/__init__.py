@@ -27,9 +27,12 @@ _ELSEWHERE = {"Run": "fas_core.runs.store", "open_run": _NOTEBOOK, "table": _NOT
 
 
 def default_cache() -> Path:
-    """FAS_CACHE, or `cache/` of the checkout the package runs from, or `cache/` of the working folder."""
+    """FAS_CACHE (a folder, or s3://BUCKET/PREFIX), or `cache/` of the checkout the package runs from, or of the working
+    folder."""
     if named := os.environ.get("FAS_CACHE"):
-        return Path(named)
+        from fas_core import storage
+
+        return storage.place(named)
     return (PROJECT if (PROJECT / "pyproject.toml").is_file() else Path.cwd()) / "cache"
 
 

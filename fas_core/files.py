@@ -70,11 +70,19 @@ def opened_file(path: Path, below: Path | None = None) -> io.BufferedReader:
     """A regular file, open for reading; whoever opens a path that a file or a person has given opens it with this.
 
     `below`: a folder that the path is in; under it no symbolic link is followed. Raises OSError for all that cannot be
-    opened or is no regular file (a pipe, a device, a folder), and never waits.
+    opened or is no regular file (a pipe, a device, a folder), and never waits: but for object storage, where a path
+    that stands for a file there is read (`storage`).
     """
     if below is not None:
         require_unlinked(path, below)
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if below is None else os.O_NOFOLLOW))
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if below is None else os.O_NOFOLLOW))
+    except FileNotFoundError:
+        from fas_core import storage  # which writes files by this module
+
+        if storage.is_elsewhere(path):
+            return storage.opened(path)
+        raise
     kind = os.fstat(handle).st_mode
     if stat.S_ISREG(kind):
         return os.fdopen(handle, "rb")
@@ -146,9 +154,11 @@ def read_text(path: Path) -> str:
 
 
 def _content(path: Path) -> bytes:
-    if not path.exists() or path.is_dir():
+    from fas_core import storage  # which writes files by this module
+
+    if path.is_dir() or not (path.exists() or storage.is_there(path)):
         what = "is a folder, not a file" if path.is_dir() else "does not exist"
-        raise BadInputError(f"{path} {what}. Give the path of a CSV or Parquet file.")
+        raise BadInputError(f"{storage.shown(path)} {what}. Give the path of a CSV or Parquet file.")
     try:
         if _is_of_shell(path):
             return path.read_bytes()

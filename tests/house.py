@@ -26,6 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "fas_core.documents",
         "fas_core.progress",
         "fas_core.memo",
+        "fas_core.storage",
         "fas_core.access",
     ),
     ("fas_core.data", "fas_core.metrics", "fas_core.models"),

@@ -22,6 +22,7 @@ from tests.house import PROJECT, TORCH, modules
 NOT_INSTALLED = {
     *("torch", "lightning_fabric", "kornia", "ray", "tensorboardX", "mlflow", "sqlalchemy", "alembic", "h5py"),
     *("onnx", "onnxruntime", "onnxscript", "av", "ai_edge_litert", "dlib", "authlib", "cryptography"),
+    *("s3fs", "botocore"),
 }
 RUN_LATER = (*TORCH, "app.main", "app.views", "fas_core.cli.__main__")  # by who trains, by Streamlit, by the shell
 

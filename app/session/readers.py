@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from app.session import identity
 from app.session.cache import cached
 from app.words import label_of
-from fas_core import derive, metrics, scores
+from fas_core import derive, metrics, scores, storage
 from fas_core.access.roles import Right
 from fas_core.data.names import groups_of
 from fas_core.errors import BadInputError
@@ -30,7 +30,7 @@ from fas_core.runs.store import Run
 
 def cache_folder() -> Path:
     """The cache folder that the app was started on."""
-    return Path(os.environ.get("FAS_CACHE") or Path(__file__).resolve().parents[2] / "cache")
+    return storage.place(os.environ.get("FAS_CACHE") or Path(__file__).resolve().parents[2] / "cache")
 
 
 # --------------------------------------------------------------------------------------------------- Runs and samples

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fas_core import default_cache
+from fas_core import default_cache, storage
 from fas_core.cli.printing import say_notes
 from fas_core.errors import BadInputError
 
@@ -22,13 +22,20 @@ CacheOption = Annotated[
     Path,
     typer.Option(
         "--cache",
-        help="Folder of Runs.",
+        help="Folder of Runs, or s3://BUCKET/PREFIX.",
+        parser=storage.place,
+        metavar="PATH",
         default_factory=default_cache,
         show_default="FAS_CACHE, or cache/ beside the project",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-DataOption = Annotated[Path, typer.Option("--data", help="Manifest (CSV or Parquet).")]
+DataOption = Annotated[
+    Path,
+    typer.Option(
+        "--data", help="Manifest (CSV or Parquet), also s3://BUCKET/M.csv.", parser=storage.place, metavar="PATH"
+    ),
+]
 RehashOption = Annotated[
     bool, typer.Option("--rehash", help="Read every image file again, whether it looks unchanged or not.")
 ]

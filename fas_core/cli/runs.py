@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fas_core import storage
 from fas_core.cli.options import CacheOption, DataOption, JsonOption, ModalityOption
 from fas_core.cli.printing import age, file_size, print_json, print_table, print_verified, say, say_notes
 from fas_core.errors import BadInputError
@@ -62,7 +63,7 @@ def list_runs(context: typer.Context, cache: CacheOption, as_json: JsonOption = 
         for facts, about, *_ in listed
     ]
     columns = ["run", "called", "model", "data", "epochs", "dims", "samples", "failures", "complete", "size", "age"]
-    print_table(f"Runs in {cache}", columns, rows)
+    print_table(f"Runs in {storage.shown(cache)}", columns, rows)
     for facts, _, undeclared, is_encrypted, key_ids in listed:
         if key_ids:
             how = "encrypted" if is_encrypted else "encrypted in part"

@@ -129,9 +129,11 @@ def drop(folder: Path) -> None:
 
 
 def sha256_of(path: str) -> bytes:
-    """Of all bytes of a file; none where it cannot be read, or is no regular file."""
+    """Of all bytes of a file; none where it cannot be read, or is no regular file. Raises StorageError."""
     try:
         return bytes.fromhex(files.file_sha256(Path(path)))
+    except BadInputError:  # object storage does not answer: that says nothing about the file
+        raise
     except (OSError, ValueError):  # a NUL in a path is a ValueError
         return b""
 

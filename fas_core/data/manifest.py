@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fas_core import storage
 from fas_core.data import hashes, retention
 from fas_core.data.names import (
     ALL,
@@ -484,6 +485,8 @@ def relative_names(paths: Iterable[str], folder: Path) -> list[str]:
 def _beginning(parent: str, folder: Path) -> tuple[str, Set[str]] | None:
     """How the names of the files in `parent` begin, as a manifest in `folder` names them, and of which that is not
     true, as they are links or folders; None where that cannot be told."""
+    if storage.is_remote(Path(parent)):
+        return None
     try:
         with os.scandir(parent or ".") as entries:
             others = {entry.name for entry in entries if entry.is_symlink() or entry.is_dir(follow_symlinks=False)}
@@ -495,4 +498,4 @@ def _beginning(parent: str, folder: Path) -> tuple[str, Set[str]] | None:
 
 def relative_to(path: Path, folder: Path) -> str:
     """A file as a manifest in `folder` (resolved) names it."""
-    return Path(os.path.relpath(path.resolve(), folder)).as_posix()
+    return storage.url_of(path) or Path(os.path.relpath(path.resolve(), folder)).as_posix()

@@ -19,11 +19,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
-from fas_core import scores
+from fas_core import scores, storage
 from fas_core.data.names import dev_subsets
 from fas_core.deciding.card import Card
 from fas_core.documents import Json
@@ -120,7 +119,7 @@ class Content:
 
     def schema(self) -> pa.Schema:
         """The samples' own columns, without those that are scores, in one type for all shards."""
-        schemas = [pq.read_schema(shard.folder / "samples.parquet") for shard in self.run.shards]
+        schemas = [shard.schema() for shard in self.run.shards]
         whole = pa.unify_schemas(schemas, promote_options="permissive")
         are_scores = {name for name in (*self.run.info.scores, *self.run.declared) if name in self.values}
         fields = [field for field in whole if field.name not in are_scores]
@@ -175,7 +174,7 @@ class Content:
     @property
     def root(self) -> Path:
         """The folder that the samples' `path` is relative to."""
-        return Path(self.run.info.manifest_path).parent
+        return storage.place(self.run.info.manifest_path).parent
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fas_core import storage
 from fas_core.exports.content import BYTES, NONE, PATHS, Content, Part, free_name
 from fas_core.runs.store import Run
 
@@ -109,7 +110,7 @@ def _images(content: Content, part: Part) -> pa.Array:
     content_of_files = pa.nulls(n, pa.binary()) if part.pictures is None else pa.array(part.pictures, pa.binary())
     paths = pa.nulls(n, pa.string())
     if content.images == PATHS:
-        paths = pa.array([str(content.root / path) for path in part.samples["path"].to_pylist()], pa.string())
+        paths = pa.array([storage.shown(content.root / path) for path in part.samples["path"].to_pylist()], pa.string())
     return pa.StructArray.from_arrays([content_of_files, paths], fields=list(IMAGE))
 
 

@@ -23,6 +23,7 @@ from typing import Any, final
 
 import torch
 
+from fas_core import storage
 from fas_core.data.manifest import Manifest
 from fas_core.errors import BadInputError
 from fas_core.inference import infer, preparing
@@ -199,6 +200,7 @@ def _wait_until_seen(plan: Plan, works: Sequence[Work]) -> None:
     end = time.monotonic() + SEEN_WITHIN
     for shard in (plan.targets[i].shard(work.subset, work.name) for work in works for i in work.targets):
         while not store.is_shard(shard):
+            store.look_anew(plan.cache)
             if time.monotonic() > end:
                 raise BadInputError(f"A worker has written {shard}, but it is not here. {SHARED}")
             time.sleep(0.1)
@@ -257,7 +259,7 @@ def _require_shared(plan: Plan, work: Work) -> None:
     for target in plan.targets:
         if (target.info.preprocessing, target.info.format) != (preparing.rules(plan.given), store.FORMAT_VERSION):
             raise BadInputError(f"{host} has another version of FAS Explorer. Install the driver's there.")
-        if not (target.folder / LOCK).is_file():  # the driver holds it
+        if not (target.folder / LOCK).is_file() and not storage.is_remote(target.folder):  # the driver holds it
             raise BadInputError(f"The Run's folder {target.folder} is not the same on {host}. {SHARED}")
     for folder in infer.folders_in(work.rows["path"]):
         if folder in plan.folders and not (plan.root / folder).is_dir():

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fas_core import scores
+from fas_core import scores, storage
 from fas_core.data import images, modalities
 from fas_core.data.manifest import Manifest
 from fas_core.data.names import BONA_FIDE
@@ -108,6 +108,8 @@ def write_run(
     settings = repr((in_order, pixel_range, sorted(columns.declared.items())))
     info = _info(name, folder, data, there, plan, columns, settings)
     target = store.runs_folder(cache) / info.run
+    if storage.is_remote(target):
+        raise BadInputError("Arrays are imported into a folder of this machine: leave s3:// out of --cache.")
     if target.is_dir():
         notes.append("This Run is there already: the same arrays, scores and images under this name.")
     else:

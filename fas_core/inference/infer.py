@@ -26,7 +26,7 @@ import torch
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
-from fas_core import models, scores
+from fas_core import models, scores, storage
 from fas_core.data import images, modalities, videos
 from fas_core.data.manifest import Manifest
 from fas_core.data.names import TRAINING_USE
@@ -173,7 +173,7 @@ def run_info(each: Loaded, data: Manifest, precision: str, *, keeps_features: bo
         checkpoint=path.name,
         checkpoint_sha256=digest,
         checkpoint_path=str(path.resolve()),
-        manifest_path=str(data.source.resolve()),
+        manifest_path=storage.shown(data.source.resolve()),
         patches=patches.KEPT if keeps_features else {},
         modality=modalities.of_all(data.rows),
         checkpoint_header=each.header,
@@ -218,6 +218,7 @@ def write_runs(
     _require_fitting(all_loaded, data)
     _require_features(all_loaded if keeps_features else [], precision)
     require_writable(cache)
+    store.look_anew(cache)
 
     n = int(data.rows["subset"].isin(chosen).sum())
     info_of = partial(run_info, data=data, keeps_features=keeps_features)
@@ -258,7 +259,7 @@ def _require_fitting(checkpoints: Sequence[Loaded], data: Manifest) -> None:
     _warn_of_what_is_not_told(checkpoints, data)
     videos.require_frames(data)
     modalities.the_one(data)
-    if not any(path.is_file() for path in data.image_paths()):
+    if not any(storage.is_there(path) for path in data.image_paths()):
         raise BadInputError(f"{data.source}: none of its {len(data)} images is there, e.g. {data.image_paths()[0]}.")
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fas_core import storage
 from fas_core.data import images
 from fas_core.inference import preparing
 from fas_core.runs.store import Run
@@ -40,7 +40,7 @@ class Originals:
         planes = held[:, None] if held.ndim == 3 else np.moveaxis(held, -1, 1)
         raw = planes.astype(np.float32) / np.float32(255)
         is_of_file = np.zeros(len(rows), np.bool_)
-        root = Path(self.run.info.manifest_path).parent
+        root = storage.place(self.run.info.manifest_path).parent
         for i, row in enumerate(rows.tolist() if self._paths else []):
             with suppress(images.UnreadableImageError):
                 loaded = images.load(root / self._paths[row], self.given.size, self.given.channels)

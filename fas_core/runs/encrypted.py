@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fas_core import documents
+from fas_core import documents, storage
 from fas_core.access import secret
 from fas_core.access.secret import NoKeyError, TamperedError
 from fas_core.errors import BadInputError
@@ -84,6 +84,7 @@ def mark(run_folder: Path) -> None:
     if not marked(run_folder):
         with atomic_file(run_folder / MARKER) as temporary:
             temporary.write_text(f'"{secret.key_id(own)}"\n', encoding="utf-8")
+        storage.put(run_folder / MARKER)
 
 
 def _place(shard: Path, name: str, shape: tuple[int, ...], dtype: str, rows: int) -> bytes:
@@ -120,12 +121,13 @@ class Reader:
 
         self.failure = InvalidTag
         self.place = _place(shard, name, shape, dtype, about.rows)
-        self.handle, self.n, self.rows = file.fileno(), shape[0], about.rows
+        self.file, self.n, self.rows = file, shape[0], about.rows
         self.stride = np.dtype(dtype).itemsize * math.prod(shape[1:])
 
     def chunk(self, number: int, into: NDArray[np.uint8]) -> None:
         """Decrypts a chunk into its bytes. Raises TamperedError where it is not what was written there."""
-        content = os.pread(self.handle, into.nbytes + secret.TAG, number * (self.rows * self.stride + secret.TAG))
+        self.file.seek(number * (self.rows * self.stride + secret.TAG))
+        content = self.file.read(into.nbytes + secret.TAG)
         try:
             self.cipher.decrypt_into(secret.nonce(number), content, b"%b%d" % (self.place, number), into.data)
         except (self.failure, ValueError):

@@ -52,6 +52,7 @@ def _encrypt_shard(shard: Shard, own: bytes) -> bool:
         file = f"{name}.npy"
         if file in in_place:
             continue
+        store.require_local(shard.folder.parents[1], "encrypted")
         if file_sha256(shard.folder / file) != meta.files[file].sha256:
             raise BadInputError(
                 f"{shard.folder / file} is damaged, so it stays as it is. Compute it anew: fas verify "

@@ -10,7 +10,7 @@ import hashlib
 import json
 from dataclasses import asdict, replace
 
-from fas_core import documents
+from fas_core import documents, storage
 from fas_core.access import keys
 from fas_core.access.keys import Signature, Standing
 from fas_core.files import atomic_file
@@ -38,6 +38,8 @@ def sign(run: Run) -> Signature | None:
     if by_own is not None:
         with atomic_file(run.folder / SIGNATURE) as temporary:
             temporary.write_text(json.dumps(asdict(by_own), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        if not run.joined:  # scores that are joined here are of this machine alone
+            storage.put(run.folder / SIGNATURE)
     return by_own
 
 

@@ -15,6 +15,10 @@
 A shard is complete or absent: it is filled in a folder of another name, brought to the disk and renamed. Names that
 begin with a dot are no content. Samples are joined by `sample_id`; a row number means nothing outside one opened Run.
 A scores-only Run has samples.parquet alone; any of the arrays may be missing, of all shards then (`Run.has`).
+
+In object storage (`storage`) the same lies under the same names, but that files of shards are called by their content:
+of two writers of a shard the one whose meta.json is there first has made it, of its own files alone. Here there are
+run.json and every meta.json then, brought by `look_anew`; arrays and tables are read by ranges.
 """
 
 from __future__ import annotations
@@ -28,12 +32,13 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -42,7 +47,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from fas_core import documents
+from fas_core import documents, storage
 from fas_core.access import secret
 from fas_core.access.secret import TamperedError
 from fas_core.data import modalities
@@ -68,6 +73,9 @@ CONTENTS = {  # what a Run may hold; each may be missing
 JOINED = "joined.json"  # the scores of other systems that were joined to a Run
 SIGNATURE = "signature.json"  # by whoever has made the Run
 RUN_ID = re.compile("[0-9a-f]{12}")
+META = "meta.json"  # of a shard, which is absent without
+_OTHER_DOCUMENTS = (SIGNATURE, encrypted.MARKER)  # of a Run, beside those without which it or a shard is absent
+SEEN_FOR = 60.0  # seconds in which a cache folder in object storage is not looked at again for what is new
 MOST_SHARDS, MOST_SAMPLES = 10**6, 10**9  # of a subset; what says more is damaged
 _OF_MACHINE = (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EPERM, errno.EAGAIN, errno.ESTALE)
 KINDS = ("images", "scores")
@@ -127,7 +135,24 @@ def runs_folder(cache: Path) -> Path:
     return cache / "runs"
 
 
+def look_anew(cache: Path, within: float = 0) -> None:
+    """Brings what is new of a cache folder in object storage; `within`: where that is not just as many seconds ago."""
+    storage.mirror(runs_folder(cache), ("run.json", META), _OTHER_DOCUMENTS, within)
+
+
+def require_local(folder: Path, what: str) -> None:
+    """Raises BadInputError where a Run is in object storage; `what`: that cannot be done there."""
+    if storage.is_remote(folder):
+        raise BadInputError(
+            f"{storage.shown(folder)} is in object storage, where a Run cannot be {what}. Make it anew as it should "
+            f"be, then remove this one: fas prune {folder.name}"
+        )
+
+
 def delete(path: Path) -> None:
+    """Removes a file or folder; a shard in object storage there too, where it is absent at once."""
+    if storage.is_remote(path) and is_shard(path):
+        storage.remove(path, META)
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -138,6 +163,11 @@ def create(cache: Path, info: RunInfo) -> Path:
     """The Run's folder with its run.json; one that is there is kept with all its shards, a damaged one written anew."""
     folder = runs_folder(cache) / info.run
     make_folder(folder)
+    if storage.is_remote(folder) and not (folder / "run.json").is_file():
+        if storage.put_new(folder / "run.json", sealed(asdict(info)).encode()):
+            rewrite_info(folder, info)
+        else:  # somebody else has begun it just now
+            look_anew(cache)
     try:
         read_json(folder / "run.json", folder.parent)
     except UnreadableNowError:
@@ -154,6 +184,7 @@ def rewrite_info(folder: Path, info: RunInfo) -> None:
         temporary.write_text(sealed(asdict(info)), encoding="utf-8")
         _synced(temporary)
     _synced(folder)
+    storage.put(folder / "run.json")
 
 
 def is_shard(folder: Path) -> bool:
@@ -180,7 +211,9 @@ def write_shard(
     if is_shard(shard):
         return
     with _filled(shard, samples, failures, arrays) as temporary:
-        if not is_shard(shard):
+        if storage.is_remote(shard):
+            _hand_over(temporary, shard)
+        elif not is_shard(shard):
             delete(shard)  # what is left of one that somebody has deleted in part
         try:
             temporary.rename(shard)
@@ -189,10 +222,25 @@ def write_shard(
                 raise
 
 
+def _hand_over(temporary: Path, shard: Path) -> None:
+    """Puts a shard that was filled here into object storage; in the folder its meta.json, or that of who was faster,
+    stays alone."""
+    written = read_json(temporary / META, shard.parents[2])
+    meta = ShardMeta.of(written, str(temporary / META))
+    names = {file: storage.content_name(file, about.bytes, about.sha256) for file, about in meta.on_disk.items()}
+    if not storage.put_folder(temporary, shard, names, META):
+        (temporary / META).unlink()
+        with storage.opened(shard / META) as theirs:
+            (temporary / META).write_bytes(theirs.read())
+    for file in names:
+        (temporary / file).unlink()
+
+
 def replace_shard(
     shard: Path, samples: pd.DataFrame, failures: pd.DataFrame | None = None, **arrays: NDArray[Any]
 ) -> None:
     """As `write_shard`, in the place of the complete shard that is there: a kill leaves the one or the other."""
+    require_local(shard.parents[1], "changed")
     with _filled(shard, samples, failures, arrays) as temporary:
         exchange(temporary, shard)
 
@@ -270,6 +318,7 @@ def encrypted_array(
 
 def rewrite_meta(shard: Path, meta: ShardMeta) -> None:
     """Puts another meta.json in the place of a shard's, and returns when the disk has it."""
+    require_local(shard.parents[1], "changed")
     with atomic_file(shard / "meta.json") as temporary:
         temporary.write_text(sealed(meta.as_json()), encoding="utf-8")
         _synced(temporary)
@@ -390,14 +439,27 @@ class Shard:
         files = {name: vars(about) for name, about in self.meta.files.items()}
         return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether its files are in object storage."""
+        return storage.is_remote(self.folder)
+
+    def path(self, file: str) -> Path:
+        """Of one of its files; in object storage it is called by its content."""
+        if not self.is_remote or file not in (on_disk := self.meta.on_disk):
+            return self.folder / file
+        return self.folder / storage.content_name(file, on_disk[file].bytes, on_disk[file].sha256)
+
     def array(self, name: str) -> NDArray[Any]:
-        """A read-only memory map, or all of an encrypted array, decrypted.
+        """A read-only memory map, or all of an array that is encrypted or in object storage.
 
         Raises BadInputError when the file is not what meta.json promises, and NoKeyError where its key is not here.
         """
         if f"{name}.npy" in self.meta.encrypted:
             return self._decrypted(name, None)
-        path = self.folder / f"{name}.npy"
+        path = self.path(f"{name}.npy")
+        if self.is_remote:
+            return self.items(name, None)
         try:
             opened_file(path, self.runs).close()
             mapped = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -407,19 +469,24 @@ class Shard:
             raise BadInputError(_damaged(self.folder, f"{name}.npy"))
         return mapped
 
-    def items(self, name: str, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Some rows of an array, (m, ...); a few of many are read many times faster than through a memory map."""
+    def items(self, name: str, rows: NDArray[np.int64] | None) -> NDArray[Any]:
+        """Some rows of an array, (m, ...), or all; a few of many are read many times faster than through a memory
+        map."""
         if f"{name}.npy" in self.meta.encrypted:
             return self._decrypted(name, rows)
-        path, about = self.folder / f"{name}.npy", self.meta.arrays[name]
-        items: NDArray[Any] = np.empty((len(rows), *about.shape[1:]), about.dtype)
+        path, about = self.path(f"{name}.npy"), self.meta.arrays[name]
+        items: NDArray[Any] = np.empty((self.n if rows is None else len(rows), *about.shape[1:]), about.dtype)
         stride = items.itemsize * int(np.prod(items.shape[1:]))
-        size = self.meta.files[path.name].bytes
+        size = self.meta.files[f"{name}.npy"].bytes
         try:
             with opened_file(path, self.runs) as buffered:
                 file = cast("io.FileIO", buffered.raw)  # images are longer than its buffer
-                if os.fstat(file.fileno()).st_size != size:
+                if file.seek(0, os.SEEK_END) != size:
                     raise BadInputError(_damaged(self.folder, path.name))
+                if rows is None:
+                    file.seek(size - items.nbytes)
+                    file.readinto(items.reshape(-1).view(np.uint8).data)
+                    return items
                 for row, item in zip(rows, items, strict=True):
                     file.seek(size - (self.n - int(row)) * stride)  # the array is the end of its file
                     file.readinto(item.data)
@@ -430,12 +497,12 @@ class Shard:
     def _decrypted(self, name: str, rows: NDArray[np.int64] | None) -> NDArray[Any]:
         """Some rows of an encrypted array, or all of them; nothing else is decrypted."""
         array, about = self.meta.arrays[name], self.meta.encrypted[f"{name}.npy"]
-        path = self.folder / f"{name}.npy{encrypted.SUFFIX}"
+        path = self.path(f"{name}.npy{encrypted.SUFFIX}")
         items: NDArray[Any] = np.empty((array.shape[0] if rows is None else len(rows), *array.shape[1:]), array.dtype)
         try:
             with opened_file(path, self.runs) as buffered:
                 file = cast("io.FileIO", buffered.raw)
-                if os.fstat(file.fileno()).st_size != about.bytes:
+                if file.seek(0, os.SEEK_END) != about.bytes:
                     raise BadInputError(_damaged(self.folder, path.name))
                 reader = encrypted.Reader(file, self.folder, name, array.shape, array.dtype, about)
                 reader.all(items) if rows is None else reader.some(rows, items)
@@ -450,14 +517,26 @@ class Shard:
 
         `repeated`: columns of texts to be read as dictionaries.
         """
-        path = self.folder / f"{name}.parquet"
+        with self._parquet(f"{name}.parquet", repeated) as file:
+            table = file.read(columns)
+        return table if columns is None else table.select(columns)
+
+    def schema(self) -> pa.Schema:
+        """Of its samples."""
+        with self._parquet("samples.parquet") as file:
+            return file.schema_arrow
+
+    @contextmanager
+    def _parquet(self, name: str, repeated: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
+        """One of its tables while the block reads it."""
+        path = self.path(name)
         try:
-            opened_file(path, self.runs).close()
-            with pq.ParquetFile(path, read_dictionary=list(repeated)) as file:
-                table = file.read(columns)
+            with opened_file(path, self.runs) as checked:
+                source = checked if self.is_remote else path  # which is read faster by its path
+                with pq.ParquetFile(source, read_dictionary=list(repeated)) as file:
+                    yield file
         except (OSError, MemoryError, pa.ArrowException) as error:
             raise _unread(path, error) from error
-        return table if columns is None else table.select(columns)
 
 
 class Codes:
@@ -708,13 +787,7 @@ class Run:
     def _column_names(self) -> tuple[str, ...]:
         if not self.shards:
             return ()
-        try:
-            path = self.shards[0].folder / "samples.parquet"
-            opened_file(path, self.shards[0].runs).close()
-            names = pq.read_schema(path).names
-        except (OSError, MemoryError, pa.ArrowException) as error:
-            raise _unread(path, error) from error
-        return tuple(str(name) for name in names)
+        return tuple(str(name) for name in self.shards[0].schema().names)
 
     def samples(self, columns: Sequence[str] | None = None, *, repeated: Sequence[str] = ()) -> pd.DataFrame:
         """One row per sample that has outputs; only the columns asked for are read from disk. None: all of its own;
@@ -744,6 +817,7 @@ class Run:
         if not len(rows):
             return pd.DataFrame(columns=list(columns))
         return pa.concat_tables(parts, promote_options="permissive").to_pandas()
+
     def _kept(self, columns: Sequence[str], repeated: Sequence[str]) -> pd.DataFrame:
         """As `_table` of the samples, of columns that are gathered once."""
 
@@ -785,13 +859,14 @@ class Run:
     ) -> pd.DataFrame:
         if not shards:
             return pd.DataFrame(columns=list(columns or []))
-        tables = [shard.table(name, None if columns is None else list(columns), repeated) for shard in shards]
+        wanted = None if columns is None else list(columns)
+        tables = _of_each(shards, lambda shard: shard.table(name, wanted, repeated))
         return pa.concat_tables(tables, promote_options="permissive").to_pandas()
 
     @cached_property
     def sample_ids(self) -> pa.ChunkedArray:
         """(n,) texts in row order, read once."""
-        columns = (shard.table("samples", ["sample_id"]).column(0).cast(pa.string()) for shard in self.shards)
+        columns = _of_each(self.shards, lambda shard: shard.table("samples", ["sample_id"]).column(0).cast(pa.string()))
         return pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string())
 
     def rows_of(self, subset: str) -> NDArray[np.int64]:
@@ -802,7 +877,7 @@ class Run:
     def latents(self) -> NDArray[np.float32]:
         """(n, d): mapped from disk when the Run is one shard, gathered otherwise. `codes` needs no memory for it."""
         self.require("latents")
-        arrays = [shard.array("latents") for shard in self.shards]
+        arrays = _of_each(self.shards, lambda shard: shard.array("latents"))
         return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
     @cached_property
@@ -854,10 +929,12 @@ class Run:
         starts = np.array([shard.start for shard in self.shards])
         owner = np.searchsorted(starts, wanted, side="right") - 1
         images = np.empty((len(wanted), *self.shards[0].meta.arrays[name].shape[1:]), np.uint8)
-        for index in np.unique(owner):
-            shard = self.shards[index]
-            here = np.flatnonzero(owner == index)
+
+        def fill(shard: Shard) -> None:
+            here = np.flatnonzero(starts[owner] == shard.start)
             images[here] = shard.items(name, wanted[here] - shard.start)
+
+        _of_each([self.shards[index] for index in np.unique(owner)], fill)
         return images
 
     def summary(self) -> RunSummary:
@@ -878,6 +955,17 @@ class Run:
             size,
             self.made_at.isoformat(timespec="seconds"),
         )
+
+
+T = TypeVar("T")
+
+
+def _of_each(shards: Sequence[Shard], function: Callable[[Shard], T]) -> list[T]:
+    """What a function says of each shard; of many at once where they are far, as then most time is spent waiting."""
+    if len(shards) < 2 or not shards[0].is_remote:
+        return [function(shard) for shard in shards]
+    with ThreadPoolExecutor(storage.AT_ONCE) as pool:
+        return list(pool.map(function, shards))
 
 
 def _in_order(column: pd.Series) -> pd.Series:
@@ -999,6 +1087,7 @@ def _unreadable(path: Path) -> str:
 
 def run_folders(cache: Path) -> list[Path]:
     """Folders of every Run in a cache, newest first."""
+    look_anew(cache, within=SEEN_FOR)
     dated = []
     for path in runs_folder(cache).glob("*/run.json"):
         with suppress(FileNotFoundError):  # pruned meanwhile
@@ -1035,10 +1124,12 @@ def folder_of(cache: Path, reference: str) -> Path:
     if len(matching) == 1:
         return runs[matching[0]]
     if not runs:
-        raise BadInputError(f"No Runs in {cache}. Make one: fas demo, or fas cache CHECKPOINT --data MANIFEST")
+        raise BadInputError(
+            f"No Runs in {storage.shown(cache)}. Make one: fas demo, or fas cache CHECKPOINT --data MANIFEST"
+        )
     listed = ", ".join(f"{run} ({names.get(run, 'unreadable')})" for run in (matching or list(runs)))
     problem = f"'{reference}' means several Runs" if matching else f"No Run is called '{reference}'"
-    raise BadInputError(f"{problem} in {cache}. Choose one of: {listed}.")
+    raise BadInputError(f"{problem} in {storage.shown(cache)}. Choose one of: {listed}.")
 
 
 def non_responses(run: Run, subset: str | None = None) -> dict[str, int]:

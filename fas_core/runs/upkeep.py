@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fas_core import storage
 from fas_core.data import modalities
 from fas_core.data.manifest import Manifest
 from fas_core.data.manifest import read as read_manifest
@@ -22,6 +23,7 @@ from fas_core.runs.store import (
     Place,
     Run,
     RunInfo,
+    Shard,
     UnreadableNowError,
     delete,
     files_in,
@@ -74,14 +76,16 @@ def shard_folders(folder: Path) -> list[Path]:
 def shard_damage(shard: Path) -> list[str]:
     """What is wrong with the files of one shard, read to the last byte; empty when nothing is."""
     try:
-        expected = read_meta(shard).on_disk
+        meta = read_meta(shard)
     except UnreadableNowError:
         raise
     except BadInputError:
         is_there = (shard / "meta.json").is_file()
         return ["meta.json does not match its checksum" if is_there else "meta.json is missing"]
+    expected = meta.on_disk
     names = sorted({*expected, *(path.name for path in files_in(shard))})
-    problems = {name: _file_problem(shard / name, expected.get(name)) for name in names}
+    files = Shard(shard, shard.parent.name, 0, meta)
+    problems = {name: _file_problem(files.path(name), expected.get(name)) for name in names}
     return [f"{name} {problem}" for name, problem in problems.items() if problem]
 
 
@@ -89,9 +93,14 @@ def _file_problem(path: Path, expected: FileMeta | None) -> str:
     if expected is None:
         return "is no part of the shard"
     try:
-        if path.stat().st_size != expected.bytes:
-            return f"has {path.stat().st_size} bytes instead of {expected.bytes}"
-        return "" if file_sha256(path) == expected.sha256 else "does not match its checksum"
+        if storage.is_elsewhere(path) and not path.exists():
+            size, sha256 = storage.size_and_sha256(path)
+        else:
+            size = path.stat().st_size
+            sha256 = file_sha256(path) if size == expected.bytes else ""
+        if size != expected.bytes:
+            return f"has {size} bytes instead of {expected.bytes}"
+        return "" if sha256 == expected.sha256 else "does not match its checksum"
     except FileNotFoundError:
         return "is missing"
     except OSError as error:
@@ -176,10 +185,10 @@ def sources(run: Run) -> tuple[Path, Manifest]:
     )
     if not (info.checkpoint_path and info.manifest_path):
         raise BadInputError(f"Run {info.name} does not say where its checkpoint and manifest are. {by_hand}")
-    checkpoint, source = Path(info.checkpoint_path), Path(info.manifest_path)
+    checkpoint, source = Path(info.checkpoint_path), storage.place(info.manifest_path)
     for path, what in ((checkpoint, "checkpoint"), (source, "manifest")):
-        if not path.is_file():
-            raise BadInputError(f"The {what} of Run {info.name} is gone: {path}. {by_hand}")
+        if not storage.is_there(path):
+            raise BadInputError(f"The {what} of Run {info.name} is gone: {storage.shown(path)}. {by_hand}")
     if file_sha256(checkpoint) != info.checkpoint_sha256:
         raise BadInputError(f"The checkpoint of Run {info.name} has changed: {checkpoint}. {by_hand}")
     manifest = modalities.of_one(read_manifest(source), info.modality)
@@ -210,6 +219,8 @@ def remove(run: Run) -> None:
     Results derived from it are its own: no other Run finds them, and the memo drops them when their room is needed.
     """
     with claimed([run.folder]):
+        if storage.is_remote(run.folder):
+            storage.remove(run.folder, "run.json")
         aside = Path(tempfile.mkdtemp(prefix=".removed-", dir=run.folder.parent))
         run.folder.rename(aside / run.folder.name)
     shutil.rmtree(aside)

@@ -616,7 +616,7 @@ def test_what_the_machine_cannot_read_is_not_damaged_and_stays(
             store.pa.ArrowMemoryError("malloc of size 64 failed"),
             lambda: run.samples(["label"]),
         ),
-        (store.pq, "read_schema", no_memory, run.column_names),
+        (store.pq, "ParquetFile", no_memory, run.column_names),
         (store, "opened_file", no_memory, lambda: run.images("inputs", [0])),
     ):
         with monkeypatch.context() as patched:
