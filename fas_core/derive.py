@@ -166,8 +166,8 @@ def said_of_codes(
     for part in engine.said(run, says, ranges):
         parts.append(part)
         told(FITTED + (1 - FITTED) * len(parts) / len(ranges))
-    for i, (_, (k, *rest)) in enumerate(fits):
-        mixture.keep(run, k, *rest, passes.joined([part[i] for part in parts]), answers[len(ks) + i]["held_out"])
+    for i, (_, about) in enumerate(fits):
+        mixture.keep(run, *about, passes.joined([part[i] for part in parts]), answers[len(ks) + i]["held_out"])
     for i, name in enumerate(names, start=len(ks)):
         scores.keep(run, name, passes.joined([part[i] for part in parts]))
 
