@@ -39,6 +39,10 @@ DataOption = Annotated[
 RehashOption = Annotated[
     bool, typer.Option("--rehash", help="Read every image file again, whether it looks unchanged or not.")
 ]
+WorkersOption = Annotated[
+    str,
+    typer.Option(metavar="N|auto", help="Processes that read images; auto: one per core where threads cannot keep up."),
+]
 ModalityOption = Annotated[
     str, typer.Option("--modality", help="Only images of this modality, where there are several: rgb, nir, depth.")
 ]

@@ -5,12 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fas_core.cli.options import CacheOption, DataOption, JsonOption, ModalityOption, RehashOption, read_manifest
+from fas_core.cli.options import (
+    CacheOption,
+    DataOption,
+    JsonOption,
+    ModalityOption,
+    RehashOption,
+    WorkersOption,
+    read_manifest,
+)
 from fas_core.cli.printing import print_json, print_table, say, say_notes
 from fas_core.errors import BadInputError
 
@@ -130,9 +139,11 @@ def train(
     rehash: RehashOption = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    workers: WorkersOption = "auto",
 ) -> None:
     """Trains on live images of subset `train`. Example: `fas train small_dcvae --data m.csv --out m.safetensors`"""
     from fas_core.data import modalities
+    from fas_core.data.readers import workers_of
     from fas_core.runs import traininglog
     from fas_core.training import experiments, sampling
     from fas_core.training import train as training
@@ -140,10 +151,7 @@ def train(
     if out.suffix != ".safetensors":
         raise BadInputError(f"--out {out}: a checkpoint's name ends in .safetensors.")
     wanted = experiments.preset(experiment).with_settings(settings or [])
-    try:
-        kept = [int(epoch) for epoch in keep_epochs.split(",")] if keep_epochs is not None else []
-    except ValueError as error:
-        raise BadInputError(f"--keep-epochs {keep_epochs}: write numbers of epochs, as in 1,2,4,8.") from error
+    kept = _epochs(keep_epochs)
     images = modalities.of_one(read_manifest(data, rehash=rehash), modality)
     is_first = os.environ.get("RANK", "0") == "0"  # of processes that share the training, one speaks
     if is_first:
@@ -161,9 +169,18 @@ def train(
         source_weights=sampling.weights_of(source_weights) if source_weights is not None else None,
         features=features,
         condition=[name.strip() for name in condition.split(",")] if condition else [],
+        workers=workers_of(workers),
     )
     if is_first:
         say(f"{out} (metrics log: {traininglog.metrics_log(out)})")
+
+
+def _epochs(text: str | None) -> list[int]:
+    """What `--keep-epochs` says."""
+    try:
+        return [int(epoch) for epoch in text.split(",")] if text is not None else []
+    except ValueError as error:
+        raise BadInputError(f"--keep-epochs {text}: write numbers of epochs, as in 1,2,4,8.") from error
 
 
 def distil(
@@ -259,20 +276,25 @@ def cache_runs(
     derive: Annotated[
         str, typer.Option("--derive", help="Ready for pages: none, quick (what is seen at once), all (UMAP too).")
     ] = "all",
+    workers: WorkersOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Images -> Run; goes on where it was, prints the run id. Example: `fas cache m.safetensors --data m.csv`"""
     from fas_core.data import modalities
+    from fas_core.data.readers import workers_of
     from fas_core.derive import amount
     from fas_core.inference import cluster, infer
     from fas_core.models import onnx_model
 
     if engine not in ("local", "ray"):
         raise BadInputError(f"--engine {engine}: choose local or ray.")
+    if engine == "ray" and workers != "auto":
+        raise BadInputError(f"--workers {workers}: the tasks of a Ray cluster read for themselves. Leave it out.")
     compute = amount(derive)
     images = modalities.of_one(read_manifest(data, rehash=rehash), modality)
     say_notes(images.notes)
-    runs = (cluster if engine == "ray" else infer).write_runs(
+    write_runs = cluster.write_runs if engine == "ray" else partial(infer.write_runs, workers=workers_of(workers))
+    runs = write_runs(
         checkpoints,
         images,
         cache,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -11,12 +12,40 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
+from pathlib import Path
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 AHEAD = 2  # items per process that are on their way
+
+
+def cores() -> int:
+    """How many this process may use: those it is bound to, and no more than its control groups grant it time of."""
+    n = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min([n, *map(math.ceil, _granted(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")))]))
+
+
+def _granted(told: Path, mounted: Path) -> Iterator[float]:
+    """Processors' worth of time, of each control group (both versions) that this process is in and that has a limit."""
+    try:
+        groups = [line.split(":", 2)[2].strip("/") for line in told.read_text().splitlines()]
+    except (OSError, IndexError):
+        return
+    for group in {"", *(str(folder) for name in groups for folder in (Path(name), *Path(name).parents))}:
+        limit = _numbers(mounted / group / "cpu.max")  # of "max 100000" nothing: no limit
+        folder = mounted / "cpu" / group
+        limit = limit or [*_numbers(folder / "cpu.cfs_quota_us"), *_numbers(folder / "cpu.cfs_period_us")]
+        if len(limit) == 2 and min(limit) > 0:
+            yield limit[0] / limit[1]
+
+
+def _numbers(file: Path) -> list[int]:
+    try:
+        return [int(word) for word in file.read_text().split()]
+    except (OSError, ValueError):
+        return []
 
 
 def done(
@@ -27,7 +56,7 @@ def done(
     `n`: processes, None for one per core; 0: in this process, where a crash is one. Items and results are pickled, and
     so few are on their way at a time that memory does not grow with their number.
     """
-    n = os.cpu_count() or 1 if n is None else n
+    n = cores() if n is None else n
     if n == 0:
         yield from ((item, work(item)) for item in items)
         return
@@ -68,10 +97,10 @@ def _until_a_crash(
 
 def _pool(n: int) -> ProcessPoolExecutor:
     # Fresh ones: a fork of a process with threads may hang.
-    return ProcessPoolExecutor(n, get_context("spawn"), _begin, (os.getpid(),))
+    return ProcessPoolExecutor(n, get_context("spawn"), begin, (os.getpid(),))
 
 
-def _begin(parent: int) -> None:
+def begin(parent: int) -> None:
     """What a process does first: it leaves Ctrl-C to its parent, and ends when that does, however it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar, final
@@ -27,12 +27,13 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
 from fas_core import models, scores, storage
-from fas_core.data import images, modalities, videos
+from fas_core.data import modalities, readers, videos
 from fas_core.data.manifest import Manifest
 from fas_core.data.names import TRAINING_USE
+from fas_core.data.readers import Pictures, Readers, Wanted
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
-from fas_core.files import CONTENT_BYTES, require_writable
+from fas_core.files import require_writable
 from fas_core.inference import preparing
 from fas_core.models import Origin, onnx_model, patches
 from fas_core.models.base import Form, Model
@@ -51,7 +52,6 @@ from fas_core.training.known import Known
 _log = logging.getLogger(__name__)
 
 BATCH_CPU, BATCH_GPU = 8, 256  # images: what fits a core's cache, and what fills a GPU
-DECODERS = 4  # threads that read for a GPU
 
 Advance = Callable[[int], None]
 T = TypeVar("T")
@@ -90,6 +90,12 @@ class Plan:
     folders: frozenset[str]  # those of the images that were there at the start, relative to `root`
     given: Input  # how the models want their images
     device: str
+    workers: int | None = 0  # as of `Readers`
+
+    @property
+    def wanted(self) -> Wanted:
+        """How its images are read: as the models are given them, and to be looked at."""
+        return Wanted(self.root, self.given.size, self.given.channels, partial(preparing.prepared, given=self.given))
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,15 +203,16 @@ def write_runs(
     engine: Engine | None = None,
     encrypts: bool = False,
     keeps_features: bool = False,
+    workers: int | None = 0,
 ) -> list[store.Run]:
     """The Runs of some checkpoints on some subsets (all by default), complete; returns them opened.
 
     `precision` "auto" goes on with that of a Run which is there, whole or begun; checkpoints without one take that of
     the others or, where there is none, bf16 if it is clearly faster (`settled_precision`), else fp32: on the CPU of
     this machine by ONNX Runtime where that is faster (`onnx_engine`). `encrypts`: all arrays of the Runs, those too
-    that are there; a Run that is encrypted goes on so. `told`: of the input of ONNX files, which run on
-    the CPU in fp32 alone. `keeps_features`: what the encoder says of places in images too, for the score `patches`;
-    these are other Runs than without. `engine` None: this process.
+    that are there; a Run that is encrypted goes on so. `told`: of the input of ONNX files, which run on the CPU in fp32
+    alone. `keeps_features`: what the encoder says of places in images too, for the score `patches`; these are other
+    Runs than without. `engine` None: this process. `workers`: processes that read images, as of `Readers`.
     Raises BadInputError when no image of the manifest is there, when it holds several modalities, or has a column that
     a loss term needs, and where features are to be kept of a model without them.
     """
@@ -230,14 +237,14 @@ def write_runs(
     targets = [Target(each.path.absolute(), i, folder / i.run) for each, i in zip(all_loaded, infos, strict=True)]
     all_loaded = [computed_in(settled, each, cache) for each, settled in pairs]
     gone = tombstones.of_manifest(cache, data.sha256)
-    plan = Plan(targets, cache.absolute(), data.root.absolute(), _folders(data), pairs[0][0].model.input, device)
-    stage = f"Caching {', '.join(target.info.name for target in targets)}"
+    root, given = data.root.absolute(), pairs[0][0].model.input
+    plan = Plan(targets, cache.absolute(), root, _folders(data), given, device, workers)
     with claimed([target.folder for target in targets]):
         for target in targets if encrypts else ():
             encrypted.mark(target.folder)
         missing = list(_missing(targets, chosen, data, gone))
-        total = sum(len(work.rows) for work in missing)
-        with task(stage, total, job_file=job_file, stage="cache") as progress:
+        total, called = sum(len(work.rows) for work in missing), ", ".join(i.name for i in infos)
+        with task(f"Caching {called}", total, job_file=job_file, stage="cache") as progress:
             engine.write(plan, all_loaded, missing, progress.advance)
         tombstones.inherit(cache, gone, [target.info.run for target in targets])
         runs = [store.opened(store.create(cache, target.info)) for target in targets]
@@ -484,10 +491,24 @@ class _Batch:
 
     positions: list[int]
     reasons: dict[int, str]
-    x: NDArray[np.float32]  # (b, c, H, W) as the models are given them
+    x: torch.Tensor  # (b, c, H, W) float32 as the models are given them
     inputs: NDArray[np.uint8]  # (b, H, W) or (b, H, W, 3), to be looked at
     contents: NDArray[np.uint8]  # (b, CONTENT_BYTES) of the pictures, as `images.content`
     is_constant: NDArray[np.bool_]  # (b,)
+
+    @staticmethod
+    def of(pictures: Pictures, start: int, *, pinned: bool = False) -> _Batch:
+        """Of the rows from `start` on; `pinned`: where a GPU fetches them from by itself."""
+        x, inputs = pictures.arrays
+        tensor = torch.from_numpy(x)
+        return _Batch(
+            [start + place for place in pictures.places],
+            {start + place: why for place, why in pictures.reasons.items()},
+            tensor.pin_memory() if pinned and len(x) else tensor,
+            inputs,
+            pictures.contents,
+            pictures.is_constant,
+        )
 
 
 @dataclass(frozen=True)
@@ -522,82 +543,98 @@ def _parts_by_core(networks: Sequence[Ready], works: Sequence[Work], plan: Plan)
     """(shard, batch, whether it is its last) in order. Each core reads and computes batches of its own.
 
     That leaves no core idle, as threads that share one layer do when one of them has to wait, and makes the bytes of a
-    Run independent of their number.
+    Run independent of their number. Many cores that are idle nevertheless wait for the interpreter, or for files.
     """
     cores = torch.get_num_threads()
 
-    def part(work: Work, start: int) -> _Part:
-        batch = _read(work, start, BATCH_CPU, plan)
+    def part(work: Work, start: int, pictures: Callable[[], Pictures]) -> _Part:
+        batch = _Batch.of(pictures(), start)
         return _part(batch, [_fetched(tensors) for tensors in _begun(networks, work, batch)])
 
     try:
-        with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            yield from _ahead(pool, works, BATCH_CPU, cores, part)
+        with (
+            Readers(replace(plan.wanted, at_once=BATCH_CPU), plan.workers, threads=0) as reading,
+            ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool,
+        ):
+            before, used = time.perf_counter(), time.process_time()
+            for each in _ahead(pool, reading, works, BATCH_CPU, cores, part):
+                yield each
+                now, use = time.perf_counter(), time.process_time()
+                reading.weigh(now - before - (use - used) / cores if cores > readers.MANY_CORES else 0)
+                before, used = now, use
     finally:
         torch.set_num_threads(cores)  # the setting outlives the threads that made it
 
 
 def _parts_in_turn(networks: Sequence[Ready], works: Sequence[Work], plan: Plan) -> Generator[tuple[Work, _Part, bool]]:
-    """As `_parts_by_core`, for a GPU, and for models that one thread alone may call: threads read, and the outputs of a
+    """As `_parts_by_core`, for a GPU, and for models that one thread alone may call: others read, and the outputs of a
     batch are fetched when the next one is on its way."""
-    length = batch_size(networks[0].fabric)
+    fabric = networks[0].fabric
+    length, is_gpu = batch_size(fabric), fabric.device.type == "cuda"
 
-    def read(work: Work, start: int) -> _Batch:
-        return _read(work, start, length, plan)
+    def batch_of(_: Work, start: int, pictures: Callable[[], Pictures]) -> _Batch:
+        return _Batch.of(pictures(), start, pinned=is_gpu)
 
-    waiting: tuple[Work, _Batch, bool, list[dict[str, torch.Tensor]]] | None = None
-    with ThreadPoolExecutor(DECODERS) as pool:
-        for work, batch, is_last in _ahead(pool, works, length, DECODERS, read):
-            begun = _begun(networks, work, batch)
+    fetch = _Fetching(fabric.device)
+    waiting: Callable[[], tuple[Work, _Part, bool]] | None = None
+
+    def fetched(work: Work, batch: _Batch, is_last: bool) -> Callable[[], tuple[Work, _Part, bool]]:
+        outputs = [fetch.begun(tensors) for tensors in _begun(networks, work, batch)]
+        return lambda: (work, _part(batch, [output() for output in outputs]), is_last)
+
+    with Readers(plan.wanted, plan.workers, readers.THREADS) as reading, ThreadPoolExecutor(2) as pool:
+        for work, batch, is_last in _ahead(pool, reading, works, length, 1, batch_of, tells=True):
+            begun = fetched(work, batch, is_last)
             if waiting is not None:
-                yield waiting[0], _part(waiting[1], [_fetched(tensors) for tensors in waiting[3]]), waiting[2]
-            waiting = (work, batch, is_last, begun)
+                yield waiting()
+            waiting = begun
         if waiting is not None:
-            yield waiting[0], _part(waiting[1], [_fetched(tensors) for tensors in waiting[3]]), waiting[2]
+            yield waiting()
 
 
 def _ahead(
-    pool: ThreadPoolExecutor, works: Sequence[Work], length: int, n: int, batch_of: Callable[[Work, int], T]
+    pool: ThreadPoolExecutor,
+    reading: Readers,
+    works: Sequence[Work],
+    length: int,
+    n: int,
+    batch_of: Callable[[Work, int, Callable[[], Pictures]], T],
+    *,
+    tells: bool = False,
 ) -> Iterator[tuple[Work, T, bool]]:
-    """What is made of each batch of each shard, in order, ahead across the borders of shards by n batches."""
+    """What is made of each batch of each shard, in order, ahead across the borders of shards: by n batches, and by
+    those that are being read. `tells`: it is weighed how long they are waited for."""
     ahead: deque[tuple[Work, Future[T], bool]] = deque()
+
+    def due() -> tuple[Work, T, bool]:
+        work, future, is_last = ahead.popleft()
+        start = time.perf_counter()
+        result = future.result()
+        if tells:
+            reading.weigh(time.perf_counter() - start)
+        return work, result, is_last
+
     try:
         for work in works:
             for start in range(0, max(1, len(work.rows)), length):
-                ahead.append((work, pool.submit(batch_of, work, start), start + length >= len(work.rows)))
-                if len(ahead) > n + 1:
-                    due, future, is_last = ahead.popleft()
-                    yield due, future.result(), is_last
-        for due, future, is_last in ahead:
-            yield due, future.result(), is_last
+                pictures = reading.begun(work.rows["path"].iloc[start : start + length].tolist())
+                is_last = start + length >= len(work.rows)
+                ahead.append((work, pool.submit(batch_of, work, start, pictures), is_last))
+                if len(ahead) > n + 1 + reading.images_ahead // length:
+                    yield due()
+        while ahead:
+            yield due()
     finally:
         for _, future, _ in ahead:
             future.cancel()
-
-
-def _read(work: Work, start: int, length: int, plan: Plan) -> _Batch:
-    """The images at positions from `start` on in a shard."""
-    loaded: dict[int, NDArray[np.float32]] = {}
-    reasons: dict[int, str] = {}
-    given = plan.given
-    for position, path in enumerate(work.rows["path"].iloc[start : start + length], start):
-        try:
-            loaded[position] = images.load(plan.root / path, given.size, given.channels)
-        except images.UnreadableImageError as error:
-            reasons[position] = str(error)
-    shape = (0, given.channels, given.size, given.size)
-    raw = np.stack([*loaded.values()]) if loaded else np.empty(shape, np.float32)
-    x, inputs = preparing.prepared(raw, given)
-    contents = np.array([images.content(image) for image in raw], np.uint8).reshape(-1, CONTENT_BYTES)
-    return _Batch(list(loaded), reasons, x, inputs, contents, images.is_constant(raw))
 
 
 def _begun(networks: Sequence[Ready], work: Work, batch: _Batch) -> list[dict[str, torch.Tensor]]:
     """What each model that lacks the shard says of a batch; nothing where no image of it could be read."""
     if not batch.positions:
         return []
-    x, rows = torch.from_numpy(batch.x), work.rows.iloc[batch.positions]
-    return [device_outputs(networks[i], x, _told(networks[i].model, rows)) for i in work.targets]
+    rows = work.rows.iloc[batch.positions]
+    return [device_outputs(networks[i], batch.x, _told(networks[i].model, rows)) for i in work.targets]
 
 
 def _told(model: Model, rows: pd.DataFrame) -> torch.Tensor | None:
@@ -639,6 +676,31 @@ def displayed(reconstructions: torch.Tensor) -> torch.Tensor:
 
 def _fetched(tensors: dict[str, torch.Tensor]) -> dict[str, NDArray[Any]]:
     return {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
+
+
+class _Fetching:
+    """Outputs on their way from a device: a GPU copies those of a batch beside its work on the next one."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._stream: Any = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
+
+    def begun(self, tensors: dict[str, torch.Tensor]) -> Callable[[], dict[str, NDArray[Any]]]:
+        """What is returned waits for the copies, and for nothing that was begun after them."""
+        if self._stream is None:
+            return partial(_fetched, tensors)
+        self._stream.wait_stream(torch.cuda.current_stream(self._stream.device))  # until they are computed
+        with torch.cuda.stream(self._stream):
+            here = {name: torch.empty(t.shape, dtype=t.dtype, pin_memory=True) for name, t in tensors.items()}
+            for name, tensor in tensors.items():
+                here[name].copy_(tensor, non_blocking=True)
+                tensor.record_stream(self._stream)  # its memory is not given away before it is copied
+            copied = self._stream.record_event()
+
+        def result() -> dict[str, NDArray[Any]]:
+            copied.synchronize()
+            return {name: tensor.numpy().copy() for name, tensor in here.items()}  # pinned memory goes back at once
+
+        return result
 
 
 def _write(plan: Plan, checkpoints: Sequence[Loaded], work: Work, parts: Sequence[_Part]) -> None:

@@ -10,9 +10,9 @@ import hashlib
 import json
 import logging
 import math
+import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -28,11 +28,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
 from fas_core import models
-from fas_core.data import filters, images, videos
+from fas_core.data import filters, images, processes, readers, videos
 from fas_core.data.manifest import Manifest
 from fas_core.data.merging import SOURCE
 from fas_core.data.modalities import MODALITY, the_one
 from fas_core.data.names import ATTACK, BONA_FIDE, TRAIN, is_training
+from fas_core.data.readers import Pictures, Readers, Wanted, read
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.files import CONTENT_BYTES, require_writable
@@ -57,7 +58,7 @@ DEV_SHARE = 0.1
 DEV_LIMIT = 1024  # images: the dev loss of an epoch must stay cheap beside the epoch
 DEV_GROUPS = 16  # sessions (or subjects) that a dev set is spread over at least, where a tenth is as many
 SHOWN = 8  # images whose reconstructions are kept after every epoch
-DECODERS = 4
+AT_ONCE = 8  # images that are read in one go: a batch is not too many for all who read
 PACE_STEPS, PACE_SECONDS = 8, 2.0  # what a measured pace takes at most, beyond the step that is under way
 PICTURES = "pictures"  # the tensor of a resume file that holds the contents of those that were learned
 
@@ -90,6 +91,7 @@ def train(
     teacher: Teacher | None = None,
     condition: Sequence[str] = (),
     job_file: Path | None = None,
+    workers: int | None = 0,
 ) -> Path:
     """Trains and writes the checkpoint with the lowest dev loss of any epoch; returns `out`.
 
@@ -98,12 +100,11 @@ def train(
     `precision` "auto" is "fp32". `keep_epochs`: after how many epochs the weights are kept in `traininglog.epoch_file`,
     whatever their dev loss; a resumed training keeps those it was begun with. `record`: names of `recorders`.
     `source_weights`: how often images of each `source` are seen, instead of each image once a round (`sampling`).
-    `features`: a trained checkpoint that the loss looks with; `teacher`: who is imitated. `condition`: columns that a
-    conditional model is told.
+    `features`: a trained checkpoint the loss looks with; `teacher`: who is imitated. `condition`: columns that a
+    conditional model is told. `workers`: processes that read images, as of `Readers`.
 
-    Raises BadInputError when there is nothing to train on, or several modalities, when training diverges (naming the
-    step), when `resume` finds the state of another experiment, other data or weights, or other epochs to keep, when
-    there is no such epoch, or when `out` or what it keeps is there already and would be lost without `resume`.
+    Raises BadInputError when there is nothing to train on, or several modalities, when training diverges, when `resume`
+    finds another experiment, data, weights or epochs to keep, or when `out` is there and would be lost without it.
     """
     keep_epochs = _epochs_to_keep(experiment, keep_epochs)
     _require_free(out, keep_epochs, resume=resume)
@@ -118,7 +119,7 @@ def train(
     state.begin(fabric, model, optimizers, resume=resume)
     notes = _Notes(out, model, split, state.step, cache, experiment, record, told) if fabric.is_global_zero else None
     bar = task(f"Training {experiment.name}", experiment.steps, job_file=job_file, stage="train")
-    feed = _Batches(split, experiment, fabric, state.pictures, source_weights, told)
+    feed = _Batches(split, experiment, fabric, state.pictures, source_weights, told, workers=workers)
     with bar if notes else nullcontext() as progress, feed, notes or nullcontext():
         if progress:
             progress.begin_at(state.step)
@@ -402,13 +403,15 @@ class _Batches:
         pictures: NDArray[np.uint8],
         source_weights: Mapping[str, float] | None = None,
         told: ToldImages | None = None,
+        workers: int | None = 0,
     ) -> None:
         self._told = told
         self._chances = sampling.chances(split.learned, source_weights) if source_weights else None
         self._root, self._paths, self._pictures = split.root, split.learned["path"], pictures
         self._experiment, self._fabric = experiment, fabric
         self._share = range(fabric.global_rank, experiment.batch_size, fabric.world_size)
-        self._pool = ThreadPoolExecutor(DECODERS)
+        self._workers = workers
+        self._readers: Readers | None = None
         self.unreadable: dict[str, str] = {}
 
     def __enter__(self) -> _Batches:
@@ -420,7 +423,8 @@ class _Batches:
             _log.warning("%d training images could not be read, e.g. %s: %s", len(self.unreadable), path, reason)
 
     def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        if self._readers:
+            self._readers.__exit__()
 
     def told_at(self, step: int, rows: Sequence[int]) -> torch.Tensor | None:
         """(n, k) what a conditional model is told of some places of a batch; None of others."""
@@ -436,22 +440,31 @@ class _Batches:
     def from_step(self, first: int, given: Input) -> Iterator[tuple[int, list[int], torch.Tensor]]:
         """(step, places in the whole batch, images (n, c, size, size) after standard scaling) until the end."""
         e = self._experiment
+        wanted = Wanted(self._root, given.size, given.channels, _scaled, at_once=AT_ONCE)
+        share = 1 if self._fabric.world_size == 1 else int(os.environ["LOCAL_WORLD_SIZE"])
+        self._readers = reading = Readers(wanted, self._workers, readers.THREADS, share)
+        may_wait = self._fabric.device.type == "cpu" and processes.cores() <= readers.MANY_CORES
 
-        def submitted(step: int) -> list[tuple[int, int, Future[_Image | None]]]:
-            chosen = self._chosen_at(step).tolist()
-            return [(row, chosen[row], self._pool.submit(self._loaded, chosen[row], given)) for row in self._share]
+        def begun(step: int) -> tuple[list[int], Callable[[], Pictures]]:
+            chosen = self._chosen_at(step)[self._share].tolist()
+            return chosen, reading.begun(self._paths.iloc[chosen].tolist())
 
-        ahead = submitted(first) if first < e.steps else []
+        ahead = begun(first) if first < e.steps else ([], lambda: read(wanted, []))
         for step in range(first, e.steps):
-            futures, ahead = ahead, submitted(step + 1) if step + 1 < e.steps else []
-            loaded = {}
-            for row, position, future in futures:
-                if (image := future.result()) is not None:
-                    loaded[row], self._pictures[position] = image.raw, image.content
-            if not loaded:
+            chosen, due = ahead
+            ahead = begun(step + 1) if step + 1 < e.steps else ahead
+            start = time.perf_counter()
+            pictures = due()
+            reading.weigh(0 if may_wait else time.perf_counter() - start)
+            paths = self._paths.iloc[chosen].tolist()
+            self.unreadable |= {str(self._root / paths[place]): why for place, why in pictures.reasons.items()}
+            if not pictures.places:
                 path, reason = next(iter(self.unreadable.items()))
                 raise BadInputError(f"No image of batch {step} could be read; {path}: {reason}.")
-            yield step, list(loaded), torch.from_numpy(images.standard_scaled(np.stack([*loaded.values()])))
+            positions = np.array([chosen[place] for place in pictures.places])
+            is_new = ~self._pictures[positions].any(1)
+            self._pictures[positions[is_new]] = pictures.contents[is_new]
+            yield step, [self._share[place] for place in pictures.places], torch.from_numpy(pictures.arrays[0])
 
     def share_pictures(self) -> None:
         """Every process learns of the pictures that were in the others' shares."""
@@ -459,20 +472,9 @@ class _Batches:
             here = self._fabric.to_device(torch.from_numpy(self._pictures.astype(np.int32)))
             self._pictures[:] = torch.as_tensor(self._fabric.all_reduce(here, reduce_op="max")).cpu().numpy()
 
-    def _loaded(self, position: int, given: Input) -> _Image | None:
-        path = self._root / self._paths.iloc[position]
-        try:
-            raw = images.load(path, given.size, given.channels)
-        except images.UnreadableImageError as error:
-            self.unreadable[str(path)] = str(error)
-            return None
-        known = self._pictures[position]
-        return _Image(raw, known if known.any() else images.content(raw))
 
-
-class _Image(NamedTuple):
-    raw: NDArray[np.float32]  # (c, size, size) in [0, 1]
-    content: NDArray[np.uint8]  # (CONTENT_BYTES,)
+def _scaled(raw: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+    return (images.standard_scaled(raw),)
 
 
 def _batch(root: Path, rows: pd.DataFrame, given: Input) -> tuple[list[str], torch.Tensor, NDArray[np.uint8]]:

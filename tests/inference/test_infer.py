@@ -347,6 +347,18 @@ def test_the_bytes_of_a_run_do_not_depend_on_the_number_of_threads(
     assert of_one == of_three
 
 
+@pytest.mark.process
+def test_nor_on_who_reads_the_images(
+    tiny_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads or processes, each core by itself or in turn; an image that cannot be read is the same failure."""
+    for way in ("_parts_by_core", "_parts_in_turn"):
+        monkeypatch.setattr(infer, "_parts_by_core", getattr(infer, way))
+        for workers in (0, 1):
+            infer.write_runs([tiny_checkpoint], data, tmp_path / f"{way}{workers}", device="cpu", workers=workers)
+        assert files(tmp_path / f"{way}0" / "runs") == files(tmp_path / f"{way}1" / "runs")
+
+
 def test_no_more_than_a_few_batches_are_read_ahead(
     tiny_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -486,7 +486,7 @@ def test_the_loader_holds_two_batches_whatever_the_size_of_the_data(
     learned = pd.concat([split.learned] * 500, ignore_index=True)
     files = np.tile(split.learned_files, (500, 1))
     long = train.Split(split.root, learned, split.dev, files, split.dev_files)
-    alone = SimpleNamespace(global_rank=0, world_size=1)
+    alone = SimpleNamespace(global_rank=0, world_size=1, device=torch.device("cpu"))
     with train._Batches(long, experiment, alone, np.zeros_like(files)) as feed:  # type: ignore[arg-type]
         for step, _, x in feed.from_step(0, Input(32)):
             time.sleep(0.01)
