@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -114,9 +115,14 @@ def _several(origin: Any, kind: Any, content: Any, where: str, at: str) -> Any:
     return items if origin is list else tuple(items)
 
 
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
 def _record(kind: Any, content: Any, where: str, at: str) -> Any:
     """A dataclass or a named tuple."""
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     if isinstance(content, list) and hasattr(kind, "_fields") and len(content) == len(kind._fields):
         content = dict(zip(kind._fields, content, strict=True))
     if not isinstance(content, dict):

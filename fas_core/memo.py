@@ -19,16 +19,17 @@ import re
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import diskcache
 import numpy as np
 from diskcache.core import MODE_BINARY, MODE_PICKLE, MODE_RAW, UNKNOWN
 from numpy.typing import NDArray
 
+from fas_core import documents
 from fas_core.access import secret
 from fas_core.errors import BadInputError
 from fas_core.files import make_folder
@@ -37,6 +38,7 @@ SIZE_LIMIT = 8 * 2**30  # bytes; diskcache would take 1 GiB. The results stored 
 WAIT = 1.0  # seconds for a store that another process holds to be opened, and as many for what is done in it
 AVOIDED_FOR = 30.0  # seconds in which a store that was held so long is left alone: a page asks for many results
 Arrays = dict[str, NDArray[Any]]
+T = TypeVar("T")
 
 _FORMAT = 2  # of a value; part of its key, so that those of another format are not found
 _SEAL = hashlib.sha256().digest_size  # bytes
@@ -158,18 +160,24 @@ def key_of(kind: str, parameters: Mapping[str, Any]) -> str:
 
 def found(cache: Path, kind: str, parameters: Mapping[str, Any]) -> Arrays | None:
     """The stored arrays, or None when there are none (or what is there is damaged, which is logged)."""
+    return found_of_each(cache, kind, [parameters])[0]
+
+
+def found_of_each(cache: Path, kind: str, parameters: Sequence[Mapping[str, Any]]) -> list[Arrays | None]:
+    """As `found`, of each of several parameters; the store is opened once."""
+    known: list[Arrays | None] = [None] * len(parameters)
     if not folder(cache).is_dir():
-        return None
-    key = key_of(kind, parameters)
+        return known
     try:
         with _store(cache) as entries:
-            content = entries.get(key)
-            return None if content is None else _unsealed(key, content)
+            for place, key in enumerate(key_of(kind, asked) for asked in parameters):
+                content = entries.get(key)
+                known[place] = None if content is None else _unsealed(key, content)
     except _DamagedError as error:
         _log.warning("%s in %s is damaged (%s) and will be computed again", kind, folder(cache), error)
     except _UnusableError as error:
         _log.warning("derived results cannot be read from %s (%s)", folder(cache), error)
-    return None
+    return known
 
 
 def is_kept(cache: Path, kind: str, parameters: Mapping[str, Any]) -> bool:
@@ -198,6 +206,19 @@ def arrays(cache: Path, kind: str, parameters: Mapping[str, Any], compute: Calla
     except (_UnusableError, _DamagedError, BadInputError) as error:  # the last: the key that is named is not there
         _log.warning("derived results cannot be kept in %s (%s)", folder(cache), error)
     return computed
+
+
+def document(cache: Path, kind: str, parameters: Mapping[str, Any], of: type[T], compute: Callable[[], T]) -> T:
+    """As `arrays`, a value that JSON can say and `documents.read_as` reads as `of`, to the last digit."""
+
+    def text() -> Arrays:
+        content = json.dumps(
+            compute(), default=lambda x: x.item() if isinstance(x, np.generic) else vars(x), ensure_ascii=False
+        )
+        return {"json": np.frombuffer(content.encode(), np.uint8)}
+
+    content = arrays(cache, kind, parameters, text)["json"].tobytes()
+    return documents.read_as(of, json.loads(content), kind)
 
 
 def _keep(cache: Path, key: str, value: bytes) -> None:

@@ -15,6 +15,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from json import dumps, loads
 from pathlib import Path
 from typing import Any
 
@@ -135,8 +136,22 @@ def prepared(
         "neutral": NEUTRAL,
         "decisions": decisions,
     }
-    content = numbers.bytes()
-    key = hashlib.sha256(content + repr(json).encode()).hexdigest()
+    return _ready(numbers.bytes(), json)
+
+
+def arrays_of(panel: Prepared) -> dict[str, NDArray[Any]]:
+    """All of it, to be kept."""
+    [content] = panel.numbers.column(0).to_pylist()
+    return {"json": np.frombuffer(dumps(panel.json).encode(), np.uint8), "numbers": np.frombuffer(content, np.float64)}
+
+
+def of_arrays(arrays: Mapping[str, NDArray[Any]]) -> Prepared:
+    """What `arrays_of` was given."""
+    return _ready(arrays["numbers"].tobytes(), loads(arrays["json"].tobytes()))
+
+
+def _ready(content: bytes, json: Json) -> Prepared:
+    key = hashlib.sha256(content + dumps(json).encode()).hexdigest()
     return Prepared(key, json, pa.table({"numbers": pa.array([content], pa.large_binary())}))
 
 

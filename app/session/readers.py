@@ -18,7 +18,7 @@ from fas_core import derive, metrics, scores, storage
 from fas_core.access.roles import Right
 from fas_core.data.names import groups_of
 from fas_core.errors import BadInputError
-from fas_core.evaluation import presentations, run_metrics
+from fas_core.evaluation import kept, presentations
 from fas_core.evaluation.presentations import FRAME, Grouping, Presentations
 from fas_core.evaluation.run_metrics import ReportedRates
 from fas_core.latent import projection
@@ -193,7 +193,7 @@ def pooled_score_set(run: Run, score: str, level: str, subsets: Sequence[str]) -
 
 @cached(entries=64)
 def _rates(run: Run, score: str, level: str, subsets: tuple[str, ...], threshold: float) -> ReportedRates:
-    return run_metrics.rates_at(decided(run, score, level), subsets, threshold)
+    return kept.Kept(run, decided(run, score, level)).rates(subsets, threshold)
 
 
 def rates(run: Run, score: str, level: str, subsets: Sequence[str], threshold: float) -> ReportedRates:
@@ -203,7 +203,7 @@ def rates(run: Run, score: str, level: str, subsets: Sequence[str], threshold: f
 
 @cached(entries=64)
 def _auc_interval(run: Run, score: str, level: str, subsets: tuple[str, ...], species: str) -> UnitInterval | None:
-    return run_metrics.auc_interval(decided(run, score, level), subsets, species)
+    return kept.Kept(run, decided(run, score, level)).auc_interval(subsets, species)
 
 
 def auc_interval(run: Run, score: str, level: str, subsets: Sequence[str], species: str = "") -> UnitInterval | None:

@@ -7,7 +7,17 @@ import pandas as pd
 import streamlit as st
 
 from app.components.link import follow
-from app.components.threshold import PLANES, Cell, Heard, Limit, Prepared, prepared, threshold_panel
+from app.components.threshold import (
+    PLANES,
+    Cell,
+    Heard,
+    Limit,
+    Prepared,
+    arrays_of,
+    of_arrays,
+    prepared,
+    threshold_panel,
+)
 from app.deciding.behind import open_samples
 from app.deciding.certification import show_certification
 from app.deciding.costs import show_costs
@@ -25,10 +35,10 @@ from app.session.readers import decisions, pooled_score_set, score_values
 from app.session.sidebar import Shown
 from app.session.tables import show_rows
 from app.words import about, escaped
-from fas_core import metrics
+from fas_core import memo, metrics
 from fas_core.access.roles import Right
 from fas_core.data.names import ATTACK, groups_of
-from fas_core.evaluation import breakdown, presentations
+from fas_core.evaluation import breakdown, kept, presentations
 from fas_core.evaluation.presentations import Presentations
 from fas_core.evaluation.strengths import has_strengths
 from fas_core.evaluation.words import rate_text
@@ -62,7 +72,15 @@ def cells(decided: Presentations, subsets: tuple[str, ...]) -> list[Cell]:
 def panel_of(shown: Shown, reported: tuple[str, ...], exact_at: float | None) -> Prepared:
     decided = readers.decided(shown.run, shown.score, shown.level)
     kind = decisions(shown.run, shown.level)
-    return prepared(cells(decided, shown.subsets), reported=reported, decisions=kind, exact_at=exact_at)
+
+    def made() -> Prepared:
+        return prepared(cells(decided, shown.subsets), reported=reported, decisions=kind, exact_at=exact_at)
+
+    if len(shown.run) < kept.LARGE:
+        return made()
+    asked = {"subsets": shown.subsets, "reported": reported, "decisions": kind, "exact_at": repr(exact_at)}
+    known = memo.arrays(shown.run.cache, "threshold", kept.key(shown.run, decided, asked), lambda: arrays_of(made()))
+    return of_arrays(known)
 
 
 def prevalence() -> float:

@@ -8,6 +8,7 @@ Tests of attack detection usually report per video: frames of one video are no i
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fas_core import metrics
+from fas_core import memo, metrics
 from fas_core.data.names import ATTACK
 from fas_core.delivery import is_injected
 from fas_core.errors import BadInputError
@@ -29,6 +30,7 @@ from fas_core.metrics.cost import Costs
 from fas_core.metrics.limits import Trials
 from fas_core.metrics.operating_point import Rule
 from fas_core.metrics.uncertainty import UNITS, WITHIN, Units
+from fas_core.runs import columns
 from fas_core.runs.health import Caution
 from fas_core.runs.scorefile import SCORE, ScoreFile
 from fas_core.runs.store import Run
@@ -122,6 +124,11 @@ class Presentations:
     values: NDArray[np.float64]  # (m,)
     is_short: NDArray[np.bool_]  # (m,) whether one lacks frames, seconds or scores that the level asks for
 
+    @cached_property
+    def digest(self) -> str:
+        """Stands for the scores."""
+        return hashlib.sha256(np.ascontiguousarray(self.values).data).hexdigest()
+
     @property
     def level(self) -> str:
         return self.of.level
@@ -179,7 +186,8 @@ def short_cautions(of: Level, is_short: NDArray[np.bool_]) -> list[Caution]:
 
 def levels(run: Run) -> list[str]:
     """The levels at which a Run can be judged: frame, and those whose column names every sample."""
-    return levels_of(run.samples([column for column in GROUPED.values() if column in run.column_names()]))
+    named = [column for column in GROUPED.values() if column in run.column_names()]
+    return levels_of(run.samples(named, repeated=named))
 
 
 def levels_of(rows: pd.DataFrame) -> list[str]:
@@ -191,6 +199,13 @@ def levels_of(rows: pd.DataFrame) -> list[str]:
 def suggested(run: Run) -> list[str]:
     """`levels`, and those of the rules that count frames or seconds which videos usually need, where frames have
     numbers or times and a video has several."""
+    if len(run.shards) <= columns.FEW:
+        return _suggested(run)
+    asked = {"run": run.shards_digest, "levels": [FRAME, *STATISTICS], "format": 1}
+    return memo.document(run.cache, "levels", asked, list[str], lambda: _suggested(run))
+
+
+def _suggested(run: Run) -> list[str]:
     plain = levels(run)
     if not any(name.startswith("video") for name in plain):
         return plain
@@ -221,6 +236,9 @@ def decided_on(run: Run, level: str) -> str:
 
 def is_named(column: pd.Series) -> NDArray[np.bool_]:
     """(n,) whether there is a name: neither missing nor empty."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        names = column.cat.categories
+        return np.append(is_named(pd.Series(names, dtype="str")), False)[column.cat.codes]
     return (column.notna() & (column.astype("str").str.strip() != "")).to_numpy()
 
 

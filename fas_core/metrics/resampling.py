@@ -16,7 +16,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from fas_core.metrics.uncertainty import RESAMPLES, UnitInterval, Units, codes_of, draws, percentiles, sparse_counts
+from fas_core.metrics.uncertainty import (
+    RESAMPLES,
+    UnitInterval,
+    Units,
+    codes_of,
+    draws,
+    percentiles,
+    product,
+    sparse_counts,
+    width_of,
+)
 
 Floats = NDArray[np.float64]
 
@@ -146,7 +156,11 @@ def resampled(
         for score, limit in zip(scores, limits, strict=True)
     ]
     start = 0
-    for weights in draws(strata, n_units, resamples, seed, max([n_units, *(model.n_bins for model in models)])):
+    width = width_of(
+        [counts for model in models for counts in (model.live, model.pooled)],
+        max([n_units, *(model.n_bins for model in models)]),
+    )
+    for weights in draws(strata, n_units, resamples, seed, width):
         here = slice(start, start + weights.shape[1])
         for i, model in enumerate(models):
             for statistic, of_draws in model.on(weights).items():
@@ -223,6 +237,7 @@ class _Model:
             wrong = (values >= threshold) == (kinds == 0)
             self.errors = sparse_counts(kinds[wrong], codes[wrong], per_kind)
         self.live: Any = None
+        self.pooled: Any = None
         if wanted - NEEDS_THRESHOLD:
             bins = _bins(values, kinds > 0, quantiles)
             if wanted <= NEEDS_THRESHOLD | {"roc_auc"}:
@@ -237,7 +252,7 @@ class _Model:
             self.targets = [statistic.target for statistic in statistics if statistic.name in _BY_APCER]
             self.of_all = {statistic for statistic in statistics if _is_of_all_attacks(statistic)}
             self.needs_missed = bool(wanted & (_AT_A_TARGET | {"average_precision"}))
-            self.pooled: Any = sparse_counts(bins[kinds > 0], codes[kinds > 0], shape) if self.of_all else None
+            self.pooled = sparse_counts(bins[kinds > 0], codes[kinds > 0], shape) if self.of_all else None
             of_every_species = self.targets or "apcer_max_at_bpcer" in wanted
             asked = set(names) if of_every_species else {statistic.species for statistic in statistics}
             self.by_species = {
@@ -282,11 +297,11 @@ class _Model:
     def _of_all_thresholds(self, weights: Floats, trials: Floats) -> dict[Statistic, Floats]:
         by_statistic = {}
         n_live, n_attack = trials[0], trials[1:].sum(0)
-        live = self.live @ weights
+        live = product(self.live, weights)
         below = _sums_before(live)
         at_bpcer = self._rows_at_bpcer(below, n_live)
         if self.pooled is not None:
-            attacks = self.pooled @ weights
+            attacks = product(self.pooled, weights)
             by_statistic[Statistic("roc_auc")] = _wins(attacks, live, below) / (n_attack * n_live)
             if Statistic("eer") in self.of_all:
                 by_statistic[Statistic("eer")] = _equal_error_rates(live, below, n_live, attacks, n_attack)
@@ -297,7 +312,7 @@ class _Model:
                 by_statistic |= self._precisions(n_attack - missed, n_live - below, attacks, n_attack)
         lowest = {target: np.full(n_live.size, self.beyond) for target in self.targets}
         for name, (bins, counts) in self.by_species.items():
-            attacks, n_of_species = counts @ weights, trials[1 + self.names.index(name)]
+            attacks, n_of_species = product(counts, weights), trials[1 + self.names.index(name)]
             by_statistic[Statistic("roc_auc", name)] = _wins(attacks, live[bins], below[bins]) / (n_of_species * n_live)
             if self.needs_missed:
                 missed = _sums_before(attacks)

@@ -37,6 +37,10 @@ UNITS = {"subject_id": "subject", "video_id": "video", "session_id": "session", 
 WITHIN = {"video_id": "session_id"}  # numbers of videos often begin anew in every session
 RESAMPLES = 2000
 _AT_ONCE = 2**16  # numbers of an array of draws or of resampled counts: half a megabyte, which a core has near
+_DENSE = 0.1  # share of cells with a count from which a product of all cells is faster than one of these alone
+_TOGETHER = 256  # resamples that make such a product worth while
+_BLOCK = 2**21  # its cells at once: eight megabytes
+_EXACT_IN_FLOAT32 = 2**24
 
 
 class Interval(NamedTuple):
@@ -276,13 +280,26 @@ def _resampled_rates(counts: Any, trials: NDArray[np.intp], resamples: int, seed
     A matrix of how often each unit is drawn turns the counts into those of all resamples at once.
     """
     m, n_units = counts.shape
+    if m == 1 and n_units * int(trials.max()) < 2**31:
+        return _resampled_rate(np.asarray(counts, np.int64)[0], trials, resamples, seed)[None]
     rates = np.empty((m, resamples))
     start = 0
-    for weights in draws([np.arange(n_units)], n_units, resamples, seed, max(m, n_units)):
-        errors = (counts @ weights)[::-1].cumsum(axis=0)[::-1]
+    for weights in draws([np.arange(n_units)], n_units, resamples, seed, width_of([counts], max(m, n_units))):
+        errors = product(counts, weights)[::-1].cumsum(axis=0)[::-1]
         rates[:, start : start + weights.shape[1]] = errors / (trials @ weights)
         start += weights.shape[1]
     return rates
+
+
+def _resampled_rate(errors: NDArray[np.int64], trials: NDArray[np.intp], resamples: int, seed: int) -> Floats:
+    """(resamples,) as `_resampled_rates` of one rate, on the draws of `draws`, summed as they are drawn: both sums in
+    one number."""
+    both, rng = (trials.astype(np.int64) << 32) + errors, np.random.default_rng([seed, 0])
+    sums, at_once = np.empty(resamples, np.int64), max(1, _AT_ONCE // trials.size)
+    for start in range(0, resamples, at_once):
+        r = min(at_once, resamples - start)
+        sums[start : start + r] = both[rng.integers(trials.size, size=(r, trials.size))].sum(axis=1)
+    return (sums & (2**32 - 1)) / (sums >> 32)
 
 
 def percentiles(
@@ -326,8 +343,33 @@ def codes_of(groups: NDArray[Any]) -> tuple[NDArray[np.intp], int]:
     return codes, len(names)
 
 
+def width_of(counts: Sequence[Any], width: int) -> int:
+    """The `width` of `draws` for the `product` of their arrays with such counts: that of many resamples together where
+    many cells have one."""
+    return _AT_ONCE // _TOGETHER if any(map(_is_dense, counts)) else width
+
+
+def product(counts: Any, weights: Floats) -> Floats:
+    """`counts @ weights`, (rows, units) @ (units, r), of whole numbers: exact, and fast however many cells have one."""
+    if not _is_dense(counts):
+        return np.asarray(counts @ weights)
+    is_small = float(counts.sum(axis=1).max()) * float(weights.max()) < _EXACT_IN_FLOAT32
+    kind = np.float32 if is_small else np.float64
+    factors, (m, n_units) = weights.astype(kind), counts.shape
+    sums = np.empty((m, weights.shape[1]))
+    at_once = max(1, _BLOCK // n_units)
+    for start in range(0, m, at_once):
+        here = slice(start, start + at_once)
+        sums[here] = counts[here].toarray().astype(kind) @ factors
+    return sums
+
+
+def _is_dense(counts: Any) -> bool:
+    return hasattr(counts, "nnz") and counts.nnz > _DENSE * counts.shape[0] * counts.shape[1] > 0
+
+
 def sparse_counts(rows: NDArray[np.intp], columns: NDArray[np.intp], shape: tuple[int, int]) -> Any:
-    """How many samples are in each cell, as a sparse array: most cells are empty."""
+    """How many samples are in each cell, as a sparse array: most cells are empty, often."""
     from scipy.sparse import csr_array
 
     if rows.size < shape[0] * shape[1]:

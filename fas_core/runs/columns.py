@@ -32,7 +32,9 @@ def gathered(run: Run, names: Sequence[str], read: Callable[[list[str], list[str
 
     `read` gathers columns from the shards, those of its second argument as dictionaries.
     """
-    known = {name: _known(run, name) for name in dict.fromkeys(names)}
+    wanted = list(dict.fromkeys(names))
+    parts_of = memo.found_of_each(run.cache, "column", [_parameters(run, name) for name in wanted])
+    known = {name: None if parts is None else _column(parts) for name, parts in zip(wanted, parts_of, strict=True)}
     if missing := [name for name, column in known.items() if column is None]:
         # Once a file is open the others cost little; texts of each sample alone, which are large, wait to be asked for.
         others = [name for name in run.column_names() if name not in known and name not in _OF_EACH]
@@ -50,11 +52,6 @@ def gathered(run: Run, names: Sequence[str], read: Callable[[list[str], list[str
 
 def _parameters(run: Run, name: str) -> dict[str, object]:
     return {"run": run.shards_digest, "column": name, "format": _FORMAT}
-
-
-def _known(run: Run, name: str) -> pa.Array | None:
-    parts = memo.found(run.cache, "column", _parameters(run, name))
-    return None if parts is None else _column(parts)
 
 
 def _parts(column: pa.ChunkedArray) -> memo.Arrays | None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from fas_core import memo
 from fas_core.errors import BadInputError
 from fas_core.latent import training_rows
+from fas_core.runs import columns
 from fas_core.runs.store import Run
 from fas_core.scores import Outputs, _kept
 
@@ -40,8 +41,11 @@ _answers: WeakKeyDictionary[Run, str] = WeakKeyDictionary()  # which scores a Ru
 
 def lacks(run: Run) -> str:
     """What it lacks to be moved in, in words after its name; "" where nothing."""
-    if run not in _answers:
+    if run not in _answers and len(run.shards) <= columns.FEW:
         _answers[run] = _lacks(run)
+    elif run not in _answers:
+        asked = {"run": run.shards_digest, "format": _FORMAT}
+        _answers[run] = memo.document(run.cache, "motion_lacks", asked, str, lambda: _lacks(run))
     return _answers[run]
 
 
@@ -82,13 +86,12 @@ def _fitted(reference: Run) -> memo.Arrays:
 
 
 def _lacks(run: Run) -> str:
-    columns, named = run.column_names(), "video_id" in run.column_names()
-    if not named or any(
-        bool((shard.table("samples", ["video_id"]).to_pandas()["video_id"].astype("str") == "").any())
-        for shard in run.shards
+    names = run.column_names()
+    if "video_id" not in names or (
+        "" in run.samples(["video_id"], repeated=["video_id"])["video_id"].cat.categories.astype("str")
     ):
         return "has samples that are of no video, as column video_id says"
-    if not any(name in columns for name in ORDER):
+    if not any(name in names for name in ORDER):
         return f"does not say when frames were taken: it has no column {' or '.join(ORDER)}"
     frames = _frames(run)
     if not np.isfinite(frames["at"]).all():
@@ -100,12 +103,12 @@ def _lacks(run: Run) -> str:
 
 def _frames(run: Run) -> pd.DataFrame:
     """(n,) of each sample, the video and when it was taken."""
-    columns = run.column_names()
-    order = [name for name in ORDER if name in columns]
-    rows = run.samples([*(name for name in _OF_VIDEO if name in columns), *order])
+    names = run.column_names()
+    order, texts = [name for name in ORDER if name in names], [name for name in _OF_VIDEO if name in names]
+    rows = run.samples([*texts, *order], repeated=texts)
     at = [pd.to_numeric(rows[name], errors="coerce").to_numpy(np.float64) for name in order]
     whole = next((values for values in at if np.isfinite(values).all()), at[0])
-    video = rows.groupby([name for name in _OF_VIDEO if name in rows], sort=False, dropna=False).ngroup()
+    video = rows.groupby(texts, sort=False, dropna=False, observed=True).ngroup()
     return pd.DataFrame({"video": video.to_numpy(), "at": whole})
 
 

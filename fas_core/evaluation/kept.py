@@ -1,0 +1,69 @@
+"""Numbers of large Runs that take seconds, kept beside them: rates and AUCs with their intervals.
+
+What is kept is found by the scores and labels themselves, so that it is never of others. Of a small Run nothing is
+kept: computing it takes no longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from fas_core import memo
+from fas_core.evaluation import run_metrics
+from fas_core.evaluation.presentations import Presentations
+from fas_core.evaluation.run_metrics import ReportedRates
+from fas_core.metrics import ScoreSet
+from fas_core.metrics.uncertainty import UnitInterval
+from fas_core.runs.store import Run
+
+LARGE = 200_000  # samples
+_FORMAT = 1
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Interval:
+    """Of an AUC; None where it has none."""
+
+    interval: UnitInterval | None
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """`summary.Readers` of a Run's presentations."""
+
+    run: Run
+    decided: Presentations
+
+    def score_set(self, subsets: Sequence[str]) -> ScoreSet:
+        """Of some subsets."""
+        return self.decided.score_set(subsets)
+
+    def rates(self, subsets: Sequence[str], threshold: float) -> ReportedRates:
+        """As `run_metrics.rates_at`."""
+        asked = {"subsets": list(subsets), "threshold": repr(threshold)}
+        compute = lambda: run_metrics.rates_at(self.decided, subsets, threshold)  # noqa: E731
+        return document(self.run, self.decided, "rates", asked, ReportedRates, compute)
+
+    def auc_interval(self, subsets: Sequence[str], species: str = "") -> UnitInterval | None:
+        """As `run_metrics.auc_interval`."""
+        asked = {"subsets": list(subsets), "species": species}
+        compute = lambda: _Interval(run_metrics.auc_interval(self.decided, subsets, species))  # noqa: E731
+        return document(self.run, self.decided, "auc_interval", asked, _Interval, compute).interval
+
+
+def document(
+    run: Run, decided: Presentations, kind: str, asked: Mapping[str, object], of: type[T], compute: Callable[[], T]
+) -> T:
+    """`memo.document` of what follows from a Run's presentations and what is asked of them."""
+    if len(run) < LARGE:
+        return compute()
+    return memo.document(run.cache, kind, key(run, decided, asked), of, compute)
+
+
+def key(run: Run, decided: Presentations, asked: Mapping[str, object]) -> dict[str, object]:
+    """Stands for a Run's presentations and what is asked of them."""
+    about = {"run": run.shards_digest, "level": decided.level, "scores": decided.digest, "format": _FORMAT}
+    return about | dict(asked)

@@ -1,0 +1,39 @@
+"""What is kept of large Runs is what would be computed, to the last digit, and is computed once."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.components import threshold as panel
+from app.views import threshold as page
+from fas_core import scores
+from fas_core.bench import synthetic
+from fas_core.evaluation import kept, presentations, run_metrics
+
+
+def test_numbers_that_are_kept_are_those_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = synthetic.write_run(tmp_path, 900, pixels=0)
+    decided = presentations.presentations(run, scores.values(run, "elbo"))
+    of, subsets = kept.Kept(run, decided), ["seen_paper", "unseen_mask"]
+    computed = of.rates(subsets, 140.0), of.auc_interval(subsets), of.auc_interval(subsets, "mask")
+    nobody = of.auc_interval(["train"])
+    assert not (tmp_path / "memo").exists()  # a small Run
+    monkeypatch.setattr(kept, "LARGE", 0)
+    for _ in range(2):
+        assert (of.rates(subsets, 140.0), of.auc_interval(subsets), of.auc_interval(subsets, "mask")) == computed
+        assert of.auc_interval(["train"]) is nobody is None
+        for name in ("rates_at", "auc_interval"):
+            monkeypatch.setattr(run_metrics, name, lambda *_: pytest.fail("computed again"))
+    with pytest.raises(pytest.fail.Exception):  # of other scores
+        kept.Kept(run, presentations.presentations(run, scores.values(run, "rec"))).rates(subsets, 140.0)
+
+
+def test_the_panel_of_the_threshold_is_the_same_when_it_was_kept(tmp_path: Path) -> None:
+    run = synthetic.write_run(tmp_path, 300, pixels=0)
+    decided = presentations.presentations(run, scores.values(run, "rec"))
+    made = panel.prepared(page.cells(decided, tuple(run.subsets)), reported=["seen_paper"])
+    again = panel.of_arrays({name: np.array(array) for name, array in panel.arrays_of(made).items()})
+    assert again.key == made.key
+    assert again.numbers == made.numbers
+    assert again.json["groups"][-1]["auc"] == made.json["groups"][-1]["auc"]
