@@ -13,7 +13,15 @@ STARTERS = {
     *(f"subprocess.{name}" for name in ("run", "Popen", "call", "check_call", "check_output")),
     *(f"os.{name}" for name in ("fork", "system", "posix_spawn")),
     *(f"multiprocessing.{name}" for name in ("Process", "Pool", "get_context")),
-    *("ProcessPoolExecutor", "get_context", "ray.init", "drag.served_app", "bench.own_process", "processes.done"),
+    *(
+        "ProcessPoolExecutor",
+        "get_context",
+        "ray.init",
+        "drag.served_app",
+        "bench.own_process",
+        "processes.done",
+        "apart.called",
+    ),
 }
 BROWSERS = {"sync_playwright"}
 

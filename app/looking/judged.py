@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from app.session import readers
+from app.session.cache import cached, keyed
 from app.session.readers import decisions, pooled_score_set, score_values
 from app.session.sidebar import Shown
 from app.words import escaped, number, percent
@@ -22,9 +23,10 @@ from fas_core.metrics.operating_point import OperatingPoint
 from fas_core.runs.store import Run
 
 
+@keyed
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """The samples of a Run, all of them, as the sidebar judges them: arrays are (n,) in row order."""
+    """The samples of a Run, all of them, as the sidebar judges them: arrays are (n,) in row order, for all sessions."""
 
     shown: Shown
     point: OperatingPoint | None
@@ -38,34 +40,41 @@ class Judged:
     def run(self) -> Run:
         return self.shown.run
 
+    @property
+    def digest(self) -> str:
+        return repr((self.shown.digest, self.point))
+
 
 def judged(shown: Shown, point: OperatingPoint | None) -> Judged:
     """Every sample against the threshold of its presentation."""
+    is_shown, distances, given = _against(shown, math.nan if point is None else point.threshold)
+    return Judged(shown, point, readers.ids(shown.run), readers.groups(shown.run), is_shown, distances, given)
+
+
+@cached(entries=4)
+def _against(shown: Shown, threshold: float) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.str_]]:
+    """(n,) each: which samples are shown, distances and verdicts. 60 bytes a sample: for all sessions."""
     run = shown.run
     samples = readers.samples(run, ("subset", "label"))
     decided = readers.decided_values(run, shown.score, shown.level)
-    threshold = math.nan if point is None else point.threshold
-    return Judged(
-        shown,
-        point,
-        readers.ids(run),
-        readers.groups(run),
-        samples["subset"].isin(shown.subsets).to_numpy(),
-        np.abs(decided - threshold),
-        np.full(len(run), verdicts.RIGHT) if point is None else verdicts_at(samples["label"], decided, threshold),
-    )
+    is_shown = samples["subset"].isin(shown.subsets).to_numpy()
+    no_threshold = math.isnan(threshold)
+    given = np.full(len(run), verdicts.RIGHT) if no_threshold else verdicts_at(samples["label"], decided, threshold)
+    return is_shown, np.abs(decided - threshold), given
 
 
 # ------------------------------------------------------------------------------------------------------------ in words
 
 
+@cached(entries=64)
 def answer(images: Judged) -> str:
     """The page's answer in one or two sentences."""
     errors = "; ".join(errors_at(images.shown, images.point)) if images.point is not None else ""
-    values, kinds = score_values(images.run, images.shown.score)[images.is_shown], images.kinds[images.is_shown]
-    if not kinds.size:
+    rows = np.flatnonzero(images.is_shown)
+    if not rows.size:
         return "The chosen subsets hold no image."
-    top = kinds[np.argsort(-values, kind="stable")[:60]]
+    values = score_values(images.run, images.shown.score)[rows]
+    top = images.kinds[rows[np.argsort(-values, kind="stable")[:60]]]
     names, numbers = np.unique(top, return_counts=True)
     most = f"{numbers.max()} of the {len(top)} images with the highest {escaped(images.shown.score)} are "
     most += f"{escaped(readable(str(names[numbers.argmax()])))}."

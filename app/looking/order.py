@@ -3,16 +3,19 @@ scores disagree about; and in which groups."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from app.looking.judged import Judged
 from app.parts import filters
-from app.session.cache import cached
+from app.session.cache import cached, keyed
 from app.session.readers import score_values
 from fas_core import scores
 from fas_core.data.names import readable
@@ -124,6 +127,28 @@ def ranks(run: Run, score: str) -> NDArray[np.float64]:
     """(n,) share of all images of the Run with a lower score, 0..1."""
     values = score_values(run, score)
     return percentiles(values, values)
+
+
+@keyed
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """Which images, in which order."""
+
+    images: Judged
+    fits: NDArray[np.bool_]  # (n,)
+    order: Order
+
+    @cached_property
+    def digest(self) -> str:
+        return repr((self.images.digest, hashlib.blake2b(np.packbits(self.fits).data).hexdigest(), self.order))
+
+
+@cached(entries=4)
+def listed(asked: Asked) -> tuple[NDArray[np.intp], list[str]]:
+    """The rows, and the heading of each; none without groups. Shared between sessions, with 8 bytes for each row."""
+    images, order = asked.images, asked.order
+    rows = in_order(images.run, np.flatnonzero(asked.fits), order, images.distances)
+    return grouped(images.run, rows, order.group) if order.group else (rows, [])
 
 
 def in_order(run: Run, rows: NDArray[np.intp], order: Order, distances: NDArray[np.float64]) -> NDArray[np.intp]:

@@ -18,8 +18,10 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 import streamlit as st
 
+from app.session import apart
 from fas_core.runs.store import Run
 
+BESIDE = "Going through all samples …"
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -42,8 +44,10 @@ def _of_tuple(values: tuple[Any, ...]) -> tuple[Hashable, ...]:
     return tuple(map(_key, values))
 
 
+_KEYED = "_is_told_apart_by_its_digest"
+_digest_of: Callable[[Any], Hashable] = attrgetter("digest")
 _BY_TYPE: dict[type[Any], Callable[[Any], Hashable]] = {
-    Run: attrgetter("digest"),
+    Run: _digest_of,
     tuple: _of_tuple,
     float: lambda number: "nan" if math.isnan(number) else number,  # which is equal to no other
 }
@@ -51,13 +55,13 @@ _BY_TYPE: dict[type[Any], Callable[[Any], Hashable]] = {
 
 def keyed(value: type[K]) -> type[K]:
     """Class decorator: values of this class are arguments of `cached` functions, told apart by their `digest`."""
-    _BY_TYPE[value] = attrgetter("digest")
+    setattr(value, _KEYED, True)  # in no table, which would grow: the classes of a page are made anew in each run
     return value
 
 
 def _key(value: Any) -> Hashable:
     """Raises TypeError for what cannot be hashed: arrays, frames, lists."""
-    by = _BY_TYPE.get(type(value))
+    by = _digest_of if hasattr(value, _KEYED) else _BY_TYPE.get(type(value))
     key: Hashable = value if by is None else by(value)
     hash(key)
     return key
@@ -107,11 +111,12 @@ def _said(spinner: str) -> AbstractContextManager[None]:
 _RESULTS: dict[tuple[CodeType, str], _Results] = {}
 
 
-def cached(*, entries: int, spinner: str = "") -> Callable[[Callable[P, R]], Callable[P, R]]:
+def cached(*, entries: int, spinner: str = "", is_apart: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Keeps the last `entries` results of a function, shared between sessions: do not change them.
 
     Its arguments are Runs, values of `keyed` classes, and what can be hashed: texts, numbers, tuples of all of these.
-    `spinner`: what the page says while it computes.
+    `spinner`: what the page says while it computes. `is_apart`: of large Runs beside the server, so that nobody else
+    waits (`apart`); the function is one of a module, not of a page.
     """
 
     def decorated(function: Callable[P, R]) -> Callable[P, R]:
@@ -130,6 +135,8 @@ def cached(*, entries: int, spinner: str = "") -> Callable[[Callable[P, R]], Cal
             key = _of_tuple(given)
             if (known := results.get(key)) is not None:
                 return known[0]
+            if is_apart and apart.is_worth_it(given):
+                return results.computed(key, lambda: apart.called(function, given), spinner or BESIDE)
             return results.computed(key, lambda: function(*arguments, **named), spinner)
 
         return of

@@ -108,7 +108,7 @@ def ids(run: Run) -> pd.Index:
     return pd.Index(samples(run, ("sample_id",))["sample_id"].astype(str))
 
 
-@cached(entries=16)
+@cached(entries=16, is_apart=True)
 def groups(run: Run) -> NDArray[np.str_]:
     """(n,) the group of each sample: `names.groups_of`."""
     return groups_of(samples(run, ("subset", "label", "pai_species")))
@@ -120,7 +120,7 @@ def principal_components(run: Run, k: int = projection.COMPONENTS) -> projection
     return projection.pca_of(run, k)
 
 
-@cached(entries=64, spinner="Computing the score …")
+@cached(entries=64, spinner="Computing the score …", is_apart=True)
 def score_values(run: Run, score: str) -> NDArray[np.float64]:
     """(n,) in row order, read-only."""
     values = scores.values(run, score)
@@ -128,13 +128,13 @@ def score_values(run: Run, score: str) -> NDArray[np.float64]:
     return values
 
 
-@cached(entries=64)
+@cached(entries=64, is_apart=True)
 def adjusted_scores(run: Run, score: str) -> list[str]:
     """A score without what follows each look of an image: see `scores.adjusted`."""
     return scores.adjusted(run, score)
 
 
-@cached(entries=64)
+@cached(entries=64, is_apart=True)
 def levels(run: Run) -> list[str]:
     """The decision levels that are offered for a Run: see `presentations.suggested`."""
     return presentations.suggested(run)
@@ -150,7 +150,7 @@ def why_not_at(run: Run, level: str) -> str:
     return ""
 
 
-@cached(entries=16)
+@cached(entries=16, is_apart=True)
 def grouping(run: Run, level: str) -> Grouping:
     """What decisions are made on at a level, whatever the score."""
     return presentations.grouping(run, level)
@@ -201,7 +201,7 @@ def rates(run: Run, score: str, level: str, subsets: Sequence[str], threshold: f
     return _rates(run, score, level, tuple(subsets), threshold)
 
 
-@cached(entries=64)
+@cached(entries=64, is_apart=True)
 def _auc_interval(run: Run, score: str, level: str, subsets: tuple[str, ...], species: str) -> UnitInterval | None:
     return kept.Kept(run, decided(run, score, level)).auc_interval(subsets, species)
 

@@ -2,6 +2,7 @@
 
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import streamlit as st
@@ -59,17 +60,17 @@ class Listed:
     """The images that the filters leave, in order."""
 
     rows: NDArray[np.intp]
-    headings: list[str]  # of each row; "" where there are no groups
+    headings: list[str]  # of each row; none where there are no groups
     words: str  # what they are
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Differs where another image is in the list, or in another place."""
         return f"{zlib.crc32(self.rows.tobytes()):08x}"
 
     def headed(self, first: int, n: int) -> list[str]:
         """The headings of n of them: where a group begins, and at the top of the page."""
-        of_page = self.headings[first : first + n]
+        of_page = self.headings[first : first + n] or [""] * n
         return [text if i == 0 or text != of_page[i - 1] else "" for i, text in enumerate(of_page)]
 
 
@@ -166,10 +167,7 @@ def chosen_verdict(images: Judged) -> str:
 def listed(images: Judged, chosen: Order, active: list[Active]) -> Listed:
     """The images that pass all filters, in order, and in groups where these are asked for."""
     fits = np.logical_and.reduce([images.is_shown, *(each.fits for each in active)])
-    rows = order.in_order(images.run, np.flatnonzero(fits), chosen, images.distances)
-    headings = [""] * len(rows)
-    if chosen.group:
-        rows, headings = order.grouped(images.run, rows, chosen.group)
+    rows, headings = order.listed(order.Asked(images, fits, chosen))
     verdict, classes = chosen_verdict(images), st.session_state.get("classes") or []
     named = {verdict, ", ".join(readable(name) for name in classes)}
     others = [each.words for each in active if each.words not in named]
