@@ -26,8 +26,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as csv_of_arrow
 import pyarrow.parquet as pq
 
 from fas_core.errors import BadInputError
@@ -136,7 +139,11 @@ def read_table(path: Path) -> pd.DataFrame:
     content = _content(path)
     try:
         is_parquet = path.suffix.lower() == ".parquet" or content.startswith(b"PAR1")
-        table = _parquet(path, content) if is_parquet else _separated(path, _decoded(path, content))
+        if is_parquet:
+            table = _parquet(path, content)
+        else:
+            quick = _simply_separated(content)
+            table = _separated(path, _decoded(path, content)) if quick is None else quick
     except BadInputError:
         raise
     except (ValueError, OSError) as error:  # pandas and pyarrow raise subclasses of these for broken files
@@ -193,6 +200,35 @@ def _decoded(path: Path, content: bytes) -> str:
         raise BadInputError(
             f"{path} is not a readable CSV table: line {line} is not UTF-8. Save it as UTF-8."
         ) from error
+
+
+def _simply_separated(content: bytes) -> pd.DataFrame | None:
+    """What `_separated` says of a long table that has nothing to be told of; None of all others.
+
+    That is: no quotes, lines that end in a newline, the same number of cells in each, and a name for every column.
+    """
+    head = content[: content.rfind(b"\n", 0, _HEAD) + 1]
+    if len(content) < _LONG or b"\0" in head or any(mark in content for mark in (b'"', b"\r", b"\0")):
+        return None
+    try:
+        text, separator, _ = _without_first_lines(head.decode())
+        names = [plain(name) for name in text.partition("\n")[0].split(separator)]
+        if len(names) < 2 or not all(names) or not separator.isascii() or text.startswith("\ufeff"):
+            return None
+        first = len(head) - len(text.encode()) + len(text.partition("\n")[0].encode()) + 1
+        columns = [str(number) for number in range(len(names))]
+        table = csv_of_arrow.read_csv(
+            pa.BufferReader(pa.py_buffer(memoryview(content)[first:])),
+            csv_of_arrow.ReadOptions(column_names=columns),
+            csv_of_arrow.ParseOptions(delimiter=separator, quote_char=False, double_quote=False),
+            csv_of_arrow.ConvertOptions(column_types=dict.fromkeys(columns, pa.large_string()), null_values=[]),
+        )
+    except ValueError:  # not UTF-8, or another number of cells: said by whoever looks closer
+        return None
+    return table.to_pandas().set_axis(names, axis=1)
+
+
+_HEAD, _LONG = 2**16, 2**20  # bytes: in which the header is looked for; of a table that is worth it
 
 
 def _separated(path: Path, text: str) -> pd.DataFrame:
@@ -334,7 +370,50 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         if path.suffix.lower() == ".parquet":
             table.to_parquet(temporary, index=False)
         else:
-            table.to_csv(temporary, index=False, lineterminator="\n")
+            with temporary.open("wb") as file:
+                file.writelines(csv_parts(table))
+
+
+def csv_parts(table: pd.DataFrame) -> Iterator[bytes]:
+    """What `DataFrame.to_csv` writes of a table, without row numbers, in parts: sooner, and without room for it all."""
+    yield table.iloc[:0].to_csv(index=False, lineterminator="\n").encode()
+    for start in range(0, len(table), _ROWS):
+        part = table.iloc[start : start + _ROWS]
+        lines = _simple_lines(part)
+        yield part.to_csv(index=False, header=False, lineterminator="\n").encode() if lines is None else lines
+
+
+_ROWS = 65_536
+
+
+def _simple_lines(table: pd.DataFrame) -> bytes | None:
+    """The lines of texts that need no quotes, whole numbers and floats; None of all others."""
+    columns = [_simple_texts(table.iloc[:, position]) for position in range(table.shape[1])]
+    texts = [column for column in columns if column is not None]
+    if len(texts) < max(2, len(columns)):
+        return None
+    comma, end, nothing = (pa.scalar(text, pa.large_string()) for text in (",", "\n", ""))
+    lines = pc.binary_join_element_wise(pc.binary_join_element_wise(*texts, comma), end, nothing)
+    _, ends, data = lines.buffers()
+    return data[: int.from_bytes(ends[8 * len(lines) : 8 * len(lines) + 8], sys.byteorder)].to_pybytes()
+
+
+def _simple_texts(values: pd.Series) -> pa.Array | None:
+    """(n,) texts of one column as they stand in a CSV; None where one needs quotes, or what it writes is not known."""
+    if isinstance(values.dtype, pd.StringDtype):
+        texts = pa.array(values.to_numpy(object), pa.large_string(), from_pandas=True)
+        needs_quotes = pc.any(pc.match_substring_regex(texts, '[",\\r\\n]')).as_py()
+        return None if needs_quotes else texts.fill_null("")
+    if values.dtype == "int64":
+        return pc.cast(pa.array(values.to_numpy()), pa.large_string())
+    if values.dtype == "float64":
+        numbers = values.to_numpy()
+        codes, different = pd.factorize(numbers)
+        if np.signbit(numbers[numbers == 0]).any():  # -0.0, which is the same number as 0.0
+            return None
+        texts = pa.array([*map(repr, different.tolist()), ""], pa.large_string())  # the last is of what is no number
+        return texts.take(pa.array(np.where(codes < 0, len(different), codes)))
+    return None
 
 
 class end_of:

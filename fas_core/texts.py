@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 # Nothing is seen of these: soft hyphen, joiners, marks of direction, zero-width blanks, variation selectors, tags.
@@ -27,6 +29,9 @@ _SEPARATED = re.compile(
 _PERCENT = re.compile(r"([+-]?[\d.,]+) ?%", re.ASCII)
 _OTHER_MINUS = re.compile(r"[−–‒]\d*\.?\d+", re.ASCII)
 _NO_VALUE = re.compile(r"[-–—−?.]+|#?n\.?/?a\.?!?|#div/0!|#value!|nil|missing|unknown|none|null|nan", re.IGNORECASE)
+
+
+_ASCII_BLANKS = "".join(map(chr, (*range(9, 14), *range(28, 33))))  # what `str.strip` takes away
 
 
 def plain(text: str) -> str:
@@ -50,7 +55,12 @@ def plain_column(values: pd.Series) -> pd.Series:
         whole = values.dropna()
         if len(whole) and np.isfinite(whole).all() and (whole == whole.round()).all() and whole.abs().max() < 2**53:
             values = values.astype("Int64")
-    codes, different = pd.factorize(values.astype("str"))
+    as_text = values.astype("str")
+    arrow = pa.array(as_text, from_pandas=True)
+    if pa.types.is_large_string(arrow.type) and pc.all(pc.string_is_ascii(arrow), min_count=0).as_py():
+        trimmed = pc.utf8_trim(arrow, _ASCII_BLANKS).fill_null("")
+        return pd.Series(pd.array(trimmed, dtype="str"), values.index, name=values.name)
+    codes, different = pd.factorize(as_text)
     texts = np.array([*map(plain, different.to_numpy(object)), ""], object)  # the last is what code -1 finds
     return pd.Series(texts[codes], values.index, dtype="str", name=values.name)
 

@@ -60,7 +60,7 @@ def checked(path: Path) -> Checked:
         n_images=len(rows),
         n_bona_fide=int((rows["label"] == BONA_FIDE).sum()),
         n_attack=int((rows["label"] == ATTACK).sum()),
-        n_subjects=len(set(rows["subject_id"]) - {""}),
+        n_subjects=len(set(rows["subject_id"].unique()) - {""}),
         subsets=subsets.counts(rows, names),
         problems=sorted(problems, key=lambda p: (p.row, p.problem)),
         duplicates=duplicates,
@@ -165,5 +165,5 @@ def _contradictions(rows: pd.DataFrame, duplicates: list[list[str]]) -> list[Pro
 
 def shared_subjects(rows: pd.DataFrame, names: list[str]) -> dict[str, list[str]]:
     """Subjects that two subsets have in common, by the pair of their names: {"train, seen_paper": ["s01", ...]}."""
-    subjects = {name: set(rows.loc[rows["subset"] == name, "subject_id"]) - {""} for name in names}
+    subjects = {name: set(rows.loc[rows["subset"] == name, "subject_id"].unique()) - {""} for name in names}
     return {f"{a}, {b}": sorted(both) for a, b in combinations(names, 2) if (both := subjects[a] & subjects[b])}

@@ -33,7 +33,7 @@ from fas_core.data.names import (
 from fas_core.data.retention import RETAIN
 from fas_core.delivery import DELIVERY, delivery_problem, named_by_delivery, one_spelling_of_species, spelled
 from fas_core.errors import BadInputError
-from fas_core.files import CONTENT_BYTES, joined, read_table, write_table
+from fas_core.files import CONTENT_BYTES, csv_parts, joined, read_table, write_table
 from fas_core.texts import exact_numbers, plain, plain_column, read_numbers, unread_numbers
 
 TEXT_COLUMNS = ("path", "sample_id", "label", "pai_species", "subject_id", "session_id", "subset", "video_id")
@@ -219,7 +219,8 @@ class Manifest:
         """`sha256` and `contents`: every file is read once, and not again while it is unchanged (`hashes`)."""
         digest = hashlib.sha256()
         columns = ["sample_id", *sorted(set(self.rows.columns) - {"path", "sample_id"})]
-        digest.update(self.rows[columns].to_csv(index=False, lineterminator="\n").encode())
+        for part in csv_parts(self.rows[columns]):
+            digest.update(part)
         contents = hashes.contents(self.rows["path"], self.root)
         for content in contents.digits():
             digest.update(content.encode())

@@ -68,7 +68,7 @@ def alike_people(rows: pd.DataFrame) -> list[str]:
     if "subject_id" not in rows:
         return []
     alike: dict[str, list[str]] = {}
-    for name in sorted(set(rows["subject_id"].astype("str")) - {""}):
+    for name in sorted(set(rows["subject_id"].astype("str").unique()) - {""}):
         number = re.fullmatch(r"\+?0*(\d+)(\.0*)?", name, re.ASCII)
         alike.setdefault(number[1] if number else name.casefold(), []).append(name)
     several = [names for names in alike.values() if len(names) > 1]
