@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -27,7 +28,7 @@ from fas_core.errors import BadInputError, needing_pytorch
 from fas_core.evaluation import paths, separation, traversal
 from fas_core.evaluation.causes import of_run as causes
 from fas_core.files import atomic_file, make_folder, opened_file
-from fas_core.latent import fitting_sample, mixture, passes, projection, training_rows
+from fas_core.latent import em, fitting_sample, mixture, passes, projection, training_rows
 from fas_core.latent.projection import USUAL, FittedOn, Told, Umap
 from fas_core.progress import Job, Task, jobs_folder, task
 from fas_core.runs import duplicates, measured, store
@@ -39,6 +40,7 @@ _log = logging.getLogger(__name__)
 ABANDONED_AFTER = 120.0  # seconds without a sign of life, as `progress.jobs` has it
 BEAT = 20.0  # seconds between signs of life of work that cannot report its progress
 MEASURED = 20_000  # images at most that are measured without being asked for: each is read, a second per thousand or so
+MOST_CORES = 8  # that a wait is estimated for: beyond them, reading is what takes long
 RANGE = 2**16  # rows whose codes one task goes over
 FITTED = 0.6  # share of the time after which all is fitted
 FEW_STEPS = 20  # what all that is said of codes weighs beside the other quick things
@@ -70,6 +72,21 @@ class _Here:
 
 
 HERE: Engine = _Here()
+ENGINES = ("local", "ray")
+
+
+@contextmanager
+def by(engine: str) -> Iterator[Engine]:
+    """One of `ENGINES`, while the block runs. Raises BadInputError for another, and where there is no Ray."""
+    if engine not in ENGINES:
+        raise BadInputError(f"--engine {engine}: choose {' or '.join(ENGINES)}.")
+    if engine == "local":
+        yield HERE
+        return
+    with needing_pytorch():
+        from fas_core.inference import deriving
+    with deriving.engine() as ray:
+        yield ray
 
 
 def compute(run: Run, engine: Engine = HERE) -> None:
@@ -123,6 +140,31 @@ def compute_quick(run: Run, *, job_file: Path | None = None, engine: Engine = HE
         _log.warning("%s: %s", run.info.name, reason)
 
 
+# CPU seconds for each multiplication, measured with codes of 512 dimensions: what a wait is estimated by.
+_OF_START, _OF_STEPS, _OF_ONE_PASS, _OF_PLACING, _OF_NEIGHBOURS, _OF_SPREADS = 1e-6, 3e-9, 5e-10, 3e-10, 4e-11, 2e-10
+
+
+def seconds_of_codes(
+    run: Run, covariance: str = "diag", dimensions: int = mixture.RAW, *, ks: Sequence[int], names: Sequence[str] = ()
+) -> float:
+    """About how long `said_of_codes` takes on this machine."""
+    m, n, d = len(fitting_sample(run)), len(run), dimensions or run.latent_dim
+    a_step = _OF_STEPS if m <= em.MOST_EXACT else _OF_ONE_PASS
+    form = d / 8 if covariance == "full" else 1
+    fits = sum(2 * d * (_OF_START * min(m, em.START_CODES) + a_step * m * k * form) for k in ks)
+    said = _OF_PLACING * n * d * form * sum(ks)
+    of_scores = {"knn": _OF_NEIGHBOURS * min(m, 10_000) * d, "gmm_nll": 8 * _OF_PLACING * d}
+    others = sum(n * of_scores.get(name, _OF_SPREADS * d**2) for name in names)
+    return (fits + said + others) / max(1, min(os.cpu_count() or 1, MOST_CORES))
+
+
+def wait_words(seconds: float) -> str:
+    """ "about 3 min" """
+    if seconds < 90:
+        return f"about {max(5, 5 * round(seconds / 5)):.0f} s"
+    return f"about {seconds / 60:.0f} min" if seconds < 90 * 60 else f"about {seconds / 3600:.0f} h"
+
+
 def _keep_other_scores(run: Run) -> None:
     """Each for itself: one that cannot be had does not keep the others."""
     missing = []
@@ -153,31 +195,29 @@ def said_of_codes(
     names = [name for name in of_codes if (names is None or name in names) and not scores.is_kept(run, name)]
     if not ks and not names:
         return
-    fits = [(_fit, (k, covariance, dimensions)) for k in reversed(ks)]  # what takes longest first
-    others = [(_held_out, (k, covariance, dimensions)) for k in reversed(ks)]
-    answers: list[passes.Arrays] = []
-    for answer in engine.map(run, [*fits, *others]):
-        answers.append(answer)
-        told(FITTED * len(answers) / (len(fits) + len(others)))
-    mixtures = [mixture.kept(run, *about, fit) for (_, about), fit in zip(fits, answers, strict=False)]
-    says = [mixture.placing(run, fit, dimensions) for fit in mixtures] + [scores.says(run, name) for name in names]
+    stored = {k: mixture.known(run, k, covariance, dimensions) for k in ks}
+    fits = [(mixture.fit, (k, covariance, dimensions)) for k in reversed(ks) if stored[k] is None]  # the longest first
+    of_held_out = {k: mixture.known_held_out(run, k, covariance, dimensions) for k in ks}
+    others = [(mixture.held_out, (k, covariance, dimensions)) for k in reversed(ks) if of_held_out[k] is None]
+    works = [*fits, *others]
+    for i, ((_, about), answer) in enumerate(zip(works, engine.map(run, works), strict=True)):  # kept as they come
+        if i < len(fits):
+            stored[about[0]] = mixture.keep(run, *about, answer)
+        else:
+            of_held_out[about[0]] = mixture.keep_held_out(run, *about, answer)
+        told(FITTED * (i + 1) / len(works))
+    says = [mixture.placing(run, fit, dimensions) for fit in stored.values() if fit is not None]
+    says += [scores.says(run, name) for name in names]
     ranges = [range(i, min(i + RANGE, len(run))) for i in range(0, len(run), RANGE)]
     parts: list[list[passes.Arrays]] = []
     for part in engine.said(run, says, ranges):
         parts.append(part)
         told(FITTED + (1 - FITTED) * len(parts) / len(ranges))
-    for i, (_, about) in enumerate(fits):
-        mixture.keep(run, *about, passes.joined([part[i] for part in parts]), answers[len(ks) + i]["held_out"])
+    for i, k in enumerate(ks):
+        said = passes.joined([part[i] for part in parts]) | (of_held_out[k] or {})
+        mixture.keep_likelihoods(run, k, covariance, dimensions, said)
     for i, name in enumerate(names, start=len(ks)):
         scores.keep(run, name, passes.joined([part[i] for part in parts]))
-
-
-def _fit(run: Run, k: int, covariance: str, dimensions: int) -> passes.Arrays:
-    return asdict(mixture.of_training(run, k, covariance, dimensions))
-
-
-def _held_out(run: Run, k: int, covariance: str, dimensions: int) -> passes.Arrays:
-    return {"held_out": mixture.held_out(run, k, covariance, dimensions)}
 
 
 def compare_samples(run: Run) -> None:
@@ -203,12 +243,24 @@ def _keep_opening(run: Run) -> None:
     traversal.keep_images(run, codes, predict.decoded(codes, predict.ready(run, "cpu")))
 
 
+def what_is_ready(run: Run) -> dict[str, bool]:
+    """Of a Run with codes, each result that is made ready for it and whether it is stored; nothing is computed."""
+    if not run.has("latents") or not len(run):
+        return {}
+    ready = {"principal components": projection.is_pca_at_hand(run)}
+    if _has_training(run):
+        ks = mixture.components_of(len(fitting_sample(run)))
+        ready |= {f"mixture of {k}": mixture.are_known(run, k) for k in ks}
+        ready |= {f"score {name}": scores.is_kept(run, name) for name in scores.of_codes(run)}
+    return ready | {"separation": separation.is_known(run), "UMAP": projection.is_umap_known(run)}
+
+
 def n_ready(run: Run) -> int:
     """How many of its results are there to be looked at without a wait; 0 without latents."""
     if not run.has("latents") or not len(run):
         return 0
-    known = mixture.known(run, gmm_nll.COMPONENTS), separation.known(run), projection.known_umap(run)
-    return sum(result is not None for result in known)
+    are_known = mixture.is_known(run, gmm_nll.COMPONENTS), separation.is_known(run), projection.is_umap_known(run)
+    return sum(are_known)
 
 
 def compute_slow(run: Run) -> None:
@@ -319,6 +371,10 @@ class ScoresOfCodes:
     def steps(self, run: Run) -> list[Step]:
         return [Step(SHARES, lambda told: said_of_codes(run, ks=(), told=told))]
 
+    def seconds(self, run: Run) -> float:
+        """About how long it takes."""
+        return seconds_of_codes(run, ks=(8,), names=scores.waiting(run))
+
 
 @dataclass(frozen=True)
 class ScoreOfCodes:
@@ -334,6 +390,10 @@ class ScoreOfCodes:
 
     def steps(self, run: Run) -> list[Step]:
         return [Step(SHARES, lambda told: said_of_codes(run, ks=(), names=(self.name,), told=told))]
+
+    def seconds(self, run: Run) -> float:
+        """About how long it takes."""
+        return seconds_of_codes(run, ks=(8,), names=(self.name,))
 
 
 @dataclass(frozen=True)
@@ -383,6 +443,11 @@ class Mixtures:
     def steps(self, run: Run) -> list[Step]:
         said = partial(said_of_codes, run, self.covariance, self.dimensions, names=())
         return [Step(SHARES, lambda told: said(told=told))]
+
+    def seconds(self, run: Run) -> float:
+        """About how long it takes."""
+        n = len(fitting_sample(run))
+        return seconds_of_codes(run, self.covariance, self.dimensions, ks=mixture.components_of(n))
 
 
 def parsed(text: str) -> Result:

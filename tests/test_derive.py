@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -225,3 +228,21 @@ def test_an_unknown_run_is_one_message(tiny_cache: Path) -> None:
     assert ended.returncode == 1
     assert "No Run is called 'nobody'" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_derive_computes_what_is_missing_and_says_what_it_is_fitted_on(
+    run: store.Run, fas: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(amount: str) -> dict[str, Any]:
+        return dict(json.loads(fas("derive", "a", amount, "--cache", run.cache, "--json").out))
+
+    before = told("none")
+    assert before["fitted_on"] == "Fitted on 8 live training images."
+    assert before["ready"] == ["principal components"]
+    after = told("quick")
+    assert after["missing"] == ["UMAP"]
+    assert set(after["ready"]) >= {"mixture of 8", "score knn", "separation"}
+    monkeypatch.setattr(mixture, "fit", lambda *_: pytest.fail("fitted a second time"))
+    assert told("quick") == after
+    refused = fas("derive", "a", "quick", "--cache", run.cache, "--engine", "none")
+    assert (refused.code, "--engine none: choose local or ray." in refused.err) == (2, True)

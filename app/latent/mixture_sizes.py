@@ -12,9 +12,10 @@ from app.session import readers
 from app.session.cache import cached
 from app.session.jobs import worker
 from app.words import escaped
+from fas_core import derive
 from fas_core.data.names import ATTACK, readable
 from fas_core.evaluation import likelihood
-from fas_core.latent import mixture
+from fas_core.latent import fitting_sample, mixture
 from fas_core.latent.mixture import Likelihoods, Mixture
 from fas_core.runs.store import Run
 
@@ -76,10 +77,12 @@ def offer(asked: Asked, n_training: int, n_dimensions: int) -> None:
     """In place of a mixture that is not stored: a worker process that fits all numbers of Gaussians."""
     whole = f"codes of {n_dimensions} dimensions"
     of = f"{asked.dimensions} principal components" if asked.dimensions else whole
+    mixtures = derive.Mixtures(asked.covariance, asked.dimensions)
+    takes = derive.wait_words(mixtures.seconds(asked.run))
     worker(
         asked.run,
-        f"mixtures-{asked.covariance}-{asked.dimensions}",
-        missing=f"This mixture is not fitted yet: Gaussians on {of} of {n_training:,} images take a while.",
+        str(mixtures),
+        missing=f"This mixture is not fitted yet: Gaussians on {of} of {n_training:,} images take {takes}.",
         button="Fit all numbers of Gaussians",
         key="fit_mixture",
     )
@@ -119,9 +122,9 @@ def show_criteria(criteria: pd.DataFrame, asked: Asked) -> None:
     unit = parts.unit if parts.n_held > 1 else parts.unit[:-1]
     whole = f" ({parts.n_held:,} whole {unit})" if parts.unit == "subjects" else ""
     more = (
-        "BIC and AIC are of the fit to all training images, and count images of one person as independent. Held out: "
-        f"{n_held:,} of the training images{whole}, judged by a fit to the other {len(parts.fitted):,}, in nats per "
-        "image, higher is better; a triangle lies below the axis."
+        f"BIC and AIC are of the fit to {fitting_sample(asked.run).words}, and count images of one person as "
+        f"independent. Held out: {n_held:,} of them{whole}, judged by a fit to the other {len(parts.fitted):,}, in "
+        "nats per image, higher is better; a triangle lies below the axis."
     )
     if len(criteria) < len(mixture.COMPONENTS):
         more += " Not shown: numbers that are not fitted yet, or that need more training images."

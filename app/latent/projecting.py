@@ -171,12 +171,7 @@ def _pca_projected(run: Run, asked: Choice) -> Projected:
         on = "training"
     explained = _principal_components(run, on).explained
     x, y = (f"PC {i + 1} ({100 * explained[i]:.0f} % of variance)" for i in (asked.x, asked.y))
-    note = f"PCA fitted on the {n_training(run):,} live training images"
-    if not n_training(run):
-        note = f"PCA fitted on the {len(run):,} images (there are not two training images)"
-    elif on == "all":
-        note = f"PCA fitted on all {len(run):,} images, attacks among them; no labels"
-    return Projected(_pca_plane(run, on, asked.x, asked.y), (x, y), note, on)
+    return Projected(_pca_plane(run, on, asked.x, asked.y), (x, y), projection.pca_words(run, on), on)
 
 
 def _umap_projected(run: Run, how: Umap) -> Projected | None:

@@ -16,11 +16,11 @@ from app.session.jobs import worker
 from app.session.readers import pooled_score_set, score_values
 from app.session.sidebar import Shown
 from app.words import escaped
-from fas_core import metrics, scores
+from fas_core import derive, metrics, scores
 from fas_core.data.names import TRAIN, outside_training, readable
 from fas_core.evaluation.presentations import FRAME
 from fas_core.evaluation.ranking import share_of_pairs
-from fas_core.latent import mixture
+from fas_core.latent import fitting_sample, mixture
 from fas_core.metrics import ScoreSet
 from fas_core.runs.store import Run
 from fas_core.scores import gmm_nll
@@ -74,8 +74,10 @@ def show_answer(shown: Shown, *, is_known: bool) -> None:
     run, n = shown.run, n_training(shown.run)
     if not is_known:
         if n >= gmm_nll.COMPONENTS:
-            what = f"mixture-diag-{gmm_nll.COMPONENTS}"
-            missing = "How unlike live codes the attacks' codes are is not computed yet."
+            score = derive.ScoreOfCodes(UNUSUAL)
+            what = str(score) if UNUSUAL in scores.waiting(run) else f"mixture-diag-{gmm_nll.COMPONENTS}"
+            takes = derive.wait_words(score.seconds(run))
+            missing = f"How unlike live codes the attacks' codes are is not computed yet; it takes {takes}."
             worker(run, what, missing=missing, button="Compute it", key="compute_mixture")
         else:
             st.write("There are too few live training images here to say in numbers how far attacks lie from them.")
@@ -95,7 +97,7 @@ def show_answer(shown: Shown, *, is_known: bool) -> None:
     st.markdown(
         f"By live codes alone, attacks are told from live faces in {each}; guessing gets 50\u00a0%.",
         help=f"This share of pairs is the AUC of the score {UNUSUAL} ({gmm_nll.COMPONENTS} Gaussians fitted on "
-        f"{n:,} live training images, no attack seen), on attacks ({counts}) against "
+        f"{fitting_sample(run).words}; no attack seen), on attacks ({counts}) against "
         f"{apart.n_live:,} live faces outside training. The plot shows two directions only: "
         "what overlaps in it may be apart in others.",
     )

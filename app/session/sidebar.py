@@ -14,7 +14,7 @@ from app.components.link import copy_link
 from app.session import faces, identity, operating
 from app.session.address import keep_valid, link_params, put_in_address
 from app.session.cache import keyed
-from app.session.jobs import under_way, watch_jobs
+from app.session.jobs import under_way, watch_jobs, worker
 from app.session.readers import (
     adjusted_scores,
     cache_folder,
@@ -27,7 +27,7 @@ from app.session.readers import (
     with_most_to_show,
 )
 from app.words import escaped, label_of
-from fas_core import progress, scores
+from fas_core import derive, progress, scores
 from fas_core.access.roles import Right
 from fas_core.data.names import TRAIN, outside_training
 from fas_core.evaluation.levels import FRAME
@@ -63,6 +63,11 @@ def sidebar() -> Run | None:
         score = _score_control(run, offered)
         _level_control(run, score)
         operating.controls(run, score, chosen_level(run))
+    if waiting := scores.waiting(run):
+        takes = derive.wait_words(derive.ScoresOfCodes().seconds(run))
+        missing = f"Not computed of these {len(run):,} codes: {', '.join(waiting)}."
+        what = str(derive.ScoresOfCodes())
+        worker(run, what, missing=missing, button=f"Compute them ({takes})", key="compute_scores_of_codes")
     copy_link()
     under_way()
     return run

@@ -18,7 +18,7 @@ from app.words import escaped
 from fas_core.data.names import ATTACK, BONA_FIDE, groups_of, is_training, readable
 from fas_core.evaluation import likelihood
 from fas_core.evaluation.ranking import share_of_pairs
-from fas_core.latent import mixture, training_rows
+from fas_core.latent import Sample, fitting_sample, mixture, training_rows
 from fas_core.runs.store import Run
 from fas_core.scores import gmm_nll
 
@@ -123,13 +123,13 @@ def answer(outside: pd.DataFrame, auc: dict[str, float], k: int) -> str:
     )
 
 
-def stands_on(outside: pd.DataFrame, auc: dict[str, float], asked: Asked, n_training: int) -> str:
+def stands_on(outside: pd.DataFrame, auc: dict[str, float], asked: Asked, sample: Sample) -> str:
     """What the answer's numbers stand on; "" where there are none."""
     if not auc:
         return ""
     return (
         f"AUC against {(outside['label'] == BONA_FIDE).sum():,} live faces outside training; fitted on "
-        f"{n_training:,} live training images alone, with {asked.words}."
+        f"{sample.words}{',' if len(sample) < sample.n else ''} alone, with {asked.words}."
     )
 
 
@@ -198,7 +198,7 @@ def page() -> None:
     top = head("Likelihood")
     sidebar.needs(shown.run, "The likelihood of latent codes", "latents")
     run = shown.run
-    training = training_rows(run)
+    training, sample = training_rows(run), fitting_sample(run)
     n_training, n_dimensions = len(training), run.latent_dim
     with top.controls:
         shows = st.container(width="content")
@@ -211,7 +211,7 @@ def page() -> None:
     samples = readers.samples(run, ("subset", "label", "pai_species"))
     samples = samples[samples["subset"].isin(shown.subsets)]
     outside = samples[~is_training(samples)]
-    criteria = likelihood.criteria(fits, training)
+    criteria = likelihood.criteria(fits, sample.rows)
     fit, likelihoods = fits[asked.k]
     values = likelihoods.log_likelihood
     auc = mixture.auc_per_species(outside, values[outside.index])
@@ -232,8 +232,8 @@ def page() -> None:
         with grid.cell():
             show_table(table)
     best = likelihood.best_words(criteria["held_out"], asked.k, split(run))
-    st.caption(f"{stands_on(outside, auc, asked, n_training)} {best}".strip())
-    if poor := caveat(asked, n_training, asked.dimensions or n_dimensions):
+    st.caption(f"{stands_on(outside, auc, asked, sample)} {best}".strip())
+    if poor := caveat(asked, len(sample), asked.dimensions or n_dimensions):
         st.caption(f":material/warning: {poor}")
 
 

@@ -18,6 +18,7 @@ from fas_core.cli import (
     comparing,
     data,
     decisions,
+    deriving,
     evaluation,
     exporting,
     figures,
@@ -98,6 +99,7 @@ app.command("threshold")(evaluation.operating_point)
 app.command("certify")(evaluation.certify)
 app.command("predict")(evaluation.predict)
 app.command("compare")(comparing.compare)
+app.command("derive")(deriving.derive)
 app.command("light")(light.light)
 app.command("matrix")(transfers.matrix)
 app.add_typer(cards_app, name="cards")

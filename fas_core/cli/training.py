@@ -282,12 +282,12 @@ def cache_runs(
     """Images -> Run; goes on where it was, prints the run id. Example: `fas cache m.safetensors --data m.csv`"""
     from fas_core.data import modalities
     from fas_core.data.readers import workers_of
-    from fas_core.derive import amount
+    from fas_core.derive import ENGINES, amount
     from fas_core.inference import cluster, infer
     from fas_core.models import onnx_model
 
-    if engine not in ("local", "ray"):
-        raise BadInputError(f"--engine {engine}: choose local or ray.")
+    if engine not in ENGINES:
+        raise BadInputError(f"--engine {engine}: choose {' or '.join(ENGINES)}.")
     if engine == "ray" and workers != "auto":
         raise BadInputError(f"--workers {workers}: the tasks of a Ray cluster read for themselves. Leave it out.")
     compute = amount(derive)
@@ -305,10 +305,10 @@ def cache_runs(
         encrypts=encrypt,
         keeps_features=patches,
     )
-    _finish(runs, compute, as_json=as_json)
+    _finish(runs, compute, engine, as_json=as_json)
 
 
-def _finish(runs: Sequence[Run], compute: Callable[[Run], None] | None, *, as_json: bool) -> None:
+def _finish(runs: Sequence[Run], compute: Callable[..., None] | None, engine: str, *, as_json: bool) -> None:
     """Prints what was made and what it is to be warned of, then has computed what pages show.
 
     `compute`: None where nothing is, not even the near-duplicates that warnings tell of.
@@ -329,10 +329,14 @@ def _finish(runs: Sequence[Run], compute: Callable[[Run], None] | None, *, as_js
             print(run.id, flush=True)
         _say_of(run)
     if not compute:
-        say("Nothing was derived, near-duplicates were not looked for: pages compute what they show when it is opened.")
+        say(
+            "Nothing was derived, near-duplicates were not looked for: pages compute what they show when it is opened, "
+            "and ask before what takes minutes. Have it all computed: fas derive RUN"
+        )
         return
-    for run in runs:
-        compute(run)
+    with derive.by(engine) as where:
+        for run in runs:
+            compute(run, engine=where)
 
 
 def _say_of(run: Run) -> None:

@@ -172,6 +172,11 @@ def known(run: Run) -> Separation | None:
     return None if arrays is None else _read(arrays)
 
 
+def is_known(run: Run) -> bool:
+    """Whether it is stored; it is not read."""
+    return memo.is_kept(run.cache, "separation", _parameters(run))
+
+
 def of_run(run: Run) -> Separation:
     """The comparisons of a Run; computed once, in seconds, then read from the memo. The same on every call."""
 

@@ -66,7 +66,7 @@ def write_runs(
     `device` "auto" is a GPU per task when the cluster has any; `precision` "auto" is settled by one worker for all.
     Raises BadInputError also when there is no Ray, no cluster at the address, or files that a worker does not see.
     """
-    with redirect_stdout(sys.stderr), _connected() as ray:  # Ray prints what happens to workers, and results go there
+    with redirect_stdout(sys.stderr), connected() as ray:  # Ray prints what happens to workers, and results go there
         return infer.write_runs(
             checkpoints,
             data,
@@ -82,7 +82,7 @@ def write_runs(
 
 
 @contextmanager
-def _connected() -> Iterator[Any]:
+def connected() -> Iterator[Any]:
     """The module `ray`, connected; a connection that was there is used, and left open unless the block fails."""
     address = os.environ.get("RAY_ADDRESS") or "local"
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is reported to anybody
@@ -148,7 +148,7 @@ class RayCluster:
 
     def settled_precision(self, checkpoints: Sequence[Loaded], device: str) -> str:
         digests = tuple((loaded.path.absolute(), checkpoint.sha256(loaded.path), None) for loaded in checkpoints)
-        return str(self._result(self._task(_settled_precision, device).remote(digests, device)))
+        return str(self.result(self.task(_settled_precision, device).remote(digests, device)))
 
     def write(  # as every engine: a worker loads the models itself
         self,
@@ -158,7 +158,7 @@ class RayCluster:
         advance: Advance,
     ) -> None:
         """As `infer.write_shards`, except that each worker loads the models itself, once."""
-        shard, shared = self._task(_write_shard, plan.device), self._ray.put(plan)
+        shard, shared = self.task(_write_shard, plan.device), self._ray.put(plan)
         waiting = iter(works)
         running: list[Any] = []
         try:
@@ -168,17 +168,18 @@ class RayCluster:
                     return _wait_until_seen(plan, works)
                 done, running = self._ray.wait(running)
                 for shard_done in done:
-                    advance(self._result(shard_done))
+                    advance(self.result(shard_done))
         except BaseException:
             self._ray.shutdown()  # ends the workers; cancelling tasks that are about to end can abort this process
             raise
 
-    def _task(self, function: Any, device: str) -> Any:
+    def task(self, function: Any, device: str) -> Any:
+        """A function whose calls, by `remote`, are tasks on a "cuda" or "cpu"."""
         gpus = 1 if device == "cuda" else 0
         options = {"num_cpus": CPUS, "num_gpus": gpus, "max_retries": RETRIES, "max_calls": 0}  # 0: processes are kept
         return self._ray.remote(**options)(function)
 
-    def _result(self, reference: Any) -> Any:
+    def result(self, reference: Any) -> Any:
         """What a task returned; raises what it raised where that is for the user."""
         errors = self._ray.exceptions
         try:
@@ -190,7 +191,7 @@ class RayCluster:
         except errors.RayError as error:
             reason = str(error).strip().splitlines()[0]
             raise BadInputError(
-                f"The Ray cluster could not do a shard, nor when tried again ({reason}). If its machines ran out of "
+                f"The Ray cluster could not do a task, nor when tried again ({reason}). If its machines ran out of "
                 "memory, let each run fewer tasks. Then run the command again: what is complete is kept."
             ) from error
 

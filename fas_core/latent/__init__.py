@@ -70,8 +70,18 @@ def sample_words(m: int, n: int, what: str) -> str:
 def fitting_sample(run: Run) -> Sample:
     """The training rows that mixtures, principal components and scores of codes are fitted on: all of them up to
     `MOST_FITTED`. Raises BadInputError as `training_rows`."""
-    rows = training_rows(run)
-    return Sample(_drawn(rows, MOST_FITTED), len(rows))
+    if run not in _samples:
+        rows = training_rows(run)
+        _samples[run] = Sample(_drawn(rows, MOST_FITTED), len(rows))
+    return _samples[run]
+
+
+def fitting_words(run: Run) -> str:
+    """ "Fitted on 12 live training images."; or that there are none, where nothing is fitted."""
+    try:
+        return f"Fitted on {fitting_sample(run).words}."
+    except BadInputError as error:
+        return str(error)
 
 
 def drawn_rows(n: int) -> NDArray[np.int64]:
@@ -86,6 +96,7 @@ def sample_key(run: Run, *, of_all: bool = False) -> dict[str, object]:
 
 
 _training: WeakKeyDictionary[Run, NDArray[np.uint8]] = WeakKeyDictionary()  # whether each row is one, a bit each
+_samples: WeakKeyDictionary[Run, Sample] = WeakKeyDictionary()
 
 _known: WeakKeyDictionary[Run, dict[int, bool]] = WeakKeyDictionary()  # which scores a Run has is asked all the time
 

@@ -171,14 +171,20 @@ def known(run: Run, k: int, covariance: str = "diag", dimensions: int = RAW) -> 
     return None if arrays is None else Mixture(**arrays)
 
 
+def is_known(run: Run, k: int, covariance: str = "diag", dimensions: int = RAW) -> bool:
+    """Whether it is stored; it is not read."""
+    return memo.is_kept(run.cache, "mixture", _parameters(run, k, covariance, dimensions))
+
+
 def of_training(run: Run, k: int, covariance: str = "diag", dimensions: int = RAW) -> Mixture:
     """The mixture of a Run's bona fide training codes, or of a sample of them (`latent.fitting_sample`); fitted once,
     then read from the memo."""
     about = _parameters(run, k, covariance, dimensions)
-    return Mixture(**memo.arrays(run.cache, "mixture", about, lambda: _fit(run, k, covariance, dimensions)))
+    return Mixture(**memo.arrays(run.cache, "mixture", about, lambda: fit(run, k, covariance, dimensions)))
 
 
-def _fit(run: Run, k: int, covariance: str, dimensions: int) -> passes.Arrays:
+def fit(run: Run, k: int, covariance: str, dimensions: int) -> passes.Arrays:
+    """What `of_training` stores."""
     return asdict(fitted(codes(run, fitting_sample(run).rows, dimensions), k, covariance))
 
 
@@ -212,22 +218,30 @@ def likelihoods(run: Run, k: int, covariance: str = "diag", dimensions: int = RA
 
     def compute() -> dict[str, Any]:
         says = placing(run, of_training(run, k, covariance, dimensions), dimensions)
-        return passes.said(run.codes, [says])[0] | {"held_out": held_out(run, k, covariance, dimensions)}
+        return passes.said(run.codes, [says])[0] | held_out(run, k, covariance, dimensions)
 
     return Likelihoods(**memo.arrays(run.cache, "likelihoods", _parameters(run, k, covariance, dimensions), compute))
 
 
-def kept(run: Run, k: int, covariance: str, dimensions: int, fit: passes.Arrays) -> Mixture:
-    """Stores what `of_training` has given elsewhere, as it does."""
-    return Mixture(**memo.arrays(run.cache, "mixture", _parameters(run, k, covariance, dimensions), lambda: fit))
-
-
-def keep(
-    run: Run, k: int, covariance: str, dimensions: int, placed: passes.Arrays, of_held_out: NDArray[np.float64]
-) -> None:
-    """Stores what `placing` and `held_out` have given elsewhere, as `likelihoods`."""
+def keep(run: Run, k: int, covariance: str, dimensions: int, fitted_elsewhere: passes.Arrays) -> Mixture:
+    """Stores what `fit` has given elsewhere, as `of_training` does."""
     about = _parameters(run, k, covariance, dimensions)
-    memo.arrays(run.cache, "likelihoods", about, lambda: placed | {"held_out": of_held_out})
+    return Mixture(**memo.arrays(run.cache, "mixture", about, lambda: fitted_elsewhere))
+
+
+def known_held_out(run: Run, k: int, covariance: str, dimensions: int) -> passes.Arrays | None:
+    """What `keep_held_out` has stored, or None."""
+    return memo.found(run.cache, "held out", _parameters(run, k, covariance, dimensions))
+
+
+def keep_held_out(run: Run, k: int, covariance: str, dimensions: int, said: passes.Arrays) -> passes.Arrays:
+    """Stores what `held_out` has given, until it is part of the likelihoods."""
+    return memo.arrays(run.cache, "held out", _parameters(run, k, covariance, dimensions), lambda: said)
+
+
+def keep_likelihoods(run: Run, k: int, covariance: str, dimensions: int, said: passes.Arrays) -> None:
+    """Stores what `placing` and `held_out` have given elsewhere, as `likelihoods` does."""
+    memo.arrays(run.cache, "likelihoods", _parameters(run, k, covariance, dimensions), lambda: said)
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,9 +286,9 @@ def split(run: Run) -> Split:
     return Split(rows[~is_held], rows[is_held], unit, min(n_held, len(order) - 1))
 
 
-def held_out(run: Run, k: int, covariance: str, dimensions: int) -> NDArray[np.float64]:
-    """() as `Likelihoods` has it; a fit."""
-    return np.array(_held_out(run, k, covariance, dimensions))
+def held_out(run: Run, k: int, covariance: str, dimensions: int) -> passes.Arrays:
+    """`held_out` of `Likelihoods`; a fit."""
+    return {"held_out": np.array(_held_out(run, k, covariance, dimensions))}
 
 
 def _held_out(run: Run, k: int, covariance: str, dimensions: int) -> float:

@@ -196,6 +196,7 @@ class Among:
         self._middle = codes.mean(axis=0, dtype=np.float64)
         self._centred = (codes - self._middle).astype(np.float32)
         self._lengths = np.einsum("md,md->m", self._centred, self._centred)
+        self._centred *= -2  # exact; products are then what is to be added to the lengths
 
     def distances(
         self, codes: NDArray[np.floating], k: int, own: NDArray[np.int64] | None = None
@@ -209,7 +210,6 @@ class Among:
 
     def _distances(self, codes: NDArray[np.floating], k: int, own: NDArray[np.int64] | None) -> NDArray[np.float64]:
         squared = (codes - self._middle).astype(np.float32) @ self._centred.T
-        squared *= -2
         squared += self._lengths  # but for the codes' own lengths
         if own is not None:
             squared[np.flatnonzero(own >= 0), own[own >= 0]] = np.inf

@@ -230,6 +230,11 @@ def known_umap(run: Run, how: Umap = USUAL) -> Embedding | None:
     return None if arrays is None else Embedding(**arrays)
 
 
+def is_umap_known(run: Run, how: Umap = USUAL) -> bool:
+    """Whether it is stored; it is not read."""
+    return memo.is_kept(run.cache, "umap", _umap_parameters(run, how))
+
+
 def umap_of(run: Run, how: Umap = USUAL, tell: Told = lambda _: None) -> Embedding:
     """UMAP of all codes of a Run, without labels; tens of seconds, so never inside a page.
 

@@ -18,16 +18,19 @@ import pandas as pd
 import pytest
 import torch
 
+from fas_core import derive, scores
 from fas_core.cli import main
 from fas_core.data import images, manifest
 from fas_core.data.manifest import Manifest
 from fas_core.errors import BadInputError
 from fas_core.inference import cluster, infer
 from fas_core.inference.infer import Plan, Work
+from fas_core.latent import mixture, passes
 from fas_core.runs import store
 from fas_core.runs.lock import LOCK
 from fas_core.runs.upkeep import damage
 from fas_core.training import checkpoint
+from tests.conftest import tiny_samples
 
 pytestmark = pytest.mark.process
 with_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install 'fas-explorer[ray]'")
@@ -66,7 +69,7 @@ def two_workers() -> Iterator[Any]:
             )
 
         patched.setattr(ray, "init", with_two)
-        with cluster._connected() as connected:
+        with cluster.connected() as connected:
             yield connected
 
 
@@ -174,12 +177,12 @@ def fill_the_disk() -> None:
 def test_what_a_worker_raises_reaches_the_user_as_it_is(two_workers: Any, tmp_path: Path) -> None:
     engine = cluster.RayCluster(two_workers)
     with pytest.raises(BadInputError) as refused:
-        engine._result(engine._task(refuse, "cpu").remote(tmp_path / "calls"))
+        engine.result(engine.task(refuse, "cpu").remote(tmp_path / "calls"))
     assert type(refused.value) is BadInputError
     assert str(refused.value) == "The training diverged. Train it again."
     assert (tmp_path / "calls").read_text() == "called\n"  # once: it would be refused again
     with pytest.raises(OSError, match="No space left") as full:
-        engine._result(engine._task(fill_the_disk, "cpu").remote())
+        engine.result(engine.task(fill_the_disk, "cpu").remote())
     assert (full.value.errno, full.value.filename) == (28, "shard-00000")
 
 
@@ -300,7 +303,7 @@ def test_a_gpu_per_task_where_the_cluster_has_any() -> None:
     devices = [engine.checked_device(device, "auto") for device in ("auto", "cuda", "cpu")]
     assert devices == ["cuda", "cuda", "cpu"]
     for device in devices[1:]:
-        engine._task(print, device)
+        engine.task(print, device)
     assert [options["num_gpus"] for options in asked] == [1, 0]
     with pytest.raises(BadInputError, match="choose auto, cpu or cuda"):
         engine.checked_device("tpu", "auto")
@@ -321,7 +324,7 @@ def test_no_ray_and_no_cluster_are_one_message(
 
 
 def test_what_ray_prints_is_no_result(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(cluster, "_connected", nullcontext)
+    monkeypatch.setattr(cluster, "connected", nullcontext)
     monkeypatch.setattr(infer, "write_runs", lambda *_, **__: print("(raylet) A worker died"))
     cluster.write_runs([], Manifest(pd.DataFrame(), Path()), Path())
     assert capsys.readouterr() == ("", "(raylet) A worker died\n")
@@ -336,3 +339,28 @@ def test_an_unknown_engine_is_refused(
         main.main()
     assert ended.value.code == 2
     assert capsys.readouterr().err == "fas: --engine spark: choose local or ray.\n"
+
+
+@with_ray
+def test_what_is_derived_by_workers_is_what_one_process_derives(
+    two_workers: Any,
+    tmp_path: Path,
+    image_run: Callable[..., store.Run],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(derive, "RANGE", passes.ROWS)
+    samples = pd.concat([tiny_samples()] * 400, ignore_index=True)
+    samples["sample_id"] += samples.index.astype(str)
+    runs = [image_run(tmp_path / engine, "a", samples, shard_size=1000) for engine in derive.ENGINES]
+    for run, engine in zip(runs, derive.ENGINES, strict=True):
+        with derive.by(engine) as where:
+            derive.said_of_codes(run, ks=(1, 4), engine=where)
+    here, there = runs
+    for name in scores.of_codes(here):
+        assert scores.is_kept(there, name)
+        np.testing.assert_array_equal(scores.values(there, name), scores.values(here, name))
+    for k in (1, 4):
+        ours, theirs = mixture.known_likelihoods(there, k), mixture.known_likelihoods(here, k)
+        assert ours is not None
+        for field, values in vars(theirs).items():
+            np.testing.assert_array_equal(getattr(ours, field), values)
