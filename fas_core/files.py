@@ -86,6 +86,10 @@ def opened_file(path: Path, below: Path | None = None) -> io.BufferedReader:
         if storage.is_elsewhere(path):
             return storage.opened(path)
         raise
+    except NotADirectoryError:
+        if (span := span_in_pack(path)) is None:
+            raise
+        return _opened_span(*span)
     kind = os.fstat(handle).st_mode
     if stat.S_ISREG(kind):
         return os.fdopen(handle, "rb")
@@ -93,6 +97,31 @@ def opened_file(path: Path, below: Path | None = None) -> io.BufferedReader:
     if stat.S_ISDIR(kind):
         raise IsADirectoryError(errno.EISDIR, "Is a folder", str(path))
     raise OSError(errno.EINVAL, "Is no regular file", str(path))
+
+
+PACK = ".pack"  # how a file ends that holds many (`data.packs`): a place in it reads as one, <first byte>+<length>.jpg
+_SPAN = re.compile(r"([0-9]{1,18})\+([0-9]{1,18})(?:\.[^.]*)?")
+
+
+def span_in_pack(path: Path | str) -> tuple[Path, int, int] | None:
+    """The pack that a path lies in, the first byte and the length there; None where it names none."""
+    parent, _, name = str(path).rpartition("/")
+    matched = _SPAN.fullmatch(name) if parent.endswith(PACK) else None
+    return (Path(parent), int(matched[1]), int(matched[2])) if matched else None
+
+
+def file_of(path: Path) -> Path:
+    """The file that holds what a path names: the path itself, or its pack."""
+    span = span_in_pack(path)
+    return path if span is None or not span[0].is_file() else span[0]
+
+
+def _opened_span(pack: Path, first: int, length: int) -> io.BufferedReader:
+    with opened_file(pack) as file:
+        if first + length > os.fstat(file.fileno()).st_size:
+            raise OSError(errno.EINVAL, "Is no place in its pack", f"{pack}/{first}+{length}")
+        file.seek(first)
+        return io.BufferedReader(io.BytesIO(file.read(length)))
 
 
 def require_unlinked(path: Path, below: Path) -> None:

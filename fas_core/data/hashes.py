@@ -170,6 +170,9 @@ def _looked_up(names: pd.Series, folder: Path) -> tuple[NDArray[np.void], NDArra
 def _state(path: str) -> tuple[int, int, int, int, int, int]:
     try:
         s = os.stat(path)  # noqa: PTH116 - a million of them
+    except NotADirectoryError:
+        span = files.span_in_pack(path)
+        return (0, 0, 0, 0, 0, 0) if span is None else (*_state(str(span[0]))[:-1], 1)
     except (OSError, ValueError):  # a NUL in a path is a ValueError
         return (0, 0, 0, 0, 0, 0)
     return (s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino & _MOST, s.st_dev & _MOST, max(s.st_nlink, 1))

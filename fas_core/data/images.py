@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageFile, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from fas_core import storage
-from fas_core.files import CONTENT_BYTES, opened_file
+from fas_core.files import CONTENT_BYTES, file_of, opened_file
 from fas_core.storage import StorageError
 
 STANDARD_SCALING = "(x-mean)/std*0.25+0.5, 1e-4"
@@ -225,7 +225,7 @@ def file_bytes(path: Path) -> bytes:
     Reading it at once leaves no open handle behind and bounds what a decoder can seek in.
     """
     try:
-        if not path.is_file() and not storage.is_remote(path):
+        if not path.is_file() and not file_of(path).is_file() and not storage.is_remote(path):
             raise UnreadableImageError("no such file" if not path.exists() else "not a regular file")
         with opened_file(path) as file:
             data = file.read(MAX_FILE_BYTES + 1)

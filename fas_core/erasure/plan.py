@@ -26,7 +26,7 @@ from fas_core.erasure import person
 from fas_core.erasure.person import PEOPLE, Place, Wanted
 from fas_core.erasure.words import Names
 from fas_core.errors import BadInputError
-from fas_core.files import atomic_file
+from fas_core.files import atomic_file, file_of
 from fas_core.runs import signatures, tombstones, traininglog
 from fas_core.runs.store import Run, Shard
 from fas_core.runs.tombstones import UNFINISHED, Removal
@@ -313,7 +313,7 @@ def _files(places: Sequence[Place]) -> list[str]:
     for place in places:
         assert isinstance(place.where, Path)
         for name in _named_by(place.rows):
-            file = place.where.parent / name
+            file = file_of(place.where.parent / name)
             if file.is_file() and not file.is_symlink():
                 files.setdefault(str(file.resolve()))
     return list(files)
@@ -326,7 +326,7 @@ def _named_by(rows: pd.DataFrame) -> list[str]:
 
 def _holders(cache: Path, manifests: Sequence[Path], places: Sequence[Place], files: Sequence[str]) -> Iterator[Holder]:
     """Every Run and known manifest of which other rows name some of these files."""
-    wanted, resolved = set(files), cached(lambda file: str(Path(file).resolve()))
+    wanted, resolved = set(files), cached(lambda file: str(file_of(Path(file)).resolve()))
     for where, rows in person.tables(cache, manifests):
         folder = where.parent if isinstance(where, Path) else Path(where.info.manifest_path).parent
         if isinstance(where, Run) and not where.info.manifest_path:

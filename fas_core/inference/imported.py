@@ -23,7 +23,7 @@ from fas_core.data.manifest import Manifest
 from fas_core.data.names import BONA_FIDE
 from fas_core.errors import BadInputError
 from fas_core.evaluation.similarity import WINDOW, similarity
-from fas_core.files import file_sha256, make_folder, require_writable
+from fas_core.files import file_of, file_sha256, make_folder, require_writable
 from fas_core.inference import arrays
 from fas_core.inference.arrays import FEATURES, INPUTS, LATENTS, RECONSTRUCTIONS, Named, Numbers, Rows
 from fas_core.progress import task
@@ -317,7 +317,7 @@ def _given(
             "Write what the model was given as inputs.npy."
         )
         return None
-    if not any(path.is_file() for path in data.image_paths()):
+    if not any(file_of(path).is_file() for path in data.image_paths()):
         notes.append(f"No originals are kept: none of the {len(data):,} images of {data.source} is there.")
         return None
     return height, channels

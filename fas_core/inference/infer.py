@@ -33,7 +33,7 @@ from fas_core.data.names import TRAINING_USE
 from fas_core.data.readers import Pictures, Readers, Wanted
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
-from fas_core.files import require_writable
+from fas_core.files import file_of, require_writable
 from fas_core.inference import preparing
 from fas_core.models import Origin, onnx_model, patches
 from fas_core.models.base import Form, Model
@@ -266,7 +266,7 @@ def _require_fitting(checkpoints: Sequence[Loaded], data: Manifest) -> None:
     _warn_of_what_is_not_told(checkpoints, data)
     videos.require_frames(data)
     modalities.the_one(data)
-    if not any(storage.is_there(path) for path in data.image_paths()):
+    if not any(storage.is_there(file_of(path)) for path in data.image_paths()):
         raise BadInputError(f"{data.source}: none of its {len(data)} images is there, e.g. {data.image_paths()[0]}.")
 
 

@@ -1,0 +1,98 @@
+"""A folder of small faces made a manifest, checked, hashed and read: seconds for a million rows, and memory, twice.
+
+A fifth as many files as rows, each with five names (hard links): JPEGs of 112 x 112. Each step is done in a process of
+its own, imports not counted, the first time with nothing kept, then again. The targets are absolute, as people wait for
+them: measure on a machine that is idle. Seconds are scaled from the rows that are measured to a million. Memory is what
+is resident at most beyond what the imports take, of the step that takes most, in megabytes of a million rows more: from
+a tenth of the rows to all. What decoding processes take is not in it; it does not grow.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from fas_core.bench.reading import _resident
+from fas_core.data import check, hashes, layouts, manifest
+from fas_core.errors import BadInputError
+
+ROWS, NAMES, PER_FOLDER = 50_000, 5, 50
+MILLION = 1_000_000
+STEPS = ("scan", "check", "hash", "read")
+TARGETS = {
+    "first_seconds": ("at_most", 60.0),
+    "again_seconds": ("at_most", 5.0),
+    "again_times": ("at_most", 0.5),
+}
+QUICK = {"rows": 10_000}
+
+
+def figures(rows: int = ROWS) -> dict[str, float]:
+    """Of a million rows: seconds of each step and of all, the first time and again; `again_times`: again over first."""
+    (few,) = _measured(rows // 10, 1)
+    first_of_all, again = _measured(rows, 2)
+    told: dict[str, float] = {}
+    for name, of_steps in (("first", first_of_all), ("again", again)):
+        seconds = {step: of_steps[step][0] * MILLION / rows for step in STEPS}
+        told |= {f"{step}_{name}_seconds": value for step, value in seconds.items()}
+        told[f"{name}_seconds"] = sum(seconds.values())
+    more = max(first_of_all[step][1] - few[step][1] for step in STEPS)
+    told["again_times"] = told["again_seconds"] / told["first_seconds"]
+    return told | {"million_megabytes": max(0.0, more) * MILLION / (rows - rows // 10)}
+
+
+def _measured(rows: int, rounds: int) -> list[dict[str, tuple[float, float]]]:
+    """Seconds and megabytes of each step, the first time and again, so many times."""
+    before = os.environ.get("XDG_CACHE_HOME")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["XDG_CACHE_HOME"] = str(Path(folder) / "kept")
+        try:
+            _write_faces(Path(folder) / "faces", rows)
+            time.sleep(1.1 * hashes.SETTLED)
+            return [{step: _in_own_process(step, Path(folder)) for step in STEPS} for _ in range(rounds)]
+        finally:
+            os.environ.pop("XDG_CACHE_HOME")
+            if before is not None:
+                os.environ["XDG_CACHE_HOME"] = before
+
+
+def _write_faces(folder: Path, rows: int) -> None:
+    """live/<subject>/<session>/ and spoof/paper/...: every file is in each of its subject's sessions."""
+    for number in range(rows // NAMES):
+        small = np.random.default_rng(number).integers(0, 256, (7, 7), dtype=np.uint8)
+        person = folder / ("spoof/paper" if number % 2 else "live") / f"s{number // (2 * PER_FOLDER):05d}"
+        places = [person / f"t{session}" / f"{number:07d}.jpg" for session in range(NAMES)]
+        for place in places:
+            place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(small).resize((112, 112), Image.Resampling.BICUBIC).save(places[0])
+        for place in places[1:]:
+            place.hardlink_to(places[0])
+
+
+def _in_own_process(step: str, folder: Path) -> tuple[float, float]:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(_done, step, folder).result()
+
+
+def _done(step: str, folder: Path) -> tuple[float, float]:
+    table, before = folder / "m.csv", _resident("VmRSS")
+    start = time.perf_counter()
+    if step == "scan":
+        rows = layouts.scanned(folder / "faces").rows
+        rows["path"] = manifest.relative_names(rows["path"], folder.resolve())
+        manifest.write(manifest.checked(rows).rows, table)
+    elif step == "check":
+        if problems := check.checked(table).problems:
+            raise BadInputError(f"{table}: {problems[0].problem}")
+    else:
+        data = manifest.read(table)
+        start = time.perf_counter() if step == "hash" else start
+        _ = data.sha256 if step == "hash" else ""
+    return time.perf_counter() - start, max(0.0, _resident("VmHWM") - before)
