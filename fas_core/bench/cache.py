@@ -1,7 +1,8 @@
 """`fas cache` against the bare model, against the loop one would write oneself, and its memory.
 
 The bare model takes batches that are in memory already, at the same precision; the loop is fp32 in the default layout,
-batch by batch, and saves one PNG per reconstruction. Start-up does not count.
+batch by batch, and saves one PNG per reconstruction. Start-up does not count. By a GPU where there is one: what only
+such a machine, or one with OpenVINO, can tell is not measured elsewhere.
 """
 
 from __future__ import annotations
@@ -11,7 +12,11 @@ import resource
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -23,16 +28,21 @@ from scipy.stats import spearmanr
 
 from fas_core import models
 from fas_core.bench import own_process
-from fas_core.data import images, manifest
+from fas_core.data import images, manifest, processes, readers
 from fas_core.data.manifest import Manifest
+from fas_core.data.readers import Readers, Wanted
 from fas_core.documents import Json
-from fas_core.inference import infer, onnx_engine
+from fas_core.inference import infer, onnx_engine, onnx_export, preparing
+from fas_core.models import onnx_graph
+from fas_core.models.input import Input
+from fas_core.models.onnx_model import OnnxModel, Told
 from fas_core.training import checkpoint, devices, experiments, train
 from fas_core.training.devices import ONNX
 
 FULL: Json = {}
 QUARTER: Json = {"width": 0.25, "latent_dim": 128}
 SMALL: Json = {"width": 0.125, "latent_dim": 64}
+TURNS = 5
 TARGETS = {
     "full_efficiency": ("at_least", 0.9),
     "quarter_efficiency": ("at_least", 0.9),
@@ -43,6 +53,9 @@ TARGETS = {
     "bf16_largest_change": ("at_most", 0.01),
     "bf16_spearman": ("at_least", 0.999),
     "onnx_largest_difference": ("at_most", 1e-5),
+    "gpu_efficiency": ("at_least", 0.85),
+    "full_over_fastest_runtime": ("at_most", 1.05),  # of ONNX Runtime and OpenVINO
+    "small_over_fastest_runtime": ("at_most", 1.05),
 }
 
 
@@ -65,6 +78,11 @@ def figures(n: int = 4_096, many: int = 32_768, measured: int = 256) -> dict[str
         few = _peak(data, root)
         by_name["memory_growth"] = _peak(_repeated(data, many), root) / few
         by_name |= _half_precision(data, root, measured) | _by_onnx(data, root)
+        if torch.cuda.is_available():
+            by_name["gpu_efficiency"] = by_name["full_efficiency"]
+        for name in ("full", "small"):
+            by_name |= {f"{name}_{key}": value for key, value in _by_runtimes(root / f"{name}.safetensors").items()}
+        by_name |= _reading(data, measured)
     return by_name
 
 
@@ -94,7 +112,7 @@ def _seconds_of_caching(paths: list[Path], data: Manifest, cache: Path, precisio
     """From the first image to the last shard."""
     infer.write_runs(paths, Manifest(data.rows[:64], data.source), cache / "warm", precision=precision)
     start = time.perf_counter()
-    infer.write_runs(paths, data, cache, precision=precision)
+    infer.write_runs(paths, data, cache, precision=precision, workers=None)
     return time.perf_counter() - start
 
 
@@ -207,3 +225,63 @@ def _by_onnx(data: Manifest, root: Path) -> dict[str, float]:
         runs[precision] = run.samples(run.info.scores)[run.info.scores].to_numpy(float)
     apart = np.abs(runs[ONNX] - runs["fp32"]) / np.abs(runs["fp32"]).clip(min=1)
     return {"onnx_over_torch": seconds[ONNX] / seconds["fp32"], "onnx_largest_difference": float(apart.max())}
+
+
+def _by_runtimes(path: Path) -> dict[str, float]:
+    """Milliseconds of one core per image by each runtime, in fp32, the least of some turns; and those of what `fas
+    cache` takes over those of the faster of ONNX Runtime and OpenVINO, where that is installed."""
+    loaded = infer.loaded(path)
+    given = loaded.model.input
+    x = torch.rand(infer.BATCH_CPU, given.channels, given.size, given.size)
+    content = onnx_export.graph_of(loaded)
+    by_onnx = OnnxModel(onnx_graph.read(content, str(path)), Told())
+    laid_out = x.contiguous(memory_format=loaded.model.memory_format)
+    works: dict[str, Callable[[], object]] = {
+        "torch": lambda: loaded.model.outputs(laid_out),
+        "onnx": lambda: by_onnx.outputs(x),
+    }
+    if find_spec("openvino"):
+        works["openvino"] = _openvino(content, x)
+    cores = torch.get_num_threads()
+    torch.set_num_threads(1)
+    taken = dict.fromkeys(works, math.inf)
+    try:
+        with torch.inference_mode():
+            for _, (name, work) in product(range(TURNS), works.items()):
+                start = time.process_time()  # of all threads: OpenVINO has its own
+                work()
+                taken[name] = min(taken[name], 1e3 * (time.process_time() - start) / len(x))
+    finally:
+        torch.set_num_threads(cores)
+    ratios = {}
+    if "openvino" in taken:
+        is_by_onnx = taken["onnx"] < onnx_engine.FASTER * taken["torch"]
+        chosen = taken["onnx" if is_by_onnx else "torch"]
+        ratios["over_fastest_runtime"] = chosen / min(taken["onnx"], taken["openvino"])
+    return {f"{name}_milliseconds": value for name, value in taken.items()} | ratios
+
+
+def _openvino(content: bytes, x: torch.Tensor) -> Callable[[], object]:
+    """What computes all outputs of some images by OpenVINO, on one core in fp32."""
+    import openvino
+
+    settings = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.compile_model(openvino.Core().read_model(content), "CPU", settings)
+    request, images_given = compiled.create_infer_request(), x.numpy()
+    return lambda: request.infer({0: images_given}, share_inputs=True, share_outputs=True)
+
+
+def _reading(data: Manifest, n: int) -> dict[str, float]:
+    """Images per second that are read by threads, as for a GPU, and by a process per core."""
+    given = Input()
+    wanted = Wanted(data.root, given.size, given.channels, partial(preparing.prepared, given=given))
+    paths = data.rows["path"][:n].tolist()
+    rates = {}
+    for name, workers in (("threads", 0), ("processes", processes.cores())):
+        with Readers(wanted, workers, readers.THREADS) as reading:
+            reading.wait_until_up()
+            reading.begun(paths)()
+            start = time.perf_counter()
+            reading.begun(paths)()
+            rates[f"{name}_reading_rate"] = len(paths) / (time.perf_counter() - start)
+    return rates | {"processes_over_threads_reading": rates["processes_reading_rate"] / rates["threads_reading_rate"]}

@@ -178,6 +178,11 @@ class Readers:
             self._processes = _Processes(self._wanted, self._n)
         self._watched_since, self._waited = time.perf_counter(), 0.0
 
+    def wait_until_up(self) -> None:
+        """Waits for processes that have been begun."""
+        while self._started() is None and self._processes is not None:
+            time.sleep(0.01)
+
     def _started(self) -> _Processes | None:
         """The processes where they are up; nothing waits for them to come up."""
         if self._processes is not None and self._processes.is_hopeless:

@@ -40,8 +40,7 @@ def assert_same(a: Pictures, b: Pictures) -> None:
 
 def up(reading: Readers) -> list[int]:
     """The numbers of its processes, once they read."""
-    while reading._started() is None:
-        time.sleep(0.02)
+    reading.wait_until_up()
     return [*reading._processes._pool._processes]
 
 
@@ -127,14 +126,12 @@ def test_cores_are_those_that_control_groups_grant(tmp_path: Path) -> None:
 
 SCRIPT = """
 import sys
-import time
 from pathlib import Path
 from fas_core.data.readers import Readers, Wanted
 from tests.data.preparing import prepared
 if __name__ == "__main__":
     with Readers(Wanted(Path("."), 16, 1, prepared), 2, 0) as reading:
-        while reading._started() is None:
-            time.sleep(0.02)
+        reading.wait_until_up()
         print(*reading._processes._pool._processes, flush=True)
         sys.stdin.read()
 """
