@@ -684,6 +684,7 @@ class _Fetching:
     def __init__(self, device: torch.device) -> None:
         self._stream: Any = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
+    @torch.inference_mode()
     def begun(self, tensors: dict[str, torch.Tensor]) -> Callable[[], dict[str, NDArray[Any]]]:
         """What is returned waits for the copies, and for nothing that was begun after them."""
         if self._stream is None:

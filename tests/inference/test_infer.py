@@ -2,7 +2,9 @@ import json
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -347,8 +349,49 @@ def test_the_bytes_of_a_run_do_not_depend_on_the_number_of_threads(
     assert of_one == of_three
 
 
+def test_outputs_of_a_gpu_are_copied_beside_its_work_on_the_next_batch(
+    tiny_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a device that is none: what is asked of it, and in which order."""
+    monkeypatch.setattr(infer, "_parts_by_core", infer._parts_in_turn)
+    infer.write_runs([tiny_checkpoint], data, tmp_path / "plain", device="cpu")
+    asked: list[str] = []
+    counts = {"computed": 0, "copied": 0}
+
+    def numbered(name: str) -> str:
+        counts[name] += 1
+        asked.append(f"{name} {counts[name] - 1}")
+        return asked[-1].split()[1]
+
+    class Stream:
+        device = "cuda:0"
+
+        def __init__(self, device: object) -> None:
+            pass
+
+        def wait_stream(self, other: object) -> None:
+            assert other == "computing"
+
+        def record_event(self) -> SimpleNamespace:
+            number = numbered("copied")
+            return SimpleNamespace(synchronize=lambda: asked.append(f"awaited {number}"))
+
+    empty, outputs, fetching = torch.empty, infer.device_outputs, infer._Fetching
+    monkeypatch.setattr(torch, "empty", lambda *shape, pin_memory=False, **form: empty(*shape, **form))
+    monkeypatch.setattr(torch.Tensor, "record_stream", lambda tensor, stream: None)
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: "computing")
+    monkeypatch.setattr(infer, "device_outputs", lambda *batch: (numbered("computed"), outputs(*batch))[1])
+    monkeypatch.setattr(infer, "_Fetching", lambda _: fetching(torch.device("cuda")))
+    infer.write_runs([tiny_checkpoint], data, tmp_path / "gpu", device="cpu")
+    assert files(tmp_path / "plain" / "runs") == files(tmp_path / "gpu" / "runs")
+    assert asked[:7] == ["computed 0", "copied 0", "computed 1", "copied 1", "awaited 0", "computed 2", "copied 2"]
+    assert asked[-1] == f"awaited {counts['computed'] - 1}"
+
+
 @pytest.mark.process
-def test_nor_on_who_reads_the_images(
+def test_the_bytes_of_a_run_do_not_depend_on_who_reads_the_images(
     tiny_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Threads or processes, each core by itself or in turn; an image that cannot be read is the same failure."""
