@@ -1,24 +1,39 @@
-"""Ten people turning pages of 60 triplets in the Gallery at once: errors, what the server's memory grows by, waiting.
+"""Many people on one server: ten turning pages of 60 triplets at once, thirty who browse, one who opens a large Run.
 
-Ten browser contexts on one server. All of them turn a page together, twenty times, one after the other has seen its
-images painted. The first quarter of the turns fills what is cached for all; from then on memory has to stay where it
-is. The targets are absolute: no error, and no more than noise. Software rendering, ten browsers on the same machine:
-how long a turn takes is reported, and no target.
+Most are websockets that receive all that a browser would, from a process of their own, and draw nothing: the server is
+measured, whose targets are absolute. Ten browser contexts on the same machine, in software rendering, turn pages too:
+their errors and what the server's memory grows by from a quarter of the turns to the end have targets, and how long
+they take is reported.
 """
 
 from __future__ import annotations
 
+import json
 import statistics
+import subprocess
+import sys
 import tempfile
 import urllib.parse
 from pathlib import Path
 from typing import Any
 
-from fas_core.bench import gallery
+import numpy as np
+
+from fas_core.bench import gallery, synthetic
 from fas_core.bench.drag import HAS_RUN, opened_browser, served_app, server_megabytes
+from fas_core.runs.store import Run
 
 SESSIONS, TURNS = 10, 200
-TARGETS = {"errors": ("at_most", 0.0), "growth_percent": ("at_most", 5.0)}
+BROWSING, SECONDS = 30, 90.0
+LARGE = 1_000_000  # samples of the Run that somebody opens while another one turns pages
+TARGETS = {
+    "errors": ("at_most", 0.0),
+    "growth_percent": ("at_most", 5.0),
+    "turn_milliseconds": ("at_most", 800.0),
+    "browsing_p95_seconds": ("at_most", 3.0),
+    "beside_large_seconds": ("at_most", 1.0),
+    "megabytes_per_session": ("at_most", 15.0),
+}
 _START = f"() => {{ window.fasTurn = ({gallery.TURN})(); window.fasTurn.catch(() => null); }}"
 
 
@@ -28,31 +43,81 @@ def figures(
     per_page: int = gallery.PER_PAGE,
     sessions: int = SESSIONS,
     turns: int = TURNS,
+    browsing: int = BROWSING,
+    seconds: float = SECONDS,
+    large: int = LARGE,
 ) -> dict[str, float]:
-    """`turns` of all `sessions` together; memory is that of the server after a quarter of them and at the end, in MB.
+    """`turns` of all `sessions` together, in browsers and without; memory in MB.
 
-    `errors`: exceptions on the page, page and console errors, answers of 400 and more, turns that did not happen.
-    `growth_percent` is NaN, which meets no target, where the system does not tell memory. Raises BadInputError where
-    playwright or a browser is missing.
+    `errors`: exceptions on pages, page and console errors, answers of 400 and more, turns that did not happen.
+    `beside_large_seconds`: the longest turn of one person while another opens the Run of `large` samples.
+    `megabytes_per_session`: what `browsing` people left on more than one, of each. What the system does not tell of
+    memory is NaN, which meets no target. Raises BadInputError where playwright or a browser is missing.
     """
     rounds = max(2, turns // sessions)
-    errors: list[str] = []
     with opened_browser() as browser, tempfile.TemporaryDirectory() as folder:
-        run = gallery.write_run(Path(folder), n, side)
-        with served_app(Path(folder)) as address:
-            query = urllib.parse.urlencode({"run": f"{run.info.name} ({run.id[:6]})", "per_page": per_page})
-            pages = [_opened(browser, f"{address}/gallery?{query}", errors) for _ in range(sessions)]
-            milliseconds, memory = [], []
-            for _ in range(rounds):
-                milliseconds += _turned(pages, errors)
-                memory.append(server_megabytes(Path(folder)))
-            for page in pages:
-                errors += page.locator("[data-testid=stException]").all_inner_texts()
+        cache = Path(folder)
+        run = gallery.write_run(cache, n, side)
+        query = _query(run) + f"&per_page={per_page}"
+        with served_app(cache) as address:
+            by_name = _of_visitors(address, cache, query, (sessions, rounds), (browsing, seconds))
+            in_browsers = _in_browsers(address, cache, query, browser, (sessions, rounds))
+            large_query = _query(synthetic.write_run(cache, large))
+            told = visited(address, "--query", query, "--large", large_query)
+    errors = by_name.pop("errors") + in_browsers.pop("errors") + len(told["errors"])
+    beside = {"large_samples": float(large), "beside_large_seconds": max(told["seconds"])}
+    return {"errors": float(errors)} | by_name | in_browsers | beside
+
+
+def _query(run: Run) -> str:
+    return urllib.parse.urlencode({"run": f"{run.info.name} ({run.id[:6]})"})
+
+
+def visited(address: str, *options: str) -> dict[str, list[Any]]:
+    """What `python -m app.visitors` tells of an app."""
+    command = [sys.executable, "-P", "-W", "ignore", "-m", "app.visitors", address, *options]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    told: dict[str, list[Any]] = json.loads(done.stdout)
+    return told
+
+
+def _of_visitors(
+    address: str, cache: Path, query: str, turning: tuple[int, int], browsing: tuple[int, float]
+) -> dict[str, float]:
+    """`turning`: how many people, how often; `browsing`: how many, for how long."""
+    (sessions, rounds), (people, seconds) = turning, browsing
+    turned = visited(address, "--query", query, "--people", str(sessions), "--turns", str(rounds))
+    visited(address, "--people", "1", "--browse", str(seconds))  # what is computed once, for all
+    before = server_megabytes(cache)
+    browsed = visited(address, "--people", str(people), "--browse", str(seconds))
+    after = server_megabytes(cache)
+    return {
+        "turn_milliseconds": 1000 * statistics.median(turned["seconds"]),
+        "turn_p95_milliseconds": 1000 * float(np.percentile(turned["seconds"], 95)),
+        "browsing_pages": float(len(browsed["seconds"])),
+        "browsing_median_seconds": statistics.median(browsed["seconds"]),
+        "browsing_p95_seconds": float(np.percentile(browsed["seconds"], 95)),
+        "megabytes_per_session": (after - before) / max(1, people - 1),
+        "errors": float(len(turned["errors"]) + len(browsed["errors"])),
+    }
+
+
+def _in_browsers(address: str, cache: Path, query: str, browser: Any, turning: tuple[int, int]) -> dict[str, float]:
+    errors: list[str] = []
+    sessions, rounds = turning
+    pages = [_opened(browser, f"{address}/gallery?{query}", errors) for _ in range(sessions)]
+    milliseconds, memory = [], []
+    for _ in range(rounds):
+        milliseconds += _turned(pages, errors)
+        memory.append(server_megabytes(cache))
+    for page in pages:
+        errors += page.locator("[data-testid=stException]").all_inner_texts()
+        page.context.close()
     settled, last = memory[max(0, rounds // 4 - 1)], memory[-1]
     return {
         "errors": float(len(errors)),
         "turns": float(len(milliseconds)),
-        "turn_milliseconds": statistics.median(milliseconds),
+        "browser_turn_milliseconds": statistics.median(milliseconds),
         "settled_megabytes": settled,
         "last_megabytes": last,
         "growth_percent": 100 * (last - settled) / settled,
