@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fas_core.cli.options import CacheOption, JsonOption, LevelOption, only_score, opened_run
+from fas_core.cli.options import (
+    CacheOption,
+    EngineOption,
+    JsonOption,
+    LevelOption,
+    intervals_by,
+    only_score,
+    opened_run,
+)
 from fas_core.cli.printing import number, print_json, print_table, say
 from fas_core.errors import BadInputError
 
@@ -47,6 +55,7 @@ def compare(
     level: LevelOption = "frame",
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a row per Run and metric as CSV.")] = False,
     as_latex: Annotated[bool, typer.Option("--latex", help="Print a table for a paper (booktabs).")] = False,
+    engine: EngineOption = "local",
     as_json: JsonOption = False,
 ) -> None:
     """Runs on the samples that all share, each minus the first, and what got worse.
@@ -68,7 +77,8 @@ def compare(
         )
     systems = systems_of(cache, runs, score, score_b)
     chosen_on = [] if matched else choose_on or dev_subsets(systems[0].run.subsets)
-    of = several(systems, op.rule(rule), level, chosen_on=chosen_on)
+    with intervals_by(engine):
+        of = several(systems, op.rule(rule), level, chosen_on=chosen_on)
     _say_cautions(of)
     if as_json and len(runs) > 2:
         return print_json(of.as_json())
@@ -78,10 +88,7 @@ def compare(
         return print(files.csv(papers.differences(of)).decode(), end="")
     if as_latex:
         return print(papers.latex_of_several(of), end="")
-    if len(runs) == 2:
-        _print_pair(of)
-    else:
-        _print_several(of)
+    return _print_pair(of) if len(runs) == 2 else _print_several(of)
 
 
 def _say_cautions(of: Several) -> None:

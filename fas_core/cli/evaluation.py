@@ -15,6 +15,7 @@ from fas_core.cli.options import (
     CacheOption,
     ColumnOption,
     CurrencyOption,
+    EngineOption,
     FailClosedOption,
     JsonOption,
     LevelOption,
@@ -23,6 +24,7 @@ from fas_core.cli.options import (
     RejectionCostOption,
     SessionsOption,
     costs_of,
+    intervals_by,
     only_score,
     opened_run,
 )
@@ -62,6 +64,7 @@ def evaluate(
     fail_closed: FailClosedOption = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a row per number, with its interval, as CSV.")] = False,
     as_latex: Annotated[bool, typer.Option("--latex", help="Print a table per score for a paper (booktabs).")] = False,
+    engine: EngineOption = "local",
     as_json: JsonOption = False,
 ) -> None:
     """Metrics per score and subset. Example: `fas evaluate small_dcvae --score rec --level 'video mean'`"""
@@ -72,7 +75,10 @@ def evaluate(
     if as_csv + as_latex + as_json > 1:
         raise BadInputError("--csv, --latex and --json: choose one.")
     opened = opened_run(cache, run)
-    of_run = run_metrics.evaluated(opened, score, subset, level, fail_closed=fail_closed, thresholds=threshold or ())
+    with intervals_by(engine):
+        of_run = run_metrics.evaluated(
+            opened, score, subset, level, fail_closed=fail_closed, thresholds=threshold or ()
+        )
     if as_json:
         return print_json(of_run.as_json() | {"negated": [n for n in of_run.scores if scores.is_negated(opened, n)]})
     for warning in of_run.warnings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,6 +46,9 @@ WorkersOption = Annotated[
 ]
 ModalityOption = Annotated[
     str, typer.Option("--modality", help="Only images of this modality, where there are several: rgb, nir, depth.")
+]
+EngineOption = Annotated[
+    str, typer.Option("--engine", help="local, or ray: a cluster, at RAY_ADDRESS or of this machine.")
 ]
 OutOption = Annotated[Path, typer.Option("--out", help="File to write.")]
 AttackLabelOption = Annotated[
@@ -92,6 +96,22 @@ CurrencyOption = Annotated[str | None, typer.Option(help="Rule cost: of the amou
 FailClosedOption = Annotated[
     bool, typer.Option("--fail-closed", help="A missing score or unreadable image counts as an attack.")
 ]
+
+
+def require_engine(engine: str) -> bool:
+    """Whether it is Ray; raises BadInputError for one that there is not."""
+    if engine not in ("local", "ray"):
+        raise BadInputError(f"--engine {engine}: choose local or ray.")
+    return engine == "ray"
+
+
+def intervals_by(engine: str) -> AbstractContextManager[None]:
+    """While the block runs, intervals are computed by an engine."""
+    if not require_engine(engine):
+        return nullcontext()
+    from fas_core.inference import cluster
+
+    return cluster.intervals()
 
 
 def read_manifest(path: Path, *, rehash: bool = False) -> Manifest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fas_core import storage
-from fas_core.cli.options import CacheOption, DataOption, JsonOption, ModalityOption
+from fas_core.cli.options import CacheOption, DataOption, EngineOption, JsonOption, ModalityOption, require_engine
 from fas_core.cli.printing import age, file_size, print_json, print_table, print_verified, say, say_notes
 from fas_core.errors import BadInputError
 
@@ -172,6 +173,7 @@ def verify(
     cache: CacheOption,
     runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN...]")] = None,
     repair: Annotated[bool, typer.Option("--repair", help="Compute damaged shards anew.")] = False,
+    engine: EngineOption = "local",
     as_json: JsonOption = False,
 ) -> None:
     """Reads every byte of Runs against its checksum, and their signatures; status 2 on damage.
@@ -180,12 +182,19 @@ def verify(
     """
     from fas_core import progress
     from fas_core.runs import store
-    from fas_core.runs.upkeep import folders_to_verify, shard_folders, verified
+    from fas_core.runs.upkeep import Reader, each_damage, folders_to_verify, shard_folders, verified
 
+    by_ray = require_engine(engine)
     folders = [store.folder_of(cache, run) for run in runs] if runs else folders_to_verify(cache)
     reasons: list[str] = []
-    with progress.task("Verifying shards", sum(len(shard_folders(f)) for f in folders)) as shown:
-        entries = [verified(folder, shown.advance) for folder in folders]
+    with ExitStack() as held:
+        read: Reader = each_damage
+        if by_ray:
+            from fas_core.inference import cluster
+
+            read = held.enter_context(cluster.reader())
+        shown = held.enter_context(progress.task("Verifying shards", sum(len(shard_folders(f)) for f in folders)))
+        entries = [verified(folder, shown.advance, read) for folder in folders]
     for i, folder in enumerate(folders):
         if repair and entries[i].damage:
             from fas_core.inference import repair as core

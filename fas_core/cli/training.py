@@ -14,11 +14,13 @@ import typer
 from fas_core.cli.options import (
     CacheOption,
     DataOption,
+    EngineOption,
     JsonOption,
     ModalityOption,
     RehashOption,
     WorkersOption,
     read_manifest,
+    require_engine,
 )
 from fas_core.cli.printing import print_json, print_table, say, say_notes
 from fas_core.errors import BadInputError
@@ -255,7 +257,7 @@ def cache_runs(
     rehash: RehashOption = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16, or fp32-onnx: ONNX Runtime, CPU.")] = "auto",
-    engine: Annotated[str, typer.Option(help="local, or ray: a cluster, at RAY_ADDRESS or of this machine.")] = "local",
+    engine: EngineOption = "local",
     image_input: Annotated[
         str | None,
         typer.Option("--input", metavar="SIZExSIZExCHANNELS", help="Of an ONNX file that leaves it open: 96x96x3."),
@@ -282,18 +284,17 @@ def cache_runs(
     """Images -> Run; goes on where it was, prints the run id. Example: `fas cache m.safetensors --data m.csv`"""
     from fas_core.data import modalities
     from fas_core.data.readers import workers_of
-    from fas_core.derive import ENGINES, amount
+    from fas_core.derive import amount
     from fas_core.inference import cluster, infer
     from fas_core.models import onnx_model
 
-    if engine not in ENGINES:
-        raise BadInputError(f"--engine {engine}: choose {' or '.join(ENGINES)}.")
-    if engine == "ray" and workers != "auto":
+    by_ray = require_engine(engine)
+    if by_ray and workers != "auto":
         raise BadInputError(f"--workers {workers}: the tasks of a Ray cluster read for themselves. Leave it out.")
     compute = amount(derive)
     images = modalities.of_one(read_manifest(data, rehash=rehash), modality)
     say_notes(images.notes)
-    write_runs = cluster.write_runs if engine == "ray" else partial(infer.write_runs, workers=workers_of(workers))
+    write_runs = cluster.write_runs if by_ray else partial(infer.write_runs, workers=workers_of(workers))
     runs = write_runs(
         checkpoints,
         images,

@@ -1,4 +1,5 @@
 """(checkpoints, manifest) -> Runs by the machines of a Ray cluster: each shard is a task, on a GPU where there are any.
+Shards are read against their checksums as tasks, too, and intervals computed by shares of their resamples.
 
 The driver plans, holds the Run's claim and shows progress; the workers read the images and write the shards, with the
 code of `infer` and under the same absolute paths as the driver. A worker that dies costs the shard it was at, which is
@@ -14,12 +15,13 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import chdir, contextmanager, redirect_stdout
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, chdir, contextmanager, redirect_stdout
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Any, final
+from typing import Any, TypeVar, final
 
 import torch
 
@@ -28,9 +30,11 @@ from fas_core.data.manifest import Manifest
 from fas_core.errors import BadInputError
 from fas_core.inference import infer, preparing
 from fas_core.inference.infer import Advance, Loaded, Plan, Work
+from fas_core.metrics import resampling
+from fas_core.metrics.resampling import Part
 from fas_core.models import Origin
 from fas_core.models.onnx_model import Told
-from fas_core.runs import store
+from fas_core.runs import store, upkeep
 from fas_core.runs.lock import LOCK
 from fas_core.training import checkpoint, devices
 
@@ -40,6 +44,8 @@ IN_FLIGHT = 512  # shards that the cluster knows of: more than it has GPUs, and 
 SEEN_WITHIN = 90.0  # seconds; NFS looks at a folder anew after 60
 
 PROJECT = Path(__file__).resolve().parents[2]
+
+T = TypeVar("T")
 
 _File = tuple[Path, str, Told | None]  # a checkpoint, its sha256, and what it is given where it says not itself
 
@@ -79,6 +85,35 @@ def write_runs(
             encrypts=encrypts,
             keeps_features=keeps_features,
         )
+
+
+@contextmanager
+def reader() -> Iterator[upkeep.Reader]:
+    """What reads shards to the last byte, as `upkeep.each_damage`: each is a task of the cluster."""
+    with redirect_stdout(sys.stderr), connected() as ray:
+        yield lambda shards: RayCluster(ray).each(_shard_damage, shards)
+
+
+@contextmanager
+def intervals() -> Iterator[None]:
+    """While the block runs, intervals over resamples of people are computed by the cluster, a share by each core.
+
+    They are the same to the last bit.
+    """
+    with ExitStack() as held:
+        with redirect_stdout(sys.stderr):
+            ray = held.enter_context(connected())
+        cluster = RayCluster(ray)
+
+        def parts(work: resampling.Work) -> Iterator[Part]:
+            with redirect_stdout(sys.stderr):
+                shares = max(1, int(ray.cluster_resources().get("CPU", 1)))
+                shared = ray.put(work)
+                for of_share in cluster.each(_resampled, range(shares), shared, shares):
+                    yield from of_share
+
+        held.enter_context(resampling.computed_by(parts))
+        yield
 
 
 @contextmanager
@@ -173,6 +208,16 @@ class RayCluster:
             self._ray.shutdown()  # ends the workers; cancelling tasks that are about to end can abort this process
             raise
 
+    def each(self, function: Callable[..., T], items: Iterable[Any], *shared: Any) -> Iterator[T]:
+        """What a function says of each item, and of what is shared by all, in turn."""
+        task, running = self.task(function, "cpu"), deque[Any]()
+        for item in items:
+            running.append(task.remote(item, *shared))
+            if len(running) >= IN_FLIGHT:
+                yield self.result(running.popleft())
+        while running:
+            yield self.result(running.popleft())
+
     def task(self, function: Any, device: str) -> Any:
         """A function whose calls, by `remote`, are tasks on a "cuda" or "cpu"."""
         gpus = 1 if device == "cuda" else 0
@@ -222,6 +267,18 @@ def _write_shard(plan: Plan, work: Work) -> int:
     _require_same_models(plan, checkpoints)
     infer.write_shards(plan, checkpoints, [work], lambda _: None)
     return len(work.rows)
+
+
+def _shard_damage(shard: Path) -> list[str]:
+    """As `upkeep.shard_damage`, on a machine that sees the same folder, or storage."""
+    store.look_anew(shard.parents[3], within=store.SEEN_FOR)
+    if not shard.is_dir():
+        raise BadInputError(f"The shard {shard} is not there on {socket.gethostname()}. {SHARED}")
+    return upkeep.shard_damage(shard)
+
+
+def _resampled(share: int, work: resampling.Work, shares: int) -> list[Part]:
+    return list(work.parts(share, shares))
 
 
 def _settled_precision(checkpoints: tuple[_File, ...], device: str) -> str:

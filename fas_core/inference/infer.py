@@ -226,7 +226,6 @@ def write_runs(
     _require_features(all_loaded if keeps_features else [], precision)
     require_writable(cache)
     store.look_anew(cache)
-
     n = int(data.rows["subset"].isin(chosen).sum())
     info_of = partial(run_info, data=data, keeps_features=keeps_features)
     precisions = _precisions(all_loaded, info_of, cache, engine, device, precision, n)

@@ -8,8 +8,11 @@ an EER and a BPCER at an APCER by less than 1/QUANTILES, the latter upwards only
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -116,6 +119,69 @@ class Resampled:
         return UnitInterval(float(low[0]), float(high[0]), self.unit, n_units, method, defined.size)
 
 
+class Part(NamedTuple):
+    """Some resamples, in turn from `start` on, of one statistic of one model."""
+
+    model: int
+    statistic: Statistic
+    start: int
+    values: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """All that `resampled` computes from, as data alone: whoever has it can compute a share of its resamples.
+
+    Every share draws all resamples, which is cheap, and computes on every so many of them: what comes out is the same,
+    to the last bit, whoever does it.
+    """
+
+    scores: Sequence[Floats]
+    kinds: NDArray[np.intp]
+    names: list[str]
+    codes: NDArray[np.intp]
+    n_units: int
+    strata: Sequence[NDArray[np.intp]]
+    statistics: Sequence[Statistic]
+    limits: Sequence[float]
+    resamples: int
+    quantiles: int
+    seed: int
+
+    @cached_property
+    def models(self) -> list["_Model"]:
+        return [
+            _Model(score, self.kinds, self.names, self.codes, self.n_units, self.statistics, limit, self.quantiles)
+            for score, limit in zip(self.scores, self.limits, strict=True)
+        ]
+
+    def parts(self, share: int = 0, of: int = 1) -> Iterator[Part]:
+        """Those of one share of several, numbered from 0."""
+        width = width_of(
+            [counts for model in self.models for counts in (model.live, model.pooled)],
+            max([self.n_units, *(model.n_bins for model in self.models)]),
+        )
+        start = 0
+        for number, weights in enumerate(draws(self.strata, self.n_units, self.resamples, self.seed, width)):
+            for i, model in enumerate(self.models if number % of == share else []):
+                for statistic, of_draws in model.on(weights).items():
+                    yield Part(i, statistic, start, of_draws)
+            start += weights.shape[1]
+
+
+_BY: ContextVar[Callable[[Work], Iterable[Part]]] = ContextVar("resamples are computed by", default=Work.parts)
+
+
+@contextmanager
+def computed_by(parts: Callable[[Work], Iterable[Part]]) -> Iterator[None]:
+    """While the block runs, all parts of every `Work` are computed by this function, and not by this thread."""
+    before = _BY.set(parts)
+    try:
+        yield
+    finally:
+        _BY.reset(before)
+
+
 def resampled(
     values: Sequence[ArrayLike],
     is_attack: ArrayLike,
@@ -151,24 +217,11 @@ def resampled(
     by_statistic = {statistic: np.full((len(scores), resamples), np.nan) for statistic in statistics}
     strata = strata_of(attack, codes, n_units)
     limits = [np.nan] * len(scores) if thresholds is None else thresholds  # NaN: no statistic asks for it
-    models = [
-        _Model(score, kinds, names, codes, n_units, statistics, limit, quantiles)
-        for score, limit in zip(scores, limits, strict=True)
-    ]
-    start = 0
-    width = width_of(
-        [counts for model in models for counts in (model.live, model.pooled)],
-        max([n_units, *(model.n_bins for model in models)]),
-    )
-    for weights in draws(strata, n_units, resamples, seed, width):
-        here = slice(start, start + weights.shape[1])
-        for i, model in enumerate(models):
-            for statistic, of_draws in model.on(weights).items():
-                by_statistic[statistic][i, here] = of_draws
-        start = here.stop
-    return Resampled(
-        by_statistic, units.name, {statistic: [model.sizes(statistic) for model in models] for statistic in statistics}
-    )
+    work = Work(scores, kinds, names, codes, n_units, strata, list(statistics), limits, resamples, quantiles, seed)
+    for i, statistic, start, of_draws in _BY.get()(work):
+        by_statistic[statistic][i, start : start + of_draws.size] = of_draws
+    sizes = {statistic: [model.sizes(statistic) for model in work.models] for statistic in statistics}
+    return Resampled(by_statistic, units.name, sizes)
 
 
 def strata_of(attack: NDArray[np.bool_], codes: NDArray[np.intp], n_units: int) -> list[NDArray[np.intp]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,7 @@ from fas_core.runs.store import (
 )
 
 STRAY = "is no part of the Run"
+Reader = Callable[[Sequence[Path]], Iterable[list[str]]]  # shards -> what is wrong with each, in turn
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,11 @@ def _file_problem(path: Path, expected: FileMeta | None) -> str:
         return f"cannot be read ({error.strerror})"
 
 
+def each_damage(shards: Sequence[Path]) -> Iterable[list[str]]:
+    """`shard_damage` of some shards, in turn."""
+    return map(shard_damage, shards)
+
+
 def damage(run: Run) -> list[Damage]:
     """Every file that is not as it was written, and what is no part of the Run.
 
@@ -117,18 +123,21 @@ def damage(run: Run) -> list[Damage]:
     return _damage(run.folder, run.info)
 
 
-def _damage(folder: Path, info: RunInfo | None, advance: Callable[[], object] = lambda: None) -> list[Damage]:
+def _damage(
+    folder: Path, info: RunInfo | None, advance: Callable[[], object] = lambda: None, read: Reader = each_damage
+) -> list[Damage]:
     """As `damage`. `info` None: the run.json is damaged, so that every shard may be part of the Run."""
     joined = {path.name: "" for path in folder.glob("joined*")} if info is None else _joined_files(folder)
     parts = [path for path in files_in(folder) if path.name not in ("run.json", SIGNATURE, *joined)]
     subsets = [path for path in parts if path.is_dir() and (info is None or path.name in info.subsets)]
     entries = [Damage(p.name, "", STRAY) for p in parts if p not in subsets]
-    for shard in (shard for path in subsets for shard in files_in(path)):
-        subset = shard.parent.name
-        is_planned = info is None or shard.name in info.shard_names(subset)
-        problems = shard_damage(shard) if is_planned else [STRAY]
-        entries += [Damage(subset, shard.name, problem) for problem in problems]
+    shards = [shard for path in subsets for shard in files_in(path)]
+    planned = [s for s in shards if info is None or s.name in info.shard_names(s.parent.name)]
+    problems_of = {shard: [STRAY] for shard in shards}
+    for shard, problems in zip(planned, read(planned), strict=True):
+        problems_of[shard] = problems
         advance()
+    entries += [Damage(s.parent.name, s.name, problem) for s in shards for problem in problems_of[s]]
     return entries + [Damage("", "", problem) for problem in joined.values() if problem]
 
 
@@ -143,17 +152,17 @@ def _joined_files(folder: Path) -> dict[str, str]:
     return {JOINED: ""} | {name: f"{name} {problem}" if problem else "" for name, problem in problems.items()}
 
 
-def verified(folder: Path, advance: Callable[[], object] = lambda: None) -> Verified:
-    """A Run read to the last byte. `advance` is called after each shard."""
+def verified(folder: Path, advance: Callable[[], object] = lambda: None, read: Reader = each_damage) -> Verified:
+    """A Run read to the last byte. `advance` is called after each shard; `read`: who reads shards, in turn."""
     try:
         run = opened(folder)
     except BadInputError as error:
-        return Verified(folder.name, None, [Damage("", "", str(error)), *_damage(folder, None, advance)], [])
+        return Verified(folder.name, None, [Damage("", "", str(error)), *_damage(folder, None, advance, read)], [])
     signed = signatures.standing(run)
     return Verified(
         run.id,
         run.info.name,
-        _damage(folder, run.info, advance),
+        _damage(folder, run.info, advance, read),
         run.missing,
         signature=signed.words,
         refusal=signed.refusal(f"Run {run.info.name}", f"fas keys sign {run.id}"),

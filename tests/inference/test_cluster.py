@@ -26,7 +26,8 @@ from fas_core.errors import BadInputError
 from fas_core.inference import cluster, infer
 from fas_core.inference.infer import Plan, Work
 from fas_core.latent import mixture, passes
-from fas_core.runs import store
+from fas_core.metrics import resampling
+from fas_core.runs import store, upkeep
 from fas_core.runs.lock import LOCK
 from fas_core.runs.upkeep import damage
 from fas_core.training import checkpoint
@@ -292,6 +293,33 @@ def test_shards_that_the_driver_sees_late_are_waited_for(
     monkeypatch.setattr(cluster, "SEEN_WITHIN", 0.0)
     with pytest.raises(BadInputError, match=r"shard-00000, but it is not here\. Checkpoints, images and the cache"):
         cluster._wait_until_seen(plan, works)
+
+
+def test_shards_are_verified_and_intervals_computed_as_they_are_here(two_workers: Any, tiny_cache: Path) -> None:
+    run = store.open_run(tiny_cache, "a")
+    codes = run.shards[1].folder / "latents.npy"
+    codes.write_bytes(codes.read_bytes()[:-1] + b"?")
+    with cluster.reader() as read:
+        advanced: list[None] = []
+        by_ray = upkeep.verified(run.folder, lambda: advanced.append(None), read)
+    assert by_ray == upkeep.verified(run.folder)
+    assert [(entry.subset, entry.shard) for entry in by_ray.damage] == [("train", "shard-00001")]
+    assert len(advanced) == len(run.shards)
+    rng = np.random.default_rng(0)
+    groups, attack = rng.integers(0, 300, 4000), rng.random(4000) < 0.3
+    scores = [rng.normal(size=4000) + attack, rng.normal(size=4000)]
+    statistics = [resampling.Statistic(*of) for of in (("roc_auc",), ("eer",), ("bpcer_at_apcer", 0.1))]
+
+    def intervals() -> resampling.Resampled:
+        return resampling.resampled(scores, attack, resampling.Units("subject", groups), statistics, resamples=300)
+
+    here = intervals()
+    with cluster.intervals(), pytest.MonkeyPatch.context() as patched:
+        patched.setattr(resampling._Model, "on", None)  # in this process, which computes none
+        by_tasks = intervals()
+    for statistic in statistics:
+        assert here.values[statistic].tobytes() == by_tasks.values[statistic].tobytes()
+        assert here.interval(statistic) == by_tasks.interval(statistic)
 
 
 def test_a_gpu_per_task_where_the_cluster_has_any() -> None:
