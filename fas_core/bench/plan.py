@@ -23,10 +23,13 @@ from fas_core.runs.store import SHARD_SIZE
 from fas_core.training.experiments.base import Experiment
 
 FULL_DCVAE = ("dcvae", 1.0, 512)  # model, width and latent_dim that `full_rate` of `fas bench cache` is of
-READ, HASH, TRAIN, CACHE = "read and check the manifest", "hash every image, the first time", "train", "cache"
+SCAN, CHECK, READ = "scan the folder", "check every image", "read the manifest"
+HASH, AGAIN = "hash every image, the first time", "hash again, nothing changed"
+TRAIN, CACHE = "train", "cache"
 MIXTURES, PCA, UMAP = "derive mixtures", "derive principal components", "derive UMAP"
-DECODE = "decode"  # what a GPU waits for; no line of its own
 SCATTER = "open the scatter of Latent space"
+OF_DATA = {SCAN: "scan_first", CHECK: "check_first", READ: "read_first", HASH: "hash_first", AGAIN: "hash_again"}
+MILLION = 1e6  # rows that seconds of `fas bench data` are of
 MAPPED = 50_000  # codes that `ours_seconds` of `fas bench projection` is of
 UNMEASURED = "not measured there"
 
@@ -163,7 +166,7 @@ def _plan(
     price: float | None,
 ) -> Plan:
     known = _with_history(laws, entries, where, experiment, n)
-    items = [Item(law.what, law.kind, law.amount(n), law.source) for law in known if law.what != DECODE]
+    items = [Item(law.what, law.kind, law.amount(n), law.source) for law in known]
     seconds = sum(item.amount or 0 for item in items if item.kind == "time")
     lacking = [item.what for item in items if item.kind == "time" and item.amount is None]
     source = "the sum" + (f", without {', '.join(lacking)}" if lacking else "")
@@ -194,12 +197,12 @@ def _on_cores(law: Law, cores: int) -> Law:
 
 
 def _on_gpus(told: Machine, laws: Sequence[Law]) -> Law:
-    """`fas cache` at the given rate, if images are decoded as fast."""
+    """`fas cache` at the given rate, if images are decoded as fast as a check of all does."""
     rate = told.gpus * told.gpu_images_per_second
     source = f"given: {told.gpus} GPUs of {told.gpu_images_per_second:,.0f} images/s"
-    decoding = next((law.each for law in laws if law.what == DECODE and law.each), 0.0)
+    decoding = next((law.each for law in laws if law.what == CHECK and law.each), 0.0)
     if decoding > 1 / rate:
-        source += f", but decoding gives no more than {1 / decoding:,.0f}/s (probe)"
+        source += f", but decoding gives no more than {1 / decoding:,.0f}/s"
     return Law(CACHE, "time", max(1 / rate, decoding), source)
 
 
@@ -217,6 +220,9 @@ def _with_history(
 
 
 def _of_history(last: dict[str, Entry], experiment: Experiment, n: int) -> Iterator[Law]:
+    for what, figure in OF_DATA.items():
+        if seconds := _figure(last, "data", f"{figure}_seconds"):
+            yield Law(what, "time", seconds / MILLION, _said(last["data"]))
     config = experiment.config
     is_full = (experiment.model, config.get("width"), config.get("latent_dim")) == FULL_DCVAE
     if is_full and (rate := _figure(last, "cache", "full_rate")):

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from fas_core import bench
 from fas_core.bench import plan, probing
 from fas_core.bench.history import Entry
-from fas_core.bench.plan import CACHE, DECODE, HASH, MIXTURES, PCA, READ, SCATTER, UMAP, Law
+from fas_core.bench.plan import AGAIN, CACHE, CHECK, HASH, MIXTURES, PCA, READ, SCAN, SCATTER, UMAP, Law
 from fas_core.cli import main
 from fas_core.errors import BadInputError
 from fas_core.training import experiments
@@ -20,10 +20,11 @@ from fas_core.training import experiments
 FULL, SMALL = experiments.preset("dcvae_baseline"), experiments.preset("small_dcvae")
 N = 1_000_000
 LAWS = [
+    Law(CHECK, "time", 1e-3, "probe: files decoded by one thread", by_cores=True),
     Law(READ, "time", 1e-4, "probe: rows"),
     Law("the manifest", "memory", 1e3, "probe: its table"),
     Law(HASH, "time", 2e-4, "probe: files", by_cores=True),
-    Law(DECODE, "time", 1e-3, "probe: files by one thread", by_cores=True),
+    Law(AGAIN, "time", None, "not measured: fas bench data"),
     Law("train", "time", 0.0, "probe: steps", fixed=7200.0, by_cores=True),
     Law(CACHE, "time", 0.1, "probe: images", by_cores=True),
     Law("inputs", "disk", 16_384.0, "a shard", fixed=128.0),
@@ -50,22 +51,25 @@ def amounts(of: plan.Plan) -> dict[str, float | None]:
 def test_what_grows_is_multiplied_and_what_is_not_measured_is_named() -> None:
     planned = plan.planned(N, FULL, LAWS, price=2.0)
     assert amounts(planned) == {
+        CHECK: 1000,
         READ: 100,
         HASH: 200,
+        AGAIN: None,
         "train": 7200,
         CACHE: 100_000,
         UMAP: None,
-        "in all": 107_500,
-        "cost": pytest.approx(2 * 107_500 / 3600),
+        "in all": 108_500,
+        "cost": pytest.approx(2 * 108_500 / 3600),
         SCATTER: None,
         "inputs": 16_384 * N + 128,
         "the manifest": 1e9,
     }
     sources = {item.what: item.source for item in planned.items}
-    assert sources["in all"] == f"the sum, without {UMAP}"
+    assert sources["in all"] == f"the sum, without {AGAIN}, {UMAP}"
     assert all(sources.values())
     assert [item.what for item in planned.too_large] == ["the manifest"]
-    assert plan.planned(N, FULL, LAWS[:-2]).items[4].source == "the sum"
+    whole = [law for law in LAWS if law.each is not None]
+    assert next(item for item in plan.planned(N, FULL, whole).items if item.kind == "total").source == "the sum"
 
 
 def test_what_the_history_has_of_this_machine_goes_before_probes() -> None:
@@ -74,6 +78,7 @@ def test_what_the_history_has_of_this_machine_goes_before_probes() -> None:
         entry("m", "cache", full_rate=20.0),
         entry("other", "cache", full_rate=500.0),
         entry("m", "cache (quick)", full_rate=900.0),
+        entry("m", "data", hash_first_seconds=9.0, hash_again_seconds=3.0, read_first_seconds=2.0),
         entry("m", "projection", ours_seconds=25.0),
         entry("m", "scatter", first_draw_300000_seconds=0.5, first_draw_5000000_seconds=3.0, lasso_300000_seconds=9.0),
     ]
@@ -81,6 +86,8 @@ def test_what_the_history_has_of_this_machine_goes_before_probes() -> None:
     items = {item.what: item for item in planned.items}
     assert items[CACHE].amount == N / 20
     assert items[CACHE].source == "fas bench cache, 2026-11-30 10:00 1.0: 20.0 images/s"
+    assert (items[HASH].amount, items[AGAIN].amount, items[READ].amount) == (9.0, 3.0, 2.0)
+    assert (items[CHECK].amount, items[CHECK].source) == (1000, "probe: files decoded by one thread")
     assert items[UMAP].amount == 20 * 25.0
     assert (items[SCATTER].amount, items[SCATTER].source[-16:]) == (0.5, ": 300,000 points")
     assert {item.what: item for item in plan.planned(5_900_000, FULL, LAWS, entries).items}[SCATTER].amount == 3.0
@@ -101,7 +108,7 @@ def test_another_machine_is_that_of_the_history_or_this_one_with_other_numbers()
     planned = plan.planned(N, FULL, LAWS, on="cores=8,memory=64")
     assert amounts(planned) | {"in all": 0, "the manifest": 0} == {
         **amounts(plan.planned(N, FULL, LAWS)),
-        **{HASH: 50, "train": 1800, CACHE: 25_000, "in all": 0, "the manifest": 0},
+        **{CHECK: 250, HASH: 50, "train": 1800, CACHE: 25_000, "in all": 0, "the manifest": 0},
     }
     assert planned.too_large == []
     assert "2 cores here, 8 there" in {item.what: item.source for item in planned.items}[HASH]
@@ -143,8 +150,8 @@ def test_probes_are_short_and_count_what_a_run_holds(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(probing.train, "PACE_STEPS", 1)
     laws = {law.what: law for law in probing.probed(SMALL.with_settings(["width=0.05", "latent_dim=64"]), box=0.0)}
     assert all((law.each or law.fixed) > 0 for law in laws.values() if not law.source.startswith("not measured:"))
-    assert {what for what, law in laws.items() if law.each is None} == {UMAP, SCATTER}
-    assert {READ, HASH, DECODE, CACHE, MIXTURES, PCA} < set(laws)
+    assert {what for what, law in laws.items() if law.each is None} == {SCAN, AGAIN, UMAP, SCATTER}
+    assert {CHECK, READ, HASH, CACHE, MIXTURES, PCA} < set(laws)
     for array, size in (("inputs", 128**2), ("reconstructions", 128**2), ("latents", 4 * 64)):
         assert laws[array].amount(1024) == 1024 * size + 128
     assert 20 < laws["table"].each < 300  # type: ignore[operator]
