@@ -19,6 +19,8 @@ from fas_core.bench import machine
 from fas_core.bench.history import Entry
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
+from fas_core.latent import MOST_FITTED
+from fas_core.latent.mixture import COMPONENTS
 from fas_core.runs.store import SHARD_SIZE
 from fas_core.training.experiments.base import Experiment
 
@@ -26,10 +28,13 @@ FULL_DCVAE = ("dcvae", 1.0, 512)  # model, width and latent_dim that `full_rate`
 SCAN, CHECK, READ = "scan the folder", "check every image", "read the manifest"
 HASH, AGAIN = "hash every image, the first time", "hash again, nothing changed"
 TRAIN, CACHE = "train", "cache"
-MIXTURES, PCA, UMAP = "derive mixtures", "derive principal components", "derive UMAP"
+FITS, PASS = "derive: mixtures, on a sample", "derive: all codes, in one pass"
+PCA, UMAP = "derive: principal components, on a sample", "derive: UMAP"
+DERIVING = "deriving, beside the manifest"
 SCATTER = "open the scatter of Latent space"
 OF_DATA = {SCAN: "scan_first", CHECK: "check_first", READ: "read_first", HASH: "hash_first", AGAIN: "hash_again"}
 MILLION = 1e6  # rows that seconds of `fas bench data` are of
+N_FITS = 2 * len(COMPONENTS)  # of mixtures: of all codes of the sample, and without those that judge
 MAPPED = 50_000  # codes that `ours_seconds` of `fas bench projection` is of
 UNMEASURED = "not measured there"
 
@@ -39,7 +44,10 @@ KINDS = get_args(Kind)
 
 @dataclass(frozen=True)
 class Law:
-    """How an amount grows: seconds or bytes, `fixed` and `each` for an image; None: not measured, `source` says why."""
+    """How an amount grows: seconds or bytes, `fixed` and `each` for an image, for `most` of them where there are more.
+
+    None: not measured, `source` says why.
+    """
 
     what: str
     kind: Kind
@@ -47,9 +55,10 @@ class Law:
     source: str
     fixed: float = 0.0
     by_cores: bool = False  # half as long on twice as many cores
+    most: int | None = None
 
     def amount(self, n: int) -> float | None:
-        return None if self.each is None else self.fixed + n * self.each
+        return None if self.each is None else self.fixed + min(n, self.most or n) * self.each
 
 
 @dataclass(frozen=True)
@@ -227,9 +236,8 @@ def _of_history(last: dict[str, Entry], experiment: Experiment, n: int) -> Itera
     is_full = (experiment.model, config.get("width"), config.get("latent_dim")) == FULL_DCVAE
     if is_full and (rate := _figure(last, "cache", "full_rate")):
         yield Law(CACHE, "time", 1 / rate, f"{_said(last['cache'])}: {rate:,.1f} images/s")
-    if config.get("latent_dim") == FULL_DCVAE[2] and (seconds := _figure(last, "projection", "ours_seconds")):
-        source = f"{_said(last['projection'])}: {MAPPED:,} codes; at most, as it is fitted once"
-        yield Law(UMAP, "time", seconds / MAPPED, source)
+    if config.get("latent_dim") == FULL_DCVAE[2]:
+        yield from _of_deriving(last)
     drawn = {
         int(size[1]): seconds
         for figure, seconds in (last["scatter"].figures if "scatter" in last else {}).items()
@@ -238,6 +246,23 @@ def _of_history(last: dict[str, Entry], experiment: Experiment, n: int) -> Itera
     if drawn:
         nearest = min(drawn, key=lambda size: abs(math.log(size / n)))
         yield Law(SCATTER, "page", 0.0, f"{_said(last['scatter'])}: {nearest:,} points", drawn[nearest])
+
+
+def _of_deriving(last: dict[str, Entry]) -> Iterator[Law]:
+    """`fas bench derive` has one fit of the sample, of 2 for each number of Gaussians, and seconds of 100,000 codes."""
+    if seconds := _figure(last, "projection", "ours_seconds"):
+        source = f"{_said(last['projection'])}: {MAPPED:,} codes; at most, as it is fitted once"
+        yield Law(UMAP, "time", seconds / MAPPED, source)
+    if seconds := _figure(last, "derive", "fit_seconds"):
+        source = f"{_said(last['derive'])}: {seconds:,.0f} s the longest of {N_FITS}"
+        yield Law(FITS, "time", N_FITS * seconds / MOST_FITTED, source, most=MOST_FITTED)
+    if seconds := _figure(last, "derive", "pass_seconds_per_100000"):
+        yield Law(PASS, "time", seconds / 1e5, f"{_said(last['derive'])}: {seconds:,.1f} s for 100,000")
+    if size := _figure(last, "derive", "peak_mb"):
+        each = max(0.0, _figure(last, "derive", "bytes_a_code"))
+        yield Law(
+            DERIVING, "memory", each, f"{_said(last['derive'])}: its peak, and {each:,.0f} bytes a code", size * 2**20
+        )
 
 
 def _memory() -> float | None:

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,13 +25,28 @@ from PIL import Image
 
 from fas_core import models
 from fas_core.bench import own_process
-from fas_core.bench.plan import AGAIN, CACHE, CHECK, HASH, MIXTURES, PCA, READ, SCAN, SCATTER, TRAIN, UMAP, Law
+from fas_core.bench.plan import (
+    AGAIN,
+    CACHE,
+    CHECK,
+    DERIVING,
+    FITS,
+    HASH,
+    PASS,
+    PCA,
+    READ,
+    SCAN,
+    SCATTER,
+    TRAIN,
+    UMAP,
+    Law,
+)
 from fas_core.data import hashes, images, manifest
 from fas_core.data.manifest import Manifest
 from fas_core.errors import BadInputError
 from fas_core.inference import infer
-from fas_core.latent import projection
-from fas_core.latent.mixture import components_of, fitted
+from fas_core.latent import MOST_FITTED, passes, projection
+from fas_core.latent.mixture import COMPONENTS, Mixture
 from fas_core.models import patches
 from fas_core.runs.store import SHARD_SIZE, Run, write_shard
 from fas_core.training import checkpoint, train
@@ -41,7 +55,7 @@ from fas_core.training.experiments.base import Experiment
 BOX = 4.0  # seconds
 FILES, SIDE = 64, 128  # pictures that are named again and again, and the side of one
 FIRST_BATCH = 8  # images of a step that is tried first
-CODES, PEOPLE = 2_048, 40  # that mixtures and components are fitted to, and how many clouds they are
+CODES, MOST_TOLD = 4_096, 65_536  # codes, and how many they are made by repeating
 
 
 def probed(experiment: Experiment, box: float = BOX) -> list[Law]:
@@ -159,25 +173,29 @@ def _of_training(root: Path, experiment: Experiment, box: float) -> Law:
 
 
 def _of_deriving(dimensions: int, box: float) -> Iterator[Law]:
-    """Mixtures and components of all codes as if every image were of training, which is the most they take."""
+    """What is fitted on a sample as if there were as many live training images, and what all codes are told."""
+    yield Law(FITS, "time", None, "not measured: fas bench derive --history FILE")
     if not dimensions:
-        for what in (MIXTURES, PCA):
+        for what in (PASS, PCA):
             yield Law(what, "time", None, "not measured: the preset does not say how long codes are")
     else:
-        rng = np.random.default_rng(0)
-        people = rng.normal(size=(PEOPLE, dimensions))
-        codes = (people[rng.integers(0, PEOPLE, CODES)] + rng.normal(size=(CODES, dimensions))).astype(np.float32)
-        ks = components_of(CODES)
-        fitted(codes[:FILES], 1)  # what is loaded at the first fit is not measured
-        spent, tried = 0.0, 0
-        for k in ks:
-            spent, tried = spent + _seconds(partial(fitted, codes, k)), tried + k
-            if 3 * spent > box:  # the next one has twice as many
-                break
-        source = f"probe: {CODES:,} codes of {dimensions}, up to {k} Gaussians; if every image is of training"
-        yield Law(MIXTURES, "time", spent * sum(ks) / tried / CODES, source, by_cores=True)
-        grown = _grown(lambda n: _seconds(lambda: projection.fitted_pca(codes[:n])), CODES // 4, CODES, box)
-        yield Law(PCA, "time", grown.each, f"probe: {grown.n:,} codes of {dimensions}", by_cores=True)
+        codes = np.random.default_rng(0).normal(size=(CODES, dimensions)).astype(np.float32)
+        ones = np.ones((CODES, dimensions))
+        all_mixtures = [Mixture(np.full(k, 1 / k), codes[:k].astype(float), ones[:k]) for k in COMPONENTS]
+        many = np.broadcast_to(codes, (MOST_TOLD // CODES, *codes.shape)).reshape(-1, dimensions)
+
+        def told(n: int) -> float:
+            return _seconds(lambda: [mixture.placed(many[:n]) for mixture in all_mixtures])
+
+        told(passes.ROWS)  # what is loaded at the first time is not measured
+        grown = _grown(told, passes.ROWS, MOST_TOLD, box)
+        source = f"probe: {grown.n:,} codes of {dimensions}, {len(COMPONENTS)} mixtures; scores of codes come to it"
+        yield Law(PASS, "time", grown.each, source, by_cores=True)
+        grown = _grown(lambda n: _seconds(lambda: projection.fitted_pca(many[:n])), CODES, MOST_TOLD, box)
+        source = f"probe: {grown.n:,} codes of {dimensions}; of {MOST_FITTED:,} at most"
+        yield Law(PCA, "time", grown.each, source, by_cores=True, most=MOST_FITTED)
+        sample = f"computed: the sample, float32 of {dimensions}"
+        yield Law(DERIVING, "memory", 4.0 * dimensions, sample, most=MOST_FITTED)
     yield Law(UMAP, "time", None, "not measured: fas bench projection --history FILE; --derive quick leaves it out")
 
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from fas_core import bench
 from fas_core.bench import plan, probing
 from fas_core.bench.history import Entry
-from fas_core.bench.plan import AGAIN, CACHE, CHECK, HASH, MIXTURES, PCA, READ, SCAN, SCATTER, UMAP, Law
+from fas_core.bench.plan import AGAIN, CACHE, CHECK, DERIVING, FITS, HASH, PASS, PCA, READ, SCAN, SCATTER, UMAP, Law
 from fas_core.cli import main
 from fas_core.errors import BadInputError
 from fas_core.training import experiments
@@ -29,6 +29,8 @@ LAWS = [
     Law(CACHE, "time", 0.1, "probe: images", by_cores=True),
     Law("inputs", "disk", 16_384.0, "a shard", fixed=128.0),
     Law(UMAP, "time", None, "not measured: fas bench projection"),
+    Law(FITS, "time", None, "not measured: fas bench derive"),
+    Law(PASS, "time", 1e-4, "probe: codes"),
     Law(SCATTER, "page", None, "not measured: fas bench scatter"),
 ]
 
@@ -58,14 +60,16 @@ def test_what_grows_is_multiplied_and_what_is_not_measured_is_named() -> None:
         "train": 7200,
         CACHE: 100_000,
         UMAP: None,
-        "in all": 108_500,
-        "cost": pytest.approx(2 * 108_500 / 3600),
+        FITS: None,
+        PASS: 100,
+        "in all": 108_600,
+        "cost": pytest.approx(2 * 108_600 / 3600),
         SCATTER: None,
         "inputs": 16_384 * N + 128,
         "the manifest": 1e9,
     }
     sources = {item.what: item.source for item in planned.items}
-    assert sources["in all"] == f"the sum, without {AGAIN}, {UMAP}"
+    assert sources["in all"] == f"the sum, without {AGAIN}, {UMAP}, {FITS}"
     assert all(sources.values())
     assert [item.what for item in planned.too_large] == ["the manifest"]
     whole = [law for law in LAWS if law.each is not None]
@@ -79,6 +83,7 @@ def test_what_the_history_has_of_this_machine_goes_before_probes() -> None:
         entry("other", "cache", full_rate=500.0),
         entry("m", "cache (quick)", full_rate=900.0),
         entry("m", "data", hash_first_seconds=9.0, hash_again_seconds=3.0, read_first_seconds=2.0),
+        entry("m", "derive", fit_seconds=50.0, pass_seconds_per_100000=4.0, peak_mb=300.0, bytes_a_code=200.0),
         entry("m", "projection", ours_seconds=25.0),
         entry("m", "scatter", first_draw_300000_seconds=0.5, first_draw_5000000_seconds=3.0, lasso_300000_seconds=9.0),
     ]
@@ -88,7 +93,8 @@ def test_what_the_history_has_of_this_machine_goes_before_probes() -> None:
     assert items[CACHE].source == "fas bench cache, 2026-11-30 10:00 1.0: 20.0 images/s"
     assert (items[HASH].amount, items[AGAIN].amount, items[READ].amount) == (9.0, 3.0, 2.0)
     assert (items[CHECK].amount, items[CHECK].source) == (1000, "probe: files decoded by one thread")
-    assert items[UMAP].amount == 20 * 25.0
+    assert (items[UMAP].amount, items[FITS].amount, items[PASS].amount) == (20 * 25.0, 16 * 50.0, 40.0)
+    assert amounts(plan.planned(20_000, FULL, LAWS, entries))[FITS] == pytest.approx(16 * 50.0 / 10)
     assert (items[SCATTER].amount, items[SCATTER].source[-16:]) == (0.5, ": 300,000 points")
     assert {item.what: item for item in plan.planned(5_900_000, FULL, LAWS, entries).items}[SCATTER].amount == 3.0
     assert amounts(plan.planned(N, SMALL, LAWS, entries))[CACHE] == 100_000  # that rate is of the full model
@@ -150,13 +156,13 @@ def test_probes_are_short_and_count_what_a_run_holds(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(probing.train, "PACE_STEPS", 1)
     laws = {law.what: law for law in probing.probed(SMALL.with_settings(["width=0.05", "latent_dim=64"]), box=0.0)}
     assert all((law.each or law.fixed) > 0 for law in laws.values() if not law.source.startswith("not measured:"))
-    assert {what for what, law in laws.items() if law.each is None} == {SCAN, AGAIN, UMAP, SCATTER}
-    assert {CHECK, READ, HASH, CACHE, MIXTURES, PCA} < set(laws)
+    assert {what for what, law in laws.items() if law.each is None} == {SCAN, AGAIN, FITS, UMAP, SCATTER}
+    assert {CHECK, READ, HASH, CACHE, PASS, PCA} < set(laws)
     for array, size in (("inputs", 128**2), ("reconstructions", 128**2), ("latents", 4 * 64)):
         assert laws[array].amount(1024) == 1024 * size + 128
     assert 20 < laws["table"].each < 300  # type: ignore[operator]
     assert laws["features (--patches)"].each == 8 * 8 * 32 * 2
-    assert laws[MIXTURES].source.startswith("probe: 2,048 codes of 64, up to 1 ")
+    assert laws[DERIVING].amount(10**6) == laws[DERIVING].amount(10**9) == 200_000 * 4 * 64  # flat beyond the sample
 
 
 def test_the_command_says_all_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
