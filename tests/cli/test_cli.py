@@ -395,7 +395,7 @@ def test_cards_are_kept_approved_superseded_and_withdrawn(
 def test_a_threshold_is_frozen_checked_and_used(
     tiny_faces: Path, tiny_checkpoint: Path, tmp_path: Path, fas: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(derive, "compute", lambda run: None)
+    monkeypatch.setattr(derive, "compute", lambda run, **_: None)
     assert fas("cache", tiny_checkpoint, "--data", tiny_faces).code == 0
     out = tmp_path / "op.json"
     chosen = ("threshold", "tiny", "--score", "rec", "--rule", "bpcer<=0.2", "--choose-on", "live")

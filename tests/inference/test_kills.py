@@ -40,7 +40,7 @@ from fas_core.cli import main as cli
 from fas_core.inference import infer
 from fas_core.runs import store
 store.SHARD_SIZE = {SHARD_SIZE}
-derive.compute = lambda run: None
+derive.compute = lambda run, **_: None
 for line in sys.stdin:
     wanted = json.loads(line)
     if isinstance(wanted, int):
@@ -214,7 +214,7 @@ def test_of_two_processes_at_once_one_makes_the_run_and_one_says_so(
 @pytest.fixture(autouse=True)
 def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "SHARD_SIZE", SHARD_SIZE)
-    monkeypatch.setattr(derive, "compute", lambda run: None)
+    monkeypatch.setattr(derive, "compute", lambda run, **_: None)
 
 
 def message(result: Result) -> str:

@@ -92,7 +92,7 @@ def test_the_template_of_the_readme_works_as_it_stands(
     fas: Callable[..., Result],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(derive, "compute", lambda run: None)  # UMAP, mixtures: of any Run
+    monkeypatch.setattr(derive, "compute", lambda run, **_: None)  # UMAP, mixtures: of any Run
     readme = (PROJECT / "README.md").read_text()
     section = readme[readme.index("## A model of your own") :]
     source, project = (re.search(rf"```{kind}\n(.*?)```", section, re.DOTALL)[1] for kind in ("python", "toml"))
