@@ -78,18 +78,17 @@ def opened_file(path: Path, below: Path | None = None) -> io.BufferedReader:
     """
     if below is not None:
         require_unlinked(path, below)
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if below is None else os.O_NOFOLLOW)
+    if (span := span_in_pack(path)) is not None and not span[0].is_dir():
+        return _opened_span(*span, flags)
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if below is None else os.O_NOFOLLOW))
+        handle = os.open(path, flags)
     except FileNotFoundError:
         from fas_core import storage  # which writes files by this module
 
         if storage.is_elsewhere(path):
             return storage.opened(path)
         raise
-    except NotADirectoryError:
-        if (span := span_in_pack(path)) is None:
-            raise
-        return _opened_span(*span)
     kind = os.fstat(handle).st_mode
     if stat.S_ISREG(kind):
         return os.fdopen(handle, "rb")
@@ -113,15 +112,19 @@ def span_in_pack(path: Path | str) -> tuple[Path, int, int] | None:
 def file_of(path: Path) -> Path:
     """The file that holds what a path names: the path itself, or its pack."""
     span = span_in_pack(path)
-    return path if span is None or not span[0].is_file() else span[0]
+    return path if span is None or span[0].is_dir() else span[0]
 
 
-def _opened_span(pack: Path, first: int, length: int) -> io.BufferedReader:
-    with opened_file(pack) as file:
-        if first + length > os.fstat(file.fileno()).st_size:
+def _opened_span(pack: Path, first: int, length: int, flags: int) -> io.BufferedReader:
+    handle = os.open(pack, flags)
+    try:
+        about = os.fstat(handle)
+        if not stat.S_ISREG(about.st_mode) or first + length > about.st_size:
             raise OSError(errno.EINVAL, "Is no place in its pack", f"{pack}/{first}+{length}")
-        file.seek(first)
-        return io.BufferedReader(io.BytesIO(file.read(length)))
+        data = os.pread(handle, length, first)
+    finally:
+        os.close(handle)
+    return io.BufferedReader(io.BytesIO(data))
 
 
 def require_unlinked(path: Path, below: Path) -> None:

@@ -101,24 +101,26 @@ def contents(names: pd.Series, folder: Path, look: Look | None = None, rules: st
     is_known = _filled(own, kept) if len(kept) else np.zeros(len(own), np.bool_)
     is_done = is_known & (own["sound"] == sound) if rules else is_known
     unread, same_as = _once(np.flatnonzero(~is_done), state)
-    is_missing = np.zeros(len(own), np.bool_)
+    is_missing, is_read = np.zeros((2, len(own)), np.bool_)
     problems: dict[int, str] = {}
-    for position, seen in look(Paths(names, folder, unread)):
-        row = unread[position]
-        is_missing[row] = not seen.sha256
-        own["sha256"][row] = np.frombuffer(seen.sha256 or bytes(32), np.uint8)
-        if seen.problem:
-            problems[int(row)] = seen.problem
     again = np.flatnonzero(~is_done)
-    own["sha256"][again], is_missing[again] = own["sha256"][same_as], is_missing[same_as]
-    if problems:
-        problems = {r: problems[f] for r, f in zip(again.tolist(), same_as.tolist(), strict=True) if f in problems}
-    if is_kept_at_all:
+    try:
+        for position, seen in look(Paths(names, folder, unread)):
+            row = unread[position]
+            is_read[row], is_missing[row] = True, not seen.sha256
+            own["sha256"][row] = np.frombuffer(seen.sha256 or bytes(32), np.uint8)
+            if seen.problem:
+                problems[int(row)] = seen.problem
+    finally:  # what was read before somebody stopped it is kept, too
+        own["sha256"][again], is_missing[again] = own["sha256"][same_as], is_missing[same_as]
+        is_read[again] = is_read[same_as]
+        if problems:
+            problems = {r: problems[f] for r, f in zip(again.tolist(), same_as.tolist(), strict=True) if f in problems}
         if rules:
             own["sound"][again] = sound
             own["sound"][list(problems)] = 0
-        is_kept = is_done | (is_settled & ~is_missing & (own["check"] != 0))
-        if (is_kept & ~is_done).any():
+        is_kept = is_done | (is_read & is_settled & ~is_missing & (own["check"] != 0))
+        if is_kept_at_all and (is_kept & ~is_done).any():
             _write(folder, own[is_kept], kept)
     return Contents(own["sha256"], is_missing, problems)
 
@@ -155,7 +157,8 @@ def _looked_up(names: pd.Series, folder: Path) -> tuple[NDArray[np.void], NDArra
     latest = time.time_ns() - int(SETTLED * 1e9)
     for start in range(0, len(names), STEP):
         part = names.iloc[start : start + STEP].to_numpy(object)
-        states = [_state(files.joined(folder, name)) for name in part]
+        packs: dict[str, _State | None] = {}  # of which none is looked up twice in a moment
+        states = [_state(files.joined(folder, name), packs) for name in part]
         state[start : start + STEP] = states
         with suppress(ValueError):  # a name that is no valid text: nothing is kept of it
             own["key"][start : start + STEP] = pd.util.hash_array(part, categorize=False)
@@ -167,17 +170,25 @@ def _looked_up(names: pd.Series, folder: Path) -> tuple[NDArray[np.void], NDArra
     return own, state, is_there & (state[:, 1:3].max(1, initial=0) < latest)
 
 
-def _state(path: str) -> tuple[int, int, int, int, int, int]:
+_State = tuple[int, int, int, int, int, int]
+
+
+def _state(path: str, packs: dict[str, _State | None]) -> _State:
+    """Of a file, or of the pack that it lies in, as if it had one name; zeros where there is none."""
+    if _IN_PACK in path and (span := files.span_in_pack(path)) is not None:
+        place = str(span[0])
+        if place not in packs:
+            packs[place] = (*_state(place, packs)[:-1], 1) if span[0].is_file() else None
+        if (state := packs[place]) is not None:
+            return state
     try:
         s = os.stat(path)  # noqa: PTH116 - a million of them
-    except NotADirectoryError:
-        span = files.span_in_pack(path)
-        return (0, 0, 0, 0, 0, 0) if span is None else (*_state(str(span[0]))[:-1], 1)
     except (OSError, ValueError):  # a NUL in a path is a ValueError
         return (0, 0, 0, 0, 0, 0)
     return (s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino & _MOST, s.st_dev & _MOST, max(s.st_nlink, 1))
 
 
+_IN_PACK = f"{files.PACK}/"
 _MOST = 2**63 - 1
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -180,3 +180,18 @@ def test_names_of_one_file_are_read_once_and_what_is_sound_is_not_looked_at_agai
     monkeypatch.setattr(check, "BATCH", 2)
     hashes.drop(tmp_path)
     assert problems() == told
+
+
+def test_what_was_read_before_a_stop_is_kept(paths: list[Path], tmp_path: Path, read: list[str]) -> None:
+    real = hashes._hashed
+
+    def stopped(of: Sequence[str]) -> Iterator[tuple[int, hashes.Seen]]:
+        yield from real(of[: N - 2])
+        raise KeyboardInterrupt
+
+    names = pd.Series([f"images/{path.name}" for path in paths], dtype="str")
+    with pytest.raises(KeyboardInterrupt):
+        hashes.contents(names, tmp_path, stopped)
+    read.clear()
+    assert of(paths, tmp_path) == afresh(paths)
+    assert sorted(read) == ["4.png", "5.png"]
