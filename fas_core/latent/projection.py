@@ -126,11 +126,10 @@ def pca_words(run: Run, on: FittedOn = "training") -> str:
     if is_training:
         sample = fitting_sample(run)
         return f"PCA fitted on {'the ' if len(sample) == sample.n else ''}{sample.words}"
-    if on == "training":
-        whom = sample_words(len(rows), len(run), "images")
-        return f"PCA fitted on {'the ' if len(rows) == len(run) else ''}{whom} (there are not two training images)"
-    whom = sample_words(len(rows), len(run), "images")
-    return f"PCA fitted on {'all ' if len(rows) == len(run) else ''}{whom}, attacks among them; no labels"
+    whom, is_all = sample_words(len(rows), len(run), "images"), len(rows) == len(run)
+    if not has_training_rows(run, 2):
+        return f"PCA fitted on {'the ' if is_all else ''}{whom} (there are not two training images)"
+    return f"PCA fitted on {'all ' if is_all else ''}{whom}, attacks among them; no labels"
 
 
 def pca_of(run: Run, k: int = COMPONENTS, on: FittedOn = "training") -> PrincipalComponents:
