@@ -10,7 +10,6 @@ Codes and images are never all in memory; a few numbers per sample are.
 from __future__ import annotations
 
 import io
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -193,40 +192,22 @@ def gathered(
     of another system, and a shard that is damaged.
     """
     _require(run, images, hides_faces=hides_faces)
-    with tempfile.TemporaryDirectory() as folder:
-        whole = _Gathered(run, Path(folder))
-        values = {name: scores.values(whole, name) for name in scores.offered(run)}
-        notes: list[str] = []
-        thresholds, decided = _by_card(run, values, card) if card else _by_rule(run, values, rule, notes)
-        embedding = projection.known_umap(run) if run.has("latents") else None
-        yield Content(
-            run,
-            images if images == PATHS or run.has("inputs") else NONE,
-            Pseudonyms(DIGITS) if hides_faces else None,
-            values,
-            decided,
-            thresholds,
-            _pca(run, notes),
-            None if embedding is None else embedding.points,
-            _neighbours(whole, notes, told),
-            tuple(notes),
-        )
-
-
-class _Gathered(Run):
-    """The same Run with its codes side by side in one file that is mapped, so that none of them need memory."""
-
-    def __init__(self, run: Run, folder: Path) -> None:
-        super().__init__(run.folder, run.info, run.shards, run.broken)
-        self._codes: NDArray[np.float32] | None = None
-        if run.has("latents") and len(run.shards) > 1:
-            shape = (len(run), run.latent_dim)
-            self._codes = np.lib.format.open_memmap(folder / "codes.npy", "w+", np.float32, shape)
-            for shard in run.shards:
-                self._codes[shard.start : shard.start + shard.n] = shard.array("latents")
-
-    def latents(self) -> NDArray[np.float32]:
-        return super().latents() if self._codes is None else self._codes
+    values = {name: scores.values(run, name) for name in scores.offered(run)}
+    notes: list[str] = []
+    thresholds, decided = _by_card(run, values, card) if card else _by_rule(run, values, rule, notes)
+    embedding = projection.known_umap(run) if run.has("latents") else None
+    yield Content(
+        run,
+        images if images == PATHS or run.has("inputs") else NONE,
+        Pseudonyms(DIGITS) if hides_faces else None,
+        values,
+        decided,
+        thresholds,
+        _pca(run, notes),
+        None if embedding is None else embedding.points,
+        _neighbours(run, notes, told),
+        tuple(notes),
+    )
 
 
 def _require(run: Run, images: str, *, hides_faces: bool) -> None:
