@@ -7,7 +7,6 @@ import math
 import os
 import shutil
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -30,10 +29,8 @@ def test_work_is_done_in_turns_and_the_first_round_does_not_count(monkeypatch: p
 
 
 def test_training_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train, "own_process", lambda: ThreadPoolExecutor(1))
-    peaks = iter([105.0, 100.0])
-    monkeypatch.setattr(train.resource, "getrusage", lambda _: SimpleNamespace(ru_maxrss=next(peaks)))
-    monkeypatch.setattr(train, "FEW", 100)
+    assert 50e3 < train._loaded(100, steps=2) < 50e6  # kilobytes, of this process
+    monkeypatch.setattr(train, "_peak_while_loading", lambda images: {train.FEW: 100.0, 200: 105.0}[images])
     figures = train.figures(width=0.125, batch=2, rounds=1, size=32, many=200)
     for name in models.built_in():
         assert figures[f"{name}_step"] == pytest.approx(
