@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,6 +60,8 @@ def plan(
         raise BadInputError(f"--price-per-hour {price:g}: write what an hour costs, above 0.")
     wanted, entries = experiments.preset(experiment), before.read(history) if history is not None else []
     core.require_machine(on, entries)
+    if (load := os.getloadavg()[0]) > (cores := os.cpu_count() or 1):
+        say(f"Warning: others are at work on this machine (load {load:.0f} on {cores} cores): times come out too long.")
     say("Measuring, for less than a minute ...")
     planned = core.planned(int(images), wanted, probing.probed(wanted), entries, on=on, price=price)
     for item in planned.too_large:

@@ -170,7 +170,9 @@ def test_the_command_says_all_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     file = tmp_path / "bench.jsonl"
     file.write_text(json.dumps(vars(entry("m", "cache", full_rate=20.0))) + "\n")
     asked = ["plan", "--images", "1e6", "--history", str(file), "--price-per-hour", "3"]
+    monkeypatch.setattr(os, "getloadavg", lambda: (3.2, 0.0, 0.0))
     ran = CliRunner().invoke(main.app, asked)
+    assert "others are at work on this machine (load 3 on 2 cores)" in ran.stderr
     assert "the manifest: 1.0 GB, more memory than the machine has" in ran.stderr
     table = " ".join(ran.stdout.split())
     assert "1,000,000 images, 977 shards (m)" in table
