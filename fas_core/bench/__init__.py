@@ -88,8 +88,9 @@ def quick_names() -> list[str]:
     return [name for name in names() if hasattr(importlib.import_module(f"{__name__}.{name}"), "QUICK")]
 
 
-def result(name: str, data: Path | None = None, *, quick: bool = False) -> Measured:
-    """Of one measurement, on a manifest's pictures if it takes any; `quick`: small, under a name of its own.
+def result(name: str, data: Path | None = None, *, quick: bool = False, samples: int = 0) -> Measured:
+    """Of one measurement, on a manifest's pictures if it takes any; `quick`: small, under a name of its own; `samples`:
+    on a synthetic Run of so many, under a name of its own too.
 
     Raises BadInputError for another name, and for one that is not `quick`.
     """
@@ -100,9 +101,13 @@ def result(name: str, data: Path | None = None, *, quick: bool = False) -> Measu
         raise BadInputError(f"'{name}' is no quick measurement. Quick: {', '.join(quick_names())}.")
     if data is not None and "data" not in inspect.signature(module.figures).parameters:
         raise BadInputError(f"The measurement '{name}' takes no --data: it makes what it measures. 'faces' does.")
-    figures = module.figures(**(module.QUICK if quick else {}), **({} if data is None else {"data": data}))
+    if samples and "samples" not in inspect.signature(module.figures).parameters:
+        raise BadInputError(f"The measurement '{name}' takes no --samples. 'pages' does.")
+    asked = {"data": data, "samples": samples}
+    figures = module.figures(**(module.QUICK if quick else {}), **{key: value for key, value in asked.items() if value})
     targets = {figure: Target.of(*bound, figures.get(figure)) for figure, bound in _bounds(name, quick).items()}
-    return Measured(called(name, quick), machine(), figures, targets)
+    of_size = f"{called(name, quick)} ({samples:,} samples)" if samples else called(name, quick)
+    return Measured(of_size, machine(), figures, targets)
 
 
 def unmeasured(name: str, *, quick: bool = False) -> Measured:

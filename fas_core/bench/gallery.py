@@ -19,7 +19,7 @@ from fas_core.bench.drag import HAS_RUN, opened_browser, served_app
 from fas_core.runs import store
 
 IMAGES, SIDE, PER_PAGE, TURNS = 6_000, 128, 60, 15
-TARGETS = {"turn_milliseconds": ("at_most", 400.0)}
+TARGETS = {"turn_milliseconds": ("at_most", 200.0)}
 
 # Clicks "Next page" and waits for the frame after the one in which every canvas of another page was filled.
 TURN = """async () => {

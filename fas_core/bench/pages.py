@@ -1,5 +1,7 @@
 """Opening every page on the demo: seconds until it is settled, the first time and again, and the words to be read.
 
+`fas bench pages --samples 1000000`: on a synthetic Run of so many samples, with what `fas cache` derives at once.
+
 The targets are absolute: what takes longer is felt as waiting, and what is longer is not read. First: in a server
 process of its own per page, in which nothing has been loaded or computed but what `fas app` does on starting; what
 `fas demo` has derived is on the disk, the system has the files in memory, and the browser, which has had the app open,
@@ -9,18 +11,21 @@ has its scripts. Again: back from the Overview, in the same tab. Software render
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fas_core import demo
+from fas_core import demo, derive
+from fas_core.bench import synthetic
 from fas_core.bench.drag import free_port, opened_browser, served_app
 from fas_core.errors import BadInputError
 from fas_core.runs import store
 
 PROJECT = Path(__file__).resolve().parents[2]
+SHARD = 16_384  # of a synthetic Run: a disk that is asked to hold each shard takes long for many
 KINDS = ("latent", "likelihood", "gallery")  # pages that between them draw with all that the browser fetches
-FIRST, AGAIN = 2.5, 1.0  # seconds
+FIRST, AGAIN = 2.0, 1.0  # seconds, of the demo and of a million samples
 FEW_WORDS = 250  # on Likelihood, the page with most to say
 
 # Notes when the page was last at work: a message, a change of what it shows, a task that kept the browser busy.
@@ -84,11 +89,16 @@ def demo_cache() -> Path:
     return cache
 
 
-def figures(pages: Sequence[str] = (), cache: Path | None = None) -> dict[str, float]:
-    """Per page `_first_seconds`, `_again_seconds` and `_words`; of all pages, on the demo.
+def figures(pages: Sequence[str] = (), cache: Path | None = None, samples: int = 0) -> dict[str, float]:
+    """Per page `_first_seconds`, `_again_seconds` and `_words`; of all pages, on the demo, or on a synthetic Run of so
+    many samples, which takes a minute per million to write and derive.
 
     Raises BadInputError where the demo, playwright or a browser is missing.
     """
+    if samples:
+        with tempfile.TemporaryDirectory() as made:
+            derive.compute_quick(synthetic.write_run(Path(made), samples, shard_size=SHARD))
+            return figures(pages, Path(made))
     folder, port = cache or demo_cache(), free_port()  # the same for all: scripts are known by their address
     by_name: dict[str, float] = {}
     with opened_browser() as browser:

@@ -27,7 +27,7 @@ from fas_core.latent import projection
 from fas_core.runs import store
 
 SIZES = (300_000, 1_000_000, 5_000_000)
-FIRST_DRAW = (1.5, 2.5, 7.0)  # seconds, by size
+FIRST_DRAW = (0.5, 1.0, 2.0)  # seconds, by size
 LASSO = (0.4, 1.5)
 TARGETS = (
     {f"first_draw_{n}_seconds": ("at_most", limit) for n, limit in zip(SIZES, FIRST_DRAW, strict=True)}

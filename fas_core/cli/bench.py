@@ -40,6 +40,9 @@ def measurements(
     quick: Annotated[
         bool, typer.Option("--quick", help="Only those that take some seconds, small: ratios, for every change.")
     ] = False,
+    samples: Annotated[
+        int, typer.Option(min=0, help="Of pages: open them on a synthetic Run of so many samples, not on the demo.")
+    ] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """The project's own measurements, as ratios taken in one run. Example: `fas bench metrics`
@@ -58,6 +61,8 @@ def measurements(
         raise BadInputError("'detection' keeps what it measured in --out. --history is of the other measurements.")
     if quick and name == bench.DETECTION:
         raise BadInputError("'detection' is not quick. Its own way to be short: --scale tiny")
+    if samples and name in (None, bench.DETECTION):
+        raise BadInputError("--samples is of one measurement: fas bench pages --samples 1000000")
     if name == bench.DETECTION:
         return detection(data or [], scale, range(seed, seed + seeds), only or [], out, as_json=as_json)
     if data is not None and name is None:
@@ -66,7 +71,9 @@ def measurements(
         raise BadInputError("The measurement takes one --data. 'detection' takes several.")
     names = [name] if name else bench.quick_names() if quick else bench.names()
     shows = not as_json and (bool(name) or not quick)
-    compared = _compared(names, data[0] if data else None, history, quick=quick, is_only=bool(name), shows=shows)
+    compared = _compared(
+        names, data[0] if data else None, history, quick=quick, samples=samples, is_only=bool(name), shows=shows
+    )
     if as_json:
         measured = [each for each in compared if each.measured.figures]
         documents = [each.measured.as_json() if history is None else each.as_json() for each in measured]
@@ -100,7 +107,14 @@ def _row(compared: Compared, figure: str, *, with_last: bool) -> list[str]:
 
 
 def _compared(
-    names: Sequence[str], data: Path | None, file: Path | None, *, quick: bool, is_only: bool, shows: bool
+    names: Sequence[str],
+    data: Path | None,
+    file: Path | None,
+    *,
+    quick: bool,
+    samples: int,
+    is_only: bool,
+    shows: bool,
 ) -> list[Compared]:
     """What was measured now beside the last time; each is added to the file, and shown, as soon as it is measured.
 
@@ -116,7 +130,7 @@ def _compared(
     for name in names:
         say(f"Measuring {name} ...")
         try:
-            measured = bench.result(name, data, quick=quick)
+            measured = bench.result(name, data, quick=quick, samples=samples)
         except BadInputError as error:
             if is_only:
                 raise

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fas_core import bench, models
-from fas_core.bench import metrics, train
+from fas_core.bench import drag, metrics, pages, train
 from fas_core.cli import main
 from fas_core.errors import BadInputError
 
@@ -122,3 +122,16 @@ def test_in_ci_nothing_fails(tmp_path: Path, status: int) -> None:
         ran = subprocess.run(["bash", script], capture_output=True, text=True, env=environment, check=True)
         assert ran.stdout == said
         assert ("Warning" in ran.stderr) == bool(status)
+
+
+def test_pages_of_a_synthetic_run_go_by_a_name_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    derived: list[int] = []
+    monkeypatch.setattr(pages.derive, "compute_quick", lambda run: derived.append(len(run)))
+    monkeypatch.setattr(drag, "BROWSERS", ())
+    with pytest.raises(BadInputError, match="needs"):
+        pages.figures(["losses"], samples=80)
+    assert derived == [80]
+    monkeypatch.setattr(pages, "figures", lambda samples: {"overview_first_seconds": float(samples)})
+    assert bench.result("pages", samples=1_200).name == "pages (1,200 samples)"
+    with pytest.raises(BadInputError, match="takes no --samples"):
+        bench.result("metrics", samples=5)

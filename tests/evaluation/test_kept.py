@@ -7,9 +7,10 @@ import pytest
 
 from app.components import threshold as panel
 from app.views import threshold as page
-from fas_core import scores
+from fas_core import derive, scores
 from fas_core.bench import synthetic
 from fas_core.evaluation import kept, presentations, run_metrics
+from fas_core.metrics.operating_point import DEFAULT
 
 
 def test_numbers_that_are_kept_are_those_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,3 +38,22 @@ def test_the_panel_of_the_threshold_is_the_same_when_it_was_kept(tmp_path: Path)
     assert again.key == made.key
     assert again.numbers == made.numbers
     assert again.json["groups"][-1]["auc"] == made.json["groups"][-1]["auc"]
+
+
+def test_what_the_overview_says_of_a_large_run_is_kept_when_it_is_derived(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = synthetic.write_run(tmp_path, 900, pixels=0)
+    monkeypatch.setattr(kept, "LARGE", 0)
+    derive.keep_numbers(run)
+    score = scores.usual(scores.offered(run))
+    decided = presentations.presentations(run, scores.values(run, score))
+    threshold = decided.threshold_by(DEFAULT, ["live"])
+    reported = [name for name in run.subsets if name not in ("train", "live")]
+    for name in ("rates_at", "auc_interval"):
+        monkeypatch.setattr(run_metrics, name, lambda *_: pytest.fail("computed again"))
+    of = kept.Kept(run, decided)
+    assert of.rates(reported, threshold).bpcer_interval is not None
+    assert of.rates(["live"], threshold).n_bona_fide == 90
+    assert of.auc_interval(reported, "paper") is not None  # the hardest
+    assert of.auc_interval(["seen_paper"]) is not None
