@@ -96,9 +96,9 @@ def figures(pages: Sequence[str] = (), cache: Path | None = None, samples: int =
     Raises BadInputError where the demo, playwright or a browser is missing.
     """
     if samples:
-        with tempfile.TemporaryDirectory() as made:
-            derive.compute_quick(synthetic.write_run(Path(made), samples, shard_size=SHARD))
-            return figures(pages, Path(made))
+        with tempfile.TemporaryDirectory() as temporary:
+            derive.compute_quick(synthetic.write_run(Path(temporary), samples, shard_size=SHARD))
+            return figures(pages, Path(temporary))
     folder, port = cache or demo_cache(), free_port()  # the same for all: scripts are known by their address
     by_name: dict[str, float] = {}
     with opened_browser() as browser:
