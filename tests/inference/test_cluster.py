@@ -298,7 +298,8 @@ def test_shards_that_the_driver_sees_late_are_waited_for(
 def test_shards_are_verified_and_intervals_computed_as_they_are_here(two_workers: Any, tiny_cache: Path) -> None:
     run = store.open_run(tiny_cache, "a")
     codes = run.shards[1].folder / "latents.npy"
-    codes.write_bytes(codes.read_bytes()[:-1] + b"?")
+    content = codes.read_bytes()
+    codes.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with cluster.reader() as read:
         advanced: list[None] = []
         by_ray = upkeep.verified(run.folder, lambda: advanced.append(None), read)
