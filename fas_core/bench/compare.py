@@ -1,8 +1,8 @@
-"""Opening the page Compare on six Runs of 50,000 samples each: seconds in headless Chromium, nothing kept from before.
+"""Opening the page Compare on six Runs of 50,000 samples each, and of a million: seconds in headless Chromium.
 
-The targets are absolute: what a person may be asked to wait. So measure on a machine that is idle. The page is open
-when the answer stands there and all three charts of its first part are drawn; intervals follow, and how long they take
-is reported beside it.
+Nothing is kept from before. The targets are absolute: what a person may be asked to wait. So measure on a machine that
+is idle. The page is open when the answer stands there and all three charts of its first part are drawn; intervals
+follow.
 """
 
 from __future__ import annotations
@@ -24,7 +24,12 @@ from fas_core.runs import store
 from fas_core.runs.scorefile import scores_only_run
 
 SAMPLES, RUNS, ROUNDS = 50_000, 6, 3
-TARGETS = {"open_seconds": ("at_most", 1.5), "intervals_seconds": ("at_most", 5.0)}
+MILLION = 1_000_000
+TARGETS = {
+    "open_seconds": ("at_most", 1.5),
+    "intervals_seconds": ("at_most", 5.0),
+    "million_open_seconds": ("at_most", 8.0),
+}
 
 
 # Every chart of the first part has a picture.
@@ -35,15 +40,23 @@ _DRAWN = """() => {
 }"""
 
 
-def figures(n: int = SAMPLES, runs: int = RUNS, rounds: int = ROUNDS) -> dict[str, float]:
+def figures(n: int = SAMPLES, runs: int = RUNS, rounds: int = ROUNDS, many: int = MILLION) -> dict[str, float]:
     """Medians of the seconds until the sentence that answers, until the curves stand, and until intervals are there.
 
-    Every round is a server of its own. Raises BadInputError where playwright or a browser is missing.
+    Every round is a server of its own; of `many` samples, which `million_` begins, there is one. Raises
+    BadInputError where playwright or a browser is missing.
     """
-    with opened_browser() as browser, tempfile.TemporaryDirectory() as folder:
+    with opened_browser() as browser:
+        timings = _measured(browser, n, runs, rounds)
+        (once,) = _measured(browser, many, runs, 1)
+    by_name = {name: statistics.median(timing[name] for timing in timings) for name in once}
+    return by_name | {f"million_{name}": seconds for name, seconds in once.items()}
+
+
+def _measured(browser: Any, n: int, runs: int, rounds: int) -> list[dict[str, float]]:
+    with tempfile.TemporaryDirectory() as folder:
         labels = [f"{run.info.name} ({run.id[:6]})" for run in _write_runs(Path(folder), n, runs)]
-        timings = [_opened(browser, Path(folder), labels) for _ in range(rounds)]
-    return {name: statistics.median(timing[name] for timing in timings) for name in timings[0]}
+        return [_opened(browser, Path(folder), labels) for _ in range(rounds)]
 
 
 def _opened(browser: Any, cache: Path, labels: Sequence[str]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""1,000 resamples of 300,000 scores of two models: AUC, EER, APCER, BPCER, BPCER at an APCER, against sorting again.
+"""1,000 resamples of 6 million scores of two models: AUC, EER, APCER, BPCER, BPCER at an APCER, against sorting again.
 
 The target in seconds is absolute: it is what a page may take on two cores before somebody wonders. So measure on a
 machine that is idle. Sorting again, with `metrics`, is measured on a few of the resamples and multiplied up to all.
@@ -17,12 +17,12 @@ from fas_core.metrics.resampling import Statistic
 from fas_core.metrics.uncertainty import Units
 
 TARGET = 0.05  # APCER
-TARGETS = {"all_seconds": ("at_most", 5.0), "all": ("at_most", 0.1)}
+TARGETS = {"all_seconds": ("at_most", 10.0), "all": ("at_most", 0.1)}
 QUICK = {"n": 100_000, "resamples": 200, "sorted_again": 2}
 
 
 def figures(
-    n: int = 300_000, n_subjects: int = 500, n_species: int = 20, resamples: int = 1000, sorted_again: int = 3
+    n: int = 6_000_000, n_subjects: int = 500, n_species: int = 20, resamples: int = 1000, sorted_again: int = 1
 ) -> dict[str, float]:
     """Seconds for everything, of all species, and of the AUC alone; and everything as a share of sorting again."""
     rng = np.random.default_rng(0)

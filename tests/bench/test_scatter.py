@@ -19,15 +19,15 @@ def test_scatter_figures() -> None:
     assert 0 < figures["selected_2000"] < 2_000
     assert 0 < figures["hover_2000_milliseconds"] < 30_000
     assert figures["plotly"] > 0
-    assert figures["server_megabytes"] > 50
+    assert figures["server_2000_megabytes"] > 50
 
 
 def test_the_targets_are_figures_of_the_measured_sizes() -> None:
     assert set(scatter.TARGETS) == {
         *(f"first_draw_{n}_seconds" for n in scatter.SIZES),
         *(f"lasso_{n}_seconds" for n in scatter.SIZES[:2]),
-        *(f"hover_{n}_milliseconds" for n in scatter.SIZES),
-        "server_megabytes",
+        *(f"hover_{n}_milliseconds" for n in scatter.SIZES[:3]),
+        f"server_{scatter.SIZES[2]}_megabytes",
         "plotly",
     }
 
