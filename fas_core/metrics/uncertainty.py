@@ -281,7 +281,8 @@ def _resampled_rates(counts: Any, trials: NDArray[np.intp], resamples: int, seed
     """
     m, n_units = counts.shape
     if m == 1 and n_units * int(trials.max()) < 2**31:
-        return _resampled_rate(np.asarray(counts, np.int64)[0], trials, resamples, seed)[None]
+        errors = counts.toarray() if hasattr(counts, "toarray") else np.asarray(counts)
+        return _resampled_rate(errors[0].astype(np.int64), trials, resamples, seed)[None]
     rates = np.empty((m, resamples))
     start = 0
     for weights in draws([np.arange(n_units)], n_units, resamples, seed, width_of([counts], max(m, n_units))):
