@@ -180,13 +180,13 @@ def found_of_each(cache: Path, kind: str, parameters: Sequence[Mapping[str, Any]
     return known
 
 
-def is_kept(cache: Path, kind: str, parameters: Mapping[str, Any]) -> bool:
-    """Whether there is a result of this kind and these parameters, which is not read."""
+def is_kept(cache: Path, kind: str, *parameters: Mapping[str, Any]) -> bool:
+    """Whether there is a result of this kind and these parameters, of each of several; none is read."""
     if not folder(cache).is_dir():
         return False
     try:
         with _store(cache) as entries:
-            return key_of(kind, parameters) in entries
+            return all(key_of(kind, asked) in entries for asked in parameters)
     except (_DamagedError, _UnusableError):
         return False
 

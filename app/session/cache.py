@@ -111,12 +111,15 @@ def _said(spinner: str) -> AbstractContextManager[None]:
 _RESULTS: dict[tuple[CodeType, str], _Results] = {}
 
 
-def cached(*, entries: int, spinner: str = "", is_apart: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def cached(
+    *, entries: int, spinner: str = "", is_apart: bool | Callable[..., bool] = False
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Keeps the last `entries` results of a function, shared between sessions: do not change them.
 
     Its arguments are Runs, values of `keyed` classes, and what can be hashed: texts, numbers, tuples of all of these.
     `spinner`: what the page says while it computes. `is_apart`: of large Runs beside the server, so that nobody else
-    waits (`apart`); the function is one of a module, not of a page.
+    waits (`apart`), always or where a function of the arguments says so; the function is one of a module, not of a
+    page.
     """
 
     def decorated(function: Callable[P, R]) -> Callable[P, R]:
@@ -135,7 +138,7 @@ def cached(*, entries: int, spinner: str = "", is_apart: bool = False) -> Callab
             key = _of_tuple(given)
             if (known := results.get(key)) is not None:
                 return known[0]
-            if is_apart and apart.is_worth_it(given):
+            if is_apart and apart.is_worth_it(given) and (is_apart is True or is_apart(*arguments, **named)):
                 return results.computed(key, lambda: apart.called(function, given), spinner or BESIDE)
             return results.computed(key, lambda: function(*arguments, **named), spinner)
 

@@ -108,10 +108,13 @@ def ids(run: Run) -> pd.Index:
     return pd.Index(samples(run, ("sample_id",))["sample_id"].astype(str))
 
 
-@cached(entries=16, is_apart=True)
+_OF_GROUPS = ("subset", "label", "pai_species")
+
+
+@cached(entries=16, is_apart=lambda run: not run.are_at_hand(_OF_GROUPS))
 def groups(run: Run) -> NDArray[np.str_]:
     """(n,) the group of each sample: `names.groups_of`."""
-    return groups_of(samples(run, ("subset", "label", "pai_species")))
+    return groups_of(run.samples(_OF_GROUPS, repeated=_OF_GROUPS))
 
 
 @cached(entries=32, spinner="Computing principal components …")
@@ -120,7 +123,7 @@ def principal_components(run: Run, k: int = projection.COMPONENTS) -> projection
     return projection.pca_of(run, k)
 
 
-@cached(entries=64, spinner="Computing the score …", is_apart=True)
+@cached(entries=64, spinner="Computing the score …", is_apart=lambda run, score: not scores.is_at_hand(run, score))
 def score_values(run: Run, score: str) -> NDArray[np.float64]:
     """(n,) in row order, read-only."""
     values = scores.values(run, score)
@@ -128,13 +131,13 @@ def score_values(run: Run, score: str) -> NDArray[np.float64]:
     return values
 
 
-@cached(entries=64, is_apart=True)
+@cached(entries=64)
 def adjusted_scores(run: Run, score: str) -> list[str]:
     """A score without what follows each look of an image: see `scores.adjusted`."""
     return scores.adjusted(run, score)
 
 
-@cached(entries=64, is_apart=True)
+@cached(entries=64, is_apart=lambda run: not presentations.are_suggested(run))
 def levels(run: Run) -> list[str]:
     """The decision levels that are offered for a Run: see `presentations.suggested`."""
     return presentations.suggested(run)
@@ -150,7 +153,12 @@ def why_not_at(run: Run, level: str) -> str:
     return ""
 
 
-@cached(entries=16, is_apart=True)
+def _is_slow_at(run: Run, level: str) -> bool:
+    """Whether it takes a while to say what decisions are made on."""
+    return level != FRAME or not run.are_at_hand(presentations.COLUMNS)
+
+
+@cached(entries=16, is_apart=_is_slow_at)
 def grouping(run: Run, level: str) -> Grouping:
     """What decisions are made on at a level, whatever the score."""
     return presentations.grouping(run, level)
@@ -201,7 +209,11 @@ def rates(run: Run, score: str, level: str, subsets: Sequence[str], threshold: f
     return _rates(run, score, level, tuple(subsets), threshold)
 
 
-@cached(entries=64, is_apart=True)
+def _is_unknown(run: Run, score: str, level: str, subsets: tuple[str, ...], species: str) -> bool:
+    return not kept.Kept(run, decided(run, score, level)).knows_auc_interval(subsets, species)
+
+
+@cached(entries=64, is_apart=_is_unknown)
 def _auc_interval(run: Run, score: str, level: str, subsets: tuple[str, ...], species: str) -> UnitInterval | None:
     return kept.Kept(run, decided(run, score, level)).auc_interval(subsets, species)
 

@@ -49,9 +49,18 @@ class Kept:
 
     def auc_interval(self, subsets: Sequence[str], species: str = "") -> UnitInterval | None:
         """As `run_metrics.auc_interval`."""
-        asked = {"subsets": list(subsets), "species": species}
+        asked = self._of_interval(subsets, species)
         compute = lambda: _Interval(run_metrics.auc_interval(self.decided, subsets, species))  # noqa: E731
         return document(self.run, self.decided, "auc_interval", asked, _Interval, compute).interval
+
+    def knows_auc_interval(self, subsets: Sequence[str], species: str = "") -> bool:
+        """Whether `auc_interval` takes no time to speak of."""
+        return memo.is_kept(
+            self.run.cache, "auc_interval", key(self.run, self.decided, self._of_interval(subsets, species))
+        )
+
+    def _of_interval(self, subsets: Sequence[str], species: str) -> dict[str, object]:
+        return {"subsets": list(subsets), "species": species}
 
 
 def document(

@@ -201,8 +201,16 @@ def suggested(run: Run) -> list[str]:
     numbers or times and a video has several."""
     if len(run.shards) <= columns.FEW:
         return _suggested(run)
-    asked = {"run": run.shards_digest, "levels": [FRAME, *STATISTICS], "format": 1}
-    return memo.document(run.cache, "levels", asked, list[str], lambda: _suggested(run))
+    return memo.document(run.cache, "levels", _levels_key(run), list[str], lambda: _suggested(run))
+
+
+def are_suggested(run: Run) -> bool:
+    """Whether `suggested` takes no time to speak of."""
+    return len(run.shards) > columns.FEW and memo.is_kept(run.cache, "levels", _levels_key(run))
+
+
+def _levels_key(run: Run) -> dict[str, object]:
+    return {"run": run.shards_digest, "levels": [FRAME, *STATISTICS], "format": 1}
 
 
 def _suggested(run: Run) -> list[str]:

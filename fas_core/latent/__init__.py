@@ -20,17 +20,21 @@ def training_rows(run: Run) -> NDArray[np.int64]:
     Those whose content its checkpoint knows, whatever the manifest calls them; where the checkpoint does not say what
     it learned from, the bona fide images of subset `train`. Raises BadInputError if there are none.
     """
-    if run not in _training:
-        columns = _judged_by(run)
-        masks = (_is_fitted_on(shard.table("samples", columns).to_pandas()) for shard in run.shards)
-        _training[run] = np.packbits(np.concatenate([np.empty(0, np.bool_), *masks]))
-    rows = np.flatnonzero(np.unpackbits(_training[run], count=len(run)))
+    rows = np.flatnonzero(_are_training(run))
     if not len(rows):
         raise BadInputError(
             f"Run {run.info.name} has no training images, so nothing can be fitted on them. "
             "Cache the data that the model learned from too: fas cache CHECKPOINT --data MANIFEST"
         )
     return rows
+
+
+def _are_training(run: Run) -> NDArray[np.bool_]:
+    """(n,) which rows are `training_rows`."""
+    if run not in _training:
+        columns = _judged_by(run)
+        _training[run] = np.packbits(_is_fitted_on(run.samples(columns, repeated=columns)))
+    return np.unpackbits(_training[run], count=len(run)).astype(np.bool_)
 
 
 def sampled_training_rows(run: Run, limit: int) -> NDArray[np.int64]:
@@ -102,7 +106,7 @@ _known: WeakKeyDictionary[Run, dict[int, bool]] = WeakKeyDictionary()  # which s
 
 
 def has_training_rows(run: Run, n: int) -> bool:
-    """Whether there are n `training_rows` at least; reads no more shards than it takes to tell, and those once."""
+    """Whether there are n `training_rows` at least; of few, reads no more shards than it takes to tell. Once."""
     answers = _known.setdefault(run, {})
     if n not in answers:
         answers[n] = _has_training_rows(run, n)
@@ -110,6 +114,8 @@ def has_training_rows(run: Run, n: int) -> bool:
 
 
 def _has_training_rows(run: Run, n: int) -> bool:
+    if n > MOST_FITTED or run in _training:
+        return int(_are_training(run).sum()) >= n
     columns, missing = _judged_by(run), n
     for shard in run.shards if missing > 0 else ():
         missing -= int(_is_fitted_on(shard.table("samples", columns).to_pandas()).sum())

@@ -50,6 +50,11 @@ def gathered(run: Run, names: Sequence[str], read: Callable[[list[str], list[str
     return pa.table({name: known[name] for name in names})
 
 
+def are_kept(run: Run, names: Sequence[str]) -> bool:
+    """Whether some columns need not be gathered."""
+    return memo.is_kept(run.cache, "column", *(_parameters(run, name) for name in names))
+
+
 def _parameters(run: Run, name: str) -> dict[str, object]:
     return {"run": run.shards_digest, "column": name, "format": _FORMAT}
 

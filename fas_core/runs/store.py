@@ -807,6 +807,11 @@ class Run:
             rows = self._kept(columns, repeated)
         return rows.assign(**{name: rows[name].astype("category").pipe(_in_order) for name in repeated})
 
+    def are_at_hand(self, columns: Sequence[str]) -> bool:
+        """Whether `samples` of those of some own columns that it has takes no time to speak of."""
+        names = [name for name in columns if name in self.column_names()]
+        return len(self.shards) <= kept_columns.FEW or kept_columns.are_kept(self, names)
+
     def samples_of(self, rows: NDArray[np.int64], columns: Sequence[str]) -> pd.DataFrame:
         """Some of its own columns of some rows, which ascend; only the shards that hold them are read."""
         parts = []

@@ -151,6 +151,13 @@ def is_kept(run: Run, name: str) -> bool:
     return name in kept
 
 
+def is_at_hand(run: Run, name: str) -> bool:
+    """Whether `values` takes no time to speak of: a column, or a score of codes that is stored."""
+    if name in run.info.scores:
+        return run.are_at_hand([name])
+    return name in of_codes(run) and is_kept(run, name)
+
+
 def says(run: Run, name: str) -> passes.Says:
     """What a score of codes says of codes, fitted on a Run's."""
     return cast(OfCodes, _module(name).OF_CODES).says(run, run)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from fas_core import latent
 from fas_core.bench import synthetic
 from fas_core.runs import columns, store
 
@@ -51,3 +52,19 @@ def test_what_is_kept_is_of_these_shards_alone(tmp_path: Path, monkeypatch: pyte
         kept = run.samples(["elbo", "subject_id"])
         whole = pd.concat([shard.table("samples", None).to_pandas() for shard in run.shards], ignore_index=True)
         pd.testing.assert_frame_equal(kept, whole[["elbo", "subject_id"]])
+
+
+def test_training_images_of_many_shards_are_counted_in_kept_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = synthetic.write_run(tmp_path, 60, pixels=0, shard_size=20)
+    rows = latent.training_rows(store.opened(run.folder))
+    monkeypatch.setattr(columns, "FEW", 0)
+    assert not run.are_at_hand(["subset", "label"])
+    run.samples(["subset"])
+    assert run.are_at_hand(["subset", "label", "of no sample"])
+    monkeypatch.setattr(store.Shard, "table", lambda *_: pytest.fail("a shard was read again"))
+    monkeypatch.setattr(latent, "MOST_FITTED", len(rows) - 1)  # so many are asked for where a fit is of a sample
+    assert latent.has_training_rows(run, len(rows))
+    assert not latent.has_training_rows(run, len(rows) + 1)
+    assert latent.training_rows(run).tolist() == rows.tolist()

@@ -38,6 +38,10 @@ def test_large_runs_are_worked_on_beside_the_server(tiny_cache: Path, monkeypatc
     here = readers.groups(run), readers.grouping(run, "frame"), readers.score_values(run, "rec")
     clear()
     monkeypatch.setattr(apart, "LARGE", 10)
+    readers.groups(run)
+    assert not pool.free, "what is at hand was asked for elsewhere"
+    clear()
+    monkeypatch.setattr(store.Run, "are_at_hand", lambda *_: False)
     there = readers.groups(run), readers.grouping(run, "frame"), readers.score_values(run, "rec")
     clear()  # they are of a pool that ends with this test
     np.testing.assert_array_equal(there[0], here[0])
