@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from app.components import strip as component
 from app.components.gallery import picture
 from app.components.strip import Axis, Decision, Level, Line
+from app.parts import columns
 from app.session import faces, operating, readers
 from app.session.cache import cached
 from app.session.sidebar import Shown
@@ -32,7 +33,15 @@ MOST = 2000  # frames of the line
 @cached(entries=64)
 def frames_of(run: Run, row: int) -> NDArray[np.int64]:
     """Rows of the frames of the video that a sample is one of, in order; none where the data name no video."""
-    return presentations.same_video(readers.samples(run, (*COLUMNS, *ORDER)), row)
+    return presentations.same_video(_of_videos(run), row)
+
+
+@cached(entries=4)
+def _of_videos(run: Run) -> pd.DataFrame:
+    """What tells which frames are of a video, and their order; a few bytes a sample."""
+    named = {*COLUMNS, *ORDER} - {"sample_id"}
+    names = [name for name in run.column_names() if name in named]
+    return run.samples(names, repeated=[name for name in names if name not in ORDER])
 
 
 def tiles(n: int, chosen: int) -> list[int]:
@@ -104,7 +113,7 @@ def show(shown: Shown, row: int, go_to: Callable[[str], None]) -> None:
     chosen = int(np.flatnonzero(rows == row)[0])
     values = readers.score_values(run, shown.score)[rows]
     point, _ = operating.operating_point(run, shown.score, shown.level, shown.subsets)
-    about = readers.samples(run, ("video_id", *ORDER)).iloc[rows]
+    about = _of_videos(run).iloc[rows]
     names = _names(about)
     threshold = None if point is None else point.threshold
     axis = axis_of(about)
@@ -119,14 +128,13 @@ def show(shown: Shown, row: int, go_to: Callable[[str], None]) -> None:
     )
     at = tiles(len(rows), chosen)
     across = [] if threshold is None else [Level(threshold, "threshold", is_threshold=True)]
-    ids = readers.ids(run)
     component.strip(
         picture("original", faces.images(run, "inputs", rows[at])),
         [[f"frame {names[i]}", number(values[i])] for i in at],
         columns=len(at),
         key="filmstrip",
         chosen=chosen,
-        on_choose=lambda i: go_to(str(ids[rows[i]])),
+        on_choose=lambda i: go_to(columns.ids_of(run, rows[i : i + 1])[0]),
         line=Line(f"{shown.score} of each frame", values.tolist(), places, across, axis=axis, decision=decision),
         at=at,
     )

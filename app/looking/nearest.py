@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from app.components import gallery as component
 from app.looking.filmstrip import frames_of
 from app.looking.subject import Subject
-from app.session import faces, readers
+from app.parts import columns
+from app.session import faces
 from app.words import escaped, number
 from fas_core.data.names import ATTACK, LIVE, TRAIN, readable
 from fas_core.errors import BadInputError
@@ -94,8 +95,8 @@ def answer(run: Run, near: dict[AmongWhom, tuple[NDArray[np.float64], NDArray[np
     if not first:
         return "There is no other image in this Run."
     distance, row = min(first.values())
-    about = readers.samples(run, ("subset", "label")).iloc[row]
-    of = place(str(about["subset"]), str(about["label"]), str(readers.groups(run)[row]))
+    about = run.samples_of(np.array([row]), ("subset", "label")).iloc[0]
+    of = place(str(about["subset"]), str(about["label"]), columns.groups_of(run, [row])[0])
     words = f"The nearest is **{escaped(of)}**, at {UNITS[by]} {number(distance)}"
     if "training" not in first:
         return f"{words}. The Run has no live training images."
@@ -112,16 +113,19 @@ def place(subset: str, label: str, group: str) -> str:
 
 
 def _gallery(run: Run, distances: NDArray[np.float64], rows: NDArray[np.int64], by: By, *, key: str) -> str | None:
-    ids, groups = readers.ids(run), readers.groups(run)
-    about = readers.samples(run, ("subset", "label")).iloc[rows]
+    ids, groups = columns.ids_of(run, rows), columns.groups_of(run, rows)
+    ascending, back = np.unique(rows, return_inverse=True)
+    about = run.samples_of(ascending, ("subset", "label")).iloc[back]
     cards = []
-    for distance, row, subset, label in zip(distances.tolist(), rows.tolist(), *map(about.get, about), strict=True):
-        style = style_of(str(groups[row]))
+    for distance, sample_id, group, subset, label in zip(
+        distances.tolist(), ids, groups, about["subset"], about["label"], strict=True
+    ):
+        style = style_of(group)
         cards.append(
             component.Card(
-                str(ids[row]),
-                (f"{UNITS[by]} {number(distance)}", str(ids[row])),
-                place(subset, label, str(groups[row])),
+                sample_id,
+                (f"{UNITS[by]} {number(distance)}", sample_id),
+                place(subset, label, group),
                 style.colour,
                 is_hollow=style.is_hollow,
             )

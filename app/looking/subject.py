@@ -15,7 +15,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.parts import network
+from app.parts import columns, network
 from app.session import faces, identity, readers, uploads
 from app.session.sidebar import Shown
 from app.words import escaped
@@ -52,7 +52,7 @@ def of_run(run: Run, row: int, chosen: str) -> Subject:
     """A sample of the Run; `chosen`: the score that all pages show."""
     rows = np.array([row])
     return Subject(
-        str(readers.ids(run)[row]),
+        columns.ids_of(run, rows)[0],
         row,
         {name: faces.to_compute(run, name, rows) for name in run.pictures},
         next(run.latent_blocks(rows))[0] if run.has("latents") else None,

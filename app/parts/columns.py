@@ -17,6 +17,7 @@ from app.session.cache import cached
 from app.session.readers import score_values
 from fas_core import scores
 from fas_core.data.names import ATTACK, group_codes
+from fas_core.runs import columns as kept_columns
 from fas_core.runs.store import Run
 
 NOT_COLOURS = ("path", "sample_id", "video_id")
@@ -32,7 +33,9 @@ class Factor:
 
 @cached(entries=24)
 def factor(run: Run, name: str) -> Factor:
-    """Read shard by shard: the texts of millions of rows are never in memory."""
+    """In order of their first rows. The texts of millions of rows are never in memory."""
+    if len(run.shards) > kept_columns.FEW and _is_text(run, name):
+        return _in_order_of_rows(run.samples([name], repeated=[name])[name])
     places: dict[str, int] = {}
     parts = []
     for shard in run.shards:
@@ -43,6 +46,25 @@ def factor(run: Run, name: str) -> Factor:
         parts.append(np.array(here, kind)[encoded.indices.to_numpy()])
     pa.default_memory_pool().release_unused()
     return Factor(np.concatenate([*parts, np.empty(0, np.uint8)]), list(places))
+
+
+def _in_order_of_rows(column: pd.Series) -> Factor:
+    """Of categories."""
+    names = ["", *column.cat.categories.astype(str)]
+    codes = column.cat.codes.to_numpy() + np.min_scalar_type(len(names)).type(1)
+    if "" in names[1:]:
+        codes[codes == names.index("", 1)] = 0  # an empty text is a missing one
+    first = np.full(len(names), len(codes))
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    in_order = np.argsort(first)[: np.count_nonzero(first < len(codes))]
+    place = np.zeros(len(names), np.min_scalar_type(len(in_order)))
+    place[in_order] = np.arange(len(in_order))
+    return Factor(place[codes], [names[i] for i in in_order])
+
+
+def _is_text(run: Run, name: str) -> bool:
+    kind = run.shards[0].table("samples", [name]).schema.field(0).type
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
 def is_number(run: Run, name: str) -> bool:
@@ -60,13 +82,8 @@ def colour_columns(run: Run) -> list[str]:
     """Columns that tell samples apart without naming each one."""
 
     def varies(name: str) -> bool:
-        seen: set[object] = set()
-        for shard in run.shards:  # the first two values are enough
-            column = shard.table("samples", [name]).column(0)
-            seen.update(pc.unique(column).slice(0, 2).to_pylist())
-            if len(seen) > 1:
-                return True
-        return False
+        first = run.shards[0].table("samples", [name]).column(0)
+        return len(pc.unique(first)) > 1 or len(run.samples([name], repeated=[name])[name].unique()) > 1
 
     return [name for name in run.column_names() if name not in NOT_COLOURS and varies(name)]
 
@@ -81,6 +98,12 @@ def kinds_of(run: Run) -> tuple[NDArray[np.unsignedinteger[Any]], list[str]]:
         columns[name] = pd.Categorical.from_codes(kinds.codes, kinds.names)
     codes, names = group_codes(pd.DataFrame(columns))
     return codes.astype(np.min_scalar_type(len(names))), names.tolist()
+
+
+def groups_of(run: Run, rows: Sequence[int] | NDArray[np.int64]) -> list[str]:
+    """The groups of some rows, in their order."""
+    codes, names = kinds_of(run)
+    return [names[code] for code in codes[rows].tolist()]
 
 
 @cached(entries=8)

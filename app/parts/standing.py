@@ -17,7 +17,7 @@ from app.session.tables import show_rows
 from app.words import number
 from fas_core import metrics, scores
 from fas_core.data.names import ATTACK, BONA_FIDE, is_training, readable
-from fas_core.evaluation.verdicts import ascending, shares_below
+from fas_core.evaluation.verdicts import ascending, share_below, shares_below
 from fas_core.runs.store import Run
 
 LIVE_TRAINING = "live training images"
@@ -42,7 +42,9 @@ def _ascending(run: Run, score: str, of: str) -> NDArray[np.float64]:
 
 def place(run: Run, score: str, value: float, of: str = LIVE_TRAINING) -> float:
     """The share of a class with a lower score, 0..1; NaN where there is no such class, or the image has no score."""
-    return float(places(run, score, np.array([value]), of)[0])
+    if of not in classes(run):
+        return math.nan
+    return share_below(value, score_values(run, score)[classes(run)[of]])
 
 
 def places(run: Run, score: str, values: NDArray[np.float64], of: str = LIVE_TRAINING) -> NDArray[np.float64]:

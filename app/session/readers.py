@@ -252,6 +252,7 @@ NOT_METADATA = {"path", "is_constant"}  # a name stands for the path; the other 
 def metadata(run: Run, row: int) -> pd.DataFrame:
     """What the manifest says about one sample: Field and Value, empty ones left out."""
     left_out = NOT_METADATA | scores.columns(run)
-    record = samples(run, [name for name in run.column_names() if name not in left_out]).iloc[row]
+    names = [name for name in run.column_names() if name not in left_out]
+    record = run.samples_of(np.array([row]), names).iloc[0]
     filled = {str(name): str(value) for name, value in record.items() if not (pd.isna(value) or value == "")}
     return pd.DataFrame({"Field": [name.replace("_", " ") for name in filled], "Value": list(filled.values())})

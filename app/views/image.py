@@ -14,19 +14,19 @@ from app.components.zoom import zoomed
 from app.looking import filmstrip, in_runs, nearest, reviewing
 from app.looking import subject as subjects
 from app.looking.subject import Subject
-from app.parts import marking, sample, standing
+from app.parts import columns, marking, sample, standing
 from app.parts.head import Head, head
 from app.parts.standing import LIVE_TRAINING
 from app.session import faces, identity, operating, readers, sidebar, uploads
 from app.session.address import link_params
 from app.session.cache import cached
-from app.session.readers import cache_folder, decided_values, samples, score_values
+from app.session.readers import cache_folder, decided_values, score_values
 from app.session.sidebar import Shown
 from app.session.tables import show_rows
 from app.words import escaped, label_of, number, threshold_text
 from fas_core import scores
 from fas_core.access.roles import Right
-from fas_core.data.names import ATTACK, readable
+from fas_core.data.names import ATTACK, BONA_FIDE, readable
 from fas_core.deciding import card as cards
 from fas_core.evaluation.presentations import FRAME
 from fas_core.evaluation.verdicts import called
@@ -40,9 +40,15 @@ SEED = 0
 # ------------------------------------------------------------------------------------------------------ which image
 
 
+def rows_shown(shown: Shown) -> NDArray[np.intp]:
+    """Those of the chosen subsets."""
+    is_shown = columns.shown_rows(shown.run, shown.subsets)
+    return np.arange(len(shown.run)) if is_shown is None else np.flatnonzero(is_shown)
+
+
 def most_suspicious(shown: Shown) -> int:
     """The row that the page begins with: the highest score in the chosen subsets."""
-    here = np.flatnonzero(samples(shown.run, ("subset",))["subset"].isin(shown.subsets).to_numpy())
+    here = rows_shown(shown)
     values = score_values(shown.run, shown.score)[here]
     return int(here[np.argmax(np.where(np.isnan(values), -np.inf, values))])
 
@@ -57,10 +63,12 @@ def asked_for(shown: Shown) -> int | None:
         width=300,
         label_visibility="collapsed",
     ).strip()
+    if not asked:
+        return most_suspicious(shown)
     matching = sample.matching(readers.ids(shown.run), asked)
     if len(matching) and str(readers.ids(shown.run)[matching[0]]) != asked:
         sample.say_another(asked, len(matching))
-    return most_suspicious(shown) if not asked else int(matching[0]) if len(matching) else None
+    return int(matching[0]) if len(matching) else None
 
 
 # ---------------------------------------------------------------------------------------------------------- verdicts
@@ -128,15 +136,15 @@ def show_scatter(shown: Shown, code: NDArray[np.float32]) -> None:
     pca, xy = readers.principal_components(run), plane(run)
     if xy.shape[1] < 2:
         return
-    subset = samples(run, ("subset",))["subset"]
-    here = np.flatnonzero(subset.isin(shown.subsets).to_numpy())
-    drawn = here[projection.sampled_rows(subset.to_numpy(str)[here], MOST_POINTS, SEED)]
+    here, subset = rows_shown(shown), columns.factor(run, "subset")
+    by_name = np.argsort(np.argsort(subset.names))[subset.codes[here]]
+    drawn = here[projection.sampled_rows(by_name, MOST_POINTS, SEED)]
     x, y = (f"PC {i + 1} ({100 * pca.explained[i]:.0f} % of variance)" for i in (0, 1))
     at = pca.applied(code[np.newaxis])[0][:2]
     st.markdown("**Among the codes of the Run**")
     said = f"{len(drawn):,} of {len(here):,} codes" if len(drawn) < len(here) else f"all {len(drawn):,} codes"
     st.plotly_chart(
-        codes.among(xy[drawn], readers.groups(run)[drawn], at, titles=(x, y)),
+        codes.among(xy[drawn], np.array(columns.groups_of(run, drawn)), at, titles=(x, y)),
         key="image_scatter",
         alt=f"Scatter plot of {said} in two principal components; a cross is this image.",
     )
@@ -184,7 +192,7 @@ def answer(shown: Shown, subject: Subject) -> str:
     run, score = shown.run, shown.score
     name = f"**{escaped(subject.name)}**"
     if subject.row is not None:
-        name += f" ({escaped(readable(str(readers.groups(run)[subject.row])))})"
+        name += f" ({escaped(readable(columns.groups_of(run, [subject.row])[0]))})"
     value = subject.scores.get(score, math.nan)
     if score not in subject.scores:
         why = "is of frames of a video" if scores.is_of_videos(run, score) else "was joined from a file"
@@ -201,7 +209,7 @@ def answer(shown: Shown, subject: Subject) -> str:
     words += f". At the threshold {number(point.threshold)} it is called **{verdict}**"
     if subject.row is None:
         return f"{words}."
-    label = str(samples(run, ("label",))["label"].iloc[subject.row])
+    label = ATTACK if columns.attacks(run)[subject.row] else BONA_FIDE
     right = verdict.startswith("attack") == (label == ATTACK)
     wrong = "a missed attack" if label == ATTACK else "a live face turned away"
     return f"{words}, which is {'right' if right else f'wrong: {wrong}'}."

@@ -301,7 +301,8 @@ def of_file(file: ScoreFile, level: str = FRAME) -> Presentations:
 
 def same_video(rows: pd.DataFrame, row: int) -> NDArray[np.int64]:
     """Rows of the frames of the video that a sample is one of, in order of `time` where all have one, else of `frame`;
-    none where the sample names no video. `rows`: with columns of `COLUMNS` and `levels.ORDER`.
+    none where the sample names no video. `rows`: with columns of `COLUMNS` and `levels.ORDER`; texts may be categories,
+    which is fastest.
     """
     column = GROUPED["video"]
     if column not in rows or not is_named(rows[column].iloc[[row]])[0]:
@@ -309,7 +310,7 @@ def same_video(rows: pd.DataFrame, row: int) -> NDArray[np.int64]:
     is_same = np.ones(len(rows), np.bool_)
     for name in (*_NAMED_BY["video"][::-1], *_SAME):
         if name in rows:
-            is_same[is_same] = rows[name].to_numpy(object)[is_same] == rows[name].iloc[row]
+            is_same &= (rows[name] == rows[name].iloc[row]).to_numpy(bool)
     frames = np.flatnonzero(is_same)
     keys = [pd.to_numeric(rows[name].iloc[frames], errors="coerce") for name in ORDER[::-1] if name in rows]
     keys = [key.to_numpy(np.float64) for key in keys if key.notna().all() or key.name == NUMBER]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -44,6 +46,14 @@ def shares_below(values: ArrayLike, ordered: NDArray[np.float64]) -> NDArray[np.
         return np.full(numbers.shape, np.nan)
     below = np.searchsorted(ordered, numbers, side="left") + np.searchsorted(ordered, numbers, side="right")
     return np.where(np.isnan(numbers), np.nan, below / (2 * ordered.size))
+
+
+def share_below(value: float, reference: NDArray[np.float64]) -> float:
+    """`percentiles` of one value, for which nothing is sorted."""
+    n = reference.size - int(np.isnan(reference).sum())
+    if not n or np.isnan(value):
+        return math.nan
+    return (int((reference < value).sum()) + int((reference <= value).sum())) / (2 * n)
 
 
 def called(value: float, threshold: float) -> str:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fas_core.data.names import BONA_FIDE, LEARNED, TRAIN, TRAINING_USE, dev_subsets, is_training
 from fas_core.errors import BadInputError
+from fas_core.runs import columns as kept_columns
 from fas_core.runs.store import Run
 
 MOST_FITTED, SEED = 200_000, 0  # training images that anything is fitted on; of more, so many are drawn with this seed
@@ -33,7 +34,8 @@ def _are_training(run: Run) -> NDArray[np.bool_]:
     """(n,) which rows are `training_rows`."""
     if run not in _training:
         columns = _judged_by(run)
-        _training[run] = np.packbits(_is_fitted_on(run.samples(columns, repeated=columns)))
+        is_one = _is_fitted_on(run.samples(columns, repeated=columns)) if run.shards else np.empty(0, np.bool_)
+        _training[run] = np.packbits(is_one)
     return np.unpackbits(_training[run], count=len(run)).astype(np.bool_)
 
 
@@ -106,7 +108,7 @@ _known: WeakKeyDictionary[Run, dict[int, bool]] = WeakKeyDictionary()  # which s
 
 
 def has_training_rows(run: Run, n: int) -> bool:
-    """Whether there are n `training_rows` at least; of few, reads no more shards than it takes to tell. Once."""
+    """Whether there are n `training_rows` at least; reads no more shards than it takes to tell, of many all at once."""
     answers = _known.setdefault(run, {})
     if n not in answers:
         answers[n] = _has_training_rows(run, n)
@@ -117,11 +119,11 @@ def _has_training_rows(run: Run, n: int) -> bool:
     if n > MOST_FITTED or run in _training:
         return int(_are_training(run).sum()) >= n
     columns, missing = _judged_by(run), n
-    for shard in run.shards if missing > 0 else ():
+    for shard in run.shards[: kept_columns.FEW] if missing > 0 else ():
         missing -= int(_is_fitted_on(shard.table("samples", columns).to_pandas()).sum())
         if missing <= 0:
             break
-    return missing <= 0
+    return missing <= 0 or (len(run.shards) > kept_columns.FEW and int(_are_training(run).sum()) >= n)
 
 
 def calibrating_rows(run: Run) -> NDArray[np.int64]:
@@ -129,13 +131,13 @@ def calibrating_rows(run: Run) -> NDArray[np.int64]:
 
     None where there is no subset to choose on but that of training.
     """
-    columns, chosen, rows = _judged_by(run), set(dev_subsets(run.subsets)) - {TRAIN}, []
+    columns, chosen = _judged_by(run), set(dev_subsets(run.subsets)) - {TRAIN}
+    if not chosen:
+        return np.empty(0, np.int64)
+    samples, can_be = run.samples(columns, repeated=columns), np.zeros(len(run), np.bool_)
     for shard in run.shards:
-        if shard.subset in chosen:
-            samples = shard.table("samples", columns).to_pandas()
-            is_live = (samples["label"] == BONA_FIDE).to_numpy(bool)
-            rows.append(shard.start + np.flatnonzero(is_live & ~_is_fitted_on(samples)))
-    return np.concatenate([np.empty(0, np.int64), *rows])
+        can_be[shard.start : shard.start + shard.n] = shard.subset in chosen
+    return np.flatnonzero(can_be & (samples["label"] == BONA_FIDE).to_numpy(bool) & ~_is_fitted_on(samples))
 
 
 def _judged_by(run: Run) -> list[str]:

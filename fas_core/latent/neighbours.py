@@ -131,8 +131,10 @@ def _codes(run: Run, among: AmongWhom) -> _Codes:
 def _rows(run: Run, among: AmongWhom) -> NDArray[np.int64]:
     if among == "training":
         return training_rows(run)
-    rows = np.arange(len(run))
-    others = np.setdiff1d(rows, training_rows(run)) if has_training_rows(run, 1) else rows
+    is_other = np.ones(len(run), np.bool_)
+    if has_training_rows(run, 1):
+        is_other[training_rows(run)] = False
+    others = np.flatnonzero(is_other)
     if not len(others):
         raise BadInputError(f"Run {run.info.name} has no images but those of training.")
     return others

@@ -159,5 +159,7 @@ def test_frames_of_one_video_stand_in_their_order() -> None:
     assert presentations.same_video(rows, 0).tolist() == [1, 0, 2]  # a video's id counts in its session and subset
     assert presentations.same_video(rows.drop(columns="frame"), 2).tolist() == [0, 1, 2]
     assert presentations.same_video(rows, 3).tolist() == [3]
+    texts = rows.columns.drop("frame")
+    assert presentations.same_video(rows.astype(dict.fromkeys(texts, "category")), 0).tolist() == [1, 0, 2]
     for nameless in (rows, rows.drop(columns="video_id")):
         assert len(presentations.same_video(nameless, 5)) == 0

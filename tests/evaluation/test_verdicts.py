@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fas_core.evaluation.verdicts import called, in_widths, percentiles, verdicts_at
+from fas_core.evaluation.verdicts import called, in_widths, percentiles, share_below, verdicts_at
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,9 @@ def test_percentiles_count_ties_half() -> None:
     assert shares[:3].tolist() == [0.0, 0.5, 1.0]
     assert np.isnan(shares[3])
     assert np.isnan(percentiles([1.0], [])).all()
+    reference = np.array([2.0, 1.0, 3.0, 2.0, np.nan])
+    assert [share_below(value, reference) for value in (0.0, 2.0, 5.0)] == [0.0, 0.5, 1.0]
+    assert np.isnan([share_below(np.nan, reference), share_below(1.0, reference[4:])]).all()
 
 
 def test_widths_are_interquartile_ranges_from_the_median_of_the_reference() -> None:

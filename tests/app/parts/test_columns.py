@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from app.parts import columns
-from fas_core import scores
+from app.session import cache
+from fas_core import latent, scores
+from fas_core.runs import columns as kept_columns
 from fas_core.runs import store
 
 
@@ -17,6 +20,30 @@ def test_scores_of_some_rows_are_those_of_all(tiny_cache: Path) -> None:
     assert {"rec", "ssim", "gmm_nll"} <= set(names)
     for name in names:
         np.testing.assert_array_equal(columns.scores_of(run, name, rows), scores.values(run, name)[rows], name)
+
+
+def test_a_column_of_many_shards_is_as_of_few(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = store.open_run(tiny_cache, "a")
+    few = {name: columns.factor(run, name) for name in ("subset", "label", "pai_species")}
+    colours, training = columns.colour_columns(run), latent.training_rows(run)
+    monkeypatch.setattr(kept_columns, "FEW", 0)
+    cache.clear()
+    latent._training.clear()
+    latent._known.clear()
+    for name, expected in few.items():  # in order of their first rows, which colours depend on
+        assert columns.factor(run, name).names == expected.names
+        np.testing.assert_array_equal(columns.factor(run, name).codes, expected.codes)
+        assert columns.factor(run, name).codes.dtype == expected.codes.dtype
+    assert columns.colour_columns(run) == colours
+    np.testing.assert_array_equal(latent.training_rows(run), training)
+    assert [latent.has_training_rows(run, n) for n in (1, len(training), len(training) + 1)] == [True, True, False]
+
+
+def test_an_empty_text_is_a_missing_one() -> None:
+    texts = pd.Series(pd.Categorical(["b", None, "", "a", "b"]))
+    factor = columns._in_order_of_rows(texts)
+    assert factor.names == ["b", "", "a"]
+    assert factor.codes.tolist() == [0, 1, 1, 2, 0]
 
 
 def test_for_a_score_of_each_image_no_other_is_read(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
