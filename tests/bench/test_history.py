@@ -68,7 +68,7 @@ def test_the_command_compares_warns_and_adds(tmp_path: Path, monkeypatch: pytest
 
 
 def test_all_targets_are_in_one_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def result(name: str, data: Path | None, *, quick: bool) -> bench.Measured:
+    def result(name: str, data: Path | None, *, quick: bool, samples: int) -> bench.Measured:
         if name == "drag":
             raise BadInputError("There is no browser.")
         return measured(seconds=1.0, rate=2.0)
