@@ -29,6 +29,7 @@ from fas_core.runs.scorefile import scores_only_run
 PROJECT = Path(__file__).resolve().parents[1]
 SHARED = PROJECT.parent / "shared"
 
+_MAIN = sys.modules["__main__"]  # of the tests, before any script of a page has taken its place
 FOLDERS = {"e2e": "browser", "bench": "process"}  # below tests/ -> the marker of all that is in it
 
 
@@ -49,6 +50,12 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"{SHARED} is not there: real data and golden vectors are not at hand")
     return SHARED
+
+
+@pytest.fixture(autouse=True)
+def _own_main() -> None:
+    """What a test starts by `spawn` runs the main module anew: not the script that a test of a page has left there."""
+    sys.modules["__main__"] = _MAIN
 
 
 @pytest.fixture(autouse=True)
