@@ -18,7 +18,7 @@ from fas_core.errors import BadInputError
 
 HOUSE = Path(__file__).resolve().parent
 GRACE = 5.0  # seconds to end
-SCRIPTS = {"__init__", "main", "serve", "visitors"}  # at the top: run, never imported
+SCRIPTS = {"__init__", "main", "ready", "serve", "visitors"}  # at the top: run, never imported
 
 
 def load_pages() -> None:

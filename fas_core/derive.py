@@ -146,13 +146,17 @@ def compute_quick(run: Run, *, job_file: Path | None = None, engine: Engine = HE
 
 
 def keep_numbers(run: Run) -> None:
-    """What the Overview of a large Run says, by its usual score, so that nobody waits for intervals."""
+    """What the pages Overview, Threshold and Losses of a large Run say, by its usual score, so that nobody waits."""
     score = scores.usual(scores.offered(run))
     decided = presentations.presentations(run, scores.values(run, score))
     about = summary.summary(System(run, score), DEFAULT, chosen_on=dev_subsets(run.subsets))
     about = replace(about, readers=kept.Kept(run, decided))
     summary.headline(about)
     summary.metrics_table(about)
+    # The pages are above this: they keep their own, in a process as the app is one.
+    pages = [sys.executable, "-P", "-m", "app.ready", str(run.cache), run.id]
+    if subprocess.run(pages, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode:
+        _log.warning("%s: what the pages Threshold and Losses open with was not kept", run.info.name)
 
 
 # CPU seconds for each multiplication, measured with codes of 512 dimensions: what a wait is estimated by.

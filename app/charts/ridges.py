@@ -84,6 +84,47 @@ def rows_height(n: int) -> int:
     return 90 + 52 * max(1, n)
 
 
+@dataclass(frozen=True, eq=False)
+class Binned:
+    """Histograms of g groups on shared bins: all that `distributions_of_score` draws of the values."""
+
+    names: Sequence[str]  # (g,), in order
+    n: NDArray[np.int64]  # (g,) values
+    edges: Values  # (bins + 1,)
+    shares: Values  # (g, bins)
+    beyond: Values  # (g, 2): the shares left and right of all bins
+    behind: Values  # (bins,), or of no value (0,)
+
+
+def binned(values: Mapping[str, Values], behind: Values, *, bins: int = 50, in_view: float = 1.0) -> Binned:
+    """Of the groups with a value, see `distributions_of_score`."""
+    known = {name: values[name][~np.isnan(values[name])] for name in in_group_order(list(values))}
+    known = {name: v for name, v in known.items() if v.size}
+    finite = {name: v[np.isfinite(v)] for name, v in known.items() if np.isfinite(v).any()}
+    if not finite:
+        nothing = np.empty(0)
+        return Binned([], nothing.astype(np.int64), np.linspace(0, 1, bins + 1), nothing, nothing, nothing)
+    low, high = span(list(finite.values()))
+    if live := [v for name, v in finite.items() if name in GROUP_ORDER]:
+        # Attacks far out must not flatten what the live faces do: beside these is room for twice their width.
+        from_live, to_live = span(live)
+        reach = 2 * (to_live - from_live)
+        attacks = [v for name, v in finite.items() if name not in GROUP_ORDER]
+        least = min([from_live, *(float(np.quantile(v, 1 - in_view)) for v in attacks)])
+        most = max([to_live, *(float(np.quantile(v, in_view)) for v in attacks)])
+        low, high = max(low, from_live - reach, least), min(high, to_live + reach, most)
+    edges = edges_between(low, high, bins)
+    behind = behind[~np.isnan(behind)]
+    return Binned(
+        list(known),
+        np.array([len(v) for v in known.values()]),
+        edges,
+        np.array([shares_in(v, edges) for v in known.values()]),
+        np.array([[float((v < edges[0]).mean()), float((v > edges[-1]).mean())] for v in known.values()]),
+        shares_in(behind, edges) if behind.size else np.empty(0),
+    )
+
+
 def distributions_of_score(
     values: Mapping[str, Values],
     *,
@@ -102,43 +143,38 @@ def distributions_of_score(
     what it says. `in_view` is the share of each attack that the axis must reach beside the live faces, 0 to 1.
     `score_height` is how high it wants to be.
     """
-    known = {name: values[name][~np.isnan(values[name])] for name in in_group_order(list(values))}
-    known = {name: v for name, v in known.items() if v.size}
-    finite = {name: v[np.isfinite(v)] for name, v in known.items() if np.isfinite(v).any()}
-    if not finite:
-        return _drawn([], np.linspace(0, 1, bins + 1), x_title)
-    low, high = span(list(finite.values()))
-    if live := [v for name, v in finite.items() if name in GROUP_ORDER]:
-        # Attacks far out must not flatten what the live faces do: beside these is room for twice their width.
-        from_live, to_live = span(live)
-        reach = 2 * (to_live - from_live)
-        attacks = [v for name, v in finite.items() if name not in GROUP_ORDER]
-        least = min([from_live, *(float(np.quantile(v, 1 - in_view)) for v in attacks)])
-        most = max([to_live, *(float(np.quantile(v, in_view)) for v in attacks)])
-        low, high = max(low, from_live - reach, least), min(high, to_live + reach, most)
-    edges = edges_between(low, high, bins)
-    shares = {name: shares_in(v, edges) for name, v in known.items()}
-    behind = behind[~np.isnan(behind)]
-    reference = [shares_in(behind, edges)] if behind.size else []
+    of = binned(values, behind, bins=bins, in_view=in_view)
+    return distributions_drawn(of, x_title=x_title, behind_name=behind_name, notes=notes, limit=limit)
+
+
+def distributions_drawn(
+    of: Binned,
+    *,
+    x_title: str,
+    behind_name: str,
+    notes: Mapping[str, str] | None = None,
+    limit: tuple[float, str] | None = None,
+) -> Option:
+    """What `distributions_of_score` draws."""
+    if not of.names:
+        return _drawn([], of.edges, x_title)
+    reference = [of.behind] if of.behind.size else []
     # The outermost bins hold whole tails: they do not set the scale, and are cut where they would leave their row.
-    top = max(float(heights[1:-1].max()) for heights in (*shares.values(), *reference)) / 0.85 or 1.0
+    top = max(float(heights[1:-1].max()) for heights in (*of.shares, *reference)) / 0.85 or 1.0
     rows = []
-    for name, group in known.items():
+    for name, n, shares, (left, right) in zip(of.names, of.n.tolist(), of.shares, of.beyond.tolist(), strict=True):
         style, outlines = style_of(name), []
         if name not in GROUP_ORDER:
             outlines = [_Outline(behind_name, heights, BONA_FIDE_COLOUR, "solid", width=1.2) for heights in reference]
         kind = line_type("dash" if style.is_hollow else "solid")
         opacity = 0.13 if style.is_hollow else 0.33
-        outlines.append(
-            _Outline(f"{readable(name)} (n = {len(group):,})", shares[name], style.colour, kind, opacity=opacity)
-        )
-        left, right = float((group < edges[0]).mean()), float((group > edges[-1]).mean())
+        outlines.append(_Outline(f"{readable(name)} (n = {n:,})", shares, style.colour, kind, opacity=opacity))
         beyond = (
             f"← {100 * left:.0f}\u00a0% further left" if left >= 0.02 else "",
             f"{100 * right:.0f}\u00a0% further right →" if right >= 0.02 else "",
         )
-        rows.append(_Row(f"{readable(name)}\nn = {len(group):,}", outlines, top, beyond, (notes or {}).get(name, "")))
-    return _drawn(rows, edges, x_title, limit)
+        rows.append(_Row(f"{readable(name)}\nn = {n:,}", outlines, top, beyond, (notes or {}).get(name, "")))
+    return _drawn(rows, of.edges, x_title, limit)
 
 
 def score_height(n: int, title_lines: int = 1) -> int:

@@ -24,7 +24,7 @@ from app.session.tables import show_rows
 from app.words import escaped
 from fas_core import metrics, scores
 from fas_core.data.names import in_group_order, readable
-from fas_core.evaluation import ranking
+from fas_core.evaluation import kept, ranking
 from fas_core.evaluation.ranking import Ranking, area
 from fas_core.metrics import ScoreSet, bins
 from fas_core.reports.palette import ALL_ATTACKS, MOST_SCORES, score_styles
@@ -37,30 +37,41 @@ MEASURES = {"AUC": "auc", "Average precision": "average_precision"}
 def measured(run: Run, score: str, subsets: tuple[str, ...]) -> tuple[Ranking, RunCurves] | None:
     """None where the subsets hold one class only."""
     values, of_run = score_values(run, score), cells(run)
-    ranked = ranking.ranking(of_run, values, subsets, frame_units(run, subsets))
+
+    def curves() -> dict[str, object]:
+        pooled = of_run.score_set(values, subsets)
+        together = ScoreSet(pooled.bona_fide, {ALL_ATTACKS: pooled.pooled}, pooled.pooled, pooled.n_non_response)
+        return vars(run_charts.run_curves(metrics.curves(together)))
+
+    of_score = kept.OfScore(run, values, subsets)
+    ranked = of_score.ranking(lambda: ranking.ranking(of_run, values, subsets, frame_units(run, subsets)))
     if ranked is None:
         return None
-    pooled = of_run.score_set(values, subsets)
-    together = ScoreSet(pooled.bona_fide, {ALL_ATTACKS: pooled.pooled}, pooled.pooled, pooled.n_non_response)
-    return ranked, run_charts.run_curves(metrics.curves(together))
+    known = of_score.arrays("score_curves", curves)
+    drawn = {name: array if array.ndim else array.item() for name, array in known.items()}  # two are counts
+    return ranked, RunCurves(**drawn)
 
 
 @cached(entries=256, spinner="Drawing the distributions …")
 def distribution(run: Run, score: str, subsets: tuple[str, ...]) -> tuple[Option, pd.DataFrame]:
     """A score's histograms, and mean and standard deviation of its finite values, per group."""
-    of_run = cells(run)
-    rows = of_run.rows_of(subsets)
-    cell, values = of_run.of[rows], score_values(run, score)[rows]
-    codes, names = pd.factorize(of_run.table["group"])
-    by_group = {str(names[code]): values[codes[cell] == code] for code in np.unique(codes[np.unique(cell)])}
-    drawn = ridges.distributions_of_score(
-        by_group, x_title=axis_title(score, run), behind=values[of_run.is_new_live()[rows]], behind_name=LIVE_ELSEWHERE
-    )
-    moments = {
-        name: pd.Series(bins.moments(by_group[name]), index=["count", "mean", "std"])
-        for name in in_group_order(list(by_group))
-    }
-    return drawn, pd.DataFrame(moments, index=["count", "mean", "std"]).T
+    of_run, values = cells(run), score_values(run, score)
+
+    def binned() -> dict[str, object]:
+        rows = of_run.rows_of(subsets)
+        cell, shown = of_run.of[rows], values[rows]
+        codes, names = pd.factorize(of_run.table["group"])
+        by_group = {str(names[code]): shown[codes[cell] == code] for code in np.unique(codes[np.unique(cell)])}
+        in_order = in_group_order(list(by_group))
+        moments = np.array([bins.moments(by_group[name]) for name in in_order], np.float64).reshape(-1, 3)
+        of_groups = ridges.binned(by_group, shown[of_run.is_new_live()[rows]])
+        return vars(of_groups) | {"names": np.array(of_groups.names, str), "groups": in_order, "moments": moments}
+
+    known = dict(kept.OfScore(run, values, subsets).arrays("distribution", binned))
+    groups, moments = known.pop("groups").tolist(), known.pop("moments")
+    of_groups = ridges.Binned(**known | {"names": known["names"].tolist()})
+    drawn = ridges.distributions_drawn(of_groups, x_title=axis_title(score, run), behind_name=LIVE_ELSEWHERE)
+    return drawn, pd.DataFrame(moments, index=groups, columns=["count", "mean", "std"])
 
 
 def about(score: str, run: Run) -> str:
@@ -83,6 +94,17 @@ def few(names: Sequence[str], chosen: str) -> list[str]:
     the others, in the order given."""
     wanted = sorted(names, key=lambda name: (name != chosen, name not in scores.OF_THESIS))[:MOST_SCORES]
     return [name for name in names if name in wanted]
+
+
+def of_scores(shown: Shown, names: Sequence[str]) -> dict[str, tuple[Ranking, RunCurves]]:
+    """Of those that can be judged, on the subsets outside training."""
+    return {name: measures for name in names if (measures := measured(shown.run, name, tested(shown))) is not None}
+
+
+def best_first(of_score: Mapping[str, tuple[Ranking, RunCurves]], names: Sequence[str]) -> list[str]:
+    """All of these, those that cannot be judged last."""
+    judged = sorted(of_score, key=lambda name: -of_score[name][0].hardest.auc)
+    return [*judged, *(name for name in names if name not in of_score)]
 
 
 def drawn_scores(run: Run, names: Sequence[str], chosen: str) -> list[str]:
@@ -228,16 +250,13 @@ def page() -> None:
     shown = sidebar.shown()
     top = head("Losses")
     offered = scores.listed(shown.run, shown.score)
-    of_score = {
-        name: measures for name in offered if (measures := measured(shown.run, name, tested(shown))) is not None
-    }
-    best_first = sorted(of_score, key=lambda name: -of_score[name][0].hardest.auc)
-    rankings = {name: of_score[name][0] for name in best_first}
+    of_score = of_scores(shown, offered)
+    of_all = best_first(of_score, offered)
+    rankings = {name: of_score[name][0] for name in of_all if name in of_score}
     top.answer.write(ranking.answer(rankings, escaped) if rankings else one_class_only(shown))
     with top.beside:
-        of_all = [*best_first, *(name for name in offered if name not in rankings)]
         names = drawn_scores(shown.run, of_all, shown.score)
-    if curves := {name: of_score[name][1] for name in best_first if name in names}:
+    if curves := {name: of_score[name][1] for name in rankings if name in names}:
         show_curves(shown, rankings, curves)
     if rankings:
         st.caption(caveats(shown, rankings), help=WHAT_AUC_IS)

@@ -118,11 +118,15 @@ def limit() -> Limit | None:
     return None if asked is None else Limit(asked.kind, asked.value, asked.species, asked.at_95)
 
 
-def show_panel(shown: Shown, point: OperatingPoint) -> None:
+def panel_at(shown: Shown, point: OperatingPoint) -> Prepared:
     # A threshold that is dragged stays between the neighbours: nobody waits for it.
     is_dragged = point.rule.kind == BY_HAND or len(shown.run) > EXACT_TO
+    return panel_of(shown, point.reported_on, None if is_dragged else point.threshold)
+
+
+def show_panel(shown: Shown, point: OperatingPoint) -> None:
     with st.empty():  # a place of its own for the note that this takes time
-        panel = panel_of(shown, point.reported_on, None if is_dragged else point.threshold)
+        panel = panel_at(shown, point)
     threshold_panel(
         panel,
         score=shown.score,

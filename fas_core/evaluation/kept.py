@@ -6,13 +6,19 @@ kept: computing it takes no longer.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from fas_core import memo
 from fas_core.evaluation import run_metrics
 from fas_core.evaluation.presentations import Presentations
+from fas_core.evaluation.ranking import Hardest, Ranking
 from fas_core.evaluation.run_metrics import ReportedRates
 from fas_core.metrics import ScoreSet
 from fas_core.metrics.uncertainty import UnitInterval
@@ -76,3 +82,69 @@ def key(run: Run, decided: Presentations, asked: Mapping[str, object]) -> dict[s
     """Stands for a Run's presentations and what is asked of them."""
     about = {"run": run.shards_digest, "level": decided.level, "scores": decided.digest, "format": _FORMAT}
     return about | dict(asked)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """Of `Ranking.rows`."""
+
+    subset: str
+    species: str
+    n_live: int
+    n_attack: int
+    auc: float
+    average_precision: float
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    """A `Ranking`, whose rows are a table there."""
+
+    auc: float
+    hardest: Hardest
+    average_precision: float
+    n_live: int
+    n_attack: int
+    n_missing: int
+    rows: Sequence[_Row]
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """None where the subsets hold one class only."""
+
+    ranked: _Ranked | None
+
+
+@dataclass(frozen=True, eq=False)
+class OfScore:
+    """What is kept of a score's values (n,) in some subsets of a Run, whatever the level."""
+
+    run: Run
+    values: NDArray[np.float64]
+    subsets: Sequence[str]
+
+    def ranking(self, compute: Callable[[], Ranking | None]) -> Ranking | None:
+        """As `ranking.ranking`, by which it is computed."""
+        if len(self.run) < LARGE:
+            return compute()
+
+        def answer() -> _Answer:
+            of_score = compute()
+            if of_score is None:
+                return _Answer(None)
+            rows = [_Row(**row) for row in of_score.rows.to_dict("records")]
+            return _Answer(_Ranked(**{**vars(of_score), "rows": rows}))
+
+        ranked = memo.document(self.run.cache, "ranking", self._key(), _Answer, answer).ranked
+        return None if ranked is None else Ranking(**{**vars(ranked), "rows": pd.DataFrame(map(vars, ranked.rows))})
+
+    def arrays(self, kind: str, compute: Callable[[], Mapping[str, object]]) -> Mapping[str, Any]:
+        """Arrays of a kind that follow from the values alone."""
+        if len(self.run) < LARGE:
+            return {name: np.asarray(value) for name, value in compute().items()}
+        return memo.arrays(self.run.cache, kind, self._key(), compute)
+
+    def _key(self) -> dict[str, object]:
+        digest = hashlib.sha256(np.ascontiguousarray(self.values).data).hexdigest()
+        return {"run": self.run.shards_digest, "values": digest, "subsets": list(self.subsets), "format": _FORMAT}

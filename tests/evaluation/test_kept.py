@@ -1,15 +1,21 @@
 """What is kept of large Runs is what would be computed, to the last digit, and is computed once."""
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from app import ready
 from app.components import threshold as panel
+from app.session import cache
+from app.session.sidebar import Shown
+from app.views import losses
 from app.views import threshold as page
 from fas_core import derive, scores
 from fas_core.bench import synthetic
-from fas_core.evaluation import kept, presentations, run_metrics
+from fas_core.evaluation import kept, presentations, ranking, run_metrics
 from fas_core.metrics.operating_point import DEFAULT
 
 
@@ -45,7 +51,15 @@ def test_what_the_overview_says_of_a_large_run_is_kept_when_it_is_derived(
 ) -> None:
     run = synthetic.write_run(tmp_path, 900, pixels=0)
     monkeypatch.setattr(kept, "LARGE", 0)
+    commands: list[list[str]] = []
+
+    def noted(command: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
+        commands.append(command[-3:])
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", noted)
     derive.keep_numbers(run)
+    assert commands == [["app.ready", str(run.cache), run.id]]
     score = scores.usual(scores.offered(run))
     decided = presentations.presentations(run, scores.values(run, score))
     threshold = decided.threshold_by(DEFAULT, ["live"])
@@ -57,3 +71,34 @@ def test_what_the_overview_says_of_a_large_run_is_kept_when_it_is_derived(
     assert of.rates(["live"], threshold).n_bona_fide == 90
     assert of.auc_interval(reported, "paper") is not None  # the hardest
     assert of.auc_interval(["seen_paper"]) is not None
+
+
+def test_what_threshold_and_losses_open_with_is_kept_and_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = synthetic.write_run(tmp_path, 900, pixels=0)
+    subsets, tested = tuple(run.subsets), tuple(name for name in run.subsets if name != "train")
+    offered = scores.offered(run)
+    shown = Shown(run, subsets, scores.usual(offered), "frame")
+    names = losses.few(losses.best_first(losses.of_scores(shown, offered), offered), shown.score)
+    computed = [(losses.measured(run, name, tested), losses.distribution(run, name, subsets)) for name in names]
+    monkeypatch.setattr(kept, "LARGE", 0)
+    monkeypatch.setattr(page, "EXACT_TO", 0)
+    cache.clear()
+    ready.keep(run)
+    for module, name in ((ranking, "ranking"), (losses.run_charts, "run_curves"), (losses.ridges, "binned")):
+        monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("computed again"))
+    monkeypatch.setattr(page, "prepared", lambda *_, **__: pytest.fail("computed again"))
+    cache.clear()
+    for name, ((ranked, curves), (drawn, moments)) in zip(names, computed, strict=True):
+        ranked_again, curves_again = losses.measured(run, name, tested)
+        assert {**vars(ranked_again), "rows": None} == {**vars(ranked), "rows": None}
+        pd.testing.assert_frame_equal(ranked_again.rows, ranked.rows)
+        for field, value in vars(curves).items():
+            np.testing.assert_array_equal(getattr(curves_again, field), value)
+        drawn_again, moments_again = losses.distribution(run, name, subsets)
+        assert drawn_again == drawn
+        pd.testing.assert_frame_equal(moments_again, moments)
+    reported = tuple(name for name in tested if name != "live")
+    assert page.panel_of(shown, reported, None).key
+    cache.clear()

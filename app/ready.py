@@ -1,0 +1,35 @@
+"""What the pages Threshold and Losses of a large Run open with, computed when the Run is derived.
+
+`python -m app.ready CACHE RUN`: what `evaluation.kept` keeps of it, so that nobody waits for it.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from app.session.sidebar import Shown
+from app.views import losses, threshold
+from fas_core import scores, storage
+from fas_core.data.names import dev_subsets
+from fas_core.evaluation import summary
+from fas_core.evaluation.join import System
+from fas_core.evaluation.presentations import FRAME
+from fas_core.metrics.operating_point import DEFAULT
+from fas_core.runs import store
+from fas_core.runs.store import Run
+
+
+def keep(run: Run) -> None:
+    """Of the score and the subsets that pages begin with."""
+    offered = scores.offered(run)
+    usual = scores.usual(offered)
+    shown = Shown(run, tuple(run.subsets), usual, FRAME)
+    point = summary.summary(System(run, usual), DEFAULT, chosen_on=dev_subsets(run.subsets)).point
+    if point is not None:
+        threshold.panel_at(shown, point)
+    for name in losses.few(losses.best_first(losses.of_scores(shown, offered), offered), usual):
+        losses.distribution(run, name, shown.subsets)
+
+
+if __name__ == "__main__":
+    keep(store.open_run(storage.place(sys.argv[1]), sys.argv[2]))
