@@ -118,7 +118,7 @@ def compute_quick(run: Run, *, job_file: Path | None = None, engine: Engine = HE
     if run.is_of_scores or not len(run):
         return
     has_codes = run.has("latents")
-    steps = [_untold(1, partial(projection.pca_of, run))] if has_codes else []
+    steps = [_untold(1, partial(_keep_plane, run))] if has_codes else []
     if has_codes and _has_training(run):
         steps.append(Step(FEW_STEPS, lambda told: said_of_codes(run, engine=engine, told=told)))
         steps.append(_untold(1, partial(_keep_other_scores, run)))
@@ -143,6 +143,13 @@ def compute_quick(run: Run, *, job_file: Path | None = None, engine: Engine = HE
             shown.update(done)
     for reason in dict.fromkeys(missing):
         _log.warning("%s: %s", run.info.name, reason)
+
+
+def _keep_plane(run: Run) -> None:
+    """The principal components; of a large Run also where its codes lie in the first two."""
+    pca = projection.pca_of(run)
+    if len(run) >= projection.LARGE:
+        projection.first_plane(run, pca)
 
 
 def keep_numbers(run: Run) -> None:

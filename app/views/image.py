@@ -125,7 +125,7 @@ def show_verdicts(shown: Shown, subject: Subject) -> None:
 @cached(entries=8, spinner="Computing principal components …")
 def plane(run: Run) -> NDArray[np.float32]:
     """(n, 2) every code of the Run in the first two principal components."""
-    return projection.coordinates(run, readers.principal_components(run))[:, :2]
+    return projection.first_plane(run, readers.principal_components(run))
 
 
 def show_scatter(shown: Shown, code: NDArray[np.float32]) -> None:

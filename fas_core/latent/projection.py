@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -27,6 +28,7 @@ from fas_core.latent import (
 from fas_core.runs.store import Run
 
 COMPONENTS = 10  # principal components kept; any two make a plot
+LARGE = 200_000  # codes, whose places are kept
 BLOCK = 1024  # codes that are multiplied at once
 NEIGHBOURS, MIN_DIST = 15, 0.1  # UMAP's own defaults
 UMAP_DIMENSIONS = 50  # principal components that UMAP sees: in all 512, neighbours take much longer to find
@@ -165,12 +167,25 @@ def _is_small(run: Run, on: FittedOn) -> bool:
 
 
 def coordinates(run: Run, pca: PrincipalComponents) -> NDArray[np.float32]:
-    """Every code of a Run in some principal components, (n, k); the codes are read block by block."""
-    places = np.empty((len(run), len(pca.components)), np.float32)
-    with one_thread():
-        for shard in run.shards:
-            places[shard.start : shard.start + shard.n] = pca.applied(shard.array("latents"))
-    return places
+    """Every code of a Run in some principal components, (n, k); the codes are read block by block, those of a large Run
+    once."""
+
+    def applied() -> memo.Arrays:
+        places = np.empty((len(run), len(pca.components)), np.float32)
+        with one_thread():
+            for shard in run.shards:
+                places[shard.start : shard.start + shard.n] = pca.applied(shard.array("latents"))
+        return {"places": places}
+
+    if len(run) < LARGE:
+        return applied()["places"]
+    content = hashlib.sha256(pca.mean.tobytes() + pca.components.tobytes()).hexdigest()
+    return memo.arrays(run.cache, "coordinates", {"run": run.shards_digest, "components": content}, applied)["places"]
+
+
+def first_plane(run: Run, pca: PrincipalComponents) -> NDArray[np.float32]:
+    """Its `coordinates` in the first two components, (n, 2) where there are so many: what pages open with."""
+    return coordinates(run, replace(pca, components=pca.components[:2]))
 
 
 @dataclass(frozen=True)

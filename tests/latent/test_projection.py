@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import tracemalloc
 from collections.abc import Callable
@@ -279,3 +280,17 @@ def test_umap_with_a_seed_is_reproducible_and_stored_and_a_sample_carries_the_re
         np.repeat(np.eye(2), 20, 0),
     ):  # equal, on a line, two kinds
         assert np.isfinite(projection.laid_out(odd.astype(np.float32))).all()
+
+
+def test_where_codes_of_a_large_run_lie_is_kept(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = store.open_run(tiny_cache, "a")
+    pca = projection.pca_of(run)
+    places = projection.coordinates(run, pca)
+    monkeypatch.setattr(projection, "LARGE", 1)
+    first = projection.first_plane(run, pca)
+    np.testing.assert_allclose(first, places[:, :2], rtol=1e-5, atol=1e-5)
+    with monkeypatch.context() as unreadable:
+        unreadable.setattr(store.Shard, "array", lambda *_: pytest.fail("codes were read again"))
+        np.testing.assert_array_equal(projection.first_plane(run, pca), first)
+    across = dataclasses.replace(pca, components=pca.components[[1, 0]])
+    np.testing.assert_allclose(projection.coordinates(run, across), first[:, ::-1], rtol=1e-5, atol=1e-5)
