@@ -47,7 +47,7 @@ class NotFittedError(Exception):
 
 
 @cached(entries=64)
-def _stored(run: Run, k: int, covariance: str, dimensions: int) -> tuple[Mixture, Likelihoods]:
+def stored(run: Run, k: int, covariance: str, dimensions: int) -> tuple[Mixture, Likelihoods]:
     fit = mixture.known(run, k, covariance, dimensions)
     likelihoods = mixture.known_likelihoods(run, k, covariance, dimensions)
     if fit is None or likelihoods is None:
@@ -62,7 +62,7 @@ def all_stored(asked: Asked, n_training: int) -> Fits:
     fits: Fits = {}
     for k in mixture.components_of(n_training):
         try:
-            fits[k] = _stored(asked.run, k, asked.covariance, asked.dimensions)
+            fits[k] = stored(asked.run, k, asked.covariance, asked.dimensions)
         except NotFittedError:
             continue
     return fits
@@ -89,7 +89,8 @@ def offer(asked: Asked, n_training: int, n_dimensions: int) -> None:
 
 
 def n_of(attacks: pd.DataFrame, species: str) -> int:
-    return int((attacks["pai_species"].replace("", "unspecified") == species).sum())
+    is_named = attacks["pai_species"] == species
+    return int((is_named | (attacks["pai_species"] == "") if species == "unspecified" else is_named).sum())
 
 
 def show_criteria(criteria: pd.DataFrame, asked: Asked) -> None:

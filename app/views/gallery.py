@@ -17,7 +17,7 @@ from app.looking.cards import Choice, cards_of
 from app.looking.judged import Judged, answer, headline, judged, noun
 from app.looking.order import Order
 from app.looking.reviewing import position, review
-from app.parts import filters, marking, sample, standing
+from app.parts import columns, filters, marking, sample, standing
 from app.parts.filters import Active
 from app.parts.head import head
 from app.session import faces, identity, operating, sidebar
@@ -149,9 +149,11 @@ def narrowed_in_sight(images: Judged) -> list[Active]:
 
 
 def narrowed_to_classes(images: Judged) -> list[Active]:
+    codes, names = columns.kinds_of(images.run)
+    offered = [names[code] for code in np.flatnonzero(np.bincount(codes[images.is_shown], minlength=len(names)))]
     fits = filters.by_class(
         images.kinds,
-        images.kinds[images.is_shown].tolist(),
+        offered,
         on_change=to_first_page,
         help="Attack species of the data, and bona fide (live) images.",
     )

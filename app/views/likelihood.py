@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from app.charts import ridges
 from app.latent.gaussians import show_components
-from app.latent.mixture_sizes import Asked, all_stored, n_of, offer, show_auc_by_number, show_criteria, split
+from app.latent.mixture_sizes import Asked, all_stored, n_of, offer, show_auc_by_number, show_criteria, split, stored
 from app.parts.head import head
-from app.session import readers, sidebar
+from app.session import sidebar
 from app.session.address import keep_valid
+from app.session.cache import cached
 from app.session.tables import show_rows
 from app.words import escaped
-from fas_core.data.names import ATTACK, BONA_FIDE, groups_of, is_training, readable
+from fas_core.data.names import ATTACK, BONA_FIDE, group_codes, groups_of, is_training, readable
 from fas_core.evaluation import likelihood
 from fas_core.evaluation.ranking import share_of_pairs
 from fas_core.latent import Sample, fitting_sample, mixture, training_rows
@@ -88,6 +89,29 @@ def chosen_part() -> str:
     )
 
 
+@cached(entries=4)
+def samples_of(run: Run, subsets: tuple[str, ...]) -> pd.DataFrame:
+    """What the samples of some subsets are, as categories, with their rows as the index."""
+    names = ["subset", "label", "pai_species"]
+    samples = run.samples(names, repeated=names)
+    return samples[samples["subset"].isin(subsets)]
+
+
+@cached(entries=16)
+def auc_of(run: Run, k: int, covariance: str, dimensions: int, subsets: tuple[str, ...]) -> dict[str, float]:
+    """`mixture.auc_per_species` of some subsets, without training, by a mixture that is stored."""
+    samples = samples_of(run, subsets)
+    outside = samples[~is_training(samples)]
+    return mixture.auc_per_species(outside, stored(run, k, covariance, dimensions)[1].log_likelihood[outside.index])
+
+
+@cached(entries=16)
+def table_of(run: Run, k: int, covariance: str, dimensions: int, subsets: tuple[str, ...]) -> pd.DataFrame:
+    """`mixture.per_subset` of some subsets by a mixture that is stored."""
+    samples, values = samples_of(run, subsets), stored(run, k, covariance, dimensions)[1].log_likelihood
+    return mixture.per_subset(samples, values[samples.index], values[training_rows(run)])
+
+
 def caveat(asked: Asked, n: int, d: int) -> str:
     """Says when there are too few training images for what is to be estimated; "" where there are enough."""
     k, covariance = asked.k, asked.covariance
@@ -134,14 +158,15 @@ def stands_on(outside: pd.DataFrame, auc: dict[str, float], asked: Asked, sample
 
 
 def show_histograms(samples: pd.DataFrame, values: NDArray[np.float64], table: pd.DataFrame, limit: float) -> None:
-    kinds = groups_of(samples)
+    codes, names = group_codes(samples)
+    kinds = {str(names[code]): codes == code for code in np.flatnonzero(np.bincount(codes, minlength=len(names)))}
     is_live = (samples["label"] == BONA_FIDE) & ~is_training(samples)
     notes = {
         row.subset: f"AUC {row.auc:.2f}"
         for row in table.itertuples()
         if row.label == ATTACK and pd.notna(row.auc) and row.subset in kinds
     }
-    groups = {name: values[kinds == name] for name in set(kinds)}
+    groups = {name: values[is_of] for name, is_of in kinds.items()}
     chart = ridges.distributions_of_score(
         groups,
         x_title="log-likelihood (nats)",
@@ -208,13 +233,12 @@ def page() -> None:
     if asked.k not in fits:
         offer(asked, n_training, n_dimensions)
         return
-    samples = readers.samples(run, ("subset", "label", "pai_species"))
-    samples = samples[samples["subset"].isin(shown.subsets)]
+    samples = samples_of(run, shown.subsets)
     outside = samples[~is_training(samples)]
     criteria = likelihood.criteria(fits, sample.rows)
     fit, likelihoods = fits[asked.k]
     values = likelihoods.log_likelihood
-    auc = mixture.auc_per_species(outside, values[outside.index])
+    auc = auc_of(run, asked.k, asked.covariance, asked.dimensions, shown.subsets)
     top.answer.write(answer(outside, auc, asked.k))
     with shows:
         part = chosen_part()
@@ -224,7 +248,7 @@ def page() -> None:
     elif part == HOLDS:
         show_components(run, fit, likelihoods, samples.index.to_numpy(), groups_of(samples))
     else:
-        table = mixture.per_subset(samples, values[samples.index], values[training])
+        table = table_of(run, asked.k, asked.covariance, asked.dimensions, shown.subsets)
         grid = st.grid(2, min_column_width=470, gap="medium")
         with grid.cell():
             limit = float(np.quantile(values[training], mixture.LOW_SHARE))

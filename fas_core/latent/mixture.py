@@ -307,7 +307,8 @@ def auc_per_species(samples: pd.DataFrame, log_likelihood: NDArray[np.float64]) 
 
     Needs the columns label and pai_species; row i of `samples` has log_likelihood[i].
     """
-    score_set = metrics.score_set(-log_likelihood, samples["label"].to_numpy() == ATTACK, list(samples["pai_species"]))
+    is_attack = (samples["label"] == ATTACK).to_numpy(bool)
+    score_set = metrics.score_set(-log_likelihood, is_attack, samples["pai_species"])
     if not (score_set.n_bona_fide and score_set.n_attack):
         return {}
     return {name: metrics.roc_auc(score_set, name) for name, of_species in score_set.attacks.items() if len(of_species)}
