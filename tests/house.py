@@ -46,7 +46,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("app.comparing", "app.data", "app.deciding", "app.latent", "app.looking", "app.training"),
     ("app.overview",),
     ("app.views",),
-    ("app.main", "app.serve", "app.visitors"),
+    ("app.main", "app.ready", "app.serve", "app.visitors"),
 )
 GROUND = FLOORS[0]
 FUNCTION, CLASS, PAGE = 60, 400, 299  # lines at most
