@@ -152,9 +152,11 @@ def is_kept(run: Run, name: str) -> bool:
 
 
 def is_at_hand(run: Run, name: str) -> bool:
-    """Whether `values` takes no time to speak of: a column, or a score of codes that is stored."""
+    """Whether `values` takes no time to speak of: a column, or a score that is stored."""
     if name in run.info.scores:
         return run.are_at_hand([name])
+    if name in names() and hasattr(_module(name), "is_kept"):
+        return cast(bool, _module(name).is_kept(run))
     return name in of_codes(run) and is_kept(run, name)
 
 

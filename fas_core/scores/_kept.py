@@ -31,6 +31,11 @@ def values(
     return memo.arrays(reference.cache, "score", about, lambda: {"values": compute()})["values"]
 
 
+def is_kept(name: str, version: int, run: Run) -> bool:
+    """Whether a Run's own `values` need not be computed."""
+    return memo.is_kept(run.cache, "score", _about(name, version, run, run))
+
+
 def _about(name: str, version: int, outputs: Run, reference: Run) -> dict[str, object]:
     return {"score": name, "version": version, "run": outputs.shards_digest, "reference": reference.shards_digest}
 

@@ -17,7 +17,7 @@ from fas_core import memo
 from fas_core.latent import calibrating_rows
 from fas_core.metrics.ranks import LEAST, ranks_among
 from fas_core.runs.store import Run
-from fas_core.scores import Outputs, gmm_nll, knn, pixel_l2, ssim
+from fas_core.scores import Outputs, _kept, gmm_nll, knn, pixel_l2, ssim
 
 PARTS = (pixel_l2, ssim, gmm_nll, knn)
 NEEDS = ("latents", "pixel_l2", "ssim")
@@ -35,6 +35,11 @@ def lacks(run: Run) -> str:
     return _answers[run]
 
 
+def is_kept(run: Run) -> bool:
+    """Whether a Run's own values need not be computed."""
+    return _kept.is_kept("mean_rank", _FORMAT, run)
+
+
 def score(outputs: Outputs, reference: Run) -> NDArray[np.float64]:
     """(n,) in 0..1; NaN where one of its parts is."""
 
@@ -43,7 +48,11 @@ def score(outputs: Outputs, reference: Run) -> NDArray[np.float64]:
         parts = np.stack([part.score(reference, reference)[rows] for part in PARTS])
         return {"values": parts[:, np.isfinite(parts).all(axis=0)]}
 
-    about = {"run": reference.shards_digest, "parts": [part.__name__ for part in PARTS], "format": _FORMAT}
-    among = memo.arrays(reference.cache, "mean rank", about, calibrating)["values"]
-    of_parts = [part.score(outputs, reference) for part in PARTS]
-    return np.mean([ranks_among(*part) for part in zip(of_parts, among, strict=True)], axis=0, dtype=np.float64)
+    def computed() -> NDArray[np.float64]:
+        about = {"run": reference.shards_digest, "parts": [part.__name__ for part in PARTS], "format": _FORMAT}
+        among = memo.arrays(reference.cache, "mean rank", about, calibrating)["values"]
+        of_parts = [part.score(outputs, reference) for part in PARTS]
+        ranks = [ranks_among(*part) for part in zip(of_parts, among, strict=True)]
+        return np.asarray(np.mean(ranks, axis=0, dtype=np.float64))
+
+    return _kept.values("mean_rank", _FORMAT, outputs, reference, computed)

@@ -49,6 +49,11 @@ def lacks(run: Run) -> str:
     return _answers[run]
 
 
+def is_kept(run: Run) -> bool:
+    """Whether a Run's own values need not be computed."""
+    return _kept.is_kept("motion", _FORMAT, run)
+
+
 def score(outputs: Outputs, reference: Run) -> NDArray[np.float64]:
     """-log p of the logarithm of the motion, (n,), fitted on bona fide frames of `train` in `reference`.
 

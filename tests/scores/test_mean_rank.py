@@ -9,6 +9,7 @@ import pytest
 from fas_core import scores
 from fas_core.errors import BadInputError
 from fas_core.runs import store
+from fas_core.scores import mean_rank
 from tests.conftest import tiny_samples, write_image_run
 
 PARTS = ["pixel_l2", "ssim", "gmm_nll", "knn"]
@@ -61,3 +62,13 @@ def test_without_enough_live_images_it_is_not_offered(tmp_path: Path) -> None:
         assert "mean_rank" not in scores.offered(run)
         with pytest.raises(BadInputError, match="no score 'mean_rank': it has fewer than 8 live images of subset dev"):
             scores.values(run, "mean_rank")
+
+
+def test_it_is_computed_once(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = store.open_run(tiny_cache, "a")
+    monkeypatch.setattr(mean_rank, "LEAST", 2)
+    assert not scores.is_at_hand(run, "mean_rank")
+    values = mean_rank.score(run, run)
+    assert scores.is_at_hand(run, "mean_rank")
+    monkeypatch.setattr(mean_rank, "ranks_among", lambda *_: pytest.fail("computed again"))
+    np.testing.assert_array_equal(mean_rank.score(run, run), values)
