@@ -18,6 +18,7 @@ import os
 import re
 import shutil
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ from fas_core.files import make_folder
 
 SIZE_LIMIT = 8 * 2**30  # bytes; diskcache would take 1 GiB. The results stored longest ago go first
 WAIT = 1.0  # seconds for a store that another process holds to be opened, and as many for what is done in it
+MOST_OPENED = 4  # stores that need not be opened anew
 AVOIDED_FOR = 30.0  # seconds in which a store that was held so long is left alone: a page asks for many results
 Arrays = dict[str, NDArray[Any]]
 T = TypeVar("T")
@@ -96,7 +98,8 @@ class _Entries(diskcache.Cache):  # type: ignore[misc]  # it has no types
     for each of some twenty statements with which it is opened."""
 
     def __init__(self, directory: Path) -> None:
-        self._wait_until = time.monotonic() + WAIT
+        self._asked = threading.local()
+        self.begin()
         super().__init__(
             str(directory),
             timeout=WAIT,
@@ -104,6 +107,10 @@ class _Entries(diskcache.Cache):  # type: ignore[misc]  # it has no types
             size_limit=SIZE_LIMIT,
             eviction_policy="least-recently-stored",
         )
+
+    def begin(self) -> None:
+        """From now on this thread waits for as long as `WAIT`."""
+        self._asked.until = time.monotonic() + WAIT
 
     @property
     def _sql(self) -> Callable[..., Any]:
@@ -113,7 +120,7 @@ class _Entries(diskcache.Cache):  # type: ignore[misc]  # it has no types
             try:
                 return execute(*statement)
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY and time.monotonic() > self._wait_until:
+                if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY and time.monotonic() > self._asked.until:
                     raise diskcache.Timeout from error  # which nothing in diskcache tries again
                 raise
 
@@ -121,6 +128,8 @@ class _Entries(diskcache.Cache):  # type: ignore[misc]  # it has no types
 
 
 _avoided_until: dict[Path, float] = {}  # of this process; monotonic time
+# Stores as they were left: to open one anew takes some forty statements, a connection to it four. By its `_state`.
+_opened: dict[Path, tuple[tuple[int, ...], _Entries]] = {}
 
 
 def _is_own(filename: Any) -> bool:
@@ -138,8 +147,16 @@ def _store(cache: Path) -> Iterator[diskcache.Cache]:
         raise _UnusableError("another process held it a moment ago")
     try:
         make_folder(folder(cache))
-        with _Entries(folder(cache)) as entries:
+        directory = folder(cache)
+        known, state = _opened.pop(directory, None), _state(directory)
+        entries = _Entries(directory) if known is None or known[0] != state else known[1]
+        entries.begin()
+        with entries:
             yield entries
+        if len(_opened) >= MOST_OPENED:
+            _opened.clear()
+        if left := _state(directory):
+            _opened[directory] = left, entries
     except diskcache.Timeout as error:
         _avoided_until[folder(cache)] = time.monotonic() + AVOIDED_FOR
         raise _UnusableError("another process holds it") from error
@@ -150,6 +167,15 @@ def _store(cache: Path) -> Iterator[diskcache.Cache]:
         raise (_DamagedError if is_of_schema else _UnusableError)(str(error)) from error
     except Exception as error:  # diskcache and numpy calculate with what they read, so damage raises anything at all
         raise _DamagedError(str(error) or type(error).__name__) from error
+
+
+def _state(directory: Path) -> tuple[int, ...]:
+    """Of the process and of a store's file: another one after it was begun anew or changed by hand, and in a fork."""
+    try:
+        about = (directory / diskcache.core.DBNAME).stat()
+    except OSError:
+        return ()
+    return os.getpid(), about.st_ino, about.st_size, about.st_mtime_ns
 
 
 def key_of(kind: str, parameters: Mapping[str, Any]) -> str:

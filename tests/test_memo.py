@@ -362,3 +362,25 @@ def test_four_processes_at_once_on_a_new_store(tmp_path: Path) -> None:
         assert list(processes.map(_used_heavily, [tmp_path] * 4, range(4))) == [[]] * 4
     assert all(memo.found(tmp_path, "k", {"i": i}) is not None for i in range(20))
     assert len(value_files(tmp_path)) == 10
+
+
+def test_a_store_is_opened_anew_only_where_its_file_was_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(tmp_path, 1)
+    opened = []
+    begin = memo._Entries.__init__
+
+    def noted(entries: memo._Entries, directory: Path) -> None:
+        opened.append(directory)
+        begin(entries, directory)
+
+    monkeypatch.setattr(memo._Entries, "__init__", noted)
+    for _ in range(3):
+        assert made(tmp_path, 2)["x"] == 1
+    assert not opened
+    run_sql(tmp_path, "DELETE FROM Cache")
+    assert made(tmp_path, 3)["x"] == 3
+    assert opened
+    memo.remove(tmp_path)
+    assert made(tmp_path, 4)["x"] == 4
