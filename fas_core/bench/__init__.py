@@ -2,7 +2,8 @@
 
 A target is a ratio of two things measured in turns in one run, so that it holds on any machine; the module that has
 absolute ones says why. A module with `QUICK`, arguments of `figures` under which it takes some seconds, is one of the
-quick ones: then only its ratios have targets, as the others are of what is larger.
+quick ones: then only its ratios have targets, as the others are of what is larger. `QUICK_TARGETS`: those ratios that
+are others of what is small.
 """
 
 from __future__ import annotations
@@ -122,8 +123,11 @@ def called(name: str, quick: bool) -> str:
 
 def _bounds(name: str, quick: bool) -> dict[str, tuple[Literal["at_most", "at_least"], float]]:
     """By figure."""
-    of_all = importlib.import_module(f"{__name__}.{name}").TARGETS
-    return {figure: bound for figure, bound in of_all.items() if not (quick and figure.endswith(_ABSOLUTE))}
+    module = importlib.import_module(f"{__name__}.{name}")
+    if not quick:
+        return dict(module.TARGETS)
+    ratios = {figure: bound for figure, bound in module.TARGETS.items() if not figure.endswith(_ABSOLUTE)}
+    return ratios | getattr(module, "QUICK_TARGETS", {})
 
 
 def machine() -> str:
