@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import ssl
 import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from http.client import HTTPSConnection
 from pathlib import Path
 
 import pytest
@@ -20,9 +25,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 from playwright.sync_api import Browser, BrowserContext, expect
-from websockets import Subprotocol
-from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
 
 from fas_core.access.audit import Log
 from fas_core.bench.drag import free_port
@@ -153,13 +155,15 @@ def status(address: str, **headers: str) -> int:
 
 
 def websocket(address: str, **headers: str) -> str:
-    """What comes of one: the status by which it is refused, or "open"."""
-    place = f"{address.replace('http', 'ws', 1)}/_stcore/stream"
-    try:
-        with connect(place, additional_headers=headers, subprotocols=[Subprotocol("streamlit")], ssl=trusting()):
-            return "open"
-    except InvalidStatus as refused:
-        return str(refused.response.status_code)
+    """What comes of one: the status by which it is refused, or "open". By hand: the client of `websockets` waits for
+    its own thread for ever where TLS does not wake it when the answer was no."""
+    place = urllib.parse.urlsplit(address)
+    asked = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Protocol": "streamlit"}
+    asked |= {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": base64.b64encode(bytes(16)).decode()}
+    with closing(HTTPSConnection(place.netloc, timeout=30, context=trusting())) as connection:
+        connection.request("GET", "/_stcore/stream", headers=asked | headers)
+        status = connection.getresponse().status
+    return "open" if status == HTTPStatus.SWITCHING_PROTOCOLS else str(status)
 
 
 def cookie_of(context: BrowserContext) -> str:
