@@ -197,12 +197,15 @@ class _Worker:
             command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], env=os.environ | {_IN_WORKER: "1"}
         )
         theirs.close()
+        self.owes_an_answer = False  # which the next call would take for its own
 
     def called(self, call: tuple[str, str, tuple[Any, ...]]) -> Any:
         """Raises OSError or EOFError where the process has ended."""
+        self.owes_an_answer = True
         _send(self.socket, call)
         known = {each.digest: each for each in call[2] if isinstance(each, Run)}
         module, name, value = _received(self.socket, known)
+        self.owes_an_answer = False
         if not name:
             return value
         error = _of_module(module, name)
@@ -238,8 +241,11 @@ class _Pool:
                         "What was computed here was ended by the system, for lack of memory as a rule. Try it again; "
                         "if it happens again, choose fewer subsets or a smaller Run."
                     ) from error
-                except BaseException:
-                    self.free.append(worker)
+                except BaseException:  # what was asked for failed, or there was no memory for the answer
+                    if worker.owes_an_answer:
+                        worker.end()
+                    else:
+                        self.free.append(worker)
                     raise
                 self.free.append(worker)
                 return value

@@ -60,6 +60,13 @@ def test_large_runs_are_worked_on_beside_the_server(tiny_cache: Path, monkeypatc
         apart.called(who_fails, (run, "killed"))
     assert apart.called(who_fails, (run, "")) not in (worker.process.pid, os.getpid())  # the next one works
 
+    (worker,) = pool.free  # an answer that was not taken is nobody else's
+    with monkeypatch.context() as patched:
+        patched.setattr(apart, "_received", lambda *_: (_ for _ in ()).throw(MemoryError))
+        with pytest.raises(MemoryError):
+            apart.called(who_fails, (run, ""))
+    assert apart.called(who_fails, (run, "")) not in (worker.process.pid, os.getpid())
+
     (worker,) = pool.free  # what nobody waits for any more ends within a second
 
     def wait() -> None:
