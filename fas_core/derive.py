@@ -153,7 +153,9 @@ def _keep_plane(run: Run) -> None:
 
 
 def keep_numbers(run: Run) -> None:
-    """What the pages Overview, Threshold and Losses of a large Run say, by its usual score, so that nobody waits."""
+    """What all pages of a large Run begin with, and what Overview, Threshold and Losses say by its usual score, so that
+    nobody waits."""
+    presentations.suggested(run)
     score = scores.usual(scores.offered(run))
     decided = presentations.presentations(run, scores.values(run, score))
     about = summary.summary(System(run, score), DEFAULT, chosen_on=dev_subsets(run.subsets))

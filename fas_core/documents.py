@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -86,58 +86,71 @@ def require_date(text: str, where: str, at: str) -> None:
 
 def _read(kind: Any, content: Any, where: str, at: str) -> Any:
     """`at`: the path of `content` in the document, "" for all of it."""
+    return _reader(kind)(content, where, at)
+
+
+@cache  # a document holds thousands of values, of few kinds
+def _reader(kind: Any) -> Callable[[Any, str, str], Any]:
+    """`_read` of a kind."""
     origin, arguments = get_origin(kind) or kind, get_args(kind)
     if kind in (object, Any):
-        return content
+        return lambda content, where, at: content  # noqa: ARG005 - as the others are called
     if origin in (Union, UnionType):
-        if content is None and NoneType in arguments:
-            return None
         [only] = [argument for argument in arguments if argument is not NoneType]
-        return _read(only, content, where, at)
-    if at and hasattr(kind, "from_json"):
-        return kind.from_json(content, f"{where}, {at}")
+        if NoneType not in arguments:
+            return _reader(only)
+        return lambda content, where, at: None if content is None else _read(only, content, where, at)
+    if hasattr(kind, "from_json"):
+        return lambda content, where, at: (
+            kind.from_json(content, f"{where}, {at}") if at else _record(kind, content, where, at)
+        )
     if is_dataclass(kind) or hasattr(kind, "_fields"):
-        return _record(kind, content, where, at)
+        return partial(_record, kind)
     if not arguments:
-        return _plain(kind, content, where, at)
-    return _several(origin, arguments[issubclass(origin, Mapping)], content, where, at)
+        return partial(_plain, kind)
+    return partial(_mapping, arguments[1]) if issubclass(origin, Mapping) else partial(_list, origin, arguments[0])
 
 
-def _several(origin: Any, kind: Any, content: Any, where: str, at: str) -> Any:
-    """A mapping, list or tuple of values of one kind."""
-    if issubclass(origin, Mapping):
-        if not isinstance(content, dict):
-            raise _refused("an object", content, where, at)
-        return {name: _read(kind, value, where, _inside(at, name)) for name, value in content.items()}
+def _mapping(kind: Any, content: Any, where: str, at: str) -> Any:
+    """Of values of one kind."""
+    if not isinstance(content, dict):
+        raise _refused("an object", content, where, at)
+    read_value = _reader(kind)
+    return {name: read_value(value, where, _inside(at, name)) for name, value in content.items()}
+
+
+def _list(origin: Any, kind: Any, content: Any, where: str, at: str) -> Any:
+    """A list or tuple of values of one kind."""
     if not isinstance(content, list):
         raise _refused("a list", content, where, at)
-    items = [_read(kind, value, where, f"{at}[{i}]") for i, value in enumerate(content)]
+    read_value = _reader(kind)
+    items = [read_value(value, where, f"{at}[{i}]") for i, value in enumerate(content)]
     return items if origin is list else tuple(items)
 
 
 @cache
-def _hints(kind: Any) -> dict[str, Any]:
-    return get_type_hints(kind)
+def _fields(kind: Any) -> tuple[dict[str, Any], frozenset[str]]:
+    """The fields of a dataclass or named tuple with their kinds, and those of them that may be missing."""
+    hints = get_type_hints(kind)
+    if not is_dataclass(kind):
+        return {name: hints[name] for name in kind._fields}, frozenset(kind._field_defaults)
+    of_kind = [field for field in fields(kind) if field.init]
+    optional = (f.name for f in of_kind if f.default is not MISSING or f.default_factory is not MISSING)
+    return {field.name: hints[field.name] for field in of_kind}, frozenset(optional)
 
 
 def _record(kind: Any, content: Any, where: str, at: str) -> Any:
     """A dataclass or a named tuple."""
-    hints = _hints(kind)
+    known, optional = _fields(kind)
     if isinstance(content, list) and hasattr(kind, "_fields") and len(content) == len(kind._fields):
         content = dict(zip(kind._fields, content, strict=True))
     if not isinstance(content, dict):
         raise _refused("an object", content, where, at)
-    known = [field.name for field in fields(kind) if field.init] if is_dataclass(kind) else list(kind._fields)
     if strange := [name for name in content if name not in known]:
         raise BadInputError(f"{where} has '{_inside(at, strange[0])}', which this version does not know.")
-    has_default = (
-        {field.name for field in fields(kind) if field.default is not MISSING or field.default_factory is not MISSING}
-        if is_dataclass(kind)
-        else set(kind._field_defaults)
-    )
-    if missing := [name for name in known if name not in content and name not in has_default]:
+    if missing := [name for name in known if name not in content and name not in optional]:
         raise BadInputError(f"{where} has no '{_inside(at, missing[0])}'.")
-    return kind(**{name: _read(hints[name], value, where, _inside(at, name)) for name, value in content.items()})
+    return kind(**{name: _reader(known[name])(value, where, _inside(at, name)) for name, value in content.items()})
 
 
 def _plain(kind: Any, content: Any, where: str, at: str) -> Any:

@@ -31,6 +31,7 @@ import math
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -47,7 +48,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from fas_core import documents, storage
+from fas_core import documents, memo, storage
 from fas_core.access import secret
 from fas_core.access.secret import TamperedError
 from fas_core.data import modalities
@@ -729,8 +730,10 @@ class Run:
     @property
     def missing(self) -> list[Place]:
         """The shards that are not there at all."""
+        here = {(shard.subset, shard.folder.name) for shard in self.shards}
         planned = [Place(subset, name) for subset in self.info.subsets for name in self.info.shard_names(subset)]
-        return [place for place in planned if not (self.folder / place.subset / place.shard).exists()]
+        absent = [place for place in planned if (place.subset, place.shard) not in here]
+        return [place for place in absent if not (self.folder / place.subset / place.shard).exists()]
 
     @property
     def subsets(self) -> list[str]:
@@ -1020,22 +1023,52 @@ def opened(folder: Path) -> Run:
         raise BadInputError(
             f"{folder / 'run.json'} names a subset '{names[0]}', which is no folder name. Delete {folder}."
         )
+    places = [Place(s, name) for s in in_protocol_order(list(run_info.subsets)) for name in run_info.shard_names(s)]
+    of_all = _kept_metas(folder, places)
     shards: list[Shard] = []
     broken: list[Path] = []
     start = 0
-    for subset in in_protocol_order(list(run_info.subsets)):
-        for name in run_info.shard_names(subset):
-            meta_file = folder / subset / name / "meta.json"
-            if meta_file.is_file():
-                try:
-                    shards.append(Shard(meta_file.parent, subset, start, read_meta(meta_file.parent)))
-                except UnreadableNowError:
-                    raise
-                except BadInputError:
-                    broken.append(meta_file.parent)
-                    continue
-                start += shards[-1].n
+    for number, place in enumerate(places):
+        shard = folder / place.subset / place.shard
+        try:
+            if of_all is None and not (shard / META).is_file():
+                continue
+            meta = read_meta(shard) if of_all is None else of_all[number]
+        except UnreadableNowError:
+            raise
+        except BadInputError:
+            broken.append(shard)
+            continue
+        shards.append(Shard(shard, place.subset, start, meta))
+        start += meta.n
     return Run(folder, run_info, tuple(shards), tuple(broken), _joined(folder), stamp)
+
+
+def _kept_metas(folder: Path, places: Sequence[Place]) -> Sequence[ShardMeta] | None:
+    """meta.json of all of many shards in one document, which stands for these files as they lie there: reading each of
+    thousands takes seconds. None where they are few, and where one is missing or damaged.
+    """
+    if len(places) <= kept_columns.FEW:
+        return None
+    shards = [f"{folder}/{place.subset}/{place.shard}" for place in places]
+    try:
+        for subset in {place.subset for place in places}:
+            require_unlinked(folder / subset, folder.parent)
+        files = [(stat.S_ISDIR(os.lstat(shard).st_mode), *_stamp_of_file(f"{shard}/{META}")) for shard in shards]
+        key = hashlib.sha256(repr((places, files)).encode()).hexdigest()
+        about: Json = {"run": folder.name, "files": key, "format": FORMAT_VERSION}
+        read = lambda: [read_meta(Path(shard)) for shard in shards]  # noqa: E731
+        return memo.document(folder.parents[1], "shards", about, list[ShardMeta], read)
+    except UnreadableNowError:
+        raise
+    except (BadInputError, OSError):
+        return None
+
+
+def _stamp_of_file(path: str) -> tuple[int, ...]:
+    """Changes whenever a file does."""
+    about = os.lstat(path)
+    return about.st_mode, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
 
 
 def _joined(folder: Path) -> dict[str, JoinedScore]:

@@ -51,6 +51,7 @@ def test_what_the_overview_says_of_a_large_run_is_kept_when_it_is_derived(
 ) -> None:
     run = synthetic.write_run(tmp_path, 900, pixels=0)
     monkeypatch.setattr(kept, "LARGE", 0)
+    monkeypatch.setattr(presentations.columns, "FEW", 1)
     commands: list[list[str]] = []
 
     def noted(command: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
@@ -60,6 +61,7 @@ def test_what_the_overview_says_of_a_large_run_is_kept_when_it_is_derived(
     monkeypatch.setattr(subprocess, "run", noted)
     derive.keep_numbers(run)
     assert commands == [["app.ready", str(run.cache), run.id]]
+    assert presentations.are_suggested(run)
     score = scores.usual(scores.offered(run))
     decided = presentations.presentations(run, scores.values(run, score))
     threshold = decided.threshold_by(DEFAULT, ["live"])

@@ -495,6 +495,49 @@ def test_a_meta_json_of_another_shape_takes_its_shard_away_not_the_run(
     assert [entry.subset for entry in damage(again)] == ["live"]
 
 
+def test_what_many_shards_hold_is_read_once_and_anew_where_one_changes(
+    tiny_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store.kept_columns, "FEW", 1)
+    read: list[Path] = []
+    read_meta = store.read_meta
+    monkeypatch.setattr(store, "read_meta", lambda shard: (read.append(shard), read_meta(shard))[1])
+
+    def opened() -> tuple[int, store.Run]:
+        read.clear()
+        run = store.opened(first.folder)
+        return len(read), run
+
+    first = store.open_run(tiny_cache, "a")
+    n = len(first.shards)
+    n_read, run = opened()
+    assert n_read == 0
+    assert (run.shards, run.digest, run.is_complete) == (first.shards, first.digest, True)
+
+    folder = first.shards[1].folder
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")  # meta.json itself has not changed
+    assert opened()[1].broken == (folder,)
+    folder.unlink()
+    (tmp_path / "elsewhere").rename(folder)
+    assert opened()[0] == 0  # as it was
+
+    meta = folder / "meta.json"
+    whole, times = meta.read_bytes(), meta.stat()
+    meta.write_bytes(whole.replace(b'"n": 4', b'"n": 3'))
+    os.utime(meta, ns=(times.st_atime_ns, times.st_mtime_ns))  # the same size and time
+    assert opened()[1].broken == (folder,)
+    meta.unlink()
+    absent = opened()[1]
+    assert (absent.is_complete, absent.broken, len(absent.shards)) == (False, (), n - 1)
+    meta.write_bytes(whole)
+    assert (opened()[0], opened()[0]) == (n, 0)
+
+    monkeypatch.setattr(memo, "_unsealed", lambda *_: {"json": np.frombuffer(b'[{"n": "x"}]', np.uint8)})
+    n_read, run = opened()  # it says something else
+    assert (n_read, run.digest) == (n, first.digest)
+
+
 def test_the_remains_of_a_shard_do_not_stand_in_the_way(tmp_path: Path) -> None:
     shard = tmp_path / "train" / "shard-00000"
     shard.mkdir(parents=True)
