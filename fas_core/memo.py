@@ -18,8 +18,10 @@ import os
 import re
 import shutil
 import sqlite3
+import struct
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,6 +46,10 @@ T = TypeVar("T")
 
 _FORMAT = 2  # of a value; part of its key, so that those of another format are not found
 _SEAL = hashlib.sha256().digest_size  # bytes
+_LOCAL, _ZIP64 = 30, 20  # bytes of what stands before a file in a zip archive, but for its name; of its sizes there
+_PADDING, _ALIGNED = 0xD935, 64  # the kind of bytes that move such a file, as zipalign's; so that arrays begin at these
+_MOST_HEADER = 1 << 14  # bytes of what stands before an array's numbers: names of its fields, if it has some
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 _FILE = re.compile(r"[0-9a-f]{2}[/\\][0-9a-f]{2}[/\\][0-9a-f]{28}\.val")  # as Disk.filename makes them
 _log = logging.getLogger(__name__)
 
@@ -86,7 +92,12 @@ class NoPickleDisk(diskcache.Disk):  # type: ignore[misc]  # it has no types
             raise PickleRefusedError("a value in the store is pickled")
         if not (mode == MODE_RAW or (mode == MODE_BINARY and _is_own(filename))):
             raise ValueError(f"a value of mode {mode} in file {filename} is none of this store")
-        return super().fetch(mode, filename, value, read)
+        if mode == MODE_RAW or read:
+            return super().fetch(mode, filename, value, read)
+        with (Path(self._directory) / str(filename)).open("rb", buffering=0) as file:
+            content = bytearray(os.fstat(file.fileno()).st_size)  # where arrays stay, and may be written to
+            file.readinto(content)  # of what is shorter meanwhile the checksum tells
+            return content
 
     def remove(self, file_path: Any) -> None:
         if _is_own(file_path):
@@ -277,23 +288,57 @@ def _remove(cache: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def _seal(key: str, archive: bytes) -> bytes:
+def _seal(key: str, archive: bytes | memoryview) -> bytes:
     """Checksum of an entry and of its place: neither a changed byte nor an exchanged row goes unnoticed."""
-    return hashlib.sha256(key.encode() + b"\n" + archive).digest()
+    seal = hashlib.sha256(key.encode() + b"\n")
+    seal.update(archive)
+    return seal.digest()
 
 
 def _sealed(key: str, values: Arrays) -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **values)
-    archive = secret.sealed(buffer.getvalue(), key)
+    archive = secret.sealed(_archive(values), key)
     return _seal(key, archive) + archive
 
 
-def _unsealed(key: str, content: bytes) -> Arrays:
-    if content[:_SEAL] != _seal(key, content[_SEAL:]):
+def _unsealed(key: str, content: bytes | bytearray) -> Arrays:
+    archive = memoryview(content)[_SEAL:]
+    if content[:_SEAL] != _seal(key, archive):
         raise ValueError("its checksum does not match")
-    with np.load(io.BytesIO(secret.opened(content[_SEAL:], key)), allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+    return _arrays(secret.opened(archive, key))
+
+
+def _archive(values: Arrays) -> bytes:
+    """In NumPy's npz format, with every array where it can be used as it lies."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, array in values.items():
+            about = zipfile.ZipInfo(f"{name}.npy")
+            padding = -(buffer.tell() + _LOCAL + len(about.filename.encode()) + _ZIP64 + 4) % _ALIGNED
+            about.extra = struct.pack("<HH", _PADDING, padding) + bytes(padding)
+            with archive.open(about, "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _arrays(archive: bytes | memoryview) -> Arrays:
+    """Of NumPy's npz format, as they lie in the archive where it may be written to and they are aligned, else copied.
+
+    Its own checksums, of each array, are not compared: that of the whole was.
+    """
+    arrays, at, memory = {}, 0, memoryview(archive)
+    while bytes(memory[at : at + 4]) == b"PK\3\4":  # a file; behind them is the directory
+        n_name, n_extra = struct.unpack_from("<HH", memory, at + _LOCAL - 4)
+        name = bytes(memory[at + _LOCAL :][:n_name]).decode().removesuffix(".npy")
+        at += _LOCAL + n_name + n_extra
+        header = io.BytesIO(memory[at : at + _MOST_HEADER])
+        shape, is_fortran, dtype = _HEADERS[np.lib.format.read_magic(header)](header)
+        if dtype.hasobject:
+            raise PickleRefusedError(f"array {name} in the store is pickled")
+        at += header.tell()
+        array: NDArray[Any] = np.ndarray(shape, dtype, memory, at, order="F" if is_fortran else "C")
+        at += array.nbytes
+        arrays[name] = array if array.flags.aligned and array.flags.writeable else array.copy()
+    return arrays
 
 
 def usage(cache: Path) -> tuple[int, int]:

@@ -86,6 +86,40 @@ def test_computed_once_per_key(tmp_path: Path) -> None:
     assert memo.found(tmp_path, "other", {"run": "r", "seed": 0}) is None
 
 
+def test_arrays_come_as_they_were_and_lie_where_they_were_read(tmp_path: Path) -> None:
+    given = {
+        "scores": np.random.default_rng(0).normal(size=BIG),
+        "turned": np.asfortranarray(np.arange(6, dtype=np.int16).reshape(2, 3)),
+        "count": np.array(3),
+        "none": np.empty((0, 2), np.float32),
+        "names": np.array(["paper", "Maske"]),
+    }
+    memo.arrays(tmp_path, "k", {}, lambda: given)
+    kept = memo.found(tmp_path, "k", {})
+    assert kept is not None
+    assert list(kept) == list(given)
+    for name, array in given.items():
+        assert kept[name].dtype == array.dtype
+        assert np.array_equal(kept[name], array)
+        assert kept[name].flags.writeable
+        assert kept[name].flags.aligned
+    assert not kept["scores"].flags.owndata, "a copy"
+    (file,) = value_files(tmp_path)
+    with np.load(io.BytesIO(file.read_bytes()[memo._SEAL :])) as archive:  # as every reader of the format finds them
+        assert np.array_equal(archive["turned"], given["turned"])
+
+
+def test_what_was_kept_without_alignment_is_read(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, x=np.arange(3.0), names=np.array(["a"]))
+    with memo._store(tmp_path) as entries:
+        entries[KEY] = memo._seal(KEY, buffer.getvalue()) + buffer.getvalue()
+    kept = memo.found(tmp_path, "k", {})
+    assert kept is not None
+    assert kept["x"].tolist() == [0, 1, 2]
+    assert kept["names"].tolist() == ["a"]
+
+
 # -------------------------------------------------------------------------------------------------------------- pickle
 
 
