@@ -433,7 +433,9 @@ def _simple_lines(table: pd.DataFrame) -> bytes | None:
 def _simple_texts(values: pd.Series) -> pa.Array | None:
     """(n,) texts of one column as they stand in a CSV; None where one needs quotes, or what it writes is not known."""
     if isinstance(values.dtype, pd.StringDtype):
-        texts = pa.array(values.to_numpy(object), pa.large_string(), from_pandas=True)
+        arrow = pa.array(values, from_pandas=True)
+        whole = arrow.combine_chunks() if isinstance(arrow, pa.ChunkedArray) else arrow
+        texts = pc.cast(whole, pa.large_string())
         needs_quotes = pc.any(pc.match_substring_regex(texts, '[",\\r\\n]')).as_py()
         return None if needs_quotes else texts.fill_null("")
     if values.dtype == "int64":

@@ -54,7 +54,7 @@ def checked(path: Path) -> Checked:
     contents = hashes.contents(rows["path"], path.parent, _look, RULES)
     problems += [Problem(row + 1, name, why) for row, why in contents.problems.items() if (name := rows["path"][row])]
     duplicates = _duplicates(rows["sample_id"], contents)
-    problems += _contradictions(rows, duplicates)
+    problems += _contradictions(rows, contents, duplicates)
     names = in_protocol_order(rows["subset"].unique()) if len(rows) else []
     return Checked(
         n_images=len(rows),
@@ -132,13 +132,15 @@ def _duplicates(samples: pd.Series, contents: Contents) -> list[list[str]]:
     of_two = np.bincount(begins, minlength=1)[begins] > 1
     rows, whole, begins = rows[of_two], whole[of_two], begins[of_two]
     order = np.argsort(begins, kind="stable")
-    names, hashed = samples.iloc[rows[order]].tolist(), whole[order]
-    bounds = np.flatnonzero(np.diff(begins[order], prepend=-1, append=-1)).tolist()
+    names, hashed, begins = samples.iloc[rows[order]].tolist(), whole[order], begins[order]
+    bounds = np.flatnonzero(np.diff(begins, prepend=-1, append=-1)).tolist()
+    is_other = (hashed[1:] != hashed[:-1]).any(1) & (begins[1:] == begins[:-1])
+    mixed = set(begins[1:][is_other].tolist())  # files of which only the first 64 bits are the same
     groups = []
     for start, end in pairwise(bounds):
-        if (hashed[start:end] == hashed[start]).all():
+        if not mixed or int(begins[start]) not in mixed:
             groups.append(names[start:end])
-        else:  # two files of which only the first 64 bits are the same
+        else:
             alike: dict[bytes, list[str]] = defaultdict(list)
             for name, content in zip(names[start:end], hashed[start:end], strict=True):
                 alike[content.tobytes()].append(name)
@@ -146,9 +148,13 @@ def _duplicates(samples: pd.Series, contents: Contents) -> list[list[str]]:
     return groups
 
 
-def _contradictions(rows: pd.DataFrame, duplicates: list[list[str]]) -> list[Problem]:
+def _contradictions(rows: pd.DataFrame, contents: Contents, duplicates: list[list[str]]) -> list[Problem]:
     """A problem for every attack whose very image is bona fide in another row."""
-    label_of = dict(zip(rows["sample_id"], rows["label"], strict=True)) if duplicates else {}
+    begins = contents.sha256[:, :8].copy().view(np.uint64).reshape(-1)
+    of_each = (begins[~contents.is_missing & (rows["label"] == label).to_numpy(bool)] for label in (BONA_FIDE, ATTACK))
+    if not len(np.intersect1d(*of_each)):
+        return []
+    label_of = dict(zip(rows["sample_id"], rows["label"], strict=True))
     live_of: dict[str, str] = {}
     for group in duplicates:
         live = next((sample for sample in group if label_of[sample] == BONA_FIDE), None)

@@ -29,6 +29,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fas_core import files
+from fas_core.data import processes, states
 from fas_core.errors import BadInputError
 from fas_core.files import MISSING
 
@@ -37,7 +38,6 @@ SETTLED = 2.0  # seconds: how coarse times of change are, on the coarsest of fil
 STEP = 65_536  # rows whose names, or states, are objects of Python at a time
 BATCH = 256  # files of one task of a thread
 _RECORD = np.dtype([("key", "<u8"), ("check", "<u8"), ("sound", "<u8"), ("sha256", "u1", 32)])
-_STATE = ("size", "changed", "inode_changed", "inode", "device", "links")
 
 
 class Seen(NamedTuple):
@@ -80,11 +80,23 @@ class Contents:
     problems: dict[int, str]  # of rows, counted from 0, in their order
 
     def digits(self) -> Iterator[str]:
-        """As `files.content_hashes`: 64 hexadecimal digits, or `MISSING`."""
-        for start in range(0, len(self.sha256), STEP):
-            digits = self.sha256[start : start + STEP].tobytes().hex()
-            for row, missing in enumerate(self.is_missing[start : start + STEP].tolist()):
+        """64 hexadecimal digits of each, or `MISSING`."""
+        for digits, is_missing in self._parts():
+            for row, missing in enumerate(is_missing.tolist()):
                 yield MISSING if missing else digits[64 * row : 64 * (row + 1)]
+
+    def add_to(self, digest: hashlib._Hash) -> None:
+        """Adds all `digits`."""
+        for digits, is_missing in self._parts():
+            begin = 0
+            for row in np.flatnonzero(is_missing).tolist():
+                digest.update((digits[begin : 64 * row] + MISSING).encode())
+                begin = 64 * (row + 1)
+            digest.update(digits[begin:].encode())
+
+    def _parts(self) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+        for start in range(0, len(self.sha256), STEP):
+            yield self.sha256[start : start + STEP].tobytes().hex(), self.is_missing[start : start + STEP]
 
 
 def contents(names: pd.Series, folder: Path, look: Look | None = None, rules: str = "") -> Contents:
@@ -151,45 +163,56 @@ def _hashed(paths: Sequence[str]) -> Iterator[tuple[int, Seen]]:
 
 
 def _looked_up(names: pd.Series, folder: Path) -> tuple[NDArray[np.void], NDArray[np.int64], NDArray[np.bool_]]:
-    """(n,) records that lack their hash, zeros where a file is not there; (n, 6) `_STATE`; whether a file has not
-    changed just now."""
-    own, state = np.zeros(len(names), _RECORD), np.zeros((len(names), len(_STATE)), np.int64)
+    """(n,) records that lack their hash, zeros where a file is not there; (n, 6) `states.FIELDS`; whether a file has
+    not changed just now."""
+    own, state = np.zeros(len(names), _RECORD), np.zeros((len(names), len(states.FIELDS)), np.int64)
     latest = time.time_ns() - int(SETTLED * 1e9)
-    for start in range(0, len(names), STEP):
-        part = names.iloc[start : start + STEP].to_numpy(object)
-        packs: dict[str, _State | None] = {}  # of which none is looked up twice in a moment
-        states = [_state(files.joined(folder, name), packs) for name in part]
-        state[start : start + STEP] = states
-        with suppress(ValueError):  # a name that is no valid text: nothing is kept of it
-            own["key"][start : start + STEP] = pd.util.hash_array(part, categorize=False)
-    is_there = state[:, _STATE.index("links")] > 0
+    others: dict[int, str] = {}  # rows whose names are no files'
+
+    def parts() -> Iterator[bytes]:
+        for start in range(0, len(names), STEP):
+            part = names.iloc[start : start + STEP].to_numpy(object)
+            with suppress(ValueError):  # a name that is no valid text: nothing is kept of it
+                own["key"][start : start + STEP] = pd.util.hash_array(part, categorize=False)
+            text = "\0".join([*part, ""])
+            if text.count("\0") > len(part) or _IN_PACK in text:
+                others.update({start + at: name for at, name in enumerate(part) if "\0" in name or _IN_PACK in name})
+                text = "\0".join(["" if start + at in others else name for at, name in enumerate(part)] + [""])
+            yield os.fsencode(text)
+
+    n_processes = processes.cores() if len(names) >= states.FEW else 0
+    at = 0
+    for told in states.each(parts(), os.fsencode(folder), n_processes):
+        of_part = np.frombuffer(told, np.int64).reshape(-1, len(states.FIELDS))
+        state[at : at + len(of_part)] = of_part
+        at += len(of_part)
+    packs: dict[str, _State | None] = {}  # of which none is looked up twice in a moment
+    for row, name in others.items():
+        state[row] = _state(files.joined(folder, name), packs)
+    is_there = state[:, _LINKS] > 0
     check = np.zeros(len(names), np.uint64)
-    for column in range(_STATE.index("links")):
+    for column in range(_LINKS):
         check = pd.util.hash_array(check ^ state[:, column].view(np.uint64))
     own["check"] = np.where(is_there & (own["key"] != 0), check | np.uint64(1), 0)
     return own, state, is_there & (state[:, 1:3].max(1, initial=0) < latest)
 
 
-_State = tuple[int, int, int, int, int, int]
+_LINKS = states.FIELDS.index("links")
+_State = tuple[int, ...]
 
 
 def _state(path: str, packs: dict[str, _State | None]) -> _State:
-    """Of a file, or of the pack that it lies in, as if it had one name; zeros where there is none."""
-    if _IN_PACK in path and (span := files.span_in_pack(path)) is not None:
+    """Of the pack that a path lies in, as if it had one name; zeros where there is none, or of a path with a NUL."""
+    if (span := files.span_in_pack(path)) is not None:
         place = str(span[0])
         if place not in packs:
-            packs[place] = (*_state(place, packs)[:-1], 1) if span[0].is_file() else None
+            packs[place] = (*states.state(place)[:-1], 1) if span[0].is_file() else None
         if (state := packs[place]) is not None:
             return state
-    try:
-        s = os.stat(path)  # noqa: PTH116 - a million of them
-    except (OSError, ValueError):  # a NUL in a path is a ValueError
-        return (0, 0, 0, 0, 0, 0)
-    return (s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino & _MOST, s.st_dev & _MOST, max(s.st_nlink, 1))
+    return states.state(path)
 
 
 _IN_PACK = f"{files.PACK}/"
-_MOST = 2**63 - 1
 
 
 def _filled(own: NDArray[np.void], kept: NDArray[np.void]) -> NDArray[np.bool_]:
@@ -203,12 +226,12 @@ def _filled(own: NDArray[np.void], kept: NDArray[np.void]) -> NDArray[np.bool_]:
 
 def _once(rows: NDArray[np.intp], state: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The rows to read, and for each of `rows` which of those stands for it: names of one file have one."""
-    has_names = state[rows, _STATE.index("links")] > 1
+    has_names = state[rows, _LINKS] > 1
     linked = rows[has_names]
     if not len(linked):
         return rows, rows
-    order = np.lexsort(state[linked, : _STATE.index("links")].T)
-    is_first = np.append(True, (np.diff(state[linked[order], : _STATE.index("links")], axis=0) != 0).any(1))
+    order = np.lexsort(state[linked, :_LINKS].T)
+    is_first = np.append(True, (np.diff(state[linked[order], :_LINKS], axis=0) != 0).any(1))
     same_as = rows.copy()
     of_linked = np.empty(len(linked), np.intp)
     of_linked[order] = linked[order[is_first]][np.cumsum(is_first) - 1]

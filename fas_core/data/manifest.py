@@ -222,8 +222,7 @@ class Manifest:
         for part in csv_parts(self.rows[columns]):
             digest.update(part)
         contents = hashes.contents(self.rows["path"], self.root)
-        for content in contents.digits():
-            digest.update(content.encode())
+        contents.add_to(digest)
         return digest.hexdigest(), contents.sha256[:, :CONTENT_BYTES].copy()
 
 

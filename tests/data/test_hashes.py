@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from fas_core import files
-from fas_core.data import check, hashes, images, manifest
+from fas_core.data import check, hashes, images, manifest, states
 from fas_core.erasure import forgetting
 from fas_core.files import MISSING
 from tests.conftest import Result
@@ -195,3 +195,31 @@ def test_what_was_read_before_a_stop_is_kept(paths: list[Path], tmp_path: Path, 
     read.clear()
     assert of(paths, tmp_path) == afresh(paths)
     assert sorted(read) == ["4.png", "5.png"]
+
+
+@pytest.mark.process
+def test_states_are_the_same_whoever_asks_for_them(paths: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "images" / "link.png").symlink_to(paths[0])
+    names = [*(f"images/{path.name}" for path in paths), "images/link.png", "no.png", str(paths[1]), "", "images/ü.png"]
+    parts = [os.fsencode("\0".join([*names[start : start + 3], ""])) for start in range(0, len(names), 3)]
+    alone = [*states.each(iter(parts), os.fsencode(tmp_path), 0)]
+    assert [*states.each(iter(parts), os.fsencode(tmp_path), 2)] == alone
+    told = np.frombuffer(b"".join(alone), np.int64).reshape(-1, len(states.FIELDS))
+    about = paths[1].stat()
+    expected = [about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino, about.st_dev, 1]
+    assert told[1].tolist() == told[-3].tolist() == expected
+    assert told[N].tolist() == told[0].tolist()
+    assert not told[[N + 1, -2, -1]].any()
+    elsewhere = [*states.each(iter(parts), os.fsencode(tmp_path / "no"), 0)]
+    assert np.flatnonzero(np.frombuffer(b"".join(elsewhere), np.int64).reshape(told.shape).any(1)).tolist() == [N + 2]
+
+
+@pytest.mark.process
+def test_who_asks_for_states_does_it_alone_where_the_other_process_is_gone(paths: list[Path], tmp_path: Path) -> None:
+    part = os.fsencode("".join(f"images/{path.name}\0" for path in paths))
+    with states._Process(os.fsencode(tmp_path)) as other:
+        expected = other.states(part)
+        assert other.process is not None
+        other.process.kill()
+        other.process.wait()
+        assert other.states(part) == states.states(part, os.fsencode(tmp_path)) == expected
