@@ -168,7 +168,11 @@ def read_table(path: Path) -> pd.DataFrame:
     skipped. Of a Parquet file an index that says something is a column. Raises BadInputError when there is no table,
     naming the row where cells are missing or too many, or a quote is not closed, and a column of bytes or lists.
     """
-    content = _content(path)
+    return table_of(path, table_bytes(path))
+
+
+def table_of(path: Path, content: bytes) -> pd.DataFrame:
+    """As `read_table`, of the `table_bytes` of a file."""
     try:
         is_parquet = path.suffix.lower() == ".parquet" or content.startswith(b"PAR1")
         if is_parquet:
@@ -189,10 +193,11 @@ def read_table(path: Path) -> pd.DataFrame:
 
 def read_text(path: Path) -> str:
     """The text of a file, UTF-8 or marked UTF-16; raises BadInputError as `read_table` does where it is none."""
-    return _decoded(path, _content(path))
+    return _decoded(path, table_bytes(path))
 
 
-def _content(path: Path) -> bytes:
+def table_bytes(path: Path) -> bytes:
+    """All bytes of a table's file. Raises BadInputError where there is none, or it cannot be read."""
     from fas_core import storage  # which writes files by this module
 
     if path.is_dir() or not (path.exists() or storage.is_there(path)):

@@ -22,7 +22,6 @@ from fas_core.data.manifest import Problem
 from fas_core.data.names import ATTACK, BONA_FIDE, in_protocol_order
 from fas_core.data.videos import SUFFIXES as VIDEO_SUFFIXES
 from fas_core.data.videos import is_video
-from fas_core.files import read_table
 from fas_core.progress import task
 
 RULES = f"1: decoded; {images.LOADING[1]}; Pillow {PIL.__version__}"  # what is sound by them is not decoded again
@@ -47,7 +46,7 @@ class Checked:
 
 def checked(path: Path) -> Checked:
     """A manifest with its images. Raises BadInputError only when there is no table to check."""
-    parsed = manifest.checked(read_table(path))
+    parsed = manifest.checked_file(path)
     rows, problems = parsed.rows, parsed.problems
     if rows.empty and not problems:
         problems.append(Problem(0, "", "the manifest has no rows"))

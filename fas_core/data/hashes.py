@@ -29,7 +29,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fas_core import files
-from fas_core.data import processes, states
+from fas_core.data import processes, states, twins
 from fas_core.errors import BadInputError
 from fas_core.files import MISSING
 
@@ -138,8 +138,9 @@ def contents(names: pd.Series, folder: Path, look: Look | None = None, rules: st
 
 
 def drop(folder: Path) -> None:
-    """Nothing is kept of the files of a manifest's folder."""
+    """Nothing is kept of the files of a manifest's folder, nor what any manifest was read as."""
     _place(folder).unlink(missing_ok=True)
+    twins.drop()
 
 
 def sha256_of(path: str) -> bytes:
@@ -244,9 +245,8 @@ def _mark(rules: str) -> int:
 
 
 def _place(folder: Path) -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
     name = hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:16]
-    return (cache if cache.is_absolute() else Path.home() / ".cache") / "fas-explorer" / "hashes" / f"{name}.npy"
+    return twins.home() / f"{name}.npy"
 
 
 def _read(folder: Path) -> NDArray[np.void]:

@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fas_core import storage
-from fas_core.data import hashes, retention
+from fas_core.data import hashes, retention, twins
 from fas_core.data.names import (
     ALL,
     ATTACK,
@@ -33,7 +33,7 @@ from fas_core.data.names import (
 from fas_core.data.retention import RETAIN
 from fas_core.delivery import DELIVERY, delivery_problem, named_by_delivery, one_spelling_of_species, spelled
 from fas_core.errors import BadInputError
-from fas_core.files import CONTENT_BYTES, csv_parts, joined, read_table, write_table
+from fas_core.files import CONTENT_BYTES, csv_parts, joined, table_bytes, table_of, write_table
 from fas_core.texts import exact_numbers, plain, plain_column, read_numbers, unread_numbers
 
 TEXT_COLUMNS = ("path", "sample_id", "label", "pai_species", "subject_id", "session_id", "subset", "video_id")
@@ -425,10 +425,26 @@ def _free_column(values: pd.Series) -> pd.Series:
     return text if numbers is None else pd.Series(numbers, values.index)
 
 
+def checked_file(path: Path, labels: LabelValues | None = None) -> Checked:
+    """`checked` of the table at `path`; a long one without problems is read once (`twins`).
+
+    Raises BadInputError where there is no table.
+    """
+    content = table_bytes(path)
+    key = twins.key_of(content, path.suffix.lower()) if labels is None else ""
+    known = twins.table(key)
+    if known is not None:
+        return Checked(known[0], [], known[1])
+    parsed = checked(table_of(path, content), labels)
+    if not parsed.problems:
+        twins.keep(key, parsed.rows, parsed.notes)
+    return parsed
+
+
 def read(path: Path, labels: LabelValues | None = None) -> Manifest:
     """The manifest at `path`; raises BadInputError naming the first problem, its row, and how many more there are."""
     path = Path(path)
-    parsed = checked(read_table(path), labels)
+    parsed = checked_file(path, labels)
     if parsed.problems:
         raise BadInputError(problems_message(path, parsed.problems))
     if parsed.rows.empty:
