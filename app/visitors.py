@@ -49,7 +49,7 @@ class Visitor:
         )
         self.errors: list[str] = []
         self._script, self._pages, self._part = "", "", ""
-        self.open(page, query)
+        self.waited = self.open(page, query)  # seconds
 
     def open(self, page: str, query: str = "") -> float:
         """The seconds until all of a page has come."""
@@ -88,6 +88,14 @@ class Visitor:
 
     def leave(self) -> None:
         self._held.close()
+
+
+def opening(address: str, page: str, query: str) -> dict[str, list[Any]]:
+    """Somebody opens a page, goes to another one and comes back: the seconds of the first time and of the second."""
+    visitor = Visitor(address, page, query)
+    visitor.open("threshold" if page == "" else "", query)
+    again = visitor.open(page, query)
+    return _left([visitor]) | {"seconds": [visitor.waited, again]}
 
 
 def turning(address: str, query: str, n: int, turns: int) -> dict[str, list[Any]]:
@@ -158,13 +166,16 @@ def _left(visitors: list[Visitor]) -> dict[str, list[Any]]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m app.visitors", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("address", help="http://127.0.0.1:8501")
-    parser.add_argument("--query", default="", help="of the gallery that is turned: run=...")
+    parser.add_argument("--query", default="", help="of what is opened or turned: run=...")
+    parser.add_argument("--open", metavar="PAGE", help="open a page instead, twice: threshold, or '' for the Overview")
     parser.add_argument("--people", type=int, default=10)
     parser.add_argument("--turns", type=int, default=20, help="of each, all at once")
     parser.add_argument("--browse", type=float, metavar="SECONDS", help="open pages instead")
     parser.add_argument("--large", help="turn pages while another opens Latent space and Gallery of this: run=...")
     given = parser.parse_args()
-    if given.browse:
+    if given.open is not None:
+        figures = opening(given.address, given.open, given.query)
+    elif given.browse:
         figures = browsing(given.address, given.people, given.browse)
     elif given.large:
         figures = beside(given.address, given.query, ["latent", "gallery", "threshold"], given.large)

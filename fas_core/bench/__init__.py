@@ -24,6 +24,8 @@ from typing import Literal
 
 from fas_core.errors import BadInputError
 
+Bound = tuple[Literal["at_most", "at_least"], float]
+
 
 def own_process() -> ProcessPoolExecutor:
     """One process in which nothing has been computed: a fork of one that has imported PyTorch, once for all."""
@@ -33,11 +35,17 @@ def own_process() -> ProcessPoolExecutor:
 
 
 DETECTION = "detection"  # takes an hour, and has no figures to be met: measured when it is asked for by name
+SAMPLES = {"pages": (1_000_000, 5_000_000)}  # of synthetic Runs
 _APART = (DETECTION, "history", "plan", "probing", "synthetic")  # modules beside the measurements
 
 
 def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _APART)
+
+
+def everything() -> list[tuple[str, int]]:
+    """All names, each with 0, and with every number of `samples` that has targets of its own."""
+    return [(name, samples) for name in names() for samples in (0, *SAMPLES.get(name, ()))]
 
 
 def description(name: str) -> str:
@@ -106,24 +114,29 @@ def result(name: str, data: Path | None = None, *, quick: bool = False, samples:
         raise BadInputError(f"The measurement '{name}' takes no --samples. 'pages' does.")
     asked = {"data": data, "samples": samples}
     figures = module.figures(**(module.QUICK if quick else {}), **{key: value for key, value in asked.items() if value})
-    targets = {figure: Target.of(*bound, figures.get(figure)) for figure, bound in _bounds(name, quick).items()}
-    of_size = f"{called(name, quick)} ({samples:,} samples)" if samples else called(name, quick)
-    return Measured(of_size, machine(), figures, targets)
+    targets = {
+        figure: Target.of(*bound, figures.get(figure)) for figure, bound in _bounds(name, quick, samples).items()
+    }
+    return Measured(called(name, quick, samples), machine(), figures, targets)
 
 
-def unmeasured(name: str, *, quick: bool = False) -> Measured:
+def unmeasured(name: str, *, quick: bool = False, samples: int = 0) -> Measured:
     """What would have been measured, and was not."""
-    targets = {figure: Target.of(*bound, None) for figure, bound in _bounds(name, quick).items()}
-    return Measured(called(name, quick), machine(), {}, targets)
+    targets = {figure: Target.of(*bound, None) for figure, bound in _bounds(name, quick, samples).items()}
+    return Measured(called(name, quick, samples), machine(), {}, targets)
 
 
-def called(name: str, quick: bool) -> str:
+def called(name: str, quick: bool, samples: int = 0) -> str:
+    if samples:
+        return f"{name} ({samples:,} samples)"
     return f"{name} (quick)" if quick else name
 
 
-def _bounds(name: str, quick: bool) -> dict[str, tuple[Literal["at_most", "at_least"], float]]:
+def _bounds(name: str, quick: bool, samples: int = 0) -> dict[str, Bound]:
     """By figure."""
     module = importlib.import_module(f"{__name__}.{name}")
+    if samples:
+        return dict(module.targets(samples))
     if not quick:
         return dict(module.TARGETS)
     ratios = {figure: bound for figure, bound in module.TARGETS.items() if not figure.endswith(_ABSOLUTE)}

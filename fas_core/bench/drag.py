@@ -80,7 +80,7 @@ def figures(n: int = SCORES, kinds: int = KINDS, events: int = EVENTS) -> dict[s
         run = _write_run(Path(folder), n, kinds)
         with served_app(Path(folder)) as address:
             page = browser.new_page(viewport={"width": 1440, "height": 1000})
-            page.goto(f"{address}/threshold?{urllib.parse.urlencode({'run': f'{run.info.name} ({run.id[:6]})'})}")
+            page.goto(f"{address}/threshold?{query_of(run)}")
             slider = page.get_by_role("slider")
             slider.wait_for(timeout=120_000)
             rested(page)
@@ -111,6 +111,11 @@ def _write_run(cache: Path, n: int, kinds: int) -> store.Run:
     )
     scores_only_run(cache, "drag", rows, ["score"], "")
     return store.open_run(cache, "drag")
+
+
+def query_of(run: store.Run, **others: object) -> str:
+    """What stands after the question mark in the address of a page that shows a Run."""
+    return urllib.parse.urlencode({"run": f"{run.info.name} ({run.id[:6]})", **others})
 
 
 HAS_RUN = "() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'"

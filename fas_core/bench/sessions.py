@@ -13,15 +13,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import urllib.parse
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fas_core.bench import gallery, synthetic
-from fas_core.bench.drag import HAS_RUN, opened_browser, served_app, server_megabytes
-from fas_core.runs.store import Run
+from fas_core.bench.drag import HAS_RUN, opened_browser, query_of, served_app, server_megabytes
 
 SESSIONS, TURNS = 10, 200
 BROWSING, SECONDS = 30, 90.0
@@ -58,19 +56,14 @@ def figures(
     with opened_browser() as browser, tempfile.TemporaryDirectory() as folder:
         cache = Path(folder)
         run = gallery.write_run(cache, n, side)
-        query = _query(run) + f"&per_page={per_page}"
+        query = query_of(run, per_page=per_page)
         with served_app(cache) as address:
             by_name = _of_visitors(address, cache, query, (sessions, rounds), (browsing, seconds))
             in_browsers = _in_browsers(address, cache, query, browser, (sessions, rounds))
-            large_query = _query(synthetic.write_run(cache, large))
-            told = visited(address, "--query", query, "--large", large_query)
+            told = visited(address, "--query", query, "--large", query_of(synthetic.write_run(cache, large)))
     errors = by_name.pop("errors") + in_browsers.pop("errors") + len(told["errors"])
     beside = {"large_samples": float(large), "beside_large_seconds": max(told["seconds"])}
     return {"errors": float(errors)} | by_name | in_browsers | beside
-
-
-def _query(run: Run) -> str:
-    return urllib.parse.urlencode({"run": f"{run.info.name} ({run.id[:6]})"})
 
 
 def visited(address: str, *options: str) -> dict[str, list[Any]]:

@@ -22,6 +22,7 @@ from fas_core.runs import store
 
 SHARES = {"train": 0.4, "live": 0.1, **dict.fromkeys(("seen_paper", "seen_mask", "unseen_paper", "unseen_mask"), 0.125)}
 TERMS = ["rec", "kl", "elbo", "excess_bce", "pixel_l1", "pixel_l2", "ssim"]
+NAME = "synthetic"
 FRAMES = 4  # of a video
 MOST_PEOPLE = 10_000  # as CelebA-Spoof has
 _MADE_OF = {"paper": 1.0, "mask": 2.0}  # how far a species lies from bona fide, in standard deviations
@@ -34,7 +35,7 @@ def write_run(
     pixels: int = 16,
     dimensions: int = 32,
     shard_size: int = store.SHARD_SIZE,
-    name: str = "synthetic",
+    name: str = NAME,
     seed: int = 0,
 ) -> store.Run:
     """An images Run of n samples, n >= 60. `pixels`: of a side of its images; 0: it holds none."""
@@ -130,7 +131,7 @@ def main() -> None:
     parser.add_argument("--pixels", type=int, default=16, help="of a side of its images; 0: none")
     parser.add_argument("--dimensions", type=int, default=32)
     parser.add_argument("--shard-size", type=int, default=store.SHARD_SIZE)
-    parser.add_argument("--name", default="synthetic")
+    parser.add_argument("--name", default=NAME)
     parser.add_argument("--derive", default="none", choices=["none", "quick", "all"])
     given = parser.parse_args()
     run = write_run(

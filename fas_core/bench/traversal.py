@@ -9,7 +9,6 @@ a machine without a GPU.
 from __future__ import annotations
 
 import tempfile
-import urllib.parse
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,7 @@ import numpy as np
 import torch
 
 from fas_core import bench, models
-from fas_core.bench.drag import HAS_RUN, opened_browser, rested, served_app
+from fas_core.bench.drag import HAS_RUN, opened_browser, query_of, rested, served_app
 from fas_core.bench.gallery import write_noise
 from fas_core.evaluation import traversal
 from fas_core.inference import infer, predict
@@ -73,8 +72,7 @@ def figures(n: int = IMAGES, rounds: int = ROUNDS, keys: int = KEYS) -> dict[str
 def _in_page(run: store.Run, keys: int) -> dict[str, float]:
     with opened_browser() as browser, served_app(run.cache) as address:
         page = browser.new_page(viewport={"width": 1440, "height": 1000})
-        query = {"run": f"{run.info.name} ({run.id[:6]})", "direction": "principal axis", "reach": 0.5}
-        page.goto(f"{address}/traversal?{urllib.parse.urlencode(query)}")
+        page.goto(f"{address}/traversal?{query_of(run, direction='principal axis', reach=0.5)}")
         page.locator(".tile").first.wait_for(timeout=120_000)
         page.get_by_role("button", name="Direction").click()
         page.get_by_role("slider", name="Range").wait_for()

@@ -10,14 +10,13 @@ from __future__ import annotations
 import io
 import tempfile
 import time
-import urllib.parse
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from fas_core import derive
-from fas_core.bench.drag import HAS_RUN, opened_browser, served_app
+from fas_core.bench.drag import HAS_RUN, opened_browser, query_of, served_app
 from fas_core.bench.traversal import IN_PAGE, write_checkpoint, write_run
 
 IMAGES, SIDE, FINDING_SECONDS = 800, 256, 4.0
@@ -35,8 +34,7 @@ def figures(n: int = IMAGES, finding_seconds: float = FINDING_SECONDS) -> dict[s
         derive.compute_quick(run)  # as `fas cache` leaves a Run: no score is fitted for an image
         with served_app(run.cache) as address:
             page = browser.new_page(viewport={"width": 1440, "height": 1000})
-            query = {"run": f"{run.info.name} ({run.id[:6]})", "image_source": "Upload"}
-            page.goto(f"{address}/image?{urllib.parse.urlencode(query)}")
+            page.goto(f"{address}/image?{query_of(run, image_source='Upload')}")
             page.locator("input[type=file]").wait_for(state="attached", timeout=120_000)
             page.wait_for_function(HAS_RUN)
             page.wait_for_timeout(1000 * finding_seconds)

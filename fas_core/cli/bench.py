@@ -41,7 +41,8 @@ def measurements(
         bool, typer.Option("--quick", help="Only those that take some seconds, small: ratios, for every change.")
     ] = False,
     samples: Annotated[
-        int, typer.Option(min=0, help="Of pages: open them on a synthetic Run of so many samples, not on the demo.")
+        int,
+        typer.Option(min=0, help="Of pages: on a synthetic Run of so many, FAS_CACHE's or a new one."),
     ] = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -69,11 +70,10 @@ def measurements(
         raise BadInputError("--data is of one measurement: fas bench faces --data M.csv")
     if data is not None and len(data) > 1:
         raise BadInputError("The measurement takes one --data. 'detection' takes several.")
-    names = [name] if name else bench.quick_names() if quick else bench.names()
+    all_of_them = [(each, 0) for each in bench.quick_names()] if quick else bench.everything()
+    wanted = [(name, samples)] if name else all_of_them
     shows = not as_json and (bool(name) or not quick)
-    compared = _compared(
-        names, data[0] if data else None, history, quick=quick, samples=samples, is_only=bool(name), shows=shows
-    )
+    compared = _compared(wanted, data[0] if data else None, history, quick=quick, is_only=bool(name), shows=shows)
     if as_json:
         measured = [each for each in compared if each.measured.figures]
         documents = [each.measured.as_json() if history is None else each.as_json() for each in measured]
@@ -107,16 +107,16 @@ def _row(compared: Compared, figure: str, *, with_last: bool) -> list[str]:
 
 
 def _compared(
-    names: Sequence[str],
+    wanted: Sequence[tuple[str, int]],
     data: Path | None,
     file: Path | None,
     *,
     quick: bool,
-    samples: int,
     is_only: bool,
     shows: bool,
 ) -> list[Compared]:
     """What was measured now beside the last time; each is added to the file, and shown, as soon as it is measured.
+    `wanted`: names, each with the size of a Run or 0.
 
     `is_only`: raises BadInputError where it cannot be measured, which is said of one of many.
     """
@@ -127,15 +127,16 @@ def _compared(
     if file is not None:
         history.require_writable(file)
     compared = []
-    for name in names:
-        say(f"Measuring {name} ...")
+    for name, samples in wanted:
+        called = bench.called(name, quick, samples)
+        say(f"Measuring {called} ...")
         try:
             measured = bench.result(name, data, quick=quick, samples=samples)
         except BadInputError as error:
             if is_only:
                 raise
-            say(f"{name} was not measured: {error}")  # what it needs is not installed
-            measured = bench.unmeasured(name, quick=quick)
+            say(f"{called} was not measured: {error}")  # what it needs is not installed
+            measured = bench.unmeasured(name, quick=quick, samples=samples)
         compared.append(history.Compared.of(measured, before, data))
         if not measured.figures:
             continue

@@ -126,13 +126,15 @@ def test_in_ci_nothing_fails(tmp_path: Path, status: int) -> None:
 
 
 def test_pages_of_a_synthetic_run_go_by_a_name_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    derived: list[int] = []
-    monkeypatch.setattr(pages.derive, "compute_quick", lambda run: derived.append(len(run)))
     monkeypatch.setattr(drag, "BROWSERS", ())
-    with pytest.raises(BadInputError, match="needs"):
-        pages.figures(["losses"], samples=80)
-    assert derived == [80]
-    monkeypatch.setattr(pages, "figures", lambda samples: {"overview_first_seconds": float(samples)})
-    assert bench.result("pages", samples=1_200).name == "pages (1,200 samples)"
+    with pytest.raises(BadInputError, match="needs"):  # before a Run is made
+        pages.figures(["losses"], samples=10**12)
+    monkeypatch.setattr(pages, "figures", lambda samples: {"overview_server_first_seconds": 3.0})
+    for samples, met in ((1_200, False), (1_000_000, False), (5_000_000, True)):
+        result = bench.result("pages", samples=samples)
+        assert result.name == f"pages ({samples:,} samples)"
+        assert result.targets["overview_server_first_seconds"].met is met
+        assert result.targets["overview_first_seconds"].met is None
+    assert [samples for name, samples in bench.everything() if name == "pages"] == [0, 1_000_000, 5_000_000]
     with pytest.raises(BadInputError, match="takes no --samples"):
         bench.result("metrics", samples=5)

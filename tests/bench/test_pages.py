@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from fas_core.bench import drag, pages
+from fas_core.bench import drag, pages, synthetic
 from fas_core.errors import BadInputError
+from fas_core.runs import store
 
 from .conftest import apart
 
@@ -24,12 +25,29 @@ def test_without_the_demo_it_is_said_how_to_make_it(tiny_cache: Path, monkeypatc
         pages.demo_cache()
 
 
+def test_a_synthetic_run_is_made_where_there_is_none_of_its_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    derived: list[int] = []
+    monkeypatch.setattr(pages.derive, "compute_quick", lambda run: derived.append(len(run)))
+    monkeypatch.setenv("FAS_CACHE", str(tmp_path))
+    there = synthetic.write_run(tmp_path, 80, pixels=0)
+    with pages._shown(None, 80) as (folder, query):
+        assert folder == tmp_path
+        assert there.id[:6] in query
+    with pages._shown(None, 120) as (folder, query):
+        assert [len(run) for run in store.all_runs(folder)] == derived == [120]
+        assert folder != tmp_path
+        assert query.startswith("run=synthetic+%28")
+
+
 def test_a_page_is_opened_and_opened_again(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "KINDS", ())  # whether the browser has other pages' scripts, nobody looks at here
     if not any(map(shutil.which, drag.BROWSERS)):
         pytest.skip("no Chromium on this machine: apt-get install chromium")
     figures = apart(pages.figures, pages=["cards"], cache=tiny_cache)
-    assert set(figures) == {"cards_first_seconds", "cards_again_seconds", "cards_words"}
-    assert 0 < figures["cards_again_seconds"] < 60
-    assert 0 < figures["cards_first_seconds"] < 60
+    seconds = {f"cards_{by}{time}_seconds" for by in ("", "server_") for time in ("first", "again")}
+    assert set(figures) == {*seconds, "cards_words", "errors"}
+    assert all(0 < figures[name] < 60 for name in seconds)
+    assert figures["errors"] == 0
     assert 5 < figures["cards_words"] < 100
