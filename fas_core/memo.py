@@ -138,6 +138,8 @@ class _Entries(diskcache.Cache):  # type: ignore[misc]  # it has no types
         return within_time
 
 
+_of_threads = threading.Lock()
+_under_way: dict[tuple[Path, str], threading.Lock] = {}  # of this process, by store and key
 _avoided_until: dict[Path, float] = {}  # of this process; monotonic time
 # Stores as they were left: to open one anew takes some forty statements, a connection to it four. By its `_state`.
 _opened: dict[Path, tuple[tuple[int, ...], _Entries]] = {}
@@ -231,18 +233,36 @@ def is_kept(cache: Path, kind: str, *parameters: Mapping[str, Any]) -> bool:
 def arrays(cache: Path, kind: str, parameters: Mapping[str, Any], compute: Callable[[], Mapping[str, Any]]) -> Arrays:
     """The stored arrays of this kind and these parameters, computed and stored first if need be.
 
-    Processes that find nothing at the same time all compute, and the last one's result stays.
+    Of threads that find nothing at the same time one computes, and the others wait for it. Of processes all do, and the
+    last one's result stays.
     """
     known = found(cache, kind, parameters)
     if known is not None:
         return known
-    computed = {name: np.asarray(value) for name, value in compute().items()}
     key = key_of(kind, parameters)
-    try:
-        _keep(cache, key, _sealed(key, computed))
-    except (_UnusableError, _DamagedError, BadInputError) as error:  # the last: the key that is named is not there
-        _log.warning("derived results cannot be kept in %s (%s)", folder(cache), error)
+    with _alone(folder(cache), key) as has_waited:
+        if has_waited and (known := found(cache, kind, parameters)) is not None:
+            return known
+        computed = {name: np.asarray(value) for name, value in compute().items()}
+        try:
+            _keep(cache, key, _sealed(key, computed))
+        except (_UnusableError, _DamagedError, BadInputError) as error:  # the last: the key that is named is not there
+            _log.warning("derived results cannot be kept in %s (%s)", folder(cache), error)
     return computed
+
+
+@contextmanager
+def _alone(directory: Path, key: str) -> Iterator[bool]:
+    """No other thread of this process is in the block for this store and key; whether one was until now."""
+    with _of_threads:
+        lock = _under_way.setdefault((directory, key), threading.Lock())
+    has_waited = not lock.acquire(blocking=False) and lock.acquire()
+    try:
+        yield has_waited
+    finally:
+        lock.release()
+        with _of_threads:
+            _under_way.pop((directory, key), None)  # who waits has it; who comes finds what is stored
 
 
 def document(cache: Path, kind: str, parameters: Mapping[str, Any], of: type[T], compute: Callable[[], T]) -> T:

@@ -8,9 +8,10 @@ import pickle
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,30 @@ def test_what_was_kept_without_alignment_is_read(tmp_path: Path) -> None:
 
 
 # -------------------------------------------------------------------------------------------------------------- pickle
+
+
+def test_threads_that_ask_at_once_share_one_computation_or_its_failure(tmp_path: Path) -> None:
+    begun, computed = threading.Barrier(4), []
+
+    def compute() -> dict[str, Any]:
+        computed.append(threading.get_ident())
+        time.sleep(0.2)
+        if len(computed) == 1:
+            raise ValueError("the first one fails")
+        return {"x": np.arange(3)}
+
+    def ask(_: int) -> list[int]:
+        begun.wait()
+        try:
+            return memo.arrays(tmp_path, "k", {}, compute)["x"].tolist()
+        except ValueError:
+            return []
+
+    with ThreadPoolExecutor(4) as threads:
+        answers = sorted(threads.map(ask, range(4)))
+    assert answers == [[], [0, 1, 2], [0, 1, 2], [0, 1, 2]]
+    assert len(computed) == 2
+    assert not memo._under_way
 
 
 def test_the_planted_rows_are_live_ones(tmp_path: Path, trace: Path, poison: bytes) -> None:
