@@ -92,9 +92,9 @@ def by(engine: str) -> Iterator[Engine]:
         yield ray
 
 
-def compute(run: Run, engine: Engine = HERE) -> None:
+def compute(run: Run, engine: Engine = HERE, further: Callable[[Run], object] | None = None) -> None:
     """Computes and stores everything that is missing, quick things first. What a Run is too small for is logged."""
-    compute_quick(run, engine=engine)
+    compute_quick(run, engine=engine, further=further)
     compute_slow(run)
 
 
@@ -109,11 +109,18 @@ def amount(text: str) -> Callable[..., None] | None:
     return amounts[text]
 
 
-def compute_quick(run: Run, *, job_file: Path | None = None, engine: Engine = HERE) -> None:
+def compute_quick(
+    run: Run,
+    *,
+    job_file: Path | None = None,
+    engine: Engine = HERE,
+    further: Callable[[Run], object] | None = None,
+) -> None:
     """Projections, mixtures, fitted scores, separation, near-duplicates, what scores follow: seconds, of millions of
     codes minutes.
 
-    Of what the Run holds: nothing of scores alone.
+    Of what the Run holds: nothing of scores alone. `further`: keeps what pages, which are above this, know of a large
+    Run.
     """
     if run.is_of_scores or not len(run):
         return
@@ -129,6 +136,8 @@ def compute_quick(run: Run, *, job_file: Path | None = None, engine: Engine = HE
         steps += [_untold(1, partial(causes.nuisance, run, name)) for name in scores.offered(run)]
     if len(run) >= kept.LARGE and scores.offered(run):
         steps.append(_untold(1, partial(keep_numbers, run)))
+        if further is not None:
+            steps.append(_untold(1, partial(further, run)))
     missing: list[str] = []
     total = sum(step.weight for step in steps)
     with task(f"Deriving from {run.info.name}", total, job_file=job_file, stage="derive") as shown:
@@ -153,8 +162,7 @@ def _keep_plane(run: Run) -> None:
 
 
 def keep_numbers(run: Run) -> None:
-    """What all pages of a large Run begin with, and what Overview, Threshold and Losses say by its usual score, so that
-    nobody waits."""
+    """What all pages of a large Run begin with, and what Overview says by its usual score, so that nobody waits."""
     presentations.suggested(run)
     score = scores.usual(scores.offered(run))
     decided = presentations.presentations(run, scores.values(run, score))
@@ -162,10 +170,6 @@ def keep_numbers(run: Run) -> None:
     about = replace(about, readers=kept.Kept(run, decided))
     summary.headline(about)
     summary.metrics_table(about)
-    # The pages are above this: they keep their own, in a process as the app is one.
-    pages = [sys.executable, "-P", "-m", "app.ready", str(run.cache), run.id]
-    if subprocess.run(pages, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode:
-        _log.warning("%s: what the pages Threshold and Losses open with was not kept", run.info.name)
 
 
 # CPU seconds for each multiplication, measured with codes of 512 dimensions: what a wait is estimated by.

@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from types import UnionType
 
@@ -77,6 +78,13 @@ class Module:
             elif isinstance(node, ast.ImportFrom) and node.module:
                 yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
+    def started(self) -> Iterator[str]:
+        """Full names of what it starts in a process of its own: what stands after "-m" in a command."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.List | ast.Tuple):
+                words = [each.value if isinstance(each, ast.Constant) else None for each in node.elts]
+                yield from (str(name) for flag, name in pairwise(words) if flag == "-m")
+
 
 def modules(root: Path = PROJECT) -> list[Module]:
     """Every Python file of both packages, by name."""
@@ -109,6 +117,18 @@ def imports_upward(all_modules: list[Module]) -> list[str]:
             if there[0] >= here[0]:
                 wrong.append(f"{module.name} -> {name}")
     return wrong
+
+
+def starts_upward(all_modules: list[Module]) -> list[str]:
+    """ "module -> name" for everything of a higher floor that is started by what is below measurements and commands,
+    which start what they measure and serve."""
+    lower = [m for m in all_modules if (here := floor_of(m.name)) and here[0] < floor_of("fas_core.bench")[0]]
+    return [
+        f"{module.name} -> {name}"
+        for module in lower
+        for name in module.started()
+        if (there := floor_of(name)) and there[0] > floor_of(module.name)[0]
+    ]
 
 
 def _functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -178,6 +198,7 @@ def broken(all_modules: list[Module]) -> dict[str, list[str]]:
         f"files of fas_core beyond {OPEN_FILES}": open_files if len(open_files) > OPEN_FILES else [],
         "functions of pages that read its globals": [f"{m.name}.{f}" for m in pages for f in global_readers(m.tree)],
         "imports upward": imports_upward(all_modules),
+        "starts upward": starts_upward(all_modules),
     }
 
 

@@ -16,6 +16,7 @@ import pytest
 from fas_core import derive, memo, progress
 from fas_core.derive import Work, parsed
 from fas_core.errors import BadInputError
+from fas_core.evaluation import kept
 from fas_core.latent import mixture, projection
 from fas_core.runs import duplicates, store
 
@@ -244,5 +245,15 @@ def test_derive_computes_what_is_missing_and_says_what_it_is_fitted_on(
     assert set(after["ready"]) >= {"mixture of 8", "score knn", "separation"}
     monkeypatch.setattr(mixture, "fit", lambda *_: pytest.fail("fitted a second time"))
     assert told("quick") == after
+    monkeypatch.setattr(kept, "LARGE", 0)
+    started: list[list[str]] = []
+
+    def start(command: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
+        started.append(command)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", start)
+    assert told("quick") == after
+    assert [command[-3:] for command in started] == [["app.ready", str(run.cache), run.id]]  # pages keep their own
     refused = fas("derive", "a", "quick", "--cache", run.cache, "--engine", "none")
     assert (refused.code, "--engine none: choose local or ray." in refused.err) == (2, True)

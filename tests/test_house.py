@@ -36,6 +36,8 @@ def test_what_breaks_a_rule_is_named(tmp_path: Path) -> None:
         "app.views.page": long + "\nchosen = 1\n\ndef reads():\n    return chosen\n" + "\n" * 235,
         "app.views.short": "CHOSEN = 1\n\ndef reads():\n    return CHOSEN\n",
         "fas_core.runs.big": "import app.main\n\nclass Big:\n" + "    x = 1\n" * 400,
+        "fas_core.derive": "run = [python, '-m', 'app.main', x]\nagain = [python, '-m', 'fas_core.derive']\n",
+        "fas_core.cli.server": "run = [python, '-P', '-m', 'app.serve']\n",
     }
     broken = house.broken([module(name, source, tmp_path) for name, source in sources.items()])
     assert {rule: names for rule, names in broken.items() if names} == {
@@ -44,6 +46,7 @@ def test_what_breaks_a_rule_is_named(tmp_path: Path) -> None:
         "pages over 299 lines": ["app.views.page"],
         "functions of pages that read its globals": ["app.views.page.reads"],
         "imports upward": ["fas_core.runs.big -> app.main"],
+        "starts upward": ["fas_core.derive -> app.main"],
     }
 
 

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fas_core import demo, derive
+from fas_core import demo
 from fas_core.bench import Bound, synthetic
 from fas_core.bench.drag import free_port, opened_browser, query_of, served_app
 from fas_core.bench.sessions import visited
@@ -144,7 +144,7 @@ def _shown(cache: Path | None, samples: int) -> Iterator[tuple[Path, str]]:
         return
     with tempfile.TemporaryDirectory() as temporary:
         run = synthetic.write_run(Path(temporary), samples, shard_size=SHARD)
-        derive.compute_quick(run)
+        synthetic.derive(run)
         yield run.cache, query_of(run)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -37,7 +39,7 @@ def derive(
     opened = store.open_run(cache, run)
     if compute:
         with deriving.by(engine) as where:
-            compute(opened, engine=where)
+            compute(opened, engine=where, further=keep_openings)
     elif engine not in deriving.ENGINES:
         raise BadInputError(f"--engine {engine}: choose {' or '.join(deriving.ENGINES)}.")
     told = _told(opened)
@@ -47,6 +49,13 @@ def derive(
         say(line)
     if told["missing"]:
         say(f"Not computed: {', '.join(told['missing'])}. Have it computed: fas derive {opened.id}")
+
+
+def keep_openings(run: Run) -> None:
+    """Has the app keep what its pages Threshold and Losses open with, in a process as the app is one."""
+    command = [sys.executable, "-P", "-m", "app.ready", str(run.cache), run.id]
+    if subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode:
+        say(f"Warning: what the pages Threshold and Losses of {run.info.name} open with was not kept.")
 
 
 def _told(run: Run) -> dict[str, Any]:

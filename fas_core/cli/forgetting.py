@@ -144,8 +144,9 @@ def _say_done(done: Forgotten, plan: Plan) -> None:
 
 def _derive_anew(cache: Path, done: Forgotten) -> None:
     from fas_core import derive
+    from fas_core.cli.deriving import keep_openings
     from fas_core.runs import store
 
     for run in store.all_runs(cache):
         if run.id in done.runs:
-            derive.compute_quick(run)
+            derive.compute_quick(run, further=keep_openings)

@@ -112,6 +112,7 @@ def import_arrays(
 ) -> None:
     """A Run from arrays of another framework. Example: `fas runs import out/ --data m.csv --name acme`"""
     from fas_core import derive
+    from fas_core.cli.deriving import keep_openings
     from fas_core.data import manifest, modalities
     from fas_core.inference import imported
     from fas_core.runs import health
@@ -128,7 +129,7 @@ def import_arrays(
     for caution in health.cautions(run):
         say(f"Warning: {caution.message}")
     print(run.id, flush=True)
-    derive.compute(run)
+    derive.compute(run, further=keep_openings)
 
 
 def export_marks(

@@ -315,6 +315,7 @@ def _finish(runs: Sequence[Run], compute: Callable[..., None] | None, engine: st
     `compute`: None where nothing is, not even the near-duplicates that warnings tell of.
     """
     from fas_core import derive
+    from fas_core.cli.deriving import keep_openings
     from fas_core.runs import health
 
     if compute:
@@ -337,7 +338,7 @@ def _finish(runs: Sequence[Run], compute: Callable[..., None] | None, engine: st
         return
     with derive.by(engine) as where:
         for run in runs:
-            compute(run, engine=where)
+            compute(run, engine=where, further=keep_openings)
 
 
 def _say_of(run: Run) -> None:

@@ -29,7 +29,7 @@ def test_a_synthetic_run_is_made_where_there_is_none_of_its_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     derived: list[int] = []
-    monkeypatch.setattr(pages.derive, "compute_quick", lambda run: derived.append(len(run)))
+    monkeypatch.setattr(synthetic, "derive", lambda run: derived.append(len(run)))
     monkeypatch.setenv("FAS_CACHE", str(tmp_path))
     there = synthetic.write_run(tmp_path, 80, pixels=0)
     with pages._shown(None, 80) as (folder, query):

@@ -362,7 +362,7 @@ def test_the_command_lists_first_and_says_what_was_removed(
     assert json.loads(listed.out)["manifests"] == {str(house.manifest): THEIRS}
     assert f"File {house.manifest.parent / 'images' / WHO / 'zqFile9.png'}" in listed.err
     derived: list[str] = []
-    monkeypatch.setattr(derive, "compute_quick", lambda run: derived.append(run.info.name))
+    monkeypatch.setattr(derive, "compute_quick", lambda run, **_: derived.append(run.info.name))
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     assert "Nothing was removed" in message(fas("forget", WHO, "--cache", house.cache))
     assert house.traces() == before

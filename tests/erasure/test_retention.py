@@ -61,7 +61,7 @@ def test_what_is_late_is_said_and_removed_everywhere(
     assert health.overdue(run) == (
         f"{n} images were to be kept until {LATE} at the latest: fas prune --expired removes them."
     )
-    monkeypatch.setattr(derive, "compute_quick", lambda run: None)
+    monkeypatch.setattr(derive, "compute_quick", lambda run, **_: None)
     assert "Name a Run" in message(fas("prune", "--cache", cache))
     done = fas("prune", "--expired", "--yes", "--cache", cache)
     assert (done.code, f"Run a ({run.id}): {n} images" in done.err) == (0, True)
@@ -105,7 +105,7 @@ def test_a_file_that_rows_without_a_last_day_name_is_kept(
     assert (planned.images, set(planned.kept_images)) == ((str(own),), files)
     names = [f"Run plain ({run.id})", f"Manifest {source}"]
     assert all(sorted(by) == sorted(names) for by in planned.kept_by.values())
-    monkeypatch.setattr(derive, "compute_quick", lambda run: None)
+    monkeypatch.setattr(derive, "compute_quick", lambda run, **_: None)
     done = fas("prune", "--expired", "--images", "--yes", "--data", copy, "--cache", cache)
     n = len(files)
     for name in names:

@@ -1,6 +1,5 @@
 """What is kept of large Runs is what would be computed, to the last digit, and is computed once."""
 
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -52,15 +51,7 @@ def test_what_the_overview_says_of_a_large_run_is_kept_when_it_is_derived(
     run = synthetic.write_run(tmp_path, 900, pixels=0)
     monkeypatch.setattr(kept, "LARGE", 0)
     monkeypatch.setattr(presentations.columns, "FEW", 1)
-    commands: list[list[str]] = []
-
-    def noted(command: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
-        commands.append(command[-3:])
-        return subprocess.CompletedProcess(command, 0)
-
-    monkeypatch.setattr(subprocess, "run", noted)
     derive.keep_numbers(run)
-    assert commands == [["app.ready", str(run.cache), run.id]]
     assert presentations.are_suggested(run)
     score = scores.usual(scores.offered(run))
     decided = presentations.presentations(run, scores.values(run, score))

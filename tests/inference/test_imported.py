@@ -309,7 +309,7 @@ def test_the_command_says_what_it_took_for_granted_and_the_run_stands_every_test
     fas: Callable[..., Result],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("fas_core.derive.compute", lambda run: None)  # UMAP takes a minute
+    monkeypatch.setattr("fas_core.derive.compute", lambda run, **_: None)  # UMAP takes a minute
     (folder := tmp_path / "in").mkdir()
     np.save(folder / "latents.npy", codes)
     np.save(folder / "reconstructions.npy", rebuilt)
