@@ -30,6 +30,7 @@ TARGETS = {
     "first_seconds": ("at_most", 60.0),
     "again_seconds": ("at_most", 5.0),
     "again_times": ("at_most", 0.5),
+    "million_megabytes": ("at_most", 500.0),
 }
 QUICK = {"rows": 10_000}
 

@@ -16,4 +16,6 @@ def test_derive_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     minutes = (16 * figures["fit_seconds"] + 50 * figures["pass_seconds_per_100000"]) / 60
     assert figures["minutes_of_5_million"] == pytest.approx(minutes)
     assert figures["peak_mb"] > 50
+    more = max(0, figures["bytes_a_code"]) * (5_000_000 - 4_096) / 2**30
+    assert figures["gigabytes_of_5_million"] == pytest.approx(figures["peak_mb"] / 1024 + more)
     assert figures["stepwise"] > 0
