@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from app.session import operating
 from app.session.cache import cached
-from app.session.readers import samples, score_values
+from app.session.readers import score_values
 from app.session.sidebar import Shown
 from app.words import escaped
 from fas_core import scores
@@ -24,7 +24,7 @@ WHAT_AUC_IS = (
 
 @cached(entries=16)
 def cells(run: Run) -> Cells:
-    return ranking.cells(samples(run, ranking.KINDS))
+    return ranking.cells(run.samples(ranking.KINDS, repeated=ranking.KINDS))
 
 
 def tested(shown: Shown) -> tuple[str, ...]:
@@ -48,8 +48,10 @@ def on_overview(shown: Shown, subsets: Sequence[str]) -> tuple[str, ...]:
     """The subsets of which Overview tells the AUC, where these are not all that scores are judged on here."""
     point, _ = operating.operating_point(shown.run, shown.score, shown.level, shown.subsets)
     reported = () if point is None else tuple(point.reported_on)
-    there = cells(shown.run).score_set(score_values(shown.run, shown.score), reported)
-    return reported if set(reported) != set(subsets) and there.n_bona_fide and there.n_attack else ()
+    if set(reported) == set(subsets):
+        return ()
+    values = score_values(shown.run, shown.score)
+    return reported if cells(shown.run).has_both_classes(values, reported) else ()
 
 
 def caveats(shown: Shown, rankings: Mapping[str, Ranking]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -36,15 +37,18 @@ MEASURES = {"AUC": "auc", "Average precision": "average_precision"}
 @cached(entries=256, spinner="Measuring every score …")
 def measured(run: Run, score: str, subsets: tuple[str, ...]) -> tuple[Ranking, RunCurves] | None:
     """None where the subsets hold one class only."""
-    values, of_run = score_values(run, score), cells(run)
+    values = partial(score_values, run, score)
+
+    def ranked_here() -> Ranking | None:
+        return ranking.ranking(cells(run), values(), subsets, frame_units(run, subsets))
 
     def curves() -> dict[str, object]:
-        pooled = of_run.score_set(values, subsets)
+        pooled = cells(run).score_set(values(), subsets)
         together = ScoreSet(pooled.bona_fide, {ALL_ATTACKS: pooled.pooled}, pooled.pooled, pooled.n_non_response)
         return vars(run_charts.run_curves(metrics.curves(together)))
 
-    of_score = kept.OfScore(run, values, subsets)
-    ranked = of_score.ranking(lambda: ranking.ranking(of_run, values, subsets, frame_units(run, subsets)))
+    of_score = kept.OfScore(run, score, values, subsets)
+    ranked = of_score.ranking(ranked_here)
     if ranked is None:
         return None
     known = of_score.arrays("score_curves", curves)
@@ -55,11 +59,12 @@ def measured(run: Run, score: str, subsets: tuple[str, ...]) -> tuple[Ranking, R
 @cached(entries=256, spinner="Drawing the distributions …")
 def distribution(run: Run, score: str, subsets: tuple[str, ...]) -> tuple[Option, pd.DataFrame]:
     """A score's histograms, and mean and standard deviation of its finite values, per group."""
-    of_run, values = cells(run), score_values(run, score)
+    values = partial(score_values, run, score)
 
     def binned() -> dict[str, object]:
+        of_run = cells(run)
         rows = of_run.rows_of(subsets)
-        cell, shown = of_run.of[rows], values[rows]
+        cell, shown = of_run.of[rows], values()[rows]
         codes, names = pd.factorize(of_run.table["group"])
         by_group = {str(names[code]): shown[codes[cell] == code] for code in np.unique(codes[np.unique(cell)])}
         in_order = in_group_order(list(by_group))
@@ -67,7 +72,7 @@ def distribution(run: Run, score: str, subsets: tuple[str, ...]) -> tuple[Option
         of_groups = ridges.binned(by_group, shown[of_run.is_new_live()[rows]])
         return vars(of_groups) | {"names": np.array(of_groups.names, str), "groups": in_order, "moments": moments}
 
-    known = dict(kept.OfScore(run, values, subsets).arrays("distribution", binned))
+    known = dict(kept.OfScore(run, score, values, subsets).arrays("distribution", binned))
     groups, moments = known.pop("groups").tolist(), known.pop("moments")
     of_groups = ridges.Binned(**known | {"names": known["names"].tolist()})
     drawn = ridges.distributions_drawn(of_groups, x_title=axis_title(score, run), behind_name=LIVE_ELSEWHERE)

@@ -1,7 +1,7 @@
 """Numbers of large Runs that take seconds, kept beside them: rates and AUCs with their intervals.
 
-What is kept is found by the scores and labels themselves, so that it is never of others. Of a small Run nothing is
-kept: computing it takes no longer.
+What is kept is found by the scores and labels themselves, or by what they follow from, so that it is never of others.
+Of a small Run nothing is kept: computing it takes no longer.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fas_core import memo
+from fas_core import memo, scores
 from fas_core.evaluation import run_metrics
 from fas_core.evaluation.presentations import Presentations
 from fas_core.evaluation.ranking import Hardest, Ranking
@@ -118,10 +118,12 @@ class _Answer:
 
 @dataclass(frozen=True, eq=False)
 class OfScore:
-    """What is kept of a score's values (n,) in some subsets of a Run, whatever the level."""
+    """What is kept of a score in some subsets of a Run, whatever the level; `values`: gives its values (n,), which are
+    not asked for where something stands for them (`scores.stands_for`)."""
 
     run: Run
-    values: NDArray[np.float64]
+    score: str
+    values: Callable[[], NDArray[np.float64]]
     subsets: Sequence[str]
 
     def ranking(self, compute: Callable[[], Ranking | None]) -> Ranking | None:
@@ -146,5 +148,7 @@ class OfScore:
         return memo.arrays(self.run.cache, kind, self._key(), compute)
 
     def _key(self) -> dict[str, object]:
-        digest = hashlib.sha256(np.ascontiguousarray(self.values).data).hexdigest()
-        return {"run": self.run.shards_digest, "values": digest, "subsets": list(self.subsets), "format": _FORMAT}
+        values = scores.stands_for(self.run, self.score)
+        if values is None:
+            values = {"sha256": hashlib.sha256(np.ascontiguousarray(self.values()).data).hexdigest()}
+        return {"run": self.run.shards_digest, "values": values, "subsets": list(self.subsets), "format": _FORMAT}

@@ -5,6 +5,7 @@ reads, "latents", "features", "inputs", "reconstructions", and `EYES` or `FACE`:
 of pictures (which of `data.pairs`), `TRAINING_IMAGES` if it is fitted (how many), and `score(outputs, reference) ->
 (n,)`. `OF_CODES`, an `OfCodes`, if it is of codes alone: of many, all such scores are computed in one pass.
 `lacks(run)` if it needs something else: what the Run lacks of it, in words after its name; "" where nothing.
+`kept_as(run)` if the values of a Run are kept in another way: what they are kept by.
 `OF_VIDEOS` if it is of a frame among those of its video.
 `outputs` is what a model says of the images to be judged: usually a Run. `reference` is the Run whose bona fide
 training images anything fitted is fitted on; usually the same one.
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Protocol, cast
 from weakref import WeakKeyDictionary
@@ -26,6 +27,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fas_core import memo
 from fas_core.data.faces import cutting
 from fas_core.data.names import ATTACK, BONA_FIDE, TRAIN
 from fas_core.errors import BadInputError
@@ -155,9 +157,22 @@ def is_at_hand(run: Run, name: str) -> bool:
     """Whether `values` takes no time to speak of: a column, or a score that is stored."""
     if name in run.info.scores:
         return run.are_at_hand([name])
-    if name in names() and hasattr(_module(name), "is_kept"):
-        return cast(bool, _module(name).is_kept(run))
+    if name in names() and hasattr(_module(name), "kept_as"):
+        return memo.is_kept(run.cache, "score", _module(name).kept_as(run))
     return name in of_codes(run) and is_kept(run, name)
+
+
+def stands_for(run: Run, name: str) -> Mapping[str, object] | None:
+    """What the `values` of a score follow from, told without them: a column, or what they are kept by. None where
+    nothing tells that."""
+    if name in names() and not is_declared(run, name):
+        if hasattr(_module(name), "kept_as"):
+            return cast("Mapping[str, object]", _module(name).kept_as(run))
+        if hasattr(_module(name), "OF_CODES"):
+            return cast(OfCodes, _module(name).OF_CODES).about(run, run)
+    if name in run.info.scores or name in run.joined:
+        return {"score": name, "run": run.digest_of(name), "higher": run.declared.get(name)}
+    return None
 
 
 def says(run: Run, name: str) -> passes.Says:

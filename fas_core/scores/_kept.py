@@ -27,16 +27,12 @@ def values(
     """(n,) what `compute` gives, or has given where the outputs are a Run's. `version`: of how it is computed."""
     if not isinstance(outputs, Run):
         return compute()
-    about = _about(name, version, outputs, reference)
-    return memo.arrays(reference.cache, "score", about, lambda: {"values": compute()})["values"]
+    asked = about(name, version, outputs, reference)
+    return memo.arrays(reference.cache, "score", asked, lambda: {"values": compute()})["values"]
 
 
-def is_kept(name: str, version: int, run: Run) -> bool:
-    """Whether a Run's own `values` need not be computed."""
-    return memo.is_kept(run.cache, "score", _about(name, version, run, run))
-
-
-def _about(name: str, version: int, outputs: Run, reference: Run) -> dict[str, object]:
+def about(name: str, version: int, outputs: Run, reference: Run) -> dict[str, object]:
+    """What the `values` of a Run are kept by: it stands for them."""
     return {"score": name, "version": version, "run": outputs.shards_digest, "reference": reference.shards_digest}
 
 
@@ -57,15 +53,16 @@ class OfCodes:
 
         if not isinstance(outputs, Run):
             return compute()["values"]
-        return memo.arrays(reference.cache, "score", self._about(outputs, reference), compute)["values"]
+        return memo.arrays(reference.cache, "score", self.about(outputs, reference), compute)["values"]
 
     def is_kept(self, run: Run) -> bool:
         """Whether a Run's own values need not be computed."""
-        return memo.is_kept(run.cache, "score", self._about(run, run))
+        return memo.is_kept(run.cache, "score", self.about(run, run))
 
     def keep(self, run: Run, said: dict[str, NDArray[Any]]) -> None:
         """Stores a Run's own values that were computed elsewhere."""
-        memo.arrays(run.cache, "score", self._about(run, run), lambda: said)
+        memo.arrays(run.cache, "score", self.about(run, run), lambda: said)
 
-    def _about(self, outputs: Run, reference: Run) -> dict[str, object]:
-        return _about(self.name, self.version, outputs, reference) | sample_key(reference)
+    def about(self, outputs: Run, reference: Run) -> dict[str, object]:
+        """What the values of a Run are kept by: it stands for them."""
+        return about(self.name, self.version, outputs, reference) | sample_key(reference)

@@ -35,9 +35,9 @@ def lacks(run: Run) -> str:
     return _answers[run]
 
 
-def is_kept(run: Run) -> bool:
-    """Whether a Run's own values need not be computed."""
-    return _kept.is_kept("mean_rank", _FORMAT, run)
+def kept_as(run: Run) -> dict[str, object]:
+    """What a Run's own values are kept by."""
+    return _kept.about("mean_rank", _FORMAT, run, run)
 
 
 def score(outputs: Outputs, reference: Run) -> NDArray[np.float64]:

@@ -49,9 +49,9 @@ def lacks(run: Run) -> str:
     return _answers[run]
 
 
-def is_kept(run: Run) -> bool:
-    """Whether a Run's own values need not be computed."""
-    return _kept.is_kept("motion", _FORMAT, run)
+def kept_as(run: Run) -> dict[str, object]:
+    """What a Run's own values are kept by."""
+    return _kept.about("motion", _FORMAT, run, run)
 
 
 def score(outputs: Outputs, reference: Run) -> NDArray[np.float64]:

@@ -51,6 +51,26 @@ def of(rows: pd.DataFrame, values: Floats) -> ranking.Ranking:
     return ranked
 
 
+def test_cells_are_what_occurs_and_both_classes_are_those_with_a_score() -> None:
+    rows = pd.DataFrame(
+        {
+            "subset": ["live", "seen_mask", "seen_mask", "unseen_mask", "injected"],
+            "label": ["bona_fide", "attack", "bona_fide", "attack", "attack"],
+            "pai_species": ["", "mask", "", " ", "injection: mask"],
+        }
+    )
+    for samples in (rows, rows.astype("category")):
+        cells = ranking.cells(samples)
+        in_order = cells.table.iloc[cells.of].reset_index(drop=True)
+        pd.testing.assert_frame_equal(in_order[ranking.KINDS], rows, check_dtype=False)
+        assert in_order["species"].tolist() == ["unspecified", "mask", "unspecified", "unspecified", "injection: mask"]
+        values = np.array([0, 1, np.nan, 2, 3.0])
+        assert cells.has_both_classes(values, ["live", "seen_mask"])
+        assert not cells.has_both_classes(values, ["seen_mask"]), "its live face has no score"
+        assert not cells.has_both_classes(values, ["live", "injected"]), "an injection is no presentation"
+        assert not cells.has_both_classes(values, ["unseen_mask"])
+
+
 @pytest.mark.parametrize(("n", "spread"), [(8, 0.5), (8, 3), (14, 3), (30, 1)])
 def test_without_a_signal_subjects_are_seldom_taken_for_one(n: int, spread: float) -> None:
     assert signals(readings(people(n), 200, spread)) <= 0.08 * 200
