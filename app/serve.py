@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import signal
@@ -22,11 +23,16 @@ SCRIPTS = {"__init__", "main", "ready", "serve", "visitors"}  # at the top: run,
 
 
 def load_pages() -> None:
-    """Imports all modules of the app; pages run as scripts of their own, but what they import stays."""
+    """Imports all modules of the app; pages run as scripts of their own, but what they import stays.
+
+    It is left out of the garbage collection from then on: the first page would wait half a second for it.
+    """
     for path in sorted(HOUSE.rglob("*.py")):
         parts = path.relative_to(HOUSE).with_suffix("").parts
         if parts[-1] not in SCRIPTS:
             importlib.import_module(".".join(("app", *parts)))
+    gc.collect()
+    gc.freeze()
 
 
 def end_with(handle: int) -> None:

@@ -164,6 +164,7 @@ def _keep_plane(run: Run) -> None:
 def keep_numbers(run: Run) -> None:
     """What all pages of a large Run begin with, and what Overview says by its usual score, so that nobody waits."""
     presentations.suggested(run)
+    run.samples(["sample_id"])  # gathered from all shards
     score = scores.usual(scores.offered(run))
     decided = presentations.presentations(run, scores.values(run, score))
     about = summary.summary(System(run, score), DEFAULT, chosen_on=dev_subsets(run.subsets))

@@ -83,12 +83,16 @@ def with_most_to_show(choices: Sequence[Run]) -> Run:
 
     def to_show(run: Run) -> ToShow:
         try:
-            n_both = naming.n_with_both_classes(samples(run, ("subset", "label")))
-            return ToShow(bool(run.pictures) and len(run) > 0, n_both, derive.n_ready(run), len(run))
+            return ToShow(bool(run.pictures) and len(run) > 0, _n_with_both(run), derive.n_ready(run), len(run))
         except BadInputError:  # it is damaged, and says so where it is shown
             return ToShow(False, 0, 0, 0)
 
-    return max(choices, key=to_show)
+    return max(choices, key=to_show) if len(choices) > 1 else choices[0]
+
+
+@cached(entries=64)
+def _n_with_both(run: Run) -> int:
+    return naming.n_with_both_classes(run.samples(["subset", "label"], repeated=["subset", "label"]))
 
 
 @cached(entries=64)
@@ -146,6 +150,8 @@ def levels(run: Run) -> list[str]:
 @cached(entries=64)
 def why_not_at(run: Run, level: str) -> str:
     """Why a Run cannot be judged at a level, in a sentence; "" where it can be."""
+    if level == FRAME:
+        return ""
     try:
         grouping(run, level)
     except BadInputError as error:

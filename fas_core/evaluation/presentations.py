@@ -45,7 +45,7 @@ class Grouping:
     """The m presentations of a Run at a level, whatever score they are judged by."""
 
     frames: Frames  # the Run's samples, in row order, and then its failures
-    rows: pd.DataFrame  # (m,) of the first frame: subset, label, pai_species, sample_id, and the ids that the Run has
+    rows: pd.DataFrame  # (m,) of the first frame: subset, label, pai_species, and ids: see `_telling_apart`
     n: int  # samples of the Run
 
     @property
@@ -276,7 +276,8 @@ def grouping(run: Run, level: str = FRAME, columns: Sequence[str] = (), *, in_or
     `in_order`: frames have an order although the level asks for none; raises BadInputError where they have not.
     """
     asks = in_order or rules.level(level).is_ordered
-    wanted = [name for name in dict.fromkeys((*COLUMNS, *columns)) if name in run.column_names()]
+    kept = COLUMNS if asks else _telling_apart(run, level)
+    wanted = [name for name in dict.fromkeys((*kept, *columns)) if name in run.column_names()]
     order = [name for name in ORDER if asks and name in run.column_names() and name not in wanted]
     repeated = [name for name in (*_SAME, *GROUPED.values()) if name in wanted]
     rows, failures = run.samples([*wanted, *order], repeated=repeated), run.failures()
@@ -290,6 +291,17 @@ def grouping(run: Run, level: str = FRAME, columns: Sequence[str] = (), *, in_or
     if level != FRAME:
         rows = rows.iloc[frames.first].reset_index(drop=True)
     return Grouping(frames, rows, n)
+
+
+def _telling_apart(run: Run, level: str) -> Sequence[str]:
+    """Those of `COLUMNS` by which presentations are grouped, and drawn as a whole. Of frames whose subjects all are
+    named no other id: those of a million videos take longer to read than all else.
+    """
+    if level != FRAME or "subject_id" not in run.column_names():
+        return COLUMNS
+    column = ["subject_id"]
+    people = (run.samples(column, repeated=column), run.failures().reindex(columns=column))
+    return _SAME if all(is_named(of["subject_id"]).all() for of in people) else COLUMNS
 
 
 def of_file(file: ScoreFile, level: str = FRAME) -> Presentations:

@@ -11,6 +11,7 @@ from fas_core.evaluation.join import System, joined
 from fas_core.metrics.uncertainty import unit_of
 from fas_core.runs import scorefile, store
 from fas_core.runs.scorefile import scores_only_run
+from tests.conftest import tiny_samples, write_image_run
 
 
 @pytest.fixture
@@ -65,6 +66,28 @@ def test_a_frame_is_a_presentation_and_failures_count(tiny_cache: Path) -> None:
     np.testing.assert_array_equal(decided.values, run.samples(["rec"])["rec"])
     np.testing.assert_array_equal(decided.of_frame, np.arange(len(run)))
     assert decided.score_set(["live"]).n_bona_fide == 4
+
+
+def test_other_ids_are_read_where_some_frame_names_no_subject(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = tiny_samples().assign(video_id=lambda rows: rows["sample_id"].str[:-1])
+    run = write_image_run(tmp_path, "a", samples)
+
+    def unit() -> str:
+        frames = presentations.grouping(run)
+        return frames.units(np.ones(len(frames.rows), np.bool_)).name
+
+    assert unit() == "subject"
+    assert list(presentations.grouping(run).rows) == ["subset", "label", "pai_species", "subject_id"]
+    failed = pd.DataFrame(
+        [{"sample_id": "x", "subset": "live", "label": "bona_fide", "video_id": "v", "subject_id": ""}]
+    )
+    monkeypatch.setattr(store.Run, "failures", lambda _: failed)
+    assert unit() == "video"
+    monkeypatch.setattr(store.Run, "failures", lambda _: failed.drop(columns=["subject_id", "video_id"]))
+    assert unit() == "sample"
+    monkeypatch.undo()
+    run = write_image_run(tmp_path, "b", samples.assign(subject_id=["", *samples["subject_id"][1:]]))
+    assert unit() == "video"
 
 
 def test_scores_of_videos_are_called_videos(videos: store.Run, tiny_cache: Path, tmp_path: Path) -> None:
