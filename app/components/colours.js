@@ -25,19 +25,35 @@ const COLOURS = Object.fromEntries(Object.entries(ANCHORS).map(([name, anchors])
 let sheet = null; // what was painted last: hundreds of images of one size need no memory of their own
 
 export function paint(canvas, bytes, width, height, palette) {
-  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  paintRow(canvas, [{ bytes, palette }], width, height, 0);
+}
+
+// Images of one size on one canvas, `gap` of its pixels apart.
+export function paintRow(canvas, images, width, height, gap) {
+  const across = images.length * (width + gap) - gap;
+  if (canvas.width !== across || canvas.height !== height) Object.assign(canvas, { width: across, height });
   // Drawn once and by hand: without this, every canvas takes its way through the graphics card, or what stands in for it.
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  if (sheet?.width !== width || sheet.height !== height) sheet = new ImageData(width, height);
+  if (sheet?.width !== across || sheet.height !== height) sheet = new ImageData(across, height);
   const pixels = new Uint32Array(sheet.data.buffer);
-  if (palette === "colour") {
-    const at = (i) => (255 << 24) | (bytes[i + 2] << 16) | (bytes[i + 1] << 8) | bytes[i];
-    for (let i = 0; i < pixels.length; i++) pixels[i] = at(3 * i);
-  } else {
-    const colours = COLOURS[palette];
-    for (let i = 0; i < pixels.length; i++) pixels[i] = colours[bytes[i]];
-  }
+  if (gap) pixels.fill(0);
+  images.forEach(({ bytes, palette }, at) => {
+    for (let y = 0; y < height; y++) {
+      const to = y * across + at * (width + gap);
+      if (palette === "colour") fillColour(pixels, to, bytes, y * width, width);
+      else fillScale(pixels, to, bytes, y * width, width, COLOURS[palette]);
+    }
+  });
   context.putImageData(sheet, 0, 0);
+}
+
+function fillScale(pixels, to, bytes, from, n, colours) {
+  for (let i = 0; i < n; i++) pixels[to + i] = colours[bytes[from + i]];
+}
+
+function fillColour(pixels, to, bytes, from, n) {
+  for (let i = 0, at = 3 * from; i < n; i++, at += 3)
+    pixels[to + i] = (255 << 24) | (bytes[at + 2] << 16) | (bytes[at + 1] << 8) | bytes[at];
 }
 
 // Whether a panel's bytes are the picture itself, not numbers on a scale.
@@ -51,10 +67,9 @@ export function bytesOf(panels, pixels, p, index) {
   const { sources, scale } = panels[p];
   if (!sources.length) return pixels.getChild(`p${p}`).get(index);
   const [first, second] = sources.map((source) => pixels.getChild(`p${source}`).get(index));
-  const byteOf = Uint8Array.from(scale);
-  const found = new Uint8Array(first.length);
-  for (let i = 0; i < found.length; i++) found[i] = byteOf[first[i] - second[i] + 255];
-  return found;
+  const bytes = new Uint8Array(first.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = scale[first[i] - second[i] + 255];
+  return bytes;
 }
 
 export function number(value) {

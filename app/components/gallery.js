@@ -307,9 +307,9 @@ export default function (component) {
   forgetKept(review, data.marking?.kept ?? 0);
   const isLed = place ? hasArrived(review, place) : false;
 
-  const { isSheet, perScreen } = layOut(grid, data); // before anything changes, when it costs nothing to say how wide it is
-  now.perScreen = perScreen;
-  drawCards(grid, data, isSheet);
+  const sizes = layOut(grid, data); // before anything changes, when it costs nothing to say how wide it is
+  now.perScreen = sizes.perScreen;
+  drawCards(grid, data, sizes);
   mark(
     grid,
     data.cards.findIndex((card) => card.id === selected),

@@ -1,9 +1,10 @@
 // How the cards of a gallery look: images, captions, headings of groups, the legend. Nodes are reused while paging.
 
-import { bytesOf, isPicture, paint, scaleBar } from "./colours.js";
+import { bytesOf, isPicture, paintRow, scaleBar } from "./colours.js";
 import { element } from "./nodes.js";
 import { labelsBy } from "./pressed.js";
 
+const BETWEEN = 2; // the images of a card, in pixels of the screen, as in gallery.css
 const VERDICTS = { missed: "missed attack", rejected: "rejected live", "no response": "no response" };
 
 export const cellsOf = (grid) => [...grid.querySelectorAll(":scope > .cell")];
@@ -58,17 +59,46 @@ function makeCell() {
   return cell;
 }
 
-function makePanel() {
+function makeFigure() {
   const figure = element("figure");
   figure.ariaHidden = "true"; // named alike on every card: no part of what a card is called
-  figure.append(element("canvas"), element("figcaption"));
+  figure.append(element("canvas"));
   return figure;
 }
 
+// Which panels share a canvas: all, or none where they differ in size. Every canvas is a layer of its own, which the
+// browser puts together anew in each frame.
+function rowsOf(panels) {
+  const { width, height } = panels[0];
+  const isOneSize = panels.every((panel) => panel.width === width && panel.height === height);
+  const places = panels.map((_, p) => p);
+  return isOneSize ? [places] : places.map((p) => [p]);
+}
+
+// The images at the width of the layout to the pixel, whatever whole number of pixels is between them.
+function drawFigure(figure, places, index, { panels, pixels }, side) {
+  const canvas = figure.firstChild;
+  const { width, height } = panels[places[0]];
+  const gap = places.length > 1 ? Math.max(1, Math.round((BETWEEN * width) / side)) : 0;
+  const images = places.map((p) => ({ bytes: bytesOf(panels, pixels, p, index), palette: panels[p].palette }));
+  paintRow(canvas, images, width, height, gap);
+  const names = places.map((p) => panels[p].name);
+  canvas.title = names.join(" · ");
+  figure.style.setProperty("--images", String(places.length));
+  figure.style.setProperty("--widths", String(canvas.width / width));
+  resize(figure, 1 + names.length, () => element("figcaption"));
+  names.forEach((name, i) => (figure.children[i + 1].textContent = name));
+}
+
 function chipOf(card) {
-  const chip = element("span", card.hollow ? "chip hollow" : "chip");
-  chip.style.setProperty("--chip", card.colour);
+  const chip = element("span");
+  drawChip(chip, card);
   return chip;
+}
+
+function drawChip(chip, card) {
+  chip.className = card.hollow ? "chip hollow" : "chip";
+  chip.style.setProperty("--chip", card.colour);
 }
 
 // An id is cut from the left: its end is what tells it from others.
@@ -83,7 +113,12 @@ function drawBrief(caption, card, verdict) {
   resize(caption, 1, () => element("div", "line"));
   const line = caption.firstChild;
   const said = [verdict?.split(" ")[0], card.brief, card.note && "✎"].filter(Boolean).join(" · ");
-  line.replaceChildren(chipOf(card), element("span", "given"), element("span", "brief", `${said} `), idOf(card.id));
+  if (!line.querySelector(".brief"))
+    line.replaceChildren(chipOf(card), element("span", "given"), element("span", "brief"), idOf(card.id));
+  const [chip, , brief, id] = line.children;
+  drawChip(chip, card);
+  brief.textContent = `${said} `;
+  id.firstChild.textContent = card.id;
   line.title = [card.group, verdict, ...card.lines, card.note].filter(Boolean).join("\n");
 }
 
@@ -105,7 +140,8 @@ function drawCaption(caption, card, verdict) {
   });
 }
 
-function drawCell(cell, card, index, { panels, pixels, place }, isSheet) {
+function drawCell(cell, card, index, data, rows, { side, isSheet }) {
+  const { place } = data;
   const [button, star] = cell.children;
   button.className = `card ${card.verdict.replace(" ", "-")}`;
   const verdict = VERDICTS[card.verdict];
@@ -113,14 +149,8 @@ function drawCell(cell, card, index, { panels, pixels, place }, isSheet) {
   const words = [card.group, verdict, ...card.lines, card.note].filter(Boolean).join(", ");
   button.dataset.id = card.id;
   const [row, caption] = button.children;
-  resize(row, panels.length, makePanel);
-  panels.forEach((panel, p) => {
-    const [canvas, name] = row.children[p].children;
-    canvas.style.aspectRatio = `${panel.width} / ${panel.height}`;
-    canvas.title = panel.name;
-    name.textContent = panel.name;
-    paint(canvas, bytesOf(panels, pixels, p, index), panel.width, panel.height, panel.palette);
-  });
+  resize(row, rows.length, makeFigure);
+  rows.forEach((places, i) => drawFigure(row.children[i], places, index, data, side));
   // A card is called what can be read on it; what a contact sheet has no room for comes after that.
   const isBrief = isSheet && card.brief !== "";
   if (isBrief) drawBrief(caption, card, verdict);
@@ -130,11 +160,12 @@ function drawCell(cell, card, index, { panels, pixels, place }, isSheet) {
   star.setAttribute("aria-label", `Mark ${card.id}`);
 }
 
-export function drawCards(grid, data, isSheet) {
+export function drawCards(grid, data, layout) {
   for (const heading of grid.querySelectorAll(":scope > .heading")) heading.remove();
   resize(grid, data.cards.length, makeCell);
   const cells = cellsOf(grid);
-  data.cards.forEach((card, i) => drawCell(cells[i], card, i, data, isSheet));
+  const rows = rowsOf(data.panels);
+  data.cards.forEach((card, i) => drawCell(cells[i], card, i, data, rows, layout));
   data.cards.forEach((card, i) => {
     if (card.heading) cells[i].before(element("h2", "heading", card.heading));
   });

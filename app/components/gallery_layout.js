@@ -22,6 +22,7 @@ const widthOf = (side, panels) => panels.length * side + (panels.length - 1) * 2
 export function layOut(grid, { panels, size, layout }) {
   const sized = layout === "sheet" ? ofSheet(grid, panels, size) : ofReview(grid, panels, layout);
   const { side, columns, isSheet } = sized;
+  grid.style.setProperty("--side", `${side}px`);
   grid.style.setProperty("--row", `${widthOf(side, panels)}px`);
   grid.style.setProperty("--card", `${widthOf(side, panels) + AROUND}px`);
   grid.style.gridTemplateColumns = columns ? `repeat(${columns}, minmax(0, 1fr))` : "";

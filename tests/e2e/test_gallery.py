@@ -29,11 +29,19 @@ PIXELS = """([selector, n]) => {
 }"""
 
 
-def painted(tab: Tab, n: int, selector: str = ".card canvas") -> tuple[NDArray[np.uint8], float, str]:
+def painted(tab: Tab, n: int, selector: str) -> tuple[NDArray[np.uint8], float, str]:
     """(H, W, 3) of the n-th canvas, its width on the screen, and how it is scaled."""
     canvases = tab.page.evaluate(PIXELS, [selector, n])
     pixels = np.frombuffer(base64.b64decode(canvases["data"]), np.uint8).reshape(-1, canvases["width"], 4)[..., :3]
     return pixels, canvases["shown"], canvases["rendering"]
+
+
+def triplet(tab: Tab) -> tuple[list[NDArray[np.uint8]], float, str]:
+    """The images of the first card, which share a canvas: (128, 128, 3) each, as `painted`, and the width of one."""
+    pixels, shown, rendering = painted(tab, 0, ".card canvas")
+    step = (pixels.shape[1] + (between := (pixels.shape[1] - 3 * 128) // 2)) // 3
+    assert between > 0
+    return [pixels[:, at : at + 128] for at in (0, step, 2 * step)], shown * 128 / pixels.shape[1], rendering
 
 
 def row_of(run: store.Run, sample_id: str) -> NDArray[np.int64]:
@@ -45,17 +53,16 @@ def test_every_pixel_is_the_one_of_the_run(tab: Tab, cache: Path) -> None:
     tab.open(f"gallery?{choice(cache, 'demo')}&per_page=12&image_size=128+px&error_map=signed&error_limit=0.35")
     sample_id = ids_of_cards(tab)[0]
     inputs, rebuilt = (run.images(name, row_of(run, sample_id)) for name in ("inputs", "reconstructions"))
-    for n, image in enumerate((inputs[0], rebuilt[0])):
-        pixels, shown, _ = painted(tab, n)
+    (*pictures, error), shown, _ = triplet(tab)
+    assert shown == 128  # one pixel of the screen each
+    for pixels, image in zip(pictures, (inputs[0], rebuilt[0]), strict=True):
         assert (pixels == image[..., None]).all()
-        assert shown == 128  # one pixel of the screen each
-    error, _, _ = painted(tab, 2)
     expected = np.asarray(error_panel(inputs, rebuilt, limit=0.35, signed=True).images)[0]
     for byte in np.unique(expected):  # made in the browser: one colour for one error
         assert len(np.unique(error[expected == byte].reshape(-1, 3), axis=0)) == 1
     assert len(np.unique(error.reshape(-1, 3), axis=0)) > 0.7 * len(np.unique(expected))
     tab.open(f"gallery?{choice(cache, 'demo')}&per_page=12&image_size=256+px")
-    pixels, shown, rendering = painted(tab, 0)
+    (pixels, *_), shown, rendering = triplet(tab)
     assert (pixels == inputs[0][..., None]).all()
     assert (shown, rendering) == (256, "pixelated")
     tab.check()
