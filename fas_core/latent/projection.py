@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from fas_core import memo
 from fas_core.errors import BadInputError
@@ -25,6 +22,7 @@ from fas_core.latent import (
     sample_words,
     training_rows,
 )
+from fas_core.metrics.uncertainty import one_thread as one_thread
 from fas_core.runs.store import Run
 
 COMPONENTS = 10  # principal components kept; any two make a plot
@@ -45,17 +43,6 @@ NEIGHBOURS_BOUNDS, MIN_DIST_BOUNDS, SEED_BOUNDS = (2, 200), (0.0, 0.99), (0, 2**
 
 FittedOn = Literal["training", "all"]  # bona fide training images, or all images of a Run
 Told = Callable[[float], None]  # hears what share of the work is done, 0..1, as it goes
-
-_one_at_a_time = threading.Lock()
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Products in one thread: enough for any Run, the same bytes however many cores there are, and where those are
-    busy, threads that wait for each other make small products and eigenvectors up to a hundred times slower."""
-    # The number of threads is the whole process's: of two that set it at once, the second would not set it back.
-    with _one_at_a_time, threadpool_limits(1, "blas"):
-        yield
 
 
 @dataclass(frozen=True)

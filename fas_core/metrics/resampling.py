@@ -1,18 +1,22 @@
 """Error rates, AUC and EER of several models on the same resamples of whole subjects, and intervals of each.
 
 Each draw is a vector of how often every unit occurs. Its product with the units' counts of scores per bin gives the
-histograms of the resample, from which any rate or area follows without sorting again. A bin is a distinct score, so
-that everything is exact, up to 2 * QUANTILES of them. Beyond, scores between two neighbours among the quantiles of both
-classes share a bin. Of the samples themselves that moves an AUC by less than 1/(2 * QUANTILES), typically by 1e-6, and
-an EER and a BPCER at an APCER by less than 1/QUANTILES, the latter upwards only. Rates at a frozen threshold are exact.
+histograms of the resample, from which any rate or area follows without sorting again; only the bins that a statistic
+looks at are computed. Where there are few units, an area follows from how often the attacks of each of them win against
+the bona fide samples of each. A bin is a distinct score, so that everything is exact, up to 2 * QUANTILES of them.
+Beyond, scores between two neighbours among the quantiles of both classes share a bin. Of the samples themselves that
+moves an AUC by less than 1/(2 * QUANTILES), typically by 1e-6, and an EER and a BPCER at an APCER by less than
+1/QUANTILES, the latter upwards only. Rates at a frozen threshold are exact.
 """
 
 import itertools
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +29,7 @@ from fas_core.metrics.uncertainty import (
     Units,
     codes_of,
     draws,
+    one_thread,
     percentiles,
     product,
     sparse_counts,
@@ -39,6 +44,8 @@ _BY_BPCER = {"apcer_at_bpcer", "apcer_max_at_bpcer", "threshold_at_bpcer"}
 _AT_A_TARGET = _BY_APCER | _BY_BPCER | {"precision_at_recall"}
 QUANTILES = 4096
 _BLOCK = 128  # bins that a search takes or leaves together
+_FEW = 20_000  # samples that no second thread is worth while for
+_PAIRS = 4  # of units for each attack that are compared once, and not in each resample
 
 
 class Statistic(NamedTuple):
@@ -150,23 +157,33 @@ class Work:
 
     @cached_property
     def models(self) -> list["_Model"]:
-        return [
-            _Model(score, self.kinds, self.names, self.codes, self.n_units, self.statistics, limit, self.quantiles)
-            for score, limit in zip(self.scores, self.limits, strict=True)
-        ]
+        with self._each() as each:
+            return list(each(partial(_Model, self), self.scores, self.limits))
 
     def parts(self, share: int = 0, of: int = 1) -> Iterator[Part]:
         """Those of one share of several, numbered from 0."""
+        whole = [model for model in self.models if model.is_whole]
         width = width_of(
-            [counts for model in self.models for counts in (model.live, model.pooled)],
-            max([self.n_units, *(model.n_bins for model in self.models)]),
+            [counts.of_bins for model in whole for counts in (model.live, model.pooled) if counts is not None],
+            max([self.n_units, *(model.n_bins for model in whole)]),
         )
         start = 0
-        for number, weights in enumerate(draws(self.strata, self.n_units, self.resamples, self.seed, width)):
-            for i, model in enumerate(self.models if number % of == share else []):
-                for statistic, of_draws in model.on(weights).items():
-                    yield Part(i, statistic, start, of_draws)
-            start += weights.shape[1]
+        with self._each() as each:
+            for number, weights in enumerate(draws(self.strata, self.n_units, self.resamples, self.seed, width)):
+                mine = self.models if number % of == share else []
+                for i, by_statistic in enumerate(each(lambda model, w=weights: model.on(w), mine)):
+                    for statistic, of_draws in by_statistic.items():
+                        yield Part(i, statistic, start, of_draws)
+                start += weights.shape[1]
+
+    @contextmanager
+    def _each(self) -> Iterator[Callable[..., Iterable[Any]]]:
+        """As `map`, for models: of many samples as many at once as there are cores."""
+        if len(self.scores) == 1 or self.codes.size < _FEW:
+            yield map
+            return
+        with one_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
+            yield pool.map
 
 
 _BY: ContextVar[Callable[[Work], Iterable[Part]]] = ContextVar("resamples are computed by", default=Work.parts)
@@ -265,54 +282,71 @@ def _check_wanted(
 class _Model:
     """The counts of one model's scores per unit, and what follows from them on a batch of draws."""
 
-    def __init__(
-        self,
-        values: Floats,
-        kinds: NDArray[np.intp],
-        names: list[str],
-        codes: NDArray[np.intp],
-        n_units: int,
-        statistics: Sequence[Statistic],
-        threshold: float,
-        quantiles: int,
-    ) -> None:
-        answered = ~np.isnan(values)
-        values, kinds, codes = values[answered], kinds[answered], codes[answered]
-        self.statistics, self.names, self.n_bins = statistics, names, 1
-        per_kind = (len(names) + 1, n_units)
+    def __init__(self, work: Work, values: Floats, threshold: float) -> None:
+        n_missing = int(np.count_nonzero(np.isnan(values)))
+        order = np.argsort(values)[: values.size - n_missing]  # what is missing is at the end
+        values, codes = values[order], work.codes[order].astype(np.int32)
+        kinds = work.kinds[order].astype(np.min_scalar_type(len(work.names)))
+        del order
+        n_units, self.names = work.n_units, work.names
+        self.statistics, self.wanted, self.n_bins = work.statistics, set(work.statistics), 1
+        per_kind = (len(self.names) + 1, n_units)
         self.trials = sparse_counts(kinds, codes, per_kind)
         self.members = [
             self.trials.indices[i:j] for i, j in itertools.pairwise(self.trials.indptr)
         ]  # which units have each kind
-        wanted = {statistic.name for statistic in statistics}
+        wanted = {statistic.name for statistic in self.statistics}
         self.errors: Any = None
         if wanted & NEEDS_THRESHOLD:
             wrong = (values >= threshold) == (kinds == 0)
             self.errors = sparse_counts(kinds[wrong], codes[wrong], per_kind)
-        self.live: Any = None
-        self.pooled: Any = None
+        self.is_whole = self.has_precisions = False  # whether sums of all bins are computed, and precisions of them
+        self.live: _Counts | None = None
+        self.pooled: _Counts | None = None
         if wanted - NEEDS_THRESHOLD:
-            bins = _bins(values, kinds > 0, quantiles)
+            bins = _bins(values, kinds > 0, work.quantiles)
             if wanted <= NEEDS_THRESHOLD | {"roc_auc"}:
                 bins = _runs(bins, kinds > 0)
             self.n_bins = int(bins.max(initial=0)) + 1
             # Where every threshold would do it is +inf, and a bona fide score of +inf is an attack even there.
-            self.beyond = self.n_bins - int((values == np.inf).any())
-            self.lowest = np.full(self.n_bins + 1, np.inf)  # score of each bin; beyond all of them nothing is an attack
-            np.minimum.at(self.lowest, bins, values)
-            shape = (self.n_bins, n_units)
-            self.live = sparse_counts(bins[kinds == 0], codes[kinds == 0], shape)
-            self.targets = [statistic.target for statistic in statistics if statistic.name in _BY_APCER]
-            self.of_all = {statistic for statistic in statistics if _is_of_all_attacks(statistic)}
-            self.needs_missed = bool(wanted & (_AT_A_TARGET | {"average_precision"}))
-            self.pooled = sparse_counts(bins[kinds > 0], codes[kinds > 0], shape) if self.of_all else None
-            of_every_species = self.targets or "apcer_max_at_bpcer" in wanted
-            asked = set(names) if of_every_species else {statistic.species for statistic in statistics}
-            self.by_species = {
-                name: _counts_by_bin(bins[kinds == k], codes[kinds == k], n_units)
-                for k, name in enumerate(names, start=1)
-                if name in asked
-            }
+            self.beyond = self.n_bins - int((values[-1:] == np.inf).any())
+            firsts = np.searchsorted(bins, np.arange(self.n_bins))[: bins.size]
+            self.lowest = np.append(
+                values[firsts], np.inf
+            )  # score of each bin; beyond all of them nothing is an attack
+            self._count(bins, kinds, codes, wanted, work)
+
+    def _count(
+        self,
+        bins: NDArray[np.intp],
+        kinds: NDArray[np.unsignedinteger],
+        codes: NDArray[np.int32],
+        wanted: set[str],
+        work: Work,
+    ) -> None:
+        """What statistics at all thresholds need. `bins` ascend."""
+        shape, attack = (self.n_bins, work.n_units), kinds > 0
+        self.live = _counts(bins[~attack], codes[~attack], shape)
+        self.wins: _Wins | None = None
+        if "roc_auc" in wanted:
+            cells = _cells(kinds[attack], codes[attack], work.n_units)
+            self.wins = _Wins(bins[attack], cells, self.live.of_bins, len(self.names), work.resamples)
+        self.has_precisions = bool(wanted & {"average_precision", "precision_at_recall"})
+        self.is_whole = self.has_precisions or (self.wins is not None and self.wins.of_pairs is None)
+        if self.has_precisions or wanted & {"eer", "apcer_at_bpcer"}:
+            self.pooled = _counts(bins[attack], codes[attack], shape)
+        self.by_apcer = [statistic.target for statistic in self.statistics if statistic.name in _BY_APCER]
+        self.by_bpcer = sorted({statistic.target for statistic in self.statistics if statistic.name in _BY_BPCER})
+        self.recalls = [statistic.target for statistic in self.statistics if statistic.name == "precision_at_recall"]
+        asked = {statistic.species for statistic in self.statistics if statistic.name == "apcer_at_bpcer"}
+        if self.by_apcer or "apcer_max_at_bpcer" in wanted:
+            asked = set(self.names)
+        by_kind = np.argsort(kinds, kind="stable")
+        ends = np.searchsorted(kinds, np.arange(len(self.names) + 2), sorter=by_kind)
+        members = zip(self.names, itertools.pairwise(ends[1:].tolist()), strict=True)
+        self.by_species = {
+            name: _counts(bins[by_kind[i:j]], codes[by_kind[i:j]], shape) for name, (i, j) in members if name in asked
+        }
 
     def sizes(self, statistic: Statistic) -> Sizes:
         """How many units the statistic rests on."""
@@ -336,7 +370,7 @@ class _Model:
         with np.errstate(invalid="ignore", divide="ignore"):  # 0 of 0 samples is NaN: undefined
             by_statistic = {} if self.errors is None else self._rates(self.errors @ weights, trials)
             if self.live is not None:
-                by_statistic |= self._of_all_thresholds(weights, trials)
+                by_statistic |= self._of_all_thresholds(self.live, weights, trials)
         return {statistic: by_statistic[statistic] for statistic in self.statistics}
 
     def _rates(self, errors: Floats, trials: Floats) -> dict[Statistic, Floats]:
@@ -347,87 +381,176 @@ class _Model:
         by_statistic[Statistic("apcer_pooled")] = errors[1:].sum(0) / trials[1:].sum(0)
         return by_statistic
 
-    def _of_all_thresholds(self, weights: Floats, trials: Floats) -> dict[Statistic, Floats]:
-        by_statistic = {}
+    def _of_all_thresholds(self, counts: "_Counts", weights: Floats, trials: Floats) -> dict[Statistic, Floats]:
         n_live, n_attack = trials[0], trials[1:].sum(0)
-        live = product(self.live, weights)
-        below = _sums_before(live)
-        at_bpcer = self._rows_at_bpcer(below, n_live)
+        live = _Sums(counts, weights, is_whole=self.is_whole)
+        by_statistic = self._areas(weights, live, trials)
+        at_bpcer = {
+            target: _n_within([(live, 1)], n_live - np.floor(target * n_live + 1e-9) - 1) for target in self.by_bpcer
+        }  # the first bin for which the share of bona fide samples in it or beyond is <= the target
         if self.pooled is not None:
-            attacks = product(self.pooled, weights)
-            by_statistic[Statistic("roc_auc")] = _wins(attacks, live, below) / (n_attack * n_live)
-            if Statistic("eer") in self.of_all:
-                by_statistic[Statistic("eer")] = _equal_error_rates(live, below, n_live, attacks, n_attack)
-            if self.needs_missed:
-                missed = _sums_before(attacks)
-                for target, row in at_bpcer.items():
-                    by_statistic[Statistic("apcer_at_bpcer", (target, None))] = _at(missed, row) / n_attack
-                by_statistic |= self._precisions(n_attack - missed, n_live - below, attacks, n_attack)
-        lowest = {target: np.full(n_live.size, self.beyond) for target in self.targets}
-        for name, (bins, counts) in self.by_species.items():
-            attacks, n_of_species = product(counts, weights), trials[1 + self.names.index(name)]
-            by_statistic[Statistic("roc_auc", name)] = _wins(attacks, live[bins], below[bins]) / (n_of_species * n_live)
-            if self.needs_missed:
-                missed = _sums_before(attacks)
-                for target, row in at_bpcer.items():
-                    of_species = _at(missed, np.searchsorted(bins, row)) / n_of_species
-                    by_statistic[Statistic("apcer_at_bpcer", (target, name))] = of_species
-                for target, row in lowest.items():
-                    first = (missed[1:] <= np.floor(target * n_of_species + 1e-9)).sum(0)
-                    np.minimum(row, np.append(bins, self.beyond)[first], out=row)
-        for target, row in lowest.items():
-            bpcer = (n_live - _at(below, row)) / n_live
+            attacks = _Sums(self.pooled, weights, is_whole=self.has_precisions)
+            if Statistic("eer") in self.wanted:
+                by_statistic[Statistic("eer")] = _equal_error_rates(live, n_live, attacks, n_attack)
+            for target, row in at_bpcer.items():
+                by_statistic[Statistic("apcer_at_bpcer", (target, None))] = attacks.before(row) / n_attack
+            if self.has_precisions:
+                by_statistic |= self._precisions(live, n_live, attacks, n_attack)
+        at_apcer = {target: np.full(n_live.size, self.beyond) for target in self.by_apcer}
+        by_statistic |= self._of_each_species(weights, trials, at_bpcer, at_apcer)
+        for target, row in at_apcer.items():
+            bpcer = (n_live - live.before(row)) / n_live
             by_statistic[Statistic("bpcer_at_apcer", target)] = np.where(n_attack > 0, bpcer, np.nan)
             by_statistic[Statistic("threshold_at_apcer", target)] = self.lowest[row]
         for target, row in at_bpcer.items():
             by_statistic[Statistic("threshold_at_bpcer", target)] = self.lowest[row]
-            of_each = [by_statistic[Statistic("apcer_at_bpcer", (target, name))] for name in self.by_species]
-            worst = np.fmax.reduce(of_each) if of_each else np.full(n_live.size, np.nan)
-            by_statistic[Statistic("apcer_max_at_bpcer", target)] = worst
         return by_statistic
 
-    def _rows_at_bpcer(self, below: Floats, n_live: Floats) -> dict[float, NDArray[np.intp]]:
-        """Target -> (r,) the first bin for which the share of bona fide samples in it or beyond is <= the target."""
-        wanted = [statistic for statistic in self.statistics if statistic.name in _BY_BPCER]
-        targets = sorted({statistic.target for statistic in wanted})
-        if not targets:
+    def _areas(self, weights: Floats, live: "_Sums", trials: Floats) -> dict[Statistic, Floats]:
+        if self.wins is None:
             return {}
-        allowed = np.floor(np.multiply.outer(targets, n_live) + 1e-9)
-        return dict(zip(targets, _first_at_least(below, n_live - allowed), strict=True))
+        n_live, wins = trials[0], self.wins.on(weights, live)
+        by_statistic = {Statistic("roc_auc"): wins.sum(0) / (trials[1:].sum(0) * n_live)}
+        for name, of_species, n_of_species in zip(self.names, wins, trials[1:], strict=True):
+            by_statistic[Statistic("roc_auc", name)] = of_species / (n_of_species * n_live)
+        return by_statistic
 
-    def _precisions(
-        self, found_at: Floats, alarms_at: Floats, attacks: Floats, n_attack: Floats
+    def _of_each_species(
+        self,
+        weights: Floats,
+        trials: Floats,
+        at_bpcer: Mapping[float, NDArray[np.intp]],
+        at_apcer: Mapping[float, NDArray[np.intp]],
     ) -> dict[Statistic, Floats]:
-        """`found_at`, `alarms_at`: (bins + 1, r) attacks, and bona fide samples, in each bin or beyond."""
-        recalls = [statistic.target for statistic in self.of_all if statistic.name == "precision_at_recall"]
-        if not (recalls or Statistic("average_precision") in self.of_all):
-            return {}
-        precision = np.where(alarms_at[:1] > 0, found_at / (found_at + alarms_at), np.nan)
-        shares = np.where(attacks > 0, attacks * precision[:-1], 0).sum(0) / n_attack
-        by_statistic = {Statistic("average_precision"): shares}
-        if recalls:
-            # The last bin that still has enough attacks in it or beyond, found from the other end.
-            enough = np.ceil(np.multiply.outer(recalls, n_attack) - 1e-9)
-            row = len(found_at) - 1 - _first_at_least(found_at[::-1], enough)
-            for recall, of_recall in zip(recalls, row, strict=True):
-                by_statistic[Statistic("precision_at_recall", recall)] = _at(precision, of_recall)
+        """APCERs at rows by target, and the worst of them; lowers the rows of `at_apcer` to what all species allow."""
+        by_statistic: dict[Statistic, Floats] = {}
+        worst = {
+            target: np.full(row.size, np.nan)
+            for target, row in at_bpcer.items()
+            if Statistic("apcer_max_at_bpcer", target) in self.wanted
+        }
+        for name, counts in self.by_species.items():
+            missed, n_of_species = _Sums(counts, weights), trials[1 + self.names.index(name)]
+            for target, row in at_bpcer.items():
+                statistic = Statistic("apcer_at_bpcer", (target, name))
+                if target in worst or statistic in self.wanted:
+                    by_statistic[statistic] = missed.before(row) / n_of_species
+                if target in worst:
+                    np.fmax(worst[target], by_statistic[statistic], out=worst[target])
+            for target, row in at_apcer.items():
+                first = _n_within([(missed, 1)], np.floor(target * n_of_species + 1e-9)) - 1
+                np.minimum(row, first, out=row)
+        return by_statistic | {Statistic("apcer_max_at_bpcer", target): of_worst for target, of_worst in worst.items()}
+
+    def _precisions(self, live: "_Sums", n_live: Floats, attacks: "_Sums", n_attack: Floats) -> dict[Statistic, Floats]:
+        """Of sums that are whole."""
+        hits, alarms = n_attack - attacks.whole, n_live - live.whole  # in each bin or beyond
+        precision = np.where(alarms[:1] > 0, hits / (hits + alarms), np.nan)
+        in_bins = hits[:-1] - hits[1:]
+        by_statistic = {
+            Statistic("average_precision"): np.where(in_bins > 0, in_bins * precision[:-1], 0).sum(0) / n_attack
+        }
+        for recall in self.recalls:
+            enough = np.ceil(recall * n_attack - 1e-9)
+            row = _n_within([(attacks, 1)], n_attack - enough) - 1  # the last bin with enough in it or beyond
+            by_statistic[Statistic("precision_at_recall", recall)] = _at(precision, row)
         return by_statistic
 
 
-def _is_of_all_attacks(statistic: Statistic) -> bool:
-    """Whether it looks at all attacks together at every threshold."""
-    pooled = ("eer", "average_precision", "precision_at_recall")
-    of_none = statistic.name in ("roc_auc", "apcer_at_bpcer") and statistic.species is None
-    return of_none or statistic.name in pooled
+class _Counts(NamedTuple):
+    """Samples of each unit in each bin, and in each block of `_BLOCK` bins, as sparse arrays."""
+
+    of_bins: Any
+    of_blocks: Any
 
 
-def _first_at_least(ascending: Floats, wanted: Floats) -> NDArray[np.intp]:
-    """Columns (rows, r) that ascend, and m values wanted of each, (m, r) -> (m, r) the first row that reaches them."""
-    rows = np.empty(wanted.shape, np.intp)
-    if wanted.size:
-        for column, of_draw in enumerate(np.ascontiguousarray(ascending.T)):
-            rows[:, column] = np.searchsorted(of_draw, wanted[:, column])
-    return rows
+def _counts(bins: NDArray[np.intp], codes: NDArray[np.int32], shape: tuple[int, int]) -> _Counts:
+    """Of samples whose `bins` ascend, of some units."""
+    of_blocks = sparse_counts(bins // _BLOCK, codes, (-(-shape[0] // _BLOCK), shape[1]))
+    if bins.size >= shape[0] * shape[1]:
+        return _Counts(sparse_counts(bins, codes, shape), of_blocks)
+    from scipy.sparse import csr_array
+
+    starts = np.searchsorted(bins, np.arange(shape[0] + 1))
+    return _Counts(csr_array((np.ones(bins.size, np.float32), codes, starts), shape=shape), of_blocks)
+
+
+def _cells(kinds: NDArray[np.unsignedinteger], codes: NDArray[np.int32], n_units: int) -> NDArray[np.intp]:
+    """(n,) the number of each attack's species and unit together."""
+    return (kinds.astype(np.intp) - 1) * n_units + codes
+
+
+class _Sums:
+    """How many samples of some kind r resamples have in all bins before each, and in all: (bins + 1, r) whole numbers.
+
+    Most statistics ask for a few neighbouring bins, the same in almost all resamples: of the others only the sums of
+    blocks are computed.
+    """
+
+    def __init__(self, counts: _Counts, weights: Floats, *, is_whole: bool = False) -> None:
+        self.counts, self.weights, self.n_bins = counts.of_bins, weights, counts.of_bins.shape[0]
+        if is_whole:
+            self.at_edges = self.whole[np.minimum(np.arange(0, self.n_bins + _BLOCK, _BLOCK), self.n_bins)]
+        else:
+            self.at_edges = _sums_before(product(counts.of_blocks, weights))
+
+    @cached_property
+    def whole(self) -> Floats:
+        return _sums_before(product(self.counts, self.weights))
+
+    def between(self, first: int, last: int) -> tuple[int, Floats]:
+        """From one edge of blocks to another, both included: the bin of the first row, and the rows."""
+        start, stop = min(first * _BLOCK, self.n_bins), min(last * _BLOCK, self.n_bins)
+        if "whole" in self.__dict__:
+            return start, self.whole[start : stop + 1]
+        return start, self.at_edges[first] + _sums_before(product(self.counts[start:stop], self.weights))
+
+    def before(self, row: NDArray[np.intp]) -> Floats:
+        """Of one row of each resample, (r,)."""
+        n_blocks = len(self.at_edges) - 1
+        first, last = int(row.min()) // _BLOCK, int(row.max()) // _BLOCK + 1
+        start, sums = self.between(min(first, n_blocks - 1), min(last, n_blocks))
+        return _at(sums, row - start)
+
+
+class _Wins:
+    """Pairs of an attack and a bona fide sample that the attack wins, ties half, of each species.
+
+    Twice a win is a whole number: sums are exact in whatever order. So with few units every pair of them is compared
+    once, `of_pairs`, and each resample weighs these; with many the bins of each resample are.
+    """
+
+    def __init__(
+        self, bins: NDArray[np.intp], cells: NDArray[np.intp], live: Any, n_species: int, resamples: int
+    ) -> None:
+        """Of attacks with their bins and cells (`_cells`), and the bona fide samples in each bin and unit."""
+        from scipy.sparse import csr_array
+
+        n_bins, n_units = live.shape
+        has_cell = np.bincount(cells, minlength=n_species * n_units) > 0
+        present = np.flatnonzero(has_cell)
+        self.units = present % n_units
+        self.ends = np.searchsorted(present, n_units * np.arange(n_species + 1))
+        rows = (np.cumsum(has_cell) - 1)[cells]
+        self.attacks = csr_array((np.ones(rows.size, np.float32), (rows, bins)), shape=(present.size, n_bins))
+        self.of_pairs: Floats | None = None
+        if n_units <= resamples and present.size * n_units <= _PAIRS * rows.size:
+            in_bins = live.toarray()
+            twice = np.cumsum(in_bins, axis=0, dtype=np.float64)
+            twice *= 2
+            twice -= in_bins
+            self.of_pairs = product(self.attacks, twice)
+            del self.attacks
+
+    def on(self, weights: Floats, live: _Sums) -> Floats:
+        """(species, r)"""
+        if self.of_pairs is not None:
+            twice = self.of_pairs @ weights
+        else:
+            twice = product(self.attacks, live.whole[:-1] + live.whole[1:])
+        twice *= weights[self.units]
+        sums = [twice[i:j].sum(0) for i, j in itertools.pairwise(self.ends)]
+        return np.array(sums).reshape(len(sums), weights.shape[1]) / 2
 
 
 def _at(values: Floats, row: NDArray[np.intp]) -> Floats:
@@ -435,21 +558,17 @@ def _at(values: Floats, row: NDArray[np.intp]) -> Floats:
     return values[row, np.arange(row.size)]
 
 
-def _counts_by_bin(bins: NDArray[np.intp], codes: NDArray[np.intp], n_units: int) -> tuple[NDArray[np.intp], Any]:
-    """The bins that occur, (rows,), at least one, and how many samples of each unit are in each: (rows, units)."""
-    present, rows = np.unique(bins, return_inverse=True) if bins.size else (np.zeros(1, np.intp), bins)
-    return present, sparse_counts(rows, codes, (present.size, n_units))
-
-
 def _bins(values: Floats, attack: NDArray[np.bool_], quantiles: int) -> NDArray[np.intp]:
-    """(n,) ascending with the score. A quantile has a bin of its own: heavy ties share theirs with no other score."""
-    distinct, ranks = np.unique(values, return_inverse=True)
-    if distinct.size <= 2 * quantiles:
+    """(n,) of values that ascend. A quantile has a bin of its own: heavy ties share theirs with no other score."""
+    ranks = np.cumsum(values[1:] != values[:-1]) if values.size else np.empty(0, np.intp)
+    ranks = np.concatenate([[0], ranks])[: values.size]
+    n_distinct = int(ranks[-1]) + 1 if ranks.size else 0
+    if n_distinct <= 2 * quantiles:
         return ranks
-    starts = np.zeros(distinct.size + 1, np.bool_)  # a bin starts at each quantile, and right after it
+    starts = np.zeros(n_distinct + 1, np.bool_)  # a bin starts at each quantile, and right after it
     for of_class in (ranks[attack], ranks[~attack]):
         if of_class.size:
-            at = np.sort(of_class)[np.linspace(0, of_class.size - 1, quantiles + 1).astype(np.int64)]
+            at = of_class[np.linspace(0, of_class.size - 1, quantiles + 1).astype(np.int64)]
             starts[at] = starts[at + 1] = True
     return (np.cumsum(starts) - 1)[ranks]
 
@@ -469,47 +588,33 @@ def _sums_before(counts: Floats) -> Floats:
     return sums
 
 
-def _wins(attacks: Floats, live: Floats, below: Floats) -> Floats:
-    """Attacks, and bona fide samples in each bin and below, of the same bins -> (r,) pairs the attack wins, ties half.
-
-    Sums of integers and halves: exact in whatever order.
-    """
-    wins: Floats = np.einsum("br,br->r", attacks, below[: len(attacks)]) + np.einsum("br,br->r", attacks, live) / 2
-    return wins
-
-
-def _equal_error_rates(live: Floats, below: Floats, n_live: Floats, attacks: Floats, n_attack: Floats) -> Floats:
+def _equal_error_rates(live: _Sums, n_live: Floats, attacks: _Sums, n_attack: Floats) -> Floats:
     """(r,) as `metrics.equal_error_rate`, in units of 1/(n_live n_attack): integers, so that ties are exact.
 
     At the threshold that is the lower edge of a bin BPCER < APCER iff more than n_live n_attack of the mixture, in
     which both classes weigh the same, is below. So the crossing is in the bin in which the mixture passes that.
     """
     pairs = n_live * n_attack
-    row, mixture = _first_beyond([(live, n_attack), (attacks, n_live)], pairs)
-    at = np.minimum(row, live.shape[0] - 1)  # beyond the last only where a class is missing: NaN below
-    live_below, live_in, attacks_in = (_at(part, at) for part in (below, live, attacks))
-    bpcer_0, apcer_0 = pairs - live_below * n_attack, mixture - live_below * n_attack
-    bpcer_1, apcer_1 = bpcer_0 - live_in * n_attack, apcer_0 + attacks_in * n_live
+    row = _n_within([(live, n_attack), (attacks, n_live)], pairs) - 1
+    at = np.minimum(row, live.n_bins - 1)  # beyond the last only where a class is missing: NaN below
+    live_below, attacks_below = live.before(at), attacks.before(at)
+    bpcer_0, apcer_0 = pairs - live_below * n_attack, attacks_below * n_live
+    bpcer_1 = bpcer_0 - (live.before(at + 1) - live_below) * n_attack
+    apcer_1 = apcer_0 + (attacks.before(at + 1) - attacks_below) * n_live
     step = (bpcer_0 - apcer_0) / (bpcer_0 - apcer_0 + apcer_1 - bpcer_1)
     return (bpcer_0 + step * (bpcer_1 - bpcer_0)) / pairs
 
 
-def _first_beyond(counts: Sequence[tuple[Floats, Floats]], allowed: Floats) -> tuple[NDArray[np.intp], Floats]:
-    """Counts (bins, r) with weights (r,) -> (r,) the first bin at which their weighted sum passes `allowed`, and the
-    sum before it.
+def _n_within(parts: Sequence[tuple[_Sums, Floats | float]], allowed: Floats) -> NDArray[np.intp]:
+    """(r,) how many rows of some sums, weighted and added, are at most `allowed`: the first one beyond, as they ascend.
 
-    The number of bins, and no sum worth the name, where that never happens. Whole blocks of bins are passed over first.
+    Whole blocks of bins are passed over first.
     """
-    n_bins, r = counts[0][0].shape
-    edges = np.arange(0, n_bins, _BLOCK)
-    of_blocks = sum((np.add.reduceat(part, edges, axis=0) * weight for part, weight in counts), np.zeros(r))
-    blocks = np.cumsum(of_blocks, axis=0)
-    block = (blocks <= allowed).sum(0)
-    before_block = _at(np.concatenate([np.zeros((1, r)), blocks]), block)
-    within = np.arange(min(_BLOCK, n_bins))[:, None]
-    inside = np.minimum(block * _BLOCK + within, n_bins - 1)  # beyond the end nothing is asked
-    of_bins = sum((np.take_along_axis(part, inside, 0) * weight for part, weight in counts), np.zeros(r))
-    sums = np.cumsum(np.concatenate([before_block[None], of_bins]), axis=0)
-    steps = (sums[1:] <= allowed).sum(0)
-    row = np.where(block == len(blocks), n_bins, block * _BLOCK + steps)
-    return row, _at(sums, steps)
+    edges = sum((sums.at_edges * weight for sums, weight in parts), np.zeros(allowed.size))
+    beyond = (edges <= allowed).sum(0)
+    first, last = max(int(beyond.min()) - 1, 0), min(int(beyond.max()), len(edges) - 1)
+    rows = np.zeros(allowed.size)
+    for sums, weight in parts:
+        start, inside = sums.between(first, last)
+        rows = rows + inside * weight
+    return start + (rows <= allowed).sum(0)

@@ -22,7 +22,9 @@ subjects none below 53 %, whether 0 or 11 of their 156 samples are wrong.
 """
 
 import math
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -30,6 +32,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import bdtr, betaincinv, ndtr, ndtri, stdtrit
+from threadpoolctl import threadpool_limits
 
 Floats = NDArray[np.float64]
 
@@ -37,10 +40,20 @@ UNITS = {"subject_id": "subject", "video_id": "video", "session_id": "session", 
 WITHIN = {"video_id": "session_id"}  # numbers of videos often begin anew in every session
 RESAMPLES = 2000
 _AT_ONCE = 2**16  # numbers of an array of draws or of resampled counts: half a megabyte, which a core has near
-_DENSE = 0.1  # share of cells with a count from which a product of all cells is faster than one of these alone
+_DENSE = 0.01  # share of cells with a count from which a product of all cells is faster than one of these alone
 _TOGETHER = 256  # resamples that make such a product worth while
 _BLOCK = 2**21  # its cells at once: eight megabytes
 _EXACT_IN_FLOAT32 = 2**24
+
+
+class _Threads:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.n_asked = 0  # for one only
+        self.limits: Any = None
+
+
+_threads = _Threads()
 
 
 class Interval(NamedTuple):
@@ -361,21 +374,40 @@ def product(counts: Any, weights: Floats) -> Floats:
     at_once = max(1, _BLOCK // n_units)
     for start in range(0, m, at_once):
         here = slice(start, start + at_once)
-        sums[here] = counts[here].toarray().astype(kind) @ factors
+        sums[here] = counts[here].astype(kind).toarray() @ factors
     return sums
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Products in one thread: enough for any Run, the same bytes however many cores there are, and where those are
+    busy, threads that wait for each other make small products and eigenvectors up to a hundred times slower."""
+    # The number of threads is the whole process's: who comes first sets it, who leaves last sets it back.
+    with _threads.lock:
+        _threads.n_asked += 1
+        if _threads.n_asked == 1:
+            _threads.limits = threadpool_limits(1, "blas")
+    try:
+        yield
+    finally:
+        with _threads.lock:
+            _threads.n_asked -= 1
+            if not _threads.n_asked:
+                _threads.limits.restore_original_limits()
 
 
 def _is_dense(counts: Any) -> bool:
     return hasattr(counts, "nnz") and counts.nnz > _DENSE * counts.shape[0] * counts.shape[1] > 0
 
 
-def sparse_counts(rows: NDArray[np.intp], columns: NDArray[np.intp], shape: tuple[int, int]) -> Any:
+def sparse_counts(rows: NDArray[np.integer], columns: NDArray[np.integer], shape: tuple[int, int]) -> Any:
     """How many samples are in each cell, as a sparse array: most cells are empty, often."""
     from scipy.sparse import csr_array
 
     if rows.size < shape[0] * shape[1]:
         return csr_array((np.ones(rows.size), (rows, columns)), shape=shape)
-    counts = np.bincount(rows * shape[1] + columns, minlength=shape[0] * shape[1])  # less memory, of many samples
+    cells = rows.astype(np.intp, copy=False) * shape[1] + columns
+    counts = np.bincount(cells, minlength=shape[0] * shape[1])  # less memory, of many samples
     return csr_array(counts.reshape(shape).astype(np.float64))
 
 

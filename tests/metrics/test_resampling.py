@@ -171,6 +171,32 @@ def test_an_auc_alone_is_what_it_is_beside_other_statistics() -> None:
         assert np.array_equal(alone.values[area], beside.values[area])
 
 
+def test_what_is_computed_of_some_bins_alone_is_what_all_bins_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many blocks of bins, few units, a species of one unit that most resamples lack; by two threads as by one."""
+    rng = np.random.default_rng(3)
+    n, resamples = 4_000, 20
+    attack, subjects = rng.random(n) < 0.6, rng.integers(30, size=n)
+    species = np.where(subjects == 7, "c", rng.choice(["a", "b"], n))
+    scores = [attack + rng.normal(0, 1, n), np.round(attack + rng.normal(0, 1, n), 3)]
+    scores[0][[0, 1]] = np.inf
+    units = Units("subject", subjects)
+
+    def drawn(wanted: list[Statistic]) -> dict[Statistic, np.ndarray]:
+        by = resampled(scores, attack, units, wanted, species=species, thresholds=[0.5, 0.4], resamples=resamples)
+        return dict(by.values)
+
+    whole = drawn(EVERYTHING)  # precisions look at every bin
+    monkeypatch.setattr(resampling, "_FEW", 0)
+    monkeypatch.setattr(resampling, "_PAIRS", 0)
+    np.testing.assert_equal(drawn(EVERYTHING), whole)
+    for block in (128, 1000):
+        monkeypatch.setattr(resampling, "_BLOCK", block)
+        monkeypatch.setattr(resampling, "_PAIRS", 1000)
+        for kind in {statistic.name for statistic in EVERYTHING}:
+            some = [statistic for statistic in EVERYTHING if statistic.name in (kind, "eer")]
+            np.testing.assert_equal(drawn(some), {statistic: whole[statistic] for statistic in some})
+
+
 def test_a_difference_of_paired_models_is_narrower_than_of_unpaired_ones() -> None:
     scores, attack, subjects = subjects_of(25, 6)
     other = scores + np.random.default_rng(1).normal(0, 0.2, scores.size)
