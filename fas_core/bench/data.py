@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from fas_core.bench.reading import _resident
-from fas_core.data import check, hashes, layouts, manifest
+from fas_core.data import check, folders, hashes, manifest
 from fas_core.errors import BadInputError
 
 ROWS, NAMES, PER_FOLDER = 50_000, 5, 50
@@ -86,9 +86,7 @@ def _done(step: str, folder: Path) -> tuple[float, float]:
     table, before = folder / "m.csv", _resident("VmRSS")
     start = time.perf_counter()
     if step == "scan":
-        rows = layouts.scanned(folder / "faces").rows
-        rows["path"] = manifest.relative_names(rows["path"], folder.resolve())
-        manifest.write(manifest.checked(rows).rows, table)
+        folders.write_manifest(folder / "faces", table)
     elif step == "check":
         if problems := check.checked(table).problems:
             raise BadInputError(f"{table}: {problems[0].problem}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -58,35 +57,17 @@ def data_scan(
 
     How every kind of folder was read, or every label, is printed first; files that fit nothing are listed beside M.
     """
-    from fas_core.data import filters, layouts, manifest, modalities, trail
-    from fas_core.data.names import ATTACK
-    from fas_core.data.videos import is_video
-    from fas_core.files import require_writable, write_table
+    from fas_core.data import filters, folders, manifest
+    from fas_core.data.layouts import Asked
 
     labels = manifest.LabelValues.of(attack_label, bona_fide_label, species_label)
-    scan = layouts.scanned(root, layout, labels, label=label, protocol=protocol, modality=modality)
-    rows = scan.rows
-    for line in scan.reading:
-        say(line)
-    for column in {"path", manifest.BOXES} & set(rows):
-        folder = out.parent.resolve()
-        rows[column] = manifest.relative_names(rows[column], folder)
-    checked = manifest.checked(rows)
-    if checked.problems:
-        raise BadInputError(manifest.problems_message(root, checked.problems))
-    notes = (*scan.notes, *modalities.lacking(checked.rows))
-    say_notes(dict.fromkeys((*notes, *checked.notes)))
-    require_writable(out.parent)
-    manifest.write(checked.rows, out)
+    scan = folders.write_manifest(root, out, layout, Asked(labels, label, protocol, modality), say)
+    say_notes(scan.notes)
+    for reason, n in scan.left.items():
+        say(f"left out: {n}, {reason}")
     if scan.left:
-        write_table(scan.left_table(), filters.left_file(out))
-        for reason, n in Counter(file.reason for file in scan.left).most_common():
-            say(f"left out: {n}, {reason}")
-        say(f"{filters.left_file(out)}: {counted(len(scan.left), 'files')} left out, and why")
-    n, n_attack = len(checked.rows), int((checked.rows["label"] == ATTACK).sum())
-    what = "videos" if all(is_video(Path(path)) for path in checked.rows["path"]) else "images"
-    trail.write(trail.scan_step(root, out, what, n, [file.reason for file in scan.left], notes), out)
-    say(f"{out}: {n} {what}, {n - n_attack} bona fide, {n_attack} attacks")
+        say(f"{filters.left_file(out)}: {counted(sum(scan.left.values()), 'files')} left out, and why")
+    say(f"{out}: {scan.n} {scan.what}, {scan.n - scan.n_attack} bona fide, {scan.n_attack} attacks")
 
 
 def data_check(

@@ -34,13 +34,15 @@ class Left:
 class Scanned:
     """Rows of a manifest in a stable order, `path` absolute; how they were read, a line per pattern; what was not.
 
-    `left`: media that are no rows, each with its reason. `notes`: sentences on the rest.
+    `left`: media that are no rows, each with its reason. `notes`: sentences on the rest. `is_by_names`: whether nothing
+    but the name of any image, by its ending, was read.
     """
 
     rows: pd.DataFrame
     reading: tuple[str, ...]
     notes: tuple[str, ...]
     left: tuple[Left, ...] = field(default=())
+    is_by_names: bool = False
 
     def left_table(self) -> pd.DataFrame:
         """(n, 2) `path` and `reason` of what is no row."""

@@ -3,8 +3,9 @@
     ~/.cache/fas-explorer/hashes/tables/<32 digits>.arrow     (XDG_CACHE_HOME where it is set)
 
 The digits are of the bytes of the manifest's file and of the rules by which it is read (`rules`): of a manifest that
-was changed there is no twin. Only what is without problems has one. Twins hold what manifests hold: they are for their
-owner alone, `drop` removes all of them, and those that were used longest ago go as soon as they take more than `KEPT`.
+was changed there is no twin. Only what is without problems has one. Beside them lie documents of scans (`folders`).
+All of it holds what manifests hold: it is for its owner alone, `drop` removes it, and what was used longest ago goes as
+soon as it takes more than `KEPT`.
 """
 
 from __future__ import annotations
@@ -86,20 +87,38 @@ def keep(key: str, rows: pd.DataFrame, notes: list[str]) -> None:
         _make_room()
 
 
+def document(key: str) -> str | None:
+    """A text that was kept; None where there is none."""
+    with suppress(OSError, ValueError):
+        text = _place(key, "json").read_text(encoding="utf-8")
+        os.utime(_place(key, "json"))
+        return text
+    return None
+
+
+def keep_document(key: str, text: str) -> None:
+    """Keeps a text; nothing where it cannot be written."""
+    with suppress(OSError, BadInputError):
+        files.make_folder(_place(key).parent)
+        with files.atomic_file(_place(key, "json")) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        _make_room()
+
+
 def drop() -> None:
-    """No manifest has a twin."""
-    for place in (home() / "tables").glob("*.arrow"):
+    """Nothing is kept here."""
+    for place in (home() / "tables").glob("*"):
         place.unlink(missing_ok=True)
 
 
 def _make_room() -> None:
     room = KEPT
-    known = [(place.stat(), place) for place in (home() / "tables").glob("*.arrow")]
+    known = [(place.stat(), place) for place in (home() / "tables").glob("*")]
     for about, place in sorted(known, key=lambda each: -each[0].st_mtime):
         room -= about.st_size
         if room < 0:
             place.unlink(missing_ok=True)
 
 
-def _place(key: str) -> Path:
-    return home() / "tables" / f"{key}.arrow"
+def _place(key: str, kind: str = "arrow") -> Path:
+    return home() / "tables" / f"{key}.{kind}"

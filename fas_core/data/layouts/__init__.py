@@ -13,7 +13,7 @@ import os
 import pkgutil
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import cast
@@ -114,7 +114,7 @@ def scanned(
             f"folders.{hint or _folder_above(root, likely)}"
         )
     by = () if layout else (f"read as {_title(chosen)}: --layout {chosen}",)
-    return Scanned(scan.rows, (*by, *scan.reading), (*scan.notes, *([hint.strip()] if hint else [])), scan.left)
+    return replace(scan, reading=(*by, *scan.reading), notes=(*scan.notes, *([hint.strip()] if hint else [])))
 
 
 def _scanned(root: Path, name: str, asked: Asked) -> Scanned:

@@ -148,7 +148,7 @@ def scanned(root: Path, asked: Asked) -> Scanned:
     _require_people(root, images)
     _require_classes(root, images, told, files)
     notes += [*_disjoint(images), *_named_live(images, files)]
-    return Scanned(_rows(images, files), tuple(_reading(images, files)), tuple(notes))
+    return Scanned(_rows(images, files), tuple(_reading(images, files)), tuple(notes), is_by_names=True)
 
 
 def _is_subset(name: str) -> bool:
