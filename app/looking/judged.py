@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from app.parts import columns
 from app.session import readers
 from app.session.cache import cached, keyed
 from app.session.readers import decisions, pooled_score_set, score_values
 from app.session.sidebar import Shown
 from app.words import escaped, number, percent
 from fas_core import metrics
-from fas_core.data.names import in_group_order, readable
+from fas_core.data.names import Named, in_group_order, readable
 from fas_core.evaluation import verdicts
-from fas_core.evaluation.verdicts import verdicts_at
 from fas_core.metrics.operating_point import OperatingPoint
 from fas_core.runs.store import Run
 
@@ -31,10 +31,10 @@ class Judged:
     shown: Shown
     point: OperatingPoint | None
     ids: pd.Index
-    kinds: NDArray[np.str_]  # their groups
+    kinds: Named  # their groups
     is_shown: NDArray[np.bool_]  # of the chosen subsets
     distances: NDArray[np.float64]  # of what is decided on from the threshold; NaN where one of the two is missing
-    verdicts: NDArray[np.str_]  # right where there is no threshold
+    verdicts: Named  # right where there is no threshold
 
     @property
     def run(self) -> Run:
@@ -47,20 +47,22 @@ class Judged:
 
 def judged(shown: Shown, point: OperatingPoint | None) -> Judged:
     """Every sample against the threshold of its presentation."""
-    is_shown, distances, given = _against(shown, math.nan if point is None else point.threshold)
+    is_shown, distances, codes = _against(shown, math.nan if point is None else point.threshold)
+    given = Named(codes, np.array(verdicts.VERDICTS))
     return Judged(shown, point, readers.ids(shown.run), readers.groups(shown.run), is_shown, distances, given)
 
 
 @cached(entries=4)
-def _against(shown: Shown, threshold: float) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.str_]]:
-    """(n,) each: which samples are shown, distances and verdicts. 60 bytes a sample: for all sessions."""
+def _against(shown: Shown, threshold: float) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.uint8]]:
+    """(n,) each: which samples are shown, distances and verdicts. 10 bytes a sample: for all sessions."""
     run = shown.run
-    samples = readers.samples(run, ("subset", "label"))
     decided = readers.decided_values(run, shown.score, shown.level)
-    is_shown = samples["subset"].isin(shown.subsets).to_numpy()
-    no_threshold = math.isnan(threshold)
-    given = np.full(len(run), verdicts.RIGHT) if no_threshold else verdicts_at(samples["label"], decided, threshold)
-    return is_shown, np.abs(decided - threshold), given
+    is_shown = columns.shown_rows(run, shown.subsets)
+    if is_shown is None:
+        is_shown = np.ones(len(run), np.bool_)
+    if math.isnan(threshold):
+        return is_shown, np.full(len(run), math.nan), np.zeros(len(run), np.uint8)
+    return is_shown, np.abs(decided - threshold), verdicts.codes_of(columns.attacks(run), decided, threshold)
 
 
 # ------------------------------------------------------------------------------------------------------------ in words
@@ -73,12 +75,21 @@ def answer(images: Judged) -> str:
     rows = np.flatnonzero(images.is_shown)
     if not rows.size:
         return "The chosen subsets hold no image."
-    values = score_values(images.run, images.shown.score)[rows]
-    top = images.kinds[rows[np.argsort(-values, kind="stable")[:60]]]
-    names, numbers = np.unique(top, return_counts=True)
-    most = f"{numbers.max()} of the {len(top)} images with the highest {escaped(images.shown.score)} are "
-    most += f"{escaped(readable(str(names[numbers.argmax()])))}."
+    top = rows[highest(score_values(images.run, images.shown.score)[rows], 60)]
+    counts = images.kinds.counts(top)
+    most = max(counts, key=lambda name: counts[name])
+    most = (
+        f"{counts[most]} of the {len(top)} images with the highest {escaped(images.shown.score)} are "
+        f"{escaped(readable(most))}."
+    )
     return f"{errors}. {most}" if errors else most
+
+
+def highest(values: NDArray[np.float64], n: int) -> NDArray[np.intp]:
+    """The places of the n highest of some values, those first, the first of equal ones; NaN last."""
+    least = np.partition(-values, n)[n] if len(values) > n else math.nan
+    among = np.flatnonzero(~(-values > least))  # what is NaN, too: of millions, few are sorted
+    return among[np.argsort(-values[among], kind="stable")[:n]]
 
 
 def errors_at(shown: Shown, point: OperatingPoint) -> list[str]:
@@ -107,12 +118,11 @@ def headline(images: Judged, rows: NDArray[np.intp]) -> str:
     n, n_all = len(rows), int(images.is_shown.sum())
     if not n:
         return f"None of {n_all:,} images is shown."
-    names, counts = np.unique(images.kinds[rows], return_counts=True)
-    count_of = dict(zip(names.tolist(), counts.tolist(), strict=True))
+    count_of = images.kinds.counts(rows)
     kinds = ", ".join(f"{count_of[name]:,} {escaped(readable(name))}" for name in in_group_order(list(count_of)))
     words = f"**{n:,} of {n_all:,} images are shown**: {kinds}"
     if images.point is not None:
-        words += f"; {wrong_ones(images.verdicts[rows])}"
+        words += f"; {wrong_ones(images.verdicts.counts(rows))}"
     words += "."
     values = score_values(images.run, images.shown.score)[rows]
     known = values[~np.isnan(values)]
@@ -121,11 +131,11 @@ def headline(images: Judged, rows: NDArray[np.intp]) -> str:
     return words
 
 
-def wrong_ones(given: NDArray[np.str_]) -> str:
-    """How many of n verdicts, (n,), are wrong, in words."""
+def wrong_ones(n_of: Mapping[str, int]) -> str:
+    """How many verdicts are wrong, in words; `n_of`: how many there are of each."""
     names = {verdicts.MISSED: "missed attacks", verdicts.REJECTED: "rejected live"}
-    counts = {name: int((given == verdict).sum()) for verdict, name in names.items()}
-    if len(given) in counts.values():
+    counts = {name: n_of.get(verdict, 0) for verdict, name in names.items()}
+    if sum(n_of.values()) in counts.values():
         return f"all {max(counts, key=lambda name: counts[name])}"
     return " and ".join(f"{n:,} {name}" for name, n in counts.items() if n) or "no verdict is wrong"
 

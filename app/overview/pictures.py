@@ -15,6 +15,7 @@ from app.charts.echarts import Option
 from app.components import gallery as component
 from app.components.gallery import Card
 from app.components.link import follow
+from app.parts import columns
 from app.session import faces, readers, sidebar
 from app.session.address import link_params
 from app.session.cache import cached
@@ -22,7 +23,7 @@ from app.session.readers import decisions, score_values
 from app.session.sidebar import Shown
 from app.words import number
 from fas_core import metrics
-from fas_core.data.names import ATTACK, readable
+from fas_core.data.names import readable
 from fas_core.evaluation import verdicts
 from fas_core.evaluation.summary import Summary, judged_on
 from fas_core.reports.palette import style_of
@@ -75,9 +76,10 @@ def show_forest(of: Summary) -> None:
 @cached(entries=32)
 def distributions(shown: Shown, subsets: tuple[str, ...], threshold: float | None) -> tuple[Option, int]:
     """Histograms of a score per group of some subsets with a line at the threshold, and how many groups there are."""
-    is_here = readers.samples(shown.run, ("subset",))["subset"].isin(subsets).to_numpy()
-    values, kinds = readers.decided_values(shown.run, shown.score, shown.level)[is_here], readers.groups(shown.run)
-    by_group = {str(name): values[kinds[is_here] == name] for name in np.unique(kinds[is_here])}
+    rows = columns.rows_of(shown.run, subsets)
+    values, groups = readers.decided_values(shown.run, shown.score, shown.level)[rows], readers.groups(shown.run)
+    codes = groups.codes[rows]
+    by_group = {str(groups.names[code]): values[codes == code] for code in np.unique(codes)}
     limit = None if threshold is None else (threshold, f"threshold {number(threshold)}")
     drawn = ridges.distributions_of_score(
         by_group, x_title=shown.score, behind=np.empty(0), behind_name="", limit=limit
@@ -106,8 +108,10 @@ def examples(is_attack: NDArray[np.bool_], values: NDArray[np.float64], threshol
         chosen[TYPICAL] = int(live[np.flatnonzero(values[live] == middle)[0]])
     if threshold is None:
         return chosen
-    of_each = verdicts.verdicts_of(is_attack, values, threshold)
-    missed, rejected = (np.flatnonzero(of_each == kind) for kind in (verdicts.MISSED, verdicts.REJECTED))
+    of_each = verdicts.codes_of(is_attack, values, threshold)
+    missed, rejected = (
+        np.flatnonzero(of_each == verdicts.VERDICTS.index(kind)) for kind in (verdicts.MISSED, verdicts.REJECTED)
+    )
     if len(missed):
         chosen[MISSED] = int(missed[np.argmin(values[missed])])
     if len(rejected):
@@ -117,25 +121,25 @@ def examples(is_attack: NDArray[np.bool_], values: NDArray[np.float64], threshol
 
 def examples_of(shown: Shown, of: Summary) -> dict[str, int]:
     """Rows of the Run, among the samples that the answer is about."""
-    samples = readers.samples(shown.run, ("subset", "label"))
-    rows = np.flatnonzero(samples["subset"].isin(judged_on(of)))
+    rows = columns.rows_of(shown.run, judged_on(of))
     values = readers.decided_values(shown.run, shown.score, shown.level)[rows]
-    is_attack = (samples["label"] == ATTACK).to_numpy()[rows]
     threshold = None if of.point is None else of.point.threshold
-    return {title: int(rows[i]) for title, i in examples(is_attack, values, threshold).items()}
+    chosen = examples(columns.attacks(shown.run)[rows], values, threshold)
+    return {title: int(rows[i]) for title, i in chosen.items()}
 
 
 def cards(shown: Shown, chosen: dict[str, int]) -> list[Card]:
-    ids, kinds = readers.ids(shown.run), readers.groups(shown.run)
+    ids = columns.ids_of(shown.run, np.array(list(chosen.values())))
+    kinds = readers.groups(shown.run)
     worst = {MISSED: verdicts.MISSED, REJECTED: verdicts.REJECTED}
     values = score_values(shown.run, shown.score)
     drawn = []
-    for title, row in chosen.items():
+    for (title, row), sample_id in zip(chosen.items(), ids, strict=True):
         style = style_of(kinds[row])
         drawn.append(
             Card(
-                sample_id=str(ids[row]),
-                lines=[f"{readable(kinds[row])} · {shown.score} {number(values[row])}", str(ids[row])],
+                sample_id=sample_id,
+                lines=[f"{readable(kinds[row])} · {shown.score} {number(values[row])}", sample_id],
                 group="Worst" if title in worst else title,  # the card adds its verdict
                 colour=style.colour,
                 is_hollow=style.is_hollow,

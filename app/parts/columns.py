@@ -121,6 +121,12 @@ def shown_rows(run: Run, chosen: tuple[str, ...]) -> NDArray[np.bool_] | None:
     return np.array([name in chosen for name in subset.names])[subset.codes]
 
 
+def rows_of(run: Run, subsets: Sequence[str]) -> NDArray[np.int64]:
+    """The rows of some subsets, which ascend."""
+    spans = [np.arange(shard.start, shard.start + shard.n) for shard in run.shards if shard.subset in subsets]
+    return np.concatenate([*spans, np.empty(0, np.int64)])
+
+
 @dataclass(frozen=True, eq=False)
 class _Some:
     """Some rows of a Run, which ascend, as scores read them."""

@@ -24,7 +24,7 @@ from app.session import readers
 from app.session.cache import cached
 from app.words import escaped
 from fas_core.data.measures import MEASURES
-from fas_core.data.names import in_group_order, readable
+from fas_core.data.names import Named, in_group_order, readable
 from fas_core.files import shortened
 from fas_core.runs import measured, selections
 from fas_core.runs.store import Run
@@ -112,7 +112,7 @@ def by_verdict(
 
 
 def by_class(
-    kinds: NDArray[np.str_],
+    kinds: NDArray[np.str_] | Named,
     offered: Iterable[str],
     *,
     key: str = "classes",
@@ -132,7 +132,9 @@ def by_class(
         help=help,
         label_visibility="collapsed",
     )
-    return np.isin(kinds, wanted) if wanted else np.ones(len(kinds), np.bool_)
+    if not wanted:
+        return np.ones(len(kinds), np.bool_)
+    return kinds.are(*wanted) if isinstance(kinds, Named) else np.isin(kinds, wanted)
 
 
 def by_id(ids: pd.Index, *, on_change: Heard) -> list[Active]:

@@ -16,7 +16,7 @@ from app.session.cache import cached
 from app.words import label_of
 from fas_core import derive, metrics, scores, storage
 from fas_core.access.roles import Right
-from fas_core.data.names import groups_of
+from fas_core.data.names import Named, group_codes
 from fas_core.errors import BadInputError
 from fas_core.evaluation import kept, presentations
 from fas_core.evaluation.presentations import FRAME, Grouping, Presentations
@@ -116,9 +116,9 @@ _OF_GROUPS = ("subset", "label", "pai_species")
 
 
 @cached(entries=16, is_apart=lambda run: not run.are_at_hand(_OF_GROUPS))
-def groups(run: Run) -> NDArray[np.str_]:
+def groups(run: Run) -> Named:
     """(n,) the group of each sample: `names.groups_of`."""
-    return groups_of(run.samples(_OF_GROUPS, repeated=_OF_GROUPS))
+    return Named(*group_codes(run.samples(_OF_GROUPS, repeated=_OF_GROUPS)))
 
 
 @cached(entries=32, spinner="Computing principal components …")

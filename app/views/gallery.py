@@ -17,7 +17,7 @@ from app.looking.cards import Choice, cards_of
 from app.looking.judged import Judged, answer, headline, judged, noun
 from app.looking.order import Order
 from app.looking.reviewing import position, review
-from app.parts import columns, filters, marking, sample, standing
+from app.parts import filters, marking, sample, standing
 from app.parts.filters import Active
 from app.parts.head import head
 from app.session import faces, identity, operating, sidebar
@@ -132,7 +132,7 @@ def narrowed_in_sight(images: Judged) -> list[Active]:
     """The filters whose controls are always in sight, and the sidebar's."""
     masks = {filters.ALL: np.ones(len(images.ids), np.bool_)}
     for name, verdict in VERDICTS.items():
-        masks[name] = images.verdicts == verdict if images.point is not None else masks[filters.ALL]
+        masks[name] = images.verdicts.are(verdict) if images.point is not None else masks[filters.ALL]
     fits = filters.by_verdict(
         masks,
         disabled=images.point is None,
@@ -149,11 +149,9 @@ def narrowed_in_sight(images: Judged) -> list[Active]:
 
 
 def narrowed_to_classes(images: Judged) -> list[Active]:
-    codes, names = columns.kinds_of(images.run)
-    offered = [names[code] for code in np.flatnonzero(np.bincount(codes[images.is_shown], minlength=len(names)))]
     fits = filters.by_class(
         images.kinds,
-        offered,
+        images.kinds.counts(images.is_shown),
         on_change=to_first_page,
         help="Attack species of the data, and bona fide (live) images.",
     )

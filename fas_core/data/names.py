@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -125,6 +127,31 @@ def fresh_subsets(subsets: Sequence[str], chosen_on: Sequence[str]) -> list[str]
 def is_training(samples: pd.DataFrame) -> NDArray[np.bool_]:
     """(n,) which samples are in the subset that models learn from. Needs the column subset."""
     return (samples["subset"] == TRAIN).to_numpy(bool)
+
+
+@dataclass(frozen=True, eq=False)
+class Named:
+    """(n,) texts of few kinds as positions in their names: those of millions of samples would take gigabytes."""
+
+    codes: NDArray[np.unsignedinteger[Any]]  # (n,)
+    names: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, rows: Any) -> Any:
+        """The text of a row, or those of some, (m,)."""
+        return self.names[self.codes[rows]]
+
+    def are(self, *names: str) -> NDArray[np.bool_]:
+        """(n,) whether each is one of these."""
+        is_asked: NDArray[np.bool_] = np.isin(self.names, names)
+        return is_asked[self.codes]
+
+    def counts(self, rows: Any = slice(None)) -> dict[str, int]:
+        """How many of all, or of some, have each name; those that none has are not there."""
+        counts = np.bincount(self.codes[rows], minlength=len(self.names))
+        return {str(name): int(n) for name, n in zip(self.names, counts, strict=True) if n}
 
 
 def groups_of(samples: pd.DataFrame) -> NDArray[np.str_]:

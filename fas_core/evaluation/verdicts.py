@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from fas_core import metrics
 from fas_core.data.names import ATTACK
 
-RIGHT, MISSED, REJECTED, NO_RESPONSE = "right", "missed", "rejected", "no response"
+RIGHT, MISSED, REJECTED, NO_RESPONSE = VERDICTS = ("right", "missed", "rejected", "no response")
 
 # ------------------------------------------------------------------------- samples against a threshold or a reference
 
@@ -21,11 +21,19 @@ def verdicts_at(labels: ArrayLike, values: ArrayLike, threshold: float) -> NDArr
 
 
 def verdicts_of(attack: NDArray[np.bool_], numbers: NDArray[np.float64], threshold: float) -> NDArray[np.str_]:
+    """As `verdicts_at`."""
+    return np.array(VERDICTS)[codes_of(attack, numbers, threshold)]
+
+
+def codes_of(attack: NDArray[np.bool_], numbers: NDArray[np.float64], threshold: float) -> NDArray[np.uint8]:
+    """As `verdicts_at`, as positions in `VERDICTS`."""
     answered = ~np.isnan(numbers)
     called = np.zeros(len(numbers), np.bool_)
     called[answered] = metrics.is_attack(numbers[answered], threshold)
-    codes = np.where(answered, np.where(called == attack, 0, np.where(attack, 1, 2)), 3)
-    return np.array([RIGHT, MISSED, REJECTED, NO_RESPONSE])[codes]
+    codes = np.where(attack, np.uint8(1), np.uint8(2))
+    codes[called == attack] = 0
+    codes[~answered] = 3
+    return codes
 
 
 def percentiles(values: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:

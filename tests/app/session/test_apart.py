@@ -44,7 +44,7 @@ def test_large_runs_are_worked_on_beside_the_server(tiny_cache: Path, monkeypatc
     monkeypatch.setattr(store.Run, "are_at_hand", lambda *_: False)
     there = readers.groups(run), readers.grouping(run, "frame"), readers.score_values(run, "rec")
     clear()  # they are of a pool that ends with this test
-    np.testing.assert_array_equal(there[0], here[0])
+    np.testing.assert_array_equal(there[0][:], here[0][:])
     np.testing.assert_array_equal(there[2], here[2])
     assert not there[2].flags.writeable
     for subset in run.subsets:
