@@ -29,9 +29,9 @@ def classes(run: Run) -> dict[str, NDArray[np.intp]]:
     about = samples(run, ("subset", "label", "pai_species"))
     is_attack = (about["label"] == ATTACK).to_numpy()
     is_learned = is_training(about) & (about["label"] == BONA_FIDE).to_numpy()
-    species = metrics.species_names(is_attack, about["pai_species"])
+    species, names = metrics.species_codes(is_attack, about["pai_species"])
     masks = {LIVE_TRAINING: is_learned, "other live": ~is_attack & ~is_learned}
-    masks |= {str(name): is_attack & (species == name) for name in sorted(set(species[is_attack]))}
+    masks |= {name: species == code for name, code in sorted(zip(names, range(1, len(names) + 1), strict=True))}
     return {name: np.flatnonzero(mask) for name, mask in masks.items() if mask.any()}
 
 

@@ -111,12 +111,10 @@ def _all_pairs(run: Run, measure: str) -> dict[str, Floats]:
 def _measured(run: Run, measure: str, rows: NDArray[np.int64]) -> dict[str, Floats]:
     needs = pairs.MEASURES[measure].needs
     parts = []
-    for shard in run.shards:
-        here = rows[np.searchsorted(rows, shard.start) : np.searchsorted(rows, shard.start + shard.n)] - shard.start
-        if len(here):
-            reconstructions = shard.items("reconstructions", here) if "reconstructions" in needs else None
-            places = _places(run, shard)[here] if "places" in needs else None
-            parts.append(pairs.of(measure, shard.items("inputs", here), reconstructions, places))
+    for shard, here in run.holding(rows):
+        reconstructions = shard.items("reconstructions", here) if "reconstructions" in needs else None
+        places = _places(run, shard)[here] if "places" in needs else None
+        parts.append(pairs.of(measure, shard.items("inputs", here), reconstructions, places))
     return {
         name: np.concatenate([*(part[name] for part in parts), np.empty(0)]) for name in pairs.MEASURES[measure].columns
     }

@@ -659,7 +659,18 @@ class Run:
         self.broken = broken  # folders of shards whose meta.json cannot be trusted; their rows are not there
 
     def __len__(self) -> int:
-        return sum(shard.n for shard in self.shards)
+        return int(self._bounds[-1])
+
+    @cached_property
+    def _bounds(self) -> NDArray[np.int64]:
+        """The first row of each shard, and how many rows there are."""
+        return np.cumsum([0, *(shard.n for shard in self.shards)])
+
+    def holding(self, rows: NDArray[np.int64]) -> Iterator[tuple[Shard, NDArray[np.int64]]]:
+        """The shards that hold some rows, which ascend, each with those of its own, counted from its first."""
+        at = np.searchsorted(rows, self._bounds)
+        for i in np.flatnonzero(np.diff(at)).tolist():
+            yield self.shards[i], rows[at[i] : at[i + 1]] - self._bounds[i]
 
     @property
     def id(self) -> str:
@@ -817,11 +828,7 @@ class Run:
 
     def samples_of(self, rows: NDArray[np.int64], columns: Sequence[str]) -> pd.DataFrame:
         """Some of its own columns of some rows, which ascend; only the shards that hold them are read."""
-        parts = []
-        for shard in self.shards:
-            here = rows[np.searchsorted(rows, shard.start) : np.searchsorted(rows, shard.start + shard.n)]
-            if len(here):
-                parts.append(shard.table("samples", columns).take(pa.array(here - shard.start)))
+        parts = [shard.table("samples", columns).take(pa.array(here)) for shard, here in self.holding(rows)]
         if not len(rows):
             return pd.DataFrame(columns=list(columns))
         return pa.concat_tables(parts, promote_options="permissive").to_pandas()
@@ -904,12 +911,8 @@ class Run:
 
     def _blocks(self, name: str, rows: NDArray[np.int64]) -> Iterator[NDArray[Any]]:
         self.require(name)
-        for shard in self.shards:
-            here = rows[np.searchsorted(rows, shard.start) : np.searchsorted(rows, shard.start + shard.n)]
-            if len(here) and len(here) * FEW >= shard.n:
-                yield shard.array(name)[here - shard.start]
-            elif len(here):
-                yield shard.items(name, here - shard.start)
+        for shard, here in self.holding(rows):
+            yield shard.array(name)[here] if len(here) * FEW >= shard.n else shard.items(name, here)
 
     def looks(self, name: str) -> NDArray[np.float64]:
         """(n,) one of `data.measures` of every image; measured once a Run."""

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from fas_core import memo
+from fas_core.bench import synthetic
 from fas_core.data import manifest
 from fas_core.errors import BadInputError
 from fas_core.files import file_sha256
@@ -683,3 +684,15 @@ def test_what_the_machine_cannot_read_is_not_damaged_and_stays(
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert sorted(path.name for path in shard.folder.iterdir()) == before
     assert not upkeep.shard_damage(shard.folder)
+
+
+def test_rows_are_those_of_the_shards_that_hold_them(tmp_path: Path) -> None:
+    run = synthetic.write_run(tmp_path, 90, pixels=0, shard_size=8)
+    assert len(run) == 90 == sum(shard.n for shard in run.shards)
+    for rows in (np.arange(90), np.array([0, 7, 8, 40, 89]), np.empty(0, np.int64)):
+        holding = list(run.holding(rows))
+        assert [row for shard, here in holding for row in (shard.start + here).tolist()] == rows.tolist()
+        assert all(len(here) and 0 <= here.min() <= here.max() < shard.n for shard, here in holding)
+        assert run.samples_of(rows, ["sample_id"])["sample_id"].tolist() == (
+            run.samples(["sample_id"])["sample_id"].iloc[rows].tolist()
+        )

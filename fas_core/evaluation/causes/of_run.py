@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from fas_core import memo, metrics, scores
@@ -149,26 +148,16 @@ def sampled(run: Run, rows: Rows, *, has_looks: bool = True) -> Sampled:
     factors = [_of_look(name, values[rows]) for name, values in looks.items()]
     left_out = {*NO_CAUSES, *scores.columns(run)}
     names = [name for name in run.column_names() if name not in left_out]
-    table = _table(run, rows, names)
+    table = run.samples_of(rows, names)
     for name in sorted(set(names) - {"subject_id"}):
         factors.append(_of_column(name, table[name]))
     factors += _marks(run, rows)
-    identity = _table(run, rows, [name for name in UNITS if name in run.column_names()])
+    identity = run.samples_of(rows, [name for name in UNITS if name in run.column_names()])
     units = unit_of(identity)
     within = {}
     if units.name == "subject" and "session_id" in identity:
         within["session"] = identity["session_id"].astype("str").fillna("").str.strip().to_numpy(str)
     return Sampled(rows, factors, units, within)
-
-
-def _table(run: Run, rows: Rows, columns: Sequence[str]) -> pd.DataFrame:
-    """Some columns of some rows, which ascend, shard by shard."""
-    parts = []
-    for shard in run.shards:
-        here = rows[np.searchsorted(rows, shard.start) : np.searchsorted(rows, shard.start + shard.n)]
-        if len(here):
-            parts.append(shard.table("samples", columns).take(pa.array(here - shard.start)))
-    return pa.concat_tables(parts, promote_options="permissive").to_pandas() if parts else pd.DataFrame(columns=columns)
 
 
 def _of_look(name: str, values: Floats) -> Factor:
@@ -204,7 +193,7 @@ def _marks(run: Run, rows: Rows) -> list[Factor]:
     labels = {mark.sample_id: mark.own_label for mark in current if mark.own_label}
     if not (marked or labels):
         return []
-    ids = _table(run, rows, ["sample_id"])["sample_id"].astype("str")
+    ids = run.samples_of(rows, ["sample_id"])["sample_id"].astype("str")
     factors = []
     if marked:
         codes = ids.isin(marked).to_numpy(np.intp)
@@ -303,8 +292,8 @@ def hardest(run: Run, subsets: Sequence[str] | None = None) -> dict[str, Hardest
         of_scores = {}
         live, attacks = (judged_rows(run, side, subsets)[0] for side in SIDES)
         rows = np.sort(np.concatenate([live, attacks]))
-        identity = _table(run, rows, [name for name in UNITS if name in run.column_names()])
-        species = _table(run, rows, ["pai_species"])["pai_species"].astype("str").to_numpy(str)
+        identity = run.samples_of(rows, [name for name in UNITS if name in run.column_names()])
+        species = run.samples_of(rows, ["pai_species"])["pai_species"].astype("str").to_numpy(str)
         is_attack, units = np.isin(rows, attacks), unit_of(identity)
         for score in scores.offered(run):
             of_score = _hardest(scores.values(run, score)[rows], is_attack, species, units)
