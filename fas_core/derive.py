@@ -285,7 +285,8 @@ def what_is_ready(run: Run) -> dict[str, bool]:
         ks = mixture.components_of(len(fitting_sample(run)))
         ready |= {f"mixture of {k}": mixture.are_known(run, k) for k in ks}
         ready |= {f"score {name}": scores.is_kept(run, name) for name in scores.of_codes(run)}
-    return ready | {"separation": separation.is_known(run), "UMAP": projection.is_umap_known(run)}
+    ready |= {"separation": separation.is_known(run), "UMAP": projection.is_umap_known(run)}
+    return ready | ({"near-duplicates": duplicates.are_known(run)} if len(run) <= duplicates.MOST else {})
 
 
 def n_ready(run: Run) -> int:
@@ -297,9 +298,12 @@ def n_ready(run: Run) -> int:
 
 
 def compute_slow(run: Run) -> None:
-    """UMAP: the first one of a process takes most of a minute before it begins."""
+    """UMAP, of which the first one of a process takes most of a minute before it begins, and near-duplicates of large
+    Runs."""
     if run.has("latents") and len(run) > projection.NEIGHBOURS and projection.known_umap(run) is None:
         Work(run, UmapOf()).compute()
+    if duplicates.QUICK < len(run) <= duplicates.MOST and not duplicates.are_known(run):
+        Work(run, NearDuplicates()).compute()
 
 
 def _has_training(run: Run) -> bool:

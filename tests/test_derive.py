@@ -43,6 +43,19 @@ def test_made_stores_what_pages_read(run: store.Run, monkeypatch: pytest.MonkeyP
     assert done == ["umap"]
 
 
+def test_near_duplicates_of_a_large_run_are_found_with_all_the_rest_and_missed_until_then(
+    run: store.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duplicates, "QUICK", 3)
+    monkeypatch.setattr(projection, "NEIGHBOURS", len(run))  # too few for a UMAP
+    derive.compare_samples(run)
+    assert derive.what_is_ready(run)["near-duplicates"] is False
+    derive.compute_slow(run)
+    assert derive.what_is_ready(run)["near-duplicates"] is True
+    monkeypatch.setattr(duplicates, "MOST", 3)
+    assert "near-duplicates" not in derive.what_is_ready(run)  # nobody can have them
+
+
 def test_scores_only_runs_have_nothing_to_derive(tiny_cache: Path) -> None:
     derive.compute(store.open_run(tiny_cache, "vendor"))
     assert not (tiny_cache / "memo").exists()

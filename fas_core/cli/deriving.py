@@ -15,6 +15,11 @@ from fas_core.errors import BadInputError
 if TYPE_CHECKING:
     from fas_core.runs.store import Run
 
+NOTHING_DERIVED = (
+    "Nothing was derived, near-duplicates were not looked for: pages compute what they show when it is opened, and ask "
+    "before what takes minutes. Have it all computed: fas derive RUN"
+)
+
 
 def derive(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Id, a unique beginning of one, or name.")],

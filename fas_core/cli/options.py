@@ -93,6 +93,9 @@ AttackShareOption = Annotated[
 LossOption = Annotated[float | None, typer.Option(help="Rule cost: loss per accepted attack.")]
 RejectionCostOption = Annotated[float | None, typer.Option(help="Rule cost: cost per rejected bona fide.")]
 CurrencyOption = Annotated[str | None, typer.Option(help="Rule cost: of the amounts, as EUR or €.")]
+DeriveOption = Annotated[
+    str, typer.Option("--derive", help="Ready for pages: none, quick (what is seen at once), all (UMAP too).")
+]
 FailClosedOption = Annotated[
     bool, typer.Option("--fail-closed", help="A missing score or unreadable image counts as an attack.")
 ]

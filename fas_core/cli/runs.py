@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fas_core import storage
-from fas_core.cli.options import CacheOption, DataOption, EngineOption, JsonOption, ModalityOption, require_engine
+from fas_core.cli.options import (
+    CacheOption,
+    DataOption,
+    DeriveOption,
+    EngineOption,
+    JsonOption,
+    ModalityOption,
+    require_engine,
+)
 from fas_core.cli.printing import age, file_size, print_json, print_table, print_verified, say, say_notes
 from fas_core.errors import BadInputError
 
@@ -109,14 +117,16 @@ def import_arrays(
     pixel_range: Annotated[
         str, typer.Option("--range", help="What is black and white in arrays of images: 0..1, -1..1, 0..255.")
     ] = "",
+    derive: DeriveOption = "all",
 ) -> None:
     """A Run from arrays of another framework. Example: `fas runs import out/ --data m.csv --name acme`"""
-    from fas_core import derive
-    from fas_core.cli.deriving import keep_openings
+    from fas_core import derive as deriving
+    from fas_core.cli.deriving import NOTHING_DERIVED, keep_openings
     from fas_core.data import manifest, modalities
     from fas_core.inference import imported
     from fas_core.runs import health
 
+    compute = deriving.amount(derive)
     images = modalities.of_one(manifest.read(data), modality)
     say_notes(images.notes)
     made_of = imported.write_run(
@@ -125,11 +135,15 @@ def import_arrays(
     run = made_of.run
     for note in made_of.notes:
         say(f"Note: {note}")
-    derive.compare_samples(run)
+    if compute:
+        deriving.compare_samples(run)
     for caution in health.cautions(run):
         say(f"Warning: {caution.message}")
     print(run.id, flush=True)
-    derive.compute(run, further=keep_openings)
+    if compute:
+        compute(run, further=keep_openings)
+    else:
+        say(NOTHING_DERIVED)
 
 
 def export_marks(
@@ -187,6 +201,8 @@ def verify(
 
     by_ray = require_engine(engine)
     folders = [store.folder_of(cache, run) for run in runs] if runs else folders_to_verify(cache)
+    if not folders:
+        say(f"No Runs in {storage.shown(cache)}: nothing to verify.")
     reasons: list[str] = []
     with ExitStack() as held:
         read: Reader = each_damage

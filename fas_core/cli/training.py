@@ -14,6 +14,7 @@ import typer
 from fas_core.cli.options import (
     CacheOption,
     DataOption,
+    DeriveOption,
     EngineOption,
     JsonOption,
     ModalityOption,
@@ -275,9 +276,7 @@ def cache_runs(
             "--patches", help="Keeps what the encoder says of 64 places of each image (4 kB), for the score patches."
         ),
     ] = False,
-    derive: Annotated[
-        str, typer.Option("--derive", help="Ready for pages: none, quick (what is seen at once), all (UMAP too).")
-    ] = "all",
+    derive: DeriveOption = "all",
     workers: WorkersOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
@@ -315,7 +314,7 @@ def _finish(runs: Sequence[Run], compute: Callable[..., None] | None, engine: st
     `compute`: None where nothing is, not even the near-duplicates that warnings tell of.
     """
     from fas_core import derive
-    from fas_core.cli.deriving import keep_openings
+    from fas_core.cli.deriving import NOTHING_DERIVED, keep_openings
     from fas_core.runs import health
 
     if compute:
@@ -331,10 +330,7 @@ def _finish(runs: Sequence[Run], compute: Callable[..., None] | None, engine: st
             print(run.id, flush=True)
         _say_of(run)
     if not compute:
-        say(
-            "Nothing was derived, near-duplicates were not looked for: pages compute what they show when it is opened, "
-            "and ask before what takes minutes. Have it all computed: fas derive RUN"
-        )
+        say(NOTHING_DERIVED)
         return
     with derive.by(engine) as where:
         for run in runs:

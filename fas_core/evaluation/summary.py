@@ -26,6 +26,8 @@ from fas_core.metrics import operating_point as op
 from fas_core.metrics.operating_point import OperatingPoint, Rule
 from fas_core.metrics.uncertainty import UnitInterval
 
+GUESSING = 0.5  # the AUC of a score that says nothing
+
 
 class Readers(Protocol):
     """Where the numbers of some subsets come from: computed, or kept from before."""
@@ -128,15 +130,26 @@ def headline(about: Summary, said: Callable[[str], str] = str, strong: Callable[
     which = f"hardest attacks, {said(hardest)}" if len(auc) > 1 else f"attacks, {said(hardest)}"
     where = "" if about.point is None or tested == about.point.reported_on else f" on {said(', '.join(tested))}"
     n = f"{len(pooled.attacks[hardest]):,}{_people(about, hardest)}"
+    interval = about.readers.auc_interval(tested, hardest)
+    verb, beside_guessing = _separation_words(auc[hardest], interval)
     separates = (
-        f"{name}, judged by {said(score)}{where}, separates the {which} (n = {n}), from "
+        f"{name}, judged by {said(score)}{where}, {verb} the {which} (n = {n}), from "
         f"{pooled.n_bona_fide:,} bona fide {about.decisions} with an AUC of "
-        f"{strong(auc_words(auc[hardest], about.readers.auc_interval(tested, hardest)))}"
+        f"{strong(auc_words(auc[hardest], interval))}{beside_guessing}"
     )
     if len(auc) > 1:
         together = auc_words(metrics.roc_auc(pooled), about.readers.auc_interval(tested))
         separates += f"; all {pooled.n_attack:,} attacks with {together}"
     return f"{separates}.", _let_through(about, said, strong)
+
+
+def _separation_words(auc: float, interval: UnitInterval | None) -> tuple[str, str]:
+    """Whether a score separates, and how that stands beside guessing where it is not clearly better."""
+    low, high = (auc, auc) if interval is None else (interval.low, interval.high)
+    verb = "separates" if auc > GUESSING else "does not separate"
+    if high < GUESSING:
+        return verb, f", worse than guessing ({GUESSING:.2f}): they score lower than live faces"
+    return verb, f", where guessing has {GUESSING:.2f}" if low <= GUESSING else ""
 
 
 def _people(about: Summary, species: str) -> str:

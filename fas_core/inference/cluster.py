@@ -91,7 +91,7 @@ def write_runs(
 def reader() -> Iterator[upkeep.Reader]:
     """What reads shards to the last byte, as `upkeep.each_damage`: each is a task of the cluster."""
     with redirect_stdout(sys.stderr), connected() as ray:
-        yield lambda shards: RayCluster(ray).each(_shard_damage, shards)
+        yield lambda shards: RayCluster(ray).each(_shard_damage, (shard.absolute() for shard in shards))
 
 
 @contextmanager
@@ -134,9 +134,15 @@ def connected() -> Iterator[Any]:
         _require_answer(address)
         with chdir(PROJECT):  # workers import from the folder in which this is called
             ray.init(address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-    except (OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # where the machine is too busy to start its processes Ray raises just that
+        reason = " ".join(str(error).split())
+        if address == "local":
+            raise BadInputError(
+                f"Ray could not be started on this machine ({reason}). It may be short of time or memory: run the "
+                "command again, or without --engine ray."
+            ) from error
         raise BadInputError(
-            f"No Ray cluster can be reached at {address} ({error}). Start one with 'ray start --head', set "
+            f"No Ray cluster can be reached at {address} ({reason}). Start one with 'ray start --head', set "
             "RAY_AUTH_MODE=token if it asks for its token, or unset RAY_ADDRESS to use this machine alone."
         ) from error
     try:

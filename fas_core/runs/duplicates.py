@@ -272,6 +272,11 @@ def known(run: Run, by: By) -> NearDuplicates | None:
     return None if arrays is None else _near_duplicates(arrays, _samples(run), run.subsets)
 
 
+def are_known(run: Run) -> bool:
+    """Whether they have been computed by all `ways`; nothing is read."""
+    return all(memo.is_kept(run.cache, *_key(run, by)) for by in ways(run))
+
+
 def pixels(run: Run) -> NDArray[np.uint8]:
     """(n, 1024) the stored inputs of a Run, shrunk; read shard by shard. Raises BadInputError where it has none."""
     small = [thumbnails.shrunk(shard.array("inputs")) for shard in run.shards if run.has("inputs")]

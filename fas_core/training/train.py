@@ -73,6 +73,28 @@ class Split:
     learned_files: NDArray[np.uint8]  # (n, CONTENT_BYTES) contents of their files, as `Manifest.contents`
     dev_files: NDArray[np.uint8]
     n_left_out: int = 0  # of the same sessions as dev images, beyond `DEV_LIMIT`: learning them would give dev away
+    subset: str = TRAIN  # or all of a manifest that names none
+
+    @property
+    def notes(self) -> list[str]:
+        """What is learned and what chooses the checkpoint, in a sentence each; what makes that doubtful."""
+        n, n_dev = len(self.learned), len(self.dev)
+        words = f"{n:,} live images of subset '{self.subset}' are learned"
+        chooses = f"{n_dev:,} others choose the checkpoint" if n_dev else "the last epoch counts, as dev has none"
+        notes = [f"{words}; {chooses}."]
+        if self.subset != TRAIN:
+            notes.append(
+                "The data name no subsets, so all live people are learned or choose the checkpoint, and none is left "
+                "to judge it on. Subsets apart by people: fas data subsets"
+            )
+        contents = (np.ascontiguousarray(each).view(np.uint64)[:, 0] for each in (self.dev_files, self.learned_files))
+        dev, learned = contents
+        if n_copies := int((np.isin(dev, learned) & (dev != 0)).sum()):  # 0: cannot be read
+            notes.append(
+                f"{n_copies:,} of the images that choose it are copies of learned ones, byte by byte. Without copies: "
+                "fas data dedupe"
+            )
+        return notes
 
 
 def train(
@@ -338,6 +360,7 @@ def train_dev_split(data: Manifest, seed: int) -> Split:
         contents[~is_held],
         contents[dev],
         int(is_held.sum()) - len(dev),
+        TRAIN if TRAIN in set(data.rows["subset"]) else "all",
     )
 
 
@@ -541,6 +564,8 @@ class _Notes:
         told: ToldImages | None = None,
     ) -> None:
         self._out, self._model = out, model
+        for note in split.notes:
+            _log.warning(note)
         of_dev, self._dev, self.dev_pictures = _batch(split.root, split.dev, model.input)
         is_read = split.dev["sample_id"].isin(of_dev).to_numpy()
         self._told = None if told is None else torch.from_numpy(told.dev[is_read])

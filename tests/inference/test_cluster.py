@@ -295,14 +295,17 @@ def test_shards_that_the_driver_sees_late_are_waited_for(
         cluster._wait_until_seen(plan, works)
 
 
-def test_shards_are_verified_and_intervals_computed_as_they_are_here(two_workers: Any, tiny_cache: Path) -> None:
+def test_shards_are_verified_and_intervals_computed_as_they_are_here(
+    two_workers: Any, tiny_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = store.open_run(tiny_cache, "a")
     codes = run.shards[1].folder / "latents.npy"
     content = codes.read_bytes()
     codes.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with cluster.reader() as read:
         advanced: list[None] = []
-        by_ray = upkeep.verified(run.folder, lambda: advanced.append(None), read)
+        monkeypatch.chdir(tiny_cache)  # workers stand in another folder
+        by_ray = upkeep.verified(run.folder.relative_to(tiny_cache), lambda: advanced.append(None), read)
     assert by_ray == upkeep.verified(run.folder)
     assert [(entry.subset, entry.shard) for entry in by_ray.damage] == [("train", "shard-00001")]
     assert len(advanced) == len(run.shards)
@@ -338,6 +341,10 @@ def test_a_gpu_per_task_where_the_cluster_has_any() -> None:
         engine.checked_device("tpu", "auto")
 
 
+def not_started(*_: object, **__: object) -> None:
+    raise Exception("The current node\ntimed out")
+
+
 def test_no_ray_and_no_cluster_are_one_message(
     tiny_checkpoint: Path, data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -346,6 +353,10 @@ def test_no_ray_and_no_cluster_are_one_message(
     fake = SimpleNamespace(is_initialized=lambda: False)
     monkeypatch.setitem(sys.modules, "ray", fake)
     with pytest.raises(BadInputError, match=r"No Ray cluster can be reached at 127\.0\.0\.1:1"):
+        cluster.write_runs([tiny_checkpoint], data, tmp_path / "c")
+    monkeypatch.delenv("RAY_ADDRESS")
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(is_initialized=lambda: False, init=not_started))
+    with pytest.raises(BadInputError, match=r"could not be started on this machine \(The current node timed out\)"):
         cluster.write_runs([tiny_checkpoint], data, tmp_path / "c")
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(BadInputError, match=r"pip install 'fas-explorer\[ray\]'"):

@@ -295,6 +295,27 @@ def many_frames(sizes: list[int], subjects: int, tmp_path: Path) -> Manifest:
     return Manifest(normalised(pd.DataFrame(rows))[0], tmp_path / "m.csv")
 
 
+def test_what_is_learned_is_told_and_what_makes_the_choice_of_a_checkpoint_doubtful(tmp_path: Path) -> None:
+    data = many_frames([4] * 30, 30, tmp_path)
+    contents = np.arange(1, 121, dtype=np.uint64).view(np.uint8).reshape(120, 8)
+
+    def split_of(rows: pd.DataFrame, contents: object) -> train.Split:
+        of_rows = Manifest(rows, data.source)
+        vars(of_rows)["_hashed"] = "", contents  # no image is there
+        return train.train_dev_split(of_rows, 0)
+
+    split = split_of(data.rows, contents)
+    assert split.notes == ["108 live images of subset 'train' are learned; 12 others choose the checkpoint."]
+    copied = contents.copy()
+    copied[data.rows["sample_id"].isin(split.dev["sample_id"][:2])] = contents[
+        data.rows["sample_id"].isin(split.learned["sample_id"])
+    ][0]
+    whole, no_subsets, copies = split_of(data.rows.assign(subset="all"), copied).notes
+    assert whole.startswith("108 live images of subset 'all' are learned")
+    assert no_subsets.endswith("none is left to judge it on. Subsets apart by people: fas data subsets")
+    assert copies.startswith("2 of the images that choose it are copies of learned ones")
+
+
 def test_dev_images_of_a_large_set_are_of_many_sessions_and_the_others_are_learned(tmp_path: Path) -> None:
     data = many_frames([100] * 400, 20, tmp_path)  # a tenth: 40 sessions, 4,000 images
     split = train.train_dev_split(data, 0)
