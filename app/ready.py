@@ -1,4 +1,4 @@
-"""What the pages Threshold and Losses of a large Run open with, computed when the Run is derived.
+"""What the pages Threshold, Losses and Likelihood of a large Run open with, computed when the Run is derived.
 
 `python -m app.ready CACHE RUN`: what `evaluation.kept` keeps of it, so that nobody waits for it.
 """
@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import sys
 
+from app.latent.improbable import told
+from app.latent.mixture_sizes import Asked, all_stored, criteria
 from app.session.sidebar import Shown
-from app.views import losses, threshold
+from app.views import likelihood, losses, threshold
 from fas_core import scores, storage
 from fas_core.data.names import dev_subsets
 from fas_core.evaluation import summary
 from fas_core.evaluation.join import System
 from fas_core.evaluation.presentations import FRAME
+from fas_core.latent import has_training_rows, mixture, training_rows
 from fas_core.metrics.operating_point import DEFAULT
 from fas_core.runs import store
 from fas_core.runs.store import Run
@@ -29,6 +32,19 @@ def keep(run: Run) -> None:
         threshold.panel_at(shown, point)
     for name in losses.few(losses.best_first(losses.of_scores(shown, offered), offered), usual):
         losses.distribution(run, name, shown.subsets)
+    keep_likelihood(shown)
+
+
+def keep_likelihood(shown: Shown) -> None:
+    """Of the mixture that the page begins with, where it is stored."""
+    run = shown.run
+    n = len(training_rows(run)) if run.has("latents") and has_training_rows(run, 2) else 0
+    if n == 0:
+        return
+    asked = Asked(run, likelihood.first_of(mixture.components_of(n)), "diag", mixture.RAW)
+    if asked.k in (ks := all_stored(asked, n)):
+        told(run, asked.k, asked.covariance, asked.dimensions, shown.subsets)
+        criteria(run, tuple(ks), asked.covariance, asked.dimensions)
 
 
 if __name__ == "__main__":

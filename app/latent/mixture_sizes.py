@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -18,8 +19,6 @@ from fas_core.evaluation import likelihood
 from fas_core.latent import fitting_sample, mixture
 from fas_core.latent.mixture import Likelihoods, Mixture
 from fas_core.runs.store import Run
-
-Fits = dict[int, tuple[Mixture, Likelihoods]]  # by number of Gaussians
 
 
 @dataclass(frozen=True)
@@ -42,30 +41,29 @@ class Asked:
         )
 
 
-class NotFittedError(Exception):
-    """Raised so that the absence of a mixture is not cached."""
-
-
 @cached(entries=64)
 def stored(run: Run, k: int, covariance: str, dimensions: int) -> tuple[Mixture, Likelihoods]:
-    fit = mixture.known(run, k, covariance, dimensions)
-    likelihoods = mixture.known_likelihoods(run, k, covariance, dimensions)
-    if fit is None or likelihoods is None:
-        raise NotFittedError
+    """Of those that are stored."""
+    fit = mixture.of_training(run, k, covariance, dimensions)
+    likelihoods = mixture.likelihoods(run, k, covariance, dimensions)
     likelihoods.log_likelihood.setflags(write=False)
     return fit, likelihoods
 
 
-def all_stored(asked: Asked, n_training: int) -> Fits:
-    """The mixtures like the one asked for that are stored, with what they say of every image, by their number of
-    components. Never fits."""
-    fits: Fits = {}
-    for k in mixture.components_of(n_training):
-        try:
-            fits[k] = stored(asked.run, k, asked.covariance, asked.dimensions)
-        except NotFittedError:
-            continue
-    return fits
+def all_stored(asked: Asked, n_training: int) -> list[int]:
+    """The numbers of components of the mixtures like the one asked for that are stored, with what they say of every
+    image, which is not read."""
+    of = asked.covariance, asked.dimensions
+    return [
+        k
+        for k in mixture.components_of(n_training)
+        if mixture.is_known(asked.run, k, *of) and mixture.are_known(asked.run, k, *of)
+    ]
+
+
+@cached(entries=64)
+def criteria(run: Run, ks: tuple[int, ...], covariance: str, dimensions: int) -> pd.DataFrame:
+    return likelihood.stored_criteria(run, ks, covariance, dimensions)
 
 
 @cached(entries=32)
@@ -132,11 +130,12 @@ def show_criteria(criteria: pd.DataFrame, asked: Asked) -> None:
     st.caption("Large dot: chosen above; ring: the best.", help=more)
 
 
-def show_auc_by_number(outside: pd.DataFrame, asked: Asked, fits: Fits, n_training: int) -> None:
-    """AUC over the mixtures that are stored."""
+def show_auc_by_number(outside: pd.DataFrame, asked: Asked, ks: Sequence[int], n_training: int) -> None:
+    """AUC over the mixtures that are stored, of k Gaussians each."""
     st.markdown("**Does the number of Gaussians matter?**")
     auc = {}
-    for k, (_, likelihoods) in fits.items():
+    for k in ks:
+        _, likelihoods = stored(asked.run, k, asked.covariance, asked.dimensions)
         if per_species := mixture.auc_per_species(outside, likelihoods.log_likelihood[outside.index]):
             auc[k] = per_species
     if len(auc) < 2:

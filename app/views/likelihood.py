@@ -5,18 +5,26 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 
 from app.charts import ridges
 from app.latent.gaussians import show_components
-from app.latent.mixture_sizes import Asked, all_stored, n_of, offer, show_auc_by_number, show_criteria, split, stored
+from app.latent.improbable import Told, samples_of, told
+from app.latent.mixture_sizes import (
+    Asked,
+    all_stored,
+    criteria,
+    offer,
+    show_auc_by_number,
+    show_criteria,
+    split,
+    stored,
+)
 from app.parts.head import head
 from app.session import sidebar
 from app.session.address import keep_valid
-from app.session.cache import cached
 from app.session.tables import show_rows
 from app.words import escaped
-from fas_core.data.names import ATTACK, BONA_FIDE, group_codes, groups_of, is_training, readable
+from fas_core.data.names import ATTACK, BONA_FIDE, groups_of, is_training, readable
 from fas_core.evaluation import likelihood
 from fas_core.evaluation.ranking import share_of_pairs
 from fas_core.latent import Sample, fitting_sample, mixture, training_rows
@@ -31,6 +39,11 @@ def dimension_words(dimensions: int) -> str:
     return "all" if dimensions == mixture.RAW else f"{dimensions} PC"
 
 
+def first_of(ks: list[int]) -> int:
+    """The number that the page begins with, of those there can be."""
+    return gmm_nll.COMPONENTS if gmm_nll.COMPONENTS in ks else ks[-1]
+
+
 def controls(run: Run, n_training: int, n_dimensions: int) -> Asked:
     """Number of components, as far as there are training images, the covariances' form, and dimensions."""
     ks = mixture.components_of(n_training)
@@ -43,7 +56,7 @@ def controls(run: Run, n_training: int, n_dimensions: int) -> Asked:
     k = st.segmented_control(
         "Number of Gaussians",
         ks,
-        default=gmm_nll.COMPONENTS if gmm_nll.COMPONENTS in ks else ks[-1],
+        default=first_of(ks),
         required=True,
         key="k",
         bind="query-params",
@@ -89,29 +102,6 @@ def chosen_part() -> str:
     )
 
 
-@cached(entries=4)
-def samples_of(run: Run, subsets: tuple[str, ...]) -> pd.DataFrame:
-    """What the samples of some subsets are, as categories, with their rows as the index."""
-    names = ["subset", "label", "pai_species"]
-    samples = run.samples(names, repeated=names)
-    return samples[samples["subset"].isin(subsets)]
-
-
-@cached(entries=16)
-def auc_of(run: Run, k: int, covariance: str, dimensions: int, subsets: tuple[str, ...]) -> dict[str, float]:
-    """`mixture.auc_per_species` of some subsets, without training, by a mixture that is stored."""
-    samples = samples_of(run, subsets)
-    outside = samples[~is_training(samples)]
-    return mixture.auc_per_species(outside, stored(run, k, covariance, dimensions)[1].log_likelihood[outside.index])
-
-
-@cached(entries=16)
-def table_of(run: Run, k: int, covariance: str, dimensions: int, subsets: tuple[str, ...]) -> pd.DataFrame:
-    """`mixture.per_subset` of some subsets by a mixture that is stored."""
-    samples, values = samples_of(run, subsets), stored(run, k, covariance, dimensions)[1].log_likelihood
-    return mixture.per_subset(samples, values[samples.index], values[training_rows(run)])
-
-
 def caveat(asked: Asked, n: int, d: int) -> str:
     """Says when there are too few training images for what is to be estimated; "" where there are enough."""
     k, covariance = asked.k, asked.covariance
@@ -130,16 +120,15 @@ def caveat(asked: Asked, n: int, d: int) -> str:
     return ""
 
 
-def answer(outside: pd.DataFrame, auc: dict[str, float], k: int) -> str:
+def answer(of: Told, k: int) -> str:
     """One sentence with numbers."""
-    if not auc:
-        missing = "attacks" if (outside["label"] == BONA_FIDE).any() else "live faces outside training"
+    if not of.auc:
+        missing = "attacks" if of.n_live else "live faces outside training"
         return f"The chosen subsets hold no {missing}, so there is nothing to compare."
-    attacks = outside[outside["label"] == ATTACK]
     each = ", ".join(
-        f"**{share_of_pairs(auc[name])}** of pairs for {escaped(readable(name))} "
-        f"(n\u00a0=\u00a0{n_of(attacks, name):,})"
-        for name in sorted(auc, key=lambda name: -auc[name])
+        f"**{share_of_pairs(of.auc[name])}** of pairs for {escaped(readable(name))} "
+        f"(n\u00a0=\u00a0{of.n_attack[name]:,})"
+        for name in sorted(of.auc, key=lambda name: -of.auc[name])
     )
     return (
         f"Under {k} Gaussian{'s' if k > 1 else ''} of live training codes, an attack is less probable than a live face "
@@ -147,37 +136,30 @@ def answer(outside: pd.DataFrame, auc: dict[str, float], k: int) -> str:
     )
 
 
-def stands_on(outside: pd.DataFrame, auc: dict[str, float], asked: Asked, sample: Sample) -> str:
+def stands_on(of: Told, asked: Asked, sample: Sample) -> str:
     """What the answer's numbers stand on; "" where there are none."""
-    if not auc:
+    if not of.auc:
         return ""
     return (
-        f"AUC against {(outside['label'] == BONA_FIDE).sum():,} live faces outside training; fitted on "
+        f"AUC against {of.n_live:,} live faces outside training; fitted on "
         f"{sample.words}{',' if len(sample) < sample.n else ''} alone, with {asked.words}."
     )
 
 
-def show_histograms(samples: pd.DataFrame, values: NDArray[np.float64], table: pd.DataFrame, limit: float) -> None:
-    codes, names = group_codes(samples)
-    kinds = {str(names[code]): codes == code for code in np.flatnonzero(np.bincount(codes, minlength=len(names)))}
-    is_live = (samples["label"] == BONA_FIDE) & ~is_training(samples)
+def show_histograms(of: Told) -> None:
     notes = {
         row.subset: f"AUC {row.auc:.2f}"
-        for row in table.itertuples()
-        if row.label == ATTACK and pd.notna(row.auc) and row.subset in kinds
+        for row in of.table.itertuples()
+        if row.label == ATTACK and pd.notna(row.auc) and row.subset in of.histograms.names
     }
-    groups = {name: values[is_of] for name, is_of in kinds.items()}
-    chart = ridges.distributions_of_score(
-        groups,
+    chart = ridges.distributions_drawn(
+        of.histograms,
         x_title="log-likelihood (nats)",
-        behind=values[is_live.to_numpy()],
         behind_name="live faces outside training",
-        bins=70,
         notes=notes,
-        limit=(limit, "← 5 % of training "),
-        in_view=0.75,  # the tails of likelihoods are long, also those of live faces
+        limit=(of.limit, "← 5 % of training "),
     )
-    height = ridges.score_height(len(groups))
+    height = ridges.score_height(len(of.histograms.names))
     st.echarts_chart(chart, key="likelihoods", height=height, alt="Histograms of log-likelihood, one row per group")
     st.caption(
         "Further left is less probable.",
@@ -229,34 +211,31 @@ def page() -> None:
         shows = st.container(width="content")
         with st.popover("Gaussians", help="How many, of which form, in which dimensions."):
             asked = controls(run, n_training, n_dimensions)
-    fits = all_stored(asked, n_training)
-    if asked.k not in fits:
+    ks = all_stored(asked, n_training)
+    if asked.k not in ks:
         offer(asked, n_training, n_dimensions)
         return
-    samples = samples_of(run, shown.subsets)
-    outside = samples[~is_training(samples)]
-    criteria = likelihood.criteria(fits, sample.rows)
-    fit, likelihoods = fits[asked.k]
-    values = likelihoods.log_likelihood
-    auc = auc_of(run, asked.k, asked.covariance, asked.dimensions, shown.subsets)
-    top.answer.write(answer(outside, auc, asked.k))
+    of = told(run, asked.k, asked.covariance, asked.dimensions, shown.subsets)
+    by_number = criteria(run, tuple(ks), asked.covariance, asked.dimensions)
+    top.answer.write(answer(of, asked.k))
     with shows:
         part = chosen_part()
     if part == NUMBER:
-        show_auc_by_number(outside, asked, fits, n_training)
-        show_criteria(criteria, asked)
+        samples = samples_of(run, shown.subsets)
+        show_auc_by_number(samples[~is_training(samples)], asked, ks, n_training)
+        show_criteria(by_number, asked)
     elif part == HOLDS:
+        samples = samples_of(run, shown.subsets)
+        fit, likelihoods = stored(run, asked.k, asked.covariance, asked.dimensions)
         show_components(run, fit, likelihoods, samples.index.to_numpy(), groups_of(samples))
     else:
-        table = table_of(run, asked.k, asked.covariance, asked.dimensions, shown.subsets)
         grid = st.grid(2, min_column_width=470, gap="medium")
         with grid.cell():
-            limit = float(np.quantile(values[training], mixture.LOW_SHARE))
-            show_histograms(samples, values[samples.index], table, limit)
+            show_histograms(of)
         with grid.cell():
-            show_table(table)
-    best = likelihood.best_words(criteria["held_out"], asked.k, split(run))
-    st.caption(f"{stands_on(outside, auc, asked, sample)} {best}".strip())
+            show_table(of.table)
+    best = likelihood.best_words(by_number["held_out"], asked.k, split(run))
+    st.caption(f"{stands_on(of, asked, sample)} {best}".strip())
     if poor := caveat(asked, len(sample), asked.dimensions or n_dimensions):
         st.caption(f":material/warning: {poor}")
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fas_core.latent import mixture
+from fas_core import memo
+from fas_core.evaluation import kept
+from fas_core.latent import fitting_sample, mixture
 from fas_core.latent.mixture import Likelihoods, Mixture, Split
+from fas_core.runs.store import Run
 from fas_core.scores import gmm_nll
 
+CRITERIA = ["bic", "aic", "held_out"]
+_FORMAT = 1
 HELD_OUT_STEPS = 10  # how much worse than the best a mixture may be and still be drawn in scale, see `held_out_floor`
 
 
@@ -26,7 +31,26 @@ def criteria(fits: Mapping[int, tuple[Mixture, Likelihoods]], training: NDArray[
         if mixture.is_estimable(len(training), k, d, "diag" if fit.covariances.ndim == 2 else "full"):
             values = likelihoods.log_likelihood[training]
             rows[k] = {"bic": fit.bic(values), "aic": fit.aic(values), "held_out": float(likelihoods.held_out)}
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["bic", "aic", "held_out"])
+    return pd.DataFrame.from_dict(rows, orient="index", columns=CRITERIA).astype(float)
+
+
+def stored_criteria(run: Run, ks: Sequence[int], covariance: str, dimensions: int) -> pd.DataFrame:
+    """`criteria` of a Run's mixtures that are stored, of k Gaussians each; of a large Run kept beside it."""
+
+    def computed(k: int) -> pd.DataFrame:
+        fit = mixture.known(run, k, covariance, dimensions)
+        likelihoods = mixture.known_likelihoods(run, k, covariance, dimensions)
+        known = {} if fit is None or likelihoods is None else {k: (fit, likelihoods)}
+        return criteria(known, fitting_sample(run).rows)
+
+    def of(k: int) -> pd.DataFrame:
+        if len(run) < kept.LARGE:
+            return computed(k)
+        asked = mixture.about(run, k, covariance, dimensions) | {"format": _FORMAT}
+        numbers = memo.arrays(run.cache, "criteria", asked, lambda: {"criteria": computed(k).to_numpy()})["criteria"]
+        return pd.DataFrame(numbers, index=[k] * len(numbers), columns=CRITERIA)
+
+    return pd.concat(map(of, ks))
 
 
 def held_out_floor(held_out: pd.Series) -> float:

@@ -158,7 +158,8 @@ def codes(run: Run, rows: NDArray[np.int64], dimensions: int = RAW) -> NDArray[n
     return z
 
 
-def _parameters(run: Run, k: int, covariance: str, dimensions: int) -> dict[str, object]:
+def about(run: Run, k: int, covariance: str, dimensions: int) -> dict[str, object]:
+    """What a mixture, and what it says of all codes, are kept by: it stands for them."""
     fit = {"k": k, "covariance": covariance, "dimensions": dimensions, "seed": SEED, "reg": REGULARISATION}
     is_stepwise = len(run) > em.MOST_EXACT and has_training_rows(run, em.MOST_EXACT + 1)
     steps = {"batch": em.BATCH, "forgetting": em.FORGETTING} if is_stepwise else {}
@@ -167,20 +168,20 @@ def _parameters(run: Run, k: int, covariance: str, dimensions: int) -> dict[str,
 
 def known(run: Run, k: int, covariance: str = "diag", dimensions: int = RAW) -> Mixture | None:
     """The stored mixture of a Run's bona fide training codes, or None while nobody has fitted it. Never fits."""
-    arrays = memo.found(run.cache, "mixture", _parameters(run, k, covariance, dimensions))
+    arrays = memo.found(run.cache, "mixture", about(run, k, covariance, dimensions))
     return None if arrays is None else Mixture(**arrays)
 
 
 def is_known(run: Run, k: int, covariance: str = "diag", dimensions: int = RAW) -> bool:
     """Whether it is stored; it is not read."""
-    return memo.is_kept(run.cache, "mixture", _parameters(run, k, covariance, dimensions))
+    return memo.is_kept(run.cache, "mixture", about(run, k, covariance, dimensions))
 
 
 def of_training(run: Run, k: int, covariance: str = "diag", dimensions: int = RAW) -> Mixture:
     """The mixture of a Run's bona fide training codes, or of a sample of them (`latent.fitting_sample`); fitted once,
     then read from the memo."""
-    about = _parameters(run, k, covariance, dimensions)
-    return Mixture(**memo.arrays(run.cache, "mixture", about, lambda: fit(run, k, covariance, dimensions)))
+    asked = about(run, k, covariance, dimensions)
+    return Mixture(**memo.arrays(run.cache, "mixture", asked, lambda: fit(run, k, covariance, dimensions)))
 
 
 def fit(run: Run, k: int, covariance: str, dimensions: int) -> passes.Arrays:
@@ -204,13 +205,13 @@ class Likelihoods:
 
 def known_likelihoods(run: Run, k: int, covariance: str = "diag", dimensions: int = RAW) -> Likelihoods | None:
     """What `likelihoods` has stored, or None. Never computes: pages may call it."""
-    arrays = memo.found(run.cache, "likelihoods", _parameters(run, k, covariance, dimensions))
+    arrays = memo.found(run.cache, "likelihoods", about(run, k, covariance, dimensions))
     return None if arrays is None else Likelihoods(**arrays)
 
 
 def are_known(run: Run, k: int, covariance: str = "diag", dimensions: int = RAW) -> bool:
     """Whether `likelihoods` are stored, which are not read."""
-    return memo.is_kept(run.cache, "likelihoods", _parameters(run, k, covariance, dimensions))
+    return memo.is_kept(run.cache, "likelihoods", about(run, k, covariance, dimensions))
 
 
 def likelihoods(run: Run, k: int, covariance: str = "diag", dimensions: int = RAW) -> Likelihoods:
@@ -220,28 +221,28 @@ def likelihoods(run: Run, k: int, covariance: str = "diag", dimensions: int = RA
         says = placing(run, of_training(run, k, covariance, dimensions), dimensions)
         return passes.said(run.codes, [says])[0] | held_out(run, k, covariance, dimensions)
 
-    return Likelihoods(**memo.arrays(run.cache, "likelihoods", _parameters(run, k, covariance, dimensions), compute))
+    return Likelihoods(**memo.arrays(run.cache, "likelihoods", about(run, k, covariance, dimensions), compute))
 
 
 def keep(run: Run, k: int, covariance: str, dimensions: int, fitted_elsewhere: passes.Arrays) -> Mixture:
     """Stores what `fit` has given elsewhere, as `of_training` does."""
-    about = _parameters(run, k, covariance, dimensions)
-    return Mixture(**memo.arrays(run.cache, "mixture", about, lambda: fitted_elsewhere))
+    asked = about(run, k, covariance, dimensions)
+    return Mixture(**memo.arrays(run.cache, "mixture", asked, lambda: fitted_elsewhere))
 
 
 def known_held_out(run: Run, k: int, covariance: str, dimensions: int) -> passes.Arrays | None:
     """What `keep_held_out` has stored, or None."""
-    return memo.found(run.cache, "held out", _parameters(run, k, covariance, dimensions))
+    return memo.found(run.cache, "held out", about(run, k, covariance, dimensions))
 
 
 def keep_held_out(run: Run, k: int, covariance: str, dimensions: int, said: passes.Arrays) -> passes.Arrays:
     """Stores what `held_out` has given, until it is part of the likelihoods."""
-    return memo.arrays(run.cache, "held out", _parameters(run, k, covariance, dimensions), lambda: said)
+    return memo.arrays(run.cache, "held out", about(run, k, covariance, dimensions), lambda: said)
 
 
 def keep_likelihoods(run: Run, k: int, covariance: str, dimensions: int, said: passes.Arrays) -> None:
     """Stores what `placing` and `held_out` have given elsewhere, as `likelihoods` does."""
-    memo.arrays(run.cache, "likelihoods", _parameters(run, k, covariance, dimensions), lambda: said)
+    memo.arrays(run.cache, "likelihoods", about(run, k, covariance, dimensions), lambda: said)
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,12 +273,13 @@ class Split:
 
 def split(run: Run) -> Split:
     """A fifth of the rows that are fitted held out, or a little more: whole subjects where each row names one."""
-    rows = fitting_sample(run).rows
-    names = [name for name in ("subject_id",) if name in run.column_names()]
-    subjects = run.samples_of(rows, names)["subject_id"] if names else pd.Series("", index=range(len(rows)))
-    subjects = subjects.astype("str").fillna("").to_numpy(str)
-    by_subject = bool((subjects != "").all()) and len(set(subjects)) > 1
-    groups = np.unique(subjects, return_inverse=True)[1] if by_subject else np.arange(len(rows))
+    rows, groups, by_subject = fitting_sample(run).rows, np.empty(0, np.intp), False
+    if "subject_id" in run.column_names():
+        people = run.samples(["subject_id"], repeated=["subject_id"])["subject_id"].iloc[rows].cat
+        here, groups = np.unique(people.codes, return_inverse=True)
+        by_subject = len(here) > 1 and here[0] >= 0 and "" not in people.categories[here]
+    if not by_subject:
+        groups = np.arange(len(rows))
     sizes = np.bincount(groups)
     order = np.random.default_rng(SEED).permutation(len(sizes))
     n_held = 1 + int(np.searchsorted(sizes[order].cumsum(), HELD_OUT * len(rows)))

@@ -8,6 +8,7 @@ import pytest
 
 from app import ready
 from app.components import threshold as panel
+from app.latent import improbable, mixture_sizes
 from app.session import cache
 from app.session.sidebar import Shown
 from app.views import losses
@@ -15,6 +16,7 @@ from app.views import threshold as page
 from fas_core import derive, scores
 from fas_core.bench import synthetic
 from fas_core.evaluation import kept, presentations, ranking, run_metrics
+from fas_core.latent import mixture
 from fas_core.metrics.operating_point import DEFAULT
 
 
@@ -94,4 +96,28 @@ def test_what_threshold_and_losses_open_with_is_kept_and_the_same(
         pd.testing.assert_frame_equal(moments_again, moments)
     reported = tuple(name for name in tested if name != "live")
     assert page.panel_of(shown, reported, None).key
+    cache.clear()
+
+
+def test_what_likelihood_opens_with_is_kept_and_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = synthetic.write_run(tmp_path, 300, pixels=0, dimensions=4)
+    mixture.likelihoods(run, 8)
+    shown, asked = Shown(run, tuple(run.subsets), "rec", "frame"), (run, 8, "diag", mixture.RAW)
+    computed = improbable.told(*asked, shown.subsets)
+    by_number = mixture_sizes.criteria(run, (8,), "diag", mixture.RAW)
+    assert by_number.index.tolist() == [8]
+    assert computed.n_attack == {"mask": 34, "paper": 34}
+    assert computed.n_live == 110
+    monkeypatch.setattr(kept, "LARGE", 0)
+    cache.clear()
+    ready.keep_likelihood(shown)
+    for name in ("per_subset", "likelihoods", "known_likelihoods"):
+        monkeypatch.setattr(mixture, name, lambda *_: pytest.fail("computed or read again"))
+    cache.clear()
+    again = improbable.told(*asked, shown.subsets)
+    pd.testing.assert_frame_equal(again.table, computed.table)
+    assert vars(again) | {"table": 0, "histograms": 0} == vars(computed) | {"table": 0, "histograms": 0}
+    for name, part in vars(computed.histograms).items():
+        np.testing.assert_array_equal(getattr(again.histograms, name), part)
+    pd.testing.assert_frame_equal(mixture_sizes.criteria(run, (8,), "diag", mixture.RAW), by_number)
     cache.clear()

@@ -68,7 +68,7 @@ def test_all_that_is_said_of_codes_is_what_each_says_alone(run: Run, tmp_path: P
 
 def test_of_many_training_images_a_stated_sample_is_fitted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     usual = mixture.of_training(run, 2), projection.pca_of(run)
-    keys = mixture._parameters(run, 2, "diag", 0), projection._pca_parameters(run, 10, "training")
+    keys = mixture.about(run, 2, "diag", 0), projection._pca_parameters(run, 10, "training")
     assert not any("sample" in key for key in keys)
     assert latent.fitting_sample(run).words == "8 live training images"
     assert projection.pca_words(run) == "PCA fitted on the 8 live training images"
@@ -100,7 +100,7 @@ def test_scores_of_many_codes_wait_until_somebody_has_them_computed(run: Run, mo
     derive.Work(run, derive.parsed("score-gmm_nll")).compute()
     assert "gmm_nll" in scores.offered(run)
     assert scores.waiting(run) == ["flow", "knn", "mahalanobis"]
-    assert not memo.is_kept(run.cache, "likelihoods", mixture._parameters(run, 1, "diag", 0))
+    assert not memo.is_kept(run.cache, "likelihoods", mixture.about(run, 1, "diag", 0))
     derive.Work(run, derive.parsed("scores-of-codes")).compute()
     assert scores.waiting(run) == []
 

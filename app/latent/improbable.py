@@ -1,0 +1,92 @@
+"""What a mixture says of some subsets: how improbable their codes are, in numbers and histograms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from app.charts import ridges
+from app.latent.mixture_sizes import n_of, stored
+from app.session.cache import cached
+from fas_core import memo
+from fas_core.data.names import ATTACK, BONA_FIDE, group_codes, is_training
+from fas_core.evaluation import kept
+from fas_core.latent import mixture, training_rows
+from fas_core.runs.store import Run
+
+_TEXTS = ["subset", "label", "pai_species"]  # columns of the table
+_NUMBERS = ["n", "mean", "median", "below", "auc"]
+_FORMAT = 1
+
+
+@cached(entries=4)
+def samples_of(run: Run, subsets: tuple[str, ...]) -> pd.DataFrame:
+    """What the samples of some subsets are, as categories, with their rows as the index."""
+    names = ["subset", "label", "pai_species"]
+    samples = run.samples(names, repeated=names)
+    return samples[samples["subset"].isin(subsets)]
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """What a mixture says of some subsets: all that the page opens with."""
+
+    table: pd.DataFrame  # `mixture.per_subset`
+    auc: dict[str, float]  # `mixture.auc_per_species`, without training
+    n_attack: dict[str, int]  # of each of these species
+    n_live: int  # outside training
+    limit: float  # left of which is `mixture.LOW_SHARE` of the training images
+    histograms: ridges.Binned
+
+
+@cached(entries=16)
+def told(run: Run, k: int, covariance: str, dimensions: int, subsets: tuple[str, ...]) -> Told:
+    """By a mixture that is stored; of a large Run kept beside it."""
+
+    def computed() -> dict[str, object]:
+        samples, values = samples_of(run, subsets), stored(run, k, covariance, dimensions)[1].log_likelihood
+        outside, training = samples[~is_training(samples)], values[training_rows(run)]
+        auc = mixture.auc_per_species(outside, values[outside.index])
+        attacks = outside[outside["label"] == ATTACK]
+        counts = [len(outside) - len(attacks), *(n_of(attacks, name) for name in auc)]
+        table = mixture.per_subset(samples, values[samples.index], training)
+        texts = table[_TEXTS].astype(str)
+        of_groups = vars(_histograms(samples, values[samples.index]))
+        return {
+            **{name: texts[name].to_numpy(str) for name in _TEXTS},
+            "numbers": table.drop(columns=_TEXTS).to_numpy(np.float64),
+            "species": np.array(list(auc), str),
+            "auc": np.array(list(auc.values()), np.float64),
+            "counts": np.array(counts, np.int64),
+            "limit": np.quantile(training, mixture.LOW_SHARE),
+            **{f"binned_{name}": np.array(part, str) if name == "names" else part for name, part in of_groups.items()},
+        }
+
+    asked = {"mixture": mixture.about(run, k, covariance, dimensions), "subsets": list(subsets), "format": _FORMAT}
+    is_large = len(run) >= kept.LARGE
+    known = memo.arrays(run.cache, "likelihood page", asked, computed) if is_large else computed()
+    arrays = {name: np.asarray(array) for name, array in known.items()}
+    species, numbers = arrays["species"].tolist(), arrays["numbers"]
+    parts = {name.removeprefix("binned_"): arrays[name] for name in arrays if name.startswith("binned_")}
+    table = pd.DataFrame({name: arrays[name] for name in _TEXTS} | dict(zip(_NUMBERS, numbers.T, strict=True)))
+    return Told(
+        table.astype({"n": np.int64}),
+        dict(zip(species, arrays["auc"].tolist(), strict=True)),
+        dict(zip(species, arrays["counts"][1:].tolist(), strict=True)),
+        int(arrays["counts"][0]),
+        float(arrays["limit"]),
+        ridges.Binned(**parts | {"names": parts["names"].tolist()}),
+    )
+
+
+def _histograms(samples: pd.DataFrame, values: NDArray[np.float64]) -> ridges.Binned:
+    """Of the groups of some samples, by the log-likelihood of each."""
+    codes, names = group_codes(samples)
+    kinds = {str(names[code]): codes == code for code in np.flatnonzero(np.bincount(codes, minlength=len(names)))}
+    is_live = (samples["label"] == BONA_FIDE) & ~is_training(samples)
+    groups = {name: values[is_of] for name, is_of in kinds.items()}
+    # The tails of likelihoods are long, also those of live faces.
+    return ridges.binned(groups, values[is_live.to_numpy()], bins=70, in_view=0.75)
