@@ -1,4 +1,4 @@
-"""What the pages Threshold, Losses and Likelihood of a large Run open with, computed when the Run is derived.
+"""What the pages Threshold, Losses, Likelihood and Image of a large Run open with, computed when the Run is derived.
 
 `python -m app.ready CACHE RUN`: what `evaluation.kept` keeps of it, so that nobody waits for it.
 """
@@ -9,6 +9,7 @@ import sys
 
 from app.latent.improbable import told
 from app.latent.mixture_sizes import Asked, all_stored, criteria
+from app.parts import standing
 from app.session.sidebar import Shown
 from app.views import likelihood, losses, threshold
 from fas_core import scores, storage
@@ -32,6 +33,8 @@ def keep(run: Run) -> None:
         threshold.panel_at(shown, point)
     for name in losses.few(losses.best_first(losses.of_scores(shown, offered), offered), usual):
         losses.distribution(run, name, shown.subsets)
+    for name in offered:
+        standing.borders(run, name)
     keep_likelihood(shown)
 
 

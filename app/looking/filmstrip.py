@@ -31,17 +31,23 @@ MOST = 2000  # frames of the line
 
 
 @cached(entries=64)
-def frames_of(run: Run, row: int) -> NDArray[np.int64]:
-    """Rows of the frames of the video that a sample is one of, in order; none where the data name no video."""
-    return presentations.same_video(_of_videos(run), row)
-
-
-@cached(entries=4)
-def _of_videos(run: Run) -> pd.DataFrame:
-    """What tells which frames are of a video, and their order; a few bytes a sample."""
+def _video(run: Run, row: int) -> tuple[NDArray[np.int64], pd.DataFrame]:
+    """Rows of the frames of the video that a sample is one of, in order, and what tells that; none where the data name
+    no video."""
     named = {*COLUMNS, *ORDER} - {"sample_id"}
     names = [name for name in run.column_names() if name in named]
-    return run.samples(names, repeated=[name for name in names if name not in ORDER])
+    about = run.samples_of(np.array([row]), names)
+    if not len(presentations.same_video(about, 0)):
+        return np.empty(0, np.int64), about.iloc[:0]
+    alike = run.alike(row, [name for name in names if name not in ORDER])
+    about = run.samples_of(alike, names)
+    frames = presentations.same_video(about, int(np.searchsorted(alike, row)))
+    return alike[frames], about.iloc[frames]
+
+
+def frames_of(run: Run, row: int) -> NDArray[np.int64]:
+    """Rows of the frames of the video that a sample is one of, in order; none where the data name no video."""
+    return _video(run, row)[0]
 
 
 def tiles(n: int, chosen: int) -> list[int]:
@@ -104,16 +110,15 @@ def course(run: Run, score: str, level: str, row: int) -> Course | None:
 def show(shown: Shown, row: int, go_to: Callable[[str], None]) -> None:
     """Nothing where the data name no video, or the image is its only frame. `go_to`: called with a sample_id."""
     run = shown.run
-    rows = frames_of(run, row)
+    rows, about = _video(run, row)
     if len(rows) < 2 or "inputs" not in faces.kinds(run):
         return
     if len(rows) > MOST:  # whichever MOST of them are nearest
         first = int(np.clip(np.flatnonzero(rows == row)[0] - MOST // 2, 0, len(rows) - MOST))
-        rows = rows[first : first + MOST]
+        rows, about = rows[first : first + MOST], about.iloc[first : first + MOST]
     chosen = int(np.flatnonzero(rows == row)[0])
     values = readers.score_values(run, shown.score)[rows]
     point, _ = operating.operating_point(run, shown.score, shown.level, shown.subsets)
-    about = _of_videos(run).iloc[rows]
     names = _names(about)
     threshold = None if point is None else point.threshold
     axis = axis_of(about)

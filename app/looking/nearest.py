@@ -95,8 +95,7 @@ def answer(run: Run, near: dict[AmongWhom, tuple[NDArray[np.float64], NDArray[np
     if not first:
         return "There is no other image in this Run."
     distance, row = min(first.values())
-    about = run.samples_of(np.array([row]), ("subset", "label")).iloc[0]
-    of = place(str(about["subset"]), str(about["label"]), columns.groups_of(run, [row])[0])
+    of = _places(run, np.array([row]))[0]
     words = f"The nearest is **{escaped(of)}**, at {UNITS[by]} {number(distance)}"
     if "training" not in first:
         return f"{words}. The Run has no live training images."
@@ -112,20 +111,23 @@ def place(subset: str, label: str, group: str) -> str:
     return {TRAIN: "live, training", LIVE: "live"}.get(subset, f"{readable(subset)}, live")
 
 
+def _places(run: Run, rows: NDArray[np.int64]) -> list[str]:
+    """The `place` of some samples."""
+    subset, label = columns.factor(run, "subset"), columns.factor(run, "label")
+    about = zip(subset.codes[rows].tolist(), label.codes[rows].tolist(), columns.groups_of(run, rows), strict=True)
+    return [place(subset.names[of], label.names[kind], group) for of, kind, group in about]
+
+
 def _gallery(run: Run, distances: NDArray[np.float64], rows: NDArray[np.int64], by: By, *, key: str) -> str | None:
-    ids, groups = columns.ids_of(run, rows), columns.groups_of(run, rows)
-    ascending, back = np.unique(rows, return_inverse=True)
-    about = run.samples_of(ascending, ("subset", "label")).iloc[back]
+    ids, groups, places = columns.ids_of(run, rows), columns.groups_of(run, rows), _places(run, rows)
     cards = []
-    for distance, sample_id, group, subset, label in zip(
-        distances.tolist(), ids, groups, about["subset"], about["label"], strict=True
-    ):
+    for distance, sample_id, group, where in zip(distances.tolist(), ids, groups, places, strict=True):
         style = style_of(group)
         cards.append(
             component.Card(
                 sample_id,
                 (f"{UNITS[by]} {number(distance)}", sample_id),
-                place(subset, label, group),
+                where,
                 style.colour,
                 is_hollow=style.is_hollow,
             )

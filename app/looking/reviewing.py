@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import streamlit as st
@@ -12,7 +13,7 @@ from app.components.gallery import Card
 from app.components.pressed import Place, Press
 from app.components.reviewer import reviewer
 from app.looking import trail
-from app.parts import marking
+from app.parts import columns, marking
 from app.session import readers
 from app.session.sidebar import Shown
 from fas_core.runs.store import Run
@@ -23,20 +24,24 @@ def position(run: Run, rows: NDArray[np.intp], sample_id: str) -> int:
     return int(next(iter(np.flatnonzero(readers.ids(run)[rows] == sample_id)), -1))
 
 
+def _id(run: Run, rows: NDArray[np.intp], at: int) -> str:
+    """Of the sample there; of one shard, not of millions of samples."""
+    return columns.ids_of(run, rows[[at]])[0]
+
+
 def follow(shown: Shown, row: int, *, key: str) -> None:
     """A page about one sample goes on through the list that somebody came from; `key` holds the id of its sample."""
-    list_of, ids = trail.of(shown, row), readers.ids(shown.run)
+    list_of = trail.of(shown, row)
 
     def go_to(to: int) -> None:
-        st.session_state[key] = str(ids[list_of.rows[to]])
+        st.session_state[key] = _id(shown.run, list_of.rows, to)
 
     review(shown.run, list_of.rows, list_of.position(row), list_of.words, key=f"{key}_review", go_to=go_to)
 
 
 def review(run: Run, rows: NDArray[np.intp], at: int, words: str, *, key: str, go_to: Callable[[int], None]) -> None:
     """The sample at a place in a list, `rows`, which `words` say what they are; `go_to` hears which place is next."""
-    ids = readers.ids(run)
-    sample_id = str(ids[rows[at]])
+    sample_id = _id(run, rows, at)
     said = marking.own(run).get(sample_id)
 
     def pressed(press: Press) -> None:
@@ -51,6 +56,6 @@ def review(run: Run, rows: NDArray[np.intp], at: int, words: str, *, key: str, g
         own_label="" if said is None else said.own_label,
         own_note="" if said is None else said.note,
     )
-    place = Place(at, len(rows), 1, go_to, lambda to: str(ids[rows[to]]))
+    place = Place(at, len(rows), 1, go_to, partial(_id, run, rows))
     reviewer(card, words, key=key, place=place, marking=marking.by_keys(run, pressed))
     marking.show_others(run, sample_id)

@@ -16,7 +16,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app.parts import columns, network
-from app.session import faces, identity, readers, uploads
+from app.session import faces, identity, uploads
 from app.session.sidebar import Shown
 from app.words import escaped
 from fas_core import scores
@@ -56,7 +56,7 @@ def of_run(run: Run, row: int, chosen: str) -> Subject:
         row,
         {name: faces.to_compute(run, name, rows) for name in run.pictures},
         next(run.latent_blocks(rows))[0] if run.has("latents") else None,
-        {name: float(readers.score_values(run, name)[row]) for name in scores.listed(run, chosen)},
+        {name: float(columns.scores_of(run, name, rows)[0]) for name in scores.listed(run, chosen)},
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.session import readers
+from app.parts import columns
 from app.session.sidebar import Shown
 from fas_core.runs.store import Run
 
@@ -37,6 +37,6 @@ def of(shown: Shown, row: int) -> Trail:
     kept = st.session_state.get("_trail")
     if isinstance(kept, Trail) and kept.digest == shown.run.digest and kept.position(row) >= 0:
         return kept
-    of_subsets = readers.samples(shown.run, ("subset",))["subset"].isin(shown.subsets).to_numpy()
-    rows = np.flatnonzero(of_subsets) if of_subsets[row] else np.arange(len(shown.run))
+    of_subsets = columns.shown_rows(shown.run, shown.subsets)
+    rows = np.arange(len(shown.run)) if of_subsets is None or not of_subsets[row] else np.flatnonzero(of_subsets)
     return Trail(shown.run.digest, rows, "images of the Run", is_gallery=False)

@@ -2,59 +2,63 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from app.session.cache import cached
-from app.session.readers import samples, score_values
+from app.session.readers import score_values
 from app.session.tables import show_rows
 from app.words import number
-from fas_core import metrics, scores
-from fas_core.data.names import ATTACK, BONA_FIDE, is_training, readable
-from fas_core.evaluation.verdicts import ascending, share_below, shares_below
+from fas_core import scores
+from fas_core.data.names import ATTACK, is_training, readable
+from fas_core.evaluation import kept, ranking
+from fas_core.evaluation.verdicts import percent_borders
 from fas_core.runs.store import Run
 
-LIVE_TRAINING = "live training images"
+LIVE_TRAINING, OTHER_LIVE = "live training images", "other live"
 
 
 @cached(entries=8)
 def classes(run: Run) -> dict[str, NDArray[np.intp]]:
     """Rows of the training live images, of the other live ones, and of every attack species; empty ones left out."""
-    about = samples(run, ("subset", "label", "pai_species"))
-    is_attack = (about["label"] == ATTACK).to_numpy()
-    is_learned = is_training(about) & (about["label"] == BONA_FIDE).to_numpy()
-    species, names = metrics.species_codes(is_attack, about["pai_species"])
-    masks = {LIVE_TRAINING: is_learned, "other live": ~is_attack & ~is_learned}
-    masks |= {name: species == code for name, code in sorted(zip(names, range(1, len(names) + 1), strict=True))}
-    return {name: np.flatnonzero(mask) for name, mask in masks.items() if mask.any()}
+    of_run = ranking.cells(run.samples(ranking.KINDS, repeated=ranking.KINDS))
+    is_attack, learned = of_run.table["label"] == ATTACK, is_training(of_run.table)
+    names = of_run.table["species"].where(is_attack, np.where(learned, LIVE_TRAINING, OTHER_LIVE)).to_numpy(str)
+    in_order = dict.fromkeys([LIVE_TRAINING, OTHER_LIVE, *sorted(set(names[is_attack]))])
+    return {name: np.flatnonzero((names == name)[of_run.of]) for name in in_order if name in names}
 
 
 @cached(entries=256)
-def _ascending(run: Run, score: str, of: str) -> NDArray[np.float64]:
-    return ascending(score_values(run, score)[classes(run)[of]])
+def borders(run: Run, score: str) -> dict[str, NDArray[np.float64]]:
+    """For each class, `verdicts.percent_borders` of its scores; of a large Run kept beside it."""
+
+    def computed() -> dict[str, object]:
+        values = score_values(run, score)
+        of_classes = [percent_borders(values[rows]) for rows in classes(run).values()]
+        return {"names": np.array(list(classes(run)), str), "borders": of_classes}
+
+    known = kept.OfScore(run, score, partial(score_values, run, score), run.subsets).arrays("borders", computed)
+    return dict(zip(known["names"].tolist(), known["borders"], strict=True))
 
 
-def place(run: Run, score: str, value: float, of: str = LIVE_TRAINING) -> float:
-    """The share of a class with a lower score, 0..1; NaN where there is no such class, or the image has no score."""
-    if of not in classes(run):
-        return math.nan
-    return share_below(value, score_values(run, score)[classes(run)[of]])
+def percents(run: Run, score: str, values: ArrayLike, of: str = LIVE_TRAINING) -> list[int | None]:
+    """How many percent of a class have a lower score than each of (n,) values, never rounded up to all; None where
+    there is no such class, or no score."""
+    known = borders(run, score).get(of, np.full(1, np.nan))
+    whole = np.searchsorted(known, np.asarray(values, np.float64), side="right") - 1
+    is_none = np.isnan(known[0]) | np.isnan(values)
+    return [None if nothing else share for share, nothing in zip(whole.tolist(), is_none.tolist(), strict=True)]
 
 
-def places(run: Run, score: str, values: NDArray[np.float64], of: str = LIVE_TRAINING) -> NDArray[np.float64]:
-    """`place` of (n,) values."""
-    return shares_below(values, _ascending(run, score, of) if of in classes(run) else np.empty(0))
-
-
-def whole_percent(share: float) -> int | None:
-    """A share as whole percent, never rounded up to all; None where it is NaN."""
-    return None if math.isnan(share) else math.floor(100 * share)
+def percent(run: Run, score: str, value: float, of: str = LIVE_TRAINING) -> int | None:
+    """`percents` of one value."""
+    return percents(run, score, [value], of)[0]
 
 
 # ------------------------------------------------------------------------------------------------------------ in words
@@ -64,9 +68,8 @@ def score_lines(run: Run, score: str, rows: NDArray[np.intp]) -> list[str]:
     """A score of each of some samples, and what share of the training live images it is above."""
     values = score_values(run, score)[rows]
     lines = []
-    for value, exact in zip(values.tolist(), places(run, score, values).tolist(), strict=True):
-        share = whole_percent(exact)
-        above = "" if share is None else f" · above {'all' if exact == 1 else f'{share} % of'} training live"
+    for value, share in zip(values.tolist(), percents(run, score, values), strict=True):
+        above = "" if share is None else f" · above {'all' if share == 100 else f'{share} % of'} training live"
         lines.append(f"{score} {number(value)}{above}")
     return lines
 
@@ -75,8 +78,7 @@ def show_scores(run: Run, row: int, chosen: str) -> None:
     """Every score of a sample, and what share of the training live images has a lower one."""
     values = {name: score_values(run, name)[row] for name in scores.listed(run, chosen)}
     rows = [
-        {"Score": name, "Value": number(value), "Above": whole_percent(place(run, name, value))}
-        for name, value in values.items()
+        {"Score": name, "Value": number(value), "Above": percent(run, name, value)} for name, value in values.items()
     ]
     above = st.column_config.ProgressColumn(
         format="%.0f %%",
@@ -96,7 +98,7 @@ def show_by_class(run: Run, values: Mapping[str, float]) -> None:
     rows = []
     for name, value in values.items():
         row: dict[str, str | int | None] = {"Score": name, "Value": number(value)}
-        rows.append(row | {readable(of): whole_percent(place(run, name, value, of)) for of in classes(run)})
+        rows.append(row | {readable(of): percent(run, name, value, of) for of in classes(run)})
     columns: dict[str, Any] = {
         readable(of): st.column_config.NumberColumn(
             format="%d %%", help=f"Share of the {len(members):,} {readable(of)} with a lower score."

@@ -198,9 +198,9 @@ def answer(shown: Shown, subject: Subject) -> str:
         why = "is of frames of a video" if scores.is_of_videos(run, score) else "was joined from a file"
         return f"{name} has no {escaped(score)}, which {why}. Choose another score in the sidebar."
     words = f"{name} has {escaped(score)} {number(value)}"
-    share = standing.place(run, score, value)
-    if not math.isnan(share):
-        of_them = "all" if share == 1 else f"{standing.whole_percent(share)} %"
+    share = standing.percent(run, score, value)
+    if share is not None:
+        of_them = "all" if share == 100 else f"{share} %"
         words += f", higher than {of_them} of {len(standing.classes(run)[LIVE_TRAINING]):,} {LIVE_TRAINING}"
     point, problem = operating.operating_point(run, score, shown.level, shown.subsets)
     if point is None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -56,12 +54,22 @@ def shares_below(values: ArrayLike, ordered: NDArray[np.float64]) -> NDArray[np.
     return np.where(np.isnan(numbers), np.nan, below / (2 * ordered.size))
 
 
-def share_below(value: float, reference: NDArray[np.float64]) -> float:
-    """`percentiles` of one value, for which nothing is sorted."""
-    n = reference.size - int(np.isnan(reference).sum())
-    if not n or np.isnan(value):
-        return math.nan
-    return (int((reference < value).sum()) + int((reference <= value).sum())) / (2 * n)
+def percent_borders(reference: ArrayLike) -> NDArray[np.float64]:
+    """(101,) the lowest number that is above so many whole percent of the reference scores, never rounded up to all:
+    its `percentiles`, times 100, are p or more. Ascending; NaN where no number is, all without a reference.
+
+    A hundred numbers stand for millions: `searchsorted(borders, value, side="right") - 1` is the whole percent.
+    """
+    ordered, p = ascending(reference), np.arange(101)
+    n = ordered.size
+    if not n:
+        return np.full(101, np.nan)
+    below = -(-p * 2 * n // 100)  # how many scores at least are lower than the border, in halves, as equal ones count
+    below += np.floor(100 * (below / (2 * n))) < p  # as it is rounded
+    x = ordered[np.maximum(-(-below // 2) - 1, 0)]
+    first, last = np.searchsorted(ordered, x, side="left"), np.searchsorted(ordered, x, side="right")
+    above = np.where(x < np.inf, np.nextafter(x, np.inf), np.nan)
+    return np.where(p == 0, -np.inf, np.where(first + last >= below, x, above))
 
 
 def called(value: float, threshold: float) -> str:

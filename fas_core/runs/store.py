@@ -815,10 +815,11 @@ class Run:
             rows = self.samples([name for name in columns or () if name not in joined] or ["sample_id"])
             values = {name: self._joined_values(self.joined[name]) for name in joined}
             return rows.assign(**values)[list(columns or ())]
-        if columns is None or len(self.shards) <= kept_columns.FEW:
-            rows = self._table("samples", self.shards, columns, repeated)
+        if not self.shards:
+            rows = pd.DataFrame(columns=list(columns or []))
         else:
-            rows = self._kept(columns, repeated)
+            table = self._table("samples", self.shards) if columns is None else self._kept(columns, repeated)
+            rows = table.to_pandas()
         return rows.assign(**{name: rows[name].astype("category").pipe(_in_order) for name in repeated})
 
     def are_at_hand(self, columns: Sequence[str]) -> bool:
@@ -833,8 +834,20 @@ class Run:
             return pd.DataFrame(columns=list(columns))
         return pa.concat_tables(parts, promote_options="permissive").to_pandas()
 
-    def _kept(self, columns: Sequence[str], repeated: Sequence[str]) -> pd.DataFrame:
-        """As `_table` of the samples, of columns that are gathered once."""
+    def alike(self, row: int, columns: Sequence[str]) -> NDArray[np.int64]:
+        """Rows, ascending, of the samples that say what that of a row does in some of its own columns, whose texts
+        repeat; two that say nothing are alike."""
+        is_alike = np.ones(len(self), np.bool_)
+        for column in self._kept(columns, columns).columns:
+            encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+            codes = pc.fill_null(encoded.unify_dictionaries().combine_chunks().indices, -1).to_numpy()
+            is_alike &= codes == codes[row]
+        return np.flatnonzero(is_alike)
+
+    def _kept(self, columns: Sequence[str], repeated: Sequence[str]) -> pa.Table:
+        """As `_table` of the samples; of many shards by columns that are gathered once."""
+        if len(self.shards) <= kept_columns.FEW:
+            return self._table("samples", self.shards, columns, repeated)
 
         def read(names: list[str], texts: list[str]) -> pa.Table:
             tables = [shard.table("samples", names, texts) for shard in self.shards]
@@ -846,7 +859,7 @@ class Run:
         for place, (name, column) in enumerate(zip(columns, table.columns, strict=True)):
             if pa.types.is_dictionary(column.type) and name not in repeated:
                 table = table.set_column(place, name, column.cast(column.type.value_type))
-        return table.to_pandas()
+        return table
 
     def _joined_values(self, joined: JoinedScore) -> NDArray[np.float64]:
         """(n,) in row order; NaN for a sample that was not there when they were joined, or has none."""
@@ -860,23 +873,21 @@ class Run:
             return np.asarray(values, np.float64)
         key = ["subset", "sample_id"]
         place = pd.MultiIndex.from_frame(table.select(key).to_pandas()).get_indexer(
-            pd.MultiIndex.from_frame(self._table("samples", self.shards, key))
+            pd.MultiIndex.from_frame(self._table("samples", self.shards, key).to_pandas())
         )
         return np.where(place >= 0, np.append(values, np.nan)[place], np.nan)
 
     def failures(self) -> pd.DataFrame:
         """One row per image that gave no output, with `reason`."""
         failed = [shard for shard in self.shards if shard.meta.n_failures]
-        return self._table("failures", failed) if failed else pd.DataFrame(columns=list(FAILURE_COLUMNS))
+        return self._table("failures", failed).to_pandas() if failed else pd.DataFrame(columns=list(FAILURE_COLUMNS))
 
     def _table(
         self, name: str, shards: Sequence[Shard], columns: Sequence[str] | None = None, repeated: Sequence[str] = ()
-    ) -> pd.DataFrame:
-        if not shards:
-            return pd.DataFrame(columns=list(columns or []))
+    ) -> pa.Table:
         wanted = None if columns is None else list(columns)
         tables = _of_each(shards, lambda shard: shard.table(name, wanted, repeated))
-        return pa.concat_tables(tables, promote_options="permissive").to_pandas()
+        return pa.concat_tables(tables, promote_options="permissive")
 
     @cached_property
     def sample_ids(self) -> pa.ChunkedArray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fas_core.evaluation.verdicts import called, in_widths, percentiles, share_below, verdicts_at
+from fas_core.evaluation.verdicts import called, in_widths, percent_borders, percentiles, verdicts_at
 
 
 @pytest.mark.parametrize(
@@ -27,9 +27,17 @@ def test_percentiles_count_ties_half() -> None:
     assert shares[:3].tolist() == [0.0, 0.5, 1.0]
     assert np.isnan(shares[3])
     assert np.isnan(percentiles([1.0], [])).all()
-    reference = np.array([2.0, 1.0, 3.0, 2.0, np.nan])
-    assert [share_below(value, reference) for value in (0.0, 2.0, 5.0)] == [0.0, 0.5, 1.0]
-    assert np.isnan([share_below(np.nan, reference), share_below(1.0, reference[4:])]).all()
+
+
+@pytest.mark.parametrize("n", [1, 3, 29, 200, 1001])
+def test_a_hundred_borders_tell_whole_percents_never_rounded_up(n: int) -> None:
+    rng = np.random.default_rng(n)
+    for reference in (rng.normal(size=n), rng.integers(0, 9, n), np.append(rng.integers(0, 9, n), [np.inf, np.nan])):
+        known = reference[~np.isnan(reference)].astype(float)
+        values = np.concatenate([known, np.nextafter(known, np.inf), np.nextafter(known, -np.inf), [-np.inf, np.inf]])
+        whole = np.searchsorted(percent_borders(reference), values, side="right") - 1
+        assert whole.tolist() == np.floor(100 * percentiles(values, reference)).tolist()
+    assert np.isnan(percent_borders([np.nan])).all()
 
 
 def test_widths_are_interquartile_ranges_from_the_median_of_the_reference() -> None:

@@ -45,6 +45,19 @@ def test_columns_of_many_shards_are_those_of_the_shards(run: store.Run, monkeypa
     assert run.samples(["rec", "sample_id"])["sample_id"].tolist() == plain["sample_id"].tolist()
 
 
+@pytest.mark.parametrize("few", [0, 32])
+def test_rows_alike_say_the_same_in_all_columns(run: store.Run, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "FEW", few)
+    sessions, constant = run.samples(["session_id"])["session_id"].tolist(), run.samples(["is_constant"])["is_constant"]
+    for row, session in enumerate(sessions):
+        of_session = [
+            i for i, other in enumerate(sessions) if other == session or (pd.isna(other) and pd.isna(session))
+        ]
+        assert run.alike(row, ["session_id"]).tolist() == of_session
+        both = [i for i in of_session if constant[i] == constant[row]]
+        assert run.alike(row, ["session_id", "is_constant"]).tolist() == both
+
+
 def test_what_is_kept_is_of_these_shards_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(columns, "FEW", 0)
     for seed in range(2):

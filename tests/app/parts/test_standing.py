@@ -26,25 +26,19 @@ def test_a_place_among_training_live_images_and_among_a_species(tiny_cache: Path
     values = samples["kl"].astype(float)
     training, paper = values[samples["subset"] == "train"], values[samples["pai_species"] == "paper"]
     middle = float(values.median()) + 1e-9
-    assert standing.place(run, "kl", middle) == (training < middle).mean()
-    assert standing.place(run, "kl", middle, "paper") == (paper < middle).mean()
-    assert math.isnan(standing.place(run, "kl", middle, "no such species"))
-    assert math.isnan(standing.place(run, "kl", math.nan))
-
-
-def test_a_share_is_never_rounded_up_to_all() -> None:
-    assert standing.whole_percent(0.9999) == 99
-    assert standing.whole_percent(1.0) == 100
-    assert standing.whole_percent(math.nan) is None
+    assert standing.percent(run, "kl", middle) == math.floor(100 * (training < middle).mean())
+    assert standing.percent(run, "kl", middle, "paper") == math.floor(100 * (paper < middle).mean())
+    assert standing.percent(run, "kl", middle, "no such species") is None
+    assert standing.percents(run, "kl", [math.nan, math.inf]) == [None, 100]
 
 
 def test_the_line_below_an_image(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = store.open_run(tiny_cache, "a")
     value = standing.number(float(run.samples()["rec"].iloc[0]))
-    for place, words in (
-        (1.0, " · above all training live"),
-        (0.256, " · above 25 % of training live"),
-        (math.nan, ""),
+    for share, words in (
+        (100, " · above all training live"),
+        (25, " · above 25 % of training live"),
+        (None, ""),
     ):
-        monkeypatch.setattr(standing, "places", lambda *_, place=place: np.array([place]))
+        monkeypatch.setattr(standing, "percents", lambda *_, share=share: [share])
         assert standing.score_lines(run, "rec", np.array([0])) == [f"rec {value}{words}"]
