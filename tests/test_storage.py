@@ -139,7 +139,7 @@ def test_rows_are_read_by_range_and_not_twice(elsewhere: Any, sent: list[tuple[s
     assert sent == []
     kept = ranges._blocks_here(home() / "blocks", os.getpid())
     for key in list(kept):
-        kept.set(key, kept.get(key)[:-1] + b"?")  # a block that is damaged here is read there
+        kept.set(key, bytes(kept.get(key)[:-1]) + b"?")  # a block that is damaged here is read there
     assert np.array_equal(run.images("inputs", [5]), pixels[[5]])
     assert len(sent) == 1
     kept.reset("size_limit", 2 * ranges.BLOCK)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,8 +47,7 @@ def nearest_to(run: Run, codes: NDArray[np.floating], k: int, among: AmongWhom =
     Of equally near ones the first row comes first. Fewer than k where there are no more. Raises BadInputError for codes
     of another length, a Run without images, and one without any image to look among.
     """
-    candidates = _codes(run, among)
-    d = candidates.d
+    candidates, d = _codes(run, among), run.latent_dim
     if codes.ndim != 2 or codes.shape[1] != d:
         raise BadInputError(
             f"Codes of shape {codes.shape} have no neighbours in Run {run.info.name}, whose have {d} numbers."
@@ -80,12 +79,10 @@ def _pictures(run: Run) -> NDArray[np.uint8]:
 
 @dataclass(frozen=True, eq=False)
 class _Codes:
-    """Some codes of length d in blocks (b, d), given one after another; where each begins; their rows (t,), ascending,
-    and |x|^2."""
+    """Some codes of a Run in blocks (b, d), given one after another; their rows (t,), ascending, and |x|^2."""
 
+    run: Run
     blocks: Callable[[], Iterable[NDArray[np.float32]]]
-    d: int
-    starts: NDArray[np.int64]
     rows: NDArray[np.int64]
     lengths: NDArray[np.float64]
 
@@ -105,15 +102,10 @@ class _Codes:
         norms = float(np.sqrt(self.lengths.max() * np.square(q, dtype=np.float64).sum()))
         error = 2 * len(q) * float(np.finfo(np.float32).eps) * norms
         candidates = np.flatnonzero(squared <= np.partition(squared, n - 1)[n - 1] + 2 * error)
-        exact = np.linalg.norm(self._of(candidates).astype(np.float64) - code, axis=1)
+        those = np.concatenate(list(self.run.latent_blocks(self.rows[candidates])))
+        exact = np.linalg.norm(those.astype(np.float64) - code, axis=1)
         order = np.argsort(exact, kind="stable")[:n]
         return exact[order], self.rows[candidates[order]]
-
-    def _of(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Of positions that ascend."""
-        of_block = np.searchsorted(self.starts, positions, side="right") - 1
-        parts = [block[positions[of_block == i] - self.starts[i]] for i, block in enumerate(self.blocks())]
-        return np.concatenate(parts)
 
 
 @lru_cache(maxsize=2 * RUNS_KEPT)
@@ -123,9 +115,11 @@ def _codes(run: Run, among: AmongWhom) -> _Codes:
     if len(rows) * run.latent_dim * np.dtype(np.float32).itemsize <= KEPT:  # a map holds a file open, too
         kept = tuple(blocks())
         blocks = lambda: kept  # noqa: E731
-    lengths = [np.einsum("nd,nd->n", block, block, dtype=np.float64) for block in blocks()]
-    starts = np.cumsum([0, *map(len, lengths[:-1])])
-    return _Codes(blocks, run.latent_dim, starts, rows, np.concatenate(lengths))
+    return _Codes(run, blocks, rows, np.concatenate([_lengths(block.astype(np.float64)) for block in blocks()]))
+
+
+def _lengths(codes: NDArray[np.float64]) -> NDArray[np.float64]:
+    return cast("NDArray[np.float64]", np.einsum("nd,nd->n", codes, codes))
 
 
 def _rows(run: Run, among: AmongWhom) -> NDArray[np.int64]:

@@ -28,6 +28,7 @@ import hashlib
 import io
 import json
 import math
+import mmap
 import os
 import re
 import shutil
@@ -458,17 +459,18 @@ class Shard:
         """
         if f"{name}.npy" in self.meta.encrypted:
             return self._decrypted(name, None)
-        path = self.path(f"{name}.npy")
+        path, about = self.path(f"{name}.npy"), self.meta.arrays[name]
         if self.is_remote:
             return self.items(name, None)
         try:
-            opened_file(path, self.runs).close()
-            mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError, MemoryError) as error:
+            with opened_file(path, self.runs) as file:
+                memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError, MemoryError) as error:
             raise _unread(path, error) from error
-        if mapped.shape != self.meta.arrays[name].shape:
+        if len(memory) != self.meta.files[f"{name}.npy"].bytes:
             raise BadInputError(_damaged(self.folder, f"{name}.npy"))
-        return mapped
+        size = math.prod(about.shape) * np.dtype(about.dtype).itemsize  # the array is the end of its file
+        return np.ndarray(about.shape, about.dtype, memory, len(memory) - size)
 
     def items(self, name: str, rows: NDArray[np.int64] | None) -> NDArray[Any]:
         """Some rows of an array, (m, ...), or all; a few of many are read many times faster than through a memory

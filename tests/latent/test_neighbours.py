@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -56,7 +58,8 @@ def test_nearly_equal_codes_are_told_apart_far_from_the_origin(tmp_path: Path) -
     rng = np.random.default_rng(0)
     z = (1e4 + rng.integers(-4, 5, (40, 3)) * 2.0**-8).astype(np.float32)
     lengths = (z.astype(float) ** 2).sum(1)
-    training = neighbours._Codes(lambda: (z[:25], z[25:]), 3, np.array([0, 25]), np.arange(40) + 7, lengths)
+    of_run = cast("store.Run", SimpleNamespace(latent_blocks=lambda rows: [z[rows - 7]]))
+    training = neighbours._Codes(of_run, lambda: (z[:25], z[25:]), np.arange(40) + 7, lengths)
     q = z[3] + np.float32(2.0**-8)
     distances, rows = training.nearest(q[None], [np.zeros(0, np.int64)], 5)
     exact = np.linalg.norm(z.astype(np.float64) - q, axis=1)

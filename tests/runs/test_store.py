@@ -652,8 +652,8 @@ def test_what_the_machine_cannot_read_is_not_damaged_and_stays(
 
     no_memory = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
     for module, name, error, read in (
-        (store.np, "load", no_memory, run.latents),
-        (store.np, "load", MemoryError(), run.latents),
+        (store.mmap, "mmap", no_memory, run.latents),
+        (store.mmap, "mmap", MemoryError(), run.latents),
         (
             store.pq,
             "ParquetFile",
