@@ -28,7 +28,7 @@ from fas_core.runs import health, naming, tombstones
 from fas_core.runs.store import Run
 
 REPEATED = (TRAINING_USE, "subset", "label", "pai_species", "subject_id", "session_id", "held_out_by")
-DATA_COLUMNS = ("sample_id", "is_constant", *REPEATED, *simulation.COLUMNS)
+DATA_COLUMNS = ("is_constant", *REPEATED, *simulation.COLUMNS)
 
 
 def summary(shown: Shown, point: OperatingPoint | None, problem: str) -> Summary:

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fas_core import documents
+from fas_core import documents, memo
 from fas_core.data import retention, simulation, trail
 from fas_core.data.modalities import MODALITY
 from fas_core.data.names import (
@@ -33,7 +33,7 @@ from fas_core.data.names import (
 from fas_core.data.retention import RETAIN
 from fas_core.delivery import are_injected, is_injected
 from fas_core.errors import BadInputError
-from fas_core.runs import duplicates
+from fas_core.runs import columns, duplicates
 from fas_core.runs.store import Run
 
 
@@ -303,7 +303,10 @@ def counts(samples: pd.DataFrame) -> pd.DataFrame:
 
 def _names(samples: pd.DataFrame, column: str, chosen: pd.Series) -> set[str]:
     """The different names in a column of some samples."""
-    return set(samples.loc[chosen, column].dropna().unique()) - {""}
+    values = samples[column].astype("category")
+    is_there = np.zeros(len(values.cat.categories) + 1, np.bool_)  # the last one is that of no name, whose code is -1
+    is_there[values.cat.codes.to_numpy()[chosen.to_numpy(bool)]] = True
+    return set(values.cat.categories[is_there[:-1]]) - {""}
 
 
 def findings(
@@ -322,8 +325,7 @@ def findings(
     overlap = training_overlap(samples[~is_training(samples)])
     if overlap is not None:
         sentences.insert(0, overlap.message)
-    if "sample_id" in samples:
-        sentences += _samples_in_two_subsets(samples)
+    sentences += samples_in_two_subsets(run)
     if TRAIN in run.subsets:
         sentences += _leaks(samples)
     if shared := subject_overlap(run, *_roles(run, chosen_on, reported_on)):
@@ -374,6 +376,17 @@ def _nameless(run: Run, n: int) -> str:
     remedy = "write it as subject_id in the manifest" if not run.is_of_scores else f"--column subject_id={column}"
     how = "" if not run.is_of_scores else "import again with "
     return f"{said} If its column '{column}' names people: {how}{remedy}."
+
+
+def samples_in_two_subsets(run: Run) -> list[str]:
+    """How many samples of a Run are in several of its subsets, in a sentence; [] where none is. Kept of many shards."""
+
+    def sentences() -> list[str]:
+        return _samples_in_two_subsets(run.samples(["sample_id", "subset"], repeated=["subset"]))
+
+    if len(run.shards) <= columns.FEW:
+        return sentences()
+    return memo.document(run.cache, "in_two_subsets", {"run": run.shards_digest, "format": 1}, list[str], sentences)
 
 
 def _samples_in_two_subsets(samples: pd.DataFrame) -> list[str]:

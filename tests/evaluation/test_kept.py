@@ -18,6 +18,7 @@ from fas_core.bench import synthetic
 from fas_core.evaluation import kept, presentations, ranking, run_metrics
 from fas_core.latent import mixture
 from fas_core.metrics.operating_point import DEFAULT
+from fas_core.runs import health
 
 
 def test_numbers_that_are_kept_are_those_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,6 +56,8 @@ def test_what_the_overview_says_of_a_large_run_is_kept_when_it_is_derived(
     monkeypatch.setattr(presentations.columns, "FEW", 1)
     derive.keep_numbers(run)
     assert presentations.are_suggested(run)
+    monkeypatch.setattr(health, "_samples_in_two_subsets", lambda _: pytest.fail("looked for again"))
+    assert health.samples_in_two_subsets(run) == []
     score = scores.usual(scores.offered(run))
     decided = presentations.presentations(run, scores.values(run, score))
     threshold = decided.threshold_by(DEFAULT, ["live"])
