@@ -1,5 +1,7 @@
 import { CONTEXT, distanceFrom, OUTER, RIM, STROKE } from "./scatter_shapes.js";
 
+const STEPS = 8192; // of opacity by count
+
 // Both sum the colours and the number of the points on every pixel, in three layers: grey context, points, selected
 // ones. A pixel has its points' mean colour, whatever their order, and is the more opaque the more there are.
 
@@ -14,6 +16,8 @@ export class Raster {
     this.name = "raster";
     this.context = canvas.getContext("2d");
     this.canvas = canvas;
+    /** @type {Float32Array[]} of the layers that were drawn: red, green, blue and weight of every pixel */
+    this.sums = [];
   }
 
   setPoints(points) {
@@ -62,11 +66,8 @@ export class Raster {
       const pixels = shapes.get(name);
       const of = (colours) => (kind === 1 ? CONTEXT : colours.subarray(3 * code, 3 * code + 3));
       const [fill, edge] = [of(palette.colours), of(palette.edges)];
-      const [r, g, b] = edge;
       return {
-        ...{ r, g, b }, // of dots
         offsets: Int32Array.from(pixels, ([at]) => at),
-        weights: Float32Array.from(pixels, ([, w]) => w),
         sums: Float32Array.from(
           pixels.flatMap(([, w, rim]) => [...[0, 1, 2].map((c) => w * (fill[c] + rim * (edge[c] - fill[c]))), w]),
         ),
@@ -74,79 +75,67 @@ export class Raster {
     });
   }
 
-  draw({ transform, palette, radius, peak, first, dims, every, ratio, isShaped, n }) {
+  draw({ transform, palette, radius, peak, first, dims, every, ratio, isShaped, n, layers }) {
     const { width, height } = this.canvas;
     const reach = this.reach(radius, isShaped);
     const pad = 2 * reach; // points beyond the edge reach into the picture
     const across = width + 2 * pad;
     const size = 4 * across * (height + 2 * pad);
-    if (this.sums?.[0].length !== size) this.sums = [0, 1, 2].map(() => new Float32Array(size));
-    else for (const sum of this.sums) sum.fill(0);
-    const used = [false, false, false];
+    for (const layer of layers) {
+      if (this.sums[layer]?.length === size) this.sums[layer].fill(0);
+      else this.sums[layer] = new Float32Array(size);
+    }
     const stamps = this.stamps(palette, radius, across, ratio, isShaped);
     const { points, codes, flags } = this;
+    const { kinds } = palette;
+    const [context, plain, selected] = this.sums;
     const { au, bu, av, bv } = transform;
+    const [right, bottom] = [width + reach, height + reach];
     for (let i = 0; i < n; i += every) {
       const code = codes[i];
-      const kind = palette.kinds[code];
+      const kind = kinds[code];
       if (kind === 0) continue;
       const px = Math.floor(au * points[2 * i] + bu); // the pixel that it is on
       const py = Math.floor(av * points[2 * i + 1] + bv);
-      if (px < -reach || py < -reach || px >= width + reach || py >= height + reach) continue;
-      const layer = flags[i] ? 2 : kind === 1 ? 0 : 1;
-      const sum = this.sums[layer];
-      used[layer] = true;
+      if (px < -reach || py < -reach || px >= right || py >= bottom) continue;
+      const sum = flags[i] ? selected : kind === 1 ? context : plain;
       const at = 4 * ((py + pad) * across + px + pad);
-      const { offsets, weights, sums, r, g, b } = stamps[code];
-      if (isShaped) {
-        for (let k = 0, part = 0; k < offsets.length; k++, part += 4) {
-          const to = at + offsets[k];
-          sum[to] += sums[part];
-          sum[to + 1] += sums[part + 1];
-          sum[to + 2] += sums[part + 2];
-          sum[to + 3] += sums[part + 3];
-        }
-        continue;
-      }
-      for (let k = 0; k < offsets.length; k++) {
+      const { offsets, sums } = stamps[code];
+      for (let k = 0, part = 0; k < offsets.length; k++, part += 4) {
         const to = at + offsets[k];
-        const w = weights[k];
-        sum[to] += w * r;
-        sum[to + 1] += w * g;
-        sum[to + 2] += w * b;
-        sum[to + 3] += w;
+        sum[to] += sums[part];
+        sum[to + 1] += sums[part + 1];
+        sum[to + 2] += sums[part + 2];
+        sum[to + 3] += sums[part + 3];
       }
     }
-    this.resolve(used, { peak, first, dims, every, across, pad });
+    this.resolve(layers, { peak, first, dims, every, across, pad });
   }
 
-  resolve(used, { peak, first, dims, every, across, pad }) {
+  resolve(layers, { peak, first, dims, every, across, pad }) {
     const { width, height } = this.canvas;
     const image = this.context.createImageData(width, height);
-    const layers = [0, 1, 2].filter((l) => used[l]);
-    // Opacity by count in steps of a quarter; more than the table holds is as opaque as its end.
-    const tables = [0, 1, 2].map((l) =>
-      Float32Array.from({ length: 8192 }, (_, i) => dims[l] * opacity((i / 4) * every, first[l], peak)),
-    );
+    const stack = layers.map((l) => this.sums[l]);
+    const tables = layers.map((l) => this.opacities(dims[l], first[l], peak, every));
     const out = image.data;
     for (let y = 0; y < height; y++) {
       let from = 4 * ((y + pad) * across + pad);
       let to = 4 * y * width;
       for (let x = 0; x < width; x++, from += 4, to += 4) {
-        let [r, g, b, alpha] = [0, 0, 0, 0];
-        for (const l of layers) {
-          const sum = this.sums[l];
+        let r = 0;
+        let g = 0;
+        let b = 0;
+        let alpha = 0;
+        for (let l = 0; l < stack.length; l++) {
+          const sum = stack[l];
           const count = sum[from + 3];
           if (count === 0) continue;
-          const a = tables[l][Math.min(8191, Math.ceil(4 * count))];
+          const a = tables[l][Math.min(STEPS - 1, Math.ceil(4 * count))];
           const keep = alpha * (1 - a);
-          r = r * keep + (a * sum[from]) / count;
-          g = g * keep + (a * sum[from + 1]) / count;
-          b = b * keep + (a * sum[from + 2]) / count;
           alpha = keep + a;
-          r /= alpha;
-          g /= alpha;
-          b /= alpha;
+          r = (r * keep + (a * sum[from]) / count) / alpha;
+          g = (g * keep + (a * sum[from + 1]) / count) / alpha;
+          b = (b * keep + (a * sum[from + 2]) / count) / alpha;
         }
         if (alpha === 0) continue;
         out[to] = r;
@@ -156,6 +145,13 @@ export class Raster {
       }
     }
     this.context.putImageData(image, 0, 0);
+  }
+
+  // By count in steps of a quarter; more than the table holds is as opaque as its end.
+  opacities(dim, first, peak, every) {
+    const table = new Float32Array(STEPS);
+    for (let i = 0; i < STEPS; i++) table[i] = dim * opacity((i / 4) * every, first, peak);
+    return table;
   }
 
   destroy() {}
