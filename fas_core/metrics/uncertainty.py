@@ -39,8 +39,9 @@ Floats = NDArray[np.float64]
 UNITS = {"subject_id": "subject", "video_id": "video", "session_id": "session", "sample_id": "sample"}
 WITHIN = {"video_id": "session_id"}  # numbers of videos often begin anew in every session
 RESAMPLES = 2000
-_AT_ONCE = 2**16  # numbers of an array of draws or of resampled counts: half a megabyte, which a core has near
-_DENSE = 0.01  # share of cells with a count from which a product of all cells is faster than one of these alone
+_AT_ONCE = 2**17  # numbers of an array of draws or of resampled counts: a megabyte, which a core has near
+_DENSE = 0.1  # share of cells with a count from which many resamples are worth their memory
+_PRODUCT_DENSE = 0.01  # and from which a product of all cells with many columns is faster than one of these alone
 _TOGETHER = 256  # resamples that make such a product worth while
 _BLOCK = 2**21  # its cells at once: eight megabytes
 _EXACT_IN_FLOAT32 = 2**24
@@ -360,12 +361,12 @@ def codes_of(groups: NDArray[Any]) -> tuple[NDArray[np.intp], int]:
 def width_of(counts: Sequence[Any], width: int) -> int:
     """The `width` of `draws` for the `product` of their arrays with such counts: that of many resamples together where
     many cells have one."""
-    return _AT_ONCE // _TOGETHER if any(map(_is_dense, counts)) else width
+    return _AT_ONCE // _TOGETHER if any(_share(each) > _DENSE for each in counts) else width
 
 
 def product(counts: Any, weights: Floats) -> Floats:
     """`counts @ weights`, (rows, units) @ (units, r), of whole numbers: exact, and fast however many cells have one."""
-    if not _is_dense(counts):
+    if _share(counts) <= _PRODUCT_DENSE + 1 / max(weights.shape[1], 1):  # to fill in zeros must be worth it
         return np.asarray(counts @ weights)
     is_small = float(counts.sum(axis=1).max()) * float(weights.max()) < _EXACT_IN_FLOAT32
     kind = np.float32 if is_small else np.float64
@@ -396,8 +397,10 @@ def one_thread() -> Iterator[None]:
                 _threads.limits.restore_original_limits()
 
 
-def _is_dense(counts: Any) -> bool:
-    return hasattr(counts, "nnz") and counts.nnz > _DENSE * counts.shape[0] * counts.shape[1] > 0
+def _share(counts: Any) -> float:
+    """Of cells that have a count; 0 where they are in an array that is no sparse one."""
+    cells = counts.shape[0] * counts.shape[1]
+    return counts.nnz / cells if cells and hasattr(counts, "nnz") else 0.0
 
 
 def sparse_counts(rows: NDArray[np.integer], columns: NDArray[np.integer], shape: tuple[int, int]) -> Any:
