@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from app.charts.curves import RunCurves, run_curves
 from app.session.cache import cached, keyed
 from fas_core import metrics
+from fas_core.evaluation import join
 from fas_core.evaluation.differences import Difference, Flips
 from fas_core.evaluation.join import Joined, System
 from fas_core.evaluation.matching import Matching
@@ -26,9 +27,14 @@ from fas_core.metrics.resampling import Resampled, Statistic
 keyed(Comparison)
 
 
+@cached(entries=1)
+def _of_all_subsets(systems: tuple[System, ...], level: str) -> Joined:
+    return join.joined(systems, level)
+
+
 @cached(entries=16, spinner="Matching samples …")
 def _samples(systems: tuple[System, ...], level: str, subsets: tuple[str, ...]) -> Samples:
-    return Samples(systems, level, subsets)
+    return Samples(systems, level, subsets, _of_all_subsets)
 
 
 @cached(entries=16)

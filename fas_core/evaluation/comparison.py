@@ -243,12 +243,15 @@ def cautions(both: Joined, systems: Sequence[System], by: Matching) -> list[tupl
     on, in the order of the Runs, each once: what cards say of them too."""
     listed: list[tuple[Run, Caution]] = []
     seen: set[str] = set()
-    for (run, _), rows in zip(systems, both.rows, strict=True):
+    for number, ((run, _), rows) in enumerate(zip(systems, both.rows, strict=True)):
         if run.id not in seen:
             seen.add(run.id)
             subsets = run.samples(["subset"], repeated=["subset"])["subset"].iloc[rows].unique().tolist()
             chosen_on = [name for name in by.chosen_on if name in run.subsets] if by.chosen_on else subsets
-            of_run = health.threshold_cautions(run, chosen_on, subsets, is_by_hand=by.rule.kind == BY_HAND)
+            ids_differ = both.ids_differ[number : number + 1] == (True,)
+            of_run = health.threshold_cautions(
+                run, chosen_on, subsets, is_by_hand=by.rule.kind == BY_HAND, ids_differ=ids_differ
+            )
             shared = health.subject_overlap(run, chosen_on, subsets)
             listed += [(run, caution) for caution in (*of_run, *filter(None, [shared]))]
     for (run, _), rows in zip(systems[1:], both.rows[1:], strict=True):

@@ -271,8 +271,7 @@ def differences(
 
 def alike(both: Joined, b: int) -> bool:
     """Whether Run `b` ranks all samples as A does: then nothing differs, and resamples have nothing to say of it."""
-    ranks_a, ranks_b = (np.unique(both.scores[i], return_inverse=True)[1] for i in (0, b))
-    return bool(np.array_equal(ranks_a, ranks_b))
+    return both.are_alike(b)
 
 
 def _p_of(

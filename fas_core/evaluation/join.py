@@ -26,6 +26,7 @@ from fas_core.metrics import ScoreSet
 from fas_core.metrics.operating_point import Rule
 from fas_core.metrics.resampling import Statistic
 from fas_core.metrics.uncertainty import Units, codes_of, unit_of
+from fas_core.runs.health import all_differ
 from fas_core.runs.store import Run
 
 # ----------------------------------------------------------------------------------------------- which sample is which
@@ -41,17 +42,39 @@ def matched(tables: Sequence[pd.DataFrame]) -> list[NDArray[np.int64]]:
     subset that one table has alone and that repeats ids of others takes no match away; and of two samples with one id
     none is taken for another table's of a third subset, as nothing says which.
     """
+    return _matched(tables)[0]
+
+
+def _matched(tables: Sequence[pd.DataFrame]) -> tuple[list[NDArray[np.int64]], tuple[bool, ...]]:
+    """`matched`, and for each table whether no id is in it twice; nothing of that where all have the same rows."""
     if all(table[name].equals(tables[0][name]) for table in tables[1:] for name in KEY):
-        return [np.arange(len(tables[0])) for _ in tables]
-    ids = [pa.array(table["sample_id"], pa.large_string()) for table in tables]
-    codes = [_places(column, ids[0]) for column in ids]  # an id by its first row in the first table
-    is_repeated = np.zeros(len(ids[0]), np.bool_)
-    for of_table in codes:
-        is_repeated |= np.bincount(of_table[of_table >= 0], minlength=len(ids[0])) > 1
+        return [np.arange(len(tables[0])) for _ in tables], ()
+    columns = [pa.array(table["sample_id"], pa.large_string()) for table in tables]
+    codes = _numbered(columns)
+    differ = tuple(not (np.bincount(of_table[of_table >= 0]) > 1).any() for of_table in codes)
+    n_ids = max(int(of_table.max(initial=-1)) for of_table in codes) + 1
+    first_row = np.full(n_ids + 1, -1)  # of each id in the first table; of what is missing none, at the end
+    rows = np.flatnonzero(codes[0] >= 0)[::-1]
+    first_row[codes[0][rows]] = rows
+    places = [first_row[of_table] for of_table in codes]
+    n = len(tables[0])
+    is_repeated = np.zeros(n, np.bool_)
+    if not all(differ):
+        for of_table in places:
+            is_repeated |= np.bincount(of_table[of_table >= 0], minlength=n) > 1
     if is_repeated.any():
-        ours, *others = _with_subset(tables, codes, is_repeated)
-        codes = [_places(keys, ours) for keys in (ours, *others)]
-    return [_inverted(of_table, len(ids[0])) for of_table in codes]
+        ours, *others = _with_subset(tables, places, is_repeated)
+        places = [_places(keys, ours) for keys in (ours, *others)]
+    return [_inverted(of_table, n) for of_table in places], differ
+
+
+def _numbered(columns: Sequence[pa.Array | pa.ChunkedArray]) -> list[NDArray[np.int64]]:
+    """Each text of k columns by a number that it has in all of them, from 0; -1 where it is missing."""
+    chunks = [chunk for column in columns for chunk in getattr(column, "chunks", [column])]
+    encoded = pa.chunked_array(chunks, pa.large_string()).dictionary_encode()
+    numbers = [chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False) for chunk in encoded.chunks]
+    joined = np.concatenate([np.empty(0, np.int64), *numbers])
+    return np.split(joined, np.cumsum([len(column) for column in columns])[:-1])
 
 
 def _places(values: pa.Array, among: pa.Array) -> NDArray[np.int64]:
@@ -80,16 +103,18 @@ class Pairing:
     by: str  # sample_id, or presentation_id: of Runs of several modalities, whose files differ
     modalities: tuple[str, ...]  # of each Run, "" where it does not say
     position: list[NDArray[np.int64]]  # as `matched`
+    ids_differ: tuple[bool, ...]  # of each Run, whether no two of its samples have one id; () where nobody looked
 
 
-def pairing(runs: Sequence[Run]) -> Pairing:
+def pairing(runs: Sequence[Run], tables: Sequence[pd.DataFrame] = ()) -> Pairing:
     """By sample_id; by `modalities.instants` where two of the Runs are of two modalities.
 
-    Raises BadInputError where one of those does not name its presentations.
+    `tables`: of the Runs' samples, with the columns of `KEY`, where they are at hand. Raises BadInputError where one of
+    two modalities does not name its presentations.
     """
     kinds = tuple(run.modality for run in runs)
     if len({*kinds} - {""}) < 2:
-        return Pairing("sample_id", kinds, matched([run.samples(list(KEY)) for run in runs]))
+        return Pairing(KEY[0], kinds, *_matched(tables or [run.samples(list(KEY)) for run in runs]))
     tables = []
     for run in runs:
         if modalities.PRESENTATION not in run.column_names():
@@ -103,7 +128,7 @@ def pairing(runs: Sequence[Run]) -> Pairing:
         tables.append(run.samples(columns))
     instants = modalities.instants(tables)
     keyed = [pd.DataFrame({"sample_id": key, "subset": of["subset"]}) for key, of in zip(instants, tables, strict=True)]
-    return Pairing(modalities.PRESENTATION, kinds, matched(keyed))
+    return Pairing(modalities.PRESENTATION, kinds, matched(keyed), ())
 
 
 def common_rows_of(runs: Sequence[Run]) -> list[NDArray[np.int64]]:
@@ -161,6 +186,7 @@ class Joined:
     first_alone: tuple[Mapping[str, str], ...] = ()  # as `alone`, the id of the first one
     by: str = KEY[0]  # how they are matched, as `Pairing`
     modalities: tuple[str, ...] = ()  # of each Run
+    ids_differ: tuple[bool, ...] = ()  # of each Run, as `Pairing`
     level: Level | None = None  # None before anything is taken together
     is_short: NDArray[np.bool_] | None = None  # (n,) see `Frames.is_short`; None likewise
 
@@ -206,6 +232,17 @@ class Joined:
         ]
         left = f" Without a companion: {', '.join(without)}." if without else " All have a companion."
         return f"Joined by presentation, not by file: {kinds}.{left}"
+
+    @cached_property
+    def _by_a(self) -> NDArray[np.intp]:
+        """(n,) rows, those that A scores lowest first."""
+        return np.argsort(self.scores[0])
+
+    def are_alike(self, b: int) -> bool:
+        """Whether Run `b` ranks all samples as A does, none of which lacks a score."""
+        ours, theirs = self.scores[0][self._by_a], self.scores[b][self._by_a]
+        are_higher = theirs[1:] > theirs[:-1]
+        return not (theirs[1:] < theirs[:-1]).any() and bool(np.array_equal(are_higher, ours[1:] > ours[:-1]))
 
     @cached_property
     def has_both_classes(self) -> bool:
@@ -285,6 +322,7 @@ class Joined:
             alone=self.alone[:k],
             first_alone=self.first_alone[:k],
             modalities=self.modalities[:k],
+            ids_differ=self.ids_differ[:k],
         )
 
     def in_subsets(self, subsets: Sequence[str]) -> Joined:
@@ -306,10 +344,13 @@ def joined(systems: Sequence[System], level: str = FRAME) -> Joined:
     a = systems[0].run
     order = [name for name in ORDER if rule_of(level).is_ordered and name in a.column_names()]
     ours = a.samples([*(name for name in COLUMNS if name in a.column_names()), *order])
-    others = [system.run.samples([*KEY, "label"]) for system in systems[1:]]
-    paired = pairing([system.run for system in systems])
+    others = [system.run.samples([*KEY, "label"], repeated=["label"]) for system in systems[1:]]
+    paired = pairing([system.run for system in systems], [ours, *others])
     for system, theirs, of in zip(systems[1:], others, paired.position[1:], strict=True):
         _require_same_labels(a, ours, system.run, theirs, of)
+    ids_differ = paired.ids_differ
+    if paired.by == KEY[0] and not ids_differ:  # all have the ids of A
+        ids_differ = (all_differ(ours["sample_id"]),) * len(systems)
     rows = _in_all(paired.position)
     values = tuple(scores.values(*system)[here] for system, here in zip(systems, rows, strict=True))
     answered = ~np.asarray(np.isnan(np.stack(values)).any(axis=0))
@@ -324,6 +365,7 @@ def joined(systems: Sequence[System], level: str = FRAME) -> Joined:
         first_alone=tuple(dict(of.drop_duplicates("subset")[["subset", "sample_id"]].to_numpy()) for of in rest),
         by=paired.by,
         modalities=paired.modalities,
+        ids_differ=ids_differ,
         n_no_response=int((~answered & ~injected).sum()),
         n_injected=int(injected.sum()),
     )

@@ -112,10 +112,16 @@ def comparison(
 class Samples:
     """The samples of some subsets of A that all Runs have, whatever the rule."""
 
-    def __init__(self, systems: tuple[System, ...], level: str, subsets: tuple[str, ...]) -> None:
-        """Raises BadInputError as `join.joined`."""
+    def __init__(
+        self,
+        systems: tuple[System, ...],
+        level: str,
+        subsets: tuple[str, ...],
+        joined: Callable[[tuple[System, ...], str], Joined] = join.joined,
+    ) -> None:
+        """`joined`: where to get the samples of all subsets from, for who keeps them. Raises BadInputError as that."""
         self.systems = systems
-        self.joined: Joined = join.joined(systems, level).in_subsets(subsets)
+        self.joined: Joined = joined(systems, level).in_subsets(subsets)
 
     @cached_property
     def groupings(self) -> dict[str, Grouping]:
@@ -386,7 +392,7 @@ class Sheet:
     def units_words(self) -> str:
         """What is resampled as a whole: 62 subjects."""
         units, _ = self.joined.units
-        n_units = len(np.unique(units.groups))
+        n_units = self.joined.unit_codes[1]
         return f"{n_units:,} {units.name}{'s' if n_units != 1 else ''}"
 
     @property

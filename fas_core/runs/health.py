@@ -71,10 +71,15 @@ OPTIMISTIC = Caution(
 
 
 def threshold_cautions(
-    run: Run, chosen_on: Sequence[str], reported_on: Sequence[str], *, is_by_hand: bool = False
+    run: Run,
+    chosen_on: Sequence[str],
+    reported_on: Sequence[str],
+    *,
+    is_by_hand: bool = False,
+    ids_differ: bool = False,
 ) -> list[Caution]:
     """What to know before a threshold and its errors are believed: `cautions` of both, and of kind optimistic."""
-    about_data = cautions(run, list(dict.fromkeys([*chosen_on, *reported_on])))
+    about_data = cautions(run, list(dict.fromkeys([*chosen_on, *reported_on])), ids_differ=ids_differ)
     return [*about_data, OPTIMISTIC] if is_by_hand or set(chosen_on) & set(reported_on) else about_data
 
 
@@ -97,18 +102,21 @@ def subject_overlap(run: Run, chosen_on: Sequence[str], reported_on: Sequence[st
     )
 
 
-def cautions(run: Run, subsets: Sequence[str] | None = None) -> list[Caution]:
-    """What to know before numbers on some subsets (all outside `train`, by default) are believed."""
-    columns = ("sample_id", "subset", "subject_id", "session_id", "pai_species", TRAINING_USE, *simulation.COLUMNS)
-    present = [name for name in columns if name in run.column_names()]
-    texts = {"pai_species", simulation.SIMULATED, simulation.SOURCE}
+def cautions(run: Run, subsets: Sequence[str] | None = None, *, ids_differ: bool = False) -> list[Caution]:
+    """What to know before numbers on some subsets (all outside `train`, by default) are believed.
+
+    `ids_differ`: it is known that no two samples of the Run have one id.
+    """
+    texts = ("subset", "subject_id", "session_id", "pai_species", simulation.SIMULATED, simulation.SOURCE)
+    columns = (*texts, *simulation.COLUMNS, TRAINING_USE, *(() if ids_differ else ("sample_id",)))
+    present = [name for name in dict.fromkeys(columns) if name in run.column_names()]
     samples = run.samples(present, repeated=[name for name in present if name in texts])
     wanted = outside_training(run.subsets if subsets is None else subsets)
     samples = samples[samples["subset"].isin(wanted)]
     if not len(samples):
         return []
     listed = [training_overlap(samples), near_duplicates(run, wanted), other_modality(run)]
-    for message in _samples_in_two_subsets(samples):
+    for message in [] if ids_differ else _samples_in_two_subsets(samples):
         repeated = int(samples["sample_id"][samples["sample_id"].duplicated()].nunique())
         listed.append(Caution("subset_overlap", message, {"n_samples": repeated}))
     nameless = int((samples["subject_id"] == "").sum()) if "subject_id" in samples else len(samples)
@@ -390,7 +398,7 @@ def samples_in_two_subsets(run: Run) -> list[str]:
 
 
 def _samples_in_two_subsets(samples: pd.DataFrame) -> list[str]:
-    if _all_differ(samples["sample_id"]):
+    if all_differ(samples["sample_id"]):
         return []
     repeated = samples[samples["sample_id"].duplicated(keep=False)]
     names = " and ".join(in_protocol_order(repeated["subset"].unique()))
@@ -398,7 +406,7 @@ def _samples_in_two_subsets(samples: pd.DataFrame) -> list[str]:
     return [f"{count} samples are in {names} at once: what is chosen on one is not independent of the other."]
 
 
-def _all_differ(names: pd.Series) -> bool:
+def all_differ(names: pd.Series) -> bool:
     """Whether no name stands there twice: by sorting, as a hash table of five million names takes a gigabyte."""
     texts = pa.array(names, pa.large_string())
     ordered = texts.take(pc.sort_indices(texts))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from fas_core.errors import BadInputError
 from fas_core.evaluation import differences
 from fas_core.evaluation.join import System, common_rows, joined, require_others
 from fas_core.runs import store
+from fas_core.runs.health import cautions
 from fas_core.runs.scorefile import scores_only_run
 
 from .conftest import ATTACKS_A, LIVE, pair_of, run_of
@@ -126,6 +128,29 @@ def test_repeated_ids_lose_and_invent_no_match(names: tuple[list[str], ...], com
             own = np.array(names[i])[here]
             first = np.array(names[order[0]])[rows[0]]
             assert [n for n in own if n[-1] in repeated] == [n for n in first if n[-1] in repeated]
+
+
+def test_whether_a_run_has_an_id_twice_is_known_after_joining(tmp_path: Path) -> None:
+    a = run_of(tmp_path, "a", LIVE | ATTACKS_A)
+    first = a.samples().assign(score=1.0)
+    same = scores_only_run(tmp_path, "same", first, ["score"], "by hand")
+    turned = scores_only_run(tmp_path, "turned", first.iloc[::-1].reset_index(drop=True), ["score"], "by hand")
+    twice = pd.concat([first.iloc[::-1], first.iloc[:2].assign(subset="extra")], ignore_index=True)
+    twice = scores_only_run(tmp_path, "twice", twice, ["score"], "by hand")
+    assert pair_of(a, same).ids_differ == pair_of(a, turned).ids_differ == (True, True)
+    assert pair_of(a, twice).ids_differ == (True, False)
+    assert pair_of(twice, a).ids_differ == (False, True)
+    assert "subset_overlap" in {caution.kind for caution in cautions(twice)}
+
+
+def test_runs_are_alike_where_they_rank_all_samples_alike(tmp_path: Path) -> None:
+    both = pair_of(run_of(tmp_path, "a", LIVE | ATTACKS_A), run_of(tmp_path, "b", LIVE | ATTACKS_A))
+    rng = np.random.default_rng(0)
+    ours = rng.integers(0, 4, len(both)).astype(float)
+    ours[:2], ours[2:4] = 0, 3
+    tied, torn, swapped = ours**3, ours + 0.1 * np.eye(len(both))[0], -ours
+    for theirs, expected in ((tied, True), (torn, False), (swapped, False), (np.zeros(len(both)), False)):
+        assert replace(both, scores=(ours, theirs)).are_alike(1) == expected
 
 
 def test_missing_ids_are_never_the_same_sample() -> None:
