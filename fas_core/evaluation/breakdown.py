@@ -10,7 +10,7 @@ the largest difference between two of them is named, with whether chance can exp
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from itertools import combinations, pairwise
 
@@ -193,9 +193,10 @@ def _beside_zero(points: float) -> str:
     return f"{100 * points:.{digits}f}"
 
 
-def columns_for(run: Run) -> list[str]:
-    """The columns of a Run that its samples can be broken down by, see `offered`."""
-    names = [name for name in run.column_names() if name not in (*NO_GROUPS, *run.info.scores, *run.declared)]
+def columns_for(run: Run, besides: Collection[str] = ()) -> list[str]:
+    """The columns of a Run that its samples can be broken down by, see `offered`; some are not asked for."""
+    not_asked = {*NO_GROUPS, *run.info.scores, *run.declared, *besides}
+    names = [name for name in run.column_names() if name not in not_asked]
     return offered(run.samples(names)) if names else []
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from fas_core import metrics
@@ -265,19 +266,26 @@ def _other_species(both: Joined, run: Run, rows: NDArray[np.int64]) -> list[Caut
     """Attacks that A and another Run call by different species: they count as what A says."""
     if "pai_species" not in run.column_names():
         return []
-    ours, theirs = (
-        species.astype("str").fillna("").to_numpy(str)
-        for species in (both.samples["pai_species"], run.samples(["pai_species"])["pai_species"].iloc[rows])
-    )
+    numbers: dict[str, int] = {}
+    ours = _numbered(both.samples["pai_species"], numbers)
+    theirs = _numbered(run.samples(["pai_species"], repeated=["pai_species"])["pai_species"], numbers)[rows]
     differ = np.flatnonzero(both.is_attack & (ours != theirs))
     if not len(differ):
         return []
+    names = list(numbers)
     first = differ[0]
     message = (
         f"{len(differ):,} attacks are of another species in {run.info.name} than in A, e.g. "
-        f"{theirs[first] or 'none'} instead of {ours[first] or 'none'}: they count as what A says."
+        f"{names[theirs[first]] or 'none'} instead of {names[ours[first]] or 'none'}: they count as what A says."
     )
     return [Caution("species_differ", message, {"n_samples": len(differ)})]
+
+
+def _numbered(texts: pd.Series, numbers: dict[str, int]) -> NDArray[np.intp]:
+    """(n,) the number of each text, "" where it is missing; new ones are added to `numbers`."""
+    told = texts.astype("category").cat
+    of_each = [numbers.setdefault(str(name), len(numbers)) for name in (*told.categories, "")]
+    return np.array(of_each)[told.codes]
 
 
 def _verdicts(both: Joined, at: Flips, rule: Rule) -> Verdicts:

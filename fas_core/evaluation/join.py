@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from string import ascii_uppercase as LETTERS
@@ -344,7 +346,8 @@ def joined(systems: Sequence[System], level: str = FRAME) -> Joined:
     a = systems[0].run
     order = [name for name in ORDER if rule_of(level).is_ordered and name in a.column_names()]
     ours = a.samples([*(name for name in COLUMNS if name in a.column_names()), *order])
-    others = [system.run.samples([*KEY, "label"], repeated=["label"]) for system in systems[1:]]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        others = list(pool.map(lambda of: of.run.samples([*KEY, "label"], repeated=["label"]), systems[1:]))
     paired = pairing([system.run for system in systems], [ours, *others])
     for system, theirs, of in zip(systems[1:], others, paired.position[1:], strict=True):
         _require_same_labels(a, ours, system.run, theirs, of)

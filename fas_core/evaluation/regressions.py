@@ -362,7 +362,7 @@ def groupings(runs: Sequence[Run], both: Joined) -> dict[str, Grouping]:
     """What the common samples fall into groups by: subsets, the columns of A, and those that only other Runs have."""
     grouped = {SUBSET: Grouping(*breakdown.groups_of(both.samples[SUBSET])[:2])}
     for run, rows in zip(runs, both.rows, strict=True):
-        if names := [name for name in breakdown.columns_for(run) if name not in grouped]:
+        if names := breakdown.columns_for(run, besides=grouped):
             samples = run.samples(names)
             grouped |= {name: Grouping(*breakdown.groups_of(samples[name].iloc[rows])[:2]) for name in names}
     return {name: grouping for name, grouping in grouped.items() if len(np.unique(grouping.codes)) > 1}
@@ -426,7 +426,8 @@ def _cells(
 def _by_code(codes: NDArray[np.intp], n: int) -> list[NDArray[np.intp]]:
     """The rows that have each of n codes, in their order."""
     ends = np.cumsum(np.bincount(codes, minlength=n))
-    return np.split(np.argsort(codes, kind="stable"), ends[:-1])
+    few = codes.astype(np.min_scalar_type(n))  # of few different ones much faster
+    return np.split(np.argsort(few, kind="stable"), ends[:-1])
 
 
 def _cell(both: Joined, turned: Flips, column: str, group: str, kind: str, rows: NDArray[np.intp]) -> Cell:
