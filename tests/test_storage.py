@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import logging
 import os
@@ -14,8 +15,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fas_core import storage
-from fas_core.data import images, manifest
+from fas_core import files, storage
+from fas_core.data import hashes, images, manifest
 from fas_core.errors import BadInputError
 from fas_core.runs import store, upkeep
 from fas_core.storage import ranges
@@ -206,6 +207,27 @@ def test_images_and_their_manifest_are_read_where_they_lie(tmp_path: Path, clien
     assert not data.contents[2].any()
     with pytest.raises(images.UnreadableImageError, match="No such"):
         images.load(missing)
+
+
+def test_hashes_are_kept_by_etag(
+    client: Any, png: bytes, sent: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hashes, "LEAST", 2)
+    monkeypatch.setattr(hashes, "SETTLED", -3600.0)
+    client.pipe_file("faces/set/img/a.png", png)
+    client.pipe_file("faces/b.png", png + b" ")
+    names = pd.Series(["img/a.png", "s3://faces/b.png", "img/none.png", "none/a.png"], dtype="str")
+    folder = storage.place("s3://faces/set")
+    first = [*hashes.contents(names, folder).digits()]
+    assert first[:2] == [hashlib.sha256(content).hexdigest() for content in (png, png + b" ")]
+    assert first[2:] == [files.MISSING] * 2
+    sent.clear()
+    assert [*hashes.contents(names, folder).digits()] == first
+    assert sent == []
+    client.pipe_file("faces/b.png", png + b"x")  # as long, in the same second
+    again = [*hashes.contents(names, folder).digits()]
+    assert [name for name, _ in sent] == ["b.png"]
+    assert again == [first[0], hashlib.sha256(png + b"x").hexdigest(), *first[2:]]
 
 
 def test_what_goes_wrong_is_said_and_is_no_missing_image(

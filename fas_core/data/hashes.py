@@ -9,7 +9,8 @@ bear the same time. A record is 64 bits of the place and 64 of the rest, the SHA
 the file was found to be sound, if it was: no name of a file is in it. `drop`, and `--rehash` of the commands, make all
 files be read again.
 
-Names of one file (hard links) are read once.
+Names of one file (hard links) are read once. Of what lies in object storage it is size, time of change and ETag that
+have to be as they were.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fas_core import files
+from fas_core import files, storage
 from fas_core.data import processes, states, twins
 from fas_core.errors import BadInputError
 from fas_core.files import MISSING
@@ -190,6 +191,8 @@ def _looked_up(names: pd.Series, folder: Path) -> tuple[NDArray[np.void], NDArra
     packs: dict[str, _State | None] = {}  # of which none is looked up twice in a moment
     for row, name in others.items():
         state[row] = _state(files.joined(folder, name), packs)
+    if len(names) >= LEAST and (storage.is_remote(folder) or names.str.contains(_URL, regex=False).any()):
+        _add_stored(state, names, folder)
     is_there = state[:, _LINKS] > 0
     check = np.zeros(len(names), np.uint64)
     for column in range(_LINKS):
@@ -198,7 +201,20 @@ def _looked_up(names: pd.Series, folder: Path) -> tuple[NDArray[np.void], NDArra
     return own, state, is_there & (state[:, 1:3].max(1, initial=0) < latest)
 
 
-_LINKS = states.FIELDS.index("links")
+_LINKS, _URL = states.FIELDS.index("links"), "s3:/"
+
+
+def _add_stored(state: NDArray[np.int64], names: pd.Series, folder: Path) -> None:
+    """Fills in what is not here but in object storage: by its ETag, in place of what tells a file from another."""
+    rows = np.flatnonzero(state[:, _LINKS] == 0)
+    keys = [storage.key_of(Path(files.joined(folder, names.iloc[row]))) for row in rows]
+    there = storage.listed({key for key in keys if key})
+    for row, key in zip(rows, keys, strict=True):
+        if key in there:
+            size, changed, tag = there[key]
+            state[row] = (size, changed, changed, _mark(tag) & states.MOST, 0, 1)
+
+
 _State = tuple[int, ...]
 
 

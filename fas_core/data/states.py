@@ -16,7 +16,7 @@ from threading import Lock
 
 FIELDS = ("size", "changed", "inode_changed", "inode", "device", "links")
 FEW = 20_000  # files for which no process is begun
-_MOST = 2**63 - 1
+MOST = 2**63 - 1  # of a number here
 _NOTHING = (0,) * len(FIELDS)
 _BYTES, _LENGTH = 8 * len(FIELDS), struct.Struct("<q")
 
@@ -47,7 +47,7 @@ def state(path: bytes | str, at: int | None = None) -> tuple[int, ...]:
         s = os.stat(path, dir_fd=at)
     except (OSError, ValueError):  # a NUL in a path is a ValueError
         return _NOTHING
-    return (s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino & _MOST, s.st_dev & _MOST, max(s.st_nlink, 1))
+    return (s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino & MOST, s.st_dev & MOST, max(s.st_nlink, 1))
 
 
 def each(parts: Iterator[bytes], folder: bytes, processes: int) -> Iterator[bytes]:

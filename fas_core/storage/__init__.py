@@ -31,14 +31,16 @@ from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from fas_core.files import atomic_file
 from fas_core.storage import ranges
 from fas_core.storage.client import AT_ONCE as AT_ONCE
+from fas_core.storage.client import SCHEME, talking_to
 from fas_core.storage.client import StorageError as StorageError
 from fas_core.storage.client import is_elsewhere as is_elsewhere
 from fas_core.storage.client import is_remote as is_remote
-from fas_core.storage.client import key_of, talking_to
+from fas_core.storage.client import key_of as key_of
 from fas_core.storage.client import place as place
 from fas_core.storage.client import shown as shown
 from fas_core.storage.client import url_of as url_of
@@ -73,6 +75,30 @@ def is_there(path: Path) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def listed(keys: Collection[str]) -> dict[str, tuple[int, int, str]]:
+    """Size, time of change in nanoseconds and ETag of objects, by key; nothing of what is not there.
+
+    Their folders are listed, which is a request per thousand objects. Raises StorageError.
+    """
+
+    def of_folder(folder: str) -> list[Mapping[str, Any]]:
+        with suppress(FileNotFoundError), talking_to(place(f"{SCHEME}://{folder}")) as client:
+            return list(client.ls(folder, detail=True))
+        return []
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        there = {
+            str(about["name"]): about
+            for of in pool.map(of_folder, {key.rpartition("/")[0] for key in keys})
+            for about in of
+        }
+    return {
+        key: (int(about["size"]), int(about["LastModified"].timestamp() * 1e9), str(about["ETag"]))
+        for key in keys
+        if (about := there.get(key)) is not None and about["type"] == "file"
+    }
 
 
 def size_and_sha256(path: Path) -> tuple[int, str]:
