@@ -109,10 +109,11 @@ def _look_at_batch(batch: tuple[int, Sequence[str]]) -> list[Seen]:
 
 def _look_at(path: str) -> Seen:
     """The hash of a file, and why it is no image, or "": read once for both."""
-    if is_video(Path(path)):
-        return Seen(sha256_of(path), "" if Path(path).is_file() else "no such file")
+    place = Path(path)
+    if is_video(place):
+        return Seen(sha256_of(path), "" if place.is_file() else "no such file")
     try:
-        data = images.file_bytes(Path(path))
+        data = images.file_bytes(place)
     except images.UnreadableImageError as error:
         return Seen(b"", str(error))
     sha256 = hashlib.sha256(data).digest() if len(data) <= images.MAX_FILE_BYTES else sha256_of(path)

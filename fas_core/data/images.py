@@ -48,6 +48,7 @@ needs a new text here, so that old runs count as missing, not as equal."""
 MAX_PIXELS = 64_000_000
 MAX_JPEG2000_PIXELS = 16_000_000  # its decoder takes some 32 bytes for each
 MAX_FILE_BYTES = 128 * 2**20
+_SMALL = 2**18  # bytes: room is made for as many as are asked for, whatever a file has
 MAX_JPEG_SCANS = 200  # each scan visits the whole image: thousands of empty ones are a way to make a decoder hang
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "JPEG2000", "TIFF", "BMP", "GIF")
 
@@ -228,7 +229,9 @@ def file_bytes(path: Path) -> bytes:
         if not path.is_file() and not file_of(path).is_file() and not storage.is_remote(path):
             raise UnreadableImageError("no such file" if not path.exists() else "not a regular file")
         with opened_file(path) as file:
-            data = file.read(MAX_FILE_BYTES + 1)
+            data = file.read(_SMALL)
+            if len(data) == _SMALL:
+                data += file.read(MAX_FILE_BYTES + 1 - _SMALL)
     except (UnreadableImageError, StorageError):  # the second says nothing about the image
         raise
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the name

@@ -592,3 +592,11 @@ def test_a_whole_picture_keeps_its_size_and_colours_and_is_upright(tmp_path: Pat
     assert gray.mode == "F"
     assert np.allclose(np.asarray(gray), fine / 65535)
     assert images.eight_bits(gray).mode == "L"
+
+
+@pytest.mark.parametrize("size", [0, 1, 2**18 - 1, 2**18, 2**18 + 1, 2**19, 2**19 + 1, 2**19 + 9])
+def test_a_file_is_read_whole_or_a_byte_too_far(size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "MAX_FILE_BYTES", 2**19)
+    content = np.random.default_rng(size).bytes(size)
+    (tmp_path / "a").write_bytes(content)
+    assert images.file_bytes(tmp_path / "a") == content[: 2**19 + 1]
