@@ -115,7 +115,7 @@ def _is_inside(rows: pd.DataFrame, root: Path) -> bool:
 
 def _unchanged(root: Path, out: Path, key: str) -> Written | None:
     """What the scan came to before, where it would come to the same again and what it wrote is there."""
-    text = twins.document(key)
+    text = twins.text(key)
     if text is None:
         return None
     try:
@@ -135,7 +135,7 @@ def _keep(root: Path, outputs: Iterable[Path], key: str, written: Written, scan:
     told, latest = _states(root, watched)
     if latest < began - int(hashes.SETTLED * 1e9):
         digests = {path.name: file_sha256(path) for path in outputs}
-        twins.keep_document(key, json.dumps(asdict(_Kept(written, digests, tuple(watched), told)), ensure_ascii=False))
+        twins.keep_text(key, json.dumps(asdict(_Kept(written, digests, tuple(watched), told)), ensure_ascii=False))
 
 
 def _watched(root: Path, *, by_names: bool) -> list[str] | None:

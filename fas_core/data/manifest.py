@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -176,6 +176,7 @@ class Manifest:
     rows: pd.DataFrame
     source: Path
     notes: tuple[str, ...] = ()  # what was made of its texts, in words
+    key: str = ""  # of its file's bytes, where the rows are all that was read of them (`twins`)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -217,13 +218,18 @@ class Manifest:
     @cached_property
     def _hashed(self) -> tuple[str, NDArray[np.uint8]]:
         """`sha256` and `contents`: every file is read once, and not again while it is unchanged (`hashes`)."""
-        digest = hashlib.sha256()
-        columns = ["sample_id", *sorted(set(self.rows.columns) - {"path", "sample_id"})]
-        for part in csv_parts(self.rows[columns]):
-            digest.update(part)
         contents = hashes.contents(self.rows["path"], self.root)
-        contents.add_to(digest)
-        return digest.hexdigest(), contents.sha256[:, :CONTENT_BYTES].copy()
+        key = self.key and twins.key_of_text(self.key, contents.sha256.tobytes(), contents.is_missing.tobytes())
+        sha256 = twins.text(key)
+        if sha256 is None:
+            digest = hashlib.sha256()
+            columns = ["sample_id", *sorted(set(self.rows.columns) - {"path", "sample_id"})]
+            for part in csv_parts(self.rows[columns]):
+                digest.update(part)
+            contents.add_to(digest)
+            sha256 = digest.hexdigest()
+            twins.keep_text(key, sha256)
+        return sha256, contents.sha256[:, :CONTENT_BYTES].copy()
 
 
 def with_gaps(data: Manifest, order: Sequence[tuple[str, NDArray[np.int64]]], sha256: str) -> Manifest:
@@ -311,6 +317,7 @@ class Checked:
     rows: pd.DataFrame
     problems: list[Problem]
     notes: list[str]
+    key: str = ""  # of the file that was read (`twins`)
 
 
 def _no_days(table: pd.DataFrame) -> tuple[pd.Series, Callable[[str], str], pd.Series]:
@@ -434,11 +441,11 @@ def checked_file(path: Path, labels: LabelValues | None = None) -> Checked:
     key = twins.key_of(content, path.suffix.lower()) if labels is None else ""
     known = twins.table(key)
     if known is not None:
-        return Checked(known[0], [], known[1])
+        return Checked(known[0], [], known[1], key)
     parsed = checked(table_of(path, content), labels)
     if not parsed.problems:
         twins.keep(key, parsed.rows, parsed.notes)
-    return parsed
+    return replace(parsed, key=key)
 
 
 def read(path: Path, labels: LabelValues | None = None) -> Manifest:
@@ -449,7 +456,7 @@ def read(path: Path, labels: LabelValues | None = None) -> Manifest:
         raise BadInputError(problems_message(path, parsed.problems))
     if parsed.rows.empty:
         raise BadInputError(f"{path} has no rows. A manifest has one row per image.")
-    return Manifest(parsed.rows, path, tuple(parsed.notes))
+    return Manifest(parsed.rows, path, tuple(parsed.notes), parsed.key)
 
 
 def problems_message(path: Path, problems: Sequence[Problem]) -> str:

@@ -3,9 +3,9 @@
     ~/.cache/fas-explorer/hashes/tables/<32 digits>.arrow     (XDG_CACHE_HOME where it is set)
 
 The digits are of the bytes of the manifest's file and of the rules by which it is read (`rules`): of a manifest that
-was changed there is no twin. Only what is without problems has one. Beside them lie documents of scans (`folders`).
-All of it holds what manifests hold: it is for its owner alone, `drop` removes it, and what was used longest ago goes as
-soon as it takes more than `KEPT`.
+was changed there is no twin. Only what is without problems has one. Beside them lie texts: what scans came to
+(`folders`), and hashes of data by those of their files. All of it tells what manifests tell: it is for its owner alone,
+`drop` removes it, and what was used longest ago goes as soon as it takes more than `KEPT`.
 """
 
 from __future__ import annotations
@@ -87,20 +87,32 @@ def keep(key: str, rows: pd.DataFrame, notes: list[str]) -> None:
         _make_room()
 
 
-def document(key: str) -> str | None:
+def key_of_text(key: str, *of: bytes) -> str:
+    """Of what is made of a manifest and of some arrays."""
+    digest = hashlib.sha256(key.encode())
+    for array in of:
+        digest.update(array)
+    return digest.hexdigest()[:32]
+
+
+def text(key: str) -> str | None:
     """A text that was kept; None where there is none."""
+    if not key:
+        return None
     with suppress(OSError, ValueError):
-        text = _place(key, "json").read_text(encoding="utf-8")
-        os.utime(_place(key, "json"))
-        return text
+        kept = _place(key, "txt").read_text(encoding="utf-8")
+        os.utime(_place(key, "txt"))
+        return kept
     return None
 
 
-def keep_document(key: str, text: str) -> None:
-    """Keeps a text; nothing where it cannot be written."""
+def keep_text(key: str, text: str) -> None:
+    """Keeps a text; nothing where it cannot be written, or without a key."""
+    if not key:
+        return
     with suppress(OSError, BadInputError):
         files.make_folder(_place(key).parent)
-        with files.atomic_file(_place(key, "json")) as temporary:
+        with files.atomic_file(_place(key, "txt")) as temporary:
             temporary.write_text(text, encoding="utf-8")
         _make_room()
 

@@ -1,6 +1,7 @@
 """What a manifest was read as is kept, and never of another one."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -38,7 +39,7 @@ def test_the_twin_is_the_manifest_to_the_last_cell_and_is_read_instead(
     pd.testing.assert_frame_equal(again.rows, first.rows, check_index_type=True)
     assert again.notes == first.notes
     assert len(again.notes) > 0
-    assert again.sha256 == first.sha256
+    assert again.sha256 == first.sha256 == replace(first, key="").sha256
     assert [str(again.rows[name].dtype) for name in ("frame", "year", "score")] == ["float64", "int64", "float64"]
     again.rows.loc[0, "subject_id"] = "another"
     assert manifest.read(table).rows["subject_id"][0] == "S1"
@@ -49,7 +50,21 @@ def test_the_twin_is_the_manifest_to_the_last_cell_and_is_read_instead(
     assert manifest.read(table).rows["year"][0] == 1998
     labelled = manifest.LabelValues.of("spoof,attack", "live")
     assert manifest.read(table, labels=labelled).rows["label"].tolist() == ["bona_fide", "attack", "attack"]
-    assert n_kept() == 2
+    assert n_kept() == 3
+
+
+def test_a_kept_hash_of_the_data_is_of_these_files_and_rows(table: Path) -> None:
+    def alone() -> str:
+        return replace(manifest.read(table), key="").sha256
+
+    sha256 = manifest.read(table).sha256
+    (table.parent / "a.png").write_bytes(b"a")
+    assert manifest.read(table).sha256 == alone() != sha256
+    assert manifest.read(table).only(["train"]).sha256 not in (sha256, alone())
+    (table.parent / "a.png").unlink()
+    assert manifest.read(table).sha256 == sha256
+    table.write_text(table.read_text().replace("0.25", "0.75"))
+    assert manifest.read(table).sha256 == alone() != sha256
 
 
 def test_nothing_is_kept_of_what_has_problems_and_all_goes_where_it_is_dropped(table: Path, tmp_path: Path) -> None:
