@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from fas_core import documents, memo
 from fas_core.access import keys
-from fas_core.data import hashes, manifest, trail
+from fas_core.data import hashes, manifest, trail, twins
 from fas_core.erasure import judged
 from fas_core.erasure import plan as planning
 from fas_core.erasure.plan import OfManifest, OfRun, Plan
@@ -101,6 +101,7 @@ def forget(plan: Plan, cache: Path, advance: Callable[[], object] = lambda: None
         _forget_in_training(checkpoint, plan.called)
     for about_file in plan.manifests:
         _forget_in_manifest(about_file, plan.called)
+    twins.drop()
     for image in map(Path, plan.images):
         image.unlink(missing_ok=True)
         with suppress(OSError):  # a folder of theirs that holds nothing any more may be called after them

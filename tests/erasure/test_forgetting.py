@@ -19,7 +19,7 @@ from PIL import Image
 
 from fas_core import derive, memo
 from fas_core.access import keys
-from fas_core.data import manifest, trail
+from fas_core.data import manifest, trail, twins
 from fas_core.deciding import card, card_states, decisions
 from fas_core.erasure import forgetting, plan
 from fas_core.errors import BadInputError
@@ -167,8 +167,12 @@ def house(tmp_path: Path) -> House:
     return House(tmp_path)
 
 
-def test_afterwards_they_are_in_no_byte(house: House) -> None:
+def test_afterwards_they_are_in_no_byte(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(house.root / "home"))
+    monkeypatch.setattr(twins, "LEAST", 2)
+    manifest.read(house.manifest)
     before = house.traces()
+    assert any(text.startswith("home/") for text in before)
     assert {text.split(":")[0].split("/")[1] for text in before if text.startswith("cache")} >= {
         "runs", "marks", "selections", "memo", "operating_points", "decisions", "jobs"
     }  # fmt: skip
