@@ -25,7 +25,7 @@ import pandas as pd
 from fas_core.data import filters, hashes, layouts, manifest, modalities, processes, states, trail, twins
 from fas_core.data.layouts import Asked
 from fas_core.data.names import ATTACK
-from fas_core.data.scanning import IMAGE_SUFFIXES, Scanned, ending_of
+from fas_core.data.scanning import IMAGE_SUFFIXES, ending_of, n_before
 from fas_core.data.videos import is_video
 from fas_core.documents import parsed, read_as
 from fas_core.errors import BadInputError
@@ -71,9 +71,9 @@ def write_manifest(
     )
     for line in scan.reading:
         say(line)
-    is_inside = _is_inside(scan.rows, root)
+    watched = _watched(root, by_names=scan.is_by_names) if _is_inside(scan.rows, root) else None
     for column in {"path", manifest.BOXES} & set(scan.rows):
-        scan.rows[column] = manifest.relative_names(scan.rows[column], out.parent.resolve())
+        scan.rows[column] = _named(scan.rows[column], root, out.parent.resolve(), is_linked=watched is None)
     checked = manifest.checked(scan.rows)
     if checked.problems:
         raise BadInputError(manifest.problems_message(root, checked.problems))
@@ -94,8 +94,8 @@ def write_manifest(
         tuple(dict.fromkeys((*notes, *checked.notes))),
         dict(Counter(file.reason for file in scan.left).most_common()),
     )
-    if is_inside and n >= hashes.LEAST:
-        _keep(root, outputs, key, written, scan, began)
+    if watched is not None and n >= hashes.LEAST:
+        _keep(root, outputs, key, written, watched, began)
     return written
 
 
@@ -108,7 +108,7 @@ def _is_inside(rows: pd.DataFrame, root: Path) -> bool:
     """Whether all files that rows name lie under the folder."""
     return all(
         (rows[name].fillna("").str.startswith(f"{root}/") | (rows[name].fillna("") == "")).all()
-        and not rows[name].str.contains("/../", regex=False).any()
+        and not rows[name].str.contains(r"/\.\.(?:/|$)").any()
         for name in {"path", manifest.BOXES} & set(rows)
     )
 
@@ -128,10 +128,16 @@ def _unchanged(root: Path, out: Path, key: str) -> Written | None:
     return kept.written if is_same else None
 
 
-def _keep(root: Path, outputs: Iterable[Path], key: str, written: Written, scan: Scanned, began: int) -> None:
-    watched = _watched(root, by_names=scan.is_by_names)
-    if watched is None:
-        return
+def _named(paths: pd.Series, root: Path, folder: Path, *, is_linked: bool) -> Sequence[str] | pd.Series:
+    """As `manifest.relative_names`; where no links are below the root, what stands before all names is the same."""
+    above = manifest.relative_to(root, folder)
+    if is_linked or set(above.split("/")) == {".."}:  # the root is above the folder, which some paths lie in
+        return manifest.relative_names(paths, folder)
+    begin = "" if above == "." else f"{above}/"
+    return (begin + paths.str.slice(n_before(root))).where(paths != "", "")
+
+
+def _keep(root: Path, outputs: Iterable[Path], key: str, written: Written, watched: Sequence[str], began: int) -> None:
     told, latest = _states(root, watched)
     if latest < began - int(hashes.SETTLED * 1e9):
         digests = {path.name: file_sha256(path) for path in outputs}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fas_core.data import folders, hashes, layouts, trail
+from fas_core.data import folders, hashes, layouts, manifest, trail
 from fas_core.data.layouts import Asked
 from fas_core.errors import BadInputError
 from tests.conftest import Result
@@ -107,3 +107,23 @@ def test_nothing_is_kept_of_a_folder_that_links_lead_out_of_or_that_has_just_cha
     (tmp_path / "elsewhere/1.png").hardlink_to(tmp_path / "elsewhere/0.png")
     assert folders.write_manifest(faces, tmp_path / "m.csv").n == 5
     assert len(scans) == 4
+
+
+@pytest.mark.parametrize("place", ["m.csv", "faces/m.csv", "faces/live/m.csv", "other/m.csv", "faces/live/s1/a/m.csv"])
+@pytest.mark.parametrize("is_linked", [False, True])
+def test_names_are_those_that_each_path_by_itself_has(
+    place: str, is_linked: bool, faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if is_linked:
+        (tmp_path / "elsewhere").mkdir()
+        (faces / "live/s1/b").rename(tmp_path / "elsewhere/b")
+        (faces / "live/s1/b").symlink_to(tmp_path / "elsewhere/b")
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / "link").symlink_to(tmp_path / "faces")
+    monkeypatch.chdir(tmp_path)
+    for root in (faces, Path("faces"), Path("link"), Path("faces/../faces")):
+        paths = layouts.scanned(root).rows["path"]
+        expected = [manifest.relative_to(Path(path), (tmp_path / place).parent) for path in paths]
+        folders.write_manifest(root, Path(place))
+        assert manifest.read(Path(place)).rows["path"].tolist() == expected
+        assert all((tmp_path / place).parent.joinpath(name).is_file() for name in expected)
