@@ -262,7 +262,7 @@ def _simply_separated(content: bytes) -> pd.DataFrame | None:
         )
     except ValueError:  # not UTF-8, or another number of cells: said by whoever looks closer
         return None
-    return table.to_pandas().set_axis(names, axis=1)
+    return table.combine_chunks().to_pandas().set_axis(names, axis=1)
 
 
 _HEAD, _LONG = 2**16, 2**20  # bytes: in which the header is looked for; of a table that is worth it
