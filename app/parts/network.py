@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from app.session.cache import cached, keyed
 from fas_core.errors import needing_pytorch
 from fas_core.runs.store import Run
+from fas_core.runs.upkeep import checkpoint_file
 
 if TYPE_CHECKING:
     from fas_core.inference import infer
@@ -38,6 +39,7 @@ class _Checkpoint:
 
 @cached(entries=2)
 def _loaded(checkpoint: _Checkpoint) -> infer.Ready:
+    checkpoint_file(checkpoint.run)  # is said before PyTorch is loaded, for which everybody waits
     with needing_pytorch():
         from fas_core.inference import predict
 

@@ -27,6 +27,7 @@ from fas_core.inference import infer, preparing
 from fas_core.inference.infer import Ready
 from fas_core.runs import signatures
 from fas_core.runs.store import Run
+from fas_core.runs.upkeep import checkpoint_file
 from fas_core.training import checkpoint, devices
 
 DECODED_AT_ONCE = 9  # codes, on a CPU: a strip
@@ -66,11 +67,7 @@ def ready(run: Run, device: str = "auto") -> Ready:
 
     Raises BadInputError where the checkpoint is gone or has changed, or the code of a model from another package has.
     """
-    if not run.info.checkpoint:
-        raise BadInputError(f"Run {run.info.name} was imported: there is no model to ask.")
-    path = Path(run.info.checkpoint_path or run.info.checkpoint)
-    if not path.is_file():
-        raise BadInputError(f"The checkpoint of Run {run.info.name} is not at {path} any more. Bring it back.")
+    path = checkpoint_file(run)
     if checkpoint.sha256(path) != run.info.checkpoint_sha256:
         raise BadInputError(f"{path} is another checkpoint than the one of Run {run.info.name}. Bring that one back.")
     loaded = infer.loaded_of(run, path)

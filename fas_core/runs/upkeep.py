@@ -209,6 +209,16 @@ def sources(run: Run) -> tuple[Path, Manifest]:
     return checkpoint, manifest
 
 
+def checkpoint_file(run: Run) -> Path:
+    """Where the checkpoint of a Run lies; raises BadInputError where there is none, or it is gone."""
+    if not run.info.checkpoint:
+        raise BadInputError(f"Run {run.info.name} was imported: there is no model to ask.")
+    path = Path(run.info.checkpoint_path or run.info.checkpoint)
+    if not path.is_file():
+        raise BadInputError(f"The checkpoint of Run {run.info.name} is not at {path} any more. Bring it back.")
+    return path
+
+
 def discard(run: Run, damage: Sequence[Damage]) -> list[Damage]:
     """Deletes the shards that some damage is in, so that they count as missing; returns that damage.
 

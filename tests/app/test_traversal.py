@@ -228,8 +228,12 @@ def test_the_model_is_asked_once_for_the_same_codes(cache: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("state", ["gone", "changed"])
-def test_a_checkpoint_that_is_gone_or_has_changed_is_one_message(cache: Path, state: str) -> None:
+def test_a_checkpoint_that_is_gone_or_has_changed_is_one_message(
+    cache: Path, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clear()
+    asked, ready = [], predict.ready
+    monkeypatch.setattr(predict, "ready", lambda run: asked.append(run.id) or ready(run))
     file = cache / "dcvae.safetensors"
     content = file.read_bytes()
     try:
@@ -250,6 +254,7 @@ def test_a_checkpoint_that_is_gone_or_has_changed_is_one_message(cache: Path, st
         assert levels["markLine"]["data"][0]["label"]["formatter"] == "median of live faces"
     finally:
         file.write_bytes(content)
+    assert bool(asked) == (state == "changed")  # PyTorch is not loaded for nothing
     clear()
     assert strip(opened(cache))
 
