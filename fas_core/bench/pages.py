@@ -27,7 +27,6 @@ from fas_core.errors import BadInputError
 from fas_core.runs import store
 
 PROJECT = Path(__file__).resolve().parents[2]
-SHARD = 16_384  # of a synthetic Run: a disk that is asked to hold each shard takes long for many
 KINDS = ("latent", "likelihood", "gallery")  # pages that between them draw with all that the browser fetches
 FIRST, AGAIN = 2.0, 1.0  # seconds, of the demo and of a million samples
 OF_MORE = 4.0  # seconds, first and again, of more samples than a million
@@ -137,13 +136,11 @@ def _shown(cache: Path | None, samples: int) -> Iterator[tuple[Path, str]]:
     if not samples:
         yield cache or demo_cache(), ""
         return
-    folder = Path(os.environ.get("FAS_CACHE") or PROJECT / "cache")
-    alike = (run for run in store.all_runs(folder) if run.info.name == synthetic.NAME and len(run) == samples)
-    if there := next(alike, None):
-        yield folder, query_of(there)
+    if there := synthetic.at_hand(samples):
+        yield there.cache, query_of(there)
         return
     with tempfile.TemporaryDirectory() as temporary:
-        run = synthetic.write_run(Path(temporary), samples, shard_size=SHARD)
+        run = synthetic.write_run(Path(temporary), samples, shard_size=synthetic.LARGE_SHARD)
         synthetic.derive(run)
         yield run.cache, query_of(run)
 

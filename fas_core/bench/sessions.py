@@ -1,14 +1,17 @@
 """Many people on one server: ten turning pages of 60 triplets at once, thirty who browse, one who opens a large Run.
 
 Most are websockets that receive all that a browser would, from a process of their own, and draw nothing: the server is
-measured, whose targets are absolute. Ten browser contexts on the same machine, in software rendering, turn pages too:
-their errors and what the server's memory grows by from a quarter of the turns to the end have targets, and how long
-they take is reported.
+measured, whose targets are absolute. The Run is derived, as `fas cache` leaves it. The large one is that of the folder
+FAS_CACHE, where it holds a synthetic one of that size; else it is made, and not derived. Ten browser contexts on the
+same machine, in software rendering, turn pages too: their errors and what the server's memory grows by from a quarter
+of the turns to the end have targets, and how long they take is reported.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -18,12 +21,15 @@ from typing import Any
 
 import numpy as np
 
+from fas_core import derive, memo
 from fas_core.bench import gallery, synthetic
 from fas_core.bench.drag import HAS_RUN, opened_browser, query_of, served_app, server_megabytes
+from fas_core.runs import store
+from fas_core.runs.store import Run
 
 SESSIONS, TURNS = 10, 200
 BROWSING, SECONDS = 30, 90.0
-LARGE = 1_000_000  # samples of the Run that somebody opens while another one turns pages
+LARGE = 5_000_000  # samples of the Run that somebody opens while another one turns pages
 TARGETS = {
     "errors": ("at_most", 0.0),
     "growth_percent": ("at_most", 5.0),
@@ -56,14 +62,37 @@ def figures(
     with opened_browser() as browser, tempfile.TemporaryDirectory() as folder:
         cache = Path(folder)
         run = gallery.write_run(cache, n, side)
+        derive.compute_quick(run)
         query = query_of(run, per_page=per_page)
         with served_app(cache) as address:
             by_name = _of_visitors(address, cache, query, (sessions, rounds), (browsing, seconds))
             in_browsers = _in_browsers(address, cache, query, browser, (sessions, rounds))
-            told = visited(address, "--query", query, "--large", query_of(synthetic.write_run(cache, large)))
+    with tempfile.TemporaryDirectory() as folder:
+        large_query = query_of(_large_run(Path(folder), large))
+        query = query_of(gallery.write_run(Path(folder), n, side), per_page=per_page)
+        with served_app(Path(folder)) as address:
+            told = visited(address, "--query", query, "--large", large_query)
     errors = by_name.pop("errors") + in_browsers.pop("errors") + len(told["errors"])
     beside = {"large_samples": float(large), "beside_large_seconds": max(told["seconds"])}
     return {"errors": float(errors)} | by_name | in_browsers | beside
+
+
+def _large_run(cache: Path, n: int) -> Run:
+    """A synthetic Run of n samples in a new cache folder: the one at hand with all that is derived, or a new one."""
+    there = synthetic.at_hand(n)
+    if there is None:
+        return synthetic.write_run(cache, n, shard_size=synthetic.LARGE_SHARD)
+    shutil.copytree(there.folder, store.runs_folder(cache) / there.id, copy_function=_linked)
+    if memo.folder(there.cache).is_dir():
+        shutil.copytree(memo.folder(there.cache), memo.folder(cache))
+    return store.open_run(cache, there.id)
+
+
+def _linked(source: str, place: str) -> None:
+    try:
+        os.link(source, place)
+    except OSError:  # on another disk
+        shutil.copy2(source, place)
 
 
 def visited(address: str, *options: str) -> dict[str, list[Any]]:

@@ -11,6 +11,7 @@ consistent (`elbo` is `rec` plus `kl`); four frames in turn are a video. Everyth
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,7 @@ from fas_core.runs import store
 SHARES = {"train": 0.4, "live": 0.1, **dict.fromkeys(("seen_paper", "seen_mask", "unseen_paper", "unseen_mask"), 0.125)}
 TERMS = ["rec", "kl", "elbo", "excess_bce", "pixel_l1", "pixel_l2", "ssim"]
 NAME = "synthetic"
+LARGE_SHARD = 16_384  # samples: a disk that is asked to hold each shard takes long for many
 FRAMES = 4  # of a video
 MOST_PEOPLE = 10_000  # as CelebA-Spoof has
 _MADE_OF = {"paper": 1.0, "mask": 2.0}  # how far a species lies from bona fide, in standard deviations
@@ -123,6 +125,13 @@ def _samples(
     )
     texts = rows.select_dtypes("category").columns
     return rows.astype(dict.fromkeys(texts, "str")), codes
+
+
+def at_hand(n: int) -> store.Run | None:
+    """A Run of n samples that is there already, in the folder that FAS_CACHE names."""
+    folder = os.environ.get("FAS_CACHE")
+    runs = store.all_runs(Path(folder)) if folder else ()
+    return next((run for run in runs if run.info.name == NAME and len(run) == n), None)
 
 
 def derive(run: store.Run, amount: str = "quick") -> None:
