@@ -76,6 +76,7 @@ JOINED = "joined.json"  # the scores of other systems that were joined to a Run
 SIGNATURE = "signature.json"  # by whoever has made the Run
 RUN_ID = re.compile("[0-9a-f]{12}")
 META = "meta.json"  # of a shard, which is absent without
+IN_A_PART = 512  # metas that are kept together: while a document is parsed, no other thread of the process runs
 _OTHER_DOCUMENTS = (SIGNATURE, encrypted.MARKER)  # of a Run, beside those without which it or a shard is absent
 SEEN_FOR = 60.0  # seconds in which a cache folder in object storage is not looked at again for what is new
 MOST_SHARDS, MOST_SAMPLES = 10**6, 10**9  # of a subset; what says more is damaged
@@ -1061,24 +1062,30 @@ def opened(folder: Path) -> Run:
 
 
 def _kept_metas(folder: Path, places: Sequence[Place]) -> Sequence[ShardMeta] | None:
-    """meta.json of all of many shards in one document, which stands for these files as they lie there: reading each of
-    thousands takes seconds. None where they are few, and where one is missing or damaged.
+    """meta.json of all of many shards in a few documents, which stand for these files as they lie there: reading each
+    of thousands takes seconds. None where they are few, and where one is missing or damaged.
     """
     if len(places) <= kept_columns.FEW:
         return None
-    shards = [f"{folder}/{place.subset}/{place.shard}" for place in places]
     try:
         for subset in {place.subset for place in places}:
             require_unlinked(folder / subset, folder.parent)
-        files = [(stat.S_ISDIR(os.lstat(shard).st_mode), *_stamp_of_file(f"{shard}/{META}")) for shard in shards]
-        key = hashlib.sha256(repr((places, files)).encode()).hexdigest()
-        about: Json = {"run": folder.name, "files": key, "format": FORMAT_VERSION}
-        read = lambda: [read_meta(Path(shard)) for shard in shards]  # noqa: E731
-        return memo.document(folder.parents[1], "shards", about, list[ShardMeta], read)
+        parts = [_kept_part(folder, places[i : i + IN_A_PART]) for i in range(0, len(places), IN_A_PART)]
+        return [meta for part in parts for meta in part]
     except UnreadableNowError:
         raise
     except (BadInputError, OSError):
         return None
+
+
+def _kept_part(folder: Path, places: Sequence[Place]) -> Sequence[ShardMeta]:
+    """Raises BadInputError or OSError where one is missing or damaged."""
+    shards = [f"{folder}/{place.subset}/{place.shard}" for place in places]
+    files = [(stat.S_ISDIR(os.lstat(shard).st_mode), *_stamp_of_file(f"{shard}/{META}")) for shard in shards]
+    key = hashlib.sha256(repr((places, files)).encode()).hexdigest()
+    about: Json = {"run": folder.name, "files": key, "format": FORMAT_VERSION}
+    read = lambda: [read_meta(Path(shard)) for shard in shards]  # noqa: E731
+    return memo.document(folder.parents[1], "shards", about, list[ShardMeta], read)
 
 
 def _stamp_of_file(path: str) -> tuple[int, ...]:
