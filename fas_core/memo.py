@@ -95,7 +95,8 @@ class NoPickleDisk(diskcache.Disk):  # type: ignore[misc]  # it has no types
         if mode == MODE_RAW or read:
             return super().fetch(mode, filename, value, read)
         with (Path(self._directory) / str(filename)).open("rb", buffering=0) as file:
-            content = bytearray(os.fstat(file.fileno()).st_size)  # where arrays stay, and may be written to
+            # Where arrays stay, and may be written to. Zeros would be laid out while all other threads wait.
+            content = np.empty(os.fstat(file.fileno()).st_size, np.uint8).data
             file.readinto(content)  # of what is shorter meanwhile the checksum tells
             return content
 
@@ -320,7 +321,7 @@ def _sealed(key: str, values: Arrays) -> bytes:
     return _seal(key, archive) + archive
 
 
-def _unsealed(key: str, content: bytes | bytearray) -> Arrays:
+def _unsealed(key: str, content: bytes | memoryview) -> Arrays:
     archive = memoryview(content)[_SEAL:]
     if content[:_SEAL] != _seal(key, archive):
         raise ValueError("its checksum does not match")
