@@ -19,9 +19,9 @@ from app.session.sidebar import Shown
 from app.session.tables import show_rows
 from app.words import escaped
 from fas_core.access.roles import Right
-from fas_core.evaluation.causes import of_run, words
+from fas_core.evaluation.causes import of_run, shares, words
 from fas_core.evaluation.causes.of_run import Follows, Nuisance, Sampled
-from fas_core.evaluation.causes.shares import Share
+from fas_core.evaluation.causes.shares import Share, Strip
 from fas_core.runs import measured, selections
 from fas_core.runs.store import Run
 
@@ -61,6 +61,15 @@ def sampled(run: Run, side: str, subsets: tuple[str, ...], n_marks: int) -> Samp
     """The judged samples of a side, with all that a score may follow on them."""
     rows, _ = of_run.judged_rows(run, side, subsets)
     return of_run.sampled(run, rows)
+
+
+@cached(entries=64)
+def strips(
+    run: Run, score: str, side: str, subsets: tuple[str, ...], cause: str, n_marks: int
+) -> tuple[list[Strip], int]:
+    """See `shares.strips`: of the samples of `sampled`."""
+    about = sampled(run, side, subsets, n_marks)
+    return shares.strips(score_values(run, score)[about.rows], about.factor(cause), about.units)
 
 
 @cached(entries=64)

@@ -23,7 +23,7 @@ from app.words import escaped, number
 from fas_core import metrics
 from fas_core.evaluation.causes import words
 from fas_core.evaluation.causes.of_run import ATTACKS, LIVE, SIDES, Follows
-from fas_core.evaluation.causes.shares import WHOSE, Cause, Share, Strip, strips
+from fas_core.evaluation.causes.shares import WHOSE, Cause, Share, Strip
 from fas_core.evaluation.presentations import FRAME
 from fas_core.reports.palette import BONA_FIDE_COLOUR, TEXT_COLOUR, Style
 
@@ -142,7 +142,7 @@ def show_strips(side: Side, cause: str, threshold: float | None) -> None:
         return
     about = parts.sampled(shown.run, side.name, shown.subsets, side.n_marks)
     values = score_values(shown.run, shown.score)[about.rows]
-    listed, n_more = strips(values, about.factor(known.name), about.units)
+    listed, n_more = parts.strips(shown.run, shown.score, side.name, shown.subsets, known.name, side.n_marks)
     missing = f" · {known.n_missing:,} without one" if known.n_missing else ""
     st.markdown(f"**{heading}** by {escaped(words.named(known.name))}{missing}")
     key = chart_key(f"strips_{side.name}_{known.name}")

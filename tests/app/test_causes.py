@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.charts import causes as charts
 from app.parts.causes import selection_name
+from fas_core.evaluation.causes import shares
 from fas_core.reports.palette import Style
 from fas_core.runs import selections, store
 from tests.evaluation.causes.test_of_run import run_that_follows_brightness
@@ -36,7 +37,7 @@ def options(at: AppTest) -> list[Any]:
     return [json.loads(chart.proto.spec) for chart in at.get("echarts_chart")]
 
 
-def test_the_page_says_first_what_the_score_follows(run: store.Run) -> None:
+def test_the_page_says_first_what_the_score_follows(run: store.Run, monkeypatch: pytest.MonkeyPatch) -> None:
     at = page("causes", cache=run.cache, run="m", score="rec")
     said = texts(at)
     assert "rec falls with brightness" in said
@@ -51,6 +52,9 @@ def test_the_page_says_first_what_the_score_follows(run: store.Run) -> None:
     at.selectbox(key="cause_shown").select("glasses").run()
     assert [len(strip["series"][0]["data"]) for strip in options(at)[2:]] == [2, 2]
     assert at.query_params["cause"] == "glasses"
+    monkeypatch.setattr(shares, "strips", lambda *_: pytest.fail("computed again"))
+    at.selectbox(key="cause_shown").select("brightness").run()
+    assert [len(strip["series"][0]["data"]) for strip in options(at)[2:]] == [5, 5]
 
 
 def test_a_value_opens_its_samples_as_a_selection(run: store.Run) -> None:
