@@ -25,6 +25,7 @@ from fas_core.files import atomic_file
 PLAIN_EVERY = 5.0  # seconds between plain lines
 LONGEST_FILE = 2**16  # bytes of the app's file
 FILE_EVERY = 0.5  # seconds between updates of the app's file
+LEAST_SECONDS, LEAST_SHARE, ENOUGH_SECONDS = 2.0, 0.02, 30.0  # before which what starts slowly tells no time left
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,17 @@ class Job:
     left: float | None
     updated: float
     stage: str = ""
+
+
+def _is_telling(done: int, total: float, seconds: float) -> bool:
+    """Whether `done` steps in so many seconds say how long the others take: two seconds, and 2 % or half a minute."""
+    return done > 0 and seconds >= LEAST_SECONDS and (done >= LEAST_SHARE * total or seconds >= ENOUGH_SECONDS)
+
+
+class _Left(TimeRemainingColumn):
+    def render(self, task: RichTask) -> Text:
+        is_telling = _is_telling(int(task.completed), task.total or 0, task.elapsed or 0)
+        return super().render(task) if is_telling else Text("-:--:--", style="progress.remaining")
 
 
 class _Rate(TextColumn):
@@ -84,10 +96,13 @@ class Task:
             self._write()
 
     def seconds_left(self) -> float | None:
-        """At the rate until the last step; None where there is none yet, or that time is over without another step."""
+        """At the rate until the last step; None before that says anything, or once that time is over without another
+        step."""
         elapsed, waited = self._moved - self._started, time.monotonic() - self._moved
         since = self.done - self._from
-        left = elapsed * (self.total - self.done) / since - waited if since > 0 and elapsed + waited > 0.5 else -1.0
+        if not _is_telling(since, self.total - self._from, elapsed):
+            return None
+        left = elapsed * (self.total - self.done) / since - waited
         return left if left >= 0 else None
 
     def _write(self) -> None:
@@ -112,7 +127,7 @@ def task(label: str, total: int, *, job_file: Path | None = None, stage: str = "
                 _Rate(""),
                 TimeElapsedColumn(),
                 TextColumn("left"),
-                TimeRemainingColumn(),
+                _Left(),
             )
             with Progress(*columns, console=Console(stderr=True)) as bar:
                 current._bar = (bar, bar.add_task(label, total=total))

@@ -3,6 +3,8 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.progress import Task as RichTask
+from rich.progress import TaskID
 
 from fas_core import progress
 
@@ -51,3 +53,20 @@ def test_the_time_left_runs_down_while_no_step_is_done(monkeypatch: pytest.Monke
         assert task.seconds_left() is None  # it takes longer than it looked
         task.update(5)
         assert task.seconds_left() == pytest.approx(31.0)
+
+
+def test_the_first_steps_tell_no_time_left(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    with progress.task("Work", 50_000) as task:
+        for seconds, done, left in ((1, 2_000, None), (3, 64, None), (4, 1_000, 196.0), (31, 100, 31 * 499.0)):
+            clock[0] = 100 + seconds
+            task.update(done)
+            assert task.seconds_left() == (None if left is None else pytest.approx(left)), seconds
+    assert "Work: 2000/50000\n" in capsys.readouterr().err
+    of_bar = progress._Left()
+    for seconds, done, text in ((1, 2_000, "-:--:--"), (3, 64, "-:--:--"), (4, 1_000, "0:03:16")):
+        monkeypatch.setattr(RichTask, "elapsed", seconds)
+        monkeypatch.setattr(RichTask, "time_remaining", 196)
+        bar = RichTask(TaskID(0), "x", 50_000, done, _get_time=lambda: 0.0)
+        assert of_bar.render(bar).plain == text
