@@ -86,14 +86,13 @@ def forget(plan: Plan, cache: Path, advance: Callable[[], object] = lambda: None
         for about in plan.runs:
             stressed.remove(cache, about.run)
 
-    emptied = [run for run in store.all_runs(cache) if run.id in {about.run for about in plan.runs} and _is_empty(run)]
-    for run in emptied:
+    runs = {about.run for about in plan.runs}
+    for run in [run for run in store.all_runs(cache) if run.id in runs and _is_empty(run)]:
         remove(run)
 
     def keep(seals: judged.Seals) -> None:
         planning.write_down(replace(plan, seals=seals), cache)
 
-    runs = {about.run for about in plan.runs}
     of_manifests = {about.manifest_sha256 for about in plan.runs} - {""}
     judged.forget(cache, plan.called, runs, of_manifests, plan.seals, keep)
     _forget_in_jobs(cache, plan.called)
