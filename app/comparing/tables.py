@@ -19,7 +19,7 @@ from fas_core.reports.tables import EACH_ALONE, groups_table, metrics_table
 def _show(table: pd.DataFrame, name: str, most: int, columns: dict[Any, Any]) -> None:
     """As high as its rows, `most` pixels at most."""
     height = min(most, 38 + 35 * len(table))
-    show_rows(table, name, placeholder="–", height=height, column_config=columns)
+    show_rows(table, name, height=height, column_config=columns)
 
 
 def show_metrics(comparison: Comparison, b: int, *, with_intervals: bool) -> None:

@@ -70,7 +70,6 @@ def show_transfer(shown: Shown, point: OperatingPoint) -> None:
     show_rows(
         transfer_table(rows, point.chosen_on),
         "transfer",
-        placeholder="–",
         column_config=dict.fromkeys(("BPCER", "its own", "Worst APCER", "its own "), rate)
         | {"Own threshold": st.column_config.NumberColumn(format="%.17g")},
     )

@@ -111,7 +111,7 @@ def attacks_like_live(points: Points, distance: NDArray[np.float64], at_most: in
 def live_unlike_training(points: Points, distance: NDArray[np.float64], at_most: int) -> NDArray[np.int64]:
     """The rows of live faces outside training whose codes are furthest from training ones, the furthest first."""
     subset = columns.factor(points.run, "subset")
-    is_outside = np.array([name != TRAIN for name in subset.names])[subset.codes]
+    is_outside = np.array([name != TRAIN for name in subset.names], np.bool_)[subset.codes]
     return lowest(-distance, _also(points.is_shown, ~columns.attacks(points.run) & is_outside), at_most)
 
 

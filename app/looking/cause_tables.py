@@ -42,7 +42,6 @@ def show_scores(shown: Shown, cause: str, n_marks: int) -> None:
     show_rows(
         pd.DataFrame(rows),
         "least_following",
-        placeholder="–",
         height="content",
         width="content",
         column_config={
@@ -102,7 +101,7 @@ def show_table(sides: list[Follows]) -> None:
                 for cause in side.ranked
             ]
             if rows:
-                show_rows(pd.DataFrame(rows), f"causes_{side.side}", placeholder="–", height="content")
+                show_rows(pd.DataFrame(rows), f"causes_{side.side}", height="content")
             st.caption(escaped(words.left_out(side)))
         looks = "; ".join(f"{name}: {what}" for name, what in MEASURES.items())
         st.caption(

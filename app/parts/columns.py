@@ -109,7 +109,7 @@ def groups_of(run: Run, rows: Sequence[int] | NDArray[np.int64]) -> list[str]:
 @cached(entries=8)
 def attacks(run: Run) -> NDArray[np.bool_]:
     label = factor(run, "label")
-    return np.array([name == ATTACK for name in label.names])[label.codes]
+    return np.array([name == ATTACK for name in label.names], np.bool_)[label.codes]
 
 
 @cached(entries=8)
@@ -118,7 +118,7 @@ def shown_rows(run: Run, chosen: tuple[str, ...]) -> NDArray[np.bool_] | None:
     if set(chosen) >= set(run.subsets):
         return None
     subset = factor(run, "subset")
-    return np.array([name in chosen for name in subset.names])[subset.codes]
+    return np.array([name in chosen for name in subset.names], np.bool_)[subset.codes]
 
 
 def rows_of(run: Run, subsets: Sequence[str]) -> NDArray[np.int64]:

@@ -19,12 +19,16 @@ from fas_core import files
 def show_rows(rows: pd.DataFrame, name: str, **how: Any) -> DataframeState:
     """`st.dataframe` of rows without their numbers. `name`: of its file; it differs for every table of a page.
 
+    What is missing is "–"; whole numbers have their thousands apart, unless the column is configured.
+
     The file has the columns that are shown under the headings that are shown, every digit of a number, and no cell that
     a spreadsheet takes for a formula.
     """
     columns = how.get("column_config", {})
+    whole = [column for column in rows.columns if pd.api.types.is_integer_dtype(rows[column]) and column not in columns]
+    how["column_config"] = columns | {column: st.column_config.NumberColumn(format="localized") for column in whole}
     with st.container(key=f"{TABLE}{name}", gap=None):
-        state = st.dataframe(rows, hide_index=True, **how)
+        state = st.dataframe(rows, hide_index=True, placeholder="–", **how)
         st.download_button(
             f"Save {name} as CSV",
             identity.exported(lambda: files.csv(as_shown(rows, columns)), f"table {name}", None),

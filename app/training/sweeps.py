@@ -95,7 +95,6 @@ def show_table(sweep: Sweep, settings: Sequence[Setting]) -> None:
     show_rows(
         pd.DataFrame(rows),
         "sweep",
-        placeholder="–",
         key=f"sweep_table_{sweep.id}",
         column_config={
             "Dev error": st.column_config.NumberColumn(format="%.4f", help=told.LIMITS),

@@ -185,7 +185,6 @@ def show_table(table: pd.DataFrame) -> None:
     show_rows(
         shown,
         "likelihoods",
-        placeholder="–",
         column_config={
             "Mean": number(format="%.1f", help="Mean log-likelihood, in nats."),
             "Median": number(format="%.1f", help="Median log-likelihood, in nats: a few outliers do not move it."),

@@ -188,7 +188,6 @@ def show_table(shown: Shown, rankings: Mapping[str, Ranking]) -> None:
     show_rows(
         pd.concat([table, values.add_prefix("score ")], axis=1),
         "scores_by_subset",
-        placeholder="–",
         height=min(460, 38 + 35 * len(table)),
         column_config={
             "Attacks": st.column_config.TextColumn(help="Species of the attacks in this row."),
@@ -242,7 +241,6 @@ def show_moments(tables: Mapping[str, pd.DataFrame]) -> None:
     show_rows(
         pd.DataFrame(moments),
         "moments",
-        placeholder="–",
         column_config={
             "n": st.column_config.NumberColumn(format="localized", help="Samples with a finite score."),
             "Mean": st.column_config.NumberColumn(format="%.4g", help="In the unit of the score; see its chart."),

@@ -203,7 +203,7 @@ def show_models(of: Matrix) -> None:
         }
         for row in of.rows
     ]  # fmt: skip
-    show_rows(pd.DataFrame(rows), "models", placeholder="–")
+    show_rows(pd.DataFrame(rows), "models")
 
 
 # ------------------------------------------------------------------------------------------------ the page

@@ -78,10 +78,7 @@ def show_metrics(shown: Shown, point: OperatingPoint | None) -> None:
     show_rows(
         core.metrics_table(summary(shown, point, "")),
         "metrics",
-        placeholder="–",
         column_config={
-            "Bona fide": st.column_config.NumberColumn(format="localized"),
-            "Attacks": st.column_config.NumberColumn(format="localized"),
             "AUC": st.column_config.TextColumn(
                 help="Chance that a random attack scores higher than a random bona fide sample, with its 95 % interval."
             ),
@@ -96,8 +93,8 @@ def show_metrics(shown: Shown, point: OperatingPoint | None) -> None:
         },
     )
     st.caption(
-        "In brackets: 95 % intervals, by whole subjects where the data name them; ≤: what so many without an error "
-        "still allow. –: not defined, because the subset holds one class only."
+        "In brackets: 95 % intervals, by whole subjects where the data name them; ≤ or ≥: what so many that are "
+        "all alike still allow. –: not defined, because the subset holds one class only."
     )
 
 

@@ -142,7 +142,6 @@ def show_table(shown: Separation) -> None:
         table,
         "separations",
         height="content",
-        placeholder="–",
         column_config={
             "What": text(pinned=True),
             "Units": text(

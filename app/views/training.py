@@ -105,7 +105,6 @@ def show_all(everything: Sequence[Training]) -> None:
     show_rows(
         pd.DataFrame(rows),
         "all_trainings",
-        placeholder="–",
         key="all_trainings",
         column_config={
             "Kept": st.column_config.NumberColumn(help="The epoch whose checkpoint was kept."),

@@ -27,8 +27,8 @@ from fas_core.runs.health import Caution
 MOST_IMAGES, MOST_IDS = 15, 45  # samples decided wrongly, with images and without
 SIDE = 96  # pixels of an image
 BRACKETS = (
-    "In brackets: 95 % intervals, by whole subjects where the data name them; ≤: what so many without an error still "
-    "allow. –: not defined, because the subset holds one class only."
+    "In brackets: 95 % intervals, by whole subjects where the data name them; ≤ or ≥: what so many that are all alike "
+    "still allow. –: not defined, because the subset holds one class only."
 )
 
 

@@ -192,7 +192,8 @@ class NearDuplicates:
         if not n_pairs:
             return f"None of {len(self.samples):,} images is nearly the same as another one."
         n_within = n_pairs - int(self.pairs["is_across"].sum())
-        others = f"{n_across:,} pairs lie across other subsets, {n_within:,} within one"
+        pairs = "1 pair lies" if n_across == 1 else f"{n_across:,} pairs lie"
+        others = f"{pairs} across other subsets, {n_within:,} within one"
         if TRAIN not in self.subsets or not n:
             return f"{others}."
         if not len(rows):

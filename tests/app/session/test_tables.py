@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -34,6 +35,24 @@ def test_a_saved_table_has_the_columns_and_headings_that_are_shown() -> None:
     shown = tables.as_shown(rows, config)
     assert list(shown) == ["=cmd", "AUC"]
     assert shown["AUC"].tolist() == [0.5, 0.25], "every digit"
+
+
+def test_whole_numbers_have_their_thousands_apart_and_what_is_missing_is_no_word() -> None:
+    def page() -> None:
+        import pandas as pd
+        import streamlit as st
+
+        from app.session import tables
+
+        rows = pd.DataFrame({"n": [12_345], "epoch": [None], "rate": [0.5], "k": [3]})
+        tables.show_rows(rows, "counts", column_config={"k": st.column_config.NumberColumn("K", format="%d")})
+
+    shown = AppTest.from_function(page).run().dataframe[0].proto
+    columns = json.loads(shown.columns)
+    assert columns["n"]["type_config"]["format"] == "localized"
+    assert columns["k"]["type_config"]["format"] == "%d"
+    assert "rate" not in columns
+    assert shown.placeholder == "–"
 
 
 def test_the_button_makes_a_file_without_formulas_named_after_run_and_subsets() -> None:
