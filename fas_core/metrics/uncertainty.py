@@ -42,7 +42,7 @@ RESAMPLES = 2000
 _AT_ONCE = 2**17  # numbers of an array of draws or of resampled counts: a megabyte, which a core has near
 _DENSE = 0.1  # share of cells with a count from which many resamples are worth their memory
 _PRODUCT_DENSE = 0.01  # and from which a product of all cells with many columns is faster than one of these alone
-_TOGETHER = 256  # resamples that make such a product worth while
+_TOGETHER = 64  # resamples that make such a product worth while
 _BLOCK = 2**21  # its cells at once: eight megabytes
 _EXACT_IN_FLOAT32 = 2**24
 
