@@ -234,7 +234,9 @@ _IN_PACK = f"{files.PACK}/"
 
 def _filled(own: NDArray[np.void], kept: NDArray[np.void]) -> NDArray[np.bool_]:
     """Writes into the records what is kept of them; (n,) whether it is."""
-    at = np.searchsorted(kept["key"], own["key"]).clip(max=len(kept) - 1)
+    keys, order = own["key"].copy(), np.argsort(own["key"])
+    at = np.empty(len(own), np.intp)  # looked for in their order: memory is gone through once
+    at[order] = np.searchsorted(kept["key"].copy(), keys[order]).clip(max=len(kept) - 1)
     is_known = (own["check"] != 0) & (kept["key"][at] == own["key"]) & (kept["check"][at] == own["check"])
     for name in ("sound", "sha256"):
         own[name][is_known] = kept[name][at[is_known]]
