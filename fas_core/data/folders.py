@@ -3,8 +3,8 @@
 Of a scan of a thousand rows and more it is kept (beside the `twins`) what it came to, the SHA-256 of the files that it
 wrote, and the states (`states.FIELDS`) of what it was read from: of every folder, as names that come, go or are changed
 change their folder, and of every file of which more than its name was read. As long as all of them are as they were,
-and by the same rules, scanning again would write the same files: it writes none. Of a folder with links in it, with
-files elsewhere, or that was changed less than two seconds before, nothing is kept.
+and by the same rules, scanning again would write the same files: it writes none. Of a folder with links or hidden
+folders in it, with files elsewhere, or that was changed less than two seconds before, nothing is kept.
 """
 
 from __future__ import annotations
@@ -145,20 +145,25 @@ def _keep(root: Path, outputs: Iterable[Path], key: str, written: Written, watch
 
 
 def _watched(root: Path, *, by_names: bool) -> list[str] | None:
-    """Names, relative to the folder, of all that a scan has looked into; None where that is not known: of a link."""
+    """Names, relative to the folder, of all that a scan has looked into; None where there are links or hidden folders,
+    in which there may be anything, or where it cannot be read."""
     watched, top = [], [""]
     while top:
         folder = top.pop()
         watched.append(folder or ".")
-        with os.scandir(f"{root}/{folder}") as entries:
-            for entry in entries:
-                name = f"{folder}/{entry.name}" if folder else entry.name
-                if entry.is_symlink():
-                    return None
-                if entry.is_dir(follow_symlinks=False):
-                    top.append(name)
-                elif not by_names or ending_of(name) not in IMAGE_SUFFIXES:
-                    watched.append(name)
+        try:
+            entries = [*os.scandir(f"{root}/{folder}")]
+        except OSError:
+            return None
+        for entry in entries:
+            name = f"{folder}/{entry.name}" if folder else entry.name
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if entry.is_symlink() or (is_folder and entry.name.startswith(".")):
+                return None
+            if is_folder:
+                top.append(name)
+            elif not by_names or ending_of(name) not in IMAGE_SUFFIXES:
+                watched.append(name)
     return watched
 
 

@@ -100,13 +100,18 @@ def test_nothing_is_kept_of_a_folder_that_links_lead_out_of_or_that_has_just_cha
         folders.write_manifest(faces, tmp_path / "m.csv")
     assert len(scans) == 2
     monkeypatch.setattr(hashes, "SETTLED", 0.0)
+    (faces / ".hidden").mkdir(mode=0o000)
+    for _ in range(2):
+        folders.write_manifest(faces, tmp_path / "m.csv")
+    assert len(scans) == 4
+    (faces / ".hidden").rmdir()
     (tmp_path / "elsewhere").mkdir()
     (faces / "live/s1/a/0.png").rename(tmp_path / "elsewhere/0.png")
     (faces / "live/s3").symlink_to(tmp_path / "elsewhere")
     assert folders.write_manifest(faces, tmp_path / "m.csv").n == 4
     (tmp_path / "elsewhere/1.png").hardlink_to(tmp_path / "elsewhere/0.png")
     assert folders.write_manifest(faces, tmp_path / "m.csv").n == 5
-    assert len(scans) == 4
+    assert len(scans) == 6
 
 
 @pytest.mark.parametrize("place", ["m.csv", "faces/m.csv", "faces/live/m.csv", "other/m.csv", "faces/live/s1/a/m.csv"])
