@@ -120,7 +120,7 @@ def _bare_rate(path: Path, n: int) -> float:
     """Images per second of the model alone, on a CPU the faster of two ways: cores together, or each by itself."""
     loaded = infer.loaded(path)
     fabric = devices.one_device("auto", infer.settled_precision([loaded], "auto"))
-    network = infer.Ready(fabric, loaded.model.to(fabric.device), loaded.form)
+    network = infer.ready(loaded, fabric)
     given = loaded.model.input
     x = torch.rand(infer.batch_size(fabric), given.channels, given.size, given.size)
     batches = max(4, n // len(x))
@@ -235,9 +235,10 @@ def _by_runtimes(path: Path) -> dict[str, float]:
     x = torch.rand(infer.BATCH_CPU, given.channels, given.size, given.size)
     content = onnx_export.graph_of(loaded)
     by_onnx = OnnxModel(onnx_graph.read(content, str(path)), Told())
-    laid_out = x.contiguous(memory_format=loaded.model.memory_format)
+    model = infer.ready(loaded, devices.one_device("cpu", "fp32")).model
+    laid_out = x.contiguous(memory_format=model.memory_format)
     works: dict[str, Callable[[], object]] = {
-        "torch": lambda: loaded.model.outputs(laid_out),
+        "torch": lambda: model.outputs(laid_out),
         "onnx": lambda: by_onnx.outputs(x),
     }
     if find_spec("openvino"):

@@ -63,7 +63,7 @@ def figures(n: int = IMAGES, rounds: int = ROUNDS, keys: int = KEYS) -> dict[str
         for name, file in files.items():
             loaded = infer.loaded(file)
             codes = traversal.from_prior(traversal.STEPS, loaded.form.latent_dim, 0)
-            works[name] = partial(predict.decoded, codes, infer.Ready(fabric, loaded.model, loaded.form))
+            works[name] = partial(predict.decoded, codes, infer.ready(loaded, fabric))
         seconds = bench.medians(works, rounds)
         run = write_run(Path(folder), files[IN_PAGE], n)
         return {f"{name}_milliseconds": 1000 * value for name, value in seconds.items()} | _in_page(run, keys)

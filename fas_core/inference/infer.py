@@ -41,6 +41,7 @@ from fas_core.models.building import VariationalAutoencoder
 from fas_core.models.conditions import in_words
 from fas_core.models.input import Input
 from fas_core.models.onnx_model import OnnxModel, Told
+from fas_core.models.packed import packed
 from fas_core.progress import task
 from fas_core.runs import encrypted, encrypting, signatures, store, tombstones
 from fas_core.runs.lock import claimed
@@ -52,6 +53,7 @@ from fas_core.training.known import Known
 _log = logging.getLogger(__name__)
 
 BATCH_CPU, BATCH_GPU = 8, 256  # images: what fits a core's cache, and what fills a GPU
+COMPILED_FROM = 200_000  # images on a GPU: some minutes, of which compiling may take one
 
 Advance = Callable[[int], None]
 T = TypeVar("T")
@@ -91,6 +93,7 @@ class Plan:
     given: Input  # how the models want their images
     device: str
     workers: int | None = 0  # as of `Readers`
+    compiles: bool = False  # as of `ready`
 
     @property
     def wanted(self) -> Wanted:
@@ -100,12 +103,13 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class Ready:
-    """A model on the device that it runs on, in the precision that it runs in."""
+    """A model on the device that it runs on, in the precision that it runs in; `ready` makes it."""
 
     fabric: Fabric
     model: Model
     form: Form
     gives_features: bool = False
+    filled_to: int = 0  # images that a compiled model always gets at once: for another number it would compile again
 
 
 @dataclass(frozen=True)
@@ -237,12 +241,13 @@ def write_runs(
     all_loaded = [computed_in(settled, each, cache) for each, settled in pairs]
     gone = tombstones.of_manifest(cache, data.sha256)
     root, given = data.root.absolute(), pairs[0][0].model.input
-    plan = Plan(targets, cache.absolute(), root, _folders(data), given, device, workers)
     with claimed([target.folder for target in targets]):
         for target in targets if encrypts else ():
             encrypted.mark(target.folder)
         missing = list(_missing(targets, chosen, data, gone))
         total, called = sum(len(work.rows) for work in missing), ", ".join(i.name for i in infos)
+        compiles = total >= COMPILED_FROM
+        plan = Plan(targets, cache.absolute(), root, _folders(data), given, device, workers, compiles)
         with task(f"Caching {called}", total, job_file=job_file, stage="cache") as progress:
             engine.write(plan, all_loaded, missing, progress.advance)
         tombstones.inherit(cache, gone, [target.info.run for target in targets])
@@ -411,7 +416,7 @@ def write_shards(plan: Plan, checkpoints: Sequence[Loaded], works: Sequence[Work
     """Computes some shards in this process and writes them; `checkpoints`: one per target of the plan."""
     fabrics = [devices.one_device(plan.device, target.info.precision) for target in plan.targets]
     networks = [
-        Ready(fabric, each.model.to(fabric.device), each.form, bool(target.info.patches))
+        ready(each, fabric, gives_features=bool(target.info.patches), compiles=plan.compiles)
         for fabric, each, target in zip(fabrics, checkpoints, plan.targets, strict=True)
     ]
     with ThreadPoolExecutor(1) as writer, closing(_computed(networks, works, plan, advance)) as computed:
@@ -423,6 +428,37 @@ def write_shards(plan: Plan, checkpoints: Sequence[Loaded], works: Sequence[Work
             written = writer.submit(_write, plan, checkpoints, work, parts)
         if written is not None:
             written.result()
+
+
+def ready(each: Loaded, fabric: Fabric, *, gives_features: bool = False, compiles: bool = False) -> Ready:
+    """A checkpoint's model where and how it computes: packed on a CPU in fp32; `compiles`: by
+    `torch.compile` on a GPU, which takes the model a minute once. Where it cannot be compiled, that is warned of."""
+    model = each.model.to(fabric.device)
+    is_exact = fabric.strategy.precision.precision == PRECISIONS["fp32"]
+    if fabric.device.type == "cpu" and is_exact and not (each.origin.is_foreign or model.is_of_cpu):
+        model = packed(model)
+    network = Ready(fabric, model, each.form, gives_features)
+    return _compiled(network, each.path) if compiles and fabric.device.type == "cuda" else network
+
+
+def _compiled(network: Ready, path: Path) -> Ready:
+    """The model is compiled in its place, so that another shard finds it so; tried on a batch, as that compiles it."""
+    model = network.model
+    whole = replace(network, filled_to=batch_size(network.fabric))
+    if model._compiled_call_impl is not None:
+        return whole
+    given, conditions = model.input, model.conditions
+    x = torch.zeros(1, given.channels, given.size, given.size)
+    told = None if conditions is None else torch.from_numpy(conditions.nothing)[None]
+    try:
+        model.compile(dynamic=False)
+        device_outputs(whole, x, told)
+    except Exception as error:  # of whatever compilers there are, or are not
+        model._compiled_call_impl = None
+        words = " ".join(str(error).split())[:200]
+        _log.warning("%s is computed without being compiled: %s: %s", path.name, type(error).__name__, words)
+        return network
+    return whole
 
 
 def _folders(data: Manifest) -> frozenset[str]:
@@ -455,10 +491,11 @@ def settled_precision(checkpoints: Sequence[Loaded], device: str) -> str:
         given = checkpoints[0].model.input
         x = torch.rand(batch, given.channels, given.size, given.size)
         best = math.inf
+        networks = [ready(each, fabric) for each in checkpoints]
         for _ in range(4):  # the first one warms up
             start = time.perf_counter()
-            for each in checkpoints:
-                _fetched(device_outputs(Ready(fabric, each.model.to(fabric.device), each.form), x))
+            for network in networks:
+                _fetched(device_outputs(network, x))
             best = min(best, time.perf_counter() - start)
         seconds[precision] = best
     return "bf16" if seconds["bf16"] < 0.8 * seconds["fp32"] else "fp32"
@@ -652,7 +689,8 @@ def device_outputs(network: Ready, x: torch.Tensor, told: torch.Tensor | None = 
     `told` as of `Model.outputs`. Raises BadInputError as that, and where the model says other things than of the images
     it was tried on.
     """
-    fabric, model, form = network.fabric, network.model, network.form
+    fabric, model, form, n = network.fabric, network.model, network.form, len(x)
+    x, told = _filled(x, network.filled_to), None if told is None else _filled(told, network.filled_to)
     x = fabric.to_device(x).contiguous(memory_format=model.memory_format)
     with fabric.autocast():
         out = model.outputs(x, None if told is None else fabric.to_device(told))
@@ -664,7 +702,14 @@ def device_outputs(network: Ready, x: torch.Tensor, told: torch.Tensor | None = 
             f"{', '.join(form.losses) or 'none'}. Its outputs must have one form."
         )
     tensors = {name: loss.float() for name, loss in out.losses.items()} | {"latents": out.latents.float()} | features
-    return tensors if out.reconstructions is None else tensors | {"reconstructions": displayed(out.reconstructions)}
+    if out.reconstructions is not None:
+        tensors["reconstructions"] = displayed(out.reconstructions)
+    return {name: tensor[:n] for name, tensor in tensors.items()} if len(x) > n else tensors
+
+
+def _filled(rows: torch.Tensor, n: int) -> torch.Tensor:
+    """With the last row as often as it takes to be n; no image feels which others it is with."""
+    return rows if len(rows) >= n else torch.cat([rows, rows[-1:].expand(n - len(rows), *rows.shape[1:])])
 
 
 def displayed(reconstructions: torch.Tensor) -> torch.Tensor:

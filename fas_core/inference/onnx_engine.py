@@ -23,17 +23,18 @@ from fas_core import documents
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.files import atomic_file, make_folder
-from fas_core.inference import onnx_export
+from fas_core.inference import infer, onnx_export
 from fas_core.inference.infer import BATCH_CPU, Loaded
 from fas_core.models import onnx_graph
 from fas_core.models.base import Model
 from fas_core.models.onnx_model import OnnxModel, Told
-from fas_core.training import checkpoint
+from fas_core.training import checkpoint, devices
 from fas_core.training.devices import ONNX
 
 WORTH = 60.0  # seconds of one core's work: an export takes some six, and gains a tenth to a third
 FASTER = 0.9  # of PyTorch's time: less is no gain to be sure of
 ROUNDS = 3
+_SECONDS = "seconds_of_a_core_per_image"
 
 
 def by_it(loaded: Loaded, cache: Path) -> Loaded:
@@ -55,9 +56,9 @@ def precision_of_fp32(loaded: Loaded, n: int, cache: Path) -> str:
     if not all(find_spec(name) for name in ("onnx", "onnxruntime", "onnxscript")):
         return "fp32"
     path = _graph_file(loaded, cache)
-    seconds = _record(path).get("seconds_per_image")
+    seconds = _record(path).get(_SECONDS)
     if not isinstance(seconds, dict) or not all(isinstance(seconds.get(way), float) for way in ("fp32", ONNX)):
-        by_torch = _seconds_per_image(loaded.model)
+        by_torch = _seconds_per_image(infer.ready(loaded, devices.one_device("cpu", "fp32")).model)
         if by_torch * n < WORTH:
             return "fp32"
         try:
@@ -66,7 +67,7 @@ def precision_of_fp32(loaded: Loaded, n: int, cache: Path) -> str:
         except BadInputError:  # a model of somebody's own that cannot be exported
             return "fp32"
         seconds = {"fp32": by_torch, ONNX: by_onnx}
-        _note(path, {"seconds_per_image": seconds})
+        _note(path, {_SECONDS: seconds})
         if by_onnx < FASTER * by_torch:
             _keep(path, content)
     return ONNX if seconds[ONNX] < FASTER * seconds["fp32"] else "fp32"

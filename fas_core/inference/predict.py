@@ -73,7 +73,7 @@ def ready(run: Run, device: str = "auto") -> Ready:
     loaded = infer.loaded_of(run, path)
     infer.require_same_code(run, loaded)
     fabric = devices.one_device("cpu" if loaded.model.is_of_cpu else device, run.info.precision)
-    return Ready(fabric, loaded.model.to(fabric.device), loaded.form, bool(run.info.patches))
+    return infer.ready(loaded, fabric, gives_features=bool(run.info.patches))
 
 
 def outputs_of(run: Run, raw: NDArray[np.float32], device: str = "auto", *, model: Ready | None = None) -> Outputs:

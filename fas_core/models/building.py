@@ -259,8 +259,12 @@ class UpsampledConv2d(nn.Conv2d):
     def __init__(self, before: int, after: int) -> None:
         super().__init__(before, after, 3, padding=1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def kernel(self) -> Tensor:
+        """(c, c', 4, 4) of the transposed convolution."""
         kernel = F.pad(self.weight.flip(2, 3), (1, 1, 1, 1))
         kernel = kernel[:, :, :-1] + kernel[:, :, 1:]
         kernel = kernel[..., :-1] + kernel[..., 1:]
-        return F.conv_transpose2d(x, kernel.transpose(0, 1), self.bias, stride=2, padding=1)
+        return kernel.transpose(0, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv_transpose2d(x, self.kernel(), self.bias, stride=2, padding=1)

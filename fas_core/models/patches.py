@@ -20,7 +20,7 @@ DIMENSIONS = 32  # numbers of each
 SEED = 0  # of the projection
 KEPT = {"grid": GRID, "dimensions": DIMENSIONS, "seed": SEED}  # a part of the ids of Runs that have them
 SIDE = 2 * GRID  # of the map that is taken
-_FINISHING = (nn.ReLU, nn.LeakyReLU, nn.BatchNorm2d)
+_FINISHING = (nn.ReLU, nn.LeakyReLU, nn.BatchNorm2d, nn.Identity)  # the last: of packed layers
 _MOST = float(np.finfo(np.float16).max)
 
 

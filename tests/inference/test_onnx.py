@@ -410,7 +410,7 @@ def test_the_faster_one_computes_a_run_and_goes_on_with_it(
     (run,) = infer.write_runs([tiny_checkpoint], data, tmp_path, device="cpu")
     assert (run.info.precision, measured) == (ONNX, ["Model", "OnnxModel"])
     (kept,) = (tmp_path / "graphs").glob("*.json")
-    assert json.loads(kept.read_text())["seconds_per_image"] == {"fp32": 2.0, ONNX: 1.0}
+    assert json.loads(kept.read_text())["seconds_of_a_core_per_image"] == {"fp32": 2.0, ONNX: 1.0}
     (by_torch,) = infer.write_runs([tiny_checkpoint], data, tmp_path, device="cpu", precision="fp32")
     assert by_torch.id != run.id
     np.testing.assert_allclose(run.latents(), by_torch.latents(), rtol=1e-5, atol=1e-5)

@@ -1,0 +1,72 @@
+"""What is packed says the same but for rounding, in fewer layers."""
+
+import pytest
+import torch
+from torch import nn
+
+from fas_core import models
+from fas_core.models.building import BatchNorm2d
+from fas_core.models.packed import packed
+
+
+@pytest.mark.parametrize("name", ["cvae", "dcvae", "denoising", "ganomaly", "memae", "perceptual", "resvae"])
+def test_a_packed_model_says_the_same(name: str) -> None:
+    torch.manual_seed(0)
+    model = models.built(name, {"width": 0.1, "latent_dim": 128, "image_size": 64}).eval()
+    for module in model.modules():
+        if isinstance(module, BatchNorm2d):
+            module.running_mean.fill_(0.1)
+            module.running_var.fill_(2.0)
+    model.to(memory_format=model.memory_format)
+    own = packed(model)
+    plain = [type(module) for module in own.modules()]
+    assert not {nn.Conv2d, nn.ConvTranspose2d} & {type(m) for m in own.modules() if getattr(m, "out_channels", 1) > 1}
+    assert plain.count(nn.ReLU) + plain.count(nn.LeakyReLU) < sum(
+        isinstance(module, nn.ReLU | nn.LeakyReLU) for module in model.modules()
+    )
+    x = torch.rand(5, 1, 64, 64).contiguous(memory_format=model.memory_format)
+    with torch.inference_mode():
+        expected, out, alone = model.outputs(x), own.outputs(x), own.outputs(x[:1])
+        torch.testing.assert_close(model.patches(x), own.patches(x), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(out.latents, expected.latents, rtol=1e-5, atol=3e-6)
+    torch.testing.assert_close(alone.latents, out.latents[:1], rtol=1e-5, atol=3e-6)
+    torch.testing.assert_close(out.reconstructions, expected.reconstructions, rtol=1e-5, atol=3e-6)
+    assert out.losses.keys() == expected.losses.keys()
+    for loss, values in expected.losses.items():
+        torch.testing.assert_close(out.losses[loss], values, rtol=1e-6, atol=2e-5)
+
+
+def test_what_a_packed_layer_cannot_be_stays() -> None:
+    """Borders that are repeated, sizes in words, what returns more rows than it should, a module of somebody's own."""
+
+    class Own(nn.Conv2d):
+        pass
+
+    torch.manual_seed(0)
+    layers = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1, padding_mode="reflect"),
+        nn.Conv2d(4, 4, 3, padding="same"),
+        nn.ReLU(),
+        Own(4, 4, 3),
+        nn.ConvTranspose2d(4, 4, 3, stride=2, output_padding=1),
+        nn.Conv2d(4, 1, 1),
+        nn.Conv2d(1, 4, 3, stride=2, dilation=2, bias=False),
+        nn.LeakyReLU(0.3),
+        nn.Conv2d(4, 4, 3, groups=2),
+        nn.Tanh(),
+    )
+    own = packed(layers)
+    assert [type(layer) for layer in own[:6]] == [type(layer) for layer in layers[:6]]
+    assert type(own[7]) is nn.Identity
+    assert type(own[9]) is nn.Tanh
+    x = torch.randn(4, 3, 16, 16)
+    with torch.inference_mode():
+        torch.testing.assert_close(own(x), layers(x), rtol=1e-6, atol=1e-7)
+    assert isinstance(layers[7], nn.LeakyReLU)  # the original is as it was
+
+
+def test_weights_that_stay_are_shared() -> None:
+    model = models.built("dcvae", {"width": 0.1, "latent_dim": 16, "image_size": 32})
+    own = packed(model)
+    assert own.encoder[-1].weight is model.encoder[-1].weight
+    assert isinstance(model.encoder[0], nn.Conv2d)
