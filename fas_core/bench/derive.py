@@ -7,6 +7,9 @@ and 50 such passes. `bytes_a_code`: by how much the peak memory of a process gro
 the kernel's figure, mapped files included; a code has 2,048 bytes, and its answers 140. `gigabytes_of_5_million`: the
 peak memory that this comes to.
 
+`umap_minutes_of_5_million`: of the UMAP of `--derive all`, which is laid out on a sample, by what a further code takes
+that is placed in a pass. It has no target: no page waits for it.
+
 `stepwise_gain`: nats a held-out code (128 dimensions, 64 Gaussians) is likelier under one pass in batches over 150,000
 codes than under EM on 50,000 of them, whose seconds the ratio `stepwise` is to. The codes are those of `projection`.
 """
@@ -25,8 +28,8 @@ import numpy as np
 
 from fas_core import scores
 from fas_core.bench import own_process
-from fas_core.bench.projection import _codes, _run_of
-from fas_core.latent import MOST_FITTED, mixture, passes
+from fas_core.bench.projection import _codes, _forgetful, _run_of
+from fas_core.latent import MOST_FITTED, mixture, passes, projection
 from fas_core.latent.mixture import Mixture
 from fas_core.runs import store
 
@@ -54,6 +57,7 @@ def figures(
             seconds, few = process.submit(_passed, cache, "few").result()
         with own_process() as process:
             _, many = process.submit(_passed, cache, "many").result()
+        of_umap = _of_umap(cache, n, 4 * n)
     per_100_000 = seconds * 100_000 / n
     a_code = (many - few) / (3 * n)
     return {
@@ -63,6 +67,7 @@ def figures(
         "peak_mb": many / 2**20,
         "bytes_a_code": a_code,
         "gigabytes_of_5_million": (many + max(0.0, a_code) * (5_000_000 - 4 * n)) / 2**30,
+        **of_umap,
         **_of_steps(exact, batches, min(dimensions, 128)),
     }
 
@@ -78,6 +83,20 @@ def _passed(cache: Path, name: str) -> tuple[float, int]:
     says += [scores.says(run, of_codes) for of_codes in scores.of_codes(run)]
     seconds = _seconds(lambda: passes.said(run.codes, says))
     return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _of_umap(cache: Path, few: int, many: int) -> dict[str, float]:
+    """Of Runs of so many codes; the first UMAP of a process compiles, and does not count."""
+    projection.umap_of(store.open_run(cache, "few"))
+    seconds = {}
+    for name in ("few", "many"):
+        run = _forgetful(store.open_run(cache, name))
+        seconds[name] = _seconds(partial(projection.umap_of, run))
+    of_a_code = (seconds["many"] - seconds["few"]) / (many - few)
+    return {
+        "umap_seconds": seconds["few"],
+        "umap_minutes_of_5_million": (seconds["few"] + (5_000_000 - few) * of_a_code) / 60,
+    }
 
 
 def _of_steps(exact: int, batches: int, dimensions: int) -> dict[str, float]:
