@@ -53,8 +53,8 @@ def measurements(
     Killed, it goes on where it was.
 
     `fas bench --history bench.jsonl` says beside each figure what it was the last time on this machine. What misses its
-    target, or is worse than then, is warned of: the status is 0. Without a name all is measured, which takes an hour or
-    more, and ends with a table of all targets. `--quick` takes less than a minute.
+    target, or is worse than then, is warned of: the status is 0. Without a name all is measured, which takes two hours
+    or more, and ends with a table of all targets. `--quick` takes less than a minute.
     """
     from fas_core import bench
 
