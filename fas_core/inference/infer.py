@@ -246,8 +246,7 @@ def write_runs(
             encrypted.mark(target.folder)
         missing = list(_missing(targets, chosen, data, gone))
         total, called = sum(len(work.rows) for work in missing), ", ".join(i.name for i in infos)
-        compiles = total >= COMPILED_FROM
-        plan = Plan(targets, cache.absolute(), root, _folders(data), given, device, workers, compiles)
+        plan = Plan(targets, cache.absolute(), root, _folders(data), given, device, workers, total >= COMPILED_FROM)
         with task(f"Caching {called}", total, job_file=job_file, stage="cache") as progress:
             engine.write(plan, all_loaded, missing, progress.advance)
         tombstones.inherit(cache, gone, [target.info.run for target in targets])
