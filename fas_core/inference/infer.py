@@ -35,13 +35,13 @@ from fas_core.documents import Json
 from fas_core.errors import BadInputError
 from fas_core.files import file_of, require_writable
 from fas_core.inference import preparing
+from fas_core.inference.packed import packed
 from fas_core.models import Origin, onnx_model, patches
 from fas_core.models.base import Form, Model
 from fas_core.models.building import VariationalAutoencoder
 from fas_core.models.conditions import in_words
 from fas_core.models.input import Input
 from fas_core.models.onnx_model import OnnxModel, Told
-from fas_core.models.packed import packed
 from fas_core.progress import task
 from fas_core.runs import encrypted, encrypting, signatures, store, tombstones
 from fas_core.runs.lock import claimed

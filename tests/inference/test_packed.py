@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from fas_core import models
+from fas_core.inference.packed import packed
 from fas_core.models.building import BatchNorm2d
-from fas_core.models.packed import packed
 
 
 @pytest.mark.parametrize("name", ["cvae", "dcvae", "denoising", "ganomaly", "memae", "perceptual", "resvae"])
