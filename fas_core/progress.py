@@ -70,6 +70,13 @@ class Task:
     def advance(self, by: int = 1) -> None:
         self.update(self.done + by)
 
+    def call(self, label: str) -> None:
+        """What is done from now on, shown at once."""
+        self.label, self._last_line = label, 0.0
+        if self._bar is not None:
+            self._bar[0].update(self._bar[1], description=label)  # type: ignore[arg-type]
+        self.update(self.done)
+
     def begin_at(self, done: int) -> None:
         """Work that goes on where it was: what is done already says nothing about the rate."""
         self._from = done

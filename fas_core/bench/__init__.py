@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import logging
 import os
 import pkgutil
 import platform
 import statistics
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -31,7 +34,26 @@ def own_process() -> ProcessPoolExecutor:
     """One process in which nothing has been computed: a fork of one that has imported PyTorch, once for all."""
     context = get_context("forkserver")
     context.set_forkserver_preload(["fas_core.inference.infer", "fas_core.training.train"])
-    return ProcessPoolExecutor(1, mp_context=context)
+    return ProcessPoolExecutor(1, mp_context=context, initializer=_silence)
+
+
+def _silence() -> None:
+    """lightning-fabric tells the precision of every model it prepares."""
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+
+
+@contextmanager
+def kept_apart() -> Iterator[Path]:
+    """A temporary folder, in which what is kept of data sets lies while the block runs: nothing is known of before."""
+    before = os.environ.get("XDG_CACHE_HOME")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["XDG_CACHE_HOME"] = str(Path(folder) / "kept")
+        try:
+            yield Path(folder)
+        finally:
+            os.environ.pop("XDG_CACHE_HOME")
+            if before is not None:
+                os.environ["XDG_CACHE_HOME"] = before
 
 
 DETECTION = "detection"  # takes an hour, and has no figures to be met: measured when it is asked for by name

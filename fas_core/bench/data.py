@@ -9,8 +9,6 @@ a tenth of the rows to all. What decoding processes take is not in it; it does n
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -19,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from fas_core.bench import kept_apart
 from fas_core.bench.reading import _resident
 from fas_core.data import check, folders, hashes, manifest
 from fas_core.errors import BadInputError
@@ -51,17 +50,10 @@ def figures(rows: int = ROWS) -> dict[str, float]:
 
 def _measured(rows: int, rounds: int) -> list[dict[str, tuple[float, float]]]:
     """Seconds and megabytes of each step, the first time and again, so many times."""
-    before = os.environ.get("XDG_CACHE_HOME")
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["XDG_CACHE_HOME"] = str(Path(folder) / "kept")
-        try:
-            _write_faces(Path(folder) / "faces", rows)
-            time.sleep(1.1 * hashes.SETTLED)
-            return [{step: _in_own_process(step, Path(folder)) for step in STEPS} for _ in range(rounds)]
-        finally:
-            os.environ.pop("XDG_CACHE_HOME")
-            if before is not None:
-                os.environ["XDG_CACHE_HOME"] = before
+    with kept_apart() as folder:
+        _write_faces(folder / "faces", rows)
+        time.sleep(1.1 * hashes.SETTLED)
+        return [{step: _in_own_process(step, folder) for step in STEPS} for _ in range(rounds)]
 
 
 def _write_faces(folder: Path, rows: int) -> None:

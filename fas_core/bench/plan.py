@@ -38,7 +38,8 @@ N_FITS = 2 * len(COMPONENTS)  # of mixtures: of all codes of the sample, and wit
 MAPPED = 50_000  # codes that `ours_seconds` of `fas bench projection` is of
 UNMEASURED = "not measured there"
 
-Kind = Literal["time", "total", "cost", "page", "disk", "memory"]
+FEATURES = "features (--patches)"
+Kind = Literal["time", "total", "cost", "page", "disk", "disk total", "memory"]
 KINDS = get_args(Kind)
 
 
@@ -153,7 +154,7 @@ def planned(
     told = machine_of(on)
     scaled = [_on_cores(law, told.cores) for law in _with_history(laws, entries, here, experiment, n)]
     if told.gpus:
-        scaled = [law if law.what != CACHE else _on_gpus(told, scaled) for law in scaled]
+        scaled = [_on_gpus(told, law, scaled) for law in scaled]
     return _plan(n, on, told.memory * 1e9 or None, experiment, scaled, (), price)
 
 
@@ -176,14 +177,21 @@ def _plan(
 ) -> Plan:
     known = _with_history(laws, entries, where, experiment, n)
     items = [Item(law.what, law.kind, law.amount(n), law.source) for law in known]
-    seconds = sum(item.amount or 0 for item in items if item.kind == "time")
-    lacking = [item.what for item in items if item.kind == "time" and item.amount is None]
-    source = "the sum" + (f", without {', '.join(lacking)}" if lacking else "")
-    items.append(Item("in all", "total", seconds, source))
+    total = _sum("in all", "total", [item for item in items if item.kind == "time"])
+    items += [total, _sum("on disk, in all", "disk total", [item for item in items if item.kind == "disk"])]
     if price is not None:
-        items.append(Item("cost", "cost", price * seconds / 3600, f"{price:g} an hour, given"))
+        items.append(
+            Item("cost", "cost", price * (total.amount or 0) / 3600, f"{price:g} an hour, given; {total.source}")
+        )
     items.sort(key=lambda item: KINDS.index(item.kind))
     return Plan(n, where, memory, experiment.name, math.ceil(n / SHARD_SIZE), items)
+
+
+def _sum(what: str, kind: Kind, items: Sequence[Item]) -> Item:
+    """Of what was measured and is asked for; its source names the others."""
+    left_out = [item.what for item in items if item.amount is None or item.what == FEATURES]
+    amount = sum(item.amount or 0 for item in items if item.what not in left_out)
+    return Item(what, kind, amount, "the sum" + (f", without {'; '.join(left_out)}" if left_out else ""))
 
 
 def _named(entries: Sequence[Entry], part: str) -> str:
@@ -205,12 +213,18 @@ def _on_cores(law: Law, cores: int) -> Law:
     return replace(law, each=law.each * times, fixed=law.fixed * times, source=source)
 
 
-def _on_gpus(told: Machine, laws: Sequence[Law]) -> Law:
-    """`fas cache` at the given rate, if images are decoded as fast as a check of all does."""
+def _on_gpus(told: Machine, law: Law, laws: Sequence[Law]) -> Law:
+    """`fas cache` at the given rate, if images are decoded as fast as a check of all does; a training at none."""
+    if law.what.partition(" ")[0] == TRAIN:
+        return replace(law, each=None, source="not measured: on GPUs, and nobody trains on processors beside them")
+    if law.what != CACHE:
+        return law
     rate = told.gpus * told.gpu_images_per_second
     source = f"given: {told.gpus} GPUs of {told.gpu_images_per_second:,.0f} images/s"
     decoding = next((law.each for law in laws if law.what == CHECK and law.each), 0.0)
-    if decoding > 1 / rate:
+    if not decoding:
+        source += ", if decoding feeds them, which is not measured"
+    elif decoding > 1 / rate:
         source += f", but decoding gives no more than {1 / decoding:,.0f}/s"
     return Law(CACHE, "time", max(1 / rate, decoding), source)
 

@@ -60,27 +60,38 @@ def plan(
         raise BadInputError(f"--price-per-hour {price:g}: write what an hour costs, above 0.")
     wanted, entries = experiments.preset(experiment), before.read(history) if history is not None else []
     core.require_machine(on, entries)
-    if (load := os.getloadavg()[0]) > (cores := os.cpu_count() or 1):
-        say(f"Warning: others are at work on this machine (load {load:.0f} on {cores} cores): times come out too long.")
-    say("Measuring, for less than a minute ...")
+    is_busy = (load := os.getloadavg()[0]) > (cores := os.cpu_count() or 1)
+    if is_busy:
+        say(
+            f"Warning: others are at work on this machine (load {load:.0f} on {cores} cores): times come out too long, "
+            "and so does the measuring."
+        )
     planned = core.planned(int(images), wanted, probing.probed(wanted), entries, on=on, price=price)
     for item in planned.too_large:
         say(f"Warning: {item.what}: {_amount(item)}, more memory than the machine has.")
     if as_json:
         return print_json(planned.as_json())
     title = f"{planned.images:,} images, {planned.shards:,} shards ({planned.machine})"
-    rows = [[item.what, item.kind, _amount(item), item.source] for item in planned.items]
+    rows = [[item.what, item.kind, _amount(item, is_busy), item.source] for item in planned.items]
     print_table(title, ["", "", "takes", "measured by"], rows)
 
 
-def _amount(item: Item) -> str:
-    """With its unit: seconds to days, bytes to GB."""
+def _amount(item: Item, is_busy: bool = False) -> str:
+    """With its unit: seconds to days, bytes to GB. `is_busy`: hours and days are whole ones."""
     if item.amount is None:
         return "–"
     if item.kind == "cost":
-        return f"{item.amount:,.2f}"
-    if item.kind in ("disk", "memory"):
-        return f"{item.amount / 1e9:,.1f} GB"
+        return _three_digits(item.amount, 2)
+    if item.kind in ("disk", "disk total", "memory"):
+        return f"{_three_digits(item.amount / 1e9)} GB"
     units = ((100, 1, "s"), (100 * 60, 60, "min"), (48 * 3600, 3600, "h"), (math.inf, 86400, "days"))
     unit, name = next((unit, name) for limit, unit, name in units if item.amount < limit)
-    return f"{item.amount / unit:,.1f} {name}"
+    if is_busy and unit >= 3600:
+        return f"about {_three_digits(item.amount / unit, 0)} {name}"
+    return f"{_three_digits(item.amount / unit)} {name}"
+
+
+def _three_digits(value: float, decimals: int = 1) -> str:
+    """As 1,230, 123, 12.3: what is measured says no more."""
+    at = 2 - math.floor(math.log10(value)) if value > 0 else decimals
+    return f"{round(value, min(at, decimals)):,.{max(0, min(at, decimals))}f}"

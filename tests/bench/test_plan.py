@@ -3,7 +3,9 @@
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,10 +14,26 @@ from typer.testing import CliRunner
 from fas_core import bench
 from fas_core.bench import plan, probing
 from fas_core.bench.history import Entry
-from fas_core.bench.plan import AGAIN, CACHE, CHECK, DERIVING, FITS, HASH, PASS, PCA, READ, SCAN, SCATTER, UMAP, Law
+from fas_core.bench.plan import (
+    AGAIN,
+    CACHE,
+    CHECK,
+    DERIVING,
+    FITS,
+    HASH,
+    PASS,
+    PCA,
+    READ,
+    SCAN,
+    SCATTER,
+    UMAP,
+    Item,
+    Law,
+)
 from fas_core.cli import main
+from fas_core.cli.planning import _amount
 from fas_core.errors import BadInputError
-from fas_core.training import experiments
+from fas_core.training import experiments, train
 
 FULL, SMALL = experiments.preset("dcvae_baseline"), experiments.preset("small_dcvae")
 N = 1_000_000
@@ -28,6 +46,7 @@ LAWS = [
     Law("train", "time", 0.0, "probe: steps", fixed=7200.0, by_cores=True),
     Law(CACHE, "time", 0.1, "probe: images", by_cores=True),
     Law("inputs", "disk", 16_384.0, "a shard", fixed=128.0),
+    Law(plan.FEATURES, "disk", 4096.0, "computed"),
     Law(UMAP, "time", None, "not measured: fas bench projection"),
     Law(FITS, "time", None, "not measured: fas bench derive"),
     Law(PASS, "time", 1e-4, "probe: codes"),
@@ -66,10 +85,13 @@ def test_what_grows_is_multiplied_and_what_is_not_measured_is_named() -> None:
         "cost": pytest.approx(2 * 108_600 / 3600),
         SCATTER: None,
         "inputs": 16_384 * N + 128,
+        plan.FEATURES: 4096 * N,
+        "on disk, in all": 16_384 * N + 128,
         "the manifest": 1e9,
     }
     sources = {item.what: item.source for item in planned.items}
-    assert sources["in all"] == f"the sum, without {AGAIN}, {UMAP}, {FITS}"
+    assert sources["in all"] == f"the sum, without {AGAIN}; {UMAP}; {FITS}"
+    assert sources["on disk, in all"] == f"the sum, without {plan.FEATURES}"
     assert all(sources.values())
     assert [item.what for item in planned.too_large] == ["the manifest"]
     whole = [law for law in LAWS if law.each is not None]
@@ -124,6 +146,14 @@ def test_another_machine_is_that_of_the_history_or_this_one_with_other_numbers()
 
     fed = on_gpus("cores=64,gpus=8,gpu-images-per-second=2000")
     assert (fed.amount, fed.source) == (N / 16_000, "given: 8 GPUs of 2,000 images/s")
+    whole = plan.planned(N, FULL, LAWS, on="cores=64,gpus=8,gpu-images-per-second=2000", price=2.0)
+    of = amounts(whole)  # nobody trains on processors beside GPUs
+    assert of["train"] is None
+    assert of["in all"] == pytest.approx(sum(of[what] or 0 for what in (CHECK, READ, HASH, CACHE, PASS)))
+    assert of["cost"] == pytest.approx(2 * of["in all"] / 3600)  # type: ignore[operator]
+    for item in whole.items:
+        assert item.kind not in ("total", "cost") or f"the sum, without {AGAIN}; train; {UMAP}" in item.source
+        assert item.what != "train" or item.source.startswith("not measured: on GPUs")
     starved = on_gpus("gpus=8,gpu-images-per-second=2000")
     assert starved.amount == pytest.approx(N / 1000)
     assert "decoding gives no more than 1,000/s" in starved.source
@@ -145,18 +175,56 @@ def test_more_images_are_probed_until_the_time_is_up() -> None:
         given.append(n)
         return 1.0 + 0.01 * n  # the start does not count
 
-    assert probing._grown(seconds_of, 10, 10**9, box=10.0) == (pytest.approx(0.01), 160)
-    assert given == [10, 40, 160]
-    assert probing._grown(seconds_of, 10, 50, box=1e9).n == 40
-    assert probing._grown(lambda n: 1.0, 10, 10**9, box=0.0) == (1 / 40, 40)  # noise: no time is no figure
+    assert probing._grown(seconds_of, 10, 10**9, box=12.0) == pytest.approx((0.01, 640))
+    assert given == [10, 10, 40, 40, 160, 160, 640]
+    assert probing._grown(seconds_of, 10, 10**9, box=2.0) == pytest.approx((0.01, 160))  # until it tells
+    assert probing._grown(seconds_of, 10, 50, box=1e9) == (None, 40)
 
 
-def test_probes_are_short_and_count_what_a_run_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_done_once_is_never_multiplied() -> None:
+    assert probing._grown(lambda n: 1.0, 10, 10**9, box=0.0) == (None, 40)
+    busy = probing._grown(lambda n: 1.0, 1_000, 10**6, box=4.0)  # a second whatever there is to do
+    law = busy.law(READ, "rows")
+    assert (law.amount(5_900_000), law.source) == (
+        None,
+        f"not measured: {busy.n:,} take hardly longer here than a quarter of them",
+    )
+    turns = iter([9.0, 1.0, 4.0, 9.0, 4.0])  # the first time, and others at work
+
+    def disturbed(n: int) -> float:
+        return next(turns)
+
+    assert probing._grown(disturbed, 10, 40, box=40.0) == pytest.approx((3 / 30, 40))
+
+
+def test_a_step_of_few_images_is_no_share_of_a_whole_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probing, "_rows", lambda *_: None)
+
+    def planned(seconds: Any) -> Law:
+        monkeypatch.setattr(train, "pace", lambda tried, _: SimpleNamespace(seconds_per_step=seconds(tried.batch_size)))
+        (law,) = probing._of_training(tmp_path, FULL, box=0.1)
+        return law
+
+    law = planned(lambda n: 3.0 + 0.01 * n)  # three seconds of each step are for the weights
+    assert law.amount(N) == pytest.approx(FULL.steps * (3.0 + 0.01 * FULL.batch_size))
+    assert planned(lambda n: 3.0).each is None
+
+
+def test_probes_are_short_and_count_what_a_run_holds(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(probing, "own_process", lambda: ThreadPoolExecutor(1))
-    monkeypatch.setattr(probing.train, "PACE_STEPS", 1)
+    monkeypatch.setattr(train, "PACE_STEPS", 1)
+    monkeypatch.setattr(probing, "FIRST_ROWS", 1_000)
     laws = {law.what: law for law in probing.probed(SMALL.with_settings(["width=0.05", "latent_dim=64"]), box=0.0)}
     assert all((law.each or law.fixed) > 0 for law in laws.values() if not law.source.startswith("not measured:"))
-    assert {what for what, law in laws.items() if law.each is None} == {SCAN, AGAIN, FITS, UMAP, SCATTER}
+    unmeasured = {what for what, law in laws.items() if law.each is None and "hardly longer" not in law.source}
+    assert unmeasured == {SCAN, AGAIN, FITS, UMAP, SCATTER}
+    told = capfd.readouterr().err
+    for what in (CHECK, READ, HASH, "train", "fas cache", "derive"):
+        assert f"Measuring: {what}" in told
+    assert "Precision" not in told
+    assert "12 kB each" in laws[HASH].source + laws[CHECK].source
     assert {CHECK, READ, HASH, CACHE, PASS, PCA} < set(laws)
     for array, size in (("inputs", 128**2), ("reconstructions", 128**2), ("latents", 4 * 64)):
         assert laws[array].amount(1024) == 1024 * size + 128
@@ -177,12 +245,19 @@ def test_the_command_says_all_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     table = " ".join(ran.stdout.split())
     assert "1,000,000 images, 977 shards (m)" in table
     for line in (
-        f"{CACHE} │ time │ 13.9 h │",
-        "train │ time │ 2.0 h",
+        f"{CACHE} │ time │ about 14 h │",
+        "train │ time │ about 2 h",
         f"{UMAP} │ time │ – │",
         "inputs │ disk │ 16.4 GB",
     ):
         assert line in table
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.2, 0.0, 0.0))
+    assert f"{CACHE} │ time │ 13.9 h │" in " ".join(CliRunner().invoke(main.app, asked).stdout.split())
+    large = Item("x", "disk total", 123_456e9, "")
+    texts = [_amount(replace(large, amount=amount)) for amount in (123_456e9, 1_994e9, 206.4e9, 12.34e9, 0.04e9, 0.0)]
+    assert texts == ["123,000 GB", "1,990 GB", "206 GB", "12.3 GB", "0.0 GB", "0.0 GB"]
+    assert _amount(Item("cost", "cost", 1234.5678, "")) == "1,230"
+    assert _amount(Item("cost", "cost", 2.345, "")) == "2.35"
     document = json.loads(CliRunner().invoke(main.app, [*asked, "--json"]).stdout)
     assert {item["what"]: item["amount"] for item in document["items"]}[CACHE] == 50_000
     for option, value in (
