@@ -119,8 +119,14 @@ def _opened_span(pack: Path, first: int, length: int, flags: int) -> io.Buffered
     handle = os.open(pack, flags)
     try:
         about = os.fstat(handle)
-        if not stat.S_ISREG(about.st_mode) or first + length > about.st_size:
-            raise OSError(errno.EINVAL, "Is no place in its pack", f"{pack}/{first}+{length}")
+        if not stat.S_ISREG(about.st_mode):
+            raise OSError(errno.EINVAL, "Is no regular file", str(pack))
+        if first + length > about.st_size:
+            reason = (
+                f"{pack.name} has {about.st_size} bytes and ends before it: cut off, or another file of that name. "
+                "Copy it again, or make it again (fas data pack)"
+            )
+            raise OSError(errno.EINVAL, reason, f"{pack}/{first}+{length}")
         data = os.pread(handle, length, first)
     finally:
         os.close(handle)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,7 +26,9 @@ from fas_core.texts import counted
 if TYPE_CHECKING:
     import pandas as pd
 
-    from fas_core.data.manifest import Manifest
+    from fas_core.data.manifest import Manifest, Problem
+
+LISTED = 5  # of what is alike
 
 # -------------------------------------------------------------------------------------------------------------- data
 
@@ -88,14 +91,32 @@ def data_check(
     else:
         rows = [[k, *(str(v[c]) for c in ("bona_fide", "attack", "subjects"))] for k, v in checked.subsets.items()]
         print_table(str(manifest_path), ["subset", "bona fide", "attacks", "subjects"], rows)
-        for problem in checked.problems:
-            print(f"row {problem.row}, {problem.path}: {problem.problem}")
-        for group in checked.duplicates:
-            print(f"same image content: {', '.join(group)}")
+        _print_problems(checked.problems, manifest_path)
+        if n := len(checked.duplicates):
+            n_rows = sum(map(len, checked.duplicates))
+            print(
+                f"same image content: {n_rows:,} rows of {counted(n, 'pictures')}, {n_rows - n:,} more than needed. "
+                f"Take them out: fas data dedupe {manifest_path} --out M; "
+                f"the first: {', '.join(checked.duplicates[0][:LISTED])}"
+            )
         for pair, subjects in checked.shared_subjects.items():
             print(f"subjects in both {pair}: {len(subjects)}")
     if checked.problems:
-        raise BadInputError(f"{manifest_path}: {len(checked.problems)} problems; the rows are listed in the report.")
+        where = "the document lists them" if as_json else f"all of them: fas data check {manifest_path} --json"
+        raise BadInputError(f"{manifest_path}: {counted(len(checked.problems), 'problems')}; {where}.")
+    say(f"{manifest_path}: {counted(checked.n_images, 'rows')}, {counted(checked.n_files, 'files')}, all can be read")
+
+
+def _print_problems(problems: Sequence[Problem], source: Path) -> None:
+    """The first ones of each kind, and how many more there are."""
+    kinds: dict[str, list[Problem]] = {}
+    for problem in problems:
+        kinds.setdefault(re.sub(r"'[^']*'|\S*\d\S*", "", problem.problem), []).append(problem)
+    for alike in kinds.values():
+        for problem in alike[:LISTED]:
+            print(f"row {problem.row}, {problem.path}: {problem.problem}")
+        if (n := len(alike) - LISTED) > 0:
+            print(f"... {n:,} more like these: fas data check {source} --json")
 
 
 def data_merge(

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ class Checked:
     """The document of `fas data check --json`."""
 
     n_images: int
+    n_files: int  # that are there; rows may name the same one
     n_bona_fide: int
     n_attack: int
     n_subjects: int
@@ -50,13 +52,14 @@ def checked(path: Path) -> Checked:
     rows, problems = parsed.rows, parsed.problems
     if rows.empty and not problems:
         problems.append(Problem(0, "", "the manifest has no rows"))
-    contents = hashes.contents(rows["path"], path.parent, _look, RULES)
+    contents = hashes.contents(rows["path"], path.parent, partial(_look, n_rows=len(rows)), RULES)
     problems += [Problem(row + 1, name, why) for row, why in contents.problems.items() if (name := rows["path"][row])]
     duplicates = _duplicates(rows["sample_id"], contents)
     problems += _contradictions(rows, contents, duplicates)
     names = in_protocol_order(rows["subset"].unique()) if len(rows) else []
     return Checked(
         n_images=len(rows),
+        n_files=contents.n_files,
         n_bona_fide=int((rows["label"] == BONA_FIDE).sum()),
         n_attack=int((rows["label"] == ATTACK).sum()),
         n_subjects=len(set(rows["subject_id"].unique()) - {""}),
@@ -74,12 +77,13 @@ def _videos(rows: pd.DataFrame, source: Path) -> list[str]:
     return [f"{n} rows are videos, which are not looked into: fas data frames {source} --out DIR"] if n else []
 
 
-def _look(paths: Sequence[str]) -> Iterator[tuple[int, Seen]]:
+def _look(paths: Sequence[str], n_rows: int) -> Iterator[tuple[int, Seen]]:
     """At every image: by threads where they are few, else by processes, as small ones keep the interpreter busy."""
     batches = _Batches(paths)
     if not len(batches):
         return
-    with task("Checking images", len(paths)) as shown, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    label = "Checking images" + (f" ({len(paths):,} files of {n_rows:,} rows)" if len(paths) < n_rows else "")
+    with task(label, len(paths)) as shown, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         by_threads = zip(batches, pool.map(_look_at_batch, batches), strict=True) if len(paths) < FEW else None
         for (start, batch), seen in by_threads or processes.done(_look_at_batch, batches):
             if seen is None:  # its process has died at one of them

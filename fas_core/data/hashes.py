@@ -9,8 +9,8 @@ bear the same time. A record is 64 bits of the place and 64 of the rest, the SHA
 the file was found to be sound, if it was: no name of a file is in it. `drop`, and `--rehash` of the commands, make all
 files be read again.
 
-Names of one file (hard links) are read once. Of what lies in object storage it is size, time of change and ETag that
-have to be as they were.
+Names of one file (hard links), and of one place in a pack, are read once. Of what lies in object storage it is size,
+time of change and ETag that have to be as they were.
 """
 
 from __future__ import annotations
@@ -79,6 +79,7 @@ class Contents:
     sha256: NDArray[np.uint8]  # (n, 32), zeros where it is missing
     is_missing: NDArray[np.bool_]  # (n,) that cannot be read, or is no regular file
     problems: dict[int, str]  # of rows, counted from 0, in their order
+    n_files: int  # that are there: several rows may name one, or one place in a pack
 
     def digits(self) -> Iterator[str]:
         """64 hexadecimal digits of each, or `MISSING`."""
@@ -135,7 +136,9 @@ def contents(names: pd.Series, folder: Path, look: Look | None = None, rules: st
         is_kept = is_done | (is_read & is_settled & ~is_missing & (own["check"] != 0))
         if is_kept_at_all and (is_kept & ~is_done).any():
             _write(folder, own[is_kept], kept)
-    return Contents(own["sha256"], is_missing, problems)
+    is_told = own["check"] != 0
+    n_files = len(np.unique(own["check"][is_told])) + int((~is_told & ~is_missing).sum())
+    return Contents(own["sha256"], is_missing, problems, n_files)
 
 
 def drop(folder: Path) -> None:
@@ -219,13 +222,14 @@ _State = tuple[int, ...]
 
 
 def _state(path: str, packs: dict[str, _State | None]) -> _State:
-    """Of the pack that a path lies in, as if it had one name; zeros where there is none, or of a path with a NUL."""
+    """Of the place in a pack that a path is, as if it had several names; zeros where there is none, or of a path with a
+    NUL."""
     if (span := files.span_in_pack(path)) is not None:
         place = str(span[0])
         if place not in packs:
-            packs[place] = (*states.state(place)[:-1], 1) if span[0].is_file() else None
+            packs[place] = states.state(place) if span[0].is_file() else None
         if (state := packs[place]) is not None:
-            return state
+            return hash((state[0], *span[1:])), *state[1:-1], 2
     return states.state(path)
 
 

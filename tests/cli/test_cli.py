@@ -187,6 +187,23 @@ def test_check_lists_every_problem(tmp_path: Path, tiny_faces: Path, fas: Callab
     document = json.loads(result.out)
     assert [p["row"] for p in document["problems"]] == [2, 2, 3, 4]  # row 2: unknown label, and a repeated id
     assert document["duplicates"] == [[str(good), str(good)]]
+    assert (document["n_images"], document["n_files"]) == (4, 2)
+    rows = [f"{good},live,{number}" for number in range(9)] + [f"gone{n}.png,live,g{n}" for n in range(8)]
+    path.write_text("path,label,sample_id\n" + "\n".join([*rows, "bad.png,live,b"]) + "\n")
+    result = fas("data", "check", path)
+    assert message(result) == f"fas: {path}: 9 problems; all of them: fas data check {path} --json."
+    lines = [line for line in result.out.splitlines() if line.startswith(("row", "...", "same"))]
+    assert lines[:5] == [f"row {10 + n}, gone{n}.png: no such file" for n in range(5)]
+    assert lines[5:7] == [
+        f"... 3 more like these: fas data check {path} --json",
+        "row 18, bad.png: the file is empty",
+    ]
+    assert lines[7].startswith(
+        f"same image content: 9 rows of 1 picture, 8 more than needed. Take them out: fas data dedupe {path}"
+    )
+    assert lines[8:] == []
+    path.write_text("path,label,sample_id\n" + "\n".join(rows[:9]) + "\n")
+    assert f"{path}: 9 rows, 1 file, all can be read" in fas("data", "check", path).err
 
 
 @pytest.mark.parametrize(
