@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -383,14 +384,18 @@ def data_pack(
 ) -> None:
     """Images in a few large files, where small ones are slow to read. Example: `fas data pack faces.csv --out packed/`
 
-    The new manifest names places in them, and is the same data: hashes and Runs stay. Goes on where it was.
+    The new manifest names places in them, and is the same data: hashes and Runs stay. Packs that are there stay.
     """
     from fas_core.data import manifest, packs, trail
 
     source = manifest.read(manifest_path)
     say_notes(source.notes)
-    rows = packs.pack(source, out, per_pack)
-    written = manifest.write(rows, out / "manifest.csv")
+    rows, n, n_written = packs.pack(source, out, per_pack)
+    written = out / "manifest.csv"
+    what = f"{counted(len(rows), 'images')} in {counted(n, 'packs')}"
+    with suppress(BadInputError):  # what is there is no manifest
+        if not n_written and manifest.checked_file(written).rows.equals(rows):
+            return say(f"{written}: {what}, already there; nothing was written")
+    manifest.write(rows, written)
     trail.write(trail.kept_step("pack", [source], rows), written, [manifest_path])
-    n = -(-len(rows) // per_pack)
-    say(f"{written}: {counted(len(rows), 'images')} in {counted(n, 'packs')}")
+    say(f"{written}: {what}, of which {n_written} written now")

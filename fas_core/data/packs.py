@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -27,8 +28,16 @@ IMAGES = 10_000  # of a pack
 _MAGIC = b"FASPACK1"
 
 
-def pack(source: Manifest, out: Path, per_pack: int = IMAGES) -> pd.DataFrame:
-    """Writes the packs of a manifest's images into a folder; returns its rows as a manifest there has them.
+class Packed(NamedTuple):
+    """What packing has come to."""
+
+    rows: pd.DataFrame  # as a manifest in the folder of the packs has them
+    n_packs: int
+    n_written: int  # the others were there
+
+
+def pack(source: Manifest, out: Path, per_pack: int = IMAGES) -> Packed:
+    """Writes the packs of a manifest's images into a folder.
 
     A pack that is there, made of the same contents, stays. Images of one content are packed once per pack. Raises
     BadInputError for a video, or an image that cannot be read or has changed since it was hashed.
@@ -43,26 +52,29 @@ def pack(source: Manifest, out: Path, per_pack: int = IMAGES) -> pd.DataFrame:
         raise BadInputError(f"{source.source}: {name} cannot be read. See all such rows: fas data check.")
     rows = relocated(source, out / "manifest.csv")
     names: list[str] = []
+    n_written = 0
     with task("Packing images", len(rows)) as shown:
         for start in range(0, len(rows), per_pack):
             part = slice(start, start + per_pack)
             paths = source.rows["path"].iloc[part].tolist()
-            place, starts, lengths = _packed(out, [source.root / name for name in paths], contents.sha256[part])
+            place, starts, lengths, is_new = _packed(out, [source.root / name for name in paths], contents.sha256[part])
             endings = [Path(name).suffix for name in paths]
             spans = zip(starts.tolist(), lengths.tolist(), endings, strict=True)
             names += [f"{place.name}/{first}+{length}{ending}" for first, length, ending in spans]
+            n_written += is_new
             shown.advance(len(paths))
-    return rows.assign(path=pd.Series(names, rows.index, dtype="str"))
+    return Packed(rows.assign(path=pd.Series(names, rows.index, dtype="str")), -(-len(rows) // per_pack), n_written)
 
 
 def _packed(
     out: Path, paths: list[Path], sha256: NDArray[np.uint8]
-) -> tuple[Path, NDArray[np.int64], NDArray[np.int64]]:
-    """A pack, which is written unless it is there; first byte and length of each file in it."""
+) -> tuple[Path, NDArray[np.int64], NDArray[np.int64], bool]:
+    """A pack, which is written unless it is there; first byte and length of each file in it; whether it was written."""
     codes, different = pd.factorize(np.array([content.tobytes() for content in sha256], object))
     made_of = hashlib.sha256(b"".join(different)).digest()
     place = out / f"{made_of.hex()[:16]}{PACK}"
     lengths = _lengths(place, made_of, len(different))
+    is_new = lengths is None
     if lengths is None:
         _, first = np.unique(codes, return_index=True)
         written = []
@@ -79,7 +91,7 @@ def _packed(
             lengths = np.array(written, "<i8")
             file.write(lengths.tobytes() + made_of + len(lengths).to_bytes(8, "little") + _MAGIC)
     starts = np.cumsum(lengths) - lengths
-    return place, starts[codes], lengths[codes]
+    return place, starts[codes], lengths[codes], is_new
 
 
 def _lengths(place: Path, made_of: bytes, n: int) -> NDArray[np.int64] | None:

@@ -42,22 +42,42 @@ def test_a_packed_set_is_the_same_data(table: Path, tmp_path: Path, fas: Callabl
         assert np.array_equal(images.load(old), images.load(new))
     told, was = check.checked(out / "manifest.csv"), check.checked(table)
     assert (told.problems, told.duplicates) == ([], was.duplicates)
-    again = packs.pack(after, tmp_path / "again", 100)  # of packs
-    assert manifest.Manifest(again, tmp_path / "again" / "m.csv").sha256 == before.sha256
+    rows = packs.pack(after, tmp_path / "again", 100).rows  # of packs
+    assert manifest.Manifest(rows, tmp_path / "again" / "m.csv").sha256 == before.sha256
+
+
+def test_what_is_packed_already_is_said_and_stays(table: Path, tmp_path: Path, fas: Callable[..., Result]) -> None:
+    out = tmp_path / "packed"
+
+    def pack(source: Path) -> str:
+        return fas("data", "pack", source, "--out", out, "--per-pack", "3").err
+
+    assert "7 images in 3 packs, of which 3 written now" in pack(table)
+    first = {path: path.stat().st_mtime_ns for path in out.iterdir()}
+    again = pack(table)
+    assert f"{out / 'manifest.csv'}: 7 images in 3 packs, already there; nothing was written" in again
+    assert {path: path.stat().st_mtime_ns for path in out.iterdir()} == first
+    (out / "manifest.csv").unlink()
+    assert "of which 0 written now" in pack(table)
+    next(out.glob("*.pack")).unlink()
+    assert "7 images in 3 packs, of which 1 written now" in pack(table)
+    other = manifest.write(manifest.read(table).rows.assign(note="other"), table.parent / "other.csv")
+    assert "of which 0 written now" in pack(other)
+    assert set(manifest.read(out / "manifest.csv").rows["note"]) == {"other"}
 
 
 def test_packs_stay_or_are_made_anew_where_they_are_damaged(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data, out = manifest.read(table), tmp_path / "packed"
-    rows = packs.pack(data, out, 4)
+    rows = packs.pack(data, out, 4).rows
     first = {path: path.stat().st_mtime_ns for path in out.glob("*.pack")}
-    assert packs.pack(data, out, 4).equals(rows)
+    assert packs.pack(data, out, 4).rows.equals(rows)
     assert {path: path.stat().st_mtime_ns for path in out.glob("*.pack")} == first
     content = {path: path.read_bytes() for path in first}
     damaged = min(first)
     damaged.write_bytes(content[damaged][:-1])
-    assert packs.pack(data, out, 4).equals(rows)
+    assert packs.pack(data, out, 4).rows.equals(rows)
     assert {path: path.read_bytes() for path in first} == content
     damaged.write_bytes(content[damaged][:20])
     packed = manifest.Manifest(rows, out / "manifest.csv")
@@ -84,7 +104,7 @@ def test_what_is_kept_of_a_pack_ends_with_it(table: Path, tmp_path: Path, monkey
     monkeypatch.setattr(hashes, "LEAST", 2)
     monkeypatch.setattr(hashes, "SETTLED", 0.0)
     out = tmp_path / "packed"
-    rows = packs.pack(manifest.read(table), out)
+    rows = packs.pack(manifest.read(table), out).rows
     first = hashes.contents(rows["path"], out)
     read: list[str] = []
     real = files.file_sha256
