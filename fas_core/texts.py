@@ -45,8 +45,8 @@ def plain(text: str) -> str:
 
 
 def counted(n: int, nouns: str) -> str:
-    """As 1 image, 2 images: of a plural that ends in s."""
-    return f"{n} {nouns.removesuffix('s') if n == 1 else nouns}"
+    """As 1 image, 2,000 images: of a plural that ends in s."""
+    return f"{n:,} {nouns.removesuffix('s') if n == 1 else nouns}"
 
 
 def plain_column(values: pd.Series) -> pd.Series:

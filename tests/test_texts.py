@@ -105,6 +105,6 @@ def test_what_to_write_instead_of_a_number_that_is_not_read(texts: list[str], wh
 
 
 def test_one_of_them_is_no_plural_and_small_files_are_told_in_kilobytes() -> None:
-    assert [counted(n, "videos") for n in (0, 1, 2)] == ["0 videos", "1 video", "2 videos"]
+    assert [counted(n, "videos") for n in (0, 1, 2_000)] == ["0 videos", "1 video", "2,000 videos"]
     sizes = [printing.file_size(n) for n in (3, 46_496, 999_499, 999_500, 2_345_678_901)]
     assert sizes == ["1 kB", "46 kB", "999 kB", "1.0 MB", "2,345.7 MB"]

@@ -99,7 +99,9 @@ def test_packs_stay_or_are_made_anew_where_they_are_damaged(
         packs.pack(data, tmp_path / "other", 4)
 
 
-def test_what_is_kept_of_a_pack_ends_with_it(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_kept_of_a_pack_ends_with_it(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "kept"))
     monkeypatch.setattr(hashes, "LEAST", 2)
     monkeypatch.setattr(hashes, "SETTLED", 0.0)
@@ -122,3 +124,4 @@ def test_what_is_kept_of_a_pack_ends_with_it(table: Path, tmp_path: Path, monkey
     assert len(read) == N - 1  # two rows are of one place
     told = check.checked(manifest.write(manifest.read(table).rows.assign(path=rows["path"]), out / "m.csv"))
     assert (told.n_images, told.n_files) == (N, N - 1)
+    assert f"Checking images ({N - 1} files of {N} rows): {N - 1}/{N - 1}" in capsys.readouterr().err
