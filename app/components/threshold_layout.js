@@ -221,7 +221,7 @@ export class Layout extends Verdict {
     this.root.style.setProperty("--gap", `${GAP}px`);
     this.axis = scoreAxis(this.view, this.limits, this.left + PAD, column - this.right - PAD);
     resize(this.track, column - this.left - this.right, 80);
-    this.rowHeight = Math.round(Math.min(Math.max(216 / this.cells.length, 18), 36));
+    this.rowHeight = Math.round(Math.min(Math.max(216 / this.cells.length, 16), 36));
     resize(this.cellRows, column, this.rowHeight * this.cells.length + 24);
     resize(this.errors, column, isWide ? 184 : 200);
     const [across, perLine] = isWide ? [width - column - GAP, 1] : [width, width <= 480 ? 1 : width <= 760 ? 2 : 3];
