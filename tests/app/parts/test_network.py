@@ -26,6 +26,7 @@ def of(checkpoint: str, precision: str = "fp32", **told: Any) -> RunInfo:
 def test_runs_of_one_checkpoint_share_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
     clear()
     loads: list[str] = []
+    monkeypatch.setattr(network, "checkpoint_file", lambda run: None)
     monkeypatch.setattr(predict, "ready", lambda run: loads.append(run.id) or run.id)
     code, changed = {"digest": "1"}, {"digest": "2"}
     first = Made("first", of("a", origin=code))
