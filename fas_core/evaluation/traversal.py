@@ -20,6 +20,7 @@ from fas_core import memo, metrics, scores
 from fas_core.data.names import ATTACK, BONA_FIDE
 from fas_core.errors import BadInputError
 from fas_core.latent import projection
+from fas_core.metrics.uncertainty import one_thread
 from fas_core.runs.store import Run
 
 STEPS = 9  # of a strip; odd, so that the middle one is the sample itself
@@ -84,7 +85,7 @@ def _measured(run: Run) -> memo.Arrays:
             f"Run {run.info.name} has {len(rows)} code: directions need at least two to be measured by."
         )
     n, total, scatter, origin = 0, np.zeros(1), np.zeros((1, 1)), np.zeros(1)
-    with projection.one_thread():
+    with one_thread():
         for block in run.latent_blocks(rows):
             codes = block.astype(np.float64)
             if not n:

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 from threadpoolctl import threadpool_limits
 
-from fas_core.latent.projection import one_thread
+from fas_core.metrics.uncertainty import one_thread
 
 REGULARISATION = 1e-6  # added to every variance, as scikit-learn does
 TOLERANCE, MOST_STEPS = 1e-3, 100  # change of the mean log-likelihood in nats at which steps end; scikit-learn's

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from fas_core import memo
-from fas_core.latent import fitting_sample, mixture, passes, projection, sample_key
+from fas_core.latent import fitting_sample, mixture, passes, sample_key
+from fas_core.metrics.uncertainty import one_thread
 from fas_core.runs.store import Run
 
 Floats = NDArray[np.float64]
@@ -88,7 +89,7 @@ def n_layers(z: NDArray[np.floating], held_out: NDArray[np.floating]) -> int:
     mean, whitening = _white(z)
     both = (np.concatenate([z, held_out]).astype(np.float64) - mean) @ whitening
     best, log_jacobian = -np.inf, np.zeros(len(both))
-    with projection.one_thread():
+    with one_thread():
         for layers in range(MOST_LAYERS + 1):
             likelihood = float((log_jacobian - 0.5 * np.square(both).sum(1))[len(z) :].mean())
             if likelihood <= best:
@@ -105,7 +106,7 @@ def fitted(z: NDArray[np.floating], layers: int) -> Flow:
     u, d = (np.asarray(z, np.float64) - mean) @ whitening, z.shape[1]
     moments, rotations = np.empty((layers, 2, d)), np.empty((layers, d, d))
     knots, slopes = np.empty((2, layers, d, KNOTS))
-    with projection.one_thread():
+    with one_thread():
         for i in range(layers):
             u, _, (moments[i], knots[i], slopes[i], rotations[i]) = _layer(u, len(u))
     return Flow(mean, whitening, moments, knots, slopes, rotations)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fas_core.latent import projection
+from fas_core.metrics.uncertainty import one_thread
 
 ROWS = 4096
 Arrays = dict[str, NDArray[Any]]
@@ -55,12 +55,12 @@ def said(
         return [says(z, start) for says in of]
 
     parts: list[list[Arrays]] = []
-    with projection.one_thread(), ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+    with one_thread(), ThreadPoolExecutor(threads or os.cpu_count()) as pool:
         for part in pool.map(of_block, starts):
             parts.append(part)
             told(len(parts) / len(starts))
     if not parts:
-        with projection.one_thread():
+        with one_thread():
             return [says(np.empty(codes.shape, np.float32), 0) for says in of]
     return [joined([part[i] for part in parts]) for i in range(len(of))]
 

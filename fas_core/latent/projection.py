@@ -22,7 +22,7 @@ from fas_core.latent import (
     sample_words,
     training_rows,
 )
-from fas_core.metrics.uncertainty import one_thread as one_thread
+from fas_core.metrics.uncertainty import one_thread
 from fas_core.runs.store import Run
 
 COMPONENTS = 10  # principal components kept; any two make a plot

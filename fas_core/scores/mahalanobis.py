@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from fas_core import memo
-from fas_core.latent import fitting_sample, mixture, passes, projection, sample_key
+from fas_core.latent import fitting_sample, mixture, passes, sample_key
+from fas_core.metrics.uncertainty import one_thread
 from fas_core.runs.store import Run
 from fas_core.scores import Outputs
 from fas_core.scores._kept import OfCodes
@@ -55,7 +56,7 @@ def _fitted(reference: Run) -> dict[str, NDArray[np.float64]]:
     rows, d = fitting_sample(reference).rows, reference.latent_dim
     mean = sum((block.sum(0, dtype=np.float64) for block in reference.latent_blocks(rows)), np.zeros(d)) / len(rows)
     scatter, fourths = np.zeros((d, d)), 0.0
-    with projection.one_thread():
+    with one_thread():
         for block in reference.latent_blocks(rows):
             apart = block - mean
             scatter += apart.T @ apart

@@ -16,7 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fas_core import memo
-from fas_core.latent import projection, sampled_training_rows
+from fas_core.latent import sampled_training_rows
+from fas_core.metrics.uncertainty import one_thread
 from fas_core.runs.store import Run
 from fas_core.scores import Outputs, _kept
 
@@ -44,7 +45,7 @@ def score(outputs: Outputs, reference: Run) -> NDArray[np.float64]:
             ids = reference.sample_ids.take(bank["images"]).to_pandas()
             own = pd.Index(ids).get_indexer(outputs.sample_ids.to_pandas())
         parts, start = [np.empty(0)], 0
-        with projection.one_thread():
+        with one_thread():
             for block in _blocks(outputs):
                 itself = None if own is None else own[start : start + len(block)]
                 parts.append(_of_images(block, bank["places"], bank["image_of"], itself))
