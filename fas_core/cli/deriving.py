@@ -57,10 +57,10 @@ def derive(
 
 
 def keep_openings(run: Run) -> None:
-    """Has the app keep what its pages Threshold and Losses open with, in a process as the app is one."""
+    """Has the app keep what pages of a large Run open with, in a process as the app is one."""
     command = [sys.executable, "-P", "-m", "app.ready", str(run.cache), run.id]
     if subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode:
-        say(f"Warning: what the pages Threshold and Losses of {run.info.name} open with was not kept.")
+        say(f"Warning: what pages of {run.info.name} open with was not kept.")
 
 
 def _told(run: Run) -> dict[str, Any]:
