@@ -30,6 +30,14 @@ def test_the_first_block_is_two_lines_that_set_up_the_demo_and_the_tests() -> No
     assert "sed -n 2p" in (PROJECT / ".ci" / "run").read_text()
 
 
+def test_every_chapter_is_linked_from_the_first_screens() -> None:
+    chapters = re.findall(r"^## (.+)$", README, re.MULTILINE)
+    before = " ".join(README[: README.index("\n## ")].split())
+    links = re.findall(r"\[([^\]]+)\]\(#([^)]+)\)", before)
+    assert sorted(name for name, _ in links) == sorted(chapters)
+    assert all(place == re.sub(r"[^\w\- ]", "", name.lower()).replace(" ", "-") for name, place in links)
+
+
 ROOMS = sorted(
     path for package in ("fas_core", "app") for path in (PROJECT / package).glob("[!_.]*") if path.suffix in ("", ".py")
 )
