@@ -1,4 +1,4 @@
-"""What the pages Threshold, Losses, Likelihood and Image of a large Run open with, computed when the Run is derived.
+"""What Threshold, Losses, Likelihood, Image and Across data sets open with of a large Run, computed when it is derived.
 
 `python -m app.ready CACHE RUN`: what `evaluation.kept` keeps of it, so that nobody waits for it.
 """
@@ -14,7 +14,7 @@ from app.session.sidebar import Shown
 from app.views import likelihood, losses, threshold
 from fas_core import scores, storage
 from fas_core.data.names import dev_subsets
-from fas_core.evaluation import summary
+from fas_core.evaluation import summary, transfers
 from fas_core.evaluation.join import System
 from fas_core.evaluation.presentations import FRAME
 from fas_core.latent import has_training_rows, mixture, training_rows
@@ -35,6 +35,7 @@ def keep(run: Run) -> None:
         losses.distribution(run, name, shown.subsets)
     for name in offered:
         standing.borders(run, name)
+    transfers.matrix([System(run, usual)])
     keep_likelihood(shown)
 
 

@@ -138,16 +138,17 @@ class OfScore:
             rows = [_Row(**row) for row in of_score.rows.to_dict("records")]
             return _Answer(_Ranked(**{**vars(of_score), "rows": rows}))
 
-        ranked = memo.document(self.run.cache, "ranking", self._key(), _Answer, answer).ranked
+        ranked = memo.document(self.run.cache, "ranking", self.key(), _Answer, answer).ranked
         return None if ranked is None else Ranking(**{**vars(ranked), "rows": pd.DataFrame(map(vars, ranked.rows))})
 
     def arrays(self, kind: str, compute: Callable[[], Mapping[str, object]]) -> Mapping[str, Any]:
         """Arrays of a kind that follow from the values alone."""
         if len(self.run) < LARGE:
             return {name: np.asarray(value) for name, value in compute().items()}
-        return memo.arrays(self.run.cache, kind, self._key(), compute)
+        return memo.arrays(self.run.cache, kind, self.key(), compute)
 
-    def _key(self) -> dict[str, object]:
+    def key(self) -> dict[str, object]:
+        """Stands for the values in the subsets."""
         values = scores.stands_for(self.run, self.score)
         if values is None:
             values = {"sha256": hashlib.sha256(np.ascontiguousarray(self.values()).data).hexdigest()}

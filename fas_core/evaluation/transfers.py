@@ -11,25 +11,30 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from statistics import median
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from fas_core import metrics, scores
+from fas_core import memo, metrics, scores
 from fas_core.data import simulation
 from fas_core.data.merging import SOURCE
-from fas_core.data.names import ATTACK, LEARNED, TRAINING_USE, dev_subsets, fresh_subsets, outside_training
+from fas_core.data.names import LEARNED, TRAINING_USE, dev_subsets, fresh_subsets, outside_training
 from fas_core.documents import Json
+from fas_core.evaluation import kept
 from fas_core.evaluation.join import System
-from fas_core.evaluation.presentations import FRAME, Presentations, presentations
+from fas_core.evaluation.presentations import FRAME, Presentations, is_named, presentations
 from fas_core.evaluation.run_metrics import auc_interval, rates_at
 from fas_core.metrics import UndefinedMetricError
 from fas_core.metrics.operating_point import DEFAULT, Rule
-from fas_core.metrics.uncertainty import UnitInterval
+from fas_core.metrics.uncertainty import RateInterval, UnitInterval
 from fas_core.runs import naming
 from fas_core.runs.store import Run
+
+_FORMAT = 1  # of a row that is kept
 
 
 @dataclass(frozen=True)
@@ -48,8 +53,8 @@ class Cell:
     bpcer: float | None
     is_optimistic: bool  # whether the threshold was chosen on these very samples
     roc_auc_ci95: UnitInterval | None = None  # where they are asked for
-    apcer_ci95: UnitInterval | None = None
-    bpcer_ci95: UnitInterval | None = None
+    apcer_ci95: RateInterval | None = None
+    bpcer_ci95: RateInterval | None = None
 
 
 @dataclass(frozen=True)
@@ -107,10 +112,13 @@ def matrix(
     for group in models.values():
         first = group[0].run
         name = first.info.name if times[first.info.name] == 1 else called[first.id]
-        tested = [_tested(system, level, data_names) for system in group]
-        row, more = _row(name, tested, data_names, rule, with_intervals=with_intervals)
-        rows.append(row)
-        notes += more
+        of_model = _model(group, _Asked(level, rule, with_intervals, {s.run.id: data_names[s.run.id] for s in group}))
+        rows.append(replace(of_model.row, called=name))
+        notes += [
+            f"{name} was tested on {data_set} in {n} Runs: the one with the most samples is shown."
+            for data_set, n in of_model.n_runs.items()
+            if n > 1
+        ]
     return Matrix(level, rule, tuple(sorted({name for row in rows for name in row.cells})), tuple(rows), tuple(notes))
 
 
@@ -119,6 +127,8 @@ def _simulated(runs: Sequence[Run]) -> list[str]:
     species = set()
     for run in runs:
         named = [name for name in ("subset", "pai_species", *simulation.COLUMNS) if name in run.column_names()]
+        if not set(simulation.COLUMNS) & set(named):
+            continue
         rows = run.samples(named)
         if "pai_species" in rows:
             species |= {*simulation.simulated_species(rows[rows["subset"].isin(outside_training(run.subsets))])}
@@ -126,16 +136,67 @@ def _simulated(runs: Sequence[Run]) -> list[str]:
 
 
 @dataclass(frozen=True)
+class _Asked:
+    """How models are judged; what the data sets of their Runs are called, by the id of the Run."""
+
+    level: str
+    rule: Rule
+    with_intervals: bool
+    data_names: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Model:
+    """A model's row, called nothing yet, and in how many of its Runs each data set was tested."""
+
+    row: Row
+    n_runs: Mapping[str, int]
+
+
+def _model(group: Sequence[System], asked: _Asked) -> _Model:
+    """Of the Runs of a model by a score; of large ones kept beside them."""
+    first = group[0].run
+    compute = partial(_judged, group, asked)
+    if max(len(system.run) for system in group) < kept.LARGE:
+        return compute()
+    about = {
+        "systems": [_key(system) | {"data": asked.data_names[system.run.id]} for system in group],
+        "level": asked.level,
+        "rule": repr(asked.rule),
+        "with_intervals": asked.with_intervals,
+        "format": _FORMAT,
+    }
+    return memo.document(first.cache, "matrix", about, _Model, compute)
+
+
+def _key(system: System) -> dict[str, object]:
+    """Stands for what is read of a Run and its score."""
+    run, score = system
+    of_score = kept.OfScore(run, score, partial(scores.values, run, score), run.subsets)
+    return of_score.key() | {"id": run.id, "learned": [sorted(_sources_learned(run)), _has_learned_manifest(run)]}
+
+
+@dataclass(frozen=True)
 class _Tested:
-    """A Run by a score, and the data set of each of its presentations, (m,)."""
+    """A Run by a score, and the data set of each of its m presentations: its position in `data_sets`, -1 of none."""
 
     system: System
     decided: Presentations
-    of: NDArray[np.str_]
+    of: NDArray[np.intp]  # (m,)
+    data_sets: Sequence[str]
 
     @property
     def names(self) -> list[str]:
-        return sorted(set(self.of[self.decided.within(outside_training(self.system.run.subsets))]) - {""})
+        return self.among(self.decided.within(outside_training(self.system.run.subsets)))
+
+    def among(self, chosen: NDArray[np.bool_]) -> list[str]:
+        """By name, the data sets that some presentations, (m,) booleans, are of."""
+        n_of_each = np.bincount(self.of[chosen] + 1, minlength=len(self.data_sets) + 1)[1:]
+        return sorted(name for name, n in zip(self.data_sets, n_of_each, strict=True) if n)
+
+    def are_of(self, name: str) -> NDArray[np.bool_]:
+        """(m,) which presentations are of a data set."""
+        return self.of == (self.data_sets.index(name) if name in self.data_sets else len(self.data_sets))
 
     def for_choosing(self, wanted: Sequence[str]) -> list[tuple[tuple[str, str], NDArray[np.bool_]]]:
         """Subset and data set, and (m,) which presentations these are, on which a threshold can be chosen; of the data
@@ -143,28 +204,29 @@ class _Tested:
         return [
             ((subset, name), chosen)
             for subset in dev_subsets(self.system.run.subsets)
-            for name in wanted or sorted(set(self.of) - {""})
-            if (chosen := self.decided.within([subset]) & (self.of == name)).any()
+            for name in wanted or sorted(self.data_sets)
+            if (chosen := self.decided.within([subset]) & self.are_of(name)).any()
         ]
 
     def judged(self, name: str) -> tuple[Presentations, bool]:
         """The presentations of a data set, and whether those of the subset for choosing are among them."""
         subsets = self.system.run.subsets
         for wanted in (fresh_subsets(subsets, dev_subsets(subsets)), outside_training(subsets)):
-            chosen = self.decided.within(wanted) & (self.of == name)
-            is_attack = (self.decided.rows["label"] == ATTACK).to_numpy()[chosen]
+            chosen = self.decided.within(wanted) & self.are_of(name)
+            is_attack = self.decided.of.kinds[0][chosen] > 0
             if is_attack.any() and not is_attack.all():
                 break
         return self.decided.part(chosen), bool(set(wanted) & set(dev_subsets(subsets)))
 
 
-def _tested(system: System, level: str, data_names: Mapping[str, str]) -> _Tested:
+def _tested(system: System, level: str, data_name: str) -> _Tested:
     run, score = system
     decided = presentations(run, scores.values(run, score), level, columns=[SOURCE, TRAINING_USE])
-    of = np.full(len(decided.rows), data_names[run.id])
-    if SOURCE in decided.rows:
-        of = decided.rows[SOURCE].astype("str").fillna("").to_numpy(str)
-    return _Tested(system, decided, of)
+    if SOURCE not in decided.rows:
+        return _Tested(system, decided, np.zeros(len(decided.rows), np.intp), [data_name])
+    sources = decided.rows[SOURCE].astype("str")
+    of, data_sets = pd.factorize(sources.where(sources != ""))
+    return _Tested(system, decided, of, data_sets.tolist())
 
 
 def _data_names(runs: Sequence[Run]) -> dict[str, str]:
@@ -191,44 +253,49 @@ def _trained_on(group: Sequence[_Tested], data_names: Mapping[str, str]) -> tupl
 
     By the sources that its checkpoint names, by the contents of its training images, by the manifest it was trained on.
     """
-    header = group[0].system.run.info.checkpoint_header
-    images = header.get("images", {})
-    sources = images.get("sources", {}) if isinstance(images, Mapping) else {}
-    learned = set(map(str, sources)) if isinstance(sources, Mapping) else set()
+    learned = _sources_learned(group[0].system.run)
     is_known = bool(learned)
     for tested in group:
         rows, run = tested.decided.rows, tested.system.run
         if TRAINING_USE in rows:
-            learned |= set(tested.of[(rows[TRAINING_USE] == LEARNED).to_numpy(bool)])
+            learned |= set(tested.among((rows[TRAINING_USE] == LEARNED).to_numpy(bool)))
             is_known = True
-        if SOURCE not in rows and run.info.manifest_sha256 and header.get("data_sha256") == run.info.manifest_sha256:
+        if SOURCE not in rows and _has_learned_manifest(run):
             learned.add(data_names[run.id])
             is_known = True
     return tuple(sorted(learned - {""})), is_known
 
 
-def _row(
-    called: str, group: Sequence[_Tested], data_names: Mapping[str, str], rule: Rule, *, with_intervals: bool
-) -> tuple[Row, list[str]]:
-    trained_on, is_known = _trained_on(group, data_names)
-    threshold, chosen_on = _threshold(group, trained_on, rule)
+def _sources_learned(run: Run) -> set[str]:
+    """Those that a Run's checkpoint names."""
+    images = run.info.checkpoint_header.get("images", {})
+    sources = images.get("sources", {}) if isinstance(images, Mapping) else {}
+    return set(map(str, sources)) if isinstance(sources, Mapping) else set()
+
+
+def _has_learned_manifest(run: Run) -> bool:
+    """Whether a Run's checkpoint was trained on its manifest."""
+    sha256 = run.info.manifest_sha256
+    return bool(sha256) and run.info.checkpoint_header.get("data_sha256") == sha256
+
+
+def _judged(systems: Sequence[System], asked: _Asked) -> _Model:
+    group = [_tested(system, asked.level, asked.data_names[system.run.id]) for system in systems]
+    trained_on, is_known = _trained_on(group, asked.data_names)
+    threshold, chosen_on = _threshold(group, trained_on, asked.rule)
     cells: dict[str, Cell] = {}
-    n_others: Counter[str] = Counter()
+    n_runs: Counter[str] = Counter()
     for tested in group:
         for name in tested.names:
             is_trained_on = name in trained_on if is_known else None
-            cell = _cell(tested, name, is_trained_on, threshold, chosen_on, with_intervals=with_intervals)
+            cell = _cell(tested, name, is_trained_on, threshold, chosen_on, with_intervals=asked.with_intervals)
             before = cells.get(name)
-            n_others[name] += before is not None
+            n_runs[name] += 1
             if before is None or cell.n_bona_fide + cell.n_attack > before.n_bona_fide + before.n_attack:
                 cells[name] = cell
     first = group[0].system
-    row = Row(first.run.id, called, first.score, trained_on, threshold, tuple(map(" of ".join, chosen_on)), cells)
-    return row, [
-        f"{called} was tested on {name} in {n + 1} Runs: the one with the most samples is shown."
-        for name, n in n_others.items()
-        if n
-    ]
+    row = Row(first.run.id, "", first.score, trained_on, threshold, tuple(map(" of ".join, chosen_on)), cells)
+    return _Model(row, n_runs)
 
 
 def _threshold(
@@ -259,29 +326,29 @@ def _cell(
 ) -> Cell:
     part, holds_choosing = tested.judged(name)
     subsets = tested.system.run.subsets
-    scored, is_attack = part.score_set(subsets), (part.rows["label"] == ATTACK).to_numpy()
-    auc = eer = interval = rates = None
+    scored, is_attack = part.score_set(subsets), part.of.kinds[0] > 0
+    auc = eer = interval = None
     with suppress(UndefinedMetricError):
         auc, eer = metrics.roc_auc(scored), metrics.equal_error_rate(scored).value
         interval = auc_interval(part, subsets) if with_intervals else None
-    if threshold is not None:
-        rates = rates_at(part, subsets, threshold)
-    people = set(part.rows["subject_id"].astype("str")) - {"", "nan"} if "subject_id" in part.rows else set()
+    rates = None if threshold is None else metrics.rates_at(scored, threshold)
+    reported = rates_at(part, subsets, threshold) if threshold is not None and with_intervals else None
+    people = part.rows["subject_id"].drop_duplicates() if "subject_id" in part.rows else pd.Series([], dtype="str")
     return Cell(
         tested.system.run.id,
         auc,
         eer,
         int((~is_attack).sum()),
         int(is_attack.sum()),
-        len(people) or None,
+        int(is_named(people).sum()) or None,
         is_trained_on,
         None if rates is None else rates.apcer_max,
         None if rates is None else rates.apcer_worst,
         None if rates is None else rates.bpcer,
         holds_choosing and any(of == name for _, of in chosen_on),
         interval,
-        rates.worst_interval if rates is not None and with_intervals else None,
-        rates.bpcer_interval if rates is not None and with_intervals else None,
+        None if reported is None else reported.worst_interval,
+        None if reported is None else reported.bpcer_interval,
     )
 
 

@@ -15,7 +15,8 @@ from app.views import losses
 from app.views import threshold as page
 from fas_core import derive, scores
 from fas_core.bench import synthetic
-from fas_core.evaluation import kept, presentations, ranking, run_metrics
+from fas_core.evaluation import kept, presentations, ranking, run_metrics, transfers
+from fas_core.evaluation.join import System
 from fas_core.latent import mixture
 from fas_core.metrics.operating_point import DEFAULT
 from fas_core.runs import health
@@ -71,9 +72,7 @@ def test_what_the_overview_says_of_a_large_run_is_kept_when_it_is_derived(
     assert of.auc_interval(["seen_paper"]) is not None
 
 
-def test_what_threshold_and_losses_open_with_is_kept_and_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_pages_of_scores_open_with_is_kept_and_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = synthetic.write_run(tmp_path, 900, pixels=0)
     subsets, tested = tuple(run.subsets), tuple(name for name in run.subsets if name != "train")
     offered = scores.offered(run)
@@ -84,7 +83,12 @@ def test_what_threshold_and_losses_open_with_is_kept_and_the_same(
     monkeypatch.setattr(page, "EXACT_TO", 0)
     cache.clear()
     ready.keep(run)
-    for module, name in ((ranking, "ranking"), (losses.run_charts, "run_curves"), (losses.ridges, "binned")):
+    for module, name in (
+        (ranking, "ranking"),
+        (losses.run_charts, "run_curves"),
+        (losses.ridges, "binned"),
+        (transfers, "presentations"),
+    ):
         monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("computed again"))
     monkeypatch.setattr(page, "prepared", lambda *_, **__: pytest.fail("computed again"))
     cache.clear()
@@ -99,6 +103,7 @@ def test_what_threshold_and_losses_open_with_is_kept_and_the_same(
         pd.testing.assert_frame_equal(moments_again, moments)
     reported = tuple(name for name in tested if name != "live")
     assert page.panel_of(shown, reported, None).key
+    assert transfers.matrix([System(run, shown.score)]).tested_on == ("synthetic",)
     cache.clear()
 
 

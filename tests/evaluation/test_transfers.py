@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fas_core.evaluation import transfers
+from fas_core.evaluation import kept, transfers
 from fas_core.evaluation.join import System
-from fas_core.metrics.operating_point import DEFAULT
+from fas_core.metrics.operating_point import BY_HAND, DEFAULT, EER, Rule
 from fas_core.runs import store
 from tests.conftest import Result
 
@@ -113,6 +113,31 @@ def test_runs_of_a_checkpoint_are_a_row_with_one_threshold_chosen_where_it_learn
         "With the threshold of the data they learned, on other data the worst APCER falls by 100 points and BPCER "
         "rises by 50 points."
     )
+
+
+def test_a_row_of_large_runs_is_kept_and_the_same(
+    fas: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    systems = systems_of_a_checkpoint(fas, tmp_path, data_sha256="home")
+    asked = [(systems, DEFAULT), (systems[:1], DEFAULT), (systems, Rule(BY_HAND, 5.0000001)), (systems, Rule(EER))]
+    computed = [
+        transfers.matrix(some, rule=rule, with_intervals=with_intervals)
+        for some, rule in asked
+        for with_intervals in (False, True)
+    ]
+    monkeypatch.setattr(kept, "LARGE", 0)
+    for _ in range(2):
+        again = [
+            transfers.matrix(some, rule=rule, with_intervals=with_intervals)
+            for some, rule in asked
+            for with_intervals in (False, True)
+        ]
+        assert again == computed
+        monkeypatch.setattr(transfers, "presentations", lambda *_, **__: pytest.fail("read again"))
+    for system in systems:
+        system.run.info = replace(system.run.info, checkpoint_header={"images": {"sources": {"home": 1}}})
+    with pytest.raises(pytest.fail.Exception):  # what it has learned is another
+        transfers.matrix(systems)
 
 
 def test_what_a_model_learned_is_not_guessed(fas: Callable[..., Result], tmp_path: Path) -> None:
