@@ -135,12 +135,13 @@ def _opened_span(pack: Path, first: int, length: int, flags: int) -> io.Buffered
 
 def require_unlinked(path: Path, below: Path) -> None:
     """Raises OSError where a part of the path under the folder is a symbolic link."""
-    for part in (path, *path.parents):
-        if part == below:
-            return
-        if part.is_symlink():
-            raise OSError(errno.ELOOP, "Is a symbolic link, which is not followed here", str(part))
-    raise ValueError(f"{path} is not below {below}")
+    part, end = str(path), str(below)  # as texts: files of thousands of shards are opened one after another
+    while part != end:
+        if os.path.islink(part):  # noqa: PTH114
+            raise OSError(errno.ELOOP, "Is a symbolic link, which is not followed here", part)
+        part, inner = os.path.dirname(part) or ".", part  # noqa: PTH120
+        if part == inner:
+            raise ValueError(f"{path} is not below {below}")
 
 
 def joined(folder: Path | str, name: str) -> str:

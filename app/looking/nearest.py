@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
@@ -14,8 +16,8 @@ from app.session import faces
 from app.words import escaped, number
 from fas_core.data.names import ATTACK, LIVE, TRAIN, readable
 from fas_core.errors import BadInputError
-from fas_core.latent import has_training_rows, neighbours
-from fas_core.latent.neighbours import AmongWhom
+from fas_core.latent import neighbours
+from fas_core.latent.neighbours import AmongWhom, Near
 from fas_core.reports.palette import style_of
 from fas_core.runs import duplicates
 from fas_core.runs.duplicates import By
@@ -31,27 +33,28 @@ HELP = (
 )
 
 
-def nearest(run: Run, subject: Subject, by: By, among: AmongWhom) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Distances, ascending, and rows of the images nearest to one: (k,) both, none where none are.
+def nearest(run: Run, subject: Subject, by: By) -> dict[AmongWhom, Near]:
+    """Distances, ascending, and rows of the images nearest to one among each kind: (k,) both, none where none are.
 
     Without itself and the other frames of its video, of which a page could be full.
     """
-    if among == "training" and not has_training_rows(run, 1):
-        return np.empty(0), np.empty(0, np.int64)
     own = np.empty(0, np.int64) if subject.row is None else frames_of(run, subject.row)
-    k = NEAREST[among] + len(own)
+    k = {among: n + len(own) for among, n in NEAREST.items()}
+    near: dict[AmongWhom, Near] = dict.fromkeys(NEAREST, (np.empty(0), np.empty(0, np.int64)))
     try:
-        if by == "pixels":
-            distances, rows = neighbours.nearest_pictures(run, subject.pixels["inputs"][0], k, among, own=subject.row)
-        elif subject.row is None and subject.code is not None:
-            distances, rows = (near[0] for near in neighbours.nearest_to(run, subject.code[np.newaxis], k, among))
+        if by == "code" and subject.code is not None:
+            near |= neighbours.nearest(run, subject.code, k, own=subject.row)
         else:
-            distances, rows = (near[0] for near in neighbours.nearest(run, np.array([subject.row]), k, among))
+            picture = subject.pixels["inputs"][0]
+            near |= {
+                among: neighbours.nearest_pictures(run, picture, n, among, own=subject.row) for among, n in k.items()
+            }
     except BadInputError as error:
         st.caption(escaped(str(error)))
-        return np.empty(0), np.empty(0, np.int64)
-    others = np.flatnonzero(~np.isin(rows, own))[: NEAREST[among]]
-    return distances[others], rows[others]
+    for among, (distances, rows) in near.items():
+        others = np.flatnonzero(~np.isin(rows, own))[: NEAREST[among]]
+        near[among] = distances[others], rows[others]
+    return near
 
 
 def show(run: Run, subject: Subject) -> str | None:
@@ -77,7 +80,7 @@ def show(run: Run, subject: Subject) -> str | None:
 
 def show_by(run: Run, subject: Subject, by: By) -> str | None:
     with st.spinner("Comparing images …", show_time=False):
-        near = {among: nearest(run, subject, by, among) for among in NEAREST}
+        near = nearest(run, subject, by)
     st.write(answer(run, near, by))
     chosen = []
     for among, heading in HEADINGS.items():
@@ -89,7 +92,7 @@ def show_by(run: Run, subject: Subject, by: By) -> str | None:
     return next((sample for sample in chosen if sample is not None), None)
 
 
-def answer(run: Run, near: dict[AmongWhom, tuple[NDArray[np.float64], NDArray[np.int64]]], by: By) -> str:
+def answer(run: Run, near: Mapping[AmongWhom, Near], by: By) -> str:
     """Which class is nearest, and how far training is beside it."""
     first = {among: (float(d[0]), int(rows[0])) for among, (d, rows) in near.items() if len(rows)}
     if not first:

@@ -1,15 +1,14 @@
 """The images nearest to an image, of live training or of all others, by codes and by pixels: exact, without an index.
 
 A question is one pass over the codes as they lie on disk, mapped into memory: |x|^2 - 2 x q in float32 leaves a few
-candidates, whose distances are then computed in float64. Maps and |x|^2 of the Runs asked about last are kept.
+candidates, whose distances are then computed in float64.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from functools import lru_cache, partial
-from typing import Literal, cast
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,35 +23,58 @@ RUNS_KEPT = 4
 AT_ONCE = 1024  # codes whose distances to all others are in memory: 40 MB to ten thousand
 SPARE = 4  # candidates beyond the k nearest in float32, whose order rounding may have turned
 CHUNK = 64  # values of which the smallest is found first
-KEPT = 2**28  # bytes of codes that are kept of a Run, or mapped; of more, each question reads them again
 AmongWhom = Literal["training", "others"]  # live training images; all other images
 Near = tuple[NDArray[np.float64], NDArray[np.int64]]
 Told = Callable[[float], object]  # hears what share is done
 
 
-def nearest(run: Run, rows: NDArray[np.int64], k: int, among: AmongWhom = "training") -> Near:
-    """Distances, ascending, and rows of the k images nearest to those in m rows by codes: (m, k) both.
+def nearest(
+    run: Run, code: NDArray[np.floating], k: Mapping[AmongWhom, int], *, own: int | None = None
+) -> dict[AmongWhom, Near]:
+    """Euclidean distances, ascending, and rows of the codes nearest to one (d,), k of each kind: (k,) both.
 
-    As `nearest_to`; an image is not its own neighbour.
+    Of equally near ones the first row comes first. Fewer than k where there are no more. `own`: a row that is left out.
+    Raises BadInputError for a code of another length, and for a Run without codes.
     """
-    candidates = _codes(run, among)
-    codes = np.concatenate([block for row in rows for block in run.latent_blocks(np.array([row]))])
-    own = [np.flatnonzero(candidates.rows == row) for row in rows]
-    return candidates.nearest(codes, own, min(k, len(candidates.rows) - max(map(len, own))))
-
-
-def nearest_to(run: Run, codes: NDArray[np.floating], k: int, among: AmongWhom = "training") -> Near:
-    """Euclidean distances, ascending, and rows of the k codes nearest to codes (m, d): (m, k) both.
-
-    Of equally near ones the first row comes first. Fewer than k where there are no more. Raises BadInputError for codes
-    of another length, a Run without images, and one without any image to look among.
-    """
-    candidates, d = _codes(run, among), run.latent_dim
-    if codes.ndim != 2 or codes.shape[1] != d:
+    if code.shape != (run.latent_dim,):
         raise BadInputError(
-            f"Codes of shape {codes.shape} have no neighbours in Run {run.info.name}, whose have {d} numbers."
+            f"A code of shape {code.shape} has no neighbours in Run {run.info.name}, whose have {run.latent_dim} "
+            "numbers."
         )
-    return candidates.nearest(codes, [np.zeros(0, np.int64)] * len(codes), min(k, len(candidates.rows)))
+    squared, error = _squared(run, code.astype(np.float32))
+    of_whom = {among: _rows(run, among, own) for among in k}
+    return {among: _nearest(run, code, rows, squared[rows], error, k[among]) for among, rows in of_whom.items()}
+
+
+def _squared(run: Run, q: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+    """(n,) |x|^2 - 2 x q of every code x of a Run, in float32, and how far rounding may have moved one of them."""
+    squared, longest = np.empty(len(run), np.float32), 0.0
+    with np.errstate(over="ignore", invalid="ignore"):  # then the bound is no number, and all are candidates
+        for shard in run.shards:
+            codes = np.asarray(shard.array("latents"), np.float32)
+            lengths = np.einsum("nd,nd->n", codes, codes)
+            squared[shard.start : shard.start + shard.n] = lengths - codes @ (2 * q)
+            longest = max(longest, float(np.sqrt(lengths.max(initial=0))))
+    # A sum of d products is moved by at most d roundings of the product of both norms (Higham, Accuracy and Stability
+    # of Numerical Algorithms, 2002, section 3.1), the difference of two sums by two more.
+    norms = longest * (longest + 2 * float(np.linalg.norm(q.astype(np.float64))))
+    return squared, (len(q) + 2) * float(np.finfo(np.float32).eps) * norms
+
+
+def _nearest(
+    run: Run, code: NDArray[np.floating], rows: NDArray[np.int64], squared: NDArray[np.float32], error: float, k: int
+) -> Near:
+    """The k nearest among some rows (m,), which ascend; `squared`: (m,) theirs, of which no two are to be told apart
+    that differ by less than twice the error."""
+    n = min(k, len(rows))
+    if n < 1:
+        return np.empty(0), np.empty(0, np.int64)
+    is_beyond = squared > float(np.partition(squared, n - 1)[n - 1]) + 2 * error
+    candidates = rows[~is_beyond]
+    those = np.concatenate(list(run.latent_blocks(candidates)))
+    exact = np.linalg.norm(those.astype(np.float64) - code, axis=1)
+    order = np.argsort(exact, kind="stable")[:n]
+    return exact[order], candidates[order]
 
 
 def nearest_pictures(
@@ -60,11 +82,10 @@ def nearest_pictures(
 ) -> Near:
     """Differences, ascending, and rows of the k stored inputs nearest to an image (H, W) by pixels: (k,) both.
 
-    Root mean squares of pixels in 0..1, shrunk to 32x32. `own`: a row that is left out. Raises BadInputError as
-    `nearest_to`, and for a Run of more than `duplicates.MOST` images, whose thumbnails would fill the memory.
+    Root mean squares of pixels in 0..1, shrunk to 32x32. `own`: a row that is left out. Raises BadInputError for a Run
+    without images, and for one of more than `duplicates.MOST`, whose thumbnails would fill the memory.
     """
-    rows = _rows(run, among)
-    rows = rows[rows != own]
+    rows = _rows(run, among, own)
     differences = thumbnails.differences_from(_pictures(run), thumbnails.shrunk(image[np.newaxis]))[rows]
     order = np.argsort(differences, kind="stable")[:k]
     return differences[order], rows[order]
@@ -77,71 +98,15 @@ def _pictures(run: Run) -> NDArray[np.uint8]:
     return duplicates.pixels(run)
 
 
-@dataclass(frozen=True, eq=False)
-class _Codes:
-    """Some codes of a Run in blocks (b, d), given one after another; their rows (t,), ascending, and |x|^2."""
-
-    run: Run
-    blocks: Callable[[], Iterable[NDArray[np.float32]]]
-    rows: NDArray[np.int64]
-    lengths: NDArray[np.float64]
-
-    def nearest(self, codes: NDArray[np.floating], left_out: list[NDArray[np.int64]], n: int) -> Near:
-        """`left_out`: per code, positions that are no neighbours; n more than those are there."""
-        near = [self._nearest(code, without, n) for code, without in zip(codes, left_out, strict=True)]
-        return np.stack([distances for distances, _ in near]), np.stack([rows for _, rows in near])
-
-    def _nearest(self, code: NDArray[np.floating], without: NDArray[np.int64], n: int) -> Near:
-        if n < 1:
-            return np.empty(0), np.empty(0, np.int64)
-        q = code.astype(np.float32)
-        squared = self.lengths - 2 * np.concatenate([block @ q for block in self.blocks()])  # but for q's own length
-        squared[without] = np.inf
-        # Rounding moves a sum of d products by at most d roundings of the product of both norms (Higham, Accuracy and
-        # Stability of Numerical Algorithms, 2002, section 3.1); two of these differ by at most twice as much.
-        norms = float(np.sqrt(self.lengths.max() * np.square(q, dtype=np.float64).sum()))
-        error = 2 * len(q) * float(np.finfo(np.float32).eps) * norms
-        candidates = np.flatnonzero(squared <= np.partition(squared, n - 1)[n - 1] + 2 * error)
-        those = np.concatenate(list(self.run.latent_blocks(self.rows[candidates])))
-        exact = np.linalg.norm(those.astype(np.float64) - code, axis=1)
-        order = np.argsort(exact, kind="stable")[:n]
-        return exact[order], self.rows[candidates[order]]
-
-
-@lru_cache(maxsize=2 * RUNS_KEPT)
-def _codes(run: Run, among: AmongWhom) -> _Codes:
-    rows = _rows(run, among)
-    blocks: Callable[[], Iterable[NDArray[np.float32]]] = partial(_blocks, run, rows)
-    if len(rows) * run.latent_dim * np.dtype(np.float32).itemsize <= KEPT:  # a map holds a file open, too
-        kept = tuple(blocks())
-        blocks = lambda: kept  # noqa: E731
-    return _Codes(run, blocks, rows, np.concatenate([_lengths(block.astype(np.float64)) for block in blocks()]))
-
-
-def _lengths(codes: NDArray[np.float64]) -> NDArray[np.float64]:
-    return cast("NDArray[np.float64]", np.einsum("nd,nd->n", codes, codes))
-
-
-def _rows(run: Run, among: AmongWhom) -> NDArray[np.int64]:
-    if among == "training":
-        return training_rows(run)
-    is_other = np.ones(len(run), np.bool_)
+def _rows(run: Run, among: AmongWhom, own: int | None) -> NDArray[np.int64]:
+    is_one = np.zeros(len(run), np.bool_)
     if has_training_rows(run, 1):
-        is_other[training_rows(run)] = False
-    others = np.flatnonzero(is_other)
-    if not len(others):
-        raise BadInputError(f"Run {run.info.name} has no images but those of training.")
-    return others
-
-
-def _blocks(run: Run, rows: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
-    """The codes of some rows, which ascend, shard by shard: mapped where they lie side by side, else copied."""
-    for shard in run.shards:
-        inside = rows[slice(*np.searchsorted(rows, [shard.start, shard.start + shard.n]))] - shard.start
-        if len(inside):
-            codes = np.asarray(shard.array("latents"))
-            are_adjacent = inside[-1] - inside[0] == len(inside) - 1
-            yield codes[inside[0] : inside[-1] + 1] if are_adjacent else codes[inside]
+        is_one[training_rows(run)] = True
+    if among == "others":
+        is_one = ~is_one
+    if own is not None:
+        is_one[own] = False
+    return np.flatnonzero(is_one)
 
 
 def of_each(codes: NDArray[np.float32], k: int, told: Told = lambda _: None) -> Near:

@@ -442,7 +442,7 @@ class Shard:
         files = {name: vars(about) for name, about in self.meta.files.items()}
         return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
-    @property
+    @cached_property
     def is_remote(self) -> bool:
         """Whether its files are in object storage."""
         return storage.is_remote(self.folder)

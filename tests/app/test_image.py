@@ -166,8 +166,10 @@ def test_nearest_images_of_all_subsets_by_codes_and_by_pixels(cache: Path) -> No
     ids = samples_of(cache)["sample_id"]
     row = ids.index[ids == "seen_paper_4"].to_numpy()
     training, others = (content["cards"] for content in drawn(at) if "cards" in content)
-    assert [card["id"] for card in training] == ids.iloc[neighbours.nearest(run, row, 6)[1][0]].to_list()
-    assert [card["id"] for card in others] == ids.iloc[neighbours.nearest(run, row, 12, "others")[1][0]].to_list()
+    code = run.latents()[row[0]]
+    near = neighbours.nearest(run, code, {"training": 6, "others": 12}, own=int(row[0]))
+    assert [card["id"] for card in training] == ids.iloc[near["training"][1]].to_list()
+    assert [card["id"] for card in others] == ids.iloc[near["others"][1]].to_list()
     assert {card["group"] for card in training} == {"live, training"}
     for shown in others:
         subset = shown["id"].rpartition("_")[0]

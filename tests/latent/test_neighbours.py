@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -34,64 +32,74 @@ def slow(run: store.Run, code: np.ndarray, k: int, left_out: int | None = None) 
 
 
 def test_they_are_those_of_a_slow_search(run: store.Run) -> None:
-    distances, rows = neighbours.nearest(run, np.arange(len(run)), 4)
-    assert distances.shape == rows.shape == (24, 4)
-    for row in range(len(run)):
-        expected = slow(run, run.latents()[row], 4, left_out=row)
-        assert rows[row].tolist() == expected[1].tolist()
-        assert distances[row] == pytest.approx(expected[0], rel=1e-12)
-    assert 5 not in rows
+    for row, code in enumerate(run.latents()):
+        distances, rows = neighbours.nearest(run, code, {"training": 4}, own=row)["training"]
+        assert distances.shape == rows.shape == (4,)
+        expected = slow(run, code, 4, left_out=row)
+        assert rows.tolist() == expected[1].tolist()
+        assert distances == pytest.approx(expected[0], rel=1e-12)
+        assert 5 not in rows
 
 
 def test_codes_that_are_of_no_image_have_neighbours_too(run: store.Run) -> None:
-    codes = np.random.default_rng(0).normal(size=(3, 8))
-    distances, rows = neighbours.nearest_to(run, codes, 3)
-    for i, code in enumerate(codes):
-        assert rows[i].tolist() == slow(run, code, 3)[1].tolist()
-        assert distances[i] == pytest.approx(slow(run, code, 3)[0], rel=1e-12)
-    itself, same = neighbours.nearest_to(run, run.latents()[[2]], 1)
-    assert (itself.tolist(), same.tolist()) == ([[0]], [[2]])
+    for code in np.random.default_rng(0).normal(size=(3, 8)):
+        distances, rows = neighbours.nearest(run, code, {"training": 3})["training"]
+        assert rows.tolist() == slow(run, code, 3)[1].tolist()
+        assert distances == pytest.approx(slow(run, code, 3)[0], rel=1e-12)
+    itself, same = neighbours.nearest(run, run.latents()[2], {"training": 1})["training"]
+    assert (itself.tolist(), same.tolist()) == ([0], [2])
 
 
-def test_nearly_equal_codes_are_told_apart_far_from_the_origin(tmp_path: Path) -> None:
-    """In float32 alone |x|^2 - 2 x q of these is noise: 1e8 and differences below 1."""
+@pytest.mark.parametrize("far", [1e4, 1e30])
+def test_codes_that_float32_does_not_tell_apart_are(
+    tmp_path: Path, image_run: Callable[..., store.Run], monkeypatch: pytest.MonkeyPatch, far: float
+) -> None:
+    """|x|^2 - 2 x q of these is noise in float32, 1e8 with differences below 1; or it is no number at all."""
+    samples = pd.DataFrame({"sample_id": [f"{i:02d}" for i in range(40)], "label": "bona_fide", "pai_species": ""})
+    run = image_run(tmp_path / "cache", "far", samples.assign(subset="train"))
     rng = np.random.default_rng(0)
-    z = (1e4 + rng.integers(-4, 5, (40, 3)) * 2.0**-8).astype(np.float32)
-    lengths = (z.astype(float) ** 2).sum(1)
-    of_run = cast("store.Run", SimpleNamespace(latent_blocks=lambda rows: [z[rows - 7]]))
-    training = neighbours._Codes(of_run, lambda: (z[:25], z[25:]), np.arange(40) + 7, lengths)
-    q = z[3] + np.float32(2.0**-8)
-    distances, rows = training.nearest(q[None], [np.zeros(0, np.int64)], 5)
+    z = (far * (1 + rng.integers(-4, 5, (40, 8)) * 2.0**-20)).astype(np.float32)
+    parts = {shard.folder: z[shard.start : shard.start + shard.n] for shard in run.shards}
+    monkeypatch.setattr(store.Shard, "array", lambda shard, _: parts[shard.folder])
+    monkeypatch.setattr(store.Shard, "items", lambda shard, _, rows: parts[shard.folder][rows])
+    q = z[3] * np.float32(1 + 2.0**-20)
+    distances, rows = neighbours.nearest(run, q, {"training": 5})["training"]
     exact = np.linalg.norm(z.astype(np.float64) - q, axis=1)
     order = np.argsort(exact, kind="stable")[:5]
-    assert rows[0].tolist() == (order + 7).tolist()
-    assert distances[0].tolist() == exact[order].tolist()
+    assert rows.tolist() == order.tolist()
+    assert distances.tolist() == exact[order].tolist()
 
 
-def test_there_are_no_more_than_there_are(run: store.Run) -> None:
-    assert neighbours.nearest_to(run, run.latents()[[10]], 99)[1].shape == (1, 7)
-    assert neighbours.nearest(run, np.array([0, 10]), 99)[1].shape == (2, 6)  # row 0 has itself left out
-    assert neighbours.nearest(run, np.array([10]), 0)[1].shape == (1, 0)
-
-
-def test_bad_input_is_one_message(run: store.Run, tmp_path: Path, image_run: Callable[..., store.Run]) -> None:
-    with pytest.raises(BadInputError, match=r"shape \(1, 9\) .* whose have 8 numbers"):
-        neighbours.nearest_to(run, np.zeros((1, 9)), 2)
-    samples = pd.DataFrame({"sample_id": ["a"], "label": "bona_fide", "pai_species": "", "subset": "test"})
+def test_there_are_no_more_than_there_are(run: store.Run, tmp_path: Path, image_run: Callable[..., store.Run]) -> None:
+    code = run.latents()[0]
+    assert neighbours.nearest(run, code, {"training": 99})["training"][1].shape == (7,)
+    assert neighbours.nearest(run, code, {"training": 99}, own=0)["training"][1].shape == (6,)
+    assert neighbours.nearest(run, code, {"others": 0})["others"][1].shape == (0,)
+    samples = pd.DataFrame({"sample_id": ["a", "b"], "label": "bona_fide", "pai_species": "", "subset": "test"})
     untrained = image_run(tmp_path / "cache", "untrained", samples)
-    with pytest.raises(BadInputError, match="no training images"):
-        neighbours.nearest(untrained, np.array([0]), 2)
+    near = neighbours.nearest(untrained, untrained.latents()[0], {"training": 2, "others": 2}, own=0)
+    assert {among: rows.tolist() for among, (_, rows) in near.items()} == {"training": [], "others": [1]}
 
 
-def test_all_others_are_asked_apart(run: store.Run) -> None:
+def test_a_code_of_another_length_is_refused(run: store.Run) -> None:
+    with pytest.raises(BadInputError, match=r"shape \(9,\) .* whose have 8 numbers"):
+        neighbours.nearest(run, np.zeros(9), {"training": 2})
+
+
+def test_all_others_are_asked_with_training_in_one_pass(run: store.Run, monkeypatch: pytest.MonkeyPatch) -> None:
     others = np.setdiff1d(np.arange(len(run)), training_rows(run))
-    codes = run.latents().astype(np.float64)
+    codes, passes, squared = run.latents().astype(np.float64), [], neighbours._squared
+    monkeypatch.setattr(neighbours, "_squared", lambda *asked: [passes.append(asked), squared(*asked)][1])
     for row in (0, 5, 20):  # of training, an attack of `train`, a test image
-        distances, rows = neighbours.nearest(run, np.array([row]), 30, "others")
+        passes.clear()
+        near = neighbours.nearest(run, codes[row], {"training": 3, "others": 30}, own=row)
+        assert len(passes) == 1
+        distances, rows = near["others"]
         expected = others[others != row]
         order = np.argsort(np.linalg.norm(codes[expected] - codes[row], axis=1), kind="stable")
-        assert rows[0].tolist() == expected[order].tolist()
-        assert distances[0] == pytest.approx(np.linalg.norm(codes[rows[0]] - codes[row], axis=1))
+        assert rows.tolist() == expected[order].tolist()
+        assert distances == pytest.approx(np.linalg.norm(codes[rows] - codes[row], axis=1))
+        assert near["training"][1].tolist() == slow(run, codes[row], 3, left_out=row)[1].tolist()
 
 
 def test_pictures_are_nearest_by_their_pixels(run: store.Run) -> None:
