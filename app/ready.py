@@ -9,6 +9,7 @@ import sys
 
 from app.latent.improbable import told
 from app.latent.mixture_sizes import Asked, all_stored, criteria
+from app.looking import around
 from app.parts import standing
 from app.session.sidebar import Shown
 from app.views import likelihood, losses, threshold
@@ -36,6 +37,8 @@ def keep(run: Run) -> None:
     for name in offered:
         standing.borders(run, name)
     transfers.matrix([System(run, usual)])
+    if run.has("latents") and len(run) > 1:
+        around.of_subsets(run, shown.subsets)
     keep_likelihood(shown)
 
 

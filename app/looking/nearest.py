@@ -13,6 +13,7 @@ from app.looking.filmstrip import frames_of
 from app.looking.subject import Subject
 from app.parts import columns
 from app.session import faces
+from app.session.cache import cached
 from app.words import escaped, number
 from fas_core.data.names import ATTACK, LIVE, TRAIN, readable
 from fas_core.errors import BadInputError
@@ -38,19 +39,29 @@ def nearest(run: Run, subject: Subject, by: By) -> dict[AmongWhom, Near]:
 
     Without itself and the other frames of its video, of which a page could be full.
     """
-    own = np.empty(0, np.int64) if subject.row is None else frames_of(run, subject.row)
-    k = {among: n + len(own) for among, n in NEAREST.items()}
-    near: dict[AmongWhom, Near] = dict.fromkeys(NEAREST, (np.empty(0), np.empty(0, np.int64)))
     try:
-        if by == "code" and subject.code is not None:
-            near |= neighbours.nearest(run, subject.code, k, own=subject.row)
-        else:
-            picture = subject.pixels["inputs"][0]
-            near |= {
-                among: neighbours.nearest_pictures(run, picture, n, among, own=subject.row) for among, n in k.items()
-            }
+        return _of_subject(run, subject, by) if subject.row is None else _of_row(run, subject.row, by)
     except BadInputError as error:
         st.caption(escaped(str(error)))
+        return {}
+
+
+@cached(entries=64)
+def _of_row(run: Run, row: int, by: By) -> dict[AmongWhom, Near]:
+    rows = np.array([row])
+    pixels = {"inputs": faces.to_compute(run, "inputs", rows)} if by == "pixels" else {}
+    code = next(run.latent_blocks(rows))[0] if by == "code" else None
+    return _of_subject(run, Subject("", row, pixels, code, {}), by)
+
+
+def _of_subject(run: Run, subject: Subject, by: By) -> dict[AmongWhom, Near]:
+    own = np.empty(0, np.int64) if subject.row is None else frames_of(run, subject.row)
+    k = {among: n + len(own) for among, n in NEAREST.items()}
+    if by == "code" and subject.code is not None:
+        near = neighbours.nearest(run, subject.code, k, own=subject.row)
+    else:
+        picture = subject.pixels["inputs"][0]
+        near = {among: neighbours.nearest_pictures(run, picture, n, among, own=subject.row) for among, n in k.items()}
     for among, (distances, rows) in near.items():
         others = np.flatnonzero(~np.isin(rows, own))[: NEAREST[among]]
         near[among] = distances[others], rows[others]
@@ -83,11 +94,10 @@ def show_by(run: Run, subject: Subject, by: By) -> str | None:
         near = nearest(run, subject, by)
     st.write(answer(run, near, by))
     chosen = []
-    for among, heading in HEADINGS.items():
-        distances, rows = near[among]
+    for among, (distances, rows) in near.items():
         if len(rows):
             without = "" if subject.row is None or not len(frames_of(run, subject.row)) else ", without its own video"
-            st.caption(f"{heading}, the nearest first{without}")
+            st.caption(f"{HEADINGS[among]}, the nearest first{without}")
             chosen.append(_gallery(run, distances, rows, by, key=f"nearest_{among}"))
     return next((sample for sample in chosen if sample is not None), None)
 
@@ -98,8 +108,8 @@ def answer(run: Run, near: Mapping[AmongWhom, Near], by: By) -> str:
     if not first:
         return "There is no other image in this Run."
     distance, row = min(first.values())
-    of = _places(run, np.array([row]))[0]
-    words = f"The nearest is **{escaped(of)}**, at {UNITS[by]} {number(distance)}"
+    [(subset, label, group)] = columns.about(run, np.array([row]))[["subset", "label", "group"]].to_numpy()
+    words = f"The nearest is **{escaped(place(subset, label, group))}**, at {UNITS[by]} {number(distance)}"
     if "training" not in first:
         return f"{words}. The Run has no live training images."
     if row == first["training"][1]:
@@ -114,23 +124,18 @@ def place(subset: str, label: str, group: str) -> str:
     return {TRAIN: "live, training", LIVE: "live"}.get(subset, f"{readable(subset)}, live")
 
 
-def _places(run: Run, rows: NDArray[np.int64]) -> list[str]:
-    """The `place` of some samples."""
-    subset, label = columns.factor(run, "subset"), columns.factor(run, "label")
-    about = zip(subset.codes[rows].tolist(), label.codes[rows].tolist(), columns.groups_of(run, rows), strict=True)
-    return [place(subset.names[of], label.names[kind], group) for of, kind, group in about]
-
-
 def _gallery(run: Run, distances: NDArray[np.float64], rows: NDArray[np.int64], by: By, *, key: str) -> str | None:
-    ids, groups, places = columns.ids_of(run, rows), columns.groups_of(run, rows), _places(run, rows)
+    about = columns.about(run, rows)
     cards = []
-    for distance, sample_id, group, where in zip(distances.tolist(), ids, groups, places, strict=True):
+    for distance, sample_id, subset, label, group in zip(
+        distances.tolist(), *(about[name] for name in ("sample_id", "subset", "label", "group")), strict=True
+    ):
         style = style_of(group)
         cards.append(
             component.Card(
                 sample_id,
                 (f"{UNITS[by]} {number(distance)}", sample_id),
-                where,
+                place(subset, label, group),
                 style.colour,
                 is_hollow=style.is_hollow,
             )

@@ -16,7 +16,7 @@ from app.session import faces
 from app.session.cache import cached
 from app.session.readers import score_values
 from fas_core import scores
-from fas_core.data.names import ATTACK, group_codes
+from fas_core.data.names import ATTACK, group_codes, groups_of
 from fas_core.runs import columns as kept_columns
 from fas_core.runs.store import Run
 
@@ -100,12 +100,6 @@ def kinds_of(run: Run) -> tuple[NDArray[np.unsignedinteger[Any]], list[str]]:
     return codes.astype(np.min_scalar_type(len(names))), names.tolist()
 
 
-def groups_of(run: Run, rows: Sequence[int] | NDArray[np.int64]) -> list[str]:
-    """The groups of some rows, in their order."""
-    codes, names = kinds_of(run)
-    return [names[code] for code in codes[rows].tolist()]
-
-
 @cached(entries=8)
 def attacks(run: Run) -> NDArray[np.bool_]:
     label = factor(run, "label")
@@ -163,5 +157,21 @@ def images_of(run: Run, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
 
 def ids_of(run: Run, rows: NDArray[np.int64]) -> list[str]:
     """Sample ids of some rows, in their order."""
+    return _of_rows(run, rows, ["sample_id"])["sample_id"].astype("str").tolist()
+
+
+def about(run: Run, rows: NDArray[np.int64]) -> pd.DataFrame:
+    """(m,) texts of some rows, in their order: sample_id, subset, label and group; no others are read."""
+    named = [name for name in ("sample_id", "subset", "label", "pai_species") if name in run.column_names()]
+    texts = (
+        _of_rows(run, rows, named)
+        .astype("str")
+        .fillna("")
+        .reindex(columns=[*dict.fromkeys([*named, "pai_species"])], fill_value="")
+    )
+    return texts.assign(group=groups_of(texts))
+
+
+def _of_rows(run: Run, rows: NDArray[np.int64], names: Sequence[str]) -> pd.DataFrame:
     ascending, back = np.unique(rows, return_inverse=True)
-    return run.samples_of(ascending, ["sample_id"])["sample_id"].astype("str").to_numpy()[back].tolist()
+    return run.samples_of(ascending, names).iloc[back].reset_index(drop=True)

@@ -35,16 +35,28 @@ def classes(run: Run) -> dict[str, NDArray[np.intp]]:
 
 
 @cached(entries=256)
-def borders(run: Run, score: str) -> dict[str, NDArray[np.float64]]:
-    """For each class, `verdicts.percent_borders` of its scores; of a large Run kept beside it."""
+def _borders(run: Run, score: str) -> tuple[dict[str, NDArray[np.float64]], dict[str, int]]:
+    """For each class, `verdicts.percent_borders` of its scores, and how many samples it has; of a large Run kept
+    beside it."""
 
     def computed() -> dict[str, object]:
-        values = score_values(run, score)
-        of_classes = [percent_borders(values[rows]) for rows in classes(run).values()]
-        return {"names": np.array(list(classes(run)), str), "borders": of_classes}
+        values, rows_of = score_values(run, score), classes(run)
+        of_classes = [percent_borders(values[rows]) for rows in rows_of.values()]
+        return {"names": np.array(list(rows_of), str), "borders": of_classes, "sizes": list(map(len, rows_of.values()))}
 
-    known = kept.OfScore(run, score, partial(score_values, run, score), run.subsets).arrays("borders", computed)
-    return dict(zip(known["names"].tolist(), known["borders"], strict=True))
+    known = kept.OfScore(run, score, partial(score_values, run, score), run.subsets).arrays("standing", computed)
+    names = known["names"].tolist()
+    return dict(zip(names, known["borders"], strict=True)), dict(zip(names, known["sizes"].tolist(), strict=True))
+
+
+def borders(run: Run, score: str) -> dict[str, NDArray[np.float64]]:
+    """For each class, `verdicts.percent_borders` of its scores, (101,)."""
+    return _borders(run, score)[0]
+
+
+def sizes(run: Run, score: str) -> dict[str, int]:
+    """How many samples each class has, with this score or without."""
+    return _borders(run, score)[1]
 
 
 def percents(run: Run, score: str, values: ArrayLike, of: str = LIVE_TRAINING) -> list[int | None]:
@@ -88,7 +100,7 @@ def show_scores(run: Run, row: int, chosen: str) -> None:
     )
     st.markdown("**Scores**")
     show_rows(pd.DataFrame(rows), "scores", column_config={"Above": above})
-    n = len(classes(run).get(LIVE_TRAINING, ()))
+    n = sizes(run, chosen).get(LIVE_TRAINING, 0)
     compared = f"Compared with the {n:,} training live images. " if n else ""
     st.caption(f"{compared}Higher scores look more attack-like.")
 
@@ -96,15 +108,16 @@ def show_scores(run: Run, row: int, chosen: str) -> None:
 def show_by_class(run: Run, values: Mapping[str, float]) -> None:
     """Every score of an image, by name, and what share of each class has a lower one."""
     rows = []
+    columns: dict[str, Any] = {}
     for name, value in values.items():
         row: dict[str, str | int | None] = {"Score": name, "Value": number(value)}
-        rows.append(row | {readable(of): percent(run, name, value, of) for of in classes(run)})
-    columns: dict[str, Any] = {
-        readable(of): st.column_config.NumberColumn(
-            format="%d %%", help=f"Share of the {len(members):,} {readable(of)} with a lower score."
-        )
-        for of, members in classes(run).items()
-    }
+        rows.append(row | {readable(of): percent(run, name, value, of) for of in borders(run, name)})
+        columns |= {
+            readable(of): st.column_config.NumberColumn(
+                format="%d %%", help=f"Share of the {n:,} {readable(of)} with a lower score."
+            )
+            for of, n in sizes(run, name).items()
+        }
     st.markdown("**Scores** · in % of each class that scores lower")
     show_rows(pd.DataFrame(rows), "scores_by_class", column_config=columns)
     st.caption("Higher scores look more attack-like.")

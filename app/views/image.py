@@ -11,7 +11,7 @@ from app.charts import codes
 from app.components import gallery as component
 from app.components.before_after import before_after
 from app.components.zoom import zoomed
-from app.looking import filmstrip, in_runs, nearest, reviewing
+from app.looking import around, filmstrip, in_runs, nearest, reviewing
 from app.looking import subject as subjects
 from app.looking.subject import Subject
 from app.parts import columns, marking, sample, standing
@@ -19,23 +19,19 @@ from app.parts.head import Head, head
 from app.parts.standing import LIVE_TRAINING
 from app.session import faces, identity, operating, readers, sidebar, uploads
 from app.session.address import link_params
-from app.session.cache import cached
 from app.session.readers import cache_folder, decided_values, score_values
 from app.session.sidebar import Shown
 from app.session.tables import show_rows
 from app.words import escaped, label_of, number, threshold_text
 from fas_core import scores
 from fas_core.access.roles import Right
-from fas_core.data.names import ATTACK, BONA_FIDE, readable
+from fas_core.data.names import ATTACK, readable
 from fas_core.deciding import card as cards
 from fas_core.evaluation.presentations import FRAME
 from fas_core.evaluation.verdicts import called
-from fas_core.latent import projection
 from fas_core.runs.store import Run
 
 OF_RUN, UPLOAD = "Of the Run", "Upload"
-MOST_POINTS = 5_000  # drawn around the image: enough to see where it lies
-SEED = 0
 
 # ------------------------------------------------------------------------------------------------------ which image
 
@@ -122,29 +118,21 @@ def show_verdicts(shown: Shown, subject: Subject) -> None:
 # ------------------------------------------------------------------------------------------------ among other codes
 
 
-@cached(entries=8, spinner="Computing principal components …")
-def plane(run: Run) -> NDArray[np.float32]:
-    """(n, 2) every code of the Run in the first two principal components."""
-    return projection.first_plane(run, readers.principal_components(run))
-
-
 def show_scatter(shown: Shown, code: NDArray[np.float32]) -> None:
     """The codes of the Run in the plane, the image's among them."""
     run = shown.run
     if len(run) < 2:
         return
-    pca, xy = readers.principal_components(run), plane(run)
-    if xy.shape[1] < 2:
+    pca, points = readers.principal_components(run), around.of_subsets(run, shown.subsets)
+    if points.xy.shape[1] < 2:
         return
-    here, subset = rows_shown(shown), columns.factor(run, "subset")
-    by_name = np.argsort(np.argsort(subset.names))[subset.codes[here]]
-    drawn = here[projection.sampled_rows(by_name, MOST_POINTS, SEED)]
     x, y = (f"PC {i + 1} ({100 * pca.explained[i]:.0f} % of variance)" for i in (0, 1))
     at = pca.applied(code[np.newaxis])[0][:2]
     st.markdown("**Among the codes of the Run**")
-    said = f"{len(drawn):,} of {len(here):,} codes" if len(drawn) < len(here) else f"all {len(drawn):,} codes"
+    n = len(points.xy)
+    said = f"{n:,} of {points.n:,} codes" if n < points.n else f"all {n:,} codes"
     st.plotly_chart(
-        codes.among(xy[drawn], np.array(columns.groups_of(run, drawn)), at, titles=(x, y)),
+        codes.among(points.xy, points.groups, at, titles=(x, y)),
         key="image_scatter",
         alt=f"Scatter plot of {said} in two principal components; a cross is this image.",
     )
@@ -190,9 +178,10 @@ def show_later(sample_id: str) -> None:
 def answer(shown: Shown, subject: Subject) -> str:
     """The page's answer in a sentence or two."""
     run, score = shown.run, shown.score
-    name = f"**{escaped(subject.name)}**"
+    name, about = f"**{escaped(subject.name)}**", None
     if subject.row is not None:
-        name += f" ({escaped(readable(columns.groups_of(run, [subject.row])[0]))})"
+        about = columns.about(run, np.array([subject.row])).iloc[0]
+        name += f" ({escaped(readable(about['group']))})"
     value = subject.scores.get(score, math.nan)
     if score not in subject.scores:
         why = "is of frames of a video" if scores.is_of_videos(run, score) else "was joined from a file"
@@ -201,17 +190,17 @@ def answer(shown: Shown, subject: Subject) -> str:
     share = standing.percent(run, score, value)
     if share is not None:
         of_them = "all" if share == 100 else f"{share} %"
-        words += f", higher than {of_them} of {len(standing.classes(run)[LIVE_TRAINING]):,} {LIVE_TRAINING}"
+        words += f", higher than {of_them} of {standing.sizes(run, score)[LIVE_TRAINING]:,} {LIVE_TRAINING}"
     point, problem = operating.operating_point(run, score, shown.level, shown.subsets)
     if point is None:
         return f"{words}. {problem}"
     verdict = called(decided_value(run, subject, score, shown.level), point.threshold)
     words += f". At the threshold {number(point.threshold)} it is called **{verdict}**"
-    if subject.row is None:
+    if about is None:
         return f"{words}."
-    label = ATTACK if columns.attacks(run)[subject.row] else BONA_FIDE
-    right = verdict.startswith("attack") == (label == ATTACK)
-    wrong = "a missed attack" if label == ATTACK else "a live face turned away"
+    is_attack = about["label"] == ATTACK
+    right = verdict.startswith("attack") == is_attack
+    wrong = "a missed attack" if is_attack else "a live face turned away"
     return f"{words}, which is {'right' if right else f'wrong: {wrong}'}."
 
 

@@ -360,7 +360,8 @@ def sampled_rows(groups: NDArray[np.str_ | np.integer], limit: int, seed: int) -
         return np.arange(n)
     rng = np.random.default_rng(seed)
     chosen = []
-    for group in np.unique(groups):
+    # Of millions, numbers are counted: to put them in order takes longer than all else.
+    for group in np.flatnonzero(np.bincount(groups)) if groups.dtype.kind in "iu" else np.unique(groups):
         rows = np.flatnonzero(groups == group)
         chosen.append(rng.choice(rows, max(1, round(limit * len(rows) / n)), replace=False))
     return np.sort(np.concatenate(chosen))

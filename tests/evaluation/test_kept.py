@@ -9,6 +9,8 @@ import pytest
 from app import ready
 from app.components import threshold as panel
 from app.latent import improbable, mixture_sizes
+from app.looking import around
+from app.parts import standing
 from app.session import cache
 from app.session.sidebar import Shown
 from app.views import losses
@@ -79,6 +81,8 @@ def test_what_pages_of_scores_open_with_is_kept_and_the_same(tmp_path: Path, mon
     shown = Shown(run, subsets, scores.usual(offered), "frame")
     names = losses.few(losses.best_first(losses.of_scores(shown, offered), offered), shown.score)
     computed = [(losses.measured(run, name, tested), losses.distribution(run, name, subsets)) for name in names]
+    monkeypatch.setattr(around, "MOST", 300)
+    drawn_around, percents = around.of_subsets(run, subsets), standing.percents(run, "rec", [99.0, 101.0])
     monkeypatch.setattr(kept, "LARGE", 0)
     monkeypatch.setattr(page, "EXACT_TO", 0)
     cache.clear()
@@ -90,6 +94,8 @@ def test_what_pages_of_scores_open_with_is_kept_and_the_same(tmp_path: Path, mon
         (transfers, "presentations"),
     ):
         monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("computed again"))
+    monkeypatch.setattr(standing, "classes", lambda _: pytest.fail("computed again"))
+    monkeypatch.setattr(around.columns, "factor", lambda *_: pytest.fail("computed again"))
     monkeypatch.setattr(page, "prepared", lambda *_, **__: pytest.fail("computed again"))
     cache.clear()
     for name, ((ranked, curves), (drawn, moments)) in zip(names, computed, strict=True):
@@ -101,6 +107,12 @@ def test_what_pages_of_scores_open_with_is_kept_and_the_same(tmp_path: Path, mon
         drawn_again, moments_again = losses.distribution(run, name, subsets)
         assert drawn_again == drawn
         pd.testing.assert_frame_equal(moments_again, moments)
+    again = around.of_subsets(run, subsets)
+    assert again.groups.tolist() == drawn_around.groups.tolist()
+    assert again.n == 900
+    np.testing.assert_array_equal(again.xy, drawn_around.xy)
+    assert standing.percents(run, "rec", [99.0, 101.0]) == percents
+    assert sum(standing.sizes(run, "rec").values()) == 900
     reported = tuple(name for name in tested if name != "live")
     assert page.panel_of(shown, reported, None).key
     assert transfers.matrix([System(run, shown.score)]).tested_on == ("synthetic",)

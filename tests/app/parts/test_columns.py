@@ -9,6 +9,7 @@ import pytest
 from app.parts import columns
 from app.session import cache
 from fas_core import latent, scores
+from fas_core.data.names import groups_of
 from fas_core.runs import columns as kept_columns
 from fas_core.runs import store
 
@@ -55,3 +56,14 @@ def test_for_a_score_of_each_image_no_other_is_read(tiny_cache: Path, monkeypatc
     monkeypatch.setattr(store.Shard, "table", lambda shard, *a: (read.append(shard.start), table(shard, *a))[1])
     assert columns.scores_of(run, "ssim", np.array([5])) == expected
     assert read == [next(shard.start for shard in run.shards if 0 <= 5 - shard.start < shard.n)]
+
+
+def test_some_rows_are_told_of_without_reading_the_others(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = store.open_run(tiny_cache, "a")
+    whole, rows = run.samples(), np.array([20, 3, 3, 0])
+    expected = whole.assign(group=groups_of(whole)).iloc[rows][["sample_id", "subset", "label", "group"]].astype("str")
+    for name in ("samples", "_kept"):
+        monkeypatch.setattr(store.Run, name, lambda *_, **__: pytest.fail("all are read"))
+    told = columns.about(run, rows)[list(expected)]
+    assert told.to_numpy().tolist() == expected.to_numpy().tolist()
+    assert columns.ids_of(run, rows) == expected["sample_id"].tolist()

@@ -18,6 +18,7 @@ def test_every_sample_is_of_one_class(tiny_cache: Path) -> None:
     assert set(training["subset"]) == {"train"}
     assert set(training["label"]) == {"bona_fide"}
     assert set(samples.iloc[classes["paper"]]["pai_species"]) == {"paper"}
+    assert standing.sizes(run, "kl") == {name: len(rows) for name, rows in classes.items()}
 
 
 def test_a_place_among_training_live_images_and_among_a_species(tiny_cache: Path) -> None:
