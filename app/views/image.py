@@ -131,9 +131,10 @@ def show_scatter(shown: Shown, code: NDArray[np.float32]) -> None:
     st.markdown("**Among the codes of the Run**")
     n = len(points.xy)
     said = f"{n:,} of {points.n:,} codes" if n < points.n else f"all {n:,} codes"
-    st.plotly_chart(
+    st.echarts_chart(
         codes.among(points.xy, points.groups, at, titles=(x, y)),
         key="image_scatter",
+        height=codes.HEIGHT,
         alt=f"Scatter plot of {said} in two principal components; a cross is this image.",
     )
     st.caption(f"A cross is this image; {said} of the chosen subsets are drawn.")

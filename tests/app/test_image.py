@@ -27,7 +27,7 @@ from fas_core.data import images
 from fas_core.deciding import card
 from fas_core.errors import BadInputError
 from fas_core.inference import predict
-from fas_core.latent import neighbours
+from fas_core.latent import neighbours, projection
 from fas_core.metrics import operating_point
 from fas_core.runs import marks, store
 from tests.app.conftest import page, texts
@@ -238,11 +238,18 @@ def test_the_frames_of_its_video_stand_beside_it(cache: Path) -> None:
 
 def test_the_place_among_the_codes(cache: Path) -> None:
     at = opened(cache, image="seen_paper_4")
-    figure = json.loads(at.get("plotly_chart")[0].proto.spec)
-    cross = figure["data"][-1]
+    (chart,) = (json.loads(chart.proto.spec) for chart in at.get("echarts_chart"))
+    *groups, cross = chart["series"]
     assert cross["name"] == "this image"
-    assert cross["marker"]["symbol"] == "x"
-    assert len(figure["data"]) == 1 + 6  # training, live, live and attacks of two kinds
+    assert cross["symbol"].startswith("path://M")
+    run = store.open_run(cache, "a")
+    row = run.samples(["sample_id"])["sample_id"].to_list().index("seen_paper_4")
+    xy = projection.first_plane(run, projection.pca_of(run))
+    assert cross["data"][0] == pytest.approx(xy[row].tolist(), abs=1e-4)
+    assert len(groups) == 6  # training, live, live and attacks of two kinds
+    drawn_at = np.concatenate([group["data"] for group in groups])
+    assert sorted(drawn_at[:, 0]) == pytest.approx(sorted(xy[:, 0].tolist()), abs=1e-4)
+    assert len({(str(group["symbol"]), str(group["itemStyle"])) for group in groups}) == 6  # no two look the same
 
 
 def test_the_list_that_one_came_from_is_followed(cache: Path) -> None:
