@@ -34,7 +34,7 @@ from fas_core.latent import em, fitting_sample, mixture, passes, projection, tra
 from fas_core.latent.projection import USUAL, FittedOn, Told, Umap
 from fas_core.metrics.operating_point import DEFAULT
 from fas_core.progress import Job, Task, jobs_folder, task
-from fas_core.runs import duplicates, health, measured, store
+from fas_core.runs import census, duplicates, health, measured, store
 from fas_core.runs.store import Run
 from fas_core.scores import gmm_nll
 
@@ -164,6 +164,7 @@ def _keep_plane(run: Run) -> None:
 def keep_numbers(run: Run) -> None:
     """What all pages of a large Run begin with, and what Overview says by its usual score, so that nobody waits."""
     presentations.suggested(run)
+    census.of_run(run)
     health.samples_in_two_subsets(run)
     score = scores.usual(scores.offered(run))
     decided = presentations.presentations(run, scores.values(run, score))

@@ -11,7 +11,7 @@ from fas_core.data.names import groups_of
 from fas_core.errors import BadInputError
 from fas_core.evaluation import file_metrics, presentations, run_metrics
 from fas_core.evaluation.join import System, joined
-from fas_core.runs import health, scorefile, store
+from fas_core.runs import census, health, scorefile, store
 from fas_core.runs.scorefile import scores_only_run
 
 # live 0, 1, 2, 3; paper 2.5 and 9, presented; deepfake 0.5 and 8, injected: at 2.5 one live of four is rejected, no
@@ -79,7 +79,7 @@ def test_how_many_are_left_out_is_said(run: store.Run) -> None:
         "message": "Injection attacks are no presentations and in no rate of them: 2 injection: deepfake.",
         "n_per_species": {INJECTED: 2},
     }
-    assert caution["message"] in health.findings(run, run.samples())
+    assert caution["message"] in health.findings(run, census.of_run(run))
 
 
 def test_intervals_are_of_presentations_alone(tmp_path: Path, run: store.Run) -> None:

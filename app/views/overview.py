@@ -17,18 +17,14 @@ from app.session.sidebar import Shown
 from app.session.tables import show_rows
 from app.words import about, escaped, label_of
 from fas_core import memo, metrics, scores
-from fas_core.data import simulation
-from fas_core.data.names import TRAINING_USE, fresh_subsets
+from fas_core.data.names import fresh_subsets
 from fas_core.evaluation import summary as core
 from fas_core.evaluation.join import System
 from fas_core.evaluation.summary import Summary
 from fas_core.metrics.operating_point import OperatingPoint
 from fas_core.reports import report
-from fas_core.runs import health, naming, tombstones
+from fas_core.runs import census, health, naming, tombstones
 from fas_core.runs.store import Run
-
-REPEATED = (TRAINING_USE, "subset", "label", "pai_species", "subject_id", "session_id", "held_out_by")
-DATA_COLUMNS = ("is_constant", *REPEATED, *simulation.COLUMNS)
 
 
 def summary(shown: Shown, point: OperatingPoint | None, problem: str) -> Summary:
@@ -101,10 +97,8 @@ def show_metrics(shown: Shown, point: OperatingPoint | None) -> None:
 @cached(entries=64, spinner="Looking through the data …")
 def about_data(run: Run, chosen_on: tuple[str, ...], reported_on: tuple[str, ...]) -> tuple[pd.DataFrame, list[str]]:
     """Counts and findings, of a threshold chosen and reported there. Small, unlike what they are made from."""
-    has = run.column_names()
-    wanted = [name for name in DATA_COLUMNS if name in has]
-    samples = run.samples(wanted, repeated=[name for name in REPEATED if name in has])
-    return health.counts(samples), health.findings(run, samples, chosen_on, reported_on)
+    kinds = census.of_run(run)
+    return health.counts(kinds), health.findings(run, kinds, chosen_on, reported_on)
 
 
 def show_data(shown: Shown, point: OperatingPoint | None) -> None:

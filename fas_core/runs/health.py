@@ -33,7 +33,7 @@ from fas_core.data.names import (
 from fas_core.data.retention import RETAIN
 from fas_core.delivery import are_injected, is_injected
 from fas_core.errors import BadInputError
-from fas_core.runs import columns, duplicates
+from fas_core.runs import census, columns, duplicates
 from fas_core.runs.store import Run
 
 
@@ -87,10 +87,8 @@ def subject_overlap(run: Run, chosen_on: Sequence[str], reported_on: Sequence[st
     """How many subjects a threshold was chosen on and is judged on; None where there are none, or none is named."""
     if "subject_id" not in run.column_names():
         return None
-    samples = run.samples(["subset", "subject_id"], repeated=["subset", "subject_id"])
-    chosen, reported = (
-        _names(samples, "subject_id", samples["subset"].isin(list(of))) for of in (chosen_on, reported_on)
-    )
+    kinds = census.of_run(run)
+    chosen, reported = (_names(kinds, "subject_id", kinds["subset"].isin(list(of))) for of in (chosen_on, reported_on))
     if not (both := chosen & reported) or set(chosen_on) & set(reported_on):
         return None
     are = "subjects is" if len(both) == 1 else "subjects are"
@@ -107,23 +105,28 @@ def cautions(run: Run, subsets: Sequence[str] | None = None, *, ids_differ: bool
 
     `ids_differ`: it is known that no two samples of the Run have one id.
     """
-    texts = ("subset", "subject_id", "session_id", "pai_species", simulation.SIMULATED, simulation.SOURCE)
-    columns = (*texts, *simulation.COLUMNS, TRAINING_USE, *(() if ids_differ else ("sample_id",)))
-    present = [name for name in dict.fromkeys(columns) if name in run.column_names()]
-    samples = run.samples(present, repeated=[name for name in present if name in texts])
     wanted = outside_training(run.subsets if subsets is None else subsets)
-    samples = samples[samples["subset"].isin(wanted)]
-    if not len(samples):
+    kinds = census.of_run(run)
+    kinds = kinds[kinds["subset"].isin(wanted)]
+    if not len(kinds):
         return []
-    listed = [training_overlap(samples), near_duplicates(run, wanted), other_modality(run)]
-    for message in [] if ids_differ else _samples_in_two_subsets(samples):
-        repeated = int(samples["sample_id"][samples["sample_id"].duplicated()].nunique())
-        listed.append(Caution("subset_overlap", message, {"n_samples": repeated}))
-    nameless = int((samples["subject_id"] == "").sum()) if "subject_id" in samples else len(samples)
-    if nameless:
+    in_two = None if ids_differ else subset_overlap(run, wanted)
+    listed = [training_overlap(kinds), near_duplicates(run, wanted), other_modality(run), in_two]
+    if nameless := _n_nameless(kinds):
         listed.append(Caution("no_subjects", _nameless(run, nameless), {"n_samples": nameless}))
-    listed += [injections(samples), left_before(run, wanted), simulated(samples)]
+    listed += [injections(kinds), left_before(run, wanted), simulated(kinds)]
     return [caution for caution in listed if caution is not None]
+
+
+def subset_overlap(run: Run, subsets: Sequence[str]) -> Caution | None:
+    """How many samples are in several of some subsets; None where none is."""
+    if not samples_in_two_subsets(run):  # which is kept, as ids are the longest texts that there are
+        return None
+    samples = run.samples(["sample_id", "subset"], repeated=["subset"])
+    samples = samples[samples["subset"].isin(list(subsets))]
+    message = _samples_in_two_subsets(samples)
+    repeated = samples["sample_id"][samples["sample_id"].duplicated()].nunique()
+    return Caution("subset_overlap", message[0], {"n_samples": int(repeated)}) if message else None
 
 
 def left_before(run: Run, subsets: Sequence[str]) -> Caution | None:
@@ -199,11 +202,15 @@ def other_modality(run: Run) -> Caution | None:
     return Caution("other_modality", message, {"learned": learned, "seen": seen})
 
 
-def injections(samples: pd.DataFrame) -> Caution | None:
-    """How many of some samples are injection attacks, which no rate of presentations counts; None where none are."""
-    if "pai_species" not in samples:
+def injections(kinds: pd.DataFrame) -> Caution | None:
+    """How many of some samples are injection attacks, which no rate of presentations counts; None where none are.
+
+    `kinds`, here and below: the samples as `census.of_run` has them.
+    """
+    if "pai_species" not in kinds:
         return None
-    counts = samples["pai_species"][are_injected(samples["pai_species"])].astype(str).value_counts().sort_index()
+    injected = kinds[are_injected(kinds["pai_species"])]
+    counts = injected[census.N].groupby(injected["pai_species"].astype(str)).sum()
     if not len(counts):
         return None
     each = ", ".join(f"{n:,} {name}" for name, n in counts.items())
@@ -214,41 +221,42 @@ def injections(samples: pd.DataFrame) -> Caution | None:
     )
 
 
-def simulated(samples: pd.DataFrame) -> Caution | None:
+def simulated(kinds: pd.DataFrame) -> Caution | None:
     """Which species of some samples are simulated attacks, and what that is worth; None where none is."""
-    if "pai_species" not in samples or not (species := simulation.simulated_species(samples)):
+    if "pai_species" not in kinds or not (species := sorted(_names(kinds, "pai_species", kinds[census.SIMULATED]))):
         return None
     return Caution(SIMULATED, simulation.caveat(species), {"simulated_species": species})
 
 
-def training_overlap(samples: pd.DataFrame) -> Caution | None:
+def training_overlap(kinds: pd.DataFrame) -> Caution | None:
     """How many of some samples, meant for testing, are images that the model's training has used, by their content.
 
     None where there are none, or where the checkpoint does not say what it learned from.
     """
-    if TRAINING_USE not in samples:
+    if TRAINING_USE not in kinds:
         return None
-    used = samples[samples[TRAINING_USE].isin([LEARNED, DEV])]
+    used = kinds[kinds[TRAINING_USE].isin([LEARNED, DEV])]
     if not len(used):
         return None
-    n_learned = int((used[TRAINING_USE] == LEARNED).sum())
-    n_dev = len(used) - n_learned
+    n, n_used = int(kinds[census.N].sum()), int(used[census.N].sum())
+    n_learned = int(used.loc[used[TRAINING_USE] == LEARNED, census.N].sum())
+    n_dev = n_used - n_learned
     n_of, people = {}, []
     for column, name in (("subject_id", "subjects"), ("session_id", "sessions")):
-        n_of[f"n_{name}"] = n = used.loc[used[column] != "", column].nunique() if column in used else 0
-        if n:
-            people.append(f"{n:,} {name if n != 1 else name[:-1]}")
-    per_subset = used["subset"].value_counts()
-    subsets = {name: int(per_subset[name]) for name in in_protocol_order(per_subset[per_subset > 0].index)}
+        n_of[f"n_{name}"] = n_named = used.loc[used[column] != "", column].nunique() if column in used else 0
+        if n_named:
+            people.append(f"{n_named:,} {name if n_named != 1 else name[:-1]}")
+    per_subset = used[census.N].groupby(used["subset"].astype(str)).sum()
+    subsets = {name: int(per_subset[name]) for name in in_protocol_order(per_subset.index)}
     whose = f", of {' and '.join(people)}," if people else ""
     parts = [f"{n_learned:,} were learned from"] if n_learned else []
     parts += [f"{n_dev:,} chose the epoch"] if n_dev else []
     each = ", ".join(f"{name} {n:,}" for name, n in subsets.items())
     return Caution(
         "training_overlap",
-        f"{len(used):,} of {len(samples):,} test images{whose} are known to the model by their content: "
+        f"{n_used:,} of {n:,} test images{whose} are known to the model by their content: "
         f"{' and '.join(parts)} ({each}). Numbers on them flatter.",
-        {"n_images": len(samples), "n_learned": n_learned, "n_dev": n_dev, **n_of, "subsets": subsets},
+        {"n_images": n, "n_learned": n_learned, "n_dev": n_dev, **n_of, "subsets": subsets},
     )
 
 
@@ -288,37 +296,37 @@ def overdue(run: Run) -> str:
     return f"{images} to be kept until {retention.latest(rows[late])} at the latest: fas prune --expired removes them."
 
 
-def counts(samples: pd.DataFrame) -> pd.DataFrame:
+def counts(kinds: pd.DataFrame) -> pd.DataFrame:
     """One row per subset: bona fide, attacks per species in words, subjects, sessions; none without a sample."""
     named = (("subjects", "subject_id"), ("sessions", "session_id"))
-    people = {name: column for name, column in named if column in samples}
-    sizes = samples.groupby(["subset", "label", "pai_species"], dropna=False, observed=True).size()
+    people = {name: column for name, column in named if column in kinds}
+    sizes = kinds.groupby(["subset", "label", "pai_species"], dropna=False, observed=True)[census.N].sum()
     rows = []
-    for subset in in_protocol_order(samples["subset"].unique()):
-        of_subset = sizes.loc[[subset]].reset_index(name="n")
+    for subset in in_protocol_order(kinds["subset"].unique()):
+        of_subset = sizes.loc[[subset]].reset_index()
         attacks = of_subset[of_subset["label"] == ATTACK]
         species = attacks["pai_species"].astype(object).fillna("").replace("", "unspecified")
-        each = attacks["n"].groupby(species).sum()
+        each = attacks[census.N].groupby(species).sum()
         row = {
             "subset": subset,
-            "bona_fide": int(of_subset.loc[of_subset["label"] == BONA_FIDE, "n"].sum()),
+            "bona_fide": int(of_subset.loc[of_subset["label"] == BONA_FIDE, census.N].sum()),
             "attacks": ", ".join(f"{n} {name}" for name, n in each.items()) or "none",
         }
-        here = samples["subset"] == subset
-        rows.append(row | {name: len(_names(samples, column, here)) for name, column in people.items()})
+        here = kinds["subset"] == subset
+        rows.append(row | {name: len(_names(kinds, column, here)) for name, column in people.items()})
     return pd.DataFrame(rows, columns=["subset", "bona_fide", "attacks", *people])
 
 
-def _names(samples: pd.DataFrame, column: str, chosen: pd.Series) -> set[str]:
+def _names(kinds: pd.DataFrame, column: str, chosen: pd.Series) -> set[str]:
     """The different names in a column of some samples."""
-    values = samples[column].astype("category")
+    values = kinds[column].astype("category")
     is_there = np.zeros(len(values.cat.categories) + 1, np.bool_)  # the last one is that of no name, whose code is -1
     is_there[values.cat.codes.to_numpy()[chosen.to_numpy(bool)]] = True
     return set(values.cat.categories[is_there[:-1]]) - {""}
 
 
 def findings(
-    run: Run, samples: pd.DataFrame, chosen_on: Sequence[str] | None = None, reported_on: Sequence[str] | None = None
+    run: Run, kinds: pd.DataFrame, chosen_on: Sequence[str] | None = None, reported_on: Sequence[str] | None = None
 ) -> list[str]:
     """Sentences on what may mislead; empty when nothing is conspicuous.
 
@@ -327,28 +335,26 @@ def findings(
     sentences = []
     if run.n_failures:
         sentences.append(f"{run.n_failures} images gave no output and count as non-responses in every rate.")
-    constant = int(samples["is_constant"].sum()) if "is_constant" in samples else 0
+    constant = int((kinds[census.CONSTANT] * kinds[census.N]).sum()) if census.CONSTANT in kinds else 0
     if constant:
         sentences.append(f"{constant} images are a single shade of gray; after scaling they are 0.5 everywhere.")
-    overlap = training_overlap(samples[~is_training(samples)])
+    overlap = training_overlap(kinds[~is_training(kinds)])
     if overlap is not None:
         sentences.insert(0, overlap.message)
     sentences += samples_in_two_subsets(run)
     if TRAIN in run.subsets:
-        sentences += _leaks(samples)
+        sentences += _leaks(kinds)
     if shared := subject_overlap(run, *_roles(run, chosen_on, reported_on)):
         sentences.append(shared.message)
-    held_out = samples["held_out_by"] if "held_out_by" in samples else pd.Series([], dtype="str")
-    single = int((held_out == "image").sum())
+    single = int(kinds.loc[kinds["held_out_by"] == "image", census.N].sum()) if "held_out_by" in kinds else 0
     if single:
         sentences.append(
             f"Sessions are unknown: {single} live images of the seen subsets are single images held out of training "
             "and may resemble training images closely."
         )
-    nameless = int((samples["subject_id"] == "").sum()) if "subject_id" in samples else len(samples)
-    if nameless:
+    if nameless := _n_nameless(kinds):
         sentences.append(_nameless(run, nameless))
-    others = (injections(samples), left_before(run, outside_training(run.subsets)), simulated(samples))
+    others = (injections(kinds), left_before(run, outside_training(run.subsets)), simulated(kinds))
     return [*sentences, *(caution.message for caution in others if caution is not None)]
 
 
@@ -374,6 +380,11 @@ def usual_overlap(run: Run) -> Caution | None:
     """`subject_overlap` of the subsets that a threshold would be chosen and reported on unless somebody says
     otherwise."""
     return subject_overlap(run, *_roles(run, None, None))
+
+
+def _n_nameless(kinds: pd.DataFrame) -> int:
+    """How many samples name no subject."""
+    return int((kinds[kinds["subject_id"] == ""] if "subject_id" in kinds else kinds)[census.N].sum())
 
 
 def _nameless(run: Run, n: int) -> str:
@@ -413,17 +424,17 @@ def all_differ(names: pd.Series) -> bool:
     return not pc.any(pc.equal(ordered[1:], ordered[:-1])).as_py()
 
 
-def _leaks(samples: pd.DataFrame) -> list[str]:
+def _leaks(kinds: pd.DataFrame) -> list[str]:
     """Subjects of unseen subsets, and sessions of any test subset, that training has seen."""
     sentences = []
-    is_train = samples["subset"] == TRAIN
-    is_unseen = samples["subset"].str.startswith("unseen_") | (samples["subset"] == LIVE)
+    is_train = kinds["subset"] == TRAIN
+    is_unseen = kinds["subset"].str.startswith("unseen_") | (kinds["subset"] == LIVE)
     for tested, column, where in (
         (is_unseen, "subject_id", "the unseen subsets"),
         (~is_train, "session_id", "the test subsets"),
     ):
-        if column in samples:
-            both = _names(samples, column, tested) & _names(samples, column, is_train)
+        if column in kinds:
+            both = _names(kinds, column, tested) & _names(kinds, column, is_train)
             if both:
                 what = "subjects" if column == "subject_id" else "sessions"
                 sentences.append(f"{len(both)} {what} of training also occur in {where}, e.g. {min(both)}.")

@@ -10,7 +10,7 @@ from fas_core import metrics, scores
 from fas_core.errors import BadInputError
 from fas_core.evaluation import presentations, run_metrics
 from fas_core.metrics import resampling, uncertainty
-from fas_core.runs import health, store
+from fas_core.runs import census, health, store
 from fas_core.runs.scorefile import scores_only_run
 from tests.conftest import tiny_samples, write_image_run
 
@@ -121,7 +121,7 @@ def test_images_without_output_are_counted_never_scored(tmp_path: Path) -> None:
     cell = run_metrics.evaluated(run, "rec").as_json()["scores"]["rec"]["seen_paper"]
     assert cell["n_non_response"] == {"bona_fide": 1, "attack": 1}
     assert (cell["n_bona_fide"], cell["n_attack"]) == (2, 2)
-    assert any("2 images gave no output" in finding for finding in health.findings(run, run.samples()))
+    assert any("2 images gave no output" in finding for finding in health.findings(run, census.of_run(run)))
 
 
 def test_pooling_is_the_union(tiny_cache: Path) -> None:
@@ -133,16 +133,17 @@ def test_pooling_is_the_union(tiny_cache: Path) -> None:
 
 def test_leaks_are_found(tiny_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = store.open_run(tiny_cache, "a")
-    samples = run.samples()
-    assert health.findings(run, samples, ["train"], ["live"]) == []
-    leaked = samples.assign(subject_id="s0")
+    kinds = census.of_run(run)
+    assert health.findings(run, kinds, ["train"], ["live"]) == []
+    leaked = kinds.assign(subject_id="s0")
     assert any("1 subjects of training also occur in the unseen" in f for f in health.findings(run, leaked))
     rows = tiny_samples()
     rows = pd.concat([rows, rows[rows["subset"] == "live"].assign(subset="seen_paper")], ignore_index=True)
     twice = write_image_run(tmp_path / "twice", "twice", rows)
     monkeypatch.setattr(health.columns, "FEW", 0)
     for _ in range(2):
-        assert any("4 samples are in live and seen_paper at once" in f for f in health.findings(twice, twice.samples()))
+        told = health.findings(twice, census.of_run(twice))
+        assert any("4 samples are in live and seen_paper at once" in finding for finding in told)
         monkeypatch.setattr(health, "_samples_in_two_subsets", lambda _: pytest.fail("looked for again"))
 
 

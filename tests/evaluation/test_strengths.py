@@ -14,7 +14,7 @@ from fas_core.deciding import card as cards
 from fas_core.errors import BadInputError
 from fas_core.evaluation.strengths import AtStrength, Curve, Strengths, by_strength
 from fas_core.metrics.operating_point import DEFAULT
-from fas_core.runs import health
+from fas_core.runs import census, health
 from fas_core.runs.scorefile import scores_only_run
 from fas_core.runs.store import Run
 from tests.conftest import Result, message
@@ -82,7 +82,7 @@ def test_what_is_simulated_is_said_by_the_datas_own_columns_where_rates_are(run:
     (said,) = [caution for caution in health.cautions(run, ["test"]) if caution.kind == "simulated"]
     assert (said.message, said.counts) == (SAID, {"simulated_species": ["mask", "paper"]})
     assert [caution for caution in health.cautions(run, ["dev"]) if caution.kind == "simulated"] == []
-    assert SAID in health.findings(run, run.samples())
+    assert SAID in health.findings(run, census.of_run(run))
     by_source = samples().assign(attack_source=lambda rows: rows["simulated"]).drop(columns=["simulated"])
     older = scores_only_run(tmp_path / "older", "older", by_source, ["score"], "")
     assert [caution.message for caution in health.cautions(older, ["test"]) if caution.kind == "simulated"] == [SAID]

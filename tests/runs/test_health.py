@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from fas_core.data import manifest, trail
-from fas_core.runs import health, store
+from fas_core.runs import census, health, store
 from fas_core.runs.scorefile import scores_only_run
 from tests.conftest import learned_samples, tiny_samples, write_image_run
 
@@ -20,7 +20,7 @@ def test_learned_images_are_counted_where_numbers_stand_on_them(tmp_path: Path) 
     assert (caution.counts["n_images"], caution.counts["n_learned"], caution.counts["n_dev"]) == (16, 2, 1)
     assert health.cautions(run, ["live", "unseen_mask"]) == []
     assert health.cautions(run, ["train"]) == []  # nobody is surprised by those
-    assert health.findings(run, run.samples())[0] == caution.message  # it leads
+    assert health.findings(run, census.of_run(run))[0] == caution.message  # it leads
 
 
 def test_videos_that_left_before_the_run_are_told_by_subset(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_videos_that_left_before_the_run_are_told_by_subset(tmp_path: Path) -> N
     assert said.counts["subsets"] == {
         "test": {"left": {"bona_fide": 2, "attack": 0}, "of": {"bona_fide": 4, "attack": 2}}
     }
-    assert health.findings(run, run.samples())[-1] == said.message
+    assert health.findings(run, census.of_run(run))[-1] == said.message
     trail.path_of(here).write_text("{")
     assert health.left_before(run, ["test"]) is None
 
@@ -79,11 +79,11 @@ def test_people_on_both_sides_of_a_threshold_are_said_and_what_was_not_looked_at
         }
     )
     both = scores_only_run(tmp_path, "both", rows, ["score"], "")
-    [said] = health.findings(both, both.samples())
+    [said] = health.findings(both, census.of_run(both))
     assert said.startswith("1 of 4 subjects is also in dev, where thresholds are chosen")
-    assert health.findings(both, both.samples(), ["dev"], ["dev"]) == []  # one subset: there is nothing beside it
+    assert health.findings(both, census.of_run(both), ["dev"], ["dev"]) == []  # one subset: there is nothing beside it
     apart = scores_only_run(tmp_path, "apart", rows.assign(subject_id=rows["sample_id"]), ["score"], "")
-    assert health.findings(apart, apart.samples()) == []
+    assert health.findings(apart, census.of_run(apart)) == []
     assert health.all_well(apart) == "Nothing conspicuous: no subject of test is also in dev."
     named = rows.rename(columns={"subject_id": "person"})
     nobody = scores_only_run(tmp_path, "nobody", named, ["score"], "")
