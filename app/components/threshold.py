@@ -36,10 +36,13 @@ from fas_core.reports.palette import ALL_ATTACKS, NEUTRAL, Style, style_of
 Floats = NDArray[np.float64]
 GridOf = Callable[[Floats], Floats]  # of scores in order
 
+FORMAT = 2  # of `arrays_of`
 PLANES = ("roc", "pr", "det")
 CURVE_POINTS = 1500  # per species: every rate is within about 1 % of the full curve, a pixel or two
 EXACT_ENDS, QUANTILES = 32, 192  # of a grid for intervals: that many scores at both ends, and between them
 VIEW = (0.5, 99.5)  # percentiles of the shown scores between which the axis is at full scale
+
+_ALIGNED = 8  # bytes at which arrays begin
 
 _mount = mounted(Path(__file__), '<div class="threshold"></div>\n')
 
@@ -61,7 +64,7 @@ class Prepared:
 
     key: str
     json: Json
-    numbers: pa.Table  # one row, one column: the float64 array that pairs [start, length] in `json` point into
+    numbers: pa.Table  # one row, one column: the bytes that `json` points into, see `_Numbers`
 
 
 @dataclass(frozen=True)
@@ -98,19 +101,26 @@ class Heard:
 
 @dataclass
 class _Numbers:
-    """Arrays put one behind the other; each is known by its [start, length]."""
+    """Arrays put one behind the other; each is known by its [start, length, bytes of a number], the start in float64.
 
-    arrays: list[Floats] = field(default_factory=list)
+    Those that float32 holds exactly, as the scores of models, take half as much and are the same in the browser.
+    """
+
+    arrays: list[bytes] = field(default_factory=list)
     size: int = 0
 
     def add(self, values: NDArray[Any]) -> list[int]:
-        self.arrays.append(np.ascontiguousarray(values, np.float64))
-        at = [self.size, len(values)]
-        self.size += len(values)
+        numbers = np.ascontiguousarray(values, np.float64)
+        with np.errstate(over="ignore"):  # to infinity, which is another number
+            short = numbers.astype(np.float32)
+        sent = short if np.array_equal(short, numbers, equal_nan=True) else numbers
+        at = [self.size, len(sent), sent.itemsize]
+        self.arrays.append(sent.tobytes() + bytes(-sent.nbytes % _ALIGNED))
+        self.size += len(self.arrays[-1]) // _ALIGNED
         return at
 
     def bytes(self) -> bytes:
-        return np.concatenate([*self.arrays, np.empty(0)]).tobytes()
+        return b"".join(self.arrays)
 
 
 def prepared(
@@ -136,23 +146,27 @@ def prepared(
         "neutral": NEUTRAL,
         "decisions": decisions,
     }
-    return _ready(numbers.bytes(), json)
+    content = numbers.bytes()
+    key = hashlib.sha256(content + dumps(json).encode()).hexdigest()
+    return Prepared(key, json, _table(np.frombuffer(content, np.uint8)))
 
 
 def arrays_of(panel: Prepared) -> dict[str, NDArray[Any]]:
-    """All of it, to be kept."""
-    [content] = panel.numbers.column(0).to_pylist()
-    return {"json": np.frombuffer(dumps(panel.json).encode(), np.uint8), "numbers": np.frombuffer(content, np.float64)}
+    """All of it, to be kept: in `FORMAT`."""
+    _, _, content = panel.numbers.column(0).chunk(0).buffers()
+    json = np.frombuffer(dumps(panel.json).encode(), np.uint8)
+    return {"key": np.array(panel.key), "json": json, "numbers": np.frombuffer(content, np.uint8)}
 
 
 def of_arrays(arrays: Mapping[str, NDArray[Any]]) -> Prepared:
     """What `arrays_of` was given."""
-    return _ready(arrays["numbers"].tobytes(), loads(arrays["json"].tobytes()))
+    return Prepared(str(arrays["key"]), loads(arrays["json"].tobytes()), _table(arrays["numbers"]))
 
 
-def _ready(content: bytes, json: Json) -> Prepared:
-    key = hashlib.sha256(content + dumps(json).encode()).hexdigest()
-    return Prepared(key, json, pa.table({"numbers": pa.array([content], pa.large_binary())}))
+def _table(content: NDArray[np.uint8]) -> pa.Table:
+    places = np.array([0, content.nbytes], np.int64)
+    binary = pa.Array.from_buffers(pa.large_binary(), 1, [None, pa.py_buffer(places), pa.py_buffer(content)])
+    return pa.table({"numbers": binary})
 
 
 def threshold_panel(

@@ -73,7 +73,7 @@ export class Drawing {
     this.drawn = [];
     /** @type {string[]} subsets */
     this.reported = [];
-    /** @type {Float64Array[]} ascending, of every reported cell */
+    /** @type {(Float32Array | Float64Array)[]} ascending, of every reported cell */
     this.reportedScores = [];
     /** @type {Layer} */
     this.track = null;

@@ -149,10 +149,9 @@ export class Layout extends Verdict {
   }
 
   read(made, table) {
-    const bytes = table.getChild("numbers").get(0);
-    const numbers = new Float64Array(bytes.slice().buffer);
+    const { buffer } = table.getChild("numbers").get(0).slice(); // from where it may lie, to the start of its own
     this.things = made.decisions;
-    const take = ([start, length]) => numbers.subarray(start, start + length);
+    const take = ([start, length, bytes]) => new (bytes === 4 ? Float32Array : Float64Array)(buffer, 8 * start, length);
     const taken = (arrays) =>
       arrays && Object.fromEntries(Object.entries(arrays).map(([name, at]) => [name, take(at)]));
     const units = (thing) => (thing.unit === "sample" ? made.decisions.replace(/s$/, "") : thing.unit); // each by itself

@@ -8,6 +8,7 @@ import streamlit as st
 
 from app.components.link import follow
 from app.components.threshold import (
+    FORMAT,
     PLANES,
     Cell,
     Heard,
@@ -78,7 +79,8 @@ def panel_of(shown: Shown, reported: tuple[str, ...], exact_at: float | None) ->
 
     if len(shown.run) < kept.LARGE:
         return made()
-    asked = {"subsets": shown.subsets, "reported": reported, "decisions": kind, "exact_at": repr(exact_at)}
+    asked: dict[str, object] = {"subsets": shown.subsets, "reported": reported, "decisions": kind}
+    asked |= {"exact_at": repr(exact_at), "panel": FORMAT}
     known = memo.arrays(shown.run.cache, "threshold", kept.key(shown.run, decided, asked), lambda: arrays_of(made()))
     return of_arrays(known)
 

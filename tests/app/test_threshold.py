@@ -37,6 +37,12 @@ def panels(at: AppTest) -> list[Any]:
     return [element for element in at.get("bidi_component") if element.key == "threshold_panel"]
 
 
+def taken(content: bytes, at: list[int]) -> np.ndarray:
+    """As the browser does."""
+    start, length, n_bytes = at
+    return np.frombuffer(content, {4: np.float32, 8: np.float64}[n_bytes], length, 8 * start).astype(np.float64)
+
+
 class Sent:
     """What the page hands to the browser, and the rates that the browser finds in it."""
 
@@ -46,12 +52,12 @@ class Sent:
         self.data = json.loads(proto.mixed.json, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
         [blob] = proto.mixed.arrow_blobs.values()
         table = pa.ipc.open_stream(blob.data).read_all()
-        self.numbers = np.frombuffer(table["numbers"][0].as_py())
+        self.content = table["numbers"][0].as_py()
         self.made = self.data["made"]
         self.threshold = float(self.data["threshold"])
 
     def take(self, at: list[int]) -> np.ndarray:
-        return self.numbers[at[0] : at[0] + at[1]]
+        return taken(self.content, at)
 
     def rate(self, group: dict[str, Any]) -> tuple[int, float, float]:
         """Errors, and the bounds of their rate, of one group at the threshold."""
@@ -215,7 +221,7 @@ STYLE = Style("#000000")
 
 
 def numbers_of(panel: Prepared, at: list[int]) -> np.ndarray:
-    return np.frombuffer(panel.numbers["numbers"][0].as_py())[at[0] : at[0] + at[1]]
+    return taken(panel.numbers["numbers"][0].as_py(), at)
 
 
 def cell(subset: str, species: str, values: np.ndarray, **columns: Any) -> Cell:
@@ -272,6 +278,15 @@ def test_cells_are_named_by_what_does_not_go_without_saying() -> None:
         "test · live",
         "test · flat print",
     ]
+
+
+def test_scores_arrive_as_they_are_and_those_of_float32_in_half_the_bytes() -> None:
+    short = np.random.default_rng(0).normal(100, 10, 999).astype(np.float32).astype(np.float64)
+    cases = {"a": (short, 4), "b": (short + 1e-9, 8), "c": (np.array([-np.inf, -1e300, 0.5]), 8), "d": (short[:1], 4)}
+    sent = prepared([cell(name, "", values) for name, (values, _) in cases.items()], reported=["a"])
+    for about, (values, n_bytes) in zip(sent.json["cells"], cases.values(), strict=True):
+        assert about["scores"][2] == n_bytes
+        assert np.array_equal(numbers_of(sent, about["scores"]), np.sort(values))
 
 
 def test_one_subject_has_no_interval() -> None:
