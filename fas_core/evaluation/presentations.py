@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -93,7 +94,14 @@ class Grouping:
 
     def of_subsets(self, subsets: Sequence[str]) -> NDArray[np.bool_]:
         """(m,) whether it is of one of these subsets, injection attacks too."""
-        return self.rows["subset"].isin(list(subsets)).to_numpy()
+        codes, names = self._subsets
+        return np.array([*(name in subsets for name in names), False])[codes]
+
+    @cached_property
+    def _subsets(self) -> tuple[NDArray[np.signedinteger[Any]], list[str]]:
+        """(m,) each one's place in the names, -1 where it has none: pages ask for one subset after another."""
+        codes, names = pd.factorize(self.rows["subset"])
+        return codes.astype(np.min_scalar_type(-1 - len(names))), list(names)
 
     @cached_property
     def is_injected(self) -> NDArray[np.bool_]:
