@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import inspect
 import os
 import signal
 import sys
@@ -31,6 +32,7 @@ def load_pages() -> None:
         parts = path.relative_to(HOUSE).with_suffix("").parts
         if parts[-1] not in SCRIPTS:
             importlib.import_module(".".join(("app", *parts)))
+    inspect.stack()  # Streamlit does it once, for which every module's file is looked for: a fifth of a second
     gc.collect()
     gc.freeze()
 
