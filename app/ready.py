@@ -1,4 +1,5 @@
-"""What Threshold, Losses, Likelihood, Image and Across data sets open with of a large Run, computed when it is derived.
+"""What pages of a large Run open with, computed when it is derived: Overview, Threshold, Losses, Likelihood, Image and
+Across data sets.
 
 `python -m app.ready CACHE RUN`: what `evaluation.kept` keeps of it, so that nobody waits for it.
 """
@@ -10,6 +11,7 @@ import sys
 from app.latent.improbable import told
 from app.latent.mixture_sizes import Asked, all_stored, criteria
 from app.looking import around
+from app.overview import pictures
 from app.parts import standing
 from app.session.sidebar import Shown
 from app.views import likelihood, losses, threshold
@@ -29,9 +31,11 @@ def keep(run: Run) -> None:
     offered = scores.offered(run)
     usual = scores.usual(offered)
     shown = Shown(run, tuple(run.subsets), usual, FRAME)
-    point = summary.summary(System(run, usual), DEFAULT, chosen_on=dev_subsets(run.subsets)).point
-    if point is not None:
-        threshold.panel_at(shown, point)
+    about = summary.summary(System(run, usual), DEFAULT, chosen_on=dev_subsets(run.subsets))
+    if about.point is not None:
+        threshold.panel_at(shown, about.point)
+    for of_overview in (pictures.distributions, pictures.examples_of):
+        of_overview(shown, summary.judged_on(about), None if about.point is None else about.point.threshold)
     for name in losses.few(losses.best_first(losses.of_scores(shown, offered), offered), usual):
         losses.distribution(run, name, shown.subsets)
     for name in offered:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,6 +95,15 @@ class Binned:
     shares: Values  # (g, bins)
     beyond: Values  # (g, 2): the shares left and right of all bins
     behind: Values  # (bins,), or of no value (0,)
+
+    def as_arrays(self) -> dict[str, NDArray[Any]]:
+        """To be kept."""
+        return vars(self) | {"names": np.array(self.names, str)}
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]]) -> Binned:
+        """What `as_arrays` gave."""
+        return cls(**{**arrays, "names": arrays["names"].tolist()})
 
 
 def binned(values: Mapping[str, Values], behind: Values, *, bins: int = 50, in_view: float = 1.0) -> Binned:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import streamlit as st
@@ -24,7 +24,7 @@ from app.session.sidebar import Shown
 from app.words import number
 from fas_core import metrics
 from fas_core.data.names import readable
-from fas_core.evaluation import verdicts
+from fas_core.evaluation import kept, verdicts
 from fas_core.evaluation.summary import Summary, judged_on
 from fas_core.reports.palette import style_of
 
@@ -76,15 +76,20 @@ def show_forest(of: Summary) -> None:
 @cached(entries=32)
 def distributions(shown: Shown, subsets: tuple[str, ...], threshold: float | None) -> tuple[Option, int]:
     """Histograms of a score per group of some subsets with a line at the threshold, and how many groups there are."""
-    rows = columns.rows_of(shown.run, subsets)
-    values, groups = readers.decided_values(shown.run, shown.score, shown.level)[rows], readers.groups(shown.run)
-    codes = groups.codes[rows]
-    by_group = {str(groups.names[code]): values[codes == code] for code in np.unique(codes)}
+
+    def binned() -> dict[str, NDArray[Any]]:
+        rows = columns.rows_of(shown.run, subsets)
+        values, groups = readers.decided_values(shown.run, shown.score, shown.level)[rows], readers.groups(shown.run)
+        codes = groups.codes[rows]
+        by_group = {str(groups.names[code]): values[codes == code] for code in np.unique(codes)}
+        return ridges.binned(by_group, np.empty(0)).as_arrays() | {"n_groups": np.array(len(by_group))}
+
+    decided = readers.decided(shown.run, shown.score, shown.level)
+    known = dict(kept.arrays(shown.run, decided, "distributions", {"subsets": subsets}, binned))
+    n_groups = int(known.pop("n_groups"))
     limit = None if threshold is None else (threshold, f"threshold {number(threshold)}")
-    drawn = ridges.distributions_of_score(
-        by_group, x_title=shown.score, behind=np.empty(0), behind_name="", limit=limit
-    )
-    return drawn, len(by_group)
+    of_groups = ridges.Binned.of(known)
+    return ridges.distributions_drawn(of_groups, x_title=shown.score, behind_name="", limit=limit), n_groups
 
 
 def show_distributions(shown: Shown, of: Summary) -> None:
@@ -119,27 +124,32 @@ def examples(is_attack: NDArray[np.bool_], values: NDArray[np.float64], threshol
     return chosen
 
 
-def examples_of(shown: Shown, of: Summary) -> dict[str, int]:
-    """Rows of the Run, among the samples that the answer is about."""
-    rows = columns.rows_of(shown.run, judged_on(of))
-    values = readers.decided_values(shown.run, shown.score, shown.level)[rows]
-    threshold = None if of.point is None else of.point.threshold
-    chosen = examples(columns.attacks(shown.run)[rows], values, threshold)
-    return {title: int(rows[i]) for title, i in chosen.items()}
+@cached(entries=32)
+def examples_of(shown: Shown, subsets: tuple[str, ...], threshold: float | None) -> dict[str, int]:
+    """Rows of the Run: `examples` of some subsets."""
+
+    def found() -> dict[str, int]:
+        rows = columns.rows_of(shown.run, subsets)
+        values = readers.decided_values(shown.run, shown.score, shown.level)[rows]
+        chosen = examples(columns.attacks(shown.run)[rows], values, threshold)
+        return {title: int(rows[i]) for title, i in chosen.items()}
+
+    decided = readers.decided(shown.run, shown.score, shown.level)
+    asked = {"subsets": subsets, "threshold": repr(threshold)}
+    return kept.document(shown.run, decided, "examples", asked, dict[str, int], found)
 
 
 def cards(shown: Shown, chosen: dict[str, int]) -> list[Card]:
-    ids = columns.ids_of(shown.run, np.array(list(chosen.values())))
-    kinds = readers.groups(shown.run)
+    about = columns.about(shown.run, np.array(list(chosen.values())))
     worst = {MISSED: verdicts.MISSED, REJECTED: verdicts.REJECTED}
     values = score_values(shown.run, shown.score)
     drawn = []
-    for (title, row), sample_id in zip(chosen.items(), ids, strict=True):
-        style = style_of(kinds[row])
+    for (title, row), sample_id, kind in zip(chosen.items(), about["sample_id"], about["group"], strict=True):
+        style = style_of(kind)
         drawn.append(
             Card(
                 sample_id=sample_id,
-                lines=[f"{readable(kinds[row])} · {shown.score} {number(values[row])}", sample_id],
+                lines=[f"{readable(kind)} · {shown.score} {number(values[row])}", sample_id],
                 group="Worst" if title in worst else title,  # the card adds its verdict
                 colour=style.colour,
                 is_hollow=style.is_hollow,
@@ -163,7 +173,7 @@ def show_triplets(shown: Shown, of: Summary) -> None:
     if shown.run.is_of_scores:
         st.caption("No images are shown: this Run was imported from a score file, which has none.")
         return
-    chosen = examples_of(shown, of)
+    chosen = examples_of(shown, judged_on(of), None if of.point is None else of.point.threshold)
     if chosen and faces.kinds(shown.run):
         rows = np.array(list(chosen.values()))
         panels = faces.panels(component.Display(SIDE, component.ERROR_LIMIT, signed=False), shown.run, rows)

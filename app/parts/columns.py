@@ -157,21 +157,17 @@ def images_of(run: Run, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
 
 def ids_of(run: Run, rows: NDArray[np.int64]) -> list[str]:
     """Sample ids of some rows, in their order."""
-    return _of_rows(run, rows, ["sample_id"])["sample_id"].astype("str").tolist()
+    return _of_rows(run, rows, ["sample_id"])["sample_id"].tolist()
 
 
 def about(run: Run, rows: NDArray[np.int64]) -> pd.DataFrame:
     """(m,) texts of some rows, in their order: sample_id, subset, label and group; no others are read."""
     named = [name for name in ("sample_id", "subset", "label", "pai_species") if name in run.column_names()]
-    texts = (
-        _of_rows(run, rows, named)
-        .astype("str")
-        .fillna("")
-        .reindex(columns=[*dict.fromkeys([*named, "pai_species"])], fill_value="")
-    )
+    texts = _of_rows(run, rows, named).reindex(columns=[*dict.fromkeys([*named, "pai_species"])], fill_value="")
     return texts.assign(group=groups_of(texts))
 
 
 def _of_rows(run: Run, rows: NDArray[np.int64], names: Sequence[str]) -> pd.DataFrame:
+    """(m,) columns of texts of some rows, in their order; only the shards that hold them are read."""
     ascending, back = np.unique(rows, return_inverse=True)
-    return run.samples_of(ascending, names).iloc[back].reset_index(drop=True)
+    return run.samples_of(ascending, names).astype("str").fillna("").iloc[back].reset_index(drop=True)

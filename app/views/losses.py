@@ -6,10 +6,12 @@ import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
 from app.charts import curves as run_charts
 from app.charts import ridges
@@ -61,7 +63,7 @@ def distribution(run: Run, score: str, subsets: tuple[str, ...]) -> tuple[Option
     """A score's histograms, and mean and standard deviation of its finite values, per group."""
     values = partial(score_values, run, score)
 
-    def binned() -> dict[str, object]:
+    def binned() -> dict[str, NDArray[Any]]:
         of_run = cells(run)
         rows = of_run.rows_of(subsets)
         cell, shown = of_run.of[rows], values()[rows]
@@ -70,11 +72,11 @@ def distribution(run: Run, score: str, subsets: tuple[str, ...]) -> tuple[Option
         in_order = in_group_order(list(by_group))
         moments = np.array([bins.moments(by_group[name]) for name in in_order], np.float64).reshape(-1, 3)
         of_groups = ridges.binned(by_group, shown[of_run.is_new_live()[rows]])
-        return vars(of_groups) | {"names": np.array(of_groups.names, str), "groups": in_order, "moments": moments}
+        return of_groups.as_arrays() | {"groups": np.array(in_order, str), "moments": moments}
 
     known = dict(kept.OfScore(run, score, values, subsets).arrays("distribution", binned))
     groups, moments = known.pop("groups").tolist(), known.pop("moments")
-    of_groups = ridges.Binned(**known | {"names": known["names"].tolist()})
+    of_groups = ridges.Binned.of(known)
     drawn = ridges.distributions_drawn(of_groups, x_title=axis_title(score, run), behind_name=LIVE_ELSEWHERE)
     return drawn, pd.DataFrame(moments, index=groups, columns=["count", "mean", "std"])
 

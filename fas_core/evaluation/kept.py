@@ -78,6 +78,17 @@ def document(
     return memo.document(run.cache, kind, key(run, decided, asked), of, compute)
 
 
+def arrays(
+    run: Run,
+    decided: Presentations,
+    kind: str,
+    asked: Mapping[str, object],
+    compute: Callable[[], Mapping[str, NDArray[Any]]],
+) -> Mapping[str, NDArray[Any]]:
+    """As `document`, of arrays by name."""
+    return compute() if len(run) < LARGE else memo.arrays(run.cache, kind, key(run, decided, asked), compute)
+
+
 def key(run: Run, decided: Presentations, asked: Mapping[str, object]) -> dict[str, object]:
     """Stands for a Run's presentations and what is asked of them."""
     about = {"run": run.shards_digest, "level": decided.level, "scores": decided.digest, "format": _FORMAT}

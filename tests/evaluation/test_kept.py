@@ -10,6 +10,7 @@ from app import ready
 from app.components import threshold as panel
 from app.latent import improbable, mixture_sizes
 from app.looking import around
+from app.overview import pictures
 from app.parts import standing
 from app.session import cache
 from app.session.sidebar import Shown
@@ -83,6 +84,10 @@ def test_what_pages_of_scores_open_with_is_kept_and_the_same(tmp_path: Path, mon
     computed = [(losses.measured(run, name, tested), losses.distribution(run, name, subsets)) for name in names]
     monkeypatch.setattr(around, "MOST", 300)
     drawn_around, percents = around.of_subsets(run, subsets), standing.percents(run, "rec", [99.0, 101.0])
+    reported = tuple(name for name in tested if name != "live")
+    threshold = presentations.presentations(run, scores.values(run, shown.score)).threshold_by(DEFAULT, ["live"])
+    of_overview = [made(shown, reported, threshold) for made in (pictures.distributions, pictures.examples_of)]
+    assert set(of_overview[1]) == {pictures.TYPICAL, pictures.MISSED, pictures.REJECTED}
     monkeypatch.setattr(kept, "LARGE", 0)
     monkeypatch.setattr(page, "EXACT_TO", 0)
     cache.clear()
@@ -96,7 +101,8 @@ def test_what_pages_of_scores_open_with_is_kept_and_the_same(tmp_path: Path, mon
         monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("computed again"))
     monkeypatch.setattr(standing, "classes", lambda _: pytest.fail("computed again"))
     monkeypatch.setattr(around.columns, "factor", lambda *_: pytest.fail("computed again"))
-    monkeypatch.setattr(page, "prepared", lambda *_, **__: pytest.fail("computed again"))
+    for module, name in ((page, "prepared"), (pictures, "examples"), (pictures.readers, "groups")):
+        monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("computed again"))
     cache.clear()
     for name, ((ranked, curves), (drawn, moments)) in zip(names, computed, strict=True):
         ranked_again, curves_again = losses.measured(run, name, tested)
@@ -113,9 +119,10 @@ def test_what_pages_of_scores_open_with_is_kept_and_the_same(tmp_path: Path, mon
     np.testing.assert_array_equal(again.xy, drawn_around.xy)
     assert standing.percents(run, "rec", [99.0, 101.0]) == percents
     assert sum(standing.sizes(run, "rec").values()) == 900
-    reported = tuple(name for name in tested if name != "live")
-    assert page.panel_of(shown, reported, None).key
     assert transfers.matrix([System(run, shown.score)]).tested_on == ("synthetic",)
+    assert page.panel_of(shown, reported, None).key
+    assert of_overview == [made(shown, reported, threshold) for made in (pictures.distributions, pictures.examples_of)]
+    assert len(pictures.cards(shown, of_overview[1])) == 3
     cache.clear()
 
 
