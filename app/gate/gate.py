@@ -166,13 +166,17 @@ class Gate:
             await self._inside(scope, asked, receive, send)
 
     async def _inside(self, scope: Scope, asked: Asked, receive: Receive, send: Send) -> None:
-        """What the app answers. Below a page there is none: it would send its own one, whose script is not there, and
-        the window would stay empty."""
+        """What the app answers, its page but for where its server is. Below a page there is none: it would send its own
+        one, whose script is not there, and the window would stay empty."""
         path: str = scope["path"]
-        if asked.is_to_be_looked_at and "/" in path.strip("/") and not path.startswith(BEHIND):
-            await _answer(send, 404, pages.page("Not here", "There is nothing at this address.", pages.APP))
-        else:
+        if not asked.is_to_be_looked_at or path.startswith(BEHIND):
             await self.app(scope, receive, send)
+        elif "/" in path.strip("/"):
+            await _answer(send, 404, pages.page("Not here", "There is nothing at this address.", pages.APP))
+        elif "." in path or path != f"/{path.strip('/')}":
+            await self.app(scope, receive, send)  # a file, or a redirect to the page
+        else:
+            await _send(send, 200, pages.of_app().encode(), (b"cache-control", b"no-cache"))
 
     def _may_have(self, session: Session, path: str) -> bool:
         """Files and uploads are those of one's own tabs."""
@@ -408,9 +412,13 @@ def _cookies(asked: Asked) -> dict[str, str]:
 
 
 async def _answer(send: Send, status: int, body: bytes, *headers: Header) -> None:
+    policy = (b"content-security-policy", pages.POLICY.encode())
+    await _send(send, status, body, policy, (b"cache-control", b"no-store"), *headers)
+
+
+async def _send(send: Send, status: int, body: bytes, *headers: Header) -> None:
     content = [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", str(len(body)).encode())]
-    ours = [*content, (b"content-security-policy", pages.POLICY.encode()), (b"cache-control", b"no-store"), *headers]
-    await send({"type": "http.response.start", "status": status, "headers": ours})
+    await send({"type": "http.response.start", "status": status, "headers": [*content, *headers]})
     await send({"type": "http.response.body", "body": body})
 
 

@@ -6,8 +6,8 @@ import base64
 import hashlib
 import re
 from functools import lru_cache
-from pathlib import Path
 
+from app.gate import pages
 from app.gate.origins import Header
 
 STATIC = "/static/"  # Streamlit's own scripts and styles, the same for everybody
@@ -21,13 +21,10 @@ def of_pages() -> str:
     """The policy of the app's pages: all from this server, but for what its own scripts make.
 
     Components come as `blob:` modules and pictures as `blob:` or `data:`, emotion and the charts write styles, protobuf
-    counts in WebAssembly. One script stands in Streamlit's own page, told by its hash. No text becomes code: charts
+    counts in WebAssembly. Two scripts stand in the page itself, told by their hashes. No text becomes code: charts
     that need it, such as Plotly's in WebGL, cannot be drawn.
     """
-    import streamlit
-
-    page = (Path(streamlit.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
-    inline = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    inline = re.findall(r"<script>(.*?)</script>", pages.of_app(), re.DOTALL)
     hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in inline)
     return "; ".join(
         [

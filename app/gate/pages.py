@@ -1,10 +1,12 @@
-"""The few pages of the gate itself: plain, without a script, showing nothing of what is behind it."""
+"""The few pages of the gate itself: plain, without a script, showing nothing of what is behind it; and the app's."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+from functools import lru_cache
 from html import escape
+from pathlib import Path
 
 STYLE = """
 :root { color-scheme: light dark; font-family: system-ui, sans-serif; }
@@ -26,6 +28,20 @@ def page(title: str, text: str, link: tuple[str, str] | None = None) -> bytes:
         f"<title>{escape(title)} · FAS Explorer</title><style>{STYLE}</style>"
         f"<main><h1>{escape(title)}</h1><p>{escape(text)}</p>{way}</main></html>"
     ).encode()
+
+
+# Streamlit would look for its server below the page's own address first, and wait a tenth of a second after it has not
+# found it there.
+WHERE = '<script>window.__streamlit = { BACKEND_BASE_URL: new URL("./", window.location.href).href }</script>'
+
+
+@lru_cache
+def of_app() -> str:
+    """Streamlit's own page, which is all pages of the app, told where its server is."""
+    import streamlit
+
+    page = (Path(streamlit.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
+    return page.replace("<head>", f"<head>{WHERE}", 1)
 
 
 SIGN_IN = (LOGIN, "Sign in")

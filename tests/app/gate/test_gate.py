@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import re
 import warnings
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
@@ -192,9 +195,24 @@ def test_an_address_below_a_page_leads_to_the_app(door: Any, signed_in: Door) ->
         below = at.browser.get("/gallery/b", headers=LOOK)
         assert below.status_code == 404
         assert 'href="/"' in below.text
-        for path in ("/", "/gallery", "/gallery/?run=a", "/media/a.png", "/static/js/a.js"):
-            assert "href" not in at.browser.get(path, headers=LOOK).text
+        for path in ("/gallery/?run=a", "/favicon.png", "/static/js/a.js"):
+            assert at.browser.get(path, headers=LOOK).text == f"GET {path.partition('?')[0]}"
         assert at.open_status("/gallery/b") == 200  # by a script: not a page that somebody looks at
+
+
+def test_a_page_is_told_where_its_server_is(door: Any, signed_in: Door) -> None:
+    for at in (door(settings.Settings()), signed_in):
+        for path in ("/", "/gallery?run=a"):
+            answered = at.browser.get(path, headers=LOOK)
+            told = re.search(r"<script>(window\.__streamlit = .*?)</script>\s*<meta", answered.text)
+            assert told is not None
+            assert '"./"' in told[1]  # beside the page: there is none below another
+            assert f"sha256-{b64encode(sha256(told[1].encode()).digest()).decode()}" in policy_of(answered)
+            assert answered.headers["cache-control"] == ("no-store" if at is signed_in else "no-cache")
+
+
+def policy_of(answered: Response) -> str:
+    return answered.headers["content-security-policy"]
 
 
 # ----------------------------------------------------------------------------------------------------------- signing in
