@@ -24,6 +24,7 @@ from fas_core.runs.store import Run
 
 HIGH, LOW, RANDOM = "Score, high to low", "Score, low to high", "Random"
 NEAR, DISAGREEMENT = "Nearest the threshold", "Disagreement of two scores"
+KINDS = (HIGH, LOW, NEAR, DISAGREEMENT, RANDOM)
 CHOSEN = "chosen score"
 NO_GROUPS = "none"
 RANGES = 5  # that numbers of many values are grouped in, as many samples in each
@@ -48,11 +49,34 @@ class Order:
         return f"{kinds[self.kind]}, by {readable(self.group)}" if self.group else kinds[self.kind]
 
 
+def expected(score: str) -> Order:
+    """What `kind_control` and `controls` will say, so that it can stand above them: of this session, else of the
+    address, else what they begin with."""
+
+    def said(key: str, first: str) -> str:
+        return str(st.session_state.get(key, st.query_params.get(key, first)))
+
+    kind = said("order", HIGH)
+    kind = kind if kind in KINDS else HIGH
+    return _order(kind, score, said("by", CHOSEN), said("against", CHOSEN), 0, said("group", NO_GROUPS))
+
+
+def _order(kind: str, score: str, by: str, against: str, seed: int, group: str) -> Order:
+    """Of what the controls say."""
+    return Order(
+        kind,
+        score if by == CHOSEN else by,
+        score if against == CHOSEN else against,
+        seed,
+        "" if group == NO_GROUPS else group,
+    )
+
+
 def kind_control(*, has_threshold: bool, on_change: Callable[[], None]) -> str:
     """The order in words; the rest of it is asked for by `controls`."""
     kind = st.selectbox(
         "Order",
-        [HIGH, LOW, *([NEAR] if has_threshold else []), DISAGREEMENT, RANDOM],
+        [kind for kind in KINDS if has_threshold or kind != NEAR],
         key="order",
         bind="query-params",
         on_change=on_change,
@@ -113,13 +137,7 @@ def controls(run: Run, score: str, kind: str, *, on_change: Callable[[], None]) 
         on_change=on_change,
         help="The images of each value of a column together, under a heading that counts them.",
     )
-    return Order(
-        kind,
-        of_order,
-        score if against == CHOSEN else str(against),
-        int(seed),
-        "" if group == NO_GROUPS else str(group),
-    )
+    return _order(kind, score, str(by), str(against), int(seed), str(group))
 
 
 @cached(entries=32)

@@ -96,7 +96,7 @@ def controls(images: Judged, place: DeltaGenerator) -> tuple[Choice, Listed, lis
             help="A contact sheet; four to six images that fill the window, to go through by keys; or one at a time.",
         )
         active = narrowed_in_sight(images)
-        ordering = st.session_state.get("_order_words", "Order")
+        ordering = order.expected(images.shown.score).words
         with st.popover(ordering, icon=":material/sort:", key="ordering"):
             kind = order.kind_control(has_threshold=has_threshold, on_change=to_first_page)
             chosen_order = order.controls(run, images.shown.score, kind, on_change=to_first_page)
@@ -121,9 +121,8 @@ def controls(images: Judged, place: DeltaGenerator) -> tuple[Choice, Listed, lis
             )
             per_page = component.paging_control(to_first_page)
             display = component.display_controls(ssim=True)
-    if st.session_state.get("_order_words") != chosen_order.words:
-        st.session_state["_order_words"] = chosen_order.words
-        st.rerun()  # the name of its control stands above it
+    if chosen_order.words != ordering:
+        st.rerun()  # the address says what is not offered; from now on the session says what is
     choice = Choice(chosen_order, more, per_page, display, LAYOUTS[str(view or SHEET)])
     return choice, listed(images, chosen_order, active), active
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app.components import gallery as component
@@ -211,6 +212,33 @@ def test_order_by_disagreement_of_two_scores(tiny_cache: Path, monkeypatch: pyte
     row = samples.index[samples["sample_id"] == first["id"]][0]
     places = [f"{100 * rank(samples[name].astype(float))[row]:.0f} %" for name in ("rec", "kl")]
     assert first["lines"][0] == f"rank among all images {places[0]} and {places[1]}"
+
+
+def test_the_order_stands_above_its_controls_after_one_run(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn_again: list[str] = []
+    again = st.rerun
+
+    def rerun() -> None:
+        drawn_again.append("")
+        again()
+
+    def order_of(at: AppTest) -> str:
+        return next(block.proto.popover.label for block in at.get("popover") if "sort" in block.proto.popover.icon)
+
+    monkeypatch.setattr(st, "rerun", rerun)
+    at = page_of(tiny_cache, monkeypatch, order="Score, low to high", by="glasses")
+    assert order_of(at) == "glasses ↑"
+    at.selectbox(key="by").set_value("chosen score").run()
+    at.selectbox(key="score").set_value("kl").run()
+    assert order_of(at) == "kl ↑"
+    assert not drawn_again
+    at.selectbox(key="by").set_value("glasses").run()
+    at.selectbox(key="order").set_value("Disagreement of two scores").run()  # which columns have none of
+    assert order_of(at) == "kl against elbo"
+    assert len(drawn_again) == 1
+    at = page_of(tiny_cache, monkeypatch, order="Nonsense", by="nonsense")
+    assert order_of(at) == "rec ↓"
+    assert len(drawn_again) == 2
 
 
 def test_nearest_the_threshold_first_or_alone(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
