@@ -26,7 +26,8 @@ SCRIPTS = {"__init__", "main", "ready", "serve", "visitors"}  # at the top: run,
 def load_pages() -> None:
     """Imports all modules of the app; pages run as scripts of their own, but what they import stays.
 
-    It is left out of the garbage collection from then on: the first page would wait half a second for it.
+    It is left out of the garbage collection from then on: the first page would wait half a second for it. Nor does that
+    one look through the sources of all modules, as Streamlit does to see who calls it: here it is done once.
     """
     for path in sorted(HOUSE.rglob("*.py")):
         parts = path.relative_to(HOUSE).with_suffix("").parts
@@ -92,9 +93,10 @@ if __name__ == "__main__":
     try:
         told = of_process()
         load_pages()
-        from app.session import identity
+        from app.session import identity, readers
 
         identity.access()  # what they say of people, and a log that cannot be written, is refused before anybody comes
+        threading.Thread(target=readers.open_runs, daemon=True).start()
         serve(sys.argv[1], int(sys.argv[2]), told)
     except BadInputError as error:
         print(f"fas: {error}", file=sys.stderr)

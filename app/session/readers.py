@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,14 @@ def cache_folder() -> Path:
 @cached(entries=64)
 def _opened(folder: str, stamp: tuple[int, ...]) -> Run:  # noqa: ARG001 - part of the key
     return store.opened(Path(folder))
+
+
+def open_runs() -> None:
+    """Opens all Runs of the cache folder ahead of who comes first: of thousands of shards that takes a second."""
+    with suppress(BadInputError, OSError):
+        for folder in store.run_folders(cache_folder()):
+            with suppress(BadInputError, OSError):  # `runs` says what is wrong with it
+                _opened(str(folder), store.stamp_of(folder))
 
 
 def runs() -> tuple[list[Run], list[str]]:

@@ -1,0 +1,37 @@
+"""What pages know about Runs."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from app.session import readers
+from fas_core.runs import store
+
+
+def test_runs_are_opened_before_anybody_comes(
+    tiny_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_caches: None
+) -> None:
+    cache = tmp_path / "cache_with_a_broken_one"
+    shutil.copytree(tiny_cache, cache)
+    (store.runs_folder(cache) / "broken").mkdir()
+    (store.runs_folder(cache) / "broken" / "run.json").write_text("{")
+    names = {run.id for run in store.all_runs(tiny_cache)}
+    opened: list[str] = []
+    as_before = store.opened
+
+    def noted(folder: Path) -> store.Run:
+        opened.append(folder.name)
+        return as_before(folder)
+
+    monkeypatch.setenv("FAS_CACHE", str(cache))
+    monkeypatch.setattr(store, "opened", noted)
+    readers.open_runs()
+    assert set(opened) == names | {"broken"}
+    opened.clear()
+    runs, problems = readers.runs()
+    assert {run.id for run in runs} == names
+    assert opened == ["broken"]
+    assert len(problems) == 1
