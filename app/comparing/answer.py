@@ -25,8 +25,7 @@ def answer(comparison: Comparison, feared: Sequence[str] = (), *, with_intervals
     `feared`: species that are named first.
     """
     paragraphs = []
-    for b in range(1, len(comparison.systems)):
-        said = sheet(comparison).headline(b, with_intervals=with_intervals, feared=feared)
+    for said in sheet(comparison).headlines(with_intervals=with_intervals, feared=feared):
         # Outside the bold: Markdown opens none between a letter and a comma.
         but = f"{escaped(said.but[0])} **{_bound([said.but[2:]])}**" if said.but else ""
         paragraphs.append(f"{_bound([said.answer])}{but}")

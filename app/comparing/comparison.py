@@ -108,7 +108,16 @@ def score_sets(comparison: Comparison, species: str) -> list[ScoreSet]:
 @cached(entries=32)
 def curves(comparison: Comparison, species: str) -> list[RunCurves]:
     """Of each Run, drawn from `score_sets`."""
-    return [run_curves(metrics.curves(of_run)) for of_run in score_sets(comparison, species)]
+    return join.of_each(lambda of_run: run_curves(metrics.curves(of_run)), score_sets(comparison, species))
+
+
+@cached(entries=32)
+def areas(comparison: Comparison, species: str) -> list[tuple[float, float]]:
+    """Of each Run the AUC and the average precision of `score_sets`."""
+    if not species:
+        return sheet(comparison).areas
+    of_species = score_sets(comparison, species)
+    return join.of_each(lambda of_run: (metrics.roc_auc(of_run), metrics.average_precision(of_run)), of_species)
 
 
 def groups(comparison: Comparison, column: str) -> NDArray[np.str_]:

@@ -8,7 +8,18 @@ import numpy as np
 import streamlit as st
 
 from app.charts import curves as charts
-from app.comparing.comparison import BPCERS, LETTERS, RECALLS, Comparison, curves, drawn, joined, score_sets, thresholds
+from app.comparing.comparison import (
+    BPCERS,
+    LETTERS,
+    RECALLS,
+    Comparison,
+    areas,
+    curves,
+    drawn,
+    joined,
+    score_sets,
+    thresholds,
+)
 from app.words import option
 from fas_core import metrics
 from fas_core.data.names import readable
@@ -42,8 +53,7 @@ def show_curves(comparison: Comparison, b: int, *, with_intervals: bool) -> None
     roc_at, pr_at, det_at = marks_at(sets, thresholds(comparison)[0])
     of_apcer, of_precision = bands(comparison, b) if with_intervals and not of else ({}, {})
     attacks_found = {name: (x, 1 - high, 1 - low) for name, (x, low, high) in of_apcer.items()}
-    auc = of_each(sets, [metrics.roc_auc(of_run) for of_run in sets])
-    precision = of_each(sets, [metrics.average_precision(of_run) for of_run in sets])
+    auc, precision = (of_each(sets, values) for values in zip(*areas(comparison, of), strict=True))
     left, right = st.columns(2)
     with left:
         st.markdown(f"**ROC** · area under the curve: {auc}", help="1 = perfect, 0.5 = chance.")

@@ -23,7 +23,7 @@ from fas_core.evaluation.differences import (
     resampled,
 )
 from fas_core.evaluation.headline import headline, named
-from fas_core.evaluation.join import Joined, System, joined, outside_training, require_common
+from fas_core.evaluation.join import Joined, System, joined, of_each, outside_training, require_common
 from fas_core.evaluation.matching import Matching, judged_subsets, matching, targets
 from fas_core.evaluation.presentations import FRAME, short_cautions
 from fas_core.evaluation.regressions import Regressions, groupings, what_got_worse
@@ -32,7 +32,7 @@ from fas_core.metrics.limits import Target
 from fas_core.metrics.operating_point import BY_HAND, DEFAULT, Rule
 from fas_core.metrics.resampling import Statistic
 from fas_core.metrics.uncertainty import RESAMPLES, codes_of
-from fas_core.runs import health
+from fas_core.runs import census, health
 from fas_core.runs.health import Caution
 from fas_core.runs.store import Run
 
@@ -242,32 +242,39 @@ def _companions(systems: Sequence[System], both: Joined, subsets: Sequence[str],
 def cautions(both: Joined, systems: Sequence[System], by: Matching) -> list[tuple[Run, Caution]]:
     """What to know of the subsets of each Run that the common samples are in, and of those that thresholds were chosen
     on, in the order of the Runs, each once: what cards say of them too."""
-    listed: list[tuple[Run, Caution]] = []
-    seen: set[str] = set()
-    for number, ((run, _), rows) in enumerate(zip(systems, both.rows, strict=True)):
-        if run.id not in seen:
-            seen.add(run.id)
-            subsets = run.samples(["subset"], repeated=["subset"])["subset"].iloc[rows].unique().tolist()
-            chosen_on = [name for name in by.chosen_on if name in run.subsets] if by.chosen_on else subsets
-            ids_differ = both.ids_differ[number : number + 1] == (True,)
-            of_run = health.threshold_cautions(
-                run, chosen_on, subsets, is_by_hand=by.rule.kind == BY_HAND, ids_differ=ids_differ
-            )
-            shared = health.subject_overlap(run, chosen_on, subsets)
-            listed += [(run, caution) for caution in (*of_run, *filter(None, [shared]))]
-    for (run, _), rows in zip(systems[1:], both.rows[1:], strict=True):
-        listed += [(run, caution) for caution in _other_species(both, run, rows)]
+    ours = both.samples["pai_species"].astype("category")
+
+    def of_run(i: int) -> tuple[list[Caution], list[Caution]]:
+        run, ids_differ = systems[i].run, both.ids_differ[i : i + 1] == (True,)
+        species = _other_species(both, ours, run, both.rows[i]) if i else []
+        if run.id in [system.run.id for system in systems[:i]]:
+            return [], species
+        subsets = run.subsets_of(both.rows[i])
+        chosen_on = [name for name in by.chosen_on if name in run.subsets] if by.chosen_on else subsets
+        is_by_hand = by.rule.kind == BY_HAND
+        kinds = census.of_run(run)
+        told = health.threshold_cautions(
+            run, chosen_on, subsets, is_by_hand=is_by_hand, kinds=kinds, ids_differ=ids_differ
+        )
+        return [*told, *filter(None, [health.subject_overlap(run, chosen_on, subsets, kinds)])], species
+
+    told_of_each = of_each(of_run, range(len(systems)))
+    listed = [(run, caution) for (run, _), (told, _) in zip(systems, told_of_each, strict=True) for caution in told]
+    listed += [(run, caution) for (run, _), (_, told) in zip(systems, told_of_each, strict=True) for caution in told]
     if both.level is not None and both.is_short is not None:
         listed += [(systems[0].run, caution) for caution in short_cautions(both.level, both.is_short)]
     return listed
 
 
-def _other_species(both: Joined, run: Run, rows: NDArray[np.int64]) -> list[Caution]:
-    """Attacks that A and another Run call by different species: they count as what A says."""
+def _other_species(both: Joined, of_a: pd.Series, run: Run, rows: NDArray[np.int64]) -> list[Caution]:
+    """Attacks that A and another Run call by different species: they count as what A says.
+
+    `of_a`: (n,) species as A says; `rows`: of the other Run, those that are compared.
+    """
     if "pai_species" not in run.column_names():
         return []
     numbers: dict[str, int] = {}
-    ours = _numbered(both.samples["pai_species"], numbers)
+    ours = _numbered(of_a, numbers)
     theirs = _numbered(run.samples(["pai_species"], repeated=["pai_species"])["pai_species"], numbers)[rows]
     differ = np.flatnonzero(both.is_attack & (ours != theirs))
     if not len(differ):

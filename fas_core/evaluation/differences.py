@@ -25,8 +25,9 @@ from fas_core import metrics
 from fas_core.data.names import BONA_FIDE
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
-from fas_core.evaluation.join import Joined
-from fas_core.evaluation.verdicts import RIGHT, verdicts_of
+from fas_core.evaluation import verdicts
+from fas_core.evaluation.join import Joined, of_each
+from fas_core.evaluation.verdicts import RIGHT, VERDICTS
 from fas_core.metrics import ScoreSet, resampling
 from fas_core.metrics.operating_point import COST, DEFAULT, Rule, threshold_by
 from fas_core.metrics.resampling import QUANTILES, Resampled, Statistic
@@ -65,18 +66,28 @@ class Flips:
 
     threshold_a: float
     threshold_b: float
-    verdicts_a: NDArray[np.str_]  # (n,) as `verdicts` returns them
-    verdicts_b: NDArray[np.str_]
+    codes_a: NDArray[np.uint8]  # (n,) positions in `VERDICTS`
+    codes_b: NDArray[np.uint8]
+
+    @cached_property
+    def verdicts_a(self) -> NDArray[np.str_]:
+        """(n,) as `verdicts_at` names them."""
+        return np.array(VERDICTS)[self.codes_a]
+
+    @cached_property
+    def verdicts_b(self) -> NDArray[np.str_]:
+        """(n,) as `verdicts_at` names them."""
+        return np.array(VERDICTS)[self.codes_b]
 
     @cached_property
     def wrong_a(self) -> NDArray[np.bool_]:
         """(n,)"""
-        return self.verdicts_a != RIGHT
+        return self.codes_a != VERDICTS.index(RIGHT)
 
     @cached_property
     def wrong_b(self) -> NDArray[np.bool_]:
         """(n,)"""
-        return self.verdicts_b != RIGHT
+        return self.codes_b != VERDICTS.index(RIGHT)
 
     @property
     def fixed(self) -> NDArray[np.bool_]:
@@ -101,8 +112,7 @@ class Flips:
 
 def flips(both: Joined, at: Sequence[float], b: int = 1) -> Flips:
     """A against Run number `b` of those joined, `at` the thresholds of all of them."""
-    verdicts = [verdicts_of(both.is_attack, both.scores[i], at[i]) for i in (0, b)]
-    return Flips(at[0], at[b], *verdicts)
+    return Flips(at[0], at[b], *(verdicts.codes_of(both.is_attack, both.scores[i], at[i]) for i in (0, b)))
 
 
 # ------------------------------------------------------------------------------------------- metrics with intervals
@@ -121,6 +131,7 @@ def drawn_units(both: Joined) -> Units:
 
 
 ROC_AUC = Statistic("roc_auc")
+AVERAGE_PRECISION = Statistic("average_precision")
 
 
 BPCER_FIXED = Statistic("bpcer")  # at thresholds that are chosen elsewhere
@@ -137,7 +148,7 @@ def statistics(both: Joined, rule: Rule, *, is_fixed: bool = False) -> list[Stat
     fixed = [BPCER_FIXED, Statistic("apcer_max"), Statistic("apcer_pooled")]
     return [
         ROC_AUC,
-        Statistic("average_precision"),
+        AVERAGE_PRECISION,
         Statistic("eer"),
         *(fixed if is_fixed else matched),
         *(apcer_of(name, None if is_fixed else rule) for name in species),
@@ -253,12 +264,12 @@ def differences(
 
     `at`: as `resampled` takes it.
     """
-    values_a, values_b = (_values_of(both, i, rule, None if at is None else float(at[i])) for i in (0, b))
-    turned = None if at is None else flips(both, at, b)
-    is_alike = alike(both, b)
+    of_each_run = values_of_each(both, rule, at)
+    turned = None if at is None or drawn is None else flips(both, at, b)
+    is_alike = drawn is not None and alike(both, b)
     compared = {}
     for statistic in statistics(both, rule, is_fixed=at is not None):
-        first, second = values_a.get(statistic), values_b.get(statistic)
+        first, second = of_each_run[0].get(statistic), of_each_run[b].get(statistic)
         difference = Difference(first, second)
         if drawn is not None and difference.difference is not None and not is_alike:
             interval = drawn.difference(statistic, b, 0)
@@ -296,11 +307,15 @@ def changes_by_unit(both: Joined, turned: Flips, rows: NDArray[np.intp]) -> NDAr
     return of_units.astype(np.int64)
 
 
-def _values_of(both: Joined, i: int, rule: Rule, threshold: float | None) -> dict[Statistic, float | None]:
-    """What `differences` compares, of Run number i."""
-    key = (i, rule, threshold)
+def values_of_each(
+    both: Joined, rule: Rule = DEFAULT, at: Sequence[float] | None = None
+) -> list[dict[Statistic, float | None]]:
+    """What `differences` compares, of each Run."""
+    thresholds = None if at is None else tuple(map(float, at))
+    key = (rule, thresholds)
     if key not in both._metrics:
-        both._metrics[key] = _values(both.score_sets[i], rule, threshold)
+        pairs = list(zip(both.score_sets, thresholds or [None] * len(both.scores), strict=True))
+        both._metrics[key] = of_each(lambda of_run: _values(of_run[0], rule, of_run[1]), pairs)
     return both._metrics[key]
 
 
@@ -312,7 +327,7 @@ def _values(scores: ScoreSet, rule: Rule, threshold: float | None) -> dict[Stati
     summary = metrics.summary(scores, max_bpcer=limits, max_apcer=limits)
     over_all = {
         ROC_AUC: summary.roc_auc,
-        Statistic("average_precision"): summary.average_precision,
+        AVERAGE_PRECISION: summary.average_precision,
         Statistic("eer"): summary.eer.value if summary.eer else None,
         **{Statistic("roc_auc", species): auc for species, auc in summary.roc_auc_per_species.items()},
     }
@@ -391,8 +406,8 @@ def table(
             row |= {"group": group, "kind": kind, "n": int(chosen.sum())}
             if turned is not None:
                 row |= turned.counts(chosen)._asdict()
-                row["wrong_a"] = float((turned.verdicts_a[chosen] != RIGHT).mean())
-                row["wrong_b"] = float((turned.verdicts_b[chosen] != RIGHT).mean())
+                row["wrong_a"] = float(turned.wrong_a[chosen].mean())
+                row["wrong_b"] = float(turned.wrong_b[chosen].mean())
                 row["difference"] = row["wrong_b"] - row["wrong_a"]
             if kind != BONA_FIDE and set_a.n_bona_fide:
                 row["auc_a"], row["auc_b"] = metrics.roc_auc(set_a, kind), metrics.roc_auc(set_b, kind)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from string import ascii_uppercase as LETTERS
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,15 @@ from fas_core.runs.store import Run
 # ----------------------------------------------------------------------------------------------- which sample is which
 
 KEY = ("sample_id", "subset")  # together they name one sample of a table
+TABLES = 2  # of all ids of A, by which those of the others are looked up at once: each takes its memory
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def of_each(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """What a function says of each of a few Runs, in threads: nearly all of it is done without the interpreter."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(function, items))
 
 
 def matched(tables: Sequence[pd.DataFrame]) -> list[NDArray[np.int64]]:
@@ -71,7 +80,15 @@ def _matched(tables: Sequence[pd.DataFrame]) -> tuple[list[NDArray[np.int64]], t
 
 
 def _numbered(columns: Sequence[pa.Array | pa.ChunkedArray]) -> list[NDArray[np.int64]]:
-    """Each text of k columns by a number that it has in all of them, from 0; -1 where it is missing."""
+    """Each text of k columns by a number, from 0, and -1 where it is missing. A text of the first column has the same
+    number in all of them and no other text has it; one that is not there has a number of its own in its column."""
+    parts = np.array_split(np.arange(1, len(columns)), min(TABLES, os.cpu_count() or 1, max(1, len(columns) - 1)))
+    numbers = of_each(lambda part: _encoded([columns[0], *(columns[i] for i in part)]), parts)
+    return [numbers[0][0], *(of_column for _, *others in numbers for of_column in others)]
+
+
+def _encoded(columns: Sequence[pa.Array | pa.ChunkedArray]) -> list[NDArray[np.int64]]:
+    """Each text of some columns by a number that it has in all of them, the first one's from 0; -1 if missing."""
     chunks = [chunk for column in columns for chunk in getattr(column, "chunks", [column])]
     encoded = pa.chunked_array(chunks, pa.large_string()).dictionary_encode()
     numbers = [chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False) for chunk in encoded.chunks]
@@ -242,7 +259,12 @@ class Joined:
 
     def are_alike(self, b: int) -> bool:
         """Whether Run `b` ranks all samples as A does, none of which lacks a score."""
-        ours, theirs = self.scores[0][self._by_a], self.scores[b][self._by_a]
+        few = np.argsort(self.scores[0][:1000])  # by which nearly all that differ are told
+        return self._rank_alike(b, few) and self._rank_alike(b, self._by_a)
+
+    def _rank_alike(self, b: int, by_a: NDArray[np.intp]) -> bool:
+        """Whether Run `b` ranks some samples as A does, those that A scores lowest first."""
+        ours, theirs = self.scores[0][by_a], self.scores[b][by_a]
         are_higher = theirs[1:] > theirs[:-1]
         return not (theirs[1:] < theirs[:-1]).any() and bool(np.array_equal(are_higher, ours[1:] > ours[:-1]))
 
@@ -280,8 +302,8 @@ class Joined:
         return {name: counts[name] for name in sorted(counts, key=lambda kind: (-counts[kind], kind)) if counts[name]}
 
     @cached_property
-    def _metrics(self) -> dict[tuple[int, Rule, float | None], dict[Statistic, float | None]]:
-        """What `differences` has computed of each Run: A is compared with several."""
+    def _metrics(self) -> dict[tuple[Rule, tuple[float, ...] | None], list[dict[Statistic, float | None]]]:
+        """What `differences` has computed of each Run, by the rule and given thresholds: A is compared with several."""
         return {}
 
     @cached_property
@@ -298,12 +320,14 @@ class Joined:
     @cached_property
     def score_sets(self) -> list[ScoreSet]:
         """The scores of each Run."""
-        return self.score_sets_of(np.ones(len(self), np.bool_))
+        codes, names = self._species
+        return of_each(lambda values: metrics.score_set_from_codes(values, codes, names), self.scores)
 
     def score_sets_of(self, wanted: NDArray[np.bool_]) -> list[ScoreSet]:
         """The same of some samples."""
         codes, names = self._species
-        return [metrics.score_set_from_codes(values[wanted], codes[wanted], names) for values in self.scores]
+        of_wanted = codes[wanted]
+        return [metrics.score_set_from_codes(values[wanted], of_wanted, names) for values in self.scores]
 
     def only(self, wanted: NDArray[np.bool_]) -> Joined:
         """Some of the common samples; the counts of the others stay those of the Runs."""
@@ -345,17 +369,21 @@ def joined(systems: Sequence[System], level: str = FRAME) -> Joined:
     require_others(systems)
     a = systems[0].run
     order = [name for name in ORDER if rule_of(level).is_ordered and name in a.column_names()]
-    ours = a.samples([*(name for name in COLUMNS if name in a.column_names()), *order])
+    columns = [*(name for name in COLUMNS if name in a.column_names()), *order]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
+        of_a = pool.submit(a.samples, columns)
         others = list(pool.map(lambda of: of.run.samples([*KEY, "label"], repeated=["label"]), systems[1:]))
-    paired = pairing([system.run for system in systems], [ours, *others])
-    for system, theirs, of in zip(systems[1:], others, paired.position[1:], strict=True):
-        _require_same_labels(a, ours, system.run, theirs, of)
+        ours = of_a.result()
+        of_each_run = pool.map(lambda of: scores.values(*of), systems)  # while samples are matched
+        paired = pairing([system.run for system in systems], [ours, *others])
+        for system, theirs, of in zip(systems[1:], others, paired.position[1:], strict=True):
+            _require_same_labels(a, ours, system.run, theirs, of)
+        every = list(of_each_run)
     ids_differ = paired.ids_differ
     if paired.by == KEY[0] and not ids_differ:  # all have the ids of A
         ids_differ = (all_differ(ours["sample_id"]),) * len(systems)
     rows = _in_all(paired.position)
-    values = tuple(scores.values(*system)[here] for system, here in zip(systems, rows, strict=True))
+    values = tuple(of_run[here] for of_run, here in zip(every, rows, strict=True))
     answered = ~np.asarray(np.isnan(np.stack(values)).any(axis=0))
     samples = ours.iloc[rows[0]].reset_index(drop=True)
     injected = are_injected(samples["pai_species"]) if "pai_species" in samples else np.zeros(len(samples), np.bool_)

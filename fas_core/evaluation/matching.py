@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from fas_core.data.names import BONA_FIDE, fresh_subsets, readable
 from fas_core.evaluation.differences import matched_rule
-from fas_core.evaluation.join import Joined
+from fas_core.evaluation.join import Joined, of_each
 from fas_core.metrics import ScoreSet, UndefinedMetricError, limits, rates_at
 from fas_core.metrics.cost import Costs
 from fas_core.metrics.limits import Target
@@ -151,16 +151,20 @@ class _Judged:
 
 def targets(both: Joined, by: Matching) -> tuple[Target, ...]:
     """Whether the rule's limit holds for each Run on the judged samples; none where they have no threshold."""
-    held = []
     units, _ = both.units
-    for values, threshold in zip(both.scores, by.thresholds, strict=False):
+    rows = {kind: np.flatnonzero(both.kinds == kind) for kind in both.kind_counts}
+    units_of = {kind: units.of(here) for kind, here in rows.items()}
+
+    def held(of_run: tuple[NDArray[np.float64], float]) -> Target | None:
+        values, threshold = of_run
         is_wrong = (values >= threshold) != both.is_attack
-        rows = {kind: np.flatnonzero(both.kinds == kind) for kind in both.kind_counts}
         rates: dict[str, float | None] = {kind: float(is_wrong[here].mean()) for kind, here in rows.items()}
-        intervals = {kind: rate_interval(is_wrong[here], units.of(here)) for kind, here in rows.items()}
+        intervals = {kind: rate_interval(is_wrong[here], units_of[kind]) for kind, here in rows.items()}
         bpcer, interval = rates.pop(BONA_FIDE, None), intervals.pop(BONA_FIDE, None)
-        held.append(limits.target(by.rule, _Judged(bpcer, interval, rates, intervals)))
-    return tuple(target for target in held if target is not None)
+        return limits.target(by.rule, _Judged(bpcer, interval, rates, intervals))
+
+    told = of_each(held, list(zip(both.scores, by.thresholds, strict=False)))
+    return tuple(target for target in told if target is not None)
 
 
 def limits_words(by: Matching, held: Sequence[Target], judged_on: Sequence[str], letters: str = "ABCDEF") -> str:

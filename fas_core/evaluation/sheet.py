@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from functools import cached_property, partial, wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -253,6 +253,15 @@ class Sheet:
             return of_each
         return {statistic: metric for statistic, metric in of_each.items() if statistic.name in OVER_ALL}
 
+    @property
+    def areas(self) -> list[tuple[float, float]]:
+        """The AUC and the average precision of each Run. Needs both classes."""
+        of_each_run = core.values_of_each(self.joined, self._rule, self._fixed)
+        return [
+            (cast("float", of_run[core.ROC_AUC]), cast("float", of_run[core.AVERAGE_PRECISION]))
+            for of_run in of_each_run
+        ]
+
     @_once
     def worse(self, b: int, *, with_intervals: bool = True) -> Regressions | None:
         """What Run `b` does worse than A; None without thresholds."""
@@ -314,6 +323,12 @@ class Sheet:
         if worse is None:
             return Headline(" ".join(self.details(b, with_intervals=with_intervals)[:2]), "")
         return headline(worse, self.name(b), feared)
+
+    def headlines(self, *, with_intervals: bool = True, feared: Sequence[str] = ()) -> list[Headline]:
+        """`headline` of every other Run."""
+        tell = partial(self.headline, with_intervals=with_intervals, feared=feared)
+        first = tell(1)  # computes what all of them share
+        return [first, *join.of_each(tell, range(2, len(self.comparison.systems)))]
 
     def name(self, b: int) -> str:
         """B (gate_v2); the letter alone where several of the Runs are called so."""

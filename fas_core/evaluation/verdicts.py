@@ -25,12 +25,10 @@ def verdicts_of(attack: NDArray[np.bool_], numbers: NDArray[np.float64], thresho
 
 def codes_of(attack: NDArray[np.bool_], numbers: NDArray[np.float64], threshold: float) -> NDArray[np.uint8]:
     """As `verdicts_at`, as positions in `VERDICTS`."""
-    answered = ~np.isnan(numbers)
-    called = np.zeros(len(numbers), np.bool_)
-    called[answered] = metrics.is_attack(numbers[answered], threshold)
-    codes = np.where(attack, np.uint8(1), np.uint8(2))
-    codes[called == attack] = 0
-    codes[~answered] = 3
+    unanswered = np.isnan(numbers)
+    called = metrics.is_attack(np.where(unanswered, -np.inf, numbers), threshold)
+    codes = np.where(called == attack, np.uint8(0), np.where(attack, np.uint8(1), np.uint8(2)))
+    codes[unanswered] = 3
     return codes
 
 

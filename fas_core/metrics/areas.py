@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fas_core.metrics.decision import n_below
 from fas_core.metrics.rates import as_priors
-from fas_core.metrics.scoreset import Floats, ScoreSet, UndefinedMetricError, require
+from fas_core.metrics.scoreset import Floats, ScoreSet, UndefinedMetricError, ratio, require
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Metrics over all thresholds
@@ -24,9 +24,23 @@ def roc_auc(scores: ScoreSet, species: str | None = None) -> float:
     require(scores, "roc_auc", bona_fide=True, attack=True)
     if not attacks.size:
         raise UndefinedMetricError(f"roc_auc is undefined: no attack of species {species!r} with a score")
-    below = np.searchsorted(scores.bona_fide, attacks, side="left").sum(dtype=np.int64)
-    not_above = np.searchsorted(scores.bona_fide, attacks, side="right").sum(dtype=np.int64)
-    return int(below + not_above) / (2 * attacks.size * scores.n_bona_fide)
+    return _n_half_pairs(scores.bona_fide, attacks) / (2 * attacks.size * scores.n_bona_fide)
+
+
+def roc_aucs(scores: ScoreSet) -> tuple[float | None, dict[str, float | None]]:
+    """`roc_auc` of all attacks and of those of each species, None where it is undefined; each pair is counted once."""
+    n_of = {name: _n_half_pairs(scores.bona_fide, attacks) for name, attacks in scores.attacks.items()}
+    per_species = {name: ratio(n, 2 * scores.attacks[name].size * scores.n_bona_fide) for name, n in n_of.items()}
+    return ratio(sum(n_of.values()), 2 * scores.n_attack * scores.n_bona_fide), per_species
+
+
+def _n_half_pairs(bona_fide: Floats, attacks: Floats) -> int:
+    """Two for each pair in which the attack is higher, one for each in which both are equal. Both ascend."""
+    below = np.searchsorted(bona_fide, attacks, side="left")
+    is_tied = np.append(bona_fide, np.nan)[below] == attacks
+    not_above = np.searchsorted(bona_fide, attacks[is_tied], side="right")
+    n: int = (2 * below.sum(dtype=np.int64) + (not_above - below[is_tied]).sum(dtype=np.int64)).item()
+    return n
 
 
 def average_precision(scores: ScoreSet, prior: float | None = None) -> float:

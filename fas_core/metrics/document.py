@@ -11,7 +11,7 @@ import numpy as np
 
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
-from fas_core.metrics.areas import EqualErrorRate, average_precisions, equal_error_rate, roc_auc
+from fas_core.metrics.areas import EqualErrorRate, average_precisions, equal_error_rate, roc_aucs
 from fas_core.metrics.rates import (
     PRIORS,
     TARGETS,
@@ -80,6 +80,7 @@ def summary(
         injections = summary(
             scores.injected, thresholds=thresholds, max_bpcer=max_bpcer, max_apcer=max_apcer, priors=shares
         )
+    auc, auc_per_species = roc_aucs(scores)
     averages: list[float] | list[None] = [None] * (1 + len(shares))
     if n_bona_fide and n_attack:
         averages = average_precisions(scores, [None, *shares])
@@ -90,8 +91,8 @@ def summary(
         n_non_response=dict(missing),
         bpnrr=ratio(missing["bona_fide"], missing["bona_fide"] + n_bona_fide),
         apnrr=ratio(missing["attack"], missing["attack"] + n_attack),
-        roc_auc=_or_none(roc_auc, scores),
-        roc_auc_per_species={name: _or_none(roc_auc, scores, name) for name in scores.attacks},
+        roc_auc=auc,
+        roc_auc_per_species=auc_per_species,
         average_precision=averages[0],
         prior_adjusted_average_precision=dict(zip(map(str, shares), averages[1:], strict=True)),
         eer=_or_none(equal_error_rate, scores),

@@ -76,20 +76,26 @@ def threshold_cautions(
     reported_on: Sequence[str],
     *,
     is_by_hand: bool = False,
+    kinds: pd.DataFrame | None = None,
     ids_differ: bool = False,
 ) -> list[Caution]:
     """What to know before a threshold and its errors are believed: `cautions` of both, and of kind optimistic."""
-    about_data = cautions(run, list(dict.fromkeys([*chosen_on, *reported_on])), ids_differ=ids_differ)
+    about_data = cautions(run, list(dict.fromkeys([*chosen_on, *reported_on])), kinds=kinds, ids_differ=ids_differ)
     return [*about_data, OPTIMISTIC] if is_by_hand or set(chosen_on) & set(reported_on) else about_data
 
 
-def subject_overlap(run: Run, chosen_on: Sequence[str], reported_on: Sequence[str]) -> Caution | None:
-    """How many subjects a threshold was chosen on and is judged on; None where there are none, or none is named."""
-    if "subject_id" not in run.column_names():
+def subject_overlap(
+    run: Run, chosen_on: Sequence[str], reported_on: Sequence[str], kinds: pd.DataFrame | None = None
+) -> Caution | None:
+    """How many subjects a threshold was chosen on and is judged on; None where there are none, or none is named.
+
+    `kinds`: as `cautions` has them.
+    """
+    if "subject_id" not in run.column_names() or set(chosen_on) & set(reported_on):
         return None
-    kinds = census.of_run(run)
+    kinds = census.of_run(run) if kinds is None else kinds
     chosen, reported = (_names(kinds, "subject_id", kinds["subset"].isin(list(of))) for of in (chosen_on, reported_on))
-    if not (both := chosen & reported) or set(chosen_on) & set(reported_on):
+    if not (both := chosen & reported):
         return None
     are = "subjects is" if len(both) == 1 else "subjects are"
     return Caution(
@@ -100,13 +106,16 @@ def subject_overlap(run: Run, chosen_on: Sequence[str], reported_on: Sequence[st
     )
 
 
-def cautions(run: Run, subsets: Sequence[str] | None = None, *, ids_differ: bool = False) -> list[Caution]:
+def cautions(
+    run: Run, subsets: Sequence[str] | None = None, *, kinds: pd.DataFrame | None = None, ids_differ: bool = False
+) -> list[Caution]:
     """What to know before numbers on some subsets (all outside `train`, by default) are believed.
 
-    `ids_differ`: it is known that no two samples of the Run have one id.
+    `kinds`: of the Run by `census.of_run`, where they are at hand. `ids_differ`: it is known that no two samples of the
+    Run have one id.
     """
     wanted = outside_training(run.subsets if subsets is None else subsets)
-    kinds = census.of_run(run)
+    kinds = census.of_run(run) if kinds is None else kinds
     kinds = kinds[kinds["subset"].isin(wanted)]
     if not len(kinds):
         return []

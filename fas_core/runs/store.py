@@ -898,6 +898,12 @@ class Run:
         columns = _of_each(self.shards, lambda shard: shard.table("samples", ["sample_id"]).column(0).cast(pa.string()))
         return pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string())
 
+    def subsets_of(self, rows: NDArray[np.int64]) -> list[str]:
+        """The subsets that some rows are of, in order."""
+        is_held = np.zeros(len(self.shards), np.bool_)
+        is_held[np.searchsorted(self._bounds, rows, side="right") - 1] = True
+        return list(dict.fromkeys(shard.subset for shard, held in zip(self.shards, is_held, strict=True) if held))
+
     def rows_of(self, subset: str) -> NDArray[np.int64]:
         """Row numbers of one subset, in order."""
         spans = [np.arange(s.start, s.start + s.n) for s in self.shards if s.subset == subset]

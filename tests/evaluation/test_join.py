@@ -13,7 +13,7 @@ import pytest
 
 from fas_core.errors import BadInputError
 from fas_core.evaluation import differences
-from fas_core.evaluation.join import System, common_rows, joined, require_others
+from fas_core.evaluation.join import System, common_rows, joined, matched, require_others
 from fas_core.runs import store
 from fas_core.runs.health import cautions
 from fas_core.runs.scorefile import scores_only_run
@@ -143,6 +143,15 @@ def test_whether_a_run_has_an_id_twice_is_known_after_joining(tmp_path: Path) ->
     assert "subset_overlap" in {caution.kind for caution in cautions(twice)}
 
 
+def test_each_run_is_matched_with_the_first_whatever_the_others_hold() -> None:
+    rng = np.random.default_rng(0)
+    ids = [rng.choice(30, 20, replace=False) for _ in range(5)]  # each has some that none or few of the others have
+    position = matched([table(*(f"live/{name}" for name in of_table)) for of_table in ids])
+    for of_table, rows in zip(ids, position, strict=True):
+        place = {name: row for row, name in enumerate(of_table)}
+        assert rows.tolist() == [place.get(name, -1) for name in ids[0]]
+
+
 def test_runs_are_alike_where_they_rank_all_samples_alike(tmp_path: Path) -> None:
     both = pair_of(run_of(tmp_path, "a", LIVE | ATTACKS_A), run_of(tmp_path, "b", LIVE | ATTACKS_A))
     rng = np.random.default_rng(0)
@@ -151,6 +160,14 @@ def test_runs_are_alike_where_they_rank_all_samples_alike(tmp_path: Path) -> Non
     tied, torn, swapped = ours**3, ours + 0.1 * np.eye(len(both))[0], -ours
     for theirs, expected in ((tied, True), (torn, False), (swapped, False), (np.zeros(len(both)), False)):
         assert replace(both, scores=(ours, theirs)).are_alike(1) == expected
+
+
+def test_runs_that_differ_in_their_last_sample_alone_are_not_alike(tmp_path: Path) -> None:
+    both = pair_of(run_of(tmp_path, "a", LIVE | ATTACKS_A), run_of(tmp_path, "b", LIVE | ATTACKS_A))
+    ours = np.arange(5000.0)
+    theirs = ours.copy()
+    theirs[-1] = -1.0
+    assert [replace(both, scores=(ours, of_b)).are_alike(1) for of_b in (ours**3, theirs)] == [True, False]
 
 
 def test_missing_ids_are_never_the_same_sample() -> None:

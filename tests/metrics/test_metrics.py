@@ -303,6 +303,9 @@ def test_ranks_agree_with_brute_force_over_pairs_and_thresholds() -> None:
         bona_fide, attacks = values[labels == 0], values[labels == 1]
         pairs = [1.0 if a > b else 0.5 if a == b else 0.0 for a, b in itertools.product(attacks, bona_fide)]
         assert metrics.roc_auc(scores) == pytest.approx(np.mean(pairs), abs=1e-12)
+        told = metrics.summary(scores)
+        assert told.roc_auc == metrics.roc_auc(scores)  # to the last digit, though pairs are counted species by species
+        assert told.roc_auc_per_species == {name: metrics.roc_auc(scores, name) for name in scores.attacks}
 
         for prior in (None, 0.02, 0.5):
             share = len(attacks) / len(values) if prior is None else prior

@@ -42,6 +42,9 @@ def test_rows_follow_the_protocol_and_images_follow_rows(tmp_path: Path) -> None
     rows = [20, 3, 3, 11]  # several shards, any order, repeated
     assert np.array_equal(run.images("inputs", rows), everything[rows])
     assert np.array_equal(read.iloc[run.rows_of("live")]["subset"].unique(), ["live"])
+    for rows in ([], [len(run) - 1], [len(run) - 1, 0], range(len(run))):
+        held = read.iloc[list(rows)]["subset"].unique()
+        assert run.subsets_of(np.array(rows, np.int64)) == [name for name in run.subsets if name in held]
     assert run.latents().shape == (24, 8)
     rows = np.array([1, 3, 13, 14, 23])  # some of some shards
     assert np.array_equal(np.concatenate(list(run.latent_blocks(rows))), run.latents()[rows])
